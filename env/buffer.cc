@@ -1,0 +1,38 @@
+#include "env/buffer.h"
+
+#include <cstring>
+#include <new>
+
+#include "env/check.h"
+
+namespace quorate {
+
+Buffer Buffer::Allocate(size_t size) {
+  Buffer buffer;
+  if (size == 0) return buffer;
+  buffer.block_ =
+      static_cast<uint64_t*>(::operator new(sizeof(uint64_t) + size));
+  *buffer.block_ = 1;
+  buffer.data_ = reinterpret_cast<const char*>(buffer.block_ + 1);
+  buffer.size_ = size;
+  return buffer;
+}
+
+void Buffer::Free(uint64_t* block) { ::operator delete(block); }
+
+Buffer Buffer::Copy(std::string_view bytes) {
+  return Create(bytes.size(), [bytes](char* block) {
+    if (!bytes.empty()) std::memcpy(block, bytes.data(), bytes.size());
+  });
+}
+
+Buffer Buffer::Slice(size_t offset, size_t size) const {
+  CHECK_LE(offset, size_);
+  CHECK_LE(size, size_ - offset);
+  Buffer slice = *this;
+  slice.data_ += offset;
+  slice.size_ = size;
+  return slice;
+}
+
+}  // namespace quorate

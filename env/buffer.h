@@ -1,0 +1,73 @@
+// env/buffer.h: immutable, reference-counted slices of bytes, shared by socket, log, peers and apply without copies.
+//
+// The count is not atomic: only the thread of the owning loop copies or drops a Buffer. While an I/O is in flight the
+// environment holds its own reference on that thread and hands other threads plain pointers.
+#ifndef QUORATE_ENV_BUFFER_H_
+#define QUORATE_ENV_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace quorate {
+
+class Buffer {
+ public:
+  // No bytes.
+  Buffer() = default;
+  // A fresh block holding a copy of `bytes`.
+  static Buffer Copy(std::string_view bytes);
+  // A fresh block of `size` bytes written by `fill(char* block)` before anyone shares it.
+  template <typename Fill>
+  static Buffer Create(size_t size, Fill&& fill) {
+    Buffer buffer = Allocate(size);
+    std::forward<Fill>(fill)(const_cast<char*>(buffer.data_));
+    return buffer;
+  }
+
+  Buffer(const Buffer& other)
+      : block_(other.block_), data_(other.data_), size_(other.size_) {
+    if (block_ != nullptr) ++*block_;
+  }
+  Buffer(Buffer&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(block_, other.block_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Buffer() {
+    if (block_ != nullptr && --*block_ == 0) Free(block_);
+  }
+
+  // Shares the block. Requires: offset + size <= this->size().
+  Buffer Slice(size_t offset, size_t size) const;
+  // Everything from `offset`.
+  Buffer Suffix(size_t offset) const { return Slice(offset, size_ - offset); }
+
+  std::string_view view() const { return {data_, size_}; }
+  const char* data() const { return data_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  friend bool operator==(const Buffer& a, const Buffer& b) {
+    return a.view() == b.view();
+  }
+
+ private:
+  static Buffer Allocate(size_t size);
+  static void Free(uint64_t* block);
+
+  // The count stands in front of the bytes, in one allocation. Null for an empty Buffer.
+  uint64_t* block_ = nullptr;
+  const char* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace quorate
+
+#endif  // QUORATE_ENV_BUFFER_H_

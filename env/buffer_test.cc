@@ -1,0 +1,54 @@
+#include "env/buffer.h"
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace quorate {
+namespace {
+
+TEST(Buffer, Default_IsEmpty) {
+  Buffer buffer;
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_EQ(buffer.view(), "");
+  EXPECT_EQ(buffer, Buffer::Copy(""));
+}
+
+TEST(Buffer, Slice_SharesTheBytesAndOutlivesTheWhole) {
+  Buffer slice;
+  const char* inside = nullptr;
+  {
+    Buffer whole = Buffer::Copy("hello world");
+    slice = whole.Slice(6, 5);
+    inside = whole.data() + 6;
+  }
+  EXPECT_EQ(slice.view(), "world");
+  EXPECT_EQ(slice.data(), inside);
+  EXPECT_EQ(slice.Suffix(3).view(), "ld");
+}
+
+TEST(Buffer, Moved_LeavesNothingBehind) {
+  Buffer a = Buffer::Copy("abc");
+  Buffer b = std::move(a);
+  EXPECT_TRUE(a.empty());
+  EXPECT_EQ(b.view(), "abc");
+  b = b.Slice(1, 1);
+  EXPECT_EQ(b.view(), "b");
+}
+
+TEST(Buffer, Create_FillsTheBlock) {
+  Buffer buffer =
+      Buffer::Create(3, [](char* block) { std::memcpy(block, "xyz", 3); });
+  EXPECT_EQ(buffer.view(), "xyz");
+}
+
+TEST(BufferDeathTest, SliceOutsideTheBytes_Fails) {
+  Buffer buffer = Buffer::Copy("abc");
+  EXPECT_DEATH(buffer.Slice(2, 2), "CHECK failed");
+  EXPECT_DEATH(buffer.Slice(4, 0), "CHECK failed");
+}
+
+}  // namespace
+}  // namespace quorate

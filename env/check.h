@@ -1,0 +1,64 @@
+// env/check.h: assertions about our own invariants, on in release builds too.
+//
+//   CHECK(commit_index <= last_index) << "group " << group;
+//   CHECK_LE(commit_index, last_index);            // prints both values
+//
+// A failed check calls the process-wide handler (the simulator installs one that prints seed and replay line), then aborts.
+// What the world or a caller may get wrong is a Status, never a CHECK (docs/decisions, "three classes of errors").
+#ifndef QUORATE_ENV_CHECK_H_
+#define QUORATE_ENV_CHECK_H_
+
+#include <sstream>
+#include <string_view>
+
+namespace quorate {
+
+// Called once with "file:line: CHECK failed: …". If it returns, the process aborts.
+using CheckHandler = void (*)(std::string_view message);
+
+// Installs `handler` (null: print to standard error) and returns the previous one.
+CheckHandler SetCheckHandler(CheckHandler handler);
+
+namespace check_internal {
+
+// Collects the message; its destructor reports and aborts.
+class Failure {
+ public:
+  Failure(const char* file, int line, const char* condition);
+  [[noreturn]] ~Failure();
+  std::ostream& stream() { return stream_; }
+
+ private:
+  std::ostringstream stream_;
+};
+
+// Turns a stream expression into void, so that both arms of ?: agree.
+struct Voidify {
+  void operator&(std::ostream&) {}
+};
+
+}  // namespace check_internal
+}  // namespace quorate
+
+#define QUORATE_CHECK_FAILURE(text) \
+  ::quorate::check_internal::Failure(__FILE__, __LINE__, text).stream()
+
+#define CHECK(condition)                            \
+  (__builtin_expect(static_cast<bool>(condition), 1)) \
+      ? (void)0                                     \
+      : ::quorate::check_internal::Voidify() & QUORATE_CHECK_FAILURE(#condition)
+
+#define QUORATE_CHECK_OP(a, op, b)                                        \
+  for (bool ok_ = (a)op(b); __builtin_expect(!ok_, 0); ok_ = true)        \
+  QUORATE_CHECK_FAILURE(#a " " #op " " #b) << "(" << (a) << " vs " << (b) \
+                                           << ") "
+
+// Both arguments are evaluated again when the check fails: pass values without side effects.
+#define CHECK_EQ(a, b) QUORATE_CHECK_OP(a, ==, b)
+#define CHECK_NE(a, b) QUORATE_CHECK_OP(a, !=, b)
+#define CHECK_LT(a, b) QUORATE_CHECK_OP(a, <, b)
+#define CHECK_LE(a, b) QUORATE_CHECK_OP(a, <=, b)
+#define CHECK_GT(a, b) QUORATE_CHECK_OP(a, >, b)
+#define CHECK_GE(a, b) QUORATE_CHECK_OP(a, >=, b)
+
+#endif  // QUORATE_ENV_CHECK_H_

@@ -1,0 +1,76 @@
+#include "env/crc32c.h"
+
+#include <array>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
+
+namespace quorate {
+namespace {
+
+// Castagnoli polynomial 0x1EDC6F41, bits reversed.
+constexpr uint32_t kPolynomial = 0x82f63b78;
+
+constexpr std::array<uint32_t, 256> MakeTable() {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
+    }
+    table[byte] = crc;
+  }
+  return table;
+}
+
+constexpr std::array<uint32_t, 256> kTable = MakeTable();
+
+uint32_t ByTable(uint32_t crc, std::string_view bytes) {
+  for (char c : bytes) {
+    crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint8_t>(c)) & 0xff];
+  }
+  return crc;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) uint32_t ByInstruction(
+    uint32_t crc, std::string_view bytes) {
+  const char* p = bytes.data();
+  size_t left = bytes.size();
+  uint64_t wide = crc;
+  for (; left >= 8; left -= 8, p += 8) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    wide = _mm_crc32_u64(wide, word);
+  }
+  crc = static_cast<uint32_t>(wide);
+  for (; left > 0; --left, ++p) {
+    crc = _mm_crc32_u8(crc, static_cast<uint8_t>(*p));
+  }
+  return crc;
+}
+#endif
+
+}  // namespace
+
+uint32_t Crc32c(uint32_t crc, std::string_view bytes) {
+  crc = ~crc;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("sse4.2")) return ~ByInstruction(crc, bytes);
+#endif
+  return ~ByTable(crc, bytes);
+}
+
+uint32_t Crc32cSeed(uint64_t a, uint64_t b, uint64_t c) {
+  char place[24];
+  for (int i = 0; i < 8; ++i) {
+    place[i] = static_cast<char>(a >> (8 * i));
+    place[8 + i] = static_cast<char>(b >> (8 * i));
+    place[16 + i] = static_cast<char>(c >> (8 * i));
+  }
+  return Crc32c(0, std::string_view(place, sizeof(place)));
+}
+
+}  // namespace quorate

@@ -1,0 +1,23 @@
+// env/ids.h: the identities that cross folders.
+#ifndef QUORATE_ENV_IDS_H_
+#define QUORATE_ENV_IDS_H_
+
+#include "env/strong.h"
+
+namespace quorate {
+
+// A cluster, drawn at random when it is founded; nodes of different clusters never talk.
+using ClusterId = StrongId<struct ClusterIdTag>;
+// A node as the configuration names it: 1, 2, 3, … Zero is no node.
+using NodeId = StrongId<struct NodeIdTag, uint32_t>;
+// One data directory of a node, drawn at random when the directory is founded.
+// A node whose disk was lost returns with the same NodeId and another StoreIncarnation.
+using StoreIncarnation = StrongId<struct StoreIncarnationTag>;
+// A Raft group: 1, 2, 3, … Zero is no group.
+using GroupId = StrongId<struct GroupIdTag, uint32_t>;
+// Tells a group from an earlier one of the same GroupId that was destroyed.
+using GroupIncarnation = StrongId<struct GroupIncarnationTag>;
+
+}  // namespace quorate
+
+#endif  // QUORATE_ENV_IDS_H_
