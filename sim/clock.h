@@ -1,0 +1,68 @@
+// sim/clock.h: the clocks of one machine as functions of virtual time, each
+// with offset, rate, steps and freezes.
+#ifndef QUORATE_SIM_CLOCK_H_
+#define QUORATE_SIM_CLOCK_H_
+
+#include <cstdint>
+
+#include "env/time.h"
+#include "sim/sim_time.h"
+
+namespace quorate::sim {
+
+struct ClockOptions {
+  Duration mono_offset = Seconds(1000);  // Reading at virtual time zero.
+  int64_t mono_drift_ppm = 0;
+  Duration wall_offset;  // Error of the wall clock. Honest: at most
+                         // `wall_error_bound` either way.
+  // The machine reports [reading - bound, reading + bound]. Negative: it cannot
+  // tell (an unbounded interval).
+  Duration wall_error_bound = Milliseconds(10);
+};
+
+// Monotonic and wall readings. Wall = true time + offset; mono is linear in
+// pieces and never goes back.
+class SimClock {
+ public:
+  SimClock(const ClockOptions& options, WallTime epoch);
+
+  MonoTime Mono(SimTime now) const;
+  WallInterval Wall(SimTime now) const;
+  Now Read(SimTime now) const { return {Mono(now), Wall(now)}; }
+  // The first virtual time, not before `now`, at which Mono reads at least
+  // `deadline`; SimTime::Max() while frozen.
+  SimTime WhenMono(MonoTime deadline, SimTime now) const;
+
+  // ---- Changes, each from `now` on. Tell the world afterwards
+  // (World::ClockChanged).
+  void SetMonoDrift(SimTime now, int64_t ppm);
+  // Mono jumps ahead (what a machine that slept does). Requires: by >= 0.
+  void JumpMono(SimTime now, Duration by);
+  // Mono stands still until SetFrozen(now, false), then goes on from where it
+  // stood.
+  void SetFrozen(SimTime now, bool frozen);
+  bool frozen() const { return frozen_; }
+  // Steps the wall clock. An offset beyond the bound makes the clock lie about
+  // itself, which no lease survives.
+  void SetWallOffset(Duration offset) { wall_offset_ = offset; }
+  void SetWallErrorBound(Duration bound) { wall_error_bound_ = bound; }
+  Duration wall_offset() const { return wall_offset_; }
+  Duration wall_error_bound() const { return wall_error_bound_; }
+  int64_t mono_drift_ppm() const { return mono_drift_ppm_; }
+
+ private:
+  // Makes `now` the beginning of a new piece.
+  void Anchor(SimTime now);
+
+  SimTime anchor_;
+  MonoTime anchor_mono_;
+  int64_t mono_drift_ppm_;
+  bool frozen_ = false;
+  WallTime epoch_;
+  Duration wall_offset_;
+  Duration wall_error_bound_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CLOCK_H_
