@@ -17,6 +17,7 @@
 #include "env/env.h"
 #include "raft/core/core.h"
 #include "raft/core/types.h"
+#include "raft/log/operation.h"
 
 namespace quorate::raft {
 
@@ -53,12 +54,17 @@ class Log {
 
   // Reads every segment, cuts a torn tail, makes what remains durable again, then calls `opened` in a later turn. Fails with
   // kDataLoss (unreadable beyond one group), kFailedPrecondition (another store's or a newer format's files), or the disk's.
-  static env::Pending Open(env::Env& env, const LogOptions& options,
-                           Opened opened);
+  // The store must have been founded (raft/log/identity.h): a log whose files are all missing is kDataLoss, not a new one.
+  [[nodiscard]] static std::unique_ptr<Operation> Open(
+      env::Env& env, const LogOptions& options, Opened opened);
   virtual ~Log() = default;
 
   // What recovery found, by group. Entries may be moved out.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
+
+  // Not OK: a damaged record may have held a group that recovered() does not know. Such a group must not be founded again here
+  // under the same incarnation, since it may have voted; Append refuses it with this status.
+  virtual absl::Status unknown_groups_fenced() const = 0;
 
   // Queues one atomic addition of `group`: replaces from entries.front().index on. It becomes part of a durable write begun
   // no later than the end of this turn unless one is in flight; then of the next. After a failure every call reports it.

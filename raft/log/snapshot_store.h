@@ -29,12 +29,15 @@ class SnapshotStore {
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
 
   // Finds the newest complete snapshot of each group, removes staging files and older ones.
-  static env::Pending Open(env::Env& env, const LogOptions& options,
-                           Opened opened);
+  [[nodiscard]] static std::unique_ptr<Operation> Open(
+      env::Env& env, const LogOptions& options, Opened opened);
   virtual ~SnapshotStore() = default;
 
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
+
+  // Groups with a snapshot file that cannot be used, and why. If the log's boundary needs it, that replica is to be fenced.
+  virtual const std::map<GroupKey, absl::Status>& damaged() const = 0;
 
   // ---- Writing one's own. One at a time per group.
   // Begins a file for the state at `position`; size and checksum are filled in by Finish.

@@ -1,0 +1,52 @@
+// raft/log/identity.h: whose data directory this is. Format: docs/formats/identity.md.
+//
+// A directory is founded once, explicitly, and belongs to one node of one cluster for ever. A node whose directory was lost
+// returns with a new store incarnation, never under the old one. Both functions first take the directory's lock, which lasts
+// as long as the Disk.
+#ifndef QUORATE_RAFT_LOG_IDENTITY_H_
+#define QUORATE_RAFT_LOG_IDENTITY_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/env.h"
+#include "env/ids.h"
+#include "raft/log/operation.h"
+
+namespace quorate::raft {
+
+struct StoreIdentity {
+  ClusterId cluster;
+  NodeId node;
+  StoreIncarnation store;
+  friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
+};
+
+using IdentityDone =
+    absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
+
+// Reads the identity of an existing store that must be of `cluster` and `node`. Errors, each saying what to do:
+//   kNotFound            the directory is empty (or its founding did not finish): it has to be founded;
+//   kFailedPrecondition  it belongs to another cluster, node or format version, or holds files but no identity;
+//   kDataLoss            the identity file is damaged;
+//   kUnavailable         another process has it locked; and whatever else the disk reports.
+[[nodiscard]] std::unique_ptr<Operation> ReadStore(env::Env& env,
+                                                   ClusterId cluster,
+                                                   NodeId node,
+                                                   IdentityDone done);
+
+// Founds a store in an empty directory: draws its incarnation, writes the empty log, and last the identity, so that an
+// interrupted founding is no store and may be repeated. Durable when `done` is called. A directory that holds anything else is
+// refused (kFailedPrecondition; kAlreadyExists if it is a store already).
+[[nodiscard]] std::unique_ptr<Operation> FoundStore(env::Env& env,
+                                                    ClusterId cluster,
+                                                    NodeId node,
+                                                    IdentityDone done);
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_IDENTITY_H_

@@ -1,0 +1,16 @@
+// raft/log/operation.h: several disk operations that together are one thing to their caller.
+#ifndef QUORATE_RAFT_LOG_OPERATION_H_
+#define QUORATE_RAFT_LOG_OPERATION_H_
+
+namespace quorate::raft {
+
+// Owned by who began it. Destroying it cancels its callback and what it has not issued yet; once the callback has begun it may
+// be destroyed at any time, also from within the callback.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_OPERATION_H_
