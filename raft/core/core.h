@@ -221,6 +221,8 @@ class Core {
   const Entry& EntryAt(Index index) const;
   // In effect now: the newest in the log, committed or not.
   const Configuration& configuration() const;
+  // In effect after the entry at `index`. Requires: boundary <= index <= last.
+  const Configuration& ConfigurationAt(Index index) const;
   // The one gate of every read path of a leader: an entry of its own term is committed (thesis 6.4 step 1).
   bool CanServeReads() const;
   // Log time of the last applied entry.

@@ -24,6 +24,7 @@ namespace quorate::raft {
 
 struct GroupSpec {
   GroupId group;
+  GroupIncarnation incarnation{1};
   // Entry 1 of a group that does not exist yet on this node.
   Configuration founding;
 };
