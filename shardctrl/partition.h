@@ -1,0 +1,61 @@
+// shardctrl/partition.h: how the key space is cut: slots, ranges of slots and
+// the strategies that give a key its slot.
+//
+// Values only; computing the slot of a key is kv/slot.h.
+#ifndef QUORATE_SHARDCTRL_PARTITION_H_
+#define QUORATE_SHARDCTRL_PARTITION_H_
+
+#include <compare>
+#include <cstdint>
+#include <ostream>
+#include <string_view>
+
+#include "env/strong.h"
+
+namespace quorate {
+
+// The unit of ownership, digest and movement: 0 … slot_count - 1. Slot 0 is an
+// ordinary slot.
+using Slot = StrongId<struct SlotTag, uint16_t>;
+
+// As in Redis Cluster.
+inline constexpr uint32_t kHashSlotCount = 16384;
+
+// How a key finds its slot. The numbers are stored: never renumber.
+enum class Partitioner : uint8_t {
+  // CRC16 of the key or of its hash tag, modulo kHashSlotCount. The only one
+  // that cluster clients can follow.
+  kHashSlots = 1,
+  // The key's last byte modulo the count of shards (an empty key: 0). A
+  // teaching example of skew.
+  kLastCharacter = 2,
+};
+
+constexpr std::string_view PartitionerName(Partitioner partitioner) {
+  switch (partitioner) {
+    case Partitioner::kHashSlots:
+      return "hash_slots";
+    case Partitioner::kLastCharacter:
+      return "last_character";
+  }
+  return "invalid";
+}
+
+// Slots first … last, inclusive, so never empty. Invariant: first <= last.
+struct SlotRange {
+  Slot first = {};
+  Slot last = {};
+  constexpr uint32_t size() const { return last.value() - first.value() + 1u; }
+  constexpr bool Contains(Slot slot) const {
+    return first <= slot && slot <= last;
+  }
+  friend constexpr auto operator<=>(const SlotRange&,
+                                    const SlotRange&) = default;
+  friend std::ostream& operator<<(std::ostream& out, SlotRange range) {
+    return out << range.first << "-" << range.last;
+  }
+};
+
+}  // namespace quorate
+
+#endif  // QUORATE_SHARDCTRL_PARTITION_H_
