@@ -79,7 +79,7 @@ class Disk {
                          File::Done done) = 0;
   virtual Pending SyncDirectory(File::Done done) = 0;
   // Takes the exclusive lock `name`, held until the Disk is destroyed. kUnavailable, with the holder if known, when another
-  // process has it.
+  // process has it. Taking a lock that this Disk already holds succeeds.
   virtual Pending Lock(std::string_view name, File::Done done) = 0;
 
  protected:
