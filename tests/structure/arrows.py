@@ -1,0 +1,149 @@
+"""The arrows between folders: who may depend on whom, for `deps` in BUILD files and for #include lines alike."""
+
+import os
+import re
+
+import tree
+from bans import Finding
+
+# The table of docs/architecture.md. A folder may always use itself.
+_LOWER = ('env', 'raft', 'shardctrl', 'kv', 'node')
+ALLOWED = {
+    'env': (),
+    'raft': ('env',),
+    'shardctrl': ('env', 'raft'),
+    'kv': ('env', 'raft', 'shardctrl'),
+    'node': ('env', 'raft', 'shardctrl', 'kv'),
+    'lincheck': (),
+    'sim': _LOWER + ('lincheck',),
+    'net': _LOWER + ('lincheck',),
+}
+# Inside raft/: the core knows neither the log on disk nor its host; the log knows the core's types only.
+ALLOWED_INSIDE = {
+    'raft/core': ('raft/core',),
+    'raft/log': ('raft/core', 'raft/log'),
+}
+# These may use anything.
+FREE = ('tests', 'bench', 'examples', 'docs', 'third_party', '')
+
+# Libraries from outside that pure folders may use: values and algorithms, nothing that runs by itself.
+PURE_EXTERNAL = {
+    'com_google_absl': 'containers, strings, Status',
+    'com_google_protobuf': 'envelopes between peers, configuration entries and snapshot headers',
+    'tomlplusplus': 'parsing of configuration text',
+    'nlohmann_json': 'JSON text in and out',
+    'xxhash': 'digests',
+    'lz4': 'compression of bytes in memory',
+    'zstd': 'compression of bytes in memory',
+}
+ENV_EXTERNAL = ('com_google_absl',)
+LINCHECK_EXTERNAL = ('com_google_absl', 'nlohmann_json')
+
+# Unit tests stand beside the code, and those of raft, kv and node run on the simulator's disk, network and clock.
+TEST_EXTRA = ('sim', 'lincheck')
+
+# label -> reason. Targets that may break a rule of this file.
+EXCEPTIONS = {}
+
+
+def folder_of(label):
+    """The top folder of an absolute label of this repository; None for an external one."""
+    if label.startswith('@'):
+        return None
+    return label[2:].split(':', 1)[0].split('/', 1)[0]
+
+
+def package_of(label):
+    return label[2:].split(':', 1)[0]
+
+
+def is_command(package):
+    return 'cmd' in package.split('/')
+
+
+def _may_use(user_package, used_package, is_test):
+    user, used = user_package.split('/', 1)[0], used_package.split('/', 1)[0]
+    if used == 'third_party' or user in FREE or is_command(user_package):
+        return not ({user, used} == {'sim', 'net'})
+    if used in FREE:
+        return is_test
+    if user == used:
+        inside = ALLOWED_INSIDE.get('/'.join(user_package.split('/')[:2]))
+        used_part = '/'.join(used_package.split('/')[:2])
+        return inside is None or used_part in inside or is_test or used_part == user
+    if is_test and used in TEST_EXTRA and {user, used} != {'sim', 'net'}:
+        return True
+    return used in ALLOWED.get(user, ())
+
+
+def _may_use_external(user, repository):
+    if user == 'env':
+        return repository in ENV_EXTERNAL
+    if user == 'lincheck':
+        return repository in LINCHECK_EXTERNAL
+    return repository in PURE_EXTERNAL
+
+
+def check_targets(targets, exceptions=None):
+    exceptions = EXCEPTIONS if exceptions is None else exceptions
+    for target in targets:
+        if target.label in exceptions:
+            continue
+        path = os.path.join(target.package, 'BUILD.bazel')
+        user = folder_of(target.label)
+        if user not in ALLOWED and user not in FREE:
+            yield Finding(path, target.line, 'folder', f'{user}/ is not in the table of folders')
+            continue
+        free = user in FREE or user == 'net' or is_command(target.package) or target.is_test_code
+        for dep in target.deps:
+            if dep.startswith('@'):
+                repository = dep[1:].split('//', 1)[0]
+                if not free and not _may_use_external(user, repository):
+                    yield Finding(path, target.line, 'external', f'{target.label} may not use @{repository}')
+            elif not _may_use(target.package, package_of(dep), target.is_test_code):
+                yield Finding(path, target.line, 'arrow', f'{target.label} may not depend on {dep}')
+            elif is_command(package_of(dep)) and not is_command(target.package) and user not in FREE:
+                yield Finding(path, target.line, 'arrow', f'{target.label} depends on {dep}, which belongs to a program')
+
+
+_INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+
+
+def check_includes(path, text, is_test):
+    """#include lines of one source file. Catches what reached a header through somebody else's deps."""
+    package = os.path.dirname(path)
+    for match in _INCLUDE.finditer(text):
+        used = os.path.dirname(match.group(1))
+        if used.split('/', 1)[0] in ALLOWED and not _may_use(package, used, is_test):
+            yield Finding(path, text.count('\n', 0, match.start()) + 1, 'include', f'{package}/ may not include "{match.group(1)}"')
+
+
+def check_visibility(targets):
+    """Everything is private unless it says to whom it is open; env/ is the one folder that everybody may see."""
+    for target in targets:
+        if '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
+            yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'visibility',
+                          f'{target.label} is public: name the folders that may use it')
+
+
+def check_globs(path, text):
+    for number, line in enumerate(text.split('\n'), 1):
+        if re.search(r'\bglob\s*\(', line.split('#')[0]):
+            yield Finding(path, number, 'glob', 'list the files: a glob hides what belongs to a target')
+
+
+def cycles_between_folders(targets):
+    """Pairs of folders that depend on each other in code that is not a test."""
+    edges = set()
+    for target in targets:
+        if target.is_test_code or folder_of(target.label) in FREE or is_command(target.package):
+            continue
+        for dep in target.deps:
+            used = folder_of(dep)
+            if used is not None and used != folder_of(target.label):
+                edges.add((folder_of(target.label), used))
+    return sorted((a, b) for a, b in edges if a < b and (b, a) in edges)
+
+
+def all_build_files(root):
+    return [p for p in tree.list_files(root) if os.path.basename(p) == 'BUILD.bazel' and not p.startswith('third_party/')]

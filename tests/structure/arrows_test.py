@@ -1,0 +1,95 @@
+"""BUILD files and #include lines follow the table of folders; and the checks that say so can fail."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import arrows  # noqa: E402
+import tree  # noqa: E402
+
+
+def findings_of(build_text, package):
+    return [f.rule for f in arrows.check_targets(tree.parse_build(build_text, package), exceptions={})]
+
+
+def library(deps, rule='cc_library', extra=''):
+    return f'{rule}(name = "x", deps = {deps!r}, {extra})'
+
+
+class ArrowsTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tree.find_root()
+        cls.targets = tree.load_targets(cls.root)
+
+    def assertNone(self, findings):
+        findings = list(findings)
+        self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
+
+    def test_BuildFiles_AsTheyAre_FollowTheTable(self):
+        self.assertGreater(len(self.targets), 10)
+        self.assertNone(arrows.check_targets(self.targets))
+
+    def test_BuildFiles_AsTheyAre_StateWhoMaySeeThem(self):
+        self.assertNone(arrows.check_visibility(self.targets))
+
+    def test_BuildFiles_AsTheyAre_ListTheirFiles(self):
+        for path in arrows.all_build_files(self.root):
+            self.assertNone(arrows.check_globs(path, tree.read(self.root, path)))
+
+    def test_Includes_AsTheyAre_FollowTheTable(self):
+        tests = {os.path.join(t.package, s) for t in self.targets if t.is_test_code for s in t.srcs + t.hdrs}
+        sources = [p for p in tree.list_files(self.root) if p.endswith(('.h', '.cc'))]
+        self.assertGreater(len(sources), 15)
+        for path in sources:
+            is_test = path in tests or path.endswith('_test.cc')
+            self.assertNone(arrows.check_includes(path, tree.read(self.root, path), is_test))
+
+    def test_Exceptions_EachOne_IsStillNeeded(self):
+        for label in arrows.EXCEPTIONS:
+            of_label = [t for t in self.targets if t.label == label]
+            self.assertTrue(list(arrows.check_targets(of_label, exceptions={})), f'{label} needs no exception any more')
+
+    def test_ForbiddenDependency_Planted_IsFound(self):
+        self.assertEqual(['arrow'], findings_of(library(['//kv:store']), 'raft/core'))
+        self.assertEqual(['arrow'], findings_of(library(['//net:loop']), 'sim'))
+        self.assertEqual(['arrow'], findings_of(library(['//sim:world']), 'net'))
+        self.assertEqual(['arrow'], findings_of(library(['//raft/host']), 'raft/core'))
+        self.assertEqual(['arrow'], findings_of(library(['//bench:histogram']), 'kv'))
+        self.assertEqual(['arrow'], findings_of(library(['//sim/cmd:flags']), 'sim'))
+        self.assertEqual(['folder'], findings_of(library([]), 'misc'))
+
+    def test_AllowedDependency_OfEveryKind_Passes(self):
+        self.assertEqual([], findings_of(library(['//env:env', '//raft/core', '@com_google_absl//:status']), 'kv'))
+        self.assertEqual([], findings_of(library(['//sim:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
+        self.assertEqual([], findings_of(library(['//net:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
+        self.assertEqual([], findings_of(library(['//node:server'], extra='testonly = True'), 'sim'))
+
+    def test_SimAndNet_EvenInTests_NeverMeet(self):
+        self.assertEqual(['arrow'], findings_of(library(['//net:loop'], 'cc_test'), 'sim'))
+        self.assertEqual([], findings_of(library(['//net:loop', '//sim:world'], 'cc_test'), 'tests/contract'))
+
+    def test_ImpureExternalLibrary_InPureFolder_IsFound(self):
+        self.assertEqual(['external'], findings_of(library(['@boost//:asio']), 'node'))
+        self.assertEqual(['external'], findings_of(library(['@com_google_protobuf//:protobuf']), 'env'))
+        self.assertEqual([], findings_of(library(['@boost//:asio']), 'net'))
+
+    def test_Include_OfHigherFolder_IsFoundAtItsLine(self):
+        text = '// x\n#include "env/env.h"\n#include "node/server.h"\n'
+        self.assertEqual([('include', 3)], [(f.rule, f.line) for f in arrows.check_includes('raft/core/a.h', text, False)])
+
+    def test_PublicTargetAndGlob_Planted_AreFound(self):
+        targets = tree.parse_build(library([], extra='visibility = ["//visibility:public"]'), 'kv')
+        self.assertEqual(1, len(list(arrows.check_visibility(targets))))
+        self.assertEqual(1, len(list(arrows.check_globs('kv/BUILD.bazel', 'srcs = glob(["*.cc"]),'))))
+
+    def test_Folders_DoNotDependOnEachOtherBothWays(self):
+        self.assertEqual([], arrows.cycles_between_folders(self.targets))
+        planted = tree.parse_build(library(['//kv:a']), 'raft') + tree.parse_build(library(['//raft:a']), 'kv')
+        self.assertEqual([('kv', 'raft')], arrows.cycles_between_folders(planted))
+
+
+if __name__ == '__main__':
+    unittest.main()

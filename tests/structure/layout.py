@@ -1,0 +1,145 @@
+"""How files look: sizes, banners, include guards, leftovers, and links in pages that lead somewhere."""
+
+import ast
+import os
+import re
+
+import cpp_text
+from bans import Finding
+
+FILE_LINES_MAX = 800
+TEST_FILE_LINES_MAX = 1200
+FUNCTION_LINES_MAX = 70
+TEST_FUNCTION_LINES_MAX = 120
+BANNER_LINES_MIN, BANNER_LINES_MAX = 2, 30
+
+# rule -> {path: reason}.
+EXCEPTIONS = {}
+
+_LEFTOVER = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
+_TEXT = ('.h', '.cc', '.py', '.sh', '.bzl', '.bazel', '.proto', '.toml', '.md', '.txt', '.html', '.js', '.css')
+
+
+def is_test_path(path):
+    name = os.path.basename(path)
+    return path.startswith('tests/') or re.search(r'_test\.(cc|h|py|sh)$', name) is not None or '/testing/' in path
+
+
+def check_file_size(path, text):
+    limit = TEST_FILE_LINES_MAX if is_test_path(path) else FILE_LINES_MAX
+    lines = text.count('\n')
+    if path.endswith(('.h', '.cc', '.py', '.sh', '.bzl')) and lines > limit:
+        yield Finding(path, limit, 'file-size', f'{lines} lines, at most {limit}: split it along its subjects')
+
+
+def _too_long(path, name, first, lines):
+    limit = TEST_FUNCTION_LINES_MAX if is_test_path(path) else FUNCTION_LINES_MAX
+    if lines > limit:
+        yield Finding(path, first, 'function-size', f'{name} has {lines} lines, at most {limit}')
+
+
+def check_function_sizes(path, text):
+    if path.endswith(('.h', '.cc')):
+        for function in cpp_text.functions(cpp_text.code_only(text)):
+            yield from _too_long(path, function.name, function.first_line, function.lines)
+    elif path.endswith('.py'):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                yield from _too_long(path, node.name, node.lineno, node.end_lineno - node.lineno + 1)
+
+
+def check_banner(path, text):
+    """A header begins with what it is, under its own path."""
+    if not path.endswith('.h'):
+        return
+    lines = text.split('\n')
+    length = next((i for i, line in enumerate(lines) if not line.startswith('//')), len(lines))
+    if not lines[0].startswith(f'// {path}: '):
+        yield Finding(path, 1, 'banner', f'a header begins with "// {path}: what it is"')
+    elif not BANNER_LINES_MIN <= length <= BANNER_LINES_MAX:
+        yield Finding(path, 1, 'banner', f'{length} lines of banner; {BANNER_LINES_MIN} to {BANNER_LINES_MAX} say what it is, '
+                                         'where it sits and what it must not know')
+
+
+def check_guard(path, text):
+    if not path.endswith('.h'):
+        return
+    guard = 'QUORATE_' + re.sub(r'\W', '_', path.upper()) + '_'
+    if f'#ifndef {guard}\n#define {guard}\n' not in text:
+        yield Finding(path, 1, 'guard', f'the include guard is {guard}')
+    if re.search(r'^\s*using\s+namespace\b', cpp_text.code_only(text), re.MULTILINE):
+        yield Finding(path, 1, 'guard', 'a header opens no namespace for its users')
+
+
+def check_own_header_first(path, text, files):
+    """foo.cc includes foo.h before anything else, which proves that foo.h compiles alone."""
+    header = path[:-3] + '.h'
+    if path.endswith('.cc') and header in files:
+        first = re.search(r'^#include\s*[<"]([^>"]+)[>"]', text, re.MULTILINE)
+        if first is None or first.group(1) != header:
+            yield Finding(path, 1, 'own-header', f'the first #include is "{header}", so that it is known to compile alone')
+
+
+def check_leftovers(path, text):
+    if path.endswith(_TEXT):
+        for number, line in enumerate(text.split('\n'), 1):
+            match = _LEFTOVER.search(line)
+            if match:
+                yield Finding(path, number, 'leftover', f'{match.group(1)}: finish it, or write an issue and say nothing here')
+
+
+def check_whitespace(path, text):
+    if path.endswith(_TEXT) and '/testdata/' not in path:
+        for number, line in enumerate(text.split('\n'), 1):
+            if line != line.rstrip():
+                yield Finding(path, number, 'whitespace', 'trailing whitespace')
+        if text and not text.endswith('\n'):
+            yield Finding(path, text.count('\n') + 1, 'whitespace', 'no newline at the end')
+
+
+def anchors_of(markdown):
+    """The anchors that a page's headings get."""
+    found = set()
+    fenced = False
+    for line in markdown.split('\n'):
+        if line.startswith('```'):
+            fenced = not fenced
+        match = None if fenced else re.match(r'#{1,6}\s+(.*?)\s*#*$', line)
+        if match:
+            title = re.sub(r'\[([^\]]*)\]\([^)]*\)', r'\1', match.group(1)).replace('`', '')
+            found.add(re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-'))
+    return found
+
+
+_LINK = re.compile(r'\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)')
+_CODE_PATH = re.compile(r'`((?:[\w.\-]+/)+[\w.\-]+\.(?:h|cc|md|py|proto|toml|txt|sh|bazel|bzl))`')
+
+
+def _without_fences(markdown):
+    lines, fenced = [], False
+    for line in markdown.split('\n'):
+        if line.lstrip().startswith('```'):
+            fenced = not fenced
+            line = ''
+        lines.append('' if fenced else line)
+    return lines
+
+
+def check_links(path, text, files, read_page):
+    """Relative links of a page, with their anchors, and the files of this repository that it names in backquotes."""
+    folders = {os.path.dirname(f) for f in files}
+    folders |= {'/'.join(f.split('/')[:n]) for f in folders for n in range(1, f.count('/') + 2)}
+    top = {f.split('/', 1)[0] for f in files}
+    for number, line in enumerate(_without_fences(text), 1):
+        for link in _LINK.findall(re.sub(r'`[^`]*`', '', line)):
+            if re.match(r'[a-z]+:', link):
+                continue
+            target, _, anchor = link.partition('#')
+            place = os.path.normpath(os.path.join(os.path.dirname(path), target)) if target else path
+            if place not in files and place not in folders and place != '.':
+                yield Finding(path, number, 'link', f'{link} leads nowhere')
+            elif anchor and place.endswith('.md') and anchor not in anchors_of(read_page(place)):
+                yield Finding(path, number, 'link', f'{link}: {place} has no such heading')
+        for named in _CODE_PATH.findall(line):
+            if named.split('/', 1)[0] in top and named not in files:
+                yield Finding(path, number, 'link', f'{named} does not exist')

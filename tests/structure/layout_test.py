@@ -1,0 +1,133 @@
+"""Files look as the style asks; and the checks that say so can fail."""
+
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import bans  # noqa: E402
+import cpp_text  # noqa: E402
+import layout  # noqa: E402
+import tree  # noqa: E402
+
+GOOD_HEADER = '''// kv/a.h: what it is.
+// Where it sits.
+#ifndef QUORATE_KV_A_H_
+#define QUORATE_KV_A_H_
+#endif  // QUORATE_KV_A_H_
+'''
+
+
+def rules(findings):
+    return [f.rule for f in findings]
+
+
+class LayoutTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tree.find_root()
+        cls.files = tree.list_files(cls.root)
+
+    def test_AllFiles_AsTheyAre_LookAsTheStyleAsks(self):
+        self.assertGreater(len(self.files), 30)
+        findings, known = [], set(self.files)
+        for path in self.files:
+            try:
+                text = tree.read(self.root, path)
+            except UnicodeDecodeError:
+                continue
+            for check in (layout.check_file_size, layout.check_function_sizes, layout.check_banner, layout.check_guard,
+                          layout.check_leftovers, layout.check_whitespace):
+                findings.extend(check(path, text))
+            findings.extend(layout.check_own_header_first(path, text, known))
+            if path.endswith('.md'):
+                findings.extend(layout.check_links(path, text, known, lambda page: tree.read(self.root, page)))
+        left = bans.apply_exceptions(findings, layout.EXCEPTIONS)
+        self.assertFalse(left, '\n' + '\n'.join(map(str, left)))
+
+    def test_Sources_AsTheyAre_AreFormatted(self):
+        tool = shutil.which('clang-format-14')
+        if tool is None:
+            self.skipTest('clang-format-14 is not installed')
+        sources = [p for p in self.files if p.endswith(('.h', '.cc'))]
+        run = subprocess.run([tool, '--dry-run', '-Werror', '--ferror-limit=1', *sources], cwd=self.root, capture_output=True, text=True,
+                             check=False)
+        wrong = sorted({line.split(':', 1)[0] for line in run.stderr.splitlines() if 'clang-formatted' in line})
+        self.assertEqual([], wrong, 'run: clang-format-14 -i ' + ' '.join(wrong))
+
+    def test_LongFile_Planted_IsFound(self):
+        self.assertEqual(['file-size'], rules(layout.check_file_size('kv/a.cc', 'int x;\n' * 801)))
+        self.assertEqual([], rules(layout.check_file_size('kv/a_test.cc', 'int x;\n' * 801)))
+
+    def test_LongFunction_Planted_IsFound(self):
+        body = '  x();\n' * 70
+        for text in (f'namespace a {{\nint B::F(int x) const {{\n{body}}}\n}}\n', f'B::B(int x)\n    : x_(x), y_{{x}} {{\n{body}}}\n',
+                     f'class A {{\n public:\n  void F() {{\n{body}  }}\n}};\n'):
+            with self.subTest(text[:30]):
+                self.assertEqual(['function-size'], rules(layout.check_function_sizes('kv/a.cc', text)))
+        self.assertEqual(['function-size'], rules(layout.check_function_sizes('bench/a.py', 'def f():\n' + '  x()\n' * 71)))
+
+    def test_FunctionsInSample_AreCutRight(self):
+        sample = '''
+#include <map>
+namespace q {
+enum class E { kA, kB };
+struct S {
+  int a = 3;
+  S() : a{4}, b(5) {}
+  bool operator<(const S& o) const { return a < o.a; }
+  std::vector<int> v{1, 2};
+};
+template <typename T>
+auto Make(T x) -> std::vector<T> {
+  auto f = [&](int y) { return x + y; };
+  if (x) { return {f(1)}; }
+  return {};
+}
+constexpr int kTable[] = {1, 2, 3};
+}  // namespace q
+'''
+        names = [(f.name, f.lines) for f in cpp_text.functions(cpp_text.code_only(sample))]
+        self.assertEqual([('S', 1), ('operator<', 1), ('Make', 6)], names)
+
+    def test_CodeOnly_CommentsAndLiterals_AreBlankedInPlace(self):
+        text = 'a /* x\n y */ b("rand()"); // rand()\nconst int n = 1\'000; char c = \'"\';\nR"(rand()\n)" c;\n'
+        code = cpp_text.code_only(text)
+        self.assertNotIn('rand', code)
+        self.assertEqual(text.count('\n'), code.count('\n'))
+        self.assertIn("1'000", code)
+
+    def test_Header_WithoutBannerOrGuard_IsFound(self):
+        self.assertEqual([], rules(list(layout.check_banner('kv/a.h', GOOD_HEADER)) + list(layout.check_guard('kv/a.h', GOOD_HEADER))))
+        self.assertEqual(['banner'], rules(layout.check_banner('kv/a.h', GOOD_HEADER.replace('kv/a.h', 'kv/b.h'))))
+        self.assertEqual(['banner'], rules(layout.check_banner('kv/a.h', GOOD_HEADER.replace('// Where it sits.\n', ''))))
+        self.assertEqual(['guard'], rules(layout.check_guard('kv/a.h', GOOD_HEADER.replace('_KV_A_H_', '_A_H_'))))
+        self.assertEqual(['guard'], rules(layout.check_guard('kv/a.h', GOOD_HEADER + 'using namespace std;\n')))
+
+    def test_OwnHeader_NotFirst_IsFound(self):
+        good, bad = '#include "kv/a.h"\n#include <map>\n', '#include <map>\n#include "kv/a.h"\n'
+        self.assertEqual([], rules(layout.check_own_header_first('kv/a.cc', good, {'kv/a.h'})))
+        self.assertEqual(['own-header'], rules(layout.check_own_header_first('kv/a.cc', bad, {'kv/a.h'})))
+
+    def test_LeftoversAndWhitespace_Planted_AreFound(self):
+        self.assertEqual(['leftover'], rules(layout.check_leftovers('kv/a.cc', '// TO' 'DO: later\n')))
+        self.assertEqual(['whitespace', 'whitespace'], rules(layout.check_whitespace('kv/a.cc', 'int x; \nint y;')))
+
+    def test_DeadLinks_Planted_AreFound(self):
+        files = {'docs/a.md', 'docs/b.md', 'kv/a.h'}
+
+        def check(text):
+            return rules(layout.check_links('docs/a.md', text, files, lambda page: '# One heading, of `two`\n'))
+
+        self.assertEqual([], check('[b](b.md) [top](../kv) [h](b.md#one-heading-of-two) [w](https://x.org) `kv/a.h` `x/y.h`\n'))
+        self.assertEqual(['link'], check('[b](c.md)\n'))
+        self.assertEqual(['link'], check('[b](b.md#other)\n'))
+        self.assertEqual(['link'], check('see `kv/gone.h`\n'))
+        self.assertEqual([], check('```\n[b](c.md)\n```\n'))
+
+
+if __name__ == '__main__':
+    unittest.main()
