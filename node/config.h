@@ -154,8 +154,15 @@ struct Config {
   // The row of `id`, or null.
   const NodeConfig* FindNode(NodeId id) const;
   // This node's own row. Requires: the configuration came from ParseConfig or
-  // passed ValidateConfig.
+  // passed CompleteConfig.
   const NodeConfig& self() const { return *FindNode(node); }
+};
+
+// How slots are divided when no [[shards]] table says so.
+struct EvenSharding {
+  uint32_t groups = 1;
+  // Voting replicas of each group; 0: every voting node.
+  uint32_t replicas = 0;
 };
 
 // Reads the text of a configuration file. Errors are kInvalidArgument with
@@ -165,15 +172,15 @@ absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
                                    std::string_view file_name);
 
 // The rules across keys that ParseConfig ends with, for configurations built in
-// code. Fills what is derived (listen addresses from the node's row, shards
-// from `group_count` if there are none). kInvalidArgument in words.
-absl::Status CompleteConfig(Config* config, uint32_t group_count);
+// code. Fills what is derived: listen addresses from the node's own row, and
+// shards if there are none. kInvalidArgument with "key 'x.y': expected …, found
+// …".
+absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 
-// Divides all slots among `group_count` groups as evenly as possible, each one
-// range; the voters of each are all nodes that are not read-only, rotated so
-// that preferred leaders are spread.
+// Divides all slots as evenly as possible, each group one range; its replicas
+// are voting nodes, rotated so that preferred leaders are spread.
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
-                                    uint32_t group_count);
+                                    const EvenSharding& sharding);
 
 // One knob, for the reference page and for CONFIG GET.
 struct ConfigKey {
@@ -183,6 +190,10 @@ struct ConfigKey {
 };
 // In the order of the reference page.
 std::vector<ConfigKey> ConfigKeys();
+
+// The value of a knob outside the tables as text ("2000", "true"); empty if
+// there is no such knob.
+std::string ConfigValue(const Config& config, std::string_view name);
 
 }  // namespace quorate::node
 

@@ -1,0 +1,263 @@
+#include "node/config.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "env/check.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr uint32_t kSlotCount = 16384;
+
+// What a rule across keys found wrong, and at which key.
+struct Problem {
+  std::string key;
+  std::string text;  // "expected …, found …".
+};
+using MaybeProblem = std::optional<Problem>;
+
+// "host" of "host:port" or "[host]:port"; nothing if there is no such form.
+std::optional<std::string_view> HostOf(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const std::string_view port = address.substr(colon + 1);
+  if (port.empty() || port.size() > 5) return std::nullopt;
+  uint32_t number = 0;
+  for (const char c : port) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<uint32_t>(c - '0');
+  }
+  if (number > 65535) return std::nullopt;
+  std::string_view host = address.substr(0, colon);
+  if (host.front() == '[') {
+    if (host.size() < 3 || host.back() != ']') return std::nullopt;
+    return host.substr(1, host.size() - 2);
+  }
+  if (host.find(':') != std::string_view::npos) return std::nullopt;
+  return host;
+}
+
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+MaybeProblem CheckListen(const ListenConfig& listen) {
+  const std::pair<std::string_view, const std::string*> rows[] = {
+      {"listen.resp", &listen.resp},
+      {"listen.http", &listen.http},
+      {"listen.peer", &listen.peer}};
+  for (const auto& [key, address] : rows) {
+    const auto host = HostOf(*address);
+    if (!host.has_value()) {
+      return Problem{std::string(key),
+                     Concat("expected an address \"host:port\", found \"",
+                            *address, "\"")};
+    }
+    if (!listen.allow_non_loopback && !IsLoopback(*host)) {
+      return Problem{
+          std::string(key),
+          Concat("expected a loopback address, found \"", *address,
+                 "\"; nothing here authenticates clients or peers yet, so set "
+                 "listen.allow_non_loopback = true only on a network where "
+                 "every host is trusted")};
+    }
+  }
+  return std::nullopt;
+}
+
+MaybeProblem CheckNodes(Config* config) {
+  auto& nodes = config->nodes;
+  if (nodes.empty()) {
+    return Problem{"nodes", "expected at least one [[nodes]] row, found none"};
+  }
+  std::stable_sort(
+      nodes.begin(), nodes.end(),
+      [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });
+  std::vector<std::string_view> seen;
+  bool any_voter = false;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const NodeConfig& node = nodes[i];
+    if (i > 0 && nodes[i - 1].id == node.id) {
+      return Problem{"nodes[].id", Concat("expected each id once, found ",
+                                          node.id, " twice")};
+    }
+    for (const std::string* address : {&node.resp, &node.http, &node.peer}) {
+      if (!HostOf(*address).has_value()) {
+        return Problem{"nodes",
+                       Concat("expected addresses \"host:port\" for resp, http "
+                              "and peer of node ",
+                              node.id, ", found \"", *address, "\"")};
+      }
+      if (std::find(seen.begin(), seen.end(), *address) != seen.end()) {
+        return Problem{"nodes", Concat("expected each address once, found \"",
+                                       *address, "\" twice")};
+      }
+      seen.push_back(*address);
+    }
+    if (!node.read_only) any_voter = true;
+  }
+  if (!any_voter) {
+    return Problem{"nodes[].read_only",
+                   "expected at least one voting node, found none"};
+  }
+  if (config->FindNode(config->node) == nullptr) {
+    return Problem{
+        "node.id",
+        Concat("expected the id of a [[nodes]] row, found ", config->node)};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem CheckShards(const Config& config) {
+  std::vector<bool> taken(kSlotCount);
+  uint32_t assigned = 0;
+  for (const ShardConfig& shard : config.shards) {
+    if (shard.replicas.empty()) {
+      return Problem{"shards[].replicas",
+                     Concat("expected at least one replica for shard '",
+                            shard.name, "', found none")};
+    }
+    for (size_t i = 0; i < shard.replicas.size(); ++i) {
+      const NodeConfig* node = config.FindNode(shard.replicas[i]);
+      if (node == nullptr || node->read_only) {
+        return Problem{"shards[].replicas",
+                       Concat("expected voting nodes for shard '", shard.name,
+                              "', found node ", shard.replicas[i])};
+      }
+      for (size_t j = 0; j < i; ++j) {
+        if (shard.replicas[j] == shard.replicas[i]) {
+          return Problem{
+              "shards[].replicas",
+              Concat("expected each node once in shard '", shard.name,
+                     "', found node ", shard.replicas[i], " twice")};
+        }
+      }
+    }
+    for (const auto& [first, last] : shard.slots) {
+      if (first > last || last >= kSlotCount) {
+        return Problem{
+            "shards[].slots",
+            Concat("expected slots from 0 to 16383, found ", first, '-', last)};
+      }
+      for (uint32_t slot = first; slot <= last; ++slot) {
+        if (taken[slot]) {
+          return Problem{"shards[].slots",
+                         Concat("expected each slot in one shard, found slot ",
+                                slot, " in two")};
+        }
+        taken[slot] = true;
+        ++assigned;
+      }
+    }
+  }
+  if (assigned != kSlotCount) {
+    const auto missing = std::find(taken.begin(), taken.end(), false);
+    return Problem{"shards[].slots",
+                   Concat("expected all 16384 slots in shards, found none with "
+                          "slot ",
+                          missing - taken.begin())};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem CheckTimings(const Config& config) {
+  const RaftConfig& raft = config.raft;
+  if (raft.election_timeout_min > raft.election_timeout_max) {
+    return Problem{"raft.election_timeout_max_ms",
+                   Concat("expected at least raft.election_timeout_min_ms (",
+                          raft.election_timeout_min.ms(), "), found ",
+                          raft.election_timeout_max.ms())};
+  }
+  if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
+    return Problem{
+        "raft.heartbeat_interval_ms",
+        Concat("expected at most half of raft.election_timeout_min_ms (",
+               raft.election_timeout_min.ms(), "), found ",
+               raft.heartbeat_interval.ms())};
+  }
+  const LimitsConfig& limits = config.limits;
+  if (limits.query_buffer_bytes <
+      limits.key_bytes + limits.value_bytes + 1024) {
+    return Problem{"limits.query_buffer_bytes",
+                   Concat("expected room for a key, a value and 1024 bytes (",
+                          limits.key_bytes + limits.value_bytes + 1024,
+                          "), found ", limits.query_buffer_bytes)};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
+  if (auto problem = CheckNodes(config)) return problem;
+  const NodeConfig& self = config->self();
+  ListenConfig& listen = config->listen;
+  if (listen.resp.empty()) listen.resp = self.resp;
+  if (listen.http.empty()) listen.http = self.http;
+  if (listen.peer.empty()) listen.peer = self.peer;
+  if (auto problem = CheckListen(listen)) return problem;
+  if (config->shards.empty()) {
+    if (sharding.groups == 0 || sharding.groups > kSlotCount) {
+      return Problem{
+          "sharding.groups",
+          Concat("expected from 1 to 16384, found ", sharding.groups)};
+    }
+    const auto voters = static_cast<uint64_t>(
+        std::count_if(config->nodes.begin(), config->nodes.end(),
+                      [](const NodeConfig& node) { return !node.read_only; }));
+    if (sharding.replicas > voters) {
+      return Problem{"sharding.replicas",
+                     Concat("expected at most the number of voting nodes (",
+                            voters, "), found ", sharding.replicas)};
+    }
+    config->shards = EvenShards(config->nodes, sharding);
+  }
+  std::stable_sort(config->shards.begin(), config->shards.end(),
+                   [](const ShardConfig& a, const ShardConfig& b) {
+                     return a.group < b.group;
+                   });
+  if (auto problem = CheckShards(*config)) return problem;
+  return CheckTimings(*config);
+}
+
+}  // namespace
+
+const NodeConfig* Config::FindNode(NodeId id) const {
+  for (const NodeConfig& node : nodes) {
+    if (node.id == id) return &node;
+  }
+  return nullptr;
+}
+
+std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
+                                    const EvenSharding& sharding) {
+  std::vector<NodeId> voters;
+  for (const NodeConfig& node : nodes) {
+    if (!node.read_only) voters.push_back(node.id);
+  }
+  const size_t replicas =
+      sharding.replicas == 0 ? voters.size() : sharding.replicas;
+  std::vector<ShardConfig> shards(sharding.groups);
+  for (uint32_t i = 0; i < sharding.groups; ++i) {
+    ShardConfig& shard = shards[i];
+    shard.group = GroupId(i + 1);
+    shard.name = Concat("g", i + 1);
+    const uint64_t begin = uint64_t{kSlotCount} * i / sharding.groups;
+    const uint64_t end = uint64_t{kSlotCount} * (i + 1) / sharding.groups;
+    shard.slots.emplace_back(static_cast<uint16_t>(begin),
+                             static_cast<uint16_t>(end - 1));
+    for (size_t r = 0; r < replicas; ++r) {
+      shard.replicas.push_back(voters[(i + r) % voters.size()]);
+    }
+  }
+  return shards;
+}
+
+absl::Status CompleteConfig(Config* config, const EvenSharding& sharding) {
+  const MaybeProblem problem = Complete(config, sharding);
+  if (!problem.has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      Concat("key '", problem->key, "': ", problem->text));
+}
+
+}  // namespace quorate::node
