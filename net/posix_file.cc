@@ -1,0 +1,162 @@
+#include "net/posix_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace quorate::net {
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status FileError(int error, std::string_view action,
+                       std::string_view name) {
+  const std::string message = std::string(action) + " '" + std::string(name) +
+                              "': " + std::generic_category().message(error);
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return absl::ResourceExhaustedError(message);
+    case ENOENT:
+      return absl::NotFoundError(message);
+    case EEXIST:
+      return absl::AlreadyExistsError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case EIO:
+      if (action == "reading") return absl::DataLossError(message);
+      return absl::UnavailableError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
+}
+
+int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
+               bool durable) {
+  size_t first = 0;
+  bool sync_after = false;
+  while (first < pieces.size()) {
+    if (pieces[first].iov_len == 0) {
+      ++first;
+      continue;
+    }
+    const int count =
+        static_cast<int>(std::min<size_t>(pieces.size() - first, IOV_MAX));
+    const ssize_t written =
+        pwritev2(fd, pieces.data() + first, count, static_cast<off_t>(offset),
+                 durable && !sync_after ? RWF_DSYNC : 0);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      if ((errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) &&
+          durable && !sync_after) {
+        sync_after = true;
+        continue;
+      }
+      return errno;
+    }
+    offset += written;
+    size_t left = written;
+    while (left > 0) {
+      const size_t taken = std::min(left, pieces[first].iov_len);
+      pieces[first].iov_base =
+          static_cast<char*>(pieces[first].iov_base) + taken;
+      pieces[first].iov_len -= taken;
+      left -= taken;
+      if (pieces[first].iov_len == 0) ++first;
+    }
+  }
+  if (sync_after && fdatasync(fd) != 0) return errno;
+  return 0;
+}
+
+int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset) {
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t n =
+        pread(fd, bytes + done, size - done, static_cast<off_t>(offset + done));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return -errno;
+    }
+    if (n == 0) break;
+    done += n;
+  }
+  return static_cast<int64_t>(done);
+}
+
+absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {
+  // A descriptor of its own: the position of the shared one would move.
+  const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return FileError(errno, "listing", ".");
+  DIR* directory = fdopendir(fd);
+  if (directory == nullptr) {
+    const int error = errno;
+    close(fd);
+    return FileError(error, "listing", ".");
+  }
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = readdir(directory)) {
+    struct stat info;
+    if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(info.st_mode)) {
+      names.emplace_back(entry->d_name);
+    }
+    errno = 0;
+  }
+  const int error = errno;
+  closedir(directory);
+  if (error != 0) return FileError(error, "listing", ".");
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
+                                 const std::string& directory) {
+  OwnedFd owned(
+      openat(directory_fd, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  const int fd = owned.get();
+  if (fd < 0) return FileError(errno, "opening the lock", name);
+  // A lock of the open file description: released when the process ends in
+  // whatever way, and effective within one process too.
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+    const int error = errno;
+    char text[32] = {};
+    const int64_t size = ReadFully(fd, text, sizeof(text) - 1, 0);
+    if (error != EAGAIN && error != EACCES) {
+      return FileError(error, "locking", name);
+    }
+    int64_t holder = 0;
+    std::string who = "another process";
+    if (size > 0 && absl::SimpleAtoi(text, &holder) && holder > 0) {
+      absl::StrAppend(&who, " (process ", holder, ")");
+    }
+    return absl::UnavailableError(
+        absl::StrCat("the data directory '", directory, "' is in use by ", who,
+                     ", which holds the lock '", name, "'"));
+  }
+  const std::string holder = absl::StrCat(getpid(), "\n");
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, holder.data(), holder.size(), 0) !=
+                                   static_cast<ssize_t>(holder.size())) {
+    return FileError(errno, "writing the lock", name);
+  }
+  return owned;
+}
+
+}  // namespace quorate::net
