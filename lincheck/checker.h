@@ -1,0 +1,82 @@
+// lincheck/checker.h: is this history linearizable, and if not, what is the
+// smallest reason?
+//
+// Partitions are judged alone. Where every operation names the write it saw (by
+// versions, or by values that are all different), zones decide in near-linear
+// time (Gibbons and Korach, extended to read-modify-writes: lincheck/zones.h);
+// otherwise a search with memory does (Wing and Gong, Lowe: lincheck/search.h).
+#ifndef QUORATE_LINCHECK_CHECKER_H_
+#define QUORATE_LINCHECK_CHECKER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+enum class Result : uint8_t { kOk, kViolation, kUnknown };
+std::string_view ResultName(Result result);
+
+// Where parallelism comes from; this library starts no thread.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Calls task(0) … task(count - 1), each once, in any order, possibly side by
+  // side; returns when all have returned.
+  virtual void Run(size_t count, absl::FunctionRef<void(size_t)> task) = 0;
+};
+
+struct CheckOptions {
+  // Model steps for each partition; beyond it the partition's verdict is
+  // kUnknown.
+  uint64_t nodes_max = 50'000'000;
+  // Memory of each partition's search.
+  uint64_t bytes_max = uint64_t{1} << 30;
+  // Model steps spent on making a counter-example small.
+  uint64_t minimise_nodes_max = 2'000'000;
+  // Null: one partition after another.
+  Executor* executor = nullptr;
+};
+
+// Part of the history that is not linearizable even alone. Minimal: giving any
+// one of its operations an unknown outcome (leaving it out, if it reads) makes
+// it linearizable.
+struct CounterExample {
+  uint32_t partition = 0;
+  std::vector<size_t>
+      operations;  // Indices into History::operations(), by time of invocation.
+  bool minimal = false;
+  // In words: which operation cannot be placed, and why.
+  std::string reason;
+};
+
+struct Verdict {
+  // kViolation if any partition is wrong; else kUnknown if any could not be
+  // decided; else kOk.
+  Result result = Result::kOk;
+  // Of the first wrong partition.
+  std::optional<CounterExample> counter_example;
+  uint64_t nodes = 0;  // Model steps taken.
+  size_t partitions = 0;
+  size_t partitions_by_zones = 0;
+  std::vector<uint32_t> wrong;      // Partitions.
+  std::vector<uint32_t> undecided;  // Partitions.
+};
+
+Verdict Check(const History& history, const Model& model,
+              const CheckOptions& options = {});
+
+// The counter-example as a few lines of text: reason, then one line per
+// operation.
+std::string Describe(const History& history, const Model& model,
+                     const CounterExample& counter_example);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_CHECKER_H_

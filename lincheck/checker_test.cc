@@ -1,0 +1,330 @@
+#include "lincheck/checker.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "gtest/gtest.h"
+#include "lincheck/brute_force.h"
+#include "lincheck/models/kv.h"
+#include "lincheck/random_history.h"
+#include "lincheck/search.h"
+#include "lincheck/zones.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Each rapidcheck case draws a seed and runs so many small histories from it:
+// 100 cases by default.
+constexpr int kHistoriesPerCase = 1000;
+constexpr SearchOptions kSearch{.nodes_max = 1'000'000, .bytes_max = 1 << 28};
+
+std::string Show(const History& history, const Model& model) {
+  std::string text;
+  for (const Operation& op : history.operations()) {
+    text += "\n  client " + std::to_string(op.client) + " [" +
+            std::to_string(op.invoke) + ", " +
+            (op.known() ? std::to_string(op.ret) : "…") + "] " +
+            DescribeCall(model, op) + " seen " + std::to_string(op.seen) +
+            " written " + std::to_string(op.written);
+  }
+  return text;
+}
+
+// The operations with everything outside `core` relaxed, without `core[skip]`'s
+// outcome too.
+std::vector<Operation> Relaxed(const History& history, const Model& model,
+                               const std::vector<size_t>& core, size_t skip) {
+  const std::set<size_t> kept(core.begin(), core.end());
+  std::vector<Operation> operations;
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    Operation op = history.operations()[i];
+    if (!kept.contains(i) || (skip < core.size() && core[skip] == i)) {
+      if (model.IsRead(op)) continue;
+      op.ret = kNever;
+      op.result = {};
+    }
+    operations.push_back(op);
+  }
+  return operations;
+}
+
+// The counter-example is wrong by itself, and right once any one of its
+// operations is relaxed.
+void ExpectMinimal(const History& history, const Model& model,
+                   const CounterExample& example) {
+  RC_ASSERT(example.minimal);
+  RC_ASSERT(!LinearizableByBruteForce(
+      Relaxed(history, model, example.operations, ~size_t{0}), model));
+  for (size_t i = 0; i < example.operations.size(); ++i) {
+    RC_ASSERT(LinearizableByBruteForce(
+        Relaxed(history, model, example.operations, i), model));
+  }
+}
+
+RC_GTEST_PROP(CheckerProperty, KvSmallHistories_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history =
+        RandomKvHistory(random, {.operations = 2 + random() % 7,
+                                 .unique_values = random() % 2 == 0,
+                                 .spoiled_percent = random() % 3 == 0 ? 0 : 20,
+                                 .only_registers = random() % 3 == 0});
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    const Verdict verdict = Check(history, model);
+    if ((verdict.result == Result::kOk) != right) {
+      RC_FAIL("brute force says " + std::to_string(right) +
+              Show(history, model));
+    }
+    if (!right && i % 4 == 0) {
+      ExpectMinimal(history, model, *verdict.counter_example);
+    }
+  }
+}
+
+RC_GTEST_PROP(CheckerProperty, UniqueValues_ZonesAgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  int by_zones = 0;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history =
+        RandomKvHistory(random, {.operations = 2 + random() % 7,
+                                 .clients = 4,
+                                 .unique_values = true,
+                                 .spoiled_percent = 15,
+                                 .only_registers = true});
+    const auto zones = CheckZones(history.operations(), model);
+    if (!zones.has_value()) continue;
+    ++by_zones;
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    if ((zones->result == Result::kOk) != right) {
+      RC_FAIL("brute force says " + std::to_string(right) +
+              "; zones: " + zones->reason + Show(history, model));
+    }
+    if (right) continue;
+    if (LinearizableByBruteForce(
+            Relaxed(history, model, zones->core, ~size_t{0}), model)) {
+      std::string core;
+      for (size_t op : zones->core) core += " " + std::to_string(op);
+      RC_FAIL("core" + core + " is right: " + zones->reason +
+              Show(history, model));
+    }
+  }
+  RC_ASSERT(by_zones > 10);
+}
+
+RC_GTEST_PROP(CheckerProperty, Versions_RightHistoriesPassAndReplay,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history = RandomKvHistory(
+        random,
+        {.operations = 2 + random() % 9, .clients = 4, .versions = true});
+    RC_ASSERT(Check(history, model).result == Result::kOk);
+  }
+}
+
+// With versions a history may be wrong although its values alone would pass:
+// never the other way round.
+RC_GTEST_PROP(CheckerProperty, VersionsSpoiled_NeverPassWhatValuesRefuse,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history =
+        RandomKvHistory(random, {.operations = 2 + random() % 7,
+                                 .clients = 4,
+                                 .versions = true,
+                                 .spoiled_percent = 20});
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    const bool passed = Check(history, model).result == Result::kOk;
+    if (passed && !right) RC_FAIL(Show(history, model));
+  }
+}
+
+RC_GTEST_PROP(CheckerProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  const History history =
+      RandomKvHistory(random, {.operations = 400,
+                               .clients = 5,
+                               .unknown_percent = 3,
+                               .unique_values = true,
+                               .spoiled_percent = random() % 2 == 0 ? 0 : 1,
+                               .only_registers = true});
+  // Failed compare-and-swaps do not say what they saw, and close the
+  // near-linear path.
+  std::vector<Operation> operations;
+  for (const Operation& op : history.operations()) {
+    if (op.function != Kv::kCas || op.result == Value::Integer(1)) {
+      operations.push_back(op);
+    }
+  }
+  const auto zones = CheckZones(operations, model);
+  if (!zones.has_value()) RC_DISCARD();
+  const SearchResult search = Search(operations, model, kSearch);
+  if (search.result == Result::kUnknown) RC_DISCARD();
+  RC_ASSERT(zones->result == search.result);
+}
+
+TEST(Checker, ManyPartitions_JudgedAlone) {
+  std::mt19937_64 random(1);
+  History history = RandomKvHistory(
+      random, {.operations = 5000, .clients = 8, .partitions = 50});
+  const ModelOf<Kv> model;
+  EXPECT_EQ(Check(history, model).result, Result::kOk);
+  const uint32_t wrong = history.Partition("wrong");
+  history.Add({.invoke = 1,
+               .ret = 2,
+               .partition = wrong,
+               .function = Kv::kGet,
+               .result = history.String("phantom")});
+  const Verdict verdict = Check(history, model);
+  EXPECT_EQ(verdict.result, Result::kViolation);
+  EXPECT_EQ(verdict.wrong, std::vector<uint32_t>{wrong});
+  EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{5000});
+}
+
+TEST(Checker, Executor_GetsEveryPartitionOnce) {
+  class Backwards final : public Executor {
+   public:
+    void Run(size_t count, absl::FunctionRef<void(size_t)> task) override {
+      for (size_t i = count; i-- > 0;) task(i);
+      tasks += count;
+    }
+    size_t tasks = 0;
+  };
+  std::mt19937_64 random(2);
+  const History history = RandomKvHistory(
+      random, {.operations = 500, .partitions = 7, .spoiled_percent = 1});
+  const ModelOf<Kv> model;
+  Backwards executor;
+  const Verdict alone = Check(history, model);
+  const Verdict together = Check(history, model, {.executor = &executor});
+  EXPECT_EQ(executor.tasks, 7u);
+  EXPECT_EQ(alone.wrong, together.wrong);
+  EXPECT_EQ(alone.nodes, together.nodes);
+}
+
+// Writers of equal values at the same time, and a read of what was never there:
+// every order must be tried.
+History Hard() {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (int64_t i = 0; i < 14; ++i) {
+    history.Add({.invoke = 0,
+                 .ret = 100,
+                 .client = static_cast<uint32_t>(i),
+                 .partition = key,
+                 .function = Kv::kAppend,
+                 .argument = history.String(std::string(1, 'a' + i % 7))});
+  }
+  history.Add({.invoke = 200,
+               .ret = 300,
+               .partition = key,
+               .function = Kv::kGet,
+               .result = history.String("x")});
+  return history;
+}
+
+TEST(Checker, NodeBudgetSpent_SaysUnknown) {
+  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.nodes_max = 10'000});
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+  EXPECT_EQ(verdict.undecided, std::vector<uint32_t>{0});
+  EXPECT_FALSE(verdict.counter_example.has_value());
+}
+
+TEST(Checker, ByteBudgetSpent_SaysUnknown) {
+  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.bytes_max = 1 << 20});
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+}
+
+TEST(Checker, EmptyHistory_IsRight) {
+  EXPECT_EQ(Check(History(), ModelOf<Kv>()).result, Result::kOk);
+}
+
+// Twenty writes whose outcome nobody knows stay open for ever; that must not
+// cost 2^20.
+TEST(Search, ManyUnknownWrites_StaysCheap) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (int i = 0; i < 20; ++i) {
+    history.Add({.invoke = i,
+                 .partition = key,
+                 .function = Kv::kPut,
+                 .argument = history.String("u" + std::to_string(i))});
+  }
+  for (int i = 0; i < 50; ++i) {
+    const Value value = history.String("w" + std::to_string(i));
+    history.Add({.invoke = 100 + 10 * i,
+                 .ret = 105 + 10 * i,
+                 .partition = key,
+                 .function = Kv::kPut,
+                 .argument = value});
+    history.Add({.invoke = 106 + 10 * i,
+                 .ret = 107 + 10 * i,
+                 .partition = key,
+                 .function = Kv::kGet,
+                 .result = value});
+  }
+  history.Add({.invoke = 1000,
+               .ret = 1001,
+               .partition = key,
+               .function = Kv::kGet,
+               .result = history.String("w0")});
+  const SearchResult result =
+      Search(history.operations(), ModelOf<Kv>(), kSearch);
+  EXPECT_EQ(result.result, Result::kViolation);
+  EXPECT_LT(result.nodes, 100'000u);
+}
+
+struct Counter {
+  enum Function : uint8_t { kAdd, kGet };
+  using State = int64_t;
+  State Initial() const { return 0; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kAdd) state += op.argument.integer();
+    return !op.known() || op.function != kGet ||
+           op.result == Value::Integer(state);
+  }
+  bool IsRead(const Operation& op) const { return op.function == kGet; }
+  std::string_view Name(uint8_t function) const {
+    return function == kAdd ? "add" : "get";
+  }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+TEST(Model, UsersOwn_ExplainsCounterExampleInWords) {
+  History history;
+  const uint32_t key = history.Partition("visits");
+  history.Add({.invoke = 1,
+               .ret = 2,
+               .client = 1,
+               .partition = key,
+               .function = Counter::kAdd,
+               .argument = Value::Integer(5)});
+  history.Add({.invoke = 3,
+               .ret = 4,
+               .client = 2,
+               .partition = key,
+               .function = Counter::kGet,
+               .result = Value::Integer(4)});
+  const ModelOf<Counter> model(Counter{});
+  const Verdict verdict = Check(history, model);
+  ASSERT_EQ(verdict.result, Result::kViolation);
+  const std::string text = Describe(history, model, *verdict.counter_example);
+  EXPECT_NE(text.find("get() = 4 of client 2 cannot be placed"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("visits"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace quorate::lincheck

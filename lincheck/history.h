@@ -1,0 +1,86 @@
+// lincheck/history.h: what clients did to a store and what it answered.
+//
+// A history is a list of operations, each on one partition (a key, or whatever
+// a model takes for one object; by locality of linearizability every partition
+// is judged alone). Operations that certainly did not take effect are left out
+// by whoever records; one whose outcome is unknown has no return time and may
+// take effect at any time after its invocation, or never.
+#ifndef QUORATE_LINCHECK_HISTORY_H_
+#define QUORATE_LINCHECK_HISTORY_H_
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "lincheck/value.h"
+
+namespace quorate::lincheck {
+
+// Any clock that all clients share; only the order counts. An operation
+// precedes another if it returned strictly before the other was invoked: at
+// equal times they are concurrent.
+using Time = int64_t;
+inline constexpr Time kNever = std::numeric_limits<Time>::max();
+
+// Names a write of one partition where the store under test tells which write
+// an operation saw.
+using Version = uint64_t;
+inline constexpr Version kNoVersion = 0;       // Not told.
+inline constexpr Version kInitialVersion = 1;  // Before every write.
+
+struct Operation {
+  Time invoke = 0;
+  Time ret = kNever;  // kNever: unknown outcome; `result`, `seen` are then
+                      // without meaning. Invariant: invoke <= ret.
+  uint32_t client = 0;
+  uint32_t partition = 0;  // History::Partition().
+  uint8_t function = 0;    // Which, the model says.
+  Value argument;
+  Value expected;  // A second argument, where the function has one.
+  Value result;
+  // Optional. `seen` is the version that the operation observed (for one that
+  // writes: the one it replaced); `written` the one it made, unique within the
+  // partition, or kNoVersion if it wrote nothing.
+  Version seen = kNoVersion;
+  Version written = kNoVersion;
+
+  bool known() const { return ret != kNever; }
+};
+
+class History {
+ public:
+  History() = default;
+  History(History&&) = default;
+  History& operator=(History&&) = default;
+
+  // The number of the partition `name`; a new one at its first mention. Numbers
+  // count from 0.
+  uint32_t Partition(std::string_view name);
+  const std::string& partition_name(uint32_t partition) const {
+    return names_[partition];
+  }
+  size_t partition_count() const { return names_.size(); }
+
+  // A string that lives as long as this history.
+  Value String(std::string_view bytes) { return arena_.String(bytes); }
+
+  // In any order. Requires: partition known; values made here or without
+  // strings; invoke <= ret.
+  void Add(const Operation& operation);
+  absl::Span<const Operation> operations() const { return operations_; }
+  void Reserve(size_t operations) { operations_.reserve(operations); }
+
+ private:
+  ValueArena arena_;
+  std::vector<Operation> operations_;
+  std::vector<std::string> names_;
+  absl::flat_hash_map<std::string, uint32_t> numbers_;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_HISTORY_H_

@@ -1,0 +1,23 @@
+#include "lincheck/model.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::lincheck {
+
+std::string DescribeCall(const Model& model, const Operation& op) {
+  std::string text(model.FunctionName(op.function));
+  absl::StrAppend(&text, "(");
+  if (!op.expected.is_none()) {
+    absl::StrAppend(&text, op.expected.ToString(), " -> ");
+  }
+  if (!op.argument.is_none()) absl::StrAppend(&text, op.argument.ToString());
+  absl::StrAppend(&text, ")");
+  if (!op.known()) {
+    absl::StrAppend(&text, " = ?");
+  } else if (!op.result.is_none()) {
+    absl::StrAppend(&text, " = ", op.result.ToString());
+  }
+  return text;
+}
+
+}  // namespace quorate::lincheck

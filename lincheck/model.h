@@ -1,0 +1,161 @@
+// lincheck/model.h: what a correct object does, one operation after another.
+//
+// A user's own model is a plain value:
+//
+//   struct Counter {
+//     enum Function : uint8_t { kAdd, kGet };
+//     using State = int64_t;                      // Compares with ==, has
+//     AbslHashValue. State Initial() const { return 0; }
+//     // Moves `state` on; false if `op` cannot have given its result there. Of
+//     an operation with unknown outcome only
+//     // function and arguments count.
+//     bool Step(State& state, const Operation& op) const {
+//       if (op.function == kAdd) state += op.argument.integer();
+//       return !op.known() || op.function != kGet || op.result ==
+//       Value::Integer(state);
+//     }
+//     // True if `op` never changes any state in which it is possible. False is
+//     always right, only slower. bool IsRead(const Operation& op) const {
+//     return op.function == kGet; } std::string_view Name(uint8_t function)
+//     const { return function == kAdd ? "add" : "get"; } std::string
+//     Describe(const State& state) const { return std::to_string(state); }
+//   };
+//   Verdict verdict = Check(history, ModelOf(Counter{}), {});
+//
+// Optionally `bool FindLinks(const Operation&, Links*) const` (below) opens the
+// near-linear path to histories without versions.
+#ifndef QUORATE_LINCHECK_MODEL_H_
+#define QUORATE_LINCHECK_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/hash/hash.h"
+#include "lincheck/history.h"
+
+namespace quorate::lincheck {
+
+// States of one partition, each one stored once and named by a small number.
+using StateId = uint32_t;
+inline constexpr StateId kImpossible = ~StateId{0};
+
+class StateSpace {
+ public:
+  virtual ~StateSpace() = default;
+  virtual StateId Initial() = 0;
+  // The state after `op`, or kImpossible.
+  virtual StateId Step(StateId state, const Operation& op) = 0;
+  // The number here of a state of another space of the same model.
+  virtual StateId Import(const StateSpace& from, StateId state) = 0;
+  virtual std::string Describe(StateId state) const = 0;
+  virtual size_t size_bytes() const = 0;
+};
+
+// How an operation stands to the writes of its partition, by values. The
+// initial state is nil.
+struct Links {
+  bool reads = false;   // Saw the value `seen`, nothing else.
+  bool writes = false;  // Left the value `written`, whatever was there before
+                        // (if it also reads: if it saw `seen`).
+  Value seen;
+  Value written;
+};
+
+// What the checker works with.
+class Model {
+ public:
+  virtual ~Model() = default;
+  // One per partition, so that partitions can be judged side by side.
+  virtual std::unique_ptr<StateSpace> NewStates() const = 0;
+  virtual bool IsRead(const Operation& op) const = 0;
+  // False: this operation's place among the writes cannot be told from its
+  // values.
+  virtual bool FindLinks(const Operation& op, Links* links) const = 0;
+  virtual std::string_view FunctionName(uint8_t function) const = 0;
+};
+
+// "put("x") -> nil".
+std::string DescribeCall(const Model& model, const Operation& op);
+
+namespace model_internal {
+
+template <typename M>
+class States final : public StateSpace {
+ public:
+  using State = typename M::State;
+  explicit States(M model) : model_(std::move(model)) {}
+  StateId Initial() override { return Number(model_.Initial()); }
+  StateId Step(StateId state, const Operation& op) override {
+    scratch_ = *states_[state];
+    if (!model_.Step(scratch_, op)) return kImpossible;
+    if (scratch_ == *states_[state]) return state;
+    return Number(scratch_);
+  }
+  StateId Import(const StateSpace& from, StateId state) override {
+    return Number(*static_cast<const States&>(from).states_[state]);
+  }
+  std::string Describe(StateId state) const override {
+    return model_.Describe(*states_[state]);
+  }
+  size_t size_bytes() const override { return size_bytes_; }
+
+ private:
+  // A bound for what a state keeps on the heap: models whose states grow say so
+  // by a size().
+  static size_t SizeOf(const State& state) {
+    size_t bytes = sizeof(State) + 32;
+    if constexpr (requires { state.size(); }) bytes += state.size();
+    return bytes;
+  }
+  StateId Number(const State& state) {
+    const auto [it, inserted] =
+        numbers_.try_emplace(state, static_cast<StateId>(states_.size()));
+    if (inserted) {
+      size_bytes_ += SizeOf(state);
+      states_.push_back(&it->first);
+    }
+    return it->second;
+  }
+
+  const M model_;
+  // Looked up, never iterated over. Keys stay where they are.
+  std::unordered_map<State, StateId, absl::Hash<State>> numbers_;
+  std::vector<const State*> states_;
+  State scratch_{};
+  size_t size_bytes_ = 0;
+};
+
+}  // namespace model_internal
+
+// Makes a Model of a plain value.
+template <typename M>
+class ModelOf final : public Model {
+ public:
+  explicit ModelOf(M model = {}) : model_(std::move(model)) {}
+  std::unique_ptr<StateSpace> NewStates() const override {
+    return std::make_unique<model_internal::States<M>>(model_);
+  }
+  bool IsRead(const Operation& op) const override { return model_.IsRead(op); }
+  bool FindLinks(const Operation& op, Links* links) const override {
+    if constexpr (requires { model_.FindLinks(op, links); }) {
+      return model_.FindLinks(op, links);
+    } else {
+      return false;
+    }
+  }
+  std::string_view FunctionName(uint8_t function) const override {
+    return model_.Name(function);
+  }
+
+ private:
+  const M model_;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODEL_H_

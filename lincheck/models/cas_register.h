@@ -1,0 +1,68 @@
+// lincheck/models/cas_register.h: a register with compare-and-swap.
+#ifndef QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
+#define QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
+
+#include <string>
+#include <string_view>
+
+#include "lincheck/models/datum.h"
+
+namespace quorate::lincheck {
+
+struct CasRegister {
+  enum Function : uint8_t {
+    kRead,   // -> value
+    kWrite,  // (value)
+    kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0
+  };
+  using State = Datum;
+  State Initial() const { return {}; }
+  bool Step(State& state, const Operation& op) const {
+    switch (op.function) {
+      case kRead:
+        return !op.known() || state.Explains(op.result);
+      case kWrite:
+        state.Assign(op.argument);
+        return true;
+      case kCas: {
+        const bool fits = state.Equals(op.expected);
+        if (op.known() && op.result != Value::Integer(fits)) return false;
+        if (fits) state.Assign(op.argument);
+        return true;
+      }
+    }
+    return false;
+  }
+  bool IsRead(const Operation& op) const {
+    return op.function == kRead || (op.function == kCas && op.known() &&
+                                    op.result == Value::Integer(0));
+  }
+  bool FindLinks(const Operation& op, Links* links) const {
+    switch (op.function) {
+      case kRead:
+        *links = {.reads = true, .seen = op.result};
+        return !op.result.is_none();
+      case kWrite:
+        *links = {.writes = true, .written = op.argument};
+        return true;
+      case kCas:
+        // A failed one saw some other value, and does not say which.
+        if (op.known() && op.result != Value::Integer(1)) return false;
+        *links = {.reads = true,
+                  .writes = true,
+                  .seen = op.expected,
+                  .written = op.argument};
+        return true;
+    }
+    return false;
+  }
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"read", "write", "cas"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_

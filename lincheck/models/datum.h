@@ -1,0 +1,79 @@
+// lincheck/models/datum.h: one stored value, owned: what the states of
+// registers and keys are made of.
+#ifndef QUORATE_LINCHECK_MODELS_DATUM_H_
+#define QUORATE_LINCHECK_MODELS_DATUM_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "lincheck/model.h"
+#include "lincheck/value.h"
+
+namespace quorate::lincheck {
+
+// Nil, an integer or a string; an integer is never equal to a string.
+class Datum {
+ public:
+  bool is_nil() const { return kind_ == Kind::kNil; }
+  bool is_integer() const { return kind_ == Kind::kInteger; }
+  int64_t integer() const { return integer_; }
+  std::string_view bytes() const { return bytes_; }
+  size_t size() const { return bytes_.size(); }
+
+  // None counts as nil.
+  void Assign(Value value) {
+    *this = {};
+    if (value.is_integer()) {
+      AssignInteger(value.integer());
+    } else if (value.is_string()) {
+      kind_ = Kind::kString;
+      bytes_.assign(value.bytes());
+    }
+  }
+  void AssignInteger(int64_t n) {
+    kind_ = Kind::kInteger;
+    integer_ = n;
+    bytes_.clear();
+  }
+  // A nil or integer becomes a string first (nil: the empty one).
+  void Append(std::string_view more) {
+    if (kind_ == Kind::kInteger) bytes_ = std::to_string(integer_);
+    kind_ = Kind::kString;
+    integer_ = 0;
+    bytes_.append(more);
+  }
+  bool Equals(Value value) const {
+    switch (kind_) {
+      case Kind::kNil:
+        return value.is_nil();
+      case Kind::kInteger:
+        return value.is_integer() && value.integer() == integer_;
+      case Kind::kString:
+        return value.is_string() && value.bytes() == bytes_;
+    }
+    return false;
+  }
+  // A result that was not reported is explained by every state.
+  bool Explains(Value result) const {
+    return result.is_none() || Equals(result);
+  }
+  std::string ToString() const;
+
+  friend bool operator==(const Datum&, const Datum&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const Datum& d) {
+    return H::combine(std::move(h), d.kind_, d.integer_, d.bytes_);
+  }
+
+ private:
+  enum class Kind : uint8_t { kNil, kInteger, kString };
+  Kind kind_ = Kind::kNil;
+  int64_t integer_ = 0;
+  std::string bytes_;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_DATUM_H_

@@ -1,0 +1,141 @@
+// lincheck/models/kv.h: one key of a key-value store. Results that were not
+// reported (none) constrain nothing.
+#ifndef QUORATE_LINCHECK_MODELS_KV_H_
+#define QUORATE_LINCHECK_MODELS_KV_H_
+
+#include <string>
+#include <string_view>
+
+#include "lincheck/models/datum.h"
+
+namespace quorate::lincheck {
+
+struct Kv {
+  enum Function : uint8_t {
+    kGet,        // -> value or nil
+    kPut,        // (value)
+    kAppend,     // (bytes) -> length afterwards
+    kDelete,     // -> 1 if it was there, else 0
+    kIncrement,  // (delta) -> value afterwards; what is not there counts as 0.
+                 // Impossible on a string.
+    kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0;
+           // expected nil: not there
+    kSwap,         // (value) -> the value before, or nil
+    kTake,         // -> the value before, or nil; deletes it
+    kPutIfExists,  // (value) -> 1 if it was there and is replaced, else 0
+  };
+  using State = Datum;
+  State Initial() const { return {}; }
+
+  bool Step(State& state, const Operation& op) const {
+    switch (op.function) {
+      case kGet:
+        return Gives(op, state);
+      case kPut:
+        state.Assign(op.argument);
+        return true;
+      case kAppend:
+        state.Append(op.argument.bytes());
+        return Gives(op, static_cast<int64_t>(state.size()));
+      case kIncrement:
+        if (!state.is_nil() && !state.is_integer()) return false;
+        state.AssignInteger(state.integer() + op.argument.integer());
+        return Gives(op, state.integer());
+      case kSwap:
+        if (!Gives(op, state)) return false;
+        state.Assign(op.argument);
+        return true;
+      case kTake:
+        if (!Gives(op, state)) return false;
+        state = {};
+        return true;
+      default:
+        return StepIf(state, op);
+    }
+  }
+
+  bool IsRead(const Operation& op) const {
+    if (op.function == kGet) return true;
+    if (!op.known()) return false;
+    switch (op.function) {
+      case kCas:
+      case kPutIfExists:
+      case kDelete:
+        return op.result == Value::Integer(0);
+      case kTake:
+        return op.result.is_nil();
+      default:
+        return false;
+    }
+  }
+
+  bool FindLinks(const Operation& op, Links* links) const {
+    switch (op.function) {
+      case kGet:
+        *links = {.reads = true, .seen = op.result};
+        return !op.result.is_none();
+      case kPut:
+        *links = {.writes = true, .written = op.argument};
+        return true;
+      case kCas:
+        if (op.known() && op.result != Value::Integer(1)) return false;
+        *links = {.reads = true,
+                  .writes = true,
+                  .seen = op.expected,
+                  .written = op.argument};
+        return true;
+      case kSwap:
+        *links = {.reads = true,
+                  .writes = true,
+                  .seen = op.result,
+                  .written = op.argument};
+        return op.known() && !op.result.is_none();
+      case kIncrement:
+        if (!op.known() || !op.result.is_integer()) return false;
+        // What is not there counts as 0, so the predecessor of the first one
+        // cannot be told.
+        if (op.result.integer() == op.argument.integer()) return false;
+        *links = {
+            .reads = true,
+            .writes = true,
+            .seen = Value::Integer(op.result.integer() - op.argument.integer()),
+            .written = op.result};
+        return true;
+      default:
+        return false;  // Tombstones are all alike; an append does not name what
+                       // it met.
+    }
+  }
+
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"get",    "put",  "append",
+                                           "delete", "incr", "cas",
+                                           "swap",   "take", "put_if_exists"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
+
+ private:
+  static bool Gives(const Operation& op, const State& state) {
+    return !op.known() || state.Explains(op.result);
+  }
+  static bool Gives(const Operation& op, int64_t n) {
+    return !op.known() || op.result.is_none() || op.result == Value::Integer(n);
+  }
+  // Functions that do something only if the state fits.
+  bool StepIf(State& state, const Operation& op) const {
+    bool fits = !state.is_nil();
+    if (op.function == kCas) {
+      fits = state.Equals(op.expected);
+    } else if (op.function != kDelete && op.function != kPutIfExists) {
+      return false;
+    }
+    if (!Gives(op, static_cast<int64_t>(fits))) return false;
+    if (fits) state.Assign(op.function == kDelete ? Value::Nil() : op.argument);
+    return true;
+  }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_KV_H_

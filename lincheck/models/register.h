@@ -1,0 +1,43 @@
+// lincheck/models/register.h: a register that is read and written whole.
+#ifndef QUORATE_LINCHECK_MODELS_REGISTER_H_
+#define QUORATE_LINCHECK_MODELS_REGISTER_H_
+
+#include <string>
+#include <string_view>
+
+#include "lincheck/models/datum.h"
+
+namespace quorate::lincheck {
+
+struct Register {
+  enum Function : uint8_t {
+    kRead,   // -> value
+    kWrite,  // (value)
+  };
+  using State = Datum;
+  State Initial() const { return {}; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kWrite) {
+      state.Assign(op.argument);
+      return true;
+    }
+    return !op.known() || state.Explains(op.result);
+  }
+  bool IsRead(const Operation& op) const { return op.function == kRead; }
+  bool FindLinks(const Operation& op, Links* links) const {
+    if (op.function == kWrite) {
+      *links = {.writes = true, .written = op.argument};
+      return true;
+    }
+    *links = {.reads = true, .seen = op.result};
+    return !op.result.is_none();
+  }
+  std::string_view Name(uint8_t function) const {
+    return function == kRead ? "read" : "write";
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_REGISTER_H_

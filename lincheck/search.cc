@@ -1,0 +1,430 @@
+#include "lincheck/search.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+namespace quorate::lincheck {
+namespace {
+
+using Word = uint64_t;
+constexpr uint32_t kNone = ~uint32_t{0};
+constexpr size_t kPlacedShownMax = 32;
+
+uint64_t Mix(uint64_t x) {
+  x ^= x >> 33;
+  x *= 0xff51afd7ed558ccdULL;
+  x ^= x >> 33;
+  x *= 0xc4ceb9fe1a85ec53ULL;
+  x ^= x >> 33;
+  return x;
+}
+
+bool TestBit(const std::vector<Word>& words, size_t bit) {
+  return words[bit / 64] >> (bit % 64) & 1;
+}
+void FlipBit(std::vector<Word>& words, size_t bit) {
+  words[bit / 64] ^= Word{1} << (bit % 64);
+}
+
+// Which configurations have failed. A configuration: state, first known
+// operation not placed, the bits beyond it, and the unknown ones spent. Records
+// lie one after another in `words_`: hash chain, state and base, sizes, window,
+// spent.
+class Memory {
+ public:
+  Memory() : heads_(1024, kNone) {}
+
+  // False if the configuration (or one that had spent a subset) was there
+  // already; else remembers it. `window` and `spent` without trailing zero
+  // words.
+  bool Insert(StateId state, uint32_t base, absl::Span<const Word> window,
+              absl::Span<const Word> spent) {
+    uint64_t hash = Mix((uint64_t{state} << 32) | base);
+    for (Word word : window) hash = Mix(hash ^ word) + 0x9e3779b97f4a7c15ULL;
+    uint32_t* head = &heads_[hash & (heads_.size() - 1)];
+    for (uint32_t at = *head; at != kNone; at = records_[at].next) {
+      if (records_[at].hash == hash &&
+          Covers(records_[at], state, base, window, spent)) {
+        return false;
+      }
+    }
+    records_.push_back({hash, words_.size(), state, base,
+                        static_cast<uint32_t>(window.size()),
+                        static_cast<uint32_t>(spent.size()), *head});
+    *head = static_cast<uint32_t>(records_.size() - 1);
+    words_.insert(words_.end(), window.begin(), window.end());
+    words_.insert(words_.end(), spent.begin(), spent.end());
+    if (records_.size() > heads_.size()) Grow();
+    return true;
+  }
+
+  size_t size_bytes() const {
+    return records_.size() * sizeof(Record) + words_.size() * sizeof(Word) +
+           heads_.size() * sizeof(uint32_t);
+  }
+
+ private:
+  struct Record {
+    uint64_t hash;
+    size_t offset;  // Into words_.
+    StateId state;
+    uint32_t base;
+    uint32_t window_size;
+    uint32_t spent_size;
+    uint32_t next;  // Of the same bucket.
+  };
+
+  bool Covers(const Record& r, StateId state, uint32_t base,
+              absl::Span<const Word> window,
+              absl::Span<const Word> spent) const {
+    if (r.state != state || r.base != base || r.window_size != window.size() ||
+        r.spent_size > spent.size()) {
+      return false;
+    }
+    const Word* words = &words_[0] + r.offset;
+    if (!std::equal(window.begin(), window.end(), words)) return false;
+    words += r.window_size;
+    for (uint32_t i = 0; i < r.spent_size; ++i) {
+      if ((words[i] & ~spent[i]) != 0) return false;
+    }
+    return true;
+  }
+
+  void Grow() {
+    heads_.assign(heads_.size() * 2, kNone);
+    for (uint32_t i = 0; i < records_.size(); ++i) {
+      uint32_t& head = heads_[records_[i].hash & (heads_.size() - 1)];
+      records_[i].next = head;
+      head = i;
+    }
+  }
+
+  std::vector<Record> records_;
+  std::vector<Word> words_;
+  std::vector<uint32_t> heads_;
+};
+
+class Searcher {
+ public:
+  Searcher(absl::Span<const Operation> operations, const Model& model,
+           const SearchOptions& options)
+      : operations_(operations),
+        model_(model),
+        options_(options),
+        states_(model.NewStates()) {
+    Sort();
+    Link();
+  }
+
+  SearchResult Run();
+
+ private:
+  // Calls and returns of known operations in order of time, as a doubly linked
+  // list that placed ones leave.
+  struct Node {
+    uint32_t previous = kNone;
+    uint32_t next = kNone;
+    uint32_t op = 0;  // Into known_.
+    bool is_return = false;
+  };
+  struct Frame {
+    StateId state_before = 0;
+    uint32_t op = 0;  // Into known_, or into unknown_ if `unknown`.
+    bool unknown = false;
+    bool forced = false;  // A read: no other choice is worth trying.
+    size_t group = 0;     // If `unknown`: where the alternatives to it begin.
+  };
+  struct Alternative {
+    uint32_t unknown = 0;
+    StateId state = 0;
+  };
+
+  void Sort();
+  void Link();
+  // Takes `op` out of the list or puts it back.
+  void Lift(uint32_t op);
+  void Unlift(uint32_t op);
+  bool Remember();
+  // Places every read that fits now.
+  void PlaceReads();
+  void PlaceKnown(uint32_t op, StateId next, bool forced);
+  // Places one more operation: a known one from `node` on, else one with
+  // unknown outcome. False if none leads anywhere new.
+  bool Advance(uint32_t node);
+  // Remembers every configuration one unknown operation away before any is
+  // entered: those that spend less come first.
+  bool GatherUnknown(Time limit);
+  bool TakeAlternative(size_t group);
+  // Takes back placements until another choice could be made; false if there is
+  // none.
+  bool Backtrack();
+  StateId Step(StateId state, const Operation& op) {
+    ++result_.nodes;
+    return states_->Step(state, op);
+  }
+  bool OverBudget() const {
+    return result_.nodes > options_.nodes_max ||
+           memory_.size_bytes() + states_->size_bytes() > options_.bytes_max;
+  }
+  uint32_t head() const { return nodes_[0].next; }
+  void NoteStuck(uint32_t op);
+  // Identical operations with unknown outcome are interchangeable: only the
+  // first one not spent is tried.
+  bool FirstOfItsKind(uint32_t unknown) const {
+    return kin_[unknown] == kNone || TestBit(spent_, kin_[unknown]);
+  }
+
+  const absl::Span<const Operation> operations_;
+  const Model& model_;
+  const SearchOptions options_;
+  std::unique_ptr<StateSpace> states_;
+  std::vector<uint32_t> known_;    // Indices into operations_, by invocation.
+  std::vector<uint32_t> unknown_;  // The same; reads with unknown outcome
+                                   // constrain nothing and are left out.
+  std::vector<uint32_t> kin_;  // For each unknown_: the one like it before it.
+  std::vector<Node> nodes_;  // nodes_[0] is the head; 1 + 2 i is the call, 2 +
+                             // 2 i the return of known_[i].
+  std::vector<bool> is_read_;  // For each known_.
+
+  StateId state_ = 0;
+  std::vector<Word> placed_;  // Bits of known_.
+  uint32_t base_ = 0;         // First of known_ that is not placed.
+  uint32_t top_ = 0;          // One beyond the last that was ever placed.
+  std::vector<Word> spent_;   // Bits of unknown_.
+  std::vector<Frame> frames_;
+  std::vector<Alternative> alternatives_;
+  Memory memory_;
+  std::vector<Word> window_;  // Scratch.
+
+  Time stuck_return_ = 0;
+  size_t stuck_depth_ = 0;
+  StateId stuck_state_ = 0;
+  bool stuck_ = false;
+  SearchResult result_;
+};
+
+void Searcher::Sort() {
+  std::vector<uint32_t> order(operations_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(operations_[a].invoke, a) <
+           std::pair(operations_[b].invoke, b);
+  });
+  for (uint32_t i : order) {
+    const Operation& op = operations_[i];
+    if (op.known()) {
+      known_.push_back(i);
+      is_read_.push_back(model_.IsRead(op));
+    } else if (!model_.IsRead(op)) {
+      unknown_.push_back(i);
+    }
+  }
+  kin_.assign(unknown_.size(), kNone);
+  for (uint32_t i = 0; i < unknown_.size(); ++i) {
+    const Operation& op = operations_[unknown_[i]];
+    for (uint32_t j = i; j-- > 0;) {
+      const Operation& other = operations_[unknown_[j]];
+      if (other.function == op.function && other.argument == op.argument &&
+          other.expected == op.expected) {
+        kin_[i] = j;
+        break;
+      }
+    }
+  }
+}
+
+void Searcher::Link() {
+  struct Event {
+    Time time;
+    bool is_return;
+    uint32_t op;
+  };
+  std::vector<Event> events;
+  for (uint32_t i = 0; i < known_.size(); ++i) {
+    events.push_back({operations_[known_[i]].invoke, false, i});
+    events.push_back({operations_[known_[i]].ret, true, i});
+  }
+  // Calls before returns at the same time: those operations are concurrent.
+  std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
+    return std::tuple(a.time, a.is_return, a.op) <
+           std::tuple(b.time, b.is_return, b.op);
+  });
+  nodes_.resize(1 + 2 * known_.size());
+  uint32_t previous = 0;
+  for (const Event& event : events) {
+    const uint32_t at = 1 + 2 * event.op + (event.is_return ? 1 : 0);
+    nodes_[at] = {previous, kNone, event.op, event.is_return};
+    nodes_[previous].next = at;
+    previous = at;
+  }
+  placed_.assign(known_.size() / 64 + 1, 0);
+  spent_.assign(unknown_.size() / 64 + 1, 0);
+}
+
+void Searcher::Lift(uint32_t op) {
+  for (uint32_t at : {1 + 2 * op, 2 + 2 * op}) {
+    const Node& node = nodes_[at];
+    nodes_[node.previous].next = node.next;
+    if (node.next != kNone) nodes_[node.next].previous = node.previous;
+  }
+  FlipBit(placed_, op);
+  top_ = std::max(top_, op + 1);
+  while (base_ < known_.size() && TestBit(placed_, base_)) ++base_;
+}
+
+void Searcher::Unlift(uint32_t op) {
+  for (uint32_t at : {2 + 2 * op, 1 + 2 * op}) {
+    const Node& node = nodes_[at];
+    nodes_[node.previous].next = at;
+    if (node.next != kNone) nodes_[node.next].previous = at;
+  }
+  FlipBit(placed_, op);
+  base_ = std::min(base_, op);
+}
+
+bool Searcher::Remember() {
+  window_.clear();
+  // The words from the base's on; bits at or below the base in its word are the
+  // base's own business and are cleared.
+  for (size_t word = base_ / 64; word * 64 < top_; ++word) {
+    Word bits = placed_[word];
+    if (word == base_ / 64) bits &= ~Word{0} << (base_ % 64);
+    window_.push_back(bits);
+  }
+  while (!window_.empty() && window_.back() == 0) window_.pop_back();
+  size_t spent_size = spent_.size();
+  while (spent_size > 0 && spent_[spent_size - 1] == 0) --spent_size;
+  return memory_.Insert(state_, base_, window_,
+                        absl::MakeConstSpan(spent_).first(spent_size));
+}
+
+void Searcher::PlaceKnown(uint32_t op, StateId next, bool forced) {
+  frames_.push_back({.state_before = state_, .op = op, .forced = forced});
+  state_ = next;
+  Lift(op);
+}
+
+void Searcher::PlaceReads() {
+  for (uint32_t at = head(); at != kNone && !nodes_[at].is_return;) {
+    const uint32_t op = nodes_[at].op;
+    at = nodes_[at].next;
+    if (!is_read_[op] || Step(state_, operations_[known_[op]]) != state_) {
+      continue;
+    }
+    // Its own return may be the first one: what follows becomes a candidate.
+    if (at == 2 + 2 * op) at = nodes_[at].next;
+    PlaceKnown(op, state_, /*forced=*/true);
+  }
+}
+
+void Searcher::NoteStuck(uint32_t op) {
+  const Time ret = operations_[known_[op]].ret;
+  if (stuck_ && (ret < stuck_return_ ||
+                 (ret == stuck_return_ && frames_.size() <= stuck_depth_))) {
+    return;
+  }
+  stuck_ = true;
+  stuck_return_ = ret;
+  stuck_depth_ = frames_.size();
+  stuck_state_ = state_;
+  result_.stuck = known_[op];
+  result_.placed.clear();
+  const size_t shown = std::min(frames_.size(), kPlacedShownMax);
+  for (size_t i = frames_.size() - shown; i < frames_.size(); ++i) {
+    const Frame& frame = frames_[i];
+    result_.placed.push_back(frame.unknown ? unknown_[frame.op]
+                                           : known_[frame.op]);
+  }
+}
+
+bool Searcher::Advance(uint32_t node) {
+  for (; node != kNone && !nodes_[node].is_return; node = nodes_[node].next) {
+    const uint32_t op = nodes_[node].op;
+    const StateId next = Step(state_, operations_[known_[op]]);
+    if (next == kImpossible) continue;
+    PlaceKnown(op, next, /*forced=*/false);
+    if (Remember()) return true;
+    Unlift(op);
+    state_ = frames_.back().state_before;
+    frames_.pop_back();
+  }
+  if (node == kNone) return false;
+  NoteStuck(nodes_[node].op);
+  return GatherUnknown(operations_[known_[nodes_[node].op]].ret);
+}
+
+bool Searcher::GatherUnknown(Time limit) {
+  const size_t group = alternatives_.size();
+  const StateId before = state_;
+  for (uint32_t u = 0; u < unknown_.size(); ++u) {
+    const Operation& op = operations_[unknown_[u]];
+    if (op.invoke > limit) break;
+    if (TestBit(spent_, u) || !FirstOfItsKind(u)) continue;
+    const StateId next = Step(before, op);
+    if (next == kImpossible || next == before) continue;
+    FlipBit(spent_, u);
+    state_ = next;
+    if (Remember()) alternatives_.push_back({u, next});
+    FlipBit(spent_, u);
+  }
+  state_ = before;
+  return TakeAlternative(group);
+}
+
+bool Searcher::TakeAlternative(size_t group) {
+  if (alternatives_.size() == group) return false;
+  const Alternative next = alternatives_.back();
+  alternatives_.pop_back();
+  frames_.push_back({.state_before = state_,
+                     .op = next.unknown,
+                     .unknown = true,
+                     .group = group});
+  FlipBit(spent_, next.unknown);
+  state_ = next.state;
+  return true;
+}
+
+bool Searcher::Backtrack() {
+  while (!frames_.empty()) {
+    const Frame frame = frames_.back();
+    frames_.pop_back();
+    state_ = frame.state_before;
+    if (frame.unknown) {
+      FlipBit(spent_, frame.op);
+      if (TakeAlternative(frame.group)) return true;
+      continue;
+    }
+    Unlift(frame.op);
+    if (!frame.forced && Advance(nodes_[1 + 2 * frame.op].next)) return true;
+  }
+  return false;
+}
+
+SearchResult Searcher::Run() {
+  state_ = states_->Initial();
+  Remember();
+  PlaceReads();
+  while (head() != kNone) {
+    if (OverBudget()) return std::move(result_);
+    if (!Advance(head()) && !Backtrack()) {
+      result_.result = Result::kViolation;
+      result_.state = states_->Describe(stuck_state_);
+      return std::move(result_);
+    }
+    PlaceReads();
+  }
+  result_.result = Result::kOk;
+  return std::move(result_);
+}
+
+}  // namespace
+
+SearchResult Search(absl::Span<const Operation> operations, const Model& model,
+                    const SearchOptions& options) {
+  return Searcher(operations, model, options).Run();
+}
+
+}  // namespace quorate::lincheck

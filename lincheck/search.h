@@ -1,0 +1,47 @@
+// lincheck/search.h: decides one partition by trying orders (Wing and Gong
+// 1993), remembering what was tried (Lowe 2017).
+//
+// Depth first over configurations (state, set of placed operations). Made for
+// long histories: a set is stored as the first operation not placed and a
+// window of bits beyond it, so an entry's size depends on concurrency alone; a
+// read that fits is placed at once (it changes nothing, so no order needs it
+// later); of operations with unknown outcome, which stay open for ever, a
+// configuration that has spent more of them than a failed one of the same rest
+// fails too.
+#ifndef QUORATE_LINCHECK_SEARCH_H_
+#define QUORATE_LINCHECK_SEARCH_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+struct SearchOptions {
+  uint64_t nodes_max = 0;
+  uint64_t bytes_max = 0;
+};
+
+struct SearchResult {
+  Result result = Result::kUnknown;
+  uint64_t nodes = 0;
+  // kViolation: the operation (index into the argument) whose return no order
+  // gets past, the last (at most 32) operations of the longest order found
+  // before it, and the state that order leads to.
+  size_t stuck = 0;
+  std::vector<size_t> placed;
+  std::string state;
+};
+
+// Judges `operations`, all of one partition, in any order.
+SearchResult Search(absl::Span<const Operation> operations, const Model& model,
+                    const SearchOptions& options);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_SEARCH_H_

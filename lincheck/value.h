@@ -1,0 +1,83 @@
+// lincheck/value.h: arguments and results of operations: nothing, nil, an
+// integer or a string. A Value is eight bytes; strings live in a ValueArena,
+// which must outlive it.
+#ifndef QUORATE_LINCHECK_VALUE_H_
+#define QUORATE_LINCHECK_VALUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quorate::lincheck {
+
+class Value {
+ public:
+  // Integers outside this range must be stored as strings.
+  static constexpr int64_t kIntegerMax = (int64_t{1} << 61) - 1;
+  static constexpr int64_t kIntegerMin = -kIntegerMax;
+
+  // Nothing was said: an argument that a function does not have, a result that
+  // was not reported.
+  constexpr Value() = default;
+  // The value of what is not there.
+  static constexpr Value Nil() { return Value(kNil); }
+  // Requires: kIntegerMin <= n <= kIntegerMax.
+  static constexpr Value Integer(int64_t n) {
+    return Value((static_cast<uint64_t>(n) << 2) | kIntegerTag);
+  }
+
+  constexpr bool is_none() const { return raw_ == 0; }
+  constexpr bool is_nil() const { return raw_ == kNil; }
+  constexpr bool is_integer() const { return (raw_ & 3) == kIntegerTag; }
+  constexpr bool is_string() const { return raw_ != 0 && (raw_ & 3) == 0; }
+  constexpr int64_t integer() const { return static_cast<int64_t>(raw_) >> 2; }
+  // Requires: is_string().
+  std::string_view bytes() const {
+    const char* record = reinterpret_cast<const char*>(raw_);
+    uint32_t size;
+    std::memcpy(&size, record, sizeof(size));
+    return {record + sizeof(size), size};
+  }
+  // Content decides: an integer never equals a string.
+  friend bool operator==(Value a, Value b) {
+    if (a.raw_ == b.raw_) return true;
+    return a.is_string() && b.is_string() && a.bytes() == b.bytes();
+  }
+  // For people: none, nil, 7, "x".
+  std::string ToString() const;
+
+ private:
+  friend class ValueArena;
+  static constexpr uint64_t kNil = 2;
+  static constexpr uint64_t kIntegerTag = 1;
+  explicit constexpr Value(uint64_t raw) : raw_(raw) {}
+
+  uint64_t raw_ = 0;  // 0: none; …10: nil; …01: integer; …00: address of a
+                      // record (size, bytes).
+};
+
+// Owns the strings of values. Movable; values stay valid.
+class ValueArena {
+ public:
+  // Requires: bytes.size() < 2^32.
+  Value String(std::string_view bytes);
+  // The same value, kept here.
+  Value Copy(Value value);
+  size_t size_bytes() const { return size_bytes_; }
+
+ private:
+  static constexpr size_t kChunkBytes = 64 << 10;
+
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  char* next_ = nullptr;
+  size_t left_ = 0;
+  size_t size_bytes_ = 0;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_VALUE_H_

@@ -1,0 +1,53 @@
+// lincheck/zones.h: decides one partition in near-linear time where every
+// operation names the write it saw.
+//
+// After Gibbons and Korach (SIAM J. Comp. 1997), extended to
+// read-modify-writes. A write and its reads must stand together, and so must a
+// chain of read-modify-writes with all its reads: a block. Block A must come
+// before block B iff its first response f(A) is before B's last invocation
+// s(B). The partition is linearizable iff every chain fits in itself and no two
+// blocks precede each other: if there is a cycle of precedences, take its A
+// with the least f, its predecessor Z and Z's predecessor Y: f(A) <= f(Z) <
+// s(A) and f(A) <= f(Y) < s(Z), so A and Z precede each other. So it is enough
+// that forward zones (f < s) are disjoint and that no backward zone lies inside
+// a forward one: sorting and binary search.
+#ifndef QUORATE_LINCHECK_ZONES_H_
+#define QUORATE_LINCHECK_ZONES_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+struct ZonesResult {
+  // kOk or kViolation.
+  Result result = Result::kOk;
+  // kViolation: operations (indices into the argument) that are not
+  // linearizable by themselves, and why in words.
+  std::vector<size_t> core;
+  std::string reason;
+  // kOk: an order that explains everything.
+  std::vector<size_t> order;
+};
+
+// Judges `operations`, all of one partition, in any order. Nothing if some
+// operation does not name the write it saw, or if two writes have the same
+// name. Names are versions where all operations have them, else values
+// (Model::FindLinks). By versions results are not looked at: replay `order` for
+// that.
+std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
+                                      const Model& model);
+
+// True if CheckZones would go by versions.
+bool HasVersions(absl::Span<const Operation> operations, const Model& model);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_ZONES_H_
