@@ -1,0 +1,421 @@
+#include "lincheck/online.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr uint32_t kNone = ~uint32_t{0};
+
+// Open operations have slots; bit `slot` says that the operation was placed.
+using Bits = std::vector<uint64_t>;
+
+bool Has(const Bits& bits, uint32_t slot) {
+  return slot / 64 < bits.size() && (bits[slot / 64] >> (slot % 64) & 1) != 0;
+}
+void Set(Bits& bits, uint32_t slot) {
+  if (bits.size() <= slot / 64) bits.resize(slot / 64 + 1);
+  bits[slot / 64] |= uint64_t{1} << (slot % 64);
+}
+// Without trailing zero words, so that equal sets are equal vectors.
+void Clear(Bits& bits, uint32_t slot) {
+  if (slot / 64 < bits.size()) bits[slot / 64] &= ~(uint64_t{1} << (slot % 64));
+  while (!bits.empty() && bits.back() == 0) bits.pop_back();
+}
+bool Subset(const Bits& a, const Bits& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if ((a[i] & ~(i < b.size() ? b[i] : 0)) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+class OnlineChecker::Partition {
+ public:
+  Partition(std::string name, const Model& model, const OnlineOptions& options)
+      : name_(std::move(name)),
+        model_(model),
+        options_(options),
+        states_(model.NewStates()) {
+    configurations_.push_back({states_->Initial(), {}, {}});
+  }
+
+  const std::string& name() const { return name_; }
+  bool stopped() const { return stopped_; }
+  size_t configurations() const { return configurations_.size(); }
+
+  uint64_t Invoke(Time now, const Operation& call) {
+    Operation op = call;
+    op.invoke = now;
+    op.ret = kNever;
+    op.argument = arena_.Copy(call.argument);
+    op.expected = arena_.Copy(call.expected);
+    op.result = {};
+    running_.emplace(next_operation_, op);
+    return next_operation_++;
+  }
+
+  void Return(uint64_t operation, Time now, Value result) {
+    Operation op = End(operation);
+    op.ret = now;
+    op.result = arena_.Copy(result);
+    returned_.emplace(now, Open(op));
+  }
+  void LeaveUnknown(uint64_t operation) {
+    Operation op = End(operation);
+    if (!model_.IsRead(op)) Open(op);
+  }
+  void Withdraw(uint64_t operation) { End(operation); }
+  void LeaveAllUnknown() {
+    while (!running_.empty()) LeaveUnknown(running_.begin()->first);
+  }
+
+  // The next return that can be judged at `now`: everything invoked at or
+  // before it has ended, and nothing more can be invoked at its time. kNone if
+  // there is none.
+  uint32_t NextReturn(Time now) const {
+    if (returned_.empty()) return kNone;
+    const auto [ret, slot] = *returned_.begin();
+    if (ret >= now) return kNone;
+    if (!running_.empty() && running_.begin()->second.invoke <= ret) {
+      return kNone;
+    }
+    return slot;
+  }
+
+  Result Judge(uint32_t slot);
+
+  const Operation& operation(uint32_t slot) const { return slots_[slot].op; }
+  std::string Explain(uint32_t slot) const;
+  void Stop() {
+    stopped_ = true;
+    running_.clear();
+    returned_.clear();
+    slots_.clear();
+    configurations_.clear();
+    states_.reset();
+  }
+
+ private:
+  struct Slot {
+    bool used = false;
+    bool is_read = false;
+    uint32_t kin = kNone;  // An open operation of unknown outcome just like
+                           // this one, to be spent before it.
+    Operation op;
+  };
+  struct Configuration {
+    StateId state = 0;
+    Bits placed;  // Operations that returned.
+    Bits spent;   // Operations of unknown outcome.
+  };
+  using Key = std::pair<StateId, Bits>;
+
+  Operation End(uint64_t operation) {
+    const auto it = running_.find(operation);
+    Operation op = it->second;
+    running_.erase(it);
+    return op;
+  }
+
+  uint32_t Open(const Operation& op) {
+    uint32_t slot = 0;
+    while (slot < slots_.size() && slots_[slot].used) ++slot;
+    if (slot == slots_.size()) slots_.emplace_back();
+    slots_[slot] = {true, op.known() && model_.IsRead(op), kNone, op};
+    if (op.known()) return slot;
+    for (uint32_t i = 0; i < slots_.size(); ++i) {
+      const Operation& other = slots_[i].op;
+      if (i == slot || !slots_[i].used || other.known() ||
+          other.function != op.function || other.argument != op.argument ||
+          other.expected != op.expected || other.invoke > op.invoke ||
+          HasKin(i)) {
+        continue;
+      }
+      slots_[slot].kin = i;
+    }
+    return slot;
+  }
+  bool HasKin(uint32_t slot) const {
+    return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& other) {
+      return other.used && other.kin == slot;
+    });
+  }
+
+  // Places every read that fits: it changes nothing, so it never hurts.
+  void PlaceReads(Time limit, Configuration* c);
+  // Adds `c` unless one like it that spent no more is there.
+  bool Remember(const Configuration& c, std::map<Key, std::vector<Bits>>* seen);
+  // Expands `c` by one operation each into `next`.
+  void Expand(const Configuration& c, Time limit,
+              std::map<Key, std::vector<Bits>>* seen,
+              std::vector<Configuration>* next);
+  void Free(uint32_t slot);
+  // Forgets unknown ones that every configuration has spent, and states and
+  // values that nothing refers to.
+  void Compact();
+
+  const std::string name_;
+  const Model& model_;
+  const OnlineOptions options_;
+  std::unique_ptr<StateSpace> states_;
+  ValueArena arena_;
+  size_t compact_at_bytes_ = 64 << 10;
+  uint64_t next_operation_ = 0;
+  std::map<uint64_t, Operation> running_;         // By order of invocation.
+  std::set<std::pair<Time, uint32_t>> returned_;  // Not judged yet.
+  std::vector<Slot> slots_;
+  std::vector<Configuration> configurations_;
+  uint64_t nodes_ = 0;
+  bool stopped_ = false;
+};
+
+void OnlineChecker::Partition::PlaceReads(Time limit, Configuration* c) {
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (!slot.used || !slot.is_read || slot.op.invoke > limit ||
+        Has(c->placed, i)) {
+      continue;
+    }
+    ++nodes_;
+    if (states_->Step(c->state, slot.op) == c->state) Set(c->placed, i);
+  }
+}
+
+bool OnlineChecker::Partition::Remember(
+    const Configuration& c, std::map<Key, std::vector<Bits>>* seen) {
+  std::vector<Bits>& spents = (*seen)[{c.state, c.placed}];
+  for (const Bits& spent : spents) {
+    if (Subset(spent, c.spent)) return false;
+  }
+  std::erase_if(spents, [&](const Bits& s) { return Subset(c.spent, s); });
+  spents.push_back(c.spent);
+  return true;
+}
+
+void OnlineChecker::Partition::Expand(const Configuration& c, Time limit,
+                                      std::map<Key, std::vector<Bits>>* seen,
+                                      std::vector<Configuration>* next) {
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    const bool known = slot.op.known();
+    if (!slot.used || slot.op.invoke > limit ||
+        Has(known ? c.placed : c.spent, i)) {
+      continue;
+    }
+    if (!known && slot.kin != kNone && !Has(c.spent, slot.kin)) continue;
+    // Reads that fit were placed already.
+    if (slot.is_read) continue;
+    ++nodes_;
+    const StateId state = states_->Step(c.state, slot.op);
+    if (state == kImpossible || (!known && state == c.state)) continue;
+    Configuration after = c;
+    after.state = state;
+    Set(known ? after.placed : after.spent, i);
+    PlaceReads(limit, &after);
+    if (Remember(after, seen)) next->push_back(std::move(after));
+  }
+}
+
+Result OnlineChecker::Partition::Judge(uint32_t slot) {
+  const Time limit = slots_[slot].op.ret;
+  nodes_ = 0;
+  std::map<Key, std::vector<Bits>> seen;
+  std::vector<Configuration> done;
+  std::vector<Configuration> level;
+  for (Configuration& c : configurations_) {
+    Configuration start = c;
+    PlaceReads(limit, &start);
+    if (Remember(start, &seen)) level.push_back(std::move(start));
+  }
+  // Breadth first: a configuration is met before those that spent more to get
+  // there.
+  while (!level.empty()) {
+    std::vector<Configuration> next;
+    for (Configuration& c : level) {
+      if (Has(c.placed, slot)) {
+        done.push_back(std::move(c));
+      } else {
+        Expand(c, limit, &seen, &next);
+      }
+      if (nodes_ > options_.nodes_max ||
+          done.size() + next.size() > options_.configurations_max) {
+        return Result::kUnknown;
+      }
+    }
+    level = std::move(next);
+  }
+  if (done.empty()) return Result::kViolation;
+  // Some were met before a better one.
+  std::erase_if(done, [&](const Configuration& c) {
+    const std::vector<Bits>& spents = seen[{c.state, c.placed}];
+    return std::find(spents.begin(), spents.end(), c.spent) == spents.end();
+  });
+  configurations_ = std::move(done);
+  returned_.erase({limit, slot});
+  Free(slot);
+  Compact();
+  return Result::kOk;
+}
+
+void OnlineChecker::Partition::Free(uint32_t slot) {
+  for (Configuration& c : configurations_) {
+    Clear(c.placed, slot);
+    Clear(c.spent, slot);
+  }
+  for (Slot& other : slots_) {
+    if (other.kin == slot) other.kin = kNone;
+  }
+  slots_[slot] = {};
+}
+
+void OnlineChecker::Partition::Compact() {
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].used || slots_[i].op.known()) continue;
+    const bool gone =
+        std::all_of(configurations_.begin(), configurations_.end(),
+                    [&](const Configuration& c) { return Has(c.spent, i); });
+    if (gone) Free(i);
+  }
+  if (arena_.size_bytes() + states_->size_bytes() < compact_at_bytes_) return;
+  ValueArena arena;
+  const auto keep = [&](Operation& op) {
+    op.argument = arena.Copy(op.argument);
+    op.expected = arena.Copy(op.expected);
+    op.result = arena.Copy(op.result);
+  };
+  for (Slot& slot : slots_) keep(slot.op);
+  for (auto& [id, op] : running_) keep(op);
+  arena_ = std::move(arena);
+  std::unique_ptr<StateSpace> states = model_.NewStates();
+  for (Configuration& c : configurations_) {
+    c.state = states->Import(*states_, c.state);
+  }
+  states_ = std::move(states);
+  compact_at_bytes_ = std::max<size_t>(
+      64 << 10, 2 * (arena_.size_bytes() + states_->size_bytes()));
+}
+
+std::string OnlineChecker::Partition::Explain(uint32_t slot) const {
+  constexpr size_t kShownMax = 4;
+  const Operation& op = slots_[slot].op;
+  std::string text = absl::StrCat(
+      DescribeCall(model_, op), " of client ", op.client, " [", op.invoke, ", ",
+      op.ret, "] cannot be placed. Before it the state can only have been ");
+  std::set<std::string> states;
+  for (const Configuration& c : configurations_) {
+    states.insert(states_->Describe(c.state));
+  }
+  size_t shown = 0;
+  for (const std::string& state : states) {
+    if (shown == kShownMax) break;
+    absl::StrAppend(&text, shown++ == 0 ? "" : " or ", state);
+  }
+  if (states.size() > kShownMax) {
+    absl::StrAppend(&text, " or ", states.size() - kShownMax, " more");
+  }
+  absl::StrAppend(&text, "; open beside it:");
+  for (const Slot& other : slots_) {
+    if (!other.used || &other == &slots_[slot] || other.op.invoke > op.ret) {
+      continue;
+    }
+    absl::StrAppend(&text, " ", DescribeCall(model_, other.op), " of client ",
+                    other.op.client, " [", other.op.invoke, ", ",
+                    other.op.known() ? absl::StrCat(other.op.ret) : "…", "];");
+  }
+  return text;
+}
+
+OnlineChecker::OnlineChecker(const Model& model, OnlineOptions options)
+    : model_(model), options_(options) {}
+
+OnlineChecker::~OnlineChecker() = default;
+
+OnlineChecker::Ticket OnlineChecker::Invoke(std::string_view partition,
+                                            Time now, const Operation& call) {
+  auto it = numbers_.find(partition);
+  if (it == numbers_.end()) {
+    const auto number = static_cast<uint32_t>(partitions_.size());
+    it = numbers_.emplace(partition, number).first;
+    partitions_.push_back(
+        std::make_unique<Partition>(it->first, model_, options_));
+  }
+  Partition& object = *partitions_[it->second];
+  if (object.stopped()) return {it->second, 0};
+  const Ticket ticket{it->second, object.Invoke(now, call)};
+  Drain(object, now);
+  return ticket;
+}
+
+void OnlineChecker::Return(Ticket ticket, Time now, Value result) {
+  Partition& object = *partitions_[ticket.partition];
+  if (object.stopped()) return;
+  object.Return(ticket.operation, now, result);
+  Drain(object, now);
+}
+
+void OnlineChecker::LeaveUnknown(Ticket ticket, Time now) {
+  Partition& object = *partitions_[ticket.partition];
+  if (object.stopped()) return;
+  object.LeaveUnknown(ticket.operation);
+  Drain(object, now);
+}
+
+void OnlineChecker::Withdraw(Ticket ticket, Time now) {
+  Partition& object = *partitions_[ticket.partition];
+  if (object.stopped()) return;
+  object.Withdraw(ticket.operation);
+  Drain(object, now);
+}
+
+void OnlineChecker::Finish() {
+  for (const auto& object : partitions_) {
+    if (object->stopped()) continue;
+    object->LeaveAllUnknown();
+    Drain(*object, kNever);
+  }
+}
+
+void OnlineChecker::Drain(Partition& partition, Time now) {
+  for (uint32_t slot; (slot = partition.NextReturn(now)) != kNone;) {
+    ++judged_;
+    switch (partition.Judge(slot)) {
+      case Result::kOk:
+        continue;
+      case Result::kUnknown:
+        ++given_up_;
+        break;
+      case Result::kViolation: {
+        OnlineViolation violation{.partition = partition.name(),
+                                  .operation = partition.operation(slot),
+                                  .reason = partition.Explain(slot)};
+        Operation& op = violation.operation;
+        op.argument = kept_.Copy(op.argument);
+        op.expected = kept_.Copy(op.expected);
+        op.result = kept_.Copy(op.result);
+        violations_.push_back(std::move(violation));
+        break;
+      }
+    }
+    partition.Stop();
+    return;
+  }
+}
+
+Result OnlineChecker::result() const {
+  if (!violations_.empty()) return Result::kViolation;
+  return given_up_ > 0 ? Result::kUnknown : Result::kOk;
+}
+
+size_t OnlineChecker::configurations() const {
+  size_t count = 0;
+  for (const auto& object : partitions_) count += object->configurations();
+  return count;
+}
+
+}  // namespace quorate::lincheck
