@@ -1,0 +1,218 @@
+#include "raft/core/configuration.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+using Members = std::vector<Member>;
+
+const Member* Find(const Members& members, NodeId node) {
+  const auto it = std::lower_bound(
+      members.begin(), members.end(), node,
+      [](const Member& member, NodeId id) { return member.node < id; });
+  return it != members.end() && it->node == node ? &*it : nullptr;
+}
+
+bool Contains(const Members& members, NodeId node) {
+  return Find(members, node) != nullptr;
+}
+
+absl::Status ValidateList(const std::string& name, const Members& members) {
+  if (members.size() > kConfigurationMembersMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(members.size(), " ", name, ", at most ",
+                     kConfigurationMembersMax, " are allowed"));
+  }
+  NodeId previous;
+  for (const Member& member : members) {
+    if (member.node <= previous) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, " are not strictly sorted at node ",
+                       member.node.value(), " (zero is no node)"));
+    }
+    previous = member.node;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateRoles(const Configuration& c) {
+  for (const Member& learner : c.learners) {
+    if (IsVoter(c, learner.node)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "node ", learner.node.value(), " is both voter and learner"));
+    }
+  }
+  for (const Member& next : c.next_learners) {
+    const Member* outgoing = Find(c.outgoing_voters, next.node);
+    if (outgoing == nullptr || *outgoing != next ||
+        Contains(c.voters, next.node)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("next learner ", next.node.value(),
+                       " must be an outgoing voter and no voter"));
+    }
+  }
+  for (const Member& voter : c.voters) {
+    const Member* outgoing = Find(c.outgoing_voters, voter.node);
+    if (outgoing != nullptr && *outgoing != voter) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "node ", voter.node.value(), " has two store incarnations"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename T>
+void PutFixed(std::string* out, T value) {
+  for (size_t i = 0; i < sizeof(T); ++i) {
+    out->push_back(static_cast<char>(static_cast<uint64_t>(value) >> (8 * i)));
+  }
+}
+
+void PutMembers(std::string* out, const Members& members) {
+  PutFixed<uint32_t>(out, static_cast<uint32_t>(members.size()));
+  for (const Member& member : members) {
+    PutFixed<uint32_t>(out, member.node.value());
+    PutFixed<uint64_t>(out, member.incarnation.value());
+  }
+}
+
+// Takes integers off the front; once the bytes run out, stays failed.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+
+  template <typename T>
+  T Fixed() {
+    if (bytes_.size() < sizeof(T)) {
+      failed_ = true;
+      bytes_ = {};
+      return 0;
+    }
+    uint64_t value = 0;
+    for (size_t i = 0; i < sizeof(T); ++i) {
+      value |= uint64_t{static_cast<uint8_t>(bytes_[i])} << (8 * i);
+    }
+    bytes_.remove_prefix(sizeof(T));
+    return static_cast<T>(value);
+  }
+
+  Members List() {
+    Members members;
+    const auto count = Fixed<uint32_t>();
+    if (count > kConfigurationMembersMax) failed_ = true;
+    for (uint32_t i = 0; i < count && !failed_; ++i) {
+      const NodeId node(Fixed<uint32_t>());
+      const StoreIncarnation incarnation(Fixed<uint64_t>());
+      if (!failed_) members.push_back({node, incarnation});
+    }
+    return members;
+  }
+
+  bool complete() const { return !failed_ && bytes_.empty(); }
+
+ private:
+  std::string_view bytes_;
+  bool failed_ = false;
+};
+
+void AddNodes(const Members& members, std::vector<NodeId>* nodes) {
+  for (const Member& member : members) nodes->push_back(member.node);
+}
+
+void SortUnique(std::vector<NodeId>* nodes) {
+  std::sort(nodes->begin(), nodes->end());
+  nodes->erase(std::unique(nodes->begin(), nodes->end()), nodes->end());
+}
+
+}  // namespace
+
+absl::Status ValidateConfiguration(const Configuration& c) {
+  if (c.voters.empty()) return absl::InvalidArgumentError("no voters");
+  if (c.lease_length < Duration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));
+  }
+  absl::Status status = ValidateList("voters", c.voters);
+  if (status.ok()) status = ValidateList("outgoing voters", c.outgoing_voters);
+  if (status.ok()) status = ValidateList("learners", c.learners);
+  if (status.ok()) status = ValidateList("next learners", c.next_learners);
+  if (status.ok()) status = ValidateRoles(c);
+  return status;
+}
+
+void SortConfiguration(Configuration* c) {
+  for (Members* members :
+       {&c->voters, &c->outgoing_voters, &c->learners, &c->next_learners}) {
+    std::sort(members->begin(), members->end());
+  }
+}
+
+Buffer EncodeConfiguration(const Configuration& c) {
+  CHECK(ValidateConfiguration(c).ok()) << ValidateConfiguration(c).ToString();
+  std::string out;
+  out.push_back(static_cast<char>(kConfigurationVersion));
+  PutMembers(&out, c.voters);
+  PutMembers(&out, c.outgoing_voters);
+  PutMembers(&out, c.learners);
+  PutMembers(&out, c.next_learners);
+  PutFixed<int64_t>(&out, c.lease_length.ns());
+  PutFixed<uint64_t>(&out, c.hash_key);
+  return Buffer::Copy(out);
+}
+
+absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
+  Reader reader(bytes);
+  const auto version = reader.Fixed<uint8_t>();
+  if (!bytes.empty() && version > kConfigurationVersion) {
+    return absl::UnimplementedError(
+        absl::StrCat("configuration of version ", version,
+                     ", this program knows ", kConfigurationVersion));
+  }
+  Configuration c;
+  c.voters = reader.List();
+  c.outgoing_voters = reader.List();
+  c.learners = reader.List();
+  c.next_learners = reader.List();
+  c.lease_length = Duration(reader.Fixed<int64_t>());
+  c.hash_key = reader.Fixed<uint64_t>();
+  if (!reader.complete() || version != kConfigurationVersion) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("configuration of ", bytes.size(), " bytes is malformed"));
+  }
+  absl::Status status = ValidateConfiguration(c);
+  if (!status.ok()) return status;
+  return c;
+}
+
+bool IsVoter(const Configuration& c, NodeId node) {
+  return Contains(c.voters, node) || Contains(c.outgoing_voters, node);
+}
+
+bool IsMember(const Configuration& c, NodeId node) {
+  return IsVoter(c, node) || Contains(c.learners, node);
+}
+
+std::vector<NodeId> VoterNodes(const Configuration& c) {
+  std::vector<NodeId> nodes;
+  AddNodes(c.voters, &nodes);
+  AddNodes(c.outgoing_voters, &nodes);
+  SortUnique(&nodes);
+  return nodes;
+}
+
+std::vector<NodeId> MemberNodes(const Configuration& c) {
+  std::vector<NodeId> nodes;
+  AddNodes(c.voters, &nodes);
+  AddNodes(c.outgoing_voters, &nodes);
+  AddNodes(c.learners, &nodes);
+  SortUnique(&nodes);
+  return nodes;
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,345 @@
+#include "raft/core/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "raft/core/configuration.h"
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+namespace {
+
+LogView::Boundary BoundaryOf(const SnapshotDescriptor& snapshot) {
+  return {snapshot.position, snapshot.log_time, snapshot.configuration};
+}
+
+}  // namespace
+
+std::string_view RoleName(RoleKind role) {
+  switch (role) {
+    case RoleKind::kFollower:
+      return "follower";
+    case RoleKind::kPreCandidate:
+      return "pre-candidate";
+    case RoleKind::kCandidate:
+      return "candidate";
+    case RoleKind::kLeader:
+      return "leader";
+  }
+  return "invalid";
+}
+
+void Output::Clear() {
+  heartbeats.clear();
+  messages.clear();
+  writes.clear();
+  apply.clear();
+  proposed.clear();
+  refused.clear();
+  reads.clear();
+  snapshots.clear();
+  events.clear();
+  deadline = MonoTime::Max();
+}
+
+Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
+                 Now now)
+    : options_(options),
+      random_(random),
+      hard_state_(restored.hard_state),
+      written_hard_state_(restored.hard_state),
+      durable_hard_state_(restored.hard_state),
+      log_(BoundaryOf(restored.snapshot)),
+      commit_(restored.snapshot.position.index),
+      applied_(commit_),
+      snapshot_(std::move(restored.snapshot)),
+      now_(now) {
+  CHECK_NE(options_.node, NodeId());
+  CHECK_GT(options_.election_timeout_min, options_.heartbeat_interval);
+  CHECK_GE(options_.election_timeout_max, options_.election_timeout_min);
+  for (Entry& entry : restored.entries) log_.Append(std::move(entry));
+  CHECK_GE(hard_state_.term, log_.last().term);
+  durable_ = log_.last().index;
+  // Answers to read requests of an earlier life must not match new ones, and a
+  // restart may repeat every random draw: the clocks tell the lives apart.
+  next_read_id_ = random_.Bits("raft.read_id", options_.node.value(),
+                               Mix64(static_cast<uint64_t>(now.mono.ns())) ^
+                                   static_cast<uint64_t>(now.wall.latest.ns()));
+  ResetElectionTimer();
+}
+
+void Core::Impl::Step(Now now, Input input, Output* output) {
+  CHECK_GE(now.mono, now_.mono);
+  output->Clear();
+  now_ = now;
+  out_ = output;
+  std::visit([this](auto& in) { Handle(std::move(in)); }, input);
+  FinishStep();
+  out_ = nullptr;
+}
+
+void Core::Impl::Handle(Receive input) {
+  Message& message = input.message;
+  if (message.to != options_.node || message.from == options_.node ||
+      message.from == NodeId() || message.term == Term()) {
+    Refuse();
+    return;
+  }
+  if (AdmitTerm(message)) Dispatch(std::move(message));
+}
+
+void Core::Impl::Handle(Timeout) {
+  if (std::holds_alternative<Leader>(role_)) {
+    LeaderTimeout();
+    return;
+  }
+  RetryForwardedReads();
+  if (now_.mono >= election_deadline_) ElectionTimeout();
+}
+
+// Raft paper 5.1, Figure 2 "Rules for Servers".
+bool Core::Impl::AdmitTerm(const Message& message) {
+  // A pre-vote speaks of a term that does not exist yet (thesis 9.6).
+  if (message.type == MessageType::kPreVote) return true;
+  if (message.type == MessageType::kPreVoteReply && !message.reject) {
+    return true;
+  }
+  if (message.term > hard_state_.term) {
+    // A server that hears from a leader neither grants nor moves to the
+    // candidate's term (thesis 4.2.3), unless the leader itself asked for the
+    // election, or asks because it lost its role.
+    if (message.type == MessageType::kVote && !message.forced &&
+        HearsLeader() && message.from != leader()) {
+      return false;
+    }
+    BecomeFollower(message.term, NodeId());
+    return true;
+  }
+  if (message.term < hard_state_.term) {
+    AnswerStale(message);
+    // A voter behind in terms may still refuse a pre-vote.
+    return message.type == MessageType::kPreVoteReply;
+  }
+  return true;
+}
+
+// Who speaks of an older term and waits for an answer must learn of this one.
+void Core::Impl::AnswerStale(const Message& message) {
+  MessageType type;
+  switch (message.type) {
+    case MessageType::kAppend:
+    case MessageType::kHeartbeat:
+    case MessageType::kSnapshotChunk:
+      type = MessageType::kAppendReply;
+      break;
+    case MessageType::kVote:
+      type = MessageType::kVoteReply;
+      break;
+    case MessageType::kReadIndex:
+      type = MessageType::kReadIndexReply;
+      break;
+    default:
+      return;  // An answer to what is no longer of interest.
+  }
+  Message reply = NewMessage(type, message.from);
+  reply.reject = true;
+  reply.read_id = message.read_id;
+  Send(std::move(reply));
+}
+
+void Core::Impl::Dispatch(Message message) {
+  switch (message.type) {
+    case MessageType::kPreVote:
+      return OnPreVote(message);
+    case MessageType::kPreVoteReply:
+      return OnPreVoteReply(message);
+    case MessageType::kVote:
+      return OnVote(message);
+    case MessageType::kVoteReply:
+      return OnVoteReply(message);
+    case MessageType::kAppend:
+      return OnAppend(message);
+    case MessageType::kAppendReply:
+      return OnAppendReply(message);
+    case MessageType::kHeartbeat:
+      return OnHeartbeat(message);
+    case MessageType::kHeartbeatReply:
+      return OnHeartbeatReply(message);
+    case MessageType::kSnapshotChunk:
+      return OnSnapshotChunk(std::move(message));
+    case MessageType::kSnapshotReply:
+      return OnSnapshotReply(message);
+    case MessageType::kReadIndex:
+      return OnReadIndex(message);
+    case MessageType::kReadIndexReply:
+      return OnReadIndexReply(message);
+    case MessageType::kTimeoutNow:
+      return OnTimeoutNow(message);
+  }
+  Refuse();
+}
+
+Message Core::Impl::NewMessage(MessageType type, NodeId to) const {
+  Message message;
+  message.type = type;
+  message.from = options_.node;
+  message.to = to;
+  message.term = hard_state_.term;
+  return message;
+}
+
+// Figure 2: persistent state is updated on stable storage before a message of
+// its term leaves. Most of the time it is, and nothing waits.
+void Core::Impl::Send(Message message) {
+  if (hard_state_ != durable_hard_state_) {
+    MutableWrite().after.push_back(std::move(message));
+  } else if (message.type == MessageType::kHeartbeat ||
+             message.type == MessageType::kHeartbeatReply) {
+    out_->heartbeats.push_back(std::move(message));
+  } else {
+    out_->messages.push_back(std::move(message));
+  }
+}
+
+Write& Core::Impl::MutableWrite() {
+  if (out_->writes.empty()) out_->writes.emplace_back();
+  return out_->writes.back();
+}
+
+void Core::Impl::FinishStep() {
+  ScheduleNotice();
+  if (hard_state_ != written_hard_state_) MutableWrite();
+  if (!out_->writes.empty()) {
+    Write& write = out_->writes.back();
+    // Said again as long as it is not known to be durable, so that no message
+    // rides on a write that writes nothing.
+    write.hard_state_changed = hard_state_ != durable_hard_state_;
+    write.hard_state = hard_state_;
+    write.token.epoch = epoch_;
+    write.token.hard_state = hard_state_;
+    if (!write.entries.empty()) {
+      write.token.last = write.entries.back().position();
+    }
+    written_hard_state_ = hard_state_;
+  }
+  out_->deadline = ComputeDeadline();
+}
+
+void Core::Impl::Emit(Event::Kind kind, Index index) {
+  Event event;
+  event.kind = kind;
+  event.term = hard_state_.term;
+  event.role = role();
+  event.leader = leader();
+  event.index = index;
+  out_->events.push_back(event);
+}
+
+MonoTime Core::Impl::ComputeDeadline() const {
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    MonoTime at = std::min(
+        {leader->heartbeat_at, leader->quorum_check_at, leader->notice_at});
+    if (leader->handover) at = std::min(at, leader->handover->deadline);
+    for (const Progress& member : leader->members) {
+      at = std::min(at, member.retry_at());
+    }
+    return at;
+  }
+  MonoTime at = IsVoter(log_.configuration(), options_.node)
+                    ? election_deadline_
+                    : MonoTime::Max();
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    for (const ForwardedRead& read : follower->reads) {
+      at = std::min({at, read.retry_at, read.expires_at});
+    }
+  }
+  return at;
+}
+
+RoleKind Core::Impl::role() const {
+  return static_cast<RoleKind>(role_.index());
+}
+
+NodeId Core::Impl::leader() const {
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    return follower->leader;
+  }
+  return std::holds_alternative<Leader>(role_) ? options_.node : NodeId();
+}
+
+std::vector<Core::FollowerStatus> Core::Impl::followers() const {
+  std::vector<FollowerStatus> statuses;
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    for (const Progress& member : leader->members) {
+      statuses.push_back({member.node(), member.match(), member.next(),
+                          ProgressStateName(member.state())});
+    }
+  }
+  return statuses;
+}
+
+void Core::Impl::CheckInvariants() const {
+  const LogPosition last = log_.last();
+  CHECK_LE(log_.boundary().index, applied_);
+  CHECK_EQ(applied_, commit_);
+  CHECK_LE(commit_, last.index);
+  CHECK_LE(durable_, last.index);
+  CHECK_LE(last.term, hard_state_.term);
+  CHECK_LE(durable_hard_state_.term, hard_state_.term);
+  CHECK_LE(log_.boundary().index, snapshot_.position.index);
+  CHECK_LE(snapshot_.position.index, applied_);
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    // Its first act was an entry of its own term, and only it appends to it.
+    CHECK_EQ(last.term, hard_state_.term);
+    CHECK_EQ(hard_state_.voted_for, options_.node);
+    CHECK(!installing());
+    for (const Progress& member : leader->members) {
+      CHECK_LT(member.match(), member.next());
+      CHECK_LE(member.match(), last.index);
+      CHECK_LE(member.next(), last.index + 1);
+    }
+    CHECK(!leader->round.empty() || leader->waiting.empty() ||
+          !CanServeReads());
+    CHECK((leader->uncommitted_bytes == 0) == (commit_ == last.index));
+  }
+}
+
+// ---- Core
+
+Core::Core(const CoreOptions& options, Restored restored, Random random,
+           Now now)
+    : impl_(std::make_unique<Impl>(options, std::move(restored), random, now)) {
+}
+Core::~Core() = default;
+
+void Core::Step(Now now, Input input, Output* output) {
+  impl_->Step(now, std::move(input), output);
+}
+MonoTime Core::deadline() const { return impl_->ComputeDeadline(); }
+RoleKind Core::role() const { return impl_->role(); }
+Term Core::term() const { return impl_->hard_state().term; }
+NodeId Core::voted_for() const { return impl_->hard_state().voted_for; }
+NodeId Core::leader() const { return impl_->leader(); }
+Index Core::commit_index() const { return impl_->commit_index(); }
+Index Core::applied_index() const { return impl_->applied_index(); }
+LogPosition Core::last() const { return impl_->log().last(); }
+LogPosition Core::boundary() const { return impl_->log().boundary(); }
+Term Core::TermAt(Index index) const { return impl_->log().TermAt(index); }
+const Entry& Core::EntryAt(Index index) const { return impl_->log().At(index); }
+const Configuration& Core::configuration() const {
+  return impl_->log().configuration();
+}
+const Configuration& Core::ConfigurationAt(Index index) const {
+  return impl_->log().ConfigurationAt(index);
+}
+Index Core::durable_index() const { return impl_->durable_index(); }
+const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
+bool Core::CanServeReads() const { return impl_->CanServeReads(); }
+WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
+std::vector<Core::FollowerStatus> Core::followers() const {
+  return impl_->followers();
+}
+void Core::CheckInvariants() const { impl_->CheckInvariants(); }
+
+}  // namespace quorate::raft

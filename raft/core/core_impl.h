@@ -1,0 +1,172 @@
+// raft/core/core_impl.h: the state of one replica and the list of its rules.
+// Private to raft/core; the rules are in election.cc (terms, votes, leadership
+// transfer), replication.cc (log, commit, heartbeats), reads.cc, snapshots.cc;
+// core.cc dispatches.
+//
+// Three habits keep it safe. Every message goes through Send, which holds it
+// back behind a write while term and vote are not durable. The term has one
+// setter and so has the vote. One Step makes at most one Write.
+#ifndef QUORATE_RAFT_CORE_CORE_IMPL_H_
+#define QUORATE_RAFT_CORE_CORE_IMPL_H_
+
+#include <optional>
+#include <vector>
+
+#include "raft/core/core.h"
+#include "raft/core/log_view.h"
+#include "raft/core/progress.h"
+#include "raft/core/role.h"
+
+namespace quorate::raft {
+
+class Core::Impl {
+ public:
+  Impl(const CoreOptions& options, Restored restored, Random random, Now now);
+
+  void Step(Now now, Input input, Output* output);
+  MonoTime ComputeDeadline() const;
+  void CheckInvariants() const;
+
+  RoleKind role() const;
+  NodeId leader() const;
+  const HardState& hard_state() const { return hard_state_; }
+  const LogView& log() const { return log_; }
+  Index commit_index() const { return commit_; }
+  Index applied_index() const { return applied_; }
+  Index durable_index() const { return durable_; }
+  const SnapshotDescriptor& snapshot() const { return snapshot_; }
+  WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
+  bool CanServeReads() const;
+  std::vector<FollowerStatus> followers() const;
+
+ private:
+  // A snapshot on its way from the leader. Survives elections.
+  struct Receiving {
+    SnapshotDescriptor snapshot;
+    uint64_t received = 0;
+    bool writing = false;
+    bool installing = false;
+  };
+
+  // ---- core.cc
+  void Handle(Receive input);
+  void Handle(Propose input);
+  void Handle(ReadRequest input);
+  void Handle(Timeout input);
+  void Handle(WriteDone input);
+  void Handle(Compacted input);
+  void Handle(ChunkRead input);
+  void Handle(ChunkWritten input);
+  void Handle(SnapshotInstalled input);
+  void Handle(TransferLeadership input);
+  // True if `message` may be dispatched; adopts its term where due.
+  bool AdmitTerm(const Message& message);
+  void AnswerStale(const Message& message);
+  void Dispatch(Message message);
+  Message NewMessage(MessageType type, NodeId to) const;
+  void Send(Message message);
+  Write& MutableWrite();
+  void FinishStep();
+  void Emit(Event::Kind kind, Index index = Index());
+  void Refuse() { Emit(Event::Kind::kMessageRefused); }
+
+  // ---- election.cc
+  void SetTerm(Term term);
+  void SetVote(NodeId node);
+  void ResetElectionTimer();
+  bool HearsLeader() const;
+  void BecomeFollower(Term term, NodeId leader);
+  void BecomePreCandidate();
+  void BecomeCandidate(bool forced);
+  void BecomeLeader();
+  void LeaveRole();
+  void ElectionTimeout();
+  void CountPreVote(NodeId voter, bool granted);
+  void CountVote(NodeId voter, bool granted);
+  // A message that only the leader of this term sends. False: refused.
+  bool FollowSender(const Message& message);
+  void OnPreVote(const Message& message);
+  void OnPreVoteReply(const Message& message);
+  void OnVote(const Message& message);
+  void OnVoteReply(const Message& message);
+  void OnTimeoutNow(const Message& message);
+  void ContinueHandover();
+  void CheckQuorum();
+
+  // ---- replication.cc
+  WallTime NextLogTime() const;
+  LogPosition AppendOwn(EntryKind kind, Buffer payload);
+  void AppendToLog(Entry entry);
+  void OnAppend(const Message& message);
+  bool WellFormed(const Message& message) const;
+  void RejectAppend(const Message& message);
+  void ReplaceSuffix(absl::Span<const Entry> entries);
+  void AckMatch(Index matched);
+  void OnAppendReply(const Message& message);
+  void OnHeartbeat(const Message& message);
+  void OnHeartbeatReply(const Message& message);
+  void SendAppends(Progress& member);
+  void SendAppend(Progress& member);
+  void SendHeartbeat(Progress& member);
+  void BroadcastHeartbeats();
+  void Retry(Progress& member);
+  void LeaderTimeout();
+  void TryCommit();
+  void FollowerCommit(Index leader_commit, Index matched);
+  void CommitTo(Index index);
+  void ScheduleNotice();
+  void SendNotices();
+  Progress* FindMember(NodeId node);
+
+  // ---- reads.cc
+  void AddRead(PendingRead read);
+  void StartRound();
+  void ConfirmRound();
+  void FinishRound();
+  void AnswerRead(const PendingRead& read, bool ok, Index index);
+  void FailReads();
+  void ForwardRead(uint64_t tag);
+  void SendReadIndex(ForwardedRead& read);
+  void RetryForwardedReads();
+  void ReleaseForwardedReads();
+  void FailForwardedReads();
+  void OnReadIndex(const Message& message);
+  void OnReadIndexReply(const Message& message);
+
+  // ---- snapshots.cc
+  bool installing() const { return receiving_ && receiving_->installing; }
+  void StartSnapshot(Progress& member);
+  void ReadChunk(Progress& member);
+  void OnSnapshotReply(const Message& message);
+  void OnSnapshotChunk(Message message);
+  bool AlreadyCovered(LogPosition position);
+  void AnswerChunk(LogPosition position, uint64_t offset, bool reject);
+
+  const CoreOptions options_;
+  const Random random_;
+  uint64_t election_draws_ = 0;
+  uint64_t next_read_id_ = 0;
+
+  HardState hard_state_;
+  HardState written_hard_state_;  // Handed out in a Write.
+  HardState durable_hard_state_;  // Acknowledged.
+  LogView log_;
+  Index commit_;
+  Index applied_;
+  // Last index on this replica's disk. Lowered by truncation.
+  Index durable_;
+  // Rises whenever an index may come to mean another entry.
+  uint64_t epoch_ = 1;
+  SnapshotDescriptor snapshot_;
+  std::optional<Receiving> receiving_;
+
+  Role role_;
+  MonoTime election_deadline_;  // Of every role but the leader's.
+
+  Now now_;                // Of the current Step.
+  Output* out_ = nullptr;  // Of the current Step.
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_CORE_IMPL_H_

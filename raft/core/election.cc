@@ -1,0 +1,273 @@
+// Terms, votes, roles and the hand-over of leadership (Raft paper 5.2, 5.4.1;
+// thesis 3.10, 4.2.3, 6.2, 9.6).
+#include <utility>
+
+#include "env/check.h"
+#include "raft/core/configuration.h"
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+
+// The only place where a term begins, and so the only one where a vote ends.
+void Core::Impl::SetTerm(Term term) {
+  CHECK_GT(term, hard_state_.term);
+  hard_state_ = {term, NodeId()};
+  Emit(Event::Kind::kTermChanged);
+}
+
+void Core::Impl::SetVote(NodeId node) {
+  CHECK_EQ(hard_state_.voted_for, NodeId());
+  hard_state_.voted_for = node;
+}
+
+// Drawn anew for every wait, so that two candidates that collided once part
+// (Raft paper 5.2).
+void Core::Impl::ResetElectionTimer() {
+  const uint64_t entity =
+      uint64_t{options_.node.value()} << 32 | options_.group.value();
+  election_deadline_ =
+      now_.mono + random_.Between(options_.election_timeout_min,
+                                  options_.election_timeout_max,
+                                  "raft.election_timeout", entity,
+                                  election_draws_++);
+}
+
+// Within the least election timeout of hearing from a leader nobody else may
+// disturb it. A leader hears itself: check-quorum ends its role in time.
+bool Core::Impl::HearsLeader() const {
+  if (std::holds_alternative<Leader>(role_)) return true;
+  const Follower* follower = std::get_if<Follower>(&role_);
+  return follower != nullptr && follower->leader != NodeId() &&
+         now_.mono - follower->heard_at < options_.election_timeout_min;
+}
+
+void Core::Impl::LeaveRole() {
+  if (std::holds_alternative<Leader>(role_)) FailReads();
+  if (std::holds_alternative<Follower>(role_)) FailForwardedReads();
+}
+
+void Core::Impl::BecomeFollower(Term term, NodeId new_leader) {
+  CHECK_GE(term, hard_state_.term);
+  const RoleKind old_role = role();
+  const NodeId old_leader = leader();
+  // Answers that a leader still owes are of its old term.
+  LeaveRole();
+  if (term > hard_state_.term) SetTerm(term);
+  role_ = Follower();
+  std::get<Follower>(role_).leader = new_leader;
+  // A vote that was not granted gives nobody more time (Raft paper 5.2).
+  if (old_role == RoleKind::kLeader || new_leader != NodeId()) {
+    ResetElectionTimer();
+  }
+  if (old_role != RoleKind::kFollower) Emit(Event::Kind::kRoleChanged);
+  if (old_leader != new_leader) Emit(Event::Kind::kLeaderKnown);
+}
+
+// Thesis 9.6: asks whether an election could be won before starting a term.
+// Changes nothing but the role.
+void Core::Impl::BecomePreCandidate() {
+  const NodeId old_leader = leader();
+  LeaveRole();
+  role_ = PreCandidate();
+  ResetElectionTimer();
+  Emit(Event::Kind::kRoleChanged);
+  if (old_leader != NodeId()) Emit(Event::Kind::kLeaderKnown);
+  for (const NodeId voter : VoterNodes(log_.configuration())) {
+    if (voter == options_.node) continue;
+    Message message = NewMessage(MessageType::kPreVote, voter);
+    message.term = hard_state_.term + 1;
+    message.last = log_.last();
+    Send(std::move(message));
+  }
+  CountPreVote(options_.node, true);
+}
+
+// The requests leave behind the write that holds the own vote, and the own vote
+// counts when that write is durable: a candidate that crashed and forgot would
+// else collect votes for a log that it lost.
+void Core::Impl::BecomeCandidate(bool forced) {
+  CHECK(IsVoter(log_.configuration(), options_.node));
+  const NodeId old_leader = leader();
+  LeaveRole();
+  role_ = Candidate();
+  SetTerm(hard_state_.term + 1);
+  SetVote(options_.node);
+  ResetElectionTimer();
+  Emit(Event::Kind::kRoleChanged);
+  if (old_leader != NodeId()) Emit(Event::Kind::kLeaderKnown);
+  for (const NodeId voter : VoterNodes(log_.configuration())) {
+    if (voter == options_.node) continue;
+    Message message = NewMessage(MessageType::kVote, voter);
+    message.last = log_.last();
+    message.forced = forced;
+    Send(std::move(message));
+  }
+}
+
+void Core::Impl::BecomeLeader() {
+  CHECK(std::holds_alternative<Candidate>(role_));
+  CHECK(!installing());
+  Leader state;
+  const LogPosition last = log_.last();
+  for (const NodeId node : MemberNodes(log_.configuration())) {
+    if (node == options_.node) continue;
+    state.members.emplace_back(node, last.index + 1, now_.mono);
+  }
+  for (const Entry& entry : log_.Slice(commit_, last.index)) {
+    state.uncommitted_bytes += entry.size_bytes();
+  }
+  state.anchor_mono = now_.mono;
+  state.anchor_log_time = log_.LogTimeAt(last.index);
+  if (now_.wall.bounded()) {
+    state.anchor_log_time = std::max(state.anchor_log_time, now_.wall.earliest);
+  }
+  state.heartbeat_at = now_.mono + options_.heartbeat_interval;
+  state.quorum_check_at = now_.mono + options_.election_timeout_max;
+  role_ = std::move(state);
+  Emit(Event::Kind::kRoleChanged);
+  Emit(Event::Kind::kLeaderKnown);
+  // An entry of the own term, so that earlier ones can be committed (Raft
+  // paper 5.4.2, 8).
+  AppendOwn(EntryKind::kNoop, Buffer());
+  for (Progress& member : std::get<Leader>(role_).members) SendAppends(member);
+}
+
+void Core::Impl::ElectionTimeout() {
+  // What is being installed is ahead of the log that would be campaigned with.
+  if (!IsVoter(log_.configuration(), options_.node) || installing()) {
+    ResetElectionTimer();
+    return;
+  }
+  BecomePreCandidate();
+}
+
+void Core::Impl::CountPreVote(NodeId voter, bool granted) {
+  Tally& tally = std::get<PreCandidate>(role_).tally;
+  tally.Record(voter, granted);
+  switch (tally.Result(log_.configuration())) {
+    case VoteResult::kWon:
+      return BecomeCandidate(/*forced=*/false);
+    case VoteResult::kLost:
+      return BecomeFollower(hard_state_.term, NodeId());
+    case VoteResult::kPending:
+      return;
+  }
+}
+
+void Core::Impl::CountVote(NodeId voter, bool granted) {
+  Tally& tally = std::get<Candidate>(role_).tally;
+  tally.Record(voter, granted);
+  switch (tally.Result(log_.configuration())) {
+    case VoteResult::kWon:
+      return BecomeLeader();
+    case VoteResult::kLost:
+      return BecomeFollower(hard_state_.term, NodeId());
+    case VoteResult::kPending:
+      return;
+  }
+}
+
+bool Core::Impl::FollowSender(const Message& message) {
+  const NodeId known = leader();
+  if (known != NodeId() && known != message.from) {
+    Refuse();  // Two leaders in one term.
+    return false;
+  }
+  if (known == NodeId()) BecomeFollower(hard_state_.term, message.from);
+  std::get<Follower>(role_).heard_at = now_.mono;
+  ResetElectionTimer();
+  return true;
+}
+
+// No side effects: no term, no vote, no timer (thesis 9.6).
+void Core::Impl::OnPreVote(const Message& message) {
+  const bool disturbs = HearsLeader() && message.from != leader();
+  const bool grant = message.term > hard_state_.term && !disturbs &&
+                     message.last >= log_.last();
+  Message reply = NewMessage(MessageType::kPreVoteReply, message.from);
+  if (grant) reply.term = message.term;
+  reply.reject = !grant;
+  Send(std::move(reply));
+}
+
+void Core::Impl::OnPreVoteReply(const Message& message) {
+  if (!std::holds_alternative<PreCandidate>(role_)) return;
+  if (!message.reject && message.term != hard_state_.term + 1) return;
+  CountPreVote(message.from, !message.reject);
+}
+
+// Raft paper 5.2, 5.4.1: at most one vote per term, and only for a log at least
+// as up to date, compared by last term first.
+void Core::Impl::OnVote(const Message& message) {
+  const bool free = hard_state_.voted_for == NodeId() ||
+                    hard_state_.voted_for == message.from;
+  const bool grant =
+      free && leader() == NodeId() && message.last >= log_.last();
+  if (grant) {
+    if (hard_state_.voted_for == NodeId()) SetVote(message.from);
+    if (!std::holds_alternative<Follower>(role_)) {
+      BecomeFollower(hard_state_.term, NodeId());
+    }
+    ResetElectionTimer();
+  }
+  Message reply = NewMessage(MessageType::kVoteReply, message.from);
+  reply.reject = !grant;
+  Send(std::move(reply));
+}
+
+void Core::Impl::OnVoteReply(const Message& message) {
+  if (!std::holds_alternative<Candidate>(role_)) return;
+  CountVote(message.from, !message.reject);
+}
+
+// ---- Leadership transfer (thesis 3.10).
+
+void Core::Impl::Handle(TransferLeadership input) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || input.to == options_.node ||
+      !IsVoter(log_.configuration(), input.to)) {
+    Emit(Event::Kind::kTransferGivenUp);
+    return;
+  }
+  leader->handover =
+      Handover{input.to, now_.mono + options_.election_timeout_max};
+  ContinueHandover();
+}
+
+// Tells the target to campaign once its disk has the whole log. Said again at
+// each heartbeat: the term makes a second one harmless.
+void Core::Impl::ContinueHandover() {
+  const Leader& leader = std::get<Leader>(role_);
+  if (!leader.handover) return;
+  const Progress* target = FindMember(leader.handover->to);
+  if (target == nullptr || target->match() != log_.last().index) return;
+  Send(NewMessage(MessageType::kTimeoutNow, target->node()));
+}
+
+// Campaigns at once: the leader asked, so neither pre-vote nor its own
+// liveness stand in the way.
+void Core::Impl::OnTimeoutNow(const Message& message) {
+  if (leader() != message.from || installing() ||
+      !IsVoter(log_.configuration(), options_.node)) {
+    return;
+  }
+  BecomeCandidate(/*forced=*/true);
+}
+
+// Thesis 6.2: a leader that cannot reach a majority for an election timeout
+// steps down. Learners do not count.
+void Core::Impl::CheckQuorum() {
+  Leader& leader = std::get<Leader>(role_);
+  const MonoTime contact = QuorumValue<MonoTime>(
+      log_.configuration(), MonoTime::Max(), [this](NodeId node) {
+        if (node == options_.node) return now_.mono;
+        const Progress* member = FindMember(node);
+        return member == nullptr ? MonoTime::Min() : member->heard_at();
+      });
+  leader.quorum_check_at = contact + options_.election_timeout_max;
+  if (now_.mono < leader.quorum_check_at) return;
+  Emit(Event::Kind::kStepDownNoQuorum);
+  BecomeFollower(hard_state_.term, NodeId());
+}
+
+}  // namespace quorate::raft

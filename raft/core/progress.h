@@ -1,0 +1,132 @@
+// raft/core/progress.h: what a leader knows of one other member, and what it
+// may send it next.
+//
+// kProbe: the leader looks for where the logs agree: one kAppend at a time.
+// kReplicate: they agree up to next - 1 as far as known; kAppends are sent
+// ahead of their answers within limits of messages and bytes. kSnapshot: the
+// follower needs what the leader's log no longer has; chunks go one at a time,
+// the follower says from where.
+//
+// Every change of state resets what belongs to the old one in one place.
+#ifndef QUORATE_RAFT_CORE_PROGRESS_H_
+#define QUORATE_RAFT_CORE_PROGRESS_H_
+
+#include <cstdint>
+#include <deque>
+#include <string_view>
+
+#include "env/ids.h"
+#include "env/time.h"
+#include "raft/core/types.h"
+
+namespace quorate::raft {
+
+// Answers that are outstanding, oldest first, bounded by number and by bytes.
+class Inflights {
+ public:
+  struct Limits {
+    uint32_t messages = 64;
+    size_t bytes = 8 << 20;
+  };
+
+  // True if nothing more should be sent. A first message always fits.
+  bool Full(const Limits& limits) const;
+  bool empty() const { return sent_.empty(); }
+  size_t count() const { return sent_.size(); }
+  size_t bytes() const { return bytes_; }
+
+  // `last`: the last entry of the message. Requires: `last` does not fall.
+  void Add(Index last, size_t bytes);
+  // Forgets every message whose last entry is at or before `match`.
+  void FreeThrough(Index match);
+  void Clear();
+
+ private:
+  struct Sent {
+    Index last;
+    size_t bytes = 0;
+  };
+  std::deque<Sent> sent_;
+  size_t bytes_ = 0;  // Invariant: the sum over sent_.
+};
+
+class Progress {
+ public:
+  enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
+
+  // A snapshot on its way to the follower.
+  struct Transfer {
+    SnapshotDescriptor snapshot;
+    uint64_t offset = 0;       // The next byte the follower wants.
+    bool reading = false;      // A SnapshotWork::kRead is outstanding, for
+    uint64_t read_offset = 0;  // this offset.
+    bool in_flight = false;    // The chunk at `offset` was sent, not answered.
+  };
+
+  // Begins in kProbe. Requires: next > 0.
+  Progress(NodeId node, Index next, MonoTime now);
+
+  NodeId node() const { return node_; }
+  State state() const { return state_; }
+  // Last entry known to be on the follower's disk and to match. Never falls.
+  Index match() const { return match_; }
+  // First entry to send. Invariant: match < next.
+  Index next() const { return next_; }
+  const Inflights& inflights() const { return inflights_; }
+  // Valid in kSnapshot.
+  const Transfer& transfer() const { return transfer_; }
+  Transfer& transfer() { return transfer_; }
+
+  // When the unanswered message should be sent again; Max() if there is none.
+  MonoTime retry_at() const { return retry_at_; }
+  void set_retry_at(MonoTime at) { retry_at_ = at; }
+
+  // Starts over from `match`.
+  void BecomeProbe();
+  // The probe's answer is overdue: it may be sent again. Requires: kProbe.
+  void ProbeAgain();
+  void BecomeReplicate();
+  void BecomeSnapshot(const SnapshotDescriptor& snapshot);
+
+  // True if an append may be sent now.
+  bool CanAppend(const Inflights::Limits& limits) const;
+  // An append with entries up to `last` (next - 1: none) of `bytes` was sent.
+  void AppendSent(Index last, size_t bytes, MonoTime retry_at);
+  // The follower has everything up to `index`. Returns true if that is news.
+  // `retry_at` is for what is still unanswered.
+  bool Acknowledged(Index index, MonoTime retry_at);
+  // The follower refused an append after `previous`; the logs may agree at
+  // `hint`. Returns false if the answer is stale; else the state is kProbe.
+  bool Rejected(Index previous, Index hint);
+
+  // When it was last heard from in this term.
+  MonoTime heard_at() const { return heard_at_; }
+  void Heard(MonoTime now) { heard_at_ = now; }
+  // Newest read batch it confirmed.
+  ReadBatch read_batch() const { return read_batch_; }
+  void ConfirmRead(ReadBatch batch);
+  // Newest commit index it was told of.
+  Index commit_sent() const { return commit_sent_; }
+  void CommitSent(Index commit);
+
+ private:
+  void Become(State state);
+
+  NodeId node_;
+  State state_ = State::kProbe;
+  Index match_;
+  Index next_;
+  bool probe_outstanding_ = false;  // kProbe only.
+  Inflights inflights_;             // kReplicate only.
+  Transfer transfer_;               // kSnapshot only.
+  MonoTime retry_at_ = MonoTime::Max();
+  MonoTime heard_at_;
+  ReadBatch read_batch_;
+  Index commit_sent_;
+};
+
+std::string_view ProgressStateName(Progress::State state);
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_PROGRESS_H_

@@ -1,0 +1,69 @@
+// raft/core/quorum.h: majorities, single and joint (thesis 4.3).
+//
+// One rule serves every question that a quorum decides: which index is
+// replicated, which read batch is confirmed, since when a leader is in contact.
+#ifndef QUORATE_RAFT_CORE_QUORUM_H_
+#define QUORATE_RAFT_CORE_QUORUM_H_
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "env/check.h"
+#include "env/ids.h"
+#include "raft/core/types.h"
+
+namespace quorate::raft {
+
+// Voters needed out of `size`: more than half.
+constexpr size_t MajoritySize(size_t size) { return size / 2 + 1; }
+
+// The largest value that a majority of `voters` has reached. Requires: at least
+// one voter. `value_of(NodeId)` gives what a voter has reached.
+template <typename Value, typename ValueOf>
+Value MajorityValue(const std::vector<Member>& voters,
+                    const ValueOf& value_of) {
+  CHECK(!voters.empty());
+  absl::InlinedVector<Value, 8> values;
+  for (const Member& voter : voters) values.push_back(value_of(voter.node));
+  std::sort(values.begin(), values.end(), std::greater<Value>());
+  return values[MajoritySize(values.size()) - 1];
+}
+
+// The same for a configuration: what both halves have reached. With no voter at
+// all nothing is decided: `none`.
+template <typename Value, typename ValueOf>
+Value QuorumValue(const Configuration& configuration, Value none,
+                  const ValueOf& value_of) {
+  if (configuration.voters.empty()) return none;
+  const Value incoming = MajorityValue<Value>(configuration.voters, value_of);
+  if (configuration.outgoing_voters.empty()) return incoming;
+  return std::min(
+      incoming, MajorityValue<Value>(configuration.outgoing_voters, value_of));
+}
+
+enum class Vote : uint8_t { kMissing, kGranted, kRejected };
+enum class VoteResult : uint8_t { kPending, kWon, kLost };
+
+// The votes of one campaign: the first answer of each voter counts.
+class Tally {
+ public:
+  void Record(NodeId voter, bool granted);
+  Vote vote(NodeId voter) const;
+  // Won once both halves granted by majority; lost once one half cannot any
+  // more. With no voter at all: lost.
+  VoteResult Result(const Configuration& configuration) const;
+
+ private:
+  struct Answer {
+    NodeId voter;
+    bool granted = false;
+  };
+  std::vector<Answer> answers_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_QUORUM_H_

@@ -1,0 +1,197 @@
+// Linearizable reads without a log entry (thesis 6.4): the leader notes its
+// commit index, confirms by a round of heartbeats that it still leads, and
+// answers once that index is applied. Followers ask the leader for an index.
+//
+// One round is outstanding at a time. A request joins the next round, never one
+// that began before it: its heartbeats may have left before a newer leader
+// committed something.
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+
+// The one gate (thesis 6.4, step 1): until an entry of the own term is
+// committed, the leader does not know which earlier ones are.
+bool Core::Impl::CanServeReads() const {
+  return std::holds_alternative<Leader>(role_) &&
+         log_.TermAt(commit_) == hard_state_.term;
+}
+
+void Core::Impl::Handle(ReadRequest input) {
+  switch (role()) {
+    case RoleKind::kLeader:
+      return AddRead({NodeId(), input.tag});
+    case RoleKind::kFollower:
+      return ForwardRead(input.tag);
+    case RoleKind::kPreCandidate:
+    case RoleKind::kCandidate:
+      return AnswerRead({NodeId(), input.tag}, false, Index());
+  }
+}
+
+void Core::Impl::AddRead(PendingRead read) {
+  Leader& leader = std::get<Leader>(role_);
+  if (leader.waiting.size() + leader.round.size() >=
+      options_.pending_reads_max) {
+    AnswerRead(read, false, Index());
+    return;
+  }
+  leader.waiting.push_back(read);
+  StartRound();
+}
+
+// Begins the next round if none is outstanding and somebody waits.
+void Core::Impl::StartRound() {
+  Leader& leader = std::get<Leader>(role_);
+  if (!leader.round.empty() || leader.waiting.empty() || !CanServeReads()) {
+    return;
+  }
+  leader.round.swap(leader.waiting);
+  ++leader.batch;
+  leader.round_index = commit_;
+  ConfirmRound();  // A single voter needs nobody.
+  if (!leader.round.empty()) BroadcastHeartbeats();
+}
+
+void Core::Impl::ConfirmRound() {
+  Leader& leader = std::get<Leader>(role_);
+  if (leader.round.empty()) return;
+  const ReadBatch confirmed = QuorumValue<ReadBatch>(
+      log_.configuration(), ReadBatch(0), [this, &leader](NodeId node) {
+        if (node == options_.node) return leader.batch;
+        const Progress* member = FindMember(node);
+        return member == nullptr ? ReadBatch(0) : member->read_batch();
+      });
+  if (confirmed >= leader.batch) FinishRound();
+}
+
+void Core::Impl::FinishRound() {
+  Leader& leader = std::get<Leader>(role_);
+  CHECK(CanServeReads());
+  CHECK_LE(leader.round_index, applied_);
+  for (const PendingRead& read : leader.round) {
+    AnswerRead(read, true, leader.round_index);
+  }
+  leader.round.clear();
+  StartRound();
+}
+
+void Core::Impl::AnswerRead(const PendingRead& read, bool ok, Index index) {
+  if (read.from == NodeId()) {
+    ReadReady ready;
+    ready.tag = read.id;
+    ready.ok = ok;
+    ready.index = index;
+    out_->reads.push_back(ready);
+    return;
+  }
+  Message reply = NewMessage(MessageType::kReadIndexReply, read.from);
+  reply.reject = !ok;
+  reply.read_id = read.id;
+  if (ok) {
+    reply.last = {Term(), index};
+    const Progress* member = FindMember(read.from);
+    if (member != nullptr) reply.commit = std::min(commit_, member->match());
+  }
+  Send(std::move(reply));
+}
+
+// Leadership ends: nobody confirmed them, and asking again is harmless.
+void Core::Impl::FailReads() {
+  Leader& leader = std::get<Leader>(role_);
+  for (const PendingRead& read : leader.round) {
+    AnswerRead(read, false, Index());
+  }
+  for (const PendingRead& read : leader.waiting) {
+    AnswerRead(read, false, Index());
+  }
+  leader.round.clear();
+  leader.waiting.clear();
+}
+
+void Core::Impl::OnReadIndex(const Message& message) {
+  const PendingRead read = {message.from, message.read_id};
+  if (!std::holds_alternative<Leader>(role_)) {
+    AnswerRead(read, false, Index());
+    return;
+  }
+  AddRead(read);
+}
+
+// ---- On a follower.
+
+void Core::Impl::ForwardRead(uint64_t tag) {
+  Follower& follower = std::get<Follower>(role_);
+  if (follower.leader == NodeId() ||
+      follower.reads.size() >= options_.pending_reads_max) {
+    AnswerRead({NodeId(), tag}, false, Index());
+    return;
+  }
+  ForwardedRead read;
+  read.read_id = next_read_id_++;
+  read.tag = tag;
+  read.expires_at = now_.mono + options_.election_timeout_max;
+  SendReadIndex(read);
+  follower.reads.push_back(read);
+}
+
+void Core::Impl::SendReadIndex(ForwardedRead& read) {
+  read.retry_at = now_.mono + options_.retry_interval;
+  Message message = NewMessage(MessageType::kReadIndex, leader());
+  message.read_id = read.read_id;
+  Send(std::move(message));
+}
+
+void Core::Impl::OnReadIndexReply(const Message& message) {
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->leader != message.from) return;
+  for (ForwardedRead& read : follower->reads) {
+    if (read.read_id != message.read_id || read.answered) continue;
+    read.answered = true;
+    read.index = message.last.index;
+    read.retry_at = MonoTime::Max();
+    if (message.reject) read.expires_at = now_.mono;
+  }
+  if (message.commit <= log_.last().index) {
+    FollowerCommit(message.commit, message.commit);
+  }
+  RetryForwardedReads();
+  ReleaseForwardedReads();
+}
+
+// Asks again, or gives up.
+void Core::Impl::RetryForwardedReads() {
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr) return;
+  std::erase_if(follower->reads, [this](ForwardedRead& read) {
+    if (now_.mono >= read.expires_at) {
+      AnswerRead({NodeId(), read.tag}, false, Index());
+      return true;
+    }
+    if (now_.mono >= read.retry_at) SendReadIndex(read);
+    return false;
+  });
+}
+
+void Core::Impl::ReleaseForwardedReads() {
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->reads.empty()) return;
+  std::erase_if(follower->reads, [this](const ForwardedRead& read) {
+    if (!read.answered || read.index > applied_) return false;
+    AnswerRead({NodeId(), read.tag}, true, read.index);
+    return true;
+  });
+}
+
+void Core::Impl::FailForwardedReads() {
+  Follower& follower = std::get<Follower>(role_);
+  for (const ForwardedRead& read : follower.reads) {
+    AnswerRead({NodeId(), read.tag}, false, Index());
+  }
+  follower.reads.clear();
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,451 @@
+// Log replication, the commit rules and heartbeats (Raft paper 5.3, 5.4.2;
+// thesis 3.5, 3.6.2, 10.2.1).
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "raft/core/configuration.h"
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr uint8_t kEntryVersion = 1;
+
+bool KnownKind(const Entry& entry) {
+  switch (entry.kind) {
+    case EntryKind::kNoop:
+    case EntryKind::kConfiguration:
+    case EntryKind::kCommands:
+      return entry.version == kEntryVersion;
+  }
+  return false;
+}
+
+}  // namespace
+
+Progress* Core::Impl::FindMember(NodeId node) {
+  std::vector<Progress>& members = std::get<Leader>(role_).members;
+  for (Progress& member : members) {
+    if (member.node() == node) return &member;
+  }
+  return nullptr;
+}
+
+// ---- The leader's log.
+
+// Log time never falls, and under one leader advances at most by the monotonic
+// time passed plus a bounded slew, so that one step of a wall clock cannot
+// expire the world. Without a bounded wall clock it advances by monotonic time.
+WallTime Core::Impl::NextLogTime() const {
+  const Leader& leader = std::get<Leader>(role_);
+  const Duration elapsed = now_.mono - leader.anchor_mono;
+  const Duration slew(elapsed.ns() / 1'000'000 * options_.log_time_slew_ppm);
+  const WallTime steady = leader.anchor_log_time + elapsed;
+  const WallTime wall = now_.wall.bounded()
+                            ? std::min(now_.wall.earliest, steady + slew)
+                            : steady;
+  return std::max(log_.LogTimeAt(log_.last().index), wall);
+}
+
+LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
+  Entry entry;
+  entry.term = hard_state_.term;
+  entry.index = log_.last().index + 1;
+  entry.kind = kind;
+  entry.version = kEntryVersion;
+  entry.log_time = NextLogTime();
+  entry.leader_wall = now_.wall;
+  entry.payload = std::move(payload);
+  std::get<Leader>(role_).uncommitted_bytes += entry.size_bytes();
+  const LogPosition position = entry.position();
+  AppendToLog(std::move(entry));
+  return position;
+}
+
+// Into memory and into this Step's write. A configuration is in effect from
+// here on (thesis 4.1).
+void Core::Impl::AppendToLog(Entry entry) {
+  const bool configuration = entry.kind == EntryKind::kConfiguration;
+  const Index index = entry.index;
+  MutableWrite().entries.push_back(entry);
+  log_.Append(std::move(entry));
+  if (configuration) Emit(Event::Kind::kConfigurationChanged, index);
+}
+
+// Raft paper 5.3. The leader's own disk works beside the sends: its entry
+// counts for itself at WriteDone, as everybody's does (thesis 10.2.1).
+void Core::Impl::Handle(Propose input) {
+  CHECK(input.kind != EntryKind::kConfiguration);
+  CHECK_LE(input.payload.size(), kEntryPayloadBytesMax);
+  Leader* leader = std::get_if<Leader>(&role_);
+  Refused refused;
+  refused.tag = input.tag;
+  if (leader == nullptr) {
+    out_->refused.push_back(refused);
+    return;
+  }
+  if (leader->handover) {
+    refused.reason = Refused::Reason::kTransferring;
+    out_->refused.push_back(refused);
+    return;
+  }
+  // One proposal always fits, however large.
+  const size_t size_bytes = Entry().size_bytes() + input.payload.size();
+  if (leader->uncommitted_bytes > 0 &&
+      leader->uncommitted_bytes + size_bytes > options_.uncommitted_bytes_max) {
+    refused.reason = Refused::Reason::kTooMuchUncommitted;
+    out_->refused.push_back(refused);
+    return;
+  }
+  const LogPosition position = AppendOwn(input.kind, std::move(input.payload));
+  out_->proposed.push_back({input.tag, position});
+  for (Progress& member : leader->members) SendAppends(member);
+}
+
+void Core::Impl::SendAppends(Progress& member) {
+  const Inflights::Limits limits = {options_.inflight_messages_max,
+                                    options_.inflight_bytes_max};
+  while (member.CanAppend(limits)) {
+    // The entry before the first one to send must still be known.
+    if (member.next() - 1 < log_.boundary().index) {
+      StartSnapshot(member);
+      return;
+    }
+    if (member.state() == Progress::State::kReplicate &&
+        member.next() > log_.last().index) {
+      return;
+    }
+    SendAppend(member);
+  }
+}
+
+void Core::Impl::SendAppend(Progress& member) {
+  const Index previous = member.next() - 1;
+  Message message = NewMessage(MessageType::kAppend, member.node());
+  message.last = {log_.TermAt(previous), previous};
+  message.commit = commit_;
+  message.commit_log_time = log_.LogTimeAt(commit_);
+  size_t bytes = 0;
+  // To someone silent only a question goes, no entries.
+  const bool silent =
+      now_.mono - member.heard_at() >= options_.election_timeout_max;
+  if (member.state() != Progress::State::kProbe || !silent) {
+    const absl::Span<const Entry> entries =
+        log_.SliceByBytes(previous, options_.append_bytes_max);
+    message.entries.assign(entries.begin(), entries.end());
+    for (const Entry& entry : entries) bytes += entry.size_bytes();
+  }
+  const Index last = previous + message.entries.size();
+  member.AppendSent(last, bytes, now_.mono + options_.retry_interval);
+  member.CommitSent(std::min(commit_, last));
+  Send(std::move(message));
+}
+
+// ---- The follower's log.
+
+// Raft paper Figure 2, AppendEntries RPC, receiver implementation.
+void Core::Impl::OnAppend(const Message& message) {
+  if (!FollowSender(message)) return;
+  // The log is being replaced; the leader will ask again.
+  if (installing()) return;
+  if (!WellFormed(message)) {
+    Refuse();
+    return;
+  }
+  const Index matched = message.last.index + message.entries.size();
+  absl::Span<const Entry> entries = message.entries;
+  if (message.last.index < commit_) {
+    // What is committed here is in every later leader's log (leader
+    // completeness): it matches, also where a snapshot took its place.
+    const uint64_t known = commit_ - message.last.index;
+    if (entries.size() <= known) {
+      AckMatch(commit_);
+      return;
+    }
+    entries.remove_prefix(known);
+  } else if (!log_.Has(message.last)) {
+    RejectAppend(message);
+    return;
+  }
+  entries.remove_prefix(log_.FirstNew(entries));
+  if (!entries.empty() &&
+      entries.front().log_time < log_.LogTimeAt(entries.front().index - 1)) {
+    Refuse();
+    return;
+  }
+  if (entries.empty()) {
+    AckMatch(matched);
+  } else {
+    ReplaceSuffix(entries);
+    Message reply = NewMessage(MessageType::kAppendReply, message.from);
+    reply.last = {Term(), matched};
+    MutableWrite().after.push_back(std::move(reply));
+  }
+  FollowerCommit(message.commit, matched);
+}
+
+// Whether the entries can be what a leader of that term sends. An unknown kind
+// or version stops the replica here: it never acknowledges the entry.
+bool Core::Impl::WellFormed(const Message& message) const {
+  LogPosition previous = message.last;
+  WallTime log_time = WallTime::Min();
+  for (const Entry& entry : message.entries) {
+    if (entry.index != previous.index + 1 || entry.term < previous.term ||
+        entry.term == Term() || entry.log_time < log_time ||
+        !KnownKind(entry)) {
+      return false;
+    }
+    if (entry.kind == EntryKind::kConfiguration &&
+        !DecodeConfiguration(entry.payload.view()).ok()) {
+      return false;
+    }
+    previous = entry.position();
+    log_time = entry.log_time;
+  }
+  return previous.term <= message.term;
+}
+
+// The hint lets the leader skip a whole term of conflicts at once (Raft paper
+// 5.3, end).
+void Core::Impl::RejectAppend(const Message& message) {
+  Message reply = NewMessage(MessageType::kAppendReply, message.from);
+  reply.reject = true;
+  reply.last = message.last;
+  reply.hint = log_.LastAtOrBelow(message.last.index, message.last.term);
+  Send(std::move(reply));
+}
+
+// Appends what the log does not hold, after removing what conflicts with it;
+// entries that match are never touched (Figure 2: "If an existing entry
+// conflicts with a new one").
+void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
+  const Index first = entries.front().index;
+  if (first <= log_.last().index) {
+    CHECK_GT(first, commit_);
+    const bool reconfigured =
+        log_.configuration() != log_.ConfigurationAt(first - 1);
+    log_.TruncateFrom(first);
+    // Acknowledgements on their way are for what is gone.
+    ++epoch_;
+    durable_ = std::min(durable_, first - 1);
+    Emit(Event::Kind::kSuffixTruncated, first);
+    if (reconfigured) Emit(Event::Kind::kConfigurationChanged, first);
+  }
+  for (const Entry& entry : entries) AppendToLog(entry);
+}
+
+// Only what is on the disk is acknowledged; the rest rides on its write.
+void Core::Impl::AckMatch(Index matched) {
+  Message reply = NewMessage(MessageType::kAppendReply, leader());
+  reply.last = {Term(), std::min(matched, durable_)};
+  Send(std::move(reply));
+}
+
+// The one rule for a follower's commit, whatever brings it (Figure 2:
+// "commitIndex = min(leaderCommit, index of last new entry)").
+void Core::Impl::FollowerCommit(Index leader_commit, Index matched) {
+  const Index index = std::min(leader_commit, matched);
+  if (index > commit_ && !installing()) CommitTo(index);
+}
+
+// ---- Acknowledgements.
+
+void Core::Impl::Handle(WriteDone input) {
+  const WriteToken& token = input.token;
+  // Terms and votes only ever advance: what was durable once says it all.
+  if (token.hard_state.term > durable_hard_state_.term ||
+      (token.hard_state.term == durable_hard_state_.term &&
+       durable_hard_state_.voted_for == NodeId())) {
+    durable_hard_state_ = token.hard_state;
+  }
+  if (token.epoch == epoch_ && token.last.index > durable_) {
+    CHECK_LE(token.last.index, log_.last().index);
+    CHECK(token.last.index < log_.boundary().index || log_.Has(token.last));
+    durable_ = token.last.index;
+  }
+  if (durable_hard_state_ != hard_state_) return;
+  if (std::holds_alternative<Candidate>(role_)) {
+    CountVote(options_.node, true);
+  } else if (std::holds_alternative<Leader>(role_)) {
+    TryCommit();
+  }
+}
+
+void Core::Impl::OnAppendReply(const Message& message) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
+  if (member == nullptr) return;
+  member->Heard(now_.mono);
+  if (message.reject) {
+    const LogPosition hint =
+        log_.LastAtOrBelow(message.hint.index, message.hint.term);
+    if (member->Rejected(message.last.index, hint.index)) {
+      SendAppends(*member);
+    }
+    return;
+  }
+  if (message.last.index > log_.last().index) {
+    Refuse();
+    return;
+  }
+  const bool news = member->Acknowledged(message.last.index,
+                                         now_.mono + options_.retry_interval);
+  if (member->state() == Progress::State::kSnapshot &&
+      member->match() >= log_.boundary().index) {
+    // What it lacks is in the log (again).
+    member->BecomeReplicate();
+  } else if (member->state() == Progress::State::kSnapshot &&
+             member->match() >= member->transfer().snapshot.position.index) {
+    StartSnapshot(*member);  // The log was cut again meanwhile.
+  }
+  if (news) {
+    leader->notice_due = true;
+    TryCommit();
+  }
+  SendAppends(*member);
+  if (leader->handover && leader->handover->to == member->node() && news) {
+    ContinueHandover();
+  }
+}
+
+// Only entries of the own term are committed by counting; earlier ones are with
+// them (Raft paper 5.4.2, Figure 8). A quorum without the leader's disk will
+// do.
+void Core::Impl::TryCommit() {
+  const Index index =
+      QuorumValue<Index>(log_.configuration(), Index(0), [this](NodeId node) {
+        if (node == options_.node) return durable_;
+        const Progress* member = FindMember(node);
+        return member == nullptr ? Index(0) : member->match();
+      });
+  if (index > commit_ && log_.TermAt(index) == hard_state_.term) {
+    CommitTo(index);
+  }
+}
+
+void Core::Impl::CommitTo(Index index) {
+  CHECK_GT(index, commit_);
+  CHECK_LE(index, log_.last().index);
+  const absl::Span<const Entry> entries = log_.Slice(commit_, index);
+  out_->apply.insert(out_->apply.end(), entries.begin(), entries.end());
+  commit_ = index;
+  applied_ = index;
+  Emit(Event::Kind::kCommitAdvanced, index);
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    for (const Entry& entry : entries) {
+      CHECK_GE(leader->uncommitted_bytes, entry.size_bytes());
+      leader->uncommitted_bytes -= entry.size_bytes();
+    }
+    leader->notice_due = true;
+    StartRound();
+  } else {
+    ReleaseForwardedReads();
+  }
+}
+
+// ---- Heartbeats, notices of commit, retries.
+
+void Core::Impl::SendHeartbeat(Progress& member) {
+  Message message = NewMessage(MessageType::kHeartbeat, member.node());
+  message.commit = std::min(commit_, member.match());
+  message.read_batch = std::get<Leader>(role_).batch;
+  if (message.commit >= log_.boundary().index) {
+    message.commit_log_time = log_.LogTimeAt(message.commit);
+  }
+  member.CommitSent(message.commit);
+  Send(std::move(message));
+}
+
+void Core::Impl::BroadcastHeartbeats() {
+  Leader& leader = std::get<Leader>(role_);
+  leader.heartbeat_at = now_.mono + options_.heartbeat_interval;
+  for (Progress& member : leader.members) SendHeartbeat(member);
+}
+
+void Core::Impl::OnHeartbeat(const Message& message) {
+  if (!FollowSender(message)) return;
+  if (message.commit > log_.last().index && !installing()) {
+    Refuse();  // It claims that we hold what we never acknowledged.
+  } else {
+    FollowerCommit(message.commit, message.commit);
+  }
+  Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
+  reply.read_batch = message.read_batch;
+  Send(std::move(reply));
+}
+
+void Core::Impl::OnHeartbeatReply(const Message& message) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
+  if (member == nullptr) return;
+  if (message.read_batch > leader->batch) {
+    Refuse();
+    return;
+  }
+  member->Heard(now_.mono);
+  member->ConfirmRead(message.read_batch);
+  ConfirmRound();
+}
+
+// An answer is overdue: go back to what is known and ask.
+void Core::Impl::Retry(Progress& member) {
+  if (member.state() == Progress::State::kSnapshot) {
+    ReadChunk(member);
+    return;
+  }
+  if (member.state() == Progress::State::kReplicate) {
+    member.BecomeProbe();
+  } else {
+    member.ProbeAgain();
+  }
+  SendAppends(member);
+}
+
+void Core::Impl::LeaderTimeout() {
+  if (now_.mono >= std::get<Leader>(role_).quorum_check_at) CheckQuorum();
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return;
+  if (leader->handover && now_.mono >= leader->handover->deadline) {
+    leader->handover.reset();
+    Emit(Event::Kind::kTransferGivenUp);
+  }
+  if (now_.mono >= leader->heartbeat_at) {
+    BroadcastHeartbeats();
+    ContinueHandover();
+  }
+  if (now_.mono >= leader->notice_at) SendNotices();
+  for (Progress& member : leader->members) {
+    if (now_.mono >= member.retry_at()) Retry(member);
+  }
+}
+
+// Followers learn of a commit with the next append. If none comes soon, a
+// heartbeat tells them.
+void Core::Impl::ScheduleNotice() {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || !std::exchange(leader->notice_due, false) ||
+      leader->notice_at != MonoTime::Max()) {
+    return;
+  }
+  for (const Progress& member : leader->members) {
+    if (member.commit_sent() < std::min(commit_, member.match())) {
+      leader->notice_at = now_.mono + options_.commit_notice_delay;
+      leader->notice_commit = commit_;
+      return;
+    }
+  }
+}
+
+void Core::Impl::SendNotices() {
+  Leader& leader = std::get<Leader>(role_);
+  leader.notice_at = MonoTime::Max();
+  leader.notice_due = true;
+  for (Progress& member : leader.members) {
+    if (member.commit_sent() < std::min(leader.notice_commit, member.match())) {
+      SendHeartbeat(member);
+    }
+  }
+}
+
+}  // namespace quorate::raft
