@@ -11,9 +11,10 @@ Buffer Buffer::Allocate(size_t size) {
   Buffer buffer;
   if (size == 0) return buffer;
   buffer.block_ =
-      static_cast<uint64_t*>(::operator new(sizeof(uint64_t) + size));
-  *buffer.block_ = 1;
-  buffer.data_ = reinterpret_cast<const char*>(buffer.block_ + 1);
+      static_cast<uint64_t*>(::operator new(2 * sizeof(uint64_t) + size));
+  buffer.block_[0] = 1;
+  buffer.block_[1] = size;
+  buffer.data_ = reinterpret_cast<const char*>(buffer.block_ + 2);
   buffer.size_ = size;
   return buffer;
 }

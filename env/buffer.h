@@ -54,6 +54,9 @@ class Buffer {
   const char* data() const { return data_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Bytes of the block that this slice keeps alive; 0 for an empty Buffer. A holder of a small slice copies rather than pin a
+  // large block.
+  size_t block_size() const { return block_ == nullptr ? 0 : block_[1]; }
   friend bool operator==(const Buffer& a, const Buffer& b) {
     return a.view() == b.view();
   }
@@ -62,7 +65,7 @@ class Buffer {
   static Buffer Allocate(size_t size);
   static void Free(uint64_t* block);
 
-  // The count stands in front of the bytes, in one allocation. Null for an empty Buffer.
+  // Count and size stand in front of the bytes, in one allocation. Null for an empty Buffer.
   uint64_t* block_ = nullptr;
   const char* data_ = nullptr;
   size_t size_ = 0;
