@@ -1,0 +1,229 @@
+#include "bench/processes.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace quorate::bench {
+namespace {
+
+void SleepMs(int ms) {
+  const timespec time = {.tv_sec = ms / 1000,
+                         .tv_nsec = (ms % 1000) * 1'000'000L};
+  nanosleep(&time, nullptr);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// What the child does between fork and exec. Returns only if exec failed.
+void BecomeChild(const std::vector<char*>& argv, const char* log,
+                 pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  // Ctrl-C is for the parent, which then stops its children.
+  setpgid(0, 0);
+  const int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+  const int in = open("/dev/null", O_RDONLY);
+  dup2(in, 0);
+  dup2(out, 1);
+  dup2(out, 2);
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  execvp(argv[0], argv.data());
+}
+
+}  // namespace
+
+absl::StatusOr<ScratchFolder> ScratchFolder::Create(const std::string& parent) {
+  std::error_code error;
+  std::filesystem::create_directories(parent, error);
+  std::string path = absl::StrCat(parent, "/run-XXXXXX");
+  if (mkdtemp(path.data()) == nullptr) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot make a folder in ", parent, ": ", std::strerror(errno)));
+  }
+  return ScratchFolder(std::move(path));
+}
+
+ScratchFolder::ScratchFolder(ScratchFolder&& other) noexcept
+    : path_(std::exchange(other.path_, "")) {}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code error;
+  if (!path_.empty()) std::filesystem::remove_all(path_, error);
+}
+
+std::string ScratchFolder::Sub(const std::string& name) const {
+  std::string path = absl::StrCat(path_, "/", name);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return path;
+}
+
+absl::StatusOr<ChildProcess> ChildProcess::Start(
+    const std::vector<std::string>& arguments, const std::string& log) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  int failure[2];
+  if (pipe2(failure, O_CLOEXEC) != 0) {
+    return absl::UnavailableError(std::strerror(errno));
+  }
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    BecomeChild(argv, log.c_str(), parent);
+    const int error = errno;
+    static_cast<void>(!write(failure[1], &error, sizeof(error)));
+    _exit(127);
+  }
+  close(failure[1]);
+  int error = 0;
+  const bool failed =
+      pid < 0 || read(failure[0], &error, sizeof(error)) == sizeof(error);
+  close(failure[0]);
+  if (failed) {
+    if (pid > 0) waitpid(pid, nullptr, 0);
+    const std::string message =
+        absl::StrCat(arguments[0], ": ", std::strerror(error));
+    return error == ENOENT ? absl::NotFoundError(message)
+                           : absl::UnavailableError(message);
+  }
+  return ChildProcess(pid, log);
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), log_(std::move(other.log_)) {}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGTERM);
+  for (int waited = 0; waited < 3'000; waited += 10) {
+    if (!Running()) return;
+    SleepMs(10);
+  }
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+bool ChildProcess::Running() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ > 0;
+}
+
+int64_t ChildProcess::ProcessorNanos() const {
+  // proc(5): the program's name stands in parentheses; utime and stime are the
+  // 12th and 13th fields behind it.
+  const std::string stat = ReadFile(absl::StrCat("/proc/", pid_, "/stat"));
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  const std::vector<std::string> fields =
+      absl::StrSplit(stat.substr(name_end + 2), ' ');
+  int64_t user = 0, system = 0;
+  if (fields.size() < 13 || !absl::SimpleAtoi(fields[11], &user) ||
+      !absl::SimpleAtoi(fields[12], &system)) {
+    return 0;
+  }
+  return (user + system) * (1'000'000'000LL / sysconf(_SC_CLK_TCK));
+}
+
+std::string ChildProcess::LogTail() const {
+  std::string text = ReadFile(log_);
+  return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
+}
+
+std::vector<uint16_t> FreePorts(int count) {
+  std::vector<uint16_t> ports;
+  std::vector<int> sockets;
+  for (int i = 0; i < count; ++i) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    ports.push_back(ntohs(address.sin_port));
+    sockets.push_back(fd);
+  }
+  for (const int fd : sockets) close(fd);
+  return ports;
+}
+
+absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval timeout = {.tv_sec = 5, .tv_usec = 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const std::string request =
+      absl::StrCat("GET ", path,
+                   " HTTP/1.1\r\nHost: localhost\r\nConnection: "
+                   "close\r\n\r\n");
+  std::string in;
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) ==
+          0 &&
+      send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(request.size())) {
+    char bytes[16 << 10];
+    for (ssize_t n; (n = recv(fd, bytes, sizeof(bytes), 0)) > 0;) {
+      in.append(bytes, static_cast<size_t>(n));
+    }
+  }
+  close(fd);
+  const size_t body = in.find("\r\n\r\n");
+  if (body == std::string::npos) return absl::UnavailableError("no reply");
+  return in.substr(body + 4);
+}
+
+double PrometheusSum(const std::string& page, const std::string& name) {
+  double sum = 0;
+  bool found = false;
+  for (const std::string& line :
+       std::vector<std::string>(absl::StrSplit(page, '\n'))) {
+    if (line.compare(0, name.size(), name) != 0) continue;
+    if (line[name.size()] != ' ' && line[name.size()] != '{') continue;
+    const size_t space = line.find(' ', line.find('}') + 1);
+    double value = 0;
+    if (space != std::string::npos &&
+        absl::SimpleAtod(line.substr(space + 1), &value)) {
+      sum += value;
+      found = true;
+    }
+  }
+  return found ? sum : -1;
+}
+
+}  // namespace quorate::bench

@@ -1,0 +1,72 @@
+// bench/processes.h: server processes of a measurement and the folder they live
+// in. All of it goes when the object goes; a server dies with this process even
+// if that is killed.
+#ifndef QUORATE_BENCH_PROCESSES_H_
+#define QUORATE_BENCH_PROCESSES_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace quorate::bench {
+
+// A new folder, removed with everything in it.
+class ScratchFolder {
+ public:
+  // Makes it below `parent`, which is made too if need be.
+  static absl::StatusOr<ScratchFolder> Create(const std::string& parent);
+  ScratchFolder(ScratchFolder&& other) noexcept;
+  ScratchFolder& operator=(ScratchFolder&&) = delete;
+  ~ScratchFolder();
+
+  const std::string& path() const { return path_; }
+  // Makes and names a folder inside.
+  std::string Sub(const std::string& name) const;
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+class ChildProcess {
+ public:
+  // Runs `arguments` with its output going to the file `log`. NotFound if there
+  // is no such program.
+  static absl::StatusOr<ChildProcess> Start(
+      const std::vector<std::string>& arguments, const std::string& log);
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
+  // SIGTERM, and SIGKILL after 3 s.
+  ~ChildProcess();
+
+  bool Running();
+  // Of all its threads so far, user and system, in nanoseconds; the kernel
+  // counts in steps of 10 ms.
+  int64_t ProcessorNanos() const;
+  // The end of its output, for messages about its death.
+  std::string LogTail() const;
+
+ private:
+  ChildProcess(pid_t pid, std::string log) : pid_(pid), log_(std::move(log)) {}
+  pid_t pid_;
+  std::string log_;
+};
+
+// TCP ports of loopback that nobody uses at the moment.
+std::vector<uint16_t> FreePorts(int count);
+
+// The body of an HTTP GET on 127.0.0.1.
+absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path);
+
+// The sum of a counter's samples, whatever their labels, in a page of
+// Prometheus text; -1 if it is not there.
+double PrometheusSum(const std::string& page, const std::string& name);
+
+}  // namespace quorate::bench
+
+#endif  // QUORATE_BENCH_PROCESSES_H_

@@ -1,0 +1,280 @@
+#include "bench/resp_load.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "bench/resp_reply.h"
+
+namespace quorate::bench {
+namespace {
+
+constexpr int64_t kReplyTimeoutNs = 30'000'000'000;
+constexpr size_t kReadBytes = 64 << 10;
+
+absl::Status Errno(const char* what) {
+  return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
+}
+
+absl::StatusOr<int> Connect(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Errno("socket");
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) !=
+      0) {
+    const absl::Status status = Errno("connect");
+    close(fd);
+    return status;
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return fd;
+}
+
+// One connection: what it waits for, oldest first, in a ring of `pipeline`
+// places, and bytes of an incomplete reply.
+struct Lane {
+  int fd = -1;
+  struct Waiting {
+    uint64_t key = 0;
+    int64_t sent_ns = 0;
+  };
+  std::vector<Waiting> ring;
+  size_t first = 0;
+  size_t waiting = 0;
+  std::string partial;
+};
+
+class RespLoad {
+ public:
+  RespLoad(uint16_t port, const Workload& workload)
+      : port_(port), workload_(workload), corpus_(workload) {}
+  ~RespLoad() {
+    for (const Lane& lane : lanes_) {
+      if (lane.fd >= 0) close(lane.fd);
+    }
+    if (epoll_ >= 0) close(epoll_);
+  }
+  RespLoad(const RespLoad&) = delete;
+  RespLoad& operator=(const RespLoad&) = delete;
+
+  absl::StatusOr<Measurement> Run();
+
+ private:
+  absl::Status Open();
+  // Fills the lane's ring with new requests and sends them in one call.
+  absl::Status Refill(Lane& lane, int64_t now_ns);
+  absl::Status OnReadable(Lane& lane);
+  void OnReply(const RespReply& reply, Lane& lane, int64_t now_ns);
+  void AppendRequest(uint64_t key);
+  void Fail(std::string why);
+
+  const uint16_t port_;
+  const Workload workload_;
+  Corpus corpus_;
+  int epoll_ = -1;
+  std::vector<Lane> lanes_;
+  std::string out_;
+  std::unique_ptr<char[]> in_ = std::make_unique<char[]>(kReadBytes);
+  size_t waiting_ = 0;
+  bool closing_ = false;
+  int64_t begin_ns_ = 0;  // Of the time measured.
+  int64_t end_ns_ = 0;
+  Measurement measurement_;
+};
+
+absl::Status RespLoad::Open() {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_ < 0) return Errno("epoll_create1");
+  lanes_.resize(static_cast<size_t>(workload_.connections));
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    absl::StatusOr<int> fd = Connect(port_);
+    if (!fd.ok()) return fd.status();
+    lanes_[i].fd = *fd;
+    lanes_[i].ring.resize(static_cast<size_t>(workload_.pipeline));
+    epoll_event event = {.events = EPOLLIN, .data = {.u64 = i}};
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event) != 0) {
+      return Errno("epoll_ctl");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void RespLoad::AppendRequest(uint64_t key) {
+  if (workload_.op == Op::kGet) {
+    out_.append("*2\r\n$3\r\nGET\r\n$16\r\n");
+    out_.resize(out_.size() + kKeyBytes);
+    corpus_.WriteKey(key, out_.data() + out_.size() - kKeyBytes);
+  } else {
+    out_.append("*3\r\n$3\r\nSET\r\n$16\r\n");
+    out_.resize(out_.size() + kKeyBytes);
+    corpus_.WriteKey(key, out_.data() + out_.size() - kKeyBytes);
+    absl::StrAppend(&out_, "\r\n$", workload_.value_bytes, "\r\n");
+    out_.resize(out_.size() + workload_.value_bytes);
+    corpus_.WriteValue(key, out_.data() + out_.size() - workload_.value_bytes);
+  }
+  out_.append("\r\n");
+}
+
+absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
+  out_.clear();
+  while (!closing_ && lane.waiting < lane.ring.size()) {
+    uint64_t key;
+    if (!corpus_.Next(&key)) {
+      closing_ = true;
+      break;
+    }
+    lane.ring[(lane.first + lane.waiting) % lane.ring.size()] = {key, now_ns};
+    ++lane.waiting;
+    ++waiting_;
+    AppendRequest(key);
+  }
+  // The socket blocks; what is outstanding on one connection always fits into
+  // its buffers, so it never does.
+  size_t sent = 0;
+  while (sent < out_.size()) {
+    const ssize_t n =
+        send(lane.fd, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Errno("send");
+    sent += static_cast<size_t>(n);
+  }
+  return absl::OkStatus();
+}
+
+void RespLoad::Fail(std::string why) {
+  ++measurement_.errors;
+  if (measurement_.first_error.empty()) {
+    measurement_.first_error = std::move(why);
+  }
+}
+
+void RespLoad::OnReply(const RespReply& reply, Lane& lane, int64_t now_ns) {
+  const Lane::Waiting request = lane.ring[lane.first];
+  lane.first = (lane.first + 1) % lane.ring.size();
+  --lane.waiting;
+  --waiting_;
+  const bool good =
+      workload_.op == Op::kSet
+          ? reply.kind == '+' && reply.text == "OK"
+          : reply.kind == '$' && corpus_.IsValueOf(request.key, reply.text);
+  if (!good) {
+    Fail(absl::StrCat(std::string(1, reply.kind),
+                      std::string(reply.text.substr(0, 200))));
+    return;
+  }
+  ++measurement_.replies;
+  if (now_ns >= begin_ns_ && now_ns < end_ns_) {
+    measurement_.latency_ns.Add(
+        static_cast<uint64_t>(now_ns - request.sent_ns));
+  }
+}
+
+absl::Status RespLoad::OnReadable(Lane& lane) {
+  const ssize_t n = recv(lane.fd, in_.get(), kReadBytes, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return absl::OkStatus();
+  if (n < 0) return Errno("recv");
+  if (n == 0) return absl::UnavailableError("the server closed a connection");
+  const int64_t now_ns = MonotonicNanos();
+  std::string_view input(in_.get(), static_cast<size_t>(n));
+  std::string joined;
+  if (!lane.partial.empty()) {
+    joined = std::move(lane.partial);
+    joined.append(input);
+    input = joined;
+  }
+  RespReply reply;
+  while (const size_t size = CutReply(input, &reply)) {
+    if (reply.kind == '?' || lane.waiting == 0) {
+      return absl::DataLossError(
+          absl::StrCat("not a reply: ", std::string(input.substr(0, 100))));
+    }
+    OnReply(reply, lane, now_ns);
+    input.remove_prefix(size);
+  }
+  lane.partial.assign(input);
+  return Refill(lane, now_ns);
+}
+
+absl::StatusOr<Measurement> RespLoad::Run() {
+  if (absl::Status status = Open(); !status.ok()) return status;
+  const int64_t start_ns = MonotonicNanos();
+  begin_ns_ = start_ns + workload_.warmup_ns;
+  end_ns_ = workload_.fill ? INT64_MAX : begin_ns_ + workload_.measure_ns;
+  for (Lane& lane : lanes_) {
+    if (absl::Status s = Refill(lane, MonotonicNanos()); !s.ok()) return s;
+  }
+  std::vector<epoll_event> events(std::max<size_t>(lanes_.size(), 1));
+  int64_t last_reply_ns = MonotonicNanos();
+  while (waiting_ > 0) {
+    const int ready =
+        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+    if (ready < 0 && errno != EINTR) return Errno("epoll_wait");
+    const int64_t now_ns = MonotonicNanos();
+    if (now_ns >= end_ns_ || Interrupted()) closing_ = true;
+    if (ready > 0) last_reply_ns = now_ns;
+    if (now_ns - last_reply_ns > kReplyTimeoutNs) {
+      return absl::DeadlineExceededError("no reply for 30 s");
+    }
+    for (int i = 0; i < ready; ++i) {
+      if (absl::Status s = OnReadable(lanes_[events[i].data.u64]); !s.ok()) {
+        return s;
+      }
+    }
+  }
+  measurement_.elapsed_ns =
+      workload_.fill ? MonotonicNanos() - begin_ns_ : workload_.measure_ns;
+  return std::move(measurement_);
+}
+
+}  // namespace
+
+absl::StatusOr<Measurement> RunRespLoad(uint16_t port,
+                                        const Workload& workload) {
+  return RespLoad(port, workload).Run();
+}
+
+absl::StatusOr<std::string> AskResp(uint16_t port, const std::string& request) {
+  absl::StatusOr<int> fd = Connect(port);
+  if (!fd.ok()) return fd.status();
+  const timeval timeout = {.tv_sec = 5, .tv_usec = 0};
+  setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  const std::vector<std::string> arguments = absl::StrSplit(request, ' ');
+  std::string out = absl::StrCat("*", arguments.size(), "\r\n");
+  for (const std::string& argument : arguments) {
+    absl::StrAppend(&out, "$", argument.size(), "\r\n", argument, "\r\n");
+  }
+  std::string in;
+  RespReply reply;
+  bool sent = send(*fd, out.data(), out.size(), MSG_NOSIGNAL) ==
+              static_cast<ssize_t>(out.size());
+  while (sent && CutReply(in, &reply) == 0) {
+    char bytes[4096];
+    const ssize_t n = recv(*fd, bytes, sizeof(bytes), 0);
+    if (n <= 0) sent = false;
+    if (n > 0) in.append(bytes, static_cast<size_t>(n));
+  }
+  close(*fd);
+  if (!sent) return absl::UnavailableError("no reply");
+  return reply.kind == '-' ? absl::StrCat("-", std::string(reply.text))
+                           : std::string(reply.text);
+}
+
+}  // namespace quorate::bench
