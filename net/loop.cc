@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "env/check.h"
@@ -21,6 +22,10 @@ struct EventLoop::Asio {
       asio::make_work_guard(context);
   std::unique_ptr<asio::signal_set> signals;
   absl::AnyInvocable<void(int)> on_signal;
+
+  std::mutex mutex;
+  std::vector<env::Callback> posted;  // Guarded by mutex.
+  std::vector<env::Callback> running;
 
   void WaitForSignal() {
     signals->async_wait([this](boost::system::error_code error, int signal) {
@@ -81,6 +86,8 @@ void EventLoop::Run() {
 }
 
 void EventLoop::RunTurn(Duration wait_max) {
+  ++turn_;
+  turn_sequence_ = next_sequence_;
   now_valid_ = false;
   DrainReady(wait_max);
   FireTimers();
@@ -112,6 +119,7 @@ void EventLoop::DrainReady(Duration wait_max) {
     handlers += static_cast<int>(
         asio_->context.run_one_for(std::chrono::nanoseconds(wait.ns())));
   }
+  RunPosted();
   while (handlers < kTurnHandlersMax && asio_->context.poll_one() > 0) {
     ++handlers;
   }
@@ -120,14 +128,12 @@ void EventLoop::DrainReady(Duration wait_max) {
 void EventLoop::FireTimers() {
   if (timers_.empty()) return;
   const MonoTime now = ReadClock().mono;
-  // A timer set while others fire belongs to the next turn.
-  const uint64_t end = next_sequence_;
   std::vector<Timer> later;
   while (!timers_.empty() && timers_.front().deadline <= now) {
     const Timer timer = timers_.front();
     std::pop_heap(timers_.begin(), timers_.end());
     timers_.pop_back();
-    if (timer.sequence >= end) {
+    if (timer.sequence >= turn_sequence_) {
       later.push_back(timer);
       continue;
     }
@@ -151,8 +157,23 @@ void EventLoop::RunDeferred() {
 }
 
 void EventLoop::Post(env::Callback callback) {
-  asio::post(asio_->context,
-             [callback = std::move(callback)]() mutable { callback(); });
+  bool was_empty;
+  {
+    const std::lock_guard<std::mutex> lock(asio_->mutex);
+    was_empty = asio_->posted.empty();
+    asio_->posted.push_back(std::move(callback));
+  }
+  // An empty handler only ends the wait of the next turn.
+  if (was_empty) asio::post(asio_->context, [] {});
+}
+
+void EventLoop::RunPosted() {
+  {
+    const std::lock_guard<std::mutex> lock(asio_->mutex);
+    asio_->running.swap(asio_->posted);
+  }
+  for (env::Callback& callback : asio_->running) callback();
+  asio_->running.clear();
 }
 
 void EventLoop::OnSignals(const std::vector<int>& signals,

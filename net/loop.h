@@ -53,7 +53,7 @@ class EventLoop final : public env::Loop {
   // Ends Run after this turn. On the loop's thread.
   void Stop() { stopped_ = true; }
 
-  // Calls `callback` in step 1 of a turn. From any thread; the only such
+  // Calls `callback` in step 1 of a later turn. From any thread; the only such
   // function.
   void Post(env::Callback callback);
   // Calls `callback` in step 1 of a turn for each arrival of one of `signals`,
@@ -64,6 +64,9 @@ class EventLoop final : public env::Loop {
   // Calls end->OnTurnEnd() once, at the end of this turn.
   void AtTurnEnd(TurnEnd* end) { turn_ends_.push_back(end); }
   void CancelTurnEnd(TurnEnd* end);
+
+  // Counts turns: what must not happen in the turn that asked for it compares.
+  uint64_t turn() const { return turn_; }
 
   boost::asio::io_context& context();
 
@@ -81,6 +84,7 @@ class EventLoop final : public env::Loop {
   struct Asio;
 
   void DrainReady(Duration wait_max);
+  void RunPosted();
   void FireTimers();
   void RunDeferred();
   // Forgets cancelled timers when they are the larger part.
@@ -91,6 +95,9 @@ class EventLoop final : public env::Loop {
   // False: the next ReadClock reads the clocks anew.
   bool now_valid_ = false;
   bool stopped_ = false;
+  uint64_t turn_ = 0;
+  // Timers from this sequence on were set in this turn: they wait for the next.
+  uint64_t turn_sequence_ = 0;
 
   CallbackTable<env::Callback> timer_callbacks_;
   std::vector<Timer> timers_;  // A heap.

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -73,6 +75,25 @@ TEST(EventLoop, TimerInThePast_SetWhileTimersFire_WaitsForTheNextTurn) {
   EXPECT_EQ(second, 1);
 }
 
+TEST(EventLoop, TimerInThePast_SetInStepOne_WaitsForTheNextTurn) {
+  EventLoop loop;
+  int turn = 0;
+  int fired = -1;
+  env::Pending timer;
+  loop.Post([&] { timer = loop.At(MonoTime(0), [&] { fired = turn; }); });
+  for (; turn < 5; ++turn) loop.RunTurn(Milliseconds(1));
+  EXPECT_EQ(fired, 1);
+}
+
+TEST(EventLoop, Post_InsideAPostedCallback_RunsInTheNextTurn) {
+  EventLoop loop;
+  int turn = 0;
+  int ran = -1;
+  loop.Post([&] { loop.Post([&] { ran = turn; }); });
+  for (; turn < 5; ++turn) loop.RunTurn(Milliseconds(1));
+  EXPECT_EQ(ran, 1);
+}
+
 TEST(EventLoop, TimersCancelledByTheThousand_AreForgotten) {
   EventLoop loop;
   for (int i = 0; i < 100'000; ++i) {
@@ -142,7 +163,7 @@ TEST(EventLoop, HandlersBeyondTheTurnsMaximum_WaitForTheNextTurn) {
   EventLoop loop;
   int ran = 0;
   for (int i = 0; i < EventLoop::kTurnHandlersMax + 10; ++i) {
-    loop.Post([&] { ++ran; });
+    boost::asio::post(loop.context(), [&] { ++ran; });
   }
   loop.RunTurn(Milliseconds(1));
   EXPECT_EQ(ran, EventLoop::kTurnHandlersMax);

@@ -1,0 +1,44 @@
+#include "net/real_env.h"
+
+#include <sys/random.h>
+
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::net {
+
+uint64_t RandomSeed() {
+  uint64_t seed = 0;
+  CHECK_EQ(getrandom(&seed, sizeof(seed), 0),
+           static_cast<ssize_t>(sizeof(seed)));
+  return seed;
+}
+
+absl::StatusOr<std::unique_ptr<RealEnv>> RealEnv::Create(
+    const RealEnvOptions& options) {
+  auto loop = std::make_unique<EventLoop>(options.clock);
+  absl::StatusOr<std::unique_ptr<FileDisk>> disk =
+      FileDisk::OpenDirectory(*loop, options.data_directory);
+  if (!disk.ok()) return disk.status();
+  return std::unique_ptr<RealEnv>(new RealEnv(
+      options, std::move(loop), *std::move(disk), Random(RandomSeed())));
+}
+
+RealEnv::RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,
+                 std::unique_ptr<FileDisk> disk, Random random)
+    : loop_(std::move(loop)),
+      disk_(std::move(disk)),
+      tracer_(options.name, options.log_level),
+      sockets_(*loop_, tracer_, options.sockets),
+      transport_(*loop_, sockets_, tracer_, random.Fork("net.transport", 0),
+                 options.transport),
+      env_{.loop = *loop_,
+           .disk = *disk_,
+           .transport = transport_,
+           .streams = sockets_,
+           .tracer = tracer_,
+           .buggify = buggify_,
+           .random = random} {}
+
+}  // namespace quorate::net

@@ -1,0 +1,294 @@
+#include "net/transport.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/buffer.h"
+#include "net/handshake.h"
+#include "net/sockets.h"
+#include "net/testing.h"
+
+namespace quorate::net {
+namespace {
+
+using env::Lane;
+
+// A node that remembers what it was sent.
+class Node final : public env::Transport::Receiver {
+ public:
+  Node(EventLoop& loop, uint32_t id, uint64_t cluster = 7,
+       const TransportOptions& options = TransportOptions())
+      : sockets(loop, tracer),
+        transport(loop, sockets, tracer, Random(id), options),
+        identity{.cluster = ClusterId(cluster),
+                 .node = NodeId(id),
+                 .incarnation = StoreIncarnation(id * 100)} {}
+  void OnMessage(NodeId from, StoreIncarnation incarnation,
+                 Buffer message) override {
+    EXPECT_EQ(incarnation, StoreIncarnation(from.value() * 100));
+    messages.emplace_back(from, std::string(message.view()));
+    if (stop_on_message) transport.Stop();
+  }
+  absl::Status Start(std::vector<env::PeerAddress> peers,
+                     const std::string& address = "127.0.0.1:0") {
+    return transport.Start(identity, address, std::move(peers), this);
+  }
+  void Send(uint32_t to, Lane lane, const std::vector<std::string>& pieces) {
+    std::vector<Buffer> buffers;
+    for (const std::string& piece : pieces) {
+      buffers.push_back(Buffer::Copy(piece));
+    }
+    transport.Send(NodeId(to), lane, buffers);
+  }
+
+  RecordingTracer tracer;
+  Sockets sockets;
+  StreamTransport transport;
+  env::TransportIdentity identity;
+  std::vector<std::pair<NodeId, std::string>> messages;
+  bool stop_on_message = false;
+};
+
+class TransportTest : public testing::Test {
+ protected:
+  // A port that nobody uses: bound once and given back.
+  std::string FreeAddress() {
+    RecordingTracer tracer;
+    Sockets sockets(loop_, tracer);
+    return (*sockets.Listen("127.0.0.1:0",
+                            [](std::unique_ptr<env::Connection>) {}))
+        ->address();
+  }
+  // Two nodes that know each other, and both lanes up.
+  void StartPair(Node& a, Node& b) {
+    address_a_ = FreeAddress();
+    address_b_ = FreeAddress();
+    ASSERT_TRUE(a.Start({{b.identity.node, address_b_}}, address_a_).ok());
+    ASSERT_TRUE(b.Start({{a.identity.node, address_a_}}, address_b_).ok());
+    for (const Lane lane : {Lane::kControl, Lane::kBulk}) {
+      Exchange(a, b, lane);
+      Exchange(b, a, lane);
+    }
+    a.messages.clear();
+    b.messages.clear();
+  }
+  // Sends until one arrives.
+  void Exchange(Node& from, Node& to, Lane lane) {
+    const size_t before = to.messages.size();
+    RunUntil(loop_, [&] {
+      from.Send(to.identity.node.value(), lane, {"hi"});
+      return to.messages.size() > before;
+    });
+  }
+
+  EventLoop loop_;
+  std::string address_a_;
+  std::string address_b_;
+};
+
+TEST_F(TransportTest, Messages_OfAnySize_ArriveAsTheyWereSent) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  StartPair(a, b);
+  b.messages.clear();
+  std::vector<std::string> sent;
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{4095}, size_t{70'000},
+                            env::kMessageBytesMax}) {
+    sent.push_back(std::string(size, static_cast<char>('a' + size % 26)));
+  }
+  for (const std::string& message : sent) {
+    const size_t half = message.size() / 2;
+    a.Send(2, Lane::kBulk, {message.substr(0, half), message.substr(half)});
+  }
+  const std::string last = "the last one";
+  a.Send(2, Lane::kBulk, {last});
+  RunUntil(loop_, [&] {
+    return !b.messages.empty() && b.messages.back().second == last;
+  });
+  std::vector<std::string> received;
+  for (const auto& [from, message] : b.messages) {
+    EXPECT_EQ(from, NodeId(1));
+    if (message != "hi") received.push_back(message);
+  }
+  received.pop_back();
+  EXPECT_TRUE(received == sent);
+}
+
+TEST_F(TransportTest, ControlLane_DoesNotWaitBehindBulk) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  StartPair(a, b);
+  loop_.RunTurn(Milliseconds(1));
+  const std::string chunk(1 << 20, 'x');
+  for (int i = 0; i < 12; ++i) a.Send(2, Lane::kBulk, {chunk});
+  EXPECT_TRUE(a.transport.Congested(NodeId(2), Lane::kBulk));
+  EXPECT_FALSE(a.transport.Congested(NodeId(2), Lane::kControl));
+  a.Send(2, Lane::kControl, {"beat"});
+  size_t chunks_before = 0;
+  RunUntil(loop_, [&] {
+    chunks_before = 0;
+    for (const auto& [from, message] : b.messages) {
+      if (message == "beat") return true;
+      if (message.size() == chunk.size()) ++chunks_before;
+    }
+    return false;
+  });
+  EXPECT_LT(chunks_before, 12u);
+  RunUntil(loop_,
+           [&] { return !a.transport.Congested(NodeId(2), Lane::kBulk); });
+}
+
+TEST_F(TransportTest, QueueThatIsFull_LosesNewMessagesAndRecovers) {
+  Node a(loop_, 1, 7, {.bulk_queue_bytes = 3 << 20});
+  Node b(loop_, 2);
+  StartPair(a, b);
+  loop_.RunTurn(Milliseconds(1));
+  const std::string chunk(1 << 20, 'x');
+  for (int i = 0; i < 5; ++i) a.Send(2, Lane::kBulk, {chunk});
+  EXPECT_EQ(a.tracer.marks.size(), 3u);
+  Exchange(a, b, Lane::kControl);
+  RunUntil(loop_, [&] {
+    a.Send(2, Lane::kBulk, {"after"});
+    return !b.messages.empty() && b.messages.back().second == "after";
+  });
+}
+
+TEST_F(TransportTest, PeerThatRestarts_IsReachedAgain) {
+  Node a(loop_, 1);
+  {
+    Node b(loop_, 2);
+    StartPair(a, b);
+  }
+  for (int i = 0; i < 20; ++i) {
+    a.Send(2, Lane::kControl, {"lost"});
+    loop_.RunTurn(Milliseconds(2));
+  }
+  Node again(loop_, 2);
+  ASSERT_TRUE(again.Start({{NodeId(1), address_a_}}, address_b_).ok());
+  Exchange(a, again, Lane::kControl);
+  Exchange(again, a, Lane::kBulk);
+}
+
+TEST_F(TransportTest, PeerThatStartsLater_IsReachedThen) {
+  const std::string address = FreeAddress();
+  Node a(loop_, 1);
+  ASSERT_TRUE(a.Start({{NodeId(2), address}}).ok());
+  for (int i = 0; i < 30; ++i) loop_.RunTurn(Milliseconds(5));
+  EXPECT_TRUE(a.tracer.Said("node 2 at " + address)) << "says what is wrong";
+  Node b(loop_, 2);
+  ASSERT_TRUE(
+      b.Start({{NodeId(1), a.transport.listen_address()}}, address).ok());
+  Exchange(a, b, Lane::kControl);
+}
+
+TEST_F(TransportTest, NodeOfAnotherCluster_IsRefusedByBothInWords) {
+  Node a(loop_, 1, /*cluster=*/7);
+  Node b(loop_, 2, /*cluster=*/8);
+  const std::string address = FreeAddress();
+  ASSERT_TRUE(a.Start({{NodeId(2), address}}).ok());
+  ASSERT_TRUE(
+      b.Start({{NodeId(1), a.transport.listen_address()}}, address).ok());
+  const std::string words = "node 1 is of cluster 7, node 2 of cluster 8";
+  RunUntil(loop_, [&] { return a.tracer.Said(words) && b.tracer.Said(words); });
+  a.Send(2, Lane::kControl, {"x"});
+  for (int i = 0; i < 10; ++i) loop_.RunTurn(Milliseconds(2));
+  EXPECT_TRUE(b.messages.empty());
+}
+
+TEST_F(TransportTest, WrongNodeAtAnAddress_IsRefused) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  ASSERT_TRUE(b.Start({{NodeId(1), "127.0.0.1:1"}}).ok());
+  ASSERT_TRUE(a.Start({{NodeId(3), b.transport.listen_address()}}).ok());
+  RunUntil(loop_,
+           [&] { return a.tracer.Said("looked for node 3 and found node 2"); });
+}
+
+TEST_F(TransportTest, NodeThatNobodyNamed_IsRefused) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  ASSERT_TRUE(b.Start({}).ok());
+  ASSERT_TRUE(a.Start({{NodeId(2), b.transport.listen_address()}}).ok());
+  RunUntil(loop_, [&] {
+    return a.tracer.Said("the configuration of node 2 does not name node 1");
+  });
+}
+
+TEST_F(TransportTest, Strangers_WithNonsense_AreClosedAndOthersServed) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  StartPair(a, b);
+  class Stranger final : public env::Connection::Observer {
+   public:
+    void OnBytes(std::string_view) override {}
+    void OnEnd() override { gone = true; }
+    void OnClosed(absl::Status) override { gone = true; }
+    void OnDrained() override {}
+    std::unique_ptr<env::Connection> connection;
+    bool gone = false;
+  };
+  Stranger stranger;
+  auto dial = b.sockets.Connect(
+      address_a_, [&](absl::StatusOr<std::unique_ptr<env::Connection>> c) {
+        stranger.connection = *std::move(c);
+        stranger.connection->SetObserver(&stranger);
+        stranger.connection->Write(Buffer::Copy(
+            "GET / HTTP/1.1\r\nHost: somewhere.example.com\r\n\r\n"));
+      });
+  RunUntil(loop_, [&] { return stranger.gone; });
+  Exchange(b, a, Lane::kControl);
+}
+
+TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
+  Node a(loop_, 1);
+  ASSERT_TRUE(a.Start({{NodeId(2), "127.0.0.1:1"}}).ok());
+  class Rogue final : public env::Connection::Observer {
+   public:
+    void OnBytes(std::string_view) override {}
+    void OnEnd() override { gone = true; }
+    void OnClosed(absl::Status) override { gone = true; }
+    void OnDrained() override {}
+    std::unique_ptr<env::Connection> connection;
+    bool gone = false;
+  };
+  Rogue rogue;
+  auto dial = a.sockets.Connect(
+      a.transport.listen_address(),
+      [&](absl::StatusOr<std::unique_ptr<env::Connection>> c) {
+        rogue.connection = *std::move(c);
+        rogue.connection->SetObserver(&rogue);
+        Hello hello;
+        hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
+        hello.to = NodeId(1);
+        rogue.connection->Write(Buffer::Copy(EncodeHello(hello)));
+        rogue.connection->Write(Buffer::Copy("\xff\xff\xff\xff"));
+      });
+  RunUntil(loop_, [&] { return rogue.gone; });
+  EXPECT_TRUE(a.tracer.Said("announced a message of 4294967295 bytes"));
+  EXPECT_TRUE(a.messages.empty());
+}
+
+TEST_F(TransportTest, Stop_InsideAMessage_EndsEverything) {
+  Node a(loop_, 1);
+  Node b(loop_, 2);
+  StartPair(a, b);
+  b.stop_on_message = true;
+  a.Send(2, Lane::kControl, {"1"});
+  a.Send(2, Lane::kControl, {"2"});
+  RunUntil(loop_, [&] { return !b.messages.empty(); });
+  for (int i = 0; i < 10; ++i) loop_.RunTurn(Milliseconds(2));
+  EXPECT_EQ(b.messages.size(), 1u);
+}
+
+TEST_F(TransportTest, Start_OnAPortInUse_SaysSo) {
+  Node a(loop_, 1);
+  ASSERT_TRUE(a.Start({}).ok());
+  Node b(loop_, 2);
+  const absl::Status status = b.Start({}, a.transport.listen_address());
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+}  // namespace
+}  // namespace quorate::net
