@@ -190,6 +190,22 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   return c;
 }
 
+bool BindsStores(const Configuration& from, const Configuration& to) {
+  auto binds = [](const std::vector<Member>& a, const std::vector<Member>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const Member& old, const Member& bound) {
+                        return old.node == bound.node &&
+                               (old.incarnation == StoreIncarnation() ||
+                                old.incarnation == bound.incarnation);
+                      });
+  };
+  return binds(from.voters, to.voters) &&
+         binds(from.outgoing_voters, to.outgoing_voters) &&
+         binds(from.learners, to.learners) &&
+         binds(from.next_learners, to.next_learners) &&
+         from.lease_length == to.lease_length && from.hash_key == to.hash_key;
+}
+
 bool IsVoter(const Configuration& c, NodeId node) {
   return Contains(c.voters, node) || Contains(c.outgoing_voters, node);
 }

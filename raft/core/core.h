@@ -86,8 +86,8 @@ struct Receive {
   Message message;
 };
 // Appends one entry if this replica leads and has room; see Output::proposed
-// and Output::refused. Requires: kind is not kConfiguration; payload at most
-// kEntryPayloadBytesMax.
+// and Output::refused. Requires: payload at most
+// kEntryPayloadBytesMax; a configuration only BindsStores of the present one.
 struct Propose {
   uint64_t tag = 0;  // The caller's, returned in Output.
   EntryKind kind = EntryKind::kCommands;

@@ -76,7 +76,6 @@ void Core::Impl::AppendToLog(Entry entry) {
 // Raft paper 5.3. The leader's own disk works beside the sends: its entry
 // counts for itself at WriteDone, as everybody's does (thesis 10.2.1).
 void Core::Impl::Handle(Propose input) {
-  CHECK(input.kind != EntryKind::kConfiguration);
   CHECK_LE(input.payload.size(), kEntryPayloadBytesMax);
   Leader* leader = std::get_if<Leader>(&role_);
   Refused refused;
@@ -84,6 +83,11 @@ void Core::Impl::Handle(Propose input) {
   if (leader == nullptr) {
     out_->refused.push_back(refused);
     return;
+  }
+  if (input.kind == EntryKind::kConfiguration) {
+    const auto proposed = DecodeConfiguration(input.payload.view());
+    CHECK(proposed.ok());
+    CHECK(BindsStores(log_.configuration(), *proposed));
   }
   if (leader->handover) {
     refused.reason = Refused::Reason::kTransferring;
