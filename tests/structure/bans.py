@@ -62,14 +62,16 @@ BANS = (
     Ban('static', r'\bthread_local\b|^\s*static\s+(?!const\b|constexpr\b|constinit\s+const\b|_?[sS]tatic_assert|inline\s+constexpr\b)'
         r'[^(){};]*[;={]', 'no mutable static state: dependencies come in by constructor'),
     Ban('hash', r'\bstd::hash\b|\babsl::(?:Hash\b|HashOf\b)',
-        'these hashes differ from process to process; use a keyed or CRC hash, or AbslHashValue for a container'),
+        'these hashes differ from process to process; use a keyed or CRC hash, or AbslHashValue for a container',
+        PROTOCOL_FOLDERS + ('sim',)),
     Ban('unordered', r'\bstd::unordered_\w+|#include\s*<unordered_(?:map|set)>',
-        'use absl::flat_hash_* where nobody iterates, absl::btree_* or a sorted vector where somebody does'),
+        'use absl::flat_hash_* where nobody iterates, absl::btree_* or a sorted vector where somebody does',
+        PROTOCOL_FOLDERS + ('sim',)),
     Ban('pointer', r'\b(?:map|set|flat_hash_map|flat_hash_set|btree_map|btree_set)<\s*(?:const\s+)?[\w:]+(?:\s+const)?\s*\*|'
         r'\bu?intptr_t\b', 'addresses differ from run to run: no pointer as a key or in output'),
-    Ban('sort', r'\bstd::sort\s*\((?:[^,;()]|\([^()]*\))*,(?:[^,;()]|\([^()]*\))*,|\babsl::c_sort\s*\((?:[^,;()]|\([^()]*\))*,|'
+    Ban('sort', r'\bstd::sort\s*\((?:[^,;()]|\([^()]*\))*,(?:[^,;()]|\([^()]*\))*,(?!\s*std::(?:greater|less)\b)|\babsl::c_sort\s*\((?:[^,;()]|\([^()]*\))*,|'
         r'\bstd::(?:nth_element|partial_sort)\s*\((?:[^,;()]|\([^()]*\))*,(?:[^,;()]|\([^()]*\))*,(?:[^,;()]|\([^()]*\))*,',
-        'with a comparator of its own, ties may come out in any order: std::stable_sort'),
+        'with a comparator of its own, ties may come out in any order: std::stable_sort', PROTOCOL_FOLDERS + ('sim',)),
     Ban('float', r'\b(?:double|float)\b', 'no floating point decides anything: integers and ratios of integers',
         PROTOCOL_FOLDERS + ('sim',)),
     Ban('throw', r'\bthrow\b|\bdynamic_cast\b|\btypeid\b', 'our code throws nothing and asks no object for its type'),
