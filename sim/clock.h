@@ -13,8 +13,8 @@ namespace quorate::sim {
 struct ClockOptions {
   Duration mono_offset = Seconds(1000);  // Reading at virtual time zero.
   int64_t mono_drift_ppm = 0;
-  Duration wall_offset;  // Error of the wall clock. Honest: at most
-                         // `wall_error_bound` either way.
+  Duration wall_offset{};  // Error of the wall clock. Honest: at most
+                           // `wall_error_bound` either way.
   // The machine reports [reading - bound, reading + bound]. Negative: it cannot
   // tell (an unbounded interval).
   Duration wall_error_bound = Milliseconds(10);

@@ -20,18 +20,18 @@ struct NetworkOptions {
   Duration latency_min = Microseconds(100);
   // With probability `jitter` up to `jitter_max` more. Order on a link and lane
   // is kept all the same.
-  Ratio jitter;
+  Ratio jitter{};
   Duration jitter_max = Milliseconds(2);
-  Ratio spike;  // A delay of up to `spike_max`; order is kept.
+  Ratio spike{};  // A delay of up to `spike_max`; order is kept.
   Duration spike_max = Milliseconds(200);
-  Ratio loss;
-  Ratio duplicate;  // A second copy, up to `reorder_max` later.
-  Ratio reorder;    // Up to `reorder_max` late, overtaken by what follows.
+  Ratio loss{};
+  Ratio duplicate{};  // A second copy, up to `reorder_max` later.
+  Ratio reorder{};    // Up to `reorder_max` late, overtaken by what follows.
   Duration reorder_max = Milliseconds(50);
-  Ratio replay;  // An old message of the link comes again, up to `replay_max`
-                 // later.
+  Ratio replay{};  // An old message of the link comes again, up to `replay_max`
+                   // later.
   Duration replay_max = Seconds(5);
-  Ratio corrupt;  // One bit flipped.
+  Ratio corrupt{};  // One bit flipped.
   // Bytes on their way on one lane of one link. Above half of it the lane
   // reports congestion, above it sends are lost.
   size_t lane_bytes_max = 8 << 20;
@@ -40,16 +40,16 @@ struct NetworkOptions {
 // Byte streams (env::Streams).
 struct StreamOptions {
   Duration latency_min = Microseconds(100);
-  Ratio jitter;  // Per segment.
+  Ratio jitter{};  // Per segment.
   Duration jitter_max = Milliseconds(2);
-  Ratio split;  // Per arrival: only some bytes now, the rest up to `split_max`
-                // later.
+  Ratio split{};  // Per arrival: only some bytes now, the rest up to
+                  // `split_max` later.
   Duration split_max = Milliseconds(1);
-  Ratio reset;  // Per segment: both ends are reset; what was on its way is lost
-                // in part.
-  Ratio lost_tail;  // Per close: only some of what was written is delivered.
-  Ratio refuse;     // Per connect.
-  Ratio hang;       // Per connect: no answer until the timeout.
+  Ratio reset{};  // Per segment: both ends are reset; what was on its way is
+                  // lost in part.
+  Ratio lost_tail{};  // Per close: only some of what was written is delivered.
+  Ratio refuse{};     // Per connect.
+  Ratio hang{};       // Per connect: no answer until the timeout.
   Duration connect_timeout = Seconds(5);
   // A segment that cannot get through is sent again for so long before the
   // stream fails.
@@ -64,13 +64,13 @@ struct DiskOptions {
   Duration write_latency = Microseconds(10);  // Into the page cache.
   Duration sync_latency =
       Microseconds(200);  // Also of durable writes and of directory operations.
-  Ratio jitter;
+  Ratio jitter{};
   Duration jitter_max = Milliseconds(1);
-  Ratio slow;
+  Ratio slow{};
   Duration slow_max = Milliseconds(100);
-  Ratio read_error;   // Transient.
-  Ratio write_error;  // Also of durable writes and truncations.
-  Ratio sync_error;
+  Ratio read_error{};   // Transient.
+  Ratio write_error{};  // Also of durable writes and truncations.
+  Ratio sync_error{};
   uint64_t capacity_bytes = uint64_t{1}
                             << 40;  // Sum of the sizes of all files.
 };
@@ -79,15 +79,17 @@ struct DiskOptions {
 struct LoopOptions {
   Duration turn_cost = Microseconds(1);  // At least 1 ns.
   Duration input_cost = Nanoseconds(100);
+  Ratio timers_first{};  // Per turn: due timers run before the other inputs,
+                         // not after them.
   // Per turn: it takes up to `hiccup_max` longer.
-  Ratio hiccup;
+  Ratio hiccup{};
   Duration hiccup_max = Milliseconds(20);
 };
 
 // env::Buggify: a site is active in a run with one probability and then fires
 // with the other.
 struct BuggifyOptions {
-  Ratio active;
+  Ratio active{};
   Ratio fire{1, 4};
 };
 

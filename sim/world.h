@@ -28,6 +28,7 @@
 #include "sim/clock.h"
 #include "sim/faults.h"
 #include "sim/options.h"
+#include "sim/queue.h"
 #include "sim/sim_time.h"
 #include "sim/tape.h"
 #include "sim/trace_hash.h"
@@ -59,11 +60,11 @@ struct WorldOptions {
   // difference of two runs.
   bool keep_trace = false;
 
-  NetworkOptions network;
-  StreamOptions streams;
-  DiskOptions disk;  // Of machines added later; each has its own.
-  LoopOptions loop;
-  BuggifyOptions buggify;
+  NetworkOptions network{};
+  StreamOptions streams{};
+  DiskOptions disk{};  // Of machines added later; each has its own.
+  LoopOptions loop{};
+  BuggifyOptions buggify{};
   // The true wall time when the world begins.
   WallTime epoch{1'700'000'000'000'000'000};
 
@@ -74,14 +75,14 @@ struct WorldOptions {
 };
 
 struct MachineOptions {
-  std::string name;  // For people; "m3" if empty.
+  std::string name{};  // For people; "m3" if empty.
   // Its disk never fails; the schedule lets it alone.
   bool client = false;
   // A second process on the same host: shares the files (and locks) of that
   // machine, which must exist and share nobody's.
-  MachineId shares_disk_with;
+  MachineId shares_disk_with{};
   // How the machine's clocks begin.
-  ClockOptions clock;
+  ClockOptions clock{};
 };
 
 // Builds the program of a machine, in the first turn of an incarnation. The
@@ -227,13 +228,23 @@ class World {
   const std::vector<std::string>& violations() const;
 
  private:
+  class Host;
+
+  // Runs the next event if it is not after `end`. False: there is none, or
+  // StopRunning was called.
   bool StepBefore(SimTime end);
+  void Run(const Event& event);
   Machine& machine(MachineId id) const;
 
+  WorldOptions options_;  // For machines added later.
   std::unique_ptr<Kernel> kernel_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<StreamNet> streams_;
+  std::unique_ptr<Host> host_;
   std::vector<std::unique_ptr<Machine>> machines_;
+  std::vector<absl::AnyInvocable<void()>> actions_;  // Of At, by slot.
+  std::vector<uint32_t> free_actions_;
+  bool stopped_ = false;
 };
 
 }  // namespace quorate::sim
