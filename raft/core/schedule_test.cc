@@ -1,0 +1,242 @@
+// Random schedules over a cluster of cores in memory: messages lost, doubled
+// and reordered, crashes with writes lost, partitions, compaction, transfers.
+// Every cross-replica rule is judged after every step; afterwards the cluster
+// is healed and must come to rest in agreement.
+//
+//   bazel test //raft/core:schedule_test --test_arg=--seeds=1000..2000
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "env/random.h"
+#include "gtest/gtest.h"
+#include "raft/core/test_cluster.h"
+
+namespace quorate::raft {
+namespace {
+
+uint64_t first_seed = 1;
+uint64_t last_seed = 300;
+constexpr int kSteps = 4000;
+
+// Draws of one schedule, in order.
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : random_(seed) {}
+  uint64_t Below(uint64_t bound) {
+    return random_.Below(bound, "schedule", 0, counter_++);
+  }
+  bool Chance(uint32_t percent) { return Below(100) < percent; }
+
+ private:
+  Random random_;
+  uint64_t counter_ = 0;
+};
+
+class Schedule {
+ public:
+  explicit Schedule(uint64_t seed)
+      : dice_(seed), options_(DrawOptions(seed)), cluster_(options_) {}
+
+  void RunFaults() {
+    for (int step = 0; step < kSteps && ok(); ++step) Act();
+  }
+
+  // Everybody returns; the cluster must agree and serve again.
+  void Heal() {
+    for (uint32_t a = 1; a <= cluster_.size(); ++a) {
+      for (uint32_t b = 1; b <= cluster_.size(); ++b) cluster_.Heal(a, b);
+      if (!cluster_.up(a)) cluster_.Restart(a);
+    }
+    cluster_.Run(Seconds(10));
+    const uint32_t leader = Leader();
+    ASSERT_NE(leader, 0u) << "no leader 10 s after healing";
+    cluster_.Propose(leader, "last");
+    cluster_.Read(leader, ++reads_);
+    cluster_.Run(Seconds(3));
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      EXPECT_EQ(cluster_.node(id).applied, cluster_.node(leader).applied)
+          << "node " << id;
+      EXPECT_EQ(cluster_.node(id).state, cluster_.node(leader).state);
+    }
+    EXPECT_TRUE(cluster_.node(leader).state.ends_with("[last]"));
+    EXPECT_TRUE(cluster_.reads().at(reads_).ok);
+  }
+
+  bool ok() const { return cluster_.violation().empty(); }
+  const TestCluster& cluster() const { return cluster_; }
+
+ private:
+  static TestCluster::Options DrawOptions(uint64_t seed) {
+    Dice dice(~seed);
+    TestCluster::Options options;
+    options.seed = seed;
+    options.voters = 1 + static_cast<uint32_t>(dice.Below(5));
+    options.learners = static_cast<uint32_t>(dice.Below(2));
+    options.wall_clock = dice.Chance(50);
+    options.core.append_bytes_max = 60 + dice.Below(300);
+    options.core.inflight_messages_max = 1 + dice.Below(5);
+    options.core.inflight_bytes_max = 100 + dice.Below(1000);
+    options.core.uncommitted_bytes_max = 200 + dice.Below(3000);
+    options.core.snapshot_chunk_bytes = 1 + dice.Below(40);
+    return options;
+  }
+
+  uint32_t Any() {
+    return 1 + static_cast<uint32_t>(dice_.Below(cluster_.size()));
+  }
+
+  uint32_t Leader() {
+    uint32_t leader = 0;
+    Term term;
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      if (cluster_.up(id) && cluster_.core(id).role() == RoleKind::kLeader &&
+          cluster_.core(id).term() > term) {
+        leader = id;
+        term = cluster_.core(id).term();
+      }
+    }
+    return leader;
+  }
+
+  void Act() {
+    const uint64_t kind = dice_.Below(100);
+    if (kind < 50) {
+      Network();
+    } else if (kind < 75) {
+      Disk();
+    } else if (kind < 85) {
+      Clients();
+    } else if (kind < 98) {
+      Time();
+    } else {
+      Faults();
+    }
+  }
+
+  void Network() {
+    uint32_t from = Any();
+    uint32_t to = Any();
+    for (int i = 0; i < 8 && cluster_.link(from, to).empty(); ++i) {
+      from = Any();
+      to = Any();
+    }
+    std::deque<Message>& link = cluster_.link(from, to);
+    if (link.empty()) return;
+    const size_t position = dice_.Chance(25) ? dice_.Below(link.size()) : 0;
+    if (dice_.Chance(7)) {
+      link.erase(link.begin() + static_cast<ptrdiff_t>(position));
+      return;
+    }
+    if (dice_.Chance(7)) {
+      const Message copy = link[position];
+      link.push_back(copy);
+    }
+    cluster_.Deliver(from, to, position);
+  }
+
+  void Disk() {
+    const uint32_t id = Any();
+    if (dice_.Chance(60)) {
+      cluster_.FinishWrite(id);
+    } else {
+      cluster_.FinishWork(id);
+    }
+  }
+
+  void Clients() {
+    const uint32_t leader = Leader();
+    const uint32_t id = leader == 0 || dice_.Chance(20) ? Any() : leader;
+    const uint64_t kind = dice_.Below(100);
+    if (kind < 60) {
+      cluster_.Propose(id, std::to_string(++payloads_));
+    } else if (kind < 90) {
+      cluster_.Read(id, ++reads_);
+    } else if (kind < 97) {
+      cluster_.Compact(Any(), dice_.Below(4));
+    } else {
+      cluster_.Step(id, TransferLeadership{NodeId(Any())});
+    }
+  }
+
+  void Time() {
+    cluster_.Advance(Milliseconds(static_cast<int64_t>(dice_.Below(20))));
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      if (cluster_.up(id) && cluster_.core(id).deadline() <= cluster_.now() &&
+          dice_.Chance(80)) {
+        cluster_.FireTimeout(id);
+      }
+    }
+  }
+
+  void Faults() {
+    const uint32_t id = Any();
+    if (dice_.Chance(35)) {
+      if (cluster_.up(id)) {
+        cluster_.Crash(id, dice_.Below(3));
+      } else {
+        cluster_.Restart(id);
+      }
+    } else if (dice_.Chance(40)) {
+      cluster_.Cut(id, Any());
+    } else {
+      for (uint32_t a = 1; a <= cluster_.size(); ++a) {
+        if (!cluster_.up(a) && dice_.Chance(50)) cluster_.Restart(a);
+        for (uint32_t b = 1; b <= cluster_.size(); ++b) cluster_.Heal(a, b);
+      }
+    }
+  }
+
+  Dice dice_;
+  TestCluster::Options options_;
+  TestCluster cluster_;
+  uint64_t payloads_ = 0;
+  uint64_t reads_ = 0;
+};
+
+TEST(ScheduleTest, RandomFaults_NoRuleIsBrokenAndAllAgreeAfterwards) {
+  uint64_t committed = 0;
+  uint64_t answered = 0;
+  for (uint64_t seed = first_seed; seed <= last_seed; ++seed) {
+    SCOPED_TRACE("replay: --seeds=" + std::to_string(seed) + ".." +
+                 std::to_string(seed));
+    Schedule schedule(seed);
+    schedule.RunFaults();
+    ASSERT_EQ(schedule.cluster().violation(), "");
+    ASSERT_NO_FATAL_FAILURE(schedule.Heal());
+    ASSERT_EQ(schedule.cluster().violation(), "");
+    ASSERT_FALSE(::testing::Test::HasFailure());
+    committed += schedule.cluster().node(1).applied.value();
+    for (const auto& [tag, read] : schedule.cluster().reads()) {
+      if (read.ok) ++answered;
+    }
+  }
+  // The schedules do not merely break everything.
+  const uint64_t runs = last_seed - first_seed + 1;
+  std::printf("%llu runs, %llu entries, %llu reads\n",
+              static_cast<unsigned long long>(runs),
+              static_cast<unsigned long long>(committed),
+              static_cast<unsigned long long>(answered));
+  EXPECT_GT(committed, runs * 10);
+  EXPECT_GT(answered, runs);
+}
+
+}  // namespace
+
+void ParseSeeds(const char* text) {
+  unsigned long long first = 0;
+  unsigned long long last = 0;
+  if (std::sscanf(text, "--seeds=%llu..%llu", &first, &last) == 2) {
+    first_seed = first;
+    last_seed = last;
+  }
+}
+
+}  // namespace quorate::raft
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) quorate::raft::ParseSeeds(argv[i]);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,366 @@
+#include "raft/core/test_cluster.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::raft {
+namespace {
+
+Entry FoundingEntry(const Configuration& configuration) {
+  Entry entry;
+  entry.term = Term(1);
+  entry.index = Index(1);
+  entry.kind = EntryKind::kConfiguration;
+  entry.payload = EncodeConfiguration(configuration);
+  return entry;
+}
+
+}  // namespace
+
+TestCluster::TestCluster(const Options& options) : options_(options) {
+  for (uint32_t id = 1; id <= options.voters + options.learners; ++id) {
+    const Member member = {NodeId(id), StoreIncarnation(100 + id)};
+    (id <= options.voters ? configuration_.voters : configuration_.learners)
+        .push_back(member);
+  }
+  nodes_.resize(options.voters + options.learners);
+  for (uint32_t id = 1; id <= size(); ++id) {
+    node(id).hard_state = {Term(1), NodeId()};
+    node(id).entries = {FoundingEntry(configuration_)};
+    Restart(id);
+  }
+}
+
+Now TestCluster::ReadClock() const {
+  Now now;
+  now.mono = now_;
+  if (options_.wall_clock) {
+    const WallTime wall(1'700'000'000'000'000'000 + now_.ns());
+    now.wall = {wall, wall};
+  }
+  return now;
+}
+
+void TestCluster::Report(const std::string& violation) {
+  if (violation_.empty() && !violation.empty()) {
+    violation_ = violation;
+    trace_.push_back("VIOLATION " + violation);
+  }
+}
+
+void TestCluster::Step(uint32_t id, Input input) {
+  if (!up(id)) return;
+  core(id).Step(ReadClock(), std::move(input), &output_);
+  core(id).CheckInvariants();
+  Report(judge_.Observe(NodeId(id), core(id), output_));
+  Absorb(id);
+}
+
+void TestCluster::Absorb(uint32_t id) {
+  Node& self = node(id);
+  for (const Event& event : output_.events) TraceEvent(id, event);
+  for (const Message& message : output_.heartbeats) Enqueue(message);
+  for (const Message& message : output_.messages) Enqueue(message);
+  for (Write& write : output_.writes) {
+    self.writes.push_back(std::move(write));
+  }
+  for (const Entry& entry : output_.apply) Apply(id, entry);
+  for (const ReadReady& ready : output_.reads) AnswerRead(id, ready);
+  for (SnapshotWork& work : output_.snapshots) {
+    self.works.push_back(std::move(work));
+  }
+  for (const Proposed& proposed : output_.proposed) {
+    proposed_.push_back(proposed);
+  }
+  for (const Refused& refused : output_.refused) {
+    refused_.push_back(refused);
+    trace_.push_back(absl::StrCat(
+        id, ": refused, ",
+        refused.reason == Refused::Reason::kNotLeader ? "not leader"
+        : refused.reason == Refused::Reason::kTransferring
+            ? "transferring"
+            : "too much uncommitted"));
+  }
+}
+
+void TestCluster::Apply(uint32_t id, const Entry& entry) {
+  Node& self = node(id);
+  if (entry.index != self.applied + 1) {
+    Report(absl::StrCat("node ", id, " applies ", entry.index.value(),
+                        " after ", self.applied.value()));
+  }
+  if (entry.kind == EntryKind::kCommands) {
+    absl::StrAppend(&self.state, "[",
+                    entry.payload.data() == nullptr
+                        ? ""
+                        : std::string(entry.payload.view()),
+                    "]");
+  }
+  self.applied = entry.index;
+  self.states[entry.index] = self.state;
+}
+
+void TestCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
+  ReadResult& read = reads_[ready.tag];
+  if (read.done) Report(absl::StrCat("read ", ready.tag, " answered twice"));
+  read.done = true;
+  read.ok = ready.ok;
+  read.index = ready.index;
+  trace_.push_back(
+      ready.ok
+          ? absl::StrCat(id, ": read ", ready.tag, " at ", ready.index.value())
+          : absl::StrCat(id, ": read ", ready.tag, " not confirmed"));
+  if (!ready.ok) return;
+  if (ready.index > node(id).applied) {
+    Report(absl::StrCat("read ", ready.tag, " before its index is applied"));
+  }
+  if (ready.index < read.floor) {
+    Report(absl::StrCat("stale read ", ready.tag, ": index ",
+                        ready.index.value(), " though ", read.floor.value(),
+                        " was committed when it was asked"));
+  }
+}
+
+void TestCluster::Enqueue(const Message& message) {
+  const Link key = {message.from, message.to};
+  if (cut_.count(key) == 0) links_[key].push_back(message);
+}
+
+void TestCluster::Propose(uint32_t id, const std::string& payload) {
+  Step(id, raft::Propose{0, EntryKind::kCommands, Buffer::Copy(payload)});
+}
+
+void TestCluster::Read(uint32_t id, uint64_t tag) {
+  reads_[tag].floor = judge_.committed();
+  Step(id, ReadRequest{tag});
+}
+
+void TestCluster::Compact(uint32_t id, uint64_t keep) {
+  if (!up(id)) return;
+  Node& self = node(id);
+  // Only what is on this disk may be replaced by a snapshot of it.
+  const Index index = std::min(self.applied, core(id).durable_index());
+  if (index <= self.snapshot.position.index ||
+      index <= core(id).boundary().index) {
+    return;
+  }
+  Compacted input;
+  input.snapshot.position = {core(id).TermAt(index), index};
+  input.snapshot.log_time = core(id).EntryAt(index).log_time;
+  input.snapshot.configuration = core(id).ConfigurationAt(index);
+  self.snapshot_bytes = "state:" + self.states[index];
+  input.snapshot.size_bytes = self.snapshot_bytes.size();
+  input.snapshot.crc32c = Crc32c(0, self.snapshot_bytes);
+  input.keep_after = index.value() > keep ? index - keep : Index(0);
+  self.snapshot = input.snapshot;
+  std::erase_if(self.entries,
+                [index](const Entry& entry) { return entry.index <= index; });
+  Step(id, std::move(input));
+}
+
+void TestCluster::MakeDurable(Node& self, const Write& write) {
+  if (write.hard_state_changed) self.hard_state = write.hard_state;
+  if (write.entries.empty()) return;
+  const Index first = write.entries.front().index;
+  std::erase_if(self.entries,
+                [first](const Entry& entry) { return entry.index >= first; });
+  for (const Entry& entry : write.entries) {
+    if (entry.index > self.snapshot.position.index) {
+      self.entries.push_back(entry);
+    }
+  }
+}
+
+bool TestCluster::FinishWrite(uint32_t id) {
+  Node& self = node(id);
+  if (self.writes.empty()) return false;
+  const Write write = std::move(self.writes.front());
+  self.writes.pop_front();
+  MakeDurable(self, write);
+  for (const Message& message : write.after) Enqueue(message);
+  Step(id, WriteDone{write.token});
+  return true;
+}
+
+bool TestCluster::FinishWork(uint32_t id) {
+  Node& self = node(id);
+  if (self.works.empty()) return false;
+  const SnapshotWork work = std::move(self.works.front());
+  self.works.pop_front();
+  switch (work.kind) {
+    case SnapshotWork::Kind::kRead: {
+      ChunkRead done = {work.to, work.snapshot, work.offset, Buffer(), false};
+      if (self.snapshot != work.snapshot) {
+        done.gone = true;
+      } else {
+        done.chunk = Buffer::Copy(self.snapshot_bytes.substr(
+            work.offset, options_.core.snapshot_chunk_bytes));
+      }
+      Step(id, std::move(done));
+      return true;
+    }
+    case SnapshotWork::Kind::kWrite:
+      if (self.staging != work.snapshot) {
+        self.staging = work.snapshot;
+        self.staged.clear();
+      }
+      if (work.offset == self.staged.size()) {
+        self.staged += work.chunk.view();
+      }
+      Step(id, ChunkWritten{work.snapshot, self.staged.size()});
+      return true;
+    case SnapshotWork::Kind::kInstall:
+      Install(id, work.snapshot);
+      return true;
+  }
+  return false;
+}
+
+void TestCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
+  Node& self = node(id);
+  const bool intact =
+      self.staging == snapshot && Crc32c(0, self.staged) == snapshot.crc32c;
+  const std::string bytes = std::exchange(self.staged, "");
+  self.staging = SnapshotDescriptor();
+  if (!intact) {
+    Step(id, SnapshotInstalled{snapshot, false});
+    return;
+  }
+  // What was written before is on the disk, in order, then cut away.
+  std::deque<Write> writes = std::exchange(self.writes, {});
+  for (const Write& write : writes) {
+    MakeDurable(self, write);
+    for (const Message& message : write.after) Enqueue(message);
+  }
+  self.entries.clear();
+  self.snapshot = snapshot;
+  self.snapshot_bytes = bytes;
+  self.state = bytes.substr(std::string("state:").size());
+  self.applied = snapshot.position.index;
+  self.states[self.applied] = self.state;
+  for (const Write& write : writes) Step(id, WriteDone{write.token});
+  Step(id, SnapshotInstalled{snapshot, true});
+}
+
+bool TestCluster::Deliver(uint32_t from, uint32_t to, size_t position) {
+  std::deque<Message>& queue = link(from, to);
+  if (position >= queue.size()) return false;
+  Message message = queue[position];
+  queue.erase(queue.begin() + static_cast<ptrdiff_t>(position));
+  Step(to, Receive{std::move(message)});
+  return true;
+}
+
+void TestCluster::Crash(uint32_t id, size_t written) {
+  Node& self = node(id);
+  for (size_t i = 0; i < written && !self.writes.empty(); ++i) {
+    MakeDurable(self, self.writes.front());
+    self.writes.pop_front();
+  }
+  self.core.reset();
+  self.writes.clear();
+  self.works.clear();
+}
+
+void TestCluster::Restart(uint32_t id) {
+  Node& self = node(id);
+  Restored restored;
+  restored.hard_state = self.hard_state;
+  restored.snapshot = self.snapshot;
+  restored.entries = self.entries;
+  self.state = self.snapshot_bytes.empty()
+                   ? ""
+                   : self.snapshot_bytes.substr(std::string("state:").size());
+  self.applied = self.snapshot.position.index;
+  self.states.clear();
+  self.states[self.applied] = self.state;
+  CoreOptions core_options = options_.core;
+  core_options.node = NodeId(id);
+  core_options.group = GroupId(1);
+  self.core = std::make_unique<Core>(core_options, std::move(restored),
+                                     Random(options_.seed), ReadClock());
+  self.core->CheckInvariants();
+  Report(judge_.ObserveStart(NodeId(id), *self.core));
+}
+
+bool TestCluster::Stabilize() {
+  for (int round = 0; round < 10'000; ++round) {
+    bool moved = false;
+    for (uint32_t id = 1; id <= size(); ++id) {
+      if (!up(id)) continue;
+      while (FinishWrite(id)) moved = true;
+      while (FinishWork(id)) moved = true;
+    }
+    for (uint32_t from = 1; from <= size(); ++from) {
+      for (uint32_t to = 1; to <= size(); ++to) {
+        if (Deliver(from, to)) moved = true;
+      }
+    }
+    if (!moved) return true;
+  }
+  return false;
+}
+
+void TestCluster::Run(Duration duration) {
+  const MonoTime end = now_ + duration;
+  Stabilize();
+  while (true) {
+    uint32_t due = 0;
+    MonoTime at = MonoTime::Max();
+    for (uint32_t id = 1; id <= size(); ++id) {
+      if (up(id) && core(id).deadline() < at) {
+        due = id;
+        at = core(id).deadline();
+      }
+    }
+    if (due == 0 || at > end) break;
+    now_ = std::max(now_, at);
+    FireTimeout(due);
+    Stabilize();
+  }
+  now_ = end;
+}
+
+void TestCluster::TraceEvent(uint32_t id, const Event& event) {
+  std::string line = absl::StrCat(id, ": ");
+  switch (event.kind) {
+    case Event::Kind::kTermChanged:
+      absl::StrAppend(&line, "term ", event.term.value());
+      break;
+    case Event::Kind::kRoleChanged:
+      absl::StrAppend(&line, std::string(RoleName(event.role)), " in term ",
+                      event.term.value());
+      break;
+    case Event::Kind::kLeaderKnown:
+      absl::StrAppend(&line, "leader ", event.leader.value());
+      break;
+    case Event::Kind::kSuffixTruncated:
+      absl::StrAppend(&line, "truncates from ", event.index.value());
+      break;
+    case Event::Kind::kConfigurationChanged:
+      absl::StrAppend(&line, "configuration at ", event.index.value());
+      break;
+    case Event::Kind::kCommitAdvanced:
+      absl::StrAppend(&line, "commits ", event.index.value());
+      break;
+    case Event::Kind::kStepDownNoQuorum:
+      absl::StrAppend(&line, "steps down, no quorum");
+      break;
+    case Event::Kind::kSnapshotInstalled:
+      absl::StrAppend(&line, "installs snapshot ", event.index.value());
+      break;
+    case Event::Kind::kTransferGivenUp:
+      absl::StrAppend(&line, "gives up the transfer");
+      break;
+    case Event::Kind::kMessageRefused:
+      absl::StrAppend(&line, "refuses a message");
+      break;
+  }
+  trace_.push_back(std::move(line));
+}
+
+}  // namespace quorate::raft

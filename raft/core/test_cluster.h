@@ -1,0 +1,146 @@
+// raft/core/test_cluster.h: replicas of one group in memory, driven by hand.
+//
+// Every link is a queue, every disk a queue of writes that are not durable yet,
+// time moves only when told. The state machine appends payloads to a string,
+// which is also what snapshots hold. ClusterInvariants judges every step, and
+// every read is held against what had been committed when it was asked.
+#ifndef QUORATE_RAFT_CORE_TEST_CLUSTER_H_
+#define QUORATE_RAFT_CORE_TEST_CLUSTER_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raft/core/core.h"
+#include "raft/core/invariants.h"
+
+namespace quorate::raft {
+
+using Link = std::pair<NodeId, NodeId>;  // From, to.
+
+class TestCluster {
+ public:
+  struct Options {
+    uint32_t voters = 3;
+    uint32_t learners = 0;  // Numbered after the voters.
+    uint64_t seed = 1;
+    CoreOptions core;
+    // Unbounded wall clock unless set; then exact.
+    bool wall_clock = false;
+  };
+  struct ReadResult {
+    bool done = false;
+    bool ok = false;
+    Index index;
+    Index floor;  // Committed anywhere when it was asked.
+  };
+  // One replica with its disk, which outlives it.
+  struct Node {
+    std::unique_ptr<Core> core;  // Null: down.
+    // Durable.
+    HardState hard_state;
+    std::vector<Entry> entries;  // After `snapshot`.
+    SnapshotDescriptor snapshot;
+    std::string snapshot_bytes;
+    // Written or asked for, not done.
+    std::deque<Write> writes;
+    std::deque<SnapshotWork> works;
+    // Received so far; survives crashes.
+    SnapshotDescriptor staging;
+    std::string staged;
+    // The state machine: payloads of commands applied, in brackets.
+    std::string state;
+    Index applied;
+    std::map<Index, std::string> states;  // State after each index.
+  };
+
+  explicit TestCluster(const Options& options);
+
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  Node& node(uint32_t id) { return nodes_[id - 1]; }
+  const Node& node(uint32_t id) const { return nodes_[id - 1]; }
+  bool up(uint32_t id) const { return node(id).core != nullptr; }
+  Core& core(uint32_t id) { return *node(id).core; }
+  std::deque<Message>& link(uint32_t from, uint32_t to) {
+    return links_[{NodeId(from), NodeId(to)}];
+  }
+  MonoTime now() const { return now_; }
+
+  // Steps a replica (nothing if it is down) and takes over its output.
+  void Step(uint32_t id, Input input);
+  void Propose(uint32_t id, const std::string& payload);
+  void Read(uint32_t id, uint64_t tag);
+  // Takes a snapshot of what is applied and forgets all but `keep` entries.
+  void Compact(uint32_t id, uint64_t keep);
+
+  // The oldest write becomes durable, or the oldest snapshot work is done.
+  bool FinishWrite(uint32_t id);
+  bool FinishWork(uint32_t id);
+  // Delivers the message at `position` of a link; false if there is none.
+  bool Deliver(uint32_t from, uint32_t to, size_t position = 0);
+
+  // Everything not durable is lost; `written` oldest writes made it to disk
+  // without anyone having been told.
+  void Crash(uint32_t id, size_t written = 0);
+  void Restart(uint32_t id);
+  // Messages sent from now on are lost on this link, or no more.
+  void Cut(uint32_t from, uint32_t to) {
+    cut_.insert({NodeId(from), NodeId(to)});
+  }
+  void Heal(uint32_t from, uint32_t to) {
+    cut_.erase({NodeId(from), NodeId(to)});
+  }
+
+  // Moves time without firing anything.
+  void Advance(Duration duration) { now_ = now_ + duration; }
+  // Steps Timeout on one replica.
+  void FireTimeout(uint32_t id) { Step(id, Timeout()); }
+  // Lets disks and links do all they can; time stands still. False if it would
+  // not come to rest.
+  bool Stabilize();
+  // Lets `duration` pass with timers firing when due and everything else at
+  // once.
+  void Run(Duration duration);
+
+  const std::map<uint64_t, ReadResult>& reads() const { return reads_; }
+  const std::vector<Refused>& refused() const { return refused_; }
+  const std::vector<Proposed>& proposed() const { return proposed_; }
+  // The first violation of any rule, or empty.
+  const std::string& violation() const { return violation_; }
+  // Lines told by Step since the last call.
+  std::vector<std::string> TakeTrace() { return std::exchange(trace_, {}); }
+
+ private:
+  Now ReadClock() const;
+  void Report(const std::string& violation);
+  void Absorb(uint32_t id);
+  void Apply(uint32_t id, const Entry& entry);
+  void AnswerRead(uint32_t id, const ReadReady& ready);
+  void Enqueue(const Message& message);
+  void MakeDurable(Node& node, const Write& write);
+  void Install(uint32_t id, const SnapshotDescriptor& snapshot);
+  void TraceEvent(uint32_t id, const Event& event);
+
+  Options options_;
+  Configuration configuration_;
+  std::vector<Node> nodes_;
+  std::map<Link, std::deque<Message>> links_;
+  std::set<Link> cut_;
+  MonoTime now_{1'000'000'000};
+  Output output_;
+  ClusterInvariants judge_;
+  std::map<uint64_t, ReadResult> reads_;
+  std::vector<Refused> refused_;
+  std::vector<Proposed> proposed_;
+  std::string violation_;
+  std::vector<std::string> trace_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_TEST_CLUSTER_H_
