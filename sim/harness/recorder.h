@@ -1,0 +1,125 @@
+// sim/harness/recorder.h: what the clients of a run did, judged while it
+// happens.
+//
+// Every operation goes to the linearizability checker (lincheck/online.h) with
+// the world's own time; the whole history is kept for counter-examples. Stale
+// reads (READONLY connections) promise less and are judged by values: each
+// written value is unique, so a value that nobody asked to write, or whose
+// write was certainly refused, must never be seen.
+#ifndef QUORATE_SIM_HARNESS_RECORDER_H_
+#define QUORATE_SIM_HARNESS_RECORDER_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+#include "lincheck/models/kv.h"
+#include "lincheck/online.h"
+#include "sim/sim_time.h"
+
+namespace quorate::sim {
+
+// One call of a client on one key, in the words of lincheck/models/kv.h.
+struct Call {
+  uint32_t client = 0;
+  uint8_t function = lincheck::Kv::kGet;
+  std::string key;
+  std::string text;            // Put, swap, cas: the value. Append: the token.
+  int64_t number = 0;          // Increment: the delta.
+  bool expect_absent = false;  // Cas: only if the key is absent.
+};
+
+class Recorder {
+ public:
+  using Ticket = uint64_t;
+  // How operations ended.
+  struct Counts {
+    uint64_t invoked = 0;
+    uint64_t succeeded = 0;
+    uint64_t refused = 0;  // Certainly not done.
+    uint64_t unknown = 0;
+    uint64_t stale_reads = 0;
+  };
+  using Clock = absl::AnyInvocable<SimTime()>;
+  using Report = absl::AnyInvocable<void(std::string)>;
+
+  // `violate` is told what must not be, once for each key.
+  Recorder(Clock clock, Report violate);
+
+  Ticket Invoke(const Call& call);
+  // The result: nil, a number or text, by function.
+  void ReturnNothing(Ticket ticket) { Return(ticket, {}); }
+  void ReturnNil(Ticket ticket);
+  void ReturnNumber(Ticket ticket, int64_t number);
+  void ReturnText(Ticket ticket, std::string_view text);
+  void LeaveUnknown(Ticket ticket);
+  void Withdraw(Ticket ticket);
+
+  // A read that may be stale returned `text` (the raw value; lists are tokens
+  // one after another).
+  void StaleRead(uint32_t client, const std::string& key,
+                 std::string_view text);
+
+  // A reply that no correct server gives.
+  void Unexpected(uint32_t client, std::string_view what);
+
+  // No operation is open any more: what is left is judged.
+  void Finish();
+
+  const Counts& counts() const { return counts_; }
+  // By function: name → how often it succeeded.
+  std::map<std::string, uint64_t> succeeded_by_function() const;
+  const lincheck::OnlineChecker& checker() const { return checker_; }
+  // Keys touched, in the order of their first use.
+  const std::vector<std::string>& keys() const { return keys_; }
+  size_t open() const { return open_; }
+
+ private:
+  struct Operation {
+    lincheck::OnlineChecker::Ticket ticket;
+    lincheck::Operation recorded;
+    std::string token;  // The unique text written, if any.
+    bool ended = false;
+  };
+  enum class Fate : uint8_t { kOpen, kWithdrawn };
+  struct Written {
+    Fate fate = Fate::kOpen;
+    bool seen_stale = false;
+  };
+
+  void Return(Ticket ticket, lincheck::Value result);
+  void End(Operation& operation);
+  void CheckToken(uint32_t client, const std::string& key,
+                  std::string_view token);
+  void ReportNewViolations();
+  lincheck::Time Now() { return clock_().ns(); }
+
+  Clock clock_;
+  Report violate_;
+  const lincheck::ModelOf<lincheck::Kv> model_;
+  lincheck::OnlineChecker checker_;
+  lincheck::History history_;
+  std::vector<Operation> operations_;
+  std::vector<std::string> keys_;
+  // Looked up only. By token.
+  absl::flat_hash_map<std::string, Written> written_;
+  std::array<uint64_t, 256> succeeded_{};
+  Counts counts_;
+  size_t open_ = 0;
+  size_t reported_ = 0;
+};
+
+// The unique part of a written value: what stands before the first ':' (padding
+// follows it).
+std::string_view TokenOf(std::string_view value);
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_RECORDER_H_

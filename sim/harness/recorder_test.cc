@@ -1,0 +1,117 @@
+// Each judgement of client histories is given the violation it exists for.
+#include "sim/harness/recorder.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+
+class RecorderTest : public testing::Test {
+ protected:
+  Recorder::Ticket Invoke(uint8_t function, const std::string& key,
+                          const std::string& text = "", int64_t number = 0) {
+    now_ = now_ + Nanoseconds(1);
+    return recorder_.Invoke({.client = 1,
+                             .function = function,
+                             .key = key,
+                             .text = text,
+                             .number = number});
+  }
+  void Put(const std::string& key, const std::string& text) {
+    const auto ticket = Invoke(Kv::kPut, key, text);
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnNothing(ticket);
+  }
+  void Get(const std::string& key, const std::string& text) {
+    const auto ticket = Invoke(Kv::kGet, key);
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnText(ticket, text);
+  }
+  void ExpectFound(const std::string& words) {
+    ASSERT_EQ(found_.size(), 1u);
+    EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
+  }
+
+  SimTime now_;
+  std::vector<std::string> found_;
+  Recorder recorder_{[this] { return now_; },
+                     [this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(RecorderTest, LawfulHistory_IsSilent) {
+  Put("r1", "c1.1:xx");
+  Get("r1", "c1.1:xx");
+  recorder_.StaleRead(2, "r1", "c1.1:xx");
+  const auto refused = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.Withdraw(refused);
+  Get("r1", "c1.1:xx");
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  EXPECT_EQ(recorder_.counts().succeeded, 3u);
+  EXPECT_EQ(recorder_.counts().refused, 1u);
+  EXPECT_EQ(recorder_.keys(), std::vector<std::string>{"r1"});
+}
+
+TEST_F(RecorderTest, LostAcknowledgedWrite_Found) {
+  Put("r1", "c1.1");
+  Put("r1", "c1.2");
+  Get("r1", "c1.1");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+TEST_F(RecorderTest, RefusedWriteThatTookEffect_Found) {
+  const auto refused = Invoke(Kv::kPut, "r1", "c1.1");
+  recorder_.Withdraw(refused);
+  Get("r1", "c1.1");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+// What a session exists to prevent.
+TEST_F(RecorderTest, AppendThatTookEffectTwice_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.LeaveUnknown(append);
+  Get("l1", "c1.1;c1.1;");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+TEST_F(RecorderTest, IncrementThatTookEffectTwice_Found) {
+  const auto first = Invoke(Kv::kIncrement, "n1", "", 2);
+  recorder_.ReturnNumber(first, 2);
+  const auto second = Invoke(Kv::kIncrement, "n1", "", 2);
+  recorder_.ReturnNumber(second, 6);
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
+  recorder_.StaleRead(1, "r1", "c9.9:x");
+  ExpectFound("which nobody wrote");
+}
+
+TEST_F(RecorderTest, StaleReadOfARefusedToken_FoundInEitherOrder) {
+  const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.Withdraw(first);
+  recorder_.StaleRead(1, "l1", "c1.1;");
+  ExpectFound("certainly refused");
+  found_.clear();
+  const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
+  recorder_.StaleRead(1, "l1", "c1.2;");
+  recorder_.Withdraw(second);
+  ExpectFound("certainly refused");
+}
+
+TEST_F(RecorderTest, UnexpectedReply_Found) {
+  recorder_.Unexpected(3, "-ERR what");
+  ExpectFound("client 3: unexpected reply: -ERR what");
+}
+
+}  // namespace
+}  // namespace quorate::sim
