@@ -26,8 +26,7 @@ struct StoreIdentity {
   friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
 };
 
-using IdentityDone =
-    absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
+using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
 
 // Reads the identity of an existing store that must be of `cluster` and `node`. Errors, each saying what to do:
 //   kNotFound            the directory is empty (or its founding did not finish): it has to be founded;

@@ -15,7 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/env.h"
-#include "raft/core/core.h"
 #include "raft/core/types.h"
 #include "raft/log/operation.h"
 
@@ -31,8 +30,9 @@ struct LogOptions {
   ClusterId cluster;
   StoreIncarnation store;
   uint64_t segment_bytes = 64 << 20;
-  size_t batch_bytes_max = 4 << 20;   // Of one durable write.
-  size_t group_bytes_max = 1 << 20;   // A group's share of one durable write while others wait.
+  size_t batch_bytes_max = 4 << 20;  // Of one durable write.
+  size_t group_bytes_max =
+      1 << 20;  // A group's share of one durable write while others wait.
 };
 
 // What the log holds of one group.
@@ -40,15 +40,15 @@ struct RecoveredGroup {
   HardState hard_state;
   // The last boundary recorded: entries at or before it are gone; a snapshot at least that new must exist.
   LogPosition boundary;
-  std::vector<Entry> entries;  // After `boundary`, without a gap. Durable: made so again before being returned.
+  std::vector<Entry>
+      entries;  // After `boundary`, without a gap. Durable: made so again before being returned.
   // Not OK: this replica must neither vote, lead nor acknowledge; the message says which record is damaged.
   absl::Status fenced = absl::OkStatus();
 };
 
 class Log {
  public:
-  using Opened =
-      absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Log>>)>;
+  using Opened = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Log>>)>;
   // Called in order when that append is durable, or once with the error that stopped the log for good.
   using Done = absl::AnyInvocable<void(absl::Status)>;
 

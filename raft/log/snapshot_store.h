@@ -52,9 +52,10 @@ class SnapshotStore {
   // ---- Receiving one from a leader. One at a time per group; another descriptor starts over.
   // Stores `chunk` at `offset` if that is how many bytes are there; `done` gets the number there now (so a duplicate or a gap
   // is answered by what is wanted next).
-  virtual void Receive(GroupKey group, const SnapshotDescriptor& descriptor,
-                       uint64_t offset, Buffer chunk,
-                       absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) = 0;
+  virtual void Receive(
+      GroupKey group, const SnapshotDescriptor& descriptor, uint64_t offset,
+      Buffer chunk,
+      absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) = 0;
   // Verifies size and checksum, makes it durable and the newest. kDataLoss if it does not verify; it is discarded then.
   virtual void FinishReceive(GroupKey group,
                              const SnapshotDescriptor& descriptor,

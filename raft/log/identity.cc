@@ -1,0 +1,222 @@
+#include "raft/log/identity.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "raft/log/identity_format.h"
+#include "raft/log/segment_opener.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr char kLockName[] = "lock";
+constexpr char kIdentityName[] = "identity";
+constexpr char kStagingName[] = "identity.new";
+// More than any identity file has.
+constexpr size_t kIdentityReadBytes = 4096;
+constexpr size_t kOpeningWriteBytes = 4096;
+
+// What an interrupted founding may leave behind.
+bool IsFoundingFile(const std::string& name) {
+  return name == kLockName || name == kStagingName || name == SegmentName(1);
+}
+
+// What both operations begin with: the lock, and what is there.
+class StoreOperation : public Operation {
+ protected:
+  StoreOperation(env::Env& env, ClusterId cluster, NodeId node,
+                 IdentityDone done)
+      : env_(env), cluster_(cluster), node_(node), done_(std::move(done)) {
+    pending_ = env_.disk.Lock(kLockName, [this](absl::Status status) {
+      if (!status.ok()) return Finish(status);
+      pending_ = env_.disk.List(
+          [this](absl::StatusOr<std::vector<std::string>> names) {
+            if (!names.ok()) return Finish(names.status());
+            OnListed(*names);
+          });
+    });
+  }
+
+  virtual void OnListed(const std::vector<std::string>& names) = 0;
+
+  void Finish(absl::StatusOr<StoreIdentity> result) {
+    IdentityDone done = std::move(done_);
+    done(std::move(result));
+  }
+
+  env::Env& env_;
+  const ClusterId cluster_;
+  const NodeId node_;
+  env::Pending pending_;
+  std::unique_ptr<env::File> file_;
+
+ private:
+  IdentityDone done_;
+};
+
+class Reading final : public StoreOperation {
+ public:
+  Reading(env::Env& env, ClusterId cluster, NodeId node, IdentityDone done)
+      : StoreOperation(env, cluster, node, std::move(done)) {}
+
+ private:
+  void OnListed(const std::vector<std::string>& names) override {
+    bool foreign = false;
+    for (const std::string& name : names) {
+      if (name == kIdentityName) return Open();
+      foreign |= !IsFoundingFile(name);
+    }
+    if (foreign) {
+      return Finish(absl::FailedPreconditionError(
+          "the data directory holds files but no identity file: it is not a "
+          "store, or it was damaged; choose an empty directory or restore "
+          "the file 'identity'"));
+    }
+    Finish(absl::NotFoundError(
+        "the data directory is empty: bootstrap it if this is a new node, or "
+        "correct its path if it is not"));
+  }
+
+  void Open() {
+    pending_ = env_.disk.Open(
+        kIdentityName, env::Disk::OpenMode::kExisting,
+        [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          if (!file.ok()) return Finish(file.status());
+          file_ = *std::move(file);
+          pending_ = file_->Read(0, kIdentityReadBytes,
+                                 [this](absl::StatusOr<Buffer> bytes) {
+                                   if (!bytes.ok()) {
+                                     return Finish(bytes.status());
+                                   }
+                                   OnRead(bytes->view());
+                                 });
+        });
+  }
+
+  void OnRead(std::string_view bytes) {
+    const auto identity = DecodeIdentity(bytes);
+    if (!identity.ok()) return Finish(identity.status());
+    if (identity->cluster != cluster_) {
+      return Finish(absl::FailedPreconditionError(absl::StrCat(
+          "the data directory belongs to cluster ", identity->cluster.value(),
+          ", this node is configured for cluster ", cluster_.value(),
+          "; correct the configuration or the path")));
+    }
+    if (identity->node != node_) {
+      return Finish(absl::FailedPreconditionError(
+          absl::StrCat("the data directory belongs to node ",
+                       identity->node.value(), ", this is node ", node_.value(),
+                       "; correct the configuration or the path")));
+    }
+    Finish(*identity);
+  }
+};
+
+class Founding final : public StoreOperation {
+ public:
+  Founding(env::Env& env, ClusterId cluster, NodeId node, IdentityDone done)
+      : StoreOperation(env, cluster, node, std::move(done)) {
+    // The clock tells two foundings of a node apart that have the same source of randomness.
+    const uint64_t counter =
+        static_cast<uint64_t>(env.loop.ReadClock().mono.ns());
+    uint64_t store =
+        env.random.Bits("raft.store_incarnation", node.value(), counter);
+    if (store == 0) store = 1;  // Zero is no store.
+    identity_ = {cluster, node, StoreIncarnation(store)};
+  }
+
+ private:
+  void OnListed(const std::vector<std::string>& names) override {
+    for (const std::string& name : names) {
+      if (name == kIdentityName) {
+        return Finish(absl::AlreadyExistsError(
+            "the data directory is a store already; start it without "
+            "bootstrapping"));
+      }
+      if (!IsFoundingFile(name)) {
+        return Finish(absl::FailedPreconditionError(
+            absl::StrCat("the data directory is not empty (it holds '", name,
+                         "'): choose an empty one to bootstrap")));
+      }
+      if (name != kLockName) leftovers_.push_back(name);
+    }
+    RemoveLeftovers();
+  }
+
+  // A new file under the same name, and not the old one overwritten: nothing of the earlier attempt can be read later.
+  void RemoveLeftovers() {
+    if (leftovers_.empty()) {
+      pending_ = env_.disk.SyncDirectory([this](absl::Status status) {
+        if (!status.ok()) return Finish(status);
+        OpenLog();
+      });
+      return;
+    }
+    const std::string name = std::move(leftovers_.back());
+    leftovers_.pop_back();
+    pending_ = env_.disk.Remove(name, [this](absl::Status status) {
+      if (!status.ok()) return Finish(status);
+      RemoveLeftovers();
+    });
+  }
+
+  void OpenLog() {
+    SegmentOpening opening;
+    opening.header = {identity_.cluster, identity_.store, 1, {}};
+    opening.batch = 1;
+    opener_ = std::make_unique<SegmentOpener>(
+        env_.disk, opening, kOpeningWriteBytes, std::string(),
+        [this](absl::StatusOr<SegmentOpener::Opened> opened) {
+          if (!opened.ok()) return Finish(opened.status());
+          WriteStaging();
+        });
+  }
+
+  void WriteStaging() {
+    pending_ = env_.disk.Open(
+        kStagingName, env::Disk::OpenMode::kCreate,
+        [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          if (!file.ok()) return Finish(file.status());
+          file_ = *std::move(file);
+          const Buffer bytes = Buffer::Copy(EncodeIdentity(identity_));
+          pending_ = file_->Write(0, absl::MakeConstSpan(&bytes, 1),
+                                  env::Durability::kDurable,
+                                  [this](absl::Status status) {
+                                    if (!status.ok()) return Finish(status);
+                                    Commit();
+                                  });
+        });
+  }
+
+  void Commit() {
+    pending_ = env_.disk.Rename(
+        kStagingName, kIdentityName, [this](absl::Status renamed) {
+          if (!renamed.ok()) return Finish(renamed);
+          pending_ = env_.disk.SyncDirectory([this](absl::Status synced) {
+            if (!synced.ok()) return Finish(synced);
+            Finish(identity_);
+          });
+        });
+  }
+
+  StoreIdentity identity_;
+  std::vector<std::string> leftovers_;
+  std::unique_ptr<SegmentOpener> opener_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> ReadStore(env::Env& env, ClusterId cluster,
+                                     NodeId node, IdentityDone done) {
+  return std::make_unique<Reading>(env, cluster, node, std::move(done));
+}
+
+std::unique_ptr<Operation> FoundStore(env::Env& env, ClusterId cluster,
+                                      NodeId node, IdentityDone done) {
+  return std::make_unique<Founding>(env, cluster, node, std::move(done));
+}
+
+}  // namespace quorate::raft

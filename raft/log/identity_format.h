@@ -1,0 +1,23 @@
+// raft/log/identity_format.h: the bytes of the identity file (docs/formats/identity.md). Pure.
+#ifndef QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
+#define QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "raft/log/identity.h"
+
+namespace quorate::raft {
+
+// Of the data directory as a whole: a change to any stored form that an older program would misread raises it.
+inline constexpr uint32_t kStoreFormatVersion = 1;
+
+std::string EncodeIdentity(const StoreIdentity& identity);
+// kDataLoss: damaged; kFailedPrecondition: another format version.
+absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes);
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_

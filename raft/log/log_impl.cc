@@ -1,0 +1,497 @@
+#include "raft/log/log_impl.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+// Entries of one record, in bytes; one entry is always allowed.
+constexpr size_t kRecordEntriesBytesMax = 1 << 20;
+// Of old entries brought forward in one durable write, so that new ones do not wait for them.
+constexpr size_t kCarryBytesMax = 256 << 10;
+constexpr size_t kZeroBlockBytes = 64 << 10;
+constexpr size_t kFillBytesMax = 1 << 20;
+// Unused files kept to be overwritten; the others are removed.
+constexpr size_t kUnusedFilesMax = 1;
+// Files may take up to so many times the bytes of live entries, and so many segments more.
+constexpr uint64_t kSpaceFactor = 4;
+constexpr uint64_t kSlackSegments = 4;
+
+}  // namespace
+
+LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
+    : disk_(env.disk),
+      loop_(env.loop),
+      tracer_(env.tracer),
+      buggify_(env.buggify),
+      options_(options),
+      state_(std::move(start.state)),
+      recovered_(std::move(start.recovered)),
+      unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
+      batch_(start.batch),
+      unused_(start.unused.begin(), start.unused.end()),
+      zeros_(Buffer::Copy(std::string(kZeroBlockBytes, '\0'))),
+      deferred_(env.loop) {
+  file_ = std::move(start.current.file);
+  position_ = opening_end_ = filled_end_ = start.current.end;
+  counters_.durable_writes = start.current.writes;
+  counters_.written_bytes = start.current.written_bytes;
+  segment_seed_ =
+      SegmentSeed(options_.cluster, options_.store, state_.current()->number);
+  FillAhead();
+}
+
+LogImpl::~LogImpl() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+}
+
+Log::Counters LogImpl::counters() const {
+  Counters counters = counters_;
+  counters.segments = state_.segments().size();
+  return counters;
+}
+
+absl::Status LogImpl::Refusal(GroupKey group) const {
+  if (!status_.ok()) return status_;
+  if (state_.dropped().contains(group)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("group ", group.group.value(),
+                     " was dropped from this log under this incarnation"));
+  }
+  const auto queue = queues_.find(group);
+  if (queue != queues_.end() && queue->second.dropping) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "group ", group.group.value(), " is being dropped from this log"));
+  }
+  const GroupLog* known = state_.Find(group);
+  if (known != nullptr) return known->fenced;
+  return unknown_groups_fenced_;
+}
+
+void LogImpl::Append(GroupKey group, const HardState* hard_state,
+                     absl::Span<const Entry> entries, Done done) {
+  ++counters_.appends;
+  const absl::Status refusal = Refusal(group);
+  if (!refusal.ok()) return CallLater(std::move(done), refusal);
+  Item item;
+  item.type = RecordType::kAppend;
+  if (hard_state != nullptr) item.hard_state = *hard_state;
+  item.entries.assign(entries.begin(), entries.end());
+  for (const Entry& entry : entries) {
+    CHECK_LE(entry.payload.size(), kEntryPayloadBytesMax);
+  }
+  item.done = std::move(done);
+  Enqueue(group, std::move(item));
+}
+
+void LogImpl::SetBoundary(GroupKey group, LogPosition boundary,
+                          bool discard_suffix, Done done) {
+  const absl::Status refusal = Refusal(group);
+  if (!refusal.ok()) return CallLater(std::move(done), refusal);
+  Item item;
+  item.type = RecordType::kBoundary;
+  item.boundary = boundary;
+  item.discard_suffix = discard_suffix;
+  item.done = std::move(done);
+  Enqueue(group, std::move(item));
+}
+
+void LogImpl::Drop(GroupKey group, Done done) {
+  // A fenced group may be dropped: that is how it gets rid of its damaged past.
+  const absl::Status refusal = Refusal(group);
+  if (!status_.ok() || absl::IsFailedPrecondition(refusal)) {
+    return CallLater(std::move(done), refusal);
+  }
+  Item item;
+  item.type = RecordType::kDrop;
+  item.done = std::move(done);
+  Enqueue(group, std::move(item));
+  queues_.at(group).dropping = true;
+}
+
+void LogImpl::Enqueue(GroupKey group, Item item) {
+  const auto [it, inserted] = queues_.try_emplace(group);
+  Queue& queue = it->second;
+  if (inserted) {
+    queue.key = group;
+    ready_.push_back(&queue);
+  }
+  queue.items.push_back(std::move(item));
+  ScheduleFlush();
+}
+
+void LogImpl::CallLater(Done done, absl::Status status) {
+  if (done == nullptr) return;
+  deferred_.Add([done = std::move(done), status = std::move(status)]() mutable {
+    done(status);
+  });
+}
+
+bool LogImpl::HasWork() const {
+  return !ready_.empty() || rewriting_ != nullptr;
+}
+
+void LogImpl::ScheduleFlush() {
+  if (flush_scheduled_ || writing_ || opener_ != nullptr || !status_.ok()) {
+    return;
+  }
+  flush_scheduled_ = true;
+  flush_pending_ = loop_.Defer([this] {
+    flush_scheduled_ = false;
+    Flush();
+  });
+}
+
+void LogImpl::Flush() {
+  if (writing_ || opener_ != nullptr || !status_.ok() || !HasWork()) return;
+  if (!ready_.empty() && position_ > opening_end_) {
+    const size_t bytes = Measure(ready_.front()->items.front()).bytes;
+    if (position_ + bytes > options_.segment_bytes ||
+        buggify_.Fire("log.early_roll")) {
+      return Roll();
+    }
+  }
+  const LogPlace place{state_.current()->number, position_};
+  writer_.Start(segment_seed_, place, place, batch_ + 1);
+  FillBatch();
+  if (rewriting_ != nullptr) CarryForward();
+  if (writer_.size_bytes() == 0) {
+    if (HasWork()) Roll();
+    return;
+  }
+  WriteBatch();
+}
+
+LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
+  NextRecord record;
+  size_t body = 0;
+  if (item.type == RecordType::kAppend) {
+    const size_t limit =
+        std::min(options_.group_bytes_max, kRecordEntriesBytesMax);
+    const bool hard_state =
+        item.hard_state.has_value() && item.entries_written == 0;
+    body = EntriesBodyBytes(hard_state, {});
+    for (size_t i = item.entries_written; i < item.entries.size(); ++i) {
+      const size_t bytes = kEntryHeaderBytes + item.entries[i].payload.size();
+      if (record.entries > 0 && body + bytes > limit) break;
+      body += bytes;
+      ++record.entries;
+    }
+  } else if (item.type == RecordType::kBoundary) {
+    body = EncodeBoundaryBody(item.boundary).size();
+  }
+  record.bytes = RecordBytes(body);
+  return record;
+}
+
+bool LogImpl::Fits(size_t record_bytes) const {
+  const size_t size = writer_.size_bytes();
+  if (size == 0) {
+    // The first record of a segment always fits, however small segments are.
+    return position_ == opening_end_ ||
+           position_ + record_bytes <= options_.segment_bytes;
+  }
+  return size + record_bytes <= options_.batch_bytes_max &&
+         position_ + size + record_bytes <= options_.segment_bytes;
+}
+
+void LogImpl::NextQueue() {
+  Queue* queue = ready_.front();
+  ready_.pop_front();
+  if (!queue->items.empty()) {
+    ready_.push_back(queue);
+    return;
+  }
+  const GroupKey key = queue->key;
+  queues_.erase(key);
+}
+
+void LogImpl::FillBatch() {
+  const bool small = buggify_.Fire("log.small_batch");
+  while (!ready_.empty()) {
+    bool took = false;
+    const bool room =
+        TakeShare(*ready_.front(), small ? 1 : options_.group_bytes_max, &took);
+    if (took) NextQueue();
+    if (!room || small) return;
+  }
+}
+
+bool LogImpl::TakeShare(Queue& queue, size_t share_bytes, bool* took) {
+  size_t taken = 0;
+  while (!queue.items.empty()) {
+    const NextRecord record = Measure(queue.items.front());
+    if (!Fits(record.bytes)) return false;
+    if (*took && taken + record.bytes > share_bytes) break;
+    Write(queue, record);
+    *took = true;
+    taken += record.bytes;
+  }
+  return true;
+}
+
+void LogImpl::Write(Queue& queue, const NextRecord& record) {
+  Item& item = queue.items.front();
+  const GroupKey key = queue.key;
+  switch (item.type) {
+    case RecordType::kAppend: {
+      const bool first = item.entries_written == 0;
+      const HardState* hard_state =
+          first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
+      const auto entries = absl::MakeConstSpan(item.entries)
+                               .subspan(item.entries_written, record.entries);
+      writer_.AddEntries(item.type, key, hard_state, entries);
+      state_.Append(state_.group(key), hard_state, entries);
+      item.entries_written += record.entries;
+      if (item.entries_written < item.entries.size()) return;
+      break;
+    }
+    case RecordType::kBoundary: {
+      GroupLog& group = state_.group(key);
+      // An older boundary than the one recorded changes nothing.
+      if (!item.discard_suffix && item.boundary.index < group.boundary.index) {
+        item.boundary = group.boundary;
+      }
+      writer_.Add(item.type,
+                  item.discard_suffix ? kFlagDiscardSuffix : uint16_t{0}, key,
+                  EncodeBoundaryBody(item.boundary));
+      state_.SetBoundary(group, item.boundary, item.discard_suffix);
+      break;
+    }
+    case RecordType::kDrop:
+      writer_.Add(item.type, 0, key, {});
+      state_.Drop(key);
+      recovered_.erase(key);
+      break;
+    default:
+      CHECK(false) << "no item has type " << static_cast<int>(item.type);
+  }
+  written_.push_back(std::move(item.done));
+  queue.items.pop_front();
+}
+
+void LogImpl::CarryGroup(GroupLog& group, size_t* budget) {
+  size_t i = 0;
+  while (i < group.live.size()) {
+    if (group.live.where(i) != rewriting_) {
+      ++i;
+      continue;
+    }
+    // A run of entries in that segment, as long as the budget lasts.
+    size_t count = 0;
+    size_t bytes = 0;
+    while (i + count < group.live.size() &&
+           group.live.where(i + count) == rewriting_ &&
+           (count == 0 || bytes < *budget)) {
+      bytes += group.live.entries()[i + count].size_bytes();
+      ++count;
+    }
+    const auto run = group.live.entries().subspan(i, count);
+    if (*budget == 0 || !Fits(RecordBytes(EntriesBodyBytes(false, run)))) {
+      *budget = 0;
+      return;
+    }
+    writer_.AddEntries(RecordType::kCarry, group.key, nullptr, run);
+    for (size_t k = 0; k < count; ++k) group.live.Move(i + k, state_.current());
+    *budget -= std::min(*budget, bytes);
+    i += count;
+  }
+}
+
+void LogImpl::CarryForward() {
+  size_t budget = kCarryBytesMax;
+  auto& groups = state_.groups();
+  for (auto it = groups.lower_bound(rewrite_cursor_); it != groups.end();
+       ++it) {
+    rewrite_cursor_ = it->first;
+    CarryGroup(*it->second, &budget);
+    if (budget == 0) return;
+  }
+  CHECK_EQ(rewriting_->live_bytes, 0u);
+  rewriting_ = nullptr;
+  tracer_.Sometimes("log.segment_rewritten");
+}
+
+void LogImpl::WriteBatch() {
+  writing_ = true;
+  batch_bytes_ = writer_.size_bytes();
+  waiting_for_fill_ = filling_ && position_ + batch_bytes_ > filled_end_;
+  if (!waiting_for_fill_) IssueWrite();
+}
+
+void LogImpl::IssueWrite() {
+  ++batch_;
+  ++counters_.durable_writes;
+  counters_.written_bytes += batch_bytes_;
+  const std::vector<Buffer> pieces = writer_.Take();
+  write_pending_ = file_->Write(
+      position_, pieces, env::Durability::kDurable,
+      [this](absl::Status status) { OnWritten(std::move(status)); });
+}
+
+void LogImpl::OnWritten(absl::Status status) {
+  if (!status.ok()) return Fail(status, "a durable write");
+  writing_ = false;
+  position_ += batch_bytes_;
+  filled_end_ = std::max(filled_end_, position_);
+  Segment* current = state_.current();
+  current->file_bytes = std::max(current->file_bytes, position_);
+  witnessed_ = true;
+  Reclaim();
+  FillAhead();
+  if (HasWork()) ScheduleFlush();
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  auto written = std::move(written_);
+  written_.clear();
+  for (Done& done : written) {
+    if (done != nullptr) done(absl::OkStatus());
+    if (destroyed) return;
+  }
+  destroyed_ = nullptr;
+}
+
+void LogImpl::Fail(const absl::Status& status, const char* what) {
+  if (!status_.ok()) return;
+  status_ = absl::Status(
+      status.code(),
+      absl::StrCat("the log stopped at ", SegmentName(state_.current()->number),
+                   ": ", what, " failed: ", status.message(),
+                   "; nothing is acknowledged until a restart"));
+  if (tracer_.Logs(env::Severity::kError)) {
+    tracer_.Log(env::Severity::kError,
+                absl::StrCat("log: ", std::string(status_.message())));
+  }
+  writing_ = true;  // Nothing is written again.
+  for (Done& done : written_) CallLater(std::move(done), status_);
+  written_.clear();
+  for (Queue* queue : ready_) {
+    for (Item& item : queue->items) CallLater(std::move(item.done), status_);
+  }
+  ready_.clear();
+  queues_.clear();
+}
+
+void LogImpl::Roll() {
+  SegmentOpening opening;
+  opening.header = {options_.cluster,
+                    options_.store,
+                    state_.current()->number + 1,
+                    {state_.current()->number, position_}};
+  opening.batch = ++batch_;
+  opening.states = state_.States();
+  opening.unknown_groups_fenced = !unknown_groups_fenced_.ok();
+  std::string recycled;
+  uint64_t recycled_bytes = 0;
+  if (!unused_.empty() && !removing_) {
+    recycled = unused_.front().name;
+    recycled_bytes = unused_.front().bytes;
+    unused_.pop_front();
+    tracer_.Sometimes("log.segment_recycled");
+  }
+  opener_ = std::make_unique<SegmentOpener>(
+      disk_, opening, options_.batch_bytes_max, recycled,
+      [this, recycled_bytes](absl::StatusOr<SegmentOpener::Opened> opened) {
+        OnRolled(std::move(opened), recycled_bytes);
+      });
+}
+
+void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
+                       uint64_t recycled_bytes) {
+  if (!opened.ok()) return Fail(opened.status(), "beginning the next segment");
+  const uint64_t number = state_.current()->number + 1;
+  fill_pending_.Cancel();
+  filling_ = false;
+  file_ = std::move(opened->file);
+  position_ = opening_end_ = opened->end;
+  filled_end_ = std::max(position_, recycled_bytes);
+  state_.AddSegment(number, filled_end_);
+  witnessed_ = false;
+  segment_seed_ = SegmentSeed(options_.cluster, options_.store, number);
+  counters_.durable_writes += opened->writes;
+  counters_.written_bytes += opened->written_bytes;
+  opener_.reset();
+  FillAhead();
+  ScheduleFlush();
+}
+
+void LogImpl::FillAhead() {
+  const uint64_t step = std::clamp<uint64_t>(options_.segment_bytes / 16,
+                                             kZeroBlockBytes, kFillBytesMax);
+  if (filling_ || filled_end_ >= options_.segment_bytes ||
+      filled_end_ - position_ >= step) {
+    return;
+  }
+  std::vector<Buffer> pieces;
+  uint64_t left = std::min(step, options_.segment_bytes - filled_end_);
+  const uint64_t end = filled_end_ + left;
+  while (left > 0) {
+    const size_t size = std::min<uint64_t>(left, zeros_.size());
+    pieces.push_back(zeros_.Slice(0, size));
+    left -= size;
+  }
+  filling_ = true;
+  fill_pending_ = file_->Write(
+      filled_end_, pieces, env::Durability::kLater,
+      [this, end](absl::Status written) {
+        if (!written.ok()) return Fail(written, "allocating space");
+        fill_pending_ = file_->Sync([this, end](absl::Status synced) {
+          if (!synced.ok()) return Fail(synced, "allocating space");
+          OnFilled(end);
+        });
+      });
+}
+
+void LogImpl::OnFilled(uint64_t end) {
+  filling_ = false;
+  filled_end_ = std::max(filled_end_, end);
+  Segment* current = state_.current();
+  current->file_bytes = std::max(current->file_bytes, filled_end_);
+  if (waiting_for_fill_) {
+    waiting_for_fill_ = false;
+    IssueWrite();
+  }
+}
+
+void LogImpl::Reclaim() {
+  auto& segments = state_.segments();
+  while (segments.size() > 1 && segments.front()->live_bytes == 0) {
+    // The states that the next segment begins with take over: they must be beyond doubt.
+    if (segments.size() == 2 && !witnessed_) return;
+    if (rewriting_ == segments.front().get()) rewriting_ = nullptr;
+    unused_.push_back(
+        {SegmentName(segments.front()->number), segments.front()->file_bytes});
+    segments.pop_front();
+  }
+  RemoveUnused();
+  if (rewriting_ == nullptr && segments.size() > 1 &&
+      segments.front()->live_bytes > 0 &&
+      state_.file_bytes() > kSpaceFactor * state_.live_bytes() +
+                                kSlackSegments * options_.segment_bytes) {
+    rewriting_ = segments.front().get();
+    rewrite_cursor_ = GroupKey{};
+  }
+}
+
+void LogImpl::RemoveUnused() {
+  // Until it is beyond doubt that this segment begins well, recovery may fall back on any of them.
+  if (removing_ || !witnessed_ || unused_.size() <= kUnusedFilesMax) return;
+  removing_ = true;
+  const std::string name = unused_.front().name;
+  unused_.pop_front();
+  remove_pending_ = disk_.Remove(name, [this, name](absl::Status status) {
+    removing_ = false;
+    // It only takes space: the next start finds it again.
+    if (!status.ok() && tracer_.Logs(env::Severity::kWarning)) {
+      tracer_.Log(
+          env::Severity::kWarning,
+          absl::StrCat("log: cannot remove ", name, ": ", status.ToString()));
+    }
+    RemoveUnused();
+  });
+}
+
+}  // namespace quorate::raft

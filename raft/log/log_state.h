@@ -1,0 +1,104 @@
+// raft/log/log_state.h: what the log on disk means right now: groups, their live entries, and the segments that hold them.
+//
+// Changes only when a record is put into a write, so that it always tells the state at the end of the stream. Entries share
+// their payloads with the core. Pure values, no I/O.
+#ifndef QUORATE_RAFT_LOG_LOG_STATE_H_
+#define QUORATE_RAFT_LOG_LOG_STATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "raft/log/log.h"
+#include "raft/log/record.h"
+
+namespace quorate::raft {
+
+// A segment file of the chain.
+struct Segment {
+  uint64_t number = 0;
+  uint64_t file_bytes = 0;
+  size_t live_bytes = 0;  // Of entries that have their newest record here.
+};
+
+// The entries of one group after its boundary, each with the segment of its newest record.
+class LiveEntries {
+ public:
+  size_t size() const { return entries_.size() - head_; }
+  bool empty() const { return size() == 0; }
+  absl::Span<const Entry> entries() const {
+    return absl::MakeSpan(entries_).subspan(head_);
+  }
+  Segment* where(size_t i) const { return where_[head_ + i]; }
+
+  void Append(const Entry& entry, Segment* segment);
+  // Keeps the first `size`.
+  void Truncate(size_t size);
+  void DropFront(size_t count);
+  // Entry `i` has now its newest record in `segment`.
+  void Move(size_t i, Segment* segment);
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<Segment*> where_;
+  size_t head_ = 0;  // Entries before it are gone.
+};
+
+struct GroupLog {
+  GroupKey key;
+  HardState hard_state;
+  LogPosition boundary;
+  LiveEntries live;
+  absl::Status fenced;
+
+  Index last() const {
+    return live.empty() ? boundary.index : live.entries().back().index;
+  }
+  StateBody state() const;
+};
+
+class LogState {
+ public:
+  // Finds or makes a group.
+  GroupLog& group(GroupKey key);
+  // Null if there is none.
+  const GroupLog* Find(GroupKey key) const;
+  std::map<GroupKey, std::unique_ptr<GroupLog>>& groups() { return groups_; }
+  const std::set<GroupKey>& dropped() const { return dropped_; }
+  void AddDropped(GroupKey key) { dropped_.insert(key); }
+
+  // Oldest first; the last is the one being written.
+  std::deque<std::unique_ptr<Segment>>& segments() { return segments_; }
+  const std::deque<std::unique_ptr<Segment>>& segments() const {
+    return segments_;
+  }
+  Segment* current() { return segments_.back().get(); }
+  void AddSegment(uint64_t number, uint64_t file_bytes);
+
+  // What a record that goes into the current segment means.
+  void Append(GroupLog& group, const HardState* hard_state,
+              absl::Span<const Entry> entries);
+  void SetBoundary(GroupLog& group, LogPosition boundary, bool discard_suffix);
+  void Drop(GroupKey key);
+
+  std::vector<std::pair<GroupKey, StateBody>> States() const;
+
+  size_t live_bytes() const;
+  uint64_t file_bytes() const;
+
+ private:
+  std::map<GroupKey, std::unique_ptr<GroupLog>> groups_;
+  std::set<GroupKey> dropped_;
+  std::deque<std::unique_ptr<Segment>> segments_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_LOG_STATE_H_

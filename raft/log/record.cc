@@ -1,0 +1,380 @@
+#include "raft/log/record.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "raft/log/little_endian.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr std::string_view kSegmentMagic = "quoratWL";
+constexpr std::string_view kSegmentPrefix = "log-";
+constexpr size_t kStateBodyBytes = 40;
+constexpr size_t kHardStateBytes = 16;
+constexpr size_t kEntriesFixedBytes = 8;
+// A payload up to this size is cheaper to copy than to carry as a piece of its own.
+constexpr size_t kCopiedPayloadBytesMax = 512;
+
+uint32_t PlaceSeed(uint32_t segment_seed, uint64_t offset) {
+  char bytes[8];
+  std::memcpy(bytes, &offset, sizeof(bytes));
+  return Crc32c(segment_seed, std::string_view(bytes, sizeof(bytes)));
+}
+
+void EncodeHeader(const RecordHeader& header, uint32_t place_seed,
+                  std::string* out) {
+  const size_t begin = out->size();
+  PutFixed<uint32_t>(out, header.body_bytes);
+  PutFixed<uint8_t>(out, static_cast<uint8_t>(header.type));
+  PutFixed<uint8_t>(out, header.version);
+  PutFixed<uint16_t>(out, header.flags);
+  PutFixed<uint32_t>(out, header.key.group.value());
+  PutFixed<uint32_t>(out, header.body_crc);
+  PutFixed<uint64_t>(out, header.key.incarnation.value());
+  PutFixed<uint64_t>(out, header.batch);
+  PutFixed<uint64_t>(out, header.synced.segment);
+  PutFixed<uint32_t>(out, static_cast<uint32_t>(header.synced.offset));
+  const std::string_view covered = std::string_view(*out).substr(begin);
+  PutFixed<uint32_t>(out, Crc32c(place_seed, covered));
+}
+
+absl::Status BadBody(const char* what, size_t size) {
+  return absl::DataLossError(
+      absl::StrCat(what, ": body of ", size, " bytes does not parse"));
+}
+
+}  // namespace
+
+std::string EncodeSegmentHeader(const SegmentHeader& header) {
+  std::string out(kSegmentMagic);
+  PutFixed<uint32_t>(&out, kLogFormatVersion);
+  PutFixed<uint32_t>(&out, 0);
+  PutFixed<uint64_t>(&out, header.cluster.value());
+  PutFixed<uint64_t>(&out, header.store.value());
+  PutFixed<uint64_t>(&out, header.number);
+  PutFixed<uint64_t>(&out, header.previous.segment);
+  PutFixed<uint64_t>(&out, header.previous.offset);
+  PutFixed<uint32_t>(&out, 0);
+  PutFixed<uint32_t>(&out, Crc32c(0, out));
+  CHECK_EQ(out.size(), kSegmentHeaderBytes);
+  return out;
+}
+
+absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
+  if (bytes.size() < kSegmentHeaderBytes) {
+    return absl::DataLossError("the segment ends within its header");
+  }
+  bytes = bytes.substr(0, kSegmentHeaderBytes);
+  const uint32_t crc = GetFixed<uint32_t>(bytes, kSegmentHeaderBytes - 4);
+  if (bytes.substr(0, kSegmentMagic.size()) != kSegmentMagic ||
+      crc != Crc32c(0, bytes.substr(0, kSegmentHeaderBytes - 4))) {
+    return absl::DataLossError("the segment's header does not verify");
+  }
+  const uint32_t version = GetFixed<uint32_t>(bytes, 8);
+  if (version != kLogFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("log format version ", version, ", this program knows ",
+                     kLogFormatVersion));
+  }
+  SegmentHeader header;
+  header.cluster = ClusterId(GetFixed<uint64_t>(bytes, 16));
+  header.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 24));
+  header.number = GetFixed<uint64_t>(bytes, 32);
+  header.previous.segment = GetFixed<uint64_t>(bytes, 40);
+  header.previous.offset = GetFixed<uint64_t>(bytes, 48);
+  return header;
+}
+
+std::string SegmentName(uint64_t number) {
+  return absl::StrFormat("log-%016x", number);
+}
+
+uint64_t ParseSegmentName(std::string_view name) {
+  if (name.size() != kSegmentPrefix.size() + 16 ||
+      name.substr(0, kSegmentPrefix.size()) != kSegmentPrefix) {
+    return 0;
+  }
+  uint64_t number = 0;
+  for (char c : name.substr(kSegmentPrefix.size())) {
+    uint64_t digit = 0;
+    if (c >= '0' && c <= '9') {
+      digit = c - '0';
+    } else if (c >= 'a' && c <= 'f') {
+      digit = c - 'a' + 10;
+    } else {
+      return 0;
+    }
+    number = number << 4 | digit;
+  }
+  return number;
+}
+
+uint32_t SegmentSeed(ClusterId cluster, StoreIncarnation store,
+                     uint64_t segment) {
+  return Crc32cSeed(cluster.value(), store.value(), segment);
+}
+
+RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
+                        uint32_t segment_seed, RecordView* view) {
+  if (offset > segment.size() || segment.size() - offset < kRecordHeaderBytes) {
+    return RecordCheck::kBadHeader;
+  }
+  const std::string_view bytes = segment.substr(offset);
+  RecordHeader& header = view->header;
+  header.body_bytes = GetFixed<uint32_t>(bytes, 0);
+  header.type = static_cast<RecordType>(GetFixed<uint8_t>(bytes, 4));
+  // Cheap refusals first: recovery asks this at every eighth byte of what it cannot read.
+  if (header.type == RecordType{0} || header.body_bytes > kRecordBodyBytesMax) {
+    return RecordCheck::kBadHeader;
+  }
+  const uint32_t place_seed = PlaceSeed(segment_seed, offset);
+  if (GetFixed<uint32_t>(bytes, kRecordHeaderBytes - 4) !=
+      Crc32c(place_seed, bytes.substr(0, kRecordHeaderBytes - 4))) {
+    return RecordCheck::kBadHeader;
+  }
+  header.version = GetFixed<uint8_t>(bytes, 5);
+  header.flags = GetFixed<uint16_t>(bytes, 6);
+  header.key.group = GroupId(GetFixed<uint32_t>(bytes, 8));
+  header.body_crc = GetFixed<uint32_t>(bytes, 12);
+  header.key.incarnation = GroupIncarnation(GetFixed<uint64_t>(bytes, 16));
+  header.batch = GetFixed<uint64_t>(bytes, 24);
+  header.synced.segment = GetFixed<uint64_t>(bytes, 32);
+  header.synced.offset = GetFixed<uint32_t>(bytes, 40);
+  const size_t padded = RecordBytes(header.body_bytes) - kRecordHeaderBytes;
+  const std::string_view rest = bytes.substr(kRecordHeaderBytes);
+  if (rest.size() < padded ||
+      Crc32c(place_seed, rest.substr(0, padded)) != header.body_crc) {
+    return RecordCheck::kBadBody;
+  }
+  view->body = rest.substr(0, header.body_bytes);
+  return RecordCheck::kGood;
+}
+
+std::string EncodeStateBody(const StateBody& state) {
+  std::string out;
+  PutFixed<uint64_t>(&out, state.hard_state.term.value());
+  PutFixed<uint32_t>(&out, state.hard_state.voted_for.value());
+  PutFixed<uint32_t>(&out,
+                     (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
+  PutFixed<uint64_t>(&out, state.boundary.term.value());
+  PutFixed<uint64_t>(&out, state.boundary.index.value());
+  PutFixed<uint64_t>(&out, state.last.value());
+  CHECK_EQ(out.size(), kStateBodyBytes);
+  return out;
+}
+
+absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
+  if (body.size() != kStateBodyBytes) return BadBody("state", body.size());
+  StateBody state;
+  state.hard_state.term = Term(GetFixed<uint64_t>(body, 0));
+  state.hard_state.voted_for = NodeId(GetFixed<uint32_t>(body, 8));
+  const uint32_t flags = GetFixed<uint32_t>(body, 12);
+  if (flags > 3) return BadBody("state flags", flags);
+  state.fenced = (flags & 1) != 0;
+  state.dropped = (flags & 2) != 0;
+  state.boundary.term = Term(GetFixed<uint64_t>(body, 16));
+  state.boundary.index = Index(GetFixed<uint64_t>(body, 24));
+  state.last = Index(GetFixed<uint64_t>(body, 32));
+  return state;
+}
+
+size_t EntriesBodyBytes(bool hard_state, absl::Span<const Entry> entries) {
+  size_t bytes = (hard_state ? kHardStateBytes : 0) + kEntriesFixedBytes;
+  for (const Entry& entry : entries) {
+    bytes += kEntryHeaderBytes + entry.payload.size();
+  }
+  return bytes;
+}
+
+absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
+                                              std::string_view body) {
+  EntriesBody result;
+  FixedReader reader(body);
+  if ((flags & kFlagHardState) != 0) {
+    HardState hard_state;
+    hard_state.term = Term(reader.Take<uint64_t>());
+    hard_state.voted_for = NodeId(reader.Take<uint32_t>());
+    reader.Take<uint32_t>();
+    result.hard_state = hard_state;
+  }
+  const uint32_t count = reader.Take<uint32_t>();
+  reader.Take<uint32_t>();
+  if (!reader.ok() || count > reader.rest().size() / kEntryHeaderBytes) {
+    return BadBody("entries", body.size());
+  }
+  const std::string_view headers = reader.rest();
+  std::string_view payloads = headers.substr(size_t{count} * kEntryHeaderBytes);
+  result.entries.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const std::string_view header = headers.substr(i * kEntryHeaderBytes);
+    Entry entry;
+    entry.term = Term(GetFixed<uint64_t>(header, 0));
+    entry.index = Index(GetFixed<uint64_t>(header, 8));
+    entry.log_time = WallTime(GetFixed<int64_t>(header, 16));
+    entry.leader_wall.earliest = WallTime(GetFixed<int64_t>(header, 24));
+    entry.leader_wall.latest = WallTime(GetFixed<int64_t>(header, 32));
+    entry.kind = static_cast<EntryKind>(GetFixed<uint8_t>(header, 40));
+    entry.version = GetFixed<uint8_t>(header, 41);
+    const uint32_t size = GetFixed<uint32_t>(header, 44);
+    if (size > payloads.size()) return BadBody("entries", body.size());
+    entry.payload = Buffer::Copy(payloads.substr(0, size));
+    payloads.remove_prefix(size);
+    if (i > 0 && entry.index != result.entries.back().index + 1) {
+      return BadBody("entries with a gap", body.size());
+    }
+    result.entries.push_back(std::move(entry));
+  }
+  if (!payloads.empty()) return BadBody("entries", body.size());
+  return result;
+}
+
+std::string EncodeBoundaryBody(LogPosition boundary) {
+  std::string out;
+  PutFixed<uint64_t>(&out, boundary.term.value());
+  PutFixed<uint64_t>(&out, boundary.index.value());
+  return out;
+}
+
+absl::StatusOr<LogPosition> DecodeBoundaryBody(std::string_view body) {
+  if (body.size() != 16) return BadBody("boundary", body.size());
+  return LogPosition{Term(GetFixed<uint64_t>(body, 0)),
+                     Index(GetFixed<uint64_t>(body, 8))};
+}
+
+std::string EncodeOpenedBody(const OpenedBody& opened) {
+  std::string out;
+  PutFixed<uint64_t>(&out, opened.states);
+  PutFixed<uint64_t>(&out, opened.unknown_groups_fenced ? 1 : 0);
+  return out;
+}
+
+absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body) {
+  if (body.size() != 16) return BadBody("opening", body.size());
+  return OpenedBody{GetFixed<uint64_t>(body, 0),
+                    (GetFixed<uint64_t>(body, 8) & 1) != 0};
+}
+
+void BatchWriter::Start(uint32_t segment_seed, LogPlace start, LogPlace synced,
+                        uint64_t batch) {
+  CHECK_EQ(start.offset % kRecordAlignment, 0u);
+  segment_seed_ = segment_seed;
+  start_ = start;
+  synced_ = synced;
+  batch_ = batch;
+  size_bytes_ = 0;
+  scratch_.clear();
+  pieces_.clear();
+}
+
+void BatchWriter::AddSegmentHeader(const SegmentHeader& header) {
+  CHECK_EQ(size_bytes_, 0u);
+  CHECK_EQ(start_.offset, 0u);
+  scratch_ += EncodeSegmentHeader(header);
+  size_bytes_ += kSegmentHeaderBytes;
+}
+
+void BatchWriter::Begin() {
+  place_seed_ = PlaceSeed(segment_seed_, start_.offset + size_bytes_);
+  body_crc_ = place_seed_;
+  body_bytes_ = 0;
+  header_at_ = scratch_.size();
+  scratch_.append(kRecordHeaderBytes, '\0');
+}
+
+void BatchWriter::Bytes(std::string_view bytes) {
+  scratch_ += bytes;
+  body_crc_ = Crc32c(body_crc_, bytes);
+  body_bytes_ += bytes.size();
+}
+
+void BatchWriter::Payload(const Buffer& payload) {
+  if (payload.size() <= kCopiedPayloadBytesMax) {
+    Bytes(payload.view());
+    return;
+  }
+  body_crc_ = Crc32c(body_crc_, payload.view());
+  body_bytes_ += payload.size();
+  pieces_.push_back({scratch_.size(), payload});
+}
+
+void BatchWriter::End(RecordType type, uint16_t flags, GroupKey key) {
+  CHECK_LE(body_bytes_, kRecordBodyBytesMax);
+  RecordHeader header;
+  header.body_bytes = static_cast<uint32_t>(body_bytes_);
+  const size_t record_bytes = RecordBytes(body_bytes_);
+  const std::string_view zeros("\0\0\0\0\0\0\0", 7);
+  Bytes(zeros.substr(0, record_bytes - kRecordHeaderBytes - body_bytes_));
+  header.type = type;
+  header.flags = flags;
+  header.key = key;
+  header.body_crc = body_crc_;
+  header.batch = batch_;
+  header.synced = synced_;
+  std::string encoded;
+  encoded.reserve(kRecordHeaderBytes);
+  EncodeHeader(header, place_seed_, &encoded);
+  CHECK_EQ(encoded.size(), kRecordHeaderBytes);
+  scratch_.replace(header_at_, kRecordHeaderBytes, encoded);
+  size_bytes_ += record_bytes;
+}
+
+void BatchWriter::Add(RecordType type, uint16_t flags, GroupKey key,
+                      std::string_view body) {
+  Begin();
+  Bytes(body);
+  End(type, flags, key);
+}
+
+void BatchWriter::AddEntries(RecordType type, GroupKey key,
+                             const HardState* hard_state,
+                             absl::Span<const Entry> entries) {
+  Begin();
+  std::string fixed;
+  fixed.reserve(kHardStateBytes + kEntriesFixedBytes +
+                entries.size() * kEntryHeaderBytes);
+  if (hard_state != nullptr) {
+    PutFixed<uint64_t>(&fixed, hard_state->term.value());
+    PutFixed<uint32_t>(&fixed, hard_state->voted_for.value());
+    PutFixed<uint32_t>(&fixed, 0);
+  }
+  PutFixed<uint32_t>(&fixed, static_cast<uint32_t>(entries.size()));
+  PutFixed<uint32_t>(&fixed, 0);
+  for (const Entry& entry : entries) {
+    PutFixed<uint64_t>(&fixed, entry.term.value());
+    PutFixed<uint64_t>(&fixed, entry.index.value());
+    PutFixed<int64_t>(&fixed, entry.log_time.ns());
+    PutFixed<int64_t>(&fixed, entry.leader_wall.earliest.ns());
+    PutFixed<int64_t>(&fixed, entry.leader_wall.latest.ns());
+    PutFixed<uint8_t>(&fixed, static_cast<uint8_t>(entry.kind));
+    PutFixed<uint8_t>(&fixed, entry.version);
+    PutFixed<uint16_t>(&fixed, 0);
+    PutFixed<uint32_t>(&fixed, static_cast<uint32_t>(entry.payload.size()));
+  }
+  Bytes(fixed);
+  for (const Entry& entry : entries) Payload(entry.payload);
+  End(type, hard_state != nullptr ? kFlagHardState : uint16_t{0}, key);
+}
+
+std::vector<Buffer> BatchWriter::Take() {
+  const Buffer scratch = Buffer::Copy(scratch_);
+  std::vector<Buffer> result;
+  result.reserve(2 * pieces_.size() + 1);
+  size_t begin = 0;
+  for (Piece& piece : pieces_) {
+    if (piece.scratch_end > begin) {
+      result.push_back(scratch.Slice(begin, piece.scratch_end - begin));
+      begin = piece.scratch_end;
+    }
+    result.push_back(std::move(piece.payload));
+  }
+  if (scratch.size() > begin) result.push_back(scratch.Suffix(begin));
+  pieces_.clear();
+  return result;
+}
+
+}  // namespace quorate::raft

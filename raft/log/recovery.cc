@@ -1,0 +1,290 @@
+#include "raft/log/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr uint64_t kSegmentBytesMin = 16 << 10;
+constexpr uint64_t kSegmentBytesMax = 1 << 30;
+constexpr size_t kBatchBytesMax = 6 << 20;
+
+LogOptions Clamped(LogOptions options) {
+  options.segment_bytes =
+      std::clamp(options.segment_bytes, kSegmentBytesMin, kSegmentBytesMax);
+  options.batch_bytes_max =
+      std::clamp<size_t>(options.batch_bytes_max, 4096, kBatchBytesMax);
+  options.group_bytes_max = std::clamp<size_t>(options.group_bytes_max, 1024,
+                                               options.batch_bytes_max);
+  return options;
+}
+
+absl::Status Annotate(const absl::Status& status, const std::string& what) {
+  return absl::Status(status.code(),
+                      absl::StrCat(what, ": ", std::string(status.message())));
+}
+
+}  // namespace
+
+Recovery::Recovery(env::Env& env, const LogOptions& options, Log::Opened opened)
+    : env_(env), options_(Clamped(options)), opened_(std::move(opened)) {
+  pending_ =
+      env_.disk.List([this](absl::StatusOr<std::vector<std::string>> names) {
+        OnListed(std::move(names));
+      });
+}
+
+void Recovery::Fail(absl::Status status) {
+  Log::Opened opened = std::move(opened_);
+  opened(Annotate(status, "cannot open the log"));
+}
+
+void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
+  if (!names.ok()) return Fail(names.status());
+  for (const std::string& name : *names) {
+    const uint64_t number = ParseSegmentName(name);
+    if (number == 0) continue;
+    files_[number];
+    heads_left_.push_back(number);
+  }
+  if (files_.empty()) {
+    return Fail(absl::DataLossError(
+        "all its files (log-*) are missing although the store was founded; "
+        "restore them, or found the store anew in an empty directory"));
+  }
+  ReadNextHead();
+}
+
+void Recovery::ReadNextHead() {
+  if (heads_left_.empty()) return FindLast();
+  const uint64_t number = heads_left_.back();
+  heads_left_.pop_back();
+  pending_ = env_.disk.Open(
+      SegmentName(number), env::Disk::OpenMode::kExisting,
+      [this, number](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Fail(file.status());
+        file_ = *std::move(file);
+        pending_ = file_->Size([this, number](absl::StatusOr<uint64_t> size) {
+          if (!size.ok()) return Fail(size.status());
+          const uint64_t bytes = *size;
+          pending_ =
+              file_->Read(0, kSegmentHeaderBytes,
+                          [this, number, bytes](absl::StatusOr<Buffer> head) {
+                            OnHead(number, bytes, std::move(head));
+                          });
+        });
+      });
+}
+
+void Recovery::OnHead(uint64_t number, uint64_t bytes,
+                      absl::StatusOr<Buffer> head) {
+  if (!head.ok()) return Fail(Annotate(head.status(), SegmentName(number)));
+  FileHead& file = files_[number];
+  file.bytes = bytes;
+  const auto header = DecodeSegmentHeader(head->view());
+  if (absl::IsFailedPrecondition(header.status())) {
+    return Fail(Annotate(header.status(), SegmentName(number)));
+  }
+  if (header.ok()) {
+    if (header->cluster != options_.cluster ||
+        header->store != options_.store) {
+      return Fail(absl::FailedPreconditionError(absl::StrCat(
+          SegmentName(number), " belongs to store ", header->store.value(),
+          " of cluster ", header->cluster.value(), ", this is store ",
+          options_.store.value(), " of cluster ", options_.cluster.value(),
+          "; put it back where it came from")));
+    }
+    // A file that was renamed to be overwritten and was not yet has the header of its former number.
+    file.header_ok = header->number == number;
+    file.header = *header;
+  }
+  ReadNextHead();
+}
+
+void Recovery::ReadWhole(uint64_t number, uint64_t limit,
+                         absl::AnyInvocable<void()> next) {
+  next_ = std::move(next);
+  bytes_.clear();
+  limit = std::min(limit, files_[number].bytes);
+  pending_ = env_.disk.Open(
+      SegmentName(number), env::Disk::OpenMode::kExisting,
+      [this, limit](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Fail(file.status());
+        file_ = *std::move(file);
+        bytes_.reserve(limit);
+        ReadMore(limit);
+      });
+}
+
+void Recovery::ReadMore(uint64_t limit) {
+  if (bytes_.size() >= limit) return std::exchange(next_, nullptr)();
+  const size_t size =
+      std::min<uint64_t>(limit - bytes_.size(), env::kDiskOperationBytesMax);
+  pending_ = file_->Read(bytes_.size(), size,
+                         [this, limit](absl::StatusOr<Buffer> read) {
+                           if (!read.ok()) return Fail(read.status());
+                           bytes_ += read->view();
+                           ReadMore(read->empty() ? bytes_.size() : limit);
+                         });
+}
+
+void Recovery::FindLast() {
+  for (const auto& [number, file] : files_) candidates_.push_back(number);
+  OnLastCandidate();
+}
+
+// The last segment is the newest whose opening was complete: before that nothing in it was acknowledged.
+void Recovery::OnLastCandidate() {
+  if (candidates_.empty()) {
+    return Fail(absl::DataLossError(
+        "none of its segments can be read from the beginning; this replica's "
+        "log is lost: found the store anew in an empty directory and let it "
+        "return as a new member"));
+  }
+  const uint64_t number = candidates_.back();
+  candidates_.pop_back();
+  ReadWhole(number, ~uint64_t{0}, [this, number] {
+    const uint32_t seed = SegmentSeed(options_.cluster, options_.store, number);
+    last_bytes_ = std::move(bytes_);
+    last_scan_ = ScanSegment(last_bytes_, number, seed);
+    const FileHead& file = files_[number];
+    if (last_scan_.synced == 0 && (last_scan_.opened == 0 || !file.header_ok)) {
+      return OnLastCandidate();
+    }
+    last_ = number;
+    BuildChain();
+  });
+}
+
+void Recovery::BuildChain() {
+  // What stands in the last segment is witnessed by a later record there, or it is suspect from its beginning.
+  last_header_ok_ = files_[last_].header_ok;
+  suspect_from_ = last_scan_.synced;
+  batch_ = last_scan_.batch_max;
+  uint64_t number = last_;
+  while (true) {
+    const FileHead& file = files_[number];
+    LogPlace previous = file.header.previous;
+    if (!file.header_ok) {
+      // Its predecessor is what it was before: the next lower file, to wherever that ends.
+      const auto it = files_.find(number);
+      previous = it == files_.begin()
+                     ? LogPlace{}
+                     : LogPlace{std::prev(it)->first, ~uint64_t{0}};
+    }
+    const auto found = files_.find(previous.segment);
+    if (found == files_.end() || previous.segment >= number) break;
+    // One that was overwritten under a new number, which then was lost, had not been needed any more.
+    if (!found->second.header_ok && found->second.header.number != 0) break;
+    chain_.push_back(previous);
+    number = previous.segment;
+  }
+  previous_ = suspect_from_ > 0 ? LogPlace{last_, suspect_from_}
+              : chain_.empty()  ? LogPlace{}
+                                : chain_.front();
+  ReplayNext();
+}
+
+void Recovery::ReplayNext() {
+  if (chain_.empty()) {
+    return OnReplayed(
+        replay_.AddLast(last_, last_scan_, suspect_from_, last_header_ok_));
+  }
+  const LogPlace place = chain_.back();
+  chain_.pop_back();
+  ReadWhole(place.segment, place.offset, [this, place] {
+    const uint64_t number = place.segment;
+    const bool header_ok = files_[number].header_ok;
+    if (place.offset != ~uint64_t{0} && bytes_.size() < place.offset) {
+      bytes_.resize(
+          place.offset);  // Cut short by somebody: zeros do not verify.
+    }
+    const Scan scan = ScanSegment(
+        bytes_, number, SegmentSeed(options_.cluster, options_.store, number));
+    batch_ = std::max(batch_, scan.batch_max);
+    state_.AddSegment(number, files_[number].bytes);
+    const absl::Status added = replay_.AddClosed(number, scan, header_ok);
+    if (!added.ok()) return OnReplayed(added);
+    ReplayNext();
+  });
+}
+
+void Recovery::OnReplayed(absl::Status status) {
+  if (!status.ok()) return Fail(status);
+  result_ = replay_.Finish();
+  last_bytes_.clear();
+  if (suspect_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
+  if (result_.torn_tail_cut) env_.tracer.Sometimes("log.torn_tail_cut");
+  if (result_.newly_fenced) env_.tracer.Sometimes("log.corrupt_record_fenced");
+  for (const auto& [key, group] : result_.groups) {
+    if (group.fenced.ok() || !env_.tracer.Logs(env::Severity::kError)) continue;
+    env_.tracer.Log(env::Severity::kError,
+                    absl::StrCat("log: ", std::string(group.fenced.message())));
+  }
+  BeginSegment();
+}
+
+void Recovery::BeginSegment() {
+  const uint64_t number = files_.rbegin()->first + 1;
+  SegmentOpening opening;
+  opening.header = {options_.cluster, options_.store, number, previous_};
+  opening.batch = ++batch_;
+  opening.copies = std::move(result_.suspects);
+  opening.unknown_groups_fenced = !result_.unknown_groups_fenced.ok();
+  // Segments that are gone from the chain hold no entries: those of suspect records stand in the new one.
+  std::map<uint64_t, Segment*> segments;
+  for (const auto& segment : state_.segments()) {
+    segments[segment->number] = segment.get();
+  }
+  state_.AddSegment(number, 0);
+  segments[0] = state_.current();
+  for (const auto& [key, recovered] : result_.groups) {
+    GroupLog& group = state_.group(key);
+    group.hard_state = recovered.hard_state;
+    group.boundary = recovered.boundary;
+    group.fenced = recovered.fenced;
+    if (!group.fenced.ok()) continue;
+    const std::vector<uint64_t>& where = result_.where[key];
+    for (size_t i = 0; i < recovered.entries.size(); ++i) {
+      group.live.Append(recovered.entries[i], segments.at(where[i]));
+    }
+  }
+  for (const GroupKey& key : result_.dropped) state_.AddDropped(key);
+  opening.states = state_.States();
+  opener_ = std::make_unique<SegmentOpener>(
+      env_.disk, opening, options_.batch_bytes_max, std::string(),
+      [this](absl::StatusOr<SegmentOpener::Opened> opened) {
+        Finish(std::move(opened));
+      });
+}
+
+void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
+  if (!opened.ok()) return Fail(opened.status());
+  LogImpl::Start start;
+  state_.current()->file_bytes = opened->end;
+  for (const auto& [number, file] : files_) {
+    const bool in_chain = std::any_of(
+        state_.segments().begin(), state_.segments().end(),
+        [number = number](const auto& s) { return s->number == number; });
+    if (!in_chain) start.unused.push_back({SegmentName(number), file.bytes});
+  }
+  start.state = std::move(state_);
+  start.recovered = std::move(result_.groups);
+  start.unknown_groups_fenced = std::move(result_.unknown_groups_fenced);
+  start.current = *std::move(opened);
+  start.batch = batch_;
+  Log::Opened callback = std::move(opened_);
+  callback(std::unique_ptr<Log>(
+      std::make_unique<LogImpl>(env_, options_, std::move(start))));
+}
+
+std::unique_ptr<Operation> Log::Open(env::Env& env, const LogOptions& options,
+                                     Opened opened) {
+  return std::make_unique<Recovery>(env, options, std::move(opened));
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,83 @@
+// raft/log/recovery.h: opens the log: finds the chain of segments, replays it, and writes again what may not be durable.
+//
+// Nothing is ever written into a file of an earlier run. What nothing witnesses as durable (at most the last batch) is copied
+// into a new segment, whose header says where the one before it ends: so a torn tail, or a page that an earlier failed sync
+// left only in memory, can never be read later as something else than it was read as now.
+#ifndef QUORATE_RAFT_LOG_RECOVERY_H_
+#define QUORATE_RAFT_LOG_RECOVERY_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+#include "raft/log/log.h"
+#include "raft/log/log_impl.h"
+#include "raft/log/operation.h"
+#include "raft/log/record.h"
+#include "raft/log/replay.h"
+#include "raft/log/scan.h"
+#include "raft/log/segment_opener.h"
+
+namespace quorate::raft {
+
+class Recovery final : public Operation {
+ public:
+  Recovery(env::Env& env, const LogOptions& options, Log::Opened opened);
+
+ private:
+  struct FileHead {
+    uint64_t bytes = 0;
+    bool header_ok = false;
+    SegmentHeader header;
+  };
+
+  void OnListed(absl::StatusOr<std::vector<std::string>> names);
+  void ReadNextHead();
+  void OnHead(uint64_t number, uint64_t bytes, absl::StatusOr<Buffer> head);
+  // Reads file `number` up to `limit`, then calls `next` with bytes_ filled.
+  void ReadWhole(uint64_t number, uint64_t limit,
+                 absl::AnyInvocable<void()> next);
+  void ReadMore(uint64_t limit);
+  void FindLast();
+  void OnLastCandidate();
+  void BuildChain();
+  void ReplayNext();
+  void OnReplayed(absl::Status status);
+  void BeginSegment();
+  void Finish(absl::StatusOr<SegmentOpener::Opened> opened);
+  void Fail(absl::Status status);
+
+  env::Env& env_;
+  const LogOptions options_;
+  Log::Opened opened_;
+  env::Pending pending_;
+
+  std::map<uint64_t, FileHead> files_;
+  std::vector<uint64_t> heads_left_;
+  std::vector<uint64_t>
+      candidates_;  // For the last segment; the newest at the back.
+  std::unique_ptr<env::File> file_;
+  std::string bytes_;
+  absl::AnyInvocable<void()> next_;
+
+  // The last segment, and the others of the chain, newest first, with where each ends.
+  uint64_t last_ = 0;
+  bool last_header_ok_ = false;
+  std::string last_bytes_;
+  Scan last_scan_;
+  uint64_t suspect_from_ = 0;
+  std::vector<LogPlace> chain_;
+  uint64_t batch_ = 0;
+  Replay replay_;
+  Replay::Result result_;
+  LogPlace previous_;  // For the header of the new segment.
+  LogState state_;
+  std::unique_ptr<SegmentOpener> opener_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_RECOVERY_H_

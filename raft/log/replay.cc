@@ -1,0 +1,238 @@
+#include "raft/log/replay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+std::string Describe(uint64_t segment, const ScannedRecord& record) {
+  return absl::StrCat("bytes ", record.offset, " to ", record.end, " of ",
+                      SegmentName(segment));
+}
+
+absl::Status NewerFormat(uint64_t segment, const ScannedRecord& record) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      SegmentName(segment), " holds at ", record.offset, " a record of type ",
+      static_cast<int>(record.header.type), " version ", record.header.version,
+      ", which this program does not know: it was written by a newer one; "
+      "start that one"));
+}
+
+}  // namespace
+
+void Replay::Fence(GroupKey key, const std::string& why) {
+  Group& group = groups_[key];
+  if (!group.fenced.ok()) return;
+  newly_fenced_ = true;
+  group.fenced = absl::DataLossError(absl::StrCat(
+      "group ", key.group.value(), " is fenced: its log is damaged (", why,
+      "); remove this replica and let it return under a new incarnation"));
+}
+
+void Replay::FenceAll(const std::string& why) {
+  for (const auto& [key, group] : groups_) Fence(key, why);
+  if (unknown_groups_fenced_.ok()) {
+    newly_fenced_ = true;
+    unknown_groups_fenced_ = absl::DataLossError(
+        absl::StrCat("the log is damaged (", why,
+                     ") and may have held groups that are not known any more"));
+  }
+}
+
+void Replay::Damage(const ScannedRecord& record, uint64_t segment) {
+  const std::string where = Describe(segment, record);
+  if (record.kind == ScannedRecord::Kind::kBadBody &&
+      record.header.key.group != GroupId()) {
+    if (!dropped_.contains(record.header.key)) {
+      Fence(record.header.key, where);
+    }
+    return;
+  }
+  if (fence_all_.empty()) fence_all_ = where;
+}
+
+absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
+  if (state.dropped) {
+    groups_.erase(key);
+    dropped_.insert(key);
+    return absl::OkStatus();
+  }
+  const auto found = groups_.find(key);
+  // What the stream gave so far is what the segment says it was: else something was lost that left no damage behind.
+  if (found != groups_.end() && found->second.fenced.ok() && !state.fenced &&
+      (found->second.hard_state != state.hard_state ||
+       found->second.boundary != state.boundary ||
+       found->second.last != state.last)) {
+    Fence(key, "a segment begins with another state than the one before ends");
+  } else if (found == groups_.end() && !first_ && !state.fenced) {
+    Fence(key, "a segment begins with a group that the one before lacks");
+  }
+  Group& group = groups_[key];
+  group.hard_state = state.hard_state;
+  group.boundary = state.boundary;
+  group.last = state.last;
+  if (state.fenced && group.fenced.ok()) {
+    group.fenced = absl::DataLossError(
+        absl::StrCat("group ", key.group.value(),
+                     " is fenced: its log was found damaged at an earlier "
+                     "start; remove this replica and let it return under a "
+                     "new incarnation"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
+                                  EntriesBody body, uint64_t segment) {
+  Group& group = groups_[key];
+  if (body.hard_state.has_value()) group.hard_state = *body.hard_state;
+  if (body.entries.empty()) return absl::OkStatus();
+  const Index from = body.entries.front().index;
+  if (type == RecordType::kAppend) {
+    if (from > group.last + 1) {
+      Fence(key,
+            absl::StrCat("entries after ", group.last.value(), " are missing"));
+    }
+    group.entries.erase(group.entries.lower_bound(from.value()),
+                        group.entries.end());
+    group.last = body.entries.back().index;
+  }
+  for (Entry& entry : body.entries) {
+    if (entry.index <= group.boundary.index) continue;
+    const uint64_t index = entry.index.value();
+    group.entries.insert_or_assign(index,
+                                   Group::Slot{std::move(entry), segment});
+  }
+  return absl::OkStatus();
+}
+
+void Replay::ApplyBoundary(GroupKey key, LogPosition boundary,
+                           bool discard_suffix) {
+  Group& group = groups_[key];
+  group.boundary = boundary;
+  if (discard_suffix) {
+    group.entries.clear();
+    group.last = boundary.index;
+  }
+  group.entries.erase(group.entries.begin(),
+                      group.entries.upper_bound(boundary.index.value()));
+  group.last = std::max(group.last, boundary.index);
+}
+
+absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
+  if (record.header.version != kRecordVersion) {
+    return NewerFormat(segment, record);
+  }
+  const GroupKey key = record.header.key;
+  if (dropped_.contains(key)) return absl::OkStatus();
+  switch (record.header.type) {
+    case RecordType::kState: {
+      auto state = DecodeStateBody(record.body);
+      if (!state.ok()) return state.status();
+      return ApplyState(key, *state);
+    }
+    case RecordType::kAppend:
+    case RecordType::kCarry: {
+      auto body = DecodeEntriesBody(record.header.flags, record.body);
+      if (!body.ok()) return body.status();
+      return ApplyEntries(record.header.type, key, *std::move(body), segment);
+    }
+    case RecordType::kBoundary: {
+      auto boundary = DecodeBoundaryBody(record.body);
+      if (!boundary.ok()) return boundary.status();
+      ApplyBoundary(key, *boundary,
+                    (record.header.flags & kFlagDiscardSuffix) != 0);
+      return absl::OkStatus();
+    }
+    case RecordType::kDrop:
+      groups_.erase(key);
+      dropped_.insert(key);
+      return absl::OkStatus();
+    case RecordType::kOpened: {
+      auto opened = DecodeOpenedBody(record.body);
+      if (!opened.ok()) return opened.status();
+      if (opened->unknown_groups_fenced && unknown_groups_fenced_.ok()) {
+        unknown_groups_fenced_ = absl::DataLossError(
+            "the log was found damaged at an earlier start and may have held "
+            "groups that are not known any more");
+      }
+      return absl::OkStatus();
+    }
+  }
+  return NewerFormat(segment, record);
+}
+
+absl::Status Replay::AddClosed(uint64_t number, const Scan& scan,
+                               bool header_ok) {
+  return AddLast(number, scan, ~uint64_t{0}, header_ok);
+}
+
+absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
+                             uint64_t suspect_from, bool header_ok) {
+  fence_all_.clear();
+  if (!header_ok) {
+    fence_all_ = absl::StrCat("the header of ", SegmentName(number));
+  }
+  for (size_t i = 0; i < scan.records.size(); ++i) {
+    const ScannedRecord& record = scan.records[i];
+    if (record.kind != ScannedRecord::Kind::kGood) {
+      if (record.offset >= suspect_from) {
+        // Stale bytes of a recycled segment are not a torn write; what carries our seed behind the gap is.
+        torn_tail_cut_ = record.kind == ScannedRecord::Kind::kBadBody ||
+                         i + 1 < scan.records.size();
+        break;
+      }
+      Damage(record, number);
+      continue;
+    }
+    const bool suspect = record.offset >= suspect_from;
+    const absl::Status applied = Apply(record, suspect ? 0 : number);
+    if (absl::IsDataLoss(applied)) {
+      // It verifies, yet makes no sense: as good as unreadable.
+      if (fence_all_.empty()) fence_all_ = Describe(number, record);
+      continue;
+    }
+    if (!applied.ok()) return applied;
+    if (suspect && record.header.type != RecordType::kState &&
+        record.header.type != RecordType::kOpened) {
+      suspects_.push_back({record.header.type, record.header.flags,
+                           record.header.key, std::string(record.body)});
+    }
+  }
+  if (!fence_all_.empty()) FenceAll(fence_all_);
+  first_ = false;
+  return absl::OkStatus();
+}
+
+Replay::Result Replay::Finish() {
+  Result result;
+  for (auto& [key, group] : groups_) {
+    RecoveredGroup& recovered = result.groups[key];
+    std::vector<uint64_t>& where = result.where[key];
+    recovered.hard_state = group.hard_state;
+    recovered.boundary = group.boundary;
+    Index last = group.boundary.index;
+    for (auto& [index, slot] : group.entries) {
+      if (index != last.value() + 1) break;
+      last = slot.entry.index;
+      recovered.entries.push_back(std::move(slot.entry));
+      where.push_back(slot.segment);
+    }
+    if (last != group.last) {
+      Fence(key, absl::StrCat("entries after ", last.value(), " up to ",
+                              group.last.value(), " are missing"));
+    }
+    recovered.fenced = group.fenced;
+  }
+  result.dropped = std::move(dropped_);
+  result.unknown_groups_fenced = unknown_groups_fenced_;
+  result.suspects = std::move(suspects_);
+  result.torn_tail_cut = torn_tail_cut_;
+  result.newly_fenced = newly_fenced_;
+  return result;
+}
+
+}  // namespace quorate::raft

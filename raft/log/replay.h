@@ -1,0 +1,86 @@
+// raft/log/replay.h: from the records of all segments, in physical order, to what each group had. Pure.
+//
+// Order of calls: AddClosed for each segment of the chain but the last, AddLast for that, Finish.
+#ifndef QUORATE_RAFT_LOG_REPLAY_H_
+#define QUORATE_RAFT_LOG_REPLAY_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "raft/log/log.h"
+#include "raft/log/record.h"
+#include "raft/log/scan.h"
+
+namespace quorate::raft {
+
+// A record whose durability nothing witnesses yet: recovery writes it again.
+struct SuspectRecord {
+  RecordType type;
+  uint16_t flags;
+  GroupKey key;
+  std::string body;
+};
+
+class Replay {
+ public:
+  struct Result {
+    std::map<GroupKey, RecoveredGroup> groups;
+    // The segment that holds each entry of a group, beside RecoveredGroup::entries; 0: only a suspect record does.
+    std::map<GroupKey, std::vector<uint64_t>> where;
+    std::set<GroupKey> dropped;
+    absl::Status unknown_groups_fenced;
+    std::vector<SuspectRecord> suspects;
+    bool torn_tail_cut = false;
+    bool newly_fenced = false;
+  };
+
+  // A segment whose whole extent is known to have been durable: whatever is unreadable is damage. `header_ok`: its header
+  // verified. kFailedPrecondition: a record of a later format.
+  absl::Status AddClosed(uint64_t number, const Scan& scan, bool header_ok);
+  // The last segment, opened. `suspect_from`: first offset that nothing witnesses; what is bad from there on is a torn tail.
+  absl::Status AddLast(uint64_t number, const Scan& scan, uint64_t suspect_from,
+                       bool header_ok);
+  Result Finish();
+
+ private:
+  struct Group {
+    HardState hard_state;
+    LogPosition boundary;
+    Index last;  // What the records say, readable or not.
+    struct Slot {
+      Entry entry;
+      uint64_t segment;
+    };
+    absl::btree_map<uint64_t, Slot> entries;
+    absl::Status fenced;
+  };
+
+  absl::Status Apply(const ScannedRecord& record, uint64_t segment);
+  absl::Status ApplyState(GroupKey key, const StateBody& state);
+  absl::Status ApplyEntries(RecordType type, GroupKey key, EntriesBody body,
+                            uint64_t segment);
+  void ApplyBoundary(GroupKey key, LogPosition boundary, bool discard_suffix);
+  void Damage(const ScannedRecord& record, uint64_t segment);
+  void Fence(GroupKey key, const std::string& why);
+  void FenceAll(const std::string& why);
+
+  bool first_ = true;
+  std::map<GroupKey, Group> groups_;
+  std::set<GroupKey> dropped_;
+  absl::Status unknown_groups_fenced_;
+  // Why every group with state in the segment being read is to be fenced; empty: none.
+  std::string fence_all_;
+  std::vector<SuspectRecord> suspects_;
+  bool torn_tail_cut_ = false;
+  bool newly_fenced_ = false;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_REPLAY_H_

@@ -1,0 +1,66 @@
+#include "raft/log/scan.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+// A good record at or after `offset`, or the end.
+uint64_t NextGood(std::string_view segment, uint64_t offset,
+                  uint32_t segment_seed) {
+  RecordView view;
+  for (; offset + kRecordHeaderBytes <= segment.size();
+       offset += kRecordAlignment) {
+    if (CheckRecord(segment, offset, segment_seed, &view) ==
+        RecordCheck::kGood) {
+      return offset;
+    }
+  }
+  return segment.size();
+}
+
+}  // namespace
+
+Scan ScanSegment(std::string_view segment, uint64_t number,
+                 uint32_t segment_seed) {
+  Scan scan;
+  bool all_good = true;
+  uint64_t offset = kSegmentHeaderBytes;
+  while (offset < segment.size()) {
+    ScannedRecord record;
+    record.offset = offset;
+    RecordView view;
+    const RecordCheck check = CheckRecord(segment, offset, segment_seed, &view);
+    if (check == RecordCheck::kBadHeader) {
+      record.kind = ScannedRecord::Kind::kUnreadable;
+      record.end = NextGood(segment, offset + kRecordAlignment, segment_seed);
+      all_good = false;
+    } else {
+      record.header = view.header;
+      record.end = std::min<uint64_t>(
+          segment.size(), offset + RecordBytes(view.header.body_bytes));
+      if (check == RecordCheck::kGood) {
+        record.body = view.body;
+        scan.batch_max = std::max(scan.batch_max, view.header.batch);
+        if (view.header.synced.segment == number) {
+          scan.synced = std::max(scan.synced, view.header.synced.offset);
+        }
+        if (view.header.type == RecordType::kOpened && all_good &&
+            scan.opened == 0) {
+          scan.opened = record.end;
+        }
+      } else {
+        record.kind = ScannedRecord::Kind::kBadBody;
+        all_good = false;
+      }
+    }
+    CHECK_LT(offset, record.end);
+    offset = record.end;
+    scan.records.push_back(record);
+  }
+  return scan;
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,94 @@
+#include "raft/log/segment_opener.h"
+
+#include "env/check.h"
+
+namespace quorate::raft {
+
+std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
+                                               size_t write_bytes_max) {
+  const SegmentHeader& header = opening.header;
+  const uint32_t seed =
+      SegmentSeed(header.cluster, header.store, header.number);
+  std::vector<std::vector<Buffer>> writes;
+  LogPlace place{header.number, 0};
+  BatchWriter writer;
+  writer.Start(seed, place, header.previous, opening.batch);
+  writer.AddSegmentHeader(header);
+  const auto add = [&](RecordType type, uint16_t flags, GroupKey key,
+                       std::string_view body) {
+    if (writer.size_bytes() + RecordBytes(body.size()) > write_bytes_max) {
+      place.offset += writer.size_bytes();
+      writes.push_back(writer.Take());
+      writer.Start(seed, place, header.previous, opening.batch);
+    }
+    writer.Add(type, flags, key, body);
+  };
+  // Copies first: then the states are those at the end of the stream so far, which recovery compares.
+  for (const SuspectRecord& copy : opening.copies) {
+    add(copy.type, copy.flags, copy.key, copy.body);
+  }
+  for (const auto& [key, state] : opening.states) {
+    add(RecordType::kState, 0, key, EncodeStateBody(state));
+  }
+  add(RecordType::kOpened, 0, GroupKey{},
+      EncodeOpenedBody({opening.states.size(), opening.unknown_groups_fenced}));
+  writes.push_back(writer.Take());
+  return writes;
+}
+
+SegmentOpener::SegmentOpener(env::Disk& disk, const SegmentOpening& opening,
+                             size_t write_bytes_max, std::string recycled,
+                             Done done)
+    : disk_(disk),
+      name_(SegmentName(opening.header.number)),
+      done_(std::move(done)) {
+  for (auto& write : EncodeOpening(opening, write_bytes_max)) {
+    writes_.push_back(std::move(write));
+  }
+  if (recycled.empty()) {
+    OpenFile(env::Disk::OpenMode::kCreate);
+    return;
+  }
+  pending_ = disk_.Rename(recycled, name_, [this](absl::Status status) {
+    if (!status.ok()) return Finish(status);
+    OpenFile(env::Disk::OpenMode::kExisting);
+  });
+}
+
+void SegmentOpener::OpenFile(env::Disk::OpenMode mode) {
+  pending_ = disk_.Open(
+      name_, mode, [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Finish(file.status());
+        opened_.file = *std::move(file);
+        // Before anything is written: under its old name the file is still part of the chain, as far as a crash can tell.
+        pending_ = disk_.SyncDirectory([this](absl::Status status) {
+          if (!status.ok()) return Finish(status);
+          WriteNext();
+        });
+      });
+}
+
+void SegmentOpener::WriteNext() {
+  if (writes_.empty()) return Finish(absl::OkStatus());
+  uint64_t size = 0;
+  for (const Buffer& piece : writes_.front()) size += piece.size();
+  CHECK_LE(size, env::kDiskOperationBytesMax);
+  pending_ = opened_.file->Write(opened_.end, writes_.front(),
+                                 env::Durability::kDurable,
+                                 [this, size](absl::Status status) {
+                                   if (!status.ok()) return Finish(status);
+                                   opened_.end += size;
+                                   opened_.written_bytes += size;
+                                   ++opened_.writes;
+                                   writes_.pop_front();
+                                   WriteNext();
+                                 });
+}
+
+void SegmentOpener::Finish(absl::Status status) {
+  Done done = std::move(done_);
+  if (!status.ok()) return done(status);
+  done(std::move(opened_));
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,204 @@
+#include "raft/log/snapshot_format.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "env/disk.h"
+#include "raft/core/configuration.h"
+#include "raft/log/little_endian.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr std::string_view kFooterMagic = "quoratSN";
+constexpr size_t kNameBytes = 64;
+
+absl::Status Damaged(const char* what) {
+  return absl::DataLossError(
+      absl::StrCat("the snapshot's ", what, " does not verify"));
+}
+
+uint32_t BlockSeed(GroupKey group, LogPosition position, uint64_t number) {
+  return Crc32cSeed(group.incarnation.value(), position.index.value(), number);
+}
+
+// Reads `digits` hexadecimal digits and takes them off.
+bool TakeHex(std::string_view* name, size_t digits, uint64_t* value) {
+  if (name->size() < digits) return false;
+  *value = 0;
+  for (char c : name->substr(0, digits)) {
+    if (c >= '0' && c <= '9') {
+      *value = *value << 4 | static_cast<uint64_t>(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+      *value = *value << 4 | static_cast<uint64_t>(c - 'a' + 10);
+    } else {
+      return false;
+    }
+  }
+  name->remove_prefix(digits);
+  return true;
+}
+
+bool TakeDash(std::string_view* name) {
+  if (name->empty() || name->front() != '-') return false;
+  name->remove_prefix(1);
+  return true;
+}
+
+}  // namespace
+
+std::string SnapshotName(GroupKey group, LogPosition position) {
+  const std::string name = absl::StrFormat(
+      "snap-%08x-%016x-%016x-%016x", group.group.value(),
+      group.incarnation.value(), position.term.value(), position.index.value());
+  CHECK_EQ(name.size(), kNameBytes);
+  return name;
+}
+
+std::optional<SnapshotFileName> ParseSnapshotName(std::string_view name) {
+  if (name.substr(0, kSnapshotPrefix.size()) != kSnapshotPrefix) {
+    return std::nullopt;
+  }
+  name.remove_prefix(kSnapshotPrefix.size());
+  uint64_t group = 0;
+  uint64_t incarnation = 0;
+  uint64_t term = 0;
+  uint64_t index = 0;
+  if (!TakeHex(&name, 8, &group) || !TakeDash(&name) ||
+      !TakeHex(&name, 16, &incarnation) || !TakeDash(&name) ||
+      !TakeHex(&name, 16, &term) || !TakeDash(&name) ||
+      !TakeHex(&name, 16, &index)) {
+    return std::nullopt;
+  }
+  if (!name.empty() && name.front() != '.') return std::nullopt;
+  SnapshotFileName result;
+  result.group = {GroupId(static_cast<uint32_t>(group)),
+                  GroupIncarnation(incarnation)};
+  result.position = {Term(term), Index(index)};
+  result.staging = !name.empty();
+  return result;
+}
+
+uint32_t SnapshotBlockCrc(GroupKey group, LogPosition position, uint64_t number,
+                          std::string_view bytes) {
+  return Crc32c(BlockSeed(group, position, number), bytes);
+}
+
+void SnapshotChecksums::Add(std::string_view bytes) {
+  crc32c_ = Crc32c(crc32c_, bytes);
+  while (!bytes.empty()) {
+    const size_t used = size_bytes_ % kSnapshotBlockBytes;
+    if (used == 0) {
+      blocks_.push_back(BlockSeed(group_, position_, blocks_.size()));
+    }
+    const std::string_view part = bytes.substr(0, kSnapshotBlockBytes - used);
+    blocks_.back() = Crc32c(blocks_.back(), part);
+    size_bytes_ += part.size();
+    bytes.remove_prefix(part.size());
+  }
+}
+
+std::string EncodeSnapshotEnd(ClusterId cluster, StoreIncarnation store,
+                              const SnapshotTrailer& trailer) {
+  const SnapshotDescriptor& descriptor = trailer.descriptor;
+  std::string out;
+  for (uint32_t block : trailer.blocks) PutFixed<uint32_t>(&out, block);
+  PutFixed<uint32_t>(&out, trailer.group.group.value());
+  PutFixed<uint32_t>(&out, kSnapshotBlockBytes);
+  PutFixed<uint64_t>(&out, trailer.group.incarnation.value());
+  PutFixed<uint64_t>(&out, descriptor.position.term.value());
+  PutFixed<uint64_t>(&out, descriptor.position.index.value());
+  PutFixed<int64_t>(&out, descriptor.log_time.ns());
+  PutFixed<uint64_t>(&out, descriptor.size_bytes);
+  PutFixed<uint32_t>(&out, descriptor.crc32c);
+  const Buffer configuration = EncodeConfiguration(descriptor.configuration);
+  PutFixed<uint32_t>(&out, static_cast<uint32_t>(configuration.size()));
+  out += configuration.view();
+
+  const auto trailer_bytes = static_cast<uint32_t>(out.size());
+  const uint32_t trailer_crc = Crc32c(0, out);
+  std::string footer(kFooterMagic);
+  PutFixed<uint32_t>(&footer, kSnapshotFormatVersion);
+  PutFixed<uint32_t>(&footer, trailer_bytes);
+  PutFixed<uint64_t>(&footer, descriptor.size_bytes);
+  PutFixed<uint64_t>(&footer, cluster.value());
+  PutFixed<uint64_t>(&footer, store.value());
+  PutFixed<uint32_t>(&footer, trailer_crc);
+  PutFixed<uint32_t>(&footer, Crc32c(0, footer));
+  CHECK_EQ(footer.size(), kSnapshotFooterBytes);
+  return out + footer;
+}
+
+absl::StatusOr<SnapshotFooter> DecodeSnapshotFooter(std::string_view bytes,
+                                                    uint64_t file_bytes) {
+  if (bytes.size() != kSnapshotFooterBytes ||
+      bytes.substr(0, kFooterMagic.size()) != kFooterMagic ||
+      GetFixed<uint32_t>(bytes, kSnapshotFooterBytes - 4) !=
+          Crc32c(0, bytes.substr(0, kSnapshotFooterBytes - 4))) {
+    return Damaged("footer");
+  }
+  const uint32_t version = GetFixed<uint32_t>(bytes, 8);
+  if (version != kSnapshotFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("snapshot format version ", version,
+                     ", this program knows ", kSnapshotFormatVersion));
+  }
+  SnapshotFooter footer;
+  footer.trailer_bytes = GetFixed<uint32_t>(bytes, 12);
+  footer.data_bytes = GetFixed<uint64_t>(bytes, 16);
+  footer.cluster = ClusterId(GetFixed<uint64_t>(bytes, 24));
+  footer.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 32));
+  footer.trailer_crc = GetFixed<uint32_t>(bytes, 40);
+  const uint64_t end = kSnapshotFooterBytes + uint64_t{footer.trailer_bytes};
+  if (footer.trailer_bytes > env::kDiskOperationBytesMax || file_bytes < end ||
+      footer.data_bytes != file_bytes - end) {
+    return Damaged("length");
+  }
+  return footer;
+}
+
+absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
+    std::string_view bytes, const SnapshotFooter& footer) {
+  if (bytes.size() != footer.trailer_bytes ||
+      Crc32c(0, bytes) != footer.trailer_crc) {
+    return Damaged("trailer");
+  }
+  const uint64_t blocks =
+      (footer.data_bytes + kSnapshotBlockBytes - 1) / kSnapshotBlockBytes;
+  if (blocks > bytes.size() / sizeof(uint32_t)) return Damaged("trailer");
+  SnapshotTrailer trailer;
+  FixedReader reader(bytes);
+  trailer.blocks.reserve(blocks);
+  for (uint64_t i = 0; i < blocks; ++i) {
+    trailer.blocks.push_back(reader.Take<uint32_t>());
+  }
+  trailer.group.group = GroupId(reader.Take<uint32_t>());
+  const uint32_t block_bytes = reader.Take<uint32_t>();
+  trailer.group.incarnation = GroupIncarnation(reader.Take<uint64_t>());
+  SnapshotDescriptor& descriptor = trailer.descriptor;
+  descriptor.position.term = Term(reader.Take<uint64_t>());
+  descriptor.position.index = Index(reader.Take<uint64_t>());
+  descriptor.log_time = WallTime(reader.Take<int64_t>());
+  descriptor.size_bytes = reader.Take<uint64_t>();
+  descriptor.crc32c = reader.Take<uint32_t>();
+  const uint32_t configuration_bytes = reader.Take<uint32_t>();
+  if (!reader.ok() || block_bytes != kSnapshotBlockBytes ||
+      descriptor.size_bytes != footer.data_bytes ||
+      reader.rest().size() != configuration_bytes) {
+    return Damaged("trailer");
+  }
+  auto configuration = DecodeConfiguration(reader.rest());
+  if (absl::IsUnimplemented(configuration.status())) {
+    return absl::FailedPreconditionError(
+        "the snapshot's configuration is of a newer version");
+  }
+  if (!configuration.ok()) return Damaged("configuration");
+  descriptor.configuration = *std::move(configuration);
+  return trailer;
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,357 @@
+#include "raft/log/snapshot_store_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::raft {
+namespace {
+
+// Of one Read, so that it stays one disk operation.
+constexpr size_t kReadBytesMax = 4 << 20;
+
+uint64_t RoundUp(uint64_t value, uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+absl::Status NotBegun(const char* what) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("no snapshot is being ", what));
+}
+
+absl::Status Superseded(const SnapshotDescriptor& newest) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("a newer snapshot, at index ", newest.position.index.value(),
+                   ", is here already"));
+}
+
+}  // namespace
+
+SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
+                                     std::map<GroupKey, StoredSnapshot> stored,
+                                     std::map<GroupKey, absl::Status> damaged)
+    : disk_(env.disk),
+      tracer_(env.tracer),
+      options_(options),
+      stored_(std::move(stored)),
+      damaged_(std::move(damaged)),
+      deferred_(env.loop) {
+  for (const auto& [group, snapshot] : stored_) {
+    newest_[group] = snapshot.descriptor;
+  }
+}
+
+template <typename Callback, typename Value>
+void SnapshotStoreImpl::CallLater(Callback done, Value value) {
+  deferred_.Add([done = std::move(done), value = std::move(value)]() mutable {
+    done(std::move(value));
+  });
+}
+
+SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
+    Stagings& stagings, GroupKey group, const SnapshotDescriptor& descriptor,
+    const char* suffix) {
+  Discard(stagings, group);
+  Staging& staging = stagings[group];
+  staging.number = ++stagings_begun_;
+  // A name is used once: what an abandoned file may still get from the disk stays out of the next.
+  staging.file = std::make_unique<SnapshotStaging>(
+      disk_, options_.cluster, options_.store, group, descriptor,
+      absl::StrCat(SnapshotName(group, descriptor.position), suffix,
+                   staging.number));
+  return staging;
+}
+
+void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
+                                uint64_t number) {
+  const auto found = stagings.find(group);
+  if (found == stagings.end()) return;
+  if (number != 0 && number != found->second.number) return;
+  RemoveLater(found->second.file->staging_name());
+  stagings.erase(found);
+}
+
+void SnapshotStoreImpl::Install(Stagings& stagings, GroupKey group) {
+  const SnapshotStaging& staging = *stagings.at(group).file;
+  const auto old = newest_.find(group);
+  if (old != newest_.end() &&
+      old->second.position != staging.descriptor().position) {
+    RemoveLater(SnapshotName(group, old->second.position));
+  }
+  stored_[group] = {staging.descriptor(), staging.checksums().blocks()};
+  newest_[group] = staging.descriptor();
+  damaged_.erase(group);
+  open_files_.erase(group);
+  stagings.erase(group);
+}
+
+void SnapshotStoreImpl::Begin(GroupKey group,
+                              const SnapshotDescriptor& descriptor, Done done) {
+  const absl::Status valid = ValidateConfiguration(descriptor.configuration);
+  if (!valid.ok()) return CallLater(std::move(done), valid);
+  Staging& staging = Start(writing_, group, descriptor, ".w");
+  staging.file->Create([this, group, number = staging.number,
+                        done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) Discard(writing_, group, number);
+    done(status);
+  });
+}
+
+void SnapshotStoreImpl::Append(GroupKey group, Buffer piece, Done done) {
+  const auto found = writing_.find(group);
+  if (found == writing_.end()) {
+    return CallLater(std::move(done), NotBegun("written"));
+  }
+  found->second.file->Append(
+      std::move(piece), [this, group, number = found->second.number,
+                         done = std::move(done)](absl::Status status) mutable {
+        if (!status.ok()) Discard(writing_, group, number);
+        done(status);
+      });
+}
+
+void SnapshotStoreImpl::Finish(GroupKey group, DescriptorDone done) {
+  const auto found = writing_.find(group);
+  if (found == writing_.end()) {
+    return CallLater(std::move(done),
+                     absl::StatusOr<SnapshotDescriptor>(NotBegun("written")));
+  }
+  const auto newest = newest_.find(group);
+  if (newest != newest_.end() &&
+      newest->second.position.index >
+          found->second.file->descriptor().position.index) {
+    Discard(writing_, group);
+    return CallLater(std::move(done), absl::StatusOr<SnapshotDescriptor>(
+                                          Superseded(newest->second)));
+  }
+  found->second.file->Finish(
+      [this, group, number = found->second.number,
+       done = std::move(done)](absl::Status status) mutable {
+        if (!status.ok()) {
+          Discard(writing_, group, number);
+          return done(status);
+        }
+        Install(writing_, group);
+        const SnapshotDescriptor descriptor = newest_.at(group);
+        done(descriptor);
+      });
+}
+
+void SnapshotStoreImpl::Abandon(GroupKey group) { Discard(writing_, group); }
+
+void SnapshotStoreImpl::Receive(
+    GroupKey group, const SnapshotDescriptor& descriptor, uint64_t offset,
+    Buffer chunk, absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) {
+  using Answer = absl::StatusOr<uint64_t>;
+  const absl::Status valid = ValidateConfiguration(descriptor.configuration);
+  if (!valid.ok()) return CallLater(std::move(done), Answer(valid));
+  if (offset > descriptor.size_bytes ||
+      chunk.size() > descriptor.size_bytes - offset ||
+      chunk.size() > env::kDiskOperationBytesMax) {
+    return CallLater(
+        std::move(done),
+        Answer(absl::InvalidArgumentError(absl::StrCat(
+            "a chunk of ", chunk.size(), " bytes at ", offset,
+            " does not fit a snapshot of ", descriptor.size_bytes))));
+  }
+  auto found = receiving_.find(group);
+  if (found == receiving_.end() ||
+      found->second.file->descriptor() != descriptor) {
+    Staging& started = Start(receiving_, group, descriptor, ".r");
+    started.file->Create(
+        [this, group, number = started.number](absl::Status status) {
+          if (!status.ok()) Discard(receiving_, group, number);
+        });
+    found = receiving_.find(group);
+  }
+  SnapshotStaging& staging = *found->second.file;
+  const uint64_t there = staging.checksums().size_bytes();
+  if (offset != there || chunk.empty()) {
+    return CallLater(std::move(done), Answer(there));
+  }
+  const uint64_t end = there + chunk.size();
+  staging.Append(std::move(chunk),
+                 [this, group, number = found->second.number, end,
+                  done = std::move(done)](absl::Status status) mutable {
+                   if (status.ok()) return done(Answer(end));
+                   Discard(receiving_, group, number);
+                   done(Answer(status));
+                 });
+}
+
+void SnapshotStoreImpl::FinishReceive(GroupKey group,
+                                      const SnapshotDescriptor& descriptor,
+                                      Done done) {
+  const auto newest = newest_.find(group);
+  if (newest != newest_.end() && newest->second == descriptor) {
+    // Asked twice.
+    Discard(receiving_, group);
+    return CallLater(std::move(done), absl::OkStatus());
+  }
+  const auto found = receiving_.find(group);
+  if (found == receiving_.end() ||
+      found->second.file->descriptor() != descriptor) {
+    return CallLater(std::move(done), NotBegun("received from there"));
+  }
+  const SnapshotChecksums& checksums = found->second.file->checksums();
+  absl::Status refusal;
+  if (checksums.size_bytes() != descriptor.size_bytes ||
+      checksums.crc32c() != descriptor.crc32c) {
+    refusal = absl::DataLossError(absl::StrCat(
+        "the received snapshot does not verify: ", checksums.size_bytes(),
+        " of ", descriptor.size_bytes, " bytes, checksum ", checksums.crc32c(),
+        " instead of ", descriptor.crc32c));
+  } else if (newest != newest_.end() &&
+             newest->second.position.index > descriptor.position.index) {
+    refusal = Superseded(newest->second);
+  }
+  if (!refusal.ok()) {
+    Discard(receiving_, group);
+    return CallLater(std::move(done), refusal);
+  }
+  found->second.file->Finish(
+      [this, group, number = found->second.number,
+       done = std::move(done)](absl::Status status) mutable {
+        if (status.ok()) {
+          Install(receiving_, group);
+        } else {
+          Discard(receiving_, group, number);
+        }
+        done(status);
+      });
+}
+
+void SnapshotStoreImpl::Read(GroupKey group, LogPosition position,
+                             uint64_t offset, size_t size, ReadDone done) {
+  using Answer = absl::StatusOr<Buffer>;
+  const auto found = stored_.find(group);
+  if (found == stored_.end() || found->second.descriptor.position != position) {
+    return CallLater(std::move(done),
+                     Answer(absl::NotFoundError(absl::StrCat(
+                         "no snapshot at index ", position.index.value()))));
+  }
+  const StoredSnapshot& stored = found->second;
+  const uint64_t total = stored.descriptor.size_bytes;
+  if (offset >= total || size == 0) {
+    return CallLater(std::move(done), Answer(Buffer()));
+  }
+  const uint64_t id = ++readings_begun_;
+  Reading& reading = readings_[id];
+  reading.group = group;
+  reading.offset = offset;
+  reading.size = std::min<uint64_t>({size, kReadBytesMax, total - offset});
+  reading.first_block = offset / kSnapshotBlockBytes;
+  const uint64_t block_end =
+      RoundUp(offset + reading.size, kSnapshotBlockBytes) / kSnapshotBlockBytes;
+  reading.snapshot.descriptor = stored.descriptor;
+  reading.snapshot.blocks.assign(stored.blocks.begin() + reading.first_block,
+                                 stored.blocks.begin() + block_end);
+  reading.done = std::move(done);
+  const auto open = open_files_.find(group);
+  if (open != open_files_.end()) {
+    reading.file = open->second;
+    return ReadBlocks(id);
+  }
+  reading.pending = disk_.Open(
+      SnapshotName(group, position), env::Disk::OpenMode::kExisting,
+      [this, id](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return EndReading(id, file.status());
+        Reading& reading = readings_.at(id);
+        reading.file = std::shared_ptr<env::File>(*std::move(file));
+        const auto newest = stored_.find(reading.group);
+        if (newest != stored_.end() &&
+            newest->second.descriptor == reading.snapshot.descriptor) {
+          open_files_[reading.group] = reading.file;
+        }
+        ReadBlocks(id);
+      });
+}
+
+void SnapshotStoreImpl::ReadBlocks(uint64_t id) {
+  Reading& reading = readings_.at(id);
+  const uint64_t begin = reading.first_block * kSnapshotBlockBytes;
+  const uint64_t end = std::min<uint64_t>(
+      begin + reading.snapshot.blocks.size() * kSnapshotBlockBytes,
+      reading.snapshot.descriptor.size_bytes);
+  reading.pending = reading.file->Read(
+      begin, end - begin, [this, id](absl::StatusOr<Buffer> bytes) {
+        OnBlocks(id, std::move(bytes));
+      });
+}
+
+void SnapshotStoreImpl::OnBlocks(uint64_t id, absl::StatusOr<Buffer> bytes) {
+  if (!bytes.ok()) return EndReading(id, bytes.status());
+  const Reading& reading = readings_.at(id);
+  const SnapshotDescriptor& descriptor = reading.snapshot.descriptor;
+  const uint64_t begin = reading.first_block * kSnapshotBlockBytes;
+  for (size_t i = 0; i < reading.snapshot.blocks.size(); ++i) {
+    const uint64_t number = reading.first_block + i;
+    const size_t block_bytes = std::min<uint64_t>(
+        kSnapshotBlockBytes,
+        descriptor.size_bytes - number * kSnapshotBlockBytes);
+    const size_t at = i * kSnapshotBlockBytes;
+    if (bytes->size() < at + block_bytes ||
+        SnapshotBlockCrc(reading.group, descriptor.position, number,
+                         bytes->view().substr(at, block_bytes)) !=
+            reading.snapshot.blocks[i]) {
+      return EndReading(
+          id, absl::DataLossError(
+                  absl::StrCat("block ", number, " of ",
+                               SnapshotName(reading.group, descriptor.position),
+                               " does not verify")));
+    }
+  }
+  const Buffer slice = bytes->Slice(reading.offset - begin, reading.size);
+  EndReading(id, slice);
+}
+
+void SnapshotStoreImpl::EndReading(uint64_t id, absl::StatusOr<Buffer> result) {
+  ReadDone done = std::move(readings_.at(id).done);
+  readings_.erase(id);
+  done(std::move(result));
+}
+
+void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
+  Discard(writing_, group);
+  Discard(receiving_, group);
+  const auto found = newest_.find(group);
+  if (found != newest_.end()) {
+    RemoveLater(SnapshotName(group, found->second.position));
+  }
+  newest_.erase(group);
+  stored_.erase(group);
+  damaged_.erase(group);
+  open_files_.erase(group);
+  removals_.push_back({std::string(), std::move(done)});
+  if (removals_.size() == 1) RemoveNext();
+}
+
+void SnapshotStoreImpl::RemoveLater(std::string name) {
+  removals_.push_back({std::move(name), nullptr});
+  if (removals_.size() == 1) RemoveNext();
+}
+
+void SnapshotStoreImpl::RemoveNext() {
+  if (removals_.empty()) return;
+  const auto ended = [this](absl::Status status) {
+    Removal removal = std::move(removals_.front());
+    removals_.pop_front();
+    // A file that stays only takes space until the next start removes it.
+    if (!status.ok() && !absl::IsNotFound(status) &&
+        tracer_.Logs(env::Severity::kWarning)) {
+      tracer_.Log(env::Severity::kWarning,
+                  absl::StrCat("snapshot: cannot remove ", removal.name, ": ",
+                               status.ToString()));
+    }
+    RemoveNext();
+    if (removal.done != nullptr) removal.done(status);
+  };
+  const std::string& name = removals_.front().name;
+  removal_pending_ =
+      name.empty() ? disk_.SyncDirectory(ended) : disk_.Remove(name, ended);
+}
+
+}  // namespace quorate::raft

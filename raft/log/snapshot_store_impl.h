@@ -1,0 +1,110 @@
+// raft/log/snapshot_store_impl.h: the snapshot files of a node. See snapshot_store.h for the contract.
+#ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
+#define QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+#include "raft/log/deferred_calls.h"
+#include "raft/log/snapshot_format.h"
+#include "raft/log/snapshot_staging.h"
+#include "raft/log/snapshot_store.h"
+
+namespace quorate::raft {
+
+// A complete snapshot and what is needed to read it.
+struct StoredSnapshot {
+  SnapshotDescriptor descriptor;
+  std::vector<uint32_t> blocks;
+};
+
+class SnapshotStoreImpl final : public SnapshotStore {
+ public:
+  SnapshotStoreImpl(env::Env& env, const LogOptions& options,
+                    std::map<GroupKey, StoredSnapshot> stored,
+                    std::map<GroupKey, absl::Status> damaged);
+
+  const std::map<GroupKey, SnapshotDescriptor>& newest() const override {
+    return newest_;
+  }
+  const std::map<GroupKey, absl::Status>& damaged() const override {
+    return damaged_;
+  }
+  void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
+             Done done) override;
+  void Append(GroupKey group, Buffer piece, Done done) override;
+  void Finish(GroupKey group, DescriptorDone done) override;
+  void Abandon(GroupKey group) override;
+  void Receive(
+      GroupKey group, const SnapshotDescriptor& descriptor, uint64_t offset,
+      Buffer chunk,
+      absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) override;
+  void FinishReceive(GroupKey group, const SnapshotDescriptor& descriptor,
+                     Done done) override;
+  void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
+            ReadDone done) override;
+  void Drop(GroupKey group, Done done) override;
+
+ private:
+  // One file being written. Its callbacks carry its number: a later one of the same group is not theirs.
+  struct Staging {
+    uint64_t number = 0;
+    std::unique_ptr<SnapshotStaging> file;
+  };
+  using Stagings = std::map<GroupKey, Staging>;
+
+  struct Reading {
+    StoredSnapshot snapshot;  // As of the call; `blocks` only of the range.
+    GroupKey group;
+    uint64_t offset = 0;  // Of the first byte asked for.
+    size_t size = 0;      // Asked for.
+    uint64_t first_block = 0;
+    std::shared_ptr<env::File> file;
+    env::Pending pending;
+    ReadDone done;
+  };
+
+  Staging& Start(Stagings& stagings, GroupKey group,
+                 const SnapshotDescriptor& descriptor, const char* suffix);
+  // Throws away what is being written for the group, if anything is; with a number, only that one.
+  void Discard(Stagings& stagings, GroupKey group, uint64_t number = 0);
+  // After a staging file took its final name: it is the newest now.
+  void Install(Stagings& stagings, GroupKey group);
+  void RemoveLater(std::string name);
+  void RemoveNext();
+  void ReadBlocks(uint64_t id);
+  void OnBlocks(uint64_t id, absl::StatusOr<Buffer> bytes);
+  void EndReading(uint64_t id, absl::StatusOr<Buffer> result);
+  template <typename Callback, typename Value>
+  void CallLater(Callback done, Value value);
+
+  env::Disk& disk_;
+  env::Tracer& tracer_;
+  const LogOptions options_;
+  std::map<GroupKey, StoredSnapshot> stored_;
+  std::map<GroupKey, SnapshotDescriptor> newest_;  // Of `stored_`.
+  std::map<GroupKey, absl::Status> damaged_;
+  std::map<GroupKey, std::shared_ptr<env::File>> open_files_;
+  Stagings writing_;
+  Stagings receiving_;
+  uint64_t stagings_begun_ = 0;
+  std::map<uint64_t, Reading> readings_;
+  uint64_t readings_begun_ = 0;
+  // What a removal ends with; empty for files that nobody waits for.
+  struct Removal {
+    std::string name;  // Empty: sync the directory instead.
+    Done done;
+  };
+  std::deque<Removal> removals_;  // The first is under way.
+  env::Pending removal_pending_;
+  DeferredCalls deferred_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
