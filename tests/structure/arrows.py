@@ -132,6 +132,21 @@ def check_globs(path, text):
             yield Finding(path, number, 'glob', 'list the files: a glob hides what belongs to a target')
 
 
+def check_files_have_targets(targets, files):
+    """C++ files that no target builds, and files that a target names but nobody wrote."""
+    named = {}
+    for target in targets:
+        for source in target.srcs + target.hdrs:
+            if not source.startswith(('//', '@')):
+                named[os.path.join(target.package, source.removeprefix(':'))] = target
+    for path in sorted(files):
+        if path.endswith(('.h', '.cc', '.proto')) and not path.startswith('third_party/') and path not in named:
+            yield Finding(path, 1, 'dead-file', 'no target of a BUILD.bazel names this file')
+    for path, target in sorted(named.items()):
+        if path.endswith(('.h', '.cc', '.proto', '.py')) and path not in files:
+            yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'dead-file', f'{path} does not exist')
+
+
 def cycles_between_folders(targets):
     """Pairs of folders that depend on each other in code that is not a test."""
     edges = set()

@@ -85,6 +85,14 @@ class ArrowsTest(unittest.TestCase):
         self.assertEqual(1, len(list(arrows.check_visibility(targets))))
         self.assertEqual(1, len(list(arrows.check_globs('kv/BUILD.bazel', 'srcs = glob(["*.cc"]),'))))
 
+    def test_Files_AsTheyAre_BelongToTargets(self):
+        self.assertNone(arrows.check_files_have_targets(self.targets, set(tree.list_files(self.root))))
+
+    def test_DeadFile_Planted_IsFound(self):
+        targets = tree.parse_build('cc_library(name = "x", srcs = ["a.cc", "gone.cc"])', 'kv')
+        found = list(arrows.check_files_have_targets(targets, {'kv/a.cc', 'kv/dead.cc'}))
+        self.assertEqual(['kv/dead.cc', 'kv/BUILD.bazel'], [f.path for f in found])
+
     def test_Folders_DoNotDependOnEachOtherBothWays(self):
         self.assertEqual([], arrows.cycles_between_folders(self.targets))
         planted = tree.parse_build(library(['//kv:a']), 'raft') + tree.parse_build(library(['//raft:a']), 'kv')

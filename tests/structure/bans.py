@@ -57,7 +57,7 @@ BANS = (
     Ban('file',
         r'\bstd::(?:[io]?fstream|filesystem|fopen|freopen|tmpfile)\b|#include\s*<(?:fstream|filesystem)>|(?<![\w.>:])fopen\s*\(',
         'files are reached through env::Disk; what a main reads or writes it hands in'),
-    Ban('console', r'#include\s*<(?:iostream|cstdio|stdio\.h)>|\bstd::(?:cout|cerr|clog|f?printf|puts)\b|(?<![\w.>:])f?printf\s*\(',
+    Ban('console', r'#include\s*<iostream>|\bstd::(?:cout|cerr|clog|f?printf|puts)\b|(?<![\w.>:])f?printf\s*\(',
         'return text and let the main print it; events go to env::Tracer'),
     Ban('static', r'\bthread_local\b|^\s*static\s+(?!const\b|constexpr\b|constinit\s+const\b|_?[sS]tatic_assert|inline\s+constexpr\b)'
         r'[^(){};]*[;={]', 'no mutable static state: dependencies come in by constructor'),
