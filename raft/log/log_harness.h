@@ -1,0 +1,165 @@
+// raft/log/log_harness.h: a store on a simulated disk, driven step by step: for the tests of this folder.
+#ifndef QUORATE_RAFT_LOG_LOG_HARNESS_H_
+#define QUORATE_RAFT_LOG_LOG_HARNESS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/check.h"
+#include "raft/log/identity.h"
+#include "raft/log/log.h"
+#include "raft/log/snapshot_store.h"
+#include "sim/test_env.h"
+
+namespace quorate::raft {
+
+inline constexpr ClusterId kTestCluster{0xc1};
+inline constexpr NodeId kTestNode{1};
+
+inline GroupKey TestGroup(uint32_t number) {
+  return {GroupId(number), GroupIncarnation(1000 + number)};
+}
+
+inline Entry TestEntry(uint64_t term, uint64_t index,
+                       std::string_view payload) {
+  Entry entry;
+  entry.term = Term(term);
+  entry.index = Index(index);
+  entry.kind = EntryKind::kCommands;
+  entry.log_time = WallTime(static_cast<int64_t>(index) * 1000);
+  entry.leader_wall = {WallTime(static_cast<int64_t>(index)),
+                       WallTime(static_cast<int64_t>(index) + 5)};
+  entry.payload = Buffer::Copy(payload);
+  return entry;
+}
+
+class LogHarness {
+ public:
+  explicit LogHarness(uint64_t seed = 1) : test_(seed) { SmallSegments(); }
+  explicit LogHarness(const sim::WorldOptions& options) : test_(options) {
+    SmallSegments();
+  }
+  ~LogHarness() { Close(); }
+
+  sim::TestEnv& test() { return test_; }
+  sim::World& world() { return test_.world(); }
+  LogOptions& options() { return options_; }
+  Log* log() { return log_.get(); }
+  SnapshotStore* snapshots() { return snapshots_.get(); }
+
+  absl::Status Found() {
+    absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
+    auto operation = FoundStore(test_.env(), kTestCluster, kTestNode,
+                                [&](auto identity) { result = identity; });
+    Run();
+    if (result.ok()) options_.store = result->store;
+    options_.cluster = kTestCluster;
+    return result.status();
+  }
+  absl::StatusOr<StoreIdentity> ReadIdentity(ClusterId cluster = kTestCluster,
+                                             NodeId node = kTestNode) {
+    absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
+    auto operation = ReadStore(test_.env(), cluster, node,
+                               [&](auto identity) { result = identity; });
+    Run();
+    return result;
+  }
+  absl::Status Open() {
+    absl::Status result = absl::UnknownError("not called");
+    auto operation = Log::Open(test_.env(), options_, [&](auto log) {
+      result = log.status();
+      if (log.ok()) log_ = *std::move(log);
+    });
+    Run();
+    return result;
+  }
+  absl::Status OpenSnapshots() {
+    absl::Status result = absl::UnknownError("not called");
+    auto operation = SnapshotStore::Open(test_.env(), options_, [&](auto s) {
+      result = s.status();
+      if (s.ok()) snapshots_ = *std::move(s);
+    });
+    Run();
+    return result;
+  }
+  // Founded and opened, or a failed CHECK.
+  void Start() {
+    const absl::Status found = Found();
+    CHECK(found.ok()) << found;
+    const absl::Status open = Open();
+    CHECK(open.ok()) << open;
+  }
+  void Close() {
+    log_.reset();
+    snapshots_.reset();
+  }
+  void Crash(sim::CrashKind kind) {
+    Close();
+    test_.Crash(kind);
+  }
+  absl::Status Restart(sim::CrashKind kind = sim::CrashKind::kProcess) {
+    Crash(kind);
+    return Open();
+  }
+  // Until nothing is left to do.
+  void Run() { test_.world().RunUntilIdle(); }
+
+  // Calls that wait for their end.
+  absl::Status Append(GroupKey group, std::vector<Entry> entries,
+                      const HardState* hard_state = nullptr) {
+    return Wait([&](Log::Done done) {
+      log_->Append(group, hard_state, entries, std::move(done));
+    });
+  }
+  absl::Status SetBoundary(GroupKey group, LogPosition boundary,
+                           bool discard_suffix = false) {
+    return Wait([&](Log::Done done) {
+      log_->SetBoundary(group, boundary, discard_suffix, std::move(done));
+    });
+  }
+  absl::Status Drop(GroupKey group) {
+    return Wait([&](Log::Done done) { log_->Drop(group, std::move(done)); });
+  }
+  template <typename Call>
+  absl::Status Wait(Call&& call) {
+    absl::Status result = absl::UnknownError("not called");
+    test_.InTurn([&] { call([&](absl::Status status) { result = status; }); });
+    return result;
+  }
+
+  std::vector<std::string> LogFiles() {
+    std::vector<std::string> names;
+    for (const std::string& name :
+         test_.world().DiskFiles(test_.machine())) {
+      if (name.rfind("log-", 0) == 0) names.push_back(name);
+    }
+    return names;
+  }
+  std::string ReadFile(const std::string& name) {
+    return test_.world().ReadDiskFile(test_.machine(), name);
+  }
+  uint64_t Marks(const std::string& mark) {
+    const auto& marks = test_.world().marks();
+    const auto found = marks.find(mark);
+    return found == marks.end() ? 0 : found->second;
+  }
+
+ private:
+  void SmallSegments() {
+    options_.cluster = kTestCluster;
+    options_.segment_bytes = 64 << 10;
+  }
+
+  sim::TestEnv test_;
+  LogOptions options_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<SnapshotStore> snapshots_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_LOG_HARNESS_H_
