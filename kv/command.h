@@ -42,8 +42,8 @@ enum class Op : uint8_t {
   kStrlen = 2,    // key → integer.
   kGetRange = 3,  // key; start, end (inclusive; negative from the end) → bytes
                   // (empty if missing).
-  kExists = 4,  // key… → integer, a key named twice counting twice.
-  kMGet = 5,    // key… → array.
+  kExists = 4,    // key… → integer, a key named twice counting twice.
+  kMGet = 5,      // key… → array.
   kExpireTime =
       6,  // key → integer: absolute milliseconds, -1 no expiry, -2 no key.
   kType = 7,  // key → bytes "string", or kNil.

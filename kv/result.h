@@ -66,8 +66,9 @@ struct ResultView {
   // Of the value read or written; of the command itself where there is no
   // single value. None for a missing key.
   Version version = {};
-  int64_t integer = 0;     // kInteger.
-  std::string_view bytes;  // kBytes; of the other kinds the encoded payload.
+  int64_t integer = 0;  // kInteger.
+  std::string_view bytes =
+      {};  // kBytes; of the other kinds the encoded payload.
 };
 
 // Iterates over an entry's results, or over those nested in one of them.
@@ -87,6 +88,7 @@ class ResultReader {
   ResultView Next();
 
  private:
+  friend class ResultBuilder;
   ResultReader() = default;
 
   std::string_view rest_;
@@ -95,6 +97,7 @@ class ResultReader {
   Version base_;
   bool ok_ = false;
   bool batch_accepted_ = true;
+  bool nested_ = false;
 };
 
 // The elements of a kArray payload.
@@ -135,9 +138,10 @@ class ResultBuilder {
   void AddNil();
   void EndArray();
 
-  // Nested results: BeginNested, any Adds, EndNested.
-  void BeginNested(const ResultView& head, uint32_t count);
-  void EndNested();
+  // Nested results: BeginNested, any Adds, EndNested. `wrote` replaces the
+  // head's.
+  void BeginNested(const ResultView& head);
+  void EndNested(bool wrote);
 
   uint32_t count() const { return count_; }
   // The last result added outside any nesting, as it can be kept and given to
@@ -149,15 +153,20 @@ class ResultBuilder {
   static Buffer Refused(const Version& entry);
 
  private:
-  void AddHead(const ResultView& head, PayloadKind kind);
+  void AddHead(const ResultView& head, PayloadKind kind, size_t payload_bytes);
 
   std::string bytes_;
   Version base_;
   uint32_t count_ = 0;
   size_t last_offset_ = 0;
-  size_t open_offset_ =
-      0;  // Where the size of the open array or nest stands; 0: none.
+  // Of the open array or nest: where its head and its payload begin; a head at
+  // 0 means that none is open.
+  size_t array_offset_ = 0;
+  size_t array_payload_ = 0;
   size_t nest_offset_ = 0;
+  size_t nest_payload_ = 0;
+  Version nest_version_;
+  uint32_t nest_count_ = 0;
 };
 
 }  // namespace quorate::kv

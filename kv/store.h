@@ -80,6 +80,8 @@ class Store final : public raft::StateMachine {
     uint64_t duplicates_answered = 0;
     uint64_t sessions_expired_refused = 0;
     uint64_t sequences_reused_refused = 0;
+    // Stale sequences, full rows and full slots.
+    uint64_t sessions_refused_otherwise = 0;
     uint64_t sessions_made = 0;
     uint64_t sessions_expired = 0;
     uint64_t keys_expired = 0;
@@ -138,6 +140,10 @@ class Store final : public raft::StateMachine {
   uint64_t SlotDigest(Slot slot) const;
   // The same computed from scratch; for tests and judges. Linear.
   uint64_t RecomputeDigest() const;
+
+  // Frees up to about so many pages of what was removed or replaced. False when
+  // nothing is left. Every entry does a little; an idle turn may do more.
+  bool Reclaim(size_t pages_max);
 
   Counters counters() const;
 

@@ -1,0 +1,436 @@
+#include "kv/evaluate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "env/check.h"
+#include "env/number.h"
+
+namespace quorate::kv {
+namespace {
+
+// One command at work. Results go to nobody when the builder is null.
+class Evaluator {
+ public:
+  Evaluator(const Evaluation& evaluation, ResultBuilder* results)
+      : keyspace_(evaluation.keyspace),
+        now_ms_(evaluation.now_ms),
+        version_(evaluation.version),
+        payload_(evaluation.payload),
+        results_(results) {}
+
+  // True if it changed something.
+  bool Run(const CommandView& command);
+
+ private:
+  using Key = Keyspace::Key;
+
+  bool Get(const CommandView& command);
+  bool Strlen(const CommandView& command);
+  bool GetRange(const CommandView& command);
+  bool Exists(const CommandView& command);
+  bool MGet(const CommandView& command);
+  bool ExpireTime(const CommandView& command);
+  bool Type(const CommandView& command);
+  bool Set(const CommandView& command);
+  bool GetDel(const CommandView& command);
+  bool Del(const CommandView& command);
+  bool IncrBy(const CommandView& command);
+  bool Append(const CommandView& command);
+  bool MSet(const CommandView& command);
+  bool ExpireAt(const CommandView& command);
+  bool Persist(const CommandView& command);
+  bool Atomic(const CommandView& command);
+  bool Flush(const CommandView& command);
+
+  Key NextKey(const CommandView& command, ArgumentReader* arguments) const {
+    return keyspace_.MakeKey(command.slot, arguments->Next());
+  }
+  // The only or first key of a command.
+  Key FirstKey(const CommandView& command) const {
+    ArgumentReader arguments = command.arguments;
+    return NextKey(command, &arguments);
+  }
+  const Record* Find(const Key& key) const {
+    return keyspace_.Find(key, now_ms_);
+  }
+  // For writes: removes what is due.
+  const Record* FindForWrite(const Key& key);
+  bool VersionIs(const Record* record, const Version& expected) const {
+    return record == nullptr ? expected.none() : record->version() == expected;
+  }
+  // A value as it arrived, shared or copied.
+  ValueSource Arrived(std::string_view value);
+  // Puts, or removes where the expiry is due already.
+  void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
+             bool has_expiry);
+
+  // Results. Each returns `wrote`.
+  ResultView Head(ResultStatus status, const Version& version, bool wrote) {
+    return {.status = status, .wrote = wrote, .version = version};
+  }
+  bool ReplyNone(ResultStatus status, const Version& version, bool wrote) {
+    if (results_ != nullptr) results_->AddNone(Head(status, version, wrote));
+    return wrote;
+  }
+  bool ReplyInteger(int64_t value, const Version& version, bool wrote) {
+    if (results_ != nullptr) {
+      results_->AddInteger(Head(ResultStatus::kOk, version, wrote), value);
+    }
+    return wrote;
+  }
+  bool ReplyBytes(ResultStatus status, std::string_view bytes,
+                  const Version& version, bool wrote) {
+    if (results_ != nullptr) {
+      results_->AddBytes(Head(status, version, wrote), bytes);
+    }
+    return wrote;
+  }
+  bool ReplyNil() { return ReplyNone(ResultStatus::kNil, Version{}, false); }
+
+  Keyspace& keyspace_;
+  const int64_t now_ms_;
+  const Version version_;
+  const Buffer& payload_;
+  ResultBuilder* results_;
+  Buffer slice_;  // Of the value being written, where it is shared.
+};
+
+Version VersionOf(const Record* record) {
+  return record == nullptr ? Version{} : record->version();
+}
+
+const Record* Evaluator::FindForWrite(const Key& key) {
+  const Record* record = keyspace_.FindEvenIfDue(key);
+  if (record == nullptr) return nullptr;
+  const int64_t expire_at_ms = record->expire_at_ms();
+  if (expire_at_ms == 0 || expire_at_ms > now_ms_) return record;
+  keyspace_.EraseDue(key);
+  return nullptr;
+}
+
+ValueSource Evaluator::Arrived(std::string_view value) {
+  if (value.size() < kSharedValueBytesMin ||
+      value.size() < payload_.block_size() / 2) {
+    return {.head = value};
+  }
+  slice_ = SliceOf(payload_, value);
+  return {.shared = &slice_};
+}
+
+void Evaluator::Write(const Key& key, const ValueSource& value,
+                      int64_t expire_at_ms, bool has_expiry) {
+  if (has_expiry && expire_at_ms <= now_ms_) {
+    keyspace_.Erase(key);
+    return;
+  }
+  keyspace_.Put(key, value, version_, expire_at_ms);
+}
+
+bool Evaluator::Get(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) return ReplyNil();
+  return ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
+                    /*wrote=*/false);
+}
+
+bool Evaluator::Strlen(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  const size_t size = record == nullptr ? 0 : record->value().size();
+  return ReplyInteger(static_cast<int64_t>(size), VersionOf(record),
+                      /*wrote=*/false);
+}
+
+bool Evaluator::GetRange(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  return ReplyBytes(
+      ResultStatus::kOk,
+      record == nullptr
+          ? std::string_view()
+          : ValueRange(record->value(), command.numbers[0], command.numbers[1]),
+      VersionOf(record), /*wrote=*/false);
+}
+
+bool Evaluator::Exists(const CommandView& command) {
+  int64_t found = 0;
+  ArgumentReader arguments = command.arguments;
+  while (arguments.count() > 0) {
+    if (Find(NextKey(command, &arguments)) != nullptr) ++found;
+  }
+  return ReplyInteger(found, version_, /*wrote=*/false);
+}
+
+bool Evaluator::MGet(const CommandView& command) {
+  if (results_ == nullptr) return false;
+  ArgumentReader arguments = command.arguments;
+  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
+                       arguments.count());
+  while (arguments.count() > 0) {
+    const Record* record = Find(NextKey(command, &arguments));
+    if (record == nullptr) {
+      results_->AddNil();
+    } else {
+      results_->AddElement(record->value());
+    }
+  }
+  results_->EndArray();
+  return false;
+}
+
+bool Evaluator::ExpireTime(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  int64_t answer = -2;
+  if (record != nullptr) {
+    answer = record->expire_at_ms() == 0 ? -1 : record->expire_at_ms();
+  }
+  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
+}
+
+bool Evaluator::Type(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) return ReplyNil();
+  return ReplyBytes(ResultStatus::kOk, "string", record->version(),
+                    /*wrote=*/false);
+}
+
+bool Evaluator::Set(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view value = arguments.Next();
+  const Record* old = FindForWrite(key);
+  bool holds = true;
+  if (command.has_expected) holds = VersionIs(old, command.expected);
+  if ((command.flags & kIfAbsent) != 0) holds = old == nullptr;
+  if ((command.flags & kIfPresent) != 0) holds = old != nullptr;
+  const ResultStatus status =
+      holds ? ResultStatus::kOk : ResultStatus::kConditionFailed;
+  const Version version = holds ? version_ : VersionOf(old);
+  if ((command.flags & kReturnOld) != 0 && old != nullptr) {
+    ReplyBytes(status, old->value(), version, holds);
+  } else {
+    ReplyNone(status, version, holds);
+  }
+  if (!holds) return false;
+  int64_t expire_at_ms = command.has_expiry ? command.expire_at_ms : 0;
+  if ((command.flags & kKeepExpiry) != 0 && old != nullptr) {
+    expire_at_ms = old->expire_at_ms();
+  }
+  Write(key, Arrived(value), expire_at_ms, command.has_expiry);
+  return true;
+}
+
+bool Evaluator::GetDel(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr) return ReplyNil();
+  ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
+             /*wrote=*/true);
+  keyspace_.Erase(key);
+  return true;
+}
+
+bool Evaluator::Del(const CommandView& command) {
+  if (command.has_expected) {
+    const Record* record = FindForWrite(FirstKey(command));
+    if (!VersionIs(record, command.expected)) {
+      return ReplyNone(ResultStatus::kConditionFailed, VersionOf(record),
+                       /*wrote=*/false);
+    }
+  }
+  int64_t removed = 0;
+  ArgumentReader arguments = command.arguments;
+  while (arguments.count() > 0) {
+    const Key key = NextKey(command, &arguments);
+    if (FindForWrite(key) != nullptr && keyspace_.Erase(key)) ++removed;
+  }
+  return ReplyInteger(removed, version_, removed > 0);
+}
+
+bool Evaluator::IncrBy(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* old = FindForWrite(key);
+  int64_t value = 0;
+  if (old != nullptr && !ParseInteger(old->value(), &value)) {
+    return ReplyNone(ResultStatus::kNotInteger, old->version(),
+                     /*wrote=*/false);
+  }
+  if (__builtin_add_overflow(value, command.numbers[0], &value)) {
+    return ReplyNone(ResultStatus::kOverflow, VersionOf(old),
+                     /*wrote=*/false);
+  }
+  char digits[24];
+  const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  const std::string_view text(digits, static_cast<size_t>(end - digits));
+  keyspace_.Put(key, {.head = text}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(value, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Append(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view suffix = arguments.Next();
+  const Record* old = FindForWrite(key);
+  const std::string_view before =
+      old == nullptr ? std::string_view() : old->value();
+  const size_t size = before.size() + suffix.size();
+  if (size > kValueBytesMax) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  if (old != nullptr && suffix.empty()) {
+    return ReplyInteger(static_cast<int64_t>(size), old->version(),
+                        /*wrote=*/false);
+  }
+  keyspace_.Put(key, {.head = before, .tail = suffix}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(static_cast<int64_t>(size), version_, /*wrote=*/true);
+}
+
+bool Evaluator::MSet(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  if ((command.flags & kIfAbsent) != 0) {
+    bool any = false;
+    while (arguments.count() > 0) {
+      if (FindForWrite(NextKey(command, &arguments)) != nullptr) any = true;
+      arguments.Next();
+    }
+    if (any) {
+      return ReplyNone(ResultStatus::kConditionFailed, version_,
+                       /*wrote=*/false);
+    }
+    arguments = command.arguments;
+  }
+  while (arguments.count() > 0) {
+    const Key key = NextKey(command, &arguments);
+    keyspace_.Put(key, Arrived(arguments.Next()), version_,
+                  /*expire_at_ms=*/0);
+  }
+  return ReplyNone(ResultStatus::kOk, version_, /*wrote=*/true);
+}
+
+bool Evaluator::ExpireAt(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr) return ReplyInteger(0, Version{}, /*wrote=*/false);
+  const int64_t old = record->expire_at_ms();
+  const int64_t fresh = command.expire_at_ms;
+  bool holds = true;
+  if ((command.flags & kIfAbsent) != 0) holds = old == 0;
+  if ((command.flags & kIfPresent) != 0) holds = old != 0;
+  if ((command.flags & kIfGreater) != 0) holds = old != 0 && fresh > old;
+  if ((command.flags & kIfLess) != 0) holds = old == 0 || fresh < old;
+  if (!holds) return ReplyInteger(0, record->version(), /*wrote=*/false);
+  if (fresh <= now_ms_) {
+    keyspace_.Erase(key);
+  } else {
+    keyspace_.SetExpiry(key, version_, fresh);
+  }
+  return ReplyInteger(1, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Persist(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr || record->expire_at_ms() == 0) {
+    return ReplyInteger(0, VersionOf(record), /*wrote=*/false);
+  }
+  keyspace_.SetExpiry(key, version_, /*expire_at_ms=*/0);
+  return ReplyInteger(1, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Atomic(const CommandView& command) {
+  CommandView nested;
+  CommandReader checks = CommandReader::Nested(command);
+  while (!checks.done()) {
+    CHECK(checks.Next(&nested)) << "checked when the kAtomic was decoded";
+    if (nested.op != Op::kCheckVersion) break;
+    if (!VersionIs(FindForWrite(FirstKey(nested)), nested.expected)) {
+      return ReplyNone(ResultStatus::kConditionFailed, version_,
+                       /*wrote=*/false);
+    }
+  }
+  if (results_ != nullptr) {
+    results_->BeginNested(Head(ResultStatus::kOk, version_, /*wrote=*/false));
+  }
+  bool wrote = false;
+  CommandReader reader = CommandReader::Nested(command);
+  while (!reader.done()) {
+    CHECK(reader.Next(&nested)) << "checked when the kAtomic was decoded";
+    if (Run(nested)) wrote = true;
+  }
+  if (results_ != nullptr) results_->EndNested(wrote);
+  return wrote;
+}
+
+bool Evaluator::Flush(const CommandView& command) {
+  uint64_t removed = 0;
+  for (int64_t slot = command.numbers[0]; slot <= command.numbers[1]; ++slot) {
+    removed += keyspace_.DropSlot(Slot(static_cast<uint16_t>(slot)));
+  }
+  return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
+}
+
+bool Evaluator::Run(const CommandView& command) {
+  switch (command.op) {
+    case Op::kGet:
+      return Get(command);
+    case Op::kStrlen:
+      return Strlen(command);
+    case Op::kGetRange:
+      return GetRange(command);
+    case Op::kExists:
+      return Exists(command);
+    case Op::kMGet:
+      return MGet(command);
+    case Op::kExpireTime:
+      return ExpireTime(command);
+    case Op::kType:
+      return Type(command);
+    case Op::kSet:
+      return Set(command);
+    case Op::kGetDel:
+      return GetDel(command);
+    case Op::kDel:
+      return Del(command);
+    case Op::kIncrBy:
+      return IncrBy(command);
+    case Op::kAppend:
+      return Append(command);
+    case Op::kMSet:
+      return MSet(command);
+    case Op::kExpireAt:
+      return ExpireAt(command);
+    case Op::kPersist:
+      return Persist(command);
+    case Op::kAtomic:
+      return Atomic(command);
+    case Op::kCheckVersion:
+      return ReplyNone(ResultStatus::kOk, command.expected, /*wrote=*/false);
+    case Op::kFlush:
+      return Flush(command);
+  }
+  CHECK(false) << "op " << static_cast<int>(command.op);
+  return false;
+}
+
+}  // namespace
+
+std::string_view ValueRange(std::string_view value, int64_t start,
+                            int64_t end) {
+  const auto size = static_cast<int64_t>(value.size());
+  if (start < 0 && end < 0 && start > end) return {};
+  if (start < 0) start = std::max<int64_t>(start + size, 0);
+  if (end < 0) end = std::max<int64_t>(end + size, 0);
+  end = std::min(end, size - 1);
+  if (size == 0 || start > end) return {};
+  return value.substr(static_cast<size_t>(start),
+                      static_cast<size_t>(end - start + 1));
+}
+
+void Evaluate(const Evaluation& evaluation, const CommandView& command,
+              ResultBuilder* results) {
+  Evaluator(evaluation, results).Run(command);
+}
+
+}  // namespace quorate::kv

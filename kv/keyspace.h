@@ -1,0 +1,97 @@
+// kv/keyspace.h: the keys of all slots of one group, with what is due when,
+// totals and digest.
+//
+// Knows log time only as the `now_ms` it is given; nothing here decides whether
+// a slot is owned.
+#ifndef QUORATE_KV_KEYSPACE_H_
+#define QUORATE_KV_KEYSPACE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kv/expiry.h"
+#include "kv/record.h"
+#include "kv/table.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::kv {
+
+class Keyspace {
+ public:
+  Keyspace(uint64_t hash_key, uint32_t slot_count);
+  Keyspace(const Keyspace&) = delete;
+  Keyspace& operator=(const Keyspace&) = delete;
+
+  // A key's slot and hash, computed once for several calls.
+  struct Key {
+    Slot slot = {};
+    std::string_view bytes = {};
+    uint64_t hash = 0;
+  };
+  Key MakeKey(Slot slot, std::string_view bytes) const;
+
+  // Null if the key is not there or due at `now_ms`. Valid until the next
+  // change of its slot.
+  const Record* Find(const Key& key, int64_t now_ms) const;
+  // The same without regard to time.
+  const Record* FindEvenIfDue(const Key& key) const;
+
+  // Inserts or replaces (see Table::Put for what the value may point to).
+  void Put(const Key& key, const ValueSource& value, const Version& version,
+           int64_t expire_at_ms);
+  // Requires: the key is there.
+  void SetExpiry(const Key& key, const Version& version, int64_t expire_at_ms);
+  // False if it was not there.
+  bool Erase(const Key& key);
+  // The same for a key that is due: counts as expired.
+  void EraseDue(const Key& key);
+  // Removes every key of the slot; how many. Their memory goes step by step.
+  uint64_t DropSlot(Slot slot);
+
+  // Removes up to `count_max` keys that are due, in the order of (time, slot,
+  // hash); how many.
+  size_t Expire(int64_t now_ms, size_t count_max);
+  // Frees about so many pages of what was dropped. False when nothing is left.
+  bool Reclaim(size_t pages_max);
+
+  // Null if the slot has never had a key.
+  const Table* table(Slot slot) const { return tables_[slot.value()].get(); }
+  // All non-empty tables by slot, as they are now.
+  std::vector<std::pair<Slot, TableView>> Share() const;
+
+  uint64_t hash_key() const { return hash_key_; }
+  uint32_t slot_count() const { return static_cast<uint32_t>(tables_.size()); }
+  uint64_t key_count() const { return key_count_; }
+  uint64_t expiring_key_count() const { return expiries_.size(); }
+  uint64_t size_bytes() const { return size_bytes_; }
+  // Keys removed because they were due, since construction.
+  uint64_t keys_expired() const { return keys_expired_; }
+  // Sum of the tables' digests, modulo 2^64.
+  uint64_t digest() const { return digest_; }
+  uint64_t RecomputeDigest() const;
+  const PageCounters& page_counters() const { return *page_counters_; }
+
+ private:
+  // Takes a table out of the totals while it changes.
+  class Change;
+
+  uint64_t hash_key_;
+  // Outlive the tables and views.
+  std::shared_ptr<Reaper> reaper_ = std::make_shared<Reaper>();
+  std::unique_ptr<PageCounters> page_counters_ =
+      std::make_unique<PageCounters>();
+  std::vector<std::unique_ptr<Table>> tables_;
+  ExpiryIndex expiries_;
+  uint64_t key_count_ = 0;
+  uint64_t size_bytes_ = 0;
+  uint64_t digest_ = 0;
+  uint64_t keys_expired_ = 0;
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_KEYSPACE_H_

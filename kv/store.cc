@@ -1,0 +1,421 @@
+#include "kv/store.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "kv/command.h"
+#include "kv/evaluate.h"
+#include "kv/keyed_hash.h"
+#include "kv/keyspace.h"
+#include "kv/ownership.h"
+#include "kv/result.h"
+#include "kv/sessions.h"
+#include "kv/snapshot.h"
+
+namespace quorate::kv {
+namespace {
+
+// Housekeeping for each entry: so many due keys and sessions are removed, and
+// so many more for each of its commands, that removal keeps up with what is
+// written. Part of the replicated rules.
+constexpr size_t kExpiriesPerEntry = 16;
+constexpr size_t kExpiriesPerCommand = 2;
+// Pages freed for each entry and command. Not replicated: memory only.
+constexpr size_t kReclaimedPagesPerEntry = 4;
+
+}  // namespace
+
+class Store::Impl {
+ public:
+  explicit Impl(StoreOptions options)
+      : group_(options.group),
+        hash_key_(options.hash_key),
+        slot_count_(options.slot_count),
+        ownership_(options.slot_count, options.owned),
+        keyspace_(
+            std::make_unique<Keyspace>(options.hash_key, options.slot_count)),
+        sessions_(std::make_unique<Sessions>(options.hash_key)) {}
+
+  Buffer Apply(const raft::Entry& entry, bool wants_result);
+  void Advance(const raft::Entry& entry);
+  std::unique_ptr<raft::SnapshotReader> TakeSnapshot();
+  absl::Status Restore(SnapshotParser::State state);
+  bool Reclaim(size_t pages_max);
+
+  uint64_t Combine(uint64_t contents) const {
+    uint64_t digest = HashWord(contents, ownership_.digest());
+    return HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
+  }
+  Counters counters() const;
+
+  const GroupId group_;
+  const uint64_t hash_key_;
+  const uint32_t slot_count_;
+  raft::Index applied_index_;
+  WallTime log_time_{0};
+  Ownership ownership_;
+  std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<Sessions> sessions_;
+
+ private:
+  int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
+  void MoveTo(const raft::Entry& entry);
+  void Housekeep(size_t commands);
+  // Why a decoded command may not run here; kOk: it may.
+  ResultStatus Refusal(const CommandView& command);
+  void Process(const CommandView& command, const Version& version,
+               const Buffer& payload, ResultBuilder* results);
+  void ProcessStamped(const CommandView& command, const Version& version,
+                      const Buffer& payload, ResultBuilder* results);
+  void CountRefusal(ResultStatus status);
+
+  Counters counters_;
+  // Of states that a restore replaced, so that counters never fall.
+  Counters earlier_;
+  // Replaced by a restore, being freed.
+  std::vector<std::unique_ptr<Keyspace>> retired_;
+};
+
+void Store::Impl::MoveTo(const raft::Entry& entry) {
+  CHECK_GT(entry.index, applied_index_);
+  applied_index_ = entry.index;
+  log_time_ = std::max(log_time_, entry.log_time);
+}
+
+Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
+  MoveTo(entry);
+  const Version first{group_, entry.index, 0};
+  CommandReader reader(entry.payload.view());
+  if (!reader.ok()) {
+    ++counters_.refused_malformed;
+    Housekeep(0);
+    return wants_result ? ResultBuilder::Refused(first) : Buffer();
+  }
+  ResultBuilder builder(first);
+  ResultBuilder* results = wants_result ? &builder : nullptr;
+  CommandView command;
+  while (!reader.done()) {
+    Version version = first;
+    version.position = reader.position();
+    ++counters_.commands;
+    const ResultStatus refusal =
+        reader.Next(&command) ? Refusal(command) : ResultStatus::kMalformed;
+    if (refusal != ResultStatus::kOk) {
+      CountRefusal(refusal);
+      if (results != nullptr) {
+        results->AddNone({.status = refusal, .version = version});
+      }
+    } else if (command.has_session) {
+      ProcessStamped(command, version, entry.payload, results);
+    } else {
+      Process(command, version, entry.payload, results);
+    }
+  }
+  Housekeep(reader.count());
+  return wants_result ? builder.Finish() : Buffer();
+}
+
+void Store::Impl::Advance(const raft::Entry& entry) {
+  MoveTo(entry);
+  Housekeep(0);
+}
+
+ResultStatus Store::Impl::Refusal(const CommandView& command) {
+  if (command.op != Op::kFlush) {
+    return ownership_.Owns(command.slot) ? ResultStatus::kOk
+                                         : ResultStatus::kNotOwner;
+  }
+  const auto [first, last] = command.numbers;
+  if (first < 0 || last < first || last >= int64_t{slot_count_}) {
+    return ResultStatus::kMalformed;
+  }
+  const SlotRange range{Slot(static_cast<uint16_t>(first)),
+                        Slot(static_cast<uint16_t>(last))};
+  // A stamp's row lives in one slot, which must be the command's too.
+  const bool owned = ownership_.OwnsAll(range) &&
+                     (!command.has_session || ownership_.Owns(command.slot));
+  return owned ? ResultStatus::kOk : ResultStatus::kNotOwner;
+}
+
+void Store::Impl::Process(const CommandView& command, const Version& version,
+                          const Buffer& payload, ResultBuilder* results) {
+  Evaluate({.keyspace = *keyspace_,
+            .now_ms = now_ms(),
+            .version = version,
+            .payload = payload},
+           command, results);
+}
+
+void Store::Impl::ProcessStamped(const CommandView& command,
+                                 const Version& version, const Buffer& payload,
+                                 ResultBuilder* results) {
+  const uint64_t request_hash = RequestHash(hash_key_, command);
+  const Sessions::Admission admission =
+      sessions_->Admit(command.slot, command.session, request_hash, now_ms());
+  switch (admission.verdict) {
+    case Sessions::Admission::Verdict::kRefused:
+      CountRefusal(admission.refusal);
+      if (results != nullptr) {
+        results->AddNone({.status = admission.refusal, .version = version});
+      }
+      return;
+    case Sessions::Admission::Verdict::kDuplicate:
+      ++counters_.duplicates_answered;
+      if (results != nullptr) {
+        results->AddEncoded({.status = admission.result.status,
+                             .kind = admission.result.kind,
+                             .wrote = admission.result.wrote,
+                             .duplicate = true,
+                             .version = admission.result.version,
+                             .bytes = admission.result.payload.view()});
+      }
+      return;
+    case Sessions::Admission::Verdict::kRun:
+      break;
+  }
+  // Results are state here: they are made although nobody waits for them.
+  ResultBuilder kept(version);
+  ResultBuilder* builder = results != nullptr ? results : &kept;
+  Process(command, version, payload, builder);
+  sessions_->Keep(command.slot, command.session, request_hash, builder->last(),
+                  now_ms());
+}
+
+void Store::Impl::CountRefusal(ResultStatus status) {
+  switch (status) {
+    case ResultStatus::kNotOwner:
+      ++counters_.refused_not_owner;
+      return;
+    case ResultStatus::kMalformed:
+      ++counters_.refused_malformed;
+      return;
+    case ResultStatus::kSessionExpired:
+      ++counters_.sessions_expired_refused;
+      return;
+    case ResultStatus::kSequenceReused:
+      ++counters_.sequences_reused_refused;
+      return;
+    default:
+      ++counters_.sessions_refused_otherwise;
+      return;
+  }
+}
+
+void Store::Impl::Housekeep(size_t commands) {
+  const size_t expiries = kExpiriesPerEntry + kExpiriesPerCommand * commands;
+  keyspace_->Expire(now_ms(), expiries);
+  counters_.sessions_expired += sessions_->Expire(now_ms(), expiries);
+  Reclaim(kReclaimedPagesPerEntry + commands);
+}
+
+bool Store::Impl::Reclaim(size_t pages_max) {
+  bool more = keyspace_->Reclaim(pages_max);
+  if (!retired_.empty()) {
+    more = true;
+    if (!retired_.back()->Reclaim(pages_max)) retired_.pop_back();
+  }
+  return more;
+}
+
+std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
+  ++counters_.snapshots_taken;
+  return std::make_unique<StoreSnapshotReader>(
+      SnapshotHeader{.group = group_,
+                     .hash_key = hash_key_,
+                     .slot_count = slot_count_,
+                     .index = applied_index_,
+                     .log_time = log_time_,
+                     .owned = ownership_.ranges()},
+      keyspace_->Share(), sessions_->Share());
+}
+
+absl::Status Store::Impl::Restore(SnapshotParser::State state) {
+  const SnapshotHeader& header = state.header;
+  if (header.group != group_ || header.hash_key != hash_key_ ||
+      header.slot_count != slot_count_) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "kv snapshot: of group ", header.group.value(), " with ",
+        header.slot_count, " slots or of another hash key, expected group ",
+        group_.value(), " with ", slot_count_));
+  }
+  earlier_ = counters();
+  counters_ = {};
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    keyspace_->DropSlot(Slot(static_cast<uint16_t>(slot)));
+  }
+  retired_.push_back(std::move(keyspace_));
+  keyspace_ = std::move(state.keyspace);
+  sessions_ = std::move(state.sessions);
+  ownership_ = Ownership(slot_count_, header.owned);
+  applied_index_ = header.index;
+  log_time_ = header.log_time;
+  ++counters_.snapshots_restored;
+  return absl::OkStatus();
+}
+
+Store::Counters Store::Impl::counters() const {
+  Counters all = counters_;
+  all.sessions_made = sessions_->rows_made();
+  all.keys_expired = keyspace_->keys_expired();
+  all.pages_copied = keyspace_->page_counters().copied;
+  all.pages_split = keyspace_->page_counters().split;
+  all.commands += earlier_.commands;
+  all.refused_not_owner += earlier_.refused_not_owner;
+  all.refused_malformed += earlier_.refused_malformed;
+  all.duplicates_answered += earlier_.duplicates_answered;
+  all.sessions_expired_refused += earlier_.sessions_expired_refused;
+  all.sequences_reused_refused += earlier_.sequences_reused_refused;
+  all.sessions_refused_otherwise += earlier_.sessions_refused_otherwise;
+  all.sessions_made += earlier_.sessions_made;
+  all.sessions_expired += earlier_.sessions_expired;
+  all.keys_expired += earlier_.keys_expired;
+  all.pages_copied += earlier_.pages_copied;
+  all.pages_split += earlier_.pages_split;
+  all.snapshots_taken += earlier_.snapshots_taken;
+  all.snapshots_restored += earlier_.snapshots_restored;
+  return all;
+}
+
+namespace {
+
+// Parses beside the present state; Commit hands the whole to the store.
+class Restorer final : public raft::SnapshotWriter {
+ public:
+  using Swap = std::function<absl::Status(SnapshotParser::State)>;
+  explicit Restorer(Swap swap) : swap_(std::move(swap)) {}
+
+  absl::Status Add(std::string_view bytes) override {
+    return parser_.Add(bytes);
+  }
+  absl::Status Commit() override {
+    SnapshotParser::State state;
+    const absl::Status finished = parser_.Finish(&state);
+    if (!finished.ok()) return finished;
+    return swap_(std::move(state));
+  }
+
+ private:
+  Swap swap_;
+  SnapshotParser parser_;
+};
+
+}  // namespace
+
+Store::Store(StoreOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+Store::~Store() = default;
+
+Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {
+  return impl_->Apply(entry, wants_result);
+}
+
+void Store::Advance(const raft::Entry& entry) { impl_->Advance(entry); }
+
+std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
+  return impl_->TakeSnapshot();
+}
+
+std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
+    const raft::SnapshotDescriptor& snapshot) {
+  (void)snapshot;  // The bytes say it all, and are checked.
+  return std::make_unique<Restorer>([this](SnapshotParser::State state) {
+    return impl_->Restore(std::move(state));
+  });
+}
+
+uint64_t Store::Digest() const {
+  return impl_->Combine(impl_->keyspace_->digest() +
+                        impl_->sessions_->digest());
+}
+
+uint64_t Store::RecomputeDigest() const {
+  return impl_->Combine(impl_->keyspace_->RecomputeDigest() +
+                        impl_->sessions_->RecomputeDigest());
+}
+
+GroupId Store::group() const { return impl_->group_; }
+raft::Index Store::applied_index() const { return impl_->applied_index_; }
+WallTime Store::log_time() const { return impl_->log_time_; }
+
+bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
+std::vector<SlotRange> Store::owned() const {
+  return impl_->ownership_.ranges();
+}
+
+namespace {
+
+// What a record is for a reader at this time.
+Lookup LookUp(const Record& record, WallTime log_time, WallTime due_by) {
+  const int64_t expire_at_ms = record.expire_at_ms();
+  if (expire_at_ms != 0) {
+    if (expire_at_ms <= log_time.ms()) return {};
+    if (expire_at_ms <= due_by.ms()) {
+      return {.state = Lookup::State::kNeedsTime};
+    }
+  }
+  return {.state = Lookup::State::kFound,
+          .value = record.value(),
+          .shared = record.buffer(),
+          .version = record.version(),
+          .expire_at_ms = expire_at_ms};
+}
+
+}  // namespace
+
+Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
+  const Keyspace& keyspace = *impl_->keyspace_;
+  const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
+  if (record == nullptr) return {};
+  return LookUp(*record, impl_->log_time_, due_by);
+}
+
+ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
+                     WallTime due_by, Visit visit) const {
+  constexpr int kShift = 64 - ScanPosition::kBits;
+  if (slot.value() >= impl_->slot_count_) return {.done = true};
+  const Table* table = impl_->keyspace_->table(slot);
+  if (table == nullptr) return {.done = true};
+  uint64_t next = 0;
+  const bool more = table->ScanPages(
+      from.value << kShift, count_max,
+      [&](uint64_t, const Record& record) {
+        const Lookup found = LookUp(record, impl_->log_time_, due_by);
+        if (found.found()) visit(record.key(), found);
+      },
+      &next);
+  if (!more) return {.done = true};
+  return {.done = false, .next = {.value = next >> kShift}};
+}
+
+uint64_t Store::key_count(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return table == nullptr ? 0 : table->key_count();
+}
+uint64_t Store::key_count() const { return impl_->keyspace_->key_count(); }
+uint64_t Store::expiring_key_count() const {
+  return impl_->keyspace_->expiring_key_count();
+}
+uint64_t Store::size_bytes(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return table == nullptr ? 0 : table->size_bytes();
+}
+uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
+uint64_t Store::session_count() const { return impl_->sessions_->row_count(); }
+
+uint64_t Store::SlotDigest(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return (table == nullptr ? 0 : table->digest()) +
+         impl_->sessions_->SlotDigest(slot);
+}
+
+bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
+
+Store::Counters Store::counters() const { return impl_->counters(); }
+
+}  // namespace quorate::kv
