@@ -400,11 +400,11 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
     default: {  // kLock
       const auto [holder, fresh] =
           image_->locks().try_emplace(operation->name, cpu_->id());
-      if (!fresh) {
+      if (!fresh && holder->second != cpu_->id()) {
         operation->status =
             absl::UnavailableError("lock " + operation->name + " is held by m" +
                                    std::to_string(holder->second.value()));
-      } else if (!exists) {
+      } else if (fresh && !exists) {
         operation->change = image_->Create(operation->name, &operation->file);
       }
     }
