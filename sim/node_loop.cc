@@ -8,7 +8,10 @@
 namespace quorate::sim {
 
 Now NodeLoop::ReadClock() {
-  return cpu_->in_turn() ? reading_ : clock_.Read(cpu_->kernel().now);
+  // The last turn may have ended a little after the event that began it.
+  return cpu_->in_turn()
+             ? reading_
+             : clock_.Read(std::max(cpu_->kernel().now, cpu_->busy_until()));
 }
 
 env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {

@@ -37,14 +37,20 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
 }
 
 void NodeTransport::Stop() {
+  // A program that is destroyed by a crash stops what is dead already.
+  if (!cpu_->alive()) return;
   stopped_ = true;
+  Detach();
+}
+
+void NodeTransport::Detach() {
   if (receiver_ == nullptr) return;
   receiver_ = nullptr;
   network_->addresses().Unbind(address_);
 }
 
 void NodeTransport::Die() {
-  Stop();
+  Detach();
   stopped_ = false;
   network_->MachineDied(cpu_->id(), cpu_->kernel().now);
 }

@@ -38,6 +38,7 @@ class NodeTransport final : public env::Transport {
   }
 
  private:
+  void Detach();
   struct Peer {
     NodeId node;
     std::string address;
