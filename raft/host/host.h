@@ -1,7 +1,9 @@
-// raft/host/host.h: drives the replicas of one node: many cores, one log, one transport, one timer.
+// raft/host/host.h: drives the replicas of one node: many cores, one log, one
+// transport, one timer.
 //
-// Lifecycle: construct, Start (opens the directory, recovers, begins to talk), then Propose and Read until destruction.
-// Destroying the Host is a crash as far as its disk and peers can tell; callbacks not yet called are dropped.
+// Lifecycle: construct, Start (opens the directory, recovers, begins to talk),
+// then Propose and Read until destruction. Destroying the Host is a crash as
+// far as its disk and peers can tell; callbacks not yet called are dropped.
 #ifndef QUORATE_RAFT_HOST_HOST_H_
 #define QUORATE_RAFT_HOST_HOST_H_
 
@@ -32,39 +34,46 @@ struct GroupSpec {
 struct HostOptions {
   ClusterId cluster;
   NodeId node;
-  std::string listen_address;             // For peers.
-  std::vector<env::PeerAddress> peers;    // Every other node.
+  std::string listen_address;           // For peers.
+  std::vector<env::PeerAddress> peers;  // Every other node.
   std::vector<GroupSpec> groups;
-  // Writes a new store into an empty directory. False: an empty directory is refused.
+  // Writes a new store into an empty directory. False: an empty directory is
+  // refused.
   bool bootstrap = false;
-  CoreOptions core;                       // node and group are filled in.
-  LogOptions log;                         // cluster and store are filled in.
-  // A group whose entries since its last snapshot exceed this takes a new one; 0 never does.
+  CoreOptions core;  // node and group are filled in.
+  LogOptions log;    // cluster and store are filled in.
+  // A group whose entries since its last snapshot exceed this takes a new one;
+  // 0 never does.
   uint64_t snapshot_threshold_bytes = 64 << 20;
-  // So many bytes of entries are kept behind a snapshot for followers that are a little late.
+  // So many bytes of entries are kept behind a snapshot for followers that are
+  // a little late.
   uint64_t snapshot_trailing_bytes = 8 << 20;
 };
 
-// What became of a proposal. `outcome` and `status` are independent pieces of knowledge: status says why in words.
+// What became of a proposal. `outcome` and `status` are independent pieces of
+// knowledge: status says why in words.
 struct ProposeResult {
   Outcome outcome = Outcome::kUnknown;
   absl::Status status;
   LogPosition position;  // Where it stands, when kDone.
   WallTime log_time{0};
-  Buffer result;         // StateMachine::Apply's, when kDone.
+  Buffer result;  // StateMachine::Apply's, when kDone.
 };
 
 class Host {
  public:
   using Started = absl::AnyInvocable<void(absl::Status)>;
   using ProposeDone = absl::AnyInvocable<void(const ProposeResult&)>;
-  // OK: the state machine now is linearizable for a read that was requested before the call. Otherwise kUnavailable.
+  // OK: the state machine now is linearizable for a read that was requested
+  // before the call. Otherwise kUnavailable.
   using ReadDone = absl::AnyInvocable<void(absl::Status)>;
-  // Makes the (empty) state machine of a group; `configuration` is the founding or the snapshot's.
+  // Makes the (empty) state machine of a group; `configuration` is the founding
+  // or the snapshot's.
   using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
       GroupId, const Configuration&)>;
 
-  // Observer of what happens inside, for metrics, routing and judges. Called in turn step 1 or 2; must not call back.
+  // Observer of what happens inside, for metrics, routing and judges. Called in
+  // turn step 1 or 2; must not call back.
   class Observer {
    public:
     virtual void OnEvent(GroupId group, const Event& event) = 0;
@@ -84,19 +93,23 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Recovers and joins. `started` is called once: OK, or what is wrong with the directory, the address or the disk, in words
-  // that say what to do.
+  // Recovers and joins. `started` is called once: OK, or what is wrong with the
+  // directory, the address or the disk, in words that say what to do.
   void Start(Started started);
 
-  // Proposes one entry. `done` is called exactly once unless the Host is destroyed first: kDone after it was applied here;
-  // kCertainlyNot if this replica does not lead, has too much in flight, or another entry took its place; kUnknown when
-  // leadership was lost and the fate cannot be told (within one election timeout of losing it).
+  // Proposes one entry. `done` is called exactly once unless the Host is
+  // destroyed first: kDone after it was applied here; kCertainlyNot if this
+  // replica does not lead, has too much in flight, or another entry took its
+  // place; kUnknown when leadership was lost and the fate cannot be told
+  // (within one election timeout of losing it).
   void Propose(GroupId group, Buffer payload, ProposeDone done);
 
-  // A linearizable read point. Works on followers, who ask the leader. Reads of one turn share one round.
+  // A linearizable read point. Works on followers, who ask the leader. Reads of
+  // one turn share one round.
   void Read(GroupId group, ReadDone done);
 
-  // Proposes an entry that only carries log time forward, if this replica leads and none is on its way.
+  // Proposes an entry that only carries log time forward, if this replica leads
+  // and none is on its way.
   void AdvanceLogTime(GroupId group);
 
   // What this node knows. Groups that it does not hold: null.

@@ -1,0 +1,145 @@
+#include "raft/host/envelope.h"
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "env/random.h"
+#include "env/transport.h"
+#include "gtest/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+const EnvelopeLink kLink{
+    .cluster = ClusterId(77), .from = NodeId(1), .to = NodeId(2)};
+
+Buffer Join(const std::vector<Buffer>& pieces) {
+  std::string bytes;
+  for (const Buffer& piece : pieces) bytes += piece.view();
+  return Buffer::Copy(bytes);
+}
+
+void ExpectEqual(const Message& a, const Message& b) {
+  EXPECT_EQ(a.type, b.type);
+  EXPECT_EQ(a.from, b.from);
+  EXPECT_EQ(a.to, b.to);
+  EXPECT_EQ(a.term, b.term);
+  EXPECT_EQ(a.reject, b.reject);
+  EXPECT_EQ(a.forced, b.forced);
+  EXPECT_EQ(a.last, b.last);
+  EXPECT_EQ(a.hint, b.hint);
+  EXPECT_EQ(a.commit, b.commit);
+  EXPECT_EQ(a.commit_log_time, b.commit_log_time);
+  EXPECT_EQ(a.read_batch, b.read_batch);
+  EXPECT_EQ(a.read_id, b.read_id);
+  EXPECT_EQ(a.entries, b.entries);
+  EXPECT_EQ(a.snapshot, b.snapshot);
+  EXPECT_EQ(a.offset, b.offset);
+  EXPECT_EQ(a.chunk, b.chunk);
+}
+
+// A message in which every field that its type may carry is drawn.
+GroupMessage Draw(uint64_t seed) {
+  const Random random(seed);
+  uint64_t draws = 0;
+  auto below = [&](uint64_t bound) {
+    return random.Below(bound, "envelope_test", 0, draws++);
+  };
+  GroupMessage out{.group = {GroupId(static_cast<uint32_t>(1 + below(9))),
+                             GroupIncarnation(below(3))}};
+  Message& m = out.message;
+  m.type = static_cast<MessageType>(1 + below(13));
+  m.from = kLink.from;
+  m.to = kLink.to;
+  m.term = Term(below(1000));
+  m.reject = below(2) == 1;
+  m.forced = below(2) == 1;
+  m.last = {Term(below(9)), Index(below(1 << 20))};
+  m.hint = {Term(below(9)), Index(below(2))};
+  m.commit = Index(below(1 << 20));
+  m.commit_log_time = WallTime(static_cast<int64_t>(below(1ULL << 60)));
+  m.read_batch = ReadBatch(below(5));
+  m.read_id = below(5);
+  const uint64_t entries = below(4);
+  for (uint64_t i = 0; i < entries; ++i) {
+    Entry entry{.term = Term(below(9)), .index = m.last.index + (i + 1)};
+    entry.kind = static_cast<EntryKind>(1 + below(3));
+    entry.log_time = WallTime(static_cast<int64_t>(below(1000)));
+    if (below(2) == 1) entry.leader_wall.earliest = WallTime(5);
+    if (below(2) == 1) entry.leader_wall.latest = WallTime(-7);
+    entry.payload = Buffer::Copy(std::string(below(40), 'p'));
+    m.entries.push_back(entry);
+  }
+  if (below(3) == 0) {
+    m.snapshot.position = {Term(1), Index(1 + below(9))};
+    m.snapshot.configuration.voters = {{NodeId(1), StoreIncarnation(4)},
+                                       {NodeId(3), StoreIncarnation()}};
+    m.snapshot.size_bytes = below(1 << 30);
+    m.snapshot.crc32c = static_cast<uint32_t>(below(1ULL << 32));
+    m.offset = below(1 << 30);
+    m.chunk = Buffer::Copy(std::string(below(100), 'c'));
+  }
+  return out;
+}
+
+TEST(Envelope, AnyMessages_ComeBackEqual) {
+  for (uint64_t seed = 0; seed < 2000; ++seed) {
+    std::vector<GroupMessage> messages;
+    for (uint64_t i = 0; i <= seed % 4; ++i) messages.push_back(Draw(seed + i));
+    const Buffer bytes = Join(EncodeEnvelope(kLink, messages));
+    auto decoded = DecodeEnvelope(kLink, bytes);
+    ASSERT_TRUE(decoded.ok()) << "seed " << seed << " " << decoded.status();
+    ASSERT_EQ(decoded->size(), messages.size());
+    size_t bound = 16;
+    for (size_t i = 0; i < messages.size(); ++i) {
+      EXPECT_EQ((*decoded)[i].group, messages[i].group);
+      ExpectEqual((*decoded)[i].message, messages[i].message);
+      bound += EnvelopeBytesBound(messages[i]);
+    }
+    EXPECT_LE(bytes.size(), bound) << "seed " << seed;
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+TEST(Envelope, Payloads_AreSharedNotCopied) {
+  GroupMessage message = Draw(1);
+  message.message.entries = {Entry{.term = Term(1),
+                                   .index = message.message.last.index + 1,
+                                   .payload = Buffer::Copy("payload")}};
+  const std::vector<Buffer> pieces = EncodeEnvelope(kLink, {message});
+  ASSERT_GE(pieces.size(), 2u);
+  EXPECT_EQ(pieces[1].data(), message.message.entries[0].payload.data());
+}
+
+TEST(Envelope, AnyFlippedBit_IsRefused) {
+  const Buffer good = Join(EncodeEnvelope(kLink, {Draw(3), Draw(4)}));
+  for (size_t bit = 0; bit < good.size() * 8; ++bit) {
+    std::string bytes(good.view());
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(DecodeEnvelope(kLink, Buffer::Copy(bytes)).ok());
+  }
+}
+
+TEST(Envelope, AnotherLink_IsRefused) {
+  const Buffer good = Join(EncodeEnvelope(kLink, {Draw(3)}));
+  EnvelopeLink other = kLink;
+  other.to = NodeId(3);
+  EXPECT_FALSE(DecodeEnvelope(other, good).ok());
+  other = kLink;
+  other.from = NodeId(3);
+  EXPECT_FALSE(DecodeEnvelope(other, good).ok());
+  other = kLink;
+  other.cluster = ClusterId(78);
+  EXPECT_FALSE(DecodeEnvelope(other, good).ok());
+}
+
+TEST(Envelope, AnyPrefix_IsRefused) {
+  const Buffer good = Join(EncodeEnvelope(kLink, {Draw(3)}));
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(DecodeEnvelope(kLink, good.Slice(0, size)).ok());
+  }
+}
+
+}  // namespace
+}  // namespace quorate::raft

@@ -1,0 +1,390 @@
+#include "raft/host/group.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::raft {
+
+void Completions::Add(env::Callback callback) {
+  queue_.push_back(std::move(callback));
+  if (pending_) return;
+  pending_ = true;
+  run_ = loop_.Defer([this] { Run(); });
+}
+
+void Completions::Run() {
+  while (!queue_.empty()) {
+    env::Callback callback = std::move(queue_.front());
+    queue_.pop_front();
+    callback();
+  }
+  pending_ = false;
+}
+
+Group::Group(const GroupServices& services, GroupKey key, Restored restored,
+             std::unique_ptr<StateMachine> state_machine)
+    : services_(services), key_(key), state_machine_(std::move(state_machine)) {
+  CoreOptions options = services.options.core;
+  options.node = services.options.node;
+  options.group = key.group;
+  for (const Entry& entry : restored.entries) {
+    bytes_since_snapshot_ += entry.size_bytes();
+  }
+  core_ =
+      std::make_unique<Core>(options, std::move(restored), services.env.random,
+                             services.env.loop.ReadClock());
+  core_deadline_ = core_->deadline();
+}
+
+// ---- Entry points
+// -------------------------------------------------------------------------------------------------------
+
+void Group::Receive(StoreIncarnation from_store, Message message) {
+  if (!status_.ok() || !SenderIsMember(message.from, from_store)) return;
+  // While a snapshot replaces log and state, what a leader appends would be
+  // lost with them; it sends again.
+  if (installing_ && message.type == MessageType::kAppend) return;
+  Step(quorate::raft::Receive{std::move(message)});
+}
+
+void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
+  absl::Status refusal = status_;
+  if (refusal.ok() && payload.size() > kEntryPayloadBytesMax) {
+    refusal = absl::InvalidArgumentError(
+        absl::StrCat("payload of ", payload.size(), " bytes exceeds the ",
+                     kEntryPayloadBytesMax, " of one entry"));
+  }
+  if (!refusal.ok()) {
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kCertainlyNot, .status = refusal});
+    return;
+  }
+  proposing_ = std::move(done);
+  Step(quorate::raft::Propose{next_tag_++, kind, std::move(payload)});
+  CHECK(!proposing_) << "the core neither took nor refused a proposal";
+}
+
+void Group::Read(Host::ReadDone done) {
+  if (!status_.ok()) {
+    services_.completions.Add(
+        [done = std::move(done), status = status_]() mutable { done(status); });
+    return;
+  }
+  turn_reads_.push_back(std::move(done));
+  if (turn_reads_.size() == 1) {
+    flush_reads_ = services_.env.loop.Defer([this] { FlushReads(); });
+  }
+}
+
+void Group::FlushReads() {
+  const uint64_t tag = next_tag_++;
+  asked_reads_.emplace(tag, std::move(turn_reads_));
+  turn_reads_.clear();
+  Step(ReadRequest{tag});
+}
+
+void Group::AdvanceLogTime() {
+  if (time_entry_in_flight_ || core_->role() != RoleKind::kLeader) return;
+  time_entry_in_flight_ = true;
+  Propose(EntryKind::kNoop, Buffer(),
+          [this](const ProposeResult&) { time_entry_in_flight_ = false; });
+}
+
+void Group::Timeout() {
+  if (!status_.ok()) return;
+  const MonoTime now = services_.env.loop.ReadClock().mono;
+  if (now >= proposals_deadline_) ExpireProposals();
+  if (now >= core_deadline_) Step(quorate::raft::Timeout{});
+}
+
+MonoTime Group::deadline() const {
+  if (!status_.ok()) return MonoTime::Max();
+  return std::min(core_deadline_, proposals_deadline_);
+}
+
+void Group::Stop(const absl::Status& why) {
+  if (!status_.ok()) return;
+  status_ = why;
+  for (auto& [position, pending] : proposals_) {
+    CompleteProposal(std::move(pending.done),
+                     {.outcome = Outcome::kUnknown, .status = why});
+  }
+  proposals_.clear();
+  flush_reads_.Cancel();
+  CompleteReads(std::move(turn_reads_), why);
+  turn_reads_.clear();
+  for (auto& [tag, reads] : asked_reads_) CompleteReads(std::move(reads), why);
+  asked_reads_.clear();
+  snapshot_reader_.reset();
+  loader_.reset();
+}
+
+// ---- Stepping
+// -----------------------------------------------------------------------------------------------------------
+
+void Group::Step(Input input) {
+  if (!status_.ok()) return;
+  core_->Step(services_.env.loop.ReadClock(), std::move(input), &output_);
+  core_deadline_ = output_.deadline;
+  HandleProposals();
+  HandleWrites();
+  HandleMessages();
+  HandleApply();
+  HandleReads();
+  HandleSnapshots();
+  HandleEvents();
+  services_.touched(key_.group);
+}
+
+absl::Status Group::RefusalStatus(Refused::Reason reason) const {
+  const std::string group = absl::StrCat("group ", key_.group.value());
+  switch (reason) {
+    case Refused::Reason::kNotLeader:
+      return absl::UnavailableError(
+          absl::StrCat(group, " is not led by this node"));
+    case Refused::Reason::kTooMuchUncommitted:
+      return absl::ResourceExhaustedError(absl::StrCat(
+          group, " has too many uncommitted bytes; try again later"));
+    case Refused::Reason::kTransferring:
+      return absl::UnavailableError(
+          absl::StrCat(group, " is handing its leadership over"));
+  }
+  return absl::InternalError("invalid reason");
+}
+
+void Group::HandleProposals() {
+  for (const Proposed& proposed : output_.proposed) {
+    CHECK(proposing_) << "one proposal was answered twice";
+    proposals_.emplace(
+        std::make_pair(proposed.position.index, proposed.position.term),
+        PendingProposal{std::exchange(proposing_, nullptr)});
+  }
+  for (const Refused& refused : output_.refused) {
+    ProposeResult result{.outcome = Outcome::kCertainlyNot,
+                         .status = RefusalStatus(refused.reason)};
+    CompleteProposal(std::exchange(proposing_, nullptr), std::move(result));
+  }
+}
+
+void Group::HandleWrites() {
+  for (Write& write : output_.writes) {
+    services_.log.Append(
+        key_, write.hard_state_changed ? &write.hard_state : nullptr,
+        write.entries,
+        [this, token = write.token,
+         after = std::move(write.after)](absl::Status status) mutable {
+          OnWritten(token, std::move(after), std::move(status));
+        });
+  }
+}
+
+void Group::OnWritten(WriteToken token, std::vector<Message> after,
+                      absl::Status status) {
+  if (!status.ok()) {
+    services_.stop(std::move(status));
+    return;
+  }
+  if (!status_.ok()) return;
+  for (Message& message : after) {
+    services_.outbox.Add({key_, std::move(message)});
+  }
+  Step(WriteDone{token});
+}
+
+void Group::HandleMessages() {
+  for (Message& message : output_.heartbeats) {
+    services_.outbox.Add({key_, std::move(message)});
+  }
+  for (Message& message : output_.messages) {
+    services_.outbox.Add({key_, std::move(message)});
+  }
+}
+
+void Group::HandleApply() {
+  if (output_.apply.empty()) return;
+  for (const Entry& entry : output_.apply) ApplyEntry(entry);
+  MaybeBeginSnapshot();
+}
+
+void Group::ApplyEntry(const Entry& entry) {
+  bytes_since_snapshot_ += entry.size_bytes();
+  Host::ProposeDone waiting;
+  while (!proposals_.empty() &&
+         proposals_.begin()->first.first <= entry.index) {
+    auto it = proposals_.begin();
+    Host::ProposeDone done = std::move(it->second.done);
+    const auto [index, term] = it->first;
+    proposals_.erase(it);
+    if (index == entry.index && term == entry.term) {
+      waiting = std::move(done);
+      continue;
+    }
+    // Another entry was committed in its place, so this one never will be.
+    CHECK_EQ(index, entry.index);
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kCertainlyNot,
+                      .status = absl::AbortedError(
+                          "another leader's entry took its place")});
+  }
+  Buffer result;
+  if (entry.kind == EntryKind::kCommands) {
+    result = state_machine_->Apply(entry, static_cast<bool>(waiting));
+  } else {
+    state_machine_->Advance(entry);
+  }
+  services_.observer.OnApplied(key_.group, entry);
+  if (waiting) {
+    CompleteProposal(std::move(waiting), {.outcome = Outcome::kDone,
+                                          .status = absl::OkStatus(),
+                                          .position = entry.position(),
+                                          .log_time = entry.log_time,
+                                          .result = std::move(result)});
+  }
+}
+
+void Group::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
+  services_.completions.Add(
+      [done = std::move(done), result = std::move(result)]() mutable {
+        done(result);
+      });
+}
+
+void Group::ExpireProposals() {
+  proposals_deadline_ = MonoTime::Max();
+  const bool leads = core_->role() == RoleKind::kLeader;
+  for (auto it = proposals_.begin(); it != proposals_.end();) {
+    if (leads && it->first.second == core_->term()) {
+      ++it;
+      continue;
+    }
+    CompleteProposal(
+        std::move(it->second.done),
+        {.outcome = Outcome::kUnknown,
+         .status = absl::UnknownError(
+             "leadership was lost while the entry was in flight")});
+    it = proposals_.erase(it);
+  }
+}
+
+void Group::HandleReads() {
+  for (const ReadReady& ready : output_.reads) {
+    auto it = asked_reads_.find(ready.tag);
+    if (it == asked_reads_.end()) continue;
+    CompleteReads(std::move(it->second),
+                  ready.ok
+                      ? absl::OkStatus()
+                      : absl::UnavailableError("no leader confirmed the read"));
+    asked_reads_.erase(it);
+  }
+}
+
+void Group::CompleteReads(std::vector<Host::ReadDone> reads,
+                          absl::Status status) {
+  if (reads.empty()) return;
+  services_.completions.Add(
+      [reads = std::move(reads), status = std::move(status)]() mutable {
+        for (Host::ReadDone& done : reads) done(status);
+      });
+}
+
+void Group::HandleEvents() {
+  for (const Event& event : output_.events) {
+    switch (event.kind) {
+      case Event::Kind::kRoleChanged:
+        binding_in_flight_ = false;
+        if (event.role != RoleKind::kLeader && !proposals_.empty() &&
+            proposals_deadline_ == MonoTime::Max()) {
+          proposals_deadline_ = services_.env.loop.ReadClock().mono +
+                                services_.options.core.election_timeout_max;
+        }
+        break;
+      case Event::Kind::kSuffixTruncated:
+        services_.env.tracer.Sometimes("raft.conflicting_suffix_truncated");
+        break;
+      case Event::Kind::kConfigurationChanged:
+        unbound_ = true;
+        break;
+      default:
+        break;
+    }
+    services_.observer.OnEvent(key_.group, event);
+  }
+  if (unbound_ && core_->role() == RoleKind::kLeader) BindStores();
+}
+
+// ---- Members and their stores
+// -------------------------------------------------------------------------------------------
+
+namespace {
+
+// Calls visit(Member&) for every member of every list.
+template <typename Visit>
+void ForEachMember(Configuration* configuration, Visit visit) {
+  for (auto* list : {&configuration->voters, &configuration->outgoing_voters,
+                     &configuration->learners, &configuration->next_learners}) {
+    for (Member& member : *list) visit(member);
+  }
+}
+
+}  // namespace
+
+// A founding configuration names nodes without stores, since each store's name
+// was drawn apart. The leader fills in the stores that its members present and
+// replicates that, so that a node whose directory was replaced is refused from
+// then on.
+void Group::BindStores() {
+  if (binding_in_flight_ || !core_->CanServeReads()) return;
+  Configuration bound = core_->configuration();
+  bool changed = false;
+  bool complete = true;
+  ForEachMember(&bound, [&](Member& member) {
+    if (member.incarnation != StoreIncarnation()) return;
+    auto it = services_.stores.find(member.node);
+    if (it == services_.stores.end()) {
+      complete = false;
+      return;
+    }
+    member.incarnation = it->second;
+    changed = true;
+  });
+  if (complete && !changed) unbound_ = false;
+  if (!changed) return;
+  binding_in_flight_ = true;
+  Buffer payload = EncodeConfiguration(bound);
+  services_.completions.Add([this, payload = std::move(payload)]() mutable {
+    Propose(EntryKind::kConfiguration, std::move(payload),
+            [this](const ProposeResult&) { binding_in_flight_ = false; });
+  });
+}
+
+bool Group::SenderIsMember(NodeId from, StoreIncarnation store) {
+  const Configuration& configuration = core_->configuration();
+  for (const auto* list :
+       {&configuration.voters, &configuration.outgoing_voters,
+        &configuration.learners, &configuration.next_learners}) {
+    for (const Member& member : *list) {
+      if (member.node != from || member.incarnation == StoreIncarnation() ||
+          member.incarnation == store) {
+        continue;
+      }
+      if (!refusal_told_) {
+        refusal_told_ = true;
+        services_.env.tracer.Log(
+            env::Severity::kError,
+            absl::StrCat("raft: group ", key_.group.value(), " refuses node ",
+                         from.value(),
+                         ": its data directory is not the one that belongs to "
+                         "the group; remove the node and add it again"));
+      }
+      return false;
+    }
+  }
+  // Unknown senders pass: the configuration that names them may not have
+  // arrived yet.
+  return true;
+}
+
+}  // namespace quorate::raft

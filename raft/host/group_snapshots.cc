@@ -1,0 +1,231 @@
+// The part of Group that takes, sends and installs snapshots.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/host/group.h"
+
+namespace quorate::raft {
+namespace {
+constexpr size_t kPieceBytes = 256 << 10;
+}  // namespace
+
+// ---- Taking one's own
+// ---------------------------------------------------------------------------------------------------
+
+void Group::MaybeBeginSnapshot() {
+  const uint64_t threshold = services_.options.snapshot_threshold_bytes;
+  if (threshold == 0 || bytes_since_snapshot_ < threshold ||
+      snapshot_reader_ != nullptr || installing_) {
+    return;
+  }
+  bytes_since_snapshot_ = 0;
+  const Index applied = core_->applied_index();
+  SnapshotDescriptor descriptor{
+      .position = {core_->TermAt(applied), applied},
+      .log_time = core_->applied_log_time(),
+      .configuration = core_->ConfigurationAt(applied)};
+  snapshot_reader_ = state_machine_->TakeSnapshot();
+  services_.snapshots.Begin(key_, descriptor, [this](absl::Status status) {
+    if (snapshot_reader_ == nullptr) return;
+    if (!status.ok()) {
+      OnSnapshotFailed(status);
+      return;
+    }
+    WriteSnapshotPiece();
+  });
+}
+
+void Group::WriteSnapshotPiece() {
+  Buffer piece = snapshot_reader_->Next(kPieceBytes);
+  if (piece.empty()) {
+    services_.snapshots.Finish(
+        key_, [this](absl::StatusOr<SnapshotDescriptor> snapshot) {
+          if (snapshot_reader_ == nullptr) return;
+          OnSnapshotWritten(std::move(snapshot));
+        });
+    return;
+  }
+  services_.snapshots.Append(key_, std::move(piece),
+                             [this](absl::Status status) {
+                               if (snapshot_reader_ == nullptr) return;
+                               if (!status.ok()) {
+                                 OnSnapshotFailed(status);
+                                 return;
+                               }
+                               WriteSnapshotPiece();
+                             });
+}
+
+void Group::OnSnapshotFailed(const absl::Status& status) {
+  // The log still has everything: the next one is tried after as many bytes
+  // again.
+  services_.env.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   " could not write a snapshot: ", status.ToString()));
+  services_.snapshots.Abandon(key_);
+  snapshot_reader_.reset();
+}
+
+void Group::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
+  if (!snapshot.ok()) {
+    OnSnapshotFailed(snapshot.status());
+    return;
+  }
+  snapshot_reader_.reset();
+  services_.env.tracer.Sometimes("raft.snapshot_taken");
+  const Index keep_after = TrailingIndex(snapshot->position.index);
+  services_.log.SetBoundary(key_, {core_->TermAt(keep_after), keep_after},
+                            /*discard_suffix=*/false,
+                            [this](absl::Status status) {
+                              if (!status.ok()) services_.stop(status);
+                            });
+  Step(Compacted{*std::move(snapshot), keep_after});
+}
+
+Index Group::TrailingIndex(Index snapshot_index) const {
+  const Index boundary = core_->boundary().index;
+  uint64_t bytes = 0;
+  Index index = snapshot_index;
+  while (index > boundary) {
+    bytes += core_->EntryAt(index).size_bytes();
+    if (bytes > services_.options.snapshot_trailing_bytes) break;
+    index = index - 1;
+  }
+  return index;
+}
+
+// ---- Sending and receiving
+// ----------------------------------------------------------------------------------------------
+
+void Group::HandleSnapshots() {
+  // Answers come in later turns, so nothing here steps the core again.
+  for (const SnapshotWork& work : output_.snapshots) {
+    switch (work.kind) {
+      case SnapshotWork::Kind::kRead:
+        ReadChunk(work);
+        break;
+      case SnapshotWork::Kind::kWrite:
+        WriteChunk(work);
+        break;
+      case SnapshotWork::Kind::kInstall:
+        Install(work.snapshot);
+        break;
+    }
+  }
+}
+
+void Group::ReadChunk(const SnapshotWork& work) {
+  services_.snapshots.Read(
+      key_, work.snapshot.position, work.offset,
+      services_.options.core.snapshot_chunk_bytes,
+      [this, to = work.to, snapshot = work.snapshot,
+       offset = work.offset](absl::StatusOr<Buffer> bytes) {
+        ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
+        if (bytes.ok()) {
+          answer.chunk = *std::move(bytes);
+        } else {
+          answer.gone = true;
+          services_.env.tracer.Log(
+              env::Severity::kWarning,
+              absl::StrCat(
+                  "raft: group ", key_.group.value(),
+                  " cannot send its snapshot: ", bytes.status().ToString()));
+        }
+        Step(std::move(answer));
+      });
+}
+
+void Group::WriteChunk(const SnapshotWork& work) {
+  if (installing_) return;
+  services_.snapshots.Receive(
+      key_, work.snapshot, work.offset, work.chunk,
+      [this, snapshot = work.snapshot](absl::StatusOr<uint64_t> received) {
+        if (!received.ok()) {
+          services_.env.tracer.Log(
+              env::Severity::kError,
+              absl::StrCat("raft: group ", key_.group.value(),
+                           " could not store a snapshot chunk: ",
+                           received.status().ToString()));
+        }
+        Step(ChunkWritten{snapshot, received.ok() ? *received : 0});
+      });
+}
+
+// Two phases: first the file and the log's boundary become durable, then the
+// state machine is swapped. A crash between them is finished at the next start,
+// which loads the newest snapshot.
+void Group::Install(const SnapshotDescriptor& snapshot) {
+  CHECK(!installing_);
+  installing_ = true;
+  if (snapshot_reader_ != nullptr) {
+    services_.snapshots.Abandon(key_);
+    snapshot_reader_.reset();
+  }
+  services_.snapshots.FinishReceive(
+      key_, snapshot, [this, snapshot](absl::Status status) {
+        if (!status.ok()) {
+          FinishInstall(snapshot, std::move(status));
+          return;
+        }
+        OnInstallDurable(snapshot);
+      });
+}
+
+void Group::OnInstallDurable(const SnapshotDescriptor& snapshot) {
+  services_.log.SetBoundary(key_, snapshot.position, /*discard_suffix=*/true,
+                            [this, snapshot](absl::Status status) {
+                              if (!status.ok()) {
+                                services_.stop(std::move(status));
+                                return;
+                              }
+                              if (!status_.ok()) return;
+                              loader_ = std::make_unique<SnapshotLoader>(
+                                  &services_.snapshots, key_, snapshot,
+                                  state_machine_.get(),
+                                  [this, snapshot](absl::Status loaded) {
+                                    FinishInstall(snapshot, std::move(loaded));
+                                  });
+                              loader_->Start();
+                            });
+}
+
+void Group::FinishInstall(const SnapshotDescriptor& snapshot,
+                          absl::Status status) {
+  if (!status_.ok()) return;
+  const bool cut_the_log = loader_ != nullptr;
+  loader_.reset();
+  installing_ = false;
+  if (!status.ok()) {
+    services_.env.tracer.Log(
+        env::Severity::kError,
+        absl::StrCat("raft: group ", key_.group.value(),
+                     " could not install the snapshot at index ",
+                     snapshot.position.index.value(), ": ", status.ToString()));
+    if (cut_the_log) {
+      // The log on disk already begins after the snapshot, so this replica
+      // cannot go on without it.
+      services_.stop(std::move(status));
+      return;
+    }
+    Step(SnapshotInstalled{snapshot, false});
+    return;
+  }
+  bytes_since_snapshot_ = 0;
+  services_.env.tracer.Sometimes("raft.snapshot_installed");
+  // Proposals below the snapshot: their fate was not seen here.
+  while (!proposals_.empty() &&
+         proposals_.begin()->first.first <= snapshot.position.index) {
+    auto it = proposals_.begin();
+    CompleteProposal(std::move(it->second.done),
+                     {.outcome = Outcome::kUnknown,
+                      .status = absl::UnknownError(
+                          "a snapshot covers the entry's position")});
+    proposals_.erase(it);
+  }
+  Step(SnapshotInstalled{snapshot, true});
+  services_.observer.OnRestored(key_.group, snapshot);
+}
+
+}  // namespace quorate::raft

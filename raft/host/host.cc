@@ -1,0 +1,296 @@
+#include "raft/host/host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/host/group.h"
+#include "raft/host/outbox.h"
+#include "raft/host/startup.h"
+
+namespace quorate::raft {
+
+class Host::Impl final : public env::Transport::Receiver {
+ public:
+  Impl(env::Env& env, HostOptions options, MakeStateMachine make,
+       Observer* observer)
+      : env_(env),
+        options_(std::move(options)),
+        make_(std::move(make)),
+        observer_(*observer),
+        outbox_(env, options_.cluster, options_.node),
+        completions_(env.loop),
+        stop_([this](absl::Status why) { Stop(std::move(why)); }),
+        touched_([this](GroupId id) { Touch(id); }) {}
+
+  ~Impl() {
+    if (serving_) env_.transport.Stop();
+  }
+
+  void Start(Started started) {
+    started_ = std::move(started);
+    startup_ = std::make_unique<Startup>(
+        env_, options_, make_, [this](absl::StatusOr<OpenedStore> opened) {
+          OnOpened(std::move(opened));
+        });
+    startup_->Begin();
+  }
+
+  void OnMessage(NodeId from, StoreIncarnation incarnation,
+                 Buffer bytes) override;
+
+  Group* group(GroupId id) {
+    auto it = groups_.find(id);
+    return it == groups_.end() ? nullptr : it->second.get();
+  }
+  // The deadline of the group may have come closer.
+  void Touch(GroupId id);
+
+  void OnOpened(absl::StatusOr<OpenedStore> opened);
+  void Stop(absl::Status why);
+  void Arm();
+  void OnTimer();
+
+  env::Env& env_;
+  const HostOptions options_;
+  MakeStateMachine make_;
+  Observer& observer_;
+  Started started_;
+  std::unique_ptr<Startup> startup_;
+
+  absl::Status status_ = absl::UnavailableError("the node is starting");
+  StoreIncarnation store_;
+  bool serving_ = false;
+  bool bad_envelope_told_ = false;
+  absl::btree_map<NodeId, StoreIncarnation> stores_;
+
+  Outbox outbox_;
+  Completions completions_;
+  absl::AnyInvocable<void(absl::Status)> stop_;
+  absl::AnyInvocable<void(GroupId)> touched_;
+  // Groups refer to log and snapshots, whose callbacks refer to groups: the
+  // stores go first.
+  absl::btree_map<GroupId, std::unique_ptr<Group>> groups_;
+  absl::btree_map<GroupId, absl::Status> fenced_;
+  std::unique_ptr<SnapshotStore> snapshots_;
+  std::unique_ptr<Log> log_;
+
+  // For each group one entry that is not later than its deadline; corrected
+  // when it comes up.
+  absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
+  absl::btree_map<GroupId, MonoTime> queued_deadline_;
+  std::vector<GroupId> due_;  // Reused by OnTimer.
+  MonoTime armed_ = MonoTime::Max();
+  env::Pending timer_;
+};
+
+// ---- Starting and stopping
+// ----------------------------------------------------------------------------------------------
+
+void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
+  Started started = std::move(started_);
+  if (!opened.ok()) {
+    status_ = opened.status();
+    started(status_);
+    return;
+  }
+  store_ = opened->store;
+  stores_[options_.node] = store_;
+  log_ = std::move(opened->log);
+  snapshots_ = std::move(opened->snapshots);
+  const GroupServices services{.env = env_,
+                               .options = options_,
+                               .log = *log_,
+                               .snapshots = *snapshots_,
+                               .outbox = outbox_,
+                               .completions = completions_,
+                               .observer = observer_,
+                               .stores = stores_,
+                               .stop = stop_,
+                               .touched = touched_};
+  for (OpenedGroup& group : opened->groups) {
+    if (!group.fenced.ok()) {
+      fenced_[group.key.group] = group.fenced;
+      continue;
+    }
+    groups_[group.key.group] =
+        std::make_unique<Group>(services, group.key, std::move(group.restored),
+                                std::move(group.state_machine));
+  }
+  status_ = env_.transport.Start({.cluster = options_.cluster,
+                                  .node = options_.node,
+                                  .incarnation = store_},
+                                 options_.listen_address, options_.peers, this);
+  if (status_.ok()) {
+    serving_ = true;
+    for (const auto& [id, group] : groups_) Touch(id);
+  } else {
+    for (const auto& [id, group] : groups_) group->Stop(status_);
+  }
+  started(status_);
+}
+
+void Host::Impl::Stop(absl::Status why) {
+  if (!status_.ok()) return;
+  status_ = absl::UnavailableError(absl::StrCat(
+      "the node stopped because its disk failed: ", why.ToString()));
+  env_.tracer.Log(env::Severity::kError, std::string(status_.message()));
+  for (const auto& [id, group] : groups_) group->Stop(status_);
+  outbox_.Stop();
+  observer_.OnStopped(status_);
+}
+
+// ---- Messages
+// -----------------------------------------------------------------------------------------------------------
+
+void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
+                           Buffer bytes) {
+  if (!status_.ok()) return;
+  absl::StatusOr<std::vector<GroupMessage>> messages = DecodeEnvelope(
+      {.cluster = options_.cluster, .from = from, .to = options_.node}, bytes);
+  if (!messages.ok()) {
+    env_.tracer.Sometimes("raft.bad_envelope");
+    if (!bad_envelope_told_) {
+      bad_envelope_told_ = true;
+      env_.tracer.Log(
+          env::Severity::kWarning,
+          absl::StrCat("raft: dropped a message from node ", from.value(), ": ",
+                       messages.status().ToString()));
+    }
+    return;
+  }
+  stores_[from] = incarnation;
+  for (GroupMessage& message : *messages) {
+    Group* target = group(message.group.group);
+    if (target == nullptr || target->key() != message.group) continue;
+    target->Receive(incarnation, std::move(message.message));
+  }
+}
+
+// ---- Time
+// ---------------------------------------------------------------------------------------------------------------
+
+void Host::Impl::Touch(GroupId id) {
+  const MonoTime deadline = group(id)->deadline();
+  auto [it, fresh] = queued_deadline_.try_emplace(id, MonoTime::Max());
+  if (!fresh && it->second <= deadline) return;
+  if (it->second != MonoTime::Max()) deadlines_.erase({it->second, id});
+  it->second = deadline;
+  if (deadline != MonoTime::Max()) deadlines_.insert({deadline, id});
+  Arm();
+}
+
+void Host::Impl::Arm() {
+  const MonoTime earliest =
+      deadlines_.empty() ? MonoTime::Max() : deadlines_.begin()->first;
+  // A timer that fires early finds nothing due and arms anew, so only an
+  // earlier deadline needs one.
+  if (earliest >= armed_) return;
+  armed_ = earliest;
+  timer_ = env_.loop.At(earliest, [this] { OnTimer(); });
+}
+
+void Host::Impl::OnTimer() {
+  armed_ = MonoTime::Max();
+  const MonoTime now = env_.loop.ReadClock().mono;
+  due_.clear();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    due_.push_back(deadlines_.begin()->second);
+    queued_deadline_.erase(due_.back());
+    deadlines_.erase(deadlines_.begin());
+  }
+  for (GroupId id : due_) {
+    Group* due = group(id);
+    if (due->deadline() <= now) due->Timeout();
+    Touch(id);
+  }
+  Arm();
+}
+
+// ---- Host
+// ---------------------------------------------------------------------------------------------------------------
+
+Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
+           Observer* observer)
+    : impl_(std::make_unique<Impl>(env, std::move(options), std::move(make),
+                                   observer)) {}
+Host::~Host() = default;
+
+void Host::Start(Started started) { impl_->Start(std::move(started)); }
+
+void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
+  Group* target = impl_->group(group);
+  if (target == nullptr) {
+    impl_->completions_.Add(
+        [done = std::move(done), status = group_status(group)]() mutable {
+          done({.outcome = Outcome::kCertainlyNot, .status = status});
+        });
+    return;
+  }
+  target->Propose(EntryKind::kCommands, std::move(payload), std::move(done));
+}
+
+void Host::Read(GroupId group, ReadDone done) {
+  Group* target = impl_->group(group);
+  if (target == nullptr) {
+    impl_->completions_.Add(
+        [done = std::move(done), status = group_status(group)]() mutable {
+          done(status);
+        });
+    return;
+  }
+  target->Read(std::move(done));
+}
+
+void Host::AdvanceLogTime(GroupId group) {
+  Group* target = impl_->group(group);
+  if (target == nullptr) return;
+  target->AdvanceLogTime();
+}
+
+const Core* Host::core(GroupId group) const {
+  const Group* target = impl_->group(group);
+  return target == nullptr ? nullptr : &target->core();
+}
+
+StateMachine* Host::state_machine(GroupId group) {
+  Group* target = impl_->group(group);
+  return target == nullptr ? nullptr : target->state_machine();
+}
+
+const StateMachine* Host::state_machine(GroupId group) const {
+  const Group* target = impl_->group(group);
+  return target == nullptr ? nullptr : target->state_machine();
+}
+
+std::vector<GroupId> Host::groups() const {
+  std::vector<GroupId> ids;
+  for (const auto& [id, group] : impl_->groups_) ids.push_back(id);
+  return ids;
+}
+
+absl::Status Host::group_status(GroupId group) const {
+  if (const Group* target = impl_->group(group)) return target->status();
+  auto fenced = impl_->fenced_.find(group);
+  if (fenced != impl_->fenced_.end()) return fenced->second;
+  if (!impl_->status_.ok()) return impl_->status_;
+  return absl::NotFoundError(
+      absl::StrCat("this node holds no replica of group ", group.value()));
+}
+
+absl::Status Host::status() const { return impl_->status_; }
+
+Log::Counters Host::log_counters() const {
+  return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
+}
+
+const std::string& Host::peer_address() const {
+  return impl_->options_.listen_address;
+}
+
+StoreIncarnation Host::store() const { return impl_->store_; }
+
+}  // namespace quorate::raft

@@ -1,0 +1,370 @@
+// Hosts of three machines in the simulated world, over simulated disks and
+// links, with a state machine of the test's own.
+#include "raft/host/host.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "env/random.h"
+#include "gtest/gtest.h"
+#include "sim/world.h"
+
+namespace quorate::raft {
+namespace {
+
+// Keeps every payload in order; the result is how many there are.
+class Journal final : public StateMachine {
+ public:
+  Buffer Apply(const Entry& entry, bool wants_result) override {
+    lines_.push_back(std::string(entry.payload.view()));
+    return wants_result ? Buffer::Copy(absl::StrCat(lines_.size())) : Buffer();
+  }
+
+  std::unique_ptr<SnapshotReader> TakeSnapshot() override {
+    class Reader final : public SnapshotReader {
+     public:
+      explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
+      Buffer Next(size_t size) override {
+        const std::string piece = bytes_.substr(at_, size);
+        at_ += piece.size();
+        return Buffer::Copy(piece);
+      }
+
+     private:
+      std::string bytes_;
+      size_t at_ = 0;
+    };
+    std::string bytes = "journal\n";
+    for (const std::string& line : lines_) absl::StrAppend(&bytes, line, "\n");
+    return std::make_unique<Reader>(std::move(bytes));
+  }
+
+  std::unique_ptr<SnapshotWriter> BeginRestore(
+      const SnapshotDescriptor&) override {
+    class Writer final : public SnapshotWriter {
+     public:
+      explicit Writer(Journal* journal) : journal_(journal) {}
+      absl::Status Add(std::string_view bytes) override {
+        bytes_ += bytes;
+        return absl::OkStatus();
+      }
+      absl::Status Commit() override {
+        journal_->lines_.clear();
+        std::string line;
+        bool header = true;
+        for (char c : bytes_) {
+          if (c != '\n') {
+            line += c;
+            continue;
+          }
+          if (!header) journal_->lines_.push_back(line);
+          header = false;
+          line.clear();
+        }
+        return absl::OkStatus();
+      }
+
+     private:
+      Journal* journal_;
+      std::string bytes_;
+    };
+    return std::make_unique<Writer>(this);
+  }
+
+  uint64_t Digest() const override {
+    uint64_t digest = lines_.size();
+    for (const std::string& line : lines_) {
+      digest = Mix64(digest ^ Site(std::string_view(line)).hash());
+    }
+    return digest;
+  }
+
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+class Quiet final : public Host::Observer {
+ public:
+  void OnEvent(GroupId, const Event&) override {}
+  void OnApplied(GroupId, const Entry&) override {}
+  void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
+  void OnStopped(const absl::Status& why) override { stopped = why; }
+  int restored = 0;
+  absl::Status stopped;
+};
+
+constexpr GroupId kGroup(1);
+constexpr ClusterId kCluster(99);
+
+// What runs on one machine.
+struct Program {
+  Program(env::Env& env, HostOptions options)
+      : host(
+            env, std::move(options),
+            [](GroupId, const Configuration&) {
+              return std::make_unique<Journal>();
+            },
+            &observer) {
+    host.Start([this](absl::Status status) { started = status; });
+  }
+  Journal* journal() {
+    return static_cast<Journal*>(host.state_machine(kGroup));
+  }
+
+  Quiet observer;
+  absl::Status started = absl::UnknownError("not yet");
+  Host host;
+};
+
+class Cluster {
+ public:
+  explicit Cluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0)
+      : world_({.seed = seed}) {
+    options_.cluster = kCluster;
+    options_.bootstrap = true;
+    options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
+    options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
+    GroupSpec group{.group = kGroup};
+    for (uint32_t n = 1; n <= 3; ++n) {
+      group.founding.voters.push_back({NodeId(n), StoreIncarnation()});
+    }
+    options_.groups = {group};
+    for (uint32_t n = 1; n <= 3; ++n) {
+      machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", n)}));
+    }
+    programs_.resize(3);
+    for (uint32_t n = 1; n <= 3; ++n) StartNode(n);
+  }
+
+  HostOptions OptionsOf(uint32_t n) {
+    HostOptions options = options_;
+    options.node = NodeId(n);
+    options.listen_address = Address(n);
+    for (uint32_t peer = 1; peer <= 3; ++peer) {
+      if (peer != n) options.peers.push_back({NodeId(peer), Address(peer)});
+    }
+    return options;
+  }
+  void StartNode(uint32_t n) {
+    world_.Start(machines_[n - 1], [this, n](env::Env& env) {
+      auto program = std::make_shared<Program>(env, OptionsOf(n));
+      programs_[n - 1] = program.get();
+      return program;
+    });
+  }
+  static std::string Address(uint32_t n) {
+    return absl::StrCat("10.0.0.", n, ":9000");
+  }
+
+  void Crash(uint32_t n, sim::CrashKind kind) {
+    world_.Crash(machines_[n - 1], kind);
+    programs_[n - 1] = nullptr;
+  }
+  void Restart(uint32_t n) { world_.Restart(machines_[n - 1]); }
+
+  Program* node(uint32_t n) { return programs_[n - 1]; }
+  // The node that leads in the highest term, or 0.
+  uint32_t leader() {
+    uint32_t leader = 0;
+    Term term;
+    for (uint32_t n = 1; n <= 3; ++n) {
+      const Core* core =
+          node(n) == nullptr ? nullptr : node(n)->host.core(kGroup);
+      if (core == nullptr || core->role() != RoleKind::kLeader) continue;
+      if (core->CanServeReads() && core->term() > term) {
+        leader = n;
+        term = core->term();
+      }
+    }
+    return leader;
+  }
+  bool WaitForLeader() {
+    const bool found = world_.RunUntilTrue([this] { return leader() != 0; });
+    for (uint32_t n = 1; !found && n <= 3; ++n) {
+      if (node(n) == nullptr) continue;
+      ADD_FAILURE() << "node " << n << ": " << node(n)->started;
+    }
+    return found;
+  }
+  // Proposes through the leader until it is done.
+  ProposeResult Propose(const std::string& payload) {
+    EXPECT_TRUE(WaitForLeader());
+    bool done = false;
+    ProposeResult result;
+    node(leader())->host.Propose(kGroup, Buffer::Copy(payload),
+                                 [&](const ProposeResult& r) {
+                                   result = r;
+                                   done = true;
+                                 });
+    EXPECT_TRUE(world_.RunUntilTrue([&] { return done; }));
+    return result;
+  }
+  bool Converged(size_t lines) {
+    for (uint32_t n = 1; n <= 3; ++n) {
+      if (node(n) == nullptr || node(n)->journal() == nullptr) return false;
+      if (node(n)->journal()->lines().size() != lines) return false;
+      if (node(n)->journal()->Digest() != node(1)->journal()->Digest()) {
+        return false;
+      }
+    }
+    return true;
+  }
+  bool WaitConverged(size_t lines) {
+    return world_.RunUntilTrue([&] { return Converged(lines); });
+  }
+
+  sim::World world_;
+  HostOptions options_;
+  std::vector<sim::MachineId> machines_;
+  std::vector<Program*> programs_;
+};
+
+TEST(Host, ProposalsThroughTheLeader_AreAppliedEverywhereInOrder) {
+  Cluster cluster(1);
+  for (int i = 0; i < 20; ++i) {
+    const ProposeResult result = cluster.Propose(absl::StrCat("line ", i));
+    ASSERT_EQ(result.outcome, Outcome::kDone) << result.status;
+    EXPECT_EQ(result.result.view(), absl::StrCat(i + 1));
+  }
+  ASSERT_TRUE(cluster.WaitConverged(20));
+  EXPECT_EQ(cluster.node(2)->journal()->lines()[7], "line 7");
+}
+
+TEST(Host, ProposalOnAFollower_IsCertainlyNot) {
+  Cluster cluster(2);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const uint32_t follower = cluster.leader() % 3 + 1;
+  bool done = false;
+  cluster.node(follower)->host.Propose(
+      kGroup, Buffer::Copy("x"), [&](const ProposeResult& result) {
+        EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+        done = true;
+      });
+  EXPECT_TRUE(cluster.world_.RunUntilTrue([&] { return done; }));
+}
+
+TEST(Host, ReadOnEveryNode_SeesTheLastWrite) {
+  Cluster cluster(3);
+  for (int i = 1; i <= 5; ++i) {
+    ASSERT_EQ(cluster.Propose("w").outcome, Outcome::kDone);
+    for (uint32_t n = 1; n <= 3; ++n) {
+      bool done = false;
+      cluster.node(n)->host.Read(kGroup, [&](absl::Status status) {
+        EXPECT_TRUE(status.ok()) << status;
+        EXPECT_GE(cluster.node(n)->journal()->lines().size(),
+                  static_cast<size_t>(i));
+        done = true;
+      });
+      ASSERT_TRUE(cluster.world_.RunUntilTrue([&] { return done; }));
+    }
+  }
+}
+
+TEST(Host, LeaderCrash_AnotherTakesOverAndNothingAcknowledgedIsLost) {
+  for (sim::CrashKind kind :
+       {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+    Cluster cluster(4);
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_EQ(cluster.Propose(absl::StrCat(i)).outcome, Outcome::kDone);
+    }
+    const uint32_t old_leader = cluster.leader();
+    cluster.Crash(old_leader, kind);
+    ASSERT_EQ(cluster.Propose("after").outcome, Outcome::kDone);
+    EXPECT_NE(cluster.leader(), old_leader);
+    cluster.Restart(old_leader);
+    ASSERT_TRUE(cluster.WaitConverged(6));
+    EXPECT_EQ(cluster.node(old_leader)->journal()->lines().back(), "after");
+  }
+}
+
+TEST(Host, AllMachinesCrash_EverythingAcknowledgedIsThereAfterRestart) {
+  Cluster cluster(5);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(cluster.Propose(absl::StrCat(i)).outcome, Outcome::kDone);
+  }
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kMachine);
+  }
+  for (uint32_t n = 1; n <= 3; ++n) cluster.Restart(n);
+  ASSERT_EQ(cluster.Propose("last").outcome, Outcome::kDone);
+  ASSERT_TRUE(cluster.WaitConverged(11));
+}
+
+TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
+  Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  ASSERT_GT(cluster.node(cluster.leader())->host.core(kGroup)->boundary().index,
+            Index(10));
+  cluster.Restart(lagging);
+  ASSERT_TRUE(cluster.WaitConverged(301));
+  EXPECT_GE(cluster.node(lagging)->observer.restored, 1);
+  // It survives another crash right after.
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  cluster.Restart(lagging);
+  ASSERT_EQ(cluster.Propose("tail").outcome, Outcome::kDone);
+  ASSERT_TRUE(cluster.WaitConverged(302));
+}
+
+TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
+  Cluster cluster(7);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  cluster.options_.bootstrap = false;
+  cluster.Crash(2, sim::CrashKind::kMachine);
+  cluster.world_.WipeDisk(cluster.machines_[1]);
+  cluster.Restart(2);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  EXPECT_EQ(cluster.node(2)->started.code(), absl::StatusCode::kNotFound)
+      << cluster.node(2)->started;
+}
+
+TEST(Host, WipedNodeFoundedAgain_IsRefusedByItsGroup) {
+  Cluster cluster(8);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  // The stores are bound by an entry soon after the first election.
+  cluster.world_.RunFor(Seconds(2));
+  const uint32_t wiped = cluster.leader() % 3 + 1;
+  cluster.Crash(wiped, sim::CrashKind::kMachine);
+  cluster.world_.WipeDisk(cluster.machines_[wiped - 1]);
+  cluster.Restart(wiped);
+  cluster.world_.RunFor(Seconds(5));
+  EXPECT_EQ(cluster.node(wiped)->journal()->lines().size(), 0u);
+  ASSERT_EQ(cluster.Propose("y").outcome, Outcome::kDone);
+}
+
+TEST(Host, FailingSync_StopsTheNodeAndSaysWhy) {
+  Cluster cluster(9);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  const uint32_t broken = cluster.leader();
+  cluster.world_.FailDiskOperation(cluster.machines_[broken - 1],
+                                   sim::World::DiskOperation::kWrite, 1,
+                                   /*persistent=*/true);
+  bool done = false;
+  ProposeResult result;
+  cluster.node(broken)->host.Propose(kGroup, Buffer::Copy("y"),
+                                     [&](const ProposeResult& r) {
+                                       result = r;
+                                       done = true;
+                                     });
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return done && !cluster.node(broken)->observer.stopped.ok(); }));
+  EXPECT_FALSE(cluster.node(broken)->host.status().ok());
+  EXPECT_NE(result.outcome, Outcome::kCertainlyNot);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return cluster.leader() != 0 && cluster.leader() != broken; }));
+  EXPECT_EQ(cluster.Propose("z").outcome, Outcome::kDone);
+}
+
+}  // namespace
+}  // namespace quorate::raft

@@ -1,0 +1,54 @@
+// raft/host/outbox.h: gathers what a turn sends to each node into as few
+// transport messages as fit.
+//
+// So the heartbeats of all groups between two nodes, and everything else of one
+// turn, travel together. Two lanes: appends and snapshot chunks are bulk, all
+// else is control. Used only by the host; knows nothing of groups' states.
+#ifndef QUORATE_RAFT_HOST_OUTBOX_H_
+#define QUORATE_RAFT_HOST_OUTBOX_H_
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "env/env.h"
+#include "raft/host/envelope.h"
+
+namespace quorate::raft {
+
+class Outbox {
+ public:
+  // `env` outlives the Outbox.
+  Outbox(env::Env& env, ClusterId cluster, NodeId self)
+      : env_(env), cluster_(cluster), self_(self) {}
+
+  // Queues a message; it leaves at the end of this turn.
+  void Add(GroupMessage message);
+  // Forgets what is queued and sends nothing more.
+  void Stop();
+
+ private:
+  using Destination = std::pair<NodeId, env::Lane>;
+  struct Queue {
+    std::vector<GroupMessage> messages;
+    size_t bytes = 0;
+  };
+
+  static env::Lane LaneOf(const Message& message);
+  void Flush();
+  void Send(const Destination& destination, Queue* queue);
+
+  env::Env& env_;
+  const ClusterId cluster_;
+  const NodeId self_;
+  bool stopped_ = false;
+  // Ordered, so that the order of sending is the same in every run.
+  std::map<Destination, Queue> queues_;
+  bool flush_pending_ = false;
+  env::Pending flush_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_OUTBOX_H_

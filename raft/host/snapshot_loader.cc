@@ -1,0 +1,51 @@
+#include "raft/host/snapshot_loader.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::raft {
+namespace {
+constexpr size_t kPieceBytes = 256 << 10;
+}  // namespace
+
+SnapshotLoader::SnapshotLoader(SnapshotStore* store, GroupKey group,
+                               const SnapshotDescriptor& snapshot,
+                               StateMachine* state_machine, Done done)
+    : store_(store),
+      group_(group),
+      snapshot_(snapshot),
+      writer_(state_machine->BeginRestore(snapshot)),
+      done_(std::move(done)) {}
+
+void SnapshotLoader::Start() { ReadNext(); }
+
+void SnapshotLoader::ReadNext() {
+  store_->Read(group_, snapshot_.position, offset_, kPieceBytes,
+               [this, alive = alive_](absl::StatusOr<Buffer> bytes) {
+                 if (*alive) OnRead(std::move(bytes));
+               });
+}
+
+void SnapshotLoader::OnRead(absl::StatusOr<Buffer> bytes) {
+  absl::Status status = bytes.status();
+  if (status.ok() && bytes->empty() && offset_ < snapshot_.size_bytes) {
+    status = absl::DataLossError(
+        absl::StrCat("snapshot at index ", snapshot_.position.index.value(),
+                     " ends at byte ", offset_, " of ", snapshot_.size_bytes));
+  }
+  if (status.ok() && !bytes->empty()) {
+    status = writer_->Add(bytes->view());
+    offset_ += bytes->size();
+  }
+  if (status.ok() && offset_ < snapshot_.size_bytes) {
+    ReadNext();
+    return;
+  }
+  if (status.ok()) status = writer_->Commit();
+  // The callback may destroy this object.
+  Done done = std::move(done_);
+  done(std::move(status));
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,51 @@
+// raft/host/snapshot_loader.h: feeds a stored snapshot into a state machine,
+// piece by piece.
+//
+// Used when a node opens its store and when a snapshot from a leader was
+// received; the state machine changes only at the end.
+#ifndef QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
+#define QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
+
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "raft/host/state_machine.h"
+#include "raft/log/snapshot_store.h"
+
+namespace quorate::raft {
+
+// One load. Destroying it abandons the load without a call. The store and the
+// state machine outlive it.
+class SnapshotLoader {
+ public:
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+
+  SnapshotLoader(SnapshotStore* store, GroupKey group,
+                 const SnapshotDescriptor& snapshot,
+                 StateMachine* state_machine, Done done);
+
+  // Begins; `done` is called once, in a later turn: OK after the state machine
+  // was swapped.
+  void Start();
+
+ private:
+  void ReadNext();
+  void OnRead(absl::StatusOr<Buffer> bytes);
+
+  SnapshotStore* const store_;
+  const GroupKey group_;
+  const SnapshotDescriptor snapshot_;
+  std::unique_ptr<SnapshotWriter> writer_;
+  Done done_;
+  uint64_t offset_ = 0;
+  // Lets a read that completes after destruction find out.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+ public:
+  ~SnapshotLoader() { *alive_ = false; }
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_

@@ -1,0 +1,225 @@
+#include "raft/host/startup.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::raft {
+
+Startup::Startup(env::Env& env, const HostOptions& options,
+                 Host::MakeStateMachine& make, Done done)
+    : env_(env), options_(options), make_(make), done_(std::move(done)) {}
+
+LogOptions Startup::StoreOptions() const {
+  LogOptions log = options_.log;
+  log.cluster = options_.cluster;
+  log.store = opened_.store;
+  return log;
+}
+
+void Startup::Begin() {
+  step_ = ReadStore(env_, options_.cluster, options_.node,
+                    [this](absl::StatusOr<StoreIdentity> identity) {
+                      OnIdentityRead(std::move(identity));
+                    });
+}
+
+void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
+  if (!absl::IsNotFound(identity.status()) || !options_.bootstrap) {
+    OnIdentity(std::move(identity));
+    return;
+  }
+  step_ = FoundStore(env_, options_.cluster, options_.node,
+                     [this](absl::StatusOr<StoreIdentity> founded) {
+                       OnIdentity(std::move(founded));
+                     });
+}
+
+void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
+  if (!identity.ok()) {
+    Finish(identity.status());
+    return;
+  }
+  opened_.store = identity->store;
+  step_ = Log::Open(env_, StoreOptions(),
+                    [this](absl::StatusOr<std::unique_ptr<Log>> log) {
+                      OnLog(std::move(log));
+                    });
+}
+
+void Startup::OnLog(absl::StatusOr<std::unique_ptr<Log>> log) {
+  if (!log.ok()) {
+    Finish(log.status());
+    return;
+  }
+  opened_.log = *std::move(log);
+  step_ = SnapshotStore::Open(
+      env_, StoreOptions(),
+      [this](absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots) {
+        OnSnapshots(std::move(snapshots));
+      });
+}
+
+void Startup::OnSnapshots(
+    absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots) {
+  if (!snapshots.ok()) {
+    Finish(snapshots.status());
+    return;
+  }
+  opened_.snapshots = *std::move(snapshots);
+  opened_.groups.reserve(options_.groups.size());
+  PrepareNextGroup();
+}
+
+void Startup::PrepareNextGroup() {
+  if (next_group_ == options_.groups.size()) {
+    Finish(absl::OkStatus());
+    return;
+  }
+  const GroupSpec& spec = options_.groups[next_group_++];
+  OpenedGroup& group = opened_.groups.emplace_back();
+  group.key = {spec.group, spec.incarnation};
+  auto& recovered = opened_.log->recovered();
+  auto in_log = recovered.find(group.key);
+  const auto& newest = opened_.snapshots->newest();
+  auto snapshot = newest.find(group.key);
+  if (in_log == recovered.end() && snapshot == newest.end()) {
+    FoundGroup(spec, &group);
+    return;
+  }
+  RecoveredGroup nothing;
+  PrepareKnownGroup(&group,
+                    in_log == recovered.end() ? &nothing : &in_log->second,
+                    snapshot == newest.end() ? nullptr : &snapshot->second);
+}
+
+// A group of which the log knows nothing was never founded here: a log that
+// lost records says so. A founding that was interrupted is thereby completed by
+// the next start with `bootstrap`.
+void Startup::FoundGroup(const GroupSpec& spec, OpenedGroup* group) {
+  group->fenced = opened_.log->unknown_groups_fenced();
+  auto damaged = opened_.snapshots->damaged().find(group->key);
+  if (group->fenced.ok() && damaged != opened_.snapshots->damaged().end()) {
+    group->fenced = damaged->second;
+  }
+  if (!group->fenced.ok()) {
+    OnGroupReady(absl::OkStatus());
+    return;
+  }
+  if (!options_.bootstrap) {
+    Finish(absl::FailedPreconditionError(absl::StrCat(
+        "the data directory holds no replica of group ", spec.group.value(),
+        ": start once with bootstrap to found it, or restore the "
+        "configuration that the directory was founded with")));
+    return;
+  }
+  Entry first{.term = Term(1),
+              .index = Index(1),
+              .kind = EntryKind::kConfiguration,
+              .payload = EncodeConfiguration(spec.founding)};
+  group->restored.hard_state.term = Term(1);
+  group->restored.entries.push_back(first);
+  group->state_machine = make_(spec.group, spec.founding);
+  opened_.log->Append(group->key, &group->restored.hard_state,
+                      group->restored.entries,
+                      [this](absl::Status status) { OnGroupReady(status); });
+}
+
+// The newest snapshot and the log may be one step apart, since they are changed
+// one after the other.
+void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
+                                const SnapshotDescriptor* snapshot) {
+  Restored& restored = group->restored;
+  restored.hard_state = recovered->hard_state;
+  group->fenced = recovered->fenced;
+  if (snapshot != nullptr) restored.snapshot = *snapshot;
+  const LogPosition base = restored.snapshot.position;
+  if (group->fenced.ok() && base.index < recovered->boundary.index) {
+    auto damaged = opened_.snapshots->damaged().find(group->key);
+    group->fenced = absl::DataLossError(absl::StrCat(
+        "group ", group->key.group.value(), ": the log begins after index ",
+        recovered->boundary.index.value(), " but the newest snapshot is at ",
+        base.index.value(),
+        damaged == opened_.snapshots->damaged().end()
+            ? ""
+            : absl::StrCat(" (", damaged->second.message(), ")")));
+  }
+  if (!group->fenced.ok()) {
+    OnGroupReady(absl::OkStatus());
+    return;
+  }
+  // Does the log continue the snapshot? If its entry there is another one, or
+  // it ends before, an install was interrupted after the snapshot became
+  // durable: the log's part of it is done now.
+  bool continues = recovered->boundary == base;
+  for (Entry& entry : recovered->entries) {
+    if (entry.index == base.index) continues = entry.term == base.term;
+    if (entry.index > base.index && continues) {
+      restored.entries.push_back(std::move(entry));
+    }
+  }
+  if (restored.hard_state.term < base.term) {
+    restored.hard_state = {base.term, NodeId()};
+  }
+  const GroupSpec& spec = options_.groups[next_group_ - 1];
+  group->state_machine = make_(
+      spec.group,
+      base.index == Index(0) ? spec.founding : restored.snapshot.configuration);
+  if (continues) {
+    LoadSnapshot();
+    return;
+  }
+  opened_.log->SetBoundary(group->key, base, /*discard_suffix=*/true,
+                           [this](absl::Status status) {
+                             if (!status.ok()) {
+                               OnGroupReady(std::move(status));
+                               return;
+                             }
+                             LoadSnapshot();
+                           });
+}
+
+void Startup::LoadSnapshot() {
+  OpenedGroup& group = opened_.groups.back();
+  if (group.restored.snapshot.position.index == Index(0)) {
+    OnGroupReady(absl::OkStatus());
+    return;
+  }
+  loader_ = std::make_unique<SnapshotLoader>(
+      opened_.snapshots.get(), group.key, group.restored.snapshot,
+      group.state_machine.get(), [this](absl::Status status) {
+        loader_.reset();
+        // A snapshot that cannot be read is this replica's loss alone.
+        opened_.groups.back().fenced = std::move(status);
+        OnGroupReady(absl::OkStatus());
+      });
+  loader_->Start();
+}
+
+void Startup::OnGroupReady(absl::Status status) {
+  if (!status.ok()) {
+    Finish(std::move(status));
+    return;
+  }
+  const OpenedGroup& group = opened_.groups.back();
+  if (!group.fenced.ok()) {
+    env_.tracer.Sometimes("raft.replica_fenced");
+    env_.tracer.Log(env::Severity::kError,
+                    absl::StrCat("raft: group ", group.key.group.value(),
+                                 " is fenced: ", group.fenced.ToString()));
+  }
+  PrepareNextGroup();
+}
+
+void Startup::Finish(absl::Status status) {
+  Done done = std::move(done_);
+  if (status.ok()) {
+    done(std::move(opened_));
+  } else {
+    done(std::move(status));
+  }
+}
+
+}  // namespace quorate::raft
