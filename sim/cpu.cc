@@ -48,6 +48,12 @@ void Cpu::Accept(Input input) {
   }
 }
 
+void Cpu::Post(Input input) {
+  if (!alive_ || dying_) return;
+  inbox_.push_back(input);
+  ScheduleWake();
+}
+
 void Cpu::Nudge() {
   if (!alive_ || dying_ || in_turn_) return;
   // Not at once: the caller is in the middle of something.

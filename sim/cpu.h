@@ -69,6 +69,8 @@ class Cpu {
   // An input arrives now; it is drained in the next turn, at once if the
   // machine is free.
   void Accept(Input input);
+  // The same, for callers that are inside some machine's turn: never runs one at once.
+  void Post(Input input);
   // Sees to it that a turn comes although there may be no input.
   void Nudge();
   // A timer is due: runs a turn at once or when the machine is free.

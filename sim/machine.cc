@@ -42,6 +42,7 @@ void Machine::Start(Factory factory) {
 void Machine::Restart() {
   CHECK(!cpu_.started()) << name_ << " runs already";
   ++incarnation_;
+  streams_.PowerOn();
   env_.random = random_.Fork("sim.incarnation", incarnation_);
   cpu_.Start();
 }

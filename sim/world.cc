@@ -37,7 +37,7 @@ World::World(const WorldOptions& options)
                                     : Choices(options.seed, options.record),
           options.keep_trace)),
       network_(std::make_unique<Network>(kernel_.get())),
-      streams_(std::make_unique<StreamNet>()),
+      streams_(std::make_unique<StreamNet>(kernel_.get(), network_.get())),
       host_(std::make_unique<Host>()) {
   options_.replay = nullptr;
   kernel_->network = options.network;
@@ -155,6 +155,12 @@ void World::Run(const Event& event) {
     case kEventMessage:
       network_->MessageEvent(event.argument);
       break;
+    case kEventPipe:
+      streams_->PipeEvent(event);
+      break;
+    case kEventConnect:
+      machine(target).streams().ConnectEvent(event);
+      break;
     case kEventAction: {
       const auto slot = static_cast<uint32_t>(event.argument);
       absl::AnyInvocable<void()> action = std::move(actions_[slot]);
@@ -237,7 +243,9 @@ void World::SlowLink(MachineId from, MachineId to, Duration extra) {
   network_->link(from, to).extra_latency = extra;
 }
 
-void World::ResetStreams(MachineId) {}
+void World::ResetStreams(MachineId id) {
+  streams_->ResetAll(&machine(id).streams());
+}
 
 void World::FailDiskOperation(MachineId id, DiskOperation kind, uint64_t nth,
                               bool persistent) {
