@@ -1,0 +1,143 @@
+// sim/harness/client.h: a simulated client: a program on a machine of its own
+// that speaks RESP through byte streams.
+//
+// It pipelines, follows MOVED, retries what was certainly not done, retries
+// what is unknown only under a session, reconnects after resets, and records
+// every call with its outcome. Keys are of three kinds: registers ("r…"), lists
+// to append to ("l…") and counters ("n…"); each value written is unique.
+#ifndef QUORATE_SIM_HARNESS_CLIENT_H_
+#define QUORATE_SIM_HARNESS_CLIENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/env.h"
+#include "sim/harness/link.h"
+#include "sim/harness/recorder.h"
+#include "sim/harness/reply.h"
+
+namespace quorate::sim {
+
+struct ClientOptions {
+  uint32_t id = 0;
+  std::vector<std::string> servers;       // RESP addresses.
+  Duration interval = Milliseconds(100);  // Between two operations, on average.
+  uint32_t burst_max = 4;  // Operations issued at once, pipelined.
+  uint32_t keys = 6;       // Of each kind, at a time.
+  uint32_t operations_per_epoch =
+      150;  // After so many of its own a client turns to new keys.
+  bool sessions =
+      false;  // Writes carry a session stamp and are retried when unknown.
+  bool stale_reads =
+      false;  // Some reads go to any node, on READONLY connections.
+  size_t value_bytes_max = 200;
+  Ratio large_value{1, 40};
+  size_t large_value_bytes = 6000;
+  Duration operation_timeout = Seconds(5);
+};
+
+class Client final : public Link::Owner {
+ public:
+  // `recorder` outlives the client.
+  Client(env::Env& env, const ClientOptions& options, Recorder* recorder);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Begins no further operation.
+  void StopIssuing();
+  // Reads every key of `keys` from whoever leads, trying until it succeeds.
+  void ReadAll(const std::vector<std::string>& keys);
+  // Nothing is open.
+  bool idle() const { return operations_.empty(); }
+  // What is open, for people.
+  std::string Describe() const;
+
+ private:
+  using OperationId = Link::RequestId;
+
+  struct Operation {
+    Call call;
+    Recorder::Ticket ticket = 0;
+    bool recorded = false;  // Stale reads and session requests are not.
+    bool stale = false;
+    bool opens_session = false;
+    bool final_read = false;  // Never given up.
+    uint8_t variant = 0;      // How the call is put in RESP.
+    uint64_t sequence = 0;    // Of the session; 0: none.
+    bool maybe_done = false;  // An earlier try may have taken effect.
+    MonoTime deadline;
+    uint32_t node = 0;  // Tried last.
+    std::vector<Reply> replies;
+    size_t replies_expected = 1;
+  };
+
+  // ---- Issuing.
+  void Tick();
+  void Issue();
+  Operation Draw();
+  Call DrawCall();
+  std::string NewText(bool list);
+  OperationId Begin(Operation operation);
+
+  // ---- Sending.
+  void Send(OperationId id);
+  uint32_t Route(const Operation& operation);
+  std::string Encode(Operation* operation);
+  void SendLater(OperationId id, Duration delay);
+
+  // ---- Hearing.
+  void OnLinkReply(OperationId id, Reply reply, bool* done) override;
+  void OnLinkBroken(OperationId id) override;
+  void OnLinkRefused(OperationId id) override;
+  void OnLinkMalformed(std::string_view server) override;
+  void OnLinkClosed(Link* link) override;
+  void Finish(OperationId id, const Reply& reply);
+  void Succeed(Operation& operation, const Reply& reply);
+  void OnError(OperationId id, const Reply& reply);
+  void OnMoved(OperationId id, const Reply& reply);
+  // The request was certainly not done: again, perhaps elsewhere, until the
+  // deadline.
+  void TryAgain(OperationId id, Duration delay);
+  void GiveUp(OperationId id);
+  void Sweep();
+  Duration Backoff(int64_t least_ms, uint64_t spread_ms) {
+    return Milliseconds(
+        least_ms + static_cast<int64_t>(Random("client.backoff", spread_ms)));
+  }
+
+  uint64_t Random(Site site, uint64_t bound) {
+    return env_.random.Below(bound, site, options_.id, draws_++);
+  }
+
+  env::Env& env_;
+  const ClientOptions options_;
+  Recorder* const recorder_;
+  uint64_t draws_ = 0;
+  bool issuing_ = true;
+  uint64_t issued_ = 0;
+  uint64_t values_ = 0;
+  OperationId next_operation_ = 1;
+  std::map<OperationId, Operation> operations_;
+  std::map<std::pair<uint32_t, bool>, std::unique_ptr<Link>>
+      links_;  // By node and READONLY.
+  std::vector<std::unique_ptr<Link>>
+      dropped_;  // Destroyed at the end of the turn.
+  std::map<uint16_t, uint32_t> node_of_slot_;
+  std::string session_;  // Token; empty: none.
+  bool opening_session_ = false;
+  uint64_t next_sequence_ = 1;
+  env::Pending tick_;
+  env::Pending sweep_;
+  env::Pending bury_;
+  std::map<OperationId, env::Pending> delayed_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_CLIENT_H_

@@ -1,0 +1,269 @@
+#include "sim/harness/cluster.h"
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "kv/store.h"
+
+namespace quorate::sim {
+
+// What runs on a server's machine; destroyed by a crash.
+class Cluster::Program final : public raft::Host::Observer {
+ public:
+  Program(env::Env& env, Cluster* cluster, NodeId node)
+      : cluster_(cluster), node_(node) {
+    cluster_->programs_[node_.value() - 1] = this;
+    cluster_->judges_.OnBoot(node_);
+    server_ = node::MakeServer(env, cluster_->ConfigOf(node_), this);
+    server_->Start([this](absl::Status status) { OnStarted(status); });
+  }
+  ~Program() {
+    Program*& registered = cluster_->programs_[node_.value() - 1];
+    if (registered == this) registered = nullptr;
+  }
+
+  node::Server* server() const { return started_ ? server_.get() : nullptr; }
+
+  // raft::Host::Observer. Nothing may be asked of the host in here: that is
+  // done after the turn.
+  void OnEvent(GroupId group, const raft::Event& event) override {
+    Changed& changed = changed_[group];
+    changed.any = true;
+    if (event.kind == raft::Event::Kind::kRoleChanged &&
+        event.role == raft::RoleKind::kLeader) {
+      changed.led = event.term;
+      cluster_->judges_.OnLeader(node_, group, event.term);
+    }
+    any_changed_ = true;
+  }
+  void OnApplied(GroupId group, const raft::Entry& entry) override {
+    cluster_->judges_.OnApplied(node_, group, entry);
+    changed_[group].any = true;
+    any_changed_ = true;
+  }
+  void OnRestored(GroupId group,
+                  const raft::SnapshotDescriptor& snapshot) override {
+    cluster_->judges_.OnRestored(node_, group, snapshot.position);
+    changed_[group].any = true;
+    any_changed_ = true;
+  }
+  void OnStopped(const absl::Status& why) override {
+    cluster_->Supervise(cluster_->machine(node_), why);
+  }
+
+  void AfterTurn() {
+    if (!started_ || !any_changed_) return;
+    any_changed_ = false;
+    for (auto& [group, changed] : changed_) {
+      if (std::exchange(changed.any, false)) Judge(group, &changed);
+    }
+  }
+
+ private:
+  struct Changed {
+    bool any = false;
+    raft::Term led;  // Began to lead in this term; zero: did not.
+  };
+
+  void OnStarted(const absl::Status& status) {
+    if (!status.ok()) {
+      cluster_->Supervise(cluster_->machine(node_), status);
+      return;
+    }
+    started_ = true;
+    cluster_->founded_[node_.value() - 1] = true;
+    for (const GroupId group : server_->host().groups()) {
+      changed_[group].any = true;
+      const raft::Core* core = server_->host().core(group);
+      if (core == nullptr) continue;
+      cluster_->judges_.OnRecovered(node_, group, core->last());
+    }
+    any_changed_ = true;
+  }
+
+  void Judge(GroupId group, Changed* changed) {
+    const raft::Core* core = server_->host().core(group);
+    const raft::StateMachine* state = server_->host().state_machine(group);
+    if (core == nullptr || state == nullptr) return;
+    Judges& judges = cluster_->judges_;
+    judges.OnHolds(node_, group, core->last());
+    const raft::Term led = std::exchange(changed->led, {});
+    if (led != raft::Term{} && core->term() == led) {
+      judges.OnLeaderLog(
+          node_, group, led, core->boundary().index,
+          [core](raft::Index index) { return core->TermAt(index); });
+    }
+    judges.OnDigest(node_, group, core->applied_index(), state->Digest());
+  }
+
+  Cluster* const cluster_;
+  const NodeId node_;
+  std::unique_ptr<node::Server> server_;
+  bool started_ = false;
+  bool any_changed_ = false;
+  std::map<GroupId, Changed> changed_;
+};
+
+Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
+    : world_(world), judges_(judges), options_(options) {
+  CHECK(options_.nodes > 0 && options_.groups > 0);
+  for (uint32_t i = 1; i <= options_.nodes; ++i) {
+    nodes_.push_back({.id = NodeId(i),
+                      .resp = absl::StrCat("n", i, ":7001"),
+                      .http = absl::StrCat("n", i, ":8001"),
+                      .peer = absl::StrCat("n", i, ":9001")});
+    const MachineId machine = world_.AddMachine({.name = absl::StrCat("n", i)});
+    machines_.push_back(machine);
+    node_of_machine_[machine.value()] = i;
+  }
+  shards_ = node::EvenShards(
+      nodes_, {.groups = options_.groups,
+               .replicas = std::min(options_.replicas, options_.nodes)});
+  for (const node::ShardConfig& shard : shards_) {
+    judges_.SetVoters(shard.group, shard.replicas);
+  }
+  programs_.resize(options_.nodes);
+  founded_.resize(options_.nodes);
+  supervised_.resize(options_.nodes);
+}
+
+Cluster::~Cluster() = default;
+
+node::Config Cluster::ConfigOf(NodeId node) const {
+  node::Config config = options_.config;
+  config.cluster = ClusterId(0x51);
+  config.node = node;
+  config.data_dir = "simulated";
+  config.nodes = nodes_;
+  config.shards = shards_;
+  config.listen.allow_non_loopback = true;
+  // A directory that was founded once and is empty now has lost everything: the
+  // server must refuse it.
+  config.bootstrap = !founded_[node.value() - 1];
+  const absl::Status status = node::CompleteConfig(&config, {});
+  CHECK(status.ok()) << status.ToString();
+  return config;
+}
+
+void Cluster::Start() {
+  for (uint32_t i = 0; i < options_.nodes; ++i) {
+    world_.Start(machines_[i],
+                 [this, i](env::Env& env) -> std::shared_ptr<void> {
+                   return std::make_shared<Program>(env, this, NodeId(i + 1));
+                 });
+  }
+}
+
+void Cluster::AfterTurn(MachineId machine) {
+  const auto it = node_of_machine_.find(machine.value());
+  if (it == node_of_machine_.end()) return;
+  if (Program* program = programs_[it->second - 1]) program->AfterTurn();
+}
+
+void Cluster::Supervise(MachineId machine, const absl::Status& why) {
+  const uint32_t index = node_of_machine_.at(machine.value()) - 1;
+  if (supervised_[index]) return;
+  supervised_[index] = true;
+  world_.HashNote(machine, absl::StrCat("stopped: ", why.ToString()));
+  const uint64_t incarnation = world_.incarnation(machine);
+  world_.At(world_.now() + options_.supervisor_delay, [=, this] {
+    supervised_[index] = false;
+    if (world_.running(machine) && world_.incarnation(machine) == incarnation) {
+      world_.Crash(machine, CrashKind::kProcess);
+      world_.Restart(machine);
+    }
+  });
+}
+
+std::vector<std::string> Cluster::resp_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) addresses.push_back(node.resp);
+  return addresses;
+}
+
+node::Server* Cluster::server(NodeId node) const {
+  const Program* program = programs_[node.value() - 1];
+  return program == nullptr ? nullptr : program->server();
+}
+
+NodeId Cluster::LeaderOf(GroupId group) const {
+  NodeId leader;
+  raft::Term latest;
+  for (const node::NodeConfig& node : nodes_) {
+    const node::Server* at = server(node.id);
+    const raft::Core* core = at == nullptr ? nullptr : at->host().core(group);
+    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (core->term() >= latest) leader = node.id;
+    latest = std::max(latest, core->term());
+  }
+  return leader;
+}
+
+bool Cluster::Settled() const {
+  for (const node::ShardConfig& shard : shards_) {
+    const NodeId leader = LeaderOf(shard.group);
+    if (leader == NodeId()) return false;
+    const raft::Index end =
+        server(leader)->host().core(shard.group)->last().index;
+    for (const NodeId node : shard.replicas) {
+      const node::Server* at = server(node);
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      if (core == nullptr) continue;
+      if (core->leader() != leader || core->applied_index() != end) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void Cluster::CompareStates() {
+  for (const node::ShardConfig& shard : shards_) {
+    for (const NodeId node : shard.replicas) {
+      const node::Server* at = server(node);
+      const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
+      if (store == nullptr) continue;
+      // Both ways: the incremental digest, and one computed from what is really
+      // there.
+      if (store->Digest() != store->RecomputeDigest()) {
+        world_.Violate(absl::StrCat("digest: node ", node.value(), " group ",
+                                    shard.group.value(),
+                                    ": the state is not what its digest says"));
+      }
+      judges_.OnDigest(node, shard.group, store->applied_index(),
+                       store->Digest());
+    }
+  }
+}
+
+std::string Cluster::Describe() const {
+  std::ostringstream out;
+  for (const node::ShardConfig& shard : shards_) {
+    out << "group " << shard.group << " (committed "
+        << judges_.committed(shard.group) << "):";
+    for (const NodeId node : shard.replicas) {
+      const node::Server* at = server(node);
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      out << " node " << node;
+      if (!world_.running(machine(node))) {
+        out << " down;";
+      } else if (core == nullptr) {
+        out << " not started;";
+      } else {
+        out << " " << raft::RoleName(core->role()) << " term " << core->term()
+            << " last " << core->last().index << " commit "
+            << core->commit_index() << " applied " << core->applied_index()
+            << " leader " << core->leader() << ";";
+      }
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace quorate::sim

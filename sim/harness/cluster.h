@@ -1,0 +1,86 @@
+// sim/harness/cluster.h: a whole cluster in a simulated world: servers built by
+// node::MakeServer, the same function as in production, on machines of the
+// world, and the judges that watch their replicas.
+#ifndef QUORATE_SIM_HARNESS_CLUSTER_H_
+#define QUORATE_SIM_HARNESS_CLUSTER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/config.h"
+#include "node/server.h"
+#include "raft/host/host.h"
+#include "sim/harness/judges.h"
+#include "sim/world.h"
+
+namespace quorate::sim {
+
+struct ClusterOptions {
+  uint32_t nodes = 5;
+  uint32_t groups = 3;
+  uint32_t replicas = 3;  // Voters of each group; at most `nodes`.
+  // Knobs of every server; identities, addresses and shards are filled in.
+  node::Config config;
+  // A server that stopped acknowledging (or could not start) is killed, and
+  // started again after about so long.
+  Duration supervisor_delay = Seconds(2);
+};
+
+class Cluster {
+ public:
+  // Adds the machines to `world` (machine i + 1 is node i + 1 of an empty
+  // world); nothing runs yet. Both outlive the cluster; the step hook of the
+  // world calls AfterTurn.
+  Cluster(World& world, Judges& judges, const ClusterOptions& options);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // Boots every machine.
+  void Start();
+  // Looks at what the last turn of `machine` changed.
+  void AfterTurn(MachineId machine);
+
+  const std::vector<MachineId>& machines() const { return machines_; }
+  MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
+  const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  std::vector<std::string> resp_addresses() const;
+  // Null while the machine is down. Not OK Started: still null.
+  node::Server* server(NodeId node) const;
+  // Who leads the group now, if somebody running says that it does (of the
+  // latest term); zero if none.
+  NodeId LeaderOf(GroupId group) const;
+  // Every running voter has applied everything committed, and all agree on a
+  // leader: nothing is left to do.
+  bool Settled() const;
+  // Compares the states of all running replicas that stand at the same index,
+  // whole.
+  void CompareStates();
+  std::string Describe() const;
+
+ private:
+  class Program;
+  friend class Program;
+
+  node::Config ConfigOf(NodeId node) const;
+  void Supervise(MachineId machine, const absl::Status& why);
+
+  World& world_;
+  Judges& judges_;
+  const ClusterOptions options_;
+  std::vector<node::NodeConfig> nodes_;
+  std::vector<node::ShardConfig> shards_;
+  std::vector<MachineId> machines_;
+  std::vector<Program*> programs_;  // By node; null while down.
+  std::vector<bool> founded_;       // By node: a start succeeded once, so the
+                                    // directory is not empty any more.
+  std::vector<bool> supervised_;    // By node: a kill is on its way.
+  std::map<uint32_t, uint32_t> node_of_machine_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_CLUSTER_H_
