@@ -129,6 +129,7 @@ void Group::Step(Input input) {
   if (!status_.ok()) return;
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output_);
   core_deadline_ = output_.deadline;
+  services_.observer.OnStep(key_.group, *core_, output_);
   HandleProposals();
   HandleWrites();
   HandleMessages();

@@ -224,8 +224,9 @@ void Group::FinishInstall(const SnapshotDescriptor& snapshot,
                           "a snapshot covers the entry's position")});
     proposals_.erase(it);
   }
-  Step(SnapshotInstalled{snapshot, true});
+  // Told before what follows it is applied.
   services_.observer.OnRestored(key_.group, snapshot);
+  Step(SnapshotInstalled{snapshot, true});
 }
 
 }  // namespace quorate::raft

@@ -119,6 +119,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     groups_[group.key.group] =
         std::make_unique<Group>(services, group.key, std::move(group.restored),
                                 std::move(group.state_machine));
+    observer_.OnRecovered(group.key.group, groups_[group.key.group]->core());
   }
   status_ = env_.transport.Start({.cluster = options_.cluster,
                                   .node = options_.node,

@@ -82,6 +82,14 @@ class Host {
                             const SnapshotDescriptor& snapshot) = 0;
     // The node stopped acknowledging for good, and why.
     virtual void OnStopped(const absl::Status& why) = 0;
+    // A replica was made from what is on disk.
+    virtual void OnRecovered(GroupId group, const Core& core) {
+      (void)group, (void)core;
+    }
+    // After every step of a replica, before its output is carried out. Both may be read during the call alone.
+    virtual void OnStep(GroupId group, const Core& core, const Output& output) {
+      (void)group, (void)core, (void)output;
+    }
 
    protected:
     ~Observer() = default;
