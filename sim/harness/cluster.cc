@@ -50,6 +50,13 @@ class Cluster::Program final : public raft::Host::Observer {
     changed_[group].any = true;
     any_changed_ = true;
   }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    cluster_->judges_.OnStart(node_, group, core);
+  }
+  void OnStep(GroupId group, const raft::Core& core,
+              const raft::Output& output) override {
+    cluster_->judges_.OnStep(node_, group, core, output);
+  }
   void OnStopped(const absl::Status& why) override {
     cluster_->Supervise(cluster_->machine(node_), why);
   }

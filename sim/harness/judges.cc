@@ -29,6 +29,19 @@ uint64_t HashEntry(const raft::Entry& entry) {
   return hash;
 }
 
+void Judges::OnStart(NodeId node, GroupId group, const raft::Core& core) {
+  ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
+}
+
+void Judges::OnStep(NodeId node, GroupId group, const raft::Core& core,
+                    const raft::Output& output) {
+  ReportInvariant(group, groups_[group].invariants.Observe(node, core, output));
+}
+
+void Judges::ReportInvariant(GroupId group, const std::string& violation) {
+  if (!violation.empty()) violate_(Text("group ", group, ": ", violation));
+}
+
 void Judges::OnLeader(NodeId node, GroupId group, raft::Term term) {
   const auto [it, first] = groups_[group].leaders.emplace(term, node);
   if (first) ++leader_changes_;

@@ -14,6 +14,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "raft/core/core.h"
+#include "raft/core/invariants.h"
 #include "raft/core/types.h"
 
 namespace quorate::sim {
@@ -25,6 +27,11 @@ class Judges {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
   explicit Judges(Report violate) : violate_(std::move(violate)) {}
+
+  // The rules of the core (raft/core/invariants.h) on the real objects, at every step.
+  void OnStart(NodeId node, GroupId group, const raft::Core& core);
+  void OnStep(NodeId node, GroupId group, const raft::Core& core,
+              const raft::Output& output);
 
   // At most one leader for each term of a group (Raft paper, Election Safety).
   void OnLeader(NodeId node, GroupId group, raft::Term term);
@@ -82,6 +89,7 @@ class Judges {
     bool has_digest = false;
   };
   struct Group {
+    raft::ClusterInvariants invariants;
     std::vector<Committed> log;  // [i] is index i + 1.
     std::map<raft::Term, NodeId> leaders;
     std::map<NodeId, raft::Index> applied;  // Last, since its boot.
@@ -91,6 +99,7 @@ class Judges {
 
   void ReportMissing(NodeId node, GroupId group, raft::Term term,
                      raft::Index index, raft::Term committed, raft::Term found);
+  void ReportInvariant(GroupId group, const std::string& violation);
   void CheckMajority(NodeId node, GroupId id, const Group& group);
 
   Report violate_;

@@ -1,0 +1,266 @@
+#include "sim/harness/run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "sim/harness/client.h"
+#include "sim/harness/cluster.h"
+#include "sim/harness/judges.h"
+#include "sim/harness/recorder.h"
+
+namespace quorate::sim {
+namespace {
+
+// How long what must happen may take once faults are healed.
+constexpr Duration kSettleMax = Seconds(30);
+constexpr Duration kFinishMax = Seconds(60);
+// Faults end this share of the duration before clients do.
+constexpr int64_t kHealthyDivisor = 5;
+
+// Knobs of the product that are legal but unlikely, drawn from the seed.
+template <typename T, size_t N>
+T Pick(const Random& random, Site site, const T (&values)[N]) {
+  return values[random.Below(N, site, 0, 0)];
+}
+
+node::Config RandomConfig(uint64_t seed) {
+  const Random random = Random(seed).Fork("harness.config", 0);
+  node::Config config;
+  config.redirect = random.Chance({1, 5}, "redirect", 0, 0)
+                        ? node::Redirect::kProxy
+                        : node::Redirect::kMoved;
+  config.snapshot.threshold_bytes =
+      Pick<uint64_t>(random, "threshold", {0, 8 << 10, 32 << 10, 256 << 10});
+  config.snapshot.trailing_bytes =
+      Pick<uint64_t>(random, "trailing", {0, 4 << 10, 64 << 10});
+  config.snapshot.chunk_bytes =
+      Pick<size_t>(random, "chunk", {1 << 10, 4 << 10, 64 << 10});
+  config.log.segment_bytes =
+      Pick<uint64_t>(random, "segment", {1 << 20, 4 << 20, 64 << 20});
+  config.limits.batch_commands =
+      Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
+  config.raft.append_bytes =
+      Pick<size_t>(random, "append", {1 << 10, 16 << 10, 256 << 10});
+  config.raft.inflight_messages =
+      Pick<uint32_t>(random, "inflight", {1, 4, 64, 64});
+  return config;
+}
+
+}  // namespace
+
+class Run::Impl {
+ public:
+  Impl(RunOptions options, const Tape* replay)
+      : options_(std::move(options)),
+        world_(MakeWorld(options_, replay)),
+        judges_([this](std::string what) { world_.Violate(std::move(what)); }),
+        recorder_(
+            [this] { return world_.now(); },
+            [this](std::string what) { world_.Violate(std::move(what)); }),
+        cluster_(world_, judges_,
+                 {.nodes = options_.nodes,
+                  .groups = options_.groups,
+                  .config = RandomConfig(options_.seed)}) {
+    world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
+    if (options_.log) {
+      world_.SetLogSink(options_.log_severity, std::move(options_.log));
+    }
+  }
+
+  Report Execute();
+  Report Current() const;
+  Tape tape() const;
+  const World& world() const { return world_; }
+
+ private:
+  static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
+
+  void AfterTurn(MachineId machine) {
+    cluster_.AfterTurn(machine);
+    if (!world_.violations().empty()) world_.StopRunning();
+  }
+  bool Violated() const { return !world_.violations().empty(); }
+  void StartClients();
+  // Runs until `done`; a violation in these words if that takes longer than `limit`.
+  template <typename Done>
+  void Require(std::string_view what, Duration limit, Done&& done);
+  void Liveness();
+  bool ClientsIdle() const {
+    return std::all_of(clients_.begin(), clients_.end(),
+                       [](const Client* client) { return client->idle(); });
+  }
+
+  RunOptions options_;
+  World world_;
+  Judges judges_;
+  Recorder recorder_;
+  Cluster cluster_;
+  std::vector<Client*> clients_;  // Owned by their machines.
+};
+
+WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
+                                  const Tape* replay) {
+  return {.seed = options.seed,
+          .replay = replay,
+          .record = options.record,
+          .keep_trace = options.keep_trace};
+}
+
+void Run::Impl::StartClients() {
+  for (uint32_t i = 0; i < options_.clients; ++i) {
+    const MachineId machine =
+        world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
+    ClientOptions client{
+        .id = i + 1,
+        .servers = cluster_.resp_addresses(),
+        .interval = Seconds(1) * options_.clients /
+                    std::max<int64_t>(options_.operations_per_second, 1),
+        .sessions = i % 3 == 1,
+        .stale_reads = i % 4 == 2};
+    world_.Start(machine, [this, client](env::Env& env) {
+      auto program = std::make_shared<Client>(env, client, &recorder_);
+      clients_.push_back(program.get());
+      return program;
+    });
+  }
+}
+
+template <typename Done>
+void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
+  if (Violated()) return;
+  const bool reached =
+      world_.RunUntilTrue([&] { return Violated() || done(); }, limit);
+  if (reached) return;
+  std::string open;
+  for (const Client* client : clients_) {
+    if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
+  }
+  world_.Violate(absl::StrCat(
+      "liveness: ", std::string(what), " took more than ", limit.ms(),
+      " ms after healing\n", open, cluster_.Describe()));
+}
+
+void Run::Impl::Liveness() {
+  for (Client* client : clients_) client->StopIssuing();
+  Require("finishing what clients wait for", kFinishMax,
+          [this] { return ClientsIdle(); });
+  if (Violated()) return;
+  const std::vector<std::string> keys = recorder_.keys();
+  clients_[0]->ReadAll(keys);
+  Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
+  Require("agreeing", kSettleMax, [this] { return cluster_.Settled(); });
+  if (Violated()) return;
+  cluster_.CompareStates();
+  recorder_.Finish();
+}
+
+Report Run::Impl::Execute() {
+  cluster_.Start();
+  StartClients();
+  const SimTime end = world_.now() + options_.duration;
+  const SimTime heal = end - options_.duration / kHealthyDivisor;
+  world_.RunUntil(heal);
+  if (!Violated()) world_.RunUntil(end);
+  if (!Violated()) Liveness();
+  return Current();
+}
+
+Report Run::Impl::Current() const {
+  const Recorder::Counts& counts = recorder_.counts();
+  Report report{.seed = options_.seed,
+                .violations = world_.violations(),
+                .trace_hash = world_.trace_hash().ToString(),
+                .virtual_time = Duration(world_.now().ns()),
+                .events = world_.events(),
+                .operations = counts.invoked,
+                .succeeded = counts.succeeded,
+                .refused = counts.refused,
+                .unknown = counts.unknown,
+                .stale_reads = counts.stale_reads,
+                .leader_changes = judges_.leader_changes(),
+                .entries = judges_.applied_entries(),
+                .histories = recorder_.checker().partitions(),
+                .undecided = recorder_.checker().given_up(),
+                .digests_compared = judges_.digests_compared(),
+                .functions = recorder_.succeeded_by_function()};
+  for (size_t i = 0; i < kFaultKinds; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    const uint64_t count = const_cast<World&>(world_).faults().count(fault);
+    if (count > 0) report.faults[std::string(FaultName(fault))] = count;
+  }
+  for (const auto& [name, count] : world_.marks()) report.marks[name] = count;
+  return report;
+}
+
+Tape Run::Impl::tape() const {
+  Tape tape = world_.tape();
+  tape.SetParameter("nodes", absl::StrCat(options_.nodes));
+  tape.SetParameter("groups", absl::StrCat(options_.groups));
+  tape.SetParameter("clients", absl::StrCat(options_.clients));
+  tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
+  tape.SetParameter("operations_per_second",
+                    absl::StrCat(options_.operations_per_second));
+  tape.SetParameter("faults", options_.faults ? "1" : "0");
+  return tape;
+}
+
+absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
+  RunOptions options;
+  options.seed = tape.seed;
+  std::string bad;
+  const auto read = [&](std::string_view key, auto otherwise) {
+    auto value = otherwise;
+    const std::string text = tape.Parameter(key, absl::StrCat(otherwise));
+    if (!absl::SimpleAtoi(text, &value) || value < 0) bad = std::string(key);
+    return value;
+  };
+  options.nodes = read("nodes", options.nodes);
+  options.groups = read("groups", options.groups);
+  options.clients = read("clients", options.clients);
+  options.duration = Milliseconds(read("duration_ms", options.duration.ms()));
+  options.operations_per_second =
+      read("operations_per_second", options.operations_per_second);
+  options.faults = read("faults", 1) != 0;
+  if (bad.empty() && (options.nodes == 0 || options.groups == 0)) bad = "nodes";
+  if (!bad.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tape: parameter '", bad, "': expected a positive number"));
+  }
+  return options;
+}
+
+std::string ReplayLine(const RunOptions& options) {
+  const RunOptions defaults;
+  std::string line = absl::StrCat(
+      "./bazelw run -c opt //sim:simulate -- run --seed ", options.seed);
+  const auto add = [&](std::string_view flag, auto value, auto otherwise) {
+    if (value != otherwise) {
+      absl::StrAppend(&line, " --", std::string(flag), " ", value);
+    }
+  };
+  add("nodes", options.nodes, defaults.nodes);
+  add("groups", options.groups, defaults.groups);
+  add("clients", options.clients, defaults.clients);
+  add("rate", options.operations_per_second, defaults.operations_per_second);
+  if (options.duration != defaults.duration) {
+    absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
+  }
+  if (!options.faults) absl::StrAppend(&line, " --no-faults");
+  return line;
+}
+
+Run::Run(RunOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options), nullptr)) {}
+Run::Run(RunOptions options, const Tape& tape)
+    : impl_(std::make_unique<Impl>(std::move(options), &tape)) {}
+Run::~Run() = default;
+Report Run::Execute() { return impl_->Execute(); }
+Report Run::Current() const { return impl_->Current(); }
+Tape Run::tape() const { return impl_->tape(); }
+const std::vector<TraceRecord>& Run::trace() const {
+  return impl_->world().trace();
+}
+
+}  // namespace quorate::sim
