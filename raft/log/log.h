@@ -66,8 +66,9 @@ class Log {
   // under the same incarnation, since it may have voted; Append refuses it with this status.
   virtual absl::Status unknown_groups_fenced() const = 0;
 
-  // Queues one atomic addition of `group`: replaces from entries.front().index on. It becomes part of a durable write begun
-  // no later than the end of this turn unless one is in flight; then of the next. After a failure every call reports it.
+  // Queues one addition of `group`: replaces from entries.front().index on. It becomes part of a durable write begun no later
+  // than the end of this turn unless one is in flight; then of the next. After a crash an addition that was not acknowledged
+  // is there or not; of one above 1 MiB also a prefix may be, with the hard state. After a failure every call reports it.
   virtual void Append(GroupKey group, const HardState* hard_state,
                       absl::Span<const Entry> entries, Done done) = 0;
 

@@ -99,8 +99,17 @@ class LogHarness {
   }
   void Crash(sim::CrashKind kind) {
     Close();
-    test_.Crash(kind);
+    if (running()) world().Crash(test_.machine(), kind);
+    Reboot();
   }
+  // After the machine stopped by itself (World::CrashAtDiskOperation).
+  void Reboot() {
+    Close();
+    if (!world().running(test_.machine())) {
+      world().Start(test_.machine(), nullptr);
+    }
+  }
+  bool running() { return world().running(test_.machine()); }
   absl::Status Restart(sim::CrashKind kind = sim::CrashKind::kProcess) {
     Crash(kind);
     return Open();
@@ -133,8 +142,7 @@ class LogHarness {
 
   std::vector<std::string> LogFiles() {
     std::vector<std::string> names;
-    for (const std::string& name :
-         test_.world().DiskFiles(test_.machine())) {
+    for (const std::string& name : test_.world().DiskFiles(test_.machine())) {
       if (name.rfind("log-", 0) == 0) names.push_back(name);
     }
     return names;

@@ -169,14 +169,12 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
   NextRecord record;
   size_t body = 0;
   if (item.type == RecordType::kAppend) {
-    const size_t limit =
-        std::min(options_.group_bytes_max, kRecordEntriesBytesMax);
     const bool hard_state =
         item.hard_state.has_value() && item.entries_written == 0;
     body = EntriesBodyBytes(hard_state, {});
     for (size_t i = item.entries_written; i < item.entries.size(); ++i) {
       const size_t bytes = kEntryHeaderBytes + item.entries[i].payload.size();
-      if (record.entries > 0 && body + bytes > limit) break;
+      if (record.entries > 0 && body + bytes > kRecordEntriesBytesMax) break;
       body += bytes;
       ++record.entries;
     }

@@ -36,8 +36,8 @@ TEST_F(LogTest, AcknowledgedAppend_SurvivesEitherCrash) {
   const std::vector<Entry> entries = {TestEntry(1, 1, "a"),
                                       TestEntry(3, 2, std::string(3000, 'b'))};
   ASSERT_TRUE(h_.Append(kGroup, entries, &hard_state).ok());
-  for (CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine,
-                         CrashKind::kMachine}) {
+  for (CrashKind kind :
+       {CrashKind::kProcess, CrashKind::kMachine, CrashKind::kMachine}) {
     ASSERT_TRUE(h_.Restart(kind).ok());
     EXPECT_EQ(Recovered().hard_state, hard_state);
     EXPECT_EQ(Recovered().entries, entries);

@@ -233,6 +233,7 @@ void Recovery::BeginSegment() {
   SegmentOpening opening;
   opening.header = {options_.cluster, options_.store, number, previous_};
   opening.batch = ++batch_;
+  opening.states = std::move(result_.states);
   opening.copies = std::move(result_.suspects);
   opening.unknown_groups_fenced = !result_.unknown_groups_fenced.ok();
   // Segments that are gone from the chain hold no entries: those of suspect records stand in the new one.
@@ -254,7 +255,6 @@ void Recovery::BeginSegment() {
     }
   }
   for (const GroupKey& key : result_.dropped) state_.AddDropped(key);
-  opening.states = state_.States();
   opener_ = std::make_unique<SegmentOpener>(
       env_.disk, opening, options_.batch_bytes_max, std::string(),
       [this](absl::StatusOr<SegmentOpener::Opened> opened) {

@@ -188,7 +188,10 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
       Damage(record, number);
       continue;
     }
-    const bool suspect = record.offset >= suspect_from;
+    const bool suspect = record.offset >= suspect_from &&
+                         record.header.type != RecordType::kState &&
+                         record.header.type != RecordType::kOpened;
+    if (suspect && suspects_.empty()) states_ = States();
     const absl::Status applied = Apply(record, suspect ? 0 : number);
     if (absl::IsDataLoss(applied)) {
       // It verifies, yet makes no sense: as good as unreadable.
@@ -196,8 +199,7 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
       continue;
     }
     if (!applied.ok()) return applied;
-    if (suspect && record.header.type != RecordType::kState &&
-        record.header.type != RecordType::kOpened) {
+    if (suspect) {
       suspects_.push_back({record.header.type, record.header.flags,
                            record.header.key, std::string(record.body)});
     }
@@ -207,8 +209,26 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
   return absl::OkStatus();
 }
 
+std::vector<std::pair<GroupKey, StateBody>> Replay::States() const {
+  std::vector<std::pair<GroupKey, StateBody>> states;
+  for (const auto& [key, group] : groups_) {
+    StateBody state;
+    state.hard_state = group.hard_state;
+    state.boundary = group.boundary;
+    state.last = group.last;
+    states.emplace_back(key, state);
+  }
+  for (const GroupKey& key : dropped_) {
+    StateBody state;
+    state.dropped = true;
+    states.emplace_back(key, state);
+  }
+  return states;
+}
+
 Replay::Result Replay::Finish() {
   Result result;
+  if (suspects_.empty()) states_ = States();
   for (auto& [key, group] : groups_) {
     RecoveredGroup& recovered = result.groups[key];
     std::vector<uint64_t>& where = result.where[key];
@@ -227,6 +247,18 @@ Replay::Result Replay::Finish() {
     }
     recovered.fenced = group.fenced;
   }
+  // What is fenced stays so, also when the damaged record is gone.
+  std::set<GroupKey> fenced;
+  for (const auto& [key, group] : groups_) {
+    if (!group.fenced.ok()) fenced.insert(key);
+  }
+  for (auto& [key, state] : states_) state.fenced = fenced.erase(key) > 0;
+  for (const GroupKey& key : fenced) {
+    StateBody state;
+    state.fenced = true;
+    states_.emplace_back(key, state);
+  }
+  result.states = std::move(states_);
   result.dropped = std::move(dropped_);
   result.unknown_groups_fenced = unknown_groups_fenced_;
   result.suspects = std::move(suspects_);

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -35,6 +36,8 @@ class Replay {
     std::map<GroupKey, std::vector<uint64_t>> where;
     std::set<GroupKey> dropped;
     absl::Status unknown_groups_fenced;
+    // What the new segment begins with: every group as it was before the suspect records, then those.
+    std::vector<std::pair<GroupKey, StateBody>> states;
     std::vector<SuspectRecord> suspects;
     bool torn_tail_cut = false;
     bool newly_fenced = false;
@@ -66,6 +69,7 @@ class Replay {
   absl::Status ApplyEntries(RecordType type, GroupKey key, EntriesBody body,
                             uint64_t segment);
   void ApplyBoundary(GroupKey key, LogPosition boundary, bool discard_suffix);
+  std::vector<std::pair<GroupKey, StateBody>> States() const;
   void Damage(const ScannedRecord& record, uint64_t segment);
   void Fence(GroupKey key, const std::string& why);
   void FenceAll(const std::string& why);
@@ -76,6 +80,7 @@ class Replay {
   absl::Status unknown_groups_fenced_;
   // Why every group with state in the segment being read is to be fenced; empty: none.
   std::string fence_all_;
+  std::vector<std::pair<GroupKey, StateBody>> states_;  // Before suspects_.
   std::vector<SuspectRecord> suspects_;
   bool torn_tail_cut_ = false;
   bool newly_fenced_ = false;

@@ -23,12 +23,11 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
     }
     writer.Add(type, flags, key, body);
   };
-  // Copies first: then the states are those at the end of the stream so far, which recovery compares.
-  for (const SuspectRecord& copy : opening.copies) {
-    add(copy.type, copy.flags, copy.key, copy.body);
-  }
   for (const auto& [key, state] : opening.states) {
     add(RecordType::kState, 0, key, EncodeStateBody(state));
+  }
+  for (const SuspectRecord& copy : opening.copies) {
+    add(copy.type, copy.flags, copy.key, copy.body);
   }
   add(RecordType::kOpened, 0, GroupKey{},
       EncodeOpenedBody({opening.states.size(), opening.unknown_groups_fenced}));

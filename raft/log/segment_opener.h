@@ -22,8 +22,9 @@ namespace quorate::raft {
 struct SegmentOpening {
   SegmentHeader header;
   uint64_t batch = 0;  // Number of the durable writes of the opening.
-  std::vector<SuspectRecord> copies;
+  // Every group as of the end of the stream that comes before, which recovery compares; then what is added to it.
   std::vector<std::pair<GroupKey, StateBody>> states;
+  std::vector<SuspectRecord> copies;
   bool unknown_groups_fenced = false;
 };
 

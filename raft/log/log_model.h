@@ -1,0 +1,234 @@
+// raft/log/log_model.h: what the log should hold, the slow and obvious way, and random operations against both.
+#ifndef QUORATE_RAFT_LOG_LOG_MODEL_H_
+#define QUORATE_RAFT_LOG_LOG_MODEL_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/random.h"
+#include "gtest/gtest.h"
+#include "raft/log/log_harness.h"
+
+namespace quorate::raft {
+
+// One group, in plain vectors.
+struct ModelGroup {
+  bool exists = false;
+  bool dropped = false;
+  HardState hard_state;
+  LogPosition boundary;
+  std::vector<Entry> entries;
+
+  uint64_t last() const { return boundary.index.value() + entries.size(); }
+  friend bool operator==(const ModelGroup&, const ModelGroup&) = default;
+};
+
+inline std::string Describe(const ModelGroup& group) {
+  std::string text = group.exists ? "" : "absent ";
+  if (group.dropped) text += "dropped ";
+  text += "term " + std::to_string(group.hard_state.term.value()) + " vote " +
+          std::to_string(group.hard_state.voted_for.value()) + " boundary " +
+          std::to_string(group.boundary.index.value()) + " entries";
+  for (const Entry& entry : group.entries) {
+    text += " " + std::to_string(entry.index.value()) + "@" +
+            std::to_string(entry.term.value());
+  }
+  return text;
+}
+
+struct ModelOperation {
+  enum class Kind : uint8_t { kAppend, kHardState, kBoundary, kInstall, kDrop };
+  Kind kind = Kind::kAppend;
+  uint32_t group = 1;
+  uint32_t back = 0;   // Entries replaced (kAppend), kept behind (kBoundary).
+  uint32_t count = 1;  // Entries appended, or skipped by kInstall.
+  uint32_t bytes = 10;
+};
+
+// Issues operations to a log and knows what each group may be after a crash: the state after any number of its operations that
+// is not less than the number acknowledged.
+class LogModel {
+ public:
+  explicit LogModel(LogHarness* harness) : harness_(harness) {}
+
+  // Issues `operation` in the turn that is running, on the log and on the model.
+  void Issue(const ModelOperation& operation) {
+    History& history = groups_[operation.group];
+    ModelGroup next = history.states.back();
+    if (next.dropped) {  // It comes back under a new incarnation.
+      ++incarnations_[operation.group];
+      history = History();
+      next = ModelGroup();
+    }
+    next.exists = true;
+    const GroupKey key = Key(operation.group);
+    const size_t number = history.states.size();
+    Log::Done done = [this, group = operation.group, number,
+                      incarnation =
+                          incarnations_[operation.group]](absl::Status status) {
+      History& history = groups_[group];
+      if (incarnation != incarnations_[group]) return;
+      if (!status.ok()) {
+        error_ = status;
+        return;
+      }
+      EXPECT_EQ(number, history.acknowledged + 1) << "out of order";
+      EXPECT_TRUE(error_.ok()) << "acknowledged after " << error_;
+      history.acknowledged = number;
+    };
+    Log& log = *harness_->log();
+    switch (operation.kind) {
+      case ModelOperation::Kind::kAppend: {
+        next.hard_state.term = next.hard_state.term + (operation.back > 0);
+        const size_t keep =
+            next.entries.size() -
+            std::min<size_t>(operation.back, next.entries.size());
+        next.entries.resize(keep);
+        std::vector<Entry> added;
+        for (uint32_t i = 0; i < operation.count; ++i) {
+          added.push_back(TestEntry(
+              next.hard_state.term.value(), next.last() + 1,
+              std::string(operation.bytes,
+                          static_cast<char>('a' + ++payloads_ % 26))));
+          next.entries.push_back(added.back());
+        }
+        log.Append(key, operation.back > 0 ? &next.hard_state : nullptr, added,
+                   std::move(done));
+        break;
+      }
+      case ModelOperation::Kind::kHardState:
+        next.hard_state.term = next.hard_state.term + 1;
+        next.hard_state.voted_for = NodeId(operation.count % 5);
+        log.Append(key, &next.hard_state, {}, std::move(done));
+        break;
+      case ModelOperation::Kind::kBoundary: {
+        const size_t drop =
+            next.entries.size() -
+            std::min<size_t>(operation.back, next.entries.size());
+        if (drop > 0) {
+          next.boundary = next.entries[drop - 1].position();
+          next.entries.erase(next.entries.begin(), next.entries.begin() + drop);
+        }
+        log.SetBoundary(key, next.boundary, false, std::move(done));
+        break;
+      }
+      case ModelOperation::Kind::kInstall:
+        next.boundary = {next.hard_state.term,
+                         Index(next.last() + operation.count)};
+        next.entries.clear();
+        log.SetBoundary(key, next.boundary, true, std::move(done));
+        break;
+      case ModelOperation::Kind::kDrop:
+        next = ModelGroup();
+        next.dropped = true;
+        log.Drop(key, std::move(done));
+        break;
+    }
+    history.states.push_back(std::move(next));
+  }
+
+  // Compares what recovery found and goes on from there. `fenced_ok`: a fenced group is right, too.
+  void Recovered(bool fenced_ok = false) {
+    error_ = absl::OkStatus();
+    auto& recovered = harness_->log()->recovered();
+    for (auto& [group, history] : groups_) {
+      ModelGroup found;
+      const auto it = recovered.find(Key(group));
+      if (it != recovered.end()) {
+        if (!it->second.fenced.ok()) {
+          EXPECT_TRUE(fenced_ok) << it->second.fenced;
+          continue;
+        }
+        found.exists = true;
+        found.hard_state = it->second.hard_state;
+        found.boundary = it->second.boundary;
+        found.entries = it->second.entries;
+      }
+      bool matches = false;
+      for (size_t i = history.acknowledged; i < history.states.size(); ++i) {
+        ModelGroup expected = history.states[i];
+        if (expected.dropped) {
+          expected = ModelGroup();
+        }
+        if (!(expected == found)) continue;
+        matches = true;
+        break;
+      }
+      // Never there, or dropped: nobody can tell, so it comes back under a new incarnation.
+      found.dropped = !found.exists;
+      EXPECT_TRUE(matches) << "group " << group << " is: " << Describe(found)
+                           << "\n  acknowledged: "
+                           << Describe(history.states[history.acknowledged])
+                           << "\n  newest: " << Describe(history.states.back());
+      history = History();
+      history.states = {found};
+    }
+  }
+
+  // Every operation so far was acknowledged.
+  bool AllAcknowledged() const {
+    for (const auto& [group, history] : groups_) {
+      if (history.acknowledged + 1 != history.states.size()) return false;
+    }
+    return true;
+  }
+  // The first error that a call ended with since the last recovery.
+  const absl::Status& error() const { return error_; }
+  const ModelGroup& state(uint32_t group) {
+    return groups_[group].states.back();
+  }
+  GroupKey Key(uint32_t group) {
+    return {GroupId(group), GroupIncarnation(100 + incarnations_[group])};
+  }
+
+ private:
+  struct History {
+    std::vector<ModelGroup> states = {ModelGroup()};  // After so many calls.
+    size_t acknowledged = 0;
+  };
+
+  LogHarness* harness_;
+  std::map<uint32_t, History> groups_;
+  std::map<uint32_t, uint64_t> incarnations_;
+  uint64_t payloads_ = 0;
+  absl::Status error_;
+};
+
+// Operation `number` of the workload that `random` stands for.
+inline ModelOperation RandomOperation(const Random& random, uint64_t number,
+                                      uint32_t groups) {
+  using Kind = ModelOperation::Kind;
+  const auto below = [&](uint64_t bound, Site site) {
+    return static_cast<uint32_t>(random.Below(bound, site, 0, number));
+  };
+  ModelOperation operation;
+  operation.group = 1 + below(groups, "group");
+  operation.count = 1 + below(4, "count");
+  operation.bytes =
+      below(8, "big") == 0 ? below(9000, "bytes") : below(200, "bytes");
+  const uint32_t kind = below(100, "kind");
+  if (kind < 55) {
+    operation.back = 0;
+  } else if (kind < 70) {
+    operation.back = 1 + below(5, "back");
+  } else if (kind < 80) {
+    operation.kind = Kind::kHardState;
+  } else if (kind < 94) {
+    operation.kind = Kind::kBoundary;
+    operation.back = below(6, "back");
+  } else if (kind < 98) {
+    operation.kind = Kind::kInstall;
+  } else {
+    operation.kind = Kind::kDrop;
+  }
+  return operation;
+}
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_LOG_MODEL_H_
