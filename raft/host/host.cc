@@ -12,6 +12,17 @@
 #include "raft/host/startup.h"
 
 namespace quorate::raft {
+namespace {
+
+class SilentObserver final : public Host::Observer {
+ public:
+  void OnEvent(GroupId, const Event&) override {}
+  void OnApplied(GroupId, const Entry&) override {}
+  void OnRestored(GroupId, const SnapshotDescriptor&) override {}
+  void OnStopped(const absl::Status&) override {}
+};
+
+}  // namespace
 
 class Host::Impl final : public env::Transport::Receiver {
  public:
@@ -20,7 +31,7 @@ class Host::Impl final : public env::Transport::Receiver {
       : env_(env),
         options_(std::move(options)),
         make_(std::move(make)),
-        observer_(*observer),
+        observer_(observer != nullptr ? *observer : silent_),
         outbox_(env, options_.cluster, options_.node),
         completions_(env.loop),
         stop_([this](absl::Status why) { Stop(std::move(why)); }),
@@ -57,6 +68,7 @@ class Host::Impl final : public env::Transport::Receiver {
   env::Env& env_;
   const HostOptions options_;
   MakeStateMachine make_;
+  SilentObserver silent_;
   Observer& observer_;
   Started started_;
   std::unique_ptr<Startup> startup_;

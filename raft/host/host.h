@@ -95,6 +95,7 @@ class Host {
     ~Observer() = default;
   };
 
+  // `observer` may be null.
   Host(env::Env& env, HostOptions options, MakeStateMachine make,
        Observer* observer);
   ~Host();
