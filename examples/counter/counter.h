@@ -1,0 +1,31 @@
+// examples/counter/counter.h: a state machine of a user's own: one replicated number that clients add to.
+//
+// A command is the decimal text of what to add; its result is the decimal text of the sum. That is all there is: consensus, log,
+// snapshots, simulator and checker come from the framework, as they do for kv/.
+#ifndef QUORATE_EXAMPLES_COUNTER_COUNTER_H_
+#define QUORATE_EXAMPLES_COUNTER_COUNTER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "raft/host/state_machine.h"
+
+namespace quorate::examples {
+
+class Counter final : public raft::StateMachine {
+ public:
+  Buffer Apply(const raft::Entry& entry, bool wants_result) override;
+  std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
+  std::unique_ptr<raft::SnapshotWriter> BeginRestore(
+      const raft::SnapshotDescriptor& snapshot) override;
+  uint64_t Digest() const override { return static_cast<uint64_t>(sum_); }
+
+  int64_t sum() const { return sum_; }
+
+ private:
+  int64_t sum_ = 0;
+};
+
+}  // namespace quorate::examples
+
+#endif  // QUORATE_EXAMPLES_COUNTER_COUNTER_H_

@@ -1,0 +1,247 @@
+// The counter on three machines of a simulated world that lose messages, partition, crash and tear their disks, while clients
+// on every machine add; and the counter's own check of what they were told.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "env/check.h"
+#include "env/number.h"
+#include "examples/counter/counter.h"
+#include "gtest/gtest.h"
+#include "lincheck/checker.h"
+#include "raft/host/host.h"
+#include "sim/world.h"
+
+namespace quorate::examples {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr int kNodes = 3;
+
+// What the counter is, for the checker: every add returns the sum after it.
+struct CounterModel {
+  using State = int64_t;
+  State Initial() const { return 0; }
+  bool Step(State& state, const lincheck::Operation& add) const {
+    state += add.argument.integer();
+    return !add.known() || add.result == lincheck::Value::Integer(state);
+  }
+  bool IsRead(const lincheck::Operation&) const { return false; }
+  std::string_view Name(uint8_t) const { return "add"; }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+// Every add of a run, as the clients saw it.
+class Record {
+ public:
+  size_t Invoke(int64_t at, int64_t delta) {
+    adds_.push_back(
+        {.invoke = at, .argument = lincheck::Value::Integer(delta)});
+    return adds_.size() - 1;
+  }
+  void Return(size_t add, int64_t at, const raft::ProposeResult& result) {
+    if (result.outcome == Outcome::kCertainlyNot) refused_.push_back(add);
+    if (result.outcome != Outcome::kDone) return;
+    int64_t sum = 0;
+    CHECK(ParseInteger(result.result.view(), &sum));
+    adds_[add].ret = at;
+    adds_[add].result = lincheck::Value::Integer(sum);
+    ++done_;
+  }
+
+  size_t done() const { return done_; }
+  // What may have happened at all.
+  lincheck::History History() const {
+    lincheck::History history;
+    const uint32_t counter = history.Partition("counter");
+    for (size_t i = 0; i < adds_.size(); ++i) {
+      if (std::find(refused_.begin(), refused_.end(), i) != refused_.end())
+        continue;
+      lincheck::Operation add = adds_[i];
+      add.partition = counter;
+      add.client = static_cast<uint32_t>(i);
+      history.Add(add);
+    }
+    return history;
+  }
+
+ private:
+  std::vector<lincheck::Operation> adds_;
+  std::vector<size_t> refused_;
+  size_t done_ = 0;
+};
+
+// What runs on a machine: a replica, and a client that adds every 20 ms.
+class Node {
+ public:
+  Node(env::Env& env, sim::World& world, raft::HostOptions options,
+       Record& record)
+      : env_(env),
+        world_(world),
+        record_(record),
+        host_(
+            env, std::move(options),
+            [](GroupId, const raft::Configuration&) {
+              return std::make_unique<Counter>();
+            },
+            nullptr) {
+    host_.Start([this](absl::Status started) {
+      CHECK(started.ok()) << started.ToString();
+      Tick();
+    });
+  }
+
+  // Of this replica; or why it has none.
+  absl::StatusOr<int64_t> Sum() const {
+    const absl::Status status = host_.group_status(kGroup);
+    if (!status.ok()) return status;
+    return static_cast<const Counter*>(host_.state_machine(kGroup))->sum();
+  }
+
+ private:
+  void Tick() {
+    const int64_t delta = 1 + static_cast<int64_t>(env_.random.Below(
+                                  9, "example.delta", 0, ++ticks_));
+    const size_t add = record_.Invoke(world_.now().ns(), delta);
+    host_.Propose(kGroup, Buffer::Copy(std::to_string(delta)),
+                  [this, add](const raft::ProposeResult& result) {
+                    record_.Return(add, world_.now().ns(), result);
+                  });
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(20),
+                          [this] { Tick(); });
+  }
+
+  env::Env& env_;
+  sim::World& world_;
+  Record& record_;
+  raft::Host host_;
+  uint64_t ticks_ = 0;
+  env::Pending timer_;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(uint64_t seed) : world_({.seed = seed}) {
+    for (int i = 0; i < kNodes; ++i) machines_.push_back(world_.AddMachine());
+    nodes_.resize(kNodes);
+    for (int i = 0; i < kNodes; ++i) {
+      world_.Start(machines_[i], [this, i](env::Env& env) {
+        auto node = std::make_shared<Node>(env, world_, OptionsOf(i), record_);
+        nodes_[i] = node;
+        return node;
+      });
+    }
+  }
+
+  // Ten seconds of trouble, then five of peace. Returns what is wrong, if anything.
+  std::string Run() {
+    world_.network_options().loss = {1, 50};
+    world_.network_options().duplicate = {1, 50};
+    world_.network_options().reorder = {1, 20};
+    for (int second = 1; second <= 10; ++second) {
+      world_.RunUntil(sim::SimTime(0) + Seconds(second));
+      Trouble(second);
+    }
+    world_.network_options() = {};
+    world_.HealNetwork();
+    world_.RunFor(Seconds(5));
+    return Judge();
+  }
+
+  size_t done() const { return record_.done(); }
+  sim::Hash128 hash() const { return world_.trace_hash(); }
+
+ private:
+  static std::string AddressOf(int i) {
+    return "10.0.0." + std::to_string(i + 1) + ":7000";
+  }
+
+  raft::HostOptions OptionsOf(int i) const {
+    raft::HostOptions options;
+    options.cluster = ClusterId(1);
+    options.node = NodeId(i + 1);
+    options.listen_address = AddressOf(i);
+    raft::Configuration founding;
+    for (int peer = 0; peer < kNodes; ++peer) {
+      founding.voters.push_back({NodeId(peer + 1)});
+      if (peer != i)
+        options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
+    }
+    options.groups.push_back({.group = kGroup, .founding = founding});
+    options.bootstrap = world_.incarnation(machines_[i]) == 1;
+    // Small, so that snapshots happen.
+    options.snapshot_threshold_bytes = 2'000;
+    options.snapshot_trailing_bytes = 500;
+    return options;
+  }
+
+  // One machine crashes and comes back, or is cut off for half a second.
+  void Trouble(int second) {
+    const auto roll = [&](const sim::ChoiceSite& site, uint64_t bound) {
+      return world_.choices().Below(site, 0, static_cast<uint64_t>(second),
+                                    bound);
+    };
+    const sim::MachineId victim = machines_[roll("example.victim", kNodes)];
+    const sim::SimTime end = world_.now() + Milliseconds(500);
+    if (roll("example.trouble", 2) == 0) {
+      world_.Crash(victim, sim::CrashKind::kMachine);
+      world_.At(end, [this, victim] { world_.Restart(victim); });
+      return;
+    }
+    for (const sim::MachineId other : machines_) {
+      if (other == victim) continue;
+      world_.BlockLink(victim, other);
+      world_.BlockLink(other, victim);
+    }
+    world_.At(end, [this] { world_.HealNetwork(); });
+  }
+
+  std::string Judge() const {
+    const auto model = lincheck::ModelOf(CounterModel{});
+    const lincheck::History history = record_.History();
+    const lincheck::Verdict verdict = lincheck::Check(history, model);
+    if (verdict.result != lincheck::Result::kOk) {
+      return verdict.counter_example.has_value()
+                 ? Describe(history, model, *verdict.counter_example)
+                 : "not decided";
+    }
+    for (const auto& node : nodes_) {
+      const absl::StatusOr<int64_t> sum = node.lock()->Sum();
+      if (!sum.ok()) return sum.status().ToString();
+      if (*sum != *nodes_[0].lock()->Sum()) {
+        return "replicas differ at the end";
+      }
+    }
+    return world_.violations().empty() ? "" : world_.violations().front();
+  }
+
+  sim::World world_;
+  Record record_;
+  std::vector<sim::MachineId> machines_;
+  // The world owns what runs on its machines.
+  std::vector<std::weak_ptr<Node>> nodes_;
+};
+
+TEST(CounterSimulationTest, AddsUnderFaults_OfManySeeds_AreLinearizable) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Simulation simulation(seed);
+    EXPECT_EQ(simulation.Run(), "");
+    EXPECT_GT(simulation.done(), 100u);
+  }
+}
+
+TEST(CounterSimulationTest, SameSeed_Twice_DoesTheSame) {
+  Simulation first(7), second(7);
+  first.Run();
+  second.Run();
+  EXPECT_EQ(first.hash(), second.hash());
+}
+
+}  // namespace
+}  // namespace quorate::examples
