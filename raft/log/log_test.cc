@@ -70,5 +70,31 @@ TEST_F(LogTest, ManySegments_RollAndComeBack) {
   EXPECT_EQ(Recovered().entries, expected);
 }
 
+// Recovery copies what nothing witnesses in front of the states of a new segment, which may become the first of the chain.
+TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
+  std::vector<Entry> expected;
+  LogPosition boundary;
+  uint64_t index = 0;
+  for (int round = 0; round < 30; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      const Entry entry = TestEntry(1, ++index, std::string(100, 'x'));
+      expected.push_back(entry);
+      const HardState hard_state{Term(1 + round), NodeId(1)};
+      ASSERT_TRUE(h_.Append(kGroup, {entry}, &hard_state).ok());
+    }
+    if (round % 2 == 1) {
+      boundary = expected[expected.size() - 2].position();
+      expected.erase(expected.begin(), expected.end() - 1);
+      ASSERT_TRUE(h_.SetBoundary(kGroup, boundary).ok());
+    }
+    ASSERT_TRUE(
+        h_.Restart(round % 3 == 0 ? CrashKind::kProcess : CrashKind::kMachine)
+            .ok());
+    ASSERT_TRUE(Recovered().fenced.ok()) << round << Recovered().fenced;
+    ASSERT_EQ(Recovered().boundary, boundary) << round;
+    ASSERT_EQ(Recovered().entries, expected) << round;
+  }
+}
+
 }  // namespace
 }  // namespace quorate::raft
