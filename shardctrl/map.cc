@@ -1,0 +1,332 @@
+#include "shardctrl/map.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "env/check.h"
+#include "env/number.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+absl::Status Wrong(const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("shard map: ", what));
+}
+
+std::string Quoted(std::string_view text) {
+  std::string quoted = "\"";
+  quoted.append(text);
+  quoted.push_back('"');
+  return quoted;
+}
+
+absl::Status CheckNodes(const std::vector<Node>& nodes) {
+  std::set<std::string_view> names;
+  std::set<std::string_view> addresses;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (node.id == NodeId{}) return Wrong("a node has id 0");
+    if (i > 0 && node.id == nodes[i - 1].id) {
+      return Wrong(absl::StrCat("node ", node.id.value(), " is there twice"));
+    }
+    if (node.name.empty()) {
+      return Wrong(absl::StrCat("node ", node.id.value(), " has no name"));
+    }
+    if (!names.insert(node.name).second) {
+      return Wrong(absl::StrCat("two nodes are named ", Quoted(node.name)));
+    }
+    if (node.peer_address.empty()) {
+      return Wrong(absl::StrCat("node ", node.id.value(),
+                                " has no address for its peers"));
+    }
+    for (const std::string* address :
+         {&node.peer_address, &node.resp_address, &node.http_address}) {
+      if (!address->empty() && !addresses.insert(*address).second) {
+        return Wrong(absl::StrCat("address ", *address,
+                                  " is used twice, the second time by node ",
+                                  node.id.value()));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckReplicas(const Group& group, const ShardMap::Parts& parts) {
+  std::set<NodeId> replicas;
+  const auto check = [&](NodeId id, bool voter) -> absl::Status {
+    const auto node = std::find_if(parts.nodes.begin(), parts.nodes.end(),
+                                   [id](const Node& n) { return n.id == id; });
+    if (node == parts.nodes.end()) {
+      return Wrong(absl::StrCat("group ", Quoted(group.name),
+                                " has a replica on node ", id.value(),
+                                ", which is not there"));
+    }
+    if (voter && node->read_only) {
+      return Wrong(absl::StrCat("group ", Quoted(group.name),
+                                " has a voter on node ", id.value(),
+                                ", which is read-only"));
+    }
+    if (!replicas.insert(id).second) {
+      return Wrong(absl::StrCat("group ", Quoted(group.name),
+                                " has two replicas on node ", id.value()));
+    }
+    return absl::OkStatus();
+  };
+  for (NodeId id : group.voters) {
+    const absl::Status status = check(id, /*voter=*/true);
+    if (!status.ok()) return status;
+  }
+  for (NodeId id : group.non_voters) {
+    const absl::Status status = check(id, /*voter=*/false);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGroups(const ShardMap::Parts& parts) {
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < parts.groups.size(); ++i) {
+    const Group& group = parts.groups[i];
+    if (group.id == GroupId{}) return Wrong("a group has id 0");
+    if (i > 0 && group.id == parts.groups[i - 1].id) {
+      return Wrong(absl::StrCat("group ", group.id.value(), " is there twice"));
+    }
+    if (group.name.empty()) {
+      return Wrong(absl::StrCat("group ", group.id.value(), " has no name"));
+    }
+    if (!names.insert(group.name).second) {
+      return Wrong(absl::StrCat("two groups are named ", Quoted(group.name)));
+    }
+    if (group.voters.empty()) {
+      return Wrong(
+          absl::StrCat("group ", Quoted(group.name), " has no voters"));
+    }
+    const absl::Status status = CheckReplicas(group, parts);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSlotCount(Partitioner partitioner, uint32_t slot_count) {
+  switch (partitioner) {
+    case Partitioner::kHashSlots:
+      if (slot_count == kHashSlotCount) return absl::OkStatus();
+      return Wrong(absl::StrCat("hash_slots needs ", kHashSlotCount,
+                                " slots, not ", slot_count));
+    case Partitioner::kLastCharacter:
+      if (slot_count >= 1 && slot_count <= 256) return absl::OkStatus();
+      return Wrong(absl::StrCat("last_character needs 1 to 256 shards, not ",
+                                slot_count));
+  }
+  return Wrong(
+      absl::StrCat("an unknown partitioner, ", static_cast<int>(partitioner)));
+}
+
+// The first slot that nobody owns, for a message: with the end of the gap.
+std::string FirstGap(const std::vector<GroupId>& owners) {
+  const auto first = std::find(owners.begin(), owners.end(), GroupId{});
+  const auto last = std::find_if(
+      first, owners.end(), [](GroupId group) { return group != GroupId{}; });
+  return absl::StrCat(first - owners.begin(), "-", last - owners.begin() - 1);
+}
+
+absl::Status AssignSlots(const ShardMap::Parts& parts,
+                         std::vector<GroupId>* owners) {
+  owners->assign(parts.slot_count, GroupId{});
+  for (const Assignment& assignment : parts.assignments) {
+    const SlotRange range = assignment.slots;
+    if (range.last < range.first || range.last.value() >= parts.slot_count) {
+      return Wrong(absl::StrCat("there is no range of slots ",
+                                range.first.value(), "-", range.last.value(),
+                                ": they go from 0 to ", parts.slot_count - 1));
+    }
+    const bool known = std::any_of(
+        parts.groups.begin(), parts.groups.end(),
+        [&](const Group& group) { return group.id == assignment.group; });
+    if (!known) {
+      return Wrong(absl::StrCat("slots ", range.first.value(), "-",
+                                range.last.value(), " belong to group ",
+                                assignment.group.value(),
+                                ", which is not there"));
+    }
+    for (uint32_t slot = range.first.value(); slot <= range.last.value();
+         ++slot) {
+      GroupId& owner = (*owners)[slot];
+      if (owner != GroupId{}) {
+        return Wrong(absl::StrCat("slot ", slot, " belongs to groups ",
+                                  owner.value(), " and ",
+                                  assignment.group.value()));
+      }
+      owner = assignment.group;
+    }
+  }
+  if (std::find(owners->begin(), owners->end(), GroupId{}) != owners->end()) {
+    return Wrong(
+        absl::StrCat("slots ", FirstGap(*owners), " belong to no group"));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Assignment> Merged(const std::vector<GroupId>& owners) {
+  std::vector<Assignment> merged;
+  for (uint32_t slot = 0; slot < owners.size(); ++slot) {
+    const Slot here(static_cast<uint16_t>(slot));
+    if (slot == 0 || owners[slot] != owners[slot - 1]) {
+      merged.push_back({.slots = {here, here}, .group = owners[slot]});
+    }
+    merged.back().slots.last = here;
+  }
+  return merged;
+}
+
+template <typename T>
+void SortById(std::vector<T>* list) {
+  std::stable_sort(list->begin(), list->end(),
+                   [](const T& a, const T& b) { return a.id < b.id; });
+}
+
+template <typename T, typename Id>
+const T* FindById(const std::vector<T>& list, Id id) {
+  const auto found = std::lower_bound(
+      list.begin(), list.end(), id,
+      [](const T& item, Id wanted) { return item.id < wanted; });
+  return found == list.end() || found->id != id ? nullptr : &*found;
+}
+
+template <typename T>
+const T* FindByName(const std::vector<T>& list, std::string_view name) {
+  const auto found = std::find_if(list.begin(), list.end(), [&](const T& item) {
+    return item.name == name;
+  });
+  return found == list.end() ? nullptr : &*found;
+}
+
+std::string JoinNodes(const std::vector<NodeId>& nodes) {
+  return absl::StrJoin(nodes, ",", [](std::string* out, NodeId id) {
+    absl::StrAppend(out, id.value());
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
+  if (parts.version == MapVersion{}) return Wrong("version 0");
+  SortById(&parts.nodes);
+  SortById(&parts.groups);
+  for (Group& group : parts.groups) {
+    std::sort(group.voters.begin(), group.voters.end());
+    std::sort(group.non_voters.begin(), group.non_voters.end());
+  }
+  absl::Status status = CheckSlotCount(parts.partitioner, parts.slot_count);
+  if (status.ok()) status = CheckNodes(parts.nodes);
+  if (status.ok()) status = CheckGroups(parts);
+  ShardMap map;
+  if (status.ok()) status = AssignSlots(parts, &map.group_of_slot_);
+  if (!status.ok()) return status;
+  map.parts_ = std::move(parts);
+  map.parts_.assignments = Merged(map.group_of_slot_);
+  return map;
+}
+
+const Group* ShardMap::FindGroup(GroupId id) const {
+  return FindById(parts_.groups, id);
+}
+const Group* ShardMap::FindGroup(std::string_view name) const {
+  return FindByName(parts_.groups, name);
+}
+const Node* ShardMap::FindNode(NodeId id) const {
+  return FindById(parts_.nodes, id);
+}
+const Node* ShardMap::FindNode(std::string_view name) const {
+  return FindByName(parts_.nodes, name);
+}
+
+std::vector<SlotRange> ShardMap::RangesOf(GroupId group) const {
+  std::vector<SlotRange> ranges;
+  for (const Assignment& assignment : parts_.assignments) {
+    if (assignment.group == group) ranges.push_back(assignment.slots);
+  }
+  return ranges;
+}
+
+std::vector<GroupId> ShardMap::GroupsOn(NodeId node) const {
+  std::vector<GroupId> groups;
+  for (const Group& group : parts_.groups) {
+    const auto holds = [node](const std::vector<NodeId>& list) {
+      return std::find(list.begin(), list.end(), node) != list.end();
+    };
+    if (holds(group.voters) || holds(group.non_voters)) {
+      groups.push_back(group.id);
+    }
+  }
+  return groups;
+}
+
+std::string ShardMap::ToString() const {
+  std::string text = absl::StrCat("map version ", parts_.version.value(), ", ",
+                                  parts_.slot_count, " slots by ");
+  text.append(PartitionerName(parts_.partitioner));
+  text.push_back('\n');
+  for (const Group& group : parts_.groups) {
+    absl::StrAppend(&text, "  group ", group.id.value(), " \"", group.name,
+                    "\": slots ", FormatSlotRanges(RangesOf(group.id)),
+                    " on nodes ", JoinNodes(group.voters));
+    if (!group.non_voters.empty()) {
+      absl::StrAppend(&text, " (without vote: ", JoinNodes(group.non_voters),
+                      ")");
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+std::string FormatSlotRanges(absl::Span<const SlotRange> ranges) {
+  if (ranges.empty()) return "none";
+  return absl::StrJoin(ranges, ",", [](std::string* out, SlotRange range) {
+    absl::StrAppend(out, range.first.value());
+    if (range.first != range.last) {
+      absl::StrAppend(out, "-", range.last.value());
+    }
+  });
+}
+
+absl::StatusOr<std::vector<SlotRange>> ParseSlotRanges(std::string_view text,
+                                                       uint32_t slot_count) {
+  std::vector<SlotRange> ranges;
+  if (text == "none") return ranges;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    const std::string_view part = text.substr(begin, comma - begin);
+    const size_t dash = std::min(part.find('-'), part.size());
+    SlotRange range;
+    uint16_t first = 0;
+    uint16_t last = 0;
+    const bool single = dash == part.size();
+    if (!ParseInteger(part.substr(0, dash), &first) ||
+        !ParseInteger(single ? part : part.substr(dash + 1), &last) ||
+        last < first || last >= slot_count) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          Quoted(part), " is no slot and no range of slots such as 0-",
+          slot_count - 1));
+    }
+    range.first = Slot(first);
+    range.last = Slot(last);
+    ranges.push_back(range);
+    begin = comma + 1;
+  }
+  std::sort(ranges.begin(), ranges.end());
+  for (size_t i = 1; i < ranges.size(); ++i) {
+    if (ranges[i].first <= ranges[i - 1].last) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("slot ", ranges[i].first.value(), " is named twice"));
+    }
+  }
+  return ranges;
+}
+
+}  // namespace quorate::shardctrl
