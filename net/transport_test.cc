@@ -235,7 +235,7 @@ TEST_F(TransportTest, Strangers_WithNonsense_AreClosedAndOthersServed) {
         stranger.connection = *std::move(c);
         stranger.connection->SetObserver(&stranger);
         stranger.connection->Write(Buffer::Copy(
-            "GET / HTTP/1.1\r\nHost: somewhere.example.com\r\n\r\n"));
+            "GET / HTTP/1.1\r\nHost: somewhere.else.example.com\r\n\r\n"));
       });
   RunUntil(loop_, [&] { return stranger.gone; });
   Exchange(b, a, Lane::kControl);

@@ -1,0 +1,269 @@
+// Three hosts of one group over real files and loopback sockets, on one loop. The
+// device of one of them hangs for five seconds in a durable write: nothing that
+// the others see may hang with it.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "net/file_disk.h"
+#include "net/sockets.h"
+#include "net/testing.h"
+#include "net/transport.h"
+#include "raft/host/host.h"
+
+namespace {
+
+// The hanging device: system calls that wait for it do not return before
+// `g_stalled_until` if they are for a file under `g_stalled_directory`.
+std::string g_stalled_directory;  // NOLINT: set while no disk thread runs.
+std::atomic<int64_t> g_stalled_until_ns = 0;
+std::atomic<int> g_stalled_calls = 0;
+
+void HangIfStalled(int fd) {
+  const int64_t until = g_stalled_until_ns.load();
+  if (until == 0) return;
+  char path[4096];
+  const ssize_t size =
+      readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
+  if (size <= 0 || !std::string(path, size).starts_with(g_stalled_directory)) {
+    return;
+  }
+  g_stalled_calls.fetch_add(1);
+  while (quorate::net::Clock::ReadMono().ns() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+}  // namespace
+
+// These take the place of the C library's in this program.
+extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int count,
+                            off_t offset, int flags) {
+  if ((flags & RWF_DSYNC) != 0) HangIfStalled(fd);
+  return syscall(SYS_pwritev2, fd, pieces, count, offset, 0L, flags);
+}
+
+extern "C" int fdatasync(int fd) {
+  HangIfStalled(fd);
+  return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
+
+namespace quorate::net {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr int kNodes = 3;
+
+class Counter final : public raft::StateMachine {
+ public:
+  Buffer Apply(const raft::Entry&, bool) override {
+    ++applied;
+    return Buffer();
+  }
+  std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override {
+    return nullptr;
+  }
+  std::unique_ptr<raft::SnapshotWriter> BeginRestore(
+      const raft::SnapshotDescriptor&) override {
+    return nullptr;
+  }
+  uint64_t Digest() const override { return applied; }
+  uint64_t applied = 0;
+};
+
+class NoBuggify final : public env::Buggify {
+ public:
+  bool Fire(Site) override { return false; }
+};
+
+// What one process would be, but for the loop.
+class Node final : raft::Host::Observer {
+ public:
+  Node(EventLoop& loop, const std::string& directory,
+       const raft::HostOptions& options)
+      : disk_(*FileDisk::OpenDirectory(loop, directory)),
+        sockets_(loop, tracer_),
+        transport_(loop, sockets_, tracer_, Random(options.node.value())),
+        env_{.loop = loop,
+             .disk = *disk_,
+             .transport = transport_,
+             .streams = sockets_,
+             .tracer = tracer_,
+             .buggify = buggify_,
+             .random = Random(options.node.value())},
+        host_(
+            env_, options,
+            [](GroupId, const raft::Configuration&) {
+              return std::make_unique<Counter>();
+            },
+            this) {
+    host_.Start([this](absl::Status status) { started = status; });
+  }
+
+  raft::Host& host() { return host_; }
+  bool leads() const {
+    const raft::Core* core = host_.core(kGroup);
+    return core != nullptr && core->role() == raft::RoleKind::kLeader;
+  }
+  raft::Term term() const { return host_.core(kGroup)->term(); }
+  uint64_t applied() {
+    return static_cast<Counter*>(host_.state_machine(kGroup))->applied;
+  }
+
+  absl::Status started = absl::UnavailableError("not yet");
+
+ private:
+  void OnEvent(GroupId, const raft::Event&) override {}
+  void OnApplied(GroupId, const raft::Entry&) override {}
+  void OnRestored(GroupId, const raft::SnapshotDescriptor&) override {}
+  void OnStopped(const absl::Status& why) override { ADD_FAILURE() << why; }
+
+  RecordingTracer tracer_;
+  NoBuggify buggify_;
+  std::unique_ptr<FileDisk> disk_;
+  Sockets sockets_;
+  StreamTransport transport_;
+  env::Env env_;
+  raft::Host host_;
+};
+
+class StallTest : public testing::Test {
+ protected:
+  StallTest() {
+    std::string pattern =
+        std::filesystem::path(testing::TempDir()) / "stall.XXXXXX";
+    root_ = mkdtemp(pattern.data());
+    const std::vector<std::string> addresses = FreeAddresses();
+    raft::HostOptions options;
+    options.cluster = ClusterId(5);
+    options.bootstrap = true;
+    raft::GroupSpec group{.group = kGroup};
+    for (uint32_t n = 1; n <= kNodes; ++n) {
+      group.founding.voters.push_back({NodeId(n), StoreIncarnation()});
+    }
+    options.groups = {group};
+    for (uint32_t n = 1; n <= kNodes; ++n) {
+      options.node = NodeId(n);
+      options.listen_address = addresses[n - 1];
+      options.peers.clear();
+      for (uint32_t peer = 1; peer <= kNodes; ++peer) {
+        if (peer != n) {
+          options.peers.push_back({NodeId(peer), addresses[peer - 1]});
+        }
+      }
+      nodes_.push_back(std::make_unique<Node>(loop_, Directory(n), options));
+    }
+    RunUntil(loop_, [this] { return Leader() != 0; });
+  }
+  ~StallTest() override {
+    nodes_.clear();
+    std::filesystem::remove_all(root_);
+  }
+
+  std::vector<std::string> FreeAddresses() {
+    RecordingTracer tracer;
+    Sockets sockets(loop_, tracer);
+    std::vector<std::unique_ptr<env::Listener>> held;
+    std::vector<std::string> addresses;
+    for (int i = 0; i < kNodes; ++i) {
+      held.push_back(*sockets.Listen("127.0.0.1:0",
+                                     [](std::unique_ptr<env::Connection>) {}));
+      addresses.push_back(held.back()->address());
+    }
+    return addresses;
+  }
+  std::string Directory(uint32_t n) const {
+    return absl::StrCat(root_, "/node-", n);
+  }
+  // Who leads in the highest term; 0 if nobody does.
+  uint32_t Leader() {
+    uint32_t leader = 0;
+    raft::Term term;
+    for (uint32_t n = 1; n <= kNodes; ++n) {
+      Node& node = *nodes_[n - 1];
+      if (node.leads() && node.term() >= term) {
+        leader = n;
+        term = node.term();
+      }
+    }
+    return leader;
+  }
+  // Has one proposal under way at any time, at whoever leads.
+  void KeepProposing() {
+    if (proposing_ || Leader() == 0) return;
+    proposing_ = true;
+    nodes_[Leader() - 1]->host().Propose(
+        kGroup, Buffer::Copy("x"), [this](const raft::ProposeResult& result) {
+          proposing_ = false;
+          if (result.outcome == Outcome::kDone) ++done_;
+        });
+  }
+  void Stall(uint32_t n, Duration duration) {
+    g_stalled_directory = Directory(n);
+    g_stalled_until_ns = (Clock::ReadMono() + duration).ns();
+  }
+
+  void CheckThatTheOthersGoOnWhile(uint32_t n) {
+    RunUntil(loop_, [this] {
+      KeepProposing();
+      return done_ >= 10;
+    });
+    const int done_before = done_;
+    g_stalled_calls = 0;
+    Stall(n, Seconds(5));
+    const MonoTime end = Clock::ReadMono() + Milliseconds(4900);
+    int turns = 0;
+    int turns_without_leader = 0;
+    while (Clock::ReadMono() < end) {
+      KeepProposing();
+      loop_.RunTurn(Milliseconds(5));
+      ++turns;
+      if (Leader() == 0) ++turns_without_leader;
+    }
+    EXPECT_GT(g_stalled_calls.load(), 0) << "nothing was stalled";
+    // Were a sync done on the loop's thread, it would have turned once.
+    EXPECT_GT(turns, 100);
+    EXPECT_LT(turns_without_leader, turns / 2) << "leadership got lost";
+    EXPECT_GT(done_, done_before + 10) << "writes waited for the device";
+    // And the one that hung catches up.
+    g_stalled_until_ns = 0;
+    RunUntil(loop_, [this] {
+      if (proposing_) return false;
+      return nodes_[0]->applied() == nodes_[1]->applied() &&
+             nodes_[1]->applied() == nodes_[2]->applied() &&
+             nodes_[0]->applied() >= static_cast<uint64_t>(done_);
+    });
+  }
+
+  EventLoop loop_;
+  std::string root_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  bool proposing_ = false;
+  int done_ = 0;
+};
+
+TEST_F(StallTest, LeadersDeviceHangs_LeadershipAndWritesGoOn) {
+  CheckThatTheOthersGoOnWhile(Leader());
+}
+
+TEST_F(StallTest, FollowersDeviceHangs_LeadershipAndWritesGoOn) {
+  const uint32_t leader = Leader();
+  const uint64_t term = nodes_[leader - 1]->term().value();
+  CheckThatTheOthersGoOnWhile(leader % kNodes + 1);
+  EXPECT_EQ(Leader(), leader);
+  EXPECT_EQ(nodes_[leader - 1]->term().value(), term);
+}
+
+}  // namespace
+}  // namespace quorate::net
