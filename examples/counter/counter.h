@@ -12,7 +12,7 @@
 
 namespace quorate::examples {
 
-class Counter final : public raft::StateMachine {
+class Counter : public raft::StateMachine {
  public:
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
