@@ -51,7 +51,7 @@ class PurityTest(unittest.TestCase):
             if target.kind == 'cc_library' and not impure and any(s.endswith('.cc') for s in target.srcs):
                 if target.label not in listed:
                     missing.append(target.label)
-        self.assertEqual([], missing, 'make them (or what depends on them) deps of //tests/structure:pure_objects')
+        self.assertFalse(missing, f'{missing}: make them (or what depends on them) deps of //tests/structure:pure_objects')
 
     def test_ImpureCall_Planted_IsFound(self):
         nothing = purity.Allowlist('memcpy  # fine\n_Unwind_*  # fine')
