@@ -151,8 +151,8 @@ void Cpu::RunTurn() {
 }
 
 void Cpu::FinishTurn() {
-  in_turn_ = false;
   if (!dying_) {
+    in_turn_ = false;
     if (!inbox_.empty() || timer_due_) ScheduleWake();
     parts_->AfterTurn();
     return;
@@ -161,7 +161,9 @@ void Cpu::FinishTurn() {
   inbox_.clear();
   timer_due_ = false;
   alive_ = false;
+  // Still within its turn: what the turn issued has begun (effect_time()).
   parts_->Die();
+  in_turn_ = false;
   dying_ = false;
   busy_until_ = kernel_->now;
   parts_->AfterTurn();

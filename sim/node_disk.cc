@@ -531,7 +531,7 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
     Operation* operation = operations_.Find(id);
     auto dying = std::exchange(operation->done, std::monostate());
     // What was to begin later never did.
-    if (!operation->executed && operation->begins <= cpu_->kernel().now) {
+    if (!operation->executed && operation->begins <= cpu_->effect_time()) {
       Interrupt(operation);
     }
   }
