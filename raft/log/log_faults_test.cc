@@ -88,5 +88,267 @@ TEST(LogCrash, RandomOperationsAndCrashes_StateIsTheModelsAtOrAfterTheLastAck) {
   }
 }
 
+// The lives of the two loops below: operations, some of them in flight together, and a restart in the middle.
+constexpr uint64_t kLoopOperations = 150;
+
+void LoopOptions(LogHarness& h) {
+  h.options().segment_bytes = 16 << 10;
+  h.options().batch_bytes_max = 8 << 10;
+}
+
+// For N = 1, 2, … the Nth disk operation fails, once or from then on, while the log is founded, written, rolled, reopened and
+// rewritten; until a run has fewer than N operations. Returns how many runs there were.
+uint64_t FailNthLoop(bool persistent) {
+  const Random random(11);
+  for (uint64_t n = 1; n < 2000; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    LogHarness h;
+    LoopOptions(h);
+    h.world().FailDiskOperation(h.test().machine(), World::DiskOperation::kAny,
+                                n, persistent);
+    LogModel model(&h);
+    bool failed = false;
+    const auto heal = [&](const absl::Status& status) {
+      EXPECT_FALSE(failed && !persistent) << "failed twice: " << status;
+      EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+      EXPECT_NE(std::string(status.message()).find("injected"),
+                std::string::npos)
+          << "the cause is not in: " << status;
+      failed = true;
+      h.world().HealDisk(h.test().machine());
+    };
+    absl::Status status = h.Found();
+    while (!status.ok() && !testing::Test::HasFailure()) {
+      heal(status);
+      h.Crash(CrashKind::kProcess);
+      const auto identity = h.ReadIdentity();
+      if (identity.ok()) {
+        h.options().store = identity->store;
+        break;
+      }
+      status = h.Found();
+    }
+    for (int life = 0; life < 3 && !testing::Test::HasFailure(); ++life) {
+      status = h.Open();
+      if (!status.ok()) {
+        heal(status);
+        h.Crash(CrashKind::kMachine);
+        status = h.Open();
+      }
+      EXPECT_TRUE(status.ok()) << status;
+      if (!status.ok()) break;
+      model.Recovered();
+      Issue(h, model, random, life * 1000, kLoopOperations);
+      h.Run();
+      EXPECT_TRUE(model.AllAnswered());
+      if (h.log()->status().ok()) {
+        EXPECT_TRUE(model.AllAcknowledged());
+      } else {
+        if (!model.AllAcknowledged()) {
+          EXPECT_EQ(h.log()->status(), model.error());
+        }
+        heal(h.log()->status());
+        // It never comes back by itself.
+        EXPECT_EQ(h.Append(TestGroup(9), {TestEntry(1, 1, "late")}),
+                  h.log()->status());
+      }
+      h.Crash(life == 0 ? CrashKind::kMachine : CrashKind::kProcess);
+    }
+    EXPECT_TRUE(h.world().violations().empty())
+        << h.world().violations().front();
+    if (testing::Test::HasFailure()) return n;
+    const auto& faults = h.world().faults();
+    const uint64_t injected = faults.count(sim::Fault::kDiskReadError) +
+                              faults.count(sim::Fault::kDiskWriteError) +
+                              faults.count(sim::Fault::kDiskSyncError);
+    if (injected == 0) return n;
+  }
+  ADD_FAILURE() << "the run never ended without an error";
+  return 0;
+}
+
+TEST(LogFailNth, TransientErrorAtAnyOperation_IsReportedAndNothingIsLost) {
+  EXPECT_GT(FailNthLoop(false), 100u);
+}
+
+TEST(LogFailNth, PersistentErrorFromAnyOperationOn_IsReportedAndNothingIsLost) {
+  EXPECT_GT(FailNthLoop(true), 100u);
+}
+
+// In life `armed` (0: the founding) the machine stops while the Nth operation is in flight, for every N that this life has.
+void CrashNthLoop(CrashKind kind, int armed) {
+  const Random random(12);
+  for (uint64_t n = 1; n < 2000; ++n) {
+    SCOPED_TRACE("life " + std::to_string(armed) + " operation " +
+                 std::to_string(n));
+    LogHarness h(n);
+    LoopOptions(h);
+    LogModel model(&h);
+    const auto arm = [&](int life) {
+      if (life == armed) {
+        h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
+      }
+    };
+    bool crashed = false;
+    arm(0);
+    absl::Status status = h.Found();
+    if (!h.running()) {
+      crashed = true;
+      h.Reboot();
+      const auto identity = h.ReadIdentity();
+      if (identity.ok()) {
+        h.options().store = identity->store;
+      } else {
+        EXPECT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
+        status = h.Found();
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    } else {
+      h.Crash(kind);
+    }
+    for (int life = 1; life <= 3 && !testing::Test::HasFailure(); ++life) {
+      arm(life);
+      status = h.Open();
+      if (!h.running()) {
+        crashed = true;
+        h.Reboot();
+        status = h.Open();
+      }
+      EXPECT_TRUE(status.ok()) << status;
+      if (!status.ok()) break;
+      model.Recovered();
+      Issue(h, model, random, life * 1000, kLoopOperations);
+      h.Run();
+      if (h.running()) {
+        EXPECT_TRUE(model.AllAcknowledged());
+        h.Crash(kind);
+      } else {
+        crashed = true;
+        h.Reboot();
+      }
+    }
+    if (testing::Test::HasFailure()) return;
+    if (!crashed) {
+      EXPECT_GT(n, armed == 0 ? 9u : 80u) << "fewer operations than there are";
+      return;
+    }
+  }
+  ADD_FAILURE() << "the run never ended without a crash";
+}
+
+TEST(LogCrashNth, ProcessDiesDuringAnyOperation_NothingAcknowledgedIsLost) {
+  for (int life = 0; life <= 3; ++life) CrashNthLoop(CrashKind::kProcess, life);
+}
+
+TEST(LogCrashNth, MachineDiesDuringAnyOperation_NothingAcknowledgedIsLost) {
+  for (int life = 0; life <= 3; ++life) CrashNthLoop(CrashKind::kMachine, life);
+}
+
+// A small log of two groups over two segments, written the same way each time.
+void WriteSmallLog(LogHarness& h, LogModel& model) {
+  h.options().segment_bytes = 16 << 10;
+  h.Start();
+  using Kind = ModelOperation::Kind;
+  const std::vector<ModelOperation> operations = {
+      {.group = 1, .count = 2, .bytes = 30},
+      {.group = 2, .count = 3, .bytes = 600},
+      {.kind = Kind::kHardState, .group = 1, .count = 3},
+      {.group = 1, .back = 1, .count = 2, .bytes = 13},
+      {.kind = Kind::kBoundary, .group = 2, .back = 1},
+      {.group = 2, .count = 1, .bytes = 14000},
+      {.group = 1, .count = 1, .bytes = 9},
+      {.group = 2, .count = 1, .bytes = 20},
+      {.group = 1, .count = 1, .bytes = 21},
+  };
+  for (const ModelOperation& operation : operations) {
+    h.test().InTurn([&] { model.Issue(operation); });
+  }
+  CHECK(model.AllAcknowledged());
+}
+
+// What a group that is not fenced may be when one bit of the log is wrong: what it was, or that without what its last durable
+// write added (no later record tells a torn write from a damaged one).
+bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
+                const ModelGroup& before) {
+  for (const ModelGroup* model : {&now, &before}) {
+    if (got.hard_state == model->hard_state &&
+        got.boundary == model->boundary && got.entries == model->entries) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
+  size_t fenced = 0;
+  size_t refused = 0;
+  size_t cut = 0;
+  size_t unchanged = 0;
+  std::vector<std::pair<std::string, uint64_t>> places;
+  {
+    LogHarness h;
+    LogModel model(&h);
+    WriteSmallLog(h, model);
+    for (const std::string& name : h.LogFiles()) {
+      const std::string bytes = h.ReadFile(name);
+      const size_t end = bytes.find_last_not_of('\0') + 1;
+      for (uint64_t i = 0; i < end; ++i) places.emplace_back(name, i);
+    }
+  }
+  ASSERT_GT(places.size(), 17000u);
+  uint64_t number = 0;
+  for (const auto& [name, offset] : places) {
+    // Inside the one long payload a sample tells as much.
+    if (places.size() > 3000 && ++number % 3 != 0 && offset > 4000 &&
+        offset < 15000) {
+      continue;
+    }
+    SCOPED_TRACE(name + " byte " + std::to_string(offset));
+    LogHarness h;
+    LogModel model(&h);
+    WriteSmallLog(h, model);
+    const ModelGroup now[2] = {model.state(1), model.state(2)};
+    // The last write was group 1's.
+    ModelGroup before = now[0];
+    before.entries.pop_back();
+    h.Crash(CrashKind::kMachine);
+    ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), name, offset,
+                                      static_cast<int>(number % 8)));
+    const absl::Status opened = h.Open();
+    if (!opened.ok()) {
+      EXPECT_TRUE(absl::IsDataLoss(opened) ||
+                  absl::IsFailedPrecondition(opened))
+          << opened;
+      ++refused;
+      continue;
+    }
+    for (uint32_t group = 1; group <= 2; ++group) {
+      const auto& recovered = h.log()->recovered();
+      const auto found = recovered.find(model.Key(group));
+      ASSERT_NE(found, recovered.end());
+      if (!found->second.fenced.ok()) {
+        ++fenced;
+        EXPECT_EQ(h.Append(model.Key(group), {}), found->second.fenced);
+        // And it stays so.
+        ASSERT_TRUE(h.Restart().ok());
+        EXPECT_FALSE(h.log()->recovered()[model.Key(group)].fenced.ok());
+        continue;
+      }
+      const ModelGroup& older = group == 1 ? before : now[1];
+      EXPECT_TRUE(Acceptable(found->second, now[group - 1], older));
+      if (found->second.entries == now[group - 1].entries) {
+        ++unchanged;
+      } else {
+        ++cut;
+      }
+    }
+    if (HasFailure()) break;
+  }
+  EXPECT_GT(fenced, 1000u);
+  EXPECT_GT(cut, 20u);
+  EXPECT_GT(unchanged, 50u);
+  EXPECT_EQ(refused, 0u);
+}
+
 }  // namespace
 }  // namespace quorate::raft

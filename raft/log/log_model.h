@@ -71,6 +71,7 @@ class LogModel {
     Log::Done done = [this, group = operation.group, number,
                       incarnation =
                           incarnations_[operation.group]](absl::Status status) {
+      ++ended_;
       History& history = groups_[group];
       if (incarnation != incarnations_[group]) return;
       if (!status.ok()) {
@@ -130,11 +131,16 @@ class LogModel {
         break;
     }
     history.states.push_back(std::move(next));
+    ++issued_;
   }
+
+  // Every call since the last recovery was answered.
+  bool AllAnswered() const { return ended_ == issued_; }
 
   // Compares what recovery found and goes on from there. `fenced_ok`: a fenced group is right, too.
   void Recovered(bool fenced_ok = false) {
     error_ = absl::OkStatus();
+    issued_ = ended_ = 0;
     auto& recovered = harness_->log()->recovered();
     for (auto& [group, history] : groups_) {
       ModelGroup found;
@@ -196,6 +202,8 @@ class LogModel {
   std::map<uint32_t, History> groups_;
   std::map<uint32_t, uint64_t> incarnations_;
   uint64_t payloads_ = 0;
+  uint64_t issued_ = 0;
+  uint64_t ended_ = 0;
   absl::Status error_;
 };
 

@@ -96,5 +96,348 @@ TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
   }
 }
 
+TEST_F(LogTest, Boundary_DropsThePrefixForGood) {
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b"),
+                                 TestEntry(2, 3, "c")})
+                  .ok());
+  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(2)}).ok());
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(1), Index(2)}));
+  EXPECT_EQ(Recovered().entries, std::vector<Entry>{TestEntry(2, 3, "c")});
+}
+
+TEST_F(LogTest, OlderBoundary_ChangesNothing) {
+  ASSERT_TRUE(
+      h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b")}).ok());
+  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(2)}).ok());
+  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(1)}).ok());
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(1), Index(2)}));
+}
+
+TEST_F(LogTest, BoundaryOfAnInstalledSnapshot_DiscardsEverythingElse) {
+  ASSERT_TRUE(
+      h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b")}).ok());
+  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(5), Index(1)}, true).ok());
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(5, 2, "x")}).ok());
+  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(6), Index(90)}, true).ok());
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(6), Index(90)}));
+  EXPECT_TRUE(Recovered().entries.empty());
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(6, 91, "y")}).ok());
+}
+
+TEST_F(LogTest, DroppedGroup_IsGoneAndRefusedForEver) {
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}).ok());
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "b")}).ok());
+  ASSERT_TRUE(h_.Drop(kGroup).ok());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(
+        h_.Append(kGroup, {TestEntry(1, 1, "again")})));
+    EXPECT_TRUE(absl::IsFailedPrecondition(h_.Drop(kGroup)));
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+    EXPECT_EQ(h_.log()->recovered().count(kGroup), 0u);
+    EXPECT_EQ(h_.log()->recovered().size(), 1u);
+  }
+  const GroupKey reborn{kGroup.group, GroupIncarnation(77)};
+  EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "new")}).ok());
+}
+
+TEST_F(LogTest, AppendsOfOneTurn_ShareOneDurableWrite) {
+  const uint64_t before = h_.log()->counters().durable_writes;
+  std::vector<uint32_t> order;
+  h_.test().InTurn([&] {
+    for (uint32_t group = 1; group <= 100; ++group) {
+      for (uint64_t i = 1; i <= 3; ++i) {
+        h_.log()->Append(TestGroup(group), nullptr,
+                         {TestEntry(1, i, "payload")},
+                         [&order, group](absl::Status status) {
+                           EXPECT_TRUE(status.ok());
+                           order.push_back(group);
+                         });
+      }
+    }
+  });
+  EXPECT_EQ(h_.log()->counters().durable_writes, before + 1);
+  EXPECT_EQ(order.size(), 300u);
+}
+
+TEST_F(LogTest, WhileAWriteIsInFlight_TheNextOneCollects) {
+  const uint64_t before = h_.log()->counters().durable_writes;
+  int done = 0;
+  env::Pending timers[50];
+  for (int i = 0; i < 50; ++i) {
+    const MonoTime at =
+        h_.test().env().loop.ReadClock().mono + Microseconds(4 * (i + 1));
+    timers[i] = h_.test().env().loop.At(at, [&, i] {
+      h_.log()->Append(TestGroup(i + 1), nullptr, {TestEntry(1, 1, "x")},
+                       [&](absl::Status) { ++done; });
+    });
+  }
+  h_.Run();
+  EXPECT_EQ(done, 50);
+  EXPECT_EQ(h_.log()->counters().durable_writes, before + 2);
+}
+
+TEST_F(LogTest, BigGroup_DoesNotKeepOthersWaiting) {
+  h_.Close();
+  h_.options().segment_bytes = 64 << 20;
+  h_.options().batch_bytes_max = 64 << 10;
+  h_.options().group_bytes_max = 16 << 10;
+  ASSERT_TRUE(h_.Restart().ok());
+  size_t big_done = 0;
+  size_t big_when_small_done = 0;
+  h_.test().InTurn([&] {
+    for (uint64_t i = 1; i <= 100; ++i) {
+      h_.log()->Append(kGroup, nullptr,
+                       {TestEntry(1, i, std::string(8 << 10, 'b'))},
+                       [&](absl::Status) { ++big_done; });
+    }
+    h_.log()->Append(TestGroup(2), nullptr, {TestEntry(1, 1, "small")},
+                     [&](absl::Status) { big_when_small_done = big_done; });
+  });
+  EXPECT_EQ(big_done, 100u);
+  EXPECT_LE(big_when_small_done, 8u);
+}
+
+TEST_F(LogTest, HugeAppend_IsSplitAndComesBackWhole) {
+  std::vector<Entry> entries;
+  for (uint64_t i = 1; i <= 30; ++i) {
+    entries.push_back(TestEntry(1, i, std::string(kEntryPayloadBytesMax, 'h')));
+  }
+  const HardState hard_state{Term(1), NodeId(1)};
+  ASSERT_TRUE(h_.Append(kGroup, entries, &hard_state).ok());
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().entries, entries);
+  EXPECT_EQ(Recovered().hard_state, hard_state);
+}
+
+// Writes and compacts until `segments` have been begun.
+void Churn(LogHarness& h, GroupKey group, uint64_t from, uint64_t count) {
+  for (uint64_t i = from; i < from + count; ++i) {
+    ASSERT_TRUE(
+        h.Append(group, {TestEntry(1, i, std::string(4000, 'c'))}).ok());
+    ASSERT_TRUE(h.SetBoundary(group, {Term(1), Index(i)}).ok());
+  }
+}
+
+TEST_F(LogTest, CompactedSegments_AreOverwrittenAndSpaceStaysBounded) {
+  Churn(h_, kGroup, 1, 400);
+  EXPECT_GT(h_.Marks("log.segment_recycled"), 5u);
+  EXPECT_LE(h_.LogFiles().size(), 4u);
+  EXPECT_LE(h_.log()->counters().segments, 2u);
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().boundary.index, Index(400));
+}
+
+TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
+  const GroupKey idle = TestGroup(2);
+  const HardState vote{Term(4), NodeId(3)};
+  const std::vector<Entry> entries = {TestEntry(1, 1, "first"),
+                                      TestEntry(4, 2, std::string(900, 'i'))};
+  ASSERT_TRUE(h_.Append(idle, entries, &vote).ok());
+  Churn(h_, kGroup, 1, 400);
+  EXPECT_GT(h_.Marks("log.segment_rewritten"), 0u);
+  EXPECT_LE(h_.LogFiles().size(), 9u);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+    EXPECT_EQ(Recovered(idle).entries, entries);
+    EXPECT_EQ(Recovered(idle).hard_state, vote);
+    EXPECT_EQ(Recovered().boundary.index, Index(400));
+  }
+}
+
+TEST_F(LogTest, TornTail_IsCutAndMarked) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    LogHarness h(seed);
+    h.Start();
+    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "kept")}).ok());
+    h.world().CrashAtDiskOperation(h.test().machine(), 1, CrashKind::kMachine);
+    h.test().InTurn([&] {
+      h.log()->Append(kGroup, nullptr,
+                      {TestEntry(1, 2, std::string(20000, 't'))}, nullptr);
+    });
+    h.Reboot();
+    ASSERT_TRUE(h.Open().ok());
+    const auto& entries = h.log()->recovered()[kGroup].entries;
+    ASSERT_GE(entries.size(), 1u);
+    EXPECT_EQ(entries[0], TestEntry(1, 1, "kept"));
+    if (h.Marks("log.torn_tail_cut") > 0) {
+      EXPECT_EQ(entries.size(), 1u);
+      return;
+    }
+  }
+  FAIL() << "no crash tore the write";
+}
+
+// The offset of the `nth` record of group `group` in the newest file that has any.
+uint64_t FindText(LogHarness& h, const std::string& text, std::string* name) {
+  for (const std::string& file : h.LogFiles()) {
+    const size_t at = h.ReadFile(file).find(text);
+    if (at != std::string::npos) {
+      *name = file;
+      return at;
+    }
+  }
+  ADD_FAILURE() << text << " is nowhere";
+  return 0;
+}
+
+TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
+  const std::string damaged = "this will be damaged" + std::string(600, '.');
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, damaged)}).ok());
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "fine")}).ok());
+  h_.Crash(CrashKind::kMachine);
+  std::string name;
+  const uint64_t at = FindText(h_, "this will be damaged", &name);
+  ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, at, 3));
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_EQ(h_.Marks("log.corrupt_record_fenced"), 1u);
+  EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced));
+  EXPECT_NE(std::string(Recovered().fenced.message()).find(name),
+            std::string::npos);
+  EXPECT_TRUE(Recovered(TestGroup(2)).fenced.ok());
+  EXPECT_TRUE(h_.log()->unknown_groups_fenced().ok());
+  EXPECT_TRUE(absl::IsDataLoss(h_.Append(kGroup, {TestEntry(1, 2, "x")})));
+  EXPECT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 2, "y")}).ok());
+  // The damage goes away with its segment, the fence does not.
+  Churn(h_, TestGroup(2), 3, 200);
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced));
+  // Dropping it ends it.
+  ASSERT_TRUE(h_.Drop(kGroup).ok());
+  const GroupKey reborn{kGroup.group, GroupIncarnation(2)};
+  EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "reborn")}).ok());
+}
+
+TEST_F(LogTest, DamagedHeader_FencesEveryGroupAndUnknownOnes) {
+  const std::string damaged = "this will be damaged" + std::string(600, '.');
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, damaged)}).ok());
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "fine")}).ok());
+  h_.Crash(CrashKind::kMachine);
+  std::string name;
+  const uint64_t at = FindText(h_, "this will be damaged", &name) - 100;
+  ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, at, 3));
+  ASSERT_TRUE(h_.Open().ok());
+  EXPECT_TRUE(absl::IsDataLoss(Recovered(TestGroup(2)).fenced));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(absl::IsDataLoss(h_.log()->unknown_groups_fenced()));
+    EXPECT_TRUE(
+        absl::IsDataLoss(h_.Append(TestGroup(3), {TestEntry(1, 1, "x")})));
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  }
+}
+
+TEST_F(LogTest, FullDisk_StopsTheLogAndSaysSo) {
+  h_.world().disk_options(h_.test().machine()).capacity_bytes = 150 << 10;
+  absl::Status status;
+  uint64_t acknowledged = 0;
+  for (uint64_t i = 1; i <= 200 && status.ok(); ++i) {
+    status = h_.Append(kGroup, {TestEntry(1, i, std::string(4000, 'f'))});
+    if (status.ok()) acknowledged = i;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(h_.log()->status(), status);
+  EXPECT_EQ(h_.Append(TestGroup(2), {TestEntry(1, 1, "x")}), status);
+  EXPECT_EQ(h_.Drop(TestGroup(2)), status);
+  h_.world().disk_options(h_.test().machine()).capacity_bytes = 1 << 30;
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_GE(Recovered().entries.size(), acknowledged);
+}
+
+TEST_F(LogTest, ErrorInFlight_EndsEveryCallInOrder) {
+  h_.world().FailDiskOperation(h_.test().machine(),
+                               sim::World::DiskOperation::kWrite, 1, false);
+  std::vector<int> ended;
+  h_.test().InTurn([&] {
+    for (int i = 0; i < 5; ++i) {
+      h_.log()->Append(kGroup, nullptr, {TestEntry(1, i + 1, "x")},
+                       [&ended, i](absl::Status status) {
+                         EXPECT_TRUE(absl::IsUnavailable(status));
+                         ended.push_back(i);
+                       });
+    }
+  });
+  EXPECT_EQ(ended, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(LogTest, DestroyedWithinACallback_CallsNothingMore) {
+  int called = 0;
+  auto* harness = &h_;
+  h_.test().InTurn([&] {
+    for (int i = 0; i < 5; ++i) {
+      h_.log()->Append(kGroup, nullptr, {TestEntry(1, i + 1, "x")},
+                       [&called, harness](absl::Status) {
+                         ++called;
+                         harness->Close();
+                       });
+    }
+  });
+  EXPECT_EQ(called, 1);
+}
+
+TEST_F(LogTest, OpeningCancelled_NeverCallsBack) {
+  h_.Crash(CrashKind::kProcess);
+  auto opening = Log::Open(h_.test().env(), h_.options(),
+                           [](auto) { ADD_FAILURE() << "was cancelled"; });
+  h_.world().RunFor(Microseconds(120));
+  opening.reset();
+  h_.Run();
+  EXPECT_TRUE(h_.Open().ok());
+}
+
+TEST_F(LogTest, MissingFiles_AreRefused) {
+  h_.Close();
+  for (const std::string& name : h_.LogFiles()) {
+    env::Pending p = h_.test().env().disk.Remove(
+        name, [](absl::Status status) { EXPECT_TRUE(status.ok()); });
+    h_.Run();
+  }
+  const absl::Status status = h_.Restart();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(std::string(status.message()).find("missing"), std::string::npos);
+}
+
+TEST_F(LogTest, AnotherStoresFiles_AreRefused) {
+  h_.options().store = StoreIncarnation(12345);
+  const absl::Status status = h_.Restart();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(std::string(status.message()).find("12345"), std::string::npos);
+}
+
+TEST_F(LogTest, MissingSegmentInTheMiddle_FencesTheGroupsThatNeedIt) {
+  for (uint64_t i = 1; i <= 60; ++i) {
+    ASSERT_TRUE(
+        h_.Append(kGroup, {TestEntry(1, i, std::string(4000, 'm'))}).ok());
+  }
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "late")}).ok());
+  h_.Close();
+  const std::vector<std::string> files = h_.LogFiles();
+  ASSERT_GE(files.size(), 4u);
+  env::Pending p = h_.test().env().disk.Remove(files[2], [](absl::Status) {});
+  h_.Run();
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced)) << Recovered().fenced;
+  EXPECT_TRUE(Recovered(TestGroup(2)).fenced.ok());
+}
+
+TEST_F(LogTest, ThousandsOfGroups_AreOneStream) {
+  h_.Close();
+  h_.options().segment_bytes = 4 << 20;
+  ASSERT_TRUE(h_.Restart().ok());
+  const uint64_t before = h_.log()->counters().durable_writes;
+  h_.test().InTurn([&] {
+    for (uint32_t group = 1; group <= 5000; ++group) {
+      const HardState hard_state{Term(group), NodeId(1)};
+      h_.log()->Append(TestGroup(group), &hard_state, {TestEntry(1, 1, "x")},
+                       nullptr);
+    }
+  });
+  EXPECT_LE(h_.log()->counters().durable_writes, before + 1);
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  ASSERT_EQ(h_.log()->recovered().size(), 5000u);
+  EXPECT_EQ(Recovered(TestGroup(4321)).hard_state.term, Term(4321));
+}
+
 }  // namespace
 }  // namespace quorate::raft

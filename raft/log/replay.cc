@@ -55,20 +55,6 @@ void Replay::Damage(const ScannedRecord& record, uint64_t segment) {
   if (fence_all_.empty()) fence_all_ = where;
 }
 
-Replay::Group& Replay::Known(GroupKey key) {
-  const auto [it, inserted] = groups_.try_emplace(key);
-  if (inserted) it->second.from_copies = in_first_opening_;
-  return it->second;
-}
-
-void Replay::TrimTo(const StateBody& state, Group* group) {
-  auto& entries = group->entries;
-  entries.erase(entries.begin(),
-                entries.upper_bound(state.boundary.index.value()));
-  entries.erase(entries.upper_bound(state.last.value()), entries.end());
-  group->from_copies = false;
-}
-
 absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   if (state.dropped) {
     groups_.erase(key);
@@ -77,13 +63,10 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   }
   const auto found = groups_.find(key);
   // What the stream gave so far is what the segment says it was: else something was lost that left no damage behind.
-  if (found != groups_.end() && found->second.from_copies) {
-    TrimTo(state, &found->second);
-  } else if (found != groups_.end() && found->second.fenced.ok() &&
-             !state.fenced &&
-             (found->second.hard_state != state.hard_state ||
-              found->second.boundary != state.boundary ||
-              found->second.last != state.last)) {
+  if (found != groups_.end() && found->second.fenced.ok() && !state.fenced &&
+      (found->second.hard_state != state.hard_state ||
+       found->second.boundary != state.boundary ||
+       found->second.last != state.last)) {
     Fence(key, "a segment begins with another state than the one before ends");
   } else if (found == groups_.end() && !first_ && !state.fenced) {
     Fence(key, "a segment begins with a group that the one before lacks");
@@ -104,12 +87,12 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
 
 absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
                                   EntriesBody body, uint64_t segment) {
-  Group& group = Known(key);
+  Group& group = groups_[key];
   if (body.hard_state.has_value()) group.hard_state = *body.hard_state;
   if (body.entries.empty()) return absl::OkStatus();
   const Index from = body.entries.front().index;
   if (type == RecordType::kAppend) {
-    if (from > group.last + 1 && !group.from_copies) {
+    if (from > group.last + 1) {
       Fence(key,
             absl::StrCat("entries after ", group.last.value(), " are missing"));
     }
@@ -128,7 +111,7 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
 
 void Replay::ApplyBoundary(GroupKey key, LogPosition boundary,
                            bool discard_suffix) {
-  Group& group = Known(key);
+  Group& group = groups_[key];
   group.boundary = boundary;
   if (discard_suffix) {
     group.entries.clear();
@@ -169,7 +152,6 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
       dropped_.insert(key);
       return absl::OkStatus();
     case RecordType::kOpened: {
-      in_first_opening_ = false;
       auto opened = DecodeOpenedBody(record.body);
       if (!opened.ok()) return opened.status();
       if (opened->unknown_groups_fenced && unknown_groups_fenced_.ok()) {
@@ -224,7 +206,6 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
   }
   if (!fence_all_.empty()) FenceAll(fence_all_);
   first_ = false;
-  in_first_opening_ = false;
   return absl::OkStatus();
 }
 

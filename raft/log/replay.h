@@ -62,14 +62,7 @@ class Replay {
     };
     absl::btree_map<uint64_t, Slot> entries;
     absl::Status fenced;
-    // Known only by copies in front of the states of the first segment, whose state record is still to come.
-    bool from_copies = false;
   };
-
-  // The group, made if need be.
-  Group& Known(GroupKey key);
-  // Makes what copies left fit the state that follows them.
-  static void TrimTo(const StateBody& state, Group* group);
 
   absl::Status Apply(const ScannedRecord& record, uint64_t segment);
   absl::Status ApplyState(GroupKey key, const StateBody& state);
@@ -82,8 +75,6 @@ class Replay {
   void FenceAll(const std::string& why);
 
   bool first_ = true;
-  // Before the end of the first segment's opening: its copies presume states of segments that are gone.
-  bool in_first_opening_ = true;
   std::map<GroupKey, Group> groups_;
   std::set<GroupKey> dropped_;
   absl::Status unknown_groups_fenced_;
