@@ -1,0 +1,323 @@
+// What env/transport.h promises. Messages may be lost even in a good world (before a link is up), so tests send until one
+// arrives.
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/contract/fixture.h"
+
+namespace quorate::contract {
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TransportContract);
+
+namespace {
+
+using env::Lane;
+using env::Pending;
+using env::TransportIdentity;
+
+struct Received {
+  NodeId from;
+  StoreIncarnation incarnation;
+  std::string bytes;
+};
+
+class Inbox : public env::Transport::Receiver {
+ public:
+  void OnMessage(NodeId from, StoreIncarnation incarnation,
+                 Buffer message) override {
+    if (inside_send) received_inside_send = true;
+    messages.push_back({from, incarnation, std::string(message.view())});
+  }
+  bool Has(const std::string& bytes) const {
+    for (const Received& received : messages) {
+      if (received.bytes == bytes) return true;
+    }
+    return false;
+  }
+  std::vector<Received> messages;
+  bool inside_send = false;
+  bool received_inside_send = false;
+};
+
+TransportIdentity Identity(uint32_t node) {
+  return {ClusterId(77), NodeId(node), StoreIncarnation(1000 + node), 1, 1};
+}
+
+// Two nodes, 1 on env(0) and 2 on env(1).
+class Pair {
+ public:
+  explicit Pair(Fixture* fixture)
+      : fixture_(fixture),
+        addresses_{fixture->FreshAddress(), fixture->FreshAddress()} {}
+  ~Pair() {
+    for (int i : {0, 1}) {
+      if (started_[i]) fixture_->env(i).transport.Stop();
+    }
+  }
+
+  absl::Status Start(int index, const TransportIdentity& identity,
+                     NodeId other) {
+    started_[index] = true;
+    return fixture_->env(index).transport.Start(
+        identity, addresses_[index], {{other, addresses_[1 - index]}},
+        &inbox[index]);
+  }
+  void StartBoth() {
+    ASSERT_TRUE(Start(0, Identity(1), NodeId(2)).ok());
+    ASSERT_TRUE(Start(1, Identity(2), NodeId(1)).ok());
+  }
+  // Sends from one to the other until it arrives.
+  bool Deliver(int from, const std::string& bytes, Lane lane) {
+    const int to = 1 - from;
+    const Buffer piece = Buffer::Copy(bytes);
+    for (int attempt = 0; attempt < 100 && !inbox[to].Has(bytes); ++attempt) {
+      inbox[0].inside_send = inbox[1].inside_send = true;
+      fixture_->env(from).transport.Send(NodeId(to + 1), lane,
+                                         absl::MakeConstSpan(&piece, 1));
+      inbox[0].inside_send = inbox[1].inside_send = false;
+      fixture_->RunFor(Milliseconds(20));
+    }
+    return inbox[to].Has(bytes);
+  }
+  void Restarted(int index) { started_[index] = false; }
+
+  Inbox inbox[2];
+
+ private:
+  Fixture* const fixture_;
+  const std::string addresses_[2];
+  bool started_[2] = {false, false};
+};
+
+}  // namespace
+
+TEST_P(TransportContract, Message_ArrivesWithTheSendersIdentity) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "ping", Lane::kControl));
+  ASSERT_TRUE(pair.Deliver(1, "pong", Lane::kControl));
+  EXPECT_EQ(pair.inbox[1].messages[0].from, NodeId(1));
+  EXPECT_EQ(pair.inbox[1].messages[0].incarnation, StoreIncarnation(1001));
+  EXPECT_EQ(pair.inbox[0].messages[0].from, NodeId(2));
+  EXPECT_EQ(pair.inbox[0].messages[0].incarnation, StoreIncarnation(1002));
+  EXPECT_FALSE(pair.inbox[0].received_inside_send);
+  EXPECT_FALSE(pair.inbox[1].received_inside_send);
+}
+
+TEST_P(TransportContract, BothLanes_Deliver) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  EXPECT_TRUE(pair.Deliver(0, "control", Lane::kControl));
+  EXPECT_TRUE(pair.Deliver(0, "bulk", Lane::kBulk));
+}
+
+TEST_P(TransportContract, Pieces_ArriveAsOneMessage) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "warm-up", Lane::kControl));
+  const Buffer pieces[] = {Buffer::Copy("a"), Buffer(), Buffer::Copy("bc"),
+                           Buffer::Copy("def").Suffix(1)};
+  for (int i = 0; i < 100 && !pair.inbox[1].Has("abcef"); ++i) {
+    env(0).transport.Send(NodeId(2), Lane::kControl, pieces);
+    fixture().RunFor(Milliseconds(20));
+  }
+  EXPECT_TRUE(pair.inbox[1].Has("abcef"));
+}
+
+TEST_P(TransportContract, LargestMessage_Arrives) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  std::string bytes(env::kMessageBytesMax, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(i * 7 >> 2);
+  }
+  EXPECT_TRUE(pair.Deliver(0, bytes, Lane::kBulk));
+}
+
+TEST_P(TransportContract, ManyMessages_ArriveWhole) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "warm-up", Lane::kControl));
+  std::map<std::string, int> sent;
+  for (int i = 0; i < 300; ++i) {
+    const std::string bytes =
+        std::to_string(i) + std::string(i * 11 % 997, 'x');
+    sent[bytes] = 1;
+    const Buffer piece = Buffer::Copy(bytes);
+    env(0).transport.Send(NodeId(2), i % 2 == 0 ? Lane::kControl : Lane::kBulk,
+                          absl::MakeConstSpan(&piece, 1));
+  }
+  EXPECT_TRUE(RunUntil([&] { return pair.inbox[1].messages.size() >= 301; }));
+  for (const Received& received : pair.inbox[1].messages) {
+    if (received.bytes == "warm-up") continue;
+    EXPECT_TRUE(sent.count(received.bytes)) << received.bytes.substr(0, 20);
+  }
+}
+
+TEST_P(TransportContract, MessageToANodeThatWasNotNamed_IsLost) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  const Buffer piece = Buffer::Copy("to nobody");
+  env(0).transport.Send(NodeId(9), Lane::kControl,
+                        absl::MakeConstSpan(&piece, 1));
+  EXPECT_TRUE(pair.Deliver(0, "to somebody", Lane::kControl));
+  EXPECT_FALSE(pair.inbox[1].Has("to nobody"));
+  EXPECT_FALSE(env(0).transport.Congested(NodeId(9), Lane::kControl));
+}
+
+TEST_P(TransportContract, PeerThatStartsLater_IsReached) {
+  Pair pair(&fixture());
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  const Buffer piece = Buffer::Copy("early");
+  env(0).transport.Send(NodeId(2), Lane::kControl,
+                        absl::MakeConstSpan(&piece, 1));
+  Settle();
+  ASSERT_TRUE(pair.Start(1, Identity(2), NodeId(1)).ok());
+  EXPECT_TRUE(pair.Deliver(0, "late", Lane::kControl));
+}
+
+TEST_P(TransportContract, PeerThatRestarts_IsReachedUnderItsNewIncarnation) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(1, "before", Lane::kControl));
+  env(1).transport.Stop();
+  fixture().Restart(1);
+  TransportIdentity again = Identity(2);
+  again.incarnation = StoreIncarnation(5555);
+  ASSERT_TRUE(pair.Start(1, again, NodeId(1)).ok());
+  ASSERT_TRUE(pair.Deliver(1, "after", Lane::kControl));
+  EXPECT_EQ(pair.inbox[0].messages.back().incarnation, StoreIncarnation(5555));
+  EXPECT_TRUE(pair.Deliver(0, "and back", Lane::kControl));
+}
+
+TEST_P(TransportContract, AnotherCluster_IsRefused) {
+  Pair pair(&fixture());
+  TransportIdentity stranger = Identity(2);
+  stranger.cluster = ClusterId(78);
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, stranger, NodeId(1)).ok());
+  EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
+  EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
+}
+
+TEST_P(TransportContract, AnotherNodeAtTheAddress_IsRefused) {
+  Pair pair(&fixture());
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, Identity(3), NodeId(1)).ok());
+  EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
+}
+
+TEST_P(TransportContract, NoCommonVersion_IsRefused) {
+  Pair pair(&fixture());
+  TransportIdentity newer = Identity(2);
+  newer.version_min = 2;
+  newer.version_max = 4;
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, newer, NodeId(1)).ok());
+  EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
+  EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
+}
+
+TEST_P(TransportContract, OverlappingVersions_AreAccepted) {
+  Pair pair(&fixture());
+  TransportIdentity older = Identity(1);
+  older.version_max = 3;
+  TransportIdentity newer = Identity(2);
+  newer.version_min = 3;
+  newer.version_max = 9;
+  ASSERT_TRUE(pair.Start(0, older, NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, newer, NodeId(1)).ok());
+  EXPECT_TRUE(pair.Deliver(0, "hello", Lane::kControl));
+  EXPECT_TRUE(pair.Deliver(1, "hello", Lane::kControl));
+}
+
+TEST_P(TransportContract, AddressInUse_IsUnavailableAndNamed) {
+  const std::string address = fixture().FreshAddress();
+  Inbox inbox;
+  ASSERT_TRUE(env(0).transport.Start(Identity(1), address, {}, &inbox).ok());
+  const absl::Status status =
+      env(1).transport.Start(Identity(2), address, {}, &inbox);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_NE(std::string(status.message()).find(address), std::string::npos)
+      << status;
+  env(0).transport.Stop();
+}
+
+TEST_P(TransportContract, AddressThatIsNone_IsInvalid) {
+  Inbox inbox;
+  const absl::Status status =
+      env(0).transport.Start(Identity(1), "no port here", {}, &inbox);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+}
+
+TEST_P(TransportContract, StoppedTransport_ReceivesNothingMore) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "before", Lane::kControl));
+  env(1).transport.Stop();
+  const size_t received = pair.inbox[1].messages.size();
+  EXPECT_FALSE(pair.Deliver(0, "after", Lane::kControl));
+  EXPECT_EQ(pair.inbox[1].messages.size(), received);
+}
+
+TEST_P(TransportContract, ReceiverMayStopInsideACall) {
+  class Stopper : public env::Transport::Receiver {
+   public:
+    explicit Stopper(env::Transport* transport) : transport_(transport) {}
+    void OnMessage(NodeId, StoreIncarnation, Buffer) override {
+      ++messages;
+      transport_->Stop();
+    }
+    int messages = 0;
+
+   private:
+    env::Transport* const transport_;
+  };
+  Stopper stopper(&env(1).transport);
+  Inbox inbox;
+  const std::string a = fixture().FreshAddress();
+  const std::string b = fixture().FreshAddress();
+  ASSERT_TRUE(
+      env(0).transport.Start(Identity(1), a, {{NodeId(2), b}}, &inbox).ok());
+  ASSERT_TRUE(
+      env(1).transport.Start(Identity(2), b, {{NodeId(1), a}}, &stopper).ok());
+  const Buffer piece = Buffer::Copy("stop");
+  for (int i = 0; i < 50; ++i) {
+    env(0).transport.Send(NodeId(2), Lane::kControl,
+                          absl::MakeConstSpan(&piece, 1));
+    env(0).transport.Send(NodeId(2), Lane::kControl,
+                          absl::MakeConstSpan(&piece, 1));
+    fixture().RunFor(Milliseconds(10));
+  }
+  EXPECT_EQ(stopper.messages, 1);
+  env(0).transport.Stop();
+}
+
+TEST_P(TransportContract, FloodedLane_ReportsCongestionAndRecovers) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "warm-up", Lane::kBulk));
+  ASSERT_TRUE(pair.Deliver(0, "warm-up 2", Lane::kControl));
+  env::Transport& transport = env(0).transport;
+  EXPECT_FALSE(transport.Congested(NodeId(2), Lane::kBulk));
+  const Buffer piece = Buffer::Copy(std::string(256 << 10, 'b'));
+  // All in one turn: nothing drains meanwhile. 256 MiB are too much for any queue.
+  bool congested = false;
+  InTurn([&] {
+    for (int i = 0; i < 1024 && !congested; ++i) {
+      transport.Send(NodeId(2), Lane::kBulk, absl::MakeConstSpan(&piece, 1));
+      congested = transport.Congested(NodeId(2), Lane::kBulk);
+    }
+    EXPECT_FALSE(transport.Congested(NodeId(2), Lane::kControl));
+  });
+  EXPECT_TRUE(congested);
+  EXPECT_TRUE(pair.Deliver(0, "a heartbeat", Lane::kControl));
+  EXPECT_TRUE(
+      RunUntil([&] { return !transport.Congested(NodeId(2), Lane::kBulk); }));
+  EXPECT_TRUE(pair.Deliver(0, "after the flood", Lane::kBulk));
+}
+
+}  // namespace quorate::contract
