@@ -140,14 +140,15 @@ Call Client::DrawCall() {
 
 std::string Client::NewText(bool list) {
   std::string text = absl::StrCat("c", options_.id, ".", ++values_);
-  if (list) return text + ";";
-  const bool large = env_.random.Chance(options_.large_value, "client.large",
-                                        options_.id, values_);
+  const bool large =
+      !list && env_.random.Chance(options_.large_value, "client.large",
+                                  options_.id, values_);
+  // Lengths tell elements of a list apart, which keeps the judging of unknown appends cheap.
+  const size_t size_max = list ? 40 : options_.value_bytes_max;
   const size_t padding =
-      large ? options_.large_value_bytes
-            : Random("client.size", options_.value_bytes_max + 1);
+      large ? options_.large_value_bytes : Random("client.size", size_max + 1);
   if (padding > 0) text += ":" + std::string(padding, 'x');
-  return text;
+  return list ? text + ";" : text;
 }
 
 Client::OperationId Client::Begin(Operation operation) {

@@ -50,7 +50,7 @@ class Recorder {
   using Clock = absl::AnyInvocable<SimTime()>;
   using Report = absl::AnyInvocable<void(std::string)>;
 
-  // `violate` is told what must not be, once for each key.
+  // `violate` is told what must not be; of histories once for each key, the first one with the smallest reason.
   Recorder(Clock clock, Report violate);
 
   Ticket Invoke(const Call& call);

@@ -64,15 +64,12 @@ class Run::Impl {
                   .groups = options_.groups,
                   .config = RandomConfig(options_.seed)}) {
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
-    if (options_.log) {
-      world_.SetLogSink(options_.log_severity, std::move(options_.log));
-    }
   }
 
   Report Execute();
   Report Current() const;
   Tape tape() const;
-  const World& world() const { return world_; }
+  World& world() { return world_; }
 
  private:
   static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
@@ -256,6 +253,9 @@ Run::Run(RunOptions options)
 Run::Run(RunOptions options, const Tape& tape)
     : impl_(std::make_unique<Impl>(std::move(options), &tape)) {}
 Run::~Run() = default;
+void Run::SetLogSink(env::Severity severity, LogSink sink) {
+  impl_->world().SetLogSink(severity, std::move(sink));
+}
 Report Run::Execute() { return impl_->Execute(); }
 Report Run::Current() const { return impl_->Current(); }
 Tape Run::tape() const { return impl_->tape(); }

@@ -36,9 +36,6 @@ struct RunOptions {
   bool record = false;
   // Keeps one record per hashed event (Run::trace).
   bool keep_trace = false;
-  // Gets log lines; null: none.
-  env::Severity log_severity = env::Severity::kInfo;
-  LogSink log;
 };
 
 // The options that `tape` was recorded with. kInvalidArgument names the parameter that cannot be read.
@@ -54,6 +51,8 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
+  // The nodes' log lines of at least `severity`. Before Execute.
+  void SetLogSink(env::Severity severity, LogSink sink);
   // Once.
   Report Execute();
   // What happened so far, also from within Execute (a failed CHECK).

@@ -1,0 +1,217 @@
+#include "sim/cmd/arguments.h"
+
+#include <limits>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr uint32_t kNodesMax = 64;
+constexpr uint32_t kGroupsMax = 256;
+constexpr uint32_t kClientsMax = 1000;
+constexpr uint32_t kRateMax = 1'000'000;
+constexpr uint32_t kJobsMax = 256;
+
+absl::string_view View(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+absl::Status Expected(std::string_view flag, std::string_view what,
+                      std::string_view found) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      View(flag), ": expected ", View(what), ", found '", View(found), "'"));
+}
+
+template <typename T>
+absl::Status ParseNumber(std::string_view flag, std::string_view text, T least,
+                         T most, T* value) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(View(text), &number) || number < least ||
+      number > most) {
+    return Expected(flag, absl::StrCat("a number from ", least, " to ", most),
+                    text);
+  }
+  *value = static_cast<T>(number);
+  return absl::OkStatus();
+}
+
+// One flag and its value (empty for those that take none).
+absl::Status Apply(const std::string& flag, const std::string& value,
+                   Arguments* a) {
+  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+  if (flag == "--seed") {
+    return ParseNumber<uint64_t>(flag, value, 0, kAny, &a->run.seed);
+  }
+  if (flag == "--seeds") {
+    return ParseSeeds(value, &a->first_seed, &a->last_seed);
+  }
+  if (flag == "--nodes") {
+    return ParseNumber<uint32_t>(flag, value, 1, kNodesMax, &a->run.nodes);
+  }
+  if (flag == "--groups") {
+    return ParseNumber<uint32_t>(flag, value, 1, kGroupsMax, &a->run.groups);
+  }
+  if (flag == "--clients") {
+    return ParseNumber<uint32_t>(flag, value, 1, kClientsMax, &a->run.clients);
+  }
+  if (flag == "--rate") {
+    return ParseNumber<uint32_t>(flag, value, 1, kRateMax,
+                                 &a->run.operations_per_second);
+  }
+  if (flag == "--jobs") {
+    return ParseNumber<uint32_t>(flag, value, 1, kJobsMax, &a->jobs);
+  }
+  if (flag == "--duration") {
+    const absl::StatusOr<Duration> duration = ParseDuration(value);
+    if (!duration.ok()) return duration.status();
+    a->run.duration = *duration;
+    return absl::OkStatus();
+  }
+  if (flag == "--tape-out") a->tape_out = value;
+  if (flag == "--trace-out") a->trace_out = value;
+  if (flag == "--json") a->json = true;
+  if (flag == "--verbose") a->verbose = true;
+  if (flag == "--no-faults") a->run.faults = false;
+  return absl::OkStatus();
+}
+
+bool TakesValue(const std::string& flag) {
+  return flag != "--json" && flag != "--verbose" && flag != "--no-faults";
+}
+
+bool Allowed(Arguments::Command command, const std::string& flag) {
+  const auto one_of = [&](std::initializer_list<std::string_view> flags) {
+    for (const std::string_view f : flags) {
+      if (flag == f) return true;
+    }
+    return false;
+  };
+  if (flag == "--json") return true;
+  const bool world = one_of({"--nodes", "--groups", "--clients", "--rate",
+                             "--duration", "--no-faults"});
+  switch (command) {
+    case Arguments::Command::kRun:
+      return world ||
+             one_of({"--seed", "--tape-out", "--verbose", "--trace-out"});
+    case Arguments::Command::kSwarm:
+      return world || one_of({"--seeds", "--jobs"});
+    case Arguments::Command::kReplay:
+      return one_of({"--verbose", "--trace-out", "--tape-out"});
+    case Arguments::Command::kHelp:
+      break;
+  }
+  return false;
+}
+
+}  // namespace
+
+const std::string_view kUsage =
+    "simulate run     --seed N [--nodes 5] [--groups 3] [--duration 60s] "
+    "[--clients 10]\n"
+    "                 [--rate 100] [--no-faults] [--tape-out FILE] "
+    "[--trace-out FILE]\n"
+    "                 [--verbose] [--json]\n"
+    "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
+    "[--duration …]\n"
+    "                 [--clients …] [--rate …] [--no-faults] [--json]\n"
+    "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE] "
+    "[--json]\n"
+    "\n"
+    "Exit status: 0 clean, 1 a violation was found, 2 bad usage.\n";
+
+absl::StatusOr<Duration> ParseDuration(std::string_view text) {
+  absl::string_view digits = View(text);
+  Duration unit = Seconds(1);
+  if (absl::ConsumeSuffix(&digits, "ms")) {
+    unit = Milliseconds(1);
+  } else if (absl::ConsumeSuffix(&digits, "m")) {
+    unit = Seconds(60);
+  } else {
+    absl::ConsumeSuffix(&digits, "s");
+  }
+  int64_t count = 0;
+  if (!absl::SimpleAtoi(digits, &count) || count <= 0 ||
+      count > Seconds(7 * 24 * 3600).ns() / unit.ns()) {
+    return Expected("--duration", "a time such as 60s, 250ms or 2m", text);
+  }
+  return unit * count;
+}
+
+absl::Status ParseSeeds(std::string_view text, uint64_t* first,
+                        uint64_t* last) {
+  const size_t dots = text.find("..");
+  const std::string_view begin = text.substr(0, dots);
+  const std::string_view end =
+      dots == std::string_view::npos ? begin : text.substr(dots + 2);
+  if (!absl::SimpleAtoi(View(begin), first) ||
+      !absl::SimpleAtoi(View(end), last) || *first > *last ||
+      *last - *first >= 100'000'000) {
+    return Expected("--seeds", "a range such as 1..500", text);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Arguments> ParseArguments(
+    const std::vector<std::string>& arguments) {
+  Arguments result;
+  if (arguments.empty()) {
+    return absl::InvalidArgumentError("expected run, swarm or replay");
+  }
+  const std::string& command = arguments[0];
+  if (command == "help" || command == "--help" || command == "-h") {
+    return result;
+  }
+  if (command == "run") {
+    result.command = Arguments::Command::kRun;
+  } else if (command == "swarm") {
+    result.command = Arguments::Command::kSwarm;
+  } else if (command == "replay") {
+    result.command = Arguments::Command::kReplay;
+  } else {
+    return Expected("command", "run, swarm or replay", command);
+  }
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    std::string flag = arguments[i];
+    if (flag == "--help" || flag == "-h") return Arguments{};
+    if (flag.rfind("--", 0) != 0) {
+      if (result.command != Arguments::Command::kReplay ||
+          !result.tape_in.empty()) {
+        return Expected("arguments", "a flag", flag);
+      }
+      result.tape_in = flag;
+      continue;
+    }
+    std::string value;
+    const size_t equals = flag.find('=');
+    const bool attached = equals != std::string::npos;
+    if (attached) {
+      value = flag.substr(equals + 1);
+      flag.resize(equals);
+    }
+    if (!Allowed(result.command, flag)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown flag ", flag, " of ", command));
+    }
+    if (attached && !TakesValue(flag)) {
+      return Expected(flag, "no value", value);
+    }
+    if (TakesValue(flag) && !attached) {
+      if (i + 1 == arguments.size()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(flag, ": expected a value"));
+      }
+      value = arguments[++i];
+    }
+    const absl::Status status = Apply(flag, value, &result);
+    if (!status.ok()) return status;
+  }
+  if (result.command == Arguments::Command::kReplay && result.tape_in.empty()) {
+    return absl::InvalidArgumentError("replay: expected the path of a tape");
+  }
+  return result;
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,63 @@
+#include "sim/cmd/arguments.h"
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+TEST(Arguments, Run_WithEverything) {
+  const auto parsed = ParseArguments(
+      {"run", "--seed", "7", "--nodes=3", "--groups", "2", "--duration",
+       "250ms", "--clients=4", "--tape-out", "x.tape", "--json"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->command, Arguments::Command::kRun);
+  EXPECT_EQ(parsed->run.seed, 7u);
+  EXPECT_EQ(parsed->run.nodes, 3u);
+  EXPECT_EQ(parsed->run.groups, 2u);
+  EXPECT_EQ(parsed->run.clients, 4u);
+  EXPECT_EQ(parsed->run.duration, Milliseconds(250));
+  EXPECT_EQ(parsed->tape_out, "x.tape");
+  EXPECT_TRUE(parsed->json);
+}
+
+TEST(Arguments, Swarm_TakesARangeOfSeeds) {
+  const auto parsed =
+      ParseArguments({"swarm", "--seeds", "5..20", "--jobs", "2"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->first_seed, 5u);
+  EXPECT_EQ(parsed->last_seed, 20u);
+  EXPECT_EQ(parsed->jobs, 2u);
+}
+
+TEST(Arguments, Replay_TakesATape) {
+  const auto parsed = ParseArguments({"replay", "a.tape"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->tape_in, "a.tape");
+}
+
+TEST(Arguments, BadUsage_SaysWhatWasExpected) {
+  const std::pair<std::vector<std::string>, std::string> kCases[] = {
+      {{}, "expected run, swarm or replay"},
+      {{"walk"}, "expected run, swarm or replay, found 'walk'"},
+      {{"run", "--seed"}, "--seed: expected a value"},
+      {{"run", "--seed", "x"}, "--seed: expected a number"},
+      {{"run", "--nodes", "0"}, "--nodes: expected a number from 1 to 64"},
+      {{"run", "--what", "1"}, "unknown flag --what of run"},
+      {{"run", "--jobs", "1"}, "unknown flag --jobs of run"},
+      {{"run", "--json=1"}, "--json: expected no value"},
+      {{"run", "--duration", "1h"}, "--duration: expected a time"},
+      {{"swarm", "--seeds", "9..1"}, "--seeds: expected a range"},
+      {{"replay"}, "expected the path of a tape"},
+      {{"run", "stray"}, "expected a flag, found 'stray'"},
+  };
+  for (const auto& [arguments, message] : kCases) {
+    const auto parsed = ParseArguments(arguments);
+    ASSERT_FALSE(parsed.ok()) << message;
+    EXPECT_NE(std::string(parsed.status().message()).find(message),
+              std::string::npos)
+        << parsed.status();
+  }
+}
+
+}  // namespace
+}  // namespace quorate::sim

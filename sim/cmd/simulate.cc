@@ -1,0 +1,155 @@
+// simulate: runs a whole cluster in a deterministic simulation. `simulate --help` says how.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "sim/cmd/arguments.h"
+#include "sim/cmd/worker.h"
+#include "sim/harness/report.h"
+#include "sim/harness/run.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr int kClean = 0;
+constexpr int kViolation = 1;
+constexpr int kBadUsage = 2;
+
+int BadUsage(std::string_view what) {
+  std::fprintf(stderr, "simulate: %.*s\n\n%s", static_cast<int>(what.size()),
+               what.data(), std::string(kUsage).c_str());
+  return kBadUsage;
+}
+
+// `bazel run` starts programs elsewhere; paths are those of the person who typed them.
+std::string UserPath(const std::string& path) {
+  const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
+  if (path.empty() || path[0] == '/' || directory == nullptr) return path;
+  return absl::StrCat(directory, "/", path);
+}
+
+void Print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+int Finish(const Arguments& arguments, const Report& report) {
+  if (arguments.json) Print(ReportToJson(report) + "\n");
+  return report.ok() ? kClean : kViolation;
+}
+
+int RunOnce(const Arguments& arguments) {
+  Job job{.run = arguments.run,
+          .tape_out = UserPath(arguments.tape_out),
+          .trace_out = UserPath(arguments.trace_out),
+          .verbose = arguments.verbose};
+  const Report report = RunInChild(job);
+  Print(FormatReport(report));
+  std::string tape = job.tape_out;
+  if (!report.ok()) {
+    if (tape.empty()) {
+      // Once more with the same seed, writing down every choice.
+      tape = job.tape_out =
+          UserPath(absl::StrCat("seed-", arguments.run.seed, ".tape"));
+      job.trace_out.clear();
+      job.verbose = false;
+      const Report again = RunInChild(job);
+      if (again.trace_hash != report.trace_hash) {
+        Print(absl::StrCat("  the second run differs: hash ", again.trace_hash,
+                           "\n"));
+      }
+    }
+    Print(absl::StrCat("replay: ", ReplayLine(job.run), "\n"));
+  }
+  if (!tape.empty()) {
+    Print(absl::StrCat(
+        "tape: ", tape,
+        "\n        ./bazelw run -c opt //sim:simulate -- replay ", tape, "\n"));
+  }
+  return Finish(arguments, report);
+}
+
+int Replay(const Arguments& arguments) {
+  const std::string path = UserPath(arguments.tape_in);
+  const std::optional<std::string> text = ReadFile(path);
+  if (!text.has_value()) {
+    return BadUsage(absl::StrCat("cannot read ", path));
+  }
+  absl::StatusOr<Tape> tape = ParseTape(*text);
+  if (!tape.ok()) {
+    return BadUsage(absl::StrCat(path, ": ", tape.status().ToString()));
+  }
+  absl::StatusOr<RunOptions> options = OptionsOfTape(*tape);
+  if (!options.ok()) {
+    return BadUsage(absl::StrCat(path, ": ", options.status().ToString()));
+  }
+  Job job{.run = *std::move(options),
+          .replay = *std::move(tape),
+          .tape_out = UserPath(arguments.tape_out),
+          .trace_out = UserPath(arguments.trace_out),
+          .verbose = arguments.verbose};
+  const Report report = RunInChild(job);
+  Print(FormatReport(report));
+  return Finish(arguments, report);
+}
+
+int Swarm(const Arguments& arguments) {
+  const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  SwarmOptions options{.run = arguments.run,
+                       .first_seed = arguments.first_seed,
+                       .last_seed = arguments.last_seed,
+                       .jobs = arguments.jobs};
+  options.on_report = [&](const Report& report, const SwarmReport& swarm) {
+    if (!report.ok()) {
+      RunOptions failing = arguments.run;
+      failing.seed = report.seed;
+      Print(absl::StrCat(terminal ? "\r" : "", "seed ", report.seed,
+                         " FAILED: ", report.violations[0],
+                         "\n  replay: ", ReplayLine(failing), "\n"));
+    }
+    // A line that rewrites itself, or one in a hundred where nobody watches.
+    if (terminal || swarm.runs % 100 == 0 || swarm.runs == total) {
+      std::fprintf(
+          stderr, "%s%llu/%llu runs, %zu failed, %lld s%s",
+          terminal ? "\r" : "", static_cast<unsigned long long>(swarm.runs),
+          static_cast<unsigned long long>(total), swarm.failing_seeds.size(),
+          static_cast<long long>(swarm.wall_time.ms() / 1000),
+          terminal && swarm.runs < total ? "" : "\n");
+    }
+  };
+  const SwarmReport swarm = RunSwarm(options);
+  Print(FormatSwarm(swarm));
+  if (arguments.json) Print(SwarmToJson(swarm) + "\n");
+  return swarm.failing_seeds.empty() ? kClean : kViolation;
+}
+
+int Main(const std::vector<std::string>& words) {
+  absl::StatusOr<Arguments> arguments = ParseArguments(words);
+  if (!arguments.ok())
+    return BadUsage(std::string(arguments.status().message()));
+  switch (arguments->command) {
+    case Arguments::Command::kHelp:
+      Print(std::string(kUsage));
+      return kClean;
+    case Arguments::Command::kRun:
+      return RunOnce(*arguments);
+    case Arguments::Command::kReplay:
+      return Replay(*arguments);
+    case Arguments::Command::kSwarm:
+      return Swarm(*arguments);
+  }
+  return kBadUsage;
+}
+
+}  // namespace
+}  // namespace quorate::sim
+
+int main(int argc, char** argv) {
+  return quorate::sim::Main(std::vector<std::string>(argv + 1, argv + argc));
+}
