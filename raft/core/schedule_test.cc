@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "env/random.h"
 #include "gtest/gtest.h"
@@ -34,10 +35,38 @@ class Dice {
   uint64_t counter_ = 0;
 };
 
+// How nasty this run is: drawn once per seed, so that each run is bad in a way
+// of its own (swarm testing).
+struct Weather {
+  uint32_t lose_percent = 0;
+  uint32_t double_percent = 0;
+  uint32_t reorder_percent = 0;
+  uint32_t replay_percent = 0;  // A message from long ago arrives again.
+  uint32_t fault_percent = 0;
+  uint32_t disk_percent = 0;
+  uint32_t client_percent = 0;
+  int64_t time_step_ms = 1;
+
+  static Weather Draw(Dice& dice) {
+    Weather weather;
+    weather.lose_percent = dice.Chance(50) ? 0 : dice.Below(30);
+    weather.double_percent = dice.Chance(50) ? 0 : dice.Below(30);
+    weather.reorder_percent = dice.Chance(30) ? 0 : dice.Below(80);
+    weather.replay_percent = dice.Chance(50) ? 0 : dice.Below(10);
+    weather.fault_percent = dice.Chance(20) ? 0 : 1 + dice.Below(6);
+    weather.disk_percent = 5 + dice.Below(25);
+    weather.client_percent = 5 + dice.Below(15);
+    weather.time_step_ms = 1 + static_cast<int64_t>(dice.Below(30));
+    return weather;
+  }
+};
+
 class Schedule {
  public:
   explicit Schedule(uint64_t seed)
-      : dice_(seed), options_(DrawOptions(seed)), cluster_(options_) {}
+      : dice_(seed),
+        weather_(Weather::Draw(dice_)),
+        cluster_(DrawOptions(seed)) {}
 
   void RunFaults() {
     for (int step = 0; step < kSteps && ok(); ++step) Act();
@@ -45,9 +74,9 @@ class Schedule {
 
   // Everybody returns; the cluster must agree and serve again.
   void Heal() {
-    for (uint32_t a = 1; a <= cluster_.size(); ++a) {
-      for (uint32_t b = 1; b <= cluster_.size(); ++b) cluster_.Heal(a, b);
-      if (!cluster_.up(a)) cluster_.Restart(a);
+    HealLinks();
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      if (!cluster_.up(id)) cluster_.Restart(id);
     }
     cluster_.Run(Seconds(10));
     const uint32_t leader = Leader();
@@ -72,8 +101,9 @@ class Schedule {
     Dice dice(~seed);
     TestCluster::Options options;
     options.seed = seed;
-    options.voters = 1 + static_cast<uint32_t>(dice.Below(5));
-    options.learners = static_cast<uint32_t>(dice.Below(2));
+    options.voters =
+        dice.Chance(60) ? 3 : 1 + static_cast<uint32_t>(dice.Below(5));
+    options.learners = dice.Chance(80) ? 0 : 1;
     options.wall_clock = dice.Chance(50);
     options.core.append_bytes_max = 60 + dice.Below(300);
     options.core.inflight_messages_max = 1 + dice.Below(5);
@@ -101,21 +131,23 @@ class Schedule {
   }
 
   void Act() {
-    const uint64_t kind = dice_.Below(100);
-    if (kind < 50) {
-      Network();
-    } else if (kind < 75) {
-      Disk();
-    } else if (kind < 85) {
-      Clients();
-    } else if (kind < 98) {
-      Time();
-    } else {
-      Faults();
-    }
+    uint64_t kind = dice_.Below(100);
+    if (kind < weather_.fault_percent) return Faults();
+    kind -= weather_.fault_percent;
+    if (kind < weather_.disk_percent) return Disk();
+    kind -= weather_.disk_percent;
+    if (kind < weather_.client_percent) return Clients();
+    kind -= weather_.client_percent;
+    if (kind < 10) return Time();
+    Network();
   }
 
   void Network() {
+    if (dice_.Chance(weather_.replay_percent) && !old_.empty()) {
+      const Message message = old_[dice_.Below(old_.size())];
+      cluster_.Step(message.to.value(), Receive{message});
+      return;
+    }
     uint32_t from = Any();
     uint32_t to = Any();
     for (int i = 0; i < 8 && cluster_.link(from, to).empty(); ++i) {
@@ -124,16 +156,28 @@ class Schedule {
     }
     std::deque<Message>& link = cluster_.link(from, to);
     if (link.empty()) return;
-    const size_t position = dice_.Chance(25) ? dice_.Below(link.size()) : 0;
-    if (dice_.Chance(7)) {
+    const size_t position =
+        dice_.Chance(weather_.reorder_percent) ? dice_.Below(link.size()) : 0;
+    Remember(link[position]);
+    if (dice_.Chance(weather_.lose_percent)) {
       link.erase(link.begin() + static_cast<ptrdiff_t>(position));
       return;
     }
-    if (dice_.Chance(7)) {
+    if (dice_.Chance(weather_.double_percent)) {
       const Message copy = link[position];
       link.push_back(copy);
     }
     cluster_.Deliver(from, to, position);
+  }
+
+  // A bounded sample of everything that was ever sent.
+  void Remember(const Message& message) {
+    if (weather_.replay_percent == 0) return;
+    if (old_.size() < 300) {
+      old_.push_back(message);
+    } else {
+      old_[dice_.Below(old_.size())] = message;
+    }
   }
 
   void Disk() {
@@ -147,13 +191,13 @@ class Schedule {
 
   void Clients() {
     const uint32_t leader = Leader();
-    const uint32_t id = leader == 0 || dice_.Chance(20) ? Any() : leader;
+    const uint32_t id = leader == 0 || dice_.Chance(40) ? Any() : leader;
     const uint64_t kind = dice_.Below(100);
-    if (kind < 60) {
+    if (kind < 55) {
       cluster_.Propose(id, std::to_string(++payloads_));
-    } else if (kind < 90) {
+    } else if (kind < 92) {
       cluster_.Read(id, ++reads_);
-    } else if (kind < 97) {
+    } else if (kind < 98) {
       cluster_.Compact(Any(), dice_.Below(4));
     } else {
       cluster_.Step(id, TransferLeadership{NodeId(Any())});
@@ -161,7 +205,8 @@ class Schedule {
   }
 
   void Time() {
-    cluster_.Advance(Milliseconds(static_cast<int64_t>(dice_.Below(20))));
+    cluster_.Advance(Milliseconds(static_cast<int64_t>(
+        dice_.Below(static_cast<uint64_t>(weather_.time_step_ms)))));
     for (uint32_t id = 1; id <= cluster_.size(); ++id) {
       if (cluster_.up(id) && cluster_.core(id).deadline() <= cluster_.now() &&
           dice_.Chance(80)) {
@@ -170,27 +215,48 @@ class Schedule {
     }
   }
 
+  void HealLinks() {
+    for (uint32_t a = 1; a <= cluster_.size(); ++a) {
+      for (uint32_t b = 1; b <= cluster_.size(); ++b) cluster_.Heal(a, b);
+    }
+  }
+
   void Faults() {
-    const uint32_t id = Any();
-    if (dice_.Chance(35)) {
-      if (cluster_.up(id)) {
+    const uint32_t leader = Leader();
+    const uint32_t id = leader == 0 || dice_.Chance(50) ? Any() : leader;
+    switch (dice_.Below(6)) {
+      case 0:
         cluster_.Crash(id, dice_.Below(3));
-      } else {
+        return;
+      case 1:  // The process returns at once.
+        cluster_.Crash(id, dice_.Below(3));
         cluster_.Restart(id);
-      }
-    } else if (dice_.Chance(40)) {
-      cluster_.Cut(id, Any());
-    } else {
-      for (uint32_t a = 1; a <= cluster_.size(); ++a) {
-        if (!cluster_.up(a) && dice_.Chance(50)) cluster_.Restart(a);
-        for (uint32_t b = 1; b <= cluster_.size(); ++b) cluster_.Heal(a, b);
-      }
+        return;
+      case 2:
+        for (uint32_t other = 1; other <= cluster_.size(); ++other) {
+          if (dice_.Chance(70)) cluster_.Cut(id, other);
+          if (dice_.Chance(70)) cluster_.Cut(other, id);
+        }
+        return;
+      case 3:
+        HealLinks();
+        return;
+      case 4:
+        for (uint32_t other = 1; other <= cluster_.size(); ++other) {
+          if (!cluster_.up(other)) cluster_.Restart(other);
+        }
+        return;
+      case 5:  // Only one clock went on, as far as the others can tell.
+        cluster_.Advance(Milliseconds(600));
+        cluster_.FireTimeout(Any());
+        return;
     }
   }
 
   Dice dice_;
-  TestCluster::Options options_;
+  Weather weather_;
   TestCluster cluster_;
+  std::vector<Message> old_;
   uint64_t payloads_ = 0;
   uint64_t reads_ = 0;
 };

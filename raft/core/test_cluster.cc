@@ -6,6 +6,7 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
+#include "raft/core/quorum.h"
 
 namespace quorate::raft {
 namespace {
@@ -56,8 +57,29 @@ void TestCluster::Step(uint32_t id, Input input) {
   if (!up(id)) return;
   core(id).Step(ReadClock(), std::move(input), &output_);
   core(id).CheckInvariants();
+  const Index committed = judge_.committed();
   Report(judge_.Observe(NodeId(id), core(id), output_));
+  if (judge_.committed() > committed) CheckDisks(id);
   Absorb(id);
+}
+
+// What is committed for the first time is on the disks of a quorum, whatever
+// the replicas believe.
+void TestCluster::CheckDisks(uint32_t id) {
+  const Index commit = core(id).commit_index();
+  const LogPosition position = {core(id).TermAt(commit), commit};
+  const bool quorum =
+      QuorumValue<bool>(core(id).configuration(), false, [&](NodeId voter) {
+        const Node& other = node(voter.value());
+        if (other.snapshot.position.index >= commit) return true;
+        const uint64_t offset = commit - other.snapshot.position.index - 1;
+        return offset < other.entries.size() &&
+               other.entries[offset].position() == position;
+      });
+  if (!quorum) {
+    Report(absl::StrCat("node ", id, " commits ", commit.value(),
+                        ", which is not on the disks of a quorum"));
+  }
 }
 
 void TestCluster::Absorb(uint32_t id) {

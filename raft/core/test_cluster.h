@@ -118,6 +118,7 @@ class TestCluster {
  private:
   Now ReadClock() const;
   void Report(const std::string& violation);
+  void CheckDisks(uint32_t id);
   void Absorb(uint32_t id);
   void Apply(uint32_t id, const Entry& entry);
   void AnswerRead(uint32_t id, const ReadReady& ready);
