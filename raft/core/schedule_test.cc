@@ -18,8 +18,8 @@ namespace quorate::raft {
 namespace {
 
 uint64_t first_seed = 1;
-uint64_t last_seed = 300;
-constexpr int kSteps = 4000;
+uint64_t last_seed = 400;
+constexpr int kSteps = 10000;
 
 // Draws of one schedule, in order.
 class Dice {
@@ -42,7 +42,7 @@ struct Weather {
   uint32_t double_percent = 0;
   uint32_t reorder_percent = 0;
   uint32_t replay_percent = 0;  // A message from long ago arrives again.
-  uint32_t fault_percent = 0;
+  uint32_t fault_permille = 0;
   uint32_t disk_percent = 0;
   uint32_t client_percent = 0;
   int64_t time_step_ms = 1;
@@ -53,7 +53,7 @@ struct Weather {
     weather.double_percent = dice.Chance(50) ? 0 : dice.Below(30);
     weather.reorder_percent = dice.Chance(30) ? 0 : dice.Below(80);
     weather.replay_percent = dice.Chance(50) ? 0 : dice.Below(10);
-    weather.fault_percent = dice.Chance(20) ? 0 : 1 + dice.Below(6);
+    weather.fault_permille = dice.Chance(10) ? 0 : 1 + dice.Below(25);
     weather.disk_percent = 5 + dice.Below(25);
     weather.client_percent = 5 + dice.Below(15);
     weather.time_step_ms = 1 + static_cast<int64_t>(dice.Below(30));
@@ -131,9 +131,8 @@ class Schedule {
   }
 
   void Act() {
+    if (dice_.Below(1000) < weather_.fault_permille) return Faults();
     uint64_t kind = dice_.Below(100);
-    if (kind < weather_.fault_percent) return Faults();
-    kind -= weather_.fault_percent;
     if (kind < weather_.disk_percent) return Disk();
     kind -= weather_.disk_percent;
     if (kind < weather_.client_percent) return Clients();

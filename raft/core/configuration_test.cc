@@ -1,0 +1,203 @@
+#include "raft/core/configuration.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "rapidcheck.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+Member MemberOf(uint32_t node) {
+  return {NodeId(node), StoreIncarnation(1000 + node)};
+}
+
+// Every node plays one part, so that what comes out is valid.
+Configuration DrawValid() {
+  Configuration c;
+  for (uint32_t node = 1; node < 12; ++node) {
+    const Member member = MemberOf(node);
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0:
+        c.voters.push_back(member);
+        break;
+      case 1:
+        c.outgoing_voters.push_back(member);
+        break;
+      case 2:
+        c.voters.push_back(member);
+        c.outgoing_voters.push_back(member);
+        break;
+      case 3:
+        c.outgoing_voters.push_back(member);
+        c.next_learners.push_back(member);
+        break;
+      case 4:
+        c.learners.push_back(member);
+        break;
+      default:
+        break;
+    }
+  }
+  c.voters.push_back(MemberOf(12));
+  c.lease_length = Milliseconds(*rc::gen::inRange(0, 1000));
+  c.hash_key = *rc::gen::arbitrary<uint64_t>();
+  return c;
+}
+
+RC_GTEST_PROP(ConfigurationTest, EncodeThenDecode_ValidOne_GivesItBack, ()) {
+  const Configuration c = DrawValid();
+  RC_ASSERT(ValidateConfiguration(c).ok());
+  const auto decoded = DecodeConfiguration(EncodeConfiguration(c).view());
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(*decoded == c);
+}
+
+RC_GTEST_PROP(ConfigurationTest, Decode_DamagedBytes_RefusesOrIsCanonical, ()) {
+  std::string bytes(EncodeConfiguration(DrawValid()).view());
+  switch (*rc::gen::inRange(0, 3)) {
+    case 0: {
+      const auto at = *rc::gen::inRange<size_t>(0, bytes.size());
+      bytes[at] = static_cast<char>(bytes[at] ^ *rc::gen::inRange(1, 256));
+      break;
+    }
+    case 1:
+      bytes.resize(*rc::gen::inRange<size_t>(0, bytes.size()));
+      break;
+    default:
+      bytes += *rc::gen::nonEmpty(rc::gen::string<std::string>());
+  }
+  const auto decoded = DecodeConfiguration(bytes);
+  if (!decoded.ok()) return;
+  RC_ASSERT(ValidateConfiguration(*decoded).ok());
+  RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
+}
+
+RC_GTEST_PROP(ConfigurationTest, Decode_ArbitraryBytes_RefusesOrIsCanonical,
+              (const std::string& bytes)) {
+  const auto decoded = DecodeConfiguration(bytes);
+  if (decoded.ok()) RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
+}
+
+RC_GTEST_PROP(ConfigurationTest, IsVoterAndMember_AnyNode_AgreeWithTheLists,
+              ()) {
+  const Configuration c = DrawValid();
+  for (uint32_t node = 0; node < 14; ++node) {
+    bool voter = false;
+    bool learner = false;
+    for (const auto* list : {&c.voters, &c.outgoing_voters}) {
+      for (const Member& member : *list) {
+        if (member.node == NodeId(node)) voter = true;
+      }
+    }
+    for (const Member& member : c.learners) {
+      if (member.node == NodeId(node)) learner = true;
+    }
+    RC_ASSERT(IsVoter(c, NodeId(node)) == voter);
+    RC_ASSERT(IsMember(c, NodeId(node)) == (voter || learner));
+  }
+  for (const NodeId node : VoterNodes(c)) RC_ASSERT(IsVoter(c, node));
+  for (const NodeId node : MemberNodes(c)) RC_ASSERT(IsMember(c, node));
+}
+
+TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
+  Configuration c;
+  c.voters = {{NodeId(1), StoreIncarnation(0x0102)}};
+  c.lease_length = Nanoseconds(5);
+  c.hash_key = 7;
+  const std::string expected(
+      "\x01"
+      "\x01\0\0\0"
+      "\x01\0\0\0\x02\x01\0\0\0\0\0\0"
+      "\0\0\0\0\0\0\0\0\0\0\0\0"
+      "\x05\0\0\0\0\0\0\0"
+      "\x07\0\0\0\0\0\0\0",
+      1 + 4 + 12 + 12 + 8 + 8);
+  EXPECT_EQ(EncodeConfiguration(c).view(), expected);
+}
+
+TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
+  Configuration c;
+  c.voters = {MemberOf(1)};
+  std::string bytes(EncodeConfiguration(c).view());
+  bytes[0] = 2;
+  EXPECT_EQ(DecodeConfiguration(bytes).status().code(),
+            absl::StatusCode::kUnimplemented);
+}
+
+// One way to be wrong.
+struct Wrong {
+  const char* name;
+  Configuration configuration;
+};
+
+class ValidateTest : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(ValidateTest, Configuration_Wrong_IsRefused) {
+  EXPECT_EQ(ValidateConfiguration(GetParam().configuration).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+Configuration Make(std::vector<Member> voters, std::vector<Member> outgoing,
+                   std::vector<Member> learners, std::vector<Member> next) {
+  Configuration c;
+  c.voters = std::move(voters);
+  c.outgoing_voters = std::move(outgoing);
+  c.learners = std::move(learners);
+  c.next_learners = std::move(next);
+  return c;
+}
+
+std::vector<Member> Many(uint32_t count) {
+  std::vector<Member> members;
+  for (uint32_t node = 1; node <= count; ++node) {
+    members.push_back(MemberOf(node));
+  }
+  return members;
+}
+
+Configuration NegativeLease() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.lease_length = Nanoseconds(-1);
+  return c;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Wrongs, ValidateTest,
+    ::testing::Values(
+        Wrong{"NoVoter", Make({}, {}, {MemberOf(1)}, {})},
+        Wrong{"NodeZero", Make({MemberOf(0)}, {}, {}, {})},
+        Wrong{"Unsorted", Make({MemberOf(2), MemberOf(1)}, {}, {}, {})},
+        Wrong{"Twice", Make({MemberOf(1), MemberOf(1)}, {}, {}, {})},
+        Wrong{"VoterAndLearner", Make({MemberOf(1)}, {}, {MemberOf(1)}, {})},
+        Wrong{"OutgoingAndLearner",
+              Make({MemberOf(1)}, {MemberOf(2)}, {MemberOf(2)}, {})},
+        Wrong{"NextLearnerNotOutgoing",
+              Make({MemberOf(1)}, {}, {}, {MemberOf(2)})},
+        Wrong{"NextLearnerStaysVoter",
+              Make({MemberOf(1)}, {MemberOf(1)}, {}, {MemberOf(1)})},
+        Wrong{"TwoIncarnations",
+              Make({MemberOf(1)}, {{NodeId(1), StoreIncarnation(5)}}, {}, {})},
+        Wrong{"TooMany", Make(Many(kConfigurationMembersMax + 1), {}, {}, {})},
+        Wrong{"NegativeLease", NegativeLease()}),
+    [](const ::testing::TestParamInfo<Wrong>& info) {
+      return info.param.name;
+    });
+
+TEST(ConfigurationTest, Validate_AsManyAsAllowed_IsOk) {
+  EXPECT_TRUE(
+      ValidateConfiguration(Make(Many(kConfigurationMembersMax), {}, {}, {}))
+          .ok());
+}
+
+TEST(ConfigurationTest, Sort_AnyOrder_SortsEveryList) {
+  Configuration c =
+      Make({MemberOf(2), MemberOf(1)}, {MemberOf(4), MemberOf(3)},
+           {MemberOf(6), MemberOf(5)}, {MemberOf(4), MemberOf(3)});
+  SortConfiguration(&c);
+  EXPECT_TRUE(ValidateConfiguration(c).ok());
+}
+
+}  // namespace
+}  // namespace quorate::raft

@@ -1,0 +1,226 @@
+// LogView against a model that keeps every entry ever appended in a map and
+// forgets nothing but what it must.
+#include "raft/core/log_view.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/core/configuration.h"
+#include "rapidcheck.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+Configuration ConfigurationOf(uint32_t node) {
+  Configuration c;
+  c.voters = {{NodeId(node), StoreIncarnation(1)}};
+  return c;
+}
+
+Entry EntryOf(uint64_t term, uint64_t index, uint32_t configured_node = 0,
+              size_t payload_bytes = 1) {
+  Entry entry;
+  entry.term = Term(term);
+  entry.index = Index(index);
+  entry.log_time = WallTime(static_cast<int64_t>(index));
+  if (configured_node == 0) {
+    entry.kind = EntryKind::kCommands;
+    entry.payload = Buffer::Copy(std::string(payload_bytes, 'x'));
+  } else {
+    entry.kind = EntryKind::kConfiguration;
+    entry.payload = EncodeConfiguration(ConfigurationOf(configured_node));
+  }
+  return entry;
+}
+
+struct Model {
+  LogPosition boundary;
+  Configuration base = ConfigurationOf(99);
+  std::map<uint64_t, Entry> entries;
+
+  LogPosition Last() const {
+    return entries.empty() ? boundary : entries.rbegin()->second.position();
+  }
+  Term TermAt(uint64_t index) const {
+    if (index == boundary.index.value()) return boundary.term;
+    const auto entry = entries.find(index);
+    return entry == entries.end() ? Term() : entry->second.term;
+  }
+  Configuration ConfigurationAt(uint64_t index) const {
+    Configuration found = base;
+    for (const auto& [at, entry] : entries) {
+      if (at <= index && entry.kind == EntryKind::kConfiguration) {
+        found = *DecodeConfiguration(entry.payload.view());
+      }
+    }
+    return found;
+  }
+  // By definition: walk back.
+  LogPosition LastAtOrBelow(uint64_t index, Term term) const {
+    const uint64_t base_index = boundary.index.value();
+    for (uint64_t i = std::min(index, Last().index.value());; --i) {
+      if (i < base_index) return {};
+      if (TermAt(i) <= term) return {TermAt(i), Index(i)};
+      if (i == 0) return {};
+    }
+  }
+};
+
+void Compare(const LogView& log, const Model& model) {
+  RC_ASSERT(log.boundary() == model.boundary);
+  RC_ASSERT(log.last() == model.Last());
+  RC_ASSERT(log.first_index() == model.boundary.index + 1);
+  const uint64_t base = model.boundary.index.value();
+  const uint64_t last = model.Last().index.value();
+  for (uint64_t i = base > 2 ? base - 2 : 0; i <= last + 2; ++i) {
+    RC_ASSERT(log.TermAt(Index(i)) == model.TermAt(i));
+    RC_ASSERT(log.Has({Term(3), Index(i)}) ==
+              (i >= base && i <= last && model.TermAt(i) == Term(3)));
+    for (uint64_t term = 0; term < 6; ++term) {
+      RC_ASSERT(log.LastAtOrBelow(Index(i), Term(term)) ==
+                model.LastAtOrBelow(i, Term(term)));
+    }
+    if (i < base || i > last) continue;
+    RC_ASSERT(log.ConfigurationAt(Index(i)) == model.ConfigurationAt(i));
+    if (i > base) RC_ASSERT(log.At(Index(i)) == model.entries.at(i));
+  }
+  RC_ASSERT(log.configuration() == model.ConfigurationAt(last));
+}
+
+RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
+  Model model;
+  LogView log({model.boundary, WallTime(0), model.base});
+  uint64_t term = 1;
+  const int steps = *rc::gen::inRange(1, 40);
+  for (int step = 0; step < steps; ++step) {
+    const LogPosition last = model.Last();
+    const uint64_t base = model.boundary.index.value();
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0:
+      case 1:
+      case 2: {
+        term = std::max(term, last.term.value());
+        if (term < 5 && *rc::gen::inRange(0, 3) == 0) ++term;
+        const uint32_t node =
+            *rc::gen::inRange(0, 3) == 0 ? 1 + static_cast<uint32_t>(step) : 0;
+        const Entry entry = EntryOf(term, last.index.value() + 1, node);
+        log.Append(entry);
+        model.entries[entry.index.value()] = entry;
+        break;
+      }
+      case 3: {
+        if (model.entries.empty()) break;
+        const auto first = *rc::gen::inRange(base + 1, last.index.value() + 1);
+        log.TruncateFrom(Index(first));
+        model.entries.erase(model.entries.lower_bound(first),
+                            model.entries.end());
+        break;
+      }
+      case 4: {
+        const auto to = *rc::gen::inRange(base, last.index.value() + 1);
+        const LogPosition boundary = {model.TermAt(to), Index(to)};
+        log.CompactTo(Index(to));
+        model.base = model.ConfigurationAt(to);
+        model.boundary = boundary;
+        model.entries.erase(model.entries.begin(),
+                            model.entries.upper_bound(to));
+        break;
+      }
+      default: {
+        if (*rc::gen::inRange(0, 4) != 0) break;
+        model.boundary = {Term(term), last.index + 3};
+        model.base = ConfigurationOf(1000 + static_cast<uint32_t>(step));
+        model.entries.clear();
+        log.Reset({model.boundary, WallTime(0), model.base});
+        break;
+      }
+    }
+    Compare(log, model);
+  }
+}
+
+RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
+              (const std::vector<uint8_t>& sizes)) {
+  LogView log({});
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    log.Append(EntryOf(1, i + 1, 0, sizes[i]));
+  }
+  const auto after = *rc::gen::inRange<uint64_t>(0, sizes.size() + 1);
+  const auto bytes_max = *rc::gen::inRange<size_t>(0, 2000);
+  const auto slice = log.SliceByBytes(Index(after), bytes_max);
+  size_t bytes = 0;
+  for (const Entry& entry : slice) bytes += entry.size_bytes();
+  RC_ASSERT(slice.size() <= 1 || bytes <= bytes_max);
+  const uint64_t next = after + slice.size() + 1;
+  if (next <= sizes.size()) {
+    RC_ASSERT(!slice.empty());
+    RC_ASSERT(bytes + log.At(Index(next)).size_bytes() > bytes_max);
+  }
+}
+
+RC_GTEST_PROP(LogViewTest, FirstNew_SomeShared_IsTheFirstThatDiffers, ()) {
+  // Two histories that share a prefix.
+  const auto shared = *rc::gen::inRange<uint64_t>(0, 10);
+  const auto own = *rc::gen::inRange<uint64_t>(0, 5);
+  const auto other = *rc::gen::inRange<uint64_t>(0, 5);
+  LogView log({});
+  std::vector<Entry> entries;
+  for (uint64_t i = 1; i <= shared; ++i) {
+    log.Append(EntryOf(1, i));
+    entries.push_back(EntryOf(1, i));
+  }
+  for (uint64_t i = 1; i <= own; ++i) log.Append(EntryOf(2, shared + i));
+  for (uint64_t i = 1; i <= other; ++i) {
+    entries.push_back(EntryOf(3, shared + i));
+  }
+  RC_ASSERT(log.FirstNew(entries) == shared);
+}
+
+TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
+  LogView log({});
+  EXPECT_TRUE(log.Has({Term(0), Index(0)}));
+  log.Append(EntryOf(1, 1));
+  log.Append(EntryOf(1, 2));
+  log.CompactTo(Index(2));
+  // A forgotten index has no term, and no term matches nothing (B027).
+  EXPECT_FALSE(log.Has({Term(0), Index(1)}));
+  EXPECT_FALSE(log.Has({Term(0), Index(3)}));
+  EXPECT_TRUE(log.Has({Term(1), Index(2)}));
+}
+
+TEST(LogViewTest, Truncate_ConfigurationInTheSuffix_IsNotInEffectAnyMore) {
+  LogView log({LogPosition(), WallTime(0), ConfigurationOf(1)});
+  log.Append(EntryOf(1, 1, 2));
+  log.Append(EntryOf(1, 2, 3));
+  log.TruncateFrom(Index(2));
+  EXPECT_EQ(log.configuration(), ConfigurationOf(2));
+  log.TruncateFrom(Index(1));
+  EXPECT_EQ(log.configuration(), ConfigurationOf(1));
+}
+
+using LogViewDeathTest = ::testing::Test;
+
+TEST(LogViewDeathTest, Append_Gap_Dies) {
+  LogView log({});
+  EXPECT_DEATH(log.Append(EntryOf(1, 2)), "CHECK failed");
+}
+
+TEST(LogViewDeathTest, Append_LowerTerm_Dies) {
+  LogView log({});
+  log.Append(EntryOf(2, 1));
+  EXPECT_DEATH(log.Append(EntryOf(1, 2)), "CHECK failed");
+}
+
+TEST(LogViewDeathTest, Truncate_BehindTheBoundary_Dies) {
+  LogView log({});
+  log.Append(EntryOf(1, 1));
+  log.CompactTo(Index(1));
+  EXPECT_DEATH(log.TruncateFrom(Index(1)), "CHECK failed");
+}
+
+}  // namespace
+}  // namespace quorate::raft
