@@ -1,0 +1,394 @@
+#include "node/group_queue.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::node {
+namespace {
+
+// Entries of one group between proposing and applying. Well below what the core refuses.
+constexpr size_t kInflightBatchesMax = 256;
+
+}  // namespace
+
+GroupQueue::GroupQueue(const Parts& parts, GroupId group,
+                       absl::AnyInvocable<void()> wake)
+    : parts_(parts),
+      group_(group),
+      hosted_([&] {
+        const auto groups = parts.host.groups();
+        return std::find(groups.begin(), groups.end(), group) != groups.end();
+      }()),
+      wake_(std::move(wake)),
+      reads_(std::make_unique<Reads>()) {
+  for (const ShardConfig& shard : parts.config.shards) {
+    if (shard.group == group) leader_hint_ = shard.replicas.front();
+  }
+}
+
+void GroupQueue::AppendArgument(std::string* arena,
+                                std::string_view argument) {
+  const auto size = static_cast<uint32_t>(argument.size());
+  char bytes[sizeof(size)];
+  std::memcpy(bytes, &size, sizeof(size));
+  arena->append(bytes, sizeof(size));
+  arena->append(argument);
+}
+
+const kv::Store* GroupQueue::store() const {
+  if (!hosted_) return nullptr;
+  return static_cast<const kv::Store*>(
+      std::as_const(parts_.host).state_machine(group_));
+}
+
+bool GroupQueue::RefreshLeadership() {
+  Leadership now;
+  const raft::Core* core = hosted_ ? parts_.host.core(group_) : nullptr;
+  if (core == nullptr) {
+    if (!hosted_) now = {Leadership::Kind::kRemote, leader_hint_};
+  } else if (core->role() == raft::RoleKind::kLeader) {
+    now = {Leadership::Kind::kSelf, parts_.config.node};
+  } else if (core->leader() != NodeId() &&
+             core->leader() != parts_.config.node) {
+    now = {Leadership::Kind::kRemote, core->leader()};
+  }
+  const bool changed =
+      now.kind != leadership_.kind || now.leader != leadership_.leader;
+  leadership_ = now;
+  if (changed) retry_at_ = MonoTime::Min();
+  return changed;
+}
+
+bool GroupQueue::Congested() const {
+  return waiting_requests_ >= parts_.config.limits.held_requests;
+}
+
+Failure GroupQueue::MakeFailure(Failure::Kind kind, Slot slot,
+                                const absl::Status& why) const {
+  return {kind, slot, group_, leadership_.leader, why};
+}
+
+Admission GroupQueue::Refuse(const Ask& ask, Slot slot, Failure::Kind kind) {
+  ask.requester->OnFailure(ask.token,
+                           MakeFailure(kind, slot, absl::OkStatus()));
+  return Admission::kAccepted;
+}
+
+Admission GroupQueue::Block(const Ask& ask) {
+  if (std::find(blocked_.begin(), blocked_.end(), ask.requester) ==
+      blocked_.end()) {
+    blocked_.push_back(ask.requester);
+  }
+  return Admission::kBlocked;
+}
+
+void GroupQueue::ForgetBlocked(const Requester* requester) {
+  blocked_.erase(std::remove(blocked_.begin(), blocked_.end(), requester),
+                 blocked_.end());
+}
+
+std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
+                                          bool write) {
+  if (ask.redirect && leadership_.kind == Leadership::Kind::kRemote) {
+    return Refuse(ask, slot, Failure::Kind::kMoved);
+  }
+  if (Congested()) {
+    if (leadership_.kind == Leadership::Kind::kUnknown) {
+      return Refuse(ask, slot, Failure::Kind::kOverloaded);
+    }
+    return Block(ask);
+  }
+  if (write) {
+    Requester::Order& order = ask.requester->OrderOf(group_);
+    // Its reads under way must not see this write; their answers unblock it.
+    if (order.issued_reads > 0) return Admission::kBlocked;
+    if (order.waiting_reads > 0) MoveReadsToBatch(ask);
+  }
+  return std::nullopt;
+}
+
+Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
+  bool write = !kv::IsRead(spec.op);
+  bool in_batch = write;
+  if (!write && (!hosted_ ||
+                 ask.requester->OrderOf(group_).unapplied_writes > 0)) {
+    in_batch = true;
+  }
+  if (const auto admission = Gate(ask, spec.slot, write)) return *admission;
+  if (in_batch) {
+    Lane& lane = LaneFor(ask, kv::BatchBuilder::EncodedSize(spec));
+    lane.builder.Add(spec);
+    AddItem(lane, ask, spec.slot, write);
+    if (!write) ++counters_.reads_in_log;
+  } else {
+    AddRead(ask, spec);
+  }
+  wake_();
+  return Admission::kAccepted;
+}
+
+Admission GroupQueue::AddAtomic(
+    const Ask& ask, Slot slot, const std::optional<kv::SessionStamp>& session,
+    absl::Span<const kv::CommandSpec> specs) {
+  if (const auto admission = Gate(ask, slot, true)) return *admission;
+  size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
+  for (const kv::CommandSpec& spec : specs) {
+    size += kv::BatchBuilder::EncodedSize(spec);
+  }
+  Lane& lane = LaneFor(ask, size);
+  lane.builder.BeginAtomic(slot, session);
+  for (const kv::CommandSpec& spec : specs) lane.builder.Add(spec);
+  lane.builder.EndAtomic();
+  AddItem(lane, ask, slot, true);
+  wake_();
+  return Admission::kAccepted;
+}
+
+GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size) {
+  const LimitsConfig& limits = parts_.config.limits;
+  Lane& lane = lanes_[ask.redirect];
+  if (!lane.items.empty() &&
+      (lane.items.size() >= limits.batch_commands ||
+       lane.builder.size_bytes() + encoded_size > limits.batch_bytes)) {
+    CloseLane(ask.redirect);
+  }
+  return lane;
+}
+
+void GroupQueue::AddItem(Lane& lane, const Ask& ask, Slot slot, bool write) {
+  lane.items.push_back({ask.requester, ask.token, slot, write});
+  ++waiting_requests_;
+  if (write) ++ask.requester->OrderOf(group_).unapplied_writes;
+}
+
+void GroupQueue::AddRead(const Ask& ask, const kv::CommandSpec& spec) {
+  ReadItem item = {
+      .requester = ask.requester,
+      .token = ask.token,
+      .deadline = MonoNow() + parts_.config.timeouts.leader_wait,
+      .numbers = spec.numbers,
+      .arguments_offset = reads_->arena.size(),
+      .arguments_count = static_cast<uint32_t>(spec.arguments.size()),
+      .slot = spec.slot,
+      .op = spec.op,
+      .time_waits = 0,
+      .redirect = ask.redirect,
+  };
+  for (const std::string_view argument : spec.arguments) {
+    AppendArgument(&reads_->arena, argument);
+  }
+  reads_->items.push_back(item);
+  ++waiting_requests_;
+  ++ask.requester->OrderOf(group_).waiting_reads;
+  ++counters_.reads;
+}
+
+kv::CommandSpec GroupQueue::SpecOf(const ReadItem& item, const Reads& reads) {
+  arguments_.clear();
+  const char* p = reads.arena.data() + item.arguments_offset;
+  for (uint32_t i = 0; i < item.arguments_count; ++i) {
+    uint32_t size;
+    std::memcpy(&size, p, sizeof(size));
+    arguments_.emplace_back(p + sizeof(size), size);
+    p += sizeof(size) + size;
+  }
+  kv::CommandSpec spec;
+  spec.op = item.op;
+  spec.slot = item.slot;
+  spec.numbers = item.numbers;
+  spec.arguments = arguments_;
+  return spec;
+}
+
+void GroupQueue::MoveReadsToBatch(const Ask& ask) {
+  // They stand near the end, where this turn put them.
+  const uint32_t count = ask.requester->OrderOf(group_).waiting_reads;
+  std::vector<size_t> places;
+  for (size_t i = reads_->items.size(); places.size() < count; --i) {
+    CHECK_GT(i, size_t{0});
+    if (reads_->items[i - 1].requester == ask.requester) {
+      places.push_back(i - 1);
+    }
+  }
+  for (size_t i = places.size(); i > 0; --i) {
+    ReadItem& item = reads_->items[places[i - 1]];
+    const Ask read = {item.requester, item.token, item.redirect};
+    const kv::CommandSpec spec = SpecOf(item, *reads_);
+    Lane& lane = LaneFor(read, kv::BatchBuilder::EncodedSize(spec));
+    lane.builder.Add(spec);
+    lane.items.push_back({read.requester, read.token, spec.slot, false});
+    item.requester = nullptr;
+    ++counters_.reads_in_log;
+  }
+  ask.requester->OrderOf(group_).waiting_reads = 0;
+}
+
+void GroupQueue::CloseLane(bool redirect) {
+  Lane& lane = lanes_[redirect];
+  if (lane.items.empty()) return;
+  Batch batch;
+  batch.sequence = next_sequence_++;
+  batch.payload = lane.builder.Finish();
+  batch.items = std::move(lane.items);
+  batch.deadline = MonoNow() + parts_.config.timeouts.leader_wait;
+  batch.redirect = redirect;
+  lane.items.clear();
+  waiting_.push_back(std::move(batch));
+}
+
+void GroupQueue::Flush() {
+  RefreshLeadership();
+  CloseLane(false);
+  CloseLane(true);
+  if (MonoNow() >= retry_at_) {
+    SubmitWaiting();
+    IssueReads();
+  }
+  ExpireWaiting();
+  UnblockRequesters();
+}
+
+void GroupQueue::SubmitWaiting() {
+  while (!waiting_.empty() && MonoNow() >= retry_at_) {
+    const Batch& front = waiting_.front();
+    if (leadership_.kind == Leadership::Kind::kUnknown) return;
+    const bool self = leadership_.kind == Leadership::Kind::kSelf;
+    const bool moved = !self && front.redirect;
+    const size_t bytes_max = parts_.config.raft.uncommitted_bytes / 2;
+    if (!moved && inflight_batches_ > 0 &&
+        (inflight_batches_ >= kInflightBatchesMax ||
+         inflight_bytes_ + front.payload.size() > bytes_max)) {
+      return;
+    }
+    Batch batch = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_requests_ -= batch.items.size();
+    if (moved) {
+      FailBatch(batch, Failure::Kind::kMoved, absl::OkStatus());
+    } else if (self) {
+      Propose(std::move(batch));
+    } else {
+      Forward(std::move(batch));
+    }
+  }
+}
+
+void GroupQueue::Propose(Batch batch) {
+  ++inflight_batches_;
+  inflight_bytes_ += batch.payload.size();
+  ++counters_.proposals;
+  counters_.proposed_commands += batch.items.size();
+  Buffer payload = batch.payload;
+  parts_.host.Propose(group_, std::move(payload),
+                      [this, batch = std::move(batch)](
+                          const raft::ProposeResult& result) mutable {
+                        OnBatchDone(std::move(batch), result);
+                      });
+}
+
+void GroupQueue::Forward(Batch batch) {
+  const NodeConfig* node = parts_.config.FindNode(leadership_.leader);
+  CHECK(node != nullptr) << "leader " << leadership_.leader;
+  ++inflight_batches_;
+  inflight_bytes_ += batch.payload.size();
+  ++counters_.forwarded;
+  Buffer payload = batch.payload;
+  parts_.links.To(node->resp).Apply(
+      group_, std::move(payload),
+      [this, batch = std::move(batch)](PeerResult result) mutable {
+        if (!hosted_ && result.leader != NodeId()) {
+          leader_hint_ = result.leader;
+        }
+        OnBatchDone(std::move(batch), result.result);
+      });
+}
+
+void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
+  --inflight_batches_;
+  inflight_bytes_ -= batch.payload.size();
+  switch (result.outcome) {
+    case Outcome::kDone:
+      Deliver(batch, result.result);
+      break;
+    case Outcome::kUnknown:
+      ++counters_.proposals_unknown;
+      FailBatch(batch, Failure::Kind::kUnknown, result.status);
+      break;
+    case Outcome::kCertainlyNot: {
+      ++counters_.proposals_refused;
+      const absl::Status health = parts_.host.group_status(group_);
+      if (hosted_ && !health.ok()) {
+        FailBatch(batch, Failure::Kind::kRefused, health);
+        break;
+      }
+      retry_at_ = MonoNow() + kRetryDelay;
+      waiting_requests_ += batch.items.size();
+      const auto place = std::find_if(
+          waiting_.begin(), waiting_.end(), [&](const Batch& other) {
+            return other.sequence > batch.sequence;
+          });
+      waiting_.insert(place, std::move(batch));
+      RefreshLeadership();
+      break;
+    }
+  }
+  wake_();
+}
+
+void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
+  kv::ResultReader reader(results.view());
+  if (!reader.ok() || !reader.batch_accepted() ||
+      reader.count() != batch.items.size()) {
+    FailBatch(batch, Failure::Kind::kRefused,
+              absl::InternalError("the batch was refused as malformed"));
+    return;
+  }
+  for (const Item& item : batch.items) {
+    const kv::ResultView result = reader.Next();
+    Release(item);
+    item.requester->OnResult(item.token, result);
+  }
+}
+
+void GroupQueue::Release(const Item& item) {
+  if (item.write) --item.requester->OrderOf(group_).unapplied_writes;
+}
+
+void GroupQueue::FailItem(const Item& item, Failure::Kind kind,
+                          const absl::Status& why) {
+  Release(item);
+  // A read that travelled in an entry does no harm whatever became of it.
+  if (kind == Failure::Kind::kUnknown && !item.write) {
+    kind = Failure::Kind::kNoLeader;
+  }
+  item.requester->OnFailure(item.token, MakeFailure(kind, item.slot, why));
+}
+
+void GroupQueue::FailBatch(const Batch& batch, Failure::Kind kind,
+                           const absl::Status& why) {
+  for (const Item& item : batch.items) FailItem(item, kind, why);
+}
+
+void GroupQueue::ApplyForPeer(Buffer payload, PeerLink::Done done) {
+  RefreshLeadership();
+  if (leadership_.kind != Leadership::Kind::kSelf) {
+    PeerResult result;
+    result.result.outcome = Outcome::kCertainlyNot;
+    result.result.status = absl::UnavailableError("this node does not lead");
+    result.leader = leadership_.leader;
+    done(std::move(result));
+    return;
+  }
+  ++counters_.proposals;
+  parts_.host.Propose(group_, std::move(payload),
+                      [this, done = std::move(done)](
+                          const raft::ProposeResult& result) mutable {
+                        RefreshLeadership();
+                        done({result, leadership_.leader});
+                      });
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,204 @@
+// node/group_queue.h: the commands of one group on their way: collected in a turn, proposed together, held while nobody leads.
+//
+// Commands of one requester stay in its order. Reads go around the log: those of a turn share one read point; only a read
+// behind unapplied writes of its own requester travels in the entry. Nothing is proposed twice unless it certainly did not
+// happen the first time.
+#ifndef QUORATE_NODE_GROUP_QUEUE_H_
+#define QUORATE_NODE_GROUP_QUEUE_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "env/env.h"
+#include "kv/command.h"
+#include "kv/result.h"
+#include "kv/store.h"
+#include "node/config.h"
+#include "node/peer_link.h"
+#include "node/requester.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+// One request as the router sees it.
+struct Ask {
+  Requester* requester = nullptr;
+  // The requester's, returned with the answer.
+  uint64_t token = 0;
+  // Wants to be told who leads (MOVED) rather than have the command passed on.
+  bool redirect = false;
+};
+
+enum class Admission : uint8_t {
+  kAccepted,  // The answer is due, or was given already.
+  kBlocked,   // Nothing happened; ask again after the next answer or OnUnblocked.
+};
+
+struct Leadership {
+  enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
+  NodeId leader;  // Zero if unknown.
+};
+
+// Rising counts, for metrics.
+struct QueueCounters {
+  uint64_t proposals = 0;
+  uint64_t proposed_commands = 0;
+  uint64_t proposals_refused = 0;   // Certainly not executed.
+  uint64_t proposals_unknown = 0;
+  uint64_t forwarded = 0;           // Batches sent to another node.
+  uint64_t read_rounds = 0;
+  uint64_t reads = 0;
+  uint64_t reads_in_log = 0;
+  uint64_t reads_failed = 0;        // Rounds that failed.
+  uint64_t leader_wait_expired = 0;
+};
+
+class GroupQueue {
+ public:
+  // What a queue works with; all outlive it.
+  struct Parts {
+    env::Loop& loop;
+    raft::Host& host;
+    const Config& config;
+    PeerLinks& links;
+  };
+
+  // `wake` asks for a Flush in step 2 of this turn.
+  GroupQueue(const Parts& parts, GroupId group,
+             absl::AnyInvocable<void()> wake);
+  GroupQueue(const GroupQueue&) = delete;
+  GroupQueue& operator=(const GroupQueue&) = delete;
+
+  Admission Add(const Ask& ask, const kv::CommandSpec& spec);
+  // `specs` as one kAtomic.
+  Admission AddAtomic(const Ask& ask, Slot slot,
+                      const std::optional<kv::SessionStamp>& session,
+                      absl::Span<const kv::CommandSpec> specs);
+  // A whole batch of another node's. kCertainlyNot with the leader's name unless this node leads.
+  void ApplyForPeer(Buffer payload, PeerLink::Done done);
+
+  // Proposes, reads, passes on and gives up what is due. In step 2 of a turn.
+  void Flush();
+  // When Flush is wanted next though nothing happens; Max(): never.
+  MonoTime next_deadline() const;
+
+  // Forgets that `requester` waits for OnUnblocked.
+  void ForgetBlocked(const Requester* requester);
+
+  const Leadership& leadership() const { return leadership_; }
+  // Reads the host's view again; true if it changed.
+  bool RefreshLeadership();
+  // Null if this node holds no replica.
+  const kv::Store* store() const;
+  GroupId group() const { return group_; }
+  const QueueCounters& counters() const { return counters_; }
+  size_t waiting_requests() const { return waiting_requests_; }
+  // Batches given to the host or to another node, not yet answered.
+  size_t inflight() const { return inflight_batches_; }
+
+ private:
+  struct Item {
+    Requester* requester;
+    uint64_t token;
+    Slot slot;
+    bool write;
+  };
+  // One entry's worth of commands.
+  struct Batch {
+    uint64_t sequence = 0;
+    Buffer payload;
+    std::vector<Item> items;
+    MonoTime deadline;  // For having a leader.
+    bool redirect = false;
+  };
+  // A batch that grows during a turn. Those who want redirection are kept apart from those who do not.
+  struct Lane {
+    kv::BatchBuilder builder;
+    std::vector<Item> items;
+  };
+  // A read that is not in any batch. Its arguments stand in the arena, each behind its length.
+  struct ReadItem {
+    Requester* requester;  // Null: moved to a batch.
+    uint64_t token;
+    MonoTime deadline;
+    std::array<int64_t, 2> numbers;
+    size_t arguments_offset;
+    uint32_t arguments_count;
+    Slot slot;
+    kv::Op op;
+    uint8_t time_waits;
+    bool redirect;
+  };
+  struct Reads {
+    std::vector<ReadItem> items;
+    std::string arena;
+  };
+
+  // After a refusal or a failed read point: how long to wait before the next try.
+  static constexpr Duration kRetryDelay = Milliseconds(10);
+
+  static void AppendArgument(std::string* arena, std::string_view argument);
+  bool Congested() const;
+  Admission Refuse(const Ask& ask, Slot slot, Failure::Kind kind);
+  Admission Block(const Ask& ask);
+  // Everything that stands in the way of adding a write; nothing if it may be added.
+  std::optional<Admission> Gate(const Ask& ask, Slot slot, bool write);
+  Lane& LaneFor(const Ask& ask, size_t encoded_size);
+  void AddRead(const Ask& ask, const kv::CommandSpec& spec);
+  void AddItem(Lane& lane, const Ask& ask, Slot slot, bool write);
+  kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
+  // Puts the requester's waiting reads into the batch, in front of its write.
+  void MoveReadsToBatch(const Ask& ask);
+  void CloseLane(bool redirect);
+  void SubmitWaiting();
+  void Propose(Batch batch);
+  void Forward(Batch batch);
+  void OnBatchDone(Batch batch, const raft::ProposeResult& result);
+  void Deliver(const Batch& batch, const Buffer& results);
+  void FailBatch(const Batch& batch, Failure::Kind kind,
+                 const absl::Status& why);
+  void Release(const Item& item);
+  void FailItem(const Item& item, Failure::Kind kind, const absl::Status& why);
+  void FailRead(const ReadItem& item, Failure::Kind kind,
+                const absl::Status& why);
+  void IssueReads();
+  void OnReadPoint(std::unique_ptr<Reads> reads, const absl::Status& status);
+  void KeepRead(const ReadItem& item, const Reads& reads);
+  void ExpireWaiting();
+  void UnblockRequesters();
+  MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }
+  Failure MakeFailure(Failure::Kind kind, Slot slot,
+                      const absl::Status& why) const;
+
+  const Parts parts_;
+  const GroupId group_;
+  const bool hosted_;
+  absl::AnyInvocable<void()> wake_;
+  Leadership leadership_;
+  // Of a group not hosted here: whom another node named, or the preferred first leader.
+  NodeId leader_hint_;
+
+  Lane lanes_[2];
+  std::deque<Batch> waiting_;  // Ascending by sequence.
+  size_t waiting_requests_ = 0;
+  uint64_t next_sequence_ = 1;
+  size_t inflight_batches_ = 0;
+  size_t inflight_bytes_ = 0;
+  std::unique_ptr<Reads> reads_;
+  std::unique_ptr<Reads> spare_reads_;
+  // Scratch for SpecOf.
+  std::vector<std::string_view> arguments_;
+  // After a refusal or a failed read point nothing is tried before this.
+  MonoTime retry_at_ = MonoTime::Min();
+  std::vector<Requester*> blocked_;
+  QueueCounters counters_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_GROUP_QUEUE_H_

@@ -1,0 +1,171 @@
+// The read path of GroupQueue and what concerns waiting: read points, deadlines, unblocking.
+#include <algorithm>
+#include <utility>
+
+#include "node/group_queue.h"
+#include "node/read_command.h"
+
+namespace quorate::node {
+namespace {
+
+// A read waits so often for log time to pass its key's expiry; then log time alone decides.
+constexpr uint8_t kTimeWaitsMax = 3;
+
+}  // namespace
+
+void GroupQueue::FailRead(const ReadItem& item, Failure::Kind kind,
+                          const absl::Status& why) {
+  item.requester->OnFailure(item.token, MakeFailure(kind, item.slot, why));
+}
+
+void GroupQueue::IssueReads() {
+  if (reads_->items.empty() ||
+      leadership_.kind == Leadership::Kind::kUnknown) {
+    return;
+  }
+  std::unique_ptr<Reads> reads = std::move(reads_);
+  reads_ = spare_reads_ != nullptr ? std::move(spare_reads_)
+                                   : std::make_unique<Reads>();
+  const bool remote = leadership_.kind == Leadership::Kind::kRemote;
+  bool any = false;
+  for (ReadItem& item : reads->items) {
+    if (item.requester == nullptr) continue;
+    --waiting_requests_;
+    Requester::Order& order = item.requester->OrderOf(group_);
+    --order.waiting_reads;
+    if (remote && item.redirect) {
+      FailRead(item, Failure::Kind::kMoved, absl::OkStatus());
+      item.requester = nullptr;
+      continue;
+    }
+    ++order.issued_reads;
+    any = true;
+  }
+  if (!any) return;
+  ++counters_.read_rounds;
+  parts_.host.Read(group_, [this, reads = std::move(reads)](
+                               absl::Status status) mutable {
+    OnReadPoint(std::move(reads), status);
+  });
+}
+
+void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
+                             const absl::Status& status) {
+  const quorate::Now clock = parts_.loop.ReadClock();
+  const kv::Store* here = store();
+  const bool self = leadership_.kind == Leadership::Kind::kSelf;
+  bool wants_time = false;
+  if (!status.ok()) {
+    ++counters_.reads_failed;
+    retry_at_ = clock.mono + kRetryDelay;
+  }
+  for (const ReadItem& item : reads->items) {
+    if (item.requester == nullptr) continue;
+    if (!status.ok()) {
+      KeepRead(item, *reads);
+      continue;
+    }
+    if (!here->Owns(item.slot)) {
+      --item.requester->OrderOf(group_).issued_reads;
+      FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
+      continue;
+    }
+    // Followers go by log time: what the leader found due it had put into the log first.
+    const WallTime due_by = self && item.time_waits < kTimeWaitsMax
+                                ? clock.wall.earliest
+                                : WallTime::Min();
+    const bool done = EvaluateRead(
+        *here, SpecOf(item, *reads), due_by, [&](const kv::ResultView& result) {
+          --item.requester->OrderOf(group_).issued_reads;
+          item.requester->OnResult(item.token, result);
+        });
+    if (!done) {
+      wants_time = true;
+      ReadItem again = item;
+      ++again.time_waits;
+      KeepRead(again, *reads);
+    }
+  }
+  if (wants_time) parts_.host.AdvanceLogTime(group_);
+  reads->items.clear();
+  reads->arena.clear();
+  spare_reads_ = std::move(reads);
+  wake_();
+}
+
+void GroupQueue::KeepRead(const ReadItem& item, const Reads& reads) {
+  Requester::Order& order = item.requester->OrderOf(group_);
+  --order.issued_reads;
+  ++order.waiting_reads;
+  ++waiting_requests_;
+  ReadItem kept = item;
+  const kv::CommandSpec spec = SpecOf(item, reads);
+  kept.arguments_offset = reads_->arena.size();
+  for (const std::string_view argument : spec.arguments) {
+    AppendArgument(&reads_->arena, argument);
+  }
+  reads_->items.push_back(kept);
+}
+
+void GroupQueue::ExpireWaiting() {
+  const MonoTime now = MonoNow();
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    // Behind a leader that takes proposals nothing expires: it waits for room.
+    if (leadership_.kind != Leadership::Kind::kUnknown && now >= retry_at_) {
+      break;
+    }
+    Batch batch = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_requests_ -= batch.items.size();
+    counters_.leader_wait_expired += batch.items.size();
+    FailBatch(batch, Failure::Kind::kNoLeader, absl::OkStatus());
+  }
+  bool expired = false;
+  for (ReadItem& item : reads_->items) {
+    if (item.requester == nullptr || item.deadline > now) continue;
+    expired = true;
+  }
+  if (!expired) return;
+  // Answers may add reads: take the list away first.
+  std::unique_ptr<Reads> reads = std::move(reads_);
+  reads_ = std::make_unique<Reads>();
+  for (const ReadItem& item : reads->items) {
+    if (item.requester == nullptr) continue;
+    Requester::Order& order = item.requester->OrderOf(group_);
+    --order.waiting_reads;
+    --waiting_requests_;
+    if (item.deadline <= now) {
+      ++counters_.leader_wait_expired;
+      FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
+    } else {
+      ++order.issued_reads;
+      KeepRead(item, *reads);
+    }
+  }
+}
+
+void GroupQueue::UnblockRequesters() {
+  if (blocked_.empty() ||
+      waiting_requests_ * 2 > parts_.config.limits.held_requests) {
+    return;
+  }
+  std::vector<Requester*> blocked;
+  blocked.swap(blocked_);
+  for (Requester* requester : blocked) requester->OnUnblocked();
+}
+
+MonoTime GroupQueue::next_deadline() const {
+  if (waiting_.empty() && reads_->items.empty()) return MonoTime::Max();
+  const bool pausing = parts_.loop.ReadClock().mono < retry_at_;
+  if (!pausing && leadership_.kind != Leadership::Kind::kUnknown) {
+    return MonoTime::Max();  // Waits for room; an answer will wake it.
+  }
+  MonoTime next = pausing ? retry_at_ : MonoTime::Max();
+  if (!waiting_.empty()) next = std::min(next, waiting_.front().deadline);
+  for (const ReadItem& item : reads_->items) {
+    if (item.requester != nullptr) next = std::min(next, item.deadline);
+  }
+  return next;
+}
+
+}  // namespace quorate::node

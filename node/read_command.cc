@@ -1,0 +1,124 @@
+#include "node/read_command.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+
+namespace quorate::node {
+namespace {
+
+using kv::Lookup;
+using kv::Op;
+using kv::PayloadKind;
+using kv::ResultStatus;
+using kv::ResultView;
+
+// The inclusive part [start, end] of `value` as GETRANGE counts; negative from the end.
+std::string_view Range(std::string_view value, int64_t start, int64_t end) {
+  const auto size = static_cast<int64_t>(value.size());
+  if (start < 0 && end < 0 && start > end) return {};
+  if (start < 0) start = std::max<int64_t>(0, size + start);
+  if (end < 0) end = std::max<int64_t>(0, size + end);
+  end = std::min(end, size - 1);
+  if (size == 0 || start > end) return {};
+  return value.substr(static_cast<size_t>(start),
+                      static_cast<size_t>(end - start + 1));
+}
+
+ResultView Bytes(std::string_view bytes) {
+  ResultView result;
+  result.kind = PayloadKind::kBytes;
+  result.bytes = bytes;
+  return result;
+}
+
+ResultView Integer(int64_t value) {
+  ResultView result;
+  result.kind = PayloadKind::kInteger;
+  result.integer = value;
+  return result;
+}
+
+ResultView Nil() {
+  ResultView result;
+  result.status = ResultStatus::kNil;
+  return result;
+}
+
+ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup) {
+  switch (spec.op) {
+    case Op::kGet:
+      return lookup.found() ? Bytes(lookup.value) : Nil();
+    case Op::kStrlen:
+      return Integer(
+          lookup.found() ? static_cast<int64_t>(lookup.value.size()) : 0);
+    case Op::kGetRange:
+      return Bytes(lookup.found() ? Range(lookup.value, spec.numbers[0],
+                                          spec.numbers[1])
+                                  : std::string_view());
+    case Op::kExpireTime:
+      if (!lookup.found()) return Integer(-2);
+      return Integer(lookup.expire_at_ms == 0 ? -1 : lookup.expire_at_ms);
+    case Op::kType:
+      return lookup.found() ? Bytes("string") : Nil();
+    default:
+      CHECK(false) << "not a read of one key: " << kv::OpName(spec.op);
+  }
+  return Nil();
+}
+
+bool CountExisting(const kv::Store& store, const kv::CommandSpec& spec,
+                   WallTime due_by, int64_t* count) {
+  *count = 0;
+  for (const std::string_view key : spec.arguments) {
+    const Lookup lookup = store.Get(spec.slot, key, due_by);
+    if (lookup.state == Lookup::State::kNeedsTime) return false;
+    if (lookup.found()) ++*count;
+  }
+  return true;
+}
+
+bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
+             WallTime due_by,
+             absl::FunctionRef<void(const ResultView&)> done) {
+  kv::ResultBuilder builder(kv::Version{});
+  builder.BeginArray(ResultView{},
+                     static_cast<uint32_t>(spec.arguments.size()));
+  for (const std::string_view key : spec.arguments) {
+    const Lookup lookup = store.Get(spec.slot, key, due_by);
+    if (lookup.state == Lookup::State::kNeedsTime) return false;
+    if (lookup.found()) {
+      builder.AddElement(lookup.value);
+    } else {
+      builder.AddNil();
+    }
+  }
+  builder.EndArray();
+  const Buffer buffer = builder.Finish();
+  kv::ResultReader reader(buffer.view());
+  done(reader.Next());
+  return true;
+}
+
+}  // namespace
+
+bool EvaluateRead(const kv::Store& store, const kv::CommandSpec& spec,
+                  WallTime due_by,
+                  absl::FunctionRef<void(const ResultView&)> done) {
+  if (spec.op == Op::kMGet) return GetMany(store, spec, due_by, done);
+  if (spec.op == Op::kExists) {
+    int64_t count = 0;
+    if (!CountExisting(store, spec, due_by, &count)) return false;
+    done(Integer(count));
+    return true;
+  }
+  CHECK(!spec.arguments.empty());
+  const Lookup lookup = store.Get(spec.slot, spec.arguments[0], due_by);
+  if (lookup.state == Lookup::State::kNeedsTime) return false;
+  ResultView result = OfOneKey(spec, lookup);
+  if (lookup.found()) result.version = lookup.version;
+  done(result);
+  return true;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,67 @@
+// node/router.h: which group a slot belongs to, who leads it, and the queues through which commands reach it.
+#ifndef QUORATE_NODE_ROUTER_H_
+#define QUORATE_NODE_ROUTER_H_
+
+#include <memory>
+#include <vector>
+
+#include "env/env.h"
+#include "node/config.h"
+#include "node/group_queue.h"
+#include "node/peer_link.h"
+#include "raft/host/host.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+
+class Router {
+ public:
+  // All outlive the router. `map` is the configuration's.
+  Router(env::Env& env, raft::Host& host, const Config& config,
+         const shardctrl::ShardMap& map);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // Call once the host has started.
+  void Start();
+  // Tells that the host reported a change of leadership; cheap, callable from its observer.
+  void OnLeadershipEvent(GroupId group);
+
+  GroupQueue& QueueOf(Slot slot) { return *queue_of_slot_[slot.value()]; }
+  // Null if there is no such group.
+  GroupQueue* FindQueue(GroupId group);
+  const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
+    return queues_;
+  }
+  // Of every queue: see GroupQueue::ForgetBlocked.
+  void ForgetBlocked(const Requester* requester);
+
+  // True if every command accepted so far has been answered.
+  bool idle() const;
+  // Rises whenever some group's leader, as known here, changed.
+  uint64_t leadership_version() const { return leadership_version_; }
+
+ private:
+  void Wake(size_t index);
+  void Flush();
+  void ArmTimer();
+
+  env::Env& env_;
+  PeerLinks links_;
+  std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
+  std::vector<GroupQueue*> queue_of_slot_;
+  // Indexes of queues that want a Flush, each once.
+  std::vector<size_t> woken_;
+  std::vector<bool> is_woken_;
+  env::Pending deferred_;
+  bool flush_deferred_ = false;
+  env::Pending timer_;
+  MonoTime timer_at_ = MonoTime::Max();
+  // Queues whose next_deadline is not Max, as of their last Flush.
+  std::vector<size_t> timed_;
+  uint64_t leadership_version_ = 1;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTER_H_
