@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "env/number.h"
 #include "node/resp_writer.h"
 #include "node/text.h"
 

@@ -1,7 +1,6 @@
 #include "node/resp_parser.h"
 
-#include <limits>
-
+#include "env/number.h"
 #include "node/text.h"
 
 namespace quorate::node {
@@ -91,30 +90,6 @@ bool SplitWords(std::string_view line, std::vector<std::string>* words) {
 }
 
 }  // namespace
-
-bool ParseInteger(std::string_view text, int64_t* value) {
-  if (text.empty() || text.size() > 20) return false;
-  if (text == "0") {
-    *value = 0;
-    return true;
-  }
-  const bool negative = text[0] == '-';
-  if (negative) text.remove_prefix(1);
-  if (text.empty() || text[0] < '1' || text[0] > '9') return false;
-  uint64_t magnitude = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return false;
-    const auto digit = static_cast<uint64_t>(c - '0');
-    if (magnitude > (std::numeric_limits<uint64_t>::max() - digit) / 10) {
-      return false;
-    }
-    magnitude = magnitude * 10 + digit;
-  }
-  constexpr uint64_t kMax = std::numeric_limits<int64_t>::max();
-  if (magnitude > kMax + (negative ? 1 : 0)) return false;
-  *value = static_cast<int64_t>(negative ? ~magnitude + 1 : magnitude);
-  return true;
-}
 
 void RespParser::Feed(std::string_view bytes) {
   if (unparsed_bytes() == 0 && spans_.empty() && remaining_ == 0) {

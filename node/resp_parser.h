@@ -88,10 +88,6 @@ class RespParser {
   std::string error_;
 };
 
-// The integer that `text` is in Redis's strict form (optional '-', no leading
-// zeros, spaces or '+'); false otherwise.
-bool ParseInteger(std::string_view text, int64_t* value);
-
 }  // namespace quorate::node
 
 #endif  // QUORATE_NODE_RESP_PARSER_H_

@@ -1,0 +1,401 @@
+#include "node/resp_session.h"
+
+#include <utility>
+
+#include "env/check.h"
+#include "node/read_command.h"
+#include "node/resp_transaction.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+RespParser::Limits ParserLimits(const LimitsConfig& limits) {
+  return {
+      .arguments_max = limits.arguments,
+      .bulk_bytes_max = limits.query_buffer_bytes,
+      .request_bytes_max = limits.query_buffer_bytes,
+      .line_bytes_max = 64 << 10,
+  };
+}
+
+constexpr std::string_view kReadOnly =
+    "READONLY You can't write against a read only replica.";
+
+// Browsers can be made to send these to any port: refusing them protects against requests forged by web pages.
+bool LooksLikeHttp(std::string_view word) {
+  return EqualsIgnoreCase(word, "post") || EqualsIgnoreCase(word, "host:");
+}
+
+// Answered only when everything before it on the connection was: it looks at the store beside the log.
+bool WaitsForEarlier(const CommandSpec& row) {
+  switch (row.id) {
+    case CommandId::kKeys:
+    case CommandId::kScan:
+    case CommandId::kDbsize:
+    case CommandId::kRandomkey:
+    case CommandId::kFlushall:
+    case CommandId::kFlushdb:
+    case CommandId::kWait:
+    case CommandId::kWatch:
+    case CommandId::kExec:
+    case CommandId::kClusterCountkeysinslot:
+    case CommandId::kClusterGetkeysinslot:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+RespSession::RespSession(Context& context, Client& client)
+    : context_(context),
+      client_(client),
+      parser_(ParserLimits(context.config.limits)) {}
+
+void RespSession::OnBytes(std::string_view bytes) {
+  parser_.Feed(bytes);
+  Process();
+  parser_.Detach();
+}
+
+void RespSession::Resume() {
+  Process();
+  parser_.Detach();
+}
+
+void RespSession::OnClosed() {
+  closed_ = true;
+  stalled_.clear();
+  context_.router.ForgetBlocked(this);
+}
+
+bool RespSession::Stopped() const {
+  return closed_ || client_.closing() || client_.output_congested() ||
+         pending_.size() >= context_.config.limits.pipeline;
+}
+
+void RespSession::Process() {
+  if (processing_) return;
+  processing_ = true;
+  if (!stalled_.empty() && !Stopped()) {
+    const std::vector<std::string> stalled = std::move(stalled_);
+    stalled_.clear();
+    const std::vector<std::string_view> request(stalled.begin(),
+                                                stalled.end());
+    if (Handle(request) == Taken::kBlocked) stalled_ = stalled;
+  }
+  while (stalled_.empty() && !Stopped()) {
+    const RespParser::Result next = parser_.Next();
+    if (next == RespParser::Result::kNeedMore) break;
+    if (next == RespParser::Result::kError) {
+      ++context_.metrics.connections.protocol_errors;
+      ReplyError(CommandId::kQuit, Concat("ERR ", parser_.error()));
+      client_.CloseAfterFlush();
+      break;
+    }
+    if (Handle(parser_.arguments()) == Taken::kBlocked && !closed_) {
+      const Arguments request = parser_.arguments();
+      stalled_.assign(request.begin(), request.end());
+    }
+  }
+  processing_ = false;
+  if (!stalled_.empty() || Stopped()) {
+    client_.PauseReads();
+  } else {
+    client_.ResumeReads();
+  }
+}
+
+RespSession::Taken RespSession::Handle(Arguments request) {
+  if (LooksLikeHttp(request[0])) {
+    client_.CloseAfterFlush();
+    return Taken::kDone;
+  }
+  CommandLookup lookup = LookUp(request);
+  if (lookup.spec == nullptr) {
+    if (in_transaction_) transaction_dirty_ = true;
+    ReplyError(CommandId::kQuit, lookup.error);
+    return Taken::kDone;
+  }
+  const CommandSpec& row = *lookup.spec;
+  if (WaitsForEarlier(row) && !pending_.empty()) return Taken::kBlocked;
+  last_command_ = row.name;
+  if (in_transaction_) {
+    switch (row.id) {
+      case CommandId::kExec:
+      case CommandId::kDiscard:
+      case CommandId::kMulti:
+      case CommandId::kWatch:
+      case CommandId::kQuit:
+      case CommandId::kReset:
+        break;
+      default:
+        Queue(row, request);
+        return Taken::kDone;
+    }
+  }
+  return HandleRow(row, request);
+}
+
+RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
+                                          Arguments request) {
+  switch (row.id) {
+    case CommandId::kMulti:
+      return Multi(request);
+    case CommandId::kExec:
+      return Exec(row);
+    case CommandId::kDiscard:
+      return Discard();
+    case CommandId::kWatch:
+      return Watch(row, request);
+    case CommandId::kFlushall:
+    case CommandId::kFlushdb:
+      return FlushAll(row, request);
+    case CommandId::kQuorateSession:
+      return Session(row);
+    case CommandId::kQuorateDo:
+      return Do(row, request);
+    case CommandId::kQuorateApply:
+      return Apply(row, request);
+    default:
+      break;
+  }
+  if (IsKeyCommand(row)) return HandleKeys(row, request, std::nullopt);
+  ReplyNow(row.id, [&](RespWriter& reply) {
+    const bool written = WriteLocal(row, request, reply);
+    CHECK(written) << row.name;
+  });
+  if (row.id == CommandId::kQuit) client_.CloseAfterFlush();
+  return Taken::kDone;
+}
+
+bool RespSession::WriteLocal(const CommandSpec& row, Arguments request,
+                             RespWriter& reply) {
+  return WriteConnection(row, request, reply) ||
+         WriteKeyspace(row, request, reply) ||
+         WriteServer(row, request, reply) || WriteCluster(row, request, reply);
+}
+
+// ---- Commands on keys.
+
+RespSession::Taken RespSession::HandleKeys(
+    const CommandSpec& row, Arguments request,
+    const std::optional<kv::SessionStamp>& session) {
+  Translated command;
+  Translate(row, request, context_.UnixMs(), context_.config.limits, &command);
+  if (!command.error.empty()) {
+    ReplyError(row.id, command.error);
+    return Taken::kDone;
+  }
+  if (!command.read_only() && context_.config.self().read_only) {
+    ReplyError(row.id, kReadOnly);
+    return Taken::kDone;
+  }
+  if (command.read_only()) {
+    if (readonly_ && ServeStale(row, command)) return Taken::kDone;
+    return Submit(row, command, std::nullopt);
+  }
+  return Submit(row, command, session);
+}
+
+bool RespSession::ServeStale(const CommandSpec& row,
+                             const Translated& command) {
+  const GroupQueue& queue = context_.router.QueueOf(command.slot);
+  const kv::Store* store = queue.store();
+  if (store == nullptr || !store->Owns(command.slot) ||
+      queue.leadership().kind == Leadership::Kind::kSelf) {
+    return false;
+  }
+  ++context_.metrics.stale_reads;
+  return EvaluateRead(
+      *store, command.specs[0], WallTime::Min(),
+      [&](const kv::ResultView& result) {
+        ReplyNow(row.id, [&](RespWriter& reply) {
+          WriteResult(command.shape, result, context_.UnixMs(), reply);
+        });
+      });
+}
+
+RespSession::Taken RespSession::Submit(
+    const CommandSpec& row, const Translated& command,
+    const std::optional<kv::SessionStamp>& session) {
+  GroupQueue& queue = context_.router.QueueOf(command.slot);
+  const Ask ask = {this, Expect(row.id, command.shape), redirects()};
+  Admission admission;
+  if (command.count == 1) {
+    kv::CommandSpec spec = command.specs[0];
+    spec.session = session;
+    admission = queue.Add(ask, spec);
+  } else {
+    admission = queue.AddAtomic(ask, command.slot, session, command.all());
+  }
+  if (admission == Admission::kAccepted) return Taken::kDone;
+  Unexpect();
+  return Taken::kBlocked;
+}
+
+// ---- Replies.
+
+uint64_t RespSession::Expect(CommandId command, Shape shape) {
+  Pending pending;
+  pending.command = command;
+  pending.shape = shape;
+  pending.silent = TakeSilence();
+  pending.begun = context_.MonoNow();
+  pending_.push_back(std::move(pending));
+  return front_token_ + pending_.size() - 1;
+}
+
+void RespSession::Unexpect() {
+  if (pending_.back().silent && !reply_off_) reply_skip_next_ = true;
+  pending_.pop_back();
+}
+
+RespSession::Pending& RespSession::PendingOf(uint64_t token) {
+  CHECK_GE(token, front_token_);
+  CHECK_LT(token - front_token_, pending_.size());
+  return pending_[token - front_token_];
+}
+
+bool RespSession::TakeSilence() {
+  if (reply_off_) return true;
+  return std::exchange(reply_skip_next_, false);
+}
+
+template <typename Write>
+void RespSession::ReplyNow(CommandId command, Write&& write) {
+  const bool silent = TakeSilence();
+  if (pending_.empty() && !silent) {
+    std::string& out = client_.out();
+    const size_t begin = out.size();
+    RespWriter reply(&out, version_);
+    write(reply);
+    Account(command, Duration(), std::string_view(out).substr(begin));
+    client_.WantFlush();
+    return;
+  }
+  std::string text;
+  RespWriter reply(&text, version_);
+  write(reply);
+  Account(command, Duration(), text);
+  if (silent) return;
+  Pending pending;
+  pending.command = command;
+  pending.ready = true;
+  pending.reply = std::move(text);
+  pending_.push_back(std::move(pending));
+}
+
+void RespSession::ReplyError(CommandId command, std::string_view error) {
+  ReplyNow(command, [&](RespWriter& reply) { reply.Error(error); });
+}
+
+void RespSession::Account(CommandId command, Duration duration,
+                          std::string_view reply) {
+  const bool failed = !reply.empty() && reply[0] == '-';
+  if (failed) context_.metrics.OnErrorReply(reply);
+  context_.metrics.OnCommand(command, duration, failed);
+}
+
+void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
+  Pending& pending = PendingOf(token);
+  if (pending.internal) {
+    if (OnWatched(token, &result)) Finish(PendingOf(token));
+    return;
+  }
+  if (pending.parts > 1 && ErrorOf(result.status).empty()) {
+    --pending.parts;
+    return;
+  }
+  // The front's reply needs no detour.
+  const bool direct = &pending == &pending_.front() && !pending.silent &&
+                      pending.reply.empty() && pending.parts == 1;
+  std::string& text = direct ? client_.out() : pending.reply;
+  const size_t begin = text.size();
+  if (begin == 0 || direct) {
+    RespWriter reply(&text, version_);
+    if (pending.transaction != nullptr) {
+      WriteTransaction(*pending.transaction, result, reply);
+    } else if (pending.shape == Shape::kBulkThenIgnored &&
+               result.kind == kv::PayloadKind::kNested) {
+      kv::ResultReader nested = kv::ResultReader::Nested(result);
+      WriteResult(pending.shape, nested.Next(), context_.UnixMs(), reply);
+    } else {
+      WriteResult(pending.shape, result, context_.UnixMs(), reply);
+    }
+  }
+  if (pending.parts > 1) {
+    --pending.parts;
+    return;
+  }
+  Account(pending.command, context_.MonoNow() - pending.begun,
+          std::string_view(text).substr(begin));
+  if (direct) {
+    pending_.pop_front();
+    ++front_token_;
+    SendReady();
+  } else {
+    Finish(pending);
+  }
+}
+
+void RespSession::OnFailure(uint64_t token, const Failure& failure) {
+  Pending& pending = PendingOf(token);
+  if (failure.kind == Failure::Kind::kMoved) {
+    ++context_.metrics.redirects_moved;
+  }
+  if (pending.reply.empty()) {
+    RespWriter reply(&pending.reply, version_);
+    reply.Error(FailureText(failure));
+  }
+  if (pending.internal) {
+    if (OnWatched(token, nullptr)) Finish(PendingOf(token));
+    return;
+  }
+  if (--pending.parts > 0) return;
+  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  Finish(pending);
+}
+
+void RespSession::Finish(Pending& pending) {
+  pending.ready = true;
+  if (&pending == &pending_.front()) SendReady();
+}
+
+void RespSession::SendReady() {
+  while (!pending_.empty() && pending_.front().ready) {
+    if (!pending_.front().silent) client_.out() += pending_.front().reply;
+    pending_.pop_front();
+    ++front_token_;
+  }
+  // Also tells the owner of a closed connection that less is pending.
+  client_.WantFlush();
+  if (!closed_) client_.WantResume();
+}
+
+std::string RespSession::FailureText(const Failure& failure) {
+  switch (failure.kind) {
+    case Failure::Kind::kMoved: {
+      const NodeConfig* leader = context_.config.FindNode(failure.leader);
+      if (leader == nullptr) break;
+      const HostPort address = SplitAddress(leader->resp);
+      return Concat("MOVED ", failure.slot, " ", address.host, ":",
+                    address.port);
+    }
+    case Failure::Kind::kNoLeader:
+      break;
+    case Failure::Kind::kOverloaded:
+      return "CLUSTERDOWN too many requests wait for the slot's leader";
+    case Failure::Kind::kUnknown:
+      return Concat("UNKNOWN the command may or may not have taken effect: ",
+                    Message(failure.why));
+    case Failure::Kind::kRefused:
+      return Concat("MISCONF this node has stopped serving the slot: ",
+                    Message(failure.why));
+  }
+  return "CLUSTERDOWN Hash slot not served";
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,182 @@
+// node/resp_session.h: one RESP connection: requests in, replies out in the order of the requests.
+//
+// A state machine over bytes: the Client below it owns the stream, the router gives the answers. Handlers stand in files by
+// family: resp_session.cc (commands on keys), resp_transaction.cc, resp_connection.cc, resp_keyspace.cc, resp_server.cc,
+// resp_cluster.cc.
+#ifndef QUORATE_NODE_RESP_SESSION_H_
+#define QUORATE_NODE_RESP_SESSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kv/session_stamp.h"
+#include "node/clients.h"
+#include "node/command_table.h"
+#include "node/context.h"
+#include "node/requester.h"
+#include "node/resp_parser.h"
+#include "node/resp_writer.h"
+#include "node/translate.h"
+
+namespace quorate::node {
+
+class RespSession final : public Protocol, public Requester {
+ public:
+  RespSession(Context& context, Client& client);
+
+  // What CLIENT LIST tells of this connection, one line.
+  std::string Describe() const;
+  const std::string& name() const { return name_; }
+  std::string_view peer_address() const { return client_.peer_address(); }
+
+  // Protocol.
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override {}
+  void Resume() override;
+  size_t pending() const override {
+    return pending_.size() + (stalled_.empty() ? 0 : 1);
+  }
+  size_t partial_bytes() const override { return parser_.unparsed_bytes(); }
+  void OnClosed() override;
+
+  // Requester.
+  void OnResult(uint64_t token, const kv::ResultView& result) override;
+  void OnFailure(uint64_t token, const Failure& failure) override;
+  void OnUnblocked() override { client_.WantResume(); }
+
+ private:
+  // What became of a request when it was taken up.
+  enum class Taken : uint8_t {
+    kDone,     // Answered, or the answer is due.
+    kBlocked,  // Nothing happened: try the same request again on Resume.
+  };
+  // A transaction on its way: how its nested results are written.
+  struct Transaction;
+  // A reply that is due, or is ready but stands behind one that is due.
+  struct Pending {
+    CommandId command;
+    Shape shape = Shape::kBulk;
+    bool ready = false;
+    bool silent = false;     // CLIENT REPLY OFF or SKIP.
+    bool internal = false;   // WATCH: the result goes to OnWatched.
+    uint32_t parts = 1;      // Answers still to come (FLUSHALL: one for each range).
+    MonoTime begun;
+    std::string reply;
+    std::unique_ptr<Transaction> transaction;
+    // kNone but for QUORATE.APPLY, which the router answers by a callback.
+  };
+  struct QueuedCommand {
+    const CommandSpec* row;
+    std::vector<std::string> arguments;
+  };
+  struct Watched {
+    std::string key;
+    Slot slot;
+    std::optional<kv::Version> version;  // None: there was no such key.
+    uint64_t token = 0;
+    bool known = false;
+  };
+
+  // ---- The loop (resp_session.cc).
+  void Process();
+  bool Stopped() const;
+  Taken Handle(Arguments request);
+  Taken HandleRow(const CommandSpec& row, Arguments request);
+  Taken HandleKeys(const CommandSpec& row, Arguments request,
+                   const std::optional<kv::SessionStamp>& session);
+  Taken Submit(const CommandSpec& row, const Translated& command,
+               const std::optional<kv::SessionStamp>& session);
+  bool ServeStale(const CommandSpec& row, const Translated& command);
+
+  // ---- Replies (resp_session.cc).
+  // Appends a reply for `command` that is due and returns its token.
+  uint64_t Expect(CommandId command, Shape shape);
+  // Takes the newest expected reply back: the router blocked.
+  void Unexpect();
+  Pending& PendingOf(uint64_t token);
+  // Writes a reply that is ready now: straight out when no other is due.
+  template <typename Write>
+  void ReplyNow(CommandId command, Write&& write);
+  void ReplyError(CommandId command, std::string_view error);
+  void Finish(Pending& pending);
+  void SendReady();
+  void Account(CommandId command, Duration duration, std::string_view reply);
+  std::string FailureText(const Failure& failure);
+  bool TakeSilence();
+
+  // ---- Transactions (resp_transaction.cc).
+  Taken Multi(Arguments request);
+  Taken Exec(const CommandSpec& row);
+  Taken Discard();
+  Taken Watch(const CommandSpec& row, Arguments request);
+  void Queue(const CommandSpec& row, Arguments request);
+  void QueueError(const CommandLookup& lookup);
+  void ForgetTransaction();
+  void WriteTransaction(const Transaction& transaction,
+                        const kv::ResultView& result, RespWriter& reply);
+  bool OnWatched(uint64_t token, const kv::ResultView* result);
+  // Commands that may stand in a transaction although they touch no key.
+  bool WriteLocal(const CommandSpec& row, Arguments request,
+                  RespWriter& reply);
+
+  // ---- Connection, keyspace, server, cluster: each answers at once.
+  bool WriteConnection(const CommandSpec& row, Arguments request,
+                       RespWriter& reply);
+  void WriteHello(Arguments request, RespWriter& reply);
+  void WriteClient(const CommandSpec& row, Arguments request,
+                   RespWriter& reply);
+  void KillClients(Arguments request, RespWriter& reply);
+  void Reset();
+  bool WriteKeyspace(const CommandSpec& row, Arguments request,
+                     RespWriter& reply);
+  void WriteScan(Arguments request, RespWriter& reply);
+  void WriteKeys(std::string_view pattern, RespWriter& reply);
+  void WriteRandomKey(RespWriter& reply);
+  Taken FlushAll(const CommandSpec& row, Arguments request);
+  bool WriteServer(const CommandSpec& row, Arguments request,
+                   RespWriter& reply);
+  bool WriteCluster(const CommandSpec& row, Arguments request,
+                    RespWriter& reply);
+  Taken Session(const CommandSpec& row);
+  Taken Do(const CommandSpec& row, Arguments request);
+  Taken Apply(const CommandSpec& row, Arguments request);
+
+  bool redirects() const {
+    return context_.config.redirect == Redirect::kMoved;
+  }
+
+  Context& context_;
+  Client& client_;
+  RespParser parser_;
+  int version_ = 2;
+  bool closed_ = false;
+  bool processing_ = false;
+
+  // The replies due, oldest first; the token of the front.
+  std::deque<Pending> pending_;
+  uint64_t front_token_ = 1;
+  // A request that was blocked, kept until it can go on.
+  std::vector<std::string> stalled_;
+
+  bool readonly_ = false;
+  bool reply_off_ = false;
+  bool reply_skip_next_ = false;
+  std::string name_;
+  std::string library_name_;
+  std::string library_version_;
+  std::string_view last_command_ = "NULL";
+
+  bool in_transaction_ = false;
+  bool transaction_dirty_ = false;
+  std::vector<QueuedCommand> queued_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_SESSION_H_

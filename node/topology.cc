@@ -1,0 +1,255 @@
+#include "node/topology.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+#include "env/number.h"
+#include "env/random.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+// Every node computes the ids of all nodes alike.
+std::string NodeIdText(ClusterId cluster, NodeId node) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const Random random(cluster.value());
+  std::string text;
+  for (uint64_t word = 0; word < 3; ++word) {
+    uint64_t bits = random.Bits("node.cluster_id", node.value(), word);
+    for (int i = 0; i < 16 && text.size() < 40; ++i) {
+      text.push_back(kDigits[bits & 15]);
+      bits >>= 4;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+HostPort SplitAddress(std::string_view address) {
+  HostPort split;
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return {std::string(address), 0};
+  std::string_view host = address.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[') {
+    host = host.substr(1, host.size() - 2);
+  }
+  split.host = host;
+  ParseInteger(address.substr(colon + 1), &split.port);
+  return split;
+}
+
+Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
+                   Router& router)
+    : config_(config), map_(map), router_(router) {
+  for (const NodeConfig& node : config.nodes) {
+    nodes_.push_back({&node, NodeIdText(config.cluster, node.id), {}, {}});
+  }
+  for (const ShardConfig& shard : config.shards) {
+    leaders_.push_back(shard.replicas.front());
+  }
+  CHECK_EQ(leaders_.size(), map.groups().size());
+}
+
+void Topology::Refresh() {
+  if (version_ == router_.leadership_version()) return;
+  version_ = router_.leadership_version();
+  const auto& queues = router_.queues();
+  for (size_t i = 0; i < queues.size(); ++i) {
+    const NodeId leader = queues[i]->leadership().leader;
+    if (leader != NodeId()) leaders_[i] = leader;
+  }
+  for (Node& node : nodes_) {
+    node.slots.clear();
+    node.master = NodeId();
+    for (const shardctrl::Assignment& assignment : map_.assignments()) {
+      if (LeaderOf(assignment.group) != node.config->id) continue;
+      const uint32_t first = assignment.slots.first.value();
+      if (!node.slots.empty() && node.slots.back().last.value() + 1u == first) {
+        node.slots.back().last = assignment.slots.last;
+      } else {
+        node.slots.push_back(assignment.slots);
+      }
+    }
+  }
+  for (Node& node : nodes_) {
+    if (!node.slots.empty()) continue;
+    // A replica of whoever leads the first group it holds; without any it stays an empty master.
+    const auto groups = map_.GroupsOn(node.config->id);
+    if (!groups.empty()) node.master = LeaderOf(groups.front());
+    if (node.master == node.config->id) node.master = NodeId();
+  }
+  for (std::string* text : {&slots_replies_[0], &slots_replies_[1],
+                            &shards_replies_[0], &shards_replies_[1],
+                            &nodes_text_}) {
+    text->clear();
+  }
+}
+
+const std::vector<Topology::Node>& Topology::nodes() {
+  Refresh();
+  return nodes_;
+}
+
+const Topology::Node& Topology::self() {
+  for (const Node& node : nodes()) {
+    if (node.config->id == config_.node) return node;
+  }
+  CHECK(false) << "node " << config_.node << " is not configured";
+  return nodes_.front();
+}
+
+const Topology::Node* Topology::Find(std::string_view id) {
+  for (const Node& node : nodes()) {
+    if (node.id == id) return &node;
+  }
+  return nullptr;
+}
+
+NodeId Topology::LeaderOf(GroupId group) {
+  Refresh();
+  const auto groups = map_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].id == group) return leaders_[i];
+  }
+  return NodeId();
+}
+
+uint32_t Topology::slots_with_leader() {
+  uint32_t count = 0;
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    GroupQueue* queue = router_.FindQueue(assignment.group);
+    if (queue->leadership().kind != Leadership::Kind::kUnknown) {
+      count += assignment.slots.size();
+    }
+  }
+  return count;
+}
+
+void Topology::WriteNode(const Node& node, RespWriter& reply) const {
+  const HostPort address = SplitAddress(node.config->resp);
+  reply.Array(4);
+  reply.Bulk(address.host);
+  reply.Integer(address.port);
+  reply.Bulk(node.id);
+  reply.Map(0);
+}
+
+std::string Topology::MakeSlotsReply(int version) const {
+  struct Row {
+    SlotRange slots;
+    const Node* node;
+  };
+  std::vector<Row> rows;
+  for (const Node& node : nodes_) {
+    for (const SlotRange& range : node.slots) rows.push_back({range, &node});
+  }
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return a.slots.first < b.slots.first;
+  });
+  std::string text;
+  RespWriter reply(&text, version);
+  reply.Array(rows.size());
+  for (const Row& row : rows) {
+    std::vector<const Node*> replicas;
+    for (const Node& node : nodes_) {
+      if (node.master == row.node->config->id) replicas.push_back(&node);
+    }
+    reply.Array(3 + replicas.size());
+    reply.Integer(row.slots.first.value());
+    reply.Integer(row.slots.last.value());
+    WriteNode(*row.node, reply);
+    for (const Node* replica : replicas) WriteNode(*replica, reply);
+  }
+  return text;
+}
+
+std::string Topology::MakeShardsReply(int version) const {
+  std::string text;
+  RespWriter reply(&text, version);
+  std::vector<const Node*> masters;
+  for (const Node& node : nodes_) {
+    if (node.master == NodeId()) masters.push_back(&node);
+  }
+  reply.Array(masters.size());
+  for (const Node* master : masters) {
+    std::vector<const Node*> members = {master};
+    for (const Node& node : nodes_) {
+      if (node.master == master->config->id) members.push_back(&node);
+    }
+    reply.Map(2);
+    reply.Bulk("slots");
+    reply.Array(master->slots.size() * 2);
+    for (const SlotRange& range : master->slots) {
+      reply.Integer(range.first.value());
+      reply.Integer(range.last.value());
+    }
+    reply.Bulk("nodes");
+    reply.Array(members.size());
+    for (const Node* member : members) {
+      const HostPort address = SplitAddress(member->config->resp);
+      reply.Map(7);
+      reply.Bulk("id");
+      reply.Bulk(member->id);
+      reply.Bulk("port");
+      reply.Integer(address.port);
+      reply.Bulk("ip");
+      reply.Bulk(address.host);
+      reply.Bulk("endpoint");
+      reply.Bulk(address.host);
+      reply.Bulk("role");
+      reply.Bulk(member == master ? "master" : "replica");
+      reply.Bulk("replication-offset");
+      reply.Integer(0);
+      reply.Bulk("health");
+      reply.Bulk("online");
+    }
+  }
+  return text;
+}
+
+std::string Topology::MakeNodesText() const {
+  std::string text;
+  for (const Node& node : nodes_) {
+    const HostPort address = SplitAddress(node.config->resp);
+    const bool myself = node.config->id == config_.node;
+    const bool master = node.master == NodeId();
+    std::string_view master_id = "-";
+    for (const Node& other : nodes_) {
+      if (!master && other.config->id == node.master) master_id = other.id;
+    }
+    Append(&text, node.id, ' ', address.host, ':', address.port, '@',
+           SplitAddress(node.config->peer).port, ' ',
+           myself ? "myself," : "", master ? "master" : "slave", ' ',
+           master_id, " 0 0 ", node.config->id, " connected");
+    for (const SlotRange& range : node.slots) {
+      Append(&text, ' ', range.first);
+      if (range.first != range.last) Append(&text, '-', range.last);
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+std::string_view Topology::SlotsReply(int version) {
+  Refresh();
+  std::string& reply = slots_replies_[version >= 3];
+  if (reply.empty()) reply = MakeSlotsReply(version);
+  return reply;
+}
+
+std::string_view Topology::ShardsReply(int version) {
+  Refresh();
+  std::string& reply = shards_replies_[version >= 3];
+  if (reply.empty()) reply = MakeShardsReply(version);
+  return reply;
+}
+
+std::string_view Topology::NodesText() {
+  Refresh();
+  if (nodes_text_.empty()) nodes_text_ = MakeNodesText();
+  return nodes_text_;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,76 @@
+// node/topology.h: the cluster as its clients see it: one role for each address.
+//
+// A node is a master with exactly the slots whose groups it leads; one that leads nothing is a replica of one master. While a
+// group has no known leader the last one stands in, so that every slot is always listed.
+#ifndef QUORATE_NODE_TOPOLOGY_H_
+#define QUORATE_NODE_TOPOLOGY_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/ids.h"
+#include "node/config.h"
+#include "node/resp_writer.h"
+#include "node/router.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+
+// "127.0.0.1:7001" → {"127.0.0.1", 7001}; brackets of IPv6 go.
+struct HostPort {
+  std::string host;
+  int64_t port = 0;
+};
+HostPort SplitAddress(std::string_view address);
+
+class Topology {
+ public:
+  struct Node {
+    const NodeConfig* config = nullptr;
+    std::string id;  // 40 hex digits.
+    // Led by it; empty for replicas.
+    std::vector<SlotRange> slots;
+    // Zero for a master.
+    NodeId master;
+  };
+
+  // Both outlive it. `map` is the configuration's.
+  Topology(const Config& config, const shardctrl::ShardMap& map,
+           Router& router);
+
+  // As of now; valid until the next call.
+  const std::vector<Node>& nodes();
+  const Node& self();
+  const Node* Find(std::string_view id);
+  // The group's leader, or the last one known.
+  NodeId LeaderOf(GroupId group);
+  // Of all 16384, those whose group has a leader at this moment as far as known.
+  uint32_t slots_with_leader();
+
+  // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until leadership changes.
+  std::string_view SlotsReply(int version);
+  std::string_view ShardsReply(int version);
+  std::string_view NodesText();
+
+ private:
+  void Refresh();
+  void WriteNode(const Node& node, RespWriter& reply) const;
+  std::string MakeSlotsReply(int version) const;
+  std::string MakeShardsReply(int version) const;
+  std::string MakeNodesText() const;
+
+  const Config& config_;
+  const shardctrl::ShardMap& map_;
+  Router& router_;
+  uint64_t version_ = 0;  // Of the router's leadership, when nodes_ was made.
+  std::vector<NodeId> leaders_;  // By position of the group in the map.
+  std::vector<Node> nodes_;
+  std::string slots_replies_[2];
+  std::string shards_replies_[2];
+  std::string nodes_text_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_TOPOLOGY_H_
