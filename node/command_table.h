@@ -125,6 +125,7 @@ enum class CommandId : uint8_t {
   kClusterHelp,
   kQuorateSession,
   kQuorateDo,
+  kQuorateApply,
 };
 
 // Bits of CommandSpec::flags, named as COMMAND reports them.

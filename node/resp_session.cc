@@ -4,7 +4,6 @@
 
 #include "env/check.h"
 #include "node/read_command.h"
-#include "node/resp_transaction.h"
 #include "node/text.h"
 
 namespace quorate::node {
@@ -38,6 +37,8 @@ bool WaitsForEarlier(const CommandSpec& row) {
     case CommandId::kFlushdb:
     case CommandId::kWait:
     case CommandId::kWatch:
+    case CommandId::kUnwatch:
+    case CommandId::kDiscard:
     case CommandId::kExec:
     case CommandId::kClusterCountkeysinslot:
     case CommandId::kClusterGetkeysinslot:
@@ -101,7 +102,8 @@ void RespSession::Process() {
     }
   }
   processing_ = false;
-  if (!stalled_.empty() || Stopped()) {
+  waiting_ = !stalled_.empty() || Stopped();
+  if (waiting_) {
     client_.PauseReads();
   } else {
     client_.ResumeReads();
@@ -264,8 +266,8 @@ bool RespSession::TakeSilence() {
   return std::exchange(reply_skip_next_, false);
 }
 
-template <typename Write>
-void RespSession::ReplyNow(CommandId command, Write&& write) {
+void RespSession::ReplyNow(CommandId command,
+                           absl::FunctionRef<void(RespWriter&)> write) {
   const bool silent = TakeSilence();
   if (pending_.empty() && !silent) {
     std::string& out = client_.out();
@@ -301,10 +303,6 @@ void RespSession::Account(CommandId command, Duration duration,
 
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   Pending& pending = PendingOf(token);
-  if (pending.internal) {
-    if (OnWatched(token, &result)) Finish(PendingOf(token));
-    return;
-  }
   if (pending.parts > 1 && ErrorOf(result.status).empty()) {
     --pending.parts;
     return;
@@ -316,7 +314,10 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   const size_t begin = text.size();
   if (begin == 0 || direct) {
     RespWriter reply(&text, version_);
-    if (pending.transaction != nullptr) {
+    if (pending.watch) {
+      OnWatched(result);
+      reply.Ok();
+    } else if (pending.transaction != nullptr) {
       WriteTransaction(*pending.transaction, result, reply);
     } else if (pending.shape == Shape::kBulkThenIgnored &&
                result.kind == kv::PayloadKind::kNested) {
@@ -331,7 +332,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     return;
   }
   Account(pending.command, context_.MonoNow() - pending.begun,
-          std::string_view(text).substr(begin));
+          std::string_view(text).substr(direct ? begin : 0));
   if (direct) {
     pending_.pop_front();
     ++front_token_;
@@ -349,10 +350,6 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
   if (pending.reply.empty()) {
     RespWriter reply(&pending.reply, version_);
     reply.Error(FailureText(failure));
-  }
-  if (pending.internal) {
-    if (OnWatched(token, nullptr)) Finish(PendingOf(token));
-    return;
   }
   if (--pending.parts > 0) return;
   Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
@@ -372,7 +369,7 @@ void RespSession::SendReady() {
   }
   // Also tells the owner of a closed connection that less is pending.
   client_.WantFlush();
-  if (!closed_) client_.WantResume();
+  if (waiting_ && !closed_) client_.WantResume();
 }
 
 std::string RespSession::FailureText(const Failure& failure) {

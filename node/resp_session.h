@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "kv/session_stamp.h"
 #include "node/clients.h"
 #include "node/command_table.h"
@@ -55,20 +56,29 @@ class RespSession final : public Protocol, public Requester {
     kDone,     // Answered, or the answer is due.
     kBlocked,  // Nothing happened: try the same request again on Resume.
   };
-  // A transaction on its way: how its nested results are written.
-  struct Transaction;
+  // A transaction on its way: how each command's part of the reply is written.
+  struct Step {
+    const CommandSpec* row;
+    Shape shape = Shape::kBulk;
+    bool local = false;  // Touches no key: written when the reply is.
+    std::string error;   // Found wrong before it was sent.
+    std::vector<std::string> arguments;  // Of local ones.
+  };
+  struct Transaction {
+    size_t checks = 0;  // Watched keys, whose results come first.
+    std::vector<Step> steps;
+  };
   // A reply that is due, or is ready but stands behind one that is due.
   struct Pending {
     CommandId command;
     Shape shape = Shape::kBulk;
     bool ready = false;
     bool silent = false;     // CLIENT REPLY OFF or SKIP.
-    bool internal = false;   // WATCH: the result goes to OnWatched.
+    bool watch = false;      // The result goes to OnWatched.
     uint32_t parts = 1;      // Answers still to come (FLUSHALL: one for each range).
     MonoTime begun;
     std::string reply;
     std::unique_ptr<Transaction> transaction;
-    // kNone but for QUORATE.APPLY, which the router answers by a callback.
   };
   struct QueuedCommand {
     const CommandSpec* row;
@@ -77,9 +87,7 @@ class RespSession final : public Protocol, public Requester {
   struct Watched {
     std::string key;
     Slot slot;
-    std::optional<kv::Version> version;  // None: there was no such key.
-    uint64_t token = 0;
-    bool known = false;
+    kv::Version version;  // None: there was no such key.
   };
 
   // ---- The loop (resp_session.cc).
@@ -100,8 +108,7 @@ class RespSession final : public Protocol, public Requester {
   void Unexpect();
   Pending& PendingOf(uint64_t token);
   // Writes a reply that is ready now: straight out when no other is due.
-  template <typename Write>
-  void ReplyNow(CommandId command, Write&& write);
+  void ReplyNow(CommandId command, absl::FunctionRef<void(RespWriter&)> write);
   void ReplyError(CommandId command, std::string_view error);
   void Finish(Pending& pending);
   void SendReady();
@@ -115,11 +122,11 @@ class RespSession final : public Protocol, public Requester {
   Taken Discard();
   Taken Watch(const CommandSpec& row, Arguments request);
   void Queue(const CommandSpec& row, Arguments request);
-  void QueueError(const CommandLookup& lookup);
+  std::string QueueError(const CommandSpec& row, Arguments request);
   void ForgetTransaction();
   void WriteTransaction(const Transaction& transaction,
                         const kv::ResultView& result, RespWriter& reply);
-  bool OnWatched(uint64_t token, const kv::ResultView* result);
+  void OnWatched(const kv::ResultView& result);
   // Commands that may stand in a transaction although they touch no key.
   bool WriteLocal(const CommandSpec& row, Arguments request,
                   RespWriter& reply);
@@ -137,11 +144,18 @@ class RespSession final : public Protocol, public Requester {
   void WriteScan(Arguments request, RespWriter& reply);
   void WriteKeys(std::string_view pattern, RespWriter& reply);
   void WriteRandomKey(RespWriter& reply);
+  // The store that holds the slot, if this node leads its group.
+  const kv::Store* LedStore(uint32_t slot) const;
   Taken FlushAll(const CommandSpec& row, Arguments request);
   bool WriteServer(const CommandSpec& row, Arguments request,
                    RespWriter& reply);
+  void WriteWait(Arguments request, RespWriter& reply);
+  void WriteRole(RespWriter& reply);
   bool WriteCluster(const CommandSpec& row, Arguments request,
                     RespWriter& reply);
+  void WriteSlotKeys(const CommandSpec& row, Arguments request,
+                     RespWriter& reply);
+  void WriteReplicas(std::string_view id, RespWriter& reply);
   Taken Session(const CommandSpec& row);
   Taken Do(const CommandSpec& row, Arguments request);
   Taken Apply(const CommandSpec& row, Arguments request);
@@ -156,6 +170,7 @@ class RespSession final : public Protocol, public Requester {
   int version_ = 2;
   bool closed_ = false;
   bool processing_ = false;
+  bool waiting_ = false;  // Process stopped before the input's end.
 
   // The replies due, oldest first; the token of the front.
   std::deque<Pending> pending_;
@@ -174,6 +189,7 @@ class RespSession final : public Protocol, public Requester {
   bool in_transaction_ = false;
   bool transaction_dirty_ = false;
   std::vector<QueuedCommand> queued_;
+  size_t queued_bytes_ = 0;
   std::vector<Watched> watched_;
 };
 

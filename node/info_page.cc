@@ -1,0 +1,194 @@
+#include "node/info_page.h"
+
+#include <algorithm>
+
+#include "node/text.h"
+#include "node/version.h"
+
+namespace quorate::node {
+namespace {
+
+// What the stores of this node hold together, and of it what belongs to groups it leads.
+struct Totals {
+  uint64_t bytes = 0;
+  uint64_t led_keys = 0;
+  uint64_t led_expiring = 0;
+  uint64_t expired = 0;
+};
+
+Totals Sum(Context& context) {
+  Totals totals;
+  for (const auto& queue : context.router.queues()) {
+    const kv::Store* store = queue->store();
+    if (store == nullptr) continue;
+    totals.bytes += store->size_bytes();
+    totals.expired += store->counters().keys_expired;
+    if (queue->leadership().kind == Leadership::Kind::kSelf) {
+      totals.led_keys += store->key_count();
+      totals.led_expiring += store->expiring_key_count();
+    }
+  }
+  return totals;
+}
+
+void Server(Context& context, std::string* out) {
+  const int64_t uptime =
+      (context.MonoNow() - context.started).ns() / 1'000'000'000;
+  Append(out, "redis_version:", kRedisVersion,
+         "\r\nquorate_version:", kQuorateVersion,
+         "\r\nredis_mode:cluster\r\narch_bits:64\r\nrun_id:",
+         context.topology.self().id,
+         "\r\ntcp_port:", SplitAddress(context.config.listen.resp).port,
+         "\r\nuptime_in_seconds:", uptime,
+         "\r\nuptime_in_days:", uptime / 86'400,
+         "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
+}
+
+void ClientsSection(Context& context, std::string* out) {
+  Append(out, "connected_clients:", context.resp_clients.count(),
+         "\r\nhttp_clients:", context.http_clients.count(),
+         "\r\nmaxclients:", context.config.limits.connections,
+         "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");
+}
+
+void Memory(Context& context, std::string* out) {
+  const uint64_t bytes = Sum(context).bytes;
+  Append(out, "used_memory:", bytes, "\r\nused_memory_human:", bytes,
+         "B\r\nused_memory_dataset:", bytes,
+         "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n");
+}
+
+void Persistence(Context& context, std::string* out) {
+  const auto log = context.host.log_counters();
+  Append(out,
+         "loading:0\r\nasync_loading:0\r\naof_enabled:1\r\n"
+         "rdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\n"
+         "rdb_last_bgsave_status:ok\r\naof_last_write_status:",
+         context.host.status().ok() ? "ok" : "err",
+         "\r\nlog_durable_writes:", log.durable_writes,
+         "\r\nlog_written_bytes:", log.written_bytes, "\r\n");
+}
+
+void Stats(Context& context, std::string* out) {
+  const Metrics& metrics = context.metrics;
+  Append(out, "total_connections_received:", metrics.connections.accepted,
+         "\r\ntotal_commands_processed:", metrics.total_commands(),
+         "\r\nrejected_connections:", metrics.connections.rejected,
+         "\r\ntotal_net_input_bytes:", metrics.input_bytes,
+         "\r\ntotal_net_output_bytes:", metrics.output_bytes,
+         "\r\nexpired_keys:", Sum(context).expired,
+         "\r\nevicted_keys:0\r\ntotal_error_replies:", metrics.total_errors(),
+         "\r\nclient_output_buffer_limit_disconnections:",
+         metrics.connections.closed_output, "\r\n");
+}
+
+void Replication(Context& context, std::string* out) {
+  const Topology::Node& self = context.topology.self();
+  if (self.master == NodeId()) {
+    size_t replicas = 0;
+    std::string lines;
+    for (const Topology::Node& node : context.topology.nodes()) {
+      if (node.master != self.config->id) continue;
+      const HostPort address = SplitAddress(node.config->resp);
+      Append(&lines, "slave", replicas++, ":ip=", address.host,
+             ",port=", address.port, ",state=online,offset=0,lag=0\r\n");
+    }
+    Append(out, "role:master\r\nconnected_slaves:", replicas, "\r\n", lines);
+  } else {
+    const HostPort address =
+        SplitAddress(context.config.FindNode(self.master)->resp);
+    Append(out, "role:slave\r\nmaster_host:", address.host,
+           "\r\nmaster_port:", address.port,
+           "\r\nmaster_link_status:up\r\nslave_read_only:1\r\n");
+  }
+  Append(out, "master_failover_state:no-failover\r\nmaster_replid:", self.id,
+         "\r\nmaster_repl_offset:0\r\n");
+}
+
+void Commandstats(Context& context, std::string* out) {
+  for (const CommandSpec& row : AllCommands()) {
+    const Metrics::Command& command = context.metrics.command(row.id);
+    if (command.calls == 0) continue;
+    const int64_t us = command.duration.sum().us();
+    const auto calls = static_cast<int64_t>(command.calls);
+    Append(out, "cmdstat_", row.name, ":calls=", calls, ",usec=", us,
+           ",usec_per_call=", us / calls, ".", us * 100 / calls % 100 / 10,
+           us * 100 / calls % 10, ",rejected_calls=0,failed_calls=",
+           command.failed, "\r\n");
+  }
+}
+
+void Errorstats(Context& context, std::string* out) {
+  for (const auto& [code, count] : context.metrics.errors()) {
+    Append(out, "errorstat_", code, ":count=", count, "\r\n");
+  }
+}
+
+void Cluster(Context&, std::string* out) {
+  out->append("cluster_enabled:1\r\n");
+}
+
+// One line for each group of which this node holds a replica.
+void Groups(Context& context, std::string* out) {
+  for (const auto& queue : context.router.queues()) {
+    const raft::Core* core = context.host.core(queue->group());
+    if (core == nullptr) continue;
+    Append(out, "group", queue->group(),
+           ":role=", raft::RoleName(core->role()), ",leader=", core->leader(),
+           ",term=", core->term(), ",commit=", core->commit_index(),
+           ",applied=", core->applied_index(),
+           ",last=", core->last().index, ",status=",
+           context.host.group_status(queue->group()).ok() ? "ok" : "stopped",
+           "\r\n");
+  }
+}
+
+void Keyspace(Context& context, std::string* out) {
+  const Totals totals = Sum(context);
+  if (totals.led_keys == 0) return;
+  Append(out, "db0:keys=", totals.led_keys,
+         ",expires=", totals.led_expiring, ",avg_ttl=0\r\n");
+}
+
+struct Section {
+  std::string_view name;
+  std::string_view title;
+  void (*write)(Context&, std::string*);
+};
+constexpr Section kSections[] = {
+    {"server", "Server", Server},
+    {"clients", "Clients", ClientsSection},
+    {"memory", "Memory", Memory},
+    {"persistence", "Persistence", Persistence},
+    {"stats", "Stats", Stats},
+    {"replication", "Replication", Replication},
+    {"commandstats", "Commandstats", Commandstats},
+    {"errorstats", "Errorstats", Errorstats},
+    {"cluster", "Cluster", Cluster},
+    {"groups", "Groups", Groups},
+    {"keyspace", "Keyspace", Keyspace},
+};
+
+bool Wanted(const Section& section, Arguments names) {
+  if (names.empty()) return true;
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    return EqualsIgnoreCase(name, section.name) ||
+           EqualsIgnoreCase(name, "default") || EqualsIgnoreCase(name, "all") ||
+           EqualsIgnoreCase(name, "everything");
+  });
+}
+
+}  // namespace
+
+std::string InfoText(Context& context, Arguments sections) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!Wanted(section, sections)) continue;
+    if (!text.empty()) text += "\r\n";
+    Append(&text, "# ", section.title, "\r\n");
+    section.write(context, &text);
+  }
+  return text;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,234 @@
+// Commands about the server: COMMAND, CONFIG, INFO and the like.
+#include <algorithm>
+
+#include "env/number.h"
+#include "node/glob.h"
+#include "node/info_page.h"
+#include "node/resp_session.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+// Parameters that clients and benchmarks ask for or set, with what is true here. Setting any of them is accepted and changes
+// nothing: durability and limits are the configuration file's.
+struct Parameter {
+  std::string_view name;
+  std::string_view value;
+};
+constexpr Parameter kParameters[] = {
+    {"appendfsync", "always"},
+    {"appendonly", "yes"},
+    {"cluster-enabled", "yes"},
+    {"cluster-require-full-coverage", "no"},
+    {"databases", "1"},
+    {"hz", "10"},
+    {"latency-monitor-threshold", "0"},
+    {"list-max-listpack-size", "128"},
+    {"lua-time-limit", "5000"},
+    {"maxmemory", "0"},
+    {"maxmemory-policy", "noeviction"},
+    {"notify-keyspace-events", ""},
+    {"save", ""},
+    {"slowlog-log-slower-than", "10000"},
+    {"slowlog-max-len", "128"},
+};
+
+std::vector<std::pair<std::string, std::string>> AllParameters(
+    const Config& config) {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Parameter& parameter : kParameters) {
+    all.emplace_back(parameter.name, parameter.value);
+  }
+  all.emplace_back("maxclients", Concat(config.limits.connections));
+  all.emplace_back("timeout",
+                   Concat(config.timeouts.idle.ns() / 1'000'000'000));
+  all.emplace_back("proto-max-bulk-len", Concat(config.limits.value_bytes));
+  all.emplace_back("client-query-buffer-limit",
+                   Concat(config.limits.query_buffer_bytes));
+  all.emplace_back("port", Concat(SplitAddress(config.listen.resp).port));
+  all.emplace_back("bind", SplitAddress(config.listen.resp).host);
+  all.emplace_back("dir", config.data_dir);
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name.find('[') != std::string::npos ||
+        key.name.starts_with("sharding.")) {
+      continue;
+    }
+    all.emplace_back(key.name, ConfigValue(config, key.name));
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+void ConfigGet(const Config& config, Arguments patterns, RespWriter& reply) {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (auto& [name, value] : AllParameters(config)) {
+    const bool matches = std::any_of(
+        patterns.begin(), patterns.end(), [&](std::string_view pattern) {
+          return GlobMatch(Lower(pattern), name);
+        });
+    if (matches) found.emplace_back(std::move(name), std::move(value));
+  }
+  reply.Map(found.size());
+  for (const auto& [name, value] : found) {
+    reply.Bulk(name);
+    reply.Bulk(value);
+  }
+}
+
+void ConfigSet(const Config& config, Arguments pairs, RespWriter& reply) {
+  if (pairs.size() % 2 != 0) {
+    return reply.Error(
+        "ERR wrong number of arguments for 'config|set' command");
+  }
+  const auto own = AllParameters(config);
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    const std::string name = Lower(pairs[i]);
+    const bool known = std::any_of(
+        std::begin(kParameters), std::end(kParameters),
+        [&](const Parameter& parameter) { return parameter.name == name; });
+    if (known) continue;
+    const bool fixed =
+        std::any_of(own.begin(), own.end(),
+                    [&](const auto& pair) { return pair.first == name; });
+    if (fixed) {
+      return reply.Error(Concat("ERR CONFIG SET failed (possibly related to "
+                                "argument '",
+                                name, "') - can't set immutable config"));
+    }
+    return reply.Error(Concat(
+        "ERR Unknown option or number of arguments for CONFIG SET - '",
+        pairs[i], "'"));
+  }
+  reply.Ok();
+}
+
+// What WAIT promises: a write was answered because a majority holds it.
+int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
+  size_t least = 0;
+  for (const shardctrl::Group& group : map.groups()) {
+    const size_t others = group.voters.size() / 2;
+    least = least == 0 ? others : std::min(least, others);
+  }
+  return static_cast<int64_t>(least);
+}
+
+}  // namespace
+
+bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
+                              RespWriter& reply) {
+  switch (row.id) {
+    case CommandId::kCommand:
+      WriteCommandTable(reply);
+      return true;
+    case CommandId::kCommandCount:
+      reply.Integer(static_cast<int64_t>(CommandCount()));
+      return true;
+    case CommandId::kCommandInfo:
+      WriteCommandInfo(request, reply);
+      return true;
+    case CommandId::kCommandDocs:
+      WriteCommandDocs(request, reply);
+      return true;
+    case CommandId::kCommandList:
+      WriteCommandList(request, reply);
+      return true;
+    case CommandId::kCommandGetkeys:
+      WriteCommandGetKeys(request, reply);
+      return true;
+    case CommandId::kConfigGet:
+      ConfigGet(context_.config, request.subspan(2), reply);
+      return true;
+    case CommandId::kConfigSet:
+      ConfigSet(context_.config, request.subspan(2), reply);
+      return true;
+    case CommandId::kConfigResetstat:
+      context_.metrics.Reset();
+      reply.Ok();
+      return true;
+    case CommandId::kConfigRewrite:
+      reply.Error("ERR The configuration file is the operator's");
+      return true;
+    case CommandId::kInfo:
+      reply.Verbatim(InfoText(context_, request.subspan(1)));
+      return true;
+    case CommandId::kTime: {
+      const int64_t us = std::max<int64_t>(
+          0, context_.env.loop.ReadClock().wall.earliest.ns() / 1000);
+      reply.Array(2);
+      reply.Bulk(Concat(us / 1'000'000));
+      reply.Bulk(Concat(us % 1'000'000));
+      return true;
+    }
+    case CommandId::kRole:
+      WriteRole(reply);
+      return true;
+    case CommandId::kWait:
+      WriteWait(request, reply);
+      return true;
+    case CommandId::kLastsave:
+      reply.Integer(context_.UnixMs() / 1000);
+      return true;
+    case CommandId::kCommandHelp:
+    case CommandId::kConfigHelp:
+    case CommandId::kObjectHelp:
+    case CommandId::kMemoryHelp: {
+      const std::string_view name = row.name.substr(0, row.name.find('|'));
+      std::vector<std::string_view> names;
+      for (const CommandSpec& other : AllCommands()) {
+        if (other.name.starts_with(Concat(name, "|"))) {
+          names.push_back(other.name.substr(name.size() + 1));
+        }
+      }
+      reply.Array(names.size() + 1);
+      reply.Simple(Concat(name, " <subcommand> [<arg> ...]. Subcommands are:"));
+      for (const std::string_view subcommand : names) reply.Simple(subcommand);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+void RespSession::WriteWait(Arguments request, RespWriter& reply) {
+  int64_t replicas;
+  int64_t timeout;
+  if (!ParseInteger(request[1], &replicas) ||
+      !ParseInteger(request[2], &timeout)) {
+    return reply.Error("ERR value is not an integer or out of range");
+  }
+  if (timeout < 0) return reply.Error("ERR timeout is negative");
+  reply.Integer(ReplicasBesideLeader(context_.map));
+}
+
+void RespSession::WriteRole(RespWriter& reply) {
+  const Topology::Node& self = context_.topology.self();
+  if (self.master == NodeId()) {
+    std::vector<const Topology::Node*> replicas;
+    for (const Topology::Node& node : context_.topology.nodes()) {
+      if (node.master == self.config->id) replicas.push_back(&node);
+    }
+    reply.Array(3);
+    reply.Bulk("master");
+    reply.Integer(0);
+    reply.Array(replicas.size());
+    for (const Topology::Node* node : replicas) {
+      const HostPort address = SplitAddress(node->config->resp);
+      reply.Array(3);
+      reply.Bulk(address.host);
+      reply.Bulk(Concat(address.port));
+      reply.Bulk("0");
+    }
+    return;
+  }
+  const HostPort address =
+      SplitAddress(context_.config.FindNode(self.master)->resp);
+  reply.Array(5);
+  reply.Bulk("slave");
+  reply.Bulk(address.host);
+  reply.Integer(address.port);
+  reply.Bulk("connected");
+  reply.Integer(0);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,15 @@
+// node/version.h: what this server says it is.
+#ifndef QUORATE_NODE_VERSION_H_
+#define QUORATE_NODE_VERSION_H_
+
+#include <string_view>
+
+namespace quorate::node {
+
+inline constexpr std::string_view kQuorateVersion = "0.1.0";
+// Clients switch features on by it.
+inline constexpr std::string_view kRedisVersion = "7.2.4";
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_VERSION_H_
