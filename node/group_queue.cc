@@ -12,16 +12,24 @@ namespace {
 // Entries of one group between proposing and applying. Well below what the core refuses.
 constexpr size_t kInflightBatchesMax = 256;
 
+bool HoldsReplica(const Config& config, GroupId group) {
+  if (config.self().read_only) return true;
+  for (const ShardConfig& shard : config.shards) {
+    if (shard.group != group) continue;
+    const auto& replicas = shard.replicas;
+    return std::find(replicas.begin(), replicas.end(), config.node) !=
+           replicas.end();
+  }
+  return false;
+}
+
 }  // namespace
 
 GroupQueue::GroupQueue(const Parts& parts, GroupId group,
                        absl::AnyInvocable<void()> wake)
     : parts_(parts),
       group_(group),
-      hosted_([&] {
-        const auto groups = parts.host.groups();
-        return std::find(groups.begin(), groups.end(), group) != groups.end();
-      }()),
+      hosted_(HoldsReplica(parts.config, group)),
       wake_(std::move(wake)),
       reads_(std::make_unique<Reads>()) {
   for (const ShardConfig& shard : parts.config.shards) {

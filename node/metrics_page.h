@@ -1,0 +1,15 @@
+// node/metrics_page.h: GET /metrics: everything this node counts, in Prometheus's text form (docs/metrics.md).
+#ifndef QUORATE_NODE_METRICS_PAGE_H_
+#define QUORATE_NODE_METRICS_PAGE_H_
+
+#include <string>
+
+#include "node/context.h"
+
+namespace quorate::node {
+
+std::string MetricsPage(Context& context);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_METRICS_PAGE_H_

@@ -1,0 +1,268 @@
+#include "node/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "kv/store.h"
+#include "node/clients.h"
+#include "node/context.h"
+#include "node/http_session.h"
+#include "node/metrics_page.h"
+#include "node/resp_session.h"
+#include "node/text.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr std::string_view kRespRefusal =
+    "-ERR max number of clients reached\r\n";
+constexpr std::string_view kHttpRefusal =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+    "Connection: close\r\n\r\n";
+// How often Stop looks whether everything is answered.
+constexpr Duration kStopPoll = Milliseconds(10);
+
+shardctrl::ShardMap MakeMap(const Config& config) {
+  shardctrl::ShardMap::Parts parts;
+  std::vector<NodeId> read_only;
+  for (const NodeConfig& node : config.nodes) {
+    parts.nodes.push_back({.id = node.id,
+                           .name = Concat("n", node.id),
+                           .peer_address = node.peer,
+                           .resp_address = node.resp,
+                           .http_address = node.http,
+                           .read_only = node.read_only});
+    if (node.read_only) read_only.push_back(node.id);
+  }
+  for (const ShardConfig& shard : config.shards) {
+    shardctrl::Group group = {.id = shard.group,
+                              .name = shard.name,
+                              .voters = shard.replicas,
+                              .non_voters = read_only};
+    std::sort(group.voters.begin(), group.voters.end());
+    parts.groups.push_back(std::move(group));
+    for (const auto& [first, last] : shard.slots) {
+      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
+    }
+  }
+  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  CHECK(map.ok()) << Message(map.status());
+  return *std::move(map);
+}
+
+raft::Configuration Founding(const Config& config,
+                             const shardctrl::Group& group) {
+  raft::Configuration founding;
+  for (const NodeId node : group.voters) founding.voters.push_back({node, {}});
+  for (const NodeId node : group.non_voters) {
+    founding.learners.push_back({node, {}});
+  }
+  founding.hash_key = Random(config.cluster.value())
+                          .Bits("node.hash_key", group.id.value(), 0);
+  return founding;
+}
+
+raft::HostOptions MakeHostOptions(const Config& config,
+                                  const shardctrl::ShardMap& map) {
+  raft::HostOptions options;
+  options.cluster = config.cluster;
+  options.node = config.node;
+  options.listen_address = config.listen.peer;
+  options.bootstrap = config.bootstrap;
+  for (const NodeConfig& node : config.nodes) {
+    if (node.id != config.node) options.peers.push_back({node.id, node.peer});
+  }
+  for (const GroupId id : map.GroupsOn(config.node)) {
+    raft::GroupSpec spec;
+    spec.group = id;
+    spec.founding = Founding(config, *map.FindGroup(id));
+    options.groups.push_back(std::move(spec));
+  }
+  const RaftConfig& raft = config.raft;
+  options.core.election_timeout_min = raft.election_timeout_min;
+  options.core.election_timeout_max = raft.election_timeout_max;
+  options.core.heartbeat_interval = raft.heartbeat_interval;
+  options.core.retry_interval = raft.retry_interval;
+  options.core.append_bytes_max = raft.append_bytes;
+  options.core.inflight_messages_max = raft.inflight_messages;
+  options.core.inflight_bytes_max = raft.inflight_bytes;
+  options.core.uncommitted_bytes_max = raft.uncommitted_bytes;
+  options.core.log_time_slew_ppm = raft.log_time_slew_ppm;
+  options.core.snapshot_chunk_bytes = config.snapshot.chunk_bytes;
+  options.log.segment_bytes = config.log.segment_bytes;
+  options.log.batch_bytes_max = config.log.batch_bytes;
+  options.log.group_bytes_max = config.log.group_bytes;
+  options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
+  options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
+  return options;
+}
+
+class ServerImpl final : public Server, public raft::Host::Observer {
+ public:
+  ServerImpl(env::Env& env, const Config& config,
+             raft::Host::Observer* observer)
+      : env_(env),
+        config_(config),
+        map_(MakeMap(config_)),
+        observer_(observer),
+        host_(env, MakeHostOptions(config_, map_),
+              [this](GroupId group, const raft::Configuration& founding) {
+                return MakeStore(group, founding);
+              },
+              this),
+        router_(env, host_, config_, map_),
+        topology_(config_, map_, router_),
+        resp_clients_(env, config_, metrics_),
+        http_clients_(env, config_, metrics_),
+        context_{env,           config_,       map_,     host_,
+                 router_,       topology_,     metrics_, resp_clients_,
+                 http_clients_, env.loop.ReadClock().mono},
+        make_resp_([this](Client& client) {
+          return std::make_unique<RespSession>(context_, client);
+        }),
+        make_http_([this](Client& client) {
+          return std::make_unique<HttpSession>(context_, client);
+        }) {}
+
+  void Start(Done started) override {
+    started_ = std::move(started);
+    host_.Start([this](absl::Status status) {
+      if (status.ok()) status = Listen();
+      if (status.ok()) router_.Start();
+      started_(status);
+    });
+  }
+
+  void Stop(Done stopped) override {
+    stopped_ = std::move(stopped);
+    resp_listener_.reset();
+    http_listener_.reset();
+    resp_clients_.StopReading();
+    http_clients_.StopReading();
+    stop_deadline_ = env_.loop.ReadClock().mono + config_.timeouts.stop;
+    PollStop();
+  }
+
+  absl::Status status() const override { return host_.status(); }
+  raft::Host& host() override { return host_; }
+  const raft::Host& host() const override { return host_; }
+  const kv::Store* store(GroupId group) const override {
+    return static_cast<const kv::Store*>(host_.state_machine(group));
+  }
+  const Metrics& metrics() const override { return metrics_; }
+  std::string MetricsText() const override {
+    return MetricsPage(context_);
+  }
+  std::string resp_address() const override {
+    return resp_listener_ == nullptr ? "" : resp_listener_->address();
+  }
+  std::string http_address() const override {
+    return http_listener_ == nullptr ? "" : http_listener_->address();
+  }
+
+ private:
+  std::unique_ptr<raft::StateMachine> MakeStore(
+      GroupId group, const raft::Configuration& founding) {
+    kv::StoreOptions options;
+    options.group = group;
+    options.hash_key = founding.hash_key;
+    options.slot_count = map_.slot_count();
+    options.owned = map_.RangesOf(group);
+    return std::make_unique<kv::Store>(std::move(options));
+  }
+
+  absl::Status Listen() {
+    auto resp = env_.streams.Listen(
+        config_.listen.resp, [this](std::unique_ptr<env::Connection> stream) {
+          resp_clients_.Accept(std::move(stream), make_resp_, kRespRefusal);
+        });
+    if (!resp.ok()) return resp.status();
+    auto http = env_.streams.Listen(
+        config_.listen.http, [this](std::unique_ptr<env::Connection> stream) {
+          http_clients_.Accept(std::move(stream), make_http_, kHttpRefusal);
+        });
+    if (!http.ok()) return http.status();
+    resp_listener_ = *std::move(resp);
+    http_listener_ = *std::move(http);
+    return absl::OkStatus();
+  }
+
+  void PollStop() {
+    const MonoTime now = env_.loop.ReadClock().mono;
+    const bool idle =
+        router_.idle() && resp_clients_.idle() && http_clients_.idle();
+    if (idle || now >= stop_deadline_) {
+      stopped_(absl::OkStatus());
+      return;
+    }
+    stop_timer_ = env_.loop.At(now + kStopPoll, [this] { PollStop(); });
+  }
+
+  // raft::Host::Observer.
+  void OnEvent(GroupId group, const raft::Event& event) override {
+    switch (event.kind) {
+      case raft::Event::Kind::kRoleChanged:
+        if (event.role == raft::RoleKind::kCandidate) ++metrics_.elections;
+        router_.OnLeadershipEvent(group);
+        break;
+      case raft::Event::Kind::kLeaderKnown:
+        ++metrics_.leader_changes;
+        router_.OnLeadershipEvent(group);
+        break;
+      case raft::Event::Kind::kTermChanged:
+        router_.OnLeadershipEvent(group);
+        break;
+      case raft::Event::Kind::kSuffixTruncated:
+        ++metrics_.suffixes_truncated;
+        break;
+      default:
+        break;
+    }
+    if (observer_ != nullptr) observer_->OnEvent(group, event);
+  }
+  void OnApplied(GroupId group, const raft::Entry& entry) override {
+    if (observer_ != nullptr) observer_->OnApplied(group, entry);
+  }
+  void OnRestored(GroupId group,
+                  const raft::SnapshotDescriptor& snapshot) override {
+    ++metrics_.snapshots_installed;
+    if (observer_ != nullptr) observer_->OnRestored(group, snapshot);
+  }
+  void OnStopped(const absl::Status& why) override {
+    env_.tracer.Log(env::Severity::kError,
+                    Concat("node ", config_.node,
+                           " stopped acknowledging: ", Message(why)));
+    if (observer_ != nullptr) observer_->OnStopped(why);
+  }
+
+  env::Env& env_;
+  const Config config_;
+  const shardctrl::ShardMap map_;
+  raft::Host::Observer* const observer_;
+  Metrics metrics_;
+  raft::Host host_;
+  Router router_;
+  Topology topology_;
+  Clients resp_clients_;
+  Clients http_clients_;
+  mutable Context context_;
+  Clients::MakeProtocol make_resp_;
+  Clients::MakeProtocol make_http_;
+  std::unique_ptr<env::Listener> resp_listener_;
+  std::unique_ptr<env::Listener> http_listener_;
+  Done started_;
+  Done stopped_;
+  env::Pending stop_timer_;
+  MonoTime stop_deadline_;
+};
+
+}  // namespace
+
+std::unique_ptr<Server> MakeServer(env::Env& env, const Config& config,
+                                   raft::Host::Observer* observer) {
+  return std::make_unique<ServerImpl>(env, config, observer);
+}
+
+}  // namespace quorate::node
