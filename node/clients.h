@@ -91,9 +91,9 @@ class Client final : public env::Connection::Observer {
   std::string out_;
   bool flush_wanted_ = false;
   bool resume_wanted_ = false;
-  bool closing_ = false;       // CloseAfterFlush was called.
-  bool ended_ = false;         // The client half-closed.
-  bool end_sent_ = false;      // So did this side.
+  bool closing_ = false;   // CloseAfterFlush was called.
+  bool ended_ = false;     // The client half-closed.
+  bool end_sent_ = false;  // So did this side.
   bool reads_paused_ = false;
   MonoTime last_input_;
   // When the peer last took output, and how much was left then.
@@ -103,8 +103,7 @@ class Client final : public env::Connection::Observer {
 
 class Clients {
  public:
-  using MakeProtocol =
-      absl::AnyInvocable<std::unique_ptr<Protocol>(Client&)>;
+  using MakeProtocol = absl::AnyInvocable<std::unique_ptr<Protocol>(Client&)>;
 
   Clients(env::Env& env, const Config& config, Metrics& metrics);
   ~Clients();
@@ -112,8 +111,8 @@ class Clients {
   Clients& operator=(const Clients&) = delete;
 
   // Takes a connection just accepted. Over the limit it gets `refusal` and is closed.
-  void Accept(std::unique_ptr<env::Connection> connection,
-              MakeProtocol& make, std::string_view refusal);
+  void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
+              std::string_view refusal);
 
   // Connections with a stream, ascending by id.
   std::vector<Client*> All() const;

@@ -312,7 +312,9 @@ inline constexpr CommandSpec kCommands[] = {
     {"quorate.do", CommandId::kQuorateDo, -5, kWrite | kMovableKeys | kNoMulti,
      0, 0, 0, 0, "", "", "generic", "7.0.0",
      "Executes a command exactly once within a session"},
-    {"quorate.apply", CommandId::kQuorateApply, 3, kWrite | kNoScript | kNoMulti, 0, 0, 0, kConnections, "", "", "connection", "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
+    {"quorate.apply", CommandId::kQuorateApply, 3,
+     kWrite | kNoScript | kNoMulti, 0, 0, 0, kConnections, "", "", "connection",
+     "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
 };
 
 }  // namespace quorate::node

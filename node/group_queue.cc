@@ -37,8 +37,7 @@ GroupQueue::GroupQueue(const Parts& parts, GroupId group,
   }
 }
 
-void GroupQueue::AppendArgument(std::string* arena,
-                                std::string_view argument) {
+void GroupQueue::AppendArgument(std::string* arena, std::string_view argument) {
   const auto size = static_cast<uint32_t>(argument.size());
   char bytes[sizeof(size)];
   std::memcpy(bytes, &size, sizeof(size));
@@ -121,8 +120,8 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
 Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
   bool write = !kv::IsRead(spec.op);
   bool in_batch = write;
-  if (!write && (!hosted_ ||
-                 ask.requester->OrderOf(group_).unapplied_writes > 0)) {
+  if (!write &&
+      (!hosted_ || ask.requester->OrderOf(group_).unapplied_writes > 0)) {
     in_batch = true;
   }
   if (const auto admission = Gate(ask, spec.slot, write)) return *admission;
@@ -138,9 +137,9 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
   return Admission::kAccepted;
 }
 
-Admission GroupQueue::AddAtomic(
-    const Ask& ask, Slot slot, const std::optional<kv::SessionStamp>& session,
-    absl::Span<const kv::CommandSpec> specs) {
+Admission GroupQueue::AddAtomic(const Ask& ask, Slot slot,
+                                const std::optional<kv::SessionStamp>& session,
+                                absl::Span<const kv::CommandSpec> specs) {
   if (const auto admission = Gate(ask, slot, true)) return *admission;
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
   for (const kv::CommandSpec& spec : specs) {
@@ -304,14 +303,14 @@ void GroupQueue::Forward(Batch batch) {
   inflight_bytes_ += batch.payload.size();
   ++counters_.forwarded;
   Buffer payload = batch.payload;
-  parts_.links.To(node->resp).Apply(
-      group_, std::move(payload),
-      [this, batch = std::move(batch)](PeerResult result) mutable {
-        if (!hosted_ && result.leader != NodeId()) {
-          leader_hint_ = result.leader;
-        }
-        OnBatchDone(std::move(batch), result.result);
-      });
+  parts_.links.To(node->resp)
+      .Apply(group_, std::move(payload),
+             [this, batch = std::move(batch)](PeerResult result) mutable {
+               if (!hosted_ && result.leader != NodeId()) {
+                 leader_hint_ = result.leader;
+               }
+               OnBatchDone(std::move(batch), result.result);
+             });
 }
 
 void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
@@ -335,9 +334,8 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
       retry_at_ = MonoNow() + kRetryDelay;
       waiting_requests_ += batch.items.size();
       const auto place = std::find_if(
-          waiting_.begin(), waiting_.end(), [&](const Batch& other) {
-            return other.sequence > batch.sequence;
-          });
+          waiting_.begin(), waiting_.end(),
+          [&](const Batch& other) { return other.sequence > batch.sequence; });
       waiting_.insert(place, std::move(batch));
       RefreshLeadership();
       break;

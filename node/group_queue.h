@@ -36,7 +36,7 @@ struct Ask {
 
 enum class Admission : uint8_t {
   kAccepted,  // The answer is due, or was given already.
-  kBlocked,   // Nothing happened; ask again after the next answer or OnUnblocked.
+  kBlocked,  // Nothing happened; ask again after the next answer or OnUnblocked.
 };
 
 struct Leadership {
@@ -48,13 +48,13 @@ struct Leadership {
 struct QueueCounters {
   uint64_t proposals = 0;
   uint64_t proposed_commands = 0;
-  uint64_t proposals_refused = 0;   // Certainly not executed.
+  uint64_t proposals_refused = 0;  // Certainly not executed.
   uint64_t proposals_unknown = 0;
-  uint64_t forwarded = 0;           // Batches sent to another node.
+  uint64_t forwarded = 0;  // Batches sent to another node.
   uint64_t read_rounds = 0;
   uint64_t reads = 0;
   uint64_t reads_in_log = 0;
-  uint64_t reads_failed = 0;        // Rounds that failed.
+  uint64_t reads_failed = 0;  // Rounds that failed.
   uint64_t leader_wait_expired = 0;
 };
 

@@ -19,8 +19,7 @@ void GroupQueue::FailRead(const ReadItem& item, Failure::Kind kind,
 }
 
 void GroupQueue::IssueReads() {
-  if (reads_->items.empty() ||
-      leadership_.kind == Leadership::Kind::kUnknown) {
+  if (reads_->items.empty() || leadership_.kind == Leadership::Kind::kUnknown) {
     return;
   }
   std::unique_ptr<Reads> reads = std::move(reads_);
@@ -43,10 +42,10 @@ void GroupQueue::IssueReads() {
   }
   if (!any) return;
   ++counters_.read_rounds;
-  parts_.host.Read(group_, [this, reads = std::move(reads)](
-                               absl::Status status) mutable {
-    OnReadPoint(std::move(reads), status);
-  });
+  parts_.host.Read(
+      group_, [this, reads = std::move(reads)](absl::Status status) mutable {
+        OnReadPoint(std::move(reads), status);
+      });
 }
 
 void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,

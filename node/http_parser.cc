@@ -205,8 +205,8 @@ HttpParser::Result HttpParser::Next() {
   if (input_.empty()) return Result::kNeedMore;
   state_->complete = false;
   http_parser& parser = state_->parser;
-  const size_t parsed = http_parser_execute(&parser, &kSettings, input_.data(),
-                                            input_.size());
+  const size_t parsed =
+      http_parser_execute(&parser, &kSettings, input_.data(), input_.size());
   const http_errno status = HTTP_PARSER_ERRNO(&parser);
   if (error_status_ != 0) return Result::kError;
   if (status == HPE_PAUSED && state_->complete) {

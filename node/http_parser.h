@@ -19,7 +19,8 @@ namespace quorate::node {
 struct HttpRequest {
   std::string method;
   std::string target;  // As sent, "/v1/kv/a%20b?cas=0".
-  std::vector<std::pair<std::string, std::string>> headers;  // Names in lower case.
+  std::vector<std::pair<std::string, std::string>>
+      headers;       // Names in lower case.
   std::string body;  // Chunks put together.
   bool keep_alive = true;
 

@@ -75,8 +75,8 @@ std::string_view HttpReason(int status) {
 std::string HttpErrorBody(std::string_view code, std::string_view message,
                           std::string_view more) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string text = Concat("{\"error\":{\"code\":\"", code,
-                            "\",\"message\":\"");
+  std::string text =
+      Concat("{\"error\":{\"code\":\"", code, "\",\"message\":\"");
   for (const char c : message) {
     const auto byte = static_cast<uint8_t>(c);
     if (c == '"' || c == '\\') {

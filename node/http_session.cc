@@ -34,8 +34,7 @@ std::optional<int64_t> ParseTtl(std::string_view text) {
   if (unit == "s") scale = 1'000;
   if (unit == "m") scale = 60'000;
   if (unit == "h") scale = 3'600'000;
-  if (scale == 0 ||
-      number > std::numeric_limits<int64_t>::max() / 4 / scale) {
+  if (scale == 0 || number > std::numeric_limits<int64_t>::max() / 4 / scale) {
     return std::nullopt;
   }
   return number * scale;
@@ -137,8 +136,10 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
   const bool ready = target.path == "/readyz";
   const bool metrics = target.path == "/metrics";
   if (!index && !live && !ready && !metrics) return false;
-  const std::string_view name =
-      index ? "index" : live ? "livez" : ready ? "readyz" : "metrics";
+  const std::string_view name = index   ? "index"
+                                : live  ? "livez"
+                                : ready ? "readyz"
+                                        : "metrics";
   if (request.method != "GET" && request.method != "HEAD") {
     Error(request, name, 405, "METHOD_NOT_ALLOWED", "only GET and HEAD",
           "Allow: GET, HEAD\r\n");
@@ -196,8 +197,7 @@ HttpSession::Taken HttpSession::HandleKey(const HttpRequest& request,
     return Submit(Route::kDelete, "kv_delete", request, target, spec);
   }
   Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
-        "only GET, HEAD, PUT and DELETE",
-        "Allow: GET, HEAD, PUT, DELETE\r\n");
+        "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
   return Taken::kDone;
 }
 
@@ -361,10 +361,9 @@ void HttpSession::Error(const HttpRequest& request, std::string_view name,
 
 void HttpSession::Write(Pending& pending, const Response& response) {
   std::string& out = pending.reply;
-  Append(&out, "HTTP/1.1 ", response.status, ' ',
-         HttpReason(response.status), "\r\nContent-Type: ",
-         response.content_type, "\r\nContent-Length: ", response.body.size(),
-         "\r\n", response.headers,
+  Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
+         "\r\nContent-Type: ", response.content_type,
+         "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
          pending.keep_alive ? "" : "Connection: close\r\n", "\r\n");
   if (!pending.head) out += response.body;
   context_.metrics.OnHttp(pending.name, response.status,
@@ -386,8 +385,8 @@ void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
   }
   Response response;
   if (!result.version.none()) {
-    response.headers = Concat("X-Quorate-Version: ",
-                              kv::FormatVersion(result.version), "\r\n");
+    response.headers = Concat(
+        "X-Quorate-Version: ", kv::FormatVersion(result.version), "\r\n");
   }
   if (result.duplicate) response.headers += "X-Quorate-Duplicate: true\r\n";
   const bool failed = result.status == kv::ResultStatus::kConditionFailed;
@@ -412,8 +411,7 @@ void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
       if (failed) {
         body = HttpErrorBody(
             "CONDITION_FAILED", "nothing was changed",
-            Concat(",\"version\":\"", kv::FormatVersion(result.version),
-                   "\""));
+            Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
         response.status = 412;
       } else if (pending.route == Route::kPut) {
         body = Concat("{\"version\":\"", kv::FormatVersion(result.version),
@@ -437,9 +435,9 @@ void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
       ++context_.metrics.redirects_moved;
       const NodeConfig* leader = context_.config.FindNode(failure.leader);
       if (leader == nullptr) break;
-      const std::string body = HttpErrorBody(
-          "MOVED", "another node leads the key's group",
-          Concat(more, ",\"leader\":\"", leader->http, "\""));
+      const std::string body =
+          HttpErrorBody("MOVED", "another node leads the key's group",
+                        Concat(more, ",\"leader\":\"", leader->http, "\""));
       return Write(pending,
                    {.status = 307,
                     .headers = Concat("Location: http://", leader->http,
@@ -454,11 +452,10 @@ void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
                         "was not executed",
                         more);
     case Failure::Kind::kUnknown:
-      return WriteError(
-          pending, 504, "OUTCOME_UNKNOWN",
-          Concat("the write may or may not have taken effect: ",
-                 Message(failure.why)),
-          more);
+      return WriteError(pending, 504, "OUTCOME_UNKNOWN",
+                        Concat("the write may or may not have taken effect: ",
+                               Message(failure.why)),
+                        more);
     case Failure::Kind::kRefused:
       return WriteError(pending, 503, "STOPPED",
                         Concat("this node has stopped serving the key's "
@@ -483,7 +480,9 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
     const bool good = status.ok() && led;
     ready = ready && good;
     Append(&lines, good ? "[+]" : "[-]", "group ", queue->group(), " ",
-           !status.ok() ? Message(status) : led ? "ok" : "has no leader",
+           !status.ok() ? Message(status)
+           : led        ? "ok"
+                        : "has no leader",
            "\n");
   }
   const bool verbose = target.Parameter("verbose") != nullptr;

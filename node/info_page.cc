@@ -113,8 +113,8 @@ void Commandstats(Context& context, std::string* out) {
     const auto calls = static_cast<int64_t>(command.calls);
     Append(out, "cmdstat_", row.name, ":calls=", calls, ",usec=", us,
            ",usec_per_call=", us / calls, ".", us * 100 / calls % 100 / 10,
-           us * 100 / calls % 10, ",rejected_calls=0,failed_calls=",
-           command.failed, "\r\n");
+           us * 100 / calls % 10,
+           ",rejected_calls=0,failed_calls=", command.failed, "\r\n");
   }
 }
 
@@ -133,10 +133,9 @@ void Groups(Context& context, std::string* out) {
   for (const auto& queue : context.router.queues()) {
     const raft::Core* core = context.host.core(queue->group());
     if (core == nullptr) continue;
-    Append(out, "group", queue->group(),
-           ":role=", raft::RoleName(core->role()), ",leader=", core->leader(),
-           ",term=", core->term(), ",commit=", core->commit_index(),
-           ",applied=", core->applied_index(),
+    Append(out, "group", queue->group(), ":role=", raft::RoleName(core->role()),
+           ",leader=", core->leader(), ",term=", core->term(),
+           ",commit=", core->commit_index(), ",applied=", core->applied_index(),
            ",last=", core->last().index, ",status=",
            context.host.group_status(queue->group()).ok() ? "ok" : "stopped",
            "\r\n");
@@ -146,8 +145,8 @@ void Groups(Context& context, std::string* out) {
 void Keyspace(Context& context, std::string* out) {
   const Totals totals = Sum(context);
   if (totals.led_keys == 0) return;
-  Append(out, "db0:keys=", totals.led_keys,
-         ",expires=", totals.led_expiring, ",avg_ttl=0\r\n");
+  Append(out, "db0:keys=", totals.led_keys, ",expires=", totals.led_expiring,
+         ",avg_ttl=0\r\n");
 }
 
 struct Section {

@@ -79,8 +79,7 @@ void MetricsText::Sample(std::string_view labels, uint64_t value) {
   Append(&text_, " ", value, "\n");
 }
 
-void MetricsText::Samples(std::string_view labels,
-                          const Histogram& histogram) {
+void MetricsText::Samples(std::string_view labels, const Histogram& histogram) {
   const std::string_view comma = labels.empty() ? "" : ",";
   for (size_t i = 0; i <= Histogram::kBoundsUs.size(); ++i) {
     const std::string bound =

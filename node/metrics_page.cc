@@ -16,16 +16,15 @@ void One(Page& page, std::string_view name, std::string_view type,
 }
 
 // One sample for each group of which this node holds a replica.
-void PerGroup(Context& context, Page& page, std::string_view name,
-              std::string_view type, std::string_view help,
-              absl::FunctionRef<uint64_t(const GroupQueue&, const raft::Core&)>
-                  value) {
+void PerGroup(
+    Context& context, Page& page, std::string_view name, std::string_view type,
+    std::string_view help,
+    absl::FunctionRef<uint64_t(const GroupQueue&, const raft::Core&)> value) {
   page.Family(name, type, help);
   for (const auto& queue : context.router.queues()) {
     const raft::Core* core = context.host.core(queue->group());
     if (core == nullptr) continue;
-    page.Sample(Concat("group=\"", queue->group(), "\""),
-                value(*queue, *core));
+    page.Sample(Concat("group=\"", queue->group(), "\""), value(*queue, *core));
   }
 }
 
@@ -193,15 +192,14 @@ void WriteRaft(Context& context, Page& page) {
     const raft::Core* core = context.host.core(queue->group());
     if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
     for (const auto& follower : core->followers()) {
-      page.Sample(Concat("group=\"", queue->group(), "\",node=\"",
-                         follower.node, "\""),
-                  core->last().index - follower.match);
+      page.Sample(
+          Concat("group=\"", queue->group(), "\",node=\"", follower.node, "\""),
+          core->last().index - follower.match);
     }
   }
   const Metrics& metrics = context.metrics;
   One(page, "quorate_raft_leader_changes_total", "counter",
-      "Changes of a group's leader seen by this node.",
-      metrics.leader_changes);
+      "Changes of a group's leader seen by this node.", metrics.leader_changes);
   One(page, "quorate_raft_elections_total", "counter",
       "Elections begun by this node.", metrics.elections);
   One(page, "quorate_raft_suffixes_truncated_total", "counter",

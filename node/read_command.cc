@@ -1,8 +1,7 @@
 #include "node/read_command.h"
 
-#include <algorithm>
-
 #include "env/check.h"
+#include "kv/evaluate.h"
 
 namespace quorate::node {
 namespace {
@@ -12,18 +11,6 @@ using kv::Op;
 using kv::PayloadKind;
 using kv::ResultStatus;
 using kv::ResultView;
-
-// The inclusive part [start, end] of `value` as GETRANGE counts; negative from the end.
-std::string_view Range(std::string_view value, int64_t start, int64_t end) {
-  const auto size = static_cast<int64_t>(value.size());
-  if (start < 0 && end < 0 && start > end) return {};
-  if (start < 0) start = std::max<int64_t>(0, size + start);
-  if (end < 0) end = std::max<int64_t>(0, size + end);
-  end = std::min(end, size - 1);
-  if (size == 0 || start > end) return {};
-  return value.substr(static_cast<size_t>(start),
-                      static_cast<size_t>(end - start + 1));
-}
 
 ResultView Bytes(std::string_view bytes) {
   ResultView result;
@@ -50,12 +37,13 @@ ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup) {
     case Op::kGet:
       return lookup.found() ? Bytes(lookup.value) : Nil();
     case Op::kStrlen:
-      return Integer(
-          lookup.found() ? static_cast<int64_t>(lookup.value.size()) : 0);
+      return Integer(lookup.found() ? static_cast<int64_t>(lookup.value.size())
+                                    : 0);
     case Op::kGetRange:
-      return Bytes(lookup.found() ? Range(lookup.value, spec.numbers[0],
-                                          spec.numbers[1])
-                                  : std::string_view());
+      return Bytes(
+          lookup.found()
+              ? kv::ValueRange(lookup.value, spec.numbers[0], spec.numbers[1])
+              : std::string_view());
     case Op::kExpireTime:
       if (!lookup.found()) return Integer(-2);
       return Integer(lookup.expire_at_ms == 0 ? -1 : lookup.expire_at_ms);
@@ -79,8 +67,7 @@ bool CountExisting(const kv::Store& store, const kv::CommandSpec& spec,
 }
 
 bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
-             WallTime due_by,
-             absl::FunctionRef<void(const ResultView&)> done) {
+             WallTime due_by, absl::FunctionRef<void(const ResultView&)> done) {
   kv::ResultBuilder builder(kv::Version{});
   builder.BeginArray(ResultView{},
                      static_cast<uint32_t>(spec.arguments.size()));

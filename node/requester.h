@@ -23,7 +23,7 @@ struct Failure {
     kNoLeader,    // Waited in vain for a leader; certainly not executed.
     kOverloaded,  // Too many requests wait already; certainly not executed.
     kUnknown,     // It may have been executed, or may yet be.
-    kRefused,     // The node cannot execute it (stopped, fenced); certainly not executed.
+    kRefused,  // The node cannot execute it (stopped, fenced); certainly not executed.
   } kind = Kind::kUnknown;
   Slot slot;
   GroupId group;

@@ -146,7 +146,7 @@ void RespSession::WriteHello(Arguments request, RespWriter& reply) {
   hello.Bulk("cluster");
   hello.Bulk("role");
   hello.Bulk(context_.topology.self().master == NodeId() ? "master"
-                                                          : "replica");
+                                                         : "replica");
   hello.Bulk("modules");
   hello.Array(0);
   reply.Raw(text);
@@ -169,15 +169,15 @@ std::string RespSession::Describe() const {
   if (in_transaction_) flags += "x";
   if (readonly_) flags += "r";
   if (flags.empty()) flags = "N";
-  return Concat("id=", client_.id(), " addr=", client_.peer_address(),
-                " laddr=", context_.config.self().resp, " fd=-1 name=", name_,
-                " age=", age, " idle=", idle, " flags=", flags,
-                " db=0 sub=0 psub=0 ssub=0 multi=",
-                in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1,
-                " qbuf=", parser_.unparsed_bytes(),
-                " obl=", client_.unsent_bytes(), " events=r cmd=",
-                last_command_, " user=default redir=-1 resp=", version_,
-                " lib-name=", library_name_, " lib-ver=", library_version_);
+  return Concat(
+      "id=", client_.id(), " addr=", client_.peer_address(),
+      " laddr=", context_.config.self().resp, " fd=-1 name=", name_,
+      " age=", age, " idle=", idle, " flags=", flags,
+      " db=0 sub=0 psub=0 ssub=0 multi=",
+      in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1,
+      " qbuf=", parser_.unparsed_bytes(), " obl=", client_.unsent_bytes(),
+      " events=r cmd=", last_command_, " user=default redir=-1 resp=", version_,
+      " lib-name=", library_name_, " lib-ver=", library_version_);
 }
 
 void RespSession::WriteClient(const CommandSpec& row, Arguments request,
@@ -198,9 +198,9 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
             Concat("ERR Unrecognized option '", request[2], "'"));
       }
       if (!IsPlainName(request[3])) {
-        return reply.Error(Concat(
-            "ERR ", Lower(request[2]),
-            " cannot contain spaces, newlines or special characters."));
+        return reply.Error(
+            Concat("ERR ", Lower(request[2]),
+                   " cannot contain spaces, newlines or special characters."));
       }
       (is_name ? library_name_ : library_version_) = request[3];
       return reply.Ok();
@@ -210,8 +210,7 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
     case CommandId::kClientList: {
       std::string text;
       for (Client* client : context_.resp_clients.All()) {
-        Append(&text,
-               static_cast<RespSession&>(client->protocol()).Describe(),
+        Append(&text, static_cast<RespSession&>(client->protocol()).Describe(),
                "\n");
       }
       return reply.Verbatim(text);
@@ -297,19 +296,17 @@ RespSession::Taken RespSession::Session(const CommandSpec& row) {
   const uint64_t bits = context_.env.random.Bits(
       "node.session",
       Mix64(static_cast<uint64_t>(now.wall.earliest.ns())) ^
-          static_cast<uint64_t>(now.mono.ns()) ^
-          context_.host.store().value(),
+          static_cast<uint64_t>(now.mono.ns()) ^ context_.host.store().value(),
       context_.draws++);
   ReplyNow(row.id, [&](RespWriter& reply) {
-    reply.Bulk(kv::FormatSessionToken(
-        kv::MakeSessionToken(bits, now.wall.earliest)));
+    reply.Bulk(
+        kv::FormatSessionToken(kv::MakeSessionToken(bits, now.wall.earliest)));
   });
   return Taken::kDone;
 }
 
 // QUORATE.DO session sequence floor command …
-RespSession::Taken RespSession::Do(const CommandSpec& row,
-                                   Arguments request) {
+RespSession::Taken RespSession::Do(const CommandSpec& row, Arguments request) {
   const auto token = kv::ParseSessionToken(request[1]);
   uint64_t sequence;
   uint64_t floor;
@@ -332,9 +329,9 @@ RespSession::Taken RespSession::Do(const CommandSpec& row,
     ReplyError(row.id, "ERR only commands on keys run in a session");
     return Taken::kDone;
   }
-  return HandleKeys(*lookup.spec, inner,
-                    kv::SessionStamp{*token, kv::Sequence(sequence),
-                                     kv::Sequence(floor)});
+  return HandleKeys(
+      *lookup.spec, inner,
+      kv::SessionStamp{*token, kv::Sequence(sequence), kv::Sequence(floor)});
 }
 
 // QUORATE.APPLY group batch
@@ -349,14 +346,13 @@ RespSession::Taken RespSession::Apply(const CommandSpec& row,
     return Taken::kDone;
   }
   const uint64_t token = Expect(row.id, Shape::kBulk);
-  queue->ApplyForPeer(
-      Buffer::Copy(request[2]), [this, token](PeerResult result) {
-        Pending& pending = PendingOf(token);
-        WritePeerResult(result, &pending.reply);
-        Account(pending.command, context_.MonoNow() - pending.begun,
-                pending.reply);
-        Finish(pending);
-      });
+  queue->ApplyForPeer(Buffer::Copy(request[2]), [this,
+                                                 token](PeerResult result) {
+    Pending& pending = PendingOf(token);
+    WritePeerResult(result, &pending.reply);
+    Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+    Finish(pending);
+  });
   return Taken::kDone;
 }
 

@@ -64,8 +64,7 @@ void RespSession::WriteKeys(std::string_view pattern, RespWriter& reply) {
     kv::ScanStep step;
     do {
       step = store->Scan(slot, step.next, context_.config.limits.scan_keys,
-                         due_by,
-                         [&](std::string_view key, const kv::Lookup&) {
+                         due_by, [&](std::string_view key, const kv::Lookup&) {
                            if (GlobMatch(pattern, key)) keys.emplace_back(key);
                          });
     } while (!step.done);

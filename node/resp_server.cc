@@ -63,10 +63,10 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
 void ConfigGet(const Config& config, Arguments patterns, RespWriter& reply) {
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [name, value] : AllParameters(config)) {
-    const bool matches = std::any_of(
-        patterns.begin(), patterns.end(), [&](std::string_view pattern) {
-          return GlobMatch(Lower(pattern), name);
-        });
+    const bool matches = std::any_of(patterns.begin(), patterns.end(),
+                                     [&](std::string_view pattern) {
+                                       return GlobMatch(Lower(pattern), name);
+                                     });
     if (matches) found.emplace_back(std::move(name), std::move(value));
   }
   reply.Map(found.size());
@@ -92,13 +92,14 @@ void ConfigSet(const Config& config, Arguments pairs, RespWriter& reply) {
         std::any_of(own.begin(), own.end(),
                     [&](const auto& pair) { return pair.first == name; });
     if (fixed) {
-      return reply.Error(Concat("ERR CONFIG SET failed (possibly related to "
-                                "argument '",
-                                name, "') - can't set immutable config"));
+      return reply.Error(
+          Concat("ERR CONFIG SET failed (possibly related to "
+                 "argument '",
+                 name, "') - can't set immutable config"));
     }
-    return reply.Error(Concat(
-        "ERR Unknown option or number of arguments for CONFIG SET - '",
-        pairs[i], "'"));
+    return reply.Error(
+        Concat("ERR Unknown option or number of arguments for CONFIG SET - '",
+               pairs[i], "'"));
   }
   reply.Ok();
 }

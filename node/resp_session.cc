@@ -83,8 +83,7 @@ void RespSession::Process() {
   if (!stalled_.empty() && !Stopped()) {
     const std::vector<std::string> stalled = std::move(stalled_);
     stalled_.clear();
-    const std::vector<std::string_view> request(stalled.begin(),
-                                                stalled.end());
+    const std::vector<std::string_view> request(stalled.begin(), stalled.end());
     if (Handle(request) == Taken::kBlocked) stalled_ = stalled;
   }
   while (stalled_.empty() && !Stopped()) {
@@ -211,13 +210,13 @@ bool RespSession::ServeStale(const CommandSpec& row,
     return false;
   }
   ++context_.metrics.stale_reads;
-  return EvaluateRead(
-      *store, command.specs[0], WallTime::Min(),
-      [&](const kv::ResultView& result) {
-        ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.shape, result, context_.UnixMs(), reply);
-        });
-      });
+  return EvaluateRead(*store, command.specs[0], WallTime::Min(),
+                      [&](const kv::ResultView& result) {
+                        ReplyNow(row.id, [&](RespWriter& reply) {
+                          WriteResult(command.shape, result, context_.UnixMs(),
+                                      reply);
+                        });
+                      });
 }
 
 RespSession::Taken RespSession::Submit(

@@ -73,9 +73,10 @@ class RespSession final : public Protocol, public Requester {
     CommandId command;
     Shape shape = Shape::kBulk;
     bool ready = false;
-    bool silent = false;     // CLIENT REPLY OFF or SKIP.
-    bool watch = false;      // The result goes to OnWatched.
-    uint32_t parts = 1;      // Answers still to come (FLUSHALL: one for each range).
+    bool silent = false;  // CLIENT REPLY OFF or SKIP.
+    bool watch = false;   // The result goes to OnWatched.
+    uint32_t parts =
+        1;  // Answers still to come (FLUSHALL: one for each range).
     MonoTime begun;
     std::string reply;
     std::unique_ptr<Transaction> transaction;
@@ -128,8 +129,7 @@ class RespSession final : public Protocol, public Requester {
                         const kv::ResultView& result, RespWriter& reply);
   void OnWatched(const kv::ResultView& result);
   // Commands that may stand in a transaction although they touch no key.
-  bool WriteLocal(const CommandSpec& row, Arguments request,
-                  RespWriter& reply);
+  bool WriteLocal(const CommandSpec& row, Arguments request, RespWriter& reply);
 
   // ---- Connection, keyspace, server, cluster: each answers at once.
   bool WriteConnection(const CommandSpec& row, Arguments request,

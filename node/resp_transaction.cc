@@ -44,8 +44,7 @@ void RespSession::ForgetTransaction() {
   watched_.clear();
 }
 
-std::string RespSession::QueueError(const CommandSpec& row,
-                                    Arguments request) {
+std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
   if (row.Has(kNoMulti) || row.id == CommandId::kFlushall ||
       row.id == CommandId::kFlushdb || row.id == CommandId::kQuorateSession) {
     return "ERR Command not allowed inside a transaction";
@@ -117,8 +116,7 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
     watched_.push_back({std::string(spec.arguments[0]), slot, {}});
   }
   const Ask ask = {this, token, redirects()};
-  if (queue.AddAtomic(ask, slot, std::nullopt, specs) ==
-      Admission::kAccepted) {
+  if (queue.AddAtomic(ask, slot, std::nullopt, specs) == Admission::kAccepted) {
     return Taken::kDone;
   }
   watched_.resize(known);
@@ -129,13 +127,13 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
 void RespSession::OnWatched(const kv::ResultView& result) {
   // Nothing else ran on this connection since: the newest watched keys are these.
   kv::ResultReader nested = kv::ResultReader::Nested(result);
-  size_t i = watched_.size() - std::min<size_t>(watched_.size(), nested.count());
+  size_t i =
+      watched_.size() - std::min<size_t>(watched_.size(), nested.count());
   for (; !nested.done(); ++i) {
     const kv::ResultView value = nested.Next();
     if (i < watched_.size()) {
-      watched_[i].version = value.kind == kv::PayloadKind::kBytes
-                                ? value.version
-                                : kv::Version{};
+      watched_[i].version =
+          value.kind == kv::PayloadKind::kBytes ? value.version : kv::Version{};
     }
   }
 }
@@ -213,8 +211,7 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
   PendingOf(token).transaction = std::move(transaction);
   const Ask ask = {this, token, redirects()};
   if (context_.router.QueueOf(*slot).AddAtomic(ask, *slot, std::nullopt,
-                                               specs) ==
-      Admission::kBlocked) {
+                                               specs) == Admission::kBlocked) {
     Unexpect();
     return Taken::kBlocked;
   }

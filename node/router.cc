@@ -50,10 +50,9 @@ void Router::ForgetBlocked(const Requester* requester) {
 }
 
 bool Router::idle() const {
-  return std::all_of(
-      queues_.begin(), queues_.end(), [](const auto& queue) {
-        return queue->waiting_requests() == 0 && queue->inflight() == 0;
-      });
+  return std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
+    return queue->waiting_requests() == 0 && queue->inflight() == 0;
+  });
 }
 
 void Router::Wake(size_t index) {

@@ -59,8 +59,8 @@ raft::Configuration Founding(const Config& config,
   for (const NodeId node : group.non_voters) {
     founding.learners.push_back({node, {}});
   }
-  founding.hash_key = Random(config.cluster.value())
-                          .Bits("node.hash_key", group.id.value(), 0);
+  founding.hash_key =
+      Random(config.cluster.value()).Bits("node.hash_key", group.id.value(), 0);
   return founding;
 }
 
@@ -107,17 +107,20 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         config_(config),
         map_(MakeMap(config_)),
         observer_(observer),
-        host_(env, MakeHostOptions(config_, map_),
-              [this](GroupId group, const raft::Configuration& founding) {
-                return MakeStore(group, founding);
-              },
-              this),
+        host_(
+            env, MakeHostOptions(config_, map_),
+            [this](GroupId group, const raft::Configuration& founding) {
+              return MakeStore(group, founding);
+            },
+            this),
         router_(env, host_, config_, map_),
         topology_(config_, map_, router_),
         resp_clients_(env, config_, metrics_),
         http_clients_(env, config_, metrics_),
-        context_{env,           config_,       map_,     host_,
-                 router_,       topology_,     metrics_, resp_clients_,
+        context_{env,           config_,
+                 map_,          host_,
+                 router_,       topology_,
+                 metrics_,      resp_clients_,
                  http_clients_, env.loop.ReadClock().mono},
         make_resp_([this](Client& client) {
           return std::make_unique<RespSession>(context_, client);
@@ -152,9 +155,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return static_cast<const kv::Store*>(host_.state_machine(group));
   }
   const Metrics& metrics() const override { return metrics_; }
-  std::string MetricsText() const override {
-    return MetricsPage(context_);
-  }
+  std::string MetricsText() const override { return MetricsPage(context_); }
   std::string resp_address() const override {
     return resp_listener_ == nullptr ? "" : resp_listener_->address();
   }

@@ -80,9 +80,9 @@ void Topology::Refresh() {
     if (!groups.empty()) node.master = LeaderOf(groups.front());
     if (node.master == node.config->id) node.master = NodeId();
   }
-  for (std::string* text : {&slots_replies_[0], &slots_replies_[1],
-                            &shards_replies_[0], &shards_replies_[1],
-                            &nodes_text_}) {
+  for (std::string* text :
+       {&slots_replies_[0], &slots_replies_[1], &shards_replies_[0],
+        &shards_replies_[1], &nodes_text_}) {
     text->clear();
   }
 }
@@ -220,9 +220,9 @@ std::string Topology::MakeNodesText() const {
       if (!master && other.config->id == node.master) master_id = other.id;
     }
     Append(&text, node.id, ' ', address.host, ':', address.port, '@',
-           SplitAddress(node.config->peer).port, ' ',
-           myself ? "myself," : "", master ? "master" : "slave", ' ',
-           master_id, " 0 0 ", node.config->id, " connected");
+           SplitAddress(node.config->peer).port, ' ', myself ? "myself," : "",
+           master ? "master" : "slave", ' ', master_id, " 0 0 ",
+           node.config->id, " connected");
     for (const SlotRange& range : node.slots) {
       Append(&text, ' ', range.first);
       if (range.first != range.last) Append(&text, '-', range.last);

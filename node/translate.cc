@@ -102,8 +102,8 @@ void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
     if (!at.has_value()) return;
     spec.expire_at_ms = at;
   }
-  out->shape = (spec.flags & kv::kReturnOld) != 0 ? Shape::kOldValue
-                                                  : Shape::kOkOrNull;
+  out->shape =
+      (spec.flags & kv::kReturnOld) != 0 ? Shape::kOldValue : Shape::kOkOrNull;
 }
 
 // SETEX key seconds value, PSETEX key milliseconds value.
@@ -114,8 +114,8 @@ void TranslateSetex(const CommandSpec& row, Arguments request, int64_t now_ms,
   out->storage = {request[1], request[3]};
   spec.arguments = out->storage;
   spec.expire_at_ms =
-      ParseExpiry(row, request[2], {row.id == CommandId::kSetex, false},
-                  now_ms, &out->error);
+      ParseExpiry(row, request[2], {row.id == CommandId::kSetex, false}, now_ms,
+                  &out->error);
   out->shape = Shape::kStatusOk;
 }
 
@@ -208,8 +208,7 @@ void TranslateExpire(const CommandSpec& row, Arguments request, int64_t now_ms,
   spec.expire_at_ms = AtLeastOne(when);
 }
 
-void TranslateIncr(const CommandSpec& row, Arguments request,
-                   Translated* out) {
+void TranslateIncr(const CommandSpec& row, Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kIncrBy;
   spec.arguments = request.subspan(1, 1);
@@ -307,7 +306,7 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
     case CommandId::kMemoryUsage:
       out->specs[0].op = Op::kGet;
       out->specs[0].arguments = request.subspan(2, 1);
-      out->shape = row.id == CommandId::kObjectEncoding ? Shape::kEncoding
+      out->shape = row.id == CommandId::kObjectEncoding   ? Shape::kEncoding
                    : row.id == CommandId::kObjectRefcount ? Shape::kRefcount
                                                           : Shape::kMemory;
       return;
@@ -321,8 +320,8 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
   out->specs[0].arguments = request.subspan(1);
   out->shape = plain->shape;
   if (plain->op == Op::kMSet && request.size() % 2 == 0) {
-    out->error = Concat("ERR wrong number of arguments for '", row.name,
-                        "' command");
+    out->error =
+        Concat("ERR wrong number of arguments for '", row.name, "' command");
   }
 }
 
@@ -459,8 +458,7 @@ void WriteResult(Shape shape, const kv::ResultView& result, int64_t now_ms,
     case Shape::kStatusOk:
       return reply.Ok();
     case Shape::kOkOrNull:
-      return result.status == kv::ResultStatus::kOk ? reply.Ok()
-                                                    : reply.Null();
+      return result.status == kv::ResultStatus::kOk ? reply.Ok() : reply.Null();
     case Shape::kWroteInteger:
       return reply.Integer(result.status == kv::ResultStatus::kOk ? 1 : 0);
     case Shape::kArray:

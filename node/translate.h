@@ -19,20 +19,20 @@ namespace quorate::node {
 
 // How a result is written.
 enum class Shape : uint8_t {
-  kBulk,           // Bytes or null.
+  kBulk,  // Bytes or null.
   kInteger,
-  kStatusOk,       // +OK whatever was done.
-  kOkOrNull,       // +OK if it wrote, else null.
-  kOldValue,       // The old value or null.
-  kWroteInteger,   // 1 if it wrote, else 0.
-  kArray,          // Bytes or null each.
+  kStatusOk,      // +OK whatever was done.
+  kOkOrNull,      // +OK if it wrote, else null.
+  kOldValue,      // The old value or null.
+  kWroteInteger,  // 1 if it wrote, else 0.
+  kArray,         // Bytes or null each.
   kTtlSeconds,
   kTtlMs,
   kExpireTimeSeconds,
-  kType,           // +string or +none.
-  kEncoding,       // OBJECT ENCODING.
-  kRefcount,       // OBJECT REFCOUNT.
-  kMemory,         // MEMORY USAGE.
+  kType,             // +string or +none.
+  kEncoding,         // OBJECT ENCODING.
+  kRefcount,         // OBJECT REFCOUNT.
+  kMemory,           // MEMORY USAGE.
   kBulkThenIgnored,  // Of two results, the first as kBulk (GETEX).
 };
 
