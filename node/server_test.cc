@@ -1,0 +1,32 @@
+// One server, end to end in the simulated world: bytes in, bytes out.
+#include "node/server.h"
+
+#include "gtest/gtest.h"
+#include "node/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+TEST(Server_OneNode, SetThenGet_Answers) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"PING"}), "+PONG\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$3\r\nbar\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "nope"}), "$-1\r\n");
+}
+
+TEST(Server_ThreeNodes, Follower_SendsClientsToTheLeader) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto follower = cluster.ConnectResp((leader + 1) % 3);
+  auto client = cluster.ConnectResp(leader);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*follower, {"GET", "foo"}),
+            "-MOVED 12182 " + cluster.config(leader).listen.resp + "\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node
