@@ -108,7 +108,8 @@ void EventLoop::DrainReady(Duration wait_max) {
     timers_.pop_back();
   }
   Duration wait = wait_max;
-  if (!deferred_.empty()) {
+  if (!deferred_.empty() || HasPosted()) {
+    // The wake-up of what was posted may have been handled in the turn before.
     wait = Nanoseconds(0);
   } else if (!timers_.empty()) {
     wait = std::min(wait, timers_.front().deadline - Clock::ReadMono());
@@ -165,6 +166,11 @@ void EventLoop::Post(env::Callback callback) {
   }
   // An empty handler only ends the wait of the next turn.
   if (was_empty) asio::post(asio_->context, [] {});
+}
+
+bool EventLoop::HasPosted() {
+  const std::lock_guard<std::mutex> lock(asio_->mutex);
+  return !asio_->posted.empty();
 }
 
 void EventLoop::RunPosted() {

@@ -84,6 +84,7 @@ class EventLoop final : public env::Loop {
   struct Asio;
 
   void DrainReady(Duration wait_max);
+  bool HasPosted();
   void RunPosted();
   void FireTimers();
   void RunDeferred();

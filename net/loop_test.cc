@@ -159,6 +159,21 @@ TEST(EventLoop, Post_FromAnotherThread_WakesTheLoop) {
   other.join();
 }
 
+// The second handler runs after the turn has looked for posted callbacks, and the wake-up of what it posts is handled in
+// the same turn: the next one must not wait for another.
+TEST(EventLoop, Post_LateInATurn_IsNotLeftWaiting) {
+  EventLoop loop;
+  bool ran = false;
+  boost::asio::post(loop.context(), [] {});
+  boost::asio::post(loop.context(), [&] { loop.Post([&] { ran = true; }); });
+  loop.RunTurn(Seconds(3600));
+  EXPECT_FALSE(ran);
+  const MonoTime before = Clock::ReadMono();
+  loop.RunTurn(Seconds(5));
+  EXPECT_TRUE(ran);
+  EXPECT_LT(Clock::ReadMono() - before, Seconds(5));
+}
+
 TEST(EventLoop, HandlersBeyondTheTurnsMaximum_WaitForTheNextTurn) {
   EventLoop loop;
   int ran = 0;
