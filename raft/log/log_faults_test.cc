@@ -1,6 +1,7 @@
 // The log against a slow model: random operations, crashes anywhere, the Nth disk operation failing, every bit flipped.
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,8 @@ void Issue(LogHarness& h, LogModel& model, const Random& random, uint64_t from,
 }
 
 // One life after another, each ended by a crash between or within disk operations.
-void CrashRun(uint64_t seed, sim::WorldOptions world) {
+void CrashRun(uint64_t seed, sim::WorldOptions world,
+              std::map<std::string, uint64_t>* marks) {
   world.seed = seed;
   LogHarness h(world);
   h.options().segment_bytes = 24 << 10;
@@ -77,15 +79,101 @@ void CrashRun(uint64_t seed, sim::WorldOptions world) {
         << h.world().violations().front();
   }
   EXPECT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
+  for (const auto& [mark, count] : h.world().marks()) (*marks)[mark] += count;
 }
 
 TEST(LogCrash, RandomOperationsAndCrashes_StateIsTheModelsAtOrAfterTheLastAck) {
+  std::map<std::string, uint64_t> marks;
   for (uint64_t seed = 1; seed <= 120 && !HasFailure(); ++seed) {
     sim::WorldOptions world;
     if (seed % 3 == 0) world.buggify = {.active = {1, 1}, .fire = {1, 8}};
     if (seed % 2 == 0) world.disk.jitter = {1, 2};
-    CrashRun(seed, world);
+    CrashRun(seed, world, &marks);
   }
+  // The rare branches were taken, in more than a run or two.
+  EXPECT_GT(marks["log.torn_tail_cut"], 5u);
+  EXPECT_GT(marks["log.segment_recycled"], 20u);
+  EXPECT_GT(marks["log.segment_rewritten"], 5u);
+  EXPECT_EQ(marks["log.corrupt_record_fenced"], 0u);
+}
+
+// The same with operations of RapidCheck's choosing, which shrinks what fails to a few of them.
+struct ModelStep {
+  enum class Do : uint8_t { kIssue, kWait, kCrashProcess, kCrashMachine } what;
+  ModelOperation operation;
+};
+
+void showValue(const ModelStep& step, std::ostream& out) {
+  out << "{" << static_cast<int>(step.what) << ": kind "
+      << static_cast<int>(step.operation.kind) << " group "
+      << step.operation.group << " back " << step.operation.back << " count "
+      << step.operation.count << " bytes " << step.operation.bytes << "}";
+}
+
+rc::Gen<ModelStep> AnyStep() {
+  using Kind = ModelOperation::Kind;
+  using Do = ModelStep::Do;
+  const auto kind = rc::gen::weightedElement<Kind>({{12, Kind::kAppend},
+                                                    {3, Kind::kHardState},
+                                                    {3, Kind::kBoundary},
+                                                    {1, Kind::kInstall},
+                                                    {1, Kind::kDrop}});
+  return rc::gen::build<ModelStep>(
+      rc::gen::set(&ModelStep::what,
+                   rc::gen::weightedElement<Do>({{20, Do::kIssue},
+                                                 {5, Do::kWait},
+                                                 {1, Do::kCrashProcess},
+                                                 {1, Do::kCrashMachine}})),
+      rc::gen::set(&ModelStep::operation,
+                   rc::gen::build<ModelOperation>(
+                       rc::gen::set(&ModelOperation::kind, kind),
+                       rc::gen::set(&ModelOperation::group,
+                                    rc::gen::inRange<uint32_t>(1, 4)),
+                       rc::gen::set(&ModelOperation::back,
+                                    rc::gen::inRange<uint32_t>(0, 4)),
+                       rc::gen::set(&ModelOperation::count,
+                                    rc::gen::inRange<uint32_t>(1, 5)),
+                       rc::gen::set(&ModelOperation::bytes,
+                                    rc::gen::inRange<uint32_t>(0, 3000)))));
+}
+
+RC_GTEST_PROP(LogModel, AfterAnyCrash_StateIsTheModelsAtOrAfterTheLastAck,
+              (uint64_t seed)) {
+  const auto steps = *rc::gen::scale(
+      5.0, rc::gen::container<std::vector<ModelStep>>(AnyStep()));
+  LogHarness h(seed);
+  h.options().segment_bytes = 16 << 10;
+  h.options().batch_bytes_max = 6 << 10;
+  h.Start();
+  LogModel model(&h);
+  const auto crash = [&](CrashKind kind) {
+    h.Crash(kind);
+    const absl::Status opened = h.Open();
+    RC_ASSERT(opened.ok());
+    model.Recovered();
+  };
+  for (const ModelStep& step : steps) {
+    switch (step.what) {
+      case ModelStep::Do::kIssue: {
+        env::Pending pending =
+            h.test().env().loop.Defer([&] { model.Issue(step.operation); });
+        h.world().RunFor(Microseconds(20));
+        break;
+      }
+      case ModelStep::Do::kWait:
+        h.Run();
+        RC_ASSERT(model.AllAcknowledged());
+        break;
+      case ModelStep::Do::kCrashProcess:
+        crash(CrashKind::kProcess);
+        break;
+      case ModelStep::Do::kCrashMachine:
+        crash(CrashKind::kMachine);
+        break;
+    }
+  }
+  crash(CrashKind::kMachine);
+  RC_ASSERT(!testing::Test::HasFailure());
 }
 
 // The lives of the two loops below: operations, some of them in flight together, and a restart in the middle.

@@ -1,0 +1,189 @@
+// Founding and reading a store, with every disk operation failing or cut short once.
+#include "raft/log/identity.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "raft/log/log_harness.h"
+
+namespace quorate::raft {
+namespace {
+
+using sim::CrashKind;
+
+void WriteFile(LogHarness& h, const std::string& name,
+               const std::string& contents) {
+  std::unique_ptr<env::File> file;
+  env::Pending p =
+      h.test().env().disk.Open(name, env::Disk::OpenMode::kCreateIfAbsent,
+                               [&](auto opened) { file = *std::move(opened); });
+  h.Run();
+  const Buffer bytes = Buffer::Copy(contents);
+  p = file->Write(0, absl::MakeConstSpan(&bytes, 1), env::Durability::kDurable,
+                  [](absl::Status status) { EXPECT_TRUE(status.ok()); });
+  h.Run();
+}
+
+bool Says(const absl::Status& status, const std::string& what) {
+  return std::string(status.message()).find(what) != std::string::npos;
+}
+
+TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  for (CrashKind kind : {CrashKind::kMachine, CrashKind::kProcess}) {
+    h.Crash(kind);
+    const auto identity = h.ReadIdentity();
+    ASSERT_TRUE(identity.ok()) << identity.status();
+    EXPECT_EQ(*identity,
+              (StoreIdentity{kTestCluster, kTestNode, h.options().store}));
+  }
+  EXPECT_NE(h.options().store, StoreIncarnation());
+}
+
+TEST(Identity, EmptyDirectory_IsNotAStore) {
+  LogHarness h;
+  const absl::Status status = h.ReadIdentity().status();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_TRUE(Says(status, "bootstrap")) << status;
+}
+
+TEST(Identity, FoundedTwice_IsRefused) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  const StoreIncarnation store = h.options().store;
+  EXPECT_TRUE(absl::IsAlreadyExists(h.Found()));
+  EXPECT_EQ(h.ReadIdentity()->store, store);
+}
+
+TEST(Identity, WipedAndFoundedAgain_IsAnotherStore) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  const StoreIncarnation store = h.options().store;
+  h.world().Crash(h.test().machine(), CrashKind::kMachine);
+  h.world().WipeDisk(h.test().machine());
+  h.Reboot();
+  ASSERT_TRUE(h.Found().ok());
+  EXPECT_NE(h.options().store, store);
+}
+
+TEST(Identity, AnotherClusterOrNode_IsNamed) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  absl::Status status = h.ReadIdentity(ClusterId(4711)).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_TRUE(Says(status, "4711")) << status;
+  status = h.ReadIdentity(kTestCluster, NodeId(42)).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_TRUE(Says(status, "node 1") && Says(status, "node 42")) << status;
+}
+
+TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorFounded) {
+  LogHarness h;
+  WriteFile(h, "somebody-elses", "data");
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.ReadIdentity().status()));
+  const absl::Status status = h.Found();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_TRUE(Says(status, "somebody-elses")) << status;
+}
+
+TEST(Identity, LostIdentityOfAUsedStore_IsNotFoundedOver) {
+  LogHarness h;
+  h.Start();
+  for (uint64_t i = 1; i < 50; ++i) {
+    ASSERT_TRUE(
+        h.Append(TestGroup(1), {TestEntry(1, i, std::string(4000, 'x'))}).ok());
+  }
+  env::Pending p = h.test().env().disk.Remove("identity", [](absl::Status) {});
+  h.Run();
+  h.Crash(CrashKind::kProcess);
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.ReadIdentity().status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.Found()));
+}
+
+TEST(Identity, DamagedFile_IsDataLoss) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  const size_t size = h.ReadFile("identity").size();
+  for (uint64_t i = 0; i < size; ++i) {
+    ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), "identity", i, 2));
+    const absl::Status status = h.ReadIdentity().status();
+    // A flipped version looks like another version.
+    EXPECT_TRUE(absl::IsDataLoss(status) ||
+                (i == 8 && absl::IsFailedPrecondition(status)))
+        << i << " " << status;
+    ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), "identity", i, 2));
+  }
+  EXPECT_TRUE(h.ReadIdentity().ok());
+}
+
+TEST(Identity, LockedDirectory_IsUnavailable) {
+  LogHarness h;
+  ASSERT_TRUE(h.Found().ok());
+  const sim::MachineId other = h.world().AddMachine(
+      {.name = "other", .shares_disk_with = h.test().machine()});
+  h.world().Start(other, nullptr);
+  absl::Status status;
+  auto operation =
+      ReadStore(h.world().env(other), kTestCluster, kTestNode,
+                [&](auto identity) { status = identity.status(); });
+  h.Run();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+TEST(IdentityFailNth, AnyOperationOfAFounding_IsReportedAndCanBeRepeated) {
+  for (const bool persistent : {false, true}) {
+    for (uint64_t n = 1;; ++n) {
+      SCOPED_TRACE(n);
+      ASSERT_LT(n, 100u);
+      LogHarness h;
+      h.world().FailDiskOperation(
+          h.test().machine(), sim::World::DiskOperation::kAny, n, persistent);
+      const absl::Status status = h.Found();
+      if (status.ok()) {
+        EXPECT_GT(n, 8u);
+        break;
+      }
+      EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+      h.world().HealDisk(h.test().machine());
+      h.Crash(CrashKind::kMachine);
+      // A store, or none: never something between.
+      const auto identity = h.ReadIdentity();
+      if (identity.ok()) {
+        h.options().store = identity->store;
+      } else {
+        ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
+        ASSERT_TRUE(h.Found().ok());
+      }
+      ASSERT_TRUE(h.Open().ok());
+    }
+  }
+}
+
+TEST(IdentityCrashNth, AnyOperationOfAFounding_LeavesAStoreOrNone) {
+  for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      for (uint64_t n = 1;; ++n) {
+        SCOPED_TRACE(n);
+        ASSERT_LT(n, 100u);
+        LogHarness h(seed);
+        h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
+        const absl::Status status = h.Found();
+        if (h.running()) break;
+        EXPECT_FALSE(status.ok());
+        h.Reboot();
+        const auto identity = h.ReadIdentity();
+        if (identity.ok()) {
+          h.options().store = identity->store;
+        } else {
+          ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
+          ASSERT_TRUE(h.Found().ok());
+        }
+        ASSERT_TRUE(h.Open().ok());
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quorate::raft

@@ -1,0 +1,428 @@
+// Snapshots: written, received, read, replaced; with errors and crashes at every disk operation.
+#include "raft/log/snapshot_store.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "raft/log/log_harness.h"
+#include "raft/log/snapshot_format.h"
+
+namespace quorate::raft {
+namespace {
+
+using sim::CrashKind;
+
+const GroupKey kGroup = TestGroup(1);
+
+SnapshotDescriptor At(uint64_t term, uint64_t index) {
+  SnapshotDescriptor descriptor;
+  descriptor.position = {Term(term), Index(index)};
+  descriptor.log_time = WallTime(static_cast<int64_t>(index));
+  descriptor.configuration.voters = {{NodeId(1), StoreIncarnation(1)}};
+  return descriptor;
+}
+
+std::string Data(uint64_t index, size_t size) {
+  std::string data(size, '\0');
+  for (size_t i = 0; i < size; ++i) {
+    data[i] = static_cast<char>(index * 31 + i * 7 + i / 1000);
+  }
+  return data;
+}
+
+SnapshotDescriptor Described(uint64_t index, const std::string& data) {
+  SnapshotDescriptor descriptor = At(1, index);
+  SnapshotChecksums checksums(kGroup, descriptor.position);
+  checksums.Add(data);
+  descriptor.size_bytes = checksums.size_bytes();
+  descriptor.crc32c = checksums.crc32c();
+  return descriptor;
+}
+
+// Calls that wait for their end, over a LogHarness.
+class Store {
+ public:
+  explicit Store(LogHarness* harness) : h_(*harness) {}
+
+  absl::Status Write(uint64_t index, const std::string& data,
+                     GroupKey group = kGroup) {
+    absl::Status status = h_.Wait([&](SnapshotStore::Done done) {
+      h_.snapshots()->Begin(group, At(1, index), std::move(done));
+    });
+    for (size_t at = 0; status.ok() && at < data.size(); at += 50'000) {
+      status = h_.Wait([&](SnapshotStore::Done done) {
+        h_.snapshots()->Append(group, Buffer::Copy(data.substr(at, 50'000)),
+                               std::move(done));
+      });
+    }
+    if (!status.ok()) return status;
+    absl::StatusOr<SnapshotDescriptor> finished = absl::UnknownError("");
+    h_.test().InTurn([&] {
+      h_.snapshots()->Finish(group, [&](auto result) { finished = result; });
+    });
+    if (finished.ok()) {
+      EXPECT_EQ(*finished, Described(index, data));
+    }
+    return finished.status();
+  }
+  absl::StatusOr<uint64_t> Receive(const SnapshotDescriptor& descriptor,
+                                   uint64_t offset, const std::string& chunk) {
+    absl::StatusOr<uint64_t> result = absl::UnknownError("not called");
+    h_.test().InTurn([&] {
+      h_.snapshots()->Receive(kGroup, descriptor, offset, Buffer::Copy(chunk),
+                              [&](auto received) { result = received; });
+    });
+    return result;
+  }
+  absl::Status FinishReceive(const SnapshotDescriptor& descriptor) {
+    return h_.Wait([&](SnapshotStore::Done done) {
+      h_.snapshots()->FinishReceive(kGroup, descriptor, std::move(done));
+    });
+  }
+  absl::Status ReceiveAll(uint64_t index, const std::string& data) {
+    const SnapshotDescriptor descriptor = Described(index, data);
+    for (uint64_t at = 0; at < data.size();) {
+      const auto received = Receive(descriptor, at, data.substr(at, 40'000));
+      if (!received.ok()) return received.status();
+      at = *received;
+    }
+    return FinishReceive(descriptor);
+  }
+  absl::StatusOr<std::string> Read(uint64_t index, uint64_t offset,
+                                   size_t size) {
+    absl::StatusOr<Buffer> result = absl::UnknownError("not called");
+    h_.test().InTurn([&] {
+      h_.snapshots()->Read(kGroup, At(1, index).position, offset, size,
+                           [&](auto bytes) { result = std::move(bytes); });
+    });
+    if (!result.ok()) return result.status();
+    return std::string(result->view());
+  }
+  absl::StatusOr<std::string> ReadAll(uint64_t index) {
+    std::string data;
+    while (true) {
+      const auto piece = Read(index, data.size(), 30'000);
+      if (!piece.ok()) return piece.status();
+      if (piece->empty()) return data;
+      data += *piece;
+    }
+  }
+
+ private:
+  LogHarness& h_;
+};
+
+class SnapshotStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(h_.Found().ok());
+    ASSERT_TRUE(h_.OpenSnapshots().ok());
+  }
+  void Restart(CrashKind kind) {
+    h_.Crash(kind);
+    ASSERT_TRUE(h_.OpenSnapshots().ok());
+  }
+  std::vector<std::string> Files() {
+    std::vector<std::string> names;
+    for (const auto& name : h_.world().DiskFiles(h_.test().machine())) {
+      if (name.rfind("snap-", 0) == 0) names.push_back(name);
+    }
+    return names;
+  }
+  LogHarness h_;
+  Store store_{&h_};
+};
+
+TEST_F(SnapshotStoreTest, WrittenSnapshot_SurvivesAndReadsBack) {
+  const std::string data = Data(10, 200'000);
+  ASSERT_TRUE(store_.Write(10, data).ok());
+  EXPECT_EQ(*store_.ReadAll(10), data);
+  Restart(CrashKind::kMachine);
+  ASSERT_EQ(h_.snapshots()->newest().count(kGroup), 1u);
+  EXPECT_EQ(h_.snapshots()->newest().at(kGroup), Described(10, data));
+  EXPECT_EQ(*store_.ReadAll(10), data);
+  // Anywhere, across blocks, and over the end.
+  EXPECT_EQ(*store_.Read(10, 65'530, 20), data.substr(65'530, 20));
+  EXPECT_EQ(*store_.Read(10, 199'990, 1000), data.substr(199'990));
+  EXPECT_EQ(*store_.Read(10, 200'000, 1000), "");
+  EXPECT_EQ(*store_.Read(10, ~uint64_t{0}, 1000), "");
+}
+
+TEST_F(SnapshotStoreTest, EmptySnapshot_IsASnapshot) {
+  ASSERT_TRUE(store_.Write(10, "").ok());
+  Restart(CrashKind::kMachine);
+  EXPECT_EQ(h_.snapshots()->newest().at(kGroup), Described(10, ""));
+  EXPECT_EQ(*store_.ReadAll(10), "");
+}
+
+TEST_F(SnapshotStoreTest, NewerSnapshot_ReplacesTheOlder) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
+  ASSERT_TRUE(store_.Write(20, Data(20, 1000)).ok());
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_TRUE(absl::IsNotFound(store_.Read(10, 0, 10).status()));
+  EXPECT_EQ(*store_.ReadAll(20), Data(20, 1000));
+}
+
+TEST_F(SnapshotStoreTest, OlderSnapshotThanTheNewest_IsRefused) {
+  ASSERT_TRUE(store_.Write(20, Data(20, 1000)).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_.Write(10, Data(10, 1000))));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(store_.ReceiveAll(10, Data(10, 1000))));
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_EQ(h_.snapshots()->newest().at(kGroup).position.index, Index(20));
+}
+
+TEST_F(SnapshotStoreTest, Abandoned_LeavesNothing) {
+  ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                  h_.snapshots()->Begin(kGroup, At(1, 5), std::move(done));
+                }).ok());
+  h_.test().InTurn([&] {
+    h_.snapshots()->Append(kGroup, Buffer::Copy("x"),
+                           [](absl::Status) { ADD_FAILURE(); });
+    h_.snapshots()->Abandon(kGroup);
+  });
+  EXPECT_TRUE(Files().empty());
+  EXPECT_TRUE(absl::IsFailedPrecondition(h_.Wait([&](SnapshotStore::Done done) {
+    h_.snapshots()->Append(kGroup, Buffer::Copy("x"), std::move(done));
+  })));
+  EXPECT_TRUE(store_.Write(5, Data(5, 70'000)).ok());
+}
+
+TEST_F(SnapshotStoreTest, StagingFiles_AreRemovedAtOpen) {
+  ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                  h_.snapshots()->Begin(kGroup, At(1, 5), std::move(done));
+                }).ok());
+  ASSERT_TRUE(store_.Receive(Described(9, Data(9, 1000)), 0, "abc").ok());
+  EXPECT_EQ(Files().size(), 2u);
+  Restart(CrashKind::kProcess);
+  EXPECT_TRUE(Files().empty());
+  EXPECT_TRUE(h_.snapshots()->newest().empty());
+}
+
+TEST_F(SnapshotStoreTest, Receiving_AnswersWhatIsThere) {
+  const std::string data = Data(30, 10'000);
+  const SnapshotDescriptor descriptor = Described(30, data);
+  EXPECT_EQ(*store_.Receive(descriptor, 500, data.substr(500, 10)), 0u);
+  EXPECT_EQ(*store_.Receive(descriptor, 0, data.substr(0, 4000)), 4000u);
+  EXPECT_EQ(*store_.Receive(descriptor, 0, data.substr(0, 4000)), 4000u);
+  EXPECT_EQ(*store_.Receive(descriptor, 5000, data.substr(5000, 10)), 4000u);
+  EXPECT_EQ(*store_.Receive(descriptor, 4000, data.substr(4000)), 10'000u);
+  EXPECT_EQ(*store_.Receive(descriptor, 10'000, ""), 10'000u);
+  ASSERT_TRUE(store_.FinishReceive(descriptor).ok());
+  EXPECT_TRUE(store_.FinishReceive(descriptor).ok()) << "asked twice";
+  Restart(CrashKind::kMachine);
+  EXPECT_EQ(*store_.ReadAll(30), data);
+}
+
+TEST_F(SnapshotStoreTest, ChunksInOneTurn_AreStoredInOrder) {
+  const std::string data = Data(30, 10'000);
+  const SnapshotDescriptor descriptor = Described(30, data);
+  std::vector<uint64_t> answers;
+  h_.test().InTurn([&] {
+    for (uint64_t at = 0; at < data.size(); at += 1000) {
+      h_.snapshots()->Receive(
+          kGroup, descriptor, at, Buffer::Copy(data.substr(at, 1000)),
+          [&](auto received) { answers.push_back(*received); });
+    }
+  });
+  ASSERT_EQ(answers.size(), 10u);
+  EXPECT_TRUE(std::is_sorted(answers.begin(), answers.end()));
+  EXPECT_EQ(answers.back(), 10'000u);
+  EXPECT_TRUE(store_.FinishReceive(descriptor).ok());
+}
+
+TEST_F(SnapshotStoreTest, AnotherDescriptor_StartsOver) {
+  const std::string data = Data(30, 1000);
+  ASSERT_EQ(*store_.Receive(Described(30, data), 0, data.substr(0, 500)), 500u);
+  const std::string newer = Data(40, 1000);
+  EXPECT_EQ(*store_.Receive(Described(40, newer), 500, newer.substr(500)), 0u);
+  EXPECT_TRUE(store_.ReceiveAll(40, newer).ok());
+  EXPECT_EQ(*store_.ReadAll(40), newer);
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(SnapshotStoreTest, WrongBytes_AreDiscarded) {
+  std::string data = Data(30, 1000);
+  const SnapshotDescriptor descriptor = Described(30, data);
+  data[77] ^= 1;
+  ASSERT_TRUE(store_.Receive(descriptor, 0, data).ok());
+  EXPECT_TRUE(absl::IsDataLoss(store_.FinishReceive(descriptor)));
+  // From the beginning, then.
+  EXPECT_EQ(*store_.Receive(descriptor, 1000, ""), 0u);
+  EXPECT_TRUE(absl::IsDataLoss(store_.FinishReceive(descriptor))) << "empty";
+  EXPECT_TRUE(h_.snapshots()->newest().empty());
+}
+
+TEST_F(SnapshotStoreTest, NonsenseFromALeader_IsRefused) {
+  SnapshotDescriptor descriptor = Described(30, Data(30, 1000));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      store_.Receive(descriptor, 900, std::string(101, 'x')).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      store_.Receive(descriptor, ~uint64_t{0}, "x").status()));
+  descriptor.configuration = {};
+  EXPECT_FALSE(store_.Receive(descriptor, 0, "x").ok());
+  EXPECT_TRUE(Files().empty());
+}
+
+TEST_F(SnapshotStoreTest, DroppedGroup_LeavesNoFile) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000), TestGroup(2)).ok());
+  ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                  h_.snapshots()->Drop(kGroup, std::move(done));
+                }).ok());
+  Restart(CrashKind::kMachine);
+  EXPECT_EQ(h_.snapshots()->newest().size(), 1u);
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(SnapshotStoreTest, AnotherStoresSnapshot_IsRefused) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
+  h_.Crash(CrashKind::kProcess);
+  h_.options().store = StoreIncarnation(777);
+  const absl::Status status = h_.OpenSnapshots();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+}
+
+TEST_F(SnapshotStoreTest, AnyBitFlipped_IsReported) {
+  const std::string data = Data(10, 3000);
+  ASSERT_TRUE(store_.Write(10, data).ok());
+  const std::string name = Files().at(0);
+  const size_t size = h_.ReadFile(name).size();
+  for (uint64_t i = 0; i < size; ++i) {
+    SCOPED_TRACE(i);
+    const int bit = static_cast<int>(i % 8);
+    h_.Crash(CrashKind::kProcess);
+    ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, i, bit));
+    ASSERT_TRUE(h_.OpenSnapshots().ok());
+    if (i < data.size()) {
+      EXPECT_TRUE(absl::IsDataLoss(store_.ReadAll(10).status()));
+    } else {
+      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup)));
+      EXPECT_TRUE(h_.snapshots()->newest().empty());
+    }
+    ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, i, bit));
+  }
+  Restart(CrashKind::kProcess);
+  EXPECT_EQ(*store_.ReadAll(10), data);
+}
+
+TEST_F(SnapshotStoreTest, DestroyedWithinACallback_CallsNothingMore) {
+  int called = 0;
+  h_.test().InTurn([&] {
+    h_.snapshots()->Begin(kGroup, At(1, 5), [&](absl::Status) {
+      ++called;
+      h_.Close();
+    });
+    h_.snapshots()->Append(kGroup, Buffer::Copy("x"),
+                           [&](absl::Status) { ++called; });
+  });
+  EXPECT_EQ(called, 1);
+}
+
+// One life: an own snapshot, a received one over it, reads.
+absl::Status Life(Store& store, uint64_t base, uint64_t* durable) {
+  absl::Status status = store.Write(base + 1, Data(base + 1, 120'000));
+  if (!status.ok()) return status;
+  *durable = base + 1;
+  const auto read = store.ReadAll(base + 1);
+  if (!read.ok()) return read.status();
+  EXPECT_EQ(*read, Data(base + 1, 120'000));
+  status = store.ReceiveAll(base + 2, Data(base + 2, 90'000));
+  if (!status.ok()) return status;
+  *durable = base + 2;
+  const auto received = store.ReadAll(base + 2);
+  if (!received.ok()) return received.status();
+  EXPECT_EQ(*received, Data(base + 2, 90'000));
+  return absl::OkStatus();
+}
+
+// What is there now is the last one that was reported durable, or a later one, whole.
+void CheckNewest(LogHarness& h, uint64_t durable) {
+  Store store(&h);
+  const auto& newest = h.snapshots()->newest();
+  const auto found = newest.find(kGroup);
+  if (found == newest.end()) {
+    EXPECT_EQ(durable, 0u) << "a durable snapshot is gone";
+    return;
+  }
+  const uint64_t index = found->second.position.index.value();
+  EXPECT_GE(index, durable);
+  const auto data = store.ReadAll(index);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(*data, Data(index, index % 2 == 1 ? 120'000 : 90'000));
+  EXPECT_TRUE(h.snapshots()->damaged().empty());
+}
+
+TEST(SnapshotFailNth, AnyOperation_IsReportedAndTheNextTryWorks) {
+  for (const bool persistent : {false, true}) {
+    for (uint64_t n = 1;; ++n) {
+      SCOPED_TRACE("operation " + std::to_string(n));
+      ASSERT_LT(n, 500u);
+      LogHarness h;
+      ASSERT_TRUE(h.Found().ok());
+      Store store(&h);
+      h.world().FailDiskOperation(
+          h.test().machine(), sim::World::DiskOperation::kAny, n, persistent);
+      uint64_t durable = 0;
+      absl::Status status = h.OpenSnapshots();
+      if (status.ok()) status = Life(store, 0, &durable);
+      h.Run();
+      const auto& faults = h.world().faults();
+      const bool injected = faults.count(sim::Fault::kDiskReadError) +
+                                faults.count(sim::Fault::kDiskWriteError) +
+                                faults.count(sim::Fault::kDiskSyncError) >
+                            0;
+      h.world().HealDisk(h.test().machine());
+      if (!status.ok()) {
+        EXPECT_TRUE(injected);
+        EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+        if (h.snapshots() != nullptr) {
+          // Nobody needs to restart for an error in a snapshot.
+          EXPECT_TRUE(Life(store, 10, &durable).ok());
+        }
+      }
+      h.Crash(CrashKind::kMachine);
+      ASSERT_TRUE(h.OpenSnapshots().ok());
+      CheckNewest(h, durable);
+      EXPECT_TRUE(h.world().violations().empty());
+      if (HasFailure()) return;
+      if (!injected) {
+        EXPECT_GT(n, 20u);
+        break;
+      }
+    }
+  }
+}
+
+TEST(SnapshotCrashNth, AnyOperation_LeavesAWholeSnapshot) {
+  for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+      for (uint64_t n = 1;; ++n) {
+        SCOPED_TRACE("operation " + std::to_string(n));
+        ASSERT_LT(n, 500u);
+        LogHarness h(seed);
+        ASSERT_TRUE(h.Found().ok());
+        Store store(&h);
+        ASSERT_TRUE(h.OpenSnapshots().ok());
+        h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
+        uint64_t durable = 0;
+        (void)Life(store, 0, &durable);
+        const bool crashed = !h.running();
+        h.Crash(kind);
+        ASSERT_TRUE(h.OpenSnapshots().ok());
+        CheckNewest(h, durable);
+        EXPECT_TRUE(Life(store, 10, &durable).ok());
+        if (HasFailure()) return;
+        if (!crashed) break;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quorate::raft
