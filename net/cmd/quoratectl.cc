@@ -1,0 +1,57 @@
+// quoratectl: asks a running cluster, and reads and writes keys.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "net/control.h"
+
+int main(int argc, char** argv) {
+  using quorate::net::ControlAnswer;
+  quorate::net::ControlOptions options;
+  int64_t timeout_ms = options.timeout.ms();
+  std::string key;
+  std::string value;
+  std::vector<std::string> keys;
+  CLI::App app(
+      "quoratectl: asks a running Quorate cluster.\n"
+      "Exit status: 0 if it worked, 1 if it did not (no such key, nobody "
+      "there, slots without a leader), 2 if the command line is wrong.");
+  app.add_option("--address", options.address, "RESP address of any node")
+      ->capture_default_str();
+  app.add_option("--timeout-ms", timeout_ms, "Patience with each node")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3'600'000));
+  app.add_flag("--json", options.json, "Print JSON");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_subcommand("status", "Nodes, and who leads which slots");
+  CLI::App* const get = app.add_subcommand("get", "Print a key's value");
+  get->add_option("key", key)->required();
+  CLI::App* const set = app.add_subcommand("set", "Set a key");
+  set->add_option("key", key)->required();
+  set->add_option("value", value)->required();
+  CLI::App* const del = app.add_subcommand("del", "Delete keys");
+  del->add_option("key", keys)->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  options.timeout = quorate::Milliseconds(timeout_ms);
+  ControlAnswer answer;
+  if (get->parsed()) {
+    answer = RunGet(options, key);
+  } else if (set->parsed()) {
+    answer = RunSet(options, key, value);
+  } else if (del->parsed()) {
+    answer = RunDelete(options, keys);
+  } else {
+    answer = RunStatus(options);
+  }
+  std::fwrite(answer.out.data(), 1, answer.out.size(), stdout);
+  if (!answer.error.empty()) {
+    std::fprintf(stderr, "quoratectl: %s\n", answer.error.c_str());
+  }
+  return answer.exit_status;
+}

@@ -1,0 +1,219 @@
+#include "net/control.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "net/clock.h"
+#include "net/resp_client.h"
+
+namespace quorate::net {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFailed = 1;
+constexpr int kSlots = 16'384;
+// A request is passed on so often, then something is wrong with the cluster.
+constexpr int kRedirectsMax = 16;
+
+ControlAnswer Fail(const std::string& why) {
+  return {.error = why, .exit_status = kFailed};
+}
+
+// Goes where it is redirected, and waits for a leader within the time limit.
+absl::StatusOr<RespValue> Ask(const ControlOptions& options,
+                              const std::vector<std::string_view>& command) {
+  const MonoTime limit = Clock::ReadMono() + options.timeout;
+  std::string address = options.address;
+  for (int redirects = 0;;) {
+    auto client = RespClient::Connect(address, options.timeout);
+    if (!client.ok()) return client.status();
+    absl::StatusOr<RespValue> reply = (*client)->Call(command);
+    if (!reply.ok()) {
+      if (command.front() == "GET") return reply;
+      return absl::UnknownError(
+          absl::StrCat(std::string(reply.status().message()),
+                       "; whether the command took effect is not known"));
+    }
+    if (!reply->error()) return reply;
+    if (reply->text.starts_with("MOVED ") && ++redirects <= kRedirectsMax) {
+      address = reply->text.substr(reply->text.rfind(' ') + 1);
+      continue;
+    }
+    const bool again = reply->text.starts_with("CLUSTERDOWN") ||
+                       reply->text.starts_with("TRYAGAIN") ||
+                       reply->text.starts_with("LOADING");
+    if (!again || Clock::ReadMono() > limit) return reply;
+    usleep(50'000);
+  }
+}
+
+int SlotCount(const NodeLine& node) {
+  int count = 0;
+  for (const std::string& range : node.slots) {
+    const std::pair<std::string, std::string> ends =
+        absl::StrSplit(range, absl::MaxSplits('-', 1));
+    int first = 0;
+    int last = 0;
+    std::from_chars(ends.first.data(), ends.first.data() + ends.first.size(),
+                    first);
+    last = first;
+    if (!ends.second.empty()) {
+      std::from_chars(ends.second.data(),
+                      ends.second.data() + ends.second.size(), last);
+    }
+    count += last - first + 1;
+  }
+  return count;
+}
+
+std::string RoleOf(const NodeLine& node) {
+  std::vector<std::string> words;
+  for (const auto& word : absl::StrSplit(node.flags, ',')) {
+    if (word != "myself") words.emplace_back(word);
+  }
+  return absl::StrJoin(words, ",");
+}
+
+// One line; bytes that are no UTF-8 become U+FFFD.
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string StatusJson(const std::vector<NodeLine>& nodes, int served) {
+  Json rows = Json::array();
+  for (const NodeLine& node : nodes) {
+    rows.push_back({{"id", node.id},
+                    {"address", node.address},
+                    {"role", RoleOf(node)},
+                    {"link", node.link},
+                    {"slots", node.slots}});
+  }
+  return Line({{"slots_served", served}, {"slots", kSlots}, {"nodes", rows}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
+  std::vector<NodeLine> nodes;
+  const std::string copy(text);
+  for (const auto& line : absl::StrSplit(copy, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> fields =
+        absl::StrSplit(absl::StripSuffix(line, "\r"), ' ', absl::SkipEmpty());
+    if (fields.size() < 8) {
+      return absl::DataLossError("not an answer to CLUSTER NODES");
+    }
+    NodeLine node{.id = fields[0],
+                  .address = fields[1].substr(0, fields[1].find('@')),
+                  .flags = fields[2],
+                  .link = fields[7]};
+    for (size_t i = 8; i < fields.size(); ++i) {
+      if (!fields[i].starts_with('[')) node.slots.push_back(fields[i]);
+    }
+    nodes.push_back(std::move(node));
+  }
+  std::sort(nodes.begin(), nodes.end(),
+            [](const NodeLine& a, const NodeLine& b) {
+              return a.address < b.address;
+            });
+  return nodes;
+}
+
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] + 2 - row[i].size(), ' ');
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+ControlAnswer RunStatus(const ControlOptions& options) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"CLUSTER", "NODES"});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error()) return Fail(reply->text);
+  const absl::StatusOr<std::vector<NodeLine>> nodes =
+      ParseClusterNodes(reply->text);
+  if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
+  int served = 0;
+  std::vector<std::vector<std::string>> rows = {
+      {"ADDRESS", "ROLE", "LINK", "SLOTS", "RANGES"}};
+  for (const NodeLine& node : *nodes) {
+    served += SlotCount(node);
+    rows.push_back({node.address, RoleOf(node), node.link,
+                    absl::StrCat(SlotCount(node)),
+                    absl::StrJoin(node.slots, " ")});
+  }
+  ControlAnswer answer;
+  if (options.json) {
+    answer.out = StatusJson(*nodes, served);
+  } else {
+    answer.out = FormatTable(rows) + absl::StrCat("\n", served, " of ", kSlots,
+                                                  " slots have a leader\n");
+  }
+  if (served != kSlots) answer.exit_status = kFailed;
+  return answer;
+}
+
+ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"GET", key});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error()) return Fail(reply->text);
+  const bool found = !reply->is(RespValue::Kind::kNull);
+  ControlAnswer answer{.exit_status = found ? 0 : kFailed};
+  if (options.json) {
+    Json value;
+    if (found) value = reply->text;
+    answer.out = Line({{"key", key}, {"value", value}});
+  } else if (found) {
+    answer.out = reply->text + "\n";
+  } else {
+    answer.error = "there is no key '" + key + "'";
+  }
+  return answer;
+}
+
+ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
+                     const std::string& value) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"SET", key, value});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error()) return Fail(reply->text);
+  if (!options.json) return {.out = "OK\n"};
+  return {.out = Line({{"key", key}, {"ok", true}})};
+}
+
+ControlAnswer RunDelete(const ControlOptions& options,
+                        const std::vector<std::string>& keys) {
+  int64_t deleted = 0;
+  // One by one: keys may live in different slots.
+  for (const std::string& key : keys) {
+    const absl::StatusOr<RespValue> reply = Ask(options, {"DEL", key});
+    if (!reply.ok()) return Fail(std::string(reply.status().message()));
+    if (reply->error()) return Fail(reply->text);
+    deleted += reply->integer;
+  }
+  if (options.json) return {.out = Line({{"deleted", deleted}})};
+  return {.out = absl::StrCat(deleted, "\n")};
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,59 @@
+// net/control.h: the commands of quoratectl.
+#ifndef QUORATE_NET_CONTROL_H_
+#define QUORATE_NET_CONTROL_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "env/time.h"
+
+namespace quorate::net {
+
+struct ControlOptions {
+  std::string address = "127.0.0.1:7001";
+  Duration timeout = Seconds(5);
+  bool json = false;
+};
+
+// What a command prints, and its exit status.
+struct ControlAnswer {
+  std::string out;
+  std::string error;
+  int exit_status = 0;
+};
+
+// All nodes and who leads what, as the node asked knows it. Exit status 1 if it
+// cannot be reached or slots have no leader.
+ControlAnswer RunStatus(const ControlOptions& options);
+// The value as it is; exit status 1 if there is none.
+ControlAnswer RunGet(const ControlOptions& options, const std::string& key);
+ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
+                     const std::string& value);
+// How many of the keys there were.
+ControlAnswer RunDelete(const ControlOptions& options,
+                        const std::vector<std::string>& keys);
+
+// One line of CLUSTER NODES.
+struct NodeLine {
+  std::string id;
+  std::string address;
+  std::string flags;
+  std::string link;
+  std::vector<std::string> slots;  // "0-5460", "7".
+
+  friend bool operator==(const NodeLine&, const NodeLine&) = default;
+};
+
+// kDataLoss for a line without the fields that Redis Cluster has.
+absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text);
+
+// Columns as wide as they need to be, two spaces apart; the first row is the
+// heading.
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace quorate::net
+
+#endif  // QUORATE_NET_CONTROL_H_
