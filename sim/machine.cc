@@ -34,12 +34,13 @@ Machine::~Machine() {
 }
 
 void Machine::Start(Factory factory) {
-  CHECK(!cpu_.started()) << name_ << " runs already";
   factory_ = std::move(factory);
   Restart();
 }
 
 void Machine::Restart() {
+  // A death that waits for its event comes first.
+  if (cpu_.started() && !cpu_.alive()) cpu_.Stop();
   CHECK(!cpu_.started()) << name_ << " runs already";
   ++incarnation_;
   streams_.PowerOn();

@@ -81,13 +81,15 @@ void Network::AddMachine(NodeTransport* transport) {
   for (auto& row : links_) row.resize(transports_.size());
 }
 
+void Network::Heal(Link* link) {
+  link->blocks = 0;
+  link->clogged_until = SimTime::Min();
+  link->extra_latency = Duration(0);
+}
+
 void Network::HealAll() {
   for (auto& row : links_) {
-    for (Link& link : row) {
-      link.blocks = 0;
-      link.clogged_until = SimTime::Min();
-      link.extra_latency = Duration(0);
-    }
+    for (Link& link : row) Heal(&link);
   }
 }
 

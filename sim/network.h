@@ -91,6 +91,7 @@ class Network {
   bool blocked(MachineId from, MachineId to) {
     return link(from, to).blocks > 0;
   }
+  void Heal(Link* link);
   void HealAll();
 
   void set_message_key(uint64_t (*key)(std::string_view)) {

@@ -30,8 +30,9 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
   for (env::PeerAddress& peer : peers) {
     peers_.push_back({peer.node, std::move(peer.address), MachineId(), 0});
   }
-  std::stable_sort(peers_.begin(), peers_.end(),
-            [](const Peer& a, const Peer& b) { return a.node < b.node; });
+  std::stable_sort(
+      peers_.begin(), peers_.end(),
+      [](const Peer& a, const Peer& b) { return a.node < b.node; });
   receiver_ = receiver;
   return absl::OkStatus();
 }

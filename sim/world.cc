@@ -228,6 +228,10 @@ void World::UnblockLink(MachineId from, MachineId to) {
   if (link.blocks > 0) --link.blocks;
 }
 
+void World::HealLink(MachineId from, MachineId to) {
+  network_->Heal(&network_->link(from, to));
+}
+
 void World::HealNetwork() { network_->HealAll(); }
 
 bool World::blocked(MachineId from, MachineId to) const {

@@ -174,6 +174,8 @@ class World {
   // are lost, segments are sent again).
   void BlockLink(MachineId from, MachineId to);
   void UnblockLink(MachineId from, MachineId to);
+  // Not blocked (however often it was), clogged or slow any more.
+  void HealLink(MachineId from, MachineId to);
   void HealNetwork();  // No link blocked, clogged or slow any more.
   bool blocked(MachineId from, MachineId to) const;
   // Nothing arrives on the link before `until`; then all of it does.

@@ -1,0 +1,161 @@
+// sim/schedule.h: a random schedule of faults for one run, within a budget that leaves the run recoverable.
+//
+// Swarm testing: each family of faults is on or off for the whole run, with a rate drawn for it, because faults that are all on
+// at once hide what each of them alone would show. Windows (a partition from here to there, a crash and its restart) are drawn
+// per second of virtual time, by key: removing one leaves the others as they were.
+//
+// Safety phase: everything may fail. Liveness phase: a randomly chosen majority of each group, and the clients, are healed for
+// good; every other node stays as it is, and all must finish. docs/fault-model.md tells what each fault does and when a run can
+// recover from it.
+//
+//   Schedule schedule(&world, {.nodes = …, .groups = …, .length = Seconds(60)});
+//   schedule.Begin();
+//   world.RunFor(Seconds(60));
+//   schedule.BeginLiveness();
+//   … run until everything is done, within a bound.
+#ifndef QUORATE_SIM_SCHEDULE_H_
+#define QUORATE_SIM_SCHEDULE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/functional/any_invocable.h"
+#include "sim/world.h"
+
+namespace quorate::sim {
+
+enum class FaultFamily : uint8_t {
+  kDelay,  // Message jitter and spikes, slow links.
+  kLoss,
+  kDuplication,  // Duplicates, reordering, replay of old messages.
+  kCorruption,   // Bit flips on the wire.
+  kPartition,
+  kClog,
+  kStreams,  // Splits, resets, lost tails, refused and hanging connects.
+  kProcessCrash,
+  kMachineCrash,
+  kPause,  // Pauses and slow turns.
+  kDiskSlow,
+  kDiskError,
+  kDiskFull,
+  kDiskRot,
+  kClock,
+  kBuggify,
+};
+inline constexpr size_t kFaultFamilies =
+    static_cast<size_t>(FaultFamily::kBuggify) + 1;
+std::string_view FaultFamilyName(FaultFamily family);
+
+struct ScheduleOptions {
+  // The machines that faults may hit.
+  std::vector<MachineId> nodes;
+  std::vector<MachineId> clients{};
+  // The voting replicas of each group: what must keep a majority.
+  std::vector<std::vector<MachineId>> groups{};
+  Duration length = Seconds(60);  // Of the safety phase.
+  // A family that is never on.
+  std::vector<FaultFamily> without{};
+  // How likely each other family is on.
+  Ratio family_on{1, 2};
+  // How many leading bytes of a file may rot such that the damage can be told from a torn tail: what recovery cannot detect no
+  // protocol survives. Null: nothing rots.
+  absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> rot_limit{};
+};
+
+class Schedule {
+ public:
+  Schedule(World* world, ScheduleOptions options);
+  Schedule(const Schedule&) = delete;
+  Schedule& operator=(const Schedule&) = delete;
+
+  // Draws the families, sets the rates and plans every window. The nodes must exist; they need not run yet.
+  void Begin();
+  // Heals the core and all clients, ends the rest of the plan. Returns the core: a majority of each group.
+  std::vector<MachineId> BeginLiveness();
+  // No fault any more, on no machine: for a final comparison of all replicas. After BeginLiveness.
+  void HealAll();
+
+  bool on(FaultFamily family) const { return on_[static_cast<size_t>(family)]; }
+  // The nodes whose disks may be damaged: at most a minority of each group.
+  const std::vector<MachineId>& breakable() const { return breakable_; }
+  // The nodes on which stored bits were flipped: those may be fenced for the rest of the run.
+  const absl::btree_set<MachineId>& rotten() const { return rotten_; }
+
+  // What was done, for people and pictures, in order.
+  struct Entry {
+    SimTime time;
+    std::string what;
+  };
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  // Names one window in choices: family and second.
+  struct Window {
+    FaultFamily family;
+    uint64_t second;
+    uint64_t entity() const {
+      return static_cast<uint64_t>(family) << 32 | second;
+    }
+  };
+
+  void DrawFamilies();
+  void DrawBreakable();
+  void SetMessageRates();
+  void SetNodeRates();
+  void SetClocks();
+  void PlanWindows();
+  // Begins one window; its parts choose target, shape and length.
+  void Open(const Window& window);
+  void OpenPartition(const Window& window);
+  void OpenClog(const Window& window);
+  void OpenSlowLink(const Window& window);
+  void OpenReset(const Window& window);
+  void OpenCrash(const Window& window, CrashKind kind);
+  void OpenPause(const Window& window);
+  void OpenStall(const Window& window);
+  void OpenDiskError(const Window& window);
+  void OpenDiskFull(const Window& window);
+  void OpenRot(const Window& window);
+  void OpenClock(const Window& window);
+
+  // A ratio between 1/1000 and `most`, by steps.
+  Ratio DrawRate(FaultFamily family, uint64_t which, Ratio most);
+  uint64_t Pick(const Window& window, uint64_t which, uint64_t bound);
+  Duration Length(const Window& window, Duration least, Duration most);
+  MachineId PickNode(const Window& window);
+  bool PickBreakable(const Window& window, MachineId* node);
+  // Undoes a window's effect on `node` when it ends, unless the node is to stay as it is.
+  void After(Duration length, MachineId node, absl::AnyInvocable<void()> undo);
+  void Block(MachineId from, MachineId to,
+             std::vector<std::pair<MachineId, MachineId>>* cut);
+  void Cut(const Window& window, const char* name,
+           std::vector<std::pair<MachineId, MachineId>> cut);
+  void RestartIfDown(MachineId node);
+  // A supervisor ends a node that stopped working and starts it again.
+  void Recycle(MachineId node);
+  void HealNode(MachineId node);
+  bool Stays(MachineId node) const {
+    return liveness_ && !core_.contains(node);
+  }
+  void Note(const std::string& what);
+  std::string Name(MachineId node) const { return world_->name(node); }
+
+  World* const world_;
+  ScheduleOptions options_;
+  std::array<bool, kFaultFamilies> on_{};
+  std::vector<MachineId> breakable_;
+  absl::btree_set<MachineId> rotten_;
+  absl::btree_set<MachineId>
+      broken_;  // Ran on a failing disk since they last started.
+  absl::btree_set<MachineId> core_;
+  bool liveness_ = false;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_H_
