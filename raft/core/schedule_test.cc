@@ -18,7 +18,7 @@ namespace quorate::raft {
 namespace {
 
 uint64_t first_seed = 1;
-uint64_t last_seed = 400;
+uint64_t last_seed = 250;
 constexpr int kSteps = 10000;
 
 // Draws of one schedule, in order.

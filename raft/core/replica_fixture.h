@@ -1,0 +1,174 @@
+// raft/core/replica_fixture.h: one core driven by hand, for tests of single
+// rules. The test plays disk, network and clock.
+#ifndef QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
+#define QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/core/configuration.h"
+#include "raft/core/core.h"
+
+namespace quorate::raft {
+
+// Replica 1 of voters 1, 2, 3 (and whatever the test changes before Start).
+class ReplicaTest : public ::testing::Test {
+ protected:
+  static Entry Commands(uint64_t term, uint64_t index,
+                        const std::string& payload = "x") {
+    Entry entry;
+    entry.term = Term(term);
+    entry.index = Index(index);
+    entry.kind = EntryKind::kCommands;
+    entry.payload = Buffer::Copy(payload);
+    return entry;
+  }
+
+  static Configuration VotersUpTo(uint32_t count) {
+    Configuration configuration;
+    for (uint32_t id = 1; id <= count; ++id) {
+      configuration.voters.push_back({NodeId(id), StoreIncarnation(id)});
+    }
+    return configuration;
+  }
+
+  static Entry Founding(const Configuration& configuration) {
+    Entry entry;
+    entry.term = Term(1);
+    entry.index = Index(1);
+    entry.kind = EntryKind::kConfiguration;
+    entry.payload = EncodeConfiguration(configuration);
+    return entry;
+  }
+
+  // Begins with the founding entry and entries of these terms after it.
+  void Start(Term term, std::initializer_list<uint64_t> terms = {},
+             NodeId voted_for = NodeId()) {
+    Restored restored;
+    restored.hard_state = {term, voted_for};
+    restored.entries.push_back(Founding(configuration_));
+    uint64_t index = 1;
+    for (uint64_t entry_term : terms) {
+      restored.entries.push_back(Commands(entry_term, ++index));
+    }
+    StartFrom(std::move(restored));
+  }
+
+  void StartFrom(Restored restored) {
+    options_.node = NodeId(1);
+    options_.group = GroupId(1);
+    core_ =
+        std::make_unique<Core>(options_, std::move(restored), Random(1), now_);
+    core_->CheckInvariants();
+  }
+
+  void Step(Input input) {
+    core_->Step(now_, std::move(input), &out_);
+    core_->CheckInvariants();
+    for (const Write& write : out_.writes) pending_.push_back(write);
+  }
+
+  void Receive(Message message) {
+    message.to = NodeId(1);
+    Step(raft::Receive{std::move(message)});
+  }
+
+  // The oldest write is durable; gives what may leave with it.
+  std::vector<Message> FinishWrite() {
+    EXPECT_FALSE(pending_.empty());
+    if (pending_.empty()) return {};
+    Write write = std::move(pending_.front());
+    pending_.erase(pending_.begin());
+    Step(WriteDone{write.token});
+    return std::move(write.after);
+  }
+  void FinishWrites() {
+    while (!pending_.empty()) FinishWrite();
+  }
+
+  void Pass(Duration duration) { now_.mono = now_.mono + duration; }
+
+  // Lets the deadline come.
+  void PassToDeadline() {
+    now_.mono = core_->deadline();
+    Step(Timeout());
+  }
+
+  static Message From(uint32_t node, MessageType type, uint64_t term) {
+    Message message;
+    message.type = type;
+    message.from = NodeId(node);
+    message.term = Term(term);
+    return message;
+  }
+
+  static Message VoteRequest(uint32_t node, uint64_t term, LogPosition last) {
+    Message message = From(node, MessageType::kVote, term);
+    message.last = last;
+    return message;
+  }
+
+  static Message Append(uint32_t leader, uint64_t term, LogPosition previous,
+                        std::vector<Entry> entries, uint64_t commit = 0) {
+    Message message = From(leader, MessageType::kAppend, term);
+    message.last = previous;
+    message.entries = std::move(entries);
+    message.commit = Index(commit);
+    return message;
+  }
+
+  static Message Ack(uint32_t node, uint64_t term, uint64_t match) {
+    Message message = From(node, MessageType::kAppendReply, term);
+    message.last.index = Index(match);
+    return message;
+  }
+
+  // Through pre-vote and vote by node 2, and the own first entry to disk.
+  void BecomeLeader() {
+    PassToDeadline();
+    Message grant = From(2, MessageType::kPreVoteReply, core_->term().value());
+    grant.term = core_->term() + 1;
+    Receive(grant);
+    FinishWrites();
+    Receive(From(2, MessageType::kVoteReply, core_->term().value()));
+    ASSERT_EQ(core_->role(), RoleKind::kLeader);
+    leader_output_ = out_;
+    FinishWrites();
+  }
+  // And the first entry committed by node 2.
+  void BecomeServingLeader() {
+    BecomeLeader();
+    Receive(Ack(2, core_->term().value(), core_->last().index.value()));
+    ASSERT_TRUE(core_->CanServeReads());
+  }
+
+  // Messages of a type in a list.
+  static std::vector<Message> Of(const std::vector<Message>& messages,
+                                 MessageType type) {
+    std::vector<Message> found;
+    for (const Message& message : messages) {
+      if (message.type == type) found.push_back(message);
+    }
+    return found;
+  }
+
+  static LogPosition At(uint64_t term, uint64_t index) {
+    return {Term(term), Index(index)};
+  }
+
+  CoreOptions options_;
+  Configuration configuration_ = VotersUpTo(3);
+  Now now_{MonoTime(1'000'000'000), {}};
+  std::unique_ptr<Core> core_;
+  Output out_;
+  Output leader_output_;  // Of the step that made it leader.
+  std::vector<Write> pending_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
