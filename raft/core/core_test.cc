@@ -1,0 +1,688 @@
+// What the paper does not say, or leaves to the thesis and to us: log time,
+// limits, refusals, reads, hand-over, what a restart must not confuse.
+#include "raft/core/core.h"
+
+#include <map>
+#include <string>
+
+#include "raft/core/replica_fixture.h"
+
+namespace quorate::raft {
+namespace {
+
+using CoreTest = ReplicaTest;
+
+// ---- Log time.
+
+WallInterval Exactly(int64_t ns) { return {WallTime(ns), WallTime(ns)}; }
+
+class LogTimeTest : public ReplicaTest {
+ protected:
+  // Log time of an entry proposed now.
+  int64_t Propose() {
+    Step(raft::Propose{0, EntryKind::kCommands, Buffer()});
+    EXPECT_EQ(out_.proposed.size(), 1u);
+    return core_->EntryAt(core_->last().index).log_time.ns();
+  }
+};
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+TEST_F(LogTimeTest, BoundedClock_FollowsItsEarliestEnd) {
+  Start(Term(1));
+  now_.wall = {WallTime(50 * kSecond), WallTime(60 * kSecond)};
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(50 * kSecond));
+  EXPECT_EQ(core_->EntryAt(Index(2)).leader_wall, now_.wall);
+  Pass(Seconds(2));
+  now_.wall = Exactly(52 * kSecond - 5);
+  EXPECT_EQ(Propose(), 52 * kSecond - 5);
+}
+
+TEST_F(LogTimeTest, ClockStepsForward_AdvancesByMonotonicTimeAndSlew) {
+  Start(Term(1));
+  now_.wall = Exactly(50 * kSecond);
+  BecomeLeader();
+  Pass(Seconds(2));
+  now_.wall = Exactly(5'000 * kSecond);
+  EXPECT_EQ(Propose(), 52 * kSecond + 2 * kSecond / 1000);
+}
+
+TEST_F(LogTimeTest, ClockStepsBack_DoesNotFall) {
+  Start(Term(1));
+  now_.wall = Exactly(50 * kSecond);
+  BecomeLeader();
+  now_.wall = Exactly(7 * kSecond);
+  EXPECT_EQ(Propose(), 50 * kSecond);
+}
+
+TEST_F(LogTimeTest, UnboundedClock_AdvancesByMonotonicTime) {
+  Restored restored;
+  restored.hard_state.term = Term(1);
+  restored.entries.push_back(Founding(configuration_));
+  restored.entries.push_back(Commands(1, 2));
+  restored.entries.back().log_time = WallTime(9 * kSecond);
+  StartFrom(std::move(restored));
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(3)).log_time, WallTime(9 * kSecond));
+  Pass(Seconds(3));
+  EXPECT_EQ(Propose(), 12 * kSecond);
+}
+
+TEST_F(LogTimeTest, NewLeader_ClockBehindTheLog_StaysAtTheLog) {
+  Restored restored;
+  restored.hard_state.term = Term(1);
+  restored.entries.push_back(Founding(configuration_));
+  restored.entries.back().log_time = WallTime(90 * kSecond);
+  StartFrom(std::move(restored));
+  now_.wall = Exactly(50 * kSecond);
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(90 * kSecond));
+}
+
+TEST_F(LogTimeTest, Commit_TellsTheLogTimeOfTheCommittedEntry) {
+  Start(Term(1));
+  now_.wall = Exactly(50 * kSecond);
+  BecomeServingLeader();
+  Pass(options_.heartbeat_interval);
+  Step(Timeout());
+  ASSERT_FALSE(out_.heartbeats.empty());
+  EXPECT_EQ(out_.heartbeats[0].commit, Index(2));
+  EXPECT_EQ(out_.heartbeats[0].commit_log_time, WallTime(50 * kSecond));
+  EXPECT_EQ(core_->applied_log_time(), WallTime(50 * kSecond));
+}
+
+// ---- What peers may not send.
+
+class RefusedTest : public ReplicaTest {
+ protected:
+  void ExpectRefused(Message message) {
+    const LogPosition last = core_->last();
+    const Term term = core_->term();
+    Receive(std::move(message));
+    ASSERT_FALSE(out_.events.empty());
+    EXPECT_EQ(out_.events.back().kind, Event::Kind::kMessageRefused);
+    EXPECT_EQ(core_->last(), last);
+    EXPECT_EQ(core_->term(), term);
+    EXPECT_TRUE(out_.messages.empty());
+  }
+};
+
+TEST_F(RefusedTest, NotAddressedToUs_OrFromNobody) {
+  Start(Term(2));
+  Message message = Append(2, 2, At(1, 1), {});
+  message.to = NodeId(3);
+  Step(raft::Receive{message});
+  EXPECT_EQ(out_.events.back().kind, Event::Kind::kMessageRefused);
+  ExpectRefused(Append(1, 2, At(1, 1), {}));
+  ExpectRefused(Append(0, 2, At(1, 1), {}));
+  ExpectRefused(Append(2, 0, At(0, 0), {}));
+}
+
+TEST_F(RefusedTest, TypeUnknown) {
+  Start(Term(2));
+  ExpectRefused(From(2, static_cast<MessageType>(99), 2));
+}
+
+TEST_F(RefusedTest, SecondLeaderInOneTerm) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  ExpectRefused(Append(3, 2, At(1, 1), {Commands(2, 2)}));
+  EXPECT_EQ(core_->leader(), NodeId(2));
+}
+
+TEST_F(RefusedTest, AppendAtALeader) {
+  Start(Term(1));
+  BecomeLeader();
+  ExpectRefused(Append(3, 2, At(1, 1), {}));
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+}
+
+TEST_F(RefusedTest, EntriesThatNoLeaderSends) {
+  Start(Term(3));
+  Receive(Append(2, 3, At(1, 1), {}));
+  ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 3)}));  // A gap.
+  ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 2), Commands(2, 3)}));
+  ExpectRefused(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // Of the future.
+  Entry entry = Commands(3, 2);
+  entry.log_time = WallTime(-5);  // Before the founding entry's.
+  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  entry = Commands(3, 2);
+  entry.kind = EntryKind::kConfiguration;  // Does not decode.
+  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+}
+
+TEST_F(RefusedTest, EntryOfUnknownKindOrVersion) {
+  Start(Term(3));
+  Receive(Append(2, 3, At(1, 1), {}));
+  Entry entry = Commands(3, 2);
+  entry.kind = static_cast<EntryKind>(77);
+  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  entry = Commands(3, 2);
+  entry.version = 2;
+  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+}
+
+TEST_F(RefusedTest, AcknowledgementOfWhatWasNeverSent) {
+  Start(Term(1));
+  BecomeLeader();
+  ExpectRefused(Ack(2, 2, 9));
+  EXPECT_EQ(core_->commit_index(), Index(0));
+}
+
+TEST_F(RefusedTest, ConfirmationOfAReadBatchNeverSent) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Message reply = From(2, MessageType::kHeartbeatReply, 2);
+  reply.read_batch = ReadBatch(5);
+  ExpectRefused(reply);
+}
+
+TEST_F(RefusedTest, ChunkBeyondItsSnapshot) {
+  Start(Term(3));
+  Receive(Append(2, 3, At(1, 1), {}));
+  Message chunk = From(2, MessageType::kSnapshotChunk, 3);
+  chunk.snapshot.position = At(3, 9);
+  chunk.snapshot.configuration = configuration_;
+  chunk.snapshot.size_bytes = 3;
+  chunk.chunk = Buffer::Copy("abcd");
+  ExpectRefused(chunk);
+  chunk.chunk = Buffer::Copy("abc");
+  chunk.snapshot.configuration = Configuration();
+  ExpectRefused(chunk);
+}
+
+TEST_F(CoreTest, Heartbeat_CommitBeyondTheLog_IsNotFollowed) {
+  Start(Term(2), {2});
+  Message heartbeat = From(2, MessageType::kHeartbeat, 2);
+  heartbeat.commit = Index(9);
+  Receive(heartbeat);
+  EXPECT_EQ(core_->commit_index(), Index(0));
+  // It is alive all the same.
+  EXPECT_EQ(out_.heartbeats.size(), 1u);
+}
+
+// ---- Durability.
+
+TEST_F(CoreTest, WriteDone_OfTheOldEpoch_DoesNotCoverTheNewEntry) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2), Commands(2, 3)}));
+  Receive(Append(3, 3, At(1, 1), {Commands(3, 2), Commands(3, 3)}));
+  ASSERT_EQ(pending_.size(), 2u);
+  EXPECT_NE(pending_[0].token.epoch, pending_[1].token.epoch);
+  FinishWrite();
+  EXPECT_EQ(core_->durable_index(), Index(1));
+  FinishWrite();
+  EXPECT_EQ(core_->durable_index(), Index(3));
+}
+
+TEST_F(CoreTest, Append_MatchesWhatIsNotDurableYet_OnlyDurableIsAcknowledged) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
+  ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_EQ(out_.messages[0].last.index, Index(1));
+}
+
+TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {
+  Start(Term(5));
+  Receive(Append(2, 5, At(1, 1), {Commands(5, 2), Commands(5, 3)}));
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(5, 2);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  snapshot.position.term = Term(4);  // Another entry 2.
+  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
+  chunk.snapshot = snapshot;
+  chunk.chunk = Buffer::Copy("a");
+  Receive(chunk);
+  Step(ChunkWritten{snapshot, 1});
+  Step(SnapshotInstalled{snapshot, true});
+  ASSERT_EQ(core_->last(), At(4, 2));
+  FinishWrites();
+  EXPECT_EQ(core_->durable_index(), Index(2));
+}
+
+TEST_F(CoreTest, SnapshotInstall_NotOk_LeaderStartsAgain) {
+  Start(Term(5));
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(4, 9);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
+  chunk.snapshot = snapshot;
+  chunk.chunk = Buffer::Copy("a");
+  Receive(chunk);
+  Step(ChunkWritten{snapshot, 1});
+  Step(SnapshotInstalled{snapshot, false});
+  ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_EQ(out_.messages[0].type, MessageType::kSnapshotReply);
+  EXPECT_TRUE(out_.messages[0].reject);
+  EXPECT_EQ(core_->last(), At(1, 1));
+  Receive(chunk);  // Taken from the beginning.
+  EXPECT_EQ(out_.snapshots.size(), 1u);
+}
+
+TEST_F(CoreTest, SnapshotInstall_UnderWay_LogVotesForNobodyElse) {
+  Start(Term(5));
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(4, 9);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
+  chunk.snapshot = snapshot;
+  chunk.chunk = Buffer::Copy("a");
+  Receive(chunk);
+  Step(ChunkWritten{snapshot, 1});
+  // Neither entries nor commit move while the state machine is replaced, and
+  // the replica does not campaign with what is being replaced.
+  Receive(Append(2, 5, At(1, 1), {Commands(5, 2)}, 2));
+  EXPECT_EQ(core_->last(), At(1, 1));
+  Message heartbeat = From(2, MessageType::kHeartbeat, 5);
+  heartbeat.commit = Index(1);
+  Receive(heartbeat);
+  EXPECT_EQ(core_->commit_index(), Index(0));
+  PassToDeadline();
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  Receive(From(2, MessageType::kTimeoutNow, 5));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+}
+
+TEST_F(CoreTest, Compacted_EntriesNotDurableYet_StayInMemory) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2), Commands(2, 3)}, 3));
+  Compacted compacted;
+  compacted.snapshot.position = At(2, 3);
+  compacted.snapshot.configuration = configuration_;
+  compacted.keep_after = Index(3);
+  Step(compacted);
+  EXPECT_EQ(core_->boundary(), At(1, 1));
+  EXPECT_EQ(core_->snapshot().position, At(2, 3));
+}
+
+TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
+  Restored restored;
+  restored.hard_state.term = Term(4);
+  restored.snapshot.position = At(3, 7);
+  restored.snapshot.configuration = configuration_;
+  restored.snapshot.log_time = WallTime(70);
+  restored.entries = {Commands(4, 8)};
+  restored.entries[0].log_time = WallTime(71);
+  StartFrom(std::move(restored));
+  EXPECT_EQ(core_->boundary(), At(3, 7));
+  EXPECT_EQ(core_->last(), At(4, 8));
+  EXPECT_EQ(core_->commit_index(), Index(7));
+  EXPECT_EQ(core_->applied_log_time(), WallTime(70));
+  EXPECT_EQ(core_->configuration(), configuration_);
+}
+
+// ---- Configurations (thesis 4.1).
+
+TEST_F(CoreTest, Configuration_AppendedThenTruncated_IsDerivedAgain) {
+  Start(Term(2));
+  const Configuration five = VotersUpTo(5);
+  Entry change = Founding(five);
+  change.term = Term(2);
+  change.index = Index(2);
+  Receive(Append(2, 2, At(1, 1), {change}));
+  EXPECT_EQ(core_->configuration(), five);
+  EXPECT_EQ(core_->ConfigurationAt(Index(1)), configuration_);
+  Receive(Append(3, 3, At(1, 1), {Commands(3, 2)}));
+  EXPECT_EQ(core_->configuration(), configuration_);
+}
+
+TEST_F(CoreTest, Learner_NeitherCampaignsNorObeysTimeoutNow) {
+  configuration_ = Configuration();
+  configuration_.voters = {{NodeId(2), StoreIncarnation(2)}};
+  configuration_.learners = {{NodeId(1), StoreIncarnation(1)}};
+  Start(Term(2));
+  EXPECT_EQ(core_->deadline(), MonoTime::Max());
+  Pass(Seconds(60));
+  Step(Timeout());
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  Receive(Append(2, 2, At(1, 1), {}));
+  Receive(From(2, MessageType::kTimeoutNow, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_EQ(core_->term(), Term(2));
+}
+
+TEST_F(CoreTest, JointConfiguration_NeedsBothMajorities) {
+  configuration_ = VotersUpTo(3);
+  configuration_.outgoing_voters = {{NodeId(1), StoreIncarnation(1)},
+                                    {NodeId(4), StoreIncarnation(4)},
+                                    {NodeId(5), StoreIncarnation(5)}};
+  Start(Term(1));
+  PassToDeadline();
+  EXPECT_EQ(Of(out_.messages, MessageType::kPreVote).size(), 4u);
+  for (uint32_t node : {2, 3}) {
+    Receive(From(node, MessageType::kPreVoteReply, 2));
+    EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
+  }
+  Receive(From(4, MessageType::kPreVoteReply, 2));
+  FinishWrites();
+  for (uint32_t node : {2, 4}) Receive(From(node, MessageType::kVoteReply, 2));
+  ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  FinishWrites();
+  Receive(Ack(2, 2, 2));
+  Receive(Ack(3, 2, 2));
+  EXPECT_EQ(core_->commit_index(), Index(0));
+  Receive(Ack(5, 2, 2));
+  EXPECT_EQ(core_->commit_index(), Index(2));
+}
+
+// ---- Elections.
+
+TEST_F(CoreTest, PreVote_LeaderHeardRecently_IsRefused) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Message request = From(3, MessageType::kPreVote, 3);
+  request.last = At(1, 1);
+  Pass(options_.election_timeout_min - Nanoseconds(1));
+  Receive(request);
+  ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_TRUE(out_.messages[0].reject);
+  EXPECT_EQ(out_.messages[0].term, Term(2));
+  Pass(Nanoseconds(1));
+  Receive(request);
+  EXPECT_FALSE(out_.messages[0].reject);
+}
+
+TEST_F(CoreTest, Vote_LeaderHeardRecently_OnlyAForcedOneIsConsidered) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Message request = VoteRequest(3, 3, At(1, 1));
+  Receive(request);
+  EXPECT_EQ(core_->term(), Term(2));
+  EXPECT_TRUE(out_.messages.empty());
+  request.forced = true;
+  Receive(request);
+  EXPECT_EQ(core_->term(), Term(3));
+  EXPECT_EQ(core_->voted_for(), NodeId(3));
+}
+
+TEST_F(CoreTest, PreVoteReplies_OfAnEarlierTermOrRefused_DoNotElect) {
+  Start(Term(2));
+  PassToDeadline();
+  Receive(From(2, MessageType::kPreVoteReply, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
+  Message refusal = From(3, MessageType::kPreVoteReply, 2);
+  refusal.reject = true;
+  Receive(refusal);
+  EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
+  refusal.from = NodeId(2);
+  Receive(refusal);
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_EQ(core_->term(), Term(2));
+}
+
+TEST_F(CoreTest, CheckQuorum_NobodyHeardForAnElectionTimeout_StepsDown) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Pass(options_.election_timeout_max - Nanoseconds(1));
+  Step(Timeout());
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+  Pass(Nanoseconds(1));
+  Step(Timeout());
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_EQ(core_->term(), Term(2));
+}
+
+TEST_F(CoreTest, CheckQuorum_OneFollowerOfTwoAnswers_LeadsOn) {
+  Start(Term(1));
+  BecomeServingLeader();
+  for (int i = 0; i < 20; ++i) {
+    Pass(Milliseconds(100));
+    Receive(From(2, MessageType::kHeartbeatReply, 2));
+    Step(Timeout());
+  }
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+}
+
+// ---- Proposals.
+
+TEST_F(CoreTest, Propose_NotLeader_IsRefused) {
+  Start(Term(1));
+  Step(Propose{5, EntryKind::kCommands, Buffer::Copy("a")});
+  ASSERT_EQ(out_.refused.size(), 1u);
+  EXPECT_EQ(out_.refused[0].tag, 5u);
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kNotLeader);
+}
+
+TEST_F(CoreTest, Propose_UncommittedLimit_IsExactToTheByte) {
+  options_.uncommitted_bytes_max = 200;
+  Start(Term(1));
+  BecomeServingLeader();
+  const auto propose = [this](size_t bytes) {
+    Step(Propose{0, EntryKind::kCommands,
+                 Buffer::Copy(std::string(bytes, 'x'))});
+    return out_.refused.empty();
+  };
+  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(101 - 48));
+  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(0));
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUncommitted);
+  FinishWrites();
+  Receive(Ack(2, 2, 3));
+  EXPECT_FALSE(propose(101 - 48));
+  EXPECT_TRUE(propose(100 - 48));
+}
+
+TEST_F(CoreTest, Append_BytesLimit_SplitsBetweenEntries) {
+  options_.append_bytes_max = 120;
+  Start(Term(1));
+  BecomeLeader();
+  for (int i = 0; i < 4; ++i) {
+    Step(Propose{0, EntryKind::kCommands, Buffer::Copy("ab")});
+  }
+  Receive(Ack(2, 2, 2));
+  const auto appends = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(appends.size(), 2u);
+  EXPECT_EQ(appends[0].entries.size(), 2u);
+  EXPECT_EQ(appends[1].entries.size(), 2u);
+}
+
+TEST_F(CoreTest, CommitNotice_NothingFollows_AHeartbeatTellsSoon) {
+  Start(Term(1));
+  BecomeServingLeader();
+  ASSERT_EQ(core_->commit_index(), Index(2));
+  EXPECT_EQ(core_->deadline(), now_.mono + options_.commit_notice_delay);
+  PassToDeadline();
+  ASSERT_EQ(out_.heartbeats.size(), 1u);  // Node 3 holds nothing yet.
+  EXPECT_EQ(out_.heartbeats[0].to, NodeId(2));
+  EXPECT_EQ(out_.heartbeats[0].commit, Index(2));
+}
+
+TEST_F(CoreTest, CommitNotice_AnAppendFollows_NothingMoreIsSent) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(Propose{0, EntryKind::kCommands, Buffer()});
+  PassToDeadline();
+  EXPECT_TRUE(out_.heartbeats.empty());
+}
+
+TEST_F(CoreTest, Probe_OfASilentFollower_CarriesNoEntries) {
+  Start(Term(1));
+  BecomeServingLeader();
+  size_t with_entries = 0;
+  size_t without = 0;
+  for (int i = 0; i < 100; ++i) {
+    Pass(Milliseconds(20));
+    Receive(From(2, MessageType::kHeartbeatReply, 2));
+    Step(Timeout());
+    for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
+      if (message.to != NodeId(3)) continue;
+      ++(message.entries.empty() ? without : with_entries);
+    }
+  }
+  EXPECT_GT(without, 5u);
+  EXPECT_LE(with_entries, 5u);
+}
+
+// ---- Reads (thesis 6.4).
+
+Message Confirm(uint32_t node, uint64_t term, uint64_t batch) {
+  Message reply;
+  reply.type = MessageType::kHeartbeatReply;
+  reply.from = NodeId(node);
+  reply.term = Term(term);
+  reply.read_batch = ReadBatch(batch);
+  return reply;
+}
+
+TEST_F(CoreTest, Read_QuorumConfirms_IsAnsweredWithTheCommitIndex) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequest{42});
+  ASSERT_EQ(out_.heartbeats.size(), 2u);
+  const uint64_t batch = out_.heartbeats[0].read_batch.value();
+  Receive(Confirm(2, 2, batch - 1));
+  EXPECT_TRUE(out_.reads.empty());
+  Receive(Confirm(2, 2, batch));
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_EQ(out_.reads[0].tag, 42u);
+  EXPECT_TRUE(out_.reads[0].ok);
+  EXPECT_EQ(out_.reads[0].index, Index(2));
+}
+
+TEST_F(CoreTest, Read_LearnerConfirms_IsNotAnswered) {
+  configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequest{42});
+  Receive(Confirm(4, 2, 1));
+  EXPECT_TRUE(out_.reads.empty());
+}
+
+TEST_F(CoreTest, Read_WhileARoundIsOut_JoinsTheNextWithOthers) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequest{1});
+  Step(ReadRequest{2});
+  Step(ReadRequest{3});
+  EXPECT_TRUE(out_.heartbeats.empty());
+  Receive(Confirm(2, 2, 1));
+  ASSERT_EQ(out_.reads.size(), 1u);
+  ASSERT_EQ(out_.heartbeats.size(), 2u);
+  EXPECT_EQ(out_.heartbeats[0].read_batch, ReadBatch(2));
+  Receive(Confirm(3, 2, 1));
+  EXPECT_TRUE(out_.reads.empty());
+  Receive(Confirm(3, 2, 2));
+  EXPECT_EQ(out_.reads.size(), 2u);
+}
+
+TEST_F(CoreTest, Read_TooMany_AreRefused) {
+  options_.pending_reads_max = 3;
+  Start(Term(1));
+  BecomeServingLeader();
+  for (uint64_t tag = 1; tag <= 3; ++tag) {
+    Step(ReadRequest{tag});
+    EXPECT_TRUE(out_.reads.empty());
+  }
+  Step(ReadRequest{4});
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+}
+
+TEST_F(CoreTest, ForwardedRead_TooMany_AreRefused) {
+  options_.pending_reads_max = 2;
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Step(ReadRequest{1});
+  Step(ReadRequest{2});
+  EXPECT_TRUE(out_.reads.empty());
+  Step(ReadRequest{3});
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+}
+
+TEST_F(CoreTest, ForwardedRead_AnswerLost_IsAskedAgainThenGivenUp) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Step(ReadRequest{1});
+  ASSERT_EQ(Of(out_.messages, MessageType::kReadIndex).size(), 1u);
+  const uint64_t id = out_.messages[0].read_id;
+  Pass(options_.retry_interval);
+  Step(Timeout());
+  ASSERT_EQ(Of(out_.messages, MessageType::kReadIndex).size(), 1u);
+  EXPECT_EQ(out_.messages[0].read_id, id);
+  Pass(options_.election_timeout_max);
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  Step(Timeout());
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+}
+
+TEST_F(CoreTest, ForwardedRead_IdsOfALaterLife_AreOthers) {
+  std::map<uint64_t, int> lives;
+  for (int life = 0; life < 3; ++life) {
+    Start(Term(2));
+    Receive(Append(2, 2, At(1, 1), {}));
+    for (int i = 0; i < 10; ++i) {
+      Step(ReadRequest{1});
+      ++lives[out_.messages.at(0).read_id];
+    }
+    Pass(Milliseconds(1));
+  }
+  EXPECT_EQ(lives.size(), 30u);
+}
+
+// ---- Leadership transfer (thesis 3.10).
+
+TEST_F(CoreTest, Transfer_ToNobodyOrALearner_IsGivenUpAtOnce) {
+  configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
+  Start(Term(1));
+  BecomeServingLeader();
+  for (uint32_t node : {1, 4, 9}) {
+    Step(TransferLeadership{NodeId(node)});
+    ASSERT_FALSE(out_.events.empty());
+    EXPECT_EQ(out_.events[0].kind, Event::Kind::kTransferGivenUp);
+  }
+  Step(Propose{0, EntryKind::kCommands, Buffer()});
+  EXPECT_TRUE(out_.refused.empty());
+}
+
+TEST_F(CoreTest, Transfer_TimeoutNowFromAnotherThanTheLeader_IsIgnored) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {}));
+  Receive(From(3, MessageType::kTimeoutNow, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  Receive(From(2, MessageType::kTimeoutNow, 1));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  Receive(From(2, MessageType::kTimeoutNow, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kCandidate);
+  const auto requests = Of(FinishWrite(), MessageType::kVote);
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_TRUE(requests[0].forced);
+}
+
+// ---- Idle cost.
+
+TEST_F(CoreTest, Timeout_TooEarly_DoesNothing) {
+  Start(Term(2));
+  const MonoTime deadline = core_->deadline();
+  now_.mono = deadline - Nanoseconds(1);
+  Step(Timeout());
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_EQ(out_.deadline, deadline);
+}
+
+TEST_F(CoreTest, Output_IsClearedByTheNextStep) {
+  Start(Term(1));
+  PassToDeadline();
+  EXPECT_FALSE(out_.messages.empty());
+  Step(Timeout());
+  EXPECT_TRUE(out_.messages.empty());
+  EXPECT_TRUE(out_.events.empty());
+}
+
+TEST_F(CoreTest, Clock_GoesBack_Dies) {
+  Start(Term(1));
+  Step(Timeout());
+  now_.mono = now_.mono - Nanoseconds(1);
+  EXPECT_DEATH(Step(Timeout()), "CHECK failed");
+}
+
+}  // namespace
+}  // namespace quorate::raft
