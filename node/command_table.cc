@@ -295,7 +295,7 @@ void WriteCommandInfo(Arguments request, RespWriter& reply) {
   for (const std::string_view name : request.subspan(2)) {
     const CommandSpec* spec = FindCommand(name);
     if (spec == nullptr) {
-      reply.NullArray();
+      reply.Null();
     } else {
       WriteInfo(*spec, reply);
     }

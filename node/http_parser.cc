@@ -134,6 +134,9 @@ struct HttpParser::Callbacks {
     HttpParser& self = Of(parser);
     self.request_.method =
         http_method_str(static_cast<http_method>(parser->method));
+    if (parser->http_major != 1) {
+      return Fail(self, 400, "only HTTP/1.0 and HTTP/1.1 are spoken");
+    }
     if (parser->upgrade != 0) {
       return Fail(self, 501, "upgrades are not supported");
     }
