@@ -1,0 +1,177 @@
+#include "kv/snapshot.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command.h"
+#include "kv/slot.h"
+#include "kv/store.h"
+#include "kv/testing/golden.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::kv {
+namespace {
+
+const StoreOptions kOptions = {
+    .group = GroupId(4),
+    .hash_key = 77,
+    .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(16383)}}};
+
+void Apply(Store* store, uint64_t index, Buffer payload) {
+  raft::Entry entry;
+  entry.index = raft::Index(index);
+  entry.log_time = WallTime(static_cast<int64_t>(index) * 1'000'000'000);
+  entry.payload = std::move(payload);
+  store->Apply(entry, /*wants_result=*/false);
+}
+
+// Two slots, one with sessions; expiries; values of all sizes.
+std::unique_ptr<Store> SampleStore() {
+  auto store = std::make_unique<Store>(kOptions);
+  BatchBuilder batch;
+  const auto set = [&](std::string_view key, std::string_view value,
+                       uint64_t sequence) {
+    const std::string_view arguments[] = {key, value};
+    CommandSpec spec{
+        .op = Op::kSet, .slot = HashSlot(key), .arguments = arguments};
+    if (sequence > 0) {
+      spec.session = SessionStamp{.token = {ClientId(9), 60'000},
+                                  .sequence = Sequence(sequence),
+                                  .floor = Sequence(1)};
+    } else {
+      spec.expire_at_ms = 90'000;
+    }
+    batch.Add(spec);
+  };
+  set("{a}1", "one", 1);
+  set("{a}2", "", 2);
+  set("{b}", "expires", 0);
+  Apply(store.get(), 5, batch.Finish());
+  return store;
+}
+
+std::string BytesOf(Store* store, size_t piece_bytes = 1 << 16) {
+  std::string bytes;
+  const auto reader = store->TakeSnapshot();
+  while (true) {
+    const Buffer piece = reader->Next(piece_bytes);
+    if (piece.empty()) return bytes;
+    EXPECT_LE(piece.size(), piece_bytes);
+    bytes += piece.view();
+  }
+}
+
+absl::Status Restore(Store* store, std::string_view bytes) {
+  const auto writer = store->BeginRestore({});
+  const absl::Status status = writer->Add(bytes);
+  if (!status.ok()) return status;
+  return writer->Commit();
+}
+
+TEST(Snapshot, SampleStore_HasTheBytesOfVersion1) {
+  testing::ExpectGolden("kv/testdata/snapshot_v1.golden",
+                        BytesOf(SampleStore().get()));
+}
+
+TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
+  const auto store = SampleStore();
+  const std::string bytes = BytesOf(store.get());
+  Store other({.group = GroupId(4), .hash_key = 77});
+  ASSERT_TRUE(Restore(&other, bytes).ok());
+  EXPECT_EQ(other.Digest(), store->Digest());
+  EXPECT_EQ(other.applied_index(), raft::Index(5));
+  EXPECT_EQ(other.log_time(), store->log_time());
+  EXPECT_EQ(other.owned(), store->owned());
+  EXPECT_EQ(BytesOf(&other), bytes);
+  for (Store* each : {store.get(), &other}) Apply(each, 95, Buffer());
+  EXPECT_EQ(other.key_count(), 2u);  // One was due.
+  EXPECT_EQ(other.Digest(), store->Digest());
+}
+
+TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
+  Store grown({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  Store shrunk({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  BatchBuilder batch;
+  const auto add = [&](Op op, int i) {
+    const std::string key = "{a}" + std::to_string(i);
+    const std::string_view arguments[] = {key, "v"};
+    batch.Add(
+        {.op = op,
+         .slot = HashSlot(key),
+         .arguments = absl::MakeConstSpan(arguments, op == Op::kSet ? 2 : 1)});
+  };
+  for (int i = 0; i < 1'000; ++i) add(Op::kSet, i);
+  for (int i = 0; i < 1'000; ++i) add(Op::kDel, i);
+  Apply(&shrunk, 1, batch.Finish());
+  Apply(&grown, 1, batch.Finish());
+  for (int i = 0; i < 5; ++i) add(Op::kSet, i);
+  const Buffer payload = batch.Finish();
+  Apply(&shrunk, 2, payload);
+  Apply(&grown, 2, payload);
+  EXPECT_GT(shrunk.counters().pages_split, 0u);
+  EXPECT_EQ(grown.counters().pages_split, 0u);
+  EXPECT_EQ(BytesOf(&grown), BytesOf(&shrunk));
+}
+
+TEST(Snapshot, SmallPieces_AreTheSameBytes) {
+  const auto store = SampleStore();
+  EXPECT_EQ(BytesOf(store.get(), 1), BytesOf(store.get()));
+  EXPECT_EQ(BytesOf(store.get(), 7), BytesOf(store.get()));
+}
+
+TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    Store store({.group = GroupId(4), .hash_key = 77});
+    const uint64_t before = store.Digest();
+    EXPECT_EQ(Restore(&store, std::string_view(bytes).substr(0, size)).code(),
+              absl::StatusCode::kDataLoss)
+        << size;
+    EXPECT_EQ(store.Digest(), before);
+  }
+  Store store({.group = GroupId(4), .hash_key = 77});
+  EXPECT_FALSE(Restore(&store, bytes + "x").ok());
+}
+
+TEST(Snapshot, EveryFlippedBit_IsRefused) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    Store store({.group = GroupId(4), .hash_key = 77});
+    EXPECT_FALSE(Restore(&store, damaged).ok()) << "bit " << bit;
+    EXPECT_EQ(store.key_count(), 0u);
+  }
+}
+
+TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  Store group({.group = GroupId(5), .hash_key = 77});
+  EXPECT_EQ(Restore(&group, bytes).code(), absl::StatusCode::kInvalidArgument);
+  Store key({.group = GroupId(4), .hash_key = 78});
+  EXPECT_EQ(Restore(&key, bytes).code(), absl::StatusCode::kInvalidArgument);
+}
+
+RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
+  std::string bytes = BytesOf(SampleStore().get());
+  // A good beginning, then anything.
+  const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
+  bytes.resize(keep);
+  bytes += *rc::gen::arbitrary<std::string>();
+  SnapshotParser parser;
+  size_t at = 0;
+  while (at < bytes.size()) {
+    const auto size = *rc::gen::inRange<size_t>(1, bytes.size() - at + 1);
+    if (!parser.Add(std::string_view(bytes).substr(at, size)).ok()) return;
+    at += size;
+  }
+  SnapshotParser::State state;
+  RC_ASSERT(!parser.Finish(&state).ok());
+}
+
+}  // namespace
+}  // namespace quorate::kv

@@ -1,0 +1,46 @@
+// kv/testing/golden.h: compares bytes of a format with a file of them, written as hexadecimal text.
+//
+// When a format changes on purpose, its version changes and a file for that version is added: run the test with
+// --test_env=QUORATE_GOLDEN_PRINT=1 and take what it prints.
+#ifndef QUORATE_KV_TESTING_GOLDEN_H_
+#define QUORATE_KV_TESTING_GOLDEN_H_
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include "gtest/gtest.h"
+
+namespace quorate::kv::testing {
+
+// 32 bytes a line.
+inline std::string ToHex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15]);
+    if (i % 32 == 31) text.push_back('\n');
+  }
+  if (bytes.size() % 32 != 0) text.push_back('\n');
+  return text;
+}
+
+inline void ExpectGolden(const std::string& path, std::string_view bytes) {
+  if (std::getenv("QUORATE_GOLDEN_PRINT") != nullptr) {
+    std::cout << "golden " << path << "\n" << ToHex(bytes);
+  }
+  std::ifstream file(path);
+  ASSERT_TRUE(file.good()) << path;
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(ToHex(bytes), golden.str()) << path;
+}
+
+}  // namespace quorate::kv::testing
+
+#endif  // QUORATE_KV_TESTING_GOLDEN_H_
