@@ -1,0 +1,237 @@
+// The judge is judged: each violation it exists for is planted, by showing it
+// replicas that are right by themselves but not together, or outputs that no
+// replica gives.
+#include "raft/core/invariants.h"
+
+#include <string>
+
+#include "raft/core/replica_fixture.h"
+
+namespace quorate::raft {
+namespace {
+
+using ::testing::Test;
+
+// A replica as the fixture drives it, to be shown to the judge under any name.
+class Replica : public ReplicaTest {
+ public:
+  void TestBody() override {}
+
+  explicit Replica(uint64_t term = 1, std::initializer_list<uint64_t> log = {},
+                   NodeId voted_for = NodeId()) {
+    Start(Term(term), log, voted_for);
+  }
+  void Lead() { BecomeServingLeader(); }
+  void LeadUncommitted() { BecomeLeader(); }
+  // Receives an entry from node 2, leader of `term`, with all committed.
+  void Follow(uint64_t term, uint64_t index, uint64_t previous_term,
+              const std::string& payload, uint64_t commit) {
+    Receive(Append(2, term, At(previous_term, index - 1),
+                   {Commands(term, index, payload)}, commit));
+  }
+  void Acknowledge(uint32_t node, uint64_t match) {
+    Receive(Ack(node, core().term().value(), match));
+  }
+  void Flush() { FinishWrites(); }
+  const Core& core() const { return *core_; }
+  Output& out() { return out_; }
+};
+
+class JudgeTest : public Test {
+ protected:
+  std::string Show(uint32_t node, Replica& replica) {
+    return judge_.Observe(NodeId(node), replica.core(), replica.out());
+  }
+  std::string Start(uint32_t node, Replica& replica) {
+    return judge_.ObserveStart(NodeId(node), replica.core());
+  }
+  static void ExpectViolation(const std::string& rule,
+                              const std::string& violation) {
+    EXPECT_EQ(violation.substr(0, rule.size()), rule) << violation;
+  }
+
+  ClusterInvariants judge_;
+};
+
+TEST_F(JudgeTest, NothingWrong_SaysNothing) {
+  Replica follower(2);
+  EXPECT_EQ(Start(1, follower), "");
+  follower.Follow(2, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, follower), "");
+  EXPECT_EQ(judge_.committed(), Index(2));
+}
+
+TEST_F(JudgeTest, TwoLeadersOfOneTerm_ElectionSafety) {
+  Replica one;
+  Replica two;
+  one.LeadUncommitted();
+  two.LeadUncommitted();
+  EXPECT_EQ(Show(1, one), "");
+  ExpectViolation("election safety", Show(2, two));
+}
+
+TEST_F(JudgeTest, TwoVotesInOneTerm_OneVotePerTerm) {
+  Replica before(2, {}, NodeId(2));
+  Replica after(2, {}, NodeId(3));
+  EXPECT_EQ(Show(1, before), "");
+  ExpectViolation("one vote per term", Show(1, after));
+}
+
+TEST_F(JudgeTest, VoteForgotten_OneVotePerTerm) {
+  Replica before(2, {}, NodeId(2));
+  Replica after(2);
+  EXPECT_EQ(Show(1, before), "");
+  ExpectViolation("one vote per term", Show(1, after));
+}
+
+TEST_F(JudgeTest, TermFalls_Monotonic) {
+  Replica before(3);
+  Replica after(2);
+  EXPECT_EQ(Show(1, before), "");
+  ExpectViolation("monotonic term", Show(1, after));
+}
+
+TEST_F(JudgeTest, CommitFalls_Monotonic) {
+  Replica before(2);
+  before.Follow(2, 2, 1, "a", 2);
+  Replica after(2);
+  EXPECT_EQ(Show(1, before), "");
+  ExpectViolation("monotonic commit", Show(1, after));
+}
+
+TEST_F(JudgeTest, RestartForgetsCommit_IsAllowed) {
+  Replica before(2);
+  before.Follow(2, 2, 1, "a", 2);
+  Replica after(2);
+  EXPECT_EQ(Show(1, before), "");
+  EXPECT_EQ(Start(1, after), "");
+  after.out().Clear();
+  EXPECT_EQ(Show(1, after), "");
+}
+
+TEST_F(JudgeTest, SameIndexAndTermOtherEntry_LogMatching) {
+  Replica one(2);
+  Replica two(2);
+  one.Follow(2, 2, 1, "a", 0);
+  two.Follow(2, 2, 1, "b", 0);
+  EXPECT_EQ(Show(1, one), "");
+  ExpectViolation("log matching", Show(2, two));
+}
+
+TEST_F(JudgeTest, SameEntryOtherPredecessor_LogMatching) {
+  Replica one(4, {1});
+  Replica two(4, {3});
+  one.Follow(4, 3, 1, "a", 0);
+  two.Follow(4, 3, 3, "a", 0);
+  EXPECT_EQ(Show(1, one), "");
+  ExpectViolation("log matching", Show(2, two));
+}
+
+TEST_F(JudgeTest, RestartWithAnotherLog_LogMatching) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 0);
+  EXPECT_EQ(Show(1, one), "");
+  Replica two(2);
+  two.Follow(2, 2, 1, "b", 0);
+  ExpectViolation("log matching", Start(2, two));
+}
+
+TEST_F(JudgeTest, OtherEntriesApplied_StateMachineSafety) {
+  Replica one(2);
+  Replica two(3);
+  one.Follow(2, 2, 1, "a", 2);
+  two.Follow(3, 2, 1, "b", 2);
+  EXPECT_EQ(Show(1, one), "");
+  ExpectViolation("state machine safety", Show(2, two));
+}
+
+TEST_F(JudgeTest, EntrySkippedAtApply_StateMachineSafety) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 2);
+  one.out().apply.erase(one.out().apply.begin());
+  ExpectViolation("state machine safety", Show(1, one));
+}
+
+TEST_F(JudgeTest, CommittedButNotGivenOut_StateMachineSafety) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 2);
+  one.out().apply.clear();
+  ExpectViolation("state machine safety", Show(1, one));
+}
+
+TEST_F(JudgeTest, CommittedSuffixTruncated_StateMachineSafety) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, one), "");
+  one.out().Clear();
+  Event event;
+  event.kind = Event::Kind::kSuffixTruncated;
+  event.index = Index(2);
+  one.out().events.push_back(event);
+  ExpectViolation("state machine safety", Show(1, one));
+}
+
+TEST_F(JudgeTest, SnapshotOfWhatNobodyCommitted_StateMachineSafety) {
+  Replica one(2);
+  EXPECT_EQ(Start(1, one), "");
+  one.out().Clear();
+  Event event;
+  event.kind = Event::Kind::kSnapshotInstalled;
+  event.index = Index(9);
+  one.out().events.push_back(event);
+  ExpectViolation("state machine safety", Show(1, one));
+}
+
+TEST_F(JudgeTest, LeaderWithoutACommittedEntry_LeaderCompleteness) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, one), "");
+  Replica two(2);
+  two.LeadUncommitted();  // Of term 3, without entry 2 of term 2.
+  ExpectViolation("leader completeness", Show(3, two));
+}
+
+TEST_F(JudgeTest, LateLeaderOfAnOlderTerm_IsAllowed) {
+  Replica one(5);
+  one.Follow(5, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, one), "");
+  Replica two(2);
+  two.LeadUncommitted();  // Of term 3, elected before term 5 committed.
+  EXPECT_EQ(Show(3, two), "");
+}
+
+TEST_F(JudgeTest, OldTermCommittedByCounting_Commit) {
+  Replica before(2);
+  EXPECT_EQ(Show(1, before), "");
+  Replica after(2);
+  after.Follow(2, 2, 1, "a", 2);
+  after.LeadUncommitted();
+  ExpectViolation("commit", Show(1, after));
+}
+
+TEST_F(JudgeTest, AcknowledgedWithoutADisk_Commit) {
+  Replica leader;
+  EXPECT_EQ(Start(1, leader), "");
+  leader.LeadUncommitted();
+  EXPECT_EQ(Show(1, leader), "");
+  // Nobody the judge knows holds entry 2 on disk but the leader.
+  leader.Acknowledge(2, 2);
+  ExpectViolation("commit", Show(1, leader));
+}
+
+TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {
+  Replica one(2);
+  one.Follow(2, 2, 1, "a", 0);
+  EXPECT_EQ(Show(1, one), "");
+  Write write;
+  Entry entry = one.core().EntryAt(Index(2));
+  entry.index = Index(3);
+  entry.log_time = entry.log_time - Nanoseconds(1);
+  write.entries.push_back(entry);
+  one.out().Clear();
+  one.out().writes.push_back(write);
+  ExpectViolation("monotonic log time", Show(1, one));
+}
+
+}  // namespace
+}  // namespace quorate::raft
