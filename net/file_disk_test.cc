@@ -205,7 +205,10 @@ TEST_F(FileDiskTest, Lock_HeldByAnotherDisk_NamesTheHolder) {
               std::string::npos)
         << refused;
   }
+  EXPECT_EQ(LockHolder(directory_ + "/lock"), getpid());
   disk_.reset();
+  EXPECT_EQ(LockHolder(directory_ + "/lock"), std::nullopt);
+  EXPECT_EQ(LockHolder(directory_ + "/no-lock"), std::nullopt);
   auto next = FileDisk::OpenDirectory(loop_, directory_);
   EXPECT_TRUE(lock(**next).ok()) << "released with its Disk";
 }

@@ -124,27 +124,44 @@ absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {
   return names;
 }
 
+namespace {
+
+// A lock of the open file description: released when the process ends in
+// whatever way, and effective within one process too.
+struct flock WholeFile() {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+// The process id written in a lock file, 0 if there is none.
+int64_t ReadHolder(int fd) {
+  char text[32] = {};
+  int64_t holder = 0;
+  if (ReadFully(fd, text, sizeof(text) - 1, 0) <= 0 ||
+      !absl::SimpleAtoi(text, &holder) || holder < 0) {
+    return 0;
+  }
+  return holder;
+}
+
+}  // namespace
+
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
                                  const std::string& directory) {
   OwnedFd owned(
       openat(directory_fd, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   const int fd = owned.get();
   if (fd < 0) return FileError(errno, "opening the lock", name);
-  // A lock of the open file description: released when the process ends in
-  // whatever way, and effective within one process too.
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
+  struct flock lock = WholeFile();
   if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-    const int error = errno;
-    char text[32] = {};
-    const int64_t size = ReadFully(fd, text, sizeof(text) - 1, 0);
-    if (error != EAGAIN && error != EACCES) {
-      return FileError(error, "locking", name);
+    if (errno != EAGAIN && errno != EACCES) {
+      return FileError(errno, "locking", name);
     }
-    int64_t holder = 0;
+    const int64_t holder = ReadHolder(fd);
     std::string who = "another process";
-    if (size > 0 && absl::SimpleAtoi(text, &holder) && holder > 0) {
+    if (holder > 0) {
       absl::StrAppend(&who, " (process ", holder, ")");
     }
     return absl::UnavailableError(
@@ -157,6 +174,16 @@ absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
     return FileError(errno, "writing the lock", name);
   }
   return owned;
+}
+
+std::optional<int64_t> LockHolder(const std::string& path) {
+  const OwnedFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  struct flock lock = WholeFile();
+  if (fd.get() < 0 || fcntl(fd.get(), F_OFD_GETLK, &lock) != 0 ||
+      lock.l_type == F_UNLCK) {
+    return std::nullopt;
+  }
+  return ReadHolder(fd.get());
 }
 
 }  // namespace quorate::net

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,6 +61,10 @@ absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
 // Returns the descriptor that holds it. kUnavailable names the holder.
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
                                  const std::string& directory);
+
+// The process that holds the lock file at `path` (0: it does not say); nothing
+// if nobody holds it or there is no such file.
+std::optional<int64_t> LockHolder(const std::string& path);
 
 }  // namespace quorate::net
 

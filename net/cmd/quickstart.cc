@@ -1,0 +1,40 @@
+// quickstart: a cluster on loopback in one command.
+#include "net/quickstart.h"
+
+#include <CLI/CLI.hpp>
+
+#include "net/daemon.h"
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "quickstart: starts a Quorate cluster on loopback and stops it on "
+      "Ctrl-C.\n"
+      "A node's port for peers is its port for RESP plus 10000 (less 10000 "
+      "where that would exceed 65535).\n"
+      "Exit status: 0 after Ctrl-C, 1 if the cluster cannot start, 2 if the "
+      "options are wrong.");
+  quorate::net::QuickstartOptions options;
+  app.add_option("--data-dir", options.data_dir,
+                 "Where everything is kept, across restarts too "
+                 "[~/.cache/quorate/quickstart]");
+  app.add_option("--port", options.port,
+                 "RESP port of the first node; each further one on the next")
+      ->capture_default_str();
+  app.add_option("--http-port", options.http_port,
+                 "HTTP port of the first node; each further one on the next")
+      ->capture_default_str();
+  app.add_option("--nodes", options.nodes, "Nodes with a vote")
+      ->capture_default_str();
+  app.add_option("--groups", options.groups,
+                 "Raft groups, each with a replica on every node")
+      ->capture_default_str();
+  app.add_option("--read-replicas", options.read_replicas,
+                 "Further nodes, which serve stale reads and refuse writes")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : quorate::net::kExitUsage;
+  }
+  return quorate::net::RunQuickstart(options);
+}

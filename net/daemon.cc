@@ -1,0 +1,146 @@
+#include "net/daemon.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "net/real_env.h"
+#include "node/config.h"
+#include "node/server.h"
+
+namespace quorate::net {
+namespace {
+
+int Complain(const std::string& what, int exit_status) {
+  std::fprintf(stderr, "quorated: %s\n", what.c_str());
+  return exit_status;
+}
+
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)),
+                   std::istreambuf_iterator<char>());
+  if (!in) {
+    return absl::NotFoundError("cannot read the configuration file '" + path +
+                               "'");
+  }
+  return text;
+}
+
+// As many descriptors as the system lets this process have.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The node, from its first turn to its last.
+class Daemon {
+ public:
+  Daemon(RealEnv& real, const node::Config& config)
+      : real_(real), server_(node::MakeServer(real.env(), config)) {}
+
+  int Run() {
+    real_.loop().OnSignals({SIGTERM, SIGINT},
+                           [this](int signal) { OnSignal(signal); });
+    server_->Start(
+        [this](absl::Status status) { OnStarted(std::move(status)); });
+    real_.loop().Run();
+    server_.reset();
+    return exit_status_;
+  }
+
+ private:
+  void OnStarted(absl::Status status) {
+    if (!status.ok()) {
+      Leave(Complain(std::string(status.message()), kExitFailed));
+      return;
+    }
+    if (stopping_) return;
+    started_ = true;
+    std::printf("ready: resp %s http %s peer %s\n",
+                server_->resp_address().c_str(),
+                server_->http_address().c_str(), real_.peer_address().c_str());
+    std::fflush(stdout);
+  }
+
+  void OnSignal(int signal) {
+    if (std::exchange(stopping_, true)) {
+      real_.tracer().Log(env::Severity::kWarning,
+                         "stopping at once, on a second signal");
+      Leave(kExitFailed);
+      return;
+    }
+    real_.tracer().Log(env::Severity::kInfo,
+                       std::string("stopping, on ") + strsignal(signal));
+    if (!started_) {
+      Leave(kExitClean);
+      return;
+    }
+    server_->Stop([this](absl::Status status) {
+      if (!status.ok()) {
+        real_.tracer().Log(env::Severity::kWarning,
+                           "stopped: " + std::string(status.message()));
+      }
+      Leave(kExitClean);
+    });
+  }
+
+  void Leave(int exit_status) {
+    exit_status_ = exit_status;
+    real_.loop().Stop();
+  }
+
+  RealEnv& real_;
+  std::unique_ptr<node::Server> server_;
+  bool started_ = false;
+  bool stopping_ = false;
+  int exit_status_ = kExitClean;
+};
+
+}  // namespace
+
+int RunDaemon(const DaemonOptions& options) {
+  if (options.exit_with_parent) {
+    const pid_t parent = getppid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // It may have ended before that was set.
+    if (getppid() != parent) return kExitFailed;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
+  if (!text.ok()) {
+    return Complain(std::string(text.status().message()), kExitUsage);
+  }
+  absl::StatusOr<node::Config> config =
+      node::ParseConfig(*text, options.config_file);
+  if (!config.ok()) {
+    return Complain(std::string(config.status().message()), kExitUsage);
+  }
+  if (options.bootstrap) config->bootstrap = true;
+  RealEnvOptions world;
+  world.data_directory = config->data_dir;
+  world.name = "node-" + std::to_string(config->node.value());
+  world.log_level = options.log_level;
+  world.clock.error_floor = config->clock.uncertainty_floor;
+  absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
+  if (!real.ok()) {
+    return Complain(std::string(real.status().message()), kExitFailed);
+  }
+  return Daemon(**real, *config).Run();
+}
+
+}  // namespace quorate::net

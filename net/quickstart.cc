@@ -1,0 +1,473 @@
+#include "net/quickstart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "net/child_process.h"
+#include "net/clock.h"
+#include "net/cluster_view.h"
+#include "net/daemon.h"
+#include "net/posix_file.h"
+#include "net/real_env.h"
+#include "net/resp_client.h"
+#include "node/config.h"
+
+namespace quorate::net {
+namespace {
+
+constexpr Duration kReadyWithin = Seconds(60);
+constexpr Duration kLeadersWithin = Seconds(15);
+constexpr Duration kStopWithin = Seconds(15);
+constexpr Duration kPollEvery = Milliseconds(250);
+constexpr Duration kAskWithin = Milliseconds(500);
+// A node's log of earlier runs is dropped at start beyond this.
+constexpr uintmax_t kLogBytesMax = 16 << 20;
+
+std::string ReadText(const std::string& path, uintmax_t from = 0) {
+  std::ifstream in(path, std::ios::binary);
+  in.seekg(static_cast<std::streamoff>(from));
+  return std::string((std::istreambuf_iterator<char>(in)),
+                     std::istreambuf_iterator<char>());
+}
+
+// Replaces the file as a whole, or leaves it as it was.
+absl::Status WriteText(const std::string& path, const std::string& text) {
+  const std::string staging = path + ".new";
+  const OwnedFd fd(
+      open(staging.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+  if (fd.get() < 0) return FileError(errno, "writing", staging);
+  std::vector<iovec> pieces = {{const_cast<char*>(text.data()), text.size()}};
+  const int error = WriteFully(fd.get(), pieces, 0, /*durable=*/true);
+  if (error != 0) return FileError(error, "writing", staging);
+  if (rename(staging.c_str(), path.c_str()) != 0) {
+    return FileError(errno, "writing", path);
+  }
+  return absl::OkStatus();
+}
+
+std::string TimeOfDay() {
+  const time_t now = time(nullptr);
+  tm parts;
+  localtime_r(&now, &parts);
+  char text[16];
+  strftime(text, sizeof(text), "%H:%M:%S", &parts);
+  return text;
+}
+
+void Event(const std::string& what) {
+  std::printf("%s  %s\n", TimeOfDay().c_str(), what.c_str());
+  std::fflush(stdout);
+}
+
+int Complain(const absl::Status& status, int exit_status) {
+  std::fprintf(stderr, "quickstart: %s\n",
+               std::string(status.message()).c_str());
+  return exit_status;
+}
+
+class Quickstart {
+ public:
+  Quickstart(QuickstartOptions options, QuickstartPlan plan)
+      : options_(std::move(options)) {
+    for (QuickstartNode& node : plan.nodes) {
+      nodes_.push_back({.plan = node});
+    }
+    plan_ = std::move(plan);
+  }
+
+  int Run() {
+    absl::Status status = Prepare();
+    if (!status.ok()) return Complain(status, kExitFailed);
+    BlockSignals();
+    status = StartAll();
+    if (!status.ok()) {
+      StopAll();
+      return Complain(status, kExitFailed);
+    }
+    if (!interrupted_) {
+      PrintBanner();
+      Watch();
+    }
+    std::printf("\n");
+    Event("stopping all nodes");
+    StopAll();
+    Event("stopped; the data stays in " + options_.data_dir);
+    return kExitClean;
+  }
+
+ private:
+  struct Node {
+    QuickstartNode plan;
+    std::optional<ChildProcess> child;
+    std::unique_ptr<RespClient> client;
+    bool answers = false;
+    bool died = false;
+  };
+
+  absl::Status Prepare();
+  absl::Status LoadState();
+  absl::Status StartAll();
+  absl::Status StartNode(Node& node, bool found);
+  absl::Status AwaitReady(Node& node);
+  void AwaitLeaders();
+  void PrintBanner() const;
+  void Watch();
+  void ReapChildren();
+  void AskNodes();
+  void AskNode(Node& node, std::map<GroupId, NodeId>* leaders);
+  std::string RestartCommand(const Node& node) const;
+  void StopAll();
+  void StopRestarted(const Node& node);
+  void BlockSignals();
+  // Waits for a signal; true if it asks to stop.
+  bool WaitForSignal(Duration timeout);
+
+  const QuickstartOptions options_;
+  QuickstartPlan plan_;
+  std::vector<Node> nodes_;
+  std::string program_;
+  std::string control_program_;
+  OwnedFd lock_;
+  QuickstartState state_;
+  std::vector<node::ShardConfig> shards_;
+  std::map<GroupId, NodeId> leaders_;
+  sigset_t signals_;
+  bool interrupted_ = false;
+  bool quiet_ = true;  // Leaders found while starting are no events.
+};
+
+absl::Status Quickstart::Prepare() {
+  absl::StatusOr<std::string> program = FindProgram("quorated");
+  if (!program.ok()) return program.status();
+  program_ = *program;
+  control_program_ = FindProgram("quoratectl").value_or("");
+  std::error_code error;
+  std::filesystem::create_directories(options_.data_dir, error);
+  if (error) {
+    return FileError(error.value(), "creating directory", options_.data_dir);
+  }
+  const OwnedFd directory(
+      open(options_.data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  absl::StatusOr<OwnedFd> lock =
+      LockFile(directory.get(), "quickstart.lock", options_.data_dir);
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
+  absl::Status loaded = LoadState();
+  if (!loaded.ok()) return loaded;
+  for (const Node& node : nodes_) {
+    const std::string text =
+        QuickstartToml(options_, plan_, node.plan, state_.cluster);
+    absl::StatusOr<node::Config> config =
+        node::ParseConfig(text, node.plan.config_file);
+    if (!config.ok()) return config.status();
+    shards_ = config->shards;
+    absl::Status written = WriteText(node.plan.config_file, text);
+    if (!written.ok()) return written;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Quickstart::LoadState() {
+  const std::string path = options_.data_dir + "/quickstart.state";
+  if (std::filesystem::exists(path)) {
+    absl::StatusOr<QuickstartState> state =
+        ParseQuickstartState(ReadText(path));
+    if (!state.ok()) {
+      return absl::DataLossError(path + ": " +
+                                 std::string(state.status().message()));
+    }
+    state_ = *state;
+    return CheckFits(options_, state_);
+  }
+  // Half of the numbers are no TOML integers, and zero is no cluster.
+  state_.cluster = ClusterId((RandomSeed() >> 1) | 1);
+  state_.nodes = options_.nodes;
+  state_.groups = options_.groups;
+  state_.read_replicas = options_.read_replicas;
+  return WriteText(path, FormatQuickstartState(state_));
+}
+
+absl::Status Quickstart::StartAll() {
+  for (Node& node : nodes_) {
+    absl::Status started = StartNode(node, /*found=*/!state_.founded);
+    if (!started.ok()) return started;
+  }
+  for (Node& node : nodes_) {
+    absl::Status ready = AwaitReady(node);
+    if (!ready.ok() || interrupted_) return ready;
+  }
+  if (!state_.founded) {
+    state_.founded = true;
+    absl::Status written = WriteText(options_.data_dir + "/quickstart.state",
+                                     FormatQuickstartState(state_));
+    if (!written.ok()) return written;
+  }
+  AwaitLeaders();
+  return absl::OkStatus();
+}
+
+absl::Status Quickstart::StartNode(Node& node, bool found) {
+  std::error_code error;
+  if (std::filesystem::file_size(node.plan.log_file, error) > kLogBytesMax &&
+      !error) {
+    std::filesystem::resize_file(node.plan.log_file, 0, error);
+  }
+  std::vector<std::string> command = {
+      program_, "--config", node.plan.config_file, "--exit-with-parent"};
+  if (found) command.push_back("--bootstrap");
+  absl::StatusOr<ChildProcess> child = ChildProcess::Start(
+      {.command = std::move(command), .log_file = node.plan.log_file});
+  if (!child.ok()) return child.status();
+  node.child = *std::move(child);
+  return absl::OkStatus();
+}
+
+absl::Status Quickstart::AwaitReady(Node& node) {
+  const MonoTime limit = Clock::ReadMono() + kReadyWithin;
+  while (true) {
+    const absl::StatusOr<std::string> line =
+        node.child->ReadLine(Milliseconds(100));
+    if (line.ok() && line->starts_with("ready:")) return absl::OkStatus();
+    if (WaitForSignal(Nanoseconds(0))) {
+      interrupted_ = true;
+      return absl::OkStatus();
+    }
+    const std::string who = absl::StrCat("node ", node.plan.id.value());
+    if (absl::IsOutOfRange(line.status())) {
+      const int status = node.child->Stop(SIGTERM, kStopWithin);
+      const std::string log = ReadText(node.plan.log_file);
+      const size_t tail = log.size() > 2000 ? log.size() - 2000 : 0;
+      const size_t last = log.rfind('\n', log.size() < 2 ? 0 : log.size() - 2);
+      return absl::UnavailableError(
+          absl::StrCat(who, " ", DescribeEnd(status), ": ",
+                       log.substr(last == std::string::npos ? tail : last + 1),
+                       "quickstart: its log is ", node.plan.log_file));
+    }
+    if (Clock::ReadMono() > limit) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(who, " is not ready after ", kReadyWithin.ms() / 1000,
+                       " s; its log is ", node.plan.log_file));
+    }
+  }
+}
+
+void Quickstart::AwaitLeaders() {
+  const MonoTime limit = Clock::ReadMono() + kLeadersWithin;
+  while (leaders_.size() < shards_.size() && Clock::ReadMono() < limit) {
+    AskNodes();
+    if (WaitForSignal(Milliseconds(50))) {
+      interrupted_ = true;
+      return;
+    }
+  }
+}
+
+void Quickstart::PrintBanner() const {
+  std::printf("Quorate: %d nodes, %d groups, data in %s\n\n",
+              static_cast<int>(nodes_.size()), options_.groups,
+              options_.data_dir.c_str());
+  for (const Node& node : nodes_) {
+    std::printf("  node %u  redis %s  http http://%s  peers %s  pid %d%s\n",
+                node.plan.id.value(), node.plan.resp.c_str(),
+                node.plan.http.c_str(), node.plan.peer.c_str(),
+                static_cast<int>(node.child->pid()),
+                node.plan.read_only ? "  (read replica)" : "");
+  }
+  std::printf("\n");
+  for (const node::ShardConfig& shard : shards_) {
+    const auto leader = leaders_.find(shard.group);
+    std::printf(
+        "  group %u  slots %u-%u  %s\n", shard.group.value(),
+        shard.slots.front().first, shard.slots.back().second,
+        leader == leaders_.end()
+            ? "has no leader yet"
+            : absl::StrCat("led by node ", leader->second.value()).c_str());
+  }
+  const QuickstartNode& first = nodes_.front().plan;
+  const QuickstartNode& last = nodes_[options_.nodes - 1].plan;
+  std::printf(
+      "\nTry:\n"
+      "  redis-cli -c -p %d set user:1 ada\n"
+      "  redis-cli -c -p %d get user:1\n"
+      "  curl -X PUT --data-binary hello http://%s/v1/kv/greeting\n"
+      "  curl http://%s/v1/kv/greeting\n"
+      "  curl 'http://%s/set?key=a&value=1'\n"
+      "  curl 'http://%s/get?key=a'\n"
+      "  kill -9 %d   # the other nodes go on\n",
+      options_.port, options_.port + options_.nodes - 1, first.http.c_str(),
+      last.http.c_str(), first.http.c_str(), last.http.c_str(),
+      static_cast<int>(nodes_.front().child->pid()));
+  if (!control_program_.empty()) {
+    std::printf("  %s --address %s status\n", control_program_.c_str(),
+                first.resp.c_str());
+  }
+  std::printf("\nCtrl-C stops all nodes; the data stays.\n\n");
+  std::fflush(stdout);
+}
+
+void Quickstart::Watch() {
+  quiet_ = false;
+  while (!interrupted_) {
+    interrupted_ = WaitForSignal(kPollEvery);
+    if (interrupted_) return;
+    ReapChildren();
+    AskNodes();
+  }
+}
+
+std::string Quickstart::RestartCommand(const Node& node) const {
+  return program_ + " --config " + node.plan.config_file;
+}
+
+void Quickstart::ReapChildren() {
+  for (Node& node : nodes_) {
+    if (!node.child.has_value()) continue;
+    const std::optional<int> status = node.child->Poll();
+    if (!status.has_value()) continue;
+    node.child.reset();
+    node.client.reset();
+    node.died = true;
+    node.answers = false;
+    Event(absl::StrCat("node ", node.plan.id.value(), " ", DescribeEnd(*status),
+                       "; restart it with:\n          ", RestartCommand(node)));
+  }
+}
+
+void Quickstart::AskNodes() {
+  std::map<GroupId, NodeId> leaders;
+  for (Node& node : nodes_) AskNode(node, &leaders);
+  for (const node::ShardConfig& shard : shards_) {
+    const auto now = leaders.find(shard.group);
+    if (now == leaders.end()) continue;
+    const auto before = leaders_.find(shard.group);
+    if (before != leaders_.end() && before->second == now->second) continue;
+    if (!quiet_) {
+      Event(absl::StrCat(
+          "group ", shard.group.value(), ": node ", now->second.value(),
+          " leads",
+          before == leaders_.end()
+              ? ""
+              : absl::StrCat(" (before: node ", before->second.value(), ")")));
+    }
+    leaders_[shard.group] = now->second;
+  }
+}
+
+void Quickstart::AskNode(Node& node, std::map<GroupId, NodeId>* leaders) {
+  if (node.client == nullptr) {
+    auto client = RespClient::Connect(node.plan.resp, kAskWithin);
+    if (!client.ok()) return;
+    node.client = *std::move(client);
+  }
+  const absl::StatusOr<RespValue> reply =
+      node.client->Call({"CLUSTER", "SLOTS"});
+  if (!reply.ok()) {
+    node.client.reset();
+    return;
+  }
+  if (std::exchange(node.died, false)) {
+    Event(absl::StrCat("node ", node.plan.id.value(), " is back"));
+  }
+  node.answers = true;
+  const absl::StatusOr<std::vector<SlotRange>> ranges =
+      ParseClusterSlots(*reply);
+  if (!ranges.ok()) return;
+  // A node is believed about itself only.
+  for (const node::ShardConfig& shard : shards_) {
+    if (MasterOf(*ranges, shard.slots.front().first) == node.plan.resp) {
+      (*leaders)[shard.group] = node.plan.id;
+    }
+  }
+}
+
+void Quickstart::StopAll() {
+  for (Node& node : nodes_) {
+    if (node.child.has_value()) node.child->Signal(SIGTERM);
+  }
+  for (Node& node : nodes_) {
+    if (node.child.has_value()) node.child->Stop(SIGCONT, kStopWithin);
+    node.child.reset();
+    StopRestarted(node);
+  }
+}
+
+// One that the user has restarted by hand is no child of this process.
+void Quickstart::StopRestarted(const Node& node) {
+  const std::string lock = node.plan.data_dir + "/lock";
+  const MonoTime limit = Clock::ReadMono() + kStopWithin;
+  bool asked = false;
+  while (const std::optional<int64_t> holder = LockHolder(lock)) {
+    if (*holder <= 0) return;
+    const bool late = Clock::ReadMono() > limit;
+    if (late || !std::exchange(asked, true)) {
+      kill(static_cast<pid_t>(*holder), late ? SIGKILL : SIGTERM);
+    }
+    usleep(10'000);
+  }
+}
+
+void Quickstart::BlockSignals() {
+  sigemptyset(&signals_);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
+    sigaddset(&signals_, signal);
+  }
+  sigprocmask(SIG_BLOCK, &signals_, nullptr);
+}
+
+bool Quickstart::WaitForSignal(Duration timeout) {
+  const timespec limit = {.tv_sec = timeout.ns() / 1'000'000'000,
+                          .tv_nsec = timeout.ns() % 1'000'000'000};
+  const int signal = sigtimedwait(&signals_, nullptr, &limit);
+  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> DefaultQuickstartDirectory() {
+  const char* const cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') {
+    return std::string(cache) + "/quorate/quickstart";
+  }
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || home[0] != '/') {
+    return absl::FailedPreconditionError("HOME is not set: give a --data-dir");
+  }
+  return std::string(home) + "/.cache/quorate/quickstart";
+}
+
+int RunQuickstart(const QuickstartOptions& options) {
+  QuickstartOptions whole = options;
+  if (whole.data_dir.empty()) {
+    absl::StatusOr<std::string> directory = DefaultQuickstartDirectory();
+    if (!directory.ok()) return Complain(directory.status(), kExitUsage);
+    whole.data_dir = *directory;
+  }
+  // Where the user typed it, when bazel run has changed the directory.
+  const char* const typed_in = std::getenv("BUILD_WORKING_DIRECTORY");
+  std::filesystem::path path(whole.data_dir);
+  if (path.is_relative() && typed_in != nullptr) {
+    path = std::filesystem::path(typed_in) / path;
+  }
+  whole.data_dir = std::filesystem::absolute(path).lexically_normal().string();
+  absl::StatusOr<QuickstartPlan> plan = PlanQuickstart(whole);
+  if (!plan.ok()) return Complain(plan.status(), kExitUsage);
+  return Quickstart(whole, *std::move(plan)).Run();
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,197 @@
+#include "tests/processes/cluster.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "env/check.h"
+#include "net/clock.h"
+#include "net/cluster_view.h"
+#include "net/real_env.h"
+#include "net/resp_client.h"
+
+namespace quorate::tests {
+namespace {
+
+constexpr ClusterId kCluster(4242);
+constexpr Duration kReadyWithin = Seconds(60);
+
+std::string MakeDirectory() {
+  const char* const root = std::getenv("TEST_TMPDIR");
+  std::string pattern =
+      absl::StrCat(root == nullptr ? "/tmp" : root, "/cluster.XXXXXX");
+  CHECK(mkdtemp(pattern.data()) != nullptr);
+  return pattern;
+}
+
+bool IsFree(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address),
+                         sizeof(address)) == 0;
+  close(fd);
+  return free;
+}
+
+}  // namespace
+
+std::vector<int> FreePorts(int count) {
+  std::set<int> ports;
+  const Random random(net::RandomSeed());
+  for (uint64_t draw = 0; static_cast<int>(ports.size()) < count; ++draw) {
+    CHECK_LT(draw, 10'000u);
+    const int port =
+        10'000 + static_cast<int>(random.Below(20'000, "port", 0, draw));
+    if (IsFree(port)) ports.insert(port);
+  }
+  return {ports.begin(), ports.end()};
+}
+
+ProcessCluster::ProcessCluster(const ClusterOptions& options)
+    : cluster_options_(options) {
+  options_.data_dir = MakeDirectory();
+  options_.nodes = options.nodes;
+  options_.groups = options.groups;
+  options_.read_replicas = options.read_replicas;
+  absl::StatusOr<net::QuickstartPlan> plan = net::PlanQuickstart(options_);
+  CHECK(plan.ok()) << plan.status();
+  plan_ = *std::move(plan);
+  const std::vector<int> ports =
+      FreePorts(3 * static_cast<int>(plan_.nodes.size()));
+  size_t next = 0;
+  for (net::QuickstartNode& node : plan_.nodes) {
+    for (std::string* address : {&node.resp, &node.http, &node.peer}) {
+      *address = absl::StrCat("127.0.0.1:", ports[next++]);
+    }
+  }
+  for (const net::QuickstartNode& node : plan_.nodes) {
+    std::ofstream(node.config_file)
+        << net::QuickstartToml(options_, plan_, node, kCluster) << "\n"
+        << options.more_toml;
+  }
+  processes_.resize(plan_.nodes.size());
+}
+
+ProcessCluster::~ProcessCluster() {
+  processes_.clear();
+  std::error_code ignored;
+  std::filesystem::remove_all(options_.data_dir, ignored);
+}
+
+absl::Status ProcessCluster::Launch(int node) {
+  absl::StatusOr<std::string> program = net::FindProgram("quorated");
+  if (!program.ok()) return program.status();
+  net::ChildOptions child;
+  child.command = {*program, "--config", plan_.nodes[node].config_file,
+                   "--exit-with-parent"};
+  if (!founded_) child.command.push_back("--bootstrap");
+  child.log_file = plan_.nodes[node].log_file;
+  for (const auto& [name, value] : cluster_options_.environment) {
+    child.environment[name] =
+        absl::StrReplaceAll(value, {{"%n", absl::StrCat(node + 1)}});
+  }
+  absl::StatusOr<net::ChildProcess> process = net::ChildProcess::Start(child);
+  if (!process.ok()) return process.status();
+  processes_[node].emplace(*std::move(process));
+  return absl::OkStatus();
+}
+
+absl::Status ProcessCluster::AwaitReady(int node) {
+  const MonoTime limit = net::Clock::ReadMono() + kReadyWithin;
+  while (net::Clock::ReadMono() < limit) {
+    const absl::StatusOr<std::string> line =
+        processes_[node]->ReadLine(Milliseconds(500));
+    if (line.ok() && line->starts_with("ready:")) return absl::OkStatus();
+    if (absl::IsOutOfRange(line.status())) break;
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "node ", node + 1, " does not serve; its log:\n", LogTail(node)));
+}
+
+absl::Status ProcessCluster::StartAll() {
+  std::vector<int> started;
+  for (int node = 0; node < size(); ++node) {
+    if (runs(node)) continue;
+    absl::Status launched = Launch(node);
+    if (!launched.ok()) return launched;
+    started.push_back(node);
+  }
+  for (const int node : started) {
+    absl::Status ready = AwaitReady(node);
+    if (!ready.ok()) return ready;
+  }
+  founded_ = true;
+  return absl::OkStatus();
+}
+
+void ProcessCluster::Kill(int node, int signal) {
+  if (!runs(node)) return;
+  processes_[node]->Stop(signal, Seconds(30));
+  processes_[node].reset();
+}
+
+std::vector<int> ProcessCluster::StopAll() {
+  for (auto& process : processes_) {
+    if (process.has_value()) process->Signal(SIGTERM);
+  }
+  std::vector<int> statuses;
+  for (auto& process : processes_) {
+    if (!process.has_value()) continue;
+    statuses.push_back(process->Stop(SIGCONT, Seconds(60)));
+    process.reset();
+  }
+  return statuses;
+}
+
+std::optional<int> ProcessCluster::LeaderOf(uint16_t slot) {
+  for (int i = 0; i < size(); ++i) {
+    if (!runs(i)) continue;
+    auto client = net::RespClient::Connect(node(i).resp, Seconds(2));
+    if (!client.ok()) continue;
+    const auto reply = (*client)->Call({"CLUSTER", "SLOTS"});
+    if (!reply.ok()) continue;
+    const auto ranges = net::ParseClusterSlots(*reply);
+    if (ranges.ok() && net::MasterOf(*ranges, slot) == node(i).resp) return i;
+  }
+  return std::nullopt;
+}
+
+absl::Status ProcessCluster::AwaitLeaders(Duration limit) {
+  const MonoTime end = net::Clock::ReadMono() + limit;
+  const int groups = options_.groups;
+  for (int group = 0; group < groups;) {
+    const auto slot = static_cast<uint16_t>(16384 * group / groups + 1);
+    if (LeaderOf(slot).has_value()) {
+      ++group;
+    } else if (net::Clock::ReadMono() > end) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("group ", group + 1, " has no leader"));
+    } else {
+      usleep(20'000);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string ProcessCluster::LogTail(int node) const {
+  std::ifstream in(plan_.nodes[node].log_file);
+  const std::string text((std::istreambuf_iterator<char>(in)),
+                         std::istreambuf_iterator<char>());
+  return text.size() > 4000 ? text.substr(text.size() - 4000) : text;
+}
+
+}  // namespace quorate::tests

@@ -1,0 +1,73 @@
+// tests/processes/cluster.h: a cluster of real quorated processes on loopback.
+//
+// Every process ends with the test that started it, whatever happens.
+#ifndef QUORATE_TESTS_PROCESSES_CLUSTER_H_
+#define QUORATE_TESTS_PROCESSES_CLUSTER_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/time.h"
+#include "net/child_process.h"
+#include "net/quickstart_plan.h"
+
+namespace quorate::tests {
+
+struct ClusterOptions {
+  int nodes = 3;
+  int groups = 3;
+  int read_replicas = 0;
+  // Appended to every configuration file.
+  std::string more_toml;
+  // The environment of each process; "%n" in a value becomes the node's number.
+  std::map<std::string, std::string> environment;
+};
+
+class ProcessCluster {
+ public:
+  explicit ProcessCluster(const ClusterOptions& options);
+  ~ProcessCluster();
+  ProcessCluster(const ProcessCluster&) = delete;
+  ProcessCluster& operator=(const ProcessCluster&) = delete;
+
+  // Starts every node that does not run and waits until all serve. The first
+  // call founds the cluster.
+  absl::Status StartAll();
+  void Kill(int node, int signal);
+  // SIGTERM to all; the wait status of each.
+  std::vector<int> StopAll();
+  // Waits until every group has a leader that says so itself.
+  absl::Status AwaitLeaders(Duration limit);
+  // The node (counted from 0) that says it leads `slot`.
+  std::optional<int> LeaderOf(uint16_t slot);
+
+  int size() const { return static_cast<int>(plan_.nodes.size()); }
+  bool runs(int node) { return processes_[node].has_value(); }
+  const net::QuickstartNode& node(int node) const { return plan_.nodes[node]; }
+  const std::string& directory() const { return options_.data_dir; }
+  // The end of a node's log, for failures.
+  std::string LogTail(int node) const;
+
+ private:
+  absl::Status Launch(int node);
+  absl::Status AwaitReady(int node);
+
+  const ClusterOptions cluster_options_;
+  net::QuickstartOptions options_;
+  net::QuickstartPlan plan_;
+  bool founded_ = false;
+  std::vector<std::optional<net::ChildProcess>> processes_;
+};
+
+// Ports of loopback that nobody listens on, outside the range from which the
+// kernel takes the ports of outgoing connections.
+std::vector<int> FreePorts(int count);
+
+}  // namespace quorate::tests
+
+#endif  // QUORATE_TESTS_PROCESSES_CLUSTER_H_
