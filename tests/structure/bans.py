@@ -47,7 +47,7 @@ BANS = (
     Ban('random',
         r'\bstd::(?:random_device|mt19937\w*|minstd_rand\w*|default_random_engine|\w+_distribution|shuffle|random_shuffle|sample)\b|'
         r'\babsl::(?:\w*BitGen\w*|Uniform|Bernoulli)\b|#include\s*[<"](?:random|absl/random/[^>"]*)[>"]|'
-        r'(?<![\w.>:])(?:std::)?(?:rand|srand|random|drand48|getrandom|arc4random\w*)\s*\(',
+        r'(?<![\w.>:])(?:std::)?(?:rand|srand|drand48|getrandom|arc4random\w*)\s*\(',
         'randomness is keyed: env::Random, with a site, an entity and its counter'),
     Ban('outside',
         r'\b(?:secure_)?getenv\b|\bsetenv\b|(?<![\w.>:])(?:system|popen|fork|execve?)\s*\(|#include\s*<(?:unistd\.h|fcntl\.h|'
