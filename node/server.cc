@@ -237,6 +237,13 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                            " stopped acknowledging: ", Message(why)));
     if (observer_ != nullptr) observer_->OnStopped(why);
   }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    if (observer_ != nullptr) observer_->OnRecovered(group, core);
+  }
+  void OnStep(GroupId group, const raft::Core& core,
+              const raft::Output& output) override {
+    if (observer_ != nullptr) observer_->OnStep(group, core, output);
+  }
 
   env::Env& env_;
   const Config config_;

@@ -1,0 +1,76 @@
+// 200 randomized schedules with fixed seeds, each judged by everything that the simulator knows.
+//
+//   bazel test //tests:randomized_schedules --test_arg=--seeds=1000..1999     other seeds
+//   bazel test //tests:randomized_schedules --runs_per_test=5                 each run takes the next 200
+//
+// A failing seed prints the line that replays it.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "sim/cmd/arguments.h"
+#include "sim/cmd/worker.h"
+#include "sim/harness/report.h"
+#include "sim/harness/run.h"
+
+namespace quorate {
+namespace {
+
+uint64_t Environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  uint64_t value = 0;
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
+
+int Main(int argc, char** argv) {
+  uint64_t first = 1;
+  uint64_t last = 200;
+  bool chosen = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string flag = "--seeds=";
+    if (argument.rfind(flag, 0) != 0 ||
+        !sim::ParseSeeds(argument.substr(flag.size()), &first, &last).ok()) {
+      std::fprintf(stderr, "expected --seeds=A..B, found '%s'\n", argv[i]);
+      return 2;
+    }
+    chosen = true;
+  }
+  if (!chosen) {
+    const uint64_t run = Environment("TEST_RUN_NUMBER", 0);
+    const uint64_t skip = run == 0 ? 0 : (run - 1) * 200;
+    first += skip;
+    last += skip;
+  }
+  // Bazel's shards take neighbouring ranges.
+  const uint64_t shards = Environment("TEST_TOTAL_SHARDS", 1);
+  const uint64_t shard = Environment("TEST_SHARD_INDEX", 0);
+  if (const char* status = std::getenv("TEST_SHARD_STATUS_FILE")) {
+    sim::WriteFile(status, "");
+  }
+  const uint64_t count = last - first + 1;
+  const uint64_t begin = first + count * shard / shards;
+  const uint64_t end = first + count * (shard + 1) / shards;
+  if (begin == end) return 0;
+  std::printf("seeds %llu..%llu\n", static_cast<unsigned long long>(begin),
+              static_cast<unsigned long long>(end - 1));
+  sim::SwarmOptions options{.first_seed = begin, .last_seed = end - 1};
+  options.on_report = [](const sim::Report& report, const sim::SwarmReport&) {
+    if (report.ok()) return;
+    sim::RunOptions failing;
+    failing.seed = report.seed;
+    std::printf("FAILED %s  replay: %s\n", FormatReport(report).c_str(),
+                ReplayLine(failing).c_str());
+    std::fflush(stdout);
+  };
+  const sim::SwarmReport swarm = sim::RunSwarm(options);
+  std::printf("%s", FormatSwarm(swarm).c_str());
+  return swarm.failing_seeds.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace quorate
+
+int main(int argc, char** argv) { return quorate::Main(argc, argv); }
