@@ -64,6 +64,11 @@ void Deliver(Report report) {
       out << record.ToString() << "\n";
     }
   }
+  if (active.job->verbose) {
+    for (const std::string& line : active.run->Story()) {
+      std::fprintf(stderr, "schedule: %s\n", line.c_str());
+    }
+  }
   WriteAll(active.out, EncodeReport(report));
 }
 

@@ -343,7 +343,9 @@ void Client::OnError(OperationId id, const Reply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
   if (code == "MOVED") return OnMoved(id, reply);
-  if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING") {
+  // All of these say that the request was certainly not done.
+  if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
+      code == "MISCONF") {
     node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
     return TryAgain(id, Backoff(20, 100));
   }

@@ -1,6 +1,7 @@
 #include "sim/harness/cluster.h"
 
 #include <algorithm>
+#include <cstring>
 #include <sstream>
 #include <utility>
 
@@ -56,6 +57,7 @@ class Cluster::Program final : public raft::Host::Observer {
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
     cluster_->judges_.OnStep(node_, group, core, output);
+    NoteHolds(group, core);
   }
   void OnStopped(const absl::Status& why) override {
     cluster_->Supervise(cluster_->machine(node_), why);
@@ -73,7 +75,18 @@ class Cluster::Program final : public raft::Host::Observer {
   struct Changed {
     bool any = false;
     raft::Term led;  // Began to lead in this term; zero: did not.
+    raft::LogPosition holds;
   };
+
+  // What of the log is on this replica's disk.
+  void NoteHolds(GroupId group, const raft::Core& core) {
+    const raft::Index durable = core.durable_index();
+    const raft::LogPosition holds{core.TermAt(durable), durable};
+    raft::LogPosition& known = changed_[group].holds;
+    if (holds == known) return;
+    known = holds;
+    cluster_->judges_.OnHolds(node_, group, holds);
+  }
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) {
@@ -96,14 +109,17 @@ class Cluster::Program final : public raft::Host::Observer {
     const raft::StateMachine* state = server_->host().state_machine(group);
     if (core == nullptr || state == nullptr) return;
     Judges& judges = cluster_->judges_;
-    judges.OnHolds(node_, group, core->last());
     const raft::Term led = std::exchange(changed->led, {});
     if (led != raft::Term{} && core->term() == led) {
       judges.OnLeaderLog(
           node_, group, led, core->boundary().index,
           [core](raft::Index index) { return core->TermAt(index); });
     }
-    judges.OnDigest(node_, group, core->applied_index(), state->Digest());
+    const uint64_t digest = state->Digest();
+    char bytes[sizeof(digest)];
+    std::memcpy(bytes, &digest, sizeof(digest));
+    cluster_->world_.HashNote(cluster_->machine(node_), {bytes, sizeof(bytes)});
+    judges.OnDigest(node_, group, core->applied_index(), digest);
   }
 
   Cluster* const cluster_;
@@ -209,13 +225,17 @@ NodeId Cluster::LeaderOf(GroupId group) const {
   return leader;
 }
 
-bool Cluster::Settled() const {
+bool Cluster::Settled(const std::vector<MachineId>& machines) const {
   for (const node::ShardConfig& shard : shards_) {
     const NodeId leader = LeaderOf(shard.group);
     if (leader == NodeId()) return false;
     const raft::Index end =
         server(leader)->host().core(shard.group)->last().index;
     for (const NodeId node : shard.replicas) {
+      if (std::find(machines.begin(), machines.end(), machine(node)) ==
+          machines.end()) {
+        continue;
+      }
       const node::Server* at = server(node);
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);

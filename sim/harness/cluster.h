@@ -53,9 +53,8 @@ class Cluster {
   // Who leads the group now, if somebody running says that it does (of the
   // latest term); zero if none.
   NodeId LeaderOf(GroupId group) const;
-  // Every running voter has applied everything committed, and all agree on a
-  // leader: nothing is left to do.
-  bool Settled() const;
+  // Every replica that runs on one of `machines` has applied all that its leader has, and names the same leader.
+  bool Settled(const std::vector<MachineId>& machines) const;
   // Compares the states of all running replicas that stand at the same index,
   // whole.
   void CompareStates();

@@ -9,6 +9,7 @@
 #include "sim/harness/cluster.h"
 #include "sim/harness/judges.h"
 #include "sim/harness/recorder.h"
+#include "sim/schedule.h"
 
 namespace quorate::sim {
 namespace {
@@ -70,6 +71,7 @@ class Run::Impl {
   Report Current() const;
   Tape tape() const;
   World& world() { return world_; }
+  std::vector<std::string> Story() const;
 
  private:
   static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
@@ -83,6 +85,7 @@ class Run::Impl {
   // Runs until `done`; a violation in these words if that takes longer than `limit`.
   template <typename Done>
   void Require(std::string_view what, Duration limit, Done&& done);
+  void PlanFaults();
   void Liveness();
   bool ClientsIdle() const {
     return std::all_of(clients_.begin(), clients_.end(),
@@ -95,6 +98,9 @@ class Run::Impl {
   Recorder recorder_;
   Cluster cluster_;
   std::vector<Client*> clients_;  // Owned by their machines.
+  std::vector<MachineId> client_machines_;
+  std::optional<Schedule> schedule_;  // Empty without faults.
+  std::vector<MachineId> core_;       // What must work in the liveness phase.
 };
 
 WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
@@ -116,6 +122,7 @@ void Run::Impl::StartClients() {
                     std::max<int64_t>(options_.operations_per_second, 1),
         .sessions = i % 3 == 1,
         .stale_reads = i % 4 == 2};
+    client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<Client>(env, client, &recorder_);
       clients_.push_back(program.get());
@@ -147,18 +154,43 @@ void Run::Impl::Liveness() {
   const std::vector<std::string> keys = recorder_.keys();
   clients_[0]->ReadAll(keys);
   Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
-  Require("agreeing", kSettleMax, [this] { return cluster_.Settled(); });
+  Require("agreeing", kSettleMax, [this] { return cluster_.Settled(core_); });
+  if (schedule_.has_value()) schedule_->HealAll();
+  Require("agreeing of all", kSettleMax,
+          [this] { return cluster_.Settled(cluster_.machines()); });
   if (Violated()) return;
   cluster_.CompareStates();
   recorder_.Finish();
 }
 
+void Run::Impl::PlanFaults() {
+  core_ = cluster_.machines();
+  if (!options_.faults) return;
+  std::vector<std::vector<MachineId>> groups;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    std::vector<MachineId>& group = groups.emplace_back();
+    for (const NodeId node : shard.replicas) {
+      group.push_back(cluster_.machine(node));
+    }
+  }
+  schedule_.emplace(
+      &world_, ScheduleOptions{.nodes = cluster_.machines(),
+                               .clients = client_machines_,
+                               .groups = std::move(groups),
+                               .length = options_.duration -
+                                         options_.duration / kHealthyDivisor});
+  schedule_->Begin();
+}
+
 Report Run::Impl::Execute() {
   cluster_.Start();
   StartClients();
+  PlanFaults();
   const SimTime end = world_.now() + options_.duration;
-  const SimTime heal = end - options_.duration / kHealthyDivisor;
-  world_.RunUntil(heal);
+  world_.RunUntil(end - options_.duration / kHealthyDivisor);
+  if (schedule_.has_value() && !Violated()) {
+    core_ = schedule_->BeginLiveness();
+  }
   if (!Violated()) world_.RunUntil(end);
   if (!Violated()) Liveness();
   return Current();
@@ -189,6 +221,15 @@ Report Run::Impl::Current() const {
   }
   for (const auto& [name, count] : world_.marks()) report.marks[name] = count;
   return report;
+}
+
+std::vector<std::string> Run::Impl::Story() const {
+  std::vector<std::string> lines;
+  if (!schedule_.has_value()) return lines;
+  for (const Schedule::Entry& entry : schedule_->entries()) {
+    lines.push_back(absl::StrCat(entry.time.ms(), " ms: ", entry.what));
+  }
+  return lines;
 }
 
 Tape Run::Impl::tape() const {
@@ -258,6 +299,7 @@ void Run::SetLogSink(env::Severity severity, LogSink sink) {
 }
 Report Run::Execute() { return impl_->Execute(); }
 Report Run::Current() const { return impl_->Current(); }
+std::vector<std::string> Run::Story() const { return impl_->Story(); }
 Tape Run::tape() const { return impl_->tape(); }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();

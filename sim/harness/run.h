@@ -57,6 +57,8 @@ class Run {
   Report Execute();
   // What happened so far, also from within Execute (a failed CHECK).
   Report Current() const;
+  // What the schedule did so far, a line for each fault.
+  std::vector<std::string> Story() const;
   // With the options as parameters. Requires: record, or a replay.
   Tape tape() const;
   const std::vector<TraceRecord>& trace() const;
