@@ -530,7 +530,7 @@ class Parser {
         shard.replicas.push_back(node);
       }
       if (!any_slots) {
-        shard.slots = even[row].slots;
+        shard.slots = even[std::min<size_t>(idx, even.size() - 1)].slots;
       } else if (!ParseSlots(raw.slots, &shard.slots)) {
         return Fail(
             PositionOfRow(
