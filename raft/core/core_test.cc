@@ -225,6 +225,45 @@ TEST_F(CoreTest, Append_MatchesWhatIsNotDurableYet_OnlyDurableIsAcknowledged) {
   EXPECT_EQ(out_.messages[0].last.index, Index(1));
 }
 
+TEST_F(CoreTest, WriteDone_OutOfOrder_DoesNotFall) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
+  Receive(Append(2, 2, At(2, 2), {Commands(2, 3)}));
+  const WriteToken first = pending_[0].token;
+  Step(WriteDone{pending_[1].token});
+  EXPECT_EQ(core_->durable_index(), Index(3));
+  Step(WriteDone{first});
+  EXPECT_EQ(core_->durable_index(), Index(3));
+}
+
+TEST_F(CoreTest, Acknowledgement_LateOrFromAStranger_ChangesNothing) {
+  Start(Term(1));
+  BecomeServingLeader();
+  for (int i = 0; i < 3; ++i) {
+    Step(Propose{0, EntryKind::kCommands, Buffer::Copy("a")});
+  }
+  FinishWrites();
+  Receive(Ack(9, 2, 5));
+  EXPECT_EQ(core_->commit_index(), Index(2));
+  Receive(Ack(2, 2, 4));
+  Receive(Ack(2, 2, 3));
+  EXPECT_EQ(core_->followers()[0].match, Index(4));
+  EXPECT_EQ(core_->commit_index(), Index(4));
+}
+
+TEST_F(CoreTest, Refusal_LateAfterTheFollowerCaughtUp_DoesNotWalkBack) {
+  Start(Term(3), {1, 2, 3});
+  BecomeServingLeader();
+  ASSERT_EQ(core_->followers()[0].match, Index(5));
+  Message refusal = Ack(2, 4, 0);
+  refusal.reject = true;
+  refusal.last = At(3, 4);
+  refusal.hint = At(1, 1);
+  Receive(refusal);
+  EXPECT_EQ(core_->followers()[0].next, Index(6));
+  EXPECT_EQ(core_->followers()[0].state, "replicate");
+}
+
 TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {
   Start(Term(5));
   Receive(Append(2, 5, At(1, 1), {Commands(5, 2), Commands(5, 3)}));
