@@ -1,5 +1,6 @@
 #include "node/resp_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "env/check.h"
@@ -17,6 +18,9 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
       .line_bytes_max = 64 << 10,
   };
 }
+
+// What the replies due on one connection may come to, judged by its recent ones.
+constexpr size_t kExpectedReplyBytesMax = 4 << 20;
 
 constexpr std::string_view kReadOnly =
     "READONLY You can't write against a read only replica.";
@@ -74,7 +78,8 @@ void RespSession::OnClosed() {
 
 bool RespSession::Stopped() const {
   return closed_ || client_.closing() || client_.output_congested() ||
-         pending_.size() >= context_.config.limits.pipeline;
+         pending_.size() >= context_.config.limits.pipeline ||
+         pending_.size() * recent_reply_bytes_ > kExpectedReplyBytesMax;
 }
 
 void RespSession::Process() {
@@ -295,6 +300,8 @@ void RespSession::ReplyError(CommandId command, std::string_view error) {
 
 void RespSession::Account(CommandId command, Duration duration,
                           std::string_view reply) {
+  recent_reply_bytes_ =
+      std::max(reply.size(), recent_reply_bytes_ - recent_reply_bytes_ / 8);
   const bool failed = !reply.empty() && reply[0] == '-';
   if (failed) context_.metrics.OnErrorReply(reply);
   context_.metrics.OnCommand(command, duration, failed);

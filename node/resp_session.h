@@ -175,6 +175,8 @@ class RespSession final : public Protocol, public Requester {
   // The replies due, oldest first; the token of the front.
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
+  // The largest reply of late, fading: what each reply still due may come to.
+  size_t recent_reply_bytes_ = 0;
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;
 

@@ -1,0 +1,331 @@
+// Several servers in the simulated world: routing, redirects, forwarding, order, failures.
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "node/metrics.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
+
+// Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of 866.
+constexpr std::string_view kThird = "foo";
+constexpr std::string_view kFirst = "bar";
+
+TEST(Cluster_Pipeline, AcrossGroups_RepliesStandInOrder) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = Concat("key", i % 17);
+    const std::string value = Concat("v", i);
+    requests += EncodeRequest({"SET", key, value});
+    expected += "+OK\r\n";
+    requests += EncodeRequest({"GET", key});
+    expected += Concat("$", value.size(), "\r\n", value, "\r\n");
+    requests += EncodeRequest({"PING"});
+    expected += "+PONG\r\n";
+  }
+  EXPECT_EQ(cluster.Call(*client, requests, 600), expected);
+}
+
+TEST(Cluster_Pipeline, ReadsBeforeAWrite_DoNotSeeIt) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  std::string requests;
+  std::string expected;
+  std::string last = "$-1\r\n";
+  for (int i = 0; i < 100; ++i) {
+    const std::string value = Concat("v", i);
+    requests += EncodeRequest({"GET", "k"}) + EncodeRequest({"GET", "k"}) +
+                EncodeRequest({"SET", "k", value});
+    expected += last + last + "+OK\r\n";
+    last = Concat("$", value.size(), "\r\n", value, "\r\n");
+  }
+  // In pieces that end anywhere, so that turns end anywhere.
+  std::string received;
+  for (size_t i = 0; i < requests.size(); i += 97) {
+    client->Send(std::string_view(requests).substr(i, 97));
+    if (i % 5 == 0) cluster.world().RunFor(Microseconds(150));
+  }
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(client->Take(), expected);
+}
+
+TEST(Cluster_Proxy, AnyNode_ReadsAndWrites) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  for (size_t node = 0; node < 3; ++node) {
+    auto client = cluster.ConnectResp(node);
+    const std::string value = Concat("from", node);
+    for (const std::string_view key : {kThird, kFirst}) {
+      EXPECT_EQ(cluster.Command(*client, {"SET", key, value}), "+OK\r\n");
+      EXPECT_EQ(cluster.Command(*client, {"GET", key}),
+                "$5\r\n" + value + "\r\n");
+    }
+    EXPECT_EQ(cluster.Command(*client, {"MULTI"}), "+OK\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"INCR", "{foo}n"}), "+QUEUED\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"EXEC"}),
+              Concat("*1\r\n:", node + 1, "\r\n"));
+  }
+}
+
+TEST(Cluster_Moved, InsideMulti_MakesExecAbort) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*client, {"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}),
+            "-MOVED 12182 " + cluster.config(leader).listen.resp + "\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"EXEC"}),
+            "-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
+TEST(Cluster_Readonly, Follower_ServesStaleReadsAndSendsWritesAway) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  auto follower = cluster.ConnectResp((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(cluster.Command(*follower, {"READONLY"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*follower, {"GET", "foo"}), "$3\r\nbar\r\n");
+  EXPECT_TRUE(cluster.Command(*follower, {"SET", "foo", "x"})
+                  .starts_with("-MOVED 12182 "));
+  EXPECT_EQ(cluster.Command(*follower, {"READWRITE"}), "+OK\r\n");
+  EXPECT_TRUE(
+      cluster.Command(*follower, {"GET", "foo"}).starts_with("-MOVED 12182 "));
+}
+
+TEST(Cluster_ReadOnlyNode, ServesReads_RefusesWrites) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
+  cluster.world().RunFor(Seconds(1));
+  auto replica = cluster.ConnectResp(3);
+  EXPECT_EQ(cluster.Command(*replica, {"READONLY"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*replica, {"GET", "foo"}), "$3\r\nbar\r\n");
+  EXPECT_EQ(cluster.Command(*replica, {"SET", "foo", "x"}),
+            "-READONLY You can't write against a read only replica.\r\n");
+  EXPECT_TRUE(cluster.Command(*replica, {"ROLE"}).find("slave") !=
+              std::string::npos);
+  auto http = cluster.ConnectHttp(3);
+  const std::string put = cluster.CallHttp(
+      *http, "PUT /v1/kv/foo HTTP/1.1\r\nContent-Length: 1\r\n\r\nx");
+  EXPECT_TRUE(put.starts_with("HTTP/1.1 403 Forbidden\r\n")) << put;
+  EXPECT_NE(put.find("\"code\":\"READ_ONLY_NODE\""), std::string::npos) << put;
+  const std::string get =
+      cluster.CallHttp(*http, "GET /v1/kv/foo HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(get.ends_with("\r\n\r\nbar")) << get;
+}
+
+TEST(Cluster_NoQuorum, RequestsAreHeldThenRefused) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t other = (leader + 1) % 3;
+  auto client = cluster.ConnectResp(other);
+  cluster.Crash(leader);
+  cluster.Crash((leader + 2) % 3);
+  // Until the last node notices, it still sends clients to the dead leader.
+  cluster.world().RunFor(Seconds(3));
+  const auto begun = cluster.world().now();
+  client->Send(EncodeRequest({"SET", "foo", "1"}) +
+               EncodeRequest({"GET", "foo"}));
+  cluster.world().RunFor(Milliseconds(1900));
+  EXPECT_EQ(client->received(), "");
+  cluster.world().RunFor(Milliseconds(300));
+  EXPECT_EQ(client->Take(),
+            "-CLUSTERDOWN Hash slot not served\r\n"
+            "-CLUSTERDOWN Hash slot not served\r\n");
+  (void)begun;
+}
+
+TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNext) {
+  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  cluster.Crash(leader);
+  cluster.world().RunFor(Milliseconds(5));
+  // Sent to a stream that is gone: certainly not executed, hence held and sent to the next leader.
+  client->Send(EncodeRequest({"INCR", "foo"}));
+  cluster.world().RunFor(Seconds(4));
+  const std::string reply = client->Take();
+  EXPECT_TRUE(reply == ":2\r\n" || reply.starts_with("-UNKNOWN ")) << reply;
+  cluster.Restart(leader);
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
+}
+
+TEST(Cluster_Sessions, SameSequence_RunsOnce) {
+  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  auto other = cluster.ConnectResp(1);
+  const std::string reply = cluster.Command(*client, {"QUORATE.SESSION"});
+  const size_t begin = reply.find("\r\n") + 2;
+  const std::string token = reply.substr(begin, reply.size() - begin - 2);
+  ASSERT_FALSE(token.empty());
+  EXPECT_EQ(
+      cluster.Command(*client, {"QUORATE.DO", token, "1", "1", "INCR", "n"}),
+      ":1\r\n");
+  EXPECT_EQ(
+      cluster.Command(*other, {"QUORATE.DO", token, "1", "1", "INCR", "n"}),
+      ":1\r\n");
+  EXPECT_EQ(
+      cluster.Command(*other, {"QUORATE.DO", token, "2", "1", "INCR", "n"}),
+      ":2\r\n");
+  EXPECT_TRUE(
+      cluster
+          .Command(*other, {"QUORATE.DO", token, "2", "1", "APPEND", "n", "x"})
+          .starts_with("-SESSION_REUSED "));
+  EXPECT_TRUE(
+      cluster.Command(*other, {"QUORATE.DO", "x", "2", "1", "INCR", "n"})
+          .starts_with("-ERR not a session"));
+  EXPECT_EQ(cluster.Command(*other, {"GET", "n"}), "$1\r\n2\r\n");
+}
+
+TEST(Cluster_FlushAll, EmptiesWhatTheNodeLeads) {
+  TestCluster cluster({.nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  for (int i = 0; i < 50; ++i) {
+    cluster.Command(*client, {"SET", Concat("key", i), "v"});
+  }
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":50\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"FLUSHALL"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"RANDOMKEY"}), "$-1\r\n");
+}
+
+TEST(Cluster_Scan, VisitsEveryKeyOnce) {
+  TestCluster cluster({.nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  for (int i = 0; i < 300; ++i) {
+    cluster.Command(*client, {"SET", Concat("key", i), "v"});
+  }
+  size_t keys = 0;
+  std::string cursor = "0";
+  int steps = 0;
+  do {
+    const std::string reply =
+        cluster.Command(*client, {"SCAN", cursor, "COUNT", "20"});
+    const size_t begin = reply.find("\r\n", 5) + 2;
+    cursor = reply.substr(begin, reply.find("\r\n", begin) - begin);
+    for (size_t at = reply.find("key"); at != std::string::npos;
+         at = reply.find("key", at + 1)) {
+      ++keys;
+    }
+    ASSERT_LT(++steps, 1000);
+  } while (cursor != "0");
+  EXPECT_EQ(keys, 300u);
+  const std::string all = cluster.Command(*client, {"KEYS", "key1?"});
+  EXPECT_TRUE(all.starts_with("*10\r\n")) << all;
+}
+
+TEST(Cluster_SlowReader, IsHeldBackAndThenServed) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(200'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "big", value}), "+OK\r\n");
+  cluster.Command(*client, {"GET", "big"});
+  client->PauseReads();
+  for (int i = 0; i < 200; ++i) client->Send(EncodeRequest({"GET", "big"}));
+  cluster.world().RunFor(Seconds(10));
+  // Far less than the 40 MB asked for were produced.
+  EXPECT_LT(cluster.server(0).metrics().output_bytes, 8u << 20);
+  EXPECT_FALSE(client->closed());
+  cluster.world().RunFor(Seconds(120));
+  EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
+}
+
+TEST(Cluster_HalfSentRequest, IsClosedAfterTheStallTime) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto half = cluster.ConnectResp(0);
+  auto idle = cluster.ConnectResp(0);
+  half->Send("*2\r\n$3\r\nGET\r\n$5\r\nab");
+  cluster.world().RunFor(Seconds(120));
+  EXPECT_TRUE(half->closed());
+  EXPECT_FALSE(idle->closed());
+  EXPECT_EQ(cluster.Command(*idle, {"PING"}), "+PONG\r\n");
+}
+
+TEST(Cluster_HalfClosedClient, GetsItsLastReplies) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  client->Send(EncodeRequest({"SET", "a", "1"}) + EncodeRequest({"GET", "a"}));
+  client->End();
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_EQ(client->Take(), "+OK\r\n$1\r\n1\r\n");
+  EXPECT_TRUE(client->closed());
+}
+
+TEST(Cluster_MalformedInput, ClosesThatConnectionAlone) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto good = cluster.ConnectResp(0);
+  for (const std::string_view bytes :
+       {"*1\r\nx\r\n", "*abc\r\n", "SET \"a\r\n", "POST / HTTP/1.1\r\n"}) {
+    auto bad = cluster.ConnectResp(0);
+    bad->Send(bytes);
+    cluster.world().RunFor(Seconds(1));
+    EXPECT_TRUE(bad->closed()) << bytes;
+  }
+  EXPECT_EQ(cluster.Command(*good, {"PING"}), "+PONG\r\n");
+}
+
+TEST(Cluster_Limits, AreAnswered) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.limits.key_bytes = 10;
+    config.limits.value_bytes = 100;
+    config.limits.connections = 2;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "a", std::string(101, 'x')}),
+            "-ERR string exceeds maximum allowed size "
+            "(proto-max-bulk-len)\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "12345678901"}),
+            "-ERR key is longer than limits.key_bytes (10)\r\n");
+  auto second = cluster.ConnectResp(0);
+  auto third = cluster.ConnectResp(0);
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(third->Take(), "-ERR max number of clients reached\r\n");
+  EXPECT_TRUE(third->closed());
+  EXPECT_EQ(cluster.Command(*second, {"PING"}), "+PONG\r\n");
+}
+
+TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"PING"}), "+PONG\r\n");
+  client->Send(EncodeRequest({"SET", "a", "1"}));
+  cluster.world().RunFor(Microseconds(300));
+  bool stopped = false;
+  env::Env& env = cluster.world().env(cluster.machine(0));
+  env::Pending stop = env.loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status status) { stopped = status.ok(); });
+  });
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_TRUE(stopped);
+}
+
+}  // namespace
+}  // namespace quorate::node
