@@ -1,4 +1,5 @@
 // net/address.h: "host:port" in words and apart.
+// Nothing is resolved here.
 #ifndef QUORATE_NET_ADDRESS_H_
 #define QUORATE_NET_ADDRESS_H_
 

@@ -1,4 +1,5 @@
 // net/child_process.h: a program run by this one, for quickstart and for tests.
+// Blocking calls with time limits: not for the event loop.
 #ifndef QUORATE_NET_CHILD_PROCESS_H_
 #define QUORATE_NET_CHILD_PROCESS_H_
 

@@ -1,4 +1,5 @@
-// net/clock.h: reads the machine's clocks. Nothing but the event loop calls it.
+// net/clock.h: reads the machine's clocks.
+// The event loop calls it once a step; nothing else in a node reads a clock.
 #ifndef QUORATE_NET_CLOCK_H_
 #define QUORATE_NET_CLOCK_H_
 

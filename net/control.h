@@ -1,4 +1,5 @@
 // net/control.h: the commands of quoratectl.
+// Blocking, over RESP alone: they need nothing of a node but its address.
 #ifndef QUORATE_NET_CONTROL_H_
 #define QUORATE_NET_CONTROL_H_
 

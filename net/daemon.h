@@ -1,4 +1,5 @@
 // net/daemon.h: one node as a process: configuration file in, exit status out.
+// The main of quorated is this and its command line.
 #ifndef QUORATE_NET_DAEMON_H_
 #define QUORATE_NET_DAEMON_H_
 

@@ -1,4 +1,5 @@
 // net/disk_thread.h: a thread that runs blocking system calls for one loop.
+// Files belong to file_disk.h; here are only the queue and the wake-up.
 #ifndef QUORATE_NET_DISK_THREAD_H_
 #define QUORATE_NET_DISK_THREAD_H_
 

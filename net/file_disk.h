@@ -1,4 +1,5 @@
 // net/file_disk.h: env::Disk over one directory of a POSIX file system.
+// Blocking calls are posix_file.h's; threads are disk_thread.h's.
 #ifndef QUORATE_NET_FILE_DISK_H_
 #define QUORATE_NET_FILE_DISK_H_
 

@@ -1,4 +1,5 @@
 // net/log_tracer.h: env::Tracer that writes lines to standard error.
+// Synchronous: rare lines, written before a process can die.
 #ifndef QUORATE_NET_LOG_TRACER_H_
 #define QUORATE_NET_LOG_TRACER_H_
 
