@@ -29,16 +29,18 @@ bool Says(const absl::Status& status, const std::string& what) {
 }
 
 TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
-  LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
-  for (CrashKind kind : {CrashKind::kMachine, CrashKind::kProcess}) {
-    h.Crash(kind);
-    const auto identity = h.ReadIdentity();
-    ASSERT_TRUE(identity.ok()) << identity.status();
-    EXPECT_EQ(*identity,
-              (StoreIdentity{kTestCluster, kTestNode, h.options().store}));
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    LogHarness h(seed);
+    ASSERT_TRUE(h.Found().ok());
+    EXPECT_NE(h.options().store, StoreIncarnation());
+    for (CrashKind kind : {CrashKind::kMachine, CrashKind::kProcess}) {
+      h.Crash(kind);
+      const auto identity = h.ReadIdentity();
+      ASSERT_TRUE(identity.ok()) << identity.status();
+      EXPECT_EQ(*identity,
+                (StoreIdentity{kTestCluster, kTestNode, h.options().store}));
+    }
   }
-  EXPECT_NE(h.options().store, StoreIncarnation());
 }
 
 TEST(Identity, EmptyDirectory_IsNotAStore) {

@@ -367,6 +367,32 @@ bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
   return false;
 }
 
+// Until something is written behind it, a damaged opening looks like one that was not finished; what it replaced is still there.
+TEST(LogBitRot, AnyBitOfAFreshOpeningFlipped_ChangesNothing) {
+  size_t flips = 0;
+  for (uint64_t offset = 0;; ++offset) {
+    SCOPED_TRACE(offset);
+    LogHarness h;
+    LogModel model(&h);
+    WriteSmallLog(h, model);
+    const ModelGroup now[2] = {model.state(1), model.state(2)};
+    ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+    h.Crash(CrashKind::kMachine);
+    const std::string name = h.LogFiles().back();
+    if (offset > h.ReadFile(name).find_last_not_of('\0')) break;
+    ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), name, offset,
+                                      static_cast<int>(offset % 8)));
+    ASSERT_TRUE(h.Open().ok());
+    for (uint32_t group = 1; group <= 2; ++group) {
+      const RecoveredGroup& got = h.log()->recovered().at(model.Key(group));
+      ASSERT_TRUE(got.fenced.ok()) << got.fenced;
+      ASSERT_TRUE(Acceptable(got, now[group - 1], now[group - 1]));
+    }
+    ++flips;
+  }
+  EXPECT_GT(flips, 300u);
+}
+
 TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
   size_t fenced = 0;
   size_t refused = 0;
@@ -380,17 +406,19 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
     for (const std::string& name : h.LogFiles()) {
       const std::string bytes = h.ReadFile(name);
       const size_t end = bytes.find_last_not_of('\0') + 1;
-      for (uint64_t i = 0; i < end; ++i) places.emplace_back(name, i);
+      for (uint64_t i = 0; i < end; ++i) {
+        // Inside the one long payload a sample tells as much.
+        const bool inside =
+            i > 100 && i + 100 < end && i % 16 != 0 &&
+            bytes.compare(i - 100, 200, bytes, i - 99, 200) == 0;
+        if (!inside) places.emplace_back(name, i);
+      }
     }
   }
-  ASSERT_GT(places.size(), 17000u);
+  ASSERT_GT(places.size(), 3000u);
   uint64_t number = 0;
   for (const auto& [name, offset] : places) {
-    // Inside the one long payload a sample tells as much.
-    if (places.size() > 3000 && ++number % 3 != 0 && offset > 4000 &&
-        offset < 15000) {
-      continue;
-    }
+    ++number;
     SCOPED_TRACE(name + " byte " + std::to_string(offset));
     LogHarness h;
     LogModel model(&h);
@@ -432,7 +460,7 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
     }
     if (HasFailure()) break;
   }
-  EXPECT_GT(fenced, 1000u);
+  EXPECT_GT(fenced, 500u);
   EXPECT_GT(cut, 20u);
   EXPECT_GT(unchanged, 50u);
   EXPECT_EQ(refused, 0u);

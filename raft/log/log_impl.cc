@@ -113,12 +113,9 @@ void LogImpl::Drop(GroupKey group, Done done) {
 }
 
 void LogImpl::Enqueue(GroupKey group, Item item) {
-  const auto [it, inserted] = queues_.try_emplace(group);
-  Queue& queue = it->second;
-  if (inserted) {
-    queue.key = group;
-    ready_.push_back(&queue);
-  }
+  Queue& queue = queues_[group];
+  queue.key = group;
+  if (queue.empty()) ready_.push_back(&queue);
   queue.items.push_back(std::move(item));
   ScheduleFlush();
 }
@@ -148,7 +145,7 @@ void LogImpl::ScheduleFlush() {
 void LogImpl::Flush() {
   if (writing_ || opener_ != nullptr || !status_.ok() || !HasWork()) return;
   if (!ready_.empty() && position_ > opening_end_) {
-    const size_t bytes = Measure(ready_.front()->items.front()).bytes;
+    const size_t bytes = Measure(ready_.front()->front()).bytes;
     if (position_ + bytes > options_.segment_bytes ||
         buggify_.Fire("log.early_roll")) {
       return Roll();
@@ -196,15 +193,22 @@ bool LogImpl::Fits(size_t record_bytes) const {
          position_ + size + record_bytes <= options_.segment_bytes;
 }
 
+void LogImpl::Queue::Pop() {
+  // Each item is moved at most once for every item written.
+  if (++head * 2 < items.size()) return;
+  items.erase(items.begin(), items.begin() + head);
+  head = 0;
+}
+
 void LogImpl::NextQueue() {
   Queue* queue = ready_.front();
   ready_.pop_front();
-  if (!queue->items.empty()) {
+  if (!queue->empty()) {
     ready_.push_back(queue);
-    return;
+  } else if (queue->dropping) {
+    const GroupKey key = queue->key;
+    queues_.erase(key);
   }
-  const GroupKey key = queue->key;
-  queues_.erase(key);
 }
 
 void LogImpl::FillBatch() {
@@ -220,8 +224,8 @@ void LogImpl::FillBatch() {
 
 bool LogImpl::TakeShare(Queue& queue, size_t share_bytes, bool* took) {
   size_t taken = 0;
-  while (!queue.items.empty()) {
-    const NextRecord record = Measure(queue.items.front());
+  while (!queue.empty()) {
+    const NextRecord record = Measure(queue.front());
     if (!Fits(record.bytes)) return false;
     if (*took && taken + record.bytes > share_bytes) break;
     Write(queue, record);
@@ -232,14 +236,14 @@ bool LogImpl::TakeShare(Queue& queue, size_t share_bytes, bool* took) {
 }
 
 void LogImpl::Write(Queue& queue, const NextRecord& record) {
-  Item& item = queue.items.front();
+  Item& item = queue.front();
   const GroupKey key = queue.key;
   switch (item.type) {
     case RecordType::kAppend: {
       const bool first = item.entries_written == 0;
       const HardState* hard_state =
           first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
-      const auto entries = absl::MakeConstSpan(item.entries)
+      const auto entries = absl::MakeSpan(item.entries)
                                .subspan(item.entries_written, record.entries);
       writer_.AddEntries(item.type, key, hard_state, entries);
       state_.Append(state_.group(key), hard_state, entries);
@@ -268,7 +272,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       CHECK(false) << "no item has type " << static_cast<int>(item.type);
   }
   written_.push_back(std::move(item.done));
-  queue.items.pop_front();
+  queue.Pop();
 }
 
 void LogImpl::CarryGroup(GroupLog& group, size_t* budget) {
@@ -337,7 +341,6 @@ void LogImpl::OnWritten(absl::Status status) {
   filled_end_ = std::max(filled_end_, position_);
   Segment* current = state_.current();
   current->file_bytes = std::max(current->file_bytes, position_);
-  witnessed_ = true;
   Reclaim();
   FillAhead();
   if (HasWork()) ScheduleFlush();
@@ -367,7 +370,9 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
   for (Done& done : written_) CallLater(std::move(done), status_);
   written_.clear();
   for (Queue* queue : ready_) {
-    for (Item& item : queue->items) CallLater(std::move(item.done), status_);
+    for (; !queue->empty(); queue->Pop()) {
+      CallLater(std::move(queue->front().done), status_);
+    }
   }
   ready_.clear();
   queues_.clear();
@@ -407,7 +412,6 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
   position_ = opening_end_ = opened->end;
   filled_end_ = std::max(position_, recycled_bytes);
   state_.AddSegment(number, filled_end_);
-  witnessed_ = false;
   segment_seed_ = SegmentSeed(options_.cluster, options_.store, number);
   counters_.durable_writes += opened->writes;
   counters_.written_bytes += opened->written_bytes;
@@ -454,11 +458,12 @@ void LogImpl::OnFilled(uint64_t end) {
   }
 }
 
+// Called when a record behind the opening of the current segment is durable, not earlier: until then damage to the opening
+// would look like an unfinished one, and recovery would fall back on what is given up here.
 void LogImpl::Reclaim() {
+  CHECK_GT(position_, opening_end_);
   auto& segments = state_.segments();
   while (segments.size() > 1 && segments.front()->live_bytes == 0) {
-    // The states that the next segment begins with take over: they must be beyond doubt.
-    if (segments.size() == 2 && !witnessed_) return;
     if (rewriting_ == segments.front().get()) rewriting_ = nullptr;
     unused_.push_back(
         {SegmentName(segments.front()->number), segments.front()->file_bytes});
@@ -475,8 +480,7 @@ void LogImpl::Reclaim() {
 }
 
 void LogImpl::RemoveUnused() {
-  // Until it is beyond doubt that this segment begins well, recovery may fall back on any of them.
-  if (removing_ || !witnessed_ || unused_.size() <= kUnusedFilesMax) return;
+  if (removing_ || unused_.size() <= kUnusedFilesMax) return;
   removing_ = true;
   const std::string name = unused_.front().name;
   unused_.pop_front();

@@ -66,10 +66,15 @@ class LogImpl final : public Log {
     bool discard_suffix = false;
     Done done;
   };
+  // What one group has waiting. Stays when it is empty, with its room.
   struct Queue {
     GroupKey key;
-    std::deque<Item> items;
+    std::vector<Item> items;
+    size_t head = 0;  // Items before it are written.
     bool dropping = false;
+    bool empty() const { return head == items.size(); }
+    Item& front() { return items[head]; }
+    void Pop();
   };
   // The next record of an item: so many entries, so many bytes.
   struct NextRecord {
@@ -87,7 +92,7 @@ class LogImpl final : public Log {
   NextRecord Measure(const Item& item) const;
   // Puts what fits of `queue` into the batch, up to its share. False: the batch is full.
   bool TakeShare(Queue& queue, size_t share_bytes, bool* took);
-  // Ends the turn of the first queue: away if it is empty, else behind the others.
+  // Ends the turn of the first queue: it goes behind the others, or out if it is empty.
   void NextQueue();
   void Write(Queue& queue, const NextRecord& record);
   bool Fits(size_t record_bytes) const;
@@ -119,8 +124,9 @@ class LogImpl final : public Log {
   absl::Status status_;
   Counters counters_;
 
-  std::map<GroupKey, Queue> queues_;  // Of groups with something waiting.
-  std::deque<Queue*> ready_;          // The same, in the order of their turns.
+  std::map<GroupKey, Queue> queues_;
+  std::deque<Queue*>
+      ready_;  // Those that are not empty, in the order of their turns.
 
   // The current segment.
   std::unique_ptr<env::File> file_;
@@ -128,7 +134,6 @@ class LogImpl final : public Log {
   uint64_t position_ = 0;  // Where the next record goes.
   uint64_t opening_end_ = 0;
   uint64_t filled_end_ = 0;  // Bytes before it are allocated on disk.
-  bool witnessed_ = false;   // A record here says that the opening is durable.
   uint64_t batch_ = 0;
 
   BatchWriter writer_;

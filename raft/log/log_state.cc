@@ -1,13 +1,15 @@
 #include "raft/log/log_state.h"
 
+#include <utility>
+
 #include "env/check.h"
 
 namespace quorate::raft {
 
-void LiveEntries::Append(const Entry& entry, Segment* segment) {
-  entries_.push_back(entry);
-  where_.push_back(segment);
+void LiveEntries::Append(Entry entry, Segment* segment) {
   segment->live_bytes += entry.size_bytes();
+  entries_.push_back(std::move(entry));
+  where_.push_back(segment);
 }
 
 void LiveEntries::Truncate(size_t size) {
@@ -69,7 +71,7 @@ void LogState::AddSegment(uint64_t number, uint64_t file_bytes) {
 }
 
 void LogState::Append(GroupLog& group, const HardState* hard_state,
-                      absl::Span<const Entry> entries) {
+                      absl::Span<Entry> entries) {
   if (hard_state != nullptr) {
     CHECK(hard_state->term >= group.hard_state.term)
         << "group " << group.key.group;
@@ -80,9 +82,9 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   CHECK_GT(from, group.boundary.index);
   CHECK_LE(from, group.last() + 1);
   group.live.Truncate(from - group.boundary.index - 1);
-  for (const Entry& entry : entries) {
+  for (Entry& entry : entries) {
     CHECK_EQ(entry.index, group.last() + 1);
-    group.live.Append(entry, current());
+    group.live.Append(std::move(entry), current());
   }
 }
 

@@ -38,7 +38,7 @@ class LiveEntries {
   }
   Segment* where(size_t i) const { return where_[head_ + i]; }
 
-  void Append(const Entry& entry, Segment* segment);
+  void Append(Entry entry, Segment* segment);
   // Keeps the first `size`.
   void Truncate(size_t size);
   void DropFront(size_t count);
@@ -82,9 +82,9 @@ class LogState {
   Segment* current() { return segments_.back().get(); }
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
-  // What a record that goes into the current segment means.
+  // What a record that goes into the current segment means. Moves the entries out.
   void Append(GroupLog& group, const HardState* hard_state,
-              absl::Span<const Entry> entries);
+              absl::Span<Entry> entries);
   void SetBoundary(GroupLog& group, LogPosition boundary, bool discard_suffix);
   void Drop(GroupKey key);
 

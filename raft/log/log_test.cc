@@ -127,6 +127,15 @@ TEST_F(LogTest, BoundaryOfAnInstalledSnapshot_DiscardsEverythingElse) {
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(6, 91, "y")}).ok());
 }
 
+// Appends and compacts `count` entries of 4 KB, segment after segment.
+void Churn(LogHarness& h, GroupKey group, uint64_t from, uint64_t count) {
+  for (uint64_t i = from; i < from + count; ++i) {
+    ASSERT_TRUE(
+        h.Append(group, {TestEntry(1, i, std::string(4000, 'c'))}).ok());
+    ASSERT_TRUE(h.SetBoundary(group, {Term(1), Index(i)}).ok());
+  }
+}
+
 TEST_F(LogTest, DroppedGroup_IsGoneAndRefusedForEver) {
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}).ok());
   ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "b")}).ok());
@@ -138,6 +147,8 @@ TEST_F(LogTest, DroppedGroup_IsGoneAndRefusedForEver) {
     ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
     EXPECT_EQ(h_.log()->recovered().count(kGroup), 0u);
     EXPECT_EQ(h_.log()->recovered().size(), 1u);
+    // The segment that holds the record goes.
+    Churn(h_, TestGroup(2), 2 + 100 * i, 100);
   }
   const GroupKey reborn{kGroup.group, GroupIncarnation(77)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "new")}).ok());
@@ -212,15 +223,6 @@ TEST_F(LogTest, HugeAppend_IsSplitAndComesBackWhole) {
   EXPECT_EQ(Recovered().hard_state, hard_state);
 }
 
-// Writes and compacts until `segments` have been begun.
-void Churn(LogHarness& h, GroupKey group, uint64_t from, uint64_t count) {
-  for (uint64_t i = from; i < from + count; ++i) {
-    ASSERT_TRUE(
-        h.Append(group, {TestEntry(1, i, std::string(4000, 'c'))}).ok());
-    ASSERT_TRUE(h.SetBoundary(group, {Term(1), Index(i)}).ok());
-  }
-}
-
 TEST_F(LogTest, CompactedSegments_AreOverwrittenAndSpaceStaysBounded) {
   Churn(h_, kGroup, 1, 400);
   EXPECT_GT(h_.Marks("log.segment_recycled"), 5u);
@@ -270,7 +272,7 @@ TEST_F(LogTest, TornTail_IsCutAndMarked) {
   FAIL() << "no crash tore the write";
 }
 
-// The offset of the `nth` record of group `group` in the newest file that has any.
+// Where `text` stands first, and in which file.
 uint64_t FindText(LogHarness& h, const std::string& text, std::string* name) {
   for (const std::string& file : h.LogFiles()) {
     const size_t at = h.ReadFile(file).find(text);
@@ -308,6 +310,23 @@ TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
   ASSERT_TRUE(h_.Drop(kGroup).ok());
   const GroupKey reborn{kGroup.group, GroupIncarnation(2)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "reborn")}).ok());
+}
+
+TEST_F(LogTest, FencedGroup_StaysFencedWithoutTheDamagedFile) {
+  const HardState hard_state{Term(0x1234567), NodeId(1)};
+  ASSERT_TRUE(h_.Append(kGroup, {}, &hard_state).ok());
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "fine")}).ok());
+  h_.Crash(CrashKind::kMachine);
+  std::string name;
+  const uint64_t at = FindText(h_, "\x67\x45\x23\x01", &name);
+  ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, at, 3));
+  ASSERT_TRUE(h_.Open().ok());
+  ASSERT_TRUE(absl::IsDataLoss(Recovered().fenced));
+  h_.Close();
+  env::Pending p = h_.test().env().disk.Remove(name, [](absl::Status) {});
+  h_.Run();
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced));
 }
 
 TEST_F(LogTest, DamagedHeader_FencesEveryGroupAndUnknownOnes) {

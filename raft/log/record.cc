@@ -26,21 +26,26 @@ uint32_t PlaceSeed(uint32_t segment_seed, uint64_t offset) {
   return Crc32c(segment_seed, std::string_view(bytes, sizeof(bytes)));
 }
 
+template <typename T>
+void Set(char* record, size_t offset, T value) {
+  std::memcpy(record + offset, &value, sizeof(T));
+}
+
+// Fills in the header of a record, from which its checksum is computed.
 void EncodeHeader(const RecordHeader& header, uint32_t place_seed,
-                  std::string* out) {
-  const size_t begin = out->size();
-  PutFixed<uint32_t>(out, header.body_bytes);
-  PutFixed<uint8_t>(out, static_cast<uint8_t>(header.type));
-  PutFixed<uint8_t>(out, header.version);
-  PutFixed<uint16_t>(out, header.flags);
-  PutFixed<uint32_t>(out, header.key.group.value());
-  PutFixed<uint32_t>(out, header.body_crc);
-  PutFixed<uint64_t>(out, header.key.incarnation.value());
-  PutFixed<uint64_t>(out, header.batch);
-  PutFixed<uint64_t>(out, header.synced.segment);
-  PutFixed<uint32_t>(out, static_cast<uint32_t>(header.synced.offset));
-  const std::string_view covered = std::string_view(*out).substr(begin);
-  PutFixed<uint32_t>(out, Crc32c(place_seed, covered));
+                  char* record) {
+  Set<uint32_t>(record, 0, header.body_bytes);
+  Set<uint8_t>(record, 4, static_cast<uint8_t>(header.type));
+  Set<uint8_t>(record, 5, header.version);
+  Set<uint16_t>(record, 6, header.flags);
+  Set<uint32_t>(record, 8, header.key.group.value());
+  Set<uint32_t>(record, 12, header.body_crc);
+  Set<uint64_t>(record, 16, header.key.incarnation.value());
+  Set<uint64_t>(record, 24, header.batch);
+  Set<uint64_t>(record, 32, header.synced.segment);
+  Set<uint32_t>(record, 40, static_cast<uint32_t>(header.synced.offset));
+  const std::string_view covered(record, kRecordHeaderBytes - 4);
+  Set<uint32_t>(record, kRecordHeaderBytes - 4, Crc32c(place_seed, covered));
 }
 
 absl::Status BadBody(const char* what, size_t size) {
@@ -315,11 +320,7 @@ void BatchWriter::End(RecordType type, uint16_t flags, GroupKey key) {
   header.body_crc = body_crc_;
   header.batch = batch_;
   header.synced = synced_;
-  std::string encoded;
-  encoded.reserve(kRecordHeaderBytes);
-  EncodeHeader(header, place_seed_, &encoded);
-  CHECK_EQ(encoded.size(), kRecordHeaderBytes);
-  scratch_.replace(header_at_, kRecordHeaderBytes, encoded);
+  EncodeHeader(header, place_seed_, scratch_.data() + header_at_);
   size_bytes_ += record_bytes;
 }
 
@@ -334,28 +335,28 @@ void BatchWriter::AddEntries(RecordType type, GroupKey key,
                              const HardState* hard_state,
                              absl::Span<const Entry> entries) {
   Begin();
-  std::string fixed;
-  fixed.reserve(kHardStateBytes + kEntriesFixedBytes +
-                entries.size() * kEntryHeaderBytes);
+  const size_t fixed_at = scratch_.size();
   if (hard_state != nullptr) {
-    PutFixed<uint64_t>(&fixed, hard_state->term.value());
-    PutFixed<uint32_t>(&fixed, hard_state->voted_for.value());
-    PutFixed<uint32_t>(&fixed, 0);
+    PutFixed<uint64_t>(&scratch_, hard_state->term.value());
+    PutFixed<uint32_t>(&scratch_, hard_state->voted_for.value());
+    PutFixed<uint32_t>(&scratch_, 0);
   }
-  PutFixed<uint32_t>(&fixed, static_cast<uint32_t>(entries.size()));
-  PutFixed<uint32_t>(&fixed, 0);
+  PutFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entries.size()));
+  PutFixed<uint32_t>(&scratch_, 0);
   for (const Entry& entry : entries) {
-    PutFixed<uint64_t>(&fixed, entry.term.value());
-    PutFixed<uint64_t>(&fixed, entry.index.value());
-    PutFixed<int64_t>(&fixed, entry.log_time.ns());
-    PutFixed<int64_t>(&fixed, entry.leader_wall.earliest.ns());
-    PutFixed<int64_t>(&fixed, entry.leader_wall.latest.ns());
-    PutFixed<uint8_t>(&fixed, static_cast<uint8_t>(entry.kind));
-    PutFixed<uint8_t>(&fixed, entry.version);
-    PutFixed<uint16_t>(&fixed, 0);
-    PutFixed<uint32_t>(&fixed, static_cast<uint32_t>(entry.payload.size()));
+    PutFixed<uint64_t>(&scratch_, entry.term.value());
+    PutFixed<uint64_t>(&scratch_, entry.index.value());
+    PutFixed<int64_t>(&scratch_, entry.log_time.ns());
+    PutFixed<int64_t>(&scratch_, entry.leader_wall.earliest.ns());
+    PutFixed<int64_t>(&scratch_, entry.leader_wall.latest.ns());
+    PutFixed<uint8_t>(&scratch_, static_cast<uint8_t>(entry.kind));
+    PutFixed<uint8_t>(&scratch_, entry.version);
+    PutFixed<uint16_t>(&scratch_, 0);
+    PutFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entry.payload.size()));
   }
-  Bytes(fixed);
+  const std::string_view fixed = std::string_view(scratch_).substr(fixed_at);
+  body_crc_ = Crc32c(body_crc_, fixed);
+  body_bytes_ += fixed.size();
   for (const Entry& entry : entries) Payload(entry.payload);
   End(type, hard_state != nullptr ? kFlagHardState : uint16_t{0}, key);
 }

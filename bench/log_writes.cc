@@ -1,0 +1,180 @@
+// What a durable write costs on this disk, by what it has to change beside the bytes: the size of the file, its blocks, or
+// nothing; and what the write-ahead log makes of it. All in one run, on one disk: compare the rows, not the days.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/histogram.h"
+#include "bench/workload.h"
+#include "env/check.h"
+#include "net/real_env.h"
+#include "raft/log/identity.h"
+#include "raft/log/log.h"
+
+namespace quorate::bench {
+namespace {
+
+constexpr uint64_t kFileBytes = 16 << 20;
+
+class Bench {
+ public:
+  Bench(net::RealEnv& real, int seconds)
+      : real_(real), env_(real.env()), seconds_(seconds) {}
+
+  void Run() {
+    OpenLog();  // First: a store is founded in an empty directory.
+    std::printf("%-34s %8s %10s %9s %9s\n", "one durable write at a time",
+                "bytes", "writes/s", "p50 us", "p99 us");
+    for (const size_t bytes : {256, 4096, 65536}) {
+      Writes("extends the file", bytes, Prepare::kNothing);
+      Writes("into a hole", bytes, Prepare::kHole);
+      Writes("over zeros written before", bytes, Prepare::kZeros);
+      Log(bytes);
+    }
+  }
+
+ private:
+  enum class Prepare { kNothing, kHole, kZeros };
+
+  // Turns until `*done`.
+  void Await(const bool& done) {
+    while (!done) real_.loop().RunTurn(Seconds(1));
+  }
+  void Tell(const char* what, size_t bytes, const Histogram& latencies) {
+    std::printf("%-34s %8zu %10.0f %9.0f %9.0f\n", what, bytes,
+                static_cast<double>(latencies.count()) / seconds_,
+                static_cast<double>(latencies.Percentile(5'000)) / 1e3,
+                static_cast<double>(latencies.Percentile(9'900)) / 1e3);
+    std::fflush(stdout);
+  }
+
+  void Writes(const char* what, size_t bytes, Prepare prepare) {
+    std::unique_ptr<env::File> file;
+    bool done = false;
+    const auto ok = [&done](absl::Status status) {
+      CHECK(status.ok()) << status;
+      done = true;
+    };
+    env::Pending pending = env_.disk.Open(
+        "raw", env::Disk::OpenMode::kCreateIfAbsent, [&](auto opened) {
+          CHECK(opened.ok()) << opened.status();
+          file = *std::move(opened);
+          done = true;
+        });
+    Await(done);
+    for (const uint64_t size :
+         {uint64_t{0}, prepare == Prepare::kHole ? kFileBytes : 0}) {
+      done = false;
+      pending = file->Truncate(size, ok);
+      Await(done);
+    }
+    if (prepare == Prepare::kZeros) {
+      const Buffer zeros = Buffer::Copy(std::string(1 << 20, '\0'));
+      for (uint64_t at = 0; at < kFileBytes; at += zeros.size()) {
+        done = false;
+        pending = file->Write(at, absl::MakeConstSpan(&zeros, 1),
+                              env::Durability::kLater, ok);
+        Await(done);
+      }
+    }
+    done = false;
+    pending = file->Sync(ok);
+    Await(done);
+
+    const Buffer piece = Buffer::Copy(std::string(bytes, 'x'));
+    Histogram latencies;
+    const int64_t end = MonotonicNanos() + seconds_ * 1'000'000'000LL;
+    for (uint64_t at = 0; MonotonicNanos() < end; at += bytes) {
+      // A hole or zeros only last so long: begin again, as the log does with a recycled segment.
+      if (prepare == Prepare::kZeros && at + bytes > kFileBytes) at = 0;
+      if (prepare == Prepare::kHole && at + bytes > kFileBytes) break;
+      const int64_t begin = MonotonicNanos();
+      done = false;
+      pending = file->Write(at, absl::MakeConstSpan(&piece, 1),
+                            env::Durability::kDurable, ok);
+      Await(done);
+      latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
+    }
+    Tell(what, bytes, latencies);
+  }
+
+  void Log(size_t bytes) {
+    const raft::GroupKey group{GroupId(1), GroupIncarnation(1)};
+    raft::Entry entry;
+    entry.term = raft::Term(1);
+    entry.payload = Buffer::Copy(std::string(bytes, 'x'));
+    Histogram latencies;
+    const int64_t end = MonotonicNanos() + seconds_ * 1'000'000'000LL;
+    while (MonotonicNanos() < end) {
+      entry.index = raft::Index(++index_);
+      const int64_t begin = MonotonicNanos();
+      bool done = false;
+      log_->Append(group, nullptr, absl::MakeConstSpan(&entry, 1),
+                   [&done](absl::Status status) {
+                     CHECK(status.ok()) << status;
+                     done = true;
+                   });
+      Await(done);
+      latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
+      if (index_ % 64 == 0) {
+        log_->SetBoundary(group, entry.position(), false,
+                          [](absl::Status) {});
+      }
+    }
+    Tell("the log, one entry at a time", bytes, latencies);
+  }
+
+  void OpenLog() {
+    bool done = false;
+    raft::LogOptions options;
+    options.cluster = ClusterId(1);
+    options.segment_bytes = kFileBytes;
+    auto founding = raft::FoundStore(
+        env_, options.cluster, NodeId(1), [&](auto identity) {
+          CHECK(identity.ok()) << identity.status();
+          options.store = identity->store;
+          done = true;
+        });
+    Await(done);
+    done = false;
+    auto opening = raft::Log::Open(env_, options, [&](auto log) {
+      CHECK(log.ok()) << log.status();
+      log_ = *std::move(log);
+      done = true;
+    });
+    Await(done);
+  }
+
+  net::RealEnv& real_;
+  env::Env& env_;
+  const int seconds_;
+  std::unique_ptr<raft::Log> log_;
+  uint64_t index_ = 0;
+};
+
+}  // namespace
+}  // namespace quorate::bench
+
+int main(int argc, char** argv) {
+  std::string data_dir = std::filesystem::temp_directory_path() / "log-writes";
+  int seconds = 2;
+  CLI::App app("What a durable write costs, and what the log makes of it");
+  app.add_option("--data-dir", data_dir, "emptied first")->capture_default_str();
+  app.add_option("--seconds", seconds, "for each row")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  std::filesystem::remove_all(data_dir);
+  {
+    auto real = quorate::net::RealEnv::Create({.data_directory = data_dir});
+    if (!real.ok()) {
+      std::fprintf(stderr, "%s\n", real.status().ToString().c_str());
+      return 1;
+    }
+    quorate::bench::Bench(**real, seconds).Run();
+  }
+  std::filesystem::remove_all(data_dir);
+  return 0;
+}
