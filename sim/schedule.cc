@@ -552,6 +552,13 @@ std::vector<MachineId> Schedule::BeginLiveness() {
     // Stays as it is, and no armed crash changes that.
     world_->CrashAfterCalls(node, 0, CrashKind::kProcess);
     world_->CrashAtDiskOperation(node, 0, CrashKind::kProcess);
+    // Out of reach, or it might lead those that hear it while others, or the clients, do not: no majority protocol promises
+    // progress then.
+    if (std::find(on_.begin(), on_.end(), true) == on_.end()) continue;
+    for (MachineId sound : well) {
+      world_->BlockLink(node, sound);
+      world_->BlockLink(sound, node);
+    }
   }
   return {core_.begin(), core_.end()};
 }

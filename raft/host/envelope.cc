@@ -62,8 +62,11 @@ void ToWire(const Entry& entry, wire::EntryHeader* out) {
 void ToWire(const SnapshotDescriptor& snapshot, wire::Snapshot* out) {
   ToWire(snapshot.position, out->mutable_position());
   out->set_log_time_ns(snapshot.log_time.ns());
-  const Buffer configuration = EncodeConfiguration(snapshot.configuration);
-  out->set_configuration(configuration.data(), configuration.size());
+  // A reply names the position alone.
+  if (!snapshot.configuration.voters.empty()) {
+    const Buffer configuration = EncodeConfiguration(snapshot.configuration);
+    out->set_configuration(configuration.data(), configuration.size());
+  }
   out->set_size_bytes(snapshot.size_bytes);
   out->set_crc32c(snapshot.crc32c);
 }
@@ -136,13 +139,18 @@ absl::Status DecodeEntries(const wire::GroupMessage& in,
   return absl::OkStatus();
 }
 
-absl::Status DecodeSnapshot(const wire::Snapshot& in, SnapshotDescriptor* out) {
+absl::Status DecodeSnapshot(const wire::Snapshot& in, MessageType type,
+                            SnapshotDescriptor* out) {
   out->position = FromWire(in.position());
   out->log_time = WallTime(in.log_time_ns());
-  absl::StatusOr<Configuration> configuration =
-      DecodeConfiguration(in.configuration());
-  if (!configuration.ok()) return configuration.status();
-  out->configuration = *std::move(configuration);
+  if (!in.configuration().empty()) {
+    absl::StatusOr<Configuration> configuration =
+        DecodeConfiguration(in.configuration());
+    if (!configuration.ok()) return configuration.status();
+    out->configuration = *std::move(configuration);
+  } else if (type != MessageType::kSnapshotReply) {
+    return absl::InvalidArgumentError("a snapshot without its configuration");
+  }
   out->size_bytes = in.size_bytes();
   out->crc32c = in.crc32c();
   return absl::OkStatus();
@@ -174,7 +182,7 @@ absl::Status DecodeMessage(const EnvelopeLink& link,
   absl::Status status = DecodeEntries(in, payloads, &message);
   if (!status.ok()) return status;
   if (in.has_snapshot()) {
-    status = DecodeSnapshot(in.snapshot(), &message.snapshot);
+    status = DecodeSnapshot(in.snapshot(), message.type, &message.snapshot);
     if (!status.ok()) return status;
   }
   if (!payloads->Take(in.chunk_bytes(), &message.chunk)) {

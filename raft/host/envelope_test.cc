@@ -102,6 +102,18 @@ TEST(Envelope, AnyMessages_ComeBackEqual) {
   }
 }
 
+TEST(Envelope, SnapshotReply_NeedsNoConfiguration) {
+  GroupMessage reply = Draw(1);
+  reply.message.type = MessageType::kSnapshotReply;
+  reply.message.snapshot = {.position = {Term(2), Index(5)}};
+  auto decoded = DecodeEnvelope(kLink, Join(EncodeEnvelope(kLink, {reply})));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  ExpectEqual((*decoded)[0].message, reply.message);
+  reply.message.type = MessageType::kSnapshotChunk;
+  EXPECT_FALSE(
+      DecodeEnvelope(kLink, Join(EncodeEnvelope(kLink, {reply}))).ok());
+}
+
 TEST(Envelope, Payloads_AreSharedNotCopied) {
   GroupMessage message = Draw(1);
   message.message.entries = {Entry{.term = Term(1),

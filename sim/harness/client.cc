@@ -387,6 +387,8 @@ void Client::OnLinkMalformed(std::string_view server) {
 
 void Client::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
+  // Whoever leads now, another node may know.
+  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
   // Reads do no harm twice; nor does what a session knows.
   const bool repeatable = operation.opens_session || IsRead(operation.call) ||
                           operation.sequence != 0;
