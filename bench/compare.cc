@@ -196,7 +196,9 @@ std::optional<Row> Comparison::Measure(System& system, const Load& load,
       .seed = static_cast<uint64_t>(round) + 1,
   };
   const Usage before = system.ReadUsage();
+  const int64_t own_before_ns = OwnProcessorNanos();
   const absl::StatusOr<Measurement> measured = system.Run(workload);
+  const int64_t own_ns = OwnProcessorNanos() - own_before_ns;
   const Usage after = system.ReadUsage();
   if (!measured.ok()) {
     std::fprintf(stderr, "%s: %s\n", system.name().c_str(),
@@ -227,6 +229,7 @@ std::optional<Row> Comparison::Measure(System& system, const Load& load,
     row.server_us_per_op =
         static_cast<double>(after.processor_ns - before.processor_ns) / 1e3 /
         replies;
+    row.client_us_per_op = static_cast<double>(own_ns) / 1e3 / replies;
     if (load.op == Op::kSet && before.syncs >= 0 && after.syncs >= 0) {
       row.syncs_per_write = (after.syncs - before.syncs) / replies;
     }

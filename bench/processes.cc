@@ -162,6 +162,12 @@ std::string ChildProcess::LogTail() const {
   return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
 }
 
+int64_t OwnProcessorNanos() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
+
 std::vector<uint16_t> FreePorts(int count) {
   std::vector<uint16_t> ports;
   std::vector<int> sockets;

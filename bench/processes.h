@@ -57,6 +57,9 @@ class ChildProcess {
   std::string log_;
 };
 
+// Of this process so far, user and system, in nanoseconds.
+int64_t OwnProcessorNanos();
+
 // TCP ports of loopback that nobody uses at the moment.
 std::vector<uint16_t> FreePorts(int count);
 

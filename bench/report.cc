@@ -41,20 +41,23 @@ Row MedianOf(std::vector<Row> rounds) {
 
 std::string HeaderText() {
   return absl::StrFormat(
-      "%-4s %6s %6s %5s  %-8s %11s %21s %10s %10s %10s %7s %9s %8s\n", "op",
-      "bytes", "conns", "pipe", "system", "ops/s", "(least - most)", "p50 us",
-      "p99 us", "p99.9 us", "errors", "cpu us/op", "syncs/w");
+      "%-4s %6s %6s %5s  %-8s %11s %21s %10s %10s %10s %7s %9s %10s %8s\n",
+      "op", "bytes", "conns", "pipe", "system", "ops/s", "(least - most)",
+      "p50 us", "p99 us", "p99.9 us", "errors", "cpu us/op", "load us/op",
+      "syncs/w");
 }
 
 std::string RowText(const Row& row) {
   return absl::StrFormat(
-      "%-4s %6d %6d %5d  %-8s %11.0f %21s %10.0f %10.0f %10.0f %7d %9s %8s\n",
+      "%-4s %6d %6d %5d  %-8s %11.0f %21s %10.0f %10.0f %10.0f %7d %9s %10s "
+      "%8s\n",
       row.op, row.value_bytes, row.connections, row.pipeline, row.system,
       row.ops_per_second,
       absl::StrFormat("(%.0f - %.0f)", row.least_ops_per_second,
                       row.most_ops_per_second),
       row.p50_us, row.p99_us, row.p999_us, row.errors,
-      OrDash(row.server_us_per_op), OrDash(row.syncs_per_write));
+      OrDash(row.server_us_per_op), OrDash(row.client_us_per_op),
+      OrDash(row.syncs_per_write));
 }
 
 std::string SummaryText(const Report& report) {
@@ -108,9 +111,13 @@ std::string Json(const Report& report) {
         {"least_ops_per_second", Rounded(row.least_ops_per_second)},
         {"most_ops_per_second", Rounded(row.most_ops_per_second)},
         {"server_us_per_op", nullptr},
+        {"client_us_per_op", nullptr},
         {"syncs_per_write", nullptr}};
     if (row.server_us_per_op >= 0) {
       detail["server_us_per_op"] = row.server_us_per_op;
+    }
+    if (row.client_us_per_op >= 0) {
+      detail["client_us_per_op"] = row.client_us_per_op;
     }
     if (row.syncs_per_write >= 0) {
       detail["syncs_per_write"] = row.syncs_per_write;

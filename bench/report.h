@@ -25,6 +25,7 @@ struct Row {
   double least_ops_per_second = 0;  // Of the rounds.
   double most_ops_per_second = 0;
   double server_us_per_op = -1;  // Processor time of all servers.
+  double client_us_per_op = -1;  // Of the program that makes the load.
   double syncs_per_write = -1;   // -1: not told.
 };
 
