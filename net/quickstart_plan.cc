@@ -91,6 +91,9 @@ std::string QuickstartToml(const QuickstartOptions& options,
       "# Written by quickstart at every start; see docs/configuration.md.\n\n",
       "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
       "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
+      "# Plain clients find every key on every node, not only cluster "
+      "clients.\n",
+      "redirect = \"proxy\"\n",
       "# GET /set?key=K&value=V writes: for trying things out.\n",
       "http_get_writes = true\n\n[sharding]\ngroups = ", options.groups, "\n");
   for (const QuickstartNode& row : plan.nodes) {

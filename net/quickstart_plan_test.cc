@@ -77,6 +77,7 @@ TEST(QuickstartPlan, ConfigurationFiles_AreWhatANodeReads) {
     EXPECT_EQ(config->shards[0].replicas.size(), 3u);
     EXPECT_EQ(config->listen.resp, node.resp);
     EXPECT_TRUE(config->http_get_writes);
+    EXPECT_EQ(config->redirect, node::Redirect::kProxy);
     EXPECT_FALSE(config->bootstrap);
     EXPECT_TRUE(config->FindNode(NodeId(4))->read_only);
   }

@@ -1,0 +1,213 @@
+"""quickstart, quorated and quoratectl as a person uses them: output, exit statuses, errors, restarts."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import quickstart_cluster  # noqa: E402
+from quickstart_cluster import QuickstartCluster, die_with_parent, program  # noqa: E402
+
+
+def run(*command, seconds=60):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds, check=False,
+                          preexec_fn=die_with_parent)
+    return done.returncode, done.stdout, done.stderr
+
+
+def scratch():
+    return tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+
+
+class QuickstartTest(unittest.TestCase):
+
+    def ctl(self, cluster, *words, node=0):
+        return run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.port + node}', *words)
+
+    def test_Data_SurvivesARestart(self):
+        data_dir = scratch()
+        cluster = QuickstartCluster(data_dir).started()
+        self.assertIn(data_dir, cluster.output)
+        self.assertEqual((0, 'OK\n', ''), self.ctl(cluster, 'set', 'kept', 'value'))
+        self.assertEqual(0, cluster.stop())
+        self.assertIn('the data stays in ' + data_dir, cluster.output)
+        again = QuickstartCluster(data_dir, port=cluster.port, http_port=cluster.http_port).started()
+        self.assertEqual((0, 'value\n', ''), self.ctl(again, 'get', 'kept', node=2))
+        self.assertEqual(0, again.stop(signal.SIGTERM))
+
+    def test_Control_TellsWhatItFinds(self):
+        cluster = QuickstartCluster(nodes=3).started()
+        status, out, err = self.ctl(cluster, 'status')
+        self.assertEqual(0, status, out + err)
+        self.assertIn('16384 of 16384 slots have a leader', out)
+        status, out, _ = self.ctl(cluster, '--json', 'status', node=1)
+        self.assertEqual(0, status)
+        self.assertEqual(3, len(json.loads(out)['nodes']))
+        self.assertEqual((1, '', "quoratectl: there is no key 'none'\n"), self.ctl(cluster, 'get', 'none'))
+        self.assertEqual({'key': 'none', 'value': None}, json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
+        self.ctl(cluster, 'set', 'a', '1')
+        self.assertEqual((0, '1\n', ''), self.ctl(cluster, 'del', 'a', 'b'))
+        self.assertEqual(2, self.ctl(cluster, 'nonsense')[0])
+        self.assertEqual(0, cluster.stop())
+
+    def test_NodeThatDies_IsToldWithTheCommandThatRestartsIt(self):
+        cluster = QuickstartCluster().started()
+        os.kill(cluster.pid_of(1), signal.SIGKILL)
+        cluster.wait_for('node 1 was killed by signal 9 (Killed); restart it with:\n')
+        cluster.wait_for('leads (before: node 1)')
+        self.assertEqual((0, 'OK\n', ''), self.ctl(cluster, 'set', 'x', 'y', node=1))
+        command = re.search(r'restart it with:\n\s*(\S.*)\n', cluster.output).group(1)
+        # Started by hand, it is no child of quickstart; Ctrl-C stops it all the same.
+        restarted = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        cluster.wait_for('node 1 is back')
+        self.assertEqual((0, 'y\n', ''), self.ctl(cluster, 'get', 'x'))
+        self.assertEqual(0, cluster.stop())
+        self.assertEqual(0, restarted.wait(timeout=30))
+
+    def test_Killed_TakesItsNodesAlong(self):
+        cluster = QuickstartCluster().started()
+        pids = [cluster.pid_of(node) for node in (1, 2, 3)]
+        cluster.stop(signal.SIGKILL)
+        limit = time.monotonic() + 30
+        while any(os.path.exists(f'/proc/{pid}') for pid in pids):
+            self.assertLess(time.monotonic(), limit, 'a node outlived quickstart')
+            time.sleep(0.02)
+
+    def test_OtherOptionsOnTheSameDirectory_AreRefused(self):
+        data_dir = scratch()
+        cluster = QuickstartCluster(data_dir).started()
+        second = run(program('quickstart'), '--data-dir', data_dir)
+        self.assertEqual(1, second[0])
+        self.assertIn('in use by another process', second[2])
+        self.assertEqual(0, cluster.stop())
+        status, _, err = run(program('quickstart'), '--data-dir', data_dir, '--nodes', 5)
+        self.assertEqual(1, status)
+        self.assertIn('was made with --nodes 3 --groups 3 --read-replicas 0', err)
+        self.assertEqual(2, run(program('quickstart'), '--nodes', 0)[0])
+
+    def test_PortInUse_IsNamed(self):
+        with socket.socket() as taken:
+            base = quickstart_cluster.free_base(3, extra=(10_000,))
+            taken.bind(('127.0.0.1', base + 1))
+            taken.listen()
+            cluster = QuickstartCluster(port=base)
+            while cluster.process.poll() is None:
+                cluster.pump(0.1)
+            self.assertEqual(1, cluster.stop())
+        self.assertIn(f'127.0.0.1:{base + 1}', cluster.output)
+        self.assertIn('in use', cluster.output)
+
+
+class QuoratedTest(unittest.TestCase):
+
+    def setUp(self):
+        base = quickstart_cluster.free_base(3)
+        self.data_dir = scratch()
+        self.config = f'''
+[cluster]
+id = 7
+[node]
+id = 1
+data_dir = "{self.data_dir}/data"
+[[nodes]]
+id = 1
+resp = "127.0.0.1:{base}"
+http = "127.0.0.1:{base + 1}"
+peer = "127.0.0.1:{base + 2}"
+'''
+
+    def file(self, text):
+        path = os.path.join(self.data_dir, 'node.toml')
+        with open(path, 'w', encoding='utf-8') as out:
+            out.write(text)
+        return path
+
+    def quorated(self, text, *options):
+        return run(program('quorated'), '--config', self.file(text), '--exit-with-parent', *options)
+
+    def start(self, *options):
+        """A node that serves."""
+        process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent', *options],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        line = process.stdout.readline()
+        self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+\n$')
+        return process
+
+    def stop(self, process, how=signal.SIGTERM):
+        process.send_signal(how)
+        process.communicate(timeout=60)
+        return process.returncode
+
+    def test_SigtermAndSigint_StopItCleanly(self):
+        self.assertEqual(0, self.stop(self.start('--bootstrap')))
+        self.assertEqual(0, self.stop(self.start(), signal.SIGINT))
+
+    def test_BadConfiguration_IsRefusedWithFileAndLine(self):
+        status, out, err = self.quorated(self.config + 'colour = "red"\n')
+        self.assertEqual((2, ''), (status, out), err)
+        self.assertRegex(err, r'node\.toml:\d+:\d+: .*colour')
+        self.assertEqual(2, run(program('quorated'), '--config', '/no/such/file')[0])
+        self.assertEqual(2, run(program('quorated'))[0])
+        self.assertEqual(2, run(program('quorated'), '--colour')[0])
+
+    def test_OtherThanLoopback_NeedsToBeAllowed(self):
+        status, _, err = self.quorated(self.config.replace('resp = "127.0.0.1', 'resp = "0.0.0.0'))
+        self.assertEqual(2, status, err)
+        self.assertIn('allow_non_loopback', err)
+
+    def test_EmptyDirectory_NeedsBootstrap(self):
+        status, _, err = self.quorated(self.config)
+        self.assertEqual(1, status, err)
+        self.assertIn('bootstrap', err)
+
+    def test_DirectoryOfAnotherNodeOrCluster_IsRefused(self):
+        self.stop(self.start('--bootstrap'))
+        status, _, err = self.quorated(self.config.replace('[cluster]\nid = 7', '[cluster]\nid = 8'))
+        self.assertEqual(1, status, err)
+        self.assertIn('cluster', err)
+        status, _, err = self.quorated(self.config.replace('id = 1', 'id = 2'))
+        self.assertEqual(1, status, err)
+        self.assertIn('node', err)
+
+    def test_DirectoryInUse_NamesItsHolder(self):
+        process = self.start('--bootstrap')
+        other = quickstart_cluster.free_base(3)
+        text = re.sub(r'127\.0\.0\.1:(\d+)', lambda m: f'127.0.0.1:{other + int(m.group(1)) % 3}', self.config)
+        status, _, err = self.quorated(text)
+        self.assertEqual(1, status, err)
+        self.assertIn(f'process {process.pid}', err)
+        self.assertEqual(0, self.stop(process))
+
+    def test_PortInUse_IsNamed(self):
+        port = int(re.search(r'resp = "127\.0\.0\.1:(\d+)', self.config).group(1))
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', port))
+            taken.listen()
+            status, _, err = self.quorated(self.config, '--bootstrap')
+        self.assertEqual(1, status, err)
+        self.assertIn(f'127.0.0.1:{port}', err)
+        self.assertIn('in use', err)
+
+    def test_DirectoryThatCannotBe_IsNamed(self):
+        shutil.rmtree(self.data_dir + '/data', ignore_errors=True)
+        with open(self.data_dir + '/data', 'w', encoding='utf-8') as out:
+            out.write('a file')
+        status, _, err = self.quorated(self.config, '--bootstrap')
+        self.assertEqual(1, status, err)
+        self.assertIn(self.data_dir + '/data', err)
+
+    def test_KilledAtAnyTime_ComesBack(self):
+        self.stop(self.start('--bootstrap'), signal.SIGKILL)
+        self.assertEqual(0, self.stop(self.start()))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,117 @@
+"""A quickstart cluster for tests: the program a newcomer types, on free ports, gone when the test is.
+
+Python with the redis module is Debian's; another interpreter that comes first in PATH is left for it.
+"""
+
+import contextlib
+import ctypes
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+DEBIAN_PYTHON = '/usr/bin/python3'
+PR_SET_PDEATHSIG = 1
+STARTS_WITHIN_SECONDS = 90
+
+
+def with_debian_python():
+    """Goes on in Debian's interpreter if this one does not know the redis module."""
+    try:
+        import redis  # noqa: F401
+    except ImportError:
+        if os.path.realpath(sys.executable) == os.path.realpath(DEBIAN_PYTHON):
+            raise
+        os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, *sys.argv])
+
+
+def program(name):
+    return os.path.join(os.environ['TEST_SRCDIR'], 'quorate', 'net', 'cmd', name)
+
+
+def _free(port):
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+    return True
+
+
+def free_base(count, extra=()):
+    """A port from which `count` in a row are free, and so are those at each distance in `extra`."""
+    for _ in range(1000):
+        base = random.randrange(10_000, 22_000)
+        if all(_free(base + i + distance) for i in range(count) for distance in (0, *extra)):
+            return base
+    raise RuntimeError('no free ports')
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class QuickstartCluster:
+    """Started on construction; `output` is what the program has printed so far."""
+
+    def __init__(self, data_dir=None, nodes=3, port=None, http_port=None, more=()):
+        self.data_dir = data_dir or tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+        self.count = nodes
+        self.port = port or free_base(nodes + 2, extra=(10_000,))
+        self.http_port = http_port or free_base(nodes + 2)
+        self.output = ''
+        self.process = subprocess.Popen(
+            [program('quickstart'), '--data-dir', self.data_dir, '--port', str(self.port), '--http-port', str(self.http_port),
+             '--nodes', str(nodes), *more],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def ports(self):
+        return range(self.port, self.port + self.count)
+
+    def http(self, node, path):
+        return f'http://127.0.0.1:{self.http_port + node}{path}'
+
+    def pump(self, seconds):
+        """Reads what is printed for so long; False once the output has ended."""
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return True
+        chunk = self.process.stdout.read()
+        self.output += (chunk or b'').decode()
+        return bool(chunk)
+
+    def wait_for(self, words, seconds=STARTS_WITHIN_SECONDS):
+        """Waits until the program has printed `words`."""
+        limit = time.monotonic() + seconds
+        while words not in self.output:
+            if not self.pump(0.1) or time.monotonic() > limit:
+                raise AssertionError(f'waited in vain for {words!r}; the output was:\n{self.output}')
+        return self
+
+    def started(self):
+        return self.wait_for('Ctrl-C stops all nodes')
+
+    def pid_of(self, node):
+        """The process of a node, counted from 1, as the program printed it."""
+        line = next(l for l in self.output.splitlines() if l.strip().startswith(f'node {node} '))
+        return int(line.split(' pid ')[1].split()[0])
+
+    def stop(self, with_signal=signal.SIGINT):
+        """The exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+            limit = time.monotonic() + 60
+            while self.process.poll() is None and time.monotonic() < limit:
+                self.pump(0.1)
+            if self.process.poll() is None:
+                self.process.kill()
+        while self.pump(0):
+            if self.process.poll() is not None and not select.select([self.process.stdout], [], [], 0)[0]:
+                break
+        return self.process.wait()
