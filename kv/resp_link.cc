@@ -29,7 +29,7 @@ void RespLink::OnConnected(
 }
 
 void RespLink::Send(absl::Span<const std::string_view> arguments, Done done) {
-  CHECK(!broken()) << failure_.message();
+  CHECK(!broken()) << address_;
   AppendRespCommand(arguments, &unsent_);
   waiting_.push_back(std::move(done));
   ++unsent_count_;
