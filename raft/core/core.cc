@@ -69,7 +69,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   ResetElectionTimer();
 }
 
-void Core::Impl::Step(Now now, Input input, Output* output) {
+void Core::Impl::Step(Now now, Input& input, Output* output) {
   CHECK_GE(now.mono, now_.mono);
   output->Clear();
   now_ = now;
@@ -314,7 +314,7 @@ Core::Core(const CoreOptions& options, Restored restored, Random random,
 Core::~Core() = default;
 
 void Core::Step(Now now, Input input, Output* output) {
-  impl_->Step(now, std::move(input), output);
+  impl_->Step(now, input, output);
 }
 MonoTime Core::deadline() const { return impl_->ComputeDeadline(); }
 RoleKind Core::role() const { return impl_->role(); }

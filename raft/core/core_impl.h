@@ -23,7 +23,8 @@ class Core::Impl {
  public:
   Impl(const CoreOptions& options, Restored restored, Random random, Now now);
 
-  void Step(Now now, Input input, Output* output);
+  // Takes what it needs out of `input`.
+  void Step(Now now, Input& input, Output* output);
   MonoTime ComputeDeadline() const;
   void CheckInvariants() const;
 
