@@ -39,7 +39,7 @@ node::Config RandomConfig(uint64_t seed) {
   config.snapshot.chunk_bytes =
       Pick<size_t>(random, "chunk", {1 << 10, 4 << 10, 64 << 10});
   config.log.segment_bytes =
-      Pick<uint64_t>(random, "segment", {1 << 20, 4 << 20, 64 << 20});
+      Pick<uint64_t>(random, "segment", {16 << 10, 64 << 10, 1 << 20, 4 << 20});
   config.limits.batch_commands =
       Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
   config.raft.append_bytes =
