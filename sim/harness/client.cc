@@ -19,6 +19,7 @@ constexpr uint8_t kGetSet = 1;
 constexpr uint8_t kTransaction = 2;
 
 constexpr Duration kSweepInterval = Milliseconds(250);
+constexpr Duration kSuspicion = Seconds(3);
 
 std::string Command(const std::vector<std::string>& words) {
   std::string bytes = absl::StrCat("*", words.size(), "\r\n");
@@ -168,11 +169,20 @@ Client::OperationId Client::Begin(Operation operation) {
 // ---- Sending.
 
 uint32_t Client::Route(const Operation& operation) {
-  const auto any =
+  auto any =
       static_cast<uint32_t>(Random("client.node", options_.servers.size()));
+  // Not where a connection just failed, if there is another.
+  const auto suspect = [&](uint32_t node) {
+    const auto it = suspected_until_.find(node);
+    return it != suspected_until_.end() &&
+           it->second > env_.loop.ReadClock().mono;
+  };
+  for (size_t i = 0; i < options_.servers.size() && suspect(any); ++i) {
+    any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
+  }
   if (operation.stale || operation.opens_session) return any;
   const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
-  return it == node_of_slot_.end() ? any : it->second;
+  return it == node_of_slot_.end() || suspect(it->second) ? any : it->second;
 }
 
 std::string Client::Encode(Operation* operation) {
@@ -430,6 +440,7 @@ void Client::GiveUp(OperationId id) {
 void Client::OnLinkClosed(Link* link) {
   for (auto& [key, held] : links_) {
     if (held.get() != link) continue;
+    suspected_until_[key.first] = env_.loop.ReadClock().mono + kSuspicion;
     dropped_.push_back(std::move(held));
     links_.erase(key);
     break;

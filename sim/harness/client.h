@@ -129,7 +129,8 @@ class Client final : public Link::Owner {
   std::vector<std::unique_ptr<Link>>
       dropped_;  // Destroyed at the end of the turn.
   std::map<uint16_t, uint32_t> node_of_slot_;
-  std::string session_;  // Token; empty: none.
+  std::map<uint32_t, MonoTime> suspected_until_;  // By node.
+  std::string session_;                           // Token; empty: none.
   bool opening_session_ = false;
   uint64_t next_sequence_ = 1;
   env::Pending tick_;
