@@ -145,7 +145,7 @@ std::string Topology::MakeSlotsReply(int version) const {
   for (const Node& node : nodes_) {
     for (const SlotRange& range : node.slots) rows.push_back({range, &node});
   }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return a.slots.first < b.slots.first;
   });
   std::string text;

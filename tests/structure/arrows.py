@@ -103,7 +103,7 @@ def check_targets(targets, exceptions=None):
                     yield Finding(path, target.line, 'external', f'{target.label} may not use @{repository}')
             elif not _may_use(target.package, package_of(dep), target.is_test_code):
                 yield Finding(path, target.line, 'arrow', f'{target.label} may not depend on {dep}')
-            elif is_command(package_of(dep)) and not is_command(target.package) and user not in FREE:
+            elif is_command(package_of(dep)) and not is_command(target.package) and user not in FREE and target.kind != 'alias':
                 yield Finding(path, target.line, 'arrow', f'{target.label} depends on {dep}, which belongs to a program')
 
 
@@ -122,7 +122,8 @@ def check_includes(path, text, is_test):
 def check_visibility(targets):
     """Everything is private unless it says to whom it is open; env/ is the one folder that everybody may see."""
     for target in targets:
-        if '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
+        # An alias is a second name of a program, for people to type.
+        if target.kind != 'alias' and '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
             yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'visibility',
                           f'{target.label} is public: name the folders that may use it')
 

@@ -66,6 +66,7 @@ class ArrowsTest(unittest.TestCase):
         self.assertEqual([], findings_of(library(['//sim:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
         self.assertEqual([], findings_of(library(['//net:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
         self.assertEqual([], findings_of(library(['//node:server'], extra='testonly = True'), 'sim'))
+        self.assertEqual([], findings_of('alias(name = "simulate", actual = "//sim/cmd:simulate")', 'sim'))
 
     def test_SimAndNet_EvenInTests_NeverMeet(self):
         self.assertEqual(['arrow'], findings_of(library(['//net:loop'], 'cc_test'), 'sim'))

@@ -16,9 +16,9 @@ STATIC_STATE = {
 }
 
 _MUTABLE = re.compile(r'^\.(?:bss|tbss|tdata|data(?!\.rel\.ro))')
-# The compiler's own constant, which the linker fills in; and what absl/status/status.h brings along by including <iostream>. Using
+# The compiler's own constants, which the linker fills in; and what absl/status/status.h brings along by including <iostream>. Using
 # one of those streams would show as a symbol of its own.
-_HARMLESS_STATE = ('DW.ref.__gxx_personality_v0', 'std::__ioinit')
+_HARMLESS_STATE = re.compile(r'DW\.ref\..*|std::__ioinit')
 # Protobuf's generated code registers its descriptors, which nothing of ours reads.
 _GENERATED = ('.pb.o', '.pb.pic.o')
 # Debian's name of an inline namespace, and an ABI tag: neither says anything here.
@@ -88,7 +88,7 @@ def check(objects, symbols, allowlist, static_state=None):
                 if symbol.name in own or _SANITIZER.match(symbol.name) or allowlist.allows(label, symbol.name):
                     continue
                 yield f'{label} needs `{symbol.name}`, which no pure library defines and allowed_symbols.txt does not list'
-            elif sanitized or path.endswith(_GENERATED) or symbol.name in _HARMLESS_STATE or symbol.name in static_state.get(label, {}):
+            elif sanitized or path.endswith(_GENERATED) or _HARMLESS_STATE.fullmatch(symbol.name) or symbol.name in static_state.get(label, {}):
                 continue
             elif _MUTABLE.match(symbol.section):
                 yield f'{label} keeps `{symbol.name}` in {symbol.section}: pure code has no static state'
