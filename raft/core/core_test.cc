@@ -303,7 +303,7 @@ TEST_F(CoreTest, SnapshotInstall_NotOk_LeaderStartsAgain) {
   EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
-TEST_F(CoreTest, SnapshotInstall_UnderWay_LogVotesForNobodyElse) {
+TEST_F(CoreTest, SnapshotInstall_UnderWay_NothingElseMoves) {
   Start(Term(5));
   SnapshotDescriptor snapshot;
   snapshot.position = At(4, 9);
