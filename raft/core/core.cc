@@ -238,6 +238,7 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 
 MonoTime Core::Impl::ComputeDeadline() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    if (leader->members.empty()) return MonoTime::Max();  // Nobody to tell.
     MonoTime at = std::min(
         {leader->heartbeat_at, leader->quorum_check_at, leader->notice_at});
     if (leader->handover) at = std::min(at, leader->handover->deadline);

@@ -104,8 +104,8 @@ struct WriteDone {
   WriteToken token;
 };
 // A snapshot of this replica's own state is durable: entries through
-// `keep_after` may be forgotten in memory. Requires: keep_after <=
-// snapshot.position.index <= applied.
+// `keep_after` may be forgotten in memory (those whose write is under way
+// stay). Requires: keep_after <= snapshot.position.index <= applied.
 struct Compacted {
   SnapshotDescriptor snapshot;
   Index keep_after;
@@ -131,8 +131,9 @@ struct SnapshotInstalled {
   SnapshotDescriptor snapshot;
   bool ok = false;
 };
-// Hands leadership to `to`, which must be a voter (thesis 3.10). Given up after
-// one election timeout.
+// Hands leadership to `to` (thesis 3.10). Given up after one election timeout,
+// and at once if this replica does not lead or `to` is no other voter; proposals
+// are refused meanwhile.
 struct TransferLeadership {
   NodeId to;
 };
@@ -234,8 +235,8 @@ struct Output {
 // One replica. Not thread-safe; owned by the host.
 class Core {
  public:
-  // Starts as a follower that may not have heard of a leader. `random` serves
-  // election jitter alone.
+  // Starts as a follower that has not heard of a leader. `random` serves
+  // election jitter and, with the clocks, the ids of forwarded reads.
   Core(const CoreOptions& options, Restored restored, Random random, Now now);
   ~Core();
   Core(const Core&) = delete;

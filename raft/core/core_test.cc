@@ -707,6 +707,16 @@ TEST_F(CoreTest, Timeout_TooEarly_DoesNothing) {
   EXPECT_EQ(out_.deadline, deadline);
 }
 
+TEST_F(CoreTest, LeaderAlone_HoldsNoTimer) {
+  configuration_ = VotersUpTo(1);
+  Start(Term(1));
+  PassToDeadline();
+  FinishWrites();
+  ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  ASSERT_TRUE(core_->CanServeReads());
+  EXPECT_EQ(core_->deadline(), MonoTime::Max());
+}
+
 TEST_F(CoreTest, Output_IsClearedByTheNextStep) {
   Start(Term(1));
   PassToDeadline();

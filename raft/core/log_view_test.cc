@@ -188,6 +188,7 @@ TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
   log.CompactTo(Index(2));
   // A forgotten index has no term, and no term matches nothing (B027).
   EXPECT_FALSE(log.Has({Term(0), Index(1)}));
+  EXPECT_FALSE(log.Has({Term(0), Index(2)}));
   EXPECT_FALSE(log.Has({Term(0), Index(3)}));
   EXPECT_TRUE(log.Has({Term(1), Index(2)}));
 }
