@@ -311,6 +311,34 @@ TEST(Cluster_Limits, AreAnswered) {
   EXPECT_EQ(cluster.Command(*second, {"PING"}), "+PONG\r\n");
 }
 
+TEST(Cluster_Leaders, AreSpreadAsPreferred) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(10));
+  for (uint32_t group = 1; group <= 3; ++group) {
+    EXPECT_EQ(cluster.LeaderOf(GroupId(group)), group - 1);
+  }
+  auto client = cluster.ConnectResp(0);
+  EXPECT_TRUE(
+      cluster.Command(*client, {"CLUSTER", "SLOTS"}).starts_with("*3\r\n"));
+}
+
+TEST(Cluster_StoppingLeader, HandsOverFirst) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  ASSERT_EQ(leader, 0u);
+  bool stopped = false;
+  env::Env& env = cluster.world().env(cluster.machine(leader));
+  env::Pending stop = env.loop.Defer([&] {
+    cluster.server(leader).Stop([&](absl::Status) { stopped = true; });
+  });
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+  EXPECT_NE(cluster.LeaderOf(GroupId(1)), leader);
+}
+
 TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

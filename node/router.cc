@@ -71,6 +71,7 @@ void Router::Flush() {
   std::vector<size_t> woken;
   woken.swap(woken_);
   for (const size_t index : woken) is_woken_[index] = false;
+  const uint64_t version = leadership_version_;
   for (const size_t index : woken) {
     const Leadership before = queues_[index]->leadership();
     queues_[index]->Flush();
@@ -83,6 +84,7 @@ void Router::Flush() {
     if (timed && place == timed_.end()) timed_.push_back(index);
     if (!timed && place != timed_.end()) timed_.erase(place);
   }
+  if (leadership_version_ != version && on_leadership_) on_leadership_();
   if (woken_.empty()) {
     woken.clear();
     woken_.swap(woken);  // Keeps the capacity.

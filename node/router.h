@@ -3,8 +3,10 @@
 #define QUORATE_NODE_ROUTER_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "node/config.h"
 #include "node/group_queue.h"
@@ -24,6 +26,10 @@ class Router {
 
   // Call once the host has started.
   void Start();
+  // Called in step 2 of a turn in which some group's leader, as known here, changed.
+  void SetLeadershipObserver(absl::AnyInvocable<void()> observer) {
+    on_leadership_ = std::move(observer);
+  }
   // Tells that the host reported a change of leadership; cheap, callable from its observer.
   void OnLeadershipEvent(GroupId group);
 
@@ -60,6 +66,7 @@ class Router {
   // Queues whose next_deadline is not Max, as of their last Flush.
   std::vector<size_t> timed_;
   uint64_t leadership_version_ = 1;
+  absl::AnyInvocable<void()> on_leadership_;
 };
 
 }  // namespace quorate::node

@@ -8,6 +8,7 @@
 #include "node/clients.h"
 #include "node/context.h"
 #include "node/http_session.h"
+#include "node/leader_balance.h"
 #include "node/metrics_page.h"
 #include "node/resp_session.h"
 #include "node/text.h"
@@ -114,6 +115,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             },
             this),
         router_(env, host_, config_, map_),
+        balance_(env, config_, host_, router_),
         topology_(config_, map_, router_),
         resp_clients_(env, config_, metrics_),
         http_clients_(env, config_, metrics_),
@@ -133,7 +135,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     started_ = std::move(started);
     host_.Start([this](absl::Status status) {
       if (status.ok()) status = Listen();
-      if (status.ok()) router_.Start();
+      if (status.ok()) {
+        router_.SetLeadershipObserver(
+            [this] { balance_.OnLeadershipChanged(); });
+        router_.Start();
+      }
       started_(status);
     });
   }
@@ -194,11 +200,26 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     const MonoTime now = env_.loop.ReadClock().mono;
     const bool idle =
         router_.idle() && resp_clients_.idle() && http_clients_.idle();
-    if (idle || now >= stop_deadline_) {
+    if (idle && !handed_over_) {
+      handed_over_ = true;
+      balance_.HandOverAll();
+    } else if (now >= stop_deadline_ || (handed_over_ && !LeadsAny())) {
       stopped_(absl::OkStatus());
       return;
     }
     stop_timer_ = env_.loop.At(now + kStopPoll, [this] { PollStop(); });
+  }
+
+  bool LeadsAny() const {
+    for (const auto& queue : router_.queues()) {
+      const raft::Core* core = host_.core(queue->group());
+      // Alone in its group, it has nobody to hand over to.
+      if (core != nullptr && core->role() == raft::RoleKind::kLeader &&
+          core->configuration().voters.size() > 1) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // raft::Host::Observer.
@@ -252,6 +273,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Metrics metrics_;
   raft::Host host_;
   Router router_;
+  LeaderBalance balance_;
   Topology topology_;
   Clients resp_clients_;
   Clients http_clients_;
@@ -264,6 +286,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Done stopped_;
   env::Pending stop_timer_;
   MonoTime stop_deadline_;
+  bool handed_over_ = false;
 };
 
 }  // namespace

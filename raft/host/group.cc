@@ -93,6 +93,11 @@ void Group::AdvanceLogTime() {
           [this](const ProposeResult&) { time_entry_in_flight_ = false; });
 }
 
+void Group::TransferLeadership(NodeId to) {
+  if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
+  Step(quorate::raft::TransferLeadership{to});
+}
+
 void Group::Timeout() {
   if (!status_.ok()) return;
   const MonoTime now = services_.env.loop.ReadClock().mono;

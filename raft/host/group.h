@@ -63,6 +63,7 @@ class Group {
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
   void AdvanceLogTime();
+  void TransferLeadership(NodeId to);
   // Call when deadline() has come.
   void Timeout();
   MonoTime deadline() const;

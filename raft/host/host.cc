@@ -264,6 +264,11 @@ void Host::AdvanceLogTime(GroupId group) {
   target->AdvanceLogTime();
 }
 
+void Host::TransferLeadership(GroupId group, NodeId to) {
+  Group* target = impl_->group(group);
+  if (target != nullptr) target->TransferLeadership(to);
+}
+
 const Core* Host::core(GroupId group) const {
   const Group* target = impl_->group(group);
   return target == nullptr ? nullptr : &target->core();

@@ -121,6 +121,11 @@ class Host {
   // and none is on its way.
   void AdvanceLogTime(GroupId group);
 
+  // Hands leadership to another voter (thesis 3.10), if this replica leads;
+  // given up if the target does not take over within an election timeout.
+  // Until then proposals are refused.
+  void TransferLeadership(GroupId group, NodeId to);
+
   // What this node knows. Groups that it does not hold: null.
   const Core* core(GroupId group) const;
   StateMachine* state_machine(GroupId group);
