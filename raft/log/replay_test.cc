@@ -1,0 +1,158 @@
+// From records to groups: what is fenced and why, on segments made by hand.
+#include "raft/log/replay.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/log/segment_opener.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr ClusterId kCluster{1};
+constexpr StoreIncarnation kStore{2};
+constexpr GroupKey kKey{GroupId(3), GroupIncarnation(4)};
+
+std::string Joined(const std::vector<Buffer>& pieces) {
+  std::string bytes;
+  for (const Buffer& piece : pieces) bytes += piece.view();
+  return bytes;
+}
+
+Entry At(uint64_t term, uint64_t index) {
+  Entry entry;
+  entry.term = Term(term);
+  entry.index = Index(index);
+  return entry;
+}
+
+StateBody State(uint64_t term, uint64_t boundary, uint64_t last) {
+  StateBody state;
+  state.hard_state = {Term(term), NodeId(1)};
+  state.boundary = {Term(term), Index(boundary)};
+  state.last = Index(last);
+  return state;
+}
+
+// A segment that begins with `states` and goes on with what `add` writes.
+template <typename Add>
+std::string Segment(uint64_t number,
+                    std::vector<std::pair<GroupKey, StateBody>> states,
+                    Add&& add) {
+  SegmentOpening opening;
+  opening.header = {kCluster, kStore, number, {number - 1, 0}};
+  opening.batch = 2 * number;
+  opening.states = std::move(states);
+  std::string bytes = Joined(EncodeOpening(opening, 1 << 20).at(0));
+  BatchWriter writer;
+  const LogPlace place{number, bytes.size()};
+  writer.Start(SegmentSeed(kCluster, kStore, number), place, place,
+               2 * number + 1);
+  add(writer);
+  return bytes + Joined(writer.Take());
+}
+
+std::string Segment(uint64_t number,
+                    std::vector<std::pair<GroupKey, StateBody>> states) {
+  return Segment(number, std::move(states), [](BatchWriter&) {});
+}
+
+Replay::Result ReplayAll(const std::vector<std::string>& segments) {
+  Replay replay;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const uint64_t number = i + 1;
+    const Scan scan =
+        ScanSegment(segments[i], number, SegmentSeed(kCluster, kStore, number));
+    EXPECT_TRUE(replay.AddClosed(number, scan, true).ok());
+  }
+  return replay.Finish();
+}
+
+void AddEntries(BatchWriter& writer, RecordType type, uint64_t term,
+                uint64_t from, uint64_t to) {
+  std::vector<Entry> entries;
+  for (uint64_t i = from; i <= to; ++i) entries.push_back(At(term, i));
+  writer.AddEntries(type, kKey, nullptr, entries);
+}
+
+TEST(Replay, SegmentThatBeginsAsTheOneBeforeEnds_IsNotFenced) {
+  const auto result =
+      ReplayAll({Segment(1, {{kKey, State(1, 5, 5)}},
+                         [](BatchWriter& w) {
+                           AddEntries(w, RecordType::kAppend, 1, 6, 8);
+                         }),
+                 Segment(2, {{kKey, State(1, 5, 8)}})});
+  EXPECT_TRUE(result.groups.at(kKey).fenced.ok());
+  EXPECT_EQ(result.groups.at(kKey).entries.size(), 3u);
+}
+
+TEST(Replay, SegmentThatBeginsOtherwise_FencesTheGroup) {
+  for (const StateBody& state :
+       {State(2, 5, 5), State(1, 4, 5), State(1, 5, 6)}) {
+    const auto result = ReplayAll(
+        {Segment(1, {{kKey, State(1, 5, 5)}}), Segment(2, {{kKey, state}})});
+    EXPECT_TRUE(absl::IsDataLoss(result.groups.at(kKey).fenced));
+    EXPECT_TRUE(result.newly_fenced);
+  }
+}
+
+TEST(Replay, GroupThatTheSegmentBeforeLacks_IsFenced) {
+  const auto result =
+      ReplayAll({Segment(1, {}), Segment(2, {{kKey, State(1, 5, 5)}})});
+  EXPECT_TRUE(absl::IsDataLoss(result.groups.at(kKey).fenced));
+}
+
+TEST(Replay, CarriedEntries_FillTheHoleThatALostSegmentLeft) {
+  // Entries 6 and 7 were in a segment that is gone; 8 is older than their new records.
+  const auto result =
+      ReplayAll({Segment(1, {{kKey, State(1, 5, 7)}},
+                         [](BatchWriter& w) {
+                           AddEntries(w, RecordType::kAppend, 1, 8, 8);
+                         }),
+                 Segment(2, {{kKey, State(1, 5, 8)}}, [](BatchWriter& w) {
+                   AddEntries(w, RecordType::kCarry, 1, 6, 7);
+                 })});
+  const RecoveredGroup& group = result.groups.at(kKey);
+  EXPECT_TRUE(group.fenced.ok()) << group.fenced;
+  ASSERT_EQ(group.entries.size(), 3u);
+  EXPECT_EQ(group.entries.back().index, Index(8));
+  EXPECT_EQ(result.where.at(kKey), (std::vector<uint64_t>{2, 2, 1}));
+}
+
+TEST(Replay, EntriesThatNobodyCarried_FenceTheGroup) {
+  const auto result =
+      ReplayAll({Segment(1, {{kKey, State(1, 5, 7)}}, [](BatchWriter& w) {
+        AddEntries(w, RecordType::kAppend, 1, 8, 8);
+      })});
+  EXPECT_TRUE(absl::IsDataLoss(result.groups.at(kKey).fenced));
+}
+
+TEST(Replay, RecordsOfADroppedGroup_AreIgnored) {
+  const auto result = ReplayAll({Segment(1, {}, [](BatchWriter& w) {
+    AddEntries(w, RecordType::kAppend, 1, 1, 3);
+    w.Add(RecordType::kDrop, 0, kKey, "");
+    AddEntries(w, RecordType::kAppend, 1, 1, 3);
+  })});
+  EXPECT_TRUE(result.groups.empty());
+  EXPECT_EQ(result.dropped, std::set<GroupKey>{kKey});
+}
+
+TEST(Replay, SuspectRecords_AreGivenBackWithTheStatesBeforeThem) {
+  const std::string bytes = Segment(
+      1, {{kKey, State(1, 5, 5)}},
+      [](BatchWriter& w) { AddEntries(w, RecordType::kAppend, 1, 6, 8); });
+  const Scan scan = ScanSegment(bytes, 1, SegmentSeed(kCluster, kStore, 1));
+  Replay replay;
+  ASSERT_TRUE(replay.AddLast(1, scan, scan.synced, true).ok());
+  const auto result = replay.Finish();
+  EXPECT_EQ(result.groups.at(kKey).entries.size(), 3u);
+  ASSERT_EQ(result.suspects.size(), 1u);
+  ASSERT_EQ(result.states.size(), 1u);
+  EXPECT_EQ(result.states[0].second.last, Index(5));
+  EXPECT_EQ(result.where.at(kKey), (std::vector<uint64_t>{0, 0, 0}));
+}
+
+}  // namespace
+}  // namespace quorate::raft
