@@ -32,6 +32,8 @@ namespace quorate::kv {
 inline constexpr size_t kKeyBytesMax = 64 << 10;
 inline constexpr size_t kValueBytesMax =
     1 << 20;  // Reached by APPEND alone: an entry's payload is smaller.
+// Values that one command (a kAtomic with all that is nested in it) may return, in bytes; beyond it: kTooLarge.
+inline constexpr size_t kReturnedBytesMax = 64 << 20;
 inline constexpr uint8_t kBatchVersion = 1;
 
 // Stored numbers: never renumber. In comments: arguments; numbers; flags that

@@ -66,6 +66,17 @@ class Evaluator {
   void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
              bool has_expiry);
 
+  // Counts bytes against what the command may return, on every replica, whether or not somebody wants the result. False if
+  // they are too many.
+  bool MayReturn(size_t bytes) {
+    if (bytes > kReturnedBytesMax - returned_bytes_) return false;
+    returned_bytes_ += bytes;
+    return true;
+  }
+  bool ReplyTooLarge(const Version& version) {
+    return ReplyNone(ResultStatus::kTooLarge, version, /*wrote=*/false);
+  }
+
   // Results. Each returns `wrote`.
   ResultView Head(ResultStatus status, const Version& version, bool wrote) {
     return {.status = status, .wrote = wrote, .version = version};
@@ -95,6 +106,7 @@ class Evaluator {
   const Buffer& payload_;
   ResultBuilder* results_;
   Buffer slice_;  // Of the value being written, where it is shared.
+  size_t returned_bytes_ = 0;
 };
 
 Version VersionOf(const Record* record) {
@@ -131,6 +143,9 @@ void Evaluator::Write(const Key& key, const ValueSource& value,
 bool Evaluator::Get(const CommandView& command) {
   const Record* record = Find(FirstKey(command));
   if (record == nullptr) return ReplyNil();
+  if (!MayReturn(record->value().size())) {
+    return ReplyTooLarge(record->version());
+  }
   return ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
                     /*wrote=*/false);
 }
@@ -144,12 +159,13 @@ bool Evaluator::Strlen(const CommandView& command) {
 
 bool Evaluator::GetRange(const CommandView& command) {
   const Record* record = Find(FirstKey(command));
-  return ReplyBytes(
-      ResultStatus::kOk,
-      record == nullptr
-          ? std::string_view()
-          : ValueRange(record->value(), command.numbers[0], command.numbers[1]),
-      VersionOf(record), /*wrote=*/false);
+  std::string_view range;
+  if (record != nullptr) {
+    range = ValueRange(record->value(), command.numbers[0], command.numbers[1]);
+  }
+  if (!MayReturn(range.size())) return ReplyTooLarge(VersionOf(record));
+  return ReplyBytes(ResultStatus::kOk, range, VersionOf(record),
+                    /*wrote=*/false);
 }
 
 bool Evaluator::Exists(const CommandView& command) {
@@ -162,6 +178,12 @@ bool Evaluator::Exists(const CommandView& command) {
 }
 
 bool Evaluator::MGet(const CommandView& command) {
+  size_t bytes = 0;
+  for (ArgumentReader arguments = command.arguments; arguments.count() > 0;) {
+    const Record* record = Find(NextKey(command, &arguments));
+    if (record != nullptr) bytes += record->value().size();
+  }
+  if (!MayReturn(bytes)) return ReplyTooLarge(version_);
   if (results_ == nullptr) return false;
   ArgumentReader arguments = command.arguments;
   results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
@@ -207,6 +229,7 @@ bool Evaluator::Set(const CommandView& command) {
       holds ? ResultStatus::kOk : ResultStatus::kConditionFailed;
   const Version version = holds ? version_ : VersionOf(old);
   if ((command.flags & kReturnOld) != 0 && old != nullptr) {
+    if (!MayReturn(old->value().size())) return ReplyTooLarge(old->version());
     ReplyBytes(status, old->value(), version, holds);
   } else {
     ReplyNone(status, version, holds);
@@ -224,6 +247,9 @@ bool Evaluator::GetDel(const CommandView& command) {
   const Key key = FirstKey(command);
   const Record* record = FindForWrite(key);
   if (record == nullptr) return ReplyNil();
+  if (!MayReturn(record->value().size())) {
+    return ReplyTooLarge(record->version());
+  }
   ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
              /*wrote=*/true);
   keyspace_.Erase(key);

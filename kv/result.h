@@ -24,7 +24,8 @@ enum class ResultStatus : uint8_t {
   kWrongType = 3,
   kNotInteger = 4,  // Neither the value nor the sum is touched.
   kOverflow = 5,
-  kTooLarge = 6,  // The value would exceed kValueBytesMax.
+  // The value would exceed kValueBytesMax, or the reply kReturnedBytesMax: nothing was changed.
+  kTooLarge = 6,
   // Refusals: this command did nothing and left no trace in its session.
   kNotOwner = 16,  // The group does not own the slot: ask the map again.
   kSessionExpired =

@@ -40,6 +40,8 @@ inline constexpr size_t kSessionOutstandingMax =
     128;  // Results kept in one row.
 inline constexpr size_t kSessionResultBytesMax =
     64 << 10;  // A larger result is not kept (kResultNotKept).
+// Nor is one that would bring a row's results beyond this.
+inline constexpr size_t kSessionRowBytesMax = 1 << 20;
 
 // Identifies a session; what clients hold as text.
 struct SessionToken {

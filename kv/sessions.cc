@@ -100,7 +100,10 @@ void Sessions::Keep(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
   const Target target = BeginChange(slot, stamp.token);
   Touch(slot, target.row, stamp, now_ms);
   std::vector<StoredResult>& results = target.row->results;
-  const bool fits = result.bytes.size() <= kSessionResultBytesMax;
+  size_t row_bytes = result.bytes.size();
+  for (const StoredResult& other : results) row_bytes += other.payload.size();
+  const bool fits = result.bytes.size() <= kSessionResultBytesMax &&
+                    row_bytes <= kSessionRowBytesMax;
   StoredResult kept{
       .sequence = stamp.sequence,
       .request_hash = request_hash,

@@ -480,6 +480,45 @@ TEST_F(StoreTest, ResultTooLargeToKeep_IsStillKnownToBeDone) {
   EXPECT_EQ(OutcomeOf(second.status), Outcome::kDone);
 }
 
+TEST_F(StoreTest, ResultsOfARow_AreBounded) {
+  const std::string value(kSessionResultBytesMax, 'x');
+  Do({.op = Op::kSet}, {"k", value});
+  const uint64_t fit = kSessionRowBytesMax / kSessionResultBytesMax;
+  for (uint64_t i = 1; i <= fit + 1; ++i) {
+    EXPECT_EQ(Do({.op = Op::kGet, .session = Stamp(i)}, {"k"}).bytes, value);
+  }
+  EXPECT_EQ(Do({.op = Op::kGet, .session = Stamp(fit)}, {"k"}).status,
+            ResultStatus::kOk);
+  EXPECT_EQ(Do({.op = Op::kGet, .session = Stamp(fit + 1)}, {"k"}).status,
+            ResultStatus::kResultNotKept);
+}
+
+TEST_F(StoreTest, ReplyBeyondItsLimit_IsRefusedAndChangesNothing) {
+  const std::string half(kValueBytesMax / 2, 'x');
+  Do({.op = Op::kAppend}, {"k", half});
+  Do({.op = Op::kAppend}, {"k", half});
+  const size_t fit = kReturnedBytesMax / kValueBytesMax;
+  std::vector<std::string_view> keys(fit, "k");
+  CommandSpec spec{.op = Op::kMGet, .slot = HashSlot("k"), .arguments = keys};
+  batch_.Add(spec);
+  keys.push_back("k");
+  spec.arguments = keys;
+  batch_.Add(spec);
+  // The reads before it used up what a transaction may return.
+  batch_.BeginAtomic(HashSlot("k"), std::nullopt);
+  for (size_t i = 0; i <= fit; ++i) {
+    batch_.Add({.op = i == fit ? Op::kGetDel : Op::kGet,
+                .slot = HashSlot("k"),
+                .arguments = absl::MakeConstSpan(keys).first(1)});
+  }
+  batch_.EndAtomic();
+  const std::vector<Answer> answers = Apply();
+  EXPECT_EQ(answers[0].status, ResultStatus::kOk);
+  EXPECT_EQ(answers[1].status, ResultStatus::kTooLarge);
+  EXPECT_FALSE(answers[2].wrote);
+  EXPECT_TRUE(Get("k").found());
+}
+
 TEST_F(StoreTest, BadPayload_IsRefusedWhole) {
   const uint64_t before = store_.key_count();
   const Buffer results =
