@@ -10,6 +10,9 @@
 namespace quorate::raft {
 namespace {
 
+// No election ever gets there; beyond it terms could not rise any more.
+constexpr Term kTermMax(uint64_t{1} << 62);
+
 LogView::Boundary BoundaryOf(const SnapshotDescriptor& snapshot) {
   return {snapshot.position, snapshot.log_time, snapshot.configuration};
 }
@@ -82,7 +85,8 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
 void Core::Impl::Handle(Receive input) {
   Message& message = input.message;
   if (message.to != options_.node || message.from == options_.node ||
-      message.from == NodeId() || message.term == Term()) {
+      message.from == NodeId() || message.term == Term() ||
+      message.term > kTermMax) {
     Refuse();
     return;
   }

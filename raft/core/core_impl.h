@@ -100,6 +100,7 @@ class Core::Impl {
   void AppendToLog(Entry entry);
   void OnAppend(const Message& message);
   bool WellFormed(const Message& message) const;
+  bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
   void ReplaceSuffix(absl::Span<const Entry> entries);
   void AckMatch(Index matched);

@@ -173,8 +173,7 @@ void Core::Impl::OnAppend(const Message& message) {
     return;
   }
   entries.remove_prefix(log_.FirstNew(entries));
-  if (!entries.empty() &&
-      entries.front().log_time < log_.LogTimeAt(entries.front().index - 1)) {
+  if (!entries.empty() && !Continues(entries.front())) {
     Refuse();
     return;
   }
@@ -208,6 +207,13 @@ bool Core::Impl::WellFormed(const Message& message) const {
     log_time = entry.log_time;
   }
   return previous.term <= message.term;
+}
+
+// Neither term nor log time falls along a log.
+bool Core::Impl::Continues(const Entry& entry) const {
+  const Index previous = entry.index - 1;
+  return entry.term >= log_.TermAt(previous) &&
+         entry.log_time >= log_.LogTimeAt(previous);
 }
 
 // The hint lets the leader skip a whole term of conflicts at once (Raft paper

@@ -31,7 +31,6 @@
 //   expect member n m KEY=VALUE…    what leader n knows of m: state match next
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <sstream>

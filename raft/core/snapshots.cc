@@ -117,7 +117,8 @@ void Core::Impl::OnSnapshotChunk(Message message) {
   const SnapshotDescriptor& snapshot = message.snapshot;
   if (snapshot.position.index == Index() || snapshot.position.term == Term() ||
       snapshot.position.term > message.term ||
-      message.offset + message.chunk.size() > snapshot.size_bytes ||
+      message.offset > snapshot.size_bytes ||
+      message.chunk.size() > snapshot.size_bytes - message.offset ||
       !ValidateConfiguration(snapshot.configuration).ok()) {
     Refuse();
     return;
