@@ -1,6 +1,11 @@
 #include "net/cluster_view.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "net/address.h"
 
 namespace quorate::net {
@@ -35,6 +40,41 @@ std::optional<std::string> MasterOf(const std::vector<SlotRange>& ranges,
     if (range.first <= slot && slot <= range.last) return range.master;
   }
   return std::nullopt;
+}
+
+std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
+  std::vector<GroupLine> groups;
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::string line(absl::StripSuffix(raw, "\r"));
+    const size_t colon = line.find(':');
+    GroupLine group;
+    if (!line.starts_with("group") || colon == std::string::npos ||
+        !absl::SimpleAtoi(line.substr(5, colon - 5), &group.group)) {
+      continue;
+    }
+    for (const auto& field : absl::StrSplit(line.substr(colon + 1), ',')) {
+      const std::pair<std::string, std::string> pair =
+          absl::StrSplit(field, absl::MaxSplits('=', 1));
+      const std::string& value = pair.second;
+      bool number = true;
+      if (pair.first == "role") group.role = value;
+      if (pair.first == "status") group.status = value;
+      if (pair.first == "leader") {
+        number = absl::SimpleAtoi(value, &group.leader);
+      }
+      if (pair.first == "term") number = absl::SimpleAtoi(value, &group.term);
+      if (pair.first == "commit") {
+        number = absl::SimpleAtoi(value, &group.commit);
+      }
+      if (pair.first == "applied") {
+        number = absl::SimpleAtoi(value, &group.applied);
+      }
+      if (!number) return {};
+    }
+    groups.push_back(group);
+  }
+  return groups;
 }
 
 }  // namespace quorate::net

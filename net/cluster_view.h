@@ -4,9 +4,9 @@
 #define QUORATE_NET_CLUSTER_VIEW_H_
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +29,22 @@ absl::StatusOr<std::vector<SlotRange>> ParseClusterSlots(
 // The master of `slot`; none when no row covers it.
 std::optional<std::string> MasterOf(const std::vector<SlotRange>& ranges,
                                     uint16_t slot);
+
+// What a node says of its replica of one group in INFO's groups section.
+struct GroupLine {
+  uint32_t group = 0;
+  std::string role;  // "leader", "follower", …
+  uint32_t leader = 0;
+  uint64_t term = 0;
+  uint64_t commit = 0;
+  uint64_t applied = 0;
+  std::string status;  // "ok" or "stopped".
+  bool leads() const { return role == "leader"; }
+  friend bool operator==(const GroupLine&, const GroupLine&) = default;
+};
+
+// Lines "group1:role=leader,leader=1,term=2,…" among others; keys in any order.
+std::vector<GroupLine> ParseInfoGroups(std::string_view info);
 
 }  // namespace quorate::net
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "net/clock.h"
+#include "net/cluster_view.h"
 #include "net/resp_client.h"
 
 namespace quorate::net {
@@ -89,16 +91,91 @@ std::string Line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string StatusJson(const std::vector<NodeLine>& nodes, int served) {
-  Json rows = Json::array();
-  for (const NodeLine& node : nodes) {
-    rows.push_back({{"id", node.id},
-                    {"address", node.address},
-                    {"role", RoleOf(node)},
-                    {"link", node.link},
-                    {"slots", node.slots}});
+// A node of the cluster, as it is listed and as it speaks for itself.
+struct NodeStatus {
+  NodeLine line;
+  bool answers = false;
+  std::vector<GroupLine> groups;
+};
+
+// One group, put together from what all nodes say.
+struct GroupStatus {
+  std::string leader;  // Its address; empty if nobody says it leads.
+  uint64_t term = 0;
+  uint64_t commit = 0;
+  int replicas = 0;
+  // The applied index of the replica that is furthest behind.
+  uint64_t applied_least = ~uint64_t{0};
+  bool stopped = false;
+};
+
+std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
+  std::map<uint32_t, GroupStatus> groups;
+  for (const NodeStatus& node : nodes) {
+    for (const GroupLine& line : node.groups) {
+      GroupStatus& group = groups[line.group];
+      ++group.replicas;
+      group.commit = std::max(group.commit, line.commit);
+      group.applied_least = std::min(group.applied_least, line.applied);
+      group.stopped = group.stopped || line.status != "ok";
+      if (line.leads() && line.term >= group.term) {
+        group.leader = node.line.address;
+      }
+      group.term = std::max(group.term, line.term);
+    }
   }
-  return Line({{"slots_served", served}, {"slots", kSlots}, {"nodes", rows}});
+  return groups;
+}
+
+std::string StatusText(const std::vector<NodeStatus>& nodes, int served) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NODE", "ROLE", "STATE", "SLOTS", "RANGES"}};
+  for (const NodeStatus& node : nodes) {
+    rows.push_back({node.line.address, RoleOf(node.line),
+                    node.answers ? "up" : "no answer",
+                    absl::StrCat(SlotCount(node.line)),
+                    absl::StrJoin(node.line.slots, " ")});
+  }
+  std::string out = FormatTable(rows) + "\n";
+  rows = {{"GROUP", "LEADER", "TERM", "COMMIT", "REPLICAS", "BEHIND"}};
+  for (const auto& [id, group] : GroupsOf(nodes)) {
+    const uint64_t behind =
+        group.commit - std::min(group.commit, group.applied_least);
+    rows.push_back(
+        {absl::StrCat(id), group.leader.empty() ? "-" : group.leader,
+         absl::StrCat(group.term), absl::StrCat(group.commit),
+         absl::StrCat(group.replicas),
+         group.stopped ? "a replica has stopped" : absl::StrCat(behind)});
+  }
+  return absl::StrCat(out, FormatTable(rows), "\n", served, " of ", kSlots,
+                      " slots have a leader\n");
+}
+
+std::string StatusJson(const std::vector<NodeStatus>& nodes, int served) {
+  Json rows = Json::array();
+  for (const NodeStatus& node : nodes) {
+    rows.push_back({{"id", node.line.id},
+                    {"address", node.line.address},
+                    {"role", RoleOf(node.line)},
+                    {"answers", node.answers},
+                    {"slots", node.line.slots}});
+  }
+  Json groups = Json::array();
+  for (const auto& [id, group] : GroupsOf(nodes)) {
+    Json leader;
+    if (!group.leader.empty()) leader = group.leader;
+    groups.push_back({{"group", id},
+                      {"leader", leader},
+                      {"term", group.term},
+                      {"commit", group.commit},
+                      {"applied_least", group.applied_least},
+                      {"replicas", group.replicas},
+                      {"stopped", group.stopped}});
+  }
+  return Line({{"slots_served", served},
+               {"slots", kSlots},
+               {"nodes", rows},
+               {"groups", groups}});
 }
 
 }  // namespace
@@ -156,23 +233,26 @@ ControlAnswer RunStatus(const ControlOptions& options) {
       ParseClusterNodes(reply->text);
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
   int served = 0;
-  std::vector<std::vector<std::string>> rows = {
-      {"ADDRESS", "ROLE", "LINK", "SLOTS", "RANGES"}};
-  for (const NodeLine& node : *nodes) {
-    served += SlotCount(node);
-    rows.push_back({node.address, RoleOf(node), node.link,
-                    absl::StrCat(SlotCount(node)),
-                    absl::StrJoin(node.slots, " ")});
+  bool well = true;
+  std::vector<NodeStatus> all;
+  for (const NodeLine& line : *nodes) {
+    served += SlotCount(line);
+    NodeStatus node{.line = line};
+    auto client = RespClient::Connect(line.address, options.timeout);
+    if (client.ok()) {
+      const auto info = (*client)->Call({"INFO", "groups"});
+      node.answers = info.ok() && !info->error();
+      if (node.answers) node.groups = ParseInfoGroups(info->text);
+    }
+    well = well && node.answers;
+    all.push_back(std::move(node));
   }
-  ControlAnswer answer;
-  if (options.json) {
-    answer.out = StatusJson(*nodes, served);
-  } else {
-    answer.out = FormatTable(rows) + absl::StrCat("\n", served, " of ", kSlots,
-                                                  " slots have a leader\n");
+  for (const auto& [id, group] : GroupsOf(all)) {
+    well = well && !group.leader.empty() && !group.stopped;
   }
-  if (served != kSlots) answer.exit_status = kFailed;
-  return answer;
+  return {
+      .out = options.json ? StatusJson(all, served) : StatusText(all, served),
+      .exit_status = well && served == kSlots ? 0 : kFailed};
 }
 
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {

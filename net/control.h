@@ -26,8 +26,9 @@ struct ControlAnswer {
   int exit_status = 0;
 };
 
-// All nodes and who leads what, as the node asked knows it. Exit status 1 if it
-// cannot be reached or slots have no leader.
+// All nodes as the one asked lists them, and the groups as each says itself.
+// Exit status 1 if it cannot be reached, slots or groups have no leader, or a
+// node does not answer.
 ControlAnswer RunStatus(const ControlOptions& options);
 // The value as it is; exit status 1 if there is none.
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key);

@@ -116,8 +116,12 @@ class Quickstart {
     QuickstartNode plan;
     std::optional<ChildProcess> child;
     std::unique_ptr<RespClient> client;
-    bool answers = false;
     bool died = false;
+  };
+
+  struct Leader {
+    NodeId node;
+    uint64_t term = 0;
   };
 
   absl::Status Prepare();
@@ -130,7 +134,7 @@ class Quickstart {
   void Watch();
   void ReapChildren();
   void AskNodes();
-  void AskNode(Node& node, std::map<GroupId, NodeId>* leaders);
+  void AskNode(Node& node, std::map<GroupId, Leader>* leaders);
   std::string RestartCommand(const Node& node) const;
   void StopAll();
   void StopRestarted(const Node& node);
@@ -343,40 +347,38 @@ void Quickstart::ReapChildren() {
     node.child.reset();
     node.client.reset();
     node.died = true;
-    node.answers = false;
     Event(absl::StrCat("node ", node.plan.id.value(), " ", DescribeEnd(*status),
                        "; restart it with:\n          ", RestartCommand(node)));
   }
 }
 
 void Quickstart::AskNodes() {
-  std::map<GroupId, NodeId> leaders;
+  std::map<GroupId, Leader> leaders;
   for (Node& node : nodes_) AskNode(node, &leaders);
-  for (const node::ShardConfig& shard : shards_) {
-    const auto now = leaders.find(shard.group);
-    if (now == leaders.end()) continue;
-    const auto before = leaders_.find(shard.group);
-    if (before != leaders_.end() && before->second == now->second) continue;
+  for (const auto& [group, now] : leaders) {
+    const auto before = leaders_.find(group);
+    if (now.node == NodeId() ||
+        (before != leaders_.end() && before->second == now.node)) {
+      continue;
+    }
     if (!quiet_) {
       Event(absl::StrCat(
-          "group ", shard.group.value(), ": node ", now->second.value(),
-          " leads",
+          "group ", group.value(), ": node ", now.node.value(), " leads",
           before == leaders_.end()
               ? ""
               : absl::StrCat(" (before: node ", before->second.value(), ")")));
     }
-    leaders_[shard.group] = now->second;
+    leaders_[group] = now.node;
   }
 }
 
-void Quickstart::AskNode(Node& node, std::map<GroupId, NodeId>* leaders) {
+void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {
   if (node.client == nullptr) {
     auto client = RespClient::Connect(node.plan.resp, kAskWithin);
     if (!client.ok()) return;
     node.client = *std::move(client);
   }
-  const absl::StatusOr<RespValue> reply =
-      node.client->Call({"CLUSTER", "SLOTS"});
+  const absl::StatusOr<RespValue> reply = node.client->Call({"INFO", "groups"});
   if (!reply.ok()) {
     node.client.reset();
     return;
@@ -384,14 +386,11 @@ void Quickstart::AskNode(Node& node, std::map<GroupId, NodeId>* leaders) {
   if (std::exchange(node.died, false)) {
     Event(absl::StrCat("node ", node.plan.id.value(), " is back"));
   }
-  node.answers = true;
-  const absl::StatusOr<std::vector<SlotRange>> ranges =
-      ParseClusterSlots(*reply);
-  if (!ranges.ok()) return;
-  // A node is believed about itself only.
-  for (const node::ShardConfig& shard : shards_) {
-    if (MasterOf(*ranges, shard.slots.front().first) == node.plan.resp) {
-      (*leaders)[shard.group] = node.plan.id;
+  // A node is believed about itself only; an old leader may not know yet.
+  for (const GroupLine& line : ParseInfoGroups(reply->text)) {
+    Leader& leader = (*leaders)[GroupId(line.group)];
+    if (line.leads() && line.term > leader.term) {
+      leader = {.node = node.plan.id, .term = line.term};
     }
   }
 }

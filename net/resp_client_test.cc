@@ -113,5 +113,25 @@ TEST(ClusterView, SlotsReply_GivesMasters) {
   EXPECT_FALSE(ParseClusterSlots(RespValue()).ok());
 }
 
+TEST(ClusterView, InfoText_GivesGroups) {
+  const std::vector<GroupLine> groups = ParseInfoGroups(
+      "# Cluster\r\ncluster_enabled:1\r\n"
+      "group1:role=leader,leader=2,term=3,commit=7,applied=6,status=ok\r\n"
+      "group12:role=follower,leader=0,term=1,new=x,commit=0,applied=0,"
+      "status=stopped\r\ngroups:2\r\n");
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0], (GroupLine{.group = 1,
+                                  .role = "leader",
+                                  .leader = 2,
+                                  .term = 3,
+                                  .commit = 7,
+                                  .applied = 6,
+                                  .status = "ok"}));
+  EXPECT_TRUE(groups[0].leads());
+  EXPECT_EQ(groups[1].group, 12u);
+  EXPECT_EQ(groups[1].status, "stopped");
+  EXPECT_TRUE(ParseInfoGroups("group1:term=x").empty());
+}
+
 }  // namespace
 }  // namespace quorate::net

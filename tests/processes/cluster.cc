@@ -172,19 +172,28 @@ std::optional<int> ProcessCluster::LeaderOf(uint16_t slot) {
 
 absl::Status ProcessCluster::AwaitLeaders(Duration limit) {
   const MonoTime end = net::Clock::ReadMono() + limit;
-  const int groups = options_.groups;
-  for (int group = 0; group < groups;) {
-    const auto slot = static_cast<uint16_t>(16384 * group / groups + 1);
-    if (LeaderOf(slot).has_value()) {
-      ++group;
-    } else if (net::Clock::ReadMono() > end) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("group ", group + 1, " has no leader"));
-    } else {
-      usleep(20'000);
+  while (true) {
+    std::set<uint32_t> led;
+    for (int i = 0; i < size(); ++i) {
+      if (!runs(i)) continue;
+      auto client = net::RespClient::Connect(node(i).resp, Seconds(2));
+      if (!client.ok()) continue;
+      const auto info = (*client)->Call({"INFO", "groups"});
+      if (!info.ok()) continue;
+      for (const net::GroupLine& line : net::ParseInfoGroups(info->text)) {
+        if (line.leads()) led.insert(line.group);
+      }
     }
+    if (static_cast<int>(led.size()) == options_.groups) {
+      return absl::OkStatus();
+    }
+    if (net::Clock::ReadMono() > end) {
+      return absl::DeadlineExceededError(absl::StrCat("only ", led.size(),
+                                                      " of ", options_.groups,
+                                                      " groups have leaders"));
+    }
+    usleep(20'000);
   }
-  return absl::OkStatus();
 }
 
 std::string ProcessCluster::LogTail(int node) const {
