@@ -43,6 +43,18 @@ Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
   return {.slot = slot, .bytes = bytes, .hash = KeyedHash(hash_key_, bytes)};
 }
 
+void Keyspace::Prefetch(absl::Span<const Key> keys) const {
+  for (const Key& key : keys) {
+    __builtin_prefetch(tables_[key.slot.value()].get());
+  }
+  for (const Key& key : keys) {
+    if (const Table* of = table(key.slot)) of->PrefetchRoot();
+  }
+  for (const Key& key : keys) {
+    if (const Table* of = table(key.slot)) of->PrefetchRecord(key.hash);
+  }
+}
+
 const Record* Keyspace::FindEvenIfDue(const Key& key) const {
   const Table* table = tables_[key.slot.value()].get();
   return table == nullptr ? nullptr : table->Find(key.hash, key.bytes);

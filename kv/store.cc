@@ -1,10 +1,12 @@
 #include "kv/store.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "env/check.h"
 #include "kv/command.h"
 #include "kv/evaluate.h"
@@ -25,6 +27,15 @@ constexpr size_t kExpiriesPerEntry = 16;
 constexpr size_t kExpiriesPerCommand = 2;
 // Pages freed for each entry and command. Not replicated: memory only.
 constexpr size_t kReclaimedPagesPerEntry = 4;
+// Commands decoded ahead, so that their keys are on their way from memory while
+// others are evaluated.
+constexpr size_t kDecodedAhead = 16;
+
+struct Decoded {
+  CommandView command;
+  uint32_t position = 0;
+  bool well_formed = false;
+};
 
 }  // namespace
 
@@ -64,6 +75,9 @@ class Store::Impl {
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
   void MoveTo(const raft::Entry& entry);
   void Housekeep(size_t commands);
+  void Prefetch(absl::Span<const Decoded> chunk) const;
+  void Run(const Decoded& one, const Version& version, const Buffer& payload,
+           ResultBuilder* results);
   // Why a decoded command may not run here; kOk: it may.
   ResultStatus Refusal(const CommandView& command);
   void Process(const CommandView& command, const Version& version,
@@ -96,26 +110,54 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
   }
   ResultBuilder builder(first);
   ResultBuilder* results = wants_result ? &builder : nullptr;
-  CommandView command;
+  std::array<Decoded, kDecodedAhead> decoded;
   while (!reader.done()) {
-    Version version = first;
-    version.position = reader.position();
-    ++counters_.commands;
-    const ResultStatus refusal =
-        reader.Next(&command) ? Refusal(command) : ResultStatus::kMalformed;
-    if (refusal != ResultStatus::kOk) {
-      CountRefusal(refusal);
-      if (results != nullptr) {
-        results->AddNone({.status = refusal, .version = version});
-      }
-    } else if (command.has_session) {
-      ProcessStamped(command, version, entry.payload, results);
-    } else {
-      Process(command, version, entry.payload, results);
+    size_t count = 0;
+    for (; count < decoded.size() && !reader.done(); ++count) {
+      decoded[count].position = reader.position();
+      decoded[count].well_formed = reader.Next(&decoded[count].command);
+    }
+    const auto chunk = absl::MakeConstSpan(decoded.data(), count);
+    Prefetch(chunk);
+    for (const Decoded& one : chunk) {
+      Version version = first;
+      version.position = one.position;
+      Run(one, version, entry.payload, results);
     }
   }
   Housekeep(reader.count());
   return wants_result ? builder.Finish() : Buffer();
+}
+
+void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
+  // One has nothing to overlap with.
+  if (chunk.size() < 2) return;
+  std::array<Keyspace::Key, kDecodedAhead> keys;
+  size_t count = 0;
+  for (const Decoded& one : chunk) {
+    ArgumentReader arguments = one.command.arguments;
+    if (!one.well_formed || arguments.count() == 0) continue;
+    if (one.command.slot.value() >= slot_count_) continue;
+    keys[count++] = keyspace_->MakeKey(one.command.slot, arguments.Next());
+  }
+  keyspace_->Prefetch(absl::MakeConstSpan(keys.data(), count));
+}
+
+void Store::Impl::Run(const Decoded& one, const Version& version,
+                      const Buffer& payload, ResultBuilder* results) {
+  ++counters_.commands;
+  const ResultStatus refusal =
+      one.well_formed ? Refusal(one.command) : ResultStatus::kMalformed;
+  if (refusal != ResultStatus::kOk) {
+    CountRefusal(refusal);
+    if (results != nullptr) {
+      results->AddNone({.status = refusal, .version = version});
+    }
+  } else if (one.command.has_session) {
+    ProcessStamped(one.command, version, payload, results);
+  } else {
+    Process(one.command, version, payload, results);
+  }
 }
 
 void Store::Impl::Advance(const raft::Entry& entry) {

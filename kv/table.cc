@@ -281,6 +281,23 @@ const Record* Table::Find(uint64_t hash, std::string_view key) const {
   return found ? page.records()[at] : nullptr;
 }
 
+void Table::PrefetchRoot() const {
+  // Header, hashes and records of a small page fill two cache lines.
+  const char* root = reinterpret_cast<const char*>(root_);
+  __builtin_prefetch(root);
+  __builtin_prefetch(root + 64);
+}
+
+void Table::PrefetchRecord(uint64_t hash) const {
+  if (root_ == nullptr) return;
+  const Page& page = *table_internal::FindPage(root_, hash);
+  const uint32_t at = table_internal::LowerBound(page, hash);
+  if (at == page.count) return;
+  const char* record = reinterpret_cast<const char*>(page.records()[at]);
+  __builtin_prefetch(record);
+  __builtin_prefetch(record + 64);
+}
+
 Node* Table::Own(Node* node) {
   if (node->references == 1) return node;
   Node* copy = table_internal::CopyOf(*node);

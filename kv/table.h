@@ -96,6 +96,11 @@ class Table {
   // is Hash(key) in all calls.
   const Record* Find(uint64_t hash, std::string_view key) const;
 
+  // Hints for the processor's cache, in this order, other work in between:
+  // what Find(hash, …) will look at. They change and read nothing that counts.
+  void PrefetchRoot() const;
+  void PrefetchRecord(uint64_t hash) const;
+
   // Inserts or replaces. Neither key nor value may point into the table's own
   // record of that key, unless the value's size differs from the present one.
   void Put(uint64_t hash, std::string_view key, const ValueSource& value,
