@@ -10,9 +10,6 @@
 namespace quorate::raft {
 namespace {
 
-// No election ever gets there; beyond it terms could not rise any more.
-constexpr Term kTermMax(uint64_t{1} << 62);
-
 LogView::Boundary BoundaryOf(const SnapshotDescriptor& snapshot) {
   return {snapshot.position, snapshot.log_time, snapshot.configuration};
 }

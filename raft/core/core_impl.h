@@ -19,6 +19,11 @@
 
 namespace quorate::raft {
 
+// Nothing ever gets there; what claims to is nonsense, and would leave no room
+// to count on.
+inline constexpr Term kTermMax(uint64_t{1} << 62);
+inline constexpr Index kIndexMax(uint64_t{1} << 62);
+
 class Core::Impl {
  public:
   Impl(const CoreOptions& options, Restored restored, Random random, Now now);

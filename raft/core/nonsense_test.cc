@@ -197,7 +197,7 @@ class NonsenseTest : public ReplicaTest {
 };
 
 TEST_F(NonsenseTest, AnyMessages_ReplicaKeepsItsInvariantsAndItsWord) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
     SCOPED_TRACE(seed);
     random_ = Random(seed);
     pending_.clear();

@@ -115,7 +115,8 @@ void Core::Impl::OnSnapshotChunk(Message message) {
   if (!FollowSender(message)) return;
   if (installing()) return;
   const SnapshotDescriptor& snapshot = message.snapshot;
-  if (snapshot.position.index == Index() || snapshot.position.term == Term() ||
+  if (snapshot.position.index == Index() ||
+      snapshot.position.index > kIndexMax || snapshot.position.term == Term() ||
       snapshot.position.term > message.term ||
       message.offset > snapshot.size_bytes ||
       message.chunk.size() > snapshot.size_bytes - message.offset ||
