@@ -73,7 +73,8 @@ Sessions::Admission Sessions::Admit(Slot slot, const SessionStamp& stamp,
     }
     return {};
   }
-  if (row->token != token) return Refuse(ResultStatus::kSessionExpired);
+  // Found by its client alone: whoever derives the client from something of
+  // their own (an Idempotency-Key) sends another time with each try.
   if (stamp.sequence < row->floor) return Refuse(ResultStatus::kStaleSequence);
   const auto kept = FindResult(*row, stamp.sequence);
   if (kept != row->results.end() && kept->sequence == stamp.sequence) {

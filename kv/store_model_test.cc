@@ -146,7 +146,7 @@ class Model {
       }
     } else {
       const Row& row = found->second;
-      if (!Alive(row, now_ms_) || row.token != stamp.token) {
+      if (!Alive(row, now_ms_)) {
         return Refused(ResultStatus::kSessionExpired);
       }
       if (sequence < row.floor) return Refused(ResultStatus::kStaleSequence);

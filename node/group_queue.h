@@ -168,6 +168,7 @@ class GroupQueue {
                 const absl::Status& why);
   void IssueReads();
   void OnReadPoint(std::unique_ptr<Reads> reads, const absl::Status& status);
+  void ReadInLog(const ReadItem& item, const Reads& reads);
   void KeepRead(const ReadItem& item, const Reads& reads);
   void ExpireWaiting();
   void UnblockRequesters();

@@ -69,16 +69,17 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
       FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
       continue;
     }
-    // Followers go by log time: what the leader found due it had put into the log first.
-    const WallTime due_by = self && item.time_waits < kTimeWaitsMax
-                                ? clock.wall.earliest
-                                : WallTime::Min();
+    const WallTime due_by =
+        item.time_waits < kTimeWaitsMax ? clock.wall.earliest : WallTime::Min();
     const bool done = EvaluateRead(
         *here, SpecOf(item, *reads), due_by, [&](const kv::ResultView& result) {
           --item.requester->OrderOf(group_).issued_reads;
           item.requester->OnResult(item.token, result);
         });
-    if (!done) {
+    if (!done && !self) {
+      --item.requester->OrderOf(group_).issued_reads;
+      ReadInLog(item, *reads);
+    } else if (!done) {
       wants_time = true;
       ReadItem again = item;
       ++again.time_waits;
@@ -90,6 +91,16 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
   reads->arena.clear();
   spare_reads_ = std::move(reads);
   wake_();
+}
+
+// Followers cannot move log time: the entry that carries the read does.
+void GroupQueue::ReadInLog(const ReadItem& item, const Reads& reads) {
+  const Ask ask = {item.requester, item.token, item.redirect};
+  const kv::CommandSpec spec = SpecOf(item, reads);
+  Lane& lane = LaneFor(ask, kv::BatchBuilder::EncodedSize(spec));
+  lane.builder.Add(spec);
+  AddItem(lane, ask, item.slot, false);
+  ++counters_.reads_in_log;
 }
 
 void GroupQueue::KeepRead(const ReadItem& item, const Reads& reads) {

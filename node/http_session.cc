@@ -322,10 +322,11 @@ HttpSession::Taken HttpSession::Submit(Route route, std::string_view name,
 bool HttpSession::ServeStale(const kv::CommandSpec& spec, Pending& pending) {
   const kv::Store* store = context_.router.QueueOf(spec.slot).store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  ++context_.metrics.stale_reads;
-  return EvaluateRead(
-      *store, spec, WallTime::Min(),
-      [&](const kv::ResultView& result) { WriteResult(pending, result); });
+  return EvaluateRead(*store, spec, context_.env.loop.ReadClock().wall.earliest,
+                      [&](const kv::ResultView& result) {
+                        ++context_.metrics.stale_reads;
+                        WriteResult(pending, result);
+                      });
 }
 
 // ---- Answers.

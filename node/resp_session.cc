@@ -214,14 +214,14 @@ bool RespSession::ServeStale(const CommandSpec& row,
       queue.leadership().kind == Leadership::Kind::kSelf) {
     return false;
   }
-  ++context_.metrics.stale_reads;
-  return EvaluateRead(*store, command.specs[0], WallTime::Min(),
-                      [&](const kv::ResultView& result) {
-                        ReplyNow(row.id, [&](RespWriter& reply) {
-                          WriteResult(command.shape, result, context_.UnixMs(),
-                                      reply);
-                        });
-                      });
+  return EvaluateRead(
+      *store, command.specs[0], context_.env.loop.ReadClock().wall.earliest,
+      [&](const kv::ResultView& result) {
+        ++context_.metrics.stale_reads;
+        ReplyNow(row.id, [&](RespWriter& reply) {
+          WriteResult(command.shape, result, context_.UnixMs(), reply);
+        });
+      });
 }
 
 RespSession::Taken RespSession::Submit(

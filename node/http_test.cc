@@ -1,0 +1,291 @@
+// HTTP end to end in the simulated world: requests and whole replies.
+#include "gtest/gtest.h"
+#include "node/metrics.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+std::string Request(std::string_view method, std::string_view target,
+                    std::string_view body = "", std::string_view headers = "") {
+  return Concat(method, " ", target, " HTTP/1.1\r\nHost: h\r\n", headers,
+                "Content-Length: ", body.size(), "\r\n\r\n", body);
+}
+
+std::string StatusLine(const std::string& reply) {
+  return reply.substr(0, reply.find('\r'));
+}
+
+std::string Body(const std::string& reply) {
+  const size_t end = reply.find("\r\n\r\n");
+  return end == std::string::npos ? "" : reply.substr(end + 4);
+}
+
+std::string Header(const std::string& reply, std::string_view name) {
+  const size_t at = reply.find(Concat("\r\n", name, ": "));
+  if (at == std::string::npos) return "";
+  const size_t begin = at + name.size() + 4;
+  return reply.substr(begin, reply.find('\r', begin) - begin);
+}
+
+void PlainWrites(Config& config) { config.http_get_writes = true; }
+
+class HttpTest : public ::testing::Test {
+ protected:
+  HttpTest() : cluster_({.nodes = 3, .groups = 3, .adjust = PlainWrites}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    cluster_.world().RunFor(Seconds(5));
+    client_ = cluster_.ConnectHttp(0);
+  }
+
+  std::string Call(std::string_view method, std::string_view target,
+                   std::string_view body = "", std::string_view headers = "") {
+    return cluster_.CallHttp(*client_, Request(method, target, body, headers));
+  }
+
+  TestCluster cluster_;
+  std::unique_ptr<TestClient> client_;
+};
+
+TEST_F(HttpTest, Values_AreRawBytesUnderAnyKey) {
+  const std::string value("a\0\r\n\xff", 5);
+  for (const std::string_view key : {"a", "b%20c%2Fd", "%00%ff", "e/f"}) {
+    const std::string target = Concat("/v1/kv/", key);
+    const std::string put = Call("PUT", target, value);
+    EXPECT_EQ(StatusLine(put), "HTTP/1.1 200 OK");
+    const std::string get = Call("GET", target);
+    EXPECT_EQ(StatusLine(get), "HTTP/1.1 200 OK");
+    EXPECT_EQ(Body(get), value);
+    EXPECT_EQ(Header(get, "Content-Type"), "application/octet-stream");
+    EXPECT_EQ(Header(get, "X-Quorate-Version"),
+              Header(put, "X-Quorate-Version"));
+    EXPECT_EQ(Body(Call("DELETE", target)), "{\"deleted\":true}\n");
+    EXPECT_EQ(Body(Call("DELETE", target)), "{\"deleted\":false}\n");
+    EXPECT_EQ(StatusLine(Call("GET", target)), "HTTP/1.1 404 Not Found");
+  }
+}
+
+TEST_F(HttpTest, AnyNode_ReadsAndWrites) {
+  for (size_t node = 0; node < 3; ++node) {
+    auto client = cluster_.ConnectHttp(node);
+    for (const std::string_view key : {"foo", "bar", "hello"}) {
+      const std::string target = Concat("/v1/kv/", key);
+      const std::string value = Concat("v", node);
+      EXPECT_EQ(
+          StatusLine(cluster_.CallHttp(*client, Request("PUT", target, value))),
+          "HTTP/1.1 200 OK");
+      for (size_t reader = 0; reader < 3; ++reader) {
+        auto other = cluster_.ConnectHttp(reader);
+        EXPECT_EQ(Body(cluster_.CallHttp(*other, Request("GET", target))),
+                  value);
+      }
+    }
+  }
+}
+
+TEST_F(HttpTest, CompareAndSwap_ChangesOnlyTheVersionSeen) {
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/c?cas=0", "1")), "HTTP/1.1 200 OK");
+  const std::string again = Call("PUT", "/v1/kv/c?cas=0", "2");
+  EXPECT_EQ(StatusLine(again), "HTTP/1.1 412 Precondition Failed");
+  EXPECT_NE(Body(again).find("\"code\":\"CONDITION_FAILED\""),
+            std::string::npos);
+  const std::string version =
+      Header(Call("GET", "/v1/kv/c"), "X-Quorate-Version");
+  EXPECT_EQ(Header(again, "X-Quorate-Version"), version);
+  EXPECT_EQ(StatusLine(Call("PUT", Concat("/v1/kv/c?cas=", version), "3")),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(StatusLine(Call("DELETE", Concat("/v1/kv/c?cas=", version))),
+            "HTTP/1.1 412 Precondition Failed");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/c")), "3");
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/c?nx", "4")),
+            "HTTP/1.1 412 Precondition Failed");
+}
+
+TEST_F(HttpTest, Ttl_EndsTheKey) {
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/t?ttl=1500ms", "1")),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/t")), "1");
+  cluster_.world().RunFor(Seconds(2));
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/t")), "HTTP/1.1 404 Not Found");
+}
+
+TEST_F(HttpTest, IdempotencyKey_SameRequestRunsOnce) {
+  const std::string key = "Idempotency-Key: order-17\r\n";
+  const std::string first = Call("PUT", "/v1/kv/i", "1", key);
+  EXPECT_EQ(StatusLine(first), "HTTP/1.1 200 OK");
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/i", "2")), "HTTP/1.1 200 OK");
+  const std::string second = Call("PUT", "/v1/kv/i", "1", key);
+  EXPECT_EQ(Body(second), Body(first));
+  EXPECT_EQ(Header(second, "X-Quorate-Duplicate"), "true");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/i")), "2");
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/i", "3", key)),
+            "HTTP/1.1 422 Unprocessable Entity");
+}
+
+TEST_F(HttpTest, PlainRoutes_SetAndGet) {
+  EXPECT_EQ(Body(Call("GET", "/set?key=key-b&value=a+b%26c")), "OK\n");
+  EXPECT_EQ(Body(Call("GET", "/get?key=key-b")), "a b&c");
+  EXPECT_EQ(StatusLine(Call("GET", "/get?key=none")), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(StatusLine(Call("GET", "/get")), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(StatusLine(Call("GET", "/set?key=a")), "HTTP/1.1 400 Bad Request");
+}
+
+TEST_F(HttpTest, BadRequests_AreNamed) {
+  struct Row {
+    std::string method;
+    std::string target;
+    std::string status;
+    std::string code;
+  };
+  const Row rows[] = {
+      {"GET", "/nothing", "404 Not Found", "NO_SUCH_ROUTE"},
+      {"POST", "/v1/kv/a", "405 Method Not Allowed", "METHOD_NOT_ALLOWED"},
+      {"PUT", "/metrics", "405 Method Not Allowed", "METHOD_NOT_ALLOWED"},
+      {"GET", "/v1/kv/", "400 Bad Request", "BAD_KEY"},
+      {"GET", "/v1/kv/%zz", "400 Bad Request", "BAD_REQUEST"},
+      {"GET", "/v1/kv/a?consistency=maybe", "400 Bad Request",
+       "BAD_CONSISTENCY"},
+      {"PUT", "/v1/kv/a?cas=x", "400 Bad Request", "BAD_CAS"},
+      {"PUT", "/v1/kv/a?ttl=0", "400 Bad Request", "BAD_TTL"},
+      {"PUT", "/v1/kv/a?ttl=5y", "400 Bad Request", "BAD_TTL"},
+      {"DELETE", "/v1/kv/a?ttl=5s", "400 Bad Request", "BAD_TTL"},
+  };
+  for (const Row& row : rows) {
+    const std::string reply = Call(row.method, row.target);
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 " + row.status) << row.target;
+    EXPECT_NE(reply.find(Concat("{\"error\":{\"code\":\"", row.code, "\"")),
+              std::string::npos)
+        << reply;
+  }
+  // The connection went on all the while.
+  EXPECT_EQ(Body(Call("GET", "/livez")), "ok\n");
+}
+
+TEST_F(HttpTest, UnreadableBytes_CloseTheConnection) {
+  const std::string reply = cluster_.CallHttp(*client_, "NONSENSE\r\n\r\n");
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(Header(reply, "Connection"), "close");
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_TRUE(client_->closed());
+}
+
+TEST_F(HttpTest, TooLargeBody_IsRefusedBeforeItIsSent) {
+  const std::string reply = cluster_.CallHttp(
+      *client_, "PUT /v1/kv/a HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n");
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 413 Payload Too Large");
+}
+
+TEST_F(HttpTest, Pipeline_AnswersInOrder) {
+  client_->Send(Request("PUT", "/v1/kv/p", "1") + Request("GET", "/v1/kv/p") +
+                Request("GET", "/livez") + Request("HEAD", "/v1/kv/p") +
+                Request("PUT", "/v1/kv/p", "2") + Request("GET", "/v1/kv/p"));
+  cluster_.world().RunFor(Seconds(1));
+  const std::string all = client_->Take();
+  const size_t first = all.find("\r\n\r\n1HTTP/1.1 200 OK");
+  const size_t live = all.find("\r\n\r\nok\nHTTP/1.1 200 OK");
+  EXPECT_NE(first, std::string::npos) << all;
+  EXPECT_GT(live, first);
+  EXPECT_TRUE(all.ends_with("\r\n\r\n2")) << all;
+}
+
+TEST_F(HttpTest, ExpectContinue_IsAnswered) {
+  client_->Send(
+      "PUT /v1/kv/x HTTP/1.1\r\nExpect: 100-continue\r\n"
+      "Content-Length: 3\r\n\r\n");
+  cluster_.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(client_->Take(), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(StatusLine(cluster_.CallHttp(*client_, "abc")), "HTTP/1.1 200 OK");
+}
+
+TEST_F(HttpTest, ConnectionClose_IsObeyed) {
+  const std::string reply = cluster_.CallHttp(
+      *client_, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(Body(reply), "ok\n");
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_TRUE(client_->closed());
+}
+
+TEST_F(HttpTest, Redirect_NamesTheLeader) {
+  // foo is of the third group, which the third node leads.
+  const std::string reply = Call("PUT", "/v1/kv/foo?redirect", "1");
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 307 Temporary Redirect");
+  EXPECT_EQ(Header(reply, "Location"), "http://n3:8001/v1/kv/foo?redirect");
+}
+
+TEST_F(HttpTest, Ready_ListsGroups_AndFailsWithoutALeader) {
+  const std::string ready = Call("GET", "/readyz?verbose");
+  EXPECT_EQ(StatusLine(ready), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(ready),
+            "[+]log ok\n[+]group 1 ok\n[+]group 2 ok\n[+]group 3 ok\nok\n");
+  cluster_.Crash(1);
+  cluster_.Crash(2);
+  cluster_.world().RunFor(Seconds(5));
+  EXPECT_EQ(StatusLine(Call("GET", "/readyz")),
+            "HTTP/1.1 503 Service Unavailable");
+  EXPECT_EQ(StatusLine(Call("GET", "/livez")), "HTTP/1.1 200 OK");
+  client_->Send(Request("PUT", "/v1/kv/foo", "1"));
+  cluster_.world().RunFor(Seconds(3));
+  const std::string put = client_->Take();
+  EXPECT_EQ(StatusLine(put), "HTTP/1.1 503 Service Unavailable");
+  EXPECT_NE(put.find("\"code\":\"NO_LEADER\""), std::string::npos) << put;
+  const std::string stale = Call("GET", "/v1/kv/foo?consistency=stale");
+  EXPECT_EQ(StatusLine(stale), "HTTP/1.1 404 Not Found");
+}
+
+// Every sample belongs to a family announced by HELP and TYPE, and says a number.
+TEST_F(HttpTest, Metrics_AreWellFormed) {
+  Call("PUT", "/v1/kv/foo", "1");
+  auto resp = cluster_.ConnectResp(0);
+  cluster_.Command(*resp, {"PING"});
+  cluster_.Command(*resp, {"BOGUS"});
+  const std::string page = Body(Call("GET", "/metrics"));
+  std::string family;
+  std::string type;
+  size_t begin = 0;
+  size_t samples = 0;
+  std::vector<std::string> families;
+  while (begin < page.size()) {
+    const size_t end = page.find('\n', begin);
+    const std::string line = page.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.starts_with("# HELP ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      for (const std::string& other : families) EXPECT_NE(other, family);
+      families.push_back(family);
+      type.clear();
+    } else if (line.starts_with("# TYPE ")) {
+      EXPECT_TRUE(line.starts_with(Concat("# TYPE ", family, " "))) << line;
+      type = line.substr(line.rfind(' ') + 1);
+    } else {
+      ++samples;
+      EXPECT_TRUE(line.starts_with(family)) << line;
+      EXPECT_FALSE(type.empty()) << line;
+      EXPECT_NE(line.substr(line.rfind(' ') + 1).find_first_of("0123456789"),
+                std::string::npos)
+          << line;
+      EXPECT_EQ(family.ends_with("_total"), type == "counter") << line;
+    }
+  }
+  EXPECT_GT(samples, 100u);
+  for (const std::string_view expected :
+       {"quorate_commands_total{cmd=\"ping\",status=\"ok\"} 1",
+        "quorate_error_replies_total{code=\"ERR\"} 1",
+        "quorate_raft_is_leader{group=\"1\"} 1",
+        "quorate_raft_is_leader{group=\"2\"} 0"}) {
+    EXPECT_NE(page.find(expected), std::string::npos) << expected;
+  }
+}
+
+TEST(Http_WritesByGet, AreOffByDefault) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(0);
+  const std::string reply =
+      cluster.CallHttp(*client, Request("GET", "/set?key=a&value=b"));
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 403 Forbidden");
+  EXPECT_NE(reply.find("GET_WRITES_OFF"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quorate::node
