@@ -15,6 +15,8 @@ Cpu::Cpu(Kernel* kernel, MachineId id, const LoopOptions& options, Parts* parts)
 
 bool Cpu::BeginCall() {
   if (!alive_ || dying_) return false;
+  // A pause that was reached lies between the call before and this one.
+  if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   if (calls_to_death_ > 0 && --calls_to_death_ == 0) {
     kernel_->faults.Count(Fault::kCrashInTurn);
     // This call still takes effect; it is the last one.
@@ -23,7 +25,7 @@ bool Cpu::BeginCall() {
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
     kernel_->faults.Count(Fault::kPauseInTurn);
     if (in_turn_) {
-      elapsed_ = elapsed_ + pause_length_;
+      pause_due_ = pause_length_;
     } else {
       busy_until_ = kernel_->now + pause_length_;
     }
@@ -127,6 +129,7 @@ void Cpu::RunTurn() {
   in_turn_ = true;
   timer_due_ = false;
   elapsed_ = Duration(0);
+  pause_due_ = Duration(0);
   const uint64_t turn = turns_++;
   draining_.clear();
   std::swap(inbox_, draining_);
@@ -140,11 +143,13 @@ void Cpu::RunTurn() {
     parts_->RunInput(draining_[i]);
   }
   if (!timers_first && !dying_) parts_->RunTimers();
-  elapsed_ = elapsed_ + options_.turn_cost +
+  elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0)) +
+             options_.turn_cost +
              options_.input_cost * static_cast<int64_t>(draining_.size()) +
              kernel_->Delay(kHiccup, id_.value(), turn, options_.hiccup,
                             options_.hiccup_max, Fault::kSlowTurn);
   if (!dying_) parts_->RunDeferred();
+  elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   busy_until_ = kernel_->now + elapsed_;
   if (!dying_) parts_->EndTurn();
   FinishTurn();
@@ -157,13 +162,14 @@ void Cpu::FinishTurn() {
     parts_->AfterTurn();
     return;
   }
+  // What the turn issued until it died has begun, even if the turn paused before.
+  death_time_ = effect_time();
+  in_turn_ = false;
   kernel_->queue.Cancel(std::exchange(wake_, 0));
   inbox_.clear();
   timer_due_ = false;
   alive_ = false;
-  // Still within its turn: what the turn issued has begun (effect_time()).
   parts_->Die();
-  in_turn_ = false;
   dying_ = false;
   busy_until_ = kernel_->now;
   parts_->AfterTurn();

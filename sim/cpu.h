@@ -75,6 +75,8 @@ class Cpu {
   void Nudge();
   // A timer is due: runs a turn at once or when the machine is free.
   void TimerDue();
+  // When the machine died: what was to take effect later never did.
+  SimTime death_time() const { return death_time_; }
   bool alive() const { return alive_ && !dying_; }
   bool in_turn() const { return in_turn_; }
   // Before this time no turn begins.
@@ -119,12 +121,14 @@ class Cpu {
   bool in_turn_ = false;
   bool timer_due_ = false;
   SimTime busy_until_;
+  SimTime death_time_;
   Duration elapsed_;  // Of the turn that runs.
   EventQueue::Handle wake_ = 0;
   uint64_t turns_ = 0;
   uint64_t calls_to_death_ = 0;  // 0: not armed.
   uint64_t calls_to_pause_ = 0;
   Duration pause_length_;
+  Duration pause_due_;  // Reached in this turn; the next call falls after it.
   std::vector<Input> inbox_;
   std::vector<Input> draining_;
 };

@@ -275,11 +275,12 @@ bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {
   return false;
 }
 
-void Network::MachineDied(MachineId machine, SimTime now) {
+void Network::MachineDied(MachineId machine, SimTime death) {
   for (uint64_t id : messages_.Ids()) {
     const Message& message = *messages_.Find(id);
     if (message.remembered) continue;
-    const bool unsent = message.from == machine && message.departs > now;
+    const bool unsent =
+        message.from == machine && !message.arrived && message.departs > death;
     const bool undelivered = message.to == machine && message.arrived;
     if (unsent) {
       link(message.from, message.to)

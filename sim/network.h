@@ -105,7 +105,7 @@ class Network {
   Message Take(uint64_t id) { return messages_.Take(id); }
   // A machine died: what it was to send later never left, what it had received
   // is gone.
-  void MachineDied(MachineId machine, SimTime now);
+  void MachineDied(MachineId machine, SimTime death);
 
  private:
   enum class Fate : uint64_t {

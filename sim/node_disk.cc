@@ -443,8 +443,10 @@ void NodeDisk::Interrupt(Operation* operation) {
     return;
   }
   std::string bytes = Joined(*operation);
-  if (done >= 2)
+  if (done >= 2) {
+    kernel.faults.Count(Fault::kDiskWriteTorn);
     bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
+  }
   // Not durable: a loss of power may still take any sector of it.
   if (Fits(operation->file->size(), operation->offset + bytes.size())) {
     operation->file->Write(operation->offset, bytes, false);
@@ -531,7 +533,7 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
     Operation* operation = operations_.Find(id);
     auto dying = std::exchange(operation->done, std::monostate());
     // What was to begin later never did.
-    if (!operation->executed && operation->begins <= cpu_->effect_time()) {
+    if (!operation->executed && operation->begins <= cpu_->death_time()) {
       Interrupt(operation);
     }
   }

@@ -53,12 +53,17 @@ void NodeLoop::PopFirst() {
 }
 
 void NodeLoop::RunTimers() {
-  // Only those that are due at the beginning: what they set runs in a later
-  // turn.
+  // Only those that were set before this turn: what it sets itself runs in a later one.
   due_.clear();
+  set_in_turn_.clear();
   while (FindFirst() && timers_.front().deadline <= reading_.mono) {
-    due_.push_back(timers_.front());
+    const bool early = timers_.front().order >= first_of_turn_;
+    (early ? set_in_turn_ : due_).push_back(timers_.front());
     PopFirst();
+  }
+  for (const Timer& timer : set_in_turn_) {
+    timers_.push_back(timer);
+    std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
   }
   Kernel& kernel = cpu_->kernel();
   for (size_t i = 0; i < due_.size() && cpu_->alive(); ++i) {

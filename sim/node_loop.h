@@ -25,7 +25,10 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   void Cancel(uint64_t id) override { callbacks_.Remove(id); }
 
   // ---- Called by the machine.
-  void BeginTurn() { reading_ = clock_.Read(cpu_->kernel().now); }
+  void BeginTurn() {
+    reading_ = clock_.Read(cpu_->kernel().now);
+    first_of_turn_ = order_;
+  }
   void RunTimers();
   void RunDeferred();
   // Has the world come back when the first timer is due.
@@ -59,6 +62,9 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   std::vector<Timer> due_;
   std::vector<uint64_t> deferred_;
   uint64_t order_ = 0;
+  uint64_t first_of_turn_ =
+      0;  // Timers set from here on wait for the next turn.
+  std::vector<Timer> set_in_turn_;
   EventQueue::Handle armed_ = 0;
   SimTime armed_for_ = SimTime::Max();
 };

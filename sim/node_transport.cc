@@ -53,7 +53,7 @@ void NodeTransport::Detach() {
 void NodeTransport::Die() {
   Detach();
   stopped_ = false;
-  network_->MachineDied(cpu_->id(), cpu_->kernel().now);
+  network_->MachineDied(cpu_->id(), cpu_->death_time());
 }
 
 NodeTransport::Peer* NodeTransport::FindPeer(NodeId node) const {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "env/check.h"
+
 namespace quorate::sim {
 
 // Ids are (generation, slot); zero names nothing. Find and Remove of an id that
@@ -37,6 +39,7 @@ class SlotPool {
   }
   // Takes the value out. Requires: Find(id) is not null.
   T Take(uint64_t id) {
+    CHECK(Find(id) != nullptr);
     T value = std::move(*slots_[static_cast<uint32_t>(id)].value);
     Remove(id);
     return value;

@@ -438,7 +438,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       StreamPipe& pipe = stream->pipes[side];
       // What was to leave after this moment never did.
       while (!pipe.in_flight.empty() &&
-             pipe.in_flight.back().departs > kernel_->now) {
+             pipe.in_flight.back().departs > node->cpu().death_time()) {
         if (pipe.in_flight.back().fin) end.fin_sent = false;
         pipe.bytes -= pipe.in_flight.back().bytes.size();
         pipe.in_flight.pop_back();

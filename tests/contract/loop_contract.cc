@@ -61,6 +61,19 @@ TEST_P(LoopContract, TimerSetForThePastByATimer_WaitsForTheNextTurn) {
   EXPECT_EQ(order, "1d2");
 }
 
+TEST_P(LoopContract, TimerSetForThePastByAnInput_WaitsForTheNextTurn) {
+  std::string order;
+  Pending timer;
+  Pending deferred;
+  Pending input = env().disk.List([&](auto) {
+    order += "i";
+    timer = env().loop.At(MonoTime(0), [&order] { order += "t"; });
+    deferred = env().loop.Defer([&order] { order += "d"; });
+  });
+  ASSERT_TRUE(RunUntil([&] { return order.size() == 3; }));
+  EXPECT_EQ(order, "idt");
+}
+
 TEST_P(LoopContract, CancelledTimer_NeverFires) {
   bool fired = false;
   {
