@@ -47,6 +47,7 @@ class OnlineChecker::Partition {
 
   const std::string& name() const { return name_; }
   bool stopped() const { return stopped_; }
+  bool given_up() const { return given_up_; }
   size_t configurations() const { return configurations_.size(); }
 
   uint64_t Invoke(Time now, const Operation& call) {
@@ -92,6 +93,7 @@ class OnlineChecker::Partition {
 
   const Operation& operation(uint32_t slot) const { return slots_[slot].op; }
   std::string Explain(uint32_t slot) const;
+  void GiveUp() { given_up_ = true; }
   void Stop() {
     stopped_ = true;
     running_.clear();
@@ -173,6 +175,7 @@ class OnlineChecker::Partition {
   std::vector<Configuration> configurations_;
   uint64_t nodes_ = 0;
   bool stopped_ = false;
+  bool given_up_ = false;
 };
 
 void OnlineChecker::Partition::PlaceReads(Time limit, Configuration* c) {
@@ -389,6 +392,7 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
         continue;
       case Result::kUnknown:
         ++given_up_;
+        partition.GiveUp();
         break;
       case Result::kViolation: {
         OnlineViolation violation{.partition = partition.name(),
@@ -405,6 +409,11 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
     partition.Stop();
     return;
   }
+}
+
+bool OnlineChecker::given_up(std::string_view partition) const {
+  const auto it = numbers_.find(partition);
+  return it != numbers_.end() && partitions_[it->second]->given_up();
 }
 
 Result OnlineChecker::result() const {

@@ -66,6 +66,8 @@ class OnlineChecker {
   Result result() const;
   const std::vector<OnlineViolation>& violations() const { return violations_; }
   size_t given_up() const { return given_up_; }
+  // Whether this partition was.
+  bool given_up(std::string_view partition) const;
   size_t partitions() const { return partitions_.size(); }
   uint64_t judged() const { return judged_; }  // Returns.
   // What is kept now, all partitions together.

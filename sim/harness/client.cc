@@ -134,7 +134,8 @@ Call Client::DrawCall() {
   } else {
     call.key = absl::StrCat("n", number, ".", epoch);
     call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
-    call.number = 1 + static_cast<int64_t>(Random("client.delta", 3));
+    // Unique, so that a sum tells what it is made of.
+    call.number = static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
   }
   return call;
 }

@@ -41,7 +41,10 @@ class Cluster::Program final : public raft::Host::Observer {
     any_changed_ = true;
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
-    cluster_->judges_.OnApplied(node_, group, entry);
+    if (cluster_->judges_.OnApplied(node_, group, entry) &&
+        cluster_->commit_hook_) {
+      cluster_->commit_hook_(entry);
+    }
     changed_[group].any = true;
     any_changed_ = true;
   }

@@ -8,8 +8,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "node/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
@@ -39,6 +41,10 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
+  // Called with each entry when the first replica applies it.
+  void SetCommitHook(absl::AnyInvocable<void(const raft::Entry&)> hook) {
+    commit_hook_ = std::move(hook);
+  }
   // Boots every machine.
   void Start();
   // Looks at what the last turn of `machine` changed.
@@ -70,6 +76,7 @@ class Cluster {
   World& world_;
   Judges& judges_;
   const ClusterOptions options_;
+  absl::AnyInvocable<void(const raft::Entry&)> commit_hook_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;

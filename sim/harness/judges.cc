@@ -59,7 +59,7 @@ void Judges::ReportMissing(NodeId node, GroupId group, raft::Term term,
                 ", and an entry of term ", committed, " is committed there"));
 }
 
-void Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
+bool Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
   ++applied_entries_;
   Group& group = groups_[id];
   const auto applied = group.applied.find(node);
@@ -79,17 +79,18 @@ void Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
           ", ", EntryKindName(entry.kind), ", ", entry.payload.size(),
           " bytes) than was applied before (term ", committed.term, ")"));
     }
-    return;
+    return false;
   }
   if (at > group.log.size()) {
     violate_(Text("state machine safety: node ", node, " applied index ",
                   entry.index, " of group ", id, ", but index ",
                   group.log.size() + 1, " was never applied anywhere"));
-    return;
+    return false;
   }
   const uint64_t before = group.log.empty() ? 0 : group.log.back().chain;
   group.log.push_back(
       {.term = entry.term, .hash = hash, .chain = Mix64(before ^ hash)});
+  return true;
 }
 
 void Judges::OnRestored(NodeId node, GroupId id, raft::LogPosition position) {

@@ -54,7 +54,8 @@ class Judges {
   // `entry` was applied by a replica: the same on all of them, in order,
   // without a gap (State Machine Safety). Entries that were committed never
   // change.
-  void OnApplied(NodeId node, GroupId group, const raft::Entry& entry);
+  // True if no replica had applied it before.
+  bool OnApplied(NodeId node, GroupId group, const raft::Entry& entry);
   // The replica's state is now that of a snapshot.
   void OnRestored(NodeId node, GroupId group, raft::LogPosition position);
   // The node began anew: it applies from its snapshot on.

@@ -1,9 +1,11 @@
 #include "sim/harness/recorder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "kv/command.h"
 #include "lincheck/checker.h"
 
 namespace quorate::sim {
@@ -38,7 +40,11 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
   operation.ticket = checker_.Invoke(call.key, op.invoke, op);
   if (!call.text.empty()) {
     operation.token = std::string(TokenOf(call.text));
-    written_[operation.token] = {};
+  } else if (call.function == Kv::kIncrement) {
+    operation.token = absl::StrCat(call.key, "+", call.number);
+  }
+  if (!operation.token.empty()) {
+    written_[operation.token] = {.ticket = operations_.size()};
   }
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
@@ -58,9 +64,19 @@ void Recorder::Return(Ticket ticket, Value result) {
   End(operation);
   operation.recorded.ret = Now();
   operation.recorded.result = result;
+  if (!operation.token.empty() && watches_log_) {
+    const std::string name = absl::StrCat(
+        "acknowledged: ", lincheck::DescribeCall(model_, operation.recorded),
+        " on ", history_.partition_name(operation.recorded.partition));
+    if (operation.committed == SimTime::Max()) {
+      violate_(absl::StrCat(name, " is in no log"));
+    } else if (operation.replayed != result) {
+      violate_(absl::StrCat(name, ", but its log gives ",
+                            operation.replayed.ToString()));
+    }
+  }
   ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
-  history_.Add(operation.recorded);
   checker_.Return(operation.ticket, operation.recorded.ret, result);
   ReportNewViolations();
 }
@@ -79,8 +95,11 @@ void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(operation);
   ++counts_.unknown;
-  history_.Add(operation.recorded);
-  checker_.LeaveUnknown(operation.ticket, Now());
+  if (operation.committed != SimTime::Max()) {
+    checker_.Return(operation.ticket, Now(), operation.replayed);
+  } else {
+    checker_.LeaveUnknown(operation.ticket, Now());
+  }
   ReportNewViolations();
 }
 
@@ -88,14 +107,15 @@ void Recorder::Withdraw(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(operation);
   ++counts_.refused;
+  operation.withdrawn = true;
   checker_.Withdraw(operation.ticket, Now());
-  if (!operation.token.empty()) {
-    Written& written = written_[operation.token];
-    written.fate = Fate::kWithdrawn;
-    if (written.seen_stale) {
-      violate_(absl::StrCat("stale read: \"", operation.token,
-                            "\" was seen, then its write certainly refused"));
-    }
+  if (!operation.token.empty() && written_[operation.token].seen_stale) {
+    violate_(absl::StrCat("stale read: \"", operation.token,
+                          "\" was seen, then its write certainly refused"));
+  }
+  if (operation.committed != SimTime::Max()) {
+    violate_(absl::StrCat("refused: \"", operation.token,
+                          "\" was committed, then certainly refused"));
   }
   ReportNewViolations();
 }
@@ -124,7 +144,7 @@ void Recorder::CheckToken(uint32_t client, const std::string& key,
     return;
   }
   it->second.seen_stale = true;
-  if (it->second.fate == Fate::kWithdrawn) {
+  if (operations_[it->second.ticket].withdrawn) {
     violate_(absl::StrCat("stale read: client ", client, " read ", key, " = \"",
                           std::string(token),
                           "\", whose write was certainly refused"));
@@ -136,9 +156,162 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
                         ": unexpected reply: ", std::string(what)));
 }
 
+void Recorder::OnCommitted(std::string_view payload) {
+  watches_log_ = true;
+  kv::CommandReader commands(payload);
+  while (commands.ok() && !commands.done()) {
+    kv::CommandView command;
+    if (commands.Next(&command)) OnCommand(command);
+  }
+}
+
+void Recorder::OnCommand(const kv::CommandView& command) {
+  if (command.op == kv::Op::kAtomic) {
+    kv::CommandReader nested = kv::CommandReader::Nested(command);
+    while (nested.ok() && !nested.done()) {
+      kv::CommandView inner;
+      if (nested.Next(&inner)) OnCommand(inner);
+    }
+    return;
+  }
+  if (kv::IsRead(command.op)) return;
+  // Of a session's copies the first takes effect.
+  if (command.has_session &&
+      !stamps_.emplace(command.session.token.client, command.session.sequence)
+           .second) {
+    return;
+  }
+  kv::ArgumentReader arguments = command.arguments;
+  const std::string key(arguments.count() == 0 ? "" : arguments.Next());
+  lincheck::Operation op;
+  std::string token;
+  switch (command.op) {
+    case kv::Op::kSet:
+    case kv::Op::kAppend: {
+      const std::string_view text = arguments.Next();
+      token = std::string(TokenOf(text));
+      op.argument = history_.String(text);
+      op.function = command.op == kv::Op::kAppend           ? Kv::kAppend
+                    : (command.flags & kv::kIfAbsent) != 0  ? Kv::kCas
+                    : (command.flags & kv::kIfPresent) != 0 ? Kv::kPutIfExists
+                    : (command.flags & kv::kReturnOld) != 0 ? Kv::kSwap
+                                                            : Kv::kPut;
+      op.expected = Value::Nil();
+      // A swap may be put as a transaction of GET and SET.
+      const auto it = written_.find(token);
+      if (op.function == Kv::kPut && it != written_.end() &&
+          operations_[it->second.ticket].recorded.function == Kv::kSwap) {
+        op.function = Kv::kSwap;
+      }
+      break;
+    }
+    case kv::Op::kIncrBy:
+      token = absl::StrCat(key, "+", command.numbers[0]);
+      op.argument = Value::Integer(command.numbers[0]);
+      op.function = Kv::kIncrement;
+      break;
+    case kv::Op::kDel:
+      op.function = Kv::kDelete;
+      break;
+    case kv::Op::kGetDel:
+      op.function = Kv::kTake;
+      break;
+    default:
+      violate_(absl::StrCat("log: it holds ",
+                            std::string(kv::OpName(command.op)),
+                            ", which nobody asked"));
+      return;
+  }
+  const Value result = Replay(key, op);
+  if (!token.empty()) OnToken(token, result);
+}
+
+Value Recorder::Replay(const std::string& key, const lincheck::Operation& op) {
+  lincheck::Datum& state = replayed_[key];
+  const lincheck::Datum before = state;
+  Kv().Step(state, op);
+  const auto value = [this](const lincheck::Datum& datum) {
+    if (datum.is_nil()) return Value::Nil();
+    if (datum.is_integer()) return Value::Integer(datum.integer());
+    return history_.String(datum.bytes());
+  };
+  switch (op.function) {
+    case Kv::kSwap:
+    case Kv::kTake:
+      return value(before);
+    case Kv::kIncrement:
+      return value(state);
+    case Kv::kAppend:
+      return Value::Integer(static_cast<int64_t>(state.size()));
+    case Kv::kCas:
+      return Value::Integer(before.is_nil());
+    case Kv::kDelete:
+    case Kv::kPutIfExists:
+      return Value::Integer(!before.is_nil());
+    default:
+      return {};
+  }
+}
+
+void Recorder::OnToken(const std::string& token, Value result) {
+  const auto it = written_.find(token);
+  if (it == written_.end()) {
+    violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
+    return;
+  }
+  Operation& operation = operations_[it->second.ticket];
+  if (operation.committed != SimTime::Max()) {
+    violate_(absl::StrCat("log: it holds \"", token, "\" twice"));
+    return;
+  }
+  operation.committed = clock_();
+  operation.replayed = result;
+  if (operation.withdrawn) {
+    violate_(absl::StrCat("refused: \"", token,
+                          "\" was certainly refused, then committed"));
+  }
+}
+
 void Recorder::Finish() {
   checker_.Finish();
   ReportNewViolations();
+  if (checker_.given_up() > 0) JudgeGivenUp();
+}
+
+lincheck::History Recorder::HistoryOf(uint32_t partition,
+                                      bool with_logs) const {
+  lincheck::History history;
+  const uint32_t own = history.Partition(history_.partition_name(partition));
+  for (const Operation& operation : operations_) {
+    if (operation.recorded.partition != partition || operation.withdrawn) {
+      continue;
+    }
+    lincheck::Operation op = operation.recorded;
+    op.partition = own;
+    if (with_logs && !op.known() && !operation.token.empty()) {
+      if (operation.committed == SimTime::Max()) continue;
+      op.ret = std::max(op.invoke, operation.committed.ns());
+      op.result = operation.replayed;
+    }
+    history.Add(op);
+  }
+  return history;
+}
+
+void Recorder::JudgeGivenUp() {
+  const lincheck::CheckOptions options{.nodes_max = 1'000'000,
+                                       .bytes_max = 256 << 20,
+                                       .minimise_nodes_max = 300'000};
+  for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
+    if (!checker_.given_up(keys_[partition])) continue;
+    const lincheck::History history = HistoryOf(partition, /*with_logs=*/true);
+    const lincheck::Verdict verdict = lincheck::Check(history, model_, options);
+    if (verdict.result == lincheck::Result::kUnknown) ++undecided_;
+    if (verdict.result != lincheck::Result::kViolation) continue;
+    violate_(absl::StrCat(
+        "linearizability, by what the logs tell: ",
+        lincheck::Describe(history, model_, *verdict.counter_example)));
+  }
 }
 
 void Recorder::ReportNewViolations() {
@@ -150,31 +323,21 @@ void Recorder::ReportNewViolations() {
                             "\": ", violation.reason));
       continue;
     }
-    // The whole history of the key gives the smallest reason; operations still
-    // open count as unknown.
-    lincheck::History history;
-    const uint32_t partition = history.Partition(violation.partition);
-    const uint32_t wanted = history_.Partition(violation.partition);
-    for (const Operation& operation : operations_) {
-      const bool withdrawn = operation.ended && !operation.recorded.known() &&
-                             !operation.token.empty() &&
-                             written_[operation.token].fate == Fate::kWithdrawn;
-      if (operation.recorded.partition != wanted || withdrawn) continue;
-      lincheck::Operation op = operation.recorded;
-      op.partition = partition;
-      history.Add(op);
+    // The whole history of the key gives the smallest reason: first by what clients know alone.
+    std::string reason =
+        absl::StrCat("key \"", violation.partition, "\": ", violation.reason);
+    const uint32_t partition = history_.Partition(violation.partition);
+    for (const bool with_logs : {true, false}) {
+      const lincheck::History history = HistoryOf(partition, with_logs);
+      const lincheck::Verdict verdict =
+          lincheck::Check(history, model_,
+                          {.nodes_max = 300'000,
+                           .bytes_max = 256 << 20,
+                           .minimise_nodes_max = 300'000});
+      if (!verdict.counter_example.has_value()) continue;
+      reason = lincheck::Describe(history, model_, *verdict.counter_example);
     }
-    const lincheck::Verdict verdict =
-        lincheck::Check(history, model_,
-                        {.nodes_max = 300'000,
-                         .bytes_max = 256 << 20,
-                         .minimise_nodes_max = 300'000});
-    violate_(absl::StrCat(
-        "linearizability: ",
-        verdict.counter_example.has_value()
-            ? lincheck::Describe(history, model_, *verdict.counter_example)
-            : absl::StrCat("key \"", violation.partition,
-                           "\": ", violation.reason)));
+    violate_(absl::StrCat("linearizability: ", reason));
   }
 }
 

@@ -12,17 +12,24 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "kv/session_stamp.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
 #include "sim/sim_time.h"
+
+namespace quorate::kv {
+struct CommandView;
+}  // namespace quorate::kv
 
 namespace quorate::sim {
 
@@ -62,6 +69,12 @@ class Recorder {
   void LeaveUnknown(Ticket ticket);
   void Withdraw(Ticket ticket);
 
+  // The log of a group holds `payload` (kv/command.h), committed. What it holds has taken effect, however little its client knows;
+  // what no log ever held has not. This spares the judge guessing; where the clients' view alone allows a history that the log
+  // refutes, that is a violation all the same. So is an acknowledgement of what no log holds, or another result than its log
+  // gives.
+  void OnCommitted(std::string_view payload);
+
   // A read that may be stale returned `text` (the raw value; lists are tokens
   // one after another).
   void StaleRead(uint32_t client, const std::string& key,
@@ -74,6 +87,8 @@ class Recorder {
   void Finish();
 
   const Counts& counts() const { return counts_; }
+  // Keys whose history could not be judged.
+  uint64_t undecided() const { return undecided_; }
   // By function: name → how often it succeeded.
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return checker_; }
@@ -85,20 +100,31 @@ class Recorder {
   struct Operation {
     lincheck::OnlineChecker::Ticket ticket;
     lincheck::Operation recorded;
-    std::string token;  // The unique text written, if any.
+    std::string
+        token;  // The unique text written, or key and delta; may be empty.
     bool ended = false;
+    bool withdrawn = false;
+    lincheck::Value replayed;  // What the log makes of it, once committed.
+    SimTime committed = SimTime::Max();  // When a log held it.
   };
-  enum class Fate : uint8_t { kOpen, kWithdrawn };
   struct Written {
-    Fate fate = Fate::kOpen;
+    Ticket ticket = 0;
     bool seen_stale = false;
   };
 
   void Return(Ticket ticket, lincheck::Value result);
   void End(Operation& operation);
+  void OnCommand(const kv::CommandView& command);
+  // Moves the key's state on as its log does; what the operation must answer.
+  lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
+  void OnToken(const std::string& token, lincheck::Value result);
   void CheckToken(uint32_t client, const std::string& key,
                   std::string_view token);
   void ReportNewViolations();
+  // The history of one key, as far as clients know it, or also by what the logs tell.
+  lincheck::History HistoryOf(uint32_t partition, bool with_logs) const;
+  // Judges again, with all that is known, the keys that the online checker gave up.
+  void JudgeGivenUp();
   lincheck::Time Now() { return clock_().ns(); }
 
   Clock clock_;
@@ -113,7 +139,12 @@ class Recorder {
   std::array<uint64_t, 256> succeeded_{};
   Counts counts_;
   size_t open_ = 0;
+  // What the logs made of each key so far, and the session stamps that took effect.
+  std::map<std::string, lincheck::Datum> replayed_;
+  std::set<std::pair<kv::ClientId, kv::Sequence>> stamps_;
+  bool watches_log_ = false;
   size_t reported_ = 0;
+  uint64_t undecided_ = 0;
 };
 
 // The unique part of a written value: what stands before the first ':' (padding

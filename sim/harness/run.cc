@@ -64,6 +64,11 @@ class Run::Impl {
                  {.nodes = options_.nodes,
                   .groups = options_.groups,
                   .config = RandomConfig(options_.seed)}) {
+    cluster_.SetCommitHook([this](const raft::Entry& entry) {
+      if (entry.kind == raft::EntryKind::kCommands) {
+        recorder_.OnCommitted(entry.payload.view());
+      }
+    });
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
   }
 
@@ -211,7 +216,7 @@ Report Run::Impl::Current() const {
                 .leader_changes = judges_.leader_changes(),
                 .entries = judges_.applied_entries(),
                 .histories = recorder_.checker().partitions(),
-                .undecided = recorder_.checker().given_up(),
+                .undecided = recorder_.undecided(),
                 .digests_compared = judges_.digests_compared(),
                 .functions = recorder_.succeeded_by_function()};
   for (size_t i = 0; i < kFaultKinds; ++i) {
