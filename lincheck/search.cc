@@ -151,9 +151,9 @@ class Searcher {
   // Places every read that fits now.
   void PlaceReads();
   void PlaceKnown(uint32_t op, StateId next, bool forced);
-  // Places one more operation: a known one from `node` on, else one with
+  // Places one more operation: a known one of at least this rank, else one with
   // unknown outcome. False if none leads anywhere new.
-  bool Advance(uint32_t node);
+  bool Advance(uint32_t rank);
   // Remembers every configuration one unknown operation away before any is
   // entered: those that spend less come first.
   bool GatherUnknown(Time limit);
@@ -187,6 +187,9 @@ class Searcher {
   std::vector<uint32_t> kin_;  // For each unknown_: the one like it before it.
   std::vector<Node> nodes_;  // nodes_[0] is the head; 1 + 2 i is the call, 2 +
                              // 2 i the return of known_[i].
+  // For each known_: its place in the order in which candidates are tried: by version written where one is told (that is how it
+  // happened, if all is well), then by invocation.
+  std::vector<uint32_t> rank_;
   std::vector<bool> is_read_;  // For each known_.
 
   StateId state_ = 0;
@@ -222,6 +225,13 @@ void Searcher::Sort() {
       unknown_.push_back(i);
     }
   }
+  std::vector<uint32_t> by_rank(known_.size());
+  std::iota(by_rank.begin(), by_rank.end(), 0);
+  std::stable_sort(by_rank.begin(), by_rank.end(), [&](uint32_t a, uint32_t b) {
+    return operations_[known_[a]].written < operations_[known_[b]].written;
+  });
+  rank_.resize(known_.size());
+  for (uint32_t i = 0; i < by_rank.size(); ++i) rank_[by_rank[i]] = i;
   kin_.assign(unknown_.size(), kNone);
   for (uint32_t i = 0; i < unknown_.size(); ++i) {
     const Operation& op = operations_[unknown_[i]];
@@ -340,20 +350,30 @@ void Searcher::NoteStuck(uint32_t op) {
   }
 }
 
-bool Searcher::Advance(uint32_t node) {
-  for (; node != kNone && !nodes_[node].is_return; node = nodes_[node].next) {
-    const uint32_t op = nodes_[node].op;
-    const StateId next = Step(state_, operations_[known_[op]]);
+bool Searcher::Advance(uint32_t rank) {
+  for (;;) {
+    // The candidate of the least rank from `rank` on.
+    uint32_t best = kNone;
+    uint32_t at = head();
+    for (; at != kNone && !nodes_[at].is_return; at = nodes_[at].next) {
+      const uint32_t op = nodes_[at].op;
+      if (rank_[op] < rank) continue;
+      if (best == kNone || rank_[op] < rank_[best]) best = op;
+    }
+    if (at == kNone) return false;
+    if (best == kNone) {
+      NoteStuck(nodes_[at].op);
+      return GatherUnknown(operations_[known_[nodes_[at].op]].ret);
+    }
+    rank = rank_[best] + 1;
+    const StateId next = Step(state_, operations_[known_[best]]);
     if (next == kImpossible) continue;
-    PlaceKnown(op, next, /*forced=*/false);
+    PlaceKnown(best, next, /*forced=*/false);
     if (Remember()) return true;
-    Unlift(op);
+    Unlift(best);
     state_ = frames_.back().state_before;
     frames_.pop_back();
   }
-  if (node == kNone) return false;
-  NoteStuck(nodes_[node].op);
-  return GatherUnknown(operations_[known_[nodes_[node].op]].ret);
 }
 
 bool Searcher::GatherUnknown(Time limit) {
@@ -398,7 +418,7 @@ bool Searcher::Backtrack() {
       continue;
     }
     Unlift(frame.op);
-    if (!frame.forced && Advance(nodes_[1 + 2 * frame.op].next)) return true;
+    if (!frame.forced && Advance(rank_[frame.op] + 1)) return true;
   }
   return false;
 }
@@ -409,7 +429,7 @@ SearchResult Searcher::Run() {
   PlaceReads();
   while (head() != kNone) {
     if (OverBudget()) return std::move(result_);
-    if (!Advance(head()) && !Backtrack()) {
+    if (!Advance(0) && !Backtrack()) {
       result_.result = Result::kViolation;
       result_.state = states_->Describe(stuck_state_);
       return std::move(result_);

@@ -20,7 +20,7 @@ std::string_view TokenOf(std::string_view value) {
 Recorder::Recorder(Clock clock, Report violate)
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
-      checker_(model_, {.configurations_max = 2'000, .nodes_max = 50'000}) {}
+      checker_(model_, {.configurations_max = 1'000, .nodes_max = 10'000}) {}
 
 Recorder::Ticket Recorder::Invoke(const Call& call) {
   const uint32_t partition = history_.Partition(call.key);
@@ -42,6 +42,9 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
     operation.token = std::string(TokenOf(call.text));
   } else if (call.function == Kv::kIncrement) {
     operation.token = absl::StrCat(call.key, "+", call.number);
+  }
+  if (call.function == Kv::kDelete || call.function == Kv::kTake) {
+    removals_[{call.key, call.function}].push_back(operations_.size());
   }
   if (!operation.token.empty()) {
     written_[operation.token] = {.ticket = operations_.size()};
@@ -223,7 +226,24 @@ void Recorder::OnCommand(const kv::CommandView& command) {
       return;
   }
   const Value result = Replay(key, op);
-  if (!token.empty()) OnToken(token, result);
+  if (!token.empty()) {
+    OnToken(token, result);
+  } else {
+    OnRemoval(key, op.function);
+  }
+}
+
+void Recorder::OnRemoval(const std::string& key, uint8_t function) {
+  ++committed_;
+  std::vector<Ticket>& tickets = removals_[{key, function}];
+  if (tickets.empty()) return;
+  // Removals are all alike; whichever still waits is the likely one. No verdict depends on it.
+  auto likely = std::find_if(tickets.begin(), tickets.end(), [this](Ticket t) {
+    return !operations_[t].ended;
+  });
+  if (likely == tickets.end()) likely = tickets.begin();
+  operations_[*likely].order = committed_;
+  tickets.erase(likely);
 }
 
 Value Recorder::Replay(const std::string& key, const lincheck::Operation& op) {
@@ -265,6 +285,7 @@ void Recorder::OnToken(const std::string& token, Value result) {
     return;
   }
   operation.committed = clock_();
+  operation.order = ++committed_;
   operation.replayed = result;
   if (operation.withdrawn) {
     violate_(absl::StrCat("refused: \"", token,
@@ -293,6 +314,8 @@ lincheck::History Recorder::HistoryOf(uint32_t partition,
       op.ret = std::max(op.invoke, operation.committed.ns());
       op.result = operation.replayed;
     }
+    // Where the order is known it need not be searched for.
+    if (with_logs && !model_.IsRead(op)) op.written = operation.order;
     history.Add(op);
   }
   return history;

@@ -106,6 +106,8 @@ class Recorder {
     bool withdrawn = false;
     lincheck::Value replayed;  // What the log makes of it, once committed.
     SimTime committed = SimTime::Max();  // When a log held it.
+    lincheck::Version order =
+        lincheck::kNoVersion;  // Its place among all that were committed.
   };
   struct Written {
     Ticket ticket = 0;
@@ -117,6 +119,7 @@ class Recorder {
   void OnCommand(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
   lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
+  void OnRemoval(const std::string& key, uint8_t function);
   void OnToken(const std::string& token, lincheck::Value result);
   void CheckToken(uint32_t client, const std::string& key,
                   std::string_view token);
@@ -142,7 +145,10 @@ class Recorder {
   // What the logs made of each key so far, and the session stamps that took effect.
   std::map<std::string, lincheck::Datum> replayed_;
   std::set<std::pair<kv::ClientId, kv::Sequence>> stamps_;
+  // Removals by key and function that were not met in a log yet.
+  std::map<std::pair<std::string, uint8_t>, std::vector<Ticket>> removals_;
   bool watches_log_ = false;
+  lincheck::Version committed_ = lincheck::kInitialVersion;
   size_t reported_ = 0;
   uint64_t undecided_ = 0;
 };
