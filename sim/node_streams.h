@@ -1,4 +1,5 @@
 // sim/node_streams.h: env::Streams of a simulated machine: its listeners and the streams that it opens.
+// What is on its way between machines is StreamNet's; this end must not know what faults do to it there.
 #ifndef QUORATE_SIM_NODE_STREAMS_H_
 #define QUORATE_SIM_NODE_STREAMS_H_
 

@@ -1,4 +1,5 @@
 // sim/node_transport.h: env::Transport of a simulated machine.
+// Checks what is local (peers, sizes, addresses); what becomes of a message on its way is Network's.
 #ifndef QUORATE_SIM_NODE_TRANSPORT_H_
 #define QUORATE_SIM_NODE_TRANSPORT_H_
 

@@ -1,4 +1,5 @@
 // sim/slot_pool.h: values in reused slots, named by ids that are never reused.
+// Operations, messages, streams and callbacks in flight live in such pools; iteration is in slot order, the same in every run.
 #ifndef QUORATE_SIM_SLOT_POOL_H_
 #define QUORATE_SIM_SLOT_POOL_H_
 
