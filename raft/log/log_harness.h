@@ -30,7 +30,7 @@ inline Entry TestEntry(uint64_t term, uint64_t index,
   entry.term = Term(term);
   entry.index = Index(index);
   entry.kind = EntryKind::kCommands;
-  entry.log_time = WallTime(static_cast<int64_t>(index) * 1000);
+  entry.log_time = WallTime(static_cast<int64_t>(index * 1000));
   entry.leader_wall = {WallTime(static_cast<int64_t>(index)),
                        WallTime(static_cast<int64_t>(index) + 5)};
   entry.payload = Buffer::Copy(payload);
