@@ -30,16 +30,16 @@ inline uint64_t Load32(const char* p) {
   return value;
 }
 
-// 64 bits of `bytes` that nobody who does not know `key` can predict or make
-// collide at will. A chain of folded multiplies over words masked with secrets
-// drawn from the key (the construction of wyhash).
+// 64 bits of `bytes` that nobody who does not know `key` can predict or make collide at will. A chain of folded multiplies
+// over words masked with secrets made of the key, which is random itself (the construction of wyhash).
 inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
-  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
-  const uint64_t secret_a = Mix64(key + kOdd) | 1;
-  const uint64_t secret_b = Mix64(key + 2 * kOdd) | 1;
+  const uint64_t secret_a =
+      ((key ^ 0xa0761d6478bd642fULL) * 0xe7037ed1a0b428dbULL) | 1;
+  const uint64_t secret_b =
+      ((key ^ 0x589965cc75374cc3ULL) * 0x9e3779b97f4a7c15ULL) | 1;
+  uint64_t state = key ^ (bytes.size() * 0x8ebc6af09c88c6e3ULL);
   const char* p = bytes.data();
   size_t size = bytes.size();
-  uint64_t state = Mix64(key ^ bytes.size());
   while (size > 16) {
     state = FoldMultiply(Load64(p) ^ secret_a, Load64(p + 8) ^ state);
     p += 16;
@@ -58,7 +58,7 @@ inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
           static_cast<uint64_t>(static_cast<uint8_t>(p[size / 2])) << 8 |
           static_cast<uint64_t>(static_cast<uint8_t>(p[size - 1])) << 16;
   }
-  state = FoldMultiply(low ^ secret_a, high ^ state);
+  state = FoldMultiply(low ^ secret_a, high ^ state ^ secret_b);
   return FoldMultiply(state ^ secret_b, secret_a ^ bytes.size());
 }
 

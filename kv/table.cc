@@ -253,11 +253,14 @@ uint64_t Table::Hash(std::string_view key) const {
 uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
                              const Record& record) {
   const Version version = record.version();
-  uint64_t digest = HashWord(hash, KeyedHash(hash_key + 1, record.value()));
-  digest = HashWord(digest, static_cast<uint64_t>(record.expire_at_ms()));
-  digest = HashWord(digest, version.index.value());
-  return HashWord(digest, uint64_t{version.group.value()} << 32 |
-                              uint64_t{version.position});
+  const uint64_t place =
+      uint64_t{version.group.value()} << 32 | uint64_t{version.position};
+  // Both hashes are uniform, so neither factor can be made zero at will.
+  uint64_t digest =
+      FoldMultiply(hash ^ version.index.value(),
+                   KeyedHash(hash_key + 1, record.value()) ^
+                       static_cast<uint64_t>(record.expire_at_ms()));
+  return HashWord(digest, place);
 }
 
 void Table::Account(uint64_t hash, const Record& record, bool added) {
