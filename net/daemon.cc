@@ -120,6 +120,7 @@ int RunDaemon(const DaemonOptions& options) {
     if (getppid() != parent) return kExitFailed;
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // The write fails instead (EFBIG).
   RaiseDescriptorLimit();
   const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
   if (!text.ok()) {

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -141,10 +142,10 @@ peer = "127.0.0.1:{base + 2}"
     def quorated(self, text, *options):
         return run(program('quorated'), '--config', self.file(text), '--exit-with-parent', *options)
 
-    def start(self, *options):
+    def start(self, *options, preexec_fn=die_with_parent):
         """A node that serves."""
         process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent', *options],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
         line = process.stdout.readline()
         self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+\n$')
         return process
@@ -211,6 +212,30 @@ peer = "127.0.0.1:{base + 2}"
         status, _, err = self.quorated(self.config, '--bootstrap')
         self.assertEqual(1, status, err)
         self.assertIn(self.data_dir + '/data', err)
+
+    def test_FullDisk_StopsAcknowledgingAndSaysWhy(self):
+        # The nearest thing to a full disk that a test may have: no file of the process may grow beyond five megabytes.
+        def limited():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
+
+        process = self.start('--bootstrap', preexec_fn=limited)
+        resp, http = (re.search(rf'{kind} = "(127\.0\.0\.1:\d+)', self.config).group(1) for kind in ('resp', 'http'))
+        written = 0
+        for written in range(1000):
+            status, out, err = run(program('quoratectl'), '--address', resp, 'set', f'k{written}', 'x' * 60_000)
+            if status != 0:
+                break
+        self.assertGreater(written, 5)
+        self.assertIn('File too large', err)
+        self.assertEqual('503', run('curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', f'http://{http}/readyz')[1])
+        process.send_signal(signal.SIGTERM)
+        self.assertIn('File too large', process.communicate(timeout=60)[1])
+        # With room again, all that was acknowledged is there.
+        process = self.start()
+        for i in range(written):
+            self.assertEqual(60_001, len(run(program('quoratectl'), '--address', resp, 'get', f'k{i}')[1]))
+        self.assertEqual(0, self.stop(process))
 
     def test_KilledAtAnyTime_ComesBack(self):
         self.stop(self.start('--bootstrap'), signal.SIGKILL)
