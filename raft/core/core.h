@@ -38,6 +38,7 @@ struct CoreOptions {
   // wait, uniform in [min, max].
   Duration election_timeout_min = Milliseconds(300);
   Duration election_timeout_max = Milliseconds(600);
+  // A leader beats at every multiple of this on its monotonic clock.
   Duration heartbeat_interval = Milliseconds(75);
   // A probe or append that got no answer is sent again after this long.
   Duration retry_interval = Milliseconds(150);

@@ -115,6 +115,7 @@ class Core::Impl {
   void SendAppends(Progress& member);
   void SendAppend(Progress& member);
   void SendHeartbeat(Progress& member);
+  MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
   void Retry(Progress& member);
   void LeaderTimeout();

@@ -121,7 +121,7 @@ void Core::Impl::BecomeLeader() {
   if (now_.wall.bounded()) {
     state.anchor_log_time = std::max(state.anchor_log_time, now_.wall.earliest);
   }
-  state.heartbeat_at = now_.mono + options_.heartbeat_interval;
+  state.heartbeat_at = NextHeartbeat();
   state.quorum_check_at = now_.mono + options_.election_timeout_max;
   role_ = std::move(state);
   Emit(Event::Kind::kRoleChanged);

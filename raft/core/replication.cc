@@ -367,9 +367,16 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   Send(std::move(message));
 }
 
+// On multiples of the interval: all groups that a node leads beat in the same
+// turn, so that the host sends one message for each peer.
+MonoTime Core::Impl::NextHeartbeat() const {
+  const int64_t interval = options_.heartbeat_interval.ns();
+  return MonoTime(0) + Nanoseconds((now_.mono.ns() / interval + 1) * interval);
+}
+
 void Core::Impl::BroadcastHeartbeats() {
   Leader& leader = std::get<Leader>(role_);
-  leader.heartbeat_at = now_.mono + options_.heartbeat_interval;
+  leader.heartbeat_at = NextHeartbeat();
   for (Progress& member : leader.members) SendHeartbeat(member);
 }
 
