@@ -121,8 +121,7 @@ class Bench {
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
       if (index_ % 64 == 0) {
-        log_->SetBoundary(group, entry.position(), false,
-                          [](absl::Status) {});
+        log_->SetBoundary(group, entry.position(), false, [](absl::Status) {});
       }
     }
     Tell("the log, one entry at a time", bytes, latencies);
@@ -133,8 +132,8 @@ class Bench {
     raft::LogOptions options;
     options.cluster = ClusterId(1);
     options.segment_bytes = kFileBytes;
-    auto founding = raft::FoundStore(
-        env_, options.cluster, NodeId(1), [&](auto identity) {
+    auto founding =
+        raft::FoundStore(env_, options.cluster, NodeId(1), [&](auto identity) {
           CHECK(identity.ok()) << identity.status();
           options.store = identity->store;
           done = true;
@@ -163,7 +162,8 @@ int main(int argc, char** argv) {
   std::string data_dir = std::filesystem::temp_directory_path() / "log-writes";
   int seconds = 2;
   CLI::App app("What a durable write costs, and what the log makes of it");
-  app.add_option("--data-dir", data_dir, "emptied first")->capture_default_str();
+  app.add_option("--data-dir", data_dir, "emptied first")
+      ->capture_default_str();
   app.add_option("--seconds", seconds, "for each row")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   std::filesystem::remove_all(data_dir);

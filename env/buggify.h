@@ -1,4 +1,6 @@
 // env/buggify.h: points in product code that may behave badly but legally (a short batch, an early flush, a tiny window).
+//
+// Production never fires them; the simulator decides for each run which are active and when they fire.
 #ifndef QUORATE_ENV_BUGGIFY_H_
 #define QUORATE_ENV_BUGGIFY_H_
 

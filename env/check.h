@@ -43,15 +43,16 @@ struct Voidify {
 #define QUORATE_CHECK_FAILURE(text) \
   ::quorate::check_internal::Failure(__FILE__, __LINE__, text).stream()
 
-#define CHECK(condition)                            \
+#define CHECK(condition)                              \
   (__builtin_expect(static_cast<bool>(condition), 1)) \
-      ? (void)0                                     \
-      : ::quorate::check_internal::Voidify() & QUORATE_CHECK_FAILURE(#condition)
+      ? (void)0                                       \
+      : ::quorate::check_internal::Voidify() &        \
+            QUORATE_CHECK_FAILURE(#condition)
 
-#define QUORATE_CHECK_OP(a, op, b)                                        \
-  for (bool ok_ = (a)op(b); __builtin_expect(!ok_, 0); ok_ = true)        \
-  QUORATE_CHECK_FAILURE(#a " " #op " " #b) << "(" << (a) << " vs " << (b) \
-                                           << ") "
+#define QUORATE_CHECK_OP(a, op, b)                                 \
+  for (bool ok_ = (a)op(b); __builtin_expect(!ok_, 0); ok_ = true) \
+  QUORATE_CHECK_FAILURE(#a " " #op " " #b)                         \
+      << "(" << (a) << " vs " << (b) << ") "
 
 // Both arguments are evaluated again when the check fails: pass values without side effects.
 #define CHECK_EQ(a, b) QUORATE_CHECK_OP(a, ==, b)

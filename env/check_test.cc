@@ -24,8 +24,7 @@ TEST(CheckDeathTest, Handler_GetsTheMessageBeforeTheAbort) {
   EXPECT_DEATH(
       {
         SetCheckHandler([](std::string_view message) {
-          std::fprintf(stderr, "handled: %s",
-                       std::string(message).c_str());
+          std::fprintf(stderr, "handled: %s", std::string(message).c_str());
         });
         CHECK_EQ(1, 2);
       },

@@ -69,8 +69,7 @@ class Disk {
   using ListDone =
       absl::AnyInvocable<void(absl::StatusOr<std::vector<std::string>>)>;
 
-  virtual Pending Open(std::string_view name, OpenMode mode,
-                       OpenDone done) = 0;
+  virtual Pending Open(std::string_view name, OpenMode mode, OpenDone done) = 0;
   // Every name in the directory, sorted bytewise.
   virtual Pending List(ListDone done) = 0;
   virtual Pending Remove(std::string_view name, File::Done done) = 0;

@@ -1,4 +1,6 @@
 // env/env.h: the outside, as one node sees it. Only main() and the simulator's world build one.
+//
+// What a node is built on: include the part you use, and this only to pass all of them along.
 #ifndef QUORATE_ENV_ENV_H_
 #define QUORATE_ENV_ENV_H_
 

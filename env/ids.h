@@ -1,4 +1,6 @@
 // env/ids.h: the identities that cross folders.
+//
+// Strong types, so that two of them are never confused. How they are drawn and stored is told where that happens.
 #ifndef QUORATE_ENV_IDS_H_
 #define QUORATE_ENV_IDS_H_
 

@@ -1,4 +1,6 @@
 // env/listener.h: byte streams from clients (and to servers, for clients that live in an environment).
+//
+// The simulator splits, merges, holds back and resets them; whoever reads must take bytes as they come. Knows no protocol.
 #ifndef QUORATE_ENV_LISTENER_H_
 #define QUORATE_ENV_LISTENER_H_
 

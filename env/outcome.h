@@ -1,4 +1,6 @@
 // env/outcome.h: what is known about whether a command took effect, apart from its Status.
+//
+// Every layer passes it on as it is: turning unknown into certainly-not is how writes get doubled.
 #ifndef QUORATE_ENV_OUTCOME_H_
 #define QUORATE_ENV_OUTCOME_H_
 

@@ -1,4 +1,6 @@
 // env/pending.h: a callback that the environment still owes.
+//
+// Destroying it cancels the callback, so an object that owns its Pendings is never called after its end.
 #ifndef QUORATE_ENV_PENDING_H_
 #define QUORATE_ENV_PENDING_H_
 

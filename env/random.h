@@ -71,8 +71,8 @@ class Random {
   constexpr Duration Between(Duration low, Duration high, Site site,
                              uint64_t entity, uint64_t counter) const {
     const auto width = static_cast<uint64_t>((high - low).ns()) + 1;
-    return low + Nanoseconds(static_cast<int64_t>(
-                     Below(width, site, entity, counter)));
+    return low + Nanoseconds(
+                     static_cast<int64_t>(Below(width, site, entity, counter)));
   }
   // True with probability `ratio`.
   constexpr bool Chance(Ratio ratio, Site site, uint64_t entity,

@@ -1,4 +1,6 @@
 // env/tracer.h: what a component tells about itself. Observing never changes a run: nothing here returns a value.
+//
+// Log lines, and "sometimes" marks that tell which rare situations a run reached.
 #ifndef QUORATE_ENV_TRACER_H_
 #define QUORATE_ENV_TRACER_H_
 

@@ -1,4 +1,6 @@
 // kv/ownership.h: which slots a group owns, as a set with a digest.
+//
+// Checked at apply, on every replica alike; who should own what is shardctrl's to decide.
 #ifndef QUORATE_KV_OWNERSHIP_H_
 #define QUORATE_KV_OWNERSHIP_H_
 

@@ -1,4 +1,6 @@
 // kv/resp_link.h: one pipelined RESP connection of a client: commands of one turn leave together, replies come in order.
+//
+// Beneath kv/client.h; knows nothing of slots, leaders or sessions.
 #ifndef QUORATE_KV_RESP_LINK_H_
 #define QUORATE_KV_RESP_LINK_H_
 

@@ -1,4 +1,6 @@
 // kv/resp_reply.h: RESP as a client sees it: commands out, replies (RESP2 and RESP3) in, split anywhere.
+//
+// Pure: bytes in, values out. The server's side of the protocol is node/resp_parser.h.
 #ifndef QUORATE_KV_RESP_REPLY_H_
 #define QUORATE_KV_RESP_REPLY_H_
 

@@ -1,4 +1,6 @@
 // kv/slot.h: the slot of a key.
+//
+// The same function in client, router and store, as in Redis Cluster, whose clients compute it themselves.
 #ifndef QUORATE_KV_SLOT_H_
 #define QUORATE_KV_SLOT_H_
 

@@ -1,4 +1,6 @@
 // kv/slot_routes.h: what a client knows of who serves which slot: from CLUSTER SLOTS and from MOVED.
+//
+// A guess that any answer may correct: it decides where a request is tried first, never whether it is right.
 #ifndef QUORATE_KV_SLOT_ROUTES_H_
 #define QUORATE_KV_SLOT_ROUTES_H_
 

@@ -1,4 +1,6 @@
 // node/context.h: the parts of one server that its sessions work with. All outlive every session.
+//
+// Handed to sessions instead of the server, which they must not know.
 #ifndef QUORATE_NODE_CONTEXT_H_
 #define QUORATE_NODE_CONTEXT_H_
 

@@ -1,4 +1,6 @@
 // node/glob.h: the patterns of KEYS, SCAN, CONFIG GET and COMMAND LIST.
+//
+// Redis's rules for *, ?, [...] and backslash. Pure, and never slower than the product of both lengths.
 #ifndef QUORATE_NODE_GLOB_H_
 #define QUORATE_NODE_GLOB_H_
 

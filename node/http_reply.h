@@ -1,4 +1,6 @@
 // node/http_reply.h: the fixed texts of HTTP replies.
+//
+// Sits between http_session.h, which decides, and the bytes; knows no request.
 #ifndef QUORATE_NODE_HTTP_REPLY_H_
 #define QUORATE_NODE_HTTP_REPLY_H_
 

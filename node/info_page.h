@@ -1,4 +1,6 @@
 // node/info_page.h: the text of INFO, in Redis's sections and field names.
+//
+// Clients parse it, some before they send anything else. Reads the server's state and changes nothing.
 #ifndef QUORATE_NODE_INFO_PAGE_H_
 #define QUORATE_NODE_INFO_PAGE_H_
 

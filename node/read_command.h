@@ -1,4 +1,6 @@
 // node/read_command.h: evaluates the commands that only read against a store, outside the log.
+//
+// The caller has seen to it that the store is fresh enough to be read.
 #ifndef QUORATE_NODE_READ_COMMAND_H_
 #define QUORATE_NODE_READ_COMMAND_H_
 

@@ -114,6 +114,20 @@ int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
   return static_cast<int64_t>(least);
 }
 
+// Of a command with subcommands.
+void WriteHelp(const CommandSpec& row, RespWriter& reply) {
+  const std::string_view name = row.name.substr(0, row.name.find('|'));
+  std::vector<std::string_view> names;
+  for (const CommandSpec& other : AllCommands()) {
+    if (other.name.starts_with(Concat(name, "|"))) {
+      names.push_back(other.name.substr(name.size() + 1));
+    }
+  }
+  reply.Array(names.size() + 1);
+  reply.Simple(Concat(name, " <subcommand> [<arg> ...]. Subcommands are:"));
+  for (const std::string_view subcommand : names) reply.Simple(subcommand);
+}
+
 }  // namespace
 
 bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
@@ -173,19 +187,9 @@ bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
     case CommandId::kCommandHelp:
     case CommandId::kConfigHelp:
     case CommandId::kObjectHelp:
-    case CommandId::kMemoryHelp: {
-      const std::string_view name = row.name.substr(0, row.name.find('|'));
-      std::vector<std::string_view> names;
-      for (const CommandSpec& other : AllCommands()) {
-        if (other.name.starts_with(Concat(name, "|"))) {
-          names.push_back(other.name.substr(name.size() + 1));
-        }
-      }
-      reply.Array(names.size() + 1);
-      reply.Simple(Concat(name, " <subcommand> [<arg> ...]. Subcommands are:"));
-      for (const std::string_view subcommand : names) reply.Simple(subcommand);
+    case CommandId::kMemoryHelp:
+      WriteHelp(row, reply);
       return true;
-    }
     default:
       return false;
   }

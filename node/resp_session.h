@@ -119,6 +119,9 @@ class RespSession final : public Protocol, public Requester {
 
   // ---- Transactions (resp_transaction.cc).
   Taken Multi(Arguments request);
+  // One for each watched key: it must be as it was.
+  void AddWatchChecks(std::vector<std::string_view>* keys,
+                      std::vector<kv::CommandSpec>* specs) const;
   Taken Exec(const CommandSpec& row);
   Taken Discard();
   Taken Watch(const CommandSpec& row, Arguments request);

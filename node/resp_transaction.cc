@@ -138,6 +138,20 @@ void RespSession::OnWatched(const kv::ResultView& result) {
   }
 }
 
+void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
+                                 std::vector<kv::CommandSpec>* specs) const {
+  keys->reserve(watched_.size());  // The checks refer to its elements.
+  for (const Watched& watched : watched_) {
+    keys->push_back(watched.key);
+    kv::CommandSpec check;
+    check.op = kv::Op::kCheckVersion;
+    check.slot = watched.slot;
+    check.expected = watched.version;
+    check.arguments = absl::MakeSpan(&keys->back(), 1);
+    specs->push_back(check);
+  }
+}
+
 RespSession::Taken RespSession::Exec(const CommandSpec& row) {
   if (!in_transaction_) {
     ReplyError(row.id, "ERR EXEC without MULTI");
@@ -157,17 +171,8 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
     slot = other;
   };
   std::vector<std::string_view> watched_keys;
-  watched_keys.reserve(watched_.size());
-  for (const Watched& watched : watched_) {
-    watched_keys.push_back(watched.key);
-    take_slot(watched.slot);
-    kv::CommandSpec check;
-    check.op = kv::Op::kCheckVersion;
-    check.slot = watched.slot;
-    check.expected = watched.version;
-    check.arguments = absl::MakeSpan(&watched_keys.back(), 1);
-    specs.push_back(check);
-  }
+  AddWatchChecks(&watched_keys, &specs);
+  for (const Watched& watched : watched_) take_slot(watched.slot);
   transaction->checks = specs.size();
   // What specs refer to.
   std::vector<std::vector<std::string_view>> requests;

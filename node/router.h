@@ -1,4 +1,6 @@
 // node/router.h: which group a slot belongs to, who leads it, and the queues through which commands reach it.
+//
+// Sessions ask it and get exactly one answer for each accepted request; it knows no protocol.
 #ifndef QUORATE_NODE_ROUTER_H_
 #define QUORATE_NODE_ROUTER_H_
 

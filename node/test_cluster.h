@@ -1,4 +1,6 @@
 // node/test_cluster.h: servers on machines of a simulated world and clients that speak to them in bytes, for tests.
+//
+// Testonly. The same servers as in production, since node/ knows no other environment than env/.
 #ifndef QUORATE_NODE_TEST_CLUSTER_H_
 #define QUORATE_NODE_TEST_CLUSTER_H_
 

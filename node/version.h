@@ -1,4 +1,6 @@
 // node/version.h: what this server says it is.
+//
+// Its own version, and the version of Redis whose commands it follows: clients switch features by it.
 #ifndef QUORATE_NODE_VERSION_H_
 #define QUORATE_NODE_VERSION_H_
 

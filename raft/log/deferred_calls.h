@@ -1,4 +1,6 @@
 // raft/log/deferred_calls.h: callbacks that must not run inside the call that caused them.
+//
+// They run in step 2 of the turn, in order, unless the object goes first.
 #ifndef QUORATE_RAFT_LOG_DEFERRED_CALLS_H_
 #define QUORATE_RAFT_LOG_DEFERRED_CALLS_H_
 

@@ -1,4 +1,6 @@
 // raft/log/identity_format.h: the bytes of the identity file (docs/formats/identity.md). Pure.
+//
+// What the file means and when it is written: identity.h.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
 #define QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
 

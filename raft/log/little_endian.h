@@ -1,4 +1,6 @@
 // raft/log/little_endian.h: fixed-width integers as they stand in the files of this folder.
+//
+// Written byte by byte: the same files on every machine. Knows no format.
 #ifndef QUORATE_RAFT_LOG_LITTLE_ENDIAN_H_
 #define QUORATE_RAFT_LOG_LITTLE_ENDIAN_H_
 

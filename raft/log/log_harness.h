@@ -1,4 +1,6 @@
 // raft/log/log_harness.h: a store on a simulated disk, driven step by step: for the tests of this folder.
+//
+// Testonly. Each call runs the world until nothing is left to do, so that a test reads like a story.
 #ifndef QUORATE_RAFT_LOG_LOG_HARNESS_H_
 #define QUORATE_RAFT_LOG_LOG_HARNESS_H_
 

@@ -1,4 +1,6 @@
 // raft/log/log_impl.h: the log while it runs: queues, batches, segments. Recovery (recovery.h) makes it.
+//
+// Formats are record.h's, what each group has is log_state.h's; this file decides what is written when.
 #ifndef QUORATE_RAFT_LOG_LOG_IMPL_H_
 #define QUORATE_RAFT_LOG_LOG_IMPL_H_
 

@@ -1,4 +1,6 @@
 // raft/log/log_model.h: what the log should hold, the slow and obvious way, and random operations against both.
+//
+// Testonly. Shares no code with the log.
 #ifndef QUORATE_RAFT_LOG_LOG_MODEL_H_
 #define QUORATE_RAFT_LOG_LOG_MODEL_H_
 

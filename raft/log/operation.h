@@ -1,4 +1,6 @@
 // raft/log/operation.h: several disk operations that together are one thing to their caller.
+//
+// Destroying it gives the whole of it up: its callback is not called then.
 #ifndef QUORATE_RAFT_LOG_OPERATION_H_
 #define QUORATE_RAFT_LOG_OPERATION_H_
 

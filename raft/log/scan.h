@@ -1,4 +1,6 @@
 // raft/log/scan.h: finds the records in the bytes of one segment. Pure; never fails, whatever the bytes are.
+//
+// What a bad record means (a torn tail, damage) is replay.h's to say.
 #ifndef QUORATE_RAFT_LOG_SCAN_H_
 #define QUORATE_RAFT_LOG_SCAN_H_
 

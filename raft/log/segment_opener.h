@@ -1,4 +1,6 @@
 // raft/log/segment_opener.h: begins a new segment: its file, its header, every group's state, durable, and the directory's entry.
+//
+// Used when the log rolls and at the end of recovery. Until it is done nothing in the segment is acknowledged.
 #ifndef QUORATE_RAFT_LOG_SEGMENT_OPENER_H_
 #define QUORATE_RAFT_LOG_SEGMENT_OPENER_H_
 

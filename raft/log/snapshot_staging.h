@@ -1,4 +1,6 @@
 // raft/log/snapshot_staging.h: one snapshot file while it is being written, under a staging name until it is complete.
+//
+// A crash leaves it as something to remove at the next start, never as a snapshot.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 

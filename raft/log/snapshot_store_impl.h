@@ -1,4 +1,6 @@
 // raft/log/snapshot_store_impl.h: the snapshot files of a node. See snapshot_store.h for the contract.
+//
+// Names, chunks and checksums are snapshot_format.h's; what is in a snapshot is nobody's business here.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
 

@@ -1,4 +1,6 @@
 // sim/cmd/arguments.h: the command line of `simulate`.
+//
+// Pure: words in, a value or one line of what is wrong out. The main only prints.
 #ifndef QUORATE_SIM_CMD_ARGUMENTS_H_
 #define QUORATE_SIM_CMD_ARGUMENTS_H_
 

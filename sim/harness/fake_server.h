@@ -1,4 +1,6 @@
 // sim/harness/fake_server.h: a RESP server of one process without a log, for tests of clients: correct, or wrong in a chosen way.
+//
+// Testonly: the judges of client histories are judged with it.
 #ifndef QUORATE_SIM_HARNESS_FAKE_SERVER_H_
 #define QUORATE_SIM_HARNESS_FAKE_SERVER_H_
 

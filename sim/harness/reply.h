@@ -1,4 +1,6 @@
 // sim/harness/reply.h: RESP2 replies as a client reads them from a byte stream.
+//
+// Pure, and not the product's own parser: a mistake there must not hide itself here.
 #ifndef QUORATE_SIM_HARNESS_REPLY_H_
 #define QUORATE_SIM_HARNESS_REPLY_H_
 

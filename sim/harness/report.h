@@ -1,4 +1,6 @@
 // sim/harness/report.h: what one randomized run did, as a value, as text for people, and as one line of JSON.
+//
+// Its JSON is a contract with whoever runs `simulate`.
 #ifndef QUORATE_SIM_HARNESS_REPORT_H_
 #define QUORATE_SIM_HARNESS_REPORT_H_
 

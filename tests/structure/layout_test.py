@@ -30,6 +30,10 @@ class LayoutTest(unittest.TestCase):
     def setUpClass(cls):
         cls.root = tree.find_root()
         cls.files = tree.list_files(cls.root)
+        layout.TEST_FILES = {
+            os.path.join(target.package, source) for target in tree.load_targets(cls.root) if target.is_test_code
+            for source in target.srcs + target.hdrs
+        }
 
     def test_AllFiles_AsTheyAre_LookAsTheStyleAsks(self):
         self.assertGreater(len(self.files), 30)
