@@ -193,9 +193,8 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
       step.error = command.error;
       if (command.error.empty()) {
         take_slot(command.slot);
-        for (const kv::CommandSpec& spec : command.all()) {
-          specs.push_back(spec);
-        }
+        const auto all = command.all();
+        specs.insert(specs.end(), all.begin(), all.end());
       }
     }
     transaction->steps.push_back(std::move(step));
