@@ -386,7 +386,8 @@ void Schedule::OpenCrash(const Window& window, CrashKind kind) {
   for (MachineId node : victims) {
     if (!world_->running(node)) continue;
     const uint64_t point = 1 + Pick(window, 2, 60);
-    switch (Pick(window, 1, 3)) {
+    // Half of them while the disk is at work: that is when writes are torn.
+    switch (Pick(window, 1, 4)) {
       case 0:
         world_->Crash(node, kind);
         break;

@@ -36,7 +36,7 @@ struct ClientOptions {
   bool stale_reads =
       false;  // Some reads go to any node, on READONLY connections.
   size_t value_bytes_max = 200;
-  Ratio large_value{1, 40};
+  Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;
   Duration operation_timeout = Seconds(5);
 };

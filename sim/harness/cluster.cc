@@ -7,7 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "kv/slot.h"
 #include "kv/store.h"
+#include "raft/log/record.h"
+#include "raft/log/scan.h"
 
 namespace quorate::sim {
 
@@ -37,6 +40,7 @@ class Cluster::Program final : public raft::Host::Observer {
         event.role == raft::RoleKind::kLeader) {
       changed.led = event.term;
       cluster_->judges_.OnLeader(node_, group, event.term);
+      cluster_->last_leader_change_[group] = cluster_->world_.now();
     }
     any_changed_ = true;
   }
@@ -61,6 +65,7 @@ class Cluster::Program final : public raft::Host::Observer {
               const raft::Output& output) override {
     cluster_->judges_.OnStep(node_, group, core, output);
     NoteHolds(group, core);
+    NoteTransfer(group, core, output);
   }
   void OnStopped(const absl::Status& why) override {
     cluster_->Supervise(cluster_->machine(node_), why);
@@ -79,7 +84,28 @@ class Cluster::Program final : public raft::Host::Observer {
     bool any = false;
     raft::Term led;  // Began to lead in this term; zero: did not.
     raft::LogPosition holds;
+    NodeId
+        snapshot_from;  // Who leads while a snapshot comes in; zero: none does.
   };
+
+  // A snapshot that stops half-way because whoever sent it does not lead any more.
+  void NoteTransfer(GroupId group, const raft::Core& core,
+                    const raft::Output& output) {
+    NodeId& sender = changed_[group].snapshot_from;
+    if (sender != NodeId() && core.leader() != sender) {
+      if (core.leader() != NodeId()) {
+        cluster_->Mark(node_, "raft.leader_lost_during_snapshot_transfer");
+        sender = NodeId();
+      }
+    }
+    for (const raft::SnapshotWork& work : output.snapshots) {
+      if (work.kind == raft::SnapshotWork::Kind::kWrite) {
+        sender = core.leader();
+      } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
+        sender = NodeId();
+      }
+    }
+  }
 
   // What of the log is on this replica's disk.
   void NoteHolds(GroupId group, const raft::Core& core) {
@@ -117,6 +143,10 @@ class Cluster::Program final : public raft::Host::Observer {
       judges.OnLeaderLog(
           node_, group, led, core->boundary().index,
           [core](raft::Index index) { return core->TermAt(index); });
+    }
+    const kv::Store* store = server_->store(group);
+    if (store != nullptr && store->counters().duplicates_answered > 0) {
+      cluster_->Mark(node_, "kv.duplicate_answered_from_session");
     }
     const uint64_t digest = state->Digest();
     char bytes[sizeof(digest)];
@@ -268,6 +298,34 @@ void Cluster::CompareStates() {
                        store->Digest());
     }
   }
+}
+
+void Cluster::Mark(NodeId node, std::string_view mark) {
+  world_.env(machine(node)).tracer.Sometimes(mark);
+}
+
+SimTime Cluster::LastLeaderChange(std::string_view key) const {
+  const uint16_t slot = kv::HashSlot(key).value();
+  for (const node::ShardConfig& shard : shards_) {
+    for (const auto& [first, last] : shard.slots) {
+      if (slot < first || slot > last) continue;
+      const auto it = last_leader_change_.find(shard.group);
+      return it == last_leader_change_.end() ? SimTime() : it->second;
+    }
+  }
+  return SimTime();
+}
+
+uint64_t Cluster::RotLimit(MachineId machine, std::string_view file) const {
+  const uint64_t number = raft::ParseSegmentName(file);
+  const std::string bytes = world_.ReadDiskFile(machine, file);
+  // Snapshots say how long they are, and block by block what they hold.
+  if (number == 0) return file.substr(0, 4) == "snap" ? bytes.size() : 0;
+  const auto header = raft::DecodeSegmentHeader(bytes);
+  if (!header.ok()) return 0;
+  const raft::Scan scan = raft::ScanSegment(
+      bytes, number, raft::SegmentSeed(header->cluster, header->store, number));
+  return std::min<uint64_t>(scan.synced, bytes.size());
 }
 
 std::string Cluster::Describe() const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,12 @@ class Cluster {
   // whole.
   void CompareStates();
   std::string Describe() const;
+  // When somebody last began to lead the group that owns `key`.
+  SimTime LastLeaderChange(std::string_view key) const;
+  // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
+  uint64_t RotLimit(MachineId machine, std::string_view file) const;
+  // A rare situation was reached.
+  void Mark(NodeId node, std::string_view mark);
 
  private:
   class Program;
@@ -85,6 +92,7 @@ class Cluster {
                                     // directory is not empty any more.
   std::vector<bool> supervised_;    // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
+  std::map<GroupId, SimTime> last_leader_change_;
 };
 
 }  // namespace quorate::sim

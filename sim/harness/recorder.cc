@@ -78,6 +78,10 @@ void Recorder::Return(Ticket ticket, Value result) {
                             operation.replayed.ToString()));
     }
   }
+  if (operation.recorded.function == Kv::kGet && read_hook_) {
+    read_hook_(history_.partition_name(operation.recorded.partition),
+               SimTime(operation.recorded.invoke));
+  }
   ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
   checker_.Return(operation.ticket, operation.recorded.ret, result);

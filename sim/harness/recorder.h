@@ -75,6 +75,12 @@ class Recorder {
   // gives.
   void OnCommitted(std::string_view payload);
 
+  // Called with the key and the time of invocation of each read that returned.
+  void SetReadHook(
+      absl::AnyInvocable<void(const std::string& key, SimTime invoked)> hook) {
+    read_hook_ = std::move(hook);
+  }
+
   // A read that may be stale returned `text` (the raw value; lists are tokens
   // one after another).
   void StaleRead(uint32_t client, const std::string& key,
@@ -132,6 +138,7 @@ class Recorder {
 
   Clock clock_;
   Report violate_;
+  absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   lincheck::OnlineChecker checker_;
   lincheck::History history_;

@@ -16,6 +16,13 @@ namespace {
 // Rare situations that a swarm is meant to reach; what a component marks beyond these is reported too.
 constexpr std::string_view kExpectedMarks[] = {
     "client.connection_reset_in_mid_reply",
+    "client.read_across_leader_change",
+    "kv.duplicate_answered_from_session",
+    "log.corrupt_record_fenced",
+    "log.torn_tail_cut",
+    "raft.conflicting_suffix_truncated",
+    "raft.leader_lost_during_snapshot_transfer",
+    "raft.snapshot_installed",
 };
 
 std::string Seconds3(Duration duration) {

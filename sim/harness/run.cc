@@ -69,6 +69,11 @@ class Run::Impl {
         recorder_.OnCommitted(entry.payload.view());
       }
     });
+    recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
+      if (cluster_.LastLeaderChange(key) > invoked) {
+        cluster_.Mark(NodeId(1), "client.read_across_leader_change");
+      }
+    });
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
   }
 
