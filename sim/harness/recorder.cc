@@ -182,12 +182,7 @@ void Recorder::OnCommand(const kv::CommandView& command) {
     return;
   }
   if (kv::IsRead(command.op)) return;
-  // Of a session's copies the first takes effect.
-  if (command.has_session &&
-      !stamps_.emplace(command.session.token.client, command.session.sequence)
-           .second) {
-    return;
-  }
+  if (command.has_session && !TakesEffect(command)) return;
   kv::ArgumentReader arguments = command.arguments;
   const std::string key(arguments.count() == 0 ? "" : arguments.Next());
   lincheck::Operation op;
@@ -248,6 +243,15 @@ void Recorder::OnRemoval(const std::string& key, uint8_t function) {
   if (likely == tickets.end()) likely = tickets.begin();
   operations_[*likely].order = committed_;
   tickets.erase(likely);
+}
+
+bool Recorder::TakesEffect(const kv::CommandView& command) {
+  // As sessions promise: once, and never below the floor that the client itself raised (in this slot).
+  SessionRow& row = sessions_[{command.slot, command.session.token.client}];
+  const kv::Sequence sequence = command.session.sequence;
+  if (sequence < row.floor) return false;
+  row.floor = std::max(row.floor, command.session.floor);
+  return row.done.insert(sequence).second;
 }
 
 Value Recorder::Replay(const std::string& key, const lincheck::Operation& op) {

@@ -25,6 +25,7 @@
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
+#include "shardctrl/partition.h"
 #include "sim/sim_time.h"
 
 namespace quorate::kv {
@@ -123,6 +124,7 @@ class Recorder {
   void Return(Ticket ticket, lincheck::Value result);
   void End(Operation& operation);
   void OnCommand(const kv::CommandView& command);
+  bool TakesEffect(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
   lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
   void OnRemoval(const std::string& key, uint8_t function);
@@ -149,9 +151,13 @@ class Recorder {
   std::array<uint64_t, 256> succeeded_{};
   Counts counts_;
   size_t open_ = 0;
-  // What the logs made of each key so far, and the session stamps that took effect.
+  // What the logs made of each key and session so far.
   std::map<std::string, lincheck::Datum> replayed_;
-  std::set<std::pair<kv::ClientId, kv::Sequence>> stamps_;
+  struct SessionRow {
+    kv::Sequence floor;
+    std::set<kv::Sequence> done;
+  };
+  std::map<std::pair<Slot, kv::ClientId>, SessionRow> sessions_;
   // Removals by key and function that were not met in a log yet.
   std::map<std::pair<std::string, uint8_t>, std::vector<Ticket>> removals_;
   bool watches_log_ = false;

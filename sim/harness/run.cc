@@ -184,11 +184,15 @@ void Run::Impl::PlanFaults() {
     }
   }
   schedule_.emplace(
-      &world_, ScheduleOptions{.nodes = cluster_.machines(),
-                               .clients = client_machines_,
-                               .groups = std::move(groups),
-                               .length = options_.duration -
-                                         options_.duration / kHealthyDivisor});
+      &world_,
+      ScheduleOptions{
+          .nodes = cluster_.machines(),
+          .clients = client_machines_,
+          .groups = std::move(groups),
+          .length = options_.duration - options_.duration / kHealthyDivisor,
+          .rot_limit = [this](MachineId machine, std::string_view file) {
+            return cluster_.RotLimit(machine, file);
+          }});
   schedule_->Begin();
 }
 
