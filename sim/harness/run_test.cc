@@ -1,0 +1,93 @@
+// A run is a function of its options; a tape repeats it; any part of a tape is a run.
+#include "sim/harness/run.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "sim/tape.h"
+
+namespace quorate::sim {
+namespace {
+
+RunOptions Short(uint64_t seed) {
+  return {.seed = seed, .duration = Seconds(10), .record = true};
+}
+
+TEST(Run, SameSeed_SameHash) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    RunOptions unrecorded = Short(seed);
+    unrecorded.record = false;
+    sim::Run first(Short(seed));
+    sim::Run second(unrecorded);
+    const Report report = first.Execute();
+    EXPECT_EQ(report.violations, std::vector<std::string>{});
+    EXPECT_EQ(report.trace_hash, second.Execute().trace_hash) << seed;
+  }
+}
+
+TEST(Run, AnotherSeed_AnotherHash) {
+  EXPECT_NE(sim::Run(Short(1)).Execute().trace_hash,
+            sim::Run(Short(2)).Execute().trace_hash);
+}
+
+TEST(Run, ReplayedTape_SameRun) {
+  for (uint64_t seed = 4; seed <= 6; ++seed) {
+    sim::Run run(Short(seed));
+    const Report report = run.Execute();
+    // Through the text, as a file would.
+    const auto tape = ParseTape(FormatTape(run.tape()));
+    ASSERT_TRUE(tape.ok()) << tape.status();
+    const auto options = OptionsOfTape(*tape);
+    ASSERT_TRUE(options.ok()) << options.status();
+    EXPECT_EQ(options->seed, seed);
+    EXPECT_EQ(options->duration, Seconds(10));
+    const Report again = sim::Run(*options, *tape).Execute();
+    EXPECT_EQ(again.trace_hash, report.trace_hash) << seed;
+    EXPECT_EQ(again.events, report.events);
+    EXPECT_EQ(again.faults, report.faults);
+  }
+}
+
+TEST(Run, TapeWithLinesLeftOut_IsAValidRun) {
+  sim::Run run(Short(7));
+  run.Execute();
+  const Tape whole = run.tape();
+  ASSERT_GT(whole.choices.size(), 100u);
+  for (size_t part = 0; part < 8; ++part) {
+    Tape tape = whole;
+    tape.choices.clear();
+    for (size_t i = 0; i < whole.choices.size(); ++i) {
+      if (i % 8 != part) tape.choices.push_back(whole.choices[i]);
+    }
+    const Report report = sim::Run(*OptionsOfTape(tape), tape).Execute();
+    EXPECT_EQ(report.violations, std::vector<std::string>{}) << part;
+  }
+}
+
+TEST(Run, TapeOfNonsense_Refused) {
+  Tape tape;
+  tape.SetParameter("nodes", "many");
+  EXPECT_FALSE(OptionsOfTape(tape).ok());
+  tape.SetParameter("nodes", "0");
+  EXPECT_FALSE(OptionsOfTape(tape).ok());
+}
+
+TEST(Run, WithoutFaults_EverythingSucceeds) {
+  const Report report =
+      sim::Run({.seed = 1, .duration = Seconds(10), .faults = false}).Execute();
+  EXPECT_EQ(report.violations, std::vector<std::string>{});
+  EXPECT_EQ(report.succeeded, report.operations);
+  EXPECT_GT(report.operations, 800u);
+  EXPECT_TRUE(report.faults.empty());
+}
+
+TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
+  EXPECT_EQ(ReplayLine({.seed = 7}),
+            "./bazelw run -c opt //sim:simulate -- run --seed 7");
+  EXPECT_EQ(ReplayLine({.seed = 7, .nodes = 3, .duration = Seconds(2)}),
+            "./bazelw run -c opt //sim:simulate -- run --seed 7 --nodes 3 "
+            "--duration 2000ms");
+}
+
+}  // namespace
+}  // namespace quorate::sim
