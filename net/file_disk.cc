@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -227,9 +226,8 @@ FileDisk::~FileDisk() {
 
 absl::StatusOr<std::unique_ptr<FileDisk>> FileDisk::OpenDirectory(
     EventLoop& loop, const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return FileError(error.value(), "creating directory", directory);
+  absl::Status made = MakeDirectories(directory);
+  if (!made.ok()) return made;
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return FileError(errno, "opening directory", directory);
   if (faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {

@@ -245,6 +245,18 @@ TEST_F(FileDiskTest, Operations_BeyondTheQueuesMaximum_AreRefused) {
   EXPECT_EQ(refused, 100u);
 }
 
+TEST(FileDisk, OpenDirectory_WhichIsNotThere_MakesItWithItsParents) {
+  EventLoop loop;
+  const std::filesystem::path root =
+      std::filesystem::path(testing::TempDir()) / "made";
+  for (const std::string path : {root / "a" / "b", root / "a" / "b" / ""}) {
+    const auto disk = FileDisk::OpenDirectory(loop, path);
+    ASSERT_TRUE(disk.ok()) << disk.status();
+    EXPECT_TRUE(std::filesystem::is_directory(path));
+  }
+  std::filesystem::remove_all(root);
+}
+
 TEST(FileDisk, OpenDirectory_WhichIsAFile_SaysSo) {
   EventLoop loop;
   const std::string path = std::filesystem::path(testing::TempDir()) / "a_file";

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <system_error>
 
 #include "absl/strings/numbers.h"
@@ -95,6 +96,25 @@ int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset) {
     done += n;
   }
   return static_cast<int64_t>(done);
+}
+
+absl::Status MakeDirectories(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : whole) {
+    const std::filesystem::path parent = made;
+    made /= part;
+    if (part.empty() || mkdir(made.c_str(), 0750) != 0) {
+      if (part.empty() || errno == EEXIST || made == made.root_path()) continue;
+      return FileError(errno, "creating directory", made.string());
+    }
+    const OwnedFd fd(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.get() < 0 || fsync(fd.get()) != 0) {
+      return FileError(errno, "syncing directory", parent.string());
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {

@@ -54,6 +54,10 @@ int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
 // end) or -errno.
 int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset);
 
+// Makes `path` and its parents where they are not there, durably: the name of
+// each new one is synced in its parent.
+absl::Status MakeDirectories(const std::string& path);
+
 // The names of regular files in the directory, sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
 

@@ -161,11 +161,8 @@ absl::Status Quickstart::Prepare() {
   if (!program.ok()) return program.status();
   program_ = *program;
   control_program_ = FindProgram("quoratectl").value_or("");
-  std::error_code error;
-  std::filesystem::create_directories(options_.data_dir, error);
-  if (error) {
-    return FileError(error.value(), "creating directory", options_.data_dir);
-  }
+  absl::Status made = MakeDirectories(options_.data_dir);
+  if (!made.ok()) return made;
   const OwnedFd directory(
       open(options_.data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   absl::StatusOr<OwnedFd> lock =
