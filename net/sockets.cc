@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
@@ -14,7 +15,9 @@
 #include "absl/status/status.h"
 #include "net/address.h"
 #include "net/callback_table.h"
+#include "net/posix_file.h"
 #include "net/stream.h"
+#include "net/stream_poller.h"
 
 namespace quorate::net {
 
@@ -26,6 +29,7 @@ namespace {
 
 using Executor = asio::io_context::executor_type;
 using TcpAcceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using TcpSocket = asio::basic_stream_socket<tcp, Executor>;
 using TcpResolver = asio::ip::basic_resolver<tcp, Executor>;
 
 // When descriptors ran out, accepting is tried again after this.
@@ -40,16 +44,22 @@ void SetOption(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+// From here on the stream's poller watches it.
+OwnedFd Detach(TcpSocket& socket) {
+  error_code ignored;
+  return OwnedFd(socket.release(ignored));
+}
+
 }  // namespace
 
 struct Sockets::Core {
   Core(EventLoop& l, env::Tracer& t, const SocketOptions& o)
-      : loop(l), tracer(t), options(o), flush_queue(l) {}
+      : loop(l), tracer(t), options(o), poller(l) {}
 
   EventLoop& loop;
   env::Tracer& tracer;
   const SocketOptions options;
-  FlushQueue flush_queue;
+  StreamPoller poller;
   CallbackTable<std::shared_ptr<Dial>> dials;
 };
 
@@ -134,7 +144,7 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
               static_cast<int>(core_.options.unacknowledged_max.ms()));
-    connected_(MakeConnection(core_.flush_queue, std::move(socket_), address_));
+    connected_(MakeConnection(core_.poller, Detach(socket_), address_));
   }
 
   Core& core_;
@@ -235,8 +245,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     // The callback may destroy the listener.
     const std::shared_ptr<Acceptor> self = shared_from_this();
     if (!gone) {
-      accept_(
-          MakeConnection(core_.flush_queue, std::move(socket), Format(peer)));
+      accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
     }
     if (acceptor_.is_open()) Next();
   }
