@@ -60,11 +60,18 @@ class FileDisk::Operation : public DiskThread::Job {
   Operation(FileDisk* disk, std::shared_ptr<Descriptor> descriptor)
       : disk_(disk), descriptor_(std::move(descriptor)) {
     id_ = disk_->operations_.Add(this);
-    if (descriptor_ != nullptr) descriptor_->operations().push_back(this);
+    if (descriptor_ == nullptr) return;
+    position_ = descriptor_->operations().size();
+    descriptor_->operations().push_back(this);
   }
   ~Operation() override {
     disk_->operations_.Cancel(id_);
-    if (descriptor_ != nullptr) std::erase(descriptor_->operations(), this);
+    if (descriptor_ == nullptr) return;
+    // The last one takes its place: their order means nothing.
+    std::vector<Operation*>& all = descriptor_->operations();
+    all[position_] = all.back();
+    all[position_]->position_ = position_;
+    all.pop_back();
   }
   uint64_t id() const { return id_; }
   // Nobody will be called.
@@ -78,6 +85,8 @@ class FileDisk::Operation : public DiskThread::Job {
  private:
   const std::shared_ptr<Descriptor> descriptor_;
   uint64_t id_ = 0;
+  // Where it stands in descriptor_->operations().
+  size_t position_ = 0;
 };
 
 template <typename Result>
