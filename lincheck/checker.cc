@@ -88,6 +88,14 @@ class Minimiser {
   // minimal.
   bool Run(std::vector<size_t>* core, std::string* reason) {
     bool sure = Try(*core, reason) == Result::kViolation;
+    if (!sure) {
+      // An operation of unknown outcome may link other writes than it did while its result was known: begin with all.
+      core->clear();
+      for (size_t i = 0; i < operations_.size(); ++i) {
+        if (operations_[i].known()) core->push_back(i);
+      }
+      sure = Try(*core, reason) == Result::kViolation;
+    }
     if (!sure) return false;
     for (size_t chunk = std::max<size_t>(core->size() / 2, 1);;) {
       bool removed = false;

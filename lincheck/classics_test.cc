@@ -143,6 +143,14 @@ TEST(Classics, DuplicateIncrement_Found) {
       .ExpectWrong(Kv{}, {1});
 }
 
+// With an unknown outcome the second one might have made the 1 that the first one needs: only the second proves anything.
+TEST(Classics, IncrementToWhatCannotBe_FoundAlone) {
+  Story()
+      .Do(1, 1, 9, Kv::kIncrement, "1", "2")
+      .Do(2, 2, 8, Kv::kIncrement, "1", "0")
+      .ExpectWrong(Kv{}, {1});
+}
+
 TEST(Classics, ResurrectedDelete_Found) {
   Story()
       .Do(1, 1, 2, Kv::kPut, "a")
