@@ -40,7 +40,10 @@ class Cluster::Program final : public raft::Host::Observer {
         event.role == raft::RoleKind::kLeader) {
       changed.led = event.term;
       cluster_->judges_.OnLeader(node_, group, event.term);
-      cluster_->last_leader_change_[group] = cluster_->world_.now();
+      // The first leader of all takes over from nobody.
+      if (!cluster_->led_.insert(group).second) {
+        cluster_->last_leader_change_[group] = cluster_->world_.now();
+      }
     }
     any_changed_ = true;
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,6 +93,7 @@ class Cluster {
                                     // directory is not empty any more.
   std::vector<bool> supervised_;    // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
+  std::set<GroupId> led_;  // Had a leader.
   std::map<GroupId, SimTime> last_leader_change_;
 };
 

@@ -43,9 +43,6 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
   } else if (call.function == Kv::kIncrement) {
     operation.token = absl::StrCat(call.key, "+", call.number);
   }
-  if (call.function == Kv::kDelete || call.function == Kv::kTake) {
-    removals_[{call.key, call.function}].push_back(operations_.size());
-  }
   if (!operation.token.empty()) {
     written_[operation.token] = {.ticket = operations_.size()};
   }
@@ -228,21 +225,33 @@ void Recorder::OnCommand(const kv::CommandView& command) {
   if (!token.empty()) {
     OnToken(token, result);
   } else {
-    OnRemoval(key, op.function);
+    removals_[key].push_back({op.function, clock_(), ++committed_, result});
   }
 }
 
-void Recorder::OnRemoval(const std::string& key, uint8_t function) {
-  ++committed_;
-  std::vector<Ticket>& tickets = removals_[{key, function}];
-  if (tickets.empty()) return;
-  // Removals are all alike; whichever still waits is the likely one. No verdict depends on it.
-  auto likely = std::find_if(tickets.begin(), tickets.end(), [this](Ticket t) {
-    return !operations_[t].ended;
-  });
-  if (likely == tickets.end()) likely = tickets.begin();
-  operations_[*likely].order = committed_;
-  tickets.erase(likely);
+void Recorder::OrderRemovals(const std::string& key,
+                             lincheck::History* history) const {
+  const auto removals = removals_.find(key);
+  if (removals == removals_.end()) return;
+  std::vector<lincheck::Operation> operations(history->operations().begin(),
+                                              history->operations().end());
+  // Removals are all alike; one that fits and must end first is the likely one. No verdict depends on it.
+  for (const Removal& removal : removals->second) {
+    lincheck::Operation* likely = nullptr;
+    for (lincheck::Operation& op : operations) {
+      if (op.function != removal.function || !op.known() ||
+          op.written != lincheck::kNoVersion || op.result != removal.result ||
+          op.invoke > removal.time.ns() || op.ret < removal.time.ns() ||
+          model_.IsRead(op)) {
+        continue;
+      }
+      if (likely == nullptr || op.ret < likely->ret) likely = &op;
+    }
+    if (likely != nullptr) likely->written = removal.order;
+  }
+  *history = {};
+  history->Partition(key);
+  for (const lincheck::Operation& op : operations) history->Add(op);
 }
 
 bool Recorder::TakesEffect(const kv::CommandView& command) {
@@ -326,6 +335,7 @@ lincheck::History Recorder::HistoryOf(uint32_t partition,
     if (with_logs && !model_.IsRead(op)) op.written = operation.order;
     history.Add(op);
   }
+  if (with_logs) OrderRemovals(history_.partition_name(partition), &history);
   return history;
 }
 

@@ -127,7 +127,8 @@ class Recorder {
   bool TakesEffect(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
   lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
-  void OnRemoval(const std::string& key, uint8_t function);
+  // Fills in the versions of known removals of `key`, as far as their results and times tell.
+  void OrderRemovals(const std::string& key, lincheck::History* history) const;
   void OnToken(const std::string& token, lincheck::Value result);
   void CheckToken(uint32_t client, const std::string& key,
                   std::string_view token);
@@ -158,8 +159,14 @@ class Recorder {
     std::set<kv::Sequence> done;
   };
   std::map<std::pair<Slot, kv::ClientId>, SessionRow> sessions_;
-  // Removals by key and function that were not met in a log yet.
-  std::map<std::pair<std::string, uint8_t>, std::vector<Ticket>> removals_;
+  // What logs removed, by key, in order.
+  struct Removal {
+    uint8_t function = 0;
+    SimTime time;
+    lincheck::Version order = 0;
+    lincheck::Value result;
+  };
+  std::map<std::string, std::vector<Removal>> removals_;
   bool watches_log_ = false;
   lincheck::Version committed_ = lincheck::kInitialVersion;
   size_t reported_ = 0;
