@@ -1,11 +1,11 @@
 #include "raft/core/invariants.h"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
 #include "env/crc32c.h"
 #include "env/random.h"
-#include "raft/core/quorum.h"
 
 namespace quorate::raft {
 namespace {
@@ -16,6 +16,30 @@ uint64_t DigestOf(const Entry& entry) {
   digest = Mix64(digest ^ static_cast<uint64_t>(entry.kind) ^
                  uint64_t{entry.version} << 8);
   return Mix64(digest ^ static_cast<uint64_t>(entry.log_time.ns()));
+}
+
+LogPosition DurableOf(const Core& core) {
+  return {core.TermAt(core.durable_index()), core.durable_index()};
+}
+
+// Whether who has `durable` on its disk has the entry there that a leader of
+// `term` appended at `index`: by the time of its acknowledgement no log had
+// gone on with an older term.
+bool Holds(LogPosition durable, Term term, Index index) {
+  return durable.term >= term && durable.index >= index;
+}
+
+// Votes and answers say what is on the disk. A pre-vote speaks of a term that
+// does not exist yet.
+Term ToldTerm(const std::vector<Message>& messages, Term told) {
+  for (const Message& message : messages) {
+    if (message.type == MessageType::kPreVote ||
+        message.type == MessageType::kPreVoteReply) {
+      continue;
+    }
+    told = std::max(told, message.term);
+  }
+  return told;
 }
 
 // "rule: node 3 …" from pieces.
@@ -36,12 +60,35 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
     if (!violation.empty()) return violation;
   }
   Seen& seen = seen_[node];
+  std::string violation = CheckRestart(node, core, seen);
   seen.term = core.term();
   seen.voted_for = core.voted_for();
   seen.role = core.role();
   seen.commit = core.commit_index();
   seen.applied = core.applied_index();
-  seen.durable = core.durable_index();
+  seen.durable = DurableOf(core);
+  return violation;
+}
+
+std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
+                                            const Seen& seen) {
+  if (core.term() < seen.told) {
+    return Violation("durability", node, "restarts in term ", core.term(),
+                     " after it spoke in term ", seen.told);
+  }
+  // A snapshot that was being installed replaced the log.
+  if (core.commit_index() > seen.commit) return "";
+  const Index durable = seen.durable.index;
+  if (core.last().index < durable) {
+    return Violation("durability", node, "restarts with a log that ends at ",
+                     core.last().index, " though it had ", durable, " on disk");
+  }
+  if (durable > core.boundary().index &&
+      core.TermAt(durable) != seen.durable.term) {
+    return Violation("durability", node, "restarts with an entry of term ",
+                     core.TermAt(durable), " at ", durable,
+                     ", it had one of term ", seen.durable.term, " on disk");
+  }
   return "";
 }
 
@@ -76,7 +123,9 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   seen.voted_for = core.voted_for();
   seen.role = core.role();
   seen.commit = core.commit_index();
-  seen.durable = core.durable_index();
+  seen.durable = DurableOf(core);
+  seen.told = ToldTerm(output.messages, seen.told);
+  seen.told = ToldTerm(output.heartbeats, seen.told);
   return violation;
 }
 
@@ -163,15 +212,21 @@ std::string ClusterInvariants::CheckLeaderCommit(NodeId node,
     return Violation("commit", node, "of term ", core.term(), " commits entry ",
                      commit, " of term ", core.TermAt(commit), " by counting");
   }
-  const Index durable =
-      QuorumValue<Index>(core.configuration(), Index(0), [&](NodeId voter) {
-        if (voter == node) return core.durable_index();
-        const auto seen = seen_.find(voter);
-        return seen == seen_.end() ? Index(0) : seen->second.durable;
-      });
-  if (durable < commit) {
-    return Violation("commit", node, "commits ", commit, ", a quorum has only ",
-                     durable, " on disk");
+  // Counted here, without the product's arithmetic of quorums.
+  const Configuration& configuration = core.configuration();
+  for (const auto* voters :
+       {&configuration.voters, &configuration.outgoing_voters}) {
+    size_t count = 0;
+    for (const Member& voter : *voters) {
+      const auto seen = seen_.find(voter.node);
+      const LogPosition durable = voter.node == node    ? DurableOf(core)
+                                  : seen == seen_.end() ? LogPosition()
+                                                        : seen->second.durable;
+      count += Holds(durable, core.term(), commit) ? 1 : 0;
+    }
+    if (2 * count > voters->size() || voters->empty()) continue;
+    return Violation("commit", node, "commits ", commit, ", only ", count,
+                     " of ", voters->size(), " voters have it on disk");
   }
   return "";
 }

@@ -38,6 +38,8 @@ class ClusterInvariants {
   std::string Observe(NodeId node, const Core& core, const Output& output);
 
   // Replica `node` was made (again) from its disk.
+  //   Durability: what it said to have on its disk is there, and the terms it
+  //   spoke in are not forgotten.
   std::string ObserveStart(NodeId node, const Core& core);
 
   // Highest index that any replica has committed.
@@ -51,7 +53,9 @@ class ClusterInvariants {
     RoleKind role = RoleKind::kFollower;
     Index commit;
     Index applied;
-    Index durable;
+    LogPosition durable;
+    // The last term in which a message left at once: one that is on its disk.
+    Term told;
   };
   // An entry that some log held at an index. One per term.
   struct Fact {
@@ -66,6 +70,7 @@ class ClusterInvariants {
     Term committed_in;
   };
 
+  std::string CheckRestart(NodeId node, const Core& core, const Seen& seen);
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeaderCommit(NodeId node, const Core& core);

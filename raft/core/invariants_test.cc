@@ -29,6 +29,10 @@ class Replica : public ReplicaTest {
     Receive(Append(2, term, At(previous_term, index - 1),
                    {Commands(term, index, payload)}, commit));
   }
+  // Receives a heartbeat of node 2, which it answers at once.
+  void Hear(uint64_t term) {
+    Receive(From(2, MessageType::kHeartbeat, term));
+  }
   void Acknowledge(uint32_t node, uint64_t match) {
     Receive(Ack(node, core().term().value(), match));
   }
@@ -217,6 +221,51 @@ TEST_F(JudgeTest, AcknowledgedWithoutADisk_Commit) {
   // Nobody the judge knows holds entry 2 on disk but the leader.
   leader.Acknowledge(2, 2);
   ExpectViolation("commit", Show(1, leader));
+}
+
+TEST_F(JudgeTest, AcknowledgedAnotherTermsEntry_Commit) {
+  // Node 2 has an entry 3 on disk, but of an older term than the leader's.
+  Replica follower(2, {1});
+  follower.Follow(2, 3, 1, "a", 0);
+  follower.Flush();
+  EXPECT_EQ(Show(2, follower), "");
+  Replica leader(2, {1});
+  leader.LeadUncommitted();
+  EXPECT_EQ(Show(1, leader), "");
+  leader.Acknowledge(2, 3);
+  ExpectViolation("commit", Show(1, leader));
+}
+
+TEST_F(JudgeTest, RestartWithoutWhatWasOnDisk_Durability) {
+  Replica before(2);
+  before.Follow(2, 2, 1, "a", 0);
+  before.Flush();
+  EXPECT_EQ(Show(1, before), "");
+  Replica after(2);
+  ExpectViolation("durability", Start(1, after));
+}
+
+TEST_F(JudgeTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
+  Replica before(3, {1, 2});
+  Replica after(3, {1, 1});
+  EXPECT_EQ(Show(1, before), "");
+  ExpectViolation("durability", Start(1, after));
+}
+
+TEST_F(JudgeTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
+  Replica before(2);
+  before.Follow(2, 2, 1, "a", 0);
+  EXPECT_EQ(Show(1, before), "");
+  Replica after(2);
+  EXPECT_EQ(Start(1, after), "");
+}
+
+TEST_F(JudgeTest, RestartInATermBeforeOneSpokenIn_Durability) {
+  Replica before(3);
+  before.Hear(3);
+  EXPECT_EQ(Show(1, before), "");
+  Replica after(2);
+  ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {
