@@ -1,0 +1,175 @@
+"""Plants one known bug after the other into a copy of the source tree and hunts it with the simulator.
+
+    ./bazelw run //tests/planted:hunt                                  all of them
+    ./bazelw run //tests/planted:hunt -- success-by-index-alone        some
+    ./bazelw run //tests/planted:hunt -- --seeds 501..1000 --jobs 2    with other seeds
+
+Found means: an invariant, a judge of histories or the liveness phase reports a violation for a seed that is clean without the
+patch. A CHECK of the product that fails, or a crash, is luck: it is told, and the hunt goes on behind it. Exit status: 0 all
+found, 1 some not found, 2 a patch that does not apply or build, or bad usage.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import patches
+import tree_copy
+
+BLOCK_SEEDS = 20
+_FAILED = re.compile(r'^\r?seed (\d+) FAILED: (.*)$', re.MULTILINE)
+# Not a verdict of a judge.
+_LUCK = re.compile(r'^[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
+
+
+@dataclass
+class Result:
+    patch: patches.Patch
+    seed: int = 0  # Zero: not found.
+    message: str = ''
+    seeds_tried: int = 0
+    lucky: int = 0  # Seeds that ended with a failed CHECK or a crash.
+    seconds: float = 0.0
+
+    @property
+    def found(self):
+        return self.seed != 0
+
+    @property
+    def judge(self):
+        """What reported it: the beginning of the message, up to its first colon, without the group."""
+        return re.sub(r'^group \d+: ', '', self.message).partition(':')[0]
+
+
+def failures(output):
+    """(seed, first line of the first violation) of each seed that `simulate swarm` reported, ascending."""
+    return sorted((int(seed), message) for seed, message in _FAILED.findall(output))
+
+
+def is_luck(message):
+    return _LUCK.match(message) is not None
+
+
+def swarm(binary, first, last, jobs):
+    run = subprocess.run([binary, 'swarm', '--seeds', f'{first}..{last}', '--jobs', str(jobs)],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f'{binary} swarm ended with status {run.returncode}')
+    return failures(run.stdout)
+
+
+class Progress:
+    """One line on standard error: rewritten on a terminal, otherwise told at the beginning of each stage only."""
+
+    def __init__(self):
+        self._terminal = sys.stderr.isatty()
+        self._stage = None
+
+    def say(self, stage, detail=''):
+        if self._terminal:
+            sys.stderr.write(f'\r\033[K{stage}{detail}')
+        elif stage != self._stage:
+            sys.stderr.write(stage + '\n')
+        self._stage = stage
+        sys.stderr.flush()
+
+    def end(self):
+        if self._terminal:
+            sys.stderr.write('\r\033[K')
+
+
+def hunt(patch, planted, clean, seeds, jobs, say):
+    """Runs seeds in order until a judge reports what it does not report without the patch."""
+    begin = time.monotonic()
+    result = Result(patch)
+    first, last = seeds
+    for block in range(first, last + 1, BLOCK_SEEDS):
+        end = min(block + BLOCK_SEEDS - 1, last)
+        say(f': {block - first} of {last - first + 1} seeds, {time.monotonic() - begin:.0f} s')
+        for seed, message in swarm(planted, block, end, jobs):
+            if is_luck(message):
+                result.lucky += 1
+            elif not swarm(clean, seed, seed, 1):
+                result.seed, result.message = seed, message
+                break
+        result.seeds_tried = (result.seed or end) - first + 1
+        if result.found:
+            break
+    result.seconds = time.monotonic() - begin
+    return result
+
+
+def format_table(results):
+    lines = ['| bug | catalogue | rated | seeds | judge | seconds |', '|---|---|---|---|---|---|']
+    for r in results:
+        seeds = str(r.seeds_tried) if r.found else f'not in {r.seeds_tried}'
+        luck = f' ({r.lucky} of them a failed CHECK or a crash)' if r.lucky else ''
+        lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | {seeds}{luck} | {r.judge} | {r.seconds:.0f} |')
+    return '\n'.join(lines)
+
+
+def parse_seeds(text):
+    match = re.fullmatch(r'(\d+)\.\.(\d+)', text)
+    if match is None or not 0 < int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"expected A..B, for example 1..500, found '{text}'")
+    return int(match[1]), int(match[2])
+
+
+def choose(known, names):
+    by_name = {patch.name: patch for patch in known}
+    for name in names:
+        if name not in by_name:
+            raise patches.BadPatch(f"no patch '{name}'; there are: {', '.join(by_name)}")
+    return [by_name[name] for name in names] or known
+
+
+def run(chosen, arguments):
+    progress = Progress()
+    source = tree_copy.source_root()
+    copy = tree_copy.TreeCopy(source, jobs=arguments.jobs)
+    progress.say(f'copying {source} to {copy.root} and building it')
+    copy.refresh()
+    clean = copy.build('simulate')
+    results = []
+    for number, patch in enumerate(chosen, 1):
+        stage = f'{number} of {len(chosen)}: {patch.name}'
+        progress.say(stage, ': building')
+        planted = copy.build_patched(patch)
+        result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+        results.append(result)
+        progress.end()
+        if result.found:
+            print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): seed {result.seed}: {result.message[:200]}', flush=True)
+        else:
+            print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): NOT FOUND', flush=True)
+    found = sum(r.found for r in results)
+    print(f'\n{format_table(results)}\n\n{found} of {len(results)} found')
+    return 0 if found == len(results) else 1
+
+
+def main(words):
+    parser = argparse.ArgumentParser(prog='hunt', description='Plants known bugs into a copy of the tree and hunts them.')
+    parser.add_argument('names', metavar='NAME', nargs='*', help='of patches; all by default')
+    parser.add_argument('--seeds', type=parse_seeds, default=(1, 500), metavar='A..B', help='default: 1..500')
+    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='processes at a time; default: 2')
+    parser.add_argument('--list', action='store_true', help='the patches, and nothing else')
+    arguments = parser.parse_args(words)
+    try:
+        folder = os.path.join(tree_copy.source_root(), 'tests', 'planted', 'patches')
+        chosen = choose(patches.load(folder), arguments.names)
+        if arguments.list:
+            for patch in chosen:
+                print(f'{patch.name} ({patch.catalogue}, rated {patch.rating})')
+            return 0
+        return run(chosen, arguments)
+    except (patches.BadPatch, tree_copy.BuildFailed) as error:
+        print(f'\nhunt: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""What counts as found."""
+
+import contextlib
+import io
+import os
+import tempfile
+import unittest
+
+import hunt
+import patches
+
+PATCH = patches.Patch('a-bug', 'p', 'B001', 4, 'digest', 'Why.', '')
+
+
+def simulator(folder, name, failing):
+    """A program that speaks as `simulate swarm` does: `failing` gives the messages of seeds."""
+    path = os.path.join(folder, name)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('#!/bin/sh\nfirst=${3%..*}; last=${3#*..}; status=0\n')
+        for seed, message in failing.items():
+            file.write(f'if [ {seed} -ge $first ] && [ {seed} -le $last ]; then echo "seed {seed} FAILED: {message}"; '
+                       'echo "  replay: line"; status=1; fi\n')
+        file.write('echo "20 runs"; exit $status\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+class HuntTest(unittest.TestCase):
+
+    def hunt(self, planted, clean, seeds=(1, 100)):
+        with tempfile.TemporaryDirectory() as folder:
+            return hunt.hunt(PATCH, simulator(folder, 'planted', planted), simulator(folder, 'clean', clean), seeds, 2,
+                             lambda detail: None)
+
+    def test_judge_reports_it_found_with_the_seeds_it_took(self):
+        result = self.hunt({47: 'group 2: durability: node 1 restarts', 48: 'digest: other'}, {})
+        self.assertEqual((result.seed, result.seeds_tried, result.judge), (47, 47, 'durability'))
+
+    def test_other_first_seed_counts_from_there(self):
+        result = self.hunt({510: 'digest: other'}, {}, (501, 600))
+        self.assertEqual((result.seed, result.seeds_tried), (510, 10))
+
+    def test_nothing_reported_not_found(self):
+        result = self.hunt({}, {})
+        self.assertEqual((result.found, result.seeds_tried), (False, 100))
+
+    def test_failed_check_or_crash_is_luck_and_does_not_count(self):
+        result = self.hunt({3: 'raft/core/core.cc:9: CHECK failed: a <= b (2 vs 1)', 5: 'the run died of signal 11 (x)',
+                            30: 'liveness: agreeing took more'}, {})
+        self.assertEqual((result.seed, result.lucky, result.judge), (30, 2, 'liveness'))
+
+    def test_seed_that_fails_without_the_patch_does_not_count(self):
+        result = self.hunt({7: 'digest: other', 25: 'digest: other'}, {7: 'digest: other'})
+        self.assertEqual(result.seed, 25)
+
+
+class MainTest(unittest.TestCase):
+
+    def test_table_says_what_was_not_found(self):
+        table = hunt.format_table([hunt.Result(PATCH, 7, 'digest: other', 7, 0, 3.0), hunt.Result(PATCH, seeds_tried=500)])
+        self.assertIn('| a-bug | B001 | 4 | 7 | digest | 3 |', table)
+        self.assertIn('| not in 500 |', table)
+
+    def test_unknown_name_bad_usage(self):
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            self.assertEqual(hunt.main(['no-such-bug']), 2)
+        self.assertIn("no patch 'no-such-bug'", errors.getvalue())
+
+    def test_seeds_that_make_no_range_are_refused(self):
+        for text in ('5', '9..3', '0..4', 'a..b'):
+            with self.subTest(text), contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit) as exit_:
+                hunt.main(['--seeds', text])
+            self.assertEqual(exit_.exception.code, 2)
+
+    def test_output_of_a_terminal_is_read_too(self):
+        self.assertEqual(hunt.failures('\rseed 9 FAILED: x: y\n  replay: z\nseed 4 FAILED: v\n'), [(4, 'v'), (9, 'x: y')])
+
+
+if __name__ == '__main__':
+    unittest.main()

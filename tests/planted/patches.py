@@ -1,0 +1,96 @@
+"""Patches that plant known bugs into the product: how their files look, and applying them.
+
+A file patches/NAME.patch begins with what it plants, then the change in the form of `diff -u`:
+
+    Catalogue: B038
+    Rated: 5
+    Judge: acknowledged
+
+    Prose: what the change breaks, and what comes of it.
+
+    --- a/raft/host/group.cc
+    +++ b/raft/host/group.cc
+    @@ …
+
+`Catalogue` is the bug's number in the catalogue of bugs that real systems had, `Rated` how subtle it is (1 easy to 5 very subtle),
+`Judge` the beginning of the message that is expected to report it.
+"""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+SUFFIX = '.patch'
+_KEYS = ('Catalogue', 'Rated', 'Judge')
+
+
+class BadPatch(Exception):
+    """A patch that cannot be read or does not apply; the message says which and why."""
+
+
+@dataclass
+class Patch:
+    name: str
+    path: str
+    catalogue: str
+    rating: int
+    judge: str
+    prose: str
+    diff: str
+
+    @property
+    def files(self):
+        """The files that it changes, relative to the root of the source tree."""
+        return re.findall(r'^\+\+\+ b/(\S+)$', self.diff, re.MULTILINE)
+
+    @property
+    def changed_lines(self):
+        """Lines of the present tree that it replaces or lines that it puts there, whichever are more."""
+        lines = self.diff.split('\n')
+        added = sum(line.startswith('+') and not line.startswith('+++ ') for line in lines)
+        removed = sum(line.startswith('-') and not line.startswith('--- ') for line in lines)
+        return max(added, removed)
+
+
+def parse(name, path, text):
+    head, mark, diff = text.partition('\n--- a/')
+    if not mark:
+        raise BadPatch(f'{name}: no change in it, a line "--- a/FILE" begins one')
+    fields, _, prose = head.partition('\n\n')
+    values = {}
+    for line in fields.split('\n'):
+        key, colon, value = line.partition(': ')
+        if key not in _KEYS or not colon or key in values:
+            raise BadPatch(f'{name}: expected one line each of {", ".join(_KEYS)}, found "{line}"')
+        values[key] = value.strip()
+    missing = [key for key in _KEYS if not values.get(key)]
+    if missing:
+        raise BadPatch(f'{name}: the line "{missing[0]}: …" is missing')
+    if not re.fullmatch(r'B\d{3}[a-z]?', values['Catalogue']):
+        raise BadPatch(f'{name}: expected a number like B032 or B032b, found "{values["Catalogue"]}"')
+    if values['Rated'] not in ('1', '2', '3', '4', '5'):
+        raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
+    if not prose.strip():
+        raise BadPatch(f'{name}: it does not say what it breaks')
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), values['Judge'], prose.strip(), '--- a/' + diff)
+
+
+def load(folder):
+    """All patches of a folder, by name."""
+    found = []
+    for file_name in sorted(os.listdir(folder)):
+        if not file_name.endswith(SUFFIX):
+            continue
+        path = os.path.join(folder, file_name)
+        with open(path, encoding='utf-8') as file:
+            found.append(parse(file_name[:-len(SUFFIX)], path, file.read()))
+    return found
+
+
+def apply_to(patch, root):
+    """Changes the files below `root`. BadPatch if it does not apply just so: then some files may be changed."""
+    run = subprocess.run(['patch', '-p1', '--batch', '--forward', '--fuzz=0', '--no-backup-if-mismatch', '-r', '-'],
+                         cwd=root, input=patch.diff, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if run.returncode != 0:
+        raise BadPatch(f'{patch.name} does not apply to the tree as it is; plant it anew ({patch.path}):\n{run.stdout.strip()}')

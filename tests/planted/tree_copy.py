@@ -1,0 +1,107 @@
+"""The copy of the source tree that bugs are planted into, so that the tree itself is never changed.
+
+It stays from one hunt to the next: Bazel then builds only what a patch changes.
+"""
+
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+
+import patches
+
+TARGET = '//sim:simulate'
+BINARY = 'bazel-bin/sim/cmd/simulate'
+
+
+class BuildFailed(Exception):
+    """Bazel's last words."""
+
+
+def home():
+    return os.environ.get('HOME') or pwd.getpwuid(os.getuid()).pw_dir
+
+
+def source_root():
+    """The tree that the person who typed the command works in; for a test, the one behind its runfiles."""
+    if 'BUILD_WORKSPACE_DIRECTORY' in os.environ:
+        return os.environ['BUILD_WORKSPACE_DIRECTORY']
+    here = os.path.dirname(os.path.realpath(__file__))
+    return os.path.dirname(os.path.dirname(here))
+
+
+def _same(one, other):
+    if not os.path.exists(other) or os.path.getsize(one) != os.path.getsize(other):
+        return False
+    with open(one, 'rb') as a, open(other, 'rb') as b:
+        return a.read() == b.read()
+
+
+class TreeCopy:
+    """One user at a time: a second hunt waits for the first."""
+
+    def __init__(self, source, folder=None, jobs=2):
+        self.source = source
+        self.folder = folder or os.path.join(home(), '.cache', 'quorate-planted')
+        self.root = os.path.join(self.folder, 'tree')
+        self.jobs = jobs
+        os.makedirs(self.root, exist_ok=True)
+        self._lock = open(os.path.join(self.folder, 'lock'), 'w', encoding='utf-8')
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f'another hunt uses {self.folder}; waiting for it', file=sys.stderr, flush=True)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def tracked(self):
+        listed = subprocess.run(['git', '-C', self.source, 'ls-files', '-z'], stdout=subprocess.PIPE, check=True).stdout
+        names = [os.fsdecode(name) for name in listed.split(b'\0') if name]
+        return [name for name in names if os.path.isfile(os.path.join(self.source, name))]
+
+    def refresh(self):
+        """Makes it what the source tree is now, whatever the last hunt left behind."""
+        names = self.tracked()
+        for name in names:
+            self.restore(name)
+        kept = set(names)
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = [f for f in folders if not (folder == self.root and f.startswith('bazel-'))]
+            for file_name in files:
+                path = os.path.join(folder, file_name)
+                if os.path.relpath(path, self.root) not in kept and not (folder == self.root and os.path.islink(path)):
+                    os.remove(path)
+
+    def restore(self, name):
+        source, target = os.path.join(self.source, name), os.path.join(self.root, name)
+        if _same(source, target):
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
+        shutil.copymode(source, target)
+
+    def build(self, name):
+        """Builds the simulator and keeps it under this name; returns its path."""
+        environment = {k: v for k, v in os.environ.items()
+                       if not re.match(r'(BUILD_|TEST_|RUNFILES_|BAZEL|PYTHON|JAVA_RUNFILES|XML_OUTPUT)', k)}
+        environment['HOME'] = home()
+        run = subprocess.run(['./bazelw', 'build', '-c', 'opt', f'--jobs={self.jobs}', TARGET], cwd=self.root, env=environment,
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if run.returncode != 0:
+            errors = [line for line in run.stdout.split('\n') if 'rror' in line]
+            raise BuildFailed('\n'.join(errors[:5] or run.stdout.split('\n')[-10:]))
+        kept = os.path.join(self.folder, name)
+        shutil.copyfile(os.path.join(self.root, BINARY), kept + '.new')
+        os.chmod(kept + '.new', 0o755)
+        os.replace(kept + '.new', kept)
+        return kept
+
+    def build_patched(self, patch):
+        try:
+            patches.apply_to(patch, self.root)
+            return self.build('simulate-patched')
+        finally:
+            for name in patch.files:
+                self.restore(name)
