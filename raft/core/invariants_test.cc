@@ -30,9 +30,7 @@ class Replica : public ReplicaTest {
                    {Commands(term, index, payload)}, commit));
   }
   // Receives a heartbeat of node 2, which it answers at once.
-  void Hear(uint64_t term) {
-    Receive(From(2, MessageType::kHeartbeat, term));
-  }
+  void Hear(uint64_t term) { Receive(From(2, MessageType::kHeartbeat, term)); }
   void Acknowledge(uint32_t node, uint64_t match) {
     Receive(Ack(node, core().term().value(), match));
   }
