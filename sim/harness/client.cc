@@ -244,10 +244,10 @@ void Client::Send(OperationId id) {
   Operation& operation = operations_.at(id);
   operation.node = Route(operation);
   operation.replies.clear();
-  std::unique_ptr<Link>& link = links_[{operation.node, operation.stale}];
+  std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
   if (link == nullptr) {
-    link = std::make_unique<Link>(env_, options_.servers[operation.node],
-                                  operation.stale, this);
+    link = std::make_unique<ClientLink>(env_, options_.servers[operation.node],
+                                        operation.stale, this);
   }
   link->Send(id, Encode(&operation));
 }
@@ -438,7 +438,7 @@ void Client::GiveUp(OperationId id) {
   operations_.erase(id);
 }
 
-void Client::OnLinkClosed(Link* link) {
+void Client::OnLinkClosed(ClientLink* link) {
   for (auto& [key, held] : links_) {
     if (held.get() != link) continue;
     suspected_until_[key.first] = env_.loop.ReadClock().mono + kSuspicion;
@@ -453,7 +453,7 @@ void Client::Sweep() {
   const MonoTime now = env_.loop.ReadClock().mono;
   // A connection on which something is overdue is given up: replies come in
   // order, so nothing behind it can be heard either.
-  std::vector<Link*> overdue;
+  std::vector<ClientLink*> overdue;
   for (auto& [key, link] : links_) {
     const OperationId id = link->oldest();
     if (id == 0) continue;
@@ -463,7 +463,7 @@ void Client::Sweep() {
                                             : operation.deadline <= now;
     if (stuck) overdue.push_back(link.get());
   }
-  for (Link* link : overdue) link->Break();
+  for (ClientLink* link : overdue) link->Break();
   std::vector<OperationId> late;
   for (const auto& [id, operation] : operations_) {
     if (operation.deadline <= now) late.push_back(id);

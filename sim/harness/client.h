@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "env/env.h"
-#include "sim/harness/link.h"
+#include "sim/harness/client_link.h"
 #include "sim/harness/recorder.h"
 #include "sim/harness/reply.h"
 
@@ -41,7 +41,7 @@ struct ClientOptions {
   Duration operation_timeout = Seconds(5);
 };
 
-class Client final : public Link::Owner {
+class Client final : public ClientLink::Owner {
  public:
   // `recorder` outlives the client.
   Client(env::Env& env, const ClientOptions& options, Recorder* recorder);
@@ -59,7 +59,7 @@ class Client final : public Link::Owner {
   std::string Describe() const;
 
  private:
-  using OperationId = Link::RequestId;
+  using OperationId = ClientLink::RequestId;
 
   struct Operation {
     Call call;
@@ -96,7 +96,7 @@ class Client final : public Link::Owner {
   void OnLinkBroken(OperationId id) override;
   void OnLinkRefused(OperationId id) override;
   void OnLinkMalformed(std::string_view server) override;
-  void OnLinkClosed(Link* link) override;
+  void OnLinkClosed(ClientLink* link) override;
   void Finish(OperationId id, const Reply& reply);
   void Succeed(Operation& operation, const Reply& reply);
   void OnError(OperationId id, const Reply& reply);
@@ -124,9 +124,9 @@ class Client final : public Link::Owner {
   uint64_t values_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
-  std::map<std::pair<uint32_t, bool>, std::unique_ptr<Link>>
+  std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>>
       links_;  // By node and READONLY.
-  std::vector<std::unique_ptr<Link>>
+  std::vector<std::unique_ptr<ClientLink>>
       dropped_;  // Destroyed at the end of the turn.
   std::map<uint16_t, uint32_t> node_of_slot_;
   std::map<uint32_t, MonoTime> suspected_until_;  // By node.

@@ -1,8 +1,9 @@
-#include "sim/harness/link.h"
+#include "sim/harness/client_link.h"
 
 namespace quorate::sim {
 
-Link::Link(env::Env& env, std::string server, bool readonly, Owner* owner)
+ClientLink::ClientLink(env::Env& env, std::string server, bool readonly,
+                       Owner* owner)
     : env_(env),
       server_(std::move(server)),
       owner_(owner),
@@ -14,7 +15,7 @@ Link::Link(env::Env& env, std::string server, bool readonly, Owner* owner)
       });
 }
 
-void Link::Send(RequestId id, std::string bytes) {
+void ClientLink::Send(RequestId id, std::string bytes) {
   if (oldest() == 0) oldest_since_ = Now();
   if (connection_ == nullptr) {
     waiting_.emplace_back(id, std::move(bytes));
@@ -24,12 +25,12 @@ void Link::Send(RequestId id, std::string bytes) {
   connection_->Write(Buffer::Copy(bytes));
 }
 
-Link::RequestId Link::oldest() const {
+ClientLink::RequestId ClientLink::oldest() const {
   if (!written_.empty()) return written_.front();
   return waiting_.empty() ? 0 : waiting_.front().first;
 }
 
-void Link::OnConnected(
+void ClientLink::OnConnected(
     absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
   if (!connection.ok()) {
     Break();
@@ -44,7 +45,7 @@ void Link::OnConnected(
   }
 }
 
-void Link::OnBytes(std::string_view bytes) {
+void ClientLink::OnBytes(std::string_view bytes) {
   parser_.Feed(bytes);
   while (!closed_) {
     Reply reply;
@@ -71,12 +72,12 @@ void Link::OnBytes(std::string_view bytes) {
   }
 }
 
-void Link::OnClosed(absl::Status reason) {
+void ClientLink::OnClosed(absl::Status reason) {
   (void)reason;
   Break();
 }
 
-void Link::Break() {
+void ClientLink::Break() {
   if (closed_) return;
   closed_ = true;
   if (parser_.in_reply()) {

@@ -1,7 +1,7 @@
-// sim/harness/link.h: one connection of a simulated client: requests out,
+// sim/harness/client_link.h: one connection of a simulated client: requests out,
 // replies in, in order.
-#ifndef QUORATE_SIM_HARNESS_LINK_H_
-#define QUORATE_SIM_HARNESS_LINK_H_
+#ifndef QUORATE_SIM_HARNESS_CLIENT_LINK_H_
+#define QUORATE_SIM_HARNESS_CLIENT_LINK_H_
 
 #include <cstdint>
 #include <deque>
@@ -19,7 +19,7 @@ namespace quorate::sim {
 // Lifecycle: opened by the first Send; closed once, by the server, the network
 // or Break. After OnLinkClosed its owner destroys it, not before the callback
 // has returned.
-class Link final : public env::Connection::Observer {
+class ClientLink final : public env::Connection::Observer {
  public:
   using RequestId = uint64_t;  // Not zero.
 
@@ -34,16 +34,16 @@ class Link final : public env::Connection::Observer {
     // The server sent what is no reply.
     virtual void OnLinkMalformed(std::string_view server) = 0;
     // Nothing more will be called.
-    virtual void OnLinkClosed(Link* link) = 0;
+    virtual void OnLinkClosed(ClientLink* link) = 0;
 
    protected:
     ~Owner() = default;
   };
 
   // `readonly`: begins with READONLY.
-  Link(env::Env& env, std::string server, bool readonly, Owner* owner);
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
+  ClientLink(env::Env& env, std::string server, bool readonly, Owner* owner);
+  ClientLink(const ClientLink&) = delete;
+  ClientLink& operator=(const ClientLink&) = delete;
 
   void Send(RequestId id, std::string bytes);
   // Closes it: the owner hears of every request, then of the end.
@@ -79,4 +79,4 @@ class Link final : public env::Connection::Observer {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_HARNESS_LINK_H_
+#endif  // QUORATE_SIM_HARNESS_CLIENT_LINK_H_
