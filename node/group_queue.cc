@@ -11,6 +11,9 @@ namespace {
 
 // Entries of one group between proposing and applying. Well below what the core refuses.
 constexpr size_t kInflightBatchesMax = 256;
+// While so many are under way, what arrives is gathered rather than proposed in small pieces: an entry costs every
+// replica the same whether it carries one command or hundreds, and the disks decide the pace anyway.
+constexpr size_t kInflightBatchesBeforeGathering = 2;
 
 bool HoldsReplica(const Config& config, GroupId group) {
   if (config.self().read_only) return true;
@@ -248,8 +251,11 @@ void GroupQueue::CloseLane(bool redirect) {
 
 void GroupQueue::Flush() {
   RefreshLeadership();
-  CloseLane(false);
-  CloseLane(true);
+  if (leadership_.kind != Leadership::Kind::kSelf ||
+      inflight_batches_ < kInflightBatchesBeforeGathering) {
+    CloseLane(false);
+    CloseLane(true);
+  }
   if (MonoNow() >= retry_at_) {
     SubmitWaiting();
     IssueReads();

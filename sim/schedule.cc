@@ -372,7 +372,6 @@ void Schedule::RestartIfDown(MachineId node) {
 }
 
 void Schedule::Recycle(MachineId node) {
-  broken_.erase(node);
   if (world_->running(node)) world_->Crash(node, CrashKind::kProcess);
   RestartIfDown(node);
 }

@@ -150,7 +150,7 @@ class Schedule {
   std::vector<MachineId> breakable_;
   absl::btree_set<MachineId> rotten_;
   absl::btree_set<MachineId>
-      broken_;  // Ran on a failing disk since they last started.
+      broken_;  // Ran on a failing disk, perhaps again after a restart.
   absl::btree_set<MachineId> core_;
   bool liveness_ = false;
   std::vector<Entry> entries_;
