@@ -261,6 +261,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void OnRecovered(GroupId group, const raft::Core& core) override {
     if (observer_ != nullptr) observer_->OnRecovered(group, core);
   }
+  void OnWritten(GroupId group, const raft::WriteToken& token) override {
+    if (observer_ != nullptr) observer_->OnWritten(group, token);
+  }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
     if (observer_ != nullptr) observer_->OnStep(group, core, output);

@@ -1,6 +1,5 @@
 #include "raft/core/invariants.h"
 
-#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -29,19 +28,6 @@ bool Holds(LogPosition durable, Term term, Index index) {
   return durable.term >= term && durable.index >= index;
 }
 
-// Votes and answers say what is on the disk. A pre-vote speaks of a term that
-// does not exist yet.
-Term ToldTerm(const std::vector<Message>& messages, Term told) {
-  for (const Message& message : messages) {
-    if (message.type == MessageType::kPreVote ||
-        message.type == MessageType::kPreVoteReply) {
-      continue;
-    }
-    told = std::max(told, message.term);
-  }
-  return told;
-}
-
 // "rule: node 3 …" from pieces.
 template <typename... Pieces>
 std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
@@ -67,14 +53,26 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   seen.commit = core.commit_index();
   seen.applied = core.applied_index();
   seen.durable = DurableOf(core);
+  seen.disk.pending.clear();
+  seen.disk.base = core.boundary().index;
+  seen.disk.terms.clear();
+  for (Index i = core.boundary().index + 1; i <= core.last().index; ++i) {
+    seen.disk.terms.push_back(core.TermAt(i));
+  }
   return violation;
 }
 
 std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
                                             const Seen& seen) {
-  if (core.term() < seen.told) {
+  const HardState& written = seen.disk.hard_state;
+  if (core.term() < written.term) {
     return Violation("durability", node, "restarts in term ", core.term(),
-                     " after it spoke in term ", seen.told);
+                     " though it had ", written.term, " on disk");
+  }
+  if (core.term() == written.term && written.voted_for != NodeId() &&
+      core.voted_for() != written.voted_for) {
+    return Violation("durability", node, "forgot its vote for ",
+                     written.voted_for, " in term ", written.term);
   }
   // A snapshot that was being installed replaced the log.
   if (core.commit_index() > seen.commit) return "";
@@ -92,11 +90,57 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
   return "";
 }
 
+void ClusterInvariants::ObserveWritten(NodeId node, const WriteToken& token) {
+  WrittenLog& disk = seen_[node].disk;
+  disk.watched = true;
+  disk.hard_state = token.hard_state;
+  if (disk.pending.empty() || disk.pending.front().token != token) return;
+  const WrittenLog::PendingWrite& write = disk.pending.front();
+  // What replaces a suffix removes it.
+  disk.terms.resize(write.first - disk.base - 1);
+  disk.terms.insert(disk.terms.end(), write.terms.begin(), write.terms.end());
+  disk.pending.pop_front();
+}
+
+std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
+                                         const Output& output,
+                                         WrittenLog* disk) {
+  for (const Event& event : output.events) {
+    if (event.kind != Event::Kind::kSnapshotInstalled) continue;
+    disk->pending.clear();
+    disk->base = event.index;
+    disk->terms.clear();
+  }
+  for (const Write& write : output.writes) {
+    if (write.entries.empty()) continue;
+    WrittenLog::PendingWrite pending;
+    pending.token = write.token;
+    pending.first = write.entries.front().index;
+    for (const Entry& entry : write.entries) {
+      pending.terms.push_back(entry.term);
+    }
+    disk->pending.push_back(std::move(pending));
+  }
+  const Index durable = core.durable_index();
+  if (!disk->watched || durable <= disk->base) return "";
+  const Index last = disk->base + disk->terms.size();
+  if (durable <= last &&
+      disk->terms[durable - disk->base - 1] == core.TermAt(durable)) {
+    return "";
+  }
+  return Violation("durability", node, "takes entry ", durable, " of term ",
+                   core.TermAt(durable), " for written, its disk holds ",
+                   disk->base + 1, " to ", last, ", the last of term ",
+                   disk->terms.empty() ? Term() : disk->terms.back());
+}
+
 std::string ClusterInvariants::Observe(NodeId node, const Core& core,
                                        const Output& output) {
   Seen& seen = seen_[node];
   std::string violation = CheckEvents(node, core, output, &seen);
   if (violation.empty()) violation = CheckReplica(node, core, seen);
+  std::string disk = CheckDisk(node, core, output, &seen.disk);
+  if (violation.empty()) violation = std::move(disk);
   for (const Write& write : output.writes) {
     for (const Entry& entry : write.entries) {
       if (violation.empty()) violation = CheckAppended(node, core, entry);
@@ -124,8 +168,6 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   seen.role = core.role();
   seen.commit = core.commit_index();
   seen.durable = DurableOf(core);
-  seen.told = ToldTerm(output.messages, seen.told);
-  seen.told = ToldTerm(output.heartbeats, seen.told);
   return violation;
 }
 

@@ -14,6 +14,7 @@
 #define QUORATE_RAFT_CORE_INVARIANTS_H_
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,21 @@
 #include "raft/core/core.h"
 
 namespace quorate::raft {
+
+// What a replica's disk holds, by the writes that were done.
+struct WrittenLog {
+  struct PendingWrite {
+    WriteToken token;
+    Index first;
+    std::vector<Term> terms;
+  };
+  // Whether anybody tells which writes were done.
+  bool watched = false;
+  HardState hard_state;
+  Index base;
+  std::vector<Term> terms;  // [i] is of entry base + 1 + i.
+  std::deque<PendingWrite> pending;
+};
 
 class ClusterInvariants {
  public:
@@ -38,9 +54,14 @@ class ClusterInvariants {
   std::string Observe(NodeId node, const Core& core, const Output& output);
 
   // Replica `node` was made (again) from its disk.
-  //   Durability: what it said to have on its disk is there, and the terms it
-  //   spoke in are not forgotten.
+  //   Durability: the entries, the term and the vote that were on its disk are
+  //   there.
   std::string ObserveStart(NodeId node, const Core& core);
+
+  // A write that Output gave out is done; each of a replica's writes in order,
+  // before the Step with its WriteDone. Once it was called for a replica,
+  // Observe also compares what it says to have on its disk with what is there.
+  void ObserveWritten(NodeId node, const WriteToken& token);
 
   // Highest index that any replica has committed.
   Index committed() const { return Index(committed_.size()); }
@@ -54,8 +75,7 @@ class ClusterInvariants {
     Index commit;
     Index applied;
     LogPosition durable;
-    // The last term in which a message left at once: one that is on its disk.
-    Term told;
+    WrittenLog disk;
   };
   // An entry that some log held at an index. One per term.
   struct Fact {
@@ -70,6 +90,8 @@ class ClusterInvariants {
     Term committed_in;
   };
 
+  std::string CheckDisk(NodeId node, const Core& core, const Output& output,
+                        WrittenLog* disk);
   std::string CheckRestart(NodeId node, const Core& core, const Seen& seen);
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);

@@ -29,8 +29,6 @@ class Replica : public ReplicaTest {
     Receive(Append(2, term, At(previous_term, index - 1),
                    {Commands(term, index, payload)}, commit));
   }
-  // Receives a heartbeat of node 2, which it answers at once.
-  void Hear(uint64_t term) { Receive(From(2, MessageType::kHeartbeat, term)); }
   void Acknowledge(uint32_t node, uint64_t match) {
     Receive(Ack(node, core().term().value(), match));
   }
@@ -258,12 +256,47 @@ TEST_F(JudgeTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
   EXPECT_EQ(Start(1, after), "");
 }
 
-TEST_F(JudgeTest, RestartInATermBeforeOneSpokenIn_Durability) {
-  Replica before(3);
-  before.Hear(3);
-  EXPECT_EQ(Show(1, before), "");
+TEST_F(JudgeTest, RestartInAnEarlierTermThanWasOnDisk_Durability) {
+  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(3), NodeId()}});
   Replica after(2);
   ExpectViolation("durability", Start(1, after));
+}
+
+TEST_F(JudgeTest, RestartWithoutTheVoteThatWasOnDisk_Durability) {
+  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+  Replica after(2);
+  ExpectViolation("durability", Start(1, after));
+}
+
+TEST_F(JudgeTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
+  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+  Replica after(3);
+  EXPECT_EQ(Start(1, after), "");
+}
+
+TEST_F(JudgeTest, TakenForWrittenWhileItIsNot_Durability) {
+  Replica one(2);
+  EXPECT_EQ(Start(1, one), "");
+  one.Follow(2, 2, 1, "a", 0);
+  const WriteToken first = one.out().writes[0].token;
+  EXPECT_EQ(Show(1, one), "");
+  one.Follow(2, 3, 2, "b", 0);
+  EXPECT_EQ(Show(1, one), "");
+  judge_.ObserveWritten(NodeId(1), first);
+  one.Flush();  // Both, for all that the replica knows.
+  ExpectViolation("durability", Show(1, one));
+}
+
+TEST_F(JudgeTest, WrittenOneAfterTheOther_IsAllowed) {
+  Replica one(2);
+  EXPECT_EQ(Start(1, one), "");
+  for (const uint64_t index : {2, 3}) {
+    one.Follow(2, index, index == 2 ? 1 : 2, "a", 0);
+    EXPECT_EQ(Show(1, one), "");
+    judge_.ObserveWritten(NodeId(1), one.out().writes[0].token);
+    one.Flush();
+    EXPECT_EQ(Show(1, one), "");
+  }
 }
 
 TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {

@@ -197,6 +197,7 @@ void Group::OnWritten(WriteToken token, std::vector<Message> after,
   for (Message& message : after) {
     services_.outbox.Add({key_, std::move(message)});
   }
+  services_.observer.OnWritten(key_.group, token);
   Step(WriteDone{token});
 }
 

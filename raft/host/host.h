@@ -86,6 +86,10 @@ class Host {
     virtual void OnRecovered(GroupId group, const Core& core) {
       (void)group, (void)core;
     }
+    // A write of a replica is durable; the step that tells it so follows.
+    virtual void OnWritten(GroupId group, const WriteToken& token) {
+      (void)group, (void)token;
+    }
     // After every step of a replica, before its output is carried out. Both may be read during the call alone.
     virtual void OnStep(GroupId group, const Core& core, const Output& output) {
       (void)group, (void)core, (void)output;

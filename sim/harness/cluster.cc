@@ -64,6 +64,9 @@ class Cluster::Program final : public raft::Host::Observer {
   void OnRecovered(GroupId group, const raft::Core& core) override {
     cluster_->judges_.OnStart(node_, group, core);
   }
+  void OnWritten(GroupId group, const raft::WriteToken& token) override {
+    cluster_->judges_.OnWritten(node_, group, token);
+  }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
     cluster_->judges_.OnStep(node_, group, core, output);

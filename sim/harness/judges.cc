@@ -33,6 +33,11 @@ void Judges::OnStart(NodeId node, GroupId group, const raft::Core& core) {
   ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
 }
 
+void Judges::OnWritten(NodeId node, GroupId group,
+                       const raft::WriteToken& token) {
+  groups_[group].invariants.ObserveWritten(node, token);
+}
+
 void Judges::OnStep(NodeId node, GroupId group, const raft::Core& core,
                     const raft::Output& output) {
   ReportInvariant(group, groups_[group].invariants.Observe(node, core, output));

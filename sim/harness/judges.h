@@ -30,6 +30,7 @@ class Judges {
 
   // The rules of the core (raft/core/invariants.h) on the real objects, at every step.
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
+  void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
   void OnStep(NodeId node, GroupId group, const raft::Core& core,
               const raft::Output& output);
 
