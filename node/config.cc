@@ -5,6 +5,7 @@
 
 #include "env/check.h"
 #include "node/text.h"
+#include "shardctrl/planner.h"
 
 namespace quorate::node {
 namespace {
@@ -231,21 +232,26 @@ const NodeConfig* Config::FindNode(NodeId id) const {
 
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
                                     const EvenSharding& sharding) {
+  if (sharding.groups == 0) return {};
   std::vector<NodeId> voters;
   for (const NodeConfig& node : nodes) {
     if (!node.read_only) voters.push_back(node.id);
   }
   const size_t replicas =
       sharding.replicas == 0 ? voters.size() : sharding.replicas;
+  std::vector<GroupId> groups;
+  for (uint32_t i = 0; i < sharding.groups; ++i) {
+    groups.push_back(GroupId(i + 1));
+  }
+  const std::vector<shardctrl::Assignment> even =
+      shardctrl::AssignEvenly(kSlotCount, groups);
   std::vector<ShardConfig> shards(sharding.groups);
   for (uint32_t i = 0; i < sharding.groups; ++i) {
     ShardConfig& shard = shards[i];
-    shard.group = GroupId(i + 1);
+    shard.group = groups[i];
     shard.name = Concat("g", i + 1);
-    const uint64_t begin = uint64_t{kSlotCount} * i / sharding.groups;
-    const uint64_t end = uint64_t{kSlotCount} * (i + 1) / sharding.groups;
-    shard.slots.emplace_back(static_cast<uint16_t>(begin),
-                             static_cast<uint16_t>(end - 1));
+    shard.slots.emplace_back(even[i].slots.first.value(),
+                             even[i].slots.last.value());
     for (size_t r = 0; r < replicas; ++r) {
       shard.replicas.push_back(voters[(i + r) % voters.size()]);
     }
