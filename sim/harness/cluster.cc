@@ -136,6 +136,7 @@ class Cluster::Program final : public raft::Host::Observer {
       if (core == nullptr) continue;
       cluster_->judges_.OnRecovered(node_, group, core->last());
     }
+    cluster_->JudgeStart(node_, server_->host());
     any_changed_ = true;
   }
 
@@ -320,6 +321,18 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
     }
   }
   return SimTime();
+}
+
+void Cluster::JudgeStart(NodeId node, const raft::Host& host) {
+  const bool rotten = rotten_ != nullptr && rotten_(machine(node));
+  for (const node::ShardConfig& shard : shards_) {
+    if (std::find(shard.replicas.begin(), shard.replicas.end(), node) ==
+        shard.replicas.end()) {
+      continue;
+    }
+    judges_.OnNotStarted(node, shard.group, host.group_status(shard.group),
+                         rotten);
+  }
 }
 
 uint64_t Cluster::RotLimit(MachineId machine, std::string_view file) const {

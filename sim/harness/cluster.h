@@ -71,12 +71,19 @@ class Cluster {
   SimTime LastLeaderChange(std::string_view key) const;
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
   uint64_t RotLimit(MachineId machine, std::string_view file) const;
+  // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
+  void SetRotten(absl::AnyInvocable<bool(MachineId)> rotten) {
+    rotten_ = std::move(rotten);
+  }
   // A rare situation was reached.
   void Mark(NodeId node, std::string_view mark);
 
  private:
   class Program;
   friend class Program;
+
+  // Which of the node's replicas did not start, and whether they may.
+  void JudgeStart(NodeId node, const raft::Host& host);
 
   node::Config ConfigOf(NodeId node) const;
   void Supervise(MachineId machine, const absl::Status& why);
@@ -85,6 +92,7 @@ class Cluster {
   Judges& judges_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(const raft::Entry&)> commit_hook_;
+  absl::AnyInvocable<bool(MachineId)> rotten_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;

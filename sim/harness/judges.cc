@@ -163,6 +163,13 @@ void Judges::CheckMajority(NodeId node, GroupId id, const Group& group) {
   }
 }
 
+void Judges::OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
+                          bool rotten) {
+  if (rotten || !absl::IsDataLoss(why)) return;
+  violate_(Text("fenced: node ", node, ", group ", group,
+                ", though its disk did not rot: ", why.message()));
+}
+
 raft::Index Judges::committed(GroupId group) const {
   const auto it = groups_.find(group);
   return raft::Index(it == groups_.end() ? 0 : it->second.log.size());

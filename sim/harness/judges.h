@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
 #include "raft/core/invariants.h"
@@ -74,6 +75,10 @@ class Judges {
   // committed entry must still be with a majority of voters.
   void OnHolds(NodeId node, GroupId group, raft::LogPosition last);
   void OnRecovered(NodeId node, GroupId group, raft::LogPosition last);
+
+  // The replica cannot start, for `why`. Only a disk that rotted excuses that its log or snapshot is damaged.
+  void OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
+                    bool rotten);
 
   // The last index known to be committed; and the chain of hashes through it.
   raft::Index committed(GroupId group) const;

@@ -71,6 +71,16 @@ TEST_F(JudgesTest, AnotherEntryAtACommittedIndex_Found) {
   ExpectFound("state machine safety");
 }
 
+TEST_F(JudgesTest, DamageOnADiskThatDidNotRot_Found) {
+  const absl::Status damaged = absl::DataLossError("entries are missing");
+  judges_.OnNotStarted(NodeId(1), kGroup, damaged, /*rotten=*/true);
+  judges_.OnNotStarted(NodeId(1), kGroup, absl::OkStatus(), false);
+  judges_.OnNotStarted(NodeId(1), kGroup, absl::InternalError("EIO"), false);
+  EXPECT_TRUE(found_.empty());
+  judges_.OnNotStarted(NodeId(2), kGroup, damaged, /*rotten=*/false);
+  ExpectFound("fenced");
+}
+
 TEST_F(JudgesTest, AnEntryAppliedTwice_Found) {
   judges_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
   judges_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));

@@ -40,6 +40,8 @@ node::Config RandomConfig(uint64_t seed) {
       Pick<size_t>(random, "chunk", {1 << 10, 4 << 10, 64 << 10});
   config.log.segment_bytes =
       Pick<uint64_t>(random, "segment", {16 << 10, 64 << 10, 1 << 20, 4 << 20});
+  config.raft.uncommitted_bytes =
+      Pick<size_t>(random, "uncommitted", {4 << 10, 64 << 10, 16 << 20});
   config.limits.batch_commands =
       Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
   config.raft.append_bytes =
@@ -193,6 +195,9 @@ void Run::Impl::PlanFaults() {
           .rot_limit = [this](MachineId machine, std::string_view file) {
             return cluster_.RotLimit(machine, file);
           }});
+  cluster_.SetRotten([this](MachineId machine) {
+    return schedule_->rotten().contains(machine);
+  });
   schedule_->Begin();
 }
 
