@@ -51,9 +51,24 @@ void Client::ReadAll(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     Operation operation;
     operation.call = {.client = options_.id, .key = key};
-    operation.final_read = true;
+    operation.final = true;
     Begin(std::move(operation));
   }
+}
+
+void Client::AddToEach(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) Begin(FinalWrite(key));
+}
+
+Client::Operation Client::FinalWrite(const std::string& key) {
+  Operation operation;
+  operation.call = {.client = options_.id, .key = key};
+  operation.call.function = Kv::kIncrement;
+  operation.call.number =
+      static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
+  operation.final = true;
+  operation.final_write = true;
+  return operation;
 }
 
 std::string Client::Describe() const {
@@ -154,16 +169,21 @@ std::string Client::NewText(bool list) {
 }
 
 Client::OperationId Client::Begin(Operation operation) {
-  operation.deadline = operation.final_read ? MonoTime::Max()
-                                            : env_.loop.ReadClock().mono +
-                                                  options_.operation_timeout;
+  const OperationId id = Register(std::move(operation));
+  Send(id);
+  return id;
+}
+
+Client::OperationId Client::Register(Operation operation) {
+  operation.deadline =
+      operation.final ? MonoTime::Max()
+                      : env_.loop.ReadClock().mono + options_.operation_timeout;
   if (!operation.stale && !operation.opens_session) {
     operation.recorded = true;
     operation.ticket = recorder_->Invoke(operation.call);
   }
   const OperationId id = next_operation_++;
   operations_.emplace(id, std::move(operation));
-  Send(id);
   return id;
 }
 
@@ -434,6 +454,9 @@ void Client::GiveUp(OperationId id) {
     }
   }
   if (operation.opens_session) opening_session_ = false;
+  if (operation.final_write) {
+    SendLater(Register(FinalWrite(operation.call.key)), Backoff(50, 200));
+  }
   delayed_.erase(id);
   operations_.erase(id);
 }
@@ -458,9 +481,9 @@ void Client::Sweep() {
     const OperationId id = link->oldest();
     if (id == 0) continue;
     const Operation& operation = operations_.at(id);
-    const bool stuck = operation.final_read ? now - link->oldest_since() >
-                                                  options_.operation_timeout
-                                            : operation.deadline <= now;
+    const bool stuck = operation.final ? now - link->oldest_since() >
+                                             options_.operation_timeout
+                                       : operation.deadline <= now;
     if (stuck) overdue.push_back(link.get());
   }
   for (ClientLink* link : overdue) link->Break();

@@ -53,6 +53,8 @@ class Client final : public ClientLink::Owner {
   void StopIssuing();
   // Reads every key of `keys` from whoever leads, trying until it succeeds.
   void ReadAll(const std::vector<std::string>& keys);
+  // Adds to the number at every key of `keys`, each until one try is acknowledged.
+  void AddToEach(const std::vector<std::string>& keys);
   // Nothing is open.
   bool idle() const { return operations_.empty(); }
   // What is open, for people.
@@ -67,10 +69,11 @@ class Client final : public ClientLink::Owner {
     bool recorded = false;  // Stale reads and session requests are not.
     bool stale = false;
     bool opens_session = false;
-    bool final_read = false;  // Never given up.
-    uint8_t variant = 0;      // How the call is put in RESP.
-    uint64_t sequence = 0;    // Of the session; 0: none.
-    bool maybe_done = false;  // An earlier try may have taken effect.
+    bool final = false;        // Never given up.
+    bool final_write = false;  // If its fate is unknown: another in its place.
+    uint8_t variant = 0;       // How the call is put in RESP.
+    uint64_t sequence = 0;     // Of the session; 0: none.
+    bool maybe_done = false;   // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // Tried last.
     std::vector<Reply> replies;
@@ -105,6 +108,8 @@ class Client final : public ClientLink::Owner {
   // deadline.
   void TryAgain(OperationId id, Duration delay);
   void GiveUp(OperationId id);
+  Operation FinalWrite(const std::string& key);
+  OperationId Register(Operation operation);
   void Sweep();
   Duration Backoff(int64_t least_ms, uint64_t spread_ms) {
     return Milliseconds(

@@ -17,6 +17,7 @@ struct Outcome {
   std::vector<std::string> violations;
   Recorder::Counts counts;
   bool idle = true;
+  bool all_written = false;
   bool all_read = false;
   bool reset_in_mid_reply = false;
 };
@@ -56,8 +57,17 @@ Outcome RunClients(const WorldOptions& options, Mistake mistake) {
   world.stream_options() = {};
   for (Client* client : clients) client->StopIssuing();
   outcome.idle = world.RunUntilTrue(idle, Seconds(20));
-  const uint64_t before = recorder.counts().succeeded;
   const std::vector<std::string> keys = recorder.keys();
+  std::vector<std::string> numbers;
+  for (const std::string& key : keys) {
+    if (key[0] == 'n') numbers.push_back(key);
+  }
+  const uint64_t before_writes = recorder.counts().succeeded;
+  clients[0]->AddToEach(numbers);
+  world.RunUntilTrue(idle, Seconds(20));
+  outcome.all_written =
+      recorder.counts().succeeded == before_writes + numbers.size();
+  const uint64_t before = recorder.counts().succeeded;
   clients[0]->ReadAll(keys);
   world.RunUntilTrue(idle, Seconds(20));
   outcome.all_read = recorder.counts().succeeded == before + keys.size();
@@ -83,6 +93,7 @@ TEST(Client, CorrectServer_EverythingSucceeds) {
   const Outcome outcome = RunClients({.seed = 1}, Mistake::kNone);
   EXPECT_EQ(outcome.violations, std::vector<std::string>{});
   EXPECT_TRUE(outcome.idle);
+  EXPECT_TRUE(outcome.all_written);
   EXPECT_TRUE(outcome.all_read);
   EXPECT_GT(outcome.counts.invoked, 1000u);
   EXPECT_EQ(outcome.counts.succeeded, outcome.counts.invoked);
@@ -95,6 +106,7 @@ TEST(Client, BadNetwork_NoFalseAlarm) {
     const Outcome outcome = RunClients(BadNetwork(seed), Mistake::kNone);
     EXPECT_EQ(outcome.violations, std::vector<std::string>{});
     EXPECT_TRUE(outcome.idle);
+    EXPECT_TRUE(outcome.all_written);
     EXPECT_TRUE(outcome.all_read);
     EXPECT_GT(outcome.counts.unknown, 0u);
     EXPECT_GT(outcome.counts.succeeded, outcome.counts.invoked / 2);
