@@ -383,6 +383,25 @@ TEST(DiskFault, FailedSync_MakesNothingDurableNeverAgain) {
   EXPECT_EQ(outcomes, (Set{"old", "new"}));
 }
 
+TEST(DiskFault, FailedSyncOfADurableWrite_WritesAllDurablyNothing) {
+  const Set outcomes = Outcomes([](Driver& d) {
+    auto file = d.OpenDurably("f");
+    EXPECT_TRUE(d.Write(file.get(), 0, "old", kDurable).ok());
+    d.world().FailDiskOperation(d.machine(), World::DiskOperation::kSync, 2,
+                                false);
+    EXPECT_TRUE(d.Write(file.get(), 0, "mid", kDurable).ok());
+    EXPECT_TRUE(d.Write(file.get(), 0, "not", kLater).ok());
+    EXPECT_FALSE(d.Write(file.get(), 0, "new", kDurable).ok());
+    EXPECT_EQ(d.Contents("f"), "new");
+    EXPECT_EQ(d.world().faults().count(Fault::kDiskSyncError), 1u);
+    EXPECT_EQ(d.world().faults().count(Fault::kDiskWriteError), 0u);
+    file.reset();
+    d.Crash(CrashKind::kMachine);
+    return d.Contents("f");
+  });
+  EXPECT_EQ(outcomes, (Set{"mid", "not", "new"}));
+}
+
 TEST(DiskFault, WritingAfterAFailedSync_IsAViolation) {
   Driver d;
   auto file = d.Open("f");

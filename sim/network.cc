@@ -133,7 +133,9 @@ void Network::Send(Message message) {
     kernel_->faults.Count(Fault::kMessageBlocked);
     return;
   }
-  if (lane.bytes + message.bytes.size() > options.lane_bytes_max) {
+  // One message always fits into an empty lane, however small that is.
+  if (lane.bytes > 0 &&
+      lane.bytes + message.bytes.size() > options.lane_bytes_max) {
     kernel_->faults.Count(Fault::kMessageOverflow);
     return;
   }

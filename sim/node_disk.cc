@@ -184,7 +184,7 @@ env::Pending NodeDisk::Issue(Operation operation) {
   operation.number = operation_count_++;
   operation.begins = cpu_->effect_time();
   HashIssue(operation);
-  operation.failing = DrawFault(operation);
+  DrawFault(&operation);
   SimTime ends = operation.begins + Latency(operation);
   if (ends < stalled_until_) {
     ends = stalled_until_;
@@ -218,39 +218,43 @@ Duration NodeDisk::Latency(const Operation& operation) {
                                 options_.slow_max, Fault::kDiskSlow);
 }
 
-bool NodeDisk::Planned(DiskAccess access) {
-  if (!plan_.any && plan_.kind != access) return false;
+bool NodeDisk::Planned(const Operation& operation) {
+  const bool hit = plan_.any || plan_.kind == AccessOf(operation.kind) ||
+                   (plan_.kind == DiskAccess::kSync && Syncs(operation));
+  if (!hit) return false;
   if (plan_.failing) return true;
   if (plan_.nth == 0 || --plan_.nth > 0) return false;
   plan_.failing = plan_.persistent;
   return true;
 }
 
-bool NodeDisk::DrawFault(const Operation& operation) {
-  if (operation.kind == Kind::kLock) return false;
+void NodeDisk::DrawFault(Operation* operation) {
+  if (operation->kind == Kind::kLock) return;
   Kernel& kernel = cpu_->kernel();
-  const DiskAccess access = AccessOf(operation.kind);
-  const uint64_t machine = cpu_->id().value();
-  bool fails = Planned(access);
-  Fault fault = Fault::kDiskReadError;
-  switch (access) {
-    case DiskAccess::kRead:
-      fails |= kernel.choices.Chance(kReadError, machine, operation.number,
-                                     options_.read_error);
-      break;
-    case DiskAccess::kWrite:
-      fault = Fault::kDiskWriteError;
-      fails |= kernel.choices.Chance(kWriteError, machine, operation.number,
-                                     options_.write_error);
-      break;
-    case DiskAccess::kSync:
-      fault = Fault::kDiskSyncError;
-      fails |= kernel.choices.Chance(kSyncError, machine, operation.number,
-                                     options_.sync_error);
-      break;
+  const DiskAccess access = AccessOf(operation->kind);
+  const auto draws = [&](ChoiceSite site, Ratio ratio) {
+    return kernel.choices.Chance(site, cpu_->id().value(), operation->number,
+                                 ratio);
+  };
+  const bool planned = Planned(*operation);
+  bool sync_fails =
+      planned && (access == DiskAccess::kSync ||
+                  (!plan_.any && plan_.kind == DiskAccess::kSync));
+  bool fails = planned && !sync_fails;
+  if (access == DiskAccess::kRead)
+    fails |= draws(kReadError, options_.read_error);
+  if (access == DiskAccess::kWrite) {
+    fails |= draws(kWriteError, options_.write_error);
   }
-  if (fails) kernel.faults.Count(fault);
-  return fails;
+  if (Syncs(*operation)) sync_fails |= draws(kSyncError, options_.sync_error);
+  if (fails) {
+    kernel.faults.Count(access == DiskAccess::kRead ? Fault::kDiskReadError
+                                                    : Fault::kDiskWriteError);
+  } else if (sync_fails) {
+    kernel.faults.Count(Fault::kDiskSyncError);
+    operation->sync_fails = operation->kind == Kind::kWrite;
+  }
+  operation->failing = fails || sync_fails;
 }
 
 void NodeDisk::HashIssue(const Operation& operation) {
@@ -413,7 +417,11 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
 
 void NodeDisk::ExecuteFailing(Operation* operation) {
   operation->status = FaultStatus(*operation);
-  if (operation->kind == Kind::kWrite) {
+  if (operation->sync_fails) {
+    if (Fits(operation->file->size(), operation->offset + operation->size)) {
+      operation->file->Write(operation->offset, Joined(*operation), false);
+    }
+  } else if (operation->kind == Kind::kWrite) {
     Interrupt(operation);
   } else if (operation->kind == Kind::kSync) {
     operation->file->Poison();

@@ -79,7 +79,9 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     Kind kind = Kind::kOpen;
     OpenMode mode = OpenMode::kExisting;
     env::Durability durability = env::Durability::kLater;
-    bool failing = false;   // By a fault.
+    bool failing = false;  // By a fault.
+    bool sync_fails =
+        false;  // Of a durable write: all is written, its sync fails.
     bool executed = false;  // Its callback waits for a turn.
     uint64_t number = 0;    // Of the machine's operations.
     SimTime begins;
@@ -108,8 +110,13 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   static DiskAccess AccessOf(Kind kind);
   env::Pending Issue(Operation operation);
   Duration Latency(const Operation& operation);
-  bool DrawFault(const Operation& operation);
-  bool Planned(DiskAccess access);
+  static bool Syncs(const Operation& operation) {
+    return AccessOf(operation.kind) == DiskAccess::kSync ||
+           (operation.kind == Kind::kWrite &&
+            operation.durability == env::Durability::kDurable);
+  }
+  void DrawFault(Operation* operation);
+  bool Planned(const Operation& operation);
   void HashIssue(const Operation& operation);
   absl::Status FaultStatus(const Operation& operation) const;
 

@@ -33,7 +33,8 @@ struct NetworkOptions {
   Duration replay_max = Seconds(5);
   Ratio corrupt{};  // One bit flipped.
   // Bytes on their way on one lane of one link. Above half of it the lane
-  // reports congestion, above it sends are lost.
+  // reports congestion, above it sends are lost; an empty lane takes any
+  // message.
   size_t lane_bytes_max = 8 << 20;
 };
 
@@ -70,7 +71,8 @@ struct DiskOptions {
   Duration slow_max = Milliseconds(100);
   Ratio read_error{};   // Transient.
   Ratio write_error{};  // Also of durable writes and truncations.
-  Ratio sync_error{};
+  Ratio
+      sync_error{};  // Also of the sync in a durable write: all of it is written, nothing durable.
   uint64_t capacity_bytes = uint64_t{1}
                             << 40;  // Sum of the sizes of all files.
 };

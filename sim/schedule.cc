@@ -13,6 +13,7 @@ constexpr ChoiceSite kFamily("swarm.family");
 constexpr ChoiceSite kRate("swarm.rate");
 constexpr ChoiceSite kFrequency("swarm.frequency");
 constexpr ChoiceSite kBreakable("swarm.breakable");
+constexpr ChoiceSite kLaneBytes("swarm.lane_bytes");
 constexpr ChoiceSite kClockDraw("swarm.clock");
 constexpr ChoiceSite kWindow("schedule.window");
 constexpr ChoiceSite kPick("schedule.pick");
@@ -36,8 +37,11 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kDiskRot,      FaultFamily::kClock,
 };
 
+// How much fits on a lane of a link, by draw, when links clog.
+constexpr size_t kLaneBytesMax[] = {8 << 20, 64 << 10, 8 << 10, 2 << 10};
+
 // Mean seconds between two windows of a family, by draw.
-constexpr uint32_t kMeanSeconds[] = {20, 10, 6, 3};
+constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
 
 }  // namespace
 
@@ -123,18 +127,28 @@ void Schedule::SetMessageRates() {
   network.reorder = DrawRate(FaultFamily::kDuplication, 1, {1, 10});
   network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 20});
   network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 50});
+  if (on(FaultFamily::kClog)) {
+    network.lane_bytes_max = kLaneBytesMax[world_->choices().Below(
+        kLaneBytes, 0, 0, std::size(kLaneBytesMax))];
+  }
   StreamOptions& streams = world_->stream_options();
   streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 4});
   streams.split = DrawRate(FaultFamily::kStreams, 1, {1, 3});
   streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 200});
-  streams.lost_tail = DrawRate(FaultFamily::kStreams, 3, {1, 2});
+  if (on(FaultFamily::kStreams)) {
+    // Closes with bytes on their way are rare: half of them or more.
+    streams.lost_tail = {
+        1, 1 + static_cast<uint32_t>(world_->choices().Below(
+                   kRate, static_cast<uint64_t>(FaultFamily::kStreams) << 8 | 3,
+                   0, 2))};
+  }
   streams.refuse = DrawRate(FaultFamily::kStreams, 4, {1, 10});
   streams.hang = DrawRate(FaultFamily::kStreams, 5, {1, 20});
 }
 
 void Schedule::SetNodeRates() {
   if (on(FaultFamily::kBuggify)) {
-    world_->buggify_options().active = {1, 4};
+    world_->buggify_options().active = {1, 2};
     world_->buggify_options().fire = DrawRate(FaultFamily::kBuggify, 0, {1, 4});
   }
   for (MachineId node : options_.nodes) {
@@ -430,10 +444,13 @@ void Schedule::OpenDiskError(const Window& window) {
   constexpr World::DiskOperation kKinds[] = {
       World::DiskOperation::kAny, World::DiskOperation::kWrite,
       World::DiskOperation::kSync, World::DiskOperation::kRead};
-  world_->FailDiskOperation(node, kKinds[Pick(window, 1, 4)],
-                            1 + Pick(window, 2, 20), Pick(window, 3, 2) == 1);
+  const World::DiskOperation kind = kKinds[Pick(window, 1, 4)];
+  world_->FailDiskOperation(node, kind, 1 + Pick(window, 2, 20),
+                            Pick(window, 3, 2) == 1);
   broken_.insert(node);
   Note("disk errors " + Name(node));
+  // Most of what a node reads it reads when it starts.
+  if (kind == World::DiskOperation::kRead) Recycle(node);
   // The node may have stopped itself: a supervisor starts it again on a disk that works.
   After(Length(window, Milliseconds(200), Seconds(5)), node, [this, node] {
     world_->HealDisk(node);

@@ -186,7 +186,8 @@ class World {
   void ResetStreams(MachineId machine);
 
   // The `nth` operation of the kind from now on fails (1: the next);
-  // `persistent`: so do all after it.
+  // `persistent`: so do all after it. A durable write counts as a write and as
+  // a sync.
   enum class DiskOperation : uint8_t { kAny, kRead, kWrite, kSync };
   void FailDiskOperation(MachineId machine, DiskOperation kind, uint64_t nth,
                          bool persistent);
