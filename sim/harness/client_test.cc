@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "sim/harness/fake_server.h"
+#include "sim/harness/liveness.h"
 #include "sim/harness/recorder.h"
 #include "sim/world.h"
 
@@ -124,6 +125,51 @@ TEST(Client, EveryMistake_Found) {
     EXPECT_EQ(outcome.violations[0].substr(0, 15), "linearizability")
         << outcome.violations[0];
   }
+}
+
+// Reads that clients never give up, of a server that stands still.
+TEST(Liveness, RequestThatIsStuck_Found) {
+  for (const bool stands_still : {false, true}) {
+    World world({.seed = 1});
+    Recorder recorder([&] { return world.now(); },
+                      [&](std::string what) { world.Violate(what); });
+    const MachineId server = world.AddMachine({.name = "n1"});
+    world.Start(server, [](env::Env& env) {
+      return std::make_shared<FakeServer>(env, "n1:7001", Mistake::kNone);
+    });
+    Client* client = nullptr;
+    world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+      auto made = std::make_shared<Client>(
+          env, ClientOptions{.id = 1, .servers = {"n1:7001"}}, &recorder);
+      client = made.get();
+      return made;
+    });
+    client->StopIssuing();
+    client->ReadAll({"r1", "r2"});
+    if (stands_still) world.Pause(server);
+    RequireWithin(
+        world, "reading", Seconds(20), [&] { return client->idle(); },
+        [&] { return client->Describe(); });
+    if (!stands_still) {
+      EXPECT_EQ(world.violations(), std::vector<std::string>{});
+      continue;
+    }
+    ASSERT_EQ(world.violations().size(), 1u);
+    EXPECT_EQ(world.violations()[0].substr(0, 41),
+              "liveness: reading took more than 20000 ms");
+    EXPECT_NE(world.violations()[0].find("r1"), std::string::npos)
+        << world.violations()[0];
+  }
+}
+
+TEST(Liveness, AfterAViolation_NothingIsAddedAndNothingRuns) {
+  World world({.seed = 1});
+  world.Violate("first");
+  RequireWithin(
+      world, "anything", Seconds(1), [] { return false; },
+      [] { return std::string(); });
+  EXPECT_EQ(world.violations(), std::vector<std::string>{"first"});
+  EXPECT_EQ(world.now(), SimTime());
 }
 
 TEST(Client, ServerThatDoesNotAnswer_TimesOut) {

@@ -1,10 +1,14 @@
 // Each judgement of client histories is given the violation it exists for.
 #include "sim/harness/recorder.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "kv/command.h"
+#include "kv/slot.h"
 
 namespace quorate::sim {
 namespace {
@@ -31,6 +35,18 @@ class RecorderTest : public testing::Test {
     const auto ticket = Invoke(Kv::kGet, key);
     now_ = now_ + Nanoseconds(1);
     recorder_.ReturnText(ticket, text);
+  }
+  void Commit(kv::Op op, std::string_view key, std::string_view text,
+              std::optional<kv::SessionStamp> stamp = {}) {
+    now_ = now_ + Nanoseconds(1);
+    const std::string_view arguments[] = {key, text};
+    kv::BatchBuilder batch;
+    batch.Add({.op = op,
+               .slot = kv::HashSlot(key),
+               .session = stamp,
+               .arguments = arguments});
+    const Buffer payload = batch.Finish();
+    recorder_.OnCommitted(payload.view());
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
@@ -89,6 +105,80 @@ TEST_F(RecorderTest, IncrementThatTookEffectTwice_Found) {
   recorder_.ReturnNumber(second, 6);
   recorder_.Finish();
   ExpectFound("linearizability");
+}
+
+// ---- By what the logs hold.
+
+TEST_F(RecorderTest, LogAndClientsAgree_IsSilent) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  recorder_.ReturnNumber(append, 5);
+  const auto unknown = Invoke(Kv::kAppend, "l1", "c1.2;");
+  recorder_.LeaveUnknown(unknown);
+  Commit(kv::Op::kAppend, "l1", "c1.2;");
+  Get("l1", "c1.1;c1.2;");
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderTest, AcknowledgedWriteThatIsInNoLog_Found) {
+  const auto first = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.ReturnNothing(first);
+  EXPECT_TRUE(found_.empty());
+  const auto second = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.ReturnNothing(second);
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, AnotherAnswerThanItsLogGives_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  recorder_.ReturnNumber(append, 6);
+  ASSERT_FALSE(found_.empty());
+  EXPECT_NE(found_[0].find("but its log gives 5"), std::string::npos)
+      << found_[0];
+}
+
+TEST_F(RecorderTest, WriteThatIsCommittedTwice_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.LeaveUnknown(append);
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  EXPECT_TRUE(found_.empty());
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  ExpectFound("twice");
+}
+
+TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
+  const auto before = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.Withdraw(before);
+  ASSERT_FALSE(found_.empty());
+  EXPECT_NE(found_[0].find("was committed, then certainly refused"),
+            std::string::npos);
+  found_.clear();
+  const auto after = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.Withdraw(after);
+  EXPECT_TRUE(found_.empty());
+  Commit(kv::Op::kSet, "r1", "c1.2");
+  ExpectFound("was certainly refused, then committed");
+}
+
+TEST_F(RecorderTest, CommittedWriteThatNobodyAsked_Found) {
+  Commit(kv::Op::kSet, "r1", "c9.9");
+  ExpectFound("which nobody asked");
+}
+
+TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
+  const kv::SessionStamp stamp{.token = {.client = kv::ClientId(7)},
+                               .sequence = kv::Sequence(1),
+                               .floor = kv::Sequence(1)};
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  recorder_.ReturnNumber(append, 5);
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
 TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {

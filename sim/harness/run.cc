@@ -8,6 +8,7 @@
 #include "sim/harness/client.h"
 #include "sim/harness/cluster.h"
 #include "sim/harness/judges.h"
+#include "sim/harness/liveness.h"
 #include "sim/harness/recorder.h"
 #include "sim/schedule.h"
 
@@ -145,17 +146,13 @@ void Run::Impl::StartClients() {
 
 template <typename Done>
 void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
-  if (Violated()) return;
-  const bool reached =
-      world_.RunUntilTrue([&] { return Violated() || done(); }, limit);
-  if (reached) return;
-  std::string open;
-  for (const Client* client : clients_) {
-    if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
-  }
-  world_.Violate(absl::StrCat(
-      "liveness: ", std::string(what), " took more than ", limit.ms(),
-      " ms after healing\n", open, cluster_.Describe()));
+  RequireWithin(world_, what, limit, done, [this] {
+    std::string open;
+    for (const Client* client : clients_) {
+      if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
+    }
+    return open + cluster_.Describe();
+  });
 }
 
 void Run::Impl::Liveness() {
