@@ -355,5 +355,38 @@ TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
   EXPECT_TRUE(stopped);
 }
 
+// A write that an old leader gave back after a later one of the same connection went to the new leader.
+TEST(Cluster_Pipeline, LeaderLost_NoWriteOvertakesAnEarlierOne) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Proxy});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    sim::World& world = cluster.world();
+    const size_t old = cluster.LeaderOf(GroupId(1));
+    auto client = cluster.ConnectResp(old);
+    for (const size_t other : {(old + 1) % 3, (old + 2) % 3}) {
+      world.BlockLink(cluster.machine(old), cluster.machine(other));
+      world.BlockLink(cluster.machine(other), cluster.machine(old));
+    }
+    client->Send(EncodeRequest({"SET", "k", "1"}));
+    const raft::Core& core =
+        *std::as_const(cluster.server(old)).host().core(GroupId(1));
+    ASSERT_TRUE(world.RunUntilTrue(
+        [&] {
+          const size_t leader = cluster.LeaderOf(GroupId(1));
+          return leader != old && leader != cluster.size() &&
+                 core.role() != raft::RoleKind::kLeader;
+        },
+        Seconds(5)));
+    ASSERT_EQ(client->received(), "");
+    client->Send(EncodeRequest({"SET", "k", "2"}));
+    world.HealNetwork();
+    world.RunFor(Seconds(3));
+    const std::string replies = client->Take();
+    EXPECT_TRUE(replies.ends_with("+OK\r\n")) << replies;
+    EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), "$1\r\n2\r\n")
+        << "seed " << seed << ": " << replies;
+  }
+}
+
 }  // namespace
 }  // namespace quorate::node

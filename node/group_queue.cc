@@ -276,11 +276,16 @@ void GroupQueue::SubmitWaiting() {
          inflight_bytes_ + front.payload.size() > bytes_max)) {
       return;
     }
+    const Again again =
+        !moved && front.refused ? MayBeSubmittedAgain(front) : Again::kYes;
+    if (again == Again::kLater) return;
     Batch batch = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_requests_ -= batch.items.size();
     if (moved) {
       FailBatch(batch, Failure::Kind::kMoved, absl::OkStatus());
+    } else if (again == Again::kNever) {
+      FailBatch(batch, Failure::Kind::kNoLeader, absl::OkStatus());
     } else if (self) {
       Propose(std::move(batch));
     } else {
@@ -289,7 +294,35 @@ void GroupQueue::SubmitWaiting() {
   }
 }
 
+// A batch may be refused although a later one is not: the leader had room for the smaller of them, or the later one went
+// to the next leader.
+GroupQueue::Again GroupQueue::MayBeSubmittedAgain(const Batch& batch) {
+  Again again = Again::kYes;
+  for (const Item& item : batch.items) {
+    const Requester::Order& order = item.requester->OrderOf(group_);
+    if (order.executed_through > batch.sequence) return Again::kNever;
+    if (order.submitted > 0) again = Again::kLater;
+  }
+  return again;
+}
+
+void GroupQueue::NoteSubmitted(const Batch& batch) {
+  for (const Item& item : batch.items) {
+    ++item.requester->OrderOf(group_).submitted;
+  }
+}
+
+void GroupQueue::NoteAnswered(const Batch& batch, Outcome outcome) {
+  for (const Item& item : batch.items) {
+    Requester::Order& order = item.requester->OrderOf(group_);
+    --order.submitted;
+    if (outcome == Outcome::kCertainlyNot) continue;
+    order.executed_through = std::max(order.executed_through, batch.sequence);
+  }
+}
+
 void GroupQueue::Propose(Batch batch) {
+  NoteSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
   ++counters_.proposals;
@@ -305,6 +338,7 @@ void GroupQueue::Propose(Batch batch) {
 void GroupQueue::Forward(Batch batch) {
   const NodeConfig* node = parts_.config.FindNode(leadership_.leader);
   CHECK(node != nullptr) << "leader " << leadership_.leader;
+  NoteSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
   ++counters_.forwarded;
@@ -322,6 +356,7 @@ void GroupQueue::Forward(Batch batch) {
 void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
   --inflight_batches_;
   inflight_bytes_ -= batch.payload.size();
+  NoteAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:
       Deliver(batch, result.result);
@@ -338,6 +373,7 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
         break;
       }
       retry_at_ = MonoNow() + kRetryDelay;
+      batch.refused = true;
       waiting_requests_ += batch.items.size();
       const auto place = std::find_if(
           waiting_.begin(), waiting_.end(),

@@ -115,6 +115,13 @@ class GroupQueue {
     std::vector<Item> items;
     MonoTime deadline;  // For having a leader.
     bool redirect = false;
+    bool refused = false;  // It was submitted and came back.
+  };
+  // Whether a refused batch may be submitted again.
+  enum class Again : uint8_t {
+    kYes,
+    kLater,  // A later batch of one of its requesters is under way.
+    kNever,  // One was, or may have been, executed: its commands may not follow.
   };
   // A batch that grows during a turn. Those who want redirection are kept apart from those who do not.
   struct Lane {
@@ -156,6 +163,9 @@ class GroupQueue {
   void MoveReadsToBatch(const Ask& ask);
   void CloseLane(bool redirect);
   void SubmitWaiting();
+  Again MayBeSubmittedAgain(const Batch& batch);
+  void NoteSubmitted(const Batch& batch);
+  void NoteAnswered(const Batch& batch, Outcome outcome);
   void Propose(Batch batch);
   void Forward(Batch batch);
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);

@@ -50,6 +50,10 @@ class Requester {
     uint32_t unapplied_writes = 0;
     uint32_t waiting_reads = 0;  // Not yet given to the host.
     uint32_t issued_reads = 0;
+    // In batches given to the host or to another node, not yet answered.
+    uint32_t submitted = 0;
+    // The newest batch with a command of its that was, or may have been, executed.
+    uint64_t executed_through = 0;
   };
   Order& OrderOf(GroupId group) {
     for (Order& order : orders_) {
