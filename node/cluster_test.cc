@@ -388,5 +388,57 @@ TEST(Cluster_Pipeline, LeaderLost_NoWriteOvertakesAnEarlierOne) {
   }
 }
 
+// Node 4 holds no replica: it knows the leader from hearsay alone.
+TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         Proxy(config);
+                         config.shards.push_back(
+                             {.group = GroupId(1),
+                              .name = "g1",
+                              .slots = {{0, 16383}},
+                              .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(3);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  for (const size_t node : {size_t{0}, cluster.LeaderOf(GroupId(1))}) {
+    cluster.Crash(node);
+    cluster.world().RunFor(Seconds(4));
+    client->Send(EncodeRequest({"SET", "foo", "2"}));
+    cluster.world().RunFor(Seconds(4));
+    client->Take();
+    client->Send(EncodeRequest({"SET", "foo", "3"}));
+    cluster.world().RunFor(Seconds(4));
+    EXPECT_EQ(client->Take(), "+OK\r\n") << "node " << node;
+    cluster.Restart(node);
+    cluster.world().RunFor(Seconds(4));
+  }
+}
+
+// Its disk failed: it does not serve, and must not be asked for ever.
+TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         Proxy(config);
+                         config.shards.push_back(
+                             {.group = GroupId(1),
+                              .name = "g1",
+                              .slots = {{0, 16383}},
+                              .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(3);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  cluster.world().FailDiskOperation(cluster.machine(leader),
+                                    sim::World::DiskOperation::kWrite, 1,
+                                    /*persistent=*/true);
+  cluster.Command(*client, {"SET", "foo", "2"});
+  cluster.world().RunFor(Seconds(6));
+  client->Take();
+  client->Send(EncodeRequest({"SET", "foo", "3"}));
+  cluster.world().RunFor(Seconds(4));
+  EXPECT_EQ(client->Take(), "+OK\r\n");
+}
+
 }  // namespace
 }  // namespace quorate::node

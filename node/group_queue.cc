@@ -15,15 +15,19 @@ constexpr size_t kInflightBatchesMax = 256;
 // replica the same whether it carries one command or hundreds, and the disks decide the pace anyway.
 constexpr size_t kInflightBatchesBeforeGathering = 2;
 
+const std::vector<NodeId>& ReplicasOf(const Config& config, GroupId group) {
+  const auto shard = std::find_if(
+      config.shards.begin(), config.shards.end(),
+      [&](const ShardConfig& candidate) { return candidate.group == group; });
+  CHECK(shard != config.shards.end()) << "group " << group;
+  return shard->replicas;
+}
+
 bool HoldsReplica(const Config& config, GroupId group) {
   if (config.self().read_only) return true;
-  for (const ShardConfig& shard : config.shards) {
-    if (shard.group != group) continue;
-    const auto& replicas = shard.replicas;
-    return std::find(replicas.begin(), replicas.end(), config.node) !=
-           replicas.end();
-  }
-  return false;
+  const auto& replicas = ReplicasOf(config, group);
+  return std::find(replicas.begin(), replicas.end(), config.node) !=
+         replicas.end();
 }
 
 }  // namespace
@@ -35,9 +39,7 @@ GroupQueue::GroupQueue(const Parts& parts, GroupId group,
       hosted_(HoldsReplica(parts.config, group)),
       wake_(std::move(wake)),
       reads_(std::make_unique<Reads>()) {
-  for (const ShardConfig& shard : parts.config.shards) {
-    if (shard.group == group) leader_hint_ = shard.replicas.front();
-  }
+  leader_hint_ = ReplicasOf(parts.config, group).front();
 }
 
 void GroupQueue::AppendArgument(std::string* arena, std::string_view argument) {
@@ -345,12 +347,28 @@ void GroupQueue::Forward(Batch batch) {
   Buffer payload = batch.payload;
   parts_.links.To(node->resp)
       .Apply(group_, std::move(payload),
-             [this, batch = std::move(batch)](PeerResult result) mutable {
-               if (!hosted_ && result.leader != NodeId()) {
-                 leader_hint_ = result.leader;
-               }
+             [this, asked = node->id,
+              batch = std::move(batch)](PeerResult result) mutable {
+               if (!hosted_) TakeHint(asked, result);
                OnBatchDone(std::move(batch), result.result);
              });
+}
+
+// Whoever did not execute the batch names the leader; if it cannot, or takes itself for it, the next replica is asked.
+void GroupQueue::TakeHint(NodeId asked, const PeerResult& answer) {
+  if (answer.result.outcome == Outcome::kDone) return;
+  const auto& replicas = ReplicasOf(parts_.config, group_);
+  const auto place = [&](NodeId node) {
+    return std::find(replicas.begin(), replicas.end(), node);
+  };
+  if (answer.leader != asked && place(answer.leader) != replicas.end()) {
+    leader_hint_ = answer.leader;
+  } else if (leader_hint_ == asked) {
+    const auto at = place(asked);
+    leader_hint_ = at == replicas.end() || at + 1 == replicas.end()
+                       ? replicas.front()
+                       : *(at + 1);
+  }
 }
 
 void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {

@@ -168,6 +168,7 @@ class GroupQueue {
   void NoteAnswered(const Batch& batch, Outcome outcome);
   void Propose(Batch batch);
   void Forward(Batch batch);
+  void TakeHint(NodeId asked, const PeerResult& answer);
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);
   void FailBatch(const Batch& batch, Failure::Kind kind,
@@ -191,7 +192,7 @@ class GroupQueue {
   const bool hosted_;
   absl::AnyInvocable<void()> wake_;
   Leadership leadership_;
-  // Of a group not hosted here: whom another node named, or the preferred first leader.
+  // Of a group not hosted here: whom another node named, or whom to ask next; first the preferred leader.
   NodeId leader_hint_;
 
   Lane lanes_[2];
