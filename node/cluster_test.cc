@@ -440,5 +440,31 @@ TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
   EXPECT_EQ(client->Take(), "+OK\r\n");
 }
 
+TEST(Cluster_Watch, MoreThanOneEntryHolds_IsAnErrorAtOnce) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 12'000; ++i) {
+    keys.push_back(Concat("{a}", std::string(40, 'x'), i));
+  }
+  std::vector<std::string_view> words = {"WATCH"};
+  words.insert(words.end(), keys.begin(), keys.end());
+  EXPECT_TRUE(cluster.Command(*client, words).starts_with("-ERR "));
+  // Nor does a connection keep any number of them.
+  words.resize(4'000);
+  std::string reply = "+OK\r\n";
+  for (int i = 0; i < 20 && reply == "+OK\r\n"; ++i) {
+    reply = cluster.Command(*client, words);
+  }
+  EXPECT_TRUE(reply.starts_with("-ERR ")) << reply;
+  EXPECT_EQ(cluster.Command(*client, {"UNWATCH"}), "+OK\r\n");
+  words.resize(100);
+  EXPECT_EQ(cluster.Command(*client, words), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{a}", "1"}), "+QUEUED\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"EXEC"}), "*1\r\n+OK\r\n");
+}
+
 }  // namespace
 }  // namespace quorate::node

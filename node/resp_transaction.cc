@@ -14,6 +14,17 @@ constexpr std::string_view kAborted =
 // Room for stamps, checks and headers beside the commands.
 constexpr size_t kQueuedBytesMax = raft::kEntryPayloadBytesMax * 3 / 4;
 
+// Keys that one connection watches.
+constexpr size_t kWatchedMax = 8'192;
+
+bool FitOneEntry(absl::Span<const kv::CommandSpec> specs) {
+  size_t bytes = 128;
+  for (const kv::CommandSpec& spec : specs) {
+    bytes += kv::BatchBuilder::EncodedSize(spec);
+  }
+  return bytes <= raft::kEntryPayloadBytesMax;
+}
+
 }  // namespace
 
 RespSession::Taken RespSession::Multi(Arguments) {
@@ -107,6 +118,12 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
     spec.slot = slot;
     spec.arguments = request.subspan(i, 1);
     specs.push_back(spec);
+  }
+  if (watched_.size() + specs.size() > kWatchedMax || !FitOneEntry(specs)) {
+    ReplyError(row.id, Concat("ERR more keys are watched than ", kWatchedMax,
+                              " or than one log entry holds (",
+                              raft::kEntryPayloadBytesMax, " bytes)"));
+    return Taken::kDone;
   }
   GroupQueue& queue = context_.router.QueueOf(slot);
   const uint64_t token = Expect(row.id, Shape::kStatusOk);
@@ -209,6 +226,13 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
     ReplyNow(row.id, [&](RespWriter& reply) {
       WriteTransaction(*transaction, kv::ResultView{}, reply);
     });
+    return Taken::kDone;
+  }
+  if (!FitOneEntry(specs)) {
+    ForgetTransaction();
+    ReplyError(row.id, Concat("ERR transaction is larger than one log entry "
+                              "holds (",
+                              raft::kEntryPayloadBytesMax, " bytes)"));
     return Taken::kDone;
   }
   const uint64_t token = Expect(row.id, Shape::kBulk);
