@@ -1,4 +1,6 @@
 // sim/harness/liveness.h: what must happen within a bound once faults are healed.
+//
+// Knows the world alone: who calls says when it is done and what is still open.
 #ifndef QUORATE_SIM_HARNESS_LIVENESS_H_
 #define QUORATE_SIM_HARNESS_LIVENESS_H_
 
