@@ -142,6 +142,10 @@ class Group {
   uint64_t bytes_since_snapshot_ = 0;
   std::unique_ptr<SnapshotReader>
       snapshot_reader_;  // Set while one is being written.
+  // A snapshot is on its way to a follower, as far as can be told; what was
+  // last read for each.
+  MonoTime transfer_until_ = MonoTime::Min();
+  absl::btree_map<NodeId, uint64_t> sent_offsets_;
   std::unique_ptr<SnapshotLoader> loader_;
   bool installing_ = false;
 };

@@ -1,4 +1,5 @@
 // The part of Group that takes, sends and installs snapshots.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,9 @@
 namespace quorate::raft {
 namespace {
 constexpr size_t kPieceBytes = 256 << 10;
+// For a follower that is being brought up, entries of so many thresholds are kept: a snapshot that ends its transfer, or
+// takes away what it needs next, would make it begin anew, for ever under load.
+constexpr uint64_t kPatience = 8;
 }  // namespace
 
 // ---- Taking one's own
@@ -17,6 +21,10 @@ void Group::MaybeBeginSnapshot() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
   if (threshold == 0 || bytes_since_snapshot_ < threshold ||
       snapshot_reader_ != nullptr || installing_) {
+    return;
+  }
+  if (services_.env.loop.ReadClock().mono < transfer_until_ &&
+      bytes_since_snapshot_ / kPatience < threshold) {
     return;
   }
   bytes_since_snapshot_ = 0;
@@ -86,11 +94,22 @@ void Group::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
 
 Index Group::TrailingIndex(Index snapshot_index) const {
   const Index boundary = core_->boundary().index;
+  const uint64_t trailing = services_.options.snapshot_trailing_bytes;
+  const uint64_t patience =
+      services_.options.snapshot_threshold_bytes * kPatience;
+  // What the slowest follower that takes entries has.
+  Index needed = snapshot_index;
+  for (const Core::FollowerStatus& follower : core_->followers()) {
+    if (follower.state == "replicate")
+      needed = std::min(needed, follower.match);
+  }
   uint64_t bytes = 0;
   Index index = snapshot_index;
   while (index > boundary) {
     bytes += core_->EntryAt(index).size_bytes();
-    if (bytes > services_.options.snapshot_trailing_bytes) break;
+    const bool keep =
+        bytes <= trailing || (index > needed && bytes <= patience);
+    if (!keep) break;
     index = index - 1;
   }
   return index;
@@ -117,6 +136,13 @@ void Group::HandleSnapshots() {
 }
 
 void Group::ReadChunk(const SnapshotWork& work) {
+  // Another part than before: the follower is there and takes them.
+  const auto [sent, first] = sent_offsets_.try_emplace(work.to, work.offset);
+  if (first || sent->second != work.offset) {
+    sent->second = work.offset;
+    transfer_until_ = services_.env.loop.ReadClock().mono +
+                      services_.options.core.election_timeout_max;
+  }
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset,
       services_.options.core.snapshot_chunk_bytes,

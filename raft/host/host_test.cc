@@ -316,6 +316,36 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// The leader writes so much that it takes many snapshots in the time of one transfer.
+TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
+  Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);
+  cluster.options_.core.snapshot_chunk_bytes = 1024;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.Restart(lagging);
+  int restored = 0;
+  for (int i = 0; i < 4000 && restored == 0; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(400, 'y')).outcome, Outcome::kDone);
+    restored = cluster.node(lagging)->observer.restored;
+  }
+  EXPECT_EQ(restored, 1);
+  // Entries do for the rest, and the log is cut again.
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(400, 'z')).outcome, Outcome::kDone);
+  }
+  EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);
+  const Core& core = *cluster.node(cluster.leader())->host.core(kGroup);
+  EXPECT_GT(core.boundary().index + 100, core.last().index);
+}
+
 TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
   Cluster cluster(7);
   ASSERT_TRUE(cluster.WaitForLeader());
