@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kAborted =
     "EXECABORT Transaction discarded because of previous errors.";
+constexpr std::string_view kTooLarge =
+    "ERR transaction is larger than one log entry holds";
 // Room for stamps, checks and headers beside the commands.
 constexpr size_t kQueuedBytesMax = raft::kEntryPayloadBytesMax * 3 / 4;
 
@@ -216,9 +218,9 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
     }
     transaction->steps.push_back(std::move(step));
   }
-  if (cross_slot) {
+  if (cross_slot || !FitOneEntry(specs)) {
     ForgetTransaction();
-    ReplyError(row.id, kCrossSlot);
+    ReplyError(row.id, cross_slot ? kCrossSlot : kTooLarge);
     return Taken::kDone;
   }
   if (!slot.has_value()) {
@@ -226,13 +228,6 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
     ReplyNow(row.id, [&](RespWriter& reply) {
       WriteTransaction(*transaction, kv::ResultView{}, reply);
     });
-    return Taken::kDone;
-  }
-  if (!FitOneEntry(specs)) {
-    ForgetTransaction();
-    ReplyError(row.id, Concat("ERR transaction is larger than one log entry "
-                              "holds (",
-                              raft::kEntryPayloadBytesMax, " bytes)"));
     return Taken::kDone;
   }
   const uint64_t token = Expect(row.id, Shape::kBulk);
