@@ -1,4 +1,5 @@
 // Several servers in the simulated world: routing, redirects, forwarding, order, failures.
+#include <cstdlib>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -353,6 +354,36 @@ TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
   });
   cluster.world().RunFor(Seconds(5));
   EXPECT_TRUE(stopped);
+}
+
+TEST(Cluster_Pipeline, ReadsBesideAnothersWrites_NeverGoBack) {
+  TestCluster cluster({.nodes = 3, .seed = 45, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto reader = cluster.ConnectResp(leader);
+  auto writer = cluster.ConnectResp(leader);
+  for (int i = 0; i < 2000; ++i) {
+    writer->Send(EncodeRequest({"INCR", "n"}));
+    if (i % 20 == 0) reader->Send(EncodeRequest({"SET", "x", "1"}));
+    reader->Send(EncodeRequest({"GETRANGE", "n", "0", "-1"}));
+    cluster.world().RunFor(Microseconds(25));
+  }
+  cluster.world().RunFor(Seconds(1));
+  const std::string replies = reader->Take();
+  int last = 0;
+  int reads = 0;
+  for (size_t at = 0; at < replies.size();) {
+    const size_t size = ReplySize(std::string_view(replies).substr(at));
+    ASSERT_GT(size, 0u);
+    const std::string reply = replies.substr(at, size);
+    at += size;
+    if (reply[0] != '$') continue;
+    const int value = std::atoi(reply.c_str() + reply.find('\n') + 1);
+    EXPECT_GE(value, last) << "read " << reads;
+    last = value;
+    ++reads;
+  }
+  EXPECT_EQ(reads, 2000);
 }
 
 // A write that an old leader gave back after a later one of the same connection went to the new leader.

@@ -125,9 +125,11 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
 Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
   bool write = !kv::IsRead(spec.op);
   bool in_batch = write;
-  if (!write &&
-      (!hosted_ || ask.requester->OrderOf(group_).unapplied_writes > 0)) {
-    in_batch = true;
+  if (!write) {
+    const Requester::Order& order = ask.requester->OrderOf(group_);
+    in_batch = !hosted_ || order.unapplied_writes > 0;
+    // It must not see less than those did; their answers unblock it.
+    if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
   if (const auto admission = Gate(ask, spec.slot, write)) return *admission;
   if (in_batch) {
@@ -173,7 +175,8 @@ GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size) {
 void GroupQueue::AddItem(Lane& lane, const Ask& ask, Slot slot, bool write) {
   lane.items.push_back({ask.requester, ask.token, slot, write});
   ++waiting_requests_;
-  if (write) ++ask.requester->OrderOf(group_).unapplied_writes;
+  Requester::Order& order = ask.requester->OrderOf(group_);
+  ++(write ? order.unapplied_writes : order.reads_in_log);
 }
 
 void GroupQueue::AddRead(const Ask& ask, const kv::CommandSpec& spec) {
@@ -235,7 +238,9 @@ void GroupQueue::MoveReadsToBatch(const Ask& ask) {
     item.requester = nullptr;
     ++counters_.reads_in_log;
   }
-  ask.requester->OrderOf(group_).waiting_reads = 0;
+  Requester::Order& order = ask.requester->OrderOf(group_);
+  order.reads_in_log += count;
+  order.waiting_reads = 0;
 }
 
 void GroupQueue::CloseLane(bool redirect) {
@@ -420,7 +425,8 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
 }
 
 void GroupQueue::Release(const Item& item) {
-  if (item.write) --item.requester->OrderOf(group_).unapplied_writes;
+  Requester::Order& order = item.requester->OrderOf(group_);
+  --(item.write ? order.unapplied_writes : order.reads_in_log);
 }
 
 void GroupQueue::FailItem(const Item& item, Failure::Kind kind,

@@ -48,6 +48,7 @@ class Requester {
   struct Order {
     GroupId group;
     uint32_t unapplied_writes = 0;
+    uint32_t reads_in_log = 0;   // In lanes or batches, without an answer.
     uint32_t waiting_reads = 0;  // Not yet given to the host.
     uint32_t issued_reads = 0;
     // In batches given to the host or to another node, not yet answered.
