@@ -56,7 +56,19 @@ TEST_F(LogTimeTest, ClockStepsBack_DoesNotFall) {
   EXPECT_EQ(Propose(), 50 * kSecond);
 }
 
-TEST_F(LogTimeTest, UnboundedClock_AdvancesByMonotonicTime) {
+// A machine without a time daemon reads a clock of unknown error: keys must
+// expire there too.
+TEST_F(LogTimeTest, ClockWithoutLatestEnd_FollowsItsEarliestEnd) {
+  Start(Term(1));
+  now_.wall = {WallTime(50 * kSecond), WallTime::Max()};
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(50 * kSecond));
+  Pass(Seconds(2));
+  now_.wall = {WallTime(52 * kSecond - 5), WallTime::Max()};
+  EXPECT_EQ(Propose(), 52 * kSecond - 5);
+}
+
+TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
   Restored restored;
   restored.hard_state.term = Term(1);
   restored.entries.push_back(Founding(configuration_));

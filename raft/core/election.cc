@@ -118,7 +118,7 @@ void Core::Impl::BecomeLeader() {
   }
   state.anchor_mono = now_.mono;
   state.anchor_log_time = log_.LogTimeAt(last.index);
-  if (now_.wall.bounded()) {
+  if (now_.wall.earliest != WallTime::Min()) {
     state.anchor_log_time = std::max(state.anchor_log_time, now_.wall.earliest);
   }
   state.heartbeat_at = NextHeartbeat();

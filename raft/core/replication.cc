@@ -36,13 +36,14 @@ Progress* Core::Impl::FindMember(NodeId node) {
 
 // Log time never falls, and under one leader advances at most by the monotonic
 // time passed plus a bounded slew, so that one step of a wall clock cannot
-// expire the world. Without a bounded wall clock it advances by monotonic time.
+// expire the world. An unsynchronised clock has an earliest end too, its
+// reading; without even that, log time advances by monotonic time.
 WallTime Core::Impl::NextLogTime() const {
   const Leader& leader = std::get<Leader>(role_);
   const Duration elapsed = now_.mono - leader.anchor_mono;
   const Duration slew(elapsed.ns() / 1'000'000 * options_.log_time_slew_ppm);
   const WallTime steady = leader.anchor_log_time + elapsed;
-  const WallTime wall = now_.wall.bounded()
+  const WallTime wall = now_.wall.earliest != WallTime::Min()
                             ? std::min(now_.wall.earliest, steady + slew)
                             : steady;
   return std::max(log_.LogTimeAt(log_.last().index), wall);
