@@ -61,6 +61,8 @@ enum class Op : uint8_t {
       22,  // key; expire_at_ms; at most one of kIfAbsent (has none) kIfPresent
            // (has one) kIfGreater kIfLess → integer 1 done, 0 not.
   kPersist = 23,  // key → integer 1 an expiry was removed, 0 not.
+  kSetRange = 24,  // key, bytes; offset → integer: length. Zeros fill a gap; no
+                   // bytes change nothing.
 
   // Commands evaluated one after another with nothing of others in between
   // (MULTI/EXEC): `nested` of BatchReader, all of this slot, without stamps of

@@ -38,6 +38,7 @@ class Evaluator {
   bool Del(const CommandView& command);
   bool IncrBy(const CommandView& command);
   bool Append(const CommandView& command);
+  bool SetRange(const CommandView& command);
   bool MSet(const CommandView& command);
   bool ExpireAt(const CommandView& command);
   bool Persist(const CommandView& command);
@@ -313,6 +314,30 @@ bool Evaluator::Append(const CommandView& command) {
   return ReplyInteger(static_cast<int64_t>(size), version_, /*wrote=*/true);
 }
 
+bool Evaluator::SetRange(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view bytes = arguments.Next();
+  const Record* old = FindForWrite(key);
+  std::string value(old == nullptr ? std::string_view() : old->value());
+  if (bytes.empty()) {
+    return ReplyInteger(static_cast<int64_t>(value.size()), VersionOf(old),
+                        /*wrote=*/false);
+  }
+  const int64_t offset = command.numbers[0];
+  if (offset < 0 ||
+      offset > static_cast<int64_t>(kValueBytesMax - bytes.size())) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  const auto begin = static_cast<size_t>(offset);
+  value.resize(std::max(value.size(), begin + bytes.size()));
+  value.replace(begin, bytes.size(), bytes);
+  keyspace_.Put(key, {.head = value}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(static_cast<int64_t>(value.size()), version_,
+                      /*wrote=*/true);
+}
+
 bool Evaluator::MSet(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   if ((command.flags & kIfAbsent) != 0) {
@@ -423,6 +448,8 @@ bool Evaluator::Run(const CommandView& command) {
       return IncrBy(command);
     case Op::kAppend:
       return Append(command);
+    case Op::kSetRange:
+      return SetRange(command);
     case Op::kMSet:
       return MSet(command);
     case Op::kExpireAt:

@@ -1,6 +1,7 @@
 // Random histories on the store, judged by a model that is slow and plainly right, with snapshots taken on the way.
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -347,14 +348,9 @@ class Model {
       case Op::kIncrBy: {
         int64_t value = 0;
         if (old != nullptr) {
-          size_t used = 0;
-          // Values in play are digits or letters, so this is strict enough.
-          if (old->bytes.empty() || old->bytes[0] > '9') {
-            return {.status = ResultStatus::kNotInteger,
-                    .version = old_version};
-          }
-          value = std::stoll(old->bytes, &used);
-          if (used != old->bytes.size()) {
+          // Strict as the store: only what a number prints as.
+          value = std::strtoll(old->bytes.c_str(), nullptr, 10);
+          if (std::to_string(value) != old->bytes) {
             return {.status = ResultStatus::kNotInteger,
                     .version = old_version};
           }
@@ -370,6 +366,19 @@ class Model {
         }
         keys_[key] = {before + command.arguments[1], version_, expiry};
         return Integer(keys_[key].bytes.size(), version_, true);
+      }
+      case Op::kSetRange: {
+        std::string value = old == nullptr ? "" : old->bytes;
+        if (command.arguments[1].empty()) {
+          return Integer(value.size(), old_version, false);
+        }
+        for (size_t i = 0; i < command.arguments[1].size(); ++i) {
+          const size_t at = static_cast<size_t>(command.number_a) + i;
+          while (value.size() <= at) value.push_back('\0');
+          value[at] = command.arguments[1][i];
+        }
+        keys_[key] = {value, version_, expiry};
+        return Integer(value.size(), version_, true);
       }
       default: {  // kMSet.
         for (size_t i = 0; i < command.arguments.size(); i += 2) {
@@ -438,8 +447,8 @@ TestCommand AnySingle(const Model& model, const std::string& tag) {
   command.op = *rc::gen::element(
       Op::kGet, Op::kStrlen, Op::kGetRange, Op::kExists, Op::kMGet,
       Op::kExpireTime, Op::kType, Op::kSet, Op::kSet, Op::kSet, Op::kGetDel,
-      Op::kDel, Op::kIncrBy, Op::kAppend, Op::kMSet, Op::kExpireAt,
-      Op::kExpireAt, Op::kPersist);
+      Op::kDel, Op::kIncrBy, Op::kAppend, Op::kSetRange, Op::kMSet,
+      Op::kExpireAt, Op::kExpireAt, Op::kPersist);
   command.slot = HashSlot(tag);
   command.arguments = {AnyKey(tag)};
   switch (command.op) {
@@ -476,6 +485,11 @@ TestCommand AnySingle(const Model& model, const std::string& tag) {
     case Op::kAppend:
       command.arguments.push_back(
           *rc::gen::element<std::string>("", "3", "tail"));
+      break;
+    case Op::kSetRange:
+      command.number_a = *rc::gen::inRange<int64_t>(0, 9);
+      command.arguments.push_back(
+          *rc::gen::element<std::string>("", "7", "tail"));
       break;
     case Op::kMSet:
       command.arguments.push_back(AnyValue());

@@ -189,6 +189,30 @@ TEST_F(StoreTest, Append_GrowsAValueUpToItsLimit) {
             ResultStatus::kTooLarge);
 }
 
+TEST_F(StoreTest, SetRange_OverwritesAndFillsGapsWithZeros) {
+  const auto set = [&](int64_t offset, std::string bytes) {
+    return Do({.op = Op::kSetRange, .numbers = {offset, 0}},
+              {"k", std::move(bytes)});
+  };
+  const Answer nothing = set(3, "");
+  EXPECT_EQ(nothing.integer, 0);
+  EXPECT_FALSE(nothing.wrote);
+  EXPECT_EQ(Get("k").state, Lookup::State::kMissing);
+  EXPECT_EQ(set(2, "cd").integer, 4);
+  EXPECT_EQ(Get("k").value, std::string_view("\0\0cd", 4));
+  SetTime(1'000);
+  Do({.op = Op::kExpireAt, .expire_at_ms = 5'000}, {"k"});
+  EXPECT_EQ(set(1, "bC").integer, 4);
+  EXPECT_EQ(Get("k").value, std::string_view("\0bCd", 4));
+  EXPECT_EQ(Get("k").expire_at_ms, 5'000);
+  EXPECT_EQ(set(4, "e").integer, 5);
+  EXPECT_EQ(set(kValueBytesMax, "x").status, ResultStatus::kTooLarge);
+  EXPECT_EQ(set(INT64_MAX, "x").status, ResultStatus::kTooLarge);
+  EXPECT_EQ(set(-1, "x").status, ResultStatus::kTooLarge);
+  EXPECT_EQ(set(kValueBytesMax - 1, "x").integer,
+            static_cast<int64_t>(kValueBytesMax));
+}
+
 TEST_F(StoreTest, GetRange_CountsAsRedisDoes) {
   Do({.op = Op::kSet}, {"k", "This is a string"});
   const auto range = [&](int64_t start, int64_t end) {

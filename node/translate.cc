@@ -239,6 +239,20 @@ void TranslateRange(Arguments request, Translated* out) {
   }
 }
 
+// SETRANGE key offset value
+void TranslateSetrange(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kSetRange;
+  out->storage = {request[1], request[3]};
+  spec.arguments = out->storage;
+  out->shape = Shape::kInteger;
+  if (!ParseInteger(request[2], &spec.numbers[0])) {
+    out->error = kNotInteger;
+  } else if (spec.numbers[0] < 0) {
+    out->error = "ERR offset is out of range";
+  }
+}
+
 // Commands whose arguments are keys, or keys and values, as they stand.
 struct Plain {
   CommandId id;
@@ -301,6 +315,8 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
     case CommandId::kGetrange:
     case CommandId::kSubstr:
       return TranslateRange(request, out);
+    case CommandId::kSetrange:
+      return TranslateSetrange(request, out);
     case CommandId::kObjectEncoding:
     case CommandId::kObjectRefcount:
     case CommandId::kMemoryUsage:
