@@ -140,6 +140,11 @@ void Client::Sweep(MonoTime now) {
     }
     return;
   }
+  // Its last bytes left at the end of a turn, of which a stream tells nobody.
+  if (closing_) {
+    Close();
+    return;
+  }
   if (protocol_->pending() > 0) return;
   if (protocol_->partial_bytes() > 0 && !reads_paused_ &&
       now - last_input_ > timeouts.stall) {
