@@ -41,8 +41,8 @@ struct Lookup {
   enum class State : uint8_t {
     kFound,
     kMissing,
-    // There by log time, but due by `due_by`: have log time advanced
-    // (Host::AdvanceLogTime), then read again.
+    // There by log time, but due by `due_by`: log time alone decides, so have
+    // the read evaluated in an entry, which carries log time forward.
     kNeedsTime,
   };
   State state = State::kMissing;

@@ -291,6 +291,18 @@ TEST(Cluster_MalformedInput, ClosesThatConnectionAlone) {
   EXPECT_EQ(cluster.Command(*good, {"PING"}), "+PONG\r\n");
 }
 
+TEST(Cluster_Expiry, FirstReadOfADueKeyInAnIdleGroup_FindsNothing) {
+  for (const uint32_t nodes : {1u, 3u}) {
+    TestCluster cluster({.nodes = nodes, .adjust = Proxy});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    auto client = cluster.ConnectResp(0);
+    ASSERT_EQ(cluster.Command(*client, {"SET", "k", "v", "PX", "100"}),
+              "+OK\r\n");
+    cluster.world().RunFor(Seconds(5));
+    EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), "$-1\r\n");
+  }
+}
+
 TEST(Cluster_Limits, AreAnswered) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.key_bytes = 10;

@@ -189,7 +189,6 @@ void GroupQueue::AddRead(const Ask& ask, const kv::CommandSpec& spec) {
       .arguments_count = static_cast<uint32_t>(spec.arguments.size()),
       .slot = spec.slot,
       .op = spec.op,
-      .time_waits = 0,
       .redirect = ask.redirect,
   };
   for (const std::string_view argument : spec.arguments) {

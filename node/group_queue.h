@@ -138,7 +138,6 @@ class GroupQueue {
     uint32_t arguments_count;
     Slot slot;
     kv::Op op;
-    uint8_t time_waits;
     bool redirect;
   };
   struct Reads {

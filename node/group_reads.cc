@@ -6,12 +6,6 @@
 #include "node/read_command.h"
 
 namespace quorate::node {
-namespace {
-
-// A read waits so often for log time to pass its key's expiry; then log time alone decides.
-constexpr uint8_t kTimeWaitsMax = 3;
-
-}  // namespace
 
 void GroupQueue::FailRead(const ReadItem& item, Failure::Kind kind,
                           const absl::Status& why) {
@@ -52,8 +46,6 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
                              const absl::Status& status) {
   const quorate::Now clock = parts_.loop.ReadClock();
   const kv::Store* here = store();
-  const bool self = leadership_.kind == Leadership::Kind::kSelf;
-  bool wants_time = false;
   if (!status.ok()) {
     ++counters_.reads_failed;
     retry_at_ = clock.mono + kRetryDelay;
@@ -69,31 +61,24 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
       FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
       continue;
     }
-    const WallTime due_by =
-        item.time_waits < kTimeWaitsMax ? clock.wall.earliest : WallTime::Min();
-    const bool done = EvaluateRead(
-        *here, SpecOf(item, *reads), due_by, [&](const kv::ResultView& result) {
-          --item.requester->OrderOf(group_).issued_reads;
-          item.requester->OnResult(item.token, result);
-        });
-    if (!done && !self) {
+    const bool done =
+        EvaluateRead(*here, SpecOf(item, *reads), clock.wall.earliest,
+                     [&](const kv::ResultView& result) {
+                       --item.requester->OrderOf(group_).issued_reads;
+                       item.requester->OnResult(item.token, result);
+                     });
+    if (!done) {
       --item.requester->OrderOf(group_).issued_reads;
       ReadInLog(item, *reads);
-    } else if (!done) {
-      wants_time = true;
-      ReadItem again = item;
-      ++again.time_waits;
-      KeepRead(again, *reads);
     }
   }
-  if (wants_time) parts_.host.AdvanceLogTime(group_);
   reads->items.clear();
   reads->arena.clear();
   spare_reads_ = std::move(reads);
   wake_();
 }
 
-// Followers cannot move log time: the entry that carries the read does.
+// A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.
 void GroupQueue::ReadInLog(const ReadItem& item, const Reads& reads) {
   const Ask ask = {item.requester, item.token, item.redirect};
   const kv::CommandSpec spec = SpecOf(item, reads);

@@ -86,13 +86,6 @@ void Group::FlushReads() {
   Step(ReadRequest{tag});
 }
 
-void Group::AdvanceLogTime() {
-  if (time_entry_in_flight_ || core_->role() != RoleKind::kLeader) return;
-  time_entry_in_flight_ = true;
-  Propose(EntryKind::kNoop, Buffer(),
-          [this](const ProposeResult&) { time_entry_in_flight_ = false; });
-}
-
 void Group::TransferLeadership(NodeId to) {
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
   Step(quorate::raft::TransferLeadership{to});

@@ -62,7 +62,6 @@ class Group {
   void Receive(StoreIncarnation from_store, Message message);
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
-  void AdvanceLogTime();
   void TransferLeadership(NodeId to);
   // Call when deadline() has come.
   void Timeout();
@@ -127,7 +126,6 @@ class Group {
   absl::btree_map<std::pair<Index, Term>, PendingProposal> proposals_;
   // When proposals of lost leaderships become unknown; Max(): there are none.
   MonoTime proposals_deadline_ = MonoTime::Max();
-  bool time_entry_in_flight_ = false;
 
   // Reads of this turn, then by tag until the core answers.
   std::vector<Host::ReadDone> turn_reads_;

@@ -258,12 +258,6 @@ void Host::Read(GroupId group, ReadDone done) {
   target->Read(std::move(done));
 }
 
-void Host::AdvanceLogTime(GroupId group) {
-  Group* target = impl_->group(group);
-  if (target == nullptr) return;
-  target->AdvanceLogTime();
-}
-
 void Host::TransferLeadership(GroupId group, NodeId to) {
   Group* target = impl_->group(group);
   if (target != nullptr) target->TransferLeadership(to);

@@ -121,10 +121,6 @@ class Host {
   // one turn share one round.
   void Read(GroupId group, ReadDone done);
 
-  // Proposes an entry that only carries log time forward, if this replica leads
-  // and none is on its way.
-  void AdvanceLogTime(GroupId group);
-
   // Hands leadership to another voter (thesis 3.10), if this replica leads;
   // given up if the target does not take over within an election timeout.
   // Until then proposals are refused.
