@@ -352,6 +352,22 @@ TEST(Cluster_StoppingLeader, HandsOverFirst) {
   EXPECT_NE(cluster.LeaderOf(GroupId(1)), leader);
 }
 
+TEST(Cluster_StoppingLeaders, AllAtOnce_DoNotPassLeadershipAroundForLong) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  size_t stopped = 0;
+  std::vector<env::Pending> stops;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    stops.push_back(
+        cluster.world().env(cluster.machine(node)).loop.Defer([&, node] {
+          cluster.server(node).Stop([&](absl::Status) { ++stopped; });
+        }));
+  }
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return stopped == 3; },
+                                           Milliseconds(900)));
+}
+
 TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

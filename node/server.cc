@@ -203,6 +203,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (idle && !handed_over_) {
       handed_over_ = true;
       balance_.HandOverAll();
+      // A target that has not taken over by then will not: it stops as well, or is gone.
+      stop_deadline_ =
+          std::min(stop_deadline_, now + config_.raft.election_timeout_max);
     } else if (now >= stop_deadline_ || (handed_over_ && !LeadsAny())) {
       stopped_(absl::OkStatus());
       return;
