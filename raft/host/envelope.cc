@@ -1,6 +1,5 @@
 #include "raft/host/envelope.h"
 
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "env/transport.h"
 #include "raft/core/configuration.h"
 #include "raft/host/envelope.pb.h"
+#include "raft/log/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -19,18 +19,6 @@ constexpr size_t kPrefixBytes = 8;
 // Above the largest encoded size of a header without variable parts.
 constexpr size_t kMessageHeaderBytesMax = 160;
 constexpr size_t kEntryHeaderBytesMax = 64;
-
-void StoreU32(char* at, uint32_t value) {
-  for (int i = 0; i < 4; ++i) at[i] = static_cast<char>(value >> (8 * i));
-}
-
-uint32_t LoadU32(const char* at) {
-  uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) {
-    value |= static_cast<uint32_t>(static_cast<uint8_t>(at[i])) << (8 * i);
-  }
-  return value;
-}
 
 uint32_t Seed(const EnvelopeLink& link) {
   return Crc32cSeed(link.cluster.value(), link.from.value(), link.to.value());
@@ -221,7 +209,7 @@ std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
   }
   const size_t header_bytes = envelope.ByteSizeLong();
   pieces[0] = Buffer::Create(kPrefixBytes + header_bytes, [&](char* block) {
-    StoreU32(block + 4, static_cast<uint32_t>(header_bytes));
+    StoreFixed(block + 4, static_cast<uint32_t>(header_bytes));
     CHECK(envelope.SerializeToArray(block + kPrefixBytes,
                                     static_cast<int>(header_bytes)));
     uint32_t crc =
@@ -229,7 +217,7 @@ std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
     for (size_t i = 1; i < pieces.size(); ++i) {
       crc = Crc32c(crc, pieces[i].view());
     }
-    StoreU32(block, crc);
+    StoreFixed(block, crc);
   });
   return pieces;
 }
@@ -239,11 +227,11 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   if (bytes.size() < kPrefixBytes) {
     return absl::InvalidArgumentError("envelope is shorter than its prefix");
   }
-  const uint32_t stated = LoadU32(bytes.data());
+  const uint32_t stated = GetFixed<uint32_t>(bytes.view(), 0);
   if (Crc32c(Seed(link), bytes.view().substr(4)) != stated) {
     return absl::DataLossError("envelope checksum does not fit");
   }
-  const size_t header_bytes = LoadU32(bytes.data() + 4);
+  const size_t header_bytes = GetFixed<uint32_t>(bytes.view(), 4);
   if (header_bytes > bytes.size() - kPrefixBytes) {
     return absl::InvalidArgumentError("envelope header is cut short");
   }

@@ -1,6 +1,5 @@
 #include "raft/host/envelope.h"
 
-#include <cstring>
 #include <string>
 #include <vector>
 

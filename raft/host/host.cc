@@ -1,6 +1,5 @@
 #include "raft/host/host.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/container/btree_map.h"
@@ -297,10 +296,6 @@ absl::Status Host::status() const { return impl_->status_; }
 
 Log::Counters Host::log_counters() const {
   return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
-}
-
-const std::string& Host::peer_address() const {
-  return impl_->options_.listen_address;
 }
 
 StoreIncarnation Host::store() const { return impl_->store_; }

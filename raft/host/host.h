@@ -8,7 +8,6 @@
 #define QUORATE_RAFT_HOST_HOST_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -135,7 +134,6 @@ class Host {
   absl::Status group_status(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;
-  const std::string& peer_address() const;
   StoreIncarnation store() const;
 
  private:

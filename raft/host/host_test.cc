@@ -2,7 +2,6 @@
 // links, with a state machine of the test's own.
 #include "raft/host/host.h"
 
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>

@@ -1,6 +1,6 @@
-// raft/log/little_endian.h: fixed-width integers as they stand in the files of this folder.
+// raft/log/little_endian.h: fixed-width integers as they stand in files and peer messages.
 //
-// Written byte by byte: the same files on every machine. Knows no format.
+// Only little-endian machines are built for, so that the stored form is the form in memory. Knows no format.
 #ifndef QUORATE_RAFT_LOG_LITTLE_ENDIAN_H_
 #define QUORATE_RAFT_LOG_LITTLE_ENDIAN_H_
 
@@ -16,6 +16,12 @@ namespace quorate::raft {
 
 static_assert(std::endian::native == std::endian::little,
               "the stored form is the form in memory");
+
+// Writes sizeof(T) bytes at `at`.
+template <typename T>
+void StoreFixed(char* at, T value) {
+  std::memcpy(at, &value, sizeof(T));
+}
 
 template <typename T>
 void PutFixed(std::string* out, T value) {
