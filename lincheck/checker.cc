@@ -141,7 +141,8 @@ class Minimiser {
     }
     const SearchOptions limits{
         .nodes_max = options_.minimise_nodes_max - nodes_,
-        .bytes_max = options_.bytes_max};
+        .bytes_max = options_.bytes_max,
+        .deadline = options_.deadline};
     Decision decision = Decide(relaxed_, model_, limits);
     nodes_ += decision.nodes + core.size();
     if (decision.result == Result::kViolation) {
@@ -230,7 +231,8 @@ Verdict Check(const History& history, const Model& model,
   const size_t count = history.partition_count();
   std::vector<Decision> decisions(count);
   const SearchOptions limits{.nodes_max = options.nodes_max,
-                             .bytes_max = options.bytes_max};
+                             .bytes_max = options.bytes_max,
+                             .deadline = options.deadline};
   const auto decide = [&](size_t partition) {
     decisions[partition] =
         Decide(Gather(history, split, partition), model, limits);

@@ -32,6 +32,15 @@ class Executor {
   virtual void Run(size_t count, absl::FunctionRef<void(size_t)> task) = 0;
 };
 
+// Where the end of patience comes from; this library reads no clock.
+class Deadline {
+ public:
+  virtual ~Deadline() = default;
+  // True once it is time to give up. Asked now and then, from whichever task
+  // works; everything undecided becomes kUnknown.
+  virtual bool Passed() const = 0;
+};
+
 struct CheckOptions {
   // Model steps for each partition; beyond it the partition's verdict is
   // kUnknown.
@@ -42,6 +51,8 @@ struct CheckOptions {
   uint64_t minimise_nodes_max = 2'000'000;
   // Null: one partition after another.
   Executor* executor = nullptr;
+  // Null: no other limit than those above.
+  const Deadline* deadline = nullptr;
 };
 
 // Part of the history that is not linearizable even alone. Minimal: giving any

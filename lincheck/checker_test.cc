@@ -244,6 +244,23 @@ TEST(Checker, ByteBudgetSpent_SaysUnknown) {
   EXPECT_EQ(verdict.result, Result::kUnknown);
 }
 
+// Passed from the `looks_left`-th question on.
+class CountedDeadline final : public Deadline {
+ public:
+  explicit CountedDeadline(int looks_left) : looks_left_(looks_left) {}
+  bool Passed() const override { return --looks_left_ < 0; }
+
+ private:
+  mutable int looks_left_;
+};
+
+TEST(Checker, DeadlinePassed_SaysUnknownAndStopsSoon) {
+  const CountedDeadline deadline(3);
+  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.deadline = &deadline});
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+  EXPECT_LT(verdict.nodes, 10 * kStepsBetweenLooks);
+}
+
 TEST(Checker, EmptyHistory_IsRight) {
   EXPECT_EQ(Check(History(), ModelOf<Kv>()).result, Result::kOk);
 }

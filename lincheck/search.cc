@@ -165,7 +165,11 @@ class Searcher {
     ++result_.nodes;
     return states_->Step(state, op);
   }
-  bool OverBudget() const {
+  bool OverBudget() {
+    if (options_.deadline != nullptr && result_.nodes >= next_look_) {
+      next_look_ = result_.nodes + kStepsBetweenLooks;
+      if (options_.deadline->Passed()) return true;
+    }
     return result_.nodes > options_.nodes_max ||
            memory_.size_bytes() + states_->size_bytes() > options_.bytes_max;
   }
@@ -206,6 +210,7 @@ class Searcher {
   size_t stuck_depth_ = 0;
   StateId stuck_state_ = 0;
   bool stuck_ = false;
+  uint64_t next_look_ = 0;  // At the deadline, in steps.
   SearchResult result_;
 };
 

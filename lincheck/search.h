@@ -25,7 +25,11 @@ namespace quorate::lincheck {
 struct SearchOptions {
   uint64_t nodes_max = 0;
   uint64_t bytes_max = 0;
+  // Asked every kStepsBetweenLooks model steps; null: never.
+  const Deadline* deadline = nullptr;
 };
+
+inline constexpr uint64_t kStepsBetweenLooks = 4096;
 
 struct SearchResult {
   Result result = Result::kUnknown;
