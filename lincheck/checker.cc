@@ -192,17 +192,26 @@ std::vector<Operation> Gather(const History& history, const Split& split,
   return operations;
 }
 
-CounterExample Explain(const History& history, const Model& model,
-                       const CheckOptions& options, const Split& split,
-                       uint32_t partition, Decision decision) {
-  const std::vector<Operation> operations = Gather(history, split, partition);
+// Indices of the operations of one partition.
+std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    if (history.operations()[i].partition == partition) indices.push_back(i);
+  }
+  return indices;
+}
+
+CounterExample ExplainDecision(const History& history, const Model& model,
+                               const CheckOptions& options,
+                               const std::vector<size_t>& indices,
+                               uint32_t partition, Decision decision) {
+  std::vector<Operation> operations;
+  for (size_t i : indices) operations.push_back(history.operations()[i]);
   CounterExample example{.partition = partition,
                          .reason = std::move(decision.reason)};
   example.minimal = Minimiser(operations, model, options)
                         .Run(&decision.core, &example.reason);
-  for (size_t i : decision.core) {
-    example.operations.push_back(split.order[split.begin[partition] + i]);
-  }
+  for (size_t i : decision.core) example.operations.push_back(indices[i]);
   std::stable_sort(example.operations.begin(), example.operations.end(),
                    [&](size_t a, size_t b) {
                      return history.operations()[a].invoke <
@@ -254,9 +263,10 @@ Verdict Check(const History& history, const Model& model,
     }
     if (decision.result != Result::kViolation) continue;
     verdict.wrong.push_back(partition);
-    if (verdict.counter_example.has_value()) continue;
-    verdict.counter_example =
-        Explain(history, model, options, split, partition, std::move(decision));
+    if (!options.explain || verdict.counter_example.has_value()) continue;
+    verdict.counter_example = ExplainDecision(history, model, options,
+                                              OfPartition(history, partition),
+                                              partition, std::move(decision));
   }
   if (!verdict.wrong.empty()) {
     verdict.result = Result::kViolation;
@@ -264,6 +274,18 @@ Verdict Check(const History& history, const Model& model,
     verdict.result = Result::kUnknown;
   }
   return verdict;
+}
+
+CounterExample Explain(const History& history, const Model& model,
+                       uint32_t partition, const CheckOptions& options) {
+  const std::vector<size_t> indices = OfPartition(history, partition);
+  std::vector<Operation> operations;
+  for (size_t i : indices) operations.push_back(history.operations()[i]);
+  return ExplainDecision(history, model, options, indices, partition,
+                         Decide(operations, model,
+                                {.nodes_max = options.nodes_max,
+                                 .bytes_max = options.bytes_max,
+                                 .deadline = options.deadline}));
 }
 
 std::string Describe(const History& history, const Model& model,

@@ -53,6 +53,20 @@ struct CheckOptions {
   Executor* executor = nullptr;
   // Null: no other limit than those above.
   const Deadline* deadline = nullptr;
+  // False: Check() leaves out the counter-example, which Explain() can still
+  // make.
+  bool explain = true;
+};
+
+// One of the longest orders that explain part of a counter-example.
+struct PartialOrder {
+  // Indices into History::operations(), in the order in which they take effect.
+  std::vector<size_t> placed;
+  // For each placed one: the state it leaves, in words.
+  std::vector<std::string> states;
+  // The operation that cannot follow, although it returned before anything else
+  // could be placed.
+  size_t blocked = 0;
 };
 
 // Part of the history that is not linearizable even alone. Minimal: giving any
@@ -62,9 +76,17 @@ struct CounterExample {
   uint32_t partition = 0;
   std::vector<size_t>
       operations;  // Indices into History::operations(), by time of invocation.
+  // Other writes that count with unknown outcome only: somebody above may have
+  // seen what they wrote. `operations` as they are and these with unknown
+  // outcome make a history of their own, which is not linearizable.
+  std::vector<size_t> context;
   bool minimal = false;
   // In words: which operation cannot be placed, and why.
   std::string reason;
+  // That operation: one of `operations`.
+  size_t blocked = 0;
+  // Longest first; at least one, unless the counter-example is too large.
+  std::vector<PartialOrder> partial_orders;
 };
 
 struct Verdict {
@@ -82,6 +104,11 @@ struct Verdict {
 
 Verdict Check(const History& history, const Model& model,
               const CheckOptions& options = {});
+
+// The counter-example of one wrong partition. Requires: `partition` is one of
+// Verdict::wrong of this history, model and these options.
+CounterExample Explain(const History& history, const Model& model,
+                       uint32_t partition, const CheckOptions& options = {});
 
 // The counter-example as a few lines of text: reason, then one line per
 // operation.

@@ -25,7 +25,14 @@ struct Kv {
     kPutIfExists,  // (value) -> 1 if it was there and is replaced, else 0
   };
   using State = Datum;
-  State Initial() const { return {}; }
+  // True: a key starts as the empty string, not as nil.
+  bool starts_empty = false;
+
+  State Initial() const {
+    State state;
+    if (starts_empty) state.Append("");
+    return state;
+  }
 
   bool Step(State& state, const Operation& op) const {
     switch (op.function) {
@@ -70,6 +77,20 @@ struct Kv {
   }
 
   bool FindLinks(const Operation& op, Links* links) const {
+    if (!FindValues(op, links)) return false;
+    return !starts_empty || (Rename(&links->seen) && Rename(&links->written));
+  }
+
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"get",    "put",  "append",
+                                           "delete", "incr", "cas",
+                                           "swap",   "take", "put_if_exists"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const { return state.ToString(); }
+
+ private:
+  bool FindValues(const Operation& op, Links* links) const {
     switch (op.function) {
       case kGet:
         *links = {.reads = true, .seen = op.result};
@@ -106,16 +127,13 @@ struct Kv {
                        // it met.
     }
   }
-
-  std::string_view Name(uint8_t function) const {
-    constexpr std::string_view kNames[] = {"get",    "put",  "append",
-                                           "delete", "incr", "cas",
-                                           "swap",   "take", "put_if_exists"};
-    return function < std::size(kNames) ? kNames[function] : "?";
+  // Links call the initial state nil. False if `value` is a nil that is not the
+  // initial state.
+  static bool Rename(Value* value) {
+    if (value->is_nil()) return false;
+    if (value->is_string() && value->bytes().empty()) *value = Value::Nil();
+    return true;
   }
-  std::string Describe(const State& state) const { return state.ToString(); }
-
- private:
   static bool Gives(const Operation& op, const State& state) {
     return !op.known() || state.Explains(op.result);
   }

@@ -1,0 +1,83 @@
+// lincheck/levels.h: how much a history keeps of what stores promise, from
+// linearizability down to the guarantees of single sessions.
+//
+// A session is a client. The levels below linearizability are judged where the
+// order of each partition's writes is known: by versions, which then count the
+// writes of their partition upwards (later writes have greater versions), or
+// because the partition is linearizable and so has an order that fits. Where it
+// is not known, a level is kUnknown unless what is known refutes it already.
+#ifndef QUORATE_LINCHECK_LEVELS_H_
+#define QUORATE_LINCHECK_LEVELS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lincheck/checker.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+// Strongest first: each implies those that follow, but for the last four, which
+// stand beside each other and together are kSessions.
+enum class Level : uint8_t {
+  kLinearizable,       // As if each operation took effect at once, at some
+                       // moment between its invocation and its return.
+  kSequential,         // As if in one order of all that keeps every client's
+                       // own order.
+  kSessions,           // All of the following.
+  kReadYourWrites,     // A client sees its own earlier writes, or later ones.
+  kMonotonicReads,     // A client never sees an older state than before.
+  kMonotonicWrites,    // A client's writes take effect in its order.
+  kWritesFollowReads,  // A client's write comes after what it saw before.
+};
+inline constexpr size_t kLevelCount = 7;
+std::string_view LevelName(Level level);
+
+struct LevelVerdict {
+  Level level = Level::kLinearizable;
+  Result result = Result::kUnknown;
+  // kViolation, kUnknown: why, in words.
+  std::string reason;
+  // kViolation: operations (indices into History::operations()) that contradict
+  // the level by themselves; each follows the one before it, and the first the
+  // last.
+  std::vector<size_t> witness;
+};
+
+// How far reads lag behind. A read lags by the versions that were written over
+// the one it saw and acknowledged before it began, and by the time since the
+// first of them returned.
+struct Staleness {
+  // kOk: measured. kUnknown: the order of writes is not known. kViolation: some
+  // read saw what no write of the history wrote.
+  Result result = Result::kUnknown;
+  std::string reason;  // If not kOk.
+  // The least bounds that hold: 0 for a history in which no read is stale.
+  uint64_t versions_max = 0;
+  Time time_max = 0;
+  // The read that lags so far and the first write that it missed, as above.
+  // Nothing if no read lags.
+  std::vector<size_t> versions_witness;
+  std::vector<size_t> time_witness;
+};
+
+struct LevelsVerdict {
+  std::vector<LevelVerdict> levels;  // All, in the order of Level.
+  // The first that holds; its predecessor has the witness. Nothing if none is
+  // known to hold.
+  std::optional<Level> strongest;
+  Staleness staleness;
+  // Of linearizability, with its counter-example.
+  Verdict linearizability;
+};
+
+LevelsVerdict CheckLevels(const History& history, const Model& model,
+                          const CheckOptions& options = {});
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_LEVELS_H_

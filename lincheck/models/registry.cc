@@ -1,0 +1,50 @@
+#include "lincheck/models/registry.h"
+
+#include "lincheck/models/cas_register.h"
+#include "lincheck/models/kv.h"
+#include "lincheck/models/register.h"
+
+namespace quorate::lincheck {
+namespace {
+
+template <typename M>
+std::unique_ptr<Model> Make() {
+  return std::make_unique<ModelOf<M>>();
+}
+
+std::unique_ptr<Model> MakeTextKv() {
+  return std::make_unique<ModelOf<Kv>>(Kv{.starts_empty = true});
+}
+
+constexpr ModelEntry kModels[] = {
+    {"register", "read, write; starts as nil", Make<Register>},
+    {"cas-register", "read, write, cas; starts as nil", Make<CasRegister>},
+    {"kv",
+     "one key: get, put, append, delete, incr, cas, swap, take, put_if_exists; "
+     "starts as nil",
+     Make<Kv>},
+    {"kv-text", "the same, but a key starts as the empty string", MakeTextKv},
+};
+
+}  // namespace
+
+absl::Span<const ModelEntry> Models() { return kModels; }
+
+const ModelEntry* FindModel(std::string_view name) {
+  for (const ModelEntry& entry : kModels) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+std::optional<uint8_t> FindFunction(const Model& model, std::string_view name) {
+  for (int function = 0; function < 256; ++function) {
+    const auto number = static_cast<uint8_t>(function);
+    const std::string_view own = model.FunctionName(number);
+    if (own == "?") break;
+    if (own == name) return number;
+  }
+  return std::nullopt;
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,33 @@
+// lincheck/models/registry.h: the models that come with the checker, by name.
+// For programs and readers of files; it knows nothing of either.
+#ifndef QUORATE_LINCHECK_MODELS_REGISTRY_H_
+#define QUORATE_LINCHECK_MODELS_REGISTRY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+struct ModelEntry {
+  std::string_view name;
+  std::string_view description;  // One line, for people.
+  std::unique_ptr<Model> (*make)();
+};
+
+// All of them, in the order in which they are listed to people.
+absl::Span<const ModelEntry> Models();
+
+// Null if there is none of this name.
+const ModelEntry* FindModel(std::string_view name);
+
+// The number of the function that `model` calls `name`.
+std::optional<uint8_t> FindFunction(const Model& model, std::string_view name);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_REGISTRY_H_
