@@ -4,6 +4,7 @@
 
 #include "env/check.h"
 #include "kv/keyed_hash.h"
+#include "kv/slot_scan.h"
 #include "kv/wire.h"
 
 namespace quorate::kv {
@@ -99,6 +100,22 @@ constexpr Rule kRules[] = {
      .step = 1,
      .flags = 0,
      .read = true},
+    {.op = Op::kKeyCount,
+     .name = "keycount",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers = true,
+     .read = true},
+    {.op = Op::kScan,
+     .name = "scan",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers = true,
+     .read = true},
     {.op = Op::kSet,
      .name = "set",
      .arguments_min = 2,
@@ -159,6 +176,12 @@ constexpr Rule kRules[] = {
      .step = 2,
      .flags = 0,
      .numbers = true},
+    {.op = Op::kIncrByFloat,
+     .name = "incrbyfloat",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .step = 2,
+     .flags = 0},
     {.op = Op::kAtomic,
      .name = "atomic",
      .arguments_min = 0,
@@ -201,12 +224,15 @@ bool Fits(Need need, bool present) {
   return present ? need != Need::kNever : need != Need::kMust;
 }
 
-// At most one of the conditions, and no two ways of saying what becomes of the
-// expiry.
+// At most one of the conditions (XX goes with LT), and no two ways of saying
+// what becomes of the expiry.
 bool FlagsAgree(const CommandView& command) {
   const CommandFlags conditions =
       command.flags & (kIfAbsent | kIfPresent | kIfGreater | kIfLess);
-  if ((conditions & (conditions - 1)) != 0) return false;
+  if ((conditions & (conditions - 1)) != 0 &&
+      conditions != (kIfPresent | kIfLess)) {
+    return false;
+  }
   if (command.has_expected && conditions != 0) return false;
   return !(command.has_expiry && (command.flags & kKeepExpiry) != 0);
 }
@@ -307,7 +333,7 @@ bool NestedFit(const CommandView& atomic) {
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
-           command.op != Op::kFlush;
+           !SlotsOf(command).has_value();
   }
   return command.op != Op::kCheckVersion;
 }
@@ -358,6 +384,21 @@ uint8_t PresentBits(const CommandSpec& spec, const Rule& rule) {
 }
 
 }  // namespace
+
+std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command) {
+  const auto [first, second] = command.numbers;
+  switch (command.op) {
+    case Op::kKeyCount:
+    case Op::kFlush:
+      return std::pair(first, second);
+    case Op::kScan:
+      return std::pair(
+          int64_t{CursorSlot(static_cast<uint64_t>(first)).value()},
+          second >> 32);
+    default:
+      return std::nullopt;
+  }
+}
 
 bool IsRead(Op op) {
   const Rule* rule = FindRule(op);

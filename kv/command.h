@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "env/buffer.h"
@@ -49,6 +50,13 @@ enum class Op : uint8_t {
   kExpireTime =
       6,  // key → integer: absolute milliseconds, -1 no expiry, -2 no key.
   kType = 7,  // key → bytes "string", or kNil.
+  // ; first slot, last slot, all owned → integer: keys in them, those due but
+  // not yet removed included.
+  kKeyCount = 8,
+  // ; cursor (kv/slot_scan.h), last slot << 32 | count: visits keys from the
+  // cursor to the last slot, all owned, until about so many or kScanBytesMax
+  // were visited → array: where to go on (decimal; 0: the end), then keys.
+  kScan = 9,
 
   kSet = 16,     // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry,
                  // expire_at_ms, expected → see Result.
@@ -59,10 +67,12 @@ enum class Op : uint8_t {
   kMSet = 21,  // key, value, …; kIfAbsent (all or nothing: MSETNX) → none.
   kExpireAt =
       22,  // key; expire_at_ms; at most one of kIfAbsent (has none) kIfPresent
-           // (has one) kIfGreater kIfLess → integer 1 done, 0 not.
+  // (has one) kIfGreater kIfLess, or kIfPresent and kIfLess → integer
+  // 1 done, 0 not.
   kPersist = 23,  // key → integer 1 an expiry was removed, 0 not.
   kSetRange = 24,  // key, bytes; offset → integer: length. Zeros fill a gap; no
                    // bytes change nothing.
+  kIncrByFloat = 25,  // key, decimal (kv/decimal.h) → bytes: the sum.
 
   // Commands evaluated one after another with nothing of others in between
   // (MULTI/EXEC): `nested` of BatchReader, all of this slot, without stamps of
@@ -176,6 +186,10 @@ struct CommandView {
   // The command as encoded.
   std::string_view encoded;
 };
+
+// First and last slot of a command on whole slots (kKeyCount, kScan, kFlush),
+// as they stand there; nothing for the others.
+std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
 
 // What a session remembers of a request: a keyed hash of everything but its
 // stamp and absolute times, which a retry of the same request may have computed

@@ -73,6 +73,12 @@ Buffer SampleBatch() {
   batch.BeginAtomic(slot, std::nullopt);
   batch.EndAtomic();
   batch.Add({.op = Op::kFlush, .numbers = {0, 16383}});
+  batch.Add({.op = Op::kKeyCount, .numbers = {0, 16383}});
+  batch.Add({.op = Op::kScan,
+             .slot = slot,
+             .numbers = {static_cast<int64_t>(MakeCursor(slot, {77})),
+                         ScanBounds(Slot(16383), 10)}});
+  batch.Add({.op = Op::kIncrByFloat, .slot = slot, .arguments = kv});
   return batch.Finish();
 }
 
@@ -84,7 +90,7 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   const Buffer payload = SampleBatch();
   CommandReader reader(payload.view());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(reader.count(), 20u);
+  EXPECT_EQ(reader.count(), 23u);
   std::vector<CommandView> commands(reader.count());
   for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
   EXPECT_TRUE(reader.done());
@@ -187,6 +193,8 @@ TEST(CommandReader, AtomicWithWhatMayNotStandInIt_IsMalformed) {
       {.op = Op::kGet, .slot = Slot(2), .arguments = k},
       {.op = Op::kGet, .slot = Slot(1), .session = kStamp, .arguments = k},
       {.op = Op::kFlush, .slot = Slot(1)},
+      {.op = Op::kKeyCount, .slot = Slot(1)},
+      {.op = Op::kScan, .slot = Slot(1)},
   };
   for (const CommandSpec& spec : bad) {
     BatchBuilder batch;

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "env/check.h"
 #include "env/number.h"
+#include "kv/decimal.h"
+#include "kv/slot_scan.h"
 
 namespace quorate::kv {
 namespace {
@@ -33,10 +37,13 @@ class Evaluator {
   bool MGet(const CommandView& command);
   bool ExpireTime(const CommandView& command);
   bool Type(const CommandView& command);
+  bool KeyCount(const CommandView& command);
+  bool Scan(const CommandView& command);
   bool Set(const CommandView& command);
   bool GetDel(const CommandView& command);
   bool Del(const CommandView& command);
   bool IncrBy(const CommandView& command);
+  bool IncrByFloat(const CommandView& command);
   bool Append(const CommandView& command);
   bool SetRange(const CommandView& command);
   bool MSet(const CommandView& command);
@@ -217,6 +224,34 @@ bool Evaluator::Type(const CommandView& command) {
                     /*wrote=*/false);
 }
 
+bool Evaluator::KeyCount(const CommandView& command) {
+  return ReplyInteger(static_cast<int64_t>(keyspace_.KeyCount(SlotRange{
+                          Slot(static_cast<uint16_t>(command.numbers[0])),
+                          Slot(static_cast<uint16_t>(command.numbers[1]))})),
+                      version_,
+                      /*wrote=*/false);
+}
+
+bool Evaluator::Scan(const CommandView& command) {
+  if (results_ == nullptr) return false;
+  const ScanResult found = ScanSlots(
+      command.numbers[0], command.numbers[1],
+      [&](Slot slot, ScanPosition from, size_t count_max, ScanVisit visit) {
+        return keyspace_.Scan(slot, from, count_max, [&](const Record& record) {
+          const int64_t expire_at_ms = record.expire_at_ms();
+          if (expire_at_ms == 0 || expire_at_ms > now_ms_) {
+            visit(record.key());
+          }
+        });
+      });
+  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
+                       static_cast<uint32_t>(found.keys.size() + 1));
+  results_->AddElement(std::to_string(found.next));
+  for (const std::string_view key : found.keys) results_->AddElement(key);
+  results_->EndArray();
+  return false;
+}
+
 bool Evaluator::Set(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   const Key key = NextKey(command, &arguments);
@@ -292,6 +327,22 @@ bool Evaluator::IncrBy(const CommandView& command) {
   keyspace_.Put(key, {.head = text}, version_,
                 old == nullptr ? 0 : old->expire_at_ms());
   return ReplyInteger(value, version_, /*wrote=*/true);
+}
+
+bool Evaluator::IncrByFloat(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::optional<Decimal> delta = Decimal::Parse(arguments.Next());
+  const Record* old = FindForWrite(key);
+  const std::optional<Decimal> value =
+      old == nullptr ? Decimal() : Decimal::Parse(old->value());
+  if (!value.has_value() || !delta.has_value()) {
+    return ReplyNone(ResultStatus::kNotFloat, VersionOf(old), /*wrote=*/false);
+  }
+  const std::string sum = Decimal::Sum(*value, *delta).Text();
+  keyspace_.Put(key, {.head = sum}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyBytes(ResultStatus::kOk, sum, version_, /*wrote=*/true);
 }
 
 bool Evaluator::Append(const CommandView& command) {
@@ -370,7 +421,9 @@ bool Evaluator::ExpireAt(const CommandView& command) {
   if ((command.flags & kIfAbsent) != 0) holds = old == 0;
   if ((command.flags & kIfPresent) != 0) holds = old != 0;
   if ((command.flags & kIfGreater) != 0) holds = old != 0 && fresh > old;
-  if ((command.flags & kIfLess) != 0) holds = old == 0 || fresh < old;
+  if ((command.flags & kIfLess) != 0) {
+    holds = old == 0 ? (command.flags & kIfPresent) == 0 : fresh < old;
+  }
   if (!holds) return ReplyInteger(0, record->version(), /*wrote=*/false);
   if (fresh <= now_ms_) {
     keyspace_.Erase(key);
@@ -438,6 +491,10 @@ bool Evaluator::Run(const CommandView& command) {
       return ExpireTime(command);
     case Op::kType:
       return Type(command);
+    case Op::kKeyCount:
+      return KeyCount(command);
+    case Op::kScan:
+      return Scan(command);
     case Op::kSet:
       return Set(command);
     case Op::kGetDel:
@@ -446,6 +503,8 @@ bool Evaluator::Run(const CommandView& command) {
       return Del(command);
     case Op::kIncrBy:
       return IncrBy(command);
+    case Op::kIncrByFloat:
+      return IncrByFloat(command);
     case Op::kAppend:
       return Append(command);
     case Op::kSetRange:

@@ -135,6 +135,28 @@ size_t Keyspace::Expire(int64_t now_ms, size_t count_max) {
   return removed;
 }
 
+ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
+                        absl::FunctionRef<void(const Record&)> visit) const {
+  constexpr int kShift = 64 - ScanPosition::kBits;
+  const Table* found = table(slot);
+  if (found == nullptr) return {.done = true};
+  uint64_t next = 0;
+  const bool more = found->ScanPages(
+      from.value << kShift, count_max,
+      [&](uint64_t, const Record& record) { visit(record); }, &next);
+  if (!more) return {.done = true};
+  return {.done = false, .next = {.value = next >> kShift}};
+}
+
+uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
+  uint64_t count = 0;
+  for (uint32_t slot = slots.first.value(); slot <= slots.last.value();
+       ++slot) {
+    if (tables_[slot] != nullptr) count += tables_[slot]->key_count();
+  }
+  return count;
+}
+
 bool Keyspace::Reclaim(size_t pages_max) {
   const bool pages = reaper_->Step(pages_max);
   const bool expiries = expiries_.Step(pages_max * kPageKeysMax);

@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "kv/expiry.h"
 #include "kv/record.h"
+#include "kv/slot_scan.h"
 #include "kv/table.h"
 #include "shardctrl/partition.h"
 
@@ -63,6 +65,11 @@ class Keyspace {
   // Frees about so many pages of what was dropped. False when nothing is left.
   bool Reclaim(size_t pages_max);
 
+  // Visits about `count_max` keys of one slot from `from` in hash order, due or
+  // not, at least one page of them.
+  ScanStep Scan(Slot slot, ScanPosition from, size_t count_max,
+                absl::FunctionRef<void(const Record&)> visit) const;
+
   // Null if the slot has never had a key.
   const Table* table(Slot slot) const { return tables_[slot.value()].get(); }
   // All non-empty tables by slot, as they are now.
@@ -71,6 +78,8 @@ class Keyspace {
   uint64_t hash_key() const { return hash_key_; }
   uint32_t slot_count() const { return static_cast<uint32_t>(tables_.size()); }
   uint64_t key_count() const { return key_count_; }
+  // Of some slots.
+  uint64_t KeyCount(const SlotRange& slots) const;
   uint64_t expiring_key_count() const { return expiries_.size(); }
   uint64_t size_bytes() const { return size_bytes_; }
   // Keys removed because they were due, since construction.

@@ -44,6 +44,8 @@ std::string_view ResultStatusName(ResultStatus status) {
       return "not_integer";
     case ResultStatus::kOverflow:
       return "overflow";
+    case ResultStatus::kNotFloat:
+      return "not_float";
     case ResultStatus::kTooLarge:
       return "too_large";
     case ResultStatus::kNotOwner:

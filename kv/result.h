@@ -26,6 +26,7 @@ enum class ResultStatus : uint8_t {
   kOverflow = 5,
   // The value would exceed kValueBytesMax, or the reply kReturnedBytesMax: nothing was changed.
   kTooLarge = 6,
+  kNotFloat = 7,  // The value is no decimal number.
   // Refusals: this command did nothing and left no trace in its session.
   kNotOwner = 16,  // The group does not own the slot: ask the map again.
   kSessionExpired =

@@ -166,11 +166,12 @@ void Store::Impl::Advance(const raft::Entry& entry) {
 }
 
 ResultStatus Store::Impl::Refusal(const CommandView& command) {
-  if (command.op != Op::kFlush) {
+  const auto slots = SlotsOf(command);
+  if (!slots.has_value()) {
     return ownership_.Owns(command.slot) ? ResultStatus::kOk
                                          : ResultStatus::kNotOwner;
   }
-  const auto [first, last] = command.numbers;
+  const auto [first, last] = *slots;
   if (first < 0 || last < first || last >= int64_t{slot_count_}) {
     return ResultStatus::kMalformed;
   }
@@ -416,26 +417,22 @@ Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
 
 ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
                      WallTime due_by, Visit visit) const {
-  constexpr int kShift = 64 - ScanPosition::kBits;
   if (slot.value() >= impl_->slot_count_) return {.done = true};
-  const Table* table = impl_->keyspace_->table(slot);
-  if (table == nullptr) return {.done = true};
-  uint64_t next = 0;
-  const bool more = table->ScanPages(
-      from.value << kShift, count_max,
-      [&](uint64_t, const Record& record) {
+  return impl_->keyspace_->Scan(
+      slot, from, count_max, [&](const Record& record) {
         const Lookup found = LookUp(record, impl_->log_time_, due_by);
         if (found.found()) visit(record.key(), found);
-      },
-      &next);
-  if (!more) return {.done = true};
-  return {.done = false, .next = {.value = next >> kShift}};
+      });
 }
 
 uint64_t Store::key_count(Slot slot) const {
   if (slot.value() >= impl_->slot_count_) return 0;
   const Table* table = impl_->keyspace_->table(slot);
   return table == nullptr ? 0 : table->key_count();
+}
+uint64_t Store::key_count(const SlotRange& slots) const {
+  CHECK_LT(slots.last.value(), impl_->slot_count_);
+  return impl_->keyspace_->KeyCount(slots);
 }
 uint64_t Store::key_count() const { return impl_->keyspace_->key_count(); }
 uint64_t Store::expiring_key_count() const {

@@ -20,6 +20,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/slot_scan.h"
 #include "kv/version.h"
 #include "raft/host/state_machine.h"
 #include "shardctrl/partition.h"
@@ -54,20 +55,6 @@ struct Lookup {
   Version version = {};
   int64_t expire_at_ms = 0;  // 0: never.
   bool found() const { return state == State::kFound; }
-};
-
-// Where a scan of one slot stands: every key that was there from the first step
-// to the last is visited once. Positions are in the order of the keyed hash,
-// hence valid on every replica, across writes, restarts and leader changes.
-struct ScanPosition {
-  // Positions need so many bits, so that slot and position fit a 64-bit cursor
-  // (62 bits in all).
-  static constexpr int kBits = 48;
-  uint64_t value = 0;  // 0: the beginning.
-};
-struct ScanStep {
-  bool done = false;  // Nothing is left in this slot; `next` is 0.
-  ScanPosition next = {};
 };
 
 class Store final : public raft::StateMachine {
@@ -130,6 +117,7 @@ class Store final : public raft::StateMachine {
   // Counts and logical bytes (keys, values and a fixed amount for each key).
   // Due keys count until they are removed.
   uint64_t key_count(Slot slot) const;
+  uint64_t key_count(const SlotRange& slots) const;
   uint64_t key_count() const;
   uint64_t expiring_key_count() const;
   uint64_t size_bytes(Slot slot) const;

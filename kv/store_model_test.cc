@@ -499,8 +499,8 @@ TestCommand AnySingle(const Model& model, const std::string& tag) {
       break;
     case Op::kExpireAt:
       command.expire_at_ms = AnyTime(model);
-      command.flags = *rc::gen::element<CommandFlags>(0, kIfAbsent, kIfPresent,
-                                                      kIfGreater, kIfLess);
+      command.flags = *rc::gen::element<CommandFlags>(
+          0, kIfAbsent, kIfPresent, kIfGreater, kIfLess, kIfPresent | kIfLess);
       break;
     default:
       break;

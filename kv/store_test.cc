@@ -5,11 +5,14 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "kv/command.h"
@@ -376,6 +379,95 @@ TEST_F(StoreTest, SlotOfOthers_IsRefusedWithoutATrace) {
   EXPECT_EQ(OutcomeOf(refused.status), Outcome::kCertainlyNot);
   EXPECT_EQ(store_.session_count(), sessions);
   EXPECT_EQ(store_.key_count(), 0u);
+}
+
+TEST_F(StoreTest, ScanInAnEntry_StepByStep_VisitsEveryKeyOnce) {
+  std::set<std::string> left;
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = absl::StrCat("{t", i % 7, "}", i);
+    if (HashSlot(key) > Slot(16000)) continue;
+    Do({.op = Op::kSet}, {key, "v"});
+    left.insert(key);
+  }
+  const auto keys = static_cast<int64_t>(left.size());
+  EXPECT_EQ(Do({.op = Op::kKeyCount, .numbers = {0, 16000}}, {}).integer, keys);
+  EXPECT_EQ(Do({.op = Op::kKeyCount, .numbers = {0, 16383}}, {}).status,
+            ResultStatus::kNotOwner);
+  EXPECT_EQ(
+      Do({.op = Op::kScan, .numbers = {0, ScanBounds(Slot(16001), 9)}}, {})
+          .status,
+      ResultStatus::kNotOwner);
+  uint64_t cursor = 0;
+  int steps = 0;
+  do {
+    const Answer step = Do({.op = Op::kScan,
+                            .slot = CursorSlot(cursor),
+                            .numbers = {static_cast<int64_t>(cursor),
+                                        ScanBounds(Slot(16000), 20)}},
+                           {});
+    ArrayReader reader(step.bytes);
+    std::string_view bytes;
+    ASSERT_TRUE(reader.Next(&bytes));
+    ASSERT_TRUE(absl::SimpleAtoi(std::string(bytes), &cursor));
+    // About as many as asked for: a page more at most.
+    EXPECT_LE(reader.count(), 1u + 20u + 64u);
+    while (!reader.done()) {
+      ASSERT_TRUE(reader.Next(&bytes));
+      EXPECT_EQ(left.erase(std::string(bytes)), 1u) << bytes;
+    }
+    ASSERT_LT(++steps, 100);
+  } while (cursor != 0);
+  EXPECT_TRUE(left.empty());
+  EXPECT_GT(steps, 3);
+}
+
+TEST_F(StoreTest, ScanInAnEntry_LongKeys_StopsAtItsBytes) {
+  const std::string tail(16'000, 'x');
+  for (int i = 0; i < 200; ++i) {
+    Do({.op = Op::kSet}, {absl::StrCat("{t0}", i, tail), "v"});
+  }
+  const Slot slot = HashSlot("{t0}");
+  const Answer step =
+      Do({.op = Op::kScan,
+          .slot = slot,
+          .numbers = {static_cast<int64_t>(MakeCursor(slot, {})),
+                      ScanBounds(slot, 1'000'000)}},
+         {});
+  ArrayReader reader(step.bytes);
+  EXPECT_LT(reader.count(), 150u);
+  std::string_view next;
+  ASSERT_TRUE(reader.Next(&next));
+  EXPECT_NE(next, "0");
+}
+
+TEST_F(StoreTest, IncrByFloat_KeepsExpiryAndRefusesWhatIsNoNumber) {
+  Do({.op = Op::kSet, .expire_at_ms = 9'000}, {"f", "10.50"});
+  const Answer sum = Do({.op = Op::kIncrByFloat}, {"f", "0.1"});
+  EXPECT_EQ(sum.bytes, "10.6");
+  EXPECT_TRUE(sum.wrote);
+  EXPECT_EQ(Get("f").value, "10.6");
+  EXPECT_EQ(Get("f").expire_at_ms, 9'000);
+  EXPECT_EQ(Do({.op = Op::kIncrByFloat}, {"new", "-1e-1"}).bytes, "-0.1");
+  Do({.op = Op::kSet}, {"text", "abc"});
+  EXPECT_EQ(Do({.op = Op::kIncrByFloat}, {"text", "1"}).status,
+            ResultStatus::kNotFloat);
+  EXPECT_EQ(Do({.op = Op::kIncrByFloat}, {"new", "x"}).status,
+            ResultStatus::kNotFloat);
+  EXPECT_EQ(Get("new").value, "-0.1");
+}
+
+TEST_F(StoreTest, ExpireAt_IfPresentAndLess_NeedsAnExpiry) {
+  const CommandFlags flags = kIfPresent | kIfLess;
+  Do({.op = Op::kSet}, {"k", "v"});
+  const auto expire = [&](int64_t at) {
+    return Do({.op = Op::kExpireAt, .flags = flags, .expire_at_ms = at}, {"k"})
+        .integer;
+  };
+  EXPECT_EQ(expire(9'000), 0);
+  Do({.op = Op::kExpireAt, .expire_at_ms = 9'000}, {"k"});
+  EXPECT_EQ(expire(9'500), 0);
+  EXPECT_EQ(expire(8'000), 1);
+  EXPECT_EQ(Get("k").expire_at_ms, 8'000);
 }
 
 TEST_F(StoreTest, Flush_EmptiesOwnedSlotsAndKeepsSessions) {

@@ -38,6 +38,7 @@ enum class CommandId : uint8_t {
   kDecr,
   kIncrby,
   kDecrby,
+  kIncrbyfloat,
   kDel,
   kUnlink,
   kExists,

@@ -79,7 +79,7 @@ struct LimitsConfig {
   // Commands and bytes that one log entry carries.
   size_t batch_commands = 4'096;
   size_t batch_bytes = 384 << 10;
-  // Keys that one KEYS or SCAN step may look at in a turn.
+  // Keys that one SCAN, or one step of KEYS, looks at.
   size_t scan_keys = 10'000;
 };
 

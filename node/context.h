@@ -30,6 +30,13 @@ struct Context {
   uint64_t draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
+  // KEYS, SCAN, DBSIZE, RANDOMKEY and FLUSHALL cover the groups for which this
+  // holds: where clients are sent away, as in Redis Cluster, those that this
+  // node leads; else all.
+  bool Covers(const GroupQueue& queue) const {
+    return config.redirect == Redirect::kProxy || config.self().read_only ||
+           queue.leadership().kind == Leadership::Kind::kSelf;
+  }
   // Unix time as log time counts it: never later than the true time.
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;

@@ -12,6 +12,7 @@ constexpr HttpStatusError kErrors[] = {
      "the key holds another kind of value"},
     {ResultStatus::kNotInteger, 409, "NOT_INTEGER",
      "the value is not an integer"},
+    {ResultStatus::kNotFloat, 409, "NOT_FLOAT", "the value is not a number"},
     {ResultStatus::kOverflow, 409, "OVERFLOW", "the sum would overflow"},
     {ResultStatus::kTooLarge, 413, "TOO_LARGE", "the value would be too large"},
     {ResultStatus::kNotOwner, 503, "WRONG_SHARD",

@@ -8,11 +8,11 @@
 namespace quorate::node {
 namespace {
 
-// What the stores of this node hold together, and of it what belongs to groups it leads.
+// What the stores of this node hold together, and of it what DBSIZE would cover.
 struct Totals {
   uint64_t bytes = 0;
-  uint64_t led_keys = 0;
-  uint64_t led_expiring = 0;
+  uint64_t covered_keys = 0;
+  uint64_t covered_expiring = 0;
   uint64_t expired = 0;
 };
 
@@ -23,9 +23,9 @@ Totals Sum(Context& context) {
     if (store == nullptr) continue;
     totals.bytes += store->size_bytes();
     totals.expired += store->counters().keys_expired;
-    if (queue->leadership().kind == Leadership::Kind::kSelf) {
-      totals.led_keys += store->key_count();
-      totals.led_expiring += store->expiring_key_count();
+    if (context.Covers(*queue)) {
+      totals.covered_keys += store->key_count();
+      totals.covered_expiring += store->expiring_key_count();
     }
   }
   return totals;
@@ -144,9 +144,9 @@ void Groups(Context& context, std::string* out) {
 
 void Keyspace(Context& context, std::string* out) {
   const Totals totals = Sum(context);
-  if (totals.led_keys == 0) return;
-  Append(out, "db0:keys=", totals.led_keys, ",expires=", totals.led_expiring,
-         ",avg_ttl=0\r\n");
+  if (totals.covered_keys == 0) return;
+  Append(out, "db0:keys=", totals.covered_keys,
+         ",expires=", totals.covered_expiring, ",avg_ttl=0\r\n");
 }
 
 struct Section {

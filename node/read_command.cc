@@ -2,6 +2,8 @@
 
 #include "env/check.h"
 #include "kv/evaluate.h"
+#include "kv/slot_scan.h"
+#include "node/text.h"
 
 namespace quorate::node {
 namespace {
@@ -87,12 +89,44 @@ bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
   return true;
 }
 
+void ScanKeys(const kv::Store& store, const kv::CommandSpec& spec,
+              WallTime due_by,
+              absl::FunctionRef<void(const ResultView&)> done) {
+  const kv::ScanResult found = kv::ScanSlots(
+      spec.numbers[0], spec.numbers[1],
+      [&](Slot slot, kv::ScanPosition from, size_t count_max,
+          kv::ScanVisit visit) {
+        return store.Scan(
+            slot, from, count_max, due_by,
+            [&](std::string_view key, const Lookup&) { visit(key); });
+      });
+  kv::ResultBuilder builder(kv::Version{});
+  builder.BeginArray(ResultView{},
+                     static_cast<uint32_t>(found.keys.size() + 1));
+  builder.AddElement(Concat(found.next));
+  for (const std::string_view key : found.keys) builder.AddElement(key);
+  builder.EndArray();
+  const Buffer buffer = builder.Finish();
+  kv::ResultReader reader(buffer.view());
+  done(reader.Next());
+}
+
 }  // namespace
 
 bool EvaluateRead(const kv::Store& store, const kv::CommandSpec& spec,
                   WallTime due_by,
                   absl::FunctionRef<void(const ResultView&)> done) {
   if (spec.op == Op::kMGet) return GetMany(store, spec, due_by, done);
+  if (spec.op == Op::kScan) {
+    ScanKeys(store, spec, due_by, done);
+    return true;
+  }
+  if (spec.op == Op::kKeyCount) {
+    const SlotRange slots = {Slot(static_cast<uint16_t>(spec.numbers[0])),
+                             Slot(static_cast<uint16_t>(spec.numbers[1]))};
+    done(Integer(static_cast<int64_t>(store.key_count(slots))));
+    return true;
+  }
   if (spec.op == Op::kExists) {
     int64_t count = 0;
     if (!CountExisting(store, spec, due_by, &count)) return false;

@@ -1,5 +1,7 @@
-// Commands about the keys of this node as a whole: they cover the slots whose groups it leads.
+// Commands about the keys as a whole. They cover the groups that Context::Covers says, whoever leads them: each question is a
+// read that goes the way of any other read of its group.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "env/number.h"
@@ -10,158 +12,36 @@
 namespace quorate::node {
 namespace {
 
-// A cursor is the position in a slot above the slot's number; 0 is the beginning and the end.
-constexpr int kSlotBits = 14;
-constexpr uint64_t kSlotMask = (uint64_t{1} << kSlotBits) - 1;
+constexpr std::string_view kTooMuch =
+    "ERR the reply would exceed limits.output_buffer_bytes; use SCAN";
 
-uint64_t MakeCursor(uint32_t slot, kv::ScanPosition position) {
-  return position.value << kSlotBits | slot;
+// As strtoul reads it: a sign is allowed, and nothing is 0.
+bool ParseCursor(std::string_view text, uint64_t* cursor) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  *cursor = 0;
+  if (text.empty()) return !negative;
+  if (text.size() > 1) {
+    text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+  }
+  if (text[0] == '-' || !ParseInteger(text, cursor)) return false;
+  if (negative) *cursor = -*cursor;
+  return true;
 }
 
 }  // namespace
 
-bool RespSession::WriteKeyspace(const CommandSpec& row, Arguments request,
-                                RespWriter& reply) {
-  switch (row.id) {
-    case CommandId::kDbsize: {
-      uint64_t count = 0;
-      for (const auto& queue : context_.router.queues()) {
-        if (queue->leadership().kind == Leadership::Kind::kSelf) {
-          count += queue->store()->key_count();
-        }
-      }
-      reply.Integer(static_cast<int64_t>(count));
-      return true;
+std::vector<SlotRange> RespSession::CoveredSlots() const {
+  std::vector<SlotRange> covered;
+  for (const shardctrl::Assignment& range : context_.map.assignments()) {
+    if (context_.Covers(*context_.router.FindQueue(range.group))) {
+      covered.push_back(range.slots);
     }
-    case CommandId::kKeys:
-      WriteKeys(request[1], reply);
-      return true;
-    case CommandId::kScan:
-      WriteScan(request, reply);
-      return true;
-    case CommandId::kRandomkey:
-      WriteRandomKey(reply);
-      return true;
-    default:
-      return false;
   }
+  return covered;
 }
 
-const kv::Store* RespSession::LedStore(uint32_t slot) const {
-  const GroupQueue& queue =
-      context_.router.QueueOf(Slot(static_cast<uint16_t>(slot)));
-  return queue.leadership().kind == Leadership::Kind::kSelf ? queue.store()
-                                                            : nullptr;
-}
-
-void RespSession::WriteKeys(std::string_view pattern, RespWriter& reply) {
-  std::vector<std::string> keys;
-  const WallTime due_by = context_.env.loop.ReadClock().wall.earliest;
-  for (uint32_t number = 0; number < kHashSlotCount; ++number) {
-    const Slot slot(static_cast<uint16_t>(number));
-    const kv::Store* store = LedStore(number);
-    if (store == nullptr || store->key_count(slot) == 0) continue;
-    kv::ScanStep step;
-    do {
-      step = store->Scan(slot, step.next, context_.config.limits.scan_keys,
-                         due_by, [&](std::string_view key, const kv::Lookup&) {
-                           if (GlobMatch(pattern, key)) keys.emplace_back(key);
-                         });
-    } while (!step.done);
-  }
-  reply.Array(keys.size());
-  for (const std::string& key : keys) reply.Bulk(key);
-}
-
-// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
-void RespSession::WriteScan(Arguments request, RespWriter& reply) {
-  uint64_t cursor;
-  if (!ParseInteger(request[1], &cursor)) {
-    return reply.Error("ERR invalid cursor");
-  }
-  std::string_view pattern = "*";
-  std::string_view type = "string";
-  int64_t count = 10;
-  for (size_t i = 2; i < request.size(); i += 2) {
-    if (i + 1 == request.size()) return reply.Error("ERR syntax error");
-    if (EqualsIgnoreCase(request[i], "match")) {
-      pattern = request[i + 1];
-    } else if (EqualsIgnoreCase(request[i], "type")) {
-      type = request[i + 1];
-    } else if (EqualsIgnoreCase(request[i], "count")) {
-      if (!ParseInteger(request[i + 1], &count)) {
-        return reply.Error("ERR value is not an integer or out of range");
-      }
-      if (count < 1) return reply.Error("ERR syntax error");
-    } else {
-      return reply.Error("ERR syntax error");
-    }
-  }
-  const bool strings = EqualsIgnoreCase(type, "string");
-  const auto wanted = std::min(static_cast<uint64_t>(count),
-                               uint64_t{context_.config.limits.scan_keys});
-  const WallTime due_by = context_.env.loop.ReadClock().wall.earliest;
-  auto number = static_cast<uint32_t>(cursor & kSlotMask);
-  kv::ScanPosition position{cursor >> kSlotBits};
-  std::vector<std::string> keys;
-  uint64_t seen = 0;
-  uint64_t next_cursor = 0;
-  for (; number < kHashSlotCount; ++number, position = {}) {
-    const Slot slot(static_cast<uint16_t>(number));
-    const kv::Store* store = LedStore(number);
-    if (store == nullptr || store->key_count(slot) == 0) continue;
-    if (seen >= wanted) {
-      next_cursor = MakeCursor(number, position);
-      break;
-    }
-    const kv::ScanStep step =
-        store->Scan(slot, position, wanted - seen, due_by,
-                    [&](std::string_view key, const kv::Lookup&) {
-                      ++seen;
-                      if (strings && GlobMatch(pattern, key)) {
-                        keys.emplace_back(key);
-                      }
-                    });
-    if (!step.done) {
-      next_cursor = MakeCursor(number, step.next);
-      break;
-    }
-  }
-  reply.Array(2);
-  reply.Bulk(Concat(next_cursor));
-  reply.Array(keys.size());
-  for (const std::string& key : keys) reply.Bulk(key);
-}
-
-void RespSession::WriteRandomKey(RespWriter& reply) {
-  const WallTime due_by = context_.env.loop.ReadClock().wall.earliest;
-  const uint64_t bits = context_.env.random.Bits(
-      "node.random_key", client_.id(), context_.draws++);
-  const uint64_t start = bits % kHashSlotCount;
-  for (uint32_t i = 0; i < kHashSlotCount; ++i) {
-    const auto number = static_cast<uint32_t>((start + i) % kHashSlotCount);
-    const Slot slot(static_cast<uint16_t>(number));
-    const kv::Store* store = LedStore(number);
-    if (store == nullptr || store->key_count(slot) == 0) continue;
-    // From a random position to the end, then from the beginning.
-    for (const uint64_t from :
-         {bits >> (64 - kv::ScanPosition::kBits), uint64_t{0}}) {
-      std::string found;
-      bool any = false;
-      kv::ScanStep step;
-      step.next.value = from;
-      do {
-        step = store->Scan(slot, step.next, 1, due_by,
-                           [&](std::string_view key, const kv::Lookup&) {
-                             if (!any) found = key;
-                             any = true;
-                           });
-      } while (!step.done && !any);
-      if (any) return reply.Bulk(found);
-    }
-  }
-  reply.Null();
-}
+// ---- One question to each range of slots.
 
 RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
                                          Arguments request) {
@@ -175,37 +55,192 @@ RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
     ReplyError(row.id, "READONLY You can't write against a read only replica.");
     return Taken::kDone;
   }
-  struct Part {
-    GroupQueue* queue;
-    SlotRange slots;
-  };
-  std::vector<Part> parts;
-  for (const auto& queue : context_.router.queues()) {
-    if (queue->leadership().kind != Leadership::Kind::kSelf) continue;
-    for (const SlotRange& range : queue->store()->owned()) {
-      parts.push_back({queue.get(), range});
-    }
+  AskEverywhere(row, Shape::kStatusOk, kv::Op::kFlush);
+  return Taken::kDone;
+}
+
+RespSession::Taken RespSession::CountKeys(const CommandSpec& row) {
+  AskEverywhere(row, Shape::kSum, kv::Op::kKeyCount);
+  return Taken::kDone;
+}
+
+void RespSession::AskEverywhere(const CommandSpec& row, Shape shape,
+                                kv::Op op) {
+  const std::vector<SlotRange> covered = CoveredSlots();
+  if (covered.empty()) {
+    ReplyNow(row.id, [&](RespWriter& reply) {
+      shape == Shape::kSum ? reply.Integer(0) : reply.Ok();
+    });
+    return;
   }
-  if (parts.empty()) {
-    ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
-    return Taken::kDone;
-  }
-  const uint64_t token = Expect(row.id, Shape::kStatusOk);
-  PendingOf(token).parts = static_cast<uint32_t>(parts.size());
-  const Ask ask = {this, token, redirects()};
-  for (const Part& part : parts) {
+  const uint64_t token = Expect(row.id, shape);
+  PendingOf(token).parts = static_cast<uint32_t>(covered.size());
+  const Ask ask = {this, token, /*redirect=*/false};
+  for (const SlotRange& slots : covered) {
     kv::CommandSpec spec;
-    spec.op = kv::Op::kFlush;
-    spec.slot = part.slots.first;
-    spec.numbers = {part.slots.first.value(), part.slots.last.value()};
-    if (part.queue->Add(ask, spec) == Admission::kBlocked) {
+    spec.op = op;
+    spec.slot = slots.first;
+    spec.numbers = {slots.first.value(), slots.last.value()};
+    GroupQueue& queue = context_.router.QueueOf(slots.first);
+    if (queue.Add(ask, spec) == Admission::kBlocked) {
       // Nothing of this connection stands in the way: the group is congested.
       Failure overloaded;
       overloaded.kind = Failure::Kind::kOverloaded;
       OnFailure(token, overloaded);
     }
   }
+}
+
+// ---- Walks: one step after the other.
+
+// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+std::string_view RespSession::ReadScanOptions(Arguments request,
+                                              uint64_t* cursor,
+                                              KeyWalk* walk) const {
+  if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
+  int64_t count = 10;
+  for (size_t i = 2; i < request.size(); i += 2) {
+    if (i + 1 == request.size()) return "ERR syntax error";
+    if (EqualsIgnoreCase(request[i], "match")) {
+      walk->pattern = request[i + 1];
+    } else if (EqualsIgnoreCase(request[i], "type")) {
+      walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
+    } else if (EqualsIgnoreCase(request[i], "count")) {
+      if (!ParseInteger(request[i + 1], &count)) {
+        return "ERR value is not an integer or out of range";
+      }
+      if (count < 1) return "ERR syntax error";
+    } else {
+      return "ERR syntax error";
+    }
+  }
+  walk->wanted = std::min(static_cast<uint64_t>(count),
+                          uint64_t{context_.config.limits.scan_keys});
+  return {};
+}
+
+RespSession::Taken RespSession::WalkKeys(const CommandSpec& row,
+                                         Arguments request) {
+  auto walk = std::make_unique<KeyWalk>();
+  walk->command = row.id;
+  walk->wanted = std::numeric_limits<uint64_t>::max();
+  uint64_t cursor = 0;
+  if (row.id == CommandId::kScan) {
+    const std::string_view error =
+        ReadScanOptions(request, &cursor, walk.get());
+    if (!error.empty()) {
+      ReplyError(row.id, error);
+      return Taken::kDone;
+    }
+  } else if (row.id == CommandId::kKeys) {
+    walk->pattern = request[1];
+  } else {
+    walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
+                                          context_.draws++);
+    cursor = walk->bits;  // Any slot, any place in it.
+  }
+  const Slot from = kv::CursorSlot(cursor);
+  std::vector<Stretch> before;  // Of the cursor: RANDOMKEY goes around.
+  for (const SlotRange& slots : CoveredSlots()) {
+    const bool inside = slots.first <= from && from <= slots.last;
+    if (inside) {
+      walk->stretches.push_back({cursor, slots.last});
+      before.push_back({kv::MakeCursor(slots.first, {}), from});
+    } else if (from < slots.first) {
+      walk->stretches.push_back({kv::MakeCursor(slots.first, {}), slots.last});
+    } else {
+      before.push_back({kv::MakeCursor(slots.first, {}), slots.last});
+    }
+  }
+  if (row.id == CommandId::kRandomkey) {
+    walk->stretches.insert(walk->stretches.end(), before.begin(), before.end());
+  }
+  const uint64_t token = Expect(row.id, Shape::kArray);
+  walk_ = std::move(walk);
+  StepWalk(token);
   return Taken::kDone;
+}
+
+void RespSession::StepWalk(uint64_t token) {
+  KeyWalk& walk = *walk_;
+  const bool found =
+      walk.command == CommandId::kRandomkey && !walk.keys.empty();
+  if (walk.next == walk.stretches.size() || walk.visited >= walk.wanted ||
+      found || closed_) {
+    return EndWalk(token, "");
+  }
+  const Stretch& stretch = walk.stretches[walk.next];
+  const uint64_t count =
+      walk.command == CommandId::kRandomkey
+          ? 1
+          : std::min(walk.wanted - walk.visited,
+                     uint64_t{context_.config.limits.scan_keys});
+  kv::CommandSpec spec;
+  spec.op = kv::Op::kScan;
+  spec.slot = kv::CursorSlot(stretch.cursor);
+  spec.numbers = {static_cast<int64_t>(stretch.cursor),
+                  kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
+  const Ask ask = {this, token, /*redirect=*/false};
+  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
+      Admission::kBlocked) {
+    Failure overloaded;
+    overloaded.kind = Failure::Kind::kOverloaded;
+    OnFailure(token, overloaded);
+  }
+}
+
+void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
+  const std::string_view error = ErrorOf(result.status);
+  if (!error.empty()) return EndWalk(token, error);
+  KeyWalk& walk = *walk_;
+  kv::ArrayReader reader(result.bytes);
+  std::string_view bytes;
+  uint64_t cursor = 0;
+  if (reader.done() || !reader.Next(&bytes) || !ParseInteger(bytes, &cursor)) {
+    return EndWalk(token, "ERR the store gave no cursor");
+  }
+  walk.visited += reader.count() - 1;
+  while (!reader.done()) {
+    if (!reader.Next(&bytes)) continue;
+    if (!walk.any_type || !GlobMatch(walk.pattern, bytes)) continue;
+    walk.keys.emplace_back(bytes);
+    walk.key_bytes += bytes.size() + 16;
+  }
+  if (walk.key_bytes > context_.config.limits.output_buffer_bytes) {
+    return EndWalk(token, kTooMuch);
+  }
+  if (cursor == 0) {
+    ++walk.next;
+  } else {
+    walk.stretches[walk.next].cursor = cursor;
+  }
+  StepWalk(token);
+}
+
+void RespSession::EndWalk(uint64_t token, std::string_view error) {
+  const std::unique_ptr<KeyWalk> walk = std::move(walk_);
+  Pending& pending = PendingOf(token);
+  RespWriter reply(&pending.reply, version_);
+  if (!error.empty()) {
+    reply.Error(error);
+  } else if (walk->command == CommandId::kRandomkey) {
+    if (walk->keys.empty()) {
+      reply.Null();
+    } else {
+      reply.Bulk(walk->keys[(walk->bits >> 32) % walk->keys.size()]);
+    }
+  } else {
+    if (walk->command == CommandId::kScan) {
+      reply.Array(2);
+      reply.Bulk(Concat(walk->next == walk->stretches.size()
+                            ? 0
+                            : walk->stretches[walk->next].cursor));
+    }
+    reply.Array(walk->keys.size());
+    for (const std::string& key : walk->keys) reply.Bulk(key);
+  }
+  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  Finish(pending);
 }
 
 }  // namespace quorate::node

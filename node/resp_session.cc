@@ -77,7 +77,8 @@ void RespSession::OnClosed() {
 }
 
 bool RespSession::Stopped() const {
-  return closed_ || client_.closing() || client_.output_congested() ||
+  return closed_ || walk_ != nullptr || client_.closing() ||
+         client_.output_congested() ||
          pending_.size() >= context_.config.limits.pipeline ||
          pending_.size() * recent_reply_bytes_ > kExpectedReplyBytesMax;
 }
@@ -159,6 +160,12 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
     case CommandId::kFlushall:
     case CommandId::kFlushdb:
       return FlushAll(row, request);
+    case CommandId::kDbsize:
+      return CountKeys(row);
+    case CommandId::kKeys:
+    case CommandId::kScan:
+    case CommandId::kRandomkey:
+      return WalkKeys(row, request);
     case CommandId::kQuorateSession:
       return Session(row);
     case CommandId::kQuorateDo:
@@ -180,7 +187,6 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
 bool RespSession::WriteLocal(const CommandSpec& row, Arguments request,
                              RespWriter& reply) {
   return WriteConnection(row, request, reply) ||
-         WriteKeyspace(row, request, reply) ||
          WriteServer(row, request, reply) || WriteCluster(row, request, reply);
 }
 
@@ -308,7 +314,9 @@ void RespSession::Account(CommandId command, Duration duration,
 }
 
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
+  if (walk_ != nullptr) return OnWalked(token, result);
   Pending& pending = PendingOf(token);
+  pending.sum += result.integer;
   if (pending.parts > 1 && ErrorOf(result.status).empty()) {
     --pending.parts;
     return;
@@ -323,6 +331,8 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     if (pending.watch) {
       OnWatched(result);
       reply.Ok();
+    } else if (pending.shape == Shape::kSum && ErrorOf(result.status).empty()) {
+      reply.Integer(pending.sum);
     } else if (pending.transaction != nullptr) {
       WriteTransaction(*pending.transaction, result, reply);
     } else if (pending.shape == Shape::kBulkThenIgnored &&
@@ -349,6 +359,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
 }
 
 void RespSession::OnFailure(uint64_t token, const Failure& failure) {
+  if (walk_ != nullptr) return EndWalk(token, FailureText(failure));
   Pending& pending = PendingOf(token);
   if (failure.kind == Failure::Kind::kMoved) {
     ++context_.metrics.redirects_moved;

@@ -16,6 +16,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "kv/session_stamp.h"
+#include "kv/slot_scan.h"
 #include "node/clients.h"
 #include "node/command_table.h"
 #include "node/context.h"
@@ -75,8 +76,9 @@ class RespSession final : public Protocol, public Requester {
     bool ready = false;
     bool silent = false;  // CLIENT REPLY OFF or SKIP.
     bool watch = false;   // The result goes to OnWatched.
-    uint32_t parts =
-        1;  // Answers still to come (FLUSHALL: one for each range).
+    // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
+    uint32_t parts = 1;
+    int64_t sum = 0;  // DBSIZE: of the parts so far.
     MonoTime begun;
     std::string reply;
     std::unique_ptr<Transaction> transaction;
@@ -84,6 +86,26 @@ class RespSession final : public Protocol, public Requester {
   struct QueuedCommand {
     const CommandSpec* row;
     std::vector<std::string> arguments;
+  };
+  // Slots of one group that are still to be visited.
+  struct Stretch {
+    uint64_t cursor = 0;  // kv/slot_scan.h.
+    Slot last;
+  };
+  // KEYS, SCAN or RANDOMKEY on its way: steps of bounded size one after the
+  // other, each a read of the group it visits. Nothing else of the connection
+  // is taken up meanwhile.
+  struct KeyWalk {
+    CommandId command;
+    std::string pattern = "*";
+    bool any_type = true;  // False: no key is of the type asked for.
+    uint64_t wanted = 0;   // Keys to visit.
+    uint64_t visited = 0;
+    uint64_t bits = 0;  // RANDOMKEY's choice.
+    std::vector<Stretch> stretches;
+    size_t next = 0;  // The stretch under way.
+    std::vector<std::string> keys;
+    size_t key_bytes = 0;
   };
   struct Watched {
     std::string key;
@@ -134,7 +156,21 @@ class RespSession final : public Protocol, public Requester {
   // Commands that may stand in a transaction although they touch no key.
   bool WriteLocal(const CommandSpec& row, Arguments request, RespWriter& reply);
 
-  // ---- Connection, keyspace, server, cluster: each answers at once.
+  // ---- Keys as a whole (resp_keyspace.cc).
+  Taken FlushAll(const CommandSpec& row, Arguments request);
+  Taken CountKeys(const CommandSpec& row);
+  // Asks every range of slots that this node covers; answers when all did.
+  void AskEverywhere(const CommandSpec& row, Shape shape, kv::Op op);
+  Taken WalkKeys(const CommandSpec& row, Arguments request);
+  // Reads SCAN's arguments; the error if they are wrong.
+  std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
+                                   KeyWalk* walk) const;
+  std::vector<SlotRange> CoveredSlots() const;
+  void StepWalk(uint64_t token);
+  void OnWalked(uint64_t token, const kv::ResultView& result);
+  void EndWalk(uint64_t token, std::string_view error);
+
+  // ---- Connection, server, cluster: each answers at once.
   bool WriteConnection(const CommandSpec& row, Arguments request,
                        RespWriter& reply);
   void WriteHello(Arguments request, RespWriter& reply);
@@ -142,14 +178,6 @@ class RespSession final : public Protocol, public Requester {
                    RespWriter& reply);
   void KillClients(Arguments request, RespWriter& reply);
   void Reset();
-  bool WriteKeyspace(const CommandSpec& row, Arguments request,
-                     RespWriter& reply);
-  void WriteScan(Arguments request, RespWriter& reply);
-  void WriteKeys(std::string_view pattern, RespWriter& reply);
-  void WriteRandomKey(RespWriter& reply);
-  // The store that holds the slot, if this node leads its group.
-  const kv::Store* LedStore(uint32_t slot) const;
-  Taken FlushAll(const CommandSpec& row, Arguments request);
   bool WriteServer(const CommandSpec& row, Arguments request,
                    RespWriter& reply);
   void WriteWait(Arguments request, RespWriter& reply);
@@ -178,6 +206,7 @@ class RespSession final : public Protocol, public Requester {
   // The replies due, oldest first; the token of the front.
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
+  std::unique_ptr<KeyWalk> walk_;
   // The largest reply of late, fading: what each reply still due may come to.
   size_t recent_reply_bytes_ = 0;
   // A request that was blocked, kept until it can go on.

@@ -27,6 +27,22 @@ bool FitOneEntry(absl::Span<const kv::CommandSpec> specs) {
   return bytes <= raft::kEntryPayloadBytesMax;
 }
 
+// What takes more than one group, or a turn of its own.
+bool MayNotBeQueued(const CommandSpec& row) {
+  switch (row.id) {
+    case CommandId::kFlushall:
+    case CommandId::kFlushdb:
+    case CommandId::kDbsize:
+    case CommandId::kKeys:
+    case CommandId::kScan:
+    case CommandId::kRandomkey:
+    case CommandId::kQuorateSession:
+      return true;
+    default:
+      return row.Has(kNoMulti);
+  }
+}
+
 }  // namespace
 
 RespSession::Taken RespSession::Multi(Arguments) {
@@ -58,8 +74,7 @@ void RespSession::ForgetTransaction() {
 }
 
 std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
-  if (row.Has(kNoMulti) || row.id == CommandId::kFlushall ||
-      row.id == CommandId::kFlushdb || row.id == CommandId::kQuorateSession) {
+  if (MayNotBeQueued(row)) {
     return "ERR Command not allowed inside a transaction";
   }
   size_t bytes = 0;

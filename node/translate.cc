@@ -19,6 +19,7 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
 constexpr std::string_view kNotInteger =
     "ERR value is not an integer or out of range";
+constexpr std::string_view kNotFloat = "ERR value is not a valid float";
 constexpr std::string_view kSyntax = "ERR syntax error";
 constexpr std::string_view kTooLong =
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
@@ -228,6 +229,22 @@ void TranslateIncr(const CommandSpec& row, Arguments request, Translated* out) {
   spec.numbers[0] = delta;
 }
 
+// INCRBYFLOAT key increment: the decimal itself is read where it is added.
+void TranslateIncrByFloat(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kIncrByFloat;
+  spec.arguments = request.subspan(1, 2);
+  out->shape = Shape::kBulk;
+  std::string_view increment = request[2];
+  if (increment.starts_with('+') || increment.starts_with('-')) {
+    increment.remove_prefix(1);
+  }
+  if (EqualsIgnoreCase(increment, "inf") ||
+      EqualsIgnoreCase(increment, "infinity")) {
+    out->error = "ERR increment would produce NaN or Infinity";
+  }
+}
+
 void TranslateRange(Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kGetRange;
@@ -312,6 +329,8 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
     case CommandId::kIncrby:
     case CommandId::kDecrby:
       return TranslateIncr(row, request, out);
+    case CommandId::kIncrbyfloat:
+      return TranslateIncrByFloat(request, out);
     case CommandId::kGetrange:
     case CommandId::kSubstr:
       return TranslateRange(request, out);
@@ -392,6 +411,8 @@ std::string_view ErrorOf(kv::ResultStatus status) {
              "value";
     case kv::ResultStatus::kNotInteger:
       return kNotInteger;
+    case kv::ResultStatus::kNotFloat:
+      return kNotFloat;
     case kv::ResultStatus::kOverflow:
       return "ERR increment or decrement would overflow";
     case kv::ResultStatus::kTooLarge:
@@ -470,6 +491,7 @@ void WriteResult(Shape shape, const kv::ResultView& result, int64_t now_ms,
     case Shape::kBulkThenIgnored:
       return WriteBulkOrNull(result, reply);
     case Shape::kInteger:
+    case Shape::kSum:
       return reply.Integer(result.integer);
     case Shape::kStatusOk:
       return reply.Ok();

@@ -33,6 +33,7 @@ enum class Shape : uint8_t {
   kEncoding,         // OBJECT ENCODING.
   kRefcount,         // OBJECT REFCOUNT.
   kMemory,           // MEMORY USAGE.
+  kSum,              // Of the integers of several results (DBSIZE).
   kBulkThenIgnored,  // Of two results, the first as kBulk (GETEX).
 };
 
