@@ -87,19 +87,18 @@ std::string DefaultDataFolder() {
   return absl::StrCat(cache, "/quorate-bench");
 }
 
-// Bazel puts the servers' program beside this one.
-std::string FindQuorated() {
+// Bazel puts the servers' programs beside this one.
+std::string FindProgram(const std::string& path_in_tree) {
   std::error_code error;
   const std::string self =
       std::filesystem::read_symlink("/proc/self/exe", error).string();
   for (const std::string& path :
-       {absl::StrCat(self, ".runfiles/quorate/net/cmd/quorated"),
-        std::string("net/cmd/quorated")}) {
+       {absl::StrCat(self, ".runfiles/quorate/", path_in_tree), path_in_tree}) {
     if (std::filesystem::exists(path, error)) {
       return std::filesystem::absolute(path, error).string();
     }
   }
-  return "quorated";
+  return path_in_tree;
 }
 
 bool OnMemory(const std::string& folder) {
@@ -128,7 +127,8 @@ std::string VersionOf(const std::string& system) {
 std::unique_ptr<System> Make(const std::string& name, const Options& options) {
   if (name == "redis") return MakeRedis();
   if (name == "etcd") return MakeEtcd();
-  return MakeQuorate(options.quorated.empty() ? FindQuorated()
+  if (name == "memory") return MakeMemory(FindProgram("bench/memory_server"));
+  return MakeQuorate(options.quorated.empty() ? FindProgram("net/cmd/quorated")
                                               : options.quorated);
 }
 
@@ -210,6 +210,11 @@ std::optional<Row> Comparison::Measure(System& system, const Load& load,
                  system.name().c_str(),
                  static_cast<unsigned long long>(measured->errors),
                  measured->first_error.c_str());
+  }
+  if (measured->moved > 0) {
+    std::fprintf(stderr, "%s: its leader changed; %llu requests went again\n",
+                 system.name().c_str(),
+                 static_cast<unsigned long long>(measured->moved));
   }
   const Histogram& latency = measured->latency_ns;
   Row row = {
@@ -323,9 +328,11 @@ int main(int argc, char** argv) {
   app.add_option("--data-dir", options.data_dir,
                  "Where the servers' folders go (and are removed again)")
       ->capture_default_str();
-  app.add_option("--systems", options.systems, "Which to compare")
+  app.add_option("--systems", options.systems,
+                 "Which to compare; memory is a map in memory, the bound "
+                 "that the kernel's sockets set")
       ->delimiter(',')
-      ->check(CLI::IsMember({"quorate", "redis", "etcd"}));
+      ->check(CLI::IsMember({"quorate", "redis", "etcd", "memory"}));
   app.add_option("--quorated", options.quorated,
                  "Another quorated than the one built with this program");
   CLI11_PARSE(app, argc, argv);

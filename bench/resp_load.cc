@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -52,6 +53,7 @@ absl::StatusOr<int> Connect(uint16_t port) {
 // places, and bytes of an incomplete reply.
 struct Lane {
   int fd = -1;
+  uint16_t port = 0;
   struct Waiting {
     uint64_t key = 0;
     int64_t sent_ns = 0;
@@ -60,12 +62,32 @@ struct Lane {
   size_t first = 0;
   size_t waiting = 0;
   std::string partial;
+  // Requests answered with MOVED, and the port the last of them pointed to.
+  std::vector<Waiting> again;
+  uint16_t moved_to = 0;
 };
+
+// The port of "MOVED 1234 127.0.0.1:7001", or 0 for any other text.
+uint16_t MovedTo(std::string_view error) {
+  const size_t host = error.find(" 127.0.0.1:");
+  if (!error.starts_with("MOVED ") || host == error.npos) return 0;
+  const std::string_view port = error.substr(host + 11);
+  uint16_t number = 0;
+  std::from_chars(port.data(), port.data() + port.size(), number);
+  return number;
+}
 
 class RespLoad {
  public:
   RespLoad(uint16_t port, const Workload& workload)
-      : port_(port), workload_(workload), corpus_(workload) {}
+      : workload_(workload),
+        corpus_(workload),
+        lanes_(static_cast<size_t>(workload.connections)) {
+    for (Lane& lane : lanes_) {
+      lane.port = port;
+      lane.ring.resize(static_cast<size_t>(workload.pipeline));
+    }
+  }
   ~RespLoad() {
     for (const Lane& lane : lanes_) {
       if (lane.fd >= 0) close(lane.fd);
@@ -79,6 +101,9 @@ class RespLoad {
 
  private:
   absl::Status Open();
+  absl::Status OpenLane(Lane& lane, uint16_t port);
+  // To where its requests were pointed, once none is out any more.
+  absl::Status FollowMoved(Lane& lane);
   // Fills the lane's ring with new requests and sends them in one call.
   absl::Status Refill(Lane& lane, int64_t now_ns);
   absl::Status OnReadable(Lane& lane);
@@ -86,7 +111,6 @@ class RespLoad {
   void AppendRequest(uint64_t key);
   void Fail(std::string why);
 
-  const uint16_t port_;
   const Workload workload_;
   Corpus corpus_;
   int epoll_ = -1;
@@ -103,17 +127,28 @@ class RespLoad {
 absl::Status RespLoad::Open() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return Errno("epoll_create1");
-  lanes_.resize(static_cast<size_t>(workload_.connections));
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    absl::StatusOr<int> fd = Connect(port_);
-    if (!fd.ok()) return fd.status();
-    lanes_[i].fd = *fd;
-    lanes_[i].ring.resize(static_cast<size_t>(workload_.pipeline));
-    epoll_event event = {.events = EPOLLIN, .data = {.u64 = i}};
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event) != 0) {
-      return Errno("epoll_ctl");
-    }
+  for (Lane& lane : lanes_) {
+    if (absl::Status s = OpenLane(lane, lane.port); !s.ok()) return s;
   }
+  return absl::OkStatus();
+}
+
+absl::Status RespLoad::OpenLane(Lane& lane, uint16_t port) {
+  absl::StatusOr<int> fd = Connect(port);
+  if (!fd.ok()) return fd.status();
+  if (lane.fd >= 0) close(lane.fd);
+  lane.fd = *fd;
+  lane.port = port;
+  epoll_event event = {.events = EPOLLIN, .data = {.ptr = &lane}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event) != 0) {
+    return Errno("epoll_ctl");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RespLoad::FollowMoved(Lane& lane) {
+  measurement_.moved += lane.again.size();
+  if (lane.moved_to != lane.port) return OpenLane(lane, lane.moved_to);
   return absl::OkStatus();
 }
 
@@ -135,6 +170,12 @@ void RespLoad::AppendRequest(uint64_t key) {
 
 absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
   out_.clear();
+  for (const Lane::Waiting& request : lane.again) {
+    lane.ring[(lane.first + lane.waiting) % lane.ring.size()] = request;
+    ++lane.waiting;
+    AppendRequest(request.key);
+  }
+  lane.again.clear();
   while (!closing_ && lane.waiting < lane.ring.size()) {
     uint64_t key;
     if (!corpus_.Next(&key)) {
@@ -170,6 +211,12 @@ void RespLoad::OnReply(const RespReply& reply, Lane& lane, int64_t now_ns) {
   const Lane::Waiting request = lane.ring[lane.first];
   lane.first = (lane.first + 1) % lane.ring.size();
   --lane.waiting;
+  if (const uint16_t port = reply.kind == '-' ? MovedTo(reply.text) : 0;
+      port != 0) {
+    lane.again.push_back(request);
+    lane.moved_to = port;
+    return;
+  }
   --waiting_;
   const bool good =
       workload_.op == Op::kSet
@@ -210,6 +257,10 @@ absl::Status RespLoad::OnReadable(Lane& lane) {
     input.remove_prefix(size);
   }
   lane.partial.assign(input);
+  if (!lane.again.empty()) {
+    if (lane.waiting > 0) return absl::OkStatus();
+    if (absl::Status s = FollowMoved(lane); !s.ok()) return s;
+  }
   return Refill(lane, now_ns);
 }
 
@@ -223,18 +274,23 @@ absl::StatusOr<Measurement> RespLoad::Run() {
   }
   std::vector<epoll_event> events(std::max<size_t>(lanes_.size(), 1));
   int64_t last_reply_ns = MonotonicNanos();
+  uint64_t answered = 0;  // MOVED is no answer.
   while (waiting_ > 0) {
     const int ready =
         epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
     if (ready < 0 && errno != EINTR) return Errno("epoll_wait");
     const int64_t now_ns = MonotonicNanos();
     if (now_ns >= end_ns_ || Interrupted()) closing_ = true;
-    if (ready > 0) last_reply_ns = now_ns;
+    const uint64_t now_answered = measurement_.replies + measurement_.errors;
+    if (std::exchange(answered, now_answered) != now_answered) {
+      last_reply_ns = now_ns;
+    }
     if (now_ns - last_reply_ns > kReplyTimeoutNs) {
       return absl::DeadlineExceededError("no reply for 30 s");
     }
     for (int i = 0; i < ready; ++i) {
-      if (absl::Status s = OnReadable(lanes_[events[i].data.u64]); !s.ok()) {
+      if (absl::Status s = OnReadable(*static_cast<Lane*>(events[i].data.ptr));
+          !s.ok()) {
         return s;
       }
     }

@@ -13,7 +13,9 @@ namespace quorate::bench {
 
 // Connects to 127.0.0.1:port, runs the workload and waits for all replies. Not
 // OK when a connection cannot be made or breaks, or when replies stay out for
-// 30 s; error replies are counted instead.
+// 30 s; error replies are counted instead. A MOVED reply to another port of
+// loopback is followed, as a cluster's client does: the request goes again
+// there, and its latency runs on.
 absl::StatusOr<Measurement> RunRespLoad(uint16_t port,
                                         const Workload& workload);
 

@@ -141,12 +141,30 @@ TEST(RespLoadTest, Fill_ThenGet_ReadsWhatWasWritten) {
 
 TEST(RespLoadTest, MissingAndErrorReplies_AreCountedAndNamed) {
   Server server(
-      [](std::string) -> std::string { return "-MOVED 1 127.0.0.1:7\r\n"; });
+      [](std::string) -> std::string { return "-CLUSTERDOWN no leader\r\n"; });
   absl::StatusOr<Measurement> set = RunRespLoad(server.port(), Small(Op::kSet));
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_GT(set->errors, 0u);
   EXPECT_EQ(set->replies, 0u);
-  EXPECT_EQ(set->first_error, "-MOVED 1 127.0.0.1:7");
+  EXPECT_EQ(set->first_error, "-CLUSTERDOWN no leader");
+}
+
+uint16_t moved_to = 0;
+
+TEST(RespLoadTest, Moved_GoesWhereItPoints) {
+  Server there(AsItIs);
+  moved_to = there.port();
+  Server here([](std::string) -> std::string {
+    return "-MOVED 1 127.0.0.1:" + std::to_string(moved_to) + "\r\n";
+  });
+  Workload fill = Small(Op::kSet);
+  fill.fill = true;
+  absl::StatusOr<Measurement> filled = RunRespLoad(here.port(), fill);
+  ASSERT_TRUE(filled.ok()) << filled.status();
+  EXPECT_EQ(filled->errors, 0u) << filled->first_error;
+  EXPECT_EQ(filled->replies, 20u);
+  EXPECT_EQ(filled->moved, 12u);  // What the three connections sent first.
+  EXPECT_EQ(there.keys(), 20u);
 }
 
 TEST(RespLoadTest, OneWrongByteInAValue_IsAnError) {

@@ -41,6 +41,8 @@ std::unique_ptr<System> MakeRedis();
 std::unique_ptr<System> MakeEtcd();
 // Three quorated processes with one group; `program` is the path of quorated.
 std::unique_ptr<System> MakeQuorate(std::string program);
+// A map in memory (bench/memory_server.cc); `program` is its server's path.
+std::unique_ptr<System> MakeMemory(std::string program);
 
 }  // namespace quorate::bench
 

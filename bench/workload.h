@@ -34,6 +34,7 @@ struct Measurement {
   Histogram latency_ns;    // Of requests whose reply came in the time measured.
   int64_t elapsed_ns = 0;  // The time measured.
   uint64_t replies = 0;    // All good ones, warm-up included.
+  uint64_t moved = 0;      // Requests sent again where a MOVED reply pointed.
   uint64_t errors = 0;     // Error replies and wrong values, warm-up included.
   std::string first_error;  // In words, if there was one.
 
