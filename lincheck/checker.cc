@@ -5,158 +5,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/decide.h"
+#include "lincheck/explain.h"
 #include "lincheck/search.h"
-#include "lincheck/zones.h"
 
 namespace quorate::lincheck {
 namespace {
 
-struct Decision {
-  Result result = Result::kOk;
-  bool by_zones = false;
-  uint64_t nodes = 0;
-  std::vector<size_t> core;  // kViolation: indices into the argument; not
-                             // linearizable even if all others are relaxed.
-  std::string reason;
-};
-
-// Whether the model agrees with an order that the zones found.
-bool Replay(absl::Span<const Operation> operations, const Model& model,
-            const std::vector<size_t>& order) {
-  const std::unique_ptr<StateSpace> states = model.NewStates();
-  StateId state = states->Initial();
-  for (size_t i : order) {
-    state = states->Step(state, operations[i]);
-    if (state == kImpossible) return false;
-  }
-  return true;
+SearchOptions LimitsOf(const CheckOptions& options) {
+  return {.nodes_max = options.nodes_max,
+          .bytes_max = options.bytes_max,
+          .deadline = options.deadline};
 }
-
-Decision DecideBySearch(absl::Span<const Operation> operations,
-                        const Model& model, const SearchOptions& options) {
-  SearchResult found = Search(operations, model, options);
-  Decision decision{.result = found.result, .nodes = found.nodes};
-  if (found.result != Result::kViolation) return decision;
-  const Operation& stuck = operations[found.stuck];
-  // No order got past this return, so what was invoked after it does not
-  // matter.
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].known() && operations[i].invoke <= stuck.ret) {
-      decision.core.push_back(i);
-    }
-  }
-  decision.reason = absl::StrCat(
-      DescribeCall(model, stuck), " of client ", stuck.client,
-      " cannot be placed: no order of what it may follow explains it. The "
-      "longest order found leaves ",
-      found.state, found.placed.empty() ? "." : " after ");
-  if (!found.placed.empty()) {
-    absl::StrAppend(&decision.reason,
-                    DescribeCall(model, operations[found.placed.back()]),
-                    " of client ", operations[found.placed.back()].client, ".");
-  }
-  return decision;
-}
-
-Decision Decide(absl::Span<const Operation> operations, const Model& model,
-                const SearchOptions& options) {
-  std::optional<ZonesResult> zones = CheckZones(operations, model);
-  if (zones.has_value()) {
-    if (zones->result == Result::kViolation) {
-      return {.result = Result::kViolation,
-              .by_zones = true,
-              .core = std::move(zones->core),
-              .reason = std::move(zones->reason)};
-    }
-    if (!HasVersions(operations, model) ||
-        Replay(operations, model, zones->order)) {
-      return {.by_zones = true};
-    }
-  }
-  return DecideBySearch(operations, model, options);
-}
-
-// Makes a counter-example small: relaxes operations as long as the rest stays
-// wrong.
-class Minimiser {
- public:
-  Minimiser(absl::Span<const Operation> operations, const Model& model,
-            const CheckOptions& options)
-      : operations_(operations), model_(model), options_(options) {}
-
-  // Shrinks `core` in place, fills in the reason that fits it; true if it is
-  // minimal.
-  bool Run(std::vector<size_t>* core, std::string* reason) {
-    bool sure = Try(*core, reason) == Result::kViolation;
-    if (!sure) {
-      // An operation of unknown outcome may link other writes than it did while its result was known: begin with all.
-      core->clear();
-      for (size_t i = 0; i < operations_.size(); ++i) {
-        if (operations_[i].known()) core->push_back(i);
-      }
-      sure = Try(*core, reason) == Result::kViolation;
-    }
-    if (!sure) return false;
-    for (size_t chunk = std::max<size_t>(core->size() / 2, 1);;) {
-      bool removed = false;
-      // From the end: late reads go first, and what they needed follows.
-      for (size_t end = core->size(); end > 0;) {
-        const size_t begin = end > chunk ? end - chunk : 0;
-        std::vector<size_t> fewer(core->begin(), core->begin() + begin);
-        fewer.insert(fewer.end(), core->begin() + end, core->end());
-        const Result result = fewer.empty() ? Result::kOk : Try(fewer, reason);
-        if (result == Result::kViolation) {
-          *core = std::move(fewer);
-          removed = true;
-        } else if (result == Result::kUnknown && chunk == 1) {
-          sure = false;
-        }
-        end = begin;
-      }
-      if (nodes_ > options_.minimise_nodes_max) return false;
-      if (chunk == 1 && !removed) return sure;
-      if (!removed) chunk = std::max<size_t>(chunk / 2, 1);
-      if (removed) sure = true;
-      chunk = std::min(chunk, std::max<size_t>(core->size() / 2, 1));
-    }
-  }
-
- private:
-  // Judges the partition with everything outside `core` relaxed.
-  Result Try(const std::vector<size_t>& core, std::string* reason) {
-    if (nodes_ > options_.minimise_nodes_max) return Result::kUnknown;
-    relaxed_.clear();
-    size_t at = 0;
-    for (size_t i = 0; i < operations_.size(); ++i) {
-      if (at < core.size() && core[at] == i) {
-        ++at;
-        relaxed_.push_back(operations_[i]);
-        continue;
-      }
-      Operation op = operations_[i];
-      if (model_.IsRead(op)) continue;
-      op.ret = kNever;
-      op.result = {};
-      relaxed_.push_back(op);
-    }
-    const SearchOptions limits{
-        .nodes_max = options_.minimise_nodes_max - nodes_,
-        .bytes_max = options_.bytes_max,
-        .deadline = options_.deadline};
-    Decision decision = Decide(relaxed_, model_, limits);
-    nodes_ += decision.nodes + core.size();
-    if (decision.result == Result::kViolation) {
-      *reason = std::move(decision.reason);
-    }
-    return decision.result;
-  }
-
-  const absl::Span<const Operation> operations_;
-  const Model& model_;
-  const CheckOptions options_;
-  std::vector<Operation> relaxed_;
-  uint64_t nodes_ = 0;
-};
 
 // The history's operations by partition: a permutation and where each partition
 // begins in it.
@@ -201,22 +61,27 @@ std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
   return indices;
 }
 
-CounterExample ExplainDecision(const History& history, const Model& model,
-                               const CheckOptions& options,
-                               const std::vector<size_t>& indices,
-                               uint32_t partition, Decision decision) {
+CounterExample ExplainIn(const History& history, const Model& model,
+                         uint32_t partition, std::optional<Decision> decision,
+                         const CheckOptions& options) {
+  const std::vector<size_t> indices = OfPartition(history, partition);
   std::vector<Operation> operations;
+  operations.reserve(indices.size());
   for (size_t i : indices) operations.push_back(history.operations()[i]);
-  CounterExample example{.partition = partition,
-                         .reason = std::move(decision.reason)};
-  example.minimal = Minimiser(operations, model, options)
-                        .Run(&decision.core, &example.reason);
-  for (size_t i : decision.core) example.operations.push_back(indices[i]);
-  std::stable_sort(example.operations.begin(), example.operations.end(),
-                   [&](size_t a, size_t b) {
-                     return history.operations()[a].invoke <
-                            history.operations()[b].invoke;
-                   });
+  if (!decision.has_value()) {
+    decision = Decide(operations, model, LimitsOf(options));
+  }
+  CounterExample example =
+      ExplainPartition(operations, model, *std::move(decision), options);
+  example.partition = partition;
+  example.blocked = indices[example.blocked];
+  for (std::vector<size_t>* list : {&example.operations, &example.context}) {
+    for (size_t& i : *list) i = indices[i];
+  }
+  for (PartialOrder& order : example.partial_orders) {
+    for (size_t& i : order.placed) i = indices[i];
+    order.blocked = indices[order.blocked];
+  }
   return example;
 }
 
@@ -239,9 +104,7 @@ Verdict Check(const History& history, const Model& model,
   const Split split = SplitByPartition(history);
   const size_t count = history.partition_count();
   std::vector<Decision> decisions(count);
-  const SearchOptions limits{.nodes_max = options.nodes_max,
-                             .bytes_max = options.bytes_max,
-                             .deadline = options.deadline};
+  const SearchOptions limits = LimitsOf(options);
   const auto decide = [&](size_t partition) {
     decisions[partition] =
         Decide(Gather(history, split, partition), model, limits);
@@ -264,9 +127,8 @@ Verdict Check(const History& history, const Model& model,
     if (decision.result != Result::kViolation) continue;
     verdict.wrong.push_back(partition);
     if (!options.explain || verdict.counter_example.has_value()) continue;
-    verdict.counter_example = ExplainDecision(history, model, options,
-                                              OfPartition(history, partition),
-                                              partition, std::move(decision));
+    verdict.counter_example =
+        ExplainIn(history, model, partition, std::move(decision), options);
   }
   if (!verdict.wrong.empty()) {
     verdict.result = Result::kViolation;
@@ -278,14 +140,7 @@ Verdict Check(const History& history, const Model& model,
 
 CounterExample Explain(const History& history, const Model& model,
                        uint32_t partition, const CheckOptions& options) {
-  const std::vector<size_t> indices = OfPartition(history, partition);
-  std::vector<Operation> operations;
-  for (size_t i : indices) operations.push_back(history.operations()[i]);
-  return ExplainDecision(history, model, options, indices, partition,
-                         Decide(operations, model,
-                                {.nodes_max = options.nodes_max,
-                                 .bytes_max = options.bytes_max,
-                                 .deadline = options.deadline}));
+  return ExplainIn(history, model, partition, std::nullopt, options);
 }
 
 std::string Describe(const History& history, const Model& model,
@@ -298,6 +153,13 @@ std::string Describe(const History& history, const Model& model,
     const Operation& op = history.operations()[i];
     absl::StrAppend(&text, "  client ", op.client, " [", op.invoke, ", ",
                     op.known() ? absl::StrCat(op.ret) : "…", "] ",
+                    DescribeCall(model, op), "\n");
+  }
+  for (size_t i : counter_example.context) {
+    Operation op = history.operations()[i];
+    op.ret = kNever;
+    absl::StrAppend(&text, "  whenever it took effect, if at all: client ",
+                    op.client, " [", op.invoke, ", …] ",
                     DescribeCall(model, op), "\n");
   }
   return text;

@@ -62,8 +62,12 @@ struct Links {
   bool reads = false;   // Saw the value `seen`, nothing else.
   bool writes = false;  // Left the value `written`, whatever was there before
                         // (if it also reads: if it saw `seen`).
+  // Left what was there before, nil counting as the empty string, with the
+  // string `written` at its end; `size` bytes in all, if that was told.
+  bool appends = false;
   Value seen;
   Value written;
+  Value size;
 };
 
 // What the checker works with.

@@ -64,8 +64,12 @@ class Generator {
     Operation op{.partition = partition};
     static constexpr uint8_t kRegisters[] = {Kv::kGet, Kv::kGet, Kv::kPut,
                                              Kv::kCas};
-    op.function = options_.only_registers
-                      ? kRegisters[Below(4)]
+    static constexpr uint8_t kTexts[] = {Kv::kGet,    Kv::kGet,    Kv::kGet,
+                                         Kv::kAppend, Kv::kAppend, Kv::kAppend,
+                                         Kv::kPut,    Kv::kSwap,   Kv::kCas};
+    op.function = options_.only_registers ? kRegisters[Below(4)]
+                  : options_.only_texts
+                      ? kTexts[Below(9)]
                       : static_cast<uint8_t>(Below(Kv::kPutIfExists + 1));
     const Datum& state = states_[partition];
     switch (op.function) {
@@ -110,7 +114,10 @@ class Generator {
         op->result = ValueOf(before);
         break;
       case Kv::kAppend:
-        op->result = Value::Integer(static_cast<int64_t>(state.size()));
+        // Some stores tell the size, others do not.
+        if (!options_.only_texts || Below(8) == 0) {
+          op->result = Value::Integer(static_cast<int64_t>(state.size()));
+        }
         break;
       case Kv::kIncrement:
         op->result = ValueOf(state);
@@ -140,6 +147,10 @@ class Generator {
     }
     if (op->result.is_integer()) {
       op->result = Value::Integer(static_cast<int64_t>(Below(3)));
+    } else if (options_.only_texts && op->result.is_string() && Below(2) == 0) {
+      op->result = history_.String(
+          std::string(op->result.bytes().substr(0, 2 * Below(4))) +
+          (Below(2) == 0 ? "" : "v" + std::to_string(Below(count_ + 1))));
     } else if (!op->result.is_none()) {
       const uint64_t n =
           Below(options_.unique_values ? count_ + 1 : options_.values);

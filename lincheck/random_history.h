@@ -20,6 +20,7 @@ struct RandomHistoryOptions {
   bool versions = false;    // Operations name the versions they saw and wrote.
   int spoiled_percent = 0;  // So many results are replaced by others.
   bool only_registers = false;  // kGet, kPut, kCas alone.
+  bool only_texts = false;      // kGet, kPut, kAppend, kSwap, kCas alone.
 };
 
 // Operations of models/kv.h.

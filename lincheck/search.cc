@@ -442,6 +442,10 @@ SearchResult Searcher::Run() {
     PlaceReads();
   }
   result_.result = Result::kOk;
+  for (const Frame& frame : frames_) {
+    result_.order.push_back(frame.unknown ? unknown_[frame.op]
+                                          : known_[frame.op]);
+  }
   return std::move(result_);
 }
 

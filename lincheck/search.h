@@ -40,6 +40,8 @@ struct SearchResult {
   size_t stuck = 0;
   std::vector<size_t> placed;
   std::string state;
+  // kOk: an order that explains everything.
+  std::vector<size_t> order;
 };
 
 // Judges `operations`, all of one partition, in any order.

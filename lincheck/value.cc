@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
@@ -21,6 +22,11 @@ std::string Value::ToString() const {
       "\"", absl::CHexEscape(all.substr(0, kShownBytesMax / 2)), "\"…\"",
       absl::CHexEscape(all.substr(all.size() - kShownBytesMax / 2)), "\" (",
       all.size(), " bytes)");
+}
+
+size_t ValueHash::operator()(Value v) const {
+  if (v.is_string()) return absl::Hash<std::string_view>{}(v.bytes());
+  return absl::Hash<int64_t>{}(v.is_integer() ? v.integer() : -1);
 }
 
 Value ValueArena::String(std::string_view bytes) {

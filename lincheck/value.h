@@ -60,6 +60,11 @@ class Value {
                       // record (size, bytes).
 };
 
+// Equal values hash alike. For tables that are only looked up in.
+struct ValueHash {
+  size_t operator()(Value v) const;
+};
+
 // Owns the strings of values. Movable; values stay valid.
 class ValueArena {
  public:

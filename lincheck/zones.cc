@@ -2,110 +2,17 @@
 
 #include <algorithm>
 #include <limits>
-#include <string_view>
+#include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "lincheck/links.h"
 
 namespace quorate::lincheck {
 namespace {
 
-constexpr uint32_t kNone = ~uint32_t{0};
+constexpr uint32_t kNone = Link::kNone;
 constexpr Time kBefore = std::numeric_limits<Time>::min();
-
-// One operation's place among the writes, named by numbers: 0 is the initial
-// state, kNone nothing.
-struct Link {
-  uint32_t seen = kNone;
-  uint32_t written = kNone;
-};
-
-struct ValueHash {
-  size_t operator()(Value v) const {
-    if (v.is_string()) return absl::Hash<std::string_view>{}(v.bytes());
-    return absl::Hash<int64_t>{}(v.is_integer() ? v.integer() : -1);
-  }
-};
-
-// Numbers what is written, then finds what is seen. Lookups only: no order of a
-// table shows.
-template <typename Key, typename Hash = absl::Hash<Key>>
-class Numbering {
- public:
-  explicit Numbering(Key initial) { numbers_.emplace(initial, 0); }
-  // kNone if `key` was written before.
-  uint32_t Write(Key key) {
-    const auto number = static_cast<uint32_t>(numbers_.size());
-    return numbers_.emplace(key, number).second ? number : kNone;
-  }
-  // A name that nobody wrote gets a number of its own.
-  uint32_t See(Key key) {
-    return numbers_.emplace(key, static_cast<uint32_t>(numbers_.size()))
-        .first->second;
-  }
-  size_t size() const { return numbers_.size(); }
-
- private:
-  absl::flat_hash_map<Key, uint32_t, Hash> numbers_;
-};
-
-struct Linked {
-  std::vector<Link> links;  // For each operation; both kNone: left out.
-  size_t names = 0;
-};
-
-std::optional<Linked> LinkByVersions(absl::Span<const Operation> operations,
-                                     const Model& model) {
-  Linked linked;
-  linked.links.resize(operations.size());
-  Numbering<Version> numbering(kInitialVersion);
-  bool nameless =
-      false;  // A write with unknown outcome that might be any version.
-  for (size_t i = 0; i < operations.size(); ++i) {
-    const Operation& op = operations[i];
-    if (!op.known() && model.IsRead(op)) continue;
-    if (op.written != kNoVersion) {
-      linked.links[i].written = numbering.Write(op.written);
-      if (linked.links[i].written == kNone) return std::nullopt;
-    } else if (!op.known()) {
-      nameless = true;
-    }
-  }
-  const size_t written = numbering.size();
-  for (size_t i = 0; i < operations.size(); ++i) {
-    const Operation& op = operations[i];
-    // What an operation with unknown outcome saw is unknown too: it counts as a
-    // plain write, which permits more; the replay of the order found decides
-    // whether that was too much.
-    if (op.seen == kNoVersion || !op.known()) continue;
-    linked.links[i].seen = numbering.See(op.seen);
-    if (nameless && linked.links[i].seen >= written) return std::nullopt;
-  }
-  linked.names = numbering.size();
-  return linked;
-}
-
-std::optional<Linked> LinkByValues(absl::Span<const Operation> operations,
-                                   const Model& model) {
-  Linked linked;
-  linked.links.resize(operations.size());
-  std::vector<Links> found(operations.size());
-  Numbering<Value, ValueHash> numbering(Value::Nil());
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (!operations[i].known() && model.IsRead(operations[i])) continue;
-    if (!model.FindLinks(operations[i], &found[i])) return std::nullopt;
-    if (!found[i].writes) continue;
-    linked.links[i].written = numbering.Write(found[i].written);
-    if (linked.links[i].written == kNone) return std::nullopt;
-  }
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (found[i].reads) linked.links[i].seen = numbering.See(found[i].seen);
-  }
-  linked.names = numbering.size();
-  return linked;
-}
 
 class Zones {
  public:
@@ -134,9 +41,22 @@ class Zones {
   void Order();
   bool Fail(std::vector<size_t> core, std::string reason);
   bool Conflict(const Block& a, const Block& b);
-  // The writes that tie `op` to its block: the one it saw, and the chain up to
-  // the block's first.
-  void AddChain(uint32_t op, std::vector<size_t>* core) const;
+  // The state that `op` left or, if it only reads, saw.
+  uint32_t StateOf(uint32_t op) const {
+    const Link& link = linked_.links[op];
+    return link.written != kNone ? link.written : link.seen;
+  }
+  // Who tells what `op` saw.
+  uint32_t Teller(uint32_t op) const {
+    return linked_.told_by.empty() ? op : linked_.told_by[op];
+  }
+  // Both, and what ties them to the same block: the read-modify-writes between
+  // the states they stand for.
+  void AddTied(uint32_t a, uint32_t b, std::vector<size_t>* core) const;
+  // False if `from` is not reached from `to`'s state.
+  bool AddPath(uint32_t from, uint32_t to, std::vector<size_t>* core) const;
+  // Adds whatever wrote, directly or not, what these operations saw.
+  void FillScope();
   std::string Call(uint32_t op) const {
     return absl::StrCat(DescribeCall(model_, operations_[op]), " of client ",
                         operations_[op].client);
@@ -164,11 +84,13 @@ bool Zones::Fail(std::vector<size_t> core, std::string reason) {
   for (size_t i = 0; i < core.size(); ++i) {
     if (!operations_[core[i]].known()) core.push_back(needed_by_[core[i]]);
   }
+  std::erase_if(core, [&](size_t op) { return !operations_[op].known(); });
   std::sort(core.begin(), core.end());
   core.erase(std::unique(core.begin(), core.end()), core.end());
   result_.result = Result::kViolation;
   result_.core = std::move(core);
   result_.reason = std::move(reason);
+  FillScope();
   return false;
 }
 
@@ -211,9 +133,7 @@ bool Zones::Index() {
     }
     uint32_t& successor = successor_[link.seen];
     if (successor != kNone) {
-      std::vector<size_t> core = {i, successor};
-      AddChain(i, &core);
-      return Fail(std::move(core),
+      return Fail({Teller(i), Teller(successor)},
                   absl::StrCat("Lost update: both ", Call(successor), " and ",
                                Call(i), " replaced the same value."));
     }
@@ -233,13 +153,48 @@ bool Zones::Index() {
   return true;
 }
 
-void Zones::AddChain(uint32_t op, std::vector<size_t>* core) const {
-  size_t steps = 0;
-  while (op != kNone && steps++ < operations_.size()) {
-    core->push_back(op);
-    const uint32_t seen = linked_.links[op].seen;
-    op = seen == kNone ? kNone : writer_[seen];
+bool Zones::AddPath(uint32_t from, uint32_t to,
+                    std::vector<size_t>* core) const {
+  const size_t before = core->size();
+  uint32_t state = to;
+  bool told = false;  // Whoever saw an appended value saw all that is below.
+  for (size_t steps = 0; state != from; ++steps) {
+    const uint32_t op = writer_[state];
+    if (op == kNone || linked_.links[op].seen == kNone ||
+        steps > operations_.size()) {
+      core->resize(before);
+      return false;
+    }
+    const uint32_t teller = Teller(op);
+    if (teller == op || !told) core->push_back(teller);
+    told = teller != op;
+    state = linked_.links[op].seen;
   }
+  return true;
+}
+
+void Zones::AddTied(uint32_t a, uint32_t b, std::vector<size_t>* core) const {
+  for (uint32_t op : {a, b}) {
+    if (op != kNone) core->push_back(op);
+  }
+  if (a == kNone || b == kNone) return;
+  if (!AddPath(StateOf(a), StateOf(b), core)) {
+    AddPath(StateOf(b), StateOf(a), core);
+  }
+}
+
+void Zones::FillScope() {
+  std::vector<bool> in(operations_.size(), false);
+  std::vector<size_t> open = result_.core;
+  for (size_t i = 0; i < open.size(); ++i) {
+    const size_t op = open[i];
+    if (in[op]) continue;
+    in[op] = true;
+    result_.scope.push_back(op);
+    const uint32_t seen = linked_.links[op].seen;
+    if (seen != kNone && writer_[seen] != kNone) open.push_back(writer_[seen]);
+  }
+  std::sort(result_.scope.begin(), result_.scope.end());
 }
 
 bool Zones::WalkName(uint32_t name, Block* block, Time* p, uint32_t* p_op) {
@@ -250,9 +205,8 @@ bool Zones::WalkName(uint32_t name, Block* block, Time* p, uint32_t* p_op) {
     const uint32_t op = readers_[r];
     const Operation& read = operations_[op];
     if (read.ret < *p) {
-      std::vector<size_t> core = {*p_op};
-      AddChain(*p_op, &core);
-      AddChain(op, &core);
+      std::vector<size_t> core;
+      AddTied(*p_op, op, &core);
       return Fail(std::move(core),
                   absl::StrCat(Call(op), " returned before ", Call(*p_op),
                                " was invoked, on which what it saw depends."));
@@ -288,9 +242,8 @@ bool Zones::Walk(uint32_t first) {
     if (next == kNone) break;
     const Operation& update = operations_[next];
     if (update.ret < p) {
-      std::vector<size_t> core = {p_op};
-      AddChain(p_op, &core);
-      AddChain(next, &core);
+      std::vector<size_t> core;
+      AddTied(p_op, next, &core);
       return Fail(std::move(core),
                   absl::StrCat(Call(p_op), " was invoked after ", Call(next),
                                " returned, and saw what that one replaced."));
@@ -307,8 +260,10 @@ bool Zones::Walk(uint32_t first) {
 
 bool Zones::Conflict(const Block& a, const Block& b) {
   std::vector<size_t> core;
-  for (uint32_t op : {a.f_op, a.s_op, b.f_op, b.s_op}) {
-    if (op != kNone) AddChain(op, &core);
+  for (const Block* block : {&a, &b}) {
+    AddTied(block->f_op, block->s_op, &core);
+    // What ties the last one to the initial state.
+    if (block->first == 0) AddPath(0, StateOf(block->s_op), &core);
   }
   const auto what = [&](const Block& block) {
     return writer_[block.first] == kNone ? std::string("the initial state")
@@ -386,8 +341,13 @@ ZonesResult Zones::Run() {
   for (uint32_t name = 0; name < linked_.names; ++name) {
     const uint32_t op = writer_[name];
     if (op == kNone || !kept_[op] || walked_[name]) continue;
+    // A ring.
     std::vector<size_t> core;
-    AddChain(op, &core);
+    uint32_t link = op;
+    do {
+      core.push_back(Teller(link));
+      link = writer_[linked_.links[link].seen];
+    } while (link != op && core.size() <= operations_.size());
     Fail(std::move(core),
          absl::StrCat("What ", Call(op), " saw depends on what it wrote."));
     return std::move(result_);
@@ -398,25 +358,15 @@ ZonesResult Zones::Run() {
 
 }  // namespace
 
-bool HasVersions(absl::Span<const Operation> operations, const Model& model) {
-  bool any = false;
-  for (const Operation& op : operations) {
-    if (op.seen != kNoVersion || op.written != kNoVersion) {
-      any = true;
-    } else if (op.known()) {
-      return false;
-    }
-  }
-  (void)model;
-  return any;
-}
-
 std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
                                       const Model& model) {
-  std::optional<Linked> linked = HasVersions(operations, model)
-                                     ? LinkByVersions(operations, model)
-                                     : LinkByValues(operations, model);
+  std::optional<Linked> linked = LinkOperations(operations, model);
   if (!linked.has_value()) return std::nullopt;
+  if (!linked->core.empty()) {
+    return ZonesResult{.result = Result::kViolation,
+                       .core = std::move(linked->core),
+                       .reason = std::move(linked->reason)};
+  }
   return Zones(operations, model, *std::move(linked)).Run();
 }
 

@@ -33,20 +33,19 @@ struct ZonesResult {
   // linearizable by themselves, and why in words.
   std::vector<size_t> core;
   std::string reason;
+  // kViolation: the core and all that it depends on. Whatever is outside, given
+  // an unknown outcome, changes no verdict on the core or a part of it. Empty:
+  // that is not known.
+  std::vector<size_t> scope;
   // kOk: an order that explains everything.
   std::vector<size_t> order;
 };
 
-// Judges `operations`, all of one partition, in any order. Nothing if some
-// operation does not name the write it saw, or if two writes have the same
-// name. Names are versions where all operations have them, else values
-// (Model::FindLinks). By versions results are not looked at: replay `order` for
-// that.
+// Judges `operations`, all of one partition, in any order. Nothing if they
+// cannot be linked (lincheck/links.h). By versions results are not looked at:
+// replay `order` for that.
 std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
                                       const Model& model);
-
-// True if CheckZones would go by versions.
-bool HasVersions(absl::Span<const Operation> operations, const Model& model);
 
 }  // namespace quorate::lincheck
 

@@ -110,7 +110,12 @@ struct Kv {
                   .writes = true,
                   .seen = op.result,
                   .written = op.argument};
-        return op.known() && !op.result.is_none();
+        if (!op.known()) *links = {.writes = true, .written = op.argument};
+        return !op.known() || !op.result.is_none();
+      case kAppend:
+        *links = {.appends = true, .written = op.argument};
+        if (op.known()) links->size = op.result;
+        return true;
       case kIncrement:
         if (!op.known() || !op.result.is_integer()) return false;
         // What is not there counts as 0, so the predecessor of the first one
@@ -123,8 +128,7 @@ struct Kv {
             .written = op.result};
         return true;
       default:
-        return false;  // Tombstones are all alike; an append does not name what
-                       // it met.
+        return false;  // Tombstones are all alike.
     }
   }
   // Links call the initial state nil. False if `value` is a nil that is not the

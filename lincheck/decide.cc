@@ -1,0 +1,109 @@
+#include "lincheck/decide.h"
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "lincheck/links.h"
+#include "lincheck/zones.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Whether the model agrees with an order that the zones found.
+bool Replay(absl::Span<const Operation> operations, const Model& model,
+            const std::vector<size_t>& order) {
+  const std::unique_ptr<StateSpace> states = model.NewStates();
+  StateId state = states->Initial();
+  for (size_t i : order) {
+    state = states->Step(state, operations[i]);
+    if (state == kImpossible) return false;
+  }
+  return true;
+}
+
+// An operation that saw a value which no other one can have left, where values
+// tell. It is wrong by itself.
+std::optional<size_t> FindPhantom(absl::Span<const Operation> operations,
+                                  const Model& model) {
+  absl::flat_hash_set<Value, ValueHash> written = {Value::Nil()};
+  std::vector<std::pair<size_t, Value>> seen;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const Operation& op = operations[i];
+    Links links;
+    const bool linked = model.FindLinks(op, &links);
+    if (model.IsRead(op)) {
+      if (linked && op.known() && links.reads) seen.emplace_back(i, links.seen);
+      continue;
+    }
+    if (!linked || links.appends) return std::nullopt;
+    if (links.writes) written.insert(links.written);
+    if (op.known() && links.reads) seen.emplace_back(i, links.seen);
+  }
+  for (const auto& [i, value] : seen) {
+    if (!written.contains(value)) return i;
+  }
+  return std::nullopt;
+}
+
+std::string OfClient(const Operation& op, const Model& model) {
+  return absl::StrCat(DescribeCall(model, op), " of client ", op.client);
+}
+
+Decision DecideBySearch(absl::Span<const Operation> operations,
+                        const Model& model, const SearchOptions& options) {
+  if (const std::optional<size_t> phantom = FindPhantom(operations, model)) {
+    return {.result = Result::kViolation,
+            .core = {*phantom},
+            .reason = absl::StrCat(OfClient(operations[*phantom], model),
+                                   " saw what nobody wrote.")};
+  }
+  SearchResult found = Search(operations, model, options);
+  Decision decision{.result = found.result,
+                    .nodes = found.nodes,
+                    .order = std::move(found.order)};
+  if (found.result != Result::kViolation) return decision;
+  const Operation& stuck = operations[found.stuck];
+  // No order got past this return, so what was invoked after it does not
+  // matter.
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].known() && operations[i].invoke <= stuck.ret) {
+      decision.core.push_back(i);
+    }
+  }
+  decision.reason = absl::StrCat(
+      OfClient(stuck, model),
+      " cannot be placed: no order of what it may follow explains it. The "
+      "longest order found leaves ",
+      found.state, found.placed.empty() ? "." : " after ");
+  if (!found.placed.empty()) {
+    absl::StrAppend(&decision.reason,
+                    OfClient(operations[found.placed.back()], model), ".");
+  }
+  return decision;
+}
+
+}  // namespace
+
+Decision Decide(absl::Span<const Operation> operations, const Model& model,
+                const SearchOptions& options) {
+  std::optional<ZonesResult> zones = CheckZones(operations, model);
+  if (zones.has_value()) {
+    if (zones->result == Result::kViolation) {
+      return {.result = Result::kViolation,
+              .by_zones = true,
+              .core = std::move(zones->core),
+              .reason = std::move(zones->reason),
+              .scope = std::move(zones->scope)};
+    }
+    if (!HasVersions(operations) || Replay(operations, model, zones->order)) {
+      return {.by_zones = true, .order = std::move(zones->order)};
+    }
+  }
+  return DecideBySearch(operations, model, options);
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,38 @@
+// lincheck/decide.h: the verdict on one partition, by whichever algorithm its
+// operations allow. For lincheck/checker.h; nobody else needs it.
+#ifndef QUORATE_LINCHECK_DECIDE_H_
+#define QUORATE_LINCHECK_DECIDE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+#include "lincheck/search.h"
+
+namespace quorate::lincheck {
+
+struct Decision {
+  Result result = Result::kOk;
+  bool by_zones = false;
+  uint64_t nodes = 0;
+  // kViolation: indices into the argument; not linearizable even if all others
+  // are relaxed. In order.
+  std::vector<size_t> core;
+  std::string reason;
+  // kViolation: what may matter to the core or a part of it; empty: anything.
+  std::vector<size_t> scope;
+  // kOk: an order that explains everything.
+  std::vector<size_t> order;
+};
+
+// `operations` are all of one partition, in any order.
+Decision Decide(absl::Span<const Operation> operations, const Model& model,
+                const SearchOptions& options);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_DECIDE_H_

@@ -1,0 +1,22 @@
+// lincheck/explain.h: the smallest reason why one partition is wrong. For
+// lincheck/checker.h; nobody else needs it.
+#ifndef QUORATE_LINCHECK_EXPLAIN_H_
+#define QUORATE_LINCHECK_EXPLAIN_H_
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/decide.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+// `operations` are all of one partition, and `decision` is kViolation about
+// them. Indices in the result are those of the argument.
+CounterExample ExplainPartition(absl::Span<const Operation> operations,
+                                const Model& model, Decision decision,
+                                const CheckOptions& options);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_EXPLAIN_H_
