@@ -29,7 +29,9 @@ class Connection {
     virtual void OnEnd() = 0;
     // The stream is gone: reset, or failed. Nothing is called after it.
     virtual void OnClosed(absl::Status reason) = 0;
-    // unsent_bytes() fell back to zero after it was above zero at the end of a turn.
+    // In a later turn: unsent_bytes() fell back to zero after it was above zero at the end of a turn; and once after End(),
+    // when everything queued before it and the end itself have left. Whoever called End() knows by it that nothing of this
+    // side waits any more: once OnEnd came too, nothing else will, and the connection is kept only to be destroyed.
     virtual void OnDrained() = 0;
 
    protected:
@@ -44,7 +46,7 @@ class Connection {
   virtual void Write(Buffer bytes) = 0;
   // Bytes queued and not yet taken by the peer's side. The caller bounds them.
   virtual size_t unsent_bytes() const = 0;
-  // Sends what is queued, then half-closes.
+  // Sends what is queued, then half-closes; OnDrained tells when. Nothing may be written after it.
   virtual void End() = 0;
   // While paused no OnBytes or OnEnd is called; the peer is held back once buffers are full.
   virtual void PauseReads() = 0;

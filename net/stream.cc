@@ -86,6 +86,7 @@ class Stream final : public StreamPoller::Watcher,
   bool blocked_ = false;
   bool end_requested_ = false;
   bool end_sent_ = false;
+  bool end_told_ = false;  // OnDrained was called after it, or soon will be.
 };
 
 void Stream::OnReady(uint32_t events) {
@@ -95,6 +96,7 @@ void Stream::OnReady(uint32_t events) {
     const int error = Send();
     if (error == 0) {
       blocked_ = false;
+      end_told_ = end_sent_;
       observer_->OnDrained();
     } else if (error != EAGAIN) {
       Fail("writing to ", error);
@@ -202,6 +204,10 @@ void Stream::OnFlush() {
     blocked_ = true;
   } else if (error != 0) {
     FailLater(error);
+  } else if (end_sent_ && !std::exchange(end_told_, true)) {
+    poller_.loop().Post([self = shared_from_this()] {
+      if (!self->closed_) self->observer_->OnDrained();
+    });
   }
 }
 

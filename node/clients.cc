@@ -8,6 +8,9 @@ namespace {
 
 // Output above this holds requests back until the client has read some.
 constexpr size_t kOutputSoftBytes = 1 << 20;
+// After the last reply, what the peer still sends is read and dropped for so long unless it ends first: closing at once
+// would reset the stream, which may cost the peer the reply.
+constexpr Duration kLingerMax = Seconds(2);
 
 }  // namespace
 
@@ -43,7 +46,7 @@ bool Client::output_congested() const {
 }
 
 void Client::PauseReads() {
-  if (reads_paused_ || connection_ == nullptr) return;
+  if (reads_paused_ || closing_ || connection_ == nullptr) return;
   reads_paused_ = true;
   connection_->PauseReads();
 }
@@ -56,7 +59,8 @@ void Client::ResumeReads() {
 
 void Client::CloseAfterFlush() {
   closing_ = true;
-  PauseReads();
+  // From here on what comes is dropped.
+  ResumeReads();
   WantFlush();
 }
 
@@ -68,6 +72,10 @@ void Client::OnBytes(std::string_view bytes) {
 
 void Client::OnEnd() {
   ended_ = true;
+  if (end_left_) {
+    Close();
+    return;
+  }
   protocol_->OnEnd();
   WantFlush();
 }
@@ -77,11 +85,17 @@ void Client::OnClosed(absl::Status) { Close(); }
 void Client::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;
   progress_bytes_ = 0;
-  if (closing_) {
+  if (!end_sent_) {
+    WantResume();
+    return;
+  }
+  end_left_ = true;
+  if (ended_) {
     Close();
     return;
   }
-  WantResume();
+  linger_ =
+      clients_.env_.loop.At(last_progress_ + kLingerMax, [this] { Close(); });
 }
 
 void Client::Flush() {
@@ -106,19 +120,16 @@ void Client::Flush() {
     Close();
     return;
   }
-  // A client that half-closed gets its last answers first.
-  if (closing_ || (ended_ && protocol_->pending() == 0)) {
+  // What is due is answered first.
+  if ((closing_ || ended_) && protocol_->pending() == 0) {
     closing_ = true;
-    if (!end_sent_) {
-      end_sent_ = true;
-      connection_->End();
-    }
-    if (connection_->unsent_bytes() == 0) Close();
+    if (!std::exchange(end_sent_, true)) connection_->End();
   }
 }
 
 void Client::Close() {
   if (connection_ == nullptr) return;
+  linger_.Cancel();
   connection_.reset();
   --clients_.open_;
   out_.clear();
@@ -140,12 +151,7 @@ void Client::Sweep(MonoTime now) {
     }
     return;
   }
-  // Its last bytes left at the end of a turn, of which a stream tells nobody.
-  if (closing_) {
-    Close();
-    return;
-  }
-  if (protocol_->pending() > 0) return;
+  if (closing_ || protocol_->pending() > 0) return;
   if (protocol_->partial_bytes() > 0 && !reads_paused_ &&
       now - last_input_ > timeouts.stall) {
     ++clients_.metrics_.connections.closed_stalled;

@@ -56,9 +56,9 @@ class Client final : public env::Connection::Observer {
   bool output_congested() const;
   void PauseReads();
   void ResumeReads();
-  // Sends what is queued, then closes.
+  // Takes nothing more, answers what is due, then closes.
   void CloseAfterFlush();
-  // The stream is gone, or will be as soon as what is queued has left.
+  // The stream is gone, or will be as soon as what is due has been answered.
   bool closing() const { return closing_ || connection_ == nullptr; }
 
   uint64_t id() const { return id_; }
@@ -93,12 +93,14 @@ class Client final : public env::Connection::Observer {
   bool resume_wanted_ = false;
   bool closing_ = false;   // CloseAfterFlush was called.
   bool ended_ = false;     // The client half-closed.
-  bool end_sent_ = false;  // So did this side.
+  bool end_sent_ = false;  // So did this side, and nothing is written any more.
+  bool end_left_ = false;  // What it had to send is out.
   bool reads_paused_ = false;
   MonoTime last_input_;
   // When the peer last took output, and how much was left then.
   MonoTime last_progress_;
   size_t progress_bytes_ = 0;
+  env::Pending linger_;
 };
 
 class Clients {
@@ -118,7 +120,7 @@ class Clients {
   std::vector<Client*> All() const;
   size_t count() const { return open_; }
   Client* Find(uint64_t id) const;
-  // Drops the stream of `client` at the end of this turn.
+  // Ends the stream of `client` as CloseAfterFlush does.
   void Kill(Client& client);
   // True if no connection has an answer due.
   bool idle() const;

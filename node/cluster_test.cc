@@ -277,6 +277,63 @@ TEST(Cluster_HalfClosedClient, GetsItsLastReplies) {
   EXPECT_TRUE(client->closed());
 }
 
+// What stands in front of the end of a connection is answered before it; nothing is written behind it.
+TEST(Cluster_Quit, BehindRepliesThatAreDue_AnswersThemFirst) {
+  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string_view kBad = "*1\r\nx\r\n";
+  const std::string ping = EncodeRequest({"PING"});
+  const std::string set = EncodeRequest({"SET", "a", "1"});
+  const std::string quit = EncodeRequest({"QUIT"});
+  const std::pair<std::string, std::string> rows[] = {
+      {set + quit, "+OK\r\n+OK\r\n"},
+      {ping + set + quit + ping, "+PONG\r\n+OK\r\n+OK\r\n"},
+      {Concat(ping, set, kBad),
+       "+PONG\r\n+OK\r\n-ERR Protocol error: expected '$', got 'x'\r\n"},
+  };
+  for (const auto& [requests, replies] : rows) {
+    auto client = cluster.ConnectResp(0);
+    client->Send(requests);
+    cluster.world().RunFor(Seconds(1));
+    EXPECT_EQ(client->Take(), replies) << requests;
+    EXPECT_TRUE(client->closed());
+  }
+}
+
+// A connection is given back when both sides have ended, or a little after this side did.
+TEST(Cluster_Quit, TheConnectionIsReleased) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto watcher = cluster.ConnectResp(0);
+  const auto count = [&] {
+    const std::string info = cluster.Command(*watcher, {"INFO", "clients"});
+    const size_t at = info.find("connected_clients:");
+    return info.substr(at + 18, info.find('\r', at) - at - 18);
+  };
+  for (const bool closes : {true, false}) {
+    auto client = cluster.ConnectResp(0);
+    EXPECT_EQ(count(), "2");
+    EXPECT_EQ(cluster.Command(*client, {"QUIT"}), "+OK\r\n");
+    cluster.world().RunFor(Milliseconds(10));
+    if (closes) {
+      client->Close();
+      cluster.world().RunFor(Milliseconds(10));
+    } else {
+      EXPECT_EQ(count(), "2");
+      // Whatever it still says is dropped.
+      client->Send(EncodeRequest({"PING"}));
+      cluster.world().RunFor(Seconds(3));
+    }
+    EXPECT_EQ(count(), "1");
+    EXPECT_EQ(client->Take(), "");
+  }
+  // And when the client ends first.
+  auto client = cluster.ConnectResp(0);
+  client->End();
+  cluster.world().RunFor(Milliseconds(10));
+  EXPECT_EQ(count(), "1");
+}
+
 TEST(Cluster_MalformedInput, ClosesThatConnectionAlone) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

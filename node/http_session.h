@@ -29,7 +29,8 @@ class HttpSession final : public Protocol, public Requester {
   void OnEnd() override {}
   void Resume() override;
   size_t pending() const override {
-    return pending_.size() + (stalled_.has_value() ? 1 : 0);
+    return pending_.size() +
+           (stalled_.has_value() && !client_.closing() ? 1 : 0);
   }
   size_t partial_bytes() const override { return parser_.partial_bytes(); }
   void OnClosed() override;

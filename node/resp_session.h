@@ -41,7 +41,7 @@ class RespSession final : public Protocol, public Requester {
   void OnEnd() override {}
   void Resume() override;
   size_t pending() const override {
-    return pending_.size() + (stalled_.empty() ? 0 : 1);
+    return pending_.size() + (stalled_.empty() || client_.closing() ? 0 : 1);
   }
   size_t partial_bytes() const override { return parser_.unparsed_bytes(); }
   void OnClosed() override;

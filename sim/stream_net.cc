@@ -225,11 +225,13 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
     end.unsent_bytes -= size;
     SendSegment(id, side, std::move(bytes), false);
   }
+  bool owed = end.was_unsent;
   if (end.ended && !end.fin_sent) {
     end.fin_sent = true;
     SendSegment(id, side, Buffer(), true);
+    owed = true;
   }
-  if (end.was_unsent) {
+  if (owed) {
     end.was_unsent = false;
     end.drained = true;
     QueueInput(id, side, from);

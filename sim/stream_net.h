@@ -47,7 +47,7 @@ struct StreamEnd {
   std::deque<Buffer> unsent;
   size_t unsent_bytes = 0;
   bool was_unsent = false;  // At the end of some turn, and OnDrained is owed.
-  bool drained = false;
+  bool drained = false;     // OnDrained is due.
   // Receiving.
   std::deque<Buffer> received;
   size_t received_bytes = 0;

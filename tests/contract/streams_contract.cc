@@ -370,6 +370,46 @@ TEST_P(StreamsContract, PausedReader_HoldsItsPeerBackUntilItResumes) {
   EXPECT_EQ(c.client.drains, 1);
 }
 
+TEST_P(StreamsContract, End_WhenAllHasLeft_IsToldOnceInALaterTurn) {
+  Connected c(&fixture());
+  InTurn(
+      [&] {
+        c.client.Say("goodbye");
+        c.client.connection->End();
+        EXPECT_EQ(c.client.drains, 0);
+      },
+      1);
+  ASSERT_TRUE(c.RunUntil([&] { return c.client.drains == 1; }));
+  ASSERT_TRUE(c.RunUntil([&] { return c.server.ends == 1; }));
+  EXPECT_EQ(c.server.got, "goodbye");
+  // The same with nothing to send before the end.
+  InTurn([&] { c.server.connection->End(); }, 0);
+  ASSERT_TRUE(c.RunUntil([&] { return c.server.drains == 1; }));
+  ASSERT_TRUE(c.RunUntil([&] { return c.client.ends == 1; }));
+  // Both have ended: nothing is left to be told.
+  Settle();
+  for (const End* end : {&c.server, &c.client}) {
+    EXPECT_EQ(end->drains, 1);
+    EXPECT_EQ(end->ends, 1);
+    EXPECT_EQ(end->closes, 0);
+  }
+}
+
+TEST_P(StreamsContract, EndBehindMuch_IsToldOnceThePeerTookIt) {
+  Connected c(&fixture());
+  c.server.connection->PauseReads();
+  c.client.Say(Pattern(kPlenty));
+  c.client.connection->End();
+  Settle();
+  EXPECT_EQ(c.client.drains, 0);
+  c.server.connection->ResumeReads();
+  ASSERT_TRUE(c.RunUntil([&] { return c.client.drains == 1; }));
+  ASSERT_TRUE(c.RunUntil([&] { return c.server.ends == 1; }));
+  EXPECT_EQ(c.server.got.size(), kPlenty);
+  Settle();
+  EXPECT_EQ(c.client.drains, 1);
+}
+
 TEST_P(StreamsContract, SmallWrite_NeedsNoOnDrained) {
   Connected c(&fixture());
   InTurn([&] { c.client.Say("small"); }, 1);
