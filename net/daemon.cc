@@ -137,6 +137,8 @@ int RunDaemon(const DaemonOptions& options) {
   world.name = "node-" + std::to_string(config->node.value());
   world.log_level = options.log_level;
   world.clock.error_floor = config->clock.uncertainty_floor;
+  world.sockets.untaken_max = config->timeouts.stall;
+  world.sockets.keep_alive = config->timeouts.keep_alive;
   absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
   if (!real.ok()) {
     return Complain(std::string(real.status().message()), kExitFailed);

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/error.hpp>
@@ -239,15 +240,24 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     const tcp::endpoint peer = socket.remote_endpoint(gone);
     const int fd = socket.native_handle();
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE,
-              static_cast<int>(core_.options.keep_alive.ms() / 1000));
+    SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+              static_cast<int>(core_.options.untaken_max.ms()));
+    KeepAlive(fd);
     // The callback may destroy the listener.
     const std::shared_ptr<Acceptor> self = shared_from_this();
     if (!gone) {
       accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
     }
     if (acceptor_.is_open()) Next();
+  }
+
+  void KeepAlive(int fd) const {
+    const auto seconds = static_cast<int>(core_.options.keep_alive.ms() / 1000);
+    if (seconds == 0) return;
+    SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 3));
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
 
   Core& core_;

@@ -17,7 +17,11 @@ struct SocketOptions {
   // A dialled stream whose sent bytes are not acknowledged for so long is
   // closed, instead of waiting out the kernel's ever longer pauses.
   Duration unacknowledged_max = Seconds(5);
-  // Accepted streams are probed after so long without traffic.
+  // An accepted stream whose sent bytes the peer does not take for so long is
+  // closed, though they fit the kernel's buffers.
+  Duration untaken_max = Seconds(60);
+  // Accepted streams are probed after so long without traffic, then every third
+  // of it; a peer that answers none of three probes is gone. 0: never.
   Duration keep_alive = Seconds(300);
   int listen_backlog = 4096;
 };

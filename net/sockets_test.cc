@@ -90,6 +90,36 @@ TEST_F(SocketsTest, Bytes_BothWays_ArriveInOrder) {
             "127.0.0.1:");
 }
 
+// What it was sent fits the kernel's buffers, so the stream has nothing unsent: the kernel must tell.
+TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
+  SocketOptions options;
+  options.untaken_max = Milliseconds(500);
+  Sockets sockets(loop_, tracer_, options);
+  std::unique_ptr<End> server;
+  listener_ = *sockets.Listen(
+      "127.0.0.1:0", [&](std::unique_ptr<env::Connection> connection) {
+        server = std::make_unique<End>(std::move(connection));
+        server->Write(std::string(300'000, 'x'));
+      });
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int small = 4096;
+  setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const std::string bound = listener_->address();
+  address.sin_port = htons(
+      static_cast<uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
+  ASSERT_EQ(
+      connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+      0);
+  RunUntil(loop_, [&] { return server != nullptr; });
+  EXPECT_EQ(server->connection->unsent_bytes(), 0u);
+  RunUntil(loop_, [&] { return server->closed.has_value(); });
+  server.reset();
+  close(client);
+}
+
 TEST_F(SocketsTest, ManyMegabytes_ThroughASlowReader_ArriveWhole) {
   Pair pair = Connect();
   std::string sent;

@@ -254,6 +254,40 @@ TEST(Cluster_SlowReader, IsHeldBackAndThenServed) {
   EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
 }
 
+// Who reads gets every reply, however many large ones it asked for at once; memory for them is bounded all the same.
+TEST(Cluster_Pipeline, OfLargeReplies_IsTakenInPortions) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "big", value}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "small", "x"}), "+OK\r\n");
+  std::string requests;
+  for (int i = 0; i < 20; ++i) requests += EncodeRequest({"GET", "small"});
+  for (int i = 0; i < 200; ++i) requests += EncodeRequest({"GET", "big"});
+  client->PauseReads();
+  client->Send(requests);
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_LT(cluster.server(0).metrics().output_bytes, 16u << 20);
+  client->ResumeReads();
+  cluster.world().RunFor(Seconds(20));
+  EXPECT_EQ(client->Take().size(), 20 * 7 + 200 * (value.size() + 11));
+  EXPECT_FALSE(client->closed());
+}
+
+TEST(Cluster_Mget, OfMoreThanAReplyMayHold_IsAnError) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "big", std::string(400'000, 'x')}),
+            "+OK\r\n");
+  std::vector<std::string_view> words = {"MGET"};
+  words.resize(200, "big");
+  EXPECT_EQ(cluster.Command(*client, words),
+            "-ERR string exceeds maximum allowed size "
+            "(proto-max-bulk-len)\r\n");
+}
+
 TEST(Cluster_HalfSentRequest, IsClosedAfterTheStallTime) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

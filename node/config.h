@@ -91,6 +91,8 @@ struct TimeoutsConfig {
   // A connection is closed whose output, or half-sent request, made no progress
   // for so long.
   Duration stall = Milliseconds(60'000);
+  // A connection without traffic is probed after this; see net/sockets.h.
+  Duration keep_alive = Seconds(300);
   // A proxied request gets its reply from the leader within this or is answered
   // as unknown.
   Duration proxy = Milliseconds(5'000);

@@ -117,6 +117,8 @@ constexpr Knob kKnobs[] = {
     {"timeouts.idle_ms", PLACE(config.timeouts.idle), 0, 24 * kHourMs,
      "ms; 0: never"},
     {"timeouts.stall_ms", PLACE(config.timeouts.stall), 100, kHourMs, "ms"},
+    {"timeouts.keep_alive_ms", PLACE(config.timeouts.keep_alive), 0,
+     24 * kHourMs, "ms; 0: never"},
     {"timeouts.proxy_ms", PLACE(config.timeouts.proxy), 10, kHourMs, "ms"},
     {"timeouts.stop_ms", PLACE(config.timeouts.stop), 0, kHourMs, "ms"},
     {"raft.election_timeout_min_ms", PLACE(config.raft.election_timeout_min),

@@ -70,6 +70,14 @@ bool CountExisting(const kv::Store& store, const kv::CommandSpec& spec,
 
 bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
              WallTime due_by, absl::FunctionRef<void(const ResultView&)> done) {
+  size_t bytes = 0;
+  for (const std::string_view key : spec.arguments) {
+    bytes += store.Get(spec.slot, key, due_by).value.size();
+  }
+  if (bytes > kv::kReturnedBytesMax) {
+    done({.status = ResultStatus::kTooLarge});
+    return true;
+  }
   kv::ResultBuilder builder(kv::Version{});
   builder.BeginArray(ResultView{},
                      static_cast<uint32_t>(spec.arguments.size()));

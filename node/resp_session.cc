@@ -21,6 +21,8 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
 
 // What the replies due on one connection may come to, judged by its recent ones.
 constexpr size_t kExpectedReplyBytesMax = 4 << 20;
+// With so many replies due, each further read is looked at before it is asked: replies may suddenly be large.
+constexpr size_t kPendingUnseenMax = 16;
 
 constexpr std::string_view kReadOnly =
     "READONLY You can't write against a read only replica.";
@@ -80,7 +82,8 @@ bool RespSession::Stopped() const {
   return closed_ || walk_ != nullptr || client_.closing() ||
          client_.output_congested() ||
          pending_.size() >= context_.config.limits.pipeline ||
-         pending_.size() * recent_reply_bytes_ > kExpectedReplyBytesMax;
+         pending_.size() * recent_reply_bytes_ > kExpectedReplyBytesMax ||
+         expected_bytes_ > kExpectedReplyBytesMax;
 }
 
 void RespSession::Process() {
@@ -230,11 +233,30 @@ bool RespSession::ServeStale(const CommandSpec& row,
       });
 }
 
+size_t RespSession::ExpectedBytes(const Translated& command) const {
+  const kv::CommandSpec& spec = command.specs[0];
+  if (spec.op != kv::Op::kGet && spec.op != kv::Op::kMGet &&
+      spec.op != kv::Op::kGetRange) {
+    return 0;
+  }
+  const kv::Store* store = context_.router.QueueOf(command.slot).store();
+  if (store == nullptr) return 0;
+  size_t bytes = 0;
+  for (const std::string_view key : spec.arguments) {
+    bytes += store->Get(command.slot, key, WallTime::Min()).value.size();
+  }
+  return bytes;
+}
+
 RespSession::Taken RespSession::Submit(
     const CommandSpec& row, const Translated& command,
     const std::optional<kv::SessionStamp>& session) {
   GroupQueue& queue = context_.router.QueueOf(command.slot);
+  const size_t expected =
+      pending_.size() < kPendingUnseenMax ? 0 : ExpectedBytes(command);
   const Ask ask = {this, Expect(row.id, command.shape), redirects()};
+  pending_.back().expected_bytes = expected;
+  expected_bytes_ += expected;
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];
@@ -262,7 +284,14 @@ uint64_t RespSession::Expect(CommandId command, Shape shape) {
 
 void RespSession::Unexpect() {
   if (pending_.back().silent && !reply_off_) reply_skip_next_ = true;
+  expected_bytes_ -= pending_.back().expected_bytes;
   pending_.pop_back();
+}
+
+void RespSession::PopFront() {
+  expected_bytes_ -= pending_.front().expected_bytes;
+  pending_.pop_front();
+  ++front_token_;
 }
 
 RespSession::Pending& RespSession::PendingOf(uint64_t token) {
@@ -350,8 +379,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   Account(pending.command, context_.MonoNow() - pending.begun,
           std::string_view(text).substr(direct ? begin : 0));
   if (direct) {
-    pending_.pop_front();
-    ++front_token_;
+    PopFront();
     SendReady();
   } else {
     Finish(pending);
@@ -381,8 +409,7 @@ void RespSession::Finish(Pending& pending) {
 void RespSession::SendReady() {
   while (!pending_.empty() && pending_.front().ready) {
     if (!pending_.front().silent) client_.out() += pending_.front().reply;
-    pending_.pop_front();
-    ++front_token_;
+    PopFront();
   }
   // Also tells the owner of a closed connection that less is pending.
   client_.WantFlush();

@@ -80,6 +80,7 @@ class RespSession final : public Protocol, public Requester {
     uint32_t parts = 1;
     int64_t sum = 0;  // DBSIZE: of the parts so far.
     MonoTime begun;
+    size_t expected_bytes = 0;  // What the reply may come to, as far as known.
     std::string reply;
     std::unique_ptr<Transaction> transaction;
   };
@@ -123,6 +124,8 @@ class RespSession final : public Protocol, public Requester {
   Taken Submit(const CommandSpec& row, const Translated& command,
                const std::optional<kv::SessionStamp>& session);
   bool ServeStale(const CommandSpec& row, const Translated& command);
+  // Bytes of the values that a read would return now; 0 if that is not known here.
+  size_t ExpectedBytes(const Translated& command) const;
 
   // ---- Replies (resp_session.cc).
   // Appends a reply for `command` that is due and returns its token.
@@ -134,6 +137,7 @@ class RespSession final : public Protocol, public Requester {
   void ReplyNow(CommandId command, absl::FunctionRef<void(RespWriter&)> write);
   void ReplyError(CommandId command, std::string_view error);
   void Finish(Pending& pending);
+  void PopFront();
   void SendReady();
   void Account(CommandId command, Duration duration, std::string_view reply);
   std::string FailureText(const Failure& failure);
@@ -209,6 +213,7 @@ class RespSession final : public Protocol, public Requester {
   std::unique_ptr<KeyWalk> walk_;
   // The largest reply of late, fading: what each reply still due may come to.
   size_t recent_reply_bytes_ = 0;
+  size_t expected_bytes_ = 0;  // Of all that are due.
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;
 

@@ -26,6 +26,7 @@ class TestClient final : public env::Connection::Observer {
   void End();
   void Close() { connection_.reset(); }
   void PauseReads() { connection_->PauseReads(); }
+  void ResumeReads() { connection_->ResumeReads(); }
 
   // Everything received since the last Take.
   const std::string& received() const { return received_; }
