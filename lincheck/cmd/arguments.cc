@@ -1,0 +1,153 @@
+#include "lincheck/cmd/arguments.h"
+
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/models/registry.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr uint32_t kJobsMax = 256;
+constexpr int64_t kTimeoutMsMax = int64_t{365} * 24 * 3600 * 1000;
+
+absl::Status Bad(std::string_view flag, std::string_view expected,
+                 std::string_view found) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(std::string(flag), ": ", std::string(expected),
+                   " expected, found \"", std::string(found), "\""));
+}
+
+std::string ModelNames() {
+  std::string names;
+  for (const ModelEntry& entry : Models()) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(entry.name));
+  }
+  return names;
+}
+
+bool TakesValue(std::string_view flag) {
+  return flag == "--model" || flag == "--format" || flag == "--html" ||
+         flag == "--timeout" || flag == "--jobs";
+}
+
+absl::Status Apply(std::string_view flag, const std::string& value,
+                   Arguments* a) {
+  if (flag == "--model") {
+    if (FindModel(value) == nullptr) {
+      return Bad(flag, absl::StrCat("one of ", ModelNames()), value);
+    }
+    a->read.model = value;
+  } else if (flag == "--format") {
+    if (!ParseForm(value, &a->read.form)) {
+      return Bad(flag, "auto, jsonl, edn, jepsen-log or map-lines", value);
+    }
+  } else if (flag == "--html") {
+    if (value.empty()) return Bad(flag, "a file's name", value);
+    a->html = value;
+  } else if (flag == "--timeout") {
+    absl::StatusOr<int64_t> timeout = ParseTimeoutMs(value);
+    if (!timeout.ok()) return std::move(timeout).status();
+    a->timeout_ms = *timeout;
+  } else {
+    const char* const end = value.data() + value.size();
+    const auto [rest, error] = std::from_chars(value.data(), end, a->jobs);
+    if (error != std::errc() || rest != end || a->jobs < 1 ||
+        a->jobs > kJobsMax) {
+      return Bad(flag, absl::StrCat("a number from 1 to ", kJobsMax), value);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string Usage() {
+  std::string text =
+      "lincheck: is this history linearizable, and if not, why?\n"
+      "\n"
+      "lincheck FILE… [--model MODEL] [--format FORM] [--html OUT] [--json]\n"
+      "               [--timeout 60s] [--jobs N]\n"
+      "\n"
+      "FILE       a history; \"-\" is standard input\n"
+      "--model    what the object should do [told by the file]:\n";
+  for (const ModelEntry& entry : Models()) {
+    absl::StrAppend(&text, "             ", std::string(entry.name), ": ",
+                    std::string(entry.description), "\n");
+  }
+  text +=
+      "--format   jsonl, edn (Jepsen's history.edn), jepsen-log (its log),\n"
+      "           map-lines (EDN maps with a :key), or auto [auto]\n"
+      "--html     writes a page that shows the counter-example; of several\n"
+      "           files the second goes to OUT-2, and so on\n"
+      "--json     one JSON object for each file instead of text\n"
+      "--timeout  for each file: 250ms, 60s, 2m; 0 is none [60s]\n"
+      "--jobs     partitions judged side by side [all processors]\n"
+      "\n"
+      "Exit status: 0 if every file is linearizable, 1 if any is not, 3 if "
+      "none\n"
+      "is known to be wrong and some could not be decided, 2 if any could not "
+      "be\n"
+      "read.\n";
+  return text;
+}
+
+absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    int64_t ms;
+  };
+  constexpr Unit kUnits[] = {
+      {"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60'000}, {"h", 3'600'000}};
+  int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const std::string_view name(rest, end - rest);
+  for (const Unit& unit : kUnits) {
+    if (error == std::errc() && unit.name == name && number >= 0 &&
+        number <= kTimeoutMsMax / unit.ms) {
+      return number * unit.ms;
+    }
+  }
+  return Bad("--timeout", "a time such as 60s, 250ms or 2m", text);
+}
+
+absl::StatusOr<Arguments> ParseArguments(
+    const std::vector<std::string>& words) {
+  Arguments a;
+  bool flags_end = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (flags_end || word.size() < 2 || word[0] != '-') {
+      a.files.push_back(word);
+      continue;
+    }
+    const size_t equals = word.find('=');
+    const std::string flag = word.substr(0, equals);
+    if (word == "--") {
+      flags_end = true;
+    } else if (word == "--help" || word == "-h") {
+      a.help = true;
+    } else if (word == "--json") {
+      a.json = true;
+    } else if (!TakesValue(flag)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no flag ", flag));
+    } else if (equals != std::string::npos || i + 1 < words.size()) {
+      absl::Status status = Apply(
+          flag,
+          equals != std::string::npos ? word.substr(equals + 1) : words[++i],
+          &a);
+      if (!status.ok()) return status;
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(flag, " needs a value"));
+    }
+  }
+  if (a.files.empty() && !a.help) {
+    return absl::InvalidArgumentError("no file is named");
+  }
+  return a;
+}
+
+}  // namespace quorate::lincheck

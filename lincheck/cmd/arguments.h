@@ -1,0 +1,39 @@
+// lincheck/cmd/arguments.h: the command line of `lincheck`.
+//
+// Pure: words in, a value or what is wrong out. The main only prints.
+#ifndef QUORATE_LINCHECK_CMD_ARGUMENTS_H_
+#define QUORATE_LINCHECK_CMD_ARGUMENTS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lincheck/formats/read.h"
+
+namespace quorate::lincheck {
+
+struct Arguments {
+  bool help = false;
+  std::vector<std::string> files;  // "-": standard input. At least one.
+  ReadOptions read;
+  std::string html;  // Where the page goes; empty: nowhere.
+  bool json = false;
+  int64_t timeout_ms = 60'000;  // For each file. 0: none.
+  uint32_t jobs = 0;            // 0: as many as there are processors.
+};
+
+// What --help prints.
+std::string Usage();
+
+// `words`: without the program's name. kInvalidArgument: what is wrong with
+// them.
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words);
+
+// "60s", "250ms", "2m", "10" (seconds); "0": none.
+absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_CMD_ARGUMENTS_H_

@@ -1,0 +1,143 @@
+"""lincheck as a person uses it: every example history, exit statuses, JSON, standard input, relative paths, limits."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+FOLDER = 'lincheck/testdata'
+PROGRAM = os.path.abspath('lincheck/cmd/lincheck')
+
+
+def run(*words, stdin=b'', folder=None, seconds=60):
+    """(exit status, standard output, standard error) of the program."""
+    environment = dict(os.environ)
+    environment.pop('BUILD_WORKING_DIRECTORY', None)
+    if folder is not None:
+        environment['BUILD_WORKING_DIRECTORY'] = folder
+    done = subprocess.run([PROGRAM, *words], input=stdin, capture_output=True, timeout=seconds, check=False, env=environment)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def examples():
+    """[(path, exit status, beginning of the message)], as expected.txt has them."""
+    found = []
+    with open(f'{FOLDER}/expected.txt', encoding='utf-8') as file:
+        for line in file:
+            if not line.startswith('#'):
+                name, status, message = (line.rstrip('\n') + '  ').split(' ', 2)
+                found.append((f'{FOLDER}/{name}', int(status), message.strip()))
+    return found
+
+
+class ProgramTest(unittest.TestCase):
+
+    def write(self, text):
+        file = tempfile.NamedTemporaryFile('w', dir=os.environ.get('TEST_TMPDIR'), suffix='.jsonl', delete=False)
+        with file:
+            file.write(text)
+        return file.name
+
+    def test_Examples_AllOfThem_AreJudgedAsExpected(self):
+        listed = {path for path, _, _ in examples()}
+        there = {os.path.join(folder, name) for folder, _, names in os.walk(FOLDER) for name in names}
+        self.assertEqual(listed, there - {f'{FOLDER}/expected.txt'})
+        for path, status, message in examples():
+            with self.subTest(path):
+                found, out, err = run(path)
+                self.assertEqual(status, found, out + err)
+                if message:
+                    self.assertTrue(err.startswith(f'{path}:{message}'), err)
+                    self.assertEqual('', out)
+                else:
+                    self.assertIn('NOT linearizable' if status == 1 else ': linearizable', out)
+                    self.assertEqual('', err)
+
+    def test_Json_OneObjectForEachFile(self):
+        paths = [path for path, _, _ in examples()]
+        status, out, err = run('--json', *paths)
+        self.assertEqual(2, status, err)
+        objects = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(paths, [o['file'] for o in objects])
+        for (path, status, message), found in zip(examples(), objects):
+            with self.subTest(path):
+                self.assertEqual({0: 'true', 1: 'false', 2: 'unknown'}[status], found['ok'])
+                if status == 2:
+                    self.assertTrue(f"{found['line']}:{found['column']}: {found['error']}".startswith(message), found)
+                    continue
+                for name in ('operations', 'partitions', 'seconds', 'read_seconds', 'peak_bytes'):
+                    self.assertGreaterEqual(found[name], 0, name)
+                self.assertEqual(status == 1, 'counter_example' in found)
+
+    def test_Json_CounterExample_CanBeReadAgain(self):
+        status, out, _ = run('--json', f'{FOLDER}/stale_read.jsonl')
+        self.assertEqual(1, status)
+        found = json.loads(out)
+        self.assertEqual(6, found['operations'])
+        self.assertEqual(2, found['partitions'])
+        example = found['counter_example']
+        self.assertEqual(('x', True), (example['key'], example['minimal']))
+        lines = [json.dumps({'lincheck': 1, 'model': found['model']})] + [json.dumps(o) for o in example['operations']]
+        self.assertEqual(1, run(self.write('\n'.join(lines)))[0])
+
+    def test_ExitStatus_OfSeveralFiles_IsTheWorst(self):
+        good, wrong = f'{FOLDER}/register.edn', f'{FOLDER}/stale_read.jsonl'
+        hard = self.write(hard_history())
+        limits = ('--timeout', '1ms')
+        self.assertEqual(0, run(good, good)[0])
+        self.assertEqual(1, run(good, wrong, good)[0])
+        self.assertEqual(3, run(good, hard, *limits)[0])
+        self.assertEqual(1, run(hard, wrong, *limits)[0])
+        self.assertEqual(2, run(wrong, f'{FOLDER}/bad/letter.txt', good)[0])
+
+    def test_Timeout_Passed_SaysUnknownInTime(self):
+        status, out, _ = run('--timeout', '50ms', self.write(hard_history()), seconds=20)
+        self.assertEqual(3, status)
+        self.assertIn(': unknown', out)
+        self.assertIn('50 ms', out)
+
+    def test_StandardInput_IsADash(self):
+        with open(f'{FOLDER}/stale_read.jsonl', 'rb') as file:
+            status, out, _ = run('-', stdin=file.read())
+        self.assertEqual(1, status)
+        self.assertTrue(out.startswith('-: NOT'), out)
+
+    def test_RelativePaths_AreTheUsers(self):
+        self.assertEqual(1, run('stale_read.jsonl', folder=os.path.abspath(FOLDER))[0])
+        self.assertEqual(2, run('stale_read.jsonl')[0])
+
+    def test_NoSuchFile_IsBadInput(self):
+        status, out, err = run('nowhere/history.edn')
+        self.assertEqual((2, ''), (status, out))
+        self.assertIn('nowhere/history.edn: cannot be opened: No such file', err)
+        self.assertEqual(2, run(FOLDER)[0])
+
+    def test_Model_AndForm_CanBeNamed(self):
+        path = f'{FOLDER}/bad/unknown_function.edn'
+        self.assertIn('the model kv has no function', run(path, '--model', 'kv')[2])
+        # Every line that is not one of Jepsen's is skipped.
+        self.assertEqual(0, run(path, '--format=jepsen-log')[0])
+
+    def test_Usage_WrongWords_AreExplained(self):
+        for words, said in ((('--model', 'banana', 'x'), 'banana'), (('--format', 'xml', 'x'), 'xml'), (('--jobs', '0', 'x'), '--jobs'),
+                            (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
+            status, out, err = run(*words)
+            self.assertEqual((2, ''), (status, out), words)
+            self.assertIn(said, err.splitlines()[0])
+        status, out, _ = run('--help')
+        self.assertEqual(0, status)
+        self.assertIn('Exit status', out)
+
+
+def hard_history():
+    """Is this number the sum of some of those? Nobody knows how to tell that in a moment."""
+    lines = ['{"lincheck":1,"model":"kv"}', '{"client":0,"f":"put","arg":0,"invoke":0,"return":1}']
+    for i in range(48):
+        lines.append(json.dumps({'client': 1 + i, 'f': 'incr', 'arg': 2 * pow(7, 1000 + i, 10**12 + 39), 'invoke': 2}))
+    lines.append('{"client":0,"f":"get","result":12345678912345,"invoke":3,"return":4}')
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    unittest.main()

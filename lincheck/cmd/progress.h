@@ -1,0 +1,44 @@
+// lincheck/cmd/progress.h: a line that tells how far a long file has come, for
+// somebody who watches.
+//
+// May be told things from any thread. Says nothing in the first second, nor
+// where standard error is not a terminal.
+#ifndef QUORATE_LINCHECK_CMD_PROGRESS_H_
+#define QUORATE_LINCHECK_CMD_PROGRESS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace quorate::lincheck {
+
+class Progress {
+ public:
+  explicit Progress(std::string file);
+  ~Progress() { Clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `size_bytes` 0: not known.
+  void OnRead(uint64_t bytes, uint64_t size_bytes);
+  void OnPartitions(size_t done, size_t count);
+  // Takes the line away again.
+  void Clear();
+
+ private:
+  // True if it is time for another line.
+  bool Due();
+  void Print(const std::string& text);
+
+  const std::string file_;
+  const bool terminal_;
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point next_;
+  bool shown_ = false;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_CMD_PROGRESS_H_

@@ -1,0 +1,289 @@
+#include "lincheck/cmd/report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/json_lines.h"
+
+namespace quorate::lincheck {
+namespace {
+
+std::string Seconds(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof(text), seconds < 0.0995 ? "%.4f s" : "%.2f s",
+                seconds);
+  return text;
+}
+
+// 1234567 → "1,234,567".
+std::string Grouped(uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
+  return digits;
+}
+
+std::string Count(uint64_t number, const char* one, const char* many) {
+  return absl::StrCat(Grouped(number), " ", number == 1 ? one : many);
+}
+
+size_t CountClients(const History& history) {
+  std::vector<uint32_t> clients;
+  clients.reserve(history.operations().size());
+  for (const Operation& op : history.operations()) clients.push_back(op.client);
+  std::sort(clients.begin(), clients.end());
+  return std::unique(clients.begin(), clients.end()) - clients.begin();
+}
+
+std::string KeyName(const History& history, uint32_t partition) {
+  const std::string& name = history.partition_name(partition);
+  if (name.empty()) return "the one object";
+  return absl::StrCat("key \"", name, "\"");
+}
+
+std::string Keys(const History& history,
+                 const std::vector<uint32_t>& partitions) {
+  constexpr size_t kNamedMax = 5;
+  std::string text;
+  for (size_t i = 0; i < partitions.size() && i < kNamedMax; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", KeyName(history, partitions[i]));
+  }
+  if (partitions.size() > kNamedMax) {
+    absl::StrAppend(&text, " and ", Grouped(partitions.size() - kNamedMax),
+                    " more");
+  }
+  return text;
+}
+
+// How many columns a text takes: characters, not bytes.
+size_t Width(const std::string& text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (c & 0xc0) != 0x80; });
+}
+
+// Operations as a table.
+std::string Table(const FileReport& report,
+                  const std::vector<size_t>& operations) {
+  std::vector<std::vector<std::string>> rows = {
+      {"client", "call", "invoked", "returned"}};
+  for (size_t i : operations) {
+    const Operation& op = report.recording.history.operations()[i];
+    rows.push_back({absl::StrCat(op.client), DescribeCall(*report.model, op),
+                    absl::StrCat(op.invoke),
+                    op.known() ? absl::StrCat(op.ret) : "never"});
+  }
+  std::vector<size_t> widths(rows[0].size(), 0);
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], Width(row[i]));
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    text += "   ";
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string blanks(widths[i] - Width(row[i]), ' ');
+      // Calls to the left, numbers to the right.
+      text += i == 1 ? "  " + row[i] + blanks : "  " + blanks + row[i];
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string Indented(const std::string& text, const std::string& by) {
+  std::string out;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    absl::StrAppend(&out, by, text.substr(begin, end - begin), "\n");
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string CounterExampleText(const FileReport& report) {
+  if (!report.verdict.counter_example.has_value()) return "";
+  const CounterExample& example = *report.verdict.counter_example;
+  const size_t count = example.operations.size();
+  std::string text = absl::StrCat(
+      "\n", Indented(example.reason, "  "), "\n  ",
+      count == 1 ? "This one operation shows it"
+                 : absl::StrCat("These ", Grouped(count),
+                                " operations show it, whatever else happened"),
+      example.minimal
+          ? (count == 1 ? ":\n" : "; without any one of them it could be:\n")
+          : " (not minimised):\n");
+  text += Table(report, example.operations);
+  if (!example.context.empty()) {
+    text += "  Beside writes that may or may not have taken effect:\n";
+    text += Table(report, example.context);
+  }
+  return text + "\n";
+}
+
+std::string_view Truth(Result result) {
+  switch (result) {
+    case Result::kOk:
+      return "true";
+    case Result::kViolation:
+      return "false";
+    case Result::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+// Writes the members of one JSON object.
+class JsonObject {
+ public:
+  explicit JsonObject(std::string* out) : out_(out) { *out_ += '{'; }
+  void Text(std::string_view name, std::string_view text) {
+    Name(name);
+    AppendJsonString(text, out_);
+  }
+  void Number(std::string_view name, uint64_t number) {
+    Name(name);
+    absl::StrAppend(out_, number);
+  }
+  void Seconds(std::string_view name, double seconds) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.6f", seconds);
+    Name(name);
+    *out_ += text;
+  }
+  // The name alone; the value is for the caller to write.
+  void Name(std::string_view name) {
+    if (any_) *out_ += ',';
+    any_ = true;
+    AppendJsonString(name, out_);
+    *out_ += ':';
+  }
+  void End() { *out_ += '}'; }
+
+ private:
+  std::string* const out_;
+  bool any_ = false;
+};
+
+// Each as a line of our own form would have it.
+void AppendOperations(const FileReport& report,
+                      const std::vector<size_t>& operations, std::string* out) {
+  JsonLinesWriter writer(*report.model, out);
+  const History& history = report.recording.history;
+  *out += '[';
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (i > 0) *out += ',';
+    const Operation& op = history.operations()[operations[i]];
+    writer.Add(op, history.partition_name(op.partition));
+    out->pop_back();
+  }
+  *out += ']';
+}
+
+void AppendCounterExample(const FileReport& report, std::string* out) {
+  const CounterExample& example = *report.verdict.counter_example;
+  JsonObject object(out);
+  object.Text("key",
+              report.recording.history.partition_name(example.partition));
+  object.Name("minimal");
+  *out += example.minimal ? "true" : "false";
+  object.Text("reason", example.reason);
+  object.Name("operations");
+  AppendOperations(report, example.operations, out);
+  if (!example.context.empty()) {
+    object.Name("context");
+    AppendOperations(report, example.context, out);
+  }
+  object.End();
+}
+
+std::string BadInputJson(const FileReport& report) {
+  std::string out;
+  JsonObject object(&out);
+  object.Text("file", report.file);
+  object.Text("ok", "unknown");
+  // "line:column: reason", where it is the content that is wrong.
+  std::string reason(report.status.message());
+  unsigned long long line = 0, column = 0;
+  int used = 0;
+  if (std::sscanf(reason.c_str(), "%llu:%llu: %n", &line, &column, &used) ==
+          2 &&
+      used > 0) {
+    object.Number("line", line);
+    object.Number("column", column);
+    reason.erase(0, static_cast<size_t>(used));
+  }
+  object.Text("error", reason);
+  object.End();
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string ReportText(const FileReport& report) {
+  const History& history = report.recording.history;
+  const Verdict& verdict = report.verdict;
+  std::string text = absl::StrCat(report.file, ": ");
+  switch (verdict.result) {
+    case Result::kOk:
+      text += "linearizable\n";
+      break;
+    case Result::kViolation:
+      text += "NOT linearizable\n";
+      break;
+    case Result::kUnknown:
+      text += "unknown\n";
+      break;
+  }
+  absl::StrAppend(&text, "  ",
+                  Count(history.operations().size(), "operation", "operations"),
+                  " of ", Count(CountClients(history), "client", "clients"),
+                  " on ", Count(verdict.partitions, "object", "objects"), " (",
+                  report.recording.form, ", model ", report.recording.model,
+                  "); read in ", Seconds(report.read_seconds), ", judged in ",
+                  Seconds(report.seconds), "\n");
+  if (!verdict.wrong.empty()) {
+    absl::StrAppend(&text, "  Wrong: ", Keys(history, verdict.wrong), "\n");
+  }
+  if (!verdict.undecided.empty()) {
+    absl::StrAppend(
+        &text, "  Not decided within the limits of time (", report.timeout_ms,
+        " ms) and memory: ", Keys(history, verdict.undecided), "\n");
+  }
+  text += CounterExampleText(report);
+  if (!report.page.empty()) {
+    absl::StrAppend(&text, "  Page: ", report.page, "\n");
+  }
+  return text;
+}
+
+std::string ReportJson(const FileReport& report) {
+  if (!report.status.ok()) return BadInputJson(report);
+  const Verdict& verdict = report.verdict;
+  std::string out;
+  JsonObject object(&out);
+  object.Text("file", report.file);
+  object.Text("ok", Truth(verdict.result));
+  object.Text("form", report.recording.form);
+  object.Text("model", report.recording.model);
+  object.Number("operations", report.recording.history.operations().size());
+  object.Number("partitions", verdict.partitions);
+  object.Number("wrong_partitions", verdict.wrong.size());
+  object.Number("undecided_partitions", verdict.undecided.size());
+  object.Seconds("seconds", report.seconds);
+  object.Seconds("read_seconds", report.read_seconds);
+  object.Seconds("explain_seconds", report.explain_seconds);
+  object.Number("peak_bytes", report.peak_bytes);
+  if (verdict.counter_example.has_value()) {
+    object.Name("counter_example");
+    AppendCounterExample(report, &out);
+  }
+  if (!report.page.empty()) object.Text("page", report.page);
+  object.End();
+  return out + "\n";
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,407 @@
+#include "lincheck/formats/edn.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/utf8.h"
+
+namespace quorate::lincheck {
+namespace {
+
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' ||
+         c == '\f' || c == '\v';
+}
+
+constexpr std::array<bool, 256> MakeEndsAtom() {
+  std::array<bool, 256> ends{};
+  for (char c : std::string_view(" \t\n\r\f\v,()[]{}\";")) {
+    ends[static_cast<uint8_t>(c)] = true;
+  }
+  return ends;
+}
+constexpr std::array<bool, 256> kEndsAtom = MakeEndsAtom();
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+bool LooksLikeNumber(std::string_view token) {
+  if (IsDigit(token[0])) return true;
+  return token.size() > 1 && (token[0] == '-' || token[0] == '+') &&
+         IsDigit(token[1]);
+}
+
+// Digits, perhaps a fraction, an exponent, and an M or N for exactness; or a
+// ratio, a radix, a hexadecimal: anything that begins like a number and has
+// nothing in it that no number has.
+bool IsNumber(std::string_view token) {
+  for (char c : token) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!IsDigit(c) && !letter && c != '.' && c != '-' && c != '+' &&
+        c != '/') {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What stands behind a backslash in a string; 0: nothing that is known.
+char Unescaped(char c) {
+  switch (c) {
+    case 't':
+      return '\t';
+    case 'r':
+      return '\r';
+    case 'n':
+      return '\n';
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case '\\':
+    case '"':
+    case '\'':
+    case '/':
+      return c;
+    default:
+      return 0;
+  }
+}
+
+// Four hexadecimal digits at the front of `text`.
+bool ReadHex4(std::string_view text, uint32_t* value) {
+  if (text.size() < 4) return false;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + 4, *value, 16);
+  return error == std::errc() && end == text.data() + 4;
+}
+
+// One code point behind "\u", with a second half if it is a surrogate. How many
+// bytes of `text` (which begins behind the 'u') it takes; 0: it is not valid.
+size_t ReadUnicodeEscape(std::string_view text, uint32_t* code_point) {
+  uint32_t low = 0;
+  if (!ReadHex4(text, code_point)) return 0;
+  if (*code_point < 0xd800 || *code_point > 0xdfff) return 4;
+  if (*code_point > 0xdbff || text.substr(4, 2) != "\\u" ||
+      !ReadHex4(text.substr(6), &low) || low < 0xdc00 || low > 0xdfff) {
+    return 0;
+  }
+  *code_point = 0x10000 + ((*code_point - 0xd800) << 10) + (low - 0xdc00);
+  return 10;
+}
+
+}  // namespace
+
+size_t CountEdnBlanks(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    if (IsBlank(text[at])) {
+      ++at;
+    } else if (text[at] == ';') {
+      at = std::min(text.find('\n', at), text.size());
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
+EdnParser::Outcome EdnParser::Fail(size_t offset, std::string reason) {
+  error_offset_ = offset;
+  error_ = std::move(reason);
+  return Outcome::kError;
+}
+
+EdnParser::Outcome EdnParser::CutShort(size_t offset, std::string_view what) {
+  if (!complete_) return Outcome::kIncomplete;
+  return Fail(offset, absl::StrCat("the file ends within the ",
+                                   absl::string_view(what.data(), what.size()),
+                                   " that begins here"));
+}
+
+size_t EdnParser::AtomEnd(size_t from) const {
+  while (from < text_.size() && !kEndsAtom[static_cast<uint8_t>(text_[from])]) {
+    ++from;
+  }
+  return from;
+}
+
+EdnParser::Outcome EdnParser::Parse(std::string_view text, bool complete) {
+  text_ = text;
+  complete_ = complete;
+  at_ = 0;
+  nodes_.clear();
+  // Discarded forms leave no node.
+  while (nodes_.empty()) {
+    SkipBlanks();
+    if (at_ == text_.size()) {
+      return complete_ ? Outcome::kNothing : Outcome::kIncomplete;
+    }
+    const char c = text_[at_];
+    if (c == ')' || c == ']' || c == '}') {
+      closed_ = c;
+      ++at_;
+      return Outcome::kClosed;
+    }
+    const Outcome outcome = ParseForm(0);
+    if (outcome != Outcome::kForm) return outcome;
+  }
+  return Outcome::kForm;
+}
+
+EdnParser::Outcome EdnParser::ParseForm(int depth) {
+  if (depth > kDepthMax) {
+    return Fail(at_, absl::StrCat("more than ", kDepthMax,
+                                  " collections in each other"));
+  }
+  const size_t opening = at_;
+  switch (text_[at_]) {
+    case '(':
+      ++at_;
+      return ParseCollection(EdnKind::kList, ')', opening, depth);
+    case '[':
+      ++at_;
+      return ParseCollection(EdnKind::kVector, ']', opening, depth);
+    case '{':
+      ++at_;
+      return ParseCollection(EdnKind::kMap, '}', opening, depth);
+    case '"':
+      return ParseString();
+    case '#':
+      return ParseHash(depth);
+    default:
+      return ParseAtom();
+  }
+}
+
+EdnParser::Outcome EdnParser::ParseHash(int depth) {
+  const size_t opening = at_;
+  if (at_ + 1 == text_.size()) return CutShort(opening, "tag");
+  const char second = text_[at_ + 1];
+  if (second == '{') {
+    at_ += 2;
+    return ParseCollection(EdnKind::kSet, '}', opening, depth);
+  }
+  if (second == '#') {  // ##Inf, ##NaN.
+    const size_t end = AtomEnd(at_ + 2);
+    if (end == text_.size() && !complete_) return Outcome::kIncomplete;
+    const std::string_view name = text_.substr(at_ + 2, end - at_ - 2);
+    if (name != "Inf" && name != "-Inf" && name != "NaN") {
+      return Fail(opening, "one of ##Inf, ##-Inf and ##NaN expected");
+    }
+    nodes_.push_back({.kind = EdnKind::kNumber,
+                      .begin = opening,
+                      .size = end - opening,
+                      .end = static_cast<uint32_t>(nodes_.size() + 1)});
+    at_ = end;
+    return Outcome::kForm;
+  }
+  const bool discard = second == '_';
+  const size_t tag_end = discard ? at_ + 2 : AtomEnd(at_ + 1);
+  if (!discard && tag_end == text_.size()) return CutShort(opening, "tag");
+  if (!discard && tag_end == at_ + 1) {
+    return Fail(opening, "a # without a tag");
+  }
+  const auto tag = static_cast<uint32_t>(nodes_.size());
+  nodes_.push_back({.kind = EdnKind::kTagged,
+                    .begin = opening + 1,
+                    .size = tag_end - opening - 1,
+                    .children = 1});
+  at_ = tag_end;
+  // What the tag stands before, beyond any discarded forms.
+  while (nodes_.size() == tag + 1) {
+    SkipBlanks();
+    if (at_ == text_.size()) return CutShort(opening, "tagged form");
+    if (text_[at_] == ')' || text_[at_] == ']' || text_[at_] == '}') {
+      return Fail(opening, "a tag with nothing behind it");
+    }
+    const Outcome outcome = ParseForm(depth + 1);
+    if (outcome != Outcome::kForm) return outcome;
+  }
+  if (discard) {
+    nodes_.resize(tag);
+  } else {
+    nodes_[tag].end = static_cast<uint32_t>(nodes_.size());
+  }
+  return Outcome::kForm;
+}
+
+EdnParser::Outcome EdnParser::ParseCollection(EdnKind kind, char close,
+                                              size_t opening, int depth) {
+  const auto self = static_cast<uint32_t>(nodes_.size());
+  nodes_.push_back({.kind = kind, .begin = opening, .size = 1});
+  uint32_t children = 0;
+  for (;;) {
+    SkipBlanks();
+    if (at_ == text_.size()) {
+      return CutShort(opening, kind == EdnKind::kMap      ? "map"
+                               : kind == EdnKind::kVector ? "vector"
+                               : kind == EdnKind::kSet    ? "set"
+                                                          : "list");
+    }
+    const char c = text_[at_];
+    if (c == ')' || c == ']' || c == '}') {
+      if (c != close) {
+        return Fail(at_,
+                    absl::StrCat("'", std::string(1, c), "' closes what '",
+                                 std::string(1, text_[opening]), "' opened"));
+      }
+      ++at_;
+      break;
+    }
+    const size_t before = nodes_.size();
+    const Outcome outcome = ParseForm(depth + 1);
+    if (outcome != Outcome::kForm) return outcome;
+    if (nodes_.size() > before) ++children;
+  }
+  if (kind == EdnKind::kMap && children % 2 != 0) {
+    return Fail(opening, "a map with a key that has no value");
+  }
+  nodes_[self].children = children;
+  nodes_[self].end = static_cast<uint32_t>(nodes_.size());
+  return Outcome::kForm;
+}
+
+EdnParser::Outcome EdnParser::ParseString() {
+  const size_t opening = at_;
+  bool escaped = false;
+  size_t end = opening + 1;
+  for (;; ++end) {
+    end = text_.find_first_of("\"\\", end);
+    if (end == std::string_view::npos) return CutShort(opening, "string");
+    if (text_[end] == '"') break;
+    escaped = true;
+    if (end + 1 == text_.size()) return CutShort(opening, "string");
+    if (text_[end + 1] == 'u') {
+      uint32_t code_point = 0;
+      if (text_.size() - end < 12 && !complete_) return Outcome::kIncomplete;
+      const size_t size = ReadUnicodeEscape(text_.substr(end + 2), &code_point);
+      if (size == 0) return Fail(end, "not a valid \\u escape");
+      end += size;
+    } else if (Unescaped(text_[end + 1]) == 0) {
+      return Fail(end, "not a valid escape");
+    }
+    ++end;
+  }
+  const size_t begin = opening + 1;
+  const size_t bad = FindInvalidUtf8(text_.substr(begin, end - begin));
+  if (bad != std::string_view::npos) {
+    return Fail(begin + bad, "not valid UTF-8");
+  }
+  nodes_.push_back({.kind = EdnKind::kString,
+                    .escaped = escaped,
+                    .begin = begin,
+                    .size = end - begin,
+                    .end = static_cast<uint32_t>(nodes_.size() + 1)});
+  at_ = end + 1;
+  return Outcome::kForm;
+}
+
+EdnParser::Outcome EdnParser::ParseAtom() {
+  const size_t begin = at_;
+  // A character may be one that ends other atoms.
+  const size_t end = AtomEnd(text_[begin] == '\\' ? begin + 2 : begin);
+  if (end >= text_.size() && !complete_) return Outcome::kIncomplete;
+  if (end > text_.size() || (text_[begin] == '\\' && end == begin + 1)) {
+    return CutShort(begin, "character");
+  }
+  const std::string_view token = text_.substr(begin, end - begin);
+  const size_t bad = FindInvalidUtf8(token);
+  if (bad != std::string_view::npos) {
+    return Fail(begin + bad, "not valid UTF-8");
+  }
+  EdnNode node{.begin = begin,
+               .size = token.size(),
+               .end = static_cast<uint32_t>(nodes_.size() + 1)};
+  if (LooksLikeNumber(token) && !IsNumber(token)) {
+    return Fail(begin, absl::StrCat("not a number: ", std::string(token)));
+  }
+  if (token == ":") return Fail(begin, "a keyword without a name");
+  FillAtom(&node, token);
+  nodes_.push_back(node);
+  at_ = end;
+  return Outcome::kForm;
+}
+
+void EdnParser::FillAtom(EdnNode* node, std::string_view token) {
+  if (token[0] == ':' || token[0] == '\\') {
+    node->kind = token[0] == ':' ? EdnKind::kKeyword : EdnKind::kCharacter;
+    ++node->begin;
+    --node->size;
+  } else if (LooksLikeNumber(token)) {
+    std::string_view digits = token;
+    if (digits[0] == '+') digits.remove_prefix(1);
+    if (digits.back() == 'N') digits.remove_suffix(1);
+    const char* const end = digits.data() + digits.size();
+    const auto [rest, error] =
+        std::from_chars(digits.data(), end, node->integer);
+    node->kind = error == std::errc() && rest == end ? EdnKind::kInteger
+                                                     : EdnKind::kNumber;
+  } else if (token == "nil") {
+    node->kind = EdnKind::kNil;
+  } else if (token == "true" || token == "false") {
+    node->kind = EdnKind::kBoolean;
+    node->integer = token == "true" ? 1 : 0;
+  } else {
+    node->kind = EdnKind::kSymbol;
+  }
+}
+
+std::string_view EdnParser::String(const EdnNode& node,
+                                   std::string* scratch) const {
+  const std::string_view text = Text(node);
+  if (!node.escaped) return text;
+  scratch->clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      scratch->push_back(text[i]);
+    } else if (text[++i] == 'u') {
+      uint32_t code_point = 0;
+      i += ReadUnicodeEscape(text.substr(i + 1), &code_point);
+      AppendUtf8(code_point, scratch);
+    } else {
+      scratch->push_back(Unescaped(text[i]));
+    }
+  }
+  return *scratch;
+}
+
+std::string EdnParser::Print(uint32_t index) const {
+  const EdnNode& node = nodes_[index];
+  const std::string text(Text(node));
+  switch (node.kind) {
+    case EdnKind::kString:
+      return absl::StrCat("\"", text, "\"");
+    case EdnKind::kCharacter:
+      return absl::StrCat("\\", text);
+    case EdnKind::kKeyword:
+      return absl::StrCat(":", text);
+    case EdnKind::kTagged:
+      return absl::StrCat("#", text, " ", Print(index + 1));
+    case EdnKind::kInteger:
+      return absl::StrCat(node.integer);
+    case EdnKind::kList:
+    case EdnKind::kVector:
+    case EdnKind::kMap:
+    case EdnKind::kSet:
+      break;
+    default:
+      return text;
+  }
+  std::string out = node.kind == EdnKind::kList     ? "("
+                    : node.kind == EdnKind::kVector ? "["
+                    : node.kind == EdnKind::kMap    ? "{"
+                                                    : "#{";
+  for (uint32_t child = index + 1; child < node.end;
+       child = nodes_[child].end) {
+    if (child > index + 1) out.push_back(' ');
+    out += Print(child);
+  }
+  out.push_back(node.kind == EdnKind::kList     ? ')'
+                : node.kind == EdnKind::kVector ? ']'
+                                                : '}');
+  return out;
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,234 @@
+#include "lincheck/formats/jepsen_edn.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_calls.h"
+
+namespace quorate::lincheck {
+namespace {
+
+struct Rules {
+  std::string_view form;
+  bool map_lines = false;
+};
+
+class Reader {
+ public:
+  Reader(Window* window, Vocabulary vocabulary, const Rules& rules)
+      : window_(window),
+        rules_(rules),
+        calls_(&recording_, std::move(vocabulary),
+               {.keys_beside_values = rules.map_lines,
+                .processes_go_on = rules.map_lines}) {}
+
+  absl::StatusOr<Recording> Run();
+
+ private:
+  // Enters the vector or list that holds all entries, if there is one.
+  absl::Status Open();
+  absl::Status Close();
+  absl::Status TakeForm(uint32_t node);
+  absl::Status TakeMap(uint32_t map);
+  absl::Status CheckKinds(const JepsenEntry& entry, uint32_t map,
+                          uint32_t index);
+  void SetTime(uint32_t node, JepsenEntry* entry);
+  absl::Status Fail(uint32_t node, std::string_view reason) const {
+    return BadInput(window_->PositionAt(edn_.OffsetOf(node)), reason);
+  }
+
+  Window* const window_;
+  const Rules rules_;
+  Recording recording_;
+  JepsenCalls calls_;
+  EdnParser edn_;
+  char bracket_ = 0;     // What closes the vector or list that we are in.
+  bool closed_ = false;  // It was closed.
+  Position opened_;
+  bool any_entry_ = false;
+  Time now_ = -1;
+  int64_t last_index_ = -1;
+};
+
+absl::Status Reader::Open() {
+  while (!window_->complete() && window_->rest().size() < 2) {
+    if (absl::Status status = window_->Grow(); !status.ok()) return status;
+  }
+  const std::string_view rest = window_->rest();
+  const size_t first = CountEdnBlanks(rest);
+  if (first == rest.size()) return absl::OkStatus();
+  if (rest[first] != '[' && rest[first] != '(') return absl::OkStatus();
+  opened_ = window_->PositionAt(first);
+  bracket_ = rest[first] == '[' ? ']' : ')';
+  window_->Consume(first + 1);
+  return absl::OkStatus();
+}
+
+absl::Status Reader::Close() {
+  const size_t at = edn_.used() - 1;
+  if (bracket_ == 0 || edn_.closed() != bracket_) {
+    return BadInput(
+        window_->PositionAt(at),
+        absl::StrCat("'", std::string(1, edn_.closed()), "' closes nothing"));
+  }
+  bracket_ = 0;
+  closed_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Recording> Reader::Run() {
+  recording_.form = rules_.form;
+  absl::Status status = Open();
+  while (status.ok()) {
+    const EdnParser::Outcome outcome =
+        edn_.Parse(window_->rest(), window_->complete());
+    if (outcome == EdnParser::Outcome::kNothing) break;
+    switch (outcome) {
+      case EdnParser::Outcome::kIncomplete:
+        status = window_->Grow();
+        continue;
+      case EdnParser::Outcome::kError:
+        status =
+            BadInput(window_->PositionAt(edn_.error_offset()), edn_.error());
+        continue;
+      case EdnParser::Outcome::kClosed:
+        status = Close();
+        break;
+      default:
+        status = closed_ ? Fail(0, "something follows the end of the history")
+                         : TakeForm(0);
+    }
+    window_->Consume(edn_.used());
+  }
+  if (!status.ok()) return status;
+  if (bracket_ != 0) {
+    return BadInput(
+        window_->PositionAt(window_->rest().size()),
+        absl::StrCat("the file ends within the collection that begins in line ",
+                     opened_.line));
+  }
+  calls_.Finish();
+  return std::move(recording_);
+}
+
+absl::Status Reader::TakeForm(uint32_t node) {
+  const EdnNode& form = edn_.node(node);
+  switch (form.kind) {
+    case EdnKind::kMap:
+      return TakeMap(node);
+    case EdnKind::kTagged:  // #jepsen.history.Op{…}
+      return TakeForm(node + 1);
+    case EdnKind::kVector:
+    case EdnKind::kList:
+      if (bracket_ != 0) break;
+      for (uint32_t child = node + 1; child < form.end;
+           child = edn_.node(child).end) {
+        if (edn_.node(child).kind != EdnKind::kMap) {
+          return Fail(child, "a map expected");
+        }
+        if (absl::Status status = TakeMap(child); !status.ok()) return status;
+      }
+      return absl::OkStatus();
+    default:
+      break;
+  }
+  return Fail(node, "an entry is a map: {:process …, :type …, :f …}");
+}
+
+absl::Status Reader::TakeMap(uint32_t map) {
+  JepsenEntry entry;
+  uint32_t time = kNoNode;
+  uint32_t index = kNoNode;
+  for (uint32_t name = map + 1; name < edn_.node(map).end;) {
+    const uint32_t value = edn_.node(name).end;
+    uint32_t* field = nullptr;
+    if (edn_.IsKeyword(name, "process")) field = &entry.process;
+    if (edn_.IsKeyword(name, "type")) field = &entry.type;
+    if (edn_.IsKeyword(name, "f")) field = &entry.function;
+    if (edn_.IsKeyword(name, "value")) field = &entry.value;
+    if (edn_.IsKeyword(name, "key")) field = &entry.key;
+    if (edn_.IsKeyword(name, "error")) field = &entry.error;
+    if (edn_.IsKeyword(name, "time")) field = &time;
+    if (edn_.IsKeyword(name, "index")) field = &index;
+    if (field != nullptr) {
+      if (*field != kNoNode) return Fail(name, "this key for the second time");
+      *field = value;
+    }
+    name = edn_.node(value).end;
+  }
+  if (entry.error != kNoNode && edn_.node(entry.error).kind == EdnKind::kNil) {
+    entry.error = kNoNode;
+  }
+  absl::Status status = CheckKinds(entry, map, index);
+  if (!status.ok()) return status;
+  SetTime(time, &entry);
+  if (edn_.node(entry.process).kind != EdnKind::kInteger) {
+    calls_.TakeNemesis(edn_, entry);
+    return absl::OkStatus();
+  }
+  if (rules_.map_lines && entry.key == kNoNode) {
+    return Fail(map, "an entry without :key");
+  }
+  return calls_.Take(edn_, entry, [this](size_t offset) {
+    return window_->PositionAt(offset);
+  });
+}
+
+absl::Status Reader::CheckKinds(const JepsenEntry& entry, uint32_t map,
+                                uint32_t index) {
+  if (entry.process == kNoNode) return Fail(map, "an entry without :process");
+  if (entry.type == kNoNode) return Fail(map, "an entry without :type");
+  if (entry.function == kNoNode) return Fail(map, "an entry without :f");
+  for (uint32_t node : {entry.type, entry.function}) {
+    if (edn_.node(node).kind != EdnKind::kKeyword) {
+      return Fail(node, "a keyword expected");
+    }
+  }
+  const EdnKind kind = edn_.node(entry.process).kind;
+  if (kind != EdnKind::kInteger && kind != EdnKind::kKeyword) {
+    return Fail(entry.process,
+                "a process is a number, or a name like "
+                ":nemesis");
+  }
+  if (index == kNoNode) return absl::OkStatus();
+  if (edn_.node(index).kind != EdnKind::kInteger ||
+      edn_.node(index).integer <= last_index_) {
+    return Fail(index, "an :index that is not greater than the one before it");
+  }
+  last_index_ = edn_.node(index).integer;
+  return absl::OkStatus();
+}
+
+void Reader::SetTime(uint32_t node, JepsenEntry* entry) {
+  // The order of entries is the truth; times only stretch it.
+  constexpr Time kTimeMax = kNever / 2;
+  const bool told =
+      node != kNoNode && edn_.node(node).kind == EdnKind::kInteger;
+  if (!any_entry_) {
+    any_entry_ = true;
+    if (told) recording_.unit = TimeUnit::kNanoseconds;
+  }
+  Time time = now_ + 1;
+  if (told && recording_.unit == TimeUnit::kNanoseconds) {
+    time = std::max(time, std::min(edn_.node(node).integer, kTimeMax));
+  }
+  now_ = entry->time = time;
+}
+
+}  // namespace
+
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary) {
+  return Reader(window, std::move(vocabulary), {.form = "edn"}).Run();
+}
+
+absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary) {
+  return Reader(window, std::move(vocabulary),
+                {.form = "map-lines", .map_lines = true})
+      .Run();
+}
+
+}  // namespace quorate::lincheck

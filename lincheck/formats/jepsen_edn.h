@@ -1,0 +1,27 @@
+// lincheck/formats/jepsen_edn.h: histories as EDN: Jepsen's own (history.edn),
+// and lines of maps with a :key.
+//
+// A map per entry with :process, :type, :f, :value and perhaps :key, :time,
+// :index and :error; one after another, or all in one vector or list. What the
+// entries mean stands in jepsen_calls.h.
+#ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
+#define QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
+
+#include "absl/status/statusor.h"
+#include "lincheck/formats/recording.h"
+#include "lincheck/formats/vocabulary.h"
+#include "lincheck/formats/window.h"
+
+namespace quorate::lincheck {
+
+// Jepsen's histories. Keys, where there are several, are the first of a pair
+// [key value], or stand beside the value.
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary);
+
+// Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}:
+// every map has a :key, and a process whose operation never returned may go on.
+absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_

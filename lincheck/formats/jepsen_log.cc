@@ -1,0 +1,150 @@
+#include "lincheck/formats/jepsen_log.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_calls.h"
+
+namespace quorate::lincheck {
+namespace {
+
+bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+
+size_t SkipBlanks(std::string_view line, size_t at) {
+  while (at < line.size() && IsBlank(line[at])) ++at;
+  return at;
+}
+
+// Process, type, function and value, one after another.
+class LineParser {
+ public:
+  // Parses an entry into one vector, so that the nodes of all four stay.
+  absl::Status Parse(const Line& line, size_t begin);
+  const EdnParser& edn() const { return edn_; }
+  const JepsenEntry& entry() const { return entry_; }
+  // Where a byte of the parser's text stands in the line.
+  size_t OffsetInLine(size_t offset) const { return begin_ + offset - 1; }
+
+ private:
+  std::string text_;
+  EdnParser edn_;
+  JepsenEntry entry_;
+  size_t begin_ = 0;
+};
+
+absl::Status LineParser::Parse(const Line& line, size_t begin) {
+  begin_ = begin;
+  entry_ = {};
+  text_.assign("[");
+  text_.append(line.text.substr(begin));
+  text_.push_back(']');
+  const EdnParser::Outcome outcome = edn_.Parse(text_, /*complete=*/true);
+  const auto fail = [&](size_t offset, std::string reason) {
+    if (!line.terminated) reason += " (the last line has no end: cut short?)";
+    return BadInput({line.number, OffsetInLine(offset) + 1}, reason);
+  };
+  if (outcome == EdnParser::Outcome::kError) {
+    return fail(edn_.error_offset(), edn_.error());
+  }
+  if (outcome != EdnParser::Outcome::kForm || edn_.used() != text_.size()) {
+    return fail(edn_.used(), "a bracket that closes nothing");
+  }
+  uint32_t* const fields[] = {&entry_.process, &entry_.type, &entry_.function,
+                              &entry_.value};
+  const EdnNode& all = edn_.node(0);
+  if (all.children < 3) {
+    return fail(text_.size() - 1,
+                "an entry has a process, a type, a function and a value");
+  }
+  uint32_t child = 1;
+  for (uint32_t* field : fields) {
+    if (child < all.end) {
+      *field = child;
+      child = edn_.node(child).end;
+    }
+  }
+  // What follows the value of a failed entry says why.
+  if (child < all.end) entry_.error = child;
+  for (uint32_t node : {entry_.type, entry_.function}) {
+    if (edn_.node(node).kind != EdnKind::kKeyword) {
+      return fail(edn_.OffsetOf(node), "a keyword expected");
+    }
+  }
+  if (entry_.value == kNoNode &&
+      edn_.node(entry_.process).kind == EdnKind::kInteger) {
+    return fail(text_.size() - 1, "an entry without a value");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+size_t FindLogEntry(std::string_view line) {
+  constexpr std::string_view kLogger = "jepsen.util";
+  const size_t logger = line.find(kLogger);
+  if (logger == std::string_view::npos) return std::string_view::npos;
+  // "jepsen.util - 4", "jepsen.util: 4" or "jepsen.util 4".
+  size_t at = logger + kLogger.size();
+  if (at < line.size() && line[at] == ':') {
+    ++at;
+  } else {
+    const size_t dash = SkipBlanks(line, at);
+    if (dash == at) return std::string_view::npos;
+    at = dash;
+    if (at < line.size() && line[at] == '-') ++at;
+  }
+  const size_t process = SkipBlanks(line, at);
+  if (process == at && line[at - 1] != ' ' && line[at - 1] != '\t') {
+    return std::string_view::npos;
+  }
+  // A process is a number or a keyword; a type follows.
+  size_t end = process;
+  while (end < line.size() && !IsBlank(line[end])) ++end;
+  const std::string_view word = line.substr(process, end - process);
+  const bool number =
+      !word.empty() && word.find_first_not_of("0123456789") == word.npos;
+  if (!number && word != ":nemesis") return std::string_view::npos;
+  const size_t type = SkipBlanks(line, end);
+  if (type >= line.size() || line[type] != ':') return std::string_view::npos;
+  return process;
+}
+
+absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {
+  Recording recording;
+  recording.form = "jepsen-log";
+  JepsenCalls calls(&recording, std::move(vocabulary), {});
+  LineReader lines(window);
+  LineParser parser;
+  Line line;
+  Time now = 0;
+  for (;;) {
+    absl::StatusOr<bool> more = lines.Next(&line);
+    if (!more.ok()) return std::move(more).status();
+    if (!*more) break;
+    const size_t begin = FindLogEntry(line.text);
+    if (begin == std::string_view::npos) continue;
+    const bool client = line.text[begin] != ':';
+    absl::Status status = parser.Parse(line, begin);
+    if (!status.ok()) {
+      // What a nemesis says is for people, and not always EDN.
+      if (client) return status;
+      continue;
+    }
+    JepsenEntry entry = parser.entry();
+    entry.time = now++;
+    if (!client) {
+      calls.TakeNemesis(parser.edn(), entry);
+      continue;
+    }
+    status = calls.Take(parser.edn(), entry, [&](size_t offset) {
+      return Position{line.number, parser.OffsetInLine(offset) + 1};
+    });
+    if (!status.ok()) return status;
+  }
+  calls.Finish();
+  return recording;
+}
+
+}  // namespace quorate::lincheck

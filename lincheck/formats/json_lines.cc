@@ -1,0 +1,583 @@
+#include "lincheck/formats/json_lines.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/json_cursor.h"
+#include "lincheck/formats/utf8.h"
+
+namespace quorate::lincheck {
+namespace {
+
+enum Field : uint8_t {
+  kClient,
+  kKey,
+  kFunction,
+  kArg,
+  kExpected,
+  kResult,
+  kInvoke,
+  kReturn,
+  kSeen,
+  kWritten,
+  kEvent,
+  kAt,
+  kUntil,
+  kNode,
+  kText,
+  kVersion,
+  kModel,
+  kUnit,
+  kFieldCount,
+};
+constexpr std::string_view kNames[kFieldCount] = {
+    "client", "key",    "f",    "arg",      "expected", "result",
+    "invoke", "return", "seen", "written",  "event",    "at",
+    "until",  "node",   "text", "lincheck", "model",    "unit"};
+
+constexpr uint32_t Bit(Field field) { return uint32_t{1} << field; }
+constexpr uint32_t kOperationFields =
+    Bit(kClient) | Bit(kKey) | Bit(kFunction) | Bit(kArg) | Bit(kExpected) |
+    Bit(kResult) | Bit(kInvoke) | Bit(kReturn) | Bit(kSeen) | Bit(kWritten);
+constexpr uint32_t kEventFields =
+    Bit(kEvent) | Bit(kAt) | Bit(kUntil) | Bit(kNode) | Bit(kText);
+constexpr uint32_t kHeaderFields = Bit(kVersion) | Bit(kModel) | Bit(kUnit);
+
+Field FindField(std::string_view name) {
+  for (int i = 0; i < kFieldCount; ++i) {
+    if (kNames[i] == name) return static_cast<Field>(i);
+  }
+  return kFieldCount;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+class Reader {
+ public:
+  Reader(Window* window, std::string_view model)
+      : window_(window), model_(model) {}
+
+  absl::StatusOr<Recording> Run();
+
+ private:
+  // One line's fields.
+  struct Fields {
+    uint32_t present = 0;
+    std::array<size_t, kFieldCount> offsets;  // Where their values begin.
+    int64_t client = 0;
+    uint32_t partition = 0;
+    const FunctionForm* form = nullptr;
+    Value arg, expected, result;
+    Time invoke = 0, ret = kNever;
+    int64_t seen = 0, written = 0;
+    AxisEvent event;
+    int64_t version = 0;
+    std::string model, unit;
+
+    bool has(Field field) const { return (present & Bit(field)) != 0; }
+  };
+
+  bool ReadLine(JsonCursor* cursor, Fields* fields);
+  bool ReadField(Field field, JsonCursor* cursor, Fields* fields);
+  bool ReadTextField(Field field, JsonCursor* cursor, Fields* fields);
+  bool ReadValue(JsonCursor* cursor, Value* value);
+  bool ReadHex(JsonCursor* cursor, Value* value);
+  bool TakeHeader(JsonCursor* cursor, const Fields& fields);
+  bool TakeEvent(JsonCursor* cursor, const Fields& fields);
+  bool TakeOperation(JsonCursor* cursor, Fields* fields);
+  bool CheckArguments(JsonCursor* cursor, const Fields& fields);
+  bool CheckResult(JsonCursor* cursor, Fields* fields);
+  bool Require(JsonCursor* cursor, const Fields& fields, uint32_t wanted);
+  bool Only(JsonCursor* cursor, const Fields& fields, uint32_t known,
+            std::string_view what);
+
+  Window* const window_;
+  const std::string_view model_;
+  std::optional<Vocabulary> vocabulary_;
+  Recording recording_;
+  std::string last_key_;
+  uint32_t last_partition_ = 0;
+  bool any_key_ = false;
+};
+
+absl::StatusOr<Recording> Reader::Run() {
+  LineReader lines(window_);
+  Line line;
+  bool header_seen = false;
+  for (;;) {
+    absl::StatusOr<bool> more = lines.Next(&line);
+    if (!more.ok()) return std::move(more).status();
+    if (!*more) break;
+    JsonCursor cursor(line.text);
+    if (cursor.AtEnd()) continue;
+    Fields fields;
+    bool good = ReadLine(&cursor, &fields);
+    if (good && !header_seen) {
+      header_seen = true;
+      good = TakeHeader(&cursor, fields);
+    } else if (good && fields.has(kEvent)) {
+      good = TakeEvent(&cursor, fields);
+    } else if (good) {
+      good = TakeOperation(&cursor, &fields);
+    }
+    if (!good) {
+      std::string reason = cursor.error();
+      if (!line.terminated) reason += " (the last line has no end: cut short?)";
+      return BadInput(lines.PositionOf(line, cursor.error_offset()), reason);
+    }
+  }
+  if (!header_seen) {
+    return BadInput(window_->position(), "no header: the file is empty");
+  }
+  return std::move(recording_);
+}
+
+bool Reader::ReadLine(JsonCursor* cursor, Fields* fields) {
+  if (!cursor->Expect('{')) return false;
+  if (!cursor->Take('}')) {
+    do {
+      cursor->Peek();
+      const size_t at = cursor->offset();
+      std::string_view name;
+      if (!cursor->ReadName(&name)) return false;
+      const Field field = FindField(name);
+      if (field == kFieldCount) {
+        return cursor->Fail(
+            at, absl::StrCat("no field is called \"", std::string(name), "\""));
+      }
+      if (fields->has(field)) {
+        return cursor->Fail(at, absl::StrCat("\"", std::string(name),
+                                             "\" for the second time"));
+      }
+      fields->present |= Bit(field);
+      cursor->Peek();
+      fields->offsets[field] = cursor->offset();
+      if (!ReadField(field, cursor, fields)) return false;
+    } while (cursor->Take(','));
+    if (!cursor->Expect('}')) return false;
+  }
+  if (!cursor->AtEnd()) {
+    return cursor->Fail(cursor->offset(), "something follows the object");
+  }
+  return true;
+}
+
+bool Reader::ReadField(Field field, JsonCursor* cursor, Fields* fields) {
+  switch (field) {
+    case kClient:
+      if (!cursor->ReadInteger(&fields->client)) return false;
+      if (fields->client < 0 ||
+          fields->client > std::numeric_limits<uint32_t>::max()) {
+        return cursor->Fail(fields->offsets[field],
+                            "a client is a number from 0 to 4294967295");
+      }
+      return true;
+    case kArg:
+      return ReadValue(cursor, &fields->arg);
+    case kExpected:
+      return ReadValue(cursor, &fields->expected);
+    case kResult:
+      return ReadValue(cursor, &fields->result);
+    case kInvoke:
+      return cursor->ReadInteger(&fields->invoke);
+    case kAt:
+      return cursor->ReadInteger(&fields->event.at);
+    case kReturn:
+    case kUntil: {
+      // Null is the same as nothing.
+      std::string_view word;
+      if (cursor->Peek() == 'n') return cursor->ReadWord(&word);
+      Time* const time = field == kReturn ? &fields->ret : &fields->event.until;
+      if (!cursor->ReadInteger(time)) return false;
+      if (*time == kNever) {
+        return cursor->Fail(fields->offsets[field], "a time out of range");
+      }
+      return true;
+    }
+    case kSeen:
+    case kWritten: {
+      int64_t* const version =
+          field == kSeen ? &fields->seen : &fields->written;
+      if (!cursor->ReadInteger(version)) return false;
+      if (*version < (field == kSeen ? 1 : 2)) {
+        return cursor->Fail(fields->offsets[field],
+                            "versions count from 1, which is the state before "
+                            "every write");
+      }
+      return true;
+    }
+    case kVersion:
+      return cursor->ReadInteger(&fields->version);
+    default:
+      return ReadTextField(field, cursor, fields);
+  }
+}
+
+bool Reader::ReadTextField(Field field, JsonCursor* cursor, Fields* fields) {
+  std::string_view text;
+  const size_t at = fields->offsets[field];
+  if (field == kKey && cursor->Peek() != '"') {
+    // A number is taken for its digits.
+    int64_t number = 0;
+    if (!cursor->ReadInteger(&number)) return false;
+    text = cursor->Since(at);
+  } else if (!cursor->ReadString(&text)) {
+    return false;
+  }
+  switch (field) {
+    case kKey:
+      // Runs of one key are common.
+      if (!any_key_ || text != last_key_) {
+        last_key_ = text;
+        last_partition_ = recording_.history.Partition(text);
+        any_key_ = true;
+      }
+      fields->partition = last_partition_;
+      return true;
+    case kFunction:
+      if (!vocabulary_.has_value()) return true;  // The header will be missed.
+      fields->form = vocabulary_->Find(text);
+      if (fields->form != nullptr) return true;
+      return cursor->Fail(at,
+                          absl::StrCat("the model ", vocabulary_->model(),
+                                       " has no function \"", std::string(text),
+                                       "\"; it has ", vocabulary_->Names()));
+    case kEvent:
+      return ParseAxisEventKind(text, &fields->event.kind) ||
+             cursor->Fail(at, "an event is a fault, a leader or a note");
+    case kNode:
+      fields->event.node = text;
+      return true;
+    case kText:
+      fields->event.text = text;
+      return true;
+    case kModel:
+      fields->model = text;
+      return true;
+    default:
+      fields->unit = text;
+      return true;
+  }
+}
+
+bool Reader::ReadValue(JsonCursor* cursor, Value* value) {
+  const char next = cursor->Peek();
+  const size_t at = cursor->offset();
+  if (next == '"') {
+    std::string_view text;
+    if (!cursor->ReadString(&text)) return false;
+    *value = recording_.history.String(text);
+    return true;
+  }
+  if (next == '-' || (next >= '0' && next <= '9')) {
+    int64_t number = 0;
+    if (!cursor->ReadInteger(&number)) return false;
+    if (number < Value::kIntegerMin || number > Value::kIntegerMax) {
+      return cursor->Fail(at,
+                          "integers beyond 2^61 - 1 are written as strings");
+    }
+    *value = Value::Integer(number);
+    return true;
+  }
+  if (next == '{') return ReadHex(cursor, value);
+  if (next == '[') {
+    return cursor->Fail(at, "a value is null, an integer or a string");
+  }
+  std::string_view word;
+  if (!cursor->ReadWord(&word)) return false;
+  *value = word == "null" ? Value::Nil() : Value::Integer(word == "true");
+  return true;
+}
+
+bool Reader::ReadHex(JsonCursor* cursor, Value* value) {
+  const size_t at = cursor->offset();
+  std::string_view name;
+  std::string_view digits;
+  if (!cursor->Expect('{') || !cursor->ReadName(&name)) return false;
+  if (name != "hex") {
+    return cursor->Fail(at, "an object as a value is {\"hex\":\"…\"}");
+  }
+  if (!cursor->ReadString(&digits)) return false;
+  std::string bytes;
+  bool good = digits.size() % 2 == 0;
+  for (size_t i = 0; good && i < digits.size(); i += 2) {
+    const int high = HexDigit(digits[i]);
+    const int low = HexDigit(digits[i + 1]);
+    good = high >= 0 && low >= 0;
+    bytes.push_back(static_cast<char>(high * 16 + low));
+  }
+  if (!good) return cursor->Fail(at, "pairs of digits 0-9 and a-f expected");
+  *value = recording_.history.String(bytes);
+  return cursor->Expect('}');
+}
+
+// All of `wanted` are there.
+bool Reader::Require(JsonCursor* cursor, const Fields& fields,
+                     uint32_t wanted) {
+  for (int i = 0; i < kFieldCount; ++i) {
+    if ((wanted & Bit(static_cast<Field>(i))) == 0 ||
+        fields.has(static_cast<Field>(i))) {
+      continue;
+    }
+    return cursor->Fail(cursor->offset() > 0 ? cursor->offset() - 1 : 0,
+                        absl::StrCat("\"", std::string(kNames[i]),
+                                     "\" is missing in this line"));
+  }
+  return true;
+}
+
+bool Reader::Only(JsonCursor* cursor, const Fields& fields, uint32_t known,
+                  std::string_view what) {
+  for (int i = 0; i < kFieldCount; ++i) {
+    const auto field = static_cast<Field>(i);
+    if (!fields.has(field) || (known & Bit(field)) != 0) continue;
+    return cursor->Fail(
+        fields.offsets[i],
+        absl::StrCat("\"", std::string(kNames[i]), "\" does not belong to ",
+                     std::string(what)));
+  }
+  return true;
+}
+
+bool Reader::TakeHeader(JsonCursor* cursor, const Fields& fields) {
+  if (!fields.has(kVersion)) {
+    return cursor->Fail(
+        0, "the first line is the header, {\"lincheck\":1,\"model\":\"kv\"}");
+  }
+  if (!Only(cursor, fields, kHeaderFields, "the header")) return false;
+  if (fields.version != kJsonLinesVersion) {
+    return cursor->Fail(fields.offsets[kVersion],
+                        absl::StrCat("version ", fields.version,
+                                     " of this form is not known; this reads ",
+                                     kJsonLinesVersion));
+  }
+  if (fields.has(kUnit) && !ParseTimeUnit(fields.unit, &recording_.unit)) {
+    return cursor->Fail(fields.offsets[kUnit],
+                        "a unit is one of order, ns, us, ms");
+  }
+  recording_.form = "jsonl";
+  recording_.model = model_.empty() ? fields.model : std::string(model_);
+  if (recording_.model.empty()) {
+    return cursor->Fail(0, "the header names no model, and nothing else does");
+  }
+  vocabulary_ = Vocabulary::Of(recording_.model);
+  if (!vocabulary_.has_value()) {
+    return cursor->Fail(
+        model_.empty() ? fields.offsets[kModel] : 0,
+        absl::StrCat("no model is called \"", recording_.model, "\""));
+  }
+  return true;
+}
+
+bool Reader::TakeEvent(JsonCursor* cursor, const Fields& fields) {
+  if (!Only(cursor, fields, kEventFields, "an event") ||
+      !Require(cursor, fields, Bit(kAt))) {
+    return false;
+  }
+  if (fields.event.until < fields.event.at) {
+    return cursor->Fail(fields.offsets[kUntil], "it ends before it begins");
+  }
+  recording_.events.push_back(fields.event);
+  return true;
+}
+
+bool Reader::TakeOperation(JsonCursor* cursor, Fields* fields) {
+  if (!Only(cursor, *fields, kOperationFields, "an operation") ||
+      !Require(cursor, *fields, Bit(kClient) | Bit(kFunction) | Bit(kInvoke))) {
+    return false;
+  }
+  if (fields->ret < fields->invoke) {
+    return cursor->Fail(fields->offsets[kReturn],
+                        "it returns before it is invoked");
+  }
+  if (!CheckArguments(cursor, *fields) || !CheckResult(cursor, fields)) {
+    return false;
+  }
+  if (!fields->has(kKey)) {
+    fields->partition = recording_.history.Partition("");
+  }
+  recording_.history.Add({.invoke = fields->invoke,
+                          .ret = fields->ret,
+                          .client = static_cast<uint32_t>(fields->client),
+                          .partition = fields->partition,
+                          .function = fields->form->function,
+                          .argument = fields->arg,
+                          .expected = fields->expected,
+                          .result = fields->result,
+                          .seen = static_cast<Version>(fields->seen),
+                          .written = static_cast<Version>(fields->written)});
+  return true;
+}
+
+bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {
+  const ArgumentForm form = fields.form->argument;
+  const std::string name(fields.form->name);
+  const uint32_t wanted = (form == ArgumentForm::kNone ? 0 : Bit(kArg)) |
+                          (form == ArgumentForm::kPair ? Bit(kExpected) : 0);
+  if (!Require(cursor, fields, wanted) ||
+      !Only(cursor, fields,
+            (kOperationFields & ~(Bit(kArg) | Bit(kExpected))) | wanted,
+            name)) {
+    return false;
+  }
+  if (form == ArgumentForm::kText && !fields.arg.is_string()) {
+    return cursor->Fail(fields.offsets[kArg],
+                        absl::StrCat(name, " takes a string"));
+  }
+  if (form == ArgumentForm::kInteger && !fields.arg.is_integer()) {
+    return cursor->Fail(fields.offsets[kArg],
+                        absl::StrCat(name, " takes an integer"));
+  }
+  return true;
+}
+
+bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
+  if (!fields->has(kResult)) return true;
+  const size_t at = fields->offsets[kResult];
+  const std::string name(fields->form->name);
+  if (fields->ret == kNever) {
+    return cursor->Fail(at, "a result, but no \"return\"");
+  }
+  switch (fields->form->result) {
+    case ResultForm::kValue:
+      return true;
+    case ResultForm::kNone:
+      // Nil says as much as nothing.
+      if (!fields->result.is_nil()) {
+        return cursor->Fail(at, absl::StrCat(name, " has no result"));
+      }
+      fields->result = {};
+      return true;
+    case ResultForm::kInteger:
+      return fields->result.is_integer() ||
+             cursor->Fail(
+                 at, absl::StrCat("the result of ", name, " is an integer"));
+    case ResultForm::kFlag:
+      return fields->result == Value::Integer(0) ||
+             fields->result == Value::Integer(1) ||
+             cursor->Fail(
+                 at, absl::StrCat("the result of ", name, " is true or false"));
+  }
+  return false;
+}
+
+void AppendValue(Value value, std::string* out) {
+  if (value.is_nil() || value.is_none()) {
+    *out += "null";
+  } else if (value.is_integer()) {
+    absl::StrAppend(out, value.integer());
+  } else if (FindInvalidUtf8(value.bytes()) == std::string_view::npos) {
+    AppendJsonString(value.bytes(), out);
+  } else {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    *out += "{\"hex\":\"";
+    for (const char c : value.bytes()) {
+      const auto byte = static_cast<uint8_t>(c);
+      out->push_back(kDigits[byte >> 4]);
+      out->push_back(kDigits[byte & 15]);
+    }
+    *out += "\"}";
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Recording> ReadJsonLines(Window* window,
+                                        std::string_view model) {
+  return Reader(window, model).Run();
+}
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  out->push_back('"');
+  while (!text.empty()) {
+    const auto c = static_cast<uint8_t>(text[0]);
+    size_t size = 1;
+    if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(text[0]);
+    } else if (c < 0x20 || c == 0x7f) {
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      *out += "\\u00";
+      out->push_back(kDigits[c >> 4]);
+      out->push_back(kDigits[c & 15]);
+    } else if (c < 0x80) {
+      out->push_back(text[0]);
+    } else {
+      size = Utf8CharacterSize(text);
+      *out += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
+      size = std::max<size_t>(size, 1);
+    }
+    text.remove_prefix(size);
+  }
+  out->push_back('"');
+}
+
+void JsonLinesWriter::Header(std::string_view model_name, TimeUnit unit) {
+  absl::StrAppend(out_, "{\"lincheck\":", kJsonLinesVersion, ",\"model\":");
+  AppendJsonString(model_name, out_);
+  *out_ += ",\"unit\":";
+  AppendJsonString(TimeUnitName(unit), out_);
+  *out_ += "}\n";
+}
+
+void JsonLinesWriter::Add(const Operation& op, std::string_view key) {
+  absl::StrAppend(out_, "{\"client\":", op.client, ",\"key\":");
+  AppendJsonString(key, out_);
+  *out_ += ",\"f\":";
+  AppendJsonString(model_.FunctionName(op.function), out_);
+  const auto add_value = [&](std::string_view name, Value value) {
+    if (value.is_none()) return;
+    *out_ += ",\"";
+    *out_ += name;
+    *out_ += "\":";
+    AppendValue(value, out_);
+  };
+  add_value("expected", op.expected);
+  add_value("arg", op.argument);
+  if (op.known()) add_value("result", op.result);
+  absl::StrAppend(out_, ",\"invoke\":", op.invoke);
+  if (op.known()) absl::StrAppend(out_, ",\"return\":", op.ret);
+  if (op.seen != kNoVersion && op.known()) {
+    absl::StrAppend(out_, ",\"seen\":", op.seen);
+  }
+  if (op.written != kNoVersion) {
+    absl::StrAppend(out_, ",\"written\":", op.written);
+  }
+  *out_ += "}\n";
+}
+
+void JsonLinesWriter::Add(const AxisEvent& event) {
+  *out_ += "{\"event\":";
+  AppendJsonString(AxisEventKindName(event.kind), out_);
+  absl::StrAppend(out_, ",\"at\":", event.at);
+  if (event.until != kNever) absl::StrAppend(out_, ",\"until\":", event.until);
+  if (!event.node.empty()) {
+    *out_ += ",\"node\":";
+    AppendJsonString(event.node, out_);
+  }
+  if (!event.text.empty()) {
+    *out_ += ",\"text\":";
+    AppendJsonString(event.text, out_);
+  }
+  *out_ += "}\n";
+}
+
+std::string WriteJsonLines(const Recording& recording, const Model& model) {
+  std::string out;
+  JsonLinesWriter writer(model, &out);
+  writer.Header(recording.model, recording.unit);
+  for (const AxisEvent& event : recording.events) writer.Add(event);
+  for (const Operation& op : recording.history.operations()) {
+    writer.Add(op, recording.history.partition_name(op.partition));
+  }
+  return out;
+}
+
+}  // namespace quorate::lincheck

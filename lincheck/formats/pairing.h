@@ -1,0 +1,61 @@
+// lincheck/formats/pairing.h: makes operations of invocations and returns that
+// stand apart, as in the files of Jepsen: at most one open for each process.
+#ifndef QUORATE_LINCHECK_FORMATS_PAIRING_H_
+#define QUORATE_LINCHECK_FORMATS_PAIRING_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lincheck/formats/window.h"
+#include "lincheck/history.h"
+
+namespace quorate::lincheck {
+
+class Pairing {
+ public:
+  struct Options {
+    // A process that invokes while an operation of its is open leaves that one
+    // behind with unknown outcome; otherwise this is an error.
+    bool processes_go_on = false;
+  };
+
+  // `history` must outlive the pairing.
+  Pairing(History* history, Options options)
+      : history_(history), options_(options) {}
+
+  // `call`: everything but the return. Its client is the process.
+  absl::Status Invoke(const Operation& call, Position position);
+  // The open operation that a return of this process belongs to, for its
+  // result; it stays open.
+  absl::StatusOr<Operation*> Find(uint32_t process, uint8_t function,
+                                  Position position);
+  // What becomes of the open operation. Requires: Find gave it.
+  void Return(uint32_t process, Time time);
+  void Drop(uint32_t process);  // It certainly did not take effect.
+  // Nobody knows; the process never comes back.
+  void Retire(uint32_t process, Position position);
+  // There is no more: what is open has an unknown outcome.
+  void Finish();
+
+ private:
+  struct Process {
+    Operation operation;
+    Position invoked;
+    bool open = false;
+    uint64_t retired_line = 0;  // 0: not.
+  };
+
+  void AddUnknown(Process* process);
+
+  History* const history_;
+  const Options options_;
+  std::map<uint32_t, Process> processes_;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_PAIRING_H_

@@ -1,0 +1,227 @@
+#include "lincheck/formats/read.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_edn.h"
+#include "lincheck/formats/jepsen_log.h"
+#include "lincheck/formats/json_lines.h"
+#include "lincheck/formats/vocabulary.h"
+#include "lincheck/formats/window.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr std::string_view kFormNames[] = {"auto", "jsonl", "edn", "jepsen-log",
+                                           "map-lines"};
+// A log may say much before its first operation.
+constexpr size_t kLookedAtBytesMax = size_t{16} << 20;
+constexpr size_t kFormsLookedAtMax = 4096;
+constexpr std::string_view kNoForm =
+    "this looks like no form of history that is known: JSON lines begin with "
+    "{\"lincheck\":1, EDN with a map or a vector of maps, a Jepsen log has "
+    "lines of jepsen.util; --format names one";
+
+// What the first forms of a file of EDN say.
+struct EdnBeginning {
+  bool any_map = false;
+  bool keys = false;  // The first entry of a client has a :key.
+  std::vector<std::string> functions;  // Of clients, each once.
+};
+
+class EdnPeek {
+ public:
+  explicit EdnPeek(std::string_view text) { Look(text); }
+  const EdnBeginning& beginning() const { return beginning_; }
+
+ private:
+  void Look(std::string_view text) {
+    text.remove_prefix(CountEdnBlanks(text));
+    if (!text.empty() && (text[0] == '[' || text[0] == '(')) {
+      text.remove_prefix(1);
+    }
+    EdnParser edn;
+    for (size_t i = 0; i < kFormsLookedAtMax; ++i) {
+      if (edn.Parse(text, /*complete=*/false) != EdnParser::Outcome::kForm) {
+        return;
+      }
+      uint32_t map = 0;
+      while (edn.node(map).kind == EdnKind::kTagged) ++map;
+      if (edn.node(map).kind != EdnKind::kMap) return;
+      LookAtMap(edn, map);
+      text.remove_prefix(edn.used());
+    }
+  }
+  void LookAtMap(const EdnParser& edn, uint32_t map) {
+    bool client = false;
+    bool key = false;
+    std::string function;
+    for (uint32_t name = map + 1; name < edn.node(map).end;) {
+      const uint32_t value = edn.node(name).end;
+      if (edn.IsKeyword(name, "process")) {
+        client = edn.node(value).kind == EdnKind::kInteger;
+      }
+      if (edn.IsKeyword(name, "key")) key = true;
+      if (edn.IsKeyword(name, "f")) function = edn.Text(edn.node(value));
+      name = edn.node(value).end;
+    }
+    beginning_.any_map = true;
+    if (!client || function.empty()) return;
+    if (beginning_.functions.empty()) beginning_.keys = key;
+    std::vector<std::string>& functions = beginning_.functions;
+    if (std::find(functions.begin(), functions.end(), function) ==
+        functions.end()) {
+      functions.push_back(function);
+    }
+  }
+
+  EdnBeginning beginning_;
+};
+
+bool HasLogEntry(std::string_view text) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (FindLogEntry(text.substr(0, end)) != std::string_view::npos) {
+      return true;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return false;
+}
+
+// kAuto: none fits.
+Form Detect(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return Form::kAuto;
+  const std::string_view rest = text.substr(first);
+  if (rest[0] == '{') {
+    const size_t next = rest.find_first_not_of(" \t\r\n", 1);
+    if (next != std::string_view::npos &&
+        (rest[next] == '"' || rest[next] == '}')) {
+      return Form::kJsonLines;
+    }
+  }
+  if (rest[0] == '[') {
+    // JSON's way to write several objects is not read.
+    const size_t next = rest.find_first_not_of(" \t\r\n", 1);
+    if (next != std::string_view::npos && rest.substr(next, 2) == "{\"") {
+      return Form::kAuto;
+    }
+  }
+  if (rest[0] == '{' || rest[0] == '[' || rest[0] == '(' || rest[0] == '#' ||
+      rest[0] == ';') {
+    const EdnPeek peek(text);
+    if (peek.beginning().any_map) {
+      return peek.beginning().keys ? Form::kMapLines : Form::kEdn;
+    }
+  }
+  if (HasLogEntry(rest)) return Form::kJepsenLog;
+  // Broken right at the beginning, or one empty collection: EDN's reader says.
+  if (rest.substr(0, 2) == "{:" || rest.substr(0, 2) == "[]" ||
+      rest.substr(0, 2) == "[{" || rest.substr(0, 2) == "()") {
+    return Form::kEdn;
+  }
+  return Form::kAuto;
+}
+
+class Opener {
+ public:
+  Opener(ByteSource* source, const ReadOptions& options)
+      : options_(options), window_(source) {}
+
+  absl::StatusOr<Recording> Run();
+
+ private:
+  absl::Status FindForm();
+  // The functions that the model must have.
+  absl::StatusOr<Vocabulary> FindVocabulary();
+
+  const ReadOptions& options_;
+  Window window_;
+  Form form_ = Form::kAuto;
+};
+
+absl::Status Opener::FindForm() {
+  absl::Status status = window_.Grow();
+  form_ = options_.form;
+  while (status.ok() && form_ == Form::kAuto) {
+    form_ = Detect(window_.rest());
+    if (form_ != Form::kAuto) break;
+    if (window_.complete() || window_.rest().size() >= kLookedAtBytesMax) {
+      if (window_.rest().find_first_not_of(" \t\r\n") ==
+          std::string_view::npos) {
+        return BadInput(window_.position(), "the file is empty");
+      }
+      return BadInput(window_.position(), kNoForm);
+    }
+    status = window_.Grow();
+  }
+  return status;
+}
+
+absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
+  std::string model = options_.model;
+  if (model.empty() && form_ == Form::kJepsenLog) model = "cas-register";
+  // There a key starts as the empty string.
+  if ((model.empty() || model == "kv") && form_ == Form::kMapLines) {
+    model = "kv-text";
+  }
+  if (model.empty()) {
+    const EdnPeek peek(window_.rest());
+    // The reader says which function the plainest model does not have, and
+    // where.
+    model = GuessModel(peek.beginning().functions);
+  }
+  std::optional<Vocabulary> vocabulary = Vocabulary::Of(model);
+  if (!vocabulary.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no model is called \"", model, "\""));
+  }
+  return *std::move(vocabulary);
+}
+
+absl::StatusOr<Recording> Opener::Run() {
+  absl::Status status = FindForm();
+  if (!status.ok()) return status;
+  if (form_ == Form::kJsonLines) {
+    return ReadJsonLines(&window_, options_.model);
+  }
+  absl::StatusOr<Vocabulary> vocabulary = FindVocabulary();
+  if (!vocabulary.ok()) return std::move(vocabulary).status();
+  const std::string model = vocabulary->model();
+  absl::StatusOr<Recording> recording =
+      form_ == Form::kJepsenLog
+          ? ReadJepsenLog(&window_, *std::move(vocabulary))
+      : form_ == Form::kMapLines
+          ? ReadMapLines(&window_, *std::move(vocabulary))
+          : ReadJepsenEdn(&window_, *std::move(vocabulary));
+  if (recording.ok()) recording->model = model;
+  return recording;
+}
+
+}  // namespace
+
+std::string_view FormName(Form form) {
+  return kFormNames[static_cast<size_t>(form)];
+}
+
+bool ParseForm(std::string_view name, Form* form) {
+  for (size_t i = 0; i < std::size(kFormNames); ++i) {
+    if (kFormNames[i] != name) continue;
+    *form = static_cast<Form>(i);
+    return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Recording> ReadHistory(ByteSource* source,
+                                      const ReadOptions& options) {
+  return Opener(source, options).Run();
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,41 @@
+// lincheck/formats/read.h: reads a history file of any form that is known.
+//
+// Reading is one pass over a byte source; what is kept is the history alone.
+// docs/formats/history.md says what each form means. Errors are kInvalidArgument
+// with "line:column: reason", or whatever the byte source says.
+#ifndef QUORATE_LINCHECK_FORMATS_READ_H_
+#define QUORATE_LINCHECK_FORMATS_READ_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "lincheck/formats/recording.h"
+#include "lincheck/formats/source.h"
+
+namespace quorate::lincheck {
+
+enum class Form : uint8_t {
+  kAuto,       // Told from what the file begins with.
+  kJsonLines,  // json_lines.h
+  kEdn,        // jepsen_edn.h
+  kJepsenLog,  // jepsen_log.h
+  kMapLines,   // jepsen_edn.h
+};
+std::string_view FormName(Form form);  // "auto", "jsonl", …
+bool ParseForm(std::string_view name, Form* form);
+
+struct ReadOptions {
+  Form form = Form::kAuto;
+  // models/registry.h. Empty: the one that the file names, or the plainest one
+  // that has all functions at the file's beginning.
+  std::string model;
+};
+
+absl::StatusOr<Recording> ReadHistory(ByteSource* source,
+                                      const ReadOptions& options);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_READ_H_

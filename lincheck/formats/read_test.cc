@@ -1,0 +1,349 @@
+#include "lincheck/formats/read.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "lincheck/formats/json_lines.h"
+#include "lincheck/models/registry.h"
+
+namespace quorate::lincheck {
+namespace {
+
+absl::StatusOr<Recording> Read(std::string_view text, ReadOptions options = {},
+                               size_t piece_bytes = 1 << 20) {
+  MemorySource source(text, piece_bytes);
+  return ReadHistory(&source, options);
+}
+
+// Every operation in a line: "client key call [invoke, return]", or the error.
+std::string Shown(const absl::StatusOr<Recording>& recording) {
+  if (!recording.ok()) return std::string(recording.status().message());
+  const std::unique_ptr<Model> model = FindModel(recording->model)->make();
+  std::string text = recording->form + " " + recording->model + "\n";
+  for (const AxisEvent& event : recording->events) {
+    text += std::string(AxisEventKindName(event.kind)) + " [" +
+            std::to_string(event.at) + ", " +
+            (event.until == kNever ? "…" : std::to_string(event.until)) + "] " +
+            event.node + ": " + event.text + "\n";
+  }
+  for (const Operation& op : recording->history.operations()) {
+    text += std::to_string(op.client) + " " +
+            recording->history.partition_name(op.partition) + " " +
+            DescribeCall(*model, op) + " [" + std::to_string(op.invoke) + ", " +
+            (op.known() ? std::to_string(op.ret) : "…") + "]";
+    if (op.seen != kNoVersion) text += " seen " + std::to_string(op.seen);
+    if (op.written != kNoVersion) {
+      text += " written " + std::to_string(op.written);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+TEST(ReadJsonLines, EveryField_Counts) {
+  EXPECT_EQ(Shown(Read(
+                "{\"lincheck\":1,\"model\":\"kv\",\"unit\":\"us\"}\n"
+                "{\"event\":\"fault\",\"at\":3,\"until\":5,\"node\":\"n1\","
+                "\"text\":\"cut off\"}\n"
+                "{\"event\":\"leader\",\"at\":-3,\"node\":\"n2\"}\n"
+                "\n"
+                " { \"client\" : 3 , \"key\":\"k\",\"f\":\"cas\",\"arg\":\"n\","
+                "\"expected\":null,\"result\":true,\"invoke\":-5,\"return\":7,"
+                "\"seen\":1,\"written\":9}\r\n"
+                "{\"client\":4,\"key\":12,\"f\":\"append\",\"arg\":\"x\","
+                "\"invoke\":1,\"return\":null}\n"
+                "{\"client\":0,\"f\":\"get\",\"invoke\":1,\"return\":1}")),
+            "jsonl kv\n"
+            "fault [3, 5] n1: cut off\n"
+            "leader [-3, …] n2: \n"
+            "3 k cas(nil -> \"n\") = 1 [-5, 7] seen 1 written 9\n"
+            "4 12 append(\"x\") = ? [1, …]\n"
+            "0  get() [1, 1]\n");
+}
+
+TEST(ReadJsonLines, GivenModel_TakesThePlaceOfTheFiles) {
+  EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"kv\"}\n"
+                       "{\"client\":0,\"f\":\"read\",\"invoke\":1}\n",
+                       {.model = "register"})),
+            "jsonl register\n0  read() = ? [1, …]\n");
+}
+
+TEST(ReadJsonLines, Mistakes_SayWhere) {
+  const auto error = [](std::string_view line) {
+    return Shown(
+        Read("{\"lincheck\":1,\"model\":\"kv\"}\n" + std::string(line) + "\n"));
+  };
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"invoke\":2}"),
+            "2:34: \"invoke\" for the second time");
+  EXPECT_EQ(error("{\"client\":-1,\"f\":\"get\",\"invoke\":1}"),
+            "2:11: a client is a number from 0 to 4294967295");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\"}"),
+            "2:22: \"invoke\" is missing in this line");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"invoke\":1}"),
+            "2:33: \"arg\" is missing in this line");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"arg\":1}"),
+            "2:40: \"arg\" does not belong to get");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"result\":1}"),
+            "2:43: a result, but no \"return\"");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":1,\"invoke\":1,"
+                  "\"return\":2,\"result\":1}"),
+            "2:62: put has no result");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":[1],\"invoke\":1}"),
+            "2:29: a value is null, an integer or a string");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":{\"hex\":\"0\"},"
+                  "\"invoke\":1}"),
+            "2:29: pairs of digits 0-9 and a-f expected");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":4611686018427387904,"
+                  "\"invoke\":1}"),
+            "2:29: integers beyond 2^61 - 1 are written as strings");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"zap\",\"invoke\":1}").substr(0, 47),
+            "2:17: the model kv has no function \"zap\"; it ha");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1} x"),
+            "2:35: something follows the object");
+  EXPECT_EQ(error("{\"event\":\"flood\",\"at\":1}"),
+            "2:10: an event is a fault, a leader or a note");
+  EXPECT_EQ(error("{\"event\":\"fault\",\"at\":2,\"until\":1}"),
+            "2:33: it ends before it begins");
+  EXPECT_EQ(error("{\"lincheck\":1}"),
+            "2:13: \"lincheck\" does not belong to an operation");
+}
+
+TEST(ReadJsonLines, WhatIsWritten_IsReadBack) {
+  const std::string text =
+      "{\"lincheck\":1,\"model\":\"kv\",\"unit\":\"ns\"}\n"
+      "{\"event\":\"note\",\"at\":1,\"text\":\"\\u000a\"}\n"
+      "{\"client\":1,\"key\":\"a\\\"b\",\"f\":\"swap\",\"arg\":\"ä\","
+      "\"result\":null,\"invoke\":1,\"return\":2,\"seen\":1,\"written\":2}\n"
+      "{\"client\":1,\"key\":\"k\",\"f\":\"put\",\"arg\":{\"hex\":\"ff00\"},"
+      "\"invoke\":3}\n";
+  absl::StatusOr<Recording> recording = Read(text);
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(WriteJsonLines(*recording, *FindModel("kv")->make()), text);
+}
+
+constexpr std::string_view kEdn =
+    "{:type :invoke, :f :write, :value 3, :process 0, :time 100, :index 0}\n"
+    "{:type :info, :f :start, :value nil, :process :nemesis, :time 110}\n"
+    "{:type :info, :f :start, :value [:n1 :n2], :process :nemesis, :time 120}\n"
+    "{:type :invoke, :f :cas, :value [3 4], :process 1, :time 130}\n"
+    "{:type :ok, :f :write, :value 3, :process 0, :time 140}\n"
+    "{:type :info, :f :cas, :value [3 4], :process 1, :time 150}\n"
+    "{:type :info, :f :stop, :value nil, :process :nemesis, :time 150}\n"
+    "{:type :invoke, :f :read, :value nil, :process 0, :time 90}\n"
+    "{:type :ok, :f :read, :value 4, :process 0, :time 200}\n"
+    "{:type :invoke, :f :cas, :value [1 2], :process 0, :time 210}\n"
+    "{:type :fail, :f :cas, :value [1 2], :process 0, :time 220}\n"
+    "{:type :invoke, :f :cas, :value [1 2], :process 0, :time 230}\n"
+    "{:type :fail, :f :cas, :value [1 2], :process 0, :error :down}\n"
+    "{:type :invoke, :f :write, :value \"last\", :process 0, :time 250}\n";
+constexpr std::string_view kEdnShown =
+    "edn cas-register\n"
+    "fault [110, 151] : start [:n1 :n2]\n"
+    "0  write(3) [100, 140]\n"
+    "1  cas(3 -> 4) = ? [130, …]\n"
+    "0  read() = 4 [152, 200]\n"
+    "0  cas(1 -> 2) = 0 [210, 220]\n"
+    "0  write(\"last\") = ? [250, …]\n";
+
+TEST(ReadEdn, JepsensHistory_MeansWhatItSays) {
+  EXPECT_EQ(Shown(Read(kEdn)), kEdnShown);
+}
+
+TEST(ReadEdn, OneVectorOrList_IsTheSame) {
+  EXPECT_EQ(Shown(Read("[" + std::string(kEdn) + "]\n")), kEdnShown);
+  EXPECT_EQ(Shown(Read("; a note\n(" + std::string(kEdn) + ")")), kEdnShown);
+  EXPECT_EQ(Shown(Read(std::string(kEdn) + "]")), "15:1: ']' closes nothing");
+  EXPECT_EQ(Shown(Read("[" + std::string(kEdn) + "] {}")),
+            "15:3: something follows the end of the history");
+}
+
+TEST(ReadEdn, KeysInPairs_MakePartitions) {
+  EXPECT_EQ(Shown(Read("{:type :invoke :f :write :value [7 1] :process 0}"
+                       "{:type :ok :f :write :value [7 1] :process 0}"
+                       "{:type :invoke :f :cas :value [\"k\" [1 2]] :process 0}"
+                       "{:type :ok :f :cas :value [\"k\" [1 2]] :process 0}"
+                       "{:type :invoke :f :read :value [:w nil] :process 2}"
+                       "{:type :ok :f :read :value [:w 5] :process 2}"
+                       "{:type :invoke :f :read :value nil :process 2}"
+                       "{:type :ok :f :read :value [5 6] :process 2}")),
+            "edn cas-register\n"
+            "0 7 write(1) [0, 1]\n"
+            "0 k cas(1 -> 2) = 1 [2, 3]\n"
+            "2 :w read() = 5 [4, 5]\n"
+            "2  read() = \"[5 6]\" [6, 7]\n");
+}
+
+TEST(ReadEdn, KvFunctions_ChooseTheModel) {
+  EXPECT_EQ(
+      Shown(Read("{:type :invoke :f :put :value [\"k\" 1] :process 0}"
+                 "{:type :ok :f :put :value [\"k\" 1] :process 0}"
+                 "{:type :invoke :f :delete :value [\"k\" nil] :process 0}"
+                 "{:type :ok :f :delete :value [\"k\" true] :process 0}"
+                 "{:type :invoke :f :get :value [\"k\" nil] :process 0}"
+                 "{:type :ok :f :get :value [\"k\" nil] :process 0}")),
+      "edn kv\n"
+      "0 k put(1) [0, 1]\n"
+      "0 k delete() = 1 [2, 3]\n"
+      "0 k get() = nil [4, 5]\n");
+}
+
+TEST(ReadEdn, Mistakes_SayWhere) {
+  const auto error = [](std::string_view text) { return Shown(Read(text)); };
+  EXPECT_EQ(error("{:type :invoke :f :write :value 1}"),
+            "1:1: an entry without :process");
+  EXPECT_EQ(error("{:process 0 :f :write :value 1}"),
+            "1:1: an entry without :type");
+  EXPECT_EQ(error("{:process 0 :type :invoke :value 1}"),
+            "1:1: an entry without :f");
+  EXPECT_EQ(error("{:process 0 :type :begin :f :write :value 1}"),
+            "1:19: :begin is none of :invoke, :ok, :fail, :info");
+  EXPECT_EQ(error("{:process 0 :type \"ok\" :f :write :value 1}"),
+            "1:19: a keyword expected");
+  EXPECT_EQ(error("{:process 0 :process 1 :type :ok :f :write :value 1}"),
+            "1:13: this key for the second time");
+  EXPECT_EQ(error("{:process -1 :type :invoke :f :write :value 1}"),
+            "1:11: a process is a number from 0 to 4294967295");
+  EXPECT_EQ(error("{:process 0 :type :invoke :f :cas :value 1}"),
+            "1:42: :cas takes a pair [expected new]");
+  EXPECT_EQ(error("{:process 0 :type :invoke :f :append :value 1}"),
+            "1:45: :append takes a string");
+  EXPECT_EQ(error("{:process 0 :type :invoke :f :write :value 1}\n"
+                  "{:process 0 :type :ok :f :zap :value 1}")
+                .substr(0, 49),
+            "2:26: the model cas-register has no function :zap");
+  EXPECT_EQ(error("{:process 0 :type :invoke :f :write :value 1} 7"),
+            "1:47: an entry is a map: {:process …, :type …, :f …}");
+}
+
+TEST(ReadMapLines, MissingReturns_AreUnknown) {
+  const std::string text =
+      "{:process 9, :type :invoke, :f :append, :key \"0\", :value \"x 9 0 "
+      "y\"}\n"
+      "{:process 2, :type :invoke, :f :get, :key \"0\", :value nil}\n"
+      "{:process 2, :type :ok, :f :get, :key \"0\", :value \"\"}\n"
+      "{:process 9, :type :invoke, :f :put, :key \"1\", :value \"p\"}\n"
+      "{:process 9, :type :ok, :f :put, :key \"1\", :value \"p\"}\n"
+      "{:process 2, :type :invoke, :f :append, :key \"0\", :value \"z\"}";
+  const std::string shown =
+      "map-lines kv-text\n"
+      "2 0 get() = \"\" [1, 2]\n"
+      "9 0 append(\"x 9 0 y\") = ? [0, …]\n"
+      "9 1 put(\"p\") [3, 4]\n"
+      "2 0 append(\"z\") = ? [5, …]\n";
+  EXPECT_EQ(Shown(Read(text)), shown);
+  EXPECT_EQ(Shown(Read(text, {.form = Form::kMapLines, .model = "kv"})), shown);
+}
+
+TEST(ReadMapLines, GetWithoutValue_IsAnError) {
+  EXPECT_EQ(Shown(Read(
+                "{:process 2, :type :invoke, :f :get, :key \"0\", :value nil}\n"
+                "{:process 2, :type :ok, :f :get, :key \"0\", :value nil}\n")),
+            "2:51: no result: a key without a value reads as \"\"");
+}
+
+TEST(ReadJepsenLog, EveryRule_Holds) {
+  EXPECT_EQ(Shown(Read("INFO  jepsen.os - up\n"
+                       "INFO  jepsen.util - 0\t:invoke\t:write\t3\r\n"
+                       "INFO  jepsen.util - 4\t:invoke\t:read\tnil\n"
+                       "2026 INFO [worker 4] jepsen.util: 4\t:ok\t:read\tnil\n"
+                       "INFO  jepsen.util - :nemesis\t:info\t:start\t\"Cut {\n"
+                       "INFO  jepsen.util - :nemesis\t:info\t:kill\t\"n1\"\n"
+                       "INFO  jepsen.util - 12 nodes are up\n"
+                       "INFO  jepsen.util - 0\t:ok\t:write\t3\n"
+                       "INFO  jepsen.util 4  :invoke  :cas  [1 2]\n"
+                       "INFO  jepsen.util - 4\t:fail\t:cas\t[1 2]\n"
+                       "INFO  jepsen.util - 4\t:invoke\t:cas\t[1 2]\n"
+                       "INFO  jepsen.util - 4\t:fail\t:cas\t:timed-out\n"
+                       "INFO  jepsen.util - 4\t:invoke\t:cas\t[3 4]\n"
+                       "INFO  jepsen.util - 4\t:ok\t:cas\t[3 4]\n"
+                       "INFO  jepsen.util - 0\t:invoke\t:read\tnil\n"
+                       "INFO  jepsen.util - 0\t:fail\t:read\t:timed-out\n"
+                       "INFO  jepsen.util - 0\t:invoke\t:write\t5\n"
+                       "INFO  jepsen.util - 0\t:info\t:write\t:timed-out\n"
+                       "INFO  jepsen.util - 7\t:invoke\t:write\t6")),
+            "jepsen-log cas-register\n"
+            "fault [3, …] : kill \"n1\"\n"
+            "4  read() = nil [1, 2]\n"
+            "0  write(3) [0, 4]\n"
+            "4  cas(1 -> 2) = 0 [5, 6]\n"
+            "4  cas(3 -> 4) = 1 [9, 10]\n"
+            "0  write(5) = ? [13, …]\n"
+            "7  write(6) = ? [15, …]\n");
+}
+
+TEST(ReadJepsenLog, LateFirstOperation_IsFound) {
+  std::string text;
+  while (text.size() < (3 << 20)) text += "INFO  jepsen.os - nothing yet\n";
+  text += "INFO  jepsen.util - 0\t:invoke\t:write\t3\n";
+  EXPECT_EQ(Shown(Read(text)),
+            "jepsen-log cas-register\n0  write(3) = ? [0, …]\n");
+}
+
+TEST(ReadHistory, PiecesOfAnySize_ReadTheSame) {
+  const std::string jsonl =
+      "\xef\xbb\xbf{\"lincheck\":1,\"model\":\"kv\"}\n"
+      "{\"client\":0,\"f\":\"put\",\"arg\":\"ä\\n\",\"invoke\":1}\n"
+      "{\"client\":0,\"f\":\"zap";
+  const std::string log = "x\nINFO  jepsen.util - 0\t:invoke\t:write\t3\n";
+  for (const std::string& text :
+       {jsonl, std::string(kEdn), log, "[" + std::string(kEdn) + "]"}) {
+    const std::string whole = Shown(Read(text));
+    for (size_t piece = 1; piece < 20; ++piece) {
+      EXPECT_EQ(Shown(Read(text, {}, piece)), whole) << piece;
+    }
+  }
+}
+
+TEST(ReadHistory, LongLines_AreRead) {
+  const std::string value(5 << 20, 'v');
+  absl::StatusOr<Recording> json = Read(
+      "{\"lincheck\":1,\"model\":\"kv\"}\n{\"client\":0,\"f\":\"put\","
+      "\"arg\":\"" +
+          value + "\",\"invoke\":1}\n",
+      {}, 65536);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->history.operations()[0].argument.bytes(), value);
+  absl::StatusOr<Recording> edn =
+      Read("{:process 0 :type :invoke :f :write :value \"" + value + "\"}", {},
+           65536);
+  ASSERT_TRUE(edn.ok()) << edn.status();
+  EXPECT_EQ(edn->history.operations()[0].argument.bytes(), value);
+}
+
+TEST(ReadHistory, UnknownForm_IsToldWhatIsKnown) {
+  EXPECT_EQ(Shown(Read("")), "1:1: the file is empty");
+  EXPECT_EQ(Shown(Read("hello\n")).substr(0, 20), "1:1: this looks like");
+  EXPECT_EQ(Shown(Read("[{\"a\":1}]\n")).substr(0, 20), "1:1: this looks like");
+  EXPECT_EQ(Shown(Read("hello\n", {.form = Form::kJepsenLog})),
+            "jepsen-log cas-register\n");
+}
+
+// Fails at the second piece.
+class FailingSource final : public ByteSource {
+ public:
+  absl::StatusOr<size_t> Read(char* into, size_t size) override {
+    if (asked_++ > 0) return absl::UnavailableError("the disk is gone");
+    const size_t count = std::min<size_t>(size, 4);
+    std::fill_n(into, count, '{');
+    return count;
+  }
+
+ private:
+  int asked_ = 0;
+};
+
+TEST(ReadHistory, FailingSource_EndsWithItsError) {
+  for (Form form : {Form::kAuto, Form::kJsonLines, Form::kEdn, Form::kJepsenLog,
+                    Form::kMapLines}) {
+    FailingSource source;
+    EXPECT_EQ(ReadHistory(&source, {.form = form}).status(),
+              absl::UnavailableError("the disk is gone"));
+  }
+}
+
+}  // namespace
+}  // namespace quorate::lincheck

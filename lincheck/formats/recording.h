@@ -1,0 +1,48 @@
+// lincheck/formats/recording.h: what a history file holds: the operations, and
+// what else is known of the time in which they happened.
+#ifndef QUORATE_LINCHECK_FORMATS_RECORDING_H_
+#define QUORATE_LINCHECK_FORMATS_RECORDING_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lincheck/history.h"
+
+namespace quorate::lincheck {
+
+// What one step of Time means.
+enum class TimeUnit : uint8_t {
+  kOrder,  // Nothing but before and after.
+  kNanoseconds,
+  kMicroseconds,
+  kMilliseconds,
+};
+std::string_view TimeUnitName(TimeUnit unit);  // "order", "ns", "us", "ms".
+bool ParseTimeUnit(std::string_view name, TimeUnit* unit);
+
+// Something that happened to the store under test: for people, not for the
+// verdict.
+struct AxisEvent {
+  enum class Kind : uint8_t { kFault, kLeader, kNote };
+  Kind kind = Kind::kNote;
+  Time at = 0;
+  Time until = kNever;  // kNever: it has no end that is known.
+  std::string node;     // Where; may be empty.
+  std::string text;
+};
+std::string_view AxisEventKindName(AxisEvent::Kind kind);
+bool ParseAxisEventKind(std::string_view name, AxisEvent::Kind* kind);
+
+struct Recording {
+  History history;
+  TimeUnit unit = TimeUnit::kOrder;
+  std::vector<AxisEvent> events;  // By `at`.
+  std::string form;               // Of the file: "jsonl", "edn", …
+  std::string model;              // ModelNamed.
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_RECORDING_H_

@@ -1,0 +1,25 @@
+// lincheck/formats/utf8.h: checks and writes UTF-8, of which all text in
+// history files consists.
+#ifndef QUORATE_LINCHECK_FORMATS_UTF8_H_
+#define QUORATE_LINCHECK_FORMATS_UTF8_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace quorate::lincheck {
+
+// The offset of the first byte that is not part of valid UTF-8 (Unicode 3.9,
+// table 3-7: no surrogates, no overlong forms); npos if all is.
+size_t FindInvalidUtf8(std::string_view bytes);
+
+// How many bytes the character at the front of `bytes` has; 0: it is not valid.
+size_t Utf8CharacterSize(std::string_view bytes);
+
+// Requires: a Unicode scalar value.
+void AppendUtf8(uint32_t code_point, std::string* out);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_UTF8_H_

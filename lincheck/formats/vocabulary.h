@@ -1,0 +1,73 @@
+// lincheck/formats/vocabulary.h: how files speak of a model's functions: by
+// which names, with what arguments and results.
+//
+// Readers hold every operation against it, so that no model is ever stepped
+// with an argument of a kind that it does not expect.
+#ifndef QUORATE_LINCHECK_FORMATS_VOCABULARY_H_
+#define QUORATE_LINCHECK_FORMATS_VOCABULARY_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace quorate::lincheck {
+
+enum class ArgumentForm : uint8_t {
+  kNone,
+  kValue,    // Nil, an integer or a string.
+  kText,     // A string.
+  kInteger,  //
+  kPair,     // What is expected, and the value that replaces it.
+};
+enum class ResultForm : uint8_t {
+  kNone,
+  kValue,
+  kInteger,
+  kFlag,  // Whether it did something: 1 or 0.
+};
+
+struct FunctionForm {
+  std::string_view name;
+  // Another name for it; may be empty.
+  std::string_view synonym;
+  ArgumentForm argument = ArgumentForm::kNone;
+  ResultForm result = ResultForm::kNone;
+  uint8_t function = 0;  // Operation::function.
+};
+
+class Vocabulary {
+ public:
+  // Nothing if no model has this name (models/registry.h).
+  static std::optional<Vocabulary> Of(std::string_view model);
+
+  // Null if the model has no such function.
+  const FunctionForm* Find(std::string_view name) const {
+    for (const FunctionForm& form : functions_) {
+      if (form.name == name) return &form;
+    }
+    return FindSynonym(name);
+  }
+  absl::Span<const FunctionForm> functions() const { return functions_; }
+  // For messages: "get, put, append".
+  std::string Names() const;
+  const std::string& model() const { return model_; }
+
+ private:
+  const FunctionForm* FindSynonym(std::string_view name) const;
+
+  std::string model_;
+  std::vector<FunctionForm> functions_;
+};
+
+// The plainest of the models that know the most of `functions`. Reads and
+// writes alone make a "cas-register": what was looked at may be the beginning
+// only.
+std::string GuessModel(const std::vector<std::string>& functions);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_VOCABULARY_H_
