@@ -176,8 +176,8 @@ class Maker {
           op->result == Value::Integer(1)) {
         if (op->function != CasRegister::kRead) key.state.Assign(op->argument);
       }
-      // What nobody wrote, for the wrong read: no value is old for sure.
-      key.early = Value::Integer(5);
+      // Some other value, for the wrong read.
+      key.early = Value::Integer((key.state.integer() + 1) % 5);
       return;
     }
     if (options_.mix == Mix::kRegister) {

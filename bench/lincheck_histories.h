@@ -3,8 +3,8 @@
 //
 // Clients work side by side against one correct store: an operation takes
 // effect at a random moment between its invocation and its return. A wrong
-// history is the same one with one read, late in it, that returns what was
-// overwritten long before.
+// history is the same one with one more read at its end, which returns what was
+// overwritten before.
 #ifndef QUORATE_BENCH_LINCHECK_HISTORIES_H_
 #define QUORATE_BENCH_LINCHECK_HISTORIES_H_
 

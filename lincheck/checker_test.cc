@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/brute_force.h"
+#include "lincheck/frontier.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/random_history.h"
 #include "lincheck/search.h"
@@ -87,6 +88,30 @@ RC_GTEST_PROP(CheckerProperty, KvSmallHistories_AgreeWithBruteForce,
     }
     if (!right && i % 4 == 0) {
       ExpectMinimal(history, model, *verdict.counter_example);
+    }
+  }
+}
+
+RC_GTEST_PROP(CheckerProperty, BothSearches_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history =
+        RandomKvHistory(random, {.operations = 2 + random() % 8,
+                                 .clients = 4,
+                                 .unknown_percent = 30,
+                                 .spoiled_percent = random() % 3 == 0 ? 0 : 20,
+                                 .only_registers = random() % 2 == 0});
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    const SearchPlan plan(history.operations(), model);
+    for (const SearchResult& result :
+         {SearchDepthFirst(plan, kSearch)->Run(kSearch.nodes_max),
+          SearchByFrontier(plan, kSearch)->Run(kSearch.nodes_max)}) {
+      if (result.result != (right ? Result::kOk : Result::kViolation)) {
+        RC_FAIL("brute force says " + std::to_string(right) +
+                Show(history, model));
+      }
     }
   }
 }

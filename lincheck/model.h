@@ -22,8 +22,11 @@
 //   };
 //   Verdict verdict = Check(history, ModelOf(Counter{}), {});
 //
-// Optionally `bool FindLinks(const Operation&, Links*) const` (below) opens the
-// near-linear path to histories without versions.
+// Optionally: `bool FindLinks(const Operation&, Links*) const` (below) opens the
+// near-linear path to histories without versions. `bool LooksBeyondCall(const
+// Operation&) const { return false; }` says that Step() looks at nothing but
+// function, arguments and result, so that operations of unknown outcome with
+// the same call can stand for each other.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
@@ -80,6 +83,9 @@ class Model {
   // False: this operation's place among the writes cannot be told from its
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
+  // True if, because of `op`, steps of its partition look at times or clients
+  // of operations and not only at function, arguments and result.
+  virtual bool LooksBeyondCall(const Operation& op) const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
 };
 
@@ -150,6 +156,13 @@ class ModelOf final : public Model {
       return model_.FindLinks(op, links);
     } else {
       return false;
+    }
+  }
+  bool LooksBeyondCall(const Operation& op) const override {
+    if constexpr (requires { model_.LooksBeyondCall(op); }) {
+      return model_.LooksBeyondCall(op);
+    } else {
+      return true;
     }
   }
   std::string_view FunctionName(uint8_t function) const override {

@@ -1,16 +1,18 @@
 #include "lincheck/search.h"
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <tuple>
 #include <utility>
+
+#include "lincheck/frontier.h"
+#include "lincheck/search_plan.h"
 
 namespace quorate::lincheck {
 namespace {
 
 using Word = uint64_t;
-constexpr uint32_t kNone = ~uint32_t{0};
+constexpr uint32_t kNone = SearchPlan::kNone;
 constexpr size_t kPlacedShownMax = 32;
 
 uint64_t Mix(uint64_t x) {
@@ -107,19 +109,22 @@ class Memory {
   std::vector<uint32_t> heads_;
 };
 
-class Searcher {
+class Searcher final : public SearchWay {
  public:
-  Searcher(absl::Span<const Operation> operations, const Model& model,
-           const SearchOptions& options)
-      : operations_(operations),
-        model_(model),
+  Searcher(const SearchPlan& plan, const SearchOptions& options)
+      : plan_(plan),
+        known_(plan.known),
+        unknown_(plan.unknown),
         options_(options),
-        states_(model.NewStates()) {
-    Sort();
+        stepper_(plan) {
+    Rank();
     Link();
+    state_ = stepper_.Initial();
+    Remember();
+    PlaceReads();
   }
 
-  SearchResult Run();
+  SearchResult Run(uint64_t nodes_max) override;
 
  private:
   // Calls and returns of known operations in order of time, as a doubly linked
@@ -142,7 +147,7 @@ class Searcher {
     StateId state = 0;
   };
 
-  void Sort();
+  void Rank();
   void Link();
   // Takes `op` out of the list or puts it back.
   void Lift(uint32_t op);
@@ -161,40 +166,33 @@ class Searcher {
   // Takes back placements until another choice could be made; false if there is
   // none.
   bool Backtrack();
-  StateId Step(StateId state, const Operation& op) {
-    ++result_.nodes;
-    return states_->Step(state, op);
-  }
-  bool OverBudget() {
-    if (options_.deadline != nullptr && result_.nodes >= next_look_) {
-      next_look_ = result_.nodes + kStepsBetweenLooks;
+  bool OverBudget(uint64_t nodes_max) {
+    if (options_.deadline != nullptr && stepper_.steps() >= next_look_) {
+      next_look_ = stepper_.steps() + kStepsBetweenLooks;
       if (options_.deadline->Passed()) return true;
     }
-    return result_.nodes > options_.nodes_max ||
-           memory_.size_bytes() + states_->size_bytes() > options_.bytes_max;
+    return stepper_.steps() > nodes_max ||
+           memory_.size_bytes() + stepper_.size_bytes() > options_.bytes_max;
   }
   uint32_t head() const { return nodes_[0].next; }
   void NoteStuck(uint32_t op);
   // Identical operations with unknown outcome are interchangeable: only the
   // first one not spent is tried.
   bool FirstOfItsKind(uint32_t unknown) const {
-    return kin_[unknown] == kNone || TestBit(spent_, kin_[unknown]);
+    const uint32_t kin = plan_.kin[unknown];
+    return kin == kNone || TestBit(spent_, kin);
   }
 
-  const absl::Span<const Operation> operations_;
-  const Model& model_;
+  const SearchPlan& plan_;
+  const std::vector<uint32_t>& known_;
+  const std::vector<uint32_t>& unknown_;
   const SearchOptions options_;
-  std::unique_ptr<StateSpace> states_;
-  std::vector<uint32_t> known_;    // Indices into operations_, by invocation.
-  std::vector<uint32_t> unknown_;  // The same; reads with unknown outcome
-                                   // constrain nothing and are left out.
-  std::vector<uint32_t> kin_;  // For each unknown_: the one like it before it.
+  Stepper stepper_;
   std::vector<Node> nodes_;  // nodes_[0] is the head; 1 + 2 i is the call, 2 +
                              // 2 i the return of known_[i].
   // For each known_: its place in the order in which candidates are tried: by version written where one is told (that is how it
   // happened, if all is well), then by invocation.
   std::vector<uint32_t> rank_;
-  std::vector<bool> is_read_;  // For each known_.
 
   StateId state_ = 0;
   std::vector<Word> placed_;  // Bits of known_.
@@ -211,44 +209,17 @@ class Searcher {
   StateId stuck_state_ = 0;
   bool stuck_ = false;
   uint64_t next_look_ = 0;  // At the deadline, in steps.
-  SearchResult result_;
+  SearchResult stuck_result_;
 };
 
-void Searcher::Sort() {
-  std::vector<uint32_t> order(operations_.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(operations_[a].invoke, a) <
-           std::pair(operations_[b].invoke, b);
-  });
-  for (uint32_t i : order) {
-    const Operation& op = operations_[i];
-    if (op.known()) {
-      known_.push_back(i);
-      is_read_.push_back(model_.IsRead(op));
-    } else if (!model_.IsRead(op)) {
-      unknown_.push_back(i);
-    }
-  }
+void Searcher::Rank() {
   std::vector<uint32_t> by_rank(known_.size());
   std::iota(by_rank.begin(), by_rank.end(), 0);
   std::stable_sort(by_rank.begin(), by_rank.end(), [&](uint32_t a, uint32_t b) {
-    return operations_[known_[a]].written < operations_[known_[b]].written;
+    return plan_.KnownOp(a).written < plan_.KnownOp(b).written;
   });
   rank_.resize(known_.size());
   for (uint32_t i = 0; i < by_rank.size(); ++i) rank_[by_rank[i]] = i;
-  kin_.assign(unknown_.size(), kNone);
-  for (uint32_t i = 0; i < unknown_.size(); ++i) {
-    const Operation& op = operations_[unknown_[i]];
-    for (uint32_t j = i; j-- > 0;) {
-      const Operation& other = operations_[unknown_[j]];
-      if (other.function == op.function && other.argument == op.argument &&
-          other.expected == op.expected) {
-        kin_[i] = j;
-        break;
-      }
-    }
-  }
 }
 
 void Searcher::Link() {
@@ -259,8 +230,8 @@ void Searcher::Link() {
   };
   std::vector<Event> events;
   for (uint32_t i = 0; i < known_.size(); ++i) {
-    events.push_back({operations_[known_[i]].invoke, false, i});
-    events.push_back({operations_[known_[i]].ret, true, i});
+    events.push_back({plan_.KnownOp(i).invoke, false, i});
+    events.push_back({plan_.KnownOp(i).ret, true, i});
   }
   // Calls before returns at the same time: those operations are concurrent.
   std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
@@ -326,7 +297,7 @@ void Searcher::PlaceReads() {
   for (uint32_t at = head(); at != kNone && !nodes_[at].is_return;) {
     const uint32_t op = nodes_[at].op;
     at = nodes_[at].next;
-    if (!is_read_[op] || Step(state_, operations_[known_[op]]) != state_) {
+    if (!plan_.is_read[op] || stepper_.Known(state_, op) != state_) {
       continue;
     }
     // Its own return may be the first one: what follows becomes a candidate.
@@ -336,7 +307,7 @@ void Searcher::PlaceReads() {
 }
 
 void Searcher::NoteStuck(uint32_t op) {
-  const Time ret = operations_[known_[op]].ret;
+  const Time ret = plan_.KnownOp(op).ret;
   if (stuck_ && (ret < stuck_return_ ||
                  (ret == stuck_return_ && frames_.size() <= stuck_depth_))) {
     return;
@@ -345,13 +316,13 @@ void Searcher::NoteStuck(uint32_t op) {
   stuck_return_ = ret;
   stuck_depth_ = frames_.size();
   stuck_state_ = state_;
-  result_.stuck = known_[op];
-  result_.placed.clear();
+  stuck_result_.stuck = known_[op];
+  stuck_result_.placed.clear();
   const size_t shown = std::min(frames_.size(), kPlacedShownMax);
   for (size_t i = frames_.size() - shown; i < frames_.size(); ++i) {
     const Frame& frame = frames_[i];
-    result_.placed.push_back(frame.unknown ? unknown_[frame.op]
-                                           : known_[frame.op]);
+    stuck_result_.placed.push_back(frame.unknown ? unknown_[frame.op]
+                                                 : known_[frame.op]);
   }
 }
 
@@ -368,10 +339,10 @@ bool Searcher::Advance(uint32_t rank) {
     if (at == kNone) return false;
     if (best == kNone) {
       NoteStuck(nodes_[at].op);
-      return GatherUnknown(operations_[known_[nodes_[at].op]].ret);
+      return GatherUnknown(plan_.KnownOp(nodes_[at].op).ret);
     }
     rank = rank_[best] + 1;
-    const StateId next = Step(state_, operations_[known_[best]]);
+    const StateId next = stepper_.Known(state_, best);
     if (next == kImpossible) continue;
     PlaceKnown(best, next, /*forced=*/false);
     if (Remember()) return true;
@@ -385,10 +356,9 @@ bool Searcher::GatherUnknown(Time limit) {
   const size_t group = alternatives_.size();
   const StateId before = state_;
   for (uint32_t u = 0; u < unknown_.size(); ++u) {
-    const Operation& op = operations_[unknown_[u]];
-    if (op.invoke > limit) break;
+    if (plan_.UnknownOp(u).invoke > limit) break;
     if (TestBit(spent_, u) || !FirstOfItsKind(u)) continue;
-    const StateId next = Step(before, op);
+    const StateId next = stepper_.Unknown(before, u);
     if (next == kImpossible || next == before) continue;
     FlipBit(spent_, u);
     state_ = next;
@@ -428,32 +398,64 @@ bool Searcher::Backtrack() {
   return false;
 }
 
-SearchResult Searcher::Run() {
-  state_ = states_->Initial();
-  Remember();
-  PlaceReads();
+SearchResult Searcher::Run(uint64_t nodes_max) {
+  SearchResult result;
+  result.result = Result::kOk;
   while (head() != kNone) {
-    if (OverBudget()) return std::move(result_);
+    if (OverBudget(nodes_max)) {
+      result.result = Result::kUnknown;
+      break;
+    }
     if (!Advance(0) && !Backtrack()) {
-      result_.result = Result::kViolation;
-      result_.state = states_->Describe(stuck_state_);
-      return std::move(result_);
+      result = stuck_result_;
+      result.result = Result::kViolation;
+      result.state = stepper_.Describe(stuck_state_);
+      break;
     }
     PlaceReads();
   }
-  result_.result = Result::kOk;
-  for (const Frame& frame : frames_) {
-    result_.order.push_back(frame.unknown ? unknown_[frame.op]
-                                          : known_[frame.op]);
+  if (result.result == Result::kOk) {
+    for (const Frame& frame : frames_) {
+      result.order.push_back(frame.unknown ? unknown_[frame.op]
+                                           : known_[frame.op]);
+    }
   }
-  return std::move(result_);
+  result.nodes = stepper_.steps();
+  return result;
 }
 
 }  // namespace
 
+std::unique_ptr<SearchWay> SearchDepthFirst(const SearchPlan& plan,
+                                            const SearchOptions& options) {
+  return std::make_unique<Searcher>(plan, options);
+}
+
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options) {
-  return Searcher(operations, model, options).Run();
+  const SearchPlan plan(operations, model);
+  // Depth first finds an order where there are many; the frontier finds out
+  // that there is none. Neither is always better, so both get their turns.
+  std::unique_ptr<SearchWay> ways[] = {SearchDepthFirst(plan, options),
+                                       nullptr};
+  uint64_t spent[] = {0, 0};
+  uint64_t turn = 20'000 + 16 * operations.size();
+  for (size_t way = 0;; way = 1 - way) {
+    if (ways[way] == nullptr) ways[way] = SearchByFrontier(plan, options);
+    const uint64_t left = options.nodes_max - spent[0] - spent[1];
+    // A step of the frontier costs an eighth.
+    const uint64_t steps = std::min(way == 0 ? turn : 8 * turn, left);
+    SearchResult result = ways[way]->Run(spent[way] + steps);
+    const bool idle = result.nodes == spent[way];  // Out of memory.
+    spent[way] = result.nodes;
+    result.nodes = spent[0] + spent[1];
+    if (result.result != Result::kUnknown ||
+        result.nodes >= options.nodes_max || (idle && way == 1) ||
+        (options.deadline != nullptr && options.deadline->Passed())) {
+      return result;
+    }
+    turn *= 2;
+  }
 }
 
 }  // namespace quorate::lincheck

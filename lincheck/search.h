@@ -12,6 +12,7 @@
 #define QUORATE_LINCHECK_SEARCH_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,20 @@ struct SearchResult {
 // Judges `operations`, all of one partition, in any order.
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options);
+
+// One of the ways of Search(). It can be told to go on.
+class SearchWay {
+ public:
+  virtual ~SearchWay() = default;
+  // Goes on until decided, until so many steps were taken in all, or until
+  // memory or time is over: then kUnknown.
+  virtual SearchResult Run(uint64_t nodes_max) = 0;
+};
+
+struct SearchPlan;
+// This file's. The other one is in lincheck/frontier.h. `plan` must outlive it.
+std::unique_ptr<SearchWay> SearchDepthFirst(const SearchPlan& plan,
+                                            const SearchOptions& options);
 
 }  // namespace quorate::lincheck
 

@@ -58,6 +58,7 @@ struct CasRegister {
     }
     return false;
   }
+  bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};
     return function < std::size(kNames) ? kNames[function] : "?";

@@ -81,6 +81,7 @@ struct Kv {
     return !starts_empty || (Rename(&links->seen) && Rename(&links->written));
   }
 
+  bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"get",    "put",  "append",
                                            "delete", "incr", "cas",

@@ -34,6 +34,7 @@ struct Register {
     *links = {.reads = true, .seen = op.result};
     return !op.result.is_none();
   }
+  bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     return function == kRead ? "read" : "write";
   }

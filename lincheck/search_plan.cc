@@ -1,0 +1,95 @@
+#include "lincheck/search_plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
+#include "lincheck/value.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// What operations of one class have in common.
+struct Call {
+  bool known = false;
+  uint8_t function = 0;
+  Value argument;
+  Value expected;
+  Value result;
+
+  friend bool operator==(const Call&, const Call&) = default;
+};
+struct CallHash {
+  size_t operator()(const Call& call) const {
+    const ValueHash hash;
+    return absl::HashOf(call.known, call.function, hash(call.argument),
+                        hash(call.expected), hash(call.result));
+  }
+};
+
+}  // namespace
+
+SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
+                       const Model& model_of)
+    : operations(operations_of), model(model_of) {
+  std::vector<uint32_t> order(operations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(operations[a].invoke, a) <
+           std::pair(operations[b].invoke, b);
+  });
+  const bool calls_suffice =
+      std::none_of(operations.begin(), operations.end(),
+                   [&](const auto& op) { return model.LooksBeyondCall(op); });
+  // Looked up only.
+  absl::flat_hash_map<Call, uint32_t, CallHash> classes;
+  std::vector<uint32_t> last_of_class;
+  const auto class_of = [&](const Operation& op) {
+    const auto next = static_cast<uint32_t>(last_of_class.size());
+    const auto number =
+        calls_suffice
+            ? classes
+                  .try_emplace({op.known(), op.function, op.argument,
+                                op.expected, op.known() ? op.result : Value()},
+                               next)
+                  .first->second
+            : next;
+    if (number == next) last_of_class.push_back(kNone);
+    return number;
+  };
+  for (const uint32_t i : order) {
+    const Operation& op = operations[i];
+    if (op.known()) {
+      known.push_back(i);
+      is_read.push_back(model.IsRead(op));
+      known_class.push_back(class_of(op));
+    } else if (!model.IsRead(op)) {
+      const uint32_t number = class_of(op);
+      unknown_class.push_back(number);
+      kin.push_back(last_of_class[number]);
+      last_of_class[number] = static_cast<uint32_t>(unknown.size());
+      unknown.push_back(i);
+    }
+  }
+  returns.resize(known.size());
+  std::iota(returns.begin(), returns.end(), 0);
+  std::sort(returns.begin(), returns.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
+  });
+}
+
+Stepper::Stepper(const SearchPlan& plan)
+    : plan_(plan), states_(plan.model.NewStates()) {
+  // As large as a second-level cache is useful.
+  constexpr int kBitsMax = 15;
+  int bits = 6;
+  while (bits < kBitsMax && (size_t{1} << bits) < 4 * plan.operations.size()) {
+    ++bits;
+  }
+  cache_.resize(size_t{1} << bits);
+  shift_ = 64 - bits;
+}
+
+}  // namespace quorate::lincheck

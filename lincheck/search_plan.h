@@ -1,0 +1,87 @@
+// lincheck/search_plan.h: what both searches of a partition work with: its
+// operations in order, and steps of the model remembered. For
+// lincheck/search.h; nobody else needs it.
+#ifndef QUORATE_LINCHECK_SEARCH_PLAN_H_
+#define QUORATE_LINCHECK_SEARCH_PLAN_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+struct SearchPlan {
+  static constexpr uint32_t kNone = ~uint32_t{0};
+
+  SearchPlan(absl::Span<const Operation> operations, const Model& model);
+
+  const Operation& KnownOp(uint32_t i) const { return operations[known[i]]; }
+  const Operation& UnknownOp(uint32_t u) const {
+    return operations[unknown[u]];
+  }
+
+  absl::Span<const Operation> operations;
+  const Model& model;
+  std::vector<uint32_t> known;  // Indices into operations, by invocation.
+  // The same; reads with unknown outcome constrain nothing and are left out.
+  std::vector<uint32_t> unknown;
+  std::vector<bool> is_read;      // For each known.
+  std::vector<uint32_t> returns;  // Of known ones (indices into `known`), by
+                                  // time.
+  // For each unknown: the one just like it before it, which is tried first.
+  std::vector<uint32_t> kin;
+  // Operations of the same class do the same to every state.
+  std::vector<uint32_t> known_class;
+  std::vector<uint32_t> unknown_class;
+};
+
+// The states of one search, and what steps lead to.
+class Stepper {
+ public:
+  explicit Stepper(const SearchPlan& plan);
+
+  StateId Initial() { return states_->Initial(); }
+  StateId Known(StateId state, uint32_t i) {
+    return Step(state, plan_.known_class[i], plan_.KnownOp(i));
+  }
+  StateId Unknown(StateId state, uint32_t u) {
+    return Step(state, plan_.unknown_class[u], plan_.UnknownOp(u));
+  }
+  std::string Describe(StateId state) const { return states_->Describe(state); }
+  uint64_t steps() const { return steps_; }
+  size_t size_bytes() const {
+    return states_->size_bytes() + cache_.size() * sizeof(Entry);
+  }
+
+ private:
+  struct Entry {
+    StateId state = kImpossible;
+    uint32_t op_class = SearchPlan::kNone;
+    StateId next = kImpossible;
+  };
+
+  StateId Step(StateId state, uint32_t op_class, const Operation& op) {
+    ++steps_;
+    Entry& entry = cache_[(state * uint64_t{0x9e3779b97f4a7c15} ^
+                           op_class * uint64_t{0xc2b2ae3d27d4eb4f}) >>
+                          shift_];
+    if (entry.state != state || entry.op_class != op_class) {
+      entry = {state, op_class, states_->Step(state, op)};
+    }
+    return entry.next;
+  }
+
+  const SearchPlan& plan_;
+  const std::unique_ptr<StateSpace> states_;
+  std::vector<Entry> cache_;  // By class and state; the last one wins.
+  int shift_;
+  uint64_t steps_ = 0;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_SEARCH_PLAN_H_
