@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <string>
 #include <utility>
 #include <vector>
@@ -241,8 +240,11 @@ void Frontier<kWords>::Stuck(uint32_t op) {
   size_t best = 0;
   const auto placed = [](const Configuration& c) {
     size_t count = 0;
-    for (const Word word : c.writes) count += std::popcount(word);
-    for (const Word word : c.reads) count += std::popcount(word);
+    for (const Bits* bits : {&c.writes, &c.reads}) {
+      for (Word word : *bits) {
+        for (; word != 0; word &= word - 1) ++count;
+      }
+    }
     return count;
   };
   for (size_t i = 1; i < entries_.size(); ++i) {
