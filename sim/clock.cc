@@ -1,5 +1,7 @@
 #include "sim/clock.h"
 
+#include <algorithm>
+
 #include "env/check.h"
 
 namespace quorate::sim {
@@ -12,7 +14,8 @@ SimClock::SimClock(const ClockOptions& options, WallTime epoch)
       mono_drift_ppm_(options.mono_drift_ppm),
       epoch_(epoch),
       wall_offset_(options.wall_offset),
-      wall_error_bound_(options.wall_error_bound) {
+      wall_error_bound_(options.wall_error_bound),
+      wall_latest_known_(options.wall_latest_known) {
   CHECK_GT(mono_drift_ppm_, -kMillion);
 }
 
@@ -27,7 +30,8 @@ MonoTime SimClock::Mono(SimTime now) const {
 WallInterval SimClock::Wall(SimTime now) const {
   if (wall_error_bound_ < Duration(0)) return {};
   const WallTime reading = epoch_ + Duration(now.ns()) + wall_offset_;
-  return {reading - wall_error_bound_, reading + wall_error_bound_};
+  return {reading - wall_error_bound_,
+          wall_latest_known_ ? reading + wall_error_bound_ : WallTime::Max()};
 }
 
 SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
@@ -47,7 +51,9 @@ SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
 }
 
 void SimClock::Anchor(SimTime now) {
+  now = std::max(now, read_);
   anchor_mono_ = Mono(now);
+  frozen_for_ = frozen_for(now);
   anchor_ = now;
 }
 

@@ -32,6 +32,18 @@ TEST(SimClock, Frozen_StandsStillAndGoesOnFromThere) {
   EXPECT_EQ(clock.Mono(SimTime(6500)), before + Nanoseconds(500));
 }
 
+// A turn that pauses runs ahead of the world.
+TEST(SimClock, ChangesBeforeTheLatestReading_NeverTakeItBack) {
+  SimClock clock({}, kEpoch);
+  const MonoTime read = clock.Read(SimTime(5000)).mono;
+  clock.SetFrozen(SimTime(1000), true);
+  EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
+  EXPECT_EQ(clock.frozen_for(SimTime(6000)), Nanoseconds(1000));
+  clock.SetFrozen(SimTime(4000), false);
+  EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
+  EXPECT_EQ(clock.Read(SimTime(6500)).mono, read + Nanoseconds(500));
+}
+
 TEST(SimClock, Jump_IsAhead) {
   SimClock clock({}, kEpoch);
   const MonoTime before = clock.Mono(SimTime(1000));

@@ -47,6 +47,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "clock_drift",
     "clock_step",
     "clock_freeze",
+    "clock_undisciplined",
     "buggify",
 };
 

@@ -55,6 +55,7 @@ enum class Fault : uint8_t {
   kClockDrift,
   kClockStep,
   kClockFreeze,
+  kClockUndisciplined,  // No latest end is known.
   kBuggify,
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kBuggify) + 1;

@@ -175,11 +175,18 @@ void Schedule::SetClocks() {
       world_->faults().Count(Fault::kClockDrift);
     }
     // Honest: within the bound that the clock states.
-    const int64_t bound = std::max<int64_t>(0, clock.wall_error_bound().ns());
+    constexpr int64_t kBoundsMs[] = {10, 1, 100};
+    clock.SetWallErrorBound(
+        Milliseconds(kBoundsMs[draw(2, std::size(kBoundsMs))]));
+    const int64_t bound = clock.wall_error_bound().ns();
     const int64_t offset = draw(1, 2 * static_cast<uint64_t>(bound) + 1);
     if (offset != 0) {
       clock.SetWallOffset(Duration(offset - bound));
       world_->faults().Count(Fault::kClockOffset);
+    }
+    if (draw(3, 3) == 1) {
+      clock.SetWallLatestKnown(false);
+      world_->faults().Count(Fault::kClockUndisciplined);
     }
     world_->ClockChanged(node);
   }

@@ -29,9 +29,18 @@ std::string Command(const std::vector<std::string>& words) {
   return bytes;
 }
 
-bool IsRead(const Call& call) { return call.function == Kv::kGet; }
+// Of an operation on a key that may expire the client says the verb.
+std::string Name(const Call& call, const std::optional<TimedCall>& timed) {
+  if (timed.has_value()) return Describe(*timed);
+  return absl::StrCat("function ", call.function, " on ", call.key);
+}
 
 }  // namespace
+
+bool Client::IsRead(const Operation& operation) {
+  return operation.timed.has_value() ? operation.timed->read_only()
+                                     : operation.call.function == Kv::kGet;
+}
 
 Client::Client(env::Env& env, const ClientOptions& options, Recorder* recorder)
     : env_(env), options_(options), recorder_(recorder) {
@@ -51,6 +60,9 @@ void Client::ReadAll(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     Operation operation;
     operation.call = {.client = options_.id, .key = key};
+    if (TimedKeys::Covers(key)) {
+      operation.timed = TimedCall{.client = options_.id, .key = key};
+    }
     operation.final = true;
     Begin(std::move(operation));
   }
@@ -110,15 +122,31 @@ void Client::Issue() {
 
 Client::Operation Client::Draw() {
   Operation operation;
-  operation.call = DrawCall();
-  if (IsRead(operation.call)) {
+  if (options_.timed && Random("client.timed", 6) == 0) {
+    operation.timed = DrawTimed();
+    operation.call = {.client = options_.id, .key = operation.timed->key};
+  } else {
+    operation.call = DrawCall();
+  }
+  if (IsRead(operation)) {
     operation.stale = options_.stale_reads && Random("client.stale", 2) == 0;
   } else if (options_.sessions && !session_.empty()) {
     operation.sequence = next_sequence_++;
-  } else if (operation.call.function == Kv::kSwap) {
+  } else if (!operation.timed.has_value() &&
+             operation.call.function == Kv::kSwap) {
     operation.variant = static_cast<uint8_t>(Random("client.variant", 3));
   }
   return operation;
+}
+
+TimedCall Client::DrawTimed() {
+  const uint64_t epoch = issued_ / options_.operations_per_epoch;
+  const uint64_t number = Random("client.key", options_.keys);
+  return DrawTimedCall(
+      options_.id, absl::StrCat("t", number, ".", epoch),
+      env_.loop.ReadClock().wall.earliest.ms(),
+      [this](Site site, uint64_t bound) { return Random(site, bound); },
+      [this] { return NewText(/*list=*/true); });
 }
 
 Call Client::DrawCall() {
@@ -180,7 +208,9 @@ Client::OperationId Client::Register(Operation operation) {
                       : env_.loop.ReadClock().mono + options_.operation_timeout;
   if (!operation.stale && !operation.opens_session) {
     operation.recorded = true;
-    operation.ticket = recorder_->Invoke(operation.call);
+    operation.ticket = operation.timed.has_value()
+                           ? recorder_->Invoke(*operation.timed)
+                           : recorder_->Invoke(operation.call);
   }
   const OperationId id = next_operation_++;
   operations_.emplace(id, std::move(operation));
@@ -208,46 +238,15 @@ uint32_t Client::Route(const Operation& operation) {
 
 std::string Client::Encode(Operation* operation) {
   if (operation->opens_session) return Command({"QUORATE.SESSION"});
-  const Call& call = operation->call;
-  std::vector<std::string> words;
-  switch (call.function) {
-    case Kv::kGet:
-      words = {"GET", call.key};
-      break;
-    case Kv::kPut:
-      words = {"SET", call.key, call.text};
-      break;
-    case Kv::kCas:
-      words = {"SET", call.key, call.text, "NX"};
-      break;
-    case Kv::kPutIfExists:
-      words = {"SET", call.key, call.text, "XX"};
-      break;
-    case Kv::kSwap:
-      if (operation->variant == kTransaction) {
-        operation->replies_expected = 4;
-        return Command({"MULTI"}) + Command({"GET", call.key}) +
-               Command({"SET", call.key, call.text}) + Command({"EXEC"});
-      }
-      words = operation->variant == kGetSet
-                  ? std::vector<std::string>{"GETSET", call.key, call.text}
-                  : std::vector<std::string>{"SET", call.key, call.text, "GET"};
-      break;
-    case Kv::kDelete:
-      words = {"DEL", call.key};
-      break;
-    case Kv::kTake:
-      words = {"GETDEL", call.key};
-      break;
-    case Kv::kAppend:
-      words = {"APPEND", call.key, call.text};
-      break;
-    case Kv::kIncrement:
-      words = {"INCRBY", call.key, absl::StrCat(call.number)};
-      break;
-    default:
-      CHECK(false) << "function " << +call.function;
+  if (operation->variant == kTransaction) {
+    const Call& call = operation->call;
+    operation->replies_expected = 4;
+    return Command({"MULTI"}) + Command({"GET", call.key}) +
+           Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
+  std::vector<std::string> words = operation->timed.has_value()
+                                       ? WordsOf(*operation->timed)
+                                       : WordsFor(*operation);
   if (operation->sequence != 0) {
     uint64_t floor = operation->sequence;
     for (const auto& [id, other] : operations_) {
@@ -258,6 +257,34 @@ std::string Client::Encode(Operation* operation) {
                   absl::StrCat(floor)});
   }
   return Command(words);
+}
+
+std::vector<std::string> Client::WordsFor(const Operation& operation) {
+  const Call& call = operation.call;
+  switch (call.function) {
+    case Kv::kGet:
+      return {"GET", call.key};
+    case Kv::kPut:
+      return {"SET", call.key, call.text};
+    case Kv::kCas:
+      return {"SET", call.key, call.text, "NX"};
+    case Kv::kPutIfExists:
+      return {"SET", call.key, call.text, "XX"};
+    case Kv::kSwap:
+      if (operation.variant == kGetSet) return {"GETSET", call.key, call.text};
+      return {"SET", call.key, call.text, "GET"};
+    case Kv::kDelete:
+      return {"DEL", call.key};
+    case Kv::kTake:
+      return {"GETDEL", call.key};
+    case Kv::kAppend:
+      return {"APPEND", call.key, call.text};
+    case Kv::kIncrement:
+      return {"INCRBY", call.key, absl::StrCat(call.number)};
+    default:
+      CHECK(false) << "function " << +call.function;
+  }
+  return {};
 }
 
 void Client::Send(OperationId id) {
@@ -323,11 +350,12 @@ void Client::Finish(OperationId id, const Reply& reply) {
 
 void Client::Succeed(Operation& operation, const Reply& reply) {
   const Recorder::Ticket ticket = operation.ticket;
+  if (operation.timed.has_value()) return recorder_->ReturnReply(ticket, reply);
   const bool number_key = operation.call.key[0] == 'n';
   const auto unexpected = [&] {
     recorder_->Unexpected(
-        options_.id, absl::StrCat("function ", operation.call.function, " on ",
-                                  operation.call.key, ": ", reply.ToString()));
+        options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+                                  reply.ToString()));
     recorder_->LeaveUnknown(ticket);
   };
   const Reply* value = &reply;
@@ -386,8 +414,8 @@ void Client::OnError(OperationId id, const Reply& reply) {
     return GiveUp(id);
   }
   recorder_->Unexpected(
-      options_.id, absl::StrCat("function ", operation.call.function, " on ",
-                                operation.call.key, ": ", reply.ToString()));
+      options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+                                reply.ToString()));
   operation.maybe_done = true;
   GiveUp(id);
 }
@@ -421,8 +449,8 @@ void Client::OnLinkBroken(OperationId id) {
   // Whoever leads now, another node may know.
   node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
   // Reads do no harm twice; nor does what a session knows.
-  const bool repeatable = operation.opens_session || IsRead(operation.call) ||
-                          operation.sequence != 0;
+  const bool repeatable =
+      operation.opens_session || IsRead(operation) || operation.sequence != 0;
   if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
   if (repeatable) {
     TryAgain(id, Backoff(10, 100));

@@ -3,8 +3,9 @@
 //
 // It pipelines, follows MOVED, retries what was certainly not done, retries
 // what is unknown only under a session, reconnects after resets, and records
-// every call with its outcome. Keys are of three kinds: registers ("r…"), lists
-// to append to ("l…") and counters ("n…"); each value written is unique.
+// every call with its outcome. Keys are of four kinds: registers ("r…"), lists
+// to append to ("l…"), counters ("n…") and what may expire ("t…"); each value
+// written is unique.
 #ifndef QUORATE_SIM_HARNESS_CLIENT_H_
 #define QUORATE_SIM_HARNESS_CLIENT_H_
 
@@ -12,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,7 @@
 #include "sim/harness/client_link.h"
 #include "sim/harness/recorder.h"
 #include "sim/harness/reply.h"
+#include "sim/harness/timed_call.h"
 
 namespace quorate::sim {
 
@@ -34,7 +37,8 @@ struct ClientOptions {
   bool sessions =
       false;  // Writes carry a session stamp and are retried when unknown.
   bool stale_reads =
-      false;  // Some reads go to any node, on READONLY connections.
+      false;          // Some reads go to any node, on READONLY connections.
+  bool timed = true;  // Uses keys that may expire.
   size_t value_bytes_max = 200;
   Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;
@@ -65,6 +69,7 @@ class Client final : public ClientLink::Owner {
 
   struct Operation {
     Call call;
+    std::optional<TimedCall> timed;  // Then `call` has client and key alone.
     Recorder::Ticket ticket = 0;
     bool recorded = false;  // Stale reads and session requests are not.
     bool stale = false;
@@ -85,13 +90,16 @@ class Client final : public ClientLink::Owner {
   void Issue();
   Operation Draw();
   Call DrawCall();
+  TimedCall DrawTimed();
   std::string NewText(bool list);
+  static bool IsRead(const Operation& operation);
   OperationId Begin(Operation operation);
 
   // ---- Sending.
   void Send(OperationId id);
   uint32_t Route(const Operation& operation);
   std::string Encode(Operation* operation);
+  static std::vector<std::string> WordsFor(const Operation& operation);
   void SendLater(OperationId id, Duration delay);
 
   // ---- Hearing.

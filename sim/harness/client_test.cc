@@ -42,7 +42,8 @@ Outcome RunClients(const WorldOptions& options, Mistake mistake) {
                                                  .servers = {"n1:7001"},
                                                  .interval = Milliseconds(20),
                                                  .sessions = i % 2 == 0,
-                                                 .stale_reads = i == 3},
+                                                 .stale_reads = i == 3,
+                                                 .timed = false},
                                    &recorder);
       clients.push_back(client.get());
       return client;

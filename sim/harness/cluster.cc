@@ -50,7 +50,7 @@ class Cluster::Program final : public raft::Host::Observer {
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     if (cluster_->judges_.OnApplied(node_, group, entry) &&
         cluster_->commit_hook_) {
-      cluster_->commit_hook_(entry);
+      cluster_->commit_hook_(group, entry);
     }
     changed_[group].any = true;
     any_changed_ = true;

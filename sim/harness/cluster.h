@@ -44,7 +44,8 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   // Called with each entry when the first replica applies it.
-  void SetCommitHook(absl::AnyInvocable<void(const raft::Entry&)> hook) {
+  void SetCommitHook(
+      absl::AnyInvocable<void(GroupId, const raft::Entry&)> hook) {
     commit_hook_ = std::move(hook);
   }
   // Boots every machine.
@@ -91,7 +92,7 @@ class Cluster {
   World& world_;
   Judges& judges_;
   const ClusterOptions options_;
-  absl::AnyInvocable<void(const raft::Entry&)> commit_hook_;
+  absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   absl::AnyInvocable<bool(MachineId)> rotten_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;

@@ -13,6 +13,22 @@ namespace quorate::sim {
 using lincheck::Kv;
 using lincheck::Value;
 
+namespace {
+
+// Of the command, or of the first one nested in it; empty: it has none.
+std::string_view FirstKeyOf(const kv::CommandView& command) {
+  kv::ArgumentReader arguments = command.arguments;
+  if (command.op != kv::Op::kAtomic) {
+    return arguments.count() == 0 ? std::string_view() : arguments.Next();
+  }
+  kv::CommandReader nested = kv::CommandReader::Nested(command);
+  kv::CommandView first;
+  return !nested.done() && nested.Next(&first) ? FirstKeyOf(first)
+                                               : std::string_view();
+}
+
+}  // namespace
+
 std::string_view TokenOf(std::string_view value) {
   return value.substr(0, value.find_first_of(":;"));
 }
@@ -20,7 +36,8 @@ std::string_view TokenOf(std::string_view value) {
 Recorder::Recorder(Clock clock, Report violate)
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
-      checker_(model_, {.configurations_max = 1'000, .nodes_max = 10'000}) {}
+      checker_(model_, {.configurations_max = 1'000, .nodes_max = 10'000}),
+      timed_([this](std::string what) { violate_(std::move(what)); }) {}
 
 Recorder::Ticket Recorder::Invoke(const Call& call) {
   const uint32_t partition = history_.Partition(call.key);
@@ -51,6 +68,28 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
   ++open_;
   ReportNewViolations();
   return operations_.size() - 1;
+}
+
+Recorder::Ticket Recorder::Invoke(const TimedCall& call) {
+  const uint32_t partition = history_.Partition(call.key);
+  if (partition == keys_.size()) keys_.push_back(call.key);
+  Operation operation;
+  operation.recorded.partition = partition;
+  operation.timed = true;
+  operation.timed_ticket = timed_.Invoke(clock_(), call);
+  operations_.push_back(std::move(operation));
+  ++counts_.invoked;
+  ++open_;
+  return operations_.size() - 1;
+}
+
+void Recorder::ReturnReply(Ticket ticket, const Reply& reply) {
+  Operation& operation = operations_[ticket];
+  CHECK(operation.timed) << "not a timed call";
+  End(operation);
+  ++counts_.succeeded;
+  ++succeeded_timed_[VerbName(timed_.verb(operation.timed_ticket))];
+  timed_.Return(operation.timed_ticket, clock_(), reply);
 }
 
 void Recorder::End(Operation& operation) {
@@ -99,6 +138,7 @@ void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(operation);
   ++counts_.unknown;
+  if (operation.timed) return;
   if (operation.committed != SimTime::Max()) {
     checker_.Return(operation.ticket, Now(), operation.replayed);
   } else {
@@ -112,6 +152,7 @@ void Recorder::Withdraw(Ticket ticket) {
   End(operation);
   ++counts_.refused;
   operation.withdrawn = true;
+  if (operation.timed) return timed_.Withdraw(operation.timed_ticket);
   checker_.Withdraw(operation.ticket, Now());
   if (!operation.token.empty() && written_[operation.token].seen_stale) {
     violate_(absl::StrCat("stale read: \"", operation.token,
@@ -127,6 +168,7 @@ void Recorder::Withdraw(Ticket ticket) {
 void Recorder::StaleRead(uint32_t client, const std::string& key,
                          std::string_view text) {
   ++counts_.stale_reads;
+  if (TimedKeys::Covers(key)) return timed_.StaleRead(client, key, text);
   if (text.find(';') == std::string_view::npos) {
     CheckToken(client, key, TokenOf(text));
     return;
@@ -160,26 +202,32 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
                         ": unexpected reply: ", std::string(what)));
 }
 
-void Recorder::OnCommitted(std::string_view payload) {
+void Recorder::OnCommitted(GroupId group, WallTime log_time,
+                           std::string_view payload) {
   watches_log_ = true;
+  timed_.OnEntry(group, clock_(), log_time);
+  if (payload.empty()) return;
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
     kv::CommandView command;
-    if (commands.Next(&command)) OnCommand(command);
+    if (commands.Next(&command)) OnCommand(group, command);
   }
 }
 
-void Recorder::OnCommand(const kv::CommandView& command) {
+void Recorder::OnCommand(GroupId group, const kv::CommandView& command) {
+  if (command.has_session && !TakesEffect(command)) return;
+  if (TimedKeys::Covers(FirstKeyOf(command))) {
+    return timed_.OnCommand(group, clock_(), command);
+  }
   if (command.op == kv::Op::kAtomic) {
     kv::CommandReader nested = kv::CommandReader::Nested(command);
     while (nested.ok() && !nested.done()) {
       kv::CommandView inner;
-      if (nested.Next(&inner)) OnCommand(inner);
+      if (nested.Next(&inner)) OnCommand(group, inner);
     }
     return;
   }
   if (kv::IsRead(command.op)) return;
-  if (command.has_session && !TakesEffect(command)) return;
   kv::ArgumentReader arguments = command.arguments;
   const std::string key(arguments.count() == 0 ? "" : arguments.Next());
   lincheck::Operation op;
@@ -383,7 +431,7 @@ void Recorder::ReportNewViolations() {
 }
 
 std::map<std::string, uint64_t> Recorder::succeeded_by_function() const {
-  std::map<std::string, uint64_t> counts;
+  std::map<std::string, uint64_t> counts = succeeded_timed_;
   for (size_t f = 0; f < succeeded_.size(); ++f) {
     if (succeeded_[f] == 0) continue;
     counts[std::string(model_.FunctionName(static_cast<uint8_t>(f)))] =

@@ -5,7 +5,8 @@
 // the world's own time; the whole history is kept for counter-examples. Stale
 // reads (READONLY connections) promise less and are judged by values: each
 // written value is unique, so a value that nobody asked to write, or whose
-// write was certainly refused, must never be seen.
+// write was certainly refused, must never be seen. Keys that may expire ("t…")
+// have a judge of their own (sim/harness/timed_keys.h).
 #ifndef QUORATE_SIM_HARNESS_RECORDER_H_
 #define QUORATE_SIM_HARNESS_RECORDER_H_
 
@@ -20,12 +21,17 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "env/ids.h"
+#include "env/time.h"
 #include "kv/session_stamp.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
 #include "shardctrl/partition.h"
+#include "sim/harness/reply.h"
+#include "sim/harness/timed_call.h"
+#include "sim/harness/timed_keys.h"
 #include "sim/sim_time.h"
 
 namespace quorate::kv {
@@ -61,20 +67,26 @@ class Recorder {
   // `violate` is told what must not be; of histories once for each key, the first one with the smallest reason.
   Recorder(Clock clock, Report violate);
 
+  // What timed keys are judged by. Before the first call.
+  void SetClocks(ClockBounds clocks) { timed_.SetClocks(std::move(clocks)); }
+
   Ticket Invoke(const Call& call);
+  Ticket Invoke(const TimedCall& call);
   // The result: nil, a number or text, by function.
   void ReturnNothing(Ticket ticket) { Return(ticket, {}); }
   void ReturnNil(Ticket ticket);
   void ReturnNumber(Ticket ticket, int64_t number);
   void ReturnText(Ticket ticket, std::string_view text);
+  // Of a timed call: no error.
+  void ReturnReply(Ticket ticket, const Reply& reply);
   void LeaveUnknown(Ticket ticket);
   void Withdraw(Ticket ticket);
 
-  // The log of a group holds `payload` (kv/command.h), committed. What it holds has taken effect, however little its client knows;
+  // An entry of a group's log was committed; `payload` (kv/command.h) is empty unless it holds commands. What it holds has taken effect, however little its client knows;
   // what no log ever held has not. This spares the judge guessing; where the clients' view alone allows a history that the log
   // refutes, that is a violation all the same. So is an acknowledgement of what no log holds, or another result than its log
   // gives.
-  void OnCommitted(std::string_view payload);
+  void OnCommitted(GroupId group, WallTime log_time, std::string_view payload);
 
   // Called with the key and the time of invocation of each read that returned.
   void SetReadHook(
@@ -96,6 +108,8 @@ class Recorder {
   const Counts& counts() const { return counts_; }
   // Keys whose history could not be judged.
   uint64_t undecided() const { return undecided_; }
+  // How many keys expired.
+  uint64_t expired() const { return timed_.expired(); }
   // By function: name → how often it succeeded.
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return checker_; }
@@ -111,6 +125,8 @@ class Recorder {
         token;  // The unique text written, or key and delta; may be empty.
     bool ended = false;
     bool withdrawn = false;
+    bool timed = false;
+    TimedKeys::Ticket timed_ticket = 0;
     lincheck::Value replayed;  // What the log makes of it, once committed.
     SimTime committed = SimTime::Max();  // When a log held it.
     lincheck::Version order =
@@ -123,7 +139,7 @@ class Recorder {
 
   void Return(Ticket ticket, lincheck::Value result);
   void End(Operation& operation);
-  void OnCommand(const kv::CommandView& command);
+  void OnCommand(GroupId group, const kv::CommandView& command);
   bool TakesEffect(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
   lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
@@ -145,11 +161,13 @@ class Recorder {
   const lincheck::ModelOf<lincheck::Kv> model_;
   lincheck::OnlineChecker checker_;
   lincheck::History history_;
+  TimedKeys timed_;
   std::vector<Operation> operations_;
   std::vector<std::string> keys_;
   // Looked up only. By token.
   absl::flat_hash_map<std::string, Written> written_;
   std::array<uint64_t, 256> succeeded_{};
+  std::map<std::string, uint64_t> succeeded_timed_;
   Counts counts_;
   size_t open_ = 0;
   // What the logs made of each key and session so far.

@@ -46,7 +46,7 @@ class RecorderTest : public testing::Test {
                .session = stamp,
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.OnCommitted(payload.view());
+    recorder_.OnCommitted(GroupId(1), WallTime(), payload.view());
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);

@@ -69,6 +69,7 @@ void ForEachNumber(R& r, Visit&& visit) {
   visit("histories", r.histories);
   visit("undecided", r.undecided);
   visit("digests_compared", r.digests_compared);
+  visit("expired", r.expired);
 }
 template <typename R, typename Visit>
 void ForEachCounts(R& r, Visit&& visit) {
@@ -106,8 +107,8 @@ std::string FormatReport(const Report& r) {
       r.succeeded, " succeeded, ", r.refused, " refused, ", r.unknown,
       " of unknown outcome; ", r.stale_reads, " stale reads\n",
       "  succeeded: ", CountsToText(r.functions), "\n", "  leader changes ",
-      r.leader_changes, ", entries applied ", r.entries, "\n",
-      "  faults: ", CountsToText(r.faults), "\n",
+      r.leader_changes, ", entries applied ", r.entries, ", keys expired ",
+      r.expired, "\n", "  faults: ", CountsToText(r.faults), "\n",
       "  reached: ", CountsToText(r.marks), "\n", "  judged: ", r.histories,
       " histories",
       r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
@@ -136,8 +137,9 @@ std::string ReportToJson(const Report& r) {
       ",\"faults\":", CountsToJson(r.faults),
       ",\"marks\":", CountsToJson(r.marks),
       ",\"leader_changes\":", r.leader_changes,
-      ",\"entries_applied\":", r.entries, ",\"histories\":", r.histories,
-      ",\"undecided\":", r.undecided, ",\"violations\":[", violations, "]}");
+      ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
+      ",\"histories\":", r.histories, ",\"undecided\":", r.undecided,
+      ",\"violations\":[", violations, "]}");
 }
 
 std::string EncodeReport(const Report& report) {

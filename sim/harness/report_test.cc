@@ -46,6 +46,7 @@ TEST(Report, Json_HasTheContract) {
       "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
       "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
       "\"marks\":{\"raft.x\":1},\"leader_changes\":0,\"entries_applied\":0,"
+      "\"keys_expired\":0,"
       "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
       "\"a \\\"quote\\\" and 100 %\"]}");
 }

@@ -18,6 +18,7 @@ namespace {
 // How long what must happen may take once faults are healed.
 constexpr Duration kSettleMax = Seconds(30);
 constexpr Duration kFinishMax = Seconds(60);
+constexpr Duration kIdle = Seconds(2);
 // Faults end this share of the duration before clients do.
 constexpr int64_t kHealthyDivisor = 5;
 
@@ -67,16 +68,20 @@ class Run::Impl {
                  {.nodes = options_.nodes,
                   .groups = options_.groups,
                   .config = RandomConfig(options_.seed)}) {
-    cluster_.SetCommitHook([this](const raft::Entry& entry) {
-      if (entry.kind == raft::EntryKind::kCommands) {
-        recorder_.OnCommitted(entry.payload.view());
-      }
+    cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+      const bool commands = entry.kind == raft::EntryKind::kCommands;
+      recorder_.OnCommitted(
+          group, entry.log_time,
+          commands ? entry.payload.view() : std::string_view());
     });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
         cluster_.Mark(NodeId(1), "client.read_across_leader_change");
       }
     });
+    recorder_.SetClocks({.epoch = WorldOptions().epoch,
+                         .lag_max = [this] { return ClockLag(); },
+                         .lost = [this] { return ClockLoss(); }});
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
   }
 
@@ -92,6 +97,22 @@ class Run::Impl {
   void AfterTurn(MachineId machine) {
     cluster_.AfterTurn(machine);
     if (!world_.violations().empty()) world_.StopRunning();
+  }
+  // Clocks are honest: the earliest end of one lags by twice its bound at most.
+  Duration ClockLag() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).wall_error_bound() * 2);
+    }
+    return most;
+  }
+  // Drift is within what log time makes up for by slewing; standing still is not.
+  Duration ClockLoss() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).frozen_for(world_.now()));
+    }
+    return most;
   }
   bool Violated() const { return !world_.violations().empty(); }
   void StartClients();
@@ -171,6 +192,8 @@ void Run::Impl::Liveness() {
   clients_[0]->AddToEach(numbers);
   Require("writing", kFinishMax, [this] { return ClientsIdle(); });
   if (Violated()) return;
+  // Groups are idle for a while: what falls due then is found by the read that meets it.
+  world_.RunFor(kIdle);
   clients_[0]->ReadAll(keys);
   Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
   Require("agreeing", kSettleMax, [this] { return cluster_.Settled(core_); });
@@ -239,6 +262,7 @@ Report Run::Impl::Current() const {
                 .histories = recorder_.checker().partitions(),
                 .undecided = recorder_.undecided(),
                 .digests_compared = judges_.digests_compared(),
+                .expired = recorder_.expired(),
                 .functions = recorder_.succeeded_by_function()};
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);

@@ -12,8 +12,8 @@ A file patches/NAME.patch begins with what it plants, then the change in the for
     +++ b/raft/host/group.cc
     @@ …
 
-`Catalogue` is the bug's number in the catalogue of bugs that real systems had, `Rated` how subtle it is (1 easy to 5 very subtle),
-`Judge` the beginning of the message that is expected to report it.
+`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: this one had it), `Rated` how subtle it is
+(1 easy to 5 very subtle), `Judge` the beginning of the message that is expected to report it.
 """
 
 import os
@@ -67,8 +67,8 @@ def parse(name, path, text):
     missing = [key for key in _KEYS if not values.get(key)]
     if missing:
         raise BadPatch(f'{name}: the line "{missing[0]}: …" is missing')
-    if not re.fullmatch(r'B\d{3}[a-z]?', values['Catalogue']):
-        raise BadPatch(f'{name}: expected a number like B032 or B032b, found "{values["Catalogue"]}"')
+    if not re.fullmatch(r'own|B\d{3}[a-z]?', values['Catalogue']):
+        raise BadPatch(f'{name}: expected a number like B032 or B032b, or own, found "{values["Catalogue"]}"')
     if values['Rated'] not in ('1', '2', '3', '4', '5'):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
