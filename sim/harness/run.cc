@@ -9,6 +9,7 @@
 #include "sim/harness/cluster.h"
 #include "sim/harness/judges.h"
 #include "sim/harness/liveness.h"
+#include "sim/harness/message_key.h"
 #include "sim/harness/recorder.h"
 #include "sim/schedule.h"
 
@@ -142,7 +143,8 @@ WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
   return {.seed = options.seed,
           .replay = replay,
           .record = options.record,
-          .keep_trace = options.keep_trace};
+          .keep_trace = options.keep_trace,
+          .message_key = EnvelopeKey};
 }
 
 void Run::Impl::StartClients() {
