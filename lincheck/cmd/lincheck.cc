@@ -14,6 +14,7 @@
 #include "lincheck/cmd/threads.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/models/registry.h"
+#include "lincheck/page/page.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -85,6 +86,32 @@ FileReport JudgeFile(const Arguments& arguments, const std::string& file) {
   return report;
 }
 
+// "page.html" → "page-2.html" for the second file.
+std::string PagePath(const std::string& path, size_t number) {
+  if (number == 1) return path;
+  const size_t slash = path.rfind('/');
+  const size_t dot = path.rfind('.');
+  const bool has_dot = dot != std::string::npos &&
+                       (slash == std::string::npos || dot > slash + 1);
+  const size_t at = has_dot ? dot : path.size();
+  return absl::StrCat(path.substr(0, at), "-", number, path.substr(at));
+}
+
+// False if the page could not be written.
+bool WritePage(const std::string& path, FileReport* report) {
+  const std::string page = MakePage({.title = report->file,
+                                     .recording = &report->recording,
+                                     .model = report->model.get(),
+                                     .verdict = &report->verdict});
+  const absl::Status status = WriteFile(path, page);
+  if (!status.ok()) {
+    Print(stderr, absl::StrCat(path, ": ", status.message(), "\n"));
+    return false;
+  }
+  report->page = path;
+  return true;
+}
+
 int Main(const std::vector<std::string>& words) {
   absl::StatusOr<Arguments> arguments = ParseArguments(words);
   if (!arguments.ok()) {
@@ -97,9 +124,15 @@ int Main(const std::vector<std::string>& words) {
     return kAllLinearizable;
   }
   bool bad = false, wrong = false, unknown = false;
+  size_t number = 0;
   for (const std::string& file : arguments->files) {
-    const FileReport report = JudgeFile(*arguments, file);
+    FileReport report = JudgeFile(*arguments, file);
+    ++number;
     bad = bad || !report.status.ok();
+    if (report.status.ok() && !arguments->html.empty() &&
+        !WritePage(PagePath(arguments->html, number), &report)) {
+      bad = true;
+    }
     wrong = wrong || report.verdict.result == Result::kViolation;
     unknown = unknown || report.verdict.result == Result::kUnknown;
     if (arguments->json) Print(stdout, ReportJson(report));

@@ -97,6 +97,24 @@ class ProgramTest(unittest.TestCase):
         self.assertIn(': unknown', out)
         self.assertIn('50 ms', out)
 
+    def test_Html_OnePageForEachFile(self):
+        folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+        status, out, _ = run(f'{FOLDER}/stale_read.jsonl', f'{FOLDER}/register.edn', '--html', 'page.html', folder=folder)
+        self.assertEqual(2, status)  # The files are not in that folder.
+        paths = [os.path.abspath(f'{FOLDER}/{name}') for name in ('stale_read.jsonl', 'register.edn')]
+        status, out, _ = run(*paths, '--html', 'page.html', folder=folder)
+        self.assertEqual(1, status)
+        self.assertEqual(['page-2.html', 'page.html'], sorted(os.listdir(folder)))
+        self.assertIn('  Page: page.html\n', out)
+        self.assertIn('  Page: page-2.html\n', out)
+        with open(f'{folder}/page.html', encoding='utf-8') as file:
+            self.assertIn('"verdict":"false"', file.read())
+
+    def test_Html_ThatCannotBeWritten_IsTold(self):
+        status, _, err = run(f'{FOLDER}/register.edn', '--html', '/nowhere/page.html')
+        self.assertEqual(2, status)
+        self.assertIn('/nowhere/page.html: cannot be written: No such file', err)
+
     def test_StandardInput_IsADash(self):
         with open(f'{FOLDER}/stale_read.jsonl', 'rb') as file:
             status, out, _ = run('-', stdin=file.read())

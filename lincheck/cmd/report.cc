@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
+#include "lincheck/page/page.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -122,18 +123,6 @@ std::string CounterExampleText(const FileReport& report) {
     text += Table(report, example.context);
   }
   return text + "\n";
-}
-
-std::string_view Truth(Result result) {
-  switch (result) {
-    case Result::kOk:
-      return "true";
-    case Result::kViolation:
-      return "false";
-    case Result::kUnknown:
-      break;
-  }
-  return "unknown";
 }
 
 // Writes the members of one JSON object.
@@ -266,7 +255,7 @@ std::string ReportJson(const FileReport& report) {
   std::string out;
   JsonObject object(&out);
   object.Text("file", report.file);
-  object.Text("ok", Truth(verdict.result));
+  object.Text("ok", VerdictWord(verdict.result));
   object.Text("form", report.recording.form);
   object.Text("model", report.recording.model);
   object.Number("operations", report.recording.history.operations().size());

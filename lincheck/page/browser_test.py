@@ -1,0 +1,222 @@
+"""The page in a real browser: Debian's chromium, driven by chromium-driver. Run by hand:
+
+apt-get install chromium chromium-driver && ./bazelw test //lincheck/page:browser_test
+"""
+
+import json
+import os
+import random
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+PROGRAM = os.path.abspath('lincheck/cmd/lincheck')
+FOLDER = os.path.abspath('lincheck/testdata')
+
+
+def write_page(history, folder):
+    page = os.path.join(folder, os.path.basename(history) + '.html')
+    subprocess.run([PROGRAM, history, '--html', page], stdout=subprocess.DEVNULL, check=False, timeout=120)
+    return page
+
+
+def long_history(folder, operations=5000):
+    """Twelve clients on three keys, one read of which is stale."""
+    draw = random.Random(7)
+    path = os.path.join(folder, 'long.jsonl')
+    values = {key: [None] for key in 'abc'}
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('{"lincheck":1,"model":"kv","unit":"ns"}\n')
+        file.write('{"event":"fault","at":1790000000020000000,"until":1790000000030000000,"node":"n1","text":"cut off"}\n')
+        for i in range(operations):
+            key, start = draw.choice('abc'), 1790000000000000000 + i * 10000
+            line = {'client': i % 12, 'key': key, 'invoke': start, 'return': start + 50000 + draw.randrange(40000)}
+            start_of_last = 12 * (i // 12)
+            if draw.random() < 0.5:
+                line.update(f='put', arg=f'v{i}', **{'return': start + 9000})
+                values[key].append(f'v{i}')
+            else:
+                stale = i > operations // 2 and start_of_last >= 0 and len(values[key]) > 40
+                line.update(f='get', result=values[key][-30] if stale and not values.get('done') else values[key][-1], **{'return': start + 9000})
+                if stale:
+                    values['done'] = True
+            file.write(json.dumps(line) + '\n')
+    return path
+
+
+class Browser:
+    """Just enough of the WebDriver protocol."""
+
+    def __init__(self, *switches):
+        self.profile = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+        self.driver = subprocess.Popen(['chromedriver', '--port=0'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in self.driver.stdout:
+            match = re.search(r'started successfully on port (\d+)', line)
+            if match:
+                self.url = f'http://127.0.0.1:{match.group(1)}'
+                break
+        options = {'args': ['--headless=new', '--no-sandbox', '--disable-gpu', '--window-size=1400,1300', f'--user-data-dir={self.profile}', *switches]}
+        answer = self.call('POST', '/session', {'capabilities': {'alwaysMatch': {
+            'goog:chromeOptions': options, 'goog:loggingPrefs': {'browser': 'ALL'}}}})
+        self.session = '/session/' + answer['sessionId']
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(self.url + path, method=method, data=None if body is None else json.dumps(body).encode(),
+                                         headers={'Content-Type': 'application/json'})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)['value']
+
+    def open(self, path):
+        self.call('POST', self.session + '/url', {'url': 'file://' + path})
+
+    def run(self, script):
+        return self.call('POST', self.session + '/execute/sync', {'script': script, 'args': []})
+
+    def press(self, *keys):
+        for key in keys:
+            self.act({'type': 'key', 'id': 'keys', 'actions': [{'type': 'keyDown', 'value': key}, {'type': 'keyUp', 'value': key}]})
+
+    def act(self, *inputs):
+        self.call('POST', self.session + '/actions', {'actions': list(inputs)})
+
+    def click(self, x, y):
+        self.act({'type': 'pointer', 'id': 'mouse', 'actions': [
+            {'type': 'pointerMove', 'duration': 0, 'x': int(x), 'y': int(y)}, {'type': 'pointerDown', 'button': 0}, {'type': 'pointerUp', 'button': 0}]})
+
+    def drag(self, x, y, to_x):
+        self.act({'type': 'pointer', 'id': 'mouse', 'actions': [
+            {'type': 'pointerMove', 'duration': 0, 'x': int(x), 'y': int(y)}, {'type': 'pointerDown', 'button': 0},
+            {'type': 'pointerMove', 'duration': 50, 'x': int(to_x), 'y': int(y)}, {'type': 'pointerUp', 'button': 0}]})
+
+    def messages(self):
+        return [m['message'] for m in self.call('POST', self.session + '/se/log', {'type': 'browser'})]
+
+    def close(self):
+        try:
+            self.call('DELETE', self.session)
+        finally:
+            self.driver.terminate()
+            self.driver.wait(timeout=20)
+            self.driver.stdout.close()
+
+
+TEXT = 'return document.getElementById("%s").innerText'
+BOX = 'const b = document.querySelector(%s).getBoundingClientRect(); return [b.x, b.y, b.width, b.height]'
+WINDOW = 'const w = document.querySelector("#overview .window"); return [Number(w.getAttribute("x")), Number(w.getAttribute("width"))]'
+
+
+class PageTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+        cls.browser = Browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+
+    def open(self, history):
+        self.browser.open(write_page(history, self.folder))
+        self.assertEqual([], self.browser.messages())
+
+    def box(self, selector):
+        return self.browser.run(BOX % json.dumps(selector))
+
+    def test_EveryExample_OpensWithoutAMessage_LoadsNothing(self):
+        for name in sorted(os.listdir(FOLDER)):
+            if name.endswith(('.jsonl', '.edn', '.log')):
+                with self.subTest(name):
+                    self.open(os.path.join(FOLDER, name))
+                    self.assertIn(self.browser.run(TEXT % 'verdict'), ('Linearizable', 'Not linearizable'))
+                    self.assertEqual(0, self.browser.run('return performance.getEntriesByType("resource").length'))
+
+    def test_CounterExample_IsShownInWordsAndPicture(self):
+        self.open(f'{FOLDER}/stale_read.jsonl')
+        self.assertIn('get() = "old"', self.browser.run(TEXT % 'why'))
+        self.assertEqual(3, self.browser.run('return document.querySelectorAll("#core-table tr.pick").length'))
+        self.assertEqual(1, self.browser.run('return document.querySelectorAll("#core-table tr.stuck").length'))
+        self.assertIn('n1 is cut off', self.browser.run('return document.querySelector("#history-figure .body").textContent'))
+        self.assertIn('cannot follow', self.browser.run(TEXT % 'orders'))
+
+    def test_ClickOnABar_TellsTheOperation(self):
+        self.open(f'{FOLDER}/stale_read.jsonl')
+        self.assertTrue(self.browser.run('return document.getElementById("details").hidden'))
+        x, y, width, height = self.box('#core-figure path.blocked')
+        self.browser.click(x + width / 2, y + height / 2)
+        self.assertIn('Client 2 called get() and was told "old".', self.browser.run(TEXT % 'details'))
+        self.browser.press('\ue00c')
+        self.assertTrue(self.browser.run('return document.getElementById("details").hidden'))
+
+    def test_Keyboard_WalksAndZooms(self):
+        self.open(f'{FOLDER}/stale_read.jsonl')
+        self.browser.press('a')
+        everything = self.browser.run(WINDOW)
+        self.browser.press('+', '+')
+        nearer = self.browser.run(WINDOW)
+        self.assertLess(nearer[1], everything[1])
+        self.browser.press('\ue014')
+        self.assertGreater(self.browser.run(WINDOW)[0], nearer[0])
+        self.browser.press('j', 'j')
+        self.assertIn('Client 3 called put("other")', self.browser.run(TEXT % 'details'))
+        points = 'return document.querySelectorAll("#core-figure .point:not(.stuck)").length'
+        self.assertEqual(2, self.browser.run(points))
+        self.browser.press('[')
+        self.assertEqual(1, self.browser.run(points))
+        self.browser.press(']')
+        self.assertEqual(2, self.browser.run(points))
+
+    def test_Drag_MovesTheView(self):
+        self.open(f'{FOLDER}/stale_read.jsonl')
+        self.browser.press('a', '+', '+', '+')
+        before = self.browser.run(WINDOW)
+        self.browser.run('document.getElementById("history-figure").scrollIntoView({block: "center"})')
+        x, y, width, height = self.box('#history-figure')
+        self.browser.drag(x + width * 0.6, y + height - 20, x + width * 0.4)
+        self.assertGreater(self.browser.run(WINDOW)[0], before[0])
+
+    def test_LongHistory_BeginsAtTheCounterExample(self):
+        self.open(long_history(self.folder))
+        self.assertEqual('Not linearizable', self.browser.run(TEXT % 'verdict'))
+        self.assertEqual(1, self.browser.run('return document.querySelectorAll("#history-figure path.blocked").length'))
+        self.assertLess(self.browser.run(WINDOW)[1], 300)
+        self.browser.press('a')
+        self.assertGreater(self.browser.run(WINDOW)[1], 900)
+        self.browser.run('document.querySelector("#toolbar select").value = "*"; document.querySelector("#toolbar select").dispatchEvent(new Event("change"))')
+        self.assertEqual(13, self.browser.run('return document.querySelectorAll("#history-figure text.lane").length') - 1)
+        self.assertEqual([], self.browser.messages())
+
+    def test_WhatFilesSay_IsText(self):
+        path = os.path.join(self.folder, 'hostile</title><script>window.hurt=1</script>.jsonl'.replace('/', '_'))
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"register"}\n{"event":"note","at":1,"text":"</script><script>window.hurt=1</script>"}\n'
+                       '{"client":0,"key":"<img src=x onerror=window.hurt=1>","f":"read","result":"<b>@SCRIPT@","invoke":1,"return":2}\n')
+        self.open(path)
+        self.assertIsNone(self.browser.run('return window.hurt === undefined ? null : window.hurt'))
+        self.assertIn('<b>@SCRIPT@', self.browser.run(TEXT % 'why'))
+
+    def test_DarkScheme_IsDark(self):
+        dark = Browser('--blink-settings=preferredColorScheme=0')
+        try:
+            dark.open(write_page(f'{FOLDER}/stale_read.jsonl', self.folder))
+            self.assertEqual('rgb(18, 21, 26)', dark.run('return getComputedStyle(document.body).backgroundColor'))
+        finally:
+            dark.close()
+        self.open(f'{FOLDER}/stale_read.jsonl')
+        self.assertEqual('rgb(255, 255, 255)', self.browser.run('return getComputedStyle(document.body).backgroundColor'))
+
+    def test_NarrowWindow_NothingIsCutOff(self):
+        self.browser.call('POST', self.browser.session + '/window/rect', {'width': 520, 'height': 900})
+        try:
+            self.open(f'{FOLDER}/stale_read.jsonl')
+            time.sleep(0.2)
+            self.assertLessEqual(self.browser.run('return document.documentElement.scrollWidth - innerWidth'), 0)
+        finally:
+            self.browser.call('POST', self.browser.session + '/window/rect', {'width': 1400, 'height': 1300})
+
+
+if __name__ == '__main__':
+    unittest.main()
