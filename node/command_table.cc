@@ -52,13 +52,18 @@ std::string WrongArity(const CommandSpec& spec) {
   return Concat("ERR wrong number of arguments for '", spec.name, "' command");
 }
 
+// As the C library prints it: to the first zero.
+std::string_view AsText(std::string_view bytes) {
+  return bytes.substr(0, bytes.find('\0'));
+}
+
 std::string UnknownCommand(Arguments request) {
   std::string arguments;
   for (size_t i = 1; i < request.size() && arguments.size() < 128; ++i) {
-    Append(&arguments, '\'', request[i].substr(0, 128 - arguments.size()),
-           "' ");
+    Append(&arguments, '\'',
+           AsText(request[i]).substr(0, 128 - arguments.size()), "' ");
   }
-  return Concat("ERR unknown command '", request[0].substr(0, 128),
+  return Concat("ERR unknown command '", AsText(request[0]).substr(0, 128),
                 "', with args beginning with: ", arguments);
 }
 
@@ -372,9 +377,12 @@ void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
     reply.Error("ERR Invalid arguments specified for command");
     return;
   }
+  const bool flags = EqualsIgnoreCase(request[1], "getkeysandflags");
   reply.Array((keys.last - keys.first) / keys.step + 1);
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
+    if (flags) reply.Array(2);
     reply.Bulk(inner[i]);
+    if (flags) WriteNames(Split(spec->key_flags, ','), true, true, reply);
   }
 }
 

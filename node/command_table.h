@@ -89,12 +89,20 @@ enum class CommandId : uint8_t {
   kClientNoTouch,
   kClientReply,
   kClientKill,
+  kClientTracking,
+  kClientTrackinginfo,
+  kClientCaching,
+  kClientGetredir,
+  kClientPause,
+  kClientUnpause,
+  kClientUnblock,
   kClientHelp,
   kCommand,
   kCommandCount,
   kCommandInfo,
   kCommandDocs,
   kCommandGetkeys,
+  kCommandGetkeysandflags,
   kCommandList,
   kCommandHelp,
   kReadonly,
@@ -122,6 +130,7 @@ enum class CommandId : uint8_t {
   kClusterCountkeysinslot,
   kClusterGetkeysinslot,
   kClusterReplicas,
+  kClusterSlaves,
   kClusterLinks,
   kClusterHelp,
   kQuorateSession,
@@ -220,7 +229,7 @@ void WriteCommandDocs(Arguments request,
 void WriteCommandList(Arguments request,
                       RespWriter& reply);  // COMMAND LIST [FILTERBY …].
 void WriteCommandGetKeys(Arguments request,
-                         RespWriter& reply);  // COMMAND GETKEYS cmd ….
+                         RespWriter& reply);  // And GETKEYSANDFLAGS.
 size_t CommandCount();                        // Without subcommands.
 
 }  // namespace quorate::node

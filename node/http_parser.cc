@@ -144,6 +144,11 @@ struct HttpParser::Callbacks {
         parser->content_length > self.limits_.body_bytes_max) {
       return Fail(self, 413, "the body exceeds limits.value_bytes");
     }
+    const auto& headers = self.request_.headers;
+    const auto hosts =
+        std::count_if(headers.begin(), headers.end(),
+                      [](const auto& row) { return row.first == "host"; });
+    if (hosts > 1) return Fail(self, 400, "more than one Host header");
     const std::string* expect = self.request_.Header("expect");
     self.state_->expects_continue =
         expect != nullptr && EqualsIgnoreCase(*expect, "100-continue");

@@ -52,6 +52,8 @@ std::string_view HttpReason(int status) {
       return "Method Not Allowed";
     case 409:
       return "Conflict";
+    case 411:
+      return "Length Required";
     case 412:
       return "Precondition Failed";
     case 413:

@@ -185,6 +185,13 @@ HttpSession::Taken HttpSession::HandleKey(const HttpRequest& request,
     return Submit(Route::kGet, "kv_get", request, target, spec);
   }
   if (request.method == "PUT") {
+    // Without either the message has no body, which is hardly what was meant; an empty value says "Content-Length: 0".
+    if (request.Header("content-length") == nullptr &&
+        request.Header("transfer-encoding") == nullptr) {
+      Error(request, "kv_put", 411, "LENGTH_REQUIRED",
+            "a value comes with Content-Length or in chunks");
+      return Taken::kDone;
+    }
     spec.op = kv::Op::kSet;
     spec.arguments = arguments;
     if (!ReadWriteOptions(request, target, &spec)) return Taken::kDone;

@@ -176,6 +176,53 @@ TEST_F(HttpTest, TooLargeBody_IsRefusedBeforeItIsSent) {
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 413 Payload Too Large");
 }
 
+TEST_F(HttpTest, PutWithoutLength_IsRefused_ButEmptyAndChunkedValuesAreNot) {
+  const std::string none =
+      cluster_.CallHttp(*client_, "PUT /v1/kv/l HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(StatusLine(none), "HTTP/1.1 411 Length Required");
+  EXPECT_NE(none.find("LENGTH_REQUIRED"), std::string::npos);
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/l")), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/l", "")), "HTTP/1.1 200 OK");
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/l")), "HTTP/1.1 200 OK");
+  const std::string chunked = cluster_.CallHttp(
+      *client_,
+      "PUT /v1/kv/l HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  EXPECT_EQ(StatusLine(chunked), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/l")), "abcde");
+}
+
+// Whoever stands in front may read such a message in another way.
+TEST_F(HttpTest, AmbiguousMessages_AreRefused) {
+  for (const std::string_view headers :
+       {"Host: a\r\nHost: b\r\nContent-Length: 1\r\n\r\nx",
+        "Host: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        "Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "0\r\n\r\n",
+        "Host: a\r\nContent-Length: -1\r\n\r\n"}) {
+    auto client = cluster_.ConnectHttp(0);
+    const std::string reply = cluster_.CallHttp(
+        *client, Concat("PUT /v1/kv/am HTTP/1.1\r\n", headers));
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request") << headers;
+  }
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/am")), "HTTP/1.1 404 Not Found");
+}
+
+// The client still sends when it is refused: it must see the reply, not a reset.
+TEST_F(HttpTest, TooLargeChunkedBody_IsAnsweredWhileItComes) {
+  std::string request =
+      "PUT /v1/kv/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 20; ++i) {
+    Append(&request, "10000\r\n", std::string(0x10000, 'x'), "\r\n");
+  }
+  const std::string reply = cluster_.CallHttp(*client_, request);
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 413 Payload Too Large");
+  EXPECT_EQ(Header(reply, "Connection"), "close");
+  client_->Send("0\r\n\r\n");
+  cluster_.world().RunFor(Seconds(3));
+  EXPECT_TRUE(client_->closed());
+}
+
 TEST_F(HttpTest, Pipeline_AnswersInOrder) {
   client_->Send(Request("PUT", "/v1/kv/p", "1") + Request("GET", "/v1/kv/p") +
                 Request("GET", "/livez") + Request("HEAD", "/v1/kv/p") +

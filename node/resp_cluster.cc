@@ -64,6 +64,7 @@ bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
       WriteSlotKeys(row, request, reply);
       return true;
     case CommandId::kClusterReplicas:
+    case CommandId::kClusterSlaves:
       WriteReplicas(request[2], reply);
       return true;
     case CommandId::kClusterLinks:

@@ -16,6 +16,94 @@ constexpr std::string_view kNoPassword =
     "ERR AUTH <password> called without any password configured for the "
     "default user. Are you sure your configuration is correct?";
 
+constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+constexpr std::string_view kSyntax = "ERR syntax error";
+
+// What CLIENT LIST and CLIENT KILL call the kinds of connections; all of ours are normal.
+bool IsClientType(std::string_view name) {
+  for (const std::string_view type :
+       {"normal", "slave", "replica", "pubsub", "master"}) {
+    if (EqualsIgnoreCase(name, type)) return true;
+  }
+  return false;
+}
+
+std::string UnknownType(std::string_view name) {
+  return Concat("ERR Unknown client type '", name, "'");
+}
+
+// CLIENT TRACKING on|off [REDIRECT id] [PREFIX p]... [BCAST] [OPTIN] [OPTOUT] [NOLOOP]: no invalidations are sent here.
+std::string_view TrackingError(Arguments options, bool on) {
+  bool prefix = false;
+  bool broadcast = false;
+  int opt = 0;
+  for (size_t i = 0; i < options.size(); ++i) {
+    const bool more = i + 1 < options.size();
+    if (EqualsIgnoreCase(options[i], "redirect") && more) {
+      int64_t id;
+      if (!ParseInteger(options[++i], &id)) {
+        return "ERR value is not an integer or out of range";
+      }
+      if (on) return "ERR The client ID you want redirect to does not exist";
+    } else if (EqualsIgnoreCase(options[i], "prefix") && more) {
+      prefix = true;
+      ++i;
+    } else if (EqualsIgnoreCase(options[i], "bcast")) {
+      broadcast = true;
+    } else if (EqualsIgnoreCase(options[i], "optin") ||
+               EqualsIgnoreCase(options[i], "optout")) {
+      ++opt;
+    } else if (!EqualsIgnoreCase(options[i], "noloop")) {
+      return kSyntax;
+    }
+  }
+  if (!on) return {};
+  if (prefix && !broadcast) {
+    return "ERR PREFIX option requires BCAST mode to be enabled";
+  }
+  if (broadcast && opt > 0) {
+    return "ERR OPTIN and OPTOUT are not compatible with BCAST";
+  }
+  return "ERR CLIENT TRACKING is not supported: this server sends no "
+         "invalidations";
+}
+
+// CLIENT PAUSE timeout [WRITE | ALL]: a pause of no length is all there is.
+std::string PauseError(Arguments arguments) {
+  if (arguments.size() > 2) {
+    return "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. "
+           "Try CLIENT HELP.";
+  }
+  if (arguments.size() == 2 && !EqualsIgnoreCase(arguments[1], "write") &&
+      !EqualsIgnoreCase(arguments[1], "all")) {
+    return "ERR CLIENT PAUSE mode must be WRITE or ALL";
+  }
+  int64_t ms;
+  if (!ParseInteger(arguments[0], &ms)) {
+    return "ERR timeout is not an integer or out of range";
+  }
+  if (ms < 0) return "ERR timeout is negative";
+  if (ms > 0) return "ERR CLIENT PAUSE is not supported by this server";
+  return {};
+}
+
+std::string_view UnblockError(Arguments arguments) {
+  int64_t id;
+  if (arguments.size() > 2) {
+    return "ERR wrong number of arguments for 'client|unblock' command";
+  }
+  if (arguments.size() == 2 && !EqualsIgnoreCase(arguments[1], "timeout") &&
+      !EqualsIgnoreCase(arguments[1], "error")) {
+    return "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+  }
+  if (!ParseInteger(arguments[0], &id)) {
+    return "ERR value is not an integer or out of range";
+  }
+  return {};
+}
+
 // Names may hold what a line of CLIENT LIST may: printable characters without spaces.
 bool IsPlainName(std::string_view name) {
   return std::all_of(name.begin(), name.end(),
@@ -55,7 +143,13 @@ bool RespSession::WriteConnection(const CommandSpec& row, Arguments request,
       WriteHello(request, reply);
       return true;
     case CommandId::kAuth:
-      reply.Error(request.size() > 3 ? "ERR syntax error" : kNoPassword);
+      if (request.size() > 3) {
+        reply.Error("ERR syntax error");
+      } else {
+        reply.Error(request.size() == 3 && request[1] != "default"
+                        ? kWrongPass
+                        : kNoPassword);
+      }
       return true;
     case CommandId::kSelect: {
       int64_t index;
@@ -113,7 +207,7 @@ void RespSession::WriteHello(Arguments request, RespWriter& reply) {
   for (size_t i = 2; i < request.size(); ++i) {
     const size_t rest = request.size() - i - 1;
     if (EqualsIgnoreCase(request[i], "auth") && rest >= 2) {
-      reply.Error(kNoPassword);
+      reply.Error(request[i + 1] == "default" ? kNoPassword : kWrongPass);
       return;
     }
     if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
@@ -207,14 +301,8 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
     }
     case CommandId::kClientInfo:
       return reply.Verbatim(Concat(Describe(), "\n"));
-    case CommandId::kClientList: {
-      std::string text;
-      for (Client* client : context_.resp_clients.All()) {
-        Append(&text, static_cast<RespSession&>(client->protocol()).Describe(),
-               "\n");
-      }
-      return reply.Verbatim(text);
-    }
+    case CommandId::kClientList:
+      return ListClients(request.subspan(2), reply);
     case CommandId::kClientNoEvict:
     case CommandId::kClientNoTouch:
       if (!EqualsIgnoreCase(request[2], "on") &&
@@ -237,7 +325,7 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
       return;
     case CommandId::kClientKill:
       return KillClients(request, reply);
-    default:
+    case CommandId::kClientHelp:
       return WriteHelp(
           "CLIENT",
           {"ID", "    The id of this connection.", "INFO", "LIST",
@@ -246,12 +334,85 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
            "REPLY ON|OFF|SKIP", "NO-EVICT ON|OFF", "NO-TOUCH ON|OFF",
            "KILL <addr> | ID <id> | ADDR <addr> [SKIPME yes|no]"},
           reply);
+    default:
+      return WriteClientState(row, request.subspan(2), reply);
   }
+}
+
+// What Redis keeps of a connection and this server does not: said as of a connection that has none of it.
+void RespSession::WriteClientState(const CommandSpec& row, Arguments arguments,
+                                   RespWriter& reply) {
+  std::string error;
+  switch (row.id) {
+    case CommandId::kClientTracking: {
+      const bool on = EqualsIgnoreCase(arguments[0], "on");
+      error = TrackingError(arguments.subspan(1), on);
+      if (!on && !EqualsIgnoreCase(arguments[0], "off")) error = kSyntax;
+      break;
+    }
+    case CommandId::kClientCaching:
+      error =
+          "ERR CLIENT CACHING can be called only when the client is in "
+          "tracking mode with OPTIN or OPTOUT mode enabled";
+      break;
+    case CommandId::kClientTrackinginfo:
+      reply.Map(3);
+      reply.Bulk("flags");
+      reply.Set(1);
+      reply.Bulk("off");
+      reply.Bulk("redirect");
+      reply.Integer(-1);
+      reply.Bulk("prefixes");
+      return reply.Array(0);
+    case CommandId::kClientGetredir:
+      return reply.Integer(-1);
+    case CommandId::kClientPause:
+      error = PauseError(arguments);
+      break;
+    case CommandId::kClientUnblock:
+      error = UnblockError(arguments);
+      if (error.empty()) return reply.Integer(0);
+      break;
+    default:
+      CHECK(row.id == CommandId::kClientUnpause) << row.name;
+  }
+  error.empty() ? reply.Ok() : reply.Error(error);
+}
+
+// CLIENT LIST [TYPE type | ID id...]
+void RespSession::ListClients(Arguments options, RespWriter& reply) {
+  bool any_type = true;
+  std::vector<int64_t> ids;
+  if (options.size() == 2 && EqualsIgnoreCase(options[0], "type")) {
+    if (!IsClientType(options[1])) return reply.Error(UnknownType(options[1]));
+    any_type = EqualsIgnoreCase(options[1], "normal");
+  } else if (options.size() > 1 && EqualsIgnoreCase(options[0], "id")) {
+    for (const std::string_view option : options.subspan(1)) {
+      ids.emplace_back();
+      if (!ParseInteger(option, &ids.back())) {
+        return reply.Error("ERR Invalid client ID");
+      }
+    }
+  } else if (!options.empty()) {
+    return reply.Error(kSyntax);
+  }
+  std::string text;
+  for (Client* client : context_.resp_clients.All()) {
+    const auto id = static_cast<int64_t>(client->id());
+    if (!any_type ||
+        (!ids.empty() && std::find(ids.begin(), ids.end(), id) == ids.end())) {
+      continue;
+    }
+    Append(&text, static_cast<RespSession&>(client->protocol()).Describe(),
+           "\n");
+  }
+  reply.Verbatim(text);
 }
 
 void RespSession::KillClients(Arguments request, RespWriter& reply) {
   std::optional<int64_t> id;
   std::string_view address;
+  bool none = false;  // A condition that no connection of ours meets.
   bool skip_me = true;
   const bool old_form = request.size() == 3;
   if (old_form) {
@@ -268,8 +429,22 @@ void RespSession::KillClients(Arguments request, RespWriter& reply) {
         id = number;
       } else if (EqualsIgnoreCase(request[i], "addr")) {
         address = request[i + 1];
+      } else if (EqualsIgnoreCase(request[i], "laddr")) {
+        none = none || request[i + 1] != context_.config.listen.resp;
+      } else if (EqualsIgnoreCase(request[i], "type")) {
+        if (!IsClientType(request[i + 1])) {
+          return reply.Error(UnknownType(request[i + 1]));
+        }
+        none = none || !EqualsIgnoreCase(request[i + 1], "normal");
+      } else if (EqualsIgnoreCase(request[i], "user")) {
+        if (request[i + 1] != "default") {
+          return reply.Error(Concat("ERR No such user '", request[i + 1], "'"));
+        }
       } else if (EqualsIgnoreCase(request[i], "skipme")) {
         skip_me = EqualsIgnoreCase(request[i + 1], "yes");
+        if (!skip_me && !EqualsIgnoreCase(request[i + 1], "no")) {
+          return reply.Error(kSyntax);
+        }
       } else {
         return reply.Error("ERR syntax error");
       }
@@ -279,7 +454,7 @@ void RespSession::KillClients(Arguments request, RespWriter& reply) {
   for (Client* client : context_.resp_clients.All()) {
     if (id.has_value() && client->id() != static_cast<uint64_t>(*id)) continue;
     if (!address.empty() && client->peer_address() != address) continue;
-    if (skip_me && client == &client_) continue;
+    if (none || (skip_me && client == &client_)) continue;
     context_.resp_clients.Kill(*client);
     ++killed;
   }

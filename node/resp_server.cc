@@ -78,8 +78,7 @@ void ConfigGet(const Config& config, Arguments patterns, RespWriter& reply) {
 
 void ConfigSet(const Config& config, Arguments pairs, RespWriter& reply) {
   if (pairs.size() % 2 != 0) {
-    return reply.Error(
-        "ERR wrong number of arguments for 'config|set' command");
+    return reply.Error("ERR syntax error");
   }
   const auto own = AllParameters(config);
   for (size_t i = 0; i < pairs.size(); i += 2) {
@@ -149,6 +148,7 @@ bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
       WriteCommandList(request, reply);
       return true;
     case CommandId::kCommandGetkeys:
+    case CommandId::kCommandGetkeysandflags:
       WriteCommandGetKeys(request, reply);
       return true;
     case CommandId::kConfigGet:
@@ -198,9 +198,11 @@ bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
 void RespSession::WriteWait(Arguments request, RespWriter& reply) {
   int64_t replicas;
   int64_t timeout;
-  if (!ParseInteger(request[1], &replicas) ||
-      !ParseInteger(request[2], &timeout)) {
+  if (!ParseInteger(request[1], &replicas)) {
     return reply.Error("ERR value is not an integer or out of range");
+  }
+  if (!ParseInteger(request[2], &timeout)) {
+    return reply.Error("ERR timeout is not an integer or out of range");
   }
   if (timeout < 0) return reply.Error("ERR timeout is negative");
   reply.Integer(ReplicasBesideLeader(context_.map));

@@ -126,6 +126,11 @@ RespSession::Taken RespSession::Handle(Arguments request) {
   CommandLookup lookup = LookUp(request);
   if (lookup.spec == nullptr) {
     if (in_transaction_) transaction_dirty_ = true;
+    if (EqualsIgnoreCase(request[0], "exec")) {
+      ForgetTransaction();
+      lookup.error = Concat("EXECABORT Transaction discarded because of: ",
+                            std::string_view(lookup.error).substr(4));
+    }
     ReplyError(CommandId::kQuit, lookup.error);
     return Taken::kDone;
   }

@@ -180,6 +180,9 @@ class RespSession final : public Protocol, public Requester {
   void WriteHello(Arguments request, RespWriter& reply);
   void WriteClient(const CommandSpec& row, Arguments request,
                    RespWriter& reply);
+  void WriteClientState(const CommandSpec& row, Arguments arguments,
+                        RespWriter& reply);
+  void ListClients(Arguments options, RespWriter& reply);
   void KillClients(Arguments request, RespWriter& reply);
   void Reset();
   bool WriteServer(const CommandSpec& row, Arguments request,

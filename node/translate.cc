@@ -34,6 +34,7 @@ int64_t AtLeastOne(int64_t ms) { return std::max<int64_t>(1, ms); }
 struct TimeForm {
   bool seconds;
   bool absolute;
+  bool operator==(const TimeForm&) const = default;
 };
 
 // EX, PX, EXAT and PXAT.
@@ -79,7 +80,6 @@ void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
   std::string_view time;
   for (size_t i = 3; i < request.size(); ++i) {
     const std::string_view option = request[i];
-    const bool timed = form.has_value() || (spec.flags & kv::kKeepExpiry) != 0;
     if (EqualsIgnoreCase(option, "nx") && (spec.flags & kv::kIfPresent) == 0) {
       spec.flags |= kv::kIfAbsent;
     } else if (EqualsIgnoreCase(option, "xx") &&
@@ -90,8 +90,9 @@ void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
     } else if (EqualsIgnoreCase(option, "keepttl") && !form.has_value()) {
       spec.flags |= kv::kKeepExpiry;
     } else if (const auto found = FormOf(option);
-               found.has_value() && !timed && i + 1 < request.size()) {
-      form = found;
+               found.has_value() && (spec.flags & kv::kKeepExpiry) == 0 &&
+               form.value_or(*found) == *found && i + 1 < request.size()) {
+      form = found;  // The same one again replaces it.
       time = request[++i];
     } else {
       out->error = kSyntax;
@@ -129,15 +130,24 @@ void TranslateGetex(const CommandSpec& row, Arguments request, int64_t now_ms,
   if (request.size() == 2) return;
   kv::CommandSpec& second = out->specs[1];
   second.arguments = request.subspan(1, 1);
-  const auto form = FormOf(request[2]);
-  if (EqualsIgnoreCase(request[2], "persist") && request.size() == 3) {
-    second.op = Op::kPersist;
-  } else if (form.has_value() && request.size() == 4) {
-    second.op = Op::kExpireAt;
-    second.expire_at_ms =
-        ParseExpiry(row, request[3], *form, now_ms, &out->error);
-  } else {
-    out->error = kSyntax;
+  second.op = Op::kExpireAt;
+  std::optional<TimeForm> form;
+  std::string_view time;
+  for (size_t i = 2; i < request.size(); ++i) {
+    if (EqualsIgnoreCase(request[i], "persist") && !form.has_value()) {
+      second.op = Op::kPersist;
+    } else if (const auto found = FormOf(request[i]);
+               found.has_value() && second.op != Op::kPersist &&
+               form.value_or(*found) == *found && i + 1 < request.size()) {
+      form = found;
+      time = request[++i];
+    } else {
+      out->error = kSyntax;
+      return;
+    }
+  }
+  if (form.has_value()) {
+    second.expire_at_ms = ParseExpiry(row, time, *form, now_ms, &out->error);
   }
   out->count = 2;
   out->shape = Shape::kBulkThenIgnored;
@@ -270,6 +280,19 @@ void TranslateSetrange(Arguments request, Translated* out) {
   }
 }
 
+// [SAMPLES count]: there is nothing to sample.
+std::string_view MemoryOptionsError(Arguments options) {
+  for (size_t i = 0; i < options.size(); i += 2) {
+    if (!EqualsIgnoreCase(options[i], "samples") || i + 1 == options.size()) {
+      return kSyntax;
+    }
+    int64_t count;
+    if (!ParseInteger(options[i + 1], &count)) return kNotInteger;
+    if (count < 0) return kSyntax;
+  }
+  return {};
+}
+
 // Commands whose arguments are keys, or keys and values, as they stand.
 struct Plain {
   CommandId id;
@@ -339,6 +362,9 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
     case CommandId::kObjectEncoding:
     case CommandId::kObjectRefcount:
     case CommandId::kMemoryUsage:
+      if (row.id == CommandId::kMemoryUsage) {
+        out->error = MemoryOptionsError(request.subspan(3));
+      }
       out->specs[0].op = Op::kGet;
       out->specs[0].arguments = request.subspan(2, 1);
       out->shape = row.id == CommandId::kObjectEncoding   ? Shape::kEncoding
