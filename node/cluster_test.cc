@@ -565,6 +565,40 @@ TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
   }
 }
 
+// It sends clients away, so it never hears of a new leader from what it passed on.
+TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         config.shards.push_back(
+                             {.group = GroupId(1),
+                              .name = "g1",
+                              .slots = {{0, 16383}},
+                              .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto client = cluster.ConnectResp(3);
+  const auto expect_leader = [&](size_t leader) {
+    ASSERT_LT(leader, 3u);
+    const std::string address = cluster.config(leader).listen.resp;
+    EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}),
+              Concat("-MOVED 12182 ", address, "\r\n"));
+    const std::string slots = cluster.Command(*client, {"CLUSTER", "SLOTS"});
+    // The first node of the only range.
+    EXPECT_EQ(slots.find(Concat("$2\r\nn", leader + 1)), slots.find("$2\r\nn"))
+        << slots;
+  };
+  expect_leader(0);
+  cluster.Crash(0);
+  cluster.world().RunFor(Seconds(6));
+  expect_leader(cluster.LeaderOf(GroupId(1)));
+  // The leader's machine says nothing at all: no refusal, no reset.
+  cluster.Restart(0);
+  cluster.world().RunFor(Seconds(5));
+  cluster.Crash(cluster.LeaderOf(GroupId(1)), sim::CrashKind::kMachine);
+  cluster.world().RunFor(Seconds(10));
+  expect_leader(cluster.LeaderOf(GroupId(1)));
+}
+
 // Its disk failed: it does not serve, and must not be asked for ever.
 TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {

@@ -348,6 +348,9 @@ inline constexpr CommandSpec kCommands[] = {
     {"quorate.apply", CommandId::kQuorateApply, 3,
      kWrite | kNoScript | kNoMulti, 0, 0, 0, kConnections, "", "", "connection",
      "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
+    {"quorate.leader", CommandId::kQuorateLeader, 2,
+     kNoScript | kNoMulti | kFast, 0, 0, 0, kConnections, "", "", "connection",
+     "7.0.0", "Between nodes: whom this node takes for the leader of a group"},
 };
 
 }  // namespace quorate::node

@@ -136,6 +136,7 @@ enum class CommandId : uint8_t {
   kQuorateSession,
   kQuorateDo,
   kQuorateApply,
+  kQuorateLeader,
 };
 
 // Bits of CommandSpec::flags, named as COMMAND reports them.

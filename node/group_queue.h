@@ -91,6 +91,14 @@ class GroupQueue {
   void ForgetBlocked(const Requester* requester);
 
   const Leadership& leadership() const { return leadership_; }
+  // False: no replica is here, and LeaderFinder has to find out who leads.
+  bool hosted() const { return hosted_; }
+  NodeId leader_hint() const { return leader_hint_; }
+  void SetLeaderHint(NodeId leader) {
+    if (leader == leader_hint_) return;
+    leader_hint_ = leader;
+    wake_();
+  }
   // Reads the host's view again; true if it changed.
   bool RefreshLeadership();
   // Null if this node holds no replica.

@@ -97,8 +97,19 @@ PeerLink::PeerLink(env::Env& env, std::string address, Duration timeout)
 
 void PeerLink::Apply(GroupId group, Buffer payload, Done done) {
   const std::string number = Concat(group);
-  std::string header = Concat("*3\r\n$13\r\nQUORATE.APPLY\r\n$", number.size(),
-                              "\r\n", number, "\r\n$", payload.size(), "\r\n");
+  const std::string header =
+      Concat("*3\r\n$13\r\nQUORATE.APPLY\r\n$", number.size(), "\r\n", number,
+             "\r\n$", payload.size(), "\r\n");
+  Send(header, std::move(payload), std::move(done));
+}
+
+void PeerLink::AskLeader(GroupId group, Done done) {
+  const std::string number = Concat(group);
+  Send(Concat("*2\r\n$14\r\nQUORATE.LEADER\r\n$", number.size(), "\r\n"),
+       Buffer::Copy(number), std::move(done));
+}
+
+void PeerLink::Send(const std::string& header, Buffer payload, Done done) {
   requests_.push_back({Buffer::Copy(header), std::move(payload),
                        std::move(done), env_.loop.ReadClock().mono + timeout_});
   if (connection_ != nullptr) {

@@ -37,6 +37,8 @@ class PeerLink final : public env::Connection::Observer {
 
   // `done` is called once, in a later turn, unless the link is destroyed first.
   void Apply(GroupId group, Buffer payload, Done done);
+  // Whom the other node, which holds a replica, takes for the leader: a kCertainlyNot that names it.
+  void AskLeader(GroupId group, Done done);
 
  private:
   struct Request {
@@ -51,6 +53,8 @@ class PeerLink final : public env::Connection::Observer {
   void OnClosed(absl::Status reason) override;
   void OnDrained() override {}
 
+  // Sends `header`, `payload` and the line's end.
+  void Send(const std::string& header, Buffer payload, Done done);
   void Connect();
   void SendWaiting();
   // Ends the stream: requests that were sent are unknown, the others certainly were not executed.

@@ -531,4 +531,25 @@ RespSession::Taken RespSession::Apply(const CommandSpec& row,
   return Taken::kDone;
 }
 
+// QUORATE.LEADER group
+RespSession::Taken RespSession::Leader(const CommandSpec& row,
+                                       Arguments request) {
+  uint32_t group = 0;
+  const GroupQueue* queue = ParseInteger(request[1], &group)
+                                ? context_.router.FindQueue(GroupId(group))
+                                : nullptr;
+  if (queue == nullptr) {
+    ReplyError(row.id, "ERR no such group");
+    return Taken::kDone;
+  }
+  PeerResult result;
+  result.result.outcome = Outcome::kCertainlyNot;
+  // Without a replica this node knows nothing but what it was told itself.
+  if (queue->hosted()) result.leader = queue->leadership().leader;
+  std::string text;
+  WritePeerResult(result, &text);
+  ReplyNow(row.id, [&](RespWriter& reply) { reply.Raw(text); });
+  return Taken::kDone;
+}
+
 }  // namespace quorate::node

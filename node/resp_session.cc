@@ -180,6 +180,8 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
       return Do(row, request);
     case CommandId::kQuorateApply:
       return Apply(row, request);
+    case CommandId::kQuorateLeader:
+      return Leader(row, request);
     default:
       break;
   }

@@ -197,6 +197,7 @@ class RespSession final : public Protocol, public Requester {
   Taken Session(const CommandSpec& row);
   Taken Do(const CommandSpec& row, Arguments request);
   Taken Apply(const CommandSpec& row, Arguments request);
+  Taken Leader(const CommandSpec& row, Arguments request);
 
   bool redirects() const {
     return context_.config.redirect == Redirect::kMoved;

@@ -7,7 +7,9 @@ namespace quorate::node {
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map)
-    : env_(env), links_(env, config.timeouts.proxy) {
+    : env_(env),
+      links_(env, config.timeouts.proxy),
+      finder_(env.loop, config, links_) {
   const GroupQueue::Parts parts = {env.loop, host, config, links_};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
@@ -26,7 +28,10 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 }
 
 void Router::Start() {
-  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    if (!queues_[i]->hosted()) finder_.Add(*queues_[i]);
+    Wake(i);
+  }
 }
 
 GroupQueue* Router::FindQueue(GroupId group) {

@@ -12,6 +12,7 @@
 #include "env/env.h"
 #include "node/config.h"
 #include "node/group_queue.h"
+#include "node/leader_finder.h"
 #include "node/peer_link.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
@@ -58,6 +59,7 @@ class Router {
   PeerLinks links_;
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
   std::vector<GroupQueue*> queue_of_slot_;
+  LeaderFinder finder_;
   // Indexes of queues that want a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;

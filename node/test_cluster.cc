@@ -79,9 +79,9 @@ void TestCluster::Start(size_t node) {
   });
 }
 
-void TestCluster::Crash(size_t node) {
+void TestCluster::Crash(size_t node, sim::CrashKind kind) {
   servers_[node] = nullptr;
-  world_.Crash(machines_[node], sim::CrashKind::kProcess);
+  world_.Crash(machines_[node], kind);
 }
 
 void TestCluster::Restart(size_t node) { world_.Restart(machines_[node]); }

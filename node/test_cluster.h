@@ -82,7 +82,7 @@ class TestCluster {
   std::string Command(TestClient& client, std::vector<std::string_view> words);
   std::string CallHttp(TestClient& client, std::string_view bytes);
 
-  void Crash(size_t node);
+  void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
 
  private:
