@@ -148,6 +148,7 @@ class PageTest(unittest.TestCase):
         x, y, width, height = self.box('#core-figure path.blocked')
         self.browser.click(x + width / 2, y + height / 2)
         self.assertIn('Client 2 called get() and was told "old".', self.browser.run(TEXT % 'details'))
+        self.assertNotIn('null', self.browser.run(TEXT % 'details'))
         self.browser.press('\ue00c')
         self.assertTrue(self.browser.run('return document.getElementById("details").hidden'))
 
@@ -160,7 +161,7 @@ class PageTest(unittest.TestCase):
         self.assertLess(nearer[1], everything[1])
         self.browser.press('\ue014')
         self.assertGreater(self.browser.run(WINDOW)[0], nearer[0])
-        self.browser.press('j', 'j')
+        self.browser.press('a', 'j', 'j')
         self.assertIn('Client 3 called put("other")', self.browser.run(TEXT % 'details'))
         points = 'return document.querySelectorAll("#core-figure .point:not(.stuck)").length'
         self.assertEqual(2, self.browser.run(points))

@@ -140,10 +140,10 @@
     const box = $('details');
     box.hidden = o === null;
     if (o !== null) {
-      box.replaceChildren(
+      box.replaceChildren(...[
         make('button', {onclick: () => select(null), 'aria-label': 'close'}, '×'), make('div', {class: 'call'}, o.text),
         make('div', {}, inWords(o)), make('div', {class: 'muted'}, whenWords(o)),
-        o.key === '' ? null : make('div', {class: 'muted'}, `key ${o.key}`), roleWords[o.role] ? make('div', {}, roleWords[o.role]) : null);
+        o.key === '' ? null : make('div', {class: 'muted'}, `key ${o.key}`), roleWords[o.role] ? make('div', {}, roleWords[o.role]) : null].filter(Boolean));
       if (reveal) historyChart.reveal(o);
     }
     refresh();
@@ -163,6 +163,7 @@
       this.svg = draw('svg', {role: 'img', 'aria-label': options.label});
       this.body = make('div', {class: 'body'}, this.svg);
       root.append(this.head, this.body);
+      this.measure();
       if (options.zoom) { root.tabIndex = 0; this.listen(); }
       this.svg.addEventListener('mousemove', (e) => this.hover(e));
       this.svg.addEventListener('mouseleave', () => { hideTip(); if (state.hovered) { state.hovered = null; this.draw(); } });
@@ -203,7 +204,8 @@
       }
     }
 
-    get width() { return Math.max(this.root.clientWidth - 2, 320); }
+    // Asking the page for it costs time, so that this is done once for each drawing.
+    measure() { this.width = Math.max(this.root.clientWidth - 2, 320); }
     x(u) { return GUTTER + (u - this.view[0]) / (this.view[1] - this.view[0]) * (this.width - GUTTER - 12); }
     u(x) { return this.view[0] + (x - GUTTER) / (this.width - GUTTER - 12) * (this.view[1] - this.view[0]); }
     xt(t) { return this.x(this.scale.to(t)); }
@@ -293,6 +295,7 @@
     }
 
     draw() {
+      this.measure();
       const width = this.width, lane = this.options.lane || LANE, bar = this.options.lane ? 26 : BAR;
       const height = this.laneTop(this.lanes.length) + (this.options.lane ? 22 : 8);
       this.svg.setAttribute('width', width); this.svg.setAttribute('height', height);
@@ -332,7 +335,7 @@
         const power = Math.pow(10, Math.floor(Math.log10(rough)));
         const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) || rough;
         for (let t = Math.ceil(this.view[0] / step) * step; t <= this.view[1]; t += step) {
-          if (this.x(t) >= GUTTER - 1) ticks.push({x: this.x(t), text: data.unit === 'order' && step < 1 ? '' : axisMoment(+t.toPrecision(12), step)});
+          if (this.x(t) >= GUTTER - 1 && t >= first && t <= last) ticks.push({x: this.x(t), text: data.unit === 'order' && step < 1 ? '' : axisMoment(+t.toPrecision(12), step)});
         }
       }
       this.head.replaceChildren(
@@ -372,11 +375,15 @@
       const dense = this.list.reduce((n, o) => n + (this.xt(o.t0) <= width && (o.t1 === null || this.xt(o.t1) >= GUTTER) ? 1 : 0), 0);
       this.lanes.forEach((l, i) => {
         const y = this.laneTop(i) + (lane - bar) / 2;
+        let covered = -Infinity;
         for (const [n, o] of l.ops.entries()) {
           const x0 = this.xt(o.t0);
           if (x0 > width) break;
           const x1 = this.barEnd(l, n);
           if (o.t1 !== null ? x1 < GUTTER - 4 : false) continue;
+          // Many in one pixel: one is enough.
+          if (o.role === 'other' && x1 <= covered && o !== state.selected && o !== state.hovered) continue;
+          if (o.role === 'other') covered = Math.max(x1, x0 + 2.5);
           const a = Math.max(x0, -50), w = Math.max(Math.min(x1, width + 50) - a, 2.5);
           const r = Math.min(4, w / 2);
           if (x1 >= GUTTER - 4 || o.t1 !== null) shapes[o.role].push(`M${(a + r).toFixed(1)} ${y}h${(w - 2 * r).toFixed(1)}q${r} 0 ${r} ${r}v${bar - 2 * r}q0 ${r} ${-r} ${r}h${(-(w - 2 * r)).toFixed(1)}q${-r} 0 ${-r} ${-r}v${-(bar - 2 * r)}q0 ${-r} ${r} ${-r}z`);
@@ -590,7 +597,9 @@
   const step = (by) => {
     const list = historyChart.list.length === ops.length ? inOrder : inOrder.filter((o) => historyChart.list.includes(o));
     if (list.length === 0) return;
-    const now = state.selected ? list.indexOf(state.selected) : -1;
+    // From what is selected; else from the first one in the picture.
+    const at = historyChart.scale.back(historyChart.view[0]);
+    const now = state.selected ? list.indexOf(state.selected) : Math.max(list.findIndex((o) => o.t0 >= at), 0) - (by > 0 ? 1 : 0);
     select(list[(now + by + list.length) % list.length], true);
   };
   addEventListener('keydown', (e) => {
