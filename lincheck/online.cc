@@ -57,6 +57,10 @@ class OnlineChecker::Partition {
     op.argument = arena_.Copy(call.argument);
     op.expected = arena_.Copy(call.expected);
     op.result = {};
+    if (!calls_differ_ && model_.LooksBeyondCall(op)) {
+      calls_differ_ = true;
+      for (Slot& slot : slots_) slot.kin = kNone;
+    }
     running_.emplace(next_operation_, op);
     return next_operation_++;
   }
@@ -130,7 +134,7 @@ class OnlineChecker::Partition {
     while (slot < slots_.size() && slots_[slot].used) ++slot;
     if (slot == slots_.size()) slots_.emplace_back();
     slots_[slot] = {true, op.known() && model_.IsRead(op), kNone, op};
-    if (op.known()) return slot;
+    if (op.known() || calls_differ_) return slot;
     for (uint32_t i = 0; i < slots_.size(); ++i) {
       const Operation& other = slots_[i].op;
       if (i == slot || !slots_[i].used || other.known() ||
@@ -174,6 +178,8 @@ class OnlineChecker::Partition {
   std::vector<Slot> slots_;
   std::vector<Configuration> configurations_;
   uint64_t nodes_ = 0;
+  // Operations of unknown outcome with the same call may do different things.
+  bool calls_differ_ = false;
   bool stopped_ = false;
   bool given_up_ = false;
 };

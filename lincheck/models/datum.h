@@ -3,6 +3,7 @@
 #ifndef QUORATE_LINCHECK_MODELS_DATUM_H_
 #define QUORATE_LINCHECK_MODELS_DATUM_H_
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -62,6 +63,8 @@ class Datum {
   std::string ToString() const;
 
   friend bool operator==(const Datum&, const Datum&) = default;
+  // Some order, the same in every run: nil, integers, strings.
+  friend auto operator<=>(const Datum&, const Datum&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const Datum& d) {
     return H::combine(std::move(h), d.kind_, d.integer_, d.bytes_);

@@ -1,8 +1,13 @@
 #include "lincheck/models/registry.h"
 
 #include "lincheck/models/cas_register.h"
+#include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/models/lock.h"
+#include "lincheck/models/queue.h"
 #include "lincheck/models/register.h"
+#include "lincheck/models/set.h"
+#include "lincheck/models/transaction.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -24,6 +29,19 @@ constexpr ModelEntry kModels[] = {
      "starts as nil",
      Make<Kv>},
     {"kv-text", "the same, but a key starts as the empty string", MakeTextKv},
+    {"kv-expiring",
+     "kv, and put_for, expire, persist; durations in the unit of the history's "
+     "times",
+     Make<ExpiringKv>},
+    {"set", "add, remove, contains, read; starts empty", Make<Set>},
+    {"queue",
+     "enqueue, dequeue, peek, length: first in first out; starts empty",
+     Make<Queue>},
+    {"lock", "acquire, release, check, with fencing tokens; starts free",
+     Make<Lock>},
+    {"txn",
+     "transactions of reads, writes and appends; every key starts as nil",
+     Make<Transaction>},
 };
 
 }  // namespace

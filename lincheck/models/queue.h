@@ -1,0 +1,62 @@
+// lincheck/models/queue.h: a queue, first in first out.
+//
+// A model for lincheck/checker.h; judged by search.
+#ifndef QUORATE_LINCHECK_MODELS_QUEUE_H_
+#define QUORATE_LINCHECK_MODELS_QUEUE_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lincheck/models/value_list.h"
+
+namespace quorate::lincheck {
+
+struct Queue {
+  enum Function : uint8_t {
+    kEnqueue,  // (value)
+    kDequeue,  // -> the first value, or nil if there is none
+    kPeek,     // -> the same; it stays
+    kLength,   // -> how many
+  };
+  using State = std::vector<Datum>;
+  State Initial() const { return {}; }
+
+  bool Step(State& state, const Operation& op) const {
+    switch (op.function) {
+      case kEnqueue:
+        state.emplace_back().Assign(op.argument);
+        return true;
+      case kDequeue:
+      case kPeek:
+        if (op.known() &&
+            !(state.empty() ? Datum() : state.front()).Explains(op.result)) {
+          return false;
+        }
+        if (op.function == kDequeue && !state.empty()) {
+          state.erase(state.begin());
+        }
+        return true;
+      case kLength:
+        return !op.known() || op.result.is_none() ||
+               op.result == Value::Integer(static_cast<int64_t>(state.size()));
+      default:
+        return false;
+    }
+  }
+  bool IsRead(const Operation& op) const {
+    return op.function == kPeek || op.function == kLength ||
+           (op.function == kDequeue && op.known() && op.result.is_nil());
+  }
+  bool LooksBeyondCall(const Operation&) const { return false; }
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"enqueue", "dequeue", "peek",
+                                           "length"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const { return FormatList(state); }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_QUEUE_H_

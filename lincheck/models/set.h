@@ -1,0 +1,67 @@
+// lincheck/models/set.h: a set of values.
+//
+// Where elements are independent, one partition for each element is much
+// cheaper than one for the set; reads of the whole set need the whole.
+#ifndef QUORATE_LINCHECK_MODELS_SET_H_
+#define QUORATE_LINCHECK_MODELS_SET_H_
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lincheck/models/value_list.h"
+
+namespace quorate::lincheck {
+
+struct Set {
+  enum Function : uint8_t {
+    kAdd,       // (value) -> 1 if it was not there, else 0
+    kRemove,    // (value) -> 1 if it was there, else 0
+    kContains,  // (value) -> 1 or 0
+    kRead,      // -> list of all (value_list.h), in any order
+  };
+  using State = std::vector<Datum>;  // In order.
+  State Initial() const { return {}; }
+
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kRead) return Reads(state, op);
+    Datum value;
+    value.Assign(op.argument);
+    const auto at = std::lower_bound(state.begin(), state.end(), value);
+    const bool there = at != state.end() && *at == value;
+    const bool does = op.function == kAdd ? !there : there;
+    if (op.known() && !op.result.is_none() &&
+        op.result != Value::Integer(does)) {
+      return false;
+    }
+    if (does && op.function == kAdd) state.insert(at, value);
+    if (does && op.function == kRemove) state.erase(at);
+    return op.function <= kContains;
+  }
+  bool IsRead(const Operation& op) const {
+    return op.function >= kContains ||
+           (op.known() && op.result == Value::Integer(0));
+  }
+  bool LooksBeyondCall(const Operation&) const { return false; }
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"add", "remove", "contains", "read"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const { return FormatList(state); }
+
+ private:
+  bool Reads(const State& state, const Operation& op) const {
+    if (!op.known() || op.result.is_none()) return true;
+    State seen;
+    if (!op.result.is_string() || !ParseList(op.result.bytes(), &seen)) {
+      return false;
+    }
+    std::sort(seen.begin(), seen.end());
+    return seen == state;
+  }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_SET_H_

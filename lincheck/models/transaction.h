@@ -1,0 +1,96 @@
+// lincheck/models/transaction.h: several keys of one partition, read and
+// written together.
+//
+// A transaction is a list (value_list.h) of triples: what, key, value. "r"
+// reads the key (its value in the argument says nothing, in the result it is
+// what was read), "w" writes it, "append" appends a string to it. The result
+// repeats the list with the values read.
+#ifndef QUORATE_LINCHECK_MODELS_TRANSACTION_H_
+#define QUORATE_LINCHECK_MODELS_TRANSACTION_H_
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lincheck/models/value_list.h"
+
+namespace quorate::lincheck {
+
+struct Transaction {
+  enum Function : uint8_t {
+    kTransact,  // (list of triples) -> the same list with the values read
+  };
+  using State = std::vector<std::pair<Datum, Datum>>;  // By key, in order.
+  State Initial() const { return {}; }
+
+  bool Step(State& state, const Operation& op) const {
+    std::vector<Datum> wanted;
+    std::vector<Datum> got;
+    if (op.function != kTransact || !Parse(op.argument, &wanted)) return false;
+    const bool says = op.known() && !op.result.is_none();
+    if (says && (!Parse(op.result, &got) || got.size() != wanted.size())) {
+      return false;
+    }
+    for (size_t i = 0; i < wanted.size(); i += 3) {
+      Datum& value = At(state, wanted[i + 1]);
+      const std::string_view what = wanted[i].bytes();
+      if (what == "w") {
+        value = wanted[i + 2];
+      } else if (what == "append") {
+        value.Append(wanted[i + 2].bytes());
+      } else if (says && got[i + 2] != value) {
+        return false;
+      }
+    }
+    std::erase_if(state, [](const auto& row) { return row.second.is_nil(); });
+    return true;
+  }
+  bool IsRead(const Operation& op) const {
+    std::vector<Datum> wanted;
+    if (!Parse(op.argument, &wanted)) return false;
+    for (size_t i = 0; i < wanted.size(); i += 3) {
+      if (wanted[i].bytes() != "r") return false;
+    }
+    return true;
+  }
+  bool LooksBeyondCall(const Operation&) const { return false; }
+  std::string_view Name(uint8_t function) const {
+    return function == kTransact ? "txn" : "?";
+  }
+  std::string Describe(const State& state) const {
+    std::string text = "{";
+    for (const auto& [key, value] : state) {
+      if (text.size() > 1) text += ", ";
+      text += key.ToString() + ": " + value.ToString();
+    }
+    return text + "}";
+  }
+
+ private:
+  static bool Parse(Value value, std::vector<Datum>* triples) {
+    if (!value.is_string() || !ParseList(value.bytes(), triples) ||
+        triples->size() % 3 != 0) {
+      return false;
+    }
+    for (size_t i = 0; i < triples->size(); i += 3) {
+      const std::string_view what = (*triples)[i].bytes();
+      if (what != "r" && what != "w" && what != "append") return false;
+    }
+    return true;
+  }
+  static Datum& At(State& state, const Datum& key) {
+    auto at = std::lower_bound(
+        state.begin(), state.end(), key,
+        [](const auto& row, const Datum& k) { return row.first < k; });
+    if (at == state.end() || at->first != key) {
+      at = state.insert(at, {key, Datum()});
+    }
+    return at->second;
+  }
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MODELS_TRANSACTION_H_
