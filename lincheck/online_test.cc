@@ -76,7 +76,8 @@ RC_GTEST_PROP(OnlineProperty, LongHistories_AgreeWithTheWholeCheck,
                                .spoiled_percent = random() % 2 == 0 ? 0 : 1});
   OnlineChecker checker(model);
   const Result online = Feed(history, &checker);
-  const Verdict whole = Check(history, model, {.nodes_max = 1'000'000});
+  const Verdict whole =
+      Check(history, model, {.nodes_max = 200'000, .explain = false});
   if (online == Result::kUnknown || whole.result == Result::kUnknown) {
     RC_DISCARD();
   }
