@@ -252,6 +252,22 @@ bool DiskFile::FlipBit(uint64_t offset, int bit) {
   return true;
 }
 
+bool DiskFile::Overwrite(uint64_t offset, std::string_view bytes) {
+  if (offset + bytes.size() > size_ || bytes.empty()) return false;
+  if (Read(offset, bytes.size()) == bytes) return false;
+  cache_.Write(offset, bytes);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const auto found = sectors_.find(SectorOf(offset + i));
+    if (found == sectors_.end()) continue;
+    const size_t within = (offset + i) % kSectorBytes;
+    found->second.durable[within] = bytes[i];
+    for (auto& version : found->second.versions) {
+      version.value[within] = bytes[i];
+    }
+  }
+  return true;
+}
+
 uint64_t DiskFile::DurableSize() const {
   return sizes_.versions.empty() ? size_ : sizes_.durable;
 }

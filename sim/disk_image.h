@@ -65,6 +65,9 @@ class DiskFile {
   enum class Loss : uint8_t { kNothing, kEverything, kMixed };
   void LosePower(Loss loss, Kernel* kernel, uint64_t entity, uint64_t crash);
   bool FlipBit(uint64_t offset, int bit);
+  // Puts other bytes in the place of what is stored, durable or not, without a
+  // write. False: nothing is different, or not all of it is in the file.
+  bool Overwrite(uint64_t offset, std::string_view bytes);
   // As kEverything would leave it.
   uint64_t DurableSize() const;
 

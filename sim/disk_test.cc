@@ -442,6 +442,22 @@ TEST(DiskFault, StalledDisk_FinishesWhenTheStallEnds) {
   EXPECT_TRUE(told.ok());
 }
 
+TEST(DiskFault, OverwrittenSector_IsInWhatIsReadAndStaysAfterCrashes) {
+  Driver d;
+  auto file = d.OpenDurably("f");
+  EXPECT_TRUE(d.Write(file.get(), 0, std::string(1024, 'a'), kDurable).ok());
+  EXPECT_TRUE(d.Write(file.get(), 600, "b", kLater).ok());
+  const std::string other(512, 'c');
+  EXPECT_TRUE(d.world().OverwriteDisk(d.machine(), "f", 512, other));
+  EXPECT_FALSE(d.world().OverwriteDisk(d.machine(), "f", 512, other));
+  EXPECT_FALSE(d.world().OverwriteDisk(d.machine(), "f", 600, other));
+  EXPECT_FALSE(d.world().OverwriteDisk(d.machine(), "g", 0, other));
+  EXPECT_EQ(d.Contents("f"), std::string(512, 'a') + other);
+  file.reset();
+  d.Crash(CrashKind::kMachine);
+  EXPECT_EQ(d.Contents("f"), std::string(512, 'a') + other);
+}
+
 TEST(DiskFault, FlippedBit_IsInWhatIsReadAndStaysAfterCrashes) {
   Driver d;
   auto file = d.OpenDurably("f");

@@ -51,6 +51,9 @@ enum class Fault : uint8_t {
   kDiskSlow,
   kDiskStalled,
   kDiskBitRot,
+  kDiskMisdirected,  // A sector holds what was written to another place.
+  kDiskStale,        // A sector holds what it held before.
+  kDiskWiped,
   kClockOffset,
   kClockDrift,
   kClockStep,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "sim/disk_image.h"
 
 namespace quorate::sim {
 namespace {
@@ -22,10 +23,10 @@ constexpr ChoiceSite kStart("schedule.start");
 constexpr ChoiceSite kDrop("schedule.drop");
 
 constexpr std::array<std::string_view, kFaultFamilies> kNames = {
-    "delay",         "loss",     "duplication", "corruption",
-    "partition",     "clog",     "streams",     "process_crash",
-    "machine_crash", "pause",    "disk_slow",   "disk_error",
-    "disk_full",     "disk_rot", "clock",       "buggify",
+    "delay",     "loss",       "duplication",   "corruption",    "partition",
+    "clog",      "streams",    "process_crash", "machine_crash", "pause",
+    "disk_slow", "disk_error", "disk_full",     "disk_rot",      "disk_wipe",
+    "clock",     "buggify",
 };
 
 constexpr FaultFamily kWindowFamilies[] = {
@@ -34,7 +35,8 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kProcessCrash, FaultFamily::kMachineCrash,
     FaultFamily::kPause,        FaultFamily::kDiskSlow,
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
-    FaultFamily::kDiskRot,      FaultFamily::kClock,
+    FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
+    FaultFamily::kClock,
 };
 
 // How much fits on a lane of a link, by draw, when links clog.
@@ -76,7 +78,9 @@ void Schedule::DrawFamilies() {
     const bool never =
         std::find(options_.without.begin(), options_.without.end(), family) !=
             options_.without.end() ||
-        (family == FaultFamily::kDiskRot && options_.rot_limit == nullptr);
+        ((family == FaultFamily::kDiskRot ||
+          family == FaultFamily::kDiskWipe) &&
+         options_.rot_limit == nullptr);
     on_[i] =
         !never && world_->choices().Chance(kFamily, i, 0, options_.family_on);
     if (on_[i]) names += " " + std::string(kNames[i]);
@@ -267,6 +271,8 @@ void Schedule::Open(const Window& window) {
       return OpenDiskFull(window);
     case FaultFamily::kDiskRot:
       return OpenRot(window);
+    case FaultFamily::kDiskWipe:
+      return OpenWipe(window);
     case FaultFamily::kClock:
       return OpenClock(window);
     default:
@@ -481,23 +487,126 @@ void Schedule::OpenDiskFull(const Window& window) {
   });
 }
 
+Schedule::Files Schedule::ReadFiles(MachineId node) const {
+  Files files;
+  for (const std::string& file : world_->DiskFiles(node)) {
+    files.emplace_back(file, world_->ReadDiskFile(node, file));
+  }
+  return files;
+}
+
 void Schedule::OpenRot(const Window& window) {
-  MachineId node;
-  if (!PickBreakable(window, &node)) return;
-  // Rot is found when it is read: the process ends, a bit of a file flips, and it starts again.
-  if (world_->running(node)) world_->Crash(node, CrashKind::kProcess);
+  MachineId one;
+  if (!PickBreakable(window, &one)) return;
+  // Sometimes all that may be damaged at once, and with it what was not synced.
+  const bool all = Pick(window, 4, 4) == 3;
+  const CrashKind kind =
+      Pick(window, 5, 2) == 1 ? CrashKind::kMachine : CrashKind::kProcess;
+  const std::vector<MachineId> victims =
+      all ? breakable_ : std::vector<MachineId>{one};
+  const Duration delay = Length(window, Milliseconds(10), Seconds(2));
+  for (MachineId node : victims) {
+    if (wiped_.contains(node)) continue;
+    // What is written from now on may turn out lost.
+    Files before = ReadFiles(node);
+    After(delay, node,
+          [this, window, node, kind, delay, before = std::move(before)] {
+            if (liveness_) return;
+            // Damage is found when it is read: the process ends, and starts again.
+            if (world_->running(node)) world_->Crash(node, kind);
+            Damage(window, node, before);
+            After(delay, node, [this, node] { RestartIfDown(node); });
+          });
+  }
+}
+
+void Schedule::Damage(const Window& window, MachineId node,
+                      const Files& before) {
   const std::vector<std::string> files = world_->DiskFiles(node);
-  if (!files.empty()) {
-    const std::string& file = files[Pick(window, 1, files.size())];
+  // Lost writes are drawn most: there is not always one to lose.
+  const uint64_t kind = std::min<uint64_t>(Pick(window, 6, 4), 2);
+  const uint64_t first = Pick(window, 1, std::max<size_t>(files.size(), 1));
+  // Not every file has a place for every damage: the first one that has.
+  for (size_t i = 0; i < files.size(); ++i) {
+    const std::string& file = files[(first + i) % files.size()];
     const uint64_t limit = options_.rot_limit(node, file);
-    if (limit > 0 &&
-        world_->FlipDiskBit(node, file, Pick(window, 2, limit),
-                            static_cast<int>(Pick(window, 3, 8)))) {
-      rotten_.insert(node);
-      Note("bit rot " + Name(node) + " " + file);
+    const bool done = kind == 0 ? FlipBit(window, node, file, limit)
+                      : kind == 1
+                          ? Misdirect(window, node, file, limit)
+                          : MakeStale(window, node, file, limit, before);
+    if (!done) continue;
+    constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
+                                     "lost write "};
+    rotten_.insert(node);
+    Note(kWhat[kind] + Name(node) + " " + file);
+    return;
+  }
+}
+
+bool Schedule::FlipBit(const Window& window, MachineId node,
+                       const std::string& file, uint64_t limit) {
+  return limit > 0 && world_->FlipDiskBit(node, file, Pick(window, 2, limit),
+                                          static_cast<int>(Pick(window, 3, 8)));
+}
+
+// A whole sector becomes what another place holds.
+bool Schedule::Misdirect(const Window& window, MachineId node,
+                         const std::string& file, uint64_t limit) {
+  const uint64_t sectors = limit / kSectorBytes;
+  const Files files = ReadFiles(node);
+  const std::string& source = files[Pick(window, 7, files.size())].second;
+  const uint64_t sources = source.size() / kSectorBytes;
+  if (sectors == 0 || sources == 0) return false;
+  const std::string bytes =
+      source.substr(Pick(window, 8, sources) * kSectorBytes, kSectorBytes);
+  if (!world_->OverwriteDisk(node, file,
+                             Pick(window, 2, sectors) * kSectorBytes, bytes)) {
+    return false;
+  }
+  world_->faults().Count(Fault::kDiskMisdirected);
+  return true;
+}
+
+// A whole sector is again what it was when the window began: zeros if the file did not reach so far.
+bool Schedule::MakeStale(const Window& window, MachineId node,
+                         const std::string& file, uint64_t limit,
+                         const Files& before) {
+  std::string old;
+  for (const auto& [name, bytes] : before) {
+    if (name == file) old = bytes;
+  }
+  const std::string now = world_->ReadDiskFile(node, file);
+  old.resize(now.size());
+  std::vector<uint64_t> written;
+  for (uint64_t at = 0; at + kSectorBytes <= limit; at += kSectorBytes) {
+    if (now.compare(at, kSectorBytes, old, at, kSectorBytes) != 0) {
+      written.push_back(at);
     }
   }
-  After(Length(window, Milliseconds(10), Seconds(2)), node,
+  if (written.empty()) return false;
+  const uint64_t at = written[Pick(window, 2, written.size())];
+  if (!world_->OverwriteDisk(node, file, at, old.substr(at, kSectorBytes))) {
+    return false;
+  }
+  world_->faults().Count(Fault::kDiskStale);
+  return true;
+}
+
+// A disk that is gone: who has lost what it promised must not take part again, so once a run, late, and for good.
+void Schedule::OpenWipe(const Window& window) {
+  MachineId node;
+  const auto seconds =
+      static_cast<uint64_t>(options_.length.ns() / Seconds(1).ns());
+  if (!wiped_.empty() || window.second < seconds / 2 ||
+      !PickBreakable(window, &node)) {
+    return;
+  }
+  if (world_->running(node)) world_->Crash(node, CrashKind::kMachine);
+  world_->WipeDisk(node);
+  wiped_.insert(node);
+  rotten_.insert(node);
+  Note("disk lost " + Name(node));
+  After(Length(window, Milliseconds(10), Seconds(5)), node,
         [this, node] { RestartIfDown(node); });
 }
 

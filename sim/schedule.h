@@ -42,7 +42,8 @@ enum class FaultFamily : uint8_t {
   kDiskSlow,
   kDiskError,
   kDiskFull,
-  kDiskRot,
+  kDiskRot,   // Flipped bits, misdirected and lost writes.
+  kDiskWipe,  // All of it is gone, for good.
   kClock,
   kBuggify,
 };
@@ -62,7 +63,7 @@ struct ScheduleOptions {
   // How likely each other family is on.
   Ratio family_on{1, 2};
   // How many leading bytes of a file may rot such that the damage can be told from a torn tail: what recovery cannot detect no
-  // protocol survives. Null: nothing rots.
+  // protocol survives. Null: nothing rots, and no disk is lost.
   absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> rot_limit{};
 };
 
@@ -82,8 +83,10 @@ class Schedule {
   bool on(FaultFamily family) const { return on_[static_cast<size_t>(family)]; }
   // The nodes whose disks may be damaged: at most a minority of each group.
   const std::vector<MachineId>& breakable() const { return breakable_; }
-  // The nodes on which stored bits were flipped: those may be fenced for the rest of the run.
+  // The nodes of whose disk some was damaged or all was lost: their replicas may be fenced for the rest of the run, or not start.
   const absl::btree_set<MachineId>& rotten() const { return rotten_; }
+  // Those of whose disk all was lost: they must not start.
+  const absl::btree_set<MachineId>& wiped() const { return wiped_; }
 
   // What was done, for people and pictures, in order.
   struct Entry {
@@ -120,6 +123,7 @@ class Schedule {
   void OpenDiskError(const Window& window);
   void OpenDiskFull(const Window& window);
   void OpenRot(const Window& window);
+  void OpenWipe(const Window& window);
   void OpenClock(const Window& window);
 
   // A ratio between 1/1000 and `most`, by steps.
@@ -128,6 +132,16 @@ class Schedule {
   Duration Length(const Window& window, Duration least, Duration most);
   MachineId PickNode(const Window& window);
   bool PickBreakable(const Window& window, MachineId* node);
+  // Damages one stored sector of a machine that is down. `before` is what its files were when the window began.
+  using Files = std::vector<std::pair<std::string, std::string>>;
+  Files ReadFiles(MachineId node) const;
+  void Damage(const Window& window, MachineId node, const Files& before);
+  bool FlipBit(const Window& window, MachineId node, const std::string& file,
+               uint64_t limit);
+  bool Misdirect(const Window& window, MachineId node, const std::string& file,
+                 uint64_t limit);
+  bool MakeStale(const Window& window, MachineId node, const std::string& file,
+                 uint64_t limit, const Files& before);
   // Undoes a window's effect on `node` when it ends, unless the node is to stay as it is.
   void After(Duration length, MachineId node, absl::AnyInvocable<void()> undo);
   void Block(MachineId from, MachineId to,
@@ -149,6 +163,7 @@ class Schedule {
   std::array<bool, kFaultFamilies> on_{};
   std::vector<MachineId> breakable_;
   absl::btree_set<MachineId> rotten_;
+  absl::btree_set<MachineId> wiped_;
   absl::btree_set<MachineId>
       broken_;  // Ran on a failing disk, perhaps again after a restart.
   absl::btree_set<MachineId> core_;

@@ -49,7 +49,8 @@ class Busy : public env::Transport::Receiver {
                           [this] { Tick(); });
   }
   void Write() {
-    const Buffer piece = Buffer::Copy(std::string(2000, 'w'));
+    const Buffer piece =
+        Buffer::Copy(std::string(2000, static_cast<char>('a' + writes_ % 26)));
     const bool durable = ++writes_ % 2 == 0;
     writing_ = file_->Write(
         offset_, absl::MakeConstSpan(&piece, 1),
@@ -118,7 +119,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
   ScheduleOptions plan{.nodes = nodes, .groups = Groups()};
   plan.length = Seconds(20);
   plan.family_on = family_on;
-  plan.rot_limit = [](MachineId, std::string_view) { return uint64_t{100}; };
+  plan.rot_limit = [](MachineId, std::string_view) { return uint64_t{4000}; };
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();
   for (uint32_t i = 1; i <= kNodes; ++i) {

@@ -110,6 +110,7 @@ void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
 void World::WipeDisk(MachineId id) {
   CHECK(!running(id)) << "machine " << id;
   machine(id).disk().image().Wipe();
+  kernel_->faults.Count(Fault::kDiskWiped);
 }
 
 bool World::running(MachineId id) const { return machine(id).cpu().alive(); }
@@ -286,6 +287,12 @@ bool World::FlipDiskBit(MachineId id, std::string_view file, uint64_t offset,
   if (found == nullptr || !found->FlipBit(offset, bit)) return false;
   kernel_->faults.Count(Fault::kDiskBitRot);
   return true;
+}
+
+bool World::OverwriteDisk(MachineId id, std::string_view file, uint64_t offset,
+                          std::string_view bytes) {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  return found != nullptr && found->Overwrite(offset, bytes);
 }
 
 // ---- What happened

@@ -202,6 +202,11 @@ class World {
   // Flips one bit of what is stored, durable or not. False: no such byte.
   bool FlipDiskBit(MachineId machine, std::string_view file, uint64_t offset,
                    int bit);
+  // Puts `bytes` in the place of what is stored, durable or not: a write that
+  // was lost, or one that landed elsewhere. False: no difference, or no such
+  // place.
+  bool OverwriteDisk(MachineId machine, std::string_view file, uint64_t offset,
+                     std::string_view bytes);
 
   // ---- What happened.
   // Rolling hash of everything that was delivered, written and timed.

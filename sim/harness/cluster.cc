@@ -129,7 +129,7 @@ class Cluster::Program final : public raft::Host::Observer {
       return;
     }
     started_ = true;
-    cluster_->founded_[node_.value() - 1] = true;
+    JudgeIdentity();
     for (const GroupId group : server_->host().groups()) {
       changed_[group].any = true;
       const raft::Core* core = server_->host().core(group);
@@ -138,6 +138,19 @@ class Cluster::Program final : public raft::Host::Observer {
     }
     cluster_->JudgeStart(node_, server_->host());
     any_changed_ = true;
+  }
+
+  // A node without its disk must stay away, unless it had never started before: then it had promised nothing, and is founded.
+  void JudgeIdentity() {
+    const size_t index = node_.value() - 1;
+    const bool wiped =
+        cluster_->wiped_ && cluster_->wiped_(cluster_->machine(node_));
+    if (wiped && !cluster_->founded_[index])
+      cluster_->founded_late_[index] = true;
+    cluster_->founded_[index] = true;
+    if (!wiped || cluster_->founded_late_[index]) return;
+    cluster_->world_.Violate(absl::StrCat("identity: node ", node_.value(),
+                                          " started though its disk is gone"));
   }
 
   void Judge(GroupId group, Changed* changed) {
@@ -190,6 +203,7 @@ Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
   }
   programs_.resize(options_.nodes);
   founded_.resize(options_.nodes);
+  founded_late_.resize(options_.nodes);
   supervised_.resize(options_.nodes);
 }
 

@@ -76,6 +76,10 @@ class Cluster {
   void SetRotten(absl::AnyInvocable<bool(MachineId)> rotten) {
     rotten_ = std::move(rotten);
   }
+  // Tells which machines lost their disk: there nothing may start.
+  void SetWiped(absl::AnyInvocable<bool(MachineId)> wiped) {
+    wiped_ = std::move(wiped);
+  }
   // A rare situation was reached.
   void Mark(NodeId node, std::string_view mark);
 
@@ -94,13 +98,16 @@ class Cluster {
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   absl::AnyInvocable<bool(MachineId)> rotten_;
+  absl::AnyInvocable<bool(MachineId)> wiped_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;
   std::vector<Program*> programs_;  // By node; null while down.
   std::vector<bool> founded_;       // By node: a start succeeded once, so the
                                     // directory is not empty any more.
-  std::vector<bool> supervised_;    // By node: a kill is on its way.
+  std::vector<bool>
+      founded_late_;  // By node: for the first time after its disk was lost.
+  std::vector<bool> supervised_;  // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
   std::set<GroupId> led_;  // Had a leader.
   std::map<GroupId, SimTime> last_leader_change_;

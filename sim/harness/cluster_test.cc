@@ -95,5 +95,31 @@ TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
       << found[before];
 }
 
+// What it had promised is gone with its disk: it must not take part again.
+TEST(Cluster, NodeWithoutItsDisk_StaysAway) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  const MachineId machine = small.cluster().machine(first);
+  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.world().Crash(machine, CrashKind::kMachine);
+  small.world().WipeDisk(machine);
+  small.world().Restart(machine);
+  small.Elect(first);
+  small.world().RunFor(Seconds(10));
+  EXPECT_EQ(small.cluster().server(first), nullptr);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
+TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  const MachineId machine = small.cluster().machine(first);
+  small.world().Crash(machine, CrashKind::kProcess);
+  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  small.ExpectFound("identity: node");
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -230,6 +230,9 @@ void Run::Impl::PlanFaults() {
   cluster_.SetRotten([this](MachineId machine) {
     return schedule_->rotten().contains(machine);
   });
+  cluster_.SetWiped([this](MachineId machine) {
+    return schedule_->wiped().contains(machine);
+  });
   schedule_->Begin();
 }
 
