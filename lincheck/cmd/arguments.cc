@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/models/registry.h"
+#include "lincheck/formats/vocabulary.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -19,9 +19,16 @@ absl::Status Bad(std::string_view flag, std::string_view expected,
                    " expected, found \"", std::string(found), "\""));
 }
 
-std::string ModelNames() {
+// Their own ones first.
+std::vector<ModelEntry> AllModels(absl::Span<const ModelEntry> own) {
+  std::vector<ModelEntry> all(own.begin(), own.end());
+  all.insert(all.end(), Models().begin(), Models().end());
+  return all;
+}
+
+std::string ModelNames(absl::Span<const ModelEntry> own) {
   std::string names;
-  for (const ModelEntry& entry : Models()) {
+  for (const ModelEntry& entry : AllModels(own)) {
     absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(entry.name));
   }
   return names;
@@ -35,8 +42,8 @@ bool TakesValue(std::string_view flag) {
 absl::Status Apply(std::string_view flag, const std::string& value,
                    Arguments* a) {
   if (flag == "--model") {
-    if (FindModel(value) == nullptr) {
-      return Bad(flag, absl::StrCat("one of ", ModelNames()), value);
+    if (FindModelAmong(value, a->read.own) == nullptr) {
+      return Bad(flag, absl::StrCat("one of ", ModelNames(a->read.own)), value);
     }
     a->read.model = value;
   } else if (flag == "--format") {
@@ -63,7 +70,7 @@ absl::Status Apply(std::string_view flag, const std::string& value,
 
 }  // namespace
 
-std::string Usage() {
+std::string Usage(absl::Span<const ModelEntry> own) {
   std::string text =
       "lincheck: is this history linearizable, and if not, why?\n"
       "\n"
@@ -72,7 +79,7 @@ std::string Usage() {
       "\n"
       "FILE       a history; \"-\" is standard input\n"
       "--model    what the object should do [told by the file]:\n";
-  for (const ModelEntry& entry : Models()) {
+  for (const ModelEntry& entry : AllModels(own)) {
     absl::StrAppend(&text, "             ", std::string(entry.name), ": ",
                     std::string(entry.description), "\n");
   }
@@ -113,9 +120,9 @@ absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text) {
   return Bad("--timeout", "a time such as 60s, 250ms or 2m", text);
 }
 
-absl::StatusOr<Arguments> ParseArguments(
-    const std::vector<std::string>& words) {
-  Arguments a;
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
+                                         absl::Span<const ModelEntry> own) {
+  Arguments a{.read = {.own = own}};
   bool flags_end = false;
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "lincheck/formats/read.h"
+#include "lincheck/models/registry.h"
 
 namespace quorate::lincheck {
 
@@ -24,12 +26,13 @@ struct Arguments {
   uint32_t jobs = 0;            // 0: as many as there are processors.
 };
 
-// What --help prints.
-std::string Usage();
+// What --help prints. `own`: models beside those that come with the checker.
+std::string Usage(absl::Span<const ModelEntry> own = {});
 
 // `words`: without the program's name. kInvalidArgument: what is wrong with
 // them.
-absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words);
+absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
+                                         absl::Span<const ModelEntry> own = {});
 
 // "60s", "250ms", "2m", "10" (seconds); "0": none.
 absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text);

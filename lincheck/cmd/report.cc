@@ -160,7 +160,7 @@ class JsonObject {
 // Each as a line of our own form would have it.
 void AppendOperations(const FileReport& report,
                       const std::vector<size_t>& operations, std::string* out) {
-  JsonLinesWriter writer(*report.model, out);
+  JsonLinesWriter writer(*report.model, report.recording.model, out);
   const History& history = report.recording.history;
   *out += '[';
   for (size_t i = 0; i < operations.size(); ++i) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/formats/edn_lists.h"
+#include "lincheck/models/value_list.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -92,7 +94,12 @@ uint32_t JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
   }
   const uint32_t first = value + 1;
   const uint32_t second = edn.node(first).end;
-  if (form.argument == ArgumentForm::kPair && !IsPair(edn, second)) {
+  // Pairs and transactions are vectors themselves; a key is none.
+  const bool two = form.argument == ArgumentForm::kPair ||
+                   form.argument == ArgumentForm::kFor;
+  if (two && !IsPair(edn, second)) return value;
+  if (form.argument == ArgumentForm::kTriples &&
+      edn.node(first).kind == EdnKind::kVector) {
     return value;
   }
   *key = first;
@@ -163,12 +170,27 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     case ArgumentForm::kInteger:
       if (kind != EdnKind::kInteger) return fail("an integer");
       break;
+    case ArgumentForm::kTriples: {
+      std::string list, error;
+      if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
+        return BadInput(locate(at), error);
+      }
+      return KeepList(list, locate(at), &op->argument);
+    }
+    case ArgumentForm::kAny:
+      if (kind == EdnKind::kNil) return absl::OkStatus();
+      if (!IsPair(edn, value)) break;
+      [[fallthrough]];
+    case ArgumentForm::kFor:
     case ArgumentForm::kPair: {
       if (value == kNoNode || !IsPair(edn, value)) {
         return fail("a pair [expected new]");
       }
       op->expected = ToValue(edn, value + 1);
       op->argument = ToValue(edn, edn.node(value + 1).end);
+      if (form.argument == ArgumentForm::kFor && !op->expected.is_integer()) {
+        return fail("a pair [duration value]");
+      }
       return absl::OkStatus();
     }
   }
@@ -176,6 +198,17 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
   if (form.argument == ArgumentForm::kInteger && !op->argument.is_integer()) {
     return fail("an integer of less than 2^61");
   }
+  return absl::OkStatus();
+}
+
+absl::Status JepsenCalls::KeepList(const std::string& list, Position position,
+                                   Value* value) {
+  // Models read it with this.
+  std::vector<Datum> items;
+  if (!ParseList(list, &items)) {
+    return BadInput(position, "too large an integer in a list");
+  }
+  *value = recording_->history.String(list);
   return absl::OkStatus();
 }
 
@@ -236,12 +269,40 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       }
       return absl::OkStatus();
     case ResultForm::kFlag:
-      // A value that is a truth value tells; otherwise :ok says that something
-      // was done, where that is the question.
+      // A value that is a truth value tells; otherwise :ok says that a
+      // compare-and-swap replaced what it expected, and of others nothing.
       if (value != kNoNode && edn.node(value).kind == EdnKind::kBoolean) {
         op->result = Value::Integer(edn.node(value).integer);
-      } else if (form.argument != ArgumentForm::kNone) {
+      } else if (form.argument == ArgumentForm::kPair) {
         op->result = Value::Integer(1);
+      }
+      return absl::OkStatus();
+    case ResultForm::kToken:
+      // Whoever got nothing says :fail.
+      if (value == kNoNode || edn.node(value).kind != EdnKind::kInteger) {
+        return BadInput(locate(at), "a fencing token, an integer, expected");
+      }
+      op->result = ToValue(edn, value);
+      return absl::OkStatus();
+    case ResultForm::kList: {
+      std::string list;
+      if (value == kNoNode || !ListOf(edn, value, &list)) {
+        return BadInput(locate(at), "a vector, list or set expected");
+      }
+      return KeepList(list, locate(at), &op->result);
+    }
+    case ResultForm::kTriples: {
+      std::string list, error;
+      if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
+        return BadInput(locate(at), error);
+      }
+      error = WhyNotResultOf(op->argument.bytes(), list);
+      if (!error.empty()) return BadInput(locate(at), error);
+      return KeepList(list, locate(at), &op->result);
+    }
+    case ResultForm::kAny:
+      if (value != kNoNode && edn.node(value).kind != EdnKind::kNil) {
+        op->result = ToValue(edn, value);
       }
       return absl::OkStatus();
     case ResultForm::kNone:

@@ -73,6 +73,8 @@ class JepsenCalls {
   absl::Status FillResult(const EdnParser& edn, uint32_t value,
                           const FunctionForm& form, size_t at, Operation* op,
                           Locate locate);
+  absl::Status KeepList(const std::string& list, Position position,
+                        Value* value);
   // Takes the key off `value`, if it is a pair of key and value.
   uint32_t SplitKey(const EdnParser& edn, const JepsenEntry& entry,
                     const FunctionForm& form, uint32_t* key) const;

@@ -4,10 +4,12 @@
 #include <array>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_cursor.h"
 #include "lincheck/formats/utf8.h"
+#include "lincheck/models/value_list.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -61,8 +63,9 @@ int HexDigit(char c) {
 
 class Reader {
  public:
-  Reader(Window* window, std::string_view model)
-      : window_(window), model_(model) {}
+  Reader(Window* window, std::string_view model,
+         absl::Span<const ModelEntry> own)
+      : window_(window), model_(model), own_(own) {}
 
   absl::StatusOr<Recording> Run();
 
@@ -70,6 +73,7 @@ class Reader {
   // One line's fields.
   struct Fields {
     uint32_t present = 0;
+    uint32_t lists = 0;                       // Which of them are arrays.
     std::array<size_t, kFieldCount> offsets;  // Where their values begin.
     int64_t client = 0;
     uint32_t partition = 0;
@@ -87,7 +91,8 @@ class Reader {
   bool ReadLine(JsonCursor* cursor, Fields* fields);
   bool ReadField(Field field, JsonCursor* cursor, Fields* fields);
   bool ReadTextField(Field field, JsonCursor* cursor, Fields* fields);
-  bool ReadValue(JsonCursor* cursor, Value* value);
+  bool ReadValue(Field field, JsonCursor* cursor, Fields* fields, Value* value);
+  bool ReadList(JsonCursor* cursor, int depth, std::vector<Datum>* items);
   bool ReadHex(JsonCursor* cursor, Value* value);
   bool TakeHeader(JsonCursor* cursor, const Fields& fields);
   bool TakeEvent(JsonCursor* cursor, const Fields& fields);
@@ -100,6 +105,7 @@ class Reader {
 
   Window* const window_;
   const std::string_view model_;
+  const absl::Span<const ModelEntry> own_;
   std::optional<Vocabulary> vocabulary_;
   Recording recording_;
   std::string last_key_;
@@ -180,11 +186,11 @@ bool Reader::ReadField(Field field, JsonCursor* cursor, Fields* fields) {
       }
       return true;
     case kArg:
-      return ReadValue(cursor, &fields->arg);
+      return ReadValue(field, cursor, fields, &fields->arg);
     case kExpected:
-      return ReadValue(cursor, &fields->expected);
+      return ReadValue(field, cursor, fields, &fields->expected);
     case kResult:
-      return ReadValue(cursor, &fields->result);
+      return ReadValue(field, cursor, fields, &fields->result);
     case kInvoke:
       return cursor->ReadInteger(&fields->invoke);
     case kAt:
@@ -267,7 +273,8 @@ bool Reader::ReadTextField(Field field, JsonCursor* cursor, Fields* fields) {
   }
 }
 
-bool Reader::ReadValue(JsonCursor* cursor, Value* value) {
+bool Reader::ReadValue(Field field, JsonCursor* cursor, Fields* fields,
+                       Value* value) {
   const char next = cursor->Peek();
   const size_t at = cursor->offset();
   if (next == '"') {
@@ -288,12 +295,54 @@ bool Reader::ReadValue(JsonCursor* cursor, Value* value) {
   }
   if (next == '{') return ReadHex(cursor, value);
   if (next == '[') {
-    return cursor->Fail(at, "a value is null, an integer or a string");
+    std::vector<Datum> items;
+    if (!ReadList(cursor, 0, &items)) return false;
+    const std::string list = FormatList(items);
+    // Models read it with this.
+    if (!ParseList(list, &items)) {
+      return cursor->Fail(at, "too large an integer in a list");
+    }
+    *value = recording_.history.String(list);
+    fields->lists |= Bit(field);
+    return true;
   }
   std::string_view word;
   if (!cursor->ReadWord(&word)) return false;
   *value = word == "null" ? Value::Nil() : Value::Integer(word == "true");
   return true;
+}
+
+// Items of arrays in it count as if they stood in it.
+bool Reader::ReadList(JsonCursor* cursor, int depth,
+                      std::vector<Datum>* items) {
+  if (depth > JsonCursor::kDepthMax) {
+    return cursor->Fail(cursor->offset(), "too many arrays in each other");
+  }
+  if (!cursor->Expect('[')) return false;
+  if (cursor->Take(']')) return true;
+  do {
+    const char next = cursor->Peek();
+    const size_t at = cursor->offset();
+    if (next == '[') {
+      if (!ReadList(cursor, depth + 1, items)) return false;
+      continue;
+    }
+    Datum& item = items->emplace_back();
+    std::string_view text;
+    int64_t number = 0;
+    if (next == '"') {
+      if (!cursor->ReadString(&text)) return false;
+      item.Append(text);
+    } else if (next == '-' || (next >= '0' && next <= '9')) {
+      if (!cursor->ReadInteger(&number)) return false;
+      item.AssignInteger(number);
+    } else if (!cursor->ReadWord(&text)) {
+      return false;
+    } else if (text != "null") {
+      return cursor->Fail(at, "a list is of null, integers and strings");
+    }
+  } while (cursor->Take(','));
+  return cursor->Expect(']');
 }
 
 bool Reader::ReadHex(JsonCursor* cursor, Value* value) {
@@ -367,7 +416,7 @@ bool Reader::TakeHeader(JsonCursor* cursor, const Fields& fields) {
   if (recording_.model.empty()) {
     return cursor->Fail(0, "the header names no model, and nothing else does");
   }
-  vocabulary_ = Vocabulary::Of(recording_.model);
+  vocabulary_ = Vocabulary::Of(recording_.model, own_);
   if (!vocabulary_.has_value()) {
     return cursor->Fail(
         model_.empty() ? fields.offsets[kModel] : 0,
@@ -418,22 +467,39 @@ bool Reader::TakeOperation(JsonCursor* cursor, Fields* fields) {
 
 bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {
   const ArgumentForm form = fields.form->argument;
+  if (form == ArgumentForm::kAny) return true;
+  const bool two = form == ArgumentForm::kPair || form == ArgumentForm::kFor;
   const std::string name(fields.form->name);
   const uint32_t wanted = (form == ArgumentForm::kNone ? 0 : Bit(kArg)) |
-                          (form == ArgumentForm::kPair ? Bit(kExpected) : 0);
+                          (two ? Bit(kExpected) : 0);
   if (!Require(cursor, fields, wanted) ||
       !Only(cursor, fields,
             (kOperationFields & ~(Bit(kArg) | Bit(kExpected))) | wanted,
             name)) {
     return false;
   }
+  const auto fail = [&](Field field, std::string_view what) {
+    return cursor->Fail(fields.offsets[field],
+                        absl::StrCat(name, " takes ", std::string(what)));
+  };
+  if (form == ArgumentForm::kTriples) {
+    if (!fields.arg.is_string()) return fail(kArg, "a list of triples");
+    const std::string why = WhyNotTriples(fields.arg.bytes());
+    return why.empty() || cursor->Fail(fields.offsets[kArg], why);
+  }
+  for (Field field : {kArg, kExpected}) {
+    if ((fields.lists & Bit(field)) != 0) {
+      return fail(field, "a value: null, an integer or a string");
+    }
+  }
   if (form == ArgumentForm::kText && !fields.arg.is_string()) {
-    return cursor->Fail(fields.offsets[kArg],
-                        absl::StrCat(name, " takes a string"));
+    return fail(kArg, "a string");
   }
   if (form == ArgumentForm::kInteger && !fields.arg.is_integer()) {
-    return cursor->Fail(fields.offsets[kArg],
-                        absl::StrCat(name, " takes an integer"));
+    return fail(kArg, "an integer");
+  }
+  if (form == ArgumentForm::kFor && !fields.expected.is_integer()) {
+    return fail(kExpected, "an integer for how long");
   }
   return true;
 }
@@ -441,36 +507,58 @@ bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {
 bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
   if (!fields->has(kResult)) return true;
   const size_t at = fields->offsets[kResult];
+  const ResultForm form = fields->form->result;
+  const Value result = fields->result;
   const std::string name(fields->form->name);
   if (fields->ret == kNever) {
     return cursor->Fail(at, "a result, but no \"return\"");
   }
-  switch (fields->form->result) {
-    case ResultForm::kValue:
-      return true;
-    case ResultForm::kNone:
-      // Nil says as much as nothing.
-      if (!fields->result.is_nil()) {
-        return cursor->Fail(at, absl::StrCat(name, " has no result"));
-      }
-      fields->result = {};
-      return true;
-    case ResultForm::kInteger:
-      return fields->result.is_integer() ||
-             cursor->Fail(
-                 at, absl::StrCat("the result of ", name, " is an integer"));
-    case ResultForm::kFlag:
-      return fields->result == Value::Integer(0) ||
-             fields->result == Value::Integer(1) ||
-             cursor->Fail(
-                 at, absl::StrCat("the result of ", name, " is true or false"));
+  if (form == ResultForm::kAny) return true;
+  const auto fail = [&](std::string_view what) {
+    return cursor->Fail(
+        at, absl::StrCat("the result of ", name, " is ", std::string(what)));
+  };
+  if (form == ResultForm::kNone) {
+    // Nil says as much as nothing.
+    if (!result.is_nil()) {
+      return cursor->Fail(at, absl::StrCat(name, " has no result"));
+    }
+    fields->result = {};
+    return true;
   }
-  return false;
+  if (form == ResultForm::kTriples) {
+    if (!result.is_string()) return fail("a list of triples");
+    const std::string why = WhyNotResultOf(fields->arg.bytes(), result.bytes());
+    return why.empty() || cursor->Fail(at, why);
+  }
+  if (form == ResultForm::kList) {
+    std::vector<Datum> items;
+    return (result.is_string() && ParseList(result.bytes(), &items)) ||
+           fail("a list");
+  }
+  if ((fields->lists & Bit(kResult)) != 0) {
+    return fail("a value: null, an integer or a string");
+  }
+  if (form == ResultForm::kToken) {
+    return result.is_nil() || result.is_integer() ||
+           fail("an integer, or null");
+  }
+  if (form == ResultForm::kInteger) {
+    return result.is_integer() || fail("an integer");
+  }
+  if (form == ResultForm::kFlag) {
+    return result == Value::Integer(0) || result == Value::Integer(1) ||
+           fail("true or false");
+  }
+  return true;
 }
 
-void AppendValue(Value value, std::string* out) {
+void AppendValue(Value value, bool list, std::string* out) {
   if (value.is_nil() || value.is_none()) {
     *out += "null";
+  } else if (value.is_string() && list &&
+             FindInvalidUtf8(value.bytes()) == std::string_view::npos) {
+    *out += value.bytes();  // It is JSON.
   } else if (value.is_integer()) {
     absl::StrAppend(out, value.integer());
   } else if (FindInvalidUtf8(value.bytes()) == std::string_view::npos) {
@@ -489,9 +577,9 @@ void AppendValue(Value value, std::string* out) {
 
 }  // namespace
 
-absl::StatusOr<Recording> ReadJsonLines(Window* window,
-                                        std::string_view model) {
-  return Reader(window, model).Run();
+absl::StatusOr<Recording> ReadJsonLines(Window* window, std::string_view model,
+                                        absl::Span<const ModelEntry> own) {
+  return Reader(window, model, own).Run();
 }
 
 void AppendJsonString(std::string_view text, std::string* out) {
@@ -519,9 +607,9 @@ void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
 }
 
-void JsonLinesWriter::Header(std::string_view model_name, TimeUnit unit) {
+void JsonLinesWriter::Header(TimeUnit unit) {
   absl::StrAppend(out_, "{\"lincheck\":", kJsonLinesVersion, ",\"model\":");
-  AppendJsonString(model_name, out_);
+  AppendJsonString(name_, out_);
   *out_ += ",\"unit\":";
   AppendJsonString(TimeUnitName(unit), out_);
   *out_ += "}\n";
@@ -532,16 +620,18 @@ void JsonLinesWriter::Add(const Operation& op, std::string_view key) {
   AppendJsonString(key, out_);
   *out_ += ",\"f\":";
   AppendJsonString(model_.FunctionName(op.function), out_);
-  const auto add_value = [&](std::string_view name, Value value) {
-    if (value.is_none()) return;
-    *out_ += ",\"";
-    *out_ += name;
-    *out_ += "\":";
-    AppendValue(value, out_);
-  };
-  add_value("expected", op.expected);
-  add_value("arg", op.argument);
-  if (op.known()) add_value("result", op.result);
+  const FunctionForm* const form =
+      vocabulary_.has_value()
+          ? vocabulary_->Find(model_.FunctionName(op.function))
+          : nullptr;
+  const bool list_argument =
+      form != nullptr && form->argument == ArgumentForm::kTriples;
+  const bool list_result =
+      form != nullptr && (form->result == ResultForm::kTriples ||
+                          form->result == ResultForm::kList);
+  AddValue("expected", op.expected, false);
+  AddValue("arg", op.argument, list_argument);
+  if (op.known()) AddValue("result", op.result, list_result);
   absl::StrAppend(out_, ",\"invoke\":", op.invoke);
   if (op.known()) absl::StrAppend(out_, ",\"return\":", op.ret);
   if (op.seen != kNoVersion && op.known()) {
@@ -551,6 +641,14 @@ void JsonLinesWriter::Add(const Operation& op, std::string_view key) {
     absl::StrAppend(out_, ",\"written\":", op.written);
   }
   *out_ += "}\n";
+}
+
+void JsonLinesWriter::AddValue(std::string_view field, Value value, bool list) {
+  if (value.is_none()) return;
+  *out_ += ",\"";
+  *out_ += field;
+  *out_ += "\":";
+  AppendValue(value, list, out_);
 }
 
 void JsonLinesWriter::Add(const AxisEvent& event) {
@@ -571,8 +669,8 @@ void JsonLinesWriter::Add(const AxisEvent& event) {
 
 std::string WriteJsonLines(const Recording& recording, const Model& model) {
   std::string out;
-  JsonLinesWriter writer(model, &out);
-  writer.Header(recording.model, recording.unit);
+  JsonLinesWriter writer(model, recording.model, &out);
+  writer.Header(recording.unit);
   for (const AxisEvent& event : recording.events) writer.Add(event);
   for (const Operation& op : recording.history.operations()) {
     writer.Add(op, recording.history.partition_name(op.partition));

@@ -3,35 +3,47 @@
 #ifndef QUORATE_LINCHECK_FORMATS_JSON_LINES_H_
 #define QUORATE_LINCHECK_FORMATS_JSON_LINES_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
 #include "lincheck/model.h"
+#include "lincheck/models/registry.h"
 
 namespace quorate::lincheck {
 
 inline constexpr int kJsonLinesVersion = 1;
 
 // `model`: takes the place of the one that the file names; may be empty.
-absl::StatusOr<Recording> ReadJsonLines(Window* window, std::string_view model);
+// `own`: models beside those that come with the checker.
+absl::StatusOr<Recording> ReadJsonLines(Window* window, std::string_view model,
+                                        absl::Span<const ModelEntry> own = {});
 
 // The lines of a file, in the form that ReadJsonLines reads.
 class JsonLinesWriter {
  public:
-  // Appends to `out`, which must outlive the writer.
-  JsonLinesWriter(const Model& model, std::string* out)
-      : model_(model), out_(out) {}
+  // Appends to `out`, which must outlive the writer. `name`: the model's.
+  JsonLinesWriter(const Model& model, std::string_view name, std::string* out)
+      : model_(model),
+        name_(name),
+        vocabulary_(Vocabulary::Of(name)),
+        out_(out) {}
 
-  void Header(std::string_view model_name, TimeUnit unit);
+  void Header(TimeUnit unit);
   void Add(const Operation& op, std::string_view key);
   void Add(const AxisEvent& event);
 
  private:
+  void AddValue(std::string_view field, Value value, bool list);
+
   const Model& model_;
+  const std::string name_;
+  const std::optional<Vocabulary> vocabulary_;
   std::string* const out_;
 };
 

@@ -177,7 +177,7 @@ absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
     // where.
     model = GuessModel(peek.beginning().functions);
   }
-  std::optional<Vocabulary> vocabulary = Vocabulary::Of(model);
+  std::optional<Vocabulary> vocabulary = Vocabulary::Of(model, options_.own);
   if (!vocabulary.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("no model is called \"", model, "\""));
@@ -189,7 +189,7 @@ absl::StatusOr<Recording> Opener::Run() {
   absl::Status status = FindForm();
   if (!status.ok()) return status;
   if (form_ == Form::kJsonLines) {
-    return ReadJsonLines(&window_, options_.model);
+    return ReadJsonLines(&window_, options_.model, options_.own);
   }
   absl::StatusOr<Vocabulary> vocabulary = FindVocabulary();
   if (!vocabulary.ok()) return std::move(vocabulary).status();

@@ -11,8 +11,10 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/source.h"
+#include "lincheck/models/registry.h"
 
 namespace quorate::lincheck {
 
@@ -31,6 +33,8 @@ struct ReadOptions {
   // models/registry.h. Empty: the one that the file names, or the plainest one
   // that has all functions at the file's beginning.
   std::string model;
+  // Models beside those that come with the checker.
+  absl::Span<const ModelEntry> own;
 };
 
 absl::StatusOr<Recording> ReadHistory(ByteSource* source,

@@ -93,7 +93,7 @@ TEST(ReadJsonLines, Mistakes_SayWhere) {
                   "\"return\":2,\"result\":1}"),
             "2:62: put has no result");
   EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":[1],\"invoke\":1}"),
-            "2:29: a value is null, an integer or a string");
+            "2:29: put takes a value: null, an integer or a string");
   EXPECT_EQ(error("{\"client\":0,\"f\":\"put\",\"arg\":{\"hex\":\"0\"},"
                   "\"invoke\":1}"),
             "2:29: pairs of digits 0-9 and a-f expected");
@@ -123,6 +123,65 @@ TEST(ReadJsonLines, WhatIsWritten_IsReadBack) {
   absl::StatusOr<Recording> recording = Read(text);
   ASSERT_TRUE(recording.ok()) << recording.status();
   EXPECT_EQ(WriteJsonLines(*recording, *FindModel("kv")->make()), text);
+}
+
+TEST(ReadJsonLines, Lists_AreReadAndWritten) {
+  const std::string text =
+      "{\"lincheck\":1,\"model\":\"txn\",\"unit\":\"order\"}\n"
+      "{\"client\":1,\"key\":\"\",\"f\":\"txn\",\"arg\":[\"r\",\"x\",null,"
+      "\"w\",\"y\",3],\"result\":[\"r\",\"x\",\"ä\\u0022\",\"w\",\"y\",3],"
+      "\"invoke\":1,\"return\":2}\n";
+  absl::StatusOr<Recording> recording = Read(text);
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(WriteJsonLines(*recording, *FindModel("txn")->make()), text);
+  absl::StatusOr<Recording> nested = Read(
+      "{\"lincheck\":1,\"model\":\"txn\"}\n"
+      "{\"client\":1,\"f\":\"txn\",\"arg\":[[\"r\", \"x\",null], [\"w\","
+      "\"y\",3]],\"invoke\":1}\n");
+  ASSERT_TRUE(nested.ok()) << nested.status();
+  EXPECT_EQ(nested->history.operations()[0].argument,
+            recording->history.operations()[0].argument);
+  EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"set\"}\n"
+                       "{\"client\":1,\"f\":\"read\",\"result\":[2,\"a\",null],"
+                       "\"invoke\":1,\"return\":2}\n")),
+            "jsonl set\n1  read() = \"[2,\\\"a\\\",null]\" [1, 2]\n");
+}
+
+TEST(ReadJsonLines, WrongLists_SayWhere) {
+  const auto error = [](std::string_view model, std::string_view line) {
+    return Shown(Read("{\"lincheck\":1,\"model\":\"" + std::string(model) +
+                      "\"}\n{\"client\":0," + std::string(line) + "}\n"));
+  };
+  EXPECT_EQ(error("txn", "\"invoke\":1,\"f\":\"txn\",\"arg\":[\"r\",\"x\"]"),
+            "2:40: a transaction is a list of triples");
+  EXPECT_EQ(error("txn", "\"invoke\":1,\"f\":\"txn\",\"arg\":[\"z\",1,1]"),
+            "2:40: what a transaction does is \"r\", \"w\" or \"append\"");
+  EXPECT_EQ(error("txn", "\"invoke\":1,\"f\":\"txn\",\"arg\":7"),
+            "2:40: txn takes a list of triples");
+  EXPECT_EQ(error("txn", "\"invoke\":1,\"f\":\"txn\",\"arg\":[\"append\",1,1]"),
+            "2:40: append takes a string");
+  EXPECT_EQ(error("txn",
+                  "\"invoke\":1,\"f\":\"txn\",\"arg\":[\"r\",1,null],"
+                  "\"return\":2,\"result\":[\"r\",2,null]"),
+            "2:73: the result of a transaction repeats it, with what it read");
+  EXPECT_EQ(error("set",
+                  "\"invoke\":1,\"f\":\"read\",\"return\":2,"
+                  "\"result\":3"),
+            "2:55: the result of read is a list");
+  EXPECT_EQ(error("set", "\"invoke\":1,\"f\":\"add\",\"arg\":[3]"),
+            "2:40: add takes a value: null, an integer or a string");
+  EXPECT_EQ(error("set",
+                  "\"invoke\":1,\"f\":\"read\",\"return\":2,"
+                  "\"result\":[{}]"),
+            "2:56: a value expected");
+  EXPECT_EQ(error("lock",
+                  "\"invoke\":1,\"f\":\"acquire\",\"return\":2,"
+                  "\"result\":\"t\""),
+            "2:58: the result of acquire is an integer, or null");
+  EXPECT_EQ(error("kv-expiring",
+                  "\"invoke\":1,\"f\":\"put_for\",\"arg\":1,\"expected\":"
+                  "\"soon\""),
+            "2:57: put_for takes an integer for how long");
 }
 
 constexpr std::string_view kEdn =
@@ -189,6 +248,53 @@ TEST(ReadEdn, KvFunctions_ChooseTheModel) {
       "0 k put(1) [0, 1]\n"
       "0 k delete() = 1 [2, 3]\n"
       "0 k get() = nil [4, 5]\n");
+}
+
+TEST(ReadEdn, ListAppend_ReadsLikeStrings) {
+  EXPECT_EQ(
+      Shown(Read("{:process 0 :type :invoke :f :txn :value [[:append 5 1] "
+                 "[:r 6 nil]]}"
+                 "{:process 0 :type :ok :f :txn :value [[:append 5 1] "
+                 "[:r 6 nil]]}"
+                 "{:process 0 :type :invoke :f :txn :value [[:r 5 nil] "
+                 "[:w :z 7]]}"
+                 "{:process 0 :type :ok :f :txn :value [[:r 5 [1 2]] "
+                 "[:w :z 7]]}")),
+      "edn txn\n"
+      "0  txn(\"[\\\"append\\\",5,\\\"1 \\\",\\\"r\\\",6,null]\") = "
+      "\"[\\\"append\\\",5,\\\"1 \\\",\\\"r\\\",6,null]\" [0, 1]\n"
+      "0  txn(\"[\\\"r\\\",5,null,\\\"w\\\",\\\":z\\\",7]\") = "
+      "\"[\\\"r\\\",5,\\\"1 2 \\\",\\\"w\\\",\\\":z\\\",7]\" [2, 3]\n");
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :txn :value [[:x 5 1]]}")),
+            "1:42: a transaction is a vector of [:r key value], [:w key value] "
+            "and [:append key value]");
+}
+
+TEST(ReadEdn, SetsQueuesAndLocks_ChooseTheirModels) {
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :read :value nil}"
+                       "{:process 0 :type :ok :f :read :value #{}}"
+                       "{:process 0 :type :invoke :f :add :value 3}"
+                       "{:process 0 :type :ok :f :add :value 3}"
+                       "{:process 0 :type :invoke :f :read :value nil}"
+                       "{:process 0 :type :ok :f :read :value [3]}")),
+            "edn set\n"
+            "0  read() = \"[]\" [0, 1]\n"
+            "0  add(3) [2, 3]\n"
+            "0  read() = \"[3]\" [4, 5]\n");
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :enqueue :value 3}"
+                       "{:process 0 :type :ok :f :enqueue :value 3}"
+                       "{:process 0 :type :invoke :f :dequeue :value nil}"
+                       "{:process 0 :type :ok :f :dequeue :value 3}")),
+            "edn queue\n"
+            "0  enqueue(3) [0, 1]\n"
+            "0  dequeue() = 3 [2, 3]\n");
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :acquire :value nil}"
+                       "{:process 0 :type :ok :f :acquire :value 33}"
+                       "{:process 0 :type :invoke :f :release :value 33}"
+                       "{:process 0 :type :ok :f :release :value 33}"
+                       "{:process 0 :type :invoke :f :acquire :value nil}"
+                       "{:process 0 :type :ok :f :acquire :value nil}")),
+            "1:276: a fencing token, an integer, expected");
 }
 
 TEST(ReadEdn, Mistakes_SayWhere) {

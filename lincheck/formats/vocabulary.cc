@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "lincheck/models/registry.h"
+#include "lincheck/models/value_list.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -31,23 +31,89 @@ constexpr Row kRows[] = {
     {"kv", {"swap", "", A::kValue, R::kValue}},
     {"kv", {"take", "", A::kNone, R::kValue}},
     {"kv", {"put_if_exists", "", A::kValue, R::kFlag}},
+    {"kv-expiring", {"put_for", "", A::kFor, R::kNone}},
+    {"kv-expiring", {"expire", "", A::kInteger, R::kFlag}},
+    {"kv-expiring", {"persist", "", A::kNone, R::kFlag}},
+    {"set", {"add", "", A::kValue, R::kFlag}},
+    {"set", {"remove", "", A::kValue, R::kFlag}},
+    {"set", {"contains", "", A::kValue, R::kFlag}},
+    {"set", {"read", "", A::kNone, R::kList}},
+    {"queue", {"enqueue", "", A::kValue, R::kNone}},
+    {"queue", {"dequeue", "", A::kNone, R::kValue}},
+    {"queue", {"peek", "", A::kNone, R::kValue}},
+    {"queue", {"length", "", A::kNone, R::kInteger}},
+    {"lock", {"acquire", "", A::kNone, R::kToken}},
+    {"lock", {"release", "", A::kInteger, R::kFlag}},
+    {"lock", {"check", "", A::kInteger, R::kFlag}},
+    {"txn", {"txn", "", A::kTriples, R::kTriples}},
 };
 
-// Models whose functions are those of another one.
-std::string_view RowsOf(std::string_view model) {
-  return model == "kv-text" ? "kv" : model;
+// Some models have the functions of another one, and perhaps more.
+bool Has(std::string_view model, std::string_view row) {
+  return row == model ||
+         (row == "kv" && (model == "kv-text" || model == "kv-expiring"));
 }
 
 }  // namespace
 
-std::optional<Vocabulary> Vocabulary::Of(std::string_view model) {
-  const ModelEntry* entry = FindModel(model);
+std::string WhyNotTriples(std::string_view list) {
+  std::vector<Datum> items;
+  if (!ParseList(list, &items)) return "not a list of values";
+  if (items.size() % 3 != 0) return "a transaction is a list of triples";
+  for (size_t i = 0; i < items.size(); i += 3) {
+    const std::string_view what = items[i].bytes();
+    if (what != "r" && what != "w" && what != "append") {
+      return "what a transaction does is \"r\", \"w\" or \"append\"";
+    }
+    const Datum& value = items[i + 2];
+    if (what == "append" && (value.is_nil() || value.is_integer())) {
+      return "append takes a string";
+    }
+  }
+  return "";
+}
+
+std::string WhyNotResultOf(std::string_view list, std::string_view result) {
+  std::string why = WhyNotTriples(result);
+  if (!why.empty()) return why;
+  std::vector<Datum> wanted;
+  std::vector<Datum> got;
+  ParseList(list, &wanted);
+  ParseList(result, &got);
+  bool same = wanted.size() == got.size();
+  for (size_t i = 0; same && i < wanted.size(); ++i) {
+    same = (i % 3 == 2 && wanted[i - 2].bytes() == "r") || wanted[i] == got[i];
+  }
+  return same ? ""
+              : "the result of a transaction repeats it, with what it read";
+}
+
+const ModelEntry* FindModelAmong(std::string_view name,
+                                 absl::Span<const ModelEntry> own) {
+  for (const ModelEntry& entry : own) {
+    if (entry.name == name) return &entry;
+  }
+  return FindModel(name);
+}
+
+std::optional<Vocabulary> Vocabulary::Of(std::string_view model,
+                                         absl::Span<const ModelEntry> own) {
+  const ModelEntry* const entry = FindModelAmong(model, own);
   if (entry == nullptr) return std::nullopt;
   const std::unique_ptr<Model> made = entry->make();
   Vocabulary vocabulary;
   vocabulary.model_ = std::string(model);
+  if (entry != FindModel(model)) {
+    for (int function = 0; function < 256; ++function) {
+      const auto number = static_cast<uint8_t>(function);
+      const std::string_view name = made->FunctionName(number);
+      if (name == "?") break;
+      vocabulary.functions_.push_back({name, "", A::kAny, R::kAny, number});
+    }
+    return vocabulary;
+  }
   for (const Row& row : kRows) {
-    if (row.model != RowsOf(model)) continue;
+    if (!Has(model, row.model)) continue;
     const std::optional<uint8_t> function = FindFunction(*made, row.form.name);
     if (!function.has_value()) continue;
     vocabulary.functions_.push_back(row.form);
@@ -74,7 +140,8 @@ std::string Vocabulary::Names() const {
 
 std::string GuessModel(const std::vector<std::string>& functions) {
   // Plainest first.
-  constexpr std::string_view kModels[] = {"cas-register", "kv"};
+  constexpr std::string_view kModels[] = {
+      "cas-register", "kv", "kv-expiring", "set", "queue", "lock", "txn"};
   std::string_view best = kModels[0];
   size_t best_known = 0;
   for (const std::string_view name : kModels) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "lincheck/models/registry.h"
 
 namespace quorate::lincheck {
 
@@ -22,14 +23,22 @@ enum class ArgumentForm : uint8_t {
   kText,     // A string.
   kInteger,  //
   kPair,     // What is expected, and the value that replaces it.
+  kFor,      // The same, but what is "expected" is a duration.
+  kTriples,  // A transaction: a list of what, key, value, and so on.
+  kAny,      // Whatever there is, also nothing.
 };
 enum class ResultForm : uint8_t {
   kNone,
   kValue,
   kInteger,
-  kFlag,  // Whether it did something: 1 or 0.
+  kFlag,     // Whether it did something: 1 or 0.
+  kToken,    // An integer, or nil: it was refused.
+  kList,     // A list (models/value_list.h).
+  kTriples,  // The transaction, with what was read.
+  kAny,
 };
 
+// Names are constants, also those of a user's own model.
 struct FunctionForm {
   std::string_view name;
   // Another name for it; may be empty.
@@ -39,10 +48,23 @@ struct FunctionForm {
   uint8_t function = 0;  // Operation::function.
 };
 
+// What is wrong with a list (models/value_list.h) as a transaction; empty:
+// nothing.
+std::string WhyNotTriples(std::string_view list);
+// The same of the result of the transaction `list`.
+std::string WhyNotResultOf(std::string_view list, std::string_view result);
+
+// One of `own`, else one of those that come with the checker; null if there is
+// none of this name.
+const ModelEntry* FindModelAmong(std::string_view name,
+                                 absl::Span<const ModelEntry> own);
+
 class Vocabulary {
  public:
-  // Nothing if no model has this name (models/registry.h).
-  static std::optional<Vocabulary> Of(std::string_view model);
+  // Nothing if no model has this name. Of one of `own` every function takes and
+  // gives whatever the file says.
+  static std::optional<Vocabulary> Of(std::string_view model,
+                                      absl::Span<const ModelEntry> own = {});
 
   // Null if the model has no such function.
   const FunctionForm* Find(std::string_view name) const {

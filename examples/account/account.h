@@ -1,0 +1,39 @@
+// examples/account/account.h: a model of a user's own for the linearizability
+// checker: a bank account that refuses to be overdrawn.
+#ifndef QUORATE_EXAMPLES_ACCOUNT_ACCOUNT_H_
+#define QUORATE_EXAMPLES_ACCOUNT_ACCOUNT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lincheck/model.h"
+
+struct Account {
+  using Operation = quorate::lincheck::Operation;
+  using Value = quorate::lincheck::Value;
+  enum Function : uint8_t { kDeposit, kWithdraw, kBalance };
+  using State = int64_t;
+  State Initial() const { return 0; }
+  // Moves `state` on; false if `op` cannot have given its result there.
+  bool Step(State& state, const Operation& op) const {
+    if (op.function != kBalance && !op.argument.is_integer()) return false;
+    const bool enough =
+        op.function != kWithdraw || state >= op.argument.integer();
+    if (op.function == kDeposit) state += op.argument.integer();
+    if (op.function == kWithdraw && enough) state -= op.argument.integer();
+    if (!op.known() || op.result.is_none()) return true;  // It did not say.
+    if (op.function == kBalance) return op.result == Value::Integer(state);
+    return op.result == Value::Integer(enough);
+  }
+  bool IsRead(const Operation& op) const { return op.function == kBalance; }
+  std::string_view Name(uint8_t function) const {
+    constexpr std::string_view kNames[] = {"deposit", "withdraw", "balance"};
+    return function < std::size(kNames) ? kNames[function] : "?";
+  }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+#endif  // QUORATE_EXAMPLES_ACCOUNT_ACCOUNT_H_

@@ -1,0 +1,159 @@
+#include "lincheck/cmd/program.h"
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lincheck/checker.h"
+#include "lincheck/cmd/arguments.h"
+#include "lincheck/cmd/files.h"
+#include "lincheck/cmd/progress.h"
+#include "lincheck/cmd/report.h"
+#include "lincheck/cmd/threads.h"
+#include "lincheck/formats/read.h"
+#include "lincheck/formats/vocabulary.h"
+#include "lincheck/page/page.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr int kAllLinearizable = 0;
+constexpr int kSomeWrong = 1;
+constexpr int kBadInput = 2;
+constexpr int kSomeUnknown = 3;
+
+class Stopwatch {
+ public:
+  // Since it was made or asked last.
+  double Seconds() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(begin_, now))
+        .count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ =
+      std::chrono::steady_clock::now();
+};
+
+void Print(std::FILE* file, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), file);
+  std::fflush(file);
+}
+
+absl::Status Read(const Arguments& arguments, Progress* progress,
+                  FileReport* report) {
+  FileSource source(progress);
+  absl::Status status = source.Open(report->file);
+  if (!status.ok()) return status;
+  absl::StatusOr<Recording> recording = ReadHistory(&source, arguments.read);
+  if (!recording.ok()) return std::move(recording).status();
+  report->recording = *std::move(recording);
+  report->model =
+      FindModelAmong(report->recording.model, arguments.read.own)->make();
+  return absl::OkStatus();
+}
+
+void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
+  ThreadExecutor executor(arguments.jobs, progress);
+  const ClockDeadline deadline(arguments.timeout_ms);
+  CheckOptions options{
+      .executor = &executor, .deadline = &deadline, .explain = false};
+  // A user's limits are time and memory.
+  options.nodes_max = ~uint64_t{0};
+  report->timeout_ms = arguments.timeout_ms;
+  const History& history = report->recording.history;
+  Stopwatch stopwatch;
+  report->verdict = Check(history, *report->model, options);
+  report->seconds = stopwatch.Seconds();
+  if (report->verdict.result == Result::kViolation) {
+    report->verdict.counter_example = Explain(
+        history, *report->model, report->verdict.wrong.front(), options);
+  }
+  report->explain_seconds = stopwatch.Seconds();
+}
+
+FileReport JudgeFile(const Arguments& arguments, const std::string& file) {
+  FileReport report{.file = file};
+  Progress progress(file);
+  ResetPeakMemory();
+  Stopwatch stopwatch;
+  report.status = Read(arguments, &progress, &report);
+  report.read_seconds = stopwatch.Seconds();
+  if (report.status.ok()) Judge(arguments, &progress, &report);
+  report.peak_bytes = PeakMemoryBytes();
+  return report;
+}
+
+// "page.html" → "page-2.html" for the second file.
+std::string PagePath(const std::string& path, size_t number) {
+  if (number == 1) return path;
+  const size_t slash = path.rfind('/');
+  const size_t dot = path.rfind('.');
+  const bool has_dot = dot != std::string::npos &&
+                       (slash == std::string::npos || dot > slash + 1);
+  const size_t at = has_dot ? dot : path.size();
+  return absl::StrCat(path.substr(0, at), "-", number, path.substr(at));
+}
+
+// False if the page could not be written.
+bool WritePage(const std::string& path, FileReport* report) {
+  const std::string page = MakePage({.title = report->file,
+                                     .recording = &report->recording,
+                                     .model = report->model.get(),
+                                     .verdict = &report->verdict});
+  const absl::Status status = WriteFile(path, page);
+  if (!status.ok()) {
+    Print(stderr, absl::StrCat(path, ": ", status.message(), "\n"));
+    return false;
+  }
+  report->page = path;
+  return true;
+}
+
+}  // namespace
+
+int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
+  absl::StatusOr<Arguments> arguments =
+      ParseArguments(std::vector<std::string>(argv + 1, argv + argc), own);
+  if (!arguments.ok()) {
+    Print(stderr, absl::StrCat("lincheck: ", arguments.status().message(),
+                               "\n\n", Usage(own)));
+    return kBadInput;
+  }
+  if (arguments->help) {
+    Print(stdout, Usage(own));
+    return kAllLinearizable;
+  }
+  bool bad = false, wrong = false, unknown = false;
+  size_t number = 0;
+  for (const std::string& file : arguments->files) {
+    FileReport report = JudgeFile(*arguments, file);
+    ++number;
+    bad = bad || !report.status.ok();
+    if (report.status.ok() && !arguments->html.empty() &&
+        !WritePage(PagePath(arguments->html, number), &report)) {
+      bad = true;
+    }
+    wrong = wrong || report.verdict.result == Result::kViolation;
+    unknown = unknown || report.verdict.result == Result::kUnknown;
+    if (arguments->json) Print(stdout, ReportJson(report));
+    if (!report.status.ok()) {
+      // "file:line:column: reason", as compilers say it.
+      Print(stderr,
+            absl::StrCat(file,
+                         absl::IsInvalidArgument(report.status) ? ":" : ": ",
+                         report.status.message(), "\n"));
+    } else if (!arguments->json) {
+      Print(stdout, ReportText(report));
+    }
+  }
+  if (bad) return kBadInput;
+  if (wrong) return kSomeWrong;
+  return unknown ? kSomeUnknown : kAllLinearizable;
+}
+
+}  // namespace quorate::lincheck

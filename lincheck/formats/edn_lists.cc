@@ -1,0 +1,92 @@
+#include "lincheck/formats/edn_lists.h"
+
+#include <string_view>
+#include <vector>
+
+#include "lincheck/models/value_list.h"
+
+namespace quorate::lincheck {
+namespace {
+
+bool IsSequence(const EdnNode& node) {
+  return node.kind == EdnKind::kVector || node.kind == EdnKind::kList ||
+         node.kind == EdnKind::kSet;
+}
+
+// "1 2 ": what appending one after the other leaves.
+Datum Appended(const EdnParser& edn, uint32_t sequence) {
+  Datum all;
+  const uint32_t end = edn.node(sequence).end;
+  for (uint32_t child = sequence + 1; child < end;
+       child = edn.node(child).end) {
+    all.Append(edn.Print(child) + " ");
+  }
+  return all;
+}
+
+}  // namespace
+
+Datum DatumOf(const EdnParser& edn, uint32_t node) {
+  Datum datum;
+  const EdnNode& form = edn.node(node);
+  if (form.kind == EdnKind::kNil) return datum;
+  if (form.kind == EdnKind::kInteger && form.integer >= Value::kIntegerMin &&
+      form.integer <= Value::kIntegerMax) {
+    datum.AssignInteger(form.integer);
+  } else if (form.kind == EdnKind::kString) {
+    std::string scratch;
+    datum.Append(edn.String(form, &scratch));
+  } else {
+    datum.Append(edn.Print(node));
+  }
+  return datum;
+}
+
+bool ListOf(const EdnParser& edn, uint32_t node, std::string* list) {
+  if (!IsSequence(edn.node(node))) return false;
+  std::vector<Datum> items;
+  for (uint32_t child = node + 1; child < edn.node(node).end;
+       child = edn.node(child).end) {
+    items.push_back(DatumOf(edn, child));
+  }
+  *list = FormatList(items);
+  return true;
+}
+
+bool TriplesOf(const EdnParser& edn, uint32_t node, std::string* list,
+               std::string* error) {
+  constexpr std::string_view kShape =
+      "a transaction is a vector of [:r key value], [:w key value] and "
+      "[:append key value]";
+  *error = kShape;
+  if (!IsSequence(edn.node(node))) return false;
+  std::vector<Datum> items;
+  for (uint32_t micro = node + 1; micro < edn.node(node).end;
+       micro = edn.node(micro).end) {
+    if (!IsSequence(edn.node(micro)) || edn.node(micro).children != 3) {
+      return false;
+    }
+    const uint32_t what = micro + 1;
+    const uint32_t key = edn.node(what).end;
+    const uint32_t value = edn.node(key).end;
+    if (!edn.IsKeyword(what, "r") && !edn.IsKeyword(what, "w") &&
+        !edn.IsKeyword(what, "append")) {
+      return false;
+    }
+    const std::string_view name = edn.Text(edn.node(what));
+    items.emplace_back().Append(name);
+    items.push_back(DatumOf(edn, key));
+    if (name == "append") {
+      items.emplace_back().Append(edn.Print(value) + " ");
+    } else if (IsSequence(edn.node(value))) {
+      items.push_back(Appended(edn, value));
+    } else {
+      items.push_back(DatumOf(edn, value));
+    }
+  }
+  error->clear();
+  *list = FormatList(items);
+  return true;
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,29 @@
+// lincheck/formats/edn_lists.h: collections of EDN as lists of values
+// (models/value_list.h), of which histories of sets and transactions are made.
+#ifndef QUORATE_LINCHECK_FORMATS_EDN_LISTS_H_
+#define QUORATE_LINCHECK_FORMATS_EDN_LISTS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "lincheck/formats/edn.h"
+#include "lincheck/models/datum.h"
+
+namespace quorate::lincheck {
+
+// Nil, an integer, a string; anything else as its text in one spelling.
+Datum DatumOf(const EdnParser& edn, uint32_t node);
+
+// The members of a vector, list or set. False if `node` is none.
+bool ListOf(const EdnParser& edn, uint32_t node, std::string* list);
+
+// Micro-operations, [[:r k v] [:w k v] [:append k v]], as triples. What is
+// appended gets a space behind it; a collection that is read becomes its
+// members so, nil if it has none. False: `error` says what is wrong with
+// `node`.
+bool TriplesOf(const EdnParser& edn, uint32_t node, std::string* list,
+               std::string* error);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_FORMATS_EDN_LISTS_H_
