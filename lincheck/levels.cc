@@ -1,0 +1,310 @@
+#include "lincheck/levels.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "lincheck/sequential.h"
+#include "lincheck/version_order.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr uint32_t kNone = VersionOrder::kNone;
+constexpr Level kSessionLevels[] = {
+    Level::kReadYourWrites, Level::kMonotonicReads, Level::kMonotonicWrites,
+    Level::kWritesFollowReads};
+
+class Judge {
+ public:
+  Judge(const History& history, const Model& model, LevelsVerdict* verdict)
+      : history_(history), model_(model), verdict_(*verdict) {}
+
+  void Run();
+
+ private:
+  // The furthest positions that one client has seen and written in one
+  // partition, by rows.
+  struct Past {
+    uint32_t seen = kNone;
+    uint32_t written = kNone;
+  };
+
+  void JudgeAll(Result result, const std::string& reason);
+  void JudgeSessions(const VersionOrder& order);
+  void JudgeSession(const VersionOrder& order, absl::Span<const uint32_t> rows);
+  // `row` has to stand behind `past`, an earlier one of the same client, and
+  // does not.
+  void Break(Level level, const VersionOrder& order, uint32_t past,
+             uint32_t past_position, uint32_t row, uint32_t position);
+  void MeasureStaleness(const VersionOrder& order);
+  LevelVerdict& At(Level level) {
+    return verdict_.levels[static_cast<size_t>(level)];
+  }
+  const Operation& Op(size_t i) const { return history_.operations()[i]; }
+  const Operation& Op(const VersionOrder& order, uint32_t row) const {
+    return Op(order.rows[row].operation);
+  }
+  std::string Call(size_t i) const {
+    return absl::StrCat(DescribeCall(model_, Op(i)), " of client ",
+                        Op(i).client);
+  }
+
+  const History& history_;
+  const Model& model_;
+  LevelsVerdict& verdict_;
+};
+
+void Judge::JudgeAll(Result result, const std::string& reason) {
+  for (LevelVerdict& level : verdict_.levels) {
+    if (level.level == Level::kLinearizable) continue;
+    level.result = result;
+    level.reason = reason;
+  }
+  verdict_.staleness.result = result;
+  verdict_.staleness.reason = reason;
+}
+
+void Judge::Break(Level level, const VersionOrder& order, uint32_t past,
+                  uint32_t past_position, uint32_t row, uint32_t position) {
+  LevelVerdict& verdict = At(level);
+  if (verdict.result == Result::kViolation) return;
+  if (!order.Sure(history_, position, past_position)) {
+    verdict.result = Result::kUnknown;
+    verdict.reason = "the order of writes that overlapped is not known";
+    return;
+  }
+  const size_t first = order.rows[past].operation;
+  const size_t second = order.rows[row].operation;
+  verdict.result = Result::kViolation;
+  verdict.witness = {first, second};
+  const bool saw =
+      level == Level::kReadYourWrites || level == Level::kMonotonicReads;
+  verdict.reason = absl::StrCat(
+      Call(first), " came first, then ", Call(second), saw ? " saw" : " left",
+      " an older version than that one ",
+      level == Level::kReadYourWrites || level == Level::kMonotonicWrites
+          ? "had written"
+          : "had seen",
+      ".");
+}
+
+void Judge::JudgeSession(const VersionOrder& order,
+                         absl::Span<const uint32_t> rows) {
+  std::vector<uint32_t> by_return(rows.begin(), rows.end());
+  std::erase_if(by_return, [&](uint32_t r) { return !Op(order, r).known(); });
+  std::sort(by_return.begin(), by_return.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(Op(order, a).ret, a) < std::pair(Op(order, b).ret, b);
+  });
+  Past past;
+  size_t returned = 0;
+  for (const uint32_t r : rows) {
+    while (returned < by_return.size() &&
+           Op(order, by_return[returned]).ret < Op(order, r).invoke) {
+      const uint32_t p = by_return[returned++];
+      const VersionOrder::Row& row = order.rows[p];
+      if (row.seen != kNone &&
+          (past.seen == kNone || row.seen > order.rows[past.seen].seen)) {
+        past.seen = p;
+      }
+      if (row.written != kNone &&
+          (past.written == kNone ||
+           row.written > order.rows[past.written].written)) {
+        past.written = p;
+      }
+    }
+    const VersionOrder::Row& row = order.rows[r];
+    const auto compare = [&](uint32_t earlier, uint32_t behind, uint32_t here,
+                             Level level) {
+      if (here != kNone && here < behind) {
+        Break(level, order, earlier, behind, r, here);
+      }
+    };
+    if (past.written != kNone) {
+      const uint32_t written = order.rows[past.written].written;
+      compare(past.written, written, row.seen, Level::kReadYourWrites);
+      compare(past.written, written, row.written, Level::kMonotonicWrites);
+    }
+    if (past.seen != kNone) {
+      const uint32_t seen = order.rows[past.seen].seen;
+      compare(past.seen, seen, row.seen, Level::kMonotonicReads);
+      compare(past.seen, seen, row.written, Level::kWritesFollowReads);
+    }
+  }
+}
+
+void Judge::JudgeSessions(const VersionOrder& order) {
+  std::map<uint32_t, std::vector<uint32_t>> by_client;
+  for (uint32_t r = 0; r < order.rows.size(); ++r) {
+    by_client[Op(order, r).client].push_back(r);
+  }
+  for (auto& [client, rows] : by_client) {
+    std::sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) {
+      return std::pair(Op(order, a).invoke, a) <
+             std::pair(Op(order, b).invoke, b);
+    });
+    JudgeSession(order, rows);
+  }
+}
+
+void Judge::MeasureStaleness(const VersionOrder& order) {
+  // From each position on: the write that returned first.
+  std::vector<uint32_t> first(order.states.size() + 1, kNone);
+  for (size_t p = order.states.size(); p-- > 1;) {
+    const uint32_t writer = order.states[p].writer;
+    first[p] = first[p + 1];
+    if (first[p] == kNone || Op(order, writer).ret < Op(order, first[p]).ret) {
+      first[p] = writer;
+    }
+  }
+  // Reads by invocation; writes by return are counted into a tree by position.
+  std::vector<uint32_t> reads;
+  std::vector<uint32_t> writes;
+  for (uint32_t r = 0; r < order.rows.size(); ++r) {
+    const VersionOrder::Row& row = order.rows[r];
+    if (row.written == kNone) reads.push_back(r);
+    if (row.written != kNone && Op(order, r).known()) writes.push_back(r);
+  }
+  std::sort(reads.begin(), reads.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(Op(order, a).invoke, a) <
+           std::pair(Op(order, b).invoke, b);
+  });
+  std::sort(writes.begin(), writes.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(Op(order, a).ret, a) < std::pair(Op(order, b).ret, b);
+  });
+  std::vector<uint32_t> tree(order.states.size() + 1, 0);
+  uint64_t counted = 0;
+  for (const uint32_t r : reads) {
+    const uint32_t seen = order.rows[r].seen;
+    const uint32_t missed = first[seen + 1];
+    const Time invoke = Op(order, r).invoke;
+    while (counted < writes.size() && Op(order, writes[counted]).ret < invoke) {
+      for (size_t p = order.rows[writes[counted]].written + 1; p < tree.size();
+           p += p & (~p + 1)) {
+        ++tree[p];
+      }
+      ++counted;
+    }
+    if (missed == kNone || Op(order, missed).ret >= invoke) continue;
+    uint64_t older = 0;  // Counted writes up to the one it saw.
+    for (size_t p = seen + 1; p > 0; p -= p & (~p + 1)) older += tree[p];
+    Staleness& staleness = verdict_.staleness;
+    const std::vector<size_t> witness = {order.rows[r].operation,
+                                         order.rows[missed].operation};
+    if (counted - older > staleness.versions_max) {
+      staleness.versions_max = counted - older;
+      staleness.versions_witness = witness;
+    }
+    if (invoke - Op(order, missed).ret > staleness.time_max) {
+      staleness.time_max = invoke - Op(order, missed).ret;
+      staleness.time_witness = witness;
+    }
+  }
+}
+
+void Judge::Run() {
+  const Verdict& linearizable = verdict_.linearizability;
+  LevelVerdict& strongest = At(Level::kLinearizable);
+  strongest.result = linearizable.result;
+  if (linearizable.result == Result::kOk) {
+    JudgeAll(Result::kOk, {});
+    return;
+  }
+  if (linearizable.counter_example.has_value()) {
+    strongest.reason = linearizable.counter_example->reason;
+    strongest.witness = linearizable.counter_example->operations;
+  } else {
+    strongest.reason = "the search was given up";
+  }
+  std::vector<std::vector<size_t>> indices(history_.partition_count());
+  for (size_t i = 0; i < history_.operations().size(); ++i) {
+    indices[Op(i).partition].push_back(i);
+  }
+  std::vector<VersionOrder> orders;
+  JudgeAll(Result::kOk, {});
+  std::string unknown;
+  LevelVerdict contradiction;  // Writes that cannot have had any order.
+  for (uint32_t partition = 0; partition < indices.size(); ++partition) {
+    orders.push_back(OrderVersions(history_, indices[partition], model_));
+    const VersionOrder& order = orders.back();
+    if (order.known) continue;
+    // One operation alone: it saw what cannot have been there.
+    if (order.contradiction.size() == 1) {
+      JudgeAll(Result::kViolation, order.reason);
+      for (LevelVerdict& level : verdict_.levels) {
+        if (level.level != Level::kLinearizable) {
+          level.witness = order.contradiction;
+        }
+      }
+      return;
+    }
+    if (!order.contradiction.empty() && contradiction.witness.empty()) {
+      contradiction = {Level::kSequential, Result::kViolation, order.reason,
+                       order.contradiction};
+    }
+    unknown = absl::StrCat("partition \"", history_.partition_name(partition),
+                           "\": ", order.reason);
+  }
+  if (unknown.empty()) {
+    At(Level::kSequential) = CheckSequential(history_, model_, orders);
+  } else {
+    JudgeAll(Result::kUnknown, unknown);
+  }
+  if (!contradiction.witness.empty()) At(Level::kSequential) = contradiction;
+  // A partition that is linearizable keeps all of these.
+  const auto right = [&](uint32_t partition) {
+    return std::find(linearizable.wrong.begin(), linearizable.wrong.end(),
+                     partition) == linearizable.wrong.end() &&
+           std::find(linearizable.undecided.begin(),
+                     linearizable.undecided.end(),
+                     partition) == linearizable.undecided.end();
+  };
+  for (uint32_t partition = 0; partition < orders.size(); ++partition) {
+    if (!orders[partition].known || right(partition)) continue;
+    JudgeSessions(orders[partition]);
+    MeasureStaleness(orders[partition]);
+  }
+  LevelVerdict& sessions = At(Level::kSessions);
+  for (const Level level : kSessionLevels) {
+    const LevelVerdict& one = At(level);
+    if (one.result == Result::kViolation ||
+        (one.result == Result::kUnknown && sessions.result == Result::kOk)) {
+      sessions.result = one.result;
+      sessions.reason =
+          absl::StrCat(std::string(LevelName(level)), ": ", one.reason);
+      sessions.witness = one.witness;
+    }
+    if (one.result == Result::kViolation) break;
+  }
+}
+
+}  // namespace
+
+std::string_view LevelName(Level level) {
+  constexpr std::string_view kNames[] = {
+      "linearizable",       "sequential",      "session guarantees",
+      "read your writes",   "monotonic reads", "monotonic writes",
+      "writes follow reads"};
+  return kNames[static_cast<size_t>(level)];
+}
+
+LevelsVerdict CheckLevels(const History& history, const Model& model,
+                          const CheckOptions& options) {
+  LevelsVerdict verdict;
+  for (size_t i = 0; i < kLevelCount; ++i) {
+    verdict.levels.push_back({.level = static_cast<Level>(i)});
+  }
+  verdict.linearizability = Check(history, model, options);
+  Judge(history, model, &verdict).Run();
+  for (const LevelVerdict& level : verdict.levels) {
+    if (level.result != Result::kOk) continue;
+    verdict.strongest = level.level;
+    break;
+  }
+  return verdict;
+}
+
+}  // namespace quorate::lincheck

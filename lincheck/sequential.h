@@ -1,0 +1,23 @@
+// lincheck/sequential.h: sequential consistency where the order of each
+// partition's writes is known: one order of everything exists iff no cycle does
+// (after Adya; Elle). For lincheck/levels.h; nobody else needs it.
+#ifndef QUORATE_LINCHECK_SEQUENTIAL_H_
+#define QUORATE_LINCHECK_SEQUENTIAL_H_
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/levels.h"
+#include "lincheck/model.h"
+#include "lincheck/version_order.h"
+
+namespace quorate::lincheck {
+
+// `orders` are of all partitions, all known.
+LevelVerdict CheckSequential(const History& history, const Model& model,
+                             absl::Span<const VersionOrder> orders);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_SEQUENTIAL_H_

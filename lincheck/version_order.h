@@ -1,0 +1,59 @@
+// lincheck/version_order.h: the order of the writes of one partition, where it
+// is known, and each operation's place in it. For lincheck/levels.h; nobody else
+// needs it.
+//
+// Versions count upwards. Where values name their writers instead, writes that
+// stand in a chain of read-modify-writes (or were appended one after another)
+// are in its order, and so are writes that did not overlap; the order given of
+// others is a likely one, with which a level may be shown to hold but not to be
+// broken.
+#ifndef QUORATE_LINCHECK_VERSION_ORDER_H_
+#define QUORATE_LINCHECK_VERSION_ORDER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/links.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+struct VersionOrder {
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  // An operation that counts: a known one, or one of unknown outcome whose write
+  // somebody saw.
+  struct Row {
+    size_t operation = 0;      // Index into History::operations().
+    uint32_t seen = kNone;     // Position of the state it saw.
+    uint32_t written = kNone;  // And of the one it left.
+  };
+  struct State {
+    uint32_t writer = kNone;  // Row; kNone: the initial state.
+    uint32_t chain = 0;       // Of one chain: in order for sure.
+  };
+
+  // Not known, and why; or known to be impossible, by these operations.
+  bool known = false;
+  std::string reason;
+  std::vector<size_t> contradiction;
+
+  std::vector<Row> rows;
+  std::vector<State> states;  // In order; the initial one first.
+  bool by_versions = false;
+
+  // Whether the state at position `a` is before the one at `b` > `a` in every
+  // order that fits.
+  bool Sure(const History& history, uint32_t a, uint32_t b) const;
+};
+
+// `indices` are the operations of one partition.
+VersionOrder OrderVersions(const History& history,
+                           absl::Span<const size_t> indices,
+                           const Model& model);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_VERSION_ORDER_H_
