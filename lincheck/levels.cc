@@ -33,7 +33,12 @@ class Judge {
     uint32_t written = kNone;
   };
 
-  void JudgeAll(Result result, const std::string& reason);
+  // All levels but linearizability.
+  void JudgeAll(Result result, const std::string& reason,
+                const std::vector<size_t>& witness);
+  // False if that is the end: nothing can hold.
+  bool Order();
+  void SumUpSessions();
   void JudgeSessions(const VersionOrder& order);
   void JudgeSession(const VersionOrder& order, absl::Span<const uint32_t> rows);
   // `row` has to stand behind `past`, an earlier one of the same client, and
@@ -56,13 +61,16 @@ class Judge {
   const History& history_;
   const Model& model_;
   LevelsVerdict& verdict_;
+  std::vector<VersionOrder> orders_;  // By partition.
 };
 
-void Judge::JudgeAll(Result result, const std::string& reason) {
+void Judge::JudgeAll(Result result, const std::string& reason,
+                     const std::vector<size_t>& witness) {
   for (LevelVerdict& level : verdict_.levels) {
     if (level.level == Level::kLinearizable) continue;
     level.result = result;
     level.reason = reason;
+    level.witness = witness;
   }
   verdict_.staleness.result = result;
   verdict_.staleness.reason = reason;
@@ -72,9 +80,9 @@ void Judge::Break(Level level, const VersionOrder& order, uint32_t past,
                   uint32_t past_position, uint32_t row, uint32_t position) {
   LevelVerdict& verdict = At(level);
   if (verdict.result == Result::kViolation) return;
-  if (!order.Sure(history_, position, past_position)) {
+  if (!order.Sure(position, past_position)) {
     verdict.result = Result::kUnknown;
-    verdict.reason = "the order of writes that overlapped is not known";
+    verdict.reason = "the order of writes is not known without versions";
     return;
   }
   const size_t first = order.rows[past].operation;
@@ -205,41 +213,21 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
   }
 }
 
-void Judge::Run() {
-  const Verdict& linearizable = verdict_.linearizability;
-  LevelVerdict& strongest = At(Level::kLinearizable);
-  strongest.result = linearizable.result;
-  if (linearizable.result == Result::kOk) {
-    JudgeAll(Result::kOk, {});
-    return;
-  }
-  if (linearizable.counter_example.has_value()) {
-    strongest.reason = linearizable.counter_example->reason;
-    strongest.witness = linearizable.counter_example->operations;
-  } else {
-    strongest.reason = "the search was given up";
-  }
+bool Judge::Order() {
   std::vector<std::vector<size_t>> indices(history_.partition_count());
   for (size_t i = 0; i < history_.operations().size(); ++i) {
     indices[Op(i).partition].push_back(i);
   }
-  std::vector<VersionOrder> orders;
-  JudgeAll(Result::kOk, {});
-  std::string unknown;
   LevelVerdict contradiction;  // Writes that cannot have had any order.
+  std::string unknown;
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
-    orders.push_back(OrderVersions(history_, indices[partition], model_));
-    const VersionOrder& order = orders.back();
+    orders_.push_back(OrderVersions(history_, indices[partition], model_));
+    const VersionOrder& order = orders_.back();
     if (order.known) continue;
     // One operation alone: it saw what cannot have been there.
     if (order.contradiction.size() == 1) {
-      JudgeAll(Result::kViolation, order.reason);
-      for (LevelVerdict& level : verdict_.levels) {
-        if (level.level != Level::kLinearizable) {
-          level.witness = order.contradiction;
-        }
-      }
-      return;
+      JudgeAll(Result::kViolation, order.reason, order.contradiction);
+      return false;
     }
     if (!order.contradiction.empty() && contradiction.witness.empty()) {
       contradiction = {Level::kSequential, Result::kViolation, order.reason,
@@ -249,24 +237,16 @@ void Judge::Run() {
                            "\": ", order.reason);
   }
   if (unknown.empty()) {
-    At(Level::kSequential) = CheckSequential(history_, model_, orders);
+    JudgeAll(Result::kOk, {}, {});
+    At(Level::kSequential) = CheckSequential(history_, model_, orders_);
   } else {
-    JudgeAll(Result::kUnknown, unknown);
+    JudgeAll(Result::kUnknown, unknown, {});
   }
   if (!contradiction.witness.empty()) At(Level::kSequential) = contradiction;
-  // A partition that is linearizable keeps all of these.
-  const auto right = [&](uint32_t partition) {
-    return std::find(linearizable.wrong.begin(), linearizable.wrong.end(),
-                     partition) == linearizable.wrong.end() &&
-           std::find(linearizable.undecided.begin(),
-                     linearizable.undecided.end(),
-                     partition) == linearizable.undecided.end();
-  };
-  for (uint32_t partition = 0; partition < orders.size(); ++partition) {
-    if (!orders[partition].known || right(partition)) continue;
-    JudgeSessions(orders[partition]);
-    MeasureStaleness(orders[partition]);
-  }
+  return true;
+}
+
+void Judge::SumUpSessions() {
   LevelVerdict& sessions = At(Level::kSessions);
   for (const Level level : kSessionLevels) {
     const LevelVerdict& one = At(level);
@@ -279,6 +259,33 @@ void Judge::Run() {
     }
     if (one.result == Result::kViolation) break;
   }
+}
+
+void Judge::Run() {
+  const Verdict& linearizable = verdict_.linearizability;
+  LevelVerdict& strongest = At(Level::kLinearizable);
+  strongest.result = linearizable.result;
+  if (linearizable.result == Result::kOk) {
+    JudgeAll(Result::kOk, {}, {});
+    return;
+  }
+  if (linearizable.counter_example.has_value()) {
+    strongest.reason = linearizable.counter_example->reason;
+    strongest.witness = linearizable.counter_example->operations;
+  } else {
+    strongest.reason = "the search was given up";
+  }
+  if (!Order()) return;
+  // A partition that is linearizable keeps all of what follows.
+  std::vector<uint32_t> partitions = linearizable.wrong;
+  partitions.insert(partitions.end(), linearizable.undecided.begin(),
+                    linearizable.undecided.end());
+  for (const uint32_t partition : partitions) {
+    if (!orders_[partition].known) continue;
+    JudgeSessions(orders_[partition]);
+    MeasureStaleness(orders_[partition]);
+  }
+  SumUpSessions();
 }
 
 }  // namespace

@@ -242,7 +242,7 @@ bool Graph::Sure(const std::vector<Edge>& cycle) const {
     const Node& from = nodes_[cycle[i].from];
     const Node& to = nodes_[cycle[end].to];
     // The first one may only have read: then it is its state that counts.
-    if (!orders_[from.order].Sure(history_, left(from), left(to))) return false;
+    if (!orders_[from.order].Sure(left(from), left(to))) return false;
     i = end;
   }
   return true;
@@ -291,7 +291,7 @@ LevelVerdict Graph::Run() {
   if (best_sure) return Explain(best);
   return {Level::kSequential,
           Result::kUnknown,
-          "the order of writes that overlapped is not known",
+          "the order of writes is not known without versions",
           {}};
 }
 

@@ -239,13 +239,6 @@ class Builder {
 
 }  // namespace
 
-bool VersionOrder::Sure(const History& history, uint32_t a, uint32_t b) const {
-  if (a == 0 || by_versions || states[a].chain == states[b].chain) return true;
-  const absl::Span<const Operation> operations = history.operations();
-  return operations[rows[states[a].writer].operation].ret <
-         operations[rows[states[b].writer].operation].invoke;
-}
-
 VersionOrder OrderVersions(const History& history,
                            absl::Span<const size_t> indices,
                            const Model& model) {
