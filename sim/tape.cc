@@ -79,39 +79,41 @@ absl::Status ParseChoiceLine(size_t number, std::string_view line, Tape* tape) {
   return absl::OkStatus();
 }
 
-// The parts of a tape, in order.
+// The parts of a tape, in order. What follows the first line that is there may
+// be missing.
 enum class Part { kMagic, kSeed, kParameters, kChoices };
 
 absl::Status ParseLine(size_t number, std::string_view line, Part* part,
                        Tape* tape) {
-  switch (*part) {
-    case Part::kMagic: {
-      uint64_t version = 0;
-      if (line.substr(0, kMagic.size()) != kMagic ||
-          !ParseNumber(line.substr(kMagic.size()), &version) ||
-          version != kTapeVersion) {
-        return Error(number, line, MagicLine());
-      }
-      *part = Part::kSeed;
-      return absl::OkStatus();
+  const bool seed = line.substr(0, kSeed.size()) == kSeed;
+  if (*part == Part::kMagic && !seed) {
+    uint64_t version = 0;
+    if (line.substr(0, kMagic.size()) != kMagic ||
+        !ParseNumber(line.substr(kMagic.size()), &version) ||
+        version != kTapeVersion) {
+      return Error(number, line, MagicLine());
     }
-    case Part::kSeed:
-      if (line.substr(0, kSeed.size()) != kSeed ||
-          !ParseNumber(line.substr(kSeed.size()), &tape->seed)) {
-        return Error(number, line, "seed N");
-      }
-      *part = Part::kParameters;
-      return absl::OkStatus();
-    case Part::kParameters:
-      if (line == kSeparator) {
-        *part = Part::kChoices;
-        return absl::OkStatus();
-      }
-      return ParseHeaderLine(number, line, tape);
-    case Part::kChoices:
-      return ParseChoiceLine(number, line, tape);
+    *part = Part::kSeed;
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  if (*part <= Part::kSeed && seed) {
+    if (!ParseNumber(line.substr(kSeed.size()), &tape->seed)) {
+      return Error(number, line, "seed N");
+    }
+    *part = Part::kParameters;
+    return absl::OkStatus();
+  }
+  if (*part != Part::kChoices && line == kSeparator) {
+    *part = Part::kChoices;
+    return absl::OkStatus();
+  }
+  if (*part != Part::kChoices &&
+      line.substr(0, line.find(' ')).find('=') != std::string_view::npos) {
+    *part = Part::kParameters;
+    return ParseHeaderLine(number, line, tape);
+  }
+  *part = Part::kChoices;
+  return ParseChoiceLine(number, line, tape);
 }
 
 }  // namespace
@@ -165,11 +167,8 @@ absl::StatusOr<Tape> ParseTape(std::string_view text) {
     absl::Status status = ParseLine(number, line, &part, &tape);
     if (!status.ok()) return status;
   }
-  if (part != Part::kChoices) {
-    return Error(number + 1, "end of file",
-                 part == Part::kMagic  ? "quorate-tape 1"
-                 : part == Part::kSeed ? "seed N"
-                                       : "---");
+  if (part == Part::kMagic) {
+    return Error(number + 1, "end of file", MagicLine());
   }
   return tape;
 }

@@ -8,8 +8,9 @@
 //   net.fault 4294967298 17 1
 //
 // A choice line is: site, entity, counter, value. The order of choice lines
-// means nothing; deleting any of them gives another valid tape. Lines that are
-// empty or begin with '#' are skipped.
+// means nothing; deleting any line of a tape, of its header too, gives another
+// valid tape: what is missing has its default. Lines that are empty or begin
+// with '#' are skipped.
 #ifndef QUORATE_SIM_TAPE_H_
 #define QUORATE_SIM_TAPE_H_
 

@@ -9,10 +9,6 @@
 namespace quorate::sim {
 namespace {
 
-constexpr uint32_t kNodesMax = 64;
-constexpr uint32_t kGroupsMax = 256;
-constexpr uint32_t kClientsMax = 1000;
-constexpr uint32_t kRateMax = 1'000'000;
 constexpr uint32_t kJobsMax = 256;
 
 absl::string_view View(std::string_view text) {
@@ -49,16 +45,19 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     return ParseSeeds(value, &a->first_seed, &a->last_seed);
   }
   if (flag == "--nodes") {
-    return ParseNumber<uint32_t>(flag, value, 1, kNodesMax, &a->run.nodes);
+    return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kNodesMax,
+                                 &a->run.nodes);
   }
   if (flag == "--groups") {
-    return ParseNumber<uint32_t>(flag, value, 1, kGroupsMax, &a->run.groups);
+    return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kGroupsMax,
+                                 &a->run.groups);
   }
   if (flag == "--clients") {
-    return ParseNumber<uint32_t>(flag, value, 1, kClientsMax, &a->run.clients);
+    return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kClientsMax,
+                                 &a->run.clients);
   }
   if (flag == "--rate") {
-    return ParseNumber<uint32_t>(flag, value, 1, kRateMax,
+    return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kRateMax,
                                  &a->run.operations_per_second);
   }
   if (flag == "--jobs") {
@@ -134,8 +133,9 @@ absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   }
   int64_t count = 0;
   if (!absl::SimpleAtoi(digits, &count) || count <= 0 ||
-      count > Seconds(7 * 24 * 3600).ns() / unit.ns()) {
-    return Expected("--duration", "a time such as 60s, 250ms or 2m", text);
+      count > RunOptions::kDurationMax.ns() / unit.ns()) {
+    return Expected("--duration",
+                    "a time such as 60s, 250ms or 2m, at most a week", text);
   }
   return unit * count;
 }
@@ -199,11 +199,14 @@ absl::StatusOr<Arguments> ParseArguments(
       return Expected(flag, "no value", value);
     }
     if (TakesValue(flag) && !attached) {
-      if (i + 1 == arguments.size()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(flag, ": expected a value"));
+      // Another flag is none; --flag=--value says that it is meant.
+      if (i + 1 < arguments.size() && arguments[i + 1].rfind("--", 0) != 0) {
+        value = arguments[++i];
       }
-      value = arguments[++i];
+    }
+    if (TakesValue(flag) && value.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": expected a value"));
     }
     const absl::Status status = Apply(flag, value, &result);
     if (!status.ok()) return status;

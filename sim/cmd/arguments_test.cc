@@ -40,6 +40,8 @@ TEST(Arguments, BadUsage_SaysWhatWasExpected) {
       {{}, "expected run, swarm or replay"},
       {{"walk"}, "expected run, swarm or replay, found 'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
+      {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},
+      {{"run", "--tape-out="}, "--tape-out: expected a value"},
       {{"run", "--seed", "x"}, "--seed: expected a number"},
       {{"run", "--nodes", "0"}, "--nodes: expected a number from 1 to 64"},
       {{"run", "--what", "1"}, "unknown flag --what of run"},

@@ -43,6 +43,16 @@ int Finish(const Arguments& arguments, const Report& report) {
   return report.ok() ? kClean : kViolation;
 }
 
+// Before a run, not after it: what it has found would be lost. Empty: all can be written.
+std::string CannotWrite(const Arguments& arguments) {
+  for (const std::string& path : {arguments.tape_out, arguments.trace_out}) {
+    if (!path.empty() && !CanWriteFile(UserPath(path))) {
+      return absl::StrCat("cannot write ", UserPath(path));
+    }
+  }
+  return "";
+}
+
 int RunOnce(const Arguments& arguments) {
   Job job{.run = arguments.run,
           .tape_out = UserPath(arguments.tape_out),
@@ -52,10 +62,13 @@ int RunOnce(const Arguments& arguments) {
   Print(FormatReport(report));
   std::string tape = job.tape_out;
   if (!report.ok()) {
-    if (tape.empty()) {
+    const std::string own =
+        UserPath(absl::StrCat("seed-", arguments.run.seed, ".tape"));
+    if (tape.empty() && !CanWriteFile(own)) {
+      Print(absl::StrCat("no tape: cannot write ", own, "; see --tape-out\n"));
+    } else if (tape.empty()) {
       // Once more with the same seed, writing down every choice.
-      tape = job.tape_out =
-          UserPath(absl::StrCat("seed-", arguments.run.seed, ".tape"));
+      tape = job.tape_out = own;
       job.trace_out.clear();
       job.verbose = false;
       const Report again = RunInChild(job);
@@ -82,11 +95,13 @@ int Replay(const Arguments& arguments) {
   }
   absl::StatusOr<Tape> tape = ParseTape(*text);
   if (!tape.ok()) {
-    return BadUsage(absl::StrCat(path, ": ", tape.status().ToString()));
+    return BadUsage(
+        absl::StrCat(path, ": ", std::string(tape.status().message())));
   }
   absl::StatusOr<RunOptions> options = OptionsOfTape(*tape);
   if (!options.ok()) {
-    return BadUsage(absl::StrCat(path, ": ", options.status().ToString()));
+    return BadUsage(
+        absl::StrCat(path, ": ", std::string(options.status().message())));
   }
   Job job{.run = *std::move(options),
           .replay = *std::move(tape),
@@ -133,6 +148,8 @@ int Main(const std::vector<std::string>& words) {
   absl::StatusOr<Arguments> arguments = ParseArguments(words);
   if (!arguments.ok())
     return BadUsage(std::string(arguments.status().message()));
+  const std::string cannot = CannotWrite(*arguments);
+  if (!cannot.empty()) return BadUsage(cannot);
   switch (arguments->command) {
     case Arguments::Command::kHelp:
       Print(std::string(kUsage));

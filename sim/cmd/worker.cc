@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,9 +201,17 @@ SwarmReport RunSwarm(const SwarmOptions& options) {
 }
 
 std::optional<std::string> ReadFile(const std::string& path) {
+  struct stat kind;
+  if (::stat(path.c_str(), &kind) != 0 || S_ISDIR(kind.st_mode)) {
+    return std::nullopt;
+  }
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::nullopt;
   return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+bool CanWriteFile(const std::string& path) {
+  return static_cast<bool>(std::ofstream(path, std::ios::app));
 }
 
 bool WriteFile(const std::string& path, const std::string& text) {

@@ -40,6 +40,8 @@ SwarmReport RunSwarm(const SwarmOptions& options);
 
 // Reads a whole file; nothing if that fails.
 std::optional<std::string> ReadFile(const std::string& path);
+// Whether a file can be written there; makes an empty one if there is none.
+bool CanWriteFile(const std::string& path);
 bool WriteFile(const std::string& path, const std::string& text);
 
 }  // namespace quorate::sim

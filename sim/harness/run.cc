@@ -302,25 +302,32 @@ Tape Run::Impl::tape() const {
 absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   RunOptions options;
   options.seed = tape.seed;
-  std::string bad;
-  const auto read = [&](std::string_view key, auto otherwise) {
-    auto value = otherwise;
+  absl::Status status;
+  const auto read = [&](std::string_view key, int64_t otherwise, int64_t least,
+                        int64_t most) {
+    int64_t value = otherwise;
     const std::string text = tape.Parameter(key, absl::StrCat(otherwise));
-    if (!absl::SimpleAtoi(text, &value) || value < 0) bad = std::string(key);
+    if (!absl::SimpleAtoi(text, &value) || value < least || value > most) {
+      status.Update(absl::InvalidArgumentError(absl::StrCat(
+          "parameter ", std::string(key), ": expected a number from ", least,
+          " to ", most, ", found '", text, "'")));
+    }
     return value;
   };
-  options.nodes = read("nodes", options.nodes);
-  options.groups = read("groups", options.groups);
-  options.clients = read("clients", options.clients);
-  options.duration = Milliseconds(read("duration_ms", options.duration.ms()));
+  const auto small = [&](std::string_view key, uint32_t otherwise,
+                         uint32_t most) {
+    return static_cast<uint32_t>(read(key, otherwise, 1, most));
+  };
+  options.nodes = small("nodes", options.nodes, RunOptions::kNodesMax);
+  options.groups = small("groups", options.groups, RunOptions::kGroupsMax);
+  options.clients = small("clients", options.clients, RunOptions::kClientsMax);
+  options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
+                                       RunOptions::kDurationMax.ms()));
   options.operations_per_second =
-      read("operations_per_second", options.operations_per_second);
-  options.faults = read("faults", 1) != 0;
-  if (bad.empty() && (options.nodes == 0 || options.groups == 0)) bad = "nodes";
-  if (!bad.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tape: parameter '", bad, "': expected a positive number"));
-  }
+      small("operations_per_second", options.operations_per_second,
+            RunOptions::kRateMax);
+  options.faults = read("faults", 1, 0, 1) != 0;
+  if (!status.ok()) return status;
   return options;
 }
 

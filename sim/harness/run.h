@@ -25,6 +25,13 @@
 namespace quorate::sim {
 
 struct RunOptions {
+  // What a run may be asked for.
+  static constexpr uint32_t kNodesMax = 64;
+  static constexpr uint32_t kGroupsMax = 256;
+  static constexpr uint32_t kClientsMax = 1000;
+  static constexpr uint32_t kRateMax = 1'000'000;
+  static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
+
   uint64_t seed = 1;
   uint32_t nodes = 5;
   uint32_t groups = 3;

@@ -1,6 +1,7 @@
 // A run is a function of its options; a tape repeats it; any part of a tape is a run.
 #include "sim/harness/run.h"
 
+#include <array>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -68,8 +69,20 @@ TEST(Run, TapeOfNonsense_Refused) {
   Tape tape;
   tape.SetParameter("nodes", "many");
   EXPECT_FALSE(OptionsOfTape(tape).ok());
-  tape.SetParameter("nodes", "0");
-  EXPECT_FALSE(OptionsOfTape(tape).ok());
+  for (const auto& [key, bad, good] :
+       {std::array{"nodes", "0", "3"}, std::array{"nodes", "65", "64"},
+        std::array{"groups", "-1", "1"}, std::array{"clients", "0", "9"},
+        std::array{"duration_ms", "999999999999", "1"},
+        std::array{"operations_per_second", "x", "1"},
+        std::array{"faults", "2", "0"}}) {
+    tape.SetParameter(key, bad);
+    const auto refused = OptionsOfTape(tape);
+    ASSERT_FALSE(refused.ok()) << key;
+    EXPECT_NE(std::string(refused.status().message()).find(key),
+              std::string::npos);
+    tape.SetParameter(key, good);
+    EXPECT_TRUE(OptionsOfTape(tape).ok()) << key;
+  }
 }
 
 TEST(Run, WithoutFaults_EverythingSucceeds) {
