@@ -33,10 +33,11 @@ std::string_view TokenOf(std::string_view value) {
   return value.substr(0, value.find_first_of(":;"));
 }
 
-Recorder::Recorder(Clock clock, Report violate)
+Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
-      checker_(model_, {.configurations_max = 1'000, .nodes_max = 10'000}),
+      budget_(budget),
+      checker_(model_, budget.online),
       timed_([this](std::string what) { violate_(std::move(what)); }) {}
 
 Recorder::Ticket Recorder::Invoke(const Call& call) {
@@ -270,6 +271,7 @@ void Recorder::OnCommand(GroupId group, const kv::CommandView& command) {
       return;
   }
   const Value result = Replay(key, op);
+  logged_[key].push_back({clock_(), op, result});
   if (!token.empty()) {
     OnToken(token, result);
   } else {
@@ -388,18 +390,67 @@ lincheck::History Recorder::HistoryOf(uint32_t partition,
 }
 
 void Recorder::JudgeGivenUp() {
-  const lincheck::CheckOptions options{.nodes_max = 1'000'000,
+  const lincheck::CheckOptions options{.nodes_max = budget_.nodes_max,
                                        .bytes_max = 256 << 20,
                                        .minimise_nodes_max = 300'000};
   for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
     if (!checker_.given_up(keys_[partition])) continue;
     const lincheck::History history = HistoryOf(partition, /*with_logs=*/true);
     const lincheck::Verdict verdict = lincheck::Check(history, model_, options);
-    if (verdict.result == lincheck::Result::kUnknown) ++undecided_;
+    if (verdict.result == lincheck::Result::kUnknown) {
+      watches_log_ ? JudgeByLog(partition) : void(++undecided_);
+    }
     if (verdict.result != lincheck::Result::kViolation) continue;
     violate_(absl::StrCat(
         "linearizability, by what the logs tell: ",
         lincheck::Describe(history, model_, *verdict.counter_example)));
+  }
+}
+
+void Recorder::JudgeByLog(uint32_t partition) {
+  const std::string& key = history_.partition_name(partition);
+  std::vector<Logged>& logged = logged_[key];
+  // What the key was from each moment on.
+  std::vector<std::pair<SimTime, lincheck::Datum>> states(1);
+  for (const Logged& one : logged) {
+    lincheck::Datum next = states.back().second;
+    Kv().Step(next, one.op);
+    states.emplace_back(one.time, std::move(next));
+  }
+  // In the order of returns the first removal that fits leaves most to the others.
+  std::vector<const lincheck::Operation*> returned;
+  for (const Operation& operation : operations_) {
+    const lincheck::Operation& op = operation.recorded;
+    if (op.partition == partition && op.known() && operation.token.empty()) {
+      returned.push_back(&op);
+    }
+  }
+  std::stable_sort(
+      returned.begin(), returned.end(),
+      [](const auto* a, const auto* b) { return a->ret < b->ret; });
+  for (const lincheck::Operation* op : returned) {
+    bool explained = false;
+    if (op->function == Kv::kGet) {
+      // From what was current at the return back to what was at the call.
+      for (size_t i = states.size(); i-- > 0 && !explained;) {
+        if (states[i].first.ns() > op->ret) continue;
+        explained = states[i].second.Explains(op->result);
+        if (states[i].first.ns() < op->invoke) break;
+      }
+    }
+    for (Logged& one : logged) {
+      if (op->function == Kv::kGet || explained) break;
+      explained = !one.claimed && one.op.function == op->function &&
+                  one.result == op->result && one.time.ns() >= op->invoke &&
+                  one.time.ns() <= op->ret;
+      one.claimed |= explained;
+    }
+    if (explained) continue;
+    violate_(absl::StrCat("linearizability, by the order of the log: ",
+                          lincheck::DescribeCall(model_, *op), " on ", key,
+                          ", called at ", op->invoke, " ns and answered at ",
+                          op->ret, " ns"));
+    return;
   }
 }
 

@@ -63,9 +63,17 @@ class Recorder {
   };
   using Clock = absl::AnyInvocable<SimTime()>;
   using Report = absl::AnyInvocable<void(std::string)>;
+  // What a search for an order may cost, for each key. Beyond it the order of the log alone decides.
+  struct Budget {
+    lincheck::OnlineOptions online = {.configurations_max = 1'000,
+                                      .nodes_max = 10'000};
+    uint64_t nodes_max = 1'000'000;
+  };
 
   // `violate` is told what must not be; of histories once for each key, the first one with the smallest reason.
-  Recorder(Clock clock, Report violate);
+  Recorder(Clock clock, Report violate)
+      : Recorder(std::move(clock), std::move(violate), Budget()) {}
+  Recorder(Clock clock, Report violate, const Budget& budget);
 
   // What timed keys are judged by. Before the first call.
   void SetClocks(ClockBounds clocks) { timed_.SetClocks(std::move(clocks)); }
@@ -153,11 +161,14 @@ class Recorder {
   lincheck::History HistoryOf(uint32_t partition, bool with_logs) const;
   // Judges again, with all that is known, the keys that the online checker gave up.
   void JudgeGivenUp();
+  // Judges one key by the order of its log alone, without a search. Violation or not: it is decided.
+  void JudgeByLog(uint32_t partition);
   lincheck::Time Now() { return clock_().ns(); }
 
   Clock clock_;
   Report violate_;
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
+  const Budget budget_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   lincheck::OnlineChecker checker_;
   lincheck::History history_;
@@ -185,6 +196,14 @@ class Recorder {
     lincheck::Value result;
   };
   std::map<std::string, std::vector<Removal>> removals_;
+  // What logs hold of each key, in order: when, what and with which result.
+  struct Logged {
+    SimTime time;
+    lincheck::Operation op;
+    lincheck::Value result;
+    bool claimed = false;
+  };
+  std::map<std::string, std::vector<Logged>> logged_;
   bool watches_log_ = false;
   lincheck::Version committed_ = lincheck::kInitialVersion;
   size_t reported_ = 0;

@@ -17,6 +17,11 @@ using lincheck::Kv;
 
 class RecorderTest : public testing::Test {
  protected:
+  RecorderTest() : RecorderTest(Recorder::Budget()) {}
+  explicit RecorderTest(const Recorder::Budget& budget)
+      : recorder_([this] { return now_; },
+                  [this](std::string what) { found_.push_back(what); },
+                  budget) {}
   Recorder::Ticket Invoke(uint8_t function, const std::string& key,
                           const std::string& text = "", int64_t number = 0) {
     now_ = now_ + Nanoseconds(1);
@@ -55,8 +60,7 @@ class RecorderTest : public testing::Test {
 
   SimTime now_;
   std::vector<std::string> found_;
-  Recorder recorder_{[this] { return now_; },
-                     [this](std::string what) { found_.push_back(what); }};
+  Recorder recorder_;
 };
 
 TEST_F(RecorderTest, LawfulHistory_IsSilent) {
@@ -179,6 +183,54 @@ TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
   recorder_.ReturnNumber(append, 5);
   recorder_.Finish();
   EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+// With no budget at all every key is judged by its log.
+class RecorderWithoutSearchTest : public RecorderTest {
+ protected:
+  RecorderWithoutSearchTest()
+      : RecorderTest({.online = {.configurations_max = 1, .nodes_max = 1},
+                      .nodes_max = 1}) {}
+  // Two appends at once, of which the log holds the second first.
+  void AppendTwo() {
+    const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
+    const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
+    Commit(kv::Op::kAppend, "l1", "c1.2;");
+    Commit(kv::Op::kAppend, "l1", "c1.1;");
+    recorder_.ReturnNumber(first, 10);
+    recorder_.ReturnNumber(second, 5);
+  }
+  void Remove(int64_t answer) {
+    const auto removal = Invoke(Kv::kDelete, "l1");
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnNumber(removal, answer);
+  }
+};
+
+TEST_F(RecorderWithoutSearchTest, WhatTheLogExplains_IsDecided) {
+  AppendTwo();
+  Get("l1", "c1.2;c1.1;");
+  const auto removal = Invoke(Kv::kDelete, "l1");
+  Commit(kv::Op::kDel, "l1", "");
+  recorder_.ReturnNumber(removal, 1);
+  recorder_.Finish();
+  EXPECT_GT(recorder_.checker().given_up(), 0u);
+  EXPECT_EQ(recorder_.undecided(), 0u);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderWithoutSearchTest, ReadOfWhatIsOver_Found) {
+  AppendTwo();
+  Get("l1", "c1.2;");
+  recorder_.Finish();
+  ExpectFound("linearizability, by the order of the log");
+}
+
+TEST_F(RecorderWithoutSearchTest, AcknowledgedRemovalThatIsInNoLog_Found) {
+  AppendTwo();
+  Remove(1);
+  recorder_.Finish();
+  ExpectFound("linearizability, by the order of the log");
 }
 
 TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
