@@ -1,20 +1,21 @@
 #include "net/daemon.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
-#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "net/posix_file.h"
 #include "net/real_env.h"
 #include "node/config.h"
 #include "node/server.h"
@@ -28,12 +29,18 @@ int Complain(const std::string& what, int exit_status) {
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)),
-                   std::istreambuf_iterator<char>());
-  if (!in) {
+  // Reading a directory as a stream throws.
+  const OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char bytes[4096];
+  ssize_t size = file.get() < 0 ? -1 : 0;
+  while (file.get() >= 0 &&
+         (size = read(file.get(), bytes, sizeof(bytes))) > 0) {
+    text.append(bytes, static_cast<size_t>(size));
+  }
+  if (size < 0) {
     return absl::NotFoundError("cannot read the configuration file '" + path +
-                               "'");
+                               "': " + std::generic_category().message(errno));
   }
   return text;
 }

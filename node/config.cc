@@ -71,7 +71,9 @@ MaybeProblem CheckListen(const ListenConfig& listen) {
 MaybeProblem CheckNodes(Config* config) {
   auto& nodes = config->nodes;
   if (nodes.empty()) {
-    return Problem{"nodes", "expected at least one [[nodes]] row, found none"};
+    return Problem{
+        "nodes",
+        "expected at least one [[nodes]] row, or [[shards]], found none"};
   }
   std::stable_sort(
       nodes.begin(), nodes.end(),

@@ -10,6 +10,7 @@
 #include <optional>
 #include <variant>
 
+#include "env/number.h"
 #include "node/config.h"
 #include "node/text.h"
 
@@ -52,6 +53,8 @@ constexpr int64_t kMi = 1 << 20;
 constexpr int64_t kGi = 1 << 30;
 constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kHourMs = 3'600'000;
+// From a node's HTTP port down to the one for Redis clients, and up to the one for peers, where only the first is given.
+constexpr int64_t kPortDistance = 1'000;
 
 #define PLACE(member) \
   [](Target& t, [[maybe_unused]] size_t row) -> Place { return &t.member; }
@@ -86,9 +89,9 @@ constexpr Knob kKnobs[] = {
     {"shards[].slots", PLACE(shards[row].slots), 0, 0,
      "ranges such as \"0-5460,6000\"", false, "an even share"},
     {"shards[].address", PLACE(shards[row].address), 0, 0,
-     "\"host:port\" of a [[nodes]] row", true},
+     "\"host:port\" of a node", true},
     {"shards[].replicas", PLACE(shards[row].replicas), 0, 0,
-     "\"host:port\" of [[nodes]] rows", false, "none besides address"},
+     "\"host:port\" of nodes", false, "none besides address"},
     {"clients.redirect", PLACE(config.redirect)},
     {"clients.http_get_writes", PLACE(config.http_get_writes)},
     {"limits.key_bytes", PLACE(config.limits.key_bytes), 1, 64 * kKi - 1,
@@ -387,6 +390,9 @@ class Parser {
       if (absl::Status status = Take(leaf); !status.ok()) return status;
     }
     if (absl::Status status = CheckRequired(); !status.ok()) return status;
+    if (target_.config.nodes.empty()) {
+      if (absl::Status status = DeriveNodes(); !status.ok()) return status;
+    }
     if (absl::Status status = TakeShards(); !status.ok()) return status;
     const absl::Status status =
         CompleteConfig(&target_.config, target_.sharding);
@@ -494,6 +500,42 @@ class Parser {
       if (leaf.name == name && leaf.row == row) return leaf.position;
     }
     return {};
+  }
+
+  // Without [[nodes]] the addresses in [[shards]] are those for HTTP, and the other two ports follow from them. Nodes are
+  // numbered as they appear.
+  absl::Status DeriveNodes() {
+    for (size_t row = 0; row < target_.shards.size(); ++row) {
+      const RawShard& raw = target_.shards[row];
+      for (size_t i = 0; i <= raw.replicas.size(); ++i) {
+        const std::string& address = i == 0 ? raw.address : raw.replicas[i - 1];
+        const auto& nodes = target_.config.nodes;
+        if (std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+              return node.http == address;
+            })) {
+          continue;
+        }
+        const size_t colon = address.rfind(':');
+        int64_t port = 0;
+        if (colon == std::string::npos ||
+            !ParseInteger(std::string_view(address).substr(colon + 1), &port) ||
+            port <= kPortDistance || port > 65'535 - kPortDistance) {
+          const std::string_view key = i == 0 ? "address" : "replicas";
+          return Fail(
+              PositionOfRow(Concat("shards[].", key), row),
+              Concat("shards[", row, "].", key),
+              Concat("expected \"host:port\" with a port from ",
+                     kPortDistance + 1, " to ", 65'535 - kPortDistance,
+                     " (there are no [[nodes]]), found \"", address, "\""));
+        }
+        const std::string host = address.substr(0, colon + 1);
+        const auto id = static_cast<uint32_t>(target_.config.nodes.size() + 1);
+        target_.config.nodes.push_back(
+            {NodeId(id), Concat(host, port - kPortDistance), address,
+             Concat(host, port + kPortDistance), false});
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::Status TakeShards() {

@@ -115,6 +115,58 @@ address = "127.0.0.1:8003"
             (std::vector<NodeId>{NodeId(2), NodeId(1)}));
 }
 
+// The table of a small store as it stands: nothing else names the nodes.
+TEST(Config_ShardsAlone, NumberTheNodesAndDeriveTheirPorts) {
+  const std::string text = R"(
+[cluster]
+id = 7
+[node]
+id = 3
+data_dir = "d"
+
+[[shards]]
+name = "Moscow"
+idx = 0
+address = "127.0.0.2:8080"
+replicas = ["127.0.0.22:8080"]
+
+[[shards]]
+name = "Minsk"
+idx = 1
+address = "127.0.0.3:8080"
+replicas = ["127.0.0.33:8080", "127.0.0.2:8080"]
+)";
+  const Config config = Parse(text);
+  ASSERT_EQ(config.nodes.size(), 4u);
+  const std::string_view hosts[] = {"127.0.0.2", "127.0.0.22", "127.0.0.3",
+                                    "127.0.0.33"};
+  for (uint32_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(config.nodes[i].id, NodeId(i + 1));
+    EXPECT_EQ(config.nodes[i].resp, Concat(hosts[i], ":7080"));
+    EXPECT_EQ(config.nodes[i].http, Concat(hosts[i], ":8080"));
+    EXPECT_EQ(config.nodes[i].peer, Concat(hosts[i], ":9080"));
+    EXPECT_FALSE(config.nodes[i].read_only);
+  }
+  EXPECT_EQ(config.listen.http, "127.0.0.3:8080");
+  ASSERT_EQ(config.shards.size(), 2u);
+  EXPECT_EQ(config.shards[0].replicas,
+            (std::vector<NodeId>{NodeId(1), NodeId(2)}));
+  EXPECT_EQ(config.shards[1].replicas,
+            (std::vector<NodeId>{NodeId(3), NodeId(4), NodeId(1)}));
+
+  std::string bad = text;
+  bad.replace(bad.find("127.0.0.33:8080"), 15, "127.0.0.33:1000");
+  EXPECT_EQ(ErrorOf(bad),
+            "q.toml:18:1: key 'shards[1].replicas': expected \"host:port\" "
+            "with a port from 1001 to 64535 (there are no [[nodes]]), found "
+            "\"127.0.0.33:1000\"");
+  // Two nodes whose ports would be the same.
+  bad = text;
+  bad.replace(bad.find("127.0.0.22:8080"), 15, "127.0.0.2:9080");
+  EXPECT_NE(ErrorOf(bad).find("expected each address once"), std::string::npos)
+      << ErrorOf(bad);
+}
+
 TEST(Config_ShardsWithSlots, TakeThem) {
   const Config config = Parse(With(R"(
 [[shards]]

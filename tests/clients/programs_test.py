@@ -163,7 +163,10 @@ peer = "127.0.0.1:{base + 2}"
         status, out, err = self.quorated(self.config + 'colour = "red"\n')
         self.assertEqual((2, ''), (status, out), err)
         self.assertRegex(err, r'node\.toml:\d+:\d+: .*colour')
-        self.assertEqual(2, run(program('quorated'), '--config', '/no/such/file')[0])
+        for path, why in ('/no/such/file', 'No such file or directory'), ('/tmp', 'Is a directory'):
+            status, _, err = run(program('quorated'), '--config', path)
+            self.assertEqual(2, status, err)
+            self.assertIn(f"'{path}': {why}", err)
         self.assertEqual(2, run(program('quorated'))[0])
         self.assertEqual(2, run(program('quorated'), '--colour')[0])
 
