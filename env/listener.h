@@ -27,7 +27,8 @@ class Connection {
     virtual void OnBytes(std::string_view bytes) = 0;
     // The peer will send nothing more (half-close); writing still works.
     virtual void OnEnd() = 0;
-    // The stream is gone: reset, or failed. Nothing is called after it.
+    // The stream is gone: reset, or failed (kDeadlineExceeded: the peer took nothing for too long). Nothing is called after
+    // it.
     virtual void OnClosed(absl::Status reason) = 0;
     // In a later turn: unsent_bytes() fell back to zero after it was above zero at the end of a turn; and once after End(),
     // when everything queued before it and the end itself have left. Whoever called End() knows by it that nothing of this

@@ -116,6 +116,8 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
   RunUntil(loop_, [&] { return server != nullptr; });
   EXPECT_EQ(server->connection->unsent_bytes(), 0u);
   RunUntil(loop_, [&] { return server->closed.has_value(); });
+  EXPECT_EQ(server->closed->code(), absl::StatusCode::kDeadlineExceeded)
+      << *server->closed;
   server.reset();
   close(client);
 }

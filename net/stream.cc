@@ -221,8 +221,10 @@ void Stream::FailLater(int error) {
 void Stream::Fail(const char* doing, int error) {
   Close();
   if (observer_ == nullptr) return;
-  observer_->OnClosed(absl::UnavailableError(
-      doing + peer_address_ + ": " + std::generic_category().message(error)));
+  const std::string message =
+      doing + peer_address_ + ": " + std::generic_category().message(error);
+  observer_->OnClosed(error == ETIMEDOUT ? absl::DeadlineExceededError(message)
+                                         : absl::UnavailableError(message));
 }
 
 void Stream::Abandon() {

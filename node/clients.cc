@@ -80,7 +80,12 @@ void Client::OnEnd() {
   WantFlush();
 }
 
-void Client::OnClosed(absl::Status) { Close(); }
+void Client::OnClosed(absl::Status reason) {
+  if (absl::IsDeadlineExceeded(reason)) {
+    ++clients_.metrics_.connections.closed_stalled;
+  }
+  Close();
+}
 
 void Client::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;

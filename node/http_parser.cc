@@ -9,6 +9,9 @@
 namespace quorate::node {
 namespace {
 
+constexpr std::string_view kHeadersTooLong =
+    "request line and headers exceed limits.http_header_bytes";
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -98,8 +101,7 @@ struct HttpParser::Callbacks {
   static int CountHeader(HttpParser& self, size_t size) {
     self.state_->header_bytes += size;
     if (self.state_->header_bytes <= self.limits_.header_bytes_max) return 0;
-    return Fail(self, 431,
-                "request line and headers exceed limits.http_header_bytes");
+    return Fail(self, 431, kHeadersTooLong);
   }
   static int OnBegin(http_parser* parser) {
     HttpParser& self = Of(parser);
@@ -225,8 +227,9 @@ HttpParser::Result HttpParser::Next() {
     return Result::kRequest;
   }
   if (status != HPE_OK) {
-    error_status_ = status == HPE_HEADER_OVERFLOW ? 431 : 400;
-    error_ = http_errno_description(status);
+    const bool overflow = status == HPE_HEADER_OVERFLOW;
+    error_status_ = overflow ? 431 : 400;
+    error_ = overflow ? kHeadersTooLong : http_errno_description(status);
     return Result::kError;
   }
   partial_bytes_ += parsed;

@@ -97,7 +97,8 @@ void HttpSession::Process() {
       ++context_.metrics.connections.protocol_errors;
       HttpRequest broken;
       broken.keep_alive = false;
-      Error(broken, "bad", parser_.error_status(), "BAD_REQUEST",
+      Error(broken, "bad", parser_.error_status(),
+            parser_.error_status() == 413 ? "TOO_LARGE" : "BAD_REQUEST",
             parser_.error());
       break;
     }

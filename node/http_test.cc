@@ -217,6 +217,7 @@ TEST_F(HttpTest, TooLargeChunkedBody_IsAnsweredWhileItComes) {
   }
   const std::string reply = cluster_.CallHttp(*client_, request);
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 413 Payload Too Large");
+  EXPECT_NE(reply.find("\"code\":\"TOO_LARGE\""), std::string::npos);
   EXPECT_EQ(Header(reply, "Connection"), "close");
   client_->Send("0\r\n\r\n");
   cluster_.world().RunFor(Seconds(3));
