@@ -135,6 +135,7 @@ enum class CommandId : uint8_t {
   kClusterHelp,
   kQuorateSession,
   kQuorateDo,
+  kQuorateChannel,
   kQuorateApply,
   kQuorateLeader,
 };

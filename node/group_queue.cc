@@ -127,7 +127,8 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
   bool in_batch = write;
   if (!write) {
     const Requester::Order& order = ask.requester->OrderOf(group_);
-    in_batch = !hosted_ || order.unapplied_writes > 0;
+    // In a batch it also settles what became of the requester's writes that were lost on their way.
+    in_batch = !hosted_ || order.unapplied_writes > 0 || order.unsettled > 0;
     // It must not see less than those did; their answers unblock it.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
@@ -169,6 +170,15 @@ GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size) {
        lane.builder.size_bytes() + encoded_size > limits.batch_bytes)) {
     CloseLane(ask.redirect);
   }
+  Requester::Order& order = ask.requester->OrderOf(group_);
+  if (order.lane_redirect != ask.redirect) {
+    // What it has in the other lane goes first.
+    if (order.lane == lanes_[order.lane_redirect].number) {
+      CloseLane(order.lane_redirect);
+    }
+    order.lane_redirect = ask.redirect;
+  }
+  order.lane = lane.number;
   return lane;
 }
 
@@ -251,6 +261,7 @@ void GroupQueue::CloseLane(bool redirect) {
   batch.items = std::move(lane.items);
   batch.deadline = MonoNow() + parts_.config.timeouts.leader_wait;
   batch.redirect = redirect;
+  ++lane.number;
   lane.items.clear();
   waiting_.push_back(std::move(batch));
 }
@@ -285,6 +296,10 @@ void GroupQueue::SubmitWaiting() {
     const Again again =
         !moved && front.refused ? MayBeSubmittedAgain(front) : Again::kYes;
     if (again == Again::kLater) return;
+    if (!moved && !Submittable()) {
+      OpenChannel();
+      return;
+    }
     Batch batch = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_requests_ -= batch.items.size();
@@ -324,6 +339,11 @@ void GroupQueue::NoteAnswered(const Batch& batch, Outcome outcome) {
     --order.submitted;
     if (outcome == Outcome::kCertainlyNot) continue;
     order.executed_through = std::max(order.executed_through, batch.sequence);
+    if (outcome == Outcome::kDone) {
+      if (batch.sequence > order.unsettled) order.unsettled = 0;
+    } else if (batch.forwarded) {
+      order.unsettled = std::max(order.unsettled, batch.sequence);
+    }
   }
 }
 
@@ -341,21 +361,70 @@ void GroupQueue::Propose(Batch batch) {
                       });
 }
 
-void GroupQueue::Forward(Batch batch) {
+const NodeConfig& GroupQueue::LeaderConfig() const {
   const NodeConfig* node = parts_.config.FindNode(leadership_.leader);
   CHECK(node != nullptr) << "leader " << leadership_.leader;
+  return *node;
+}
+
+bool GroupQueue::Submittable() const {
+  if (leadership_.kind != Leadership::Kind::kRemote) {
+    return leadership_.kind == Leadership::Kind::kSelf;
+  }
+  const auto channel = channels_.find(leadership_.leader);
+  return channel != channels_.end() && channel->second.open;
+}
+
+void GroupQueue::OpenChannel() {
+  const NodeConfig& node = LeaderConfig();
+  Channel& channel = channels_[node.id];
+  if (channel.opening) return;
+  channel.opening = true;
+  parts_.links.To(node.resp).Open(group_, channel.last,
+                                  [this, asked = node.id](PeerResult answer) {
+                                    Channel& opened = channels_[asked];
+                                    opened.opening = false;
+                                    if (answer.channel.channel != 0) {
+                                      opened.last = answer.channel;
+                                      opened.open = true;
+                                    } else {
+                                      retry_at_ = MonoNow() + kRetryDelay;
+                                      if (!hosted_) TakeHint(asked, answer);
+                                    }
+                                    RefreshLeadership();
+                                    wake_();
+                                  });
+}
+
+// It may still be open there. No matter: the next is opened in its place.
+void GroupQueue::CloseChannel(NodeId leader, const ForwardStamp& stamp) {
+  Channel& channel = channels_[leader];
+  if (channel.last.term == stamp.term &&
+      channel.last.channel == stamp.channel) {
+    channel.open = false;
+  }
+}
+
+void GroupQueue::Forward(Batch batch) {
+  const NodeConfig& node = LeaderConfig();
+  batch.forwarded = true;
   NoteSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
   ++counters_.forwarded;
   Buffer payload = batch.payload;
-  parts_.links.To(node->resp)
-      .Apply(group_, std::move(payload),
-             [this, asked = node->id,
-              batch = std::move(batch)](PeerResult result) mutable {
-               if (!hosted_) TakeHint(asked, result);
-               OnBatchDone(std::move(batch), result.result);
-             });
+  ForwardStamp& stamp = channels_[node.id].last;
+  ++stamp.number;
+  parts_.links.To(node.resp).Apply(
+      group_, stamp, std::move(payload),
+      [this, asked = node.id, stamp,
+       batch = std::move(batch)](PeerResult result) mutable {
+        if (!hosted_) TakeHint(asked, result);
+        if (result.result.outcome == Outcome::kCertainlyNot) {
+          CloseChannel(asked, stamp);
+        }
+        OnBatchDone(std::move(batch), result.result);
+      });
 }
 
 // Whoever did not execute the batch names the leader; if it cannot, or takes itself for it, the next replica is asked.
@@ -443,14 +512,32 @@ void GroupQueue::FailBatch(const Batch& batch, Failure::Kind kind,
   for (const Item& item : batch.items) FailItem(item, kind, why);
 }
 
-void GroupQueue::ApplyForPeer(Buffer payload, PeerLink::Done done) {
+// Not in the term of the channel, in any case.
+PeerResult GroupQueue::NotLeading() const {
+  PeerResult result;
+  result.result.outcome = Outcome::kCertainlyNot;
+  result.result.status =
+      absl::UnavailableError("this node does not lead, or opened no channel");
+  result.leader = leadership_.leader;
+  return result;
+}
+
+PeerResult GroupQueue::OpenForPeer(const ForwardStamp& instead) {
   RefreshLeadership();
-  if (leadership_.kind != Leadership::Kind::kSelf) {
-    PeerResult result;
-    result.result.outcome = Outcome::kCertainlyNot;
-    result.result.status = absl::UnavailableError("this node does not lead");
-    result.leader = leadership_.leader;
-    done(std::move(result));
+  if (leadership_.kind != Leadership::Kind::kSelf) return NotLeading();
+  PeerResult result;
+  result.result.outcome = Outcome::kDone;
+  result.channel =
+      peer_channels_.Open(parts_.host.core(group_)->term(), instead);
+  return result;
+}
+
+void GroupQueue::ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
+                              PeerLink::Done done) {
+  RefreshLeadership();
+  if (leadership_.kind != Leadership::Kind::kSelf ||
+      !peer_channels_.Take(parts_.host.core(group_)->term(), stamp)) {
+    done(NotLeading());
     return;
   }
   ++counters_.proposals;
@@ -458,7 +545,7 @@ void GroupQueue::ApplyForPeer(Buffer payload, PeerLink::Done done) {
                       [this, done = std::move(done)](
                           const raft::ProposeResult& result) mutable {
                         RefreshLeadership();
-                        done({result, leadership_.leader});
+                        done({result, leadership_.leader, {}});
                       });
 }
 

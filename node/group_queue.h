@@ -13,12 +13,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/types/span.h"
 #include "env/env.h"
 #include "kv/command.h"
 #include "kv/result.h"
 #include "kv/store.h"
 #include "node/config.h"
+#include "node/forward_channel.h"
 #include "node/peer_link.h"
 #include "node/requester.h"
 #include "raft/host/host.h"
@@ -79,8 +81,11 @@ class GroupQueue {
   Admission AddAtomic(const Ask& ask, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
-  // A whole batch of another node's. kCertainlyNot with the leader's name unless this node leads.
-  void ApplyForPeer(Buffer payload, PeerLink::Done done);
+  // A whole batch of another node's. kCertainlyNot with the leader's name unless this node leads and takes the stamp.
+  void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
+                    PeerLink::Done done);
+  // A channel for such batches; kCertainlyNot with the leader's name unless this node leads.
+  PeerResult OpenForPeer(const ForwardStamp& instead);
 
   // Proposes, reads, passes on and gives up what is due. In step 2 of a turn.
   void Flush();
@@ -124,6 +129,7 @@ class GroupQueue {
     MonoTime deadline;  // For having a leader.
     bool redirect = false;
     bool refused = false;  // It was submitted and came back.
+    bool forwarded = false;
   };
   // Whether a refused batch may be submitted again.
   enum class Again : uint8_t {
@@ -131,10 +137,18 @@ class GroupQueue {
     kLater,  // A later batch of one of its requesters is under way.
     kNever,  // One was, or may have been, executed: its commands may not follow.
   };
-  // A batch that grows during a turn. Those who want redirection are kept apart from those who do not.
+  // A batch that grows during a turn. Those who want redirection are kept apart from those who do not; one who wants now this,
+  // now that, is never in both.
   struct Lane {
+    uint64_t number = 1;  // Of the batches it has been.
     kv::BatchBuilder builder;
     std::vector<Item> items;
+  };
+  // To one node, for when it leads.
+  struct Channel {
+    ForwardStamp last;
+    bool open = false;
+    bool opening = false;
   };
   // A read that is not in any batch. Its arguments stand in the arena, each behind its length.
   struct ReadItem {
@@ -162,6 +176,7 @@ class GroupQueue {
   Admission Block(const Ask& ask);
   // Everything that stands in the way of adding a write; nothing if it may be added.
   std::optional<Admission> Gate(const Ask& ask, Slot slot, bool write);
+  // Where the requester's next command goes; closes batches that must not take it.
   Lane& LaneFor(const Ask& ask, size_t encoded_size);
   void AddRead(const Ask& ask, const kv::CommandSpec& spec);
   void AddItem(Lane& lane, const Ask& ask, Slot slot, bool write);
@@ -175,7 +190,13 @@ class GroupQueue {
   void NoteAnswered(const Batch& batch, Outcome outcome);
   void Propose(Batch batch);
   void Forward(Batch batch);
+  // Whether what waits can be submitted as soon as there is room. Opens a channel to the leader if there is none.
+  bool Submittable() const;
+  void OpenChannel();
+  void CloseChannel(NodeId leader, const ForwardStamp& stamp);
+  const NodeConfig& LeaderConfig() const;
   void TakeHint(NodeId asked, const PeerResult& answer);
+  PeerResult NotLeading() const;
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);
   void FailBatch(const Batch& batch, Failure::Kind kind,
@@ -208,8 +229,14 @@ class GroupQueue {
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
   size_t inflight_bytes_ = 0;
+  // By node.
+  absl::btree_map<NodeId, Channel> channels_;
+  // Opened by others, here.
+  ForwardChannels peer_channels_;
   std::unique_ptr<Reads> reads_;
   std::unique_ptr<Reads> spare_reads_;
+  // Reads wait for a read point. One at a time, or a later one might be there first.
+  bool read_point_due_ = false;
   // Scratch for SpecOf.
   std::vector<std::string_view> arguments_;
   // After a refusal or a failed read point nothing is tried before this.

@@ -13,7 +13,8 @@ void GroupQueue::FailRead(const ReadItem& item, Failure::Kind kind,
 }
 
 void GroupQueue::IssueReads() {
-  if (reads_->items.empty() || leadership_.kind == Leadership::Kind::kUnknown) {
+  if (read_point_due_ || reads_->items.empty() ||
+      leadership_.kind == Leadership::Kind::kUnknown) {
     return;
   }
   std::unique_ptr<Reads> reads = std::move(reads_);
@@ -35,6 +36,7 @@ void GroupQueue::IssueReads() {
     any = true;
   }
   if (!any) return;
+  read_point_due_ = true;
   ++counters_.read_rounds;
   parts_.host.Read(
       group_, [this, reads = std::move(reads)](absl::Status status) mutable {
@@ -46,6 +48,7 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
                              const absl::Status& status) {
   const quorate::Now clock = parts_.loop.ReadClock();
   const kv::Store* here = store();
+  read_point_due_ = false;
   if (!status.ok()) {
     ++counters_.reads_failed;
     retry_at_ = clock.mono + kRetryDelay;
@@ -61,7 +64,9 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
       FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
       continue;
     }
+    // Behind one of the same requester that goes into the log, it goes there too.
     const bool done =
+        item.requester->OrderOf(group_).reads_in_log == 0 &&
         EvaluateRead(*here, SpecOf(item, *reads), clock.wall.earliest,
                      [&](const kv::ResultView& result) {
                        --item.requester->OrderOf(group_).issued_reads;
@@ -106,9 +111,7 @@ void GroupQueue::ExpireWaiting() {
   const MonoTime now = MonoNow();
   while (!waiting_.empty() && waiting_.front().deadline <= now) {
     // Behind a leader that takes proposals nothing expires: it waits for room.
-    if (leadership_.kind != Leadership::Kind::kUnknown && now >= retry_at_) {
-      break;
-    }
+    if (Submittable() && now >= retry_at_) break;
     Batch batch = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_requests_ -= batch.items.size();
@@ -152,8 +155,10 @@ void GroupQueue::UnblockRequesters() {
 MonoTime GroupQueue::next_deadline() const {
   if (waiting_.empty() && reads_->items.empty()) return MonoTime::Max();
   const bool pausing = parts_.loop.ReadClock().mono < retry_at_;
-  if (!pausing && leadership_.kind != Leadership::Kind::kUnknown) {
-    return MonoTime::Max();  // Waits for room; an answer will wake it.
+  // Waits for room or a read point; an answer will wake it.
+  if (!pausing && leadership_.kind != Leadership::Kind::kUnknown &&
+      (Submittable() || waiting_.empty())) {
+    return MonoTime::Max();
   }
   MonoTime next = pausing ? retry_at_ : MonoTime::Max();
   if (!waiting_.empty()) next = std::min(next, waiting_.front().deadline);

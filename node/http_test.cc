@@ -261,6 +261,19 @@ TEST_F(HttpTest, Redirect_NamesTheLeader) {
   EXPECT_EQ(Header(reply, "Location"), "http://n3:8001/v1/kv/foo?redirect");
 }
 
+// bar is of the first group, which this node leads.
+TEST_F(HttpTest, Pipelined_WithAndWithoutRedirect_KeepTheirOrder) {
+  for (const bool first : {true, false}) {
+    const std::string_view targets[] = {"/v1/kv/bar?redirect", "/v1/kv/bar"};
+    client_->Send(Request("PUT", targets[first ? 0 : 1], "1") +
+                  Request("PUT", targets[first ? 1 : 0], "2"));
+    cluster_.world().RunFor(Seconds(1));
+    const std::string replies = client_->Take();
+    EXPECT_EQ(StatusLine(replies), "HTTP/1.1 200 OK");
+    EXPECT_EQ(Body(Call("GET", "/v1/kv/bar")), "2");
+  }
+}
+
 TEST_F(HttpTest, Ready_ListsGroups_AndFailsWithoutALeader) {
   const std::string ready = Call("GET", "/readyz?verbose");
   EXPECT_EQ(StatusLine(ready), "HTTP/1.1 200 OK");

@@ -31,6 +31,13 @@ void WritePeerResult(const PeerResult& result, std::string* out) {
   const raft::ProposeResult& r = result.result;
   switch (r.outcome) {
     case Outcome::kDone:
+      if (result.channel.channel != 0) {
+        reply.Array(3);
+        reply.Bulk("CHANNEL");
+        reply.Bulk(Concat(result.channel.term));
+        reply.Bulk(Concat(result.channel.channel));
+        return;
+      }
       reply.Array(5);
       reply.Bulk("DONE");
       reply.Bulk(Concat(r.position.term));
@@ -70,6 +77,16 @@ bool ReadPeerResult(absl::Span<const std::string_view> fields,
     r.result = Buffer::Copy(fields[4]);
     return true;
   }
+  if (fields.size() == 3 && fields[0] == "CHANNEL") {
+    uint64_t term;
+    if (!ParseInteger(fields[1], &term) ||
+        !ParseInteger(fields[2], &result->channel.channel)) {
+      return false;
+    }
+    r.outcome = Outcome::kDone;
+    result->channel.term = raft::Term(term);
+    return true;
+  }
   if (fields.size() == 3 && fields[0] == "NOT") {
     int64_t leader;
     if (!ParseInteger(fields[1], &leader) || leader < 0 ||
@@ -95,12 +112,28 @@ PeerLink::PeerLink(env::Env& env, std::string address, Duration timeout)
       timeout_(timeout),
       parser_(kReplyLimits) {}
 
-void PeerLink::Apply(GroupId group, Buffer payload, Done done) {
-  const std::string number = Concat(group);
-  const std::string header =
-      Concat("*3\r\n$13\r\nQUORATE.APPLY\r\n$", number.size(), "\r\n", number,
-             "\r\n$", payload.size(), "\r\n");
+void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
+                     Done done) {
+  std::string header = "*6\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.APPLY");
+  writer.Bulk(Concat(group));
+  writer.Bulk(Concat(stamp.term));
+  writer.Bulk(Concat(stamp.channel));
+  writer.Bulk(Concat(stamp.number));
+  Append(&header, "$", payload.size(), "\r\n");
   Send(header, std::move(payload), std::move(done));
+}
+
+void PeerLink::Open(GroupId group, const ForwardStamp& instead, Done done) {
+  std::string header = "*4\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.CHANNEL");
+  writer.Bulk(Concat(group));
+  writer.Bulk(Concat(instead.term));
+  const std::string channel = Concat(instead.channel);
+  Append(&header, "$", channel.size(), "\r\n");
+  Send(header, Buffer::Copy(channel), std::move(done));
 }
 
 void PeerLink::AskLeader(GroupId group, Done done) {

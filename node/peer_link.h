@@ -14,6 +14,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "node/forward_channel.h"
 #include "node/resp_parser.h"
 #include "raft/host/host.h"
 
@@ -24,6 +25,8 @@ struct PeerResult {
   raft::ProposeResult result;
   // With kCertainlyNot: whom the other node takes for the leader; zero if it cannot tell.
   NodeId leader;
+  // Of Open, with kDone.
+  ForwardStamp channel;
 };
 
 class PeerLink final : public env::Connection::Observer {
@@ -36,7 +39,10 @@ class PeerLink final : public env::Connection::Observer {
   PeerLink& operator=(const PeerLink&) = delete;
 
   // `done` is called once, in a later turn, unless the link is destroyed first.
-  void Apply(GroupId group, Buffer payload, Done done);
+  void Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
+             Done done);
+  // Opens a channel for batches of `group`, in place of `instead`.
+  void Open(GroupId group, const ForwardStamp& instead, Done done);
   // Whom the other node, which holds a replica, takes for the leader: a kCertainlyNot that names it.
   void AskLeader(GroupId group, Done done);
 
@@ -86,8 +92,8 @@ class PeerLinks {
   absl::btree_map<std::string, std::unique_ptr<PeerLink>> links_;
 };
 
-// The reply to QUORATE.APPLY: an array of bulk strings, hence parsed like a request.
-//   DONE term index log_time_ns results | NOT leader message | UNKNOWN message
+// The reply to QUORATE.APPLY or QUORATE.CHANNEL: an array of bulk strings, hence parsed like a request.
+//   DONE term index log_time_ns results | CHANNEL term channel | NOT leader message | UNKNOWN message
 void WritePeerResult(const PeerResult& result, std::string* out);
 // False if `fields` is none.
 bool ReadPeerResult(absl::Span<const std::string_view> fields,

@@ -55,6 +55,11 @@ class Requester {
     uint32_t submitted = 0;
     // The newest batch with a command of its that was, or may have been, executed.
     uint64_t executed_through = 0;
+    // The newest batch that another node may still execute, while no later one is known to be executed.
+    uint64_t unsettled = 0;
+    // The lane that its newest command in a batch went to; gone if that has another number now.
+    uint64_t lane = 0;
+    bool lane_redirect = false;
   };
   Order& OrderOf(GroupId group) {
     for (Order& order : orders_) {

@@ -113,6 +113,13 @@ bool IsPlainName(std::string_view name) {
 constexpr std::string_view kBadName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
+// Null if `word` names no group.
+GroupQueue* QueueOfGroup(Context& context, std::string_view word) {
+  uint32_t group = 0;
+  return ParseInteger(word, &group) ? context.router.FindQueue(GroupId(group))
+                                    : nullptr;
+}
+
 void WriteHelp(std::string_view command,
                absl::Span<const std::string_view> lines, RespWriter& reply) {
   reply.Array(lines.size() + 1);
@@ -509,35 +516,53 @@ RespSession::Taken RespSession::Do(const CommandSpec& row, Arguments request) {
       kv::SessionStamp{*token, kv::Sequence(sequence), kv::Sequence(floor)});
 }
 
-// QUORATE.APPLY group batch
-RespSession::Taken RespSession::Apply(const CommandSpec& row,
-                                      Arguments request) {
-  uint32_t group = 0;
-  GroupQueue* queue = ParseInteger(request[1], &group)
-                          ? context_.router.FindQueue(GroupId(group))
-                          : nullptr;
-  if (queue == nullptr) {
-    ReplyError(row.id, "ERR no such group");
+// QUORATE.CHANNEL group term channel: the latter two as of the channel that the new one replaces.
+RespSession::Taken RespSession::OpenChannel(const CommandSpec& row,
+                                            Arguments request) {
+  GroupQueue* queue = QueueOfGroup(context_, request[1]);
+  uint64_t term = 0;
+  ForwardStamp instead;
+  if (queue == nullptr || !ParseInteger(request[2], &term) ||
+      !ParseInteger(request[3], &instead.channel)) {
+    ReplyError(row.id, "ERR no such group or channel");
     return Taken::kDone;
   }
-  const uint64_t token = Expect(row.id, Shape::kBulk);
-  queue->ApplyForPeer(Buffer::Copy(request[2]), [this,
-                                                 token](PeerResult result) {
-    Pending& pending = PendingOf(token);
-    WritePeerResult(result, &pending.reply);
-    Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
-    Finish(pending);
-  });
+  instead.term = raft::Term(term);
+  ReplyToPeer(Expect(row.id, Shape::kBulk), queue->OpenForPeer(instead));
   return Taken::kDone;
+}
+
+// QUORATE.APPLY group term channel number batch
+RespSession::Taken RespSession::Apply(const CommandSpec& row,
+                                      Arguments request) {
+  GroupQueue* queue = QueueOfGroup(context_, request[1]);
+  uint64_t term = 0;
+  ForwardStamp stamp;
+  if (queue == nullptr || !ParseInteger(request[2], &term) ||
+      !ParseInteger(request[3], &stamp.channel) ||
+      !ParseInteger(request[4], &stamp.number)) {
+    ReplyError(row.id, "ERR no such group or channel");
+    return Taken::kDone;
+  }
+  stamp.term = raft::Term(term);
+  const uint64_t token = Expect(row.id, Shape::kBulk);
+  queue->ApplyForPeer(
+      stamp, Buffer::Copy(request[5]),
+      [this, token](PeerResult result) { ReplyToPeer(token, result); });
+  return Taken::kDone;
+}
+
+void RespSession::ReplyToPeer(uint64_t token, const PeerResult& result) {
+  Pending& pending = PendingOf(token);
+  WritePeerResult(result, &pending.reply);
+  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  Finish(pending);
 }
 
 // QUORATE.LEADER group
 RespSession::Taken RespSession::Leader(const CommandSpec& row,
                                        Arguments request) {
-  uint32_t group = 0;
-  const GroupQueue* queue = ParseInteger(request[1], &group)
-                                ? context_.router.FindQueue(GroupId(group))
-                                : nullptr;
+  const GroupQueue* queue = QueueOfGroup(context_, request[1]);
   if (queue == nullptr) {
     ReplyError(row.id, "ERR no such group");
     return Taken::kDone;

@@ -178,6 +178,8 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
       return Session(row);
     case CommandId::kQuorateDo:
       return Do(row, request);
+    case CommandId::kQuorateChannel:
+      return OpenChannel(row, request);
     case CommandId::kQuorateApply:
       return Apply(row, request);
     case CommandId::kQuorateLeader:

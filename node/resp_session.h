@@ -20,6 +20,7 @@
 #include "node/clients.h"
 #include "node/command_table.h"
 #include "node/context.h"
+#include "node/peer_link.h"
 #include "node/requester.h"
 #include "node/resp_parser.h"
 #include "node/resp_writer.h"
@@ -196,8 +197,10 @@ class RespSession final : public Protocol, public Requester {
   void WriteReplicas(std::string_view id, RespWriter& reply);
   Taken Session(const CommandSpec& row);
   Taken Do(const CommandSpec& row, Arguments request);
+  Taken OpenChannel(const CommandSpec& row, Arguments request);
   Taken Apply(const CommandSpec& row, Arguments request);
   Taken Leader(const CommandSpec& row, Arguments request);
+  void ReplyToPeer(uint64_t token, const PeerResult& result);
 
   bool redirects() const {
     return context_.config.redirect == Redirect::kMoved;
