@@ -44,6 +44,7 @@ bool Client::IsRead(const Operation& operation) {
 
 Client::Client(env::Env& env, const ClientOptions& options, Recorder* recorder)
     : env_(env), options_(options), recorder_(recorder) {
+  home_ = options_.id % static_cast<uint32_t>(options_.servers.size());
   // Clients begin at different times.
   const Duration first = env_.random.Between(Duration(0), options_.interval,
                                              "client.first", options_.id, 0);
@@ -220,20 +221,29 @@ Client::OperationId Client::Register(Operation operation) {
 // ---- Sending.
 
 uint32_t Client::Route(const Operation& operation) {
-  auto any =
-      static_cast<uint32_t>(Random("client.node", options_.servers.size()));
+  uint32_t any = home_;
+  if (!options_.stays) {
+    any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
+  }
   // Not where a connection just failed, if there is another.
-  const auto suspect = [&](uint32_t node) {
-    const auto it = suspected_until_.find(node);
-    return it != suspected_until_.end() &&
-           it->second > env_.loop.ReadClock().mono;
-  };
-  for (size_t i = 0; i < options_.servers.size() && suspect(any); ++i) {
+  for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
     any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
   }
+  if (options_.stays) home_ = any;
   if (operation.stale || operation.opens_session) return any;
   const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
-  return it == node_of_slot_.end() || suspect(it->second) ? any : it->second;
+  return it == node_of_slot_.end() || Suspects(it->second) ? any : it->second;
+}
+
+bool Client::Suspects(uint32_t node) const {
+  const auto it = suspected_until_.find(node);
+  return it != suspected_until_.end() &&
+         it->second > env_.loop.ReadClock().mono;
+}
+
+void Client::LeaveHome(uint32_t node) {
+  if (node != home_) return;
+  home_ = (home_ + 1) % static_cast<uint32_t>(options_.servers.size());
 }
 
 std::string Client::Encode(Operation* operation) {
@@ -293,10 +303,12 @@ void Client::Send(OperationId id) {
   operation.replies.clear();
   std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
   if (link == nullptr) {
-    link = std::make_unique<ClientLink>(env_, options_.servers[operation.node],
-                                        operation.stale, this);
+    link = std::make_unique<ClientLink>(
+        env_, uint64_t{options_.id} << 32 | ++links_made_,
+        options_.servers[operation.node], operation.stale, this);
   }
   link->Send(id, Encode(&operation));
+  if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
 }
 
 void Client::SendLater(OperationId id, Duration delay) {
@@ -401,11 +413,15 @@ void Client::Succeed(Operation& operation, const Reply& reply) {
 void Client::OnError(OperationId id, const Reply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
-  if (code == "MOVED") return OnMoved(id, reply);
   // All of these say that the request was certainly not done.
-  if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
-      code == "MISCONF") {
+  const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
+                       code == "TRYAGAIN" || code == "LOADING" ||
+                       code == "MISCONF";
+  if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
+  if (code == "MOVED") return OnMoved(id, reply);
+  if (refused) {
     node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+    LeaveHome(operation.node);
     return TryAgain(id, Backoff(20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);
@@ -432,8 +448,9 @@ void Client::OnMoved(OperationId id, const Reply& reply) {
     GiveUp(id);
     return;
   }
-  node_of_slot_[static_cast<uint16_t>(slot)] =
-      static_cast<uint32_t>(server - options_.servers.begin());
+  const auto node = static_cast<uint32_t>(server - options_.servers.begin());
+  node_of_slot_[static_cast<uint16_t>(slot)] = node;
+  if (Suspects(node)) LeaveHome(operations_.at(id).node);
   // Not at once: two nodes that each take the other for the leader would be
   // asked without end.
   TryAgain(id, Backoff(1, 20));
@@ -460,7 +477,9 @@ void Client::OnLinkBroken(OperationId id) {
 }
 
 void Client::OnLinkRefused(OperationId id) {
-  node_of_slot_.erase(kv::HashSlot(operations_.at(id).call.key).value());
+  const Operation& operation = operations_.at(id);
+  if (operation.recorded) recorder_->OnRefused(operation.ticket);
+  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
   TryAgain(id, Backoff(10, 100));
 }
 

@@ -37,8 +37,9 @@ struct ClientOptions {
   bool sessions =
       false;  // Writes carry a session stamp and are retried when unknown.
   bool stale_reads =
-      false;          // Some reads go to any node, on READONLY connections.
-  bool timed = true;  // Uses keys that may expire.
+      false;           // Some reads go to any node, on READONLY connections.
+  bool timed = true;   // Uses keys that may expire.
+  bool stays = false;  // With one node for whatever it knows no leader of.
   size_t value_bytes_max = 200;
   Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;
@@ -98,6 +99,10 @@ class Client final : public ClientLink::Owner {
   // ---- Sending.
   void Send(OperationId id);
   uint32_t Route(const Operation& operation);
+  // A connection to it failed a moment ago.
+  bool Suspects(uint32_t node) const;
+  // `node` cannot serve, or sends to who cannot: it is none to stay with.
+  void LeaveHome(uint32_t node);
   std::string Encode(Operation* operation);
   static std::vector<std::string> WordsFor(const Operation& operation);
   void SendLater(OperationId id, Duration delay);
@@ -132,6 +137,7 @@ class Client final : public ClientLink::Owner {
   const ClientOptions options_;
   Recorder* const recorder_;
   uint64_t draws_ = 0;
+  uint32_t links_made_ = 0;
   bool issuing_ = true;
   uint64_t issued_ = 0;
   uint64_t values_ = 0;
@@ -143,6 +149,7 @@ class Client final : public ClientLink::Owner {
       dropped_;  // Destroyed at the end of the turn.
   std::map<uint16_t, uint32_t> node_of_slot_;
   std::map<uint32_t, MonoTime> suspected_until_;  // By node.
+  uint32_t home_ = 0;                             // The node it stays with.
   std::string session_;                           // Token; empty: none.
   bool opening_session_ = false;
   uint64_t next_sequence_ = 1;

@@ -2,9 +2,10 @@
 
 namespace quorate::sim {
 
-ClientLink::ClientLink(env::Env& env, std::string server, bool readonly,
-                       Owner* owner)
+ClientLink::ClientLink(env::Env& env, uint64_t number, std::string server,
+                       bool readonly, Owner* owner)
     : env_(env),
+      number_(number),
       server_(std::move(server)),
       owner_(owner),
       greeting_(readonly) {

@@ -40,11 +40,13 @@ class ClientLink final : public env::Connection::Observer {
     ~Owner() = default;
   };
 
-  // `readonly`: begins with READONLY.
-  ClientLink(env::Env& env, std::string server, bool readonly, Owner* owner);
+  // `number` names the connection. `readonly`: begins with READONLY.
+  ClientLink(env::Env& env, uint64_t number, std::string server, bool readonly,
+             Owner* owner);
   ClientLink(const ClientLink&) = delete;
   ClientLink& operator=(const ClientLink&) = delete;
 
+  uint64_t number() const { return number_; }
   void Send(RequestId id, std::string bytes);
   // Closes it: the owner hears of every request, then of the end.
   void Break();
@@ -64,6 +66,7 @@ class ClientLink final : public env::Connection::Observer {
   MonoTime Now() { return env_.loop.ReadClock().mono; }
 
   env::Env& env_;
+  const uint64_t number_;
   const std::string server_;
   Owner* const owner_;
   bool greeting_;  // The reply to READONLY is still to come.

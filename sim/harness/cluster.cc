@@ -325,16 +325,19 @@ void Cluster::Mark(NodeId node, std::string_view mark) {
   world_.env(machine(node)).tracer.Sometimes(mark);
 }
 
-SimTime Cluster::LastLeaderChange(std::string_view key) const {
+GroupId Cluster::GroupOf(std::string_view key) const {
   const uint16_t slot = kv::HashSlot(key).value();
   for (const node::ShardConfig& shard : shards_) {
     for (const auto& [first, last] : shard.slots) {
-      if (slot < first || slot > last) continue;
-      const auto it = last_leader_change_.find(shard.group);
-      return it == last_leader_change_.end() ? SimTime() : it->second;
+      if (slot >= first && slot <= last) return shard.group;
     }
   }
-  return SimTime();
+  return GroupId();
+}
+
+SimTime Cluster::LastLeaderChange(std::string_view key) const {
+  const auto it = last_leader_change_.find(GroupOf(key));
+  return it == last_leader_change_.end() ? SimTime() : it->second;
 }
 
 void Cluster::JudgeStart(NodeId node, const raft::Host& host) {

@@ -68,7 +68,9 @@ class Cluster {
   // whole.
   void CompareStates();
   std::string Describe() const;
-  // When somebody last began to lead the group that owns `key`.
+  // Who owns `key`.
+  GroupId GroupOf(std::string_view key) const;
+  // When somebody last began to lead that group.
   SimTime LastLeaderChange(std::string_view key) const;
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
   uint64_t RotLimit(MachineId machine, std::string_view file) const;

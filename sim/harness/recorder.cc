@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/random.h"
 #include "kv/command.h"
 #include "lincheck/checker.h"
+#include "sim/trace_hash.h"
 
 namespace quorate::sim {
 
@@ -27,6 +29,14 @@ std::string_view FirstKeyOf(const kv::CommandView& command) {
                                                : std::string_view();
 }
 
+uint64_t HashValue(const lincheck::Datum& value) {
+  if (value.is_nil()) return OrderJudge::kNothing;
+  if (value.is_integer()) {
+    return Mix64(static_cast<uint64_t>(value.integer()) + 1);
+  }
+  return HashBytes(value.bytes());
+}
+
 }  // namespace
 
 std::string_view TokenOf(std::string_view value) {
@@ -38,6 +48,8 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
       violate_(std::move(violate)),
       budget_(budget),
       checker_(model_, budget.online),
+      order_([this](std::string what) { violate_(std::move(what)); },
+             [this](Ticket ticket) { return Name(operations_[ticket]); }),
       timed_([this](std::string what) { violate_(std::move(what)); }) {}
 
 Recorder::Ticket Recorder::Invoke(const Call& call) {
@@ -93,6 +105,19 @@ void Recorder::ReturnReply(Ticket ticket, const Reply& reply) {
   timed_.Return(operation.timed_ticket, clock_(), reply);
 }
 
+std::string Recorder::Name(const Operation& operation) const {
+  return absl::StrCat(lincheck::DescribeCall(model_, operation.recorded),
+                      " on ",
+                      history_.partition_name(operation.recorded.partition));
+}
+
+void Recorder::OnSent(Ticket ticket, uint64_t connection) {
+  if (!group_of_ || operations_[ticket].timed) return;
+  order_.OnSent(ticket, connection,
+                group_of_(history_.partition_name(
+                    operations_[ticket].recorded.partition)));
+}
+
 void Recorder::End(Operation& operation) {
   CHECK(!operation.ended) << "an operation ended twice";
   operation.ended = true;
@@ -105,9 +130,7 @@ void Recorder::Return(Ticket ticket, Value result) {
   operation.recorded.ret = Now();
   operation.recorded.result = result;
   if (!operation.token.empty() && watches_log_) {
-    const std::string name = absl::StrCat(
-        "acknowledged: ", lincheck::DescribeCall(model_, operation.recorded),
-        " on ", history_.partition_name(operation.recorded.partition));
+    const std::string name = absl::StrCat("acknowledged: ", Name(operation));
     if (operation.committed == SimTime::Max()) {
       violate_(absl::StrCat(name, " is in no log"));
     } else if (operation.replayed != result) {
@@ -115,9 +138,13 @@ void Recorder::Return(Ticket ticket, Value result) {
                             operation.replayed.ToString()));
     }
   }
-  if (operation.recorded.function == Kv::kGet && read_hook_) {
-    read_hook_(history_.partition_name(operation.recorded.partition),
-               SimTime(operation.recorded.invoke));
+  if (operation.recorded.function == Kv::kGet) {
+    const std::string key(
+        history_.partition_name(operation.recorded.partition));
+    lincheck::Datum read;
+    read.Assign(result);
+    if (watches_log_) order_.OnRead(ticket, key, HashValue(read));
+    if (read_hook_) read_hook_(key, SimTime(operation.recorded.invoke));
   }
   ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
@@ -270,12 +297,13 @@ void Recorder::OnCommand(GroupId group, const kv::CommandView& command) {
                             ", which nobody asked"));
       return;
   }
-  const Value result = Replay(key, op);
+  const lincheck::Version at = ++committed_;
+  const Value result = Replay(key, at, op);
   logged_[key].push_back({clock_(), op, result});
   if (!token.empty()) {
-    OnToken(token, result);
+    OnToken(token, at, result);
   } else {
-    removals_[key].push_back({op.function, clock_(), ++committed_, result});
+    removals_[key].push_back({op.function, clock_(), at, result});
   }
 }
 
@@ -313,10 +341,12 @@ bool Recorder::TakesEffect(const kv::CommandView& command) {
   return row.done.insert(sequence).second;
 }
 
-Value Recorder::Replay(const std::string& key, const lincheck::Operation& op) {
+Value Recorder::Replay(const std::string& key, lincheck::Version at,
+                       const lincheck::Operation& op) {
   lincheck::Datum& state = replayed_[key];
   const lincheck::Datum before = state;
   Kv().Step(state, op);
+  if (state != before) order_.OnValue(key, at, HashValue(state));
   const auto value = [this](const lincheck::Datum& datum) {
     if (datum.is_nil()) return Value::Nil();
     if (datum.is_integer()) return Value::Integer(datum.integer());
@@ -340,7 +370,8 @@ Value Recorder::Replay(const std::string& key, const lincheck::Operation& op) {
   }
 }
 
-void Recorder::OnToken(const std::string& token, Value result) {
+void Recorder::OnToken(const std::string& token, lincheck::Version at,
+                       Value result) {
   const auto it = written_.find(token);
   if (it == written_.end()) {
     violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
@@ -352,8 +383,9 @@ void Recorder::OnToken(const std::string& token, Value result) {
     return;
   }
   operation.committed = clock_();
-  operation.order = ++committed_;
+  operation.order = at;
   operation.replayed = result;
+  order_.OnCommitted(it->second.ticket, at);
   if (operation.withdrawn) {
     violate_(absl::StrCat("refused: \"", token,
                           "\" was certainly refused, then committed"));

@@ -29,6 +29,7 @@
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
 #include "shardctrl/partition.h"
+#include "sim/harness/order_judge.h"
 #include "sim/harness/reply.h"
 #include "sim/harness/timed_call.h"
 #include "sim/harness/timed_keys.h"
@@ -96,6 +97,14 @@ class Recorder {
   // gives.
   void OnCommitted(GroupId group, WallTime log_time, std::string_view payload);
 
+  // From now on the order of what is sent on each connection is judged (sim/harness/order_judge.h). `group_of`: a key's.
+  void JudgeOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
+    group_of_ = std::move(group_of);
+  }
+  // The operation was written to a connection; what was written there last of it was certainly not executed.
+  void OnSent(Ticket ticket, uint64_t connection);
+  void OnRefused(Ticket ticket) { order_.OnRefused(ticket); }
+
   // Called with the key and the time of invocation of each read that returned.
   void SetReadHook(
       absl::AnyInvocable<void(const std::string& key, SimTime invoked)> hook) {
@@ -121,6 +130,7 @@ class Recorder {
   // By function: name → how often it succeeded.
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return checker_; }
+  const OrderJudge& order() const { return order_; }
   // Keys touched, in the order of their first use.
   const std::vector<std::string>& keys() const { return keys_; }
   size_t open() const { return open_; }
@@ -146,14 +156,17 @@ class Recorder {
   };
 
   void Return(Ticket ticket, lincheck::Value result);
+  std::string Name(const Operation& operation) const;
   void End(Operation& operation);
   void OnCommand(GroupId group, const kv::CommandView& command);
   bool TakesEffect(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
-  lincheck::Value Replay(const std::string& key, const lincheck::Operation& op);
+  lincheck::Value Replay(const std::string& key, lincheck::Version at,
+                         const lincheck::Operation& op);
   // Fills in the versions of known removals of `key`, as far as their results and times tell.
   void OrderRemovals(const std::string& key, lincheck::History* history) const;
-  void OnToken(const std::string& token, lincheck::Value result);
+  void OnToken(const std::string& token, lincheck::Version at,
+               lincheck::Value result);
   void CheckToken(uint32_t client, const std::string& key,
                   std::string_view token);
   void ReportNewViolations();
@@ -169,8 +182,10 @@ class Recorder {
   Report violate_;
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   const Budget budget_;
+  absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   lincheck::OnlineChecker checker_;
+  OrderJudge order_;
   lincheck::History history_;
   TimedKeys timed_;
   std::vector<Operation> operations_;

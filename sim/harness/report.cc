@@ -70,6 +70,7 @@ void ForEachNumber(R& r, Visit&& visit) {
   visit("undecided", r.undecided);
   visit("digests_compared", r.digests_compared);
   visit("expired", r.expired);
+  visit("ordered", r.ordered);
 }
 template <typename R, typename Visit>
 void ForEachCounts(R& r, Visit&& visit) {
@@ -112,7 +113,8 @@ std::string FormatReport(const Report& r) {
       "  reached: ", CountsToText(r.marks), "\n", "  judged: ", r.histories,
       " histories",
       r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
-      ", ", r.digests_compared, " states\n");
+      ", ", r.digests_compared, " states, ", r.ordered,
+      " places in a connection's order\n");
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&text, "  violation: ", violation, "\n");
   }

@@ -33,7 +33,9 @@ struct Report {
   uint64_t histories = 0;  // Keys whose history was judged.
   uint64_t undecided = 0;  // Of them: given up by the checker's budget.
   uint64_t digests_compared = 0;
-  uint64_t expired = 0;                       // Keys whose time was over.
+  uint64_t expired = 0;  // Keys whose time was over.
+  uint64_t ordered =
+      0;  // Operations whose place among those of their connection was judged.
   std::map<std::string, uint64_t> functions;  // Successful operations by kind.
   std::map<std::string, uint64_t> faults;     // By kind; only what happened.
   std::map<std::string, uint64_t> marks;      // "Sometimes" marks reached.

@@ -32,9 +32,11 @@ T Pick(const Random& random, Site site, const T (&values)[N]) {
 node::Config RandomConfig(uint64_t seed) {
   const Random random = Random(seed).Fork("harness.config", 0);
   node::Config config;
-  config.redirect = random.Chance({1, 5}, "redirect", 0, 0)
+  config.redirect = random.Chance({1, 3}, "redirect", 0, 0)
                         ? node::Redirect::kProxy
                         : node::Redirect::kMoved;
+  config.timeouts.proxy =
+      Milliseconds(Pick<int64_t>(random, "proxy", {100, 500, 2000, 5000}));
   config.snapshot.threshold_bytes =
       Pick<uint64_t>(random, "threshold", {0, 8 << 10, 32 << 10, 256 << 10});
   config.snapshot.trailing_bytes =
@@ -75,6 +77,8 @@ class Run::Impl {
           group, entry.log_time,
           commands ? entry.payload.view() : std::string_view());
     });
+    recorder_.JudgeOrder(
+        [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
         cluster_.Mark(NodeId(1), "client.read_across_leader_change");
@@ -157,7 +161,8 @@ void Run::Impl::StartClients() {
         .interval = Seconds(1) * options_.clients /
                     std::max<int64_t>(options_.operations_per_second, 1),
         .sessions = i % 3 == 1,
-        .stale_reads = i % 4 == 2};
+        .stale_reads = i % 4 == 2,
+        .stays = i % 2 == 0};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<Client>(env, client, &recorder_);
@@ -268,6 +273,8 @@ Report Run::Impl::Current() const {
                 .undecided = recorder_.undecided(),
                 .digests_compared = judges_.digests_compared(),
                 .expired = recorder_.expired(),
+                .ordered = recorder_.order().writes_judged() +
+                           recorder_.order().reads_judged(),
                 .functions = recorder_.succeeded_by_function()};
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
