@@ -15,6 +15,7 @@
 #include "lincheck/cmd/threads.h"
 #include "lincheck/formats/read.h"
 #include "lincheck/formats/vocabulary.h"
+#include "lincheck/levels.h"
 #include "lincheck/page/page.h"
 
 namespace quorate::lincheck {
@@ -72,6 +73,10 @@ void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
   if (report->verdict.result == Result::kViolation) {
     report->verdict.counter_example = Explain(
         history, *report->model, report->verdict.wrong.front(), options);
+    report->levels = CheckLevels(history, *report->model, options);
+    LevelVerdict& strongest = report->levels->levels.front();
+    strongest.reason = report->verdict.counter_example->reason;
+    strongest.witness = report->verdict.counter_example->operations;
   }
   report->explain_seconds = stopwatch.Seconds();
 }
@@ -101,11 +106,16 @@ std::string PagePath(const std::string& path, size_t number) {
 
 // False if the page could not be written.
 bool WritePage(const std::string& path, FileReport* report) {
-  const std::string page = MakePage({.title = report->file,
-                                     .recording = &report->recording,
-                                     .model = report->model.get(),
-                                     .verdict = &report->verdict});
-  const absl::Status status = WriteFile(path, page);
+  PageInput input{.title = report->file,
+                  .recording = &report->recording,
+                  .model = report->model.get(),
+                  .verdict = &report->verdict};
+  if (report->levels.has_value()) {
+    input.levels = WeakerLevels(*report->levels);
+    input.staleness =
+        StalenessText(report->levels->staleness, report->recording.unit);
+  }
+  const absl::Status status = WriteFile(path, MakePage(input));
   if (!status.ok()) {
     Print(stderr, absl::StrCat(path, ": ", status.message(), "\n"));
     return false;

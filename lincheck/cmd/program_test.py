@@ -81,6 +81,16 @@ class ProgramTest(unittest.TestCase):
         lines = [json.dumps({'lincheck': 1, 'model': found['model']})] + [json.dumps(o) for o in example['operations']]
         self.assertEqual(1, run(self.write('\n'.join(lines)))[0])
 
+    def test_Levels_StrongestThatHolds_AndWhatBreaksTheOthers(self):
+        stale = json.loads(run('--json', f'{FOLDER}/stale_read.jsonl')[1])
+        self.assertEqual('sequential', stale['strongest_level'])
+        self.assertEqual({'versions_max': 1, 'time_max': 4}, stale['staleness'])
+        back = json.loads(run('--json', f'{FOLDER}/going_back.jsonl')[1])
+        oks = {level['level']: level['ok'] for level in back['levels']}
+        self.assertEqual(('false', 'false', 'true'), (oks['linearizable'], oks['monotonic reads'], oks['read your writes']))
+        self.assertTrue(all(level['witness'] for level in back['levels'] if level['ok'] == 'false'))
+        self.assertEqual('linearizable', json.loads(run('--json', f'{FOLDER}/register.edn')[1])['strongest_level'])
+
     def test_ExitStatus_OfSeveralFiles_IsTheWorst(self):
         good, wrong = f'{FOLDER}/register.edn', f'{FOLDER}/stale_read.jsonl'
         hard = self.write(hard_history())

@@ -105,6 +105,28 @@ std::string Indented(const std::string& text, const std::string& by) {
   return out;
 }
 
+std::string LevelsText(const FileReport& report) {
+  if (!report.levels.has_value()) return "";
+  const LevelsVerdict& levels = *report.levels;
+  std::string text = absl::StrCat(
+      "  Strongest level that is known to hold: ",
+      levels.strongest.has_value() ? std::string(LevelName(*levels.strongest))
+                                   : "none",
+      ".\n");
+  for (const PageLevel& level : WeakerLevels(levels)) {
+    if (level.result == Result::kOk) break;
+    absl::StrAppend(
+        &text, "  ",
+        level.result == Result::kViolation ? "Broken: " : "Not known: ",
+        level.name, ": ", level.reason, "\n");
+    if (!level.witness.empty()) text += Table(report, level.witness);
+  }
+  const std::string staleness =
+      StalenessText(levels.staleness, report.recording.unit);
+  if (!staleness.empty()) absl::StrAppend(&text, "  ", staleness, "\n");
+  return text;
+}
+
 std::string CounterExampleText(const FileReport& report) {
   if (!report.verdict.counter_example.has_value()) return "";
   const CounterExample& example = *report.verdict.counter_example;
@@ -189,6 +211,32 @@ void AppendCounterExample(const FileReport& report, std::string* out) {
   object.End();
 }
 
+void AppendLevels(const FileReport& report, std::string* out) {
+  const LevelsVerdict& verdict = *report.levels;
+  *out += '[';
+  for (size_t i = 0; i < verdict.levels.size(); ++i) {
+    const LevelVerdict& level = verdict.levels[i];
+    if (i > 0) *out += ',';
+    JsonObject object(out);
+    object.Text("level", LevelName(level.level));
+    object.Text("ok", VerdictWord(level.result));
+    if (!level.reason.empty()) object.Text("reason", level.reason);
+    if (!level.witness.empty()) {
+      object.Name("witness");
+      AppendOperations(report, level.witness, out);
+    }
+    object.End();
+  }
+  *out += ']';
+}
+
+void AppendStaleness(const Staleness& staleness, std::string* out) {
+  JsonObject object(out);
+  object.Number("versions_max", staleness.versions_max);
+  object.Number("time_max", static_cast<uint64_t>(staleness.time_max));
+  object.End();
+}
+
 std::string BadInputJson(const FileReport& report) {
   std::string out;
   JsonObject object(&out);
@@ -211,6 +259,36 @@ std::string BadInputJson(const FileReport& report) {
 }
 
 }  // namespace
+
+std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
+  std::vector<PageLevel> weaker;
+  for (const LevelVerdict& level : levels.levels) {
+    if (level.level == Level::kLinearizable) continue;
+    const std::string name(LevelName(level.level));
+    if (!weaker.empty() && weaker.back().result == level.result &&
+        weaker.back().reason == level.reason &&
+        weaker.back().witness == level.witness) {
+      absl::StrAppend(&weaker.back().name, ", ", name);
+    } else {
+      weaker.push_back({name, level.result, level.reason, level.witness});
+    }
+  }
+  return weaker;
+}
+
+std::string StalenessText(const Staleness& staleness, TimeUnit unit) {
+  if (staleness.result != Result::kOk) return "";
+  if (staleness.versions_max == 0) return "No read is stale.";
+  std::string text =
+      absl::StrCat("Reads are stale by at most ",
+                   Count(staleness.versions_max, "version", "versions"));
+  if (unit != TimeUnit::kOrder) {
+    absl::StrAppend(&text, " and ",
+                    Grouped(static_cast<uint64_t>(staleness.time_max)), " ",
+                    std::string(TimeUnitName(unit)));
+  }
+  return text + ".";
+}
 
 std::string ReportText(const FileReport& report) {
   const History& history = report.recording.history;
@@ -243,6 +321,7 @@ std::string ReportText(const FileReport& report) {
         " ms) and memory: ", Keys(history, verdict.undecided), "\n");
   }
   text += CounterExampleText(report);
+  text += LevelsText(report);
   if (!report.page.empty()) {
     absl::StrAppend(&text, "  Page: ", report.page, "\n");
   }
@@ -269,6 +348,19 @@ std::string ReportJson(const FileReport& report) {
   if (verdict.counter_example.has_value()) {
     object.Name("counter_example");
     AppendCounterExample(report, &out);
+  }
+  if (report.levels.has_value()) {
+    if (report.levels->strongest.has_value()) {
+      object.Text("strongest_level", LevelName(*report.levels->strongest));
+    }
+    object.Name("levels");
+    AppendLevels(report, &out);
+    if (report.levels->staleness.result == Result::kOk) {
+      object.Name("staleness");
+      AppendStaleness(report.levels->staleness, &out);
+    }
+  } else if (verdict.result == Result::kOk) {
+    object.Text("strongest_level", LevelName(Level::kLinearizable));
   }
   if (!report.page.empty()) object.Text("page", report.page);
   object.End();

@@ -5,12 +5,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "lincheck/checker.h"
 #include "lincheck/formats/recording.h"
+#include "lincheck/levels.h"
 #include "lincheck/model.h"
+#include "lincheck/page/page.h"
 
 namespace quorate::lincheck {
 
@@ -20,6 +24,8 @@ struct FileReport {
   Recording recording;
   std::unique_ptr<Model> model;
   Verdict verdict;
+  // Of a history that is not linearizable.
+  std::optional<LevelsVerdict> levels;
   double read_seconds = 0;
   double seconds = 0;          // Judging alone.
   double explain_seconds = 0;  // Counter-example and weaker levels.
@@ -27,6 +33,13 @@ struct FileReport {
   int64_t timeout_ms = 0;
   std::string page;  // Where it was written; may be empty.
 };
+
+// What is weaker than linearizability, strongest first; those of which the same
+// is to be said stand together.
+std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels);
+
+// How far reads lag behind, in one sentence; empty if that is not known.
+std::string StalenessText(const Staleness& staleness, TimeUnit unit);
 
 // Some lines.
 std::string ReportText(const FileReport& report);

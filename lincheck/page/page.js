@@ -320,13 +320,14 @@
       const ticks = [];
       if (this.scale.even) {
         let right = -Infinity;
-        // The least distance that two neighbours must be told apart by.
+        // As few digits as tell those apart that can be seen.
         const seen = this.scale.times.filter((t, i) => this.x(this.scale.places[i]) >= GUTTER - 1 && this.x(this.scale.places[i]) <= width);
-        this.stride = Math.max((seen[seen.length - 1] - seen[0]) / 1000 || 1, 1e-3);
+        let stride = momentScale / (NS[data.unit] || 1);
+        for (let i = 0; i < 9 && new Set(seen.map((t) => axisMoment(t, stride))).size < seen.length; ++i) stride /= 10;
         for (const [i, u] of this.scale.places.entries()) {
           const x = this.x(u);
           if (x < GUTTER - 1 || x > width) continue;
-          const text = axisMoment(this.scale.times[i], this.stride), half = widthOf(text, SANS) / 2;
+          const text = axisMoment(this.scale.times[i], stride), half = widthOf(text, SANS) / 2;
           ticks.push({x, text: x - half > right + 8 ? text : ''});
           if (x - half > right + 8) right = x + half;
         }
