@@ -111,6 +111,9 @@ class Maker {
 
   Value NewNumber() { return Value::Integer(static_cast<int64_t>(++count_)); }
   Value Piece(uint32_t client) {
+    if (options_.mix == Mix::kLetters) {
+      return history_.String(std::string(1, static_cast<char>('a' + Below(5))));
+    }
     return history_.String("x " + std::to_string(client) + " " +
                            std::to_string(++count_) + " y");
   }
@@ -149,8 +152,9 @@ class Maker {
         return;
       case Mix::kAppend:
       case Mix::kText:
+      case Mix::kLetters:
         op->function = read || dice < 50 ? Kv::kGet
-                       : options_.mix == Mix::kText && i % 50 == 0
+                       : options_.mix != Mix::kAppend && i % 50 == 0
                            ? Kv::kPut
                            : Kv::kAppend;
         if (op->function != Kv::kGet) op->argument = Piece(op->client);

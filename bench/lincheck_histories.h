@@ -22,6 +22,7 @@ enum class Mix : uint8_t {
   kCasRegister,  // models/cas_register.h: reads, writes and cas of five values.
   kAppend,       // models/kv.h: half gets, half appends of pieces of their own.
   kText,         // models/kv.h: gets, appends and, now and then, puts.
+  kLetters,      // The same with only five different pieces.
 };
 
 struct HistoryOptions {

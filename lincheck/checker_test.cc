@@ -244,8 +244,8 @@ TEST(Checker, Executor_GetsEveryPartitionOnce) {
   EXPECT_EQ(alone.nodes, together.nodes);
 }
 
-// Writers of equal values at the same time, and a read of what was never there:
-// every order must be tried.
+// Writers of equal values at the same time, a removal that may come at any
+// moment, and a read of what was never there: every order must be tried.
 History Hard() {
   History history;
   const uint32_t key = history.Partition("k");
@@ -257,6 +257,7 @@ History Hard() {
                  .function = Kv::kAppend,
                  .argument = history.String(std::string(1, 'a' + i % 7))});
   }
+  history.Add({.invoke = 0, .partition = key, .function = Kv::kDelete});
   history.Add({.invoke = 200,
                .ret = 300,
                .partition = key,

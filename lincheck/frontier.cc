@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -88,6 +89,11 @@ class Frontier final : public SearchWay {
     uint32_t first = kNone;
   };
 
+  static bool MayHelp(const SearchPlan::Foresight& other, Value seen) {
+    return other.effect == SearchPlan::Effect::kAny ||
+           (other.effect == SearchPlan::Effect::kReplace &&
+            ValueMayGrowInto(other.value, seen));
+  }
   static bool Has(const Bits& bits, uint32_t slot) {
     return bits[slot / 64] >> (slot % 64) & 1;
   }
@@ -117,6 +123,8 @@ class Frontier final : public SearchWay {
   void Insert(Configuration c);
   void Grow();
   void Expand(const Configuration& c, Time limit);
+  // True if the next read cannot be reached from there.
+  bool Hopeless(const Configuration& c) const;
   void Stuck(uint32_t op);
   bool OverBudget(uint64_t nodes_max);
 
@@ -146,7 +154,19 @@ void Frontier<kWords>::Open(Time until) {
         std::find(slots_.begin(), slots_.end(), kNone) - slots_.begin());
     slots_[slot] = next_known_;
     slot_of_[next_known_] = slot;
-    (plan_.is_read[next_known_] ? open_reads_ : open_writes_).push_back(slot);
+    if (plan_.is_read[next_known_]) {
+      open_reads_.push_back(slot);
+    } else {
+      const auto key = [&](uint32_t s) {
+        return std::tuple(plan_.known_class[slots_[s]],
+                          plan_.KnownOp(slots_[s]).ret, slots_[s]);
+      };
+      open_writes_.insert(
+          std::upper_bound(
+              open_writes_.begin(), open_writes_.end(), slot,
+              [&](uint32_t a, uint32_t b) { return key(a) < key(b); }),
+          slot);
+    }
     ++next_known_;
   }
 }
@@ -195,15 +215,19 @@ void Frontier<kWords>::Grow() {
 
 template <size_t kWords>
 void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
+  uint32_t last_class = kNone;
   for (const uint32_t slot : open_writes_) {
     if (Has(c.writes, slot)) continue;
+    // Of one class the first to return stands for all.
+    if (plan_.known_class[slots_[slot]] == last_class) continue;
+    last_class = plan_.known_class[slots_[slot]];
     const StateId next = stepper_.Known(c.state, slots_[slot]);
     if (next == kImpossible) continue;
     Configuration after = c;
     after.state = next;
     Flip(after.writes, slot);
     if (next != c.state) PlaceReads(&after);
-    Insert(after);
+    if (!Hopeless(after)) Insert(after);
   }
   for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
     if (plan_.UnknownOp(u).invoke > limit) break;
@@ -217,8 +241,45 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     after.state = next;
     after.spent = spent_sets_.With(c.spent, u);
     PlaceReads(&after);
-    Insert(after);
+    if (!Hopeless(after)) Insert(after);
   }
+}
+
+template <size_t kWords>
+bool Frontier<kWords>::Hopeless(const Configuration& c) const {
+  if (plan_.known_foresight.empty()) return false;
+  const auto open = [&](uint32_t op) { return op < next_known_; };
+  // The next read that returns, and what may come before it.
+  uint32_t read = kNone;
+  for (size_t i = next_return_; i < plan_.returns.size(); ++i) {
+    const uint32_t op = plan_.returns[i];
+    if (plan_.known_foresight[op].effect != SearchPlan::Effect::kRead) continue;
+    if (open(op) && Has(c.reads, slot_of_[op])) continue;
+    read = op;
+    break;
+  }
+  if (read == kNone) return false;
+  const Value seen = plan_.known_foresight[read].value;
+  const Time limit = plan_.KnownOp(read).ret;
+  if (stepper_.MayGrowInto(c.state, seen)) return false;
+  for (const uint32_t slot : open_writes_) {
+    if (!Has(c.writes, slot) &&
+        MayHelp(plan_.known_foresight[slots_[slot]], seen)) {
+      return false;
+    }
+  }
+  for (uint32_t op = next_known_;
+       op < plan_.known.size() && plan_.KnownOp(op).invoke <= limit; ++op) {
+    if (MayHelp(plan_.known_foresight[op], seen)) return false;
+  }
+  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
+    if (plan_.UnknownOp(u).invoke > limit) break;
+    if (!spent_sets_.Has(c.spent, u) &&
+        MayHelp(plan_.unknown_foresight[u], seen)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 template <size_t kWords>

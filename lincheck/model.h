@@ -53,6 +53,9 @@ class StateSpace {
   virtual StateId Initial() = 0;
   // The state after `op`, or kImpossible.
   virtual StateId Step(StateId state, const Operation& op) = 0;
+  // False if operations that only append (Links::appends) cannot turn it into a
+  // state that shows `seen`.
+  virtual bool MayGrowInto(StateId state, Value seen) const = 0;
   // The number here of a state of another space of the same model.
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
@@ -105,6 +108,13 @@ class States final : public StateSpace {
     if (!model_.Step(scratch_, op)) return kImpossible;
     if (scratch_ == *states_[state]) return state;
     return Number(scratch_);
+  }
+  bool MayGrowInto(StateId state, Value seen) const override {
+    if constexpr (requires { model_.MayGrowInto(*states_[state], seen); }) {
+      return model_.MayGrowInto(*states_[state], seen);
+    } else {
+      return true;
+    }
   }
   StateId Import(const StateSpace& from, StateId state) override {
     return Number(*static_cast<const States&>(from).states_[state]);

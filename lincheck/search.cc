@@ -116,7 +116,8 @@ class Searcher final : public SearchWay {
         known_(plan.known),
         unknown_(plan.unknown),
         options_(options),
-        stepper_(plan) {
+        stepper_(plan),
+        best_(plan.class_count) {
     Rank();
     Link();
     state_ = stepper_.Initial();
@@ -142,6 +143,10 @@ class Searcher final : public SearchWay {
     bool forced = false;  // A read: no other choice is worth trying.
     size_t group = 0;     // If `unknown`: where the alternatives to it begin.
   };
+  struct Best {
+    uint64_t round = 0;
+    uint32_t op = 0;
+  };
   struct Alternative {
     uint32_t unknown = 0;
     StateId state = 0;
@@ -156,6 +161,19 @@ class Searcher final : public SearchWay {
   // Places every read that fits now.
   void PlaceReads();
   void PlaceKnown(uint32_t op, StateId next, bool forced);
+  // The known operation of least rank from `rank` on that may be placed next;
+  // `end` is where the list of candidates ends: kNone if all is placed.
+  uint32_t Candidate(uint32_t rank, uint32_t* end);
+  bool Reads(uint32_t op) const {
+    return plan_.known_foresight[op].effect == SearchPlan::Effect::kRead;
+  }
+  static bool MayHelp(const SearchPlan::Foresight& other, Value seen) {
+    return other.effect == SearchPlan::Effect::kAny ||
+           (other.effect == SearchPlan::Effect::kReplace &&
+            ValueMayGrowInto(other.value, seen));
+  }
+  // True if the next read cannot be reached from here.
+  bool Hopeless() const;
   // Places one more operation: a known one of at least this rank, else one with
   // unknown outcome. False if none leads anywhere new.
   bool Advance(uint32_t rank);
@@ -203,6 +221,8 @@ class Searcher final : public SearchWay {
   std::vector<Alternative> alternatives_;
   Memory memory_;
   std::vector<Word> window_;  // Scratch.
+  std::vector<Best> best_;    // By class: of the last list of candidates.
+  uint64_t round_ = 0;
 
   Time stuck_return_ = 0;
   size_t stuck_depth_ = 0;
@@ -326,26 +346,67 @@ void Searcher::NoteStuck(uint32_t op) {
   }
 }
 
+uint32_t Searcher::Candidate(uint32_t rank, uint32_t* end) {
+  // Of operations of one class the first to return stands for all.
+  ++round_;
+  uint32_t at = head();
+  for (; at != kNone && !nodes_[at].is_return; at = nodes_[at].next) {
+    const uint32_t op = nodes_[at].op;
+    Best& best = best_[plan_.known_class[op]];
+    if (best.round != round_ ||
+        plan_.KnownOp(op).ret < plan_.KnownOp(best.op).ret) {
+      best = {round_, op};
+    }
+  }
+  *end = at;
+  uint32_t found = kNone;
+  for (uint32_t n = head(); n != at; n = nodes_[n].next) {
+    const uint32_t op = nodes_[n].op;
+    if (rank_[op] < rank || best_[plan_.known_class[op]].op != op) continue;
+    if (found == kNone || rank_[op] < rank_[found]) found = op;
+  }
+  return found;
+}
+
+bool Searcher::Hopeless() const {
+  if (plan_.known_foresight.empty()) return false;
+  // The next read that returns, and what may come before it.
+  uint32_t at = head();
+  while (at != kNone && !(nodes_[at].is_return && Reads(nodes_[at].op))) {
+    at = nodes_[at].next;
+  }
+  if (at == kNone) return false;
+  const uint32_t read = nodes_[at].op;
+  const Value seen = plan_.known_foresight[read].value;
+  if (stepper_.MayGrowInto(state_, seen)) return false;
+  for (uint32_t n = head(); n != at; n = nodes_[n].next) {
+    if (nodes_[n].is_return) continue;
+    if (MayHelp(plan_.known_foresight[nodes_[n].op], seen)) return false;
+  }
+  const Time limit = plan_.KnownOp(read).ret;
+  for (uint32_t u = 0; u < unknown_.size(); ++u) {
+    if (plan_.UnknownOp(u).invoke > limit) break;
+    if (!TestBit(spent_, u) && MayHelp(plan_.unknown_foresight[u], seen)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool Searcher::Advance(uint32_t rank) {
   for (;;) {
-    // The candidate of the least rank from `rank` on.
-    uint32_t best = kNone;
-    uint32_t at = head();
-    for (; at != kNone && !nodes_[at].is_return; at = nodes_[at].next) {
-      const uint32_t op = nodes_[at].op;
-      if (rank_[op] < rank) continue;
-      if (best == kNone || rank_[op] < rank_[best]) best = op;
-    }
-    if (at == kNone) return false;
+    uint32_t end = kNone;
+    const uint32_t best = Candidate(rank, &end);
+    if (end == kNone) return false;
     if (best == kNone) {
-      NoteStuck(nodes_[at].op);
-      return GatherUnknown(plan_.KnownOp(nodes_[at].op).ret);
+      NoteStuck(nodes_[end].op);
+      return GatherUnknown(plan_.KnownOp(nodes_[end].op).ret);
     }
     rank = rank_[best] + 1;
     const StateId next = stepper_.Known(state_, best);
     if (next == kImpossible) continue;
     PlaceKnown(best, next, /*forced=*/false);
-    if (Remember()) return true;
+    if (!Hopeless() && Remember()) return true;
     Unlift(best);
     state_ = frames_.back().state_before;
     frames_.pop_back();
@@ -362,7 +423,7 @@ bool Searcher::GatherUnknown(Time limit) {
     if (next == kImpossible || next == before) continue;
     FlipBit(spent_, u);
     state_ = next;
-    if (Remember()) alternatives_.push_back({u, next});
+    if (!Hopeless() && Remember()) alternatives_.push_back({u, next});
     FlipBit(spent_, u);
   }
   state_ = before;

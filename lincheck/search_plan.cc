@@ -73,11 +73,45 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
       unknown.push_back(i);
     }
   }
+  class_count = static_cast<uint32_t>(last_of_class.size());
   returns.resize(known.size());
   std::iota(returns.begin(), returns.end(), 0);
   std::sort(returns.begin(), returns.end(), [&](uint32_t a, uint32_t b) {
     return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
   });
+  Foresee();
+}
+
+void SearchPlan::Foresee() {
+  bool appends = false;
+  const auto foresee = [&](const Operation& op, bool reads) {
+    Links links;
+    const bool linked = model.FindLinks(op, &links);
+    if (reads) {
+      return linked && links.reads ? Foresight{Effect::kRead, links.seen}
+                                   : Foresight{Effect::kNothing, {}};
+    }
+    if (!linked) return Foresight{};
+    appends |= links.appends;
+    if (links.appends) return Foresight{Effect::kAppend, {}};
+    if (links.writes) return Foresight{Effect::kReplace, links.written};
+    return Foresight{};
+  };
+  for (uint32_t i = 0; i < known.size(); ++i) {
+    known_foresight.push_back(foresee(KnownOp(i), is_read[i]));
+  }
+  for (uint32_t u = 0; u < unknown.size(); ++u) {
+    unknown_foresight.push_back(foresee(UnknownOp(u), false));
+  }
+  if (appends) return;
+  known_foresight.clear();
+  unknown_foresight.clear();
+}
+
+bool ValueMayGrowInto(Value value, Value seen) {
+  // Nil and integers turn into text; they are rare enough.
+  if (!value.is_string() || value == seen) return true;
+  return seen.is_string() && seen.bytes().starts_with(value.bytes());
 }
 
 Stepper::Stepper(const SearchPlan& plan)

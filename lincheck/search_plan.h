@@ -19,6 +19,19 @@ struct SearchPlan {
 
   SearchPlan(absl::Span<const Operation> operations, const Model& model);
 
+  // What an operation can do to a state that is built by appending.
+  enum class Effect : uint8_t {
+    kAny,      // Anything.
+    kNothing,  //
+    kRead,     // Nothing; it shows `value` of it.
+    kAppend,   // It grows.
+    kReplace,  // It becomes `value`.
+  };
+  struct Foresight {
+    Effect effect = Effect::kAny;
+    Value value;
+  };
+
   const Operation& KnownOp(uint32_t i) const { return operations[known[i]]; }
   const Operation& UnknownOp(uint32_t u) const {
     return operations[unknown[u]];
@@ -34,10 +47,22 @@ struct SearchPlan {
                                   // time.
   // For each unknown: the one just like it before it, which is tried first.
   std::vector<uint32_t> kin;
-  // Operations of the same class do the same to every state.
+  // For each; empty if nothing is appended in this partition.
+  std::vector<Foresight> known_foresight;
+  std::vector<Foresight> unknown_foresight;
+  // Operations of the same class do the same to every state. Of those that are
+  // open, the one that returns first may go first: another one can take its
+  // place later.
   std::vector<uint32_t> known_class;
   std::vector<uint32_t> unknown_class;
+  uint32_t class_count = 0;
+
+ private:
+  void Foresee();
 };
+
+// Whether `value`, or what grows out of it, may be `seen`.
+bool ValueMayGrowInto(Value value, Value seen);
 
 // The states of one search, and what steps lead to.
 class Stepper {
@@ -47,6 +72,9 @@ class Stepper {
   StateId Initial() { return states_->Initial(); }
   StateId Known(StateId state, uint32_t i) {
     return Step(state, plan_.known_class[i], plan_.KnownOp(i));
+  }
+  bool MayGrowInto(StateId state, Value seen) const {
+    return states_->MayGrowInto(state, seen);
   }
   StateId Unknown(StateId state, uint32_t u) {
     return Step(state, plan_.unknown_class[u], plan_.UnknownOp(u));

@@ -81,6 +81,16 @@ struct Kv {
     return !starts_empty || (Rename(&links->seen) && Rename(&links->written));
   }
 
+  bool MayGrowInto(const State& state, Value seen) const {
+    if (state.Equals(seen) || state.is_nil()) return true;
+    // Links call the initial state nil.
+    if (starts_empty && seen.is_nil()) return state.size() == 0;
+    if (!seen.is_string()) return false;
+    if (state.is_integer()) {
+      return seen.bytes().starts_with(std::to_string(state.integer()));
+    }
+    return seen.bytes().starts_with(state.bytes());
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"get",    "put",  "append",
