@@ -1,10 +1,13 @@
 #include "raft/core/invariants.h"
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
 #include "env/crc32c.h"
 #include "env/random.h"
+#include "raft/core/configuration.h"
 
 namespace quorate::raft {
 namespace {
@@ -53,7 +56,9 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   seen.commit = core.commit_index();
   seen.applied = core.applied_index();
   seen.durable = DurableOf(core);
+  seen.snapshot = core.snapshot().position.index;
   seen.disk.pending.clear();
+  seen.disk.hard_state = {core.term(), core.voted_for()};
   seen.disk.base = core.boundary().index;
   seen.disk.terms.clear();
   for (Index i = core.boundary().index + 1; i <= core.last().index; ++i) {
@@ -134,6 +139,97 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
                    disk->terms.empty() ? Term() : disk->terms.back());
 }
 
+// Of what leaves at once; the rest waits for its write.
+std::string ClusterInvariants::CheckMessages(NodeId node, const Output& output,
+                                             const WrittenLog& disk) {
+  if (!disk.watched) return "";
+  const Index last = disk.base + disk.terms.size();
+  for (const auto* messages : {&output.messages, &output.heartbeats}) {
+    for (const Message& message : *messages) {
+      const MessageType type = message.type;
+      // Pre-votes speak of a term that nobody is in yet.
+      if (type == MessageType::kPreVote ||
+          (type == MessageType::kPreVoteReply && !message.reject)) {
+        continue;
+      }
+      if (message.term > disk.hard_state.term) {
+        return Violation("durability", node, "sends ", MessageTypeName(type),
+                         " of term ", message.term, ", on its disk is ",
+                         disk.hard_state.term);
+      }
+      const bool votes = type == MessageType::kVoteReply && !message.reject;
+      if (type == MessageType::kVote || votes) {
+        const NodeId candidate = votes ? message.to : node;
+        if (disk.hard_state.voted_for == candidate) continue;
+        return Violation("durability", node, "sends its vote for ", candidate,
+                         " in term ", message.term,
+                         " before that is on its disk");
+      }
+      if (type == MessageType::kAppendReply && !message.reject &&
+          message.last.index > last) {
+        return Violation("durability", node, "acknowledges ",
+                         message.last.index, ", its disk ends at ", last);
+      }
+    }
+  }
+  return "";
+}
+
+std::string ClusterInvariants::CheckSnapshot(NodeId node, const Core& core,
+                                             Seen* seen) {
+  const SnapshotDescriptor& snapshot = core.snapshot();
+  const LogPosition position = snapshot.position;
+  if (position.index == seen->snapshot) return "";
+  seen->snapshot = position.index;
+  if (position.index > committed()) {
+    return Violation("snapshot", node, "holds one through ", position.index,
+                     ", committed is ", committed());
+  }
+  const Committed& known = committed_[position.index.value() - 1];
+  if (position.term != known.term) {
+    return Violation("snapshot", node, "stamps ", position.index, " with term ",
+                     position.term, ", it is of term ", known.term);
+  }
+  if (snapshot.log_time != known.log_time) {
+    return Violation("snapshot", node, "stamps ", position.index,
+                     " with log time ", snapshot.log_time, ", it has ",
+                     known.log_time);
+  }
+  const auto after = configurations_.upper_bound(position.index);
+  if (after == configurations_.begin()) return "";
+  if (EncodeConfiguration(snapshot.configuration).view() !=
+      std::prev(after)->second.view()) {
+    return Violation("snapshot", node, "stamps ", position.index,
+                     " with another configuration than was committed at ",
+                     std::prev(after)->first);
+  }
+  return "";
+}
+
+std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
+                                                  const Output& output) {
+  const bool changed = std::any_of(
+      output.events.begin(), output.events.end(), [](const Event& event) {
+        return event.kind == Event::Kind::kConfigurationChanged ||
+               event.kind == Event::Kind::kSuffixTruncated;
+      });
+  if (!changed) return "";
+  Index index = core.last().index;
+  const Index boundary = core.boundary().index;
+  while (index > boundary &&
+         core.EntryAt(index).kind != EntryKind::kConfiguration) {
+    index = index - 1;
+  }
+  const bool right =
+      index == boundary ? core.configuration() == core.ConfigurationAt(boundary)
+                        : EncodeConfiguration(core.configuration()).view() ==
+                              core.EntryAt(index).payload.view();
+  if (right) return "";
+  return Violation("configuration", node,
+                   "goes by another one than the newest in its log, at ",
+                   index);
+}
+
 std::string ClusterInvariants::Observe(NodeId node, const Core& core,
                                        const Output& output) {
   Seen& seen = seen_[node];
@@ -141,6 +237,10 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   if (violation.empty()) violation = CheckReplica(node, core, seen);
   std::string disk = CheckDisk(node, core, output, &seen.disk);
   if (violation.empty()) violation = std::move(disk);
+  if (violation.empty()) violation = CheckMessages(node, output, seen.disk);
+  if (violation.empty()) {
+    violation = CheckConfiguration(node, core, output);
+  }
   for (const Write& write : output.writes) {
     for (const Entry& entry : write.entries) {
       if (violation.empty()) violation = CheckAppended(node, core, entry);
@@ -163,6 +263,7 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
     violation = Violation("state machine safety", node, "says it applied ",
                           core.applied_index(), " but gave out ", seen.applied);
   }
+  if (violation.empty()) violation = CheckSnapshot(node, core, &seen);
   seen.term = core.term();
   seen.voted_for = core.voted_for();
   seen.role = core.role();
@@ -232,6 +333,11 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
     if (!violation.empty()) return violation;
   }
   if (!first) return "";
+  const WrittenLog& disk = seen.disk;
+  if (disk.watched && disk.hard_state != HardState{term, node}) {
+    return Violation("durability", node, "leads term ", term,
+                     " before its own vote is on its disk");
+  }
   // What was committed in earlier terms; a leader of a later one may have
   // committed more while this one was being elected. By log matching the last
   // such entry speaks for all before it.
@@ -311,7 +417,10 @@ std::string ClusterInvariants::CheckApplied(NodeId node, const Core& core,
   const uint64_t digest = DigestOf(entry);
   const size_t slot = entry.index.value() - 1;
   if (slot == committed_.size()) {
-    committed_.push_back({entry.term, digest, core.term()});
+    committed_.push_back({entry.term, digest, core.term(), entry.log_time});
+    if (entry.kind == EntryKind::kConfiguration) {
+      configurations_[entry.index] = entry.payload;
+    }
     return "";
   }
   if (slot > committed_.size()) {

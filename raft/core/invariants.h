@@ -49,6 +49,9 @@ class ClusterInvariants {
   //   State machine safety: the same entry is applied at an index everywhere.
   //   Commit: a leader commits by counting only entries of its own term, and
   //   only what a quorum says it has on disk.
+  //   Snapshot: it is stamped with the term, log time and configuration of the
+  //   committed log at its index.
+  //   Configuration: in effect is the newest one in the log.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
   std::string Observe(NodeId node, const Core& core, const Output& output);
@@ -60,7 +63,9 @@ class ClusterInvariants {
 
   // A write that Output gave out is done; each of a replica's writes in order,
   // before the Step with its WriteDone. Once it was called for a replica,
-  // Observe also compares what it says to have on its disk with what is there.
+  // Observe also compares what it says to have on its disk with what is there,
+  // and what its messages say: terms, votes and acknowledgements that are not
+  // on the disk stay at home.
   void ObserveWritten(NodeId node, const WriteToken& token);
 
   // Highest index that any replica has committed.
@@ -75,6 +80,7 @@ class ClusterInvariants {
     Index commit;
     Index applied;
     LogPosition durable;
+    Index snapshot;
     WrittenLog disk;
   };
   // An entry that some log held at an index. One per term.
@@ -88,10 +94,16 @@ class ClusterInvariants {
     uint64_t digest = 0;
     // Of the replica that committed it first.
     Term committed_in;
+    WallTime log_time;
   };
 
   std::string CheckDisk(NodeId node, const Core& core, const Output& output,
                         WrittenLog* disk);
+  std::string CheckMessages(NodeId node, const Output& output,
+                            const WrittenLog& disk);
+  std::string CheckSnapshot(NodeId node, const Core& core, Seen* seen);
+  std::string CheckConfiguration(NodeId node, const Core& core,
+                                 const Output& output);
   std::string CheckRestart(NodeId node, const Core& core, const Seen& seen);
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
@@ -105,6 +117,8 @@ class ClusterInvariants {
   absl::btree_map<Term, NodeId> leaders_;
   std::vector<std::vector<Fact>> facts_;  // By index - 1.
   std::vector<Committed> committed_;      // By index - 1.
+  // Those that were committed, encoded.
+  absl::btree_map<Index, Buffer> configurations_;
 };
 
 }  // namespace quorate::raft

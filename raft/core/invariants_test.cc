@@ -33,6 +33,9 @@ class Replica : public ReplicaTest {
     Receive(Ack(node, core().term().value(), match));
   }
   void Flush() { FinishWrites(); }
+  void Compact(const SnapshotDescriptor& snapshot) {
+    Step(Compacted{snapshot, snapshot.position.index});
+  }
   const Core& core() const { return *core_; }
   Output& out() { return out_; }
 };
@@ -297,6 +300,106 @@ TEST_F(JudgeTest, WrittenOneAfterTheOther_IsAllowed) {
     one.Flush();
     EXPECT_EQ(Show(1, one), "");
   }
+}
+
+// Node 1 in term 2, with its disk watched.
+class MessageJudgeTest : public JudgeTest {
+ protected:
+  MessageJudgeTest() {
+    EXPECT_EQ(Start(1, replica_), "");
+    judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+  }
+  // Shows an output with one more message, sent at once.
+  std::string Send(MessageType type, uint64_t term, uint32_t to,
+                   uint64_t last = 0) {
+    Message message;
+    message.type = type;
+    message.term = Term(term);
+    message.to = NodeId(to);
+    message.last.index = Index(last);
+    replica_.out().Clear();
+    replica_.out().messages.push_back(message);
+    return Show(1, replica_);
+  }
+
+  Replica replica_{2, {}, NodeId(3)};
+};
+
+TEST_F(MessageJudgeTest, SaysWhatIsOnDisk_IsAllowed) {
+  EXPECT_EQ(Send(MessageType::kHeartbeatReply, 2, 3), "");
+  EXPECT_EQ(Send(MessageType::kVoteReply, 2, 3), "");
+  EXPECT_EQ(Send(MessageType::kAppendReply, 2, 3, 1), "");
+  EXPECT_EQ(Send(MessageType::kPreVote, 3, 3), "");
+  EXPECT_EQ(Send(MessageType::kPreVoteReply, 9, 3), "");
+}
+
+TEST_F(MessageJudgeTest, TermNotOnDisk_Durability) {
+  ExpectViolation("durability", Send(MessageType::kHeartbeatReply, 3, 3));
+}
+
+TEST_F(MessageJudgeTest, VoteNotOnDisk_Durability) {
+  ExpectViolation("durability", Send(MessageType::kVoteReply, 2, 2));
+}
+
+TEST_F(MessageJudgeTest, OwnVoteNotOnDisk_Durability) {
+  ExpectViolation("durability", Send(MessageType::kVote, 2, 3));
+}
+
+TEST_F(MessageJudgeTest, AcknowledgesWhatIsNotOnDisk_Durability) {
+  ExpectViolation("durability", Send(MessageType::kAppendReply, 2, 3, 2));
+}
+
+TEST_F(JudgeTest, LeadsWithoutItsVoteOnDisk_Durability) {
+  Replica one;
+  EXPECT_EQ(Start(1, one), "");
+  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(1), NodeId()}});
+  one.LeadUncommitted();
+  one.out().Clear();
+  ExpectViolation("durability", Show(1, one));
+}
+
+// A snapshot of one's own state through entry 2, stamped as `change` leaves it.
+class SnapshotJudgeTest : public JudgeTest {
+ protected:
+  template <typename Change>
+  std::string Take(Change change) {
+    Replica one(2);
+    EXPECT_EQ(Start(1, one), "");
+    one.Follow(2, 2, 1, "a", 2);
+    one.Flush();
+    EXPECT_EQ(ShowAll(one), "");
+    SnapshotDescriptor snapshot{.position = one.core().last(),
+                                .log_time = one.core().applied_log_time(),
+                                .configuration = one.core().configuration()};
+    change(&snapshot);
+    one.Compact(snapshot);
+    return Show(1, one);
+  }
+
+ private:
+  // The output of Flush hides the one before; both are needed.
+  std::string ShowAll(Replica& one) {
+    Replica again(2);
+    again.Follow(2, 2, 1, "a", 2);
+    const std::string violation = Show(1, again);
+    return violation.empty() ? Show(1, one) : violation;
+  }
+};
+
+TEST_F(SnapshotJudgeTest, StampedWithWhatWasCommitted_IsAllowed) {
+  EXPECT_EQ(Take([](SnapshotDescriptor*) {}), "");
+}
+
+TEST_F(SnapshotJudgeTest, AnotherLogTime_Snapshot) {
+  ExpectViolation("snapshot", Take([](SnapshotDescriptor* snapshot) {
+                    snapshot->log_time = snapshot->log_time + Nanoseconds(1);
+                  }));
+}
+
+TEST_F(SnapshotJudgeTest, AnotherConfiguration_Snapshot) {
+  ExpectViolation("snapshot", Take([](SnapshotDescriptor* snapshot) {
+                    snapshot->configuration.voters.pop_back();
+                  }));
 }
 
 TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {
