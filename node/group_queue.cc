@@ -269,7 +269,8 @@ void GroupQueue::CloseLane(bool redirect) {
 void GroupQueue::Flush() {
   RefreshLeadership();
   if (leadership_.kind != Leadership::Kind::kSelf ||
-      inflight_batches_ < kInflightBatchesBeforeGathering) {
+      inflight_batches_ < kInflightBatchesBeforeGathering ||
+      parts_.buggify.Fire("node.no_gathering")) {
     CloseLane(false);
     CloseLane(true);
   }

@@ -65,6 +65,7 @@ class GroupQueue {
   // What a queue works with; all outlive it.
   struct Parts {
     env::Loop& loop;
+    env::Buggify& buggify;
     raft::Host& host;
     const Config& config;
     PeerLinks& links;

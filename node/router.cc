@@ -10,7 +10,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
     : env_(env),
       links_(env, config.timeouts.proxy),
       finder_(env.loop, config, links_) {
-  const GroupQueue::Parts parts = {env.loop, host, config, links_};
+  const GroupQueue::Parts parts = {env.loop, env.buggify, host, config, links_};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(

@@ -17,6 +17,7 @@ using lincheck::Kv;
 // Ways of putting a swap, besides SET … GET.
 constexpr uint8_t kGetSet = 1;
 constexpr uint8_t kTransaction = 2;
+constexpr uint8_t kWatched = 3;
 
 constexpr Duration kSweepInterval = Milliseconds(250);
 constexpr Duration kSuspicion = Seconds(3);
@@ -135,7 +136,7 @@ Client::Operation Client::Draw() {
     operation.sequence = next_sequence_++;
   } else if (!operation.timed.has_value() &&
              operation.call.function == Kv::kSwap) {
-    operation.variant = static_cast<uint8_t>(Random("client.variant", 3));
+    operation.variant = static_cast<uint8_t>(Random("client.variant", 4));
   }
   return operation;
 }
@@ -252,6 +253,14 @@ std::string Client::Encode(Operation* operation) {
     const Call& call = operation->call;
     operation->replies_expected = 4;
     return Command({"MULTI"}) + Command({"GET", call.key}) +
+           Command({"SET", call.key, call.text}) + Command({"EXEC"});
+  }
+  if (operation->variant == kWatched) {
+    // That the key did not change since it was read makes it a swap. The key watched before it is never written.
+    const Call& call = operation->call;
+    operation->replies_expected = 5;
+    return Command({"WATCH", absl::StrCat("{", call.key, "}w"), call.key}) +
+           Command({"GET", call.key}) + Command({"MULTI"}) +
            Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
   std::vector<std::string> words = operation->timed.has_value()
@@ -371,11 +380,21 @@ void Client::Succeed(Operation& operation, const Reply& reply) {
     recorder_->LeaveUnknown(ticket);
   };
   const Reply* value = &reply;
-  if (operation.replies_expected == 4) {
+  if (operation.variant == kTransaction) {
     if (reply.type != Reply::Type::kArray || reply.elements.size() != 2) {
       return unexpected();
     }
     value = &reply.elements[0];
+  } else if (operation.variant == kWatched) {
+    // Nil: the key changed, and nothing was done.
+    if (reply.type == Reply::Type::kNil) return recorder_->Withdraw(ticket);
+    if (reply.type != Reply::Type::kArray) return unexpected();
+    const std::vector<Reply>& replies = operation.replies;
+    // Not watched, or not read.
+    if (replies[0].is_error() || replies[1].is_error()) {
+      return recorder_->LeaveUnknown(ticket);
+    }
+    value = &replies[1];
   }
   switch (operation.call.function) {
     case Kv::kPut:

@@ -52,8 +52,22 @@ class FakeServer::Session final : public env::Connection::Observer {
       in_transaction_ = true;
       return kOk;
     }
+    if (words[0] == "WATCH") {
+      for (size_t i = 1; i < words.size(); ++i) {
+        watched_[words[i]] = server_->values_[words[i]];
+      }
+      return kOk;
+    }
     if (words[0] == "EXEC") {
       in_transaction_ = false;
+      bool changed = false;
+      for (const auto& [key, value] : std::exchange(watched_, {})) {
+        changed |= server_->values_[key] != value;
+      }
+      if (changed) {
+        queued_.clear();
+        return "*-1\r\n";
+      }
       std::string reply = absl::StrCat("*", queued_.size(), "\r\n");
       for (const Words& queued : std::exchange(queued_, {})) {
         reply += server_->Execute(queued);
@@ -87,6 +101,7 @@ class FakeServer::Session final : public env::Connection::Observer {
   bool in_transaction_ = false;
   bool deaf_ = false;
   std::vector<Words> queued_;
+  std::map<std::string, std::string> watched_;
 };
 
 FakeServer::FakeServer(env::Env& env, const std::string& address,

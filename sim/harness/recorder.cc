@@ -230,7 +230,7 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
                         ": unexpected reply: ", std::string(what)));
 }
 
-void Recorder::OnCommitted(GroupId group, WallTime log_time,
+void Recorder::OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                            std::string_view payload) {
   watches_log_ = true;
   timed_.OnEntry(group, clock_(), log_time);
@@ -238,23 +238,36 @@ void Recorder::OnCommitted(GroupId group, WallTime log_time,
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
     kv::CommandView command;
-    if (commands.Next(&command)) OnCommand(group, command);
+    const kv::Version version{group, index, commands.position()};
+    if (commands.Next(&command)) OnCommand(version, command);
   }
 }
 
-void Recorder::OnCommand(GroupId group, const kv::CommandView& command) {
+void Recorder::OnAtomic(const kv::Version& version,
+                        const kv::CommandView& command) {
+  kv::CommandReader nested = kv::CommandReader::Nested(command);
+  while (nested.ok() && !nested.done()) {
+    kv::CommandView inner;
+    if (!nested.Next(&inner)) continue;
+    if (inner.op != kv::Op::kCheckVersion) {
+      OnCommand(version, inner);
+      continue;
+    }
+    // All or nothing.
+    const auto it = versions_.find(std::string(FirstKeyOf(inner)));
+    const kv::Version found =
+        it == versions_.end() ? kv::Version() : it->second;
+    if (found != inner.expected) return;
+  }
+}
+
+void Recorder::OnCommand(const kv::Version& version,
+                         const kv::CommandView& command) {
   if (command.has_session && !TakesEffect(command)) return;
   if (TimedKeys::Covers(FirstKeyOf(command))) {
-    return timed_.OnCommand(group, clock_(), command);
+    return timed_.OnCommand(version.group, clock_(), command);
   }
-  if (command.op == kv::Op::kAtomic) {
-    kv::CommandReader nested = kv::CommandReader::Nested(command);
-    while (nested.ok() && !nested.done()) {
-      kv::CommandView inner;
-      if (nested.Next(&inner)) OnCommand(group, inner);
-    }
-    return;
-  }
+  if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
   if (kv::IsRead(command.op)) return;
   kv::ArgumentReader arguments = command.arguments;
   const std::string key(arguments.count() == 0 ? "" : arguments.Next());
@@ -298,7 +311,7 @@ void Recorder::OnCommand(GroupId group, const kv::CommandView& command) {
       return;
   }
   const lincheck::Version at = ++committed_;
-  const Value result = Replay(key, at, op);
+  const Value result = Replay(key, at, version, op);
   logged_[key].push_back({clock_(), op, result});
   if (!token.empty()) {
     OnToken(token, at, result);
@@ -342,11 +355,20 @@ bool Recorder::TakesEffect(const kv::CommandView& command) {
 }
 
 Value Recorder::Replay(const std::string& key, lincheck::Version at,
+                       const kv::Version& version,
                        const lincheck::Operation& op) {
   lincheck::Datum& state = replayed_[key];
   const lincheck::Datum before = state;
   Kv().Step(state, op);
   if (state != before) order_.OnValue(key, at, HashValue(state));
+  const bool wrote = op.function == Kv::kCas           ? before.is_nil()
+                     : op.function == Kv::kPutIfExists ? !before.is_nil()
+                                                       : !state.is_nil();
+  if (state.is_nil()) {
+    versions_.erase(key);
+  } else if (wrote) {
+    versions_[key] = version;
+  }
   const auto value = [this](const lincheck::Datum& datum) {
     if (datum.is_nil()) return Value::Nil();
     if (datum.is_integer()) return Value::Integer(datum.integer());

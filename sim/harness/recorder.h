@@ -95,7 +95,8 @@ class Recorder {
   // what no log ever held has not. This spares the judge guessing; where the clients' view alone allows a history that the log
   // refutes, that is a violation all the same. So is an acknowledgement of what no log holds, or another result than its log
   // gives.
-  void OnCommitted(GroupId group, WallTime log_time, std::string_view payload);
+  void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
+                   std::string_view payload);
 
   // From now on the order of what is sent on each connection is judged (sim/harness/order_judge.h). `group_of`: a key's.
   void JudgeOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
@@ -158,10 +159,13 @@ class Recorder {
   void Return(Ticket ticket, lincheck::Value result);
   std::string Name(const Operation& operation) const;
   void End(Operation& operation);
-  void OnCommand(GroupId group, const kv::CommandView& command);
+  // `version` is what it gives to the keys that it writes.
+  void OnCommand(const kv::Version& version, const kv::CommandView& command);
+  void OnAtomic(const kv::Version& version, const kv::CommandView& command);
   bool TakesEffect(const kv::CommandView& command);
   // Moves the key's state on as its log does; what the operation must answer.
   lincheck::Value Replay(const std::string& key, lincheck::Version at,
+                         const kv::Version& version,
                          const lincheck::Operation& op);
   // Fills in the versions of known removals of `key`, as far as their results and times tell.
   void OrderRemovals(const std::string& key, lincheck::History* history) const;
@@ -198,6 +202,7 @@ class Recorder {
   size_t open_ = 0;
   // What the logs made of each key and session so far.
   std::map<std::string, lincheck::Datum> replayed_;
+  std::map<std::string, kv::Version> versions_;  // Of those that are there.
   struct SessionRow {
     kv::Sequence floor;
     std::set<kv::Sequence> done;

@@ -51,7 +51,26 @@ class RecorderTest : public testing::Test {
                .session = stamp,
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.OnCommitted(GroupId(1), WallTime(), payload.view());
+    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                          payload.view());
+  }
+  void CommitIfUnchanged(const std::string& key, const kv::Version& expected,
+                         const std::string& text) {
+    now_ = now_ + Nanoseconds(1);
+    const std::string_view watched[] = {key};
+    const std::string_view arguments[] = {key, text};
+    const Slot slot = kv::HashSlot(key);
+    kv::BatchBuilder batch;
+    batch.BeginAtomic(slot, std::nullopt);
+    batch.Add({.op = kv::Op::kCheckVersion,
+               .slot = slot,
+               .expected = expected,
+               .arguments = watched});
+    batch.Add({.op = kv::Op::kSet, .slot = slot, .arguments = arguments});
+    batch.EndAtomic();
+    const Buffer payload = batch.Finish();
+    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                          payload.view());
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
@@ -59,6 +78,7 @@ class RecorderTest : public testing::Test {
   }
 
   SimTime now_;
+  uint64_t index_ = 0;
   std::vector<std::string> found_;
   Recorder recorder_;
 };
@@ -132,6 +152,28 @@ TEST_F(RecorderTest, AcknowledgedWriteThatIsInNoLog_Found) {
   EXPECT_TRUE(found_.empty());
   const auto second = Invoke(Kv::kPut, "r1", "c1.2");
   recorder_.ReturnNothing(second);
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, WatchedKeyUnchanged_TakesEffect) {
+  const auto first = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.ReturnNothing(first);
+  const auto swap = Invoke(Kv::kSwap, "r1", "c1.2");
+  CommitIfUnchanged("r1", {GroupId(1), raft::Index(1), 0}, "c1.2");
+  recorder_.ReturnText(swap, "c1.1");
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderTest, WatchedKeyChanged_MustNotTakeEffect) {
+  for (const char* const text : {"c1.1", "c1.2"}) {
+    const auto put = Invoke(Kv::kPut, "r1", text);
+    Commit(kv::Op::kSet, "r1", text);
+    recorder_.ReturnNothing(put);
+  }
+  const auto swap = Invoke(Kv::kSwap, "r1", "c1.3");
+  CommitIfUnchanged("r1", {GroupId(1), raft::Index(1), 0}, "c1.3");
+  recorder_.ReturnText(swap, "c1.2");
   ExpectFound("is in no log");
 }
 

@@ -74,7 +74,7 @@ class Run::Impl {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.OnCommitted(
-          group, entry.log_time,
+          group, entry.index, entry.log_time,
           commands ? entry.payload.view() : std::string_view());
     });
     recorder_.JudgeOrder(
