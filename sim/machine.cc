@@ -102,6 +102,7 @@ void Machine::Log(env::Severity severity, std::string_view message) {
 
 void Machine::Sometimes(std::string_view mark) {
   ++kernel_->marks[std::string(mark)];
+  if (cpu_.alive()) host_->OnMark(cpu_.id(), mark);
 }
 
 bool Machine::Fire(Site site) {

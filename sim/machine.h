@@ -26,6 +26,7 @@ class MachineHost {
   virtual bool Logs(env::Severity severity) const = 0;
   virtual void Log(MachineId machine, env::Severity severity,
                    std::string_view message) = 0;
+  virtual void OnMark(MachineId machine, std::string_view mark) = 0;
 
  protected:
   ~MachineHost() = default;

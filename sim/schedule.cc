@@ -69,6 +69,8 @@ void Schedule::Begin() {
   SetNodeRates();
   if (on(FaultFamily::kClock)) SetClocks();
   PlanWindows();
+  world_->SetMarkHook(
+      [this](MachineId node, std::string_view mark) { OnMark(node, mark); });
 }
 
 void Schedule::DrawFamilies() {
@@ -287,9 +289,8 @@ void Schedule::Block(MachineId from, MachineId to,
   if (from != to) cut->emplace_back(from, to);
 }
 
-void Schedule::Cut(const Window& window, const char* name,
+void Schedule::Cut(Duration length, const char* name,
                    std::vector<std::pair<MachineId, MachineId>> cut) {
-  const Duration length = Length(window, Milliseconds(100), Seconds(8));
   std::string what = std::string("partition ") + name + ":";
   for (const auto& [from, to] : cut) {
     world_->BlockLink(from, to);
@@ -308,6 +309,7 @@ void Schedule::OpenPartition(const Window& window) {
   const std::vector<MachineId>& nodes = options_.nodes;
   std::vector<std::pair<MachineId, MachineId>> cut;
   const MachineId one = PickNode(window);
+  const Duration length = Length(window, Milliseconds(100), Seconds(8));
   FaultCounters& faults = world_->faults();
   switch (Pick(window, 1, 5)) {
     case 0:  // One node from all others, both ways.
@@ -316,7 +318,7 @@ void Schedule::OpenPartition(const Window& window) {
         Block(node, one, &cut);
       }
       faults.Count(Fault::kPartitionIsolate);
-      return Cut(window, "isolate", std::move(cut));
+      return Cut(length, "isolate", std::move(cut));
     case 1:  // Two sides.
       for (size_t i = 0; i < nodes.size(); ++i) {
         for (size_t j = 0; j < nodes.size(); ++j) {
@@ -326,7 +328,7 @@ void Schedule::OpenPartition(const Window& window) {
         }
       }
       faults.Count(Fault::kPartition);
-      return Cut(window, "two sides", std::move(cut));
+      return Cut(length, "two sides", std::move(cut));
     case 2:  // One is not heard, or hears nothing.
       for (MachineId node : nodes) {
         if (Pick(window, 2, 2) == 0) {
@@ -336,7 +338,7 @@ void Schedule::OpenPartition(const Window& window) {
         }
       }
       faults.Count(Fault::kPartitionOneWay);
-      return Cut(window, "one way", std::move(cut));
+      return Cut(length, "one way", std::move(cut));
     case 3:  // Two sides that both reach the bridge.
       for (size_t i = 0; i < nodes.size(); ++i) {
         for (size_t j = 0; j < nodes.size(); ++j) {
@@ -347,7 +349,7 @@ void Schedule::OpenPartition(const Window& window) {
         }
       }
       faults.Count(Fault::kPartitionBridge);
-      return Cut(window, "bridge", std::move(cut));
+      return Cut(length, "bridge", std::move(cut));
     default: {  // One client or node from one node.
       std::vector<MachineId> all = nodes;
       all.insert(all.end(), options_.clients.begin(), options_.clients.end());
@@ -355,18 +357,36 @@ void Schedule::OpenPartition(const Window& window) {
       Block(one, other, &cut);
       Block(other, one, &cut);
       faults.Count(Fault::kPartition);
-      return Cut(window, "pair", std::move(cut));
+      return Cut(length, "pair", std::move(cut));
     }
   }
 }
 
 void Schedule::OpenClog(const Window& window) {
-  const MachineId from = PickNode(window);
-  const MachineId to = options_.nodes[Pick(window, 1, options_.nodes.size())];
-  if (from == to) return;
-  const Duration length = Length(window, Milliseconds(50), Seconds(3));
-  world_->ClogLink(from, to, world_->now() + length);
-  Note("clog " + Name(from) + ">" + Name(to));
+  const MachineId one = PickNode(window);
+  const MachineId other =
+      options_.nodes[Pick(window, 1, options_.nodes.size())];
+  const SimTime end =
+      world_->now() + Length(window, Milliseconds(50), Seconds(3));
+  const auto clog = [this, end](MachineId from, MachineId to) {
+    if (from != to && !liveness_) world_->ClogLink(from, to, end);
+  };
+  if (Pick(window, 2, 2) == 0) {
+    clog(one, other);
+    return Note("clog " + Name(one) + ">" + Name(other));
+  }
+  // All that one hears, and a moment later all that it says, or the other way round: questions arrive, the answers do not.
+  const bool deaf = Pick(window, 3, 2) == 0;
+  const auto all = [this, one, clog](bool to_one) {
+    for (const MachineId node : options_.nodes) {
+      to_one ? clog(node, one) : clog(one, node);
+    }
+  };
+  all(deaf);
+  world_->At(
+      world_->now() + Milliseconds(static_cast<int64_t>(Pick(window, 4, 200))),
+      [all, deaf] { all(!deaf); });
+  Note("clog all links of " + Name(one));
 }
 
 void Schedule::OpenSlowLink(const Window& window) {
@@ -680,6 +700,7 @@ std::vector<MachineId> Schedule::BeginLiveness() {
     for (MachineId b : well) world_->HealLink(a, b);
   }
   for (MachineId node : core_) HealNode(node);
+  PlanAftershocks();
   for (MachineId node : options_.nodes) {
     if (core_.contains(node)) continue;
     // Stays as it is, and no armed crash changes that.
@@ -716,6 +737,7 @@ void Schedule::HealNode(MachineId node) {
 
 void Schedule::HealAll() {
   CHECK(liveness_);
+  ended_ = true;
   world_->HealNetwork();
   for (MachineId node : options_.nodes) {
     if (core_.insert(node).second) HealNode(node);

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "sim/world.h"
@@ -75,7 +76,8 @@ class Schedule {
 
   // Draws the families, sets the rates and plans every window. The nodes must exist; they need not run yet.
   void Begin();
-  // Heals the core and all clients, ends the rest of the plan. Returns the core: a majority of each group.
+  // Heals the core and all clients, ends the rest of the plan. Returns the core: a majority of each group. For some seconds more
+  // single nodes of it are still hit, by one short fault after the other.
   std::vector<MachineId> BeginLiveness();
   // No fault any more, on no machine: for a final comparison of all replicas. After BeginLiveness.
   void HealAll();
@@ -105,6 +107,13 @@ class Schedule {
     }
   };
 
+  // Names in choices what happens when a mark is reached once more.
+  struct Moment {
+    uint64_t mark;
+    uint64_t count;
+    uint64_t draw(uint64_t which) const { return 8 * count + which; }
+  };
+
   void DrawFamilies();
   void DrawBreakable();
   void SetMessageRates();
@@ -118,6 +127,9 @@ class Schedule {
   void OpenSlowLink(const Window& window);
   void OpenReset(const Window& window);
   void OpenCrash(const Window& window, CrashKind kind);
+  // The node reached a rare moment.
+  void OnMark(MachineId node, std::string_view mark);
+  void HitAtMoment(MachineId node, FaultFamily family, const Moment& moment);
   void OpenPause(const Window& window);
   void OpenStall(const Window& window);
   void OpenDiskError(const Window& window);
@@ -129,6 +141,7 @@ class Schedule {
   // A ratio between 1/1000 and `most`, by steps.
   Ratio DrawRate(FaultFamily family, uint64_t which, Ratio most);
   uint64_t Pick(const Window& window, uint64_t which, uint64_t bound);
+  uint64_t Pick(const Moment& moment, uint64_t which, uint64_t bound);
   Duration Length(const Window& window, Duration least, Duration most);
   MachineId PickNode(const Window& window);
   bool PickBreakable(const Window& window, MachineId* node);
@@ -146,12 +159,13 @@ class Schedule {
   void After(Duration length, MachineId node, absl::AnyInvocable<void()> undo);
   void Block(MachineId from, MachineId to,
              std::vector<std::pair<MachineId, MachineId>>* cut);
-  void Cut(const Window& window, const char* name,
+  void Cut(Duration length, const char* name,
            std::vector<std::pair<MachineId, MachineId>> cut);
   void RestartIfDown(MachineId node);
   // A supervisor ends a node that stopped working and starts it again.
   void Recycle(MachineId node);
   void HealNode(MachineId node);
+  void PlanAftershocks();
   bool Stays(MachineId node) const {
     return liveness_ && !core_.contains(node);
   }
@@ -168,6 +182,8 @@ class Schedule {
       broken_;  // Ran on a failing disk, perhaps again after a restart.
   absl::btree_set<MachineId> core_;
   bool liveness_ = false;
+  bool ended_ = false;                           // Nothing happens any more.
+  absl::btree_map<uint64_t, uint64_t> moments_;  // How often each was reached.
   std::vector<Entry> entries_;
 };
 

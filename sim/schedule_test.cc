@@ -57,6 +57,7 @@ class Busy : public env::Transport::Receiver {
         durable ? env::Durability::kDurable : env::Durability::kLater,
         [this, durable](absl::Status status) {
           if (!status.ok()) return;
+          if (writes_ % 100 == 0) env_.tracer.Sometimes("busy.many_writes");
           offset_ = (offset_ + 2000) % 100000;
           if (durable) {
             Read();
@@ -99,6 +100,8 @@ struct Outcome {
   std::vector<uint64_t> heard_before = std::vector<uint64_t>(kNodes);
   FaultCounters faults;
   bool all_running = false;
+  size_t hits = 0;  // At moments.
+  size_t aftershocks = 0;
 };
 
 std::vector<std::vector<MachineId>> Groups() {
@@ -142,6 +145,10 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
   outcome.hash = world.trace_hash();
   outcome.tape = world.tape();
   outcome.faults = world.faults();
+  for (const Schedule::Entry& entry : schedule.entries()) {
+    outcome.hits += entry.what.find(" is hit at busy.") != std::string::npos;
+    outcome.aftershocks += entry.what.starts_with("aftershock");
+  }
   EXPECT_TRUE(world.violations().empty()) << world.violations()[0];
   for (const auto& group : Groups()) {
     int broken = 0;
@@ -204,6 +211,18 @@ TEST(Schedule, ASwarm_ReachesEveryFaultItCan) {
     }
     EXPECT_GT(runs.count(fault), 0u) << name;
   }
+}
+
+TEST(Schedule, ASwarm_HitsAtMarksAndOnceMoreAfterHealing) {
+  size_t hit = 0;
+  size_t shaken = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Outcome outcome = RunOnce(seed, nullptr);
+    hit += outcome.hits > 0 ? 1 : 0;
+    shaken += outcome.aftershocks > 0 ? 1 : 0;
+  }
+  EXPECT_GE(hit, 10u);
+  EXPECT_GE(shaken, 10u);
 }
 
 TEST(Schedule, NoFamilyOn_IsABoringWorld) {

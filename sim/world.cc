@@ -24,8 +24,13 @@ class World::Host final : public MachineHost {
     sink(kernel->now, machine, severity, message);
   }
 
+  void OnMark(MachineId machine, std::string_view mark) override {
+    if (mark_hook != nullptr) mark_hook(machine, mark);
+  }
+
   Kernel* kernel = nullptr;
   absl::AnyInvocable<void(MachineId)> step_hook;
+  MarkHook mark_hook;
   env::Severity least = env::Severity::kInfo;
   LogSink sink;
 };
@@ -50,6 +55,7 @@ World::World(const WorldOptions& options)
 World::~World() {
   // Programs go first, while everything that they may call is still there.
   host_->step_hook = nullptr;
+  host_->mark_hook = nullptr;
   for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
 }
 
@@ -323,6 +329,8 @@ Tape World::tape() const {
 void World::SetStepHook(absl::AnyInvocable<void(MachineId)> hook) {
   host_->step_hook = std::move(hook);
 }
+
+void World::SetMarkHook(MarkHook hook) { host_->mark_hook = std::move(hook); }
 
 void World::SetLogSink(env::Severity severity, LogSink sink) {
   host_->least = severity;

@@ -88,6 +88,7 @@ struct MachineOptions {
 // Builds the program of a machine, in the first turn of an incarnation. The
 // object is destroyed by a crash.
 using Factory = absl::AnyInvocable<std::shared_ptr<void>(env::Env&)>;
+using MarkHook = absl::AnyInvocable<void(MachineId, std::string_view mark)>;
 using LogSink = absl::AnyInvocable<void(SimTime, MachineId, env::Severity,
                                         std::string_view)>;
 
@@ -218,6 +219,8 @@ class World {
   // Deliveries, timers, completions and client steps that ran node code.
   uint64_t events() const;
   FaultCounters& faults();
+  // Called when a running machine reaches a Sometimes mark, in the middle of its turn: for faults that hit at rare moments.
+  void SetMarkHook(MarkHook hook);
   // How often each Sometimes mark was reached.
   const absl::btree_map<std::string, uint64_t>& marks() const;
   // Choices of whoever extends the world (schedules, workloads).

@@ -185,6 +185,7 @@ void Group::WriteChunk(const SnapshotWork& work) {
 void Group::Install(const SnapshotDescriptor& snapshot) {
   CHECK(!installing_);
   installing_ = true;
+  services_.env.tracer.Sometimes("raft.snapshot_install_begun");
   if (snapshot_reader_ != nullptr) {
     services_.snapshots.Abandon(key_);
     snapshot_reader_.reset();

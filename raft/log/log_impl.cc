@@ -406,6 +406,7 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
                        uint64_t recycled_bytes) {
   if (!opened.ok()) return Fail(opened.status(), "beginning the next segment");
   const uint64_t number = state_.current()->number + 1;
+  tracer_.Sometimes("log.segment_begun");
   fill_pending_.Cancel();
   filling_ = false;
   file_ = std::move(opened->file);

@@ -218,6 +218,7 @@ void Recovery::OnReplayed(absl::Status status) {
   result_ = replay_.Finish();
   last_bytes_.clear();
   if (suspect_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
+  if (!result_.suspects.empty()) env_.tracer.Sometimes("log.suspects_copied");
   if (result_.torn_tail_cut) env_.tracer.Sometimes("log.torn_tail_cut");
   if (result_.newly_fenced) env_.tracer.Sometimes("log.corrupt_record_fenced");
   for (const auto& [key, group] : result_.groups) {

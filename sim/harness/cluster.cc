@@ -36,10 +36,14 @@ class Cluster::Program final : public raft::Host::Observer {
   void OnEvent(GroupId group, const raft::Event& event) override {
     Changed& changed = changed_[group];
     changed.any = true;
+    if (event.kind == raft::Event::Kind::kConfigurationChanged) {
+      cluster_->Mark(node_, "raft.configuration_changed");
+    }
     if (event.kind == raft::Event::Kind::kRoleChanged &&
         event.role == raft::RoleKind::kLeader) {
       changed.led = event.term;
       cluster_->judges_.OnLeader(node_, group, event.term);
+      cluster_->Mark(node_, "raft.began_to_lead");
       // The first leader of all takes over from nobody.
       if (!cluster_->led_.insert(group).second) {
         cluster_->last_leader_change_[group] = cluster_->world_.now();
@@ -107,6 +111,9 @@ class Cluster::Program final : public raft::Host::Observer {
     for (const raft::SnapshotWork& work : output.snapshots) {
       if (work.kind == raft::SnapshotWork::Kind::kWrite) {
         sender = core.leader();
+        if (work.offset > 0) {
+          cluster_->Mark(node_, "raft.snapshot_chunk_received");
+        }
       } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
         sender = NodeId();
       }
