@@ -14,9 +14,10 @@
   if (isWrong && data.blocked >= 0) ops[data.blocked].role = 'blocked';
   const core = ops.filter((o) => o.role === 'core' || o.role === 'blocked' || o.role === 'context');
   const events = data.events.map((e) => ({kind: e[0], t0: e[1], t1: e[2], node: e[3], text: e[4]}));
-  // A leader leads until the next one is known of, if nothing else is said.
+  // Where no leader's end is told, each leads until the next one.
+  const endsTold = events.some((e) => e.kind === 'leader' && e.t1 !== null);
   for (const [i, e] of events.entries()) {
-    if (e.kind !== 'leader' || e.t1 !== null) continue;
+    if (e.kind !== 'leader' || endsTold) continue;
     const next = events.slice(i + 1).find((f) => f.kind === 'leader' && f.node !== e.node);
     if (next) e.t1 = Math.max(next.t0, e.t0);
   }

@@ -70,6 +70,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     return absl::OkStatus();
   }
   if (flag == "--tape-out") a->tape_out = value;
+  if (flag == "--history-out") a->history_out = value;
   if (flag == "--trace-out") a->trace_out = value;
   if (flag == "--json") a->json = true;
   if (flag == "--verbose") a->verbose = true;
@@ -93,12 +94,13 @@ bool Allowed(Arguments::Command command, const std::string& flag) {
                              "--duration", "--no-faults"});
   switch (command) {
     case Arguments::Command::kRun:
-      return world ||
-             one_of({"--seed", "--tape-out", "--verbose", "--trace-out"});
+      return world || one_of({"--seed", "--tape-out", "--history-out",
+                              "--verbose", "--trace-out"});
     case Arguments::Command::kSwarm:
       return world || one_of({"--seeds", "--jobs"});
     case Arguments::Command::kReplay:
-      return one_of({"--verbose", "--trace-out", "--tape-out"});
+      return one_of(
+          {"--verbose", "--trace-out", "--tape-out", "--history-out"});
     case Arguments::Command::kHelp:
       break;
   }
@@ -112,12 +114,12 @@ const std::string_view kUsage =
     "[--clients 10]\n"
     "                 [--rate 100] [--no-faults] [--tape-out FILE] "
     "[--trace-out FILE]\n"
-    "                 [--verbose] [--json]\n"
+    "                 [--history-out FILE] [--verbose] [--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--no-faults] [--json]\n"
-    "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE] "
-    "[--json]\n"
+    "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
+    "                 [--history-out FILE] [--json]\n"
     "\n"
     "Exit status: 0 clean, 1 a violation was found, 2 bad usage.\n";
 

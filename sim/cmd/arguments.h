@@ -23,6 +23,7 @@ struct Arguments {
   std::string tape_in;  // Of kReplay.
   bool json = false;
   bool verbose = false;     // The nodes' log lines go to standard error.
+  std::string history_out;  // What clients did, for //lincheck.
   std::string trace_out;    // One line for each hashed event.
   uint64_t first_seed = 1;  // Of kSwarm, inclusive.
   uint64_t last_seed = 100;

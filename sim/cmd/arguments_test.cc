@@ -6,9 +6,10 @@ namespace quorate::sim {
 namespace {
 
 TEST(Arguments, Run_WithEverything) {
-  const auto parsed = ParseArguments(
-      {"run", "--seed", "7", "--nodes=3", "--groups", "2", "--duration",
-       "250ms", "--clients=4", "--tape-out", "x.tape", "--json"});
+  const auto parsed =
+      ParseArguments({"run", "--seed", "7", "--nodes=3", "--groups", "2",
+                      "--duration", "250ms", "--clients=4", "--tape-out",
+                      "x.tape", "--history-out", "x.jsonl", "--json"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->command, Arguments::Command::kRun);
   EXPECT_EQ(parsed->run.seed, 7u);
@@ -17,6 +18,7 @@ TEST(Arguments, Run_WithEverything) {
   EXPECT_EQ(parsed->run.clients, 4u);
   EXPECT_EQ(parsed->run.duration, Milliseconds(250));
   EXPECT_EQ(parsed->tape_out, "x.tape");
+  EXPECT_EQ(parsed->history_out, "x.jsonl");
   EXPECT_TRUE(parsed->json);
 }
 

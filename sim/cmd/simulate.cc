@@ -45,7 +45,8 @@ int Finish(const Arguments& arguments, const Report& report) {
 
 // Before a run, not after it: what it has found would be lost. Empty: all can be written.
 std::string CannotWrite(const Arguments& arguments) {
-  for (const std::string& path : {arguments.tape_out, arguments.trace_out}) {
+  for (const std::string& path :
+       {arguments.tape_out, arguments.trace_out, arguments.history_out}) {
     if (!path.empty() && !CanWriteFile(UserPath(path))) {
       return absl::StrCat("cannot write ", UserPath(path));
     }
@@ -53,10 +54,19 @@ std::string CannotWrite(const Arguments& arguments) {
   return "";
 }
 
+// How to look at a history.
+void TellHistory(const std::string& path) {
+  if (path.empty()) return;
+  Print(absl::StrCat("history: ", path,
+                     "\n        ./bazelw run -c opt //lincheck -- ", path,
+                     " --html ", path, ".html\n"));
+}
+
 int RunOnce(const Arguments& arguments) {
   Job job{.run = arguments.run,
           .tape_out = UserPath(arguments.tape_out),
           .trace_out = UserPath(arguments.trace_out),
+          .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose};
   const Report report = RunInChild(job);
   Print(FormatReport(report));
@@ -70,6 +80,11 @@ int RunOnce(const Arguments& arguments) {
       // Once more with the same seed, writing down every choice.
       tape = job.tape_out = own;
       job.trace_out.clear();
+      if (job.history_out.empty()) {
+        const std::string history =
+            UserPath(absl::StrCat("seed-", arguments.run.seed, ".jsonl"));
+        if (CanWriteFile(history)) job.history_out = history;
+      }
       job.verbose = false;
       const Report again = RunInChild(job);
       if (again.trace_hash != report.trace_hash) {
@@ -84,6 +99,7 @@ int RunOnce(const Arguments& arguments) {
         "tape: ", tape,
         "\n        ./bazelw run -c opt //sim:simulate -- replay ", tape, "\n"));
   }
+  TellHistory(job.history_out);
   return Finish(arguments, report);
 }
 
@@ -107,9 +123,11 @@ int Replay(const Arguments& arguments) {
           .replay = *std::move(tape),
           .tape_out = UserPath(arguments.tape_out),
           .trace_out = UserPath(arguments.trace_out),
+          .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose};
   const Report report = RunInChild(job);
   Print(FormatReport(report));
+  TellHistory(job.history_out);
   return Finish(arguments, report);
 }
 

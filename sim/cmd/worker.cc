@@ -59,6 +59,9 @@ void Deliver(Report report) {
   if (!active.job->tape_out.empty()) {
     WriteFile(active.job->tape_out, FormatTape(active.run->tape()));
   }
+  if (!active.job->history_out.empty()) {
+    WriteFile(active.job->history_out, active.run->History());
+  }
   if (!active.job->trace_out.empty()) {
     std::ofstream out(active.job->trace_out);
     for (const TraceRecord& record : active.run->trace()) {

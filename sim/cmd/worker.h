@@ -21,7 +21,9 @@ struct Job {
   std::string
       tape_out;  // Not empty: records, and writes the tape here, also when a CHECK fails.
   std::string trace_out;  // Not empty: one line for each hashed event.
-  bool verbose = false;   // Log lines go to standard error.
+  std::string
+      history_out;  // Not empty: what clients did, for //lincheck, also when a CHECK fails.
+  bool verbose = false;  // Log lines go to standard error.
 };
 
 // Runs it in a child process and waits. A child that dies is a violation that says how.

@@ -44,6 +44,8 @@ class Cluster::Program final : public raft::Host::Observer {
       changed.led = event.term;
       cluster_->judges_.OnLeader(node_, group, event.term);
       cluster_->Mark(node_, "raft.began_to_lead");
+      cluster_->leaderships_.push_back(
+          {cluster_->world_.now(), group, node_, event.term});
       // The first leader of all takes over from nobody.
       if (!cluster_->led_.insert(group).second) {
         cluster_->last_leader_change_[group] = cluster_->world_.now();

@@ -72,6 +72,14 @@ class Cluster {
   GroupId GroupOf(std::string_view key) const;
   // When somebody last began to lead that group.
   SimTime LastLeaderChange(std::string_view key) const;
+  // Who began to lead, when, in order.
+  struct Leadership {
+    SimTime time;
+    GroupId group;
+    NodeId node;
+    raft::Term term;
+  };
+  const std::vector<Leadership>& leaderships() const { return leaderships_; }
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
   uint64_t RotLimit(MachineId machine, std::string_view file) const;
   // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
@@ -111,6 +119,7 @@ class Cluster {
       founded_late_;  // By node: for the first time after its disk was lost.
   std::vector<bool> supervised_;  // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
+  std::vector<Leadership> leaderships_;
   std::set<GroupId> led_;  // Had a leader.
   std::map<GroupId, SimTime> last_leader_change_;
 };

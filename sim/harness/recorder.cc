@@ -443,6 +443,21 @@ lincheck::History Recorder::HistoryOf(uint32_t partition,
   return history;
 }
 
+lincheck::History Recorder::KnownHistory() const {
+  lincheck::History known;
+  known.Reserve(operations_.size());
+  for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
+    if (TimedKeys::Covers(keys_[partition])) continue;
+    const uint32_t own = known.Partition(keys_[partition]);
+    const lincheck::History history = HistoryOf(partition, watches_log_);
+    for (lincheck::Operation op : history.operations()) {
+      op.partition = own;
+      known.Add(op);
+    }
+  }
+  return known;
+}
+
 void Recorder::JudgeGivenUp() {
   const lincheck::CheckOptions options{.nodes_max = budget_.nodes_max,
                                        .bytes_max = 256 << 20,

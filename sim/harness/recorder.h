@@ -132,6 +132,9 @@ class Recorder {
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return checker_; }
   const OrderJudge& order() const { return order_; }
+  // Everything that clients did on keys that do not expire, with the outcomes and the order that the logs tell. Its values live as
+  // long as the recorder.
+  lincheck::History KnownHistory() const;
   // Keys touched, in the order of their first use.
   const std::vector<std::string>& keys() const { return keys_; }
   size_t open() const { return open_; }

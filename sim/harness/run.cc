@@ -5,6 +5,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "lincheck/formats/json_lines.h"
+#include "lincheck/models/kv.h"
+#include "sim/harness/axis.h"
 #include "sim/harness/client.h"
 #include "sim/harness/cluster.h"
 #include "sim/harness/judges.h"
@@ -95,6 +98,7 @@ class Run::Impl {
   Tape tape() const;
   World& world() { return world_; }
   std::vector<std::string> Story() const;
+  std::string History() const;
 
  private:
   static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
@@ -294,6 +298,18 @@ std::vector<std::string> Run::Impl::Story() const {
   return lines;
 }
 
+std::string Run::Impl::History() const {
+  lincheck::Recording recording{
+      .history = recorder_.KnownHistory(),
+      .unit = lincheck::TimeUnit::kNanoseconds,
+      .events =
+          AxisEventsOf(schedule_.has_value() ? schedule_->entries()
+                                             : std::vector<Schedule::Entry>(),
+                       cluster_.leaderships()),
+      .model = "kv"};
+  return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
+}
+
 Tape Run::Impl::tape() const {
   Tape tape = world_.tape();
   tape.SetParameter("nodes", absl::StrCat(options_.nodes));
@@ -369,6 +385,7 @@ void Run::SetLogSink(env::Severity severity, LogSink sink) {
 Report Run::Execute() { return impl_->Execute(); }
 Report Run::Current() const { return impl_->Current(); }
 std::vector<std::string> Run::Story() const { return impl_->Story(); }
+std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();

@@ -66,6 +66,8 @@ class Run {
   Report Current() const;
   // What the schedule did so far, a line for each fault.
   std::vector<std::string> Story() const;
+  // What clients did so far on keys that do not expire, with faults and leaders, in the form that //lincheck reads.
+  std::string History() const;
   // With the options as parameters. Requires: record, or a replay.
   Tape tape() const;
   const std::vector<TraceRecord>& trace() const;

@@ -1,10 +1,14 @@
 // A run is a function of its options; a tape repeats it; any part of a tape is a run.
 #include "sim/harness/run.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "lincheck/checker.h"
+#include "lincheck/formats/read.h"
+#include "lincheck/models/kv.h"
 #include "sim/tape.h"
 
 namespace quorate::sim {
@@ -94,6 +98,28 @@ TEST(Run, WithoutFaults_EverythingSucceeds) {
   EXPECT_LT(report.refused, report.operations / 50);
   EXPECT_GT(report.operations, 800u);
   EXPECT_TRUE(report.faults.empty());
+}
+
+TEST(Run, History_IsReadByTheCheckerAndRight) {
+  sim::Run run(Short(7));
+  const Report report = run.Execute();
+  const std::string text = run.History();
+  lincheck::MemorySource source(text);
+  absl::StatusOr<lincheck::Recording> recording =
+      lincheck::ReadHistory(&source, {});
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->model, "kv");
+  EXPECT_GT(recording->history.operations().size(), report.succeeded / 4);
+  EXPECT_LE(recording->history.operations().size(), report.operations);
+  const auto leader =
+      std::find_if(recording->events.begin(), recording->events.end(),
+                   [](const lincheck::AxisEvent& event) {
+                     return event.kind == lincheck::AxisEvent::Kind::kLeader;
+                   });
+  ASSERT_NE(leader, recording->events.end());
+  const lincheck::ModelOf<lincheck::Kv> model;
+  EXPECT_EQ(lincheck::Check(recording->history, model).result,
+            lincheck::Result::kOk);
 }
 
 TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
