@@ -12,7 +12,7 @@ A file patches/NAME.patch begins with what it plants, then the change in the for
     +++ b/raft/host/group.cc
     @@ …
 
-`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: this one had it), `Rated` how subtle it is
+`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from there), `Rated` how subtle it is
 (1 easy to 5 very subtle), `Judge` the beginning of the message that is expected to report it.
 """
 
