@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 #include "env/check.h"
 #include "node/text.h"
@@ -44,60 +46,87 @@ bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-MaybeProblem CheckListen(const ListenConfig& listen) {
-  const std::pair<std::string_view, const std::string*> rows[] = {
-      {"listen.resp", &listen.resp},
-      {"listen.http", &listen.http},
-      {"listen.peer", &listen.peer}};
-  for (const auto& [key, address] : rows) {
-    const auto host = HostOf(*address);
-    if (!host.has_value()) {
-      return Problem{std::string(key),
-                     Concat("expected an address \"host:port\", found \"",
-                            *address, "\"")};
-    }
-    if (!listen.allow_non_loopback && !IsLoopback(*host)) {
-      return Problem{
-          std::string(key),
-          Concat("expected a loopback address, found \"", *address,
-                 "\"; nothing here authenticates clients or peers yet, so set "
-                 "listen.allow_non_loopback = true only on a network where "
-                 "every host is trusted")};
+// Where one kind of client or peer connects: the key that said so, and what.
+struct ListenAddress {
+  std::string key;
+  std::string_view address;
+};
+
+MaybeProblem CheckListen(const ListenAddress& listen, bool non_loopback) {
+  const auto host = HostOf(listen.address);
+  if (!host.has_value()) {
+    return Problem{listen.key,
+                   Concat("expected an address \"host:port\", found \"",
+                          listen.address, "\"")};
+  }
+  if (!non_loopback && !IsLoopback(*host)) {
+    return Problem{
+        listen.key,
+        Concat("expected a loopback address, found \"", listen.address,
+               "\"; nothing here authenticates clients or peers yet, so set "
+               "listen.allow_non_loopback = true only on a network where "
+               "every host is trusted")};
+  }
+  return std::nullopt;
+}
+
+// Takes from the node's own row what [listen] does not say, and checks it.
+MaybeProblem CompleteListen(Config* config) {
+  size_t row = 0;
+  while (config->nodes[row].id != config->node) ++row;
+  const NodeConfig& self = config->nodes[row];
+  ListenConfig& listen = config->listen;
+  const std::tuple<std::string_view, std::string*, const std::string*> rows[] =
+      {{"resp", &listen.resp, &self.resp},
+       {"http", &listen.http, &self.http},
+       {"peer", &listen.peer, &self.peer}};
+  for (const auto& [name, address, own] : rows) {
+    const bool derived = address->empty();
+    if (derived) *address = *own;
+    const std::string key =
+        derived ? Concat("nodes[", row, "].", name) : Concat("listen.", name);
+    if (auto problem =
+            CheckListen({key, *address}, listen.allow_non_loopback)) {
+      return problem;
     }
   }
   return std::nullopt;
 }
 
-MaybeProblem CheckNodes(Config* config) {
-  auto& nodes = config->nodes;
+// The rows as they stand in the file: keys name their places.
+MaybeProblem CheckNodes(const Config& config) {
+  const auto& nodes = config.nodes;
   if (nodes.empty()) {
     return Problem{
         "nodes",
         "expected at least one [[nodes]] row, or [[shards]], found none"};
   }
-  std::stable_sort(
-      nodes.begin(), nodes.end(),
-      [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });
-  std::vector<std::string_view> seen;
+  std::vector<NodeId> ids;
+  std::vector<std::string_view> addresses;
   bool any_voter = false;
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    const NodeConfig& node = nodes[i];
-    if (i > 0 && nodes[i - 1].id == node.id) {
-      return Problem{"nodes[].id", Concat("expected each id once, found ",
-                                          node.id, " twice")};
+  for (size_t row = 0; row < nodes.size(); ++row) {
+    const NodeConfig& node = nodes[row];
+    if (std::find(ids.begin(), ids.end(), node.id) != ids.end()) {
+      return Problem{
+          Concat("nodes[", row, "].id"),
+          Concat("expected each id once, found ", node.id, " twice")};
     }
-    for (const std::string* address : {&node.resp, &node.http, &node.peer}) {
+    ids.push_back(node.id);
+    const std::pair<std::string_view, const std::string*> columns[] = {
+        {"resp", &node.resp}, {"http", &node.http}, {"peer", &node.peer}};
+    for (const auto& [name, address] : columns) {
+      const std::string key = Concat("nodes[", row, "].", name);
       if (!HostOf(*address).has_value()) {
-        return Problem{"nodes",
-                       Concat("expected addresses \"host:port\" for resp, http "
-                              "and peer of node ",
-                              node.id, ", found \"", *address, "\"")};
+        return Problem{
+            key, Concat("expected an address \"host:port\", found \"", *address,
+                        "\"")};
       }
-      if (std::find(seen.begin(), seen.end(), *address) != seen.end()) {
-        return Problem{"nodes", Concat("expected each address once, found \"",
-                                       *address, "\" twice")};
+      if (std::find(addresses.begin(), addresses.end(), *address) !=
+          addresses.end()) {
+        return Problem{key, Concat("expected each address once, found \"",
+                                   *address, "\" twice")};
       }
-      seen.push_back(*address);
+      addresses.push_back(*address);
     }
     if (!node.read_only) any_voter = true;
   }
@@ -105,10 +134,10 @@ MaybeProblem CheckNodes(Config* config) {
     return Problem{"nodes[].read_only",
                    "expected at least one voting node, found none"};
   }
-  if (config->FindNode(config->node) == nullptr) {
+  if (config.FindNode(config.node) == nullptr) {
     return Problem{
         "node.id",
-        Concat("expected the id of a [[nodes]] row, found ", config->node)};
+        Concat("expected the id of a [[nodes]] row, found ", config.node)};
   }
   return std::nullopt;
 }
@@ -192,13 +221,11 @@ MaybeProblem CheckTimings(const Config& config) {
 }
 
 MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
-  if (auto problem = CheckNodes(config)) return problem;
-  const NodeConfig& self = config->self();
-  ListenConfig& listen = config->listen;
-  if (listen.resp.empty()) listen.resp = self.resp;
-  if (listen.http.empty()) listen.http = self.http;
-  if (listen.peer.empty()) listen.peer = self.peer;
-  if (auto problem = CheckListen(listen)) return problem;
+  if (auto problem = CheckNodes(*config)) return problem;
+  if (auto problem = CompleteListen(config)) return problem;
+  std::stable_sort(
+      config->nodes.begin(), config->nodes.end(),
+      [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });
   if (config->shards.empty()) {
     if (sharding.groups == 0 || sharding.groups > kSlotCount) {
       return Problem{

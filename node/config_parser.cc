@@ -415,7 +415,8 @@ class Parser {
     const std::string_view key = message.substr(begin, end - begin);
     Position position;
     for (const Leaf& leaf : leaves_) {
-      if (leaf.name == key || leaf.name.starts_with(Concat(key, "["))) {
+      if (leaf.display == key || leaf.name == key ||
+          leaf.name.starts_with(Concat(key, "["))) {
         position = leaf.position;
         break;
       }

@@ -206,7 +206,15 @@ TEST(Config_Errors, NamePlaceKeyAndExpectation) {
        "found an unknown one"},
       {With("[[nodes]]\nid = 2\nresp = \"a:1\"\nhttp = \"a:2\"\npeer = "
             "\"a:3\"\n"),
-       "q.toml:10:1: key 'nodes[].id': expected each id once, found 2 twice"},
+       "q.toml:27:1: key 'nodes[3].id': expected each id once, found 2 twice"},
+      {With("[[nodes]]\nid = 4\nresp = \"127.0.0.1:7002\"\nhttp = \"a:2\"\n"
+            "peer = \"a:3\"\n"),
+       "q.toml:28:1: key 'nodes[3].resp': expected each address once, found "
+       "\"127.0.0.1:7002\" twice"},
+      {With("[[nodes]]\nid = 4\nresp = \"a:1\"\nhttp = \"a:99999\"\n"
+            "peer = \"a:3\"\n"),
+       "q.toml:29:1: key 'nodes[3].http': expected an address \"host:port\", "
+       "found \"a:99999\""},
       {With("[[nodes]]\nid = 4\nresp = \"a:1\"\nhttp = \"a:2\"\n"),
        "q.toml:27:1: key 'nodes[3].peer': expected a string (\"host:port\"), "
        "found nothing"},
@@ -243,6 +251,15 @@ TEST(Config_Errors, NamePlaceKeyAndExpectation) {
   for (const auto& [text, error] : rows) {
     EXPECT_EQ(ErrorOf(text), error) << text.substr(kWhole.size() % text.size());
   }
+}
+
+TEST(Config_OwnRowOutsideLoopback, IsNamed) {
+  std::string text(kWhole);
+  text.replace(text.find("127.0.0.1:8002"), 14, "10.0.0.2:8002");
+  EXPECT_TRUE(ErrorOf(text).starts_with(
+      "q.toml:18:1: key 'nodes[1].http': expected a loopback address, found "
+      "\"10.0.0.2:8002\"; "))
+      << ErrorOf(text);
 }
 
 TEST(Config_BrokenToml, NamesThePlace) {
