@@ -165,6 +165,9 @@ absl::Status Quickstart::Prepare() {
   if (!made.ok()) return made;
   const OwnedFd directory(
       open(options_.data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) {
+    return FileError(errno, "opening directory", options_.data_dir);
+  }
   absl::StatusOr<OwnedFd> lock =
       LockFile(directory.get(), "quickstart.lock", options_.data_dir);
   if (!lock.ok()) return lock.status();
