@@ -1,6 +1,8 @@
 #include "sim/harness/run.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -326,8 +328,10 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   RunOptions options;
   options.seed = tape.seed;
   absl::Status status;
+  std::set<std::string_view> known;
   const auto read = [&](std::string_view key, int64_t otherwise, int64_t least,
                         int64_t most) {
+    known.insert(key);
     int64_t value = otherwise;
     const std::string text = tape.Parameter(key, absl::StrCat(otherwise));
     if (!absl::SimpleAtoi(text, &value) || value < least || value > most) {
@@ -350,6 +354,12 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
       small("operations_per_second", options.operations_per_second,
             RunOptions::kRateMax);
   options.faults = read("faults", 1, 0, 1) != 0;
+  for (const auto& [key, value] : tape.parameters) {
+    if (!known.contains(key)) {
+      status.Update(absl::InvalidArgumentError(
+          absl::StrCat("parameter ", key, ": not known")));
+    }
+  }
   if (!status.ok()) return status;
   return options;
 }

@@ -87,6 +87,9 @@ TEST(Run, TapeOfNonsense_Refused) {
     tape.SetParameter(key, good);
     EXPECT_TRUE(OptionsOfTape(tape).ok()) << key;
   }
+  tape.SetParameter("nodez", "3");
+  EXPECT_EQ(OptionsOfTape(tape).status().message(),
+            "parameter nodez: not known");
 }
 
 TEST(Run, WithoutFaults_EverythingSucceeds) {
