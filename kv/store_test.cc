@@ -381,6 +381,19 @@ TEST_F(StoreTest, SlotOfOthers_IsRefusedWithoutATrace) {
   EXPECT_EQ(store_.key_count(), 0u);
 }
 
+TEST_F(StoreTest, StampInASlotOfOthers_IsRefusedThoughTheRangeIsOwned) {
+  Do({.op = Op::kSet}, {"foo", "1"});
+  const uint64_t sessions = store_.session_count();
+  const Answer refused = Do({.op = Op::kFlush,
+                             .slot = Slot(16001),
+                             .session = Stamp(1),
+                             .numbers = {0, 16000}},
+                            {});
+  EXPECT_EQ(refused.status, ResultStatus::kNotOwner);
+  EXPECT_EQ(store_.session_count(), sessions);
+  EXPECT_EQ(store_.key_count(), 1u);
+}
+
 TEST_F(StoreTest, ScanInAnEntry_StepByStep_VisitsEveryKeyOnce) {
   std::set<std::string> left;
   for (int i = 0; i < 500; ++i) {
