@@ -102,6 +102,19 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn('was made with --nodes 3 --groups 3 --read-replicas 0', err)
         self.assertEqual(2, run(program('quickstart'), '--nodes', 0)[0])
 
+    def test_DataDirThatIsAFile_IsNamed(self):
+        path = os.path.join(scratch(), 'file')
+        with open(path, 'w', encoding='utf-8'):
+            pass
+        self.assertEqual((1, '', f"quickstart: opening directory '{path}': Not a directory\n"),
+                         run(program('quickstart'), '--data-dir', path))
+
+    def test_OneNode_NoOtherNodesArePromised(self):
+        cluster = QuickstartCluster(nodes=1).started()
+        self.assertEqual(0, cluster.stop())
+        self.assertIn('redis-cli', cluster.output)
+        self.assertNotIn('kill -9', cluster.output)
+
     def test_PortInUse_IsNamed(self):
         with socket.socket() as taken:
             base = quickstart_cluster.free_base(3, extra=(10_000,))
