@@ -35,13 +35,23 @@
     const [scale, name] = ns >= 1e9 ? [1e9, 's'] : ns >= 1e6 ? [1e6, 'ms'] : ns >= 1e3 ? [1e3, 'µs'] : [1, 'ns'];
     return String(+(ns / scale).toPrecision(ns >= scale * 1000 ? 7 : 4)) + ' ' + name;
   };
+  // Long values are told from each other by their ends; padding says nothing.
+  const brief = (text, most) => {
+    const short = text.replace(/(.)\1{9,}/gu, '$1$1$1…');
+    return short.length <= most ? short : short.slice(0, Math.ceil(most * 0.6)) + '…' + short.slice(-Math.floor(most * 0.3));
+  };
   const origin = BigInt(data.origin);
   const far = origin > 1000000000000n || origin < -1000000000000n;
-  // Moments are as in the file, unless that is a date: then they count from the first one in the page, all in one unit.
+  // Moments are as in the file, in a unit that suits them; dates count from the first one in the page.
   const span = (last - first) * (NS[data.unit] || 1);
-  const [momentScale, momentUnit, momentDigits] = span >= 1e9 ? [1e9, 's', 6] : span >= 1e6 ? [1e6, 'ms', 6] : span >= 1e3 ? [1e3, 'µs', 3] : [1, 'ns', 0];
-  const moment = (t) => (data.unit === 'order' ? String(origin + BigInt(t)) : !far ? `${origin + BigInt(t)} ${data.unit.replace('us', 'µs')}`
-    : `${(t * NS[data.unit] / momentScale).toFixed(momentDigits)} ${momentUnit}`);
+  const [momentScale, momentUnit] = span >= 1e9 ? [1e9, 's'] : span >= 1e6 ? [1e6, 'ms'] : span >= 1e3 ? [1e3, 'µs'] : [1, 'ns'];
+  const EXACT = {s: {ns: 9, us: 6, ms: 3}, ms: {ns: 6, us: 3, ms: 0}, 'µs': {ns: 3, us: 0}, ns: {ns: 0}};
+  const plain = !far && Math.abs(Number(origin)) + last < 1e6;
+  const moment = (t) => {
+    if (data.unit === 'order') return String(origin + BigInt(t));
+    if (plain) return `${origin + BigInt(t)} ${data.unit.replace('us', 'µs')}`;
+    return `${(((far ? 0 : Number(origin)) + t) * NS[data.unit] / momentScale).toFixed(EXACT[momentUnit][data.unit] ?? 0)} ${momentUnit}`;
+  };
   // On the axis with as many digits as its step needs.
   const axisMoment = (t, stride) => {
     if (data.unit === 'order') return String(Number(origin) + t);
@@ -78,6 +88,7 @@
   const MONO = '12.5px ui-monospace, "DejaVu Sans Mono", monospace';
   const SANS = '12px system-ui, "DejaVu Sans", sans-serif';
   const fit = (text, room, font) => {
+    text = brief(text, 300);
     if (widthOf(text, font) <= room) return text;
     let low = 0, high = text.length;
     while (low < high) {
@@ -197,7 +208,7 @@
         for (const e of events.filter((f) => f.kind === kind)) {
           const end = e.t1 === null ? Infinity : Math.max(e.t1, e.t0);
           let row = rows.find((r) => r.end <= e.t0);
-          if (!row) { row = {kind, list: [], end: 0}; if (rows.length < 6) rows.push(row); else row = rows[5]; }
+          if (!row) { row = {kind, list: [], end: 0}; if (rows.length < 8) rows.push(row); else row = rows[7]; }
           row.list.push(e);
           row.end = kind === 'note' ? e.t0 : end;
         }
@@ -348,6 +359,17 @@
     }
 
     drawEvents(parts, inside, width, height) {
+      // One shade for every moment at which something is broken.
+      let band = null;
+      const bands = [];
+      for (const e of events.filter((f) => f.kind === 'fault').sort((a, b) => a.t0 - b.t0)) {
+        const x0 = this.xt(e.t0), x1 = Math.max(e.t1 === null ? width : this.xt(e.t1), x0 + 2);
+        if (band && x0 <= band[1]) band[1] = Math.max(band[1], x1);
+        else bands.push(band = [x0, x1]);
+      }
+      for (const [x0, x1] of bands) {
+        if (x1 > GUTTER && x0 < width) inside.append(draw('rect', {class: 'band', x: x0, y: 0, width: x1 - x0, height}));
+      }
       this.eventRows.forEach((row, i) => {
         const y = i * EVENT + 2;
         if (i === 0 || this.eventRows[i - 1].kind !== row.kind) {
@@ -357,7 +379,6 @@
           const x0 = this.xt(e.t0), x1 = e.kind === 'note' ? x0 : e.t1 === null ? width : this.xt(e.t1);
           if (x1 < GUTTER || x0 > width) continue;
           const label = e.kind === 'leader' ? [e.node, e.text].filter(Boolean).join(' · ') : e.text || e.node;
-          if (e.kind === 'fault') inside.append(draw('rect', {class: 'band', x: x0, y, width: Math.max(x1 - x0, 2), height}));
           const next = row.list[n + 1], room = (next ? this.xt(next.t0) : width) - Math.max(x0, GUTTER) - 8;
           if (e.kind === 'note') {
             inside.append(draw('path', {class: 'note', d: `M${x0} ${y + 2}l5 6l-5 6l-5 -6z`}));
@@ -391,7 +412,7 @@
           if (x1 >= GUTTER - 4 || o.t1 !== null) shapes[o.role].push(`M${(a + r).toFixed(1)} ${y}h${(w - 2 * r).toFixed(1)}q${r} 0 ${r} ${r}v${bar - 2 * r}q0 ${r} ${-r} ${r}h${(-(w - 2 * r)).toFixed(1)}q${-r} 0 ${-r} ${-r}v${-(bar - 2 * r)}q0 ${-r} ${r} ${-r}z`);
           if (o.t1 === null) open[o.role].push(`M${Math.max(a + w, 0)} ${y + (l.ops[n + 1] ? bar - 1 : bar / 2)}H${width}`);
           if (o === state.selected || o === state.hovered) front.push(draw('rect', {class: o === state.selected ? 'selected' : 'hovered', x: a - 3, y: y - 3, width: w + 6, height: bar + 6, rx: 6}));
-          const next = l.ops[n + 1], text = o.text;
+          const next = l.ops[n + 1], text = brief(o.text, 80);
           const from = Math.max(a, GUTTER), room = a + w - from - 10;
           const free = (next ? this.xt(next.t0) : width) - Math.max(a + w, GUTTER) - 12;
           const inner = room > 34 ? label(o, room) : '', y0 = y + bar / 2 + 4.5;
@@ -451,7 +472,7 @@
   let coreChart = null;
   function pickRow(o, cls) {
     const row = make('tr', {class: 'pick ' + cls, onclick: () => select(o, true)},
-      make('td', {class: 'call'}, make('span', {class: 'swatch'}), make('span', {}, o.text)), make('td', {}, inWords(o)),
+      make('td', {class: 'call'}, make('span', {class: 'swatch'}), make('span', {}, brief(o.text, 100))), make('td', {}, brief(inWords(o), 300)),
       make('td', {class: 'number'}, moment(o.t0)), make('td', {class: 'number'}, o.t1 === null ? 'never' : moment(o.t1)));
     row.tabIndex = 0;
     row.addEventListener('keydown', (e) => { if (e.key === 'Enter') select(o, true); });
@@ -463,7 +484,7 @@
   }
   if (isWrong && core.length > 0) {
     $('why').hidden = false;
-    $('reason').textContent = data.reason;
+    $('reason').textContent = brief(data.reason, 700);
     const members = core.filter((o) => o.role !== 'context');
     $('core-note').textContent = `${members.length === 1 ? 'This one operation shows' : `These ${members.length} operations show`} it, whatever else happened` +
       (data.minimal ? (members.length === 1 ? '.' : ': if the outcome of any one of them were unknown, there would be an order that explains the rest.') : '. Fewer may do: there was no time to find out.');
@@ -497,12 +518,12 @@
     const many = data.orders.length > 1;
     const steps = order.placed.map((i, n) => make('li', {}, make('button', {
       class: 'step' + (n < state.step ? '' : ' off'), onclick: () => setStep(n + 1), 'aria-pressed': null, title: 'show the order up to here',
-    }, make('b', {}, String(n + 1)), make('span', {class: 'mono'}, ops[i].text), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `leaves ${order.states[n]}`))));
+    }, make('b', {}, String(n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `leaves ${brief(order.states[n], 80)}`))));
     if (order.blocked >= 0) {
       const o = ops[order.blocked];
-      const before = order.placed.length ? `after that there is ${order.states[order.placed.length - 1]}` : 'nothing may come before it';
+      const before = order.placed.length ? `after that there is ${brief(order.states[order.placed.length - 1], 80)}` : 'nothing may come before it';
       steps.push(make('li', {}, make('button', {class: 'step stuck' + (state.step === order.placed.length ? '' : ' off'), onclick: () => setStep(order.placed.length)},
-        make('b', {}, '✕'), make('span', {class: 'mono'}, o.text), make('span', {class: 'state'}, `cannot follow: ${before}`))));
+        make('b', {}, '✕'), make('span', {class: 'mono'}, brief(o.text, 80)), make('span', {class: 'state'}, `cannot follow: ${before}`))));
     }
     root.replaceChildren(
       make('div', {class: 'row'},

@@ -15,11 +15,6 @@ bool StartsWith(std::string_view text, std::string_view begin) {
   return text.substr(0, begin.size()) == begin;
 }
 
-// The machine, which comes last in what a schedule says of one.
-std::string LastWord(const std::string& text) {
-  return text.substr(text.rfind(' ') + 1);
-}
-
 class Axis {
  public:
   void Add(const Schedule::Entry& entry) {
@@ -27,20 +22,27 @@ class Axis {
     const lincheck::Time now = entry.time.ns();
     if (StartsWith(what, "families:")) return;
     if (what == "partition ends") return End("partition", now);
-    if (StartsWith(what, "restart ")) return End(LastWord(what), now);
+    // Crashes are planned here and happen later, if at all: Life tells.
+    if (StartsWith(what, "crash of") || StartsWith(what, "restart ")) return;
     if (what == "all healed" || StartsWith(what, "liveness phase")) {
-      while (!open_.empty()) End(open_.begin()->first, now);
+      End("partition", now);
     }
     AxisEvent event{.kind = AxisEvent::Kind::kNote, .at = now, .text = what};
     if (StartsWith(what, "partition")) {
       event.kind = AxisEvent::Kind::kFault;
       open_.emplace("partition", events_.size());
-    } else if (StartsWith(what, "crash of")) {
-      event.kind = AxisEvent::Kind::kFault;
-      event.node = LastWord(what);
-      open_.emplace(event.node, events_.size());
     }
     events_.push_back(event);
+  }
+
+  void Add(const Cluster::Life& life) {
+    const std::string node = absl::StrCat("n", life.node.value());
+    if (life.begins) return End(node, life.time.ns());
+    open_.emplace(node, events_.size());
+    events_.push_back({.kind = AxisEvent::Kind::kFault,
+                       .at = life.time.ns(),
+                       .node = node,
+                       .text = absl::StrCat(node, " is down")});
   }
 
   void Add(const Cluster::Leadership& leadership) {
@@ -74,14 +76,13 @@ class Axis {
 
 std::vector<AxisEvent> AxisEventsOf(
     const std::vector<Schedule::Entry>& entries,
+    const std::vector<Cluster::Life>& lives,
     const std::vector<Cluster::Leadership>& leaderships) {
-  Axis faults;
-  for (const Schedule::Entry& entry : entries) faults.Add(entry);
-  Axis leaders;
-  for (const Cluster::Leadership& one : leaderships) leaders.Add(one);
-  std::vector<AxisEvent> events = faults.Take();
-  for (AxisEvent& event : leaders.Take()) events.push_back(std::move(event));
-  return events;
+  Axis axis;
+  for (const Schedule::Entry& entry : entries) axis.Add(entry);
+  for (const Cluster::Life& life : lives) axis.Add(life);
+  for (const Cluster::Leadership& one : leaderships) axis.Add(one);
+  return axis.Take();
 }
 
 }  // namespace quorate::sim

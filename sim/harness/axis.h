@@ -12,10 +12,11 @@
 
 namespace quorate::sim {
 
-// Partitions last until they end and crashes until the machine's restart; whatever else was done is a note. A leader leads until the
-// next one of its group.
+// Partitions last until they end, and a node is down from its crash until it begins again; whatever else was done is a note. A
+// leader leads until the next one of its group.
 std::vector<lincheck::AxisEvent> AxisEventsOf(
     const std::vector<Schedule::Entry>& entries,
+    const std::vector<Cluster::Life>& lives,
     const std::vector<Cluster::Leadership>& leaderships);
 
 }  // namespace quorate::sim

@@ -21,12 +21,14 @@ class Cluster::Program final : public raft::Host::Observer {
       : cluster_(cluster), node_(node) {
     cluster_->programs_[node_.value() - 1] = this;
     cluster_->judges_.OnBoot(node_);
+    cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
     server_ = node::MakeServer(env, cluster_->ConfigOf(node_), this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
+    cluster_->lives_.push_back({cluster_->world_.now(), node_, false});
   }
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
@@ -216,7 +218,12 @@ Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
   supervised_.resize(options_.nodes);
 }
 
-Cluster::~Cluster() = default;
+Cluster::~Cluster() {
+  // The programs know the cluster; the world lives longer than it.
+  for (const MachineId machine : machines_) {
+    if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
+  }
+}
 
 node::Config Cluster::ConfigOf(NodeId node) const {
   node::Config config = options_.config;

@@ -80,6 +80,13 @@ class Cluster {
     raft::Term term;
   };
   const std::vector<Leadership>& leaderships() const { return leaderships_; }
+  // When a node's program began, or ended with a crash, in order.
+  struct Life {
+    SimTime time;
+    NodeId node;
+    bool begins = false;
+  };
+  const std::vector<Life>& lives() const { return lives_; }
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
   uint64_t RotLimit(MachineId machine, std::string_view file) const;
   // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
@@ -120,6 +127,7 @@ class Cluster {
   std::vector<bool> supervised_;  // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
   std::vector<Leadership> leaderships_;
+  std::vector<Life> lives_;
   std::set<GroupId> led_;  // Had a leader.
   std::map<GroupId, SimTime> last_leader_change_;
 };

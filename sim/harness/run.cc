@@ -307,7 +307,7 @@ std::string Run::Impl::History() const {
       .events =
           AxisEventsOf(schedule_.has_value() ? schedule_->entries()
                                              : std::vector<Schedule::Entry>(),
-                       cluster_.leaderships()),
+                       cluster_.lives(), cluster_.leaderships()),
       .model = "kv"};
   return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
 }
