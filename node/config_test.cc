@@ -265,6 +265,9 @@ TEST(Config_OwnRowOutsideLoopback, IsNamed) {
 TEST(Config_BrokenToml, NamesThePlace) {
   EXPECT_TRUE(ErrorOf("[cluster\nid = 1\n").starts_with("q.toml:1:"))
       << ErrorOf("[cluster\nid = 1\n");
+  for (const char* header : {"[=", "[.]", "[\u00e9]", "[[=]]"}) {
+    EXPECT_TRUE(ErrorOf(header).starts_with("q.toml:1:")) << header;
+  }
 }
 
 TEST(Config_NonLoopback, WithTheSwitch_IsTaken) {
