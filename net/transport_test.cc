@@ -51,6 +51,33 @@ class Node final : public env::Transport::Receiver {
   bool stop_on_message = false;
 };
 
+// Somebody who connects, says `words` and sees whether that ends.
+class Stranger final : public env::Connection::Observer {
+ public:
+  Stranger(Node& from, const std::string& address, std::string words)
+      : dial_(from.sockets.Connect(
+            address,
+            [this, words = std::move(words)](
+                absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+              ASSERT_TRUE(connection.ok()) << connection.status();
+              connection_ = *std::move(connection);
+              connection_->SetObserver(this);
+              connection_->Write(Buffer::Copy(words));
+            })) {}
+  bool connected() const { return connection_ != nullptr; }
+  bool gone() const { return gone_; }
+
+ private:
+  void OnBytes(std::string_view) override {}
+  void OnEnd() override { gone_ = true; }
+  void OnClosed(absl::Status) override { gone_ = true; }
+  void OnDrained() override {}
+
+  std::unique_ptr<env::Connection> connection_;
+  bool gone_ = false;
+  env::Pending dial_;
+};
+
 class TransportTest : public testing::Test {
  protected:
   // A port that nobody uses: bound once and given back.
@@ -220,53 +247,44 @@ TEST_F(TransportTest, Strangers_WithNonsense_AreClosedAndOthersServed) {
   Node a(loop_, 1);
   Node b(loop_, 2);
   StartPair(a, b);
-  class Stranger final : public env::Connection::Observer {
-   public:
-    void OnBytes(std::string_view) override {}
-    void OnEnd() override { gone = true; }
-    void OnClosed(absl::Status) override { gone = true; }
-    void OnDrained() override {}
-    std::unique_ptr<env::Connection> connection;
-    bool gone = false;
-  };
-  Stranger stranger;
-  auto dial = b.sockets.Connect(
-      address_a_, [&](absl::StatusOr<std::unique_ptr<env::Connection>> c) {
-        stranger.connection = *std::move(c);
-        stranger.connection->SetObserver(&stranger);
-        stranger.connection->Write(Buffer::Copy(
-            "GET / HTTP/1.1\r\nHost: somewhere.else.example.com\r\n\r\n"));
-      });
-  RunUntil(loop_, [&] { return stranger.gone; });
+  Stranger stranger(
+      b, address_a_,
+      "GET / HTTP/1.1\r\nHost: somewhere.else.example.com\r\n\r\n");
+  RunUntil(loop_, [&] { return stranger.gone(); });
   Exchange(b, a, Lane::kControl);
+}
+
+TEST_F(TransportTest, StrangerThatSaysNothing_IsClosedInTime) {
+  Node a(loop_, 1, 7, {.handshake_max = Milliseconds(20)});
+  ASSERT_TRUE(a.Start({}).ok());
+  Stranger stranger(a, a.transport.listen_address(), "");
+  RunUntil(loop_, [&] { return stranger.gone(); });
+}
+
+TEST_F(TransportTest, Strangers_MoreThanTheMaximum_AreClosedAtOnce) {
+  Node a(loop_, 1, 7, {.handshake_max = Seconds(3600), .strangers_max = 2});
+  ASSERT_TRUE(a.Start({}).ok());
+  const std::string address = a.transport.listen_address();
+  Stranger first(a, address, "");
+  RunUntil(loop_, [&] { return first.connected(); });
+  Stranger second(a, address, "");
+  RunUntil(loop_, [&] { return second.connected(); });
+  Stranger third(a, address, "");
+  RunUntil(loop_, [&] { return third.gone(); });
+  EXPECT_FALSE(first.gone());
+  EXPECT_FALSE(second.gone());
 }
 
 TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
   Node a(loop_, 1);
   ASSERT_TRUE(a.Start({{NodeId(2), "127.0.0.1:1"}}).ok());
-  class Rogue final : public env::Connection::Observer {
-   public:
-    void OnBytes(std::string_view) override {}
-    void OnEnd() override { gone = true; }
-    void OnClosed(absl::Status) override { gone = true; }
-    void OnDrained() override {}
-    std::unique_ptr<env::Connection> connection;
-    bool gone = false;
-  };
-  Rogue rogue;
-  auto dial = a.sockets.Connect(
-      a.transport.listen_address(),
-      [&](absl::StatusOr<std::unique_ptr<env::Connection>> c) {
-        rogue.connection = *std::move(c);
-        rogue.connection->SetObserver(&rogue);
-        Hello hello;
-        hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
-        hello.to = NodeId(1);
-        rogue.connection->Write(Buffer::Copy(EncodeHello(hello)));
-        rogue.connection->Write(Buffer::Copy("\xff\xff\xff\xff"));
-      });
-  RunUntil(loop_, [&] { return rogue.gone; });
-  EXPECT_TRUE(a.tracer.Said("announced a message of 4294967295 bytes"));
+  Hello hello;
+  hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
+  hello.to = NodeId(1);
+  Stranger rogue(a, a.transport.listen_address(),
+                 EncodeHello(hello) + std::string("\x01\x00\x10\x00", 4));
+  RunUntil(loop_, [&] { return rogue.gone(); });
+  EXPECT_TRUE(a.tracer.Said("announced a message of 1048577 bytes"));
   EXPECT_TRUE(a.messages.empty());
 }
 
