@@ -150,6 +150,47 @@ RC_GTEST_PROP(CheckerProperty, AppendedTexts_AgreeWithBruteForce,
   RC_ASSERT(by_zones > kHistoriesPerCase / 4);
 }
 
+// What versions say, and nothing else: the state is the last one written.
+struct Versions {
+  using State = Version;
+  State Initial() const { return kInitialVersion; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.known() && op.seen != kNoVersion && op.seen != state) return false;
+    if (op.written != kNoVersion) state = op.written;
+    return true;
+  }
+  bool IsRead(const Operation& op) const { return op.written == kNoVersion; }
+  std::string_view Name(uint8_t) const { return "op"; }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+RC_GTEST_PROP(CheckerProperty, Versions_ZonesAgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Versions> model;
+  int by_zones = 0;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history = RandomKvHistory(
+        random, {.operations = 2 + random() % 7,
+                 .clients = 4,
+                 .versions = true,
+                 .spoiled_percent = random() % 3 == 0 ? 0 : 25});
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    const Verdict verdict = Check(history, model);
+    by_zones += verdict.partitions_by_zones > 0 ? 1 : 0;
+    if ((verdict.result == Result::kOk) != right) {
+      RC_FAIL("brute force says " + std::to_string(right) +
+              Show(history, model));
+    }
+    if (!right && i % 4 == 0) {
+      ExpectMinimal(history, model, *verdict.counter_example);
+    }
+  }
+  RC_ASSERT(by_zones > kHistoriesPerCase / 2);
+}
+
 RC_GTEST_PROP(CheckerProperty, Versions_RightHistoriesPassAndReplay,
               (uint64_t seed)) {
   std::mt19937_64 random(seed);

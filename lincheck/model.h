@@ -1,32 +1,23 @@
 // lincheck/model.h: what a correct object does, one operation after another.
 //
-// A user's own model is a plain value:
-//
-//   struct Counter {
-//     enum Function : uint8_t { kAdd, kGet };
-//     using State = int64_t;                      // Compares with ==, has
-//     AbslHashValue. State Initial() const { return 0; }
-//     // Moves `state` on; false if `op` cannot have given its result there. Of
-//     an operation with unknown outcome only
-//     // function and arguments count.
-//     bool Step(State& state, const Operation& op) const {
-//       if (op.function == kAdd) state += op.argument.integer();
-//       return !op.known() || op.function != kGet || op.result ==
-//       Value::Integer(state);
-//     }
-//     // True if `op` never changes any state in which it is possible. False is
-//     always right, only slower. bool IsRead(const Operation& op) const {
-//     return op.function == kGet; } std::string_view Name(uint8_t function)
-//     const { return function == kAdd ? "add" : "get"; } std::string
-//     Describe(const State& state) const { return std::to_string(state); }
-//   };
-//   Verdict verdict = Check(history, ModelOf(Counter{}), {});
-//
-// Optionally: `bool FindLinks(const Operation&, Links*) const` (below) opens the
-// near-linear path to histories without versions. `bool LooksBeyondCall(const
-// Operation&) const { return false; }` says that Step() looks at nothing but
-// function, arguments and result, so that operations of unknown outcome with
-// the same call can stand for each other.
+// A user's own model is a plain value; docs/lincheck.md has one of twenty
+// lines. It has
+//   State, which compares with == and can be hashed by Abseil;
+//   State Initial() const;
+//   bool Step(State& state, const Operation& op) const, which moves `state` on,
+//     or is false if `op` cannot have given its result there. Of an operation
+//     with unknown outcome only function and arguments count;
+//   bool IsRead(const Operation& op) const, true if `op` never changes a state
+//     in which it is possible (false is always right, only slower);
+//   std::string_view Name(uint8_t function) const, "?" beyond the last one;
+//   std::string Describe(const State& state) const.
+// Optionally, each for speed alone:
+//   bool FindLinks(const Operation&, Links*) const, which opens the near-linear
+//     path to histories without versions;
+//   bool LooksBeyondCall(const Operation&) const { return false; }, which says
+//     that Step() looks at function, arguments and result alone, so that
+//     operations with the same call may stand for each other;
+//   bool MayGrowInto(const State&, Value seen) const, see StateSpace.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
