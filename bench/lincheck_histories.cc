@@ -127,6 +127,7 @@ class Maker {
         if (op->function == Register::kWrite) op->argument = NewNumber();
         return;
       case Mix::kVersions:
+      case Mix::kStore:
         op->function = read || dice < 50 ? Kv::kGet
                        : dice < 75       ? Kv::kPut
                        : dice < 85       ? Kv::kCas

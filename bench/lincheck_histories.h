@@ -17,8 +17,9 @@ namespace quorate::bench {
 
 enum class Mix : uint8_t {
   kRegister,  // models/register.h: half reads; every value is written once.
-  kVersions,  // models/kv.h: gets, puts, cas, increments, deletes; operations
-              // tell versions.
+  kVersions,  // models/kv.h: gets, puts, cas, swaps, deletes; operations tell
+              // versions.
+  kStore,     // The same without versions.
   kCasRegister,  // models/cas_register.h: reads, writes and cas of five values.
   kAppend,       // models/kv.h: half gets, half appends of pieces of their own.
   kText,         // models/kv.h: gets, appends and, now and then, puts.

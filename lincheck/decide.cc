@@ -68,25 +68,34 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   if (found.result != Result::kViolation) return decision;
   const Operation& stuck = operations[found.stuck];
   // No order got past this return, so what was invoked after it does not
-  // matter.
+  // matter, unless it was looked at.
   for (size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].known() && operations[i].invoke <= stuck.ret) {
+    if (operations[i].known() &&
+        (found.foresaw || operations[i].invoke <= stuck.ret)) {
       decision.core.push_back(i);
     }
   }
-  decision.reason = absl::StrCat(
-      OfClient(stuck, model),
-      " cannot be placed: no order of what it may follow explains it. The "
-      "longest order found leaves ",
-      found.state, found.placed.empty() ? "." : " after ");
-  if (!found.placed.empty()) {
-    absl::StrAppend(&decision.reason,
-                    OfClient(operations[found.placed.back()], model), ".");
+  decision.by_search = true;
+  decision.reason = DescribeStuck(
+      model, stuck, found.state,
+      found.placed.empty() ? nullptr : &operations[found.placed.back()]);
+  if (found.foresaw) {
+    absl::StrAppend(&decision.reason, " What was seen later forbids others.");
   }
   return decision;
 }
 
 }  // namespace
+
+std::string DescribeStuck(const Model& model, const Operation& stuck,
+                          const std::string& state, const Operation* last) {
+  return absl::StrCat(
+      OfClient(stuck, model),
+      " cannot be placed: no order of what it may follow explains it. The "
+      "longest order found leaves ",
+      state, last == nullptr ? "" : " after ",
+      last == nullptr ? "" : OfClient(*last, model), ".");
+}
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options) {

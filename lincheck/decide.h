@@ -23,11 +23,16 @@ struct Decision {
   // are relaxed. In order.
   std::vector<size_t> core;
   std::string reason;
+  bool by_search = false;  // The reason tells where a search was stuck.
   // kViolation: what may matter to the core or a part of it; empty: anything.
   std::vector<size_t> scope;
   // kOk: an order that explains everything.
   std::vector<size_t> order;
 };
+
+// In words: where a search was stuck. `last` is null if nothing was placed.
+std::string DescribeStuck(const Model& model, const Operation& stuck,
+                          const std::string& state, const Operation* last);
 
 // `operations` are all of one partition, in any order.
 Decision Decide(absl::Span<const Operation> operations, const Model& model,

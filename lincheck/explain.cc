@@ -29,6 +29,9 @@ class Minimiser {
   // minimal.
   bool Run(std::vector<size_t>* core, std::string* reason);
 
+  // Whether the reason tells where a search was stuck.
+  bool by_search() const { return by_search_; }
+
   // Of a minimal core: the operations of unknown outcome that explain it once
   // any one of its own is relaxed. In order.
   std::vector<size_t> Context() const;
@@ -55,6 +58,7 @@ class Minimiser {
   std::vector<size_t> indices_;  // Of relaxed_, in operations_.
   // By what was left out of the core: orders that explain the rest.
   std::vector<std::vector<size_t>> orders_;
+  bool by_search_ = false;
   uint64_t nodes_ = 0;
 };
 
@@ -76,7 +80,7 @@ bool Minimiser::OutsideIsLinked() const {
     relaxed.ret = kNever;
     relaxed.result = {};
     Links links;
-    if (!model_.FindLinks(relaxed, &links)) return false;
+    if (!model_.FindLinks(relaxed, &links) || links.conditional) return false;
   }
   return true;
 }
@@ -112,6 +116,7 @@ Result Minimiser::Try(const std::vector<size_t>& core, std::string* reason) {
     decision = Judge(core);
   }
   if (decision.result == Result::kViolation) {
+    by_search_ = decision.by_search;
     *reason = std::move(decision.reason);
   } else if (decision.result == Result::kOk) {
     for (size_t& i : decision.order) i = indices_[i];
@@ -302,6 +307,14 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   std::sort(example.operations.begin(), example.operations.end(), earlier);
   std::sort(example.context.begin(), example.context.end(), earlier);
   FillOrders(operations, model, &example);
+  if (minimiser.by_search() && !example.partial_orders.empty()) {
+    const PartialOrder& longest = example.partial_orders[0];
+    const bool none = longest.placed.empty();
+    example.reason =
+        DescribeStuck(model, operations[longest.blocked],
+                      none ? "what there was at first" : longest.states.back(),
+                      none ? nullptr : &operations[longest.placed.back()]);
+  }
   return example;
 }
 

@@ -67,6 +67,9 @@ class Frontier final : public SearchWay {
         slot_of_(plan.known.size()),
         heads_(64) {
     configurations_.push_back({.state = stepper_.Initial()});
+    if (!plan.last_seen.empty()) {
+      value_of_.assign(stepper_.Initial() + 1, 0);
+    }
   }
 
   SearchResult Run(uint64_t nodes_max) override;
@@ -125,6 +128,23 @@ class Frontier final : public SearchWay {
   void Expand(const Configuration& c, Time limit);
   // True if the next read cannot be reached from there.
   bool Hopeless(const Configuration& c) const;
+  // True if somebody still needs the value of `before`, which led to `c`, and
+  // nothing is left that leaves it.
+  bool Loses(StateId before, const Configuration& c) const;
+  void InsertUnlessVain(StateId before, const Configuration& c) {
+    if (Loses(before, c) || Hopeless(c)) {
+      result_.foresaw = true;
+    } else {
+      Insert(c);
+    }
+  }
+  // Remembers what value `state` shows, `op` having led to it.
+  void NoteValue(const std::vector<uint32_t>& left, uint32_t op,
+                 StateId state) {
+    if (left.empty() || left[op] == kNone) return;
+    if (value_of_.size() <= state) value_of_.resize(state + 1, kNone);
+    value_of_[state] = left[op];
+  }
   void Stuck(uint32_t op);
   bool OverBudget(uint64_t nodes_max);
 
@@ -138,7 +158,8 @@ class Frontier final : public SearchWay {
   std::vector<uint32_t> slot_of_;      // By known operation.
   uint32_t next_known_ = 0;            // The first that is not open yet.
   std::vector<Configuration> configurations_;
-  std::vector<Entry> entries_;  // Of this return.
+  std::vector<Entry> entries_;      // Of this return.
+  std::vector<uint32_t> value_of_;  // By state; kNone: not known.
   std::vector<Head> heads_;
   uint64_t round_ = 0;
   size_t next_return_ = 0;  // Into SearchPlan::returns.
@@ -226,8 +247,9 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     Configuration after = c;
     after.state = next;
     Flip(after.writes, slot);
+    NoteValue(plan_.known_left, slots_[slot], next);
     if (next != c.state) PlaceReads(&after);
-    if (!Hopeless(after)) Insert(after);
+    InsertUnlessVain(c.state, after);
   }
   for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
     if (plan_.UnknownOp(u).invoke > limit) break;
@@ -240,9 +262,35 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     Configuration after = c;
     after.state = next;
     after.spent = spent_sets_.With(c.spent, u);
+    NoteValue(plan_.unknown_left, u, next);
     PlaceReads(&after);
-    if (!Hopeless(after)) Insert(after);
+    InsertUnlessVain(c.state, after);
   }
+}
+
+template <size_t kWords>
+bool Frontier<kWords>::Loses(StateId before, const Configuration& c) const {
+  if (before == c.state || before >= value_of_.size()) return false;
+  const uint32_t value = value_of_[before];
+  if (value == kNone) return false;
+  const auto later = [&](uint32_t op) {
+    return op != kNone && op >= next_known_;
+  };
+  if (later(plan_.last_left[value])) return false;
+  bool needed = later(plan_.last_seen[value]);
+  for (const uint32_t slot : open_reads_) {
+    needed = needed ||
+             (plan_.known_seen[slots_[slot]] == value && !Has(c.reads, slot));
+  }
+  for (const uint32_t slot : open_writes_) {
+    if (Has(c.writes, slot)) continue;
+    if (plan_.known_left[slots_[slot]] == value) return false;
+    needed = needed || plan_.known_seen[slots_[slot]] == value;
+  }
+  if (!needed) return false;
+  const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
+  return std::all_of(others.begin(), others.end(),
+                     [&](uint32_t u) { return spent_sets_.Has(c.spent, u); });
 }
 
 template <size_t kWords>

@@ -304,7 +304,9 @@ std::optional<Linked> LinkByValues(absl::Span<const Operation> operations,
   bool appends = false;
   for (size_t i = 0; i < operations.size(); ++i) {
     if (!operations[i].known() && model.IsRead(operations[i])) continue;
-    if (!model.FindLinks(operations[i], &found[i])) return std::nullopt;
+    if (!model.FindLinks(operations[i], &found[i]) || found[i].conditional) {
+      return std::nullopt;
+    }
     appends |= found[i].appends;
   }
   if (appends) return Appends(operations, model, found).Run();

@@ -62,6 +62,9 @@ struct Links {
   // Left what was there before, nil counting as the empty string, with the
   // string `written` at its end; `size` bytes in all, if that was told.
   bool appends = false;
+  // There is more to it: it may do so only in some states. The near-linear path
+  // is then closed.
+  bool conditional = false;
   Value seen;
   Value written;
   Value size;

@@ -120,7 +120,11 @@ class Searcher final : public SearchWay {
         best_(plan.class_count) {
     Rank();
     Link();
+    seeing_.resize(plan.last_seen.size());
+    leaving_.resize(plan.last_seen.size());
+    for (uint32_t op = 0; op < known_.size(); ++op) Count(op, 1);
     state_ = stepper_.Initial();
+    if (!seeing_.empty()) value_of_.assign(state_ + 1, 0);
     Remember();
     PlaceReads();
   }
@@ -174,6 +178,25 @@ class Searcher final : public SearchWay {
   }
   // True if the next read cannot be reached from here.
   bool Hopeless() const;
+  // True if somebody still needs the value of `before`, and nothing is left
+  // that leaves it.
+  bool Loses(StateId before) const;
+  bool Vain(StateId before) {
+    const bool vain = Loses(before) || Hopeless();
+    stuck_result_.foresaw = stuck_result_.foresaw || vain;
+    return vain;
+  }
+  // Remembers what value the state shows, `op` having led to it.
+  void NoteValue(const std::vector<uint32_t>& left, uint32_t op) {
+    if (left.empty() || left[op] == kNone) return;
+    if (value_of_.size() <= state_) value_of_.resize(state_ + 1, kNone);
+    value_of_[state_] = left[op];
+  }
+  void Count(uint32_t op, int32_t by) {
+    if (seeing_.empty()) return;
+    if (plan_.known_seen[op] != kNone) seeing_[plan_.known_seen[op]] += by;
+    if (plan_.known_left[op] != kNone) leaving_[plan_.known_left[op]] += by;
+  }
   // Places one more operation: a known one of at least this rank, else one with
   // unknown outcome. False if none leads anywhere new.
   bool Advance(uint32_t rank);
@@ -223,6 +246,11 @@ class Searcher final : public SearchWay {
   std::vector<Word> window_;  // Scratch.
   std::vector<Best> best_;    // By class: of the last list of candidates.
   uint64_t round_ = 0;
+  // By value (SearchPlan::known_seen): how many known operations that are not
+  // placed need it, and leave it.
+  std::vector<int32_t> seeing_;
+  std::vector<int32_t> leaving_;
+  std::vector<uint32_t> value_of_;  // By state; kNone: not known.
 
   Time stuck_return_ = 0;
   size_t stuck_depth_ = 0;
@@ -277,6 +305,7 @@ void Searcher::Lift(uint32_t op) {
     if (node.next != kNone) nodes_[node.next].previous = node.previous;
   }
   FlipBit(placed_, op);
+  Count(op, -1);
   top_ = std::max(top_, op + 1);
   while (base_ < known_.size() && TestBit(placed_, base_)) ++base_;
 }
@@ -288,6 +317,7 @@ void Searcher::Unlift(uint32_t op) {
     if (node.next != kNone) nodes_[node.next].previous = at;
   }
   FlipBit(placed_, op);
+  Count(op, 1);
   base_ = std::min(base_, op);
 }
 
@@ -368,6 +398,19 @@ uint32_t Searcher::Candidate(uint32_t rank, uint32_t* end) {
   return found;
 }
 
+bool Searcher::Loses(StateId before) const {
+  if (seeing_.empty() || before == state_ || before >= value_of_.size()) {
+    return false;
+  }
+  const uint32_t value = value_of_[before];
+  if (value == kNone || seeing_[value] == 0 || leaving_[value] > 0) {
+    return false;
+  }
+  const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
+  return std::all_of(others.begin(), others.end(),
+                     [&](uint32_t u) { return TestBit(spent_, u); });
+}
+
 bool Searcher::Hopeless() const {
   if (plan_.known_foresight.empty()) return false;
   // The next read that returns, and what may come before it.
@@ -405,8 +448,10 @@ bool Searcher::Advance(uint32_t rank) {
     rank = rank_[best] + 1;
     const StateId next = stepper_.Known(state_, best);
     if (next == kImpossible) continue;
+    const StateId before = state_;
     PlaceKnown(best, next, /*forced=*/false);
-    if (!Hopeless() && Remember()) return true;
+    NoteValue(plan_.known_left, best);
+    if (!Vain(before) && Remember()) return true;
     Unlift(best);
     state_ = frames_.back().state_before;
     frames_.pop_back();
@@ -423,7 +468,10 @@ bool Searcher::GatherUnknown(Time limit) {
     if (next == kImpossible || next == before) continue;
     FlipBit(spent_, u);
     state_ = next;
-    if (!Hopeless() && Remember()) alternatives_.push_back({u, next});
+    NoteValue(plan_.unknown_left, u);
+    if (!Vain(before) && Remember()) {
+      alternatives_.push_back({u, next});
+    }
     FlipBit(spent_, u);
   }
   state_ = before;
@@ -494,6 +542,8 @@ std::unique_ptr<SearchWay> SearchDepthFirst(const SearchPlan& plan,
 
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options) {
+  if (options.nodes_max == 0)
+    return {};  // What must not search proves nothing.
   const SearchPlan plan(operations, model);
   // Depth first finds an order where there are many; the frontier finds out
   // that there is none. Neither is always better, so both get their turns.

@@ -24,7 +24,7 @@
 namespace quorate::lincheck {
 
 struct SearchOptions {
-  uint64_t nodes_max = 0;
+  uint64_t nodes_max = 0;  // 0: no search, kUnknown.
   uint64_t bytes_max = 0;
   // Asked every kStepsBetweenLooks model steps; null: never.
   const Deadline* deadline = nullptr;
@@ -41,6 +41,9 @@ struct SearchResult {
   size_t stuck = 0;
   std::vector<size_t> placed;
   std::string state;
+  // kViolation: orders were also left because of what is seen later, so that
+  // operations invoked after `stuck` returned may matter.
+  bool foresaw = false;
   // kOk: an order that explains everything.
   std::vector<size_t> order;
 };

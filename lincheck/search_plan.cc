@@ -84,28 +84,60 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
 
 void SearchPlan::Foresee() {
   bool appends = false;
-  const auto foresee = [&](const Operation& op, bool reads) {
-    Links links;
-    const bool linked = model.FindLinks(op, &links);
+  bool linked = true;  // All that change the state.
+  std::vector<Links> of_known(known.size());
+  std::vector<Links> of_unknown(unknown.size());
+  const auto foresee = [&](const Operation& op, bool reads, Links* links) {
+    const bool found = model.FindLinks(op, links);
+    if (!found) *links = {};
     if (reads) {
-      return linked && links.reads ? Foresight{Effect::kRead, links.seen}
-                                   : Foresight{Effect::kNothing, {}};
+      links->writes = false;
+      return links->reads ? Foresight{Effect::kRead, links->seen}
+                          : Foresight{Effect::kNothing, {}};
     }
-    if (!linked) return Foresight{};
-    appends |= links.appends;
-    if (links.appends) return Foresight{Effect::kAppend, {}};
-    if (links.writes) return Foresight{Effect::kReplace, links.written};
+    linked = linked && found && links->writes;
+    appends |= links->appends;
+    if (links->appends) return Foresight{Effect::kAppend, {}};
+    if (links->writes) return Foresight{Effect::kReplace, links->written};
     return Foresight{};
   };
   for (uint32_t i = 0; i < known.size(); ++i) {
-    known_foresight.push_back(foresee(KnownOp(i), is_read[i]));
+    known_foresight.push_back(foresee(KnownOp(i), is_read[i], &of_known[i]));
   }
   for (uint32_t u = 0; u < unknown.size(); ++u) {
-    unknown_foresight.push_back(foresee(UnknownOp(u), false));
+    unknown_foresight.push_back(foresee(UnknownOp(u), false, &of_unknown[u]));
   }
+  if (linked) NumberValues(of_known, of_unknown);
   if (appends) return;
   known_foresight.clear();
   unknown_foresight.clear();
+}
+
+void SearchPlan::NumberValues(absl::Span<const Links> of_known,
+                              absl::Span<const Links> of_unknown) {
+  absl::flat_hash_map<Value, uint32_t, ValueHash> numbers;  // Looked up only.
+  const auto number = [&](Value value) {
+    const auto next = static_cast<uint32_t>(numbers.size());
+    const uint32_t found = numbers.try_emplace(value, next).first->second;
+    if (found == last_seen.size()) {
+      last_seen.push_back(kNone);
+      last_left.push_back(kNone);
+      unknown_leaving.emplace_back();
+    }
+    return found;
+  };
+  number(Value::Nil());
+  for (uint32_t i = 0; i < of_known.size(); ++i) {
+    const Links& links = of_known[i];
+    known_seen.push_back(links.reads ? number(links.seen) : kNone);
+    known_left.push_back(links.writes ? number(links.written) : kNone);
+    if (links.reads) last_seen[known_seen.back()] = i;
+    if (links.writes) last_left[known_left.back()] = i;
+  }
+  for (uint32_t u = 0; u < of_unknown.size(); ++u) {
+    unknown_left.push_back(number(of_unknown[u].written));
+    unknown_leaving[unknown_left.back()].push_back(u);
+  }
 }
 
 bool ValueMayGrowInto(Value value, Value seen) {

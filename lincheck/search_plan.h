@@ -50,6 +50,15 @@ struct SearchPlan {
   // For each; empty if nothing is appended in this partition.
   std::vector<Foresight> known_foresight;
   std::vector<Foresight> unknown_foresight;
+  // Where every operation that changes the state says what it leaves, and none
+  // appends: values by numbers, 0 being the initial one; else all empty.
+  std::vector<uint32_t> known_seen;  // kNone: it does not need any.
+  std::vector<uint32_t> known_left;  // kNone: it leaves what was there.
+  std::vector<uint32_t> unknown_left;
+  std::vector<uint32_t>
+      last_seen;  // By value: the last known one that needs it.
+  std::vector<uint32_t> last_left;  // By value: the last known one to leave it.
+  std::vector<std::vector<uint32_t>> unknown_leaving;  // By value.
   // Operations of the same class do the same to every state. Of those that are
   // open, the one that returns first may go first: another one can take its
   // place later.
@@ -59,6 +68,9 @@ struct SearchPlan {
 
  private:
   void Foresee();
+  // Fills in values, from what Foresee() found out.
+  void NumberValues(absl::Span<const Links> of_known,
+                    absl::Span<const Links> of_unknown);
 };
 
 // Whether `value`, or what grows out of it, may be `seen`.

@@ -138,8 +138,22 @@ struct Kv {
             .seen = Value::Integer(op.result.integer() - op.argument.integer()),
             .written = op.result};
         return true;
+      case kDelete:
+        // Tombstones are all alike, and there was something to delete.
+        *links = {.writes = true, .conditional = true, .written = Value::Nil()};
+        return true;
+      case kTake:
+        *links = {.reads = op.known(),
+                  .writes = true,
+                  .conditional = true,
+                  .seen = op.result,
+                  .written = Value::Nil()};
+        return !op.known() || !op.result.is_none();
+      case kPutIfExists:
+        *links = {.writes = true, .conditional = true, .written = op.argument};
+        return true;
       default:
-        return false;  // Tombstones are all alike.
+        return false;
     }
   }
   // Links call the initial state nil. False if `value` is a nil that is not the

@@ -232,7 +232,7 @@ class RecorderWithoutSearchTest : public RecorderTest {
  protected:
   RecorderWithoutSearchTest()
       : RecorderTest({.online = {.configurations_max = 1, .nodes_max = 1},
-                      .nodes_max = 1}) {}
+                      .nodes_max = 0}) {}
   // Two appends at once, of which the log holds the second first.
   void AppendTwo() {
     const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
