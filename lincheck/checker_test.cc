@@ -246,6 +246,41 @@ RC_GTEST_PROP(CheckerProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
   RC_ASSERT(zones->result == search.result);
 }
 
+// Kv without what makes its judgement fast.
+struct PlainKv {
+  using State = Kv::State;
+  State Initial() const { return Kv().Initial(); }
+  bool Step(State& state, const Operation& op) const {
+    return Kv().Step(state, op);
+  }
+  bool IsRead(const Operation& op) const { return Kv().IsRead(op); }
+  std::string_view Name(uint8_t function) const { return Kv().Name(function); }
+  std::string Describe(const State& state) const {
+    return Kv().Describe(state);
+  }
+};
+
+RC_GTEST_PROP(CheckerProperty, LongerHistories_ForesightChangesNoVerdict,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20; ++i) {
+    const History history = RandomKvHistory(
+        random, {.operations = 40,
+                 .clients = 4,
+                 .unknown_percent = 5,
+                 .unique_values = random() % 2 == 0,
+                 .spoiled_percent = static_cast<int>(random() % 4),
+                 .only_registers = random() % 3 == 0,
+                 .only_texts = random() % 2 == 0});
+    const CheckOptions options{.nodes_max = 1'000'000, .explain = false};
+    const Result plain = Check(history, ModelOf<PlainKv>(), options).result;
+    const Result fast = Check(history, ModelOf<Kv>(), options).result;
+    if (plain == Result::kUnknown || plain == fast) continue;
+    RC_FAIL("plain search says " + std::string(ResultName(plain)) +
+            Show(history, ModelOf<Kv>()));
+  }
+}
+
 TEST(Checker, ManyPartitions_JudgedAlone) {
   std::mt19937_64 random(1);
   History history = RandomKvHistory(
