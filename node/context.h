@@ -4,6 +4,8 @@
 #ifndef QUORATE_NODE_CONTEXT_H_
 #define QUORATE_NODE_CONTEXT_H_
 
+#include <algorithm>
+
 #include "env/env.h"
 #include "node/clients.h"
 #include "node/config.h"
@@ -30,17 +32,31 @@ struct Context {
   uint64_t draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
-  // KEYS, SCAN, DBSIZE, RANDOMKEY and FLUSHALL cover the groups for which this
-  // holds: where clients are sent away, as in Redis Cluster, those that this
-  // node leads; else all.
+  // KEYS, SCAN, DBSIZE, RANDOMKEY and INFO's keyspace cover the groups for
+  // which this holds: those that this node leads, so that a cluster's client
+  // which asks every master gets each key once; on a node that never leads,
+  // all that it can reach.
   bool Covers(const GroupQueue& queue) const {
-    return config.redirect == Redirect::kProxy || config.self().read_only ||
-           queue.leadership().kind == Leadership::Kind::kSelf;
+    return queue.leadership().kind == Leadership::Kind::kSelf ||
+           (VotesNowhere() && PassesOn());
+  }
+  // FLUSHALL, which may be done twice, covers every group where it can.
+  bool PassesOn() const {
+    return config.redirect == Redirect::kProxy || config.self().read_only;
   }
   // Unix time as log time counts it: never later than the true time.
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;
     return now == WallTime::Min() ? 0 : now.ms();
+  }
+
+ private:
+  bool VotesNowhere() const {
+    return std::none_of(map.groups().begin(), map.groups().end(),
+                        [this](const shardctrl::Group& group) {
+                          return std::ranges::find(group.voters, config.node) !=
+                                 group.voters.end();
+                        });
   }
 };
 

@@ -31,14 +31,20 @@ bool ParseCursor(std::string_view text, uint64_t* cursor) {
 
 }  // namespace
 
-std::vector<SlotRange> RespSession::CoveredSlots() const {
-  std::vector<SlotRange> covered;
+template <typename Covers>
+std::vector<SlotRange> RespSession::SlotsOf(Covers covers) const {
+  std::vector<SlotRange> slots;
   for (const shardctrl::Assignment& range : context_.map.assignments()) {
-    if (context_.Covers(*context_.router.FindQueue(range.group))) {
-      covered.push_back(range.slots);
+    if (covers(*context_.router.FindQueue(range.group))) {
+      slots.push_back(range.slots);
     }
   }
-  return covered;
+  return slots;
+}
+
+std::vector<SlotRange> RespSession::CoveredSlots() const {
+  return SlotsOf(
+      [this](const GroupQueue& queue) { return context_.Covers(queue); });
 }
 
 // ---- One question to each range of slots.
@@ -55,18 +61,20 @@ RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
     ReplyError(row.id, "READONLY You can't write against a read only replica.");
     return Taken::kDone;
   }
-  AskEverywhere(row, Shape::kStatusOk, kv::Op::kFlush);
+  AskEach(SlotsOf([this](const GroupQueue& queue) {
+            return context_.PassesOn() || context_.Covers(queue);
+          }),
+          row, Shape::kStatusOk, kv::Op::kFlush);
   return Taken::kDone;
 }
 
 RespSession::Taken RespSession::CountKeys(const CommandSpec& row) {
-  AskEverywhere(row, Shape::kSum, kv::Op::kKeyCount);
+  AskEach(CoveredSlots(), row, Shape::kSum, kv::Op::kKeyCount);
   return Taken::kDone;
 }
 
-void RespSession::AskEverywhere(const CommandSpec& row, Shape shape,
-                                kv::Op op) {
-  const std::vector<SlotRange> covered = CoveredSlots();
+void RespSession::AskEach(const std::vector<SlotRange>& covered,
+                          const CommandSpec& row, Shape shape, kv::Op op) {
   if (covered.empty()) {
     ReplyNow(row.id, [&](RespWriter& reply) {
       shape == Shape::kSum ? reply.Integer(0) : reply.Ok();

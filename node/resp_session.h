@@ -164,12 +164,16 @@ class RespSession final : public Protocol, public Requester {
   // ---- Keys as a whole (resp_keyspace.cc).
   Taken FlushAll(const CommandSpec& row, Arguments request);
   Taken CountKeys(const CommandSpec& row);
-  // Asks every range of slots that this node covers; answers when all did.
-  void AskEverywhere(const CommandSpec& row, Shape shape, kv::Op op);
+  // Asks every range of `covered`; answers when all did.
+  void AskEach(const std::vector<SlotRange>& covered, const CommandSpec& row,
+               Shape shape, kv::Op op);
   Taken WalkKeys(const CommandSpec& row, Arguments request);
   // Reads SCAN's arguments; the error if they are wrong.
   std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
                                    KeyWalk* walk) const;
+  // The ranges of the groups that `covers`.
+  template <typename Covers>
+  std::vector<SlotRange> SlotsOf(Covers covers) const;
   std::vector<SlotRange> CoveredSlots() const;
   void StepWalk(uint64_t token);
   void OnWalked(uint64_t token, const kv::ResultView& result);

@@ -118,6 +118,9 @@ class ClientsTest(unittest.TestCase):
             time.sleep(0.2)
             client = RedisCluster(host='127.0.0.1', port=self.cluster.port, decode_responses=True)
         self.assertEqual({f'cluster:{i}' for i in range(100)}, found)
+        keys = client.keys('*')
+        self.assertEqual(len(set(keys)), len(keys))
+        self.assertEqual(len(keys), client.dbsize())
         client.delete('{tag}n')
         with client.pipeline() as pipeline:
             pipeline.incr('{tag}n').incr('{tag}n').get('{tag}n')
