@@ -247,8 +247,11 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     Configuration after = c;
     after.state = next;
     Flip(after.writes, slot);
-    NoteValue(plan_.known_left, slots_[slot], next);
-    if (next != c.state) PlaceReads(&after);
+    // What left a state as it was may have done nothing.
+    if (next != c.state) {
+      NoteValue(plan_.known_left, slots_[slot], next);
+      PlaceReads(&after);
+    }
     InsertUnlessVain(c.state, after);
   }
   for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {

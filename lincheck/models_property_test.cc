@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -360,6 +361,41 @@ void AgreeWithBruteForce(uint64_t seed) {
   // Neither kind is rare.
   RC_ASSERT(wrong > kHistoriesPerCase / 20);
   RC_ASSERT(wrong < kHistoriesPerCase * 19 / 20);
+}
+
+// A result that was not reported constrains nothing.
+template <typename M>
+void StayRightUnreported(Random& random) {
+  const ModelOf<M> model;
+  for (int i = 0; i < 20; ++i) {
+    const History told = Make<M>(random, 2 + random() % 6, 0);
+    History untold;
+    untold.Partition("k");
+    for (Operation op : told.operations()) {
+      // Of a lock only who got it is ever left out.
+      const bool out = random() % 3 == 0 && (!std::is_same_v<M, Lock> ||
+                                             op.function == Lock::kAcquire);
+      if (out) op.result = {};
+      untold.Add(op);
+    }
+    if (!LinearizableByBruteForce(untold.operations(), model) ||
+        Check(untold, model).result != Result::kOk) {
+      RC_FAIL(Show(untold, model));
+    }
+  }
+}
+
+RC_GTEST_PROP(ModelProperty, UnreportedResults_ConstrainNothing,
+              (uint64_t seed)) {
+  Random random(seed);
+  StayRightUnreported<Register>(random);
+  StayRightUnreported<CasRegister>(random);
+  StayRightUnreported<Kv>(random);
+  StayRightUnreported<ExpiringKv>(random);
+  StayRightUnreported<Set>(random);
+  StayRightUnreported<Queue>(random);
+  StayRightUnreported<Lock>(random);
+  StayRightUnreported<Transaction>(random);
 }
 
 RC_GTEST_PROP(ModelProperty, Register_AgreesWithBruteForce, (uint64_t seed)) {

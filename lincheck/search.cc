@@ -231,8 +231,9 @@ class Searcher final : public SearchWay {
   Stepper stepper_;
   std::vector<Node> nodes_;  // nodes_[0] is the head; 1 + 2 i is the call, 2 +
                              // 2 i the return of known_[i].
-  // For each known_: its place in the order in which candidates are tried: by version written where one is told (that is how it
-  // happened, if all is well), then by invocation.
+  // For each known_: its place in the order in which candidates are tried: by
+  // version written where one is told (that is how it happened, if all is
+  // well), then by invocation.
   std::vector<uint32_t> rank_;
 
   StateId state_ = 0;
@@ -450,7 +451,8 @@ bool Searcher::Advance(uint32_t rank) {
     if (next == kImpossible) continue;
     const StateId before = state_;
     PlaceKnown(best, next, /*forced=*/false);
-    NoteValue(plan_.known_left, best);
+    // What left a state as it was may have done nothing.
+    if (next != before) NoteValue(plan_.known_left, best);
     if (!Vain(before) && Remember()) return true;
     Unlift(best);
     state_ = frames_.back().state_before;

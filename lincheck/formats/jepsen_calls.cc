@@ -171,7 +171,7 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
       if (kind != EdnKind::kInteger) return fail("an integer");
       break;
     case ArgumentForm::kTriples: {
-      std::string list, error;
+      std::string list, error = "a transaction has a value";
       if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
         return BadInput(locate(at), error);
       }
@@ -292,7 +292,7 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       return KeepList(list, locate(at), &op->result);
     }
     case ResultForm::kTriples: {
-      std::string list, error;
+      std::string list, error = "a transaction has a value";
       if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
         return BadInput(locate(at), error);
       }

@@ -28,7 +28,10 @@ struct CasRegister {
         return true;
       case kCas: {
         const bool fits = state.Equals(op.expected);
-        if (op.known() && op.result != Value::Integer(fits)) return false;
+        if (op.known() && !op.result.is_none() &&
+            op.result != Value::Integer(fits)) {
+          return false;
+        }
         if (fits) state.Assign(op.argument);
         return true;
       }
