@@ -65,6 +65,41 @@ TEST(Classics, StaleRead_Found) {
       .ExpectWrong(Register{}, {0, 1, 2});
 }
 
+TEST(Classics, StaleRead_SaidInTheOrderOfEvents) {
+  const Verdict verdict = Story()
+                              .Do(1, 1, 2, Register::kWrite, "a")
+                              .Do(1, 3, 4, Register::kWrite, "b")
+                              .Do(2, 5, 6, Register::kRead, "", "a")
+                              .Judge(Register{});
+  EXPECT_EQ(
+      verdict.counter_example->reason,
+      "write(\"a\") of client 1 had returned before write(\"b\") of "
+      "client 1 was invoked and replaced it, and write(\"b\") of client 1 "
+      "had returned before read() = \"a\" of client 2 was invoked, which "
+      "still saw what write(\"a\") of client 1 left.");
+}
+
+TEST(Classics, InitialStateReadTooLate_SaidSo) {
+  const Verdict verdict = Story()
+                              .Do(1, 3, 4, Register::kWrite, "b")
+                              .Do(2, 5, 6, Register::kRead, "", "nil")
+                              .Judge(Register{});
+  EXPECT_EQ(
+      verdict.counter_example->reason,
+      "write(\"b\") of client 1 had returned before read() = nil of client "
+      "2 was invoked, which saw what it had replaced.");
+}
+
+TEST(Classics, DuplicateAppend_SaidSo) {
+  EXPECT_EQ(Story()
+                .Do(1, 1, 2, Kv::kAppend, "x")
+                .Do(2, 3, 4, Kv::kGet, "", "xx")
+                .Judge(Kv{})
+                .counter_example->reason,
+            "get() = \"xx\" of client 2 saw append(\"x\") of client 1 take "
+            "effect twice.");
+}
+
 TEST(Classics, ReadDuringTheWrite_MaySeeEither) {
   for (const char* seen : {"a", "b"}) {
     EXPECT_EQ(Story()
@@ -143,7 +178,8 @@ TEST(Classics, DuplicateIncrement_Found) {
       .ExpectWrong(Kv{}, {1});
 }
 
-// With an unknown outcome the second one might have made the 1 that the first one needs: only the second proves anything.
+// With an unknown outcome the second one might have made the 1 that the first
+// one needs: only the second proves anything.
 TEST(Classics, IncrementToWhatCannotBe_FoundAlone) {
   Story()
       .Do(1, 1, 9, Kv::kIncrement, "1", "2")

@@ -109,8 +109,10 @@ class Appends {
   bool Finish();
   bool Fail(std::vector<size_t> core, std::string reason);
   std::string Call(uint32_t op) const {
-    return absl::StrCat(DescribeCall(model_, operations_[op]), " of client ",
-                        operations_[op].client);
+    Operation call = operations_[op];
+    // Somebody saw what it wrote, so there is no question.
+    if (!call.known()) call.ret = call.invoke, call.result = {};
+    return absl::StrCat(DescribeCall(model_, call), " of client ", call.client);
   }
 
   const absl::Span<const Operation> operations_;
@@ -194,15 +196,14 @@ bool Appends::Contradict(uint32_t observer, uint32_t op, std::string_view met) {
   std::vector<size_t> core = {observer};
   const uint32_t other = states_[linked_.links[op].written].observer;
   if (other != kNone) core.push_back(other);
-  std::string reason =
-      absl::StrCat(Call(observer), " saw ", Call(op),
-                   " take effect on a value of ", met.size(), " bytes, ");
   if (other == observer || other == kNone) {
-    absl::StrAppend(&reason, "and on another one.");
-  } else {
-    absl::StrAppend(&reason, Call(other), " on another one.");
+    return Fail(std::move(core), absl::StrCat(Call(observer), " saw ", Call(op),
+                                              " take effect twice."));
   }
-  return Fail(std::move(core), std::move(reason));
+  return Fail(std::move(core),
+              absl::StrCat(Call(observer), " saw ", Call(op),
+                           " take effect on a value of ", met.size(),
+                           " bytes, ", Call(other), " on another one."));
 }
 
 bool Appends::Observe(uint32_t observer, Value seen) {

@@ -41,6 +41,8 @@ class Zones {
   void Order();
   bool Fail(std::vector<size_t> core, std::string reason);
   bool Conflict(const Block& a, const Block& b);
+  // Why two blocks precede each other, of which `b` is seen last.
+  std::string Overlap(const Block& a, const Block& b) const;
   // The state that `op` left or, if it only reads, saw.
   uint32_t StateOf(uint32_t op) const {
     const Link& link = linked_.links[op];
@@ -57,9 +59,11 @@ class Zones {
   bool AddPath(uint32_t from, uint32_t to, std::vector<size_t>* core) const;
   // Adds whatever wrote, directly or not, what these operations saw.
   void FillScope();
+  // Without the "= ?" of an unknown outcome: somebody saw what it wrote.
   std::string Call(uint32_t op) const {
-    return absl::StrCat(DescribeCall(model_, operations_[op]), " of client ",
-                        operations_[op].client);
+    Operation call = operations_[op];
+    if (!call.known()) call.ret = call.invoke, call.result = {};
+    return absl::StrCat(DescribeCall(model_, call), " of client ", call.client);
   }
 
   const absl::Span<const Operation> operations_;
@@ -265,16 +269,31 @@ bool Zones::Conflict(const Block& a, const Block& b) {
     // What ties the last one to the initial state.
     if (block->first == 0) AddPath(0, StateOf(block->s_op), &core);
   }
+  // The later of them is seen although the earlier had taken effect since.
+  const bool swap = b.f_op != kNone && (a.f_op == kNone || a.s > b.s);
+  return Fail(std::move(core), swap ? Overlap(b, a) : Overlap(a, b));
+}
+
+std::string Zones::Overlap(const Block& a, const Block& b) const {
   const auto what = [&](const Block& block) {
-    return writer_[block.first] == kNone ? std::string("the initial state")
-                                         : Call(writer_[block.first]);
+    const uint32_t writer = writer_[block.first];
+    return writer == kNone ? std::string("the initial state")
+                           : absl::StrCat("what ", Call(writer), " left");
   };
-  std::string reason = absl::StrCat(
-      "What ", what(a), " left and what ", what(b),
-      " left were each seen both before and after the other: ", Call(a.s_op),
-      " began after the other had taken effect, and so did ", Call(b.s_op),
-      ".");
-  return Fail(std::move(core), std::move(reason));
+  const std::string later = absl::StrCat(Call(a.f_op), " had returned before ",
+                                         Call(b.s_op), " was invoked");
+  if (b.f_op == kNone) {
+    return absl::StrCat(later, ", which saw what it had replaced.");
+  }
+  const std::string earlier = absl::StrCat(
+      Call(b.f_op), " had returned before ", Call(a.s_op), " was invoked");
+  if (a.f_op == a.s_op && linked_.links[a.f_op].written != kNone) {
+    const bool saw = linked_.links[b.s_op].seen == b.first;
+    return absl::StrCat(earlier, " and replaced it, and ", later, ", which ",
+                        saw ? "still saw " : "still builds on ", what(b), ".");
+  }
+  return absl::StrCat(earlier, ", and ", later, ": neither ", what(a), " nor ",
+                      what(b), " can have come first.");
 }
 
 bool Zones::Compare() {
