@@ -688,6 +688,7 @@ std::vector<MachineId> Schedule::BeginLiveness() {
     }
   }
   liveness_ = true;
+  BeginCalm();
   world_->network_options() = NetworkOptions();
   world_->stream_options() = StreamOptions();
   world_->buggify_options().active = {};
@@ -738,6 +739,7 @@ void Schedule::HealNode(MachineId node) {
 void Schedule::HealAll() {
   CHECK(liveness_);
   ended_ = true;
+  BeginCalm();
   world_->HealNetwork();
   for (MachineId node : options_.nodes) {
     if (core_.insert(node).second) HealNode(node);

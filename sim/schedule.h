@@ -79,7 +79,8 @@ class Schedule {
   // Heals the core and all clients, ends the rest of the plan. Returns the core: a majority of each group. For some seconds more
   // single nodes of it are still hit, by one short fault after the other.
   std::vector<MachineId> BeginLiveness();
-  // No fault any more, on no machine: for a final comparison of all replicas. After BeginLiveness.
+  // Heals every machine, for a final comparison of all replicas. Windows have ended; who does something rare in the first seconds,
+  // as those do that come back, may still be hit by one short fault. After BeginLiveness.
   void HealAll();
 
   bool on(FaultFamily family) const { return on_[static_cast<size_t>(family)]; }
@@ -166,6 +167,8 @@ class Schedule {
   void Recycle(MachineId node);
   void HealNode(MachineId node);
   void PlanAftershocks();
+  // Healing begins: moments count anew, and end some seconds later.
+  void BeginCalm();
   bool Stays(MachineId node) const {
     return liveness_ && !core_.contains(node);
   }
@@ -182,7 +185,9 @@ class Schedule {
       broken_;  // Ran on a failing disk, perhaps again after a restart.
   absl::btree_set<MachineId> core_;
   bool liveness_ = false;
-  bool ended_ = false;                           // Nothing happens any more.
+  bool ended_ = false;     // No aftershocks any more.
+  uint64_t calms_ = 0;     // How often healing began.
+  SimTime moments_until_;  // The last one's; before, moments have no end.
   absl::btree_map<uint64_t, uint64_t> moments_;  // How often each was reached.
   std::vector<Entry> entries_;
 };

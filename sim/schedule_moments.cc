@@ -36,7 +36,8 @@ uint64_t Schedule::Pick(const Moment& moment, uint64_t which, uint64_t bound) {
 // A node that does something rare may be hit within its next few steps: what is half done then is what is easily got wrong. The
 // first time is the likeliest.
 void Schedule::OnMark(MachineId node, std::string_view mark) {
-  if (ended_ || Stays(node) ||
+  const bool over = liveness_ && world_->now() >= moments_until_;
+  if (over || Stays(node) ||
       std::find(options_.nodes.begin(), options_.nodes.end(), node) ==
           options_.nodes.end()) {
     return;
@@ -48,8 +49,9 @@ void Schedule::OnMark(MachineId node, std::string_view mark) {
     if (on(family)) families.push_back(family);
   }
   if (families.empty()) return;
-  // After healing all begins anew, and what goes wrong stays to be seen.
-  const uint64_t entity = HashBytes(mark) + (liveness_ ? 1 : 0);
+  // After healing all begins anew, and what goes wrong stays to be seen. Once more when those come back that stayed away: they
+  // lack the most, so snapshots go to them.
+  const uint64_t entity = HashBytes(mark) + calms_;
   const Moment moment{entity, moments_[entity]++};
   const Ratio chance{
       1, static_cast<uint32_t>((liveness_ ? 3 : 6) + 4 * moment.count)};
@@ -100,6 +102,11 @@ void Schedule::HitAtMoment(MachineId node, FaultFamily family,
     world_->CrashAfterCalls(node, 1 + Pick(moment, 3, 30), kind);
   }
   After(length, node, [this, node] { RestartIfDown(node); });
+}
+
+void Schedule::BeginCalm() {
+  ++calms_;
+  moments_until_ = world_->now() + kAftershocks;
 }
 
 // Where everybody else is well for good, what one short fault leaves behind is not swept away by the next one. One at a time,

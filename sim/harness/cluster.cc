@@ -307,6 +307,8 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
         continue;
       }
       const node::Server* at = server(node);
+      // Not yet, unless what it lost keeps it from starting.
+      if (at == nullptr && !Rotten(node)) return false;
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);
       if (core == nullptr) continue;
@@ -357,7 +359,7 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
 }
 
 void Cluster::JudgeStart(NodeId node, const raft::Host& host) {
-  const bool rotten = rotten_ != nullptr && rotten_(machine(node));
+  const bool rotten = Rotten(node);
   for (const node::ShardConfig& shard : shards_) {
     if (std::find(shard.replicas.begin(), shard.replicas.end(), node) ==
         shard.replicas.end()) {

@@ -62,7 +62,8 @@ class Cluster {
   // Who leads the group now, if somebody running says that it does (of the
   // latest term); zero if none.
   NodeId LeaderOf(GroupId group) const;
-  // Every replica that runs on one of `machines` has applied all that its leader has, and names the same leader.
+  // Every replica on `machines` has applied all that its leader has, and names the same leader. Spared are those that need not
+  // start: fenced ones, and any on a rotten disk.
   bool Settled(const std::vector<MachineId>& machines) const;
   // Compares the states of all running replicas that stand at the same index,
   // whole.
@@ -90,7 +91,7 @@ class Cluster {
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
   uint64_t RotLimit(MachineId machine, std::string_view file) const;
   // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
-  void SetRotten(absl::AnyInvocable<bool(MachineId)> rotten) {
+  void SetRotten(absl::AnyInvocable<bool(MachineId) const> rotten) {
     rotten_ = std::move(rotten);
   }
   // Tells which machines lost their disk: there nothing may start.
@@ -106,6 +107,9 @@ class Cluster {
 
   // Which of the node's replicas did not start, and whether they may.
   void JudgeStart(NodeId node, const raft::Host& host);
+  bool Rotten(NodeId node) const {
+    return rotten_ != nullptr && rotten_(machine(node));
+  }
 
   node::Config ConfigOf(NodeId node) const;
   void Supervise(MachineId machine, const absl::Status& why);
@@ -114,7 +118,7 @@ class Cluster {
   Judges& judges_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
-  absl::AnyInvocable<bool(MachineId)> rotten_;
+  absl::AnyInvocable<bool(MachineId) const> rotten_;
   absl::AnyInvocable<bool(MachineId)> wiped_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;

@@ -121,5 +121,25 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
   small.ExpectFound("identity: node");
 }
 
+// Who is down, or starting, has agreed to nothing; unless what its disk lost keeps it from starting.
+TEST(Cluster, Settled_OnlyWhenWhoMayStartHasStartedAndCaughtUp) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  const auto settled = [&] { return cluster.Settled(cluster.machines()); };
+  EXPECT_TRUE(small.world().RunUntilTrue(settled));
+  const NodeId other(first == NodeId(1) ? 2 : 1);
+  const MachineId machine = cluster.machine(other);
+  small.world().Crash(machine, CrashKind::kProcess);
+  EXPECT_FALSE(settled());
+  small.world().Restart(machine);
+  EXPECT_FALSE(settled());
+  EXPECT_TRUE(small.world().RunUntilTrue(settled));
+  EXPECT_NE(cluster.server(other), nullptr);
+  small.world().Crash(machine, CrashKind::kProcess);
+  cluster.SetRotten([machine](MachineId one) { return one == machine; });
+  EXPECT_TRUE(settled());
+}
+
 }  // namespace
 }  // namespace quorate::sim
