@@ -120,6 +120,9 @@ class Cluster::Program final : public raft::Host::Observer {
         }
       } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
         sender = NodeId();
+        if (core.last().index > work.snapshot.position.index) {
+          cluster_->Mark(node_, "raft.install_into_a_longer_log");
+        }
       }
     }
   }
