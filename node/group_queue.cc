@@ -117,7 +117,7 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
     Requester::Order& order = ask.requester->OrderOf(group_);
     // Its reads under way must not see this write; their answers unblock it.
     if (order.issued_reads > 0) return Admission::kBlocked;
-    if (order.waiting_reads > 0) MoveReadsToBatch(ask);
+    if (order.waiting_reads > 0) MoveReadsToBatch(ask.requester);
   }
   return std::nullopt;
 }
@@ -129,7 +129,7 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
     const Requester::Order& order = ask.requester->OrderOf(group_);
     // In a batch it also settles what became of the requester's writes that were lost on their way.
     in_batch = !hosted_ || order.unapplied_writes > 0 || order.unsettled > 0;
-    // It must not see less than those did; their answers unblock it.
+    // It must not see less than those did, whose answers may come before this node applied what they saw; those unblock it.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
   if (const auto admission = Gate(ask, spec.slot, write)) return *admission;
@@ -227,13 +227,13 @@ kv::CommandSpec GroupQueue::SpecOf(const ReadItem& item, const Reads& reads) {
   return spec;
 }
 
-void GroupQueue::MoveReadsToBatch(const Ask& ask) {
+void GroupQueue::MoveReadsToBatch(Requester* requester) {
   // They stand near the end, where this turn put them.
-  const uint32_t count = ask.requester->OrderOf(group_).waiting_reads;
+  const uint32_t count = requester->OrderOf(group_).waiting_reads;
   std::vector<size_t> places;
   for (size_t i = reads_->items.size(); places.size() < count; --i) {
     CHECK_GT(i, size_t{0});
-    if (reads_->items[i - 1].requester == ask.requester) {
+    if (reads_->items[i - 1].requester == requester) {
       places.push_back(i - 1);
     }
   }
@@ -247,7 +247,7 @@ void GroupQueue::MoveReadsToBatch(const Ask& ask) {
     item.requester = nullptr;
     ++counters_.reads_in_log;
   }
-  Requester::Order& order = ask.requester->OrderOf(group_);
+  Requester::Order& order = requester->OrderOf(group_);
   order.reads_in_log += count;
   order.waiting_reads = 0;
 }

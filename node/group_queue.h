@@ -182,8 +182,8 @@ class GroupQueue {
   void AddRead(const Ask& ask, const kv::CommandSpec& spec);
   void AddItem(Lane& lane, const Ask& ask, Slot slot, bool write);
   kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
-  // Puts the requester's waiting reads into the batch, in front of its write.
-  void MoveReadsToBatch(const Ask& ask);
+  // Puts the requester's waiting reads into the batch: in front of its write, or behind a read of its that goes there.
+  void MoveReadsToBatch(Requester* requester);
   void CloseLane(bool redirect);
   void SubmitWaiting();
   Again MayBeSubmittedAgain(const Batch& batch);
@@ -209,6 +209,7 @@ class GroupQueue {
   void IssueReads();
   void OnReadPoint(std::unique_ptr<Reads> reads, const absl::Status& status);
   void ReadInLog(const ReadItem& item, const Reads& reads);
+  void KeepReads(const Reads& reads);
   void KeepRead(const ReadItem& item, const Reads& reads);
   void ExpireWaiting();
   void UnblockRequesters();

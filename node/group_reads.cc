@@ -53,12 +53,10 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
     ++counters_.reads_failed;
     retry_at_ = clock.mono + kRetryDelay;
   }
+  std::vector<Requester*> in_log;
+  if (!status.ok()) KeepReads(*reads);
   for (const ReadItem& item : reads->items) {
-    if (item.requester == nullptr) continue;
-    if (!status.ok()) {
-      KeepRead(item, *reads);
-      continue;
-    }
+    if (item.requester == nullptr || !status.ok()) continue;
     if (!here->Owns(item.slot)) {
       --item.requester->OrderOf(group_).issued_reads;
       FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
@@ -75,8 +73,11 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
     if (!done) {
       --item.requester->OrderOf(group_).issued_reads;
       ReadInLog(item, *reads);
+      in_log.push_back(item.requester);
     }
   }
+  // So do those that came meanwhile: at a follower they might miss what an entry showed that it has yet to apply.
+  for (Requester* requester : in_log) MoveReadsToBatch(requester);
   reads->items.clear();
   reads->arena.clear();
   spare_reads_ = std::move(reads);
@@ -93,11 +94,24 @@ void GroupQueue::ReadInLog(const ReadItem& item, const Reads& reads) {
   ++counters_.reads_in_log;
 }
 
+// In front of those that came meanwhile.
+void GroupQueue::KeepReads(const Reads& reads) {
+  const std::unique_ptr<Reads> later = std::move(reads_);
+  reads_ = std::make_unique<Reads>();
+  for (const ReadItem& item : reads.items) {
+    if (item.requester == nullptr) continue;
+    Requester::Order& order = item.requester->OrderOf(group_);
+    --order.issued_reads;
+    ++order.waiting_reads;
+    ++waiting_requests_;
+    KeepRead(item, reads);
+  }
+  for (const ReadItem& item : later->items) {
+    if (item.requester != nullptr) KeepRead(item, *later);
+  }
+}
+
 void GroupQueue::KeepRead(const ReadItem& item, const Reads& reads) {
-  Requester::Order& order = item.requester->OrderOf(group_);
-  --order.issued_reads;
-  ++order.waiting_reads;
-  ++waiting_requests_;
   ReadItem kept = item;
   const kv::CommandSpec spec = SpecOf(item, reads);
   kept.arguments_offset = reads_->arena.size();
@@ -129,16 +143,14 @@ void GroupQueue::ExpireWaiting() {
   reads_ = std::make_unique<Reads>();
   for (const ReadItem& item : reads->items) {
     if (item.requester == nullptr) continue;
-    Requester::Order& order = item.requester->OrderOf(group_);
-    --order.waiting_reads;
-    --waiting_requests_;
-    if (item.deadline <= now) {
-      ++counters_.leader_wait_expired;
-      FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
-    } else {
-      ++order.issued_reads;
+    if (item.deadline > now) {
       KeepRead(item, *reads);
+      continue;
     }
+    --item.requester->OrderOf(group_).waiting_reads;
+    --waiting_requests_;
+    ++counters_.leader_wait_expired;
+    FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
   }
 }
 
