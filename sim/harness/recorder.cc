@@ -50,7 +50,12 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
       checker_(model_, budget.online),
       order_([this](std::string what) { violate_(std::move(what)); },
              [this](Ticket ticket) { return Name(operations_[ticket]); }),
-      timed_([this](std::string what) { violate_(std::move(what)); }) {}
+      timed_([this](std::string what) { violate_(std::move(what)); }) {
+  timed_.WatchValues([this](const std::string& key, const std::string* value) {
+    order_.OnValue(key, ++committed_,
+                   value == nullptr ? OrderJudge::kNothing : HashBytes(*value));
+  });
+}
 
 Recorder::Ticket Recorder::Invoke(const Call& call) {
   const uint32_t partition = history_.Partition(call.key);
@@ -102,6 +107,13 @@ void Recorder::ReturnReply(Ticket ticket, const Reply& reply) {
   End(operation);
   ++counts_.succeeded;
   ++succeeded_timed_[VerbName(timed_.verb(operation.timed_ticket))];
+  if (JudgesOrder(operation) && watches_log_) {
+    const bool found = reply.type == Reply::Type::kBulk;
+    order_.OnRead(
+        ticket,
+        std::string(history_.partition_name(operation.recorded.partition)),
+        found ? HashBytes(reply.text) : OrderJudge::kNothing);
+  }
   timed_.Return(operation.timed_ticket, clock_(), reply);
 }
 
@@ -111,8 +123,14 @@ std::string Recorder::Name(const Operation& operation) const {
                       history_.partition_name(operation.recorded.partition));
 }
 
+// Of keys that expire, only what reads their value: that alone pins a place.
+bool Recorder::JudgesOrder(const Operation& operation) const {
+  return !operation.timed ||
+         timed_.verb(operation.timed_ticket) == TimedCall::Verb::kGet;
+}
+
 void Recorder::OnSent(Ticket ticket, uint64_t connection) {
-  if (!group_of_ || operations_[ticket].timed) return;
+  if (!group_of_ || !JudgesOrder(operations_[ticket])) return;
   order_.OnSent(ticket, connection,
                 group_of_(history_.partition_name(
                     operations_[ticket].recorded.partition)));

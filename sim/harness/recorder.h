@@ -162,6 +162,7 @@ class Recorder {
   void Return(Ticket ticket, lincheck::Value result);
   std::string Name(const Operation& operation) const;
   void End(Operation& operation);
+  bool JudgesOrder(const Operation& operation) const;
   // `version` is what it gives to the keys that it writes.
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);

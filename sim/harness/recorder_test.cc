@@ -276,6 +276,26 @@ TEST_F(RecorderWithoutSearchTest, AcknowledgedRemovalThatIsInNoLog_Found) {
   ExpectFound("linearizability, by the order of the log");
 }
 
+// A key that may expire and one that does not, in one group, on one connection.
+TEST_F(RecorderTest, ReadBehindOneOfATimedKeyThatSawLess_Found) {
+  recorder_.JudgeOrder([](std::string_view) { return GroupId(1); });
+  const auto n = Invoke(Kv::kPut, "r1", "c1.1");
+  const auto k = recorder_.Invoke(TimedCall{
+      .client = 1, .verb = TimedCall::Verb::kSet, .key = "t1", .text = "c1.2"});
+  const auto first = recorder_.Invoke(TimedCall{.client = 1, .key = "t1"});
+  const auto second = Invoke(Kv::kGet, "r1");
+  recorder_.OnSent(first, 7);
+  recorder_.OnSent(second, 7);
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  Commit(kv::Op::kSet, "t1", "c1.2");
+  recorder_.ReturnReply(first, {.type = Reply::Type::kBulk, .text = "c1.2"});
+  EXPECT_TRUE(found_.empty());
+  recorder_.ReturnNil(second);
+  ExpectFound("order: connection 0.7, group 1");
+  (void)n;
+  (void)k;
+}
+
 TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
   recorder_.StaleRead(1, "r1", "c9.9:x");
   ExpectFound("which nobody wrote");

@@ -101,7 +101,7 @@ void TimedKeys::OnEntry(GroupId group, SimTime now, WallTime log_time) {
     const auto [due_ms, name] = *due.begin();
     due.erase(due.begin());
     ++expired_;
-    key(name).states.push_back({.since = now});
+    Append(name, {.since = now});
   }
 }
 
@@ -111,6 +111,11 @@ void TimedKeys::Push(GroupId group, const std::string& name, State next) {
   if (last.due_ms != 0) due.erase({last.due_ms, name});
   if (!next.there) next.due_ms = 0;
   if (next.due_ms != 0) due.insert({next.due_ms, name});
+  Append(name, std::move(next));
+}
+
+void TimedKeys::Append(const std::string& name, State next) {
+  if (watcher_) watcher_(name, next.there ? &next.value : nullptr);
   key(name).states.push_back(std::move(next));
 }
 

@@ -50,6 +50,10 @@ class TimedKeys {
 
   explicit TimedKeys(Report violate) : violate_(std::move(violate)) {}
 
+  // Told each state of a key, by its value; null: nothing.
+  using Watcher =
+      absl::AnyInvocable<void(const std::string& key, const std::string*)>;
+  void WatchValues(Watcher watcher) { watcher_ = std::move(watcher); }
   void SetClocks(ClockBounds clocks) { clocks_ = std::move(clocks); }
 
   static bool Covers(std::string_view key) {
@@ -114,6 +118,7 @@ class TimedKeys {
                int64_t log_ms, State* next);
   Reply RunExpire(const kv::CommandView& command, int64_t log_ms, State* next);
   void Push(GroupId group, const std::string& name, State next);
+  void Append(const std::string& name, State next);
   void Attribute(const std::string& token, Written written);
 
   void JudgeWrite(const Operation& operation);
@@ -133,6 +138,7 @@ class TimedKeys {
   int64_t LagMs() { return clocks_.lag_max().ms() + clocks_.lost().ms() + 2; }
 
   Report violate_;
+  Watcher watcher_;
   ClockBounds clocks_;
   std::map<std::string, Key> keys_;
   std::vector<Operation> operations_;
