@@ -410,6 +410,42 @@ TEST(Search, ManyUnknownWrites_StaysCheap) {
   EXPECT_LT(result.nodes, 100'000u);
 }
 
+// Nor must appends that nobody can have seen, in any of their orders.
+TEST(Search, ManyUnknownAppends_StayCheap) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (int i = 0; i < 20; ++i) {
+    history.Add({.invoke = i,
+                 .partition = key,
+                 .function = Kv::kAppend,
+                 .argument = history.String("u" + std::to_string(i))});
+  }
+  // The same piece again and again, so that values do not tell their writers.
+  for (int i = 0; i < 30; ++i) {
+    history.Add({.invoke = 100 + 10 * i,
+                 .ret = 105 + 10 * i,
+                 .partition = key,
+                 .function = Kv::kAppend,
+                 .argument = history.String("w")});
+  }
+  history.Add({.invoke = 1000,
+               .ret = 1001,
+               .partition = key,
+               .function = Kv::kPut,
+               .argument = history.String("x")});
+  for (const char* seen : {"x", "ww"}) {
+    history.Add({.invoke = seen[0] == 'x' ? 1002 : 1004,
+                 .ret = seen[0] == 'x' ? 1003 : 1005,
+                 .partition = key,
+                 .function = Kv::kGet,
+                 .result = history.String(seen)});
+  }
+  const SearchResult result =
+      Search(history.operations(), ModelOf<Kv>(), kSearch);
+  EXPECT_EQ(result.result, Result::kViolation);
+  EXPECT_LT(result.nodes, 10'000u);
+}
+
 struct Counter {
   enum Function : uint8_t { kAdd, kGet };
   using State = int64_t;

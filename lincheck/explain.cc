@@ -99,8 +99,11 @@ Decision Minimiser::Judge(const std::vector<size_t>& core) {
     relaxed_.back().ret = kNever;
     relaxed_.back().result = {};
   }
+  // One hard question must not take what many easy ones need.
+  constexpr uint64_t kShare = 8;
+  const uint64_t left = options_.minimise_nodes_max - nodes_;
   Decision decision = Decide(relaxed_, model_,
-                             {.nodes_max = options_.minimise_nodes_max - nodes_,
+                             {.nodes_max = left / kShare + 1,
                               .bytes_max = options_.bytes_max,
                               .deadline = options_.deadline});
   nodes_ += decision.nodes + core.size();

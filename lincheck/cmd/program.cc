@@ -26,6 +26,9 @@ constexpr int kSomeWrong = 1;
 constexpr int kBadInput = 2;
 constexpr int kSomeUnknown = 3;
 
+// Seconds, or some ten of them where states are long.
+constexpr uint64_t kMinimiseNodesMax = 6'000'000;
+
 class Stopwatch {
  public:
   // Since it was made or asked last.
@@ -65,6 +68,7 @@ void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
       .executor = &executor, .deadline = &deadline, .explain = false};
   // A user's limits are time and memory.
   options.nodes_max = ~uint64_t{0};
+  options.minimise_nodes_max = kMinimiseNodesMax;
   report->timeout_ms = arguments.timeout_ms;
   const History& history = report->recording.history;
   Stopwatch stopwatch;
