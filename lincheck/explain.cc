@@ -54,12 +54,15 @@ class Minimiser {
   const CheckOptions options_;
   std::vector<size_t> scope_;  // What may matter, in order.
   bool everywhere_ = false;    // It is all operations.
+  static constexpr uint64_t kEasyNodes = 20'000;
+
   std::vector<Operation> relaxed_;
   std::vector<size_t> indices_;  // Of relaxed_, in operations_.
   // By what was left out of the core: orders that explain the rest.
   std::vector<std::vector<size_t>> orders_;
   bool by_search_ = false;
   uint64_t nodes_ = 0;
+  uint64_t try_nodes_max_ = ~uint64_t{0};  // For one question.
 };
 
 bool Minimiser::OutsideIsLinked() const {
@@ -99,11 +102,9 @@ Decision Minimiser::Judge(const std::vector<size_t>& core) {
     relaxed_.back().ret = kNever;
     relaxed_.back().result = {};
   }
-  // One hard question must not take what many easy ones need.
-  constexpr uint64_t kShare = 8;
   const uint64_t left = options_.minimise_nodes_max - nodes_;
   Decision decision = Decide(relaxed_, model_,
-                             {.nodes_max = left / kShare + 1,
+                             {.nodes_max = std::min(left, try_nodes_max_),
                               .bytes_max = options_.bytes_max,
                               .deadline = options_.deadline});
   nodes_ += decision.nodes + core.size();
@@ -141,8 +142,11 @@ bool Minimiser::Run(std::vector<size_t>* core, std::string* reason) {
     sure = Try(*core, reason) == Result::kViolation;
   }
   if (!sure) return false;
+  // Easy questions first: what they take away makes the hard ones easier.
+  try_nodes_max_ = kEasyNodes;
   for (size_t chunk = std::max<size_t>(core->size() / 2, 1);;) {
     bool removed = false;
+    sure = true;
     orders_.clear();
     // From the end: late reads go first, and what they needed follows.
     for (size_t end = core->size(); end > 0;) {
@@ -159,9 +163,14 @@ bool Minimiser::Run(std::vector<size_t>* core, std::string* reason) {
       end = begin;
     }
     if (nodes_ > options_.minimise_nodes_max) return false;
-    if (chunk == 1 && !removed) return sure;
+    if (chunk == 1 && !removed) {
+      if (sure ||
+          (options_.deadline != nullptr && options_.deadline->Passed())) {
+        return sure;
+      }
+      try_nodes_max_ *= 8;
+    }
     if (!removed) chunk = std::max<size_t>(chunk / 2, 1);
-    if (removed) sure = true;
     chunk = std::min(chunk, std::max<size_t>(core->size() / 2, 1));
   }
 }

@@ -1,5 +1,6 @@
 #include "lincheck/cmd/program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -26,8 +27,9 @@ constexpr int kSomeWrong = 1;
 constexpr int kBadInput = 2;
 constexpr int kSomeUnknown = 3;
 
-// Seconds, or some ten of them where states are long.
-constexpr uint64_t kMinimiseNodesMax = 6'000'000;
+// A counter-example that takes longer to make small is shown as it is.
+constexpr int64_t kExplainMs = 10'000;
+constexpr uint64_t kMinimiseNodesMax = 100'000'000;
 
 class Stopwatch {
  public:
@@ -61,6 +63,13 @@ absl::Status Read(const Arguments& arguments, Progress* progress,
   return absl::OkStatus();
 }
 
+// What is left of a file's time, at most kExplainMs; 0 would be no limit.
+int64_t ExplainMs(int64_t timeout_ms, double spent_seconds) {
+  if (timeout_ms == 0) return kExplainMs;
+  const auto spent_ms = static_cast<int64_t>(spent_seconds * 1000);
+  return std::clamp<int64_t>(timeout_ms - spent_ms, 1, kExplainMs);
+}
+
 void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
   ThreadExecutor executor(arguments.jobs, progress);
   const ClockDeadline deadline(arguments.timeout_ms);
@@ -75,8 +84,12 @@ void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
   report->verdict = Check(history, *report->model, options);
   report->seconds = stopwatch.Seconds();
   if (report->verdict.result == Result::kViolation) {
+    const ClockDeadline enough(
+        ExplainMs(arguments.timeout_ms, report->seconds));
+    options.deadline = &enough;
     report->verdict.counter_example = Explain(
         history, *report->model, report->verdict.wrong.front(), options);
+    options.deadline = &deadline;
     report->levels = CheckLevels(history, *report->model, options);
     LevelVerdict& strongest = report->levels->levels.front();
     strongest.reason = report->verdict.counter_example->reason;
