@@ -1,14 +1,18 @@
 // lincheck/models/lock.h: a lock with fencing tokens.
 //
 // Whoever acquires it gets a token greater than all before, which proves later
-// who holds it. An acquisition of unknown outcome holds it with a token that
-// nobody has been told.
+// who holds it. An acquisition that reported no token holds it with one that
+// nobody has been told; a token shown then may be that one or not, so a state
+// is the set of what may be the case.
 #ifndef QUORATE_LINCHECK_MODELS_LOCK_H_
 #define QUORATE_LINCHECK_MODELS_LOCK_H_
 
+#include <algorithm>
+#include <compare>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lincheck/model.h"
 
@@ -20,68 +24,96 @@ struct Lock {
     kRelease,  // (token) -> 1 if this token held it, else 0
     kCheck,    // (token) -> the same; it stays held
   };
-  struct State {
+  // What may be the case.
+  struct Case {
     bool held = false;
-    bool told = false;     // Held: its token is `greatest`. Else it is greater.
+    bool told = false;     // Held: its token is `greatest`. Else it is greater,
     int64_t greatest = 0;  // Of all tokens told.
+    std::vector<int64_t> not_its_token;  // and none of these, ascending.
 
-    friend bool operator==(const State&, const State&) = default;
+    friend auto operator<=>(const Case&, const Case&) = default;
     template <typename H>
-    friend H AbslHashValue(H h, const State& s) {
-      return H::combine(std::move(h), s.held, s.told, s.greatest);
+    friend H AbslHashValue(H h, const Case& c) {
+      return H::combine(std::move(h), c.held, c.told, c.greatest,
+                        c.not_its_token);
     }
   };
-  State Initial() const { return {}; }
+  // Ascending, at least one, none twice.
+  using State = std::vector<Case>;
+  State Initial() const { return {Case()}; }
 
   bool Step(State& state, const Operation& op) const {
-    if (op.function == kAcquire) return Acquires(state, op);
-    if (op.function != kRelease && op.function != kCheck) return false;
-    if (!op.argument.is_integer()) return false;
-    const int64_t token = op.argument.integer();
-    const bool says = op.known() && !op.result.is_none();
-    bool holds = state.held && state.told && token == state.greatest;
-    // A token that nobody was told, shown now: it may be the one.
-    const bool may_hold = state.held && !state.told && token > state.greatest;
-    if (may_hold && says && op.result == Value::Integer(1)) {
-      state.told = true;
-      state.greatest = token;
-      holds = true;
+    if (op.function > kCheck) return false;
+    if (op.function != kAcquire && !op.argument.is_integer()) return false;
+    State next;
+    for (const Case& before : state) {
+      if (op.function == kAcquire) {
+        Acquire(before, op, &next);
+      } else {
+        Show(before, op, &next);
+      }
     }
-    if (says && op.result != Value::Integer(holds)) return false;
-    if (holds && op.function == kRelease) state.held = state.told = false;
+    if (next.empty()) return false;
+    std::sort(next.begin(), next.end());
+    next.erase(std::unique(next.begin(), next.end()), next.end());
+    state = std::move(next);
     return true;
   }
-  bool IsRead(const Operation& op) const {
-    if (op.function == kAcquire) return op.known() && op.result.is_nil();
-    return op.known() && op.result == Value::Integer(0);
-  }
+  // What is refused tells something about tokens that nobody was told.
+  bool IsRead(const Operation&) const { return false; }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"acquire", "release", "check"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
   std::string Describe(const State& state) const {
-    if (!state.held) {
-      return "free after token " + std::to_string(state.greatest);
+    std::string text;
+    for (const Case& c : state) {
+      if (!text.empty()) text += ", or ";
+      text += !c.held  ? "free after token "
+              : c.told ? "held by token "
+                       : "held by a token beyond ";
+      text += std::to_string(c.greatest);
     }
-    return (state.told ? "held by token " : "held by a token beyond ") +
-           std::to_string(state.greatest);
+    return text;
   }
 
  private:
-  bool Acquires(State& state, const Operation& op) const {
-    const bool says = op.known() && !op.result.is_none();
-    if (state.held) return !says || op.result.is_nil();
-    if (!says) {
-      state.held = true;
-      state.told = false;
-      return true;
+  static bool Says(const Operation& op) {
+    return op.known() && !op.result.is_none();
+  }
+  static void Acquire(const Case& before, const Operation& op, State* next) {
+    if (before.held) {
+      if (!Says(op) || op.result.is_nil()) next->push_back(before);
+    } else if (!Says(op)) {
+      next->push_back({true, false, before.greatest, {}});
+    } else if (op.result.is_integer() &&
+               op.result.integer() > before.greatest) {
+      next->push_back({true, true, op.result.integer(), {}});
     }
-    if (!op.result.is_integer() || op.result.integer() <= state.greatest) {
-      return false;
+  }
+  static void Show(const Case& before, const Operation& op, State* next) {
+    const int64_t token = op.argument.integer();
+    const bool unsure = before.held && !before.told &&
+                        token > before.greatest &&
+                        !std::binary_search(before.not_its_token.begin(),
+                                            before.not_its_token.end(), token);
+    const bool holds = before.held && before.told && token == before.greatest;
+    if ((unsure || holds) && MaySay(op, 1)) {
+      next->push_back(
+          {op.function == kCheck, op.function == kCheck, token, {}});
     }
-    state = {true, true, op.result.integer()};
-    return true;
+    if (!holds && MaySay(op, 0)) {
+      Case& after = next->emplace_back(before);
+      if (unsure) {
+        std::vector<int64_t>& others = after.not_its_token;
+        others.insert(std::lower_bound(others.begin(), others.end(), token),
+                      token);
+      }
+    }
+  }
+  static bool MaySay(const Operation& op, int64_t result) {
+    return !Says(op) || op.result == Value::Integer(result);
   }
 };
 
