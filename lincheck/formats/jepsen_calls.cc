@@ -85,7 +85,8 @@ void JepsenCalls::Finish() {
 }
 
 uint32_t JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
-                               const FunctionForm& form, uint32_t* key) const {
+                               const FunctionForm& form, bool returned,
+                               uint32_t* key) const {
   *key = entry.key;
   const uint32_t value = entry.value;
   if (options_.keys_beside_values || entry.key != kNoNode || value == kNoNode ||
@@ -97,7 +98,8 @@ uint32_t JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
   // Pairs and transactions are vectors themselves; a key is none.
   const bool two = form.argument == ArgumentForm::kPair ||
                    form.argument == ArgumentForm::kFor;
-  if (two && !IsPair(edn, second)) return value;
+  const bool told = returned && edn.node(second).kind == EdnKind::kBoolean;
+  if (two && !told && !IsPair(edn, second)) return value;
   if (form.argument == ArgumentForm::kTriples &&
       edn.node(first).kind == EdnKind::kVector) {
     return value;
@@ -139,7 +141,7 @@ absl::Status JepsenCalls::Invoke(const EdnParser& edn, const JepsenEntry& entry,
                                  const FunctionForm& form, uint32_t process,
                                  Locate locate) {
   uint32_t key = kNoNode;
-  const uint32_t value = SplitKey(edn, entry, form, &key);
+  const uint32_t value = SplitKey(edn, entry, form, /*returned=*/false, &key);
   Operation op{.invoke = entry.time,
                .client = process,
                .partition = PartitionOf(edn, key),
@@ -227,7 +229,8 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
   // A result that is a pair has a key in it only if the invocation had one.
   const bool keyed = !recording_->history.partition_name(op->partition).empty();
   uint32_t key = entry.key;
-  const uint32_t value = keyed ? SplitKey(edn, entry, form, &key) : entry.value;
+  const uint32_t value =
+      keyed ? SplitKey(edn, entry, form, /*returned=*/true, &key) : entry.value;
   if (type == "fail") {
     if (entry.error == kNoNode && HasOwnArguments(edn, value, form, *op)) {
       op->result = Value::Integer(0);

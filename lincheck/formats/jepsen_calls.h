@@ -75,9 +75,11 @@ class JepsenCalls {
                           Locate locate);
   absl::Status KeepList(const std::string& list, Position position,
                         Value* value);
-  // Takes the key off `value`, if it is a pair of key and value.
+  // Takes the key off `value`, if it is a pair of key and value; what was
+  // `returned` may be a truth value in place of two arguments.
   uint32_t SplitKey(const EdnParser& edn, const JepsenEntry& entry,
-                    const FunctionForm& form, uint32_t* key) const;
+                    const FunctionForm& form, bool returned,
+                    uint32_t* key) const;
   uint32_t PartitionOf(const EdnParser& edn, uint32_t key);
   Value ToValue(const EdnParser& edn, uint32_t node);
   bool HasOwnArguments(const EdnParser& edn, uint32_t value,

@@ -234,6 +234,10 @@ TEST(ReadEdn, KeysInPairs_MakePartitions) {
             "0 k cas(1 -> 2) = 1 [2, 3]\n"
             "2 :w read() = 5 [4, 5]\n"
             "2  read() = \"[5 6]\" [6, 7]\n");
+  EXPECT_EQ(Shown(Read("{:type :invoke :f :cas :value [7 [1 2]] :process 0}"
+                       "{:type :ok :f :cas :value [7 false] :process 0}")),
+            "edn cas-register\n"
+            "0 7 cas(1 -> 2) = 0 [0, 1]\n");
 }
 
 TEST(ReadEdn, KvFunctions_ChooseTheModel) {
