@@ -49,17 +49,14 @@ std::optional<size_t> FindPhantom(absl::Span<const Operation> operations,
   return std::nullopt;
 }
 
-std::string OfClient(const Operation& op, const Model& model) {
-  return absl::StrCat(DescribeCall(model, op), " of client ", op.client);
-}
-
 Decision DecideBySearch(absl::Span<const Operation> operations,
                         const Model& model, const SearchOptions& options) {
   if (const std::optional<size_t> phantom = FindPhantom(operations, model)) {
     return {.result = Result::kViolation,
             .core = {*phantom},
-            .reason = absl::StrCat(OfClient(operations[*phantom], model),
-                                   " saw what nobody wrote.")};
+            .reason =
+                absl::StrCat(DescribeCallOfClient(model, operations[*phantom]),
+                             " saw what nobody wrote.")};
   }
   SearchResult found = Search(operations, model, options);
   Decision decision{.result = found.result,
@@ -90,11 +87,11 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
 std::string DescribeStuck(const Model& model, const Operation& stuck,
                           const std::string& state, const Operation* last) {
   return absl::StrCat(
-      OfClient(stuck, model),
+      DescribeCallOfClient(model, stuck),
       " cannot be placed: no order of what it may follow explains it. The "
       "longest order found leaves ",
       state, last == nullptr ? "" : " after ",
-      last == nullptr ? "" : OfClient(*last, model), ".");
+      last == nullptr ? "" : DescribeCallOfClient(model, *last), ".");
 }
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,

@@ -54,8 +54,7 @@ class Judge {
     return Op(order.rows[row].operation);
   }
   std::string Call(size_t i) const {
-    return absl::StrCat(DescribeCall(model_, Op(i)), " of client ",
-                        Op(i).client);
+    return DescribeCallOfClient(model_, Op(i));
   }
 
   const History& history_;

@@ -109,10 +109,7 @@ class Appends {
   bool Finish();
   bool Fail(std::vector<size_t> core, std::string reason);
   std::string Call(uint32_t op) const {
-    Operation call = operations_[op];
-    // Somebody saw what it wrote, so there is no question.
-    if (!call.known()) call.ret = call.invoke, call.result = {};
-    return absl::StrCat(DescribeCall(model_, call), " of client ", call.client);
+    return DescribeSeenCall(model_, operations_[op]);
   }
 
   const absl::Span<const Operation> operations_;

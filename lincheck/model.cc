@@ -20,4 +20,13 @@ std::string DescribeCall(const Model& model, const Operation& op) {
   return text;
 }
 
+std::string DescribeCallOfClient(const Model& model, const Operation& op) {
+  return absl::StrCat(DescribeCall(model, op), " of client ", op.client);
+}
+
+std::string DescribeSeenCall(const Model& model, Operation op) {
+  if (!op.known()) op.ret = op.invoke, op.result = {};
+  return DescribeCallOfClient(model, op);
+}
+
 }  // namespace quorate::lincheck

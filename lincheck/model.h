@@ -88,6 +88,11 @@ class Model {
 
 // "put("x") -> nil".
 std::string DescribeCall(const Model& model, const Operation& op);
+// "put("x") -> nil of client 3".
+std::string DescribeCallOfClient(const Model& model, const Operation& op);
+// The same without the "= ?" of an unknown outcome: somebody saw what it did,
+// so there is no question.
+std::string DescribeSeenCall(const Model& model, Operation op);
 
 namespace model_internal {
 

@@ -257,8 +257,8 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
     if (from.row != kNone) {
       const Operation& op = history_.operations()[from.operation];
       absl::StrAppend(&verdict.reason, verdict.witness.empty() ? "" : ", ",
-                      DescribeCall(model_, op), " of client ", op.client,
-                      " on \"", history_.partition_name(op.partition), "\"",
+                      DescribeCallOfClient(model_, op), " on \"",
+                      history_.partition_name(op.partition), "\"",
                       edge.why == Why::kSession
                           ? " was done by the same client before"
                       : edge.why == Why::kSees ? " was seen by"

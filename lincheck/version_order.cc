@@ -52,8 +52,7 @@ class Builder {
 
  private:
   std::string Call(size_t i) const {
-    return absl::StrCat(DescribeCall(model_, operations_[i]), " of client ",
-                        operations_[i].client);
+    return DescribeCallOfClient(model_, operations_[i]);
   }
   VersionOrder Unknown(std::string reason) {
     order_.reason = std::move(reason);

@@ -59,11 +59,8 @@ class Zones {
   bool AddPath(uint32_t from, uint32_t to, std::vector<size_t>* core) const;
   // Adds whatever wrote, directly or not, what these operations saw.
   void FillScope();
-  // Without the "= ?" of an unknown outcome: somebody saw what it wrote.
   std::string Call(uint32_t op) const {
-    Operation call = operations_[op];
-    if (!call.known()) call.ret = call.invoke, call.result = {};
-    return absl::StrCat(DescribeCall(model_, call), " of client ", call.client);
+    return DescribeSeenCall(model_, operations_[op]);
   }
 
   const absl::Span<const Operation> operations_;

@@ -38,7 +38,10 @@ struct Context {
   // all that it can reach.
   bool Covers(const GroupQueue& queue) const {
     return queue.leadership().kind == Leadership::Kind::kSelf ||
-           (VotesNowhere() && PassesOn());
+           (config.self().read_only ||
+            (PassesOn() &&
+             std::ranges::none_of(router.queues(),
+                                  [](const auto& q) { return q->hosted(); })));
   }
   // FLUSHALL, which may be done twice, covers every group where it can.
   bool PassesOn() const {
@@ -48,15 +51,6 @@ struct Context {
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;
     return now == WallTime::Min() ? 0 : now.ms();
-  }
-
- private:
-  bool VotesNowhere() const {
-    return std::none_of(map.groups().begin(), map.groups().end(),
-                        [this](const shardctrl::Group& group) {
-                          return std::ranges::find(group.voters, config.node) !=
-                                 group.voters.end();
-                        });
   }
 };
 

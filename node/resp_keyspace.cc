@@ -58,7 +58,7 @@ RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
     return Taken::kDone;
   }
   if (context_.config.self().read_only) {
-    ReplyError(row.id, "READONLY You can't write against a read only replica.");
+    ReplyError(row.id, kReadOnly);
     return Taken::kDone;
   }
   AskEach(SlotsOf([this](const GroupQueue& queue) {
@@ -83,19 +83,23 @@ void RespSession::AskEach(const std::vector<SlotRange>& covered,
   }
   const uint64_t token = Expect(row.id, shape);
   PendingOf(token).parts = static_cast<uint32_t>(covered.size());
-  const Ask ask = {this, token, /*redirect=*/false};
   for (const SlotRange& slots : covered) {
     kv::CommandSpec spec;
     spec.op = op;
     spec.slot = slots.first;
     spec.numbers = {slots.first.value(), slots.last.value()};
-    GroupQueue& queue = context_.router.QueueOf(slots.first);
-    if (queue.Add(ask, spec) == Admission::kBlocked) {
-      // Nothing of this connection stands in the way: the group is congested.
-      Failure overloaded;
-      overloaded.kind = Failure::Kind::kOverloaded;
-      OnFailure(token, overloaded);
-    }
+    AskOrFail(token, spec);
+  }
+}
+
+void RespSession::AskOrFail(uint64_t token, const kv::CommandSpec& spec) {
+  const Ask ask = {this, token, /*redirect=*/false};
+  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
+      Admission::kBlocked) {
+    // Nothing of this connection stands in the way: the group is congested.
+    Failure overloaded;
+    overloaded.kind = Failure::Kind::kOverloaded;
+    OnFailure(token, overloaded);
   }
 }
 
@@ -188,13 +192,7 @@ void RespSession::StepWalk(uint64_t token) {
   spec.slot = kv::CursorSlot(stretch.cursor);
   spec.numbers = {static_cast<int64_t>(stretch.cursor),
                   kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
-  const Ask ask = {this, token, /*redirect=*/false};
-  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
-      Admission::kBlocked) {
-    Failure overloaded;
-    overloaded.kind = Failure::Kind::kOverloaded;
-    OnFailure(token, overloaded);
-  }
+  AskOrFail(token, spec);
 }
 
 void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {

@@ -24,9 +24,6 @@ constexpr size_t kExpectedReplyBytesMax = 4 << 20;
 // With so many replies due, each further read is looked at before it is asked: replies may suddenly be large.
 constexpr size_t kPendingUnseenMax = 16;
 
-constexpr std::string_view kReadOnly =
-    "READONLY You can't write against a read only replica.";
-
 // Browsers can be made to send these to any port: refusing them protects against requests forged by web pages.
 bool LooksLikeHttp(std::string_view word) {
   return EqualsIgnoreCase(word, "post") || EqualsIgnoreCase(word, "host:");

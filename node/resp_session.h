@@ -53,6 +53,9 @@ class RespSession final : public Protocol, public Requester {
   void OnUnblocked() override { client_.WantResume(); }
 
  private:
+  static constexpr std::string_view kReadOnly =
+      "READONLY You can't write against a read only replica.";
+
   // What became of a request when it was taken up.
   enum class Taken : uint8_t {
     kDone,     // Answered, or the answer is due.
@@ -167,6 +170,8 @@ class RespSession final : public Protocol, public Requester {
   // Asks every range of `covered`; answers when all did.
   void AskEach(const std::vector<SlotRange>& covered, const CommandSpec& row,
                Shape shape, kv::Op op);
+  // Asks the group of `spec`; fails the request if that is congested.
+  void AskOrFail(uint64_t token, const kv::CommandSpec& spec);
   Taken WalkKeys(const CommandSpec& row, Arguments request);
   // Reads SCAN's arguments; the error if they are wrong.
   std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
