@@ -203,7 +203,7 @@ struct Draw<Lock> {
                                     const Lock::State& state, History*) {
     if (op.function != Lock::kAcquire) return Numbers(2);
     return {Value::Nil(), Value::Integer(1), Value::Integer(2),
-            Value::Integer(state.front().greatest + 1)};
+            Value::Integer(state.front().greatest.value_or(0) + 1)};
   }
 };
 

@@ -166,10 +166,14 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     case ArgumentForm::kValue:
       if (value == kNoNode) return fail("a value");
       break;
+    case ArgumentForm::kItem:
+      if (kind == EdnKind::kNil) return fail("a value that is not nil");
+      break;
     case ArgumentForm::kText:
       if (kind != EdnKind::kString) return fail("a string");
       break;
     case ArgumentForm::kInteger:
+    case ArgumentForm::kDuration:
       if (kind != EdnKind::kInteger) return fail("an integer");
       break;
     case ArgumentForm::kTriples: {
@@ -197,7 +201,7 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     }
   }
   op->argument = ToValue(edn, value);
-  if (form.argument == ArgumentForm::kInteger && !op->argument.is_integer()) {
+  if (form.argument == ArgumentForm::kDuration && !op->argument.is_integer()) {
     return fail("an integer of less than 2^61");
   }
   return absl::OkStatus();

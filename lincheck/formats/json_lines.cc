@@ -495,8 +495,14 @@ bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {
   if (form == ArgumentForm::kText && !fields.arg.is_string()) {
     return fail(kArg, "a string");
   }
-  if (form == ArgumentForm::kInteger && !fields.arg.is_integer()) {
+  if (form == ArgumentForm::kItem && fields.arg.is_nil()) {
+    return fail(kArg, "a value that is not null");
+  }
+  if (form == ArgumentForm::kInteger && !IntegerOf(fields.arg)) {
     return fail(kArg, "an integer");
+  }
+  if (form == ArgumentForm::kDuration && !fields.arg.is_integer()) {
+    return fail(kArg, "an integer for how long");
   }
   if (form == ArgumentForm::kFor && !fields.expected.is_integer()) {
     return fail(kExpected, "an integer for how long");
@@ -540,11 +546,10 @@ bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
     return fail("a value: null, an integer or a string");
   }
   if (form == ResultForm::kToken) {
-    return result.is_nil() || result.is_integer() ||
-           fail("an integer, or null");
+    return result.is_nil() || IntegerOf(result) || fail("an integer, or null");
   }
   if (form == ResultForm::kInteger) {
-    return result.is_integer() || fail("an integer");
+    return IntegerOf(result) || fail("an integer");
   }
   if (form == ResultForm::kFlag) {
     return result == Value::Integer(0) || result == Value::Integer(1) ||

@@ -112,6 +112,19 @@ TEST(ReadJsonLines, Mistakes_SayWhere) {
             "2:13: \"lincheck\" does not belong to an operation");
 }
 
+TEST(ReadJsonLines, LargeIntegers_AreWrittenAsStrings) {
+  EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"kv\"}\n"
+                       "{\"client\":0,\"f\":\"incr\",\"invoke\":1,\"return\":2,"
+                       "\"arg\":\"-9223372036854775807\","
+                       "\"result\":\"9223372036854775807\"}\n")),
+            "jsonl kv\n0  incr(\"-9223372036854775807\") = "
+            "\"9223372036854775807\" [1, 2]\n");
+  EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"kv\"}\n"
+                       "{\"client\":0,\"f\":\"incr\",\"invoke\":1,"
+                       "\"arg\":\"12\"}\n")),
+            "2:41: incr takes an integer");
+}
+
 TEST(ReadJsonLines, WhatIsWritten_IsReadBack) {
   const std::string text =
       "{\"lincheck\":1,\"model\":\"kv\",\"unit\":\"ns\"}\n"

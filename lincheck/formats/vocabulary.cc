@@ -32,13 +32,13 @@ constexpr Row kRows[] = {
     {"kv", {"take", "", A::kNone, R::kValue}},
     {"kv", {"put_if_exists", "", A::kValue, R::kFlag}},
     {"kv-expiring", {"put_for", "", A::kFor, R::kNone}},
-    {"kv-expiring", {"expire", "", A::kInteger, R::kFlag}},
+    {"kv-expiring", {"expire", "", A::kDuration, R::kFlag}},
     {"kv-expiring", {"persist", "", A::kNone, R::kFlag}},
     {"set", {"add", "", A::kValue, R::kFlag}},
     {"set", {"remove", "", A::kValue, R::kFlag}},
     {"set", {"contains", "", A::kValue, R::kFlag}},
     {"set", {"read", "", A::kNone, R::kList}},
-    {"queue", {"enqueue", "", A::kValue, R::kNone}},
+    {"queue", {"enqueue", "", A::kItem, R::kNone}},
     {"queue", {"dequeue", "", A::kNone, R::kValue}},
     {"queue", {"peek", "", A::kNone, R::kValue}},
     {"queue", {"length", "", A::kNone, R::kInteger}},
@@ -66,7 +66,7 @@ std::string WhyNotTriples(std::string_view list) {
       return "what a transaction does is \"r\", \"w\" or \"append\"";
     }
     const Datum& value = items[i + 2];
-    if (what == "append" && (value.is_nil() || value.is_integer())) {
+    if (what == "append" && !value.is_string()) {
       return "append takes a string";
     }
   }

@@ -19,13 +19,15 @@ namespace quorate::lincheck {
 
 enum class ArgumentForm : uint8_t {
   kNone,
-  kValue,    // Nil, an integer or a string.
-  kText,     // A string.
-  kInteger,  //
-  kPair,     // What is expected, and the value that replaces it.
-  kFor,      // The same, but what is "expected" is a duration.
-  kTriples,  // A transaction: a list of what, key, value, and so on.
-  kAny,      // Whatever there is, also nothing.
+  kValue,     // Nil, an integer or a string.
+  kItem,      // The same, but not nil.
+  kText,      // A string.
+  kInteger,   // See IntegerOf (models/datum.h).
+  kDuration,  // An integer for how long.
+  kPair,      // What is expected, and the value that replaces it.
+  kFor,       // The same, but what is "expected" is a duration.
+  kTriples,   // A transaction: a list of what, key, value, and so on.
+  kAny,       // Whatever there is, also nothing.
 };
 enum class ResultForm : uint8_t {
   kNone,

@@ -1,6 +1,7 @@
 // lincheck/models/cas_register.h: a register with compare-and-swap.
 //
-// Its compare-and-swap fails if the value is another one. A model for lincheck/checker.h, and an example of one.
+// Its compare-and-swap fails if the value is another one. A model for
+// lincheck/checker.h, and an example of one.
 #ifndef QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
 #define QUORATE_LINCHECK_MODELS_CAS_REGISTER_H_
 
@@ -48,15 +49,15 @@ struct CasRegister {
         *links = {.reads = true, .seen = op.result};
         return !op.result.is_none();
       case kWrite:
-        *links = {.writes = true, .written = op.argument};
+        *links = {.writes = true, .written = OrNil(op.argument)};
         return true;
       case kCas:
         // A failed one saw some other value, and does not say which.
         if (op.known() && op.result != Value::Integer(1)) return false;
         *links = {.reads = true,
                   .writes = true,
-                  .seen = op.expected,
-                  .written = op.argument};
+                  .seen = OrNil(op.expected),
+                  .written = OrNil(op.argument)};
         return true;
     }
     return false;

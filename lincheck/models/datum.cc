@@ -1,6 +1,23 @@
 #include "lincheck/models/datum.h"
 
+#include <charconv>
+
 namespace quorate::lincheck {
+
+std::optional<int64_t> IntegerOf(Value value) {
+  if (value.is_integer()) return value.integer();
+  return value.is_string() ? LargeIntegerOf(value.bytes()) : std::nullopt;
+}
+
+std::optional<int64_t> LargeIntegerOf(std::string_view digits) {
+  constexpr size_t kDigitsMin = 19;
+  if (digits.size() < kDigitsMin) return std::nullopt;
+  int64_t n = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  const bool large = n > Value::kIntegerMax || n < Value::kIntegerMin;
+  // There is one way to write it.
+  return large && std::to_string(n) == digits ? std::optional(n) : std::nullopt;
+}
 
 std::string Datum::ToString() const {
   if (is_nil()) return "nil";

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,12 +15,28 @@
 
 namespace quorate::lincheck {
 
-// Nil, an integer or a string; an integer is never equal to a string.
+// An argument that was left out counts as nil.
+inline Value OrNil(Value value) {
+  return value.is_none() ? Value::Nil() : value;
+}
+
+// The integer of 64 bits that `value` stands for: an integer, or the digits of
+// one that is too large for a Value.
+std::optional<int64_t> IntegerOf(Value value);
+std::optional<int64_t> LargeIntegerOf(std::string_view digits);
+
+// Nil, an integer or a string; an integer is never equal to a string. One that
+// is too large for a Value is its digits.
 class Datum {
  public:
   bool is_nil() const { return kind_ == Kind::kNil; }
   bool is_integer() const { return kind_ == Kind::kInteger; }
+  bool is_string() const { return kind_ == Kind::kString; }
   int64_t integer() const { return integer_; }
+  // As IntegerOf().
+  std::optional<int64_t> as_integer() const {
+    return is_integer() ? integer_ : LargeIntegerOf(bytes_);
+  }
   std::string_view bytes() const { return bytes_; }
   size_t size() const { return bytes_.size(); }
 
@@ -37,6 +54,7 @@ class Datum {
     kind_ = Kind::kInteger;
     integer_ = n;
     bytes_.clear();
+    if (n > Value::kIntegerMax || n < Value::kIntegerMin) Append("");
   }
   // A nil or integer becomes a string first (nil: the empty one).
   void Append(std::string_view more) {
@@ -45,10 +63,11 @@ class Datum {
     integer_ = 0;
     bytes_.append(more);
   }
+  // None counts as nil.
   bool Equals(Value value) const {
     switch (kind_) {
       case Kind::kNil:
-        return value.is_nil();
+        return OrNil(value).is_nil();
       case Kind::kInteger:
         return value.is_integer() && value.integer() == integer_;
       case Kind::kString:

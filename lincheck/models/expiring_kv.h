@@ -2,14 +2,16 @@
 // expire.
 //
 // All functions of models/kv.h, and three more. Times of operations and
-// durations have the same unit. A key put at some moment t between the
-// operation's invocation and its return for a duration d is there before t + d
-// and gone from then on. Nobody knows t, so the state is the set of what the key
-// may be; an observation leaves of it what explains the observation.
+// durations have the same unit, and an operation takes effect at some whole
+// moment from its invocation to its return, in order. A key put at the moment t
+// for a duration d is there before t + d and gone from then on. Nobody knows t,
+// so the state is the set of what may be the case; an observation leaves of it
+// what explains the observation.
 #ifndef QUORATE_LINCHECK_MODELS_EXPIRING_KV_H_
 #define QUORATE_LINCHECK_MODELS_EXPIRING_KV_H_
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,17 +28,23 @@ struct ExpiringKv {
     kExpire,   // (duration) -> 1 if it was there and now expires, else 0
     kPersist,  // -> 1 if it was there and would have expired, else 0
   };
-  // What the key may be: its value, and the least and greatest moment of its
-  // end.
+  static constexpr Time kBefore = std::numeric_limits<Time>::min();
+  // What may be the case: the key's value, and the least and greatest moment of
+  // its end. The last operation took effect at `now` or later and, if the key
+  // ends at e, at e - `span` or later; the next one follows it.
   struct Case {
     Datum value;
     Time gone_from = kNever;
     Time gone_by = kNever;
+    Time span = 0;
+    Time now = kBefore;
 
+    bool ends() const { return gone_from != kNever; }
     friend auto operator<=>(const Case&, const Case&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Case& c) {
-      return H::combine(std::move(h), c.value, c.gone_from, c.gone_by);
+      return H::combine(std::move(h), c.value, c.gone_from, c.gone_by, c.span,
+                        c.now);
     }
   };
   using State = std::vector<Case>;  // In order, none twice, at least one.
@@ -48,18 +56,14 @@ struct ExpiringKv {
   bool Step(State& state, const Operation& op) const {
     State after;
     for (const Case& before : state) {
-      const bool expires = before.gone_from != kNever;
-      if (!expires || op.invoke < before.gone_by) {
-        Case there = before;
-        // Seen alive after its invocation, so it ends later than that.
-        if (expires) {
-          there.gone_from = std::max(there.gone_from, op.invoke + 1);
-        }
-        if (StepCase(there, op)) after.push_back(there);
+      Case c = before;
+      Moments moments;
+      if (StaysUntil(op, &c, &moments) && StepCase(c, op, moments)) {
+        after.push_back(std::move(c));
       }
-      if (expires && op.ret >= before.gone_from) {
-        Case gone;
-        if (StepCase(gone, op)) after.push_back(gone);
+      c = before;
+      if (GoesBefore(op, &c, &moments) && StepCase(c, op, moments)) {
+        after.push_back(std::move(c));
       }
     }
     std::sort(after.begin(), after.end());
@@ -80,7 +84,7 @@ struct ExpiringKv {
     for (const Case& c : state) {
       if (!text.empty()) text += " or ";
       text += c.value.ToString();
-      if (c.gone_from == kNever) continue;
+      if (!c.ends()) continue;
       text += " until ";
       text += std::to_string(c.gone_from);
       text += c.gone_by == kNever ? " or later"
@@ -90,24 +94,61 @@ struct ExpiringKv {
   }
 
  private:
+  // When an operation may take effect.
+  struct Moments {
+    Time from = 0;
+    Time to = 0;
+  };
+
+  // a + b, as far as there are times.
+  static Time Sum(Time a, Time b) {
+    Time sum = 0;
+    if (!__builtin_add_overflow(a, b, &sum)) return sum;
+    return b < 0 ? kBefore : kNever;
+  }
+
+  // False if the key cannot be as it is when `op` takes effect; else what is
+  // known then.
+  static bool StaysUntil(const Operation& op, Case* c, Moments* moments) {
+    *moments = {std::max(op.invoke, c->now), op.ret};
+    if (c->ends()) {
+      if (c->span < 1) return false;
+      c->gone_from = std::max(c->gone_from, Sum(moments->from, 1));
+      c->gone_by = std::min(c->gone_by, Sum(op.ret, c->span));
+      if (c->gone_from > c->gone_by) return false;
+      moments->from = std::max(moments->from, Sum(c->gone_from, -c->span));
+      moments->to = std::min(moments->to, Sum(c->gone_by, -1));
+    }
+    c->now = std::max(op.invoke, c->now);
+    return moments->from <= moments->to;
+  }
+  // False if the key cannot have ended when `op` takes effect.
+  static bool GoesBefore(const Operation& op, Case* c, Moments* moments) {
+    if (!c->ends()) return false;
+    *moments = {std::max({op.invoke, c->now, c->gone_from,
+                          Sum(c->gone_from, -c->span)}),
+                op.ret};
+    *c = {.now = moments->from};
+    return moments->from <= moments->to;
+  }
+
   static bool Gives(const Operation& op, bool done) {
     return !op.known() || op.result.is_none() ||
            op.result == Value::Integer(done);
   }
 
-  bool StepCase(Case& c, const Operation& op) const {
+  bool StepCase(Case& c, const Operation& op, const Moments& moments) const {
     const bool there = !c.value.is_nil();
     switch (op.function) {
       case kPutFor:
         c.value.Assign(op.argument);
-        SetEnd(c, op, op.expected);
-        return true;
+        return SetEnd(c, op.expected, moments);
       case kExpire:
-        if (there) SetEnd(c, op, op.argument);
-        return Gives(op, there);
+        if (!op.argument.is_integer() || !Gives(op, there)) return false;
+        return !there || SetEnd(c, op.argument, moments);
       case kPersist: {
-        const bool does = there && c.gone_from != kNever;
-        c.gone_from = c.gone_by = kNever;
+        const bool does = there && c.ends();
+        Stay(c, moments);
         return Gives(op, does);
       }
       default: {
@@ -117,16 +158,26 @@ struct ExpiringKv {
             (op.function == Kv::kCas && c.value.Equals(op.expected)) ||
             (op.function == Kv::kPutIfExists && there);
         if (!Kv().Step(c.value, op)) return false;
-        if (replaces || c.value.is_nil()) c.gone_from = c.gone_by = kNever;
+        if (replaces || c.value.is_nil()) Stay(c, moments);
         return true;
       }
     }
   }
 
-  void SetEnd(Case& c, const Operation& op, Value duration) const {
-    const Time d = duration.is_integer() ? duration.integer() : 0;
-    c.gone_from = op.invoke + d - clock_error;
-    c.gone_by = op.known() ? op.ret + d + clock_error : kNever;
+  // It has no end any more.
+  static void Stay(Case& c, const Moments& moments) {
+    c.gone_from = c.gone_by = kNever;
+    c.span = 0;
+    c.now = moments.from;
+  }
+  // False if `duration` is not one.
+  bool SetEnd(Case& c, Value duration, const Moments& moments) const {
+    if (!duration.is_integer()) return false;
+    c.span = duration.integer() + clock_error;
+    c.gone_from = Sum(moments.from, duration.integer() - clock_error);
+    c.gone_by = Sum(moments.to, c.span);
+    c.now = moments.from;
+    return true;
   }
 };
 

@@ -1,8 +1,11 @@
 // lincheck/models/kv.h: one key of a key-value store. Results that were not
-// reported (none) constrain nothing.
+// reported (none) constrain nothing; arguments that are none are nil, and
+// those of a kind that a function does not take make it impossible.
 #ifndef QUORATE_LINCHECK_MODELS_KV_H_
 #define QUORATE_LINCHECK_MODELS_KV_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,7 +20,7 @@ struct Kv {
     kAppend,     // (bytes) -> length afterwards
     kDelete,     // -> 1 if it was there, else 0
     kIncrement,  // (delta) -> value afterwards; what is not there counts as 0.
-                 // Impossible on a string.
+                 // Impossible on a string, and beyond 64 bits.
     kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0;
            // expected nil: not there
     kSwap,         // (value) -> the value before, or nil
@@ -42,12 +45,11 @@ struct Kv {
         state.Assign(op.argument);
         return true;
       case kAppend:
+        if (!op.argument.is_string()) return false;
         state.Append(op.argument.bytes());
         return Gives(op, static_cast<int64_t>(state.size()));
       case kIncrement:
-        if (!state.is_nil() && !state.is_integer()) return false;
-        state.AssignInteger(state.integer() + op.argument.integer());
-        return Gives(op, state.integer());
+        return Increment(state, op.argument) && Gives(op, state);
       case kSwap:
         if (!Gives(op, state)) return false;
         state.Assign(op.argument);
@@ -78,7 +80,8 @@ struct Kv {
 
   bool FindLinks(const Operation& op, Links* links) const {
     if (!FindValues(op, links)) return false;
-    return !starts_empty || (Rename(&links->seen) && Rename(&links->written));
+    return !starts_empty || links->appends ||
+           (Rename(&links->seen) && Rename(&links->written));
   }
 
   bool MayGrowInto(const State& state, Value seen) const {
@@ -107,37 +110,28 @@ struct Kv {
         *links = {.reads = true, .seen = op.result};
         return !op.result.is_none();
       case kPut:
-        *links = {.writes = true, .written = op.argument};
+        *links = {.writes = true, .written = OrNil(op.argument)};
         return true;
       case kCas:
         if (op.known() && op.result != Value::Integer(1)) return false;
         *links = {.reads = true,
                   .writes = true,
-                  .seen = op.expected,
-                  .written = op.argument};
+                  .seen = OrNil(op.expected),
+                  .written = OrNil(op.argument)};
         return true;
       case kSwap:
         *links = {.reads = true,
                   .writes = true,
                   .seen = op.result,
-                  .written = op.argument};
-        if (!op.known()) *links = {.writes = true, .written = op.argument};
+                  .written = OrNil(op.argument)};
+        if (!op.known()) *links = {.writes = true, .written = links->written};
         return !op.known() || !op.result.is_none();
       case kAppend:
         *links = {.appends = true, .written = op.argument};
         if (op.known()) links->size = op.result;
-        return true;
+        return op.argument.is_string();
       case kIncrement:
-        if (!op.known() || !op.result.is_integer()) return false;
-        // What is not there counts as 0, so the predecessor of the first one
-        // cannot be told.
-        if (op.result.integer() == op.argument.integer()) return false;
-        *links = {
-            .reads = true,
-            .writes = true,
-            .seen = Value::Integer(op.result.integer() - op.argument.integer()),
-            .written = op.result};
-        return true;
+        return op.known() && FindIncrement(op, links);
       case kDelete:
         // Tombstones are all alike, and there was something to delete.
         *links = {.writes = true, .conditional = true, .written = Value::Nil()};
@@ -150,17 +144,47 @@ struct Kv {
                   .written = Value::Nil()};
         return !op.known() || !op.result.is_none();
       case kPutIfExists:
-        *links = {.writes = true, .conditional = true, .written = op.argument};
+        *links = {
+            .writes = true, .conditional = true, .written = OrNil(op.argument)};
         return true;
       default:
         return false;
     }
+  }
+  static bool FindIncrement(const Operation& op, Links* links) {
+    if (!op.result.is_integer() || !op.argument.is_integer()) return false;
+    // Both are far from what 64 bits hold.
+    const int64_t before = op.result.integer() - op.argument.integer();
+    // What is not there counts as 0, so the predecessor of the first one cannot
+    // be told.
+    if (before == 0 || before > Value::kIntegerMax ||
+        before < Value::kIntegerMin) {
+      return false;
+    }
+    *links = {.reads = true,
+              .writes = true,
+              .seen = Value::Integer(before),
+              .written = op.result};
+    return true;
   }
   // Links call the initial state nil. False if `value` is a nil that is not the
   // initial state.
   static bool Rename(Value* value) {
     if (value->is_nil()) return false;
     if (value->is_string() && value->bytes().empty()) *value = Value::Nil();
+    return true;
+  }
+  static bool Increment(State& state, Value by) {
+    const std::optional<int64_t> delta = IntegerOf(by);
+    const std::optional<int64_t> before = state.as_integer();
+    if (!delta.has_value() || (!before.has_value() && !state.is_nil())) {
+      return false;
+    }
+    int64_t after = 0;
+    if (__builtin_add_overflow(before.value_or(0), *delta, &after)) {
+      return false;
+    }
+    state.AssignInteger(after);
     return true;
   }
   static bool Gives(const Operation& op, const State& state) {

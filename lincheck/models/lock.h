@@ -9,12 +9,14 @@
 
 #include <algorithm>
 #include <compare>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "lincheck/model.h"
+#include "lincheck/models/datum.h"
 
 namespace quorate::lincheck {
 
@@ -27,8 +29,8 @@ struct Lock {
   // What may be the case.
   struct Case {
     bool held = false;
-    bool told = false;     // Held: its token is `greatest`. Else it is greater,
-    int64_t greatest = 0;  // Of all tokens told.
+    bool told = false;  // Held: its token is `greatest`. Else it is greater,
+    std::optional<int64_t> greatest;     // Of all tokens told, if any;
     std::vector<int64_t> not_its_token;  // and none of these, ascending.
 
     friend auto operator<=>(const Case&, const Case&) = default;
@@ -44,13 +46,14 @@ struct Lock {
 
   bool Step(State& state, const Operation& op) const {
     if (op.function > kCheck) return false;
-    if (op.function != kAcquire && !op.argument.is_integer()) return false;
+    const std::optional<int64_t> shown = IntegerOf(op.argument);
+    if (op.function != kAcquire && !shown.has_value()) return false;
     State next;
     for (const Case& before : state) {
       if (op.function == kAcquire) {
         Acquire(before, op, &next);
       } else {
-        Show(before, op, &next);
+        Show(before, *shown, op, &next);
       }
     }
     if (next.empty()) return false;
@@ -70,10 +73,14 @@ struct Lock {
     std::string text;
     for (const Case& c : state) {
       if (!text.empty()) text += ", or ";
+      if (!c.greatest.has_value()) {
+        text += c.held ? "held by a token" : "free";
+        continue;
+      }
       text += !c.held  ? "free after token "
               : c.told ? "held by token "
                        : "held by a token beyond ";
-      text += std::to_string(c.greatest);
+      text += std::to_string(*c.greatest);
     }
     return text;
   }
@@ -85,15 +92,17 @@ struct Lock {
   static void Acquire(const Case& before, const Operation& op, State* next) {
     if (before.held) {
       if (!Says(op) || op.result.is_nil()) next->push_back(before);
-    } else if (!Says(op)) {
+      return;
+    }
+    const std::optional<int64_t> token = IntegerOf(op.result);
+    if (!Says(op)) {
       next->push_back({true, false, before.greatest, {}});
-    } else if (op.result.is_integer() &&
-               op.result.integer() > before.greatest) {
-      next->push_back({true, true, op.result.integer(), {}});
+    } else if (token > before.greatest) {
+      next->push_back({true, true, token, {}});
     }
   }
-  static void Show(const Case& before, const Operation& op, State* next) {
-    const int64_t token = op.argument.integer();
+  static void Show(const Case& before, int64_t token, const Operation& op,
+                   State* next) {
     const bool unsure = before.held && !before.told &&
                         token > before.greatest &&
                         !std::binary_search(before.not_its_token.begin(),

@@ -14,7 +14,7 @@ namespace quorate::lincheck {
 
 struct Queue {
   enum Function : uint8_t {
-    kEnqueue,  // (value)
+    kEnqueue,  // (value); not nil, which could not be told from nothing
     kDequeue,  // -> the first value, or nil if there is none
     kPeek,     // -> the same; it stays
     kLength,   // -> how many
@@ -25,6 +25,7 @@ struct Queue {
   bool Step(State& state, const Operation& op) const {
     switch (op.function) {
       case kEnqueue:
+        if (OrNil(op.argument).is_nil()) return false;
         state.emplace_back().Assign(op.argument);
         return true;
       case kDequeue:

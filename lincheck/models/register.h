@@ -1,6 +1,7 @@
 // lincheck/models/register.h: a register that is read and written whole.
 //
-// The simplest model there is; where all written values differ it is judged in near-linear time.
+// The simplest model there is; where all written values differ it is judged in
+// near-linear time.
 #ifndef QUORATE_LINCHECK_MODELS_REGISTER_H_
 #define QUORATE_LINCHECK_MODELS_REGISTER_H_
 
@@ -23,12 +24,12 @@ struct Register {
       state.Assign(op.argument);
       return true;
     }
-    return !op.known() || state.Explains(op.result);
+    return op.function == kRead && (!op.known() || state.Explains(op.result));
   }
   bool IsRead(const Operation& op) const { return op.function == kRead; }
   bool FindLinks(const Operation& op, Links* links) const {
     if (op.function == kWrite) {
-      *links = {.writes = true, .written = op.argument};
+      *links = {.writes = true, .written = OrNil(op.argument)};
       return true;
     }
     *links = {.reads = true, .seen = op.result};
@@ -36,7 +37,8 @@ struct Register {
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
-    return function == kRead ? "read" : "write";
+    constexpr std::string_view kNames[] = {"read", "write"};
+    return function < std::size(kNames) ? kNames[function] : "?";
   }
   std::string Describe(const State& state) const { return state.ToString(); }
 };

@@ -30,7 +30,7 @@ struct Transaction {
     std::vector<Datum> got;
     if (op.function != kTransact || !Parse(op.argument, &wanted)) return false;
     const bool says = op.known() && !op.result.is_none();
-    if (says && (!Parse(op.result, &got) || got.size() != wanted.size())) {
+    if (says && (!Parse(op.result, &got) || !Repeats(got, wanted))) {
       return false;
     }
     for (size_t i = 0; i < wanted.size(); i += 3) {
@@ -76,7 +76,19 @@ struct Transaction {
     }
     for (size_t i = 0; i < triples->size(); i += 3) {
       const std::string_view what = (*triples)[i].bytes();
+      const Datum& value = (*triples)[i + 2];
       if (what != "r" && what != "w" && what != "append") return false;
+      if (what == "append" && !value.is_string()) return false;
+    }
+    return true;
+  }
+  // All but the values read.
+  static bool Repeats(const std::vector<Datum>& got,
+                      const std::vector<Datum>& wanted) {
+    if (got.size() != wanted.size()) return false;
+    for (size_t i = 0; i < got.size(); ++i) {
+      const bool read = i % 3 == 2 && wanted[i - 2].bytes() == "r";
+      if (!read && got[i] != wanted[i]) return false;
     }
     return true;
   }

@@ -81,8 +81,9 @@ class Parser {
     const size_t begin = at_;
     for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9';
          ++at_) {
-      if (number > Value::kIntegerMax / 10 - 1) return false;
-      number = number * 10 + (text_[at_] - '0');
+      const int64_t digit = text_[at_] - '0';
+      if (number > (Value::kIntegerMax - digit) / 10) return false;
+      number = number * 10 + digit;
     }
     items_->back().AssignInteger(negative ? -number : number);
     return at_ > begin;
