@@ -68,15 +68,16 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   // matter, unless it was looked at.
   for (size_t i = 0; i < operations.size(); ++i) {
     if (operations[i].known() &&
-        (found.foresaw || operations[i].invoke <= stuck.ret)) {
+        (found.foreseen.has_value() || operations[i].invoke <= stuck.ret)) {
       decision.core.push_back(i);
     }
   }
   decision.by_search = true;
+  decision.stuck = found.foreseen.value_or(found.stuck);
   decision.reason = DescribeStuck(
       model, stuck, found.state,
       found.placed.empty() ? nullptr : &operations[found.placed.back()]);
-  if (found.foresaw) {
+  if (found.foreseen.has_value()) {
     absl::StrAppend(&decision.reason, " What was seen later forbids others.");
   }
   return decision;

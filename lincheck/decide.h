@@ -24,6 +24,7 @@ struct Decision {
   std::vector<size_t> core;
   std::string reason;
   bool by_search = false;  // The reason tells where a search was stuck.
+  size_t stuck = 0;        // If by_search: this operation had no place.
   // kViolation: what may matter to the core or a part of it; empty: anything.
   std::vector<size_t> scope;
   // kOk: an order that explains everything.

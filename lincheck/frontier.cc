@@ -79,7 +79,8 @@ class Frontier final : public SearchWay {
   struct Configuration {
     StateId state = 0;
     uint32_t spent = 0;
-    Bits writes{};  // Placed, by slot.
+    uint32_t last = kNone;  // Into placements_.
+    Bits writes{};          // Placed, by slot.
     Bits reads{};
   };
   struct Entry {
@@ -90,6 +91,10 @@ class Frontier final : public SearchWay {
   struct Head {
     uint64_t round = 0;
     uint32_t first = kNone;
+  };
+  struct Placement {
+    uint32_t operation = 0;
+    uint32_t before = kNone;
   };
 
   static bool MayHelp(const SearchPlan::Foresight& other, Value seen) {
@@ -121,21 +126,29 @@ class Frontier final : public SearchWay {
   void Open(Time until);
   // kOk if some configuration is left; nothing has changed if kUnknown.
   Result Return(uint32_t op, uint64_t nodes_max);
+  // Remembers that `c` has placed this operation, if somebody wants to know.
+  void Note(uint32_t operation, Configuration* c) {
+    if (!options_.wants_order) return;
+    placements_.push_back({operation, c->last});
+    c->last = static_cast<uint32_t>(placements_.size() - 1);
+  }
   // Places every read that fits: it changes nothing, so it never hurts.
   void PlaceReads(Configuration* c);
   void Insert(Configuration c);
   void Grow();
   void Expand(const Configuration& c, Time limit);
-  // True if the next read cannot be reached from there.
-  bool Hopeless(const Configuration& c) const;
-  // True if somebody still needs the value of `before`, which led to `c`, and
-  // nothing is left that leaves it.
-  bool Loses(StateId before, const Configuration& c) const;
+  // The next read, if it cannot be reached from there; else kNone.
+  uint32_t Hopeless(const Configuration& c) const;
+  // The last one that needs the value of `before`, which led to `c`, if somebody
+  // still does and nothing is left that leaves it; else kNone.
+  uint32_t Loses(StateId before, const Configuration& c) const;
   void InsertUnlessVain(StateId before, const Configuration& c) {
-    if (Loses(before, c) || Hopeless(c)) {
-      result_.foresaw = true;
-    } else {
+    uint32_t by = Loses(before, c);
+    if (by == kNone) by = Hopeless(c);
+    if (by == kNone) {
       Insert(c);
+    } else {
+      result_.foreseen = plan_.known[by];
     }
   }
   // Remembers what value `state` shows, `op` having led to it.
@@ -158,6 +171,7 @@ class Frontier final : public SearchWay {
   std::vector<uint32_t> slot_of_;      // By known operation.
   uint32_t next_known_ = 0;            // The first that is not open yet.
   std::vector<Configuration> configurations_;
+  std::vector<Placement> placements_;
   std::vector<Entry> entries_;      // Of this return.
   std::vector<uint32_t> value_of_;  // By state; kNone: not known.
   std::vector<Head> heads_;
@@ -198,6 +212,7 @@ void Frontier<kWords>::PlaceReads(Configuration* c) {
     if (!Has(c->reads, slot) &&
         stepper_.Known(c->state, slots_[slot]) == c->state) {
       Flip(c->reads, slot);
+      Note(plan_.known[slots_[slot]], c);
     }
   }
 }
@@ -247,6 +262,7 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     Configuration after = c;
     after.state = next;
     Flip(after.writes, slot);
+    Note(plan_.known[slots_[slot]], &after);
     // What left a state as it was may have done nothing.
     if (next != c.state) {
       NoteValue(plan_.known_left, slots_[slot], next);
@@ -264,7 +280,8 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
     if (next == kImpossible || next == c.state) continue;
     Configuration after = c;
     after.state = next;
-    after.spent = spent_sets_.With(c.spent, u);
+    if (!plan_.is_endless[u]) after.spent = spent_sets_.With(c.spent, u);
+    Note(plan_.unknown[u], &after);
     NoteValue(plan_.unknown_left, u, next);
     PlaceReads(&after);
     InsertUnlessVain(c.state, after);
@@ -272,14 +289,14 @@ void Frontier<kWords>::Expand(const Configuration& c, Time limit) {
 }
 
 template <size_t kWords>
-bool Frontier<kWords>::Loses(StateId before, const Configuration& c) const {
-  if (before == c.state || before >= value_of_.size()) return false;
+uint32_t Frontier<kWords>::Loses(StateId before, const Configuration& c) const {
+  if (before == c.state || before >= value_of_.size()) return kNone;
   const uint32_t value = value_of_[before];
-  if (value == kNone) return false;
+  if (value == kNone) return kNone;
   const auto later = [&](uint32_t op) {
     return op != kNone && op >= next_known_;
   };
-  if (later(plan_.last_left[value])) return false;
+  if (later(plan_.last_left[value])) return kNone;
   bool needed = later(plan_.last_seen[value]);
   for (const uint32_t slot : open_reads_) {
     needed = needed ||
@@ -287,18 +304,20 @@ bool Frontier<kWords>::Loses(StateId before, const Configuration& c) const {
   }
   for (const uint32_t slot : open_writes_) {
     if (Has(c.writes, slot)) continue;
-    if (plan_.known_left[slots_[slot]] == value) return false;
+    if (plan_.known_left[slots_[slot]] == value) return kNone;
     needed = needed || plan_.known_seen[slots_[slot]] == value;
   }
-  if (!needed) return false;
+  if (!needed) return kNone;
   const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
-  return std::all_of(others.begin(), others.end(),
-                     [&](uint32_t u) { return spent_sets_.Has(c.spent, u); });
+  const bool gone = std::all_of(others.begin(), others.end(), [&](uint32_t u) {
+    return spent_sets_.Has(c.spent, u);
+  });
+  return gone ? plan_.last_seen[value] : kNone;
 }
 
 template <size_t kWords>
-bool Frontier<kWords>::Hopeless(const Configuration& c) const {
-  if (plan_.known_foresight.empty()) return false;
+uint32_t Frontier<kWords>::Hopeless(const Configuration& c) const {
+  if (plan_.known_foresight.empty()) return kNone;
   const auto open = [&](uint32_t op) { return op < next_known_; };
   // The next read that returns, and what may come before it.
   uint32_t read = kNone;
@@ -309,28 +328,28 @@ bool Frontier<kWords>::Hopeless(const Configuration& c) const {
     read = op;
     break;
   }
-  if (read == kNone) return false;
+  if (read == kNone) return kNone;
   const Value seen = plan_.known_foresight[read].value;
   const Time limit = plan_.KnownOp(read).ret;
-  if (stepper_.MayGrowInto(c.state, seen)) return false;
+  if (stepper_.MayGrowInto(c.state, seen)) return kNone;
   for (const uint32_t slot : open_writes_) {
     if (!Has(c.writes, slot) &&
         MayHelp(plan_.known_foresight[slots_[slot]], seen)) {
-      return false;
+      return kNone;
     }
   }
   for (uint32_t op = next_known_;
        op < plan_.known.size() && plan_.KnownOp(op).invoke <= limit; ++op) {
-    if (MayHelp(plan_.known_foresight[op], seen)) return false;
+    if (MayHelp(plan_.known_foresight[op], seen)) return kNone;
   }
   for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
     if (plan_.UnknownOp(u).invoke > limit) break;
     if (!spent_sets_.Has(c.spent, u) &&
         MayHelp(plan_.unknown_foresight[u], seen)) {
-      return false;
+      return kNone;
     }
   }
-  return true;
+  return read;
 }
 
 template <size_t kWords>
@@ -341,6 +360,7 @@ bool Frontier<kWords>::OverBudget(uint64_t nodes_max) {
   }
   return stepper_.steps() > nodes_max ||
          (entries_.capacity() + configurations_.capacity()) * sizeof(Entry) +
+                 placements_.capacity() * sizeof(Placement) +
                  spent_sets_.size_bytes() + stepper_.size_bytes() >
              options_.bytes_max;
 }
@@ -414,6 +434,14 @@ SearchResult Frontier<kWords>::Run(uint64_t nodes_max) {
     ++next_return_;
   }
   result_.nodes = stepper_.steps();
+  if (result_.result == Result::kOk && options_.wants_order) {
+    const Configuration none;
+    uint32_t at = (configurations_.empty() ? none : configurations_[0]).last;
+    for (; at != kNone; at = placements_[at].before) {
+      result_.order.push_back(placements_[at].operation);
+    }
+    std::reverse(result_.order.begin(), result_.order.end());
+  }
   return result_;
 }
 

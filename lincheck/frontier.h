@@ -19,8 +19,8 @@
 
 namespace quorate::lincheck {
 
-// kOk comes without an order. kUnknown also where too many operations are open
-// at once. `plan` must outlive it.
+// kUnknown also where too many operations are open at once. `plan` must outlive
+// it.
 std::unique_ptr<SearchWay> SearchByFrontier(const SearchPlan& plan,
                                             const SearchOptions& options);
 

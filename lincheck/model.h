@@ -17,7 +17,8 @@
 //   bool LooksBeyondCall(const Operation&) const { return false; }, which says
 //     that Step() looks at function, arguments and result alone, so that
 //     operations with the same call may stand for each other;
-//   bool MayGrowInto(const State&, Value seen) const, see StateSpace.
+//   bool MayGrowInto(const State&, Value seen) const, see StateSpace;
+//   bool LooksFor(const Operation&, Value* value) const, see Model.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
@@ -80,6 +81,11 @@ class Model {
   // False: this operation's place among the writes cannot be told from its
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
+  // True if `op` looks only whether there is anything (the state may grow into
+  // nil, says MayGrowInto) and whether it is `*value` (none: not even that), and
+  // leaves what was there, that with something appended, or something that does
+  // not depend on it.
+  virtual bool LooksFor(const Operation& op, Value* value) const = 0;
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
@@ -163,6 +169,13 @@ class ModelOf final : public Model {
   bool FindLinks(const Operation& op, Links* links) const override {
     if constexpr (requires { model_.FindLinks(op, links); }) {
       return model_.FindLinks(op, links);
+    } else {
+      return false;
+    }
+  }
+  bool LooksFor(const Operation& op, Value* value) const override {
+    if constexpr (requires { model_.LooksFor(op, value); }) {
+      return model_.LooksFor(op, value);
     } else {
       return false;
     }

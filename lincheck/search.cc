@@ -86,7 +86,7 @@ class Memory {
         r.spent_size > spent.size()) {
       return false;
     }
-    const Word* words = &words_[0] + r.offset;
+    const Word* words = words_.data() + r.offset;
     if (!std::equal(window.begin(), window.end(), words)) return false;
     words += r.window_size;
     for (uint32_t i = 0; i < r.spent_size; ++i) {
@@ -176,15 +176,16 @@ class Searcher final : public SearchWay {
            (other.effect == SearchPlan::Effect::kReplace &&
             ValueMayGrowInto(other.value, seen));
   }
-  // True if the next read cannot be reached from here.
-  bool Hopeless() const;
-  // True if somebody still needs the value of `before`, and nothing is left
-  // that leaves it.
-  bool Loses(StateId before) const;
+  // The next read, if it cannot be reached from here; else kNone.
+  uint32_t Hopeless() const;
+  // The last one that needs the value of `before`, if somebody still does and
+  // nothing is left that leaves it; else kNone.
+  uint32_t Loses(StateId before) const;
   bool Vain(StateId before) {
-    const bool vain = Loses(before) || Hopeless();
-    stuck_result_.foresaw = stuck_result_.foresaw || vain;
-    return vain;
+    uint32_t by = Loses(before);
+    if (by == kNone) by = Hopeless();
+    if (by != kNone) stuck_result_.foreseen = known_[by];
+    return by != kNone;
   }
   // Remembers what value the state shows, `op` having led to it.
   void NoteValue(const std::vector<uint32_t>& left, uint32_t op) {
@@ -217,6 +218,10 @@ class Searcher final : public SearchWay {
   }
   uint32_t head() const { return nodes_[0].next; }
   void NoteStuck(uint32_t op);
+  // Or takes it back.
+  void Spend(uint32_t unknown) {
+    if (!plan_.is_endless[unknown]) FlipBit(spent_, unknown);
+  }
   // Identical operations with unknown outcome are interchangeable: only the
   // first one not spent is tried.
   bool FirstOfItsKind(uint32_t unknown) const {
@@ -399,42 +404,43 @@ uint32_t Searcher::Candidate(uint32_t rank, uint32_t* end) {
   return found;
 }
 
-bool Searcher::Loses(StateId before) const {
+uint32_t Searcher::Loses(StateId before) const {
   if (seeing_.empty() || before == state_ || before >= value_of_.size()) {
-    return false;
+    return kNone;
   }
   const uint32_t value = value_of_[before];
   if (value == kNone || seeing_[value] == 0 || leaving_[value] > 0) {
-    return false;
+    return kNone;
   }
   const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
-  return std::all_of(others.begin(), others.end(),
-                     [&](uint32_t u) { return TestBit(spent_, u); });
+  const bool gone = std::all_of(others.begin(), others.end(),
+                                [&](uint32_t u) { return TestBit(spent_, u); });
+  return gone ? plan_.last_seen[value] : kNone;
 }
 
-bool Searcher::Hopeless() const {
-  if (plan_.known_foresight.empty()) return false;
+uint32_t Searcher::Hopeless() const {
+  if (plan_.known_foresight.empty()) return kNone;
   // The next read that returns, and what may come before it.
   uint32_t at = head();
   while (at != kNone && !(nodes_[at].is_return && Reads(nodes_[at].op))) {
     at = nodes_[at].next;
   }
-  if (at == kNone) return false;
+  if (at == kNone) return kNone;
   const uint32_t read = nodes_[at].op;
   const Value seen = plan_.known_foresight[read].value;
-  if (stepper_.MayGrowInto(state_, seen)) return false;
+  if (stepper_.MayGrowInto(state_, seen)) return kNone;
   for (uint32_t n = head(); n != at; n = nodes_[n].next) {
     if (nodes_[n].is_return) continue;
-    if (MayHelp(plan_.known_foresight[nodes_[n].op], seen)) return false;
+    if (MayHelp(plan_.known_foresight[nodes_[n].op], seen)) return kNone;
   }
   const Time limit = plan_.KnownOp(read).ret;
   for (uint32_t u = 0; u < unknown_.size(); ++u) {
     if (plan_.UnknownOp(u).invoke > limit) break;
     if (!TestBit(spent_, u) && MayHelp(plan_.unknown_foresight[u], seen)) {
-      return false;
+      return kNone;
     }
   }
-  return true;
+  return read;
 }
 
 bool Searcher::Advance(uint32_t rank) {
@@ -468,13 +474,13 @@ bool Searcher::GatherUnknown(Time limit) {
     if (TestBit(spent_, u) || !FirstOfItsKind(u)) continue;
     const StateId next = stepper_.Unknown(before, u);
     if (next == kImpossible || next == before) continue;
-    FlipBit(spent_, u);
+    Spend(u);
     state_ = next;
     NoteValue(plan_.unknown_left, u);
     if (!Vain(before) && Remember()) {
       alternatives_.push_back({u, next});
     }
-    FlipBit(spent_, u);
+    Spend(u);
   }
   state_ = before;
   return TakeAlternative(group);
@@ -488,7 +494,7 @@ bool Searcher::TakeAlternative(size_t group) {
                      .op = next.unknown,
                      .unknown = true,
                      .group = group});
-  FlipBit(spent_, next.unknown);
+  Spend(next.unknown);
   state_ = next.state;
   return true;
 }
@@ -499,7 +505,7 @@ bool Searcher::Backtrack() {
     frames_.pop_back();
     state_ = frame.state_before;
     if (frame.unknown) {
-      FlipBit(spent_, frame.op);
+      Spend(frame.op);
       if (TakeAlternative(frame.group)) return true;
       continue;
     }
@@ -546,7 +552,8 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options) {
   if (options.nodes_max == 0)
     return {};  // What must not search proves nothing.
-  const SearchPlan plan(operations, model);
+  const SearchPlan plan(operations, model, options.endless,
+                        options.merges_states);
   // Depth first finds an order where there are many; the frontier finds out
   // that there is none. Neither is always better, so both get their turns.
   std::unique_ptr<SearchWay> ways[] = {SearchDepthFirst(plan, options),

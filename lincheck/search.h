@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,14 @@ struct SearchOptions {
   uint64_t bytes_max = 0;
   // Asked every kStepsBetweenLooks model steps; null: never.
   const Deadline* deadline = nullptr;
+  // By operation: one of unknown outcome that may take effect again and again.
+  // Null: none may.
+  const std::vector<bool>* endless = nullptr;
+  // States that no operation can tell apart count as one (Model::LooksFor):
+  // SearchResult::state may then be another one of them.
+  bool merges_states = false;
+  // kOk comes with an order, whichever way finds it.
+  bool wants_order = false;
 };
 
 inline constexpr uint64_t kStepsBetweenLooks = 4096;
@@ -41,10 +50,11 @@ struct SearchResult {
   size_t stuck = 0;
   std::vector<size_t> placed;
   std::string state;
-  // kViolation: orders were also left because of what is seen later, so that
-  // operations invoked after `stuck` returned may matter.
-  bool foresaw = false;
-  // kOk: an order that explains everything.
+  // kViolation: if orders were also left because of what is seen later, so that
+  // operations invoked after `stuck` returned may matter: the last to see it.
+  std::optional<size_t> foreseen;
+  // kOk: an order that explains everything; empty if only the frontier
+  // (lincheck/frontier.h) found it and nobody wanted one.
   std::vector<size_t> order;
 };
 

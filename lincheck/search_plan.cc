@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "lincheck/unseen.h"
 #include "lincheck/value.h"
@@ -33,7 +34,8 @@ struct CallHash {
 }  // namespace
 
 SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
-                       const Model& model_of)
+                       const Model& model_of, const std::vector<bool>* endless,
+                       bool merges_states)
     : operations(operations_of), model(model_of) {
   std::vector<uint32_t> order(operations.size());
   std::iota(order.begin(), order.end(), 0);
@@ -74,6 +76,7 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
       kin.push_back(last_of_class[number]);
       last_of_class[number] = static_cast<uint32_t>(unknown.size());
       unknown.push_back(i);
+      is_endless.push_back(endless != nullptr && (*endless)[i]);
     }
   }
   class_count = static_cast<uint32_t>(last_of_class.size());
@@ -83,6 +86,21 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
     return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
   });
   Foresee();
+  if (merges_states) FindLookedFor();
+}
+
+void SearchPlan::FindLookedFor() {
+  absl::flat_hash_set<Value, ValueHash> values = {Value::Nil()};
+  for (const std::vector<uint32_t>* list : {&known, &unknown}) {
+    for (const uint32_t i : *list) {
+      Value value;
+      if (!model.LooksFor(operations[i], &value)) return looked_for.clear();
+      if (value.is_none() || !values.insert(value).second) continue;
+      looked_for.push_back(value);
+      if (looked_for.size() == kLookedForMax) return looked_for.clear();
+    }
+  }
+  looked_for.push_back(Value::Nil());
 }
 
 void SearchPlan::Foresee() {
@@ -141,6 +159,18 @@ void SearchPlan::NumberValues(absl::Span<const Links> of_known,
     unknown_left.push_back(number(of_unknown[u].written));
     unknown_leaving[unknown_left.back()].push_back(u);
   }
+}
+
+StateId Stepper::Merge(StateId state) {
+  if (plan_.looked_for.empty() || state == kImpossible) return state;
+  if (merged_.size() <= state) merged_.resize(state + 1, kImpossible);
+  StateId& merged = merged_[state];
+  if (merged != kImpossible) return merged;
+  const bool matters = std::any_of(
+      plan_.looked_for.begin(), plan_.looked_for.end(),
+      [&](Value value) { return states_->MayGrowInto(state, value); });
+  if (!matters && other_ == kImpossible) other_ = state;
+  return merged = matters ? state : other_;
 }
 
 bool ValueMayGrowInto(Value value, Value seen) {

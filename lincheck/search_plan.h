@@ -17,7 +17,10 @@ namespace quorate::lincheck {
 struct SearchPlan {
   static constexpr uint32_t kNone = ~uint32_t{0};
 
-  SearchPlan(absl::Span<const Operation> operations, const Model& model);
+  // `endless` and `merges_states` as in SearchOptions.
+  SearchPlan(absl::Span<const Operation> operations, const Model& model,
+             const std::vector<bool>* endless = nullptr,
+             bool merges_states = false);
 
   // What an operation can do to a state that is built by appending.
   enum class Effect : uint8_t {
@@ -47,6 +50,7 @@ struct SearchPlan {
                                   // time.
   // For each unknown: the one just like it before it, which is tried first.
   std::vector<uint32_t> kin;
+  std::vector<bool> is_endless;  // For each unknown.
   // For each; empty if nothing is appended in this partition.
   std::vector<Foresight> known_foresight;
   std::vector<Foresight> unknown_foresight;
@@ -65,8 +69,15 @@ struct SearchPlan {
   std::vector<uint32_t> known_class;
   std::vector<uint32_t> unknown_class;
   uint32_t class_count = 0;
+  // What the operations look for in a state; a state that cannot come to show
+  // any of it is like any other such state. Empty: that is not known, or not
+  // wanted, or too much.
+  std::vector<Value> looked_for;
 
  private:
+  static constexpr size_t kLookedForMax = 64;
+
+  void FindLookedFor();
   void Foresee();
   // Fills in values, from what Foresee() found out.
   void NumberValues(absl::Span<const Links> of_known,
@@ -110,14 +121,19 @@ class Stepper {
                            op_class * uint64_t{0xc2b2ae3d27d4eb4f}) >>
                           shift_];
     if (entry.state != state || entry.op_class != op_class) {
-      entry = {state, op_class, states_->Step(state, op)};
+      entry = {state, op_class, Merge(states_->Step(state, op))};
     }
     return entry.next;
   }
 
+  // `state`, or another one that no operation can tell from it.
+  StateId Merge(StateId state);
+
   const SearchPlan& plan_;
   const std::unique_ptr<StateSpace> states_;
-  std::vector<Entry> cache_;  // By class and state; the last one wins.
+  std::vector<StateId> merged_;  // By state; kImpossible: not known yet.
+  StateId other_ = kImpossible;  // The first one of those that are all alike.
+  std::vector<Entry> cache_;     // By class and state; the last one wins.
   int shift_;
   uint64_t steps_ = 0;
 };

@@ -62,6 +62,15 @@ struct CasRegister {
     }
     return false;
   }
+  bool MayGrowInto(const State& state, Value seen) const {
+    return state.is_nil() || state.Equals(seen);
+  }
+  bool LooksFor(const Operation& op, Value* value) const {
+    *value = {};
+    if (op.function == kRead && op.known()) *value = op.result;
+    if (op.function == kCas) *value = op.expected;
+    return true;
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};

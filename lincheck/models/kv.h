@@ -94,6 +94,23 @@ struct Kv {
     }
     return seen.bytes().starts_with(state.bytes());
   }
+  bool LooksFor(const Operation& op, Value* value) const {
+    *value = {};
+    switch (op.function) {
+      case kGet:
+      case kSwap:
+      case kTake:
+        if (op.known()) *value = op.result;
+        return true;
+      case kCas:
+        *value = op.expected;
+        return true;
+      case kAppend:  // A length that was told.
+        return !op.known() || op.result.is_none();
+      default:
+        return op.function != kIncrement;
+    }
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"get",    "put",  "append",

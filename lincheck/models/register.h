@@ -35,6 +35,13 @@ struct Register {
     *links = {.reads = true, .seen = op.result};
     return !op.result.is_none();
   }
+  bool MayGrowInto(const State& state, Value seen) const {
+    return state.is_nil() || state.Equals(seen);
+  }
+  bool LooksFor(const Operation& op, Value* value) const {
+    *value = op.function == kRead && op.known() ? op.result : Value();
+    return true;
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write"};

@@ -1,0 +1,369 @@
+#include "lincheck/minimise.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "lincheck/links.h"
+#include "lincheck/relaxed.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Steps for a question at first, for itself and for each operation.
+constexpr uint64_t kEasyNodes = 200'000;
+constexpr uint64_t kEasyNodesEach = 160;
+constexpr size_t kCountedMax = 12;  // So few operations are counted at once.
+constexpr uint64_t kHarder = 8;     // So many times more in the next round.
+
+class Minimiser {
+ public:
+  Minimiser(absl::Span<const Operation> operations, const Model& model,
+            Decision decision, const CheckOptions& options)
+      : operations_(operations),
+        model_(model),
+        options_(options),
+        scope_(std::move(decision.scope)),
+        linked_(decision.by_zones),
+        relaxed_(operations, model),
+        counts_(relaxed_.relaxable() <= kCountedMax),
+        in_core_(operations.size(), false) {
+    small_.core = std::move(decision.core);
+    small_.reason = std::move(decision.reason);
+    small_.by_search = decision.by_search;
+    stuck_ = decision.by_search ? decision.stuck : small_.core[0];
+    if (scope_.empty() || !OutsideIsLinked()) LookEverywhere();
+  }
+
+  Minimised Run();
+
+ private:
+  struct Answer {
+    Result result = Result::kUnknown;
+    std::vector<size_t> order;  // kOk: one that explains everything.
+  };
+
+  void LookEverywhere();
+  // Whether all that is outside the scope names what it writes even when
+  // relaxed: then it cannot stand for anything in the scope.
+  bool OutsideIsLinked() const;
+  // Judges the partition with everything outside `core` relaxed, `among` as in
+  // Relaxed.
+  Answer Try(const std::vector<size_t>& core,
+             const std::vector<bool>* among = nullptr);
+  // One way of asking that.
+  SearchResult Ask(const std::vector<size_t>& core,
+                   const std::vector<bool>* among, bool counted);
+  // The same by zones alone.
+  Answer TryLinked(const std::vector<size_t>& core,
+                   const std::vector<bool>* among);
+  bool IsWrong(const std::vector<size_t>& core) {
+    return Try(core).result == Result::kViolation;
+  }
+  // A core that is wrong even if everything else is relaxed. False if there is
+  // no time to find out.
+  bool Begin();
+  // Leaves out what returned after the first moment at which it is wrong.
+  void CutEnd();
+  // Leaves out what is far from an operation, and has nothing to do with it.
+  // False if nothing was.
+  bool CutAround(size_t middle);
+  // Whether `op` may leave what `other` looks for.
+  bool Related(const Operation& op, const Operation& other) const;
+  // The one that returns last.
+  size_t LastOf(const std::vector<size_t>& core) const;
+  // Asks about candidates_[begin, end): those which can be left out are. If
+  // `needed`, they cannot all be.
+  void Reduce(size_t begin, size_t end, bool needed);
+  std::vector<size_t> Core() const;
+  void FillContext();
+  bool Over() const {
+    return nodes_ > options_.minimise_nodes_max ||
+           (options_.deadline != nullptr && options_.deadline->Passed());
+  }
+
+  const absl::Span<const Operation> operations_;
+  const Model& model_;
+  const CheckOptions options_;
+  std::vector<size_t> scope_;  // What may matter, in order.
+  bool everywhere_ = false;    // It is all operations.
+  bool linked_;                // Zones decide.
+  size_t stuck_ = 0;           // The operation that it failed at.
+  const Relaxed relaxed_;
+  bool counts_;  // Which way of asking comes first.
+  uint64_t nodes_ = 0;
+  uint64_t harder_ = 1;
+  std::vector<bool> in_core_;  // By operation.
+  std::vector<size_t> candidates_;
+  std::vector<size_t> unsure_;  // Those that no question decided.
+  // What takes effect when one of the core is left out.
+  std::vector<std::pair<size_t, std::vector<size_t>>> orders_;
+  Minimised small_;
+};
+
+void Minimiser::LookEverywhere() {
+  scope_.resize(operations_.size());
+  std::iota(scope_.begin(), scope_.end(), 0);
+  everywhere_ = true;
+}
+
+bool Minimiser::OutsideIsLinked() const {
+  const bool versions = HasVersions(operations_);
+  size_t at = 0;
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    if (at < scope_.size() && scope_[at] == i) {
+      ++at;
+      continue;
+    }
+    const Operation& op = operations_[i];
+    if (model_.IsRead(op)) continue;
+    if (versions) {
+      if (op.written == kNoVersion) return false;
+      continue;
+    }
+    Operation relaxed = op;
+    relaxed.ret = kNever;
+    relaxed.result = {};
+    Links links;
+    if (!model_.FindLinks(relaxed, &links) || links.conditional) return false;
+  }
+  return true;
+}
+
+Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
+                                       const std::vector<bool>* among) {
+  std::vector<Operation> relaxed;
+  std::vector<size_t> indices;
+  size_t at = 0;
+  for (const size_t i : scope_) {
+    const bool kept = at < core.size() && core[at] == i;
+    if (kept) ++at;
+    if (!kept &&
+        (model_.IsRead(operations_[i]) || (among != nullptr && !(*among)[i]))) {
+      continue;
+    }
+    relaxed.push_back(operations_[i]);
+    indices.push_back(i);
+    if (kept) continue;
+    relaxed.back().ret = kNever;
+    relaxed.back().result = {};
+  }
+  nodes_ += relaxed.size();
+  Decision decision = Decide(relaxed, model_, {.nodes_max = 0});
+  if (!decision.by_zones && !everywhere_) {
+    // Relaxed, something does not name what it saw or wrote any more.
+    LookEverywhere();
+    return TryLinked(core, among);
+  }
+  if (decision.result == Result::kViolation && among == nullptr) {
+    small_.reason = std::move(decision.reason);
+    small_.by_search = false;
+  }
+  for (size_t& i : decision.order) i = indices[i];
+  return {decision.result, std::move(decision.order)};
+}
+
+SearchResult Minimiser::Ask(const std::vector<size_t>& core,
+                            const std::vector<bool>* among, bool counted) {
+  const uint64_t left = options_.minimise_nodes_max - nodes_;
+  const uint64_t easy = harder_ * (kEasyNodes + kEasyNodesEach * core.size());
+  SearchResult found =
+      relaxed_.Judge({.kept = core, .among = among, .counted = counted},
+                     {.nodes_max = std::min(left, easy),
+                      .bytes_max = options_.bytes_max,
+                      .deadline = options_.deadline});
+  nodes_ += found.nodes + core.size();
+  return found;
+}
+
+Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
+                                 const std::vector<bool>* among) {
+  if (core.empty()) return {Result::kOk, {}};
+  if (Over()) return {};
+  if (linked_) {
+    Answer answer = TryLinked(core, among);
+    if (answer.result != Result::kUnknown) return answer;
+  }
+  SearchResult found = Ask(core, among, counts_);
+  if (found.result == Result::kUnknown && !Over()) {
+    found = Ask(core, among, !counts_);
+    // What helped this time will help the next time.
+    if (found.result != Result::kUnknown) counts_ = !counts_;
+  }
+  if (found.result == Result::kViolation && among == nullptr) {
+    small_.by_search = true;
+    small_.reason =
+        DescribeStuck(model_, operations_[found.stuck], found.state, nullptr);
+  }
+  return {found.result, std::move(found.order)};
+}
+
+std::vector<size_t> Minimiser::Core() const {
+  std::vector<size_t> core;
+  for (size_t i = 0; i < in_core_.size(); ++i) {
+    if (in_core_[i]) core.push_back(i);
+  }
+  return core;
+}
+
+bool Minimiser::Begin() {
+  if (!small_.by_search && IsWrong(small_.core)) return true;
+  if (!small_.by_search) {
+    // An operation of unknown outcome may do something else than it did while
+    // its result was known: begin with all.
+    LookEverywhere();
+    small_.core.clear();
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      if (operations_[i].known()) small_.core.push_back(i);
+    }
+    if (linked_ && !IsWrong(small_.core)) return false;
+  }
+  if (!CutAround(stuck_) && !CutAround(LastOf(small_.core))) {
+    CutEnd();
+    CutAround(LastOf(small_.core));
+  }
+  return true;
+}
+
+void Minimiser::CutEnd() {
+  std::vector<size_t>& core = small_.core;
+  std::sort(core.begin(), core.end(), [&](size_t a, size_t b) {
+    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
+  });
+  size_t right = 0;
+  size_t wrong = core.size();
+  while (wrong - right > 1) {
+    const size_t half = right + (wrong - right) / 2;
+    std::vector<size_t> some(core.begin(), core.begin() + half);
+    std::sort(some.begin(), some.end());
+    (IsWrong(some) ? wrong : right) = half;
+  }
+  core.resize(wrong);
+}
+
+bool Minimiser::Related(const Operation& op, const Operation& other) const {
+  Value value;
+  Links links;
+  if (!model_.LooksFor(other, &value) || value.is_none() ||
+      !model_.FindLinks(op, &links)) {
+    return false;
+  }
+  if (links.writes && links.written == value) return true;
+  if (!value.is_string() || !links.written.is_string()) return false;
+  const std::string_view left = links.written.bytes();
+  return links.writes ? value.bytes().starts_with(left)
+                      : links.appends && value.bytes().ends_with(left);
+}
+
+size_t Minimiser::LastOf(const std::vector<size_t>& core) const {
+  return *std::max_element(core.begin(), core.end(), [&](size_t a, size_t b) {
+    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
+  });
+}
+
+bool Minimiser::CutAround(size_t middle) {
+  const Operation& op = operations_[middle];
+  const auto distance = [&](size_t i) {
+    const Time ret = operations_[i].ret;
+    return ret < op.ret ? op.ret - ret : ret - op.ret;
+  };
+  const auto kind = [&](size_t i) {
+    return i == middle ? 0 : Related(operations_[i], op) ? 1 : 2;
+  };
+  // What it may be about, then the nearest ones.
+  std::vector<size_t>& core = small_.core;
+  std::sort(core.begin(), core.end(), [&](size_t a, size_t b) {
+    return std::tuple(kind(a), distance(a), a) <
+           std::tuple(kind(b), distance(b), b);
+  });
+  candidates_.assign(core.rbegin(), core.rend());
+  const size_t near = std::count_if(core.begin(), core.end(),
+                                    [&](size_t i) { return kind(i) < 2; });
+  for (size_t more = 1; near + more < core.size(); more *= 4) {
+    std::vector<size_t> some(core.begin(), core.begin() + near + more);
+    std::sort(some.begin(), some.end());
+    if (!IsWrong(some)) continue;
+    core.resize(near + more);
+    candidates_.assign(core.rbegin(), core.rend());
+    return true;
+  }
+  return false;
+}
+
+void Minimiser::Reduce(size_t begin, size_t end, bool needed) {
+  if (begin == end) return;
+  Result result = Result::kOk;
+  if (end - begin == 1 || !needed) {
+    for (size_t c = begin; c < end; ++c) in_core_[candidates_[c]] = false;
+    Answer answer = Try(Core());
+    result = answer.result;
+    if (result == Result::kViolation) return;
+    for (size_t c = begin; c < end; ++c) in_core_[candidates_[c]] = true;
+    if (end - begin == 1) {
+      if (result == Result::kOk) {
+        orders_.emplace_back(candidates_[begin], std::move(answer.order));
+      } else {
+        unsure_.push_back(candidates_[begin]);
+      }
+      return;
+    }
+  }
+  const size_t half = begin + (end - begin) / 2;
+  Reduce(begin, half, false);
+  const bool gone =
+      std::none_of(candidates_.begin() + begin, candidates_.begin() + half,
+                   [&](size_t i) { return in_core_[i]; });
+  Reduce(half, end, gone && result == Result::kOk);
+}
+
+void Minimiser::FillContext() {
+  // The core has become smaller since they were found. What they have of it
+  // that has left is of unknown outcome now.
+  std::vector<bool> among(operations_.size(), false);
+  const auto add = [&](const std::vector<size_t>& order) {
+    for (const size_t i : order) {
+      if (in_core_[i] || among[i] || model_.IsRead(operations_[i])) continue;
+      among[i] = true;
+      small_.context.push_back(i);
+    }
+  };
+  for (const auto& [left_out, order] : orders_) {
+    std::vector<size_t> rest = small_.core;
+    std::erase(rest, left_out);
+    among[left_out] = true;
+    const bool enough = Try(rest, &among).result == Result::kOk;
+    among[left_out] = false;
+    if (enough) continue;
+    const Answer answer = Try(rest);
+    add(answer.result == Result::kOk ? answer.order : order);
+  }
+  std::sort(small_.context.begin(), small_.context.end());
+}
+
+Minimised Minimiser::Run() {
+  if (!Begin()) return std::move(small_);
+  for (const size_t i : small_.core) in_core_[i] = true;
+  if (candidates_.empty()) candidates_ = small_.core;
+  bool minimal = false;
+  for (;;) {
+    Reduce(0, candidates_.size(), true);
+    minimal = unsure_.empty();
+    if (minimal || Over()) break;
+    candidates_ = std::exchange(unsure_, {});
+    harder_ *= kHarder;
+  }
+  small_.core = Core();
+  small_.minimal = minimal;
+  if (minimal) FillContext();
+  return std::move(small_);
+}
+
+}  // namespace
+
+Minimised Minimise(absl::Span<const Operation> operations, const Model& model,
+                   Decision decision, const CheckOptions& options) {
+  return Minimiser(operations, model, std::move(decision), options).Run();
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,42 @@
+// lincheck/minimise.h: makes a counter-example small. For lincheck/explain.h;
+// nobody else needs it.
+//
+// An operation that was needed once is needed for ever, since relaxing others
+// only permits more. So each one is asked about once, many at a time while that
+// goes well, and the questions are made easy first: what can be left out at the
+// end of the history is, and then all that is far from where it fails.
+#ifndef QUORATE_LINCHECK_MINIMISE_H_
+#define QUORATE_LINCHECK_MINIMISE_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/decide.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+// Indices are those of the operations, in order.
+struct Minimised {
+  // Not linearizable even if all others are relaxed.
+  std::vector<size_t> core;
+  // Relaxing any one of them makes it linearizable.
+  bool minimal = false;
+  // If it is minimal: operations of unknown outcome that explain the core once
+  // any one of its own is relaxed.
+  std::vector<size_t> context;
+  std::string reason;
+  bool by_search = false;  // The reason tells where a search was stuck.
+};
+
+// `decision` is kViolation about these operations, all of one partition.
+Minimised Minimise(absl::Span<const Operation> operations, const Model& model,
+                   Decision decision, const CheckOptions& options);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_MINIMISE_H_

@@ -1,0 +1,116 @@
+// What a counter-example costs, in steps: of long histories of which little is
+// needed.
+#include "lincheck/minimise.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "lincheck/checker.h"
+#include "lincheck/models/cas_register.h"
+#include "lincheck/models/kv.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Clients side by side, each with one operation in every round.
+class Rounds {
+ public:
+  Rounds() : key_(history_.Partition("k")) {}
+
+  // The operations of one round, in the order in which they take effect.
+  void Do(std::vector<Operation> operations) {
+    const Time begin = now_;
+    now_ += 1000;
+    uint32_t client = 0;
+    for (Operation& op : operations) {
+      op.invoke = begin + static_cast<Time>(random_() % 100);
+      op.ret = now_ - 1 - static_cast<Time>(random_() % 100);
+      Add(op, client++);
+    }
+  }
+  void Alone(Operation op) { Do({op}); }
+
+  const History& history() const { return history_; }
+  std::mt19937_64& random() { return random_; }
+
+ private:
+  void Add(Operation op, uint32_t client) {
+    op.client = client;
+    op.partition = key_;
+    history_.Add(op);
+  }
+
+  History history_;
+  const uint32_t key_;
+  Time now_ = 0;
+  std::mt19937_64 random_{1};
+};
+
+Operation Put(int64_t value) {
+  return {.function = Kv::kPut, .argument = Value::Integer(value)};
+}
+Operation Get(Value seen) { return {.function = Kv::kGet, .result = seen}; }
+Operation Delete() {
+  return {.function = Kv::kDelete, .result = Value::Integer(1)};
+}
+
+// Puts of few values, gets and deletes, all of them right.
+void AddDistractors(Rounds* rounds, int count) {
+  for (int i = 0; i < count; ++i) {
+    const auto a = static_cast<int64_t>(rounds->random()() % 5);
+    rounds->Do({Put(a), Get(Value::Integer(a)), Put(5), Delete(),
+                Get(Value::Nil()), Put(a + 6)});
+  }
+}
+
+TEST(Minimise, StaleReadAmongThousands_IsFoundInFewSteps) {
+  Rounds rounds;
+  AddDistractors(&rounds, 300);
+  const size_t put = rounds.history().operations().size();
+  rounds.Alone(Put(100));
+  AddDistractors(&rounds, 300);
+  const size_t get = rounds.history().operations().size();
+  rounds.Alone(Get(Value::Integer(100)));
+  AddDistractors(&rounds, 300);
+  const ModelOf<Kv> model;
+  const Verdict verdict =
+      Check(rounds.history(), model, {.minimise_nodes_max = 20'000});
+  ASSERT_EQ(verdict.result, Result::kViolation);
+  const CounterExample& example = *verdict.counter_example;
+  EXPECT_TRUE(example.minimal);
+  // And one of those between, which replaced it.
+  ASSERT_EQ(example.operations.size(), 3u);
+  EXPECT_EQ(example.operations.front(), put);
+  EXPECT_EQ(example.operations.back(), get);
+}
+
+TEST(Minimise, EveryWriterOfTheValueIsNeeded_AllAreFound) {
+  // Each write of the value that was read too late could explain the read, if
+  // nobody knew when it took effect.
+  Rounds rounds;
+  size_t needed = 0;
+  for (int i = 0; i < 200; ++i) {
+    rounds.Do({Put(i % 5), Put(6), Put(7), Get(Value::Integer(7))});
+    needed += i % 5 == 3 ? 1 : 0;
+  }
+  rounds.Alone(Put(8));
+  rounds.Alone(Get(Value::Integer(3)));
+  const ModelOf<Kv> model;
+  const Verdict verdict =
+      Check(rounds.history(), model, {.minimise_nodes_max = 100'000});
+  ASSERT_EQ(verdict.result, Result::kViolation);
+  const CounterExample& example = *verdict.counter_example;
+  EXPECT_TRUE(example.minimal);
+  // And what replaced the last of them, and the read.
+  EXPECT_EQ(example.operations.size(), needed + 2);
+  for (const size_t i : example.operations) {
+    const Operation& op = rounds.history().operations()[i];
+    EXPECT_TRUE(op.argument == Value::Integer(3) || i + 5 >= 800) << i;
+  }
+}
+
+}  // namespace
+}  // namespace quorate::lincheck

@@ -1,0 +1,375 @@
+#include "lincheck/relaxed.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
+#include "lincheck/value.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// Beyond it values that are built by appending are not compared.
+constexpr size_t kTextsMax = 256;
+
+// What tells one group from another: who does it, what it looks for, what it
+// leaves; a function of -1 is any.
+struct Deed {
+  int function = -1;
+  Value looked_for;
+  Value left;
+
+  friend bool operator==(const Deed&, const Deed&) = default;
+};
+struct DeedHash {
+  size_t operator()(const Deed& deed) const {
+    const ValueHash hash;
+    return absl::HashOf(deed.function, hash(deed.looked_for), hash(deed.left));
+  }
+};
+
+Operation RelaxedCopy(Operation op) {
+  op.ret = kNever;
+  op.result = {};
+  return op;
+}
+
+// What operations look for.
+class LookedFor {
+ public:
+  explicit LookedFor(bool appends) : appends_(appends) { Add(Value::Nil()); }
+
+  bool Add(Value value) {
+    if (value.is_none() || !values_.insert(value).second) return false;
+    if (value.is_string()) texts_.push_back(value.bytes());
+    return true;
+  }
+  bool Has(Value value) const { return values_.contains(value); }
+  // Whether a state that shows `value` can come to show any of them.
+  bool MayGrowFrom(Value value) const {
+    if (value.is_none() || Has(value)) return true;
+    if (!appends_) return false;
+    const std::string number =
+        value.is_integer() ? std::to_string(value.integer()) : std::string();
+    const std::string_view text = value.is_string() ? value.bytes() : number;
+    return std::any_of(texts_.begin(), texts_.end(),
+                       [&](auto seen) { return seen.starts_with(text); });
+  }
+  bool MayContain(std::string_view piece) const {
+    return std::any_of(texts_.begin(), texts_.end(), [&](auto seen) {
+      return seen.find(piece) != std::string_view::npos;
+    });
+  }
+  // Comparing would take too long.
+  bool TooMany() const { return appends_ && texts_.size() > kTextsMax; }
+
+ private:
+  const bool appends_;
+  absl::flat_hash_set<Value, ValueHash> values_;  // Looked up only.
+  std::vector<std::string_view> texts_;
+};
+
+class Asking {
+ public:
+  Asking(absl::Span<const Operation> operations, const Model& model,
+         const std::vector<Relaxed::Kind>& kinds, bool calls_suffice,
+         const Relaxed::Question& question)
+      : operations_(operations),
+        model_(model),
+        kinds_(kinds),
+        calls_suffice_(calls_suffice),
+        kept_(question.kept),
+        is_kept_(operations.size(), false) {
+    for (const size_t i : kept_) {
+      is_kept_[i] = true;
+      last_return_ = std::max(last_return_, operations[i].ret);
+    }
+    Gather(question.among);
+    FindGroups(question.counted || !calls_suffice);
+  }
+
+  SearchResult Run(const SearchOptions& limits);
+
+ private:
+  // Kinds that do the same to whatever anybody looks for.
+  struct Group {
+    std::vector<size_t> members;  // By time of invocation.
+    bool counted = false;
+  };
+
+  // The members of each kind that may take effect.
+  void Gather(const std::vector<bool>* among);
+  // Nothing if that does not tell kinds apart.
+  std::unique_ptr<LookedFor> FindLookedFor() const;
+  void FindGroups(bool counted);
+  Deed DeedOf(const Relaxed::Kind& kind, const LookedFor& looked_for) const;
+  // What is left of the history.
+  void Assemble();
+  void Add(const Operation& op, size_t operation, size_t group, bool endless);
+  // Hands out the uses of each group to its members. False if there are too
+  // few: such a group is counted from now on.
+  bool HandOut(std::vector<size_t>* order);
+  bool Replays(const std::vector<size_t>& order) const;
+
+  static constexpr size_t kNone = ~size_t{0};
+
+  const absl::Span<const Operation> operations_;
+  const Model& model_;
+  const std::vector<Relaxed::Kind>& kinds_;
+  const bool calls_suffice_;
+  const absl::Span<const size_t> kept_;
+  std::vector<bool> is_kept_;
+  Time last_return_ = 0;
+  std::vector<std::vector<size_t>> members_;  // By kind.
+  std::vector<Group> groups_;
+  // What is searched, and for each of it: the operation, the group.
+  std::vector<Operation> assembled_;
+  std::vector<size_t> operation_;
+  std::vector<size_t> group_;
+  std::vector<bool> endless_;
+};
+
+void Asking::Gather(const std::vector<bool>* among) {
+  members_.resize(kinds_.size());
+  for (size_t k = 0; k < kinds_.size(); ++k) {
+    for (const size_t i : kinds_[k].members) {
+      if (operations_[i].invoke > last_return_) break;
+      if (is_kept_[i] || (among != nullptr && !(*among)[i])) continue;
+      members_[k].push_back(i);
+    }
+  }
+}
+
+std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
+  bool appends = false;
+  for (size_t k = 0; k < kinds_.size(); ++k) {
+    if (members_[k].empty()) continue;
+    if (!kinds_[k].linked || !kinds_[k].looks) return nullptr;
+    appends |= kinds_[k].links.appends;
+  }
+  for (const size_t i : kept_) {
+    Links links;
+    appends |= model_.FindLinks(operations_[i], &links) && links.appends;
+  }
+  auto looked_for = std::make_unique<LookedFor>(appends);
+  for (const size_t i : kept_) {
+    Value value;
+    if (!model_.LooksFor(operations_[i], &value)) return nullptr;
+    looked_for->Add(value);
+    if (looked_for->TooMany()) return nullptr;
+  }
+  // What must be there before something is left that is looked for.
+  for (bool more = true; more;) {
+    more = false;
+    for (size_t k = 0; k < kinds_.size(); ++k) {
+      const Relaxed::Kind& kind = kinds_[k];
+      if (members_[k].empty() || looked_for->Has(kind.looked_for)) continue;
+      if (kind.links.reads && !looked_for->MayGrowFrom(kind.links.written)) {
+        continue;
+      }
+      more |= looked_for->Add(kind.looked_for);
+    }
+    if (looked_for->TooMany()) return nullptr;
+  }
+  return looked_for;
+}
+
+Deed Asking::DeedOf(const Relaxed::Kind& kind,
+                    const LookedFor& looked_for) const {
+  const Links& links = kind.links;
+  Deed deed{.looked_for = kind.looked_for, .left = links.written};
+  const bool grows_into_nothing =
+      links.appends && !looked_for.MayContain(links.written.bytes());
+  if (links.writes ? !looked_for.MayGrowFrom(links.written)
+                   : grows_into_nothing) {
+    deed.left = {};  // Something that nobody looks for.
+  }
+  const bool always = links.writes && !links.reads && !links.conditional;
+  if (!always && !grows_into_nothing) {
+    deed.function = operations_[kind.members[0]].function;
+  }
+  return deed;
+}
+
+void Asking::FindGroups(bool counted) {
+  const std::unique_ptr<LookedFor> looked_for =
+      calls_suffice_ ? FindLookedFor() : nullptr;
+  absl::flat_hash_map<Deed, size_t, DeedHash> numbers;  // Looked up only.
+  for (size_t k = 0; k < kinds_.size(); ++k) {
+    if (members_[k].empty()) continue;
+    const Relaxed::Kind& kind = kinds_[k];
+    size_t group = groups_.size();
+    if (looked_for != nullptr) {
+      // It never meets what it needs, nor leaves anything else.
+      if (kind.links.reads && !kind.looked_for.is_none() &&
+          !looked_for->Has(kind.looked_for)) {
+        continue;
+      }
+      group =
+          numbers.try_emplace(DeedOf(kind, *looked_for), group).first->second;
+    }
+    if (group == groups_.size()) groups_.emplace_back();
+    groups_[group].counted = counted;
+    std::vector<size_t>& members = groups_[group].members;
+    members.insert(members.end(), members_[k].begin(), members_[k].end());
+  }
+  for (Group& group : groups_) {
+    std::sort(group.members.begin(), group.members.end(),
+              [&](size_t a, size_t b) {
+                return std::pair(operations_[a].invoke, a) <
+                       std::pair(operations_[b].invoke, b);
+              });
+  }
+}
+
+void Asking::Add(const Operation& op, size_t operation, size_t group,
+                 bool endless) {
+  assembled_.push_back(op);
+  operation_.push_back(operation);
+  group_.push_back(group);
+  endless_.push_back(endless);
+}
+
+void Asking::Assemble() {
+  assembled_.clear();
+  operation_.clear();
+  group_.clear();
+  endless_.clear();
+  for (const size_t i : kept_) Add(operations_[i], i, kNone, false);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const Group& group = groups_[g];
+    Operation first = RelaxedCopy(operations_[group.members[0]]);
+    if (!group.counted) {
+      Add(first, kNone, g, true);
+      continue;
+    }
+    for (const size_t i : group.members) {
+      first.invoke = operations_[i].invoke;
+      Add(first, i, kNone, false);
+    }
+  }
+}
+
+bool Asking::HandOut(std::vector<size_t>* order) {
+  // What is placed must have been invoked before all that follows returned.
+  std::vector<Time> latest(order->size());
+  Time least = kNever;
+  for (size_t at = order->size(); at-- > 0;) {
+    const size_t i = (*order)[at];
+    least = std::min(least, assembled_[i].ret);
+    latest[at] = least;
+  }
+  std::vector<size_t> used(groups_.size(), 0);
+  bool enough = true;
+  for (size_t at = 0; at < order->size(); ++at) {
+    const size_t i = (*order)[at];
+    (*order)[at] = operation_[i];
+    if (group_[i] == kNone) continue;
+    Group& group = groups_[group_[i]];
+    const size_t use = used[group_[i]]++;
+    if (use >= group.members.size() ||
+        operations_[group.members[use]].invoke > latest[at]) {
+      group.counted = true;
+      enough = false;
+    }
+    if (!enough) continue;
+    (*order)[at] = group.members[use];
+  }
+  return enough;
+}
+
+bool Asking::Replays(const std::vector<size_t>& order) const {
+  const std::unique_ptr<StateSpace> states = model_.NewStates();
+  StateId state = states->Initial();
+  for (const size_t i : order) {
+    const Operation& op = operations_[i];
+    state = states->Step(state, is_kept_[i] ? op : RelaxedCopy(op));
+    if (state == kImpossible) return false;
+  }
+  return true;
+}
+
+SearchResult Asking::Run(const SearchOptions& limits) {
+  uint64_t nodes = 0;
+  for (;;) {
+    Assemble();
+    SearchOptions options = limits;
+    options.nodes_max = limits.nodes_max - std::min(nodes, limits.nodes_max);
+    options.endless = &endless_;
+    options.merges_states = true;
+    options.wants_order = true;
+    SearchResult result = Search(assembled_, model_, options);
+    nodes += result.nodes;
+    result.nodes = nodes;
+    if (result.result == Result::kViolation) {
+      result.stuck = operation_[result.stuck];
+      result.foreseen.reset();
+      result.placed.clear();
+    } else if (result.result == Result::kOk) {
+      if (!HandOut(&result.order)) continue;
+      if (!Replays(result.order)) result.result = Result::kUnknown;
+    }
+    return result;
+  }
+}
+
+}  // namespace
+
+Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
+    : operations_(operations), model_(model) {
+  calls_suffice_ =
+      std::none_of(operations.begin(), operations.end(),
+                   [&](const auto& op) { return model.LooksBeyondCall(op); });
+  std::vector<size_t> order(operations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(operations[a].invoke, a) <
+           std::pair(operations[b].invoke, b);
+  });
+  struct Call {
+    uint8_t function = 0;
+    Value argument;
+    Value expected;
+    bool operator==(const Call&) const = default;
+  };
+  const auto hash = [](const Call& call) {
+    const ValueHash of;
+    return absl::HashOf(call.function, of(call.argument), of(call.expected));
+  };
+  // Looked up only.
+  absl::flat_hash_map<Call, size_t, decltype(hash)> numbers(0, hash);
+  for (const size_t i : order) {
+    const Operation& op = operations[i];
+    if (model.IsRead(op)) continue;
+    size_t kind = kinds_.size();
+    if (calls_suffice_) {
+      kind = numbers.try_emplace({op.function, op.argument, op.expected}, kind)
+                 .first->second;
+    }
+    if (kind == kinds_.size()) {
+      kinds_.emplace_back();
+      const Operation relaxed = RelaxedCopy(op);
+      Kind& added = kinds_.back();
+      added.linked = model.FindLinks(relaxed, &added.links);
+      added.looks = model.LooksFor(relaxed, &added.looked_for);
+    }
+    kinds_[kind].members.push_back(i);
+    ++relaxable_;
+  }
+  // What needs the value of another one comes after it, as a rule.
+  std::reverse(kinds_.begin(), kinds_.end());
+}
+
+SearchResult Relaxed::Judge(const Question& question,
+                            const SearchOptions& limits) const {
+  return Asking(operations_, model_, kinds_, calls_suffice_, question)
+      .Run(limits);
+}
+
+}  // namespace quorate::lincheck

@@ -1,0 +1,64 @@
+// lincheck/relaxed.h: judges a partition most of whose operations were given an
+// unknown outcome. For lincheck/minimise.h; nobody else needs it.
+//
+// Thousands of operations that may take effect at any time are too many to try
+// one by one, but few of them differ in what they do to anything that somebody
+// looks at. So one stands for all of its kind, and may take effect again and
+// again: what is wrong even then is wrong. An order that explains the rest is
+// handed out to those that there are; a kind of which it takes more than there
+// are is counted, and the question asked again.
+#ifndef QUORATE_LINCHECK_RELAXED_H_
+#define QUORATE_LINCHECK_RELAXED_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+#include "lincheck/search.h"
+
+namespace quorate::lincheck {
+
+class Relaxed {
+ public:
+  // `operations` are all of one partition, and outlive this.
+  Relaxed(absl::Span<const Operation> operations, const Model& model);
+
+  struct Question {
+    absl::Span<const size_t> kept;  // Indices, ascending.
+    // By operation: of those that are not kept only these may take effect.
+    // Null: all may.
+    const std::vector<bool>* among = nullptr;
+    // Every kind is counted from the beginning: better where there are few, or
+    // where no end of states can be made of them.
+    bool counted = false;
+  };
+  // Judges the operations with all that are not kept relaxed: reads left out,
+  // others of unknown outcome. Indices in the result are those of the
+  // operations; kOk comes with an order, without what need not take effect.
+  SearchResult Judge(const Question& question,
+                     const SearchOptions& limits) const;
+  // How many there are in all that may count when relaxed.
+  size_t relaxable() const { return relaxable_; }
+
+  // What all operations of one kind do when relaxed.
+  struct Kind {
+    std::vector<size_t> members;  // By time of invocation.
+    bool linked = false;          // `links` say what it does.
+    Links links;
+    bool looks = false;  // `looked_for` says what it looks for.
+    Value looked_for;
+  };
+
+ private:
+  const absl::Span<const Operation> operations_;
+  const Model& model_;
+  std::vector<Kind> kinds_;  // Latest first.
+  bool calls_suffice_ = true;
+  size_t relaxable_ = 0;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_RELAXED_H_

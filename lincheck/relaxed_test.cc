@@ -1,0 +1,157 @@
+#include "lincheck/relaxed.h"
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "lincheck/brute_force.h"
+#include "lincheck/models/kv.h"
+#include "lincheck/proof.h"
+#include "lincheck/random_history.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::lincheck {
+namespace {
+
+constexpr int kHistoriesPerCase = 60;
+constexpr SearchOptions kLimits{.nodes_max = 20'000, .bytes_max = 1 << 26};
+
+// All but `kept` relaxed.
+std::vector<Operation> RelaxAllBut(const History& history, const Model& model,
+                                   const std::vector<bool>& kept) {
+  std::vector<Operation> operations;
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    Operation op = history.operations()[i];
+    if (!kept[i]) {
+      if (model.IsRead(op)) continue;
+      op.ret = kNever;
+      op.result = {};
+    }
+    operations.push_back(op);
+  }
+  return operations;
+}
+
+// What is wrong with an order; empty if it explains the kept ones.
+std::string Mistake(const History& history, const Model& model,
+                    const std::vector<bool>& kept,
+                    const std::vector<size_t>& order) {
+  const std::unique_ptr<StateSpace> states = model.NewStates();
+  StateId state = states->Initial();
+  std::vector<bool> placed(kept.size(), false);
+  for (size_t at = 0; at < order.size(); ++at) {
+    Operation op = history.operations()[order[at]];
+    if (!kept[order[at]]) op.ret = kNever, op.result = {};
+    state = states->Step(state, op);
+    if (state == kImpossible) return "cannot be " + std::to_string(order[at]);
+    if (placed[order[at]]) return "twice " + std::to_string(order[at]);
+    placed[order[at]] = true;
+    for (size_t after = at + 1; after < order.size(); ++after) {
+      if (kept[order[after]] &&
+          history.operations()[order[after]].ret < op.invoke) {
+        return "too late " + std::to_string(order[after]);
+      }
+    }
+  }
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i] && !placed[i]) return "not there " + std::to_string(i);
+  }
+  return {};
+}
+
+RC_GTEST_PROP(RelaxedProperty, BothWaysOfAsking_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  int asked = 0;
+  int sure[2] = {0, 0};
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const ModelOf<Kv> model(Kv{.starts_empty = random() % 4 == 0});
+    const History history =
+        RandomKvHistory(random, {.operations = 3 + random() % 6,
+                                 .clients = 4,
+                                 .unique_values = random() % 4 == 0,
+                                 .spoiled_percent = 25,
+                                 .only_registers = random() % 3 == 0,
+                                 .only_texts = random() % 2 == 0});
+    std::vector<bool> kept(history.operations().size(), false);
+    std::vector<size_t> list;
+    for (size_t op = 0; op < kept.size(); ++op) {
+      kept[op] = history.operations()[op].known() && random() % 2 == 0;
+      if (kept[op]) list.push_back(op);
+    }
+    if (list.empty()) continue;
+    ++asked;
+    const bool right =
+        LinearizableByBruteForce(RelaxAllBut(history, model, kept), model);
+    const Relaxed relaxed(history.operations(), model);
+    for (const bool counted : {false, true}) {
+      const SearchResult found =
+          relaxed.Judge({.kept = list, .counted = counted}, kLimits);
+      if (found.result == Result::kUnknown) continue;
+      ++sure[counted ? 1 : 0];
+      if ((found.result == Result::kOk) != right) {
+        RC_FAIL("brute force says " + std::to_string(right) +
+                (counted ? ", counted" : "") + Show(history, model));
+      }
+      if (!right) continue;
+      const std::string mistake = Mistake(history, model, kept, found.order);
+      if (!mistake.empty()) RC_FAIL(mistake + Show(history, model));
+    }
+  }
+  RC_ASSERT(sure[0] > asked / 2);
+  RC_ASSERT(sure[1] == asked);
+}
+
+TEST(Relaxed, ThousandsThatMayTakeEffect_CostAsMuchAsTheirKinds) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (int i = 0; i < 5000; ++i) {
+    history.Add({.invoke = i,
+                 .ret = i + 10,
+                 .partition = key,
+                 .function = Kv::kPut,
+                 .argument = Value::Integer(i % 7)});
+  }
+  // Of a value that nobody writes: every order must be tried.
+  history.Add({.invoke = 6000,
+               .ret = 6001,
+               .partition = key,
+               .function = Kv::kGet,
+               .result = Value::Integer(7)});
+  const ModelOf<Kv> model;
+  const Relaxed relaxed(history.operations(), model);
+  const size_t kept[] = {4000, 5000};
+  const SearchResult found = relaxed.Judge({.kept = kept}, kLimits);
+  EXPECT_EQ(found.result, Result::kViolation);
+  EXPECT_LT(found.nodes, 100u);
+}
+
+TEST(Relaxed, OneMoreThanThereAre_IsWrong) {
+  // One put, which cannot have been seen before and after another one.
+  History history;
+  const uint32_t key = history.Partition("k");
+  const auto add = [&](Time invoke, uint8_t function, int value) {
+    Operation op{.invoke = invoke,
+                 .ret = invoke + 1,
+                 .partition = key,
+                 .function = function};
+    (function == Kv::kPut ? op.argument : op.result) = Value::Integer(value);
+    history.Add(op);
+  };
+  add(1, Kv::kPut, 1);
+  add(3, Kv::kGet, 1);
+  add(5, Kv::kPut, 2);
+  add(7, Kv::kGet, 1);
+  const ModelOf<Kv> model;
+  const Relaxed relaxed(history.operations(), model);
+  const size_t kept[] = {1, 2, 3};
+  EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kViolation);
+  const size_t fewer[] = {2, 3};
+  EXPECT_EQ(relaxed.Judge({.kept = fewer}, kLimits).order,
+            (std::vector<size_t>{2, 0, 3}));
+}
+
+}  // namespace
+}  // namespace quorate::lincheck
