@@ -1,5 +1,7 @@
 #include "lincheck/formats/jepsen_log.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -109,6 +111,32 @@ size_t FindLogEntry(std::string_view line) {
   const size_t type = SkipBlanks(line, end);
   if (type >= line.size() || line[type] != ':') return std::string_view::npos;
   return process;
+}
+
+bool IsLogLine(std::string_view line) {
+  constexpr std::string_view kLevels[] = {"TRACE", "DEBUG", "INFO",
+                                          "WARN",  "ERROR", "FATAL"};
+  bool first = true;
+  bool level = false;  // Was there.
+  bool bare = false;   // The word before was a level, the line's first word.
+  for (size_t at = SkipBlanks(line, 0); at < line.size();) {
+    size_t end = at;
+    while (end < line.size() && !IsBlank(line[end])) ++end;
+    std::string_view word = line.substr(at, end - at);
+    at = SkipBlanks(line, end);
+    // A logger's name ends with a colon or is followed by a dash.
+    const bool dash = line.substr(at, 2) == "- ";
+    if ((bare && dash) || (level && word.substr(0, 7) == "jepsen." &&
+                           (dash || word.back() == ':'))) {
+      return true;
+    }
+    const bool is_level = std::find(std::begin(kLevels), std::end(kLevels),
+                                    word) != std::end(kLevels);
+    bare = first && is_level;
+    level = level || is_level;
+    first = false;
+  }
+  return false;
 }
 
 absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {

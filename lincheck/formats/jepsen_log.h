@@ -22,6 +22,10 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary);
 // is one to skip.
 size_t FindLogEntry(std::string_view line);
 
+// Whether a logger of such a test wrote this line, with or without an entry:
+// "INFO  jepsen.core - …", whatever time or thread it tells besides.
+bool IsLogLine(std::string_view line);
+
 }  // namespace quorate::lincheck
 
 #endif  // QUORATE_LINCHECK_FORMATS_JEPSEN_LOG_H_

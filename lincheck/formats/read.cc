@@ -83,10 +83,11 @@ class EdnPeek {
   EdnBeginning beginning_;
 };
 
-bool HasLogEntry(std::string_view text) {
+bool HasLogLine(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
-    if (FindLogEntry(text.substr(0, end)) != std::string_view::npos) {
+    const std::string_view line = text.substr(0, end);
+    if (FindLogEntry(line) != std::string_view::npos || IsLogLine(line)) {
       return true;
     }
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -120,7 +121,7 @@ Form Detect(std::string_view text) {
       return peek.beginning().keys ? Form::kMapLines : Form::kEdn;
     }
   }
-  if (HasLogEntry(rest)) return Form::kJepsenLog;
+  if (HasLogLine(rest)) return Form::kJepsenLog;
   // Broken right at the beginning, or one empty collection: EDN's reader says.
   if (rest.substr(0, 2) == "{:" || rest.substr(0, 2) == "[]" ||
       rest.substr(0, 2) == "[{" || rest.substr(0, 2) == "()") {

@@ -406,6 +406,22 @@ TEST(ReadJepsenLog, LateFirstOperation_IsFound) {
             "jepsen-log cas-register\n0  write(3) = ? [0, …]\n");
 }
 
+TEST(ReadJepsenLog, NoOperation_IsAnEmptyHistory) {
+  for (const char* text :
+       {"INFO  jepsen.os.debian - :n1 setting up debian\n"
+        "java.lang.RuntimeException: exit status 1\n",
+        "\nWARN  clj-ssh.ssh - no route to n1\n",
+        "2016-01-02 03:04:05,678\tERROR\t[main] jepsen.cli: Oh jeez\n",
+        "INFO  jepsen.util - 12 nodes are up"}) {
+    EXPECT_EQ(Shown(Read(text)), "jepsen-log cas-register\n") << text;
+  }
+  for (const char* text :
+       {"INFO\n", "INFO about jepsen\n", "See the docs of jepsen.core - now\n",
+        "INFORM  jepsen.core - x\n", "INFO  jepsen.core\n"}) {
+    EXPECT_EQ(Shown(Read(text)).substr(0, 20), "1:1: this looks like") << text;
+  }
+}
+
 TEST(ReadHistory, PiecesOfAnySize_ReadTheSame) {
   const std::string jsonl =
       "\xef\xbb\xbf{\"lincheck\":1,\"model\":\"kv\"}\n"
