@@ -461,6 +461,24 @@ TEST(ReadHistory, UnknownForm_IsToldWhatIsKnown) {
             "jepsen-log cas-register\n");
 }
 
+TEST(ReadHistory, WordsOfTheFile_AreShownHarmlessAndShort) {
+  const auto error = [](const std::string& function) {
+    return Shown(
+        Read("INFO  jepsen.util - 1\t:invoke\t:" + function + "\tnil\n"));
+  };
+  EXPECT_EQ(
+      error("r\x1b"
+            "d\x7f"),
+      "1:31: the model cas-register has no function :r\\x1bd\\x7f; it has "
+      "read, write, cas (--model names another)");
+  const std::string cut = error("ä" + std::string(1 << 20, 'r') + "ö");
+  EXPECT_EQ(cut.substr(0, 49),
+            "1:31: the model cas-register has no function :är");
+  EXPECT_NE(cut.find("rr…rr"), cut.npos);
+  EXPECT_NE(cut.find("rö; it has read"), cut.npos);
+  EXPECT_LT(cut.size(), 600);
+}
+
 // Fails at the second piece.
 class FailingSource final : public ByteSource {
  public:

@@ -4,11 +4,15 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/formats/utf8.h"
 
 namespace quorate::lincheck {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+// What is left of a long reason.
+constexpr size_t kReasonBeginBytes = 300;
+constexpr size_t kReasonEndBytes = 200;
 
 // Moves `position` past `bytes`.
 void Advance(std::string_view bytes, Position* position) {
@@ -27,9 +31,26 @@ void Advance(std::string_view bytes, Position* position) {
 }  // namespace
 
 absl::Status BadInput(Position position, std::string_view reason) {
+  std::string shown;
+  bool gap = false;
+  for (size_t at = 0; at < reason.size();) {
+    const size_t size =
+        std::max<size_t>(Utf8CharacterSize(reason.substr(at)), 1);
+    if (at < kReasonBeginBytes || at + kReasonEndBytes >= reason.size()) {
+      const auto byte = static_cast<uint8_t>(reason[at]);
+      if (byte < 0x20 || byte == 0x7f) {
+        absl::StrAppend(&shown, "\\x", absl::Hex(byte, absl::kZeroPad2));
+      } else {
+        shown.append(reason.substr(at, size));
+      }
+    } else if (!gap) {
+      gap = true;
+      shown += "…";
+    }
+    at += size;
+  }
   return absl::InvalidArgumentError(
-      absl::StrCat(position.line, ":", position.column, ": ",
-                   absl::string_view(reason.data(), reason.size())));
+      absl::StrCat(position.line, ":", position.column, ": ", shown));
 }
 
 absl::Status Window::Grow() {

@@ -25,7 +25,9 @@ struct Position {
   uint64_t column = 1;
 };
 
-// kInvalidArgument: "line:column: reason".
+// kInvalidArgument: "line:column: reason". A reason may repeat what the file
+// says, whatever that is: control characters are escaped, its middle is left out
+// if it is long.
 absl::Status BadInput(Position position, std::string_view reason);
 
 class Window {
