@@ -70,11 +70,10 @@ int64_t ExplainMs(int64_t timeout_ms, double spent_seconds) {
   return std::clamp<int64_t>(timeout_ms - spent_ms, 1, kExplainMs);
 }
 
-void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
-  ThreadExecutor executor(arguments.jobs, progress);
+void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
   const ClockDeadline deadline(arguments.timeout_ms);
   CheckOptions options{
-      .executor = &executor, .deadline = &deadline, .explain = false};
+      .executor = executor, .deadline = &deadline, .explain = false};
   // A user's limits are time and memory.
   options.nodes_max = ~uint64_t{0};
   options.minimise_nodes_max = kMinimiseNodesMax;
@@ -98,14 +97,16 @@ void Judge(const Arguments& arguments, Progress* progress, FileReport* report) {
   report->explain_seconds = stopwatch.Seconds();
 }
 
-FileReport JudgeFile(const Arguments& arguments, const std::string& file) {
+FileReport JudgeFile(const Arguments& arguments, const std::string& file,
+                     Executor* executor) {
   FileReport report{.file = file};
   Progress progress(file);
   ResetPeakMemory();
   Stopwatch stopwatch;
   report.status = Read(arguments, &progress, &report);
   report.read_seconds = stopwatch.Seconds();
-  if (report.status.ok()) Judge(arguments, &progress, &report);
+  WatchedExecutor watched(executor, &progress);
+  if (report.status.ok()) Judge(arguments, &watched, &report);
   report.peak_bytes = PeakMemoryBytes();
   return report;
 }
@@ -155,10 +156,11 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
     Print(stdout, Usage(own));
     return kAllLinearizable;
   }
+  ThreadExecutor executor(arguments->jobs);
   bool bad = false, wrong = false, unknown = false;
   size_t number = 0;
   for (const std::string& file : arguments->files) {
-    FileReport report = JudgeFile(*arguments, file);
+    FileReport report = JudgeFile(*arguments, file, &executor);
     ++number;
     bad = bad || !report.status.ok();
     if (report.status.ok() && !arguments->html.empty() &&

@@ -107,6 +107,24 @@ class ProgramTest(unittest.TestCase):
         self.assertIn(': unknown', out)
         self.assertIn('50 ms', out)
 
+    def test_PeakBytes_OfASmallFile_AreNotThoseOfTheOneBefore(self):
+        _, out, _ = run('--json', '--timeout', '400ms', self.write(hard_history()), f'{FOLDER}/register.edn')
+        hard, small = (json.loads(line)['peak_bytes'] for line in out.splitlines())
+        self.assertLess(small, hard / 2)
+
+    def test_Partitions_JudgedByAnyNumberOfThreads_AreTheSame(self):
+        lines = ['{"lincheck":1,"model":"register"}']
+        for key in range(300):
+            for client, call in enumerate(({'f': 'write', 'arg': 0}, {'f': 'write', 'arg': 1}, {'f': 'read', 'result': key % 7})):
+                lines.append(json.dumps({'client': client, 'key': key, 'invoke': client, 'return': client + 9, **call}))
+        path = self.write('\n'.join(lines))
+        wrong = set()
+        for jobs in ('1', '2', '7'):
+            status, out, _ = run('--json', '--jobs', jobs, path, path, path)
+            self.assertEqual(1, status)
+            wrong |= {json.loads(line)['wrong_partitions'] for line in out.splitlines()}
+        self.assertEqual({sum(1 for key in range(300) if key % 7 > 1)}, wrong)
+
     def test_Html_OnePageForEachFile(self):
         folder = tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         status, out, _ = run(f'{FOLDER}/stale_read.jsonl', f'{FOLDER}/register.edn', '--html', 'page.html', folder=folder)
