@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "env/check.h"
+
 namespace quorate::sim {
 
 Choices::Choices(uint64_t seed, bool record)
@@ -30,7 +32,13 @@ uint64_t Choices::Find(const ChoiceSite& site, uint64_t entity,
 }
 
 void Choices::Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                     uint64_t value) {
+                     uint64_t value, uint64_t boring) {
+  const auto [known, first] =
+      recorded_.try_emplace(Key(site.site.hash(), entity, counter), value);
+  CHECK_EQ(known->second, value)
+      << "two choices have the name " << site.name << " " << entity << " "
+      << counter << ": a tape cannot tell them apart";
+  if (!first || value == boring) return;
   choices_.push_back({std::string(site.name), entity, counter, value});
 }
 

@@ -43,7 +43,7 @@ class Choices {
     if (replaying_) return Find(site, entity, counter, boring);
     ++draws_;
     const uint64_t value = draw(random_, site.site, entity, counter);
-    if (recording_ && value != boring) Record(site, entity, counter, value);
+    if (recording_) Record(site, entity, counter, value, boring);
     return value;
   }
   // True with probability `ratio`; boring: false.
@@ -53,7 +53,7 @@ class Choices {
     if (ratio.numerator == 0) return false;
     ++draws_;
     const bool value = random_.Chance(ratio, site.site, entity, counter);
-    if (recording_ && value) Record(site, entity, counter, 1);
+    if (recording_) Record(site, entity, counter, value ? 1 : 0, 0);
     return value;
   }
   // Uniform in [0, bound); boring: 0. Requires: bound > 0. A tape's value
@@ -94,14 +94,16 @@ class Choices {
   uint64_t Find(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                 uint64_t boring);
   void Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-              uint64_t value);
+              uint64_t value, uint64_t boring);
 
   Random random_;
   const bool replaying_;
   const bool recording_;
   uint64_t draws_ = 0;
   std::vector<TapeChoice> choices_;
-  // Looked up only, never iterated.
+  // Looked up only, never iterated. Of a recording, all choices: a name may be
+  // asked again, but must then mean the same.
+  absl::flat_hash_map<Key, uint64_t> recorded_;
   absl::flat_hash_map<Key, Replayed> replay_;
 };
 

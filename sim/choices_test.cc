@@ -79,5 +79,13 @@ TEST(Choices, Taken_OfAReplay_AreTheLinesThatWereAskedFor) {
   EXPECT_EQ(choices.taken(), (std::vector<TapeChoice>{{"test.a", 1, 0, 1}}));
 }
 
+TEST(Choices, RecordedTwiceUnderOneName_MustBeTheSame) {
+  Choices choices(3, /*record=*/true);
+  const uint64_t value = choices.Below(kB, 1, 0, 1000);
+  EXPECT_EQ(choices.Below(kB, 1, 0, 1000), value);
+  EXPECT_EQ(choices.taken().size(), 1u);
+  EXPECT_DEATH(choices.Below(kB, 1, 0, value), "two choices have the name");
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -544,16 +544,18 @@ void Schedule::Damage(const Window& window, MachineId node,
                       const Files& before) {
   const std::vector<std::string> files = world_->DiskFiles(node);
   // Lost writes are drawn most: there is not always one to lose.
-  const uint64_t kind = std::min<uint64_t>(Pick(window, 6, 4), 2);
-  const uint64_t first = Pick(window, 1, std::max<size_t>(files.size(), 1));
+  const Window here = window.Part(node, 0);
+  const uint64_t kind = std::min<uint64_t>(Pick(here, 6, 4), 2);
+  const uint64_t first = Pick(here, 1, std::max<size_t>(files.size(), 1));
   // Not every file has a place for every damage: the first one that has.
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string& file = files[(first + i) % files.size()];
     const uint64_t limit = options_.rot_limit(node, file);
-    const bool done = kind == 0 ? FlipBit(window, node, file, limit)
+    const Window attempt = window.Part(node, i + 1);
+    const bool done = kind == 0 ? FlipBit(attempt, node, file, limit)
                       : kind == 1
-                          ? Misdirect(window, node, file, limit)
-                          : MakeStale(window, node, file, limit, before);
+                          ? Misdirect(attempt, node, file, limit)
+                          : MakeStale(attempt, node, file, limit, before);
     if (!done) continue;
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
                                      "lost write "};

@@ -99,12 +99,16 @@ class Schedule {
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
-  // Names one window in choices: family and second.
+  // Names one window in choices: family and second; and for what befalls several nodes at once, or is tried again, which of them.
   struct Window {
     FaultFamily family;
     uint64_t second;
+    uint64_t part = 0;
     uint64_t entity() const {
-      return static_cast<uint64_t>(family) << 32 | second;
+      return part << 40 | static_cast<uint64_t>(family) << 32 | second;
+    }
+    Window Part(MachineId node, uint64_t attempt) const {
+      return {family, second, node.value() << 12 | attempt};
     }
   };
 
@@ -112,7 +116,7 @@ class Schedule {
   struct Moment {
     uint64_t mark;
     uint64_t count;
-    uint64_t draw(uint64_t which) const { return 8 * count + which; }
+    uint64_t draw(uint64_t which) const { return 16 * count + which; }
   };
 
   void DrawFamilies();
@@ -130,7 +134,10 @@ class Schedule {
   void OpenCrash(const Window& window, CrashKind kind);
   // The node reached a rare moment.
   void OnMark(MachineId node, std::string_view mark);
-  void HitAtMoment(MachineId node, FaultFamily family, const Moment& moment);
+  void HitAtMoment(MachineId node, FaultFamily family, const Moment& moment,
+                   uint64_t first);
+  // Perhaps ends all partitions, while what reached the moment is half done.
+  void EndCuts(const Moment& moment);
   void OpenPause(const Window& window);
   void OpenStall(const Window& window);
   void OpenDiskError(const Window& window);

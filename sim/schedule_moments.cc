@@ -53,36 +53,62 @@ void Schedule::OnMark(MachineId node, std::string_view mark) {
   // lack the most, so snapshots go to them.
   const uint64_t entity = HashBytes(mark) + calms_;
   const Moment moment{entity, moments_[entity]++};
+  if (!liveness_ && on(FaultFamily::kPartition)) EndCuts(moment);
   const Ratio chance{
       1, static_cast<uint32_t>((liveness_ ? 3 : 6) + 4 * moment.count)};
   if (!world_->choices().Chance(kMoment, moment.mark, moment.draw(0), chance)) {
     return;
   }
-  const auto hit = [&](uint64_t which) {
-    const FaultFamily family = families[Pick(moment, which, families.size())];
+  // Some mistakes need two things at once.
+  const uint64_t hits = Pick(moment, 1, 3) == 0 ? 2 : 1;
+  for (uint64_t hit = 0; hit < hits; ++hit) {
+    const uint64_t first = 4 + 4 * hit;
+    const FaultFamily family = families[Pick(moment, first, families.size())];
     Note(Name(node) + " is hit at " + std::string(mark) + ": " +
          std::string(FaultFamilyName(family)));
-    HitAtMoment(node, family, moment);
-  };
-  hit(1);
-  // Some mistakes need two things at once.
-  if (Pick(moment, 5, 3) == 0) hit(6);
+    HitAtMoment(node, family, moment, first + 1);
+  }
 }
 
+// Recovery comes at a bad time, too: who returns just when the leader's log was cut needs a snapshot, and has a log of its own that
+// goes on behind it.
+void Schedule::EndCuts(const Moment& moment) {
+  constexpr uint64_t kWaitMax = 60;  // In milliseconds; one time in three.
+  const uint64_t draw = Pick(moment, 2, 3 * kWaitMax);
+  if (draw < 2 * kWaitMax) return;
+  const Duration wait = Milliseconds(static_cast<int64_t>(draw % kWaitMax));
+  world_->At(world_->now() + wait, [this] {
+    if (liveness_) return;
+    bool any = false;
+    for (const MachineId from : options_.nodes) {
+      for (const MachineId to : options_.nodes) {
+        if (from == to || !world_->blocked(from, to)) continue;
+        world_->UnblockLink(from, to);
+        any = true;
+      }
+    }
+    if (any) Note("all partitions end at a moment");
+  });
+}
+
+// Draws three times, beginning with `first`.
 void Schedule::HitAtMoment(MachineId node, FaultFamily family,
-                           const Moment& moment) {
+                           const Moment& moment, uint64_t first) {
   const Duration length = world_->choices().Between(
-      kMoment, moment.mark, moment.draw(2), Milliseconds(10),
+      kMoment, moment.mark, moment.draw(first), Milliseconds(10),
       liveness_ ? kAftershockMax : Seconds(3));
+  const auto pick = [&](uint64_t which, uint64_t bound) {
+    return Pick(moment, first + which, bound);
+  };
   switch (family) {
     case FaultFamily::kPause:
-      world_->PauseAfterCalls(node, 1 + Pick(moment, 3, 30), length);
+      world_->PauseAfterCalls(node, 1 + pick(1, 30), length);
       return;
     case FaultFamily::kDiskSlow:
       world_->StallDisk(node, world_->now() + length);
       return;
     case FaultFamily::kPartition: {
-      const uint64_t way = Pick(moment, 3, 3);
+      const uint64_t way = pick(1, 3);
       std::vector<std::pair<MachineId, MachineId>> cut;
       for (const MachineId other : options_.nodes) {
         if (way != 0) Block(node, other, &cut);
@@ -96,10 +122,10 @@ void Schedule::HitAtMoment(MachineId node, FaultFamily family,
   const CrashKind kind = family == FaultFamily::kMachineCrash
                              ? CrashKind::kMachine
                              : CrashKind::kProcess;
-  if (Pick(moment, 4, 2) == 0) {
-    world_->CrashAtDiskOperation(node, 1 + Pick(moment, 3, 4), kind);
+  if (pick(2, 2) == 0) {
+    world_->CrashAtDiskOperation(node, 1 + pick(1, 4), kind);
   } else {
-    world_->CrashAfterCalls(node, 1 + Pick(moment, 3, 30), kind);
+    world_->CrashAfterCalls(node, 1 + pick(1, 30), kind);
   }
   After(length, node, [this, node] { RestartIfDown(node); });
 }

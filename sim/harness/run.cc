@@ -43,7 +43,7 @@ node::Config RandomConfig(uint64_t seed) {
   config.timeouts.proxy =
       Milliseconds(Pick<int64_t>(random, "proxy", {100, 500, 2000, 5000}));
   config.snapshot.threshold_bytes =
-      Pick<uint64_t>(random, "threshold", {0, 8 << 10, 32 << 10, 256 << 10});
+      Pick<uint64_t>(random, "threshold", {0, 40, 8 << 10, 64 << 10});
   config.snapshot.trailing_bytes =
       Pick<uint64_t>(random, "trailing", {0, 4 << 10, 64 << 10});
   config.snapshot.chunk_bytes =
