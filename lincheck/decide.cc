@@ -1,5 +1,6 @@
 #include "lincheck/decide.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -8,19 +9,25 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/links.h"
+#include "lincheck/versioned.h"
 #include "lincheck/zones.h"
 
 namespace quorate::lincheck {
 namespace {
 
-// Whether the model agrees with an order that the zones found.
+// Whether an order that the zones found explains results and versions.
 bool Replay(absl::Span<const Operation> operations, const Model& model,
             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
+  Version version = kInitialVersion;
   for (size_t i : order) {
-    state = states->Step(state, operations[i]);
-    if (state == kImpossible) return false;
+    const Operation& op = operations[i];
+    if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
+    const StateId next = states->Step(state, op);
+    if (next == kImpossible) return false;
+    if (op.written != kNoVersion || next != state) version = op.written;
+    state = next;
   }
   return true;
 }
@@ -58,17 +65,21 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
                 absl::StrCat(DescribeCallOfClient(model, operations[*phantom]),
                              " saw what nobody wrote.")};
   }
-  SearchResult found = Search(operations, model, options);
+  SearchResult found =
+      TellVersions(operations)
+          ? Search(operations, VersionedModel(model, operations, operations),
+                   options)
+          : Search(operations, model, options);
   Decision decision{.result = found.result,
                     .nodes = found.nodes,
                     .order = std::move(found.order)};
   if (found.result != Result::kViolation) return decision;
   const Operation& stuck = operations[found.stuck];
   // No order got past this return, so what was invoked after it does not
-  // matter, unless it was looked at.
+  // matter, unless it was looked at, as versions make it.
+  const bool all = found.foreseen.has_value() || TellVersions(operations);
   for (size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].known() &&
-        (found.foreseen.has_value() || operations[i].invoke <= stuck.ret)) {
+    if (operations[i].known() && (all || operations[i].invoke <= stuck.ret)) {
       decision.core.push_back(i);
     }
   }
@@ -106,7 +117,7 @@ Decision Decide(absl::Span<const Operation> operations, const Model& model,
               .reason = std::move(zones->reason),
               .scope = std::move(zones->scope)};
     }
-    if (!HasVersions(operations) || Replay(operations, model, zones->order)) {
+    if (!TellVersions(operations) || Replay(operations, model, zones->order)) {
       return {.by_zones = true, .order = std::move(zones->order)};
     }
   }

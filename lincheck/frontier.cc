@@ -139,8 +139,8 @@ class Frontier final : public SearchWay {
   void Expand(const Configuration& c, Time limit);
   // The next read, if it cannot be reached from there; else kNone.
   uint32_t Hopeless(const Configuration& c) const;
-  // The last one that needs the value of `before`, which led to `c`, if somebody
-  // still does and nothing is left that leaves it; else kNone.
+  // The last one that needs the value of `before`, which led to `c`, if
+  // somebody still does and nothing is left that leaves it; else kNone.
   uint32_t Loses(StateId before, const Configuration& c) const;
   void InsertUnlessVain(StateId before, const Configuration& c) {
     uint32_t by = Loses(before, c);

@@ -44,7 +44,8 @@ struct Operation {
   Value result;
   // Optional. `seen` is the version that the operation observed (for one that
   // writes: the one it replaced); `written` the one it made, unique within the
-  // partition, or kNoVersion if it wrote nothing.
+  // partition, or kNoVersion if it wrote nothing or did not tell. One order has
+  // to explain results and versions.
   Version seen = kNoVersion;
   Version written = kNoVersion;
 

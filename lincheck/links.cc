@@ -44,15 +44,14 @@ std::optional<Linked> LinkByVersions(absl::Span<const Operation> operations,
   Linked linked;
   linked.links.resize(operations.size());
   Numbering<Version> numbering(kInitialVersion, operations.size() / 2);
-  bool nameless =
-      false;  // A write with unknown outcome that might be any version.
+  bool nameless = false;  // A write that might be any version.
   for (size_t i = 0; i < operations.size(); ++i) {
     const Operation& op = operations[i];
-    if (!op.known() && model.IsRead(op)) continue;
+    if (!op.known() && OnlyReads(model, op)) continue;
     if (op.written != kNoVersion) {
       linked.links[i].written = numbering.Write(op.written);
       if (linked.links[i].written == kNone) return std::nullopt;
-    } else if (!op.known()) {
+    } else if (!model.IsRead(op)) {
       nameless = true;
     }
   }
@@ -324,6 +323,13 @@ std::optional<Linked> LinkByValues(absl::Span<const Operation> operations,
 }
 
 }  // namespace
+
+bool TellVersions(absl::Span<const Operation> operations) {
+  return std::any_of(operations.begin(), operations.end(),
+                     [](const Operation& op) {
+                       return op.seen != kNoVersion || op.written != kNoVersion;
+                     });
+}
 
 bool HasVersions(absl::Span<const Operation> operations) {
   bool any = false;

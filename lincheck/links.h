@@ -35,8 +35,8 @@ struct Link {
 struct Linked {
   std::vector<Link> links;  // For each operation; both kNone: left out.
   size_t names = 0;
-  // For each operation with a `seen`: the one whose result tells it. Empty: each
-  // tells its own.
+  // For each operation with a `seen`: the one whose result tells it. Empty:
+  // each tells its own.
   std::vector<uint32_t> told_by;
   // Not empty: these operations contradict each other already, and why.
   std::vector<size_t> core;
@@ -50,6 +50,8 @@ std::optional<Linked> LinkOperations(absl::Span<const Operation> operations,
 
 // True if LinkOperations goes by versions. Results are not looked at then.
 bool HasVersions(absl::Span<const Operation> operations);
+// True if any of them tells a version.
+bool TellVersions(absl::Span<const Operation> operations);
 
 }  // namespace quorate::lincheck
 

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "lincheck/links.h"
 #include "lincheck/relaxed.h"
 
@@ -110,6 +111,8 @@ void Minimiser::LookEverywhere() {
 
 bool Minimiser::OutsideIsLinked() const {
   const bool versions = HasVersions(operations_);
+  // Judged by values so far, but fewer of them may be judged by versions.
+  if (!versions && TellVersions(operations_)) return false;
   size_t at = 0;
   for (size_t i = 0; i < operations_.size(); ++i) {
     if (at < scope_.size() && scope_[at] == i) {
@@ -117,7 +120,7 @@ bool Minimiser::OutsideIsLinked() const {
       continue;
     }
     const Operation& op = operations_[i];
-    if (model_.IsRead(op)) continue;
+    if (OnlyReads(model_, op)) continue;
     if (versions) {
       if (op.written == kNoVersion) return false;
       continue;
@@ -139,8 +142,8 @@ Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
   for (const size_t i : scope_) {
     const bool kept = at < core.size() && core[at] == i;
     if (kept) ++at;
-    if (!kept &&
-        (model_.IsRead(operations_[i]) || (among != nullptr && !(*among)[i]))) {
+    if (!kept && (OnlyReads(model_, operations_[i]) ||
+                  (among != nullptr && !(*among)[i]))) {
       continue;
     }
     relaxed.push_back(operations_[i]);
@@ -323,7 +326,9 @@ void Minimiser::FillContext() {
   std::vector<bool> among(operations_.size(), false);
   const auto add = [&](const std::vector<size_t>& order) {
     for (const size_t i : order) {
-      if (in_core_[i] || among[i] || model_.IsRead(operations_[i])) continue;
+      if (in_core_[i] || among[i] || OnlyReads(model_, operations_[i])) {
+        continue;
+      }
       among[i] = true;
       small_.context.push_back(i);
     }
@@ -337,6 +342,16 @@ void Minimiser::FillContext() {
     if (enough) continue;
     const Answer answer = Try(rest);
     add(answer.result == Result::kOk ? answer.order : order);
+  }
+  // Without its writer a version might be anybody's.
+  absl::flat_hash_set<Version> versions_seen;  // Looked up only.
+  for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    const Version written = operations_[i].written;
+    if (written != kNoVersion && versions_seen.contains(written) &&
+        !in_core_[i] && !among[i]) {
+      small_.context.push_back(i);
+    }
   }
   std::sort(small_.context.begin(), small_.context.end());
 }

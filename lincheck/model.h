@@ -82,15 +82,20 @@ class Model {
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
   // True if `op` looks only whether there is anything (the state may grow into
-  // nil, says MayGrowInto) and whether it is `*value` (none: not even that), and
-  // leaves what was there, that with something appended, or something that does
-  // not depend on it.
+  // nil, says MayGrowInto) and whether it is `*value` (none: not even that),
+  // and leaves what was there, that with something appended, or something that
+  // does not depend on it.
   virtual bool LooksFor(const Operation& op, Value* value) const = 0;
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
 };
+
+// True if `op` changes neither the state nor the version.
+inline bool OnlyReads(const Model& model, const Operation& op) {
+  return op.written == kNoVersion && model.IsRead(op);
+}
 
 // "put("x") -> nil".
 std::string DescribeCall(const Model& model, const Operation& op);

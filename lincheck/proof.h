@@ -17,8 +17,9 @@ std::string Show(const History& history, const Model& model);
 
 // What is wrong with `example`, the counter-example of a history of one
 // partition and at most 20 operations; empty if it proves what it says: it is
-// not linearizable with everything else relaxed, nor with only its context left;
-// and, if it is minimal, it becomes linearizable by relaxing any one operation.
+// not linearizable with everything else relaxed, nor with only its context
+// left; and, if it is minimal, it becomes linearizable by relaxing any one
+// operation.
 std::string Refute(const History& history, const Model& model,
                    const CounterExample& example);
 

@@ -10,7 +10,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "lincheck/links.h"
 #include "lincheck/value.h"
+#include "lincheck/versioned.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -304,7 +306,11 @@ SearchResult Asking::Run(const SearchOptions& limits) {
     options.endless = &endless_;
     options.merges_states = true;
     options.wants_order = true;
-    SearchResult result = Search(assembled_, model_, options);
+    SearchResult result =
+        TellVersions(assembled_)
+            ? Search(assembled_,
+                     VersionedModel(model_, assembled_, operations_), options)
+            : Search(assembled_, model_, options);
     nodes += result.nodes;
     result.nodes = nodes;
     if (result.result == Result::kViolation) {
@@ -325,7 +331,8 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
     : operations_(operations), model_(model) {
   calls_suffice_ =
       std::none_of(operations.begin(), operations.end(),
-                   [&](const auto& op) { return model.LooksBeyondCall(op); });
+                   [&](const auto& op) { return model.LooksBeyondCall(op); }) &&
+      !TellVersions(operations);
   std::vector<size_t> order(operations.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -346,7 +353,7 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
   absl::flat_hash_map<Call, size_t, decltype(hash)> numbers(0, hash);
   for (const size_t i : order) {
     const Operation& op = operations[i];
-    if (model.IsRead(op)) continue;
+    if (OnlyReads(model, op)) continue;
     size_t kind = kinds_.size();
     if (calls_suffice_) {
       kind = numbers.try_emplace({op.function, op.argument, op.expected}, kind)

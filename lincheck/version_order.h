@@ -1,6 +1,6 @@
 // lincheck/version_order.h: the order of the writes of one partition, where it
-// is known, and each operation's place in it. For lincheck/levels.h; nobody else
-// needs it.
+// is known, and each operation's place in it. For lincheck/levels.h; nobody
+// else needs it.
 //
 // Versions count upwards. Where values name their writers instead, writes that
 // stand in a chain of read-modify-writes (or were appended one after another)
@@ -24,8 +24,8 @@ namespace quorate::lincheck {
 
 struct VersionOrder {
   static constexpr uint32_t kNone = ~uint32_t{0};
-  // An operation that counts: a known one, or one of unknown outcome whose write
-  // somebody saw.
+  // An operation that counts: a known one, or one of unknown outcome whose
+  // write somebody saw.
   struct Row {
     size_t operation = 0;      // Index into History::operations().
     uint32_t seen = kNone;     // Position of the state it saw.

@@ -1,0 +1,54 @@
+// lincheck/versioned.h: a model that also looks at the versions that operations
+// tell, so that one order has to explain both. For lincheck/decide.h; nobody
+// else needs it.
+//
+// A write that does not tell its version makes one that no other write makes,
+// or, where it changed nothing, perhaps none. All operations that saw such a
+// version stand between two writes: who counts them knows when it is over.
+#ifndef QUORATE_LINCHECK_VERSIONED_H_
+#define QUORATE_LINCHECK_VERSIONED_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+class VersionedModel final : public Model {
+ public:
+  // `judged` are those operations of one partition that will be judged; all of
+  // it tell which versions have writers.
+  VersionedModel(const Model& model, absl::Span<const Operation> judged,
+                 absl::Span<const Operation> all);
+
+  std::unique_ptr<StateSpace> NewStates() const override;
+  bool IsRead(const Operation& op) const override;
+  // What values tell is not enough.
+  bool FindLinks(const Operation&, Links*) const override { return false; }
+  bool LooksFor(const Operation&, Value*) const override { return false; }
+  bool LooksBeyondCall(const Operation&) const override { return true; }
+  std::string_view FunctionName(uint8_t function) const override {
+    return model_.FunctionName(function);
+  }
+
+ private:
+  class States;
+
+  // How many operations saw `version`, if no write tells it; else 0.
+  uint32_t SeenBy(Version version) const;
+
+  const Model& model_;
+  bool all_written_ = true;  // Every write tells its version.
+  // Versions that no write tells, and how many operations saw them. Looked up
+  // only.
+  absl::flat_hash_map<Version, uint32_t> untold_;
+};
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_VERSIONED_H_

@@ -1,0 +1,129 @@
+// Versions and results together: one order has to explain both.
+#include <algorithm>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "lincheck/brute_force.h"
+#include "lincheck/checker.h"
+#include "lincheck/models/kv.h"
+#include "lincheck/proof.h"
+#include "lincheck/random_history.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::lincheck {
+namespace {
+
+// 100 cases by default, so many histories each.
+constexpr int kHistoriesPerCase = 1000;
+
+// What docs/formats/history.md says of versions, beside what Kv does. A write
+// that does not tell its version makes one that no other write makes, or, if it
+// changed nothing, perhaps none.
+struct KvWithVersions {
+  struct World {
+    Datum value;
+    Version version = kInitialVersion;  // kNoVersion: not seen yet.
+    std::set<Version> past;  // Those that were seen of writes that told none.
+
+    friend auto operator<=>(const World&, const World&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const World& w) {
+      return H::combine(std::move(h), w.value, w.version, w.past);
+    }
+  };
+  using State = std::set<World>;
+  std::set<Version> told;  // By all writes.
+
+  State Initial() const { return {World{}}; }
+  bool Step(State& state, const Operation& op) const {
+    State after;
+    for (World world : state) {
+      if (op.known() && op.seen != kNoVersion && op.seen != world.version) {
+        if (world.version != kNoVersion || op.seen == kInitialVersion ||
+            told.contains(op.seen) || world.past.contains(op.seen)) {
+          continue;
+        }
+        world.version = op.seen;
+        world.past.insert(op.seen);
+      }
+      const Datum before = world.value;
+      if (!Kv().Step(world.value, op)) continue;
+      if (op.written != kNoVersion) world.version = op.written;
+      const bool may_write = op.written == kNoVersion && !Kv().IsRead(op);
+      if (!may_write || world.value == before) after.insert(world);
+      if (!may_write) continue;
+      world.version = kNoVersion;
+      after.insert(world);
+    }
+    state = std::move(after);
+    return !state.empty();
+  }
+  bool IsRead(const Operation& op) const {
+    return Kv().IsRead(op) && op.written == kNoVersion;
+  }
+  std::string_view Name(uint8_t function) const { return Kv().Name(function); }
+  std::string Describe(const State&) const { return "?"; }
+};
+
+// Forgets some of the versions.
+History Forget(std::mt19937_64& random, const History& told) {
+  const uint64_t percent = random() % 3 * 20;
+  History history;
+  history.Partition("0");
+  for (Operation op : told.operations()) {
+    if (!op.known() && random() % 2 == 0) op.written = kNoVersion;
+    if (random() % 100 < percent) op.written = kNoVersion;
+    if (random() % 100 < percent) op.seen = kNoVersion;
+    history.Add(op);
+  }
+  return history;
+}
+
+ModelOf<KvWithVersions> TruthOf(const History& history) {
+  KvWithVersions model;
+  for (const Operation& op : history.operations()) {
+    if (op.written != kNoVersion) model.told.insert(op.written);
+  }
+  return ModelOf<KvWithVersions>(model);
+}
+
+RC_GTEST_PROP(VersionsProperty, SmallHistories_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  int wrong = 0;
+  int wrong_together = 0;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History told = RandomKvHistory(
+        random, {.operations = 2 + random() % 6,
+                 .clients = 4,
+                 .unique_values = random() % 2 == 0,
+                 .versions = true,
+                 .spoiled_percent = random() % 4 == 0 ? 0 : 30});
+    const History history = Forget(random, told);
+    const ModelOf<KvWithVersions> truth = TruthOf(history);
+    const bool right = LinearizableByBruteForce(history.operations(), truth);
+    const Verdict verdict = Check(history, model, {.explain = i % 4 == 0});
+    if (verdict.result != (right ? Result::kOk : Result::kViolation)) {
+      RC_FAIL("brute force says " + std::to_string(right) +
+              Show(history, model));
+    }
+    if (right) continue;
+    ++wrong;
+    wrong_together += LinearizableByBruteForce(history.operations(), model);
+    if (i % 4 != 0) continue;
+    RC_ASSERT(verdict.counter_example->minimal);
+    const std::string mistake =
+        Refute(history, truth, *verdict.counter_example);
+    if (!mistake.empty()) RC_FAIL(mistake);
+  }
+  RC_ASSERT(wrong > kHistoriesPerCase / 5);
+  RC_ASSERT(wrong_together > kHistoriesPerCase / 20);
+}
+
+}  // namespace
+}  // namespace quorate::lincheck
