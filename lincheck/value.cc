@@ -5,23 +5,54 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "lincheck/utf8.h"
 
 namespace quorate::lincheck {
+
+namespace {
+
+// What is not text, and what would change how the rest looks, is escaped.
+std::string Escaped(std::string_view bytes) {
+  std::string shown;
+  for (size_t at = 0; at < bytes.size();) {
+    const std::string_view rest = bytes.substr(at);
+    const size_t size = Utf8CharacterSize(rest);
+    // U+0080 to U+009F are control characters.
+    const bool control = size == 2 && rest[0] == '\xc2' && rest[1] < '\xa0';
+    if (size > 1 && !control) {
+      shown.append(rest.substr(0, size));
+      at += size;
+    } else {
+      shown += absl::CHexEscape(absl::string_view(rest.data(), 1));
+      ++at;
+    }
+  }
+  return shown;
+}
+
+// The last place up to `at` between two characters, if this is text.
+size_t BetweenCharacters(std::string_view bytes, size_t at) {
+  size_t end = at;
+  for (int i = 0; i < 3 && (bytes[end] & 0xc0) == 0x80; ++i) --end;
+  return (bytes[end] & 0xc0) == 0x80 ? at : end;
+}
+
+}  // namespace
 
 std::string Value::ToString() const {
   if (is_none()) return "none";
   if (is_nil()) return "nil";
   if (is_integer()) return absl::StrCat(integer());
   constexpr size_t kShownBytesMax = 80;
-  const absl::string_view all(bytes().data(), bytes().size());
+  const std::string_view all = bytes();
   if (all.size() <= kShownBytesMax) {
-    return absl::StrCat("\"", absl::CHexEscape(all), "\"");
+    return absl::StrCat("\"", Escaped(all), "\"");
   }
   // Both ends: an appended value is told from another by its tail.
-  return absl::StrCat(
-      "\"", absl::CHexEscape(all.substr(0, kShownBytesMax / 2)), "\"…\"",
-      absl::CHexEscape(all.substr(all.size() - kShownBytesMax / 2)), "\" (",
-      all.size(), " bytes)");
+  const size_t first = BetweenCharacters(all, kShownBytesMax / 2);
+  const size_t last = BetweenCharacters(all, all.size() - kShownBytesMax / 2);
+  return absl::StrCat("\"", Escaped(all.substr(0, first)), "\"…\"",
+                      Escaped(all.substr(last)), "\" (", all.size(), " bytes)");
 }
 
 size_t ValueHash::operator()(Value v) const {

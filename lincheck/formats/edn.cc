@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "lincheck/formats/utf8.h"
+#include "lincheck/utf8.h"
 
 namespace quorate::lincheck {
 namespace {

@@ -12,6 +12,8 @@
 namespace quorate::lincheck {
 namespace {
 
+constexpr std::string_view kClosesNothing = "a bracket that closes nothing";
+
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
 size_t SkipBlanks(std::string_view line, size_t at) {
@@ -22,7 +24,7 @@ size_t SkipBlanks(std::string_view line, size_t at) {
 // Process, type, function and value, one after another.
 class LineParser {
  public:
-  // Parses an entry into one vector, so that the nodes of all four stay.
+  // Parses an entry into one list, so that the nodes of all four stay.
   absl::Status Parse(const Line& line, size_t begin);
   const EdnParser& edn() const { return edn_; }
   const JepsenEntry& entry() const { return entry_; }
@@ -30,28 +32,49 @@ class LineParser {
   size_t OffsetInLine(size_t offset) const { return begin_ + offset - 1; }
 
  private:
+  // The parser's error, without the brackets that stand around the line here.
+  std::string WhyNot() const;
+
   std::string text_;
   EdnParser edn_;
   JepsenEntry entry_;
   size_t begin_ = 0;
 };
 
+std::string LineParser::WhyNot() const {
+  constexpr std::string_view kFile = "the file ends";
+  constexpr std::string_view kOurs = "closes what '(' opened";
+  if (edn_.error_offset() == 0 || edn_.error_offset() + 1 == text_.size()) {
+    return "the line ends within a collection";
+  }
+  std::string reason = edn_.error();
+  if (reason.find(kOurs) != std::string::npos &&
+      text_.find('(', 1) == std::string::npos) {
+    return std::string(kClosesNothing);
+  }
+  if (reason.rfind(kFile, 0) == 0) {
+    reason.replace(0, kFile.size(), "the line ends");
+  }
+  return reason;
+}
+
 absl::Status LineParser::Parse(const Line& line, size_t begin) {
   begin_ = begin;
   entry_ = {};
-  text_.assign("[");
+  text_.assign("(");
   text_.append(line.text.substr(begin));
-  text_.push_back(']');
+  text_.push_back(')');
   const EdnParser::Outcome outcome = edn_.Parse(text_, /*complete=*/true);
   const auto fail = [&](size_t offset, std::string reason) {
     if (!line.terminated) reason += " (the last line has no end: cut short?)";
     return BadInput({line.number, OffsetInLine(offset) + 1}, reason);
   };
   if (outcome == EdnParser::Outcome::kError) {
-    return fail(edn_.error_offset(), edn_.error());
+    const size_t offset = edn_.error_offset();
+    return fail(offset == 0 ? text_.size() - 1 : offset, WhyNot());
   }
   if (outcome != EdnParser::Outcome::kForm || edn_.used() != text_.size()) {
-    return fail(edn_.used(), "a bracket that closes nothing");
+    return fail(edn_.used() - 1, std::string(kClosesNothing));
   }
   uint32_t* const fields[] = {&entry_.process, &entry_.type, &entry_.function,
                               &entry_.value};

@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/formats/json_lines.h"
-#include "lincheck/formats/utf8.h"
+#include "lincheck/utf8.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_cursor.h"
-#include "lincheck/formats/utf8.h"
 #include "lincheck/models/value_list.h"
+#include "lincheck/utf8.h"
 
 namespace quorate::lincheck {
 namespace {

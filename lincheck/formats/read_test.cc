@@ -422,6 +422,24 @@ TEST(ReadJepsenLog, NoOperation_IsAnEmptyHistory) {
   }
 }
 
+TEST(ReadJepsenLog, Mistakes_SayWhere) {
+  const auto error = [](const std::string& entry) {
+    return Shown(Read("INFO  jepsen.util - 0 :invoke " + entry));
+  };
+  const std::string cut = " (the last line has no end: cut short?)";
+  EXPECT_EQ(error(":cas [1 2\n"), "1:40: the line ends within a collection");
+  EXPECT_EQ(error(":cas (1 {2\n"), "1:41: the line ends within a collection");
+  EXPECT_EQ(error(":cas (1 2"),
+            "1:40: the line ends within a collection" + cut);
+  EXPECT_EQ(error(":write \"ab\n"),
+            "1:38: the line ends within the string that begins here");
+  EXPECT_EQ(error(":write 1]\n"), "1:39: a bracket that closes nothing");
+  EXPECT_EQ(error(":write 1) 2\n"), "1:39: a bracket that closes nothing");
+  EXPECT_EQ(error(":write\n"), "1:37: an entry without a value");
+  EXPECT_EQ(error("write 1\n"), "1:31: a keyword expected");
+  EXPECT_EQ(error(":wri"), "1:35: an entry without a value" + cut);
+}
+
 TEST(ReadHistory, PiecesOfAnySize_ReadTheSame) {
   const std::string jsonl =
       "\xef\xbb\xbf{\"lincheck\":1,\"model\":\"kv\"}\n"

@@ -1,4 +1,4 @@
-#include "lincheck/formats/utf8.h"
+#include "lincheck/utf8.h"
 
 #include <cstring>
 

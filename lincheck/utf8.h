@@ -1,7 +1,7 @@
-// lincheck/formats/utf8.h: checks and writes UTF-8, of which all text in
-// history files consists.
-#ifndef QUORATE_LINCHECK_FORMATS_UTF8_H_
-#define QUORATE_LINCHECK_FORMATS_UTF8_H_
+// lincheck/utf8.h: checks and writes UTF-8, of which all text in history files
+// and in verdicts consists.
+#ifndef QUORATE_LINCHECK_UTF8_H_
+#define QUORATE_LINCHECK_UTF8_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -22,4 +22,4 @@ void AppendUtf8(uint32_t code_point, std::string* out);
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_FORMATS_UTF8_H_
+#endif  // QUORATE_LINCHECK_UTF8_H_
