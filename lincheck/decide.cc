@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/links.h"
+#include "lincheck/untold.h"
 #include "lincheck/versioned.h"
 #include "lincheck/zones.h"
 
@@ -117,7 +118,14 @@ Decision Decide(absl::Span<const Operation> operations, const Model& model,
               .reason = std::move(zones->reason),
               .scope = std::move(zones->scope)};
     }
-    if (!TellVersions(operations) || Replay(operations, model, zones->order)) {
+    if (!TellVersions(operations) ||
+        (!zones->partial && Replay(operations, model, zones->order))) {
+      return {.by_zones = true, .order = std::move(zones->order)};
+    }
+    const std::vector<Operation> told = TellUntold(operations, model);
+    if (!told.empty()) zones = CheckZones(told, model);
+    if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
+        !zones->partial && Replay(told, model, zones->order)) {
       return {.by_zones = true, .order = std::move(zones->order)};
     }
   }

@@ -63,7 +63,9 @@ std::optional<Linked> LinkByVersions(absl::Span<const Operation> operations,
     // whether that was too much.
     if (op.seen == kNoVersion || !op.known()) continue;
     linked.links[i].seen = numbering.See(op.seen);
-    if (nameless && linked.links[i].seen >= written) return std::nullopt;
+    if (!nameless || linked.links[i].seen < written) continue;
+    linked.links[i].seen = kNone;
+    linked.partial = true;
   }
   linked.names = numbering.size();
   return linked;

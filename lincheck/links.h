@@ -35,6 +35,9 @@ struct Link {
 struct Linked {
   std::vector<Link> links;  // For each operation; both kNone: left out.
   size_t names = 0;
+  // Some operation saw a version that no write tells: its link leaves out what
+  // it saw. What is wrong is wrong all the same.
+  bool partial = false;
   // For each operation with a `seen`: the one whose result tells it. Empty:
   // each tells its own.
   std::vector<uint32_t> told_by;

@@ -25,7 +25,7 @@ class Builder {
 
   VersionOrder Run() {
     std::optional<Linked> linked = LinkOperations(operations_, model_);
-    if (!linked.has_value()) {
+    if (!linked.has_value() || linked->partial) {
       return Unknown("not every operation names the write it saw");
     }
     if (!linked->core.empty()) {

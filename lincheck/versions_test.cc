@@ -12,6 +12,8 @@
 #include "lincheck/models/kv.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
+#include "lincheck/search.h"
+#include "lincheck/versioned.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {
@@ -123,6 +125,52 @@ RC_GTEST_PROP(VersionsProperty, SmallHistories_AgreeWithBruteForce,
   }
   RC_ASSERT(wrong > kHistoriesPerCase / 5);
   RC_ASSERT(wrong_together > kHistoriesPerCase / 20);
+}
+
+// Zones, with whoever wrote the versions that nobody told guessed, and a search
+// that knows nothing of that.
+RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  int by_zones = 0;
+  int decided = 0;
+  int wrong = 0;
+  constexpr int kHistories = 30;
+  for (int i = 0; i < kHistories; ++i) {
+    const History told =
+        RandomKvHistory(random, {.operations = 200 + random() % 400,
+                                 .clients = 5,
+                                 .unknown_percent = 3,
+                                 .unique_values = true,
+                                 .versions = true,
+                                 .spoiled_percent = random() % 2 == 0 ? 1 : 0});
+    History history;
+    history.Partition("0");
+    for (Operation op : told.operations()) {
+      if (!op.known()) op.written = kNoVersion;
+      history.Add(op);
+    }
+    const Verdict verdict =
+        Check(history, model, {.nodes_max = 100'000, .explain = false});
+    by_zones += verdict.partitions_by_zones > 0 ? 1 : 0;
+    const SearchResult search = Search(
+        history.operations(),
+        VersionedModel(model, history.operations(), history.operations()),
+        {.nodes_max = 300'000, .bytes_max = 1 << 28});
+    if (search.result == Result::kUnknown ||
+        verdict.result == Result::kUnknown) {
+      continue;
+    }
+    ++decided;
+    wrong += search.result == Result::kViolation ? 1 : 0;
+    if (search.result == verdict.result) continue;
+    RC_FAIL("search says " + std::string(ResultName(search.result)) +
+            Show(history, model));
+  }
+  RC_ASSERT(by_zones > kHistories / 3);
+  RC_ASSERT(decided > kHistories / 2);
+  RC_ASSERT(wrong > kHistories / 10);
+  RC_ASSERT(wrong < decided - kHistories / 10);
 }
 
 }  // namespace

@@ -383,7 +383,10 @@ std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
                        .core = std::move(linked->core),
                        .reason = std::move(linked->reason)};
   }
-  return Zones(operations, model, *std::move(linked)).Run();
+  const bool partial = linked->partial;
+  ZonesResult result = Zones(operations, model, *std::move(linked)).Run();
+  result.partial = partial;
+  return result;
 }
 
 }  // namespace quorate::lincheck

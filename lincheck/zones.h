@@ -37,8 +37,9 @@ struct ZonesResult {
   // an unknown outcome, changes no verdict on the core or a part of it. Empty:
   // that is not known.
   std::vector<size_t> scope;
-  // kOk: an order that explains everything.
+  // kOk: an order that explains everything, unless it is partial (Linked).
   std::vector<size_t> order;
+  bool partial = false;
 };
 
 // Judges `operations`, all of one partition, in any order. Nothing if they
