@@ -1,8 +1,9 @@
 #include "lincheck/minimise.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <numeric>
-#include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -16,7 +17,74 @@ namespace {
 constexpr uint64_t kEasyNodes = 200'000;
 constexpr uint64_t kEasyNodesEach = 160;
 constexpr size_t kCountedMax = 12;  // So few operations are counted at once.
-constexpr uint64_t kHarder = 8;     // So many times more in the next round.
+constexpr int kCutsGivenUpMax = 2;
+constexpr size_t kNearMax = 64;
+constexpr uint64_t kHarder = 8;  // So many times more in the next round.
+
+// Part of a core: what is near to one operation, and what else was taken.
+class Surroundings {
+ public:
+  Surroundings(absl::Span<const Operation> operations,
+               const std::vector<size_t>& core, size_t middle)
+      : operations_(operations),
+        middle_(middle),
+        nearest_(core),
+        left_(operations.size(), false) {
+    for (const size_t i : core) left_[i] = true;
+    std::sort(nearest_.begin(), nearest_.end(), Nearer());
+    Take(middle);
+  }
+
+  // In the order in which they were.
+  const std::vector<size_t>& taken() const { return taken_; }
+  // Whether there is nothing to take of it.
+  bool Has(size_t i) const { return !left_[i]; }
+  void Take(size_t i) {
+    if (left_[i]) taken_.push_back(i);
+    left_[i] = false;
+  }
+  // More each time. False if that would be more than `max`, or more than half of
+  // the core.
+  bool TakeNearest(size_t max) {
+    near_ = std::max<size_t>(2 * near_, 1);
+    if (near_ > std::min(max, nearest_.size() / 2)) return false;
+    for (size_t n = 0; n < near_; ++n) Take(nearest_[n]);
+    return true;
+  }
+  // `i`, and the nearest ones of its kind, more each time. False if there was
+  // nothing to take.
+  bool TakeAlike(size_t i, absl::Span<const size_t> kind) {
+    const size_t before = taken_.size();
+    Take(i);
+    size_t& count = alike_[kind[0]];
+    count = std::min(std::max<size_t>(4 * count, 1), kind.size());
+    std::vector<size_t> sorted(kind.begin(), kind.end());
+    std::partial_sort(sorted.begin(), sorted.begin() + count, sorted.end(),
+                      Nearer());
+    for (size_t n = 0; n < count; ++n) Take(sorted[n]);
+    return taken_.size() > before;
+  }
+
+ private:
+  std::function<bool(size_t, size_t)> Nearer() const {
+    const Time middle = operations_[middle_].ret;
+    const auto distance = [this, middle](size_t i) {
+      const Time ret = operations_[i].ret;
+      return ret < middle ? middle - ret : ret - middle;
+    };
+    return [distance](size_t a, size_t b) {
+      return std::pair(distance(a), a) < std::pair(distance(b), b);
+    };
+  }
+
+  const absl::Span<const Operation> operations_;
+  const size_t middle_;
+  std::vector<size_t> nearest_;  // All of the core.
+  size_t near_ = 0;
+  std::vector<bool> left_;  // By operation.
+  std::vector<size_t> taken_;
+  std::map<size_t, size_t> alike_;  // How many of a kind, by its first member.
+};
 
 class Minimiser {
  public:
@@ -67,9 +135,9 @@ class Minimiser {
   bool Begin();
   // Leaves out what returned after the first moment at which it is wrong.
   void CutEnd();
-  // Leaves out what is far from an operation, and has nothing to do with it.
-  // False if nothing was.
-  bool CutAround(size_t middle);
+  // Leaves out what is far from an operation and explains nothing of it. False
+  // if nothing was.
+  bool CutAround(size_t middle, size_t near_max);
   // Whether `op` may leave what `other` looks for.
   bool Related(const Operation& op, const Operation& other) const;
   // The one that returns last.
@@ -222,9 +290,10 @@ bool Minimiser::Begin() {
     }
     if (linked_ && !IsWrong(small_.core)) return false;
   }
-  if (!CutAround(stuck_) && !CutAround(LastOf(small_.core))) {
+  if (!CutAround(stuck_, kNearMax) &&
+      !CutAround(LastOf(small_.core), kNearMax)) {
     CutEnd();
-    CutAround(LastOf(small_.core));
+    CutAround(LastOf(small_.core), small_.core.size());
   }
   return true;
 }
@@ -245,6 +314,12 @@ void Minimiser::CutEnd() {
   core.resize(wrong);
 }
 
+size_t Minimiser::LastOf(const std::vector<size_t>& core) const {
+  return *std::max_element(core.begin(), core.end(), [&](size_t a, size_t b) {
+    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
+  });
+}
+
 bool Minimiser::Related(const Operation& op, const Operation& other) const {
   Value value;
   Links links;
@@ -259,37 +334,34 @@ bool Minimiser::Related(const Operation& op, const Operation& other) const {
                       : links.appends && value.bytes().ends_with(left);
 }
 
-size_t Minimiser::LastOf(const std::vector<size_t>& core) const {
-  return *std::max_element(core.begin(), core.end(), [&](size_t a, size_t b) {
-    return std::pair(operations_[a].ret, a) < std::pair(operations_[b].ret, b);
-  });
-}
-
-bool Minimiser::CutAround(size_t middle) {
-  const Operation& op = operations_[middle];
-  const auto distance = [&](size_t i) {
-    const Time ret = operations_[i].ret;
-    return ret < op.ret ? op.ret - ret : ret - op.ret;
-  };
-  const auto kind = [&](size_t i) {
-    return i == middle ? 0 : Related(operations_[i], op) ? 1 : 2;
-  };
-  // What it may be about, then the nearest ones.
-  std::vector<size_t>& core = small_.core;
-  std::sort(core.begin(), core.end(), [&](size_t a, size_t b) {
-    return std::tuple(kind(a), distance(a), a) <
-           std::tuple(kind(b), distance(b), b);
-  });
-  candidates_.assign(core.rbegin(), core.rend());
-  const size_t near = std::count_if(core.begin(), core.end(),
-                                    [&](size_t i) { return kind(i) < 2; });
-  for (size_t more = 1; near + more < core.size(); more *= 4) {
-    std::vector<size_t> some(core.begin(), core.begin() + near + more);
-    std::sort(some.begin(), some.end());
-    if (!IsWrong(some)) continue;
-    core.resize(near + more);
-    candidates_.assign(core.rbegin(), core.rend());
-    return true;
+bool Minimiser::CutAround(size_t middle, size_t near_max) {
+  Surroundings around(operations_, small_.core, middle);
+  for (const size_t i : small_.core) {
+    if (Related(operations_[i], operations_[middle])) around.Take(i);
+  }
+  const bool related = around.taken().size() > 1;
+  for (int given_up = 0; given_up < kCutsGivenUpMax;) {
+    std::vector<size_t> core = around.taken();
+    std::sort(core.begin(), core.end());
+    const Answer answer = Try(core);
+    if (answer.result == Result::kViolation) {
+      candidates_.assign(around.taken().rbegin(), around.taken().rend());
+      small_.core = std::move(core);
+      return true;
+    }
+    if (answer.result == Result::kUnknown) ++given_up;
+    // Whatever explains them must be kept from it, and what is like it.
+    bool more = false;
+    if (!related) {
+      std::map<size_t, size_t> kinds;  // By its first member, one of it.
+      for (const size_t i : answer.order) {
+        if (!around.Has(i)) kinds.emplace(relaxed_.Alike(i)[0], i);
+      }
+      for (const auto& [first, i] : kinds) {
+        more |= around.TakeAlike(i, relaxed_.Alike(i));
+      }
+    }
+    if (!more && !around.TakeNearest(near_max)) break;
   }
   return false;
 }

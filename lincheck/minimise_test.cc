@@ -2,15 +2,14 @@
 // needed.
 #include "lincheck/minimise.h"
 
-#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
-#include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/models/transaction.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -33,6 +32,7 @@ class Rounds {
   }
   void Alone(Operation op) { Do({op}); }
 
+  Value Text(const std::string& text) { return history_.String(text); }
   const History& history() const { return history_; }
   std::mt19937_64& random() { return random_; }
 
@@ -110,6 +110,43 @@ TEST(Minimise, EveryWriterOfTheValueIsNeeded_AllAreFound) {
     const Operation& op = rounds.history().operations()[i];
     EXPECT_TRUE(op.argument == Value::Integer(3) || i + 5 >= 800) << i;
   }
+}
+
+// One transaction: a list, and the same list with what was read.
+Operation Transact(Rounds* rounds, const std::string& asked,
+                   const std::string& answered) {
+  return {.function = Transaction::kTransact,
+          .argument = rounds->Text(asked),
+          .result = rounds->Text(answered)};
+}
+Operation Write(Rounds* rounds, char key, int64_t value) {
+  const std::string list =
+      "[\"w\",\"" + std::string(1, key) + "\"," + std::to_string(value) + "]";
+  return Transact(rounds, list, list);
+}
+Operation Read(Rounds* rounds, char key, const std::string& seen) {
+  const std::string list = "[\"r\",\"" + std::string(1, key) + "\",";
+  return Transact(rounds, list + "null]", list + seen + "]");
+}
+
+TEST(Minimise, StaleReadOfATransaction_IsFoundInFewSteps) {
+  Rounds rounds;
+  for (int i = 0; i < 200; ++i) {
+    if (i == 90) rounds.Alone(Write(&rounds, 'x', -5));
+    const std::string seen = std::to_string(3 * i);
+    rounds.Do({Write(&rounds, 'x', 3 * i), Read(&rounds, 'x', seen),
+               Write(&rounds, 'y', 3 * i + 1), Write(&rounds, 'z', 3 * i + 2)});
+  }
+  rounds.Alone(Read(&rounds, 'x', "-5"));
+  const ModelOf<Transaction> model;
+  const Verdict verdict =
+      Check(rounds.history(), model, {.minimise_nodes_max = 50'000});
+  ASSERT_EQ(verdict.result, Result::kViolation);
+  const CounterExample& example = *verdict.counter_example;
+  EXPECT_TRUE(example.minimal);
+  ASSERT_EQ(example.operations.size(), 3u);
+  EXPECT_EQ(example.operations.front(), 360u);
+  EXPECT_EQ(example.operations.back(), 801u);
 }
 
 }  // namespace

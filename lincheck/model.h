@@ -18,12 +18,17 @@
 //     that Step() looks at function, arguments and result alone, so that
 //     operations with the same call may stand for each other;
 //   bool MayGrowInto(const State&, Value seen) const, see StateSpace;
-//   bool LooksFor(const Operation&, Value* value) const, see Model.
+//   bool LooksFor(const Operation&, Value* value) const, see Model;
+//   a type Sight, bool Look(const Operation&, Sight*) const, which adds what the
+//     operation looks for in a state (false: everything), and void Blur(const
+//     Sight&, State*) const, which makes one of states that nobody who was added
+//     can tell apart, nor after any steps of theirs.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,6 +36,7 @@
 #include <vector>
 
 #include "absl/hash/hash.h"
+#include "absl/types/span.h"
 #include "lincheck/history.h"
 
 namespace quorate::lincheck {
@@ -48,6 +54,9 @@ class StateSpace {
   // False if operations that only append (Links::appends) cannot turn it into a
   // state that shows `seen`.
   virtual bool MayGrowInto(StateId state, Value seen) const = 0;
+  // From now on steps are those of these operations alone; states that they
+  // cannot tell apart may be taken for one.
+  virtual void Watch(absl::Span<const Operation> operations) = 0;
   // The number here of a state of another space of the same model.
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
@@ -81,10 +90,9 @@ class Model {
   // False: this operation's place among the writes cannot be told from its
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
-  // True if `op` looks only whether there is anything (the state may grow into
-  // nil, says MayGrowInto) and whether it is `*value` (none: not even that),
-  // and leaves what was there, that with something appended, or something that
-  // does not depend on it.
+  // True if `op` looks only whether there is anything, and whether it is
+  // `*value` (none: not even that), and leaves what was there, that with
+  // something appended, or something that does not depend on it.
   virtual bool LooksFor(const Operation& op, Value* value) const = 0;
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
@@ -112,10 +120,15 @@ class States final : public StateSpace {
  public:
   using State = typename M::State;
   explicit States(M model) : model_(std::move(model)) {}
-  StateId Initial() override { return Number(model_.Initial()); }
+  StateId Initial() override {
+    scratch_ = model_.Initial();
+    Blur();
+    return Number(scratch_);
+  }
   StateId Step(StateId state, const Operation& op) override {
     scratch_ = *states_[state];
     if (!model_.Step(scratch_, op)) return kImpossible;
+    Blur();
     if (scratch_ == *states_[state]) return state;
     return Number(scratch_);
   }
@@ -124,6 +137,14 @@ class States final : public StateSpace {
       return model_.MayGrowInto(*states_[state], seen);
     } else {
       return true;
+    }
+  }
+  void Watch(absl::Span<const Operation> operations) override {
+    if constexpr (requires { typename M::Sight; }) {
+      sight_.emplace();
+      for (const Operation& op : operations) {
+        if (!model_.Look(op, &*sight_)) return sight_.reset();
+      }
     }
   }
   StateId Import(const StateSpace& from, StateId state) override {
@@ -152,7 +173,24 @@ class States final : public StateSpace {
     return it->second;
   }
 
+  template <typename T>
+  struct SightOf {
+    using Type = bool;
+  };
+  template <typename T>
+  requires requires { typename T::Sight; }
+  struct SightOf<T> {
+    using Type = typename T::Sight;
+  };
+
+  void Blur() {
+    if constexpr (requires { typename M::Sight; }) {
+      if (sight_.has_value()) model_.Blur(*sight_, &scratch_);
+    }
+  }
+
   const M model_;
+  std::optional<typename SightOf<M>::Type> sight_;
   // Looked up, never iterated over. Keys stay where they are.
   std::unordered_map<State, StateId, absl::Hash<State>> numbers_;
   std::vector<const State*> states_;

@@ -371,6 +371,10 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
   }
   // What needs the value of another one comes after it, as a rule.
   std::reverse(kinds_.begin(), kinds_.end());
+  kind_of_.resize(operations.size());
+  for (size_t k = 0; k < kinds_.size(); ++k) {
+    for (const size_t i : kinds_[k].members) kind_of_[i] = k;
+  }
 }
 
 SearchResult Relaxed::Judge(const Question& question,

@@ -41,6 +41,11 @@ class Relaxed {
                      const SearchOptions& limits) const;
   // How many there are in all that may count when relaxed.
   size_t relaxable() const { return relaxable_; }
+  // Those that do the same as `operation` when relaxed, itself included, by time
+  // of invocation. Requires: it is no read.
+  absl::Span<const size_t> Alike(size_t operation) const {
+    return kinds_[kind_of_[operation]].members;
+  }
 
   // What all operations of one kind do when relaxed.
   struct Kind {
@@ -54,7 +59,8 @@ class Relaxed {
  private:
   const absl::Span<const Operation> operations_;
   const Model& model_;
-  std::vector<Kind> kinds_;  // Latest first.
+  std::vector<Kind> kinds_;      // Latest first.
+  std::vector<size_t> kind_of_;  // By operation.
   bool calls_suffice_ = true;
   size_t relaxable_ = 0;
 };

@@ -32,7 +32,7 @@ struct SearchOptions {
   // By operation: one of unknown outcome that may take effect again and again.
   // Null: none may.
   const std::vector<bool>* endless = nullptr;
-  // States that no operation can tell apart count as one (Model::LooksFor):
+  // States that no operation can tell apart count as one (StateSpace::Watch):
   // SearchResult::state may then be another one of them.
   bool merges_states = false;
   // kOk comes with an order, whichever way finds it.

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "lincheck/unseen.h"
 #include "lincheck/value.h"
@@ -35,8 +34,8 @@ struct CallHash {
 
 SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
                        const Model& model_of, const std::vector<bool>* endless,
-                       bool merges_states)
-    : operations(operations_of), model(model_of) {
+                       bool merges)
+    : operations(operations_of), model(model_of), merges_states(merges) {
   std::vector<uint32_t> order(operations.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
@@ -86,21 +85,6 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
     return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
   });
   Foresee();
-  if (merges_states) FindLookedFor();
-}
-
-void SearchPlan::FindLookedFor() {
-  absl::flat_hash_set<Value, ValueHash> values = {Value::Nil()};
-  for (const std::vector<uint32_t>* list : {&known, &unknown}) {
-    for (const uint32_t i : *list) {
-      Value value;
-      if (!model.LooksFor(operations[i], &value)) return looked_for.clear();
-      if (value.is_none() || !values.insert(value).second) continue;
-      looked_for.push_back(value);
-      if (looked_for.size() == kLookedForMax) return looked_for.clear();
-    }
-  }
-  looked_for.push_back(Value::Nil());
 }
 
 void SearchPlan::Foresee() {
@@ -161,18 +145,6 @@ void SearchPlan::NumberValues(absl::Span<const Links> of_known,
   }
 }
 
-StateId Stepper::Merge(StateId state) {
-  if (plan_.looked_for.empty() || state == kImpossible) return state;
-  if (merged_.size() <= state) merged_.resize(state + 1, kImpossible);
-  StateId& merged = merged_[state];
-  if (merged != kImpossible) return merged;
-  const bool matters = std::any_of(
-      plan_.looked_for.begin(), plan_.looked_for.end(),
-      [&](Value value) { return states_->MayGrowInto(state, value); });
-  if (!matters && other_ == kImpossible) other_ = state;
-  return merged = matters ? state : other_;
-}
-
 bool ValueMayGrowInto(Value value, Value seen) {
   // Nil and integers turn into text; they are rare enough.
   if (!value.is_string() || value == seen) return true;
@@ -181,6 +153,7 @@ bool ValueMayGrowInto(Value value, Value seen) {
 
 Stepper::Stepper(const SearchPlan& plan)
     : plan_(plan), states_(plan.model.NewStates()) {
+  if (plan.merges_states) states_->Watch(plan.operations);
   // As large as a second-level cache is useful.
   constexpr int kBitsMax = 15;
   int bits = 6;

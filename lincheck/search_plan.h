@@ -19,8 +19,7 @@ struct SearchPlan {
 
   // `endless` and `merges_states` as in SearchOptions.
   SearchPlan(absl::Span<const Operation> operations, const Model& model,
-             const std::vector<bool>* endless = nullptr,
-             bool merges_states = false);
+             const std::vector<bool>* endless = nullptr, bool merges = false);
 
   // What an operation can do to a state that is built by appending.
   enum class Effect : uint8_t {
@@ -42,6 +41,7 @@ struct SearchPlan {
 
   absl::Span<const Operation> operations;
   const Model& model;
+  bool merges_states = false;
   std::vector<uint32_t> known;  // Indices into operations, by invocation.
   // The same; reads with unknown outcome constrain nothing and are left out.
   std::vector<uint32_t> unknown;
@@ -69,15 +69,8 @@ struct SearchPlan {
   std::vector<uint32_t> known_class;
   std::vector<uint32_t> unknown_class;
   uint32_t class_count = 0;
-  // What the operations look for in a state; a state that cannot come to show
-  // any of it is like any other such state. Empty: that is not known, or not
-  // wanted, or too much.
-  std::vector<Value> looked_for;
 
  private:
-  static constexpr size_t kLookedForMax = 64;
-
-  void FindLookedFor();
   void Foresee();
   // Fills in values, from what Foresee() found out.
   void NumberValues(absl::Span<const Links> of_known,
@@ -121,19 +114,14 @@ class Stepper {
                            op_class * uint64_t{0xc2b2ae3d27d4eb4f}) >>
                           shift_];
     if (entry.state != state || entry.op_class != op_class) {
-      entry = {state, op_class, Merge(states_->Step(state, op))};
+      entry = {state, op_class, states_->Step(state, op)};
     }
     return entry.next;
   }
 
-  // `state`, or another one that no operation can tell from it.
-  StateId Merge(StateId state);
-
   const SearchPlan& plan_;
   const std::unique_ptr<StateSpace> states_;
-  std::vector<StateId> merged_;  // By state; kImpossible: not known yet.
-  StateId other_ = kImpossible;  // The first one of those that are all alike.
-  std::vector<Entry> cache_;     // By class and state; the last one wins.
+  std::vector<Entry> cache_;  // By class and state; the last one wins.
   int shift_;
   uint64_t steps_ = 0;
 };

@@ -47,6 +47,8 @@ class VersionedModel::States final : public StateSpace {
 
   bool MayGrowInto(StateId, Value) const override { return true; }
 
+  void Watch(absl::Span<const Operation>) override {}
+
   StateId Import(const StateSpace& from, StateId state) override {
     const auto& other = static_cast<const States&>(from);
     State same = *other.states_[state];

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "lincheck/models/datum.h"
+#include "lincheck/models/sight.h"
 
 namespace quorate::lincheck {
 
@@ -62,15 +63,20 @@ struct CasRegister {
     }
     return false;
   }
-  bool MayGrowInto(const State& state, Value seen) const {
-    return state.is_nil() || state.Equals(seen);
-  }
   bool LooksFor(const Operation& op, Value* value) const {
     *value = {};
     if (op.function == kRead && op.known()) *value = op.result;
     if (op.function == kCas) *value = op.expected;
     return true;
   }
+  using Sight = lincheck::Sight;
+  bool Look(const Operation& op, Sight* sight) const {
+    Value value;
+    if (!LooksFor(op, &value)) return false;
+    sight->Add(value);
+    return true;
+  }
+  void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};

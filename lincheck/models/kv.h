@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "lincheck/models/datum.h"
+#include "lincheck/models/sight.h"
 
 namespace quorate::lincheck {
 
@@ -111,6 +112,14 @@ struct Kv {
         return op.function != kIncrement;
     }
   }
+  using Sight = lincheck::Sight;
+  bool Look(const Operation& op, Sight* sight) const {
+    Value value;
+    if (!LooksFor(op, &value)) return false;
+    sight->Add(value);
+    return true;
+  }
+  void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"get",    "put",  "append",

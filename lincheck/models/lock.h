@@ -64,6 +64,34 @@ struct Lock {
   }
   // What is refused tells something about tokens that nobody was told.
   bool IsRead(const Operation&) const { return false; }
+  using Sight = std::vector<int64_t>;  // Tokens, ascending.
+  bool Look(const Operation& op, Sight* sight) const {
+    if (!op.known()) return true;
+    for (const Value value : {op.argument, op.result}) {
+      const std::optional<int64_t> token = IntegerOf(value);
+      if (token.has_value()) sight->push_back(*token);
+    }
+    std::sort(sight->begin(), sight->end());
+    sight->erase(std::unique(sight->begin(), sight->end()), sight->end());
+    return true;
+  }
+  // Of a token only counts which of those it reaches.
+  void Blur(const Sight& sight, State* state) const {
+    for (Case& c : *state) {
+      std::erase_if(c.not_its_token, [&](int64_t token) {
+        return !std::binary_search(sight.begin(), sight.end(), token);
+      });
+      if (!c.greatest.has_value()) continue;
+      auto at = std::upper_bound(sight.begin(), sight.end(), *c.greatest);
+      const bool seen = at != sight.begin() && *std::prev(at) == *c.greatest;
+      c.told = c.told && seen;
+      if (seen) continue;
+      c.greatest.reset();
+      if (at != sight.begin()) c.greatest = *std::prev(at);
+    }
+    std::sort(state->begin(), state->end());
+    state->erase(std::unique(state->begin(), state->end()), state->end());
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"acquire", "release", "check"};

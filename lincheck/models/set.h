@@ -43,6 +43,29 @@ struct Set {
     return op.function >= kContains ||
            (op.known() && op.result == Value::Integer(0));
   }
+  struct Sight {
+    bool all = false;
+    State elements;  // In order.
+  };
+  bool Look(const Operation& op, Sight* sight) const {
+    sight->all |= op.function == kRead && op.known() && !op.result.is_none();
+    if (op.function == kRead || !op.known()) return true;
+    Datum element;
+    element.Assign(op.argument);
+    const auto at = std::lower_bound(sight->elements.begin(),
+                                     sight->elements.end(), element);
+    if (at == sight->elements.end() || *at != element) {
+      sight->elements.insert(at, element);
+    }
+    return true;
+  }
+  void Blur(const Sight& sight, State* state) const {
+    if (sight.all) return;
+    std::erase_if(*state, [&](const Datum& element) {
+      return !std::binary_search(sight.elements.begin(), sight.elements.end(),
+                                 element);
+    });
+  }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"add", "remove", "contains", "read"};

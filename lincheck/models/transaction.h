@@ -9,11 +9,13 @@
 #define QUORATE_LINCHECK_MODELS_TRANSACTION_H_
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "lincheck/models/sight.h"
 #include "lincheck/models/value_list.h"
 
 namespace quorate::lincheck {
@@ -54,6 +56,22 @@ struct Transaction {
       if (wanted[i].bytes() != "r") return false;
     }
     return true;
+  }
+  // By key; what nobody reads does not matter.
+  using Sight = std::map<Datum, lincheck::Sight>;
+  bool Look(const Operation& op, Sight* sight) const {
+    std::vector<Datum> got;
+    if (!op.known() || op.result.is_none()) return true;
+    if (!Parse(op.result, &got)) return true;  // It is impossible.
+    for (size_t i = 0; i < got.size(); i += 3) {
+      if (got[i].bytes() == "r") (*sight)[got[i + 1]].Add(got[i + 2]);
+    }
+    return true;
+  }
+  void Blur(const Sight& sight, State* state) const {
+    std::erase_if(*state,
+                  [&](const auto& row) { return !sight.contains(row.first); });
+    for (auto& [key, value] : *state) sight.find(key)->second.Blur(&value);
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
