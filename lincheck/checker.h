@@ -77,7 +77,7 @@ struct CounterExample {
   std::vector<size_t>
       operations;  // Indices into History::operations(), by time of invocation.
   // Other writes that count with unknown outcome only: somebody above may have
-  // seen what they wrote. `operations` as they are and these with unknown
+  // seen what they wrote, or the reason names them. `operations` as they are and these with unknown
   // outcome make a history of their own, which is not linearizable.
   std::vector<size_t> context;
   bool minimal = false;

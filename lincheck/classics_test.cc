@@ -97,7 +97,60 @@ TEST(Classics, DuplicateAppend_SaidSo) {
                 .Judge(Kv{})
                 .counter_example->reason,
             "get() = \"xx\" of client 2 saw append(\"x\") of client 1 take "
-            "effect twice.");
+            "effect twice, after 0 bytes and after 1.");
+}
+
+// What a reason names is shown, even if it takes no part in the proof.
+TEST(Classics, DuplicateAppend_ShowsTheAppend) {
+  const Verdict verdict = Story()
+                              .Do(1, 1, 2, Kv::kAppend, "x")
+                              .Do(3, 1, 2, Kv::kAppend, "y")
+                              .Do(2, 3, 4, Kv::kGet, "", "xyx")
+                              .Judge(Kv{});
+  EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{2});
+  EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{0});
+  EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
+TEST(Classics, PieceOfNobody_IsShownBetweenItsNeighbours) {
+  const Verdict verdict = Story()
+                              .Do(1, 1, 2, Kv::kAppend, "x")
+                              .Do(3, 1, 2, Kv::kAppend, "y")
+                              .Do(3, 3, 4, Kv::kAppend, "z")
+                              .Do(2, 5, 6, Kv::kGet, "", "xy??z")
+                              .Judge(Kv{});
+  EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{3});
+  EXPECT_EQ(verdict.counter_example->context, (std::vector<size_t>{1, 2}));
+  EXPECT_EQ(verdict.counter_example->reason,
+            "get() = \"xy??z\" of client 2 saw \"??\", which nobody wrote, "
+            "after append(\"y\") of client 3 and before append(\"z\") of "
+            "client 3.");
+}
+
+TEST(Classics, LostAppend_SaidSo) {
+  const Verdict verdict = Story()
+                              .Do(1, 1, 2, Kv::kAppend, "x")
+                              .Do(1, 3, 4, Kv::kAppend, "y")
+                              .Do(1, 5, 6, Kv::kAppend, "z")
+                              .Do(2, 7, 8, Kv::kGet, "", "xz")
+                              .Judge(Kv{});
+  EXPECT_EQ(verdict.counter_example->operations, (std::vector<size_t>{1, 3}));
+  EXPECT_EQ(verdict.counter_example->context, (std::vector<size_t>{0, 2}));
+  EXPECT_EQ(verdict.counter_example->reason,
+            "append(\"y\") of client 1 had returned before get() = \"xz\" of "
+            "client 2 was invoked, which saw the value without it.");
+}
+
+TEST(Classics, ReadOfAnOlderValue_SaidSo) {
+  const Verdict verdict = Story()
+                              .Do(1, 1, 2, Kv::kAppend, "x")
+                              .Do(1, 3, 20, Kv::kAppend, "y")
+                              .Do(2, 5, 6, Kv::kGet, "", "xy")
+                              .Do(3, 7, 8, Kv::kGet, "", "x")
+                              .Judge(Kv{});
+  EXPECT_EQ(verdict.counter_example->reason,
+            "get() = \"xy\" of client 2 returned before get() = \"x\" of "
+            "client 3 was invoked, which saw what had been there before.");
 }
 
 TEST(Classics, ReadDuringTheWrite_MaySeeEither) {

@@ -99,12 +99,15 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
 
 std::string DescribeStuck(const Model& model, const Operation& stuck,
                           const std::string& state, const Operation* last) {
-  return absl::StrCat(
+  std::string text = absl::StrCat(
       DescribeCallOfClient(model, stuck),
-      " cannot be placed: no order of what it may follow explains it. The "
-      "longest order found leaves ",
-      state, last == nullptr ? "" : " after ",
-      last == nullptr ? "" : DescribeCallOfClient(model, *last), ".");
+      " cannot be placed: no order of what it may follow explains it.");
+  if (state.empty()) return text;
+  absl::StrAppend(&text, " The longest order found leaves ", state);
+  if (last != nullptr) {
+    absl::StrAppend(&text, " after ", DescribeCallOfClient(model, *last));
+  }
+  return text + ".";
 }
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
@@ -116,6 +119,7 @@ Decision Decide(absl::Span<const Operation> operations, const Model& model,
               .by_zones = true,
               .core = std::move(zones->core),
               .reason = std::move(zones->reason),
+              .named = std::move(zones->named),
               .scope = std::move(zones->scope)};
     }
     if (!TellVersions(operations) ||

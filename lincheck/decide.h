@@ -23,15 +23,17 @@ struct Decision {
   // are relaxed. In order.
   std::vector<size_t> core;
   std::string reason;
-  bool by_search = false;  // The reason tells where a search was stuck.
-  size_t stuck = 0;        // If by_search: this operation had no place.
+  std::vector<size_t> named;  // Operations that the reason names, by zones.
+  bool by_search = false;     // The reason tells where a search was stuck.
+  size_t stuck = 0;           // If by_search: this operation had no place.
   // kViolation: what may matter to the core or a part of it; empty: anything.
   std::vector<size_t> scope;
   // kOk: an order that explains everything.
   std::vector<size_t> order;
 };
 
-// In words: where a search was stuck. `last` is null if nothing was placed.
+// In words: where a search was stuck. `state` is empty if nothing was placed,
+// `last` null if it is not known what was placed last.
 std::string DescribeStuck(const Model& model, const Operation& stuck,
                           const std::string& state, const Operation* last);
 

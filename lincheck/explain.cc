@@ -142,11 +142,12 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   FillOrders(operations, model, &example);
   if (small.by_search && !example.partial_orders.empty()) {
     const PartialOrder& longest = example.partial_orders[0];
-    const bool none = longest.placed.empty();
     example.reason =
-        DescribeStuck(model, operations[longest.blocked],
-                      none ? "what there was at first" : longest.states.back(),
-                      none ? nullptr : &operations[longest.placed.back()]);
+        longest.placed.empty()
+            ? DescribeStuck(model, operations[longest.blocked], "", nullptr)
+            : DescribeStuck(model, operations[longest.blocked],
+                            longest.states.back(),
+                            &operations[longest.placed.back()]);
   }
   return example;
 }

@@ -89,6 +89,8 @@ class Appends {
     uint32_t next = kNone;      // Of the same key in states_by_tail_.
   };
   static constexpr size_t kTailBytes = 24;
+  // So many bytes are looked through for the last piece before strange ones.
+  static constexpr size_t kStrangeMax = 4096;
 
   static uint64_t Tail(std::string_view bytes) {
     const size_t size = bytes.size();
@@ -106,10 +108,13 @@ class Appends {
   bool Observe(uint32_t observer, Value seen);
   // `observer` saw `op` append to `met`, and another one saw otherwise.
   bool Contradict(uint32_t observer, uint32_t op, std::string_view met);
+  // `observer` saw `rest`, which nobody left, and `above` after it.
+  bool FailStrange(uint32_t observer, std::string_view rest, uint32_t above);
   // Links what nobody saw. False if that cannot be told.
   bool Finish();
   bool Fail(std::vector<size_t> core, std::string reason);
-  std::string Call(uint32_t op) const {
+  std::string Call(uint32_t op) {
+    linked_.named.push_back(op);
     return DescribeSeenCall(model_, operations_[op]);
   }
 
@@ -195,13 +200,44 @@ bool Appends::Contradict(uint32_t observer, uint32_t op, std::string_view met) {
   const uint32_t other = states_[linked_.links[op].written].observer;
   if (other != kNone) core.push_back(other);
   if (other == observer || other == kNone) {
-    return Fail(std::move(core), absl::StrCat(Call(observer), " saw ", Call(op),
-                                              " take effect twice."));
+    const size_t left = states_[linked_.links[op].written].bytes.size();
+    return Fail(std::move(core),
+                absl::StrCat(Call(observer), " saw ", Call(op),
+                             " take effect twice, after ", met.size(),
+                             " bytes and after ",
+                             left - found_[op].written.bytes().size(), "."));
   }
   return Fail(std::move(core),
               absl::StrCat(Call(observer), " saw ", Call(op),
                            " take effect on a value of ", met.size(),
                            " bytes, ", Call(other), " on another one."));
+}
+
+bool Appends::FailStrange(uint32_t observer, std::string_view rest,
+                          uint32_t above) {
+  // The last piece before the strange bytes, if there is one.
+  const size_t least = rest.size() - std::min(rest.size(), kStrangeMax);
+  uint32_t below = kNone;
+  size_t known = rest.size() - 1;
+  for (; known > least && below == kNone; --known) {
+    uint32_t op = kNone;
+    if (LastPiece(rest.substr(0, known), &op)) below = op;
+  }
+  if (below != kNone) rest.remove_prefix(known + 1);
+  if (below == kNone && above == kNone) {
+    return Fail({observer},
+                absl::StrCat(Call(observer), " saw what nobody wrote."));
+  }
+  ValueArena arena;
+  std::string reason =
+      absl::StrCat(Call(observer), " saw ", arena.String(rest).ToString(),
+                   ", which nobody wrote,");
+  if (below != kNone) absl::StrAppend(&reason, " after ", Call(below));
+  if (above != kNone) {
+    absl::StrAppend(&reason, below != kNone ? " and before " : " before ",
+                    Call(above));
+  }
+  return Fail({observer}, reason + ".");
 }
 
 bool Appends::Observe(uint32_t observer, Value seen) {
@@ -223,8 +259,7 @@ bool Appends::Observe(uint32_t observer, Value seen) {
       break;
     }
     if (op == kNone) {
-      return Fail({observer},
-                  absl::StrCat(Call(observer), " saw what nobody wrote."));
+      return FailStrange(observer, rest, above);
     }
     if (linked_.links[op].written != kNone) {
       return Contradict(

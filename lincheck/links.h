@@ -44,6 +44,7 @@ struct Linked {
   // Not empty: these operations contradict each other already, and why.
   std::vector<size_t> core;
   std::string reason;
+  std::vector<size_t> named;  // Operations that the reason names.
 };
 
 // Nothing if some operation does not name the write it saw, or if two writes

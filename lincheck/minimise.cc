@@ -100,6 +100,7 @@ class Minimiser {
         in_core_(operations.size(), false) {
     small_.core = std::move(decision.core);
     small_.reason = std::move(decision.reason);
+    named_ = std::move(decision.named);
     small_.by_search = decision.by_search;
     stuck_ = decision.by_search ? decision.stuck : small_.core[0];
     if (scope_.empty() || !OutsideIsLinked()) LookEverywhere();
@@ -166,6 +167,7 @@ class Minimiser {
   std::vector<bool> in_core_;  // By operation.
   std::vector<size_t> candidates_;
   std::vector<size_t> unsure_;  // Those that no question decided.
+  std::vector<size_t> named_;   // Operations that the reason names.
   // What takes effect when one of the core is left out.
   std::vector<std::pair<size_t, std::vector<size_t>>> orders_;
   Minimised small_;
@@ -230,6 +232,8 @@ Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
   if (decision.result == Result::kViolation && among == nullptr) {
     small_.reason = std::move(decision.reason);
     small_.by_search = false;
+    named_ = std::move(decision.named);
+    for (size_t& i : named_) i = indices[i];
   }
   for (size_t& i : decision.order) i = indices[i];
   return {decision.result, std::move(decision.order)};
@@ -264,6 +268,7 @@ Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
   }
   if (found.result == Result::kViolation && among == nullptr) {
     small_.by_search = true;
+    named_.clear();
     small_.reason =
         DescribeStuck(model_, operations_[found.stuck], found.state, nullptr);
   }
@@ -405,6 +410,7 @@ void Minimiser::FillContext() {
       small_.context.push_back(i);
     }
   };
+  add(named_);
   for (const auto& [left_out, order] : orders_) {
     std::vector<size_t> rest = small_.core;
     std::erase(rest, left_out);

@@ -27,7 +27,7 @@ struct Minimised {
   // Relaxing any one of them makes it linearizable.
   bool minimal = false;
   // If it is minimal: operations of unknown outcome that explain the core once
-  // any one of its own is relaxed.
+  // any one of its own is relaxed, and those that the reason names.
   std::vector<size_t> context;
   std::string reason;
   bool by_search = false;  // The reason tells where a search was stuck.

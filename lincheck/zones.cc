@@ -42,7 +42,7 @@ class Zones {
   bool Fail(std::vector<size_t> core, std::string reason);
   bool Conflict(const Block& a, const Block& b);
   // Why two blocks precede each other, of which `b` is seen last.
-  std::string Overlap(const Block& a, const Block& b) const;
+  std::string Overlap(const Block& a, const Block& b);
   // The state that `op` left or, if it only reads, saw.
   uint32_t StateOf(uint32_t op) const {
     const Link& link = linked_.links[op];
@@ -59,7 +59,8 @@ class Zones {
   bool AddPath(uint32_t from, uint32_t to, std::vector<size_t>* core) const;
   // Adds whatever wrote, directly or not, what these operations saw.
   void FillScope();
-  std::string Call(uint32_t op) const {
+  std::string Call(uint32_t op) {
+    result_.named.push_back(op);
     return DescribeSeenCall(model_, operations_[op]);
   }
 
@@ -210,7 +211,11 @@ bool Zones::WalkName(uint32_t name, Block* block, Time* p, uint32_t* p_op) {
       AddTied(*p_op, op, &core);
       return Fail(std::move(core),
                   absl::StrCat(Call(op), " returned before ", Call(*p_op),
-                               " was invoked, on which what it saw depends."));
+                               linked_.links[*p_op].written == kNone
+                                   ? " was invoked, which saw what had been "
+                                     "there before."
+                                   : " was invoked, on which what it saw "
+                                     "depends."));
     }
     if (read.invoke > latest) {
       latest = read.invoke;
@@ -271,7 +276,7 @@ bool Zones::Conflict(const Block& a, const Block& b) {
   return Fail(std::move(core), swap ? Overlap(b, a) : Overlap(a, b));
 }
 
-std::string Zones::Overlap(const Block& a, const Block& b) const {
+std::string Zones::Overlap(const Block& a, const Block& b) {
   const auto what = [&](const Block& block) {
     const uint32_t writer = writer_[block.first];
     return writer == kNone ? std::string("the initial state")
@@ -279,12 +284,21 @@ std::string Zones::Overlap(const Block& a, const Block& b) const {
   };
   const std::string later = absl::StrCat(Call(a.f_op), " had returned before ",
                                          Call(b.s_op), " was invoked");
+  Links links;
+  const bool alone = a.f_op == a.s_op;
+  const bool lost =
+      alone && model_.FindLinks(operations_[a.f_op], &links) && links.appends;
   if (b.f_op == kNone) {
-    return absl::StrCat(later, ", which saw what it had replaced.");
+    return absl::StrCat(later, lost ? ", which saw the value without it."
+                                    : ", which saw what it had replaced.");
   }
   const std::string earlier = absl::StrCat(
       Call(b.f_op), " had returned before ", Call(a.s_op), " was invoked");
-  if (a.f_op == a.s_op && linked_.links[a.f_op].written != kNone) {
+  if (lost) {
+    return absl::StrCat(earlier, ", and ", later, ", which saw ", what(b),
+                        " without it.");
+  }
+  if (alone && linked_.links[a.f_op].written != kNone) {
     const bool saw = linked_.links[b.s_op].seen == b.first;
     return absl::StrCat(earlier, " and replaced it, and ", later, ", which ",
                         saw ? "still saw " : "still builds on ", what(b), ".");
@@ -381,7 +395,8 @@ std::optional<ZonesResult> CheckZones(absl::Span<const Operation> operations,
   if (!linked->core.empty()) {
     return ZonesResult{.result = Result::kViolation,
                        .core = std::move(linked->core),
-                       .reason = std::move(linked->reason)};
+                       .reason = std::move(linked->reason),
+                       .named = std::move(linked->named)};
   }
   const bool partial = linked->partial;
   ZonesResult result = Zones(operations, model, *std::move(linked)).Run();

@@ -33,6 +33,7 @@ struct ZonesResult {
   // linearizable by themselves, and why in words.
   std::vector<size_t> core;
   std::string reason;
+  std::vector<size_t> named;  // Operations that the reason names.
   // kViolation: the core and all that it depends on. Whatever is outside, given
   // an unknown outcome, changes no verdict on the core or a part of it. Empty:
   // that is not known.

@@ -141,7 +141,8 @@ std::string CounterExampleText(const FileReport& report) {
           : " (not minimised):\n");
   text += Table(report, example.operations);
   if (!example.context.empty()) {
-    text += "  Beside writes that may or may not have taken effect:\n";
+    text +=
+        "  It holds whenever these writes took effect, or if they never did:\n";
     text += Table(report, example.context);
   }
   return text + "\n";
