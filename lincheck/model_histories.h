@@ -266,10 +266,12 @@ inline constexpr auto kMistakes = static_cast<size_t>(Mistake::kNone);
 template <typename M>
 class Maker {
  public:
-  Maker(Random& random, const M& model, Mistake mistake)
+  Maker(Random& random, const M& model, Mistake mistake,
+        size_t unknown_percent = 15)
       : random_(random),
         model_(model),
         mistake_(mistake),
+        unknown_percent_(unknown_percent),
         state_(model.Initial()) {
     partition_ = history_.Partition("k");
   }
@@ -312,7 +314,7 @@ class Maker {
     op.invoke = std::min(std::max(free_[client], effect - Some(59)), effect);
     op.ret = effect + Some(59);
     Draw<M>::Call(random_, &history_, &op);
-    if (Below(100) < 15) {
+    if (Below(100) < unknown_percent_) {
       op.ret = kNever;
       free_[client] = effect + 1;
       if (Below(2) == 0) Apply(op);
@@ -347,6 +349,7 @@ class Maker {
   Random& random_;
   const M& model_;
   const Mistake mistake_;
+  const size_t unknown_percent_;
   typename M::State state_;
   History history_;
   uint32_t partition_ = 0;

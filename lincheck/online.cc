@@ -49,6 +49,18 @@ class OnlineChecker::Partition {
   bool stopped() const { return stopped_; }
   bool given_up() const { return given_up_; }
   size_t configurations() const { return configurations_.size(); }
+  // Those that are open, wait to be judged, or have an unknown outcome.
+  size_t operations() const { return running_.size() + used_; }
+  size_t size_bytes() const {
+    size_t bytes = arena_.size_bytes() + slots_.size() * sizeof(Slot) +
+                   running_.size() * sizeof(Operation) +
+                   returned_.size() * sizeof(*returned_.begin());
+    for (const Configuration& c : configurations_) {
+      bytes +=
+          sizeof(c) + (c.placed.size() + c.spent.size()) * sizeof(uint64_t);
+    }
+    return states_ == nullptr ? bytes : bytes + states_->size_bytes();
+  }
 
   uint64_t Invoke(Time now, const Operation& call) {
     Operation op = call;
@@ -103,6 +115,8 @@ class OnlineChecker::Partition {
     running_.clear();
     returned_.clear();
     slots_.clear();
+    used_ = 0;
+    arena_ = {};
     configurations_.clear();
     states_.reset();
   }
@@ -133,6 +147,7 @@ class OnlineChecker::Partition {
     uint32_t slot = 0;
     while (slot < slots_.size() && slots_[slot].used) ++slot;
     if (slot == slots_.size()) slots_.emplace_back();
+    ++used_;
     slots_[slot] = {true, op.known() && model_.IsRead(op), kNone, op};
     if (op.known() || calls_differ_) return slot;
     for (uint32_t i = 0; i < slots_.size(); ++i) {
@@ -176,6 +191,7 @@ class OnlineChecker::Partition {
   std::map<uint64_t, Operation> running_;         // By order of invocation.
   std::set<std::pair<Time, uint32_t>> returned_;  // Not judged yet.
   std::vector<Slot> slots_;
+  size_t used_ = 0;  // Slots.
   std::vector<Configuration> configurations_;
   uint64_t nodes_ = 0;
   // Operations of unknown outcome with the same call may do different things.
@@ -281,6 +297,7 @@ void OnlineChecker::Partition::Free(uint32_t slot) {
     if (other.kin == slot) other.kin = kNone;
   }
   slots_[slot] = {};
+  --used_;
 }
 
 void OnlineChecker::Partition::Compact() {
@@ -358,6 +375,7 @@ OnlineChecker::Ticket OnlineChecker::Invoke(std::string_view partition,
   if (object.stopped()) return {it->second, 0};
   const Ticket ticket{it->second, object.Invoke(now, call)};
   Drain(object, now);
+  if (object.operations() > options_.operations_max) GiveUp(object);
   return ticket;
 }
 
@@ -397,9 +415,7 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
       case Result::kOk:
         continue;
       case Result::kUnknown:
-        ++given_up_;
-        partition.GiveUp();
-        break;
+        return GiveUp(partition);
       case Result::kViolation: {
         OnlineViolation violation{.partition = partition.name(),
                                   .operation = partition.operation(slot),
@@ -417,6 +433,13 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
   }
 }
 
+void OnlineChecker::GiveUp(Partition& partition) {
+  if (partition.stopped()) return;
+  ++given_up_;
+  partition.GiveUp();
+  partition.Stop();
+}
+
 bool OnlineChecker::given_up(std::string_view partition) const {
   const auto it = numbers_.find(partition);
   return it != numbers_.end() && partitions_[it->second]->given_up();
@@ -425,6 +448,18 @@ bool OnlineChecker::given_up(std::string_view partition) const {
 Result OnlineChecker::result() const {
   if (!violations_.empty()) return Result::kViolation;
   return given_up_ > 0 ? Result::kUnknown : Result::kOk;
+}
+
+size_t OnlineChecker::operations() const {
+  size_t count = 0;
+  for (const auto& object : partitions_) count += object->operations();
+  return count;
+}
+
+size_t OnlineChecker::size_bytes() const {
+  size_t bytes = kept_.size_bytes();
+  for (const auto& object : partitions_) bytes += object->size_bytes();
+  return bytes;
 }
 
 size_t OnlineChecker::configurations() const {

@@ -3,9 +3,13 @@
 // Operations are fed as they are invoked and as they complete. For each
 // partition the checker keeps every configuration (state, open operations
 // already placed) that explains what has returned so far; an operation's return
-// keeps only those in which it has taken effect. Memory is bounded by the
-// operations that are open or of unknown outcome, and by one state per
-// partition.
+// keeps only those in which it has taken effect. A return is judged by the first
+// call for its partition after time has passed it and all that was invoked no
+// later has ended. If what returned up to there has no order, the partition is
+// wrong then, and for ever; it is never wrong while what was fed so far has one.
+// Memory is bounded by the operations
+// that are open, that returned while an older one was open, or that have an
+// unknown outcome, and by the states that these may have made.
 #ifndef QUORATE_LINCHECK_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_H_
 
@@ -29,6 +33,9 @@ struct OnlineOptions {
   // Model steps for one return; beyond it the partition is given up as
   // kUnknown.
   uint64_t nodes_max = 2'000'000;
+  // Operations kept for one partition; beyond it the partition is given up as
+  // kUnknown.
+  size_t operations_max = 10'000;
 };
 
 // Why a partition is not linearizable.
@@ -72,11 +79,14 @@ class OnlineChecker {
   uint64_t judged() const { return judged_; }  // Returns.
   // What is kept now, all partitions together.
   size_t configurations() const;
+  size_t operations() const;
+  size_t size_bytes() const;
 
  private:
   class Partition;
 
   void Drain(Partition& partition, Time now);
+  void GiveUp(Partition& partition);
 
   const Model& model_;
   const OnlineOptions options_;

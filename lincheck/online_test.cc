@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <random>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "lincheck/brute_force.h"
+#include "lincheck/model_histories.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/proof.h"
 #include "lincheck/random_history.h"
 #include "rapidcheck/gtest.h"
 
@@ -85,6 +88,163 @@ RC_GTEST_PROP(OnlineProperty, LongHistories_AgreeWithTheWholeCheck,
   RC_ASSERT(checker.violations().size() == whole.wrong.size());
 }
 
+// Feeds a small history step by step, and holds every verdict on the way
+// against brute force.
+class Feeder {
+ public:
+  Feeder(std::mt19937_64& random, const History& history, const Model& model)
+      : history_(history), model_(model), checker_(model) {
+    const absl::Span<const Operation> operations = history.operations();
+    tickets_.resize(operations.size());
+    ended_.assign(operations.size(), false);
+    for (size_t i = 0; i < operations.size(); ++i) {
+      const Operation& op = operations[i];
+      const Time end =
+          op.known() ? op.ret : op.invoke + static_cast<Time>(random() % 60);
+      const uint64_t order = random();
+      events_.push_back({op.invoke, false, order, i});
+      events_.push_back({end, true, end == op.invoke ? order : random(), i});
+    }
+    // At one moment in any order, but for those of one operation.
+    std::sort(events_.begin(), events_.end(),
+              [](const Event& a, const Event& b) {
+                return std::tuple(a.time, a.order, a.ends) <
+                       std::tuple(b.time, b.order, b.ends);
+              });
+  }
+
+  // What is wrong with the verdicts; empty: nothing.
+  std::string Run() {
+    bool wrong = false;
+    for (const Event& event : events_) {
+      Apply(event);
+      const bool now_wrong = checker_.result() == Result::kViolation;
+      if (wrong && !now_wrong) return "takes back what was wrong";
+      if (now_wrong && !wrong && Linearizable(kNever)) {
+        return "says too early that it is wrong";
+      }
+      if (!now_wrong && !Linearizable(JudgedUpTo(event.time))) {
+        return "does not say yet that it is wrong";
+      }
+      wrong = now_wrong;
+    }
+    checker_.Finish();
+    const bool right = LinearizableByBruteForce(history_.operations(), model_);
+    return (checker_.result() == Result::kOk) == right ? "" : "ends wrong";
+  }
+
+ private:
+  struct Event {
+    Time time = 0;
+    bool ends = false;
+    uint64_t order = 0;
+    size_t op = 0;
+  };
+
+  void Apply(const Event& event) {
+    const Operation& op = history_.operations()[event.op];
+    if (!event.ends) {
+      tickets_[event.op] = checker_.Invoke("k", event.time, op);
+      invoked_.push_back(event.op);
+      return;
+    }
+    ended_[event.op] = true;
+    if (op.known()) {
+      checker_.Return(tickets_[event.op], event.time, op.result);
+    } else {
+      checker_.LeaveUnknown(tickets_[event.op], event.time);
+    }
+  }
+  // Everything that returned before this moment must have been judged.
+  Time JudgedUpTo(Time now) const {
+    Time first = now;
+    for (const size_t i : invoked_) {
+      if (!ended_[i]) first = std::min(first, history_.operations()[i].invoke);
+    }
+    return first;
+  }
+  // Whether what was fed so far is, if what has not ended, or did so at or
+  // after `limit`, is of unknown outcome.
+  bool Linearizable(Time limit) const {
+    std::vector<Operation> fed;
+    for (const size_t i : invoked_) {
+      fed.push_back(history_.operations()[i]);
+      if (ended_[i] && fed.back().ret < limit) continue;
+      fed.back().ret = kNever;
+      fed.back().result = {};
+    }
+    return LinearizableByBruteForce(fed, model_);
+  }
+
+  const History& history_;
+  const Model& model_;
+  OnlineChecker checker_;
+  std::vector<OnlineChecker::Ticket> tickets_;
+  std::vector<Event> events_;
+  std::vector<size_t> invoked_;
+  std::vector<bool> ended_;
+};
+
+template <typename M>
+void VerdictsAreRightAtAnyTime(std::mt19937_64& random, const M& plain = {}) {
+  const ModelOf<M> model(plain);
+  for (int i = 0; i < 60; ++i) {
+    const auto mistake = static_cast<Mistake>(random() % (kMistakes + 1));
+    const History history =
+        Maker<M>(random, plain, mistake).Run(2 + random() % 6);
+    const std::string trouble = Feeder(random, history, model).Run();
+    if (!trouble.empty()) RC_FAIL(trouble + ":" + Show(history, model));
+  }
+}
+
+RC_GTEST_PROP(OnlineProperty, AtAnyTime_VerdictsAreWhatIsPromised,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  VerdictsAreRightAtAnyTime<Register>(random);
+  VerdictsAreRightAtAnyTime<CasRegister>(random);
+  VerdictsAreRightAtAnyTime<Kv>(random);
+  VerdictsAreRightAtAnyTime<Kv>(random, {.starts_empty = true});
+  VerdictsAreRightAtAnyTime<ExpiringKv>(random);
+  VerdictsAreRightAtAnyTime<Set>(random);
+  VerdictsAreRightAtAnyTime<Queue>(random);
+  VerdictsAreRightAtAnyTime<Lock>(random);
+  VerdictsAreRightAtAnyTime<Transaction>(random);
+}
+
+template <typename M>
+void LongOnesAgree(std::mt19937_64& random, int* decided, const M& plain = {}) {
+  const ModelOf<M> model(plain);
+  const auto mistake = static_cast<Mistake>(random() % (kMistakes + 1));
+  const History history =
+      Maker<M>(random, plain, mistake, 1).Run(100 + random() % 200);
+  OnlineChecker checker(model,
+                        {.configurations_max = 1000, .nodes_max = 20'000});
+  const Result online = Feed(history, &checker);
+  const Result whole =
+      Check(history, model, {.nodes_max = 50'000, .explain = false}).result;
+  if (online == Result::kUnknown || whole == Result::kUnknown) return;
+  ++*decided;
+  if (online != whole) RC_FAIL(Show(history, model));
+}
+
+RC_GTEST_PROP(OnlineProperty, LongHistoriesOfEveryModel_AgreeWithTheWholeCheck,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  int decided = 0;
+  for (int i = 0; i < 2; ++i) {
+    LongOnesAgree<Register>(random, &decided);
+    LongOnesAgree<CasRegister>(random, &decided);
+    LongOnesAgree<Kv>(random, &decided);
+    LongOnesAgree<Kv>(random, &decided, {.starts_empty = true});
+    LongOnesAgree<ExpiringKv>(random, &decided);
+    LongOnesAgree<Set>(random, &decided);
+    LongOnesAgree<Queue>(random, &decided);
+    LongOnesAgree<Lock>(random, &decided);
+    LongOnesAgree<Transaction>(random, &decided);
+  }
+  RC_ASSERT(decided >= 9);  // Of 18.
+}
+
 TEST(Online, Violation_SaysWhatCannotBePlaced) {
   const ModelOf<Kv> model;
   ValueArena arena;
@@ -131,6 +291,79 @@ TEST(Online, LongRunning_KeepsFewConfigurations) {
   EXPECT_EQ(Feed(history, &checker), Result::kOk);
   EXPECT_LE(checker.configurations(), 20u * 8u);
   EXPECT_EQ(checker.judged(), 20'000u);
+}
+
+// Ten clients and a hundred keys; every so often nobody learns what became of a
+// write.
+TEST(Online, MillionOperations_KeepWhatIsOpenAndUnknown) {
+  constexpr size_t kOperations = 1'000'000;
+  constexpr size_t kUnknownEvery = 10'000;
+  constexpr size_t kClients = 10;
+  struct Running {
+    OnlineChecker::Ticket ticket;
+    bool open = false;
+    bool reads = false;
+    bool unknown = false;
+    Value result;
+  };
+  std::mt19937_64 random(5);
+  const ModelOf<Kv> model;
+  OnlineChecker checker(model);
+  std::vector<Value> values(100, Value::Nil());
+  Running running[kClients];
+  int64_t next_value = 0;
+  size_t size_early = 0;
+  size_t unknown = 0;
+  for (size_t i = 0; i < 2 * kOperations; ++i) {
+    Running& client = running[random() % kClients];
+    const auto now = static_cast<Time>(i);
+    if (client.open && client.unknown) {
+      checker.LeaveUnknown(client.ticket, now);
+      ++unknown;
+    } else if (client.open) {
+      checker.Return(client.ticket, now, client.result);
+    } else {
+      const size_t key = random() % values.size();
+      const bool reads = random() % 2 == 0;
+      Operation call{.function = reads ? Kv::kGet : Kv::kPut};
+      if (!reads) call.argument = Value::Integer(++next_value);
+      client.ticket = checker.Invoke(std::to_string(key), now, call);
+      client.unknown = !reads && random() % kUnknownEvery == 0;
+      client.result = reads ? values[key] : Value();
+      if (!reads) values[key] = call.argument;
+    }
+    client.open = !client.open;
+    if (i == kOperations / 5) size_early = checker.size_bytes();
+    if (i % 1000 != 0) continue;
+    ASSERT_LE(checker.operations(), 10 * kClients + values.size() + unknown);
+    if (size_early == 0) continue;
+    ASSERT_LE(checker.size_bytes(), 3 * size_early + unknown * 1000);
+  }
+  checker.Finish();
+  EXPECT_EQ(checker.result(), Result::kOk);
+  EXPECT_GT(checker.judged(), kOperations * 9 / 10);
+  EXPECT_GT(unknown, 20u);
+}
+
+// A client that hangs keeps everything after it from being judged.
+TEST(Online, OperationBudgetSpent_SaysUnknown) {
+  const ModelOf<Kv> model;
+  OnlineChecker checker(model, {.operations_max = 100});
+  checker.Invoke("k", 0, {.function = Kv::kGet});
+  const auto other = checker.Invoke("other", 0, {.function = Kv::kGet});
+  for (Time t = 1; t < 200; t += 2) {
+    EXPECT_EQ(checker.given_up(), 0u);
+    const auto put = checker.Invoke(
+        "k", t, {.function = Kv::kPut, .argument = Value::Integer(t)});
+    checker.Return(put, t + 1, {});
+  }
+  EXPECT_TRUE(checker.given_up("k"));
+  EXPECT_EQ(checker.operations(), 1u);
+  EXPECT_EQ(checker.result(), Result::kUnknown);
+  // What is wrong elsewhere is still found.
+  checker.Return(other, 300, Value::Integer(7));
+  checker.Finish();
+  EXPECT_EQ(checker.result(), Result::kViolation);
 }
 
 TEST(Online, ConfigurationBudgetSpent_SaysUnknown) {
