@@ -5,7 +5,9 @@
 namespace quorate::lincheck {
 
 std::string DescribeCall(const Model& model, const Operation& op) {
-  std::string text(model.FunctionName(op.function));
+  std::string text = model.InWords(op);
+  if (!text.empty()) return text;
+  text = model.FunctionName(op.function);
   absl::StrAppend(&text, "(");
   if (!op.expected.is_none()) {
     absl::StrAppend(&text, op.expected.ToString(), " -> ");

@@ -98,6 +98,8 @@ class Model {
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
+  // The call in words of the model's own; empty: as any call.
+  virtual std::string InWords(const Operation& op) const = 0;
 };
 
 // True if `op` changes neither the state nor the version.
@@ -232,6 +234,13 @@ class ModelOf final : public Model {
   }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.Name(function);
+  }
+  std::string InWords(const Operation& op) const override {
+    if constexpr (requires { model_.InWords(op); }) {
+      return model_.InWords(op);
+    } else {
+      return {};
+    }
   }
 
  private:

@@ -35,6 +35,9 @@ class VersionedModel final : public Model {
   std::string_view FunctionName(uint8_t function) const override {
     return model_.FunctionName(function);
   }
+  std::string InWords(const Operation& op) const override {
+    return model_.InWords(op);
+  }
 
  private:
   class States;

@@ -157,7 +157,7 @@ TEST(ReadJsonLines, Lists_AreReadAndWritten) {
   EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"set\"}\n"
                        "{\"client\":1,\"f\":\"read\",\"result\":[2,\"a\",null],"
                        "\"invoke\":1,\"return\":2}\n")),
-            "jsonl set\n1  read() = \"[2,\\\"a\\\",null]\" [1, 2]\n");
+            "jsonl set\n1  read() = [2,\"a\",null] [1, 2]\n");
 }
 
 TEST(ReadJsonLines, WrongLists_SayWhere) {
@@ -278,10 +278,8 @@ TEST(ReadEdn, ListAppend_ReadsLikeStrings) {
                  "{:process 0 :type :ok :f :txn :value [[:r 5 [1 2]] "
                  "[:w :z 7]]}")),
       "edn txn\n"
-      "0  txn(\"[\\\"append\\\",5,\\\"1 \\\",\\\"r\\\",6,null]\") = "
-      "\"[\\\"append\\\",5,\\\"1 \\\",\\\"r\\\",6,null]\" [0, 1]\n"
-      "0  txn(\"[\\\"r\\\",5,null,\\\"w\\\",\\\":z\\\",7]\") = "
-      "\"[\\\"r\\\",5,\\\"1 2 \\\",\\\"w\\\",\\\":z\\\",7]\" [2, 3]\n");
+      "0  txn(append \"1 \" to 5, read 6 = nil) [0, 1]\n"
+      "0  txn(read 5 = \"1 2 \", write \":z\" = 7) [2, 3]\n");
   EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :txn :value [[:x 5 1]]}")),
             "1:42: a transaction is a vector of [:r key value], [:w key value] "
             "and [:append key value]");
@@ -295,9 +293,9 @@ TEST(ReadEdn, SetsQueuesAndLocks_ChooseTheirModels) {
                        "{:process 0 :type :invoke :f :read :value nil}"
                        "{:process 0 :type :ok :f :read :value [3]}")),
             "edn set\n"
-            "0  read() = \"[]\" [0, 1]\n"
+            "0  read() = [] [0, 1]\n"
             "0  add(3) [2, 3]\n"
-            "0  read() = \"[3]\" [4, 5]\n");
+            "0  read() = [3] [4, 5]\n");
   EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :enqueue :value 3}"
                        "{:process 0 :type :ok :f :enqueue :value 3}"
                        "{:process 0 :type :invoke :f :dequeue :value nil}"

@@ -72,6 +72,13 @@ struct Set {
     return function < std::size(kNames) ? kNames[function] : "?";
   }
   std::string Describe(const State& state) const { return FormatList(state); }
+  // The list as a list, not as the string that holds it.
+  std::string InWords(const Operation& op) const {
+    if (op.function != kRead || !op.known() || !op.result.is_string()) {
+      return {};
+    }
+    return "read() = " + std::string(op.result.bytes());
+  }
 
  private:
   bool Reads(const State& state, const Operation& op) const {

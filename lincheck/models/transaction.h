@@ -85,6 +85,28 @@ struct Transaction {
     }
     return text + "}";
   }
+  // txn(read "x" = 1, write "y" = 2, append "a" to "z")
+  std::string InWords(const Operation& op) const {
+    std::vector<Datum> calls;
+    std::vector<Datum> got;
+    if (!Parse(op.argument, &calls)) return {};
+    const bool says = op.known() && !op.result.is_none();
+    if (says && (!Parse(op.result, &got) || !Repeats(got, calls))) return {};
+    std::string text = "txn(";
+    for (size_t i = 0; i < calls.size(); i += 3) {
+      if (i > 0) text += ", ";
+      const std::string key = calls[i + 1].ToString();
+      const std::string value = (says ? got : calls)[i + 2].ToString();
+      if (calls[i].bytes() == "append") {
+        text += "append " + value + " to " + key;
+      } else if (calls[i].bytes() == "w") {
+        text += "write " + key + " = " + value;
+      } else {
+        text += "read " + key + (says ? " = " + value : "");
+      }
+    }
+    return text + (op.known() ? ")" : ") = ?");
+  }
 
  private:
   static bool Parse(Value value, std::vector<Datum>* triples) {
