@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 FOLDER = 'lincheck/testdata'
+CLASSICS = f'{FOLDER}/classics'
 PROGRAM = os.path.abspath('lincheck/cmd/lincheck')
 
 
@@ -31,6 +32,13 @@ def examples():
     return found
 
 
+def call(operation):
+    """An operation of a counter-example in a few words."""
+    arguments = ', '.join(str(operation[name]) for name in ('expected', 'arg') if name in operation)
+    result = f" = {operation['result']}" if 'result' in operation else ''
+    return f"{operation['client']} {operation['f']}({arguments}){result}"
+
+
 class ProgramTest(unittest.TestCase):
 
     def write(self, text):
@@ -41,7 +49,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_Examples_AllOfThem_AreJudgedAsExpected(self):
         listed = {path for path, _, _ in examples()}
-        there = {os.path.join(folder, name) for folder, _, names in os.walk(FOLDER) for name in names}
+        there = {os.path.join(folder, name) for folder, _, names in os.walk(FOLDER) for name in names if folder != CLASSICS}
         self.assertEqual(listed, there - {f'{FOLDER}/expected.txt'})
         for path, status, message in examples():
             with self.subTest(path):
@@ -53,6 +61,18 @@ class ProgramTest(unittest.TestCase):
                 else:
                     self.assertIn('NOT linearizable' if status == 1 else ': linearizable', out)
                     self.assertEqual('', err)
+
+    def test_Classics_InEveryForm_AreWrongForTheRightReason(self):
+        with open(f'{CLASSICS}/cores.txt', encoding='utf-8') as file:
+            cores = dict(line.rstrip('\n').split(': ', 1) for line in file if not line.startswith('#'))
+        self.assertEqual(set(cores), set(os.listdir(CLASSICS)) - {'cores.txt'})
+        status, out, err = run('--json', *(f'{CLASSICS}/{name}' for name in cores))
+        self.assertEqual(1, status, err)
+        for (name, core), line in zip(cores.items(), out.splitlines(), strict=True):
+            with self.subTest(name):
+                found = json.loads(line)
+                self.assertEqual(('false', True), (found['ok'], found['counter_example']['minimal']))
+                self.assertEqual(core, '; '.join(map(call, found['counter_example']['operations'])))
 
     def test_Json_OneObjectForEachFile(self):
         paths = [path for path, _, _ in examples()]
