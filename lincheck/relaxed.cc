@@ -208,9 +208,8 @@ void Asking::FindGroups(bool counted) {
     const Relaxed::Kind& kind = kinds_[k];
     size_t group = groups_.size();
     if (looked_for != nullptr) {
-      // It never meets what it needs, nor leaves anything else.
-      if (kind.links.reads && !kind.looked_for.is_none() &&
-          !looked_for->Has(kind.looked_for)) {
+      // It never meets what it needs, or nobody can tell what it did.
+      if (kind.links.reads && !looked_for->MayGrowFrom(kind.looked_for)) {
         continue;
       }
       group =

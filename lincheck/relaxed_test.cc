@@ -128,6 +128,43 @@ TEST(Relaxed, ThousandsThatMayTakeEffect_CostAsMuchAsTheirKinds) {
   EXPECT_LT(found.nodes, 100u);
 }
 
+TEST(Relaxed, WhatAnAppendWouldMakeSeen_MayBeReplacedBefore) {
+  // Nobody looks for "v2", but with "v4" at its end it is what the second one
+  // must not have met.
+  History history;
+  const uint32_t key = history.Partition("k");
+  const auto text = [&](const char* bytes) { return history.String(bytes); };
+  history.Add({.invoke = 0,
+               .ret = 1,
+               .partition = key,
+               .function = Kv::kPut,
+               .argument = text("v2")});
+  history.Add({.invoke = 0,
+               .partition = key,
+               .function = Kv::kCas,
+               .argument = text("v3"),
+               .expected = text("v2")});
+  history.Add({.invoke = 2,
+               .ret = 3,
+               .partition = key,
+               .function = Kv::kAppend,
+               .argument = text("v4")});
+  history.Add({.invoke = 4,
+               .ret = 5,
+               .partition = key,
+               .function = Kv::kCas,
+               .argument = text("v5"),
+               .expected = text("v2v4"),
+               .result = Value::Integer(0)});
+  const ModelOf<Kv> model;
+  const Relaxed relaxed(history.operations(), model);
+  const size_t kept[] = {0, 2, 3};
+  for (const bool counted : {false, true}) {
+    EXPECT_EQ(relaxed.Judge({.kept = kept, .counted = counted}, kLimits).result,
+              Result::kOk);
+  }
+}
+
 TEST(Relaxed, OneMoreThanThereAre_IsWrong) {
   // One put, which cannot have been seen before and after another one.
   History history;
