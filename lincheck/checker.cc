@@ -61,6 +61,25 @@ std::vector<size_t> OfPartition(const History& history, uint32_t partition) {
   return indices;
 }
 
+// Of a partition that is known to be wrong, and could not be judged again
+// within the limits.
+CounterExample WholePartition(const History& history, uint32_t partition,
+                              const std::vector<size_t>& indices) {
+  CounterExample example{.partition = partition};
+  for (size_t i : indices) {
+    if (history.operations()[i].known()) example.operations.push_back(i);
+  }
+  std::stable_sort(example.operations.begin(), example.operations.end(),
+                   [&](size_t a, size_t b) {
+                     return history.operations()[a].invoke <
+                            history.operations()[b].invoke;
+                   });
+  example.blocked = example.operations.back();
+  example.reason =
+      "The limits of time and memory left no room to look for a smaller part.";
+  return example;
+}
+
 CounterExample ExplainIn(const History& history, const Model& model,
                          uint32_t partition, std::optional<Decision> decision,
                          const CheckOptions& options) {
@@ -70,6 +89,9 @@ CounterExample ExplainIn(const History& history, const Model& model,
   for (size_t i : indices) operations.push_back(history.operations()[i]);
   if (!decision.has_value()) {
     decision = Decide(operations, model, LimitsOf(options));
+  }
+  if (decision->result != Result::kViolation) {
+    return WholePartition(history, partition, indices);
   }
   CounterExample example =
       ExplainPartition(operations, model, *std::move(decision), options);

@@ -6,7 +6,6 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/brute_force.h"
-#include "lincheck/frontier.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
@@ -85,8 +84,8 @@ RC_GTEST_PROP(CheckerProperty, BothSearches_AgreeWithBruteForce,
     const bool right = LinearizableByBruteForce(history.operations(), model);
     const SearchPlan plan(history.operations(), model);
     for (const SearchResult& result :
-         {SearchDepthFirst(plan, kSearch)->Run(kSearch.nodes_max),
-          SearchByFrontier(plan, kSearch)->Run(kSearch.nodes_max)}) {
+         {MakeSearcher(plan, kSearch)->Deep(kSearch.nodes_max),
+          MakeSearcher(plan, kSearch)->Broad(kSearch.nodes_max)}) {
       if (result.result != (right ? Result::kOk : Result::kViolation)) {
         RC_FAIL("brute force says " + std::to_string(right) +
                 Show(history, model));
@@ -321,7 +320,8 @@ TEST(Checker, Executor_GetsEveryPartitionOnce) {
 }
 
 // Writers of equal values at the same time, a removal that may come at any
-// moment, and a read of what was never there: every order must be tried.
+// moment, and a read of what was never there: every order must be tried by a
+// model that says nothing of its operations.
 History Hard() {
   History history;
   const uint32_t key = history.Partition("k");
@@ -342,15 +342,40 @@ History Hard() {
   return history;
 }
 
+// Where it fails needs the search: an increment is lost among others.
+TEST(Checker, ExplainWithoutABudget_IsTheWholePartition) {
+  History history;
+  const uint32_t key = history.Partition("n");
+  for (int64_t i = 0; i < 4; ++i) {
+    history.Add({.invoke = i,
+                 .ret = 10 + i,
+                 .client = static_cast<uint32_t>(i),
+                 .partition = key,
+                 .function = Kv::kIncrement,
+                 .argument = Value::Integer(1),
+                 .result = Value::Integer(1)});
+  }
+  const ModelOf<Kv> model;
+  CheckOptions options{.explain = false};
+  ASSERT_EQ(Check(history, model, options).result, Result::kViolation);
+  options.nodes_max = 1;
+  const CounterExample example = Explain(history, model, key, options);
+  EXPECT_EQ(example.operations, (std::vector<size_t>{0, 1, 2, 3}));
+  EXPECT_FALSE(example.minimal);
+  EXPECT_FALSE(example.reason.empty());
+}
+
 TEST(Checker, NodeBudgetSpent_SaysUnknown) {
-  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.nodes_max = 10'000});
+  const Verdict verdict =
+      Check(Hard(), ModelOf<PlainKv>(), {.nodes_max = 10'000});
   EXPECT_EQ(verdict.result, Result::kUnknown);
   EXPECT_EQ(verdict.undecided, std::vector<uint32_t>{0});
   EXPECT_FALSE(verdict.counter_example.has_value());
 }
 
 TEST(Checker, ByteBudgetSpent_SaysUnknown) {
-  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.bytes_max = 1 << 20});
+  const Verdict verdict =
+      Check(Hard(), ModelOf<PlainKv>(), {.bytes_max = 1 << 20});
   EXPECT_EQ(verdict.result, Result::kUnknown);
 }
 
@@ -366,7 +391,8 @@ class CountedDeadline final : public Deadline {
 
 TEST(Checker, DeadlinePassed_SaysUnknownAndStopsSoon) {
   const CountedDeadline deadline(3);
-  const Verdict verdict = Check(Hard(), ModelOf<Kv>(), {.deadline = &deadline});
+  const Verdict verdict =
+      Check(Hard(), ModelOf<PlainKv>(), {.deadline = &deadline});
   EXPECT_EQ(verdict.result, Result::kUnknown);
   EXPECT_LT(verdict.nodes, 10 * kStepsBetweenLooks);
 }

@@ -17,12 +17,14 @@
 //   bool LooksBeyondCall(const Operation&) const { return false; }, which says
 //     that Step() looks at function, arguments and result alone, so that
 //     operations with the same call may stand for each other;
-//   bool MayGrowInto(const State&, Value seen) const, see StateSpace;
 //   bool LooksFor(const Operation&, Value* value) const, see Model;
-//   a type Sight, bool Look(const Operation&, Sight*) const, which adds what the
+//   a type Sight, bool Look(const Operation&, Sight*) const, which adds what
+//   the
 //     operation looks for in a state (false: everything), and void Blur(const
-//     Sight&, State*) const, which makes one of states that nobody who was added
-//     can tell apart, nor after any steps of theirs.
+//     Sight&, State*) const, which makes one of states that nobody who was
+//     added can tell apart, nor after any steps of theirs;
+//   bool MaySee(const State&, const Operation&) const and
+//   void Forget(State&) const, see StateSpace.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
@@ -51,9 +53,16 @@ class StateSpace {
   virtual StateId Initial() = 0;
   // The state after `op`, or kImpossible.
   virtual StateId Step(StateId state, const Operation& op) = 0;
-  // False if operations that only append (Links::appends) cannot turn it into a
-  // state that shows `seen`.
-  virtual bool MayGrowInto(StateId state, Value seen) const = 0;
+  // False if `op` tells nothing about `state`, nor about any state that
+  // operations which only append (Links::appends) make of it: it looks for
+  // something else than they show, or does not look.
+  virtual bool MaySee(StateId state, const Operation& op) const = 0;
+  // The state that stands for all like `state`, as far as those operations go
+  // that do not see it: each of them is possible in both or in neither, and
+  // makes the same of both, or nothing, or again two such states of which it
+  // sees no more than before. Nothing sees the state that is returned. `state`
+  // itself, if the model says nothing else.
+  virtual StateId Forget(StateId state) = 0;
   // From now on steps are those of these operations alone; states that they
   // cannot tell apart may be taken for one.
   virtual void Watch(absl::Span<const Operation> operations) = 0;
@@ -134,9 +143,9 @@ class States final : public StateSpace {
     if (scratch_ == *states_[state]) return state;
     return Number(scratch_);
   }
-  bool MayGrowInto(StateId state, Value seen) const override {
-    if constexpr (requires { model_.MayGrowInto(*states_[state], seen); }) {
-      return model_.MayGrowInto(*states_[state], seen);
+  bool MaySee(StateId state, const Operation& op) const override {
+    if constexpr (requires { model_.MaySee(*states_[state], op); }) {
+      return model_.MaySee(*states_[state], op);
     } else {
       return true;
     }
@@ -147,6 +156,15 @@ class States final : public StateSpace {
       for (const Operation& op : operations) {
         if (!model_.Look(op, &*sight_)) return sight_.reset();
       }
+    }
+  }
+  StateId Forget(StateId state) override {
+    if constexpr (requires { model_.Forget(scratch_); }) {
+      scratch_ = *states_[state];
+      model_.Forget(scratch_);
+      return Number(scratch_);
+    } else {
+      return state;
     }
   }
   StateId Import(const StateSpace& from, StateId state) override {

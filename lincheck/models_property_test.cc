@@ -12,10 +12,10 @@
 #include "gtest/gtest.h"
 #include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
-#include "lincheck/frontier.h"
 #include "lincheck/model_histories.h"
 #include "lincheck/online.h"
 #include "lincheck/proof.h"
+#include "lincheck/search.h"
 #include "lincheck/search_plan.h"
 #include "rapidcheck/gtest.h"
 
@@ -88,10 +88,8 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
     const SearchPlan plan(history.operations(), model);
     const bool agree =
         verdict.result == truth &&
-        SearchDepthFirst(plan, kSearch)->Run(kSearch.nodes_max).result ==
-            truth &&
-        SearchByFrontier(plan, kSearch)->Run(kSearch.nodes_max).result ==
-            truth &&
+        MakeSearcher(plan, kSearch)->Deep(kSearch.nodes_max).result == truth &&
+        MakeSearcher(plan, kSearch)->Broad(kSearch.nodes_max).result == truth &&
         (i % 2 == 0 || JudgeOnline(history, model) == truth);
     if (!agree) {
       RC_FAIL("brute force says " + std::string(ResultName(truth)) +

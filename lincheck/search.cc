@@ -5,547 +5,606 @@
 #include <tuple>
 #include <utility>
 
-#include "lincheck/frontier.h"
+#include "lincheck/configurations.h"
 #include "lincheck/search_plan.h"
+#include "lincheck/window.h"
 
 namespace quorate::lincheck {
 namespace {
 
-using Word = uint64_t;
 constexpr uint32_t kNone = SearchPlan::kNone;
 constexpr size_t kPlacedShownMax = 32;
 
-uint64_t Mix(uint64_t x) {
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdULL;
-  x ^= x >> 33;
-  x *= 0xc4ceb9fe1a85ec53ULL;
-  x ^= x >> 33;
-  return x;
-}
-
-bool TestBit(const std::vector<Word>& words, size_t bit) {
-  return words[bit / 64] >> (bit % 64) & 1;
-}
-void FlipBit(std::vector<Word>& words, size_t bit) {
-  words[bit / 64] ^= Word{1} << (bit % 64);
-}
-
-// Which configurations have failed. A configuration: state, first known
-// operation not placed, the bits beyond it, and the unknown ones spent. Records
-// lie one after another in `words_`: hash chain, state and base, sizes, window,
-// spent.
-class Memory {
+// At most 64 * kWords known operations are open at a time.
+template <size_t kWords>
+class LevelSearch final : public Searcher {
  public:
-  Memory() : heads_(1024, kNone) {}
-
-  // False if the configuration (or one that had spent a subset) was there
-  // already; else remembers it. `window` and `spent` without trailing zero
-  // words.
-  bool Insert(StateId state, uint32_t base, absl::Span<const Word> window,
-              absl::Span<const Word> spent) {
-    uint64_t hash = Mix((uint64_t{state} << 32) | base);
-    for (Word word : window) hash = Mix(hash ^ word) + 0x9e3779b97f4a7c15ULL;
-    uint32_t* head = &heads_[hash & (heads_.size() - 1)];
-    for (uint32_t at = *head; at != kNone; at = records_[at].next) {
-      if (records_[at].hash == hash &&
-          Covers(records_[at], state, base, window, spent)) {
-        return false;
-      }
-    }
-    records_.push_back({hash, words_.size(), state, base,
-                        static_cast<uint32_t>(window.size()),
-                        static_cast<uint32_t>(spent.size()), *head});
-    *head = static_cast<uint32_t>(records_.size() - 1);
-    words_.insert(words_.end(), window.begin(), window.end());
-    words_.insert(words_.end(), spent.begin(), spent.end());
-    if (records_.size() > heads_.size()) Grow();
-    return true;
-  }
-
-  size_t size_bytes() const {
-    return records_.size() * sizeof(Record) + words_.size() * sizeof(Word) +
-           heads_.size() * sizeof(uint32_t);
-  }
-
- private:
-  struct Record {
-    uint64_t hash;
-    size_t offset;  // Into words_.
-    StateId state;
-    uint32_t base;
-    uint32_t window_size;
-    uint32_t spent_size;
-    uint32_t next;  // Of the same bucket.
-  };
-
-  bool Covers(const Record& r, StateId state, uint32_t base,
-              absl::Span<const Word> window,
-              absl::Span<const Word> spent) const {
-    if (r.state != state || r.base != base || r.window_size != window.size() ||
-        r.spent_size > spent.size()) {
-      return false;
-    }
-    const Word* words = words_.data() + r.offset;
-    if (!std::equal(window.begin(), window.end(), words)) return false;
-    words += r.window_size;
-    for (uint32_t i = 0; i < r.spent_size; ++i) {
-      if ((words[i] & ~spent[i]) != 0) return false;
-    }
-    return true;
-  }
-
-  void Grow() {
-    heads_.assign(heads_.size() * 2, kNone);
-    for (uint32_t i = 0; i < records_.size(); ++i) {
-      uint32_t& head = heads_[records_[i].hash & (heads_.size() - 1)];
-      records_[i].next = head;
-      head = i;
-    }
-  }
-
-  std::vector<Record> records_;
-  std::vector<Word> words_;
-  std::vector<uint32_t> heads_;
-};
-
-class Searcher final : public SearchWay {
- public:
-  Searcher(const SearchPlan& plan, const SearchOptions& options)
+  LevelSearch(const SearchPlan& plan, const SearchOptions& options)
       : plan_(plan),
-        known_(plan.known),
-        unknown_(plan.unknown),
         options_(options),
         stepper_(plan),
-        best_(plan.class_count) {
+        spent_sets_(plan.unknown.size()),
+        window_(plan),
+        levels_(plan.returns.size() + 1) {
     Rank();
-    Link();
-    seeing_.resize(plan.last_seen.size());
-    leaving_.resize(plan.last_seen.size());
-    for (uint32_t op = 0; op < known_.size(); ++op) Count(op, 1);
-    state_ = stepper_.Initial();
-    if (!seeing_.empty()) value_of_.assign(state_ + 1, 0);
-    Remember();
-    PlaceReads();
+    arrivals_.push_back({.c = {.state = stepper_.Initial()}});
+    if (!plan.last_seen.empty()) value_of_.assign(1, 0);
+    Admit();
   }
 
-  SearchResult Run(uint64_t nodes_max) override;
+  SearchResult Deep(uint64_t nodes_max) override {
+    return Run(nodes_max, /*deep=*/true);
+  }
+  SearchResult Broad(uint64_t nodes_max) override {
+    return Run(nodes_max, /*deep=*/false);
+  }
 
  private:
-  // Calls and returns of known operations in order of time, as a doubly linked
-  // list that placed ones leave.
-  struct Node {
-    uint32_t previous = kNone;
-    uint32_t next = kNone;
-    uint32_t op = 0;  // Into known_.
-    bool is_return = false;
+  using Slots = SlotSet<kWords>;
+  using Configuration = lincheck::Configuration<kWords>;
+  using Entry = typename Levels<kWords>::Entry;
+
+  // Which known operations may see a state.
+  struct Sight {
+    uint32_t witness = kNone;  // One that does.
+    // None of these does.
+    uint32_t clear_from = 0;
+    uint32_t clear_until = 0;
   };
-  struct Frame {
-    StateId state_before = 0;
-    uint32_t op = 0;  // Into known_, or into unknown_ if `unknown`.
-    bool unknown = false;
-    bool forced = false;  // A read: no other choice is worth trying.
-    size_t group = 0;     // If `unknown`: where the alternatives to it begin.
-  };
-  struct Best {
-    uint64_t round = 0;
-    uint32_t op = 0;
-  };
-  struct Alternative {
-    uint32_t unknown = 0;
-    StateId state = 0;
+  struct Move {
+    uint32_t op = 0;  // Known, or else unknown.
+    bool known = true;
   };
 
+  SearchResult Run(uint64_t nodes_max, bool deep);
+  // The level to work on; false if nothing is left.
+  bool NextLevel(bool deep);
+  bool OverBudget(uint64_t nodes_max);
   void Rank();
-  void Link();
-  // Takes `op` out of the list or puts it back.
-  void Lift(uint32_t op);
-  void Unlift(uint32_t op);
-  bool Remember();
-  // Places every read that fits now.
-  void PlaceReads();
-  void PlaceKnown(uint32_t op, StateId next, bool forced);
-  // The known operation of least rank from `rank` on that may be placed next;
-  // `end` is where the list of candidates ends: kNone if all is placed.
-  uint32_t Candidate(uint32_t rank, uint32_t* end);
-  bool Reads(uint32_t op) const {
-    return plan_.known_foresight[op].effect == SearchPlan::Effect::kRead;
+
+  // Takes in what passed on to a level.
+  void Admit();
+  bool Insert(size_t level, const Entry& entry);
+  void Explore(size_t level, bool deep);
+  // Carries it over to the next level, if it may go there as it is. True if
+  // there is more to be found at this one.
+  bool Pass(size_t level, uint32_t at);
+  // False if there is more to be tried.
+  bool Expand(size_t level, uint32_t at, bool deep);
+  void FindMoves(const Configuration& c, uint32_t returning);
+  bool Try(size_t level, uint32_t at, const Move& move);
+
+  // Takes what costs nothing. False if nothing can come of it. `before`: the
+  // state that led there.
+  bool Refine(StateId before, Configuration* c);
+  // Settles what leaves the state as it is: it may be placed right here.
+  void Settle(uint32_t slot, Configuration* c);
+  // True if nobody can see anything of the state any more.
+  bool Unseen(StateId state, const Configuration& c);
+  bool StillSees(uint32_t op, const Configuration& c) const;
+  // True if what is seen later cannot be reached from there, `lost` being a
+  // value that is not there any more; that is remembered.
+  bool InVain(uint32_t lost, const Configuration& c) {
+    uint32_t by = Loses(lost, c);
+    if (by == kNone) by = Hopeless(c);
+    if (by != kNone) result_.foreseen = plan_.known[by];
+    return by != kNone;
   }
-  static bool MayHelp(const SearchPlan::Foresight& other, Value seen) {
+  // The next read, if it cannot be reached from there; else kNone.
+  uint32_t Hopeless(const Configuration& c) const;
+  static bool MayHelp(const SearchPlan::Nature& other, Value seen) {
     return other.effect == SearchPlan::Effect::kAny ||
            (other.effect == SearchPlan::Effect::kReplace &&
             ValueMayGrowInto(other.value, seen));
   }
-  // The next read, if it cannot be reached from here; else kNone.
-  uint32_t Hopeless() const;
-  // The last one that needs the value of `before`, if somebody still does and
-  // nothing is left that leaves it; else kNone.
-  uint32_t Loses(StateId before) const;
-  bool Vain(StateId before) {
-    uint32_t by = Loses(before);
-    if (by == kNone) by = Hopeless();
-    if (by != kNone) stuck_result_.foreseen = known_[by];
-    return by != kNone;
+  // The last one that needs this value, which is not there any more, if
+  // somebody still does and nothing is left that leaves it; else kNone.
+  uint32_t Loses(uint32_t value, const Configuration& c) const;
+  // kNone: not known.
+  uint32_t ValueOf(StateId state) const {
+    return state < value_of_.size() ? value_of_[state] : kNone;
   }
-  // Remembers what value the state shows, `op` having led to it.
-  void NoteValue(const std::vector<uint32_t>& left, uint32_t op) {
+  uint32_t ValueLeft(uint32_t op) const {
+    return plan_.known_left.empty() ? kNone : plan_.known_left[op];
+  }
+  // Remembers what value `state` shows, `op` having led to it.
+  void NoteValue(const std::vector<uint32_t>& left, uint32_t op,
+                 StateId state) {
     if (left.empty() || left[op] == kNone) return;
-    if (value_of_.size() <= state_) value_of_.resize(state_ + 1, kNone);
-    value_of_[state_] = left[op];
+    if (value_of_.size() <= state) value_of_.resize(state + 1, kNone);
+    value_of_[state] = left[op];
   }
-  void Count(uint32_t op, int32_t by) {
-    if (seeing_.empty()) return;
-    if (plan_.known_seen[op] != kNone) seeing_[plan_.known_seen[op]] += by;
-    if (plan_.known_left[op] != kNone) leaving_[plan_.known_left[op]] += by;
+  // Whether it leaves nothing of the state, and does not look at it.
+  bool Replaces(uint32_t placed) const {
+    const size_t known = plan_.known.size();
+    const SearchPlan::Nature& nature =
+        placed < known ? plan_.known_nature[placed]
+                       : plan_.unknown_nature[placed - known];
+    return nature.blind && nature.effect == SearchPlan::Effect::kReplace;
   }
-  // Places one more operation: a known one of at least this rank, else one with
-  // unknown outcome. False if none leads anywhere new.
-  bool Advance(uint32_t rank);
-  // Remembers every configuration one unknown operation away before any is
-  // entered: those that spend less come first.
-  bool GatherUnknown(Time limit);
-  bool TakeAlternative(size_t group);
-  // Takes back placements until another choice could be made; false if there is
-  // none.
-  bool Backtrack();
-  bool OverBudget(uint64_t nodes_max) {
-    if (options_.deadline != nullptr && stepper_.steps() >= next_look_) {
-      next_look_ = stepper_.steps() + kStepsBetweenLooks;
-      if (options_.deadline->Passed()) return true;
-    }
-    return stepper_.steps() > nodes_max ||
-           memory_.size_bytes() + stepper_.size_bytes() > options_.bytes_max;
-  }
-  uint32_t head() const { return nodes_[0].next; }
-  void NoteStuck(uint32_t op);
-  // Or takes it back.
-  void Spend(uint32_t unknown) {
-    if (!plan_.is_endless[unknown]) FlipBit(spent_, unknown);
-  }
-  // Identical operations with unknown outcome are interchangeable: only the
-  // first one not spent is tried.
-  bool FirstOfItsKind(uint32_t unknown) const {
-    const uint32_t kin = plan_.kin[unknown];
-    return kin == kNone || TestBit(spent_, kin);
+  bool settled(uint32_t op, const Configuration& c) const {
+    return c.settled.Has(plan_.slots[op]);
   }
 
+  void Stuck();
+  // What leads to an entry. Empty if that was forgotten.
+  std::vector<size_t> OrderTo(size_t level, uint32_t at);
+
   const SearchPlan& plan_;
-  const std::vector<uint32_t>& known_;
-  const std::vector<uint32_t>& unknown_;
   const SearchOptions options_;
   Stepper stepper_;
-  std::vector<Node> nodes_;  // nodes_[0] is the head; 1 + 2 i is the call, 2 +
-                             // 2 i the return of known_[i].
-  // For each known_: its place in the order in which candidates are tried: by
+  SpentSets spent_sets_;
+  Window<kWords> window_;
+  Levels<kWords> levels_;
+  // What goes on to a level, before it is looked at there.
+  std::vector<Entry> arrivals_;
+  size_t arrivals_level_ = 0;
+  size_t level_ = 0;       // That is worked on.
+  size_t deepest_ = 0;     // No level beyond it has anything left to explore.
+  size_t shallowest_ = 0;  // None before it has.
+  size_t reached_ = 0;     // The last level that was entered.
+  size_t forgotten_ = 0;   // Levels before it were given up to save memory.
+  // For each known one: its place in the order in which moves are tried: by
   // version written where one is told (that is how it happened, if all is
   // well), then by invocation.
   std::vector<uint32_t> rank_;
-
-  StateId state_ = 0;
-  std::vector<Word> placed_;  // Bits of known_.
-  uint32_t base_ = 0;         // First of known_ that is not placed.
-  uint32_t top_ = 0;          // One beyond the last that was ever placed.
-  std::vector<Word> spent_;   // Bits of unknown_.
-  std::vector<Frame> frames_;
-  std::vector<Alternative> alternatives_;
-  Memory memory_;
-  std::vector<Word> window_;  // Scratch.
-  std::vector<Best> best_;    // By class: of the last list of candidates.
-  uint64_t round_ = 0;
-  // By value (SearchPlan::known_seen): how many known operations that are not
-  // placed need it, and leave it.
-  std::vector<int32_t> seeing_;
-  std::vector<int32_t> leaving_;
+  std::vector<Move> moves_;         // Scratch.
   std::vector<uint32_t> value_of_;  // By state; kNone: not known.
-
-  Time stuck_return_ = 0;
-  size_t stuck_depth_ = 0;
-  StateId stuck_state_ = 0;
-  bool stuck_ = false;
-  uint64_t next_look_ = 0;  // At the deadline, in steps.
-  SearchResult stuck_result_;
+  std::vector<Sight> sights_;       // By state.
+  uint64_t next_look_ = 0;          // At the deadline, in nodes.
+  SearchResult result_;
 };
 
-void Searcher::Rank() {
-  std::vector<uint32_t> by_rank(known_.size());
+template <size_t kWords>
+void LevelSearch<kWords>::Rank() {
+  std::vector<uint32_t> by_rank(plan_.known.size());
   std::iota(by_rank.begin(), by_rank.end(), 0);
   std::stable_sort(by_rank.begin(), by_rank.end(), [&](uint32_t a, uint32_t b) {
     return plan_.KnownOp(a).written < plan_.KnownOp(b).written;
   });
-  rank_.resize(known_.size());
+  rank_.resize(plan_.known.size());
   for (uint32_t i = 0; i < by_rank.size(); ++i) rank_[by_rank[i]] = i;
 }
 
-void Searcher::Link() {
-  struct Event {
-    Time time;
-    bool is_return;
-    uint32_t op;
+template <size_t kWords>
+void LevelSearch<kWords>::Admit() {
+  const size_t level = arrivals_level_;
+  if (level == plan_.returns.size()) return;  // There is nothing left to do.
+  level_ = level;
+  window_.MoveTo(level);
+  for (Entry& entry : arrivals_) {
+    for (uint32_t op = level == 0 ? 0 : plan_.invoked[level - 1];
+         op < window_.next(); ++op) {
+      if (!plan_.is_read[op]) entry.c.usable.Add(plan_.slots[op]);
+      Settle(plan_.slots[op], &entry.c);
+    }
+    if (Refine(entry.c.state, &entry.c)) Insert(level, entry);
+  }
+  arrivals_.clear();
+}
+
+template <size_t kWords>
+bool LevelSearch<kWords>::Insert(size_t level, const Entry& entry) {
+  if (!levels_.Insert(level, entry, spent_sets_)) return false;
+  deepest_ = std::max(deepest_, level);
+  reached_ = std::max(reached_, level);
+  return true;
+}
+
+template <size_t kWords>
+void LevelSearch<kWords>::Explore(size_t level, bool deep) {
+  window_.MoveTo(level);
+  const uint32_t at = deep ? levels_.Newest(level) : levels_.Oldest(level);
+  if (!Pass(level, at) || Expand(level, at, deep)) levels_[at].done = true;
+}
+
+template <size_t kWords>
+bool LevelSearch<kWords>::Pass(size_t level, uint32_t at) {
+  Entry& entry = levels_[at];
+  const uint32_t op = plan_.returns[level];
+  const uint32_t slot = plan_.slots[op];
+  const bool settled = entry.c.settled.Has(slot);
+  const bool usable = entry.c.usable.Has(slot);
+  if (!entry.passed && settled && !(entry.late && usable)) {
+    Entry next{.c = entry.c, .parent = at};
+    next.c.settled.Remove(slot);
+    next.c.usable.Remove(slot);
+    const uint32_t value = ValueLeft(op);
+    const uint32_t shown = ValueOf(entry.c.state);
+    if (!usable || !InVain(value != shown ? value : kNone, next.c)) {
+      arrivals_level_ = level + 1;
+      arrivals_.push_back(next);
+    }
+  }
+  entry.passed = true;
+  if (!settled) return true;
+  if (!usable) return false;
+  // It may be placed for the last time. That is in vain if nobody sees it.
+  return !plan_.plain || !Replaces(op) ||
+         !Unseen(stepper_.Known(entry.c.state, op), entry.c);
+}
+
+template <size_t kWords>
+void LevelSearch<kWords>::FindMoves(const Configuration& c,
+                                    uint32_t returning) {
+  moves_.clear();
+  const std::vector<uint32_t>& writes = window_.writes();
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const uint32_t slot = writes[i];
+    if (!c.usable.Has(slot)) continue;
+    const uint32_t op = window_.operation(slot);
+    // Of one class the first to return stands for all, unless it need not be
+    // placed and this one must.
+    bool stood_for = false;
+    for (size_t j = i; !stood_for && j-- > 0;) {
+      if (plan_.known_class[window_.operation(writes[j])] !=
+          plan_.known_class[op]) {
+        break;
+      }
+      stood_for = c.usable.Has(writes[j]) &&
+                  (!c.settled.Has(writes[j]) || c.settled.Has(slot));
+    }
+    if (!stood_for) moves_.push_back({op, true});
+  }
+  const auto key = [&](const Move& move) {
+    return std::pair(move.op != returning, rank_[move.op]);
   };
-  std::vector<Event> events;
-  for (uint32_t i = 0; i < known_.size(); ++i) {
-    events.push_back({plan_.KnownOp(i).invoke, false, i});
-    events.push_back({plan_.KnownOp(i).ret, true, i});
-  }
-  // Calls before returns at the same time: those operations are concurrent.
-  std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
-    return std::tuple(a.time, a.is_return, a.op) <
-           std::tuple(b.time, b.is_return, b.op);
-  });
-  nodes_.resize(1 + 2 * known_.size());
-  uint32_t previous = 0;
-  for (const Event& event : events) {
-    const uint32_t at = 1 + 2 * event.op + (event.is_return ? 1 : 0);
-    nodes_[at] = {previous, kNone, event.op, event.is_return};
-    nodes_[previous].next = at;
-    previous = at;
-  }
-  placed_.assign(known_.size() / 64 + 1, 0);
-  spent_.assign(unknown_.size() / 64 + 1, 0);
-}
-
-void Searcher::Lift(uint32_t op) {
-  for (uint32_t at : {1 + 2 * op, 2 + 2 * op}) {
-    const Node& node = nodes_[at];
-    nodes_[node.previous].next = node.next;
-    if (node.next != kNone) nodes_[node.next].previous = node.previous;
-  }
-  FlipBit(placed_, op);
-  Count(op, -1);
-  top_ = std::max(top_, op + 1);
-  while (base_ < known_.size() && TestBit(placed_, base_)) ++base_;
-}
-
-void Searcher::Unlift(uint32_t op) {
-  for (uint32_t at : {2 + 2 * op, 1 + 2 * op}) {
-    const Node& node = nodes_[at];
-    nodes_[node.previous].next = at;
-    if (node.next != kNone) nodes_[node.next].previous = at;
-  }
-  FlipBit(placed_, op);
-  Count(op, 1);
-  base_ = std::min(base_, op);
-}
-
-bool Searcher::Remember() {
-  window_.clear();
-  // The words from the base's on; bits at or below the base in its word are the
-  // base's own business and are cleared.
-  for (size_t word = base_ / 64; word * 64 < top_; ++word) {
-    Word bits = placed_[word];
-    if (word == base_ / 64) bits &= ~Word{0} << (base_ % 64);
-    window_.push_back(bits);
-  }
-  while (!window_.empty() && window_.back() == 0) window_.pop_back();
-  size_t spent_size = spent_.size();
-  while (spent_size > 0 && spent_[spent_size - 1] == 0) --spent_size;
-  return memory_.Insert(state_, base_, window_,
-                        absl::MakeConstSpan(spent_).first(spent_size));
-}
-
-void Searcher::PlaceKnown(uint32_t op, StateId next, bool forced) {
-  frames_.push_back({.state_before = state_, .op = op, .forced = forced});
-  state_ = next;
-  Lift(op);
-}
-
-void Searcher::PlaceReads() {
-  for (uint32_t at = head(); at != kNone && !nodes_[at].is_return;) {
-    const uint32_t op = nodes_[at].op;
-    at = nodes_[at].next;
-    if (!plan_.is_read[op] || stepper_.Known(state_, op) != state_) {
+  std::sort(moves_.begin(), moves_.end(),
+            [&](const Move& a, const Move& b) { return key(a) < key(b); });
+  const Time limit = plan_.KnownOp(returning).ret;
+  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
+    if (plan_.UnknownOp(u).invoke > limit) break;
+    if (spent_sets_.Has(c.spent, u)) continue;
+    if (plan_.kin[u] != kNone && !spent_sets_.Has(c.spent, plan_.kin[u])) {
       continue;
     }
-    // Its own return may be the first one: what follows becomes a candidate.
-    if (at == 2 + 2 * op) at = nodes_[at].next;
-    PlaceKnown(op, state_, /*forced=*/true);
+    moves_.push_back({u, false});
   }
 }
 
-void Searcher::NoteStuck(uint32_t op) {
-  const Time ret = plan_.KnownOp(op).ret;
-  if (stuck_ && (ret < stuck_return_ ||
-                 (ret == stuck_return_ && frames_.size() <= stuck_depth_))) {
-    return;
+template <size_t kWords>
+bool LevelSearch<kWords>::Expand(size_t level, uint32_t at, bool deep) {
+  const Configuration c = levels_[at].c;
+  const size_t tried = levels_[at].tried;
+  FindMoves(c, plan_.returns[level]);
+  for (size_t i = tried; i < moves_.size(); ++i) {
+    const bool found = Try(level, at, moves_[i]);
+    if (!deep || !found || !moves_[i].known || i + 1 == moves_.size()) continue;
+    levels_[at].tried = static_cast<uint16_t>(i + 1);
+    return false;
   }
-  stuck_ = true;
-  stuck_return_ = ret;
-  stuck_depth_ = frames_.size();
-  stuck_state_ = state_;
-  stuck_result_.stuck = known_[op];
-  stuck_result_.placed.clear();
-  const size_t shown = std::min(frames_.size(), kPlacedShownMax);
-  for (size_t i = frames_.size() - shown; i < frames_.size(); ++i) {
-    const Frame& frame = frames_[i];
-    stuck_result_.placed.push_back(frame.unknown ? unknown_[frame.op]
-                                                 : known_[frame.op]);
-  }
+  return true;
 }
 
-uint32_t Searcher::Candidate(uint32_t rank, uint32_t* end) {
-  // Of operations of one class the first to return stands for all.
-  ++round_;
-  uint32_t at = head();
-  for (; at != kNone && !nodes_[at].is_return; at = nodes_[at].next) {
-    const uint32_t op = nodes_[at].op;
-    Best& best = best_[plan_.known_class[op]];
-    if (best.round != round_ ||
-        plan_.KnownOp(op).ret < plan_.KnownOp(best.op).ret) {
-      best = {round_, op};
+template <size_t kWords>
+bool LevelSearch<kWords>::Try(size_t level, uint32_t at, const Move& move) {
+  const uint32_t returning = plan_.returns[level];
+  const Entry& entry = levels_[at];
+  const StateId before = entry.c.state;
+  const StateId next = move.known ? stepper_.Known(before, move.op)
+                                  : stepper_.Unknown(before, move.op);
+  if (next == kImpossible || (!move.known && next == before)) return false;
+  Entry after{.c = entry.c, .parent = at};
+  after.c.state = next;
+  after.late = settled(returning, entry.c);
+  if (move.known) {
+    after.c.usable.Remove(plan_.slots[move.op]);
+    after.c.settled.Add(plan_.slots[move.op]);
+    after.placed = move.op;
+  } else {
+    if (!plan_.is_endless[move.op]) {
+      after.c.spent = spent_sets_.With(entry.c.spent, move.op);
+    }
+    after.placed = static_cast<uint32_t>(plan_.known.size()) + move.op;
+  }
+  // What is blind may have been placed just before: nothing of it is left.
+  if (Replaces(after.placed)) {
+    after.c.settled.AddBoth(window_.blind(), after.c.usable);
+  }
+  // What left a state as it was may have done nothing.
+  if (next != before) {
+    NoteValue(move.known ? plan_.known_left : plan_.unknown_left, move.op,
+              next);
+  }
+  return Refine(before, &after.c) && Insert(level, after);
+}
+
+template <size_t kWords>
+bool LevelSearch<kWords>::Refine(StateId before, Configuration* c) {
+  if (c->state != before) {
+    for (const uint32_t slot : window_.reads()) Settle(slot, c);
+    if (InVain(ValueOf(before), *c)) return false;
+  }
+  if (!stepper_.IsForgotten(c->state) && Unseen(c->state, *c)) {
+    if (InVain(ValueOf(c->state), *c)) return false;
+    const StateId forgotten = stepper_.Forget(c->state);
+    if (forgotten == c->state) return true;
+    c->state = forgotten;
+    for (const uint32_t slot : window_.writes()) Settle(slot, c);
+  }
+  return true;
+}
+
+template <size_t kWords>
+void LevelSearch<kWords>::Settle(uint32_t slot, Configuration* c) {
+  if (c->settled.Has(slot)) return;
+  const uint32_t op = window_.operation(slot);
+  if (!plan_.is_read[op] && !c->usable.Has(slot)) return;
+  if (stepper_.Known(c->state, op) == c->state) c->settled.Add(slot);
+}
+
+template <size_t kWords>
+bool LevelSearch<kWords>::StillSees(uint32_t op, const Configuration& c) const {
+  if (op >= window_.next()) return true;
+  if (!window_.open(op)) return false;
+  const uint32_t slot = plan_.slots[op];
+  return plan_.is_read[op] ? !c.settled.Has(slot) : c.usable.Has(slot);
+}
+
+template <size_t kWords>
+bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
+  constexpr uint32_t kLookedAtMax = 1024;
+  if (sights_.size() <= state) sights_.resize(state + 1);
+  Sight& sight = sights_[state];
+  // After the next replacement only what it leaves can be seen.
+  const Time limit = plan_.replaced_by[window_.next()];
+  if (sight.witness != kNone && StillSees(sight.witness, c) &&
+      plan_.KnownOp(sight.witness).invoke <= limit) {
+    return false;
+  }
+  const auto sees = [&](uint32_t op) {
+    return !plan_.known_nature[op].blind &&
+           stepper_.MaySee(state, plan_.KnownOp(op));
+  };
+  for (const std::vector<uint32_t>* list :
+       {&window_.reads(), &window_.writes()}) {
+    for (const uint32_t slot : *list) {
+      const uint32_t op = window_.operation(slot);
+      if (!StillSees(op, c) || !sees(op)) continue;
+      sight.witness = op;
+      return false;
     }
   }
-  *end = at;
-  uint32_t found = kNone;
-  for (uint32_t n = head(); n != at; n = nodes_[n].next) {
-    const uint32_t op = nodes_[n].op;
-    if (rank_[op] < rank || best_[plan_.known_class[op]].op != op) continue;
-    if (found == kNone || rank_[op] < rank_[found]) found = op;
+  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
+    if (!plan_.unknown_nature[u].blind && !spent_sets_.Has(c.spent, u) &&
+        stepper_.MaySee(state, plan_.UnknownOp(u))) {
+      return false;
+    }
   }
-  return found;
+  const uint32_t next = window_.next();
+  if (next < sight.clear_from || next > sight.clear_until) {
+    sight.clear_from = sight.clear_until = next;
+  }
+  uint32_t& op = sight.clear_until;
+  for (; op < plan_.known.size(); ++op) {
+    if (plan_.KnownOp(op).invoke > limit) break;
+    if (op - next == kLookedAtMax) return false;
+    if (!sees(op)) continue;
+    sight.witness = op;
+    return false;
+  }
+  return true;
 }
 
-uint32_t Searcher::Loses(StateId before) const {
-  if (seeing_.empty() || before == state_ || before >= value_of_.size()) {
-    return kNone;
+template <size_t kWords>
+uint32_t LevelSearch<kWords>::Loses(uint32_t value,
+                                    const Configuration& c) const {
+  if (value == kNone) return kNone;
+  const auto later = [&](uint32_t op) {
+    return op != kNone && op >= window_.next();
+  };
+  if (later(plan_.last_left[value])) return kNone;
+  bool needed = later(plan_.last_seen[value]);
+  for (const uint32_t slot : window_.reads()) {
+    needed = needed || (plan_.known_seen[window_.operation(slot)] == value &&
+                        !c.settled.Has(slot));
   }
-  const uint32_t value = value_of_[before];
-  if (value == kNone || seeing_[value] == 0 || leaving_[value] > 0) {
-    return kNone;
+  for (const uint32_t slot : window_.writes()) {
+    if (!c.usable.Has(slot)) continue;
+    const uint32_t op = window_.operation(slot);
+    if (plan_.known_left[op] == value) return kNone;
+    needed = needed || (plan_.known_seen[op] == value && !c.settled.Has(slot));
   }
+  if (!needed) return kNone;
   const std::vector<uint32_t>& others = plan_.unknown_leaving[value];
-  const bool gone = std::all_of(others.begin(), others.end(),
-                                [&](uint32_t u) { return TestBit(spent_, u); });
+  const bool gone = std::all_of(others.begin(), others.end(), [&](uint32_t u) {
+    return spent_sets_.Has(c.spent, u);
+  });
   return gone ? plan_.last_seen[value] : kNone;
 }
 
-uint32_t Searcher::Hopeless() const {
-  if (plan_.known_foresight.empty()) return kNone;
+template <size_t kWords>
+uint32_t LevelSearch<kWords>::Hopeless(const Configuration& c) const {
+  if (!plan_.appends) return kNone;
   // The next read that returns, and what may come before it.
-  uint32_t at = head();
-  while (at != kNone && !(nodes_[at].is_return && Reads(nodes_[at].op))) {
-    at = nodes_[at].next;
+  uint32_t read = kNone;
+  for (size_t i = level_; i < plan_.returns.size() && read == kNone; ++i) {
+    const uint32_t op = plan_.returns[i];
+    const bool reads =
+        plan_.known_nature[op].effect == SearchPlan::Effect::kRead;
+    if (reads && StillSees(op, c)) read = op;
   }
-  if (at == kNone) return kNone;
-  const uint32_t read = nodes_[at].op;
-  const Value seen = plan_.known_foresight[read].value;
-  if (stepper_.MayGrowInto(state_, seen)) return kNone;
-  for (uint32_t n = head(); n != at; n = nodes_[n].next) {
-    if (nodes_[n].is_return) continue;
-    if (MayHelp(plan_.known_foresight[nodes_[n].op], seen)) return kNone;
+  if (read == kNone || stepper_.MaySee(c.state, plan_.KnownOp(read))) {
+    return kNone;
   }
+  const Value seen = plan_.known_nature[read].value;
   const Time limit = plan_.KnownOp(read).ret;
-  for (uint32_t u = 0; u < unknown_.size(); ++u) {
+  for (const uint32_t slot : window_.writes()) {
+    if (c.usable.Has(slot) &&
+        MayHelp(plan_.known_nature[window_.operation(slot)], seen)) {
+      return kNone;
+    }
+  }
+  for (uint32_t op = window_.next();
+       op < plan_.known.size() && plan_.KnownOp(op).invoke <= limit; ++op) {
+    if (MayHelp(plan_.known_nature[op], seen)) return kNone;
+  }
+  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
     if (plan_.UnknownOp(u).invoke > limit) break;
-    if (!TestBit(spent_, u) && MayHelp(plan_.unknown_foresight[u], seen)) {
+    if (!spent_sets_.Has(c.spent, u) &&
+        MayHelp(plan_.unknown_nature[u], seen)) {
       return kNone;
     }
   }
   return read;
 }
 
-bool Searcher::Advance(uint32_t rank) {
-  for (;;) {
-    uint32_t end = kNone;
-    const uint32_t best = Candidate(rank, &end);
-    if (end == kNone) return false;
-    if (best == kNone) {
-      NoteStuck(nodes_[end].op);
-      return GatherUnknown(plan_.KnownOp(nodes_[end].op).ret);
-    }
-    rank = rank_[best] + 1;
-    const StateId next = stepper_.Known(state_, best);
-    if (next == kImpossible) continue;
-    const StateId before = state_;
-    PlaceKnown(best, next, /*forced=*/false);
-    // What left a state as it was may have done nothing.
-    if (next != before) NoteValue(plan_.known_left, best);
-    if (!Vain(before) && Remember()) return true;
-    Unlift(best);
-    state_ = frames_.back().state_before;
-    frames_.pop_back();
+template <size_t kWords>
+bool LevelSearch<kWords>::OverBudget(uint64_t nodes_max) {
+  result_.nodes = stepper_.steps() + levels_.compared() / 16;
+  if (options_.deadline != nullptr && result_.nodes >= next_look_) {
+    next_look_ = result_.nodes + kStepsBetweenLooks;
+    if (options_.deadline->Passed()) return true;
   }
+  return result_.nodes > nodes_max || levels_.size_bytes() +
+                                              spent_sets_.size_bytes() +
+                                              stepper_.size_bytes() >
+                                          options_.bytes_max;
 }
 
-bool Searcher::GatherUnknown(Time limit) {
-  const size_t group = alternatives_.size();
-  const StateId before = state_;
-  for (uint32_t u = 0; u < unknown_.size(); ++u) {
-    if (plan_.UnknownOp(u).invoke > limit) break;
-    if (TestBit(spent_, u) || !FirstOfItsKind(u)) continue;
-    const StateId next = stepper_.Unknown(before, u);
-    if (next == kImpossible || next == before) continue;
-    Spend(u);
-    state_ = next;
-    NoteValue(plan_.unknown_left, u);
-    if (!Vain(before) && Remember()) {
-      alternatives_.push_back({u, next});
-    }
-    Spend(u);
+template <size_t kWords>
+bool LevelSearch<kWords>::NextLevel(bool deep) {
+  if (!arrivals_.empty() && (deep || arrivals_level_ != shallowest_ + 1 ||
+                             levels_.Done(shallowest_))) {
+    Admit();
   }
-  state_ = before;
-  return TakeAlternative(group);
-}
-
-bool Searcher::TakeAlternative(size_t group) {
-  if (alternatives_.size() == group) return false;
-  const Alternative next = alternatives_.back();
-  alternatives_.pop_back();
-  frames_.push_back({.state_before = state_,
-                     .op = next.unknown,
-                     .unknown = true,
-                     .group = group});
-  Spend(next.unknown);
-  state_ = next.state;
+  while (shallowest_ <= deepest_ && levels_.Done(shallowest_)) {
+    ++shallowest_;
+    if (options_.wants_order || levels_.size_bytes() < options_.bytes_max / 2) {
+      continue;
+    }
+    for (; forgotten_ + 1 < shallowest_; ++forgotten_) {
+      levels_.Forget(forgotten_);
+    }
+  }
+  if (shallowest_ > deepest_) return false;
+  while (deep && levels_.Done(deepest_)) --deepest_;
+  level_ = deep ? deepest_ : shallowest_;
   return true;
 }
 
-bool Searcher::Backtrack() {
-  while (!frames_.empty()) {
-    const Frame frame = frames_.back();
-    frames_.pop_back();
-    state_ = frame.state_before;
-    if (frame.unknown) {
-      Spend(frame.op);
-      if (TakeAlternative(frame.group)) return true;
-      continue;
+template <size_t kWords>
+SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
+  result_.result = Result::kViolation;
+  for (;;) {
+    const size_t end = plan_.returns.size();
+    if (!arrivals_.empty() && arrivals_level_ == end) {
+      result_.result = Result::kOk;
+      if (options_.wants_order && end > 0) {
+        result_.order = OrderTo(end - 1, arrivals_.back().parent);
+      }
+      return result_;
     }
-    Unlift(frame.op);
-    if (!frame.forced && Advance(rank_[frame.op] + 1)) return true;
+    if (!NextLevel(deep)) break;
+    if (OverBudget(nodes_max)) {
+      result_.result = Result::kUnknown;
+      return result_;
+    }
+    Explore(level_, deep);
   }
-  return false;
+  Stuck();
+  return result_;
 }
 
-SearchResult Searcher::Run(uint64_t nodes_max) {
-  SearchResult result;
-  result.result = Result::kOk;
-  while (head() != kNone) {
-    if (OverBudget(nodes_max)) {
-      result.result = Result::kUnknown;
-      break;
-    }
-    if (!Advance(0) && !Backtrack()) {
-      result = stuck_result_;
-      result.result = Result::kViolation;
-      result.state = stepper_.Describe(stuck_state_);
-      break;
-    }
-    PlaceReads();
+// In what order operations stand that lead from one entry to the next.
+template <size_t kWords>
+std::vector<size_t> LevelSearch<kWords>::OrderTo(size_t level, uint32_t at) {
+  std::vector<std::pair<size_t, uint32_t>> path;
+  const size_t known = plan_.known.size();
+  std::vector<bool> takes_effect(known + plan_.unknown.size(), false);
+  for (;;) {
+    if (level < forgotten_) return {};
+    path.emplace_back(level, at);
+    const Entry& entry = levels_[at];
+    if (entry.placed != kNone) takes_effect[entry.placed] = true;
+    if (entry.parent == kNone) break;
+    if (entry.placed == kNone) --level;
+    at = entry.parent;
   }
-  if (result.result == Result::kOk) {
-    for (const Frame& frame : frames_) {
-      result.order.push_back(frame.unknown ? unknown_[frame.op]
-                                           : known_[frame.op]);
+  std::vector<size_t> order;
+  std::vector<uint32_t> in_slot(plan_.slot_count, kNone);
+  std::vector<uint32_t> now;  // Settled here.
+  uint32_t next = 0;          // To be invoked.
+  Slots settled;
+  for (size_t i = path.size(); i-- > 0;) {
+    const Entry& entry = levels_[path[i].second];
+    for (; next < plan_.invoked[path[i].first]; ++next) {
+      in_slot[plan_.slots[next]] = next;
+      settled.Remove(plan_.slots[next]);
     }
+    now.clear();
+    entry.c.settled.ForEachBeyond(settled, [&](uint32_t slot) {
+      if (!takes_effect[in_slot[slot]]) now.push_back(in_slot[slot]);
+    });
+    settled = entry.c.settled;
+    const auto add = [&](bool blind, bool read) {
+      for (const uint32_t op : now) {
+        if (plan_.known_nature[op].blind == blind &&
+            plan_.is_read[op] == read) {
+          order.push_back(plan_.known[op]);
+        }
+      }
+    };
+    // What is blind was settled by what replaced it at once, or else by
+    // nobody's seeing it.
+    const bool replaces = entry.placed != kNone && Replaces(entry.placed);
+    if (replaces) add(true, false);
+    if (entry.placed != kNone) {
+      order.push_back(entry.placed < known
+                          ? plan_.known[entry.placed]
+                          : plan_.unknown[entry.placed - known]);
+    }
+    add(false, true);
+    add(false, false);
+    if (!replaces) add(true, false);
   }
-  result.nodes = stepper_.steps();
-  return result;
+  return order;
 }
+
+template <size_t kWords>
+void LevelSearch<kWords>::Stuck() {
+  result_.stuck = plan_.known[plan_.returns[reached_]];
+  uint32_t best = levels_.First(reached_);
+  if (best == kNone) {
+    result_.state = stepper_.Describe(stepper_.Initial());
+    return;
+  }
+  // Of all ends the one that got furthest; the last one found, at a tie.
+  for (uint32_t i = best; i != kNone; i = levels_[i].after) {
+    if (levels_[i].c.settled.size() >= levels_[best].c.settled.size()) best = i;
+  }
+  result_.state = stepper_.Describe(levels_[best].c.state);
+  result_.placed = OrderTo(reached_, best);
+  if (result_.placed.size() > kPlacedShownMax) {
+    result_.placed.erase(result_.placed.begin(),
+                         result_.placed.end() - kPlacedShownMax);
+  }
+}
+
+// For histories in which more are open at once than slots can be had.
+class NoSearch final : public Searcher {
+ public:
+  SearchResult Deep(uint64_t) override { return {}; }
+  SearchResult Broad(uint64_t) override { return {}; }
+};
 
 }  // namespace
 
-std::unique_ptr<SearchWay> SearchDepthFirst(const SearchPlan& plan,
-                                            const SearchOptions& options) {
-  return std::make_unique<Searcher>(plan, options);
+std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
+                                       const SearchOptions& options) {
+  if (plan.slot_count <= 64) {
+    return std::make_unique<LevelSearch<1>>(plan, options);
+  }
+  if (plan.slot_count <= 128) {
+    return std::make_unique<LevelSearch<2>>(plan, options);
+  }
+  if (plan.slot_count <= 512) {
+    return std::make_unique<LevelSearch<8>>(plan, options);
+  }
+  if (plan.slot_count <= 4096) {
+    return std::make_unique<LevelSearch<64>>(plan, options);
+  }
+  return std::make_unique<NoSearch>();
 }
 
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
@@ -554,27 +613,19 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
     return {};  // What must not search proves nothing.
   const SearchPlan plan(operations, model, options.endless,
                         options.merges_states);
-  // Depth first finds an order where there are many; the frontier finds out
-  // that there is none. Neither is always better, so both get their turns.
-  std::unique_ptr<SearchWay> ways[] = {SearchDepthFirst(plan, options),
-                                       nullptr};
-  uint64_t spent[] = {0, 0};
+  const std::unique_ptr<Searcher> searcher = MakeSearcher(plan, options);
   uint64_t turn = 20'000 + 16 * operations.size();
-  for (size_t way = 0;; way = 1 - way) {
-    if (ways[way] == nullptr) ways[way] = SearchByFrontier(plan, options);
-    const uint64_t left = options.nodes_max - spent[0] - spent[1];
-    // A step of the frontier costs an eighth.
-    const uint64_t steps = std::min(way == 0 ? turn : 8 * turn, left);
-    SearchResult result = ways[way]->Run(spent[way] + steps);
-    const bool idle = result.nodes == spent[way];  // Out of memory.
-    spent[way] = result.nodes;
-    result.nodes = spent[0] + spent[1];
-    if (result.result != Result::kUnknown ||
-        result.nodes >= options.nodes_max || (idle && way == 1) ||
-        (options.deadline != nullptr && options.deadline->Passed())) {
+  uint64_t until = 0;
+  for (bool deep = true;; deep = !deep) {
+    until = std::min(until + turn, options.nodes_max);
+    const SearchResult result =
+        deep ? searcher->Deep(until) : searcher->Broad(until);
+    // Neither gets further where memory or time is over.
+    if (result.result != Result::kUnknown || result.nodes < until ||
+        result.nodes >= options.nodes_max) {
       return result;
     }
-    turn *= 2;
+    if (!deep) turn *= 2;
   }
 }
 

@@ -1,13 +1,5 @@
 // lincheck/search.h: decides one partition by trying orders (Wing and Gong
 // 1993), remembering what was tried (Lowe 2017).
-//
-// Depth first over configurations (state, set of placed operations). Made for
-// long histories: a set is stored as the first operation not placed and a
-// window of bits beyond it, so an entry's size depends on concurrency alone; a
-// read that fits is placed at once (it changes nothing, so no order needs it
-// later); of operations with unknown outcome, which stay open for ever, a
-// configuration that has spent more of them than a failed one of the same rest
-// fails too.
 #ifndef QUORATE_LINCHECK_SEARCH_H_
 #define QUORATE_LINCHECK_SEARCH_H_
 
@@ -35,7 +27,7 @@ struct SearchOptions {
   // States that no operation can tell apart count as one (StateSpace::Watch):
   // SearchResult::state may then be another one of them.
   bool merges_states = false;
-  // kOk comes with an order, whichever way finds it.
+  // kOk comes with an order.
   bool wants_order = false;
 };
 
@@ -53,8 +45,7 @@ struct SearchResult {
   // kViolation: if orders were also left because of what is seen later, so that
   // operations invoked after `stuck` returned may matter: the last to see it.
   std::optional<size_t> foreseen;
-  // kOk: an order that explains everything; empty if only the frontier
-  // (lincheck/frontier.h) found it and nobody wanted one.
+  // kOk, if it was wanted: an order that explains everything.
   std::vector<size_t> order;
 };
 
@@ -62,19 +53,23 @@ struct SearchResult {
 SearchResult Search(absl::Span<const Operation> operations, const Model& model,
                     const SearchOptions& options);
 
-// One of the ways of Search(). It can be told to go on.
-class SearchWay {
+// Both ends from which Search() works. Each goes on until all is decided, until
+// so many steps were taken in all, or until memory or time is over: then
+// kUnknown.
+class Searcher {
  public:
-  virtual ~SearchWay() = default;
-  // Goes on until decided, until so many steps were taken in all, or until
-  // memory or time is over: then kUnknown.
-  virtual SearchResult Run(uint64_t nodes_max) = 0;
+  virtual ~Searcher() = default;
+  // From the configuration that explains most: finds an order where there are
+  // many.
+  virtual SearchResult Deep(uint64_t nodes_max) = 0;
+  // From all configurations that explain least: finds out that there is none.
+  virtual SearchResult Broad(uint64_t nodes_max) = 0;
 };
 
 struct SearchPlan;
-// This file's. The other one is in lincheck/frontier.h. `plan` must outlive it.
-std::unique_ptr<SearchWay> SearchDepthFirst(const SearchPlan& plan,
-                                            const SearchOptions& options);
+// `plan` must outlive it.
+std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
+                                       const SearchOptions& options);
 
 }  // namespace quorate::lincheck
 

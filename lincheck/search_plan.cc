@@ -84,38 +84,73 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
   std::sort(returns.begin(), returns.end(), [&](uint32_t a, uint32_t b) {
     return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
   });
-  Foresee();
+  RankByClass();
+  AssignSlots();
+  FindNatures();
 }
 
-void SearchPlan::Foresee() {
-  bool appends = false;
+void SearchPlan::RankByClass() {
+  // Counted by class, in the order of returns.
+  std::vector<uint32_t> at(class_count + 1, 0);
+  for (const uint32_t number : known_class) ++at[number + 1];
+  std::partial_sum(at.begin(), at.end(), at.begin());
+  class_rank.resize(known.size());
+  for (const uint32_t op : returns) class_rank[op] = at[known_class[op]]++;
+}
+
+void SearchPlan::AssignSlots() {
+  slots.resize(known.size());
+  std::vector<uint32_t> free;
+  uint32_t next = 0;
+  for (const uint32_t returning : returns) {
+    for (;
+         next < known.size() && KnownOp(next).invoke <= KnownOp(returning).ret;
+         ++next) {
+      if (free.empty()) free.push_back(slot_count++);
+      slots[next] = free.back();
+      free.pop_back();
+    }
+    invoked.push_back(next);
+    free.push_back(slots[returning]);
+  }
+}
+
+void SearchPlan::FindNatures() {
   bool linked = true;  // All that change the state.
   std::vector<Links> of_known(known.size());
   std::vector<Links> of_unknown(unknown.size());
-  const auto foresee = [&](const Operation& op, bool reads, Links* links) {
+  const auto find = [&](const Operation& op, bool reads, Links* links) {
     const bool found = model.FindLinks(op, links);
+    plain = plain && found && !links->conditional;
     if (!found) *links = {};
     if (reads) {
       links->writes = false;
-      return links->reads ? Foresight{Effect::kRead, links->seen}
-                          : Foresight{Effect::kNothing, {}};
+      return links->reads ? Nature{Effect::kRead, false, links->seen}
+                          : Nature{Effect::kNothing, false, {}};
     }
     linked = linked && found && links->writes;
     appends |= links->appends;
-    if (links->appends) return Foresight{Effect::kAppend, {}};
-    if (links->writes) return Foresight{Effect::kReplace, links->written};
-    return Foresight{};
+    const bool blind =
+        found && !links->reads && !links->conditional && links->size.is_none();
+    if (links->appends) return Nature{Effect::kAppend, blind, {}};
+    if (links->writes) return Nature{Effect::kReplace, blind, links->written};
+    return Nature{};
   };
   for (uint32_t i = 0; i < known.size(); ++i) {
-    known_foresight.push_back(foresee(KnownOp(i), is_read[i], &of_known[i]));
+    known_nature.push_back(find(KnownOp(i), is_read[i], &of_known[i]));
   }
   for (uint32_t u = 0; u < unknown.size(); ++u) {
-    unknown_foresight.push_back(foresee(UnknownOp(u), false, &of_unknown[u]));
+    unknown_nature.push_back(find(UnknownOp(u), false, &of_unknown[u]));
+  }
+  replaced_by.assign(known.size() + 1, kNever);
+  for (size_t i = known.size(); i-- > 0;) {
+    const auto op = static_cast<uint32_t>(i);
+    replaced_by[i] = replaced_by[i + 1];
+    if (of_known[i].writes && !of_known[i].conditional) {
+      replaced_by[i] = std::min(replaced_by[i], KnownOp(op).ret);
+    }
   }
   if (linked) NumberValues(of_known, of_unknown);
-  if (appends) return;
-  known_foresight.clear();
-  unknown_foresight.clear();
 }
 
 void SearchPlan::NumberValues(absl::Span<const Links> of_known,

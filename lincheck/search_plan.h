@@ -1,4 +1,4 @@
-// lincheck/search_plan.h: what both searches of a partition work with: its
+// lincheck/search_plan.h: what the search of a partition works with: its
 // operations in order, and steps of the model remembered. For
 // lincheck/search.h; nobody else needs it.
 #ifndef QUORATE_LINCHECK_SEARCH_PLAN_H_
@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -21,16 +22,18 @@ struct SearchPlan {
   SearchPlan(absl::Span<const Operation> operations, const Model& model,
              const std::vector<bool>* endless = nullptr, bool merges = false);
 
-  // What an operation can do to a state that is built by appending.
   enum class Effect : uint8_t {
     kAny,      // Anything.
     kNothing,  //
-    kRead,     // Nothing; it shows `value` of it.
-    kAppend,   // It grows.
-    kReplace,  // It becomes `value`.
+    kRead,     // Nothing; it shows `value`.
+    kAppend,   // What was there grows.
+    kReplace,  // The state becomes `value`.
   };
-  struct Foresight {
+  // What an operation does, as far as its values tell.
+  struct Nature {
     Effect effect = Effect::kAny;
+    bool blind = false;  // Possible everywhere, and tells nothing about what
+                         // was there.
     Value value;
   };
 
@@ -48,12 +51,23 @@ struct SearchPlan {
   std::vector<bool> is_read;      // For each known.
   std::vector<uint32_t> returns;  // Of known ones (indices into `known`), by
                                   // time.
+  // For each return: how many known ones are invoked before it or with it.
+  std::vector<uint32_t> invoked;
+  // For each known: a number that no other one has while both are open.
+  std::vector<uint32_t> slots;
+  uint32_t slot_count = 0;
   // For each unknown: the one just like it before it, which is tried first.
   std::vector<uint32_t> kin;
   std::vector<bool> is_endless;  // For each unknown.
-  // For each; empty if nothing is appended in this partition.
-  std::vector<Foresight> known_foresight;
-  std::vector<Foresight> unknown_foresight;
+  std::vector<Nature> known_nature;
+  std::vector<Nature> unknown_nature;
+  bool appends = false;  // Some operation does.
+  // Every operation says by its values all that there is to it: none does
+  // something only in some states.
+  bool plain = true;
+  // For each known, and beyond the last: when the first one from there on that
+  // replaces the state has returned. kNever: there is none.
+  std::vector<Time> replaced_by;
   // Where every operation that changes the state says what it leaves, and none
   // appends: values by numbers, 0 being the initial one; else all empty.
   std::vector<uint32_t> known_seen;  // kNone: it does not need any.
@@ -63,16 +77,18 @@ struct SearchPlan {
       last_seen;  // By value: the last known one that needs it.
   std::vector<uint32_t> last_left;  // By value: the last known one to leave it.
   std::vector<std::vector<uint32_t>> unknown_leaving;  // By value.
-  // Operations of the same class do the same to every state. Of those that are
-  // open, the one that returns first may go first: another one can take its
-  // place later.
+  // Operations of the same class do the same to every state.
   std::vector<uint32_t> known_class;
   std::vector<uint32_t> unknown_class;
   uint32_t class_count = 0;
+  // For each known: its place by class, then by return.
+  std::vector<uint32_t> class_rank;
 
  private:
-  void Foresee();
-  // Fills in values, from what Foresee() found out.
+  void RankByClass();
+  void AssignSlots();
+  void FindNatures();
+  // Fills in values, from what FindNatures() found out.
   void NumberValues(absl::Span<const Links> of_known,
                     absl::Span<const Links> of_unknown);
 };
@@ -89,11 +105,21 @@ class Stepper {
   StateId Known(StateId state, uint32_t i) {
     return Step(state, plan_.known_class[i], plan_.KnownOp(i));
   }
-  bool MayGrowInto(StateId state, Value seen) const {
-    return states_->MayGrowInto(state, seen);
-  }
   StateId Unknown(StateId state, uint32_t u) {
     return Step(state, plan_.unknown_class[u], plan_.UnknownOp(u));
+  }
+  bool MaySee(StateId state, const Operation& op) const {
+    return states_->MaySee(state, op);
+  }
+  // The same state for all of which nothing can be seen any more.
+  StateId Forget(StateId state) {
+    const StateId forgotten = states_->Forget(state);
+    if (is_forgotten_.size() <= forgotten) is_forgotten_.resize(forgotten + 1);
+    is_forgotten_[forgotten] = true;
+    return forgotten;
+  }
+  bool IsForgotten(StateId state) const {
+    return state < is_forgotten_.size() && is_forgotten_[state];
   }
   std::string Describe(StateId state) const { return states_->Describe(state); }
   uint64_t steps() const { return steps_; }
@@ -121,7 +147,8 @@ class Stepper {
 
   const SearchPlan& plan_;
   const std::unique_ptr<StateSpace> states_;
-  std::vector<Entry> cache_;  // By class and state; the last one wins.
+  std::vector<Entry> cache_;        // By class and state; the last one wins.
+  std::vector<bool> is_forgotten_;  // By state.
   int shift_;
   uint64_t steps_ = 0;
 };

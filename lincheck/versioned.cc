@@ -45,7 +45,8 @@ class VersionedModel::States final : public StateSpace {
     return Number(std::move(after));
   }
 
-  bool MayGrowInto(StateId, Value) const override { return true; }
+  bool MaySee(StateId, const Operation&) const override { return true; }
+  StateId Forget(StateId state) override { return state; }
 
   void Watch(absl::Span<const Operation>) override {}
 

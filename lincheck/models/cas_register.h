@@ -77,6 +77,11 @@ struct CasRegister {
     return true;
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
+  bool MaySee(const State& state, const Operation& op) const {
+    if (op.function == kCas) return state.Equals(op.expected);
+    return op.function == kRead && op.known() && state.Equals(op.result);
+  }
+  void Forget(State& state) const { state.Forget(); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};

@@ -52,6 +52,7 @@ class Datum {
   }
   void AssignInteger(int64_t n) {
     kind_ = Kind::kInteger;
+    forgotten_ = false;
     integer_ = n;
     bytes_.clear();
     if (n > Value::kIntegerMax || n < Value::kIntegerMin) Append("");
@@ -61,10 +62,19 @@ class Datum {
     if (kind_ == Kind::kInteger) bytes_ = std::to_string(integer_);
     kind_ = Kind::kString;
     integer_ = 0;
-    bytes_.append(more);
+    if (!forgotten_) bytes_.append(more);
   }
+  // Becomes some value, of which nothing is known but that it is not nil and
+  // that nobody sees it, nor what is appended to it.
+  void Forget() {
+    *this = {};
+    kind_ = Kind::kString;
+    forgotten_ = true;
+  }
+  bool is_forgotten() const { return forgotten_; }
   // None counts as nil.
   bool Equals(Value value) const {
+    if (forgotten_) return false;
     switch (kind_) {
       case Kind::kNil:
         return OrNil(value).is_nil();
@@ -86,12 +96,14 @@ class Datum {
   friend auto operator<=>(const Datum&, const Datum&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const Datum& d) {
-    return H::combine(std::move(h), d.kind_, d.integer_, d.bytes_);
+    return H::combine(std::move(h), d.kind_, d.forgotten_, d.integer_,
+                      d.bytes_);
   }
 
  private:
   enum class Kind : uint8_t { kNil, kInteger, kString };
   Kind kind_ = Kind::kNil;
+  bool forgotten_ = false;
   int64_t integer_ = 0;
   std::string bytes_;
 };

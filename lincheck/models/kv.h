@@ -48,6 +48,7 @@ struct Kv {
       case kAppend:
         if (!op.argument.is_string()) return false;
         state.Append(op.argument.bytes());
+        if (state.is_forgotten()) return !op.known() || op.result.is_none();
         return Gives(op, static_cast<int64_t>(state.size()));
       case kIncrement:
         return Increment(state, op.argument) && Gives(op, state);
@@ -85,15 +86,30 @@ struct Kv {
            (Rename(&links->seen) && Rename(&links->written));
   }
 
-  bool MayGrowInto(const State& state, Value seen) const {
-    if (state.Equals(seen) || state.is_nil()) return true;
-    // Links call the initial state nil.
-    if (starts_empty && seen.is_nil()) return state.size() == 0;
-    if (!seen.is_string()) return false;
-    if (state.is_integer()) {
-      return seen.bytes().starts_with(std::to_string(state.integer()));
+  bool MaySee(const State& state, const Operation& op) const {
+    switch (op.function) {
+      case kGet:
+      case kSwap:
+      case kTake:
+        return op.known() && !op.result.is_none() &&
+               MayGrowInto(state, op.result);
+      case kCas:
+        return MayGrowInto(state, op.expected);
+      case kAppend:
+        return op.known() && op.result.is_integer() &&
+               op.argument.is_string() &&
+               static_cast<int64_t>(state.size() +
+                                    op.argument.bytes().size()) <=
+                   op.result.integer();
+      case kIncrement:  // Digits may become a large integer.
+        return true;
+      default:
+        return state.is_nil();
     }
-    return seen.bytes().starts_with(state.bytes());
+  }
+  // Whether there is something can be told of every state.
+  void Forget(State& state) const {
+    if (!state.is_nil()) state.Forget();
   }
   bool LooksFor(const Operation& op, Value* value) const {
     *value = {};
@@ -212,6 +228,15 @@ struct Kv {
     }
     state.AssignInteger(after);
     return true;
+  }
+  // False if appending to `state` cannot lead to `seen`.
+  static bool MayGrowInto(const State& state, Value seen) {
+    if (state.is_nil() || state.Equals(seen)) return true;
+    if (!seen.is_string() || state.is_forgotten()) return false;
+    if (state.is_integer()) {
+      return seen.bytes().starts_with(std::to_string(state.integer()));
+    }
+    return seen.bytes().starts_with(state.bytes());
   }
   static bool Gives(const Operation& op, const State& state) {
     return !op.known() || state.Explains(op.result);

@@ -48,6 +48,10 @@ struct Register {
     return true;
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
+  bool MaySee(const State& state, const Operation& op) const {
+    return op.function == kRead && op.known() && state.Equals(op.result);
+  }
+  void Forget(State& state) const { state.Forget(); }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"read", "write"};

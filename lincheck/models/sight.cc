@@ -39,7 +39,9 @@ bool Sight::Sees(const Datum& datum) const {
 }
 
 void Sight::Blur(Datum* datum) const {
-  if (sees_all_ || datum->is_nil() || Sees(*datum)) return;
+  if (sees_all_ || datum->is_nil() || datum->is_forgotten() || Sees(*datum)) {
+    return;
+  }
   *datum = {};
   datum->Append(kOther);
 }
