@@ -437,7 +437,15 @@ void Minimiser::FillContext() {
 Minimised Minimiser::Run() {
   if (!Begin()) return std::move(small_);
   for (const size_t i : small_.core) in_core_[i] = true;
-  if (candidates_.empty()) candidates_ = small_.core;
+  if (candidates_.empty()) {
+    // What returned later is left out first: who wrote what is seen stays
+    // rather than who saw it again.
+    candidates_ = small_.core;
+    std::sort(candidates_.begin(), candidates_.end(), [&](size_t a, size_t b) {
+      return std::pair(operations_[a].ret, a) >
+             std::pair(operations_[b].ret, b);
+    });
+  }
   bool minimal = false;
   for (;;) {
     Reduce(0, candidates_.size(), true);

@@ -149,5 +149,22 @@ TEST(Minimise, StaleReadOfATransaction_IsFoundInFewSteps) {
   EXPECT_EQ(example.operations.back(), 801u);
 }
 
+// The simplest mistake there is, between reads that are right: what shows it is
+// who wrote, who replaced it, and who still saw it.
+TEST(Minimise, StaleReadAmongOthers_IsToldByItsWrites) {
+  Rounds rounds;
+  rounds.Alone(Put(1));
+  rounds.Alone(Get(Value::Integer(1)));
+  rounds.Alone(Put(2));
+  rounds.Alone(Get(Value::Integer(1)));
+  rounds.Alone(Get(Value::Integer(2)));
+  const Verdict verdict = Check(rounds.history(), ModelOf<Kv>());
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(verdict.counter_example->operations,
+            (std::vector<size_t>{0, 2, 3}));
+  EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{});
+  EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
 }  // namespace
 }  // namespace quorate::lincheck
