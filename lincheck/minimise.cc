@@ -19,6 +19,7 @@ constexpr uint64_t kEasyNodesEach = 160;
 constexpr size_t kCountedMax = 12;  // So few operations are counted at once.
 constexpr int kCutsGivenUpMax = 2;
 constexpr size_t kNearMax = 64;
+constexpr size_t kLastWrites = 3;
 constexpr uint64_t kHarder = 8;  // So many times more in the next round.
 
 // Part of a core: what is near to one operation, and what else was taken.
@@ -148,6 +149,8 @@ class Minimiser {
   void Reduce(size_t begin, size_t end, bool needed);
   std::vector<size_t> Core() const;
   void FillContext();
+  // What was written before an operation that nothing explains.
+  std::vector<size_t> LastWrites() const;
   bool Over() const {
     return nodes_ > options_.minimise_nodes_max ||
            (options_.deadline != nullptr && options_.deadline->Passed());
@@ -397,6 +400,25 @@ void Minimiser::Reduce(size_t begin, size_t end, bool needed) {
   Reduce(half, end, gone && result == Result::kOk);
 }
 
+std::vector<size_t> Minimiser::LastWrites() const {
+  const Operation& alone = operations_[small_.core[0]];
+  std::vector<size_t> writes;
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    if (i != small_.core[0] && operations_[i].invoke <= alone.ret &&
+        !OnlyReads(model_, operations_[i])) {
+      writes.push_back(i);
+    }
+  }
+  const size_t count = std::min(writes.size(), kLastWrites);
+  std::partial_sort(writes.begin(), writes.begin() + count, writes.end(),
+                    [&](size_t a, size_t b) {
+                      return std::pair(operations_[a].invoke, a) >
+                             std::pair(operations_[b].invoke, b);
+                    });
+  writes.resize(count);
+  return writes;
+}
+
 void Minimiser::FillContext() {
   // The core has become smaller since they were found. What they have of it
   // that has left is of unknown outcome now.
@@ -421,6 +443,7 @@ void Minimiser::FillContext() {
     const Answer answer = Try(rest);
     add(answer.result == Result::kOk ? answer.order : order);
   }
+  if (small_.context.empty() && small_.core.size() == 1) add(LastWrites());
   // Without its writer a version might be anybody's.
   absl::flat_hash_set<Version> versions_seen;  // Looked up only.
   for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);

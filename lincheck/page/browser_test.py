@@ -142,6 +142,42 @@ class PageTest(unittest.TestCase):
         self.assertIn('n1 is cut off', self.browser.run('return document.querySelector("#history-figure .body").textContent'))
         self.assertIn('cannot follow', self.browser.run(TEXT % 'orders'))
 
+    def test_MomentsOfAnOrder_FollowOneAnother(self):
+        places = 'return [...document.querySelectorAll("#core-figure .point")].map((p) => Number(p.getAttribute("transform").match(/[0-9.]+/)[0]))'
+        for name in ('stale_read.jsonl', 'lost_update.jsonl', 'queue_out_of_order.jsonl', 'going_back.jsonl'):
+            with self.subTest(name):
+                self.open(f'{FOLDER}/{name}')
+                moments = self.browser.run(places)
+                self.assertGreater(len(moments), 1)
+                self.assertEqual(sorted(moments), moments)
+
+    def test_Legend_NamesWhatIsThere(self):
+        self.open(f'{FOLDER}/duplicate_append.jsonl')
+        self.assertEqual(['cannot be placed', 'may have taken effect at any time after its call, or never'],
+                         self.browser.run('return [...document.querySelectorAll("#why .legend .sample")].map((s) => s.innerText.trim())'))
+        self.assertTrue(self.browser.run('return document.getElementById("orders").hidden'))
+
+    def test_Transaction_IsToldInWords(self):
+        self.open(f'{FOLDER}/transactions.jsonl')
+        self.assertIn('txn(read "a" = 4, read "b" = 5)', self.browser.run(TEXT % 'core-table'))
+        self.assertNotIn('\\', self.browser.run(TEXT % 'core-table'))
+
+    def test_LargeCounterExample_BeginsWithWhatIsNearest(self):
+        path = os.path.join(self.folder, 'large.jsonl')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"cas-register","unit":"ns"}\n')
+            for i in range(60):
+                file.write(json.dumps({'client': i % 3, 'f': 'write', 'arg': i % 2, 'invoke': 10 * i, 'return': 10 * i + 5}) + '\n')
+            file.write('{"client":7,"f":"read","result":0,"invoke":700,"return":700}\n')
+        self.open(path)
+        rows = 'return document.querySelectorAll("#core-table tr.pick").length'
+        self.assertEqual(12, self.browser.run(rows))
+        self.assertEqual(1, self.browser.run('return document.querySelectorAll("#core-table tr.stuck").length'))
+        # It took no time, and there is no room to its right.
+        self.assertIn('read() = 0', self.browser.run('return document.querySelector("#core-figure .body").textContent'))
+        self.browser.run('document.getElementById("core-all").click()')
+        self.assertEqual(32, self.browser.run(rows))
+
     def test_ClickOnABar_TellsTheOperation(self):
         self.open(f'{FOLDER}/stale_read.jsonl')
         self.assertTrue(self.browser.run('return document.getElementById("details").hidden'))

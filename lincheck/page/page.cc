@@ -82,9 +82,13 @@ void PageMaker::Choose() {
   if (example_ != nullptr) {
     for (size_t i : example_->context) roles_[i] = kContext;
     for (size_t i : example_->operations) roles_[i] = kCore;
-    for (size_t i : example_->operations) {
-      if (anchors.size() < kAnchorsMax) anchors.push_back(operations[i]);
-    }
+    // Those before the one that cannot be placed, and it.
+    const std::vector<size_t>& core = example_->operations;
+    auto end = std::find(core.begin(), core.end(), example_->blocked);
+    if (end != core.end()) ++end;
+    const auto begin =
+        end - std::min<ptrdiff_t>(end - core.begin(), kAnchorsMax);
+    for (auto i = begin; i != end; ++i) anchors.push_back(operations[*i]);
   }
   shown_.resize(operations.size());
   for (size_t i = 0; i < shown_.size(); ++i) shown_[i] = i;
@@ -180,6 +184,7 @@ void PageMaker::AppendOperations() {
     call.result = {};
     AppendText(DescribeCall(*input_.model, call));
     json_ += ',';
+    const std::string own = input_.model->InWords(op);
     if (op.known() && !op.result.is_none()) {
       AppendText(op.result.ToString());
     } else {
@@ -188,7 +193,12 @@ void PageMaker::AppendOperations() {
     const auto role = roles_.find(shown_[n]);
     absl::StrAppend(
         &json_, ",",
-        static_cast<int>(role == roles_.end() ? kOther : role->second), "]");
+        static_cast<int>(role == roles_.end() ? kOther : role->second));
+    if (!own.empty()) {
+      json_ += ',';
+      AppendText(own);
+    }
+    json_ += ']';
   }
   json_ += ']';
 }

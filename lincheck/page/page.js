@@ -8,11 +8,19 @@
   const ROLES = ['other', 'core', 'context'];
   const ops = data.ops.map((o, i) => ({
     i, client: o[0], key: data.keys[o[1]], t0: o[2], t1: o[3], call: o[4], result: o[5], role: ROLES[o[6]],
-    text: o[4] + (o[5] === null ? '' : ' = ' + o[5]),
+    // In words of the model's own, or as any call.
+    own: o[7] !== undefined, text: o[7] ?? o[4] + (o[5] === null ? '' : ' = ' + o[5]),
   }));
   const isWrong = data.verdict === 'false';
   if (isWrong && data.blocked >= 0) ops[data.blocked].role = 'blocked';
-  const core = ops.filter((o) => o.role === 'core' || o.role === 'blocked' || o.role === 'context');
+  const core = ops.filter((o) => o.role === 'core' || o.role === 'blocked' || o.role === 'context').sort((a, b) => a.t0 - b.t0 || a.i - b.i);
+  const members = core.filter((o) => o.role !== 'context');
+  // Of a long list those around the operation that cannot be placed, most of them before it.
+  const around = (list, most) => {
+    const at = Math.max(list.findIndex((o) => o.role === 'blocked'), 0);
+    const from = Math.max(0, Math.min(at - Math.floor(most * 0.8), list.length - most));
+    return list.slice(from, from + most);
+  };
   const events = data.events.map((e) => ({kind: e[0], t0: e[1], t1: e[2], node: e[3], text: e[4]}));
   // Where no leader's end is told, each leads until the next one.
   const endsTold = events.some((e) => e.kind === 'leader' && e.t1 !== null);
@@ -55,17 +63,18 @@
   // On the axis with as many digits as its step needs.
   const axisMoment = (t, stride) => {
     if (data.unit === 'order') return String(Number(origin) + t);
+    if (plain) return `${+(Number(origin) + t).toFixed(Math.max(0, -Math.floor(Math.log10(stride) + 1e-9)))} ${data.unit.replace('us', 'µs')}`;
     const ns = (far ? t : Number(origin) + t) * NS[data.unit], digits = Math.max(0, -Math.floor(Math.log10(stride * NS[data.unit] / momentScale) + 1e-9));
     return `${(ns / momentScale).toFixed(Math.min(digits, 9))} ${momentUnit}`;
   };
-  const inWords = (o) => `Client ${o.client} called ${o.call}` + (o.t1 === null
+  const inWords = (o) => `Client ${o.client} called ${o.own && o.t1 !== null ? o.text : o.call}` + (o.t1 === null
     ? ' and never learnt what became of it: it may have taken effect at any time since, or not at all.'
-    : o.result === null ? ' and was told that it was done.' : ` and was told ${o.result}.`);
+    : o.own ? '.' : o.result === null ? ' and was told that it was done.' : ` and was told ${o.result}.`);
   const whenWords = (o) => (o.t1 === null ? `invoked at ${moment(o.t0)}, never returned`
     : `invoked at ${moment(o.t0)}, returned at ${moment(o.t1)}` + (data.unit === 'order' ? '' : `: ${duration(o.t1 - o.t0)}`));
   const roleWords = {
     core: 'Part of the counter-example.', blocked: 'The operation that cannot be placed.',
-    context: 'A write that may or may not have taken effect; the counter-example holds either way.', other: '',
+    context: 'Counts as if nobody had learnt what became of it: whenever it took effect, if at all, the counter-example holds.', other: '',
   };
 
   const make = (tag, attributes, ...children) => {
@@ -398,7 +407,7 @@
       const dense = this.list.reduce((n, o) => n + (this.xt(o.t0) <= width && (o.t1 === null || this.xt(o.t1) >= GUTTER) ? 1 : 0), 0);
       this.lanes.forEach((l, i) => {
         const y = this.laneTop(i) + (lane - bar) / 2;
-        let covered = -Infinity;
+        let covered = -Infinity, written = GUTTER;
         for (const [n, o] of l.ops.entries()) {
           const x0 = this.xt(o.t0);
           if (x0 > width) break;
@@ -419,8 +428,11 @@
           // Beside the bar, if it fits there and not within.
           if (inner !== text && dense < 400 && widthOf(text, MONO) <= free && a + w > GUTTER) {
             front.push(draw('text', {class: 'call outside', x: a + w + 6, y: y0}, text));
+            written = a + w + 6 + widthOf(text, MONO);
           } else if (inner) {
             front.push(draw('text', {class: `call ${o.role === 'context' ? 'outside' : o.role}`, x: from + 6, y: y0}, inner));
+          } else if (o.role !== 'other' && widthOf(text, MONO) <= a - Math.max(written, n > 0 ? this.barEnd(l, n - 1) : GUTTER) - 12) {
+            front.push(draw('text', {class: 'call outside', x: a - 6, y: y0, 'text-anchor': 'end'}, text));
           }
         }
       });
@@ -438,17 +450,19 @@
       const placed = order.placed.map((i) => ops[i]);
       const latest = [], earliest = [];
       let limit = this.scale.last + 0.4;
-      for (let i = placed.length - 1; i >= 0; --i) latest[i] = limit = Math.min(limit, placed[i].t1 === null ? limit : this.scale.to(placed[i].t1));
+      // What is context may take effect whenever it was called.
+      const ends = (o) => (o.t1 === null || o.role === 'context' ? Infinity : this.scale.to(o.t1));
+      for (let i = placed.length - 1; i >= 0; --i) latest[i] = limit = Math.min(limit, ends(placed[i]));
       limit = this.scale.first;
       placed.forEach((o, i) => { earliest[i] = limit = Math.max(limit, this.scale.to(o.t0)); });
-      // Those that share the same stretch stand at equal distances in it.
+      // Each one after the other, with room for those that have to come before the same moment.
       const at = [];
-      for (let i = 0; i < placed.length;) {
+      placed.forEach((o, i) => {
         let n = i;
-        while (n < placed.length && earliest[n] === earliest[i] && latest[n] === latest[i]) ++n;
-        for (let k = i; k < n; ++k) at[k] = earliest[i] + (latest[i] - earliest[i]) * (k - i + 1) / (n - i + 1);
-        i = n;
-      }
+        while (n < placed.length && latest[n] === latest[i]) ++n;
+        const low = Math.max(earliest[i], i > 0 ? at[i - 1] : -Infinity);
+        at[i] = low + (latest[i] - low) / (n - i + 1);
+      });
       const rowOf = (o) => this.lanes.findIndex((l) => l.ops.includes(o));
       const points = placed.slice(0, state.step).map((o, i) => [this.x(at[i]), this.laneTop(rowOf(o)) + 4, i + 1]);
       if (points.length > 1) inside.append(draw('path', {class: 'path', d: 'M' + points.map((p) => `${p[0]} ${p[1]}`).join('L')}));
@@ -485,21 +499,31 @@
   if (isWrong && core.length > 0) {
     $('why').hidden = false;
     $('reason').textContent = brief(data.reason, 700);
-    const members = core.filter((o) => o.role !== 'context');
+    const drawn = core.length <= 100 ? core : around(members, 100);
     $('core-note').textContent = `${members.length === 1 ? 'This one operation shows' : `These ${members.length} operations show`} it, whatever else happened` +
-      (data.minimal ? (members.length === 1 ? '.' : ': if the outcome of any one of them were unknown, there would be an order that explains the rest.') : '. Fewer may do: there was no time to find out.');
-    const shown = core.length > 80 ? core.filter((o) => o.role !== 'context').slice(0, 80) : core;
-    coreChart = new Chart($('core-figure'), shown, {
-      name: 'core', scale: orderScale(shown), lane: 52, orders: true, label: 'The operations of the counter-example, from invocation to return, in their order',
+      (data.minimal ? (members.length === 1 ? '.' : ': if the outcome of any one of them were unknown, there would be an order that explains the rest.') : '. Fewer may do: there was no time to find out.') +
+      (data.minimal && members.length > 12 ? ' Each might else have taken effect late enough to explain it.' : '') +
+      (members.length > drawn.length ? ' Those nearest to where it fails are drawn.' : '');
+    coreChart = new Chart($('core-figure'), drawn, {
+      name: 'core', scale: orderScale(drawn), lane: 52, orders: true, label: 'The operations of the counter-example, from invocation to return, in their order',
     });
     const sample = (cls, text) => make('span', {class: 'sample ' + cls}, text);
-    $('core-figure').after(make('p', {class: 'legend'}, sample('core', 'shows the contradiction'), sample('blocked', 'cannot be placed'),
-      core.some((o) => o.role === 'context') ? sample('context', 'wrote what others saw; whether it returned does not matter') : null,
-      core.some((o) => o.t1 === null) ? sample('open', 'never returned') : null,
-      data.orders.length ? sample('point', 'moments at which they may take effect, one after another') : null));
+    $('core-figure').after(make('p', {class: 'legend'}, ...[
+      drawn.some((o) => o.role === 'core') ? sample('core', 'shows the contradiction') : null,
+      drawn.some((o) => o.role === 'blocked') ? sample('blocked', 'cannot be placed') : null,
+      drawn.some((o) => o.role === 'context') ? sample('context', 'may have taken effect at any time after its call, or never') : null,
+      drawn.some((o) => o.t1 === null) ? sample('open', 'never returned') : null,
+      data.orders.some((o) => o.placed.length) ? sample('point', 'moments at which they may take effect, one after another') : null].filter(Boolean)));
     $('core-table').append(
       make('thead', {}, make('tr', {}, make('th', {}, 'operation'), make('th', {}, 'in words'), make('th', {class: 'number'}, 'invoked'), make('th', {class: 'number'}, 'returned'))),
-      make('tbody', {}, ...core.slice(0, 400).map((o) => pickRow(o, o.role === 'blocked' ? 'stuck' : o.role))));
+      make('tbody', {}));
+    // Of many rows those around the one that matters most; the others on demand.
+    const fill = (list) => $('core-table').querySelector('tbody').replaceChildren(...list.map((o) => pickRow(o, o.role === 'blocked' ? 'stuck' : o.role)));
+    fill(core.length > 16 ? around(core, 12) : core);
+    if (core.length > 16) {
+      const all = make('button', {id: 'core-all', onclick: () => { fill(around(core, 2000)); all.remove(); }}, core.length <= 2000 ? `show all ${core.length}` : 'show 2000');
+      $('core-table').after(make('p', {}, all));
+    }
   }
   function setStep(step) {
     const order = data.orders[state.order];
@@ -514,7 +538,8 @@
   }
   function drawOrders() {
     const order = data.orders[state.order], root = $('orders');
-    if (!order || !isWrong) { root.hidden = true; return; }
+    // That nothing can come before an operation was said already.
+    if (!order || !isWrong || !data.orders.some((o) => o.placed.length)) { root.hidden = true; return; }
     const many = data.orders.length > 1;
     const steps = order.placed.map((i, n) => make('li', {}, make('button', {
       class: 'step' + (n < state.step ? '' : ' off'), onclick: () => setStep(n + 1), 'aria-pressed': null, title: 'show the order up to here',
@@ -571,7 +596,7 @@
     historyChart.setView(scale.to(shown[0]), scale.to(shown[1]));
   }
   const showAll = () => historyChart.setView(...historyChart.bounds);
-  const showCore = () => { if (core.length) historyChart.show(core.filter((o) => o.role !== 'context')); };
+  const showCore = () => { if (core.length) historyChart.show(around(members, 12)); };
   evenButton = make('button', {'aria-pressed': 'false', onclick: () => setScale(!historyChart.scale.even), title: 'equal distances between events, whatever time passed'}, 'stretch quiet times away');
   const keyChoice = keys.length < 2 ? null : make('select', {'aria-label': 'keys', onchange: (e) => setKey(e.target.value === '*' ? null : e.target.value.slice(1))},
     make('option', {value: '*'}, `all ${keys.length} keys`), ...keys.slice(0, 500).map((k) => make('option', {value: '=' + k, selected: k === data.key && ops.length > 200 ? '' : null}, `key ${k}`)));
@@ -611,7 +636,7 @@
     overview.replaceChildren(
       draw('text', {class: 'lane', x: 12, y: 28}, 'overview'), draw('path', {class: 'density', d: bars}),
       ...events.filter((e) => e.kind === 'fault').map((e) => draw('rect', {class: 'fault', x: place(chart.scale.to(e.t0)), y: 3, height: 4, width: Math.max(2, (e.t1 === null ? width - 12 : place(chart.scale.to(e.t1))) - place(chart.scale.to(e.t0)))})),
-      ...core.slice(0, 200).map((o) => draw('rect', {class: o.role === 'blocked' ? 'mark blocked' : 'mark', x: place(chart.scale.to(o.t0)) - 1, y: 8, width: 3, height: height - 12})),
+      ...around(members, 200).map((o) => draw('rect', {class: o.role === 'blocked' ? 'mark blocked' : 'mark', x: place(chart.scale.to(o.t0)) - 1, y: 8, width: 3, height: height - 12})),
       draw('rect', {class: 'window', x: a, y: 1, width: Math.max(b - a, 4), height: height - 2, rx: 4}));
   }
 
@@ -640,9 +665,9 @@
   if (keyChoice && keyChoice.value !== '*') historyChart.setOperations(ofKey(keyChoice.value.slice(1)));
   // Where the counter-example would be a few pixels wide, quiet times are left out.
   if (isWrong && core.length > 0) {
-    historyChart.show(core.filter((o) => o.role !== 'context'));
-    const widths = core.filter((o) => o.t1 !== null).map((o) => historyChart.xt(o.t1) - historyChart.xt(o.t0));
-    if (widths.length > 0 && Math.min(...widths) < 5) { setScale(true); historyChart.show(core.filter((o) => o.role !== 'context')); }
+    historyChart.show(around(members, 12));
+    const widths = around(members, 12).filter((o) => o.t1 !== null).map((o) => historyChart.xt(o.t1) - historyChart.xt(o.t0));
+    if (widths.length > 0 && Math.min(...widths) < 5) { setScale(true); historyChart.show(around(members, 12)); }
   }
   refresh();
 })();
