@@ -149,6 +149,63 @@ RC_GTEST_PROP(CheckerProperty, AppendedTexts_AgreeWithBruteForce,
   RC_ASSERT(by_zones > kHistoriesPerCase / 4);
 }
 
+// Each piece is appended once, but some are the ends of others, or of values
+// that are put whole.
+History OverlappingPieces(std::mt19937_64& random) {
+  std::vector<std::string> pieces = {"a", "b", "ab", "ba", "aab", "bab"};
+  std::shuffle(pieces.begin(), pieces.end(), random);
+  History history;
+  const uint32_t key = history.Partition("k");
+  std::string state;
+  std::vector<std::string> states = {"", "b"};
+  for (Time t = 10; t <= 70; t += 10) {
+    Operation op{.invoke = t - static_cast<Time>(random() % 30),
+                 .ret = t + static_cast<Time>(random() % 30),
+                 .client = static_cast<uint32_t>(t),
+                 .partition = key,
+                 .function = Kv::kGet};
+    const uint64_t what = random() % 8;
+    if (what < 4 && !pieces.empty()) {
+      op.function = what == 0 ? Kv::kPut : Kv::kAppend;
+      op.argument = history.String(pieces.back());
+      const bool unknown = random() % 6 == 0;
+      if (!unknown || random() % 2 == 0) {
+        state = (what == 0 ? "" : state) + pieces.back();
+        states.push_back(state);
+        if (what != 0)
+          states.push_back(pieces.back() + states[states.size() - 2]);
+      }
+      if (unknown) op.ret = kNever;
+      pieces.pop_back();
+    } else {
+      const std::string seen =
+          random() % 4 == 0 ? states[random() % states.size()] : state;
+      op.result = seen.empty() ? Value::Nil() : history.String(seen);
+    }
+    history.Add(op);
+  }
+  return history;
+}
+
+RC_GTEST_PROP(CheckerProperty, OverlappingPieces_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  int wrong = 0;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const History history = OverlappingPieces(random);
+    const bool right = LinearizableByBruteForce(history.operations(), model);
+    wrong += right ? 0 : 1;
+    if ((Check(history, model, {.explain = false}).result == Result::kOk) !=
+        right) {
+      RC_FAIL("brute force says " + std::to_string(right) +
+              Show(history, model));
+    }
+  }
+  RC_ASSERT(wrong > kHistoriesPerCase / 5);
+  RC_ASSERT(wrong < kHistoriesPerCase * 4 / 5);
+}
+
 // What versions say, and nothing else: the state is the last one written.
 struct Versions {
   using State = Version;

@@ -12,6 +12,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -52,6 +53,34 @@ struct Operation {
   bool known() const { return ret != kNever; }
 };
 
+// A growing array. Unlike a vector it need not be there twice while it grows,
+// which of millions of operations would be the most memory that ever counts.
+class OperationArray {
+ public:
+  OperationArray() = default;
+  OperationArray(OperationArray&& other) noexcept { *this = std::move(other); }
+  OperationArray& operator=(OperationArray&& other) noexcept {
+    std::swap(begin_, other.begin_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+  }
+  ~OperationArray();
+
+  // By value: it may be one of these.
+  void push_back(Operation operation) {
+    if (size_ == capacity_) reserve(size_ < 8 ? 16 : 2 * size_);
+    begin_[size_++] = operation;
+  }
+  void reserve(size_t capacity);
+  operator absl::Span<const Operation>() const { return {begin_, size_}; }
+
+ private:
+  Operation* begin_ = nullptr;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
+
 class History {
  public:
   History() = default;
@@ -77,7 +106,7 @@ class History {
 
  private:
   ValueArena arena_;
-  std::vector<Operation> operations_;
+  OperationArray operations_;
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, uint32_t> numbers_;
 };

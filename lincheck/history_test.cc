@@ -1,0 +1,42 @@
+#include "lincheck/history.h"
+
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace quorate::lincheck {
+namespace {
+
+TEST(History, ManyOperations_StayInTheirOrder) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (Time t = 0; t < 100'000; ++t) {
+    history.Add({.invoke = t, .ret = t + 1, .partition = key});
+  }
+  ASSERT_EQ(history.operations().size(), 100'000u);
+  for (size_t i = 0; i < history.operations().size(); ++i) {
+    ASSERT_EQ(history.operations()[i].invoke, static_cast<Time>(i));
+  }
+}
+
+TEST(History, OneOfItsOwnOperations_CanBeAddedAgain) {
+  History history;
+  history.Add({.invoke = 7, .ret = 8, .partition = history.Partition("k")});
+  for (int i = 0; i < 1000; ++i) history.Add(history.operations()[0]);
+  EXPECT_EQ(history.operations().back().invoke, 7);
+}
+
+TEST(History, Moved_TakesEverythingAlong) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  history.Add({.ret = 1, .partition = key, .result = history.String("seen")});
+  History moved = std::move(history);
+  EXPECT_EQ(moved.operations()[0].result.bytes(), "seen");
+  history = History();
+  EXPECT_TRUE(history.operations().empty());
+  history.Add({.partition = history.Partition("other")});
+  EXPECT_EQ(history.operations().size(), 1u);
+}
+
+}  // namespace
+}  // namespace quorate::lincheck
