@@ -86,6 +86,7 @@ class Asking {
         model_(model),
         kinds_(kinds),
         calls_suffice_(calls_suffice),
+        counted_(question.counted || !calls_suffice),
         kept_(question.kept),
         is_kept_(operations.size(), false) {
     for (const size_t i : kept_) {
@@ -93,7 +94,7 @@ class Asking {
       last_return_ = std::max(last_return_, operations[i].ret);
     }
     Gather(question.among);
-    FindGroups(question.counted || !calls_suffice);
+    FindGroups(counted_);
   }
 
   SearchResult Run(const SearchOptions& limits);
@@ -125,10 +126,12 @@ class Asking {
   const Model& model_;
   const std::vector<Relaxed::Kind>& kinds_;
   const bool calls_suffice_;
+  const bool counted_;
   const absl::Span<const size_t> kept_;
   std::vector<bool> is_kept_;
   Time last_return_ = 0;
   std::vector<std::vector<size_t>> members_;  // By kind.
+  bool merges_ = true;  // States and kinds that nobody can tell apart are one.
   std::vector<Group> groups_;
   // What is searched, and for each of it: the operation, the group.
   std::vector<Operation> assembled_;
@@ -201,7 +204,8 @@ Deed Asking::DeedOf(const Relaxed::Kind& kind,
 
 void Asking::FindGroups(bool counted) {
   const std::unique_ptr<LookedFor> looked_for =
-      calls_suffice_ ? FindLookedFor() : nullptr;
+      calls_suffice_ && merges_ ? FindLookedFor() : nullptr;
+  groups_.clear();
   absl::flat_hash_map<Deed, size_t, DeedHash> numbers;  // Looked up only.
   for (size_t k = 0; k < kinds_.size(); ++k) {
     if (members_[k].empty()) continue;
@@ -303,7 +307,7 @@ SearchResult Asking::Run(const SearchOptions& limits) {
     SearchOptions options = limits;
     options.nodes_max = limits.nodes_max - std::min(nodes, limits.nodes_max);
     options.endless = &endless_;
-    options.merges_states = true;
+    options.merges_states = merges_;
     options.wants_order = true;
     SearchResult result =
         TellVersions(assembled_)
@@ -318,7 +322,14 @@ SearchResult Asking::Run(const SearchOptions& limits) {
       result.placed.clear();
     } else if (result.result == Result::kOk) {
       if (!HandOut(&result.order)) continue;
-      if (!Replays(result.order)) result.result = Result::kUnknown;
+      if (!Replays(result.order)) {
+        result.result = Result::kUnknown;
+        // A model may take more states for one than are alike.
+        if (std::exchange(merges_, false)) {
+          FindGroups(counted_);
+          continue;
+        }
+      }
     }
     return result;
   }

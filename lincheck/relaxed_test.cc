@@ -165,6 +165,50 @@ TEST(Relaxed, WhatAnAppendWouldMakeSeen_MayBeReplacedBefore) {
   }
 }
 
+// Takes all states for 5, which permits more than there is.
+struct Forgetful {
+  enum Function : uint8_t { kSet, kGet };
+  using State = int64_t;
+  State Initial() const { return 0; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kSet) state = op.argument.integer();
+    return !op.known() || op.function == kSet ||
+           op.result == Value::Integer(state);
+  }
+  bool IsRead(const Operation& op) const { return op.function == kGet; }
+  using Sight = bool;
+  bool Look(const Operation&, Sight*) const { return true; }
+  void Blur(const Sight&, State* state) const { *state = 5; }
+  bool LooksBeyondCall(const Operation&) const { return false; }
+  std::string_view Name(uint8_t function) const {
+    return function == kSet ? "set" : "get";
+  }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+TEST(Relaxed, MergedStatesPermitTooMuch_AskedAgainWithoutThem) {
+  const ModelOf<Forgetful> model;
+  for (const int64_t set : {4, 5}) {
+    History history;
+    const uint32_t key = history.Partition("k");
+    history.Add({.ret = 1,
+                 .partition = key,
+                 .function = Forgetful::kSet,
+                 .argument = Value::Integer(set)});
+    history.Add({.invoke = 2,
+                 .ret = 3,
+                 .partition = key,
+                 .function = Forgetful::kGet,
+                 .result = Value::Integer(5)});
+    const Relaxed relaxed(history.operations(), model);
+    const size_t kept[] = {1};
+    EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result,
+              set == 5 ? Result::kOk : Result::kViolation);
+  }
+}
+
 TEST(Relaxed, OneMoreThanThereAre_IsWrong) {
   // One put, which cannot have been seen before and after another one.
   History history;
