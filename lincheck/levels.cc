@@ -36,8 +36,10 @@ class Judge {
   // All levels but linearizability.
   void JudgeAll(Result result, const std::string& reason,
                 const std::vector<size_t>& witness);
-  // False if that is the end: nothing can hold.
-  bool Order();
+  // What can be told of all levels from the orders of writes alone, and
+  // kSequential. False if that is the end: nothing can hold. `judged` are the
+  // partitions that are not linearizable, as far as known.
+  bool Order(absl::Span<const uint32_t> judged);
   void SumUpSessions();
   void JudgeSessions(const VersionOrder& order);
   void JudgeSession(const VersionOrder& order, absl::Span<const uint32_t> rows);
@@ -88,6 +90,12 @@ void Judge::Break(Level level, const VersionOrder& order, uint32_t past,
   const size_t second = order.rows[row].operation;
   verdict.result = Result::kViolation;
   verdict.witness = {first, second};
+  // Without versions it is these writes that say what is older.
+  for (uint32_t p = order.by_versions ? past_position : position;
+       p < past_position; ++p) {
+    verdict.witness.push_back(order.rows[order.states[p + 1].writer].operation);
+  }
+  order.Complete(&verdict.witness);
   const bool saw =
       level == Level::kReadYourWrites || level == Level::kMonotonicReads;
   verdict.reason = absl::StrCat(
@@ -126,7 +134,9 @@ void Judge::JudgeSession(const VersionOrder& order,
     const VersionOrder::Row& row = order.rows[r];
     const auto compare = [&](uint32_t earlier, uint32_t behind, uint32_t here,
                              Level level) {
-      if (here != kNone && here < behind) {
+      // A write comes after what was seen, also after itself.
+      const bool itself = level == Level::kWritesFollowReads && here == behind;
+      if (here != kNone && (here < behind || itself)) {
         Break(level, order, earlier, behind, r, here);
       }
     };
@@ -158,6 +168,11 @@ void Judge::JudgeSessions(const VersionOrder& order) {
 }
 
 void Judge::MeasureStaleness(const VersionOrder& order) {
+  if (!order.by_versions && !order.KeepsTime(history_, true)) {
+    verdict_.staleness = {
+        .reason = "the order of writes is not known without versions"};
+  }
+  if (verdict_.staleness.result != Result::kOk) return;
   // From each position on: the write that returned first.
   std::vector<uint32_t> first(order.states.size() + 1, kNone);
   for (size_t p = order.states.size(); p-- > 1;) {
@@ -212,36 +227,49 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
   }
 }
 
-bool Judge::Order() {
+bool Judge::Order(absl::Span<const uint32_t> judged) {
   std::vector<std::vector<size_t>> indices(history_.partition_count());
   for (size_t i = 0; i < history_.operations().size(); ++i) {
     indices[Op(i).partition].push_back(i);
   }
+  std::vector<bool> linearizable(indices.size(), true);
+  for (const uint32_t partition : judged) linearizable[partition] = false;
+  JudgeAll(Result::kOk, {}, {});
+  LevelVerdict& sequential = At(Level::kSequential);
   LevelVerdict contradiction;  // Writes that cannot have had any order.
-  std::string unknown;
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
     orders_.push_back(OrderVersions(history_, indices[partition], model_));
-    const VersionOrder& order = orders_.back();
+    VersionOrder& order = orders_.back();
+    if (linearizable[partition] && order.known && order.by_versions &&
+        !order.KeepsTime(history_, false)) {
+      order = {.reason = "its versions do not count its writes"};
+    }
     if (order.known) continue;
-    // One operation alone: it saw what cannot have been there.
-    if (order.contradiction.size() == 1) {
+    const std::string unknown =
+        absl::StrCat("partition \"", history_.partition_name(partition),
+                     "\": ", order.reason);
+    if (linearizable[partition]) {
+      sequential.result = Result::kUnknown;
+      sequential.reason = unknown;
+      continue;
+    }
+    if (order.inexplicable) {
       JudgeAll(Result::kViolation, order.reason, order.contradiction);
       return false;
     }
-    if (!order.contradiction.empty() && contradiction.witness.empty()) {
+    JudgeAll(Result::kUnknown, unknown, {});
+    if (!order.contradiction.empty()) {
       contradiction = {Level::kSequential, Result::kViolation, order.reason,
                        order.contradiction};
     }
-    unknown = absl::StrCat("partition \"", history_.partition_name(partition),
-                           "\": ", order.reason);
   }
-  if (unknown.empty()) {
-    JudgeAll(Result::kOk, {}, {});
-    At(Level::kSequential) = CheckSequential(history_, model_, orders_);
-  } else {
-    JudgeAll(Result::kUnknown, unknown, {});
+  if (contradiction.witness.empty()) {
+    contradiction = CheckSequential(history_, model_, orders_);
   }
-  if (!contradiction.witness.empty()) At(Level::kSequential) = contradiction;
+  if (contradiction.result == Result::kViolation ||
+      sequential.result == Result::kOk) {
+    sequential = std::move(contradiction);
+  }
   return true;
 }
 
@@ -274,11 +302,11 @@ void Judge::Run() {
   } else {
     strongest.reason = "the search was given up";
   }
-  if (!Order()) return;
   // A partition that is linearizable keeps all of what follows.
   std::vector<uint32_t> partitions = linearizable.wrong;
   partitions.insert(partitions.end(), linearizable.undecided.begin(),
                     linearizable.undecided.end());
+  if (!Order(partitions)) return;
   for (const uint32_t partition : partitions) {
     if (!orders_[partition].known) continue;
     JudgeSessions(orders_[partition]);

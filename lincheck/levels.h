@@ -1,11 +1,14 @@
 // lincheck/levels.h: how much a history keeps of what stores promise, from
 // linearizability down to the guarantees of single sessions.
 //
-// A session is a client. The levels below linearizability are judged where the
-// order of each partition's writes is known: by versions, which then count the
-// writes of their partition upwards (later writes have greater versions), or
-// because the partition is linearizable and so has an order that fits. Where it
-// is not known, a level is kUnknown unless what is known refutes it already.
+// A session is a client; its guarantees are judged for each partition alone.
+// The levels below linearizability are judged where the order of each
+// partition's writes is known: by versions, which then count the writes of their
+// partition upwards (later writes have greater versions), or because the
+// partition is linearizable and so has an order that fits. Where it is not
+// known, a level is kUnknown unless what is known refutes it already. What an
+// operation saw is the version that it tells, or, without versions, what its
+// result shows; a write takes effect after whatever it saw.
 #ifndef QUORATE_LINCHECK_LEVELS_H_
 #define QUORATE_LINCHECK_LEVELS_H_
 
@@ -43,8 +46,9 @@ struct LevelVerdict {
   // kViolation, kUnknown: why, in words.
   std::string reason;
   // kViolation: operations (indices into History::operations()) that contradict
-  // the level by themselves; each follows the one before it, and the first the
-  // last.
+  // the level even if all others have an unknown outcome: first those that the
+  // reason names, each of which has to follow the one before it and the first
+  // the last; then those that show what these did.
   std::vector<size_t> witness;
 };
 
@@ -57,6 +61,8 @@ struct Staleness {
   Result result = Result::kUnknown;
   std::string reason;  // If not kOk.
   // The least bounds that hold: 0 for a history in which no read is stale.
+  // Without versions: those of an order of writes that explains what was seen
+  // and keeps the time of writes; another one might have less.
   uint64_t versions_max = 0;
   Time time_max = 0;
   // The read that lags so far and the first write that it missed, as above.

@@ -1,16 +1,13 @@
 #include "lincheck/levels.h"
 
-#include <memory>
+#include <algorithm>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/register.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {
@@ -163,87 +160,157 @@ TEST(Levels, LostUpdate_HasNoOrder) {
   EXPECT_EQ(verdict.levels[2].result, Result::kUnknown);
 }
 
-// Whether one order of all operations keeps every client's own: tries all.
-class BruteForce {
- public:
-  BruteForce(const History& history, const Model& model)
-      : operations_(history.operations()) {
-    std::vector<StateId> states;
-    for (size_t p = 0; p < history.partition_count(); ++p) {
-      spaces_.push_back(model.NewStates());
-      states.push_back(spaces_.back()->Initial());
-    }
-    sequential_ = From(0, states);
+// What each increment met is told: the second replaced what the first one had
+// replaced already, and nobody saw anything go back.
+TEST(Levels, LostUpdateByVersions_BreaksOnlyTheUpperLevels) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (uint32_t client : {1, 2}) {
+    history.Add({.invoke = client,
+                 .ret = client + 10,
+                 .client = client,
+                 .partition = key,
+                 .function = Kv::kIncrement,
+                 .argument = Value::Integer(1),
+                 .result = Value::Integer(1),
+                 .seen = 1,
+                 .written = client + 1});
   }
-  bool sequential() const { return sequential_; }
+  history.Add({.invoke = 20,
+               .ret = 21,
+               .client = 3,
+               .partition = key,
+               .function = Kv::kGet,
+               .result = Value::Integer(1),
+               .seen = 3});
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
+  EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(verdict.strongest, Level::kSessions);
+}
 
- private:
-  bool From(uint32_t placed, const std::vector<StateId>& states) {
-    bool done = true;
-    for (size_t i = 0; i < operations_.size(); ++i) {
-      const Operation& op = operations_[i];
-      if (placed >> i & 1) continue;
-      done = done && !op.known();
-      bool may = true;
-      for (size_t j = 0; j < operations_.size(); ++j) {
-        may = may &&
-              ((placed >> j & 1) != 0 || operations_[j].client != op.client ||
-               operations_[j].ret >= op.invoke);
-      }
-      if (!may) continue;
-      std::vector<StateId> next = states;
-      next[op.partition] =
-          spaces_[op.partition]->Step(states[op.partition], op);
-      if (next[op.partition] != kImpossible && From(placed | 1u << i, next)) {
-        return true;
-      }
-    }
-    return done;
+TEST(Levels, WriteSeenBeforeItWasMade_BreaksWritesFollowReads) {
+  Story()
+      .Read(1, 1, 2, 2)
+      .Write(1, 3, 4, 2)
+      .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
+                     Level::kWritesFollowReads});
+}
+
+TEST(Levels, VersionBeforeTheOneItReplaced_BreaksAll) {
+  History history;
+  history.Add({.invoke = 1,
+               .ret = 2,
+               .partition = history.Partition("k"),
+               .function = Kv::kPut,
+               .argument = Value::Integer(7),
+               .seen = 5,
+               .written = 3});
+  history.Add({.invoke = 3,
+               .ret = 4,
+               .client = 1,
+               .function = Kv::kPut,
+               .argument = Value::Integer(8),
+               .written = 5});
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  for (const LevelVerdict& level : verdict.levels) {
+    EXPECT_EQ(level.result, Result::kViolation) << LevelName(level.level);
   }
+  EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0}));
+}
 
-  const absl::Span<const Operation> operations_;
-  std::vector<std::unique_ptr<StateSpace>> spaces_;
-  bool sequential_ = false;
-};
+// Values alone would do, and what versions say against them is not judged.
+TEST(Levels, VersionsOfSomeAlone_AreNotIgnored) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  history.Add({.invoke = 1,
+               .ret = 2,
+               .partition = key,
+               .function = Kv::kPut,
+               .argument = Value::Integer(7)});
+  history.Add({.invoke = 3,
+               .ret = 4,
+               .partition = key,
+               .function = Kv::kGet,
+               .result = Value::Integer(7),
+               .seen = kInitialVersion});
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  EXPECT_EQ(verdict.levels[0].result, Result::kViolation);
+  EXPECT_FALSE(verdict.strongest.has_value());
+}
 
-RC_GTEST_PROP(LevelsProperty, Sequential_AgreesWithBruteForce,
-              (uint64_t seed)) {
-  std::mt19937_64 random(seed);
-  const ModelOf<Kv> model;
-  int decided = 0;
-  int broken = 0;
-  constexpr int kHistories = 300;
-  for (int i = 0; i < kHistories; ++i) {
-    const History history = RandomKvHistory(
-        random, {.operations = 2 + random() % 6,
-                 .partitions = static_cast<uint32_t>(1 + random() % 2),
-                 .unique_values = true,
-                 .spoiled_percent = 40,
-                 .only_registers = random() % 2 == 0,
-                 .only_texts = true});
-    const LevelsVerdict verdict = CheckLevels(history, model);
-    const Result result = verdict.levels[1].result;
-    if (result == Result::kUnknown) continue;
-    ++decided;
-    broken += result == Result::kViolation ? 1 : 0;
-    const bool truth = BruteForce(history, model).sequential();
-    if (truth != (result == Result::kOk)) {
-      RC_FAIL("brute force says " + std::to_string(truth) + ": " +
-              verdict.levels[1].reason + Show(history, model));
-    }
-    for (size_t l = 2; l < kLevelCount; ++l) {
-      if (truth && verdict.levels[l].result == Result::kViolation) {
-        RC_FAIL(std::string(LevelName(verdict.levels[l].level)) + ": " +
-                verdict.levels[l].reason + Show(history, model));
-      }
-    }
-    if (result == Result::kViolation) {
-      // The witness alone is not sequential either, all else relaxed.
-      RC_ASSERT(!verdict.levels[1].witness.empty());
-    }
+// The order of its writes is not known, nor needed: it is right.
+TEST(Levels, OtherKeyThatIsRight_LeavesSessionsKnown) {
+  History history;
+  const uint32_t other = history.Partition("other");
+  for (const Time time : {1, 3}) {
+    history.Add({.invoke = time,
+                 .ret = time + 1,
+                 .client = 9,
+                 .partition = other,
+                 .function = Register::kWrite,
+                 .argument = Value::Integer(0)});
   }
-  RC_ASSERT(decided > kHistories / 3);
-  RC_ASSERT(broken > 5);
+  const uint32_t key = history.Partition("k");
+  history.Add({.invoke = 1,
+               .ret = 2,
+               .partition = key,
+               .function = Register::kWrite,
+               .argument = Value::Integer(7)});
+  history.Add({.invoke = 5,
+               .ret = 6,
+               .client = 1,
+               .partition = key,
+               .function = Register::kRead,
+               .result = Value::Nil()});
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
+  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.staleness.result, Result::kOk);
+  EXPECT_EQ(verdict.staleness.versions_max, 1u);
+}
+
+// Without whoever saw it the write might not have taken effect at all.
+TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  const auto write = [&](Time invoke, Time ret, Version version) {
+    history.Add({.invoke = invoke,
+                 .ret = ret,
+                 .partition = key,
+                 .function = Register::kWrite,
+                 .argument = Value::Integer(static_cast<int64_t>(version)),
+                 .written = version});
+  };
+  write(1, 2, 3);
+  write(3, kNever, 2);
+  for (const Version version : {2u, 3u}) {
+    history.Add({.invoke = static_cast<Time>(version) * 5,
+                 .ret = static_cast<Time>(version) * 5 + 1,
+                 .client = 1,
+                 .partition = key,
+                 .function = Register::kRead,
+                 .result = Value::Integer(static_cast<int64_t>(version)),
+                 .seen = version});
+  }
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  for (const size_t level : {1, 5}) {
+    EXPECT_EQ(verdict.levels[level].result, Result::kViolation);
+    EXPECT_EQ(verdict.levels[level].witness.size(), 3u);
+  }
+}
+
+// Names, not counts: the key is right with them, so nothing follows from their
+// order.
+TEST(Levels, VersionsOfARightKeyThatDoNotCount_AreNotHeldAgainstOthers) {
+  const LevelsVerdict verdict = Story()
+                                    .Write(1, 1, 2, 9, "names")
+                                    .Write(1, 3, 4, 5, "names")
+                                    .Write(1, 5, 6, 2, "k")
+                                    .Read(2, 7, 8, 1, "k")
+                                    .Judge();
+  EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
+  EXPECT_EQ(verdict.strongest, Level::kSessions);
 }
 
 // With versions everything can be told, and a history whose reads lag behind is

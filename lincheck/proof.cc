@@ -39,8 +39,9 @@ std::string Show(const History& history, const Model& model) {
     text += "\n  client " + std::to_string(op.client) + " [" +
             std::to_string(op.invoke) + ", " +
             (op.known() ? std::to_string(op.ret) : "…") + "] " +
-            DescribeCall(model, op) + " seen " + std::to_string(op.seen) +
-            " written " + std::to_string(op.written);
+            DescribeCall(model, op) + " on " +
+            history.partition_name(op.partition) + " seen " +
+            std::to_string(op.seen) + " written " + std::to_string(op.written);
   }
   return text;
 }

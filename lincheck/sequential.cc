@@ -73,6 +73,7 @@ class Graph {
 void Graph::Collect() {
   for (uint32_t o = 0; o < orders_.size(); ++o) {
     first_.push_back(static_cast<uint32_t>(nodes_.size()));
+    if (!orders_[o].known) continue;
     for (uint32_t r = 0; r < orders_[o].rows.size(); ++r) {
       nodes_.push_back({orders_[o].rows[r].operation, o, r});
     }
@@ -82,6 +83,7 @@ void Graph::Collect() {
 void Graph::AddVersions() {
   for (uint32_t o = 0; o < orders_.size(); ++o) {
     const VersionOrder& order = orders_[o];
+    if (!order.known) continue;
     for (uint32_t p = 2; p < order.states.size(); ++p) {
       edges_.push_back({NodeOf(o, order.states[p - 1].writer),
                         NodeOf(o, order.states[p].writer), Why::kVersion});
@@ -267,6 +269,7 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
     }
   }
   absl::StrAppend(&verdict.reason, " the first of these.");
+  for (const VersionOrder& order : orders_) order.Complete(&verdict.witness);
   return verdict;
 }
 

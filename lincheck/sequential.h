@@ -14,7 +14,8 @@
 
 namespace quorate::lincheck {
 
-// `orders` are of all partitions, all known.
+// `orders` are of all partitions. Those that are not known are left out: what
+// is wrong is wrong all the same.
 LevelVerdict CheckSequential(const History& history, const Model& model,
                              absl::Span<const VersionOrder> orders);
 

@@ -15,6 +15,13 @@ namespace {
 
 constexpr uint32_t kNone = VersionOrder::kNone;
 
+template <typename T>
+void AddTo(std::vector<T>* list, T item) {
+  if (std::find(list->begin(), list->end(), item) == list->end()) {
+    list->push_back(item);
+  }
+}
+
 class Builder {
  public:
   Builder(const History& history, absl::Span<const size_t> indices,
@@ -28,18 +35,17 @@ class Builder {
     if (!linked.has_value() || linked->partial) {
       return Unknown("not every operation names the write it saw");
     }
-    if (!linked->core.empty()) {
-      for (size_t i : linked->core) {
-        order_.contradiction.push_back(indices_[i]);
-      }
-      return Unknown(linked->reason);
-    }
     linked_ = *std::move(linked);
     order_.by_versions = HasVersions(operations_);
-    if (!Keep()) return std::move(order_);
-    if (order_.by_versions) {
-      SortByVersion();
-    } else if (!SortByChains() || !FindNoRing()) {
+    if (!order_.by_versions && TellVersions(operations_)) {
+      return Unknown("not every operation tells its version");
+    }
+    if (!order_.by_versions) FindNamedByResult();
+    if (order_.by_versions && !WritesTell()) {
+      return Unknown("not every write tells its version");
+    }
+    if (!Keep() || !(order_.by_versions ? SortByVersion()
+                                        : SortByChains() && FindNoRing())) {
       return std::move(order_);
     }
     FillIn();
@@ -58,12 +64,49 @@ class Builder {
     order_.reason = std::move(reason);
     return std::move(order_);
   }
+  // `core`, and whoever shows what they did, cannot be.
+  bool Contradict(std::vector<uint32_t> core, bool inexplicable,
+                  std::string reason) {
+    for (size_t i = 0; i < core.size(); ++i) {
+      if (shown_by_[core[i]] != kNone) AddTo(&core, shown_by_[core[i]]);
+    }
+    for (const uint32_t i : core) {
+      order_.contradiction.push_back(indices_[i]);
+    }
+    for (const size_t operation : order_.named_by_result) {
+      AddTo(&order_.contradiction, operation);
+    }
+    order_.inexplicable = inexplicable;
+    order_.reason = std::move(reason);
+    return false;
+  }
+  void FindNamedByResult() {
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      Operation op = operations_[i];
+      op.ret = kNever;
+      Links links;
+      if (operations_[i].known() && !model_.IsRead(operations_[i]) &&
+          !model_.FindLinks(op, &links)) {
+        order_.named_by_result.push_back(indices_[i]);
+      }
+    }
+  }
+  bool WritesTell() const {
+    return std::all_of(
+        operations_.begin(), operations_.end(), [&](const Operation& op) {
+          return !op.known() || op.written != kNoVersion || model_.IsRead(op);
+        });
+  }
 
-  // What counts. False if something was seen that nobody wrote.
+  // What counts. False if something was seen that nobody can have written.
   bool Keep() {
     const std::vector<Link>& links = linked_.links;
     writer_.assign(linked_.names, kNone);
     kept_.assign(links.size(), false);
+    shown_by_.assign(links.size(), kNone);
+    for (uint32_t i = 0; i < linked_.told_by.size(); ++i) {
+      if (linked_.told_by[i] != i) shown_by_[i] = linked_.told_by[i];
+    }
     std::vector<uint32_t> open;
     for (uint32_t i = 0; i < links.size(); ++i) {
       if (links[i].written != kNone) writer_[links[i].written] = i;
@@ -80,11 +123,20 @@ class Builder {
       const uint32_t seen = links[i].seen;
       if (seen == kNone || seen == 0) continue;
       if (writer_[seen] == kNone) {
-        order_.contradiction = {indices_[i]};
-        order_.reason = absl::StrCat(Call(i), " saw what nobody wrote.");
-        return false;
+        // The links are not whole if they contradict each other.
+        if (!linked_.core.empty()) continue;
+        return Contradict({i}, true,
+                          absl::StrCat(Call(i), " saw what nobody wrote."));
       }
-      open.push_back(writer_[seen]);
+      const uint32_t writer = writer_[seen];
+      if (shown_by_[writer] == kNone && !operations_[writer].known()) {
+        shown_by_[writer] = i;
+      }
+      open.push_back(writer);
+    }
+    if (!linked_.core.empty()) {
+      return Contradict({linked_.core.begin(), linked_.core.end()}, true,
+                        linked_.reason);
     }
     for (uint32_t& writer : writer_) {
       if (writer != kNone && !kept_[writer]) writer = kNone;
@@ -92,7 +144,8 @@ class Builder {
     return true;
   }
 
-  void SortByVersion() {
+  // False if an operation saw a later version than it made.
+  bool SortByVersion() {
     std::vector<std::pair<Version, uint32_t>> versions;
     for (uint32_t name = 1; name < linked_.names; ++name) {
       if (writer_[name] != kNone) {
@@ -103,6 +156,17 @@ class Builder {
     names_ = {0};
     for (const auto& [version, name] : versions) names_.push_back(name);
     chain_.assign(linked_.names, 0);
+    for (uint32_t i = 0; i < operations_.size(); ++i) {
+      const Operation& op = operations_[i];
+      if (!kept_[i] || linked_.links[i].seen == kNone ||
+          op.written == kNoVersion || op.seen < op.written) {
+        continue;
+      }
+      return Contradict({i}, true,
+                        absl::StrCat(Call(i), " saw version ", op.seen,
+                                     " and made version ", op.written, "."));
+    }
+    return true;
   }
 
   // False if two operations replaced the same state.
@@ -115,10 +179,10 @@ class Builder {
       if (!kept_[i] || link.seen == kNone || link.written == kNone) continue;
       uint32_t& next = successor[link.seen];
       if (next != kNone) {
-        order_.contradiction = {indices_[next], indices_[i]};
-        order_.reason = absl::StrCat("Lost update: both ", Call(next), " and ",
-                                     Call(i), " replaced the same value.");
-        return false;
+        return Contradict(
+            {next, i}, false,
+            absl::StrCat("Lost update: both ", Call(next), " and ", Call(i),
+                         " replaced the same value."));
       }
       next = i;
     }
@@ -166,13 +230,14 @@ class Builder {
     for (uint32_t name = 0; name < linked_.names; ++name) {
       if (placed[name] || writer_[name] == kNone) continue;
       uint32_t op = writer_[name];
+      std::vector<uint32_t> ring;
       do {
-        order_.contradiction.push_back(indices_[op]);
+        ring.push_back(op);
         op = writer_[linked_.links[op].seen];
       } while (op != writer_[name]);
-      order_.reason =
-          absl::StrCat("What ", Call(op), " saw depends on what it wrote.");
-      return false;
+      return Contradict(
+          ring, true,
+          absl::StrCat("What ", Call(op), " saw depends on what it wrote."));
     }
     return true;
   }
@@ -181,47 +246,44 @@ class Builder {
     std::vector<uint32_t> position(linked_.names, kNone);
     for (uint32_t p = 0; p < names_.size(); ++p) position[names_[p]] = p;
     order_.states.resize(names_.size());
+    std::vector<uint32_t> rows(operations_.size(), kNone);
     for (uint32_t i = 0; i < operations_.size(); ++i) {
       if (!kept_[i]) continue;
       const Link& link = linked_.links[i];
+      rows[i] = static_cast<uint32_t>(order_.rows.size());
       VersionOrder::Row row{.operation = indices_[i]};
       if (link.seen != kNone) row.seen = position[link.seen];
       if (link.written != kNone) {
         row.written = position[link.written];
-        order_.states[row.written] = {static_cast<uint32_t>(order_.rows.size()),
-                                      chain_[link.written]};
+        order_.states[row.written] = {rows[i], chain_[link.written]};
       }
       order_.rows.push_back(row);
     }
+    for (uint32_t i = 0; i < operations_.size(); ++i) {
+      if (kept_[i] && shown_by_[i] != kNone) {
+        order_.rows[rows[i]].shown_by = rows[shown_by_[i]];
+      }
+    }
   }
 
-  // Whether the model agrees with the versions: each write in its turn, each
-  // read after the version that it saw.
+  // Whether the model agrees with the versions: each operation with the one
+  // that it saw, or else with the one before its own.
   bool Replays() const {
-    std::vector<uint32_t> rows(order_.rows.size());
-    std::iota(rows.begin(), rows.end(), 0);
-    const auto key = [&](uint32_t r) {
-      const VersionOrder::Row& row = order_.rows[r];
-      const bool reads = row.written == kNone;
-      return std::tuple(reads ? row.seen : row.written, reads, r);
+    const std::unique_ptr<StateSpace> space = model_.NewStates();
+    std::vector<StateId> states = {space->Initial()};
+    const auto step = [&](const VersionOrder::Row& row) {
+      const uint32_t seen = row.seen != kNone ? row.seen : row.written - 1;
+      return space->Step(states[seen], history_.operations()[row.operation]);
     };
-    std::sort(rows.begin(), rows.end(),
-              [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
-    const std::unique_ptr<StateSpace> states = model_.NewStates();
-    StateId state = states->Initial();
-    for (const uint32_t r : rows) {
-      const VersionOrder::Row& row = order_.rows[r];
-      Operation op = history_.operations()[row.operation];
-      // One that replaced another version than the last is judged by the graph.
-      if (row.written != kNone && row.seen != kNone &&
-          row.seen + 1 != row.written) {
-        op.result = {};
-      }
-      const StateId next = states->Step(state, op);
-      if (next == kImpossible) return false;
-      state = next;
+    for (size_t p = 1; p < order_.states.size(); ++p) {
+      states.push_back(step(order_.rows[order_.states[p].writer]));
+      if (states.back() == kImpossible) return false;
     }
-    return true;
+    return std::none_of(order_.rows.begin(), order_.rows.end(),
+                        [&](const VersionOrder::Row& row) {
+                          return row.written == kNone &&
+                                 step(row) == kImpossible;
+                        });
   }
 
   const History& history_;
@@ -229,14 +291,60 @@ class Builder {
   const Model& model_;
   std::vector<Operation> operations_;
   Linked linked_;
-  std::vector<uint32_t> writer_;  // By name; of those kept.
-  std::vector<bool> kept_;        // By operation.
-  std::vector<uint32_t> names_;   // In order.
-  std::vector<uint32_t> chain_;   // By name.
+  std::vector<uint32_t> writer_;    // By name; of those kept.
+  std::vector<bool> kept_;          // By operation.
+  std::vector<uint32_t> shown_by_;  // Operations, as Row::shown_by.
+  std::vector<uint32_t> names_;     // In order.
+  std::vector<uint32_t> chain_;     // By name.
   VersionOrder order_;
 };
 
 }  // namespace
+
+bool VersionOrder::KeepsTime(const History& history, bool writes_alone) const {
+  const auto op = [&](uint32_t r) -> const Operation& {
+    return history.operations()[rows[r].operation];
+  };
+  std::vector<uint32_t> by_invoke;
+  for (uint32_t r = 0; r < rows.size(); ++r) {
+    if (!writes_alone || rows[r].written != kNone) by_invoke.push_back(r);
+  }
+  std::vector<uint32_t> by_return = by_invoke;
+  std::sort(by_invoke.begin(), by_invoke.end(), [&](uint32_t a, uint32_t b) {
+    return op(a).invoke < op(b).invoke;
+  });
+  std::sort(by_return.begin(), by_return.end(),
+            [&](uint32_t a, uint32_t b) { return op(a).ret < op(b).ret; });
+  uint32_t reached = 0;  // By all that returned before.
+  size_t returned = 0;
+  for (const uint32_t r : by_invoke) {
+    const auto place = [&](uint32_t row) {
+      return rows[row].written != kNone ? rows[row].written : rows[row].seen;
+    };
+    while (op(by_return[returned]).ret < op(r).invoke) {
+      reached = std::max(reached, place(by_return[returned++]));
+    }
+    const bool writes = rows[r].written != kNone;
+    if (writes ? place(r) <= reached : place(r) < reached) return false;
+    // It cannot stand where it wrote.
+    if (writes && rows[r].seen != kNone && rows[r].seen + 1 != place(r)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void VersionOrder::Complete(std::vector<size_t>* witness) const {
+  for (size_t i = 0; i < witness->size(); ++i) {
+    const auto row = std::lower_bound(
+        rows.begin(), rows.end(), (*witness)[i],
+        [](const Row& r, size_t operation) { return r.operation < operation; });
+    if (row == rows.end() || row->operation != (*witness)[i]) continue;
+    for (const size_t named : named_by_result) AddTo(witness, named);
+    if (row->shown_by == kNone) continue;
+    AddTo(witness, rows[row->shown_by].operation);
+  }
+}
 
 VersionOrder OrderVersions(const History& history,
                            absl::Span<const size_t> indices,

@@ -30,6 +30,9 @@ struct VersionOrder {
     size_t operation = 0;      // Index into History::operations().
     uint32_t seen = kNone;     // Position of the state it saw.
     uint32_t written = kNone;  // And of the one it left.
+    // The row without which nobody knew what this one saw, or that it took
+    // effect; kNone: none.
+    uint32_t shown_by = kNone;
   };
   struct State {
     uint32_t writer = kNone;  // Row; kNone: the initial state.
@@ -40,16 +43,29 @@ struct VersionOrder {
   bool known = false;
   std::string reason;
   std::vector<size_t> contradiction;
+  // They contradict every order in which operations see something that was
+  // written before what they write; not only those in which it is the last
+  // before that.
+  bool inexplicable = false;
 
   std::vector<Row> rows;
   std::vector<State> states;  // In order; the initial one first.
   bool by_versions = false;
+  // Operations that write what only their results tell: others could have
+  // written anything without them.
+  std::vector<size_t> named_by_result;
 
   // Whether the state at position `a` is before the one at `b` > `a` in every
   // order that fits.
   bool Sure(uint32_t a, uint32_t b) const {
     return a == 0 || by_versions || states[a].chain == states[b].chain;
   }
+  // Whether no operation stands before one that had returned before it was
+  // invoked. `writes_alone`: reads may.
+  bool KeepsTime(const History& history, bool writes_alone) const;
+  // Adds to `witness`, operations of any partition, what shows what those of
+  // this one did.
+  void Complete(std::vector<size_t>* witness) const;
 };
 
 // `indices` are the operations of one partition.

@@ -1,0 +1,40 @@
+// lincheck/levels_brute_force.h: what the levels of lincheck/levels.h say,
+// tried out: every choice of unknown outcomes, every order. For small histories
+// in tests; it knows nothing of how CheckLevels() decides.
+//
+// After Lamport (sequential consistency) and Terry et al. (session guarantees),
+// those for each partition alone.
+#ifndef QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
+#define QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/history.h"
+#include "lincheck/levels.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+// Whether `level`, one below linearizability, holds. Versions of the partitions
+// in `counting` count their writes upwards, those of others are only names.
+bool HoldsByBruteForce(absl::Span<const Operation> operations,
+                       const Model& model, Level level,
+                       const std::vector<bool>& counting);
+
+struct Lag {
+  uint64_t versions = 0;
+  Time time = 0;
+};
+// How far reads lag where every operation tells its version.
+Lag LagByVersions(absl::Span<const Operation> operations, const Model& model);
+// Whether the writes of one partition, whose operations these are, have an
+// order that explains every result and keeps the time of writes, and in which
+// no read lags further.
+bool LagHoldsByBruteForce(absl::Span<const Operation> operations,
+                          const Model& model, const Lag& most);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
