@@ -97,7 +97,8 @@ CounterExample ExplainIn(const History& history, const Model& model,
       ExplainPartition(operations, model, *std::move(decision), options);
   example.partition = partition;
   example.blocked = indices[example.blocked];
-  for (std::vector<size_t>* list : {&example.operations, &example.context}) {
+  for (std::vector<size_t>* list :
+       {&example.operations, &example.context, &example.failed}) {
     for (size_t& i : *list) i = indices[i];
   }
   for (PartialOrder& order : example.partial_orders) {
@@ -167,9 +168,10 @@ CounterExample Explain(const History& history, const Model& model,
 
 std::string Describe(const History& history, const Model& model,
                      const CounterExample& counter_example) {
+  const std::string& name = history.partition_name(counter_example.partition);
   std::string text = absl::StrCat(
-      "partition \"", history.partition_name(counter_example.partition),
-      "\" is not linearizable: ", counter_example.reason,
+      name.empty() ? "the object" : absl::StrCat("key \"", name, "\""),
+      " is not linearizable: ", counter_example.reason,
       counter_example.minimal ? "" : " (not minimised)", "\n");
   for (size_t i : counter_example.operations) {
     const Operation& op = history.operations()[i];
@@ -183,6 +185,11 @@ std::string Describe(const History& history, const Model& model,
     absl::StrAppend(&text, "  whenever it took effect, if at all: client ",
                     op.client, " [", op.invoke, ", …] ",
                     DescribeCall(model, op), "\n");
+  }
+  for (size_t i : counter_example.failed) {
+    const Operation& op = history.operations()[i];
+    absl::StrAppend(&text, "  failed: client ", op.client, " [", op.invoke,
+                    ", ", op.ret, "] ", DescribeCall(model, op), "\n");
   }
   return text;
 }

@@ -86,28 +86,35 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   }
   decision.by_search = true;
   decision.stuck = found.foreseen.value_or(found.stuck);
-  decision.reason = DescribeStuck(
-      model, stuck, found.state,
-      found.placed.empty() ? nullptr : &operations[found.placed.back()]);
-  if (found.foreseen.has_value()) {
-    absl::StrAppend(&decision.reason, " What was seen later forbids others.");
-  }
+  decision.reason = DescribeStuck(operations, model, found);
   return decision;
 }
 
 }  // namespace
 
-std::string DescribeStuck(const Model& model, const Operation& stuck,
-                          const std::string& state, const Operation* last) {
-  std::string text = absl::StrCat(
-      DescribeCallOfClient(model, stuck),
-      " cannot be placed: no order of what it may follow explains it.");
-  if (state.empty()) return text;
-  absl::StrAppend(&text, " The longest order found leaves ", state);
-  if (last != nullptr) {
-    absl::StrAppend(&text, " after ", DescribeCallOfClient(model, *last));
+std::string DescribeStuck(absl::Span<const Operation> operations,
+                          const Model& model, const SearchResult& found) {
+  const std::string stuck =
+      DescribeCallOfClient(model, operations[found.stuck]);
+  if (found.foreseen.has_value() && *found.foreseen != found.stuck) {
+    return absl::StrCat(
+        DescribeCallOfClient(model, operations[*found.foreseen]),
+        " cannot be placed: no order that explains everything until ", stuck,
+        " returned can still lead to it.");
   }
-  return text + ".";
+  std::string text = absl::StrCat(
+      stuck, " cannot be placed: no order of what it may follow explains it.");
+  if (found.state.empty()) return text;
+  const std::string subject(model.Subject());
+  if (found.placed.empty()) {
+    absl::StrAppend(&text, " After the longest order found ", subject);
+  } else {
+    absl::StrAppend(
+        &text, " The longest order found ends with ",
+        DescribeCallOfClient(model, operations[found.placed.back()]),
+        ", after which ", subject);
+  }
+  return absl::StrCat(text, " is ", found.state, ".");
 }
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,

@@ -32,10 +32,9 @@ struct Decision {
   std::vector<size_t> order;
 };
 
-// In words: where a search was stuck. `state` is empty if nothing was placed,
-// `last` null if it is not known what was placed last.
-std::string DescribeStuck(const Model& model, const Operation& stuck,
-                          const std::string& state, const Operation* last);
+// In words: where a search of `operations` was stuck.
+std::string DescribeStuck(absl::Span<const Operation> operations,
+                          const Model& model, const SearchResult& found);
 
 // `operations` are all of one partition, in any order.
 Decision Decide(absl::Span<const Operation> operations, const Model& model,

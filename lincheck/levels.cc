@@ -55,6 +55,8 @@ class Judge {
   const Operation& Op(const VersionOrder& order, uint32_t row) const {
     return Op(order.rows[row].operation);
   }
+  // The sentence, and which key it is about if keys have names.
+  std::string OnKey(std::string reason, uint32_t partition) const;
   std::string Call(size_t i) const {
     return DescribeCallOfClient(model_, Op(i));
   }
@@ -83,7 +85,7 @@ void Judge::Break(Level level, const VersionOrder& order, uint32_t past,
   if (verdict.result == Result::kViolation) return;
   if (!order.Sure(position, past_position)) {
     verdict.result = Result::kUnknown;
-    verdict.reason = "the order of writes is not known without versions";
+    verdict.reason = "The order of writes is not known without versions.";
     return;
   }
   const size_t first = order.rows[past].operation;
@@ -227,6 +229,13 @@ void Judge::MeasureStaleness(const VersionOrder& order) {
   }
 }
 
+std::string Judge::OnKey(std::string reason, uint32_t partition) const {
+  if (reason.ends_with('.')) reason.pop_back();
+  const std::string& name = history_.partition_name(partition);
+  if (!name.empty()) absl::StrAppend(&reason, " on key \"", name, "\"");
+  return reason + ".";
+}
+
 bool Judge::Order(absl::Span<const uint32_t> judged) {
   std::vector<std::vector<size_t>> indices(history_.partition_count());
   for (size_t i = 0; i < history_.operations().size(); ++i) {
@@ -242,12 +251,10 @@ bool Judge::Order(absl::Span<const uint32_t> judged) {
     VersionOrder& order = orders_.back();
     if (linearizable[partition] && order.known && order.by_versions &&
         !order.KeepsTime(history_, false)) {
-      order = {.reason = "its versions do not count its writes"};
+      order = {.reason = "Its versions do not count its writes"};
     }
     if (order.known) continue;
-    const std::string unknown =
-        absl::StrCat("partition \"", history_.partition_name(partition),
-                     "\": ", order.reason);
+    const std::string unknown = OnKey(order.reason, partition);
     if (linearizable[partition]) {
       sequential.result = Result::kUnknown;
       sequential.reason = unknown;
@@ -300,7 +307,7 @@ void Judge::Run() {
     strongest.reason = linearizable.counter_example->reason;
     strongest.witness = linearizable.counter_example->operations;
   } else {
-    strongest.reason = "the search was given up";
+    strongest.reason = "The search was given up.";
   }
   // A partition that is linearizable keeps all of what follows.
   std::vector<uint32_t> partitions = linearizable.wrong;

@@ -104,6 +104,7 @@ class Minimiser {
     named_ = std::move(decision.named);
     small_.by_search = decision.by_search;
     stuck_ = decision.by_search ? decision.stuck : small_.core[0];
+    small_.stuck = stuck_;
     if (scope_.empty() || !OutsideIsLinked()) LookEverywhere();
   }
 
@@ -271,9 +272,9 @@ Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
   }
   if (found.result == Result::kViolation && among == nullptr) {
     small_.by_search = true;
+    small_.stuck = found.foreseen.value_or(found.stuck);
     named_.clear();
-    small_.reason =
-        DescribeStuck(model_, operations_[found.stuck], found.state, nullptr);
+    small_.reason = DescribeStuck(operations_, model_, found);
   }
   return {found.result, std::move(found.order)};
 }

@@ -30,7 +30,8 @@ struct Minimised {
   // any one of its own is relaxed, and those that the reason names.
   std::vector<size_t> context;
   std::string reason;
-  bool by_search = false;  // The reason tells where a search was stuck.
+  bool by_search = false;  // The reason tells where a search was stuck:
+  size_t stuck = 0;        // at this operation.
 };
 
 // `decision` is kViolation about these operations, all of one partition.

@@ -4,6 +4,14 @@
 
 namespace quorate::lincheck {
 
+std::string DescribeResult(const Model& model, const Operation& op) {
+  if (model.GivesFlag(op.function)) {
+    if (op.result == Value::Integer(1)) return "true";
+    if (op.result == Value::Integer(0)) return "false";
+  }
+  return op.result.ToString();
+}
+
 std::string DescribeCall(const Model& model, const Operation& op) {
   std::string text = model.InWords(op);
   if (!text.empty()) return text;
@@ -17,7 +25,7 @@ std::string DescribeCall(const Model& model, const Operation& op) {
   if (!op.known()) {
     absl::StrAppend(&text, " = ?");
   } else if (!op.result.is_none()) {
-    absl::StrAppend(&text, " = ", op.result.ToString());
+    absl::StrAppend(&text, " = ", DescribeResult(model, op));
   }
   return text;
 }

@@ -19,12 +19,14 @@
 //     operations with the same call may stand for each other;
 //   bool LooksFor(const Operation&, Value* value) const, see Model;
 //   a type Sight, bool Look(const Operation&, Sight*) const, which adds what
-//   the
-//     operation looks for in a state (false: everything), and void Blur(const
-//     Sight&, State*) const, which makes one of states that nobody who was
-//     added can tell apart, nor after any steps of theirs;
+//     the operation looks for in a state (false: everything), and void
+//     Blur(const Sight&, State*) const, which makes one of states that nobody
+//     who was added can tell apart, nor after any steps of theirs;
 //   bool MaySee(const State&, const Operation&) const and
 //   void Forget(State&) const, see StateSpace.
+// Optionally, for people:
+//   std::string InWords(const Operation&) const, see Model, as of these:
+//   bool GivesFlag(uint8_t function) const, std::string_view Subject() const.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
 
@@ -109,6 +111,10 @@ class Model {
   virtual std::string_view FunctionName(uint8_t function) const = 0;
   // The call in words of the model's own; empty: as any call.
   virtual std::string InWords(const Operation& op) const = 0;
+  // True if results of `function` are 1 and 0 and mean true and false.
+  virtual bool GivesFlag(uint8_t function) const = 0;
+  // What "is" a state: "the register", "the object".
+  virtual std::string_view Subject() const = 0;
 };
 
 // True if `op` changes neither the state nor the version.
@@ -116,9 +122,11 @@ inline bool OnlyReads(const Model& model, const Operation& op) {
   return op.written == kNoVersion && model.IsRead(op);
 }
 
-// "put("x") -> nil".
+// Requires: a result was told.
+std::string DescribeResult(const Model& model, const Operation& op);
+// "swap("x") = nil".
 std::string DescribeCall(const Model& model, const Operation& op);
-// "put("x") -> nil of client 3".
+// "swap("x") = nil of client 3".
 std::string DescribeCallOfClient(const Model& model, const Operation& op);
 // The same without the "= ?" of an unknown outcome: somebody saw what it did,
 // so there is no question.
@@ -258,6 +266,20 @@ class ModelOf final : public Model {
       return model_.InWords(op);
     } else {
       return {};
+    }
+  }
+  bool GivesFlag(uint8_t function) const override {
+    if constexpr (requires { model_.GivesFlag(function); }) {
+      return model_.GivesFlag(function);
+    } else {
+      return false;
+    }
+  }
+  std::string_view Subject() const override {
+    if constexpr (requires { model_.Subject(); }) {
+      return model_.Subject();
+    } else {
+      return "the object";
     }
   }
 

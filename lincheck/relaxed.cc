@@ -318,7 +318,9 @@ SearchResult Asking::Run(const SearchOptions& limits) {
     result.nodes = nodes;
     if (result.result == Result::kViolation) {
       result.stuck = operation_[result.stuck];
-      result.foreseen.reset();
+      if (result.foreseen.has_value()) {
+        result.foreseen = operation_[*result.foreseen];
+      }
       result.placed.clear();
     } else if (result.result == Result::kOk) {
       if (!HandOut(&result.order)) continue;

@@ -254,21 +254,32 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
   LevelVerdict verdict{.level = Level::kSequential,
                        .result = Result::kViolation,
                        .reason = "No single order keeps every client's own: "};
+  std::vector<Edge> steps;  // From operations, whatever lies between.
   for (const Edge& edge : cycle) {
-    const Node& from = nodes_[edge.from];
-    if (from.row != kNone) {
-      const Operation& op = history_.operations()[from.operation];
-      absl::StrAppend(&verdict.reason, verdict.witness.empty() ? "" : ", ",
-                      DescribeCallOfClient(model_, op), " on \"",
-                      history_.partition_name(op.partition), "\"",
-                      edge.why == Why::kSession
-                          ? " was done by the same client before"
-                      : edge.why == Why::kSees ? " was seen by"
-                                               : " came before the version of");
-      verdict.witness.push_back(from.operation);
-    }
+    if (nodes_[edge.from].row == kNone) continue;
+    steps.push_back(edge);
+    verdict.witness.push_back(nodes_[edge.from].operation);
   }
-  absl::StrAppend(&verdict.reason, " the first of these.");
+  const auto call = [&](const Edge& edge) {
+    const Operation& op = history_.operations()[nodes_[edge.from].operation];
+    const std::string& name = history_.partition_name(op.partition);
+    return absl::StrCat(
+        DescribeCallOfClient(model_, op),
+        name.empty() ? "" : absl::StrCat(" on key \"", name, "\""));
+  };
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const std::string from = call(steps[i]);
+    const std::string to = call(steps[(i + 1) % steps.size()]);
+    const bool reads = OnlyReads(
+        model_, history_.operations()[nodes_[steps[i].from].operation]);
+    absl::StrAppend(
+        &verdict.reason, i == 0 ? "" : "; ",
+        steps[i].why == Why::kSees      ? absl::StrCat(to, " saw ", from)
+        : steps[i].why == Why::kSession ? absl::StrCat(to, " came after ", from)
+        : reads ? absl::StrCat(from, " saw an older version than ", to, " left")
+                : absl::StrCat(from, " took effect before ", to));
+  }
+  verdict.reason += '.';
   for (const VersionOrder& order : orders_) order.Complete(&verdict.witness);
   return verdict;
 }

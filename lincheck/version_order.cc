@@ -33,16 +33,19 @@ class Builder {
   VersionOrder Run() {
     std::optional<Linked> linked = LinkOperations(operations_, model_);
     if (!linked.has_value() || linked->partial) {
-      return Unknown("not every operation names the write it saw");
+      return Unknown(
+          "That can be judged only where every operation names the write it "
+          "saw, by a value that is written once or by a version; not every one "
+          "does");
     }
     linked_ = *std::move(linked);
     order_.by_versions = HasVersions(operations_);
     if (!order_.by_versions && TellVersions(operations_)) {
-      return Unknown("not every operation tells its version");
+      return Unknown("Not every operation tells its version");
     }
     if (!order_.by_versions) FindNamedByResult();
     if (order_.by_versions && !WritesTell()) {
-      return Unknown("not every write tells its version");
+      return Unknown("Not every write tells its version");
     }
     if (!Keep() || !(order_.by_versions ? SortByVersion()
                                         : SortByChains() && FindNoRing())) {
@@ -50,7 +53,7 @@ class Builder {
     }
     FillIn();
     if (order_.by_versions && !Replays()) {
-      return Unknown("results do not fit the versions told");
+      return Unknown("Results do not fit the versions that were told");
     }
     order_.known = true;
     return std::move(order_);

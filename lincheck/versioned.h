@@ -38,6 +38,10 @@ class VersionedModel final : public Model {
   std::string InWords(const Operation& op) const override {
     return model_.InWords(op);
   }
+  bool GivesFlag(uint8_t function) const override {
+    return model_.GivesFlag(function);
+  }
+  std::string_view Subject() const override { return model_.Subject(); }
 
  private:
   class States;

@@ -89,7 +89,10 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "--html     writes a page that shows the counter-example; of several\n"
       "           files the second goes to OUT-2, and so on\n"
       "--json     one JSON object for each file instead of text\n"
-      "--timeout  for each file: 250ms, 60s, 2m; 0 is none [60s]\n"
+      "--timeout  for each file: a whole number and ms, s (also if left out), "
+      "m "
+      "or h;\n"
+      "           0 is none [60s]\n"
       "--jobs     partitions judged side by side [all processors]\n"
       "\n"
       "Exit status: 0 if every file is linearizable, 1 if any is not, 3 if "
@@ -117,7 +120,8 @@ absl::StatusOr<int64_t> ParseTimeoutMs(std::string_view text) {
       return number * unit.ms;
     }
   }
-  return Bad("--timeout", "a time such as 60s, 250ms or 2m", text);
+  return Bad("--timeout",
+             "a whole number and ms, s, m or h, such as 250ms or 60s,", text);
 }
 
 absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
 FOLDER = 'lincheck/testdata'
 CLASSICS = f'{FOLDER}/classics'
+REASONS = f'{FOLDER}/reasons.txt'
 PROGRAM = os.path.abspath('lincheck/cmd/lincheck')
 
 
@@ -50,7 +52,7 @@ class ProgramTest(unittest.TestCase):
     def test_Examples_AllOfThem_AreJudgedAsExpected(self):
         listed = {path for path, _, _ in examples()}
         there = {os.path.join(folder, name) for folder, _, names in os.walk(FOLDER) for name in names if folder != CLASSICS}
-        self.assertEqual(listed, there - {f'{FOLDER}/expected.txt'})
+        self.assertEqual(listed, there - {f'{FOLDER}/expected.txt', REASONS})
         for path, status, message in examples():
             with self.subTest(path):
                 found, out, err = run(path)
@@ -74,6 +76,29 @@ class ProgramTest(unittest.TestCase):
                 self.assertEqual(('false', True), (found['ok'], found['counter_example']['minimal']))
                 self.assertEqual(core, '; '.join(map(call, found['counter_example']['operations'])))
 
+    def test_Reasons_OfEveryModel_AreInWords(self):
+        with open(REASONS, encoding='utf-8') as file:
+            blocks = re.split(r'\n\n(?=# )', file.read().strip())[1:]
+        self.assertGreater(len(blocks), 10)
+        for block in blocks:
+            why, rest = block.split('\n', 1)
+            history, words = rest.split('\n----\n')
+            with self.subTest(why):
+                status, out, err = run(self.write(history))
+                self.assertEqual((1, ''), (status, err))
+                self.assertEqual(words, '\n'.join(line.rstrip() for line in out.rstrip().split('\n')[2:]))
+
+    def test_Reason_NamesWhatFailed_InEveryOutput(self):
+        path = self.write('{"lincheck":1,"model":"kv","unit":"ms"}\n{"client":1,"f":"put","arg":"a","invoke":1,"return":2}\n'
+                          '{"client":2,"f":"cas","expected":"a","arg":"b","result":false,"invoke":3,"return":4}\n'
+                          '{"client":3,"f":"get","result":"b","invoke":5,"return":6}\n')
+        example = json.loads(run('--json', path)[1])['counter_example']
+        self.assertIn('Only cas("a" -> "b") = false of client 2 would have left "b", and that one failed.', example['reason'])
+        self.assertEqual(['cas'], [o['f'] for o in example['failed']])
+        self.assertEqual(1, run('--html', path + '.html', path)[0])
+        with open(path + '.html', encoding='utf-8') as file:
+            self.assertIn('"cas(\\"a\\" -> \\"b\\")","false",3]', file.read())
+
     def test_Json_OneObjectForEachFile(self):
         paths = [path for path, _, _ in examples()]
         status, out, err = run('--json', *paths)
@@ -83,11 +108,14 @@ class ProgramTest(unittest.TestCase):
         for (path, status, message), found in zip(examples(), objects):
             with self.subTest(path):
                 self.assertEqual({0: 'true', 1: 'false', 2: 'unknown'}[status], found['ok'])
+                figures = ('operations', 'partitions', 'wrong_partitions', 'undecided_partitions', 'seconds', 'read_seconds', 'explain_seconds', 'peak_bytes')
+                for name in figures:
+                    self.assertGreaterEqual(found[name], 0, name)
+                self.assertIsInstance(found['form'] + found['model'], str)
                 if status == 2:
+                    self.assertEqual([0, 0, 0, 0, 0], [found[name] for name in figures[:5]])
                     self.assertTrue(f"{found['line']}:{found['column']}: {found['error']}".startswith(message), found)
                     continue
-                for name in ('operations', 'partitions', 'seconds', 'read_seconds', 'peak_bytes'):
-                    self.assertGreaterEqual(found[name], 0, name)
                 self.assertEqual(status == 1, 'counter_example' in found)
 
     def test_Json_CounterExample_CanBeReadAgain(self):
@@ -191,6 +219,10 @@ class ProgramTest(unittest.TestCase):
             status, out, err = run(*words)
             self.assertEqual((2, ''), (status, out), words)
             self.assertIn(said, err.splitlines()[0])
+        for time in ('60', '1h', '2m', '250ms', '60s', '0'):
+            self.assertEqual(0, run(f'{FOLDER}/register.edn', '--timeout', time)[0], time)
+        for time in ('', 's', '-1s', '1.5s', '5d', '60 s', '99999999h'):
+            self.assertIn('--timeout', run(f'{FOLDER}/register.edn', '--timeout', time)[2], time)
         status, out, _ = run('--help')
         self.assertEqual(0, status)
         self.assertIn('Exit status', out)

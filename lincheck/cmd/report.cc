@@ -115,10 +115,9 @@ std::string LevelsText(const FileReport& report) {
       ".\n");
   for (const PageLevel& level : WeakerLevels(levels)) {
     if (level.result == Result::kOk) break;
-    absl::StrAppend(
-        &text, "  ",
-        level.result == Result::kViolation ? "Broken: " : "Not known: ",
-        level.name, ": ", level.reason, "\n");
+    const bool broken = level.result == Result::kViolation;
+    absl::StrAppend(&text, broken ? "  Broken: " : "  Not known: ", level.name,
+                    broken ? ": " : ". ", level.reason, "\n");
     if (!level.witness.empty()) text += Table(report, level.witness);
   }
   const std::string staleness =
@@ -141,9 +140,12 @@ std::string CounterExampleText(const FileReport& report) {
           : " (not minimised):\n");
   text += Table(report, example.operations);
   if (!example.context.empty()) {
-    text +=
-        "  It holds whenever these writes took effect, or if they never did:\n";
+    text += "  It holds whenever these took effect, or if they never did:\n";
     text += Table(report, example.context);
+  }
+  if (!example.failed.empty()) {
+    text += "  These would explain it, but they failed:\n";
+    text += Table(report, example.failed);
   }
   return text + "\n";
 }
@@ -209,6 +211,10 @@ void AppendCounterExample(const FileReport& report, std::string* out) {
     object.Name("context");
     AppendOperations(report, example.context, out);
   }
+  if (!example.failed.empty()) {
+    object.Name("failed");
+    AppendOperations(report, example.failed, out);
+  }
   object.End();
 }
 
@@ -238,11 +244,28 @@ void AppendStaleness(const Staleness& staleness, std::string* out) {
   object.End();
 }
 
+// What is said of every file, even of one that could not be read.
+void AppendFigures(const FileReport& report, JsonObject* object) {
+  const Verdict& verdict = report.verdict;
+  object->Text("file", report.file);
+  object->Text("ok", report.status.ok() ? VerdictWord(verdict.result)
+                                        : VerdictWord(Result::kUnknown));
+  object->Text("form", report.recording.form);
+  object->Text("model", report.recording.model);
+  object->Number("operations", report.recording.history.operations().size());
+  object->Number("partitions", verdict.partitions);
+  object->Number("wrong_partitions", verdict.wrong.size());
+  object->Number("undecided_partitions", verdict.undecided.size());
+  object->Seconds("seconds", report.seconds);
+  object->Seconds("read_seconds", report.read_seconds);
+  object->Seconds("explain_seconds", report.explain_seconds);
+  object->Number("peak_bytes", report.peak_bytes);
+}
+
 std::string BadInputJson(const FileReport& report) {
   std::string out;
   JsonObject object(&out);
-  object.Text("file", report.file);
-  object.Text("ok", "unknown");
+  AppendFigures(report, &object);
   // "line:column: reason", where it is the content that is wrong.
   std::string reason(report.status.message());
   unsigned long long line = 0, column = 0;
@@ -274,6 +297,7 @@ std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
       weaker.push_back({name, level.result, level.reason, level.witness});
     }
   }
+  if (weaker.size() == 1) weaker[0].name = "every weaker level";
   return weaker;
 }
 
@@ -313,7 +337,9 @@ std::string ReportText(const FileReport& report) {
                   report.recording.form, ", model ", report.recording.model,
                   "); read in ", Seconds(report.read_seconds), ", judged in ",
                   Seconds(report.seconds), "\n");
-  if (!verdict.wrong.empty()) {
+  // Where there is but one object without a name, it goes without saying.
+  if (!verdict.wrong.empty() &&
+      (verdict.partitions > 1 || !history.partition_name(0).empty())) {
     absl::StrAppend(&text, "  Wrong: ", Keys(history, verdict.wrong), "\n");
   }
   if (!verdict.undecided.empty()) {
@@ -334,18 +360,7 @@ std::string ReportJson(const FileReport& report) {
   const Verdict& verdict = report.verdict;
   std::string out;
   JsonObject object(&out);
-  object.Text("file", report.file);
-  object.Text("ok", VerdictWord(verdict.result));
-  object.Text("form", report.recording.form);
-  object.Text("model", report.recording.model);
-  object.Number("operations", report.recording.history.operations().size());
-  object.Number("partitions", verdict.partitions);
-  object.Number("wrong_partitions", verdict.wrong.size());
-  object.Number("undecided_partitions", verdict.undecided.size());
-  object.Seconds("seconds", report.seconds);
-  object.Seconds("read_seconds", report.read_seconds);
-  object.Seconds("explain_seconds", report.explain_seconds);
-  object.Number("peak_bytes", report.peak_bytes);
+  AppendFigures(report, &object);
   if (verdict.counter_example.has_value()) {
     object.Name("counter_example");
     AppendCounterExample(report, &out);

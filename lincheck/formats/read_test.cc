@@ -60,7 +60,7 @@ TEST(ReadJsonLines, EveryField_Counts) {
             "jsonl kv\n"
             "fault [3, 5] n1: cut off\n"
             "leader [-3, …] n2: \n"
-            "3 k cas(nil -> \"n\") = 1 [-5, 7] seen 1 written 9\n"
+            "3 k cas(nil -> \"n\") = true [-5, 7] seen 1 written 9\n"
             "4 12 append(\"x\") = ? [1, …]\n"
             "0  get() [1, 1]\n");
 }
@@ -218,7 +218,7 @@ constexpr std::string_view kEdnShown =
     "0  write(3) [100, 140]\n"
     "1  cas(3 -> 4) = ? [130, …]\n"
     "0  read() = 4 [152, 200]\n"
-    "0  cas(1 -> 2) = 0 [210, 220]\n"
+    "0  cas(1 -> 2) = false [210, 220]\n"
     "0  write(\"last\") = ? [250, …]\n";
 
 TEST(ReadEdn, JepsensHistory_MeansWhatItSays) {
@@ -244,13 +244,13 @@ TEST(ReadEdn, KeysInPairs_MakePartitions) {
                        "{:type :ok :f :read :value [5 6] :process 2}")),
             "edn cas-register\n"
             "0 7 write(1) [0, 1]\n"
-            "0 k cas(1 -> 2) = 1 [2, 3]\n"
+            "0 k cas(1 -> 2) = true [2, 3]\n"
             "2 :w read() = 5 [4, 5]\n"
             "2  read() = \"[5 6]\" [6, 7]\n");
   EXPECT_EQ(Shown(Read("{:type :invoke :f :cas :value [7 [1 2]] :process 0}"
                        "{:type :ok :f :cas :value [7 false] :process 0}")),
             "edn cas-register\n"
-            "0 7 cas(1 -> 2) = 0 [0, 1]\n");
+            "0 7 cas(1 -> 2) = false [0, 1]\n");
 }
 
 TEST(ReadEdn, KvFunctions_ChooseTheModel) {
@@ -263,7 +263,7 @@ TEST(ReadEdn, KvFunctions_ChooseTheModel) {
                  "{:type :ok :f :get :value [\"k\" nil] :process 0}")),
       "edn kv\n"
       "0 k put(1) [0, 1]\n"
-      "0 k delete() = 1 [2, 3]\n"
+      "0 k delete() = true [2, 3]\n"
       "0 k get() = nil [4, 5]\n");
 }
 
@@ -390,8 +390,8 @@ TEST(ReadJepsenLog, EveryRule_Holds) {
             "fault [3, …] : kill \"n1\"\n"
             "4  read() = nil [1, 2]\n"
             "0  write(3) [0, 4]\n"
-            "4  cas(1 -> 2) = 0 [5, 6]\n"
-            "4  cas(3 -> 4) = 1 [9, 10]\n"
+            "4  cas(1 -> 2) = false [5, 6]\n"
+            "4  cas(3 -> 4) = true [9, 10]\n"
             "0  write(5) = ? [13, …]\n"
             "7  write(6) = ? [15, …]\n");
 }

@@ -87,6 +87,8 @@ struct CasRegister {
     constexpr std::string_view kNames[] = {"read", "write", "cas"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
+  bool GivesFlag(uint8_t function) const { return function == kCas; }
+  std::string_view Subject() const { return "the register"; }
   std::string Describe(const State& state) const { return state.ToString(); }
 };
 

@@ -79,16 +79,27 @@ struct ExpiringKv {
     const size_t at = function - kPutFor;
     return at < std::size(kNames) ? kNames[at] : "?";
   }
+  bool GivesFlag(uint8_t function) const {
+    return function == kExpire || function == kPersist ||
+           Kv().GivesFlag(function);
+  }
+  std::string_view Subject() const { return "the key"; }
+  // put_for("v", 100): the value first, as in a put.
+  std::string InWords(const Operation& op) const {
+    if (op.function != kPutFor) return {};
+    return "put_for(" + OrNil(op.argument).ToString() + ", " +
+           op.expected.ToString() + (op.known() ? ")" : ") = ?");
+  }
   std::string Describe(const State& state) const {
     std::string text;
     for (const Case& c : state) {
       if (!text.empty()) text += " or ";
       text += c.value.ToString();
       if (!c.ends()) continue;
-      text += " until ";
+      text += c.gone_by == kNever ? " that ends at " : " that ends between ";
       text += std::to_string(c.gone_from);
       text += c.gone_by == kNever ? " or later"
-                                  : " to " + std::to_string(c.gone_by);
+                                  : " and " + std::to_string(c.gone_by);
     }
     return text;
   }

@@ -143,6 +143,10 @@ struct Kv {
                                            "swap",   "take", "put_if_exists"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
+  bool GivesFlag(uint8_t function) const {
+    return function == kDelete || function == kCas || function == kPutIfExists;
+  }
+  std::string_view Subject() const { return "the key"; }
   std::string Describe(const State& state) const { return state.ToString(); }
 
  private:

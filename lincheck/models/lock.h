@@ -97,23 +97,33 @@ struct Lock {
     constexpr std::string_view kNames[] = {"acquire", "release", "check"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
+  bool GivesFlag(uint8_t function) const { return function != kAcquire; }
+  std::string_view Subject() const { return "the lock"; }
   std::string Describe(const State& state) const {
     std::string text;
     for (const Case& c : state) {
       if (!text.empty()) text += ", or ";
-      if (!c.greatest.has_value()) {
-        text += c.held ? "held by a token" : "free";
-        continue;
-      }
-      text += !c.held  ? "free after token "
-              : c.told ? "held by token "
-                       : "held by a token beyond ";
-      text += std::to_string(*c.greatest);
+      text += DescribeCase(c);
     }
     return text;
   }
 
  private:
+  static std::string DescribeCase(const Case& c) {
+    const std::string greatest =
+        c.greatest.has_value() ? std::to_string(*c.greatest) : std::string();
+    if (!c.held)
+      return greatest.empty() ? "free" : "free after token " + greatest;
+    if (c.told) return "held by token " + greatest;
+    std::string text = "held by an unknown token";
+    if (!greatest.empty()) text += " greater than " + greatest;
+    for (size_t i = 0; i < c.not_its_token.size(); ++i) {
+      text += i == 0 ? " other than " : " or ";
+      text += std::to_string(c.not_its_token[i]);
+    }
+    return text;
+  }
+
   static bool Says(const Operation& op) {
     return op.known() && !op.result.is_none();
   }

@@ -55,7 +55,10 @@ struct Queue {
                                            "length"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  std::string Describe(const State& state) const { return FormatList(state); }
+  std::string_view Subject() const { return "the queue"; }
+  std::string Describe(const State& state) const {
+    return state.empty() ? "empty" : FormatList(state);
+  }
 };
 
 }  // namespace quorate::lincheck

@@ -57,6 +57,7 @@ struct Register {
     constexpr std::string_view kNames[] = {"read", "write"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
+  std::string_view Subject() const { return "the register"; }
   std::string Describe(const State& state) const { return state.ToString(); }
 };
 

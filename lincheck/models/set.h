@@ -71,7 +71,11 @@ struct Set {
     constexpr std::string_view kNames[] = {"add", "remove", "contains", "read"};
     return function < std::size(kNames) ? kNames[function] : "?";
   }
-  std::string Describe(const State& state) const { return FormatList(state); }
+  bool GivesFlag(uint8_t function) const { return function <= kContains; }
+  std::string_view Subject() const { return "the set"; }
+  std::string Describe(const State& state) const {
+    return state.empty() ? "empty" : FormatList(state);
+  }
   // The list as a list, not as the string that holds it.
   std::string InWords(const Operation& op) const {
     if (op.function != kRead || !op.known() || !op.result.is_string()) {

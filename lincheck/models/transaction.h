@@ -77,7 +77,9 @@ struct Transaction {
   std::string_view Name(uint8_t function) const {
     return function == kTransact ? "txn" : "?";
   }
+  std::string_view Subject() const { return "the store"; }
   std::string Describe(const State& state) const {
+    if (state.empty()) return "empty";
     std::string text = "{";
     for (const auto& [key, value] : state) {
       if (text.size() > 1) text += ", ";

@@ -20,7 +20,7 @@ constexpr size_t kAnchorsMax = 64;
 constexpr Time kSpanMax = Time{1} << 53;
 
 // The name of the object of a history without keys is empty.
-enum Role : int { kOther = 0, kCore = 1, kContext = 2 };
+enum Role : int { kOther = 0, kCore = 1, kContext = 2, kFailed = 3 };
 
 class PageMaker {
  public:
@@ -80,6 +80,7 @@ void PageMaker::Choose() {
   const auto operations = history_.operations();
   std::vector<Operation> anchors;
   if (example_ != nullptr) {
+    for (size_t i : example_->failed) roles_[i] = kFailed;
     for (size_t i : example_->context) roles_[i] = kContext;
     for (size_t i : example_->operations) roles_[i] = kCore;
     // Those before the one that cannot be placed, and it.
@@ -186,7 +187,7 @@ void PageMaker::AppendOperations() {
     json_ += ',';
     const std::string own = input_.model->InWords(op);
     if (op.known() && !op.result.is_none()) {
-      AppendText(op.result.ToString());
+      AppendText(DescribeResult(*input_.model, op));
     } else {
       json_ += "null";
     }

@@ -5,7 +5,7 @@
   const SVG = 'http://www.w3.org/2000/svg';
 
   // ---- The history ----------------------------------------------------------------------------------------------------
-  const ROLES = ['other', 'core', 'context'];
+  const ROLES = ['other', 'core', 'context', 'failed'];
   const ops = data.ops.map((o, i) => ({
     i, client: o[0], key: data.keys[o[1]], t0: o[2], t1: o[3], call: o[4], result: o[5], role: ROLES[o[6]],
     // In words of the model's own, or as any call.
@@ -13,8 +13,8 @@
   }));
   const isWrong = data.verdict === 'false';
   if (isWrong && data.blocked >= 0) ops[data.blocked].role = 'blocked';
-  const core = ops.filter((o) => o.role === 'core' || o.role === 'blocked' || o.role === 'context').sort((a, b) => a.t0 - b.t0 || a.i - b.i);
-  const members = core.filter((o) => o.role !== 'context');
+  const core = ops.filter((o) => o.role !== 'other').sort((a, b) => a.t0 - b.t0 || a.i - b.i);
+  const members = core.filter((o) => o.role === 'core' || o.role === 'blocked');
   // Of a long list those around the operation that cannot be placed, most of them before it.
   const around = (list, most) => {
     const at = Math.max(list.findIndex((o) => o.role === 'blocked'), 0);
@@ -74,7 +74,8 @@
     : `invoked at ${moment(o.t0)}, returned at ${moment(o.t1)}` + (data.unit === 'order' ? '' : `: ${duration(o.t1 - o.t0)}`));
   const roleWords = {
     core: 'Part of the counter-example.', blocked: 'The operation that cannot be placed.',
-    context: 'Counts as if nobody had learnt what became of it: whenever it took effect, if at all, the counter-example holds.', other: '',
+    context: 'Counts as if nobody had learnt what became of it: whenever it took effect, if at all, the counter-example holds.',
+    failed: 'It would explain what was seen, but it failed.', other: '',
   };
 
   const make = (tag, attributes, ...children) => {
@@ -403,7 +404,7 @@
     }
 
     drawBars(inside, width, lane, bar) {
-      const shapes = {other: [], core: [], context: [], blocked: []}, open = {other: [], core: [], context: [], blocked: []}, front = [];
+      const shapes = {other: [], failed: [], context: [], core: [], blocked: []}, open = {other: [], failed: [], context: [], core: [], blocked: []}, front = [];
       const dense = this.list.reduce((n, o) => n + (this.xt(o.t0) <= width && (o.t1 === null || this.xt(o.t1) >= GUTTER) ? 1 : 0), 0);
       this.lanes.forEach((l, i) => {
         const y = this.laneTop(i) + (lane - bar) / 2;
@@ -430,13 +431,13 @@
             front.push(draw('text', {class: 'call outside', x: a + w + 6, y: y0}, text));
             written = a + w + 6 + widthOf(text, MONO);
           } else if (inner) {
-            front.push(draw('text', {class: `call ${o.role === 'context' ? 'outside' : o.role}`, x: from + 6, y: y0}, inner));
+            front.push(draw('text', {class: `call ${o.role === 'context' || o.role === 'failed' ? 'outside' : o.role}`, x: from + 6, y: y0}, inner));
           } else if (o.role !== 'other' && widthOf(text, MONO) <= a - Math.max(written, n > 0 ? this.barEnd(l, n - 1) : GUTTER) - 12) {
             front.push(draw('text', {class: 'call outside', x: a - 6, y: y0, 'text-anchor': 'end'}, text));
           }
         }
       });
-      for (const role of ['other', 'context', 'core', 'blocked']) {
+      for (const role of Object.keys(shapes)) {
         if (open[role].length) inside.append(draw('path', {class: `open ${role}`, d: open[role].join('')}));
         if (shapes[role].length) inside.append(draw('path', {class: role, d: shapes[role].join('')}));
       }
@@ -512,6 +513,7 @@
       drawn.some((o) => o.role === 'core') ? sample('core', 'shows the contradiction') : null,
       drawn.some((o) => o.role === 'blocked') ? sample('blocked', 'cannot be placed') : null,
       drawn.some((o) => o.role === 'context') ? sample('context', 'may have taken effect at any time after its call, or never') : null,
+      drawn.some((o) => o.role === 'failed') ? sample('failed', 'would explain it, but failed') : null,
       drawn.some((o) => o.t1 === null) ? sample('open', 'never returned') : null,
       data.orders.some((o) => o.placed.length) ? sample('point', 'moments at which they may take effect, one after another') : null].filter(Boolean)));
     $('core-table').append(
@@ -596,7 +598,15 @@
     historyChart.setView(scale.to(shown[0]), scale.to(shown[1]));
   }
   const showAll = () => historyChart.setView(...historyChart.bounds);
-  const showCore = () => { if (core.length) historyChart.show(around(members, 12)); };
+  // All of a small counter-example; of a large one the part where it fails, and so if all of it would be too small to see.
+  const SEEN = 5;
+  const least = (list) => Math.min(...list.filter((o) => o.t1 !== null).map((o) => historyChart.xt(o.t1) - historyChart.xt(o.t0)), Infinity);
+  const nearest = around(members, 12);
+  const showCore = () => {
+    if (core.length === 0) return;
+    historyChart.show(core.length <= 24 ? core : nearest);
+    if (least(nearest) < SEEN) historyChart.show(nearest);
+  };
   evenButton = make('button', {'aria-pressed': 'false', onclick: () => setScale(!historyChart.scale.even), title: 'equal distances between events, whatever time passed'}, 'stretch quiet times away');
   const keyChoice = keys.length < 2 ? null : make('select', {'aria-label': 'keys', onchange: (e) => setKey(e.target.value === '*' ? null : e.target.value.slice(1))},
     make('option', {value: '*'}, `all ${keys.length} keys`), ...keys.slice(0, 500).map((k) => make('option', {value: '=' + k, selected: k === data.key && ops.length > 200 ? '' : null}, `key ${k}`)));
@@ -665,9 +675,8 @@
   if (keyChoice && keyChoice.value !== '*') historyChart.setOperations(ofKey(keyChoice.value.slice(1)));
   // Where the counter-example would be a few pixels wide, quiet times are left out.
   if (isWrong && core.length > 0) {
-    historyChart.show(around(members, 12));
-    const widths = around(members, 12).filter((o) => o.t1 !== null).map((o) => historyChart.xt(o.t1) - historyChart.xt(o.t0));
-    if (widths.length > 0 && Math.min(...widths) < 5) { setScale(true); historyChart.show(around(members, 12)); }
+    showCore();
+    if (least(nearest) < SEEN) { setScale(true); showCore(); }
   }
   refresh();
 })();

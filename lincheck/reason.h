@@ -1,0 +1,47 @@
+// lincheck/reason.h: why no order explains a small history, in words. For
+// lincheck/explain.h; nobody else needs it.
+//
+// All orders are tried, so that the words are whole: which operation has no
+// place, what it can have met, and who left that.
+#ifndef QUORATE_LINCHECK_REASON_H_
+#define QUORATE_LINCHECK_REASON_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lincheck/checker.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+
+namespace quorate::lincheck {
+
+inline constexpr size_t kReasonOperationsMax = 40;
+
+// Indices are those of the operations.
+struct Reason {
+  // Empty: there are too many orders to tell.
+  std::string text;
+  // The operation that has no place; of several the one where the longest order
+  // ends.
+  size_t blocked = 0;
+  // Longest first, those that end at `blocked` before others.
+  std::vector<PartialOrder> orders;
+};
+
+// Requires: not linearizable; at most kReasonOperationsMax operations.
+Reason FindReason(absl::Span<const Operation> operations, const Model& model);
+
+// What would have explained one operation of a partition, if nothing that was
+// called before it returned, and did not fail, can have.
+struct Missing {
+  std::string text;  // A sentence; empty: nothing, or it cannot be told.
+  std::vector<size_t> failed;  // Those that it names and that failed.
+};
+Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
+                    size_t stuck);
+
+}  // namespace quorate::lincheck
+
+#endif  // QUORATE_LINCHECK_REASON_H_
