@@ -293,58 +293,6 @@ TEST(Online, LongRunning_KeepsFewConfigurations) {
   EXPECT_EQ(checker.judged(), 20'000u);
 }
 
-// Ten clients and a hundred keys; every so often nobody learns what became of a
-// write.
-TEST(Online, MillionOperations_KeepWhatIsOpenAndUnknown) {
-  constexpr size_t kOperations = 1'000'000;
-  constexpr size_t kUnknownEvery = 10'000;
-  constexpr size_t kClients = 10;
-  struct Running {
-    OnlineChecker::Ticket ticket;
-    bool open = false;
-    bool reads = false;
-    bool unknown = false;
-    Value result;
-  };
-  std::mt19937_64 random(5);
-  const ModelOf<Kv> model;
-  OnlineChecker checker(model);
-  std::vector<Value> values(100, Value::Nil());
-  Running running[kClients];
-  int64_t next_value = 0;
-  size_t size_early = 0;
-  size_t unknown = 0;
-  for (size_t i = 0; i < 2 * kOperations; ++i) {
-    Running& client = running[random() % kClients];
-    const auto now = static_cast<Time>(i);
-    if (client.open && client.unknown) {
-      checker.LeaveUnknown(client.ticket, now);
-      ++unknown;
-    } else if (client.open) {
-      checker.Return(client.ticket, now, client.result);
-    } else {
-      const size_t key = random() % values.size();
-      const bool reads = random() % 2 == 0;
-      Operation call{.function = reads ? Kv::kGet : Kv::kPut};
-      if (!reads) call.argument = Value::Integer(++next_value);
-      client.ticket = checker.Invoke(std::to_string(key), now, call);
-      client.unknown = !reads && random() % kUnknownEvery == 0;
-      client.result = reads ? values[key] : Value();
-      if (!reads) values[key] = call.argument;
-    }
-    client.open = !client.open;
-    if (i == kOperations / 5) size_early = checker.size_bytes();
-    if (i % 1000 != 0) continue;
-    ASSERT_LE(checker.operations(), 10 * kClients + values.size() + unknown);
-    if (size_early == 0) continue;
-    ASSERT_LE(checker.size_bytes(), 3 * size_early + unknown * 1000);
-  }
-  checker.Finish();
-  EXPECT_EQ(checker.result(), Result::kOk);
-  EXPECT_GT(checker.judged(), kOperations * 9 / 10);
-  EXPECT_GT(unknown, 20u);
-}
-
 // A client that hangs keeps everything after it from being judged.
 TEST(Online, OperationBudgetSpent_SaysUnknown) {
   const ModelOf<Kv> model;

@@ -65,7 +65,9 @@ Value ValueArena::String(std::string_view bytes) {
   // Records are aligned to 4, so that the low bits of their addresses are free.
   const size_t record = (sizeof(size) + bytes.size() + 3) & ~size_t{3};
   if (record > left_) {
-    left_ = std::max(record, kChunkBytes);
+    // No more than there was already: there may be many arenas.
+    left_ = std::max(record,
+                     std::clamp(size_bytes_, kChunkBytesMin, kChunkBytesMax));
     chunks_.push_back(std::make_unique<char[]>(left_));
     next_ = chunks_.back().get();
   }

@@ -75,7 +75,8 @@ class ValueArena {
   size_t size_bytes() const { return size_bytes_; }
 
  private:
-  static constexpr size_t kChunkBytes = 64 << 10;
+  static constexpr size_t kChunkBytesMin = 256;
+  static constexpr size_t kChunkBytesMax = 64 << 10;
 
   std::vector<std::unique_ptr<char[]>> chunks_;
   char* next_ = nullptr;
