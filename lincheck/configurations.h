@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
+#include "absl/types/span.h"
 #include "lincheck/model.h"
 
 namespace quorate::lincheck {
@@ -26,39 +28,72 @@ using Word = uint64_t;
 // empty one.
 class SpentSets {
  public:
-  explicit SpentSets(size_t unknown) : words_((unknown + 63) / 64) {
-    Intern(std::vector<Word>(words_, 0));
+  explicit SpentSets(size_t unknown)
+      : words_((unknown + 63) / 64),
+        sets_(words_, 0),
+        numbers_(0, Hash{this}, Equal{this}) {
+    numbers_.insert(0);
   }
+  SpentSets(const SpentSets&) = delete;
+
   bool Has(uint32_t set, uint32_t u) const {
-    return sets_[set][u / 64] >> (u % 64) & 1;
+    return sets_[set * words_ + u / 64] >> (u % 64) & 1;
   }
   uint32_t With(uint32_t set, uint32_t u) {
-    std::vector<Word> more = sets_[set];
-    more[u / 64] |= Word{1} << (u % 64);
-    return Intern(std::move(more));
+    const size_t begin = sets_.size();
+    sets_.resize(begin + words_);
+    std::copy_n(sets_.begin() + set * words_, words_, sets_.begin() + begin);
+    sets_[begin + u / 64] |= Word{1} << (u % 64);
+    const uint32_t number =
+        *numbers_.insert(static_cast<uint32_t>(begin / words_)).first;
+    if (number != begin / words_) sets_.resize(begin);
+    return number;
   }
   bool Subset(uint32_t a, uint32_t b) const {
     if (a == b || a == 0) return true;
     for (size_t i = 0; i < words_; ++i) {
-      if ((sets_[a][i] & ~sets_[b][i]) != 0) return false;
+      if ((sets_[a * words_ + i] & ~sets_[b * words_ + i]) != 0) return false;
     }
     return true;
   }
+  // Whether `f` is true for one of those before `end` that are not in it: they
+  // are asked about in order.
+  template <typename F>
+  bool AnyBeyond(uint32_t set, uint32_t end, F f) const {
+    for (uint32_t begin = 0; begin < end; begin += 64) {
+      Word left = ~sets_[set * words_ + begin / 64];
+      if (end - begin < 64) left &= (Word{1} << (end - begin)) - 1;
+      for (; left != 0; left &= left - 1) {
+        if (f(begin + std::countr_zero(left))) return true;
+      }
+    }
+    return false;
+  }
   size_t size_bytes() const {
-    return sets_.size() * (2 * words_ * sizeof(Word) + 80);
+    return sets_.capacity() * sizeof(Word) +
+           numbers_.capacity() * (sizeof(uint32_t) + 1);
   }
 
  private:
-  uint32_t Intern(std::vector<Word> set) {
-    const auto [it, inserted] =
-        numbers_.try_emplace(set, static_cast<uint32_t>(sets_.size()));
-    if (inserted) sets_.push_back(std::move(set));
-    return it->second;
+  absl::Span<const Word> Of(uint32_t set) const {
+    return {sets_.data() + set * words_, words_};
   }
+  struct Hash {
+    const SpentSets* sets;
+    size_t operator()(uint32_t set) const {
+      return absl::HashOf(sets->Of(set));
+    }
+  };
+  struct Equal {
+    const SpentSets* sets;
+    bool operator()(uint32_t a, uint32_t b) const {
+      return sets->Of(a) == sets->Of(b);
+    }
+  };
 
   const size_t words_;
-  std::vector<std::vector<Word>> sets_;
-  absl::flat_hash_map<std::vector<Word>, uint32_t> numbers_;  // Looked up only.
+  std::vector<Word> sets_;                              // One after the other.
+  absl::flat_hash_set<uint32_t, Hash, Equal> numbers_;  // Looked up only.
 };
 
 // A set of open operations, by slot.
@@ -88,6 +123,7 @@ class SlotSet {
       }
     }
   }
+  friend bool operator==(const SlotSet&, const SlotSet&) = default;
   size_t size() const {
     size_t count = 0;
     for (const Word word : words_) count += std::popcount(word);
@@ -130,13 +166,16 @@ class Levels {
     uint32_t same = kNone;    // The next of its bucket.
     uint32_t after = kNone;   // The next of its level.
     uint32_t below = kNone;   // Of its level, that was the newest before it.
-    uint16_t tried = 0;       // How many moves were tried.
+    uint32_t tried = 0;       // How many moves were tried.
     bool passed = false;      // It was looked at.
     bool done = false;        // Nothing more can be found, or another one
                               // covers it.
     // Its parent passes on without what returns here: it is of use only if that
     // is placed after all.
     bool late = false;
+    // What was placed last settled nothing else, and need not have been: only
+    // what looks at it makes it of use.
+    bool idle = false;
   };
 
   explicit Levels(size_t count) : levels_(count) {}
@@ -191,13 +230,17 @@ class Levels {
                               : &(*l.heads)[state & (l.heads->size() - 1)];
   }
   void Grow(Level& l) {
-    const size_t before = l.heads == nullptr ? 0 : l.heads->size();
-    const size_t size = std::max<size_t>(64, 4 * before);
-    heads_ += size - before;
+    std::vector<uint32_t> before = {l.head};
+    if (l.heads != nullptr) before = std::move(*l.heads);
+    const size_t size = std::max<size_t>(64, 4 * before.size());
+    heads_ += size - (l.heads == nullptr ? 0 : before.size());
     l.heads = std::make_unique<std::vector<uint32_t>>(size, kNone);
-    for (uint32_t i = l.first; i != kNone; i = (*this)[i].after) {
-      uint32_t* head = Bucket(l, (*this)[i].c.state);
-      (*this)[i].same = std::exchange(*head, i);
+    for (uint32_t i : before) {
+      while (i != kNone) {
+        const uint32_t next = (*this)[i].same;
+        (*this)[i].same = std::exchange(*Bucket(l, (*this)[i].c.state), i);
+        i = next;
+      }
     }
   }
   uint32_t New(const Entry& entry) {
@@ -228,12 +271,17 @@ bool Levels<kWords>::Insert(size_t level, const Entry& entry,
     Grow(l);
   }
   uint32_t* head = Bucket(l, entry.c.state);
-  for (uint32_t i = *head; i != kNone;) {
-    Entry& other = (*this)[i];
-    i = other.same;
+  for (uint32_t* at = head; *at != kNone;) {
+    Entry& other = (*this)[*at];
     ++compared_;
     if (other.c.Covers(entry.c, spent_sets)) return false;
-    if (!other.done && entry.c.Covers(other.c, spent_sets)) other.done = true;
+    if (entry.c.Covers(other.c, spent_sets)) {
+      // Whatever it covers is covered by the new one, too.
+      other.done = true;
+      *at = other.same;
+    } else {
+      at = &other.same;
+    }
   }
   const uint32_t number = New(entry);
   Entry& inserted = (*this)[number];

@@ -51,10 +51,6 @@ class LevelSearch final : public Searcher {
     uint32_t clear_from = 0;
     uint32_t clear_until = 0;
   };
-  struct Move {
-    uint32_t op = 0;  // Known, or else unknown.
-    bool known = true;
-  };
 
   SearchResult Run(uint64_t nodes_max, bool deep);
   // The level to work on; false if nothing is left.
@@ -71,8 +67,10 @@ class LevelSearch final : public Searcher {
   bool Pass(size_t level, uint32_t at);
   // False if there is more to be tried.
   bool Expand(size_t level, uint32_t at, bool deep);
-  void FindMoves(const Configuration& c, uint32_t returning);
-  bool Try(size_t level, uint32_t at, const Move& move);
+  // What may be placed next, beside what returns here, in the order in which it
+  // is tried.
+  void FindMoves(size_t level, const Configuration& c);
+  bool Try(size_t level, uint32_t at, uint32_t move);
 
   // Takes what costs nothing. False if nothing can come of it. `before`: the
   // state that led there.
@@ -104,26 +102,26 @@ class LevelSearch final : public Searcher {
   uint32_t ValueOf(StateId state) const {
     return state < value_of_.size() ? value_of_[state] : kNone;
   }
-  uint32_t ValueLeft(uint32_t op) const {
-    return plan_.known_left.empty() ? kNone : plan_.known_left[op];
+  uint32_t ValueLeft(uint32_t move) const {
+    if (plan_.last_left.empty()) return kNone;
+    return IsKnown(move) ? plan_.known_left[move]
+                         : plan_.unknown_left[move - plan_.known.size()];
   }
-  // Remembers what value `state` shows, `op` having led to it.
-  void NoteValue(const std::vector<uint32_t>& left, uint32_t op,
-                 StateId state) {
-    if (left.empty() || left[op] == kNone) return;
+  // Remembers what value `state` shows.
+  void NoteValue(StateId state, uint32_t value) {
+    if (value == kNone) return;
     if (value_of_.size() <= state) value_of_.resize(state + 1, kNone);
-    value_of_[state] = left[op];
+    value_of_[state] = value;
+  }
+  bool IsKnown(uint32_t move) const { return move < plan_.known.size(); }
+  const SearchPlan::Nature& NatureOf(uint32_t move) const {
+    return IsKnown(move) ? plan_.known_nature[move]
+                         : plan_.unknown_nature[move - plan_.known.size()];
   }
   // Whether it leaves nothing of the state, and does not look at it.
-  bool Replaces(uint32_t placed) const {
-    const size_t known = plan_.known.size();
-    const SearchPlan::Nature& nature =
-        placed < known ? plan_.known_nature[placed]
-                       : plan_.unknown_nature[placed - known];
+  bool Replaces(uint32_t move) const {
+    const SearchPlan::Nature& nature = NatureOf(move);
     return nature.blind && nature.effect == SearchPlan::Effect::kReplace;
-  }
-  bool settled(uint32_t op, const Configuration& c) const {
-    return c.settled.Has(plan_.slots[op]);
   }
 
   void Stuck();
@@ -148,7 +146,8 @@ class LevelSearch final : public Searcher {
   // version written where one is told (that is how it happened, if all is
   // well), then by invocation.
   std::vector<uint32_t> rank_;
-  std::vector<Move> moves_;         // Scratch.
+  // Scratch. Moves are known ones, or unknown ones beyond the last known.
+  std::vector<uint32_t> moves_;
   std::vector<uint32_t> value_of_;  // By state; kNone: not known.
   std::vector<Sight> sights_;       // By state.
   uint64_t next_look_ = 0;          // At the deadline, in nodes.
@@ -159,9 +158,12 @@ template <size_t kWords>
 void LevelSearch<kWords>::Rank() {
   std::vector<uint32_t> by_rank(plan_.known.size());
   std::iota(by_rank.begin(), by_rank.end(), 0);
-  std::stable_sort(by_rank.begin(), by_rank.end(), [&](uint32_t a, uint32_t b) {
+  const auto before = [&](uint32_t a, uint32_t b) {
     return plan_.KnownOp(a).written < plan_.KnownOp(b).written;
-  });
+  };
+  if (!std::is_sorted(by_rank.begin(), by_rank.end(), before)) {
+    std::stable_sort(by_rank.begin(), by_rank.end(), before);
+  }
   rank_.resize(plan_.known.size());
   for (uint32_t i = 0; i < by_rank.size(); ++i) rank_[by_rank[i]] = i;
 }
@@ -195,7 +197,11 @@ template <size_t kWords>
 void LevelSearch<kWords>::Explore(size_t level, bool deep) {
   window_.MoveTo(level);
   const uint32_t at = deep ? levels_.Newest(level) : levels_.Oldest(level);
-  if (!Pass(level, at) || Expand(level, at, deep)) levels_[at].done = true;
+  const size_t arrived = arrivals_.size();
+  const bool more = Pass(level, at);
+  // What goes on is looked at first.
+  if (more && deep && arrivals_.size() > arrived) return;
+  if (!more || Expand(level, at, deep)) levels_[at].done = true;
 }
 
 template <size_t kWords>
@@ -225,14 +231,14 @@ bool LevelSearch<kWords>::Pass(size_t level, uint32_t at) {
 }
 
 template <size_t kWords>
-void LevelSearch<kWords>::FindMoves(const Configuration& c,
-                                    uint32_t returning) {
+void LevelSearch<kWords>::FindMoves(size_t level, const Configuration& c) {
   moves_.clear();
+  const uint32_t returning = plan_.returns[level];
   const std::vector<uint32_t>& writes = window_.writes();
   for (size_t i = 0; i < writes.size(); ++i) {
     const uint32_t slot = writes[i];
-    if (!c.usable.Has(slot)) continue;
     const uint32_t op = window_.operation(slot);
+    if (op == returning || !c.usable.Has(slot)) continue;
     // Of one class the first to return stands for all, unless it need not be
     // placed and this one must.
     bool stood_for = false;
@@ -244,69 +250,76 @@ void LevelSearch<kWords>::FindMoves(const Configuration& c,
       stood_for = c.usable.Has(writes[j]) &&
                   (!c.settled.Has(writes[j]) || c.settled.Has(slot));
     }
-    if (!stood_for) moves_.push_back({op, true});
+    if (!stood_for) moves_.push_back(op);
   }
-  const auto key = [&](const Move& move) {
-    return std::pair(move.op != returning, rank_[move.op]);
-  };
   std::sort(moves_.begin(), moves_.end(),
-            [&](const Move& a, const Move& b) { return key(a) < key(b); });
-  const Time limit = plan_.KnownOp(returning).ret;
-  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
-    if (plan_.UnknownOp(u).invoke > limit) break;
-    if (spent_sets_.Has(c.spent, u)) continue;
-    if (plan_.kin[u] != kNone && !spent_sets_.Has(c.spent, plan_.kin[u])) {
-      continue;
+            [&](uint32_t a, uint32_t b) { return rank_[a] < rank_[b]; });
+  const auto known = static_cast<uint32_t>(plan_.known.size());
+  spent_sets_.AnyBeyond(c.spent, plan_.unknown_invoked[level], [&](uint32_t u) {
+    const uint32_t kin = plan_.kin[u];
+    if (kin == kNone || spent_sets_.Has(c.spent, kin)) {
+      moves_.push_back(known + u);
     }
-    moves_.push_back({u, false});
-  }
+    return false;
+  });
+  if (plan_.last_left.empty() || plan_.known_seen[returning] == kNone) return;
+  // What leaves what it needs comes first.
+  std::stable_partition(moves_.begin(), moves_.end(), [&](uint32_t move) {
+    return ValueLeft(move) == plan_.known_seen[returning];
+  });
 }
 
 template <size_t kWords>
 bool LevelSearch<kWords>::Expand(size_t level, uint32_t at, bool deep) {
   const Configuration c = levels_[at].c;
-  const size_t tried = levels_[at].tried;
-  FindMoves(c, plan_.returns[level]);
-  for (size_t i = tried; i < moves_.size(); ++i) {
-    const bool found = Try(level, at, moves_[i]);
-    if (!deep || !found || !moves_[i].known || i + 1 == moves_.size()) continue;
-    levels_[at].tried = static_cast<uint16_t>(i + 1);
-    return false;
+  const uint32_t returning = plan_.returns[level];
+  uint32_t tried = levels_[at].tried;
+  if (tried == 0) {
+    levels_[at].tried = ++tried;
+    if (c.usable.Has(plan_.slots[returning]) && Try(level, at, returning) &&
+        deep) {
+      return false;
+    }
+  }
+  FindMoves(level, c);
+  while (tried <= moves_.size()) {
+    const uint32_t move = moves_[tried - 1];
+    levels_[at].tried = ++tried;
+    if (Try(level, at, move) && deep) return tried > moves_.size();
   }
   return true;
 }
 
 template <size_t kWords>
-bool LevelSearch<kWords>::Try(size_t level, uint32_t at, const Move& move) {
-  const uint32_t returning = plan_.returns[level];
+bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
   const Entry& entry = levels_[at];
+  if (entry.idle && Replaces(move)) return false;
+  const bool known = IsKnown(move);
+  const auto unknown = static_cast<uint32_t>(move - plan_.known.size());
   const StateId before = entry.c.state;
-  const StateId next = move.known ? stepper_.Known(before, move.op)
-                                  : stepper_.Unknown(before, move.op);
-  if (next == kImpossible || (!move.known && next == before)) return false;
-  Entry after{.c = entry.c, .parent = at};
-  after.c.state = next;
-  after.late = settled(returning, entry.c);
-  if (move.known) {
-    after.c.usable.Remove(plan_.slots[move.op]);
-    after.c.settled.Add(plan_.slots[move.op]);
-    after.placed = move.op;
-  } else {
-    if (!plan_.is_endless[move.op]) {
-      after.c.spent = spent_sets_.With(entry.c.spent, move.op);
-    }
-    after.placed = static_cast<uint32_t>(plan_.known.size()) + move.op;
-  }
+  const StateId next =
+      known ? stepper_.Known(before, move) : stepper_.Unknown(before, unknown);
+  if (next == kImpossible) return false;
+  Slots settled = entry.c.settled;
   // What is blind may have been placed just before: nothing of it is left.
-  if (Replaces(after.placed)) {
-    after.c.settled.AddBoth(window_.blind(), after.c.usable);
+  if (Replaces(move)) settled.AddBoth(window_.blind(), entry.c.usable);
+  if (!known && next == before && settled == entry.c.settled) return false;
+  Entry after{.c = entry.c, .parent = at, .placed = move};
+  after.c.state = next;
+  after.c.settled = settled;
+  after.late = entry.c.settled.Has(plan_.slots[plan_.returns[level]]);
+  if (known) {
+    after.c.usable.Remove(plan_.slots[move]);
+    after.c.settled.Add(plan_.slots[move]);
+  } else if (!plan_.is_endless[unknown]) {
+    after.c.spent = spent_sets_.With(entry.c.spent, unknown);
   }
   // What left a state as it was may have done nothing.
-  if (next != before) {
-    NoteValue(move.known ? plan_.known_left : plan_.unknown_left, move.op,
-              next);
-  }
-  return Refine(before, &after.c) && Insert(level, after);
+  if (next != before) NoteValue(next, ValueLeft(move));
+  settled = after.c.settled;
+  if (!Refine(before, &after.c)) return false;
+  after.idle = (!known || NatureOf(move).blind) && after.c.settled == settled;
+  return Insert(level, after);
 }
 
 template <size_t kWords>
@@ -365,12 +378,6 @@ bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
       return false;
     }
   }
-  for (uint32_t u = 0; u < plan_.unknown.size(); ++u) {
-    if (!plan_.unknown_nature[u].blind && !spent_sets_.Has(c.spent, u) &&
-        stepper_.MaySee(state, plan_.UnknownOp(u))) {
-      return false;
-    }
-  }
   const uint32_t next = window_.next();
   if (next < sight.clear_from || next > sight.clear_until) {
     sight.clear_from = sight.clear_until = next;
@@ -383,7 +390,11 @@ bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
     sight.witness = op;
     return false;
   }
-  return true;
+  const auto unknown = static_cast<uint32_t>(plan_.unknown.size());
+  return !spent_sets_.AnyBeyond(c.spent, unknown, [&](uint32_t u) {
+    return !plan_.unknown_nature[u].blind &&
+           stepper_.MaySee(state, plan_.UnknownOp(u));
+  });
 }
 
 template <size_t kWords>
@@ -550,7 +561,7 @@ std::vector<size_t> LevelSearch<kWords>::OrderTo(size_t level, uint32_t at) {
     const bool replaces = entry.placed != kNone && Replaces(entry.placed);
     if (replaces) add(true, false);
     if (entry.placed != kNone) {
-      order.push_back(entry.placed < known
+      order.push_back(IsKnown(entry.placed)
                           ? plan_.known[entry.placed]
                           : plan_.unknown[entry.placed - known]);
     }
@@ -614,7 +625,7 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
   const SearchPlan plan(operations, model, options.endless,
                         options.merges_states);
   const std::unique_ptr<Searcher> searcher = MakeSearcher(plan, options);
-  uint64_t turn = 20'000 + 16 * operations.size();
+  uint64_t turn = 2'000 + 8 * operations.size();
   uint64_t until = 0;
   for (bool deep = true;; deep = !deep) {
     until = std::min(until + turn, options.nodes_max);

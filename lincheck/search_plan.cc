@@ -102,6 +102,7 @@ void SearchPlan::AssignSlots() {
   slots.resize(known.size());
   std::vector<uint32_t> free;
   uint32_t next = 0;
+  uint32_t next_unknown = 0;
   for (const uint32_t returning : returns) {
     for (;
          next < known.size() && KnownOp(next).invoke <= KnownOp(returning).ret;
@@ -111,6 +112,11 @@ void SearchPlan::AssignSlots() {
       free.pop_back();
     }
     invoked.push_back(next);
+    while (next_unknown < unknown.size() &&
+           UnknownOp(next_unknown).invoke <= KnownOp(returning).ret) {
+      ++next_unknown;
+    }
+    unknown_invoked.push_back(next_unknown);
     free.push_back(slots[returning]);
   }
 }

@@ -53,6 +53,7 @@ struct SearchPlan {
                                   // time.
   // For each return: how many known ones are invoked before it or with it.
   std::vector<uint32_t> invoked;
+  std::vector<uint32_t> unknown_invoked;  // The same of unknown ones.
   // For each known: a number that no other one has while both are open.
   std::vector<uint32_t> slots;
   uint32_t slot_count = 0;
