@@ -109,10 +109,9 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
   if (found.placed.empty()) {
     absl::StrAppend(&text, " After the longest order found ", subject);
   } else {
-    absl::StrAppend(
-        &text, " The longest order found ends with ",
-        DescribeCallOfClient(model, operations[found.placed.back()]),
-        ", after which ", subject);
+    absl::StrAppend(&text, " The longest order found ends with ",
+                    DescribeSeenCall(model, operations[found.placed.back()]),
+                    ", after which ", subject);
   }
   return absl::StrCat(text, " is ", found.state, ".");
 }

@@ -256,6 +256,7 @@ bool Judge::Order(absl::Span<const uint32_t> judged) {
     if (order.known) continue;
     const std::string unknown = OnKey(order.reason, partition);
     if (linearizable[partition]) {
+      if (sequential.result == Result::kUnknown) continue;  // It says why.
       sequential.result = Result::kUnknown;
       sequential.reason = unknown;
       continue;

@@ -297,7 +297,9 @@ std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
       weaker.push_back({name, level.result, level.reason, level.witness});
     }
   }
-  if (weaker.size() == 1) weaker[0].name = "every weaker level";
+  if (weaker.size() == 1 && weaker[0].result != Result::kOk) {
+    weaker[0].name = "every weaker level";
+  }
   return weaker;
 }
 

@@ -83,7 +83,7 @@ struct ExpiringKv {
     return function == kExpire || function == kPersist ||
            Kv().GivesFlag(function);
   }
-  std::string_view Subject() const { return "the key"; }
+  std::string_view Subject() const { return "the value"; }
   // put_for("v", 100): the value first, as in a put.
   std::string InWords(const Operation& op) const {
     if (op.function != kPutFor) return {};

@@ -146,7 +146,7 @@ struct Kv {
   bool GivesFlag(uint8_t function) const {
     return function == kDelete || function == kCas || function == kPutIfExists;
   }
-  std::string_view Subject() const { return "the key"; }
+  std::string_view Subject() const { return "the value"; }
   std::string Describe(const State& state) const { return state.ToString(); }
 
  private:

@@ -142,6 +142,47 @@ class PageTest(unittest.TestCase):
         self.assertIn('n1 is cut off', self.browser.run('return document.querySelector("#history-figure .body").textContent'))
         self.assertIn('cannot follow', self.browser.run(TEXT % 'orders'))
 
+    def test_CounterExample_NamesItsKeyAndWhatIsInAState(self):
+        self.open(f'{FOLDER}/two_holders.jsonl')
+        self.assertIn('Why: key "leader"', self.browser.run(TEXT % 'why'))
+        self.assertIn('cannot follow: the lock is held by token 33', self.browser.run(TEXT % 'orders'))
+
+    def test_CounterExample_IsInViewWithItsContext(self):
+        self.open(f'{FOLDER}/transactions.jsonl')
+        bars = 'return document.querySelector("#history-figure path.context").getAttribute("d").match(/M/g).length'
+        self.assertEqual(2, self.browser.run(bars))
+        self.browser.press('a', '+', '+', '+', 'c')
+        self.assertEqual(2, self.browser.run(bars))
+        self.assertIn('Whether and when it took effect does not matter here.', self.browser.run(TEXT % 'core-table'))
+
+    def test_ContextLongBefore_IsInViewWithoutQuietTimes(self):
+        path = os.path.join(self.folder, 'long_before.jsonl')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"cas-register","unit":"us"}\n{"client":9,"f":"write","arg":9,"invoke":50}\n')
+            for f, value, invoke, end in (('read', 9, 500100, 500350), ('write', 2, 500360, 500380), ('read', 9, 500390, 500395), ('write', 2, 500490, 500495)):
+                line = {'client': 7, 'f': f, 'arg' if f == 'write' else 'result': value, 'invoke': invoke, 'return': end}
+                file.write(json.dumps(line) + '\n')
+        self.open(path)
+        bars = 'return ["core", "context", "blocked"].map((role) => document.querySelector("#history-figure path." + role).getAttribute("d").match(/M/g).length)'
+        self.assertEqual([2, 1, 1], self.browser.run(bars))
+        self.assertEqual('true', self.browser.run('return document.querySelector("#toolbar [aria-pressed]").getAttribute("aria-pressed")'))
+
+    def test_WhatWouldExplainItButFailed_IsShown(self):
+        path = os.path.join(self.folder, 'failed.jsonl')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"cas-register"}\n{"client":1,"f":"write","arg":1,"invoke":1,"return":2}\n'
+                       '{"client":2,"f":"cas","expected":1,"arg":3,"result":false,"invoke":3,"return":4}\n'
+                       '{"client":3,"f":"read","result":3,"invoke":5,"return":6}\n')
+        self.open(path)
+        self.assertIn('would explain it, but failed', self.browser.run('return document.querySelector("#why .legend").innerText'))
+        self.assertIn('cas(1 -> 3) = false', self.browser.run('return document.querySelector("#core-table tr.failed").innerText'))
+        self.assertEqual(1, self.browser.run('return document.querySelectorAll("#history-figure path.failed").length'))
+
+    def test_AxisOfAnOrder_HasWholeNumbers(self):
+        self.open(f'{FOLDER}/failed_cas_saw_another.jepsen.log')
+        ticks = self.browser.run('return [...document.querySelectorAll("#history-figure text.tick")].map((t) => t.textContent)')
+        self.assertEqual(['0', '1', '2', '3'], ticks[:4])
+
     def test_MomentsOfAnOrder_FollowOneAnother(self):
         places = 'return [...document.querySelectorAll("#core-figure .point")].map((p) => Number(p.getAttribute("transform").match(/[0-9.]+/)[0]))'
         for name in ('stale_read.jsonl', 'lost_update.jsonl', 'queue_out_of_order.jsonl', 'going_back.jsonl'):

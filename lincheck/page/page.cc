@@ -286,6 +286,10 @@ std::string PageMaker::Facts() const {
   return absl::StrCat(counted(history_.operations().size(), "operation"),
                       " of ", counted(count, "client"), " on ",
                       counted(history_.partition_count(), "object"),
+                      input_.verdict->wrong.size() > 1
+                          ? absl::StrCat(", ", input_.verdict->wrong.size(),
+                                         " of which are wrong")
+                          : "",
                       " · model ", input_.recording->model, " · read from ",
                       input_.recording->form);
 }
@@ -298,6 +302,8 @@ std::string PageMaker::Run() {
   AppendText(VerdictWord(input_.verdict->result));
   json_ += ",\"facts\":";
   AppendText(Facts());
+  json_ += ",\"subject\":";
+  AppendText(input_.model->Subject());
   json_ += ",\"unit\":";
   AppendText(TimeUnitName(input_.recording->unit));
   absl::StrAppend(&json_, ",\"origin\":\"", origin_,

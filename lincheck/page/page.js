@@ -78,6 +78,8 @@
     failed: 'It would explain what was seen, but it failed.', other: '',
   };
 
+  const rowWords = {context: ' Whether and when it took effect does not matter here.', failed: ' It would explain what was seen, but it failed.'};
+
   const make = (tag, attributes, ...children) => {
     const node = document.createElement(tag);
     for (const [k, v] of Object.entries(attributes || {})) {
@@ -356,9 +358,9 @@
       } else {
         const span = this.view[1] - this.view[0], rough = span / Math.max((width - GUTTER) / 120, 1);
         const power = Math.pow(10, Math.floor(Math.log10(rough)));
-        const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) || rough;
+        const step = Math.max([1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) || rough, data.unit === 'order' ? 1 : 0);
         for (let t = Math.ceil(this.view[0] / step) * step; t <= this.view[1]; t += step) {
-          if (this.x(t) >= GUTTER - 1 && t >= first && t <= last) ticks.push({x: this.x(t), text: data.unit === 'order' && step < 1 ? '' : axisMoment(+t.toPrecision(12), step)});
+          if (this.x(t) >= GUTTER - 1 && t >= first && t <= last) ticks.push({x: this.x(t), text: axisMoment(+t.toPrecision(12), step)});
         }
       }
       this.head.replaceChildren(
@@ -487,7 +489,7 @@
   let coreChart = null;
   function pickRow(o, cls) {
     const row = make('tr', {class: 'pick ' + cls, onclick: () => select(o, true)},
-      make('td', {class: 'call'}, make('span', {class: 'swatch'}), make('span', {}, brief(o.text, 100))), make('td', {}, brief(inWords(o), 300)),
+      make('td', {class: 'call'}, make('span', {class: 'swatch'}), make('span', {}, brief(o.text, 100))), make('td', {}, brief(inWords(o), 300) + ((o.t1 !== null && rowWords[o.role]) || '')),
       make('td', {class: 'number'}, moment(o.t0)), make('td', {class: 'number'}, o.t1 === null ? 'never' : moment(o.t1)));
     row.tabIndex = 0;
     row.addEventListener('keydown', (e) => { if (e.key === 'Enter') select(o, true); });
@@ -499,6 +501,7 @@
   }
   if (isWrong && core.length > 0) {
     $('why').hidden = false;
+    if (data.key !== '') $('why-heading').textContent = `Why: key "${brief(data.key, 60)}"`;
     $('reason').textContent = brief(data.reason, 700);
     const drawn = core.length <= 100 ? core : around(members, 100);
     $('core-note').textContent = `${members.length === 1 ? 'This one operation shows' : `These ${members.length} operations show`} it, whatever else happened` +
@@ -545,12 +548,12 @@
     const many = data.orders.length > 1;
     const steps = order.placed.map((i, n) => make('li', {}, make('button', {
       class: 'step' + (n < state.step ? '' : ' off'), onclick: () => setStep(n + 1), 'aria-pressed': null, title: 'show the order up to here',
-    }, make('b', {}, String(n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `leaves ${brief(order.states[n], 80)}`))));
+    }, make('b', {}, String(n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `${data.subject} is ${brief(order.states[n], 80)}`))));
     if (order.blocked >= 0) {
       const o = ops[order.blocked];
-      const before = order.placed.length ? `after that there is ${brief(order.states[order.placed.length - 1], 80)}` : 'nothing may come before it';
+      const before = order.placed.length ? `cannot follow: ${data.subject} is ${brief(order.states[order.placed.length - 1], 80)}` : 'cannot come first';
       steps.push(make('li', {}, make('button', {class: 'step stuck' + (state.step === order.placed.length ? '' : ' off'), onclick: () => setStep(order.placed.length)},
-        make('b', {}, '✕'), make('span', {class: 'mono'}, brief(o.text, 80)), make('span', {class: 'state'}, `cannot follow: ${before}`))));
+        make('b', {}, '✕'), make('span', {class: 'mono'}, brief(o.text, 80)), make('span', {class: 'state'}, before))));
     }
     root.replaceChildren(
       make('div', {class: 'row'},
@@ -601,6 +604,7 @@
   // All of a small counter-example; of a large one the part where it fails, and so if all of it would be too small to see.
   const SEEN = 5;
   const least = (list) => Math.min(...list.filter((o) => o.t1 !== null).map((o) => historyChart.xt(o.t1) - historyChart.xt(o.t0)), Infinity);
+  const inView = (list) => list.length > 24 || list.every((o) => historyChart.xt(o.t0) >= GUTTER);
   const nearest = around(members, 12);
   const showCore = () => {
     if (core.length === 0) return;
@@ -675,7 +679,10 @@
   if (keyChoice && keyChoice.value !== '*') historyChart.setOperations(ofKey(keyChoice.value.slice(1)));
   // Where the counter-example would be a few pixels wide, quiet times are left out.
   if (isWrong && core.length > 0) {
+    // All of it to scale, or without quiet times; else the part where it fails.
     showCore();
+    if (!inView(core)) { setScale(true); showCore(); }
+    if (!inView(core)) { setScale(false); showCore(); }
     if (least(nearest) < SEEN) { setScale(true); showCore(); }
   }
   refresh();
