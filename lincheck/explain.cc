@@ -87,7 +87,9 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   } else if (small.by_search && !reason.text.empty()) {
     example.reason = std::move(reason.text);
   }
-  Missing missing = FindMissing(operations, model, example.blocked);
+  Missing missing = reason.either
+                        ? Missing()
+                        : FindMissing(operations, model, example.blocked);
   if (small.by_search || !missing.failed.empty()) {
     if (!missing.text.empty()) {
       absl::StrAppend(&example.reason, " ", missing.text);

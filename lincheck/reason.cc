@@ -288,6 +288,7 @@ Reason Orders::Run() {
   reason.blocked = found_[0].blocked;
   if (nodes_ <= kNodesMax && !explained_) {
     const size_t always = AlwaysLeftOut();
+    reason.either = always == kNobody;
     reason.text = always == kNobody ? WhyEither() : WhyNot(always);
     if (always != kNobody) {
       reason.blocked = always;
@@ -326,6 +327,10 @@ class Helpers {
     }
   }
 
+  // Whether the initial state leaves what it needs, too.
+  bool NeedsNothing() {
+    return seen_.is_nil() || (seen_.is_none() && Fits(states_->Initial()));
+  }
   // None: it is not a value that it needs.
   Value seen() const { return seen_; }
   // False from then on: it cannot be told.
@@ -406,7 +411,7 @@ Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
   constexpr size_t kNamedMax = 3;
   const Operation& op = operations[stuck];
   Helpers helpers(operations, model, stuck);
-  if (helpers.seen().is_nil()) return {};  // It was so at the beginning.
+  if (helpers.NeedsNothing()) return {};
   Missing missing;
   std::vector<std::string> failed;
   std::optional<size_t> later;  // The first.

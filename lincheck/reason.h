@@ -26,6 +26,7 @@ struct Reason {
   // The operation that has no place; of several the one where the longest order
   // ends.
   size_t blocked = 0;
+  bool either = false;  // It depends on others which one has no place.
   // Longest first, those that end at `blocked` before others.
   std::vector<PartialOrder> orders;
 };
