@@ -8,16 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "lincheck/sequential.h"
+#include "lincheck/sessions.h"
 #include "lincheck/version_order.h"
 
 namespace quorate::lincheck {
 namespace {
 
 constexpr uint32_t kNone = VersionOrder::kNone;
-constexpr Level kSessionLevels[] = {
-    Level::kReadYourWrites, Level::kMonotonicReads, Level::kMonotonicWrites,
-    Level::kWritesFollowReads};
-
 class Judge {
  public:
   Judge(const History& history, const Model& model, LevelsVerdict* verdict)
@@ -26,13 +23,6 @@ class Judge {
   void Run();
 
  private:
-  // The furthest positions that one client has seen and written in one
-  // partition, by rows.
-  struct Past {
-    uint32_t seen = kNone;
-    uint32_t written = kNone;
-  };
-
   // All levels but linearizability.
   void JudgeAll(Result result, const std::string& reason,
                 const std::vector<size_t>& witness);
@@ -40,13 +30,7 @@ class Judge {
   // kSequential. False if that is the end: nothing can hold. `judged` are the
   // partitions that are not linearizable, as far as known.
   bool Order(absl::Span<const uint32_t> judged);
-  void SumUpSessions();
   void JudgeSessions(const VersionOrder& order);
-  void JudgeSession(const VersionOrder& order, absl::Span<const uint32_t> rows);
-  // `row` has to stand behind `past`, an earlier one of the same client, and
-  // does not.
-  void Break(Level level, const VersionOrder& order, uint32_t past,
-             uint32_t past_position, uint32_t row, uint32_t position);
   void MeasureStaleness(const VersionOrder& order);
   LevelVerdict& At(Level level) {
     return verdict_.levels[static_cast<size_t>(level)];
@@ -79,93 +63,14 @@ void Judge::JudgeAll(Result result, const std::string& reason,
   verdict_.staleness.reason = reason;
 }
 
-void Judge::Break(Level level, const VersionOrder& order, uint32_t past,
-                  uint32_t past_position, uint32_t row, uint32_t position) {
-  LevelVerdict& verdict = At(level);
-  if (verdict.result == Result::kViolation) return;
-  if (!order.Sure(position, past_position)) {
-    verdict.result = Result::kUnknown;
-    verdict.reason = "The order of writes is not known without versions.";
-    return;
-  }
-  const size_t first = order.rows[past].operation;
-  const size_t second = order.rows[row].operation;
-  verdict.result = Result::kViolation;
-  verdict.witness = {first, second};
-  // Without versions it is these writes that say what is older.
-  for (uint32_t p = order.by_versions ? past_position : position;
-       p < past_position; ++p) {
-    verdict.witness.push_back(order.rows[order.states[p + 1].writer].operation);
-  }
-  order.Complete(&verdict.witness);
-  const bool saw =
-      level == Level::kReadYourWrites || level == Level::kMonotonicReads;
-  verdict.reason = absl::StrCat(
-      Call(first), " came first, then ", Call(second), saw ? " saw" : " left",
-      " an older version than that one ",
-      level == Level::kReadYourWrites || level == Level::kMonotonicWrites
-          ? "had written"
-          : "had seen",
-      ".");
-}
-
-void Judge::JudgeSession(const VersionOrder& order,
-                         absl::Span<const uint32_t> rows) {
-  std::vector<uint32_t> by_return(rows.begin(), rows.end());
-  std::erase_if(by_return, [&](uint32_t r) { return !Op(order, r).known(); });
-  std::sort(by_return.begin(), by_return.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(Op(order, a).ret, a) < std::pair(Op(order, b).ret, b);
-  });
-  Past past;
-  size_t returned = 0;
-  for (const uint32_t r : rows) {
-    while (returned < by_return.size() &&
-           Op(order, by_return[returned]).ret < Op(order, r).invoke) {
-      const uint32_t p = by_return[returned++];
-      const VersionOrder::Row& row = order.rows[p];
-      if (row.seen != kNone &&
-          (past.seen == kNone || row.seen > order.rows[past.seen].seen)) {
-        past.seen = p;
-      }
-      if (row.written != kNone &&
-          (past.written == kNone ||
-           row.written > order.rows[past.written].written)) {
-        past.written = p;
-      }
-    }
-    const VersionOrder::Row& row = order.rows[r];
-    const auto compare = [&](uint32_t earlier, uint32_t behind, uint32_t here,
-                             Level level) {
-      // A write comes after what was seen, also after itself.
-      const bool itself = level == Level::kWritesFollowReads && here == behind;
-      if (here != kNone && (here < behind || itself)) {
-        Break(level, order, earlier, behind, r, here);
-      }
-    };
-    if (past.written != kNone) {
-      const uint32_t written = order.rows[past.written].written;
-      compare(past.written, written, row.seen, Level::kReadYourWrites);
-      compare(past.written, written, row.written, Level::kMonotonicWrites);
-    }
-    if (past.seen != kNone) {
-      const uint32_t seen = order.rows[past.seen].seen;
-      compare(past.seen, seen, row.seen, Level::kMonotonicReads);
-      compare(past.seen, seen, row.written, Level::kWritesFollowReads);
-    }
-  }
-}
-
 void Judge::JudgeSessions(const VersionOrder& order) {
-  std::map<uint32_t, std::vector<uint32_t>> by_client;
-  for (uint32_t r = 0; r < order.rows.size(); ++r) {
-    by_client[Op(order, r).client].push_back(r);
-  }
-  for (auto& [client, rows] : by_client) {
-    std::sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) {
-      return std::pair(Op(order, a).invoke, a) <
-             std::pair(Op(order, b).invoke, b);
-    });
-    JudgeSession(order, rows);
+  for (LevelVerdict& found : CheckSessions(history_, model_, order)) {
+    LevelVerdict& level = At(found.level);
+    if (found.result != Result::kViolation ||
+        level.result == Result::kViolation) {
+      continue;
+    }
+    level = std::move(found);
   }
 }
 
@@ -249,27 +154,28 @@ bool Judge::Order(absl::Span<const uint32_t> judged) {
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
     orders_.push_back(OrderVersions(history_, indices[partition], model_));
     VersionOrder& order = orders_.back();
-    if (linearizable[partition] && order.known && order.by_versions &&
-        !order.KeepsTime(history_, false)) {
+    if (linearizable[partition] && order.by_versions &&
+        (!order.contradiction.empty() ||
+         (order.known && !order.KeepsTime(history_, false)))) {
       order = {.reason = "Its versions do not count its writes"};
     }
-    if (order.known) continue;
-    const std::string unknown = OnKey(order.reason, partition);
-    if (linearizable[partition]) {
-      if (sequential.result == Result::kUnknown) continue;  // It says why.
-      sequential.result = Result::kUnknown;
-      sequential.reason = unknown;
-      continue;
-    }
-    if (order.inexplicable) {
-      JudgeAll(Result::kViolation, order.reason, order.contradiction);
-      return false;
-    }
-    JudgeAll(Result::kUnknown, unknown, {});
     if (!order.contradiction.empty()) {
       contradiction = {Level::kSequential, Result::kViolation, order.reason,
                        order.contradiction};
     }
+    if (order.known) continue;
+    const std::string reason = OnKey(order.reason, partition);
+    if (linearizable[partition]) {
+      if (sequential.result == Result::kUnknown) continue;  // It says why.
+      sequential.result = Result::kUnknown;
+      sequential.reason = reason;
+      continue;
+    }
+    if (!order.contradiction.empty()) {
+      JudgeAll(Result::kViolation, order.reason, order.contradiction);
+      return false;
+    }
+    JudgeAll(Result::kUnknown, reason, {});
   }
   if (contradiction.witness.empty()) {
     contradiction = CheckSequential(history_, model_, orders_);
@@ -279,21 +185,6 @@ bool Judge::Order(absl::Span<const uint32_t> judged) {
     sequential = std::move(contradiction);
   }
   return true;
-}
-
-void Judge::SumUpSessions() {
-  LevelVerdict& sessions = At(Level::kSessions);
-  for (const Level level : kSessionLevels) {
-    const LevelVerdict& one = At(level);
-    if (one.result == Result::kViolation ||
-        (one.result == Result::kUnknown && sessions.result == Result::kOk)) {
-      sessions.result = one.result;
-      sessions.reason =
-          absl::StrCat(std::string(LevelName(level)), ": ", one.reason);
-      sessions.witness = one.witness;
-    }
-    if (one.result == Result::kViolation) break;
-  }
 }
 
 void Judge::Run() {
@@ -320,7 +211,15 @@ void Judge::Run() {
     JudgeSessions(orders_[partition]);
     MeasureStaleness(orders_[partition]);
   }
-  SumUpSessions();
+  // What no order keeps of sessions, none keeps of everything.
+  const LevelVerdict& sessions = At(Level::kSessions);
+  LevelVerdict& sequential = At(Level::kSequential);
+  if (sessions.result == Result::kViolation &&
+      (sequential.result != Result::kViolation ||
+       sessions.witness.size() < sequential.witness.size())) {
+    sequential = sessions;
+    sequential.level = Level::kSequential;
+  }
 }
 
 }  // namespace

@@ -2,13 +2,14 @@
 // linearizability down to the guarantees of single sessions.
 //
 // A session is a client; its guarantees are judged for each partition alone.
-// The levels below linearizability are judged where the order of each
-// partition's writes is known: by versions, which then count the writes of their
-// partition upwards (later writes have greater versions), or because the
-// partition is linearizable and so has an order that fits. Where it is not
-// known, a level is kUnknown unless what is known refutes it already. What an
-// operation saw is the version that it tells, or, without versions, what its
-// result shows; a write takes effect after whatever it saw.
+// The levels below linearizability are judged where each operation names the
+// write it met: by versions, which then count the writes of their partition
+// upwards (later writes have greater versions), or by values that differ. A
+// partition that is linearizable keeps them all, but for kSequential, which
+// binds partitions together. A level of whose partitions less is known is
+// kUnknown unless what is known refutes it already. What a client saw is the
+// version that an operation tells, or, without versions, what its result shows;
+// a write takes effect after whatever it met.
 #ifndef QUORATE_LINCHECK_LEVELS_H_
 #define QUORATE_LINCHECK_LEVELS_H_
 
@@ -31,7 +32,7 @@ enum class Level : uint8_t {
                        // moment between its invocation and its return.
   kSequential,         // As if in one order of all that keeps every client's
                        // own order.
-  kSessions,           // All of the following.
+  kSessions,           // All of the following, by one order of the writes.
   kReadYourWrites,     // A client sees its own earlier writes, or later ones.
   kMonotonicReads,     // A client never sees an older state than before.
   kMonotonicWrites,    // A client's writes take effect in its order.

@@ -145,10 +145,14 @@ class WriteOrders {
     return op.seen == kNoVersion && model_.FindLinks(op, &links) &&
            links.writes && !links.reads && !links.conditional;
   }
-  // What it saw: where versions are told, what tells none is silent.
+  // Whether its client learned what it met: by the version that it tells; where
+  // none does, by its result.
   bool Tells(const Operation& op) const {
-    return TellVersions(operations_) ? op.known() && op.seen != kNoVersion
-                                     : !Blind(op);
+    Links links;
+    if (!op.known()) return false;
+    return TellVersions(operations_)
+               ? op.seen != kNoVersion
+               : model_.FindLinks(op, &links) && links.reads;
   }
   // Because its condition is not met, as an answer would have told.
   bool WritesNothing(Operation op, StateId state) const {

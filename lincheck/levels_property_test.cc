@@ -31,7 +31,8 @@ class LaggingStore {
         clients_(1 + Below(3)),
         lag_percent_(static_cast<int>(Below(4)) * 30),
         disorder_percent_(static_cast<int>(Below(3)) * 20),
-        unknown_percent_(static_cast<int>(Below(3)) * 15) {
+        unknown_percent_(static_cast<int>(Below(3)) * 15),
+        read_percent_(Below(3) == 0 ? 60 : 0) {
     for (size_t p = 0; p < partitions_; ++p) {
       history_.Partition(std::to_string(p));
       states_.push_back({{kInitialVersion, Datum()}});
@@ -65,7 +66,9 @@ class LaggingStore {
     static constexpr uint8_t kFunctions[] = {Kv::kGet, Kv::kGet,  Kv::kGet,
                                              Kv::kPut, Kv::kPut,  Kv::kCas,
                                              Kv::kCas, Kv::kSwap, Kv::kAppend};
-    op.function = kFunctions[Below(std::size(kFunctions))];
+    op.function = Percent(read_percent_)
+                      ? static_cast<uint8_t>(Kv::kGet)
+                      : kFunctions[Below(std::size(kFunctions))];
     op.seen = op.function == Kv::kPut ? kNoVersion : seen->first;
     const bool reads = op.function == Kv::kGet;
     if (reads || op.function == Kv::kSwap) op.result = ValueOf(seen->second);
@@ -90,7 +93,9 @@ class LaggingStore {
     std::set<Version>& made = made_[op->partition];
     op->written = made.empty() ? 11 : *std::prev(made.end()) + 10;
     if (Percent(disorder_percent_)) {
-      op->written = seen.first + 1 + Below(op->written - seen.first);
+      // Rarely even before what it replaces.
+      const Version least = Below(8) == 0 ? kInitialVersion : seen.first;
+      op->written = least + 1 + Below(op->written - least);
     }
     while (!made.insert(op->written).second) ++op->written;
     Datum after = seen.second;
@@ -109,6 +114,7 @@ class LaggingStore {
   const int lag_percent_;
   const int disorder_percent_;
   const int unknown_percent_;
+  const int read_percent_;
   History history_;
   std::vector<std::map<Version, Datum>> states_;
   std::map<uint32_t, std::set<Version>> made_;
@@ -307,7 +313,7 @@ RC_GTEST_PROP(LevelsProperty, VersionsTold_AgreesWithBruteForce,
   Counts counts;
   for (int i = 0; i < kHistoriesPerCase; ++i) {
     const History history = Forget(
-        random, LaggingStore(random, 2 + random() % 5).Take(), Told::kAll);
+        random, LaggingStore(random, 2 + random() % 6).Take(), Told::kAll);
     // What one of unknown outcome met is told by nobody.
     const bool exact =
         std::none_of(history.operations().begin(), history.operations().end(),
@@ -332,7 +338,7 @@ RC_GTEST_PROP(LevelsProperty, SomeVersionsTold_AgreesWithBruteForce,
   Counts counts;
   for (int i = 0; i < kHistoriesPerCase; ++i) {
     const History history = Forget(
-        random, LaggingStore(random, 2 + random() % 5).Take(), Told::kSome);
+        random, LaggingStore(random, 2 + random() % 6).Take(), Told::kSome);
     const std::string mistake = Compare(history, model, false, &counts);
     if (!mistake.empty()) RC_FAIL(mistake + Show(history, model));
   }
@@ -347,14 +353,15 @@ RC_GTEST_PROP(LevelsProperty, UniqueValues_AgreesWithBruteForce,
   Counts counts;
   for (int i = 0; i < kHistoriesPerCase; ++i) {
     const History history = Forget(
-        random, LaggingStore(random, 2 + random() % 5).Take(), Told::kNothing);
+        random, LaggingStore(random, 2 + random() % 6).Take(), Told::kNothing);
     const std::string mistake = Compare(history, model, false, &counts);
     if (!mistake.empty()) RC_FAIL(mistake + Show(history, model));
   }
   for (size_t l = 1; l < kLevelCount; ++l) {
     RC_ASSERT(counts.ok[l] > kHistoriesPerCase / 2);
     RC_ASSERT(counts.broken[l] > 0);
-    RC_ASSERT(counts.unknown[l] < kHistoriesPerCase / 4);
+    // Of sessions only where an append of a cas's value cannot be told.
+    RC_ASSERT(counts.unknown[l] <= kHistoriesPerCase / (l == 1 ? 20 : 100));
   }
   RC_ASSERT(counts.stale > 0);
   RC_ASSERT(counts.least * 10 >= counts.stale * 8);

@@ -141,7 +141,7 @@ TEST(Levels, ReadOfWhatNobodyWrote_BreaksAll) {
   EXPECT_FALSE(verdict.strongest.has_value());
 }
 
-TEST(Levels, LostUpdate_HasNoOrder) {
+TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
   History history;
   const uint32_t key = history.Partition("k");
   for (uint32_t client : {1, 2}) {
@@ -157,7 +157,41 @@ TEST(Levels, LostUpdate_HasNoOrder) {
   const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
   EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
-  EXPECT_EQ(verdict.levels[2].result, Result::kUnknown);
+  EXPECT_EQ(verdict.strongest, Level::kSessions);
+  EXPECT_EQ(verdict.staleness.result, Result::kUnknown);
+}
+
+// Values that differ: two clients see two writes in two orders, and it takes
+// both to break anything.
+TEST(Levels, WritesSeenInTwoOrders_BreakMonotonicReadsWithoutVersions) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  for (const uint32_t client : {1u, 2u}) {
+    history.Add({.invoke = 1,
+                 .ret = 2,
+                 .client = client,
+                 .partition = key,
+                 .function = Register::kWrite,
+                 .argument = Value::Integer(client)});
+  }
+  for (const uint32_t client : {3u, 4u}) {
+    for (const Time time : {3, 5}) {
+      const bool first = (client == 3) == (time == 3);
+      history.Add({.invoke = time,
+                   .ret = time + 1,
+                   .client = client,
+                   .partition = key,
+                   .function = Register::kRead,
+                   .result = Value::Integer(first ? 1 : 2)});
+    }
+  }
+  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  for (const size_t level : {1, 2, 4}) {
+    EXPECT_EQ(verdict.levels[level].result, Result::kViolation);
+    EXPECT_EQ(verdict.levels[level].witness.size(), 4u);
+  }
+  EXPECT_EQ(verdict.strongest, Level::kReadYourWrites);
+  EXPECT_EQ(verdict.levels[5].result, Result::kOk);
 }
 
 // What each increment met is told: the second replaced what the first one had

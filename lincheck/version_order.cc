@@ -47,10 +47,10 @@ class Builder {
     if (order_.by_versions && !WritesTell()) {
       return Unknown("Not every write tells its version");
     }
-    if (!Keep() || !(order_.by_versions ? SortByVersion()
-                                        : SortByChains() && FindNoRing())) {
+    if (!Keep() || !(order_.by_versions ? SortByVersion() : FindNoRing())) {
       return std::move(order_);
     }
+    if (!order_.by_versions) SortByChains();
     FillIn();
     if (order_.by_versions && !Replays()) {
       return Unknown("Results do not fit the versions that were told");
@@ -68,8 +68,7 @@ class Builder {
     return std::move(order_);
   }
   // `core`, and whoever shows what they did, cannot be.
-  bool Contradict(std::vector<uint32_t> core, bool inexplicable,
-                  std::string reason) {
+  bool Contradict(std::vector<uint32_t> core, std::string reason) {
     for (size_t i = 0; i < core.size(); ++i) {
       if (shown_by_[core[i]] != kNone) AddTo(&core, shown_by_[core[i]]);
     }
@@ -79,7 +78,6 @@ class Builder {
     for (const size_t operation : order_.named_by_result) {
       AddTo(&order_.contradiction, operation);
     }
-    order_.inexplicable = inexplicable;
     order_.reason = std::move(reason);
     return false;
   }
@@ -128,7 +126,7 @@ class Builder {
       if (writer_[seen] == kNone) {
         // The links are not whole if they contradict each other.
         if (!linked_.core.empty()) continue;
-        return Contradict({i}, true,
+        return Contradict({i},
                           absl::StrCat(Call(i), " saw what nobody wrote."));
       }
       const uint32_t writer = writer_[seen];
@@ -138,7 +136,7 @@ class Builder {
       open.push_back(writer);
     }
     if (!linked_.core.empty()) {
-      return Contradict({linked_.core.begin(), linked_.core.end()}, true,
+      return Contradict({linked_.core.begin(), linked_.core.end()},
                         linked_.reason);
     }
     for (uint32_t& writer : writer_) {
@@ -165,15 +163,25 @@ class Builder {
           op.written == kNoVersion || op.seen < op.written) {
         continue;
       }
-      return Contradict({i}, true,
+      return Contradict({i},
                         absl::StrCat(Call(i), " saw version ", op.seen,
                                      " and made version ", op.written, "."));
     }
     return true;
   }
 
-  // False if two operations replaced the same state.
-  bool SortByChains() {
+  // In order of nothing, but for the initial state.
+  void LeaveUnsorted() {
+    names_ = {0};
+    for (uint32_t name = 1; name < linked_.names; ++name) {
+      if (writer_[name] != kNone) names_.push_back(name);
+    }
+    chain_.resize(linked_.names);
+    std::iota(chain_.begin(), chain_.end(), 0);
+  }
+
+  // Unsorted if two operations replaced the same state.
+  void SortByChains() {
     std::vector<uint32_t> successor(linked_.names, kNone);
     // By chain: when it shows first, and its first state.
     std::vector<std::pair<Time, uint32_t>> chains;
@@ -182,10 +190,10 @@ class Builder {
       if (!kept_[i] || link.seen == kNone || link.written == kNone) continue;
       uint32_t& next = successor[link.seen];
       if (next != kNone) {
-        return Contradict(
-            {next, i}, false,
-            absl::StrCat("Lost update: both ", Call(next), " and ", Call(i),
-                         " replaced the same value."));
+        Contradict({next, i},
+                   absl::StrCat("Lost update: both ", Call(next), " and ",
+                                Call(i), " replaced the same value."));
+        return LeaveUnsorted();
       }
       next = i;
     }
@@ -223,24 +231,27 @@ class Builder {
         at = linked_.links[successor[at]].written;
       }
     }
-    return true;
   }
 
   // False if what some operation saw depends on what it wrote.
   bool FindNoRing() {
-    std::vector<bool> placed(linked_.names, false);
-    for (const uint32_t name : names_) placed[name] = true;
-    for (uint32_t name = 0; name < linked_.names; ++name) {
-      if (placed[name] || writer_[name] == kNone) continue;
-      uint32_t op = writer_[name];
+    std::vector<uint32_t> reached(linked_.names, kNone);  // From which name.
+    for (uint32_t name = 1; name < linked_.names; ++name) {
+      uint32_t at = name;
+      while (at != 0 && at != kNone && writer_[at] != kNone &&
+             reached[at] == kNone) {
+        reached[at] = name;
+        at = linked_.links[writer_[at]].seen;
+      }
+      if (at == 0 || at == kNone || reached[at] != name) continue;
       std::vector<uint32_t> ring;
+      const uint32_t first = at;
       do {
-        ring.push_back(op);
-        op = writer_[linked_.links[op].seen];
-      } while (op != writer_[name]);
-      return Contradict(
-          ring, true,
-          absl::StrCat("What ", Call(op), " saw depends on what it wrote."));
+        ring.push_back(writer_[at]);
+        at = linked_.links[writer_[at]].seen;
+      } while (at != first);
+      return Contradict(ring, absl::StrCat("What ", Call(writer_[first]),
+                                           " saw depends on what it wrote."));
     }
     return true;
   }

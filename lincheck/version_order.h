@@ -39,14 +39,13 @@ struct VersionOrder {
     uint32_t chain = 0;       // Of one chain: in order for sure.
   };
 
-  // Not known, and why; or known to be impossible, by these operations.
+  // Whether the rows tell what each operation saw and wrote. If not: why.
   bool known = false;
   std::string reason;
+  // Not empty: these operations contradict every order, and why. If the rows are
+  // known, only those orders in which a write replaces the state before its own;
+  // the states then stand in none.
   std::vector<size_t> contradiction;
-  // They contradict every order in which operations see something that was
-  // written before what they write; not only those in which it is the last
-  // before that.
-  bool inexplicable = false;
 
   std::vector<Row> rows;
   std::vector<State> states;  // In order; the initial one first.
