@@ -209,6 +209,42 @@ TEST(Relaxed, MergedStatesPermitTooMuch_AskedAgainWithoutThem) {
   }
 }
 
+// What the first swap leaves once it may take effect again and again is what
+// was there, and hides the put: it takes the place of what it came from, and
+// the other swap must be tried there.
+TEST(Relaxed, AnEndlessOneComesBackToWhereItWas_OthersAreTriedThere) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  const auto text = [&](const char* bytes) { return history.String(bytes); };
+  for (Operation op :
+       {Operation{.invoke = 0, .function = Kv::kSwap, .argument = text("v1")},
+        Operation{.invoke = 15,
+        .ret = 20,
+        .function = Kv::kSwap,
+        .argument = text("v2"),
+        .result = text("v1")},
+        Operation{.invoke = 21,
+        .ret = 79,
+        .function = Kv::kSwap,
+        .argument = text("v3"),
+        .result = text("v2")},
+        Operation{.invoke = 30,
+        .ret = 99,
+        .function = Kv::kTake,
+        .result = text("v3")},
+        Operation{.invoke = 50,
+        .ret = 104,
+        .function = Kv::kPut,
+        .argument = text("v4")}}) {
+    op.partition = key;
+    history.Add(op);
+  }
+  const ModelOf<Kv> model(Kv{.starts_empty = true});
+  const Relaxed relaxed(history.operations(), model);
+  const size_t kept[] = {1, 3, 4};
+  EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kOk);
+}
+
 TEST(Relaxed, OneMoreThanThereAre_IsWrong) {
   // One put, which cannot have been seen before and after another one.
   History history;

@@ -318,7 +318,9 @@ bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
   if (next != before) NoteValue(next, ValueLeft(move));
   settled = after.c.settled;
   if (!Refine(before, &after.c)) return false;
-  after.idle = (!known || NatureOf(move).blind) && after.c.settled == settled;
+  // Unless it takes the place of the one before.
+  after.idle = (!known || NatureOf(move).blind) && after.c.settled == settled &&
+               !after.c.Covers(entry.c, spent_sets_);
   return Insert(level, after);
 }
 
@@ -343,6 +345,13 @@ void LevelSearch<kWords>::Settle(uint32_t slot, Configuration* c) {
   if (c->settled.Has(slot)) return;
   const uint32_t op = window_.operation(slot);
   if (!plan_.is_read[op] && !c->usable.Has(slot)) return;
+  // Values tell without a step, as a rule.
+  const uint32_t shown = ValueOf(c->state);
+  if (shown != kNone &&
+      ((plan_.known_seen[op] != kNone && plan_.known_seen[op] != shown) ||
+       (plan_.known_left[op] != kNone && plan_.known_left[op] != shown))) {
+    return;
+  }
   if (stepper_.Known(c->state, op) == c->state) c->settled.Add(slot);
 }
 
@@ -365,18 +374,25 @@ bool LevelSearch<kWords>::Unseen(StateId state, const Configuration& c) {
       plan_.KnownOp(sight.witness).invoke <= limit) {
     return false;
   }
+  const uint32_t shown = ValueOf(state);
   const auto sees = [&](uint32_t op) {
-    return !plan_.known_nature[op].blind &&
-           stepper_.MaySee(state, plan_.KnownOp(op));
-  };
-  for (const std::vector<uint32_t>* list :
-       {&window_.reads(), &window_.writes()}) {
-    for (const uint32_t slot : *list) {
-      const uint32_t op = window_.operation(slot);
-      if (!StillSees(op, c) || !sees(op)) continue;
-      sight.witness = op;
-      return false;
+    if (plan_.known_nature[op].blind) return false;
+    if (shown != kNone && plan_.known_seen[op] != kNone) {
+      return plan_.known_seen[op] == shown;
     }
+    return stepper_.MaySee(state, plan_.KnownOp(op));
+  };
+  for (const uint32_t slot : window_.reads()) {
+    const uint32_t op = window_.operation(slot);
+    if (c.settled.Has(slot) || !sees(op)) continue;
+    sight.witness = op;
+    return false;
+  }
+  for (const uint32_t slot : window_.writes()) {
+    const uint32_t op = window_.operation(slot);
+    if (!c.usable.Has(slot) || !sees(op)) continue;
+    sight.witness = op;
+    return false;
   }
   const uint32_t next = window_.next();
   if (next < sight.clear_from || next > sight.clear_until) {

@@ -30,18 +30,27 @@ struct CallHash {
   }
 };
 
+// The numbers below `count` by their times, then by number.
+template <typename F>
+std::vector<uint32_t> SortByTime(size_t count, F time_of) {
+  std::vector<std::pair<Time, uint32_t>> times;
+  times.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) times.emplace_back(time_of(i), i);
+  std::sort(times.begin(), times.end());
+  std::vector<uint32_t> sorted;
+  sorted.reserve(count);
+  for (const auto& [time, i] : times) sorted.push_back(i);
+  return sorted;
+}
+
 }  // namespace
 
 SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
                        const Model& model_of, const std::vector<bool>* endless,
                        bool merges)
     : operations(operations_of), model(model_of), merges_states(merges) {
-  std::vector<uint32_t> order(operations.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(operations[a].invoke, a) <
-           std::pair(operations[b].invoke, b);
-  });
+  const std::vector<uint32_t> order = SortByTime(
+      operations.size(), [&](uint32_t i) { return operations[i].invoke; });
   const bool calls_suffice =
       std::none_of(operations.begin(), operations.end(),
                    [&](const auto& op) { return model.LooksBeyondCall(op); });
@@ -79,11 +88,8 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
     }
   }
   class_count = static_cast<uint32_t>(last_of_class.size());
-  returns.resize(known.size());
-  std::iota(returns.begin(), returns.end(), 0);
-  std::sort(returns.begin(), returns.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(KnownOp(a).ret, a) < std::pair(KnownOp(b).ret, b);
-  });
+  returns =
+      SortByTime(known.size(), [&](uint32_t i) { return KnownOp(i).ret; });
   RankByClass();
   AssignSlots();
   FindNatures();
