@@ -72,6 +72,8 @@ void Graph::Collect() {
 }
 
 void Graph::AddVersions() {
+  edges_.reserve(4 *
+                 nodes_.size());  // Untouched, what is too much costs nothing.
   for (uint32_t o = 0; o < orders_.size(); ++o) {
     const VersionOrder& order = orders_[o];
     if (!order.known) continue;
@@ -107,17 +109,24 @@ void Graph::AddSession(absl::Span<const uint32_t> nodes) {
     return std::pair(op(a).ret, a) < std::pair(op(b).ret, b);
   });
   size_t returned = 0;
-  uint32_t moment = kNone;  // After all that returned so far.
+  uint32_t last = kNone;  // After all that returned so far.
   for (const uint32_t n : nodes) {
     while (returned < by_return.size() &&
            op(by_return[returned]).ret < op(n).invoke) {
-      const auto next = static_cast<uint32_t>(nodes_.size());
+      const uint32_t next = by_return[returned++];
+      const Time before =
+          returned > 1 ? op(by_return[returned - 2]).ret : op(next).invoke - 1;
+      if (before < op(next).invoke) {
+        last = next;
+        continue;
+      }
+      const auto moment = static_cast<uint32_t>(nodes_.size());
       nodes_.push_back({});
-      if (moment != kNone) edges_.push_back({moment, next, kSession, true});
-      edges_.push_back({by_return[returned++], next, kSession});
-      moment = next;
+      edges_.push_back({last, moment, kSession, true});
+      edges_.push_back({next, moment, kSession, true});
+      last = moment;
     }
-    if (moment != kNone) edges_.push_back({moment, n, kSession, true});
+    if (last != kNone) edges_.push_back({last, n, kSession, true});
   }
 }
 
@@ -171,6 +180,7 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
     const Edge& edge = cycle[i];
     const Edge& before = i > 0 ? cycle[i - 1] : cycle.back();
     if (nodes_[edge.from].row == kNone) continue;
+    if (before.label == kSession && edge.label == kSession) continue;
     // Versions say what is later, whatever was written between two.
     if (edge.label == kVersion &&
         orders_[nodes_[edge.from].order].by_versions &&
