@@ -10,6 +10,7 @@
 #include "lincheck/levels.h"
 #include "lincheck/levels_brute_force.h"
 #include "lincheck/links.h"
+#include "lincheck/model_histories.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
@@ -386,6 +387,32 @@ RC_GTEST_PROP(LevelsProperty, RightAndSpoiled_AgreesWithBruteForce,
     const std::string mistake = Compare(history, model, false, &counts);
     if (!mistake.empty()) RC_FAIL(mistake + Show(history, model));
   }
+}
+
+template <typename M>
+void SmallOnesOf(std::mt19937_64& random, Counts* counts, const M& plain = {}) {
+  const ModelOf<M> model(plain);
+  for (int i = 0; i < 50; ++i) {
+    const auto mistake = static_cast<Mistake>(random() % (kMistakes + 1));
+    const History history =
+        Maker<M>(random, plain, mistake).Run(2 + random() % 5);
+    const std::string trouble = Compare(history, model, false, counts);
+    if (!trouble.empty()) RC_FAIL(trouble + Show(history, model));
+  }
+}
+
+RC_GTEST_PROP(LevelsProperty, EveryModel_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  Counts counts;
+  SmallOnesOf<Register>(random, &counts);
+  SmallOnesOf<CasRegister>(random, &counts);
+  SmallOnesOf<Kv>(random, &counts, {.starts_empty = true});
+  SmallOnesOf<ExpiringKv>(random, &counts);
+  SmallOnesOf<Set>(random, &counts);
+  SmallOnesOf<Queue>(random, &counts);
+  SmallOnesOf<Lock>(random, &counts);
+  SmallOnesOf<Transaction>(random, &counts);
 }
 
 }  // namespace
