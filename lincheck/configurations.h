@@ -166,16 +166,16 @@ class Levels {
     uint32_t same = kNone;    // The next of its bucket.
     uint32_t after = kNone;   // The next of its level.
     uint32_t below = kNone;   // Of its level, that was the newest before it.
-    uint32_t tried = 0;       // How many moves were tried.
-    bool passed = false;      // It was looked at.
-    bool done = false;        // Nothing more can be found, or another one
-                              // covers it.
+    // Where what replaces the state is tried instead: what was placed since
+    // then settled nothing else, and need not have been. kNone: here.
+    uint32_t instead = kNone;
+    uint32_t tried = 0;   // How many moves were tried.
+    bool passed = false;  // It was looked at.
+    bool done = false;    // Nothing more can be found, or another one
+                          // covers it.
     // Its parent passes on without what returns here: it is of use only if that
     // is placed after all.
     bool late = false;
-    // What was placed last settled nothing else, and need not have been: only
-    // what looks at it makes it of use.
-    bool idle = false;
   };
 
   explicit Levels(size_t count) : levels_(count) {}

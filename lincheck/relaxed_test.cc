@@ -245,6 +245,50 @@ TEST(Relaxed, AnEndlessOneComesBackToWhereItWas_OthersAreTriedThere) {
   EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kOk);
 }
 
+// The same by a detour: put("v1") and take() lead back to where put("v0") was
+// still to be tried.
+TEST(Relaxed, EndlessOnesComeBackToWhereTheyWere_OthersAreTriedThere) {
+  History history;
+  const uint32_t key = history.Partition("k");
+  const auto text = [&](const char* bytes) { return history.String(bytes); };
+  for (Operation op :
+       {Operation{.invoke = 0,
+       .ret = 45,
+       .function = Kv::kPutIfExists,
+       .argument = text("v1"),
+       .result = Value::Integer(0)},
+        Operation{.invoke = 0,
+        .ret = 46,
+        .function = Kv::kPutIfExists,
+        .argument = text("v2"),
+        .result = Value::Integer(1)},
+        Operation{.invoke = 30, .function = Kv::kPut, .argument = text("v1")},
+        Operation{.invoke = 46,
+        .ret = 106,
+        .function = Kv::kPut,
+        .argument = text("v1")},
+        Operation{.invoke = 20,
+        .ret = 105,
+        .function = Kv::kTake,
+        .result = text("v1")},
+        Operation{.invoke = 70,
+        .ret = 105,
+        .function = Kv::kPut,
+        .argument = text("v0")},
+        Operation{.invoke = 49,
+        .ret = 84,
+        .function = Kv::kSwap,
+        .argument = text("v1"),
+        .result = text("v0")}}) {
+    op.partition = key;
+    history.Add(op);
+  }
+  const ModelOf<Kv> model(Kv{.starts_empty = true});
+  const Relaxed relaxed(history.operations(), model);
+  const size_t kept[] = {0, 3, 6};
+  EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kOk);
+}
+
 TEST(Relaxed, OneMoreThanThereAre_IsWrong) {
   // One put, which cannot have been seen before and after another one.
   History history;

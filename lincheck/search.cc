@@ -293,7 +293,7 @@ bool LevelSearch<kWords>::Expand(size_t level, uint32_t at, bool deep) {
 template <size_t kWords>
 bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
   const Entry& entry = levels_[at];
-  if (entry.idle && Replaces(move)) return false;
+  if (entry.instead != kNone && Replaces(move)) return false;
   const bool known = IsKnown(move);
   const auto unknown = static_cast<uint32_t>(move - plan_.known.size());
   const StateId before = entry.c.state;
@@ -318,9 +318,14 @@ bool LevelSearch<kWords>::Try(size_t level, uint32_t at, uint32_t move) {
   if (next != before) NoteValue(next, ValueLeft(move));
   settled = after.c.settled;
   if (!Refine(before, &after.c)) return false;
-  // Unless it takes the place of the one before.
-  after.idle = (!known || NatureOf(move).blind) && after.c.settled == settled &&
-               !after.c.Covers(entry.c, spent_sets_);
+  if ((!known || NatureOf(move).blind) && after.c.settled == settled) {
+    // Not if that one is not tried any more, this one taking its place.
+    const uint32_t instead = entry.instead != kNone ? entry.instead : at;
+    const Entry& other = levels_[instead];
+    if (!other.done && !after.c.Covers(other.c, spent_sets_)) {
+      after.instead = instead;
+    }
+  }
   return Insert(level, after);
 }
 
