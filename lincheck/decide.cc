@@ -1,6 +1,7 @@
 #include "lincheck/decide.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -16,21 +17,33 @@
 namespace quorate::lincheck {
 namespace {
 
-// Whether an order that the zones found explains results and versions.
+// Whether an order that the zones found proves that all is right: it has every
+// operation that returned, once, keeps real time, and explains results and
+// versions.
 bool Replay(absl::Span<const Operation> operations, const Model& model,
             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
   Version version = kInitialVersion;
+  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
+  std::vector<bool> placed(operations.size(), false);
+  size_t known = 0;
   for (size_t i : order) {
     const Operation& op = operations[i];
+    if (placed[i] || op.ret < latest) return false;
+    placed[i] = true;
+    latest = std::max(latest, op.invoke);
+    known += op.known() ? 1 : 0;
     if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
     const StateId next = states->Step(state, op);
     if (next == kImpossible) return false;
-    if (op.written != kNoVersion || next != state) version = op.written;
+    // A write that does not tell its version may have made one.
+    if (!OnlyReads(model, op)) version = op.written;
     state = next;
   }
-  return true;
+  return known == static_cast<size_t>(
+                      std::count_if(operations.begin(), operations.end(),
+                                    [](const auto& op) { return op.known(); }));
 }
 
 // An operation that saw a value which no other one can have left, where values

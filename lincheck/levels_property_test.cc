@@ -41,7 +41,12 @@ class LaggingStore {
     for (size_t i = 0; i < operations; ++i) Do(static_cast<Time>(i + 1) * 10);
   }
 
-  History Take() { return std::move(history_); }
+  History Take() {
+    // No judgement may depend on the order of a file.
+    std::shuffle(operations_.begin(), operations_.end(), random_);
+    for (const Operation& op : operations_) history_.Add(op);
+    return std::move(history_);
+  }
 
  private:
   uint64_t Below(uint64_t bound) { return random_() % bound; }
@@ -87,7 +92,7 @@ class LaggingStore {
       op.result = {};
       op.seen = kNoVersion;
     }
-    history_.Add(op);
+    operations_.push_back(op);
   }
 
   void Write(const std::pair<const Version, Datum>& seen, Operation* op) {
@@ -118,6 +123,7 @@ class LaggingStore {
   const int unknown_percent_;
   const int read_percent_;
   History history_;
+  std::vector<Operation> operations_;
   std::vector<std::map<Version, Datum>> states_;
   std::map<uint32_t, std::set<Version>> made_;
   std::map<uint32_t, Time> free_;

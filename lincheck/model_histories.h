@@ -283,6 +283,9 @@ class Maker {
       const bool goes_wrong = i == wrong || i == also_wrong;
       Do(static_cast<Time>(i + 1) * 10, goes_wrong ? mistake_ : Mistake::kNone);
     }
+    // No judgement may depend on the order of a file.
+    std::shuffle(operations_.begin(), operations_.end(), random_);
+    for (const Operation& op : operations_) history_.Add(op);
     return std::move(history_);
   }
 
@@ -318,7 +321,7 @@ class Maker {
       op.ret = kNever;
       free_[client] = effect + 1;
       if (Below(2) == 0) Apply(op);
-      history_.Add(op);
+      operations_.push_back(op);
       return;
     }
     std::vector<Value> answers = Draw<M>::Answers(op, state_, &history_);
@@ -343,7 +346,7 @@ class Maker {
       op.ret = std::max(op.invoke, op.ret);
     }
     if (!right.is_none()) last_ = right;
-    if (mistake != Mistake::kForgotten) history_.Add(op);
+    if (mistake != Mistake::kForgotten) operations_.push_back(op);
   }
 
   Random& random_;
@@ -352,6 +355,7 @@ class Maker {
   const size_t unknown_percent_;
   typename M::State state_;
   History history_;
+  std::vector<Operation> operations_;  // In the order of their effects.
   uint32_t partition_ = 0;
   Time free_[kClients] = {};
   Value last_;  // Answer.

@@ -24,6 +24,7 @@ class Generator {
     // Effects happen at times 10, 20, …; intervals reach around them, those of
     // one client without overlap.
     std::vector<Time> free(options_.clients, 0);
+    std::vector<Operation> operations;
     for (size_t i = 0; i < options_.operations; ++i) {
       const Time effect = static_cast<Time>(i + 1) * 10;
       const auto client = static_cast<uint32_t>(Below(options_.clients));
@@ -43,8 +44,11 @@ class Generator {
       } else if (Percent(options_.spoiled_percent)) {
         Spoil(&op);
       }
-      history_.Add(op);
+      operations.push_back(op);
     }
+    // No judgement may depend on the order of a file.
+    std::shuffle(operations.begin(), operations.end(), random_);
+    for (const Operation& op : operations) history_.Add(op);
     return std::move(history_);
   }
 

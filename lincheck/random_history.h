@@ -23,7 +23,7 @@ struct RandomHistoryOptions {
   bool only_texts = false;      // kGet, kPut, kAppend, kSwap, kCas alone.
 };
 
-// Operations of models/kv.h.
+// Operations of models/kv.h, in random order.
 History RandomKvHistory(std::mt19937_64& random,
                         const RandomHistoryOptions& options);
 

@@ -127,6 +127,33 @@ RC_GTEST_PROP(VersionsProperty, SmallHistories_AgreeWithBruteForce,
   RC_ASSERT(wrong_together > kHistoriesPerCase / 20);
 }
 
+// A write that tells what it saw and not what it made stands after all who saw
+// the same, wherever the file has it.
+TEST(Versions, WriteThatTellsOnlyWhatItSaw_KeepsRealTime) {
+  const ModelOf<Kv> model;
+  for (const bool stale_first : {false, true}) {
+    History history;
+    Operation stale{.invoke = 50, .ret = 60, .client = 2};
+    stale.partition = history.Partition("x");
+    stale.result = history.String("a");
+    stale.seen = 2;
+    if (stale_first) history.Add(stale);
+    history.Add({.invoke = 10,
+                 .ret = 20,
+                 .function = Kv::kPut,
+                 .argument = history.String("a"),
+                 .seen = 1,
+                 .written = 2});
+    history.Add({.invoke = 30,
+                 .ret = 40,
+                 .function = Kv::kPut,
+                 .argument = history.String("b"),
+                 .seen = 2});
+    if (!stale_first) history.Add(stale);
+    EXPECT_EQ(Check(history, model).result, Result::kViolation);
+  }
+}
+
 // Zones, with whoever wrote the versions that nobody told guessed, and a search
 // that knows nothing of that.
 RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {

@@ -344,13 +344,18 @@ void Zones::Order() {
     };
     return key(a) < key(b);
   });
+  const auto earlier = [&](size_t a, size_t b) {
+    return std::pair(operations_[a].invoke, a) <
+           std::pair(operations_[b].invoke, b);
+  };
   for (const Block& block : blocks_) {
     for (uint32_t name = block.first, op = writer_[name];;) {
       if (op != kNone) result_.order.push_back(op);
-      for (uint32_t r = readers_begin_[name]; r < readers_begin_[name + 1];
-           ++r) {
-        result_.order.push_back(readers_[r]);
-      }
+      const size_t begin = result_.order.size();
+      result_.order.insert(result_.order.end(),
+                           readers_.begin() + readers_begin_[name],
+                           readers_.begin() + readers_begin_[name + 1]);
+      std::sort(result_.order.begin() + begin, result_.order.end(), earlier);
       op = successor_[name];
       if (op == kNone) break;
       name = linked_.links[op].written;
