@@ -69,6 +69,20 @@ char Unescaped(char c) {
   }
 }
 
+// `text` as a string in one spelling.
+std::string Quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out + "\"";
+}
+
 // Four hexadecimal digits at the front of `text`.
 bool ReadHex4(std::string_view text, uint32_t* value) {
   if (text.size() < 4) return false;
@@ -371,8 +385,10 @@ std::string EdnParser::Print(uint32_t index) const {
   const EdnNode& node = nodes_[index];
   const std::string text(Text(node));
   switch (node.kind) {
-    case EdnKind::kString:
-      return absl::StrCat("\"", text, "\"");
+    case EdnKind::kString: {
+      std::string scratch;
+      return Quoted(String(node, &scratch));
+    }
     case EdnKind::kCharacter:
       return absl::StrCat("\\", text);
     case EdnKind::kKeyword:
@@ -381,26 +397,41 @@ std::string EdnParser::Print(uint32_t index) const {
       return absl::StrCat("#", text, " ", Print(index + 1));
     case EdnKind::kInteger:
       return absl::StrCat(node.integer);
+    case EdnKind::kNumber: {
+      // What is exact anyway needs no N.
+      const bool plus = text.front() == '+';
+      const bool exact = text.back() == 'N' && text != "##NaN";
+      return text.substr(plus ? 1 : 0, text.size() - plus - exact);
+    }
     case EdnKind::kList:
     case EdnKind::kVector:
     case EdnKind::kMap:
     case EdnKind::kSet:
-      break;
+      return PrintCollection(index);
     default:
       return text;
   }
-  std::string out = node.kind == EdnKind::kList     ? "("
-                    : node.kind == EdnKind::kVector ? "["
-                    : node.kind == EdnKind::kMap    ? "{"
-                                                    : "#{";
+}
+
+std::string EdnParser::PrintCollection(uint32_t index) const {
+  const EdnNode& node = nodes_[index];
+  const bool map = node.kind == EdnKind::kMap;
+  const bool set = node.kind == EdnKind::kSet;
+  std::vector<std::string> members;
   for (uint32_t child = index + 1; child < node.end;
        child = nodes_[child].end) {
-    if (child > index + 1) out.push_back(' ');
-    out += Print(child);
+    members.push_back(Print(child));
+    if (!map) continue;
+    child = nodes_[child].end;
+    members.back() += " " + Print(child);
   }
-  out.push_back(node.kind == EdnKind::kList     ? ')'
-                : node.kind == EdnKind::kVector ? ']'
-                                                : '}');
+  if (map || set) std::sort(members.begin(), members.end());
+  std::string out = map ? "{" : set ? "#{" : "[";
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (i > 0) out.push_back(' ');
+    out += members[i];
+  }
+  out.push_back(map || set ? '}' : ']');
   return out;
 }
 

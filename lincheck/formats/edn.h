@@ -88,8 +88,8 @@ class EdnParser {
     return nodes_[index].kind == EdnKind::kKeyword &&
            Text(nodes_[index]) == name;
   }
-  // The node as text in one spelling, whatever blanks it was written with.
-  // Members of maps and sets stay in the order in which they were written.
+  // The node as text in one spelling: what is equal prints the same. Members of
+  // maps and sets stand in one order, and a list is a vector.
   std::string Print(uint32_t index) const;
 
  private:
@@ -100,6 +100,7 @@ class EdnParser {
   Outcome ParseString();
   Outcome ParseAtom();
   void FillAtom(EdnNode* node, std::string_view token);
+  std::string PrintCollection(uint32_t index) const;
   void SkipBlanks() { at_ += CountEdnBlanks(text_.substr(at_)); }
   // Where an atom that begins at `from` ends.
   size_t AtomEnd(size_t from) const;

@@ -33,6 +33,8 @@ Datum DatumOf(const EdnParser& edn, uint32_t node) {
   if (form.kind == EdnKind::kInteger && form.integer >= Value::kIntegerMin &&
       form.integer <= Value::kIntegerMax) {
     datum.AssignInteger(form.integer);
+  } else if (form.kind == EdnKind::kBoolean) {
+    datum.AssignInteger(form.integer);
   } else if (form.kind == EdnKind::kString) {
     std::string scratch;
     datum.Append(edn.String(form, &scratch));

@@ -11,7 +11,8 @@
 
 namespace quorate::lincheck {
 
-// Nil, an integer, a string; anything else as its text in one spelling.
+// Nil, an integer, a string; true and false as 1 and 0; anything else as its
+// text in one spelling.
 Datum DatumOf(const EdnParser& edn, uint32_t node);
 
 // The members of a vector, list or set. False if `node` is none.

@@ -40,8 +40,8 @@ TEST(Edn, EveryKindOfForm_IsReadAndPrinted) {
   EXPECT_EQ(Printed("[\\( \\,]"), "[\\( \\,]");
   EXPECT_EQ(Printed(":k/word"), ":k/word");
   EXPECT_EQ(Printed("sym-bol?"), "sym-bol?");
-  EXPECT_EQ(Printed("( 1,2 )"), "(1 2)");
-  EXPECT_EQ(Printed("{:a [1 #{2}]}"), "{:a [1 #{2}]}");
+  EXPECT_EQ(Printed("( 1,2 )"), "[1 2]");
+  EXPECT_EQ(Printed("{:b 0 :a [1 #{3 2}]}"), "{:a [1 #{2 3}] :b 0}");
   EXPECT_EQ(Printed("#inst \"2026\""), "#inst \"2026\"");
   EXPECT_EQ(Printed("#jepsen.history.Op{:f 1}"), "#jepsen.history.Op {:f 1}");
 }

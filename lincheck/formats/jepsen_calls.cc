@@ -123,6 +123,8 @@ Value JepsenCalls::ToValue(const EdnParser& edn, uint32_t node) {
   switch (form.kind) {
     case EdnKind::kNil:
       return Value::Nil();
+    case EdnKind::kBoolean:
+      return Value::Integer(form.integer);
     case EdnKind::kString:
       return recording_->history.String(edn.String(form, &scratch_));
     case EdnKind::kInteger:
@@ -250,9 +252,61 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
                                            "invoked for"));
   }
   const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
+  if (options_.returns_repeat && !RepeatsCall(edn, value, form, *op)) {
+    return BadInput(locate(at),
+                    absl::StrCat("this is not what process ", process,
+                                 " invoked the function with in line ",
+                                 pairing_.LineOf(process)));
+  }
+  if (entry.value_may_be_cut && MayHaveBeenLonger(edn, value, form)) {
+    return BadInput(locate(at), "this may be the beginning of what was read");
+  }
   absl::Status status = FillResult(edn, value, form, at, op, locate);
   if (status.ok()) pairing_.Return(process, entry.time);
   return status;
+}
+
+bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,
+                              const FunctionForm& form, const Operation& op) {
+  if (value == kNoNode || edn.node(value).kind == EdnKind::kNil) return true;
+  if (form.argument == ArgumentForm::kPair) {
+    return edn.node(value).kind == EdnKind::kBoolean ||
+           HasOwnArguments(edn, value, form, op);
+  }
+  if (form.result != ResultForm::kNone) return true;
+  if (form.argument == ArgumentForm::kFor) {
+    return IsPair(edn, value) && ToValue(edn, value + 1) == op.expected &&
+           ToValue(edn, edn.node(value + 1).end) == op.argument;
+  }
+  return ToValue(edn, value) == op.argument;
+}
+
+bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
+                                    const FunctionForm& form) const {
+  switch (form.result) {
+    case ResultForm::kNone:
+    case ResultForm::kFlag:
+      return false;  // It tells nothing, or was held against the call.
+    case ResultForm::kValue:
+      break;
+    default:
+      return true;
+  }
+  const std::string text = edn.Print(value);
+  const auto grows_into = [&](std::string_view whole) {
+    return text.size() < whole.size() && whole.substr(0, text.size()) == text;
+  };
+  if (grows_into("nil") || grows_into("true") || grows_into("false")) {
+    return true;
+  }
+  const FunctionForm* const incr = vocabulary_.Find("incr");
+  return pairing_.Any([&](const Operation& op) {
+    // Where something is counted, any number could follow.
+    if (incr != nullptr && op.function == incr->function) return true;
+    return op.argument.is_integer()
+               ? grows_into(absl::StrCat(op.argument.integer()))
+               : op.argument.is_string() && grows_into(op.argument.bytes());
+  });
 }
 
 bool JepsenCalls::HasOwnArguments(const EdnParser& edn, uint32_t value,
@@ -312,10 +366,27 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
         op->result = ToValue(edn, value);
       }
       return absl::OkStatus();
-    case ResultForm::kNone:
     case ResultForm::kInteger:
+      return FillInteger(edn, value, form, at, op, locate);
+    case ResultForm::kNone:
       // The value repeats the argument.
       return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JepsenCalls::FillInteger(const EdnParser& edn, uint32_t value,
+                                      const FunctionForm& form, size_t at,
+                                      Operation* op, Locate locate) {
+  const EdnKind kind = value == kNoNode ? EdnKind::kNil : edn.node(value).kind;
+  if (kind == EdnKind::kInteger) {
+    const Value result = ToValue(edn, value);
+    // What is the argument may stand there to repeat it.
+    if (form.argument == ArgumentForm::kNone || result != op->argument) {
+      op->result = result;
+    }
+  } else if (kind != EdnKind::kNil && form.argument == ArgumentForm::kNone) {
+    return BadInput(locate(at), "an integer expected");
   }
   return absl::OkStatus();
 }

@@ -33,6 +33,8 @@ struct JepsenEntry {
   uint32_t value = kNoNode;
   uint32_t key = kNoNode;    // If the key stands beside the value.
   uint32_t error = kNoNode;  // Why it failed.
+  // Nothing behind the value says that it is whole.
+  bool value_may_be_cut = false;
   Time time = 0;
 };
 
@@ -47,6 +49,8 @@ class JepsenCalls {
     bool keys_beside_values = false;
     // An invocation that never returned may be followed by the process's next.
     bool processes_go_on = false;
+    // What returned without a result repeats what it was invoked with.
+    bool returns_repeat = false;
   };
 
   // `recording` must outlive this.
@@ -73,6 +77,16 @@ class JepsenCalls {
   absl::Status FillResult(const EdnParser& edn, uint32_t value,
                           const FunctionForm& form, size_t at, Operation* op,
                           Locate locate);
+  // Where nobody can tell whether a result is whole, and it could have been
+  // another one.
+  bool MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
+                         const FunctionForm& form) const;
+  // What a return without a result says, if it must repeat its call.
+  bool RepeatsCall(const EdnParser& edn, uint32_t value,
+                   const FunctionForm& form, const Operation& op);
+  absl::Status FillInteger(const EdnParser& edn, uint32_t value,
+                           const FunctionForm& form, size_t at, Operation* op,
+                           Locate locate);
   absl::Status KeepList(const std::string& list, Position position,
                         Value* value);
   // Takes the key off `value`, if it is a pair of key and value; what was

@@ -12,6 +12,8 @@
 namespace quorate::lincheck {
 namespace {
 
+constexpr std::string_view kMaybeCut =
+    " (the last line has no end: cut short?)";
 constexpr std::string_view kClosesNothing = "a bracket that closes nothing";
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
@@ -66,7 +68,6 @@ absl::Status LineParser::Parse(const Line& line, size_t begin) {
   text_.push_back(')');
   const EdnParser::Outcome outcome = edn_.Parse(text_, /*complete=*/true);
   const auto fail = [&](size_t offset, std::string reason) {
-    if (!line.terminated) reason += " (the last line has no end: cut short?)";
     return BadInput({line.number, OffsetInLine(offset) + 1}, reason);
   };
   if (outcome == EdnParser::Outcome::kError) {
@@ -92,16 +93,33 @@ absl::Status LineParser::Parse(const Line& line, size_t begin) {
   }
   // What follows the value of a failed entry says why.
   if (child < all.end) entry_.error = child;
+  const EdnKind kind = edn_.node(entry_.process).kind;
+  if (child < all.end && kind == EdnKind::kInteger &&
+      (edn_.IsKeyword(entry_.type, "invoke") ||
+       edn_.IsKeyword(entry_.type, "ok"))) {
+    return fail(edn_.OffsetOf(child), "something follows the value");
+  }
+  entry_.value_may_be_cut =
+      !line.terminated && entry_.value != kNoNode && child == all.end &&
+      edn_.node(entry_.value).children == 0 &&
+      edn_.node(entry_.value).kind != EdnKind::kString &&
+      std::string_view("])}").find(line.text.back()) == std::string_view::npos;
   for (uint32_t node : {entry_.type, entry_.function}) {
     if (edn_.node(node).kind != EdnKind::kKeyword) {
       return fail(edn_.OffsetOf(node), "a keyword expected");
     }
   }
-  if (entry_.value == kNoNode &&
-      edn_.node(entry_.process).kind == EdnKind::kInteger) {
+  if (entry_.value == kNoNode && kind == EdnKind::kInteger) {
     return fail(text_.size() - 1, "an entry without a value");
   }
   return absl::OkStatus();
+}
+
+// An error in `line`, with what may have led to it.
+absl::Status Explained(absl::Status error, const Line& line) {
+  if (line.terminated) return error;
+  return absl::InvalidArgumentError(absl::StrCat(
+      error.message(), absl::string_view(kMaybeCut.data(), kMaybeCut.size())));
 }
 
 }  // namespace
@@ -165,7 +183,8 @@ bool IsLogLine(std::string_view line) {
 absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {
   Recording recording;
   recording.form = "jepsen-log";
-  JepsenCalls calls(&recording, std::move(vocabulary), {});
+  JepsenCalls calls(&recording, std::move(vocabulary),
+                    {.returns_repeat = true});
   LineReader lines(window);
   LineParser parser;
   Line line;
@@ -180,7 +199,7 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {
     absl::Status status = parser.Parse(line, begin);
     if (!status.ok()) {
       // What a nemesis says is for people, and not always EDN.
-      if (client) return status;
+      if (client) return Explained(std::move(status), line);
       continue;
     }
     JepsenEntry entry = parser.entry();
@@ -192,7 +211,7 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {
     status = calls.Take(parser.edn(), entry, [&](size_t offset) {
       return Position{line.number, parser.OffsetInLine(offset) + 1};
     });
-    if (!status.ok()) return status;
+    if (!status.ok()) return Explained(std::move(status), line);
   }
   calls.Finish();
   return recording;

@@ -134,7 +134,7 @@ bool JsonCursor::ReadInteger(int64_t* value) {
   if (error != std::errc()) return Fail(begin, "an integer beyond 64 bits");
   at_ += end - first;
   const size_t digits = begin + (*first == '-' ? 1 : 0);
-  if ((text_[digits] == '0' && at_ > digits + 1) || Since(begin) == "-0") {
+  if (text_[digits] == '0' && at_ > digits + 1) {
     return Fail(begin, "not the usual spelling of an integer");
   }
   if (at_ < text_.size() &&

@@ -50,6 +50,9 @@ TEST(JsonCursor, BrokenStrings_SayWhere) {
   EXPECT_EQ(ReadText("\"\\u+123\""), "1: not a valid escape");
   EXPECT_EQ(ReadText("\"\\ud800x\""), "1: half of a surrogate pair");
   EXPECT_EQ(ReadText("\"\\udc00\""), "1: half of a surrogate pair");
+  EXPECT_EQ(ReadText("\"\\ud800\\u0041\""), "1: half of a surrogate pair");
+  EXPECT_EQ(ReadText("\"\\ud800\\ue000\""), "1: half of a surrogate pair");
+  EXPECT_EQ(ReadText("\"\\ud800\\udbff\""), "1: half of a surrogate pair");
   EXPECT_EQ(ReadText("\"a\tb\""),
             "2: a control character in a string: escape it");
   EXPECT_EQ(ReadText("\"a\xc3\""), "2: not valid UTF-8");
@@ -61,11 +64,11 @@ TEST(JsonCursor, BrokenStrings_SayWhere) {
 
 TEST(JsonCursor, Integers_InOneSpelling) {
   EXPECT_EQ(ReadNumber("0"), "0");
+  EXPECT_EQ(ReadNumber("-0"), "0");
   EXPECT_EQ(ReadNumber(" -17 "), "-17");
   EXPECT_EQ(ReadNumber("9223372036854775807"), "9223372036854775807");
   EXPECT_EQ(ReadNumber("9223372036854775808"), "0: an integer beyond 64 bits");
   EXPECT_EQ(ReadNumber("01"), "0: not the usual spelling of an integer");
-  EXPECT_EQ(ReadNumber("-0"), "0: not the usual spelling of an integer");
   EXPECT_EQ(ReadNumber("-01"), "0: not the usual spelling of an integer");
   EXPECT_EQ(ReadNumber("1.0"),
             "0: an integer expected, without fraction or exponent");

@@ -1,5 +1,7 @@
 #include "lincheck/formats/pairing.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace quorate::lincheck {
@@ -64,6 +66,15 @@ void Pairing::Finish() {
   for (auto& [number, process] : processes_) {
     if (process.open) AddUnknown(&process);
   }
+}
+
+bool Pairing::Any(absl::FunctionRef<bool(const Operation&)> holds) const {
+  const auto operations = history_->operations();
+  return std::any_of(operations.begin(), operations.end(), holds) ||
+         std::any_of(
+             processes_.begin(), processes_.end(), [&](const auto& entry) {
+               return entry.second.open && holds(entry.second.operation);
+             });
 }
 
 void Pairing::AddUnknown(Process* process) {

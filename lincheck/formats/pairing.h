@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lincheck/formats/window.h"
@@ -33,6 +34,10 @@ class Pairing {
   // result; it stays open.
   absl::StatusOr<Operation*> Find(uint32_t process, uint8_t function,
                                   Position position);
+  // The line in which the operation that Find gave was invoked.
+  uint64_t LineOf(uint32_t process) const {
+    return processes_.at(process).invoked.line;
+  }
   // What becomes of the open operation. Requires: Find gave it.
   void Return(uint32_t process, Time time);
   void Drop(uint32_t process);  // It certainly did not take effect.
@@ -40,6 +45,9 @@ class Pairing {
   void Retire(uint32_t process, Position position);
   // There is no more: what is open has an unknown outcome.
   void Finish();
+  // Whether `holds` is true of any operation so far, also of those that are
+  // open.
+  bool Any(absl::FunctionRef<bool(const Operation&)> holds) const;
 
  private:
   struct Process {

@@ -312,6 +312,51 @@ TEST(ReadEdn, SetsQueuesAndLocks_ChooseTheirModels) {
             "1:276: a fencing token, an integer, expected");
 }
 
+TEST(ReadEdn, ResultsThatAreIntegers_Count) {
+  const auto read = [](const std::string& call, const std::string& end,
+                       const std::string& model = "kv") {
+    const std::string shown =
+        Shown(Read("{:process 0 :type :invoke :f " + call + "}{:process 0 " +
+                       ":type :ok :f " + end + "}",
+                   {.model = model}));
+    const size_t first = shown.find('\n');
+    return first == shown.npos ? shown : shown.substr(first + 4);
+  };
+  EXPECT_EQ(read(":length", ":length :value 7", "queue"),
+            "length() = 7 [0, 1]\n");
+  EXPECT_EQ(read(":length", ":length :value nil", "queue"),
+            "length() [0, 1]\n");
+  EXPECT_EQ(read(":length", ":length :value :many", "queue"),
+            "1:78: an integer expected");
+  EXPECT_EQ(read(":incr :value 2", ":incr :value 5"), "incr(2) = 5 [0, 1]\n");
+  // It may be the argument that stands there.
+  EXPECT_EQ(read(":incr :value 2", ":incr :value 2"), "incr(2) [0, 1]\n");
+  EXPECT_EQ(read(":append :value \"ab\"", ":append :value 5"),
+            "append(\"ab\") = 5 [0, 1]\n");
+  EXPECT_EQ(read(":append :value \"ab\"", ":append :value \"ab\""),
+            "append(\"ab\") [0, 1]\n");
+}
+
+TEST(ReadEdn, EqualValues_AreTheSameHoweverTheyAreWritten) {
+  const auto same = [](const std::string& a, const std::string& b) {
+    absl::StatusOr<Recording> read =
+        Read("{:process 0 :type :invoke :f :write :value " + a +
+             "}{:process 1 :type :invoke :f :write :value " + b + "}");
+    return read.ok() && read->history.operations()[0].argument ==
+                            read->history.operations()[1].argument;
+  };
+  EXPECT_TRUE(same("#{2 1}", "#{1, 2}"));
+  EXPECT_TRUE(same("{:a 1 :b [2]}", "{:b [2], :a 1}"));
+  EXPECT_TRUE(same("[1 2 3]", "(1 2 3)"));
+  EXPECT_TRUE(same("[\"A\\n\"]", "[\"\\u0041\n\"]"));
+  EXPECT_TRUE(same("12345678901234567890N", "+12345678901234567890"));
+  EXPECT_TRUE(same("true", "1"));
+  EXPECT_TRUE(same("false", "0"));
+  EXPECT_FALSE(same("{1 2}", "{2 1}"));
+  EXPECT_FALSE(same("[1 2]", "[2 1]"));
+  EXPECT_FALSE(same("#{1 2}", "[1 2]"));
+}
+
 TEST(ReadEdn, Mistakes_SayWhere) {
   const auto error = [](std::string_view text) { return Shown(Read(text)); };
   EXPECT_EQ(error("{:type :invoke :f :write :value 1}"),
@@ -436,6 +481,60 @@ TEST(ReadJepsenLog, Mistakes_SayWhere) {
   EXPECT_EQ(error(":write\n"), "1:37: an entry without a value");
   EXPECT_EQ(error("write 1\n"), "1:31: a keyword expected");
   EXPECT_EQ(error(":wri"), "1:35: an entry without a value" + cut);
+}
+
+// What the last line says may have been longer.
+TEST(ReadJepsenLog, BareValueAtTheEnd_IsTakenOnlyIfItCannotGrow) {
+  const auto read = [](const std::string& written, const std::string& result,
+                       const std::string& function = "read") {
+    return Shown(Read("INFO  jepsen.util - 0\t:invoke\t:write\t" + written +
+                      "\nINFO  jepsen.util - 1\t:invoke\t:" + function +
+                      "\tnil\nINFO  jepsen.util - 1\t:ok\t:" + function + "\t" +
+                      result));
+  };
+  const auto whole = [](const std::string& written, const std::string& result) {
+    return "jepsen-log cas-register\n1  read() = " + result +
+           " [1, 2]\n0  write(" + written + ") = ? [0, …]\n";
+  };
+  const std::string cut =
+      ": this may be the beginning of what was read (the last line has no end: "
+      "cut short?)";
+  EXPECT_EQ(read("12", "1"), "3:33" + cut);
+  EXPECT_EQ(read("-12", "-"), "3:33" + cut);
+  EXPECT_EQ(read(":word", ":w"), "3:33" + cut);
+  EXPECT_EQ(read("12", "ni"), "3:33" + cut);
+  EXPECT_EQ(read("12", "1\n"), whole("12", "1"));
+  EXPECT_EQ(read("12", "12"), whole("12", "12"));
+  EXPECT_EQ(read("21", "1"), whole("21", "1"));
+  EXPECT_EQ(read("12", "nil"), whole("12", "nil"));
+  // A counter may have any number.
+  const std::string counted =
+      "INFO  jepsen.util - 0\t:invoke\t:incr\t1\n"
+      "INFO  jepsen.util - 0\t:ok\t:incr\t7\n"
+      "INFO  jepsen.util - 0\t:invoke\t:get\tnil\n"
+      "INFO  jepsen.util - 0\t:ok\t:get\t7";
+  EXPECT_EQ(Shown(Read(counted, {.model = "kv"})), "4:32" + cut);
+  EXPECT_EQ(Shown(Read(counted.substr(0, 71), {.model = "kv"})), "2:33" + cut);
+}
+
+TEST(ReadJepsenLog, ReturnOfAnotherCall_IsAnError) {
+  const auto read = [](const std::string& call, const std::string& end) {
+    return Shown(Read("INFO  jepsen.util - 0\t:invoke\t" + call +
+                      "\nINFO  jepsen.util - 0\t:ok\t" + end + "\n"));
+  };
+  const std::string other =
+      "this is not what process 0 invoked the function with in line 1";
+  EXPECT_EQ(read(":write\t3", ":write\t4"), "2:34: " + other);
+  EXPECT_EQ(read(":cas\t[1 2]", ":cas\t[1 3]"), "2:32: " + other);
+  EXPECT_EQ(read(":cas\t[1 2]", ":cas\t7"), "2:32: " + other);
+  EXPECT_EQ(read(":cas\t[1 2]", ":cas\tfalse"),
+            "jepsen-log cas-register\n0  cas(1 -> 2) = false [0, 1]\n");
+  EXPECT_EQ(read(":write\t3", ":write\tnil"),
+            "jepsen-log cas-register\n0  write(3) [0, 1]\n");
+  EXPECT_EQ(read(":write\t3", ":write\t3 4"),
+            "2:36: something follows the value");
+  EXPECT_EQ(read(":write\t3 4", ":write\t3"),
+            "1:40: something follows the value");
 }
 
 TEST(ReadHistory, PiecesOfAnySize_ReadTheSame) {
