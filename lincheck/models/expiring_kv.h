@@ -153,7 +153,10 @@ struct ExpiringKv {
     switch (op.function) {
       case kPutFor:
         c.value.Assign(op.argument);
-        return SetEnd(c, op.expected, moments);
+        if (!c.value.is_nil()) return SetEnd(c, op.expected, moments);
+        // Nothing is not there, so it has no end either.
+        Stay(c, moments);
+        return op.expected.is_integer();
       case kExpire:
         if (!op.argument.is_integer() || !Gives(op, there)) return false;
         return !there || SetEnd(c, op.argument, moments);

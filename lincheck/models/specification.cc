@@ -150,7 +150,8 @@ auto ExpiringKvSpecification::Do(const World& world, const Call& call) const
     const Value duration = f == "expire" ? call.argument : call.expected;
     const auto end_in_time = [&](World after, const Reply& reply) {
       for (Time e = -clock_error; e <= clock_error; ++e) {
-        after.end = t + duration.integer() + e;
+        // Nothing is not there, so it has no end either.
+        if (!IsNil(after.value)) after.end = t + duration.integer() + e;
         outcomes.push_back({after, reply});
       }
     };

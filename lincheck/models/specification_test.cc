@@ -116,6 +116,7 @@ class Walk {
     }
     const Value small = Value::Integer(static_cast<int64_t>(Below(9)) - 1);
     if (name == "put_for" && Below(20) != 0) op.expected = small;
+    if (name == "put_for" && Below(4) == 0) op.argument = Value::Nil();
     if ((name == "expire" || name == "release" || name == "check") &&
         Below(20) != 0) {
       op.argument = small;
@@ -175,6 +176,7 @@ class Walk {
       add(Spoil(candidates.back().result));
     }
     for (int i = 0; i < 4; ++i) add(AnyValue());
+    add(Value::Nil());  // It may be gone.
     std::vector<Operation> fitting;
     for (const Operation& candidate : candidates) {
       const std::set<World> after =
