@@ -45,7 +45,8 @@ struct CheckOptions {
   // Model steps for each partition; beyond it the partition's verdict is
   // kUnknown.
   uint64_t nodes_max = 50'000'000;
-  // Memory of each partition's search.
+  // Memory of each search: of each partition that is judged side by side, and of
+  // each question asked to make a counter-example small.
   uint64_t bytes_max = uint64_t{1} << 30;
   // Model steps spent on making a counter-example small.
   uint64_t minimise_nodes_max = 2'000'000;

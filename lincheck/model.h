@@ -2,7 +2,8 @@
 //
 // A user's own model is a plain value; docs/lincheck.md has one of twenty
 // lines. It has
-//   State, which compares with == and can be hashed by Abseil;
+//   State, which compares with == and can be hashed by Abseil (what keeps
+//     memory in it, and is no standard container, has a size() in bytes);
 //   State Initial() const;
 //   bool Step(State& state, const Operation& op) const, which moves `state` on,
 //     or is false if `op` cannot have given its result there. Of an operation
@@ -35,6 +36,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -134,6 +136,36 @@ std::string DescribeSeenCall(const Model& model, Operation op);
 
 namespace model_internal {
 
+// What an element of a container with nodes takes beyond itself.
+inline constexpr size_t kNodeBytes = 64;
+
+// About the bytes that `value` keeps elsewhere. Standard containers and pairs
+// are looked into; what else keeps any says so by a size().
+template <typename T>
+size_t HeapBytes(const T& value) {
+  if constexpr (requires {
+                  typename T::value_type;
+                  value.end();
+                }) {
+    using Element = typename T::value_type;
+    constexpr bool kNodes = !requires { value.capacity(); };
+    size_t bytes = value.size() * (sizeof(Element) + (kNodes ? kNodeBytes : 0));
+    if constexpr (!std::is_trivially_copyable_v<Element>) {
+      for (const Element& element : value) bytes += HeapBytes(element);
+    }
+    return bytes;
+  } else if constexpr (requires {
+                         value.first;
+                         value.second;
+                       }) {
+    return HeapBytes(value.first) + HeapBytes(value.second);
+  } else if constexpr (requires { value.size(); }) {
+    return value.size();
+  } else {
+    return 0;
+  }
+}
+
 template <typename M>
 class States final : public StateSpace {
  public:
@@ -184,18 +216,11 @@ class States final : public StateSpace {
   size_t size_bytes() const override { return size_bytes_; }
 
  private:
-  // A bound for what a state keeps on the heap: models whose states grow say so
-  // by a size().
-  static size_t SizeOf(const State& state) {
-    size_t bytes = sizeof(State) + 32;
-    if constexpr (requires { state.size(); }) bytes += state.size();
-    return bytes;
-  }
   StateId Number(const State& state) {
     const auto [it, inserted] =
         numbers_.try_emplace(state, static_cast<StateId>(states_.size()));
     if (inserted) {
-      size_bytes_ += SizeOf(state);
+      size_bytes_ += sizeof(State) + kNodeBytes + HeapBytes(state);
       states_.push_back(&it->first);
     }
     return it->second;

@@ -1,34 +1,15 @@
 // A million operations of several kinds, and what the checker takes meanwhile,
 // counted where memory is given out.
-#include <malloc.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "lincheck/live_bytes.h"
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
-
-namespace {
-size_t live_bytes = 0;
-}  // namespace
-
-void* operator new(size_t size) {
-  void* memory = std::malloc(size);
-  if (memory == nullptr) std::abort();
-  live_bytes += malloc_usable_size(memory);
-  return memory;
-}
-void operator delete(void* memory) noexcept {
-  live_bytes -= malloc_usable_size(memory);
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace quorate::lincheck {
 namespace {
@@ -148,9 +129,9 @@ class Clients {
     checker_.Return(client->ticket, now, client->result);
   }
   void Look(size_t* most) {
-    *most = std::max(*most, live_bytes - before_);
+    *most = std::max(*most, LiveBytes() - before_);
     // What it says of itself is true, but for what a key takes at least.
-    ASSERT_LE(live_bytes - before_, 2 * checker_.size_bytes() + kKeys * 2'000);
+    ASSERT_LE(LiveBytes() - before_, 2 * checker_.size_bytes() + kKeys * 2'000);
     // Those open, those that wait for a slow one, those of unknown outcome.
     ASSERT_LE(checker_.operations(), 50 * kClients + unknown_);
     most_waiting_ = std::max(most_waiting_, checker_.operations() - unknown_);
@@ -164,7 +145,7 @@ class Clients {
   Client clients_[kClients];
   size_t unknown_ = 0;
   size_t most_waiting_ = 0;
-  const size_t before_ = live_bytes;
+  const size_t before_ = LiveBytes();
   // The most bytes that were live in the first quarter, and after it.
   size_t early_ = 0;
   size_t late_ = 0;

@@ -488,10 +488,11 @@ bool LevelSearch<kWords>::OverBudget(uint64_t nodes_max) {
     next_look_ = result_.nodes + kStepsBetweenLooks;
     if (options_.deadline->Passed()) return true;
   }
-  return result_.nodes > nodes_max || levels_.size_bytes() +
-                                              spent_sets_.size_bytes() +
-                                              stepper_.size_bytes() >
-                                          options_.bytes_max;
+  const size_t bytes = levels_.size_bytes() + spent_sets_.size_bytes() +
+                       stepper_.size_bytes() +
+                       sights_.capacity() * sizeof(Sight) +
+                       value_of_.capacity() * sizeof(uint32_t);
+  return result_.nodes > nodes_max || bytes > options_.bytes_max;
 }
 
 template <size_t kWords>
@@ -635,6 +636,9 @@ std::unique_ptr<Searcher> MakeSearcher(const SearchPlan& plan,
   }
   if (plan.slot_count <= 4096) {
     return std::make_unique<LevelSearch<64>>(plan, options);
+  }
+  if (plan.slot_count <= 65536) {
+    return std::make_unique<LevelSearch<1024>>(plan, options);
   }
   return std::make_unique<NoSearch>();
 }

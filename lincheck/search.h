@@ -31,7 +31,7 @@ struct SearchOptions {
   bool wants_order = false;
 };
 
-inline constexpr uint64_t kStepsBetweenLooks = 4096;
+inline constexpr uint64_t kStepsBetweenLooks = 256;
 
 struct SearchResult {
   Result result = Result::kUnknown;

@@ -125,7 +125,8 @@ class Stepper {
   std::string Describe(StateId state) const { return states_->Describe(state); }
   uint64_t steps() const { return steps_; }
   size_t size_bytes() const {
-    return states_->size_bytes() + cache_.size() * sizeof(Entry);
+    return states_->size_bytes() + cache_.size() * sizeof(Entry) +
+           is_forgotten_.capacity() / 8;
   }
 
  private:

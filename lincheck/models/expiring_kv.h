@@ -39,6 +39,7 @@ struct ExpiringKv {
     Time span = 0;
     Time now = kBefore;
 
+    size_t size() const { return value.size(); }
     bool ends() const { return gone_from != kNever; }
     friend auto operator<=>(const Case&, const Case&) = default;
     template <typename H>

@@ -33,6 +33,7 @@ struct Lock {
     std::optional<int64_t> greatest;     // Of all tokens told, if any;
     std::vector<int64_t> not_its_token;  // and none of these, ascending.
 
+    size_t size() const { return not_its_token.size() * sizeof(int64_t); }
     friend auto operator<=>(const Case&, const Case&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Case& c) {
