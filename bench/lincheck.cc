@@ -19,6 +19,7 @@
 
 #include "bench/lincheck_histories.h"
 #include "lincheck/checker.h"
+#include "lincheck/levels.h"
 #include "lincheck/models/registry.h"
 
 namespace quorate::bench {
@@ -128,16 +129,18 @@ Row Measure(const Series& series, HistoryOptions options) {
     row.history_mib = PeakMib();
     const lincheck::CheckOptions check{.explain = false};
     double start = Now();
-    const lincheck::Verdict verdict = lincheck::Check(history, *model, check);
+    lincheck::Verdict verdict = lincheck::Check(history, *model, check);
     row.seconds += Now() - start;
     row.nodes += verdict.nodes;
     row.zones += verdict.partitions_by_zones;
     ++row.counts[static_cast<int>(verdict.result)];
     if (verdict.wrong.empty()) continue;
     start = Now();
-    const lincheck::CounterExample example =
+    verdict.counter_example =
         lincheck::Explain(history, *model, verdict.wrong[0], check);
+    lincheck::CheckLevels(history, *model, verdict, check);
     row.explain_seconds += Now() - start;
+    const lincheck::CounterExample& example = *verdict.counter_example;
     row.core = std::max<uint64_t>(row.core, example.operations.size());
     row.minimal &= example.minimal;
   }

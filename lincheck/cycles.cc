@@ -6,15 +6,14 @@
 
 namespace quorate::lincheck {
 
-Cycles::Cycles(uint32_t nodes, std::vector<Edge> edges)
-    : edges_(std::move(edges)),
+Cycles::Cycles(uint32_t nodes, const std::vector<Edge>& edges)
+    : edges_(edges.size()),
       begin_(nodes + size_t{1}, 0),
       peeled_(nodes, false) {
-  std::stable_sort(
-      edges_.begin(), edges_.end(),
-      [](const Edge& a, const Edge& b) { return a.from < b.from; });
-  for (const Edge& edge : edges_) ++begin_[edge.from + 1];
+  for (const Edge& edge : edges) ++begin_[edge.from + 1];
   for (size_t n = 0; n < nodes; ++n) begin_[n + 1] += begin_[n];
+  std::vector<uint32_t> at(begin_.begin(), begin_.end() - 1);
+  for (const Edge& edge : edges) edges_[at[edge.from]++] = edge;
   Peel();
 }
 

@@ -21,7 +21,7 @@ class Cycles {
   };
 
   // Nodes count from 0.
-  Cycles(uint32_t nodes, std::vector<Edge> edges);
+  Cycles(uint32_t nodes, const std::vector<Edge>& edges);
 
   // Whether there is a cycle that `n` is on, or leads to and comes from.
   bool Leads(uint32_t n) const { return !peeled_[n]; }

@@ -15,10 +15,19 @@ namespace quorate::lincheck {
 namespace {
 
 constexpr uint32_t kNone = VersionOrder::kNone;
+// What one order of all takes for each operation, about.
+constexpr size_t kSequentialBytes = 160;
+
 class Judge {
  public:
-  Judge(const History& history, const Model& model, LevelsVerdict* verdict)
-      : history_(history), model_(model), verdict_(*verdict) {}
+  Judge(const History& history, const Model& model, const CheckOptions& options,
+        LevelsVerdict* verdict)
+      : history_(history),
+        model_(model),
+        options_(options),
+        verdict_(*verdict),
+        linearizable_(history.partition_count(), true),
+        orders_(history.partition_count()) {}
 
   void Run();
 
@@ -26,10 +35,15 @@ class Judge {
   // All levels but linearizability.
   void JudgeAll(Result result, const std::string& reason,
                 const std::vector<size_t>& witness);
-  // What can be told of all levels from the orders of writes alone, and
-  // kSequential. False if that is the end: nothing can hold. `judged` are the
-  // partitions that are not linearizable, as far as known.
-  bool Order(absl::Span<const uint32_t> judged);
+  // Indices of operations, by partition, of those that are linearizable or not.
+  std::vector<std::vector<size_t>> Indices(bool linearizable) const;
+  // Tells of all levels what the orders of writes alone tell, in partitions that
+  // are not linearizable, as far as known. False if that is the end: nothing can
+  // hold.
+  bool OrderWrong();
+  // And of kSequential what those in all others tell.
+  void OrderRight();
+  void JudgeSequential();
   void JudgeSessions(const VersionOrder& order);
   void MeasureStaleness(const VersionOrder& order);
   LevelVerdict& At(Level level) {
@@ -47,8 +61,11 @@ class Judge {
 
   const History& history_;
   const Model& model_;
+  const CheckOptions& options_;
   LevelsVerdict& verdict_;
-  std::vector<VersionOrder> orders_;  // By partition.
+  std::vector<bool> linearizable_;    // By partition.
+  std::vector<VersionOrder> orders_;  // By partition; unknown until looked at.
+  LevelVerdict contradiction_;        // Writes that cannot have had any order.
 };
 
 void Judge::JudgeAll(Result result, const std::string& reason,
@@ -141,85 +158,113 @@ std::string Judge::OnKey(std::string reason, uint32_t partition) const {
   return reason + ".";
 }
 
-bool Judge::Order(absl::Span<const uint32_t> judged) {
+std::vector<std::vector<size_t>> Judge::Indices(bool linearizable) const {
   std::vector<std::vector<size_t>> indices(history_.partition_count());
   for (size_t i = 0; i < history_.operations().size(); ++i) {
-    indices[Op(i).partition].push_back(i);
+    const uint32_t partition = Op(i).partition;
+    if (linearizable_[partition] == linearizable) {
+      indices[partition].push_back(i);
+    }
   }
-  std::vector<bool> linearizable(indices.size(), true);
-  for (const uint32_t partition : judged) linearizable[partition] = false;
-  JudgeAll(Result::kOk, {}, {});
-  LevelVerdict& sequential = At(Level::kSequential);
-  LevelVerdict contradiction;  // Writes that cannot have had any order.
+  return indices;
+}
+
+bool Judge::OrderWrong() {
+  const std::vector<std::vector<size_t>> indices = Indices(false);
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
-    orders_.push_back(OrderVersions(history_, indices[partition], model_));
-    VersionOrder& order = orders_.back();
-    if (linearizable[partition] && order.by_versions &&
+    if (linearizable_[partition]) continue;
+    VersionOrder& order = orders_[partition];
+    order = OrderVersions(history_, indices[partition], model_);
+    if (!order.contradiction.empty()) {
+      contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
+                        order.contradiction};
+    }
+    if (order.known) continue;
+    if (!order.contradiction.empty()) {
+      JudgeAll(Result::kViolation, order.reason, order.contradiction);
+      return false;
+    }
+    JudgeAll(Result::kUnknown, OnKey(order.reason, partition), {});
+  }
+  return true;
+}
+
+void Judge::OrderRight() {
+  LevelVerdict& sequential = At(Level::kSequential);
+  const std::vector<std::vector<size_t>> indices = Indices(true);
+  for (uint32_t partition = 0; partition < indices.size(); ++partition) {
+    if (!linearizable_[partition]) continue;
+    VersionOrder& order = orders_[partition];
+    order = OrderVersions(history_, indices[partition], model_);
+    if (order.by_versions &&
         (!order.contradiction.empty() ||
          (order.known && !order.KeepsTime(history_, false)))) {
       order = {.reason = "Its versions do not count its writes"};
     }
     if (!order.contradiction.empty()) {
-      contradiction = {Level::kSequential, Result::kViolation, order.reason,
-                       order.contradiction};
+      contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
+                        order.contradiction};
     }
-    if (order.known) continue;
-    const std::string reason = OnKey(order.reason, partition);
-    if (linearizable[partition]) {
-      if (sequential.result == Result::kUnknown) continue;  // It says why.
-      sequential.result = Result::kUnknown;
-      sequential.reason = reason;
-      continue;
-    }
-    if (!order.contradiction.empty()) {
-      JudgeAll(Result::kViolation, order.reason, order.contradiction);
-      return false;
-    }
-    JudgeAll(Result::kUnknown, reason, {});
+    // It says why.
+    if (order.known || sequential.result == Result::kUnknown) continue;
+    sequential.result = Result::kUnknown;
+    sequential.reason = OnKey(order.reason, partition);
   }
-  if (contradiction.witness.empty()) {
-    contradiction = CheckSequential(history_, model_, orders_);
+}
+
+void Judge::JudgeSequential() {
+  LevelVerdict& sequential = At(Level::kSequential);
+  // What no order keeps of sessions, none keeps of everything.
+  const LevelVerdict& sessions = At(Level::kSessions);
+  if (sessions.result == Result::kViolation) {
+    sequential = sessions;
+    sequential.level = Level::kSequential;
+    return;
   }
-  if (contradiction.result == Result::kViolation ||
+  if (history_.operations().size() > options_.bytes_max / kSequentialBytes ||
+      (options_.deadline != nullptr && options_.deadline->Passed())) {
+    sequential.result = Result::kUnknown;
+    sequential.reason =
+        "One order of all operations would take more than the limits of time "
+        "and memory.";
+    return;
+  }
+  OrderRight();
+  if (contradiction_.witness.empty()) {
+    contradiction_ = CheckSequential(history_, model_, orders_);
+  }
+  if (contradiction_.result == Result::kViolation ||
       sequential.result == Result::kOk) {
-    sequential = std::move(contradiction);
+    sequential = std::move(contradiction_);
   }
-  return true;
 }
 
 void Judge::Run() {
   const Verdict& linearizable = verdict_.linearizability;
   LevelVerdict& strongest = At(Level::kLinearizable);
   strongest.result = linearizable.result;
-  if (linearizable.result == Result::kOk) {
-    JudgeAll(Result::kOk, {}, {});
-    return;
-  }
+  JudgeAll(Result::kOk, {}, {});
+  if (linearizable.result == Result::kOk) return;
   if (linearizable.counter_example.has_value()) {
     strongest.reason = linearizable.counter_example->reason;
     strongest.witness = linearizable.counter_example->operations;
   } else {
     strongest.reason = "The search was given up.";
   }
-  // A partition that is linearizable keeps all of what follows.
-  std::vector<uint32_t> partitions = linearizable.wrong;
-  partitions.insert(partitions.end(), linearizable.undecided.begin(),
-                    linearizable.undecided.end());
-  if (!Order(partitions)) return;
-  for (const uint32_t partition : partitions) {
+  // A partition that is linearizable keeps all but what joins several.
+  for (const auto* partitions :
+       {&linearizable.wrong, &linearizable.undecided}) {
+    for (const uint32_t partition : *partitions) {
+      linearizable_[partition] = false;
+    }
+  }
+  if (!OrderWrong()) return;
+  for (uint32_t partition = 0; partition < orders_.size(); ++partition) {
     if (!orders_[partition].known) continue;
     JudgeSessions(orders_[partition]);
     MeasureStaleness(orders_[partition]);
   }
-  // What no order keeps of sessions, none keeps of everything.
-  const LevelVerdict& sessions = At(Level::kSessions);
-  LevelVerdict& sequential = At(Level::kSequential);
-  if (sessions.result == Result::kViolation &&
-      (sequential.result != Result::kViolation ||
-       sessions.witness.size() < sequential.witness.size())) {
-    sequential = sessions;
-    sequential.level = Level::kSequential;
-  }
+  JudgeSequential();
 }
 
 }  // namespace
@@ -233,13 +278,14 @@ std::string_view LevelName(Level level) {
 }
 
 LevelsVerdict CheckLevels(const History& history, const Model& model,
+                          Verdict linearizability,
                           const CheckOptions& options) {
   LevelsVerdict verdict;
   for (size_t i = 0; i < kLevelCount; ++i) {
     verdict.levels.push_back({.level = static_cast<Level>(i)});
   }
-  verdict.linearizability = Check(history, model, options);
-  Judge(history, model, &verdict).Run();
+  verdict.linearizability = std::move(linearizability);
+  Judge(history, model, options, &verdict).Run();
   for (const LevelVerdict& level : verdict.levels) {
     if (level.result != Result::kOk) continue;
     verdict.strongest = level.level;

@@ -82,7 +82,10 @@ struct LevelsVerdict {
   Verdict linearizability;
 };
 
+// `linearizability` is what Check() says of the history. Of the options memory
+// and the deadline count: what they leave no room for is unknown.
 LevelsVerdict CheckLevels(const History& history, const Model& model,
+                          Verdict linearizability,
                           const CheckOptions& options = {});
 
 }  // namespace quorate::lincheck

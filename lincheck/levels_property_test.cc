@@ -252,7 +252,8 @@ std::string CompareStaleness(const History& history, const Model& model,
 // What is wrong with the verdict; empty: nothing.
 std::string Compare(const History& history, const Model& model, bool exact,
                     Counts* counts) {
-  const LevelsVerdict verdict = CheckLevels(history, model);
+  const LevelsVerdict verdict =
+      CheckLevels(history, model, Check(history, model));
   std::vector<bool> counting(history.partition_count(), true);
   for (uint32_t p = 0; p < counting.size(); ++p) {
     const auto& wrong = verdict.linearizability.wrong;

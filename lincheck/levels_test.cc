@@ -40,7 +40,13 @@ class Story {
                   .seen = version});
     return *this;
   }
-  LevelsVerdict Judge() const { return CheckLevels(history_, model_); }
+  LevelsVerdict Judge() const {
+    return CheckLevels(history_, model_, Check(history_, model_));
+  }
+  LevelsVerdict JudgeWithin(uint64_t bytes) const {
+    return CheckLevels(history_, model_, Check(history_, model_),
+                       {.bytes_max = bytes});
+  }
   // Exactly these levels are broken.
   LevelsVerdict ExpectBroken(const std::vector<Level>& broken) const {
     LevelsVerdict verdict = Judge();
@@ -154,11 +160,22 @@ TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
                  .expected = Value::Nil(),
                  .result = Value::Integer(1)});
   }
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  const LevelsVerdict verdict =
+      CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
   EXPECT_EQ(verdict.strongest, Level::kSessions);
   EXPECT_EQ(verdict.staleness.result, Result::kUnknown);
+}
+
+// What is known without one order of all operations is said all the same.
+TEST(Levels, TooManyOperationsForMemory_OnlySequentialIsUnknown) {
+  Story story;
+  story.Write(1, 1, 2, 2).Write(1, 3, 4, 3).Read(2, 5, 6, 2).Read(3, 7, 8, 3);
+  EXPECT_EQ(story.JudgeWithin(4'000).strongest, Level::kSequential);
+  const LevelsVerdict verdict = story.JudgeWithin(400);
+  EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
+  EXPECT_EQ(verdict.strongest, Level::kSessions);
 }
 
 // Values that differ: two clients see two writes in two orders, and it takes
@@ -185,7 +202,8 @@ TEST(Levels, WritesSeenInTwoOrders_BreakMonotonicReadsWithoutVersions) {
                    .result = Value::Integer(first ? 1 : 2)});
     }
   }
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  const LevelsVerdict verdict = CheckLevels(
+      history, ModelOf<Register>(), Check(history, ModelOf<Register>()));
   for (const size_t level : {1, 2, 4}) {
     EXPECT_EQ(verdict.levels[level].result, Result::kViolation);
     EXPECT_EQ(verdict.levels[level].witness.size(), 4u);
@@ -217,7 +235,8 @@ TEST(Levels, LostUpdateByVersions_BreaksOnlyTheUpperLevels) {
                .function = Kv::kGet,
                .result = Value::Integer(1),
                .seen = 3});
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  const LevelsVerdict verdict =
+      CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kViolation);
   EXPECT_EQ(verdict.levels[1].witness, (std::vector<size_t>{0, 1}));
   EXPECT_EQ(verdict.strongest, Level::kSessions);
@@ -246,7 +265,8 @@ TEST(Levels, VersionBeforeTheOneItReplaced_BreaksAll) {
                .function = Kv::kPut,
                .argument = Value::Integer(8),
                .written = 5});
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  const LevelsVerdict verdict =
+      CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   for (const LevelVerdict& level : verdict.levels) {
     EXPECT_EQ(level.result, Result::kViolation) << LevelName(level.level);
   }
@@ -268,7 +288,8 @@ TEST(Levels, VersionsOfSomeAlone_AreNotIgnored) {
                .function = Kv::kGet,
                .result = Value::Integer(7),
                .seen = kInitialVersion});
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Kv>());
+  const LevelsVerdict verdict =
+      CheckLevels(history, ModelOf<Kv>(), Check(history, ModelOf<Kv>()));
   EXPECT_EQ(verdict.levels[0].result, Result::kViolation);
   EXPECT_FALSE(verdict.strongest.has_value());
 }
@@ -297,7 +318,8 @@ TEST(Levels, OtherKeyThatIsRight_LeavesSessionsKnown) {
                .partition = key,
                .function = Register::kRead,
                .result = Value::Nil()});
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  const LevelsVerdict verdict = CheckLevels(
+      history, ModelOf<Register>(), Check(history, ModelOf<Register>()));
   EXPECT_EQ(verdict.levels[1].result, Result::kUnknown);
   EXPECT_EQ(verdict.strongest, Level::kSessions);
   EXPECT_EQ(verdict.staleness.result, Result::kOk);
@@ -327,7 +349,8 @@ TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
                  .result = Value::Integer(static_cast<int64_t>(version)),
                  .seen = version});
   }
-  const LevelsVerdict verdict = CheckLevels(history, ModelOf<Register>());
+  const LevelsVerdict verdict = CheckLevels(
+      history, ModelOf<Register>(), Check(history, ModelOf<Register>()));
   for (const size_t level : {1, 5}) {
     EXPECT_EQ(verdict.levels[level].result, Result::kViolation);
     EXPECT_EQ(verdict.levels[level].witness.size(), 3u);

@@ -105,9 +105,13 @@ void Graph::AddSession(absl::Span<const uint32_t> nodes) {
   };
   std::vector<uint32_t> by_return(nodes.begin(), nodes.end());
   std::erase_if(by_return, [&](uint32_t n) { return !op(n).known(); });
-  std::sort(by_return.begin(), by_return.end(), [&](uint32_t a, uint32_t b) {
+  const auto returned_before = [&](uint32_t a, uint32_t b) {
     return std::pair(op(a).ret, a) < std::pair(op(b).ret, b);
-  });
+  };
+  // As a rule a client takes turns.
+  if (!std::is_sorted(by_return.begin(), by_return.end(), returned_before)) {
+    std::sort(by_return.begin(), by_return.end(), returned_before);
+  }
   size_t returned = 0;
   uint32_t last = kNone;  // After all that returned so far.
   for (const uint32_t n : nodes) {
@@ -131,24 +135,28 @@ void Graph::AddSession(absl::Span<const uint32_t> nodes) {
 }
 
 void Graph::AddSessions() {
-  const absl::Span<const Operation> operations = history_.operations();
-  std::vector<uint32_t> nodes;
-  for (uint32_t n = 0; n < nodes_.size(); ++n) nodes.push_back(n);
-  const auto key = [&](uint32_t n) {
-    const Operation& op = operations[nodes_[n].operation];
-    return std::tuple(op.client, op.invoke, n);
+  struct Begun {  // Sorted as they are: most of the time goes into this.
+    Time invoke = 0;
+    uint32_t client = 0;
+    uint32_t node = 0;
   };
-  std::sort(nodes.begin(), nodes.end(),
-            [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
-  for (size_t begin = 0; begin < nodes.size();) {
-    const uint32_t client = operations[nodes_[nodes[begin]].operation].client;
-    size_t end = begin;
-    while (end < nodes.size() &&
-           operations[nodes_[nodes[end]].operation].client == client) {
-      ++end;
+  std::vector<Begun> begun(nodes_.size());
+  for (uint32_t n = 0; n < nodes_.size(); ++n) {
+    const Operation& op = history_.operations()[nodes_[n].operation];
+    begun[n] = {op.invoke, op.client, n};
+  }
+  std::sort(begun.begin(), begun.end(), [](const Begun& a, const Begun& b) {
+    return std::tuple(a.client, a.invoke, a.node) <
+           std::tuple(b.client, b.invoke, b.node);
+  });
+  std::vector<uint32_t> session;
+  for (size_t i = 0; i < begun.size(); ++i) {
+    session.push_back(begun[i].node);
+    if (i + 1 < begun.size() && begun[i + 1].client == begun[i].client) {
+      continue;
     }
-    AddSession(absl::MakeConstSpan(nodes).subspan(begin, end - begin));
-    begin = end;
+    AddSession(session);
+    session.clear();
   }
 }
 
@@ -216,7 +224,7 @@ LevelVerdict Graph::Explain(const std::vector<Edge>& cycle) const {
 }
 
 LevelVerdict Graph::Run() {
-  const Cycles cycles(static_cast<uint32_t>(nodes_.size()), std::move(edges_));
+  const Cycles cycles(static_cast<uint32_t>(nodes_.size()), edges_);
   std::vector<Edge> best;
   bool best_sure = false;
   size_t starts = 0;

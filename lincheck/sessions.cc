@@ -43,7 +43,7 @@ class Graph {
   bool IsState(uint32_t node) const { return node < order_.states.size(); }
   // Of few edges that are not free; empty if there is none. Takes the edges.
   std::vector<Cycles::Edge> ShortCycle() {
-    const Cycles cycles(nodes_, std::move(edges_));
+    const Cycles cycles(nodes_, edges_);
     std::vector<Cycles::Edge> best;
     size_t starts = 0;
     for (uint32_t n = 0; n < nodes_ && starts < cycles.starts_max(); ++n) {

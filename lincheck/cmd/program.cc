@@ -89,10 +89,8 @@ void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
     report->verdict.counter_example = Explain(
         history, *report->model, report->verdict.wrong.front(), options);
     options.deadline = &deadline;
-    report->levels = CheckLevels(history, *report->model, options);
-    LevelVerdict& strongest = report->levels->levels.front();
-    strongest.reason = report->verdict.counter_example->reason;
-    strongest.witness = report->verdict.counter_example->operations;
+    report->levels =
+        CheckLevels(history, *report->model, report->verdict, options);
   }
   report->explain_seconds = stopwatch.Seconds();
 }
