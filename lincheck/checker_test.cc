@@ -8,6 +8,7 @@
 #include "lincheck/brute_force.h"
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/models/queue.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
 #include "lincheck/search.h"
@@ -558,6 +559,28 @@ TEST(Search, ManyUnknownWritesSeenLater_StayCheap) {
   const SearchPlan plan(history.operations(), model);
   const SearchResult result = MakeSearcher(plan, kSearch)->Deep(10'000);
   EXPECT_EQ(result.result, Result::kViolation);
+  EXPECT_LT(result.nodes, 1'000u);
+}
+
+// Of sixty that may have been put in, the one that comes out next goes first.
+TEST(Search, ManyUnknownEnqueues_OrderIsFoundAtOnce) {
+  constexpr int kCount = 60;
+  History history;
+  const uint32_t key = history.Partition("q");
+  for (int i = 0; i < kCount; ++i) {
+    history.Add({.invoke = i,
+                 .partition = key,
+                 .function = Queue::kEnqueue,
+                 .argument = Value::Integer(i)});
+    history.Add({.invoke = 100 + 10 * i,
+                 .ret = 105 + 10 * i,
+                 .partition = key,
+                 .function = Queue::kDequeue,
+                 .result = Value::Integer(i * 7 % kCount)});
+  }
+  const SearchResult result =
+      Search(history.operations(), ModelOf<Queue>(), kSearch);
+  EXPECT_EQ(result.result, Result::kOk);
   EXPECT_LT(result.nodes, 1'000u);
 }
 

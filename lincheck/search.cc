@@ -114,6 +114,10 @@ class LevelSearch final : public Searcher {
     value_of_[state] = value;
   }
   bool IsKnown(uint32_t move) const { return move < plan_.known.size(); }
+  const Operation& OperationOf(uint32_t move) const {
+    return IsKnown(move) ? plan_.KnownOp(move)
+                         : plan_.UnknownOp(move - plan_.known.size());
+  }
   const SearchPlan::Nature& NatureOf(uint32_t move) const {
     return IsKnown(move) ? plan_.known_nature[move]
                          : plan_.unknown_nature[move - plan_.known.size()];
@@ -262,10 +266,14 @@ void LevelSearch<kWords>::FindMoves(size_t level, const Configuration& c) {
     }
     return false;
   });
-  if (plan_.last_left.empty() || plan_.known_seen[returning] == kNone) return;
-  // What leaves what it needs comes first.
+  // What leaves what it needs comes first, as far as values tell.
+  const bool numbered = !plan_.last_left.empty();
+  const uint32_t needed = numbered ? plan_.known_seen[returning] : kNone;
+  const Value result = numbered ? Value() : plan_.KnownOp(returning).result;
+  if (needed == kNone && result.is_none()) return;
   std::stable_partition(moves_.begin(), moves_.end(), [&](uint32_t move) {
-    return ValueLeft(move) == plan_.known_seen[returning];
+    return needed != kNone ? ValueLeft(move) == needed
+                           : OperationOf(move).argument == result;
   });
 }
 
