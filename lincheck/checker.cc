@@ -74,7 +74,7 @@ CounterExample WholePartition(const History& history, uint32_t partition,
                      return history.operations()[a].invoke <
                             history.operations()[b].invoke;
                    });
-  example.blocked = example.operations.back();
+  example.blocked = CounterExample::kNotKnown;
   example.reason =
       "The limits of time and memory left no room to look for a smaller part.";
   return example;
@@ -96,7 +96,9 @@ CounterExample ExplainIn(const History& history, const Model& model,
   CounterExample example =
       ExplainPartition(operations, model, *std::move(decision), options);
   example.partition = partition;
-  example.blocked = indices[example.blocked];
+  if (example.blocked != CounterExample::kNotKnown) {
+    example.blocked = indices[example.blocked];
+  }
   for (std::vector<size_t>* list :
        {&example.operations, &example.context, &example.failed}) {
     for (size_t& i : *list) i = indices[i];
@@ -149,12 +151,14 @@ Verdict Check(const History& history, const Model& model,
     }
     if (decision.result != Result::kViolation) continue;
     verdict.wrong.push_back(partition);
-    if (!options.explain || verdict.counter_example.has_value()) continue;
-    verdict.counter_example =
-        ExplainIn(history, model, partition, std::move(decision), options);
+    if (verdict.first_wrong != nullptr) continue;
+    verdict.first_wrong = std::make_shared<Decision>(std::move(decision));
   }
   if (!verdict.wrong.empty()) {
     verdict.result = Result::kViolation;
+    if (options.explain) {
+      verdict.counter_example = Explain(history, model, verdict, options);
+    }
   } else if (!verdict.undecided.empty()) {
     verdict.result = Result::kUnknown;
   }
@@ -164,6 +168,12 @@ Verdict Check(const History& history, const Model& model,
 CounterExample Explain(const History& history, const Model& model,
                        uint32_t partition, const CheckOptions& options) {
   return ExplainIn(history, model, partition, std::nullopt, options);
+}
+
+CounterExample Explain(const History& history, const Model& model,
+                       const Verdict& verdict, const CheckOptions& options) {
+  return ExplainIn(history, model, verdict.wrong.front(), *verdict.first_wrong,
+                   options);
 }
 
 std::string Describe(const History& history, const Model& model,

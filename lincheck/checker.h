@@ -9,6 +9,7 @@
 #define QUORATE_LINCHECK_CHECKER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,8 +49,9 @@ struct CheckOptions {
   // Memory of each search: of each partition that is judged side by side, and of
   // each question asked to make a counter-example small.
   uint64_t bytes_max = uint64_t{1} << 30;
-  // Model steps spent on making a counter-example small.
+  // Model steps spent on making a counter-example small, and when to stop.
   uint64_t minimise_nodes_max = 2'000'000;
+  const Deadline* minimise_deadline = nullptr;  // Null: `deadline`.
   // Null: one partition after another.
   Executor* executor = nullptr;
   // Null: no other limit than those above.
@@ -59,9 +61,14 @@ struct CheckOptions {
   bool explain = true;
 };
 
+struct Decision;  // lincheck/decide.h
+
 // One of the longest orders that explain part of a counter-example.
 struct PartialOrder {
+  // So many that come before placed[0] are left out, of a long one.
+  size_t before = 0;
   // Indices into History::operations(), in the order in which they take effect.
+  // They may be others than those of the counter-example, if it is not minimal.
   std::vector<size_t> placed;
   // For each placed one: the state it leaves, in words.
   std::vector<std::string> states;
@@ -74,6 +81,7 @@ struct PartialOrder {
 // one of its operations an unknown outcome (leaving it out, if it reads) makes
 // it linearizable.
 struct CounterExample {
+  static constexpr size_t kNotKnown = ~size_t{0};
   uint32_t partition = 0;
   std::vector<size_t>
       operations;  // Indices into History::operations(), by time of invocation.
@@ -87,9 +95,9 @@ struct CounterExample {
   bool minimal = false;
   // In words: which operation cannot be placed, and why.
   std::string reason;
-  // That operation: one of `operations`.
+  // That operation, one of `operations`; kNotKnown: it is not one.
   size_t blocked = 0;
-  // Longest first; at least one, unless the counter-example is too large.
+  // Longest first; at least one, unless there was no time to find it.
   std::vector<PartialOrder> partial_orders;
 };
 
@@ -102,7 +110,9 @@ struct Verdict {
   uint64_t nodes = 0;  // Model steps taken.
   size_t partitions = 0;
   size_t partitions_by_zones = 0;
-  std::vector<uint32_t> wrong;      // Partitions.
+  std::vector<uint32_t> wrong;  // Partitions.
+  // What was found out about the first of them, for Explain().
+  std::shared_ptr<const Decision> first_wrong;
   std::vector<uint32_t> undecided;  // Partitions.
 };
 
@@ -113,6 +123,12 @@ Verdict Check(const History& history, const Model& model,
 // Verdict::wrong of this history, model and these options.
 CounterExample Explain(const History& history, const Model& model,
                        uint32_t partition, const CheckOptions& options = {});
+
+// That of the first wrong partition, which is not judged again. Requires:
+// `verdict` is kViolation about this history and model.
+CounterExample Explain(const History& history, const Model& model,
+                       const Verdict& verdict,
+                       const CheckOptions& options = {});
 
 // The counter-example as a few lines of text: reason, then one line per
 // operation.

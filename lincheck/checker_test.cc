@@ -420,8 +420,81 @@ TEST(Checker, ExplainWithoutABudget_IsTheWholePartition) {
   options.nodes_max = 1;
   const CounterExample example = Explain(history, model, key, options);
   EXPECT_EQ(example.operations, (std::vector<size_t>{0, 1, 2, 3}));
+  EXPECT_EQ(example.blocked, CounterExample::kNotKnown);
   EXPECT_FALSE(example.minimal);
   EXPECT_FALSE(example.reason.empty());
+}
+
+// Passed from the `looks_left`-th question on.
+class CountedDeadline final : public Deadline {
+ public:
+  explicit CountedDeadline(int looks_left) : looks_left_(looks_left) {}
+  bool Passed() const override { return --looks_left_ < 0; }
+
+ private:
+  mutable int looks_left_;
+};
+
+// So many writes of 0 and 1 in turn, and a read that still sees 0: each write
+// of 0 belongs to the counter-example.
+History ManyWritesThenStaleRead(int64_t writes) {
+  History history;
+  const uint32_t key = history.Partition("n");
+  for (int64_t i = 0; i < writes; ++i) {
+    history.Add({.invoke = 10 * i,
+                 .ret = 10 * i + 5,
+                 .partition = key,
+                 .function = CasRegister::kWrite,
+                 .argument = Value::Integer(i % 2)});
+  }
+  history.Add({.invoke = 10 * writes,
+               .ret = 10 * writes + 5,
+               .client = 1,
+               .partition = key,
+               .function = CasRegister::kRead,
+               .result = Value::Integer(0)});
+  return history;
+}
+
+TEST(Checker, LargeCounterExample_HasTheEndOfItsLongestOrder) {
+  const History history = ManyWritesThenStaleRead(100);
+  const Verdict verdict = Check(history, ModelOf<CasRegister>());
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  const CounterExample& example = *verdict.counter_example;
+  EXPECT_TRUE(example.minimal);
+  EXPECT_EQ(example.operations.size(), 52u);
+  EXPECT_EQ(example.blocked, 100u);
+  ASSERT_EQ(example.partial_orders.size(), 1u);
+  const PartialOrder& order = example.partial_orders[0];
+  EXPECT_EQ(order.before, 11u);
+  ASSERT_EQ(order.placed.size(), 40u);
+  EXPECT_EQ(order.placed.back(), 99u);
+  ASSERT_EQ(order.states.size(), 40u);
+  EXPECT_EQ(order.states.back(), "1");
+  EXPECT_EQ(order.states[38], "0");
+  EXPECT_EQ(order.blocked, 100u);
+}
+
+TEST(Checker, NotMinimised_StillHasReasonAndOrder) {
+  const History history = ManyWritesThenStaleRead(100);
+  const ModelOf<CasRegister> model;
+  const Verdict verdict = Check(history, model, {.explain = false});
+  const CountedDeadline never(0);
+  for (const CheckOptions& options :
+       {CheckOptions{.minimise_nodes_max = 0}, CheckOptions{.deadline = &never},
+        CheckOptions{.minimise_deadline = &never}}) {
+    const CounterExample example = Explain(history, model, verdict, options);
+    EXPECT_FALSE(example.minimal);
+    EXPECT_EQ(example.blocked, 100u);
+    EXPECT_EQ(
+        example.reason,
+        "read() = 0 of client 1 cannot be placed: no order of what it may "
+        "follow explains it. The longest order found ends with write(1) "
+        "of client 0, after which the register is 1.");
+    ASSERT_EQ(example.partial_orders.size(), 1u);
+    EXPECT_EQ(example.partial_orders[0].before, 60u);
+    EXPECT_EQ(example.partial_orders[0].placed.back(), 99u);
+  }
 }
 
 TEST(Checker, NodeBudgetSpent_SaysUnknown) {
@@ -437,16 +510,6 @@ TEST(Checker, ByteBudgetSpent_SaysUnknown) {
       Check(Hard(), ModelOf<PlainKv>(), {.bytes_max = 1 << 20});
   EXPECT_EQ(verdict.result, Result::kUnknown);
 }
-
-// Passed from the `looks_left`-th question on.
-class CountedDeadline final : public Deadline {
- public:
-  explicit CountedDeadline(int looks_left) : looks_left_(looks_left) {}
-  bool Passed() const override { return --looks_left_ < 0; }
-
- private:
-  mutable int looks_left_;
-};
 
 TEST(Checker, DeadlinePassed_SaysUnknownAndStopsSoon) {
   const CountedDeadline deadline(3);

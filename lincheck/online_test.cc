@@ -294,6 +294,18 @@ TEST(Online, LongRunning_KeepsFewConfigurations) {
 }
 
 // A client that hangs keeps everything after it from being judged.
+TEST(Online, ReadsOfUnknownOutcome_AreForgotten) {
+  const ModelOf<Kv> model;
+  OnlineChecker checker(model);
+  for (Time now = 0; now < 100; ++now) {
+    const auto get = checker.Invoke("k", now, {.function = Kv::kGet});
+    checker.LeaveUnknown(get, now);
+  }
+  EXPECT_EQ(checker.operations(), 0u);
+  checker.Finish();
+  EXPECT_EQ(checker.result(), Result::kOk);
+}
+
 TEST(Online, OperationBudgetSpent_SaysUnknown) {
   const ModelOf<Kv> model;
   OnlineChecker checker(model, {.operations_max = 100});

@@ -27,8 +27,10 @@ constexpr int kSomeWrong = 1;
 constexpr int kBadInput = 2;
 constexpr int kSomeUnknown = 3;
 
-// A counter-example that takes longer to make small is shown as it is.
-constexpr int64_t kExplainMs = 10'000;
+// A counter-example that takes longer to make small is shown as it is. How far
+// an order of it comes may take so much more.
+constexpr int64_t kMinimiseMs = 10'000;
+constexpr int64_t kOrderMs = 2'000;
 constexpr uint64_t kMinimiseNodesMax = 100'000'000;
 
 class Stopwatch {
@@ -63,11 +65,11 @@ absl::Status Read(const Arguments& arguments, Progress* progress,
   return absl::OkStatus();
 }
 
-// What is left of a file's time, at most kExplainMs; 0 would be no limit.
-int64_t ExplainMs(int64_t timeout_ms, double spent_seconds) {
-  if (timeout_ms == 0) return kExplainMs;
+// What is left of a file's time, at most `most`; 0 would be no limit.
+int64_t LeftMs(int64_t timeout_ms, double spent_seconds, int64_t most) {
+  if (timeout_ms == 0) return most;
   const auto spent_ms = static_cast<int64_t>(spent_seconds * 1000);
-  return std::clamp<int64_t>(timeout_ms - spent_ms, 1, kExplainMs);
+  return std::clamp<int64_t>(timeout_ms - spent_ms, 1, most);
 }
 
 void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
@@ -83,11 +85,15 @@ void Judge(const Arguments& arguments, Executor* executor, FileReport* report) {
   report->verdict = Check(history, *report->model, options);
   report->seconds = stopwatch.Seconds();
   if (report->verdict.result == Result::kViolation) {
-    const ClockDeadline enough(
-        ExplainMs(arguments.timeout_ms, report->seconds));
+    const int64_t left_ms =
+        LeftMs(arguments.timeout_ms, report->seconds, kMinimiseMs + kOrderMs);
+    const ClockDeadline enough(left_ms);
+    const ClockDeadline small_enough(
+        std::max<int64_t>(std::min(left_ms - left_ms / 5, kMinimiseMs), 1));
     options.deadline = &enough;
-    report->verdict.counter_example = Explain(
-        history, *report->model, report->verdict.wrong.front(), options);
+    options.minimise_deadline = &small_enough;
+    report->verdict.counter_example =
+        Explain(history, *report->model, report->verdict, options);
     options.deadline = &deadline;
     report->levels =
         CheckLevels(history, *report->model, report->verdict, options);

@@ -216,8 +216,33 @@ class PageTest(unittest.TestCase):
         self.assertEqual(1, self.browser.run('return document.querySelectorAll("#core-table tr.stuck").length'))
         # It took no time, and there is no room to its right.
         self.assertIn('read() = 0', self.browser.run('return document.querySelector("#core-figure .body").textContent'))
+        self.assertEqual([], self.browser.messages())
         self.browser.run('document.getElementById("core-all").click()')
         self.assertEqual(32, self.browser.run(rows))
+
+    def test_VeryLargeCounterExample_ShowsTheEndOfItsOrder(self):
+        path = os.path.join(self.folder, 'very_large.jsonl')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"cas-register","unit":"ns"}\n')
+            for i in range(100):
+                file.write(json.dumps({'client': i % 3, 'f': 'write', 'arg': i % 2, 'invoke': 10 * i, 'return': 10 * i + 5}) + '\n')
+            file.write('{"client":7,"f":"read","result":0,"invoke":1000,"return":1001}\n')
+        self.open(path)
+        orders = self.browser.run(TEXT % 'orders')
+        self.assertIn('the first 11 are left out', orders)
+        self.assertIn('cannot follow: the register is 1', orders)
+        self.assertEqual(40, self.browser.run('return document.querySelectorAll("#core-figure .point:not(.stuck)").length'))
+        self.assertEqual([], self.browser.messages())
+
+    def test_OtherWrongKeys_AreNamed(self):
+        path = os.path.join(self.folder, 'wrong_keys.jsonl')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('{"lincheck":1,"model":"register"}\n')
+            for i in range(9):
+                file.write(json.dumps({'client': 1, 'key': f'k{i}', 'f': 'read', 'result': 7, 'invoke': 1, 'return': 2}) + '\n')
+        self.open(path)
+        self.assertIn('Why: key "k0"', self.browser.run(TEXT % 'why'))
+        self.assertIn('8 other keys are wrong, too: k1, k2, k3, k4, k5, and 3 more.', self.browser.run(TEXT % 'why'))
 
     def test_ClickOnABar_TellsTheOperation(self):
         self.open(f'{FOLDER}/stale_read.jsonl')

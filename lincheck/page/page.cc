@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,26 @@ namespace {
 constexpr size_t kAnchorsMax = 64;
 // Differences of times beyond this are not exact in a page.
 constexpr Time kSpanMax = Time{1} << 53;
+// Of other keys that are wrong, too, so many are named.
+constexpr size_t kWrongNamedMax = 5;
+// Of the words for a state, of which there may be many: its beginning and end.
+constexpr size_t kStateBeginBytes = 300;
+constexpr size_t kStateEndBytes = 100;
+
+// `text` without the middle of it, if it is long.
+std::string Shortened(std::string_view text) {
+  if (text.size() <= kStateBeginBytes + kStateEndBytes)
+    return std::string(text);
+  const auto inside = [&](size_t at) {
+    return at < text.size() && (text[at] & 0xc0) == 0x80;
+  };
+  size_t begin = kStateBeginBytes;
+  size_t end = text.size() - kStateEndBytes;
+  while (inside(begin)) --begin;
+  while (inside(end)) ++end;
+  return absl::StrCat(std::string(text.substr(0, begin)), "…",
+                      std::string(text.substr(end)));
+}
 
 // The name of the object of a history without keys is empty.
 enum Role : int { kOther = 0, kCore = 1, kContext = 2, kFailed = 3 };
@@ -44,6 +65,7 @@ class PageMaker {
   void AppendText(std::string_view text) { AppendJsonString(text, &json_); }
   void AppendOperations();
   void AppendEvents();
+  void AppendWrong();
   void AppendOrders();
   void AppendLevels();
   std::string Facts() const;
@@ -53,6 +75,7 @@ class PageMaker {
   const CounterExample* const example_;
   std::vector<size_t> shown_;  // Indices into the history, ascending.
   std::map<size_t, Role> roles_;
+  std::set<size_t> needed_;  // Has to be in the page, whatever its role.
   Time origin_ = 0;
   std::string json_;
 };
@@ -83,6 +106,9 @@ void PageMaker::Choose() {
     for (size_t i : example_->failed) roles_[i] = kFailed;
     for (size_t i : example_->context) roles_[i] = kContext;
     for (size_t i : example_->operations) roles_[i] = kCore;
+    for (const PartialOrder& order : example_->partial_orders) {
+      needed_.insert(order.placed.begin(), order.placed.end());
+    }
     // Those before the one that cannot be placed, and it.
     const std::vector<size_t>& core = example_->operations;
     auto end = std::find(core.begin(), core.end(), example_->blocked);
@@ -91,10 +117,13 @@ void PageMaker::Choose() {
         end - std::min<ptrdiff_t>(end - core.begin(), kAnchorsMax);
     for (auto i = begin; i != end; ++i) anchors.push_back(operations[*i]);
   }
+  for (const PageLevel& level : input_.levels) {
+    needed_.insert(level.witness.begin(), level.witness.end());
+  }
   shown_.resize(operations.size());
   for (size_t i = 0; i < shown_.size(); ++i) shown_[i] = i;
   if (shown_.size() > kPageOperationsMax) {
-    // The counter-example, what is near to it on the same object, what is near.
+    // What is told of, the counter-example, what is near to it.
     struct Rank {
       int kind;
       Time distance;
@@ -106,7 +135,7 @@ void PageMaker::Choose() {
     std::vector<Rank> ranks(operations.size());
     for (size_t i = 0; i < ranks.size(); ++i) {
       const Operation& op = operations[i];
-      ranks[i].kind = roles_.contains(i) ? 0 : 1;
+      ranks[i].kind = needed_.contains(i) ? 0 : roles_.contains(i) ? 1 : 2;
       ranks[i].distance = anchors.empty() ? op.invoke : Distance(op, anchors);
     }
     const auto closer = [&](size_t a, size_t b) {
@@ -230,6 +259,21 @@ void PageMaker::AppendEvents() {
   json_ += ']';
 }
 
+void PageMaker::AppendWrong() {
+  const std::vector<uint32_t>& wrong = input_.verdict->wrong;
+  std::vector<uint32_t> others;
+  for (const uint32_t partition : wrong) {
+    if (example_ != nullptr && partition == example_->partition) continue;
+    others.push_back(partition);
+  }
+  absl::StrAppend(&json_, ",\"alsoWrong\":", others.size(), ",\"wrongKeys\":[");
+  for (size_t i = 0; i < others.size() && i < kWrongNamedMax; ++i) {
+    if (i > 0) json_ += ',';
+    AppendText(history_.partition_name(others[i]));
+  }
+  json_ += ']';
+}
+
 void PageMaker::AppendOrders() {
   absl::StrAppend(&json_, ",\"blocked\":",
                   example_ == nullptr ? -1 : NumberOf(example_->blocked),
@@ -237,13 +281,14 @@ void PageMaker::AppendOrders() {
   if (example_ != nullptr) {
     bool any = false;
     for (const PartialOrder& order : example_->partial_orders) {
-      json_ += any ? ",{\"placed\":" : "{\"placed\":";
+      absl::StrAppend(&json_, any ? "," : "", "{\"before\":", order.before,
+                      ",\"placed\":");
       any = true;
       AppendNumbers(order.placed);
       json_ += ",\"states\":[";
       for (size_t i = 0; i < order.states.size(); ++i) {
         if (i > 0) json_ += ',';
-        AppendText(order.states[i]);
+        AppendText(Shortened(order.states[i]));
       }
       absl::StrAppend(&json_, "],\"blocked\":", NumberOf(order.blocked), "}");
     }
@@ -316,6 +361,7 @@ std::string PageMaker::Run() {
                  : history_.partition_name(example_->partition));
   json_ += ",\"reason\":";
   AppendText(example_ == nullptr ? std::string_view() : example_->reason);
+  AppendWrong();
   AppendOperations();
   AppendEvents();
   AppendOrders();

@@ -29,7 +29,8 @@ struct PageLevel {
   std::string name;
   Result result = Result::kUnknown;
   std::string reason;
-  std::vector<size_t> witness;  // Indices into History::operations().
+  std::vector<size_t> witness;  // Indices into History::operations(); all of
+                                // them are in the page.
 };
 
 struct PageInput {

@@ -17,7 +17,7 @@
   const members = core.filter((o) => o.role === 'core' || o.role === 'blocked');
   // Of a long list those around the operation that cannot be placed, most of them before it.
   const around = (list, most) => {
-    const at = Math.max(list.findIndex((o) => o.role === 'blocked'), 0);
+    const blocked = list.findIndex((o) => o.role === 'blocked'), at = blocked < 0 ? list.length - 1 : blocked;
     const from = Math.max(0, Math.min(at - Math.floor(most * 0.8), list.length - most));
     return list.slice(from, from + most);
   };
@@ -467,7 +467,8 @@
         at[i] = low + (latest[i] - low) / (n - i + 1);
       });
       const rowOf = (o) => this.lanes.findIndex((l) => l.ops.includes(o));
-      const points = placed.slice(0, state.step).map((o, i) => [this.x(at[i]), this.laneTop(rowOf(o)) + 4, i + 1]);
+      // What is not drawn here has its number left out.
+      const points = placed.slice(0, state.step).map((o, i) => [this.x(at[i]), this.laneTop(rowOf(o)) + 4, order.before + i + 1, rowOf(o) >= 0]).filter((p) => p[3]);
       if (points.length > 1) inside.append(draw('path', {class: 'path', d: 'M' + points.map((p) => `${p[0]} ${p[1]}`).join('L')}));
       for (const [x, y, n] of points) {
         inside.append(draw('g', {class: 'point', transform: `translate(${x} ${y})`}, draw('circle', {r: 9}), draw('text', {}, String(n))));
@@ -503,6 +504,11 @@
     $('why').hidden = false;
     if (data.key !== '') $('why-heading').textContent = `Why: key "${brief(data.key, 60)}"`;
     $('reason').textContent = brief(data.reason, 700);
+    if (data.alsoWrong > 0) {
+      const named = data.wrongKeys.map((k) => brief(k, 40)).join(', ') + (data.alsoWrong > data.wrongKeys.length ? `, and ${data.alsoWrong - data.wrongKeys.length} more` : '');
+      $('also-wrong').hidden = false;
+      $('also-wrong').textContent = `${data.alsoWrong === 1 ? 'Another key is' : `${data.alsoWrong.toLocaleString('en')} other keys are`} wrong, too: ${named}.`;
+    }
     const drawn = core.length <= 100 ? core : around(members, 100);
     $('core-note').textContent = `${members.length === 1 ? 'This one operation shows' : `These ${members.length} operations show`} it, whatever else happened` +
       (data.minimal ? (members.length === 1 ? '.' : ': if the outcome of any one of them were unknown, there would be an order that explains the rest.') : '. Fewer may do: there was no time to find out.') +
@@ -548,7 +554,7 @@
     const many = data.orders.length > 1;
     const steps = order.placed.map((i, n) => make('li', {}, make('button', {
       class: 'step' + (n < state.step ? '' : ' off'), onclick: () => setStep(n + 1), 'aria-pressed': null, title: 'show the order up to here',
-    }, make('b', {}, String(n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `${data.subject} is ${brief(order.states[n], 80)}`))));
+    }, make('b', {}, String(order.before + n + 1)), make('span', {class: 'mono'}, brief(ops[i].text, 80)), make('span', {class: 'state'}, order.states[n] === undefined ? '' : `${data.subject} is ${brief(order.states[n], 80)}`))));
     if (order.blocked >= 0) {
       const o = ops[order.blocked];
       const before = order.placed.length ? `cannot follow: ${data.subject} is ${brief(order.states[order.placed.length - 1], 80)}` : 'cannot come first';
@@ -557,7 +563,7 @@
     }
     root.replaceChildren(
       make('div', {class: 'row'},
-        make('span', {}, many ? `One of the longest orders that explain a part of it (${state.order + 1} of ${data.orders.length}):` : 'The longest order that explains a part of it:'),
+        make('span', {}, order.before > 0 ? `The longest order that was found; the first ${order.before.toLocaleString('en')} are left out:` : many ? `One of the longest orders that explain a part of it (${state.order + 1} of ${data.orders.length}):` : 'The longest order that explains a part of it:'),
         many ? make('button', {onclick: () => setOrder(state.order - 1), 'aria-label': 'previous order'}, '◀') : null,
         many ? make('button', {onclick: () => setOrder(state.order + 1), 'aria-label': 'next order'}, '▶') : null,
         make('button', {onclick: () => setStep(state.step - 1), disabled: state.step === 0 ? '' : null}, 'step back'),

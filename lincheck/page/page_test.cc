@@ -111,12 +111,69 @@ TEST(Page, LongHistory_KeepsWhatIsNearTheCounterExample) {
                        : "read\",\"result\":" + std::to_string(count - 10)) +
         ",\"invoke\":" + at + ",\"return\":" + end + "}\n";
   }
+  text += "{\"event\":\"fault\",\"at\":20,\"until\":40,\"node\":\"early\"}\n";
+  text += "{\"event\":\"fault\",\"at\":20,\"until\":90000,\"node\":\"late\"}\n";
   const std::string page = PageOf(Read(text), "long");
   const std::string_view json = JsonOf(page);
+  // Of what was over before it begins nothing is told.
+  EXPECT_EQ(json.find("\"early\""), json.npos);
+  EXPECT_NE(json.find("\"late\""), json.npos);
   EXPECT_NE(json.find("\"total\":25000,\"shown\":20000"), json.npos);
   EXPECT_EQ(json.find("\"write(4999)\""), json.npos);
   EXPECT_NE(json.find("\"write(24990)\""), json.npos);
   EXPECT_NE(json.find("\"read()\",\"24990\",1]"), json.npos);
+}
+
+TEST(Page, WitnessOfALevel_IsInThePageHoweverFarItIs) {
+  std::string text = "{\"lincheck\":1,\"model\":\"register\"}\n";
+  const size_t count = kPageOperationsMax + 5000;
+  for (size_t i = 0; i < count; ++i) {
+    text += "{\"client\":0,\"f\":\"write\",\"arg\":" + std::to_string(i) +
+            ",\"invoke\":" + std::to_string(10 * i) +
+            ",\"return\":" + std::to_string(10 * i + 5) + "}\n";
+  }
+  const Recording recording = Read(text);
+  const std::unique_ptr<Model> model = FindModel(recording.model)->make();
+  const Verdict verdict;
+  const std::string page = MakePage(
+      {.title = "far",
+       .recording = &recording,
+       .model = model.get(),
+       .verdict = &verdict,
+       .levels = {{"some level", Result::kViolation, "", {count - 1}}}});
+  const std::string_view json = JsonOf(page);
+  EXPECT_NE(json.find("\"write(24999)\""), json.npos);
+  EXPECT_NE(json.find("\"witness\":[19999]"), json.npos);
+}
+
+TEST(Page, LongOrder_IsShownFromWhereItIsToldOn) {
+  std::string text = "{\"lincheck\":1,\"model\":\"cas-register\"}\n";
+  for (size_t i = 0; i < 100; ++i) {
+    text += "{\"client\":0,\"f\":\"write\",\"arg\":" + std::to_string(i % 2) +
+            ",\"invoke\":" + std::to_string(10 * i) +
+            ",\"return\":" + std::to_string(10 * i + 5) + "}\n";
+  }
+  text +=
+      "{\"client\":1,\"f\":\"read\",\"result\":0,\"invoke\":1000,"
+      "\"return\":1001}\n";
+  const std::string page = PageOf(Read(text), "order");
+  const std::string_view json = JsonOf(page);
+  EXPECT_NE(json.find("\"blocked\":100,\"orders\":[{\"before\":11,"),
+            json.npos);
+  EXPECT_NE(json.find("\"1\"],\"blocked\":100}]"), json.npos);
+}
+
+TEST(Page, OtherWrongKeys_AreNamed) {
+  std::string text = "{\"lincheck\":1,\"model\":\"register\"}\n";
+  for (const std::string key : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    text += "{\"client\":0,\"key\":\"" + key +
+            "\",\"f\":\"read\",\"result\":7,\"invoke\":1,\"return\":2}\n";
+  }
+  const std::string page = PageOf(Read(text), "many");
+  EXPECT_NE(JsonOf(page).find("\"key\":\"a\""), std::string_view::npos);
+  EXPECT_NE(JsonOf(page).find("\"alsoWrong\":7,\"wrongKeys\":[\"b\",\"c\","
+                              "\"d\",\"e\",\"f\"]"),
+            std::string_view::npos);
 }
 
 TEST(Page, TimesFarApart_StayInRange) {
