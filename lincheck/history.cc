@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <type_traits>
 
+#include "absl/hash/hash.h"
+
 namespace quorate::lincheck {
 
 static_assert(std::is_trivially_copyable_v<Operation> &&
@@ -27,6 +29,20 @@ uint32_t History::Partition(std::string_view name) {
                            static_cast<uint32_t>(names_.size()));
   if (inserted) names_.emplace_back(name);
   return it->second;
+}
+
+Value History::String(std::string_view bytes) {
+  constexpr size_t kRecentMax = 16'384;
+  if (strings_ >= recent_.size() && recent_.size() < kRecentMax) {
+    recent_.assign(recent_.empty() ? 16 : 4 * recent_.size(), Value());
+  }
+  Value& recent =
+      recent_[absl::Hash<std::string_view>{}(bytes) & (recent_.size() - 1)];
+  if (!recent.is_string() || recent.bytes() != bytes) {
+    recent = arena_.String(bytes);
+    ++strings_;
+  }
+  return recent;
 }
 
 void History::Add(const Operation& operation) {

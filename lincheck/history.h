@@ -95,8 +95,9 @@ class History {
   }
   size_t partition_count() const { return names_.size(); }
 
-  // A string that lives as long as this history.
-  Value String(std::string_view bytes) { return arena_.String(bytes); }
+  // A string that lives as long as this history. What was asked for lately, as
+  // what is read was written, is kept once.
+  Value String(std::string_view bytes);
 
   // In any order. Requires: partition known; values made here or without
   // strings; invoke <= ret.
@@ -106,6 +107,8 @@ class History {
 
  private:
   ValueArena arena_;
+  std::vector<Value> recent_;  // Strings, by their hash.
+  size_t strings_ = 0;         // In arena_.
   OperationArray operations_;
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, uint32_t> numbers_;

@@ -1,6 +1,8 @@
 #include "lincheck/history.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -24,6 +26,23 @@ TEST(History, OneOfItsOwnOperations_CanBeAddedAgain) {
   history.Add({.invoke = 7, .ret = 8, .partition = history.Partition("k")});
   for (int i = 0; i < 1000; ++i) history.Add(history.operations()[0]);
   EXPECT_EQ(history.operations().back().invoke, 7);
+}
+
+TEST(History, StringAskedForAgain_IsKeptOnce) {
+  History history;
+  const Value first = history.String("seen");
+  EXPECT_EQ(history.String("seen").bytes().data(), first.bytes().data());
+  // However many others there are, each stays what it is.
+  std::vector<Value> all;
+  for (int i = 0; i < 50'000; ++i) {
+    all.push_back(history.String(std::to_string(i)));
+    EXPECT_EQ(history.String(std::to_string(i / 2)).bytes(),
+              std::to_string(i / 2));
+  }
+  for (int i = 0; i < 50'000; ++i) {
+    ASSERT_EQ(all[i].bytes(), std::to_string(i));
+  }
+  EXPECT_EQ(first.bytes(), "seen");
 }
 
 TEST(History, Moved_TakesEverythingAlong) {
