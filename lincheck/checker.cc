@@ -99,8 +99,7 @@ CounterExample ExplainIn(const History& history, const Model& model,
   if (example.blocked != CounterExample::kNotKnown) {
     example.blocked = indices[example.blocked];
   }
-  for (std::vector<size_t>* list :
-       {&example.operations, &example.context, &example.failed}) {
+  for (std::vector<size_t>* list : {&example.operations, &example.context}) {
     for (size_t& i : *list) i = indices[i];
   }
   for (PartialOrder& order : example.partial_orders) {
@@ -195,11 +194,6 @@ std::string Describe(const History& history, const Model& model,
     absl::StrAppend(&text, "  whenever it took effect, if at all: client ",
                     op.client, " [", op.invoke, ", …] ",
                     DescribeCall(model, op), "\n");
-  }
-  for (size_t i : counter_example.failed) {
-    const Operation& op = history.operations()[i];
-    absl::StrAppend(&text, "  failed: client ", op.client, " [", op.invoke,
-                    ", ", op.ret, "] ", DescribeCall(model, op), "\n");
   }
   return text;
 }

@@ -89,9 +89,6 @@ struct CounterExample {
   // seen what they wrote, or the reason names them. `operations` as they are and these with unknown
   // outcome make a history of their own, which is not linearizable.
   std::vector<size_t> context;
-  // Operations that the reason names because they would explain what was seen
-  // if they had not failed. For people; they take no part in the proof.
-  std::vector<size_t> failed;
   bool minimal = false;
   // In words: which operation cannot be placed, and why.
   std::string reason;

@@ -24,12 +24,6 @@ constexpr uint64_t kOrderNodesMax = 2'000'000;
 // Where an order ends earlier than it was thought to, it is looked for again.
 constexpr int kOrderTriesMax = 3;
 
-Operation Relaxed(Operation op) {
-  op.ret = kNever;
-  op.result = {};
-  return op;
-}
-
 SearchResult SearchFor(absl::Span<const Operation> operations,
                        const Model& model, bool order,
                        const CheckOptions& options) {
@@ -92,8 +86,8 @@ std::optional<PartialOrder> OrderUntil(absl::Span<const Operation> operations,
       if (i == stuck || op.invoke > until) continue;
       // What was open may have taken effect, or not.
       const bool open = op.known() && op.ret >= until;
-      if (open && model.IsRead(op)) continue;
-      some.push_back(open ? Relaxed(op) : op);
+      if (open && ReadsInAnyCase(model, op)) continue;
+      some.push_back(open ? Relax(op) : op);
       indices.push_back(i);
     }
     SearchResult found = SearchFor(some, model, /*order=*/true, options);
@@ -139,7 +133,7 @@ Reason ReasonOf(absl::Span<const Operation> operations, const Model& model,
   std::vector<Operation> some;
   for (size_t i : indices) {
     const bool context = some.size() >= example.operations.size();
-    some.push_back(context ? Relaxed(operations[i]) : operations[i]);
+    some.push_back(context ? Relax(operations[i]) : operations[i]);
   }
   Reason reason;
   if (small) {
@@ -170,7 +164,7 @@ bool HasAllBefore(absl::Span<const Operation> operations, const Model& model,
   size_t before = 0;
   for (size_t i = 0; i < operations.size(); ++i) {
     if (i != alone && operations[i].invoke <= operations[alone].ret &&
-        !model.IsRead(Relaxed(operations[i]))) {
+        !ReadsInAnyCase(model, operations[i])) {
       ++before;
     }
   }
@@ -224,15 +218,9 @@ CounterExample ExplainPartition(absl::Span<const Operation> operations,
   } else if (small.by_search && !reason.text.empty()) {
     example.reason = std::move(reason.text);
   }
-  Missing missing = reason.either || !has_blocked
-                        ? Missing()
-                        : FindMissing(operations, model, example.blocked);
-  if (small.by_search || !missing.failed.empty()) {
-    if (!missing.text.empty()) {
-      absl::StrAppend(&example.reason, " ", missing.text);
-    }
-    example.failed = std::move(missing.failed);
-    std::sort(example.failed.begin(), example.failed.end(), earlier);
+  if (small.by_search && !reason.either && has_blocked) {
+    const std::string missing = FindMissing(operations, model, example.blocked);
+    if (!missing.empty()) absl::StrAppend(&example.reason, " ", missing);
   }
   return example;
 }

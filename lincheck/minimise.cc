@@ -120,6 +120,8 @@ class Minimiser {
   // Whether all that is outside the scope names what it writes even when
   // relaxed: then it cannot stand for anything in the scope.
   bool OutsideIsLinked() const;
+  // Whether the scope has the writer of every version that was seen in it.
+  bool KnowsWhatItSaw() const;
   // Judges the partition with everything outside `core` relaxed, `among` as in
   // Relaxed.
   Answer Try(const std::vector<size_t>& core,
@@ -185,6 +187,7 @@ void Minimiser::LookEverywhere() {
 
 bool Minimiser::OutsideIsLinked() const {
   const bool versions = HasVersions(operations_);
+  bool nameless = false;  // A write outside that might be any version.
   // Judged by values so far, but fewer of them may be judged by versions.
   if (!versions && TellVersions(operations_)) return false;
   size_t at = 0;
@@ -194,18 +197,23 @@ bool Minimiser::OutsideIsLinked() const {
       continue;
     }
     const Operation& op = operations_[i];
-    if (OnlyReads(model_, op)) continue;
+    if (ReadsInAnyCase(model_, op)) continue;
     if (versions) {
-      if (op.written == kNoVersion) return false;
+      nameless |= op.written == kNoVersion;
       continue;
     }
-    Operation relaxed = op;
-    relaxed.ret = kNever;
-    relaxed.result = {};
     Links links;
-    if (!model_.FindLinks(relaxed, &links) || links.conditional) return false;
+    if (!model_.FindLinks(Relax(op), &links) || links.conditional) return false;
   }
-  return true;
+  return !nameless || KnowsWhatItSaw();
+}
+
+bool Minimiser::KnowsWhatItSaw() const {
+  absl::flat_hash_set<Version> written = {kNoVersion, kInitialVersion};
+  for (const size_t i : scope_) written.insert(operations_[i].written);
+  return std::all_of(scope_.begin(), scope_.end(), [&](size_t i) {
+    return written.contains(operations_[i].seen);
+  });
 }
 
 Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
@@ -216,15 +224,12 @@ Minimiser::Answer Minimiser::TryLinked(const std::vector<size_t>& core,
   for (const size_t i : scope_) {
     const bool kept = at < core.size() && core[at] == i;
     if (kept) ++at;
-    if (!kept && (OnlyReads(model_, operations_[i]) ||
+    if (!kept && (ReadsInAnyCase(model_, operations_[i]) ||
                   (among != nullptr && !(*among)[i]))) {
       continue;
     }
-    relaxed.push_back(operations_[i]);
+    relaxed.push_back(kept ? operations_[i] : Relax(operations_[i]));
     indices.push_back(i);
-    if (kept) continue;
-    relaxed.back().ret = kNever;
-    relaxed.back().result = {};
   }
   nodes_ += relaxed.size();
   Decision decision = Decide(relaxed, model_, {.nodes_max = 0});
@@ -405,6 +410,7 @@ std::vector<size_t> Minimiser::LastWrites() const {
   const Operation& alone = operations_[small_.core[0]];
   std::vector<size_t> writes;
   for (size_t i = 0; i < operations_.size(); ++i) {
+    // Not what failed: nobody asks what else that might have done.
     if (i != small_.core[0] && operations_[i].invoke <= alone.ret &&
         !OnlyReads(model_, operations_[i])) {
       writes.push_back(i);
@@ -426,7 +432,7 @@ void Minimiser::FillContext() {
   std::vector<bool> among(operations_.size(), false);
   const auto add = [&](const std::vector<size_t>& order) {
     for (const size_t i : order) {
-      if (in_core_[i] || among[i] || OnlyReads(model_, operations_[i])) {
+      if (in_core_[i] || among[i] || ReadsInAnyCase(model_, operations_[i])) {
         continue;
       }
       among[i] = true;

@@ -9,7 +9,11 @@
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
 #include "lincheck/models/kv.h"
+#include "lincheck/models/queue.h"
 #include "lincheck/models/transaction.h"
+#include "lincheck/proof.h"
+#include "lincheck/random_history.h"
+#include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -149,6 +153,49 @@ TEST(Minimise, StaleReadOfATransaction_IsFoundInFewSteps) {
   EXPECT_EQ(example.operations.back(), 801u);
 }
 
+// Relaxed, what failed may have taken effect: it is part of what shows a
+// mistake, however little it did.
+TEST(Minimise, OperationsThatFailed_AreNoReads) {
+  Rounds cas;
+  cas.Alone(Put(1));
+  cas.Alone({.function = Kv::kCas,
+             .argument = Value::Integer(3),
+             .expected = Value::Integer(1),
+             .result = Value::Integer(0)});
+  cas.Alone(Get(Value::Integer(3)));
+  const Verdict verdict = Check(cas.history(), ModelOf<Kv>());
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(verdict.counter_example->operations, (std::vector<size_t>{1, 2}));
+  EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{0});
+  EXPECT_TRUE(verdict.counter_example->minimal);
+
+  // Had it found the element, there would be none.
+  History queue;
+  const uint32_t key = queue.Partition("k");
+  for (Operation op : {Operation{.invoke = 3,
+                      .ret = 4,
+                      .client = 1,
+                      .function = Queue::kEnqueue,
+                      .argument = Value::Integer(1)},
+                       Operation{.invoke = 2,
+                       .ret = 6,
+                       .client = 2,
+                       .function = Queue::kDequeue,
+                       .result = Value::Nil()},
+                       Operation{.invoke = 9,
+                       .ret = 11,
+                       .client = 3,
+                       .function = Queue::kLength,
+                       .result = Value::Integer(0)}}) {
+    op.partition = key;
+    queue.Add(op);
+  }
+  const Verdict lost = Check(queue, ModelOf<Queue>());
+  ASSERT_TRUE(lost.counter_example.has_value());
+  EXPECT_EQ(lost.counter_example->operations.size(), 3u);
+  EXPECT_TRUE(lost.counter_example->minimal);
+}
+
 // The simplest mistake there is, between reads that are right: what shows it is
 // who wrote, who replaced it, and who still saw it.
 TEST(Minimise, StaleReadAmongOthers_IsToldByItsWrites) {
@@ -164,6 +211,28 @@ TEST(Minimise, StaleReadAmongOthers_IsToldByItsWrites) {
             (std::vector<size_t>{0, 2, 3}));
   EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{});
   EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
+// Out of steps it says so: what it calls minimal is.
+RC_GTEST_PROP(MinimiseProperty, WithFewSteps_NothingIsCalledMinimalThatIsNot,
+              (uint64_t seed)) {
+  std::mt19937_64 random(seed);
+  const ModelOf<Kv> model;
+  int minimal = 0;
+  int given_up = 0;
+  for (int i = 0; i < 60; ++i) {
+    const History history = RandomKvHistory(
+        random, {.operations = 10, .clients = 4, .spoiled_percent = 15});
+    const Verdict verdict =
+        Check(history, model, {.minimise_nodes_max = random() % 400});
+    if (verdict.result == Result::kOk) continue;
+    const CounterExample& example = *verdict.counter_example;
+    ++(example.minimal ? minimal : given_up);
+    const std::string refuted = Refute(history, model, example);
+    if (!refuted.empty()) RC_FAIL(refuted);
+  }
+  RC_ASSERT(minimal > 0);
+  RC_ASSERT(given_up > 0);
 }
 
 }  // namespace

@@ -4,6 +4,16 @@
 
 namespace quorate::lincheck {
 
+Operation Relax(Operation op) {
+  op.ret = kNever;
+  op.result = {};
+  return op;
+}
+
+bool ReadsInAnyCase(const Model& model, const Operation& op) {
+  return OnlyReads(model, Relax(op));
+}
+
 std::string DescribeResult(const Model& model, const Operation& op) {
   if (model.GivesFlag(op.function)) {
     if (op.result == Value::Integer(1)) return "true";

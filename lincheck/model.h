@@ -124,6 +124,12 @@ inline bool OnlyReads(const Model& model, const Operation& op) {
   return op.written == kNoVersion && model.IsRead(op);
 }
 
+// `op`, of which nobody knows any more whether and when it took effect.
+Operation Relax(Operation op);
+// True if `op` changes nothing whatever it gives, so that nothing is left of it
+// when it is relaxed. What failed this time might have done something.
+bool ReadsInAnyCase(const Model& model, const Operation& op);
+
 // Requires: a result was told.
 std::string DescribeResult(const Model& model, const Operation& op);
 // "swap("x") = nil".

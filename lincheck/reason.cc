@@ -302,13 +302,6 @@ Reason Orders::Run() {
   return reason;
 }
 
-// What an operation does if it does something.
-Operation Relaxed(Operation op) {
-  op.ret = kNever;
-  op.result = {};
-  return op;
-}
-
 // Which calls may leave what one operation needs: told from values or, where
 // those do not tell, by trying them after at most one other call.
 class Helpers {
@@ -364,7 +357,7 @@ class Helpers {
   // False if there are too many.
   bool TryCalls() {
     for (const Operation& op : operations_) {
-      const Operation call = Relaxed(op);
+      const Operation call = Relax(op);
       if (model_.IsRead(call) || FindCall(call) < calls_.size()) continue;
       if (calls_.size() == kCallsMax) return false;
       calls_.push_back(call);
@@ -406,18 +399,17 @@ Reason FindReason(absl::Span<const Operation> operations, const Model& model) {
   return Orders(operations, model).Run();
 }
 
-Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
-                    size_t stuck) {
+std::string FindMissing(absl::Span<const Operation> operations,
+                        const Model& model, size_t stuck) {
   constexpr size_t kNamedMax = 3;
   const Operation& op = operations[stuck];
   Helpers helpers(operations, model, stuck);
   if (helpers.NeedsNothing()) return {};
-  Missing missing;
   std::vector<std::string> failed;
   std::optional<size_t> later;  // The first.
   for (size_t i = 0; i < operations.size() && helpers.knows(); ++i) {
     const Operation& other = operations[i];
-    const Operation relaxed = Relaxed(other);
+    const Operation relaxed = Relax(other);
     if (i == stuck || model.IsRead(relaxed) || !helpers.Helps(relaxed)) {
       continue;
     }
@@ -425,7 +417,6 @@ Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
     if (other.invoke <= op.ret && !failing) return {};
     if (other.invoke <= op.ret) {
       failed.push_back(DescribeCallOfClient(model, other));
-      if (failed.size() <= kNamedMax) missing.failed.push_back(i);
     } else if (!failing && (!later.has_value() ||
                             other.invoke < operations[*later].invoke)) {
       later = i;
@@ -437,17 +428,17 @@ Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
       seen.is_none() ? " would explain it"
                      : absl::StrCat(" would have left ", seen.ToString());
   if (!failed.empty()) {
-    missing.text =
-        absl::StrCat("Only ", List(failed, kNamedMax, " and "), would, ", and ",
-                     failed.size() == 1 ? "that one failed." : "those failed.");
-  } else if (later.has_value()) {
-    missing.text = absl::StrCat("The first call that", would, ", ",
-                                DescribeSeenCall(model, operations[*later]),
-                                ", came only after it had returned.");
-  } else if (!seen.is_none()) {
-    missing.text = absl::StrCat("Nobody wrote ", seen.ToString(), ".");
+    return absl::StrCat(
+        "Only ", List(failed, kNamedMax, " and "), would, ", and ",
+        failed.size() == 1 ? "that one failed." : "those failed.");
   }
-  return missing;
+  if (later.has_value()) {
+    return absl::StrCat("The first call that", would, ", ",
+                        DescribeSeenCall(model, operations[*later]),
+                        ", came only after it had returned.");
+  }
+  return seen.is_none() ? ""
+                        : absl::StrCat("Nobody wrote ", seen.ToString(), ".");
 }
 
 }  // namespace quorate::lincheck

@@ -36,12 +36,9 @@ Reason FindReason(absl::Span<const Operation> operations, const Model& model);
 
 // What would have explained one operation of a partition, if nothing that was
 // called before it returned, and did not fail, can have.
-struct Missing {
-  std::string text;  // A sentence; empty: nothing, or it cannot be told.
-  std::vector<size_t> failed;  // Those that it names and that failed.
-};
-Missing FindMissing(absl::Span<const Operation> operations, const Model& model,
-                    size_t stuck);
+// A sentence; empty: nothing, or it cannot be told.
+std::string FindMissing(absl::Span<const Operation> operations,
+                        const Model& model, size_t stuck);
 
 }  // namespace quorate::lincheck
 

@@ -36,12 +36,6 @@ struct DeedHash {
   }
 };
 
-Operation RelaxedCopy(Operation op) {
-  op.ret = kNever;
-  op.result = {};
-  return op;
-}
-
 // What operations look for.
 class LookedFor {
  public:
@@ -249,7 +243,7 @@ void Asking::Assemble() {
   for (const size_t i : kept_) Add(operations_[i], i, kNone, false);
   for (size_t g = 0; g < groups_.size(); ++g) {
     const Group& group = groups_[g];
-    Operation first = RelaxedCopy(operations_[group.members[0]]);
+    Operation first = Relax(operations_[group.members[0]]);
     if (!group.counted) {
       Add(first, kNone, g, true);
       continue;
@@ -294,7 +288,7 @@ bool Asking::Replays(const std::vector<size_t>& order) const {
   StateId state = states->Initial();
   for (const size_t i : order) {
     const Operation& op = operations_[i];
-    state = states->Step(state, is_kept_[i] ? op : RelaxedCopy(op));
+    state = states->Step(state, is_kept_[i] ? op : Relax(op));
     if (state == kImpossible) return false;
   }
   return true;
@@ -365,7 +359,7 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
   absl::flat_hash_map<Call, size_t, decltype(hash)> numbers(0, hash);
   for (const size_t i : order) {
     const Operation& op = operations[i];
-    if (OnlyReads(model, op)) continue;
+    if (ReadsInAnyCase(model, op)) continue;
     size_t kind = kinds_.size();
     if (calls_suffice_) {
       kind = numbers.try_emplace({op.function, op.argument, op.expected}, kind)
@@ -373,7 +367,7 @@ Relaxed::Relaxed(absl::Span<const Operation> operations, const Model& model)
     }
     if (kind == kinds_.size()) {
       kinds_.emplace_back();
-      const Operation relaxed = RelaxedCopy(op);
+      const Operation relaxed = Relax(op);
       Kind& added = kinds_.back();
       added.linked = model.FindLinks(relaxed, &added.links);
       added.looks = model.LooksFor(relaxed, &added.looked_for);

@@ -25,9 +25,9 @@ std::vector<Operation> RelaxAllBut(const History& history, const Model& model,
   for (size_t i = 0; i < history.operations().size(); ++i) {
     Operation op = history.operations()[i];
     if (!kept[i]) {
-      if (model.IsRead(op)) continue;
       op.ret = kNever;
       op.result = {};
+      if (model.IsRead(op)) continue;
     }
     operations.push_back(op);
   }

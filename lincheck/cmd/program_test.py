@@ -94,10 +94,10 @@ class ProgramTest(unittest.TestCase):
                           '{"client":3,"f":"get","result":"b","invoke":5,"return":6}\n')
         example = json.loads(run('--json', path)[1])['counter_example']
         self.assertIn('Only cas("a" -> "b") = false of client 2 would have left "b", and that one failed.', example['reason'])
-        self.assertEqual(['cas'], [o['f'] for o in example['failed']])
+        self.assertEqual(['cas', 'get'], [o['f'] for o in example['operations']])
         self.assertEqual(1, run('--html', path + '.html', path)[0])
         with open(path + '.html', encoding='utf-8') as file:
-            self.assertIn('"cas(\\"a\\" -> \\"b\\")","false",3]', file.read())
+            self.assertIn('"cas(\\"a\\" -> \\"b\\")","false",1]', file.read())
 
     def test_Json_OneObjectForEachFile(self):
         paths = [path for path, _, _ in examples()]

@@ -143,10 +143,6 @@ std::string CounterExampleText(const FileReport& report) {
     text += "  It holds whenever these took effect, or if they never did:\n";
     text += Table(report, example.context);
   }
-  if (!example.failed.empty()) {
-    text += "  These would explain it, but they failed:\n";
-    text += Table(report, example.failed);
-  }
   return text + "\n";
 }
 
@@ -210,10 +206,6 @@ void AppendCounterExample(const FileReport& report, std::string* out) {
   if (!example.context.empty()) {
     object.Name("context");
     AppendOperations(report, example.context, out);
-  }
-  if (!example.failed.empty()) {
-    object.Name("failed");
-    AppendOperations(report, example.failed, out);
   }
   object.End();
 }

@@ -41,7 +41,7 @@ std::string Shortened(std::string_view text) {
 }
 
 // The name of the object of a history without keys is empty.
-enum Role : int { kOther = 0, kCore = 1, kContext = 2, kFailed = 3 };
+enum Role : int { kOther = 0, kCore = 1, kContext = 2 };
 
 class PageMaker {
  public:
@@ -103,7 +103,6 @@ void PageMaker::Choose() {
   const auto operations = history_.operations();
   std::vector<Operation> anchors;
   if (example_ != nullptr) {
-    for (size_t i : example_->failed) roles_[i] = kFailed;
     for (size_t i : example_->context) roles_[i] = kContext;
     for (size_t i : example_->operations) roles_[i] = kCore;
     for (const PartialOrder& order : example_->partial_orders) {

@@ -5,7 +5,7 @@
   const SVG = 'http://www.w3.org/2000/svg';
 
   // ---- The history ----------------------------------------------------------------------------------------------------
-  const ROLES = ['other', 'core', 'context', 'failed'];
+  const ROLES = ['other', 'core', 'context'];
   const ops = data.ops.map((o, i) => ({
     i, client: o[0], key: data.keys[o[1]], t0: o[2], t1: o[3], call: o[4], result: o[5], role: ROLES[o[6]],
     // In words of the model's own, or as any call.
@@ -75,10 +75,10 @@
   const roleWords = {
     core: 'Part of the counter-example.', blocked: 'The operation that cannot be placed.',
     context: 'Counts as if nobody had learnt what became of it: whenever it took effect, if at all, the counter-example holds.',
-    failed: 'It would explain what was seen, but it failed.', other: '',
+    other: '',
   };
 
-  const rowWords = {context: ' Whether and when it took effect does not matter here.', failed: ' It would explain what was seen, but it failed.'};
+  const rowWords = {context: ' Whether and when it took effect does not matter here.'};
 
   const make = (tag, attributes, ...children) => {
     const node = document.createElement(tag);
@@ -406,7 +406,7 @@
     }
 
     drawBars(inside, width, lane, bar) {
-      const shapes = {other: [], failed: [], context: [], core: [], blocked: []}, open = {other: [], failed: [], context: [], core: [], blocked: []}, front = [];
+      const shapes = {other: [], context: [], core: [], blocked: []}, open = {other: [], context: [], core: [], blocked: []}, front = [];
       const dense = this.list.reduce((n, o) => n + (this.xt(o.t0) <= width && (o.t1 === null || this.xt(o.t1) >= GUTTER) ? 1 : 0), 0);
       this.lanes.forEach((l, i) => {
         const y = this.laneTop(i) + (lane - bar) / 2;
@@ -433,7 +433,7 @@
             front.push(draw('text', {class: 'call outside', x: a + w + 6, y: y0}, text));
             written = a + w + 6 + widthOf(text, MONO);
           } else if (inner) {
-            front.push(draw('text', {class: `call ${o.role === 'context' || o.role === 'failed' ? 'outside' : o.role}`, x: from + 6, y: y0}, inner));
+            front.push(draw('text', {class: `call ${o.role === 'context' ? 'outside' : o.role}`, x: from + 6, y: y0}, inner));
           } else if (o.role !== 'other' && widthOf(text, MONO) <= a - Math.max(written, n > 0 ? this.barEnd(l, n - 1) : GUTTER) - 12) {
             front.push(draw('text', {class: 'call outside', x: a - 6, y: y0, 'text-anchor': 'end'}, text));
           }
@@ -522,7 +522,6 @@
       drawn.some((o) => o.role === 'core') ? sample('core', 'shows the contradiction') : null,
       drawn.some((o) => o.role === 'blocked') ? sample('blocked', 'cannot be placed') : null,
       drawn.some((o) => o.role === 'context') ? sample('context', 'may have taken effect at any time after its call, or never') : null,
-      drawn.some((o) => o.role === 'failed') ? sample('failed', 'would explain it, but failed') : null,
       drawn.some((o) => o.t1 === null) ? sample('open', 'never returned') : null,
       data.orders.some((o) => o.placed.length) ? sample('point', 'moments at which they may take effect, one after another') : null].filter(Boolean)));
     $('core-table').append(
