@@ -68,7 +68,7 @@ struct PartialOrder {
   // So many that come before placed[0] are left out, of a long one.
   size_t before = 0;
   // Indices into History::operations(), in the order in which they take effect.
-  // They may be others than those of the counter-example, if it is not minimal.
+  // They may be others than those of the counter-example, if that is large.
   std::vector<size_t> placed;
   // For each placed one: the state it leaves, in words.
   std::vector<std::string> states;

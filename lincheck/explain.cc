@@ -118,35 +118,44 @@ Reason ReasonOfMany(absl::Span<const Operation> operations, const Model& model,
   return reason;
 }
 
-// Why the counter-example alone has no order; of one that is neither small nor
-// minimal why the history has none. Indices are those of the operations.
+// Where an order of everything gets no further: at `stuck`, if that is known,
+// or earlier.
+Reason ReasonOfAll(absl::Span<const Operation> operations, const Model& model,
+                   const CounterExample& example, std::optional<size_t> stuck,
+                   const CheckOptions& options) {
+  if (!stuck.has_value()) return {.blocked = CounterExample::kNotKnown};
+  Reason reason = ReasonOfMany(operations, model, {.stuck = *stuck}, options);
+  if (example.minimal && reason.blocked != *stuck) {
+    // It shows something else.
+    reason.blocked = *stuck;
+    reason.text.clear();
+  }
+  return reason;
+}
+
+// Why the counter-example alone has no order or, where that cannot be told, why
+// the history has none. Indices are those of the operations.
 Reason ReasonOf(absl::Span<const Operation> operations, const Model& model,
                 const CounterExample& example, std::optional<size_t> stuck,
                 const CheckOptions& options) {
   std::vector<size_t> indices = example.operations;
   indices.insert(indices.end(), example.context.begin(), example.context.end());
-  const bool small = indices.size() <= kReasonOperationsMax;
-  if (!small && !example.minimal) {
-    if (!stuck.has_value()) return {.blocked = CounterExample::kNotKnown};
-    return ReasonOfMany(operations, model, {.stuck = *stuck}, options);
-  }
   std::vector<Operation> some;
   for (size_t i : indices) {
     const bool context = some.size() >= example.operations.size();
     some.push_back(context ? Relax(operations[i]) : operations[i]);
   }
   Reason reason;
-  if (small) {
+  if (indices.size() <= kReasonOperationsMax) {
     reason = FindReason(some, model);
-    if (reason.orders.empty()) {
-      return {.blocked = stuck.value_or(CounterExample::kNotKnown)};
-    }
-  } else {
+  } else if (example.minimal) {
     SearchResult found = SearchFor(some, model, /*order=*/false, options);
-    if (found.result != Result::kViolation) {
-      return {.blocked = stuck.value_or(CounterExample::kNotKnown)};
+    if (found.result == Result::kViolation) {
+      reason = ReasonOfMany(some, model, std::move(found), options);
     }
-    reason = ReasonOfMany(some, model, std::move(found), options);
+  }
+  if (reason.orders.empty()) {
+    return ReasonOfAll(operations, model, example, stuck, options);
   }
   for (PartialOrder& order : reason.orders) {
     for (size_t& i : order.placed) i = indices[i];

@@ -51,7 +51,7 @@ absl::Status Apply(std::string_view flag, const std::string& value,
       return Bad(flag, "auto, jsonl, edn, jepsen-log or map-lines", value);
     }
   } else if (flag == "--html") {
-    if (value.empty()) return Bad(flag, "a file's name", value);
+    if (value.empty() || value == "-") return Bad(flag, "a file's name", value);
     a->html = value;
   } else if (flag == "--timeout") {
     absl::StatusOr<int64_t> timeout = ParseTimeoutMs(value);

@@ -59,6 +59,14 @@ absl::StatusOr<size_t> FileSource::Read(char* into, size_t size) {
   return static_cast<size_t>(count);
 }
 
+bool IsSameFile(const std::string& one, const std::string& other) {
+  struct stat a {};
+  struct stat b {};
+  return ::stat(UserPath(one).c_str(), &a) == 0 &&
+         ::stat(UserPath(other).c_str(), &b) == 0 && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
+}
+
 absl::Status WriteFile(const std::string& path, std::string_view text) {
   std::FILE* const file = std::fopen(UserPath(path).c_str(), "wb");
   if (file == nullptr) return SystemError("cannot be written");

@@ -39,6 +39,9 @@ class FileSource final : public ByteSource {
   uint64_t size_bytes_ = 0;  // 0: not known.
 };
 
+// Whether both paths lead to one file that is there.
+bool IsSameFile(const std::string& one, const std::string& other);
+
 absl::Status WriteFile(const std::string& path, std::string_view text);
 
 // Forgets the largest amount of memory that this process had so far, where the

@@ -47,9 +47,11 @@ class Stopwatch {
       std::chrono::steady_clock::now();
 };
 
-void Print(std::FILE* file, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), file);
-  std::fflush(file);
+// False if not all of it could be written.
+bool Print(std::FILE* file, const std::string& text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fflush(file) == 0 && written;
 }
 
 absl::Status Read(const Arguments& arguments, Progress* progress,
@@ -126,6 +128,18 @@ std::string PagePath(const std::string& path, size_t number) {
   return absl::StrCat(path.substr(0, at), "-", number, path.substr(at));
 }
 
+// A history that one of the pages would be written over; empty: none.
+std::string Overwritten(const Arguments& arguments) {
+  if (arguments.html.empty()) return "";
+  for (size_t number = 1; number <= arguments.files.size(); ++number) {
+    const std::string page = PagePath(arguments.html, number);
+    for (const std::string& file : arguments.files) {
+      if (file != "-" && IsSameFile(page, file)) return file;
+    }
+  }
+  return "";
+}
+
 // False if the page could not be written.
 bool WritePage(const std::string& path, FileReport* report) {
   PageInput input{.title = report->file,
@@ -160,6 +174,11 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
     Print(stdout, Usage(own));
     return kAllLinearizable;
   }
+  if (const std::string file = Overwritten(*arguments); !file.empty()) {
+    Print(stderr, absl::StrCat("lincheck: --html would overwrite the history ",
+                               file, "\n"));
+    return kBadInput;
+  }
   ThreadExecutor executor(arguments->jobs);
   bool bad = false, wrong = false, unknown = false;
   size_t number = 0;
@@ -173,7 +192,7 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
     }
     wrong = wrong || report.verdict.result == Result::kViolation;
     unknown = unknown || report.verdict.result == Result::kUnknown;
-    if (arguments->json) Print(stdout, ReportJson(report));
+    bool said = !arguments->json || Print(stdout, ReportJson(report));
     if (!report.status.ok()) {
       // "file:line:column: reason", as compilers say it.
       Print(stderr,
@@ -181,7 +200,11 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
                          absl::IsInvalidArgument(report.status) ? ":" : ": ",
                          report.status.message(), "\n"));
     } else if (!arguments->json) {
-      Print(stdout, ReportText(report));
+      said = Print(stdout, ReportText(report));
+    }
+    if (!said) {
+      Print(stderr, "lincheck: standard output cannot be written\n");
+      return kBadInput;
     }
   }
   if (bad) return kBadInput;

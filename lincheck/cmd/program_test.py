@@ -191,6 +191,32 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(2, status)
         self.assertIn('/nowhere/page.html: cannot be written: No such file', err)
 
+    def test_Html_OverAHistory_IsRefused(self):
+        path = self.write('{"lincheck":1,"model":"kv"}\n')
+        link = path.replace('.jsonl', '.html')
+        second = path.replace('.jsonl', '-2.html')
+        os.symlink(path, second)
+        for words in ((path, '--html', path), (path, path, '--html', link)):
+            status, out, err = run(*words)
+            self.assertEqual((2, ''), (status, out))
+            self.assertEqual(f'lincheck: --html would overwrite the history {path}\n', err)
+        with open(path, encoding='utf-8') as file:
+            self.assertEqual('{"lincheck":1,"model":"kv"}\n', file.read())
+        self.assertIn('--html', run(path, '--html', '-')[2])
+
+    def test_OutputThatCannotBeWritten_IsAnError(self):
+        for words in ((), ('--json',)):
+            with open('/dev/full', 'w', encoding='utf-8') as full:
+                done = subprocess.run([PROGRAM, f'{FOLDER}/register.edn', *words], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+            self.assertEqual((2, b'lincheck: standard output cannot be written\n'), (done.returncode, done.stderr))
+
+    def test_LogWithoutOperations_IsToldOf(self):
+        said = 'No line of this log is an operation'
+        self.assertIn(said, run(f'{FOLDER}/no_operation.jepsen.log')[1])
+        self.assertIn(said, run(f'{FOLDER}/bad/letter.txt', '--format', 'jepsen-log')[1])
+        self.assertNotIn(said, run(f'{FOLDER}/register.jepsen.log')[1])
+        self.assertNotIn(said, run(f'{FOLDER}/header_alone.jsonl')[1])
+
     def test_StandardInput_IsADash(self):
         with open(f'{FOLDER}/stale_read.jsonl', 'rb') as file:
             status, out, _ = run('-', stdin=file.read())

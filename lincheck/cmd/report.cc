@@ -297,7 +297,8 @@ std::vector<PageLevel> WeakerLevels(const LevelsVerdict& levels) {
 
 std::string StalenessText(const Staleness& staleness, TimeUnit unit) {
   if (staleness.result != Result::kOk) return "";
-  if (staleness.versions_max == 0) return "No read is stale.";
+  // Of what also writes nothing is said.
+  if (staleness.versions_max == 0) return "Nothing that only reads is stale.";
   std::string text =
       absl::StrCat("Reads are stale by at most ",
                    Count(staleness.versions_max, "version", "versions"));
@@ -331,6 +332,9 @@ std::string ReportText(const FileReport& report) {
                   report.recording.form, ", model ", report.recording.model,
                   "); read in ", Seconds(report.read_seconds), ", judged in ",
                   Seconds(report.seconds), "\n");
+  if (history.operations().empty() && report.recording.form == "jepsen-log") {
+    text += "  No line of this log is an operation: is it the right file?\n";
+  }
   // Where there is but one object without a name, it goes without saying.
   if (!verdict.wrong.empty() &&
       (verdict.partitions > 1 || !history.partition_name(0).empty())) {
