@@ -345,6 +345,37 @@ RC_GTEST_PROP(FormsFuzz, DamagedFiles_AreSurvived, ()) {
   }
 }
 
+// One client that writes numbers and reads what somebody wrote. Wherever the log
+// breaks off, it is an error, or what returned did return so.
+RC_GTEST_PROP(FormsFuzz, LogCutAnywhere_SaysNothingThatItDidNot, ()) {
+  std::string text;
+  std::vector<std::string> written = {"nil"};
+  const int calls = *rc::gen::inRange(1, 12);
+  for (int i = 0; i < calls; ++i) {
+    const bool writes = *rc::gen::arbitrary<bool>();
+    if (writes) written.push_back(std::to_string(*rc::gen::inRange(-30, 200)));
+    const std::string value =
+        writes ? written.back() : *rc::gen::elementOf(written);
+    const std::string function = writes ? "write\t" : "read\t";
+    text += "INFO  jepsen.util - 7\t:invoke\t:" + function +
+            (writes ? value : "nil") +
+            "\nINFO  jepsen.util - 7\t:ok\t:" + function + value + "\n";
+  }
+  const ReadOptions options = {.form = Form::kJepsenLog};
+  const absl::StatusOr<Recording> whole = Read(text, options);
+  RC_ASSERT(whole.ok());
+  for (size_t size = 0; size < text.size(); ++size) {
+    const absl::StatusOr<Recording> cut = Read(text.substr(0, size), options);
+    if (!cut.ok()) continue;
+    const auto operations = cut->history.operations();
+    for (size_t i = 0; i < operations.size(); ++i) {
+      if (!operations[i].known()) continue;
+      RC_ASSERT(operations[i].result == whole->history.operations()[i].result);
+      RC_ASSERT(operations[i].ret == whole->history.operations()[i].ret);
+    }
+  }
+}
+
 RC_GTEST_PROP(FormsFuzz, AnyBytes_AreSurvived, (const std::string& text)) {
   for (Form form : {Form::kAuto, Form::kJsonLines, Form::kEdn, Form::kJepsenLog,
                     Form::kMapLines}) {
