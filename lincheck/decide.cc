@@ -27,6 +27,7 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
   Version version = kInitialVersion;
   Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
   std::vector<bool> placed(operations.size(), false);
+  std::vector<Version> made = {kInitialVersion};
   size_t known = 0;
   for (size_t i : order) {
     const Operation& op = operations[i];
@@ -37,13 +38,16 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
     if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
     const StateId next = states->Step(state, op);
     if (next == kImpossible) return false;
+    if (op.written != kNoVersion) made.push_back(op.written);
     // A write that does not tell its version may have made one.
     if (!OnlyReads(model, op)) version = op.written;
     state = next;
   }
-  return known == static_cast<size_t>(
-                      std::count_if(operations.begin(), operations.end(),
-                                    [](const auto& op) { return op.known(); }));
+  std::sort(made.begin(), made.end());
+  return std::adjacent_find(made.begin(), made.end()) == made.end() &&
+         known == static_cast<size_t>(std::count_if(
+                      operations.begin(), operations.end(),
+                      [](const Operation& op) { return op.known(); }));
 }
 
 // An operation that saw a value which no other one can have left, where values

@@ -8,8 +8,8 @@
 //   bool Step(State& state, const Operation& op) const, which moves `state` on,
 //     or is false if `op` cannot have given its result there. Of an operation
 //     with unknown outcome only function and arguments count;
-//   bool IsRead(const Operation& op) const, true if `op` never changes a state
-//     in which it is possible (false is always right, only slower);
+//   bool IsRead(const Operation& op) const, true if `op`, with its result,
+//     certainly changes nothing (false is always right, only slower);
 //   std::string_view Name(uint8_t function) const, "?" beyond the last one;
 //   std::string Describe(const State& state) const.
 // Optionally, each for speed alone:
@@ -57,6 +57,11 @@ class StateSpace {
   virtual StateId Initial() = 0;
   // The state after `op`, or kImpossible.
   virtual StateId Step(StateId state, const Operation& op) = 0;
+  // The same if `op` changes nothing that anybody can see.
+  virtual StateId StepUnchanged(StateId state, const Operation& op) = 0;
+  // What may be the case if one of them is. Requires: both come of the same
+  // operations, with others that changed something.
+  virtual StateId Join(StateId a, StateId b) = 0;
   // False if `op` tells nothing about `state`, nor about any state that
   // operations which only append (Links::appends) make of it: it looks for
   // something else than they show, or does not look.
@@ -93,13 +98,24 @@ struct Links {
   Value size;
 };
 
-// What the checker works with.
+// What the checker works with. A model whose State is not what is the case but
+// all that may be has, beside what is said above,
+//   bool Learns(const Operation&) const, if reads may leave another state;
+// and, where versions are told, so that those can depend on what is the case,
+//   bool StepUnchanged(State&, const Operation&) const, which is Step(), but
+//     leaves only what may be the case if `op` changed nothing, and
+//   void Join(const State& other, State*) const: what may be in either.
 class Model {
  public:
   virtual ~Model() = default;
   // One per partition, so that partitions can be judged side by side.
   virtual std::unique_ptr<StateSpace> NewStates() const = 0;
+  // True if `op`, with the result it has, changes nothing that anybody can see.
+  // It makes no version, unless it tells one.
   virtual bool IsRead(const Operation& op) const = 0;
+  // True if steps of `op`, which is a read, may leave another state all the
+  // same, one that knows more.
+  virtual bool Learns(const Operation& op) const = 0;
   // False: this operation's place among the writes cannot be told from its
   // values.
   virtual bool FindLinks(const Operation& op, Links* links) const = 0;
@@ -119,7 +135,12 @@ class Model {
   virtual std::string_view Subject() const = 0;
 };
 
-// True if `op` changes neither the state nor the version.
+// True if no step of `op` leaves another state.
+inline bool KeepsState(const Model& model, const Operation& op) {
+  return model.IsRead(op) && !model.Learns(op);
+}
+
+// True if `op` changes nothing and makes no version.
 inline bool OnlyReads(const Model& model, const Operation& op) {
   return op.written == kNoVersion && model.IsRead(op);
 }
@@ -188,6 +209,25 @@ class States final : public StateSpace {
     Blur();
     if (scratch_ == *states_[state]) return state;
     return Number(scratch_);
+  }
+  StateId StepUnchanged(StateId state, const Operation& op) override {
+    if constexpr (requires { model_.StepUnchanged(scratch_, op); }) {
+      scratch_ = *states_[state];
+      if (!model_.StepUnchanged(scratch_, op)) return kImpossible;
+      Blur();
+      return Number(scratch_);
+    } else {
+      return Step(state, op) == state ? state : kImpossible;
+    }
+  }
+  StateId Join(StateId a, StateId b) override {
+    if constexpr (requires { model_.Join(scratch_, &scratch_); }) {
+      scratch_ = *states_[a];
+      model_.Join(*states_[b], &scratch_);
+      return Number(scratch_);
+    } else {
+      return a;  // There is but one.
+    }
   }
   bool MaySee(StateId state, const Operation& op) const override {
     if constexpr (requires { model_.MaySee(*states_[state], op); }) {
@@ -268,6 +308,13 @@ class ModelOf final : public Model {
     return std::make_unique<model_internal::States<M>>(model_);
   }
   bool IsRead(const Operation& op) const override { return model_.IsRead(op); }
+  bool Learns(const Operation& op) const override {
+    if constexpr (requires { model_.Learns(op); }) {
+      return model_.Learns(op);
+    } else {
+      return false;
+    }
+  }
   bool FindLinks(const Operation& op, Links* links) const override {
     if constexpr (requires { model_.FindLinks(op, links); }) {
       return model_.FindLinks(op, links);

@@ -276,6 +276,9 @@ class Maker {
     partition_ = history_.Partition("k");
   }
 
+  // Operations tell the versions that they saw and made.
+  void TellVersions() { tells_versions_ = true; }
+
   History Run(size_t operations) {
     const size_t wrong = Below(operations);
     const size_t also_wrong = Below(operations);
@@ -300,6 +303,14 @@ class Maker {
     typename M::State next = state_;
     if (model_.Step(next, op)) state_ = next;
   }
+  // What takes effect now makes a version; some stores make none if it changes
+  // nothing.
+  void MakeVersion(Operation* op) {
+    typename M::State next = state_;
+    if (!tells_versions_ || model_.IsRead(*op)) return;
+    if (model_.Step(next, *op) && next == state_ && Below(2) == 0) return;
+    op->written = version_ = ++last_version_;
+  }
   // Gives it an answer that fits. False if there is none.
   bool Answer(const std::vector<Value>& answers, Operation* op) {
     for (const Value answer : answers) {
@@ -317,10 +328,15 @@ class Maker {
     op.invoke = std::min(std::max(free_[client], effect - Some(59)), effect);
     op.ret = effect + Some(59);
     Draw<M>::Call(random_, &history_, &op);
+    if (tells_versions_) op.seen = version_;
     if (Below(100) < unknown_percent_) {
       op.ret = kNever;
       free_[client] = effect + 1;
-      if (Below(2) == 0) Apply(op);
+      op.seen = kNoVersion;
+      if (Below(2) == 0) {
+        MakeVersion(&op);
+        Apply(op);
+      }
       operations_.push_back(op);
       return;
     }
@@ -328,7 +344,10 @@ class Maker {
     std::shuffle(answers.begin(), answers.end(), random_);
     if (!Answer(answers, &op)) return;
     free_[client] = op.ret + 1;
-    if (mistake != Mistake::kLost) Apply(op);
+    if (mistake != Mistake::kLost) {
+      MakeVersion(&op);
+      Apply(op);
+    }
     if (mistake == Mistake::kTwice) {
       Operation again = op;
       again.ret = kNever;
@@ -359,6 +378,9 @@ class Maker {
   uint32_t partition_ = 0;
   Time free_[kClients] = {};
   Value last_;  // Answer.
+  bool tells_versions_ = false;
+  Version version_ = kInitialVersion;
+  Version last_version_ = kInitialVersion;
 };
 
 }  // namespace quorate::lincheck

@@ -148,7 +148,7 @@ class OnlineChecker::Partition {
     while (slot < slots_.size() && slots_[slot].used) ++slot;
     if (slot == slots_.size()) slots_.emplace_back();
     ++used_;
-    slots_[slot] = {true, op.known() && model_.IsRead(op), kNone, op};
+    slots_[slot] = {true, op.known() && KeepsState(model_, op), kNone, op};
     if (op.known() || calls_differ_) return slot;
     for (uint32_t i = 0; i < slots_.size(); ++i) {
       const Operation& other = slots_[i].op;

@@ -76,7 +76,7 @@ SearchPlan::SearchPlan(absl::Span<const Operation> operations_of,
     if (unseen[i]) continue;
     if (op.known()) {
       known.push_back(i);
-      is_read.push_back(model.IsRead(op));
+      is_read.push_back(KeepsState(model, op));
       known_class.push_back(class_of(op));
     } else if (!model.IsRead(op)) {
       const uint32_t number = class_of(op);

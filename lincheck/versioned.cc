@@ -18,31 +18,20 @@ class VersionedModel::States final : public StateSpace {
       : model_(model), inner_(model.model_.NewStates()) {}
 
   StateId Initial() override {
-    return Number({inner_->Initial(), {{kInitialVersion, 0}}});
+    return Number({{{{kInitialVersion, 0}, inner_->Initial()}}, {}});
   }
 
   StateId Step(StateId state, const Operation& op) override {
-    const State& before = *states_[state];
-    State after{inner_->Step(before.inner, op), {}};
-    if (after.inner == kImpossible) return kImpossible;
-    const bool reads = model_.model_.IsRead(op);
-    for (Current current : before.versions) {
-      if (!See(op, &current)) continue;
-      if (op.written == kNoVersion && (reads || after.inner == before.inner)) {
-        after.versions.push_back(current);
-      }
-      // Nobody may see it any more.
-      if (current.seen_by < model_.SeenBy(current.version)) continue;
-      if (op.written != kNoVersion || !reads) {
-        after.versions.push_back({op.written, 0});
-      }
-    }
-    if (after.versions.empty()) return kImpossible;
-    std::sort(after.versions.begin(), after.versions.end());
-    after.versions.erase(
-        std::unique(after.versions.begin(), after.versions.end()),
-        after.versions.end());
-    return Number(std::move(after));
+    return StepWorlds(state, op, false);
+  }
+  StateId StepUnchanged(StateId state, const Operation& op) override {
+    return StepWorlds(state, op, true);
+  }
+  StateId Join(StateId a, StateId b) override {
+    State both = *states_[a];
+    const std::vector<World>& other = states_[b]->worlds;
+    both.worlds.insert(both.worlds.end(), other.begin(), other.end());
+    return Settle(std::move(both));
   }
 
   bool MaySee(StateId, const Operation&) const override { return true; }
@@ -53,15 +42,23 @@ class VersionedModel::States final : public StateSpace {
   StateId Import(const StateSpace& from, StateId state) override {
     const auto& other = static_cast<const States&>(from);
     State same = *other.states_[state];
-    same.inner = inner_->Import(*other.inner_, same.inner);
-    return Number(std::move(same));
+    for (World& world : same.worlds) {
+      world.inner = inner_->Import(*other.inner_, world.inner);
+    }
+    return Settle(std::move(same));
   }
 
   std::string Describe(StateId state) const override {
-    std::string text = inner_->Describe(states_[state]->inner);
-    for (const Current& current : states_[state]->versions) {
-      if (current.version == kNoVersion) continue;
-      absl::StrAppend(&text, " (version ", current.version, ")");
+    std::string text;
+    StateId described = kImpossible;
+    for (const World& world : states_[state]->worlds) {
+      if (world.inner != described) {
+        absl::StrAppend(&text, text.empty() ? "" : " or ",
+                        inner_->Describe(world.inner));
+        described = world.inner;
+      }
+      if (world.current.version == kNoVersion) continue;
+      absl::StrAppend(&text, " (version ", world.current.version, ")");
     }
     return text;
   }
@@ -82,16 +79,82 @@ class VersionedModel::States final : public StateSpace {
       return H::combine(std::move(h), c.version, c.seen_by);
     }
   };
-  struct State {
+  // What may be the case, of the version and of all else.
+  struct World {
+    Current current;
     StateId inner = kImpossible;
-    std::vector<Current> versions;  // In order, none twice, at least one.
+
+    friend auto operator<=>(const World&, const World&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const World& w) {
+      return H::combine(std::move(h), w.current, w.inner);
+    }
+  };
+  struct State {
+    std::vector<World> worlds;  // In order, no version twice, at least one.
+    std::vector<Version> made;  // Of those that several writes tell, in order.
 
     friend bool operator==(const State&, const State&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const State& s) {
-      return H::combine(std::move(h), s.inner, s.versions);
+      return H::combine(std::move(h), s.worlds, s.made);
     }
   };
+
+  // `unchanged`: only what may be if `op` changed nothing.
+  StateId StepWorlds(StateId state, const Operation& op, bool unchanged) {
+    State after{{}, states_[state]->made};
+    if (!Make(op.written, &after.made)) return kImpossible;
+    for (World world : states_[state]->worlds) {
+      if (!See(op, &world.current)) continue;
+      const bool makes_none = OnlyReads(model_.model_, op);
+      if (unchanged && op.written != kNoVersion) continue;
+      if (op.written == kNoVersion) {
+        AddWorld(world.current,
+                 makes_none && !unchanged
+                     ? inner_->Step(world.inner, op)
+                     : inner_->StepUnchanged(world.inner, op),
+                 &after);
+      }
+      // Nobody may see it any more.
+      const bool over =
+          world.current.seen_by >= model_.SeenBy(world.current.version);
+      if (makes_none || unchanged || !over) continue;
+      AddWorld({op.written, 0}, inner_->Step(world.inner, op), &after);
+    }
+    return Settle(std::move(after));
+  }
+  static void AddWorld(Current current, StateId inner, State* state) {
+    if (inner != kImpossible) state->worlds.push_back({current, inner});
+  }
+  // False if the version is there already.
+  bool Make(Version version, std::vector<Version>* made) const {
+    if (version == kNoVersion || !model_.often_told_.contains(version)) {
+      return true;
+    }
+    const auto at = std::lower_bound(made->begin(), made->end(), version);
+    if (version == kInitialVersion || (at != made->end() && *at == version)) {
+      return false;
+    }
+    made->insert(at, version);
+    return true;
+  }
+  // Its number, with its worlds in order; kImpossible if there are none.
+  StateId Settle(State state) {
+    if (state.worlds.empty()) return kImpossible;
+    std::sort(state.worlds.begin(), state.worlds.end());
+    size_t kept = 0;
+    for (size_t i = 1; i < state.worlds.size(); ++i) {
+      World& last = state.worlds[kept];
+      if (state.worlds[i].current != last.current) {
+        state.worlds[++kept] = state.worlds[i];
+      } else if (state.worlds[i].inner != last.inner) {
+        last.inner = inner_->Join(last.inner, state.worlds[i].inner);
+      }
+    }
+    state.worlds.resize(kept + 1);
+    return Number(std::move(state));
+  }
 
   // False if `op` cannot have seen what it says.
   bool See(const Operation& op, Current* current) const {
@@ -107,8 +170,9 @@ class VersionedModel::States final : public StateSpace {
     const auto [it, inserted] = numbers_.try_emplace(
         std::move(state), static_cast<StateId>(states_.size()));
     if (inserted) {
-      size_bytes_ +=
-          sizeof(State) + 64 + it->first.versions.size() * sizeof(Current);
+      size_bytes_ += sizeof(State) + 64 +
+                     it->first.worlds.size() * sizeof(World) +
+                     it->first.made.size() * sizeof(Version);
       states_.push_back(&it->first);
     }
     return it->second;
@@ -128,7 +192,9 @@ VersionedModel::VersionedModel(const Model& model,
     : model_(model) {
   absl::flat_hash_set<Version> told = {kInitialVersion};  // Looked up only.
   for (const Operation& op : all) {
-    if (op.written != kNoVersion) told.insert(op.written);
+    if (op.written != kNoVersion && !told.insert(op.written).second) {
+      often_told_.insert(op.written);
+    }
   }
   for (const Operation& op : judged) {
     if (!OnlyReads(model, op) && op.written == kNoVersion) all_written_ = false;
@@ -142,10 +208,14 @@ std::unique_ptr<StateSpace> VersionedModel::NewStates() const {
   return std::make_unique<States>(*this);
 }
 
-// To see a version tells which one it was, if any write does not tell its own.
 bool VersionedModel::IsRead(const Operation& op) const {
-  return model_.IsRead(op) && op.written == kNoVersion &&
-         (all_written_ || !op.known() || op.seen == kNoVersion);
+  return OnlyReads(model_, op);
+}
+
+// To see a version tells which one it was, if any write does not tell its own.
+bool VersionedModel::Learns(const Operation& op) const {
+  return model_.Learns(op) ||
+         (!all_written_ && op.known() && op.seen != kNoVersion);
 }
 
 uint32_t VersionedModel::SeenBy(Version version) const {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/types/span.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
@@ -28,6 +29,7 @@ class VersionedModel final : public Model {
 
   std::unique_ptr<StateSpace> NewStates() const override;
   bool IsRead(const Operation& op) const override;
+  bool Learns(const Operation& op) const override;
   // What values tell is not enough.
   bool FindLinks(const Operation&, Links*) const override { return false; }
   bool LooksFor(const Operation&, Value*) const override { return false; }
@@ -54,6 +56,9 @@ class VersionedModel final : public Model {
   // Versions that no write tells, and how many operations saw them. Looked up
   // only.
   absl::flat_hash_map<Version, uint32_t> untold_;
+  // Versions that several writes tell: one of them made it. So is the initial
+  // one, if any does. Looked up only.
+  absl::flat_hash_set<Version> often_told_;
 };
 
 }  // namespace quorate::lincheck

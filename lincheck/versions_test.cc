@@ -3,13 +3,15 @@
 #include <random>
 #include <set>
 #include <string>
-#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
-#include "lincheck/models/kv.h"
+#include "lincheck/model_histories.h"
+#include "lincheck/models/specification.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
 #include "lincheck/search.h"
@@ -19,95 +21,174 @@
 namespace quorate::lincheck {
 namespace {
 
-// 100 cases by default, so many histories each.
-constexpr int kHistoriesPerCase = 1000;
+using specification::CasRegisterSpecification;
+using specification::ExpiringKvSpecification;
+using specification::KvSpecification;
+using specification::LockSpecification;
+using specification::QueueSpecification;
+using specification::RegisterSpecification;
+using specification::SetSpecification;
+using specification::TransactionSpecification;
 
-// What docs/formats/history.md says of versions, beside what Kv does. A write
-// that does not tell its version makes one that no other write makes, or, if it
-// changed nothing, perhaps none.
-struct KvWithVersions {
+// 100 cases by default, so many histories each.
+constexpr int kHistories = 200;
+
+// What docs/formats/history.md says of versions, beside what `S`
+// (models/specification.h) says of all else: everything that may be the case.
+template <typename M, typename S>
+struct WithVersions {
   struct World {
-    Datum value;
+    typename S::World inner;
     Version version = kInitialVersion;  // kNoVersion: not seen yet.
-    std::set<Version> past;  // Those that were seen of writes that told none.
+    std::set<Version> past;  // Those that were made, or seen and not told.
 
     friend auto operator<=>(const World&, const World&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const World& w) {
-      return H::combine(std::move(h), w.value, w.version, w.past);
+      return H::combine(std::move(h), w.version, w.past);
     }
   };
   using State = std::set<World>;
+  M model;
+  S specification;
+  typename S::World initial;
+  Time horizon = 0;        // What never returns takes effect by then.
   std::set<Version> told;  // By all writes.
 
-  State Initial() const { return {World{}}; }
+  State Initial() const { return {{initial, kInitialVersion, {}}}; }
   bool Step(State& state, const Operation& op) const {
     State after;
-    for (World world : state) {
-      if (op.known() && op.seen != kNoVersion && op.seen != world.version) {
-        if (world.version != kNoVersion || op.seen == kInitialVersion ||
-            told.contains(op.seen) || world.past.contains(op.seen)) {
-          continue;
-        }
-        world.version = op.seen;
-        world.past.insert(op.seen);
-      }
-      const Datum before = world.value;
-      if (!Kv().Step(world.value, op)) continue;
-      if (op.written != kNoVersion) world.version = op.written;
-      const bool may_write = op.written == kNoVersion && !Kv().IsRead(op);
-      if (!may_write || world.value == before) after.insert(world);
-      if (!may_write) continue;
-      world.version = kNoVersion;
-      after.insert(world);
-    }
+    for (const World& world : state) StepWorld(world, op, &after);
     state = std::move(after);
     return !state.empty();
   }
   bool IsRead(const Operation& op) const {
-    return Kv().IsRead(op) && op.written == kNoVersion;
+    return model.IsRead(op) && op.written == kNoVersion;
   }
-  std::string_view Name(uint8_t function) const { return Kv().Name(function); }
+  std::string_view Name(uint8_t function) const { return model.Name(function); }
   std::string Describe(const State&) const { return "?"; }
+
+ private:
+  void StepWorld(World world, const Operation& op, State* after) const {
+    if (op.known() && op.seen != kNoVersion && op.seen != world.version) {
+      const bool may_be = world.version == kNoVersion &&
+                          op.seen != kInitialVersion && !told.contains(op.seen);
+      if (!may_be || !world.past.insert(op.seen).second) return;
+      world.version = op.seen;
+    }
+    if (op.written == kInitialVersion) return;
+    if (op.written != kNoVersion && !world.past.insert(op.written).second) {
+      return;
+    }
+    const specification::Call call{Name(op.function), op.argument, op.expected,
+                                   op.invoke, op.known() ? op.ret : horizon};
+    for (const auto& [inner, reply] : specification.Do(world.inner, call)) {
+      if (op.known() && !op.result.is_none() && !reply.Fits(op.result)) {
+        continue;
+      }
+      World next{inner, world.version, world.past};
+      if (op.written != kNoVersion) next.version = op.written;
+      const bool silent = op.written == kNoVersion && !DoesNothing(op);
+      if (!silent || !Changes(call, world.inner, inner)) after->insert(next);
+      if (!silent) continue;
+      next.version = kNoVersion;
+      after->insert(next);
+    }
+  }
+  // It reads, or says that it did nothing.
+  bool DoesNothing(const Operation& op) const {
+    static const std::set<std::string_view> kReads = {
+        "get", "read", "contains", "peek", "length", "check"};
+    static const std::set<std::string_view> kGiveNil = {"take", "dequeue",
+                                                        "acquire"};
+    static const std::set<std::string_view> kGiveFlag = {
+        "cas",     "delete", "put_if_exists", "expire",
+        "persist", "add",    "remove",        "release"};
+    const std::string_view name = Name(op.function);
+    if (name == "txn") {
+      const std::string_view list = op.argument.bytes();
+      return list.find("\"w\"") == list.npos &&
+             list.find("\"append\"") == list.npos;
+    }
+    if (kReads.contains(name)) return true;
+    if (!op.known()) return false;
+    return (kGiveNil.contains(name) && op.result.is_nil()) ||
+           (kGiveFlag.contains(name) && op.result == Value::Integer(0));
+  }
+  static bool Changes(const specification::Call& call, typename S::World before,
+                      const typename S::World& after) {
+    if constexpr (std::is_same_v<M, ExpiringKv>) {
+      if (before.end.has_value() && *before.end <= after.now) before = {};
+      const bool sets_end =
+          call.function == "put_for" || call.function == "expire";
+      const bool there = after.value != specification::Item();
+      return before.value != after.value || before.end != after.end ||
+             (sets_end && there);
+    } else {
+      return before != after;
+    }
+  }
 };
 
-// Forgets some of the versions.
-History Forget(std::mt19937_64& random, const History& told) {
+// Forgets some of the versions, and perhaps spoils one.
+History Forget(Random& random, const History& whole) {
   const uint64_t percent = random() % 3 * 20;
+  const size_t spoiled = random() % (2 * whole.operations().size() + 1);
   History history;
-  history.Partition("0");
-  for (Operation op : told.operations()) {
+  history.Partition("k");
+  for (Operation op : whole.operations()) {
     if (!op.known() && random() % 2 == 0) op.written = kNoVersion;
     if (random() % 100 < percent) op.written = kNoVersion;
     if (random() % 100 < percent) op.seen = kNoVersion;
+    if (op.known() && history.operations().size() == spoiled) {
+      Version* version = op.written != kNoVersion && random() % 4 == 0
+                             ? &op.written
+                             : &op.seen;
+      *version = kInitialVersion + random() % 6;
+    }
     history.Add(op);
   }
   return history;
 }
 
-ModelOf<KvWithVersions> TruthOf(const History& history) {
-  KvWithVersions model;
-  for (const Operation& op : history.operations()) {
-    if (op.written != kNoVersion) model.told.insert(op.written);
+// The same with times and durations of a tenth: as many moments to try.
+History Shorten(const History& long_one) {
+  History history;
+  history.Partition("k");
+  const auto shorten = [](Value* duration) {
+    *duration = Value::Integer(duration->integer() / 10);
+  };
+  for (Operation op : long_one.operations()) {
+    op.invoke = op.invoke / 10 + 5;  // None is below 0.
+    if (op.known()) op.ret = op.ret / 10 + 5;
+    if (op.function == ExpiringKv::kPutFor) shorten(&op.expected);
+    if (op.function == ExpiringKv::kExpire) shorten(&op.argument);
+    history.Add(op);
   }
-  return ModelOf<KvWithVersions>(model);
+  return history;
 }
 
-RC_GTEST_PROP(VersionsProperty, SmallHistories_AgreeWithBruteForce,
-              (uint64_t seed)) {
-  std::mt19937_64 random(seed);
-  const ModelOf<Kv> model;
+template <typename M, typename S>
+void AgreeWithBruteForce(uint64_t seed, int histories, S specification = {},
+                         M plain = {}, typename S::World initial = {}) {
+  Random random(seed);
+  const ModelOf<M> model(plain);
   int wrong = 0;
   int wrong_together = 0;
-  for (int i = 0; i < kHistoriesPerCase; ++i) {
-    const History told = RandomKvHistory(
-        random, {.operations = 2 + random() % 6,
-                 .clients = 4,
-                 .unique_values = random() % 2 == 0,
-                 .versions = true,
-                 .spoiled_percent = random() % 4 == 0 ? 0 : 30});
-    const History history = Forget(random, told);
-    const ModelOf<KvWithVersions> truth = TruthOf(history);
+  for (int i = 0; i < histories; ++i) {
+    const auto mistake = random() % 2 == 0
+                             ? Mistake::kNone
+                             : static_cast<Mistake>(random() % kMistakes);
+    Maker<M> maker(random, plain, mistake);
+    maker.TellVersions();
+    const History whole = maker.Run(2 + random() % 5);
+    History history = Forget(random, whole);
+    if constexpr (std::is_same_v<M, ExpiringKv>) history = Shorten(history);
+    WithVersions<M, S> versioned{plain, specification, initial, 20, {}};
+    for (const Operation& op : history.operations()) {
+      if (op.written != kNoVersion) versioned.told.insert(op.written);
+    }
+    const ModelOf<WithVersions<M, S>> truth(versioned);
     const bool right = LinearizableByBruteForce(history.operations(), truth);
     const Verdict verdict = Check(history, model, {.explain = i % 4 == 0});
     if (verdict.result != (right ? Result::kOk : Result::kViolation)) {
@@ -119,12 +200,50 @@ RC_GTEST_PROP(VersionsProperty, SmallHistories_AgreeWithBruteForce,
     wrong_together += LinearizableByBruteForce(history.operations(), model);
     if (i % 4 != 0) continue;
     RC_ASSERT(verdict.counter_example->minimal);
-    const std::string mistake =
+    const std::string refuted =
         Refute(history, truth, *verdict.counter_example);
-    if (!mistake.empty()) RC_FAIL(mistake);
+    if (!refuted.empty()) RC_FAIL(refuted);
   }
-  RC_ASSERT(wrong > kHistoriesPerCase / 5);
-  RC_ASSERT(wrong_together > kHistoriesPerCase / 20);
+  RC_ASSERT(wrong > histories / 8);
+  RC_ASSERT(wrong < histories * 7 / 8);
+  RC_ASSERT(wrong_together > histories / 40);
+}
+
+RC_GTEST_PROP(VersionsProperty, Register_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<Register, RegisterSpecification>(seed, kHistories);
+}
+RC_GTEST_PROP(VersionsProperty, CasRegister_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<CasRegister, CasRegisterSpecification>(seed, kHistories);
+}
+RC_GTEST_PROP(VersionsProperty, Kv_AgreesWithBruteForce, (uint64_t seed)) {
+  AgreeWithBruteForce<Kv, KvSpecification>(seed, kHistories);
+}
+RC_GTEST_PROP(VersionsProperty, KvText_AgreesWithBruteForce, (uint64_t seed)) {
+  AgreeWithBruteForce<Kv, KvSpecification>(
+      seed, kHistories, {}, {.starts_empty = true}, std::string());
+}
+RC_GTEST_PROP(VersionsProperty, ExpiringKv_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<ExpiringKv, ExpiringKvSpecification>(seed, kHistories / 4,
+                                                           {.horizon = 20});
+}
+RC_GTEST_PROP(VersionsProperty, Set_AgreesWithBruteForce, (uint64_t seed)) {
+  AgreeWithBruteForce<Set, SetSpecification>(seed, kHistories);
+}
+RC_GTEST_PROP(VersionsProperty, Queue_AgreesWithBruteForce, (uint64_t seed)) {
+  AgreeWithBruteForce<Queue, QueueSpecification>(seed, kHistories);
+}
+RC_GTEST_PROP(VersionsProperty, Lock_AgreesWithBruteForce, (uint64_t seed)) {
+  // Those that are told and shown, and enough of others.
+  std::vector<int64_t> tokens;
+  for (int64_t token = -6; token < 16; ++token) tokens.push_back(token);
+  AgreeWithBruteForce<Lock, LockSpecification>(seed, kHistories / 4, {tokens});
+}
+RC_GTEST_PROP(VersionsProperty, Transaction_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<Transaction, TransactionSpecification>(seed, kHistories);
 }
 
 // A write that tells what it saw and not what it made stands after all who saw
@@ -162,8 +281,8 @@ RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
   int by_zones = 0;
   int decided = 0;
   int wrong = 0;
-  constexpr int kHistories = 30;
-  for (int i = 0; i < kHistories; ++i) {
+  constexpr int kLong = 30;
+  for (int i = 0; i < kLong; ++i) {
     const History told =
         RandomKvHistory(random, {.operations = 200 + random() % 400,
                                  .clients = 5,
@@ -194,10 +313,10 @@ RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
     RC_FAIL("search says " + std::string(ResultName(search.result)) +
             Show(history, model));
   }
-  RC_ASSERT(by_zones > kHistories / 3);
-  RC_ASSERT(decided > kHistories / 2);
+  RC_ASSERT(by_zones > kLong / 3);
+  RC_ASSERT(decided > kLong / 2);
   RC_ASSERT(wrong > 1);
-  RC_ASSERT(wrong < decided - kHistories / 10);
+  RC_ASSERT(wrong < decided - kLong / 10);
 }
 
 }  // namespace

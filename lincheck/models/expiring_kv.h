@@ -55,25 +55,27 @@ struct ExpiringKv {
   State Initial() const { return {Case{}}; }
 
   bool Step(State& state, const Operation& op) const {
-    State after;
-    for (const Case& before : state) {
-      Case c = before;
-      Moments moments;
-      if (StaysUntil(op, &c, &moments) && StepCase(c, op, moments)) {
-        after.push_back(std::move(c));
-      }
-      c = before;
-      if (GoesBefore(op, &c, &moments) && StepCase(c, op, moments)) {
-        after.push_back(std::move(c));
-      }
-    }
-    std::sort(after.begin(), after.end());
-    after.erase(std::unique(after.begin(), after.end()), after.end());
-    state = std::move(after);
-    return !state.empty();
+    return StepCases(state, op, [](const Case&, const Case&) { return true; });
+  }
+  // To set an end is a change, even if it is the same; to end is none.
+  bool StepUnchanged(State& state, const Operation& op) const {
+    return StepCases(state, op, [&](const Case& before, const Case& after) {
+      const bool sets_end = op.function == kPutFor || op.function == kExpire;
+      return before.value == after.value && before.ends() == after.ends() &&
+             !(sets_end && !after.value.is_nil());
+    });
+  }
+  void Join(const State& other, State* state) const {
+    state->insert(state->end(), other.begin(), other.end());
+    Sort(state);
+  }
+  bool IsRead(const Operation& op) const {
+    if (op.function < kPutFor) return Kv().IsRead(op);
+    return op.function != kPutFor && op.known() &&
+           op.result == Value::Integer(0);
   }
   // Even a get may tell what the key cannot be any more.
-  bool IsRead(const Operation&) const { return false; }
+  bool Learns(const Operation&) const { return true; }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"put_for", "expire", "persist"};
     if (function < kPutFor) return Kv().Name(function);
@@ -111,6 +113,32 @@ struct ExpiringKv {
     Time from = 0;
     Time to = 0;
   };
+
+  static void Sort(State* state) {
+    std::sort(state->begin(), state->end());
+    state->erase(std::unique(state->begin(), state->end()), state->end());
+  }
+  // `keeps`: which cases count, given what was the case when `op` took effect.
+  template <typename F>
+  bool StepCases(State& state, const Operation& op, F keeps) const {
+    State next;
+    const auto step = [&](Case c, const Moments& moments) {
+      const Case before = c;
+      if (StepCase(c, op, moments) && keeps(before, c)) {
+        next.push_back(std::move(c));
+      }
+    };
+    for (const Case& was : state) {
+      Moments moments;
+      Case c = was;
+      if (StaysUntil(op, &c, &moments)) step(std::move(c), moments);
+      c = was;
+      if (GoesBefore(op, &c, &moments)) step(std::move(c), moments);
+    }
+    Sort(&next);
+    state = std::move(next);
+    return !state.empty();
+  }
 
   // a + b, as far as there are times.
   static Time Sum(Time a, Time b) {

@@ -46,25 +46,25 @@ struct Lock {
   State Initial() const { return {Case()}; }
 
   bool Step(State& state, const Operation& op) const {
-    if (op.function > kCheck) return false;
-    const std::optional<int64_t> shown = IntegerOf(op.argument);
-    if (op.function != kAcquire && !shown.has_value()) return false;
-    State next;
-    for (const Case& before : state) {
-      if (op.function == kAcquire) {
-        Acquire(before, op, &next);
-      } else {
-        Show(before, *shown, op, &next);
-      }
-    }
-    if (next.empty()) return false;
-    std::sort(next.begin(), next.end());
-    next.erase(std::unique(next.begin(), next.end()), next.end());
-    state = std::move(next);
-    return true;
+    return StepCases(state, op, [](const Case&, const Case&) { return true; });
+  }
+  bool StepUnchanged(State& state, const Operation& op) const {
+    return StepCases(state, op, [](const Case& before, const Case& after) {
+      return before.held == after.held;
+    });
+  }
+  void Join(const State& other, State* state) const {
+    state->insert(state->end(), other.begin(), other.end());
+    Sort(state);
+  }
+  bool IsRead(const Operation& op) const {
+    if (op.function == kCheck) return true;
+    if (!op.known()) return false;
+    return op.function == kAcquire ? op.result.is_nil()
+                                   : op.result == Value::Integer(0);
   }
   // What is refused tells something about tokens that nobody was told.
-  bool IsRead(const Operation&) const { return false; }
+  bool Learns(const Operation&) const { return true; }
   using Sight = std::vector<int64_t>;  // Tokens, ascending.
   bool Look(const Operation& op, Sight* sight) const {
     if (!op.known()) return true;
@@ -90,8 +90,7 @@ struct Lock {
       c.greatest.reset();
       if (at != sight.begin()) c.greatest = *std::prev(at);
     }
-    std::sort(state->begin(), state->end());
-    state->erase(std::unique(state->begin(), state->end()), state->end());
+    Sort(state);
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {
@@ -110,6 +109,34 @@ struct Lock {
   }
 
  private:
+  static void Sort(State* state) {
+    std::sort(state->begin(), state->end());
+    state->erase(std::unique(state->begin(), state->end()), state->end());
+  }
+  // `keeps`: which cases count, given what was the case before.
+  template <typename F>
+  static bool StepCases(State& state, const Operation& op, F keeps) {
+    if (op.function > kCheck) return false;
+    const std::optional<int64_t> shown = IntegerOf(op.argument);
+    if (op.function != kAcquire && !shown.has_value()) return false;
+    State next;
+    for (const Case& before : state) {
+      State after;
+      if (op.function == kAcquire) {
+        Acquire(before, op, &after);
+      } else {
+        Show(before, *shown, op, &after);
+      }
+      for (Case& c : after) {
+        if (keeps(before, c)) next.push_back(std::move(c));
+      }
+    }
+    if (next.empty()) return false;
+    Sort(&next);
+    state = std::move(next);
+    return true;
+  }
+
   static std::string DescribeCase(const Case& c) {
     const std::string greatest =
         c.greatest.has_value() ? std::to_string(*c.greatest) : std::string();

@@ -222,8 +222,12 @@ class Walk {
 
   // `op` is possible in state_, and leaves `after`.
   void CheckPromises(const Operation& op, const typename M::State& after) {
-    if (model_.IsRead(op) && op.known() && !(after == state_)) {
-      Fail(op, true, "reads, but changes the state");
+    if (model_.IsRead(op) && op.known()) {
+      typename M::State unchanged = state_;
+      if constexpr (requires { model_.StepUnchanged(unchanged, op); }) {
+        model_.StepUnchanged(unchanged, op);
+      }
+      if (!(after == unchanged)) Fail(op, true, "reads, but changes the state");
     }
     if constexpr (requires { model_.LooksBeyondCall(op); }) {
       Operation other = op;
