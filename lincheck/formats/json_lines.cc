@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_cursor.h"
 #include "lincheck/models/value_list.h"
@@ -99,6 +101,8 @@ class Reader {
   bool TakeOperation(JsonCursor* cursor, Fields* fields);
   bool CheckArguments(JsonCursor* cursor, const Fields& fields);
   bool CheckResult(JsonCursor* cursor, Fields* fields);
+  bool CheckVersions(JsonCursor* cursor, const Operation& op,
+                     const Fields& fields);
   bool Require(JsonCursor* cursor, const Fields& fields, uint32_t wanted);
   bool Only(JsonCursor* cursor, const Fields& fields, uint32_t known,
             std::string_view what);
@@ -111,6 +115,9 @@ class Reader {
   std::string last_key_;
   uint32_t last_partition_ = 0;
   bool any_key_ = false;
+  std::unique_ptr<Model> told_model_;  // Once versions are told.
+  // By partition: what was written. Looked up only.
+  std::vector<absl::flat_hash_set<Version>> written_;
 };
 
 absl::StatusOr<Recording> Reader::Run() {
@@ -452,17 +459,43 @@ bool Reader::TakeOperation(JsonCursor* cursor, Fields* fields) {
   if (!fields->has(kKey)) {
     fields->partition = recording_.history.Partition("");
   }
-  recording_.history.Add({.invoke = fields->invoke,
-                          .ret = fields->ret,
-                          .client = static_cast<uint32_t>(fields->client),
-                          .partition = fields->partition,
-                          .function = fields->form->function,
-                          .argument = fields->arg,
-                          .expected = fields->expected,
-                          .result = fields->result,
-                          .seen = static_cast<Version>(fields->seen),
-                          .written = static_cast<Version>(fields->written)});
+  const Operation op{.invoke = fields->invoke,
+                     .ret = fields->ret,
+                     .client = static_cast<uint32_t>(fields->client),
+                     .partition = fields->partition,
+                     .function = fields->form->function,
+                     .argument = fields->arg,
+                     .expected = fields->expected,
+                     .result = fields->result,
+                     .seen = static_cast<Version>(fields->seen),
+                     .written = static_cast<Version>(fields->written)};
+  if (!CheckVersions(cursor, op, *fields)) return false;
+  recording_.history.Add(op);
   return true;
+}
+
+bool Reader::CheckVersions(JsonCursor* cursor, const Operation& op,
+                           const Fields& fields) {
+  if (fields.has(kSeen) && !op.known()) {
+    return cursor->Fail(fields.offsets[kSeen],
+                        "a version seen, but no \"return\"");
+  }
+  if (!fields.has(kWritten)) return true;
+  const size_t at = fields.offsets[kWritten];
+  if (told_model_ == nullptr) {
+    told_model_ = FindModelAmong(vocabulary_->model(), own_)->make();
+  }
+  Operation call = op;
+  call.ret = kNever;
+  call.result = {};
+  if (told_model_->IsRead(call)) {
+    return cursor->Fail(
+        at, absl::StrCat(std::string(fields.form->name), " writes nothing"));
+  }
+  if (op.partition >= written_.size()) written_.resize(op.partition + 1);
+  return written_[op.partition].insert(op.written).second ||
+         cursor->Fail(at, absl::StrCat("version ", op.written,
+                                       " of this key for the second time"));
 }
 
 bool Reader::CheckArguments(JsonCursor* cursor, const Fields& fields) {

@@ -112,6 +112,30 @@ TEST(ReadJsonLines, Mistakes_SayWhere) {
             "2:13: \"lincheck\" does not belong to an operation");
 }
 
+TEST(ReadJsonLines, VersionsThatCannotBe_AreMistakes) {
+  const auto error = [](const std::string& lines) {
+    return Shown(Read("{\"lincheck\":1,\"model\":\"kv\"}\n" + lines + "\n"));
+  };
+  const std::string put =
+      "{\"client\":0,\"key\":\"x\",\"f\":\"put\",\"arg\":1,\"invoke\":1,"
+      "\"written\":3}\n";
+  const std::string of_other_key =
+      "{\"client\":0,\"key\":\"y\",\"f\":\"put\",\"arg\":1,\"invoke\":1,"
+      "\"written\":3}\n";
+  EXPECT_EQ(error(put + of_other_key).substr(0, 8), "jsonl kv");
+  EXPECT_EQ(error(put + of_other_key + put),
+            "4:62: version 3 of this key for the second time");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"return\":2,"
+                  "\"written\":3}"),
+            "2:55: get writes nothing");
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"get\",\"invoke\":1,\"seen\":3}"),
+            "2:41: a version seen, but no \"return\"");
+  // What failed may all the same have its place in a log.
+  EXPECT_EQ(error("{\"client\":0,\"f\":\"delete\",\"invoke\":1,"
+                  "\"return\":2,\"result\":false,\"written\":3}"),
+            "jsonl kv\n0  delete() = false [1, 2] written 3\n");
+}
+
 TEST(ReadJsonLines, LargeIntegers_AreWrittenAsStrings) {
   EXPECT_EQ(Shown(Read("{\"lincheck\":1,\"model\":\"kv\"}\n"
                        "{\"client\":0,\"f\":\"incr\",\"invoke\":1,\"return\":2,"
