@@ -8,8 +8,10 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
+#include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/queue.h"
+#include "lincheck/models/set.h"
 #include "lincheck/models/transaction.h"
 #include "lincheck/proof.h"
 #include "lincheck/random_history.h"
@@ -210,6 +212,53 @@ TEST(Minimise, StaleReadAmongOthers_IsToldByItsWrites) {
   EXPECT_EQ(verdict.counter_example->operations,
             (std::vector<size_t>{0, 2, 3}));
   EXPECT_EQ(verdict.counter_example->context, std::vector<size_t>{});
+  EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
+// Many that could each have taken effect at any time or not, of which few can
+// have anything to do with what is wrong.
+constexpr CheckOptions kFewSteps{.minimise_nodes_max = 20'000};
+
+TEST(Minimise, LostElementOfASet_IsToldByItsAddAndTheRead) {
+  Rounds rounds;
+  std::string seen;
+  for (int i = 0; i < 30; ++i) {
+    rounds.Alone({.function = Set::kAdd,
+                  .argument = Value::Integer(i),
+                  .result = Value::Integer(1)});
+    if (i != 7) seen += (seen.empty() ? "[" : ",") + std::to_string(i);
+  }
+  rounds.Alone({.function = Set::kRead, .result = rounds.Text(seen + "]")});
+  const Verdict verdict = Check(rounds.history(), ModelOf<Set>(), kFewSteps);
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(verdict.counter_example->operations, (std::vector<size_t>{7, 30}));
+  EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
+TEST(Minimise, QueueOutOfOrder_IsToldByTheFirstAndTheDequeue) {
+  Rounds rounds;
+  for (int i = 0; i < 40; ++i) {
+    rounds.Alone({.function = Queue::kEnqueue, .argument = Value::Integer(i)});
+  }
+  rounds.Alone({.function = Queue::kDequeue, .result = Value::Integer(1)});
+  const Verdict verdict = Check(rounds.history(), ModelOf<Queue>(), kFewSteps);
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(verdict.counter_example->operations, (std::vector<size_t>{0, 40}));
+  EXPECT_TRUE(verdict.counter_example->minimal);
+}
+
+TEST(Minimise, ValueThatNobodyWroteWhereKeysExpire_IsToldByItsGet) {
+  Rounds rounds;
+  for (int i = 0; i < 40; ++i) {
+    rounds.Alone({.function = ExpiringKv::kPutFor,
+                  .argument = Value::Integer(i),
+                  .expected = Value::Integer(50)});
+  }
+  rounds.Alone(Get(Value::Integer(100)));
+  const Verdict verdict =
+      Check(rounds.history(), ModelOf<ExpiringKv>(), kFewSteps);
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(verdict.counter_example->operations, std::vector<size_t>{40});
   EXPECT_TRUE(verdict.counter_example->minimal);
 }
 

@@ -23,8 +23,8 @@
 //     the operation looks for in a state (false: everything), and void
 //     Blur(const Sight&, State*) const, which makes one of states that nobody
 //     who was added can tell apart, nor after any steps of theirs;
-//   bool MaySee(const State&, const Operation&) const and
-//   void Forget(State&) const, see StateSpace.
+//   bool MaySee(const State&, const Operation&) const, void Forget(State&) const
+//   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
 // Optionally, for people:
 //   std::string InWords(const Operation&) const, see Model, as of these:
 //   bool GivesFlag(uint8_t function) const, std::string_view Subject() const.
@@ -51,6 +51,16 @@ namespace quorate::lincheck {
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
 
+// What an operation of unknown outcome can do for others.
+enum class Use : uint8_t {
+  kAny,
+  // Nothing: an order that explains them explains them without it.
+  kNone,
+  // An order that explains them explains them, too, if it and all like it have
+  // taken effect as soon as they were invoked.
+  kAtOnce,
+};
+
 class StateSpace {
  public:
   virtual ~StateSpace() = default;
@@ -75,6 +85,8 @@ class StateSpace {
   // From now on steps are those of these operations alone; states that they
   // cannot tell apart may be taken for one.
   virtual void Watch(absl::Span<const Operation> operations) = 0;
+  // What `op` can do for those that are watched, itself among them.
+  virtual Use UseOf(const Operation& op) const = 0;
   // The number here of a state of another space of the same model.
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
@@ -126,6 +138,8 @@ class Model {
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
+  // Whether StateSpace::UseOf() ever tells anything.
+  virtual bool TellsUses() const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
   // The call in words of the model's own; empty: as any call.
   virtual std::string InWords(const Operation& op) const = 0;
@@ -244,6 +258,12 @@ class States final : public StateSpace {
       }
     }
   }
+  Use UseOf(const Operation& op) const override {
+    if constexpr (requires { model_.UseOf(*sight_, op); }) {
+      if (sight_.has_value()) return model_.UseOf(*sight_, op);
+    }
+    return Use::kAny;
+  }
   StateId Forget(StateId state) override {
     if constexpr (requires { model_.Forget(scratch_); }) {
       scratch_ = *states_[state];
@@ -283,7 +303,7 @@ class States final : public StateSpace {
   };
 
   void Blur() {
-    if constexpr (requires { typename M::Sight; }) {
+    if constexpr (requires { model_.Blur(*sight_, &scratch_); }) {
       if (sight_.has_value()) model_.Blur(*sight_, &scratch_);
     }
   }
@@ -335,6 +355,11 @@ class ModelOf final : public Model {
     } else {
       return true;
     }
+  }
+  bool TellsUses() const override {
+    return requires(const typename M::Sight& sight, const Operation& op) {
+      model_.UseOf(sight, op);
+    };
   }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.Name(function);

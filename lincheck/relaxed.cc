@@ -88,6 +88,7 @@ class Asking {
       last_return_ = std::max(last_return_, operations[i].ret);
     }
     Gather(question.among);
+    LeaveOut();
     FindGroups(counted_);
   }
 
@@ -102,10 +103,15 @@ class Asking {
 
   // The members of each kind that may take effect.
   void Gather(const std::vector<bool>* among);
+  // Takes from them those that help nobody, and those that may as well have
+  // taken effect at once.
+  void LeaveOut();
   // Nothing if that does not tell kinds apart.
   std::unique_ptr<LookedFor> FindLookedFor() const;
   void FindGroups(bool counted);
   Deed DeedOf(const Relaxed::Kind& kind, const LookedFor& looked_for) const;
+  // Whether doing it again and again makes a new state each time.
+  bool HasNoEnd(const Operation& relaxed) const;
   // What is left of the history.
   void Assemble();
   void Add(const Operation& op, size_t operation, size_t group, bool endless);
@@ -113,6 +119,8 @@ class Asking {
   // few: such a group is counted from now on.
   bool HandOut(std::vector<size_t>* order);
   bool Replays(const std::vector<size_t>& order) const;
+  // `operation`, or the next one to return that is kept.
+  size_t Kept(size_t operation) const;
 
   static constexpr size_t kNone = ~size_t{0};
 
@@ -125,6 +133,8 @@ class Asking {
   std::vector<bool> is_kept_;
   Time last_return_ = 0;
   std::vector<std::vector<size_t>> members_;  // By kind.
+  std::vector<size_t> at_once_;
+  std::unique_ptr<StateSpace> watched_;  // All of them; null: with versions.
   bool merges_ = true;  // States and kinds that nobody can tell apart are one.
   std::vector<Group> groups_;
   // What is searched, and for each of it: the operation, the group.
@@ -143,6 +153,41 @@ void Asking::Gather(const std::vector<bool>* among) {
       members_[k].push_back(i);
     }
   }
+}
+
+void Asking::LeaveOut() {
+  if (TellVersions(operations_)) return;
+  std::vector<Operation> all;
+  for (const size_t i : kept_) all.push_back(operations_[i]);
+  if (model_.TellsUses()) {
+    for (const std::vector<size_t>& members : members_) {
+      if (!members.empty()) all.push_back(Relax(operations_[members[0]]));
+    }
+  }
+  watched_ = model_.NewStates();
+  watched_->Watch(all);
+  if (!model_.TellsUses()) return;
+  for (std::vector<size_t>& members : members_) {
+    if (members.empty()) continue;
+    const Use use = watched_->UseOf(Relax(operations_[members[0]]));
+    if (use == Use::kAny) continue;
+    if (use == Use::kAtOnce) {
+      at_once_.insert(at_once_.end(), members.begin(), members.end());
+    }
+    members.clear();
+  }
+}
+
+bool Asking::HasNoEnd(const Operation& relaxed) const {
+  constexpr int kTimes = 16;
+  if (watched_ == nullptr) return false;
+  StateId state = watched_->Initial();
+  for (int i = 0; i < kTimes; ++i) {
+    const StateId next = watched_->Step(state, relaxed);
+    if (next == kImpossible || next == state) return false;
+    state = next;
+  }
+  return true;
 }
 
 std::unique_ptr<LookedFor> Asking::FindLookedFor() const {
@@ -213,8 +258,11 @@ void Asking::FindGroups(bool counted) {
       group =
           numbers.try_emplace(DeedOf(kind, *looked_for), group).first->second;
     }
-    if (group == groups_.size()) groups_.emplace_back();
-    groups_[group].counted = counted;
+    if (group == groups_.size()) {
+      groups_.push_back(
+          {.counted =
+               counted || HasNoEnd(Relax(operations_[kind.members[0]]))});
+    }
     std::vector<size_t>& members = groups_[group].members;
     members.insert(members.end(), members_[k].begin(), members_[k].end());
   }
@@ -241,6 +289,11 @@ void Asking::Assemble() {
   group_.clear();
   endless_.clear();
   for (const size_t i : kept_) Add(operations_[i], i, kNone, false);
+  for (const size_t i : at_once_) {
+    Operation done = Relax(operations_[i]);
+    done.ret = done.invoke;
+    Add(done, i, kNone, false);
+  }
   for (size_t g = 0; g < groups_.size(); ++g) {
     const Group& group = groups_[g];
     Operation first = Relax(operations_[group.members[0]]);
@@ -294,6 +347,18 @@ bool Asking::Replays(const std::vector<size_t>& order) const {
   return true;
 }
 
+size_t Asking::Kept(size_t operation) const {
+  if (is_kept_[operation]) return operation;
+  const Time since = operations_[operation].invoke;
+  size_t next = kept_[0];
+  for (const size_t i : kept_) {
+    const Time best = operations_[next].ret;
+    const Time ret = operations_[i].ret;
+    if (ret >= since && (best < since || ret < best)) next = i;
+  }
+  return next;
+}
+
 SearchResult Asking::Run(const SearchOptions& limits) {
   uint64_t nodes = 0;
   for (;;) {
@@ -311,9 +376,9 @@ SearchResult Asking::Run(const SearchOptions& limits) {
     nodes += result.nodes;
     result.nodes = nodes;
     if (result.result == Result::kViolation) {
-      result.stuck = operation_[result.stuck];
+      result.stuck = Kept(operation_[result.stuck]);
       if (result.foreseen.has_value()) {
-        result.foreseen = operation_[*result.foreseen];
+        result.foreseen = Kept(operation_[*result.foreseen]);
       }
       result.placed.clear();
     } else if (result.result == Result::kOk) {

@@ -38,6 +38,7 @@ class VersionedModel::States final : public StateSpace {
   StateId Forget(StateId state) override { return state; }
 
   void Watch(absl::Span<const Operation>) override {}
+  Use UseOf(const Operation&) const override { return Use::kAny; }
 
   StateId Import(const StateSpace& from, StateId state) override {
     const auto& other = static_cast<const States&>(from);

@@ -76,6 +76,59 @@ struct ExpiringKv {
   }
   // Even a get may tell what the key cannot be any more.
   bool Learns(const Operation&) const { return true; }
+  struct Sight {
+    // Somebody looks for more than one value: whether there is any, or none, or
+    // for what it grows into.
+    bool more = false;
+    std::vector<Datum> values;  // In order.
+  };
+  bool Look(const Operation& op, Sight* sight) const {
+    const bool says = op.known() && !op.result.is_none();
+    Value value;
+    switch (op.function) {
+      case Kv::kPut:
+      case kPutFor:
+        return true;
+      case Kv::kGet:
+      case Kv::kSwap:
+      case Kv::kTake:
+        if (!says) return true;
+        value = op.result;
+        break;
+      case Kv::kCas:
+        sight->more |= says && op.result != Value::Integer(1);
+        value = OrNil(op.expected);
+        break;
+      case Kv::kDelete:
+      case kExpire:
+      case kPersist:
+        sight->more |= says;
+        return true;
+      default:
+        sight->more = true;
+        return true;
+    }
+    sight->more |= value.is_nil();
+    Datum datum;
+    datum.Assign(value);
+    const auto at =
+        std::lower_bound(sight->values.begin(), sight->values.end(), datum);
+    if (at == sight->values.end() || *at != datum) {
+      sight->values.insert(at, datum);
+    }
+    return true;
+  }
+  // To leave a value that nobody looks for helps nobody, however long it stays.
+  Use UseOf(const Sight& sight, const Operation& op) const {
+    const bool leaves = op.function == Kv::kPut || op.function == kPutFor ||
+                        op.function == Kv::kSwap || op.function == Kv::kCas;
+    if (sight.more || !leaves || OrNil(op.argument).is_nil()) return Use::kAny;
+    Datum datum;
+    datum.Assign(op.argument);
+    return std::binary_search(sight.values.begin(), sight.values.end(), datum)
+               ? Use::kAny
+               : Use::kNone;
+  }
   std::string_view Name(uint8_t function) const {
     constexpr std::string_view kNames[] = {"put_for", "expire", "persist"};
     if (function < kPutFor) return Kv().Name(function);

@@ -4,6 +4,7 @@
 #ifndef QUORATE_LINCHECK_MODELS_QUEUE_H_
 #define QUORATE_LINCHECK_MODELS_QUEUE_H_
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,32 @@ struct Queue {
   bool IsRead(const Operation& op) const {
     return op.function == kPeek || op.function == kLength ||
            (op.function == kDequeue && op.known() && op.result.is_nil());
+  }
+  struct Sight {
+    bool all = false;  // Somebody counts them.
+    State elements;    // Somebody looks for these. In order.
+  };
+  bool Look(const Operation& op, Sight* sight) const {
+    if (!op.known() || op.function == kEnqueue || op.result.is_none()) {
+      return true;
+    }
+    sight->all |= op.function == kLength;
+    Datum element;
+    element.Assign(op.result);
+    State& elements = sight->elements;
+    const auto at = std::lower_bound(elements.begin(), elements.end(), element);
+    if (at == elements.end() || *at != element) elements.insert(at, element);
+    return true;
+  }
+  // What nobody looks for is only in the way.
+  Use UseOf(const Sight& sight, const Operation& op) const {
+    if (op.function != kEnqueue || sight.all) return Use::kAny;
+    Datum element;
+    element.Assign(op.argument);
+    return std::binary_search(sight.elements.begin(), sight.elements.end(),
+                              element)
+               ? Use::kAny
+               : Use::kNone;
   }
   bool LooksBeyondCall(const Operation&) const { return false; }
   std::string_view Name(uint8_t function) const {

@@ -6,6 +6,7 @@
 #define QUORATE_LINCHECK_MODELS_SET_H_
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,21 +44,42 @@ struct Set {
     return op.function >= kContains ||
            (op.known() && op.result == Value::Integer(0));
   }
+  // Elements, in order.
   struct Sight {
-    bool all = false;
-    State elements;  // In order.
+    bool all = false;  // Somebody reads all.
+    State elements;    // Somebody looks for these,
+    State there;       // wants them to be there,
+    State not_there;   // or not,
+    State removed;     // or may remove them.
+    State in_all;      // Everybody who reads all sees these.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    sight->all |= op.function == kRead && op.known() && !op.result.is_none();
-    if (op.function == kRead || !op.known()) return true;
+    if (!op.known()) return true;
+    if (op.function == kRead) return op.result.is_none() || LookAll(op, sight);
     Datum element;
     element.Assign(op.argument);
-    const auto at = std::lower_bound(sight->elements.begin(),
-                                     sight->elements.end(), element);
-    if (at == sight->elements.end() || *at != element) {
-      sight->elements.insert(at, element);
+    Include(element, &sight->elements);
+    const bool yes = op.result == Value::Integer(1);
+    if (op.function == kRemove && (yes || op.result.is_none())) {
+      Include(element, &sight->removed);
     }
+    if (op.result.is_none()) return true;
+    const bool there = yes != (op.function == kAdd);
+    Include(element, there ? &sight->there : &sight->not_there);
     return true;
+  }
+  Use UseOf(const Sight& sight, const Operation& op) const {
+    Datum element;
+    element.Assign(op.argument);
+    const auto in = [&](const State& list) {
+      return std::binary_search(list.begin(), list.end(), element);
+    };
+    const bool hinders =
+        in(sight.not_there) || (sight.all && !in(sight.in_all));
+    if (op.function == kRemove) return hinders ? Use::kAny : Use::kNone;
+    if (op.function != kAdd) return Use::kAny;
+    if (!in(sight.there)) return Use::kNone;
+    return hinders || in(sight.removed) ? Use::kAny : Use::kAtOnce;
   }
   void Blur(const Sight& sight, State* state) const {
     if (sight.all) return;
@@ -85,6 +107,30 @@ struct Set {
   }
 
  private:
+  static void Include(const Datum& element, State* list) {
+    const auto at = std::lower_bound(list->begin(), list->end(), element);
+    if (at == list->end() || *at != element) list->insert(at, element);
+  }
+  // False if what was read is no set.
+  static bool LookAll(const Operation& op, Sight* sight) {
+    State seen;
+    if (!op.result.is_string() || !ParseList(op.result.bytes(), &seen)) {
+      return false;
+    }
+    std::sort(seen.begin(), seen.end());
+    const auto merge = [&](auto combine, const State& list) {
+      State both;
+      combine(list.begin(), list.end(), seen.begin(), seen.end(),
+              std::back_inserter(both));
+      return both;
+    };
+    const auto either = [](auto... at) { std::set_union(at...); };
+    const auto common = [](auto... at) { std::set_intersection(at...); };
+    sight->there = merge(either, sight->there);
+    sight->in_all = sight->all ? merge(common, sight->in_all) : seen;
+    sight->all = true;
+    return true;
+  }
   bool Reads(const State& state, const Operation& op) const {
     if (!op.known() || op.result.is_none()) return true;
     State seen;
