@@ -23,6 +23,9 @@ class Cycles {
   // Nodes count from 0.
   Cycles(uint32_t nodes, const std::vector<Edge>& edges);
 
+  bool none() const {
+    return std::find(peeled_.begin(), peeled_.end(), false) == peeled_.end();
+  }
   // Whether there is a cycle that `n` is on, or leads to and comes from.
   bool Leads(uint32_t n) const { return !peeled_[n]; }
   // The shortest cycle through some node that `n` leads to: its edges, each from
@@ -36,7 +39,7 @@ class Cycles {
   }
   // So many nodes to begin from are worth the time.
   size_t starts_max() const {
-    return std::clamp<size_t>(20'000'000 / (edges_.size() + 1), 3, 30);
+    return std::clamp<size_t>(4'000'000 / (edges_.size() + 1), 3, 30);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -96,8 +97,6 @@ class Minimiser {
         options_(options),
         scope_(std::move(decision.scope)),
         linked_(decision.by_zones),
-        relaxed_(operations, model),
-        counts_(relaxed_.relaxable() <= kCountedMax),
         in_core_(operations.size(), false) {
     small_.core = std::move(decision.core);
     small_.reason = std::move(decision.reason);
@@ -116,6 +115,12 @@ class Minimiser {
     std::vector<size_t> order;  // kOk: one that explains everything.
   };
 
+  const Relaxed& relaxed() {
+    if (relaxed_ == nullptr) {
+      relaxed_ = std::make_unique<Relaxed>(operations_, model_);
+    }
+    return *relaxed_;
+  }
   void LookEverywhere();
   // Whether all that is outside the scope names what it writes even when
   // relaxed: then it cannot stand for anything in the scope.
@@ -162,12 +167,12 @@ class Minimiser {
   const absl::Span<const Operation> operations_;
   const Model& model_;
   const CheckOptions options_;
-  std::vector<size_t> scope_;  // What may matter, in order.
-  bool everywhere_ = false;    // It is all operations.
-  bool linked_;                // Zones decide.
-  size_t stuck_ = 0;           // The operation that it failed at.
-  const Relaxed relaxed_;
-  bool counts_;  // Which way of asking comes first.
+  std::vector<size_t> scope_;               // What may matter, in order.
+  bool everywhere_ = false;                 // It is all operations.
+  bool linked_;                             // Zones decide.
+  size_t stuck_ = 0;                        // The operation that it failed at.
+  std::unique_ptr<const Relaxed> relaxed_;  // Made when somebody asks.
+  bool counts_ = false;                     // Which way comes first.
   uint64_t nodes_ = 0;
   uint64_t harder_ = 1;
   std::vector<bool> in_core_;  // By operation.
@@ -253,10 +258,10 @@ SearchResult Minimiser::Ask(const std::vector<size_t>& core,
   const uint64_t left = options_.minimise_nodes_max - nodes_;
   const uint64_t easy = harder_ * (kEasyNodes + kEasyNodesEach * core.size());
   SearchResult found =
-      relaxed_.Judge({.kept = core, .among = among, .counted = counted},
-                     {.nodes_max = std::min(left, easy),
-                      .bytes_max = options_.bytes_max,
-                      .deadline = options_.deadline});
+      relaxed().Judge({.kept = core, .among = among, .counted = counted},
+                      {.nodes_max = std::min(left, easy),
+                       .bytes_max = options_.bytes_max,
+                       .deadline = options_.deadline});
   nodes_ += found.nodes + core.size();
   return found;
 }
@@ -269,6 +274,7 @@ Minimiser::Answer Minimiser::Try(const std::vector<size_t>& core,
     Answer answer = TryLinked(core, among);
     if (answer.result != Result::kUnknown) return answer;
   }
+  if (relaxed_ == nullptr) counts_ = relaxed().relaxable() <= kCountedMax;
   SearchResult found = Ask(core, among, counts_);
   if (found.result == Result::kUnknown && !Over()) {
     found = Ask(core, among, !counts_);
@@ -369,10 +375,10 @@ bool Minimiser::CutAround(size_t middle, size_t near_max) {
     if (!related) {
       std::map<size_t, size_t> kinds;  // By its first member, one of it.
       for (const size_t i : answer.order) {
-        if (!around.Has(i)) kinds.emplace(relaxed_.Alike(i)[0], i);
+        if (!around.Has(i)) kinds.emplace(relaxed().Alike(i)[0], i);
       }
       for (const auto& [first, i] : kinds) {
-        more |= around.TakeAlike(i, relaxed_.Alike(i));
+        more |= around.TakeAlike(i, relaxed().Alike(i));
       }
     }
     if (!more && !around.TakeNearest(near_max)) break;
@@ -382,6 +388,11 @@ bool Minimiser::CutAround(size_t middle, size_t near_max) {
 
 void Minimiser::Reduce(size_t begin, size_t end, bool needed) {
   if (begin == end) return;
+  if (Over()) {
+    unsure_.insert(unsure_.end(), candidates_.begin() + begin,
+                   candidates_.begin() + end);
+    return;
+  }
   Result result = Result::kOk;
   if (end - begin == 1 || !needed) {
     for (size_t c = begin; c < end; ++c) in_core_[candidates_[c]] = false;

@@ -41,8 +41,9 @@ class Graph {
 
   const VersionOrder& order() const { return order_; }
   bool IsState(uint32_t node) const { return node < order_.states.size(); }
-  // Of few edges that are not free; empty if there is none. Takes the edges.
-  std::vector<Cycles::Edge> ShortCycle() {
+  bool HasCycle() const { return !Cycles(nodes_, edges_).none(); }
+  // Of few edges that are not free; empty if there is none.
+  std::vector<Cycles::Edge> ShortCycle() const {
     const Cycles cycles(nodes_, edges_);
     std::vector<Cycles::Edge> best;
     size_t starts = 0;
@@ -135,7 +136,14 @@ class Judge {
     }
   }
 
+  bool Holds(Level level) const { return !MakeGraph(level).HasCycle(); }
   LevelVerdict Run(Level level) const {
+    const Graph graph = MakeGraph(level);
+    return Explain(level, graph, graph.ShortCycle());
+  }
+
+ private:
+  Graph MakeGraph(Level level) const {
     Graph graph(order_);
     const auto asks = [&](Level one) {
       return level == one || level == Level::kSessions;
@@ -148,11 +156,9 @@ class Judge {
         AddSession(rows, false, true, &graph);
       }
     }
-    const std::vector<Cycles::Edge> cycle = graph.ShortCycle();
-    return Explain(level, graph, cycle);
+    return graph;
   }
 
- private:
   // The client had the first answer before it asked for the second.
   struct Step {
     uint32_t from = kNone;        // Row,
@@ -271,22 +277,28 @@ std::vector<LevelVerdict> CheckSessions(const History& history,
                                         const Model& model,
                                         const VersionOrder& order) {
   const Judge judge(history, model, order);
-  std::vector<LevelVerdict> verdicts = {judge.Run(Level::kSessions)};
-  const bool all = verdicts[0].result == Result::kOk;
-  bool each = true;
+  // An order for all of them is one for each.
+  const bool all = judge.Holds(Level::kSessions);
+  LevelVerdict sessions{Level::kSessions, Result::kOk, {}, {}};
+  std::vector<LevelVerdict> verdicts;
   for (const Level level :
        {Level::kReadYourWrites, Level::kMonotonicReads, Level::kMonotonicWrites,
         Level::kWritesFollowReads}) {
-    // An order for all of them is one for each.
     verdicts.push_back(all ? LevelVerdict{level, Result::kOk, {}, {}}
                            : judge.Run(level));
-    if (!each || verdicts.back().result == Result::kOk) continue;
-    each = false;
-    verdicts[0] = verdicts.back();
-    verdicts[0].level = Level::kSessions;
-    verdicts[0].reason =
-        absl::StrCat(std::string(LevelName(level)), ": ", verdicts[0].reason);
+    if (sessions.result != Result::kOk ||
+        verdicts.back().result == Result::kOk) {
+      continue;
+    }
+    sessions = verdicts.back();
+    sessions.level = Level::kSessions;
+    sessions.reason =
+        absl::StrCat(std::string(LevelName(level)), ": ", sessions.reason);
   }
+  if (!all && sessions.result == Result::kOk) {
+    sessions = judge.Run(Level::kSessions);
+  }
+  verdicts.push_back(std::move(sessions));
   return verdicts;
 }
 
