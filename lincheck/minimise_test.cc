@@ -269,7 +269,7 @@ RC_GTEST_PROP(MinimiseProperty, WithFewSteps_NothingIsCalledMinimalThatIsNot,
   const ModelOf<Kv> model;
   int minimal = 0;
   int given_up = 0;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 250; ++i) {
     const History history = RandomKvHistory(
         random, {.operations = 10, .clients = 4, .spoiled_percent = 15});
     const Verdict verdict =
