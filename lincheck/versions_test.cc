@@ -173,8 +173,10 @@ void AgreeWithBruteForce(uint64_t seed, int histories, S specification = {},
                          M plain = {}, typename S::World initial = {}) {
   Random random(seed);
   const ModelOf<M> model(plain);
-  int wrong = 0;
-  int wrong_together = 0;
+  // Of all cases: of a few histories any share may be wrong.
+  static int judged = 0;
+  static int wrong = 0;
+  static int wrong_together = 0;
   for (int i = 0; i < histories; ++i) {
     const auto mistake = random() % 2 == 0
                              ? Mistake::kNone
@@ -204,9 +206,11 @@ void AgreeWithBruteForce(uint64_t seed, int histories, S specification = {},
         Refute(history, truth, *verdict.counter_example);
     if (!refuted.empty()) RC_FAIL(refuted);
   }
-  RC_ASSERT(wrong > histories / 8);
-  RC_ASSERT(wrong < histories * 7 / 8);
-  RC_ASSERT(wrong_together > histories / 40);
+  judged += histories;
+  if (judged < 2'000) return;
+  RC_ASSERT(wrong > judged / 8);
+  RC_ASSERT(wrong < judged * 7 / 8);
+  RC_ASSERT(wrong_together > judged / 40);
 }
 
 RC_GTEST_PROP(VersionsProperty, Register_AgreesWithBruteForce,
@@ -278,9 +282,11 @@ TEST(Versions, WriteThatTellsOnlyWhatItSaw_KeepsRealTime) {
 RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
   std::mt19937_64 random(seed);
   const ModelOf<Kv> model;
-  int by_zones = 0;
-  int decided = 0;
-  int wrong = 0;
+  // Of all cases, as above.
+  static int judged = 0;
+  static int by_zones = 0;
+  static int decided = 0;
+  static int wrong = 0;
   constexpr int kLong = 30;
   for (int i = 0; i < kLong; ++i) {
     const History told =
@@ -313,10 +319,12 @@ RC_GTEST_PROP(VersionsProperty, LongHistories_BothPathsAgree, (uint64_t seed)) {
     RC_FAIL("search says " + std::string(ResultName(search.result)) +
             Show(history, model));
   }
-  RC_ASSERT(by_zones > kLong / 3);
-  RC_ASSERT(decided > kLong / 2);
-  RC_ASSERT(wrong > 1);
-  RC_ASSERT(wrong < decided - kLong / 10);
+  judged += kLong;
+  if (judged < 10 * kLong) return;
+  RC_ASSERT(by_zones > judged / 3);
+  RC_ASSERT(decided > judged / 2);
+  RC_ASSERT(wrong > judged / 30);
+  RC_ASSERT(wrong < decided - judged / 10);
 }
 
 }  // namespace
