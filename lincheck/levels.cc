@@ -43,6 +43,7 @@ class Judge {
   bool OrderWrong();
   // And of kSequential what those in all others tell.
   void OrderRight();
+  void NoteContradiction(const VersionOrder& order);
   void JudgeSequential();
   void JudgeSessions(const VersionOrder& order);
   void MeasureStaleness(const VersionOrder& order);
@@ -169,16 +170,19 @@ std::vector<std::vector<size_t>> Judge::Indices(bool linearizable) const {
   return indices;
 }
 
+void Judge::NoteContradiction(const VersionOrder& order) {
+  if (order.contradiction.empty()) return;
+  contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
+                    order.contradiction};
+}
+
 bool Judge::OrderWrong() {
   const std::vector<std::vector<size_t>> indices = Indices(false);
   for (uint32_t partition = 0; partition < indices.size(); ++partition) {
     if (linearizable_[partition]) continue;
     VersionOrder& order = orders_[partition];
     order = OrderVersions(history_, indices[partition], model_);
-    if (!order.contradiction.empty()) {
-      contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
-                        order.contradiction};
-    }
+    NoteContradiction(order);
     if (order.known) continue;
     if (!order.contradiction.empty()) {
       JudgeAll(Result::kViolation, order.reason, order.contradiction);
@@ -201,10 +205,7 @@ void Judge::OrderRight() {
          (order.known && !order.KeepsTime(history_, false)))) {
       order = {.reason = "Its versions do not count its writes"};
     }
-    if (!order.contradiction.empty()) {
-      contradiction_ = {Level::kSequential, Result::kViolation, order.reason,
-                        order.contradiction};
-    }
+    NoteContradiction(order);
     // It says why.
     if (order.known || sequential.result == Result::kUnknown) continue;
     sequential.result = Result::kUnknown;

@@ -71,10 +71,7 @@ struct CasRegister {
   }
   using Sight = lincheck::Sight;
   bool Look(const Operation& op, Sight* sight) const {
-    Value value;
-    if (!LooksFor(op, &value)) return false;
-    sight->Add(value);
-    return true;
+    return sight->AddFor(*this, op);
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool MaySee(const State& state, const Operation& op) const {

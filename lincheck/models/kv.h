@@ -130,10 +130,7 @@ struct Kv {
   }
   using Sight = lincheck::Sight;
   bool Look(const Operation& op, Sight* sight) const {
-    Value value;
-    if (!LooksFor(op, &value)) return false;
-    sight->Add(value);
-    return true;
+    return sight->AddFor(*this, op);
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool LooksBeyondCall(const Operation&) const { return false; }

@@ -42,10 +42,7 @@ struct Register {
   }
   using Sight = lincheck::Sight;
   bool Look(const Operation& op, Sight* sight) const {
-    Value value;
-    if (!LooksFor(op, &value)) return false;
-    sight->Add(value);
-    return true;
+    return sight->AddFor(*this, op);
   }
   void Blur(const Sight& sight, State* state) const { sight.Blur(state); }
   bool MaySee(const State& state, const Operation& op) const {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "lincheck/model.h"
 #include "lincheck/models/datum.h"
 #include "lincheck/value.h"
 
@@ -19,6 +20,14 @@ class Sight {
   void Add(Datum datum);
   // None is nothing to look for.
   void Add(Value value);
+  // What `op` looks for, as the model says. False if it looks for everything.
+  template <typename M>
+  bool AddFor(const M& model, const Operation& op) {
+    Value value;
+    if (!model.LooksFor(op, &value)) return false;
+    Add(value);
+    return true;
+  }
   // Takes what is not nil, is none of those and cannot grow into one of them for
   // the other value. Does nothing if there are too many to compare.
   void Blur(Datum* datum) const;
