@@ -101,6 +101,18 @@ def check_whitespace(path, text):
             yield Finding(path, text.count('\n') + 1, 'whitespace', 'no newline at the end')
 
 
+def check_binary(path, content):
+    """Sources are text. Binary files are test inputs (testdata/) or pictures of the pages (docs/images/)."""
+    if 'testdata' in path.split('/')[:-1] or path.startswith('docs/images/'):
+        return
+    try:
+        binary = '\0' in content.decode('utf-8')
+    except UnicodeDecodeError:
+        binary = True
+    if binary:
+        yield Finding(path, 1, 'binary', 'a binary file: programs are built, test inputs live in testdata/, pictures in docs/images/')
+
+
 def anchors_of(markdown):
     """The anchors that a page's headings get."""
     found = set()

@@ -52,6 +52,22 @@ class LayoutTest(unittest.TestCase):
         left = bans.apply_exceptions(findings, layout.EXCEPTIONS)
         self.assertFalse(left, '\n' + '\n'.join(map(str, left)))
 
+    def test_AllFiles_AsTheyAre_AreTextOutsideTestdataAndImages(self):
+        findings = []
+        for path in self.files:
+            with open(os.path.join(self.root, path), 'rb') as file:
+                findings.extend(layout.check_binary(path, file.read()))
+        self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
+
+    def test_Binary_Planted_IsFound(self):
+        for content in (b'\x7fELF\0\0', b'\x89PNG\r\n', b'text\0'):
+            with self.subTest(content):
+                self.assertEqual(['binary'], rules(layout.check_binary('old_server', content)))
+                self.assertEqual(['binary'], rules(layout.check_binary('kv/testdata', content)))
+                self.assertEqual([], rules(layout.check_binary('kv/testdata/a.bin', content)))
+                self.assertEqual([], rules(layout.check_binary('docs/images/a.png', content)))
+        self.assertEqual([], rules(layout.check_binary('docs/a.md', 'Grüße\n'.encode())))
+
     def test_Sources_AsTheyAre_AreFormatted(self):
         tool = shutil.which('clang-format-14')
         if tool is None:
