@@ -8,6 +8,7 @@
 #include "env/disk.h"
 #include "env/listener.h"
 #include "env/loop.h"
+#include "env/process.h"
 #include "env/random.h"
 #include "env/tracer.h"
 #include "env/transport.h"
@@ -22,6 +23,7 @@ struct Env {
   Streams& streams;
   Tracer& tracer;
   Buggify& buggify;
+  Process& process;
   Random random;
 };
 

@@ -1,6 +1,7 @@
 #include "net/real_env.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <utility>
 
@@ -25,6 +26,15 @@ absl::StatusOr<std::unique_ptr<RealEnv>> RealEnv::Create(
       options, std::move(loop), *std::move(disk), Random(RandomSeed())));
 }
 
+env::CpuTime RealEnv::ThisProcess::ReadCpuTime() {
+  rusage usage;
+  CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+  const auto duration = [](const timeval& time) {
+    return Seconds(time.tv_sec) + Microseconds(time.tv_usec);
+  };
+  return {.user = duration(usage.ru_utime), .system = duration(usage.ru_stime)};
+}
+
 RealEnv::RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,
                  std::unique_ptr<FileDisk> disk, Random random)
     : loop_(std::move(loop)),
@@ -39,6 +49,7 @@ RealEnv::RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,
            .streams = sockets_,
            .tracer = tracer_,
            .buggify = buggify_,
+           .process = process_,
            .random = random} {}
 
 }  // namespace quorate::net

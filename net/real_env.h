@@ -50,6 +50,11 @@ class RealEnv {
     bool Fire(Site) override { return false; }
   };
 
+  class ThisProcess final : public env::Process {
+   public:
+    env::CpuTime ReadCpuTime() override;
+  };
+
   RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,
           std::unique_ptr<FileDisk> disk, Random random);
 
@@ -59,6 +64,7 @@ class RealEnv {
   Sockets sockets_;
   StreamTransport transport_;
   NoBuggify buggify_;
+  ThisProcess process_;
   env::Env env_;
 };
 

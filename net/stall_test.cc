@@ -87,6 +87,11 @@ class NoBuggify final : public env::Buggify {
   bool Fire(Site) override { return false; }
 };
 
+class NoProcess final : public env::Process {
+ public:
+  env::CpuTime ReadCpuTime() override { return {}; }
+};
+
 // What one process would be, but for the loop.
 class Node final : raft::Host::Observer {
  public:
@@ -101,6 +106,7 @@ class Node final : raft::Host::Observer {
              .streams = sockets_,
              .tracer = tracer_,
              .buggify = buggify_,
+             .process = process_,
              .random = Random(options.node.value())},
         host_(
             env_, options,
@@ -131,6 +137,7 @@ class Node final : raft::Host::Observer {
 
   RecordingTracer tracer_;
   NoBuggify buggify_;
+  NoProcess process_;
   std::unique_ptr<FileDisk> disk_;
   Sockets sockets_;
   StreamTransport transport_;

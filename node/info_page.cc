@@ -124,6 +124,25 @@ void Errorstats(Context& context, std::string* out) {
   }
 }
 
+void AppendSeconds(Duration duration, std::string* out) {
+  const std::string us = Concat(duration.us() % 1'000'000);
+  Append(out, duration.us() / 1'000'000, ".", std::string(6 - us.size(), '0'),
+         us, "\r\n");
+}
+
+// No child processes are started, so theirs is zero.
+void Cpu(Context& context, std::string* out) {
+  const env::CpuTime used = context.env.process.ReadCpuTime();
+  Append(out, "used_cpu_sys:");
+  AppendSeconds(used.system, out);
+  Append(out, "used_cpu_user:");
+  AppendSeconds(used.user, out);
+  Append(out, "used_cpu_sys_children:");
+  AppendSeconds(Duration(0), out);
+  Append(out, "used_cpu_user_children:");
+  AppendSeconds(Duration(0), out);
+}
+
 void Cluster(Context&, std::string* out) {
   out->append("cluster_enabled:1\r\n");
 }
@@ -161,6 +180,7 @@ constexpr Section kSections[] = {
     {"persistence", "Persistence", Persistence},
     {"stats", "Stats", Stats},
     {"replication", "Replication", Replication},
+    {"cpu", "CPU", Cpu},
     {"commandstats", "Commandstats", Commandstats},
     {"errorstats", "Errorstats", Errorstats},
     {"cluster", "Cluster", Cluster},

@@ -104,6 +104,7 @@ void Cpu::Start() {
   paused_ = false;
   timer_due_ = false;
   busy_until_ = kernel_->now;
+  busy_ = Duration(0);
   inbox_.clear();
   calls_to_death_ = 0;
   calls_to_pause_ = 0;
@@ -151,6 +152,7 @@ void Cpu::RunTurn() {
   if (!dying_) parts_->RunDeferred();
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   busy_until_ = kernel_->now + elapsed_;
+  busy_ = busy_ + elapsed_;
   if (!dying_) parts_->EndTurn();
   FinishTurn();
 }

@@ -79,6 +79,9 @@ class Cpu {
   SimTime death_time() const { return death_time_; }
   bool alive() const { return alive_ && !dying_; }
   bool in_turn() const { return in_turn_; }
+  // Time in turns since the program started, pauses included; of the turn that
+  // runs, nothing yet.
+  Duration busy() const { return busy_; }
   // Before this time no turn begins.
   SimTime busy_until() const { return busy_until_; }
 
@@ -123,6 +126,7 @@ class Cpu {
   SimTime busy_until_;
   SimTime death_time_;
   Duration elapsed_;  // Of the turn that runs.
+  Duration busy_;
   EventQueue::Handle wake_ = 0;
   uint64_t turns_ = 0;
   uint64_t calls_to_death_ = 0;  // 0: not armed.

@@ -25,7 +25,7 @@ Machine::Machine(MachineHost* host, Kernel* kernel, Network* network,
       disk_(&cpu_, image_, options.client ? DiskOptions{} : world.disk),
       transport_(&cpu_, network, this),
       streams_(&cpu_, streams),
-      env_{loop_, disk_, transport_, streams_, *this, *this, Random(0)},
+      env_{loop_, disk_, transport_, streams_, *this, *this, *this, Random(0)},
       random_(Random(kernel->choices.seed()).Fork("sim.machine", id.value())) {}
 
 Machine::~Machine() {

@@ -34,7 +34,8 @@ class MachineHost {
 
 class Machine final : public Cpu::Parts,
                       public env::Tracer,
-                      public env::Buggify {
+                      public env::Buggify,
+                      public env::Process {
  public:
   Machine(MachineHost* host, Kernel* kernel, Network* network,
           StreamNet* streams, MachineId id, const MachineOptions& options,
@@ -61,6 +62,10 @@ class Machine final : public Cpu::Parts,
   void Sometimes(std::string_view mark) override;
   // env::Buggify.
   bool Fire(Site site) override;
+  // env::Process: the machine's turns.
+  env::CpuTime ReadCpuTime() override {
+    return {.user = cpu_.busy(), .system = Duration(0)};
+  }
 
   Cpu& cpu() { return cpu_; }
   NodeLoop& loop() { return loop_; }

@@ -1,0 +1,27 @@
+// env/process.h: processor time that the process of this node has used.
+//
+// For status pages alone: no decision rests on it.
+#ifndef QUORATE_ENV_PROCESS_H_
+#define QUORATE_ENV_PROCESS_H_
+
+#include "env/time.h"
+
+namespace quorate::env {
+
+// Processor time since the process began, of all its threads.
+struct CpuTime {
+  Duration user;
+  Duration system;  // In the kernel.
+};
+
+class Process {
+ public:
+  virtual CpuTime ReadCpuTime() = 0;
+
+ protected:
+  ~Process() = default;
+};
+
+}  // namespace quorate::env
+
+#endif  // QUORATE_ENV_PROCESS_H_
