@@ -74,6 +74,67 @@ Outcome OutcomeOf(ResultStatus status) {
   return refused ? Outcome::kCertainlyNot : Outcome::kDone;
 }
 
+namespace {
+
+bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested);
+
+// The payload of one result: exactly `bytes`.
+bool PayloadIsWhole(PayloadKind kind, std::string_view bytes, bool nested) {
+  WireReader reader(bytes);
+  switch (kind) {
+    case PayloadKind::kNone:
+      return bytes.empty();
+    case PayloadKind::kInteger:
+      return bytes.size() == sizeof(int64_t);
+    case PayloadKind::kBytes:
+      return true;
+    case PayloadKind::kArray: {
+      const auto count = reader.Take<uint32_t>();
+      for (uint32_t i = 0; i < count && reader.ok(); ++i) {
+        const auto size = reader.Take<uint32_t>();
+        if (size != kNilSize) reader.TakeBytes(size);
+      }
+      return reader.ok() && reader.rest().empty();
+    }
+    case PayloadKind::kNested: {
+      const auto count = reader.Take<uint32_t>();
+      return !nested && reader.ok() &&
+             TakeWholeResults(&reader, count, /*nested=*/true) &&
+             reader.rest().empty();
+    }
+  }
+  return false;
+}
+
+bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto status = static_cast<ResultStatus>(reader->Take<uint8_t>());
+    const auto kind = static_cast<PayloadKind>(reader->Take<uint8_t>());
+    const auto bits = reader->Take<uint8_t>();
+    reader->Take<uint8_t>();
+    const auto size = reader->Take<uint32_t>();
+    if ((bits & kVersionBit) != 0) reader->TakeBytes(2 * sizeof(uint64_t));
+    const std::string_view bytes = reader->TakeBytes(size);
+    if (!reader->ok() || ResultStatusName(status) == "invalid" ||
+        !PayloadIsWhole(kind, bytes, nested)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ResultsAreWhole(std::string_view results, uint32_t count) {
+  const ResultReader frame(results);
+  if (!frame.ok()) return false;
+  if (!frame.batch_accepted()) return frame.count() == 0;
+  if (frame.count() != count) return false;
+  WireReader reader(results.substr(kFrameBytes));
+  return TakeWholeResults(&reader, count, /*nested=*/false) &&
+         reader.rest().empty();
+}
+
 ResultReader::ResultReader(std::string_view results) {
   WireReader reader(results);
   const auto version = reader.Take<uint8_t>();

@@ -73,10 +73,16 @@ struct ResultView {
       {};  // kBytes; of the other kinds the encoded payload.
 };
 
+// True if `results` are whole results of `count` commands, or a batch refused
+// as malformed: then every reader below can go through them. For bytes that
+// another process made.
+bool ResultsAreWhole(std::string_view results, uint32_t count);
+
 // Iterates over an entry's results, or over those nested in one of them.
 class ResultReader {
  public:
-  // Checks the frame; ok() is false for bytes that ResultBuilder did not make.
+  // Checks the frame alone: ResultsAreWhole comes first for bytes of another
+  // process.
   explicit ResultReader(std::string_view results);
   static ResultReader Nested(const ResultView& atomic);
 

@@ -479,13 +479,22 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
 }
 
 void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
+  if (batch.forwarded &&
+      !kv::ResultsAreWhole(results.view(),
+                           static_cast<uint32_t>(batch.items.size()))) {
+    ++counters_.proposals_unknown;
+    FailBatch(batch, Failure::Kind::kUnknown,
+              absl::InternalError("the leader's results make no sense"));
+    return;
+  }
   kv::ResultReader reader(results.view());
-  if (!reader.ok() || !reader.batch_accepted() ||
-      reader.count() != batch.items.size()) {
+  CHECK(reader.ok()) << "results are made by this process, or were checked";
+  if (!reader.batch_accepted()) {
     FailBatch(batch, Failure::Kind::kRefused,
               absl::InternalError("the batch was refused as malformed"));
     return;
   }
+  CHECK_EQ(reader.count(), batch.items.size());
   for (const Item& item : batch.items) {
     const kv::ResultView result = reader.Next();
     Release(item);
