@@ -7,6 +7,7 @@
 
 #include "env/check.h"
 #include "node/text.h"
+#include "raft/core/types.h"
 #include "shardctrl/planner.h"
 
 namespace quorate::node {
@@ -210,12 +211,14 @@ MaybeProblem CheckTimings(const Config& config) {
                raft.heartbeat_interval.ms())};
   }
   const LimitsConfig& limits = config.limits;
-  if (limits.query_buffer_bytes <
-      limits.key_bytes + limits.value_bytes + 1024) {
-    return Problem{"limits.query_buffer_bytes",
-                   Concat("expected room for a key, a value and 1024 bytes (",
-                          limits.key_bytes + limits.value_bytes + 1024,
-                          "), found ", limits.query_buffer_bytes)};
+  // A batch that another node passes on arrives as one request, and fills at
+  // most one log entry. So does every request for a key.
+  constexpr size_t kRequestBytes = raft::kEntryPayloadBytesMax + 1024;
+  if (limits.query_buffer_bytes < kRequestBytes) {
+    return Problem{
+        "limits.query_buffer_bytes",
+        Concat("expected room for what one log entry holds and 1024 bytes (",
+               kRequestBytes, "), found ", limits.query_buffer_bytes)};
   }
   return std::nullopt;
 }

@@ -58,8 +58,7 @@ struct LimitsConfig {
   size_t key_bytes = 16 << 10;
   // Bounded by what one log entry holds.
   size_t value_bytes = 448 << 10;
-  // Of RESP and HTTP clients together; further ones get an error and are
-  // closed.
+  // Of each protocol, RESP and HTTP; further ones get an error and are closed.
   size_t connections = 10'000;
   // Replies of one connection that its peer has not taken: beyond it the
   // connection is closed.

@@ -110,7 +110,7 @@ constexpr Knob kKnobs[] = {
     {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,
      "requests"},
     {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},
-    {"limits.held_requests", PLACE(config.limits.held_requests), 0, 10'000'000,
+    {"limits.held_requests", PLACE(config.limits.held_requests), 1, 10'000'000,
      "requests"},
     {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,
      kMi, "bytes"},

@@ -198,6 +198,12 @@ TEST(Config_Errors, NamePlaceKeyAndExpectation) {
       {With("[limits]\nkey_bytes = 0\n"),
        "q.toml:27:13: key 'limits.key_bytes': expected an integer from 1 to "
        "65535 (bytes), found the integer 0"},
+      {With("[limits]\nheld_requests = 0\n"),
+       "q.toml:27:17: key 'limits.held_requests': expected an integer from 1 "
+       "to 10000000 (requests), found the integer 0"},
+      {With("[limits]\nquery_buffer_bytes = 525311\n"),
+       "q.toml:27:1: key 'limits.query_buffer_bytes': expected room for what "
+       "one log entry holds and 1024 bytes (525312), found 525311"},
       {With("[clients]\nredirect = \"ask\"\n"),
        "q.toml:27:12: key 'clients.redirect': expected \"moved\" or "
        "\"proxy\", found the string \"ask\""},
