@@ -1,5 +1,6 @@
 #include "node/command_table.h"
 
+#include <algorithm>
 #include <array>
 
 #include "env/check.h"
@@ -354,6 +355,21 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
   WriteNames(names, false, false, reply);
 }
 
+namespace {
+
+// What a request does with its keys: as its row says, but for SET, which reads
+// the old value only with GET.
+std::string_view KeyFlagsOf(const CommandSpec& spec, Arguments request) {
+  if (spec.id != CommandId::kSet) return spec.key_flags;
+  const Arguments options = request.subspan(3);
+  const bool reads = std::any_of(
+      options.begin(), options.end(),
+      [](std::string_view option) { return EqualsIgnoreCase(option, "get"); });
+  return reads ? "RW,access,update" : "OW,update";
+}
+
+}  // namespace
+
 void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
   const Arguments inner = request.subspan(2);
   const CommandSpec* spec = FindCommand(inner[0]);
@@ -382,7 +398,9 @@ void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
     if (flags) reply.Array(2);
     reply.Bulk(inner[i]);
-    if (flags) WriteNames(Split(spec->key_flags, ','), true, true, reply);
+    if (flags) {
+      WriteNames(Split(KeyFlagsOf(*spec, inner), ','), true, true, reply);
+    }
   }
 }
 

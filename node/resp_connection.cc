@@ -19,6 +19,9 @@ constexpr std::string_view kNoPassword =
 constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
+// The only user. No password is set, so any password is the right one.
+constexpr std::string_view kDefaultUser = "default";
+
 constexpr std::string_view kSyntax = "ERR syntax error";
 
 // What CLIENT LIST and CLIENT KILL call the kinds of connections; all of ours are normal.
@@ -152,10 +155,12 @@ bool RespSession::WriteConnection(const CommandSpec& row, Arguments request,
     case CommandId::kAuth:
       if (request.size() > 3) {
         reply.Error("ERR syntax error");
+      } else if (request.size() == 2) {
+        reply.Error(kNoPassword);
+      } else if (request[1] != kDefaultUser) {
+        reply.Error(kWrongPass);
       } else {
-        reply.Error(request.size() == 3 && request[1] != "default"
-                        ? kWrongPass
-                        : kNoPassword);
+        reply.Ok();
       }
       return true;
     case CommandId::kSelect: {
@@ -214,10 +219,12 @@ void RespSession::WriteHello(Arguments request, RespWriter& reply) {
   for (size_t i = 2; i < request.size(); ++i) {
     const size_t rest = request.size() - i - 1;
     if (EqualsIgnoreCase(request[i], "auth") && rest >= 2) {
-      reply.Error(request[i + 1] == "default" ? kNoPassword : kWrongPass);
-      return;
-    }
-    if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
+      if (request[i + 1] != kDefaultUser) {
+        reply.Error(kWrongPass);
+        return;
+      }
+      i += 2;
+    } else if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
       name = request[++i];
       if (!IsPlainName(*name)) {
         reply.Error(kBadName);

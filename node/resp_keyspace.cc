@@ -226,7 +226,7 @@ void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
 void RespSession::EndWalk(uint64_t token, std::string_view error) {
   const std::unique_ptr<KeyWalk> walk = std::move(walk_);
   Pending& pending = PendingOf(token);
-  RespWriter reply(&pending.reply, version_);
+  RespWriter reply(&pending.reply, pending.version);
   if (!error.empty()) {
     reply.Error(error);
   } else if (walk->command == CommandId::kRandomkey) {

@@ -1,5 +1,9 @@
 // Commands about the server: COMMAND, CONFIG, INFO and the like.
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "env/number.h"
 #include "node/glob.h"
@@ -10,8 +14,7 @@
 namespace quorate::node {
 namespace {
 
-// Parameters that clients and benchmarks ask for or set, with what is true here. Setting any of them is accepted and changes
-// nothing: durability and limits are the configuration file's.
+// Parameters of Redis that clients and benchmarks ask for, with what is true here.
 struct Parameter {
   std::string_view name;
   std::string_view value;
@@ -76,29 +79,59 @@ void ConfigGet(const Config& config, Arguments patterns, RespWriter& reply) {
   }
 }
 
+// An amount as Redis reads one: a number, perhaps with a unit.
+std::optional<int64_t> ParseAmount(std::string_view text) {
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"kb", 1 << 10},  {"mb", 1 << 20},      {"gb", 1 << 30}, {"k", 1'000},
+      {"m", 1'000'000}, {"g", 1'000'000'000}, {"b", 1},
+  };
+  int64_t unit = 1;
+  for (const auto& [name, factor] : kUnits) {
+    if (!text.ends_with(name)) continue;
+    unit = factor;
+    text.remove_suffix(name.size());
+    break;
+  }
+  int64_t number;
+  if (!ParseInteger(text, &number) ||
+      __builtin_mul_overflow(number, unit, &number)) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+bool SameValue(std::string_view asked, std::string_view present) {
+  if (EqualsIgnoreCase(asked, present)) return true;
+  const auto amount = ParseAmount(Lower(asked));
+  return amount.has_value() && amount == ParseAmount(present);
+}
+
+// Nothing is set at run time. A parameter may be "set" to the value it has;
+// every other request is an error, so that nobody relies on what was not done.
 void ConfigSet(const Config& config, Arguments pairs, RespWriter& reply) {
   if (pairs.size() % 2 != 0) {
     return reply.Error("ERR syntax error");
   }
-  const auto own = AllParameters(config);
+  const auto parameters = AllParameters(config);
+  std::vector<std::string> seen;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const std::string name = Lower(pairs[i]);
-    const bool known = std::any_of(
-        std::begin(kParameters), std::end(kParameters),
-        [&](const Parameter& parameter) { return parameter.name == name; });
-    if (known) continue;
-    const bool fixed =
-        std::any_of(own.begin(), own.end(),
-                    [&](const auto& pair) { return pair.first == name; });
-    if (fixed) {
+    const auto parameter =
+        std::find_if(parameters.begin(), parameters.end(),
+                     [&](const auto& pair) { return pair.first == name; });
+    if (parameter == parameters.end()) {
       return reply.Error(
-          Concat("ERR CONFIG SET failed (possibly related to "
-                 "argument '",
-                 name, "') - can't set immutable config"));
+          Concat("ERR Unknown option or number of arguments for CONFIG SET - '",
+                 pairs[i], "'"));
     }
-    return reply.Error(
-        Concat("ERR Unknown option or number of arguments for CONFIG SET - '",
-               pairs[i], "'"));
+    const bool twice = std::find(seen.begin(), seen.end(), name) != seen.end();
+    if (twice || !SameValue(pairs[i + 1], parameter->second)) {
+      return reply.Error(
+          Concat("ERR CONFIG SET failed (possibly related to argument '", name,
+                 "') - ",
+                 twice ? "duplicate parameter" : "can't set immutable config"));
+    }
+    seen.push_back(name);
   }
   reply.Ok();
 }

@@ -97,7 +97,7 @@ void RespSession::Process() {
     if (next == RespParser::Result::kNeedMore) break;
     if (next == RespParser::Result::kError) {
       ++context_.metrics.connections.protocol_errors;
-      ReplyError(CommandId::kQuit, Concat("ERR ", parser_.error()));
+      ReplyError(std::nullopt, Concat("ERR ", parser_.error()));
       client_.CloseAfterFlush();
       break;
     }
@@ -128,7 +128,7 @@ RespSession::Taken RespSession::Handle(Arguments request) {
       lookup.error = Concat("EXECABORT Transaction discarded because of: ",
                             std::string_view(lookup.error).substr(4));
     }
-    ReplyError(CommandId::kQuit, lookup.error);
+    ReplyError(std::nullopt, lookup.error);
     return Taken::kDone;
   }
   const CommandSpec& row = *lookup.spec;
@@ -185,6 +185,11 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
       break;
   }
   if (IsKeyCommand(row)) return HandleKeys(row, request, std::nullopt);
+  if (row.id == CommandId::kClientReply && EqualsIgnoreCase(request[2], "on")) {
+    // Its own reply is the first that is sent again.
+    reply_off_ = false;
+    reply_skip_next_ = false;
+  }
   ReplyNow(row.id, [&](RespWriter& reply) {
     const bool written = WriteLocal(row, request, reply);
     CHECK(written) << row.name;
@@ -282,6 +287,7 @@ uint64_t RespSession::Expect(CommandId command, Shape shape) {
   Pending pending;
   pending.command = command;
   pending.shape = shape;
+  pending.version = version_;
   pending.silent = TakeSilence();
   pending.begun = context_.MonoNow();
   pending_.push_back(std::move(pending));
@@ -311,7 +317,7 @@ bool RespSession::TakeSilence() {
   return std::exchange(reply_skip_next_, false);
 }
 
-void RespSession::ReplyNow(CommandId command,
+void RespSession::ReplyNow(std::optional<CommandId> command,
                            absl::FunctionRef<void(RespWriter&)> write) {
   const bool silent = TakeSilence();
   if (pending_.empty() && !silent) {
@@ -329,23 +335,25 @@ void RespSession::ReplyNow(CommandId command,
   Account(command, Duration(), text);
   if (silent) return;
   Pending pending;
-  pending.command = command;
   pending.ready = true;
   pending.reply = std::move(text);
   pending_.push_back(std::move(pending));
 }
 
-void RespSession::ReplyError(CommandId command, std::string_view error) {
+void RespSession::ReplyError(std::optional<CommandId> command,
+                             std::string_view error) {
   ReplyNow(command, [&](RespWriter& reply) { reply.Error(error); });
 }
 
-void RespSession::Account(CommandId command, Duration duration,
+void RespSession::Account(std::optional<CommandId> command, Duration duration,
                           std::string_view reply) {
   recent_reply_bytes_ =
       std::max(reply.size(), recent_reply_bytes_ - recent_reply_bytes_ / 8);
   const bool failed = !reply.empty() && reply[0] == '-';
   if (failed) context_.metrics.OnErrorReply(reply);
-  context_.metrics.OnCommand(command, duration, failed);
+  if (command.has_value()) {
+    context_.metrics.OnCommand(*command, duration, failed);
+  }
 }
 
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
@@ -362,7 +370,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   std::string& text = direct ? client_.out() : pending.reply;
   const size_t begin = text.size();
   if (begin == 0 || direct) {
-    RespWriter reply(&text, version_);
+    RespWriter reply(&text, pending.version);
     if (pending.watch) {
       OnWatched(result);
       reply.Ok();
@@ -373,7 +381,11 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     } else if (pending.shape == Shape::kBulkThenIgnored &&
                result.kind == kv::PayloadKind::kNested) {
       kv::ResultReader nested = kv::ResultReader::Nested(result);
-      WriteResult(pending.shape, nested.Next(), context_.UnixMs(), reply);
+      if (nested.done()) {
+        reply.Error(kNoResult);
+      } else {
+        WriteResult(pending.shape, nested.Next(), context_.UnixMs(), reply);
+      }
     } else {
       WriteResult(pending.shape, result, context_.UnixMs(), reply);
     }
@@ -399,7 +411,7 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
     ++context_.metrics.redirects_moved;
   }
   if (pending.reply.empty()) {
-    RespWriter reply(&pending.reply, version_);
+    RespWriter reply(&pending.reply, pending.version);
     reply.Error(FailureText(failure));
   }
   if (--pending.parts > 0) return;

@@ -56,6 +56,9 @@ class RespSession final : public Protocol, public Requester {
   static constexpr std::string_view kReadOnly =
       "READONLY You can't write against a read only replica.";
 
+  // The store of another node left out what its command returns.
+  static constexpr std::string_view kNoResult = "ERR the store gave no result";
+
   // What became of a request when it was taken up.
   enum class Taken : uint8_t {
     kDone,     // Answered, or the answer is due.
@@ -75,8 +78,10 @@ class RespSession final : public Protocol, public Requester {
   };
   // A reply that is due, or is ready but stands behind one that is due.
   struct Pending {
-    CommandId command;
+    // Of a reply that is due; one that is ready is accounted for already.
+    CommandId command = {};
     Shape shape = Shape::kBulk;
+    int version = 2;  // Of RESP, when the request was taken up.
     bool ready = false;
     bool silent = false;  // CLIENT REPLY OFF or SKIP.
     bool watch = false;   // The result goes to OnWatched.
@@ -138,12 +143,15 @@ class RespSession final : public Protocol, public Requester {
   void Unexpect();
   Pending& PendingOf(uint64_t token);
   // Writes a reply that is ready now: straight out when no other is due.
-  void ReplyNow(CommandId command, absl::FunctionRef<void(RespWriter&)> write);
-  void ReplyError(CommandId command, std::string_view error);
+  // No command: the request names none, which counts as an error alone.
+  void ReplyNow(std::optional<CommandId> command,
+                absl::FunctionRef<void(RespWriter&)> write);
+  void ReplyError(std::optional<CommandId> command, std::string_view error);
   void Finish(Pending& pending);
   void PopFront();
   void SendReady();
-  void Account(CommandId command, Duration duration, std::string_view reply);
+  void Account(std::optional<CommandId> command, Duration duration,
+               std::string_view reply);
   std::string FailureText(const Failure& failure);
   bool TakeSilence();
 

@@ -287,10 +287,12 @@ void RespSession::WriteTransaction(const Transaction& transaction,
         reply.Error("ERR Command not allowed inside a transaction");
       }
     } else if (!nested.has_value() || nested->done()) {
-      reply.Error("ERR the store gave no result");
+      reply.Error(kNoResult);
     } else {
       WriteResult(step.shape, nested->Next(), context_.UnixMs(), reply);
-      for (size_t i = 1; i < ResultCount(step.shape); ++i) nested->Next();
+      for (size_t i = 1; i < ResultCount(step.shape) && !nested->done(); ++i) {
+        nested->Next();
+      }
     }
   }
 }

@@ -1,0 +1,139 @@
+// One connection's protocol: which requests change how later ones are answered, and what INFO says.
+#include <string>
+
+#include "gtest/gtest.h"
+#include "node/metrics.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+#include "node/version.h"
+
+namespace quorate::node {
+namespace {
+
+struct Single {
+  Single() {
+    EXPECT_TRUE(cluster.AwaitLeaders());
+    client = cluster.ConnectResp(0);
+  }
+  std::string Pipeline(const std::vector<std::vector<std::string_view>>& all,
+                       size_t replies) {
+    std::string bytes;
+    for (const auto& words : all) bytes += EncodeRequest(words);
+    return cluster.Call(*client, bytes, replies);
+  }
+  TestCluster cluster;
+  std::unique_ptr<TestClient> client;
+};
+
+// The number behind "name:" in INFO's text.
+double Field(const std::string& info, const std::string& name) {
+  const size_t at = info.find("\r\n" + name + ":");
+  if (at == std::string::npos) return -1;
+  return std::stod(info.substr(at + name.size() + 3));
+}
+
+TEST(Protocol_HelloAuth, DefaultUser_IsAcceptedWithAnyPassword) {
+  Single one;
+  const std::string reply = one.cluster.Command(
+      *one.client, {"HELLO", "3", "AUTH", "default", "x", "SETNAME", "me"});
+  EXPECT_TRUE(reply.starts_with("%7\r\n")) << reply;
+  EXPECT_EQ(one.cluster.Command(*one.client, {"CLIENT", "GETNAME"}),
+            "$2\r\nme\r\n");
+}
+
+TEST(Protocol_HelloAuth, OtherUser_ChangesNothing) {
+  Single one;
+  const std::string reply = one.cluster.Command(
+      *one.client, {"HELLO", "3", "SETNAME", "me", "AUTH", "root", "x"});
+  EXPECT_TRUE(reply.starts_with("-WRONGPASS ")) << reply;
+  EXPECT_EQ(one.cluster.Command(*one.client, {"CLIENT", "GETNAME"}), "$-1\r\n");
+}
+
+TEST(Protocol_Hello, BehindAPendingReply_LeavesThatReplyInTheOldVersion) {
+  Single one;
+  const std::string replies =
+      one.Pipeline({{"GET", "none"}, {"HELLO", "3"}, {"GET", "none"}}, 3);
+  EXPECT_TRUE(replies.starts_with("$-1\r\n%7\r\n")) << replies;
+  EXPECT_TRUE(replies.ends_with("\r\n_\r\n")) << replies;
+}
+
+TEST(Protocol_Reset, BehindAPendingReply_LeavesThatReplyInTheOldVersion) {
+  Single one;
+  one.cluster.Command(*one.client, {"HELLO", "3"});
+  EXPECT_EQ(one.Pipeline({{"GET", "none"}, {"RESET"}, {"GET", "none"}}, 3),
+            "_\r\n+RESET\r\n$-1\r\n");
+}
+
+TEST(Protocol_ClientReply, On_AnswersOkAlsoAfterOffAndSkip) {
+  Single one;
+  EXPECT_EQ(one.Pipeline({{"CLIENT", "REPLY", "OFF"},
+                          {"SET", "k", "v"},
+                          {"GET", "k"},
+                          {"CLIENT", "REPLY", "ON"},
+                          {"GET", "k"}},
+                         2),
+            "+OK\r\n$1\r\nv\r\n");
+  EXPECT_EQ(
+      one.Pipeline(
+          {{"CLIENT", "REPLY", "SKIP"}, {"CLIENT", "REPLY", "ON"}, {"PING"}},
+          2),
+      "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(one.Pipeline({{"CLIENT", "REPLY", "OFF"},
+                          {"CLIENT", "REPLY", "bogus"},
+                          {"CLIENT", "REPLY", "ON"}},
+                         1),
+            "+OK\r\n");
+}
+
+TEST(Protocol_Metrics, UnknownCommandsAndNonsense_CountAsErrorsOfNoCommand) {
+  Single one;
+  one.cluster.Command(*one.client, {"BOGUS"});
+  one.cluster.Command(*one.client, {"GET"});
+  auto other = one.cluster.ConnectResp(0);
+  EXPECT_TRUE(one.cluster.Call(*other, "*1\r\n!\r\n").starts_with("-ERR "));
+  const Metrics& metrics = one.cluster.server(0).metrics();
+  EXPECT_EQ(metrics.command(CommandId::kQuit).calls, 0u);
+  EXPECT_EQ(metrics.total_errors(), 3u);
+  EXPECT_EQ(metrics.total_commands(), 0u);
+}
+
+TEST(Protocol_Info, Cpu_RisesWithTheMachinesTurns) {
+  Single one;
+  const std::string before = one.cluster.Command(*one.client, {"INFO", "cpu"});
+  EXPECT_NE(before.find("# CPU\r\nused_cpu_sys:0.000000\r\nused_cpu_user:"),
+            std::string::npos)
+      << before;
+  one.cluster.world().RunFor(Seconds(10));
+  const std::string after = one.cluster.Command(*one.client, {"INFO", "cpu"});
+  EXPECT_GE(Field(before, "used_cpu_user"), 0);
+  EXPECT_GT(Field(after, "used_cpu_user"), Field(before, "used_cpu_user"));
+}
+
+TEST(Protocol_Version, InfoAndHello_Agree) {
+  Single one;
+  const std::string line = Concat("redis_version:", kRedisVersion, "\r\n");
+  EXPECT_NE(one.cluster.Command(*one.client, {"INFO", "server"}).find(line),
+            std::string::npos);
+  const std::string bulk = Concat("version\r\n$", kRedisVersion.size(), "\r\n",
+                                  kRedisVersion, "\r\n");
+  EXPECT_NE(one.cluster.Command(*one.client, {"HELLO"}).find(bulk),
+            std::string::npos);
+}
+
+void HoldOne(Config& config) { config.limits.held_requests = 1; }
+
+TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
+  TestCluster cluster({.nodes = 3, .adjust = HoldOne});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    requests += EncodeRequest({"SET", "k", "v"}) + EncodeRequest({"GET", "k"});
+    expected += "+OK\r\n$1\r\nv\r\n";
+  }
+  EXPECT_EQ(cluster.Call(*client, requests, 40), expected);
+}
+
+}  // namespace
+}  // namespace quorate::node
