@@ -351,9 +351,9 @@ inline constexpr CommandSpec kCommands[] = {
     {"quorate.apply", CommandId::kQuorateApply, 6,
      kWrite | kNoScript | kNoMulti, 0, 0, 0, kConnections, "", "", "connection",
      "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
-    {"quorate.leader", CommandId::kQuorateLeader, 2,
+    {"quorate.status", CommandId::kQuorateStatus, 3,
      kNoScript | kNoMulti | kFast, 0, 0, 0, kConnections, "", "", "connection",
-     "7.0.0", "Between nodes: whom this node takes for the leader of a group"},
+     "7.0.0", "Between nodes: the state and the leader of each replica here"},
 };
 
 }  // namespace quorate::node

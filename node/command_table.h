@@ -137,7 +137,7 @@ enum class CommandId : uint8_t {
   kQuorateDo,
   kQuorateChannel,
   kQuorateApply,
-  kQuorateLeader,
+  kQuorateStatus,
 };
 
 // Bits of CommandSpec::flags, named as COMMAND reports them.

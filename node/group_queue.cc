@@ -32,15 +32,13 @@ bool HoldsReplica(const Config& config, GroupId group) {
 
 }  // namespace
 
-GroupQueue::GroupQueue(const Parts& parts, GroupId group,
-                       absl::AnyInvocable<void()> wake)
+GroupQueue::GroupQueue(const Parts& parts, GroupId group, Callbacks callbacks)
     : parts_(parts),
       group_(group),
-      hosted_(HoldsReplica(parts.config, group)),
-      wake_(std::move(wake)),
-      reads_(std::make_unique<Reads>()) {
-  leader_hint_ = ReplicasOf(parts.config, group).front();
-}
+      placed_(HoldsReplica(parts.config, group)),
+      hosted_(placed_),
+      callbacks_(std::move(callbacks)),
+      reads_(std::make_unique<Reads>()) {}
 
 void GroupQueue::AppendArgument(std::string* arena, std::string_view argument) {
   const auto size = static_cast<uint32_t>(argument.size());
@@ -56,22 +54,33 @@ const kv::Store* GroupQueue::store() const {
       std::as_const(parts_.host).state_machine(group_));
 }
 
-bool GroupQueue::RefreshLeadership() {
+// A fenced or stopped replica counts as none: its core stays as it was, a leader's too.
+void GroupQueue::RefreshLeadership() {
   Leadership now;
-  const raft::Core* core = hosted_ ? parts_.host.core(group_) : nullptr;
-  if (core == nullptr) {
-    if (!hosted_) now = {Leadership::Kind::kRemote, leader_hint_};
-  } else if (core->role() == raft::RoleKind::kLeader) {
-    now = {Leadership::Kind::kSelf, parts_.config.node};
-  } else if (core->leader() != NodeId() &&
-             core->leader() != parts_.config.node) {
-    now = {Leadership::Kind::kRemote, core->leader()};
+  hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
+  if (!hosted_) {
+    const NodeId leader = parts_.view.ReachableLeader(group_);
+    if (leader != NodeId()) now = {Leadership::Kind::kRemote, leader};
+  } else {
+    const raft::Core& core = *parts_.host.core(group_);
+    if (core.role() == raft::RoleKind::kLeader) {
+      now = {Leadership::Kind::kSelf, parts_.config.node};
+    } else if (core.leader() != NodeId() &&
+               core.leader() != parts_.config.node) {
+      now = {Leadership::Kind::kRemote, core.leader()};
+    }
+    parts_.view.LearnLeader(group_, core.term(), now.leader);
   }
-  const bool changed =
-      now.kind != leadership_.kind || now.leader != leadership_.leader;
+  if (now.kind == leadership_.kind && now.leader == leadership_.leader) return;
   leadership_ = now;
-  if (changed) retry_at_ = MonoTime::Min();
-  return changed;
+  retry_at_ = MonoTime::Min();
+  callbacks_.leadership_changed();
+}
+
+// With another replica the request is passed on or held until one leads.
+bool GroupQueue::Alone() const {
+  const auto& replicas = ReplicasOf(parts_.config, group_);
+  return replicas.size() == 1 && replicas.front() == parts_.config.node;
 }
 
 bool GroupQueue::Congested() const {
@@ -103,7 +112,13 @@ void GroupQueue::ForgetBlocked(const Requester* requester) {
 }
 
 std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
-                                          bool write) {
+                                          bool in_batch) {
+  if (!hosted_ && Alone()) {
+    ask.requester->OnFailure(ask.token,
+                             MakeFailure(Failure::Kind::kRefused, slot,
+                                         parts_.view.OwnStatus(group_)));
+    return Admission::kAccepted;
+  }
   if (ask.redirect && leadership_.kind == Leadership::Kind::kRemote) {
     return Refuse(ask, slot, Failure::Kind::kMoved);
   }
@@ -113,9 +128,9 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
     }
     return Block(ask);
   }
-  if (write) {
+  if (in_batch) {
     Requester::Order& order = ask.requester->OrderOf(group_);
-    // Its reads under way must not see this write; their answers unblock it.
+    // Its reads under way must not see this write, nor more than this read; their answers unblock it.
     if (order.issued_reads > 0) return Admission::kBlocked;
     if (order.waiting_reads > 0) MoveReadsToBatch(ask.requester);
   }
@@ -132,7 +147,7 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
     // It must not see less than those did, whose answers may come before this node applied what they saw; those unblock it.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
-  if (const auto admission = Gate(ask, spec.slot, write)) return *admission;
+  if (const auto admission = Gate(ask, spec.slot, in_batch)) return *admission;
   if (in_batch) {
     Lane& lane = LaneFor(ask, kv::BatchBuilder::EncodedSize(spec));
     lane.builder.Add(spec);
@@ -141,7 +156,7 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
   } else {
     AddRead(ask, spec);
   }
-  wake_();
+  callbacks_.wake();
   return Admission::kAccepted;
 }
 
@@ -158,7 +173,7 @@ Admission GroupQueue::AddAtomic(const Ask& ask, Slot slot,
   for (const kv::CommandSpec& spec : specs) lane.builder.Add(spec);
   lane.builder.EndAtomic();
   AddItem(lane, ask, slot, true);
-  wake_();
+  callbacks_.wake();
   return Admission::kAccepted;
 }
 
@@ -252,6 +267,15 @@ void GroupQueue::MoveReadsToBatch(Requester* requester) {
   order.waiting_reads = 0;
 }
 
+void GroupQueue::MoveAllReadsToBatch() {
+  for (size_t i = 0; i < reads_->items.size(); ++i) {
+    Requester* const requester = reads_->items[i].requester;
+    if (requester != nullptr) MoveReadsToBatch(requester);
+  }
+  reads_->items.clear();
+  reads_->arena.clear();
+}
+
 void GroupQueue::CloseLane(bool redirect) {
   Lane& lane = lanes_[redirect];
   if (lane.items.empty()) return;
@@ -268,6 +292,7 @@ void GroupQueue::CloseLane(bool redirect) {
 
 void GroupQueue::Flush() {
   RefreshLeadership();
+  if (!hosted_) MoveAllReadsToBatch();
   if (leadership_.kind != Leadership::Kind::kSelf ||
       inflight_batches_ < kInflightBatchesBeforeGathering ||
       parts_.buggify.Fire("node.no_gathering")) {
@@ -280,11 +305,22 @@ void GroupQueue::Flush() {
   }
   ExpireWaiting();
   UnblockRequesters();
+  if (!hosted_ && waiting_requests_ > 0 &&
+      leadership_.kind == Leadership::Kind::kUnknown) {
+    parts_.view.AskSoon(group_);
+  }
 }
 
 void GroupQueue::SubmitWaiting() {
   while (!waiting_.empty() && MonoNow() >= retry_at_) {
     const Batch& front = waiting_.front();
+    if (!hosted_ && Alone()) {
+      Batch batch = std::move(waiting_.front());
+      waiting_.pop_front();
+      waiting_requests_ -= batch.items.size();
+      FailBatch(batch, Failure::Kind::kRefused, parts_.view.OwnStatus(group_));
+      continue;
+    }
     if (leadership_.kind == Leadership::Kind::kUnknown) return;
     const bool self = leadership_.kind == Leadership::Kind::kSelf;
     const bool moved = !self && front.redirect;
@@ -390,10 +426,10 @@ void GroupQueue::OpenChannel() {
                                       opened.open = true;
                                     } else {
                                       retry_at_ = MonoNow() + kRetryDelay;
-                                      if (!hosted_) TakeHint(asked, answer);
+                                      if (!hosted_) LearnLeader(answer);
                                     }
                                     RefreshLeadership();
-                                    wake_();
+                                    callbacks_.wake();
                                   });
 }
 
@@ -420,7 +456,7 @@ void GroupQueue::Forward(Batch batch) {
       group_, stamp, std::move(payload),
       [this, asked = node.id, stamp,
        batch = std::move(batch)](PeerResult result) mutable {
-        if (!hosted_) TakeHint(asked, result);
+        if (!hosted_) LearnLeader(result);
         if (result.result.outcome == Outcome::kCertainlyNot) {
           CloseChannel(asked, stamp);
         }
@@ -428,21 +464,10 @@ void GroupQueue::Forward(Batch batch) {
       });
 }
 
-// Whoever did not execute the batch names the leader; if it cannot, or takes itself for it, the next replica is asked.
-void GroupQueue::TakeHint(NodeId asked, const PeerResult& answer) {
+void GroupQueue::LearnLeader(const PeerResult& answer) {
   if (answer.result.outcome == Outcome::kDone) return;
-  const auto& replicas = ReplicasOf(parts_.config, group_);
-  const auto place = [&](NodeId node) {
-    return std::find(replicas.begin(), replicas.end(), node);
-  };
-  if (answer.leader != asked && place(answer.leader) != replicas.end()) {
-    leader_hint_ = answer.leader;
-  } else if (leader_hint_ == asked) {
-    const auto at = place(asked);
-    leader_hint_ = at == replicas.end() || at + 1 == replicas.end()
-                       ? replicas.front()
-                       : *(at + 1);
-  }
+  parts_.view.LearnLeader(group_, answer.term, answer.leader);
+  parts_.view.AskSoon(group_);
 }
 
 void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
@@ -459,11 +484,6 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
       break;
     case Outcome::kCertainlyNot: {
       ++counters_.proposals_refused;
-      const absl::Status health = parts_.host.group_status(group_);
-      if (hosted_ && !health.ok()) {
-        FailBatch(batch, Failure::Kind::kRefused, health);
-        break;
-      }
       retry_at_ = MonoNow() + kRetryDelay;
       batch.refused = true;
       waiting_requests_ += batch.items.size();
@@ -475,7 +495,7 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
       break;
     }
   }
-  wake_();
+  callbacks_.wake();
 }
 
 void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
@@ -528,7 +548,9 @@ PeerResult GroupQueue::NotLeading() const {
   result.result.outcome = Outcome::kCertainlyNot;
   result.result.status =
       absl::UnavailableError("this node does not lead, or opened no channel");
-  result.leader = leadership_.leader;
+  const LiveView::Leader known = parts_.view.leader(group_);
+  result.leader = known.node;
+  result.term = known.term;
   return result;
 }
 
@@ -555,7 +577,9 @@ void GroupQueue::ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
                       [this, done = std::move(done)](
                           const raft::ProposeResult& result) mutable {
                         RefreshLeadership();
-                        done({result, leadership_.leader, {}});
+                        PeerResult answer = NotLeading();
+                        answer.result = result;
+                        done(std::move(answer));
                       });
 }
 

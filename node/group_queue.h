@@ -21,6 +21,7 @@
 #include "kv/store.h"
 #include "node/config.h"
 #include "node/forward_channel.h"
+#include "node/live_view.h"
 #include "node/peer_link.h"
 #include "node/requester.h"
 #include "raft/host/host.h"
@@ -69,11 +70,16 @@ class GroupQueue {
     raft::Host& host;
     const Config& config;
     PeerLinks& links;
+    LiveView& view;
+  };
+  struct Callbacks {
+    // Asks for a Flush in step 2 of this turn.
+    absl::AnyInvocable<void()> wake;
+    // leadership() changed.
+    absl::AnyInvocable<void()> leadership_changed;
   };
 
-  // `wake` asks for a Flush in step 2 of this turn.
-  GroupQueue(const Parts& parts, GroupId group,
-             absl::AnyInvocable<void()> wake);
+  GroupQueue(const Parts& parts, GroupId group, Callbacks callbacks);
   GroupQueue(const GroupQueue&) = delete;
   GroupQueue& operator=(const GroupQueue&) = delete;
 
@@ -97,17 +103,13 @@ class GroupQueue {
   void ForgetBlocked(const Requester* requester);
 
   const Leadership& leadership() const { return leadership_; }
-  // False: no replica is here, and LeaderFinder has to find out who leads.
+  // The configuration places a replica here.
+  bool placed() const { return placed_; }
+  // A replica is here and works. False: the leader is the one that the live view knows.
   bool hosted() const { return hosted_; }
-  NodeId leader_hint() const { return leader_hint_; }
-  void SetLeaderHint(NodeId leader) {
-    if (leader == leader_hint_) return;
-    leader_hint_ = leader;
-    wake_();
-  }
-  // Reads the host's view again; true if it changed.
-  bool RefreshLeadership();
-  // Null if this node holds no replica.
+  // Reads the host's view and the live view again.
+  void RefreshLeadership();
+  // Null if no working replica is here.
   const kv::Store* store() const;
   GroupId group() const { return group_; }
   const QueueCounters& counters() const { return counters_; }
@@ -175,8 +177,8 @@ class GroupQueue {
   bool Congested() const;
   Admission Refuse(const Ask& ask, Slot slot, Failure::Kind kind);
   Admission Block(const Ask& ask);
-  // Everything that stands in the way of adding a write; nothing if it may be added.
-  std::optional<Admission> Gate(const Ask& ask, Slot slot, bool write);
+  // Everything that stands in the way of adding a command; nothing if it may be added.
+  std::optional<Admission> Gate(const Ask& ask, Slot slot, bool in_batch);
   // Where the requester's next command goes; closes batches that must not take it.
   Lane& LaneFor(const Ask& ask, size_t encoded_size);
   void AddRead(const Ask& ask, const kv::CommandSpec& spec);
@@ -184,6 +186,8 @@ class GroupQueue {
   kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
   // Puts the requester's waiting reads into the batch: in front of its write, or behind a read of its that goes there.
   void MoveReadsToBatch(Requester* requester);
+  // All waiting reads: without a replica here they travel in entries.
+  void MoveAllReadsToBatch();
   void CloseLane(bool redirect);
   void SubmitWaiting();
   Again MayBeSubmittedAgain(const Batch& batch);
@@ -196,7 +200,10 @@ class GroupQueue {
   void OpenChannel();
   void CloseChannel(NodeId leader, const ForwardStamp& stamp);
   const NodeConfig& LeaderConfig() const;
-  void TakeHint(NodeId asked, const PeerResult& answer);
+  // Learns from the answer of a node that did not execute what it was sent.
+  void LearnLeader(const PeerResult& answer);
+  // This node's replica is the group's only one.
+  bool Alone() const;
   PeerResult NotLeading() const;
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);
@@ -219,11 +226,10 @@ class GroupQueue {
 
   const Parts parts_;
   const GroupId group_;
-  const bool hosted_;
-  absl::AnyInvocable<void()> wake_;
+  const bool placed_;
+  bool hosted_;
+  Callbacks callbacks_;
   Leadership leadership_;
-  // Of a group not hosted here: whom another node named, or whom to ask next; first the preferred leader.
-  NodeId leader_hint_;
 
   Lane lanes_[2];
   std::deque<Batch> waiting_;  // Ascending by sequence.

@@ -81,7 +81,7 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
   reads->items.clear();
   reads->arena.clear();
   spare_reads_ = std::move(reads);
-  wake_();
+  callbacks_.wake();
 }
 
 // A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.

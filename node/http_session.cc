@@ -477,22 +477,34 @@ void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
              more);
 }
 
+// Ready: the log works, and so does every replica of this node, with a leader. Other nodes do not count; they are listed.
 void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
-  bool ready = context_.host.status().ok();
-  std::string lines =
-      Concat(ready ? "[+]" : "[-]", "log ",
-             ready ? "ok" : Message(context_.host.status()), "\n");
+  const absl::Status log = context_.host.status();
+  bool ready = log.ok();
+  std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
+                             log.ok() ? "ok" : Message(log), "\n");
+  const LiveView& view = context_.router.view();
   for (const auto& queue : context_.router.queues()) {
-    if (queue->store() == nullptr) continue;
-    const absl::Status status = context_.host.group_status(queue->group());
+    if (!queue->placed()) continue;
+    const absl::Status status = view.OwnStatus(queue->group());
     const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
-    const bool good = status.ok() && led;
-    ready = ready && good;
-    Append(&lines, good ? "[+]" : "[-]", "group ", queue->group(), " ",
-           !status.ok() ? Message(status)
-           : led        ? "ok"
-                        : "has no leader",
-           "\n");
+    ready = ready && status.ok() && led;
+    Append(&lines, status.ok() && led ? "[+]" : "[-]", "group ", queue->group(),
+           " ");
+    if (!status.ok()) {
+      Append(
+          &lines, "is ",
+          ReplicaStateName(view.replica(queue->group(), context_.config.node)),
+          ": ", Message(status), "\n");
+    } else {
+      Append(&lines, led ? "ok" : "has no leader", "\n");
+    }
+  }
+  for (const NodeConfig& node : context_.config.nodes) {
+    if (node.id == context_.config.node) continue;
+    const bool alive = view.alive(node.id);
+    Append(&lines, alive ? "[+]" : "[ ]", "node ", node.id,
+           alive ? " ok" : " does not answer", "\n");
   }
   const bool verbose = target.Parameter("verbose") != nullptr;
   std::string body = verbose || !ready ? lines : std::string();

@@ -86,20 +86,25 @@ void Replication(Context& context, std::string* out) {
   const Topology::Node& self = context.topology.self();
   if (self.master == NodeId()) {
     size_t replicas = 0;
+    size_t connected = 0;
     std::string lines;
     for (const Topology::Node& node : context.topology.nodes()) {
       if (node.master != self.config->id) continue;
+      if (!node.failed) ++connected;
       const HostPort address = SplitAddress(node.config->resp);
       Append(&lines, "slave", replicas++, ":ip=", address.host,
-             ",port=", address.port, ",state=online,offset=0,lag=0\r\n");
+             ",port=", address.port,
+             ",state=", node.failed ? "offline" : "online",
+             ",offset=0,lag=0\r\n");
     }
-    Append(out, "role:master\r\nconnected_slaves:", replicas, "\r\n", lines);
+    Append(out, "role:master\r\nconnected_slaves:", connected, "\r\n", lines);
   } else {
     const HostPort address =
         SplitAddress(context.config.FindNode(self.master)->resp);
     Append(out, "role:slave\r\nmaster_host:", address.host,
-           "\r\nmaster_port:", address.port,
-           "\r\nmaster_link_status:up\r\nslave_read_only:1\r\n");
+           "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
+           context.router.view().alive(self.master) ? "up" : "down",
+           "\r\nslave_read_only:1\r\n");
   }
   Append(out, "master_failover_state:no-failover\r\nmaster_replid:", self.id,
          "\r\nmaster_repl_offset:0\r\n");
@@ -147,17 +152,40 @@ void Cluster(Context&, std::string* out) {
   out->append("cluster_enabled:1\r\n");
 }
 
-// One line for each group of which this node holds a replica.
+uint64_t SlotsOf(const Context& context, GroupId group) {
+  uint64_t slots = 0;
+  for (const SlotRange& range : context.map.RangesOf(group)) {
+    slots += range.size();
+  }
+  return slots;
+}
+
+// One line for each group of which the configuration places a replica here. A fenced or stopped one has no role.
 void Groups(Context& context, std::string* out) {
+  const LiveView& view = context.router.view();
   for (const auto& queue : context.router.queues()) {
-    const raft::Core* core = context.host.core(queue->group());
-    if (core == nullptr) continue;
-    Append(out, "group", queue->group(), ":role=", raft::RoleName(core->role()),
-           ",leader=", core->leader(), ",term=", core->term(),
-           ",commit=", core->commit_index(), ",applied=", core->applied_index(),
-           ",last=", core->last().index, ",status=",
-           context.host.group_status(queue->group()).ok() ? "ok" : "stopped",
-           "\r\n");
+    if (!queue->placed()) continue;
+    const GroupId group = queue->group();
+    const std::string_view status =
+        ReplicaStateName(view.replica(group, context.config.node));
+    const raft::Core* core = context.host.core(group);
+    Append(out, "group", group,
+           ":role=", queue->hosted() ? raft::RoleName(core->role()) : status,
+           ",leader=", queue->leadership().leader);
+    if (core != nullptr) {
+      Append(out, ",term=", core->term(), ",commit=", core->commit_index(),
+             ",applied=", core->applied_index(), ",last=", core->last().index);
+    }
+    Append(out, ",slots=", SlotsOf(context, group), ",status=", status, "\r\n");
+  }
+}
+
+// One line for each other node.
+void Nodes(Context& context, std::string* out) {
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    Append(out, "node", node.id, ":state=",
+           context.router.view().alive(node.id) ? "online" : "offline", "\r\n");
   }
 }
 
@@ -185,6 +213,7 @@ constexpr Section kSections[] = {
     {"errorstats", "Errorstats", Errorstats},
     {"cluster", "Cluster", Cluster},
     {"groups", "Groups", Groups},
+    {"nodes", "Nodes", Nodes},
     {"keyspace", "Keyspace", Keyspace},
 };
 

@@ -15,7 +15,7 @@ void One(Page& page, std::string_view name, std::string_view type,
   page.Sample("", value);
 }
 
-// One sample for each group of which this node holds a replica.
+// One sample for each group of which this node holds a replica, working or stopped.
 void PerGroup(
     Context& context, Page& page, std::string_view name, std::string_view type,
     std::string_view help,
@@ -156,17 +156,46 @@ void WriteRouting(Context& context, Page& page) {
            });
 }
 
+// Replicas that do not work, and nodes that do not answer.
+void WriteView(Context& context, Page& page) {
+  const LiveView& view = context.router.view();
+  const auto replicas = [&](std::string_view name, std::string_view help,
+                            ReplicaState state) {
+    page.Family(name, "gauge", help);
+    for (const auto& queue : context.router.queues()) {
+      if (!queue->placed()) continue;
+      page.Sample(
+          Concat("group=\"", queue->group(), "\""),
+          view.replica(queue->group(), context.config.node) == state ? 1 : 0);
+    }
+  };
+  replicas("quorate_replica_fenced",
+           "1 if the group's replica here is fenced: its data are damaged.",
+           ReplicaState::kFenced);
+  replicas("quorate_replica_stopped",
+           "1 if the group's replica here has stopped: the disk failed.",
+           ReplicaState::kStopped);
+  page.Family("quorate_peer_alive", "gauge",
+              "1 if the other node answers this one.");
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""), view.alive(node.id) ? 1 : 0);
+  }
+}
+
 void WriteRaft(Context& context, Page& page) {
-  PerGroup(context, page, "quorate_raft_has_leader", "gauge",
-           "1 if the group's leader is known.",
-           [](const GroupQueue&, const raft::Core& core) {
-             return uint64_t{core.leader() != NodeId()};
-           });
-  PerGroup(context, page, "quorate_raft_is_leader", "gauge",
-           "1 if this node leads the group.",
-           [](const GroupQueue&, const raft::Core& core) {
-             return uint64_t{core.role() == raft::RoleKind::kLeader};
-           });
+  PerGroup(
+      context, page, "quorate_raft_has_leader", "gauge",
+      "1 if the group's leader is known.",
+      [](const GroupQueue& queue, const raft::Core&) {
+        return uint64_t{queue.leadership().kind != Leadership::Kind::kUnknown};
+      });
+  PerGroup(
+      context, page, "quorate_raft_is_leader", "gauge",
+      "1 if this node leads the group.",
+      [](const GroupQueue& queue, const raft::Core&) {
+        return uint64_t{queue.leadership().kind == Leadership::Kind::kSelf};
+      });
   PerGroup(context, page, "quorate_raft_term", "gauge", "Current term.",
            [](const GroupQueue&, const raft::Core& core) {
              return core.term().value();
@@ -190,7 +219,7 @@ void WriteRaft(Context& context, Page& page) {
               "Entries of a led group that a replica is not known to hold.");
   for (const auto& queue : context.router.queues()) {
     const raft::Core* core = context.host.core(queue->group());
-    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (!queue->hosted() || core->role() != raft::RoleKind::kLeader) continue;
     for (const auto& follower : core->followers()) {
       page.Sample(
           Concat("group=\"", queue->group(), "\",node=\"", follower.node, "\""),
@@ -224,10 +253,12 @@ void WriteStorage(Context& context, Page& page) {
   const auto store = [&](std::string_view name, std::string_view type,
                          std::string_view help,
                          uint64_t (*value)(const kv::Store&)) {
-    PerGroup(context, page, name, type, help,
-             [value](const GroupQueue& queue, const raft::Core&) {
-               return value(*queue.store());
-             });
+    page.Family(name, type, help);
+    for (const auto& queue : context.router.queues()) {
+      if (queue->store() == nullptr) continue;
+      page.Sample(Concat("group=\"", queue->group(), "\""),
+                  value(*queue->store()));
+    }
   };
   store("quorate_keys", "gauge", "Keys held.",
         [](const kv::Store& s) { return s.key_count(); });
@@ -269,6 +300,7 @@ std::string MetricsPage(Context& context) {
   WriteCommands(context.metrics, page);
   WriteHttp(context.metrics, page);
   WriteRouting(context, page);
+  WriteView(context, page);
   WriteRaft(context, page);
   WriteStorage(context, page);
   return page.Take();

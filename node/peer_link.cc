@@ -31,6 +31,14 @@ void WritePeerResult(const PeerResult& result, std::string* out) {
   const raft::ProposeResult& r = result.result;
   switch (r.outcome) {
     case Outcome::kDone:
+      if (result.report.start != 0) {
+        reply.Array(4);
+        reply.Bulk("STATUS");
+        reply.Bulk(Concat(result.report.start));
+        reply.Bulk(Concat(result.report.changes));
+        reply.Bulk(result.report.rows);
+        return;
+      }
       if (result.channel.channel != 0) {
         reply.Array(3);
         reply.Bulk("CHANNEL");
@@ -46,9 +54,10 @@ void WritePeerResult(const PeerResult& result, std::string* out) {
       reply.Bulk(r.result.view());
       return;
     case Outcome::kCertainlyNot:
-      reply.Array(3);
+      reply.Array(4);
       reply.Bulk("NOT");
       reply.Bulk(Concat(result.leader));
+      reply.Bulk(Concat(result.term));
       reply.Bulk(Message(r.status));
       return;
     case Outcome::kUnknown:
@@ -87,15 +96,26 @@ bool ReadPeerResult(absl::Span<const std::string_view> fields,
     result->channel.term = raft::Term(term);
     return true;
   }
-  if (fields.size() == 3 && fields[0] == "NOT") {
-    int64_t leader;
-    if (!ParseInteger(fields[1], &leader) || leader < 0 ||
-        leader > 0xffffffff) {
+  if (fields.size() == 4 && fields[0] == "STATUS") {
+    NodeReport& report = result->report;
+    if (!ParseInteger(fields[1], &report.start) ||
+        !ParseInteger(fields[2], &report.changes)) {
+      return false;
+    }
+    r.outcome = Outcome::kDone;
+    report.rows = fields[3];
+    return true;
+  }
+  if (fields.size() == 4 && fields[0] == "NOT") {
+    uint32_t leader;
+    uint64_t term;
+    if (!ParseInteger(fields[1], &leader) || !ParseInteger(fields[2], &term)) {
       return false;
     }
     r.outcome = Outcome::kCertainlyNot;
-    r.status = absl::UnavailableError(std::string(fields[2]));
-    result->leader = NodeId(static_cast<uint32_t>(leader));
+    r.status = absl::UnavailableError(std::string(fields[3]));
+    result->leader = NodeId(leader);
+    result->term = raft::Term(term);
     return true;
   }
   if (fields.size() == 2 && fields[0] == "UNKNOWN") {
@@ -136,10 +156,14 @@ void PeerLink::Open(GroupId group, const ForwardStamp& instead, Done done) {
   Send(header, Buffer::Copy(channel), std::move(done));
 }
 
-void PeerLink::AskLeader(GroupId group, Done done) {
-  const std::string number = Concat(group);
-  Send(Concat("*2\r\n$14\r\nQUORATE.LEADER\r\n$", number.size(), "\r\n"),
-       Buffer::Copy(number), std::move(done));
+void PeerLink::AskStatus(const NodeReport& known, Done done) {
+  std::string header = "*3\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.STATUS");
+  writer.Bulk(Concat(known.start));
+  const std::string changes = Concat(known.changes);
+  Append(&header, "$", changes.size(), "\r\n");
+  Send(header, Buffer::Copy(changes), std::move(done));
 }
 
 void PeerLink::Send(const std::string& header, Buffer payload, Done done) {
@@ -203,6 +227,7 @@ void PeerLink::TakeReply() {
     result.result.status =
         absl::UnavailableError("the leader answered with an error");
   }
+  result.answered = true;
   Done done = std::move(requests_.front().done);
   requests_.pop_front();
   --sent_;

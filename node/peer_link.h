@@ -20,13 +20,28 @@
 
 namespace quorate::node {
 
+// The facts that a node reports of itself (node/live_view.h).
+struct NodeReport {
+  // One number per start of the node; zero: none.
+  uint64_t start = 0;
+  // How often the rows changed since that start.
+  uint64_t changes = 0;
+  // "group state leader term\n" for each replica; empty if the asker knows them.
+  std::string rows;
+};
+
 // What a batch sent to another node came back with.
 struct PeerResult {
   raft::ProposeResult result;
-  // With kCertainlyNot: whom the other node takes for the leader; zero if it cannot tell.
+  // With kCertainlyNot: the latest leader that the other node knows, and its term; zero if it knows none.
   NodeId leader;
+  raft::Term term;
   // Of Open, with kDone.
   ForwardStamp channel;
+  // Of AskStatus, with kDone.
+  NodeReport report;
+  // The other node replied, if only with an error.
+  bool answered = false;
 };
 
 class PeerLink final : public env::Connection::Observer {
@@ -43,8 +58,8 @@ class PeerLink final : public env::Connection::Observer {
              Done done);
   // Opens a channel for batches of `group`, in place of `instead`.
   void Open(GroupId group, const ForwardStamp& instead, Done done);
-  // Whom the other node, which holds a replica, takes for the leader: a kCertainlyNot that names it.
-  void AskLeader(GroupId group, Done done);
+  // The other node's report; without rows if `known` is its version.
+  void AskStatus(const NodeReport& known, Done done);
 
  private:
   struct Request {
@@ -92,8 +107,9 @@ class PeerLinks {
   absl::btree_map<std::string, std::unique_ptr<PeerLink>> links_;
 };
 
-// The reply to QUORATE.APPLY or QUORATE.CHANNEL: an array of bulk strings, hence parsed like a request.
-//   DONE term index log_time_ns results | CHANNEL term channel | NOT leader message | UNKNOWN message
+// The reply to QUORATE.APPLY, CHANNEL or STATUS: an array of bulk strings, hence parsed like a request.
+//   DONE term index log_time_ns results | CHANNEL term channel | STATUS start changes rows |
+//   NOT leader term message | UNKNOWN message
 void WritePeerResult(const PeerResult& result, std::string* out);
 // False if `fields` is none.
 bool ReadPeerResult(absl::Span<const std::string_view> fields,

@@ -134,7 +134,7 @@ void RespSession::WriteReplicas(std::string_view id, RespWriter& reply) {
     const size_t end = rest.find('\n');
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(end + 1);
-    if (line.find(Concat("slave ", id)) != std::string_view::npos) {
+    if (line.find(Concat(' ', id, " 0 0 ")) != std::string_view::npos) {
       lines.push_back(line);
     }
   }

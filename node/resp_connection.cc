@@ -566,18 +566,18 @@ void RespSession::ReplyToPeer(uint64_t token, const PeerResult& result) {
   Finish(pending);
 }
 
-// QUORATE.LEADER group
-RespSession::Taken RespSession::Leader(const CommandSpec& row,
+// QUORATE.STATUS start changes: the version of the rows that the asker knows.
+RespSession::Taken RespSession::Status(const CommandSpec& row,
                                        Arguments request) {
-  const GroupQueue* queue = QueueOfGroup(context_, request[1]);
-  if (queue == nullptr) {
-    ReplyError(row.id, "ERR no such group");
+  NodeReport known;
+  if (!ParseInteger(request[1], &known.start) ||
+      !ParseInteger(request[2], &known.changes)) {
+    ReplyError(row.id, "ERR value is not an integer or out of range");
     return Taken::kDone;
   }
   PeerResult result;
-  result.result.outcome = Outcome::kCertainlyNot;
-  // Without a replica this node knows nothing but what it was told itself.
-  if (queue->hosted()) result.leader = queue->leadership().leader;
+  result.result.outcome = Outcome::kDone;
+  result.report = context_.router.view().Report(known);
   std::string text;
   WritePeerResult(result, &text);
   ReplyNow(row.id, [&](RespWriter& reply) { reply.Raw(text); });

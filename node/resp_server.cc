@@ -246,7 +246,9 @@ void RespSession::WriteRole(RespWriter& reply) {
   if (self.master == NodeId()) {
     std::vector<const Topology::Node*> replicas;
     for (const Topology::Node& node : context_.topology.nodes()) {
-      if (node.master == self.config->id) replicas.push_back(&node);
+      if (node.master == self.config->id && !node.failed) {
+        replicas.push_back(&node);
+      }
     }
     reply.Array(3);
     reply.Bulk("master");
@@ -267,7 +269,8 @@ void RespSession::WriteRole(RespWriter& reply) {
   reply.Bulk("slave");
   reply.Bulk(address.host);
   reply.Integer(address.port);
-  reply.Bulk("connected");
+  reply.Bulk(context_.router.view().alive(self.master) ? "connected"
+                                                       : "connect");
   reply.Integer(0);
 }
 

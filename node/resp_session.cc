@@ -179,8 +179,8 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
       return OpenChannel(row, request);
     case CommandId::kQuorateApply:
       return Apply(row, request);
-    case CommandId::kQuorateLeader:
-      return Leader(row, request);
+    case CommandId::kQuorateStatus:
+      return Status(row, request);
     default:
       break;
   }

@@ -216,7 +216,7 @@ class RespSession final : public Protocol, public Requester {
   Taken Do(const CommandSpec& row, Arguments request);
   Taken OpenChannel(const CommandSpec& row, Arguments request);
   Taken Apply(const CommandSpec& row, Arguments request);
-  Taken Leader(const CommandSpec& row, Arguments request);
+  Taken Status(const CommandSpec& row, Arguments request);
   void ReplyToPeer(uint64_t token, const PeerResult& result);
 
   bool redirects() const {

@@ -9,12 +9,19 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map)
     : env_(env),
       links_(env, config.timeouts.proxy),
-      finder_(env.loop, config, links_) {
-  const GroupQueue::Parts parts = {env.loop, env.buggify, host, config, links_};
+      view_(env, host, config, map) {
+  const GroupQueue::Parts parts = {env.loop, env.buggify, host,
+                                   config,   links_,      view_};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(
-        parts, group.id, [this, index] { Wake(index); }));
+        parts, group.id,
+        GroupQueue::Callbacks{.wake = [this, index] { Wake(index); },
+                              .leadership_changed =
+                                  [this] {
+                                    leadership_changed_ = true;
+                                    Defer();
+                                  }}));
   }
   is_woken_.resize(queues_.size());
   queue_of_slot_.resize(map.slot_count());
@@ -28,10 +35,18 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 }
 
 void Router::Start() {
-  for (size_t i = 0; i < queues_.size(); ++i) {
-    if (!queues_[i]->hosted()) finder_.Add(*queues_[i]);
-    Wake(i);
-  }
+  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+  view_.SetObserver([this] {
+    for (size_t i = 0; i < queues_.size(); ++i) {
+      if (!queues_[i]->hosted()) Wake(i);
+    }
+  });
+  view_.Start();
+}
+
+void Router::OnReplicasStopped() {
+  view_.OnOwnChange();
+  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
 }
 
 GroupQueue* Router::FindQueue(GroupId group) {
@@ -45,7 +60,6 @@ GroupQueue* Router::FindQueue(GroupId group) {
 void Router::OnLeadershipEvent(GroupId group) {
   for (size_t i = 0; i < queues_.size(); ++i) {
     if (queues_[i]->group() != group) continue;
-    ++leadership_version_;
     Wake(i);
   }
 }
@@ -65,10 +79,13 @@ void Router::Wake(size_t index) {
     is_woken_[index] = true;
     woken_.push_back(index);
   }
-  if (!flush_deferred_) {
-    flush_deferred_ = true;
-    deferred_ = env_.loop.Defer([this] { Flush(); });
-  }
+  Defer();
+}
+
+void Router::Defer() {
+  if (flush_deferred_) return;
+  flush_deferred_ = true;
+  deferred_ = env_.loop.Defer([this] { Flush(); });
 }
 
 void Router::Flush() {
@@ -76,20 +93,16 @@ void Router::Flush() {
   std::vector<size_t> woken;
   woken.swap(woken_);
   for (const size_t index : woken) is_woken_[index] = false;
-  const uint64_t version = leadership_version_;
   for (const size_t index : woken) {
-    const Leadership before = queues_[index]->leadership();
     queues_[index]->Flush();
-    const Leadership& after = queues_[index]->leadership();
-    if (before.kind != after.kind || before.leader != after.leader) {
-      ++leadership_version_;
-    }
     const bool timed = queues_[index]->next_deadline() != MonoTime::Max();
     const auto place = std::find(timed_.begin(), timed_.end(), index);
     if (timed && place == timed_.end()) timed_.push_back(index);
     if (!timed && place != timed_.end()) timed_.erase(place);
   }
-  if (leadership_version_ != version && on_leadership_) on_leadership_();
+  if (std::exchange(leadership_changed_, false) && on_leadership_) {
+    on_leadership_();
+  }
   if (woken_.empty()) {
     woken.clear();
     woken_.swap(woken);  // Keeps the capacity.

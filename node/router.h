@@ -12,7 +12,7 @@
 #include "env/env.h"
 #include "node/config.h"
 #include "node/group_queue.h"
-#include "node/leader_finder.h"
+#include "node/live_view.h"
 #include "node/peer_link.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
@@ -29,7 +29,7 @@ class Router {
 
   // Call once the host has started.
   void Start();
-  // Called in step 2 of a turn in which some group's leader, as known here, changed.
+  // Called in step 2 of a turn, after some queue's leadership changed.
   void SetLeadershipObserver(absl::AnyInvocable<void()> observer) {
     on_leadership_ = std::move(observer);
   }
@@ -45,21 +45,24 @@ class Router {
   // Of every queue: see GroupQueue::ForgetBlocked.
   void ForgetBlocked(const Requester* requester);
 
+  // Tells that replicas of this node stopped; callable from the host's observer.
+  void OnReplicasStopped();
+  LiveView& view() { return view_; }
+
   // True if every command accepted so far has been answered.
   bool idle() const;
-  // Rises whenever some group's leader, as known here, changed.
-  uint64_t leadership_version() const { return leadership_version_; }
 
  private:
   void Wake(size_t index);
+  void Defer();
   void Flush();
   void ArmTimer();
 
   env::Env& env_;
   PeerLinks links_;
+  LiveView view_;
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
   std::vector<GroupQueue*> queue_of_slot_;
-  LeaderFinder finder_;
   // Indexes of queues that want a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;
@@ -69,7 +72,7 @@ class Router {
   MonoTime timer_at_ = MonoTime::Max();
   // Queues whose next_deadline is not Max, as of their last Flush.
   std::vector<size_t> timed_;
-  uint64_t leadership_version_ = 1;
+  bool leadership_changed_ = false;
   absl::AnyInvocable<void()> on_leadership_;
 };
 

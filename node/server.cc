@@ -217,7 +217,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     for (const auto& queue : router_.queues()) {
       const raft::Core* core = host_.core(queue->group());
       // Alone in its group, it has nobody to hand over to.
-      if (core != nullptr && core->role() == raft::RoleKind::kLeader &&
+      if (queue->hosted() && core != nullptr &&
+          core->role() == raft::RoleKind::kLeader &&
           core->configuration().voters.size() > 1) {
         return true;
       }
@@ -259,6 +260,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     env_.tracer.Log(env::Severity::kError,
                     Concat("node ", config_.node,
                            " stopped acknowledging: ", Message(why)));
+    router_.OnReplicasStopped();
     if (observer_ != nullptr) observer_->OnStopped(why);
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {

@@ -89,9 +89,10 @@ void TestCluster::Restart(size_t node) { world_.Restart(machines_[node]); }
 size_t TestCluster::LeaderOf(GroupId group) const {
   for (size_t n = 0; n < servers_.size(); ++n) {
     if (servers_[n] == nullptr) continue;
-    const raft::Core* core = std::as_const(*servers_[n]).host().core(group);
+    const raft::Host& host = std::as_const(*servers_[n]).host();
+    const raft::Core* core = host.core(group);
     if (core != nullptr && core->role() == raft::RoleKind::kLeader &&
-        core->CanServeReads()) {
+        core->CanServeReads() && host.group_status(group).ok()) {
       return n;
     }
   }

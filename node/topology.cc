@@ -10,6 +10,11 @@
 namespace quorate::node {
 namespace {
 
+bool Holds(const shardctrl::Group& group, NodeId node) {
+  return std::ranges::binary_search(group.voters, node) ||
+         std::ranges::binary_search(group.non_voters, node);
+}
+
 // Every node computes the ids of all nodes alike.
 std::string NodeIdText(ClusterId cluster, NodeId node) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -52,34 +57,65 @@ Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
   CHECK_EQ(leaders_.size(), map.groups().size());
 }
 
-void Topology::Refresh() {
-  if (version_ == router_.leadership_version()) return;
-  version_ = router_.leadership_version();
-  const auto& queues = router_.queues();
-  for (size_t i = 0; i < queues.size(); ++i) {
-    const NodeId leader = queues[i]->leadership().leader;
-    if (leader != NodeId()) leaders_[i] = leader;
+bool Topology::Works(NodeId node, GroupId group) const {
+  const LiveView& view = router_.view();
+  return view.alive(node) && !Unfit(view.replica(group, node));
+}
+
+bool Topology::Serves(NodeId node, const shardctrl::Group& group) const {
+  return Holds(group, node) && Works(node, group.id);
+}
+
+NodeId Topology::LeaderToList(const shardctrl::Group& group) const {
+  const LiveView& view = router_.view();
+  const NodeId known = view.leader(group.id).node;
+  if (known != NodeId() && Holds(group, known) &&
+      !Unfit(view.replica(group.id, known))) {
+    return known;
   }
-  for (Node& node : nodes_) {
-    node.slots.clear();
-    node.master = NodeId();
-    for (const shardctrl::Assignment& assignment : map_.assignments()) {
-      if (LeaderOf(assignment.group) != node.config->id) continue;
-      const uint32_t first = assignment.slots.first.value();
-      if (!node.slots.empty() && node.slots.back().last.value() + 1u == first) {
-        node.slots.back().last = assignment.slots.last;
-      } else {
-        node.slots.push_back(assignment.slots);
-      }
+  const auto shard =
+      std::ranges::find(config_.shards, group.id, &ShardConfig::group);
+  CHECK(shard != config_.shards.end()) << "group " << group.id;
+  NodeId other;
+  for (const NodeId replica : shard->replicas) {
+    if (Works(replica, group.id)) return replica;
+    if (other == NodeId() && replica != config_.node) other = replica;
+  }
+  return other;
+}
+
+void Topology::RefreshNode(Node& node) {
+  const NodeId id = node.config->id;
+  node.slots.clear();
+  node.master = NodeId();
+  node.alive = router_.view().alive(id);
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    if (LeaderOf(assignment.group) != id) continue;
+    const uint32_t first = assignment.slots.first.value();
+    if (!node.slots.empty() && node.slots.back().last.value() + 1u == first) {
+      node.slots.back().last = assignment.slots.last;
+    } else {
+      node.slots.push_back(assignment.slots);
     }
   }
-  for (Node& node : nodes_) {
-    if (!node.slots.empty()) continue;
-    // A replica of whoever leads the first group it holds; without any it stays an empty master.
-    const auto groups = map_.GroupsOn(node.config->id);
-    if (!groups.empty()) node.master = LeaderOf(groups.front());
-    if (node.master == node.config->id) node.master = NodeId();
+  const auto groups = map_.GroupsOn(id);
+  const auto working = std::ranges::find_if(
+      groups, [&](GroupId group) { return Works(id, group); });
+  node.failed = !node.alive || (!groups.empty() && working == groups.end());
+  if (!node.slots.empty() || groups.empty()) return;
+  // It leads nothing: a replica of the leader of the first group whose replica works here. Without any replica it stays an empty master.
+  node.master = LeaderOf(working == groups.end() ? groups.front() : *working);
+  if (node.master == id) node.master = NodeId();
+}
+
+void Topology::Refresh() {
+  if (version_ == router_.view().version()) return;
+  version_ = router_.view().version();
+  const auto groups = map_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    leaders_[i] = LeaderToList(groups[i]);
   }
+  for (Node& node : nodes_) RefreshNode(node);
   for (std::string* text :
        {&slots_replies_[0], &slots_replies_[1], &shards_replies_[0],
         &shards_replies_[1], &nodes_text_}) {
@@ -120,7 +156,10 @@ uint32_t Topology::slots_with_leader() {
   uint32_t count = 0;
   for (const shardctrl::Assignment& assignment : map_.assignments()) {
     GroupQueue* queue = router_.FindQueue(assignment.group);
-    if (queue->leadership().kind != Leadership::Kind::kUnknown) {
+    const Leadership& leadership = queue->leadership();
+    if (leadership.kind == Leadership::Kind::kSelf ||
+        (leadership.kind == Leadership::Kind::kRemote &&
+         Works(leadership.leader, assignment.group))) {
       count += assignment.slots.size();
     }
   }
@@ -137,30 +176,43 @@ void Topology::WriteNode(const Node& node, RespWriter& reply) const {
 }
 
 std::string Topology::MakeSlotsReply(int version) const {
+  // A row per range of one master and one set of replicas; a dead or unfit replica is in none.
   struct Row {
     SlotRange slots;
-    const Node* node;
+    const Node* master;
+    std::vector<const Node*> replicas;
   };
   std::vector<Row> rows;
-  for (const Node& node : nodes_) {
-    for (const SlotRange& range : node.slots) rows.push_back({range, &node});
+  const auto groups = map_.groups();
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    const auto group =
+        std::ranges::find(groups, assignment.group, &shardctrl::Group::id);
+    const NodeId leader = leaders_[static_cast<size_t>(group - groups.begin())];
+    Row row = {assignment.slots, nullptr, {}};
+    for (const Node& node : nodes_) {
+      if (node.config->id == leader) row.master = &node;
+      if (node.master == leader && Serves(node.config->id, *group)) {
+        row.replicas.push_back(&node);
+      }
+    }
+    if (row.master == nullptr) continue;
+    if (!rows.empty() && rows.back().master == row.master &&
+        rows.back().replicas == row.replicas &&
+        rows.back().slots.last.value() + 1u == row.slots.first.value()) {
+      rows.back().slots.last = row.slots.last;
+    } else {
+      rows.push_back(std::move(row));
+    }
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return a.slots.first < b.slots.first;
-  });
   std::string text;
   RespWriter reply(&text, version);
   reply.Array(rows.size());
   for (const Row& row : rows) {
-    std::vector<const Node*> replicas;
-    for (const Node& node : nodes_) {
-      if (node.master == row.node->config->id) replicas.push_back(&node);
-    }
-    reply.Array(3 + replicas.size());
+    reply.Array(3 + row.replicas.size());
     reply.Integer(row.slots.first.value());
     reply.Integer(row.slots.last.value());
-    WriteNode(*row.node, reply);
-    for (const Node* replica : replicas) WriteNode(*replica, reply);
+    WriteNode(*row.master, reply);
+    for (const Node* replica : row.replicas) WriteNode(*replica, reply);
   }
   return text;
 }
@@ -203,7 +255,7 @@ std::string Topology::MakeShardsReply(int version) const {
       reply.Bulk("replication-offset");
       reply.Integer(0);
       reply.Bulk("health");
-      reply.Bulk("online");
+      reply.Bulk(member->failed ? "fail" : "online");
     }
   }
   return text;
@@ -221,8 +273,9 @@ std::string Topology::MakeNodesText() const {
     }
     Append(&text, node.id, ' ', address.host, ':', address.port, '@',
            SplitAddress(node.config->peer).port, ' ', myself ? "myself," : "",
-           master ? "master" : "slave", ' ', master_id, " 0 0 ",
-           node.config->id, " connected");
+           master ? "master" : "slave", node.failed ? ",fail" : "", ' ',
+           master_id, " 0 0 ", node.config->id, ' ',
+           node.alive ? "connected" : "disconnected");
     for (const SlotRange& range : node.slots) {
       Append(&text, ' ', range.first);
       if (range.first != range.last) Append(&text, '-', range.last);

@@ -1,7 +1,7 @@
 // node/topology.h: the cluster as its clients see it: one role for each address.
 //
 // A node is a master with exactly the slots whose groups it leads; one that leads nothing is a replica of one master. While a
-// group has no known leader the last one stands in, so that every slot is always listed.
+// group has no known leader the last one stands in; if its replica there is fenced or stopped, another one does.
 #ifndef QUORATE_NODE_TOPOLOGY_H_
 #define QUORATE_NODE_TOPOLOGY_H_
 
@@ -33,6 +33,10 @@ class Topology {
     std::vector<SlotRange> slots;
     // Zero for a master.
     NodeId master;
+    // It answers.
+    bool alive = true;
+    // It is dead, or none of the replicas that it holds works.
+    bool failed = false;
   };
 
   // Both outlive it. `map` is the configuration's.
@@ -43,18 +47,25 @@ class Topology {
   const std::vector<Node>& nodes();
   const Node& self();
   const Node* Find(std::string_view id);
-  // The group's leader, or the last one known.
+  // The group's leader, or the one that stands in; zero if this node's replica is the only one and does not work.
   NodeId LeaderOf(GroupId group);
   // Of all 16384, those whose group has a leader at this moment as far as known.
   uint32_t slots_with_leader();
 
-  // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until leadership changes.
+  // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until the view changes.
   std::string_view SlotsReply(int version);
   std::string_view ShardsReply(int version);
   std::string_view NodesText();
 
  private:
   void Refresh();
+  // Who stands for the group's leader now.
+  NodeId LeaderToList(const shardctrl::Group& group) const;
+  // Whether the node answers and its replica of the group, if it holds one, works.
+  bool Works(NodeId node, GroupId group) const;
+  // Works, and a replica is there.
+  bool Serves(NodeId node, const shardctrl::Group& group) const;
+  void RefreshNode(Node& node);
   void WriteNode(const Node& node, RespWriter& reply) const;
   std::string MakeSlotsReply(int version) const;
   std::string MakeShardsReply(int version) const;
@@ -63,7 +74,7 @@ class Topology {
   const Config& config_;
   const shardctrl::ShardMap& map_;
   Router& router_;
-  uint64_t version_ = 0;  // Of the router's leadership, when nodes_ was made.
+  uint64_t version_ = 0;         // Of the view, when nodes_ was made.
   std::vector<NodeId> leaders_;  // By position of the group in the map.
   std::vector<Node> nodes_;
   std::string slots_replies_[2];
