@@ -132,8 +132,8 @@ class Bench {
     raft::LogOptions options;
     options.cluster = ClusterId(1);
     options.segment_bytes = kFileBytes;
-    auto founding =
-        raft::FoundStore(env_, options.cluster, NodeId(1), [&](auto identity) {
+    auto founding = raft::FoundStore(
+        env_, options.cluster, NodeId(1), "", [&](auto identity) {
           CHECK(identity.ok()) << identity.status();
           options.store = identity->store;
           done = true;

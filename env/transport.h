@@ -2,7 +2,7 @@
 //
 // Messages may be lost, duplicated and reordered, never torn. Encoding, checksums and fragmentation live above, so that the
 // simulator tests them. Before any message passes, both ends compare their TransportIdentity: another cluster, a wrong node
-// id or no common version refuses the link, and says so through the tracer.
+// id, no common version or another founding refuses the link, and says so through the tracer.
 #ifndef QUORATE_ENV_TRANSPORT_H_
 #define QUORATE_ENV_TRANSPORT_H_
 
@@ -23,13 +23,19 @@ inline constexpr size_t kMessageBytesMax = 1 << 20;
 // Two queues for each peer, so that a heartbeat never waits behind a snapshot.
 enum class Lane : uint8_t { kControl, kBulk };
 
+// The version of the peer protocol: handshake, messages and what replicas do with entries. Nodes of different versions refuse
+// each other.
+inline constexpr uint32_t kPeerProtocolVersion = 2;
+
 struct TransportIdentity {
   ClusterId cluster;
   NodeId node;
   StoreIncarnation incarnation;
   // Versions of the peer protocol that this node speaks, inclusive.
-  uint32_t version_min = 1;
-  uint32_t version_max = 1;
+  uint32_t version_min = kPeerProtocolVersion;
+  uint32_t version_max = kPeerProtocolVersion;
+  // Digest of what was decided when the cluster was bootstrapped; equal on all nodes.
+  uint32_t founding = 0;
 };
 
 struct PeerAddress {

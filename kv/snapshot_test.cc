@@ -80,7 +80,7 @@ TEST(Snapshot, SampleStore_HasTheBytesOfVersion1) {
 TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
   const auto store = SampleStore();
   const std::string bytes = BytesOf(store.get());
-  Store other({.group = GroupId(4), .hash_key = 77});
+  Store other({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
   ASSERT_TRUE(Restore(&other, bytes).ok());
   EXPECT_EQ(other.Digest(), store->Digest());
   EXPECT_EQ(other.applied_index(), raft::Index(5));
@@ -90,6 +90,21 @@ TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
   for (Store* each : {store.get(), &other}) Apply(each, 95, Buffer());
   EXPECT_EQ(other.key_count(), 2u);  // One was due.
   EXPECT_EQ(other.Digest(), store->Digest());
+}
+
+TEST(Snapshot, OtherSlotsThanDecidedAtBootstrap_AreRefused) {
+  const auto store = SampleStore();
+  const std::string bytes = BytesOf(store.get());
+  Store other({.group = GroupId(4),
+               .hash_key = 77,
+               .owned = {{Slot(0), Slot(100)}, {Slot(200), Slot(16383)}}});
+  const uint64_t digest = other.Digest();
+  const absl::Status status = Restore(&other, bytes);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  const std::string text(status.message());
+  EXPECT_NE(text.find("0-99,200-16383"), std::string::npos) << text;
+  EXPECT_NE(text.find("0-100,200-16383"), std::string::npos) << text;
+  EXPECT_EQ(other.Digest(), digest);
 }
 
 TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
@@ -126,14 +141,14 @@ TEST(Snapshot, SmallPieces_AreTheSameBytes) {
 TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
   const std::string bytes = BytesOf(SampleStore().get());
   for (size_t size = 0; size < bytes.size(); ++size) {
-    Store store({.group = GroupId(4), .hash_key = 77});
+    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
     const uint64_t before = store.Digest();
     EXPECT_EQ(Restore(&store, std::string_view(bytes).substr(0, size)).code(),
               absl::StatusCode::kDataLoss)
         << size;
     EXPECT_EQ(store.Digest(), before);
   }
-  Store store({.group = GroupId(4), .hash_key = 77});
+  Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
   EXPECT_FALSE(Restore(&store, bytes + "x").ok());
 }
 
@@ -142,7 +157,7 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string damaged = bytes;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    Store store({.group = GroupId(4), .hash_key = 77});
+    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
     EXPECT_FALSE(Restore(&store, damaged).ok()) << "bit " << bit;
     EXPECT_EQ(store.key_count(), 0u);
   }
@@ -150,9 +165,9 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
 
 TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
   const std::string bytes = BytesOf(SampleStore().get());
-  Store group({.group = GroupId(5), .hash_key = 77});
+  Store group({.group = GroupId(5), .hash_key = 77, .owned = kOptions.owned});
   EXPECT_EQ(Restore(&group, bytes).code(), absl::StatusCode::kInvalidArgument);
-  Store key({.group = GroupId(4), .hash_key = 78});
+  Store key({.group = GroupId(4), .hash_key = 78, .owned = kOptions.owned});
   EXPECT_EQ(Restore(&key, bytes).code(), absl::StatusCode::kInvalidArgument);
 }
 

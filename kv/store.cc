@@ -16,6 +16,7 @@
 #include "kv/result.h"
 #include "kv/sessions.h"
 #include "kv/snapshot.h"
+#include "shardctrl/map.h"
 
 namespace quorate::kv {
 namespace {
@@ -284,6 +285,13 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         header.slot_count, " slots or of another hash key, expected group ",
         group_.value(), " with ", slot_count_));
   }
+  if (header.owned != ownership_.ranges()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kv snapshot: group ", group_.value(), " owns slots ",
+                     shardctrl::FormatSlotRanges(header.owned),
+                     " in it, but was bootstrapped with slots ",
+                     shardctrl::FormatSlotRanges(ownership_.ranges())));
+  }
   earlier_ = counters();
   counters_ = {};
   for (uint32_t slot = 0; slot < slot_count_; ++slot) {
@@ -292,7 +300,6 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   retired_.push_back(std::move(keyspace_));
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);
-  ownership_ = Ownership(slot_count_, header.owned);
   applied_index_ = header.index;
   log_time_ = header.log_time;
   ++counters_.snapshots_restored;

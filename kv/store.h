@@ -33,7 +33,8 @@ struct StoreOptions {
   // same on all replicas.
   uint64_t hash_key = 0;
   uint32_t slot_count = kHashSlotCount;
-  // Slots of the group when it is founded. A snapshot's ownership replaces it.
+  // Slots of the group, decided at bootstrap. A snapshot with other slots is
+  // refused.
   std::vector<SlotRange> owned = {};
 };
 

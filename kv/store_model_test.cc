@@ -586,13 +586,11 @@ Expected Read(const ResultView& view) {
   return result;
 }
 
-std::unique_ptr<Store> NewStore(bool empty) {
+std::unique_ptr<Store> NewStore() {
   StoreOptions options{.group = kGroup, .hash_key = kHashKey};
-  if (!empty) {
-    for (uint16_t slot = 0; slot < kHashSlotCount; ++slot) {
-      if (Slot(slot) == HashSlot(kForeignTag)) continue;
-      options.owned.push_back({Slot(slot), Slot(slot)});
-    }
+  for (uint16_t slot = 0; slot < kHashSlotCount; ++slot) {
+    if (Slot(slot) == HashSlot(kForeignTag)) continue;
+    options.owned.push_back({Slot(slot), Slot(slot)});
   }
   return std::make_unique<Store>(options);
 }
@@ -702,7 +700,7 @@ class History {
     if (transfer_ != nullptr) return;
     transfer_ = std::make_unique<Transfer>();
     transfer_->reader = store_->TakeSnapshot();
-    transfer_->to = NewStore(/*empty=*/true);
+    transfer_->to = NewStore();
     transfer_->writer = transfer_->to->BeginRestore({});
     transfer_->digest = store_->Digest();
   }
@@ -727,7 +725,7 @@ class History {
   }
 
   Model model_;
-  std::unique_ptr<Store> store_ = NewStore(/*empty=*/false);
+  std::unique_ptr<Store> store_ = NewStore();
   std::unique_ptr<Transfer> transfer_;
   raft::Index index_{0};
   int64_t log_time_ms_ = 1'000;

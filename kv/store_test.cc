@@ -696,7 +696,9 @@ TEST_F(StoreTest, Snapshot_IsTheStateWhenItWasTaken) {
   }
   const uint64_t digest = store_.Digest();
   const auto reader = store_.TakeSnapshot();
-  Store other({.group = kGroup, .hash_key = kHashKey});
+  Store other({.group = kGroup,
+               .hash_key = kHashKey,
+               .owned = {{Slot(0), Slot(16000)}}});
   const auto writer = other.BeginRestore({});
   for (int i = 0; i < 400; ++i) {
     const Buffer piece = reader->Next(100);

@@ -59,8 +59,8 @@ bool operator==(const Hello& a, const Hello& b) {
   return a.from.cluster == b.from.cluster && a.from.node == b.from.node &&
          a.from.incarnation == b.from.incarnation &&
          a.from.version_min == b.from.version_min &&
-         a.from.version_max == b.from.version_max && a.to == b.to &&
-         a.lane == b.lane;
+         a.from.version_max == b.from.version_max &&
+         a.from.founding == b.from.founding && a.to == b.to && a.lane == b.lane;
 }
 
 std::string EncodeHello(const Hello& hello) {
@@ -74,7 +74,7 @@ std::string EncodeHello(const Hello& hello) {
   Put32(out, hello.from.version_min);
   Put32(out, hello.from.version_max);
   Put32(out, static_cast<uint32_t>(hello.lane));
-  Put32(out, 0);  // Reserved.
+  Put32(out, hello.from.founding);
   Seal(out);
   CHECK_EQ(out.size(), kHelloBytes);
   return out;
@@ -89,7 +89,7 @@ std::string EncodeWelcome(const Welcome& welcome) {
   Put32(out, welcome.node.value());
   Put32(out, static_cast<uint32_t>(welcome.refusal));
   Put32(out, welcome.version);
-  Put32(out, 0);  // Reserved.
+  Put32(out, welcome.founding);
   Seal(out);
   CHECK_EQ(out.size(), kWelcomeBytes);
   return out;
@@ -114,6 +114,7 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
   hello.lane = static_cast<env::Lane>(lane);
+  hello.from.founding = in.Get32();
   return hello;
 }
 
@@ -129,11 +130,12 @@ absl::StatusOr<Welcome> DecodeWelcome(std::string_view bytes) {
   welcome.incarnation = StoreIncarnation(in.Get64());
   welcome.node = NodeId(in.Get32());
   const uint32_t refusal = in.Get32();
-  if (refusal > static_cast<uint32_t>(Refusal::kUnknownNode)) {
+  if (refusal > static_cast<uint32_t>(Refusal::kOtherFounding)) {
     return absl::InvalidArgumentError("a refusal for an unknown reason");
   }
   welcome.refusal = static_cast<Refusal>(refusal);
   welcome.version = in.Get32();
+  welcome.founding = in.Get32();
   return welcome;
 }
 
@@ -141,7 +143,8 @@ Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
                bool knows) {
   Welcome welcome{.cluster = self.cluster,
                   .node = self.node,
-                  .incarnation = self.incarnation};
+                  .incarnation = self.incarnation,
+                  .founding = self.founding};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
   if (hello.from.cluster != self.cluster) {
     welcome.refusal = Refusal::kOtherCluster;
@@ -151,6 +154,8 @@ Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
     welcome.refusal = Refusal::kUnknownNode;
   } else if (version < self.version_min || version < hello.from.version_min) {
     welcome.refusal = Refusal::kNoCommonVersion;
+  } else if (hello.from.founding != self.founding) {
+    welcome.refusal = Refusal::kOtherFounding;
   } else {
     welcome.version = version;
   }
@@ -180,6 +185,12 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
     case Refusal::kUnknownNode:
       return absl::StrCat("the configuration of node ", welcome.node.value(),
                           " does not name node ", hello.from.node.value());
+    case Refusal::kOtherFounding:
+      return absl::StrCat(
+          "node ", hello.from.node.value(), " and node ", welcome.node.value(),
+          " were bootstrapped with different groups, replicas, read-only nodes "
+          "or slots in their configuration files: the file that differs from "
+          "the majority's is wrong, see docs/operations.md");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

@@ -15,6 +15,7 @@ Hello AnyHello() {
   hello.from.incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>());
   hello.from.version_min = *rc::gen::arbitrary<uint32_t>();
   hello.from.version_max = *rc::gen::arbitrary<uint32_t>();
+  hello.from.founding = *rc::gen::arbitrary<uint32_t>();
   hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.lane =
       *rc::gen::arbitrary<bool>() ? env::Lane::kBulk : env::Lane::kControl;
@@ -30,11 +31,12 @@ RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
 
 RC_GTEST_PROP(Handshake, Welcome_Encoded_DecodesToItself, ()) {
   const Welcome welcome{
-      .refusal = static_cast<Refusal>(*rc::gen::inRange(0, 5)),
+      .refusal = static_cast<Refusal>(*rc::gen::inRange(0, 6)),
       .cluster = ClusterId(*rc::gen::arbitrary<uint64_t>()),
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
-      .version = *rc::gen::arbitrary<uint32_t>()};
+      .version = *rc::gen::arbitrary<uint32_t>(),
+      .founding = *rc::gen::arbitrary<uint32_t>()};
   const auto decoded = DecodeWelcome(EncodeWelcome(welcome));
   RC_ASSERT(decoded.ok());
   RC_ASSERT(*decoded == welcome);
@@ -58,12 +60,13 @@ TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
                 .node = NodeId(3),
                 .incarnation = StoreIncarnation(0x1112131415161718),
                 .version_min = 1,
-                .version_max = 2};
+                .version_max = 2,
+                .founding = 0x21222324};
   hello.to = NodeId(4);
   hello.lane = env::Lane::kBulk;
   const std::string body(
       "QRTH\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
-      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0",
+      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\x24\x23\x22\x21",
       44);
   EXPECT_EQ(EncodeHello(hello).substr(0, 44), body);
 }
@@ -103,6 +106,19 @@ TEST_F(AnswerTest, WhoeverDoesNotBelong_IsRefusedForThatReason) {
   EXPECT_EQ(Why(), Refusal::kOtherNode);
   hello_.from.cluster = ClusterId(8);
   EXPECT_EQ(Why(), Refusal::kOtherCluster);
+}
+
+TEST_F(AnswerTest, AnotherFounding_IsRefusedAndExplained) {
+  hello_.from.founding = 5;
+  EXPECT_EQ(Why(), Refusal::kOtherFounding);
+  const std::string why =
+      DescribeRefusal(self_, hello_, Answer(self_, hello_, true));
+  EXPECT_NE(why.find("node 2 and node 1 were bootstrapped with different"),
+            std::string::npos)
+      << why;
+  // Another version may have another digest: it is told of the version.
+  hello_.from.version_min = 4;
+  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
 }
 
 TEST_F(AnswerTest, NoCommonVersion_IsRefused) {

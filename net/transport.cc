@@ -108,6 +108,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       answer.refusal = Refusal::kOtherCluster;
     } else if (answer.refusal == Refusal::kNone && answer.node != peer_.node) {
       answer.refusal = Refusal::kOtherNode;
+    } else if (answer.refusal == Refusal::kNone &&
+               answer.founding != transport_.identity_.founding) {
+      answer.refusal = Refusal::kOtherFounding;
     }
     if (answer.refusal != Refusal::kNone) {
       refused_ = true;

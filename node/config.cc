@@ -244,6 +244,7 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
                             voters, "), found ", sharding.replicas)};
     }
     config->shards = EvenShards(config->nodes, sharding);
+    config->even = sharding;
   }
   std::stable_sort(config->shards.begin(), config->shards.end(),
                    [](const ShardConfig& a, const ShardConfig& b) {

@@ -8,6 +8,7 @@
 #define QUORATE_NODE_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -131,6 +132,13 @@ struct ClockConfig {
   Duration uncertainty_floor = Milliseconds(1);
 };
 
+// How slots are divided when no [[shards]] table says so.
+struct EvenSharding {
+  uint32_t groups = 1;
+  // Voting replicas of each group; 0: every voting node.
+  uint32_t replicas = 0;
+};
+
 struct Config {
   ClusterId cluster;
   NodeId node;
@@ -142,6 +150,9 @@ struct Config {
   std::vector<NodeConfig> nodes;  // Ascending by id.
   std::vector<ShardConfig>
       shards;  // Ascending by group; together all 16384 slots.
+  // Set by CompleteConfig if it has divided the slots, since there were no
+  // [[shards]].
+  std::optional<EvenSharding> even;
   Redirect redirect = Redirect::kMoved;
   // GET /set?key=K&value=V writes. Off: 403.
   bool http_get_writes = false;
@@ -157,13 +168,6 @@ struct Config {
   // This node's own row. Requires: the configuration came from ParseConfig or
   // passed CompleteConfig.
   const NodeConfig& self() const { return *FindNode(node); }
-};
-
-// How slots are divided when no [[shards]] table says so.
-struct EvenSharding {
-  uint32_t groups = 1;
-  // Voting replicas of each group; 0: every voting node.
-  uint32_t replicas = 0;
 };
 
 // Reads the text of a configuration file. Errors are kInvalidArgument with

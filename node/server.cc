@@ -5,6 +5,8 @@
 
 #include "env/check.h"
 #include "kv/store.h"
+#include "node/bootstrap_check.h"
+#include "node/bootstrap_record.h"
 #include "node/clients.h"
 #include "node/context.h"
 #include "node/http_session.h"
@@ -53,32 +55,24 @@ shardctrl::ShardMap MakeMap(const Config& config) {
   return *std::move(map);
 }
 
-raft::Configuration Founding(const Config& config,
-                             const shardctrl::Group& group) {
-  raft::Configuration founding;
-  for (const NodeId node : group.voters) founding.voters.push_back({node, {}});
-  for (const NodeId node : group.non_voters) {
-    founding.learners.push_back({node, {}});
-  }
-  founding.hash_key =
-      Random(config.cluster.value()).Bits("node.hash_key", group.id.value(), 0);
-  return founding;
-}
-
+// `today` is what a bootstrap would decide: it becomes the record of an empty
+// directory, and has no other effect.
 raft::HostOptions MakeHostOptions(const Config& config,
-                                  const shardctrl::ShardMap& map) {
+                                  const shardctrl::ShardMap& map,
+                                  const BootstrapRecord& today) {
   raft::HostOptions options;
   options.cluster = config.cluster;
   options.node = config.node;
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
+  options.founding = EncodeBootstrapRecord(today);
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }
   for (const GroupId id : map.GroupsOn(config.node)) {
     raft::GroupSpec spec;
     spec.group = id;
-    spec.founding = Founding(config, *map.FindGroup(id));
+    spec.founding = FirstConfiguration(today, id);
     options.groups.push_back(std::move(spec));
   }
   const RaftConfig& raft = config.raft;
@@ -109,9 +103,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         map_(MakeMap(config_)),
         observer_(observer),
         host_(
-            env, MakeHostOptions(config_, map_),
-            [this](GroupId group, const raft::Configuration& founding) {
-              return MakeStore(group, founding);
+            env, HostOptionsOf(MakeBootstrapRecord(config_.cluster, map_)),
+            [this](GroupId group, const raft::Configuration&) {
+              return std::make_unique<kv::Store>(
+                  StoreOptionsOf(bootstrap_record_, group));
             },
             this),
         router_(env, host_, config_, map_),
@@ -170,14 +165,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
  private:
-  std::unique_ptr<raft::StateMachine> MakeStore(
-      GroupId group, const raft::Configuration& founding) {
-    kv::StoreOptions options;
-    options.group = group;
-    options.hash_key = founding.hash_key;
-    options.slot_count = map_.slot_count();
-    options.owned = map_.RangesOf(group);
-    return std::make_unique<kv::Store>(std::move(options));
+  raft::HostOptions HostOptionsOf(BootstrapRecord today) {
+    raft::HostOptions options = MakeHostOptions(config_, map_, today);
+    options.accept_founding = [this, today = std::move(today)](
+                                  std::string_view stored) -> absl::Status {
+      auto record = DecodeBootstrapRecord(stored);
+      if (!record.ok()) return record.status();
+      bootstrap_record_ = *std::move(record);
+      return CheckAgainstBootstrap(config_, today, bootstrap_record_);
+    };
+    return options;
   }
 
   absl::Status Listen() {
@@ -277,6 +274,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   env::Env& env_;
   const Config config_;
   const shardctrl::ShardMap map_;
+  // As it is stored in the data directory; empty until that was read.
+  BootstrapRecord bootstrap_record_;
   raft::Host::Observer* const observer_;
   Metrics metrics_;
   raft::Host host_;

@@ -58,6 +58,7 @@ TestCluster::TestCluster(const Options& options)
     : world_({.seed = options.seed}) {
   const uint32_t count = options.nodes + options.read_only_nodes;
   servers_.resize(count);
+  starts_.resize(count);
   for (uint32_t n = 0; n < count; ++n) {
     configs_.push_back(MakeConfig(options, n + 1));
     machines_.push_back(world_.AddMachine({.name = Concat("n", n + 1)}));
@@ -73,8 +74,11 @@ void TestCluster::Start(size_t node) {
   world_.Start(machines_[node], [this, node](env::Env& env) {
     auto server = std::shared_ptr<Server>(MakeServer(env, configs_[node]));
     servers_[node] = server.get();
-    server->Start(
-        [](absl::Status status) { CHECK(status.ok()) << Message(status); });
+    starts_[node] = absl::UnknownError("not started yet");
+    server->Start([this, node](absl::Status status) {
+      CHECK(status.ok() || starts_may_fail_) << Message(status);
+      starts_[node] = std::move(status);
+    });
     return server;
   });
 }
@@ -85,6 +89,17 @@ void TestCluster::Crash(size_t node, sim::CrashKind kind) {
 }
 
 void TestCluster::Restart(size_t node) { world_.Restart(machines_[node]); }
+
+absl::Status TestCluster::RestartWith(size_t node, const Config& config) {
+  starts_may_fail_ = true;
+  if (servers_[node] != nullptr) Crash(node);
+  configs_[node] = config;
+  starts_[node] = absl::UnknownError("not started yet");
+  Restart(node);
+  CHECK(world_.RunUntilTrue([&] { return !absl::IsUnknown(starts_[node]); },
+                            Seconds(10)));
+  return starts_[node];
+}
 
 size_t TestCluster::LeaderOf(GroupId group) const {
   for (size_t n = 0; n < servers_.size(); ++n) {

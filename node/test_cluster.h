@@ -84,6 +84,8 @@ class TestCluster {
 
   void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
+  // Crashes the node if it runs, and starts it with `config`. Returns what Start reported.
+  absl::Status RestartWith(size_t node, const Config& config);
 
  private:
   void Start(size_t node);
@@ -92,6 +94,8 @@ class TestCluster {
   std::vector<Config> configs_;
   std::vector<sim::MachineId> machines_;
   std::vector<Server*> servers_;
+  std::vector<absl::Status> starts_;  // Not yet: kUnknown.
+  bool starts_may_fail_ = false;      // Since RestartWith.
   sim::MachineId clients_;
 };
 

@@ -6,6 +6,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/crc32c.h"
 #include "raft/host/group.h"
 #include "raft/host/outbox.h"
 #include "raft/host/startup.h"
@@ -134,7 +135,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   }
   status_ = env_.transport.Start({.cluster = options_.cluster,
                                   .node = options_.node,
-                                  .incarnation = store_},
+                                  .incarnation = store_,
+                                  .founding = Crc32c(0, opened->founding)},
                                  options_.listen_address, options_.peers, this);
   if (status_.ok()) {
     serving_ = true;

@@ -8,8 +8,10 @@
 #define QUORATE_RAFT_HOST_HOST_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -39,6 +41,14 @@ struct HostOptions {
   // Writes a new store into an empty directory. False: an empty directory is
   // refused.
   bool bootstrap = false;
+  // What was decided for all nodes at bootstrap, as bytes that only the caller
+  // understands: stored with the identity of a new store, at most
+  // kFoundingBytesMax. Nodes whose stores hold different ones refuse each
+  // other's links.
+  std::string founding;
+  // Called once with the stored bytes before any state machine is made; an
+  // error ends the start. Null: they must equal `founding`.
+  std::function<absl::Status(std::string_view stored)> accept_founding;
   CoreOptions core;  // node and group are filled in.
   LogOptions log;    // cluster and store are filled in.
   // A group whose entries since its last snapshot exceed this takes a new one;

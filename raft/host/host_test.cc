@@ -358,6 +358,56 @@ TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
       << cluster.node(2)->started;
 }
 
+TEST(Host, AnotherFoundingRecord_StopsTheStart) {
+  Cluster cluster(17);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  cluster.options_.founding = "another";
+  cluster.Crash(2, sim::CrashKind::kProcess);
+  cluster.Restart(2);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  EXPECT_TRUE(absl::IsFailedPrecondition(cluster.node(2)->started))
+      << cluster.node(2)->started;
+}
+
+TEST(Host, StoredFoundingRecord_IsWhatTheCallerJudges) {
+  Cluster cluster(18);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  std::string judged;
+  cluster.options_.founding = "of today";
+  cluster.options_.accept_founding = [&](std::string_view stored) {
+    judged = "stored:" + std::string(stored);
+    return absl::AbortedError("judged");
+  };
+  cluster.Crash(2, sim::CrashKind::kProcess);
+  cluster.Restart(2);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  EXPECT_TRUE(absl::IsAborted(cluster.node(2)->started));
+  EXPECT_EQ(judged, "stored:");
+  // An empty directory: the record that is being stored.
+  cluster.Crash(2, sim::CrashKind::kProcess);
+  cluster.world_.WipeDisk(cluster.machines_[1]);
+  cluster.Restart(2);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  EXPECT_EQ(judged, "stored:of today");
+}
+
+// Two nodes are enough for a leader: the third one was bootstrapped from another file.
+TEST(Host, NodeWithAnotherFounding_TakesNoPart) {
+  Cluster cluster(19);
+  cluster.options_.founding = "another";
+  cluster.Crash(3, sim::CrashKind::kProcess);
+  cluster.world_.WipeDisk(cluster.machines_[2]);
+  cluster.Restart(3);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  cluster.world_.RunFor(Seconds(5));
+  EXPECT_TRUE(cluster.node(3)->started.ok()) << cluster.node(3)->started;
+  EXPECT_EQ(cluster.node(3)->host.core(kGroup)->leader(), NodeId());
+  EXPECT_EQ(cluster.node(3)->journal()->lines().size(), 0u);
+}
+
 TEST(Host, WipedNodeFoundedAgain_IsRefusedByItsGroup) {
   Cluster cluster(8);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);

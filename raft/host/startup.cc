@@ -31,7 +31,7 @@ void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
     OnIdentity(std::move(identity));
     return;
   }
-  step_ = FoundStore(env_, options_.cluster, options_.node,
+  step_ = FoundStore(env_, options_.cluster, options_.node, options_.founding,
                      [this](absl::StatusOr<StoreIdentity> founded) {
                        OnIdentity(std::move(founded));
                      });
@@ -42,7 +42,19 @@ void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
     Finish(identity.status());
     return;
   }
+  absl::Status accepted;
+  if (options_.accept_founding) {
+    accepted = options_.accept_founding(identity->founding);
+  } else if (identity->founding != options_.founding) {
+    accepted = absl::FailedPreconditionError(
+        "the data directory was founded with another founding record");
+  }
+  if (!accepted.ok()) {
+    Finish(std::move(accepted));
+    return;
+  }
   opened_.store = identity->store;
+  opened_.founding = std::move(identity->founding);
   step_ = Log::Open(env_, StoreOptions(),
                     [this](absl::StatusOr<std::unique_ptr<Log>> log) {
                       OnLog(std::move(log));

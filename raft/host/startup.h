@@ -6,6 +6,7 @@
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -28,6 +29,7 @@ struct OpenedGroup {
 
 struct OpenedStore {
   StoreIncarnation store;
+  std::string founding;
   std::unique_ptr<Log> log;
   std::unique_ptr<SnapshotStore> snapshots;
   std::vector<OpenedGroup> groups;

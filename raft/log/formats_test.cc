@@ -124,8 +124,9 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
 }
 
 TEST(FormatGolden, Identity_IsAsEver) {
-  const StoreIdentity identity{kCluster, NodeId(0x51525354), kStore};
-  const std::string bytes = Golden("identity_v1.hex", EncodeIdentity(identity));
+  const StoreIdentity identity{kCluster, NodeId(0x51525354), kStore,
+                               "founding record"};
+  const std::string bytes = Golden("identity_v2.hex", EncodeIdentity(identity));
   const auto decoded = DecodeIdentity(bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, identity);
@@ -169,8 +170,8 @@ TEST(FormatGolden, Snapshot_IsAsEver) {
 }
 
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
-  std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore});
-  identity[8] = 2;
+  std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
+  identity[8] = 3;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeIdentity(identity).status()));
 
   // A record of a type, and one of a version, that this program does not know; both with right checksums.

@@ -15,8 +15,9 @@ namespace {
 constexpr char kLockName[] = "lock";
 constexpr char kIdentityName[] = "identity";
 constexpr char kStagingName[] = "identity.new";
-// More than any identity file has.
-constexpr size_t kIdentityReadBytes = 4096;
+// More than any identity file has: a longer one is damaged.
+constexpr size_t kIdentityReadBytes =
+    kIdentityFixedBytes + kFoundingBytesMax + 1;
 constexpr size_t kOpeningWriteBytes = 4096;
 
 // What an interrupted founding may leave behind.
@@ -72,12 +73,13 @@ class Reading final : public StoreOperation {
     if (foreign) {
       return Finish(absl::FailedPreconditionError(
           "the data directory holds files but no identity file: it is not a "
-          "store, or it was damaged; choose an empty directory or restore "
-          "the file 'identity'"));
+          "store, or it was damaged; correct the path, or restore the file "
+          "'identity' from a copy of this very directory"));
     }
     Finish(absl::NotFoundError(
-        "the data directory is empty: bootstrap it if this is a new node, or "
-        "correct its path if it is not"));
+        "the data directory is empty: correct its path if this node has run "
+        "before, bootstrap it if this is a node of a new cluster. A node whose "
+        "directory was lost cannot return, see docs/operations.md"));
   }
 
   void Open() {
@@ -103,13 +105,14 @@ class Reading final : public StoreOperation {
       return Finish(absl::FailedPreconditionError(absl::StrCat(
           "the data directory belongs to cluster ", identity->cluster.value(),
           ", this node is configured for cluster ", cluster_.value(),
-          "; correct the configuration or the path")));
+          ": correct the configuration or the path")));
     }
     if (identity->node != node_) {
-      return Finish(absl::FailedPreconditionError(
-          absl::StrCat("the data directory belongs to node ",
-                       identity->node.value(), ", this is node ", node_.value(),
-                       "; correct the configuration or the path")));
+      return Finish(absl::FailedPreconditionError(absl::StrCat(
+          "the data directory belongs to node ", identity->node.value(),
+          ", this is node ", node_.value(),
+          ": correct the configuration or the path. A copy of another node's "
+          "directory cannot replace a lost one, see docs/operations.md")));
     }
     Finish(*identity);
   }
@@ -117,7 +120,8 @@ class Reading final : public StoreOperation {
 
 class Founding final : public StoreOperation {
  public:
-  Founding(env::Env& env, ClusterId cluster, NodeId node, IdentityDone done)
+  Founding(env::Env& env, ClusterId cluster, NodeId node, std::string founding,
+           IdentityDone done)
       : StoreOperation(env, cluster, node, std::move(done)) {
     // The clock tells two foundings of a node apart that have the same source of randomness.
     const uint64_t counter =
@@ -125,11 +129,17 @@ class Founding final : public StoreOperation {
     uint64_t store =
         env.random.Bits("raft.store_incarnation", node.value(), counter);
     if (store == 0) store = 1;  // Zero is no store.
-    identity_ = {cluster, node, StoreIncarnation(store)};
+    identity_ = {cluster, node, StoreIncarnation(store), std::move(founding)};
   }
 
  private:
   void OnListed(const std::vector<std::string>& names) override {
+    if (identity_.founding.size() > kFoundingBytesMax) {
+      return Finish(absl::InvalidArgumentError(absl::StrCat(
+          "the founding record has ", identity_.founding.size(),
+          " bytes, at most ", kFoundingBytesMax,
+          " are possible: bootstrap with fewer groups and slot ranges")));
+    }
     for (const std::string& name : names) {
       if (name == kIdentityName) {
         return Finish(absl::AlreadyExistsError(
@@ -215,8 +225,10 @@ std::unique_ptr<Operation> ReadStore(env::Env& env, ClusterId cluster,
 }
 
 std::unique_ptr<Operation> FoundStore(env::Env& env, ClusterId cluster,
-                                      NodeId node, IdentityDone done) {
-  return std::make_unique<Founding>(env, cluster, node, std::move(done));
+                                      NodeId node, std::string founding,
+                                      IdentityDone done) {
+  return std::make_unique<Founding>(env, cluster, node, std::move(founding),
+                                    std::move(done));
 }
 
 }  // namespace quorate::raft

@@ -1,8 +1,8 @@
 // raft/log/identity.h: whose data directory this is. Format: docs/formats/identity.md.
 //
-// A directory is founded once, explicitly, and belongs to one node of one cluster for ever. A node whose directory was lost
-// returns with a new store incarnation, never under the old one. Both functions first take the directory's lock, which lasts
-// as long as the Disk.
+// A directory is founded once, explicitly, and belongs to one node of one cluster for ever. With the identity it keeps the
+// founding record: opaque bytes that say what was decided then. A directory that was lost cannot be founded again under its
+// old store incarnation. Both functions first take the directory's lock, which lasts as long as the Disk.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_H_
 #define QUORATE_RAFT_LOG_IDENTITY_H_
 
@@ -19,10 +19,15 @@
 
 namespace quorate::raft {
 
+// Size of the longest founding record.
+inline constexpr size_t kFoundingBytesMax = 1 << 20;
+
 struct StoreIdentity {
   ClusterId cluster;
   NodeId node;
   StoreIncarnation store;
+  // The founding record, as it was given to FoundStore.
+  std::string founding;
   friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
 };
 
@@ -39,11 +44,13 @@ using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
                                                    IdentityDone done);
 
 // Founds a store in an empty directory: draws its incarnation, writes the empty log, and last the identity, so that an
-// interrupted founding is no store and may be repeated. Durable when `done` is called. A directory that holds anything else is
-// refused (kFailedPrecondition; kAlreadyExists if it is a store already).
+// interrupted founding is no store and may be repeated. Identity and founding record become durable in one step, before `done`
+// is called. A directory that holds anything else is refused (kFailedPrecondition; kAlreadyExists if it is a store already);
+// kInvalidArgument: the record is longer than kFoundingBytesMax.
 [[nodiscard]] std::unique_ptr<Operation> FoundStore(env::Env& env,
                                                     ClusterId cluster,
                                                     NodeId node,
+                                                    std::string founding,
                                                     IdentityDone done);
 
 }  // namespace quorate::raft

@@ -10,7 +10,9 @@ namespace quorate::raft {
 namespace {
 
 constexpr std::string_view kMagic = "quoratID";
-constexpr size_t kIdentityBytes = 40;
+constexpr size_t kHeaderBytes = kIdentityFixedBytes - 4;
+// It has no founding record.
+constexpr uint32_t kVersionWithoutRecord = 1;
 
 }  // namespace
 
@@ -20,9 +22,11 @@ std::string EncodeIdentity(const StoreIdentity& identity) {
   PutFixed<uint32_t>(&out, identity.node.value());
   PutFixed<uint64_t>(&out, identity.cluster.value());
   PutFixed<uint64_t>(&out, identity.store.value());
-  PutFixed<uint32_t>(&out, 0);
+  CHECK_LE(identity.founding.size(), kFoundingBytesMax);
+  PutFixed(&out, static_cast<uint32_t>(identity.founding.size()));
+  CHECK_EQ(out.size(), kHeaderBytes);
+  out += identity.founding;
   PutFixed<uint32_t>(&out, Crc32c(0, out));
-  CHECK_EQ(out.size(), kIdentityBytes);
   return out;
 }
 
@@ -36,20 +40,34 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
           ", this program knows versions up to ", kStoreFormatVersion,
           "; start the program that wrote it"));
     }
+    if (version == kVersionWithoutRecord) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the data directory has format version ", version,
+          ", which does not record what was decided at bootstrap; this program "
+          "needs version ",
+          kStoreFormatVersion,
+          ": start the program that wrote it, and copy the keys to a cluster "
+          "that this program bootstraps in empty directories"));
+    }
   }
-  if (bytes.size() != kIdentityBytes ||
+  if (bytes.size() < kIdentityFixedBytes ||
       bytes.substr(0, kMagic.size()) != kMagic ||
-      GetFixed<uint32_t>(bytes, kIdentityBytes - 4) !=
-          Crc32c(0, bytes.substr(0, kIdentityBytes - 4))) {
+      GetFixed<uint32_t>(bytes, 8) != kStoreFormatVersion ||
+      GetFixed<uint32_t>(bytes, kHeaderBytes - 4) !=
+          bytes.size() - kIdentityFixedBytes ||
+      GetFixed<uint32_t>(bytes, bytes.size() - 4) !=
+          Crc32c(0, bytes.substr(0, bytes.size() - 4))) {
     return absl::DataLossError(
-        "the file 'identity' is damaged; restore it from a copy, or found the "
-        "store anew in an empty directory and let the node return as a new "
-        "member");
+        "the file 'identity' is damaged; restore it from a copy of this very "
+        "directory: the file never changes. Without a copy the directory is "
+        "lost, see docs/operations.md");
   }
   StoreIdentity identity;
   identity.node = NodeId(GetFixed<uint32_t>(bytes, 12));
   identity.cluster = ClusterId(GetFixed<uint64_t>(bytes, 16));
   identity.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 24));
+  identity.founding = std::string(
+      bytes.substr(kHeaderBytes, bytes.size() - kIdentityFixedBytes));
   return identity;
 }
 

@@ -14,8 +14,12 @@
 namespace quorate::raft {
 
 // Of the data directory as a whole: a change to any stored form that an older program would misread raises it.
-inline constexpr uint32_t kStoreFormatVersion = 1;
+inline constexpr uint32_t kStoreFormatVersion = 2;
 
+// Size of the file but for its founding record.
+inline constexpr size_t kIdentityFixedBytes = 40;
+
+// Requires: the founding record has at most kFoundingBytesMax bytes.
 std::string EncodeIdentity(const StoreIdentity& identity);
 // kDataLoss: damaged; kFailedPrecondition: another format version.
 absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes);

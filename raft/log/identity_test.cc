@@ -38,9 +38,27 @@ TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
       const auto identity = h.ReadIdentity();
       ASSERT_TRUE(identity.ok()) << identity.status();
       EXPECT_EQ(*identity,
-                (StoreIdentity{kTestCluster, kTestNode, h.options().store}));
+                (StoreIdentity{kTestCluster, kTestNode, h.options().store,
+                               "what was decided"}));
     }
   }
+}
+
+TEST(Identity, FoundingRecord_OfAnySizeUpToItsMaximum_IsReadBack) {
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{5000}, kFoundingBytesMax}) {
+    LogHarness h;
+    const std::string founding(size, 'f');
+    ASSERT_TRUE(h.Found(founding).ok());
+    h.Crash(CrashKind::kMachine);
+    const auto identity = h.ReadIdentity();
+    ASSERT_TRUE(identity.ok()) << identity.status();
+    EXPECT_EQ(identity->founding, founding);
+  }
+  LogHarness h;
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      h.Found(std::string(kFoundingBytesMax + 1, 'f'))));
+  EXPECT_TRUE(absl::IsNotFound(h.ReadIdentity().status()));
 }
 
 TEST(Identity, EmptyDirectory_IsNotAStore) {
@@ -78,6 +96,7 @@ TEST(Identity, AnotherClusterOrNode_IsNamed) {
   status = h.ReadIdentity(kTestCluster, NodeId(42)).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_TRUE(Says(status, "node 1") && Says(status, "node 42")) << status;
+  EXPECT_TRUE(Says(status, "copy of another node's directory")) << status;
 }
 
 TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorFounded) {

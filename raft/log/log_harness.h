@@ -53,9 +53,9 @@ class LogHarness {
   Log* log() { return log_.get(); }
   SnapshotStore* snapshots() { return snapshots_.get(); }
 
-  absl::Status Found() {
+  absl::Status Found(const std::string& founding = "what was decided") {
     absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
-    auto operation = FoundStore(test_.env(), kTestCluster, kTestNode,
+    auto operation = FoundStore(test_.env(), kTestCluster, kTestNode, founding,
                                 [&](auto identity) { result = identity; });
     Run();
     if (result.ok()) options_.store = result->store;

@@ -213,10 +213,20 @@ TEST_P(TransportContract, AnotherNodeAtTheAddress_IsRefused) {
 TEST_P(TransportContract, NoCommonVersion_IsRefused) {
   Pair pair(&fixture());
   TransportIdentity newer = Identity(2);
-  newer.version_min = 2;
-  newer.version_max = 4;
+  newer.version_min = env::kPeerProtocolVersion + 1;
+  newer.version_max = env::kPeerProtocolVersion + 3;
   ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
   ASSERT_TRUE(pair.Start(1, newer, NodeId(1)).ok());
+  EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
+  EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
+}
+
+TEST_P(TransportContract, AnotherFounding_IsRefused) {
+  Pair pair(&fixture());
+  TransportIdentity other = Identity(2);
+  other.founding = Identity(1).founding + 1;
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, other, NodeId(1)).ok());
   EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
   EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
 }
@@ -224,10 +234,10 @@ TEST_P(TransportContract, NoCommonVersion_IsRefused) {
 TEST_P(TransportContract, OverlappingVersions_AreAccepted) {
   Pair pair(&fixture());
   TransportIdentity older = Identity(1);
-  older.version_max = 3;
+  older.version_max = env::kPeerProtocolVersion + 1;
   TransportIdentity newer = Identity(2);
-  newer.version_min = 3;
-  newer.version_max = 9;
+  newer.version_min = env::kPeerProtocolVersion + 1;
+  newer.version_max = env::kPeerProtocolVersion + 9;
   ASSERT_TRUE(pair.Start(0, older, NodeId(2)).ok());
   ASSERT_TRUE(pair.Start(1, newer, NodeId(1)).ok());
   EXPECT_TRUE(pair.Deliver(0, "hello", Lane::kControl));

@@ -1,0 +1,259 @@
+// What was decided at bootstrap outlives every edit of the configuration files: a start is refused, or all keys are there.
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr int kKeys = 40;
+
+std::string Key(int i) { return Concat("key-", i); }
+
+void PutKeys(TestCluster& cluster) {
+  auto client = cluster.ConnectHttp(0);
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string value = Concat("value-", i);
+    const std::string reply = cluster.CallHttp(
+        *client, Concat("PUT /v1/kv/", Key(i), " HTTP/1.1\r\nHost: n\r\n",
+                        "Content-Length: ", value.size(), "\r\n\r\n", value));
+    ASSERT_TRUE(reply.starts_with("HTTP/1.1 20")) << reply;
+  }
+}
+
+// Keys that a linearizable read through `node` does not return as they were acknowledged.
+std::vector<std::string> MissingKeys(TestCluster& cluster, size_t node) {
+  std::vector<std::string> missing;
+  auto client = cluster.ConnectHttp(node);
+  for (int i = 0; i < kKeys; ++i) {
+    std::string reply;
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      if (client->closed()) client = cluster.ConnectHttp(node);
+      reply = cluster.CallHttp(*client, Concat("GET /v1/kv/", Key(i),
+                                               " HTTP/1.1\r\nHost: n\r\n\r\n"));
+      if (!reply.empty() && !reply.starts_with("HTTP/1.1 503")) break;
+      cluster.world().RunFor(Milliseconds(500));
+    }
+    if (!reply.starts_with("HTTP/1.1 200") ||
+        !reply.ends_with(Concat("value-", i))) {
+      missing.push_back(Concat(Key(i), ": ", reply));
+    }
+  }
+  return missing;
+}
+
+// An edit of a whole configuration; false: there is nothing to edit in this one.
+struct Edit {
+  const char* what;
+  bool harmless;
+  std::function<bool(Config*)> apply;
+};
+
+// Divides anew from what the rows of nodes say, as a file without [[shards]] does.
+bool Divide(Config* config, EvenSharding sharding) {
+  config->shards.clear();
+  return CompleteConfig(config, sharding).ok();
+}
+
+uint32_t GroupsOf(const Config& config) {
+  return static_cast<uint32_t>(config.shards.size());
+}
+
+std::vector<Edit> Edits() {
+  return {
+      {"groups + 1", false,
+       [](Config* c) {
+         return Divide(c, {GroupsOf(*c) + 1, 0});
+       }},
+      {"groups - 1", false,
+       [](Config* c) {
+         return GroupsOf(*c) > 1 && Divide(c, {GroupsOf(*c) - 1, 0});
+       }},
+      {"slots moved between groups", false,
+       [](Config* c) {
+         if (GroupsOf(*c) < 2) return false;
+         c->even.reset();
+         c->shards[0].slots.back().second += 1000;
+         c->shards[1].slots.front().first += 1000;
+         return true;
+       }},
+      {"slots swapped between groups", false,
+       [](Config* c) {
+         if (GroupsOf(*c) < 2) return false;
+         c->even.reset();
+         std::swap(c->shards[0].slots, c->shards[1].slots);
+         return true;
+       }},
+      {"a voting node removed", false,
+       [](Config* c) {
+         const size_t row = c->nodes[0].id == c->node ? 1 : 0;
+         c->nodes.erase(c->nodes.begin() + static_cast<int>(row));
+         return Divide(c, {GroupsOf(*c), 0});
+       }},
+      {"a voting node added", false,
+       [](Config* c) {
+         c->nodes.push_back(
+             {NodeId(9), "n9:7001", "n9:8001", "n9:9001", false});
+         return Divide(c, {GroupsOf(*c), 0});
+       }},
+      {"fewer replicas", false,
+       [](Config* c) {
+         return Divide(c, {GroupsOf(*c), 1});
+       }},
+      {"read_only set", false,
+       [](Config* c) {
+         c->nodes[0].read_only = true;
+         return Divide(c, {GroupsOf(*c), 0});
+       }},
+      {"read_only taken away", false,
+       [](Config* c) {
+         if (!c->nodes.back().read_only) return false;
+         c->nodes.back().read_only = false;
+         return Divide(c, {GroupsOf(*c), 0});
+       }},
+      {"another cluster", false,
+       [](Config* c) {
+         c->cluster = ClusterId(c->cluster.value() + 1);
+         return true;
+       }},
+      {"names, limits and preferred leaders", true,
+       [](Config* c) {
+         c->limits.pipeline = 7;
+         c->snapshot.threshold_bytes = 4096;
+         for (ShardConfig& shard : c->shards) {
+           shard.name += "-renamed";
+           std::rotate(shard.replicas.begin(), shard.replicas.begin() + 1,
+                       shard.replicas.end());
+         }
+         return true;
+       }},
+  };
+}
+
+void SmallSnapshots(Config& config) {
+  config.snapshot.threshold_bytes = 1024;
+  config.snapshot.trailing_bytes = 0;
+}
+
+struct Shape {
+  uint32_t groups;
+  uint32_t read_only_nodes;
+  void (*adjust)(Config&);
+};
+
+// Restarts one node after the other with the edited file, then all of them at once.
+void RestartEdited(const Shape& shape, const Edit& edit, bool bootstrap) {
+  TestCluster cluster({.nodes = 3,
+                       .read_only_nodes = shape.read_only_nodes,
+                       .groups = shape.groups,
+                       .adjust = shape.adjust});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  ASSERT_NO_FATAL_FAILURE(PutKeys(cluster));
+  std::vector<Config> before;
+  for (size_t n = 0; n < cluster.size(); ++n) {
+    before.push_back(cluster.config(n));
+  }
+  for (const bool together : {false, true}) {
+    std::vector<size_t> refused;
+    for (size_t n = 0; n < cluster.size(); ++n) {
+      if (together) cluster.Crash(n);
+    }
+    for (size_t n = 0; n < cluster.size(); ++n) {
+      Config edited = before[n];
+      edited.bootstrap = bootstrap;
+      if (!edit.apply(&edited)) return;
+      if (!together) cluster.Crash(n);
+      const absl::Status status = cluster.RestartWith(n, edited);
+      EXPECT_EQ(status.ok(), edit.harmless) << status;
+      if (status.ok()) continue;
+      EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+      if (!together) {
+        const std::vector<std::string> missing =
+            MissingKeys(cluster, (n + 1) % cluster.size());
+        EXPECT_TRUE(missing.empty()) << missing.front();
+        ASSERT_TRUE(cluster.RestartWith(n, before[n]).ok());
+      } else {
+        refused.push_back(n);
+      }
+    }
+    for (const size_t n : refused) {
+      ASSERT_TRUE(cluster.RestartWith(n, before[n]).ok());
+    }
+    for (size_t n = 0; n < cluster.size(); ++n) {
+      const std::vector<std::string> missing = MissingKeys(cluster, n);
+      EXPECT_TRUE(missing.empty()) << missing.size() << " " << missing.front();
+    }
+  }
+}
+
+TEST(Bootstrap_EditedFile, AnyEdit_IsRefusedOrAllKeysAreThere) {
+  for (const Shape& shape : {Shape{1, 0, nullptr}, Shape{2, 1, nullptr},
+                             Shape{2, 0, SmallSnapshots}}) {
+    for (const Edit& edit : Edits()) {
+      for (const bool bootstrap : {false, true}) {
+        SCOPED_TRACE(Concat(edit.what, ", groups ", shape.groups,
+                            bootstrap ? ", bootstrap left on" : ""));
+        RestartEdited(shape, edit, bootstrap);
+      }
+    }
+  }
+}
+
+TEST(Bootstrap_EditedFile, GroupsRaisedWithBootstrapLeftOn_SaysBoth) {
+  TestCluster cluster({.nodes = 1});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  Config edited = cluster.config(0);
+  ASSERT_TRUE(Divide(&edited, {2, 0}));
+  const absl::Status status = cluster.RestartWith(0, edited);
+  EXPECT_NE(std::string(status.message())
+                .find("key 'sharding.groups': the configuration file says 2 "
+                      "groups (1, 2), but this data directory was bootstrapped "
+                      "with 1 group (1)"),
+            std::string::npos)
+      << status;
+}
+
+void NodeThreeDivides(Config& config) {
+  if (config.node != NodeId(3)) return;
+  // Completed later: the same groups with other slots.
+  config.shards = EvenShards(config.nodes, {.groups = 2});
+  config.shards[0].slots.back().second -= 1;
+  config.shards[1].slots.front().first -= 1;
+}
+
+// Each node bootstraps by itself: nodes with different files must not serve one group together.
+TEST(Bootstrap_DifferentFiles, MinorityTakesNoPart) {
+  TestCluster cluster({.nodes = 3, .groups = 2, .adjust = NodeThreeDivides});
+  const auto leads = [&] {
+    return cluster.LeaderOf(GroupId(1)) < 2 && cluster.LeaderOf(GroupId(2)) < 2;
+  };
+  ASSERT_TRUE(cluster.world().RunUntilTrue(leads, Seconds(10)));
+  cluster.world().RunFor(Seconds(5));
+  for (const GroupId group : {GroupId(1), GroupId(2)}) {
+    const raft::Core* core =
+        std::as_const(cluster.server(2)).host().core(group);
+    ASSERT_NE(core, nullptr);
+    EXPECT_EQ(core->leader(), NodeId());
+    EXPECT_EQ(core->last().index, raft::Index(1));
+  }
+  ASSERT_NO_FATAL_FAILURE(PutKeys(cluster));
+  // The file is corrected, and the directory that never took part is removed.
+  Config corrected = cluster.config(2);
+  corrected.shards = cluster.config(0).shards;
+  corrected.even = cluster.config(0).even;
+  cluster.Crash(2);
+  cluster.world().WipeDisk(cluster.machine(2));
+  ASSERT_TRUE(cluster.RestartWith(2, corrected).ok());
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  EXPECT_TRUE(MissingKeys(cluster, 2).empty());
+}
+
+}  // namespace
+}  // namespace quorate::node

@@ -1,0 +1,48 @@
+"""What replicas must agree on comes from the stored bootstrap record, never from the configuration file."""
+
+import re
+
+import cpp_text
+from bans import Finding
+
+# What replicas are made of. None of these may know the configuration, directly or through others.
+REPLICATED = ('//node:bootstrap_record', '//kv:store', '//raft/host:host', '//raft/core:core')
+CONFIGURATION = '//node:config'
+# The only files of node/ and net/ that make entry 1 of a group or the beginning of a replica.
+MAKERS = ('node/bootstrap_record.cc', 'node/bootstrap_record.h')
+
+_MADE = re.compile(r'\bStoreOptions\b(?!Of)|\braft::Configuration\s+\w+\s*[;{=(]')
+
+
+def reached(targets, label):
+    """`label` and everything that it depends on."""
+    by_label = {target.label: target for target in targets}
+    seen, left = set(), [label]
+    while left:
+        at = left.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        if at in by_label:
+            left.extend(by_label[at].deps)
+    return seen
+
+
+def check_dependencies(targets):
+    """Nothing replicated depends on the configuration."""
+    known = {target.label for target in targets}
+    for label in REPLICATED:
+        if label not in known:
+            yield Finding(label, 1, 'replicated', 'there is no such target: correct the list in replicated.py')
+        elif CONFIGURATION in reached(targets, label):
+            yield Finding(label, 1, 'replicated', f'depends on {CONFIGURATION}: replicas that read different files would differ')
+
+
+def check_makers(path, text):
+    """Replicas are made from the bootstrap record alone."""
+    if not path.startswith(('node/', 'net/')) or path in MAKERS or not path.endswith(('.h', '.cc')):
+        return
+    code = cpp_text.code_only(text)
+    for match in _MADE.finditer(code):
+        yield Finding(path, code.count('\n', 0, match.start()) + 1, 'replicated',
+                      'takes what replicas agree on from elsewhere than the bootstrap record; see node/bootstrap_record.h')
