@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "env/check.h"
+
 namespace quorate::node {
 namespace {
 
-// Output above this holds requests back until the client has read some.
-constexpr size_t kOutputSoftBytes = 1 << 20;
+// Replies that one connection is given before others get their turn, in bytes.
+constexpr size_t kTurnReplyBytes = 1 << 20;
+// Without budget a connection whose earlier replies have all left is given so many bytes in a turn, and one reply more.
+constexpr size_t kFreshReplyBytes = 64 << 10;
+// A connection that holds less is not counted against the budget of the node.
+constexpr size_t kCountedFromBytes = 16 << 10;
+// While a connection waits for room, the bytes that left without a call are looked at so often.
+constexpr Duration kRoomInterval = Milliseconds(20);
 // After the last reply, what the peer still sends is read and dropped for so long unless it ends first: closing at once
 // would reset the stream, which may cost the peer the reply.
 constexpr Duration kLingerMax = Seconds(2);
@@ -41,9 +49,50 @@ size_t Client::unsent_bytes() const {
          (connection_ == nullptr ? 0 : connection_->unsent_bytes());
 }
 
-bool Client::output_congested() const {
-  return unsent_bytes() > kOutputSoftBytes;
+bool Client::HasRoom(size_t bytes, bool in_front) const {
+  if (connection_ == nullptr) return true;
+  const size_t unsent = connection_->unsent_bytes();
+  const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
+  const bool small = bytes <= kTurnReplyBytes;
+  if (unsent + fresh == 0 && small) return true;
+  if (clients_.budget_.exhausted()) {
+    return unsent == 0 && fresh < kFreshReplyBytes && small;
+  }
+  return unsent + fresh == 0 ||
+         (unsent + fresh + bytes <
+              clients_.config_.limits.output_buffer_bytes &&
+          flushed_bytes_ + fresh < kTurnReplyBytes);
 }
+
+bool Client::RoomFor(size_t bytes, bool in_front) {
+  Count();
+  if (HasRoom(bytes, in_front)) return true;
+  // What stands behind a reply that is due goes on when that one comes.
+  if (!in_front && HasRoom(bytes, true)) return false;
+  awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;
+  awaits_room_ = true;
+  clients_.LookNextTurn(*this);
+  return false;
+}
+
+void Client::Count() {
+  const size_t bytes =
+      connection_ == nullptr ? 0 : unsent_bytes() + held_bytes_;
+  const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
+  clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
+}
+
+bool Client::LookForRoom() {
+  Count();
+  if (!awaits_room_) return false;
+  flushed_bytes_ = 0;
+  if (!HasRoom(awaited_bytes_, true)) return true;
+  awaits_room_ = false;
+  WantResume();
+  return false;
+}
+
+bool Client::refuses_requests() const { return closing() || clients_.stopped_; }
 
 void Client::PauseReads() {
   if (reads_paused_ || closing_ || connection_ == nullptr) return;
@@ -91,7 +140,7 @@ void Client::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;
   progress_bytes_ = 0;
   if (!end_sent_) {
-    WantResume();
+    LookForRoom();
     return;
   }
   end_left_ = true;
@@ -115,16 +164,15 @@ void Client::Flush() {
       progress_bytes_ = out_.size();
     }
     clients_.metrics_.output_bytes += out_.size();
+    flushed_bytes_ += out_.size();
     connection_->Write(Buffer::Copy(out_));
+    const bool large = out_.capacity() > kTurnReplyBytes;
     out_.clear();
-    if (out_.capacity() > kOutputSoftBytes) out_.shrink_to_fit();
+    if (large) out_.shrink_to_fit();
   }
-  if (connection_->unsent_bytes() >
-      clients_.config_.limits.output_buffer_bytes) {
-    ++clients_.metrics_.connections.closed_output;
-    Close();
-    return;
-  }
+  Count();
+  // The stream may take all of it at the end of this turn, and then tells nothing.
+  if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
   // What is due is answered first.
   if ((closing_ || ended_) && protocol_->pending() == 0) {
     closing_ = true;
@@ -137,9 +185,26 @@ void Client::Close() {
   linger_.Cancel();
   connection_.reset();
   --clients_.open_;
-  out_.clear();
+  std::string().swap(out_);
+  awaits_room_ = false;
+  Count();
   protocol_->OnClosed();
   clients_.Schedule(*this);  // To be destroyed once nothing is pending.
+}
+
+void Client::CheckInvariants() const {
+  CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
+  if (awaits_room_) {
+    CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
+        << "client " << id_ << " waits for room that is never looked for";
+  }
+  CHECK(!protocol_->stopped() || protocol_->awaits_answer() || awaits_room_ ||
+        resume_wanted_)
+      << "client " << id_ << " waits for an event that cannot come: pending "
+      << protocol_->pending() << ", unsent " << unsent_bytes();
+  CHECK(!reads_paused_ || protocol_->stopped() || resume_wanted_ ||
+        clients_.stopped_)
+      << "client " << id_ << " is not read, and nothing will change that";
 }
 
 void Client::Sweep(MonoTime now) {
@@ -169,8 +234,9 @@ void Client::Sweep(MonoTime now) {
   }
 }
 
-Clients::Clients(env::Env& env, const Config& config, Metrics& metrics)
-    : env_(env), config_(config), metrics_(metrics) {}
+Clients::Clients(env::Env& env, const Config& config, Metrics& metrics,
+                 OutputBudget& budget)
+    : env_(env), config_(config), metrics_(metrics), budget_(budget) {}
 
 Clients::~Clients() = default;
 
@@ -246,9 +312,58 @@ void Clients::RunTurnEnd() {
     }
     if (client.resume_wanted_) {
       client.resume_wanted_ = false;
-      if (!client.closing_ && !stopped_) client.protocol_->Resume();
+      client.protocol_->Resume();
     }
     if (client.flush_wanted_) client.Flush();
+  }
+}
+
+void Clients::LookNextTurn(Client& client) {
+  if (!std::exchange(client.look_wanted_, true)) looks_.push_back(client.id());
+  if (look_armed_) return;
+  look_armed_ = true;
+  look_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { RunLook(); });
+}
+
+void Clients::RunLook() {
+  look_armed_ = false;
+  std::vector<uint64_t> looks;
+  looks.swap(looks_);
+  bool awaited = false;
+  for (const uint64_t id : looks) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) continue;
+    found->second->look_wanted_ = false;
+    awaited = found->second->LookForRoom() || awaited;
+  }
+  if (awaited) ArmRoomTimer();
+}
+
+void Clients::ArmRoomTimer() {
+  if (room_timer_armed_) return;
+  room_timer_armed_ = true;
+  room_timer_ =
+      env_.loop.At(env_.loop.ReadClock().mono + kRoomInterval, [this] {
+        room_timer_armed_ = false;
+        bool awaited = false;
+        // All of them: a share that shrank makes room for others.
+        for (const auto& [id, client] : clients_) client->Count();
+        for (const auto& [id, client] : clients_) {
+          awaited = client->LookForRoom() || awaited;
+        }
+        if (awaited) ArmRoomTimer();
+      });
+}
+
+size_t Clients::awaiting_room() const {
+  return static_cast<size_t>(std::count_if(
+      clients_.begin(), clients_.end(),
+      [](const auto& entry) { return entry.second->awaits_room_; }));
+}
+
+void Clients::CheckInvariants() const {
+  for (const auto& [id, client] : clients_) {
+    if (client->connection_ != nullptr) client->CheckInvariants();
   }
 }
 

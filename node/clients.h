@@ -2,6 +2,15 @@
 //
 // A Client owns one byte stream and one Protocol. Output of a turn leaves together at its end. A connection that is closed
 // while answers are due lingers without a stream until the last one came.
+//
+// Back-pressure. A protocol asks RoomFor() before it takes a request and before it accepts the result of a read. Without room
+// it stops, and the Client calls Resume() in a later turn, once there is room. Room comes back in one of three ways, and
+// RoomFor() arms whichever applies:
+//   - the turn has made its share of replies: the next turn resumes;
+//   - the stream has taken everything: OnDrained, or the look at the beginning of the next turn when the stream took it at
+//     once (env/listener.h calls OnDrained only for bytes that were unsent at the end of a turn);
+//   - bytes left without a call (a stream tells only when nothing is left; other connections share the node's budget): a
+//     look every kRoomInterval while any connection waits.
 #ifndef QUORATE_NODE_CLIENTS_H_
 #define QUORATE_NODE_CLIENTS_H_
 
@@ -16,6 +25,7 @@
 #include "env/env.h"
 #include "node/config.h"
 #include "node/metrics.h"
+#include "node/output_budget.h"
 
 namespace quorate::node {
 
@@ -35,6 +45,10 @@ class Protocol {
   virtual size_t pending() const = 0;
   // Bytes of a request that is not whole yet.
   virtual size_t partial_bytes() const = 0;
+  // For CheckInvariants. True if the protocol takes no further request, or holds results back, until Resume().
+  virtual bool stopped() const = 0;
+  // For CheckInvariants. True if an answer is due that will call Resume(): that of the oldest request, or OnUnblocked.
+  virtual bool awaits_answer() const = 0;
   // The stream is gone.
   virtual void OnClosed() = 0;
 };
@@ -52,14 +66,20 @@ class Client final : public env::Connection::Observer {
   void WantFlush();
   // Resume() at the end of this turn.
   void WantResume();
-  // True while so much output waits that no further request should be taken; Resume() is called when that is over.
-  bool output_congested() const;
+  // True if a reply of about `bytes` may be made now; `in_front`: no reply stands before it, so it can leave. If false,
+  // Resume() is called once it would be true. A connection without unsent replies always has room for a small one.
+  bool RoomFor(size_t bytes, bool in_front);
+  // Replies that are made but stand behind one that is due count until Unhold.
+  void Hold(size_t bytes) { held_bytes_ += bytes; }
+  void Unhold(size_t bytes) { held_bytes_ -= bytes; }
   void PauseReads();
   void ResumeReads();
   // Takes nothing more, answers what is due, then closes.
   void CloseAfterFlush();
   // The stream is gone, or will be as soon as what is due has been answered.
   bool closing() const { return closing_ || connection_ == nullptr; }
+  // No further request may be taken: the connection is closing, or the node is stopping.
+  bool refuses_requests() const;
 
   uint64_t id() const { return id_; }
   const std::string& peer_address() const { return peer_address_; }
@@ -79,6 +99,13 @@ class Client final : public env::Connection::Observer {
   void Flush();
   // Drops the stream now.
   void Close();
+  // What RoomFor says, without its promise.
+  bool HasRoom(size_t bytes, bool in_front) const;
+  // Reports the share of this connection to the node's budget.
+  void Count();
+  // Resumes the protocol if it waits for room and there is some; true if it still waits.
+  bool LookForRoom();
+  void CheckInvariants() const;
   // Closes if it stalled or idled too long.
   void Sweep(MonoTime now);
 
@@ -89,6 +116,15 @@ class Client final : public env::Connection::Observer {
   const std::string peer_address_;
   const MonoTime created_;
   std::string out_;
+  size_t held_bytes_ = 0;
+  // Given to the stream since the protocol last had to stop for the sake of other connections.
+  size_t flushed_bytes_ = 0;
+  // As the budget knows it; small shares are not counted.
+  size_t counted_bytes_ = 0;
+  // RoomFor said no: for a reply of so many bytes.
+  bool awaits_room_ = false;
+  size_t awaited_bytes_ = 0;
+  bool look_wanted_ = false;
   bool flush_wanted_ = false;
   bool resume_wanted_ = false;
   bool closing_ = false;   // CloseAfterFlush was called.
@@ -107,7 +143,8 @@ class Clients {
  public:
   using MakeProtocol = absl::AnyInvocable<std::unique_ptr<Protocol>(Client&)>;
 
-  Clients(env::Env& env, const Config& config, Metrics& metrics);
+  Clients(env::Env& env, const Config& config, Metrics& metrics,
+          OutputBudget& budget);
   ~Clients();
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
@@ -126,6 +163,10 @@ class Clients {
   bool idle() const;
   // Takes no further request from anybody.
   void StopReading();
+  // Connections that wait for room.
+  size_t awaiting_room() const;
+  // CHECKs that no connection with work waits for an event that cannot come. Holds between turns.
+  void CheckInvariants() const;
 
  private:
   friend class Client;
@@ -133,10 +174,15 @@ class Clients {
   void Schedule(Client& client);
   void RunTurnEnd();
   void ArmSweep();
+  // Looks at `client` at the beginning of the next turn.
+  void LookNextTurn(Client& client);
+  void RunLook();
+  void ArmRoomTimer();
 
   env::Env& env_;
   const Config& config_;
   Metrics& metrics_;
+  OutputBudget& budget_;
   absl::btree_map<uint64_t, std::unique_ptr<Client>> clients_;
   uint64_t next_id_ = 1;
   size_t open_ = 0;
@@ -145,6 +191,12 @@ class Clients {
   std::vector<uint64_t> scheduled_;
   bool turn_end_deferred_ = false;
   env::Pending turn_end_;
+  // Clients to look at in the next turn, by id.
+  std::vector<uint64_t> looks_;
+  bool look_armed_ = false;
+  env::Pending look_;
+  bool room_timer_armed_ = false;
+  env::Pending room_timer_;
   env::Pending sweep_;
   bool sweep_armed_ = false;
 };

@@ -61,9 +61,12 @@ struct LimitsConfig {
   size_t value_bytes = 448 << 10;
   // Of each protocol, RESP and HTTP; further ones get an error and are closed.
   size_t connections = 10'000;
-  // Replies of one connection that its peer has not taken: beyond it the
-  // connection is closed.
-  size_t output_buffer_bytes = 64 << 20;
+  // Replies of one connection that its peer has not taken: beyond it the node
+  // stops reading from that connection. One reply may exceed it.
+  size_t output_buffer_bytes = 16 << 20;
+  // The same of all connections: beyond it the node stops reading from those
+  // that have not taken their earlier replies.
+  size_t output_total_bytes = 256 << 20;
   // Bytes of one connection that were read but are not yet whole requests:
   // beyond it the connection is closed.
   size_t query_buffer_bytes = 4 << 20;

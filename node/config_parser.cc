@@ -105,6 +105,8 @@ constexpr Knob kKnobs[] = {
     {"limits.connections", PLACE(config.limits.connections), 1, 1'000'000, ""},
     {"limits.output_buffer_bytes", PLACE(config.limits.output_buffer_bytes),
      64 * kKi, 4 * kGi, "bytes"},
+    {"limits.output_total_bytes", PLACE(config.limits.output_total_bytes), kMi,
+     1024 * kGi, "bytes"},
     {"limits.query_buffer_bytes", PLACE(config.limits.query_buffer_bytes),
      2 * kKi, kGi, "bytes"},
     {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,

@@ -10,6 +10,7 @@
 #include "node/clients.h"
 #include "node/config.h"
 #include "node/metrics.h"
+#include "node/output_budget.h"
 #include "node/router.h"
 #include "node/topology.h"
 #include "raft/host/host.h"
@@ -27,6 +28,7 @@ struct Context {
   Metrics& metrics;
   Clients& resp_clients;
   Clients& http_clients;
+  OutputBudget& output_budget;
   MonoTime started;
   // Sessions opened and random keys drawn since the start; keys the draws.
   uint64_t draws = 0;

@@ -14,6 +14,14 @@ constexpr size_t kInflightBatchesMax = 256;
 // While so many are under way, what arrives is gathered rather than proposed in small pieces: an entry costs every
 // replica the same whether it carries one command or hundreds, and the disks decide the pace anyway.
 constexpr size_t kInflightBatchesBeforeGathering = 2;
+// What the results of one entry may come to, and those of all entries of a group under way, in bytes. A single command may
+// return as much (kv::kReturnedBytesMax).
+constexpr size_t kEntryResultBytesMax = kv::kReturnedBytesMax;
+constexpr size_t kInflightResultBytesMax = kv::kReturnedBytesMax;
+// Results up to this need no room of their own: a value fits.
+constexpr size_t kSmallResultBytes = 1 << 20;
+// The frame of one result.
+constexpr size_t kResultFrameBytes = 64;
 
 const std::vector<NodeId>& ReplicasOf(const Config& config, GroupId group) {
   const auto shard = std::find_if(
@@ -102,17 +110,62 @@ Admission GroupQueue::Block(const Ask& ask) {
   if (std::find(blocked_.begin(), blocked_.end(), ask.requester) ==
       blocked_.end()) {
     blocked_.push_back(ask.requester);
+    ++ask.requester->blocked_queues_;
   }
   return Admission::kBlocked;
 }
 
-void GroupQueue::ForgetBlocked(const Requester* requester) {
-  blocked_.erase(std::remove(blocked_.begin(), blocked_.end(), requester),
-                 blocked_.end());
+void GroupQueue::ForgetBlocked(Requester* requester) {
+  const auto place = std::find(blocked_.begin(), blocked_.end(), requester);
+  if (place == blocked_.end()) return;
+  blocked_.erase(place);
+  --requester->blocked_queues_;
+}
+
+size_t GroupQueue::ResultBytes(Requester* requester,
+                               const kv::CommandSpec& spec) const {
+  switch (spec.op) {
+    case kv::Op::kSet:
+      if ((spec.flags & kv::kReturnOld) == 0) return kResultFrameBytes;
+      break;
+    case kv::Op::kGet:
+    case kv::Op::kGetRange:
+    case kv::Op::kGetDel:
+    case kv::Op::kMGet:
+      break;
+    case kv::Op::kScan:
+      return 2 * kv::kScanBytesMax;
+    default:
+      return kResultFrameBytes;
+  }
+  const size_t keys =
+      spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
+  const kv::Store* here = store();
+  const size_t added = requester->OrderOf(group_).unapplied_bytes;
+  size_t bytes = kResultFrameBytes;
+  for (const std::string_view key : spec.arguments.first(keys)) {
+    size_t value = kv::kValueBytesMax;
+    if (here != nullptr) {
+      value = here->Get(spec.slot, key, WallTime::Min()).value.size();
+      value = std::min(value + added, std::max(value, kv::kValueBytesMax));
+    }
+    bytes += value + sizeof(uint64_t);
+    if (bytes > kv::kReturnedBytesMax) return kv::kReturnedBytesMax;
+  }
+  return bytes;
+}
+
+bool GroupQueue::FitsResults(Requester* requester, size_t result_bytes) const {
+  const size_t under_way = requester->OrderOf(group_).result_bytes;
+  // One command may always go.
+  return (under_way == 0 && result_bytes <= kv::kReturnedBytesMax) ||
+         under_way + result_bytes <=
+             std::max(kSmallResultBytes,
+                      parts_.config.limits.output_buffer_bytes);
 }
 
 std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
-                                          bool in_batch) {
+                                          size_t result_bytes) {
   if (!hosted_ && Alone()) {
     ask.requester->OnFailure(ask.token,
                              MakeFailure(Failure::Kind::kRefused, slot,
@@ -128,11 +181,20 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
     }
     return Block(ask);
   }
-  if (in_batch) {
+  if (result_bytes > 0) {
     Requester::Order& order = ask.requester->OrderOf(group_);
     // Its reads under way must not see this write, nor more than this read; their answers unblock it.
     if (order.issued_reads > 0) return Admission::kBlocked;
-    if (order.waiting_reads > 0) MoveReadsToBatch(ask.requester);
+    if (order.waiting_reads > 0) {
+      if (!WaitingReadsFit(ask.requester)) return Admission::kBlocked;
+      MoveReadsToBatch(ask.requester);
+    }
+    // The answers to what is under way unblock it.
+    if (!FitsResults(ask.requester, result_bytes)) return Admission::kBlocked;
+    if (result_bytes > kSmallResultBytes &&
+        !ask.requester->RoomForNext(result_bytes)) {
+      return Admission::kBlocked;
+    }
   }
   return std::nullopt;
 }
@@ -147,12 +209,19 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
     // It must not see less than those did, whose answers may come before this node applied what they saw; those unblock it.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
-  if (const auto admission = Gate(ask, spec.slot, in_batch)) return *admission;
-  if (in_batch) {
-    Lane& lane = LaneFor(ask, kv::BatchBuilder::EncodedSize(spec));
+  const size_t result_bytes = in_batch ? ResultBytes(ask.requester, spec) : 0;
+  if (const auto admission = Gate(ask, spec.slot, result_bytes)) {
+    return *admission;
+  }
+  if (!write && in_batch) {
+    AddReadToLane(ask, spec);
+  } else if (write) {
+    const size_t size = kv::BatchBuilder::EncodedSize(spec);
+    Lane& lane = LaneFor(ask, size, result_bytes);
     lane.builder.Add(spec);
-    AddItem(lane, ask, spec.slot, write);
-    if (!write) ++counters_.reads_in_log;
+    AddItem(lane, ask,
+            {ask.requester, ask.token, spec.slot, true,
+             static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
   } else {
     AddRead(ask, spec);
   }
@@ -163,26 +232,35 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
 Admission GroupQueue::AddAtomic(const Ask& ask, Slot slot,
                                 const std::optional<kv::SessionStamp>& session,
                                 absl::Span<const kv::CommandSpec> specs) {
-  if (const auto admission = Gate(ask, slot, true)) return *admission;
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
+  size_t result_bytes = kResultFrameBytes;
   for (const kv::CommandSpec& spec : specs) {
     size += kv::BatchBuilder::EncodedSize(spec);
+    result_bytes += ResultBytes(ask.requester, spec);
   }
-  Lane& lane = LaneFor(ask, size);
+  result_bytes = std::min(result_bytes, kv::kReturnedBytesMax);
+  if (const auto admission = Gate(ask, slot, result_bytes)) {
+    return *admission;
+  }
+  Lane& lane = LaneFor(ask, size, result_bytes);
   lane.builder.BeginAtomic(slot, session);
   for (const kv::CommandSpec& spec : specs) lane.builder.Add(spec);
   lane.builder.EndAtomic();
-  AddItem(lane, ask, slot, true);
+  AddItem(lane, ask,
+          {ask.requester, ask.token, slot, true, static_cast<uint32_t>(size),
+           static_cast<uint32_t>(result_bytes)});
   callbacks_.wake();
   return Admission::kAccepted;
 }
 
-GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size) {
+GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size,
+                                      size_t result_bytes) {
   const LimitsConfig& limits = parts_.config.limits;
   Lane& lane = lanes_[ask.redirect];
   if (!lane.items.empty() &&
       (lane.items.size() >= limits.batch_commands ||
-       lane.builder.size_bytes() + encoded_size > limits.batch_bytes)) {
+       lane.builder.size_bytes() + encoded_size > limits.batch_bytes ||
+       lane.result_bytes + result_bytes > kEntryResultBytesMax)) {
     CloseLane(ask.redirect);
   }
   Requester::Order& order = ask.requester->OrderOf(group_);
@@ -197,11 +275,29 @@ GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size) {
   return lane;
 }
 
-void GroupQueue::AddItem(Lane& lane, const Ask& ask, Slot slot, bool write) {
-  lane.items.push_back({ask.requester, ask.token, slot, write});
+void GroupQueue::AddItem(Lane& lane, const Ask& ask, const Item& item) {
+  lane.items.push_back(item);
+  lane.result_bytes += item.result_bytes;
   ++waiting_requests_;
   Requester::Order& order = ask.requester->OrderOf(group_);
-  ++(write ? order.unapplied_writes : order.reads_in_log);
+  order.result_bytes += item.result_bytes;
+  if (item.write) {
+    ++order.unapplied_writes;
+    order.unapplied_bytes += item.bytes;
+  } else {
+    ++order.reads_in_log;
+  }
+}
+
+void GroupQueue::AddReadToLane(const Ask& ask, const kv::CommandSpec& spec) {
+  const size_t size = kv::BatchBuilder::EncodedSize(spec);
+  const size_t result_bytes = ResultBytes(ask.requester, spec);
+  Lane& lane = LaneFor(ask, size, result_bytes);
+  lane.builder.Add(spec);
+  AddItem(lane, ask,
+          {ask.requester, ask.token, spec.slot, false,
+           static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
+  ++counters_.reads_in_log;
 }
 
 void GroupQueue::AddRead(const Ask& ask, const kv::CommandSpec& spec) {
@@ -242,29 +338,35 @@ kv::CommandSpec GroupQueue::SpecOf(const ReadItem& item, const Reads& reads) {
   return spec;
 }
 
+bool GroupQueue::WaitingReadsFit(Requester* requester) {
+  size_t count = requester->OrderOf(group_).waiting_reads;
+  size_t result_bytes = 0;
+  for (size_t i = reads_->items.size(); count > 0; --i) {
+    CHECK_GT(i, size_t{0});
+    const ReadItem& item = reads_->items[i - 1];
+    if (item.requester != requester) continue;
+    --count;
+    result_bytes += ResultBytes(requester, SpecOf(item, *reads_));
+  }
+  return FitsResults(requester, result_bytes);
+}
+
 void GroupQueue::MoveReadsToBatch(Requester* requester) {
   // They stand near the end, where this turn put them.
   const uint32_t count = requester->OrderOf(group_).waiting_reads;
   std::vector<size_t> places;
   for (size_t i = reads_->items.size(); places.size() < count; --i) {
     CHECK_GT(i, size_t{0});
-    if (reads_->items[i - 1].requester == requester) {
-      places.push_back(i - 1);
-    }
+    if (reads_->items[i - 1].requester == requester) places.push_back(i - 1);
   }
+  requester->OrderOf(group_).waiting_reads = 0;
+  waiting_requests_ -= count;
   for (size_t i = places.size(); i > 0; --i) {
     ReadItem& item = reads_->items[places[i - 1]];
-    const Ask read = {item.requester, item.token, item.redirect};
-    const kv::CommandSpec spec = SpecOf(item, *reads_);
-    Lane& lane = LaneFor(read, kv::BatchBuilder::EncodedSize(spec));
-    lane.builder.Add(spec);
-    lane.items.push_back({read.requester, read.token, spec.slot, false});
+    AddReadToLane({requester, item.token, item.redirect},
+                  SpecOf(item, *reads_));
     item.requester = nullptr;
-    ++counters_.reads_in_log;
   }
-  Requester::Order& order = requester->OrderOf(group_);
-  order.reads_in_log += count;
-  order.waiting_reads = 0;
 }
 
 void GroupQueue::MoveAllReadsToBatch() {
@@ -283,6 +385,7 @@ void GroupQueue::CloseLane(bool redirect) {
   batch.sequence = next_sequence_++;
   batch.payload = lane.builder.Finish();
   batch.items = std::move(lane.items);
+  batch.result_bytes = std::exchange(lane.result_bytes, 0);
   batch.deadline = MonoNow() + parts_.config.timeouts.leader_wait;
   batch.redirect = redirect;
   ++lane.number;
@@ -327,7 +430,9 @@ void GroupQueue::SubmitWaiting() {
     const size_t bytes_max = parts_.config.raft.uncommitted_bytes / 2;
     if (!moved && inflight_batches_ > 0 &&
         (inflight_batches_ >= kInflightBatchesMax ||
-         inflight_bytes_ + front.payload.size() > bytes_max)) {
+         inflight_bytes_ + front.payload.size() > bytes_max ||
+         inflight_result_bytes_ + front.result_bytes >
+             kInflightResultBytesMax)) {
       return;
     }
     const Again again =
@@ -388,6 +493,7 @@ void GroupQueue::Propose(Batch batch) {
   NoteSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
+  inflight_result_bytes_ += batch.result_bytes;
   ++counters_.proposals;
   counters_.proposed_commands += batch.items.size();
   Buffer payload = batch.payload;
@@ -448,6 +554,7 @@ void GroupQueue::Forward(Batch batch) {
   NoteSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
+  inflight_result_bytes_ += batch.result_bytes;
   ++counters_.forwarded;
   Buffer payload = batch.payload;
   ForwardStamp& stamp = channels_[node.id].last;
@@ -473,6 +580,7 @@ void GroupQueue::LearnLeader(const PeerResult& answer) {
 void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
   --inflight_batches_;
   inflight_bytes_ -= batch.payload.size();
+  inflight_result_bytes_ -= batch.result_bytes;
   NoteAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:
@@ -524,7 +632,13 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
 
 void GroupQueue::Release(const Item& item) {
   Requester::Order& order = item.requester->OrderOf(group_);
-  --(item.write ? order.unapplied_writes : order.reads_in_log);
+  order.result_bytes -= item.result_bytes;
+  if (item.write) {
+    --order.unapplied_writes;
+    order.unapplied_bytes -= item.bytes;
+  } else {
+    --order.reads_in_log;
+  }
 }
 
 void GroupQueue::FailItem(const Item& item, Failure::Kind kind,

@@ -100,7 +100,11 @@ class GroupQueue {
   MonoTime next_deadline() const;
 
   // Forgets that `requester` waits for OnUnblocked.
-  void ForgetBlocked(const Requester* requester);
+  void ForgetBlocked(Requester* requester);
+  // Evaluates the parked reads of `requester` as far as it has room for their results.
+  void ServeParked(Requester* requester);
+  // Fails them all: nobody reads the results.
+  void DropParked(Requester* requester);
 
   const Leadership& leadership() const { return leadership_; }
   // The configuration places a replica here.
@@ -123,11 +127,14 @@ class GroupQueue {
     uint64_t token;
     Slot slot;
     bool write;
+    uint32_t bytes;         // Encoded.
+    uint32_t result_bytes;  // What the result may come to.
   };
   // One entry's worth of commands.
   struct Batch {
     uint64_t sequence = 0;
     Buffer payload;
+    size_t result_bytes = 0;
     std::vector<Item> items;
     MonoTime deadline;  // For having a leader.
     bool redirect = false;
@@ -145,6 +152,7 @@ class GroupQueue {
   struct Lane {
     uint64_t number = 1;  // Of the batches it has been.
     kv::BatchBuilder builder;
+    size_t result_bytes = 0;
     std::vector<Item> items;
   };
   // To one node, for when it leads.
@@ -177,15 +185,24 @@ class GroupQueue {
   bool Congested() const;
   Admission Refuse(const Ask& ask, Slot slot, Failure::Kind kind);
   Admission Block(const Ask& ask);
-  // Everything that stands in the way of adding a command; nothing if it may be added.
-  std::optional<Admission> Gate(const Ask& ask, Slot slot, bool in_batch);
+  // Everything that stands in the way of adding a command; nothing if it may be added. `result_bytes`: of one that goes into
+  // a batch, what its result may come to; 0 for a read around the log.
+  std::optional<Admission> Gate(const Ask& ask, Slot slot, size_t result_bytes);
+  // What the result of `spec` may come to, in bytes. Exact for the state applied here and the requester's own writes on
+  // their way; without a replica, the most that a value may have.
+  size_t ResultBytes(Requester* requester, const kv::CommandSpec& spec) const;
+  // May results of so many more bytes of this requester be on their way in batches?
+  bool FitsResults(Requester* requester, size_t result_bytes) const;
   // Where the requester's next command goes; closes batches that must not take it.
-  Lane& LaneFor(const Ask& ask, size_t encoded_size);
+  Lane& LaneFor(const Ask& ask, size_t encoded_size, size_t result_bytes);
   void AddRead(const Ask& ask, const kv::CommandSpec& spec);
-  void AddItem(Lane& lane, const Ask& ask, Slot slot, bool write);
+  void AddReadToLane(const Ask& ask, const kv::CommandSpec& spec);
+  void AddItem(Lane& lane, const Ask& ask, const Item& item);
   kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
   // Puts the requester's waiting reads into the batch: in front of its write, or behind a read of its that goes there.
   void MoveReadsToBatch(Requester* requester);
+  // Would their results be within the bounds of a batch?
+  bool WaitingReadsFit(Requester* requester);
   // All waiting reads: without a replica here they travel in entries.
   void MoveAllReadsToBatch();
   void CloseLane(bool redirect);
@@ -215,7 +232,14 @@ class GroupQueue {
                 const absl::Status& why);
   void IssueReads();
   void OnReadPoint(std::unique_ptr<Reads> reads, const absl::Status& status);
-  void ReadInLog(const ReadItem& item, const Reads& reads);
+  // What became of a read whose read point is reached.
+  enum class Served : uint8_t {
+    kDone,
+    kNoRoom,  // The requester has no room for the result.
+    kLater,   // It has to follow a read that travels in the log.
+  };
+  Served Serve(const Ask& ask, const kv::CommandSpec& spec);
+  void Park(const ReadItem& item, const Reads& reads);
   void KeepReads(const Reads& reads);
   void KeepRead(const ReadItem& item, const Reads& reads);
   void ExpireWaiting();
@@ -237,6 +261,7 @@ class GroupQueue {
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
   size_t inflight_bytes_ = 0;
+  size_t inflight_result_bytes_ = 0;
   // By node.
   absl::btree_map<NodeId, Channel> channels_;
   // Opened by others, here.

@@ -24,8 +24,14 @@ void GroupQueue::IssueReads() {
   bool any = false;
   for (ReadItem& item : reads->items) {
     if (item.requester == nullptr) continue;
-    --waiting_requests_;
     Requester::Order& order = item.requester->OrderOf(group_);
+    if (order.reads_in_log > 0) {
+      // A follower may not have applied what the result of that read will show: this one needs a read point after it.
+      KeepRead(item, *reads);
+      item.requester = nullptr;
+      continue;
+    }
+    --waiting_requests_;
     --order.waiting_reads;
     if (remote && item.redirect) {
       FailRead(item, Failure::Kind::kMoved, absl::OkStatus());
@@ -46,52 +52,134 @@ void GroupQueue::IssueReads() {
 
 void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
                              const absl::Status& status) {
-  const quorate::Now clock = parts_.loop.ReadClock();
-  const kv::Store* here = store();
   read_point_due_ = false;
   if (!status.ok()) {
     ++counters_.reads_failed;
-    retry_at_ = clock.mono + kRetryDelay;
+    retry_at_ = MonoNow() + kRetryDelay;
   }
-  std::vector<Requester*> in_log;
-  if (!status.ok()) KeepReads(*reads);
-  for (const ReadItem& item : reads->items) {
+  bool kept = !status.ok();
+  for (ReadItem& item : reads->items) {
     if (item.requester == nullptr || !status.ok()) continue;
-    if (!here->Owns(item.slot)) {
-      --item.requester->OrderOf(group_).issued_reads;
-      FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
-      continue;
-    }
-    // Behind one of the same requester that goes into the log, it goes there too.
-    const bool done =
-        item.requester->OrderOf(group_).reads_in_log == 0 &&
-        EvaluateRead(*here, SpecOf(item, *reads), clock.wall.earliest,
-                     [&](const kv::ResultView& result) {
-                       --item.requester->OrderOf(group_).issued_reads;
-                       item.requester->OnResult(item.token, result);
-                     });
-    if (!done) {
-      --item.requester->OrderOf(group_).issued_reads;
-      ReadInLog(item, *reads);
-      in_log.push_back(item.requester);
+    const Ask ask = {item.requester, item.token, item.redirect};
+    switch (Serve(ask, SpecOf(item, *reads))) {
+      case Served::kDone:
+        item.requester = nullptr;
+        break;
+      case Served::kNoRoom:
+        Park(item, *reads);
+        item.requester = nullptr;
+        break;
+      case Served::kLater:
+        kept = true;
+        break;
     }
   }
-  // So do those that came meanwhile: at a follower they might miss what an entry showed that it has yet to apply.
-  for (Requester* requester : in_log) MoveReadsToBatch(requester);
+  if (kept) KeepReads(*reads);
   reads->items.clear();
   reads->arena.clear();
   spare_reads_ = std::move(reads);
   callbacks_.wake();
 }
 
-// A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.
-void GroupQueue::ReadInLog(const ReadItem& item, const Reads& reads) {
-  const Ask ask = {item.requester, item.token, item.redirect};
+GroupQueue::Served GroupQueue::Serve(const Ask& ask,
+                                     const kv::CommandSpec& spec) {
+  Requester::Order& order = ask.requester->OrderOf(group_);
+  const kv::Store* here = store();
+  if (here == nullptr) {
+    // The replica has stopped meanwhile.
+    --order.issued_reads;
+    AddReadToLane(ask, spec);
+    return Served::kDone;
+  }
+  if (order.reads_in_log > 0) return Served::kLater;
+  if (!here->Owns(spec.slot)) {
+    --order.issued_reads;
+    ask.requester->OnFailure(
+        ask.token,
+        MakeFailure(Failure::Kind::kNoLeader, spec.slot, absl::OkStatus()));
+    return Served::kDone;
+  }
+  // Reads of one requester are evaluated in their order.
+  if (order.parked_reads > 0) return Served::kNoRoom;
+  const size_t bytes =
+      spec.arguments.size() > 1 ? ResultBytes(ask.requester, spec) : 0;
+  if (!ask.requester->RoomFor(ask.token, bytes)) return Served::kNoRoom;
+  const bool done =
+      EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.earliest,
+                   [&](const kv::ResultView& result) {
+                     --ask.requester->OrderOf(group_).issued_reads;
+                     ask.requester->OnResult(ask.token, result);
+                   });
+  if (done) return Served::kDone;
+  // A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.
+  --order.issued_reads;
+  AddReadToLane(ask, spec);
+  return Served::kDone;
+}
+
+void GroupQueue::Park(const ReadItem& item, const Reads& reads) {
   const kv::CommandSpec spec = SpecOf(item, reads);
-  Lane& lane = LaneFor(ask, kv::BatchBuilder::EncodedSize(spec));
-  lane.builder.Add(spec);
-  AddItem(lane, ask, item.slot, false);
-  ++counters_.reads_in_log;
+  item.requester->parked_.push_back(
+      {group_,
+       item.token,
+       item.numbers,
+       item.slot,
+       item.op,
+       item.redirect,
+       {spec.arguments.begin(), spec.arguments.end()}});
+  ++item.requester->OrderOf(group_).parked_reads;
+}
+
+void GroupQueue::ServeParked(Requester* requester) {
+  std::vector<Requester::ParkedRead> parked;
+  parked.swap(requester->parked_);
+  bool stopped = false;
+  for (Requester::ParkedRead& read : parked) {
+    if (stopped || read.group != group_) {
+      requester->parked_.push_back(std::move(read));
+      continue;
+    }
+    arguments_.assign(read.arguments.begin(), read.arguments.end());
+    kv::CommandSpec spec;
+    spec.op = read.op;
+    spec.slot = read.slot;
+    spec.numbers = read.numbers;
+    spec.arguments = arguments_;
+    const Ask ask = {requester, read.token, read.redirect};
+    // The first of those that are left: nothing of this group stands before it.
+    const uint32_t left =
+        std::exchange(requester->OrderOf(group_).parked_reads, 0);
+    const Served served = Serve(ask, spec);
+    Requester::Order& order = requester->OrderOf(group_);
+    order.parked_reads = left;
+    if (served == Served::kNoRoom) {
+      stopped = true;
+      requester->parked_.push_back(std::move(read));
+      continue;
+    }
+    --order.parked_reads;
+    if (served == Served::kLater) {
+      --order.issued_reads;
+      AddRead(ask, spec);
+    }
+  }
+  callbacks_.wake();
+}
+
+void GroupQueue::DropParked(Requester* requester) {
+  std::vector<Requester::ParkedRead> parked;
+  parked.swap(requester->parked_);
+  for (Requester::ParkedRead& read : parked) {
+    if (read.group != group_) {
+      requester->parked_.push_back(std::move(read));
+      continue;
+    }
+    Requester::Order& order = requester->OrderOf(group_);
+    --order.parked_reads;
+    --order.issued_reads;
+    requester->OnFailure(read.token, MakeFailure(Failure::Kind::kNoLeader,
+                                                 read.slot, absl::OkStatus()));
+  }
 }
 
 // In front of those that came meanwhile.
@@ -161,7 +249,10 @@ void GroupQueue::UnblockRequesters() {
   }
   std::vector<Requester*> blocked;
   blocked.swap(blocked_);
-  for (Requester* requester : blocked) requester->OnUnblocked();
+  for (Requester* requester : blocked) {
+    --requester->blocked_queues_;
+    requester->OnUnblocked();
+  }
 }
 
 MonoTime GroupQueue::next_deadline() const {

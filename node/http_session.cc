@@ -61,6 +61,7 @@ void HttpSession::OnBytes(std::string_view bytes) {
 }
 
 void HttpSession::Resume() {
+  if (has_parked()) context_.router.ServeParked(this);
   Process();
   parser_.Detach();
 }
@@ -69,11 +70,24 @@ void HttpSession::OnClosed() {
   closed_ = true;
   stalled_.reset();
   context_.router.ForgetBlocked(this);
+  context_.router.DropParked(this);
 }
 
-bool HttpSession::Stopped() const {
-  return closed_ || last_ || client_.closing() || client_.output_congested() ||
-         pending_.size() >= context_.config.limits.pipeline;
+bool HttpSession::Stopped() {
+  return closed_ || last_ || client_.refuses_requests() || has_parked() ||
+         pending_.size() >= context_.config.limits.pipeline ||
+         !client_.RoomFor(0, pending_.empty());
+}
+
+bool HttpSession::RoomFor(uint64_t token, size_t bytes) {
+  if (closed_) return true;
+  const bool room = client_.RoomFor(bytes, token == front_token_);
+  PendingOf(token).without_room = !room;
+  return room;
+}
+
+bool HttpSession::RoomForNext(size_t bytes) {
+  return client_.RoomFor(bytes, pending_.size() == 1);
 }
 
 void HttpSession::Process() {
@@ -517,7 +531,7 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
 
 void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
   Pending& pending = PendingOf(token);
-  WriteResult(pending, result);
+  if (!closed_) WriteResult(pending, result);
   Finish(pending);
 }
 
@@ -529,9 +543,14 @@ void HttpSession::OnFailure(uint64_t token, const Failure& failure) {
 
 void HttpSession::Finish(Pending& pending) {
   pending.ready = true;
+  if (&pending != &pending_.front()) {
+    pending.held_bytes = pending.reply.size();
+    client_.Hold(pending.held_bytes);
+  }
   bool close = false;
   while (!pending_.empty() && pending_.front().ready) {
     client_.out() += pending_.front().reply;
+    client_.Unhold(pending_.front().held_bytes);
     close = close || !pending_.front().keep_alive;
     pending_.pop_front();
     ++front_token_;
@@ -540,7 +559,7 @@ void HttpSession::Finish(Pending& pending) {
   if (closed_) return;
   if (close) {
     client_.CloseAfterFlush();
-  } else if (waiting_) {
+  } else if (waiting_ || has_parked()) {
     client_.WantResume();
   }
 }

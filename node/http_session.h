@@ -33,12 +33,20 @@ class HttpSession final : public Protocol, public Requester {
            (stalled_.has_value() && !client_.closing() ? 1 : 0);
   }
   size_t partial_bytes() const override { return parser_.partial_bytes(); }
+  bool stopped() const override {
+    return (waiting_ && !last_ && !client_.refuses_requests()) || has_parked();
+  }
+  bool awaits_answer() const override {
+    return blocked() || (!pending_.empty() && !pending_.front().without_room);
+  }
   void OnClosed() override;
 
   // Requester.
   void OnResult(uint64_t token, const kv::ResultView& result) override;
   void OnFailure(uint64_t token, const Failure& failure) override;
   void OnUnblocked() override { client_.WantResume(); }
+  bool RoomFor(uint64_t token, size_t bytes) override;
+  bool RoomForNext(size_t bytes) override;
 
  private:
   enum class Route : uint8_t {
@@ -57,7 +65,9 @@ class HttpSession final : public Protocol, public Requester {
     bool head = false;
     bool keep_alive = true;
     bool ready = false;
+    bool without_room = false;  // The result waits for RoomFor.
     MonoTime begun;
+    size_t held_bytes = 0;  // Of the reply, while it stands behind another.
     std::string reply;
   };
   // What is answered.
@@ -69,7 +79,8 @@ class HttpSession final : public Protocol, public Requester {
   };
 
   void Process();
-  bool Stopped() const;
+  // True if no further request may be taken now.
+  bool Stopped();
   Taken Handle(HttpRequest& request);
   // Takes up a route; false if there is none of that path.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);

@@ -78,8 +78,7 @@ void Stats(Context& context, std::string* out) {
          "\r\ntotal_net_output_bytes:", metrics.output_bytes,
          "\r\nexpired_keys:", Sum(context).expired,
          "\r\nevicted_keys:0\r\ntotal_error_replies:", metrics.total_errors(),
-         "\r\nclient_output_buffer_limit_disconnections:",
-         metrics.connections.closed_output, "\r\n");
+         "\r\nclient_output_buffer_limit_disconnections:0\r\n");
 }
 
 void Replication(Context& context, std::string* out) {

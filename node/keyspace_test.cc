@@ -171,19 +171,17 @@ TEST(Keyspace_Keys, OfManyKeys_GoesInSteps) {
 }
 
 TEST(Keyspace_Keys, MoreThanAReplyMayHold_IsAnError) {
-  TestCluster cluster({.adjust = [](Config& config) {
-    config.limits.output_buffer_bytes = 64 << 10;
-  }});
+  TestCluster cluster(
+      {.adjust = [](Config& config) { config.limits.key_bytes = 65'535; }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
-  const std::string tail(10'000, 'x');
-  for (int i = 0; i < 10; ++i) {
+  const std::string tail(65'000, 'x');
+  for (int i = 0; i < 1'050; ++i) {
     cluster.Command(*client, {"SET", Concat(i, tail), "v"});
   }
   EXPECT_EQ(cluster.Command(*client, {"KEYS", "*"}),
-            "-ERR the reply would exceed limits.output_buffer_bytes; use "
-            "SCAN\r\n");
-  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":10\r\n");
+            "-ERR the reply would exceed 64 MiB; use SCAN\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":1050\r\n");
 }
 
 TEST(Keyspace_ReadOnlyNode, AGroupWithoutALeader_IsSaid) {

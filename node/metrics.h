@@ -47,8 +47,7 @@ class Metrics {
   };
   struct Connections {
     uint64_t accepted = 0;
-    uint64_t rejected = 0;       // Over limits.connections.
-    uint64_t closed_output = 0;  // Output over its limit.
+    uint64_t rejected = 0;  // Over limits.connections.
     uint64_t closed_stalled = 0;
     uint64_t closed_idle = 0;
     uint64_t protocol_errors = 0;

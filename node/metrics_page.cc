@@ -75,12 +75,19 @@ void WriteConnections(Context& context, Page& page) {
               "Open client connections, by protocol.");
   page.Sample("protocol=\"resp\"", context.resp_clients.count());
   page.Sample("protocol=\"http\"", context.http_clients.count());
+  One(page, "quorate_output_held_bytes", "gauge",
+      "Replies that clients have not taken yet, in bytes.",
+      context.output_budget.held_bytes());
+  page.Family("quorate_clients_without_room", "gauge",
+              "Client connections that are not read until they have taken "
+              "replies, by protocol.");
+  page.Sample("protocol=\"resp\"", context.resp_clients.awaiting_room());
+  page.Sample("protocol=\"http\"", context.http_clients.awaiting_room());
   One(page, "quorate_connections_total", "counter",
       "Client connections accepted.", metrics.connections.accepted);
   page.Family("quorate_connections_closed_total", "counter",
               "Client connections this node closed, by reason.");
   page.Sample("reason=\"limit\"", metrics.connections.rejected);
-  page.Sample("reason=\"output\"", metrics.connections.closed_output);
   page.Sample("reason=\"stalled\"", metrics.connections.closed_stalled);
   page.Sample("reason=\"idle\"", metrics.connections.closed_idle);
   page.Sample("reason=\"protocol\"", metrics.connections.protocol_errors);

@@ -12,8 +12,11 @@
 namespace quorate::node {
 namespace {
 
+// What KEYS may return, as any other command, in bytes.
+constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
 constexpr std::string_view kTooMuch =
-    "ERR the reply would exceed limits.output_buffer_bytes; use SCAN";
+    "ERR the reply would exceed 64 MiB; use SCAN";
+static_assert(kKeysBytesMax == 64 << 20);
 
 // As strtoul reads it: a sign is allowed, and nothing is 0.
 bool ParseCursor(std::string_view text, uint64_t* cursor) {
@@ -212,7 +215,7 @@ void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
     walk.keys.emplace_back(bytes);
     walk.key_bytes += bytes.size() + 16;
   }
-  if (walk.key_bytes > context_.config.limits.output_buffer_bytes) {
+  if (walk.key_bytes > kKeysBytesMax) {
     return EndWalk(token, kTooMuch);
   }
   if (cursor == 0) {

@@ -19,11 +19,6 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
   };
 }
 
-// What the replies due on one connection may come to, judged by its recent ones.
-constexpr size_t kExpectedReplyBytesMax = 4 << 20;
-// With so many replies due, each further read is looked at before it is asked: replies may suddenly be large.
-constexpr size_t kPendingUnseenMax = 16;
-
 // Browsers can be made to send these to any port: refusing them protects against requests forged by web pages.
 bool LooksLikeHttp(std::string_view word) {
   return EqualsIgnoreCase(word, "post") || EqualsIgnoreCase(word, "host:");
@@ -65,6 +60,7 @@ void RespSession::OnBytes(std::string_view bytes) {
 }
 
 void RespSession::Resume() {
+  if (has_parked()) context_.router.ServeParked(this);
   Process();
   parser_.Detach();
 }
@@ -73,14 +69,24 @@ void RespSession::OnClosed() {
   closed_ = true;
   stalled_.clear();
   context_.router.ForgetBlocked(this);
+  context_.router.DropParked(this);
 }
 
-bool RespSession::Stopped() const {
-  return closed_ || walk_ != nullptr || client_.closing() ||
-         client_.output_congested() ||
-         pending_.size() >= context_.config.limits.pipeline ||
-         pending_.size() * recent_reply_bytes_ > kExpectedReplyBytesMax ||
-         expected_bytes_ > kExpectedReplyBytesMax;
+bool RespSession::Stopped() {
+  return closed_ || walk_ != nullptr || client_.refuses_requests() ||
+         has_parked() || pending_.size() >= context_.config.limits.pipeline ||
+         !client_.RoomFor(0, pending_.empty());
+}
+
+bool RespSession::RoomFor(uint64_t token, size_t bytes) {
+  if (closed_) return true;
+  const bool room = client_.RoomFor(bytes, token == front_token_);
+  PendingOf(token).without_room = !room;
+  return room;
+}
+
+bool RespSession::RoomForNext(size_t bytes) {
+  return client_.RoomFor(bytes, pending_.size() == 1);
 }
 
 void RespSession::Process() {
@@ -244,30 +250,11 @@ bool RespSession::ServeStale(const CommandSpec& row,
       });
 }
 
-size_t RespSession::ExpectedBytes(const Translated& command) const {
-  const kv::CommandSpec& spec = command.specs[0];
-  if (spec.op != kv::Op::kGet && spec.op != kv::Op::kMGet &&
-      spec.op != kv::Op::kGetRange) {
-    return 0;
-  }
-  const kv::Store* store = context_.router.QueueOf(command.slot).store();
-  if (store == nullptr) return 0;
-  size_t bytes = 0;
-  for (const std::string_view key : spec.arguments) {
-    bytes += store->Get(command.slot, key, WallTime::Min()).value.size();
-  }
-  return bytes;
-}
-
 RespSession::Taken RespSession::Submit(
     const CommandSpec& row, const Translated& command,
     const std::optional<kv::SessionStamp>& session) {
   GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const size_t expected =
-      pending_.size() < kPendingUnseenMax ? 0 : ExpectedBytes(command);
   const Ask ask = {this, Expect(row.id, command.shape), redirects()};
-  pending_.back().expected_bytes = expected;
-  expected_bytes_ += expected;
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];
@@ -296,12 +283,11 @@ uint64_t RespSession::Expect(CommandId command, Shape shape) {
 
 void RespSession::Unexpect() {
   if (pending_.back().silent && !reply_off_) reply_skip_next_ = true;
-  expected_bytes_ -= pending_.back().expected_bytes;
   pending_.pop_back();
 }
 
 void RespSession::PopFront() {
-  expected_bytes_ -= pending_.front().expected_bytes;
+  client_.Unhold(pending_.front().held_bytes);
   pending_.pop_front();
   ++front_token_;
 }
@@ -336,7 +322,9 @@ void RespSession::ReplyNow(std::optional<CommandId> command,
   if (silent) return;
   Pending pending;
   pending.ready = true;
+  pending.held_bytes = text.size();
   pending.reply = std::move(text);
+  client_.Hold(pending.held_bytes);
   pending_.push_back(std::move(pending));
 }
 
@@ -347,8 +335,6 @@ void RespSession::ReplyError(std::optional<CommandId> command,
 
 void RespSession::Account(std::optional<CommandId> command, Duration duration,
                           std::string_view reply) {
-  recent_reply_bytes_ =
-      std::max(reply.size(), recent_reply_bytes_ - recent_reply_bytes_ / 8);
   const bool failed = !reply.empty() && reply[0] == '-';
   if (failed) context_.metrics.OnErrorReply(reply);
   if (command.has_value()) {
@@ -359,6 +345,11 @@ void RespSession::Account(std::optional<CommandId> command, Duration duration,
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   if (walk_ != nullptr) return OnWalked(token, result);
   Pending& pending = PendingOf(token);
+  if (closed_) {
+    // Nobody takes the reply.
+    if (--pending.parts == 0) Finish(pending);
+    return;
+  }
   pending.sum += result.integer;
   if (pending.parts > 1 && ErrorOf(result.status).empty()) {
     --pending.parts;
@@ -421,7 +412,12 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
 
 void RespSession::Finish(Pending& pending) {
   pending.ready = true;
-  if (&pending == &pending_.front()) SendReady();
+  if (&pending == &pending_.front()) {
+    SendReady();
+  } else if (!pending.silent) {
+    pending.held_bytes = pending.reply.size();
+    client_.Hold(pending.held_bytes);
+  }
 }
 
 void RespSession::SendReady() {
@@ -431,7 +427,7 @@ void RespSession::SendReady() {
   }
   // Also tells the owner of a closed connection that less is pending.
   client_.WantFlush();
-  if (waiting_ && !closed_) client_.WantResume();
+  if ((waiting_ || has_parked()) && !closed_) client_.WantResume();
 }
 
 std::string RespSession::FailureText(const Failure& failure) {

@@ -45,12 +45,20 @@ class RespSession final : public Protocol, public Requester {
     return pending_.size() + (stalled_.empty() || client_.closing() ? 0 : 1);
   }
   size_t partial_bytes() const override { return parser_.unparsed_bytes(); }
+  bool stopped() const override {
+    return (waiting_ && !client_.refuses_requests()) || has_parked();
+  }
+  bool awaits_answer() const override {
+    return blocked() || (!pending_.empty() && !pending_.front().without_room);
+  }
   void OnClosed() override;
 
   // Requester.
   void OnResult(uint64_t token, const kv::ResultView& result) override;
   void OnFailure(uint64_t token, const Failure& failure) override;
   void OnUnblocked() override { client_.WantResume(); }
+  bool RoomFor(uint64_t token, size_t bytes) override;
+  bool RoomForNext(size_t bytes) override;
 
  private:
   static constexpr std::string_view kReadOnly =
@@ -83,13 +91,14 @@ class RespSession final : public Protocol, public Requester {
     Shape shape = Shape::kBulk;
     int version = 2;  // Of RESP, when the request was taken up.
     bool ready = false;
-    bool silent = false;  // CLIENT REPLY OFF or SKIP.
-    bool watch = false;   // The result goes to OnWatched.
+    bool silent = false;        // CLIENT REPLY OFF or SKIP.
+    bool watch = false;         // The result goes to OnWatched.
+    bool without_room = false;  // The result waits for RoomFor.
     // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
     uint32_t parts = 1;
     int64_t sum = 0;  // DBSIZE: of the parts so far.
     MonoTime begun;
-    size_t expected_bytes = 0;  // What the reply may come to, as far as known.
+    size_t held_bytes = 0;  // Of the reply, while it stands behind another.
     std::string reply;
     std::unique_ptr<Transaction> transaction;
   };
@@ -125,7 +134,8 @@ class RespSession final : public Protocol, public Requester {
 
   // ---- The loop (resp_session.cc).
   void Process();
-  bool Stopped() const;
+  // True if no further request may be taken now.
+  bool Stopped();
   Taken Handle(Arguments request);
   Taken HandleRow(const CommandSpec& row, Arguments request);
   Taken HandleKeys(const CommandSpec& row, Arguments request,
@@ -133,8 +143,6 @@ class RespSession final : public Protocol, public Requester {
   Taken Submit(const CommandSpec& row, const Translated& command,
                const std::optional<kv::SessionStamp>& session);
   bool ServeStale(const CommandSpec& row, const Translated& command);
-  // Bytes of the values that a read would return now; 0 if that is not known here.
-  size_t ExpectedBytes(const Translated& command) const;
 
   // ---- Replies (resp_session.cc).
   // Appends a reply for `command` that is due and returns its token.
@@ -235,9 +243,6 @@ class RespSession final : public Protocol, public Requester {
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
   std::unique_ptr<KeyWalk> walk_;
-  // The largest reply of late, fading: what each reply still due may come to.
-  size_t recent_reply_bytes_ = 0;
-  size_t expected_bytes_ = 0;  // Of all that are due.
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;
 

@@ -64,8 +64,30 @@ void Router::OnLeadershipEvent(GroupId group) {
   }
 }
 
-void Router::ForgetBlocked(const Requester* requester) {
+void Router::ForgetBlocked(Requester* requester) {
   for (const auto& queue : queues_) queue->ForgetBlocked(requester);
+}
+
+std::vector<GroupId> Router::GroupsOfParked(const Requester& requester) {
+  std::vector<GroupId> groups;
+  for (const Requester::ParkedRead& read : requester.parked_) {
+    if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
+      groups.push_back(read.group);
+    }
+  }
+  return groups;
+}
+
+void Router::ServeParked(Requester* requester) {
+  for (const GroupId group : GroupsOfParked(*requester)) {
+    FindQueue(group)->ServeParked(requester);
+  }
+}
+
+void Router::DropParked(Requester* requester) {
+  for (const GroupId group : GroupsOfParked(*requester)) {
+    FindQueue(group)->DropParked(requester);
+  }
 }
 
 bool Router::idle() const {

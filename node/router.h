@@ -43,7 +43,11 @@ class Router {
     return queues_;
   }
   // Of every queue: see GroupQueue::ForgetBlocked.
-  void ForgetBlocked(const Requester* requester);
+  void ForgetBlocked(Requester* requester);
+  // Gives `requester` the results of its parked reads, as far as it has room for them.
+  void ServeParked(Requester* requester);
+  // Fails its parked reads: nobody takes their results.
+  void DropParked(Requester* requester);
 
   // Tells that replicas of this node stopped; callable from the host's observer.
   void OnReplicasStopped();
@@ -53,6 +57,7 @@ class Router {
   bool idle() const;
 
  private:
+  static std::vector<GroupId> GroupsOfParked(const Requester& requester);
   void Wake(size_t index);
   void Defer();
   void Flush();

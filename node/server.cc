@@ -12,6 +12,7 @@
 #include "node/http_session.h"
 #include "node/leader_balance.h"
 #include "node/metrics_page.h"
+#include "node/output_budget.h"
 #include "node/resp_session.h"
 #include "node/text.h"
 #include "shardctrl/map.h"
@@ -112,13 +113,20 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         router_(env, host_, config_, map_),
         balance_(env, config_, host_, router_),
         topology_(config_, map_, router_),
-        resp_clients_(env, config_, metrics_),
-        http_clients_(env, config_, metrics_),
-        context_{env,           config_,
-                 map_,          host_,
-                 router_,       topology_,
-                 metrics_,      resp_clients_,
-                 http_clients_, env.loop.ReadClock().mono},
+        output_budget_(config_.limits.output_total_bytes),
+        resp_clients_(env, config_, metrics_, output_budget_),
+        http_clients_(env, config_, metrics_, output_budget_),
+        context_{env,
+                 config_,
+                 map_,
+                 host_,
+                 router_,
+                 topology_,
+                 metrics_,
+                 resp_clients_,
+                 http_clients_,
+                 output_budget_,
+                 env.loop.ReadClock().mono},
         make_resp_([this](Client& client) {
           return std::make_unique<RespSession>(context_, client);
         }),
@@ -162,6 +170,13 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   std::string http_address() const override {
     return http_listener_ == nullptr ? "" : http_listener_->address();
+  }
+  size_t open_connections() const override {
+    return resp_clients_.count() + http_clients_.count();
+  }
+  void CheckInvariants() const override {
+    resp_clients_.CheckInvariants();
+    http_clients_.CheckInvariants();
   }
 
  private:
@@ -282,6 +297,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Router router_;
   LeaderBalance balance_;
   Topology topology_;
+  OutputBudget output_budget_;
   Clients resp_clients_;
   Clients http_clients_;
   mutable Context context_;

@@ -57,6 +57,11 @@ class Server {
   // Actually bound; empty before Start has succeeded.
   virtual std::string resp_address() const = 0;
   virtual std::string http_address() const = 0;
+  // Of clients, and of peers that pass commands on.
+  virtual size_t open_connections() const = 0;
+  // CHECKs what holds between turns: no connection waits for an event that
+  // cannot come. Linear in the number of connections.
+  virtual void CheckInvariants() const = 0;
 };
 
 // `env` must outlive the server. `observer`, if not null, is told everything

@@ -55,7 +55,8 @@ void TestClient::Send(std::string_view bytes) {
 void TestClient::End() { connection_->End(); }
 
 TestCluster::TestCluster(const Options& options)
-    : world_({.seed = options.seed}) {
+    : world_({.seed = options.seed,
+              .streams = {.buffer_bytes = options.stream_buffer_bytes}}) {
   const uint32_t count = options.nodes + options.read_only_nodes;
   servers_.resize(count);
   starts_.resize(count);
@@ -66,6 +67,13 @@ TestCluster::TestCluster(const Options& options)
   clients_ = world_.AddMachine({.name = "clients", .client = true});
   world_.Start(clients_, nullptr);
   for (size_t n = 0; n < count; ++n) Start(n);
+  world_.SetStepHook([this](sim::MachineId machine) {
+    for (size_t n = 0; n < machines_.size(); ++n) {
+      if (machines_[n] == machine && servers_[n] != nullptr) {
+        servers_[n]->CheckInvariants();
+      }
+    }
+  });
 }
 
 TestCluster::~TestCluster() = default;

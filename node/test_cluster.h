@@ -1,6 +1,6 @@
 // node/test_cluster.h: servers on machines of a simulated world and clients that speak to them in bytes, for tests.
 //
-// Testonly. The same servers as in production, since node/ knows no other environment than env/.
+// Testonly. Each server's CheckInvariants() runs after each of its turns. The same servers as in production, since node/ knows no other environment than env/.
 #ifndef QUORATE_NODE_TEST_CLUSTER_H_
 #define QUORATE_NODE_TEST_CLUSTER_H_
 
@@ -55,6 +55,8 @@ class TestCluster {
     uint32_t read_only_nodes = 0;
     uint32_t groups = 1;
     uint64_t seed = 1;
+    // What a stream holds for a reader that does not read.
+    size_t stream_buffer_bytes = 64 << 10;
     // Changes each node's configuration before it is completed.
     void (*adjust)(Config&) = nullptr;
   };

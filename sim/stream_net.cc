@@ -137,6 +137,7 @@ void StreamNet::Close(uint64_t id, int side) {
   end.observer = nullptr;
   if (!end.node->cpu().BeginCall()) return;  // MachineDied closes it.
   end.state = StreamEnd::State::kClosed;
+  const bool unread = end.received_bytes > 0;
   end.received.clear();
   end.received_bytes = 0;
   if (!end.failure.ok()) {
@@ -144,6 +145,11 @@ void StreamNet::Close(uint64_t id, int side) {
     return;
   }
   end.ended = true;
+  if (unread) {
+    // As TCP does: a close that throws received bytes away resets the stream.
+    PushStep(kernel_->now + LatencyTo(end, stream->ends[1 - side]), kRefused,
+             id, 1 - side);
+  }
   StreamPipe& pipe = stream->pipes[side];
   const size_t tail = end.unsent_bytes + pipe.bytes;
   uint64_t lost = 0;

@@ -86,6 +86,7 @@ class Cluster::Program final : public raft::Host::Observer {
   }
 
   void AfterTurn() {
+    server_->CheckInvariants();
     if (!started_ || !any_changed_) return;
     any_changed_ = false;
     for (auto& [group, changed] : changed_) {

@@ -1,0 +1,277 @@
+// Replies larger than every buffer, pipelines deeper than every limit and readers that are slow: nothing hangs, memory stays
+// bounded, and nobody else waits. The cluster checks the invariants of its client tables after every turn.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/metrics.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kMi = size_t{1} << 20;
+
+std::string Repeat(const std::vector<std::string_view>& words, int times) {
+  const std::string one = EncodeRequest(words);
+  std::string all;
+  for (int i = 0; i < times; ++i) all += one;
+  return all;
+}
+
+std::string BulkReply(std::string_view value) {
+  return Concat("$", value.size(), "\r\n", value, "\r\n");
+}
+
+// Runs until `client` has received `size` bytes, at most a minute.
+bool AwaitBytes(TestCluster& cluster, TestClient& client, size_t size) {
+  return cluster.world().RunUntilTrue(
+      [&] { return client.received().size() >= size || client.closed(); },
+      Seconds(60));
+}
+
+// As many replies of `value` as fit no buffer, all asked for at once; then one more request.
+void ExpectAllReplies(TestCluster& cluster, TestClient& client, int count,
+                      const std::string& value) {
+  const size_t expected = count * BulkReply(value).size() + 7;
+  client.Send(Repeat({"GET", "{k}"}, count) + EncodeRequest({"PING"}));
+  ASSERT_TRUE(AwaitBytes(cluster, client, expected));
+  const std::string got = client.Take();
+  EXPECT_EQ(got.size(), expected);
+  EXPECT_TRUE(got.ends_with("\r\n+PONG\r\n"));
+  EXPECT_FALSE(client.closed());
+}
+
+TEST(Backpressure_Resp,
+     RepliesOfOneTurnBeyondOneMiB_AllComeAndTheConnectionGoesOn) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(1'100, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  ExpectAllReplies(cluster, *client, 2'000, value);
+  ExpectAllReplies(cluster, *client, 2'000, value);
+}
+
+// A stream that takes everything at the end of the turn never tells that it is empty again.
+TEST(Backpressure_Resp,
+     StreamThatTakesEverythingAtOnce_DoesNotStopTheConnection) {
+  TestCluster cluster({.stream_buffer_bytes = size_t{1} << 30});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(100'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  ExpectAllReplies(cluster, *client, 1'500, value);
+}
+
+TEST(Backpressure_Resp, StreamThatTakesAFewBytes_StillBringsEveryReply) {
+  TestCluster cluster({.stream_buffer_bytes = 700});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(1'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  ExpectAllReplies(cluster, *client, 2'500, value);
+}
+
+TEST(Backpressure_Resp, WritesThatReturnOldValues_AreHeldBackAsWell) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  // Each read stands behind a write of its own connection, so it travels in the log.
+  const int count = 300;
+  std::string requests;
+  for (int i = 0; i < count; ++i) {
+    requests += EncodeRequest({"SET", "{k}other", "y"});
+    requests += EncodeRequest({"GET", "{k}"});
+  }
+  const size_t expected = count * (BulkReply(value).size() + 5);
+  client->PauseReads();
+  client->Send(requests);
+  cluster.world().RunFor(Seconds(5));
+  const size_t limit = cluster.config(0).limits.output_buffer_bytes;
+  EXPECT_LT(cluster.server(0).metrics().output_bytes, 2 * limit + 2 * kMi);
+  client->ResumeReads();
+  ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
+  EXPECT_EQ(client->Take().size(), expected);
+}
+
+TEST(Backpressure_Resp, ManyLargeMgets_AreAnsweredOneAfterTheOther) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  auto other = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  std::vector<std::string_view> mget = {"MGET"};
+  mget.resize(101, "{k}");
+  const size_t one = 6 + 100 * BulkReply(value).size();
+  client->PauseReads();
+  client->Send(Repeat(mget, 6));
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_LE(cluster.server(0).metrics().output_bytes, one + kMi);
+  EXPECT_EQ(cluster.Command(*other, {"PING"}), "+PONG\r\n");
+  client->ResumeReads();
+  ASSERT_TRUE(AwaitBytes(cluster, *client, 6 * one));
+  EXPECT_EQ(client->Take().size(), 6 * one);
+  EXPECT_FALSE(client->closed());
+}
+
+TEST(Backpressure_Resp, ImmediateReplies_AreBoundedInATurnToo) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  client->PauseReads();
+  std::string requests;
+  for (int i = 0; i < 5'000; ++i) requests += "COMMAND\r\n";
+  client->Send(requests);
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_LT(cluster.server(0).metrics().output_bytes,
+            cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
+}
+
+// Reads of a group without a leader hold the replies of another group back.
+TEST(Backpressure_Resp, RepliesBehindOneThatIsDue_AreBoundedAndCome) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string value(400'000, 'x');
+  const size_t node = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(node);
+  // "b" has slot 3300, of the first group; "a" slot 15495, of the second.
+  EXPECT_EQ(cluster.Command(*client, {"SET", "b", value}), "+OK\r\n");
+  std::string requests = EncodeRequest({"GET", "a"});
+  requests += Repeat({"GET", "b"}, 100);
+  const size_t least = 100 * BulkReply(value).size();
+  client->Send(requests);
+  ASSERT_TRUE(AwaitBytes(cluster, *client, least));
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_GT(client->Take().size(), least);
+}
+
+TEST(Backpressure_Resp, ClosedWhileResultsWaitForRoom_LeavesNothingBehind) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  client->PauseReads();
+  client->Send(Repeat({"GET", "{k}"}, 1'000));
+  cluster.world().RunFor(Seconds(1));
+  client->Close();
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(cluster.server(0).open_connections(), 0u);
+  auto next = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*next, {"PING"}), "+PONG\r\n");
+}
+
+TEST(Backpressure_Resp, QuitBehindRepliesWithoutRoom_SendsThemFirst) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  client->Send(Repeat({"GET", "{k}"}, 100) + EncodeRequest({"QUIT"}));
+  const size_t expected = 100 * BulkReply(value).size() + 5;
+  ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
+  EXPECT_EQ(client->received().size(), expected);
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_TRUE(client->closed());
+  EXPECT_EQ(cluster.server(0).open_connections(), 0u);
+}
+
+TEST(Backpressure_Http, PipelinedLargeValues_AllComeWithinTheBound) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*writer, {"SET", "k", value}), "+OK\r\n");
+  const uint64_t before = cluster.server(0).metrics().output_bytes;
+  auto client = cluster.ConnectHttp(0);
+  std::string requests;
+  const int count = 1'024;
+  for (int i = 0; i < count; ++i) {
+    requests += "GET /v1/kv/k HTTP/1.1\r\nHost: n1\r\n\r\n";
+  }
+  client->PauseReads();
+  client->Send(requests);
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_LT(cluster.server(0).metrics().output_bytes - before,
+            cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
+  client->ResumeReads();
+  ASSERT_TRUE(AwaitBytes(cluster, *client, count * value.size()));
+  client->Send("GET /livez HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\r\n");
+  cluster.world().RunUntilTrue([&] { return client->closed(); }, Seconds(60));
+  EXPECT_TRUE(client->received().ends_with("ok\n"));
+}
+
+TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.limits.output_total_bytes = 8 << 20;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto other = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 30; ++i) {
+    slow.push_back(cluster.ConnectResp(0));
+    slow.back()->PauseReads();
+    slow.back()->Send(Repeat({"GET", "{k}"}, 40));
+  }
+  cluster.world().RunFor(Seconds(2));
+  // Beyond the bound each connection gets one reply more.
+  const size_t bound = cluster.config(0).limits.output_total_bytes + 30 * kMi;
+  EXPECT_LT(cluster.server(0).metrics().output_bytes, bound);
+  // Whoever reads is served, also many at once.
+  ExpectAllReplies(cluster, *other, 100, value);
+  EXPECT_EQ(cluster.Command(*other, {"SET", "x", "1"}), "+OK\r\n");
+  // And those that begin to read get everything.
+  for (auto& client : slow) client->ResumeReads();
+  for (auto& client : slow) {
+    ASSERT_TRUE(AwaitBytes(cluster, *client, 40 * BulkReply(value).size()));
+    EXPECT_FALSE(client->closed());
+  }
+}
+
+// Twenty clients pipeline large writes that return large values through a node that does not lead.
+TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         config.redirect = Redirect::kProxy;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
+  const std::string value(100'000, 'x');
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(cluster.ConnectResp(follower));
+    const std::string key = Concat("key", i);
+    clients.back()->Send(Repeat({"SET", key, value, "GET"}, 20));
+  }
+  for (auto& client : clients) {
+    const size_t expected = 5 + 19 * BulkReply(value).size();
+    ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
+    EXPECT_EQ(client->Take().size(), expected);
+  }
+}
+
+// A pipeline of reads that travel in the log because no replica is here.
+TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         config.redirect = Redirect::kProxy;
+                         config.shards = EvenShards(config.nodes, {3, 1});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string value(400'000, 'x');
+  for (size_t node = 0; node < 3; ++node) {
+    auto client = cluster.ConnectResp(node);
+    EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+    ExpectAllReplies(cluster, *client, 300, value);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::node

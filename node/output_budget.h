@@ -1,0 +1,35 @@
+// node/output_budget.h: how many bytes of unsent replies all connections of a node hold together.
+//
+// Each connection reports its share; the budget knows no connection. One object per node, shared by all client tables.
+#ifndef QUORATE_NODE_OUTPUT_BUDGET_H_
+#define QUORATE_NODE_OUTPUT_BUDGET_H_
+
+#include <cstddef>
+
+#include "env/check.h"
+
+namespace quorate::node {
+
+class OutputBudget {
+ public:
+  explicit OutputBudget(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  OutputBudget(const OutputBudget&) = delete;
+  OutputBudget& operator=(const OutputBudget&) = delete;
+
+  // The share of one connection was `before` bytes and is `now` bytes.
+  void Change(size_t before, size_t now) {
+    CHECK_GE(held_bytes_, before);
+    held_bytes_ += now - before;
+  }
+  // True while only connections without unsent replies are given more.
+  bool exhausted() const { return held_bytes_ >= limit_bytes_; }
+  size_t held_bytes() const { return held_bytes_; }
+
+ private:
+  const size_t limit_bytes_;
+  size_t held_bytes_ = 0;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_OUTPUT_BUDGET_H_
