@@ -15,8 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "net/listen_check.h"
 #include "net/posix_file.h"
 #include "net/real_env.h"
+#include "net/start_traces.h"
 #include "node/config.h"
 #include "node/server.h"
 
@@ -59,6 +61,7 @@ class Daemon {
   Daemon(RealEnv& real, const node::Config& config)
       : real_(real), server_(node::MakeServer(real.env(), config)) {}
 
+  // The exit status.
   int Run() {
     real_.loop().OnSignals({SIGTERM, SIGINT},
                            [this](int signal) { OnSignal(signal); });
@@ -68,6 +71,7 @@ class Daemon {
     server_.reset();
     return exit_status_;
   }
+  bool started() const { return started_; }
 
  private:
   void OnStarted(absl::Status status) {
@@ -117,6 +121,38 @@ class Daemon {
   int exit_status_ = kExitClean;
 };
 
+// A start that fails leaves nothing of itself on disk.
+int RunNode(const node::Config& config, const DaemonOptions& options) {
+  const StartTraces traces(config.data_dir);
+  if (!traces.was_store()) {
+    // Found out before a store is made. An existing store is opened first: if
+    // the node runs already, its lock is what the message should name.
+    const node::ListenConfig& listen = config.listen;
+    const absl::Status free =
+        CheckListenAddresses({listen.resp, listen.http, listen.peer});
+    if (!free.ok()) return Complain(std::string(free.message()), kExitFailed);
+  }
+  RealEnvOptions world;
+  world.data_directory = config.data_dir;
+  world.name = "node-" + std::to_string(config.node.value());
+  world.log_level = options.log_level;
+  world.clock.error_floor = config.clock.uncertainty_floor;
+  world.sockets.untaken_max = config.timeouts.stall;
+  world.sockets.keep_alive = config.timeouts.keep_alive;
+  absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
+  if (!real.ok()) {
+    traces.Remove();
+    return Complain(std::string(real.status().message()), kExitFailed);
+  }
+  Daemon daemon(**real, config);
+  const int exit_status = daemon.Run();
+  if (!daemon.started()) {
+    real->reset();  // Closes the files.
+    traces.Remove();
+  }
+  return exit_status;
+}
+
 }  // namespace
 
 int RunDaemon(const DaemonOptions& options) {
@@ -139,18 +175,7 @@ int RunDaemon(const DaemonOptions& options) {
     return Complain(std::string(config.status().message()), kExitUsage);
   }
   if (options.bootstrap) config->bootstrap = true;
-  RealEnvOptions world;
-  world.data_directory = config->data_dir;
-  world.name = "node-" + std::to_string(config->node.value());
-  world.log_level = options.log_level;
-  world.clock.error_floor = config->clock.uncertainty_floor;
-  world.sockets.untaken_max = config->timeouts.stall;
-  world.sockets.keep_alive = config->timeouts.keep_alive;
-  absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
-  if (!real.ok()) {
-    return Complain(std::string(real.status().message()), kExitFailed);
-  }
-  return Daemon(**real, *config).Run();
+  return RunNode(*config, options);
 }
 
 }  // namespace quorate::net

@@ -188,6 +188,13 @@ absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
         absl::StrCat("the data directory '", directory, "' is in use by ", who,
                      ", which holds the lock '", name, "'"));
   }
+  // Removed by its last holder meanwhile: a lock on it excludes nobody.
+  struct stat info;
+  if (fstat(fd, &info) != 0 || info.st_nlink == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("the lock '", name, "' of the data directory '", directory,
+                     "' was removed by another process just now: try again"));
+  }
   const std::string holder = absl::StrCat(getpid(), "\n");
   if (ftruncate(fd, 0) != 0 || pwrite(fd, holder.data(), holder.size(), 0) !=
                                    static_cast<ssize_t>(holder.size())) {

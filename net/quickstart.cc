@@ -23,9 +23,11 @@
 #include "net/clock.h"
 #include "net/cluster_view.h"
 #include "net/daemon.h"
+#include "net/listen_check.h"
 #include "net/posix_file.h"
 #include "net/real_env.h"
 #include "net/resp_client.h"
+#include "net/start_traces.h"
 #include "node/config.h"
 
 namespace quorate::net {
@@ -38,6 +40,7 @@ constexpr Duration kPollEvery = Milliseconds(250);
 constexpr Duration kAskWithin = Milliseconds(500);
 // A node's log of earlier runs is dropped at start beyond this.
 constexpr uintmax_t kLogBytesMax = 16 << 20;
+constexpr char kStateName[] = "quickstart.state";
 
 std::string ReadText(const std::string& path, uintmax_t from = 0) {
   std::ifstream in(path, std::ios::binary);
@@ -84,7 +87,9 @@ int Complain(const absl::Status& status, int exit_status) {
 class Quickstart {
  public:
   Quickstart(QuickstartOptions options, QuickstartPlan plan)
-      : options_(std::move(options)) {
+      : options_(std::move(options)),
+        traces_(options_.data_dir,
+                {.lock = "quickstart.lock", .marker = std::string()}) {
     for (QuickstartNode& node : plan.nodes) {
       nodes_.push_back({.plan = node});
     }
@@ -93,11 +98,14 @@ class Quickstart {
 
   int Run() {
     absl::Status status = Prepare();
-    if (!status.ok()) return Complain(status, kExitFailed);
-    BlockSignals();
-    status = StartAll();
+    if (status.ok()) {
+      BlockSignals();
+      status = StartAll();
+      if (!status.ok()) StopAll();
+    }
     if (!status.ok()) {
-      StopAll();
+      lock_ = OwnedFd();
+      if (!KeepsTraces()) traces_.Remove();
       return Complain(status, kExitFailed);
     }
     if (!interrupted_) {
@@ -126,9 +134,14 @@ class Quickstart {
 
   absl::Status Prepare();
   absl::Status LoadState();
+  absl::Status CheckPorts() const;
+  // The directory was made by an earlier start, or a node has a store in it.
+  bool KeepsTraces() const;
   absl::Status StartAll();
   absl::Status StartNode(Node& node, bool found);
+  // OK also if a signal asks to stop.
   absl::Status AwaitReady(Node& node);
+  void ReportMissing(Node& node, const absl::Status& why);
   void AwaitLeaders();
   void PrintBanner() const;
   void Watch();
@@ -143,6 +156,7 @@ class Quickstart {
   bool WaitForSignal(Duration timeout);
 
   const QuickstartOptions options_;
+  const StartTraces traces_;
   QuickstartPlan plan_;
   std::vector<Node> nodes_;
   std::string program_;
@@ -161,6 +175,10 @@ absl::Status Quickstart::Prepare() {
   if (!program.ok()) return program.status();
   program_ = *program;
   control_program_ = FindProgram("quoratectl").value_or("");
+  if (!traces_.had(kStateName)) {
+    absl::Status free = CheckPorts();
+    if (!free.ok()) return free;
+  }
   absl::Status made = MakeDirectories(options_.data_dir);
   if (!made.ok()) return made;
   const OwnedFd directory(
@@ -187,8 +205,31 @@ absl::Status Quickstart::Prepare() {
   return absl::OkStatus();
 }
 
+absl::Status Quickstart::CheckPorts() const {
+  for (const Node& node : nodes_) {
+    const absl::Status free =
+        CheckListenAddresses({node.plan.resp, node.plan.http, node.plan.peer});
+    if (free.ok()) continue;
+    return absl::Status(free.code(),
+                        absl::StrCat("node ", node.plan.id.value(), ": ",
+                                     std::string(free.message())));
+  }
+  return absl::OkStatus();
+}
+
+bool Quickstart::KeepsTraces() const {
+  if (traces_.had(kStateName)) return true;
+  for (const Node& node : nodes_) {
+    std::error_code error;
+    if (std::filesystem::exists(node.plan.data_dir + "/identity", error)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 absl::Status Quickstart::LoadState() {
-  const std::string path = options_.data_dir + "/quickstart.state";
+  const std::string path = options_.data_dir + "/" + kStateName;
   if (std::filesystem::exists(path)) {
     absl::StatusOr<QuickstartState> state =
         ParseQuickstartState(ReadText(path));
@@ -212,18 +253,40 @@ absl::Status Quickstart::StartAll() {
     absl::Status started = StartNode(node, /*found=*/!state_.founded);
     if (!started.ok()) return started;
   }
+  absl::Status missing;
+  size_t running = 0;
   for (Node& node : nodes_) {
     absl::Status ready = AwaitReady(node);
-    if (!ready.ok() || interrupted_) return ready;
+    if (interrupted_) return absl::OkStatus();
+    if (ready.ok()) {
+      ++running;
+      continue;
+    }
+    // The first start makes the cluster: all nodes or none.
+    if (!state_.founded) return ready;
+    ReportMissing(node, ready);
+    missing = std::move(ready);
   }
+  if (running == 0) return missing;
   if (!state_.founded) {
     state_.founded = true;
-    absl::Status written = WriteText(options_.data_dir + "/quickstart.state",
+    absl::Status written = WriteText(options_.data_dir + "/" + kStateName,
                                      FormatQuickstartState(state_));
     if (!written.ok()) return written;
   }
   AwaitLeaders();
   return absl::OkStatus();
+}
+
+// The others go on with what they hold; it may be started by hand later.
+void Quickstart::ReportMissing(Node& node, const absl::Status& why) {
+  Event(absl::StrCat(
+      "node ", node.plan.id.value(), " is missing, the other nodes go on: ",
+      std::string(why.message()), "\n          Its log is ", node.plan.log_file,
+      "\n          Once the cause is mended, start it with:"
+      "\n          ",
+      RestartCommand(node)));
+  node.died = true;
 }
 
 absl::Status Quickstart::StartNode(Node& node, bool found) {
@@ -256,17 +319,18 @@ absl::Status Quickstart::AwaitReady(Node& node) {
     if (absl::IsOutOfRange(line.status())) {
       const int status = node.child->Stop(SIGTERM, kStopWithin);
       const std::string log = ReadText(node.plan.log_file);
+      node.child.reset();
       const size_t tail = log.size() > 2000 ? log.size() - 2000 : 0;
       const size_t last = log.rfind('\n', log.size() < 2 ? 0 : log.size() - 2);
+      std::string line =
+          log.substr(last == std::string::npos ? tail : last + 1);
+      if (line.ends_with('\n')) line.pop_back();
       return absl::UnavailableError(
-          absl::StrCat(who, " ", DescribeEnd(status), ": ",
-                       log.substr(last == std::string::npos ? tail : last + 1),
-                       "quickstart: its log is ", node.plan.log_file));
+          absl::StrCat(who, " ", DescribeEnd(status), ": ", line));
     }
     if (Clock::ReadMono() > limit) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(who, " is not ready after ", kReadyWithin.ms() / 1000,
-                       " s; its log is ", node.plan.log_file));
+      return absl::DeadlineExceededError(absl::StrCat(
+          who, " is not ready after ", kReadyWithin.ms() / 1000, " s"));
     }
   }
 }
@@ -287,10 +351,13 @@ void Quickstart::PrintBanner() const {
               static_cast<int>(nodes_.size()), options_.groups,
               options_.data_dir.c_str());
   for (const Node& node : nodes_) {
-    std::printf("  node %u  redis %s  http http://%s  peers %s  pid %d%s\n",
+    const std::string process =
+        node.child.has_value()
+            ? absl::StrCat("pid ", static_cast<int>(node.child->pid()))
+            : "MISSING";
+    std::printf("  node %u  redis %s  http http://%s  peers %s  %s%s\n",
                 node.plan.id.value(), node.plan.resp.c_str(),
-                node.plan.http.c_str(), node.plan.peer.c_str(),
-                static_cast<int>(node.child->pid()),
+                node.plan.http.c_str(), node.plan.peer.c_str(), process.c_str(),
                 node.plan.read_only ? "  (read replica)" : "");
   }
   std::printf("\n");
@@ -303,8 +370,15 @@ void Quickstart::PrintBanner() const {
             ? "has no leader yet"
             : absl::StrCat("led by node ", leader->second.value()).c_str());
   }
-  const QuickstartNode& first = nodes_.front().plan;
-  const QuickstartNode& last = nodes_[options_.nodes - 1].plan;
+  // Voting nodes that run.
+  std::vector<int> running;
+  for (int i = 0; i < options_.nodes; ++i) {
+    if (nodes_[i].child.has_value()) running.push_back(i);
+  }
+  const int first_index = running.empty() ? 0 : running.front();
+  const int last_index = running.empty() ? 0 : running.back();
+  const QuickstartNode& first = nodes_[first_index].plan;
+  const QuickstartNode& last = nodes_[last_index].plan;
   std::printf(
       "\nTry:\n"
       "  redis-cli -c -p %d set user:1 ada\n"
@@ -313,9 +387,12 @@ void Quickstart::PrintBanner() const {
       "  curl http://%s/v1/kv/greeting\n"
       "  curl 'http://%s/set?key=a&value=1'\n"
       "  curl 'http://%s/get?key=a'\n",
-      options_.port, options_.port + options_.nodes - 1, first.http.c_str(),
-      last.http.c_str(), first.http.c_str(), last.http.c_str());
-  if (options_.nodes > 2) {  // Fewer have no majority without it.
+      options_.port + first_index, options_.port + last_index,
+      first.http.c_str(), last.http.c_str(), first.http.c_str(),
+      last.http.c_str());
+  // Fewer have no majority without it.
+  if (options_.nodes > 2 &&
+      running.size() == static_cast<size_t>(options_.nodes)) {
     std::printf("  kill -9 %d   # the other nodes go on\n",
                 static_cast<int>(nodes_.front().child->pid()));
   }

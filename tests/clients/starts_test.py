@@ -1,0 +1,326 @@
+"""Starts that fail, starts with edited files, killed first starts, lost and copied directories: with real processes."""
+
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import quickstart_cluster  # noqa: E402
+from quickstart_cluster import QuickstartCluster, die_with_parent, program  # noqa: E402
+
+
+def scratch():
+    return tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+
+
+def contents(folder):
+    """Every file below `folder` with its bytes; None: there is no such folder."""
+    if not os.path.exists(folder):
+        return None
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, 'rb') as file:
+                found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+class Nodes:
+    """Configuration files of some nodes of one cluster, and their processes."""
+
+    def __init__(self, count=1, sharding='groups = 1'):
+        self.root = scratch()
+        self.count = count
+        self.base = quickstart_cluster.free_base(3 * count)
+        self.sharding = sharding
+        self.processes = {}
+
+    def address(self, node, kind):
+        return f'127.0.0.1:{self.base + 3 * (node - 1) + ("resp", "http", "peer").index(kind)}'
+
+    def data(self, node):
+        return f'{self.root}/made/{node}/data'
+
+    def config(self, node, sharding=None, cluster=7, data=None, rows=''):
+        rows = rows or ''.join(
+            f'[[nodes]]\nid = {n}\n' + ''.join(f'{kind} = "{self.address(n, kind)}"\n' for kind in ('resp', 'http', 'peer'))
+            for n in range(1, self.count + 1))
+        text = (f'[cluster]\nid = {cluster}\n[node]\nid = {node}\ndata_dir = "{data or self.data(node)}"\n'
+                f'[sharding]\n{sharding or self.sharding}\n{rows}')
+        path = f'{self.root}/node-{node}.toml'
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+        return path
+
+    def popen(self, config, *options, preexec_fn=die_with_parent):
+        return subprocess.Popen([program('quorated'), '--config', config, '--exit-with-parent', *options], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
+
+    def fail(self, config, *options, preexec_fn=die_with_parent):
+        """The exit status and the last message of a start that is to fail."""
+        process = self.popen(config, *options, preexec_fn=preexec_fn)
+        out, err = process.communicate(timeout=60)
+        assert out == '' and process.returncode != 0, f'it started: {out} {err}'
+        return process.returncode, err
+
+    def start(self, node, *options, config=None):
+        process = self.popen(config or self.config(node), *options)
+        line = process.stdout.readline()
+        if not line.startswith('ready:'):
+            raise AssertionError(f'not ready: {process.communicate(timeout=60)}')
+        self.processes[node] = process
+
+    def stop(self, node, how=signal.SIGTERM):
+        process = self.processes.pop(node)
+        process.send_signal(how)
+        return process.communicate(timeout=60)[1]
+
+    def ctl(self, node, *words):
+        done = subprocess.run([program('quoratectl'), '--address', self.address(node, 'resp'), *words], capture_output=True, text=True,
+                              timeout=60, check=False, preexec_fn=die_with_parent)
+        return done.returncode, done.stdout
+
+
+class Cleaned(unittest.TestCase):
+
+    def nodes(self, *args, **options):
+        nodes = Nodes(*args, **options)
+
+        def end():
+            for node in list(nodes.processes):
+                nodes.stop(node, signal.SIGKILL)
+
+        self.addCleanup(end)
+        return nodes
+
+
+class FailedStartTest(Cleaned):
+
+    def failures(self, nodes):
+        """(what, message, start): first starts that fail, each for another reason."""
+
+        def small():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        def taken(kind):
+            def start():
+                with socket.socket() as holder:
+                    host, port = nodes.address(1, kind).split(':')
+                    holder.bind((host, int(port)))
+                    holder.listen()
+                    return nodes.fail(nodes.config(1), '--bootstrap')
+            return start
+
+        for kind in ('resp', 'http', 'peer'):
+            yield f'{kind} port taken', 'in use', taken(kind)
+        yield 'no bootstrap', 'the data directory is empty', lambda: nodes.fail(nodes.config(1))
+        yield 'bad file', 'groups', lambda: nodes.fail(nodes.config(1, sharding='groups = 0'), '--bootstrap')
+        yield 'full disk', 'File too large', lambda: nodes.fail(nodes.config(1), '--bootstrap', preexec_fn=small)
+
+    def test_FirstStartThatFails_LeavesNothing(self):
+        nodes = self.nodes()
+        for what, message, start in self.failures(nodes):
+            with self.subTest(what):
+                _, err = start()
+                self.assertIn(message, err)
+                self.assertEqual(['node-1.toml'], os.listdir(nodes.root))
+        # After all of that it is as new.
+        nodes.start(1, '--bootstrap')
+        self.assertEqual(0, nodes.ctl(1, 'set', 'a', 'b')[0])
+
+    def test_FirstStartThatFails_LeavesWhatWasThere(self):
+        for before in ({}, {'notes.txt': b'mine'}, {'lock': b''}):
+            nodes = self.nodes()
+            os.makedirs(nodes.data(1))
+            for name, text in before.items():
+                with open(os.path.join(nodes.data(1), name), 'wb') as file:
+                    file.write(text)
+            for what, message, start in self.failures(nodes):
+                with self.subTest(what, before=before):
+                    _, err = start()
+                    if 'notes.txt' not in before:
+                        self.assertIn(message, err)
+                    self.assertEqual(set(before), set(contents(nodes.data(1))))
+
+    def test_PathThatCannotBeADirectory_LeavesNoParents(self):
+        nodes = self.nodes()
+        with open(f'{nodes.root}/file', 'w', encoding='utf-8'):
+            pass
+        _, err = nodes.fail(nodes.config(1, data=f'{nodes.root}/file/data'), '--bootstrap')
+        self.assertIn('Not a directory', err)
+        _, err = nodes.fail(nodes.config(1, data=f'{nodes.root}/new/' + 'x' * 300), '--bootstrap')
+        self.assertIn('File name too long', err)
+        self.assertEqual({'file', 'node-1.toml'}, set(os.listdir(nodes.root)))
+
+    def test_StartOfAStoreThatFails_LeavesTheStore(self):
+        nodes = self.nodes()
+        nodes.start(1, '--bootstrap')
+        self.assertEqual(0, nodes.ctl(1, 'set', 'a', 'b')[0])
+        nodes.stop(1)
+        before = contents(nodes.data(1))
+        before.pop('lock')
+        with socket.socket() as holder:
+            host, port = nodes.address(1, 'resp').split(':')
+            holder.bind((host, int(port)))
+            holder.listen()
+            self.assertIn('in use', nodes.fail(nodes.config(1))[1])
+        for config, message in ((nodes.config, "key 'sharding.groups'"),):
+            self.assertIn(message, nodes.fail(config(1, sharding='groups = 2'), '--bootstrap')[1])
+        self.assertIn('belongs to cluster 7', nodes.fail(nodes.config(1, cluster=8))[1])
+        after = contents(nodes.data(1))
+        after.pop('lock')
+        self.assertEqual(before['identity'], after['identity'])
+        self.assertLessEqual(set(before), set(after))
+        nodes.start(1)
+        self.assertEqual((0, 'b\n'), nodes.ctl(1, 'get', 'a'))
+
+    def test_FirstStartKilledAtAnyTime_CanBeRepeated(self):
+        nodes = self.nodes(sharding='groups = 5')
+        for _ in range(25):
+            process = nodes.popen(nodes.config(1), '--bootstrap')
+            time.sleep(random.random() * 0.03)
+            process.kill()
+            process.communicate(timeout=60)
+        nodes.start(1, '--bootstrap')
+        self.assertEqual(0, nodes.ctl(1, 'set', 'a', 'b')[0])
+        nodes.stop(1, signal.SIGKILL)
+        nodes.start(1)
+        self.assertEqual((0, 'b\n'), nodes.ctl(1, 'get', 'a'))
+
+
+class EditedFileTest(Cleaned):
+
+    def test_GroupsRaisedWithBootstrapLeftOn_NamesBoth(self):
+        nodes = self.nodes()
+        nodes.start(1, '--bootstrap')
+        nodes.stop(1)
+        status, err = nodes.fail(nodes.config(1, sharding='groups = 2'), '--bootstrap')
+        self.assertEqual(1, status)
+        self.assertIn("key 'sharding.groups': the configuration file says 2 groups (1, 2), but this data directory was bootstrapped with "
+                      '1 group (1)', err)
+        self.assertIn('restore the key', err)
+
+    def test_NodesBootstrappedWithDifferentFiles_RefuseEachOther(self):
+        nodes = self.nodes(3)
+        for node in (1, 2):
+            nodes.start(node, '--bootstrap')
+        nodes.start(3, '--bootstrap', config=nodes.config(3, sharding='groups = 2'))
+        limit = time.monotonic() + 60
+        while nodes.ctl(1, 'set', 'a', 'b')[0] != 0:
+            self.assertLess(time.monotonic(), limit)
+        time.sleep(1)
+        err = nodes.stop(3)
+        self.assertIn('were bootstrapped with different groups, replicas, read-only nodes or slots', err)
+        # As docs/operations.md says.
+        shutil.rmtree(nodes.data(3))
+        nodes.start(3, '--bootstrap')
+        while nodes.ctl(3, 'get', 'a') != (0, 'b\n'):
+            self.assertLess(time.monotonic(), limit)
+
+
+class LostDirectoryTest(Cleaned):
+
+    def test_LostDirectory_TheOthersServeAndNothingReplacesIt(self):
+        nodes = self.nodes(3)
+        for node in (1, 2, 3):
+            nodes.start(node, '--bootstrap')
+        limit = time.monotonic() + 60
+        while nodes.ctl(1, 'set', 'a', 'b')[0] != 0:
+            self.assertLess(time.monotonic(), limit)
+        nodes.stop(3, signal.SIGKILL)
+        shutil.rmtree(nodes.data(3))
+        while nodes.ctl(1, 'set', 'a', 'c')[0] != 0:
+            self.assertLess(time.monotonic(), limit)
+        _, err = nodes.fail(nodes.config(3))
+        self.assertIn('A node whose directory was lost cannot return, see docs/operations.md', err)
+        # A copy of a stopped healthy node.
+        nodes.stop(2)
+        shutil.copytree(nodes.data(2), nodes.data(3))
+        for options in ((), ('--bootstrap',)):
+            _, err = nodes.fail(nodes.config(3), *options)
+            self.assertIn('the data directory belongs to node 2, this is node 3', err)
+            self.assertIn("A copy of another node's directory cannot replace a lost one", err)
+        shutil.rmtree(nodes.data(3))
+        nodes.start(2)
+        # An empty directory with bootstrap: a stranger, which holds nothing and is refused.
+        nodes.start(3, '--bootstrap')
+        while nodes.ctl(1, 'get', 'a') != (0, 'c\n'):
+            self.assertLess(time.monotonic(), limit)
+        time.sleep(2)
+        self.assertIn('is not the one that belongs to the group', nodes.stop(1) + nodes.stop(2))
+
+
+class QuickstartTest(unittest.TestCase):
+
+    def ctl(self, cluster, *words, node=0):
+        done = subprocess.run([program('quoratectl'), '--address', f'127.0.0.1:{cluster.port + node}', *words], capture_output=True,
+                              text=True, timeout=60, check=False, preexec_fn=die_with_parent)
+        return done.returncode, done.stdout
+
+    def test_LostDirectory_TheOthersStartAndTheLossIsTold(self):
+        cluster = QuickstartCluster(scratch()).started()
+        for i in range(20):
+            self.assertEqual((0, 'OK\n'), self.ctl(cluster, 'set', f'k{i}', f'v{i}'))
+        self.assertEqual(0, cluster.stop())
+        for lost in (1, 3):
+            away = f'{cluster.data_dir}/away'
+            os.rename(f'{cluster.data_dir}/node-{lost}', away)
+            again = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
+            self.assertRegex(again.output, rf'node {lost} is missing, the other nodes go on: node {lost} ended with status 1: .*'
+                                           r'the data directory is empty.*cannot return, see docs/operations\.md')
+            self.assertRegex(again.output, rf'  node {lost}  .*  MISSING\n')
+            self.assertNotIn('has no leader', again.output)
+            self.assertNotIn('kill -9', again.output)
+            for i in range(20):
+                self.assertEqual((0, f'v{i}\n'), self.ctl(again, 'get', f'k{i}', node=1))
+            self.assertEqual(0, again.stop())
+            self.assertFalse(os.path.exists(f'{cluster.data_dir}/node-{lost}'))
+            os.rename(away, f'{cluster.data_dir}/node-{lost}')
+        whole = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
+        self.assertNotIn('missing', whole.output)
+        self.assertEqual(0, whole.stop())
+
+    def test_FirstStartThatFails_LeavesNothing(self):
+        root = scratch()
+        base = quickstart_cluster.free_base(3, extra=(10_000,))
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', base + 1))
+            taken.listen()
+            cluster = QuickstartCluster(f'{root}/new/data', port=base)
+            while cluster.process.poll() is None:
+                cluster.pump(0.1)
+            self.assertEqual(1, cluster.stop())
+        self.assertRegex(cluster.output, rf'^quickstart: node 2: cannot listen on 127\.0\.0\.1:{base + 1}: .*in use')
+        self.assertEqual([], os.listdir(root))
+        # With other options too, since nothing is left.
+        cluster = QuickstartCluster(f'{root}/new/data', nodes=1, port=base).started()
+        self.assertEqual(0, cluster.stop())
+
+    def test_FirstStartKilledAtAnyTime_CanBeRepeated(self):
+        data_dir = scratch()
+        cluster = None
+        for i in range(6):
+            cluster = QuickstartCluster(data_dir, port=cluster and cluster.port, http_port=cluster and cluster.http_port)
+            time.sleep(random.random() * 0.4)
+            cluster.stop(signal.SIGKILL)
+            # Its nodes die with it, a moment later.
+            time.sleep(0.3)
+        cluster = QuickstartCluster(data_dir, port=cluster.port, http_port=cluster.http_port).started()
+        self.assertEqual((0, 'OK\n'), self.ctl(cluster, 'set', 'a', 'b'))
+        self.assertIsNone(re.search('missing', cluster.output))
+        self.assertEqual(0, cluster.stop())
+
+
+if __name__ == '__main__':
+    unittest.main()
