@@ -70,6 +70,9 @@ std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
       if (pair.first == "applied") {
         number = absl::SimpleAtoi(value, &group.applied);
       }
+      if (pair.first == "slots") {
+        number = absl::SimpleAtoi(value, &group.slots);
+      }
       if (!number) return {};
     }
     groups.push_back(group);

@@ -38,7 +38,8 @@ struct GroupLine {
   uint64_t term = 0;
   uint64_t commit = 0;
   uint64_t applied = 0;
-  std::string status;  // "ok" or "stopped".
+  uint32_t slots = 0;  // How many the group owns.
+  std::string status;  // "ok", "fenced" or "stopped".
   bool leads() const { return role == "leader"; }
   friend bool operator==(const GroupLine&, const GroupLine&) = default;
 };

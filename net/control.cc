@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "net/clock.h"
 #include "net/cluster_view.h"
+#include "net/handshake.h"
 #include "net/resp_client.h"
 
 namespace quorate::net {
@@ -23,6 +24,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kFailed = 1;
+// Of `status`: the cluster answered, and something in it needs care.
+constexpr int kUnwell = 3;
 constexpr int kSlots = 16'384;
 // A request is passed on so often, then something is wrong with the cluster.
 constexpr int kRedirectsMax = 16;
@@ -31,13 +34,51 @@ ControlAnswer Fail(const std::string& why) {
   return {.error = why, .exit_status = kFailed};
 }
 
+// Longer than the first message between nodes: the address for peers closes
+// the connection at once instead of waiting for the rest.
+constexpr std::string_view kGreeting =
+    "quoratectl asks whether this address answers in RESP";
+static_assert(kGreeting.size() > kHelloBytes);
+
+// Whether the address is one for peers: those answer a Hello of any cluster.
+// In the lane whose refusals a node does not log.
+bool IsPeerAddress(const std::string& address, Duration timeout) {
+  auto client = RespClient::Connect(address, timeout);
+  if (!client.ok()) return false;
+  const auto answer = (*client)->Exchange(
+      EncodeHello({.lane = env::Lane::kBulk}), kWelcomeBytes);
+  return answer.ok() && DecodeWelcome(*answer).ok();
+}
+
+// A connection that answers in RESP, or what the address is instead.
+absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
+    const std::string& address, Duration timeout) {
+  auto client = RespClient::Connect(address, timeout);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<RespValue> reply = (*client)->Call({"PING", kGreeting});
+  if (reply.ok()) {
+    if (!reply->error()) return client;
+    return absl::UnavailableError(absl::StrCat(address, ": ", reply->text));
+  }
+  const std::string advice = "; give the RESP address of a node";
+  if (absl::IsDataLoss(reply.status())) {
+    return absl::DataLossError(
+        absl::StrCat(std::string(reply.status().message()), advice));
+  }
+  if (IsPeerAddress(address, timeout)) {
+    return absl::DataLossError(
+        absl::StrCat(address, " is an address for other nodes", advice));
+  }
+  return reply.status();
+}
+
 // Goes where it is redirected, and waits for a leader within the time limit.
 absl::StatusOr<RespValue> Ask(const ControlOptions& options,
                               const std::vector<std::string_view>& command) {
   const MonoTime limit = Clock::ReadMono() + options.timeout;
   std::string address = options.address;
   for (int redirects = 0;;) {
-    auto client = RespClient::Connect(address, options.timeout);
+    auto client = ConnectNode(address, options.timeout);
     if (!client.ok()) return client.status();
     absl::StatusOr<RespValue> reply = (*client)->Call(command);
     if (!reply.ok()) {
@@ -106,7 +147,9 @@ struct GroupStatus {
   int replicas = 0;
   // The applied index of the replica that is furthest behind.
   uint64_t applied_least = ~uint64_t{0};
-  bool stopped = false;
+  int slots = 0;
+  // "ADDRESS is fenced" of each replica that does not work.
+  std::vector<std::string> unfit;
 };
 
 std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
@@ -114,10 +157,15 @@ std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
   for (const NodeStatus& node : nodes) {
     for (const GroupLine& line : node.groups) {
       GroupStatus& group = groups[line.group];
+      group.slots = static_cast<int>(line.slots);
+      if (line.status != "ok") {
+        group.unfit.push_back(
+            absl::StrCat(node.line.address, " is ", line.status));
+        continue;
+      }
       ++group.replicas;
       group.commit = std::max(group.commit, line.commit);
       group.applied_least = std::min(group.applied_least, line.applied);
-      group.stopped = group.stopped || line.status != "ok";
       if (line.leads() && line.term >= group.term) {
         group.leader = node.line.address;
       }
@@ -127,55 +175,79 @@ std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
   return groups;
 }
 
-std::string StatusText(const std::vector<NodeStatus>& nodes, int served) {
+// Slots of groups that an answering node leads.
+int SlotsServed(const std::map<uint32_t, GroupStatus>& groups) {
+  int served = 0;
+  for (const auto& [id, group] : groups) {
+    if (!group.leader.empty()) served += group.slots;
+  }
+  return served;
+}
+
+std::string StateOf(const NodeStatus& node) {
+  if (!node.answers) return "no answer";
+  std::string unfit;
+  for (const GroupLine& line : node.groups) {
+    if (line.status == "ok") continue;
+    absl::StrAppend(&unfit, unfit.empty() ? "" : ", ", "group ", line.group,
+                    " ", line.status);
+  }
+  return unfit.empty() ? "up" : unfit;
+}
+
+std::string StatusText(const std::vector<NodeStatus>& nodes,
+                       const std::map<uint32_t, GroupStatus>& groups) {
   std::vector<std::vector<std::string>> rows = {
       {"NODE", "ROLE", "STATE", "SLOTS", "RANGES"}};
   for (const NodeStatus& node : nodes) {
-    rows.push_back({node.line.address, RoleOf(node.line),
-                    node.answers ? "up" : "no answer",
+    rows.push_back({node.line.address, RoleOf(node.line), StateOf(node),
                     absl::StrCat(SlotCount(node.line)),
                     absl::StrJoin(node.line.slots, " ")});
   }
   std::string out = FormatTable(rows) + "\n";
   rows = {{"GROUP", "LEADER", "TERM", "COMMIT", "REPLICAS", "BEHIND"}};
-  for (const auto& [id, group] : GroupsOf(nodes)) {
+  for (const auto& [id, group] : groups) {
     const uint64_t behind =
         group.commit - std::min(group.commit, group.applied_least);
-    rows.push_back(
-        {absl::StrCat(id), group.leader.empty() ? "-" : group.leader,
-         absl::StrCat(group.term), absl::StrCat(group.commit),
-         absl::StrCat(group.replicas),
-         group.stopped ? "a replica has stopped" : absl::StrCat(behind)});
+    rows.push_back({absl::StrCat(id), group.leader.empty() ? "-" : group.leader,
+                    absl::StrCat(group.term), absl::StrCat(group.commit),
+                    absl::StrCat(group.replicas), absl::StrCat(behind)});
+    if (!group.unfit.empty()) {
+      rows.back().push_back(absl::StrJoin(group.unfit, ", "));
+    }
   }
-  return absl::StrCat(out, FormatTable(rows), "\n", served, " of ", kSlots,
-                      " slots have a leader\n");
+  return absl::StrCat(out, FormatTable(rows), "\n", SlotsServed(groups), " of ",
+                      kSlots, " slots have a leader\n");
 }
 
-std::string StatusJson(const std::vector<NodeStatus>& nodes, int served) {
+std::string StatusJson(const std::vector<NodeStatus>& nodes,
+                       const std::map<uint32_t, GroupStatus>& groups) {
   Json rows = Json::array();
   for (const NodeStatus& node : nodes) {
     rows.push_back({{"id", node.line.id},
                     {"address", node.line.address},
                     {"role", RoleOf(node.line)},
                     {"answers", node.answers},
+                    {"state", StateOf(node)},
                     {"slots", node.line.slots}});
   }
-  Json groups = Json::array();
-  for (const auto& [id, group] : GroupsOf(nodes)) {
+  Json states = Json::array();
+  for (const auto& [id, group] : groups) {
     Json leader;
     if (!group.leader.empty()) leader = group.leader;
-    groups.push_back({{"group", id},
-                      {"leader", leader},
-                      {"term", group.term},
-                      {"commit", group.commit},
-                      {"applied_least", group.applied_least},
-                      {"replicas", group.replicas},
-                      {"stopped", group.stopped}});
+    states.push_back(
+        {{"group", id},
+         {"leader", leader},
+         {"term", group.term},
+         {"commit", group.commit},
+         {"applied_least", group.replicas == 0 ? 0 : group.applied_least},
+         {"replicas", group.replicas},
+         {"unfit", group.unfit}});
   }
-  return Line({{"slots_served", served},
+  return Line({{"slots_served", SlotsServed(groups)},
                {"slots", kSlots},
                {"nodes", rows},
-               {"groups", groups}});
+               {"groups", states}});
 }
 
 }  // namespace
@@ -232,11 +304,9 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   const absl::StatusOr<std::vector<NodeLine>> nodes =
       ParseClusterNodes(reply->text);
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
-  int served = 0;
   bool well = true;
   std::vector<NodeStatus> all;
   for (const NodeLine& line : *nodes) {
-    served += SlotCount(line);
     NodeStatus node{.line = line};
     auto client = RespClient::Connect(line.address, options.timeout);
     if (client.ok()) {
@@ -247,12 +317,13 @@ ControlAnswer RunStatus(const ControlOptions& options) {
     well = well && node.answers;
     all.push_back(std::move(node));
   }
-  for (const auto& [id, group] : GroupsOf(all)) {
-    well = well && !group.leader.empty() && !group.stopped;
+  const std::map<uint32_t, GroupStatus> groups = GroupsOf(all);
+  for (const auto& [id, group] : groups) {
+    well = well && !group.leader.empty() && group.unfit.empty();
   }
   return {
-      .out = options.json ? StatusJson(all, served) : StatusText(all, served),
-      .exit_status = well && served == kSlots ? 0 : kFailed};
+      .out = options.json ? StatusJson(all, groups) : StatusText(all, groups),
+      .exit_status = well && SlotsServed(groups) == kSlots ? 0 : kUnwell};
 }
 
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {

@@ -27,8 +27,8 @@ struct ControlAnswer {
 };
 
 // All nodes as the one asked lists them, and the groups as each says itself.
-// Exit status 1 if it cannot be reached, slots or groups have no leader, or a
-// node does not answer.
+// Exit status 1 if that one cannot be asked; 3 if a node does not answer, a
+// replica is fenced or stopped, or slots have no leader.
 ControlAnswer RunStatus(const ControlOptions& options);
 // The value as it is; exit status 1 if there is none.
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key);

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -38,6 +39,9 @@ constexpr Duration kLeadersWithin = Seconds(15);
 constexpr Duration kStopWithin = Seconds(15);
 constexpr Duration kPollEvery = Milliseconds(250);
 constexpr Duration kAskWithin = Milliseconds(500);
+// Elections and short stalls are no events of their own.
+constexpr Duration kLeaderlessAfter = Seconds(3);
+constexpr Duration kSilentAfter = Seconds(3);
 // A node's log of earlier runs is dropped at start beyond this.
 constexpr uintmax_t kLogBytesMax = 16 << 20;
 constexpr char kStateName[] = "quickstart.state";
@@ -124,7 +128,11 @@ class Quickstart {
     QuickstartNode plan;
     std::optional<ChildProcess> child;
     std::unique_ptr<RespClient> client;
-    bool died = false;
+    // It was reported as dead or silent.
+    bool down = false;
+    MonoTime answered = MonoTime::Min();
+    // The state of each replica here that does not work.
+    std::map<GroupId, std::string> unfit;
   };
 
   struct Leader {
@@ -148,6 +156,10 @@ class Quickstart {
   void ReapChildren();
   void AskNodes();
   void AskNode(Node& node, std::map<GroupId, Leader>* leaders);
+  absl::StatusOr<std::string> InfoOf(Node& node);
+  void OnSilence(Node& node, const absl::Status& why);
+  void NoteReplica(Node& node, const GroupLine& line);
+  void NoteLeader(GroupId group, NodeId leader);
   std::string RestartCommand(const Node& node) const;
   void StopAll();
   void StopRestarted(const Node& node);
@@ -164,7 +176,11 @@ class Quickstart {
   OwnedFd lock_;
   QuickstartState state_;
   std::vector<node::ShardConfig> shards_;
+  // The last one known, when one was seen last, and which groups were reported
+  // to have none.
   std::map<GroupId, NodeId> leaders_;
+  std::map<GroupId, MonoTime> led_at_;
+  std::set<GroupId> leaderless_;
   sigset_t signals_;
   bool interrupted_ = false;
   bool quiet_ = true;  // Leaders found while starting are no events.
@@ -286,7 +302,7 @@ void Quickstart::ReportMissing(Node& node, const absl::Status& why) {
       "\n          Once the cause is mended, start it with:"
       "\n          ",
       RestartCommand(node)));
-  node.died = true;
+  node.down = true;
 }
 
 absl::Status Quickstart::StartNode(Node& node, bool found) {
@@ -406,6 +422,10 @@ void Quickstart::PrintBanner() const {
 
 void Quickstart::Watch() {
   quiet_ = false;
+  for (Node& node : nodes_) node.answered = Clock::ReadMono();
+  for (const node::ShardConfig& shard : shards_) {
+    led_at_[shard.group] = Clock::ReadMono();
+  }
   while (!interrupted_) {
     interrupted_ = WaitForSignal(kPollEvery);
     if (interrupted_) return;
@@ -425,7 +445,7 @@ void Quickstart::ReapChildren() {
     if (!status.has_value()) continue;
     node.child.reset();
     node.client.reset();
-    node.died = true;
+    node.down = true;
     Event(absl::StrCat("node ", node.plan.id.value(), " ", DescribeEnd(*status),
                        "; restart it with:\n          ", RestartCommand(node)));
   }
@@ -434,39 +454,95 @@ void Quickstart::ReapChildren() {
 void Quickstart::AskNodes() {
   std::map<GroupId, Leader> leaders;
   for (Node& node : nodes_) AskNode(node, &leaders);
-  for (const auto& [group, now] : leaders) {
-    const auto before = leaders_.find(group);
-    if (now.node == NodeId() ||
-        (before != leaders_.end() && before->second == now.node)) {
-      continue;
-    }
-    if (!quiet_) {
-      Event(absl::StrCat(
-          "group ", group.value(), ": node ", now.node.value(), " leads",
-          before == leaders_.end()
-              ? ""
-              : absl::StrCat(" (before: node ", before->second.value(), ")")));
-    }
-    leaders_[group] = now.node;
+  for (const node::ShardConfig& shard : shards_) {
+    NoteLeader(shard.group, leaders[shard.group].node);
   }
 }
 
-void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {
+void Quickstart::NoteLeader(GroupId group, NodeId leader) {
+  const std::string name = absl::StrCat("group ", group.value());
+  const MonoTime now = Clock::ReadMono();
+  if (leader == NodeId()) {
+    if (!quiet_ && now > led_at_[group] + kLeaderlessAfter &&
+        leaderless_.insert(group).second) {
+      Event(name + " has no leader: its keys cannot be read or written");
+    }
+    return;
+  }
+  led_at_[group] = now;
+  const auto before = leaders_.find(group);
+  const bool changed = before == leaders_.end() || before->second != leader;
+  const bool again = leaderless_.erase(group) > 0;
+  if (!quiet_ && (changed || again)) {
+    Event(absl::StrCat(
+        name, again ? " has a leader again: node " : ": node ", leader.value(),
+        again ? "" : " leads",
+        changed && before != leaders_.end()
+            ? absl::StrCat(" (before: node ", before->second.value(), ")")
+            : ""));
+  }
+  leaders_[group] = leader;
+}
+
+absl::StatusOr<std::string> Quickstart::InfoOf(Node& node) {
   if (node.client == nullptr) {
     auto client = RespClient::Connect(node.plan.resp, kAskWithin);
-    if (!client.ok()) return;
+    if (!client.ok()) return client.status();
     node.client = *std::move(client);
   }
   const absl::StatusOr<RespValue> reply = node.client->Call({"INFO", "groups"});
   if (!reply.ok()) {
     node.client.reset();
+    // Whether the node is gone shows when it is called again.
+    return absl::AbortedError(std::string(reply.status().message()));
+  }
+  return reply->text;
+}
+
+// A child that ends is reported by ReapChildren.
+void Quickstart::OnSilence(Node& node, const absl::Status& why) {
+  if (quiet_ || node.down) return;
+  const std::string name = absl::StrCat("node ", node.plan.id.value());
+  if (!node.child.has_value() && absl::IsUnavailable(why)) {
+    node.down = true;
+    Event(absl::StrCat(name, " is gone; restart it with:\n          ",
+                       RestartCommand(node)));
+  } else if (Clock::ReadMono() > node.answered + kSilentAfter) {
+    node.down = true;
+    Event(absl::StrCat(name, " does not answer; its log is ",
+                       node.plan.log_file));
+  }
+}
+
+void Quickstart::NoteReplica(Node& node, const GroupLine& line) {
+  if (quiet_) return;
+  const GroupId group(line.group);
+  const std::string name = absl::StrCat("node ", node.plan.id.value(),
+                                        ": its replica of group ", line.group);
+  if (line.status == "ok") {
+    if (node.unfit.erase(group) > 0) Event(name + " works again");
     return;
   }
-  if (std::exchange(node.died, false)) {
+  if (std::exchange(node.unfit[group], line.status) == line.status) return;
+  Event(absl::StrCat(name, " is ", line.status,
+                     line.status == "fenced" ? " (its data are damaged)"
+                                             : " (the disk failed)",
+                     "; the node's log is ", node.plan.log_file));
+}
+
+void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {
+  const absl::StatusOr<std::string> info = InfoOf(node);
+  if (!info.ok()) {
+    OnSilence(node, info.status());
+    return;
+  }
+  node.answered = Clock::ReadMono();
+  if (std::exchange(node.down, false)) {
     Event(absl::StrCat("node ", node.plan.id.value(), " is back"));
   }
   // A node is believed about itself only; an old leader may not know yet.
-  for (const GroupLine& line : ParseInfoGroups(reply->text)) {
+  for (const GroupLine& line : ParseInfoGroups(*info)) {
+    NoteReplica(node, line);
     Leader& leader = (*leaders)[GroupId(line.group)];
     if (line.leads() && line.term > leader.term) {
       leader = {.node = node.plan.id, .term = line.term};

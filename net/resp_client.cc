@@ -98,6 +98,13 @@ absl::StatusOr<RespValue> RespClient::Call(
   return ReadValue(0);
 }
 
+absl::StatusOr<std::string> RespClient::Exchange(std::string_view bytes,
+                                                 size_t size) {
+  const absl::Status sent = SendAll(bytes);
+  if (!sent.ok()) return sent;
+  return ReadBytes(size);
+}
+
 absl::Status RespClient::SendAll(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -159,6 +166,9 @@ absl::StatusOr<RespValue> RespClient::ReadValue(int depth) {
     return absl::DataLossError("a reply that is not RESP");
   }
   using Kind = RespValue::Kind;
+  if (line->starts_with("HTTP/")) {
+    return absl::DataLossError(address_ + " answers in HTTP, not in RESP");
+  }
   const char type = line->front();
   const std::string rest = line->substr(1);
   if (type == '+') return RespValue{.kind = Kind::kSimple, .text = rest};

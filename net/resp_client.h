@@ -40,6 +40,10 @@ class RespClient {
   // the client can be used no more.
   absl::StatusOr<RespValue> Call(const std::vector<std::string_view>& command);
 
+  // Sends `bytes` as they are and reads `size` bytes, for a server of another
+  // protocol. The client can be used no more.
+  absl::StatusOr<std::string> Exchange(std::string_view bytes, size_t size);
+
  private:
   RespClient(OwnedFd fd, std::string address, Duration timeout)
       : fd_(std::move(fd)), address_(std::move(address)), timeout_(timeout) {}

@@ -92,6 +92,15 @@ TEST(RespClient, Nonsense_IsDataLoss) {
   }
 }
 
+TEST(RespClient, HttpServer_IsNamed) {
+  const absl::Status status =
+      CallOnce("HTTP/1.1 400 Bad Request\r\n\r\n").status();
+  EXPECT_TRUE(absl::IsDataLoss(status));
+  EXPECT_NE(std::string(status.message()).find("answers in HTTP, not in RESP"),
+            std::string::npos)
+      << status;
+}
+
 TEST(RespClient, ConnectionLost_IsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(CallOnce("$5\r\nab").status()));
   EXPECT_TRUE(absl::IsUnavailable(
@@ -118,8 +127,9 @@ TEST(ClusterView, InfoText_GivesGroups) {
       "# Cluster\r\ncluster_enabled:1\r\n"
       "group1:role=leader,leader=2,term=3,commit=7,applied=6,status=ok\r\n"
       "group12:role=follower,leader=0,term=1,new=x,commit=0,applied=0,"
-      "status=stopped\r\ngroups:2\r\n");
-  ASSERT_EQ(groups.size(), 2u);
+      "status=stopped\r\ngroups:2\r\n"
+      "group13:role=fenced,leader=1,slots=5461,status=fenced\r\n");
+  ASSERT_EQ(groups.size(), 3u);
   EXPECT_EQ(groups[0], (GroupLine{.group = 1,
                                   .role = "leader",
                                   .leader = 2,
@@ -130,6 +140,11 @@ TEST(ClusterView, InfoText_GivesGroups) {
   EXPECT_TRUE(groups[0].leads());
   EXPECT_EQ(groups[1].group, 12u);
   EXPECT_EQ(groups[1].status, "stopped");
+  EXPECT_EQ(groups[2], (GroupLine{.group = 13,
+                                  .role = "fenced",
+                                  .leader = 1,
+                                  .slots = 5461,
+                                  .status = "fenced"}));
   EXPECT_TRUE(ParseInfoGroups("group1:term=x").empty());
 }
 

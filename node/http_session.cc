@@ -46,6 +46,15 @@ std::optional<kv::Version> ParseCas(std::string_view text) {
   return kv::ParseVersion(text);
 }
 
+// A message about a group's replica without the words that name the group.
+std::string_view WithoutGroup(std::string_view message, GroupId group) {
+  for (const std::string_view words : {" is fenced: ", ": "}) {
+    const std::string prefix = Concat("group ", group, words);
+    if (message.starts_with(prefix)) return message.substr(prefix.size());
+  }
+  return message;
+}
+
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Client& client)
@@ -509,7 +518,7 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
       Append(
           &lines, "is ",
           ReplicaStateName(view.replica(queue->group(), context_.config.node)),
-          ": ", Message(status), "\n");
+          ": ", WithoutGroup(Message(status), queue->group()), "\n");
     } else {
       Append(&lines, led ? "ok" : "has no leader", "\n");
     }

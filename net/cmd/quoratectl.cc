@@ -15,8 +15,10 @@ int main(int argc, char** argv) {
   std::vector<std::string> keys;
   CLI::App app(
       "quoratectl: asks a running Quorate cluster.\n"
-      "Exit status: 0 if it worked, 1 if it did not (no such key, nobody "
-      "there, slots without a leader), 2 if the command line is wrong.");
+      "Exit status: 0 if it worked, 1 if it did not (no such key, no node at "
+      "the address), 2 if the command line is wrong. `status` exits with 3 if "
+      "a node does not answer, a replica is fenced or stopped, or slots have "
+      "no leader.");
   app.add_option("--address", options.address, "RESP address of any node")
       ->capture_default_str();
   app.add_option("--timeout-ms", timeout_ms, "Patience with each node")
@@ -36,7 +38,16 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    const std::vector<std::string> words = app.remaining();
+    if (error.get_exit_code() == 0 || !app.get_subcommands().empty() ||
+        words.empty() || words.front().starts_with('-')) {
+      return app.exit(error) == 0 ? 0 : 2;
+    }
+    std::fprintf(stderr,
+                 "quoratectl: there is no command '%s'; the commands are "
+                 "status, get, set and del\n",
+                 words.front().c_str());
+    return 2;
   }
   options.timeout = quorate::Milliseconds(timeout_ms);
   ControlAnswer answer;

@@ -57,14 +57,64 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual([3] * 3, [group['replicas'] for group in found['groups']])
         os.kill(cluster.pid_of(3), signal.SIGKILL)
         status, out, _ = self.ctl(cluster, 'status')
-        self.assertEqual(1, status)
+        self.assertEqual(3, status)
         self.assertIn('no answer', out)
         self.assertEqual((1, '', "quoratectl: there is no key 'none'\n"), self.ctl(cluster, 'get', 'none'))
         self.assertEqual({'key': 'none', 'value': None}, json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
         self.ctl(cluster, 'set', 'a', '1')
         self.assertEqual((0, '1\n', ''), self.ctl(cluster, 'del', 'a', 'b'))
-        self.assertEqual(2, self.ctl(cluster, 'nonsense')[0])
+        status, _, err = self.ctl(cluster, 'nonsense')
+        self.assertEqual((2, "quoratectl: there is no command 'nonsense'; the commands are status, get, set and del\n"), (status, err))
+        for port, what in ((cluster.http_port, 'answers in HTTP, not in RESP'), (cluster.port + 10_000, 'is an address for other nodes')):
+            status, _, err = run(program('quoratectl'), '--address', f'127.0.0.1:{port}', 'status')
+            self.assertEqual((1, f'quoratectl: 127.0.0.1:{port} {what}; give the RESP address of a node\n'), (status, err))
         self.assertEqual(0, cluster.stop())
+
+    def test_MajorityLost_IsToldAndNoSlotHasALeader(self):
+        cluster = QuickstartCluster(nodes=3).started()
+        for node in (2, 3):
+            os.kill(cluster.pid_of(node), signal.SIGKILL)
+        for group in (1, 2, 3):
+            cluster.wait_for(f'group {group} has no leader')
+        status, out, _ = self.ctl(cluster, 'status')
+        self.assertEqual(3, status)
+        self.assertIn('\n0 of 16384 slots have a leader', out)
+        self.assertEqual(0, json.loads(self.ctl(cluster, '--json', 'status')[1])['slots_served'])
+        command = re.search(r'node 2 was killed.*restart it with:\n\s*(\S.*)\n', cluster.output).group(1)
+        restarted = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        cluster.wait_for('node 2 is back')
+        for group in (1, 2, 3):
+            cluster.wait_for(f'group {group} has a leader again: node ')
+        # No child of quickstart any more, and reported all the same.
+        restarted.kill()
+        restarted.wait()
+        cluster.wait_for('node 2 is gone; restart it with:')
+        self.assertEqual(0, cluster.stop())
+
+    def test_FencedReplica_IsToldAndTheNodeServesOn(self):
+        data_dir = scratch()
+        cluster = QuickstartCluster(data_dir).started()
+        for i in range(20):
+            self.assertEqual(0, self.ctl(cluster, 'set', '{t}damaged', f'record {i} is here')[0])
+        self.assertEqual(0, cluster.stop())
+        damaged = False
+        directory = os.path.join(data_dir, 'node-2')
+        for name in os.listdir(directory):
+            with open(os.path.join(directory, name), 'r+b') as file:
+                at = file.read().find(b'record 5 is here')
+                if name.startswith('log-') and at >= 0:
+                    file.seek(at)
+                    file.write(b'R')
+                    damaged = True
+        self.assertTrue(damaged)
+        again = QuickstartCluster(data_dir, port=cluster.port, http_port=cluster.http_port).started()
+        again.wait_for('node 2: its replica of group 3 is fenced (its data are damaged)')
+        status, out, _ = self.ctl(again, 'status')
+        self.assertEqual(3, status)
+        self.assertIn('group 3 fenced', out)
+        self.assertIn(f'127.0.0.1:{cluster.port + 1} is fenced', out)
+        self.assertEqual((0, 'record 19 is here\n', ''), self.ctl(again, 'get', '{t}damaged', node=1))
+        self.assertEqual(0, again.stop())
 
     def test_NodeThatDies_IsToldWithTheCommandThatRestartsIt(self):
         cluster = QuickstartCluster().started()
