@@ -123,11 +123,12 @@ TEST(Cluster_ReadOnlyNode, ServesReads_RefusesWrites) {
               std::string::npos);
   auto http = cluster.ConnectHttp(3);
   const std::string put = cluster.CallHttp(
-      *http, "PUT /v1/kv/foo HTTP/1.1\r\nContent-Length: 1\r\n\r\nx");
+      *http,
+      "PUT /v1/kv/foo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
   EXPECT_TRUE(put.starts_with("HTTP/1.1 403 Forbidden\r\n")) << put;
   EXPECT_NE(put.find("\"code\":\"READ_ONLY_NODE\""), std::string::npos) << put;
   const std::string get =
-      cluster.CallHttp(*http, "GET /v1/kv/foo HTTP/1.1\r\n\r\n");
+      cluster.CallHttp(*http, "GET /v1/kv/foo HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(get.ends_with("\r\n\r\nbar")) << get;
 }
 

@@ -110,10 +110,7 @@ void HttpSession::Process() {
   while (!stalled_.has_value() && !Stopped()) {
     const HttpParser::Result next = parser_.Next();
     if (next == HttpParser::Result::kNeedMore) {
-      if (pending_.empty() && parser_.TakeExpectsContinue()) {
-        client_.out() += "HTTP/1.1 100 Continue\r\n\r\n";
-        client_.WantFlush();
-      }
+      SendContinueIfDue();
       break;
     }
     if (next == HttpParser::Result::kError) {
@@ -136,6 +133,13 @@ void HttpSession::Process() {
   } else {
     client_.ResumeReads();
   }
+}
+
+// Replies to earlier requests come first (RFC 9110 10.1.1).
+void HttpSession::SendContinueIfDue() {
+  if (!pending_.empty() || !parser_.TakeExpectsContinue()) return;
+  client_.out() += "HTTP/1.1 100 Continue\r\n\r\n";
+  client_.WantFlush();
 }
 
 HttpSession::Taken HttpSession::Handle(HttpRequest& request) {
@@ -368,6 +372,10 @@ HttpSession::Pending& HttpSession::Begin(std::string_view name,
   pending.name = name;
   pending.target = request.target;
   pending.head = request.method == "HEAD";
+  pending.connection = !request.keep_alive ? "Connection: close\r\n"
+                       : request.minor_version == 0
+                           ? "Connection: keep-alive\r\n"
+                           : "";
   pending.keep_alive = request.keep_alive;
   pending.begun = context_.MonoNow();
   pending_.push_back(std::move(pending));
@@ -396,7 +404,7 @@ void HttpSession::Write(Pending& pending, const Response& response) {
   Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
          "\r\nContent-Type: ", response.content_type,
          "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
-         pending.keep_alive ? "" : "Connection: close\r\n", "\r\n");
+         pending.connection, "\r\n");
   if (!pending.head) out += response.body;
   context_.metrics.OnHttp(pending.name, response.status,
                           context_.MonoNow() - pending.begun);
@@ -564,6 +572,7 @@ void HttpSession::Finish(Pending& pending) {
     pending_.pop_front();
     ++front_token_;
   }
+  if (!close) SendContinueIfDue();
   client_.WantFlush();
   if (closed_) return;
   if (close) {

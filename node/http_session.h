@@ -64,6 +64,7 @@ class HttpSession final : public Protocol, public Requester {
     std::string target;     // For redirects.
     bool head = false;
     bool keep_alive = true;
+    std::string_view connection;  // The reply's header line, or nothing.
     bool ready = false;
     bool without_room = false;  // The result waits for RoomFor.
     MonoTime begun;
@@ -81,6 +82,8 @@ class HttpSession final : public Protocol, public Requester {
   void Process();
   // True if no further request may be taken now.
   bool Stopped();
+  // The client waits for "100 Continue", and every earlier request has its reply.
+  void SendContinueIfDue();
   Taken Handle(HttpRequest& request);
   // Takes up a route; false if there is none of that path.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);

@@ -171,8 +171,10 @@ TEST_F(HttpTest, UnreadableBytes_CloseTheConnection) {
 }
 
 TEST_F(HttpTest, TooLargeBody_IsRefusedBeforeItIsSent) {
-  const std::string reply = cluster_.CallHttp(
-      *client_, "PUT /v1/kv/a HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n");
+  const std::string reply =
+      cluster_.CallHttp(*client_,
+                        "PUT /v1/kv/a HTTP/1.1\r\nHost: h\r\n"
+                        "Content-Length: 999999999\r\n\r\n");
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 413 Payload Too Large");
 }
 
@@ -192,20 +194,96 @@ TEST_F(HttpTest, PutWithoutLength_IsRefused_ButEmptyAndChunkedValuesAreNot) {
   EXPECT_EQ(Body(Call("GET", "/v1/kv/l")), "abcde");
 }
 
-// Whoever stands in front may read such a message in another way.
-TEST_F(HttpTest, AmbiguousMessages_AreRefused) {
+// A proxy in front of the node may frame such a message in another way: its bytes must never become a request of their own.
+TEST_F(HttpTest, AmbiguousMessages_AreRefusedAndNothingBehindThemIsRead) {
+  const std::string hidden = Request("PUT", "/v1/kv/am", "hidden");
   for (const std::string_view headers :
        {"Host: a\r\nHost: b\r\nContent-Length: 1\r\n\r\nx",
+        "Content-Length: 1\r\n\r\nx",
         "Host: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
         "Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
         "0\r\n\r\n",
-        "Host: a\r\nContent-Length: -1\r\n\r\n"}) {
+        "Host: a\r\nContent-Length: -1\r\n\r\n",
+        "Host: a\r\nContent-Length : 3\r\n\r\n",
+        "Host: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "Host: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        "Host: a\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
+        "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\n",
+        "Host: a\nContent-Length: 0\n\n"}) {
     auto client = cluster_.ConnectHttp(0);
-    const std::string reply = cluster_.CallHttp(
-        *client, Concat("PUT /v1/kv/am HTTP/1.1\r\n", headers));
-    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request") << headers;
+    client->Send(Concat(Request("GET", "/livez"), "PUT /v1/kv/am HTTP/1.1\r\n",
+                        headers, hidden));
+    cluster_.world().RunFor(Seconds(1));
+    const std::string replies = client->Take();
+    EXPECT_EQ(StatusLine(replies), "HTTP/1.1 200 OK") << headers;
+    const size_t second = replies.find("HTTP/1.1", 1);
+    ASSERT_NE(second, std::string::npos) << headers;
+    EXPECT_EQ(StatusLine(replies.substr(second)), "HTTP/1.1 400 Bad Request")
+        << headers;
+    EXPECT_EQ(Header(replies.substr(second), "Connection"), "close");
+    EXPECT_EQ(replies.find("\r\nContent-Type", second),
+              replies.rfind("\r\nContent-Type"))
+        << replies;
+    EXPECT_TRUE(client->closed()) << headers;
   }
   EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/am")), "HTTP/1.1 404 Not Found");
+}
+
+// java.net.http.HttpClient and curl --http2 ask for it by default.
+TEST_F(HttpTest, UpgradeToHttp2_IsIgnored) {
+  const std::string_view upgrade =
+      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+      "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n";
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/u", "1", upgrade)),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/u", "", upgrade)), "1");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/u")), "1");
+}
+
+TEST_F(HttpTest, KeepAliveOfHttp10_IsConfirmed) {
+  for (int i = 0; i < 2; ++i) {
+    const std::string kept = cluster_.CallHttp(
+        *client_, "GET /livez HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    EXPECT_EQ(StatusLine(kept), "HTTP/1.1 200 OK");
+    EXPECT_EQ(Header(kept, "Connection"), "keep-alive");
+  }
+  EXPECT_EQ(Header(Call("GET", "/livez"), "Connection"), "");
+  const std::string last =
+      cluster_.CallHttp(*client_, "GET /livez HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(Body(last), "ok\n");
+  EXPECT_EQ(Header(last, "Connection"), "close");
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_TRUE(client_->closed());
+}
+
+TEST_F(HttpTest, BytesOneByOne_AreTheSameRequests) {
+  const std::string put =
+      "PUT /v1/kv/b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n";
+  for (const char c : put + Request("HEAD", "/v1/kv/b")) {
+    client_->Send(std::string_view(&c, 1));
+    cluster_.world().RunFor(Milliseconds(1));
+  }
+  cluster_.world().RunFor(Seconds(1));
+  const std::string replies = client_->Take();
+  const size_t second = replies.find("HTTP/1.1", 1);
+  ASSERT_NE(second, std::string::npos) << replies;
+  EXPECT_EQ(StatusLine(replies), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Header(replies.substr(second), "Content-Length"), "5");
+  EXPECT_EQ(Body(replies.substr(second)), "");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/b")), "abcde");
+}
+
+TEST_F(HttpTest, Value_OfTheLargestSize_IsTaken_AndOneByteMoreIsNot) {
+  const size_t limit = Config().limits.value_bytes;
+  const std::string largest(limit, 'x');
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/l", largest)), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/l")), largest);
+  const std::string refused = Call("PUT", "/v1/kv/l", largest + "x");
+  EXPECT_EQ(StatusLine(refused), "HTTP/1.1 413 Payload Too Large");
+  EXPECT_NE(refused.find(Concat("limits.value_bytes (", limit, " bytes)")),
+            std::string::npos)
+      << refused;
 }
 
 // The client still sends when it is refused: it must see the reply, not a reset.
@@ -237,18 +315,39 @@ TEST_F(HttpTest, Pipeline_AnswersInOrder) {
   EXPECT_TRUE(all.ends_with("\r\n\r\n2")) << all;
 }
 
+constexpr std::string_view kExpectingPut =
+    "PUT /v1/kv/x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+    "Content-Length: 3\r\n\r\n";
+
 TEST_F(HttpTest, ExpectContinue_IsAnswered) {
-  client_->Send(
-      "PUT /v1/kv/x HTTP/1.1\r\nExpect: 100-continue\r\n"
-      "Content-Length: 3\r\n\r\n");
-  cluster_.world().RunFor(Milliseconds(100));
-  EXPECT_EQ(client_->Take(), "HTTP/1.1 100 Continue\r\n\r\n");
-  EXPECT_EQ(StatusLine(cluster_.CallHttp(*client_, "abc")), "HTTP/1.1 200 OK");
+  for (int i = 0; i < 2; ++i) {
+    client_->Send(kExpectingPut);
+    cluster_.world().RunFor(Milliseconds(100));
+    EXPECT_EQ(client_->Take(), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_EQ(StatusLine(cluster_.CallHttp(*client_, "abc")),
+              "HTTP/1.1 200 OK");
+  }
+}
+
+TEST_F(HttpTest, ExpectContinue_BehindAReplyThatIsDue_FollowsIt) {
+  for (const std::string& first :
+       {Request("PUT", "/v1/kv/y", "1"), Request("GET", "/v1/kv/y"),
+        Request("GET", "/livez"),
+        Request("PUT", "/v1/kv/y", "2") + Request("GET", "/v1/kv/none")}) {
+    client_->Send(Concat(first, kExpectingPut));
+    cluster_.world().RunFor(Milliseconds(200));
+    const std::string replies = client_->Take();
+    EXPECT_EQ(StatusLine(replies), "HTTP/1.1 200 OK");
+    EXPECT_TRUE(replies.ends_with("HTTP/1.1 100 Continue\r\n\r\n")) << replies;
+    EXPECT_EQ(replies.find("100 Continue"), replies.rfind("100 Continue"));
+    EXPECT_EQ(StatusLine(cluster_.CallHttp(*client_, "abc")),
+              "HTTP/1.1 200 OK");
+  }
 }
 
 TEST_F(HttpTest, ConnectionClose_IsObeyed) {
   const std::string reply = cluster_.CallHttp(
-      *client_, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
+      *client_, "GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(Body(reply), "ok\n");
   cluster_.world().RunFor(Seconds(1));
   EXPECT_TRUE(client_->closed());
@@ -259,6 +358,12 @@ TEST_F(HttpTest, Redirect_NamesTheLeader) {
   const std::string reply = Call("PUT", "/v1/kv/foo?redirect", "1");
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 307 Temporary Redirect");
   EXPECT_EQ(Header(reply, "Location"), "http://n3:8001/v1/kv/foo?redirect");
+  const std::string absolute =
+      Call("PUT", "http://n1:8001/v1/kv/foo?redirect", "1");
+  EXPECT_EQ(Header(absolute, "Location"), "http://n3:8001/v1/kv/foo?redirect");
+  EXPECT_EQ(StatusLine(Call("PUT", "http://n1:8001/v1/kv/foo", "2")),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/foo")), "2");
 }
 
 // bar is of the first group, which this node leads.
@@ -337,6 +442,25 @@ TEST_F(HttpTest, Metrics_AreWellFormed) {
         "quorate_raft_is_leader{group=\"2\"} 0"}) {
     EXPECT_NE(page.find(expected), std::string::npos) << expected;
   }
+}
+
+void LongHeaders(Config& config) { config.limits.http_header_bytes = 1 << 20; }
+
+TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
+  TestCluster cluster({.adjust = LongHeaders});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(0);
+  const std::string bare = Request("GET", "/livez", "", "A: \r\n");
+  for (const size_t size : {size_t{200'000}, (size_t{1} << 20) - bare.size()}) {
+    const std::string reply = cluster.CallHttp(
+        *client, Request("GET", "/livez", "",
+                         Concat("A: ", std::string(size, 'x'), "\r\n")));
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 200 OK");
+  }
+  const std::string reply = cluster.CallHttp(
+      *client, Request("GET", "/livez", "",
+                       Concat("A: ", std::string(1 << 20, 'x'), "\r\n")));
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 431 Request Header Fields Too Large");
 }
 
 TEST(Http_WritesByGet, AreOffByDefault) {

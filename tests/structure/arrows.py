@@ -32,7 +32,7 @@ PURE_EXTERNAL = {
     'com_google_protobuf': 'envelopes between peers, configuration entries and snapshot headers',
     'tomlplusplus': 'parsing of configuration text',
     'nlohmann_json': 'JSON text in and out',
-    'http_parser': 'the grammar of HTTP over bytes in memory',
+    'boost_beast': 'the grammar of HTTP over bytes in memory',
     'xxhash': 'digests',
     'lz4': 'compression of bytes in memory',
     'zstd': 'compression of bytes in memory',

@@ -70,6 +70,11 @@ class BansTest(unittest.TestCase):
             with self.subTest(rule):
                 self.assertEqual([], list(bans.check_bans('raft/x.cc', f'{good}\n')))
 
+    def test_Beast_BesidesItsParser_IsFound(self):
+        for header, count in (('http/basic_parser.hpp', 0), ('http/rfc7230.hpp', 0), ('http/read.hpp', 1), ('core.hpp', 1)):
+            found = list(bans.check_bans('node/x.cc', f'#include <boost/beast/{header}>\n'))
+            self.assertEqual(['outside'] * count, [f.rule for f in found], header)
+
     def test_HashContainer_Iterated_IsFoundAcrossFilesOfAPackage(self):
         header = 'absl::flat_hash_map<int, absl::btree_set<int>> rows_;\n'
         source = 'void F() {\n  for (const auto& [a, b] : this->rows_) G(a);\n}\n'

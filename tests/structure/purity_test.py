@@ -69,6 +69,12 @@ class PurityTest(unittest.TestCase):
         self.assertEqual(1, len(found), found)
         self.assertIn('`calls`', found[0])
 
+    def test_StaticState_OfOnePattern_IsExceptedForItsLibraryOnly(self):
+        objects, symbols = compile_symbols('int calls = 1;\nint other = 1;')
+        for label, count in (('//x:x', 1), ('//y:y', 2)):
+            found = list(purity.check(objects, symbols, purity.Allowlist(''), {label: {'c*s': 'why'}}))
+            self.assertEqual(count, len(found), found)
+
     def test_PureCode_Planted_Passes(self):
         source = '#include <cstring>\nvoid F(void* a, void* b, unsigned long n) { memcpy(a, b, n); }'
         self.assertEqual([], list(purity.check(*compile_symbols(source), purity.Allowlist('memcpy  # fine'), {})))
