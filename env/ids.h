@@ -13,7 +13,7 @@ using ClusterId = StrongId<struct ClusterIdTag>;
 // A node as the configuration names it: 1, 2, 3, … Zero is no node.
 using NodeId = StrongId<struct NodeIdTag, uint32_t>;
 // One data directory of a node, drawn at random when the directory is founded.
-// A node whose disk was lost returns with the same NodeId and another StoreIncarnation.
+// A node whose disk was lost and that is founded again has the same NodeId and another StoreIncarnation: its groups refuse it.
 using StoreIncarnation = StrongId<struct StoreIncarnationTag>;
 // A Raft group: 1, 2, 3, … Zero is no group.
 using GroupId = StrongId<struct GroupIdTag, uint32_t>;

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
                  "The node's configuration, a TOML file")
       ->required();
   app.add_flag("--bootstrap", options.bootstrap,
-               "Found a new store if the data directory is empty");
+               "Create a new store if the data directory is empty: for the "
+               "first start of a new cluster's node only");
   app.add_option("--log-level", options.log_level,
                  "Least severity of what goes to standard error")
       ->transform(CLI::CheckedTransformer(

@@ -377,7 +377,8 @@ bool Group::SenderIsMember(NodeId from, StoreIncarnation store) {
             absl::StrCat("raft: group ", key_.group.value(), " refuses node ",
                          from.value(),
                          ": its data directory is not the one that belongs to "
-                         "the group; remove the node and add it again"));
+                         "the group. Only that very directory can bring the "
+                         "node back, see docs/operations.md"));
       }
       return false;
     }

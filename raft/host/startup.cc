@@ -123,8 +123,7 @@ void Startup::FoundGroup(const GroupSpec& spec, OpenedGroup* group) {
   if (!options_.bootstrap) {
     Finish(absl::FailedPreconditionError(absl::StrCat(
         "the data directory holds no replica of group ", spec.group.value(),
-        ": start once with bootstrap to found it, or restore the "
-        "configuration that the directory was founded with")));
+        ": its bootstrap did not finish; start with bootstrap again")));
     return;
   }
   Entry first{.term = Term(1),

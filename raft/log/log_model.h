@@ -62,7 +62,7 @@ class LogModel {
   void Issue(const ModelOperation& operation) {
     History& history = groups_[operation.group];
     ModelGroup next = history.states.back();
-    if (next.dropped) {  // It comes back under a new incarnation.
+    if (next.dropped) {  // Its key is not used again.
       ++incarnations_[operation.group];
       history = History();
       next = ModelGroup();
@@ -167,7 +167,7 @@ class LogModel {
         matches = true;
         break;
       }
-      // Never there, or dropped: nobody can tell, so it comes back under a new incarnation.
+      // Never there, or dropped: the log cannot tell, so the key is not used again.
       found.dropped = !found.exists;
       EXPECT_TRUE(matches) << "group " << group << " is: " << Describe(found)
                            << "\n  acknowledged: "

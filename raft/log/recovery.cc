@@ -54,7 +54,8 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
   if (files_.empty()) {
     return Fail(absl::DataLossError(
         "all its files (log-*) are missing although the store was founded; "
-        "restore them, or found the store anew in an empty directory"));
+        "put these very files back if they were moved. If they are lost, so is "
+        "the directory: see docs/operations.md"));
   }
   ReadNextHead();
 }
@@ -141,9 +142,8 @@ void Recovery::FindLast() {
 void Recovery::OnLastCandidate() {
   if (candidates_.empty()) {
     return Fail(absl::DataLossError(
-        "none of its segments can be read from the beginning; this replica's "
-        "log is lost: found the store anew in an empty directory and let it "
-        "return as a new member"));
+        "none of its segments can be read from the beginning: the directory is "
+        "lost, see docs/operations.md"));
   }
   const uint64_t number = candidates_.back();
   candidates_.pop_back();

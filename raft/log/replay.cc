@@ -30,7 +30,8 @@ void Replay::Fence(GroupKey key, const std::string& why) {
   newly_fenced_ = true;
   group.fenced = absl::DataLossError(absl::StrCat(
       "group ", key.group.value(), " is fenced: its log is damaged (", why,
-      "); remove this replica and let it return under a new incarnation"));
+      "); it stays fenced, its group goes on with the other replicas: see "
+      "docs/operations.md"));
 }
 
 void Replay::FenceAll(const std::string& why) {
@@ -39,7 +40,8 @@ void Replay::FenceAll(const std::string& why) {
     newly_fenced_ = true;
     unknown_groups_fenced_ = absl::DataLossError(
         absl::StrCat("the log is damaged (", why,
-                     ") and may have held groups that are not known any more"));
+                     ") and may have held groups that are not known any more: "
+                     "see docs/operations.md"));
   }
 }
 
@@ -79,8 +81,8 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
     group.fenced = absl::DataLossError(
         absl::StrCat("group ", key.group.value(),
                      " is fenced: its log was found damaged at an earlier "
-                     "start; remove this replica and let it return under a "
-                     "new incarnation"));
+                     "start; it stays fenced, its group goes on with the other "
+                     "replicas: see docs/operations.md"));
   }
   return absl::OkStatus();
 }

@@ -113,6 +113,21 @@ def check_binary(path, content):
         yield Finding(path, 1, 'binary', 'a binary file: programs are built, test inputs live in testdata/, pictures in docs/images/')
 
 
+_ADVICE = re.compile(r'add (it|the node) again|(returns?|comes? back) (as|under) a new|let (it|the node) return|[Rr]emove (this|that|the) replica')
+
+
+def check_advice(path, text):
+    """Messages and pages recommend only what this version can do: its groups never change their members."""
+    if path.startswith(('docs/decisions/', 'tests/structure/')) or not path.endswith(('.cc', '.h', '.md', '.py')):
+        return
+    # A sentence may be broken over lines and string literals.
+    joined = re.sub(r'"?\s*\n\s*(//|"|#)?\s*', ' ', text)
+    joined = re.sub(r'  +', ' ', joined)
+    match = _ADVICE.search(joined)
+    if match:
+        yield Finding(path, 1, 'advice', f'"{match.group(0)}": no replica can be removed, added or replaced; see docs/operations.md')
+
+
 def anchors_of(markdown):
     """The anchors that a page's headings get."""
     found = set()

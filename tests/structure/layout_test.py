@@ -44,7 +44,7 @@ class LayoutTest(unittest.TestCase):
             except UnicodeDecodeError:
                 continue
             for check in (layout.check_file_size, layout.check_function_sizes, layout.check_banner, layout.check_guard,
-                          layout.check_leftovers, layout.check_whitespace):
+                          layout.check_leftovers, layout.check_whitespace, layout.check_advice):
                 findings.extend(check(path, text))
             findings.extend(layout.check_own_header_first(path, text, known))
             if path.endswith('.md'):
@@ -58,6 +58,15 @@ class LayoutTest(unittest.TestCase):
             with open(os.path.join(self.root, path), 'rb') as file:
                 findings.extend(layout.check_binary(path, file.read()))
         self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
+
+    def test_AdviceThatCannotBeFollowed_Planted_IsFound(self):
+        for text in ('remove the node and add it again', '  "(remove this "\n      "replica)"', 'let the\nnode return as a new member',
+                     'it may return\n// under a new incarnation'):
+            with self.subTest(text):
+                for path in ('raft/log/a.cc', 'docs/a.md'):
+                    self.assertEqual(['advice'], rules(layout.check_advice(path, text)))
+                self.assertEqual([], rules(layout.check_advice('docs/decisions/a.md', text)))
+        self.assertEqual([], rules(layout.check_advice('docs/a.md', 'the node is removed from the list')))
 
     def test_Binary_Planted_IsFound(self):
         for content in (b'\x7fELF\0\0', b'\x89PNG\r\n', b'text\0'):
