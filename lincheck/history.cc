@@ -45,6 +45,10 @@ Value History::String(std::string_view bytes) {
   return recent;
 }
 
+Value History::Integer(int64_t n) {
+  return Value::Holds(n) ? Value::Integer(n) : String(std::to_string(n));
+}
+
 void History::Add(const Operation& operation) {
   // Without what the caller must see to, no verdict means anything.
   if (operation.partition >= names_.size() ||

@@ -98,6 +98,9 @@ class History {
   // A string that lives as long as this history. What was asked for lately, as
   // what is read was written, is kept once.
   Value String(std::string_view bytes);
+  // Any integer: one that a Value does not hold becomes a string of its digits,
+  // as in files. The models that come with the checker read both.
+  Value Integer(int64_t n);
 
   // In any order. Requires: partition known; values made here or without
   // strings; invoke <= ret.

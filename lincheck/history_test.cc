@@ -45,6 +45,14 @@ TEST(History, StringAskedForAgain_IsKeptOnce) {
   EXPECT_EQ(first.bytes(), "seen");
 }
 
+TEST(History, LargeInteger_BecomesItsDigits) {
+  History history;
+  constexpr int64_t kMost = Value::kIntegerMax;
+  EXPECT_TRUE(history.Integer(kMost) == kMost);
+  EXPECT_EQ(history.Integer(kMost + 1).bytes(), std::to_string(kMost + 1));
+  EXPECT_EQ(history.Integer(-kMost - 1).bytes(), std::to_string(-kMost - 1));
+}
+
 TEST(History, Moved_TakesEverythingAlong) {
   History history;
   const uint32_t key = history.Partition("k");

@@ -1,6 +1,9 @@
 #include "lincheck/value.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/escaping.h"
@@ -38,6 +41,16 @@ size_t BetweenCharacters(std::string_view bytes, size_t at) {
 }
 
 }  // namespace
+
+void Value::RefuseInteger(int64_t n) {
+  std::fprintf(stderr,
+               "lincheck: Value::Integer(%" PRId64
+               "): an integer beyond +-(2^61 - 1) is stored as a string of its "
+               "digits. History::Integer() does so. A model compares a result "
+               "with such an integer as `op.result == n`.\n",
+               n);
+  std::abort();
+}
 
 std::string Value::ToString() const {
   if (is_none()) return "none";

@@ -16,7 +16,8 @@ namespace quorate::lincheck {
 
 class Value {
  public:
-  // Integers outside this range must be stored as strings.
+  // Integers outside this range are stored as strings of their digits
+  // (History::Integer).
   static constexpr int64_t kIntegerMax = (int64_t{1} << 61) - 1;
   static constexpr int64_t kIntegerMin = -kIntegerMax;
 
@@ -25,8 +26,13 @@ class Value {
   constexpr Value() = default;
   // The value of what is not there.
   static constexpr Value Nil() { return Value(kNil); }
-  // Requires: kIntegerMin <= n <= kIntegerMax.
+  static constexpr bool Holds(int64_t n) {
+    return kIntegerMin <= n && n <= kIntegerMax;
+  }
+  // Requires: Holds(n). Any other integer ends the
+  // process with a message, because it would equal some integer within.
   static constexpr Value Integer(int64_t n) {
+    if (!Holds(n)) RefuseInteger(n);
     return Value((static_cast<uint64_t>(n) << 2) | kIntegerTag);
   }
 
@@ -47,6 +53,10 @@ class Value {
     if (a.raw_ == b.raw_) return true;
     return a.is_string() && b.is_string() && a.bytes() == b.bytes();
   }
+  // Compares with any integer: no Value has to be made of it.
+  friend constexpr bool operator==(Value a, int64_t n) {
+    return a.is_integer() && a.integer() == n;
+  }
   // For people: none, nil, 7, "x".
   std::string ToString() const;
 
@@ -55,6 +65,7 @@ class Value {
   static constexpr uint64_t kNil = 2;
   static constexpr uint64_t kIntegerTag = 1;
   explicit constexpr Value(uint64_t raw) : raw_(raw) {}
+  [[noreturn]] static void RefuseInteger(int64_t n);
 
   uint64_t raw_ = 0;  // 0: none; …10: nil; …01: integer; …00: address of a
                       // record (size, bytes).

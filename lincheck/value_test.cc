@@ -1,5 +1,6 @@
 #include "lincheck/value.h"
 
+#include <limits>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -23,6 +24,30 @@ TEST(Value, WhatIsNotText_IsEscaped) {
   EXPECT_EQ(Shown("\x1b[0m\x7f"), R"("\x1b[0m\x7f")");
   EXPECT_EQ(Shown("\xff\xc3"), R"("\xff\xc3")");
   EXPECT_EQ(Shown("\xc2\x9b"), R"("\xc2\x9b")");
+}
+
+constexpr int64_t kMost = Value::kIntegerMax;
+
+TEST(Value, Integers_AreEqualOnlyToThemselves) {
+  for (const int64_t n : {int64_t{0}, int64_t{-1}, kMost, -kMost}) {
+    EXPECT_EQ(Value::Integer(n).integer(), n);
+    EXPECT_TRUE(Value::Integer(n) == n);
+    EXPECT_FALSE(Value::Integer(n) == n + 1);
+    // Both share their lower 62 bits.
+    EXPECT_FALSE(Value::Integer(0) == int64_t{1} << 62);
+  }
+  EXPECT_FALSE(Value() == 0);
+  EXPECT_FALSE(Value::Nil() == 0);
+}
+
+// They were taken modulo 2^62 before, so that different ones were equal.
+TEST(ValueDeathTest, IntegerBeyondTheRange_IsRefused) {
+  for (const int64_t n : {kMost + 1, -kMost - 1, int64_t{1} << 62,
+                          std::numeric_limits<int64_t>::max(),
+                          std::numeric_limits<int64_t>::min()}) {
+    EXPECT_DEATH(Value::Integer(n), "Value::Integer\\(" + std::to_string(n) +
+                                        "\\): an integer beyond");
+  }
 }
 
 TEST(Value, LongText_IsCutBetweenCharacters) {

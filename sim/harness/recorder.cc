@@ -65,7 +65,7 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
                          .partition = partition,
                          .function = call.function};
   if (call.function == Kv::kIncrement) {
-    op.argument = Value::Integer(call.number);
+    op.argument = history_.Integer(call.number);
   } else if (!call.text.empty()) {
     op.argument = history_.String(call.text);
   }
@@ -173,7 +173,7 @@ void Recorder::Return(Ticket ticket, Value result) {
 void Recorder::ReturnNil(Ticket ticket) { Return(ticket, Value::Nil()); }
 
 void Recorder::ReturnNumber(Ticket ticket, int64_t number) {
-  Return(ticket, Value::Integer(number));
+  Return(ticket, history_.Integer(number));
 }
 
 void Recorder::ReturnText(Ticket ticket, std::string_view text) {
@@ -313,7 +313,7 @@ void Recorder::OnCommand(const kv::Version& version,
     }
     case kv::Op::kIncrBy:
       token = absl::StrCat(key, "+", command.numbers[0]);
-      op.argument = Value::Integer(command.numbers[0]);
+      op.argument = history_.Integer(command.numbers[0]);
       op.function = Kv::kIncrement;
       break;
     case kv::Op::kDel:
@@ -389,7 +389,7 @@ Value Recorder::Replay(const std::string& key, lincheck::Version at,
   }
   const auto value = [this](const lincheck::Datum& datum) {
     if (datum.is_nil()) return Value::Nil();
-    if (datum.is_integer()) return Value::Integer(datum.integer());
+    if (datum.is_integer()) return history_.Integer(datum.integer());
     return history_.String(datum.bytes());
   };
   switch (op.function) {

@@ -212,12 +212,12 @@ lincheck::History Load::Stop() {
       } else if (record.function == Kv::kIncrement) {
         op.argument = lincheck::Value::Integer(1);
         if (op.known()) {
-          op.result = lincheck::Value::Integer(record.reply.integer);
+          op.result = history.Integer(record.reply.integer);
         }
       } else if (record.reply.is(RespValue::Kind::kNull)) {
         op.result = lincheck::Value::Nil();
       } else if (Client::IsCounter(record.key)) {
-        op.result = lincheck::Value::Integer(std::stoll(record.reply.text));
+        op.result = history.Integer(std::stoll(record.reply.text));
       } else {
         op.result = history.String(record.reply.text);
       }
