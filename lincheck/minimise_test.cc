@@ -247,6 +247,23 @@ TEST(Minimise, QueueOutOfOrder_IsToldByTheFirstAndTheDequeue) {
   EXPECT_TRUE(verdict.counter_example->minimal);
 }
 
+// An element that nobody looks for is not only in the way: a dequeue that did
+// not say what it took may have taken it.
+TEST(Minimise, QueueWithAnUnreportedDequeue_KeepsWhatItMayHaveTaken) {
+  Rounds rounds;
+  rounds.Alone({.function = Queue::kEnqueue, .argument = Value::Integer(1)});
+  rounds.Alone({.function = Queue::kDequeue, .result = Value::Integer(1)});
+  rounds.Alone({.function = Queue::kEnqueue, .argument = Value::Integer(2)});
+  rounds.Alone({.function = Queue::kDequeue});
+  rounds.Alone({.function = Queue::kPeek, .result = Value::Integer(2)});
+  const ModelOf<Queue> model;
+  const Verdict verdict = Check(rounds.history(), model);
+  ASSERT_TRUE(verdict.counter_example.has_value());
+  EXPECT_EQ(Refute(rounds.history(), model, *verdict.counter_example), "");
+  EXPECT_EQ(verdict.counter_example->operations,
+            (std::vector<size_t>{1, 2, 3, 4}));
+}
+
 TEST(Minimise, ValueThatNobodyWroteWhereKeysExpire_IsToldByItsGet) {
   Rounds rounds;
   for (int i = 0; i < 40; ++i) {

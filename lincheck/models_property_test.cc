@@ -116,6 +116,17 @@ void AgreeWithBruteForce(uint64_t seed, const M& plain = {}) {
   RC_ASSERT(wrong_by[kMistakes] == 0u);
 }
 
+// Of one in three operations nobody knows the result.
+History Unreported(Random& random, const History& told) {
+  History untold;
+  untold.Partition("k");
+  for (Operation op : told.operations()) {
+    if (random() % 3 == 0) op.result = {};
+    untold.Add(op);
+  }
+  return untold;
+}
+
 // A result that was not reported constrains nothing.
 template <typename M>
 void StayRightUnreported(Random& random) {
@@ -124,17 +135,39 @@ void StayRightUnreported(Random& random) {
     const M plain;
     const History told =
         Maker<M>(random, plain, Mistake::kNone).Run(2 + random() % 6);
-    History untold;
-    untold.Partition("k");
-    for (Operation op : told.operations()) {
-      if (random() % 3 == 0) op.result = {};
-      untold.Add(op);
-    }
+    const History untold = Unreported(random, told);
     if (!LinearizableByBruteForce(untold.operations(), model) ||
         Check(untold, model).result != Result::kOk) {
       RC_FAIL(Show(untold, model));
     }
   }
+}
+
+// What is wrong has a counter-example that proves it, also where results are
+// missing. Returns how many were wrong.
+template <typename M>
+int AgreeUnreported(Random& random, int histories) {
+  const ModelOf<M> model;
+  int wrong = 0;
+  for (int i = 0; i < histories; ++i) {
+    const M plain;
+    const auto mistake = static_cast<Mistake>(random() % kMistakes);
+    const History told = Maker<M>(random, plain, mistake).Run(3 + random() % 6);
+    const History untold = Unreported(random, told);
+    const Result truth = LinearizableByBruteForce(untold.operations(), model)
+                             ? Result::kOk
+                             : Result::kViolation;
+    const Verdict verdict = Check(untold, model);
+    if (verdict.result != truth || JudgeOnline(untold, model) != truth) {
+      RC_FAIL("brute force says " + std::string(ResultName(truth)) +
+              Show(untold, model));
+    }
+    if (truth == Result::kOk) continue;
+    ++wrong;
+    const std::string refuted = Refute(untold, model, *verdict.counter_example);
+    if (!refuted.empty()) RC_FAIL(refuted);
+  }
+  return wrong;
 }
 
 RC_GTEST_PROP(ModelProperty, UnreportedResults_ConstrainNothing,
@@ -148,6 +181,43 @@ RC_GTEST_PROP(ModelProperty, UnreportedResults_ConstrainNothing,
   StayRightUnreported<Queue>(random);
   StayRightUnreported<Lock>(random);
   StayRightUnreported<Transaction>(random);
+}
+
+RC_GTEST_PROP(UnreportedProperty, Register_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Register>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, CasRegister_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<CasRegister>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, Kv_AgreesWithBruteForce, (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Kv>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, ExpiringKv_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<ExpiringKv>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, Set_AgreesWithBruteForce, (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Set>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, Queue_AgreesWithBruteForce, (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Queue>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, Lock_AgreesWithBruteForce, (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Lock>(random, 600) > 30);
+}
+RC_GTEST_PROP(UnreportedProperty, Transaction_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Transaction>(random, 600) > 30);
 }
 
 RC_GTEST_PROP(ModelProperty, Register_AgreesWithBruteForce, (uint64_t seed)) {

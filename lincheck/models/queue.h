@@ -20,6 +20,7 @@ struct Queue {
     kPeek,     // -> the same; it stays
     kLength,   // -> how many
   };
+  static constexpr bool kHooksAreTested = true;
   using State = std::vector<Datum>;
   State Initial() const { return {}; }
 
@@ -51,13 +52,14 @@ struct Queue {
            (op.function == kDequeue && op.known() && op.result.is_nil());
   }
   struct Sight {
-    bool all = false;  // Somebody counts them.
-    State elements;    // Somebody looks for these. In order.
+    bool all = false;  // All count.
+    State elements;    // Only these do, in order: results name them.
   };
   bool Look(const Operation& op, Sight* sight) const {
-    if (!op.known() || op.function == kEnqueue || op.result.is_none()) {
-      return true;
-    }
+    if (!op.known() || op.function == kEnqueue) return true;
+    // It took whatever was first, so that every element counts.
+    sight->all |= op.function == kDequeue && op.result.is_none();
+    if (op.result.is_none()) return true;
     sight->all |= op.function == kLength;
     Datum element;
     element.Assign(op.result);
