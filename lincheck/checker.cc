@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/audit.h"
 #include "lincheck/decide.h"
 #include "lincheck/explain.h"
 #include "lincheck/search.h"
@@ -90,11 +92,27 @@ CounterExample ExplainIn(const History& history, const Model& model,
   if (!decision.has_value()) {
     decision = Decide(operations, model, LimitsOf(options));
   }
+  if (!decision->fault.empty()) {
+    CounterExample none = WholePartition(history, partition, indices);
+    none.reason = std::move(decision->fault);
+    return none;
+  }
   if (decision->result != Result::kViolation) {
     return WholePartition(history, partition, indices);
   }
   CounterExample example =
       ExplainPartition(operations, model, *std::move(decision), options);
+  if (!model.HooksAreTested() &&
+      !Proves(example, operations, model, LimitsOf(options))) {
+    // Slower, and without what the model promises.
+    const ModelWithout plain(model, SpeedHooks(operations));
+    decision = Decide(operations, plain, LimitsOf(options));
+    if (decision->result != Result::kViolation) {
+      return WholePartition(history, partition, indices);
+    }
+    example =
+        ExplainPartition(operations, plain, *std::move(decision), options);
+  }
   example.partition = partition;
   if (example.blocked != CounterExample::kNotKnown) {
     example.blocked = indices[example.blocked];
@@ -107,6 +125,15 @@ CounterExample ExplainIn(const History& history, const Model& model,
     order.blocked = indices[order.blocked];
   }
   return example;
+}
+
+// Nothing that a model says counts once it contradicts itself.
+Verdict Refuse(std::string fault, size_t partitions) {
+  Verdict verdict{.result = Result::kUnknown, .partitions = partitions};
+  verdict.undecided.resize(partitions);
+  std::iota(verdict.undecided.begin(), verdict.undecided.end(), 0);
+  verdict.model_fault = std::move(fault);
+  return verdict;
 }
 
 }  // namespace
@@ -145,6 +172,8 @@ Verdict Check(const History& history, const Model& model,
     Decision& decision = decisions[partition];
     verdict.nodes += decision.nodes;
     verdict.partitions_by_zones += decision.by_zones ? 1 : 0;
+    if (!decision.fault.empty())
+      return Refuse(std::move(decision.fault), count);
     if (decision.result == Result::kUnknown) {
       verdict.undecided.push_back(partition);
     }

@@ -111,6 +111,9 @@ struct Verdict {
   // What was found out about the first of them, for Explain().
   std::shared_ptr<const Decision> first_wrong;
   std::vector<uint32_t> undecided;  // Partitions.
+  // Not empty: which member of the model is at fault, and why, in words. No
+  // verdict about any partition is given then: all are undecided.
+  std::string model_fault;
 };
 
 Verdict Check(const History& history, const Model& model,

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "lincheck/audit.h"
 #include "lincheck/links.h"
 #include "lincheck/untold.h"
 #include "lincheck/versioned.h"
@@ -19,8 +20,9 @@ namespace {
 
 // Whether an order that the zones found proves that all is right: it has every
 // operation that returned, once, keeps real time, and explains results and
-// versions.
-bool Replay(absl::Span<const Operation> operations, const Model& model,
+// versions. `versioned` are the same operations with the versions that count.
+bool Replay(absl::Span<const Operation> operations,
+            absl::Span<const Operation> versioned, const Model& model,
             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
@@ -30,13 +32,15 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
   std::vector<Version> made = {kInitialVersion};
   size_t known = 0;
   for (size_t i : order) {
-    const Operation& op = operations[i];
+    const Operation& op = versioned[i];
     if (placed[i] || op.ret < latest) return false;
     placed[i] = true;
     latest = std::max(latest, op.invoke);
     known += op.known() ? 1 : 0;
     if (op.known() && op.seen != kNoVersion && op.seen != version) return false;
-    const StateId next = states->Step(state, op);
+    // An unknown outcome stays one: a model may tell it from a result that was
+    // not reported.
+    const StateId next = states->Step(state, operations[i]);
     if (next == kImpossible) return false;
     if (op.written != kNoVersion) made.push_back(op.written);
     // A write that does not tell its version may have made one.
@@ -46,7 +50,7 @@ bool Replay(absl::Span<const Operation> operations, const Model& model,
   std::sort(made.begin(), made.end());
   return std::adjacent_find(made.begin(), made.end()) == made.end() &&
          known == static_cast<size_t>(std::count_if(
-                      operations.begin(), operations.end(),
+                      versioned.begin(), versioned.end(),
                       [](const Operation& op) { return op.known(); }));
 }
 
@@ -106,6 +110,7 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
                    options)
           : Search(operations, model, options);
   Decision decision{.result = found.result,
+                    .fault = std::move(found.fault),
                     .nodes = found.nodes,
                     .order = std::move(found.order)};
   if (found.result != Result::kViolation) return decision;
@@ -122,6 +127,51 @@ Decision DecideBySearch(absl::Span<const Operation> operations,
   decision.stuck = found.foreseen.value_or(found.stuck);
   decision.reason = DescribeStuck(operations, model, found);
   return decision;
+}
+
+// Believes what the model says.
+Decision DecideByHooks(absl::Span<const Operation> operations,
+                       const Model& model, const SearchOptions& options) {
+  std::optional<ZonesResult> zones = CheckZones(operations, model);
+  if (zones.has_value()) {
+    if (zones->result == Result::kViolation) {
+      return {.result = Result::kViolation,
+              .by_zones = true,
+              .core = std::move(zones->core),
+              .reason = std::move(zones->reason),
+              .named = std::move(zones->named),
+              .scope = std::move(zones->scope)};
+    }
+    if (!TellVersions(operations) ||
+        (!zones->partial &&
+         Replay(operations, operations, model, zones->order))) {
+      return {.by_zones = true, .order = std::move(zones->order)};
+    }
+    const std::vector<Operation> told = TellUntold(operations, model);
+    if (!told.empty()) zones = CheckZones(told, model);
+    if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
+        !zones->partial && Replay(operations, told, model, zones->order)) {
+      return {.by_zones = true, .order = std::move(zones->order)};
+    }
+  }
+  return DecideBySearch(operations, model, options);
+}
+
+// Of more operations a search does not keep the order it finds.
+constexpr size_t kOrderMax = 100'000;
+
+// A state that is all that may be the case depends on the version that is.
+std::string FindMissingJoin(absl::Span<const Operation> operations,
+                            const Model& model) {
+  if (model.JoinsStates() || !TellVersions(operations)) return {};
+  const auto op =
+      std::find_if(operations.begin(), operations.end(),
+                   [&](const Operation& o) { return model.Learns(o); });
+  if (op == operations.end()) return {};
+  return absl::StrCat("Learns() is true of ", DescribeCall(model, *op),
+                      ", so that a state is all that may be the case. Where "
+                      "versions are told, such a model has to have "
+                      "StepUnchanged() and Join().");
 }
 
 }  // namespace
@@ -152,28 +202,23 @@ std::string DescribeStuck(absl::Span<const Operation> operations,
 
 Decision Decide(absl::Span<const Operation> operations, const Model& model,
                 const SearchOptions& options) {
-  std::optional<ZonesResult> zones = CheckZones(operations, model);
-  if (zones.has_value()) {
-    if (zones->result == Result::kViolation) {
-      return {.result = Result::kViolation,
-              .by_zones = true,
-              .core = std::move(zones->core),
-              .reason = std::move(zones->reason),
-              .named = std::move(zones->named),
-              .scope = std::move(zones->scope)};
-    }
-    if (!TellVersions(operations) ||
-        (!zones->partial && Replay(operations, model, zones->order))) {
-      return {.by_zones = true, .order = std::move(zones->order)};
-    }
-    const std::vector<Operation> told = TellUntold(operations, model);
-    if (!told.empty()) zones = CheckZones(told, model);
-    if (!told.empty() && zones.has_value() && zones->result == Result::kOk &&
-        !zones->partial && Replay(told, model, zones->order)) {
-      return {.by_zones = true, .order = std::move(zones->order)};
-    }
+  const bool audits = !model.HooksAreTested() && options.nodes_max > 0;
+  SearchOptions limits = options;
+  limits.wants_order = audits && operations.size() <= kOrderMax;
+  Decision decision;
+  if (audits) decision.fault = FindMissingJoin(operations, model);
+  if (decision.fault.empty()) {
+    decision = DecideByHooks(operations, model, limits);
   }
-  return DecideBySearch(operations, model, options);
+  if (audits && decision.fault.empty()) {
+    decision.fault =
+        FindFault(operations, model, decision, options,
+                  [&](absl::Span<const Operation> some, const Model& hooks) {
+                    return DecideByHooks(some, hooks, options);
+                  });
+  }
+  if (!decision.fault.empty()) decision.result = Result::kUnknown;
+  return decision;
 }
 
 }  // namespace quorate::lincheck

@@ -17,6 +17,8 @@ namespace quorate::lincheck {
 
 struct Decision {
   Result result = Result::kOk;
+  // kUnknown: if not empty, which hook of the model is at fault, in words.
+  std::string fault;
   bool by_zones = false;
   uint64_t nodes = 0;
   // kViolation: indices into the argument; not linearizable even if all others

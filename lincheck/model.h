@@ -8,13 +8,14 @@
 //   bool Step(State& state, const Operation& op) const, which moves `state` on,
 //     or is false if `op` cannot have given its result there. Of an operation
 //     with unknown outcome only function and arguments count;
-//   bool IsRead(const Operation& op) const, true if `op`, with its result,
-//     certainly changes nothing (false is always right, only slower);
+//   bool IsRead(const Operation& op) const, true if no step of `op`, with its
+//     result, leaves another state (false is always right, only slower; see
+//     Learns() for states that are sets of what may be the case);
 //   std::string_view Name(uint8_t function) const, "?" beyond the last one;
 //   std::string Describe(const State& state) const.
+// Step() alone says what the object does. Check() holds all else against it.
 // Optionally, each for speed alone:
-//   bool FindLinks(const Operation&, Links*) const, which opens the near-linear
-//     path to histories without versions;
+//   bool FindLinks(const Operation&, Links*) const, see Links;
 //   bool LooksBeyondCall(const Operation&) const { return false; }, which says
 //     that Step() looks at function, arguments and result alone, so that
 //     operations with the same call may stand for each other;
@@ -25,8 +26,7 @@
 //     who was added can tell apart, nor after any steps of theirs;
 //   bool MaySee(const State&, const Operation&) const, void Forget(State&) const
 //   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
-// Optionally, for people:
-//   std::string InWords(const Operation&) const, see Model, as of these:
+// Optionally, for people: std::string InWords(const Operation&) const,
 //   bool GivesFlag(uint8_t function) const, std::string_view Subject() const.
 #ifndef QUORATE_LINCHECK_MODEL_H_
 #define QUORATE_LINCHECK_MODEL_H_
@@ -91,10 +91,18 @@ class StateSpace {
   virtual StateId Import(const StateSpace& from, StateId state) = 0;
   virtual std::string Describe(StateId state) const = 0;
   virtual size_t size_bytes() const = 0;
+  // Not empty: the model contradicts itself, and how, in words. Nothing that it
+  // says is a proof then.
+  const std::string& fault() const { return fault_; }
+
+ protected:
+  std::string fault_;
 };
 
 // How an operation stands to the writes of its partition, by values. The
-// initial state is nil.
+// initial value is nil. It opens the near-linear path to histories without
+// versions. The state may hold more than the value, if each operation that looks
+// at more has neither links nor LooksFor().
 struct Links {
   bool reads = false;   // Saw the value `seen`, nothing else.
   bool writes = false;  // Left the value `written`, whatever was there before
@@ -122,6 +130,12 @@ class Model {
   virtual ~Model() = default;
   // One per partition, so that partitions can be judged side by side.
   virtual std::unique_ptr<StateSpace> NewStates() const = 0;
+  // True if tests hold all that follows against Step(), as the model says by
+  // static constexpr bool kHooksAreTested. Otherwise Check() does
+  // (lincheck/audit.h).
+  virtual bool HooksAreTested() const = 0;
+  // Whether there are StepUnchanged() and Join().
+  virtual bool JoinsStates() const = 0;
   // True if `op`, with the result it has, changes nothing that anybody can see.
   // It makes no version, unless it tells one.
   virtual bool IsRead(const Operation& op) const = 0;
@@ -208,6 +222,19 @@ size_t HeapBytes(const T& value) {
 }
 
 template <typename M>
+constexpr bool HasTestedHooks() {
+  if constexpr (requires { M::kHooksAreTested; }) {
+    return M::kHooksAreTested;
+  } else {
+    return false;
+  }
+}
+
+// What IsRead() says that Step() does not.
+std::string ReadFault(std::string_view function, const Operation& op,
+                      const std::string& before, const std::string& after);
+
+template <typename M>
 class States final : public StateSpace {
  public:
   using State = typename M::State;
@@ -222,7 +249,9 @@ class States final : public StateSpace {
     if (!model_.Step(scratch_, op)) return kImpossible;
     Blur();
     if (scratch_ == *states_[state]) return state;
-    return Number(scratch_);
+    const StateId next = Number(scratch_);
+    if constexpr (!HasTestedHooks<M>()) CheckRead(state, op, next);
+    return next;
   }
   StateId StepUnchanged(StateId state, const Operation& op) override {
     if constexpr (requires { model_.StepUnchanged(scratch_, op); }) {
@@ -292,6 +321,16 @@ class States final : public StateSpace {
     return it->second;
   }
 
+  // `op` leaves another state.
+  void CheckRead(StateId before, const Operation& op, StateId after) {
+    if (!fault_.empty() || !model_.IsRead(op)) return;
+    if constexpr (requires { model_.Learns(op); }) {
+      if (model_.Learns(op)) return;
+    }
+    fault_ = ReadFault(model_.Name(op.function), op, Describe(before),
+                       Describe(after));
+  }
+
   template <typename T>
   struct SightOf {
     using Type = bool;
@@ -326,6 +365,15 @@ class ModelOf final : public Model {
   explicit ModelOf(M model = {}) : model_(std::move(model)) {}
   std::unique_ptr<StateSpace> NewStates() const override {
     return std::make_unique<model_internal::States<M>>(model_);
+  }
+  bool HooksAreTested() const override {
+    return model_internal::HasTestedHooks<M>();
+  }
+  bool JoinsStates() const override {
+    return requires(const Operation& op, typename M::State& state) {
+      model_.StepUnchanged(state, op);
+      model_.Join(state, &state);
+    };
   }
   bool IsRead(const Operation& op) const override { return model_.IsRead(op); }
   bool Learns(const Operation& op) const override {

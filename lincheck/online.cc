@@ -85,7 +85,11 @@ class OnlineChecker::Partition {
   }
   void LeaveUnknown(uint64_t operation) {
     Operation op = End(operation);
-    if (!model_.IsRead(op)) Open(op);
+    if (model_.IsRead(op)) {
+      NoteRead(op);
+    } else {
+      Open(op);
+    }
   }
   void Withdraw(uint64_t operation) { End(operation); }
   void LeaveAllUnknown() {
@@ -107,6 +111,8 @@ class OnlineChecker::Partition {
 
   Result Judge(uint32_t slot);
 
+  // Not empty: how the model contradicts itself.
+  const std::string& fault() const { return fault_; }
   const Operation& operation(uint32_t slot) const { return slots_[slot].op; }
   std::string Explain(uint32_t slot) const;
   void GiveUp() { given_up_ = true; }
@@ -149,13 +155,12 @@ class OnlineChecker::Partition {
     if (slot == slots_.size()) slots_.emplace_back();
     ++used_;
     slots_[slot] = {true, op.known() && KeepsState(model_, op), kNone, op};
+    if (slots_[slot].is_read) NoteRead(op);
     if (op.known() || calls_differ_) return slot;
     for (uint32_t i = 0; i < slots_.size(); ++i) {
       const Operation& other = slots_[i].op;
       if (i == slot || !slots_[i].used || other.known() ||
-          other.function != op.function || other.argument != op.argument ||
-          other.expected != op.expected || other.invoke > op.invoke ||
-          HasKin(i)) {
+          !IsSameCall(other, op) || other.invoke > op.invoke || HasKin(i)) {
         continue;
       }
       slots_[slot].kin = i;
@@ -167,6 +172,39 @@ class OnlineChecker::Partition {
       return other.used && other.kin == slot;
     });
   }
+
+  static bool IsSameCall(const Operation& a, const Operation& b) {
+    return a.function == b.function && a.argument == b.argument &&
+           a.expected == b.expected;
+  }
+  // Of a model whose hooks are not tested: remembers a read, to see that it
+  // leaves every state as it is.
+  void NoteRead(Operation op) {
+    const auto same = [&](const Operation& other) {
+      return IsSameCall(other, op) && other.known() == op.known() &&
+             other.result == op.result;
+    };
+    if (model_.HooksAreTested() ||
+        std::any_of(reads_.begin(), reads_.end(), same)) {
+      return;
+    }
+    if (reads_.size() == kReadsMax) reads_.erase(reads_.begin());
+    reads_.push_back(op);
+    KeepReads();
+  }
+  void KeepReads() {
+    ValueArena values;
+    for (Operation& op : reads_) {
+      op.argument = values.Copy(op.argument);
+      op.expected = values.Copy(op.expected);
+      op.result = values.Copy(op.result);
+    }
+    read_values_ = std::move(values);
+  }
+  // Whether an operation stands for another one of the same call in a state.
+  void CheckKin(StateId state, const Operation& op, const Operation& kin);
+  // What Judge() says.
+  Result Search(uint32_t slot);
 
   // Places every read that fits: it changes nothing, so it never hurts.
   void PlaceReads(Time limit, Configuration* c);
@@ -180,6 +218,8 @@ class OnlineChecker::Partition {
   // Forgets unknown ones that every configuration has spent, and states and
   // values that nothing refers to.
   void Compact();
+
+  static constexpr size_t kReadsMax = 16;
 
   const std::string name_;
   const Model& model_;
@@ -196,6 +236,9 @@ class OnlineChecker::Partition {
   uint64_t nodes_ = 0;
   // Operations of unknown outcome with the same call may do different things.
   bool calls_differ_ = false;
+  std::vector<Operation> reads_;  // The last ones, each once; see NoteRead().
+  ValueArena read_values_;
+  std::string fault_;
   bool stopped_ = false;
   bool given_up_ = false;
 };
@@ -220,6 +263,7 @@ bool OnlineChecker::Partition::Remember(
   }
   std::erase_if(spents, [&](const Bits& s) { return Subset(c.spent, s); });
   spents.push_back(c.spent);
+  for (const Operation& op : reads_) states_->Step(c.state, op);
   return true;
 }
 
@@ -233,7 +277,10 @@ void OnlineChecker::Partition::Expand(const Configuration& c, Time limit,
         Has(known ? c.placed : c.spent, i)) {
       continue;
     }
-    if (!known && slot.kin != kNone && !Has(c.spent, slot.kin)) continue;
+    if (!known && slot.kin != kNone && !Has(c.spent, slot.kin)) {
+      CheckKin(c.state, slot.op, slots_[slot.kin].op);
+      continue;
+    }
     // Reads that fit were placed already.
     if (slot.is_read) continue;
     ++nodes_;
@@ -247,7 +294,26 @@ void OnlineChecker::Partition::Expand(const Configuration& c, Time limit,
   }
 }
 
+void OnlineChecker::Partition::CheckKin(StateId state, const Operation& op,
+                                        const Operation& kin) {
+  if (model_.HooksAreTested() || !fault_.empty() ||
+      states_->Step(state, op) == states_->Step(state, kin)) {
+    return;
+  }
+  fault_ = absl::StrCat(
+      "LooksBeyondCall() and Step() of the model contradict each other: by "
+      "LooksBeyondCall() the call alone says what ",
+      DescribeCall(model_, op), " does, but by Step() it does one thing for ",
+      "client ", op.client, " and another for client ", kin.client, ".");
+}
+
 Result OnlineChecker::Partition::Judge(uint32_t slot) {
+  const Result result = Search(slot);
+  if (fault_.empty() && states_ != nullptr) fault_ = states_->fault();
+  return fault_.empty() ? result : Result::kUnknown;
+}
+
+Result OnlineChecker::Partition::Search(uint32_t slot) {
   const Time limit = slots_[slot].op.ret;
   nodes_ = 0;
   std::map<Key, std::vector<Bits>> seen;
@@ -318,6 +384,7 @@ void OnlineChecker::Partition::Compact() {
   for (Slot& slot : slots_) keep(slot.op);
   for (auto& [id, op] : running_) keep(op);
   arena_ = std::move(arena);
+  if (fault_.empty()) fault_ = states_->fault();
   std::unique_ptr<StateSpace> states = model_.NewStates();
   for (Configuration& c : configurations_) {
     c.state = states->Import(*states_, c.state);
@@ -415,6 +482,7 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
       case Result::kOk:
         continue;
       case Result::kUnknown:
+        if (model_fault_.empty()) model_fault_ = partition.fault();
         return GiveUp(partition);
       case Result::kViolation: {
         OnlineViolation violation{.partition = partition.name(),
@@ -446,6 +514,7 @@ bool OnlineChecker::given_up(std::string_view partition) const {
 }
 
 Result OnlineChecker::result() const {
+  if (!model_fault_.empty()) return Result::kUnknown;
   if (!violations_.empty()) return Result::kViolation;
   return given_up_ > 0 ? Result::kUnknown : Result::kOk;
 }

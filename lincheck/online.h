@@ -69,8 +69,11 @@ class OnlineChecker {
   // No more calls will come; what is still open is of unknown outcome.
   void Finish();
 
-  // kUnknown: some partition was given up, the others are right.
+  // kUnknown: some partition was given up and the others are right, or the model
+  // is at fault.
   Result result() const;
+  // Not empty: how the model contradicts itself. Nothing is known then.
+  const std::string& model_fault() const { return model_fault_; }
   const std::vector<OnlineViolation>& violations() const { return violations_; }
   size_t given_up() const { return given_up_; }
   // Whether this partition was.
@@ -94,6 +97,7 @@ class OnlineChecker {
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::vector<OnlineViolation> violations_;
   ValueArena kept_;  // Values of violations.
+  std::string model_fault_;
   size_t given_up_ = 0;
   uint64_t judged_ = 0;
 };

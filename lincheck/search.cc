@@ -128,6 +128,7 @@ class LevelSearch final : public Searcher {
     return nature.blind && nature.effect == SearchPlan::Effect::kReplace;
   }
 
+  SearchResult AtFault() const;
   void Stuck();
   // What leads to an entry. Empty if that was forgotten.
   std::vector<size_t> OrderTo(size_t level, uint32_t at);
@@ -230,8 +231,10 @@ bool LevelSearch<kWords>::Pass(size_t level, uint32_t at) {
   if (!settled) return true;
   if (!usable) return false;
   // It may be placed for the last time. That is in vain if nobody sees it.
-  return !plan_.plain || !Replaces(op) ||
-         !Unseen(stepper_.Known(entry.c.state, op), entry.c);
+  if (!plan_.plain || !Replaces(op)) return true;
+  const StateId next = stepper_.Known(entry.c.state, op);
+  // A model may say that it is possible everywhere, and then not step.
+  return next == kImpossible || !Unseen(next, entry.c);
 }
 
 template <size_t kWords>
@@ -341,7 +344,9 @@ template <size_t kWords>
 bool LevelSearch<kWords>::Refine(StateId before, Configuration* c) {
   if (c->state != before) {
     for (const uint32_t slot : window_.reads()) Settle(slot, c);
-    if (InVain(ValueOf(before), *c)) return false;
+    // Another state may show the same value.
+    const uint32_t shown = ValueOf(before);
+    if (shown != ValueOf(c->state) && InVain(shown, *c)) return false;
   }
   if (!stepper_.IsForgotten(c->state) && Unseen(c->state, *c)) {
     if (InVain(ValueOf(c->state), *c)) return false;
@@ -529,6 +534,7 @@ SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
   result_.result = Result::kViolation;
   for (;;) {
     const size_t end = plan_.returns.size();
+    if (!stepper_.fault().empty()) return AtFault();
     if (!arrivals_.empty() && arrivals_level_ == end) {
       result_.result = Result::kOk;
       if (options_.wants_order && end > 0) {
@@ -543,8 +549,14 @@ SearchResult LevelSearch<kWords>::Run(uint64_t nodes_max, bool deep) {
     }
     Explore(level_, deep);
   }
+  if (!stepper_.fault().empty()) return AtFault();
   Stuck();
   return result_;
+}
+
+template <size_t kWords>
+SearchResult LevelSearch<kWords>::AtFault() const {
+  return {.fault = stepper_.fault(), .nodes = stepper_.steps()};
 }
 
 // In what order operations stand that lead from one entry to the next.
@@ -665,8 +677,8 @@ SearchResult Search(absl::Span<const Operation> operations, const Model& model,
     const SearchResult result =
         deep ? searcher->Deep(until) : searcher->Broad(until);
     // Neither gets further where memory or time is over.
-    if (result.result != Result::kUnknown || result.nodes < until ||
-        result.nodes >= options.nodes_max) {
+    if (!result.fault.empty() || result.result != Result::kUnknown ||
+        result.nodes < until || result.nodes >= options.nodes_max) {
       return result;
     }
     if (!deep) turn *= 2;

@@ -35,6 +35,8 @@ inline constexpr uint64_t kStepsBetweenLooks = 256;
 
 struct SearchResult {
   Result result = Result::kUnknown;
+  // kUnknown: if not empty, how the model contradicts itself.
+  std::string fault;
   uint64_t nodes = 0;
   // kViolation: the operation (index into the argument) whose return no order
   // gets past, the last (at most 32) operations of the longest order found

@@ -127,12 +127,26 @@ void SearchPlan::AssignSlots() {
   }
 }
 
+bool SearchPlan::ValuesTellAll() const {
+  if (model.HooksAreTested()) return true;
+  const auto tells = [&](const Operation& op) {
+    Links links;
+    Value value;
+    return model.FindLinks(op, &links) || model.LooksFor(op, &value);
+  };
+  return std::all_of(known.begin(), known.end(),
+                     [&](uint32_t i) { return tells(operations[i]); }) &&
+         std::all_of(unknown.begin(), unknown.end(),
+                     [&](uint32_t u) { return tells(operations[u]); });
+}
+
 void SearchPlan::FindNatures() {
+  const bool values_tell_all = ValuesTellAll();
   bool linked = true;  // All that change the state.
   std::vector<Links> of_known(known.size());
   std::vector<Links> of_unknown(unknown.size());
   const auto find = [&](const Operation& op, bool reads, Links* links) {
-    const bool found = model.FindLinks(op, links);
+    const bool found = values_tell_all && model.FindLinks(op, links);
     plain = plain && found && !links->conditional;
     if (!found) *links = {};
     if (reads) {

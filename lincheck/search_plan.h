@@ -89,6 +89,9 @@ struct SearchPlan {
   void RankByClass();
   void AssignSlots();
   void FindNatures();
+  // Whether links say what an operation leaves for others to see. A state may
+  // hold more than the value: every operation must look at that alone.
+  bool ValuesTellAll() const;
   // Fills in values, from what FindNatures() found out.
   void NumberValues(absl::Span<const Links> of_known,
                     absl::Span<const Links> of_unknown);
@@ -123,6 +126,7 @@ class Stepper {
     return state < is_forgotten_.size() && is_forgotten_[state];
   }
   std::string Describe(StateId state) const { return states_->Describe(state); }
+  const std::string& fault() const { return states_->fault(); }
   uint64_t steps() const { return steps_; }
   size_t size_bytes() const {
     return states_->size_bytes() + cache_.size() * sizeof(Entry) +

@@ -17,7 +17,9 @@ namespace quorate::lincheck {
 // The operations of one partition, in their order, with a write for each
 // version that was seen and a version for each write that returned. Empty if
 // there are too few writes, or none of this kind. It is a guess: what is right
-// with it is right, what is wrong may be right all the same.
+// with it is right, what is wrong may be right all the same. A write of unknown
+// outcome that was seen gets a return time here, so that its version counts.
+// Model steps are those of the operation as it was.
 std::vector<Operation> TellUntold(absl::Span<const Operation> operations,
                                   const Model& model);
 

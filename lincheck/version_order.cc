@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/audit.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -42,6 +43,10 @@ class Builder {
     order_.by_versions = HasVersions(operations_);
     if (!order_.by_versions && TellVersions(operations_)) {
       return Unknown("Not every operation tells its version");
+    }
+    if (!order_.by_versions && !model_.HooksAreTested()) {
+      std::string fault = FindLinkFault(operations_, model_);
+      if (!fault.empty()) return Unknown(std::move(fault));
     }
     if (!order_.by_versions) FindNamedByResult();
     if (order_.by_versions && !WritesTell()) {

@@ -123,6 +123,7 @@ class VersionedModel::States final : public StateSpace {
       if (makes_none || unchanged || !over) continue;
       AddWorld({op.written, 0}, inner_->Step(world.inner, op), &after);
     }
+    if (fault_.empty() && !inner_->fault().empty()) fault_ = inner_->fault();
     return Settle(std::move(after));
   }
   static void AddWorld(Current current, StateId inner, State* state) {

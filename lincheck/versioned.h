@@ -28,6 +28,8 @@ class VersionedModel final : public Model {
                  absl::Span<const Operation> all);
 
   std::unique_ptr<StateSpace> NewStates() const override;
+  bool HooksAreTested() const override { return model_.HooksAreTested(); }
+  bool JoinsStates() const override { return model_.JoinsStates(); }
   bool IsRead(const Operation& op) const override;
   bool Learns(const Operation& op) const override;
   // What values tell is not enough.

@@ -11,7 +11,6 @@
 
 struct Account {
   using Operation = quorate::lincheck::Operation;
-  using Value = quorate::lincheck::Value;
   enum Function : uint8_t { kDeposit, kWithdraw, kBalance };
   using State = int64_t;
   State Initial() const { return 0; }
@@ -20,11 +19,13 @@ struct Account {
     if (op.function != kBalance && !op.argument.is_integer()) return false;
     const bool enough =
         op.function != kWithdraw || state >= op.argument.integer();
-    if (op.function == kDeposit) state += op.argument.integer();
+    if (op.function == kDeposit &&
+        __builtin_add_overflow(state, op.argument.integer(), &state)) {
+      return false;  // More than there is in the world.
+    }
     if (op.function == kWithdraw && enough) state -= op.argument.integer();
     if (!op.known() || op.result.is_none()) return true;  // It did not say.
-    if (op.function == kBalance) return op.result == Value::Integer(state);
-    return op.result == Value::Integer(enough);
+    return op.result == (op.function == kBalance ? state : int64_t{enough});
   }
   bool IsRead(const Operation& op) const { return op.function == kBalance; }
   std::string_view Name(uint8_t function) const {

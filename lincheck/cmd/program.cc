@@ -185,7 +185,7 @@ int RunLincheck(int argc, char** argv, absl::Span<const ModelEntry> own) {
   for (const std::string& file : arguments->files) {
     FileReport report = JudgeFile(*arguments, file, &executor);
     ++number;
-    bad = bad || !report.status.ok();
+    bad = bad || !report.status.ok() || !report.verdict.model_fault.empty();
     if (report.status.ok() && !arguments->html.empty() &&
         !WritePage(PagePath(arguments->html, number), &report)) {
       bad = true;

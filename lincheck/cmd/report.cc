@@ -340,7 +340,11 @@ std::string ReportText(const FileReport& report) {
       (verdict.partitions > 1 || !history.partition_name(0).empty())) {
     absl::StrAppend(&text, "  Wrong: ", Keys(history, verdict.wrong), "\n");
   }
-  if (!verdict.undecided.empty()) {
+  if (!verdict.model_fault.empty()) {
+    absl::StrAppend(&text,
+                    "  The model is at fault, so that nothing is judged: ",
+                    verdict.model_fault, "\n");
+  } else if (!verdict.undecided.empty()) {
     absl::StrAppend(
         &text, "  Not decided within the limits of time (", report.timeout_ms,
         " ms) and memory: ", Keys(history, verdict.undecided), "\n");
@@ -359,6 +363,7 @@ std::string ReportJson(const FileReport& report) {
   std::string out;
   JsonObject object(&out);
   AppendFigures(report, &object);
+  if (!verdict.model_fault.empty()) object.Text("error", verdict.model_fault);
   if (verdict.counter_example.has_value()) {
     object.Name("counter_example");
     AppendCounterExample(report, &out);

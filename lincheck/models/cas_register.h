@@ -19,6 +19,7 @@ struct CasRegister {
     kWrite,  // (value)
     kCas,  // (expected, value) -> 1 if it was expected and is replaced, else 0
   };
+  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   State Initial() const { return {}; }
   bool Step(State& state, const Operation& op) const {

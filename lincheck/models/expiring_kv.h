@@ -28,6 +28,7 @@ struct ExpiringKv {
     kExpire,   // (duration) -> 1 if it was there and now expires, else 0
     kPersist,  // -> 1 if it was there and would have expired, else 0
   };
+  static constexpr bool kHooksAreTested = true;
   static constexpr Time kBefore = std::numeric_limits<Time>::min();
   // What may be the case: the key's value, and the least and greatest moment of
   // its end. The last operation took effect at `now` or later and, if the key

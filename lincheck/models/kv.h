@@ -28,6 +28,7 @@ struct Kv {
     kTake,         // -> the value before, or nil; deletes it
     kPutIfExists,  // (value) -> 1 if it was there and is replaced, else 0
   };
+  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   // True: a key starts as the empty string, not as nil.
   bool starts_empty = false;

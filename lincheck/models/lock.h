@@ -26,6 +26,7 @@ struct Lock {
     kRelease,  // (token) -> 1 if this token held it, else 0
     kCheck,    // (token) -> the same; it stays held
   };
+  static constexpr bool kHooksAreTested = true;
   // What may be the case.
   struct Case {
     bool held = false;

@@ -18,6 +18,7 @@ struct Register {
     kRead,   // -> value
     kWrite,  // (value)
   };
+  static constexpr bool kHooksAreTested = true;
   using State = Datum;
   State Initial() const { return {}; }
   bool Step(State& state, const Operation& op) const {

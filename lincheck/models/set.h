@@ -22,6 +22,7 @@ struct Set {
     kContains,  // (value) -> 1 or 0
     kRead,      // -> list of all (value_list.h), in any order
   };
+  static constexpr bool kHooksAreTested = true;
   using State = std::vector<Datum>;  // In order.
   State Initial() const { return {}; }
 

@@ -24,6 +24,7 @@ struct Transaction {
   enum Function : uint8_t {
     kTransact,  // (list of triples) -> the same list with the values read
   };
+  static constexpr bool kHooksAreTested = true;
   using State = std::vector<std::pair<Datum, Datum>>;  // By key, in order.
   State Initial() const { return {}; }
 
