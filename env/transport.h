@@ -25,7 +25,7 @@ enum class Lane : uint8_t { kControl, kBulk };
 
 // The version of the peer protocol: handshake, messages and what replicas do with entries. Nodes of different versions refuse
 // each other.
-inline constexpr uint32_t kPeerProtocolVersion = 2;
+inline constexpr uint32_t kPeerProtocolVersion = 3;
 
 struct TransportIdentity {
   ClusterId cluster;

@@ -43,8 +43,13 @@ struct Rule {
   CommandFlags flags;
   Need expiry = Need::kNever;
   Need expected = Need::kNever;
-  bool numbers = false;
+  // Carries numbers in batches of this version of the rules and later; 0: never.
+  uint32_t numbers_since = 0;
   bool read = false;
+
+  bool HasNumbers(uint32_t rules) const {
+    return numbers_since != 0 && rules >= numbers_since;
+  }
 };
 
 constexpr uint32_t kMany = std::numeric_limits<uint32_t>::max();
@@ -70,7 +75,7 @@ constexpr Rule kRules[] = {
      .arguments_max = 1,
      .step = 1,
      .flags = 0,
-     .numbers = true,
+     .numbers_since = 1,
      .read = true},
     {.op = Op::kExists,
      .name = "exists",
@@ -106,7 +111,7 @@ constexpr Rule kRules[] = {
      .arguments_max = 0,
      .step = 0,
      .flags = 0,
-     .numbers = true,
+     .numbers_since = 1,
      .read = true},
     {.op = Op::kScan,
      .name = "scan",
@@ -114,14 +119,29 @@ constexpr Rule kRules[] = {
      .arguments_max = 0,
      .step = 0,
      .flags = 0,
-     .numbers = true,
+     .numbers_since = 1,
+     .read = true},
+    {.op = Op::kTtl,
+     .name = "ttl",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kWatch,
+     .name = "watch",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
      .read = true},
     {.op = Op::kSet,
      .name = "set",
      .arguments_min = 2,
      .arguments_max = 2,
      .step = 2,
-     .flags = kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry,
+     .flags =
+         kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry | kRelativeExpiry,
      .expiry = Need::kMay,
      .expected = Need::kMay},
     {.op = Op::kGetDel,
@@ -143,13 +163,14 @@ constexpr Rule kRules[] = {
      .arguments_max = 1,
      .step = 1,
      .flags = 0,
-     .numbers = true},
+     .numbers_since = 1},
     {.op = Op::kAppend,
      .name = "append",
      .arguments_min = 2,
      .arguments_max = 2,
      .step = 2,
-     .flags = 0},
+     .flags = 0,
+     .numbers_since = 2},
     {.op = Op::kMSet,
      .name = "mset",
      .arguments_min = 2,
@@ -161,7 +182,7 @@ constexpr Rule kRules[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .step = 1,
-     .flags = kIfAbsent | kIfPresent | kIfGreater | kIfLess,
+     .flags = kIfAbsent | kIfPresent | kIfGreater | kIfLess | kRelativeExpiry,
      .expiry = Need::kMust},
     {.op = Op::kPersist,
      .name = "persist",
@@ -175,13 +196,14 @@ constexpr Rule kRules[] = {
      .arguments_max = 2,
      .step = 2,
      .flags = 0,
-     .numbers = true},
+     .numbers_since = 1},
     {.op = Op::kIncrByFloat,
      .name = "incrbyfloat",
      .arguments_min = 2,
      .arguments_max = 2,
      .step = 2,
-     .flags = 0},
+     .flags = 0,
+     .numbers_since = 2},
     {.op = Op::kAtomic,
      .name = "atomic",
      .arguments_min = 0,
@@ -193,7 +215,7 @@ constexpr Rule kRules[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .step = 1,
-     .flags = 0,
+     .flags = kIfAbsent,
      .expected = Need::kMust,
      .read = true},
     {.op = Op::kFlush,
@@ -202,10 +224,17 @@ constexpr Rule kRules[] = {
      .arguments_max = 0,
      .step = 0,
      .flags = 0,
-     .numbers = true},
+     .numbers_since = 1},
+    {.op = Op::kExpire,
+     .name = "expire",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers_since = 1},
 };
 
-constexpr size_t kOpLimit = static_cast<size_t>(Op::kFlush) + 1;
+constexpr size_t kOpLimit = static_cast<size_t>(Op::kExpire) + 1;
 
 constexpr std::array<const Rule*, kOpLimit> MakeRuleOfOp() {
   std::array<const Rule*, kOpLimit> rules = {};
@@ -233,8 +262,12 @@ bool FlagsAgree(const CommandView& command) {
       conditions != (kIfPresent | kIfLess)) {
     return false;
   }
-  if (command.has_expected && conditions != 0) return false;
-  return !(command.has_expiry && (command.flags & kKeepExpiry) != 0);
+  if (command.has_expected && conditions != 0 &&
+      command.op != Op::kCheckVersion) {
+    return false;
+  }
+  return command.has_expiry ? (command.flags & kKeepExpiry) == 0
+                            : (command.flags & kRelativeExpiry) == 0;
 }
 
 void AppendStamp(std::string* out, const SessionStamp& stamp) {
@@ -333,14 +366,17 @@ bool NestedFit(const CommandView& atomic) {
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
-           !SlotsOf(command).has_value();
+           command.op != Op::kExpire && !SlotsOf(command).has_value();
   }
-  return command.op != Op::kCheckVersion;
+  return command.op != Op::kCheckVersion &&
+         !(command.op == Op::kExpire && command.has_session);
 }
 
-bool Decode(std::string_view encoded, bool nested, CommandView* command) {
+bool Decode(std::string_view encoded, uint32_t rules, bool nested,
+            CommandView* command) {
   *command = CommandView();
   command->encoded = encoded;
+  command->rules = rules;
   const char* header = encoded.data();
   command->op = static_cast<Op>(LoadInteger<uint8_t>(header + kOpOffset));
   const auto present = LoadInteger<uint8_t>(header + kPresentOffset);
@@ -354,7 +390,7 @@ bool Decode(std::string_view encoded, bool nested, CommandView* command) {
   if ((command->flags & ~rule->flags) != 0) return false;
   if (count < rule->arguments_min || count > rule->arguments_max) return false;
   if (rule->step > 1 && count % rule->step != 0) return false;
-  if (((present & kHasNumbers) != 0) != rule->numbers) return false;
+  if (((present & kHasNumbers) != 0) != rule->HasNumbers(rules)) return false;
 
   WireReader reader(encoded.substr(kCommandHeaderBytes));
   if (!TakeFields(&reader, present, command)) return false;
@@ -379,11 +415,19 @@ uint8_t PresentBits(const CommandSpec& spec, const Rule& rule) {
   if (spec.session.has_value()) present |= kHasSession;
   if (spec.expire_at_ms.has_value()) present |= kHasExpiry;
   if (spec.expected.has_value()) present |= kHasExpected;
-  if (rule.numbers) present |= kHasNumbers;
+  if (rule.HasNumbers(kRulesVersion)) present |= kHasNumbers;
   return present;
 }
 
 }  // namespace
+
+int64_t DueOf(const CommandView& command, int64_t now_ms) {
+  if ((command.flags & kRelativeExpiry) == 0) return command.expire_at_ms;
+  int64_t due_ms = 0;
+  return __builtin_add_overflow(now_ms, command.expire_at_ms, &due_ms)
+             ? std::numeric_limits<int64_t>::max()
+             : due_ms;
+}
 
 std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command) {
   const auto [first, second] = command.numbers;
@@ -417,7 +461,7 @@ size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
   if (spec.session.has_value()) size += kStampBytes;
   if (spec.expire_at_ms.has_value()) size += sizeof(int64_t);
   if (spec.expected.has_value()) size += kVersionBytes;
-  if (rule->numbers) size += 2 * sizeof(int64_t);
+  if (rule->HasNumbers(kRulesVersion)) size += 2 * sizeof(int64_t);
   for (std::string_view argument : spec.arguments) {
     size += sizeof(uint32_t) + argument.size();
   }
@@ -455,7 +499,7 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
     AppendInteger<uint32_t>(&bytes_, spec.expected->position);
     AppendInteger<uint64_t>(&bytes_, spec.expected->index.value());
   }
-  if (rule.numbers) {
+  if (rule.HasNumbers(kRulesVersion)) {
     AppendInteger<int64_t>(&bytes_, spec.numbers[0]);
     AppendInteger<int64_t>(&bytes_, spec.numbers[1]);
   }
@@ -496,7 +540,7 @@ void BatchBuilder::EndAtomic() {
 Buffer BatchBuilder::Finish() {
   CHECK_EQ(atomic_offset_, 0u);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
-  StoreInteger<uint32_t>(bytes_.data(), kBatchVersion);
+  StoreInteger<uint32_t>(bytes_.data(), kRulesVersion);
   StoreInteger<uint32_t>(bytes_.data() + 4, count_);
   Buffer payload = Buffer::Copy(bytes_);
   bytes_.clear();
@@ -537,21 +581,24 @@ uint64_t RequestHash(uint64_t hash_key, const CommandView& command) {
 
 CommandReader::CommandReader(std::string_view payload) {
   WireReader reader(payload);
-  const auto version = reader.Take<uint32_t>();
+  rules_ = reader.Take<uint32_t>();
   const auto count = reader.Take<uint32_t>();
-  ok_ = reader.ok() && version == kBatchVersion &&
+  ok_ = reader.ok() && rules_ >= 1 && rules_ <= kRulesVersion &&
         FramesFit(reader.rest(), count);
   if (!ok_) return;
   rest_ = reader.rest();
   count_ = count;
 }
 
-CommandReader::CommandReader(std::string_view commands, uint32_t count,
-                             bool nested)
-    : rest_(commands), count_(count), nested_(nested), ok_(true) {}
+CommandReader::CommandReader(const CommandView& atomic)
+    : rest_(atomic.nested),
+      rules_(atomic.rules),
+      count_(atomic.nested_count),
+      nested_(true),
+      ok_(true) {}
 
 CommandReader CommandReader::Nested(const CommandView& atomic) {
-  return CommandReader(atomic.nested, atomic.nested_count, /*nested=*/true);
+  return CommandReader(atomic);
 }
 
 bool CommandReader::Next(CommandView* command) {
@@ -560,7 +607,7 @@ bool CommandReader::Next(CommandView* command) {
   const auto size = LoadInteger<uint32_t>(rest_.data());
   const std::string_view encoded = rest_.substr(0, size);
   rest_.remove_prefix(size);
-  return Decode(encoded, nested_, command);
+  return Decode(encoded, rules_, nested_, command);
 }
 
 }  // namespace quorate::kv

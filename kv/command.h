@@ -29,13 +29,25 @@
 
 namespace quorate::kv {
 
+// The version of the replicated rules: of everything that decides what a batch
+// does to the state and what it returns, constants included. Whoever changes
+// one of them raises it (kv/rules_test.cc). A batch carries the version of its
+// proposer. With it rises env::kPeerProtocolVersion, so that nodes of two
+// versions refuse each other. Batches of older versions in a log keep their meaning:
+//   1  growth ends at kValueBytesMax; decimals of 255 bytes; removals leave no
+//      trace.
+//   2  growth ends where the proposer says; longer decimals; a slot remembers
+//      its last removal; kTtl, kWatch, kExpire, kRelativeExpiry.
+inline constexpr uint32_t kRulesVersion = 2;
+
 // What commands may hold. Part of the replicated rules.
 inline constexpr size_t kKeyBytesMax = 64 << 10;
-inline constexpr size_t kValueBytesMax =
-    1 << 20;  // Reached by APPEND alone: an entry's payload is smaller.
+// Of stored values. Requests carry less: an entry's payload is smaller.
+inline constexpr size_t kValueBytesMax = 1 << 20;
 // Values that one command (a kAtomic with all that is nested in it) may return, in bytes; beyond it: kTooLarge.
 inline constexpr size_t kReturnedBytesMax = 64 << 20;
-inline constexpr uint8_t kBatchVersion = 1;
+// Keys that one kExpire may remove.
+inline constexpr int64_t kExpireKeysMax = 4'096;
 
 // Stored numbers: never renumber. In comments: arguments; numbers; flags that
 // matter → payload of the result. "Reads" change nothing; they stand in a batch
@@ -57,34 +69,49 @@ enum class Op : uint8_t {
   // cursor to the last slot, all owned, until about so many or kScanBytesMax
   // were visited → array: where to go on (decimal; 0: the end), then keys.
   kScan = 9,
+  // key → integer: milliseconds of log time until its expiry, -1 no expiry, -2
+  // no key.
+  kTtl = 10,
+  // key → none, for WATCH. Version: of the value; if there is none (kNil) of
+  // the slot's last removal.
+  kWatch = 11,
 
   kSet = 16,     // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry,
                  // expire_at_ms, expected → see Result.
   kGetDel = 17,  // key → bytes, or kNil.
   kDel = 18,  // key…; expected (then one key) → integer: how many there were.
   kIncrBy = 19,  // key; delta → integer.
-  kAppend = 20,  // key, suffix → integer: new length.
+  // key, suffix; longest value (0: kValueBytesMax) → integer: new length.
+  kAppend = 20,
   kMSet = 21,  // key, value, …; kIfAbsent (all or nothing: MSETNX) → none.
   kExpireAt =
       22,  // key; expire_at_ms; at most one of kIfAbsent (has none) kIfPresent
   // (has one) kIfGreater kIfLess, or kIfPresent and kIfLess → integer
   // 1 done, 0 not.
   kPersist = 23,  // key → integer 1 an expiry was removed, 0 not.
-  kSetRange = 24,  // key, bytes; offset → integer: length. Zeros fill a gap; no
-                   // bytes change nothing.
-  kIncrByFloat = 25,  // key, decimal (kv/decimal.h) → bytes: the sum.
+  // key, bytes; offset, longest value (0: kValueBytesMax) → integer: length.
+  // Zeros fill a gap; no bytes change nothing.
+  kSetRange = 24,
+  // key, decimal (kv/decimal.h); longest value (0: kValueBytesMax) → bytes: the
+  // sum.
+  kIncrByFloat = 25,
 
   // Commands evaluated one after another with nothing of others in between
   // (MULTI/EXEC): `nested` of BatchReader, all of this slot, without stamps of
   // their own. An error of one does not undo others. → nested results.
   kAtomic = 32,
-  // key; expected: only first in a kAtomic (WATCH). If any of them does not
-  // hold, the whole kAtomic does nothing and is kConditionFailed.
+  // key; expected; kIfAbsent: only first in a kAtomic (WATCH). If any of them
+  // does not hold, the whole kAtomic does nothing and is kConditionFailed. With
+  // kIfAbsent the key must be absent, and `expected` the slot's last removal:
+  // then the key was absent ever since kWatch returned that version.
   kCheckVersion = 33,
 
   // ; first slot, last slot: removes every key of slots that must all be owned.
   // Sessions stay. → integer: keys removed.
   kFlush = 48,
+  // ; count, at most kExpireKeysMax: removes up to so many due keys of all
+  // slots, the earliest first. → integer: keys removed.
+  kExpire = 49,
 };
 
 // Bits, combined. A bit that an op does not list makes the command kMalformed.
@@ -96,6 +123,9 @@ inline constexpr CommandFlags kIfGreater =
 inline constexpr CommandFlags kIfLess = 1 << 3;      // LT: likewise.
 inline constexpr CommandFlags kReturnOld = 1 << 4;   // GET.
 inline constexpr CommandFlags kKeepExpiry = 1 << 5;  // KEEPTTL.
+// `expire_at_ms` counts from the entry's log time, so that no clock sees more
+// left than was asked for.
+inline constexpr CommandFlags kRelativeExpiry = 1 << 6;
 
 // True if the op never changes keys.
 bool IsRead(Op op);
@@ -171,6 +201,7 @@ struct CommandView {
   Op op = Op::kGet;
   CommandFlags flags = 0;
   Slot slot;
+  uint32_t rules = kRulesVersion;  // Of its batch.
   bool has_session = false;
   bool has_expiry = false;
   bool has_expected = false;
@@ -186,6 +217,10 @@ struct CommandView {
   // The command as encoded.
   std::string_view encoded;
 };
+
+// When the key is due that a command gives an expiry, if it runs at `now_ms`.
+// Requires: has_expiry.
+int64_t DueOf(const CommandView& command, int64_t now_ms);
 
 // First and last slot of a command on whole slots (kKeyCount, kScan, kFlush),
 // as they stand there; nothing for the others.
@@ -206,6 +241,8 @@ class CommandReader {
   static CommandReader Nested(const CommandView& atomic);
 
   bool ok() const { return ok_; }
+  // The version of the rules under which the batch was made.
+  uint32_t rules() const { return rules_; }
   uint32_t count() const { return count_; }
   bool done() const { return next_ == count_; }
   // The next command's position.
@@ -215,9 +252,10 @@ class CommandReader {
   bool Next(CommandView* command);
 
  private:
-  CommandReader(std::string_view commands, uint32_t count, bool nested);
+  explicit CommandReader(const CommandView& atomic);
 
   std::string_view rest_;
+  uint32_t rules_ = kRulesVersion;
   uint32_t count_ = 0;
   uint32_t next_ = 0;
   bool nested_ = false;

@@ -78,19 +78,65 @@ Buffer SampleBatch() {
              .slot = slot,
              .numbers = {static_cast<int64_t>(MakeCursor(slot, {77})),
                          ScanBounds(Slot(16383), 10)}});
-  batch.Add({.op = Op::kIncrByFloat, .slot = slot, .arguments = kv});
+  batch.Add({.op = Op::kIncrByFloat,
+             .slot = slot,
+             .numbers = {448 << 10, 0},
+             .arguments = kv});
+  batch.Add({.op = Op::kTtl, .slot = slot, .arguments = k});
+  batch.Add({.op = Op::kExpireAt,
+             .slot = slot,
+             .flags = kRelativeExpiry,
+             .expire_at_ms = 5'000,
+             .arguments = k});
+  batch.BeginAtomic(slot, std::nullopt);
+  batch.Add({.op = Op::kWatch, .slot = slot, .arguments = k});
+  batch.EndAtomic();
+  batch.BeginAtomic(slot, std::nullopt);
+  batch.Add({.op = Op::kCheckVersion,
+             .slot = slot,
+             .flags = kIfAbsent,
+             .expected = version,
+             .arguments = k});
+  batch.EndAtomic();
+  batch.Add({.op = Op::kExpire, .numbers = {1'000, 0}});
   return batch.Finish();
 }
 
-TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfVersion1) {
-  testing::ExpectGolden("kv/testdata/commands_v1.golden", SampleBatch().view());
+TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfVersion2) {
+  testing::ExpectGolden("kv/testdata/commands_v2.golden", SampleBatch().view());
+}
+
+TEST(CommandReader, BatchOfVersion1_IsReadAsItWas) {
+  const std::string payload =
+      testing::ReadGolden("kv/testdata/commands_v1.golden");
+  CommandReader reader(payload);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader.rules(), 1u);
+  EXPECT_EQ(reader.count(), 23u);
+  while (!reader.done()) {
+    CommandView command;
+    EXPECT_TRUE(reader.Next(&command)) << reader.position();
+    EXPECT_EQ(command.rules, 1u);
+    if (command.op != Op::kAtomic) continue;
+    CommandReader nested = CommandReader::Nested(command);
+    EXPECT_EQ(nested.rules(), 1u);
+  }
+}
+
+TEST(CommandReader, BatchOfANewerVersion_IsRefused) {
+  std::string payload(SampleBatch().view());
+  EXPECT_TRUE(CommandReader(payload).ok());
+  payload[0] = static_cast<char>(kRulesVersion + 1);
+  EXPECT_FALSE(CommandReader(payload).ok());
+  payload[0] = 0;
+  EXPECT_FALSE(CommandReader(payload).ok());
 }
 
 TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   const Buffer payload = SampleBatch();
   CommandReader reader(payload.view());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(reader.count(), 23u);
+  EXPECT_EQ(reader.count(), 28u);
   std::vector<CommandView> commands(reader.count());
   for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
   EXPECT_TRUE(reader.done());

@@ -16,8 +16,8 @@ namespace quorate::kv {
 class Decimal {
  public:
   static constexpr size_t kFractionDigits = 17;
-  // Longer texts are no numbers.
-  static constexpr size_t kTextBytesMax = 255;
+  // Longer texts are no numbers. Every text of a number in range fits.
+  static constexpr size_t kTextBytesMax = 5'119;
   // Of the first digit, as powers of ten; beyond them a text is no number.
   static constexpr int kExponentMax = 4932;
   static constexpr int kExponentMin = -4950;
@@ -26,11 +26,15 @@ class Decimal {
 
   // [+-]digits[.digits][e[+-]digits], at least one digit before the e. Nothing
   // for anything else: spaces, "inf", "nan", hexadecimal.
-  static std::optional<Decimal> Parse(std::string_view text);
+  static std::optional<Decimal> Parse(std::string_view text,
+                                      size_t text_bytes_max = kTextBytesMax);
   static Decimal Sum(const Decimal& a, const Decimal& b);
   // Without exponent and without zeros at the end of the fraction: "10.6",
   // "-3", "0".
   std::string Text() const;
+  // False for a sum whose first digit is above 10^kExponentMax: Parse would not
+  // take its text.
+  bool InRange() const;
 
  private:
   // Cuts digits that Text would not write, half to even.

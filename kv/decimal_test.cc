@@ -51,10 +51,49 @@ TEST(Decimal_Parse, WhatIsNoNumber_IsRefused) {
         "1e5000", "1e-6000", "1e99999999999999999999"}) {
     EXPECT_FALSE(Decimal::Parse(text).has_value()) << text;
   }
-  EXPECT_FALSE(Decimal::Parse(std::string(256, '1')).has_value());
-  EXPECT_TRUE(Decimal::Parse(std::string(255, '1')).has_value());
+  EXPECT_FALSE(
+      Decimal::Parse("0." + std::string(Decimal::kTextBytesMax - 1, '1'))
+          .has_value());
+  EXPECT_TRUE(
+      Decimal::Parse("0." + std::string(Decimal::kTextBytesMax - 2, '1'))
+          .has_value());
+  EXPECT_FALSE(Decimal::Parse(std::string(256, '1'), 255).has_value());
+  EXPECT_TRUE(Decimal::Parse(std::string(255, '1'), 255).has_value());
+  EXPECT_TRUE(Decimal::Parse(std::string(4933, '9')).has_value());
+  EXPECT_FALSE(Decimal::Parse(std::string(4934, '9')).has_value());
   EXPECT_TRUE(Decimal::Parse("1e4932").has_value());
   EXPECT_TRUE(Decimal::Parse("1e00000000000000000000005").has_value());
+}
+
+// The text of every sum in range is read as that number again.
+RC_GTEST_PROP(Decimal_Text, OfASumInRange_IsReadAgain, ()) {
+  const auto number = [] {
+    const auto digits = *rc::gen::inRange(1, 60);
+    std::string text = *rc::gen::element<std::string>("", "-");
+    for (int i = 0; i < digits; ++i) {
+      text += static_cast<char>('0' + *rc::gen::inRange(0, 10));
+    }
+    const int exponent = *rc::gen::oneOf(rc::gen::inRange(-80, 80),
+                                         rc::gen::inRange(4860, 4933));
+    return Decimal::Parse(text + "e" + std::to_string(exponent));
+  };
+  const auto a = number();
+  const auto b = number();
+  RC_PRE(a.has_value() && b.has_value());
+  const Decimal sum = Decimal::Sum(*a, *b);
+  const auto again = Decimal::Parse(sum.Text());
+  RC_ASSERT(again.has_value() == sum.InRange());
+  if (again.has_value()) RC_ASSERT(again->Text() == sum.Text());
+}
+
+TEST(Decimal_Sum, AboveTheRange_IsNotInRange) {
+  const Decimal nine = *Decimal::Parse("9e4932");
+  EXPECT_TRUE(nine.InRange());
+  EXPECT_TRUE(Decimal::Sum(nine, *Decimal::Parse("1e4931")).InRange());
+  EXPECT_FALSE(Decimal::Sum(nine, nine).InRange());
+  EXPECT_LE(
+      Decimal::Sum(nine, *Decimal::Parse("-0.00000000000000001")).Text().size(),
+      Decimal::kTextBytesMax);
 }
 
 // Against integers: a and b as multiples of 10^-scale.

@@ -14,6 +14,9 @@
 namespace quorate::kv {
 namespace {
 
+// Longer texts were no numbers under rules of version 1.
+constexpr size_t kDecimalBytesMaxRules1 = 255;
+
 // One command at work. Results go to nobody when the builder is null.
 class Evaluator {
  public:
@@ -37,6 +40,8 @@ class Evaluator {
   bool MGet(const CommandView& command);
   bool ExpireTime(const CommandView& command);
   bool Type(const CommandView& command);
+  bool Ttl(const CommandView& command);
+  bool Watch(const CommandView& command);
   bool KeyCount(const CommandView& command);
   bool Scan(const CommandView& command);
   bool Set(const CommandView& command);
@@ -51,7 +56,15 @@ class Evaluator {
   bool Persist(const CommandView& command);
   bool Atomic(const CommandView& command);
   bool Flush(const CommandView& command);
+  bool Expire(const CommandView& command);
 
+  // Whether the key of a kCheckVersion is as it was.
+  bool Holds(const CommandView& check);
+  // The longest value that a command may make of an existing one.
+  static size_t GrowthMax(int64_t number) {
+    const auto most = static_cast<int64_t>(kValueBytesMax);
+    return static_cast<size_t>(number <= 0 ? most : std::min(number, most));
+  }
   Key NextKey(const CommandView& command, ArgumentReader* arguments) const {
     return keyspace_.MakeKey(command.slot, arguments->Next());
   }
@@ -126,7 +139,7 @@ const Record* Evaluator::FindForWrite(const Key& key) {
   if (record == nullptr) return nullptr;
   const int64_t expire_at_ms = record->expire_at_ms();
   if (expire_at_ms == 0 || expire_at_ms > now_ms_) return record;
-  keyspace_.EraseDue(key);
+  keyspace_.EraseDue(key, version_);
   return nullptr;
 }
 
@@ -142,7 +155,7 @@ ValueSource Evaluator::Arrived(std::string_view value) {
 void Evaluator::Write(const Key& key, const ValueSource& value,
                       int64_t expire_at_ms, bool has_expiry) {
   if (has_expiry && expire_at_ms <= now_ms_) {
-    keyspace_.Erase(key);
+    keyspace_.Erase(key, version_);
     return;
   }
   keyspace_.Put(key, value, version_, expire_at_ms);
@@ -224,6 +237,33 @@ bool Evaluator::Type(const CommandView& command) {
                     /*wrote=*/false);
 }
 
+bool Evaluator::Ttl(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  int64_t answer = -2;
+  if (record != nullptr) {
+    const int64_t expire_at_ms = record->expire_at_ms();
+    answer = expire_at_ms == 0 ? -1 : expire_at_ms - now_ms_;
+  }
+  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
+}
+
+bool Evaluator::Watch(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) {
+    return ReplyNone(ResultStatus::kNil, keyspace_.last_removal(command.slot),
+                     /*wrote=*/false);
+  }
+  return ReplyNone(ResultStatus::kOk, record->version(), /*wrote=*/false);
+}
+
+bool Evaluator::Holds(const CommandView& check) {
+  // Removes a key that is due: it may have been set since it was watched.
+  const Record* record = FindForWrite(FirstKey(check));
+  if ((check.flags & kIfAbsent) == 0) return VersionIs(record, check.expected);
+  return record == nullptr &&
+         keyspace_.last_removal(check.slot) == check.expected;
+}
+
 bool Evaluator::KeyCount(const CommandView& command) {
   return ReplyInteger(static_cast<int64_t>(keyspace_.KeyCount(SlotRange{
                           Slot(static_cast<uint16_t>(command.numbers[0])),
@@ -271,7 +311,7 @@ bool Evaluator::Set(const CommandView& command) {
     ReplyNone(status, version, holds);
   }
   if (!holds) return false;
-  int64_t expire_at_ms = command.has_expiry ? command.expire_at_ms : 0;
+  int64_t expire_at_ms = command.has_expiry ? DueOf(command, now_ms_) : 0;
   if ((command.flags & kKeepExpiry) != 0 && old != nullptr) {
     expire_at_ms = old->expire_at_ms();
   }
@@ -288,7 +328,7 @@ bool Evaluator::GetDel(const CommandView& command) {
   }
   ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
              /*wrote=*/true);
-  keyspace_.Erase(key);
+  keyspace_.Erase(key, version_);
   return true;
 }
 
@@ -304,7 +344,9 @@ bool Evaluator::Del(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   while (arguments.count() > 0) {
     const Key key = NextKey(command, &arguments);
-    if (FindForWrite(key) != nullptr && keyspace_.Erase(key)) ++removed;
+    if (FindForWrite(key) != nullptr && keyspace_.Erase(key, version_)) {
+      ++removed;
+    }
   }
   return ReplyInteger(removed, version_, removed > 0);
 }
@@ -332,14 +374,24 @@ bool Evaluator::IncrBy(const CommandView& command) {
 bool Evaluator::IncrByFloat(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   const Key key = NextKey(command, &arguments);
-  const std::optional<Decimal> delta = Decimal::Parse(arguments.Next());
+  const size_t text_max =
+      command.rules == 1 ? kDecimalBytesMaxRules1 : Decimal::kTextBytesMax;
+  const std::optional<Decimal> delta =
+      Decimal::Parse(arguments.Next(), text_max);
   const Record* old = FindForWrite(key);
   const std::optional<Decimal> value =
-      old == nullptr ? Decimal() : Decimal::Parse(old->value());
+      old == nullptr ? Decimal() : Decimal::Parse(old->value(), text_max);
   if (!value.has_value() || !delta.has_value()) {
     return ReplyNone(ResultStatus::kNotFloat, VersionOf(old), /*wrote=*/false);
   }
-  const std::string sum = Decimal::Sum(*value, *delta).Text();
+  const Decimal total = Decimal::Sum(*value, *delta);
+  const std::string sum = total.Text();
+  if (command.rules > 1 && !total.InRange()) {
+    return ReplyNone(ResultStatus::kOverflow, VersionOf(old), /*wrote=*/false);
+  }
+  if (sum.size() > GrowthMax(command.numbers[0])) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
   keyspace_.Put(key, {.head = sum}, version_,
                 old == nullptr ? 0 : old->expire_at_ms());
   return ReplyBytes(ResultStatus::kOk, sum, version_, /*wrote=*/true);
@@ -353,12 +405,12 @@ bool Evaluator::Append(const CommandView& command) {
   const std::string_view before =
       old == nullptr ? std::string_view() : old->value();
   const size_t size = before.size() + suffix.size();
-  if (size > kValueBytesMax) {
-    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
-  }
   if (old != nullptr && suffix.empty()) {
     return ReplyInteger(static_cast<int64_t>(size), old->version(),
                         /*wrote=*/false);
+  }
+  if (size > GrowthMax(command.numbers[0])) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
   }
   keyspace_.Put(key, {.head = before, .tail = suffix}, version_,
                 old == nullptr ? 0 : old->expire_at_ms());
@@ -376,8 +428,11 @@ bool Evaluator::SetRange(const CommandView& command) {
                         /*wrote=*/false);
   }
   const int64_t offset = command.numbers[0];
-  if (offset < 0 ||
-      offset > static_cast<int64_t>(kValueBytesMax - bytes.size())) {
+  // A value that is longer already may be written within.
+  const auto longest = static_cast<int64_t>(
+      std::max(GrowthMax(command.numbers[1]), value.size()));
+  if (offset < 0 || offset > longest ||
+      offset + static_cast<int64_t>(bytes.size()) > longest) {
     return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
   }
   const auto begin = static_cast<size_t>(offset);
@@ -416,7 +471,7 @@ bool Evaluator::ExpireAt(const CommandView& command) {
   const Record* record = FindForWrite(key);
   if (record == nullptr) return ReplyInteger(0, Version{}, /*wrote=*/false);
   const int64_t old = record->expire_at_ms();
-  const int64_t fresh = command.expire_at_ms;
+  const int64_t fresh = DueOf(command, now_ms_);
   bool holds = true;
   if ((command.flags & kIfAbsent) != 0) holds = old == 0;
   if ((command.flags & kIfPresent) != 0) holds = old != 0;
@@ -426,7 +481,7 @@ bool Evaluator::ExpireAt(const CommandView& command) {
   }
   if (!holds) return ReplyInteger(0, record->version(), /*wrote=*/false);
   if (fresh <= now_ms_) {
-    keyspace_.Erase(key);
+    keyspace_.Erase(key, version_);
   } else {
     keyspace_.SetExpiry(key, version_, fresh);
   }
@@ -449,7 +504,7 @@ bool Evaluator::Atomic(const CommandView& command) {
   while (!checks.done()) {
     CHECK(checks.Next(&nested)) << "checked when the kAtomic was decoded";
     if (nested.op != Op::kCheckVersion) break;
-    if (!VersionIs(FindForWrite(FirstKey(nested)), nested.expected)) {
+    if (!Holds(nested)) {
       return ReplyNone(ResultStatus::kConditionFailed, version_,
                        /*wrote=*/false);
     }
@@ -470,8 +525,14 @@ bool Evaluator::Atomic(const CommandView& command) {
 bool Evaluator::Flush(const CommandView& command) {
   uint64_t removed = 0;
   for (int64_t slot = command.numbers[0]; slot <= command.numbers[1]; ++slot) {
-    removed += keyspace_.DropSlot(Slot(static_cast<uint16_t>(slot)));
+    removed += keyspace_.DropSlot(Slot(static_cast<uint16_t>(slot)), version_);
   }
+  return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
+}
+
+bool Evaluator::Expire(const CommandView& command) {
+  const size_t removed = keyspace_.Expire(
+      now_ms_, static_cast<size_t>(command.numbers[0]), version_);
   return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
 }
 
@@ -495,6 +556,10 @@ bool Evaluator::Run(const CommandView& command) {
       return KeyCount(command);
     case Op::kScan:
       return Scan(command);
+    case Op::kTtl:
+      return Ttl(command);
+    case Op::kWatch:
+      return Watch(command);
     case Op::kSet:
       return Set(command);
     case Op::kGetDel:
@@ -521,6 +586,8 @@ bool Evaluator::Run(const CommandView& command) {
       return ReplyNone(ResultStatus::kOk, command.expected, /*wrote=*/false);
     case Op::kFlush:
       return Flush(command);
+    case Op::kExpire:
+      return Expire(command);
   }
   CHECK(false) << "op " << static_cast<int>(command.op);
   return false;

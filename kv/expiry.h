@@ -32,6 +32,8 @@ class ExpiryIndex {
   void DropSlot(Slot slot);
 
   bool empty() const { return firsts_.empty(); }
+  // Step has something to free.
+  bool dropped() const { return !dropped_.empty(); }
   uint64_t size() const { return size_; }
   // The earliest. Requires: !empty().
   Due First() const;

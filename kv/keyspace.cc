@@ -93,22 +93,50 @@ void Keyspace::SetExpiry(const Key& key, const Version& version,
   if (expire_at_ms != 0) expiries_.Add(key.slot, expire_at_ms, key.hash);
 }
 
-bool Keyspace::Erase(const Key& key) {
+void Keyspace::NoteRemoval(Slot slot, const Version& by) {
+  if (noting_removals_) RestoreRemoval(slot, by);
+}
+
+void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
+  if (removals_.empty()) removals_.resize(tables_.size());
+  Version& last = removals_[slot.value()];
+  const auto digest = [&](const Version& version) {
+    if (version.none()) return uint64_t{0};
+    const uint64_t place =
+        HashWord(hash_key_, uint64_t{slot.value()} << 32 | version.position);
+    return HashWord(place, version.index.value());
+  };
+  removals_digest_ -= digest(last);
+  last = by;
+  removals_digest_ += digest(last);
+}
+
+std::vector<std::pair<Slot, Version>> Keyspace::Removals() const {
+  std::vector<std::pair<Slot, Version>> noted;
+  for (size_t i = 0; i < removals_.size(); ++i) {
+    if (removals_[i].none()) continue;
+    noted.emplace_back(Slot(static_cast<uint16_t>(i)), removals_[i]);
+  }
+  return noted;
+}
+
+bool Keyspace::Erase(const Key& key, const Version& by) {
   const Record* old = FindEvenIfDue(key);
   if (old == nullptr) return false;
   const int64_t expire_at_ms = old->expire_at_ms();
   if (expire_at_ms != 0) expiries_.Remove(key.slot, expire_at_ms, key.hash);
   Change table(this, key.slot);
   CHECK(table->Erase(key.hash, key.bytes));
+  NoteRemoval(key.slot, by);
   return true;
 }
 
-void Keyspace::EraseDue(const Key& key) {
-  CHECK(Erase(key));
+void Keyspace::EraseDue(const Key& key, const Version& by) {
+  CHECK(Erase(key, by));
   ++keys_expired_;
 }
 
-uint64_t Keyspace::DropSlot(Slot slot) {
+uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
   CHECK_LT(slot.value(), tables_.size());
   std::unique_ptr<Table>& table = tables_[slot.value()];
   if (table == nullptr) return 0;
@@ -118,10 +146,11 @@ uint64_t Keyspace::DropSlot(Slot slot) {
   digest_ -= table->digest();
   table.reset();
   expiries_.DropSlot(slot);
+  if (removed > 0) NoteRemoval(slot, by);
   return removed;
 }
 
-size_t Keyspace::Expire(int64_t now_ms, size_t count_max) {
+size_t Keyspace::Expire(int64_t now_ms, size_t count_max, const Version& by) {
   size_t removed = 0;
   while (removed < count_max && !expiries_.empty()) {
     const ExpiryIndex::Due due = expiries_.First();
@@ -129,6 +158,7 @@ size_t Keyspace::Expire(int64_t now_ms, size_t count_max) {
     expiries_.Remove(due.slot, due.at_ms, due.hash);
     Change table(this, due.slot);
     CHECK(table->EraseExpired(due.hash, due.at_ms)) << "slot " << due.slot;
+    NoteRemoval(due.slot, by);
     ++removed;
   }
   keys_expired_ += removed;

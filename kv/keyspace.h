@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -52,18 +53,40 @@ class Keyspace {
            int64_t expire_at_ms);
   // Requires: the key is there.
   void SetExpiry(const Key& key, const Version& version, int64_t expire_at_ms);
-  // False if it was not there.
-  bool Erase(const Key& key);
+  // Removals, `by` the command of that version. False if it was not there.
+  bool Erase(const Key& key, const Version& by);
   // The same for a key that is due: counts as expired.
-  void EraseDue(const Key& key);
+  void EraseDue(const Key& key, const Version& by);
   // Removes every key of the slot; how many. Their memory goes step by step.
-  uint64_t DropSlot(Slot slot);
+  uint64_t DropSlot(Slot slot, const Version& by);
 
   // Removes up to `count_max` keys that are due, in the order of (time, slot,
   // hash); how many.
-  size_t Expire(int64_t now_ms, size_t count_max);
+  size_t Expire(int64_t now_ms, size_t count_max, const Version& by);
+  // When the first key is due, in milliseconds of log time; nothing if no key
+  // has an expiry.
+  std::optional<int64_t> first_due_ms() const {
+    if (expiries_.empty()) return std::nullopt;
+    return expiries_.First().at_ms;
+  }
+
+  // Which command removed a key from the slot last. None: no removal was
+  // noted. Two readings of an absent key's slot that are equal prove that the
+  // key was absent all the time between them.
+  Version last_removal(Slot slot) const {
+    return removals_.empty() ? Version{} : removals_[slot.value()];
+  }
+  // Removals are noted from here on; never before (rules of version 1).
+  void NoteRemovals() { noting_removals_ = true; }
+  void RestoreRemoval(Slot slot, const Version& by);
+  // Those noted, by slot.
+  std::vector<std::pair<Slot, Version>> Removals() const;
+  // Sum of a keyed hash of each, modulo 2^64.
+  uint64_t removals_digest() const { return removals_digest_; }
+
   // Frees about so many pages of what was dropped. False when nothing is left.
   bool Reclaim(size_t pages_max);
+  bool reclaimable() const { return !reaper_->idle() || expiries_.dropped(); }
 
   // Visits about `count_max` keys of one slot from `from` in hash order, due or
   // not, at least one page of them.
@@ -93,6 +116,8 @@ class Keyspace {
   // Takes a table out of the totals while it changes.
   class Change;
 
+  void NoteRemoval(Slot slot, const Version& by);
+
   uint64_t hash_key_;
   // Outlive the tables and views.
   std::shared_ptr<Reaper> reaper_ = std::make_shared<Reaper>();
@@ -100,6 +125,9 @@ class Keyspace {
       std::make_unique<PageCounters>();
   std::vector<std::unique_ptr<Table>> tables_;
   ExpiryIndex expiries_;
+  bool noting_removals_ = false;
+  std::vector<Version> removals_;  // By slot; empty before the first.
+  uint64_t removals_digest_ = 0;
   uint64_t key_count_ = 0;
   uint64_t size_bytes_ = 0;
   uint64_t digest_ = 0;

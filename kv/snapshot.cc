@@ -179,6 +179,13 @@ void StoreSnapshotReader::AppendHeader() {
     AppendInteger<uint16_t>(&pending_, range.first.value());
     AppendInteger<uint16_t>(&pending_, range.last.value());
   }
+  AppendInteger<uint32_t>(&pending_, header_.rules);
+  AppendInteger<uint32_t>(&pending_,
+                          static_cast<uint32_t>(header_.removals.size()));
+  for (const auto& [slot, by] : header_.removals) {
+    AppendInteger<uint16_t>(&pending_, slot.value());
+    AppendVersion(&pending_, by);
+  }
 }
 
 // Goes on to the least slot with a table or rows that was not written yet.
@@ -317,9 +324,9 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   const auto ranges = reader.Take<uint32_t>();
   if (!reader.ok()) return false;
   if (magic != kMagic) return Fail("not a snapshot of a key-value store");
-  if (version != kSnapshotVersion) {
-    return Fail(
-        absl::StrCat("version ", version, ", expected ", kSnapshotVersion));
+  if (version == 0 || version > kSnapshotVersion) {
+    return Fail(absl::StrCat("version ", version, ", expected at most ",
+                             kSnapshotVersion));
   }
   if (header.slot_count == 0 || header.slot_count > kHashSlotCount ||
       ranges > header.slot_count) {
@@ -339,8 +346,34 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   state_.keyspace =
       std::make_unique<Keyspace>(header.hash_key, header.slot_count);
   state_.sessions = std::make_unique<Sessions>(header.hash_key);
+  if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseRemovals(WireReader* reader) {
+  SnapshotHeader& header = state_.header;
+  header.rules = reader->Take<uint32_t>();
+  const auto count = reader->Take<uint32_t>();
+  if (!reader->ok()) return false;
+  if (header.rules == 0 || header.rules > kRulesVersion ||
+      count > header.slot_count) {
+    return Fail("unknown rules or an impossible count of removals");
+  }
+  header.removals.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Slot slot(reader->Take<uint16_t>());
+    const Version by = TakeVersion(reader);
+    if (!reader->ok()) return false;
+    const bool in_order =
+        header.removals.empty() || header.removals.back().first < slot;
+    if (!in_order || slot.value() >= header.slot_count || by.none()) {
+      return Fail("an impossible removal");
+    }
+    header.removals.emplace_back(slot, by);
+    state_.keyspace->RestoreRemoval(slot, by);
+  }
   return true;
 }
 

@@ -19,13 +19,16 @@
 #include "env/time.h"
 #include "kv/keyspace.h"
 #include "kv/sessions.h"
+#include "kv/wire.h"
 #include "raft/core/types.h"
 #include "raft/host/state_machine.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
 
-inline constexpr uint32_t kSnapshotVersion = 1;
+// Version 1 had no rules and removals; it is read as made under rules of version
+// 1.
+inline constexpr uint32_t kSnapshotVersion = 2;
 
 // What stands in front.
 struct SnapshotHeader {
@@ -35,6 +38,10 @@ struct SnapshotHeader {
   raft::Index index = {};
   WallTime log_time{0};
   std::vector<SlotRange> owned = {};
+  // kRulesVersion of the newest batch.
+  uint32_t rules = 1;
+  // The last removal of each slot that has one, by slot.
+  std::vector<std::pair<Slot, Version>> removals = {};
 };
 
 // Reads a frozen view: of tables and sessions, both by slot.
@@ -106,6 +113,8 @@ class SnapshotParser {
   // error.
   bool ParseItem();
   bool ParseHeader(std::string_view bytes, size_t* used);
+  // The header's removals, into the new keyspace. False as for ParseItem.
+  bool ParseRemovals(WireReader* reader);
   bool ParseSlot(std::string_view bytes, size_t* used);
   bool ParseRecord(std::string_view bytes, size_t* used);
   bool ParseRow(std::string_view bytes, size_t* used);

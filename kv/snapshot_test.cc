@@ -30,8 +30,7 @@ void Apply(Store* store, uint64_t index, Buffer payload) {
 }
 
 // Two slots, one with sessions; expiries; values of all sizes.
-std::unique_ptr<Store> SampleStore() {
-  auto store = std::make_unique<Store>(kOptions);
+Buffer SampleBatch() {
   BatchBuilder batch;
   const auto set = [&](std::string_view key, std::string_view value,
                        uint64_t sequence) {
@@ -50,7 +49,22 @@ std::unique_ptr<Store> SampleStore() {
   set("{a}1", "one", 1);
   set("{a}2", "", 2);
   set("{b}", "expires", 0);
-  Apply(store.get(), 5, batch.Finish());
+  return batch.Finish();
+}
+
+// SampleBatch applied behind the last removals of two slots.
+std::unique_ptr<Store> SampleStore() {
+  auto store = std::make_unique<Store>(kOptions);
+  BatchBuilder batch;
+  for (const std::string_view key : {"{a}0", "{c}0"}) {
+    const std::string_view arguments[] = {key, "v"};
+    const auto all = absl::MakeConstSpan(arguments);
+    batch.Add({.op = Op::kSet, .slot = HashSlot(key), .arguments = all});
+    batch.Add(
+        {.op = Op::kDel, .slot = HashSlot(key), .arguments = all.first(1)});
+  }
+  Apply(store.get(), 4, batch.Finish());
+  Apply(store.get(), 5, SampleBatch());
   return store;
 }
 
@@ -72,9 +86,29 @@ absl::Status Restore(Store* store, std::string_view bytes) {
   return writer->Commit();
 }
 
-TEST(Snapshot, SampleStore_HasTheBytesOfVersion1) {
-  testing::ExpectGolden("kv/testdata/snapshot_v1.golden",
+TEST(Snapshot, SampleStore_HasTheBytesOfVersion2) {
+  testing::ExpectGolden("kv/testdata/snapshot_v2.golden",
                         BytesOf(SampleStore().get()));
+}
+
+// A store that goes on from a snapshot of version 1 is the one that applied the
+// same log under rules of version 1.
+TEST(Snapshot, OfVersion1_IsReadAndHasNoRemovals) {
+  Store store(kOptions);
+  ASSERT_TRUE(
+      Restore(&store, testing::ReadGolden("kv/testdata/snapshot_v1.golden"))
+          .ok());
+  EXPECT_EQ(store.key_count(), 3u);
+  EXPECT_EQ(store.session_count(), 1u);
+  EXPECT_EQ(store.applied_index(), raft::Index(5));
+  Store replayed(kOptions);
+  std::string entry(SampleBatch().view());
+  entry[0] = 1;
+  Apply(&replayed, 5, Buffer::Copy(entry));
+  EXPECT_EQ(store.Digest(), replayed.Digest());
+  for (Store* each : {&store, &replayed}) Apply(each, 95, Buffer());
+  EXPECT_EQ(store.key_count(), 2u);
+  EXPECT_EQ(store.Digest(), replayed.Digest());
 }
 
 TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
@@ -122,6 +156,10 @@ TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
   for (int i = 0; i < 1'000; ++i) add(Op::kSet, i);
   for (int i = 0; i < 1'000; ++i) add(Op::kDel, i);
   Apply(&shrunk, 1, batch.Finish());
+  // The same last removal.
+  for (int i = 0; i < 1'998; ++i) add(Op::kGet, i);
+  add(Op::kSet, 999);
+  add(Op::kDel, 999);
   Apply(&grown, 1, batch.Finish());
   for (int i = 0; i < 5; ++i) add(Op::kSet, i);
   const Buffer payload = batch.Finish();

@@ -26,8 +26,10 @@ namespace {
 // written. Part of the replicated rules.
 constexpr size_t kExpiriesPerEntry = 16;
 constexpr size_t kExpiriesPerCommand = 2;
-// Pages freed for each entry and command. Not replicated: memory only.
+// Pages freed for each entry and command, and at most for one entry. Not
+// replicated: memory only.
 constexpr size_t kReclaimedPagesPerEntry = 4;
+constexpr size_t kReclaimedPagesMax = 64;
 // Commands decoded ahead, so that their keys are on their way from memory while
 // others are evaluated.
 constexpr size_t kDecodedAhead = 16;
@@ -59,6 +61,8 @@ class Store::Impl {
 
   uint64_t Combine(uint64_t contents) const {
     uint64_t digest = HashWord(contents, ownership_.digest());
+    digest = HashWord(digest, keyspace_->removals_digest());
+    digest = HashWord(digest, rules_);
     return HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
   }
   Counters counters() const;
@@ -68,14 +72,20 @@ class Store::Impl {
   const uint32_t slot_count_;
   raft::Index applied_index_;
   WallTime log_time_{0};
+  // The newest version of the rules of any batch so far.
+  uint32_t rules_ = 1;
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Sessions> sessions_;
+  // Replaced by a restore, being freed.
+  std::vector<std::unique_ptr<Keyspace>> retired_;
 
  private:
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
   void MoveTo(const raft::Entry& entry);
-  void Housekeep(size_t commands);
+  void AdoptRules(uint32_t rules);
+  // After an entry's `commands` commands.
+  void Housekeep(uint32_t commands);
   void Prefetch(absl::Span<const Decoded> chunk) const;
   void Run(const Decoded& one, const Version& version, const Buffer& payload,
            ResultBuilder* results);
@@ -90,14 +100,17 @@ class Store::Impl {
   Counters counters_;
   // Of states that a restore replaced, so that counters never fall.
   Counters earlier_;
-  // Replaced by a restore, being freed.
-  std::vector<std::unique_ptr<Keyspace>> retired_;
 };
 
 void Store::Impl::MoveTo(const raft::Entry& entry) {
   CHECK_GT(entry.index, applied_index_);
   applied_index_ = entry.index;
   log_time_ = std::max(log_time_, entry.log_time);
+}
+
+void Store::Impl::AdoptRules(uint32_t rules) {
+  rules_ = std::max(rules_, rules);
+  if (rules_ >= 2) keyspace_->NoteRemovals();
 }
 
 Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
@@ -109,6 +122,7 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
     Housekeep(0);
     return wants_result ? ResultBuilder::Refused(first) : Buffer();
   }
+  AdoptRules(reader.rules());
   ResultBuilder builder(first);
   ResultBuilder* results = wants_result ? &builder : nullptr;
   std::array<Decoded, kDecodedAhead> decoded;
@@ -167,6 +181,11 @@ void Store::Impl::Advance(const raft::Entry& entry) {
 }
 
 ResultStatus Store::Impl::Refusal(const CommandView& command) {
+  if (command.op == Op::kExpire) {
+    const int64_t count = command.numbers[0];
+    return count > 0 && count <= kExpireKeysMax ? ResultStatus::kOk
+                                                : ResultStatus::kMalformed;
+  }
   const auto slots = SlotsOf(command);
   if (!slots.has_value()) {
     return ownership_.Owns(command.slot) ? ResultStatus::kOk
@@ -248,11 +267,14 @@ void Store::Impl::CountRefusal(ResultStatus status) {
   }
 }
 
-void Store::Impl::Housekeep(size_t commands) {
-  const size_t expiries = kExpiriesPerEntry + kExpiriesPerCommand * commands;
-  keyspace_->Expire(now_ms(), expiries);
+void Store::Impl::Housekeep(uint32_t commands) {
+  const size_t expiries =
+      kExpiriesPerEntry + kExpiriesPerCommand * size_t{commands};
+  // No command has this position.
+  const Version by = {group_, applied_index_, commands};
+  keyspace_->Expire(now_ms(), expiries, by);
   counters_.sessions_expired += sessions_->Expire(now_ms(), expiries);
-  Reclaim(kReclaimedPagesPerEntry + commands);
+  Reclaim(std::min(kReclaimedPagesPerEntry + commands, kReclaimedPagesMax));
 }
 
 bool Store::Impl::Reclaim(size_t pages_max) {
@@ -272,7 +294,9 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .slot_count = slot_count_,
                      .index = applied_index_,
                      .log_time = log_time_,
-                     .owned = ownership_.ranges()},
+                     .owned = ownership_.ranges(),
+                     .rules = rules_,
+                     .removals = keyspace_->Removals()},
       keyspace_->Share(), sessions_->Share());
 }
 
@@ -295,13 +319,15 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   earlier_ = counters();
   counters_ = {};
   for (uint32_t slot = 0; slot < slot_count_; ++slot) {
-    keyspace_->DropSlot(Slot(static_cast<uint16_t>(slot)));
+    keyspace_->DropSlot(Slot(static_cast<uint16_t>(slot)), Version{});
   }
   retired_.push_back(std::move(keyspace_));
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);
   applied_index_ = header.index;
   log_time_ = header.log_time;
+  rules_ = 1;
+  AdoptRules(header.rules);
   ++counters_.snapshots_restored;
   return absl::OkStatus();
 }
@@ -461,6 +487,14 @@ uint64_t Store::SlotDigest(Slot slot) const {
 }
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
+
+bool Store::reclaimable() const {
+  return impl_->keyspace_->reclaimable() || !impl_->retired_.empty();
+}
+
+std::optional<int64_t> Store::first_due_ms() const {
+  return impl_->keyspace_->first_due_ms();
+}
 
 Store::Counters Store::counters() const { return impl_->counters(); }
 

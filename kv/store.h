@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -130,9 +131,15 @@ class Store final : public raft::StateMachine {
   // The same computed from scratch; for tests and judges. Linear.
   uint64_t RecomputeDigest() const;
 
+  // When the first key is due, in milliseconds of log time; nothing if no key
+  // has an expiry. Entries remove due keys: a few each, kExpire more.
+  std::optional<int64_t> first_due_ms() const;
+
   // Frees up to about so many pages of what was removed or replaced. False when
   // nothing is left. Every entry does a little; an idle turn may do more.
   bool Reclaim(size_t pages_max);
+  // Reclaim has something to free.
+  bool reclaimable() const;
 
   Counters counters() const;
 

@@ -288,8 +288,7 @@ TEST(Cluster_Mget, OfMoreThanAReplyMayHold_IsAnError) {
   std::vector<std::string_view> words = {"MGET"};
   words.resize(200, "big");
   EXPECT_EQ(cluster.Command(*client, words),
-            "-ERR string exceeds maximum allowed size "
-            "(proto-max-bulk-len)\r\n");
+            "-ERR reply is larger than 67108864 bytes\r\n");
 }
 
 TEST(Cluster_HalfSentRequest, IsClosedAfterTheStallTime) {
@@ -408,7 +407,9 @@ TEST(Cluster_Limits, AreAnswered) {
   auto client = cluster.ConnectResp(0);
   EXPECT_EQ(cluster.Command(*client, {"SET", "a", std::string(101, 'x')}),
             "-ERR string exceeds maximum allowed size "
-            "(proto-max-bulk-len)\r\n");
+            "(limits.value_bytes = 100 bytes)\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"WATCH", "12345678901"}),
+            "-ERR key is longer than limits.key_bytes (10)\r\n");
   EXPECT_EQ(cluster.Command(*client, {"GET", "12345678901"}),
             "-ERR key is longer than limits.key_bytes (10)\r\n");
   auto second = cluster.ConnectResp(0);

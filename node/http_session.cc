@@ -296,7 +296,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
             "ttl is a positive number of seconds, or has a unit: ms, s, m, h");
       return false;
     }
-    spec->expire_at_ms = context_.UnixMs() + *ms;
+    spec->expire_at_ms = *ms;
+    spec->flags |= kv::kRelativeExpiry;
   }
   if (target.Parameter("nx") != nullptr) spec->flags |= kv::kIfAbsent;
   if (const std::string* key = request.Header("idempotency-key")) {

@@ -135,5 +135,123 @@ TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
   EXPECT_EQ(cluster.Call(*client, requests, 40), expected);
 }
 
+// Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of 866.
+TEST(Protocol_Watch, AnsweredMoved_WatchesNothing) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  const std::string moved = cluster.Command(*client, {"WATCH", "foo"});
+  EXPECT_TRUE(moved.starts_with("-MOVED 12182 ")) << moved;
+  EXPECT_EQ(cluster.Call(*client,
+                         EncodeRequest({"MULTI"}) +
+                             EncodeRequest({"SET", "bar", "v"}) +
+                             EncodeRequest({"EXEC"}),
+                         3),
+            "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+}
+
+TEST(Protocol_Watch, AnsweredClusterDown_WatchesNothing) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  auto other = cluster.ConnectResp(leader);
+  for (size_t node = 0; node < 3; ++node) {
+    if (node != leader) cluster.Crash(node);
+  }
+  cluster.world().RunFor(Seconds(2));
+  client->Send(EncodeRequest({"WATCH", "k"}));
+  cluster.world().RunFor(Seconds(5));
+  const std::string down = client->Take();
+  EXPECT_TRUE(down.starts_with("-CLUSTERDOWN ")) << down;
+  for (size_t node = 0; node < 3; ++node) {
+    if (node != leader) cluster.Restart(node);
+  }
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  EXPECT_EQ(cluster.Command(*writer, {"SET", "k", "1"}), "+OK\r\n");
+  if (cluster.LeaderOf(GroupId(1)) != leader) return;  // It would be MOVED.
+  EXPECT_EQ(
+      cluster.Call(*client,
+                   EncodeRequest({"MULTI"}) + EncodeRequest({"GET", "k"}) +
+                       EncodeRequest({"EXEC"}),
+                   3),
+      "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n");
+}
+
+TEST(Protocol_Watch, AbsentKeySetAndDeleted_Aborts) {
+  Single one;
+  auto other = one.cluster.ConnectResp(0);
+  const auto run = [&] {
+    return one.Pipeline({{"MULTI"}, {"SET", "k", "mine"}, {"EXEC"}}, 3);
+  };
+  EXPECT_EQ(one.cluster.Command(*one.client, {"WATCH", "k"}), "+OK\r\n");
+  EXPECT_EQ(run(), "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+  one.cluster.Command(*other, {"DEL", "k"});
+  EXPECT_EQ(one.cluster.Command(*one.client, {"WATCH", "k"}), "+OK\r\n");
+  one.cluster.Command(*other, {"SET", "k", "theirs"});
+  one.cluster.Command(*other, {"DEL", "k"});
+  EXPECT_EQ(run(), "+OK\r\n+QUEUED\r\n*-1\r\n");
+  EXPECT_EQ(one.cluster.Command(*one.client, {"GET", "k"}), "$-1\r\n");
+}
+
+TEST(Protocol_Watch, BeforeReset_WatchesNothingAfterIt) {
+  Single one;
+  auto other = one.cluster.ConnectResp(0);
+  EXPECT_EQ(one.Pipeline({{"WATCH", "k"}, {"RESET"}}, 2), "+OK\r\n+RESET\r\n");
+  one.cluster.Command(*other, {"SET", "k", "theirs"});
+  EXPECT_EQ(one.Pipeline({{"MULTI"}, {"GET", "k"}, {"EXEC"}}, 3),
+            "+OK\r\n+QUEUED\r\n*1\r\n$6\r\ntheirs\r\n");
+}
+
+TEST(Protocol_Growth, EndsWhereASetDoes) {
+  Single one;
+  const size_t longest = one.cluster.config(0).limits.value_bytes;
+  const std::string too_long =
+      Concat("-ERR string exceeds maximum allowed size (limits.value_bytes = ",
+             longest, " bytes)\r\n");
+  const std::string value(longest, 'x');
+  EXPECT_EQ(one.cluster.Command(*one.client, {"SET", "k", value}), "+OK\r\n");
+  EXPECT_EQ(one.cluster.Command(*one.client, {"APPEND", "k", "y"}), too_long);
+  EXPECT_EQ(
+      one.cluster.Command(*one.client, {"SETRANGE", "k", Concat(longest), "y"}),
+      too_long);
+  EXPECT_EQ(one.cluster.Command(*one.client,
+                                {"SETRANGE", "k", Concat(longest - 1), "y"}),
+            Concat(":", longest, "\r\n"));
+  EXPECT_EQ(one.cluster.Command(*one.client, {"SET", "k", value + "x"}),
+            too_long);
+}
+
+void ShortValues(Config& config) { config.limits.value_bytes = 20; }
+
+TEST(Protocol_Growth, OfADecimal_EndsWhereASetDoes) {
+  TestCluster cluster({.adjust = ShortValues});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"INCRBYFLOAT", "f", "1e19"}),
+            "$20\r\n10000000000000000000\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"INCRBYFLOAT", "f", "0.5"}),
+            "-ERR string exceeds maximum allowed size (limits.value_bytes = 20 "
+            "bytes)\r\n");
+}
+
+TEST(Protocol_IncrByFloat, ReadsWhatItWrote) {
+  Single one;
+  const std::string million = "1" + std::string(300, '0');
+  const auto add = [&](std::string_view increment) {
+    return one.cluster.Command(*one.client, {"INCRBYFLOAT", "f", increment});
+  };
+  EXPECT_EQ(add("1e300"), Concat("$301\r\n", million, "\r\n"));
+  EXPECT_EQ(add("0"), Concat("$301\r\n", million, "\r\n"));
+  EXPECT_EQ(add("-1e300"), "$1\r\n0\r\n");
+  const std::string big = "9" + std::string(4'932, '0');
+  EXPECT_EQ(add("9e4932"), Concat("$4933\r\n", big, "\r\n"));
+  EXPECT_EQ(add("9e4932"), "-ERR increment would produce NaN or Infinity\r\n");
+  EXPECT_EQ(add("0.00000000000000001"),
+            Concat("$4951\r\n", big, ".00000000000000001\r\n"));
+  EXPECT_EQ(add("-9e4932"), "$19\r\n0.00000000000000001\r\n");
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -1,5 +1,7 @@
 #include "node/read_command.h"
 
+#include <algorithm>
+
 #include "env/check.h"
 #include "kv/evaluate.h"
 #include "kv/slot_scan.h"
@@ -34,7 +36,9 @@ ResultView Nil() {
   return result;
 }
 
-ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup) {
+// `now_ms`: the newest time that is certain, by log or clock.
+ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup,
+                    int64_t now_ms) {
   switch (spec.op) {
     case Op::kGet:
       return lookup.found() ? Bytes(lookup.value) : Nil();
@@ -49,6 +53,10 @@ ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup) {
     case Op::kExpireTime:
       if (!lookup.found()) return Integer(-2);
       return Integer(lookup.expire_at_ms == 0 ? -1 : lookup.expire_at_ms);
+    case Op::kTtl:
+      if (!lookup.found()) return Integer(-2);
+      return Integer(lookup.expire_at_ms == 0 ? -1
+                                              : lookup.expire_at_ms - now_ms);
     case Op::kType:
       return lookup.found() ? Bytes("string") : Nil();
     default:
@@ -144,7 +152,8 @@ bool EvaluateRead(const kv::Store& store, const kv::CommandSpec& spec,
   CHECK(!spec.arguments.empty());
   const Lookup lookup = store.Get(spec.slot, spec.arguments[0], due_by);
   if (lookup.state == Lookup::State::kNeedsTime) return false;
-  ResultView result = OfOneKey(spec, lookup);
+  ResultView result =
+      OfOneKey(spec, lookup, std::max(store.log_time(), due_by).ms());
   if (lookup.found()) result.version = lookup.version;
   done(result);
   return true;

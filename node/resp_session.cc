@@ -36,6 +36,7 @@ bool WaitsForEarlier(const CommandSpec& row) {
     case CommandId::kWait:
     case CommandId::kWatch:
     case CommandId::kUnwatch:
+    case CommandId::kReset:
     case CommandId::kDiscard:
     case CommandId::kExec:
     case CommandId::kClusterCountkeysinslot:
@@ -245,7 +246,7 @@ bool RespSession::ServeStale(const CommandSpec& row,
       [&](const kv::ResultView& result) {
         ++context_.metrics.stale_reads;
         ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.shape, result, context_.UnixMs(), reply);
+          WriteResult(command.shape, result, context_.config.limits, reply);
         });
       });
 }
@@ -362,9 +363,8 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   const size_t begin = text.size();
   if (begin == 0 || direct) {
     RespWriter reply(&text, pending.version);
-    if (pending.watch) {
-      OnWatched(result);
-      reply.Ok();
+    if (pending.watch != nullptr) {
+      FinishWatch(std::move(*pending.watch), result, reply);
     } else if (pending.shape == Shape::kSum && ErrorOf(result.status).empty()) {
       reply.Integer(pending.sum);
     } else if (pending.transaction != nullptr) {
@@ -375,10 +375,11 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
       if (nested.done()) {
         reply.Error(kNoResult);
       } else {
-        WriteResult(pending.shape, nested.Next(), context_.UnixMs(), reply);
+        WriteResult(pending.shape, nested.Next(), context_.config.limits,
+                    reply);
       }
     } else {
-      WriteResult(pending.shape, result, context_.UnixMs(), reply);
+      WriteResult(pending.shape, result, context_.config.limits, reply);
     }
   }
   if (pending.parts > 1) {

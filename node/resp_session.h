@@ -84,6 +84,12 @@ class RespSession final : public Protocol, public Requester {
     size_t checks = 0;  // Watched keys, whose results come first.
     std::vector<Step> steps;
   };
+  struct Watched {
+    std::string key;
+    Slot slot;
+    bool absent = false;
+    kv::Version version = {};  // Op::kWatch's.
+  };
   // A reply that is due, or is ready but stands behind one that is due.
   struct Pending {
     // Of a reply that is due; one that is ready is accounted for already.
@@ -92,7 +98,6 @@ class RespSession final : public Protocol, public Requester {
     int version = 2;  // Of RESP, when the request was taken up.
     bool ready = false;
     bool silent = false;        // CLIENT REPLY OFF or SKIP.
-    bool watch = false;         // The result goes to OnWatched.
     bool without_room = false;  // The result waits for RoomFor.
     // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
     uint32_t parts = 1;
@@ -101,6 +106,8 @@ class RespSession final : public Protocol, public Requester {
     size_t held_bytes = 0;  // Of the reply, while it stands behind another.
     std::string reply;
     std::unique_ptr<Transaction> transaction;
+    // WATCH: keys that are watched once the reply is OK.
+    std::unique_ptr<std::vector<Watched>> watch;
   };
   struct QueuedCommand {
     const CommandSpec* row;
@@ -125,11 +132,6 @@ class RespSession final : public Protocol, public Requester {
     size_t next = 0;  // The stretch under way.
     std::vector<std::string> keys;
     size_t key_bytes = 0;
-  };
-  struct Watched {
-    std::string key;
-    Slot slot;
-    kv::Version version;  // None: there was no such key.
   };
 
   // ---- The loop (resp_session.cc).
@@ -176,7 +178,9 @@ class RespSession final : public Protocol, public Requester {
   void ForgetTransaction();
   void WriteTransaction(const Transaction& transaction,
                         const kv::ResultView& result, RespWriter& reply);
-  void OnWatched(const kv::ResultView& result);
+  // Answers a WATCH; its keys are watched only if the store took all of them.
+  void FinishWatch(std::vector<Watched> watch, const kv::ResultView& result,
+                   RespWriter& reply);
   // Commands that may stand in a transaction although they touch no key.
   bool WriteLocal(const CommandSpec& row, Arguments request, RespWriter& reply);
 

@@ -1,4 +1,5 @@
 // MULTI, EXEC, DISCARD and WATCH: a transaction is one kAtomic in one entry, its watched versions checked in front.
+#include <iterator>
 #include <utility>
 
 #include "kv/slot.h"
@@ -130,8 +131,12 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
       ReplyError(row.id, kCrossSlot);
       return Taken::kDone;
     }
+    if (request[i].size() > context_.config.limits.key_bytes) {
+      ReplyError(row.id, KeyTooLong(context_.config.limits));
+      return Taken::kDone;
+    }
     kv::CommandSpec spec;
-    spec.op = kv::Op::kGet;
+    spec.op = kv::Op::kWatch;
     spec.slot = slot;
     spec.arguments = request.subspan(i, 1);
     specs.push_back(spec);
@@ -144,32 +149,33 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
   }
   GroupQueue& queue = context_.router.QueueOf(slot);
   const uint64_t token = Expect(row.id, Shape::kStatusOk);
-  PendingOf(token).watch = true;
-  const size_t known = watched_.size();
+  auto watch = std::make_unique<std::vector<Watched>>();
   for (const kv::CommandSpec& spec : specs) {
-    watched_.push_back({std::string(spec.arguments[0]), slot, {}});
+    watch->push_back({.key = std::string(spec.arguments[0]), .slot = slot});
   }
+  PendingOf(token).watch = std::move(watch);
   const Ask ask = {this, token, redirects()};
   if (queue.AddAtomic(ask, slot, std::nullopt, specs) == Admission::kAccepted) {
     return Taken::kDone;
   }
-  watched_.resize(known);
   Unexpect();
   return Taken::kBlocked;
 }
 
-void RespSession::OnWatched(const kv::ResultView& result) {
-  // Nothing else ran on this connection since: the newest watched keys are these.
+void RespSession::FinishWatch(std::vector<Watched> watch,
+                              const kv::ResultView& result, RespWriter& reply) {
+  std::string_view error = ErrorOf(result.status);
   kv::ResultReader nested = kv::ResultReader::Nested(result);
-  size_t i =
-      watched_.size() - std::min<size_t>(watched_.size(), nested.count());
-  for (; !nested.done(); ++i) {
-    const kv::ResultView value = nested.Next();
-    if (i < watched_.size()) {
-      watched_[i].version =
-          value.kind == kv::PayloadKind::kBytes ? value.version : kv::Version{};
-    }
+  if (error.empty() && nested.count() != watch.size()) error = kNoResult;
+  for (size_t i = 0; i < watch.size() && error.empty(); ++i) {
+    const kv::ResultView found = nested.Next();
+    error = ErrorOf(found.status);
+    watch[i].absent = found.status == kv::ResultStatus::kNil;
+    watch[i].version = found.version;
   }
+  if (!error.empty()) return reply.Error(error);
+  std::move(watch.begin(), watch.end(), std::back_inserter(watched_));
+  reply.Ok();
 }
 
 void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
@@ -181,6 +187,7 @@ void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
     check.op = kv::Op::kCheckVersion;
     check.slot = watched.slot;
     check.expected = watched.version;
+    if (watched.absent) check.flags = kv::kIfAbsent;
     check.arguments = absl::MakeSpan(&keys->back(), 1);
     specs->push_back(check);
   }
@@ -289,7 +296,7 @@ void RespSession::WriteTransaction(const Transaction& transaction,
     } else if (!nested.has_value() || nested->done()) {
       reply.Error(kNoResult);
     } else {
-      WriteResult(step.shape, nested->Next(), context_.UnixMs(), reply);
+      WriteResult(step.shape, nested->Next(), context_.config.limits, reply);
       for (size_t i = 1; i < ResultCount(step.shape) && !nested->done(); ++i) {
         nested->Next();
       }

@@ -15,6 +15,7 @@
 #include "node/output_budget.h"
 #include "node/resp_session.h"
 #include "node/text.h"
+#include "node/upkeep.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
@@ -112,6 +113,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             this),
         router_(env, host_, config_, map_),
         balance_(env, config_, host_, router_),
+        upkeep_(env.loop, host_),
         topology_(config_, map_, router_),
         output_budget_(config_.limits.output_total_bytes),
         resp_clients_(env, config_, metrics_, output_budget_),
@@ -240,6 +242,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   // raft::Host::Observer.
   void OnEvent(GroupId group, const raft::Event& event) override {
+    upkeep_.OnChanged(group);
     switch (event.kind) {
       case raft::Event::Kind::kRoleChanged:
         if (event.role == raft::RoleKind::kCandidate) ++metrics_.elections;
@@ -261,11 +264,13 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (observer_ != nullptr) observer_->OnEvent(group, event);
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
+    upkeep_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnApplied(group, entry);
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     ++metrics_.snapshots_installed;
+    upkeep_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnRestored(group, snapshot);
   }
   void OnStopped(const absl::Status& why) override {
@@ -296,6 +301,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   raft::Host host_;
   Router router_;
   LeaderBalance balance_;
+  Upkeep upkeep_;
   Topology topology_;
   OutputBudget output_budget_;
   Clients resp_clients_;

@@ -21,11 +21,15 @@ constexpr std::string_view kNotInteger =
     "ERR value is not an integer or out of range";
 constexpr std::string_view kNotFloat = "ERR value is not a valid float";
 constexpr std::string_view kSyntax = "ERR syntax error";
-constexpr std::string_view kTooLong =
-    "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
 std::string InvalidExpire(const CommandSpec& row) {
   return Concat("ERR invalid expire time in '", row.name, "' command");
+}
+
+std::string ValueTooLong(const LimitsConfig& limits) {
+  return Concat(
+      "ERR string exceeds maximum allowed size (limits.value_bytes = ",
+      limits.value_bytes, " bytes)");
 }
 
 // A time of expiry that is over is as good as the first one.
@@ -46,28 +50,22 @@ std::optional<TimeForm> FormOf(std::string_view option) {
   return std::nullopt;
 }
 
-// The expiry of SET and GETEX: must be positive.
-std::optional<int64_t> ParseExpiry(const CommandSpec& row,
-                                   std::string_view text, TimeForm form,
-                                   int64_t now_ms, std::string* error) {
+// The expiry of SET and GETEX, into `spec` or `error`: must be positive.
+void ReadExpiry(const CommandSpec& row, std::string_view text, TimeForm form,
+                int64_t now_ms, kv::CommandSpec* spec, std::string* error) {
   int64_t ms;
   if (!ParseInteger(text, &ms)) {
     *error = kNotInteger;
-    return std::nullopt;
+    return;
   }
-  if (ms <= 0 || (form.seconds && ms > kMax / 1000)) {
+  const bool in_range = ms > 0 && (!form.seconds || ms <= kMax / 1000);
+  if (in_range && form.seconds) ms *= 1000;
+  if (!in_range || (!form.absolute && ms > kMax - now_ms)) {
     *error = InvalidExpire(row);
-    return std::nullopt;
+    return;
   }
-  if (form.seconds) ms *= 1000;
-  if (!form.absolute) {
-    if (ms > kMax - now_ms) {
-      *error = InvalidExpire(row);
-      return std::nullopt;
-    }
-    ms += now_ms;
-  }
-  return ms;
+  spec->expire_at_ms = ms;
+  if (!form.absolute) spec->flags |= kv::kRelativeExpiry;
 }
 
 // SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
@@ -100,9 +98,7 @@ void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
     }
   }
   if (form.has_value()) {
-    const auto at = ParseExpiry(row, time, *form, now_ms, &out->error);
-    if (!at.has_value()) return;
-    spec.expire_at_ms = at;
+    ReadExpiry(row, time, *form, now_ms, &spec, &out->error);
   }
   out->shape =
       (spec.flags & kv::kReturnOld) != 0 ? Shape::kOldValue : Shape::kOkOrNull;
@@ -115,9 +111,8 @@ void TranslateSetex(const CommandSpec& row, Arguments request, int64_t now_ms,
   spec.op = Op::kSet;
   out->storage = {request[1], request[3]};
   spec.arguments = out->storage;
-  spec.expire_at_ms =
-      ParseExpiry(row, request[2], {row.id == CommandId::kSetex, false}, now_ms,
-                  &out->error);
+  ReadExpiry(row, request[2], {row.id == CommandId::kSetex, false}, now_ms,
+             &spec, &out->error);
   out->shape = Shape::kStatusOk;
 }
 
@@ -147,7 +142,7 @@ void TranslateGetex(const CommandSpec& row, Arguments request, int64_t now_ms,
     }
   }
   if (form.has_value()) {
-    second.expire_at_ms = ParseExpiry(row, time, *form, now_ms, &out->error);
+    ReadExpiry(row, time, *form, now_ms, &second, &out->error);
   }
   out->count = 2;
   out->shape = Shape::kBulkThenIgnored;
@@ -214,7 +209,9 @@ void TranslateExpire(const CommandSpec& row, Arguments request, int64_t now_ms,
       out->error = InvalidExpire(row);
       return;
     }
-    when += now_ms;
+    spec.flags |= kv::kRelativeExpiry;
+    spec.expire_at_ms = when;
+    return;
   }
   spec.expire_at_ms = AtLeastOne(when);
 }
@@ -244,7 +241,7 @@ void TranslateIncrByFloat(Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kIncrByFloat;
   spec.arguments = request.subspan(1, 2);
-  out->shape = Shape::kBulk;
+  out->shape = Shape::kDecimal;
   std::string_view increment = request[2];
   if (increment.starts_with('+') || increment.starts_with('-')) {
     increment.remove_prefix(1);
@@ -272,7 +269,7 @@ void TranslateSetrange(Arguments request, Translated* out) {
   spec.op = Op::kSetRange;
   out->storage = {request[1], request[3]};
   spec.arguments = out->storage;
-  out->shape = Shape::kInteger;
+  out->shape = Shape::kLength;
   if (!ParseInteger(request[2], &spec.numbers[0])) {
     out->error = kNotInteger;
   } else if (spec.numbers[0] < 0) {
@@ -307,8 +304,8 @@ constexpr Plain kPlain[] = {
     {CommandId::kExists, Op::kExists, Shape::kInteger, 0},
     {CommandId::kTouch, Op::kExists, Shape::kInteger, 0},
     {CommandId::kType, Op::kType, Shape::kType, 0},
-    {CommandId::kTtl, Op::kExpireTime, Shape::kTtlSeconds, 0},
-    {CommandId::kPttl, Op::kExpireTime, Shape::kTtlMs, 0},
+    {CommandId::kTtl, Op::kTtl, Shape::kTtlSeconds, 0},
+    {CommandId::kPttl, Op::kTtl, Shape::kTtlMs, 0},
     {CommandId::kExpiretime, Op::kExpireTime, Shape::kExpireTimeSeconds, 0},
     {CommandId::kPexpiretime, Op::kExpireTime, Shape::kInteger, 0},
     {CommandId::kSetnx, Op::kSet, Shape::kWroteInteger, kv::kIfAbsent},
@@ -316,7 +313,7 @@ constexpr Plain kPlain[] = {
     {CommandId::kGetdel, Op::kGetDel, Shape::kBulk, 0},
     {CommandId::kMset, Op::kMSet, Shape::kStatusOk, 0},
     {CommandId::kMsetnx, Op::kMSet, Shape::kWroteInteger, kv::kIfAbsent},
-    {CommandId::kAppend, Op::kAppend, Shape::kInteger, 0},
+    {CommandId::kAppend, Op::kAppend, Shape::kLength, 0},
     {CommandId::kDel, Op::kDel, Shape::kInteger, 0},
     {CommandId::kUnlink, Op::kDel, Shape::kInteger, 0},
     {CommandId::kPersist, Op::kPersist, Shape::kInteger, 0},
@@ -386,7 +383,22 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
   }
 }
 
+// Growth ends where requests do, so that every value can be set again.
+void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
+  const auto longest = static_cast<int64_t>(limits.value_bytes);
+  if (spec->op == Op::kAppend || spec->op == Op::kIncrByFloat) {
+    spec->numbers[0] = longest;
+  } else if (spec->op == Op::kSetRange) {
+    spec->numbers[1] = longest;
+  }
+}
+
 }  // namespace
+
+std::string KeyTooLong(const LimitsConfig& limits) {
+  return Concat("ERR key is longer than limits.key_bytes (", limits.key_bytes,
+                ")");
+}
 
 bool IsKeyCommand(const CommandSpec& row) {
   return row.first_key != 0 && row.id != CommandId::kWatch;
@@ -400,8 +412,7 @@ void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
   out->slot = kv::HashSlot(request[keys.first]);
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
     if (request[i].size() > limits.key_bytes) {
-      out->error = Concat("ERR key is longer than limits.key_bytes (",
-                          limits.key_bytes, ")");
+      out->error = KeyTooLong(limits);
       return;
     }
     if (i > keys.first && kv::HashSlot(request[i]) != out->slot) {
@@ -409,6 +420,7 @@ void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
       return;
     }
   }
+  BoundGrowth(limits, &out->specs[0]);
   size_t size = 0;
   for (size_t i = 0; i < out->count; ++i) {
     out->specs[i].slot = out->slot;
@@ -416,7 +428,7 @@ void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
   }
   for (const std::string_view argument : request) {
     if (argument.size() > limits.value_bytes) {
-      out->error = kTooLong;
+      out->error = ValueTooLong(limits);
       return;
     }
   }
@@ -442,7 +454,7 @@ std::string_view ErrorOf(kv::ResultStatus status) {
     case kv::ResultStatus::kOverflow:
       return "ERR increment or decrement would overflow";
     case kv::ResultStatus::kTooLarge:
-      return kTooLong;
+      return "ERR a value or reply is larger than allowed";
     case kv::ResultStatus::kNotOwner:
       return "CLUSTERDOWN Hash slot not served";
     case kv::ResultStatus::kSessionExpired:
@@ -490,10 +502,19 @@ void WriteArray(const kv::ResultView& result, RespWriter& reply) {
   }
 }
 
-// -1 and -2 stay what they are.
-int64_t Remaining(int64_t expire_at_ms, int64_t now_ms) {
-  if (expire_at_ms < 0) return expire_at_ms;
-  return std::max<int64_t>(0, expire_at_ms - now_ms);
+// What the status means for this command, where it has several meanings.
+std::string ErrorFor(Shape shape, kv::ResultStatus status,
+                     const LimitsConfig& limits) {
+  const bool grows = shape == Shape::kLength || shape == Shape::kDecimal;
+  if (status == kv::ResultStatus::kTooLarge) {
+    return grows ? ValueTooLong(limits)
+                 : Concat("ERR reply is larger than ", kv::kReturnedBytesMax,
+                          " bytes");
+  }
+  if (status == kv::ResultStatus::kOverflow && shape == Shape::kDecimal) {
+    return "ERR increment would produce NaN or Infinity";
+  }
+  return std::string(ErrorOf(status));
 }
 
 std::string_view EncodingOf(std::string_view value) {
@@ -504,19 +525,21 @@ std::string_view EncodingOf(std::string_view value) {
 
 }  // namespace
 
-void WriteResult(Shape shape, const kv::ResultView& result, int64_t now_ms,
-                 RespWriter& reply) {
-  const std::string_view error = ErrorOf(result.status);
-  if (!error.empty()) {
-    reply.Error(error);
+void WriteResult(Shape shape, const kv::ResultView& result,
+                 const LimitsConfig& limits, RespWriter& reply) {
+  if (!ErrorOf(result.status).empty()) {
+    reply.Error(ErrorFor(shape, result.status, limits));
     return;
   }
   switch (shape) {
     case Shape::kBulk:
     case Shape::kOldValue:
     case Shape::kBulkThenIgnored:
+    case Shape::kDecimal:
       return WriteBulkOrNull(result, reply);
     case Shape::kInteger:
+    case Shape::kLength:
+    case Shape::kTtlMs:
     case Shape::kSum:
       return reply.Integer(result.integer);
     case Shape::kStatusOk:
@@ -527,12 +550,7 @@ void WriteResult(Shape shape, const kv::ResultView& result, int64_t now_ms,
       return reply.Integer(result.status == kv::ResultStatus::kOk ? 1 : 0);
     case Shape::kArray:
       return WriteArray(result, reply);
-    case Shape::kTtlMs:
-      return reply.Integer(Remaining(result.integer, now_ms));
-    case Shape::kTtlSeconds: {
-      const int64_t ms = Remaining(result.integer, now_ms);
-      return reply.Integer(ms < 0 ? ms : (ms + 500) / 1000);
-    }
+    case Shape::kTtlSeconds:
     case Shape::kExpireTimeSeconds:
       return reply.Integer(result.integer < 0 ? result.integer
                                               : (result.integer + 500) / 1000);

@@ -21,6 +21,8 @@ namespace quorate::node {
 enum class Shape : uint8_t {
   kBulk,  // Bytes or null.
   kInteger,
+  kLength,        // Of a value that grew.
+  kDecimal,       // INCRBYFLOAT.
   kStatusOk,      // +OK whatever was done.
   kOkOrNull,      // +OK if it wrote, else null.
   kOldValue,      // The old value or null.
@@ -65,6 +67,9 @@ bool IsKeyCommand(const CommandSpec& row);
 void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
                const LimitsConfig& limits, Translated* out);
 
+// The error for a key that is longer than limits.key_bytes.
+std::string KeyTooLong(const LimitsConfig& limits);
+
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 
@@ -76,9 +81,9 @@ inline size_t ResultCount(Shape shape) {
 // The error for a status that is one, or empty.
 std::string_view ErrorOf(kv::ResultStatus status);
 
-// Writes one reply. For kBulkThenIgnored, `result` is the first of the two. `key_bytes` serves kMemory.
-void WriteResult(Shape shape, const kv::ResultView& result, int64_t now_ms,
-                 RespWriter& reply);
+// Writes one reply. For kBulkThenIgnored, `result` is the first of the two.
+void WriteResult(Shape shape, const kv::ResultView& result,
+                 const LimitsConfig& limits, RespWriter& reply);
 
 }  // namespace quorate::node
 

@@ -30,6 +30,20 @@ inline std::string ToHex(std::string_view bytes) {
   return text;
 }
 
+// The bytes of a golden file.
+inline std::string ReadGolden(const std::string& path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file.good()) << path;
+  std::string bytes;
+  const auto value = [](char digit) {
+    return digit <= '9' ? digit - '0' : digit - 'a' + 10;
+  };
+  for (char high, low; file >> high >> low;) {
+    bytes.push_back(static_cast<char>(value(high) << 4 | value(low)));
+  }
+  return bytes;
+}
+
 inline void ExpectGolden(const std::string& path, std::string_view bytes) {
   if (std::getenv("QUORATE_GOLDEN_PRINT") != nullptr) {
     std::cout << "golden " << path << "\n" << ToHex(bytes);

@@ -7,6 +7,7 @@
 #include "env/check.h"
 #include "env/random.h"
 #include "kv/command.h"
+#include "kv/slot.h"
 #include "lincheck/checker.h"
 #include "sim/trace_hash.h"
 
@@ -275,12 +276,16 @@ void Recorder::OnAtomic(const kv::Version& version,
     const auto it = versions_.find(std::string(FirstKeyOf(inner)));
     const kv::Version found =
         it == versions_.end() ? kv::Version() : it->second;
-    if (found != inner.expected) return;
+    const bool absent = (inner.flags & kv::kIfAbsent) != 0;
+    if (absent && !found.none()) return;
+    if ((absent ? slot_removals_[inner.slot] : found) != inner.expected) return;
   }
 }
 
 void Recorder::OnCommand(const kv::Version& version,
                          const kv::CommandView& command) {
+  // The leader's own: it removes what is due by log time already.
+  if (command.op == kv::Op::kExpire) return;
   if (command.has_session && !TakesEffect(command)) return;
   if (TimedKeys::Covers(FirstKeyOf(command))) {
     return timed_.OnCommand(version.group, clock_(), command);
@@ -383,7 +388,7 @@ Value Recorder::Replay(const std::string& key, lincheck::Version at,
                      : op.function == Kv::kPutIfExists ? !before.is_nil()
                                                        : !state.is_nil();
   if (state.is_nil()) {
-    versions_.erase(key);
+    if (versions_.erase(key) > 0) slot_removals_[kv::HashSlot(key)] = version;
   } else if (wrote) {
     versions_[key] = version;
   }

@@ -207,6 +207,9 @@ class Recorder {
   // What the logs made of each key and session so far.
   std::map<std::string, lincheck::Datum> replayed_;
   std::map<std::string, kv::Version> versions_;  // Of those that are there.
+  // Of the last key removed from each slot. Keys with expiry have slots of
+  // their own.
+  std::map<Slot, kv::Version> slot_removals_;
   struct SessionRow {
     kv::Sequence floor;
     std::set<kv::Sequence> done;

@@ -28,6 +28,11 @@ bool Has(const kv::CommandView& command, kv::CommandFlags flag) {
   return (command.flags & flag) != 0;
 }
 
+// How long a command lets its key live; 0: until some point in time.
+int64_t LifeOf(const kv::CommandView& command) {
+  return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
+}
+
 }  // namespace
 
 TimedKeys::Key& TimedKeys::key(const std::string& name) {
@@ -172,7 +177,7 @@ TimedKeys::Written TimedKeys::Run(GroupId group, const std::string& name,
                                   SimTime now, const kv::CommandView& command) {
   const int64_t log_ms = log_time_[group].ms();
   Written written{.verb = Verb::kDelete, .time = now, .log_ms = log_ms};
-  if (command.has_expiry) written.due_ms = command.expire_at_ms;
+  if (command.has_expiry) written.due_ms = kv::DueOf(command, log_ms);
   const State before = key(name).states.back();
   State next = before;
   next.since = now;
@@ -228,7 +233,8 @@ Reply TimedKeys::RunSet(const kv::CommandView& command, std::string_view text,
   }
   if (!holds) return reply;
   if (!Has(command, kv::kKeepExpiry)) next->due_ms = 0;
-  if (command.has_expiry) next->due_ms = command.expire_at_ms;
+  if (command.has_expiry) next->due_ms = kv::DueOf(command, log_ms);
+  if (!Has(command, kv::kKeepExpiry)) next->life_ms = LifeOf(command);
   next->there = next->due_ms == 0 || next->due_ms > log_ms;
   next->value = next->there ? std::string(text) : "";
   return reply;
@@ -238,7 +244,7 @@ Reply TimedKeys::RunExpire(const kv::CommandView& command, int64_t log_ms,
                            State* next) {
   if (!next->there) return Integer(0);
   const int64_t old = next->due_ms;
-  const int64_t fresh = command.expire_at_ms;
+  const int64_t fresh = kv::DueOf(command, log_ms);
   // No expiry counts as an infinite one.
   if ((Has(command, kv::kIfAbsent) && old != 0) ||
       (Has(command, kv::kIfPresent) && old == 0) ||
@@ -250,6 +256,7 @@ Reply TimedKeys::RunExpire(const kv::CommandView& command, int64_t log_ms,
     *next = {.since = next->since};
   } else {
     next->due_ms = fresh;
+    next->life_ms = LifeOf(command);
   }
   return Integer(1);
 }
@@ -288,8 +295,7 @@ bool TimedKeys::DueFits(const Operation& operation, SimTime now,
   const TimedCall& call = operation.call;
   if (call.absolute()) return due_ms == call.time_ms();
   const int64_t set_at = due_ms - call.time_ms();
-  return set_at <= UnixMs(now) &&
-         set_at >= UnixMs(operation.invoked) - clocks_.lag_max().ms() - 1;
+  return set_at <= UnixMs(now) && set_at >= UnixMs(operation.invoked) - LagMs();
 }
 
 bool TimedKeys::Fits(const Operation& operation, const Written& written) {
@@ -333,7 +339,9 @@ bool TimedKeys::Explains(const State& state, const Operation& operation,
   int64_t latest = state.due_ms;
   if (call.verb == Verb::kTtl) {
     earliest -= UnixMs(now);
-    latest -= UnixMs(operation.invoked) - clocks_.lag_max().ms() - 1;
+    latest -= UnixMs(operation.invoked) - LagMs();
+    // Never more than was asked for, whatever the clocks.
+    if (state.life_ms > 0) latest = std::min(latest, state.life_ms);
   }
   // Seconds are rounded half up.
   if (call.in_seconds()) {

@@ -84,7 +84,8 @@ class TimedKeys {
     SimTime since;  // Until the next one's.
     bool there = false;
     std::string value;
-    int64_t due_ms = 0;  // Unix time; 0: never.
+    int64_t due_ms = 0;   // Unix time; 0: never.
+    int64_t life_ms = 0;  // From setting it to due_ms; 0: not known.
   };
   // A write in the log.
   struct Written {

@@ -1,0 +1,163 @@
+// Keys that expire: what is left of their time on every path, and that they go without traffic, in few entries.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/store.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+#include "node/upkeep.h"
+
+namespace quorate::node {
+namespace {
+
+void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
+
+int64_t IntegerOf(const std::string& reply) {
+  EXPECT_TRUE(reply.starts_with(":")) << reply;
+  return reply.size() < 2 ? -100 : std::stoll(reply.substr(1));
+}
+
+// Nodes with clocks that differ, spoken to through each of them.
+TEST(Expiry_TimeLeft, OnEveryNodeAndPath_IsNeverMoreThanWasSet) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .adjust = Proxy});
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    cluster.world()
+        .clock(cluster.machine(node))
+        .SetWallOffset(Milliseconds(-4 * static_cast<int64_t>(node % 3)));
+  }
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    clients.push_back(cluster.ConnectResp(node));
+  }
+  for (size_t writer = 0; writer < 3; ++writer) {
+    for (size_t reader = 0; reader < cluster.size(); ++reader) {
+      const std::vector<std::vector<std::string_view>> writes = {
+          {"SET", "k", "v", "PX", "1000"},
+          {"PSETEX", "k", "1000", "v"},
+          {"PEXPIRE", "k", "1000"},
+          {"GETEX", "k", "PX", "1000"}};
+      for (const auto& write : writes) {
+        cluster.Command(*clients[writer], write);
+        const std::string where =
+            Concat(write[0], " by ", writer, " at ", reader);
+        const int64_t left =
+            IntegerOf(cluster.Command(*clients[reader], {"PTTL", "k"}));
+        EXPECT_LE(left, 1'000) << where;
+        EXPECT_GT(left, 900) << where;
+        EXPECT_EQ(IntegerOf(cluster.Command(*clients[reader], {"TTL", "k"})), 1)
+            << where;
+      }
+    }
+  }
+}
+
+TEST(Expiry_TimeLeft, InATransaction_IsNeverMoreThanWasSet) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(
+      cluster.Call(*client,
+                   EncodeRequest({"MULTI"}) +
+                       EncodeRequest({"SET", "k", "v", "EX", "10"}) +
+                       EncodeRequest({"PTTL", "k"}) + EncodeRequest({"EXEC"}),
+                   4),
+      "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:10000\r\n");
+}
+
+// Sets `count` keys that live for `seconds`.
+void Fill(TestCluster& cluster, TestClient& client, int count, int seconds) {
+  constexpr int kPipeline = 500;
+  const std::string life = Concat(seconds);
+  for (int i = 0; i < count; i += kPipeline) {
+    std::string requests;
+    for (int k = i; k < i + kPipeline; ++k) {
+      requests += EncodeRequest({"SET", Concat("key", k), "value", "EX", life});
+    }
+    cluster.Call(client, requests, kPipeline);
+  }
+}
+
+uint64_t KeysOf(TestCluster& cluster) {
+  uint64_t keys = 0;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    keys = std::max(keys, cluster.server(node).store(GroupId(1))->key_count());
+  }
+  return keys;
+}
+
+uint64_t LastEntry(TestCluster& cluster) {
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  return cluster.server(leader).host().core(GroupId(1))->last().index.value();
+}
+
+TEST(Expiry_IdleCluster, ManyDueKeys_GoOnEveryReplicaInFewEntries) {
+  constexpr int kKeys = 100'000;
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  Fill(cluster, *client, kKeys, 60);
+  ASSERT_EQ(KeysOf(cluster), uint64_t{kKeys});
+  const uint64_t entries = LastEntry(cluster);
+  // Nothing is proposed while nothing is due.
+  cluster.world().RunFor(Seconds(30));
+  EXPECT_EQ(LastEntry(cluster), entries);
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return KeysOf(cluster) == 0; },
+                                           Seconds(60)));
+  // One for each kKeysPerEntry, and one for each second in which they came due.
+  EXPECT_LE(LastEntry(cluster) - entries, kKeys / Upkeep::kKeysPerEntry + 30);
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
+  // Then nothing more, and all memory is given back.
+  const uint64_t last = LastEntry(cluster);
+  cluster.world().RunFor(Seconds(60));
+  EXPECT_EQ(LastEntry(cluster), last);
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    EXPECT_FALSE(cluster.server(node).store(GroupId(1))->reclaimable());
+  }
+}
+
+TEST(Expiry_IdleCluster, ANewLeader_GoesOn) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  Fill(cluster, *client, 1'000, 5);
+  cluster.Crash(leader);
+  cluster.world().RunFor(Seconds(1));
+  cluster.Restart(leader);
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return KeysOf(cluster) == 0; },
+                                           Seconds(20)));
+}
+
+TEST(Expiry_ReadMostlyStore, DueKeys_Go) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  Fill(cluster, *client, 20'000, 5);
+  cluster.Command(*client, {"SET", "stays", "v"});
+  for (int second = 0; second < 20; ++second) {
+    EXPECT_EQ(cluster.Command(*client, {"GET", "stays"}), "$1\r\nv\r\n");
+    cluster.world().RunFor(Seconds(1));
+  }
+  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":1\r\n");
+}
+
+TEST(Expiry_Reclaim, AfterFlushAll_GoesOnWithoutEntries) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  Fill(cluster, *client, 50'000, 10'000);
+  EXPECT_EQ(cluster.Command(*client, {"FLUSHALL"}), "+OK\r\n");
+  const uint64_t entries = LastEntry(cluster);
+  cluster.world().RunFor(Seconds(30));
+  EXPECT_EQ(LastEntry(cluster), entries);
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    EXPECT_FALSE(cluster.server(node).store(GroupId(1))->reclaimable());
+  }
+}
+
+}  // namespace
+}  // namespace quorate::node
