@@ -346,7 +346,8 @@ bool LevelSearch<kWords>::Refine(StateId before, Configuration* c) {
     for (const uint32_t slot : window_.reads()) Settle(slot, c);
     // Another state may show the same value.
     const uint32_t shown = ValueOf(before);
-    if (shown != ValueOf(c->state) && InVain(shown, *c)) return false;
+    const bool lost = shown != ValueOf(c->state);
+    if (InVain(lost ? shown : kNone, *c)) return false;
   }
   if (!stepper_.IsForgotten(c->state) && Unseen(c->state, *c)) {
     if (InVain(ValueOf(c->state), *c)) return false;
