@@ -41,6 +41,8 @@ struct RespValue {
 void AppendRespCommand(absl::Span<const std::string_view> arguments,
                        std::string* out);
 
+// Reads each byte once, however the replies are split: elements leave the buffer as they come, and a reply that is cut off
+// keeps those it has.
 class RespReplyParser {
  public:
   enum class Progress : uint8_t {
@@ -50,24 +52,41 @@ class RespReplyParser {
   };
 
   void Append(std::string_view bytes);
-  // Takes the next reply. A reply that is cut off is looked at again when more bytes are there.
+  // Takes the next reply.
   Progress Next(RespValue* value);
 
+  // Bytes that wait for the rest of their line or string.
   size_t unparsed_bytes() const { return bytes_.size() - taken_; }
+  // Bytes searched, copied or moved so far; at most four times the bytes appended.
+  uint64_t work_bytes() const { return work_bytes_; }
 
  private:
-  Progress ParseValue(size_t* at, int depth, RespValue* value);
-  Progress ParseString(size_t* at, std::string_view size_text, bool verbatim,
+  // An array whose elements are coming.
+  struct Open {
+    RespValue array;
+    uint64_t left = 0;
+  };
+
+  // Puts a value into the array that it belongs to. True if that ends a reply, which is then in `value`.
+  bool Complete(RespValue* value);
+  // One scalar, or the head of an array, which it opens unless it is empty.
+  Progress ParseOne(RespValue* value, bool* opened);
+  Progress ParseString(std::string_view size_text, bool verbatim,
                        RespValue* value);
-  Progress ParseElements(size_t* at, std::string_view count_text,
-                         size_t multiple, int depth, RespValue* value);
-  // The line at `at`, without its end; moves behind it.
-  Progress TakeLine(size_t* at, std::string_view* line);
+  Progress TakeString(RespValue* value);
+  Progress ParseElements(std::string_view count_text, size_t multiple,
+                         RespValue* value, bool* opened);
+  // The line at `taken_`, without its end; moves behind it.
+  Progress TakeLine(std::string_view* line);
 
   std::string bytes_;
   size_t taken_ = 0;
-  // Bytes that the cut-off reply at `taken_` is known to need, so that a large one is not parsed at every piece.
-  size_t needed_ = 0;
+  size_t searched_ = 0;     // No line ends before it.
+  std::vector<Open> open_;  // From the reply inwards.
+  bool in_string_ = false;  // Its size was taken, its bytes were not.
+  bool verbatim_ = false;
+  size_t string_bytes_ = 0;
+  uint64_t work_bytes_ = 0;
   bool failed_ = false;
 };
 

@@ -150,6 +150,41 @@ RC_GTEST_PROP(RespReplyParser, AnyReplies_SplitAnywhere_ComeOutInOrder, ()) {
   RC_ASSERT(next == samples.size());
 }
 
+// Appends `bytes` in pieces and returns the work for each byte, in hundredths.
+uint64_t WorkPerByte(std::string_view bytes, size_t piece_bytes) {
+  RespReplyParser parser;
+  RespValue value;
+  size_t values = 0;
+  for (size_t at = 0; at < bytes.size(); at += piece_bytes) {
+    parser.Append(bytes.substr(at, piece_bytes));
+    while (parser.Next(&value) == Progress::kValue) ++values;
+  }
+  EXPECT_EQ(values, 1u);
+  EXPECT_EQ(parser.unparsed_bytes(), 0u);
+  return parser.work_bytes() * 100 / bytes.size();
+}
+
+TEST(RespReplyParser, LargeReply_InSmallPieces_IsReadOnce) {
+  constexpr size_t kElements = 64 << 10;
+  std::string array = "*" + std::to_string(kElements) + "\r\n";
+  const std::string element = "$1015\r\n" + std::string(1015, 'x') + "\r\n";
+  for (size_t i = 0; i < kElements; ++i) array += element;
+  ASSERT_GE(array.size(), size_t{64} << 20);
+  EXPECT_LE(WorkPerByte(array, 1000), 400u);
+  EXPECT_LE(WorkPerByte(array, 64 << 10), 400u);
+
+  const size_t size = kReplyStringBytesMax - 100;
+  const std::string one =
+      "$" + std::to_string(size) + "\r\n" + std::string(size, 'y') + "\r\n";
+  EXPECT_LE(WorkPerByte(one, 1000), 400u);
+  EXPECT_LE(WorkPerByte("*2\r\n" + one + ":1\r\n", 1000), 400u);
+
+  std::string numbers = "*100000\r\n";
+  for (int i = 0; i < 100'000; ++i) numbers += "*1\r\n:7\r\n";
+  EXPECT_LE(WorkPerByte(numbers, 1), 400u);
+  EXPECT_LE(WorkPerByte("+" + std::string(100'000, 'z') + "\r\n", 1), 400u);
+}
+
 RC_GTEST_PROP(RespReplyParser, AnyBytes_AreReadOrRefused, ()) {
   RespReplyParser parser;
   const auto pieces = *rc::gen::container<std::vector<std::string>>(
