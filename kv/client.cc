@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <utility>
 
@@ -29,28 +30,44 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-// What an error reply says about one try.
+// What an error reply says about the try that it answers. No kind but the last two says anything about earlier tries.
 enum class ErrorKind : uint8_t {
-  kFinal,           // The command was refused for what it is.
-  kMoved,           // Not applied: another node serves the slot.
-  kAgain,           // Not applied: later, or elsewhere.
-  kMaybe,           // May have been applied.
-  kSessionExpired,  // Not applied by this try; of earlier ones nothing is known.
-  kDoneBefore,      // Applied by an earlier try; the reply is lost.
+  kRefused,         // Not executed, for what the command is.
+  kMoved,           // Not executed: another node serves the slot.
+  kAgain,           // Not executed: later, or elsewhere.
+  kMaybe,           // May have been executed.
+  kSessionExpired,  // Not executed.
+  kNoEffect,        // The command's only execution changed nothing.
+  kDoneBefore,      // Executed by an earlier try; the reply is lost.
 };
 
+bool StartsWithAny(std::string_view text,
+                   std::initializer_list<std::string_view> prefixes) {
+  return std::any_of(
+      prefixes.begin(), prefixes.end(),
+      [text](std::string_view prefix) { return StartsWith(text, prefix); });
+}
+
+// SESSION_REUSED and SESSION_STALE are refusals: the store answers so by the number of the command, which an earlier try may
+// have used up.
 ErrorKind Classify(std::string_view error) {
   if (StartsWith(error, "MOVED ")) return ErrorKind::kMoved;
   if (StartsWith(error, "UNKNOWN ")) return ErrorKind::kMaybe;
   if (StartsWith(error, "SESSION_EXPIRED")) return ErrorKind::kSessionExpired;
   if (StartsWith(error, "RESULT_NOT_KEPT")) return ErrorKind::kDoneBefore;
-  for (std::string_view again :
-       {"CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "READONLY",
-        "MISCONF", "SESSION_FULL", "SESSION_LIMIT",
-        "ERR max number of clients reached"}) {
-    if (StartsWith(error, again)) return ErrorKind::kAgain;
+  if (StartsWithAny(error,
+                    {"CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN",
+                     "READONLY", "MISCONF", "SESSION_FULL", "SESSION_LIMIT",
+                     "ERR max number of clients reached"})) {
+    return ErrorKind::kAgain;
   }
-  return ErrorKind::kFinal;
+  // Only the store gives these, from the value of the key; under a session it keeps them for every other try. Further texts
+  // of the store, such as "ERR value is not an integer", are also given by nodes that did not look at the session.
+  if (StartsWithAny(
+          error, {"WRONGTYPE ", "ERR increment or decrement would overflow"})) {
+    return ErrorKind::kNoEffect;
+  }
+  return ErrorKind::kRefused;
 }
 
 }  // namespace
@@ -281,7 +298,8 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
   RespValue reply;
   reply.kind = RespValue::Kind::kError;
   reply.text = error;
-  switch (Classify(error)) {
+  const ErrorKind kind = Classify(error);
+  switch (kind) {
     case ErrorKind::kMoved:
       ++counters_.redirects;
       // A node that sends us round in circles must not spin: only the first redirect is followed at once.
@@ -308,11 +326,17 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
              absl::DataLossError(absl::StrCat("done, reply lost: ", error)),
              std::move(reply));
       return;
-    case ErrorKind::kFinal:
-      // An earlier try that may have run without a session was not followed by another: this reply is the only one.
-      Finish(request, Outcome::kCertainlyNot, absl::InvalidArgumentError(error),
-             std::move(reply));
+    case ErrorKind::kRefused:
+    case ErrorKind::kNoEffect: {
+      // A node may refuse a command before it looks at the session: its limits and rights may differ from those of the node
+      // that an earlier try went to.
+      const bool proof =
+          kind == ErrorKind::kNoEffect || request->what.read_only;
+      const bool unknown = request->maybe_applied && !proof;
+      Finish(request, unknown ? Outcome::kUnknown : Outcome::kCertainlyNot,
+             absl::InvalidArgumentError(error), std::move(reply));
       return;
+    }
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // It learns who serves which slot (CLUSTER SLOTS, MOVED), connects to every node it needs, and tries again until a request's
 // deadline. Writes carry a session stamp (QUORATE.SESSION, QUORATE.DO), so trying again never applies one twice. Every
-// request ends with an Outcome: done, certainly not, or unknown where the deadline passed before anyone could tell.
+// request ends with an Outcome: done, certainly not, or unknown. It is certainly not executed only if no try can have been: a
+// refusal after a try whose reply was lost is unknown, unless the store's answer holds for all tries.
 //
 // Requests that are outstanding at the same time may take effect in any order, even on one key: wait for one before sending
 // another that must come after it.
@@ -60,7 +61,7 @@ struct ClientRequest {
 struct ClientResult {
   // Of a read: kDone if it was answered, else kCertainlyNot.
   Outcome outcome = Outcome::kUnknown;
-  // OK: `reply` is the server's. kInvalidArgument: the server refused the command, its text in `reply` and message.
+  // OK: `reply` is the server's. kInvalidArgument: the server refused the last try, its text in `reply` and message.
   // kDeadlineExceeded, kUnavailable, kResourceExhausted, kAborted (the session expired) say why there is no reply.
   absl::Status status;
   RespValue reply;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ enum class Fate : uint8_t {
   kSayUnknown,
   kSayDown,
   kIgnore,
+  kRefuse,  // Before the session is looked at, with Cluster::refusal.
 };
 
 // The state that all servers share, as if consensus were perfect, and who leads each half of the slots.
@@ -46,6 +48,7 @@ struct Cluster {
   std::vector<size_t> leaders = {0, 0};
   uint64_t sessions = 0;
   uint64_t commands = 0;
+  std::string refusal = "ERR not here";
   // Asked once for each command on a key.
   std::function<Fate()> fate = [] { return Fate::kServe; };
 
@@ -86,6 +89,8 @@ struct Cluster {
         return "$-1\r\n";
       case ResultStatus::kSessionExpired:
         return "-SESSION_EXPIRED it is over\r\n";
+      case ResultStatus::kOverflow:
+        return "-ERR increment or decrement would overflow\r\n";
       default:
         return "-ERR " + std::string(ResultStatusName(result.status)) + "\r\n";
     }
@@ -210,6 +215,9 @@ class Server {
         Reply(session, "-CLUSTERDOWN Hash slot not served\r\n");
         return;
       case Fate::kIgnore:
+        return;
+      case Fate::kRefuse:
+        Reply(session, "-" + cluster_.refusal + "\r\n");
         return;
     }
   }
@@ -402,6 +410,75 @@ TEST(Client, Refusal_IsTheServersWords) {
   EXPECT_EQ(result.reply.text, "ERR not_integer");
 }
 
+struct FirstTry {
+  Fate fate;
+  bool may_have_run;
+};
+constexpr FirstTry kFirstTries[] = {
+    {Fate::kApplyAndClose, true},
+    {Fate::kCloseUnheard, true},
+    {Fate::kApplyAndSayUnknown, true},
+    {Fate::kSayUnknown, true},
+    {Fate::kIgnore, true},
+    {Fate::kSayDown, false},
+};
+
+TEST(Client, RefusalOfASecondTry_AfterOneThatMayHaveRun_IsUnknown) {
+  for (const FirstTry& first : kFirstTries) {
+    for (const char* refusal :
+         {"ERR unknown command 'INCRBY'",
+          "ERR value is not an integer or out of range",
+          "ERR string exceeds maximum allowed size", "NOPERM no right to do it",
+          "NOAUTH Authentication required.", "OOM command not allowed",
+          "SESSION_REUSED this sequence number was another command",
+          "SESSION_STALE this sequence number is finished",
+          "CROSSSLOT Keys in request don't hash to the same slot"}) {
+      for (const bool again : {false, true}) {
+        // The uncertain try may lie further back than the one before.
+        std::deque<Fate> fates = {first.fate, Fate::kRefuse};
+        if (again) fates.insert(fates.begin() + 1, Fate::kSayDown);
+        Scene scene;
+        scene.cluster.refusal = refusal;
+        scene.cluster.fate = First(fates);
+        scene.MakeClient();
+        const ClientResult result =
+            scene.Only([&](Client& c) { c.IncrBy("n", 5, scene.Keep()); });
+        EXPECT_EQ(result.outcome, first.may_have_run ? Outcome::kUnknown
+                                                     : Outcome::kCertainlyNot)
+            << static_cast<int>(first.fate) << " " << refusal;
+        EXPECT_EQ(result.status.code(), absl::StatusCode::kInvalidArgument);
+        EXPECT_EQ(result.reply.text, refusal);
+      }
+    }
+  }
+}
+
+// What the store says under a session holds for every try.
+TEST(Client, AnswerOfTheStore_AfterATryThatMayHaveRun_IsCertain) {
+  for (const FirstTry& first : kFirstTries) {
+    Scene scene;
+    scene.MakeClient();
+    scene.Only([&](Client& c) {
+      c.IncrBy("n", std::numeric_limits<int64_t>::max(), scene.Keep());
+    });
+    scene.cluster.fate = First({first.fate});
+    const ClientResult result =
+        scene.Only([&](Client& c) { c.IncrBy("n", 1, scene.Keep()); });
+    EXPECT_EQ(result.outcome, Outcome::kCertainlyNot)
+        << static_cast<int>(first.fate);
+    EXPECT_GE(scene.client->counters().attempts, 3u);
+  }
+}
+
+TEST(Client, RefusalOfASecondTry_ToRead_IsCertain) {
+  Scene scene;
+  scene.cluster.fate = First({Fate::kApplyAndClose, Fate::kRefuse});
+  scene.MakeClient();
+  const ClientResult result =
+      scene.Only([&](Client& c) { c.Get("k", scene.Keep()); });
+  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+}
+
 TEST(Client, ExpiredSession_OfAFirstTry_IsReplaced) {
   Scene scene;
   scene.MakeClient();
@@ -489,7 +566,12 @@ RC_GTEST_PROP(Client, AnyFaults_CountersHoldWhatWasDone, ()) {
     const uint64_t bits = random.Bits("test.fate", 0, draw++);
     if (bits % 97 == 0)
       std::swap(scene.cluster.leaders[0], scene.cluster.leaders[1]);
-    return bits % 8 == 0 ? static_cast<Fate>(bits / 8 % 6) : Fate::kServe;
+    // Not kIgnore: replies behind the one left out would be taken for it.
+    constexpr Fate kFates[] = {Fate::kServe,        Fate::kApplyAndClose,
+                               Fate::kCloseUnheard, Fate::kSayUnknown,
+                               Fate::kSayDown,      Fate::kApplyAndSayUnknown,
+                               Fate::kRefuse};
+    return bits % 8 == 0 ? kFates[bits / 8 % std::size(kFates)] : Fate::kServe;
   };
   scene.MakeClient({.deadline = Seconds(60)});
   constexpr int kWrites = 60;
