@@ -5,16 +5,17 @@ Usage: count_tests.py EVENTS.json BAZEL_EXIT_STATUS
 The unit is the test case, as each target's test.xml lists it; a target whose runner knows no cases (a plain script) counts as
 one. A result taken from Bazel's cache counts as what it was when it ran on these very inputs. A target that did not build, timed
 out, crashed or left no readable result counts as one failure on top of the cases that failed by themselves. Cases that
-skipped themselves are named apart and count as neither.
+skipped themselves are named apart, with their reason, and count as neither.
 
-Prints one line for each failed target, then `N passed, N failed`. Exit status: 0 if Bazel's was 0, at least one case passed and
-none failed; otherwise 1.
+Prints one line for each failed case and for each reason to skip, then `N passed, N failed`. Exit status: 0 if Bazel's was 0, at
+least one case passed and none failed; otherwise 1.
 """
 
 import json
 import sys
 import urllib.parse
 import xml.etree.ElementTree
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -22,8 +23,9 @@ from dataclasses import dataclass, field
 class Tally:
     passed: int = 0
     failed: int = 0
-    skipped: int = 0
     failures: list = field(default_factory=list)
+    # (label, reason) -> how many cases.
+    skips: Counter = field(default_factory=Counter)
 
     def fail(self, label, why):
         self.failed += 1
@@ -31,13 +33,14 @@ class Tally:
 
 
 def count_cases(path):
-    """Returns (passed, [names of failed cases], skipped) of one test.xml."""
-    passed, failed, skipped = 0, [], 0
+    """Returns (passed, [names of failed cases], [reasons of skipped cases]) of one test.xml."""
+    passed, failed, skipped = 0, [], []
     for case in xml.etree.ElementTree.parse(path).getroot().iter('testcase'):
         if case.find('failure') is not None or case.find('error') is not None:
             failed.append(f"{case.get('classname', '')}.{case.get('name', '?')}")
         elif case.get('status') == 'notrun' or case.find('skipped') is not None or case.get('result') == 'skipped':
-            skipped += 1
+            skip = case.find('skipped')
+            skipped.append('' if skip is None else skip.get('message', ''))
         else:
             passed += 1
     return passed, failed, skipped
@@ -65,12 +68,12 @@ def add_result(tally, label, result):
     try:
         passed, failed, skipped = count_cases(xml_of(result))
     except (OSError, TypeError, xml.etree.ElementTree.ParseError):
-        passed, failed, skipped = (1 if ok else 0), [], 0
+        passed, failed, skipped = (1 if ok else 0), [], []
     if ok and failed:
         # The runner says all is well; its own report does not. Believe the worse.
         ok = False
     tally.passed += passed
-    tally.skipped += skipped
+    tally.skips.update((label, reason) for reason in skipped)
     for name in failed:
         tally.fail(label, name)
     if not ok and not failed:
@@ -111,8 +114,10 @@ def main(arguments):
         tally.fail('bazel', f'exit status {bazel_status}')
     for failure in tally.failures:
         print(f'FAILED {failure}')
-    if tally.skipped:
-        print(f'{tally.skipped} skipped')
+    for (label, reason), cases in sorted(tally.skips.items()):
+        print(f'SKIPPED {label}: {cases} case(s){reason and ": "}{reason}')
+    if tally.skips:
+        print(f'{sum(tally.skips.values())} skipped')
     print(f'{tally.passed} passed, {tally.failed} failed')
     return 0 if tally.failed == 0 and tally.passed > 0 else 1
 

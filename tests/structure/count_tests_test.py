@@ -32,12 +32,16 @@ class CountTestsTest(unittest.TestCase):
         self.events.append({'id': {'testResult': {'label': label, 'run': 1, 'shard': 1, 'attempt': attempt}},
                             'testResult': {'status': status, 'testActionOutput': outputs}})
 
-    def count(self, bazel_status=0):
+    def lines(self, bazel_status=0):
         path = os.path.join(self.folder.name, 'events.json')
         with open(path, 'w', encoding='utf-8') as file:
             file.writelines(json.dumps(event) + '\n' for event in self.events)
         run = subprocess.run([sys.executable, PROGRAM, path, str(bazel_status)], capture_output=True, text=True, check=False)
-        return run.stdout.splitlines()[-1], run.returncode
+        return run.stdout.splitlines(), run.returncode
+
+    def count(self, bazel_status=0):
+        lines, status = self.lines(bazel_status)
+        return lines[-1], status
 
     def test_PassedCases_AreCountedOneByOne(self):
         self.result('//a:a', 'PASSED', [case('x'), case('y')])
@@ -69,6 +73,10 @@ class CountTestsTest(unittest.TestCase):
     def test_SkippedCases_AreNeither(self):
         self.result('//a:a', 'PASSED', [case('x'), case('y', status='notrun'), case('z', result='skipped')])
         self.assertEqual(('1 passed, 0 failed', 0), self.count())
+
+    def test_SkippedCases_AreNamedWithTheirReason(self):
+        self.result('//a:a', 'PASSED', [case('x'), *(case(name, '<skipped message="no npm"/>') for name in 'yz')])
+        self.assertEqual(['SKIPPED //a:a: 2 case(s): no npm', '2 skipped', '1 passed, 0 failed'], self.lines()[0])
 
     def test_TargetThatDidNotBuild_IsAFailure(self):
         self.result('//a:a', 'PASSED', [case('x')])
