@@ -18,6 +18,8 @@ import time
 DEBIAN_PYTHON = '/usr/bin/python3'
 PR_SET_PDEATHSIG = 1
 STARTS_WITHIN_SECONDS = 90
+ANSWERS_WITHIN_SECONDS = 60
+CLUSTER_PORT_OFFSET = 100
 
 
 def with_debian_python():
@@ -53,6 +55,10 @@ def free_base(count, extra=()):
     raise RuntimeError('no free ports')
 
 
+def _has_cluster_ports():
+    return '--cluster-port' in subprocess.run([program('quickstart'), '--help'], capture_output=True, text=True, check=False).stdout
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -74,6 +80,15 @@ class QuickstartCluster:
 
     def ports(self):
         return range(self.port, self.port + self.count)
+
+    def plain_ports(self):
+        """Where clients that know of one server connect."""
+        return self.ports()
+
+    def cluster_ports(self):
+        """Where cluster clients connect."""
+        first = self.port + (CLUSTER_PORT_OFFSET if _has_cluster_ports() else 0)
+        return range(first, first + self.count)
 
     def http(self, node, path):
         return f'http://127.0.0.1:{self.http_port + node}{path}'
@@ -101,6 +116,45 @@ class QuickstartCluster:
         """The process of a node, counted from 1, as the program printed it."""
         line = next(l for l in self.output.splitlines() if l.strip().startswith(f'node {node} '))
         return int(line.split(' pid ')[1].split()[0])
+
+    def rss_bytes(self, field='VmRSS'):
+        """{node: bytes of its process in memory}, the nodes counted from 1."""
+        found = {}
+        for node in range(1, self.count + 1):
+            with open(f'/proc/{self.pid_of(node)}/status', encoding='utf-8') as status:
+                found[node] = next(int(line.split()[1]) << 10 for line in status if line.startswith(f'{field}:'))
+        return found
+
+    def peak_rss_bytes(self):
+        """{node: the most bytes that its process ever had in memory}."""
+        return self.rss_bytes('VmHWM')
+
+    def client(self, port=None):
+        """python3-redis as a plain client, which the caller may need with_debian_python() for."""
+        import redis
+        return redis.Redis(port=port or self.plain_ports()[0], decode_responses=True, socket_timeout=ANSWERS_WITHIN_SECONDS)
+
+    def value_bytes_max(self):
+        return int(self.client().config_get('limits.value_bytes')['limits.value_bytes'])
+
+    def flush(self):
+        """Removes every key of the store."""
+        import redis
+        for port in self.cluster_ports():
+            with contextlib.suppress(redis.exceptions.ReadOnlyError):
+                self.client(port).flushall()
+
+    def wait_until_leaders_stay(self, seconds=STARTS_WITHIN_SECONDS):
+        """Waits until each node leads a group, which is where leaders of a healthy quickstart end, and all nodes know it."""
+        limit = time.monotonic() + seconds
+        while True:
+            known = [{(slots[0], slots[1], slots[2][1]) for slots in self.client(port).execute_command('CLUSTER', 'SLOTS')}
+                     for port in self.cluster_ports()]
+            if all(each == known[0] for each in known) and len({port for _, _, port in known[0]}) == self.count:
+                return
+            if time.monotonic() > limit:
+                raise AssertionError(f'leaders do not come to rest: {known}')
+            time.sleep(0.1)
 
     def stop(self, with_signal=signal.SIGINT):
         """The exit status."""

@@ -1,0 +1,148 @@
+"""One client library as a plain and as a cluster client: deep pipelines, values of every size, a large keyspace, and the nodes' memory.
+
+Usage: clients_under_load_test.py LIBRARY; `python3-redis`, or the name of a package in package.json.
+"""
+
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import quickstart_cluster  # noqa: E402
+
+quickstart_cluster.with_debian_python()
+
+import case_report  # noqa: E402
+import store_clients  # noqa: E402
+from store_clients import Refused  # noqa: E402
+
+PYTHON_REDIS = 'python3-redis'
+LIBRARY = sys.argv[1] if len(sys.argv) > 1 else PYTHON_REDIS
+NPM = store_clients.npm_packages()
+MISSING = f"{LIBRARY} was not tested: {NPM['missing']}" if LIBRARY != PYTHON_REDIS and NPM['missing'] else ''
+PIPELINE = 10_000
+KEYS = 50_000
+LARGE_VALUES = 100
+# Each node holds every group: at most 90 MiB of values and keys here, the log of the same, and buffers.
+NODE_RSS_MAX = 640 << 20
+SETTLES_WITHIN_SECONDS = 60
+
+
+class UnderLoad:
+    """The cases, for each kind of client: `KIND` is plain or cluster."""
+
+    KIND = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.store = quickstart_cluster.QuickstartCluster().started()
+        cls.addClassCleanup(cls.store.stop)
+        cls.store.wait_until_leaders_stay()
+        cls.ports = list(cls.store.cluster_ports() if cls.KIND == 'cluster' else cls.store.plain_ports())
+        cls.value_bytes_max = cls.store.value_bytes_max()
+
+    def setUp(self):
+        self.client = self.connect()
+
+    def connect(self):
+        if LIBRARY == PYTHON_REDIS:
+            return store_clients.PythonClient(self.KIND, self.ports)
+        return store_clients.JavascriptClient(LIBRARY, self.KIND, self.ports, NPM)
+
+    def tearDown(self):
+        self.client.close()
+        for node, peak in self.store.peak_rss_bytes().items():
+            self.assertLess(peak, NODE_RSS_MAX, f'node {node} took {peak >> 20} MiB')
+
+    def fill(self, count):
+        self.store.flush()
+        for first in range(0, count, PIPELINE):
+            replies = self.client.pipeline([['SET', f'key:{i}', f'{i}'] for i in range(first, min(first + PIPELINE, count))])
+            self.assertEqual({'OK'}, set(replies))
+        return {f'key:{i}' for i in range(count)}
+
+    def check_whole(self, expected, ask):
+        """What `ask` returns of a client is `expected`.
+
+        A cluster client asks each node for what it leads, by the map that the client began with. On a busy machine a leader may move
+        meanwhile, and then a client that begins later sees all. A plain client has no such excuse.
+        """
+        limit = time.monotonic() + SETTLES_WITHIN_SECONDS
+        found = ask(self.client)
+        while self.KIND == 'cluster' and found != expected and time.monotonic() < limit:
+            self.store.wait_until_leaders_stay()
+            self.client.close()
+            self.client = self.connect()
+            found = ask(self.client)
+        self.assertEqual(expected, found)
+
+    # ---- pipelines
+
+    def test_Pipeline_OfTenThousandCommands_IsAnsweredInOrder(self):
+        values = [f'{i}'.ljust(1_100, '.') for i in range(PIPELINE)]
+        sets = self.client.pipeline([['SET', f'deep:{i}', value] for i, value in enumerate(values)])
+        self.assertEqual(['OK'] * PIPELINE, sets)
+        self.assertEqual(values, self.client.pipeline([['GET', f'deep:{i}'] for i in range(PIPELINE)]))
+        self.assertEqual(values[7], self.client.get('deep:7'))
+
+    def test_Pipeline_OfTenThousandIncrements_CountsEachOnce(self):
+        self.store.flush()
+        self.assertEqual(list(range(1, PIPELINE + 1)), self.client.pipeline([['INCR', 'counter']] * PIPELINE))
+
+    def test_Pipeline_OfErrorsAndAnswers_KeepsTheirPlaces(self):
+        self.client.set('text', 'no number')
+        replies = self.client.pipeline([['INCR', 'text'], ['GET', 'text']] * (PIPELINE // 2))
+        refused, text = replies[:2]
+        self.assertIsInstance(refused, Refused)
+        self.assertIn('not an integer', str(refused))
+        self.assertEqual([refused, text] * (PIPELINE // 2), replies)
+
+    def test_Pipeline_OfTheLargestValues_IsAnswered(self):
+        value = 'L' * self.value_bytes_max
+        self.assertEqual('OK', self.client.set('large', value))
+        replies = self.client.pipeline([['GET', 'large']] * LARGE_VALUES)
+        self.assertEqual([len(value)] * LARGE_VALUES, [len(reply) for reply in replies])
+
+    # ---- values
+
+    def test_Value_OfEverySize_ComesBack(self):
+        largest = self.value_bytes_max
+        for size in (0, 1, 2, 63, 64, 65, 1_023, 1_024, 16_383, 16_384, 65_535, 65_536, 262_144, largest - 1, largest):
+            value = (f'{size}.' * size)[:size]
+            self.assertEqual('OK', self.client.set(f'size:{size}', value), size)
+            self.assertEqual(value, self.client.get(f'size:{size}'), size)
+
+    def test_Value_BeyondTheLimit_IsRefusedByTheStoresOwnLimit(self):
+        self.client.set('edge', 'kept')
+        with self.assertRaises(Refused) as refusal:
+            self.client.set('edge', 'x' * (self.value_bytes_max + 1))
+        self.assertIn(f'{self.value_bytes_max}', str(refusal.exception))
+        self.assertEqual('kept', self.client.get('edge'))
+
+    # ---- the keyspace
+
+    def test_Keyspace_OfFiftyThousandKeys_IsWhole(self):
+        keys = self.fill(KEYS)
+        self.check_whole(KEYS, lambda client: client.size())
+        self.check_whole(sorted(keys), lambda client: sorted(client.keys('*')))
+        self.check_whole({'key:4999', *(f'key:4999{i}' for i in range(10))}, lambda client: set(client.keys('key:4999*')))
+        for count in (10, 1_000):
+            self.check_whole(keys, lambda client, count=count: set(client.scan('*', count, at_most=2 * KEYS)))
+        self.assertEqual('49999', self.client.get('key:49999'))
+
+
+@unittest.skipIf(MISSING, MISSING)
+class PlainClientTest(UnderLoad, unittest.TestCase):
+    KIND = 'plain'
+
+
+@unittest.skipIf(MISSING, MISSING)
+class ClusterClientTest(UnderLoad, unittest.TestCase):
+    KIND = 'cluster'
+
+
+if __name__ == '__main__':
+    if MISSING:
+        print(f'\n{"=" * 100}\nSKIPPED: {MISSING}\n{"=" * 100}\n', flush=True)
+    case_report.main()

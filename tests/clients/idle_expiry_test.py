@@ -1,0 +1,55 @@
+"""A store that is left alone gives back the memory of keys that expire."""
+
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import quickstart_cluster  # noqa: E402
+
+quickstart_cluster.with_debian_python()
+
+import case_report  # noqa: E402
+
+KEYS = 200_000
+VALUE = 'e' * 500
+KEYS_THAT_STAY = 100
+LIVES_SECONDS = 25
+IDLE_SECONDS_MAX = 60 + LIVES_SECONDS
+# Keys and values are 100 MB on each node, the log's tail in memory another 100 MB.
+NODE_RSS_MAX = 640 << 20
+GIVEN_BACK_MIN = 60 << 20
+
+
+class IdleExpiryTest(unittest.TestCase):
+
+    def test_IdleStore_WhoseKeysExpire_GivesTheirMemoryBack(self):
+        store = quickstart_cluster.QuickstartCluster().started()
+        self.addCleanup(store.stop)
+        client = store.client()
+        for first in range(0, KEYS, 10_000):
+            with client.pipeline(transaction=False) as pipeline:
+                for i in range(first, first + 10_000):
+                    pipeline.set(f'expiring:{i}', VALUE, ex=LIVES_SECONDS)
+                pipeline.execute()
+        for i in range(KEYS_THAT_STAY):
+            client.set(f'staying:{i}', VALUE)
+        full = store.rss_bytes()
+        client.close()
+
+        # Nothing is asked of the store, so that no traffic reminds it of what is due.
+        limit = time.monotonic() + IDLE_SECONDS_MAX
+        while True:
+            given_back = {node: full[node] - rss for node, rss in store.rss_bytes().items()}
+            if min(given_back.values()) >= GIVEN_BACK_MIN:
+                break
+            self.assertLess(time.monotonic(), limit, f'bytes given back: {given_back} of {full}')
+            time.sleep(0.5)
+        self.assertEqual(KEYS_THAT_STAY, store.client().dbsize())
+        for node, peak in store.peak_rss_bytes().items():
+            self.assertLess(peak, NODE_RSS_MAX, f'node {node} took {peak >> 20} MiB')
+
+
+if __name__ == '__main__':
+    case_report.main()

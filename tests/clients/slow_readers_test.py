@@ -1,0 +1,167 @@
+"""Two hundred clients that ask for far more than they read, beside clients that are served meanwhile.
+
+Usage: slow_readers_test.py PROTOCOL; `resp` or `http`.
+"""
+
+import os
+import selectors
+import socket
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import quickstart_cluster  # noqa: E402
+
+quickstart_cluster.with_debian_python()
+
+import case_report  # noqa: E402
+import redis  # noqa: E402
+
+PROTOCOL = sys.argv[1] if len(sys.argv) > 1 else 'resp'
+READERS = 200
+REQUESTS = 10
+VALUE_BYTES = 400_000
+RECEIVE_BUFFER_BYTES = 16_384
+SERVED_OPERATIONS = 400
+# All replies together are 800 MB; a node that kept its third of them would need 270 MB for that alone, on top of what it needs at rest.
+NODE_RSS_MAX = 320 << 20
+NODE_RSS_LEFT_MAX = 64 << 20
+OVERALL_SECONDS_MAX = 120
+
+
+def request_bytes():
+    if PROTOCOL == 'http':
+        return b'GET /v1/kv/big HTTP/1.1\r\nHost: store\r\n\r\n' * REQUESTS
+    return b'*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n' * REQUESTS
+
+
+class SlowReader:
+    """A connection with requests under way whose replies are counted by their end: each ends with the value."""
+
+    def __init__(self, port):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self.socket.settimeout(OVERALL_SECONDS_MAX)
+        self.socket.connect(('127.0.0.1', port))
+        self.socket.sendall(request_bytes())
+        self.value_bytes = 0
+
+    def read(self, most):
+        """Reads up to `most` bytes; the end of the connection is an error."""
+        chunk = self.socket.recv(most)
+        assert chunk, f'disconnected after {self.value_bytes} bytes of values'
+        self.value_bytes += chunk.count(b'v')
+
+    def is_served(self):
+        assert self.value_bytes <= REQUESTS * VALUE_BYTES, 'more than what was asked for'
+        return self.value_bytes == REQUESTS * VALUE_BYTES
+
+
+def read_all(readers):
+    """Reads until each reader has all its replies."""
+    limit = time.monotonic() + OVERALL_SECONDS_MAX
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            selector.register(reader.socket, selectors.EVENT_READ, reader)
+        while selector.get_map():
+            ready = selector.select(1)
+            assert ready or time.monotonic() < limit, f'{len(selector.get_map())} readers wait in vain for their replies'
+            for key, _ in ready:
+                key.data.read(1 << 20)
+                if key.data.is_served():
+                    selector.unregister(key.fileobj)
+
+
+class ServedClients:
+    """Clients of every node that write and read at an ordinary pace while something else goes on."""
+
+    def __init__(self, store):
+        self.failures, self.slowest = [], 0.0
+        self._threads = [threading.Thread(target=self._run, args=(store.client(port), port)) for port in store.plain_ports()]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, client, port):
+        try:
+            for i in range(SERVED_OPERATIONS):
+                began = time.monotonic()
+                client.set(f'served:{port}:{i}', i)
+                found = client.get(f'served:{port}:{i}')
+                self.slowest = max(self.slowest, time.monotonic() - began)
+                if found != str(i):
+                    self.failures.append(f'{found!r} instead of {i}')
+        except redis.RedisError as error:
+            self.failures.append(repr(error))
+
+    def wait(self):
+        for thread in self._threads:
+            thread.join()
+
+
+class SlowReadersTest(unittest.TestCase):
+
+    def setUp(self):
+        self.store = quickstart_cluster.QuickstartCluster().started()
+        self.addCleanup(self.store.stop)
+        self.store.wait_until_leaders_stay()
+        self.store.client().set('big', 'v' * VALUE_BYTES)
+        first = self.store.http_port if PROTOCOL == 'http' else self.store.plain_ports()[0]
+        self.ports = [first + i for i in range(self.store.count)]
+        self.at_rest = self.store.rss_bytes()
+        self.readers = []
+        self.addCleanup(self.close)
+
+    def open(self):
+        for i in range(READERS):
+            self.readers.append(SlowReader(self.ports[i % len(self.ports)]))
+
+    def close(self):
+        for reader in self.readers:
+            reader.socket.close()
+
+    def check_others_are_served(self):
+        """Other clients are served, all of them, while the slow readers take a few bytes now and then."""
+        served = ServedClients(self.store)
+        for reader in self.readers:
+            reader.read(4_096)
+        served.wait()
+        self.assertEqual([], served.failures)
+        print(f'the slowest write and read took {served.slowest:.3f} s beside {len(self.readers)} slow readers')
+
+    def check_memory_is_given_back(self):
+        for node, peak in self.store.peak_rss_bytes().items():
+            self.assertLess(peak, NODE_RSS_MAX, f'node {node} took {peak >> 20} MiB')
+        limit = time.monotonic() + OVERALL_SECONDS_MAX
+        while True:
+            left = {node: rss - self.at_rest[node] for node, rss in self.store.rss_bytes().items()}
+            if max(left.values()) < NODE_RSS_LEFT_MAX:
+                return
+            self.assertLess(time.monotonic(), limit, f'bytes that the nodes keep: {left}')
+            time.sleep(0.2)
+
+    def test_SlowReaders_DelayNobodyAndGetEverything(self):
+        self.open()
+        self.check_others_are_served()
+        read_all(self.readers)
+        self.close()
+        self.check_memory_is_given_back()
+
+    def test_SlowReaders_ThatGoAway_LeaveNothingBehind(self):
+        connected = [int(self.store.client(port).info('clients')['connected_clients']) for port in self.store.plain_ports()]
+        self.open()
+        self.check_others_are_served()
+        self.close()
+        self.check_memory_is_given_back()
+        limit = time.monotonic() + OVERALL_SECONDS_MAX
+        while True:
+            now = [int(self.store.client(port).info('clients')['connected_clients']) for port in self.store.plain_ports()]
+            if all(count <= before + 1 for before, count in zip(connected, now)):
+                return
+            self.assertLess(time.monotonic(), limit, f'connections that stay: {now}, {connected} before')
+            time.sleep(0.2)
+
+
+if __name__ == '__main__':
+    case_report.main()
