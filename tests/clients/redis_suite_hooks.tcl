@@ -1,0 +1,51 @@
+
+# Appended to the suite's support files by redis_suite.py. A test that failed sends what judges it: the distinct commands that it sent
+# and the distinct error replies that it received. Its connection is then replaced, lest a half-done transaction fail the next test.
+set ::sent_commands {}
+set ::error_replies {}
+set ::refused_settings {}
+
+# Every test begins with a DEBUG LOG of its own name, which servers may refuse: neither command nor reply counts.
+proc note_command {words operation} {
+    set command [string tolower [lindex $words 2]]
+    set is_log [expr {$command eq {debug} && [string match -nocase log [lindex $words 3 0]]}]
+    if {!$is_log && [info commands ::redis::__method__$command] eq {} && $command ni $::sent_commands} {
+        lappend ::sent_commands $command
+    }
+}
+trace add execution ::redis::__dispatch__raw__ enter note_command
+
+proc note_error_reply {words code reply operation} {
+    if {$code == 1 && $reply ni $::error_replies && ![string match "*'debug'*'log'*###*" $reply]} {
+        lappend ::error_replies $reply
+    }
+}
+trace add execution ::redis::redis_read_reply leave note_error_reply
+
+rename test test_of_the_suite
+proc test {name code {okpattern undefined} {tags {}}} {
+    set failed_before $::num_failed
+    set ::sent_commands {}
+    set ::error_replies {}
+    uplevel 1 [list test_of_the_suite $name $code $okpattern $tags]
+    if {$::num_failed == $failed_before} {
+        return
+    }
+    send_data_packet $::test_server_fd sent_commands $::sent_commands
+    foreach reply [concat $::error_replies $::refused_settings] {
+        send_data_packet $::test_server_fd error_reply [string map {\n { }} $reply]
+    }
+    catch {reconnect}
+}
+
+# A block of tests begins with FUNCTION FLUSH and with settings of its own, which a store may not have.
+proc begin_block {} {
+    set ::refused_settings {}
+    catch {r function flush}
+}
+
+proc change_setting {setting value} {
+    if {[catch {r config set $setting $value} reply]} {
+        lappend ::refused_settings $reply
+    }
+}
