@@ -169,6 +169,19 @@ TEST(FormatGolden, Snapshot_IsAsEver) {
   EXPECT_EQ(decoded->group, kKey);
 }
 
+// A directory without a record of what was decided at bootstrap.
+TEST(FormatVersion, IdentityOfVersionOne_IsRefusedWithWhatToDo) {
+  const std::string bytes = absl::HexStringToBytes(
+      "71756f72617449440100000054535251"
+      "08070605040302011817161514131211"
+      "00000000d6aa59cf");
+  const absl::Status status = DecodeIdentity(bytes).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  const std::string text(status.message());
+  EXPECT_NE(text.find("format version 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("copy the keys to a cluster"), std::string::npos) << text;
+}
+
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
   identity[8] = 3;

@@ -199,6 +199,19 @@ class FailedStartTest(Cleaned):
         self.assertEqual((0, 'b\n'), nodes.ctl(1, 'get', 'a'))
 
 
+    def test_FirstStartStoppedAtAnyTime_LeavesAStoreOrNothing(self):
+        nodes = self.nodes(sharding='groups = 5')
+        for i in range(25):
+            place = f'{nodes.root}/stopped-{i}'
+            process = nodes.popen(nodes.config(1, data=f'{place}/data'), '--bootstrap')
+            time.sleep(random.random() * 0.03)
+            process.terminate()
+            process.communicate(timeout=60)
+            # Killed by the signal: it came before the program could take signals.
+            if process.returncode != -signal.SIGTERM and not os.path.exists(f'{place}/data/identity'):
+                self.assertFalse(os.path.exists(place), process.returncode)
+
+
 class EditedFileTest(Cleaned):
 
     def test_GroupsRaisedWithBootstrapLeftOn_NamesBoth(self):
