@@ -89,6 +89,18 @@ bool SplitWords(std::string_view line, std::vector<std::string>* words) {
   }
 }
 
+template <typename Container>
+size_t HeldBytes(const Container& container) {
+  return container.capacity() * sizeof(typename Container::value_type);
+}
+
+template <typename Container>
+void Release(Container* container) {
+  if (HeldBytes(*container) > RespParser::kKeptBytes) {
+    Container().swap(*container);
+  }
+}
+
 }  // namespace
 
 void RespParser::Feed(std::string_view bytes) {
@@ -115,8 +127,22 @@ void RespParser::Detach() {
   }
   position_ -= cut;
   begin_ = 0;
-  for (auto& [offset, size] : spans_) offset -= cut;
+  if (cut > 0) {
+    for (auto& [offset, size] : spans_) offset -= cut;
+  }
+  if (position_ == buffer_.size() && remaining_ == 0) {
+    // Between two requests no large one keeps its memory.
+    Release(&buffer_);
+    Release(&spans_);
+    Release(&arguments_);
+    Release(&words_);
+  }
   input_ = buffer_;
+}
+
+size_t RespParser::held_bytes() const {
+  return HeldBytes(buffer_) + HeldBytes(spans_) + HeldBytes(arguments_) +
+         HeldBytes(words_);
 }
 
 RespParser::Result RespParser::Fail(std::string message) {

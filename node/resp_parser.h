@@ -46,8 +46,12 @@ class RespParser {
   // The next request. Views returned before become invalid.
   Result Next();
   // Copies what Next() has not returned, so that the bytes fed may go. Views
-  // become invalid.
+  // become invalid. Between two requests it keeps at most kKeptBytes of each of
+  // its buffers.
   void Detach();
+  static constexpr size_t kKeptBytes = 64 << 10;
+  // Memory of all buffers, free or not.
+  size_t held_bytes() const;
 
   // Valid after kRequest, until the next call of anything but const members.
   absl::Span<const std::string_view> arguments() const { return arguments_; }

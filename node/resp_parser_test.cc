@@ -69,6 +69,28 @@ rc::Gen<Requests> AnyRequests() {
           rc::gen::string<std::string>())));
 }
 
+TEST(RespParser_LargeRequest, KeepsNoMemoryOnceItIsHandled) {
+  RespParser parser({.arguments_max = 1 << 20,
+                     .bulk_bytes_max = 4 << 20,
+                     .request_bytes_max = 4 << 20,
+                     .line_bytes_max = 64 << 10});
+  // In pieces: one large argument, then many small ones.
+  std::string bytes =
+      "*1\r\n$3000000\r\n" + std::string(3'000'000, 'x') + "\r\n*200000\r\n";
+  for (int i = 0; i < 200'000; ++i) bytes += "$0\r\n\r\n";
+  size_t most = 0;
+  size_t requests = 0;
+  for (size_t at = 0; at < bytes.size(); at += 100'000) {
+    parser.Feed(std::string_view(bytes).substr(at, 100'000));
+    while (parser.Next() == RespParser::Result::kRequest) ++requests;
+    most = std::max(most, parser.held_bytes());
+    parser.Detach();
+  }
+  EXPECT_EQ(requests, 2u);
+  EXPECT_GT(most, size_t{3'000'000});
+  EXPECT_LE(parser.held_bytes(), 4 * RespParser::kKeptBytes);
+}
+
 RC_GTEST_PROP(RespParser_AnyRequests, AnySplit_GivesThemBack, ()) {
   const Requests requests = *AnyRequests();
   std::string bytes;
