@@ -18,6 +18,7 @@ namespace quorate::net {
 namespace {
 
 constexpr int kDepthMax = 16;
+constexpr size_t kLineBytesMax = 128 << 10;
 constexpr int64_t kItemsMax = 1 << 20;
 constexpr int64_t kBulkBytesMax = 512 << 20;
 
@@ -118,8 +119,9 @@ absl::Status RespClient::SendAll(std::string_view bytes) {
 }
 
 absl::Status RespClient::Fill() {
-  if (begin_ == buffer_.size()) {
-    buffer_.clear();
+  // Moves at most as many bytes as were read since the last time.
+  if (begin_ >= buffer_.size() - begin_) {
+    buffer_.erase(0, begin_);
     begin_ = 0;
   }
   char bytes[16 << 10];
@@ -137,13 +139,20 @@ absl::Status RespClient::Fill() {
 }
 
 absl::StatusOr<std::string> RespClient::ReadLine() {
+  // Bytes behind begin_ that hold no line end.
+  size_t searched = 0;
   while (true) {
-    const size_t end = buffer_.find("\r\n", begin_);
+    const size_t end = buffer_.find("\r\n", begin_ + searched);
     if (end != std::string::npos) {
       std::string line = buffer_.substr(begin_, end - begin_);
       begin_ = end + 2;
       return line;
     }
+    searched = buffer_.size() - begin_;
+    if (searched > kLineBytesMax) {
+      return absl::DataLossError("a reply with a line that does not end");
+    }
+    if (searched > 0) --searched;  // It may be the first byte of the end.
     const absl::Status filled = Fill();
     if (!filled.ok()) return filled;
   }

@@ -101,6 +101,24 @@ TEST(RespClient, HttpServer_IsNamed) {
       << status;
 }
 
+TEST(RespClient, LongLine_IsReadUpToALimit) {
+  const std::string line(100'000, 'x');
+  EXPECT_EQ(CallOnce("+" + line + "\r\n")->text, line);
+  EXPECT_TRUE(
+      absl::IsDataLoss(CallOnce("+" + std::string(200'000, 'x')).status()));
+}
+
+TEST(RespClient, ManyItems_AreRead) {
+  std::string reply = "*20000\r\n";
+  for (int i = 0; i < 20'000; ++i) {
+    reply += "$4\r\n" + std::to_string(10'000 + i % 10'000).substr(1) + "\r\n";
+  }
+  const RespValue array = *CallOnce(reply);
+  ASSERT_EQ(array.items.size(), 20'000u);
+  EXPECT_EQ(array.items[9'999].text, "9999");
+  EXPECT_EQ(array.items[10'001].text, "0001");
+}
+
 TEST(RespClient, ConnectionLost_IsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(CallOnce("$5\r\nab").status()));
   EXPECT_TRUE(absl::IsUnavailable(
