@@ -54,6 +54,10 @@ class Server {
   virtual const Metrics& metrics() const = 0;
   // The text of GET /metrics.
   virtual std::string MetricsText() const = 0;
+  // What this node's CLUSTER answers say: the group's master (zero: none), and
+  // whether a node is flagged as failed.
+  virtual NodeId ListedLeader(GroupId group) = 0;
+  virtual bool ListedAsFailed(NodeId node) = 0;
   // Actually bound; empty before Start has succeeded.
   virtual std::string resp_address() const = 0;
   virtual std::string http_address() const = 0;

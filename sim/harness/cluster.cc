@@ -324,6 +324,31 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
   return true;
 }
 
+bool Cluster::ViewsAreTrue() const {
+  for (const node::NodeConfig& about : nodes_) {
+    const node::Server* const subject = server(about.id);
+    bool works = false;
+    for (const node::ShardConfig& shard : shards_) {
+      works = works || (subject != nullptr &&
+                        subject->host().group_status(shard.group).ok());
+    }
+    for (const node::NodeConfig& node : nodes_) {
+      node::Server* const at = server(node.id);
+      if (at != nullptr && at->ListedAsFailed(about.id) == works) return false;
+    }
+  }
+  for (const node::ShardConfig& shard : shards_) {
+    const NodeId leader = LeaderOf(shard.group);
+    for (const node::NodeConfig& node : nodes_) {
+      node::Server* const at = server(node.id);
+      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 void Cluster::CompareStates() {
   for (const node::ShardConfig& shard : shards_) {
     for (const NodeId node : shard.replicas) {

@@ -65,6 +65,8 @@ class Cluster {
   // Every replica on `machines` has applied all that its leader has, and names the same leader. Spared are those that need not
   // start: fenced ones, and any on a rotten disk.
   bool Settled(const std::vector<MachineId>& machines) const;
+  // CLUSTER answers of every running node name each group's leader, and as failed exactly the nodes without a working replica.
+  bool ViewsAreTrue() const;
   // Compares the states of all running replicas that stand at the same index,
   // whole.
   void CompareStates();

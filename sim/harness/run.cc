@@ -213,6 +213,8 @@ void Run::Impl::Liveness() {
   if (schedule_.has_value()) schedule_->HealAll();
   Require("agreeing of all", kSettleMax,
           [this] { return cluster_.Settled(cluster_.machines()); });
+  Require("every node's view of the cluster", kSettleMax,
+          [this] { return cluster_.ViewsAreTrue(); });
   if (Violated()) return;
   cluster_.CompareStates();
   recorder_.Finish();
