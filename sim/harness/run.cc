@@ -12,6 +12,7 @@
 #include "sim/harness/axis.h"
 #include "sim/harness/client.h"
 #include "sim/harness/cluster.h"
+#include "sim/harness/deep_client.h"
 #include "sim/harness/judges.h"
 #include "sim/harness/liveness.h"
 #include "sim/harness/message_key.h"
@@ -54,6 +55,11 @@ node::Config RandomConfig(uint64_t seed) {
       Pick<size_t>(random, "uncommitted", {4 << 10, 64 << 10, 16 << 20});
   config.limits.batch_commands =
       Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
+  config.limits.pipeline = Pick<size_t>(random, "pipeline", {8, 1024, 1024});
+  config.limits.output_buffer_bytes =
+      Pick<size_t>(random, "output_buffer", {64 << 10, 1 << 20, 16 << 20});
+  config.limits.output_total_bytes =
+      Pick<size_t>(random, "output_total", {1 << 20, 256 << 20});
   config.raft.append_bytes =
       Pick<size_t>(random, "append", {1 << 10, 16 << 10, 256 << 10});
   config.raft.inflight_messages =
@@ -136,13 +142,17 @@ class Run::Impl {
     return std::all_of(clients_.begin(), clients_.end(),
                        [](const Client* client) { return client->idle(); });
   }
+  bool DeepClientDone() const {
+    return deep_client_ == nullptr || deep_client_->last_round_done();
+  }
 
   RunOptions options_;
   World world_;
   Judges judges_;
   Recorder recorder_;
   Cluster cluster_;
-  std::vector<Client*> clients_;  // Owned by their machines.
+  std::vector<Client*> clients_;       // Owned by their machines.
+  DeepClient* deep_client_ = nullptr;  // Likewise; not in every run.
   std::vector<MachineId> client_machines_;
   std::optional<Schedule> schedule_;  // Empty without faults.
   std::vector<MachineId> core_;       // What must work in the liveness phase.
@@ -176,6 +186,18 @@ void Run::Impl::StartClients() {
       return program;
     });
   }
+  if (!Random(options_.seed).Chance({1, 3}, "harness.deep_client", 0, 0)) {
+    return;
+  }
+  const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
+  client_machines_.push_back(machine);
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<DeepClient>(
+        env, cluster_.resp_addresses(),
+        [this](std::string what) { world_.Violate(std::move(what)); });
+    deep_client_ = program.get();
+    return program;
+  });
 }
 
 template <typename Done>
@@ -185,14 +207,24 @@ void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
     for (const Client* client : clients_) {
       if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
     }
+    if (deep_client_ != nullptr) open += deep_client_->Describe();
     return open + cluster_.Describe();
   });
 }
 
 void Run::Impl::Liveness() {
   for (Client* client : clients_) client->StopIssuing();
+  if (deep_client_ != nullptr) {
+    std::vector<std::string> healthy;
+    for (const MachineId machine : core_) {
+      const auto& all = cluster_.machines();
+      const auto place = std::find(all.begin(), all.end(), machine);
+      healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
+    }
+    deep_client_->BeginLastRound(std::move(healthy));
+  }
   Require("finishing what clients wait for", kFinishMax,
-          [this] { return ClientsIdle(); });
+          [this] { return ClientsIdle() && DeepClientDone(); });
   if (Violated()) return;
   const std::vector<std::string> keys = recorder_.keys();
   // Every group takes writes: number keys enough that each has some.
