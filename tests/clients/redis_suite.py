@@ -26,8 +26,6 @@ sys.path.insert(0, FOLDER)
 import quickstart_cluster  # noqa: E402
 import redis_suite_report  # noqa: E402
 
-# Tests that need Redis' DEBUG, a replication stream or a file on disk.
-TAGS = '-needs:debug -needs:repl -needs:save'
 # What redis_suite_hooks.tcl does instead, in the procedure that begins a block of tests in external mode.
 REPLACED = {'r function flush': 'begin_block', 'r config set $param $val': 'change_setting $param $val'}
 
@@ -67,7 +65,8 @@ def run_tcl(folder, words, seconds):
 
 def run_unit(folder, port, unit, seconds, commands):
     output, stopped = run_tcl(folder, ['--host', '127.0.0.1', '--port', str(port), '--singledb', '--durable', '--ignore-digest',
-                                       '--timeout', str(seconds), '--tags', TAGS, '--single', unit], seconds + 10)
+                                       '--timeout', str(seconds), '--tags', redis_suite_report.denied_tags(commands),
+                                       '--single', unit], seconds + 10)
     return redis_suite_report.judge(unit, output, commands, stopped), output
 
 

@@ -6,11 +6,21 @@ set ::error_replies {}
 set ::refused_settings {}
 
 # Every test begins with a DEBUG LOG of its own name, which servers may refuse: neither command nor reply counts.
+# The command that COMMAND INFO or GETKEYS is asked about counts as sent.
 proc note_command {words operation} {
-    set command [string tolower [lindex $words 2]]
-    set is_log [expr {$command eq {debug} && [string match -nocase log [lindex $words 3 0]]}]
-    if {!$is_log && [info commands ::redis::__method__$command] eq {} && $command ni $::sent_commands} {
-        lappend ::sent_commands $command
+    lassign $words - - command arguments
+    lassign $arguments first second
+    if {[string equal -nocase "$command $first" {debug log}] || [info commands ::redis::__method__$command] ne {}} {
+        return
+    }
+    set names [list $command]
+    if {[string equal -nocase $command command] && [string match -nocase {[ig]*} $first]} {
+        lappend names $second
+    }
+    foreach name [string tolower $names] {
+        if {$name ni $::sent_commands} {
+            lappend ::sent_commands $name
+        }
     }
 }
 trace add execution ::redis::__dispatch__raw__ enter note_command

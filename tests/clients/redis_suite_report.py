@@ -2,7 +2,7 @@
 
 A test passed, failed, or is not applicable. No list of tests' names decides anything. A test is not applicable if
 
-- the suite left it out because of a tag, or
+- the suite left it out because of a tag: of its own accord, or because denied_tags() names the tag, or
 - it failed and had sent a command that the store does not list (COMMAND LIST), or
 - it failed after an error reply that says that the store does not have what the test is about (NOT_HERE), or
 - it failed for want of a variable that an earlier test would have set.
@@ -22,6 +22,10 @@ NOT_HERE = (
     (re.compile(r'(\blimits\.\w+)'), 'beyond {}'),
     (re.compile(r"can't read .*: no such variable"), 'builds on an earlier test'),
 )
+# Tags of the suite, and the first command of the data type or feature that the tag stands for.
+TAGS = {'hash': 'hset', 'list': 'lpush', 'set': 'sadd', 'zset': 'zadd', 'stream': 'xadd', 'geo': 'geoadd', 'hll': 'pfadd', 'bitops': 'setbit',
+        'scripting': 'eval', 'pubsub': 'subscribe', 'acl': 'acl', 'slowlog': 'slowlog', 'sort': 'sort', 'needs:debug': 'debug',
+        'needs:repl': 'psync', 'repl': 'psync', 'needs:save': 'save', 'needs:pfdebug': 'pfdebug', 'needs:latency': 'latency'}
 _EVENT = re.compile(r'\[(ok|err|ignore|skip|exception|sent_commands|error_reply|\d+/\d+ done)\]: (.*)')
 _TIME = re.compile(r' \(\d+ ms\)$')
 
@@ -55,6 +59,11 @@ class UnitReport:
     failed: list = field(default_factory=list)
     not_applicable: Counter = field(default_factory=Counter)
     broken: str = ''
+
+
+def denied_tags(commands):
+    """Returns the suite's option that leaves out what a store with these commands does not have."""
+    return ' '.join(f'-{tag}' for tag, command in TAGS.items() if command not in commands)
 
 
 def _cases(output):
@@ -113,7 +122,7 @@ def format_reports(reports):
     rows.append(('total', *(sum(row[i] for row in rows[1:]) for i in (1, 2, 3)), ''))
     lines = list(_table(rows))
     reasons = sum((report.not_applicable for report in reports), Counter())
-    lines += ['', 'not applicable because of:'] + [f'{count:6}  {reason}' for reason, count in reasons.most_common()]
+    lines += ['', 'not applicable (a block of tests that a tag leaves out counts as one) because of:'] + [f'{count:6}  {reason}' for reason, count in reasons.most_common()]
     for report in reports:
         for case in report.failed:
             lines += ['', f'FAILED {case.name}'] + [f'    {line}' for line in case.text[:3]]

@@ -70,6 +70,12 @@ class RedisSuiteReportTest(unittest.TestCase):
             report = judge(f'[err]: a in tests/u.tcl\n[error_reply]: {reply}\n[1/1 done]: u')
             self.assertEqual({reason: 1}, dict(report.not_applicable))
 
+    def test_Tags_OfWhatTheStoreLacks_AreDenied(self):
+        denied = redis_suite_report.denied_tags({'get', 'set', 'hset', 'eval'}).split()
+        self.assertIn('-list', denied)
+        self.assertNotIn('-hash', denied)
+        self.assertNotIn('-scripting', denied)
+
     def test_UnitThatDoesNotEnd_IsToldApart(self):
         self.assertEqual('the suite ended early', judge('[ok]: a (1 ms)').broken)
         self.assertEqual('not done within 9 s', judge('[ok]: a', 'not done within 9 s').broken)
