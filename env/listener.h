@@ -47,6 +47,8 @@ class Connection {
   virtual void Write(Buffer bytes) = 0;
   // Bytes queued and not yet taken by the peer's side. The caller bounds them.
   virtual size_t unsent_bytes() const = 0;
+  // Bytes that the peer's machine has taken so far: rises as long as the peer reads, however slowly.
+  virtual uint64_t taken_bytes() const = 0;
   // Sends what is queued, then half-closes; OnDrained tells when. Nothing may be written after it.
   virtual void End() = 0;
   // While paused no OnBytes or OnEnd is called; the peer is held back once buffers are full.

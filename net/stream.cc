@@ -1,7 +1,9 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -45,6 +47,7 @@ class Stream final : public StreamPoller::Watcher,
   // The ConnectionEnd goes: sends what the kernel takes at once.
   void Abandon();
   size_t unsent_bytes() const { return unsent_bytes_; }
+  uint64_t taken_bytes() const;
   const std::string& peer_address() const { return peer_address_; }
 
  private:
@@ -81,6 +84,7 @@ class Stream final : public StreamPoller::Watcher,
   std::vector<Buffer> unsent_;
   size_t unsent_begin_ = 0;
   size_t unsent_bytes_ = 0;
+  uint64_t written_bytes_ = 0;
   bool flush_queued_ = false;
   // The kernel takes no more; the poller tells when it does.
   bool blocked_ = false;
@@ -142,8 +146,15 @@ void Stream::Write(Buffer bytes) {
   CHECK(!end_requested_) << "Write after End";
   if (closed_ || bytes.empty()) return;
   unsent_bytes_ += bytes.size();
+  written_bytes_ += bytes.size();
   unsent_.push_back(std::move(bytes));
   Flush();
+}
+
+uint64_t Stream::taken_bytes() const {
+  int unacknowledged = 0;
+  if (!closed_) (void)ioctl(socket_.get(), SIOCOUTQ, &unacknowledged);
+  return written_bytes_ - unsent_bytes_ - static_cast<uint64_t>(unacknowledged);
 }
 
 void Stream::End() {
@@ -253,6 +264,7 @@ class ConnectionEnd final : public env::Connection {
   }
   void Write(Buffer bytes) override { stream_->Write(std::move(bytes)); }
   size_t unsent_bytes() const override { return stream_->unsent_bytes(); }
+  uint64_t taken_bytes() const override { return stream_->taken_bytes(); }
   void End() override { stream_->End(); }
   void PauseReads() override { stream_->PauseReads(); }
   void ResumeReads() override { stream_->ResumeReads(); }

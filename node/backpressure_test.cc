@@ -237,6 +237,33 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
   }
 }
 
+// It takes far longer than timeouts.stall_ms for each reply, but it does read.
+TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
+  TestCluster cluster(
+      {.adjust = [](Config& config) { config.timeouts.stall = Seconds(10); }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  client->PauseReads();
+  client->Send(Repeat({"GET", "{k}"}, 3));
+  const size_t expected = 3 * BulkReply(value).size();
+  for (int i = 0; i < 60 && client->received().size() < expected; ++i) {
+    cluster.world().RunFor(Seconds(8));
+    // One buffer of the stream.
+    const size_t before = client->received().size();
+    client->ResumeReads();
+    cluster.world().RunUntilTrue(
+        [&] { return client->received().size() > before; }, Seconds(1));
+    client->PauseReads();
+    ASSERT_FALSE(client->closed()) << "after " << before << " bytes";
+  }
+  EXPECT_EQ(client->received().size(), expected);
+  client->Send(Repeat({"GET", "{k}"}, 3));
+  cluster.world().RunFor(Seconds(30));
+  EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
+}
+
 // Twenty clients pipeline large writes that return large values through a node that does not lead.
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {

@@ -138,7 +138,6 @@ void Client::OnClosed(absl::Status reason) {
 
 void Client::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;
-  progress_bytes_ = 0;
   if (!end_sent_) {
     LookForRoom();
     return;
@@ -161,7 +160,6 @@ void Client::Flush() {
   if (!out_.empty()) {
     if (connection_->unsent_bytes() == 0) {
       last_progress_ = clients_.env_.loop.ReadClock().mono;
-      progress_bytes_ = out_.size();
     }
     clients_.metrics_.output_bytes += out_.size();
     flushed_bytes_ += out_.size();
@@ -212,8 +210,8 @@ void Client::Sweep(MonoTime now) {
   const TimeoutsConfig& timeouts = clients_.config_.timeouts;
   const size_t unsent = connection_->unsent_bytes();
   if (unsent > 0) {
-    if (unsent != progress_bytes_) {
-      progress_bytes_ = unsent;
+    const uint64_t taken = connection_->taken_bytes();
+    if (std::exchange(taken_bytes_, taken) != taken) {
       last_progress_ = now;
     } else if (now - last_progress_ > timeouts.stall) {
       ++clients_.metrics_.connections.closed_stalled;

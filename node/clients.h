@@ -133,9 +133,9 @@ class Client final : public env::Connection::Observer {
   bool end_left_ = false;  // What it had to send is out.
   bool reads_paused_ = false;
   MonoTime last_input_;
-  // When the peer last took output, and how much was left then.
+  // When the peer was last seen to have taken output, and how much it had taken then.
   MonoTime last_progress_;
-  size_t progress_bytes_ = 0;
+  uint64_t taken_bytes_ = 0;
   env::Pending linger_;
 };
 

@@ -94,6 +94,7 @@ class HandStream final : public env::Connection {
     wire_->unsent.push_back(std::move(bytes));
   }
   size_t unsent_bytes() const override { return wire_->unsent_bytes; }
+  uint64_t taken_bytes() const override { return wire_->output.size(); }
   void End() override {}
   void PauseReads() override { wire_->paused = true; }
   void ResumeReads() override { wire_->paused = false; }

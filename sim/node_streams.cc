@@ -28,6 +28,12 @@ class NodeConnection final : public env::Connection {
     Stream* stream = net_->Find(id_);
     return stream == nullptr ? 0 : stream->ends[side_].unsent_bytes;
   }
+  uint64_t taken_bytes() const override {
+    Stream* stream = net_->Find(id_);
+    if (stream == nullptr) return 0;
+    const StreamEnd& end = stream->ends[side_];
+    return end.written_bytes - end.unsent_bytes - stream->pipes[side_].bytes;
+  }
   void End() override { net_->End(id_, side_); }
   void PauseReads() override { net_->SetPaused(id_, side_, true); }
   void ResumeReads() override { net_->SetPaused(id_, side_, false); }

@@ -78,6 +78,7 @@ void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
   CHECK(!end.ended) << "a write after End";
   if (!end.node->cpu().BeginCall() || bytes.empty()) return;
   end.unsent_bytes += bytes.size();
+  end.written_bytes += bytes.size();
   end.unsent.push_back(std::move(bytes));
   if (!end.dirty) end.node->MarkDirty(id, side);
   end.dirty = true;

@@ -46,6 +46,7 @@ struct StreamEnd {
   // Sending.
   std::deque<Buffer> unsent;
   size_t unsent_bytes = 0;
+  uint64_t written_bytes = 0;
   bool was_unsent = false;  // At the end of some turn, and OnDrained is owed.
   bool drained = false;     // OnDrained is due.
   // Receiving.

@@ -370,6 +370,24 @@ TEST_P(StreamsContract, PausedReader_HoldsItsPeerBackUntilItResumes) {
   EXPECT_EQ(c.client.drains, 1);
 }
 
+TEST_P(StreamsContract, TakenBytes_RiseAsThePeerReadsAndReachTheWhole) {
+  Connected c(&fixture());
+  EXPECT_EQ(c.client.connection->taken_bytes(), 0u);
+  c.server.connection->PauseReads();
+  c.client.Say(Pattern(kPlenty));
+  Settle();
+  const uint64_t before = c.client.connection->taken_bytes();
+  EXPECT_LT(before, kPlenty);
+  Settle();
+  EXPECT_EQ(c.client.connection->taken_bytes(), before);
+  c.server.connection->ResumeReads();
+  ASSERT_TRUE(
+      c.RunUntil([&] { return c.client.connection->taken_bytes() > before; }));
+  ASSERT_TRUE(c.RunUntil(
+      [&] { return c.client.connection->taken_bytes() == kPlenty; }));
+  EXPECT_EQ(c.client.connection->unsent_bytes(), 0u);
+}
+
 TEST_P(StreamsContract, End_WhenAllHasLeft_IsToldOnceInALaterTurn) {
   Connected c(&fixture());
   InTurn(
