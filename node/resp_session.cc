@@ -94,10 +94,9 @@ void RespSession::Process() {
   if (processing_) return;
   processing_ = true;
   if (!stalled_.empty() && !Stopped()) {
-    const std::vector<std::string> stalled = std::move(stalled_);
-    stalled_.clear();
+    std::vector<std::string> stalled = std::exchange(stalled_, {});
     const std::vector<std::string_view> request(stalled.begin(), stalled.end());
-    if (Handle(request) == Taken::kBlocked) stalled_ = stalled;
+    if (Handle(request) == Taken::kBlocked) stalled_ = std::move(stalled);
   }
   while (stalled_.empty() && !Stopped()) {
     const RespParser::Result next = parser_.Next();
