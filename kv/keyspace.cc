@@ -165,17 +165,29 @@ size_t Keyspace::Expire(int64_t now_ms, size_t count_max, const Version& by) {
   return removed;
 }
 
-ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
-                        absl::FunctionRef<void(const Record&)> visit) const {
+ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
+                   absl::FunctionRef<void(const Record&)> visit) {
   constexpr int kShift = 64 - ScanPosition::kBits;
-  const Table* found = table(slot);
-  if (found == nullptr) return {.done = true};
+  constexpr uint64_t kBehindPosition = (uint64_t{1} << kShift) - 1;
+  const auto visit_record = [&](uint64_t, const Record& record) {
+    visit(record);
+  };
   uint64_t next = 0;
-  const bool more = found->ScanPages(
-      from.value << kShift, count_max,
-      [&](uint64_t, const Record& record) { visit(record); }, &next);
+  bool more =
+      table.ScanPages(from.value << kShift, count_max, visit_record, &next);
+  // The page may end within a position, which a cursor cannot express.
+  while (more && (next & kBehindPosition) != 0) {
+    more = table.ScanPages(next, 1, visit_record, &next);
+  }
   if (!more) return {.done = true};
   return {.done = false, .next = {.value = next >> kShift}};
+}
+
+ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
+                        absl::FunctionRef<void(const Record&)> visit) const {
+  const Table* found = table(slot);
+  if (found == nullptr) return {.done = true};
+  return ScanTable(*found, from, count_max, visit);
 }
 
 uint64_t Keyspace::KeyCount(const SlotRange& slots) const {

@@ -24,6 +24,11 @@
 
 namespace quorate::kv {
 
+// Visits, in hash order and from `from` on, about `count_max` keys of a table:
+// whole pages, and all keys of the last position that it touches.
+ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
+                   absl::FunctionRef<void(const Record&)> visit);
+
 class Keyspace {
  public:
   Keyspace(uint64_t hash_key, uint32_t slot_count);
@@ -88,8 +93,7 @@ class Keyspace {
   bool Reclaim(size_t pages_max);
   bool reclaimable() const { return !reaper_->idle() || expiries_.dropped(); }
 
-  // Visits about `count_max` keys of one slot from `from` in hash order, due or
-  // not, at least one page of them.
+  // ScanTable of one slot; keys that are due are visited, too.
   ScanStep Scan(Slot slot, ScanPosition from, size_t count_max,
                 absl::FunctionRef<void(const Record&)> visit) const;
 

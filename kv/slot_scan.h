@@ -15,13 +15,14 @@
 
 namespace quorate::kv {
 
-// Where a scan of one slot stands. Positions are in the order of the keyed
-// hash, hence valid on every replica, across writes, restarts and leader
-// changes.
+// Where a scan of one slot stands: the first bits of a keyed hash. A position
+// is valid on every replica, across writes, restarts and leader changes. One
+// step visits all keys of a position, so that a scan neither loses a key nor
+// returns to a position.
 struct ScanPosition {
-  // Positions need so many bits, so that slot and position fit a 64-bit cursor
-  // (62 bits in all).
-  static constexpr int kBits = 48;
+  // Some clients read a cursor as a double, which holds integers of 53 bits.
+  // Slot and position take 41 of them; 12 are left to node/resp_keyspace.cc.
+  static constexpr int kBits = 27;
   uint64_t value = 0;  // 0: the beginning.
 };
 struct ScanStep {
@@ -29,9 +30,10 @@ struct ScanStep {
   ScanPosition next = {};
 };
 
-// The position in a slot above the slot's number; 0 is the beginning of
-// everything, and where nothing is left.
+// A cursor has the slot in its low bits and the position above them. 0 is the
+// beginning of everything, and the cursor of a scan that has ended.
 inline constexpr int kCursorSlotBits = 14;
+inline constexpr int kCursorBits = kCursorSlotBits + ScanPosition::kBits;
 constexpr uint64_t MakeCursor(Slot slot, ScanPosition position) {
   return position.value << kCursorSlotBits | slot.value();
 }
