@@ -34,7 +34,8 @@ class Quorate final : public System {
   absl::Status StartServer(const ScratchFolder& folder, int index);
   // The load goes to the leader, as a cluster client's would.
   absl::StatusOr<uint16_t> FindLeader();
-  uint16_t resp_port(int i) const { return ports_[i]; }
+  uint16_t plain_port(int i) const { return ports_[3 * kServers + i]; }
+  uint16_t cluster_port(int i) const { return ports_[i]; }
   uint16_t http_port(int i) const { return ports_[kServers + i]; }
   uint16_t peer_port(int i) const { return ports_[2 * kServers + i]; }
 
@@ -51,7 +52,8 @@ absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
          << "\ndata_dir = \"" << home << "/data\"\n\n[sharding]\ngroups = 1\n";
   for (int i = 0; i < kServers; ++i) {
     config << "\n[[nodes]]\nid = " << i + 1
-           << "\nresp = \"127.0.0.1:" << resp_port(i)
+           << "\nresp = \"127.0.0.1:" << plain_port(i)
+           << "\"\nresp_cluster = \"127.0.0.1:" << cluster_port(i)
            << "\"\nhttp = \"127.0.0.1:" << http_port(i)
            << "\"\npeer = \"127.0.0.1:" << peer_port(i) << "\"\n";
   }
@@ -65,7 +67,7 @@ absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
 }
 
 absl::Status Quorate::Start(const ScratchFolder& folder) {
-  ports_ = FreePorts(3 * kServers);
+  ports_ = FreePorts(4 * kServers);
   for (int i = 0; i < kServers; ++i) {
     if (absl::Status s = StartServer(folder, i); !s.ok()) return s;
   }
@@ -86,9 +88,9 @@ absl::Status Quorate::Start(const ScratchFolder& folder) {
 absl::StatusOr<uint16_t> Quorate::FindLeader() {
   for (int i = 0; i < kServers; ++i) {
     absl::StatusOr<std::string> reply =
-        AskResp(resp_port(i), "SET bench:leader ?");
+        AskResp(cluster_port(i), "SET bench:leader ?");
     // Others answer MOVED, or CLUSTERDOWN while there is none.
-    if (reply.ok() && *reply == "OK") return resp_port(i);
+    if (reply.ok() && *reply == "OK") return cluster_port(i);
   }
   return absl::UnavailableError("quorated has no leader");
 }

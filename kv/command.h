@@ -37,7 +37,8 @@ namespace quorate::kv {
 //   1  growth ends at kValueBytesMax; decimals of 255 bytes; removals leave no
 //      trace.
 //   2  growth ends where the proposer says; longer decimals; a slot remembers
-//      its last removal; kTtl, kWatch, kExpire, kRelativeExpiry.
+//      its last removal; kTtl, kWatch, kExpire, kRelativeExpiry; positions of
+//      kScan have 27 bits.
 inline constexpr uint32_t kRulesVersion = 2;
 
 // What commands may hold. Part of the replicated rules.

@@ -1,5 +1,6 @@
 // net/cluster_view.h: who leads which group, as seen from outside by asking the
-// nodes over RESP.
+// nodes over RESP. CLUSTER SLOTS is answered on, and names, the addresses for
+// cluster clients; INFO is answered on both kinds.
 #ifndef QUORATE_NET_CLUSTER_VIEW_H_
 #define QUORATE_NET_CLUSTER_VIEW_H_
 

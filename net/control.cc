@@ -79,7 +79,16 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
   std::string address = options.address;
   for (int redirects = 0;;) {
     auto client = ConnectNode(address, options.timeout);
-    if (!client.ok()) return client.status();
+    if (!client.ok()) {
+      // A leader that died lately: the node asked first will know the next.
+      if (address == options.address || Clock::ReadMono() > limit) {
+        return client.status();
+      }
+      address = options.address;
+      redirects = 0;
+      usleep(50'000);
+      continue;
+    }
     absl::StatusOr<RespValue> reply = (*client)->Call(command);
     if (!reply.ok()) {
       if (command.front() == "GET") return reply;
@@ -98,6 +107,16 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
     if (!again || Clock::ReadMono() > limit) return reply;
     usleep(50'000);
   }
+}
+
+// The advice for status asked of an address for plain clients.
+std::string OtherAddress(const ControlOptions& options) {
+  const auto reply = Ask(options, {"CONFIG", "GET", "listen.resp_cluster"});
+  const bool known = reply.ok() && reply->items.size() == 2;
+  return absl::StrCat(options.address,
+                      " is an address for plain clients; give --address ",
+                      known ? reply->items[1].text : "the node's resp_cluster",
+                      ", which is for cluster clients");
 }
 
 int SlotCount(const NodeLine& node) {
@@ -300,6 +319,10 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
 ControlAnswer RunStatus(const ControlOptions& options) {
   const absl::StatusOr<RespValue> reply = Ask(options, {"CLUSTER", "NODES"});
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error() &&
+      reply->text.find("cluster support disabled") != std::string::npos) {
+    return Fail(OtherAddress(options));
+  }
   if (reply->error()) return Fail(reply->text);
   const absl::StatusOr<std::vector<NodeLine>> nodes =
       ParseClusterNodes(reply->text);

@@ -14,7 +14,8 @@
 namespace quorate::net {
 
 struct ControlOptions {
-  std::string address = "127.0.0.1:7001";
+  // For cluster clients. One for plain clients serves keys, but no status.
+  std::string address = "127.0.0.1:7101";
   Duration timeout = Seconds(5);
   bool json = false;
 };

@@ -81,8 +81,9 @@ class Daemon {
     }
     if (stopping_) return;
     started_ = true;
-    std::printf("ready: resp %s http %s peer %s\n",
+    std::printf("ready: resp %s resp_cluster %s http %s peer %s\n",
                 server_->resp_address().c_str(),
+                server_->resp_cluster_address().c_str(),
                 server_->http_address().c_str(), real_.peer_address().c_str());
     std::fflush(stdout);
   }
@@ -128,8 +129,8 @@ int RunNode(const node::Config& config, const DaemonOptions& options) {
     // Found out before a store is made. An existing store is opened first: if
     // the node runs already, its lock is what the message should name.
     const node::ListenConfig& listen = config.listen;
-    const absl::Status free =
-        CheckListenAddresses({listen.resp, listen.http, listen.peer});
+    const absl::Status free = CheckListenAddresses(
+        {listen.resp, listen.resp_cluster, listen.http, listen.peer});
     if (!free.ok()) return Complain(std::string(free.message()), kExitFailed);
   }
   RealEnvOptions world;

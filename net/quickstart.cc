@@ -224,7 +224,8 @@ absl::Status Quickstart::Prepare() {
 absl::Status Quickstart::CheckPorts() const {
   for (const Node& node : nodes_) {
     const absl::Status free =
-        CheckListenAddresses({node.plan.resp, node.plan.http, node.plan.peer});
+        CheckListenAddresses({node.plan.resp, node.plan.resp_cluster,
+                              node.plan.http, node.plan.peer});
     if (free.ok()) continue;
     return absl::Status(free.code(),
                         absl::StrCat("node ", node.plan.id.value(), ": ",
@@ -371,10 +372,12 @@ void Quickstart::PrintBanner() const {
         node.child.has_value()
             ? absl::StrCat("pid ", static_cast<int>(node.child->pid()))
             : "MISSING";
-    std::printf("  node %u  redis %s  http http://%s  peers %s  %s%s\n",
-                node.plan.id.value(), node.plan.resp.c_str(),
-                node.plan.http.c_str(), node.plan.peer.c_str(), process.c_str(),
-                node.plan.read_only ? "  (read replica)" : "");
+    std::printf(
+        "  node %u  redis %s  cluster %s  http http://%s  peers %s  %s%s\n",
+        node.plan.id.value(), node.plan.resp.c_str(),
+        node.plan.resp_cluster.c_str(), node.plan.http.c_str(),
+        node.plan.peer.c_str(), process.c_str(),
+        node.plan.read_only ? "  (read replica)" : "");
   }
   std::printf("\n");
   for (const node::ShardConfig& shard : shards_) {
@@ -397,8 +400,8 @@ void Quickstart::PrintBanner() const {
   const QuickstartNode& last = nodes_[last_index].plan;
   std::printf(
       "\nTry:\n"
-      "  redis-cli -c -p %d set user:1 ada\n"
-      "  redis-cli -c -p %d get user:1\n"
+      "  redis-cli -p %d set user:1 ada\n"
+      "  redis-cli -p %d get user:1\n"
       "  curl -X PUT --data-binary hello http://%s/v1/kv/greeting\n"
       "  curl http://%s/v1/kv/greeting\n"
       "  curl 'http://%s/set?key=a&value=1'\n"
@@ -414,7 +417,7 @@ void Quickstart::PrintBanner() const {
   }
   if (!control_program_.empty()) {
     std::printf("  %s --address %s status\n", control_program_.c_str(),
-                first.resp.c_str());
+                first.resp_cluster.c_str());
   }
   std::printf("\nCtrl-C stops all nodes; the data stays.\n\n");
   std::fflush(stdout);

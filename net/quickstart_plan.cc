@@ -46,12 +46,16 @@ std::string MadeWith(const QuickstartState& state) {
 absl::StatusOr<QuickstartPlan> PlanQuickstart(
     const QuickstartOptions& options) {
   const int count = options.nodes + options.read_replicas;
+  const int cluster_port = options.cluster_port == 0
+                               ? options.port + kClusterPortOffset
+                               : options.cluster_port;
   for (const absl::Status& status :
        {InRange("--nodes", options.nodes, 1, kQuickstartNodesMax),
         InRange("--groups", options.groups, 1, kQuickstartGroupsMax),
         InRange("--read-replicas", options.read_replicas, 0,
                 kQuickstartNodesMax - options.nodes),
         InRange("--port", options.port, 1, kPortMax + 1 - count),
+        InRange("--cluster-port", cluster_port, 1, kPortMax + 1 - count),
         InRange("--http-port", options.http_port, 1, kPortMax + 1 - count)}) {
     if (!status.ok()) return status;
   }
@@ -59,21 +63,23 @@ absl::StatusOr<QuickstartPlan> PlanQuickstart(
   std::set<int> ports;
   for (int i = 0; i < count; ++i) {
     const int resp = options.port + i;
+    const int resp_cluster = cluster_port + i;
     const int http = options.http_port + i;
     const int peer = PeerPort(resp);
-    for (const int port : {resp, http, peer}) {
+    for (const int port : {resp, resp_cluster, http, peer}) {
       if (!ports.insert(port).second) {
         return absl::InvalidArgumentError(absl::StrCat(
             "port ", port, " would serve two purposes: ", count, " nodes take ",
             count, " ports from --port ", options.port,
-            " and from --http-port ", options.http_port,
-            " on, and for peers those of --port ",
+            ", from --cluster-port ", cluster_port, " and from --http-port ",
+            options.http_port, " on, and for peers those of --port ",
             peer > resp ? "plus " : "minus ", kPeerPortOffset));
       }
     }
     const std::string base = absl::StrCat(options.data_dir, "/node-", i + 1);
     plan.nodes.push_back({.id = NodeId(i + 1),
                           .resp = Loopback(resp),
+                          .resp_cluster = Loopback(resp_cluster),
                           .http = Loopback(http),
                           .peer = Loopback(peer),
                           .read_only = i >= options.nodes,
@@ -91,14 +97,12 @@ std::string QuickstartToml(const QuickstartOptions& options,
       "# Written by quickstart at every start; see docs/configuration.md.\n\n",
       "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
       "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
-      "# Plain clients find every key on every node, not only cluster "
-      "clients.\n",
-      "redirect = \"proxy\"\n",
       "# GET /set?key=K&value=V writes: for trying things out.\n",
       "http_get_writes = true\n\n[sharding]\ngroups = ", options.groups, "\n");
   for (const QuickstartNode& row : plan.nodes) {
     absl::StrAppend(&text, "\n[[nodes]]\nid = ", row.id.value(),
                     "\nresp = ", Quoted(row.resp),
+                    "\nresp_cluster = ", Quoted(row.resp_cluster),
                     "\nhttp = ", Quoted(row.http),
                     "\npeer = ", Quoted(row.peer), "\n");
     if (row.read_only) absl::StrAppend(&text, "read_only = true\n");

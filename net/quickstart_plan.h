@@ -15,8 +15,11 @@ namespace quorate::net {
 
 struct QuickstartOptions {
   std::string data_dir;
-  // The first node listens here, each further one on the next port.
+  // The first node listens here for plain clients, each further one on the
+  // next port.
   int port = 7001;
+  // Listens there for cluster clients in the same way; 0: `port` plus kClusterPortOffset.
+  int cluster_port = 0;
   int http_port = 8001;
   // Nodes with a vote, and Raft groups with a replica on each of them.
   int nodes = 3;
@@ -25,15 +28,17 @@ struct QuickstartOptions {
   int read_replicas = 0;
 };
 
-// A node's port for peers is its port for RESP plus this, as Redis Cluster has
-// it for its bus; where that would exceed 65535, less this.
+// A node's port for peers is its port for plain clients plus this; where that
+// would exceed 65535, less this.
 inline constexpr int kPeerPortOffset = 10'000;
+inline constexpr int kClusterPortOffset = 100;
 inline constexpr int kQuickstartNodesMax = 15;
 inline constexpr int kQuickstartGroupsMax = 1'024;
 
 struct QuickstartNode {
   NodeId id;
   std::string resp;
+  std::string resp_cluster;
   std::string http;
   std::string peer;
   bool read_only = false;

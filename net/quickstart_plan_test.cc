@@ -20,6 +20,8 @@ TEST(QuickstartPlan, Defaults_AreThreeNodesOnPortsInARow) {
   ASSERT_EQ(plan->nodes.size(), 3u);
   EXPECT_EQ(plan->nodes[0].resp, "127.0.0.1:7001");
   EXPECT_EQ(plan->nodes[2].resp, "127.0.0.1:7003");
+  EXPECT_EQ(plan->nodes[0].resp_cluster, "127.0.0.1:7101");
+  EXPECT_EQ(plan->nodes[2].resp_cluster, "127.0.0.1:7103");
   EXPECT_EQ(plan->nodes[2].http, "127.0.0.1:8003");
   EXPECT_EQ(plan->nodes[2].peer, "127.0.0.1:17003");
   EXPECT_EQ(plan->nodes[1].config_file, "/d/node-2.toml");
@@ -42,6 +44,14 @@ TEST(QuickstartPlan, HighPorts_GetPeerPortsBelow) {
   EXPECT_EQ(plan->nodes[0].peer, "127.0.0.1:50000");
 }
 
+TEST(QuickstartPlan, ClusterPort_IsTaken) {
+  const auto plan =
+      PlanQuickstart({.data_dir = "/d", .port = 7001, .cluster_port = 6001});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->nodes[1].resp, "127.0.0.1:7002");
+  EXPECT_EQ(plan->nodes[1].resp_cluster, "127.0.0.1:6002");
+}
+
 TEST(QuickstartPlan, OptionsThatCannotBe_AreRefusedByName) {
   EXPECT_NE(Refusal({.nodes = 0}).find("--nodes 0"), std::string::npos);
   EXPECT_NE(Refusal({.nodes = 16}).find("--nodes 16"), std::string::npos);
@@ -50,12 +60,20 @@ TEST(QuickstartPlan, OptionsThatCannotBe_AreRefusedByName) {
             std::string::npos);
   EXPECT_NE(Refusal({.port = 65'534}).find("--port 65534"), std::string::npos);
   EXPECT_NE(Refusal({.http_port = 0}).find("--http-port 0"), std::string::npos);
+  EXPECT_NE(Refusal({.port = 65'500}).find("--cluster-port 65600"),
+            std::string::npos);
+  EXPECT_NE(Refusal({.cluster_port = -1}).find("--cluster-port -1"),
+            std::string::npos);
 }
 
 TEST(QuickstartPlan, PortsThatOverlap_AreRefusedByNumber) {
   EXPECT_NE(Refusal({.port = 7001, .http_port = 7003}).find("port 7003"),
             std::string::npos);
   EXPECT_NE(Refusal({.port = 7001, .http_port = 17'002}).find("port 17002"),
+            std::string::npos);
+  EXPECT_NE(Refusal({.port = 7001, .http_port = 7103}).find("port 7103"),
+            std::string::npos);
+  EXPECT_NE(Refusal({.port = 7001, .cluster_port = 7003}).find("port 7003"),
             std::string::npos);
 }
 
@@ -77,7 +95,7 @@ TEST(QuickstartPlan, ConfigurationFiles_AreWhatANodeReads) {
     EXPECT_EQ(config->shards[0].replicas.size(), 3u);
     EXPECT_EQ(config->listen.resp, node.resp);
     EXPECT_TRUE(config->http_get_writes);
-    EXPECT_EQ(config->redirect, node::Redirect::kProxy);
+    EXPECT_EQ(config->listen.resp_cluster, node.resp_cluster);
     EXPECT_FALSE(config->bootstrap);
     EXPECT_TRUE(config->FindNode(NodeId(4))->read_only);
   }

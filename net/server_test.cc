@@ -94,6 +94,7 @@ class RealServer : public testing::Test {
     row.peer = "127.0.0.1:3";
     config.nodes = {row};
     config.listen.resp = "127.0.0.1:0";
+    config.listen.resp_cluster = "127.0.0.1:0";
     config.listen.http = "127.0.0.1:0";
     config.listen.peer = "127.0.0.1:0";
     config.limits.output_total_bytes = 32 << 20;

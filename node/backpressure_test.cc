@@ -266,9 +266,7 @@ TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
 
 // Twenty clients pipeline large writes that return large values through a node that does not lead.
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
-  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
-                         config.redirect = Redirect::kProxy;
-                       }});
+  TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
   const std::string value(100'000, 'x');
@@ -288,7 +286,6 @@ TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
 // A pipeline of reads that travel in the log because no replica is here.
 TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
-                         config.redirect = Redirect::kProxy;
                          config.shards = EvenShards(config.nodes, {3, 1});
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());

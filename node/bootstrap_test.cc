@@ -99,8 +99,10 @@ std::vector<Edit> Edits() {
        }},
       {"a voting node added", false,
        [](Config* c) {
-         c->nodes.push_back(
-             {NodeId(9), "n9:7001", "n9:8001", "n9:9001", false});
+         c->nodes.push_back({.id = NodeId(9),
+                             .resp = "n9:7001",
+                             .http = "n9:8001",
+                             .peer = "n9:9001"});
          return Divide(c, {GroupsOf(*c), 0});
        }},
       {"fewer replicas", false,

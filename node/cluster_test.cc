@@ -11,14 +11,12 @@
 namespace quorate::node {
 namespace {
 
-void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
-
 // Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of 866.
 constexpr std::string_view kThird = "foo";
 constexpr std::string_view kFirst = "bar";
 
 TEST(Cluster_Pipeline, AcrossGroups_RepliesStandInOrder) {
-  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   std::string requests;
@@ -61,7 +59,7 @@ TEST(Cluster_Pipeline, ReadsBeforeAWrite_DoNotSeeIt) {
 }
 
 TEST(Cluster_Proxy, AnyNode_ReadsAndWrites) {
-  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   for (size_t node = 0; node < 3; ++node) {
     auto client = cluster.ConnectResp(node);
@@ -78,14 +76,103 @@ TEST(Cluster_Proxy, AnyNode_ReadsAndWrites) {
   }
 }
 
+// On the address for plain clients a node is one Redis.
+TEST(Cluster_Plain, ClusterCommands_AnswerAsRedisWithoutClusterMode) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  constexpr std::string_view kDisabled =
+      "-ERR This instance has cluster support disabled\r\n";
+  for (size_t node = 0; node < 4; ++node) {
+    auto client = cluster.ConnectResp(node);
+    for (const std::vector<std::string_view>& command :
+         {std::vector<std::string_view>{"CLUSTER", "SLOTS"},
+          {"CLUSTER", "INFO"},
+          {"CLUSTER", "NODES"},
+          {"CLUSTER", "KEYSLOT", "foo"},
+          {"CLUSTER", "HELP"},
+          {"CLUSTER", "GETKEYSINSLOT", "1", "1"},
+          {"READONLY"},
+          {"READWRITE"},
+          {"ASKING"}}) {
+      EXPECT_EQ(cluster.Command(*client, command), kDisabled) << command.back();
+    }
+    EXPECT_EQ(cluster.Command(*client, {"SELECT", "0"}), "+OK\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"SELECT", "1"}),
+              "-ERR DB index is out of range\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"MGET", kThird, kFirst}),
+              "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+    const std::string hello = cluster.Command(*client, {"HELLO"});
+    EXPECT_NE(hello.find("standalone"), std::string::npos) << hello;
+    EXPECT_NE(hello.find(node < 3 ? "master" : "replica"), std::string::npos);
+    const std::string info = cluster.Command(*client, {"INFO"});
+    for (const std::string_view line :
+         {"redis_mode:standalone\r\n", "cluster_enabled:0\r\n",
+          "tcp_port:7001\r\n", node < 3 ? "role:master\r\n" : "role:slave\r\n",
+          node < 3 ? "connected_slaves:0\r\n" : "master_port:7001\r\n"}) {
+      EXPECT_NE(info.find(line), std::string::npos) << line << info;
+    }
+    const std::string role = cluster.Command(*client, {"ROLE"});
+    EXPECT_TRUE(role.starts_with(node < 3 ? "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+                                          : "*5\r\n$5\r\nslave\r\n"))
+        << role;
+    EXPECT_NE(cluster.Command(*client, {"CONFIG", "GET", "cluster-enabled"})
+                  .find("no"),
+              std::string::npos);
+  }
+}
+
+TEST(Cluster_Addresses, ClusterOne_NamesItsKindOnly) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  for (size_t node = 0; node < 4; ++node) {
+    auto client = cluster.ConnectRespCluster(node);
+    std::string text = cluster.Command(*client, {"INFO"});
+    EXPECT_NE(text.find("redis_mode:cluster\r\n"), std::string::npos);
+    EXPECT_NE(text.find("cluster_enabled:1\r\n"), std::string::npos);
+    EXPECT_NE(text.find("tcp_port:7101\r\n"), std::string::npos);
+    for (const std::string_view what : {"SLOTS", "SHARDS", "NODES"}) {
+      const std::string reply = cluster.Command(*client, {"CLUSTER", what});
+      EXPECT_NE(reply.find("7101"), std::string::npos) << reply;
+      text += reply;
+    }
+    text += cluster.Command(*client, {"ROLE"});
+    for (const std::string_view key : {"foo", "bar", "hello"}) {
+      text += cluster.Command(*client, {"GET", key});
+    }
+    EXPECT_EQ(text.find("7001"), std::string::npos) << text;
+    EXPECT_NE(text.find("-MOVED "), std::string::npos) << text;
+  }
+}
+
+// The address for plain clients of a read-only node forwards reads, which are never stale, and refuses writes.
+TEST(Cluster_ReadOnlyNode, PlainAddress_ForwardsReadsAndRefusesWrites) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  auto replica = cluster.ConnectResp(3);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(cluster.Command(*client, {"SET", "foo", Concat(i % 10)}),
+              "+OK\r\n");
+    EXPECT_EQ(cluster.Command(*replica, {"GET", "foo"}),
+              Concat("$1\r\n", i % 10, "\r\n"));
+  }
+  EXPECT_EQ(cluster.Command(*replica, {"SET", "foo", "x"}),
+            "-READONLY You can't write against a read only replica.\r\n");
+  EXPECT_EQ(cluster.Command(*replica, {"FLUSHALL"}),
+            "-READONLY You can't write against a read only replica.\r\n");
+  EXPECT_EQ(cluster.server(3).metrics().stale_reads, 0u);
+}
+
 TEST(Cluster_Moved, InsideMulti_MakesExecAbort) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
-  auto client = cluster.ConnectResp((leader + 1) % 3);
+  auto client = cluster.ConnectRespCluster((leader + 1) % 3);
   EXPECT_EQ(cluster.Command(*client, {"MULTI"}), "+OK\r\n");
-  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}),
-            "-MOVED 12182 " + cluster.config(leader).listen.resp + "\r\n");
+  EXPECT_EQ(
+      cluster.Command(*client, {"SET", "foo", "1"}),
+      "-MOVED 12182 " + cluster.config(leader).listen.resp_cluster + "\r\n");
   EXPECT_EQ(cluster.Command(*client, {"EXEC"}),
             "-EXECABORT Transaction discarded because of previous errors.\r\n");
 }
@@ -94,8 +181,8 @@ TEST(Cluster_Readonly, Follower_ServesStaleReadsAndSendsWritesAway) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
-  auto client = cluster.ConnectResp(leader);
-  auto follower = cluster.ConnectResp((leader + 1) % 3);
+  auto client = cluster.ConnectRespCluster(leader);
+  auto follower = cluster.ConnectRespCluster((leader + 1) % 3);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
   cluster.world().RunFor(Seconds(1));
   EXPECT_EQ(cluster.Command(*follower, {"READONLY"}), "+OK\r\n");
@@ -111,10 +198,10 @@ TEST(Cluster_ReadOnlyNode, ServesReads_RefusesWrites) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
-  auto client = cluster.ConnectResp(leader);
+  auto client = cluster.ConnectRespCluster(leader);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
   cluster.world().RunFor(Seconds(1));
-  auto replica = cluster.ConnectResp(3);
+  auto replica = cluster.ConnectRespCluster(3);
   EXPECT_EQ(cluster.Command(*replica, {"READONLY"}), "+OK\r\n");
   EXPECT_EQ(cluster.Command(*replica, {"GET", "foo"}), "$3\r\nbar\r\n");
   EXPECT_EQ(cluster.Command(*replica, {"SET", "foo", "x"}),
@@ -155,7 +242,7 @@ TEST(Cluster_NoQuorum, RequestsAreHeldThenRefused) {
 }
 
 TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNext) {
-  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto client = cluster.ConnectResp((leader + 1) % 3);
@@ -173,7 +260,7 @@ TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNext) {
 }
 
 TEST(Cluster_Sessions, SameSequence_RunsOnce) {
-  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   auto other = cluster.ConnectResp(1);
@@ -316,7 +403,7 @@ TEST(Cluster_HalfClosedClient, GetsItsLastReplies) {
 
 // What stands in front of the end of a connection is answered before it; nothing is written behind it.
 TEST(Cluster_Quit, BehindRepliesThatAreDue_AnswersThemFirst) {
-  TestCluster cluster({.nodes = 3, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const std::string_view kBad = "*1\r\nx\r\n";
   const std::string ping = EncodeRequest({"PING"});
@@ -387,7 +474,7 @@ TEST(Cluster_MalformedInput, ClosesThatConnectionAlone) {
 
 TEST(Cluster_Expiry, FirstReadOfADueKeyInAnIdleGroup_FindsNothing) {
   for (const uint32_t nodes : {1u, 3u}) {
-    TestCluster cluster({.nodes = nodes, .adjust = Proxy});
+    TestCluster cluster({.nodes = nodes});
     ASSERT_TRUE(cluster.AwaitLeaders());
     auto client = cluster.ConnectResp(0);
     ASSERT_EQ(cluster.Command(*client, {"SET", "k", "v", "PX", "100"}),
@@ -427,7 +514,7 @@ TEST(Cluster_Leaders, AreSpreadAsPreferred) {
   for (uint32_t group = 1; group <= 3; ++group) {
     EXPECT_EQ(cluster.LeaderOf(GroupId(group)), group - 1);
   }
-  auto client = cluster.ConnectResp(0);
+  auto client = cluster.ConnectRespCluster(0);
   EXPECT_TRUE(
       cluster.Command(*client, {"CLUSTER", "SLOTS"}).starts_with("*3\r\n"));
 }
@@ -481,7 +568,7 @@ TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
 }
 
 TEST(Cluster_Pipeline, ReadsBesideAnothersWrites_NeverGoBack) {
-  TestCluster cluster({.nodes = 3, .seed = 45, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3, .seed = 45});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto reader = cluster.ConnectResp(leader);
@@ -513,7 +600,7 @@ TEST(Cluster_Pipeline, ReadsBesideAnothersWrites_NeverGoBack) {
 // A write that an old leader gave back after a later one of the same connection went to the new leader.
 TEST(Cluster_Pipeline, LeaderLost_NoWriteOvertakesAnEarlierOne) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Proxy});
+    TestCluster cluster({.nodes = 3, .seed = seed});
     ASSERT_TRUE(cluster.AwaitLeaders());
     sim::World& world = cluster.world();
     const size_t old = cluster.LeaderOf(GroupId(1));
@@ -562,14 +649,11 @@ std::string AfterAWriteThatIsLate(TestCluster& cluster, TestClient& client,
   return client.Take();
 }
 
-void ProxyImpatiently(Config& config) {
-  Proxy(config);
-  config.timeouts.proxy = Milliseconds(100);
-}
+void Impatient(Config& config) { config.timeouts.proxy = Milliseconds(100); }
 
 TEST(Cluster_Forwarding, BatchThatComesLate_DoesNotUndoALaterOne) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = ProxyImpatiently});
+    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Impatient});
     ASSERT_TRUE(cluster.AwaitLeaders());
     const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
     auto client = cluster.ConnectResp(follower);
@@ -583,7 +667,7 @@ TEST(Cluster_Forwarding, BatchThatComesLate_DoesNotUndoALaterOne) {
 
 TEST(Cluster_Forwarding, BatchThatComesLate_IsNotBehindALaterRead) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = ProxyImpatiently});
+    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Impatient});
     ASSERT_TRUE(cluster.AwaitLeaders());
     const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
     auto client = cluster.ConnectResp(follower);
@@ -641,7 +725,7 @@ void ExpectNoReadGoesBack(std::string_view replies, std::string_view pattern,
 TEST(Cluster_Pipeline, ReadsInTheLogAndBesideIt_NeverGoBack) {
   constexpr std::string_view kPattern = "wknnknn";
   for (uint64_t seed = 1; seed <= 12; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Proxy});
+    TestCluster cluster({.nodes = 3, .seed = seed});
     ASSERT_TRUE(cluster.AwaitLeaders());
     sim::World& world = cluster.world();
     world.network_options().jitter = {1, 2};
@@ -681,7 +765,7 @@ uint64_t MetricOf(TestCluster& cluster, size_t node, std::string_view name) {
 // is `cut`, that point is not given, and both are in the next round.
 void ExpectDueReadIsNotOvertaken(bool cut, uint64_t seeds) {
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Proxy});
+    TestCluster cluster({.nodes = 3, .seed = seed});
     ASSERT_TRUE(cluster.AwaitLeaders());
     sim::World& world = cluster.world();
     const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -735,7 +819,6 @@ TEST(Cluster_Pipeline, ReadThatNeedsTheLogLater_IsNotOvertakenEither) {
 // Node 4 holds no replica: it knows the leader from hearsay alone.
 TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
-                         Proxy(config);
                          config.shards.push_back(
                              {.group = GroupId(1),
                               .name = "g1",
@@ -770,10 +853,10 @@ TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(5));
-  auto client = cluster.ConnectResp(3);
+  auto client = cluster.ConnectRespCluster(3);
   const auto expect_leader = [&](size_t leader) {
     ASSERT_LT(leader, 3u);
-    const std::string address = cluster.config(leader).listen.resp;
+    const std::string address = cluster.config(leader).listen.resp_cluster;
     EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}),
               Concat("-MOVED 12182 ", address, "\r\n"));
     const std::string slots = cluster.Command(*client, {"CLUSTER", "SLOTS"});
@@ -796,7 +879,6 @@ TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
 // Its disk failed: it does not serve, and must not be asked for ever.
 TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
-                         Proxy(config);
                          config.shards.push_back(
                              {.group = GroupId(1),
                               .name = "g1",

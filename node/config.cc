@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "env/number.h"
 #include "node/text.h"
 #include "raft/core/types.h"
 #include "shardctrl/planner.h"
@@ -79,6 +80,7 @@ MaybeProblem CompleteListen(Config* config) {
   ListenConfig& listen = config->listen;
   const std::tuple<std::string_view, std::string*, const std::string*> rows[] =
       {{"resp", &listen.resp, &self.resp},
+       {"resp_cluster", &listen.resp_cluster, &self.resp_cluster},
        {"http", &listen.http, &self.http},
        {"peer", &listen.peer, &self.peer}};
   for (const auto& [name, address, own] : rows) {
@@ -89,6 +91,34 @@ MaybeProblem CompleteListen(Config* config) {
     if (auto problem =
             CheckListen({key, *address}, listen.allow_non_loopback)) {
       return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+// "host:7101" for "host:7001"; empty where there is no such port.
+std::string ClusterAddressOf(std::string_view resp) {
+  if (!HostOf(resp).has_value()) return {};
+  const size_t colon = resp.rfind(':');
+  int64_t port = 0;
+  if (!ParseInteger(resp.substr(colon + 1), &port) ||
+      port > 65'535 - kClusterPortOffset) {
+    return {};
+  }
+  return Concat(resp.substr(0, colon + 1), port + kClusterPortOffset);
+}
+
+// Names the addresses for cluster clients that no row names.
+MaybeProblem CompleteNodes(Config* config) {
+  for (size_t row = 0; row < config->nodes.size(); ++row) {
+    NodeConfig& node = config->nodes[row];
+    if (!node.resp_cluster.empty() || !HostOf(node.resp).has_value()) continue;
+    node.resp_cluster = ClusterAddressOf(node.resp);
+    if (node.resp_cluster.empty()) {
+      return Problem{
+          Concat("nodes[", row, "].resp"),
+          Concat("expected a port up to ", 65'535 - kClusterPortOffset,
+                 " where no resp_cluster is given, found \"", node.resp, "\"")};
     }
   }
   return std::nullopt;
@@ -114,7 +144,10 @@ MaybeProblem CheckNodes(const Config& config) {
     }
     ids.push_back(node.id);
     const std::pair<std::string_view, const std::string*> columns[] = {
-        {"resp", &node.resp}, {"http", &node.http}, {"peer", &node.peer}};
+        {"resp", &node.resp},
+        {"resp_cluster", &node.resp_cluster},
+        {"http", &node.http},
+        {"peer", &node.peer}};
     for (const auto& [name, address] : columns) {
       const std::string key = Concat("nodes[", row, "].", name);
       if (!HostOf(*address).has_value()) {
@@ -224,6 +257,7 @@ MaybeProblem CheckTimings(const Config& config) {
 }
 
 MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
+  if (auto problem = CompleteNodes(config)) return problem;
   if (auto problem = CheckNodes(*config)) return problem;
   if (auto problem = CompleteListen(config)) return problem;
   std::stable_sort(

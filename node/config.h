@@ -21,18 +21,16 @@
 
 namespace quorate::node {
 
-// What a follower does with a RESP command that belongs to the leader. HTTP
-// always proxies.
-enum class Redirect : uint8_t { kMoved, kProxy };
-
 // One row of the table of nodes. Addresses are "host:port" as clients and peers
 // reach them.
 struct NodeConfig {
   NodeId id;
-  std::string resp;
+  std::string resp;          // For plain clients.
+  std::string resp_cluster;  // For cluster clients.
   std::string http;
   std::string peer;
-  // Holds every group without a vote, serves stale reads and refuses writes.
+  // Holds every group without a vote, serves stale reads on resp_cluster and
+  // refuses writes.
   bool read_only = false;
 };
 
@@ -49,6 +47,7 @@ struct ShardConfig {
 
 struct ListenConfig {
   std::string resp;
+  std::string resp_cluster;
   std::string http;
   std::string peer;
   // Unless true, every listen address must be loopback.
@@ -156,7 +155,6 @@ struct Config {
   // Set by CompleteConfig if it has divided the slots, since there were no
   // [[shards]].
   std::optional<EvenSharding> even;
-  Redirect redirect = Redirect::kMoved;
   // GET /set?key=K&value=V writes. Off: 403.
   bool http_get_writes = false;
   LimitsConfig limits;
@@ -173,6 +171,10 @@ struct Config {
   const NodeConfig& self() const { return *FindNode(node); }
 };
 
+// A node's port for cluster clients is its port for plain clients plus this
+// where a configuration names only the latter.
+inline constexpr int64_t kClusterPortOffset = 100;
+
 // Reads the text of a configuration file. Errors are kInvalidArgument with
 // "file:line:column: key 'x.y': expected …, found …"; an unknown key is an
 // error that names the nearest known one.
@@ -180,8 +182,9 @@ absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
                                    std::string_view file_name);
 
 // The rules across keys that ParseConfig ends with, for configurations built in
-// code. Fills what is derived: listen addresses from the node's own row, and
-// shards if there are none. kInvalidArgument with "key 'x.y': expected …, found
+// code. Fills what is derived: addresses for cluster clients from those for
+// plain clients, listen addresses from the node's own row, and shards if there
+// are none. kInvalidArgument with "key 'x.y': expected …, found
 // …".
 absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 

@@ -38,7 +38,7 @@ struct Target {
 
 using Place =
     std::variant<bool*, uint64_t*, uint32_t*, int64_t*, Duration*, std::string*,
-                 std::vector<std::string>*, NodeId*, ClusterId*, Redirect*>;
+                 std::vector<std::string>*, NodeId*, ClusterId*>;
 
 struct Knob {
   std::string_view name;
@@ -57,7 +57,7 @@ constexpr int64_t kMi = 1 << 20;
 constexpr int64_t kGi = 1 << 30;
 constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kHourMs = 3'600'000;
-// From a node's HTTP port down to the one for Redis clients, and up to the one for peers, where only the first is given.
+// From a node's HTTP port down to the one for plain Redis clients, and up to the one for peers, where only the first is given.
 constexpr int64_t kPortDistance = 1'000;
 
 #define PLACE(member) \
@@ -70,6 +70,8 @@ constexpr Knob kKnobs[] = {
     {"node.bootstrap", PLACE(config.bootstrap)},
     {"listen.resp", PLACE(config.listen.resp), 0, 0, "\"host:port\"", false,
      "the node's own row"},
+    {"listen.resp_cluster", PLACE(config.listen.resp_cluster), 0, 0,
+     "\"host:port\"", false, "the node's own row"},
     {"listen.http", PLACE(config.listen.http), 0, 0, "\"host:port\"", false,
      "the node's own row"},
     {"listen.peer", PLACE(config.listen.peer), 0, 0, "\"host:port\"", false,
@@ -78,6 +80,8 @@ constexpr Knob kKnobs[] = {
     {"nodes[].id", PLACE(config.nodes[row].id), 1, 65535, "", true},
     {"nodes[].resp", PLACE(config.nodes[row].resp), 0, 0, "\"host:port\"",
      true},
+    {"nodes[].resp_cluster", PLACE(config.nodes[row].resp_cluster), 0, 0,
+     "\"host:port\"", false, "resp's port + 100"},
     {"nodes[].http", PLACE(config.nodes[row].http), 0, 0, "\"host:port\"",
      true},
     {"nodes[].peer", PLACE(config.nodes[row].peer), 0, 0, "\"host:port\"",
@@ -96,7 +100,6 @@ constexpr Knob kKnobs[] = {
      "\"host:port\" of a node", true},
     {"shards[].replicas", PLACE(shards[row].replicas), 0, 0,
      "\"host:port\" of nodes", false, "none besides address"},
-    {"clients.redirect", PLACE(config.redirect)},
     {"clients.http_get_writes", PLACE(config.http_get_writes)},
     {"limits.key_bytes", PLACE(config.limits.key_bytes), 1, 64 * kKi - 1,
      "bytes"},
@@ -171,13 +174,11 @@ bool InMicroseconds(const Knob& knob) { return knob.name.ends_with("_us"); }
 bool IsInteger(const Place& place) {
   return !std::holds_alternative<bool*>(place) &&
          !std::holds_alternative<std::string*>(place) &&
-         !std::holds_alternative<std::vector<std::string>*>(place) &&
-         !std::holds_alternative<Redirect*>(place);
+         !std::holds_alternative<std::vector<std::string>*>(place);
 }
 
 std::string Expected(const Knob& knob, const Place& place) {
   if (std::holds_alternative<bool*>(place)) return "true or false";
-  if (std::holds_alternative<Redirect*>(place)) return "\"moved\" or \"proxy\"";
   if (std::holds_alternative<std::string*>(place)) {
     return Concat("a string (", knob.unit, ")");
   }
@@ -223,7 +224,6 @@ struct StoreInteger {
   void operator()(bool*) const {}
   void operator()(std::string*) const {}
   void operator()(std::vector<std::string>*) const {}
-  void operator()(Redirect*) const {}
 };
 
 // False if the node does not hold what the knob expects.
@@ -253,11 +253,6 @@ bool Store(const Knob& knob, const Place& place, const toml::node& node) {
   }
   if (!node.is_string()) return false;
   const std::string& text = node.as_string()->get();
-  if (auto* const* redirect = std::get_if<Redirect*>(&place)) {
-    if (text != "moved" && text != "proxy") return false;
-    **redirect = text == "moved" ? Redirect::kMoved : Redirect::kProxy;
-    return true;
-  }
   if (text.empty()) return false;
   *std::get<std::string*>(place) = text;
   return true;
@@ -433,6 +428,12 @@ class Parser {
 
   absl::Status Take(const Leaf& leaf) {
     const Knob* knob = FindKnob(leaf.name);
+    if (leaf.name == "clients.redirect") {
+      return Fail(leaf.position, leaf.display,
+                  "expected no such key (on nodes[].resp a node forwards "
+                  "every command, on nodes[].resp_cluster it answers MOVED), "
+                  "found it");
+    }
     if (knob == nullptr) {
       return Fail(leaf.position, leaf.display,
                   Concat("expected a known key, such as '",
@@ -494,8 +495,8 @@ class Parser {
   // The node that has `address` in its row, whatever for.
   NodeId NodeAt(std::string_view address) const {
     for (const NodeConfig& node : target_.config.nodes) {
-      if (node.resp == address || node.http == address ||
-          node.peer == address) {
+      if (node.resp == address || node.resp_cluster == address ||
+          node.http == address || node.peer == address) {
         return node.id;
       }
     }
@@ -509,7 +510,7 @@ class Parser {
     return {};
   }
 
-  // Without [[nodes]] the addresses in [[shards]] are those for HTTP, and the other two ports follow from them. Nodes are
+  // Without [[nodes]] the addresses in [[shards]] are those for HTTP, and the other ports follow from them. Nodes are
   // numbered as they appear.
   absl::Status DeriveNodes() {
     for (size_t row = 0; row < target_.shards.size(); ++row) {
@@ -538,8 +539,10 @@ class Parser {
         const std::string host = address.substr(0, colon + 1);
         const auto id = static_cast<uint32_t>(target_.config.nodes.size() + 1);
         target_.config.nodes.push_back(
-            {NodeId(id), Concat(host, port - kPortDistance), address,
-             Concat(host, port + kPortDistance), false});
+            {.id = NodeId(id),
+             .resp = Concat(host, port - kPortDistance),
+             .http = address,
+             .peer = Concat(host, port + kPortDistance)});
       }
     }
     return absl::OkStatus();
@@ -549,9 +552,8 @@ class Parser {
     const bool any_slots =
         std::any_of(target_.shards.begin(), target_.shards.end(),
                     [](const RawShard& raw) { return !raw.slots.empty(); });
-    const std::vector<ShardConfig> even =
-        EvenShards({{NodeId(1), "", "", "", false}},
-                   {static_cast<uint32_t>(target_.shards.size()), 1});
+    const std::vector<ShardConfig> even = EvenShards(
+        {{.id = NodeId(1)}}, {static_cast<uint32_t>(target_.shards.size()), 1});
     for (size_t row = 0; row < target_.shards.size(); ++row) {
       const RawShard& raw = target_.shards[row];
       const auto idx = static_cast<uint32_t>(
@@ -614,9 +616,6 @@ struct ShowDefault {
   std::string operator()(const std::vector<std::string>*) const { return ""; }
   std::string operator()(const NodeId*) const { return ""; }
   std::string operator()(const ClusterId*) const { return ""; }
-  std::string operator()(const Redirect* p) const {
-    return *p == Redirect::kMoved ? "\"moved\"" : "\"proxy\"";
-  }
 };
 
 }  // namespace

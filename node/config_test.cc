@@ -56,7 +56,8 @@ TEST(Config_LeastText, FillsDefaultsAndWhatIsDerived) {
   EXPECT_EQ(config.listen.resp, "127.0.0.1:7002");
   EXPECT_EQ(config.listen.http, "127.0.0.1:8002");
   EXPECT_EQ(config.listen.peer, "127.0.0.1:9002");
-  EXPECT_EQ(config.redirect, Redirect::kMoved);
+  EXPECT_EQ(config.listen.resp_cluster, "127.0.0.1:7102");
+  EXPECT_EQ(config.nodes[2].resp_cluster, "127.0.0.1:7103");
   EXPECT_FALSE(config.http_get_writes);
   EXPECT_FALSE(config.bootstrap);
   EXPECT_EQ(config.timeouts.leader_wait, Milliseconds(2000));
@@ -72,7 +73,6 @@ TEST(Config_LeastText, FillsDefaultsAndWhatIsDerived) {
 TEST(Config_Knobs, AreReadWithTheirUnits) {
   const Config config = Parse(With(R"(
 [clients]
-redirect = "proxy"
 http_get_writes = true
 [limits]
 key_bytes = 100
@@ -86,7 +86,6 @@ threshold_bytes = 0
 [clock]
 uncertainty_floor_us = 250
 )"));
-  EXPECT_EQ(config.redirect, Redirect::kProxy);
   EXPECT_TRUE(config.http_get_writes);
   EXPECT_EQ(config.limits.key_bytes, 100u);
   EXPECT_EQ(config.timeouts.leader_wait, Milliseconds(500));
@@ -143,6 +142,7 @@ replicas = ["127.0.0.33:8080", "127.0.0.2:8080"]
   for (uint32_t i = 0; i < 4; ++i) {
     EXPECT_EQ(config.nodes[i].id, NodeId(i + 1));
     EXPECT_EQ(config.nodes[i].resp, Concat(hosts[i], ":7080"));
+    EXPECT_EQ(config.nodes[i].resp_cluster, Concat(hosts[i], ":7180"));
     EXPECT_EQ(config.nodes[i].http, Concat(hosts[i], ":8080"));
     EXPECT_EQ(config.nodes[i].peer, Concat(hosts[i], ":9080"));
     EXPECT_FALSE(config.nodes[i].read_only);
@@ -165,6 +165,22 @@ replicas = ["127.0.0.33:8080", "127.0.0.2:8080"]
   bad.replace(bad.find("127.0.0.22:8080"), 15, "127.0.0.2:9080");
   EXPECT_NE(ErrorOf(bad).find("expected each address once"), std::string::npos)
       << ErrorOf(bad);
+}
+
+TEST(Config_ClusterAddresses, NamedOnes_AreTaken) {
+  std::string text(kWhole);
+  const std::string_view row = "resp = \"127.0.0.1:7002\"\n";
+  text.insert(text.find(row) + row.size(),
+              "resp_cluster = \"127.0.0.1:6002\"\n");
+  const Config config = Parse(text + R"(
+[[shards]]
+address = "127.0.0.1:6002"
+)");
+  EXPECT_EQ(config.nodes[1].resp_cluster, "127.0.0.1:6002");
+  EXPECT_EQ(config.listen.resp_cluster, "127.0.0.1:6002");
+  EXPECT_EQ(config.listen.resp, "127.0.0.1:7002");
+  EXPECT_EQ(config.nodes[0].resp_cluster, "127.0.0.1:7101");
+  EXPECT_EQ(config.shards[0].replicas, std::vector<NodeId>{NodeId(2)});
 }
 
 TEST(Config_ShardsWithSlots, TakeThem) {
@@ -204,9 +220,23 @@ TEST(Config_Errors, NamePlaceKeyAndExpectation) {
       {With("[limits]\nquery_buffer_bytes = 525311\n"),
        "q.toml:27:1: key 'limits.query_buffer_bytes': expected room for what "
        "one log entry holds and 1024 bytes (525312), found 525311"},
-      {With("[clients]\nredirect = \"ask\"\n"),
-       "q.toml:27:12: key 'clients.redirect': expected \"moved\" or "
-       "\"proxy\", found the string \"ask\""},
+      {With("[clients]\nredirect = \"proxy\"\n"),
+       "q.toml:27:1: key 'clients.redirect': expected no such key (on "
+       "nodes[].resp a node forwards every command, on nodes[].resp_cluster "
+       "it answers MOVED), found it"},
+      {With("[[nodes]]\nid = 4\nresp = \"a:1\"\nresp_cluster = "
+            "\"127.0.0.1:7101\"\nhttp = \"a:2\"\npeer = \"a:3\"\n"),
+       "q.toml:29:1: key 'nodes[3].resp_cluster': expected each address once, "
+       "found \"127.0.0.1:7101\" twice"},
+      {With("[[nodes]]\nid = 4\nresp = \"a:65500\"\nhttp = \"a:2\"\npeer = "
+            "\"a:3\"\n"),
+       "q.toml:28:1: key 'nodes[3].resp': expected a port up to 65435 where "
+       "no resp_cluster is given, found \"a:65500\""},
+      {With("[listen]\nresp_cluster = \"0.0.0.0:7102\"\n"),
+       "q.toml:27:1: key 'listen.resp_cluster': expected a loopback address, "
+       "found \"0.0.0.0:7102\"; nothing here authenticates clients or peers "
+       "yet, so set listen.allow_non_loopback = true only on a network where "
+       "every host is trusted"},
       {With("[node2]\nx = 1\n"),
        "q.toml:27:1: key 'node2.x': expected a known key, such as 'node.id', "
        "found an unknown one"},
@@ -297,7 +327,7 @@ RC_GTEST_PROP(Config_AnyText, IsReadOrRefused, ()) {
 
 RC_GTEST_PROP(EvenShards_AnyCount, CoverAllSlotsOnce, ()) {
   const auto groups = *rc::gen::inRange<uint32_t>(1, 1025);
-  const auto shards = EvenShards({{NodeId(1), "", "", "", false}}, {groups, 0});
+  const auto shards = EvenShards({{.id = NodeId(1)}}, {groups, 0});
   uint32_t next = 0;
   for (const ShardConfig& shard : shards) {
     RC_ASSERT(shard.slots.size() == 1u);

@@ -4,7 +4,7 @@
 #ifndef QUORATE_NODE_CONTEXT_H_
 #define QUORATE_NODE_CONTEXT_H_
 
-#include <algorithm>
+#include <cstdint>
 
 #include "env/env.h"
 #include "node/clients.h"
@@ -17,6 +17,16 @@
 #include "shardctrl/map.h"
 
 namespace quorate::node {
+
+// The address that a RESP client came by.
+enum class RespAddress : uint8_t {
+  // For plain clients: the node behaves as one Redis that holds every key. It
+  // forwards commands to the leaders, and its answers are about all groups.
+  kPlain,
+  // For cluster clients: the node behaves as one of a Redis Cluster. It answers
+  // MOVED, and commands without keys are about the groups that it leads.
+  kCluster,
+};
 
 struct Context {
   env::Env& env;
@@ -34,21 +44,6 @@ struct Context {
   uint64_t draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
-  // KEYS, SCAN, DBSIZE, RANDOMKEY and INFO's keyspace cover the groups for
-  // which this holds: those that this node leads, so that a cluster's client
-  // which asks every master gets each key once; on a node that never leads,
-  // all that it can reach.
-  bool Covers(const GroupQueue& queue) const {
-    return queue.leadership().kind == Leadership::Kind::kSelf ||
-           (config.self().read_only ||
-            (PassesOn() &&
-             std::ranges::none_of(router.queues(),
-                                  [](const auto& q) { return q->hosted(); })));
-  }
-  // FLUSHALL, which may be done twice, covers every group where it can.
-  bool PassesOn() const {
-    return config.redirect == Redirect::kProxy || config.self().read_only;
-  }
   // Unix time as log time counts it: never later than the true time.
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;

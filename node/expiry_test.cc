@@ -12,8 +12,6 @@
 namespace quorate::node {
 namespace {
 
-void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
-
 int64_t IntegerOf(const std::string& reply) {
   EXPECT_TRUE(reply.starts_with(":")) << reply;
   return reply.size() < 2 ? -100 : std::stoll(reply.substr(1));
@@ -21,7 +19,7 @@ int64_t IntegerOf(const std::string& reply) {
 
 // Nodes with clocks that differ, spoken to through each of them.
 TEST(Expiry_TimeLeft, OnEveryNodeAndPath_IsNeverMoreThanWasSet) {
-  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .adjust = Proxy});
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
   for (size_t node = 0; node < cluster.size(); ++node) {
     cluster.world()
         .clock(cluster.machine(node))

@@ -1,6 +1,7 @@
 #include "node/info_page.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "node/text.h"
 #include "node/version.h"
@@ -8,12 +9,19 @@
 namespace quorate::node {
 namespace {
 
-// What the stores of this node hold together, and of it what DBSIZE would cover.
+// What the stores of this node hold together, and of it what belongs to groups that the node leads.
 struct Totals {
   uint64_t bytes = 0;
-  uint64_t covered_keys = 0;
-  uint64_t covered_expiring = 0;
+  uint64_t led_keys = 0;
+  uint64_t led_expiring = 0;
   uint64_t expired = 0;
+};
+
+// What a section is written from.
+struct Page {
+  Context& context;
+  const InfoView& view;
+  bool cluster() const { return view.address == RespAddress::kCluster; }
 };
 
 Totals Sum(Context& context) {
@@ -23,42 +31,49 @@ Totals Sum(Context& context) {
     if (store == nullptr) continue;
     totals.bytes += store->size_bytes();
     totals.expired += store->counters().keys_expired;
-    if (context.Covers(*queue)) {
-      totals.covered_keys += store->key_count();
-      totals.covered_expiring += store->expiring_key_count();
+    if (queue->leadership().kind == Leadership::Kind::kSelf) {
+      totals.led_keys += store->key_count();
+      totals.led_expiring += store->expiring_key_count();
     }
   }
   return totals;
 }
 
-void Server(Context& context, std::string* out) {
+void Server(const Page& page, std::string* out) {
+  Context& context = page.context;
   const int64_t uptime =
       (context.MonoNow() - context.started).ns() / 1'000'000'000;
   Append(out, "redis_version:", kRedisVersion,
          "\r\nquorate_version:", kQuorateVersion,
-         "\r\nredis_mode:cluster\r\narch_bits:64\r\nrun_id:",
-         context.topology.self().id,
-         "\r\ntcp_port:", SplitAddress(context.config.listen.resp).port,
+         "\r\nredis_mode:", page.cluster() ? "cluster" : "standalone",
+         "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
+         "\r\ntcp_port:",
+         SplitAddress(page.cluster() ? context.config.listen.resp_cluster
+                                     : context.config.listen.resp)
+             .port,
          "\r\nuptime_in_seconds:", uptime,
          "\r\nuptime_in_days:", uptime / 86'400,
          "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
 }
 
-void ClientsSection(Context& context, std::string* out) {
+void ClientsSection(const Page& page, std::string* out) {
+  Context& context = page.context;
   Append(out, "connected_clients:", context.resp_clients.count(),
          "\r\nhttp_clients:", context.http_clients.count(),
          "\r\nmaxclients:", context.config.limits.connections,
          "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");
 }
 
-void Memory(Context& context, std::string* out) {
+void Memory(const Page& page, std::string* out) {
+  Context& context = page.context;
   const uint64_t bytes = Sum(context).bytes;
   Append(out, "used_memory:", bytes, "\r\nused_memory_human:", bytes,
          "B\r\nused_memory_dataset:", bytes,
          "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n");
 }
 
-void Persistence(Context& context, std::string* out) {
+void Persistence(const Page& page, std::string* out) {
+  Context& context = page.context;
   const auto log = context.host.log_counters();
   Append(out,
          "loading:0\r\nasync_loading:0\r\naof_enabled:1\r\n"
@@ -69,7 +84,8 @@ void Persistence(Context& context, std::string* out) {
          "\r\nlog_written_bytes:", log.written_bytes, "\r\n");
 }
 
-void Stats(Context& context, std::string* out) {
+void Stats(const Page& page, std::string* out) {
+  Context& context = page.context;
   const Metrics& metrics = context.metrics;
   Append(out, "total_connections_received:", metrics.connections.accepted,
          "\r\ntotal_commands_processed:", metrics.total_commands(),
@@ -81,16 +97,19 @@ void Stats(Context& context, std::string* out) {
          "\r\nclient_output_buffer_limit_disconnections:0\r\n");
 }
 
-void Replication(Context& context, std::string* out) {
+void Replication(const Page& page, std::string* out) {
+  Context& context = page.context;
   const Topology::Node& self = context.topology.self();
-  if (self.master == NodeId()) {
+  if (!page.cluster() && !context.config.self().read_only) {
+    out->append("role:master\r\nconnected_slaves:0\r\n");
+  } else if (self.master == NodeId()) {
     size_t replicas = 0;
     size_t connected = 0;
     std::string lines;
     for (const Topology::Node& node : context.topology.nodes()) {
       if (node.master != self.config->id) continue;
       if (!node.failed) ++connected;
-      const HostPort address = SplitAddress(node.config->resp);
+      const HostPort address = SplitAddress(node.config->resp_cluster);
       Append(&lines, "slave", replicas++, ":ip=", address.host,
              ",port=", address.port,
              ",state=", node.failed ? "offline" : "online",
@@ -98,8 +117,9 @@ void Replication(Context& context, std::string* out) {
     }
     Append(out, "role:master\r\nconnected_slaves:", connected, "\r\n", lines);
   } else {
+    const NodeConfig& master = *context.config.FindNode(self.master);
     const HostPort address =
-        SplitAddress(context.config.FindNode(self.master)->resp);
+        SplitAddress(page.cluster() ? master.resp_cluster : master.resp);
     Append(out, "role:slave\r\nmaster_host:", address.host,
            "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
            context.router.view().alive(self.master) ? "up" : "down",
@@ -109,7 +129,8 @@ void Replication(Context& context, std::string* out) {
          "\r\nmaster_repl_offset:0\r\n");
 }
 
-void Commandstats(Context& context, std::string* out) {
+void Commandstats(const Page& page, std::string* out) {
+  Context& context = page.context;
   for (const CommandSpec& row : AllCommands()) {
     const Metrics::Command& command = context.metrics.command(row.id);
     if (command.calls == 0) continue;
@@ -122,7 +143,8 @@ void Commandstats(Context& context, std::string* out) {
   }
 }
 
-void Errorstats(Context& context, std::string* out) {
+void Errorstats(const Page& page, std::string* out) {
+  Context& context = page.context;
   for (const auto& [code, count] : context.metrics.errors()) {
     Append(out, "errorstat_", code, ":count=", count, "\r\n");
   }
@@ -135,7 +157,8 @@ void AppendSeconds(Duration duration, std::string* out) {
 }
 
 // No child processes are started, so theirs is zero.
-void Cpu(Context& context, std::string* out) {
+void Cpu(const Page& page, std::string* out) {
+  Context& context = page.context;
   const env::CpuTime used = context.env.process.ReadCpuTime();
   Append(out, "used_cpu_sys:");
   AppendSeconds(used.system, out);
@@ -147,8 +170,8 @@ void Cpu(Context& context, std::string* out) {
   AppendSeconds(Duration(0), out);
 }
 
-void Cluster(Context&, std::string* out) {
-  out->append("cluster_enabled:1\r\n");
+void Cluster(const Page& page, std::string* out) {
+  Append(out, "cluster_enabled:", page.cluster() ? 1 : 0, "\r\n");
 }
 
 uint64_t SlotsOf(const Context& context, GroupId group) {
@@ -160,7 +183,8 @@ uint64_t SlotsOf(const Context& context, GroupId group) {
 }
 
 // One line for each group of which the configuration places a replica here. A fenced or stopped one has no role.
-void Groups(Context& context, std::string* out) {
+void Groups(const Page& page, std::string* out) {
+  Context& context = page.context;
   const LiveView& view = context.router.view();
   for (const auto& queue : context.router.queues()) {
     if (!queue->placed()) continue;
@@ -180,7 +204,8 @@ void Groups(Context& context, std::string* out) {
 }
 
 // One line for each other node.
-void Nodes(Context& context, std::string* out) {
+void Nodes(const Page& page, std::string* out) {
+  Context& context = page.context;
   for (const NodeConfig& node : context.config.nodes) {
     if (node.id == context.config.node) continue;
     Append(out, "node", node.id, ":state=",
@@ -188,17 +213,22 @@ void Nodes(Context& context, std::string* out) {
   }
 }
 
-void Keyspace(Context& context, std::string* out) {
+void Keyspace(const Page& page, std::string* out) {
+  Context& context = page.context;
+  if (!page.cluster()) {
+    out->append(page.view.keyspace);
+    return;
+  }
   const Totals totals = Sum(context);
-  if (totals.covered_keys == 0) return;
-  Append(out, "db0:keys=", totals.covered_keys,
-         ",expires=", totals.covered_expiring, ",avg_ttl=0\r\n");
+  if (totals.led_keys == 0) return;
+  Append(out, "db0:keys=", totals.led_keys, ",expires=", totals.led_expiring,
+         ",avg_ttl=0\r\n");
 }
 
 struct Section {
   std::string_view name;
   std::string_view title;
-  void (*write)(Context&, std::string*);
+  void (*write)(const Page&, std::string*);
 };
 constexpr Section kSections[] = {
     {"server", "Server", Server},
@@ -227,13 +257,26 @@ bool Wanted(const Section& section, Arguments names) {
 
 }  // namespace
 
-std::string InfoText(Context& context, Arguments sections) {
+bool InfoHasKeyspace(Arguments sections) {
+  return Wanted(kSections[std::size(kSections) - 1], sections);
+}
+
+bool InfoHasKeyspaceOnly(Arguments sections) {
+  return InfoHasKeyspace(sections) &&
+         std::none_of(
+             std::begin(kSections), std::end(kSections) - 1,
+             [&](const Section& section) { return Wanted(section, sections); });
+}
+
+std::string InfoText(Context& context, const InfoView& view,
+                     Arguments sections) {
+  const Page page = {context, view};
   std::string text;
   for (const Section& section : kSections) {
     if (!Wanted(section, sections)) continue;
     if (!text.empty()) text += "\r\n";
     Append(&text, "# ", section.title, "\r\n");
-    section.write(context, &text);
+    section.write(page, &text);
   }
   return text;
 }

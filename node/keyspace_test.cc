@@ -1,7 +1,9 @@
 // KEYS, SCAN, DBSIZE, RANDOMKEY and FLUSHALL on several nodes: what they cover, and in what steps.
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/number.h"
@@ -11,8 +13,6 @@
 
 namespace quorate::node {
 namespace {
-
-void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
 
 // The bulk strings of a reply in which nothing else is of interest.
 std::vector<std::string> Bulks(const std::string& reply) {
@@ -59,17 +59,70 @@ std::multiset<std::string> ScanAll(TestCluster& cluster, TestClient& client,
   return keys;
 }
 
-// What a cluster's client puts together from all masters.
-TEST(Keyspace_Proxy, AllNodesTogether_CoverEveryKeyOnce) {
-  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+// Through whatever node: the whole.
+TEST(Keyspace_Plain, EachNode_CoversEveryKeyOnce) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto writer = cluster.ConnectResp(0);
+  const std::set<std::string> keys = Fill(cluster, *writer, 100);
+  const std::multiset<std::string> expected(keys.begin(), keys.end());
+  for (size_t node = 0; node < 4; ++node) {
+    auto client = cluster.ConnectResp(node);
+    const auto listed = Bulks(cluster.Command(*client, {"KEYS", "*"}));
+    EXPECT_EQ(std::multiset<std::string>(listed.begin(), listed.end()),
+              expected);
+    EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":100\r\n");
+    EXPECT_EQ(ScanAll(cluster, *client, "7"), expected);
+    std::set<std::string> random;
+    for (int i = 0; i < 300; ++i) {
+      const auto key = Bulks(cluster.Command(*client, {"RANDOMKEY"}));
+      EXPECT_TRUE(keys.contains(key.at(0))) << key.at(0);
+      random.insert(key.at(0));
+    }
+    EXPECT_GT(random.size(), 60u);
+    EXPECT_NE(
+        cluster.Command(*client, {"INFO", "keyspace"}).find("db0:keys=100"),
+        std::string::npos);
+  }
+}
+
+// A scan may go from node to node.
+TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < 3; ++node) {
+    clients.push_back(cluster.ConnectResp(node));
+  }
+  const std::set<std::string> keys = Fill(cluster, *clients[0], 100);
+  std::set<std::string> seen;
+  std::string cursor = "0";
+  int step = 0;
+  do {
+    const auto bulks = Bulks(
+        cluster.Command(*clients[step % 3], {"SCAN", cursor, "COUNT", "9"}));
+    ASSERT_FALSE(bulks.empty());
+    cursor = bulks[0];
+    seen.insert(bulks.begin() + 1, bulks.end());
+    ASSERT_LT(++step, 1000);
+  } while (cursor != "0");
+  EXPECT_EQ(seen, keys);
+  EXPECT_GT(step, 6);
+}
+
+// What a cluster client puts together from all masters.
+TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(5));
   auto writer = cluster.ConnectResp(0);
   const std::set<std::string> keys = Fill(cluster, *writer, 100);
   std::multiset<std::string> listed, scanned;
   for (size_t node = 0; node < 3; ++node) {
-    auto client = cluster.ConnectResp(node);
+    auto client = cluster.ConnectRespCluster(node);
     const auto all = Bulks(cluster.Command(*client, {"KEYS", "*"}));
+    EXPECT_LT(all.size(), 100u);
     listed.insert(all.begin(), all.end());
     EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}),
               Concat(":", all.size(), "\r\n"));
@@ -83,8 +136,59 @@ TEST(Keyspace_Proxy, AllNodesTogether_CoverEveryKeyOnce) {
   EXPECT_EQ(listed, scanned);
 }
 
-TEST(Keyspace_Proxy, FlushAllOnOneNode_RemovesEveryKey) {
-  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = Proxy});
+TEST(Keyspace_Cluster, CursorOfElsewhere_IsAnError) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(10));
+  auto plain = cluster.ConnectResp(0);
+  Fill(cluster, *plain, 100);
+  std::vector<std::unique_ptr<TestClient>> clients;
+  std::vector<std::string> cursors;
+  for (size_t node = 0; node < 3; ++node) {
+    clients.push_back(cluster.ConnectRespCluster(node));
+    cursors.push_back(
+        Bulks(cluster.Command(*clients[node], {"SCAN", "0", "COUNT", "3"}))[0]);
+  }
+  clients.push_back(cluster.ConnectResp(0));
+  cursors.push_back(
+      Bulks(cluster.Command(*clients[3], {"SCAN", "0", "COUNT", "3"}))[0]);
+  for (size_t of = 0; of < 4; ++of) {
+    for (size_t at = 0; at < 4; ++at) {
+      const std::string reply =
+          cluster.Command(*clients[at], {"SCAN", cursors[of], "COUNT", "3"});
+      EXPECT_EQ(reply.starts_with("-ERR invalid cursor: "), of != at)
+          << cursors[of] << " at " << at << ": " << reply;
+    }
+  }
+}
+
+// Keys of a group that moved away would be missing, those of one that came twice.
+TEST(Keyspace_Cluster, LeadershipMovesDuringAScan_IsAnError) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(10));
+  auto plain = cluster.ConnectResp(0);
+  Fill(cluster, *plain, 100);
+  const size_t other = cluster.LeaderOf(GroupId(2));
+  const size_t node = (other + 1) % 3;
+  auto client = cluster.ConnectRespCluster(node);
+  const std::string cursor =
+      Bulks(cluster.Command(*client, {"SCAN", "0", "COUNT", "3"}))[0];
+  EXPECT_NE(cursor, "0");
+  cluster.Crash(other);
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] {
+        const size_t leader = cluster.LeaderOf(GroupId(2));
+        return leader != other && leader != cluster.size();
+      },
+      Seconds(10)));
+  const size_t next = cluster.LeaderOf(GroupId(2));
+  const std::string reply = cluster.Command(*client, {"SCAN", cursor});
+  EXPECT_EQ(reply.starts_with("-ERR invalid cursor: "), next == node) << reply;
+}
+
+TEST(Keyspace_Plain, FlushAllOnOneNode_RemovesEveryKey) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(1);
   const std::set<std::string> keys = Fill(cluster, *client, 50);
@@ -95,10 +199,9 @@ TEST(Keyspace_Proxy, FlushAllOnOneNode_RemovesEveryKey) {
 }
 
 // The last node votes nowhere: both groups are asked over the network.
-TEST(Keyspace_Proxy, NodeWithoutReplicas_CoversEveryKey) {
+TEST(Keyspace_Plain, NodeWithoutReplicas_CoversEveryKey) {
   TestCluster cluster(
       {.nodes = 3, .groups = 2, .adjust = [](Config& config) {
-         Proxy(config);
          for (uint16_t i = 0; i < 2; ++i) {
            config.shards.push_back(
                {.group = GroupId(i + 1),
@@ -119,13 +222,13 @@ TEST(Keyspace_Proxy, NodeWithoutReplicas_CoversEveryKey) {
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
 }
 
-TEST(Keyspace_Moved, EachNode_CoversWhatItLeads) {
+TEST(Keyspace_Cluster, EachNode_CoversWhatItLeads) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(10));
   std::multiset<std::string> all;
   for (size_t node = 0; node < 3; ++node) {
-    auto client = cluster.ConnectResp(node);
+    auto client = cluster.ConnectRespCluster(node);
     for (int i = 0; i < 60; ++i) {
       cluster.Command(*client, {"SET", Concat("key", i), "v"});
     }
@@ -142,13 +245,11 @@ TEST(Keyspace_Moved, EachNode_CoversWhatItLeads) {
 
 // A walk takes many turns: what is sent behind it waits, and others are served meanwhile.
 TEST(Keyspace_Keys, OfManyKeys_GoesInSteps) {
-  TestCluster cluster({.nodes = 3,
-                       .read_only_nodes = 1,
-                       .groups = 3,
-                       .adjust = [](Config& config) {
-                         Proxy(config);
-                         config.limits.scan_keys = 50;
-                       }});
+  TestCluster cluster(
+      {.nodes = 3,
+       .read_only_nodes = 1,
+       .groups = 3,
+       .adjust = [](Config& config) { config.limits.scan_keys = 50; }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto writer = cluster.ConnectResp(0);
   std::string sets;
@@ -184,24 +285,77 @@ TEST(Keyspace_Keys, MoreThanAReplyMayHold_IsAnError) {
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":1050\r\n");
 }
 
-TEST(Keyspace_ReadOnlyNode, AGroupWithoutALeader_IsSaid) {
+// With the majority lost nothing is answered as if it were the whole.
+TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(3);
-  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
+  auto plain = cluster.ConnectResp(0);
+  auto replica = cluster.ConnectResp(3);
+  auto of_cluster = cluster.ConnectRespCluster(0);
+  EXPECT_EQ(cluster.Command(*replica, {"DBSIZE"}), ":0\r\n");
   cluster.Crash(1);
   cluster.Crash(2);
   cluster.world().RunFor(Seconds(3));
-  for (const std::string_view command : {"DBSIZE", "RANDOMKEY"}) {
-    client->Send(EncodeRequest({command}) + EncodeRequest({"PING"}));
-    cluster.world().RunFor(Seconds(5));
-    EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n+PONG\r\n");
+  for (TestClient* client : {plain.get(), replica.get(), of_cluster.get()}) {
+    for (const std::vector<std::string_view>& command :
+         {std::vector<std::string_view>{"DBSIZE"},
+          {"RANDOMKEY"},
+          {"KEYS", "*"},
+          {"SCAN", "0"}}) {
+      client->Send(EncodeRequest(command) + EncodeRequest({"PING"}));
+      cluster.world().RunFor(Milliseconds(2'500));
+      const std::string reply = client->Take();
+      EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN no leader known for group "))
+          << command[0] << ": " << reply;
+      EXPECT_NE(reply.find(" (slots "), std::string::npos) << reply;
+      EXPECT_TRUE(reply.ends_with("\r\n+PONG\r\n")) << reply;
+    }
   }
-  client->Send(EncodeRequest({"KEYS", "*"}) + EncodeRequest({"SCAN", "0"}));
-  cluster.world().RunFor(Seconds(5));
-  EXPECT_EQ(client->Take(),
-            "-CLUSTERDOWN Hash slot not served\r\n"
-            "-CLUSTERDOWN Hash slot not served\r\n");
+  for (TestClient* client : {plain.get(), of_cluster.get()}) {
+    client->Send(EncodeRequest({"FLUSHALL"}));
+    cluster.world().RunFor(Milliseconds(2'500));
+    EXPECT_TRUE(client->Take().starts_with("-CLUSTERDOWN no leader known "));
+  }
+  for (TestClient* client : {plain.get(), replica.get()}) {
+    client->Send(EncodeRequest({"INFO", "keyspace"}) + EncodeRequest({"INFO"}));
+    cluster.world().RunFor(Milliseconds(5'000));
+    const std::string reply = client->Take();
+    EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN no leader known ")) << reply;
+    EXPECT_NE(reply.find("redis_mode:standalone"), std::string::npos);
+    EXPECT_NE(reply.find("\r\ndb0_error:CLUSTERDOWN no leader known "),
+              std::string::npos)
+        << reply;
+  }
+}
+
+// The node that is elected while the commands wait answers for the group, and no other node does.
+TEST(Keyspace_Cluster, ElectionMeanwhile_TheNewLeaderCovers) {
+  int led = 0;
+  constexpr int kSeeds = 12;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    TestCluster cluster({.nodes = 3, .groups = 1, .seed = seed});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    auto writer = cluster.ConnectResp(0);
+    Fill(cluster, *writer, 20);
+    auto client = cluster.ConnectRespCluster(1);
+    cluster.Crash(0);
+    cluster.Crash(2);
+    cluster.world().RunFor(Seconds(3));
+    client->Send(EncodeRequest({"DBSIZE"}));
+    cluster.world().RunFor(Milliseconds(10));
+    EXPECT_EQ(client->received(), "");
+    cluster.Restart(0);
+    cluster.Restart(2);
+    ASSERT_TRUE(cluster.world().RunUntilTrue(
+        [&] { return !client->received().empty(); }, Seconds(2)));
+    const raft::Core& core =
+        *std::as_const(cluster.server(1)).host().core(GroupId(1));
+    const bool leads = core.role() == raft::RoleKind::kLeader;
+    if (leads) ++led;
+    EXPECT_EQ(client->Take(), leads ? ":20\r\n" : ":0\r\n") << seed;
+  }
+  EXPECT_GT(led, 0);
+  EXPECT_LT(led, kSeeds);
 }
 
 TEST(Keyspace_Commands, InsideATransaction_AreRefused) {

@@ -11,8 +11,6 @@
 namespace quorate::node {
 namespace {
 
-void Proxy(Config& config) { config.redirect = Redirect::kProxy; }
-
 // Node 4 votes nowhere.
 void ThreeOfFour(Config& config) {
   config.shards.push_back({.group = GroupId(1),
@@ -35,7 +33,8 @@ class LiveViewTest : public ::testing::Test {
   TestCluster& cluster() { return *cluster_; }
 
   std::string Ask(size_t node, std::vector<std::string_view> words) {
-    return cluster_->Command(*cluster_->ConnectResp(node), std::move(words));
+    return cluster_->Command(*cluster_->ConnectRespCluster(node),
+                             std::move(words));
   }
   std::string AskHttp(size_t node, std::string_view target) {
     return cluster_->CallHttp(*cluster_->ConnectHttp(node), Get(target));
@@ -133,29 +132,31 @@ TEST_F(LiveViewTest, FencedReplica_ShowsEverywhere) {
 
 // Not after the time for which a request is held while nobody leads.
 TEST_F(LiveViewTest, FencedReplica_RequestsGoToTheLeaderAtOnce) {
-  for (const bool proxy : {false, true}) {
-    Make({.nodes = 3, .adjust = proxy ? Proxy : nullptr});
+  for (const bool plain : {false, true}) {
+    Make({.nodes = 3});
     const size_t fenced = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
     Damage(fenced);
     const std::string leader =
-        cluster().config(cluster().LeaderOf(GroupId(1))).listen.resp;
-    auto client = cluster().ConnectResp(fenced);
+        cluster().config(cluster().LeaderOf(GroupId(1))).listen.resp_cluster;
+    auto client = plain ? cluster().ConnectResp(fenced)
+                        : cluster().ConnectRespCluster(fenced);
     client->Send(EncodeRequest({"SET", "foo", "2"}) +
-                 EncodeRequest({"GET", "foo"}) + EncodeRequest({"READONLY"}) +
+                 EncodeRequest({"GET", "foo"}) +
+                 (plain ? "" : EncodeRequest({"READONLY"})) +
                  EncodeRequest({"GET", "foo"}));
     cluster().world().RunFor(Milliseconds(100));
     const std::string moved = Concat("-MOVED 12182 ", leader, "\r\n");
-    EXPECT_EQ(client->Take(), proxy ? "+OK\r\n$1\r\n2\r\n+OK\r\n$1\r\n2\r\n"
+    EXPECT_EQ(client->Take(), plain ? "+OK\r\n$1\r\n2\r\n$1\r\n2\r\n"
                                     : Concat(moved, moved, "+OK\r\n", moved));
     auto http = cluster().ConnectHttp(fenced);
     http->Send(Get("/v1/kv/foo"));
     cluster().world().RunFor(Milliseconds(100));
-    EXPECT_TRUE(http->Take().ends_with(proxy ? "\r\n\r\n2" : "\r\n\r\n1"));
+    EXPECT_TRUE(http->Take().ends_with(plain ? "\r\n\r\n2" : "\r\n\r\n1"));
   }
 }
 
 TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
-  Make({.nodes = 3, .adjust = Proxy});
+  Make({.nodes = 3});
   const size_t stopped = cluster().LeaderOf(GroupId(1));
   auto client = cluster().ConnectResp(stopped);
   ASSERT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
@@ -285,10 +286,7 @@ TEST_F(LiveViewTest, PausedNode_DoesNotTakeTheOthersForDead) {
 
 // The leader is named by the answer to something passed on, and in the next reply already.
 TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
-  Make({.nodes = 4, .adjust = [](Config& config) {
-          Proxy(config);
-          ThreeOfFour(config);
-        }});
+  Make({.nodes = 4, .adjust = [](Config& config) { ThreeOfFour(config); }});
   auto client = cluster().ConnectResp(3);
   ASSERT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
   for (int round = 0; round < 10; ++round) {

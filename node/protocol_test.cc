@@ -139,7 +139,7 @@ TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
 TEST(Protocol_Watch, AnsweredMoved_WatchesNothing) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  auto client = cluster.ConnectRespCluster(cluster.LeaderOf(GroupId(1)));
   const std::string moved = cluster.Command(*client, {"WATCH", "foo"});
   EXPECT_TRUE(moved.starts_with("-MOVED 12182 ")) << moved;
   EXPECT_EQ(cluster.Call(*client,

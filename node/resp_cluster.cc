@@ -31,6 +31,11 @@ std::string ClusterInfo(Context& context) {
 
 bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
                                RespWriter& reply) {
+  if (!row.name.starts_with("cluster|")) return false;
+  if (!cluster()) {
+    reply.Error(kClusterDisabled);
+    return true;
+  }
   switch (row.id) {
     case CommandId::kClusterSlots:
       reply.Raw(context_.topology.SlotsReply(reply.version()));

@@ -168,7 +168,8 @@ bool RespSession::WriteConnection(const CommandSpec& row, Arguments request,
       if (!ParseInteger(request[1], &index)) {
         reply.Error("ERR value is not an integer or out of range");
       } else if (index != 0) {
-        reply.Error("ERR SELECT is not allowed in cluster mode");
+        reply.Error(cluster() ? "ERR SELECT is not allowed in cluster mode"
+                              : "ERR DB index is out of range");
       } else {
         reply.Ok();
       }
@@ -182,14 +183,15 @@ bool RespSession::WriteConnection(const CommandSpec& row, Arguments request,
       reply.Simple("RESET");
       return true;
     case CommandId::kReadonly:
-      readonly_ = true;
-      reply.Ok();
-      return true;
     case CommandId::kReadwrite:
-      readonly_ = false;
-      reply.Ok();
-      return true;
     case CommandId::kAsking:
+      if (!cluster()) {
+        reply.Error(kClusterDisabled);
+        return true;
+      }
+      if (row.id != CommandId::kAsking) {
+        readonly_ = row.id == CommandId::kReadonly;
+      }
       reply.Ok();
       return true;
     case CommandId::kUnwatch:
@@ -251,10 +253,9 @@ void RespSession::WriteHello(Arguments request, RespWriter& reply) {
   hello.Bulk("id");
   hello.Integer(static_cast<int64_t>(client_.id()));
   hello.Bulk("mode");
-  hello.Bulk("cluster");
+  hello.Bulk(cluster() ? "cluster" : "standalone");
   hello.Bulk("role");
-  hello.Bulk(context_.topology.self().master == NodeId() ? "master"
-                                                         : "replica");
+  hello.Bulk(IsMaster() ? "master" : "replica");
   hello.Bulk("modules");
   hello.Array(0);
   reply.Raw(text);
@@ -279,9 +280,8 @@ std::string RespSession::Describe() const {
   if (flags.empty()) flags = "N";
   return Concat(
       "id=", client_.id(), " addr=", client_.peer_address(),
-      " laddr=", context_.config.self().resp, " fd=-1 name=", name_,
-      " age=", age, " idle=", idle, " flags=", flags,
-      " db=0 sub=0 psub=0 ssub=0 multi=",
+      " laddr=", listen_address(), " fd=-1 name=", name_, " age=", age,
+      " idle=", idle, " flags=", flags, " db=0 sub=0 psub=0 ssub=0 multi=",
       in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1,
       " qbuf=", parser_.unparsed_bytes(), " obl=", client_.unsent_bytes(),
       " events=r cmd=", last_command_, " user=default redir=-1 resp=", version_,
@@ -444,7 +444,7 @@ void RespSession::KillClients(Arguments request, RespWriter& reply) {
       } else if (EqualsIgnoreCase(request[i], "addr")) {
         address = request[i + 1];
       } else if (EqualsIgnoreCase(request[i], "laddr")) {
-        none = none || request[i + 1] != context_.config.listen.resp;
+        none = none || request[i + 1] != listen_address();
       } else if (EqualsIgnoreCase(request[i], "type")) {
         if (!IsClientType(request[i + 1])) {
           return reply.Error(UnknownType(request[i + 1]));

@@ -1,16 +1,27 @@
-// Commands about the keys as a whole. They cover the groups that Context::Covers says, whoever leads them: each question is a
-// read that goes the way of any other read of its group.
+// Commands about the keys as a whole. For a plain client they cover all groups, for a cluster client those that this node
+// leads. Each question is a read that goes the way of any other read of its group.
 #include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "env/number.h"
+#include "env/random.h"
 #include "node/glob.h"
+#include "node/info_page.h"
 #include "node/resp_session.h"
 #include "node/text.h"
 
 namespace quorate::node {
 namespace {
+
+// A cursor of SCAN has a tag above its slot and position. The tag of plain
+// clients is 0. That of cluster clients stands for the node and the groups that
+// it led, so that a scan never goes on where its answer would lack keys.
+constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
+constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
+constexpr std::string_view kOtherCursor =
+    "ERR invalid cursor: it is of another address, or the groups that this "
+    "node leads have changed since; start the scan again";
 
 // What KEYS may return, as any other command, in bytes.
 constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
@@ -34,20 +45,65 @@ bool ParseCursor(std::string_view text, uint64_t* cursor) {
 
 }  // namespace
 
-template <typename Covers>
-std::vector<SlotRange> RespSession::SlotsOf(Covers covers) const {
-  std::vector<SlotRange> slots;
+// ---- What the commands cover.
+
+std::vector<RespSession::Covered> RespSession::CoveredSlots() const {
+  std::vector<Covered> covered;
   for (const shardctrl::Assignment& range : context_.map.assignments()) {
-    if (covers(*context_.router.FindQueue(range.group))) {
-      slots.push_back(range.slots);
+    const GroupQueue& queue = *context_.router.FindQueue(range.group);
+    const Leadership::Kind leader = queue.leadership().kind;
+    const bool may_lead = leader == Leadership::Kind::kUnknown &&
+                          queue.placed() && !context_.config.self().read_only;
+    if (!cluster() || leader == Leadership::Kind::kSelf) {
+      covered.push_back({range.slots, /*may_lead=*/false});
+    } else if (may_lead) {
+      covered.push_back({range.slots, /*may_lead=*/true});
     }
   }
-  return slots;
+  return covered;
 }
 
-std::vector<SlotRange> RespSession::CoveredSlots() const {
-  return SlotsOf(
-      [this](const GroupQueue& queue) { return context_.Covers(queue); });
+uint64_t RespSession::CursorTag() const {
+  if (!cluster()) return 0;
+  uint64_t hash = Mix64(context_.config.node.value());
+  for (const auto& queue : context_.router.queues()) {
+    if (queue->leadership().kind != Leadership::Kind::kSelf) continue;
+    hash = Mix64(hash ^ queue->group().value());
+  }
+  return 1 + hash % (kCursorTags - 1);
+}
+
+std::string RespSession::GroupFailureText(CommandId command,
+                                          const Failure& failure) const {
+  std::string slots;
+  for (const SlotRange& range : context_.map.RangesOf(failure.group)) {
+    Append(&slots, slots.empty() ? "" : ",", range.first);
+    if (range.first != range.last) Append(&slots, "-", range.last);
+  }
+  const std::string group =
+      Concat("group ", failure.group, " (slots ", slots, ")");
+  const bool flush =
+      command == CommandId::kFlushall || command == CommandId::kFlushdb;
+  switch (failure.kind) {
+    case Failure::Kind::kUnknown:
+      if (flush) {
+        return Concat("UNKNOWN ", group,
+                      " may or may not have executed the command: ",
+                      Message(failure.why));
+      }
+      return Concat("CLUSTERDOWN ", group,
+                    " did not answer: ", Message(failure.why));
+    case Failure::Kind::kOverloaded:
+      return Concat("CLUSTERDOWN too many requests wait for the leader of ",
+                    group);
+    case Failure::Kind::kRefused:
+      return Concat("MISCONF this node has stopped serving ", group, ": ",
+                    Message(failure.why));
+    case Failure::Kind::kMoved:
+    case Failure::Kind::kNoLeader:
+      break;
+  }
+  return Concat("CLUSTERDOWN no leader known for ", group);
 }
 
 // ---- One question to each range of slots.
@@ -64,44 +120,74 @@ RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
     ReplyError(row.id, kReadOnly);
     return Taken::kDone;
   }
-  AskEach(SlotsOf([this](const GroupQueue& queue) {
-            return context_.PassesOn() || context_.Covers(queue);
-          }),
-          row, Shape::kStatusOk, kv::Op::kFlush);
+  const std::vector<Covered> covered = CoveredSlots();
+  if (covered.empty()) {
+    ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
+  } else {
+    AskEach(Expect(row.id, Shape::kStatusOk), covered, kv::Op::kFlush);
+  }
   return Taken::kDone;
 }
 
 RespSession::Taken RespSession::CountKeys(const CommandSpec& row) {
-  AskEach(CoveredSlots(), row, Shape::kSum, kv::Op::kKeyCount);
+  const std::vector<Covered> covered = CoveredSlots();
+  if (covered.empty()) {
+    ReplyNow(row.id, [](RespWriter& reply) { reply.Integer(0); });
+  } else {
+    AskEach(Expect(row.id, Shape::kSum), covered, kv::Op::kKeyCount);
+  }
   return Taken::kDone;
 }
 
-void RespSession::AskEach(const std::vector<SlotRange>& covered,
-                          const CommandSpec& row, Shape shape, kv::Op op) {
-  if (covered.empty()) {
-    ReplyNow(row.id, [&](RespWriter& reply) {
-      shape == Shape::kSum ? reply.Integer(0) : reply.Ok();
-    });
+RespSession::Taken RespSession::Info(const CommandSpec& row,
+                                     Arguments request) {
+  const Arguments sections = request.subspan(1);
+  const uint64_t token = Expect(row.id, Shape::kSum);
+  PendingOf(token).info_sections = std::make_unique<std::vector<std::string>>(
+      sections.begin(), sections.end());
+  AskEach(token, CoveredSlots(), kv::Op::kKeyCount);
+  return Taken::kDone;
+}
+
+void RespSession::WriteInfo(const Pending& pending, std::string_view error,
+                            RespWriter& reply) const {
+  const std::vector<std::string_view> sections(pending.info_sections->begin(),
+                                               pending.info_sections->end());
+  if (!error.empty() && InfoHasKeyspaceOnly(sections)) {
+    reply.Error(error);
     return;
   }
-  const uint64_t token = Expect(row.id, shape);
+  InfoView view = {address_};
+  if (!error.empty()) {
+    view.keyspace = Concat("db0_error:", error, "\r\n");
+  } else if (pending.sum > 0) {
+    view.keyspace = Concat("db0:keys=", pending.sum, ",avg_ttl=0\r\n");
+  }
+  reply.Verbatim(InfoText(context_, view, sections));
+}
+
+void RespSession::AskEach(uint64_t token, const std::vector<Covered>& covered,
+                          kv::Op op) {
   PendingOf(token).parts = static_cast<uint32_t>(covered.size());
-  for (const SlotRange& slots : covered) {
+  PendingOf(token).of_groups = true;
+  for (const Covered& part : covered) {
     kv::CommandSpec spec;
     spec.op = op;
-    spec.slot = slots.first;
-    spec.numbers = {slots.first.value(), slots.last.value()};
-    AskOrFail(token, spec);
+    spec.slot = part.slots.first;
+    spec.numbers = {part.slots.first.value(), part.slots.last.value()};
+    AskOrFail(token, spec, part.may_lead);
   }
 }
 
-void RespSession::AskOrFail(uint64_t token, const kv::CommandSpec& spec) {
-  const Ask ask = {this, token, /*redirect=*/false};
-  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
-      Admission::kBlocked) {
+void RespSession::AskOrFail(uint64_t token, const kv::CommandSpec& spec,
+                            bool redirect) {
+  GroupQueue& queue = context_.router.QueueOf(spec.slot);
+  const Ask ask = {this, token, redirect};
+  if (queue.Add(ask, spec) == Admission::kBlocked) {
     // Nothing of this connection stands in the way: the group is congested.
     Failure overloaded;
     overloaded.kind = Failure::Kind::kOverloaded;
+    overloaded.group = queue.group();
     OnFailure(token, overloaded);
   }
 }
@@ -113,6 +199,11 @@ std::string_view RespSession::ReadScanOptions(Arguments request,
                                               uint64_t* cursor,
                                               KeyWalk* walk) const {
   if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
+  walk->cursor_tag = CursorTag();
+  if (*cursor != 0 && *cursor >> kv::kCursorBits != walk->cursor_tag) {
+    return kOtherCursor;
+  }
+  *cursor &= kCursorMask;
   int64_t count = 10;
   for (size_t i = 2; i < request.size(); i += 2) {
     if (i + 1 == request.size()) return "ERR syntax error";
@@ -152,19 +243,20 @@ RespSession::Taken RespSession::WalkKeys(const CommandSpec& row,
   } else {
     walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
                                           context_.draws++);
-    cursor = walk->bits;  // Any slot, any place in it.
+    cursor = walk->bits & kCursorMask;  // Any slot, any position in it.
   }
   const Slot from = kv::CursorSlot(cursor);
   std::vector<Stretch> before;  // Of the cursor: RANDOMKEY goes around.
-  for (const SlotRange& slots : CoveredSlots()) {
+  for (const auto& [slots, may_lead] : CoveredSlots()) {
+    const uint64_t begin = kv::MakeCursor(slots.first, {});
     const bool inside = slots.first <= from && from <= slots.last;
     if (inside) {
-      walk->stretches.push_back({cursor, slots.last});
-      before.push_back({kv::MakeCursor(slots.first, {}), from});
+      walk->stretches.push_back({cursor, slots.last, may_lead});
+      before.push_back({begin, from, may_lead});
     } else if (from < slots.first) {
-      walk->stretches.push_back({kv::MakeCursor(slots.first, {}), slots.last});
+      walk->stretches.push_back({begin, slots.last, may_lead});
     } else {
-      before.push_back({kv::MakeCursor(slots.first, {}), slots.last});
+      before.push_back({begin, slots.last, may_lead});
     }
   }
   if (row.id == CommandId::kRandomkey) {
@@ -195,7 +287,17 @@ void RespSession::StepWalk(uint64_t token) {
   spec.slot = kv::CursorSlot(stretch.cursor);
   spec.numbers = {static_cast<int64_t>(stretch.cursor),
                   kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
-  AskOrFail(token, spec);
+  AskOrFail(token, spec, stretch.may_lead);
+}
+
+void RespSession::OnWalkFailed(uint64_t token, const Failure& failure) {
+  KeyWalk& walk = *walk_;
+  if (failure.kind != Failure::Kind::kMoved) {
+    return EndWalk(token, GroupFailureText(walk.command, failure));
+  }
+  // Another node leads the group: its keys are that node's.
+  ++walk.next;
+  StepWalk(token);
 }
 
 void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
@@ -221,7 +323,9 @@ void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
   if (cursor == 0) {
     ++walk.next;
   } else {
+    // What this node has begun, it ends.
     walk.stretches[walk.next].cursor = cursor;
+    walk.stretches[walk.next].may_lead = false;
   }
   StepWalk(token);
 }
@@ -243,7 +347,8 @@ void RespSession::EndWalk(uint64_t token, std::string_view error) {
       reply.Array(2);
       reply.Bulk(Concat(walk->next == walk->stretches.size()
                             ? 0
-                            : walk->stretches[walk->next].cursor));
+                            : walk->stretches[walk->next].cursor |
+                                  walk->cursor_tag << kv::kCursorBits));
     }
     reply.Array(walk->keys.size());
     for (const std::string& key : walk->keys) reply.Bulk(key);

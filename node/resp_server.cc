@@ -22,7 +22,6 @@ struct Parameter {
 constexpr Parameter kParameters[] = {
     {"appendfsync", "always"},
     {"appendonly", "yes"},
-    {"cluster-enabled", "yes"},
     {"cluster-require-full-coverage", "no"},
     {"databases", "1"},
     {"hz", "10"},
@@ -38,7 +37,10 @@ constexpr Parameter kParameters[] = {
 };
 
 std::vector<std::pair<std::string, std::string>> AllParameters(
-    const Config& config) {
+    const Config& config, RespAddress of) {
+  const bool cluster = of == RespAddress::kCluster;
+  const HostPort address =
+      SplitAddress(cluster ? config.listen.resp_cluster : config.listen.resp);
   std::vector<std::pair<std::string, std::string>> all;
   for (const Parameter& parameter : kParameters) {
     all.emplace_back(parameter.name, parameter.value);
@@ -49,8 +51,9 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
   all.emplace_back("proto-max-bulk-len", Concat(config.limits.value_bytes));
   all.emplace_back("client-query-buffer-limit",
                    Concat(config.limits.query_buffer_bytes));
-  all.emplace_back("port", Concat(SplitAddress(config.listen.resp).port));
-  all.emplace_back("bind", SplitAddress(config.listen.resp).host);
+  all.emplace_back("cluster-enabled", cluster ? "yes" : "no");
+  all.emplace_back("port", Concat(address.port));
+  all.emplace_back("bind", address.host);
   all.emplace_back("dir", config.data_dir);
   for (const ConfigKey& key : ConfigKeys()) {
     if (key.name.find('[') != std::string::npos ||
@@ -63,9 +66,10 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
   return all;
 }
 
-void ConfigGet(const Config& config, Arguments patterns, RespWriter& reply) {
+void ConfigGet(const Config& config, RespAddress of, Arguments patterns,
+               RespWriter& reply) {
   std::vector<std::pair<std::string, std::string>> found;
-  for (auto& [name, value] : AllParameters(config)) {
+  for (auto& [name, value] : AllParameters(config, of)) {
     const bool matches = std::any_of(patterns.begin(), patterns.end(),
                                      [&](std::string_view pattern) {
                                        return GlobMatch(Lower(pattern), name);
@@ -108,11 +112,12 @@ bool SameValue(std::string_view asked, std::string_view present) {
 
 // Nothing is set at run time. A parameter may be "set" to the value it has;
 // every other request is an error, so that nobody relies on what was not done.
-void ConfigSet(const Config& config, Arguments pairs, RespWriter& reply) {
+void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
+               RespWriter& reply) {
   if (pairs.size() % 2 != 0) {
     return reply.Error("ERR syntax error");
   }
-  const auto parameters = AllParameters(config);
+  const auto parameters = AllParameters(config, of);
   std::vector<std::string> seen;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const std::string name = Lower(pairs[i]);
@@ -185,10 +190,10 @@ bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
       WriteCommandGetKeys(request, reply);
       return true;
     case CommandId::kConfigGet:
-      ConfigGet(context_.config, request.subspan(2), reply);
+      ConfigGet(context_.config, address_, request.subspan(2), reply);
       return true;
     case CommandId::kConfigSet:
-      ConfigSet(context_.config, request.subspan(2), reply);
+      ConfigSet(context_.config, address_, request.subspan(2), reply);
       return true;
     case CommandId::kConfigResetstat:
       context_.metrics.Reset();
@@ -198,7 +203,10 @@ bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
       reply.Error("ERR The configuration file is the operator's");
       return true;
     case CommandId::kInfo:
-      reply.Verbatim(InfoText(context_, request.subspan(1)));
+      reply.Verbatim(InfoText(
+          context_,
+          {address_, "# Keys are not counted inside a transaction.\r\n"},
+          request.subspan(1)));
       return true;
     case CommandId::kTime: {
       const int64_t us = std::max<int64_t>(
@@ -243,10 +251,10 @@ void RespSession::WriteWait(Arguments request, RespWriter& reply) {
 
 void RespSession::WriteRole(RespWriter& reply) {
   const Topology::Node& self = context_.topology.self();
-  if (self.master == NodeId()) {
+  if (IsMaster()) {
     std::vector<const Topology::Node*> replicas;
     for (const Topology::Node& node : context_.topology.nodes()) {
-      if (node.master == self.config->id && !node.failed) {
+      if (cluster() && node.master == self.config->id && !node.failed) {
         replicas.push_back(&node);
       }
     }
@@ -255,7 +263,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     reply.Integer(0);
     reply.Array(replicas.size());
     for (const Topology::Node* node : replicas) {
-      const HostPort address = SplitAddress(node->config->resp);
+      const HostPort address = SplitAddress(AddressOf(*node->config));
       reply.Array(3);
       reply.Bulk(address.host);
       reply.Bulk(Concat(address.port));
@@ -264,7 +272,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     return;
   }
   const HostPort address =
-      SplitAddress(context_.config.FindNode(self.master)->resp);
+      SplitAddress(AddressOf(*context_.config.FindNode(self.master)));
   reply.Array(5);
   reply.Bulk("slave");
   reply.Bulk(address.host);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "node/info_page.h"
 #include "node/read_command.h"
 #include "node/text.h"
 
@@ -30,6 +31,7 @@ bool WaitsForEarlier(const CommandSpec& row) {
     case CommandId::kKeys:
     case CommandId::kScan:
     case CommandId::kDbsize:
+    case CommandId::kInfo:
     case CommandId::kRandomkey:
     case CommandId::kFlushall:
     case CommandId::kFlushdb:
@@ -49,9 +51,10 @@ bool WaitsForEarlier(const CommandSpec& row) {
 
 }  // namespace
 
-RespSession::RespSession(Context& context, Client& client)
+RespSession::RespSession(Context& context, Client& client, RespAddress address)
     : context_(context),
       client_(client),
+      address_(address),
       parser_(ParserLimits(context.config.limits)) {}
 
 void RespSession::OnBytes(std::string_view bytes) {
@@ -173,6 +176,9 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
       return FlushAll(row, request);
     case CommandId::kDbsize:
       return CountKeys(row);
+    case CommandId::kInfo:
+      if (cluster() || !InfoHasKeyspace(request.subspan(1))) break;
+      return Info(row, request);
     case CommandId::kKeys:
     case CommandId::kScan:
     case CommandId::kRandomkey:
@@ -254,7 +260,7 @@ RespSession::Taken RespSession::Submit(
     const CommandSpec& row, const Translated& command,
     const std::optional<kv::SessionStamp>& session) {
   GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const Ask ask = {this, Expect(row.id, command.shape), redirects()};
+  const Ask ask = {this, Expect(row.id, command.shape), cluster()};
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];
@@ -364,6 +370,8 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     RespWriter reply(&text, pending.version);
     if (pending.watch != nullptr) {
       FinishWatch(std::move(*pending.watch), result, reply);
+    } else if (pending.info_sections != nullptr) {
+      WriteInfo(pending, ErrorOf(result.status), reply);
     } else if (pending.shape == Shape::kSum && ErrorOf(result.status).empty()) {
       reply.Integer(pending.sum);
     } else if (pending.transaction != nullptr) {
@@ -396,14 +404,25 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
 }
 
 void RespSession::OnFailure(uint64_t token, const Failure& failure) {
-  if (walk_ != nullptr) return EndWalk(token, FailureText(failure));
+  if (walk_ != nullptr) return OnWalkFailed(token, failure);
   Pending& pending = PendingOf(token);
+  if (pending.of_groups && failure.kind == Failure::Kind::kMoved) {
+    // Another node leads the group: its answer counts there.
+    return OnResult(token, kv::ResultView{});
+  }
   if (failure.kind == Failure::Kind::kMoved) {
     ++context_.metrics.redirects_moved;
   }
   if (pending.reply.empty()) {
     RespWriter reply(&pending.reply, pending.version);
-    reply.Error(FailureText(failure));
+    const std::string error = pending.of_groups
+                                  ? GroupFailureText(pending.command, failure)
+                                  : FailureText(failure);
+    if (pending.info_sections != nullptr) {
+      WriteInfo(pending, error, reply);
+    } else {
+      reply.Error(error);
+    }
   }
   if (--pending.parts > 0) return;
   Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
@@ -435,7 +454,7 @@ std::string RespSession::FailureText(const Failure& failure) {
     case Failure::Kind::kMoved: {
       const NodeConfig* leader = context_.config.FindNode(failure.leader);
       if (leader == nullptr) break;
-      const HostPort address = SplitAddress(leader->resp);
+      const HostPort address = SplitAddress(leader->resp_cluster);
       return Concat("MOVED ", failure.slot, " ", address.host, ":",
                     address.port);
     }

@@ -30,7 +30,7 @@ namespace quorate::node {
 
 class RespSession final : public Protocol, public Requester {
  public:
-  RespSession(Context& context, Client& client);
+  RespSession(Context& context, Client& client, RespAddress address);
 
   // What CLIENT LIST tells of this connection, one line.
   std::string Describe() const;
@@ -66,6 +66,8 @@ class RespSession final : public Protocol, public Requester {
 
   // The store of another node left out what its command returns.
   static constexpr std::string_view kNoResult = "ERR the store gave no result";
+  static constexpr std::string_view kClusterDisabled =
+      "ERR This instance has cluster support disabled";
 
   // What became of a request when it was taken up.
   enum class Taken : uint8_t {
@@ -101,22 +103,33 @@ class RespSession final : public Protocol, public Requester {
     bool without_room = false;  // The result waits for RoomFor.
     // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
     uint32_t parts = 1;
-    int64_t sum = 0;  // DBSIZE: of the parts so far.
+    int64_t sum = 0;         // DBSIZE: of the parts so far.
+    bool of_groups = false;  // The parts are answers of groups.
     MonoTime begun;
     size_t held_bytes = 0;  // Of the reply, while it stands behind another.
     std::string reply;
     std::unique_ptr<Transaction> transaction;
     // WATCH: keys that are watched once the reply is OK.
     std::unique_ptr<std::vector<Watched>> watch;
+    // INFO for a plain client: the sections asked for.
+    std::unique_ptr<std::vector<std::string>> info_sections;
   };
   struct QueuedCommand {
     const CommandSpec* row;
     std::vector<std::string> arguments;
   };
+  // Slots of one group that a command is about.
+  struct Covered {
+    SlotRange slots;
+    // This node votes in the group and knows of no leader. When one is known
+    // within the time limit and it is another node, that node answers for them.
+    bool may_lead = false;
+  };
   // Slots of one group that are still to be visited.
   struct Stretch {
     uint64_t cursor = 0;  // kv/slot_scan.h.
     Slot last;
+    bool may_lead = false;  // As in Covered.
   };
   // KEYS, SCAN or RANDOMKEY on its way: steps of bounded size one after the
   // other, each a read of the group it visits. Nothing else of the connection
@@ -127,7 +140,8 @@ class RespSession final : public Protocol, public Requester {
     bool any_type = true;  // False: no key is of the type asked for.
     uint64_t wanted = 0;   // Keys to visit.
     uint64_t visited = 0;
-    uint64_t bits = 0;  // RANDOMKEY's choice.
+    uint64_t bits = 0;        // RANDOMKEY's choice.
+    uint64_t cursor_tag = 0;  // SCAN's, when it began.
     std::vector<Stretch> stretches;
     size_t next = 0;  // The stretch under way.
     std::vector<std::string> keys;
@@ -187,21 +201,30 @@ class RespSession final : public Protocol, public Requester {
   // ---- Keys as a whole (resp_keyspace.cc).
   Taken FlushAll(const CommandSpec& row, Arguments request);
   Taken CountKeys(const CommandSpec& row);
-  // Asks every range of `covered`; answers when all did.
-  void AskEach(const std::vector<SlotRange>& covered, const CommandSpec& row,
-               Shape shape, kv::Op op);
-  // Asks the group of `spec`; fails the request if that is congested.
-  void AskOrFail(uint64_t token, const kv::CommandSpec& spec);
+  // INFO with the section Keyspace, for a plain client: about all groups.
+  Taken Info(const CommandSpec& row, Arguments request);
+  // `error` is empty, or says why not all keys are counted.
+  void WriteInfo(const Pending& pending, std::string_view error,
+                 RespWriter& reply) const;
+  // Asks every one of `covered`, which is not empty; answers `token` when all
+  // did.
+  void AskEach(uint64_t token, const std::vector<Covered>& covered, kv::Op op);
+  // Asks the group of `spec`; fails the request if that is congested, or
+  // `redirect` is set and another node leads the group.
+  void AskOrFail(uint64_t token, const kv::CommandSpec& spec, bool redirect);
   Taken WalkKeys(const CommandSpec& row, Arguments request);
   // Reads SCAN's arguments; the error if they are wrong.
   std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
                                    KeyWalk* walk) const;
-  // The ranges of the groups that `covers`.
-  template <typename Covers>
-  std::vector<SlotRange> SlotsOf(Covers covers) const;
-  std::vector<SlotRange> CoveredSlots() const;
+  // All slots for a plain client; for a cluster client those that this node
+  // leads or may lead.
+  std::vector<Covered> CoveredSlots() const;
+  uint64_t CursorTag() const;
+  // The error of a command on all covered groups that one of them failed.
+  std::string GroupFailureText(CommandId command, const Failure& failure) const;
   void StepWalk(uint64_t token);
   void OnWalked(uint64_t token, const kv::ResultView& result);
+  void OnWalkFailed(uint64_t token, const Failure& failure);
   void EndWalk(uint64_t token, std::string_view error);
 
   // ---- Connection, server, cluster: each answers at once.
@@ -231,12 +254,26 @@ class RespSession final : public Protocol, public Requester {
   Taken Status(const CommandSpec& row, Arguments request);
   void ReplyToPeer(uint64_t token, const PeerResult& result);
 
-  bool redirects() const {
-    return context_.config.redirect == Redirect::kMoved;
+  // Whether the client is one of a cluster; if not, it is a plain client.
+  bool cluster() const { return address_ == RespAddress::kCluster; }
+  // Whether the node calls itself a master: a plain client sees a master
+  // wherever it may write.
+  bool IsMaster() const {
+    return cluster() ? context_.topology.self().master == NodeId()
+                     : !context_.config.self().read_only;
+  }
+  // The address of `node` that this client's kind uses.
+  const std::string& AddressOf(const NodeConfig& node) const {
+    return cluster() ? node.resp_cluster : node.resp;
+  }
+  const std::string& listen_address() const {
+    const ListenConfig& listen = context_.config.listen;
+    return cluster() ? listen.resp_cluster : listen.resp;
   }
 
   Context& context_;
   Client& client_;
+  const RespAddress address_;
   RespParser parser_;
   int version_ = 2;
   bool closed_ = false;

@@ -95,7 +95,7 @@ std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
     return "READONLY You can't write against a read only replica.";
   }
   const GroupQueue& queue = context_.router.QueueOf(slot);
-  if (redirects() && queue.leadership().kind == Leadership::Kind::kRemote) {
+  if (cluster() && queue.leadership().kind == Leadership::Kind::kRemote) {
     ++context_.metrics.redirects_moved;
     Failure moved;
     moved.kind = Failure::Kind::kMoved;
@@ -154,7 +154,7 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
     watch->push_back({.key = std::string(spec.arguments[0]), .slot = slot});
   }
   PendingOf(token).watch = std::move(watch);
-  const Ask ask = {this, token, redirects()};
+  const Ask ask = {this, token, cluster()};
   if (queue.AddAtomic(ask, slot, std::nullopt, specs) == Admission::kAccepted) {
     return Taken::kDone;
   }
@@ -254,7 +254,7 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
   }
   const uint64_t token = Expect(row.id, Shape::kBulk);
   PendingOf(token).transaction = std::move(transaction);
-  const Ask ask = {this, token, redirects()};
+  const Ask ask = {this, token, cluster()};
   if (context_.router.QueueOf(*slot).AddAtomic(ask, *slot, std::nullopt,
                                                specs) == Admission::kBlocked) {
     Unexpect();

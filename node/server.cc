@@ -130,7 +130,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                  output_budget_,
                  env.loop.ReadClock().mono},
         make_resp_([this](Client& client) {
-          return std::make_unique<RespSession>(context_, client);
+          return std::make_unique<RespSession>(context_, client,
+                                               RespAddress::kPlain);
+        }),
+        make_resp_cluster_([this](Client& client) {
+          return std::make_unique<RespSession>(context_, client,
+                                               RespAddress::kCluster);
         }),
         make_http_([this](Client& client) {
           return std::make_unique<HttpSession>(context_, client);
@@ -152,6 +157,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void Stop(Done stopped) override {
     stopped_ = std::move(stopped);
     resp_listener_.reset();
+    resp_cluster_listener_.reset();
     http_listener_.reset();
     resp_clients_.StopReading();
     http_clients_.StopReading();
@@ -178,6 +184,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   std::string resp_address() const override {
     return resp_listener_ == nullptr ? "" : resp_listener_->address();
+  }
+  std::string resp_cluster_address() const override {
+    return resp_cluster_listener_ == nullptr
+               ? ""
+               : resp_cluster_listener_->address();
   }
   std::string http_address() const override {
     return http_listener_ == nullptr ? "" : http_listener_->address();
@@ -209,12 +220,20 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           resp_clients_.Accept(std::move(stream), make_resp_, kRespRefusal);
         });
     if (!resp.ok()) return resp.status();
+    auto resp_cluster = env_.streams.Listen(
+        config_.listen.resp_cluster,
+        [this](std::unique_ptr<env::Connection> stream) {
+          resp_clients_.Accept(std::move(stream), make_resp_cluster_,
+                               kRespRefusal);
+        });
+    if (!resp_cluster.ok()) return resp_cluster.status();
     auto http = env_.streams.Listen(
         config_.listen.http, [this](std::unique_ptr<env::Connection> stream) {
           http_clients_.Accept(std::move(stream), make_http_, kHttpRefusal);
         });
     if (!http.ok()) return http.status();
     resp_listener_ = *std::move(resp);
+    resp_cluster_listener_ = *std::move(resp_cluster);
     http_listener_ = *std::move(http);
     return absl::OkStatus();
   }
@@ -317,8 +336,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Clients http_clients_;
   mutable Context context_;
   Clients::MakeProtocol make_resp_;
+  Clients::MakeProtocol make_resp_cluster_;
   Clients::MakeProtocol make_http_;
   std::unique_ptr<env::Listener> resp_listener_;
+  std::unique_ptr<env::Listener> resp_cluster_listener_;
   std::unique_ptr<env::Listener> http_listener_;
   Done started_;
   Done stopped_;

@@ -60,6 +60,7 @@ class Server {
   virtual bool ListedAsFailed(NodeId node) = 0;
   // Actually bound; empty before Start has succeeded.
   virtual std::string resp_address() const = 0;
+  virtual std::string resp_cluster_address() const = 0;
   virtual std::string http_address() const = 0;
   // Of clients, and of peers that pass commands on.
   virtual size_t open_connections() const = 0;

@@ -21,11 +21,12 @@ TEST(Server_ThreeNodes, Follower_SendsClientsToTheLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
-  auto follower = cluster.ConnectResp((leader + 1) % 3);
-  auto client = cluster.ConnectResp(leader);
+  auto follower = cluster.ConnectRespCluster((leader + 1) % 3);
+  auto client = cluster.ConnectRespCluster(leader);
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
-  EXPECT_EQ(cluster.Command(*follower, {"GET", "foo"}),
-            "-MOVED 12182 " + cluster.config(leader).listen.resp + "\r\n");
+  EXPECT_EQ(
+      cluster.Command(*follower, {"GET", "foo"}),
+      "-MOVED 12182 " + cluster.config(leader).listen.resp_cluster + "\r\n");
 }
 
 }  // namespace

@@ -18,9 +18,11 @@ Config MakeConfig(const TestCluster::Options& options, uint32_t id) {
   config.listen.allow_non_loopback = true;
   const uint32_t count = options.nodes + options.read_only_nodes;
   for (uint32_t n = 1; n <= count; ++n) {
-    config.nodes.push_back({NodeId(n), Concat("n", n, ":7001"),
-                            Concat("n", n, ":8001"), Concat("n", n, ":9001"),
-                            n > options.nodes});
+    config.nodes.push_back({.id = NodeId(n),
+                            .resp = Concat("n", n, ":7001"),
+                            .http = Concat("n", n, ":8001"),
+                            .peer = Concat("n", n, ":9001"),
+                            .read_only = n > options.nodes});
   }
   if (options.adjust != nullptr) options.adjust(config);
   const absl::Status status = CompleteConfig(&config, {options.groups, 0});
@@ -146,6 +148,11 @@ bool TestCluster::AwaitLeaders() {
 std::unique_ptr<TestClient> TestCluster::ConnectResp(size_t node) {
   return std::make_unique<TestClient>(world_, world_.env(clients_),
                                       configs_[node].listen.resp);
+}
+
+std::unique_ptr<TestClient> TestCluster::ConnectRespCluster(size_t node) {
+  return std::make_unique<TestClient>(world_, world_.env(clients_),
+                                      configs_[node].listen.resp_cluster);
 }
 
 std::unique_ptr<TestClient> TestCluster::ConnectHttp(size_t node) {

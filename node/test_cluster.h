@@ -75,7 +75,9 @@ class TestCluster {
   // The position of the node that leads `group`, or size().
   size_t LeaderOf(GroupId group) const;
 
+  // As a plain client, and as a cluster client.
   std::unique_ptr<TestClient> ConnectResp(size_t node);
+  std::unique_ptr<TestClient> ConnectRespCluster(size_t node);
   std::unique_ptr<TestClient> ConnectHttp(size_t node);
   // Sends and returns what came back in the second that follows, or as soon as `replies` whole RESP replies are there.
   std::string Call(TestClient& client, std::string_view bytes,

@@ -167,7 +167,7 @@ uint32_t Topology::slots_with_leader() {
 }
 
 void Topology::WriteNode(const Node& node, RespWriter& reply) const {
-  const HostPort address = SplitAddress(node.config->resp);
+  const HostPort address = SplitAddress(node.config->resp_cluster);
   reply.Array(4);
   reply.Bulk(address.host);
   reply.Integer(address.port);
@@ -240,7 +240,7 @@ std::string Topology::MakeShardsReply(int version) const {
     reply.Bulk("nodes");
     reply.Array(members.size());
     for (const Node* member : members) {
-      const HostPort address = SplitAddress(member->config->resp);
+      const HostPort address = SplitAddress(member->config->resp_cluster);
       reply.Map(7);
       reply.Bulk("id");
       reply.Bulk(member->id);
@@ -264,7 +264,7 @@ std::string Topology::MakeShardsReply(int version) const {
 std::string Topology::MakeNodesText() const {
   std::string text;
   for (const Node& node : nodes_) {
-    const HostPort address = SplitAddress(node.config->resp);
+    const HostPort address = SplitAddress(node.config->resp_cluster);
     const bool myself = node.config->id == config_.node;
     const bool master = node.master == NodeId();
     std::string_view master_id = "-";

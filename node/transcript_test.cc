@@ -90,7 +90,7 @@ void Replay(const std::string& name, TestCluster& cluster, TestClient& client) {
 TEST(Transcript_Commands, AnswersAsRedisDoes) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
+  auto client = cluster.ConnectRespCluster(0);
   Replay("commands.txt", cluster, *client);
 }
 

@@ -9,8 +9,10 @@ int main(int argc, char** argv) {
   CLI::App app(
       "quickstart: starts a Quorate cluster on loopback and stops it on "
       "Ctrl-C.\n"
-      "A node's port for peers is its port for RESP plus 10000 (less 10000 "
-      "where that would exceed 65535).\n"
+      "Plain clients use the ports from --port on, cluster clients those from "
+      "--cluster-port on.\n"
+      "A node's port for peers is its port for plain clients plus 10000 (less "
+      "10000 where that would exceed 65535).\n"
       "Exit status: 0 after Ctrl-C, 1 if the cluster cannot start, 2 if the "
       "options are wrong.");
   quorate::net::QuickstartOptions options;
@@ -18,8 +20,12 @@ int main(int argc, char** argv) {
                  "Where everything is kept, across restarts too "
                  "[~/.cache/quorate/quickstart]");
   app.add_option("--port", options.port,
-                 "RESP port of the first node; each further one on the next")
+                 "Port for plain Redis clients of the first node; each further "
+                 "one on the next")
       ->capture_default_str();
+  app.add_option("--cluster-port", options.cluster_port,
+                 "Port for Redis Cluster clients of the first node; each "
+                 "further one on the next [--port + 100]");
   app.add_option("--http-port", options.http_port,
                  "HTTP port of the first node; each further one on the next")
       ->capture_default_str();

@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
       "the address), 2 if the command line is wrong. `status` exits with 3 if "
       "a node does not answer, a replica is fenced or stopped, or slots have "
       "no leader.");
-  app.add_option("--address", options.address, "RESP address of any node")
+  app.add_option("--address", options.address,
+                 "Address for cluster clients (resp_cluster) of any node")
       ->capture_default_str();
   app.add_option("--timeout-ms", timeout_ms, "Patience with each node")
       ->capture_default_str()

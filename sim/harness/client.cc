@@ -313,11 +313,18 @@ void Client::Send(OperationId id) {
   std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
   if (link == nullptr) {
     link = std::make_unique<ClientLink>(
-        env_, uint64_t{options_.id} << 32 | ++links_made_,
-        options_.servers[operation.node], operation.stale, this);
+        env_, uint64_t{options_.id} << 32 | ++links_made_, AddressOf(operation),
+        operation.stale, this);
   }
   link->Send(id, Encode(&operation));
   if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
+}
+
+const std::string& Client::AddressOf(const Operation& operation) const {
+  // READONLY is for cluster clients alone.
+  return options_.cluster || operation.stale
+             ? options_.cluster_servers[operation.node]
+             : options_.servers[operation.node];
 }
 
 void Client::SendLater(OperationId id, Duration delay) {
@@ -458,16 +465,17 @@ void Client::OnError(OperationId id, const Reply& reply) {
 void Client::OnMoved(OperationId id, const Reply& reply) {
   // MOVED slot host:port.
   const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
-  const auto server =
-      std::find(options_.servers.begin(), options_.servers.end(), words.back());
+  const std::vector<std::string>& servers = options_.cluster_servers;
+  const auto server = std::find(servers.begin(), servers.end(), words.back());
   uint32_t slot = 0;
-  if (words.size() != 3 || server == options_.servers.end() ||
+  const bool plain = !options_.cluster && !operations_.at(id).stale;
+  if (plain || words.size() != 3 || server == servers.end() ||
       !absl::SimpleAtoi(words[1], &slot)) {
     recorder_->Unexpected(options_.id, reply.ToString());
     GiveUp(id);
     return;
   }
-  const auto node = static_cast<uint32_t>(server - options_.servers.begin());
+  const auto node = static_cast<uint32_t>(server - servers.begin());
   node_of_slot_[static_cast<uint16_t>(slot)] = node;
   if (Suspects(node)) LeaveHome(operations_.at(id).node);
   // Not at once: two nodes that each take the other for the leader would be

@@ -28,7 +28,10 @@ namespace quorate::sim {
 
 struct ClientOptions {
   uint32_t id = 0;
-  std::vector<std::string> servers;       // RESP addresses.
+  // Addresses by node, for plain clients and for cluster clients.
+  std::vector<std::string> servers;
+  std::vector<std::string> cluster_servers;
+  bool cluster = false;                   // Uses the latter, follows MOVED.
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
   uint32_t keys = 6;       // Of each kind, at a time.
@@ -37,7 +40,8 @@ struct ClientOptions {
   bool sessions =
       false;  // Writes carry a session stamp and are retried when unknown.
   bool stale_reads =
-      false;           // Some reads go to any node, on READONLY connections.
+      false;  // Some reads go to any node, as those of a cluster client on a
+              // READONLY connection.
   bool timed = true;   // Uses keys that may expire.
   bool stays = false;  // With one node for whatever it knows no leader of.
   size_t value_bytes_max = 200;
@@ -103,6 +107,7 @@ class Client final : public ClientLink::Owner {
   bool Suspects(uint32_t node) const;
   // `node` cannot serve, or sends to who cannot: it is none to stay with.
   void LeaveHome(uint32_t node);
+  const std::string& AddressOf(const Operation& operation) const;
   std::string Encode(Operation* operation);
   static std::vector<std::string> WordsFor(const Operation& operation);
   void SendLater(OperationId id, Duration delay);

@@ -40,6 +40,7 @@ Outcome RunClients(const WorldOptions& options, Mistake mistake) {
           std::make_shared<Client>(env,
                                    ClientOptions{.id = i,
                                                  .servers = {"n1:7001"},
+                                                 .cluster_servers = {"n1:7001"},
                                                  .interval = Milliseconds(20),
                                                  .sessions = i % 2 == 0,
                                                  .stale_reads = i == 3,
@@ -141,7 +142,10 @@ TEST(Liveness, RequestThatIsStuck_Found) {
     Client* client = nullptr;
     world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
       auto made = std::make_shared<Client>(
-          env, ClientOptions{.id = 1, .servers = {"n1:7001"}}, &recorder);
+          env,
+          ClientOptions{
+              .id = 1, .servers = {"n1:7001"}, .cluster_servers = {"n1:7001"}},
+          &recorder);
       client = made.get();
       return made;
     });

@@ -204,6 +204,7 @@ Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
   for (uint32_t i = 1; i <= options_.nodes; ++i) {
     nodes_.push_back({.id = NodeId(i),
                       .resp = absl::StrCat("n", i, ":7001"),
+                      .resp_cluster = absl::StrCat("n", i, ":7101"),
                       .http = absl::StrCat("n", i, ":8001"),
                       .peer = absl::StrCat("n", i, ":9001")});
     const MachineId machine = world_.AddMachine({.name = absl::StrCat("n", i)});
@@ -278,6 +279,14 @@ void Cluster::Supervise(MachineId machine, const absl::Status& why) {
 std::vector<std::string> Cluster::resp_addresses() const {
   std::vector<std::string> addresses;
   for (const node::NodeConfig& node : nodes_) addresses.push_back(node.resp);
+  return addresses;
+}
+
+std::vector<std::string> Cluster::resp_cluster_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) {
+    addresses.push_back(node.resp_cluster);
+  }
   return addresses;
 }
 

@@ -56,7 +56,9 @@ class Cluster {
   const std::vector<MachineId>& machines() const { return machines_; }
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  // By node: for plain clients, and for cluster clients.
   std::vector<std::string> resp_addresses() const;
+  std::vector<std::string> resp_cluster_addresses() const;
   // Null while the machine is down. Not OK Started: still null.
   node::Server* server(NodeId node) const;
   // Who leads the group now, if somebody running says that it does (of the

@@ -38,9 +38,6 @@ T Pick(const Random& random, Site site, const T (&values)[N]) {
 node::Config RandomConfig(uint64_t seed) {
   const Random random = Random(seed).Fork("harness.config", 0);
   node::Config config;
-  config.redirect = random.Chance({1, 3}, "redirect", 0, 0)
-                        ? node::Redirect::kProxy
-                        : node::Redirect::kMoved;
   config.timeouts.proxy =
       Milliseconds(Pick<int64_t>(random, "proxy", {100, 500, 2000, 5000}));
   config.snapshot.threshold_bytes =
@@ -168,12 +165,15 @@ WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
 }
 
 void Run::Impl::StartClients() {
+  const Random random = Random(options_.seed).Fork("harness.clients", 0);
   for (uint32_t i = 0; i < options_.clients; ++i) {
     const MachineId machine =
         world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
     ClientOptions client{
         .id = i + 1,
         .servers = cluster_.resp_addresses(),
+        .cluster_servers = cluster_.resp_cluster_addresses(),
+        .cluster = random.Chance({1, 2}, "cluster", i, 0),
         .interval = Seconds(1) * options_.clients /
                     std::max<int64_t>(options_.operations_per_second, 1),
         .sessions = i % 3 == 1,

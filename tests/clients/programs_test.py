@@ -31,7 +31,9 @@ def scratch():
 class QuickstartTest(unittest.TestCase):
 
     def ctl(self, cluster, *words, node=0):
-        return run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.port + node}', *words)
+        """By the address for plain clients, but for the status."""
+        port = cluster.cluster_port if 'status' in words else cluster.port
+        return run(program('quoratectl'), '--address', f'127.0.0.1:{port + node}', *words)
 
     def test_Data_SurvivesARestart(self):
         data_dir = scratch()
@@ -60,6 +62,10 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(3, status)
         self.assertIn('no answer', out)
         self.assertEqual((1, '', "quoratectl: there is no key 'none'\n"), self.ctl(cluster, 'get', 'none'))
+        # Sent on to the dead node, it asks the first one again until another leads.
+        for key in 'foo', 'bar', 'hello':
+            self.assertEqual((1, '', f"quoratectl: there is no key '{key}'\n"),
+                             run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.cluster_port}', 'get', key))
         self.assertEqual({'key': 'none', 'value': None}, json.loads(self.ctl(cluster, '--json', 'get', 'none')[1]))
         self.ctl(cluster, 'set', 'a', '1')
         self.assertEqual((0, '1\n', ''), self.ctl(cluster, 'del', 'a', 'b'))
@@ -68,6 +74,10 @@ class QuickstartTest(unittest.TestCase):
         for port, what in ((cluster.http_port, 'answers in HTTP, not in RESP'), (cluster.port + 10_000, 'is an address for other nodes')):
             status, _, err = run(program('quoratectl'), '--address', f'127.0.0.1:{port}', 'status')
             self.assertEqual((1, f'quoratectl: 127.0.0.1:{port} {what}; give the RESP address of a node\n'), (status, err))
+        plain = f'127.0.0.1:{cluster.port}'
+        self.assertEqual(
+            (1, '', f'quoratectl: {plain} is an address for plain clients; give --address 127.0.0.1:{cluster.cluster_port}, '
+                    'which is for cluster clients\n'), run(program('quoratectl'), '--address', plain, 'status'))
         self.assertEqual(0, cluster.stop())
 
     def test_MajorityLost_IsToldAndNoSlotHasALeader(self):
@@ -112,7 +122,7 @@ class QuickstartTest(unittest.TestCase):
         status, out, _ = self.ctl(again, 'status')
         self.assertEqual(3, status)
         self.assertIn('group 3 fenced', out)
-        self.assertIn(f'127.0.0.1:{cluster.port + 1} is fenced', out)
+        self.assertIn(f'127.0.0.1:{cluster.cluster_port + 1} is fenced', out)
         self.assertEqual((0, 'record 19 is here\n', ''), self.ctl(again, 'get', '{t}damaged', node=1))
         self.assertEqual(0, again.stop())
 
@@ -167,7 +177,7 @@ class QuickstartTest(unittest.TestCase):
 
     def test_PortInUse_IsNamed(self):
         with socket.socket() as taken:
-            base = quickstart_cluster.free_base(3, extra=(10_000,))
+            base = quickstart_cluster.free_base(3, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET, 10_000))
             taken.bind(('127.0.0.1', base + 1))
             taken.listen()
             cluster = QuickstartCluster(port=base)
@@ -181,7 +191,7 @@ class QuickstartTest(unittest.TestCase):
 class QuoratedTest(unittest.TestCase):
 
     def setUp(self):
-        base = quickstart_cluster.free_base(3)
+        base = quickstart_cluster.free_base(4)
         self.data_dir = scratch()
         self.config = f'''
 [cluster]
@@ -192,6 +202,7 @@ data_dir = "{self.data_dir}/data"
 [[nodes]]
 id = 1
 resp = "127.0.0.1:{base}"
+resp_cluster = "127.0.0.1:{base + 3}"
 http = "127.0.0.1:{base + 1}"
 peer = "127.0.0.1:{base + 2}"
 '''
@@ -210,7 +221,7 @@ peer = "127.0.0.1:{base + 2}"
         process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent', *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
         line = process.stdout.readline()
-        self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+\n$')
+        self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ resp_cluster 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+\n$')
         return process
 
     def stop(self, process, how=signal.SIGTERM):
@@ -254,8 +265,8 @@ peer = "127.0.0.1:{base + 2}"
 
     def test_DirectoryInUse_NamesItsHolder(self):
         process = self.start('--bootstrap')
-        other = quickstart_cluster.free_base(3)
-        text = re.sub(r'127\.0\.0\.1:(\d+)', lambda m: f'127.0.0.1:{other + int(m.group(1)) % 3}', self.config)
+        other = quickstart_cluster.free_base(4)
+        text = re.sub(r'127\.0\.0\.1:(\d+)', lambda m: f'127.0.0.1:{other + int(m.group(1)) % 4}', self.config)
         status, _, err = self.quorated(text)
         self.assertEqual(1, status, err)
         self.assertIn(f'process {process.pid}', err)

@@ -55,10 +55,6 @@ def free_base(count, extra=()):
     raise RuntimeError('no free ports')
 
 
-def _has_cluster_ports():
-    return '--cluster-port' in subprocess.run([program('quickstart'), '--help'], capture_output=True, text=True, check=False).stdout
-
-
 def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -69,14 +65,23 @@ class QuickstartCluster:
     def __init__(self, data_dir=None, nodes=3, port=None, http_port=None, more=()):
         self.data_dir = data_dir or tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         self.count = nodes
-        self.port = port or free_base(nodes + 2, extra=(10_000,))
-        self.http_port = http_port or free_base(nodes + 2)
+        # For plain clients; cluster clients use the ports that are CLUSTER_PORT_OFFSET above.
+        self.port = port or free_base(nodes + 2, extra=(CLUSTER_PORT_OFFSET, 10_000))
+        self.cluster_port = self.port + CLUSTER_PORT_OFFSET
+        self.http_port = http_port or self._free_http_base()
         self.output = ''
         self.process = subprocess.Popen(
             [program('quickstart'), '--data-dir', self.data_dir, '--port', str(self.port), '--http-port', str(self.http_port),
              '--nodes', str(nodes), *more],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
         os.set_blocking(self.process.stdout.fileno(), False)
+
+    def _free_http_base(self):
+        """As far from the ports for Redis clients as two of their ranges are."""
+        while True:
+            base = free_base(self.count + 2)
+            if abs(base - self.port) > 2 * CLUSTER_PORT_OFFSET:
+                return base
 
     def ports(self):
         return range(self.port, self.port + self.count)
@@ -87,8 +92,7 @@ class QuickstartCluster:
 
     def cluster_ports(self):
         """Where cluster clients connect."""
-        first = self.port + (CLUSTER_PORT_OFFSET if _has_cluster_ports() else 0)
-        return range(first, first + self.count)
+        return range(self.cluster_port, self.cluster_port + self.count)
 
     def http(self, node, path):
         return f'http://127.0.0.1:{self.http_port + node}{path}'

@@ -71,10 +71,11 @@ ProcessCluster::ProcessCluster(const ClusterOptions& options)
   CHECK(plan.ok()) << plan.status();
   plan_ = *std::move(plan);
   const std::vector<int> ports =
-      FreePorts(3 * static_cast<int>(plan_.nodes.size()));
+      FreePorts(4 * static_cast<int>(plan_.nodes.size()));
   size_t next = 0;
   for (net::QuickstartNode& node : plan_.nodes) {
-    for (std::string* address : {&node.resp, &node.http, &node.peer}) {
+    for (std::string* address :
+         {&node.resp, &node.resp_cluster, &node.http, &node.peer}) {
       *address = absl::StrCat("127.0.0.1:", ports[next++]);
     }
   }
@@ -160,12 +161,13 @@ std::vector<int> ProcessCluster::StopAll() {
 std::optional<int> ProcessCluster::LeaderOf(uint16_t slot) {
   for (int i = 0; i < size(); ++i) {
     if (!runs(i)) continue;
-    auto client = net::RespClient::Connect(node(i).resp, Seconds(2));
+    const std::string& address = node(i).resp_cluster;
+    auto client = net::RespClient::Connect(address, Seconds(2));
     if (!client.ok()) continue;
     const auto reply = (*client)->Call({"CLUSTER", "SLOTS"});
     if (!reply.ok()) continue;
     const auto ranges = net::ParseClusterSlots(*reply);
-    if (ranges.ok() && net::MasterOf(*ranges, slot) == node(i).resp) return i;
+    if (ranges.ok() && net::MasterOf(*ranges, slot) == address) return i;
   }
   return std::nullopt;
 }
