@@ -54,7 +54,9 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
   const size_t unsent = connection_->unsent_bytes();
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
   const bool small = bytes <= kTurnReplyBytes;
-  if (unsent + fresh == 0 && small) return true;
+  // Replies held behind this one leave only after it: it never waits for the budget that they use up.
+  const bool frees = in_front && held_bytes_ > 0;
+  if (unsent + fresh == 0 && (small || frees)) return true;
   if (clients_.budget_.exhausted()) {
     return unsent == 0 && fresh < kFreshReplyBytes && small;
   }

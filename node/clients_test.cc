@@ -397,6 +397,22 @@ RC_GTEST_PROP(Clients, AnyHistory_BringsEveryReplyInOrder, ()) {
   RC_ASSERT(table.Finish());
 }
 
+// Replies held behind a large one use up the budget that it waits for.
+TEST(Clients_LargeReplyInFront, NeverWaitsForTheRepliesBehindIt) {
+  Table table(SmallLimits());
+  for (size_t i = 0; i < 2; ++i) {
+    table.Open(Taking::kEverything, 1'500'000);
+    table.Send(i, "rddd");
+  }
+  table.RunTurn();
+  // The last ones first.
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < 2; ++i) table.AnswerOne(i, 3 - round);
+    table.RunTurn();
+  }
+  EXPECT_TRUE(table.Finish());
+}
+
 // The stream takes all of it at the end of the turn, so it never calls OnDrained.
 TEST(Clients_StreamThatTakesEverything,
      MoreThanATurnsShare_GoesOnInTheNextTurn) {
