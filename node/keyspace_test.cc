@@ -111,6 +111,49 @@ TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   EXPECT_GT(step, 6);
 }
 
+// Nodes crash and come back, and leadership moves: an answer is whole or an error, and a scan loses no key.
+TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreWholeOrErrors) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    TestCluster cluster({.nodes = 3, .groups = 3, .seed = seed});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    auto writer = cluster.ConnectResp(0);
+    const std::set<std::string> keys = Fill(cluster, *writer, 100);
+    std::set<std::string> seen;
+    std::string cursor = "0";
+    size_t down = 3;  // None.
+    size_t last = 0;  // Crashed last: it may not listen yet.
+    for (int step = 0; cursor != "0" || step == 0;) {
+      ASSERT_LT(++step, 2000);
+      if (step % 4 == 0) {
+        if (down < 3) cluster.Restart(down);
+        down = down < 3 ? 3 : (seed + static_cast<size_t>(step) / 4) % 3;
+        if (down < 3) cluster.Crash(last = down);
+      }
+      auto client = cluster.ConnectResp((last + 1) % 3);
+      client->Send(EncodeRequest({"SCAN", cursor, "COUNT", "5"}) +
+                   EncodeRequest({"DBSIZE"}));
+      cluster.world().RunUntilTrue(
+          [&] {
+            const size_t first = ReplySize(client->received());
+            return first > 0 && client->received().size() > first;
+          },
+          Seconds(10));
+      const std::string reply = client->Take();
+      const size_t first = ReplySize(reply);
+      ASSERT_GT(first, 0u) << step << ": " << reply;
+      const std::string count = reply.substr(first);
+      EXPECT_TRUE(count == ":100\r\n" || count.starts_with("-CLUSTERDOWN "))
+          << count;
+      if (reply.starts_with("-CLUSTERDOWN ")) continue;
+      const auto bulks = Bulks(reply.substr(0, first));
+      ASSERT_FALSE(bulks.empty()) << reply;
+      cursor = bulks[0];
+      seen.insert(bulks.begin() + 1, bulks.end());
+    }
+    EXPECT_EQ(seen, keys) << seed;
+  }
+}
+
 // What a cluster client puts together from all masters.
 TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
   TestCluster cluster({.nodes = 3, .groups = 3});
