@@ -24,9 +24,11 @@ READERS = 200
 REQUESTS = 10
 VALUE_BYTES = 400_000
 RECEIVE_BUFFER_BYTES = 16_384
+# Nodes open links to each other when they need them.
+LINKS_MAX = 40
 SERVED_OPERATIONS = 400
 # All replies together are 800 MB; a node that kept its third of them would need 270 MB for that alone, on top of what it needs at rest.
-NODE_RSS_MAX = 320 << 20
+NODE_RSS_MAX = 200 << 20
 NODE_RSS_LEFT_MAX = 64 << 20
 OVERALL_SECONDS_MAX = 120
 
@@ -78,7 +80,7 @@ class ServedClients:
     """Clients of every node that write and read at an ordinary pace while something else goes on."""
 
     def __init__(self, store):
-        self.failures, self.slowest = [], 0.0
+        self.failures, self.slowest, self.repeated = [], 0.0, 0
         self._threads = [threading.Thread(target=self._run, args=(store.client(port), port)) for port in store.plain_ports()]
         for thread in self._threads:
             thread.start()
@@ -87,13 +89,24 @@ class ServedClients:
         try:
             for i in range(SERVED_OPERATIONS):
                 began = time.monotonic()
-                client.set(f'served:{port}:{i}', i)
-                found = client.get(f'served:{port}:{i}')
+                self._again(lambda: client.set(f'served:{port}:{i}', i))
+                found = self._again(lambda: client.get(f'served:{port}:{i}'))
                 self.slowest = max(self.slowest, time.monotonic() - began)
                 if found != str(i):
                     self.failures.append(f'{found!r} instead of {i}')
         except redis.RedisError as error:
             self.failures.append(repr(error))
+
+    def _again(self, ask):
+        """Asks again when leaders change, as they may on a busy machine."""
+        limit = time.monotonic() + OVERALL_SECONDS_MAX
+        while True:
+            try:
+                return ask()
+            except redis.ResponseError as error:
+                if not str(error).startswith(quickstart_cluster.TEMPORARY_ERRORS) or time.monotonic() > limit:
+                    raise
+                self.repeated += 1
 
     def wait(self):
         for thread in self._threads:
@@ -110,6 +123,7 @@ class SlowReadersTest(unittest.TestCase):
         first = self.store.http_port if PROTOCOL == 'http' else self.store.plain_ports()[0]
         self.ports = [first + i for i in range(self.store.count)]
         self.at_rest = self.store.rss_bytes()
+        self.sockets_at_rest = self.store.sockets()
         self.readers = []
         self.addCleanup(self.close)
 
@@ -128,11 +142,11 @@ class SlowReadersTest(unittest.TestCase):
             reader.read(4_096)
         served.wait()
         self.assertEqual([], served.failures)
-        print(f'the slowest write and read took {served.slowest:.3f} s beside {len(self.readers)} slow readers')
+        print(f'the slowest write and read took {served.slowest:.3f} s beside {len(self.readers)} slow readers, '
+              f'{served.repeated} tries were repeated')
 
     def check_memory_is_given_back(self):
-        for node, peak in self.store.peak_rss_bytes().items():
-            self.assertLess(peak, NODE_RSS_MAX, f'node {node} took {peak >> 20} MiB')
+        self.store.check_peak_rss(self, NODE_RSS_MAX)
         limit = time.monotonic() + OVERALL_SECONDS_MAX
         while True:
             left = {node: rss - self.at_rest[node] for node, rss in self.store.rss_bytes().items()}
@@ -149,17 +163,13 @@ class SlowReadersTest(unittest.TestCase):
         self.check_memory_is_given_back()
 
     def test_SlowReaders_ThatGoAway_LeaveNothingBehind(self):
-        connected = [int(self.store.client(port).info('clients')['connected_clients']) for port in self.store.plain_ports()]
         self.open()
         self.check_others_are_served()
         self.close()
         self.check_memory_is_given_back()
         limit = time.monotonic() + OVERALL_SECONDS_MAX
-        while True:
-            now = [int(self.store.client(port).info('clients')['connected_clients']) for port in self.store.plain_ports()]
-            if all(count <= before + 1 for before, count in zip(connected, now)):
-                return
-            self.assertLess(time.monotonic(), limit, f'connections that stay: {now}, {connected} before')
+        while self.store.sockets() > self.sockets_at_rest + LINKS_MAX:
+            self.assertLess(time.monotonic(), limit, f'{self.store.sockets()} sockets stay, {self.sockets_at_rest} before')
             time.sleep(0.2)
 
 
