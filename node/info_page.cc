@@ -43,8 +43,11 @@ void Server(const Page& page, std::string* out) {
   Context& context = page.context;
   const int64_t uptime =
       (context.MonoNow() - context.started).ns() / 1'000'000'000;
+  // Programs that print the version of a Redis read these two as well.
   Append(out, "redis_version:", kRedisVersion,
-         "\r\nquorate_version:", kQuorateVersion,
+         "\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0"
+         "\r\nquorate_version:",
+         kQuorateVersion,
          "\r\nredis_mode:", page.cluster() ? "cluster" : "standalone",
          "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
          "\r\ntcp_port:",

@@ -111,7 +111,9 @@ TEST(Protocol_Info, Cpu_RisesWithTheMachinesTurns) {
 
 TEST(Protocol_Version, InfoAndHello_Agree) {
   Single one;
-  const std::string line = Concat("redis_version:", kRedisVersion, "\r\n");
+  const std::string line =
+      Concat("redis_version:", kRedisVersion,
+             "\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\n");
   EXPECT_NE(one.cluster.Command(*one.client, {"INFO", "server"}).find(line),
             std::string::npos);
   const std::string bulk = Concat("version\r\n$", kRedisVersion.size(), "\r\n",
