@@ -70,6 +70,11 @@ class RedisSuiteReportTest(unittest.TestCase):
             report = judge(f'[err]: a in tests/u.tcl\n[error_reply]: {reply}\n[1/1 done]: u')
             self.assertEqual({reason: 1}, dict(report.not_applicable))
 
+    def test_VariableOfAnEarlierTest_IsAReasonWithinTestsOnly(self):
+        text = 'can\'t read "id": no such variable\n[1/1 done]: u'
+        self.assertEqual({'builds on an earlier test': 1}, dict(judge(f'[err]: a in tests/u.tcl\n{text}').not_applicable))
+        self.assertEqual(1, len(judge(f'[err]:  "id": no such variable\n{text}').failed))
+
     def test_Tags_OfWhatTheStoreLacks_AreDenied(self):
         denied = redis_suite_report.denied_tags({'get', 'set', 'hset', 'eval'}).split()
         self.assertIn('-list', denied)
