@@ -2,6 +2,10 @@
 // invariants of the client tables are checked after every turn.
 #include "node/server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -12,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "net/posix_file.h"
 #include "net/real_env.h"
 #include "net/testing.h"
 #include "node/config.h"
@@ -196,6 +201,38 @@ TEST_F(RealServer, SlowReaders_HoldABoundedSumAndDelayNobodyElse) {
   AwaitBytes(*other, before + 50 * BulkBytes(400'000));
   for (auto& client : slow) client->stream().ResumeReads();
   for (auto& client : slow) AwaitBytes(*client, 100 * BulkBytes(400'000));
+}
+
+TEST_F(RealServer, ReaderOfAByteAtATime_GetsEverything) {
+  auto writer = ConnectResp();
+  SetBig(*writer, 400'000);
+  const std::string address = server_->resp_address();
+  const OwnedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int small = 64 << 10;
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  sockaddr_in to = {};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(
+      static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  const std::string requests = Repeat(Request({"GET", "big"}), 10);
+  ASSERT_EQ(send(fd.get(), requests.data(), requests.size(), 0),
+            static_cast<ssize_t>(requests.size()));
+  const size_t expected = 10 * BulkBytes(400'000);
+  size_t got = 0;
+  std::string bytes(64 << 10, '\0');
+  RunUntil([&] {
+    // The first bytes one by one, then faster, to come to an end.
+    ssize_t size = 0;
+    do {
+      size = recv(fd.get(), bytes.data(), got < 300 ? 1 : bytes.size(),
+                  MSG_DONTWAIT);
+      if (size > 0) got += static_cast<size_t>(size);
+    } while (size > 1);
+    return got >= expected || size == 0;
+  });
+  EXPECT_EQ(got, expected);
 }
 
 TEST_F(RealServer, PeerThatGoesWhileRepliesWait_LeavesNoConnectionBehind) {

@@ -1,4 +1,6 @@
 // CLUSTER: the cluster as clients see it (node/topology.h).
+#include <algorithm>
+
 #include "env/number.h"
 #include "kv/slot.h"
 #include "node/resp_session.h"
@@ -109,14 +111,21 @@ void RespSession::WriteSlotKeys(const CommandSpec& row, Arguments request,
         store == nullptr ? 0 : static_cast<int64_t>(store->key_count(slot)));
   }
   std::vector<std::string> keys;
+  size_t bytes = 0;
   kv::ScanStep step;
   while (store != nullptr && !step.done &&
          keys.size() < static_cast<size_t>(count)) {
-    step = store->Scan(slot, step.next, static_cast<size_t>(count),
-                       WallTime::Min(),
+    if (bytes > kv::kReturnedBytesMax) {
+      return reply.Error("ERR the reply would exceed 64 MiB; ask for fewer");
+    }
+    // A step at a time: a slot may hold far more than a reply.
+    const size_t step_keys =
+        std::min<size_t>(static_cast<size_t>(count), 10'000);
+    step = store->Scan(slot, step.next, step_keys, WallTime::Min(),
                        [&](std::string_view key, const kv::Lookup&) {
                          if (keys.size() < static_cast<size_t>(count)) {
                            keys.emplace_back(key);
+                           bytes += key.size() + 16;
                          }
                        });
   }

@@ -35,7 +35,11 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 }
 
 void Router::Start() {
-  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+  // At once: a request may arrive before this turn has flushed anything.
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    queues_[i]->RefreshLeadership();
+    Wake(i);
+  }
   view_.SetObserver([this] {
     for (size_t i = 0; i < queues_.size(); ++i) {
       if (!queues_[i]->hosted()) Wake(i);

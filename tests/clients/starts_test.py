@@ -35,6 +35,18 @@ def contents(folder):
     return found
 
 
+def any_process_names(path):
+    """Whether some process has `path` in its command line."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', 'rb') as file:
+                if path.encode() in file.read():
+                    return True
+        except OSError:
+            pass  # It has ended.
+    return False
+
+
 class Nodes:
     """Configuration files of some nodes of one cluster, and their processes."""
 
@@ -328,7 +340,8 @@ class QuickstartTest(unittest.TestCase):
             time.sleep(random.random() * 0.4)
             cluster.stop(signal.SIGKILL)
             # Its nodes die with it, a moment later.
-            time.sleep(0.3)
+            while any_process_names(data_dir):
+                time.sleep(0.02)
         cluster = QuickstartCluster(data_dir, port=cluster.port, http_port=cluster.http_port).started()
         self.assertEqual((0, 'OK\n'), self.ctl(cluster, 'set', 'a', 'b'))
         self.assertIsNone(re.search('missing', cluster.output))
