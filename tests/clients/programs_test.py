@@ -166,8 +166,9 @@ class QuickstartTest(unittest.TestCase):
         path = os.path.join(scratch(), 'file')
         with open(path, 'w', encoding='utf-8'):
             pass
+        base = quickstart_cluster.free_base(3, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET, 10_000))
         self.assertEqual((1, '', f"quickstart: opening directory '{path}': Not a directory\n"),
-                         run(program('quickstart'), '--data-dir', path))
+                         run(program('quickstart'), '--data-dir', path, '--port', base, '--http-port', base + 50))
 
     def test_OneNode_NoOtherNodesArePromised(self):
         cluster = QuickstartCluster(nodes=1).started()
