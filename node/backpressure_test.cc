@@ -283,6 +283,31 @@ TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   }
 }
 
+// The leader takes no further connection, so the batch was certainly not executed.
+TEST(Backpressure_Forwarding, LeaderWithItsMostClients_IsNoUnknownOutcome) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         config.limits.connections = 12;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t follower = (leader + 1) % 3;
+  cluster.Crash(follower);
+  cluster.world().RunFor(Seconds(2));
+  std::vector<std::unique_ptr<TestClient>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(cluster.ConnectResp(leader));
+  cluster.Restart(follower);
+  cluster.world().RunFor(Seconds(3));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), leader);
+  auto client = cluster.ConnectResp(follower);
+  client->Send(EncodeRequest({"INCR", "n"}));
+  cluster.world().RunFor(Seconds(5));
+  const std::string reply = client->Take();
+  EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN")) << reply;
+  crowd.clear();
+  cluster.world().RunFor(Seconds(3));
+  EXPECT_EQ(cluster.Command(*client, {"INCR", "n"}), ":1\r\n");
+}
+
 // A pipeline of reads that travel in the log because no replica is here.
 TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {

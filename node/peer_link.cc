@@ -17,6 +17,13 @@ constexpr RespParser::Limits kReplyLimits = {
     .line_bytes_max = 4096,
 };
 
+// An error stands in one line, which the parser takes for a command.
+bool IsTooManyClients(absl::Span<const std::string_view> words) {
+  std::string line;
+  for (const std::string_view word : words) Append(&line, word, ' ');
+  return line == Concat("-", kTooManyClients, " ");
+}
+
 PeerResult NotExecuted(const absl::Status& why) {
   PeerResult result;
   result.result.outcome = Outcome::kCertainlyNot;
@@ -213,6 +220,13 @@ void PeerLink::OnBytes(std::string_view bytes) {
       Fail(absl::InternalError("a peer's reply cannot be read"));
       return;
     }
+    if (!std::exchange(any_reply_, true) &&
+        IsTooManyClients(parser_->arguments())) {
+      sent_ = 0;  // It read none of them.
+      Fail(absl::ResourceExhaustedError("the leader has its most clients"),
+           /*answered=*/true);
+      return;
+    }
     TakeReply();
   }
   if (connection_ != nullptr) parser_->Detach();
@@ -222,7 +236,7 @@ void PeerLink::OnBytes(std::string_view bytes) {
 void PeerLink::TakeReply() {
   PeerResult result;
   if (!ReadPeerResult(parser_->arguments(), &result)) {
-    // An error reply in one line, as a node gives that stops or is full: what became of the batch is not said.
+    // An error reply in one line, as a node gives that stops: what became of the batch is not said.
     result.result.outcome = Outcome::kUnknown;
     result.result.status =
         absl::UnavailableError("the leader answered with an error");
@@ -238,8 +252,9 @@ void PeerLink::OnEnd() { Fail(absl::UnavailableError("the leader hung up")); }
 
 void PeerLink::OnClosed(absl::Status reason) { Fail(reason); }
 
-void PeerLink::Fail(const absl::Status& why) {
+void PeerLink::Fail(const absl::Status& why, bool answered) {
   connection_.reset();
+  any_reply_ = false;
   connecting_.Cancel();
   connect_under_way_ = false;
   parser_.emplace(kReplyLimits);
@@ -248,6 +263,7 @@ void PeerLink::Fail(const absl::Status& why) {
   const size_t sent = std::exchange(sent_, 0);
   for (size_t i = 0; i < failed.size(); ++i) {
     PeerResult result = NotExecuted(why);
+    result.answered = answered;
     if (i < sent) result.result.outcome = Outcome::kUnknown;
     failed[i].done(std::move(result));
   }

@@ -44,6 +44,10 @@ struct PeerResult {
   bool answered = false;
 };
 
+// The error to one client more than limits.connections. The node takes no request of that connection.
+inline constexpr std::string_view kTooManyClients =
+    "ERR max number of clients reached";
+
 class PeerLink final : public env::Connection::Observer {
  public:
   using Done = absl::AnyInvocable<void(PeerResult)>;
@@ -79,7 +83,8 @@ class PeerLink final : public env::Connection::Observer {
   void Connect();
   void SendWaiting();
   // Ends the stream: requests that were sent are unknown, the others certainly were not executed.
-  void Fail(const absl::Status& why);
+  // `answered`: the other node refused the connection in words.
+  void Fail(const absl::Status& why, bool answered = false);
   void TakeReply();
   void ArmTimer();
 
@@ -92,7 +97,8 @@ class PeerLink final : public env::Connection::Observer {
   bool connect_under_way_ = false;
   std::optional<RespParser> parser_;  // Made anew for each stream.
   std::deque<Request> requests_;
-  size_t sent_ = 0;  // So many of the first requests were sent.
+  bool any_reply_ = false;  // On this stream.
+  size_t sent_ = 0;         // So many of the first requests were sent.
 };
 
 // The links of a node, by address.

@@ -13,6 +13,7 @@
 #include "node/leader_balance.h"
 #include "node/metrics_page.h"
 #include "node/output_budget.h"
+#include "node/peer_link.h"
 #include "node/resp_session.h"
 #include "node/text.h"
 #include "node/upkeep.h"
@@ -21,8 +22,6 @@
 namespace quorate::node {
 namespace {
 
-constexpr std::string_view kRespRefusal =
-    "-ERR max number of clients reached\r\n";
 constexpr std::string_view kHttpRefusal =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
@@ -217,14 +216,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   absl::Status Listen() {
     auto resp = env_.streams.Listen(
         config_.listen.resp, [this](std::unique_ptr<env::Connection> stream) {
-          resp_clients_.Accept(std::move(stream), make_resp_, kRespRefusal);
+          resp_clients_.Accept(std::move(stream), make_resp_,
+                               Concat("-", kTooManyClients, "\r\n"));
         });
     if (!resp.ok()) return resp.status();
     auto resp_cluster = env_.streams.Listen(
         config_.listen.resp_cluster,
         [this](std::unique_ptr<env::Connection> stream) {
           resp_clients_.Accept(std::move(stream), make_resp_cluster_,
-                               kRespRefusal);
+                               Concat("-", kTooManyClients, "\r\n"));
         });
     if (!resp_cluster.ok()) return resp_cluster.status();
     auto http = env_.streams.Listen(
