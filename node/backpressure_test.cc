@@ -322,5 +322,45 @@ TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   }
 }
 
+// Reads that wait for room when the replica stops go before the reads that came after them.
+TEST(Backpressure_StoppedReplica, ReadsOfOneConnection_NeverGoBack) {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    SCOPED_TRACE(seed);
+    TestCluster cluster({.nodes = 3,
+                         .seed = seed,
+                         .stream_buffer_bytes = 700,
+                         .adjust = [](Config& config) {
+                           config.limits.output_buffer_bytes = 64 << 10;
+                         }});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    const size_t leader = cluster.LeaderOf(GroupId(1));
+    const size_t stopped = (leader + 1) % 3;
+    auto writer = cluster.ConnectResp(leader);
+    const std::string before(9'000, 'a');
+    const std::string after(9'000, 'b');
+    EXPECT_EQ(cluster.Command(*writer, {"SET", "k", before}), "+OK\r\n");
+    auto client = cluster.ConnectResp(stopped);
+    client->PauseReads();
+    cluster.world().FailDiskOperation(cluster.machine(stopped),
+                                      sim::World::DiskOperation::kWrite, 1,
+                                      /*persistent=*/true);
+    client->Send(Repeat({"GET", "k"}, 40));
+    cluster.world().RunFor(Microseconds(static_cast<int64_t>(seed % 4) * 200));
+    writer->Send(EncodeRequest({"SET", "x", "1"}));
+    cluster.world().RunFor(Microseconds(static_cast<int64_t>(seed / 4) * 150));
+    client->Send(Repeat({"GET", "k"}, 2));
+    cluster.world().RunFor(Seconds(1));
+    EXPECT_TRUE(
+        cluster.Command(*writer, {"SET", "k", after}).ends_with("+OK\r\n"));
+    client->ResumeReads();
+    const size_t expected = 42 * BulkReply(before).size();
+    ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
+    const std::string got = client->Take();
+    const size_t first_after = got.find('b');
+    EXPECT_TRUE(first_after == std::string::npos ||
+                got.find('a', first_after) == std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -351,7 +351,31 @@ bool GroupQueue::WaitingReadsFit(Requester* requester) {
   return FitsResults(requester, result_bytes);
 }
 
+void GroupQueue::MoveParkedToBatch(Requester* requester) {
+  if (requester->OrderOf(group_).parked_reads == 0) return;
+  std::vector<Requester::ParkedRead> parked;
+  parked.swap(requester->parked_);
+  for (Requester::ParkedRead& read : parked) {
+    if (read.group != group_) {
+      requester->parked_.push_back(std::move(read));
+      continue;
+    }
+    Requester::Order& order = requester->OrderOf(group_);
+    --order.parked_reads;
+    --order.issued_reads;
+    const std::vector<std::string_view> arguments(read.arguments.begin(),
+                                                  read.arguments.end());
+    kv::CommandSpec spec;
+    spec.op = read.op;
+    spec.slot = read.slot;
+    spec.numbers = read.numbers;
+    spec.arguments = arguments;
+    AddReadToLane({requester, read.token, read.redirect}, spec);
+  }
+}
+
 void GroupQueue::MoveReadsToBatch(Requester* requester) {
+  MoveParkedToBatch(requester);
   // They stand near the end, where this turn put them.
   const uint32_t count = requester->OrderOf(group_).waiting_reads;
   std::vector<size_t> places;
@@ -395,7 +419,8 @@ void GroupQueue::CloseLane(bool redirect) {
 
 void GroupQueue::Flush() {
   RefreshLeadership();
-  if (!hosted_) MoveAllReadsToBatch();
+  // Not ahead of reads that a read point is due for: those follow when it fails.
+  if (!hosted_ && !read_point_due_) MoveAllReadsToBatch();
   if (leadership_.kind != Leadership::Kind::kSelf ||
       inflight_batches_ < kInflightBatchesBeforeGathering ||
       parts_.buggify.Fire("node.no_gathering")) {

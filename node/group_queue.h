@@ -203,6 +203,8 @@ class GroupQueue {
   void MoveReadsToBatch(Requester* requester);
   // Would their results be within the bounds of a batch?
   bool WaitingReadsFit(Requester* requester);
+  // Puts the requester's parked reads into the batch: no replica here can serve them any more.
+  void MoveParkedToBatch(Requester* requester);
   // All waiting reads: without a replica here they travel in entries.
   void MoveAllReadsToBatch();
   void CloseLane(bool redirect);

@@ -88,6 +88,7 @@ GroupQueue::Served GroupQueue::Serve(const Ask& ask,
   if (here == nullptr) {
     // The replica has stopped meanwhile.
     --order.issued_reads;
+    MoveParkedToBatch(ask.requester);
     AddReadToLane(ask, spec);
     return Served::kDone;
   }
@@ -152,16 +153,13 @@ void GroupQueue::ServeParked(Requester* requester) {
     const Served served = Serve(ask, spec);
     Requester::Order& order = requester->OrderOf(group_);
     order.parked_reads = left;
-    if (served == Served::kNoRoom) {
-      stopped = true;
-      requester->parked_.push_back(std::move(read));
+    if (served == Served::kDone) {
+      --order.parked_reads;
       continue;
     }
-    --order.parked_reads;
-    if (served == Served::kLater) {
-      --order.issued_reads;
-      AddRead(ask, spec);
-    }
+    // Without room, or behind a read in the log: the answer to that one calls again.
+    stopped = true;
+    requester->parked_.push_back(std::move(read));
   }
   callbacks_.wake();
 }

@@ -70,6 +70,8 @@ void HttpSession::OnBytes(std::string_view bytes) {
 }
 
 void HttpSession::Resume() {
+  // RoomFor says it again of a read that is still parked.
+  if (!pending_.empty()) pending_.front().without_room = false;
   if (has_parked()) context_.router.ServeParked(this);
   Process();
   parser_.Detach();
