@@ -322,6 +322,47 @@ TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   }
 }
 
+// Without a replica the size of a value is not known before it is read.
+TEST(Backpressure_SlowReaders, DelayNoReadOfAGroupWithoutAReplica) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         config.shards = EvenShards(config.nodes, {3, 1});
+                         config.limits.output_total_bytes = 1 << 20;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string value(400'000, 'x');
+  auto other = cluster.ConnectResp(0);
+  // Of three groups.
+  const std::vector<std::string_view> keys = {"a", "b", "c"};
+  for (const std::string_view key : keys) {
+    EXPECT_EQ(cluster.Command(*other, {"SET", key, value}), "+OK\r\n");
+  }
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 5; ++i) {
+    slow.push_back(cluster.ConnectResp(0));
+    slow.back()->PauseReads();
+    for (const std::string_view key : keys) {
+      slow.back()->Send(Repeat({"GET", key}, 10));
+    }
+  }
+  cluster.world().RunFor(Seconds(2));
+  for (const std::string_view key : keys) {
+    EXPECT_EQ(cluster.Command(*other, {"GET", key}), BulkReply(value));
+  }
+  const std::string all = cluster.Command(*other, {"KEYS", "*"});
+  EXPECT_TRUE(all.starts_with("*3\r\n")) << all;
+}
+
+TEST(Backpressure_Http, LastRequestThatIsDue_IsAnsweredAndTheStreamEnds) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(0);
+  client->Send(
+      "GET /v1/kv/k HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\r\n");
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_TRUE(client->received().starts_with("HTTP/1.1 404 "));
+  EXPECT_TRUE(client->closed());
+}
+
 // Reads that wait for room when the replica stops go before the reads that came after them.
 TEST(Backpressure_StoppedReplica, ReadsOfOneConnection_NeverGoBack) {
   for (uint64_t seed = 1; seed <= 24; ++seed) {

@@ -18,10 +18,11 @@ constexpr size_t kInflightBatchesBeforeGathering = 2;
 // return as much (kv::kReturnedBytesMax).
 constexpr size_t kEntryResultBytesMax = kv::kReturnedBytesMax;
 constexpr size_t kInflightResultBytesMax = kv::kReturnedBytesMax;
-// Results up to this need no room of their own: a value fits.
-constexpr size_t kSmallResultBytes = 1 << 20;
+// Results up to this need no room of their own: a value fits, and a step of a scan.
+constexpr size_t kSmallResultBytes = 2 * kv::kScanBytesMax;
 // The frame of one result.
 constexpr size_t kResultFrameBytes = 64;
+static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <= kSmallResultBytes);
 
 const std::vector<NodeId>& ReplicasOf(const Config& config, GroupId group) {
   const auto shard = std::find_if(

@@ -34,7 +34,7 @@ class HttpSession final : public Protocol, public Requester {
   }
   size_t partial_bytes() const override { return parser_.partial_bytes(); }
   bool stopped() const override {
-    return (waiting_ && !last_ && !client_.refuses_requests()) || has_parked();
+    return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
     return blocked() || (!pending_.empty() && !pending_.front().without_room);
