@@ -157,8 +157,9 @@ int RunNode(const node::Config& config, const DaemonOptions& options) {
 }  // namespace
 
 int RunDaemon(const DaemonOptions& options) {
-  if (options.exit_with_parent) {
-    const pid_t parent = getppid();
+  if (options.exit_with_parent != 0) {
+    const pid_t parent =
+        options.exit_with_parent > 0 ? options.exit_with_parent : getppid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     // It may have ended before that was set.
     if (getppid() != parent) return kExitFailed;

@@ -14,8 +14,10 @@ struct DaemonOptions {
   // Found a new store in an empty data directory, as node.bootstrap does.
   bool bootstrap = false;
   env::Severity log_level = env::Severity::kInfo;
-  // The process is killed when the one that started it ends.
-  bool exit_with_parent = false;
+  // The process whose end kills this one; -1: the parent at the start; 0: none.
+  // A parent that may die at any moment gives its own id, since the child sees
+  // only who the parent is by then.
+  int exit_with_parent = 0;
 };
 
 // Exit statuses.

@@ -313,7 +313,8 @@ absl::Status Quickstart::StartNode(Node& node, bool found) {
     std::filesystem::resize_file(node.plan.log_file, 0, error);
   }
   std::vector<std::string> command = {
-      program_, "--config", node.plan.config_file, "--exit-with-parent"};
+      program_, "--config", node.plan.config_file,
+      absl::StrCat("--exit-with-parent=", getpid())};
   if (found) command.push_back("--bootstrap");
   absl::StatusOr<ChildProcess> child = ChildProcess::Start(
       {.command = std::move(command), .log_file = node.plan.log_file});

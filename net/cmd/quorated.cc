@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
                                           {"warning", Severity::kWarning},
                                           {"error", Severity::kError}}))
       ->option_text("debug|info|warning|error [info]");
-  app.add_flag("--exit-with-parent", options.exit_with_parent,
+  app.add_flag("--exit-with-parent{-1}", options.exit_with_parent,
                "End when the process that started this one ends");
   try {
     app.parse(argc, argv);

@@ -98,7 +98,7 @@ absl::Status ProcessCluster::Launch(int node) {
   if (!program.ok()) return program.status();
   net::ChildOptions child;
   child.command = {*program, "--config", plan_.nodes[node].config_file,
-                   "--exit-with-parent"};
+                   absl::StrCat("--exit-with-parent=", getpid())};
   if (!founded_) child.command.push_back("--bootstrap");
   child.log_file = plan_.nodes[node].log_file;
   for (const auto& [name, value] : cluster_options_.environment) {
