@@ -237,6 +237,34 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
   }
 }
 
+// Their reads share a read point, so that all results are there in one turn.
+TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.limits.output_total_bytes = 8 << 20;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*writer, {"SET", "{k}", value}), "+OK\r\n");
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 30; ++i) {
+    slow.push_back(cluster.ConnectResp(0));
+    slow.back()->PauseReads();
+  }
+  std::vector<std::string_view> mget = {"MGET"};
+  mget.resize(11, "{k}");
+  for (auto& client : slow) client->Send(EncodeRequest(mget));
+  cluster.world().RunFor(Seconds(2));
+  // The reply that reaches the bound may exceed it.
+  const size_t one = 5 + 10 * BulkReply(value).size();
+  EXPECT_LT(cluster.server(0).metrics().output_bytes,
+            cluster.config(0).limits.output_total_bytes + one + kMi);
+  for (auto& client : slow) client->ResumeReads();
+  for (auto& client : slow) {
+    ASSERT_TRUE(AwaitBytes(cluster, *client, one));
+  }
+}
+
 // It takes far longer than timeouts.stall_ms for each reply, but it does read.
 TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
   TestCluster cluster(

@@ -33,6 +33,8 @@ Client::Client(Clients& clients, uint64_t id,
       last_progress_(created_) {}
 
 void Client::WantFlush() {
+  // At once: further connections may get replies in this turn.
+  Count();
   if (flush_wanted_) return;
   flush_wanted_ = true;
   clients_.Schedule(*this);
@@ -47,6 +49,11 @@ void Client::WantResume() {
 size_t Client::unsent_bytes() const {
   return out_.size() +
          (connection_ == nullptr ? 0 : connection_->unsent_bytes());
+}
+
+void Client::Hold(size_t bytes) {
+  held_bytes_ += bytes;
+  Count();
 }
 
 bool Client::HasRoom(size_t bytes, bool in_front) const {

@@ -70,7 +70,7 @@ class Client final : public env::Connection::Observer {
   // Resume() is called once it would be true. A connection without unsent replies always has room for a small one.
   bool RoomFor(size_t bytes, bool in_front);
   // Replies that are made but stand behind one that is due count until Unhold.
-  void Hold(size_t bytes) { held_bytes_ += bytes; }
+  void Hold(size_t bytes);
   void Unhold(size_t bytes) { held_bytes_ -= bytes; }
   void PauseReads();
   void ResumeReads();
