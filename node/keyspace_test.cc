@@ -357,7 +357,12 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
   for (TestClient* client : {plain.get(), of_cluster.get()}) {
     client->Send(EncodeRequest({"FLUSHALL"}));
     cluster.world().RunFor(Milliseconds(2'500));
-    EXPECT_TRUE(client->Take().starts_with("-CLUSTERDOWN no leader known "));
+    const std::string reply = client->Take();
+    EXPECT_TRUE(reply.starts_with("-UNKNOWN group ")) << reply;
+    EXPECT_TRUE(reply.ends_with(
+        " did not execute the command, other groups may have: no leader "
+        "known\r\n"))
+        << reply;
   }
   for (TestClient* client : {plain.get(), replica.get()}) {
     client->Send(EncodeRequest({"INFO", "keyspace"}) + EncodeRequest({"INFO"}));
@@ -369,6 +374,24 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
               std::string::npos)
         << reply;
   }
+}
+
+// A command that was certainly not executed may be sent again as if nothing had happened.
+TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledCertainlyNot) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         config.shards = EvenShards(config.nodes, {3, 1});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  // "b" is of the first group, which this node holds.
+  EXPECT_EQ(cluster.Command(*client, {"SET", "b", "1"}), "+OK\r\n");
+  cluster.Crash(2);
+  client->Send(EncodeRequest({"FLUSHALL"}));
+  cluster.world().RunFor(Seconds(10));
+  const std::string reply = client->Take();
+  EXPECT_TRUE(reply.starts_with("-UNKNOWN group 3 (slots 10922-16383) "))
+      << reply;
+  EXPECT_EQ(cluster.Command(*client, {"GET", "b"}), "$-1\r\n");
 }
 
 // The node that is elected while the commands wait answers for the group, and no other node does.

@@ -73,7 +73,7 @@ uint64_t RespSession::CursorTag() const {
   return 1 + hash % (kCursorTags - 1);
 }
 
-std::string RespSession::GroupFailureText(CommandId command,
+std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
                                           const Failure& failure) const {
   std::string slots;
   for (const SlotRange& range : context_.map.RangesOf(failure.group)) {
@@ -84,6 +84,16 @@ std::string RespSession::GroupFailureText(CommandId command,
       Concat("group ", failure.group, " (slots ", slots, ")");
   const bool flush =
       command == CommandId::kFlushall || command == CommandId::kFlushdb;
+  if (flush && asked > 1 && failure.kind != Failure::Kind::kUnknown) {
+    return Concat(
+        "UNKNOWN ", group,
+        " did not execute the command, other groups may have: ",
+        failure.kind == Failure::Kind::kOverloaded
+            ? "too many requests wait for its leader"
+        : failure.kind == Failure::Kind::kRefused
+            ? Concat("this node has stopped serving it: ", Message(failure.why))
+            : "no leader known");
+  }
   switch (failure.kind) {
     case Failure::Kind::kUnknown:
       if (flush) {
@@ -169,7 +179,7 @@ void RespSession::WriteInfo(const Pending& pending, std::string_view error,
 void RespSession::AskEach(uint64_t token, const std::vector<Covered>& covered,
                           kv::Op op) {
   PendingOf(token).parts = static_cast<uint32_t>(covered.size());
-  PendingOf(token).of_groups = true;
+  PendingOf(token).asked = static_cast<uint32_t>(covered.size());
   for (const Covered& part : covered) {
     kv::CommandSpec spec;
     spec.op = op;
@@ -293,7 +303,7 @@ void RespSession::StepWalk(uint64_t token) {
 void RespSession::OnWalkFailed(uint64_t token, const Failure& failure) {
   KeyWalk& walk = *walk_;
   if (failure.kind != Failure::Kind::kMoved) {
-    return EndWalk(token, GroupFailureText(walk.command, failure));
+    return EndWalk(token, GroupFailureText(walk.command, 0, failure));
   }
   // Another node leads the group: its keys are that node's.
   ++walk.next;

@@ -408,7 +408,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
 void RespSession::OnFailure(uint64_t token, const Failure& failure) {
   if (walk_ != nullptr) return OnWalkFailed(token, failure);
   Pending& pending = PendingOf(token);
-  if (pending.of_groups && failure.kind == Failure::Kind::kMoved) {
+  if (pending.asked > 0 && failure.kind == Failure::Kind::kMoved) {
     // Another node leads the group: its answer counts there.
     return OnResult(token, kv::ResultView{});
   }
@@ -417,9 +417,10 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
   }
   if (pending.reply.empty()) {
     RespWriter reply(&pending.reply, pending.version);
-    const std::string error = pending.of_groups
-                                  ? GroupFailureText(pending.command, failure)
-                                  : FailureText(failure);
+    const std::string error =
+        pending.asked > 0
+            ? GroupFailureText(pending.command, pending.asked, failure)
+            : FailureText(failure);
     if (pending.info_sections != nullptr) {
       WriteInfo(pending, error, reply);
     } else {

@@ -103,8 +103,8 @@ class RespSession final : public Protocol, public Requester {
     bool without_room = false;  // The result waits for RoomFor.
     // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
     uint32_t parts = 1;
-    int64_t sum = 0;         // DBSIZE: of the parts so far.
-    bool of_groups = false;  // The parts are answers of groups.
+    int64_t sum = 0;     // DBSIZE: of the parts so far.
+    uint32_t asked = 0;  // Not 0: the parts are so many answers of groups.
     MonoTime begun;
     size_t held_bytes = 0;  // Of the reply, while it stands behind another.
     std::string reply;
@@ -221,7 +221,9 @@ class RespSession final : public Protocol, public Requester {
   std::vector<Covered> CoveredSlots() const;
   uint64_t CursorTag() const;
   // The error of a command on all covered groups that one of them failed.
-  std::string GroupFailureText(CommandId command, const Failure& failure) const;
+  // `asked`: how many parts the command has.
+  std::string GroupFailureText(CommandId command, uint32_t asked,
+                               const Failure& failure) const;
   void StepWalk(uint64_t token);
   void OnWalked(uint64_t token, const kv::ResultView& result);
   void OnWalkFailed(uint64_t token, const Failure& failure);
