@@ -242,6 +242,10 @@ class GroupQueue {
   };
   Served Serve(const Ask& ask, const kv::CommandSpec& spec);
   void Park(const ReadItem& item, const Reads& reads);
+  void AppendRead(const Requester::ParkedRead& read, Requester* requester,
+                  Reads* reads) const;
+  // Puts the waiting reads of the requester in the order in which it sent them.
+  void SortReadsOf(Requester* requester);
   void KeepReads(const Reads& reads);
   void KeepRead(const ReadItem& item, const Reads& reads);
   void ExpireWaiting();

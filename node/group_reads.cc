@@ -134,10 +134,17 @@ void GroupQueue::Park(const ReadItem& item, const Reads& reads) {
 void GroupQueue::ServeParked(Requester* requester) {
   std::vector<Requester::ParkedRead> parked;
   parked.swap(requester->parked_);
-  bool stopped = false;
+  Reads behind_log;
+  bool no_room = false;
   for (Requester::ParkedRead& read : parked) {
-    if (stopped || read.group != group_) {
+    if (no_room || read.group != group_) {
       requester->parked_.push_back(std::move(read));
+      continue;
+    }
+    if (requester->OrderOf(group_).reads_in_log > 0) {
+      // That read may show more than this node has applied: the others need a read point after it.
+      --requester->OrderOf(group_).parked_reads;
+      AppendRead(read, requester, &behind_log);
       continue;
     }
     arguments_.assign(read.arguments.begin(), read.arguments.end());
@@ -155,13 +162,34 @@ void GroupQueue::ServeParked(Requester* requester) {
     order.parked_reads = left;
     if (served == Served::kDone) {
       --order.parked_reads;
-      continue;
+    } else {
+      no_room = true;
+      requester->parked_.push_back(std::move(read));
     }
-    // Without room, or behind a read in the log: the answer to that one calls again.
-    stopped = true;
-    requester->parked_.push_back(std::move(read));
+  }
+  if (!behind_log.items.empty()) {
+    KeepReads(behind_log);
+    requester->OrderOf(group_).parked_went_back = true;
   }
   callbacks_.wake();
+}
+
+void GroupQueue::AppendRead(const Requester::ParkedRead& read,
+                            Requester* requester, Reads* reads) const {
+  reads->items.push_back({
+      .requester = requester,
+      .token = read.token,
+      .deadline = MonoNow() + parts_.config.timeouts.leader_wait,
+      .numbers = read.numbers,
+      .arguments_offset = reads->arena.size(),
+      .arguments_count = static_cast<uint32_t>(read.arguments.size()),
+      .slot = read.slot,
+      .op = read.op,
+      .redirect = read.redirect,
+  });
+  for (const std::string& argument : read.arguments) {
+    AppendArgument(&reads->arena, argument);
+  }
 }
 
 void GroupQueue::DropParked(Requester* requester) {
@@ -184,9 +212,14 @@ void GroupQueue::DropParked(Requester* requester) {
 void GroupQueue::KeepReads(const Reads& reads) {
   const std::unique_ptr<Reads> later = std::move(reads_);
   reads_ = std::make_unique<Reads>();
+  std::vector<Requester*> unsorted;
   for (const ReadItem& item : reads.items) {
     if (item.requester == nullptr) continue;
     Requester::Order& order = item.requester->OrderOf(group_);
+    // What was parked may be older than what comes back here.
+    if (std::exchange(order.parked_went_back, false)) {
+      unsorted.push_back(item.requester);
+    }
     --order.issued_reads;
     ++order.waiting_reads;
     ++waiting_requests_;
@@ -194,6 +227,23 @@ void GroupQueue::KeepReads(const Reads& reads) {
   }
   for (const ReadItem& item : later->items) {
     if (item.requester != nullptr) KeepRead(item, *later);
+  }
+  for (Requester* requester : unsorted) SortReadsOf(requester);
+}
+
+void GroupQueue::SortReadsOf(Requester* requester) {
+  std::vector<size_t> places;
+  std::vector<ReadItem> sorted;
+  for (size_t i = 0; i < reads_->items.size(); ++i) {
+    if (reads_->items[i].requester != requester) continue;
+    places.push_back(i);
+    sorted.push_back(reads_->items[i]);
+  }
+  std::stable_sort(
+      sorted.begin(), sorted.end(),
+      [](const ReadItem& a, const ReadItem& b) { return a.token < b.token; });
+  for (size_t i = 0; i < places.size(); ++i) {
+    reads_->items[places[i]] = sorted[i];
   }
 }
 

@@ -79,6 +79,8 @@ class Requester {
     uint32_t waiting_reads = 0;  // Not yet given to the host.
     uint32_t issued_reads = 0;   // Given to the host, or parked.
     uint32_t parked_reads = 0;
+    // Parked reads went back to those that wait, perhaps behind later ones.
+    bool parked_went_back = false;
     // Encoded size of the unapplied writes: what they may add to a value.
     size_t unapplied_bytes = 0;
     // What the results of its commands in lanes and batches may come to.
