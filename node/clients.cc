@@ -10,6 +10,9 @@ namespace {
 
 // Replies that one connection is given before others get their turn, in bytes.
 constexpr size_t kTurnReplyBytes = 1 << 20;
+// Replies that all connections are given in one turn, in bytes: other work of the loop waits while they are made. Beyond it
+// each is given as little as without budget, and large replies wait for the next turn.
+constexpr size_t kTurnTotalBytes = 4 << 20;
 // Without budget a connection whose earlier replies have all left is given so many bytes in a turn, and one reply more.
 constexpr size_t kFreshReplyBytes = 64 << 10;
 // A connection that holds less is not counted against the budget of the node.
@@ -61,10 +64,12 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
   const size_t unsent = connection_->unsent_bytes();
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
   const bool small = bytes <= kTurnReplyBytes;
+  const bool turn_is_full = clients_.turn_bytes_ >= kTurnTotalBytes;
+  if (turn_is_full && !small) return false;
   // Replies held behind this one leave only after it: it never waits for the budget that they use up.
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
-  if (clients_.budget_.exhausted()) {
+  if (turn_is_full || clients_.budget_.exhausted()) {
     return unsent == 0 && fresh < kFreshReplyBytes && small;
   }
   return unsent + fresh == 0 ||
@@ -88,6 +93,9 @@ void Client::Count() {
   const size_t bytes =
       connection_ == nullptr ? 0 : unsent_bytes() + held_bytes_;
   const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
+  if (counted > counted_bytes_) {
+    clients_.turn_bytes_ += counted - counted_bytes_;
+  }
   clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
 }
 
@@ -334,8 +342,13 @@ void Clients::LookNextTurn(Client& client) {
 
 void Clients::RunLook() {
   look_armed_ = false;
+  turn_bytes_ = 0;
   std::vector<uint64_t> looks;
   looks.swap(looks_);
+  // Each of them is the first one in some turn.
+  if (!looks.empty()) {
+    std::rotate(looks.begin(), looks.begin() + 1, looks.end());
+  }
   bool awaited = false;
   for (const uint64_t id : looks) {
     const auto found = clients_.find(id);
@@ -352,6 +365,7 @@ void Clients::ArmRoomTimer() {
   room_timer_ =
       env_.loop.At(env_.loop.ReadClock().mono + kRoomInterval, [this] {
         room_timer_armed_ = false;
+        turn_bytes_ = 0;
         bool awaited = false;
         // All of them: a share that shrank makes room for others.
         for (const auto& [id, client] : clients_) client->Count();

@@ -6,7 +6,7 @@
 // Back-pressure. A protocol asks RoomFor() before it takes a request and before it accepts the result of a read. Without room
 // it stops, and the Client calls Resume() in a later turn, once there is room. Room comes back in one of three ways, and
 // RoomFor() arms whichever applies:
-//   - the turn has made its share of replies: the next turn resumes;
+//   - the turn has made its share of replies to this connection, or to all: the next turn resumes;
 //   - the stream has taken everything: OnDrained, or the look at the beginning of the next turn when the stream took it at
 //     once (env/listener.h calls OnDrained only for bytes that were unsent at the end of a turn);
 //   - bytes left without a call (a stream tells only when nothing is left; other connections share the node's budget): a
@@ -197,6 +197,8 @@ class Clients {
   env::Pending look_;
   bool room_timer_armed_ = false;
   env::Pending room_timer_;
+  // Replies that were made since the last look for room.
+  size_t turn_bytes_ = 0;
   env::Pending sweep_;
   bool sweep_armed_ = false;
 };

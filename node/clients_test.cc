@@ -438,6 +438,38 @@ TEST(Clients_StreamThatTakesNothing, HoldsItsLimitAndOneReply) {
   EXPECT_TRUE(table.Finish());
 }
 
+// The loop does other things between two of them.
+TEST(Clients_LargeReplies, ToManyConnections_AreMadeOneInATurn) {
+  Table table((Config()));
+  const size_t count = 8;
+  for (size_t i = 0; i < count; ++i) {
+    table.Open(Taking::kEverything, 5'000'000);
+    table.Send(i, "r");
+  }
+  table.RunTurn();
+  for (size_t i = 0; i < count; ++i) table.AnswerOne(i, 0);
+  for (size_t turn = 1; turn <= count; ++turn) {
+    table.RunTurn();
+    size_t replies = 0;
+    for (size_t i = 0; i < count; ++i) replies += table.replies(i);
+    EXPECT_EQ(replies, turn);
+  }
+  EXPECT_TRUE(table.Finish());
+}
+
+TEST(Clients_SmallReplies, ToManyConnections_ShareTheTurn) {
+  Table table((Config()));
+  const size_t count = 50;
+  for (size_t i = 0; i < count; ++i) {
+    table.Open(Taking::kNothing, 200'000);
+    table.Send(i, std::string(20, 'i'));
+  }
+  table.RunTurn();
+  // Four MiB, and one reply for each.
+  EXPECT_LE(table.most_held(), 5 * kMi + count * 200'000);
+  EXPECT_TRUE(table.Finish());
+}
+
 TEST(Clients_Budget, IsSharedAndOthersAreServedBeyondIt) {
   Table table(SmallLimits());
   for (int i = 0; i < 8; ++i) {
