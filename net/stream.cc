@@ -107,6 +107,14 @@ void Stream::OnReady(uint32_t events) {
     }
     if (closed_) return;
   }
+  // While reads are paused nothing else would notice that the peer has reset the stream.
+  if (paused_ && (events & EPOLLERR) != 0) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    (void)getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    Fail("reading from ", error == 0 ? ECONNRESET : error);
+    return;
+  }
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end_is_near_ = true;
   if ((events & ~uint32_t{EPOLLOUT}) == 0) return;
   readable_ = true;

@@ -265,6 +265,71 @@ TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
   }
 }
 
+// The results of commands in the log are not made for a connection until its earlier ones were taken, once the node holds enough.
+TEST(Backpressure_SlowReaders, OfResultsFromTheLog_HoldABoundedSumToo) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         config.limits.output_total_bytes = 8 << 20;
+                         config.shards = EvenShards(config.nodes, {3, 1});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string value(400'000, 'x');
+  size_t node = 0;
+  while (cluster.server(node).store(GroupId(2)) != nullptr) ++node;
+  auto other = cluster.ConnectResp(node);
+  // "a" has slot 15495, of the third group; "foo" slot 12182; "user" slot 5474, of the second.
+  EXPECT_EQ(cluster.Command(*other, {"SET", "user", value}), "+OK\r\n");
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 40; ++i) {
+    slow.push_back(cluster.ConnectResp(node));
+    slow.back()->PauseReads();
+    slow.back()->Send(Repeat({"GET", "user"}, 40));
+  }
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_LT(cluster.server(node).metrics().output_bytes,
+            (8u << 20) + 40 * (2u << 20));
+  EXPECT_EQ(cluster.Command(*other, {"SET", "x", "1"}), "+OK\r\n");
+  for (auto& client : slow) client->ResumeReads();
+  for (auto& client : slow) {
+    ASSERT_TRUE(AwaitBytes(cluster, *client, 40 * BulkReply(value).size()));
+  }
+}
+
+TEST(Backpressure_SlowReaders,
+     OfTransactionsAndReadsBehindWrites_HoldABoundedSum) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.limits.output_total_bytes = 8 << 20;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto other = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
+  std::vector<std::string_view> mget(11, "{k}");
+  mget[0] = "MGET";
+  const std::string transaction =
+      EncodeRequest({"MULTI"}) + EncodeRequest(mget) + EncodeRequest({"EXEC"});
+  std::string behind_writes;
+  for (int i = 0; i < 40; ++i) {
+    behind_writes += EncodeRequest({"SET", "{k}2", "y"});
+    behind_writes += EncodeRequest({"GET", "{k}"});
+  }
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 60; ++i) {
+    slow.push_back(cluster.ConnectResp(0));
+    slow.back()->PauseReads();
+    slow.back()->Send(i % 2 == 0 ? transaction : behind_writes);
+  }
+  cluster.world().RunFor(Seconds(5));
+  // The bound, one large reply beyond it, and one value for each connection; streams take 64 KiB.
+  EXPECT_LT(cluster.server(0).metrics().output_bytes,
+            (8u << 20) + (5u << 20) + 60 * 500'000);
+  EXPECT_EQ(cluster.Command(*other, {"SET", "x", "1"}), "+OK\r\n");
+  for (auto& client : slow) client->ResumeReads();
+  for (size_t i = 0; i < slow.size(); ++i) {
+    ASSERT_TRUE(AwaitBytes(cluster, *slow[i],
+                           (i % 2 == 0 ? 10 : 40) * BulkReply(value).size()));
+  }
+}
+
 // It takes far longer than timeouts.stall_ms for each reply, but it does read.
 TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
   TestCluster cluster(

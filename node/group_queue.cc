@@ -20,6 +20,8 @@ constexpr size_t kEntryResultBytesMax = kv::kReturnedBytesMax;
 constexpr size_t kInflightResultBytesMax = kv::kReturnedBytesMax;
 // Results up to this need no room of their own: a value fits, and a step of a scan.
 constexpr size_t kSmallResultBytes = 2 * kv::kScanBytesMax;
+// A connection may have any number of such results on their way, whatever the budget of the node says.
+constexpr size_t kFreeResultBytes = 1 << 10;
 // The frame of one result.
 constexpr size_t kResultFrameBytes = 64;
 static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <= kSmallResultBytes);
@@ -160,9 +162,11 @@ bool GroupQueue::FitsResults(Requester* requester, size_t result_bytes) const {
   const size_t under_way = requester->OrderOf(group_).result_bytes;
   // One command may always go.
   return (under_way == 0 && result_bytes <= kv::kReturnedBytesMax) ||
-         under_way + result_bytes <=
-             std::max(kSmallResultBytes,
-                      parts_.config.limits.output_buffer_bytes);
+         (under_way + result_bytes <=
+              std::max(kSmallResultBytes,
+                       parts_.config.limits.output_buffer_bytes) &&
+          (result_bytes <= kFreeResultBytes ||
+           parts_.budget.Fits(result_bytes)));
 }
 
 std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
@@ -279,6 +283,7 @@ GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size,
 void GroupQueue::AddItem(Lane& lane, const Ask& ask, const Item& item) {
   lane.items.push_back(item);
   lane.result_bytes += item.result_bytes;
+  parts_.budget.Reserve(item.result_bytes);
   ++waiting_requests_;
   Requester::Order& order = ask.requester->OrderOf(group_);
   order.result_bytes += item.result_bytes;
@@ -659,6 +664,7 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
 void GroupQueue::Release(const Item& item) {
   Requester::Order& order = item.requester->OrderOf(group_);
   order.result_bytes -= item.result_bytes;
+  parts_.budget.Release(item.result_bytes);
   if (item.write) {
     --order.unapplied_writes;
     order.unapplied_bytes -= item.bytes;

@@ -22,6 +22,7 @@
 #include "node/config.h"
 #include "node/forward_channel.h"
 #include "node/live_view.h"
+#include "node/output_budget.h"
 #include "node/peer_link.h"
 #include "node/requester.h"
 #include "raft/host/host.h"
@@ -71,6 +72,7 @@ class GroupQueue {
     const Config& config;
     PeerLinks& links;
     LiveView& view;
+    OutputBudget& budget;
   };
   struct Callbacks {
     // Asks for a Flush in step 2 of this turn.

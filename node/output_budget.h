@@ -1,6 +1,6 @@
 // node/output_budget.h: how many bytes of unsent replies all connections of a node hold together.
 //
-// Each connection reports its share; the budget knows no connection. One object per node, shared by all client tables.
+// Each connection reports its share, and results on their way in the log are reserved; the budget knows no connection. One object per node, shared by all client tables.
 #ifndef QUORATE_NODE_OUTPUT_BUDGET_H_
 #define QUORATE_NODE_OUTPUT_BUDGET_H_
 
@@ -22,12 +22,26 @@ class OutputBudget {
     held_bytes_ += now - before;
   }
   // True while only connections without unsent replies are given more.
-  bool exhausted() const { return held_bytes_ >= limit_bytes_; }
+  bool exhausted() const {
+    return held_bytes_ + reserved_bytes_ >= limit_bytes_;
+  }
   size_t held_bytes() const { return held_bytes_; }
+
+  // Results on their way in log entries, by what they may come to.
+  void Reserve(size_t bytes) { reserved_bytes_ += bytes; }
+  void Release(size_t bytes) {
+    CHECK_GE(reserved_bytes_, bytes);
+    reserved_bytes_ -= bytes;
+  }
+  // Is there room for a reservation beside what is held and reserved?
+  bool Fits(size_t bytes) const {
+    return held_bytes_ + reserved_bytes_ + bytes <= limit_bytes_;
+  }
 
  private:
   const size_t limit_bytes_;
   size_t held_bytes_ = 0;
+  size_t reserved_bytes_ = 0;
 };
 
 }  // namespace quorate::node

@@ -6,12 +6,12 @@
 namespace quorate::node {
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
-               const shardctrl::ShardMap& map)
+               const shardctrl::ShardMap& map, OutputBudget& budget)
     : env_(env),
       links_(env, config.timeouts.proxy),
       view_(env, host, config, map) {
-  const GroupQueue::Parts parts = {env.loop, env.buggify, host,
-                                   config,   links_,      view_};
+  const GroupQueue::Parts parts = {env.loop, env.buggify, host,  config,
+                                   links_,   view_,       budget};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(

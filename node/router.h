@@ -13,6 +13,7 @@
 #include "node/config.h"
 #include "node/group_queue.h"
 #include "node/live_view.h"
+#include "node/output_budget.h"
 #include "node/peer_link.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
@@ -23,7 +24,7 @@ class Router {
  public:
   // All outlive the router. `map` is the configuration's.
   Router(env::Env& env, raft::Host& host, const Config& config,
-         const shardctrl::ShardMap& map);
+         const shardctrl::ShardMap& map, OutputBudget& budget);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 

@@ -110,11 +110,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                   StoreOptionsOf(bootstrap_record_, group));
             },
             this),
-        router_(env, host_, config_, map_),
+        output_budget_(config_.limits.output_total_bytes),
+        router_(env, host_, config_, map_, output_budget_),
         balance_(env, config_, host_, router_),
         upkeep_(env.loop, host_),
         topology_(config_, map_, router_),
-        output_budget_(config_.limits.output_total_bytes),
         resp_clients_(env, config_, metrics_, output_budget_),
         http_clients_(env, config_, metrics_, output_budget_),
         context_{env,
@@ -327,11 +327,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   raft::Host::Observer* const observer_;
   Metrics metrics_;
   raft::Host host_;
+  OutputBudget output_budget_;
   Router router_;
   LeaderBalance balance_;
   Upkeep upkeep_;
   Topology topology_;
-  OutputBudget output_budget_;
   Clients resp_clients_;
   Clients http_clients_;
   mutable Context context_;
