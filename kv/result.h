@@ -140,6 +140,9 @@ class ResultBuilder {
   // builder).
   void AddEncoded(const ResultView& head);
 
+  // Makes room at once for about so many bytes more.
+  void Reserve(size_t bytes) { bytes_.reserve(bytes_.size() + bytes); }
+
   // Arrays: BeginArray, one AddElement/AddNil for each, EndArray.
   void BeginArray(const ResultView& head, uint32_t count);
   void AddElement(std::string_view bytes);

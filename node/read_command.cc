@@ -87,6 +87,7 @@ bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
     return true;
   }
   kv::ResultBuilder builder(kv::Version{});
+  builder.Reserve(bytes + 8 * spec.arguments.size() + 64);
   builder.BeginArray(ResultView{},
                      static_cast<uint32_t>(spec.arguments.size()));
   for (const std::string_view key : spec.arguments) {

@@ -20,6 +20,9 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
   };
 }
 
+// A reply above this gets its memory at once.
+constexpr size_t kLargeReplyBytes = 64 << 10;
+
 // Browsers can be made to send these to any port: refusing them protects against requests forged by web pages.
 bool LooksLikeHttp(std::string_view word) {
   return EqualsIgnoreCase(word, "post") || EqualsIgnoreCase(word, "host:");
@@ -369,6 +372,10 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   std::string& text = direct ? client_.out() : pending.reply;
   const size_t begin = text.size();
   if (begin == 0 || direct) {
+    // Growing by doubling would copy a large reply again and again.
+    if (result.bytes.size() > kLargeReplyBytes) {
+      text.reserve(begin + result.bytes.size() + result.bytes.size() / 8);
+    }
     RespWriter reply(&text, pending.version);
     if (pending.watch != nullptr) {
       FinishWatch(std::move(*pending.watch), result, reply);
