@@ -134,6 +134,20 @@ TEST(Backpressure_Resp, ImmediateReplies_AreBoundedInATurnToo) {
             cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
 }
 
+TEST(Backpressure_Resp, HalfClosedBehindMoreThanATurnsShare_GetsEveryReply) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const size_t one = cluster.Command(*client, {"COMMAND"}).size();
+  ASSERT_GT(one, 10'000u);
+  client->Send(Repeat({"COMMAND"}, 300));
+  client->End();
+  cluster.world().RunUntilTrue([&] { return client->closed(); }, Seconds(60));
+  EXPECT_EQ(client->received().size(), 300 * one);
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(cluster.server(0).open_connections(), 0u);
+}
+
 // Reads of a group without a leader hold the replies of another group back.
 TEST(Backpressure_Resp, RepliesBehindOneThatIsDue_AreBoundedAndCome) {
   TestCluster cluster({.nodes = 3, .groups = 2});
