@@ -5,6 +5,7 @@ Python with the redis module is Debian's; another interpreter that comes first i
 
 import contextlib
 import ctypes
+import itertools
 import os
 import random
 import select
@@ -20,6 +21,7 @@ PR_SET_PDEATHSIG = 1
 STARTS_WITHIN_SECONDS = 90
 ANSWERS_WITHIN_SECONDS = 60
 CLUSTER_PORT_OFFSET = 100
+HTTP_PORT_OFFSET = 250
 # How errors begin that a change of leaders causes. On a busy machine leaders change now and then.
 TEMPORARY_ERRORS = ('CLUSTERDOWN', 'UNKNOWN', 'TRYAGAIN', 'Hash slot not served')
 
@@ -48,10 +50,37 @@ def _free(port):
     return True
 
 
+# Tests that run side by side take their ports from different blocks. In a block plain addresses come first, then those for cluster
+# clients, then HTTP; ports for peers are 10,000 above. The bound name of a block is its lock, and the kernel drops it with the process.
+_BLOCKS = range(10_000, 20_000, 400)
+_BASES_PER_BLOCK = 5
+_PORTS_PER_BASE = CLUSTER_PORT_OFFSET // _BASES_PER_BLOCK
+_BLOCKS_MAX = 3
+_own_blocks = []
+_handed_out = itertools.count()
+
+
+def _take_block():
+    for start in random.sample(_BLOCKS, len(_BLOCKS)):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f'\0quorate-test-ports-{start}')
+        except OSError:
+            lock.close()
+            continue
+        _own_blocks.append((start, lock))
+        return
+    raise RuntimeError('other tests have taken all ports')
+
+
 def free_base(count, extra=()):
-    """A port from which `count` in a row are free, and so are those at each distance in `extra`."""
+    """A port from which `count` in a row are free, and so are those at each distance in `extra`. No other test gets them."""
+    assert count <= _PORTS_PER_BASE
     for _ in range(1000):
-        base = random.randrange(10_000, 22_000)
+        number, place = divmod(next(_handed_out), _BASES_PER_BLOCK)
+        if place == 0 and len(_own_blocks) < _BLOCKS_MAX:
+            _take_block()
+        base = _own_blocks[number % len(_own_blocks)][0] + place * _PORTS_PER_BASE
         if all(_free(base + i + distance) for i in range(count) for distance in (0, *extra)):
             return base
     raise RuntimeError('no free ports')
@@ -68,22 +97,15 @@ class QuickstartCluster:
         self.data_dir = data_dir or tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         self.count = nodes
         # For plain clients; cluster clients use the ports that are CLUSTER_PORT_OFFSET above.
-        self.port = port or free_base(nodes + 2, extra=(CLUSTER_PORT_OFFSET, 10_000))
+        self.port = port or free_base(nodes + 2, extra=(CLUSTER_PORT_OFFSET, HTTP_PORT_OFFSET, 10_000))
         self.cluster_port = self.port + CLUSTER_PORT_OFFSET
-        self.http_port = http_port or self._free_http_base()
+        self.http_port = http_port or self.port + HTTP_PORT_OFFSET
         self.output = ''
         self.process = subprocess.Popen(
             [program('quickstart'), '--data-dir', self.data_dir, '--port', str(self.port), '--http-port', str(self.http_port),
              '--nodes', str(nodes), *more],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
         os.set_blocking(self.process.stdout.fileno(), False)
-
-    def _free_http_base(self):
-        """As far from the ports for Redis clients as two of their ranges are."""
-        while True:
-            base = free_base(self.count + 2)
-            if abs(base - self.port) > 2 * CLUSTER_PORT_OFFSET:
-                return base
 
     def ports(self):
         return range(self.port, self.port + self.count)

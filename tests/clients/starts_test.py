@@ -53,7 +53,7 @@ class Nodes:
     def __init__(self, count=1, sharding='groups = 1'):
         self.root = scratch()
         self.count = count
-        self.base = quickstart_cluster.free_base(3 * count)
+        self.base = quickstart_cluster.free_base(3 * count, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET,))
         self.sharding = sharding
         self.processes = {}
 

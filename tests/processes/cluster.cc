@@ -55,7 +55,7 @@ std::vector<int> FreePorts(int count) {
   for (uint64_t draw = 0; static_cast<int>(ports.size()) < count; ++draw) {
     CHECK_LT(draw, 10'000u);
     const int port =
-        10'000 + static_cast<int>(random.Below(20'000, "port", 0, draw));
+        30'000 + static_cast<int>(random.Below(2'700, "port", 0, draw));
     if (IsFree(port)) ports.insert(port);
   }
   return {ports.begin(), ports.end()};
