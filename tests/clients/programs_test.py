@@ -6,7 +6,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -177,7 +176,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertNotIn('kill -9', cluster.output)
 
     def test_PortInUse_IsNamed(self):
-        with socket.socket() as taken:
+        with quickstart_cluster.reusing_socket() as taken:
             base = quickstart_cluster.free_base(3, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET, 10_000))
             taken.bind(('127.0.0.1', base + 1))
             taken.listen()
@@ -275,7 +274,7 @@ peer = "127.0.0.1:{base + 2}"
 
     def test_PortInUse_IsNamed(self):
         port = int(re.search(r'resp = "127\.0\.0\.1:(\d+)', self.config).group(1))
-        with socket.socket() as taken:
+        with quickstart_cluster.reusing_socket() as taken:
             taken.bind(('127.0.0.1', port))
             taken.listen()
             status, _, err = self.quorated(self.config, '--bootstrap')

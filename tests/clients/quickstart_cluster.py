@@ -40,9 +40,15 @@ def program(name):
     return os.path.join(os.environ['TEST_SRCDIR'], 'quorate', 'net', 'cmd', name)
 
 
+def reusing_socket():
+    """One that binds a port whose earlier connections are still fading."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return made
+
+
 def _free(port):
-    with contextlib.closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.closing(reusing_socket()) as probe:
         try:
             probe.bind(('127.0.0.1', port))
         except OSError:

@@ -6,7 +6,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -127,7 +126,7 @@ class FailedStartTest(Cleaned):
 
         def taken(kind):
             def start():
-                with socket.socket() as holder:
+                with quickstart_cluster.reusing_socket() as holder:
                     host, port = nodes.address(1, kind).split(':')
                     holder.bind((host, int(port)))
                     holder.listen()
@@ -182,7 +181,7 @@ class FailedStartTest(Cleaned):
         nodes.stop(1)
         before = contents(nodes.data(1))
         before.pop('lock')
-        with socket.socket() as holder:
+        with quickstart_cluster.reusing_socket() as holder:
             host, port = nodes.address(1, 'resp').split(':')
             holder.bind((host, int(port)))
             holder.listen()
@@ -319,7 +318,7 @@ class QuickstartTest(unittest.TestCase):
     def test_FirstStartThatFails_LeavesNothing(self):
         root = scratch()
         base = quickstart_cluster.free_base(3, extra=(10_000,))
-        with socket.socket() as taken:
+        with quickstart_cluster.reusing_socket() as taken:
             taken.bind(('127.0.0.1', base + 1))
             taken.listen()
             cluster = QuickstartCluster(f'{root}/new/data', port=base)
