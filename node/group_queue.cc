@@ -219,7 +219,7 @@ Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
     return *admission;
   }
   if (!write && in_batch) {
-    AddReadToLane(ask, spec);
+    AddReadToLane(ask, spec, result_bytes);
   } else if (write) {
     const size_t size = kv::BatchBuilder::EncodedSize(spec);
     Lane& lane = LaneFor(ask, size, result_bytes);
@@ -295,9 +295,9 @@ void GroupQueue::AddItem(Lane& lane, const Ask& ask, const Item& item) {
   }
 }
 
-void GroupQueue::AddReadToLane(const Ask& ask, const kv::CommandSpec& spec) {
+void GroupQueue::AddReadToLane(const Ask& ask, const kv::CommandSpec& spec,
+                               size_t result_bytes) {
   const size_t size = kv::BatchBuilder::EncodedSize(spec);
-  const size_t result_bytes = ResultBytes(ask.requester, spec);
   Lane& lane = LaneFor(ask, size, result_bytes);
   lane.builder.Add(spec);
   AddItem(lane, ask,
@@ -376,7 +376,8 @@ void GroupQueue::MoveParkedToBatch(Requester* requester) {
     spec.slot = read.slot;
     spec.numbers = read.numbers;
     spec.arguments = arguments;
-    AddReadToLane({requester, read.token, read.redirect}, spec);
+    AddReadToLane({requester, read.token, read.redirect}, spec,
+                  ResultBytes(requester, spec));
   }
 }
 
@@ -393,8 +394,9 @@ void GroupQueue::MoveReadsToBatch(Requester* requester) {
   waiting_requests_ -= count;
   for (size_t i = places.size(); i > 0; --i) {
     ReadItem& item = reads_->items[places[i - 1]];
-    AddReadToLane({requester, item.token, item.redirect},
-                  SpecOf(item, *reads_));
+    const kv::CommandSpec spec = SpecOf(item, *reads_);
+    AddReadToLane({requester, item.token, item.redirect}, spec,
+                  ResultBytes(requester, spec));
     item.requester = nullptr;
   }
 }

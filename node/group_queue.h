@@ -198,7 +198,8 @@ class GroupQueue {
   // Where the requester's next command goes; closes batches that must not take it.
   Lane& LaneFor(const Ask& ask, size_t encoded_size, size_t result_bytes);
   void AddRead(const Ask& ask, const kv::CommandSpec& spec);
-  void AddReadToLane(const Ask& ask, const kv::CommandSpec& spec);
+  void AddReadToLane(const Ask& ask, const kv::CommandSpec& spec,
+                     size_t result_bytes);
   void AddItem(Lane& lane, const Ask& ask, const Item& item);
   kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
   // Puts the requester's waiting reads into the batch: in front of its write, or behind a read of its that goes there.

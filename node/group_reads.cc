@@ -89,7 +89,7 @@ GroupQueue::Served GroupQueue::Serve(const Ask& ask,
     // The replica has stopped meanwhile.
     --order.issued_reads;
     MoveParkedToBatch(ask.requester);
-    AddReadToLane(ask, spec);
+    AddReadToLane(ask, spec, ResultBytes(ask.requester, spec));
     return Served::kDone;
   }
   if (order.reads_in_log > 0) return Served::kLater;
@@ -114,7 +114,7 @@ GroupQueue::Served GroupQueue::Serve(const Ask& ask,
   if (done) return Served::kDone;
   // A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.
   --order.issued_reads;
-  AddReadToLane(ask, spec);
+  AddReadToLane(ask, spec, ResultBytes(ask.requester, spec));
   return Served::kDone;
 }
 
