@@ -47,6 +47,9 @@ inline constexpr size_t kKeyBytesMax = 64 << 10;
 inline constexpr size_t kValueBytesMax = 1 << 20;
 // Values that one command (a kAtomic with all that is nested in it) may return, in bytes; beyond it: kTooLarge.
 inline constexpr size_t kReturnedBytesMax = 64 << 20;
+// Results of all commands of a batch, in bytes, as the store gives them out; beyond it: kResultNotKept instead of a large one. No rule of
+// replicas: it decides nothing that they store.
+inline constexpr size_t kEntryResultBytesMax = 2 * kReturnedBytesMax;
 // Keys that one kExpire may remove.
 inline constexpr int64_t kExpireKeysMax = 4'096;
 

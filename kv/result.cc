@@ -10,6 +10,8 @@ constexpr uint8_t kResultVersion = 1;
 constexpr size_t kFrameBytes = 24;
 constexpr size_t kHeadBytes = 8;
 constexpr uint32_t kNilSize = 0xffffffff;
+// A smaller payload is never left out.
+constexpr size_t kSmallPayloadBytes = 1 << 10;
 
 constexpr uint8_t kRefusedBit = 1 << 0;  // In the frame.
 
@@ -325,6 +327,17 @@ ResultView ResultBuilder::last() const {
   reader.next_ = count_ - 1;
   reader.base_ = base_;
   return reader.Next();
+}
+
+void ResultBuilder::LeaveOutLast() {
+  const ResultView result = last();
+  if (result.bytes.size() <= kSmallPayloadBytes) return;
+  const ResultView head = {.status = ResultStatus::kResultNotKept,
+                           .wrote = result.wrote,
+                           .version = result.version};
+  bytes_.resize(last_offset_);
+  --count_;
+  AddNone(head);
 }
 
 Buffer ResultBuilder::Finish() {

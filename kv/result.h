@@ -36,8 +36,9 @@ enum class ResultStatus : uint8_t {
   kTooManyOutstanding = 20,  // The row is full until the client's floor rises.
   kTooManySessions = 21,     // The slot has kSessionsPerSlotMax.
   kMalformed = 22,
-  // The command is a duplicate of one that took effect, but its result was too
-  // large to keep.
+  // The command took effect, but its result was too large: to be kept for
+  // duplicates, or given out beside the others of its entry
+  // (kEntryResultBytesMax).
   kResultNotKept = 32,
 };
 
@@ -158,7 +159,10 @@ class ResultBuilder {
   // The last result added outside any nesting, as it can be kept and given to
   // AddEncoded.
   ResultView last() const;
+  // Replaces the last result by kResultNotKept, unless it is small.
+  void LeaveOutLast();
 
+  size_t size_bytes() const { return bytes_.size(); }
   Buffer Finish();
   // What a refused batch returns.
   static Buffer Refused(const Version& entry);

@@ -173,6 +173,10 @@ void Store::Impl::Run(const Decoded& one, const Version& version,
   } else {
     Process(one.command, version, payload, results);
   }
+  // The proposer estimates results by the values that are there when it proposes: they may have grown since.
+  if (results != nullptr && results->size_bytes() > kEntryResultBytesMax) {
+    results->LeaveOutLast();
+  }
 }
 
 void Store::Impl::Advance(const raft::Entry& entry) {

@@ -622,6 +622,32 @@ TEST_F(StoreTest, ResultsOfARow_AreBounded) {
             ResultStatus::kResultNotKept);
 }
 
+TEST_F(StoreTest, ResultsOfABatchBeyondItsLimit_AreLeftOutUnlessSmall) {
+  const std::string half(kValueBytesMax / 2, 'x');
+  Do({.op = Op::kAppend}, {"k", half});
+  Do({.op = Op::kAppend}, {"k", half});
+  Do({.op = Op::kSet}, {"short", "y"});
+  const std::string_view keys[] = {"k", "short"};
+  const auto get = [&](size_t which) {
+    batch_.Add({.op = Op::kGet,
+                .slot = HashSlot(keys[which]),
+                .arguments = absl::MakeConstSpan(keys).subspan(which, 1)});
+  };
+  const size_t fit = kEntryResultBytesMax / kValueBytesMax - 1;
+  for (size_t i = 0; i < fit + 2; ++i) get(0);
+  get(1);
+  batch_.Add({.op = Op::kGetDel,
+              .slot = HashSlot("k"),
+              .arguments = absl::MakeConstSpan(keys).first(1)});
+  const std::vector<Answer> answers = Apply();
+  EXPECT_EQ(answers[fit - 1].bytes.size(), kValueBytesMax);
+  EXPECT_EQ(answers[fit + 1].status, ResultStatus::kResultNotKept);
+  EXPECT_EQ(answers[fit + 2].bytes, "y");
+  EXPECT_EQ(answers[fit + 3].status, ResultStatus::kResultNotKept);
+  EXPECT_TRUE(answers[fit + 3].wrote);
+  EXPECT_FALSE(Get("k").found());
+}
+
 TEST_F(StoreTest, ReplyBeyondItsLimit_IsRefusedAndChangesNothing) {
   const std::string half(kValueBytesMax / 2, 'x');
   Do({.op = Op::kAppend}, {"k", half});

@@ -279,6 +279,38 @@ TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
   }
 }
 
+// The bystander has read a sixty-fourth of what it asks for, the slow readers have read nothing.
+TEST(Backpressure_SlowReaders, OfLargeRepliesDelayNoLargeReplyToAReader) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.limits.output_total_bytes = 16 << 20;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto other = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*other, {"GET", "{k}"}), BulkReply(value));
+  std::vector<std::unique_ptr<TestClient>> slow;
+  std::vector<std::string_view> mget(11, "{k}");
+  mget[0] = "MGET";
+  for (int i = 0; i < 20; ++i) {
+    slow.push_back(cluster.ConnectResp(0));
+    slow.back()->PauseReads();
+    slow.back()->Send(Repeat({"PING"}, 20) + EncodeRequest(mget));
+  }
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_GT(cluster.server(0).metrics().output_bytes, 12u << 20);
+  const size_t one = 5 + 10 * BulkReply(value).size();
+  for (int i = 0; i < 10; ++i) {
+    other->Send(EncodeRequest(mget));
+    ASSERT_TRUE(AwaitBytes(cluster, *other, one));
+    EXPECT_EQ(other->Take().size(), one);
+  }
+  for (auto& client : slow) client->ResumeReads();
+  for (auto& client : slow) {
+    ASSERT_TRUE(AwaitBytes(cluster, *client, 20 * 7 + one));
+  }
+}
+
 // The results of commands in the log are not made for a connection until its earlier ones were taken, once the node holds enough.
 TEST(Backpressure_SlowReaders, OfResultsFromTheLog_HoldABoundedSumToo) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {

@@ -15,6 +15,12 @@ constexpr size_t kTurnReplyBytes = 1 << 20;
 constexpr size_t kTurnTotalBytes = 4 << 20;
 // Without budget a connection whose earlier replies have all left is given so many bytes in a turn, and one reply more.
 constexpr size_t kFreshReplyBytes = 64 << 10;
+// A connection may hold as many unsent bytes as its peer has proven to read, from this on up to limits.output_buffer_bytes.
+// The peer starts anew when it takes less than kProvenRate bytes a second while output waits for it.
+constexpr size_t kFirstWindowBytes = 1 << 20;
+constexpr uint64_t kProvenRate = 1 << 20;
+// The last quarter of the budget takes large replies up to so many times what the peer has proven to read.
+constexpr uint64_t kSparedPerProven = 64;
 // A connection that holds less is not counted against the budget of the node.
 constexpr size_t kCountedFromBytes = 16 << 10;
 // While a connection waits for room, the bytes that left without a call are looked at so often.
@@ -32,6 +38,7 @@ Client::Client(Clients& clients, uint64_t id,
       connection_(std::move(connection)),
       peer_address_(connection_->peer_address()),
       created_(clients.env_.loop.ReadClock().mono),
+      measured_(created_),
       last_input_(created_),
       last_progress_(created_) {}
 
@@ -59,6 +66,29 @@ void Client::Hold(size_t bytes) {
   Count();
 }
 
+size_t Client::window_bytes() const {
+  const size_t most = clients_.config_.limits.output_buffer_bytes;
+  if (proven_bytes_ >= most) return most;
+  return std::min(most, std::max<size_t>(kFirstWindowBytes, proven_bytes_));
+}
+
+void Client::Measure() {
+  if (connection_ == nullptr) return;
+  const MonoTime now = clients_.env_.loop.ReadClock().mono;
+  const size_t unsent = connection_->unsent_bytes();
+  const uint64_t taken = written_bytes_ - unsent - measured_bytes_;
+  const Duration elapsed = now - measured_;
+  if (unsent > 0 && elapsed < Seconds(1)) return;
+  // Less than kCountedFromBytes is not looked at when it leaves.
+  const bool slow =
+      (unsent > 0 || taken >= kCountedFromBytes) && elapsed >= Seconds(1) &&
+      taken <
+          kProvenRate * static_cast<uint64_t>(elapsed.ns() / Seconds(1).ns());
+  proven_bytes_ = slow ? 0 : proven_bytes_ + taken;
+  measured_bytes_ += taken;
+  measured_ = now;
+}
+
 bool Client::HasRoom(size_t bytes, bool in_front) const {
   if (connection_ == nullptr) return true;
   const size_t unsent = connection_->unsent_bytes();
@@ -70,12 +100,12 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
   if (turn_is_full || clients_.budget_.exhausted()) {
-    return unsent == 0 && fresh < kFreshReplyBytes && small;
+    if (small) return unsent == 0 && fresh < kFreshReplyBytes;
+    return unsent + fresh == 0 && clients_.budget_.Spares() &&
+           bytes / kSparedPerProven <= proven_bytes_;
   }
-  return unsent + fresh == 0 ||
-         (unsent + fresh + bytes <
-              clients_.config_.limits.output_buffer_bytes &&
-          flushed_bytes_ + fresh < kTurnReplyBytes);
+  return unsent + fresh == 0 || (unsent + fresh + bytes < window_bytes() &&
+                                 flushed_bytes_ + fresh < kTurnReplyBytes);
 }
 
 bool Client::RoomFor(size_t bytes, bool in_front) {
@@ -100,6 +130,7 @@ void Client::Count() {
 }
 
 bool Client::LookForRoom() {
+  Measure();
   Count();
   if (!awaits_room_) return false;
   flushed_bytes_ = 0;
@@ -175,11 +206,13 @@ void Client::Flush() {
     return;
   }
   if (!out_.empty()) {
+    Measure();
     if (connection_->unsent_bytes() == 0) {
       last_progress_ = clients_.env_.loop.ReadClock().mono;
     }
     clients_.metrics_.output_bytes += out_.size();
     flushed_bytes_ += out_.size();
+    written_bytes_ += out_.size();
     connection_->Write(Buffer::Copy(out_));
     const bool large = out_.capacity() > kTurnReplyBytes;
     out_.clear();

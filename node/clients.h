@@ -99,6 +99,10 @@ class Client final : public env::Connection::Observer {
   void Flush();
   // Drops the stream now.
   void Close();
+  // The bytes that may be unsent before the protocol has to stop.
+  size_t window_bytes() const;
+  // Looks at how fast the peer takes its output.
+  void Measure();
   // What RoomFor says, without its promise.
   bool HasRoom(size_t bytes, bool in_front) const;
   // Reports the share of this connection to the node's budget.
@@ -121,6 +125,13 @@ class Client final : public env::Connection::Observer {
   size_t flushed_bytes_ = 0;
   // As the budget knows it; small shares are not counted.
   size_t counted_bytes_ = 0;
+  // All bytes given to the stream.
+  uint64_t written_bytes_ = 0;
+  // Taken by the peer since it was last slow.
+  uint64_t proven_bytes_ = 0;
+  // When Measure last had a result, and how much the stream had sent by then.
+  MonoTime measured_;
+  uint64_t measured_bytes_ = 0;
   // RoomFor said no: for a reply of so many bytes.
   bool awaits_room_ = false;
   size_t awaited_bytes_ = 0;

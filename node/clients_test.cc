@@ -53,8 +53,9 @@ class HandLoop final : public env::Loop, private env::Pending::Source {
       deferred_.pop_front();
       callback();
     }
-    mono_ = mono_ + Milliseconds(1);
+    Pass(Milliseconds(1));
   }
+  void Pass(Duration time) { mono_ = mono_ + time; }
 
  private:
   void Cancel(uint64_t id) override {
@@ -274,6 +275,9 @@ class Table {
   void SetTaking(Taking taking) {
     for (auto& c : connections_) c->wire.taking = taking;
   }
+  void SetTaking(size_t which, Taking taking) {
+    connections_[which]->wire.taking = taking;
+  }
 
   // One turn: what arrived, then timers and deferred calls, then the streams take their share.
   void RunTurn() {
@@ -314,7 +318,9 @@ class Table {
     }
     return false;
   }
+  void Pass(Duration time) { loop_.Pass(time); }
   size_t most_held() const { return most_held_; }
+  void ResetMostHeld() { most_held_ = 0; }
   size_t awaiting_room() const { return clients_.awaiting_room(); }
   size_t replies(size_t which) const {
     const std::string& output = connections_[which]->wire.output;
@@ -428,13 +434,34 @@ TEST(Clients_StreamThatTakesEverything,
   EXPECT_EQ(table.awaiting_room(), 0u);
 }
 
-TEST(Clients_StreamThatTakesNothing, HoldsItsLimitAndOneReply) {
+TEST(Clients_StreamThatTakesNothing, HoldsTheFirstWindowAndOneReply) {
   Table table(SmallLimits());
   table.Open(Taking::kNothing, 300'000);
   table.Send(0, std::string(60, 'i'));
   for (int i = 0; i < 100; ++i) table.RunTurn();
-  EXPECT_GT(table.most_held(), kMi);
+  EXPECT_GT(table.most_held(), kMi - 300'000);
+  EXPECT_LE(table.most_held(), kMi + 300'000);
+  EXPECT_TRUE(table.Finish());
+}
+
+TEST(Clients_StreamThatHasTakenMuch, HoldsItsLimitAndOneReply) {
+  Table table(SmallLimits());
+  table.Open(Taking::kEverything, 300'000);
+  table.Send(0, std::string(100, 'i'));
+  while (table.replies(0) < 20) table.RunTurn();
+  table.SetTaking(Taking::kNothing);
+  for (int i = 0; i < 100; ++i) table.RunTurn();
+  EXPECT_GT(table.most_held(), 2 * kMi - 300'000);
   EXPECT_LE(table.most_held(), 2 * kMi + 300'000);
+  // Two seconds later it has proven nothing.
+  table.Pass(Seconds(2));
+  table.RunTurn();
+  table.SetTaking(Taking::kSome);
+  for (int i = 0; i < 2; ++i) table.RunTurn();
+  table.SetTaking(Taking::kNothing);
+  table.ResetMostHeld();
+  for (int i = 0; i < 100; ++i) table.RunTurn();
+  EXPECT_LE(table.most_held(), kMi + 300'000);
   EXPECT_TRUE(table.Finish());
 }
 
@@ -484,6 +511,49 @@ TEST(Clients_Budget, IsSharedAndOthersAreServedBeyondIt) {
   table.Send(8, std::string(500, 'i'));
   for (int i = 0; i < 10; ++i) table.RunTurn();
   EXPECT_EQ(table.replies(8), 500u);
+  EXPECT_TRUE(table.Finish());
+}
+
+// Two connections that do not read hold what all may hold, but for less than a quarter.
+TEST(Clients_LastQuarterOfTheBudget,
+     IsForConnectionsThatHaveShownThatTheyRead) {
+  Table table(SmallLimits());
+  for (int i = 0; i < 4; ++i) table.Open(Taking::kEverything, 2'000'000);
+  table.Open(Taking::kEverything, 400);
+  const auto ask = [&](size_t which) {
+    table.Send(which, "r");
+    table.RunTurn();
+    table.AnswerOne(which, 0);
+    for (int i = 0; i < 50; ++i) table.RunTurn();
+  };
+  ask(2);
+  EXPECT_EQ(table.replies(2), 1u);
+  for (size_t i = 0; i < 2; ++i) {
+    table.SetTaking(i, Taking::kNothing);
+    ask(i);
+  }
+  EXPECT_EQ(table.most_held(), 4'000'000u);
+  // One that has read, one that is new, one that wants little.
+  ask(2);
+  ask(3);
+  ask(4);
+  EXPECT_EQ(table.replies(2), 2u);
+  EXPECT_EQ(table.replies(3), 0u);
+  EXPECT_EQ(table.replies(4), 1u);
+  // One that has read before, and does so slowly now.
+  table.SetTaking(2, Taking::kNothing);
+  ask(2);
+  while (table.replies(2) < 3) {
+    table.Pass(Seconds(1));
+    table.SetTaking(2, Taking::kSome);
+    table.RunTurn();
+    table.SetTaking(2, Taking::kNothing);
+    table.RunTurn();
+  }
+  table.SetTaking(2, Taking::kEverything);
+  ask(2);
+  EXPECT_EQ(table.replies(2), 3u);
+  EXPECT_EQ(table.awaiting_room(), 2u);
   EXPECT_TRUE(table.Finish());
 }
 

@@ -16,8 +16,8 @@ constexpr size_t kInflightBatchesMax = 256;
 constexpr size_t kInflightBatchesBeforeGathering = 2;
 // What the results of one entry may come to, and those of all entries of a group under way, in bytes. A single command may
 // return as much (kv::kReturnedBytesMax).
-constexpr size_t kEntryResultBytesMax = kv::kReturnedBytesMax;
-constexpr size_t kInflightResultBytesMax = kv::kReturnedBytesMax;
+constexpr size_t kEntryExpectedBytesMax = kv::kReturnedBytesMax;
+constexpr size_t kInflightExpectedBytesMax = kv::kReturnedBytesMax;
 // Results up to this need no room of their own: a value fits, and a step of a scan.
 constexpr size_t kSmallResultBytes = 2 * kv::kScanBytesMax;
 // A connection may have any number of such results on their way, whatever the budget of the node says.
@@ -265,7 +265,7 @@ GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size,
   if (!lane.items.empty() &&
       (lane.items.size() >= limits.batch_commands ||
        lane.builder.size_bytes() + encoded_size > limits.batch_bytes ||
-       lane.result_bytes + result_bytes > kEntryResultBytesMax)) {
+       lane.result_bytes + result_bytes > kEntryExpectedBytesMax)) {
     CloseLane(ask.redirect);
   }
   Requester::Order& order = ask.requester->OrderOf(group_);
@@ -465,7 +465,7 @@ void GroupQueue::SubmitWaiting() {
         (inflight_batches_ >= kInflightBatchesMax ||
          inflight_bytes_ + front.payload.size() > bytes_max ||
          inflight_result_bytes_ + front.result_bytes >
-             kInflightResultBytesMax)) {
+             kInflightExpectedBytesMax)) {
       return;
     }
     const Again again =
@@ -658,6 +658,10 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
   CHECK_EQ(reader.count(), batch.items.size());
   for (const Item& item : batch.items) {
     const kv::ResultView result = reader.Next();
+    if (!item.write && result.status == kv::ResultStatus::kResultNotKept) {
+      FailItem(item, Failure::Kind::kOverloaded, absl::OkStatus());
+      continue;
+    }
     Release(item);
     item.requester->OnResult(item.token, result);
   }

@@ -31,7 +31,7 @@ constexpr HttpStatusError kErrors[] = {
     {ResultStatus::kMalformed, 400, "MALFORMED",
      "the request makes no sense to the store"},
     {ResultStatus::kResultNotKept, 409, "RESULT_NOT_KEPT",
-     "the request took effect before; its result was too large to keep"},
+     "the request took effect; its result was too large to keep"},
 };
 
 }  // namespace

@@ -21,10 +21,10 @@ class OutputBudget {
     CHECK_GE(held_bytes_, before);
     held_bytes_ += now - before;
   }
-  // True while only connections without unsent replies are given more.
-  bool exhausted() const {
-    return held_bytes_ + reserved_bytes_ >= limit_bytes_;
-  }
+  // True while only connections without unsent replies are given more, and large replies only where Spares says so.
+  bool exhausted() const { return !Fits(1); }
+  // Is there room for a large reply to a connection that has shown that it reads? The last quarter is kept for those.
+  bool Spares() const { return held_bytes_ + reserved_bytes_ < limit_bytes_; }
   size_t held_bytes() const { return held_bytes_; }
 
   // Results on their way in log entries, by what they may come to.
@@ -33,9 +33,9 @@ class OutputBudget {
     CHECK_GE(reserved_bytes_, bytes);
     reserved_bytes_ -= bytes;
   }
-  // Is there room for a reservation beside what is held and reserved?
+  // Is there room for a reservation beside what is held and reserved, without the last quarter?
   bool Fits(size_t bytes) const {
-    return held_bytes_ + reserved_bytes_ + bytes <= limit_bytes_;
+    return held_bytes_ + reserved_bytes_ + bytes <= limit_bytes_ / 4 * 3;
   }
 
  private:

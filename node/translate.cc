@@ -473,8 +473,8 @@ std::string_view ErrorOf(kv::ResultStatus status) {
     case kv::ResultStatus::kMalformed:
       return "ERR the command makes no sense to the store";
     case kv::ResultStatus::kResultNotKept:
-      return "RESULT_NOT_KEPT the command took effect before; its result was "
-             "too large to keep";
+      return "RESULT_NOT_KEPT the command took effect; its result was too "
+             "large to keep";
   }
   return "ERR unknown result";
 }
