@@ -8,6 +8,7 @@
 
 #include "env/number.h"
 #include "gtest/gtest.h"
+#include "kv/slot.h"
 #include "node/test_cluster.h"
 #include "node/text.h"
 
@@ -205,6 +206,40 @@ TEST(Keyspace_Cluster, CursorOfElsewhere_IsAnError) {
   }
 }
 
+// The slot's group is asked, whichever node leads it; the last node has no replica of group 3.
+TEST(Keyspace_Cluster, KeysOfASlot_AreTheSameOnEveryNode) {
+  TestCluster cluster({.nodes = 4, .groups = 3, .adjust = [](Config& config) {
+                         config.shards = EvenShards(config.nodes, {3, 3});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  const std::string slot = Concat(kv::HashSlot("{tag}"));
+  for (int i = 0; i < 20; ++i) {
+    cluster.Command(*writer, {"SET", Concat("{tag}", i), "v"});
+  }
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    auto client = cluster.ConnectRespCluster(node);
+    const auto keys_of = [&](std::string_view count) {
+      return Bulks(
+          cluster.Command(*client, {"CLUSTER", "GETKEYSINSLOT", slot, count}));
+    };
+    EXPECT_EQ(cluster.Command(*client, {"CLUSTER", "COUNTKEYSINSLOT", slot}),
+              ":20\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"CLUSTER", "COUNTKEYSINSLOT", "0"}),
+              ":0\r\n");
+    const std::vector<std::string> all = keys_of("1000");
+    EXPECT_EQ(all.size(), 20u);
+    EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 20u);
+    EXPECT_EQ(keys_of("7").size(), 7u);
+    EXPECT_EQ(cluster.Command(*client, {"CLUSTER", "GETKEYSINSLOT", slot, "0"}),
+              "*0\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"CLUSTER", "COUNTKEYSINSLOT", "16384"}),
+              "-ERR Invalid slot\r\n");
+    EXPECT_EQ(cluster.Command(*client, {"CLUSTER", "GETKEYSINSLOT", "0", "-1"}),
+              "-ERR Invalid slot or number of keys\r\n");
+  }
+}
+
 // Keys of a group that moved away would be missing, those of one that came twice.
 TEST(Keyspace_Cluster, LeadershipMovesDuringAScan_IsAnError) {
   TestCluster cluster({.nodes = 3, .groups = 3});
@@ -352,6 +387,19 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
           << command[0] << ": " << reply;
       EXPECT_NE(reply.find(" (slots "), std::string::npos) << reply;
       EXPECT_TRUE(reply.ends_with("\r\n+PONG\r\n")) << reply;
+    }
+  }
+  auto of_replica = cluster.ConnectRespCluster(3);
+  for (TestClient* client : {of_cluster.get(), of_replica.get()}) {
+    for (const std::vector<std::string_view>& command :
+         {std::vector<std::string_view>{"CLUSTER", "COUNTKEYSINSLOT", "16000"},
+          {"CLUSTER", "GETKEYSINSLOT", "16000", "10"}}) {
+      client->Send(EncodeRequest(command));
+      cluster.world().RunFor(Milliseconds(2'500));
+      EXPECT_EQ(client->Take(),
+                "-CLUSTERDOWN no leader known for group 3 (slots "
+                "10922-16383)\r\n")
+          << command[1];
     }
   }
   for (TestClient* client : {plain.get(), of_cluster.get()}) {

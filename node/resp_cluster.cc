@@ -1,7 +1,4 @@
 // CLUSTER: the cluster as clients see it (node/topology.h).
-#include <algorithm>
-
-#include "env/number.h"
 #include "kv/slot.h"
 #include "node/resp_session.h"
 #include "node/text.h"
@@ -66,10 +63,6 @@ bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
     case CommandId::kClusterKeyslot:
       reply.Integer(kv::HashSlot(request[2]).value());
       return true;
-    case CommandId::kClusterCountkeysinslot:
-    case CommandId::kClusterGetkeysinslot:
-      WriteSlotKeys(row, request, reply);
-      return true;
     case CommandId::kClusterReplicas:
     case CommandId::kClusterSlaves:
       WriteReplicas(request[2], reply);
@@ -89,48 +82,6 @@ bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
     default:
       return false;
   }
-}
-
-void RespSession::WriteSlotKeys(const CommandSpec& row, Arguments request,
-                                RespWriter& reply) {
-  const bool count_only = row.id == CommandId::kClusterCountkeysinslot;
-  int64_t number;
-  int64_t count = 0;
-  if (!ParseInteger(request[2], &number) ||
-      (!count_only && !ParseInteger(request[3], &count))) {
-    return reply.Error("ERR value is not an integer or out of range");
-  }
-  if (number < 0 || number >= kHashSlotCount || count < 0) {
-    return reply.Error(count_only ? "ERR Invalid slot"
-                                  : "ERR Invalid slot or number of keys");
-  }
-  const Slot slot(static_cast<uint16_t>(number));
-  const kv::Store* store = context_.router.QueueOf(slot).store();
-  if (count_only) {
-    return reply.Integer(
-        store == nullptr ? 0 : static_cast<int64_t>(store->key_count(slot)));
-  }
-  std::vector<std::string> keys;
-  size_t bytes = 0;
-  kv::ScanStep step;
-  while (store != nullptr && !step.done &&
-         keys.size() < static_cast<size_t>(count)) {
-    if (bytes > kv::kReturnedBytesMax) {
-      return reply.Error("ERR the reply would exceed 64 MiB; ask for fewer");
-    }
-    // A step at a time: a slot may hold far more than a reply.
-    const size_t step_keys =
-        std::min<size_t>(static_cast<size_t>(count), 10'000);
-    step = store->Scan(slot, step.next, step_keys, WallTime::Min(),
-                       [&](std::string_view key, const kv::Lookup&) {
-                         if (keys.size() < static_cast<size_t>(count)) {
-                           keys.emplace_back(key);
-                           bytes += key.size() + 16;
-                         }
-                       });
-  }
-  reply.Array(keys.size());
-  for (const std::string& key : keys) reply.Bulk(key);
 }
 
 void RespSession::WriteReplicas(std::string_view id, RespWriter& reply) {

@@ -27,6 +27,8 @@ constexpr std::string_view kOtherCursor =
 constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
 constexpr std::string_view kTooMuch =
     "ERR the reply would exceed 64 MiB; use SCAN";
+constexpr std::string_view kTooMuchOfSlot =
+    "ERR the reply would exceed 64 MiB; ask for fewer";
 static_assert(kKeysBytesMax == 64 << 20);
 
 // As strtoul reads it: a sign is allowed, and nothing is 0.
@@ -278,6 +280,42 @@ RespSession::Taken RespSession::WalkKeys(const CommandSpec& row,
   return Taken::kDone;
 }
 
+// Every node answers for every slot: the question goes to the slot's group.
+RespSession::Taken RespSession::SlotKeys(const CommandSpec& row,
+                                         Arguments request) {
+  const bool count_only = row.id == CommandId::kClusterCountkeysinslot;
+  int64_t number = 0;
+  int64_t count = 0;
+  std::string_view error;
+  if (!cluster()) {
+    error = kClusterDisabled;
+  } else if (!ParseInteger(request[2], &number) ||
+             (!count_only && !ParseInteger(request[3], &count))) {
+    error = "ERR value is not an integer or out of range";
+  } else if (number < 0 || number >= kHashSlotCount || count < 0) {
+    error =
+        count_only ? "ERR Invalid slot" : "ERR Invalid slot or number of keys";
+  }
+  if (!error.empty()) {
+    ReplyError(row.id, error);
+    return Taken::kDone;
+  }
+  const Slot slot(static_cast<uint16_t>(number));
+  if (count_only) {
+    AskEach(Expect(row.id, Shape::kSum), {{.slots = {slot, slot}}},
+            kv::Op::kKeyCount);
+    return Taken::kDone;
+  }
+  auto walk = std::make_unique<KeyWalk>();
+  walk->command = row.id;
+  walk->wanted = static_cast<uint64_t>(count);
+  walk->stretches.push_back({kv::MakeCursor(slot, {}), slot});
+  const uint64_t token = Expect(row.id, Shape::kArray);
+  walk_ = std::move(walk);
+  StepWalk(token);
+  return Taken::kDone;
+}
+
 void RespSession::StepWalk(uint64_t token) {
   KeyWalk& walk = *walk_;
   const bool found =
@@ -328,7 +366,9 @@ void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
     walk.key_bytes += bytes.size() + 16;
   }
   if (walk.key_bytes > kKeysBytesMax) {
-    return EndWalk(token, kTooMuch);
+    return EndWalk(token, walk.command == CommandId::kClusterGetkeysinslot
+                              ? kTooMuchOfSlot
+                              : kTooMuch);
   }
   if (cursor == 0) {
     ++walk.next;
@@ -359,6 +399,11 @@ void RespSession::EndWalk(uint64_t token, std::string_view error) {
                             ? 0
                             : walk->stretches[walk->next].cursor |
                                   walk->cursor_tag << kv::kCursorBits));
+    }
+    // A step may visit more keys than it was asked for.
+    if (walk->command == CommandId::kClusterGetkeysinslot &&
+        walk->keys.size() > walk->wanted) {
+      walk->keys.resize(walk->wanted);
     }
     reply.Array(walk->keys.size());
     for (const std::string& key : walk->keys) reply.Bulk(key);

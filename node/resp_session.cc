@@ -188,6 +188,9 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
     case CommandId::kScan:
     case CommandId::kRandomkey:
       return WalkKeys(row, request);
+    case CommandId::kClusterCountkeysinslot:
+    case CommandId::kClusterGetkeysinslot:
+      return SlotKeys(row, request);
     case CommandId::kQuorateSession:
       return Session(row);
     case CommandId::kQuorateDo:

@@ -213,6 +213,8 @@ class RespSession final : public Protocol, public Requester {
   // `redirect` is set and another node leads the group.
   void AskOrFail(uint64_t token, const kv::CommandSpec& spec, bool redirect);
   Taken WalkKeys(const CommandSpec& row, Arguments request);
+  // CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT.
+  Taken SlotKeys(const CommandSpec& row, Arguments request);
   // Reads SCAN's arguments; the error if they are wrong.
   std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
                                    KeyWalk* walk) const;
@@ -246,8 +248,6 @@ class RespSession final : public Protocol, public Requester {
   void WriteRole(RespWriter& reply);
   bool WriteCluster(const CommandSpec& row, Arguments request,
                     RespWriter& reply);
-  void WriteSlotKeys(const CommandSpec& row, Arguments request,
-                     RespWriter& reply);
   void WriteReplicas(std::string_view id, RespWriter& reply);
   Taken Session(const CommandSpec& row);
   Taken Do(const CommandSpec& row, Arguments request);

@@ -37,6 +37,8 @@ bool MayNotBeQueued(const CommandSpec& row) {
     case CommandId::kKeys:
     case CommandId::kScan:
     case CommandId::kRandomkey:
+    case CommandId::kClusterCountkeysinslot:
+    case CommandId::kClusterGetkeysinslot:
     case CommandId::kQuorateSession:
       return true;
     default:
