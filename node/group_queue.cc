@@ -180,7 +180,7 @@ std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
   if (ask.redirect && leadership_.kind == Leadership::Kind::kRemote) {
     return Refuse(ask, slot, Failure::Kind::kMoved);
   }
-  if (Congested()) {
+  if (Congested() && !ask.further) {
     if (leadership_.kind == Leadership::Kind::kUnknown) {
       return Refuse(ask, slot, Failure::Kind::kOverloaded);
     }

@@ -36,6 +36,8 @@ struct Ask {
   uint64_t token = 0;
   // Wants to be told who leads (MOVED) rather than have the command passed on.
   bool redirect = false;
+  // A further part of a command of which this group took the first part: limits.held_requests counts them as one request.
+  bool further = false;
 };
 
 enum class Admission : uint8_t {

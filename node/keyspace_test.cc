@@ -472,6 +472,83 @@ TEST(Keyspace_Cluster, ElectionMeanwhile_TheNewLeaderCovers) {
   EXPECT_LT(led, kSeeds);
 }
 
+// Ranges of the groups take turns, and little may wait.
+void ManyRanges(Config& config) {
+  config.limits.held_requests = 1;
+  config.shards = EvenShards(config.nodes, {2, 3});
+  for (size_t i = 0; i < 2; ++i) {
+    config.shards[i].slots.clear();
+    for (size_t range = i; range < 16; range += 2) {
+      config.shards[i].slots.push_back(
+          {static_cast<uint16_t>(range * 1024),
+           static_cast<uint16_t>(range * 1024 + 1023)});
+    }
+  }
+}
+
+TEST(Keyspace_HeldRequests, CommandOnManyRanges_CountsAsOneRequest) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .adjust = ManyRanges});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  const std::set<std::string> keys = Fill(cluster, *writer, 60);
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    auto client = cluster.ConnectResp(node);
+    EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":60\r\n");
+    EXPECT_EQ(Bulks(cluster.Command(*client, {"KEYS", "*"})).size(), 60u);
+  }
+  EXPECT_EQ(cluster.Command(*writer, {"FLUSHALL"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*writer, {"DBSIZE"}), ":0\r\n");
+}
+
+// Requests of others fill the queue: the command waits for room, and those behind it on its connection follow it.
+TEST(Keyspace_HeldRequests, BehindRequestsOfOthers_Waits) {
+  TestCluster cluster({.nodes = 3, .adjust = ManyRanges});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  std::vector<std::unique_ptr<TestClient>> others;
+  for (int i = 0; i < 20; ++i) others.push_back(cluster.ConnectResp(0));
+  cluster.world().RunFor(Milliseconds(10));
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 0; i < others.size(); ++i) {
+      const std::string key = Concat("key", i);
+      others[i]->Send(EncodeRequest({"SET", key, "v"}) +
+                      EncodeRequest({"GET", key}));
+    }
+    client->Send(EncodeRequest({"FLUSHALL"}) +
+                 EncodeRequest({"SET", "mine", "v"}) +
+                 EncodeRequest({"EXISTS", "mine"}) + EncodeRequest({"DBSIZE"}) +
+                 EncodeRequest({"KEYS", "mine"}));
+    ASSERT_TRUE(cluster.world().RunUntilTrue(
+        [&] { return client->received().ends_with("$4\r\nmine\r\n"); },
+        Seconds(5)))
+        << client->received();
+    const std::string reply = client->Take();
+    EXPECT_TRUE(reply.starts_with("+OK\r\n+OK\r\n:1\r\n:")) << reply;
+    EXPECT_EQ(reply.find('-'), std::string::npos) << reply;
+  }
+}
+
+// What has not been asked yet ends with the connection, and nothing waits for it.
+TEST(Keyspace_HeldRequests, ClientThatLeaves_LeavesNothingBehind) {
+  TestCluster cluster({.nodes = 3, .adjust = ManyRanges});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto other = cluster.ConnectResp(0);
+  for (int round = 0; round < 50; ++round) {
+    auto client = cluster.ConnectResp(0);
+    std::string gets;
+    for (int i = 0; i < 50; ++i) gets += EncodeRequest({"SET", "k", "v"});
+    other->Send(gets);
+    client->Send(round % 2 == 0 ? EncodeRequest({"FLUSHALL"})
+                                : EncodeRequest({"KEYS", "*"}));
+    client->Send(EncodeRequest({"DBSIZE"}));
+    cluster.world().RunFor(Microseconds(20 * round));
+    client->Close();
+    cluster.world().RunFor(Milliseconds(100));
+  }
+  EXPECT_EQ(cluster.server(0).open_connections(), 1u + 2u);
+  EXPECT_EQ(cluster.Command(*cluster.ConnectResp(0), {"PING"}), "+PONG\r\n");
+}
+
 TEST(Keyspace_Commands, InsideATransaction_AreRefused) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -182,25 +182,32 @@ void RespSession::AskEach(uint64_t token, const std::vector<Covered>& covered,
                           kv::Op op) {
   PendingOf(token).parts = static_cast<uint32_t>(covered.size());
   PendingOf(token).asked = static_cast<uint32_t>(covered.size());
+  asked_groups_.clear();
   for (const Covered& part : covered) {
     kv::CommandSpec spec;
     spec.op = op;
     spec.slot = part.slots.first;
     spec.numbers = {part.slots.first.value(), part.slots.last.value()};
-    AskOrFail(token, spec, part.may_lead);
+    AskGroup(token, spec, part.may_lead);
   }
 }
 
-void RespSession::AskOrFail(uint64_t token, const kv::CommandSpec& spec,
-                            bool redirect) {
+void RespSession::AskGroup(uint64_t token, const kv::CommandSpec& spec,
+                           bool redirect) {
   GroupQueue& queue = context_.router.QueueOf(spec.slot);
-  const Ask ask = {this, token, redirect};
-  if (queue.Add(ask, spec) == Admission::kBlocked) {
-    // Nothing of this connection stands in the way: the group is congested.
-    Failure overloaded;
-    overloaded.kind = Failure::Kind::kOverloaded;
-    overloaded.group = queue.group();
-    OnFailure(token, overloaded);
+  const bool further =
+      std::count(asked_groups_.begin(), asked_groups_.end(), queue.group()) > 0;
+  if (queue.Add({this, token, redirect, further}, spec) ==
+      Admission::kBlocked) {
+    unasked_.push_back({token, spec, redirect});
+  } else if (!further) {
+    asked_groups_.push_back(queue.group());
+  }
+}
+
+void RespSession::AskUnasked() {
+  for (const Unasked& question : std::exchange(unasked_, {})) {
+    AskGroup(question.token, question.spec, question.redirect);
   }
 }
 
@@ -335,7 +342,8 @@ void RespSession::StepWalk(uint64_t token) {
   spec.slot = kv::CursorSlot(stretch.cursor);
   spec.numbers = {static_cast<int64_t>(stretch.cursor),
                   kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
-  AskOrFail(token, spec, stretch.may_lead);
+  asked_groups_.clear();
+  AskGroup(token, spec, stretch.may_lead);
 }
 
 void RespSession::OnWalkFailed(uint64_t token, const Failure& failure) {

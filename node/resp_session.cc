@@ -70,6 +70,7 @@ void RespSession::Resume() {
   // RoomFor says it again of a read that is still parked.
   if (!pending_.empty()) pending_.front().without_room = false;
   if (has_parked()) context_.router.ServeParked(this);
+  AskUnasked();
   Process();
   parser_.Detach();
 }
@@ -79,11 +80,17 @@ void RespSession::OnClosed() {
   stalled_.clear();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
+  for (const Unasked& question : std::exchange(unasked_, {})) {
+    Failure overloaded;
+    overloaded.kind = Failure::Kind::kOverloaded;
+    OnFailure(question.token, overloaded);
+  }
 }
 
 bool RespSession::Stopped() {
-  return closed_ || walk_ != nullptr || client_.refuses_requests() ||
-         has_parked() || pending_.size() >= context_.config.limits.pipeline ||
+  return closed_ || walk_ != nullptr || !unasked_.empty() ||
+         client_.refuses_requests() || has_parked() ||
+         pending_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, pending_.empty());
 }
 
@@ -367,6 +374,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   pending.sum += result.integer;
   if (pending.parts > 1 && ErrorOf(result.status).empty()) {
     --pending.parts;
+    if (!unasked_.empty()) client_.WantResume();
     return;
   }
   // The front's reply needs no detour.
@@ -403,6 +411,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   }
   if (pending.parts > 1) {
     --pending.parts;
+    if (!unasked_.empty()) client_.WantResume();
     return;
   }
   Account(pending.command, context_.MonoNow() - pending.begun,
@@ -437,7 +446,10 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
       reply.Error(error);
     }
   }
-  if (--pending.parts > 0) return;
+  if (--pending.parts > 0) {
+    if (!unasked_.empty() && !closed_) client_.WantResume();
+    return;
+  }
   Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
   Finish(pending);
 }

@@ -131,6 +131,12 @@ class RespSession final : public Protocol, public Requester {
     Slot last;
     bool may_lead = false;  // As in Covered.
   };
+  // A question to a group that had no room for it. It has no arguments.
+  struct Unasked {
+    uint64_t token;
+    kv::CommandSpec spec;
+    bool redirect;
+  };
   // KEYS, SCAN or RANDOMKEY on its way: steps of bounded size one after the
   // other, each a read of the group it visits. Nothing else of the connection
   // is taken up meanwhile.
@@ -209,9 +215,10 @@ class RespSession final : public Protocol, public Requester {
   // Asks every one of `covered`, which is not empty; answers `token` when all
   // did.
   void AskEach(uint64_t token, const std::vector<Covered>& covered, kv::Op op);
-  // Asks the group of `spec`; fails the request if that is congested, or
-  // `redirect` is set and another node leads the group.
-  void AskOrFail(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+  // Asks the group of `spec`, at once or when it has room. With `redirect` the
+  // question fails if another node leads the group.
+  void AskGroup(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+  void AskUnasked();
   Taken WalkKeys(const CommandSpec& row, Arguments request);
   // CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT.
   Taken SlotKeys(const CommandSpec& row, Arguments request);
@@ -286,6 +293,10 @@ class RespSession final : public Protocol, public Requester {
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
   std::unique_ptr<KeyWalk> walk_;
+  // Nothing else is taken up while there are any: it would overtake them.
+  std::vector<Unasked> unasked_;
+  // Groups that have accepted a part of the newest command in parts.
+  std::vector<GroupId> asked_groups_;
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;
 
