@@ -116,6 +116,24 @@ TEST(Expiry_IdleCluster, ManyDueKeys_GoOnEveryReplicaInFewEntries) {
   }
 }
 
+// Log time follows the clock slowly: until it says that a key is due, an entry would remove nothing.
+TEST(Expiry_IdleCluster, ClockAheadOfLogTime_ProposesNothingBeforeKeysAreDue) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    cluster.world().clock(cluster.machine(node)).SetWallOffset(Seconds(3'600));
+  }
+  Fill(cluster, *client, 500, 300);
+  const uint64_t entries = LastEntry(cluster);
+  cluster.world().RunFor(Seconds(250));
+  EXPECT_EQ(LastEntry(cluster), entries);
+  EXPECT_EQ(KeysOf(cluster), 500u);
+  cluster.world().RunFor(Seconds(60));
+  EXPECT_EQ(KeysOf(cluster), 0u);
+  EXPECT_LE(LastEntry(cluster) - entries, 5u);
+}
+
 TEST(Expiry_IdleCluster, ANewLeader_GoesOn) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

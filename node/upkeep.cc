@@ -48,8 +48,8 @@ const kv::Store* Upkeep::LedStore(GroupId id) const {
   return static_cast<const kv::Store*>(std::as_const(host_).state_machine(id));
 }
 
-int64_t Upkeep::DueByMs(const kv::Store& store) const {
-  return std::max(store.log_time(), loop_.ReadClock().wall.earliest).ms();
+int64_t Upkeep::NextEntryMs(GroupId id) const {
+  return host_.core(id)->NextLogTime(loop_.ReadClock()).ms();
 }
 
 void Upkeep::ArmLook(GroupId id, Group& group) {
@@ -64,7 +64,7 @@ void Upkeep::ArmLook(GroupId id, Group& group) {
   const MonoTime now = loop_.ReadClock().mono;
   // Long waits are cut: both clocks may run differently.
   const int64_t wait_ms =
-      std::clamp<int64_t>(*due_ms - DueByMs(*store), 0, 60'000);
+      std::clamp<int64_t>(*due_ms - NextEntryMs(id), 0, 60'000);
   const MonoTime at = std::max(now + Milliseconds(wait_ms), group.look_from);
   // A timer that fires too early looks again.
   if (group.look_at <= at) return;
@@ -79,7 +79,7 @@ void Upkeep::Look(GroupId id) {
   const kv::Store* store = LedStore(id);
   const std::optional<int64_t> due_ms =
       store == nullptr ? std::nullopt : store->first_due_ms();
-  if (!due_ms.has_value() || *due_ms > DueByMs(*store)) {
+  if (!due_ms.has_value() || *due_ms > NextEntryMs(id)) {
     ArmLook(id, group);
     return;
   }

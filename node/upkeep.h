@@ -58,8 +58,9 @@ class Upkeep {
   void ArmReclaim(GroupId id, Group& group);
   // The store of a group that this node leads and may write to, or null.
   const kv::Store* LedStore(GroupId id) const;
-  // Unix time by which keys count as due.
-  int64_t DueByMs(const kv::Store& store) const;
+  // Log time of an entry proposed now, in milliseconds: it removes what is due
+  // by then. Log time may be behind the clock. Requires: this node leads.
+  int64_t NextEntryMs(GroupId id) const;
 
   env::Loop& loop_;
   raft::Host& host_;

@@ -339,6 +339,10 @@ Index Core::durable_index() const { return impl_->durable_index(); }
 const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }
 WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
+WallTime Core::NextLogTime(const Now& now) const {
+  CHECK(role() == RoleKind::kLeader) << RoleName(role());
+  return impl_->NextLogTime(now);
+}
 std::vector<Core::FollowerStatus> Core::followers() const {
   return impl_->followers();
 }

@@ -280,6 +280,8 @@ class Core {
   bool CanServeReads() const;
   // Log time of the last applied entry.
   WallTime applied_log_time() const;
+  // Log time that an entry proposed at `now` would get. Requires: leader.
+  WallTime NextLogTime(const Now& now) const;
 
   // What the leader knows of each other member, for status pages.
   struct FollowerStatus {

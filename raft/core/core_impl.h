@@ -42,6 +42,8 @@ class Core::Impl {
   Index durable_index() const { return durable_; }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
   WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
+  // Of the leader's next entry.
+  WallTime NextLogTime(const Now& now) const;
   bool CanServeReads() const;
   std::vector<FollowerStatus> followers() const;
 
@@ -100,7 +102,6 @@ class Core::Impl {
   void CheckQuorum();
 
   // ---- replication.cc
-  WallTime NextLogTime() const;
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
   void OnAppend(const Message& message);

@@ -38,13 +38,13 @@ Progress* Core::Impl::FindMember(NodeId node) {
 // time passed plus a bounded slew, so that one step of a wall clock cannot
 // expire the world. An unsynchronised clock has an earliest end too, its
 // reading; without even that, log time advances by monotonic time.
-WallTime Core::Impl::NextLogTime() const {
+WallTime Core::Impl::NextLogTime(const Now& now) const {
   const Leader& leader = std::get<Leader>(role_);
-  const Duration elapsed = now_.mono - leader.anchor_mono;
+  const Duration elapsed = now.mono - leader.anchor_mono;
   const Duration slew(elapsed.ns() / 1'000'000 * options_.log_time_slew_ppm);
   const WallTime steady = leader.anchor_log_time + elapsed;
-  const WallTime wall = now_.wall.earliest != WallTime::Min()
-                            ? std::min(now_.wall.earliest, steady + slew)
+  const WallTime wall = now.wall.earliest != WallTime::Min()
+                            ? std::min(now.wall.earliest, steady + slew)
                             : steady;
   return std::max(log_.LogTimeAt(log_.last().index), wall);
 }
@@ -55,7 +55,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.index = log_.last().index + 1;
   entry.kind = kind;
   entry.version = kEntryVersion;
-  entry.log_time = NextLogTime();
+  entry.log_time = NextLogTime(now_);
   entry.leader_wall = now_.wall;
   entry.payload = std::move(payload);
   std::get<Leader>(role_).uncommitted_bytes += entry.size_bytes();
