@@ -111,7 +111,8 @@ const std::string* HttpTarget::Parameter(std::string_view name) const {
 }
 
 bool ParseTarget(std::string_view target, HttpTarget* parsed) {
-  target = target.substr(0, target.find('#'));
+  // A target has no fragment (RFC 9112 3.2). Without it the target would be another one.
+  if (target.find('#') != std::string_view::npos) return false;
   const size_t mark = target.find('?');
   if (!Unescape(target.substr(0, mark), false, &parsed->path)) return false;
   if (mark == std::string_view::npos) return true;

@@ -390,6 +390,17 @@ TEST(HttpTarget_Escapes, AreUndone) {
   EXPECT_EQ(target.Parameter("none"), nullptr);
 }
 
+// Cut off, as browsers do before they send, it would make another key of this one.
+TEST(HttpTarget_Fragment_IsRefused, WhereverItStands) {
+  for (const std::string_view text : {"/a#b", "/#", "/a?b=1#c", "#"}) {
+    HttpTarget target;
+    EXPECT_FALSE(ParseTarget(text, &target)) << text;
+  }
+  HttpTarget target;
+  ASSERT_TRUE(ParseTarget("/a%23b", &target));
+  EXPECT_EQ(target.path, "/a#b");
+}
+
 TEST(HttpTarget_BrokenEscape_IsRefused, WhereverItStands) {
   for (const std::string_view text :
        {"/%", "/%2", "/%zz", "/a?b=%1", "/a?%x=1"}) {

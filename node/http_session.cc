@@ -147,7 +147,8 @@ void HttpSession::SendContinueIfDue() {
 HttpSession::Taken HttpSession::Handle(HttpRequest& request) {
   HttpTarget target;
   if (!ParseTarget(request.target, &target)) {
-    Error(request, "bad", 400, "BAD_REQUEST", "the target has a broken %XX");
+    Error(request, "bad", 400, "BAD_REQUEST",
+          "the target has a broken %XX, or a # that is not written as %23");
     return Taken::kDone;
   }
   if (target.path.starts_with(kKeyPrefix)) return HandleKey(request, target);

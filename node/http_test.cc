@@ -144,6 +144,8 @@ TEST_F(HttpTest, BadRequests_AreNamed) {
       {"PUT", "/metrics", "405 Method Not Allowed", "METHOD_NOT_ALLOWED"},
       {"GET", "/v1/kv/", "400 Bad Request", "BAD_KEY"},
       {"GET", "/v1/kv/%zz", "400 Bad Request", "BAD_REQUEST"},
+      {"PUT", "/v1/kv/a#b", "400 Bad Request", "BAD_REQUEST"},
+      {"PUT", "/v1/kv/a?ttl=1h#b", "400 Bad Request", "BAD_REQUEST"},
       {"GET", "/v1/kv/a?consistency=maybe", "400 Bad Request",
        "BAD_CONSISTENCY"},
       {"PUT", "/v1/kv/a?cas=x", "400 Bad Request", "BAD_CAS"},
