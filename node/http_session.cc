@@ -55,6 +55,14 @@ std::string_view WithoutGroup(std::string_view message, GroupId group) {
   return message;
 }
 
+// Why a replica is fenced or stopped, if the log's own line does not say it.
+void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
+                      GroupId group, std::string* lines) {
+  const std::string_view why = WithoutGroup(Message(status), group);
+  const bool said = !log.ok() && why == Message(log);
+  Append(lines, said ? "the log does not work" : why, "\n");
+}
+
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Client& client)
@@ -530,7 +538,8 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
       Append(
           &lines, "is ",
           ReplicaStateName(view.replica(queue->group(), context_.config.node)),
-          ": ", WithoutGroup(Message(status), queue->group()), "\n");
+          ": ");
+      AppendReplicaWhy(status, log, queue->group(), &lines);
     } else {
       Append(&lines, led ? "ok" : "has no leader", "\n");
     }

@@ -207,6 +207,31 @@ TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
   EXPECT_NE(Ask(stopped, {"ROLE"}).find("slave"), std::string::npos);
 }
 
+TEST_F(LiveViewTest, FailedDisk_OfThreeGroups_IsDescribedOnce) {
+  Make({.nodes = 3, .groups = 3});
+  BreakDisk(0);
+  auto client = cluster().ConnectResp(0);
+  for (const std::string_view key : {"foo", "bar", "baz"}) {
+    client->Send(EncodeRequest({"SET", key, "1"}));
+  }
+  cluster().world().RunFor(Seconds(5));
+  const std::string ready = AskHttp(0, "/readyz");
+  constexpr std::string_view kLog = "[-]log ";
+  const size_t begin = ready.find(kLog);
+  ASSERT_NE(begin, std::string::npos) << ready;
+  const size_t end = ready.find('\n', begin);
+  const std::string why =
+      ready.substr(begin + kLog.size(), end - begin - kLog.size());
+  EXPECT_GT(why.size(), 10u) << ready;
+  EXPECT_EQ(ready.find(why, end), std::string::npos) << ready;
+  for (int group = 1; group <= 3; ++group) {
+    EXPECT_NE(ready.find(Concat("[-]group ", group,
+                                " is stopped: the log does not work\n")),
+              std::string::npos)
+        << ready;
+  }
+}
+
 TEST_F(LiveViewTest, FailedDisk_OfTheOnlyReplica_IsRefusedAtOnce) {
   Make({.nodes = 1});
   BreakDisk(0);
