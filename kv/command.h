@@ -1,5 +1,5 @@
 // kv/command.h: a batch of many clients' commands in one entry payload, flat
-// (docs/formats/commands.md).
+// (docs/reference/formats/commands.md).
 //
 // Encoding appends to one growing buffer; decoding gives views into the
 // payload. Everything nondeterministic was resolved before: times are absolute,

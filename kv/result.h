@@ -1,6 +1,6 @@
 // kv/result.h: what an entry's commands returned: one flat Buffer per entry,
-// one result per command, in order (docs/formats/commands.md). Read without
-// copying: payloads are views into, or slices of, the Buffer.
+// one result per command, in order (docs/reference/formats/commands.md). Read
+// without copying: payloads are views into, or slices of, the Buffer.
 #ifndef QUORATE_KV_RESULT_H_
 #define QUORATE_KV_RESULT_H_
 
@@ -24,7 +24,8 @@ enum class ResultStatus : uint8_t {
   kWrongType = 3,
   kNotInteger = 4,  // Neither the value nor the sum is touched.
   kOverflow = 5,
-  // The value would exceed kValueBytesMax, or the reply kReturnedBytesMax: nothing was changed.
+  // The value would exceed kValueBytesMax, or the reply kReturnedBytesMax:
+  // nothing was changed.
   kTooLarge = 6,
   kNotFloat = 7,  // The value is no decimal number.
   // Refusals: this command did nothing and left no trace in its session.

@@ -1,4 +1,5 @@
-// kv/snapshot.h: the state of a store as bytes (docs/formats/kv-snapshot.md).
+// kv/snapshot.h: the state of a store as bytes
+// (docs/reference/formats/kv-snapshot.md).
 //
 // Equal states give equal bytes, whatever their pages' history. Writing reads a
 // frozen view a few keys at a time; parsing builds a state of its own, beside

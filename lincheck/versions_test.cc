@@ -33,7 +33,7 @@ using specification::TransactionSpecification;
 // 100 cases by default, so many histories each.
 constexpr int kHistories = 200;
 
-// What docs/formats/history.md says of versions, beside what `S`
+// What docs/reference/formats/history.md says of versions, beside what `S`
 // (models/specification.h) says of all else: everything that may be the case.
 template <typename M, typename S>
 struct WithVersions {

@@ -2,7 +2,7 @@
 //
 // The dialling node sends a Hello, the accepting one answers with a Welcome;
 // then messages flow one way, each behind its length. Format:
-// docs/formats/transport.md. Pure bytes: no sockets here.
+// docs/reference/formats/transport.md. Pure bytes: no sockets here.
 #ifndef QUORATE_NET_HANDSHAKE_H_
 #define QUORATE_NET_HANDSHAKE_H_
 

@@ -2,9 +2,9 @@
 // bootstrapped, and what replicas make of it.
 //
 // Each node stores the record with the identity of its data directory
-// (docs/formats/bootstrap.md). From then on replicas get the voters of entry 1,
-// the slots and the hash key from the stored record alone. It must not know the
-// configuration file: that one may be edited. Pure.
+// (docs/reference/formats/bootstrap.md). From then on replicas get the voters
+// of entry 1, the slots and the hash key from the stored record alone. It must
+// not know the configuration file: that one may be edited. Pure.
 #ifndef QUORATE_NODE_BOOTSTRAP_RECORD_H_
 #define QUORATE_NODE_BOOTSTRAP_RECORD_H_
 

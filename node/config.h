@@ -2,8 +2,8 @@
 // the parser of the TOML file that sets them.
 //
 // Pure: the text comes in, a value or one error comes out; reading files is the
-// caller's. The reference for people is docs/configuration.md, which a test
-// compares with ConfigKeys().
+// caller's. The reference for people is docs/reference/configuration.md, which
+// a test compares with ConfigKeys().
 #ifndef QUORATE_NODE_CONFIG_H_
 #define QUORATE_NODE_CONFIG_H_
 

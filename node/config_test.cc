@@ -341,7 +341,7 @@ RC_GTEST_PROP(EvenShards_AnyCount, CoverAllSlotsOnce, ()) {
 
 // The rows of the page's tables begin "| `key` | expected | default |".
 TEST(Config_ReferencePage, ListsEveryKeyAsTheParserKnowsIt) {
-  std::ifstream page("docs/configuration.md");
+  std::ifstream page("docs/reference/configuration.md");
   ASSERT_TRUE(page.good());
   std::vector<std::string> rows;
   for (std::string line; std::getline(page, line);) {
@@ -353,7 +353,7 @@ TEST(Config_ReferencePage, ListsEveryKeyAsTheParserKnowsIt) {
     const bool found = std::any_of(
         rows.begin(), rows.end(),
         [&](const std::string& row) { return row.starts_with(begin); });
-    EXPECT_TRUE(found) << "docs/configuration.md lacks: " << begin;
+    EXPECT_TRUE(found) << "docs/reference/configuration.md lacks: " << begin;
   }
   EXPECT_EQ(rows.size(), ConfigKeys().size());
 }

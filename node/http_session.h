@@ -1,7 +1,7 @@
 // node/http_session.h: one HTTP connection: raw values under /v1/kv/, health, metrics, and the plain /set and /get.
 //
 // A state machine over bytes, like RespSession. Any node answers: writes are passed on to the leader, reads use the local
-// replica behind a read point. Routes and replies: docs/http.md.
+// replica behind a read point. Routes and replies: docs/reference/http.md.
 #ifndef QUORATE_NODE_HTTP_SESSION_H_
 #define QUORATE_NODE_HTTP_SESSION_H_
 

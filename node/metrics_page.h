@@ -1,6 +1,8 @@
-// node/metrics_page.h: GET /metrics: everything this node counts, in Prometheus's text form (docs/metrics.md).
+// node/metrics_page.h: GET /metrics: everything this node counts, in
+// Prometheus's text form (docs/reference/metrics.md).
 //
-// Reads the server's state and changes nothing; names are a contract with dashboards.
+// Reads the server's state and changes nothing; names are a contract with
+// dashboards.
 #ifndef QUORATE_NODE_METRICS_PAGE_H_
 #define QUORATE_NODE_METRICS_PAGE_H_
 

@@ -10,7 +10,7 @@ namespace quorate::node {
 
 inline constexpr std::string_view kQuorateVersion = "0.1.0";
 // The Redis whose replies node/testdata/commands.txt holds, and whose commands
-// docs/redis.md lists. Clients switch features on by it.
+// docs/reference/redis.md lists. Clients switch features on by it.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 }  // namespace quorate::node

@@ -10,7 +10,7 @@
 
 namespace quorate::sim {
 
-// One name and counter each; docs/fault-model.md has a row for each.
+// One name and counter each; docs/testing/fault-model.md has a row for each.
 enum class Fault : uint8_t {
   kMessageJitter,
   kMessageSpike,

@@ -1,6 +1,7 @@
 // sim/options.h: the knobs of a simulated world. As they stand here they
 // describe the boring world: least latency, no fault, first in first out. What
-// each fault means and when a run can recover from it: docs/fault-model.md.
+// each fault means and when a run can recover from it:
+// docs/testing/fault-model.md.
 //
 // All of them may be changed while a world runs (World::network_options() and
 // so on).

@@ -5,7 +5,7 @@
 // per second of virtual time, by key: removing one leaves the others as they were.
 //
 // Safety phase: everything may fail. Liveness phase: a randomly chosen majority of each group, and the clients, are healed for
-// good; every other node stays as it is and out of their reach, and all must finish. docs/fault-model.md tells what each fault does and when a run can
+// good; every other node stays as it is and out of their reach, and all must finish. docs/testing/fault-model.md tells what each fault does and when a run can
 // recover from it.
 //
 //   Schedule schedule(&world, {.nodes = …, .groups = …, .length = Seconds(60)});

@@ -44,8 +44,8 @@ class TestEnv {
     world_.Start(machine_, nullptr);
   }
   // A disk that loses, keeps or mixes what was not durable in the next crashes
-  // is chosen by the seed: see docs/fault-model.md. Crashing under several
-  // seeds reaches every case.
+  // is chosen by the seed: see docs/testing/fault-model.md. Crashing under
+  // several seeds reaches every case.
 
  private:
   World world_;

@@ -1,5 +1,5 @@
 // lincheck/formats/json_lines.h: our own form of history files, one JSON object
-// per line. docs/formats/history.md says what each field means.
+// per line. docs/reference/formats/history.md says what each field means.
 #ifndef QUORATE_LINCHECK_FORMATS_JSON_LINES_H_
 #define QUORATE_LINCHECK_FORMATS_JSON_LINES_H_
 

@@ -1,8 +1,9 @@
 // lincheck/formats/read.h: reads a history file of any form that is known.
 //
 // Reading is one pass over a byte source; what is kept is the history alone.
-// docs/formats/history.md says what each form means. Errors are kInvalidArgument
-// with "line:column: reason", or whatever the byte source says.
+// docs/reference/formats/history.md says what each form means. Errors are
+// kInvalidArgument with "line:column: reason", or whatever the byte source
+// says.
 #ifndef QUORATE_LINCHECK_FORMATS_READ_H_
 #define QUORATE_LINCHECK_FORMATS_READ_H_
 

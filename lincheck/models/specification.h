@@ -1,11 +1,11 @@
 // lincheck/models/specification.h: what the models should do, said a second
 // time, for tests.
 //
-// Each specification follows the words of docs/formats/history.md in the most
-// literal way and uses nothing of the models. It does not ask whether a result
-// is possible, as models do, but says what may happen: a World is one way in
-// which things may stand, hidden moments and tokens included, and Do() gives
-// every outcome of a call in it.
+// Each specification follows the words of docs/reference/formats/history.md in
+// the most literal way and uses nothing of the models. It does not ask whether
+// a result is possible, as models do, but says what may happen: a World is one
+// way in which things may stand, hidden moments and tokens included, and Do()
+// gives every outcome of a call in it.
 #ifndef QUORATE_LINCHECK_MODELS_SPECIFICATION_H_
 #define QUORATE_LINCHECK_MODELS_SPECIFICATION_H_
 

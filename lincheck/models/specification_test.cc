@@ -1,4 +1,4 @@
-// The models against what docs/formats/history.md says of them
+// The models against what docs/reference/formats/history.md says of them
 // (specification.h), call by call; and what they promise the checker
 // (lincheck/model.h).
 #include "lincheck/models/specification.h"

@@ -1,9 +1,9 @@
 // raft/core/configuration.h: who replicates a group: rules a Configuration
 // obeys, questions about it, and its form as the payload of an entry.
 //
-// The form (docs/formats/configuration.md): a version byte, four lists (voters,
-// outgoing voters, learners, next learners; each a count and its members), the
-// lease length and the hash key; integers are little-endian.
+// The form (docs/reference/formats/configuration.md): a version byte, four
+// lists (voters, outgoing voters, learners, next learners; each a count and its
+// members), the lease length and the hash key; integers are little-endian.
 #ifndef QUORATE_RAFT_CORE_CONFIGURATION_H_
 #define QUORATE_RAFT_CORE_CONFIGURATION_H_
 

@@ -1,10 +1,10 @@
 // raft/host/envelope.h: the encoding of group messages between two nodes.
 //
-// Layout (docs/formats/envelope.md), little-endian: u32 CRC-32C of all that
-// follows, seeded with (cluster, from, to); u32 size of the protobuf Envelope;
-// the Envelope; then the payloads of entries and chunks, concatenated in the
-// order of the messages. So a flipped bit, or a message that reached the wrong
-// node, is refused here.
+// Layout (docs/reference/formats/envelope.md), little-endian: u32 CRC-32C of
+// all that follows, seeded with (cluster, from, to); u32 size of the protobuf
+// Envelope; the Envelope; then the payloads of entries and chunks, concatenated
+// in the order of the messages. So a flipped bit, or a message that reached the
+// wrong node, is refused here.
 #ifndef QUORATE_RAFT_HOST_ENVELOPE_H_
 #define QUORATE_RAFT_HOST_ENVELOPE_H_
 

@@ -1,4 +1,4 @@
-// raft/log/identity.h: whose data directory this is. Format: docs/formats/identity.md.
+// raft/log/identity.h: whose data directory this is. Format: docs/reference/formats/identity.md.
 //
 // A directory is founded once, explicitly, and belongs to one node of one cluster for ever. With the identity it keeps the
 // founding record: opaque bytes that say what was decided then. A directory that was lost cannot be founded again under its

@@ -1,4 +1,5 @@
-// raft/log/identity_format.h: the bytes of the identity file (docs/formats/identity.md). Pure.
+// raft/log/identity_format.h: the bytes of the identity file
+// (docs/reference/formats/identity.md). Pure.
 //
 // What the file means and when it is written: identity.h.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
@@ -13,7 +14,8 @@
 
 namespace quorate::raft {
 
-// Of the data directory as a whole: a change to any stored form that an older program would misread raises it.
+// Of the data directory as a whole: a change to any stored form that an older
+// program would misread raises it.
 inline constexpr uint32_t kStoreFormatVersion = 2;
 
 // Size of the file but for its founding record.

@@ -1,7 +1,7 @@
 // raft/log/log.h: the write-ahead log of a node, shared by all its groups, and what recovery returns.
 //
 // One stream of records in segment files; one durable write carries what every group appended since the last one. Formats:
-// docs/formats/log.md. Torn tails are cut, corruption below the last known synced position fences the groups concerned.
+// docs/reference/formats/log.md. Torn tails are cut, corruption below the last known synced position fences the groups concerned.
 #ifndef QUORATE_RAFT_LOG_LOG_H_
 #define QUORATE_RAFT_LOG_LOG_H_
 

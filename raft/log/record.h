@@ -1,4 +1,4 @@
-// raft/log/record.h: how the write-ahead log looks on disk. Pure encoding and decoding; docs/formats/log.md has the tables.
+// raft/log/record.h: how the write-ahead log looks on disk. Pure encoding and decoding; docs/reference/formats/log.md has the tables.
 //
 // A segment is a header of 64 bytes, then records. A record is a header of 48 bytes, a body, and zeros up to the next multiple
 // of eight. All checksums of records are seeded with cluster, store, segment and offset: what another store, another segment or

@@ -1,4 +1,4 @@
-// raft/log/snapshot_format.h: names and bytes of snapshot files (docs/formats/snapshot.md). Pure.
+// raft/log/snapshot_format.h: names and bytes of snapshot files (docs/reference/formats/snapshot.md). Pure.
 //
 // A file is the state machine's bytes, then a trailer (a checksum for each block of them, then the descriptor), then a footer
 // of fixed size that says where the trailer begins.

@@ -1,7 +1,7 @@
 // raft/log/snapshot_store.h: snapshots in files of their own, checksummed, written and received in chunks.
 //
 // A file is named by group, incarnation, term and index; it appears under its final name only when complete and durable
-// (staging name, sync, rename, sync of the directory). Format: docs/formats/snapshot.md. One snapshot per group is kept besides
+// (staging name, sync, rename, sync of the directory). Format: docs/reference/formats/snapshot.md. One snapshot per group is kept besides
 // one being written and one being received.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_

@@ -3,7 +3,7 @@
 // (WorldOptions::message_key).
 //
 // Reads the headers that it needs and nothing else, not by the product's own
-// decoder (docs/formats/envelope.md).
+// decoder (docs/reference/formats/envelope.md).
 #ifndef QUORATE_SIM_HARNESS_MESSAGE_KEY_H_
 #define QUORATE_SIM_HARNESS_MESSAGE_KEY_H_
 
