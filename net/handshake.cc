@@ -190,7 +190,7 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           "node ", hello.from.node.value(), " and node ", welcome.node.value(),
           " were bootstrapped with different groups, replicas, read-only nodes "
           "or slots in their configuration files: the file that differs from "
-          "the majority's is wrong, see docs/operations.md");
+          "the majority's is wrong, see docs/operate/failures.md");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

@@ -94,7 +94,8 @@ std::string QuickstartToml(const QuickstartOptions& options,
                            const QuickstartPlan& plan,
                            const QuickstartNode& node, ClusterId cluster) {
   std::string text = absl::StrCat(
-      "# Written by quickstart at every start; see docs/configuration.md.\n\n",
+      "# Written by quickstart at every start; see "
+      "docs/reference/configuration.md.\n\n",
       "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
       "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
       "# GET /set?key=K&value=V writes: for trying things out.\n",

@@ -45,7 +45,7 @@ absl::Status Contradiction(std::string_view key, std::string_view today,
       ", but this data directory was bootstrapped with ", stored,
       ". This cannot be changed after the bootstrap: restore the key, or "
       "bootstrap another cluster in empty directories and copy the keys to it "
-      "(docs/operations.md)"));
+      "(docs/operate/failures.md)"));
 }
 
 }  // namespace

@@ -378,7 +378,7 @@ bool Group::SenderIsMember(NodeId from, StoreIncarnation store) {
                          from.value(),
                          ": its data directory is not the one that belongs to "
                          "the group. Only that very directory can bring the "
-                         "node back, see docs/operations.md"));
+                         "node back, see docs/operate/failures.md"));
       }
       return false;
     }

@@ -79,7 +79,7 @@ class Reading final : public StoreOperation {
     Finish(absl::NotFoundError(
         "the data directory is empty: correct its path if this node has run "
         "before, bootstrap it if this is a node of a new cluster. A node whose "
-        "directory was lost cannot return, see docs/operations.md"));
+        "directory was lost cannot return, see docs/operate/failures.md"));
   }
 
   void Open() {
@@ -112,7 +112,8 @@ class Reading final : public StoreOperation {
           "the data directory belongs to node ", identity->node.value(),
           ", this is node ", node_.value(),
           ": correct the configuration or the path. A copy of another node's "
-          "directory cannot replace a lost one, see docs/operations.md")));
+          "directory cannot replace a lost one, see "
+          "docs/operate/failures.md")));
     }
     Finish(*identity);
   }

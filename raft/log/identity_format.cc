@@ -60,7 +60,7 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
     return absl::DataLossError(
         "the file 'identity' is damaged; restore it from a copy of this very "
         "directory: the file never changes. Without a copy the directory is "
-        "lost, see docs/operations.md");
+        "lost, see docs/operate/failures.md");
   }
   StoreIdentity identity;
   identity.node = NodeId(GetFixed<uint32_t>(bytes, 12));

@@ -55,7 +55,7 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
     return Fail(absl::DataLossError(
         "all its files (log-*) are missing although the store was founded; "
         "put these very files back if they were moved. If they are lost, so is "
-        "the directory: see docs/operations.md"));
+        "the directory: see docs/operate/failures.md"));
   }
   ReadNextHead();
 }
@@ -143,7 +143,7 @@ void Recovery::OnLastCandidate() {
   if (candidates_.empty()) {
     return Fail(absl::DataLossError(
         "none of its segments can be read from the beginning: the directory is "
-        "lost, see docs/operations.md"));
+        "lost, see docs/operate/failures.md"));
   }
   const uint64_t number = candidates_.back();
   candidates_.pop_back();

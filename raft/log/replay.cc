@@ -31,7 +31,7 @@ void Replay::Fence(GroupKey key, const std::string& why) {
   group.fenced = absl::DataLossError(absl::StrCat(
       "group ", key.group.value(), " is fenced: its log is damaged (", why,
       "); it stays fenced, its group goes on with the other replicas: see "
-      "docs/operations.md"));
+      "docs/operate/failures.md"));
 }
 
 void Replay::FenceAll(const std::string& why) {
@@ -41,7 +41,7 @@ void Replay::FenceAll(const std::string& why) {
     unknown_groups_fenced_ = absl::DataLossError(
         absl::StrCat("the log is damaged (", why,
                      ") and may have held groups that are not known any more: "
-                     "see docs/operations.md"));
+                     "see docs/operate/failures.md"));
   }
 }
 
@@ -82,7 +82,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
         absl::StrCat("group ", key.group.value(),
                      " is fenced: its log was found damaged at an earlier "
                      "start; it stays fenced, its group goes on with the other "
-                     "replicas: see docs/operations.md"));
+                     "replicas: see docs/operate/failures.md"));
   }
   return absl::OkStatus();
 }

@@ -246,7 +246,7 @@ class EditedFileTest(Cleaned):
         time.sleep(1)
         err = nodes.stop(3)
         self.assertIn('were bootstrapped with different groups, replicas, read-only nodes or slots', err)
-        # As docs/operations.md says.
+        # As docs/operate/failures.md says.
         shutil.rmtree(nodes.data(3))
         nodes.start(3, '--bootstrap')
         while nodes.ctl(3, 'get', 'a') != (0, 'b\n'):
@@ -267,7 +267,7 @@ class LostDirectoryTest(Cleaned):
         while nodes.ctl(1, 'set', 'a', 'c')[0] != 0:
             self.assertLess(time.monotonic(), limit)
         _, err = nodes.fail(nodes.config(3))
-        self.assertIn('A node whose directory was lost cannot return, see docs/operations.md', err)
+        self.assertIn('A node whose directory was lost cannot return, see docs/operate/failures.md', err)
         # A copy of a stopped healthy node.
         nodes.stop(2)
         shutil.copytree(nodes.data(2), nodes.data(3))
@@ -302,7 +302,7 @@ class QuickstartTest(unittest.TestCase):
             os.rename(f'{cluster.data_dir}/node-{lost}', away)
             again = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
             self.assertRegex(again.output, rf'node {lost} is missing, the other nodes go on: node {lost} ended with status 1: .*'
-                                           r'the data directory is empty.*cannot return, see docs/operations\.md')
+                                           r'the data directory is empty.*cannot return, see docs/operate/failures\.md')
             self.assertRegex(again.output, rf'  node {lost}  .*  MISSING\n')
             self.assertNotIn('has no leader', again.output)
             self.assertNotIn('kill -9', again.output)

@@ -125,7 +125,7 @@ def check_advice(path, text):
     joined = re.sub(r'  +', ' ', joined)
     match = _ADVICE.search(joined)
     if match:
-        yield Finding(path, 1, 'advice', f'"{match.group(0)}": no replica can be removed, added or replaced; see docs/operations.md')
+        yield Finding(path, 1, 'advice', f'"{match.group(0)}": no replica can be removed, added or replaced; see docs/operate/failures.md')
 
 
 def anchors_of(markdown):
