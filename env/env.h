@@ -5,8 +5,8 @@
 #define QUORATE_ENV_ENV_H_
 
 #include "env/buggify.h"
+#include "env/byte_streams.h"
 #include "env/disk.h"
-#include "env/listener.h"
 #include "env/loop.h"
 #include "env/process.h"
 #include "env/random.h"

@@ -4,7 +4,7 @@
 #ifndef QUORATE_ENV_IDS_H_
 #define QUORATE_ENV_IDS_H_
 
-#include "env/strong.h"
+#include "env/strong_types.h"
 
 namespace quorate {
 

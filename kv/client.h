@@ -23,7 +23,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "env/loop.h"
 #include "env/outcome.h"
 #include "env/random.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::kv {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "kv/decimal.h"
 #include "kv/slot_scan.h"
 

@@ -13,7 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "env/loop.h"
 #include "env/pending.h"
 #include "kv/resp_reply.h"

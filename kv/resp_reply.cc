@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::kv {
 namespace {

@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::kv {
 

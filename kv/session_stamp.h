@@ -18,7 +18,7 @@
 #include <string>
 #include <string_view>
 
-#include "env/strong.h"
+#include "env/strong_types.h"
 #include "env/time.h"
 
 namespace quorate::kv {

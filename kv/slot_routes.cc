@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::kv {
 namespace {

@@ -1,7 +1,7 @@
 #include "kv/version.h"
 
 #include "absl/strings/str_cat.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::kv {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "net/log_tracer.h"
 #include "net/loop.h"
 #include "net/sockets.h"

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "gtest/gtest.h"
 #include "net/log_tracer.h"
 #include "net/loop.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "env/tracer.h"
 #include "net/loop.h"
 

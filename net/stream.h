@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "net/posix_file.h"
 #include "net/stream_poller.h"
 

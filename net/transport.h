@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "env/loop.h"
 #include "env/random.h"
 #include "env/tracer.h"

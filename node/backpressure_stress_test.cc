@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
 #include "node/test_cluster.h"

@@ -8,7 +8,7 @@
 // RoomFor() arms whichever applies:
 //   - the turn has made its share of replies to this connection, or to all: the next turn resumes;
 //   - the stream has taken everything: OnDrained, or the look at the beginning of the next turn when the stream took it at
-//     once (env/listener.h calls OnDrained only for bytes that were unsent at the end of a turn);
+//     once (env/byte_streams.h calls OnDrained only for bytes that were unsent at the end of a turn);
 //   - bytes left without a call (a stream tells only when nothing is left; other connections share the node's budget): a
 //     look every kRoomInterval while any connection waits.
 #ifndef QUORATE_NODE_CLIENTS_H_

@@ -84,7 +84,7 @@ struct Wire {
   std::string output;
 };
 
-// What env/listener.h promises, on a wire of the test.
+// What env/byte_streams.h promises, on a wire of the test.
 class HandStream final : public env::Connection {
  public:
   explicit HandStream(Wire* wire) : wire_(wire) {}

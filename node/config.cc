@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/text.h"
 #include "raft/core/types.h"
 #include "shardctrl/planner.h"

@@ -14,7 +14,7 @@
 #include <optional>
 #include <variant>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/config.h"
 #include "node/text.h"
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/text.h"
 
 namespace quorate::node {

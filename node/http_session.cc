@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "kv/keyed_hash.h"
 #include "kv/session_stamp.h"
 #include "kv/slot.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "gtest/gtest.h"
 #include "kv/slot.h"
 #include "node/test_cluster.h"

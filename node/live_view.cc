@@ -4,7 +4,7 @@
 #include <array>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/text.h"
 
 namespace quorate::node {

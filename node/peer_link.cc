@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/resp_writer.h"
 #include "node/text.h"
 

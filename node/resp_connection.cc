@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "kv/slot.h"
 #include "node/resp_session.h"
 #include "node/text.h"

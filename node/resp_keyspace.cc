@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "env/random.h"
 #include "node/glob.h"
 #include "node/info_page.h"

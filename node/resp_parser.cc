@@ -1,6 +1,6 @@
 #include "node/resp_parser.h"
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/text.h"
 
 namespace quorate::node {

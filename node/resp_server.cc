@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/glob.h"
 #include "node/info_page.h"
 #include "node/resp_session.h"

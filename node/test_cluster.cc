@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "node/text.h"
 
 namespace quorate::node {

@@ -27,7 +27,7 @@ requires(!std::same_as<T, char> &&
   const auto end = std::to_chars(digits, digits + sizeof(digits), value);
   out->append(digits, end.ptr);
 }
-// Ids and ordinals of env/strong.h.
+// Ids and ordinals of env/strong_types.h.
 template <typename T>
 requires requires(T id) {
   { id.value() } -> std::integral;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "env/random.h"
 #include "node/text.h"
 

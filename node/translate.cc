@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "kv/slot.h"
 #include "node/text.h"
 #include "raft/core/types.h"

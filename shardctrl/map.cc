@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::shardctrl {
 namespace {

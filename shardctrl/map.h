@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "env/ids.h"
-#include "env/strong.h"
+#include "env/strong_types.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::shardctrl {

@@ -10,7 +10,7 @@
 #include <ostream>
 #include <string_view>
 
-#include "env/strong.h"
+#include "env/strong_types.h"
 
 namespace quorate {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "sim/cpu.h"
 #include "sim/slot_pool.h"
 #include "sim/stream_net.h"

@@ -3,7 +3,7 @@
 #ifndef QUORATE_SIM_SIM_TIME_H_
 #define QUORATE_SIM_SIM_TIME_H_
 
-#include "env/strong.h"
+#include "env/strong_types.h"
 #include "env/time.h"
 
 namespace quorate::sim {

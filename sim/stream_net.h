@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "env/listener.h"
+#include "env/byte_streams.h"
 #include "sim/kernel.h"
 #include "sim/network.h"
 #include "sim/slot_pool.h"

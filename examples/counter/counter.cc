@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 namespace quorate::examples {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "env/check.h"
-#include "env/number.h"
+#include "env/parse_integer.h"
 #include "examples/counter/counter.h"
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"

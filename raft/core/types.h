@@ -12,7 +12,7 @@
 
 #include "env/buffer.h"
 #include "env/ids.h"
-#include "env/strong.h"
+#include "env/strong_types.h"
 #include "env/time.h"
 
 namespace quorate::raft {

@@ -1,4 +1,4 @@
-// What env/listener.h promises.
+// What env/byte_streams.h promises.
 #include <memory>
 #include <string>
 #include <utility>

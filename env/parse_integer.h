@@ -1,7 +1,7 @@
-// env/number.h: strict reading of integers from text, the same everywhere: no
-// locale, spaces, '+' or leading zeros.
-#ifndef QUORATE_ENV_NUMBER_H_
-#define QUORATE_ENV_NUMBER_H_
+// env/parse_integer.h: strict reading of integers from text, the same everywhere:
+// no locale, spaces, leading plus signs or leading zeros.
+#ifndef QUORATE_ENV_PARSE_INTEGER_H_
+#define QUORATE_ENV_PARSE_INTEGER_H_
 
 #include <charconv>
 #include <string_view>
@@ -24,4 +24,4 @@ bool ParseInteger(std::string_view text, T* value, int base = 10) {
 
 }  // namespace quorate
 
-#endif  // QUORATE_ENV_NUMBER_H_
+#endif  // QUORATE_ENV_PARSE_INTEGER_H_

@@ -1,4 +1,4 @@
-#include "env/number.h"
+#include "env/parse_integer.h"
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
-// env/listener.h: byte streams from clients (and to servers, for clients that live in an environment).
+// env/byte_streams.h: byte streams from clients (and to servers, for clients that live in an environment).
 //
 // The simulator splits, merges, holds back and resets them; whoever reads must take bytes as they come. Knows no protocol.
-#ifndef QUORATE_ENV_LISTENER_H_
-#define QUORATE_ENV_LISTENER_H_
+#ifndef QUORATE_ENV_BYTE_STREAMS_H_
+#define QUORATE_ENV_BYTE_STREAMS_H_
 
 #include <cstdint>
 #include <memory>
@@ -84,4 +84,4 @@ class Streams {
 
 }  // namespace quorate::env
 
-#endif  // QUORATE_ENV_LISTENER_H_
+#endif  // QUORATE_ENV_BYTE_STREAMS_H_

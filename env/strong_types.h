@@ -1,8 +1,8 @@
-// env/strong.h: integers that cannot be mixed up.
+// env/strong_types.h: integers that cannot be mixed up.
 // StrongId only compares; StrongOrdinal also counts (the difference of two ordinals is a raw number).
 // Value types without dependencies; every folder may use them.
-#ifndef QUORATE_ENV_STRONG_H_
-#define QUORATE_ENV_STRONG_H_
+#ifndef QUORATE_ENV_STRONG_TYPES_H_
+#define QUORATE_ENV_STRONG_TYPES_H_
 
 #include <compare>
 #include <cstdint>
@@ -68,4 +68,4 @@ class StrongOrdinal {
 
 }  // namespace quorate
 
-#endif  // QUORATE_ENV_STRONG_H_
+#endif  // QUORATE_ENV_STRONG_TYPES_H_
