@@ -1,34 +1,25 @@
-// env/outcome.h: what is known about whether a command took effect, apart from its Status.
+// env/outcome.h: whether a command took effect, as far as is known; a Status
+// beside it says why.
 //
-// Every layer passes it on as it is: turning unknown into certainly-not is how writes get doubled.
+// Each layer returns the outcome that it received. A layer that turns kUnknown
+// into kNotExecuted lets a client execute a write twice.
 #ifndef QUORATE_ENV_OUTCOME_H_
 #define QUORATE_ENV_OUTCOME_H_
 
 #include <cstdint>
-#include <string_view>
 
 namespace quorate {
 
 enum class Outcome : uint8_t {
-  // It took effect, exactly once.
+  // The command took effect exactly once.
   kDone,
-  // It did not and never will. Only this may be answered with an error that clients retry by themselves.
-  kCertainlyNot,
-  // It may have, or may yet. Never retried by a node.
+  // The command has not taken effect and never will. No other outcome may be
+  // answered with an error after which clients retry by themselves.
+  kNotExecuted,
+  // The command may have taken effect, or may do so later. A node never retries
+  // it.
   kUnknown,
 };
-
-constexpr std::string_view OutcomeName(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kDone:
-      return "done";
-    case Outcome::kCertainlyNot:
-      return "certainly_not";
-    case Outcome::kUnknown:
-      return "unknown";
-  }
-  return "invalid";
-}
 
 }  // namespace quorate
 

@@ -182,7 +182,7 @@ void Client::Impl::Do(ClientRequest what, Done done) {
   if (requests_.size() - trying_ >= options_.waiting_max) {
     // Told later, like every other outcome.
     request->deadline_timer = loop_.Defer([this, id] {
-      Finish(requests_.at(id).get(), Outcome::kCertainlyNot,
+      Finish(requests_.at(id).get(), Outcome::kNotExecuted,
              absl::ResourceExhaustedError(absl::StrCat(
                  options_.waiting_max, " requests are waiting already")),
              RespValue());
@@ -333,7 +333,7 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
       const bool proof =
           kind == ErrorKind::kNoEffect || request->what.read_only;
       const bool unknown = request->maybe_applied && !proof;
-      Finish(request, unknown ? Outcome::kUnknown : Outcome::kCertainlyNot,
+      Finish(request, unknown ? Outcome::kUnknown : Outcome::kNotExecuted,
              absl::InvalidArgumentError(error), std::move(reply));
       return;
     }
@@ -360,7 +360,7 @@ void Client::Impl::OnDeadline(uint64_t id) {
   if (!request->last_error.empty()) {
     absl::StrAppend(&message, "; the last error: ", request->last_error);
   }
-  Finish(request, unknown ? Outcome::kUnknown : Outcome::kCertainlyNot,
+  Finish(request, unknown ? Outcome::kUnknown : Outcome::kNotExecuted,
          absl::DeadlineExceededError(message), RespValue());
 }
 
@@ -397,8 +397,8 @@ void Client::Impl::Finish(Request* request, Outcome outcome,
     case Outcome::kDone:
       ++counters_.done;
       break;
-    case Outcome::kCertainlyNot:
-      ++counters_.certainly_not;
+    case Outcome::kNotExecuted:
+      ++counters_.not_executed;
       break;
     case Outcome::kUnknown:
       ++counters_.unknown;

@@ -59,7 +59,7 @@ struct ClientRequest {
 };
 
 struct ClientResult {
-  // Of a read: kDone if it was answered, else kCertainlyNot.
+  // Of a read: kDone if it was answered, else kNotExecuted.
   Outcome outcome = Outcome::kUnknown;
   // OK: `reply` is the server's. kInvalidArgument: the server refused the last try, its text in `reply` and message.
   // kDeadlineExceeded, kUnavailable, kResourceExhausted, kAborted (the session expired) say why there is no reply.
@@ -80,7 +80,7 @@ class Client {
     uint64_t sessions_opened = 0;
     uint64_t sessions_expired = 0;
     uint64_t done = 0;
-    uint64_t certainly_not = 0;
+    uint64_t not_executed = 0;
     uint64_t unknown = 0;
   };
 

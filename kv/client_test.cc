@@ -363,7 +363,7 @@ TEST(Client, LostReply_WithoutASession_IsUnknownAndNotTriedAgain) {
   }
 }
 
-TEST(Client, CertainlyNotApplied_WithoutASession_IsTriedAgain) {
+TEST(Client, NotExecuted_WithoutASession_IsTriedAgain) {
   Scene scene;
   scene.cluster.fate = First({Fate::kSayDown, Fate::kSayDown});
   scene.MakeClient({.sessions = false});
@@ -379,7 +379,7 @@ TEST(Client, Deadline_TellsWhetherTheCommandMayHaveRun) {
   scene.MakeClient({.deadline = Seconds(2)});
   ClientResult result =
       scene.Only([&](Client& c) { c.Set("k", "v", scene.Keep()); });
-  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
   EXPECT_EQ(result.status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_NE(std::string(result.status.message()).find("CLUSTERDOWN"),
             std::string::npos)
@@ -388,15 +388,15 @@ TEST(Client, Deadline_TellsWhetherTheCommandMayHaveRun) {
   result = scene.Only([&](Client& c) { c.Set("k", "v", scene.Keep()); });
   EXPECT_EQ(result.outcome, Outcome::kUnknown);
   result = scene.Only([&](Client& c) { c.Get("k", scene.Keep()); });
-  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
-TEST(Client, NobodyListens_IsCertainlyNot) {
+TEST(Client, NobodyListens_IsNotExecuted) {
   Scene scene;
   scene.MakeClient({.seeds = {"nowhere:1"}, .deadline = Seconds(1)});
   const ClientResult result =
       scene.Only([&](Client& c) { c.Set("k", "v", scene.Keep()); });
-  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
 TEST(Client, Refusal_IsTheServersWords) {
@@ -405,7 +405,7 @@ TEST(Client, Refusal_IsTheServersWords) {
   scene.Only([&](Client& c) { c.Set("k", "word", scene.Keep()); });
   const ClientResult result =
       scene.Only([&](Client& c) { c.IncrBy("k", 1, scene.Keep()); });
-  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
   EXPECT_EQ(result.status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(result.reply.text, "ERR not_integer");
 }
@@ -444,7 +444,7 @@ TEST(Client, RefusalOfASecondTry_AfterOneThatMayHaveRun_IsUnknown) {
         const ClientResult result =
             scene.Only([&](Client& c) { c.IncrBy("n", 5, scene.Keep()); });
         EXPECT_EQ(result.outcome, first.may_have_run ? Outcome::kUnknown
-                                                     : Outcome::kCertainlyNot)
+                                                     : Outcome::kNotExecuted)
             << static_cast<int>(first.fate) << " " << refusal;
         EXPECT_EQ(result.status.code(), absl::StatusCode::kInvalidArgument);
         EXPECT_EQ(result.reply.text, refusal);
@@ -464,7 +464,7 @@ TEST(Client, AnswerOfTheStore_AfterATryThatMayHaveRun_IsCertain) {
     scene.cluster.fate = First({first.fate});
     const ClientResult result =
         scene.Only([&](Client& c) { c.IncrBy("n", 1, scene.Keep()); });
-    EXPECT_EQ(result.outcome, Outcome::kCertainlyNot)
+    EXPECT_EQ(result.outcome, Outcome::kNotExecuted)
         << static_cast<int>(first.fate);
     EXPECT_GE(scene.client->counters().attempts, 3u);
   }
@@ -476,7 +476,7 @@ TEST(Client, RefusalOfASecondTry_ToRead_IsCertain) {
   scene.MakeClient();
   const ClientResult result =
       scene.Only([&](Client& c) { c.Get("k", scene.Keep()); });
-  EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
 TEST(Client, ExpiredSession_OfAFirstTry_IsReplaced) {
@@ -516,7 +516,7 @@ TEST(Client, TooManyWaiting_AreRefusedAtOnce) {
   int refused = 0;
   for (const ClientResult& result : scene.results) {
     if (result.status.code() != absl::StatusCode::kResourceExhausted) continue;
-    EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+    EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
     ++refused;
   }
   EXPECT_EQ(refused, 3);

@@ -73,7 +73,7 @@ std::string_view ResultStatusName(ResultStatus status) {
 Outcome OutcomeOf(ResultStatus status) {
   const bool refused =
       status >= ResultStatus::kNotOwner && status <= ResultStatus::kMalformed;
-  return refused ? Outcome::kCertainlyNot : Outcome::kDone;
+  return refused ? Outcome::kNotExecuted : Outcome::kDone;
 }
 
 namespace {

@@ -44,7 +44,7 @@ enum class ResultStatus : uint8_t {
 };
 
 std::string_view ResultStatusName(ResultStatus status);
-// What is known of this copy of the command: kCertainlyNot for the refusals,
+// What is known of this copy of the command: kNotExecuted for the refusals,
 // else kDone. For a retry after an unknown outcome, kSessionExpired leaves the
 // first try unknown.
 Outcome OutcomeOf(ResultStatus status);

@@ -512,7 +512,7 @@ void GroupQueue::NoteAnswered(const Batch& batch, Outcome outcome) {
   for (const Item& item : batch.items) {
     Requester::Order& order = item.requester->OrderOf(group_);
     --order.submitted;
-    if (outcome == Outcome::kCertainlyNot) continue;
+    if (outcome == Outcome::kNotExecuted) continue;
     order.executed_through = std::max(order.executed_through, batch.sequence);
     if (outcome == Outcome::kDone) {
       if (batch.sequence > order.unsettled) order.unsettled = 0;
@@ -597,7 +597,7 @@ void GroupQueue::Forward(Batch batch) {
       [this, asked = node.id, stamp,
        batch = std::move(batch)](PeerResult result) mutable {
         if (!hosted_) LearnLeader(result);
-        if (result.result.outcome == Outcome::kCertainlyNot) {
+        if (result.result.outcome == Outcome::kNotExecuted) {
           CloseChannel(asked, stamp);
         }
         OnBatchDone(std::move(batch), result.result);
@@ -623,7 +623,7 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
       ++counters_.proposals_unknown;
       FailBatch(batch, Failure::Kind::kUnknown, result.status);
       break;
-    case Outcome::kCertainlyNot: {
+    case Outcome::kNotExecuted: {
       ++counters_.proposals_refused;
       retry_at_ = MonoNow() + kRetryDelay;
       batch.refused = true;
@@ -697,7 +697,7 @@ void GroupQueue::FailBatch(const Batch& batch, Failure::Kind kind,
 // Not in the term of the channel, in any case.
 PeerResult GroupQueue::NotLeading() const {
   PeerResult result;
-  result.result.outcome = Outcome::kCertainlyNot;
+  result.result.outcome = Outcome::kNotExecuted;
   result.result.status =
       absl::UnavailableError("this node does not lead, or opened no channel");
   const LiveView::Leader known = parts_.view.leader(group_);

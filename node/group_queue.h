@@ -92,10 +92,10 @@ class GroupQueue {
   Admission AddAtomic(const Ask& ask, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
-  // A whole batch of another node's. kCertainlyNot with the leader's name unless this node leads and takes the stamp.
+  // A whole batch of another node's. kNotExecuted with the leader's name unless this node leads and takes the stamp.
   void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
                     PeerLink::Done done);
-  // A channel for such batches; kCertainlyNot with the leader's name unless this node leads.
+  // A channel for such batches; kNotExecuted with the leader's name unless this node leads.
   PeerResult OpenForPeer(const ForwardStamp& instead);
 
   // Proposes, reads, passes on and gives up what is due. In step 2 of a turn.

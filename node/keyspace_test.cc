@@ -425,7 +425,7 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
 }
 
 // A command that was certainly not executed may be sent again as if nothing had happened.
-TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledCertainlyNot) {
+TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledNotExecuted) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
                          config.shards = EvenShards(config.nodes, {3, 1});
                        }});

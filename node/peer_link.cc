@@ -26,7 +26,7 @@ bool IsTooManyClients(absl::Span<const std::string_view> words) {
 
 PeerResult NotExecuted(const absl::Status& why) {
   PeerResult result;
-  result.result.outcome = Outcome::kCertainlyNot;
+  result.result.outcome = Outcome::kNotExecuted;
   result.result.status = why;
   return result;
 }
@@ -60,7 +60,7 @@ void WritePeerResult(const PeerResult& result, std::string* out) {
       reply.Bulk(Concat(r.log_time.ns()));
       reply.Bulk(r.result.view());
       return;
-    case Outcome::kCertainlyNot:
+    case Outcome::kNotExecuted:
       reply.Array(4);
       reply.Bulk("NOT");
       reply.Bulk(Concat(result.leader));
@@ -119,7 +119,7 @@ bool ReadPeerResult(absl::Span<const std::string_view> fields,
     if (!ParseInteger(fields[1], &leader) || !ParseInteger(fields[2], &term)) {
       return false;
     }
-    r.outcome = Outcome::kCertainlyNot;
+    r.outcome = Outcome::kNotExecuted;
     r.status = absl::UnavailableError(std::string(fields[3]));
     result->leader = NodeId(leader);
     result->term = raft::Term(term);

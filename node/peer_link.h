@@ -33,7 +33,7 @@ struct NodeReport {
 // What a batch sent to another node came back with.
 struct PeerResult {
   raft::ProposeResult result;
-  // With kCertainlyNot: the latest leader that the other node knows, and its term; zero if it knows none.
+  // With kNotExecuted: the latest leader that the other node knows, and its term; zero if it knows none.
   NodeId leader;
   raft::Term term;
   // Of Open, with kDone.

@@ -45,7 +45,7 @@ class Record {
     return adds_.size() - 1;
   }
   void Return(size_t add, int64_t at, const raft::ProposeResult& result) {
-    if (result.outcome == Outcome::kCertainlyNot) refused_.push_back(add);
+    if (result.outcome == Outcome::kNotExecuted) refused_.push_back(add);
     if (result.outcome != Outcome::kDone) return;
     int64_t sum = 0;
     CHECK(ParseInteger(result.result.view(), &sum));

@@ -59,7 +59,7 @@ void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   }
   if (!refusal.ok()) {
     CompleteProposal(std::move(done),
-                     {.outcome = Outcome::kCertainlyNot, .status = refusal});
+                     {.outcome = Outcome::kNotExecuted, .status = refusal});
     return;
   }
   proposing_ = std::move(done);
@@ -162,7 +162,7 @@ void Group::HandleProposals() {
         PendingProposal{std::exchange(proposing_, nullptr)});
   }
   for (const Refused& refused : output_.refused) {
-    ProposeResult result{.outcome = Outcome::kCertainlyNot,
+    ProposeResult result{.outcome = Outcome::kNotExecuted,
                          .status = RefusalStatus(refused.reason)};
     CompleteProposal(std::exchange(proposing_, nullptr), std::move(result));
   }
@@ -225,7 +225,7 @@ void Group::ApplyEntry(const Entry& entry) {
     // Another entry was committed in its place, so this one never will be.
     CHECK_EQ(index, entry.index);
     CompleteProposal(std::move(done),
-                     {.outcome = Outcome::kCertainlyNot,
+                     {.outcome = Outcome::kNotExecuted,
                       .status = absl::AbortedError(
                           "another leader's entry took its place")});
   }

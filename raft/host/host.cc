@@ -240,7 +240,7 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   if (target == nullptr) {
     impl_->completions_.Add(
         [done = std::move(done), status = group_status(group)]() mutable {
-          done({.outcome = Outcome::kCertainlyNot, .status = status});
+          done({.outcome = Outcome::kNotExecuted, .status = status});
         });
     return;
   }

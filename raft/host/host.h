@@ -120,7 +120,7 @@ class Host {
   void Start(Started started);
 
   // Proposes one entry. `done` is called exactly once unless the Host is
-  // destroyed first: kDone after it was applied here; kCertainlyNot if this
+  // destroyed first: kDone after it was applied here; kNotExecuted if this
   // replica does not lead, has too much in flight, or another entry took its
   // place; kUnknown when leadership was lost and the fate cannot be told
   // (within one election timeout of losing it).

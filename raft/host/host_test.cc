@@ -235,14 +235,14 @@ TEST(Host, ProposalsThroughTheLeader_AreAppliedEverywhereInOrder) {
   EXPECT_EQ(cluster.node(2)->journal()->lines()[7], "line 7");
 }
 
-TEST(Host, ProposalOnAFollower_IsCertainlyNot) {
+TEST(Host, ProposalOnAFollower_IsNotExecuted) {
   Cluster cluster(2);
   ASSERT_TRUE(cluster.WaitForLeader());
   const uint32_t follower = cluster.leader() % 3 + 1;
   bool done = false;
   cluster.node(follower)->host.Propose(
       kGroup, Buffer::Copy("x"), [&](const ProposeResult& result) {
-        EXPECT_EQ(result.outcome, Outcome::kCertainlyNot);
+        EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
         done = true;
       });
   EXPECT_TRUE(cluster.world_.RunUntilTrue([&] { return done; }));
@@ -439,7 +439,7 @@ TEST(Host, FailingSync_StopsTheNodeAndSaysWhy) {
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return done && !cluster.node(broken)->observer.stopped.ok(); }));
   EXPECT_FALSE(cluster.node(broken)->host.status().ok());
-  EXPECT_NE(result.outcome, Outcome::kCertainlyNot);
+  EXPECT_NE(result.outcome, Outcome::kNotExecuted);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return cluster.leader() != 0 && cluster.leader() != broken; }));
   EXPECT_EQ(cluster.Propose("z").outcome, Outcome::kDone);

@@ -39,7 +39,7 @@ bool StartsWith(const RespValue& reply, std::string_view prefix) {
 }
 
 // The command had no effect and never will.
-bool CertainlyNot(const RespValue& reply) {
+bool NotExecuted(const RespValue& reply) {
   for (const char* code :
        {"MOVED ", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "READONLY"}) {
     if (StartsWith(reply, code)) return true;
@@ -99,7 +99,7 @@ class Load::Client {
         records_.push_back(std::move(record));
         return;
       }
-      if (CertainlyNot(*reply)) {
+      if (NotExecuted(*reply)) {
         Redirect(*reply);
         continue;
       }
