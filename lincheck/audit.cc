@@ -1,10 +1,11 @@
 #include "lincheck/audit.h"
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/links.h"
 #include "lincheck/search.h"
@@ -13,10 +14,7 @@
 namespace quorate::lincheck {
 namespace {
 
-// More operations are not held against Step() all at once, and each question
-// may take so many model steps.
-constexpr size_t kOperationsMax = 2'000;
-constexpr size_t kOperationsMin = 8;
+// Model steps of a question about a counter-example.
 constexpr uint64_t kNodesMax = 200'000;
 
 struct NamedHook {
@@ -35,16 +33,9 @@ const char* InWords(Result result) {
   return result == Result::kOk ? "linearizable" : "not linearizable";
 }
 
-// What Step() says.
-SearchResult JudgeBySteps(absl::Span<const Operation> operations,
-                          const Model& model, const SearchOptions& options) {
-  const ModelWithout plain(model, SpeedHooks(operations));
-  SearchOptions limits = options;
-  limits.nodes_max = std::min(limits.nodes_max, kNodesMax);
-  return TellVersions(operations)
-             ? Search(operations, VersionedModel(plain, operations, operations),
-                      limits)
-             : Search(operations, plain, limits);
+SearchOptions Few(SearchOptions options) {
+  options.nodes_max = std::min(options.nodes_max, kNodesMax);
+  return options;
 }
 
 // `found` by hooks and `truth` by steps differ: whose fault that is.
@@ -63,7 +54,9 @@ std::string NameFault(absl::Span<const Operation> operations,
     absl::StrAppend(&name, name.empty() ? "" : " or ", hook.name);
   }
   // Several may be at fault, each of which hides the others.
-  if (name.empty()) name = "More than one of its hooks";
+  if (name.empty()) {
+    name = absl::StrCat("One or more of ", NameHooks(operations, model));
+  }
   std::string text = absl::StrCat(
       name, " and Step() of the model contradict each other: by ", name, " ",
       operations.size(),
@@ -79,36 +72,56 @@ std::string NameFault(absl::Span<const Operation> operations,
   return text + ").";
 }
 
-// Those of one sub-history, which is a history like any other.
-std::string Compare(absl::Span<const Operation> operations, const Model& model,
-                    Result found, const SearchOptions& options,
-                    Judgement decide, bool* decided) {
-  const SearchResult truth = JudgeBySteps(operations, model, options);
-  *decided = truth.result != Result::kUnknown && found != Result::kUnknown;
-  if (!truth.fault.empty()) return truth.fault;
-  if (!*decided || truth.result == found) return {};
-  return NameFault(operations, model, found, truth.result, decide);
-}
-
-// Takes an order that was found as it is, step by step.
-std::string Replay(absl::Span<const Operation> operations, const Model& model,
-                   const std::vector<size_t>& order) {
+// Takes an order step by step. True if it has each operation that returned,
+// none twice, keeps real time, and every step is possible.
+bool Replays(absl::Span<const Operation> operations, const Model& model,
+             const std::vector<size_t>& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
+  Time latest = std::numeric_limits<Time>::min();  // Invocation so far.
+  std::vector<bool> placed(operations.size(), false);
   for (const size_t i : order) {
-    const StateId next = states->Step(state, operations[i]);
-    if (!states->fault().empty()) return states->fault();
-    if (next == kImpossible) {
-      return absl::StrCat(
-          "FindLinks(), or else LooksFor(), LooksBeyondCall(), MaySee() or "
-          "Forget(), and Step() of the model contradict each other: by Step() ",
-          DescribeCallOfClient(model, operations[i]),
-          " is not possible where the state is ", states->Describe(state),
-          ", although it has its place there by the other.");
-    }
-    state = next;
+    const Operation& op = operations[i];
+    if (placed[i] || op.ret < latest) return false;
+    placed[i] = true;
+    latest = std::max(latest, op.invoke);
+    state = states->Step(state, op);
+    if (state == kImpossible || !states->fault().empty()) return false;
   }
-  return {};
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].known() && !placed[i]) return false;
+  }
+  return true;
+}
+
+bool ReplaysBySteps(absl::Span<const Operation> operations, const Model& model,
+                    const std::vector<size_t>& order) {
+  const ModelWithout plain(model, SpeedHooks(operations));
+  return TellVersions(operations)
+             ? Replays(operations,
+                       VersionedModel(plain, operations, operations), order)
+             : Replays(operations, plain, order);
+}
+
+// The operations of `core`, and the others with unknown outcome, if they can
+// matter: those invoked later than all of `core` returned do not.
+std::vector<Operation> RelaxOthers(absl::Span<const Operation> operations,
+                                   const std::vector<size_t>& core) {
+  std::vector<bool> kept(operations.size(), false);
+  Time last = std::numeric_limits<Time>::min();
+  for (const size_t i : core) {
+    kept[i] = true;
+    last = std::max(last, operations[i].ret);
+  }
+  std::vector<Operation> some;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (kept[i]) {
+      some.push_back(operations[i]);
+    } else if (operations[i].invoke <= last) {
+      some.push_back(Relax(operations[i]));
+    }
+  }
+  return some;
 }
 
 }  // namespace
@@ -164,58 +177,102 @@ Hooks SpeedHooks(absl::Span<const Operation> operations) {
   return TellVersions(operations) ? kAllHooks & ~kHookIsRead : kAllHooks;
 }
 
-std::string FindFault(absl::Span<const Operation> operations,
-                      const Model& model, const Decision& decision,
-                      const SearchOptions& options, Judgement decide) {
-  if (decision.result == Result::kUnknown) return {};
-  bool decided = false;
-  if (decision.result == Result::kViolation &&
-      decision.core.size() <= kOperationsMax) {
-    std::vector<Operation> core;
-    for (const size_t i : decision.core) core.push_back(operations[i]);
-    const Decision found = decide(core, model);
-    std::string fault =
-        Compare(core, model, found.result, options, decide, &decided);
-    if (!fault.empty()) return fault;
+std::string NameHooks(absl::Span<const Operation> operations,
+                      const Model& model) {
+  Hooks used = model.Forgets() ? kHookForget : 0;
+  for (const Operation& op : operations) {
+    Links links;
+    Value value;
+    if (model.FindLinks(op, &links)) used |= kHookFindLinks;
+    if (model.LooksFor(op, &value)) used |= kHookLooksFor;
+    if (!model.LooksBeyondCall(op)) used |= kHookLooksBeyondCall;
+    if (model.IsRead(op)) used |= kHookIsRead;
   }
-  // All of it, or as much from its beginning as few steps decide.
-  std::vector<Operation> first(operations.begin(), operations.end());
-  std::stable_sort(first.begin(), first.end(),
-                   [](const Operation& a, const Operation& b) {
-                     return a.invoke < b.invoke;
-                   });
-  size_t count = std::min(first.size(), kOperationsMax);
-  for (; count > 0; count = count > kOperationsMin ? count / 2 : 0) {
-    first.resize(count);
-    const Result found = count == operations.size()
-                             ? decision.result
-                             : decide(first, model).result;
-    std::string fault = Compare(first, model, found, options, decide, &decided);
-    if (!fault.empty()) return fault;
-    if (decided && count == operations.size()) return {};
-    if (decided) break;
+  std::string names;
+  for (const NamedHook& hook : kNamedHooks) {
+    if ((used & hook.hook) == 0) continue;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", hook.name);
   }
-  if (decision.result != Result::kOk || TellVersions(operations)) return {};
-  return Replay(operations, model, decision.order);
+  return names;
+}
+
+SearchResult JudgeBySteps(absl::Span<const Operation> operations,
+                          const Model& model, const SearchOptions& options) {
+  SearchOptions limits = options;
+  limits.wants_order = false;
+  const ModelWithout plain(model, SpeedHooks(operations));
+  if (!TellVersions(operations)) return Search(operations, plain, limits);
+  const VersionedModel versioned(plain, operations, operations);
+  return Search(operations, ModelWithout(versioned, kAllHooks), limits);
+}
+
+void Confirm(absl::Span<const Operation> operations, const Model& model,
+             const SearchOptions& options, Judgement decide,
+             Decision* decision) {
+  if (decision->result == Result::kUnknown) return;
+  const std::string hooks = NameHooks(operations, model);
+  if (hooks.empty()) return;  // Step() alone was asked.
+  if (decision->result == Result::kViolation && decision->by_zones &&
+      HasVersions(operations)) {
+    return;  // Versions alone show it.
+  }
+  SearchResult truth;
+  const auto judge = [&](absl::Span<const Operation> some) {
+    const uint64_t nodes = truth.nodes;
+    truth = JudgeBySteps(some, model, options);
+    truth.nodes += nodes;
+  };
+  if (decision->result == Result::kOk) {
+    if (ReplaysBySteps(operations, model, decision->order)) return;
+  } else if (!decision->by_search && !TellVersions(operations)) {
+    judge(RelaxOthers(operations, decision->core));
+  }
+  if (truth.fault.empty() && truth.result != Result::kViolation) {
+    judge(operations);
+  }
+  decision->nodes += truth.nodes;
+  if (!truth.fault.empty()) {
+    decision->fault = std::move(truth.fault);
+  } else if (truth.result == Result::kUnknown) {
+    decision->unproven = absl::StrCat(
+        "by ", hooks, " of the model it is ", InWords(decision->result),
+        ", but Step() alone did not confirm that within the limits of time and "
+        "memory");
+    decision->result = Result::kUnknown;
+  } else if (truth.result != decision->result) {
+    decision->fault =
+        NameFault(operations, model, decision->result, truth.result, decide);
+  }
 }
 
 std::string FindLinkFault(absl::Span<const Operation> operations,
                           const Model& model) {
-  constexpr size_t kStatesMax = 64;
-  constexpr size_t kCallsMax = 256;
+  constexpr uint64_t kStepsMax = 1'000'000;
   const std::unique_ptr<StateSpace> states = model.NewStates();
   // Each state with the value that links say it shows.
   std::vector<std::pair<StateId, Value>> shown = {
       {states->Initial(), Value::Nil()}};
-  const auto calls = operations.first(std::min(operations.size(), kCallsMax));
+  absl::flat_hash_map<StateId, std::vector<Value>> values;  // Looked up only.
+  values[shown[0].first].push_back(shown[0].second);
+  uint64_t steps = 0;
   for (size_t s = 0; s < shown.size(); ++s) {
     const auto [state, value] = shown[s];
-    for (const Operation& op : calls) {
+    for (const Operation& op : operations) {
+      if (++steps > kStepsMax) {
+        return "The model can be in too many states to compare its FindLinks() "
+               "with its Step() in each of them";
+      }
       Links links;
-      if (!model.FindLinks(op, &links) || links.appends) continue;
+      const bool linked = model.FindLinks(op, &links);
+      if (linked ? links.appends || links.conditional : !model.IsRead(op)) {
+        return absl::StrCat("FindLinks() of the model says of ",
+                            DescribeCallOfClient(model, op),
+                            " what cannot be compared with Step()");
+      }
       const bool possible = !links.reads || links.seen == value;
       const StateId next = states->Step(state, op);
-      if (possible != (next != kImpossible)) {
+      if (!states->fault().empty()) return states->fault();
+      if (linked && possible != (next != kImpossible)) {
         return absl::StrCat(
             "FindLinks() and Step() of the model contradict each other: where "
             "the state is ",
@@ -223,25 +280,25 @@ std::string FindLinkFault(absl::Span<const Operation> operations,
             possible ? " is possible by FindLinks() and not by Step()"
                      : " is possible by Step() and not by FindLinks()");
       }
-      if (!possible || shown.size() == kStatesMax) continue;
-      const std::pair left(next, links.writes ? links.written : value);
-      if (std::find(shown.begin(), shown.end(), left) == shown.end()) {
-        shown.push_back(left);
-      }
+      if (next == kImpossible) continue;
+      const Value left = links.writes ? links.written : value;
+      std::vector<Value>& there = values[next];
+      if (std::find(there.begin(), there.end(), left) != there.end()) continue;
+      there.push_back(left);
+      shown.emplace_back(next, left);
     }
   }
   return {};
 }
 
-bool Proves(const CounterExample& example,
-            absl::Span<const Operation> operations, const Model& model,
-            const SearchOptions& options) {
+bool Proves(absl::Span<const Operation> operations, const Model& model,
+            const SearchOptions& options, CounterExample* example) {
   enum class Part : uint8_t { kRelaxed, kContext, kKept };
   std::vector<Part> parts(operations.size(), Part::kRelaxed);
-  for (const size_t i : example.context) parts[i] = Part::kContext;
-  for (const size_t i : example.operations) parts[i] = Part::kKept;
+  for (const size_t i : example->context) parts[i] = Part::kContext;
+  for (const size_t i : example->operations) parts[i] = Part::kKept;
   // What is not kept has an unknown outcome; `all`: also what is not named.
-  const auto judge = [&](bool all) {
+  const auto judge = [&](bool all, const SearchOptions& limits) {
     std::vector<Operation> some;
     for (size_t i = 0; i < operations.size(); ++i) {
       if (parts[i] == Part::kKept) {
@@ -250,19 +307,28 @@ bool Proves(const CounterExample& example,
         some.push_back(Relax(operations[i]));
       }
     }
-    if (some.size() > kOperationsMax) return Result::kUnknown;
-    return JudgeBySteps(some, model, options).result;
+    return JudgeBySteps(some, model, limits).result;
   };
-  if (judge(false) == Result::kOk || judge(true) == Result::kOk) return false;
-  if (!example.minimal) return true;
-  return std::none_of(example.operations.begin(), example.operations.end(),
-                      [&](size_t i) {
-                        parts[i] = Part::kContext;
-                        const bool needed = judge(true) != Result::kViolation &&
-                                            judge(false) != Result::kViolation;
-                        parts[i] = Part::kKept;
-                        return !needed;
-                      });
+  if (judge(false, options) != Result::kViolation) return false;
+  const Result whole = judge(true, Few(options));
+  if (whole == Result::kOk) return false;
+  if (whole == Result::kUnknown) {
+    absl::StrAppend(&example->reason,
+                    " (These operations are not linearizable by themselves. "
+                    "Step() of the model did not confirm within the limits "
+                    "that no other operation explains them.)");
+  }
+  if (!example->minimal) return true;
+  for (const size_t i : example->operations) {
+    parts[i] = Part::kContext;
+    for (const bool all : {true, false}) {
+      const Result without = judge(all, Few(options));
+      if (without == Result::kViolation) return false;
+      if (without == Result::kUnknown) example->minimal = false;
+    }
+    parts[i] = Part::kKept;
+  }
+  return true;
 }
 
 }  // namespace quorate::lincheck

@@ -55,6 +55,9 @@ class ModelWithout final : public Model {
   bool LooksBeyondCall(const Operation& op) const override {
     return Lacks(kHookLooksBeyondCall) || model_.LooksBeyondCall(op);
   }
+  bool Forgets() const override {
+    return !Lacks(kHookForget) && model_.Forgets();
+  }
   bool TellsUses() const override {
     return !Lacks(kHookSight) && model_.TellsUses();
   }
@@ -82,28 +85,38 @@ class ModelWithout final : public Model {
 // told, IsRead() says something: a read makes no version.
 Hooks SpeedHooks(absl::Span<const Operation> operations);
 
+// The hooks that say anything about these operations, by name; empty: none.
+std::string NameHooks(absl::Span<const Operation> operations,
+                      const Model& model);
+
+// Judges operations of one partition by a search that believes no hook. Where
+// versions are told, IsRead() is no promise: it says who makes a version.
+SearchResult JudgeBySteps(absl::Span<const Operation> operations,
+                          const Model& model, const SearchOptions& options);
+
 // Judges operations of one partition.
 using Judgement =
     absl::FunctionRef<Decision(absl::Span<const Operation>, const Model&)>;
 
-// Which hook of `model` is at fault, and why, in words; empty: `decision` about
-// `operations` agrees with Step(), as far as few model steps can tell. `decide`
-// made the decision.
-std::string FindFault(absl::Span<const Operation> operations,
-                      const Model& model, const Decision& decision,
-                      const SearchOptions& options, Judgement decide);
+// Holds `decision` about `operations`, which rests on hooks of `model`, against
+// Step(). An order is replayed. That there is none is confirmed by
+// JudgeBySteps(). If Step() contradicts the decision, `fault` names the hook. If
+// the search exceeds `options`, the result becomes kUnknown, and `unproven`
+// names the hooks. `decide` judges by hooks, within few model steps.
+void Confirm(absl::Span<const Operation> operations, const Model& model,
+             const SearchOptions& options, Judgement decide,
+             Decision* decision);
 
-// How FindLinks() contradicts Step(), in words; empty: in no state that few
-// writes lead to. Requires: every operation is linked by values, and none
-// appends.
+// Why FindLinks() is not proven to agree with Step(), in words. Empty: it
+// agrees in every state that any sequence of these operations leads to.
 std::string FindLinkFault(absl::Span<const Operation> operations,
                           const Model& model);
 
-// False if Step() alone shows that a counter-example of these operations is
-// none, or is not minimal although it says so.
-bool Proves(const CounterExample& example,
-            absl::Span<const Operation> operations, const Model& model,
-            const SearchOptions& options);
+// True if Step() alone shows that the operations of a counter-example are not
+// linearizable, and does not show that it says too much. A minimality that
+// Step() does not confirm within few steps is taken back.
+bool Proves(absl::Span<const Operation> operations, const Model& model,
+            const SearchOptions& options, CounterExample* example);
 
 }  // namespace quorate::lincheck
 

@@ -102,16 +102,19 @@ CounterExample ExplainIn(const History& history, const Model& model,
   }
   CounterExample example =
       ExplainPartition(operations, model, *std::move(decision), options);
-  if (!model.HooksAreTested() &&
-      !Proves(example, operations, model, LimitsOf(options))) {
+  const SearchOptions limits = LimitsOf(options);
+  if (!model.HooksAreTested() && !Proves(operations, model, limits, &example)) {
     // Slower, and without what the model promises.
     const ModelWithout plain(model, SpeedHooks(operations));
-    decision = Decide(operations, plain, LimitsOf(options));
+    decision = Decide(operations, plain, limits);
     if (decision->result != Result::kViolation) {
       return WholePartition(history, partition, indices);
     }
     example =
         ExplainPartition(operations, plain, *std::move(decision), options);
+    if (!Proves(operations, model, limits, &example)) {
+      return WholePartition(history, partition, indices);
+    }
   }
   example.partition = partition;
   if (example.blocked != CounterExample::kNotKnown) {
@@ -174,6 +177,7 @@ Verdict Check(const History& history, const Model& model,
     verdict.partitions_by_zones += decision.by_zones ? 1 : 0;
     if (!decision.fault.empty())
       return Refuse(std::move(decision.fault), count);
+    if (verdict.unproven.empty()) verdict.unproven = decision.unproven;
     if (decision.result == Result::kUnknown) {
       verdict.undecided.push_back(partition);
     }

@@ -114,6 +114,10 @@ struct Verdict {
   // Not empty: which member of the model is at fault, and why, in words. No
   // verdict about any partition is given then: all are undecided.
   std::string model_fault;
+  // Not empty: `undecided` has a partition about which optional members of the
+  // model give a verdict that Step() did not confirm within the limits; which
+  // members and which verdict, in words, of the first such partition.
+  std::string unproven;
 };
 
 Verdict Check(const History& history, const Model& model,

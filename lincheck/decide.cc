@@ -160,6 +160,9 @@ Decision DecideByHooks(absl::Span<const Operation> operations,
 // Of more operations a search does not keep the order it finds.
 constexpr size_t kOrderMax = 100'000;
 
+// Model steps to find out which of several hooks is at fault, for each.
+constexpr uint64_t kNamingNodesMax = 1'000'000;
+
 // A state that is all that may be the case depends on the version that is.
 std::string FindMissingJoin(absl::Span<const Operation> operations,
                             const Model& model) {
@@ -211,11 +214,14 @@ Decision Decide(absl::Span<const Operation> operations, const Model& model,
     decision = DecideByHooks(operations, model, limits);
   }
   if (audits && decision.fault.empty()) {
-    decision.fault =
-        FindFault(operations, model, decision, options,
-                  [&](absl::Span<const Operation> some, const Model& hooks) {
-                    return DecideByHooks(some, hooks, options);
-                  });
+    SearchOptions few = options;
+    few.nodes_max = std::min(few.nodes_max, kNamingNodesMax);
+    Confirm(
+        operations, model, options,
+        [&](absl::Span<const Operation> some, const Model& hooks) {
+          return DecideByHooks(some, hooks, few);
+        },
+        &decision);
   }
   if (!decision.fault.empty()) decision.result = Result::kUnknown;
   return decision;

@@ -152,6 +152,8 @@ class Model {
   // True if, because of `op`, steps of its partition look at times or clients
   // of operations and not only at function, arguments and result.
   virtual bool LooksBeyondCall(const Operation& op) const = 0;
+  // Whether StateSpace::MaySee() or Forget() ever says anything.
+  virtual bool Forgets() const = 0;
   // Whether StateSpace::UseOf() ever tells anything.
   virtual bool TellsUses() const = 0;
   virtual std::string_view FunctionName(uint8_t function) const = 0;
@@ -403,6 +405,14 @@ class ModelOf final : public Model {
     } else {
       return true;
     }
+  }
+  bool Forgets() const override {
+    return requires(typename M::State & state, const Operation& op) {
+      model_.Forget(state);
+    }
+    || requires(const typename M::State& state, const Operation& op) {
+      model_.MaySee(state, op);
+    };
   }
   bool TellsUses() const override {
     return requires(const typename M::Sight& sight, const Operation& op) {

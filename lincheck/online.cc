@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lincheck/audit.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -54,7 +55,9 @@ class OnlineChecker::Partition {
   size_t size_bytes() const {
     size_t bytes = arena_.size_bytes() + slots_.size() * sizeof(Slot) +
                    running_.size() * sizeof(Operation) +
-                   returned_.size() * sizeof(*returned_.begin());
+                   returned_.size() * sizeof(*returned_.begin()) +
+                   history_.capacity() * sizeof(Operation) +
+                   history_values_.size_bytes();
     for (const Configuration& c : configurations_) {
       bytes +=
           sizeof(c) + (c.placed.size() + c.spent.size()) * sizeof(uint64_t);
@@ -81,10 +84,12 @@ class OnlineChecker::Partition {
     Operation op = End(operation);
     op.ret = now;
     op.result = arena_.Copy(result);
+    Keep(op);
     returned_.emplace(now, Open(op));
   }
   void LeaveUnknown(uint64_t operation) {
     Operation op = End(operation);
+    Keep(op);
     if (model_.IsRead(op)) {
       NoteRead(op);
     } else {
@@ -113,6 +118,8 @@ class OnlineChecker::Partition {
 
   // Not empty: how the model contradicts itself.
   const std::string& fault() const { return fault_; }
+  // Not empty: which hooks show a violation that Step() did not confirm.
+  const std::string& unproven() const { return unproven_; }
   const Operation& operation(uint32_t slot) const { return slots_[slot].op; }
   std::string Explain(uint32_t slot) const;
   void GiveUp() { given_up_ = true; }
@@ -125,6 +132,8 @@ class OnlineChecker::Partition {
     arena_ = {};
     configurations_.clear();
     states_.reset();
+    history_ = {};
+    history_values_ = {};
   }
 
  private:
@@ -205,6 +214,10 @@ class OnlineChecker::Partition {
   void CheckKin(StateId state, const Operation& op, const Operation& kin);
   // What Judge() says.
   Result Search(uint32_t slot);
+  // Of a model whose hooks are not tested: keeps an operation that ended.
+  void Keep(Operation op);
+  // What Step() alone says of a violation that was found by this return.
+  Result Confirm(uint32_t slot);
 
   // Places every read that fits: it changes nothing, so it never hurts.
   void PlaceReads(Time limit, Configuration* c);
@@ -239,6 +252,10 @@ class OnlineChecker::Partition {
   std::vector<Operation> reads_;  // The last ones, each once; see NoteRead().
   ValueArena read_values_;
   std::string fault_;
+  std::string unproven_;
+  std::vector<Operation> history_;  // The first that ended; see Keep().
+  ValueArena history_values_;
+  bool keeps_all_ = true;  // None is missing there.
   bool stopped_ = false;
   bool given_up_ = false;
 };
@@ -308,9 +325,58 @@ void OnlineChecker::Partition::CheckKin(StateId state, const Operation& op,
 }
 
 Result OnlineChecker::Partition::Judge(uint32_t slot) {
-  const Result result = Search(slot);
+  Result result = Search(slot);
   if (fault_.empty() && states_ != nullptr) fault_ = states_->fault();
+  if (fault_.empty() && result == Result::kViolation &&
+      !model_.HooksAreTested()) {
+    result = Confirm(slot);
+  }
   return fault_.empty() ? result : Result::kUnknown;
+}
+
+void OnlineChecker::Partition::Keep(Operation op) {
+  if (model_.HooksAreTested() || !keeps_all_) return;
+  if (history_.size() == options_.operations_max) {
+    keeps_all_ = false;
+    history_ = {};
+    history_values_ = {};
+    return;
+  }
+  op.argument = history_values_.Copy(op.argument);
+  op.expected = history_values_.Copy(op.expected);
+  op.result = history_values_.Copy(op.result);
+  history_.push_back(op);
+}
+
+Result OnlineChecker::Partition::Confirm(uint32_t slot) {
+  constexpr uint64_t kBytesMax = uint64_t{1} << 30;
+  // An operation that returned later has its result already.
+  std::vector<Operation> until = history_;
+  for (const auto& [number, op] : running_) until.push_back(op);
+  SearchResult truth;
+  if (keeps_all_) {
+    truth =
+        JudgeBySteps(until, model_,
+                     {.nodes_max = options_.nodes_max, .bytes_max = kBytesMax});
+  }
+  if (!truth.fault.empty()) {
+    fault_ = truth.fault;
+  } else if (truth.result == Result::kOk) {
+    fault_ =
+        absl::StrCat("One or more of ", NameHooks(until, model_),
+                     " and Step() of the model contradict each other: ",
+                     DescribeCallOfClient(model_, slots_[slot].op),
+                     " cannot be placed by them, and can by Step() alone.");
+  } else if (truth.result == Result::kUnknown) {
+    unproven_ = absl::StrCat(
+        "by IsRead() and optional members of the model ",
+        DescribeCallOfClient(model_, slots_[slot].op),
+        " cannot be placed, but Step() alone did not confirm that",
+        keeps_all_ ? " within the limits of time and memory"
+                   : absl::StrCat(", because its partition has more than ",
+                                  options_.operations_max, " operations"));
+  }
+  return truth.result;
 }
 
 Result OnlineChecker::Partition::Search(uint32_t slot) {
@@ -483,6 +549,7 @@ void OnlineChecker::Drain(Partition& partition, Time now) {
         continue;
       case Result::kUnknown:
         if (model_fault_.empty()) model_fault_ = partition.fault();
+        if (unproven_.empty()) unproven_ = partition.unproven();
         return GiveUp(partition);
       case Result::kViolation: {
         OnlineViolation violation{.partition = partition.name(),

@@ -9,7 +9,9 @@
 // wrong then, and for ever; it is never wrong while what was fed so far has one.
 // Memory is bounded by the operations
 // that are open, that returned while an older one was open, or that have an
-// unknown outcome, and by the states that these may have made.
+// unknown outcome, and by the states that these may have made. Of a model whose
+// hooks are not tested, the first operations of each partition are kept as well:
+// a violation counts once Step() alone has confirmed it.
 #ifndef QUORATE_LINCHECK_ONLINE_H_
 #define QUORATE_LINCHECK_ONLINE_H_
 
@@ -34,7 +36,7 @@ struct OnlineOptions {
   // kUnknown.
   uint64_t nodes_max = 2'000'000;
   // Operations kept for one partition; beyond it the partition is given up as
-  // kUnknown.
+  // kUnknown. So many, from the beginning, are kept to confirm a violation.
   size_t operations_max = 10'000;
 };
 
@@ -74,6 +76,9 @@ class OnlineChecker {
   Result result() const;
   // Not empty: how the model contradicts itself. Nothing is known then.
   const std::string& model_fault() const { return model_fault_; }
+  // Not empty: a partition was given up because its hooks showed a violation
+  // that Step() did not confirm within the limits; which hooks, in words.
+  const std::string& unproven() const { return unproven_; }
   const std::vector<OnlineViolation>& violations() const { return violations_; }
   size_t given_up() const { return given_up_; }
   // Whether this partition was.
@@ -98,6 +103,7 @@ class OnlineChecker {
   std::vector<OnlineViolation> violations_;
   ValueArena kept_;  // Values of violations.
   std::string model_fault_;
+  std::string unproven_;
   size_t given_up_ = 0;
   uint64_t judged_ = 0;
 };

@@ -201,6 +201,13 @@ struct CountLookedFor : CountingRegister {
   }
 };
 
+// A register that says no more than it keeps.
+struct LinkedRegister : TakeRegister {
+  bool FindLinks(const Operation& op, Links* links) const {
+    return op.function != kOwnOther && LinkRegister(op, links);
+  }
+};
+
 // A register that starts at 0, with the links of one that starts at nil.
 struct ZeroRegister : CountingRegister {
   static constexpr std::string_view kBroken = "FindLinks()";
@@ -228,6 +235,39 @@ struct StaleRegister : OwnModel {
   }
   std::string Describe(const State& state) const {
     return std::to_string(state.first) + " or " + std::to_string(state.second);
+  }
+};
+
+// A register of which reads may be stale, but only after very many writes.
+struct LateStaleRegister : OwnModel {
+  static constexpr std::string_view kBroken = "FindLinks()";
+  static constexpr int64_t kWritesMax = 3'000;
+  struct State {
+    int64_t value = -1;
+    int64_t before = -1;
+    int64_t writes = 0;
+
+    friend bool operator==(const State&, const State&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const State& s) {
+      return H::combine(std::move(h), s.value, s.before, s.writes);
+    }
+  };
+  State Initial() const { return {}; }
+  bool Step(State& state, const Operation& op) const {
+    if (op.function == kOwnWrite) {
+      state = {op.argument.integer(), state.value, state.writes + 1};
+      return true;
+    }
+    return !Says(op) || op.result == ValueOf(state.value) ||
+           (state.writes >= kWritesMax && op.result == ValueOf(state.before));
+  }
+  bool IsRead(const Operation& op) const { return op.function != kOwnWrite; }
+  bool FindLinks(const Operation& op, Links* links) const {
+    return LinkRegister(op, links);
+  }
+  std::string Describe(const State& state) const {
+    return std::to_string(state.value);
   }
 };
 

@@ -3,13 +3,16 @@
 #include "lincheck/own_models.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "lincheck/audit.h"
 #include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
 #include "lincheck/levels.h"
@@ -268,6 +271,255 @@ TEST(OwnModel, BrokenPromises_AreFoundOut) {
   ExpectRefusals<ClientRegister>();
   ExpectRefusals<TakeOfNoUse>();
   ExpectRefusals<TakeBlurred>();
+}
+
+// One order of all operations in which each one sees and makes the versions
+// that it tells. A write that tells none makes one of its own, or, where it
+// changes nothing, perhaps none.
+template <typename M>
+class Versioned {
+ public:
+  explicit Versioned(const History& history)
+      : operations_(history.operations()) {
+    for (const Operation& op : operations_) told_.insert(op.written);
+  }
+  bool Linearizable() const {
+    return From(0, {M().Initial(), kInitialVersion, {kInitialVersion}});
+  }
+
+ private:
+  struct Place {
+    typename M::State state;
+    std::optional<Version> version;  // None: one that nobody saw yet.
+    std::set<Version> made;
+  };
+
+  bool From(uint32_t placed, const Place& place) const {
+    bool done = true;
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      if ((placed >> i & 1) != 0) continue;
+      done = done && !operations_[i].known();
+      if (!MayFollow(i, placed)) continue;
+      if (After(operations_[i], placed | 1u << i, place)) return true;
+    }
+    return done;
+  }
+  bool MayFollow(size_t i, uint32_t placed) const {
+    for (size_t j = 0; j < operations_.size(); ++j) {
+      if ((placed >> j & 1) == 0 &&
+          operations_[j].ret < operations_[i].invoke) {
+        return false;
+      }
+    }
+    return true;
+  }
+  bool After(const Operation& op, uint32_t placed, Place place) const {
+    if (op.known() && op.seen != kNoVersion && !See(op.seen, &place)) {
+      return false;
+    }
+    const typename M::State before = place.state;
+    if (!M().Step(place.state, op)) return false;
+    if (op.written != kNoVersion) {
+      if (!place.made.insert(op.written).second) return false;
+      place.version = op.written;
+      return From(placed, place);
+    }
+    if (before == place.state && From(placed, place)) return true;
+    if (M().IsRead(op)) return false;
+    place.version.reset();
+    return From(placed, place);
+  }
+  bool See(Version version, Place* place) const {
+    if (place->version.has_value()) return *place->version == version;
+    place->version = version;
+    return told_.count(version) == 0 && place->made.insert(version).second;
+  }
+
+  const absl::Span<const Operation> operations_;
+  std::set<Version> told_;
+};
+
+template <typename M>
+Counts AgreeOrRefuseVersions(uint64_t seed, int histories = kHistoriesPerCase) {
+  Random random(seed);
+  Counts counts;
+  const M plain;
+  const ModelOf<M> model;
+  for (int i = 0; i < histories; ++i) {
+    const auto mistake = static_cast<Mistake>(random() % (kMistakes + 1));
+    Maker<M> maker(random, plain, mistake);
+    maker.TellVersions();
+    const History history = maker.Run(2 + random() % 5);
+    const Result truth =
+        Versioned<M>(history).Linearizable() ? Result::kOk : Result::kViolation;
+    ++(truth == Result::kOk ? counts.ok : counts.wrong);
+    const Verdict verdict = Check(history, model);
+    if (!verdict.model_fault.empty()) {
+      ++counts.refused;
+      if (M::kBroken.empty() ||
+          verdict.model_fault.find(M::kBroken) == std::string::npos) {
+        RC_FAIL(verdict.model_fault + Show(history, model));
+      }
+    } else if (verdict.result != truth) {
+      RC_FAIL("check: " + std::string(ResultName(verdict.result)) +
+              "; brute force says " + std::string(ResultName(truth)) +
+              Show(history, model));
+    }
+  }
+  return counts;
+}
+RC_GTEST_PROP(OwnModelsVersions, OddOnes_AreJudgedRightly, (uint64_t seed)) {
+  AgreeOrRefuseVersions<CountingRegister>(seed);
+  AgreeOrRefuseVersions<ClaimRegister>(seed);
+  AgreeOrRefuseVersions<TakeRegister>(seed);
+}
+RC_GTEST_PROP(OwnModelsVersions, BrokenOnes_AreNeverJudgedWrongly,
+              (uint64_t seed)) {
+  AgreeOrRefuseVersions<TakeLinkedAsRead>(seed);
+  AgreeOrRefuseVersions<TakeForgotten>(seed);
+  AgreeOrRefuseVersions<CountLookedFor>(seed);
+  AgreeOrRefuseVersions<StaleRegister>(seed);
+  AgreeOrRefuseVersions<FullRegister>(seed);
+  AgreeOrRefuseVersions<ClientRegister>(seed);
+}
+TEST(OwnModelVersions, HistoriesAreRightAndWrong) {
+  const Counts counts = AgreeOrRefuseVersions<TakeRegister>(1, 500);
+  EXPECT_GT(counts.ok, 100);
+  EXPECT_GT(counts.wrong, 50);
+}
+
+// Whether a sequence of at most `left` of these calls, each as often as may be,
+// goes otherwise than FindLinks() says.
+template <typename M>
+bool LinksLie(absl::Span<const Operation> calls, const typename M::State& state,
+              Value value, int left) {
+  for (const Operation& op : calls) {
+    Links links;
+    const bool linked = M().FindLinks(op, &links);
+    typename M::State next = state;
+    const bool possible = M().Step(next, op);
+    if (linked && possible != (!links.reads || links.seen == value)) {
+      return true;
+    }
+    if (possible && left > 1 &&
+        LinksLie<M>(calls, next, links.writes ? links.written : value,
+                    left - 1)) {
+      return true;
+    }
+  }
+  return false;
+}
+template <typename M>
+int FindLinkFaults(uint64_t seed) {
+  constexpr int kCallsMax = 5;
+  Random random(seed);
+  int lies = 0;
+  for (int i = 0; i < kHistoriesPerCase; ++i) {
+    const M plain;
+    const History history =
+        Maker<M>(random, plain, Mistake::kResult).Run(1 + random() % 4);
+    const ModelOf<M> model;
+    std::vector<Operation> calls;
+    for (const Operation& op : history.operations()) {
+      Links links;
+      if (plain.FindLinks(op, &links) || plain.IsRead(op)) calls.push_back(op);
+    }
+    const bool lie =
+        LinksLie<M>(calls, plain.Initial(), Value::Nil(), kCallsMax);
+    lies += lie ? 1 : 0;
+    const std::string fault = FindLinkFault(calls, model);
+    const bool found = fault.find("contradict") != std::string::npos;
+    const bool too_many = fault.find("too many") != std::string::npos;
+    if (found != lie || (!fault.empty() && !found && !too_many)) {
+      RC_FAIL((lie ? "they lie: " : "they do not lie: ") + fault +
+              Show(history, model));
+    }
+  }
+  return lies;
+}
+RC_GTEST_PROP(FindLinkFault, AnyCalls_FindsWhatSequencesFind, (uint64_t seed)) {
+  FindLinkFaults<LinkedRegister>(seed);
+  FindLinkFaults<TakeLinkedAsRead>(seed);
+  FindLinkFaults<StaleRegister>(seed);
+  FindLinkFaults<FullRegister>(seed);
+}
+TEST(FindLinkFaultShares, BrokenLinks_LieAndOthersDoNot) {
+  EXPECT_EQ(FindLinkFaults<LinkedRegister>(1), 0);
+  EXPECT_GT(FindLinkFaults<TakeLinkedAsRead>(1), 0);
+  EXPECT_GT(FindLinkFaults<StaleRegister>(1), 0);
+  EXPECT_GT(FindLinkFaults<FullRegister>(1), 0);
+}
+// States without an end prove nothing.
+TEST(FindLinkFault, StatesAreTooMany_IsNotProven) {
+  const Sequence sequence({Write(1), Read(1)});
+  EXPECT_EQ(
+      FindLinkFault(sequence.history.operations(), ModelOf<CountingRegister>()),
+      "The model can be in too many states to compare its FindLinks() "
+      "with its Step() in each of them");
+}
+
+// A promise that is broken only late in a long history.
+TEST(OwnModel, LinksThatLieLate_NameTheHook) {
+  constexpr int64_t kWrites = LateStaleRegister::kWritesMax + 1;
+  std::vector<Operation> operations;
+  for (int64_t i = 0; i < kWrites; ++i) {
+    operations.push_back(Write(i));
+    operations.push_back(Read(i));
+  }
+  operations.push_back(Read(kWrites - 2));
+  const Verdict verdict =
+      Check(Sequence(operations).history, ModelOf<LateStaleRegister>());
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+  EXPECT_TRUE(verdict.wrong.empty());
+  EXPECT_EQ(verdict.model_fault,
+            "FindLinks() and Step() of the model contradict each other: by "
+            "FindLinks() 6003 operations are not linearizable, by Step() alone "
+            "linearizable.");
+  // A write more is a stale read by Step() too.
+  operations.back() = Read(kWrites - 3);
+  EXPECT_EQ(
+      Check(Sequence(operations).history, ModelOf<LateStaleRegister>()).result,
+      Result::kViolation);
+}
+
+// Hooks decide at once what Step() alone does not within the limits.
+TEST(OwnModel, VerdictThatStepDoesNotConfirm_IsUnknownAndNamesTheHooks) {
+  const Sequence sequence({Write(1), Write(2), Read(1)});
+  CheckOptions options{.nodes_max = 2};
+  Verdict verdict = Check(sequence.history, ModelOf<LinkedRegister>(), options);
+  EXPECT_EQ(verdict.result, Result::kUnknown);
+  EXPECT_EQ(verdict.undecided, std::vector<uint32_t>{0});
+  EXPECT_TRUE(verdict.wrong.empty());
+  EXPECT_EQ(verdict.model_fault, "");
+  EXPECT_EQ(verdict.unproven,
+            "by FindLinks(), IsRead() of the model it is not linearizable, but "
+            "Step() alone did not confirm that within the limits of time and "
+            "memory");
+  options.nodes_max = 1'000;
+  verdict = Check(sequence.history, ModelOf<LinkedRegister>(), options);
+  EXPECT_EQ(verdict.result, Result::kViolation);
+  EXPECT_EQ(verdict.unproven, "");
+}
+
+TEST(OwnModel, OnlineViolationOfALongHistory_IsNotProven) {
+  const ModelOf<TakeRegister> model;
+  for (const size_t kept : {3, 4}) {
+    OnlineChecker checker(model, {.operations_max = kept});
+    Time now = 0;
+    for (const Operation& op : {Write(1), Read(1), Write(2), Read(1)}) {
+      const OnlineChecker::Ticket ticket = checker.Invoke("k", ++now, op);
+      checker.Return(ticket, ++now, op.result);
+    }
+    checker.Finish();
+    EXPECT_EQ(checker.result(),
+              kept == 4 ? Result::kViolation : Result::kUnknown);
+    EXPECT_EQ(checker.unproven(),
+              kept == 4 ? ""
+                        : "by IsRead() and optional members of the model "
+                          "read() = 1 of client 0 cannot be placed, but Step() "
+                          "alone did not confirm that, because its partition "
+                          "has more than 3 operations");
+  }
 }
 
 // The value that was replaced is still the same, and its count is not.

@@ -302,7 +302,8 @@ class Builder {
                         [&](const VersionOrder::Row& row) {
                           return row.written == kNone &&
                                  step(row) == kImpossible;
-                        });
+                        }) &&
+           space->fault().empty();
   }
 
   const History& history_;

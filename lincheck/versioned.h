@@ -36,6 +36,7 @@ class VersionedModel final : public Model {
   bool FindLinks(const Operation&, Links*) const override { return false; }
   bool LooksFor(const Operation&, Value*) const override { return false; }
   bool LooksBeyondCall(const Operation&) const override { return true; }
+  bool Forgets() const override { return false; }
   bool TellsUses() const override { return false; }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.FunctionName(function);

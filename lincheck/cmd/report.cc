@@ -348,6 +348,9 @@ std::string ReportText(const FileReport& report) {
     absl::StrAppend(
         &text, "  Not decided within the limits of time (", report.timeout_ms,
         " ms) and memory: ", Keys(history, verdict.undecided), "\n");
+    if (!verdict.unproven.empty()) {
+      absl::StrAppend(&text, "  Not proven: ", verdict.unproven, ".\n");
+    }
   }
   text += CounterExampleText(report);
   text += LevelsText(report);
@@ -364,6 +367,7 @@ std::string ReportJson(const FileReport& report) {
   JsonObject object(&out);
   AppendFigures(report, &object);
   if (!verdict.model_fault.empty()) object.Text("error", verdict.model_fault);
+  if (!verdict.unproven.empty()) object.Text("unproven", verdict.unproven);
   if (verdict.counter_example.has_value()) {
     object.Name("counter_example");
     AppendCounterExample(report, &out);
