@@ -42,6 +42,11 @@ Client::Client(Clients& clients, uint64_t id,
       last_input_(created_),
       last_progress_(created_) {}
 
+void Client::MarkLink() {
+  if (connection_ == nullptr || std::exchange(link_, true)) return;
+  ++clients_.links_;
+}
+
 void Client::WantFlush() {
   // At once: further connections may get replies in this turn.
   Count();
@@ -233,6 +238,7 @@ void Client::Close() {
   linger_.Cancel();
   connection_.reset();
   --clients_.open_;
+  if (link_) --clients_.links_;
   std::string().swap(out_);
   awaits_room_ = false;
   Count();
@@ -310,7 +316,9 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
 std::vector<Client*> Clients::All() const {
   std::vector<Client*> all;
   for (const auto& [id, client] : clients_) {
-    if (client->connection_ != nullptr) all.push_back(client.get());
+    if (client->connection_ != nullptr && !client->link_) {
+      all.push_back(client.get());
+    }
   }
   return all;
 }

@@ -81,11 +81,17 @@ class Client final : public env::Connection::Observer {
   // No further request may be taken: the connection is closing, or the node is stopping.
   bool refuses_requests() const;
 
+  // Another node sends requests on the connection: it is no client to users. Counts against limits.connections all the same.
+  void MarkLink();
+  bool is_link() const { return link_; }
+
   uint64_t id() const { return id_; }
   const std::string& peer_address() const { return peer_address_; }
   MonoTime created() const { return created_; }
   MonoTime last_input() const { return last_input_; }
   size_t unsent_bytes() const;
+  // Of replies that stand behind one that is due.
+  size_t held_bytes() const { return held_bytes_; }
   Protocol& protocol() { return *protocol_; }
 
  private:
@@ -143,6 +149,7 @@ class Client final : public env::Connection::Observer {
   bool end_sent_ = false;  // So did this side, and nothing is written any more.
   bool end_left_ = false;  // What it had to send is out.
   bool reads_paused_ = false;
+  bool link_ = false;
   MonoTime last_input_;
   // When the peer was last seen to have taken output, and how much it had taken then.
   MonoTime last_progress_;
@@ -164,9 +171,11 @@ class Clients {
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
-  // Connections with a stream, ascending by id.
+  // Connections of clients with a stream, ascending by id. Links of other nodes are none.
   std::vector<Client*> All() const;
-  size_t count() const { return open_; }
+  size_t count() const { return open_ - links_; }
+  // Links of other nodes.
+  size_t links() const { return links_; }
   Client* Find(uint64_t id) const;
   // Ends the stream of `client` as CloseAfterFlush does.
   void Kill(Client& client);
@@ -196,7 +205,8 @@ class Clients {
   OutputBudget& budget_;
   absl::btree_map<uint64_t, std::unique_ptr<Client>> clients_;
   uint64_t next_id_ = 1;
-  size_t open_ = 0;
+  size_t open_ = 0;  // Links included.
+  size_t links_ = 0;
   bool stopped_ = false;
   // Clients with something to do at the end of the turn, by id, in order of request.
   std::vector<uint64_t> scheduled_;

@@ -62,6 +62,7 @@ void Server(const Page& page, std::string* out) {
 void ClientsSection(const Page& page, std::string* out) {
   Context& context = page.context;
   Append(out, "connected_clients:", context.resp_clients.count(),
+         "\r\ncluster_connections:", context.resp_clients.links(),
          "\r\nhttp_clients:", context.http_clients.count(),
          "\r\nmaxclients:", context.config.limits.connections,
          "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");

@@ -1,4 +1,5 @@
 // One connection's protocol: which requests change how later ones are answered, and what INFO says.
+#include <algorithm>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -30,6 +31,37 @@ double Field(const std::string& info, const std::string& name) {
   const size_t at = info.find("\r\n" + name + ":");
   if (at == std::string::npos) return -1;
   return std::stod(info.substr(at + name.size() + 3));
+}
+
+// Nodes ask each other how they are and pass requests on, by connections to the address for plain clients.
+TEST(Protocol_Clients, LinksOfOtherNodes_AreNone) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  auto other = cluster.ConnectResp((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*other, {"SET", "k", "1"}), "+OK\r\n");
+  cluster.world().RunFor(Seconds(2));
+  const std::string list = cluster.Command(*client, {"CLIENT", "LIST"});
+  EXPECT_EQ(std::count(list.begin(), list.end(), '\n') - 2, 1) << list;
+  const std::string info = cluster.Command(*client, {"INFO", "clients"});
+  EXPECT_EQ(Field(info, "connected_clients"), 1) << info;
+  EXPECT_GE(Field(info, "cluster_connections"), 3) << info;
+  EXPECT_NE(cluster.server(leader).MetricsText().find(
+                "quorate_connected_clients{protocol=\"resp\"} 1\n"),
+            std::string::npos);
+  EXPECT_EQ(cluster.Command(*client, {"CLIENT", "KILL", "SKIPME", "yes"}),
+            ":0\r\n");
+  EXPECT_EQ(cluster.Command(*other, {"SET", "k", "2"}), "+OK\r\n");
+  EXPECT_GE(Field(cluster.Command(*client, {"INFO", "clients"}),
+                  "cluster_connections"),
+            3);
+  cluster.Crash((leader + 1) % 3);
+  cluster.Crash((leader + 2) % 3);
+  cluster.world().RunFor(Seconds(1));
+  EXPECT_EQ(Field(cluster.Command(*client, {"INFO", "clients"}),
+                  "cluster_connections"),
+            0);
 }
 
 TEST(Protocol_HelloAuth, DefaultUser_IsAcceptedWithAnyPassword) {

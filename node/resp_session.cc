@@ -203,10 +203,13 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
     case CommandId::kQuorateDo:
       return Do(row, request);
     case CommandId::kQuorateChannel:
+      client_.MarkLink();
       return OpenChannel(row, request);
     case CommandId::kQuorateApply:
+      client_.MarkLink();
       return Apply(row, request);
     case CommandId::kQuorateStatus:
+      client_.MarkLink();
       return Status(row, request);
     default:
       break;

@@ -193,7 +193,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return http_listener_ == nullptr ? "" : http_listener_->address();
   }
   size_t open_connections() const override {
-    return resp_clients_.count() + http_clients_.count();
+    return resp_clients_.count() + resp_clients_.links() +
+           http_clients_.count();
   }
   void CheckInvariants() const override {
     resp_clients_.CheckInvariants();
