@@ -15,6 +15,8 @@ struct Totals {
   uint64_t led_keys = 0;
   uint64_t led_expiring = 0;
   uint64_t expired = 0;
+  // Groups whose removed keys still take memory.
+  uint64_t reclaiming = 0;
 };
 
 // What a section is written from.
@@ -31,6 +33,7 @@ Totals Sum(Context& context) {
     if (store == nullptr) continue;
     totals.bytes += store->size_bytes();
     totals.expired += store->counters().keys_expired;
+    if (store->reclaimable()) ++totals.reclaiming;
     if (queue->leadership().kind == Leadership::Kind::kSelf) {
       totals.led_keys += store->key_count();
       totals.led_expiring += store->expiring_key_count();
@@ -73,7 +76,9 @@ void Memory(const Page& page, std::string* out) {
   const uint64_t bytes = Sum(context).bytes;
   Append(out, "used_memory:", bytes, "\r\nused_memory_human:", bytes,
          "B\r\nused_memory_dataset:", bytes,
-         "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n");
+         "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction"
+         "\r\nlazyfree_pending_objects:",
+         Sum(context).reclaiming, "\r\nlazyfreed_objects:0\r\n");
 }
 
 void Persistence(const Page& page, std::string* out) {
@@ -97,7 +102,9 @@ void Stats(const Page& page, std::string* out) {
          "\r\ntotal_net_input_bytes:", metrics.input_bytes,
          "\r\ntotal_net_output_bytes:", metrics.output_bytes,
          "\r\nexpired_keys:", Sum(context).expired,
-         "\r\nevicted_keys:0\r\ntotal_error_replies:", metrics.total_errors(),
+         "\r\nevicted_keys:0\r\nmigrate_cached_sockets:0"
+         "\r\ntotal_error_replies:",
+         metrics.total_errors(),
          "\r\nclient_output_buffer_limit_disconnections:0\r\n");
 }
 

@@ -88,6 +88,35 @@ TEST(Keyspace_Plain, EachNode_CoversEveryKeyOnce) {
   }
 }
 
+TEST(Keyspace_Plain, Info_CountsKeysThatExpire) {
+  TestCluster cluster({.nodes = 4, .groups = 3, .adjust = [](Config& config) {
+                         config.shards = EvenShards(config.nodes, {3, 3});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  Fill(cluster, *writer, 30);
+  for (int i = 0; i < 10; ++i) {
+    cluster.Command(*writer, {"EXPIRE", Concat("key", i), "1000"});
+  }
+  cluster.world().RunFor(Seconds(1));
+  int whole = 0;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    bool copies = true;
+    for (uint32_t group = 1; group <= 3; ++group) {
+      copies = copies && cluster.server(node).store(GroupId(group)) != nullptr;
+    }
+    whole += copies;
+    const std::string info =
+        cluster.Command(*cluster.ConnectResp(node), {"INFO", "keyspace"});
+    EXPECT_NE(info.find(copies ? "db0:keys=30,expires=10,avg_ttl=0\r\n"
+                               : "db0:keys=30,avg_ttl=0\r\n"),
+              std::string::npos)
+        << info;
+  }
+  EXPECT_GT(whole, 0);
+  EXPECT_LT(whole, 4);
+}
+
 // A scan may go from node to node.
 TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   TestCluster cluster({.nodes = 3, .groups = 3});

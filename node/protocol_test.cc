@@ -33,6 +33,39 @@ double Field(const std::string& info, const std::string& name) {
   return std::stod(info.substr(at + name.size() + 3));
 }
 
+// Redis's fields in its order; a client's own request stands in its buffer.
+TEST(Protocol_ClientList, Line_HasTheFieldsOfRedis) {
+  Single one;
+  auto idle = one.cluster.ConnectResp(0);
+  EXPECT_EQ(one.cluster.Command(*idle, {"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(one.cluster.Command(*idle, {"SET", "key", "value"}), "+QUEUED\r\n");
+  idle->Send("*2\r\n$3\r\nGET\r\n$10\r\nab");
+  one.cluster.world().RunFor(Milliseconds(1));
+  const std::string list = one.cluster.Command(*one.client, {"CLIENT", "LIST"});
+  EXPECT_NE(list.find(" flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 "
+                      "qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "
+                      "oll=0 omem=0 tot-mem=26 events=r cmd=client|list "
+                      "user=default redir=-1 resp=2 "),
+            std::string::npos)
+      << list;
+  EXPECT_NE(list.find(" multi=1 qbuf=20 qbuf-free=0 argv-mem=0 multi-mem=59 "),
+            std::string::npos)
+      << list;
+  const std::string info = one.cluster.Command(*one.client, {"CLIENT", "INFO"});
+  EXPECT_NE(info.find(" qbuf=26 "), std::string::npos) << info;
+}
+
+TEST(Protocol_Info, FieldsThatToolsReadOfEveryRedis_AreThere) {
+  Single one;
+  const std::string info = one.cluster.Command(*one.client, {"INFO"});
+  EXPECT_EQ(Field(info, "lazyfree_pending_objects"), 0);
+  EXPECT_EQ(Field(info, "lazyfreed_objects"), 0);
+  EXPECT_EQ(Field(info, "migrate_cached_sockets"), 0);
+  EXPECT_EQ(one.cluster.Command(*one.client,
+                                {"CONFIG", "GET", "replicaof", "slaveof"}),
+            "*4\r\n$9\r\nreplicaof\r\n$0\r\n\r\n$7\r\nslaveof\r\n$0\r\n\r\n");
+}
+
 // Nodes ask each other how they are and pass requests on, by connections to the address for plain clients.
 TEST(Protocol_Clients, LinksOfOtherNodes_AreNone) {
   TestCluster cluster({.nodes = 3});

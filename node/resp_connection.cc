@@ -278,12 +278,19 @@ std::string RespSession::Describe() const {
   if (in_transaction_) flags += "x";
   if (readonly_) flags += "r";
   if (flags.empty()) flags = "N";
+  size_t stalled_bytes = 0;
+  for (const std::string& argument : stalled_) stalled_bytes += argument.size();
+  const size_t output_bytes = client_.unsent_bytes() + client_.held_bytes();
   return Concat(
       "id=", client_.id(), " addr=", client_.peer_address(),
       " laddr=", listen_address(), " fd=-1 name=", name_, " age=", age,
       " idle=", idle, " flags=", flags, " db=0 sub=0 psub=0 ssub=0 multi=",
       in_transaction_ ? static_cast<int64_t>(queued_.size()) : -1,
-      " qbuf=", parser_.unparsed_bytes(), " obl=", client_.unsent_bytes(),
+      " qbuf=", parser_.buffered_bytes(),
+      " qbuf-free=0 argv-mem=", stalled_bytes, " multi-mem=", queued_bytes_,
+      " rbs=0 rbp=0 obl=", client_.unsent_bytes(), " oll=", pending_.size(),
+      " omem=", output_bytes, " tot-mem=",
+      parser_.buffered_bytes() + stalled_bytes + queued_bytes_ + output_bytes,
       " events=r cmd=", last_command_, " user=default redir=-1 resp=", version_,
       " lib-name=", library_name_, " lib-ver=", library_version_);
 }

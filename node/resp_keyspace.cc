@@ -2,6 +2,7 @@
 // leads. Each question is a read that goes the way of any other read of its group.
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "env/parse_integer.h"
@@ -43,6 +44,17 @@ bool ParseCursor(std::string_view text, uint64_t* cursor) {
   if (text[0] == '-' || !ParseInteger(text, cursor)) return false;
   if (negative) *cursor = -*cursor;
   return true;
+}
+
+// Keys with an expiry in the copies of all groups; nothing if a group has no copy here. A copy may lag behind.
+std::optional<int64_t> ExpiringKeys(const Context& context) {
+  int64_t keys = 0;
+  for (const auto& queue : context.router.queues()) {
+    const kv::Store* store = queue->store();
+    if (store == nullptr) return std::nullopt;
+    keys += static_cast<int64_t>(store->expiring_key_count());
+  }
+  return keys;
 }
 
 }  // namespace
@@ -173,7 +185,11 @@ void RespSession::WriteInfo(const Pending& pending, std::string_view error,
   if (!error.empty()) {
     view.keyspace = Concat("db0_error:", error, "\r\n");
   } else if (pending.sum > 0) {
-    view.keyspace = Concat("db0:keys=", pending.sum, ",avg_ttl=0\r\n");
+    view.keyspace = Concat("db0:keys=", pending.sum);
+    if (const auto expiring = ExpiringKeys(context_)) {
+      Append(&view.keyspace, ",expires=", std::min(*expiring, pending.sum));
+    }
+    view.keyspace += ",avg_ttl=0\r\n";
   }
   reply.Verbatim(InfoText(context_, view, sections));
 }

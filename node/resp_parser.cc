@@ -118,6 +118,7 @@ void RespParser::Feed(std::string_view bytes) {
 void RespParser::Detach() {
   // Keeps everything from the beginning of the request under way, so that its
   // spans stay right once they are shifted.
+  returned_bytes_ = 0;
   const size_t cut = begin_;
   if (owned_) {
     if (cut > 0) buffer_.erase(0, cut);
@@ -152,6 +153,7 @@ RespParser::Result RespParser::Fail(std::string message) {
 
 RespParser::Result RespParser::Next() {
   if (!error_.empty()) return Result::kError;
+  returned_bytes_ = 0;
   while (true) {
     if (remaining_ == 0) {
       words_.clear();
@@ -237,6 +239,7 @@ RespParser::Result RespParser::ParseMultibulk() {
     arguments_.push_back(input_.substr(offset, size));
   }
   spans_.clear();
+  returned_bytes_ = position_ - begin_;
   begin_ = position_;
   return Result::kRequest;
 }
@@ -254,6 +257,7 @@ RespParser::Result RespParser::ParseInline() {
     return Fail("unbalanced quotes in request");
   }
   position_ += end + 1;
+  returned_bytes_ = position_ - begin_;
   begin_ = position_;
   return Result::kRequest;
 }

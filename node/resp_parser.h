@@ -59,6 +59,11 @@ class RespParser {
   const std::string& error() const { return error_; }
   // Bytes fed and not yet returned as requests.
   size_t unparsed_bytes() const { return input_.size() - position_; }
+  // Bytes in the buffer from the beginning of the request under way; of one that
+  // Next() returned, until Detach.
+  size_t buffered_bytes() const {
+    return input_.size() - begin_ + returned_bytes_;
+  }
   // True in the middle of a request.
   bool in_request() const { return unparsed_bytes() > 0 || remaining_ > 0; }
 
@@ -78,8 +83,9 @@ class RespParser {
   std::string_view input_;
   bool owned_ = false;
   std::string buffer_;
-  size_t position_ = 0;  // In input_, of what is parsed next.
-  size_t begin_ = 0;     // In input_, of the request under way.
+  size_t position_ = 0;        // In input_, of what is parsed next.
+  size_t begin_ = 0;           // In input_, of the request under way.
+  size_t returned_bytes_ = 0;  // Of the request that Next() returned last.
   // Of the multibulk request under way: arguments still to come, and -1 or the
   // length of the one begun.
   int64_t remaining_ = 0;

@@ -31,7 +31,9 @@ constexpr Parameter kParameters[] = {
     {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
     {"notify-keyspace-events", ""},
+    {"replicaof", ""},
     {"save", ""},
+    {"slaveof", ""},
     {"slowlog-log-slower-than", "10000"},
     {"slowlog-max-len", "128"},
 };
