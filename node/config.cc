@@ -8,7 +8,6 @@
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "node/text.h"
-#include "raft/core/types.h"
 #include "shardctrl/planner.h"
 
 namespace quorate::node {
@@ -242,16 +241,6 @@ MaybeProblem CheckTimings(const Config& config) {
         Concat("expected at most half of raft.election_timeout_min_ms (",
                raft.election_timeout_min.ms(), "), found ",
                raft.heartbeat_interval.ms())};
-  }
-  const LimitsConfig& limits = config.limits;
-  // A batch that another node passes on arrives as one request, and fills at
-  // most one log entry. So does every request for a key.
-  constexpr size_t kRequestBytes = raft::kEntryPayloadBytesMax + 1024;
-  if (limits.query_buffer_bytes < kRequestBytes) {
-    return Problem{
-        "limits.query_buffer_bytes",
-        Concat("expected room for what one log entry holds and 1024 bytes (",
-               kRequestBytes, "), found ", limits.query_buffer_bytes)};
   }
   return std::nullopt;
 }

@@ -17,6 +17,7 @@
 #include "env/parse_integer.h"
 #include "node/config.h"
 #include "node/text.h"
+#include "raft/core/types.h"
 
 namespace quorate::node {
 namespace {
@@ -57,6 +58,9 @@ constexpr int64_t kMi = 1 << 20;
 constexpr int64_t kGi = 1 << 30;
 constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kHourMs = 3'600'000;
+// A batch that another node passes on arrives as one request, and fills at most
+// one log entry. So does every request for a key.
+constexpr int64_t kRequestBytesMin = raft::kEntryPayloadBytesMax + 1024;
 // From a node's HTTP port down to the one for plain Redis clients, and up to the one for peers, where only the first is given.
 constexpr int64_t kPortDistance = 1'000;
 
@@ -111,7 +115,7 @@ constexpr Knob kKnobs[] = {
     {"limits.output_total_bytes", PLACE(config.limits.output_total_bytes), kMi,
      1024 * kGi, "bytes"},
     {"limits.query_buffer_bytes", PLACE(config.limits.query_buffer_bytes),
-     2 * kKi, kGi, "bytes"},
+     kRequestBytesMin, kGi, "bytes"},
     {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,
      "requests"},
     {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},

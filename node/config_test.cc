@@ -218,8 +218,8 @@ TEST(Config_Errors, NamePlaceKeyAndExpectation) {
        "q.toml:27:17: key 'limits.held_requests': expected an integer from 1 "
        "to 10000000 (requests), found the integer 0"},
       {With("[limits]\nquery_buffer_bytes = 525311\n"),
-       "q.toml:27:1: key 'limits.query_buffer_bytes': expected room for what "
-       "one log entry holds and 1024 bytes (525312), found 525311"},
+       "q.toml:27:22: key 'limits.query_buffer_bytes': expected an integer "
+       "from 525312 to 1073741824 (bytes), found the integer 525311"},
       {With("[clients]\nredirect = \"proxy\"\n"),
        "q.toml:27:1: key 'clients.redirect': expected no such key (on "
        "nodes[].resp a node forwards every command, on nodes[].resp_cluster "
