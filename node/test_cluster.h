@@ -65,6 +65,8 @@ class TestCluster {
   ~TestCluster();
 
   sim::World& world() { return world_; }
+  // Of the machine on which clients run.
+  env::Env& clients_env() { return world_.env(clients_); }
   Server& server(size_t node) { return *servers_[node]; }
   sim::MachineId machine(size_t node) const { return machines_[node]; }
   const Config& config(size_t node) const { return configs_[node]; }

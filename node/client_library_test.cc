@@ -1,0 +1,119 @@
+// The C++ client (kv/client.h) against real servers, by the addresses for plain and for cluster clients.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/client.h"
+#include "node/test_cluster.h"
+#include "node/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr int kKeys = 30;
+
+std::string KeyOf(int i) { return Concat("key", i); }
+
+class ClientLibraryTest : public testing::TestWithParam<bool> {
+ protected:
+  ClientLibraryTest() : cluster_({.nodes = 3, .groups = 3}) {
+    kv::ClientOptions options;
+    for (size_t node = 0; node < cluster_.size(); ++node) {
+      const NodeConfig& self = cluster_.config(node).self();
+      options.seeds.push_back(plain() ? self.resp : self.resp_cluster);
+    }
+    env::Env& env = cluster_.clients_env();
+    client_ = std::make_unique<kv::Client>(env.loop, env.streams, env.random,
+                                           std::move(options));
+  }
+
+  static bool plain() { return GetParam(); }
+  void Run(std::function<void(kv::Client&)> body) {
+    turns_.push_back(cluster_.clients_env().loop.Defer(
+        [this, body = std::move(body)] { body(*client_); }));
+  }
+  kv::Client::Done Keep() {
+    return
+        [this](const kv::ClientResult& result) { results_.push_back(result); };
+  }
+  // Until `count` results are there; returns them.
+  std::vector<kv::ClientResult> Await(size_t count) {
+    EXPECT_TRUE(cluster_.world().RunUntilTrue(
+        [&] { return results_.size() >= count; }, Seconds(60)))
+        << results_.size() << " of " << count;
+    return std::exchange(results_, {});
+  }
+
+  TestCluster cluster_;
+  std::vector<env::Pending> turns_;
+  std::vector<kv::ClientResult> results_;
+  std::unique_ptr<kv::Client> client_;
+};
+
+TEST_P(ClientLibraryTest, KeysOfAllGroups_AreWrittenReadAndRemoved) {
+  ASSERT_TRUE(cluster_.AwaitLeaders());
+  Run([this](kv::Client& client) {
+    for (int i = 0; i < kKeys; ++i) client.Set(KeyOf(i), KeyOf(i), Keep());
+  });
+  for (const kv::ClientResult& result : Await(kKeys)) {
+    EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
+  }
+  for (int i = 0; i < kKeys; ++i) {
+    Run([this, i](kv::Client& client) { client.Get(KeyOf(i), Keep()); });
+    EXPECT_EQ(Await(1).at(0).reply.text, KeyOf(i));
+  }
+  Run([this](kv::Client& client) {
+    for (int i = 0; i < kKeys; ++i) client.Del(KeyOf(i), Keep());
+  });
+  for (const kv::ClientResult& result : Await(kKeys)) {
+    EXPECT_EQ(result.reply.integer, 1);
+  }
+  auto resp = cluster_.ConnectResp(0);
+  EXPECT_EQ(cluster_.Command(*resp, {"DBSIZE"}), ":0\r\n");
+  // A plain client is never sent elsewhere.
+  if (plain()) {
+    EXPECT_EQ(client_->counters().redirects, 0u);
+  }
+  EXPECT_EQ(client_->counters().unknown, 0u);
+}
+
+// Each node crashes in turn while counters are raised: what is reported as done has taken effect once.
+TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {
+  ASSERT_TRUE(cluster_.AwaitLeaders());
+  std::map<int, int64_t> least, most;
+  for (int round = 0; round < 60; ++round) {
+    const size_t node = static_cast<size_t>(round / 20);
+    if (round % 20 == 5) cluster_.Crash(node);
+    if (round % 20 == 15) cluster_.Restart(node);
+    Run([&](kv::Client& client) {
+      for (int i = 0; i < kKeys; ++i) {
+        client.IncrBy(KeyOf(i), 1, [&, i](const kv::ClientResult& result) {
+          results_.push_back(result);
+          if (result.outcome != Outcome::kNotExecuted) ++most[i];
+          if (result.outcome == Outcome::kDone) ++least[i];
+        });
+      }
+    });
+    Await(kKeys);
+  }
+  int64_t done = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    Run([this, i](kv::Client& client) { client.Get(KeyOf(i), Keep()); });
+    const int64_t value = std::stoll("0" + Await(1).at(0).reply.text);
+    EXPECT_GE(value, least[i]) << i;
+    EXPECT_LE(value, most[i]) << i;
+    done += least[i];
+  }
+  EXPECT_GT(done, 60 * kKeys * 9 / 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(BothAddresses, ClientLibraryTest, testing::Bool(),
+                         [](const auto& info) {
+                           return info.param ? "Plain" : "Cluster";
+                         });
+
+}  // namespace
+}  // namespace quorate::node
