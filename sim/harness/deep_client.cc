@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "sim/harness/key_prefixes.h"
 
 namespace quorate::sim {
 namespace {
@@ -87,7 +88,7 @@ void DeepClient::Connect(const std::string& server) {
 void DeepClient::Ask() {
   static constexpr uint64_t kReads[] = {20, 300, 1'500};
   const uint64_t reads = kReads[Draw("deep.reads", 3)];
-  const std::string key = absl::StrCat(std::string(kPrefix), round_ % 4);
+  const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
   std::string requests = Command({"SET", key, value_});
   const std::string read = Command({"GET", key});
   for (uint64_t i = 0; i < reads; ++i) requests += read;

@@ -2,7 +2,7 @@
 //
 // In rounds: it writes a value, then pipelines many reads of it at once, and sometimes reads the replies late, half-closes or goes
 // away in the middle. Replies have to come in order, each whole and of the value written; once faults are over the last
-// round has to finish. Its keys begin with kPrefix, and nobody else uses them.
+// round has to finish. Its keys begin with kDeepKeyPrefix, and nobody else uses them.
 #ifndef QUORATE_SIM_HARNESS_DEEP_CLIENT_H_
 #define QUORATE_SIM_HARNESS_DEEP_CLIENT_H_
 
@@ -20,7 +20,6 @@ namespace quorate::sim {
 
 class DeepClient final : public env::Connection::Observer {
  public:
-  static constexpr std::string_view kPrefix = "deep";
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   DeepClient(env::Env& env, std::vector<std::string> servers, Violate violate);

@@ -9,7 +9,7 @@
 #include "kv/command.h"
 #include "kv/slot.h"
 #include "lincheck/checker.h"
-#include "sim/harness/deep_client.h"
+#include "sim/harness/key_prefixes.h"
 #include "sim/trace_hash.h"
 
 namespace quorate::sim {
@@ -288,7 +288,7 @@ void Recorder::OnCommand(const kv::Version& version,
   // The leader's own: it removes what is due by log time already.
   if (command.op == kv::Op::kExpire) return;
   // Another checker's.
-  if (FirstKeyOf(command).starts_with(DeepClient::kPrefix)) return;
+  if (FirstKeyOf(command).starts_with(kDeepKeyPrefix)) return;
   if (command.has_session && !TakesEffect(command)) return;
   if (TimedKeys::Covers(FirstKeyOf(command))) {
     return timed_.OnCommand(version.group, clock_(), command);
