@@ -7,9 +7,9 @@
 
 #include "bench/workload.h"
 #include "env/check.h"
-#include "kv/command.h"
-#include "kv/slot.h"
-#include "kv/store.h"
+#include "kv/command/command.h"
+#include "kv/slots/slot.h"
+#include "kv/store/store.h"
 
 namespace quorate::bench {
 namespace {

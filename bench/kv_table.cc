@@ -17,10 +17,10 @@
 #include "absl/container/btree_map.h"
 #include "env/check.h"
 #include "env/random.h"
-#include "kv/command.h"
-#include "kv/slot.h"
-#include "kv/store.h"
-#include "kv/table.h"
+#include "kv/command/command.h"
+#include "kv/slots/slot.h"
+#include "kv/store/store.h"
+#include "kv/store/table.h"
 
 namespace quorate::bench {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "net/clock.h"
+#include "net/event_loop/clock.h"
 #include "net/real_env.h"
 #include "tests/contract/fixture.h"
 

@@ -8,12 +8,12 @@
 
 #include "absl/status/statusor.h"
 #include "env/env.h"
-#include "net/clock.h"
-#include "net/file_disk.h"
+#include "net/disk/file_disk.h"
+#include "net/event_loop/clock.h"
+#include "net/event_loop/loop.h"
 #include "net/log_tracer.h"
-#include "net/loop.h"
-#include "net/sockets.h"
-#include "net/transport.h"
+#include "net/streams/sockets.h"
+#include "raft/transport/transport.h"
 
 namespace quorate::net {
 
@@ -25,7 +25,7 @@ struct RealEnvOptions {
   env::Severity log_level = env::Severity::kInfo;
   ClockOptions clock;
   SocketOptions sockets;
-  TransportOptions transport;
+  raft::TransportOptions transport;
 };
 
 // Example: make one, build a node on env(), then loop().Run(). The node goes
@@ -62,7 +62,7 @@ class RealEnv {
   const std::unique_ptr<FileDisk> disk_;
   LogTracer tracer_;
   Sockets sockets_;
-  StreamTransport transport_;
+  raft::StreamTransport transport_;
   NoBuggify buggify_;
   ThisProcess process_;
   env::Env env_;

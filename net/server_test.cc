@@ -16,10 +16,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "net/posix_file.h"
+#include "net/disk/posix_file.h"
 #include "net/real_env.h"
-#include "net/testing.h"
-#include "node/config.h"
+#include "net/testing/testing.h"
+#include "node/config/config.h"
 
 namespace quorate::net {
 namespace {

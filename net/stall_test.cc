@@ -16,11 +16,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "net/file_disk.h"
-#include "net/sockets.h"
-#include "net/testing.h"
-#include "net/transport.h"
+#include "net/disk/file_disk.h"
+#include "net/streams/sockets.h"
+#include "net/testing/testing.h"
 #include "raft/host/host.h"
+#include "raft/transport/transport.h"
 
 namespace {
 
@@ -140,7 +140,7 @@ class Node final : raft::Host::Observer {
   NoProcess process_;
   std::unique_ptr<FileDisk> disk_;
   Sockets sockets_;
-  StreamTransport transport_;
+  raft::StreamTransport transport_;
   env::Env env_;
   raft::Host host_;
 };

@@ -1,4 +1,4 @@
-#include "net/transport.h"
+#include "raft/transport/transport.h"
 
 #include <memory>
 #include <string>
@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "env/buffer.h"
-#include "net/handshake.h"
-#include "net/sockets.h"
-#include "net/testing.h"
+#include "net/streams/sockets.h"
+#include "net/testing/testing.h"
+#include "raft/transport/handshake.h"
 
 namespace quorate::net {
 namespace {
@@ -19,7 +19,7 @@ using env::Lane;
 class Node final : public env::Transport::Receiver {
  public:
   Node(EventLoop& loop, uint32_t id, uint64_t cluster = 7,
-       const TransportOptions& options = TransportOptions())
+       const raft::TransportOptions& options = raft::TransportOptions())
       : sockets(loop, tracer),
         transport(loop, sockets, tracer, Random(id), options),
         identity{.cluster = ClusterId(cluster),
@@ -45,7 +45,7 @@ class Node final : public env::Transport::Receiver {
 
   RecordingTracer tracer;
   Sockets sockets;
-  StreamTransport transport;
+  raft::StreamTransport transport;
   env::TransportIdentity identity;
   std::vector<std::pair<NodeId, std::string>> messages;
   bool stop_on_message = false;
@@ -278,11 +278,11 @@ TEST_F(TransportTest, Strangers_MoreThanTheMaximum_AreClosedAtOnce) {
 TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
   Node a(loop_, 1);
   ASSERT_TRUE(a.Start({{NodeId(2), "127.0.0.1:1"}}).ok());
-  Hello hello;
+  raft::Hello hello;
   hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
   hello.to = NodeId(1);
   Stranger rogue(a, a.transport.listen_address(),
-                 EncodeHello(hello) + std::string("\x01\x00\x10\x00", 4));
+                 raft::EncodeHello(hello) + std::string("\x01\x00\x10\x00", 4));
   RunUntil(loop_, [&] { return rogue.gone(); });
   EXPECT_TRUE(a.tracer.Said("announced a message of 1048577 bytes"));
   EXPECT_TRUE(a.messages.empty());

@@ -11,8 +11,8 @@
 #include "env/parse_integer.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

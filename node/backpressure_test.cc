@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "node/metrics.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
+#include "node/base/text.h"
+#include "node/connections/metrics.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

@@ -1,4 +1,4 @@
-// The C++ client (kv/client.h) against real servers, by the addresses for plain and for cluster clients.
+// The C++ client (kv/client/client.h) against real servers, by the addresses for plain and for cluster clients.
 #include <functional>
 #include <map>
 #include <memory>
@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "kv/client.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
+#include "kv/client/client.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "kv/store.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
-#include "node/upkeep.h"
+#include "kv/store/store.h"
+#include "node/base/text.h"
+#include "node/routing/upkeep.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

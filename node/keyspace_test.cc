@@ -8,9 +8,9 @@
 
 #include "env/parse_integer.h"
 #include "gtest/gtest.h"
-#include "kv/slot.h"
-#include "node/test_cluster.h"
-#include "node/text.h"
+#include "kv/slots/slot.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

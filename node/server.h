@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "env/env.h"
 #include "env/ids.h"
-#include "node/config.h"
+#include "node/config/config.h"
 #include "raft/host/host.h"
 
 namespace quorate::kv {

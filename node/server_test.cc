@@ -2,7 +2,7 @@
 #include "node/server.h"
 
 #include "gtest/gtest.h"
-#include "node/test_cluster.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

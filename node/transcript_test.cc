@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "node/test_cluster.h"
+#include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {

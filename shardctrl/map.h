@@ -2,7 +2,7 @@
 // replicas, nodes to addresses.
 //
 // Built once, checked whole, then immutable and cheap to ask: slot → group is
-// one array access. It comes from a file (node/config.h) or from
+// one array access. It comes from a file (node/config/config.h) or from
 // the controller. It knows nothing of who leads.
 #ifndef QUORATE_SHARDCTRL_MAP_H_
 #define QUORATE_SHARDCTRL_MAP_H_

@@ -1,7 +1,7 @@
 // shardctrl/partition.h: how the key space is cut: slots, ranges of slots and
 // the strategies that give a key its slot.
 //
-// Values only; computing the slot of a key is kv/slot.h.
+// Values only; computing the slot of a key is kv/slots/slot.h.
 #ifndef QUORATE_SHARDCTRL_PARTITION_H_
 #define QUORATE_SHARDCTRL_PARTITION_H_
 

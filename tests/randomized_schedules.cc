@@ -12,8 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "sim/cmd/arguments.h"
 #include "sim/cmd/worker.h"
-#include "sim/harness/report.h"
-#include "sim/harness/run.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
 
 namespace quorate {
 namespace {

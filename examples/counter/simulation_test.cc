@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
 #include "raft/host/host.h"
-#include "sim/world.h"
+#include "sim/world/world.h"
 
 namespace quorate::examples {
 namespace {

@@ -1,9 +1,9 @@
 // quickstart: a cluster on loopback in one command.
-#include "net/quickstart.h"
+#include "net/tools/quickstart.h"
 
 #include <CLI/CLI.hpp>
 
-#include "net/daemon.h"
+#include "net/tools/daemon.h"
 
 int main(int argc, char** argv) {
   CLI::App app(

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "net/control.h"
+#include "net/tools/control.h"
 
 int main(int argc, char** argv) {
   using quorate::net::ControlAnswer;

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "net/daemon.h"
+#include "net/tools/daemon.h"
 
 int main(int argc, char** argv) {
   using quorate::env::Severity;

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "sim/world.h"
+#include "sim/world/world.h"
 
 namespace quorate::raft {
 namespace {

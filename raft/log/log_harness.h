@@ -15,7 +15,7 @@
 #include "raft/log/identity.h"
 #include "raft/log/log.h"
 #include "raft/log/snapshot_store.h"
-#include "sim/test_env.h"
+#include "sim/testing/test_env.h"
 
 namespace quorate::raft {
 

@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
-#include "sim/harness/run.h"
+#include "sim/run/run.h"
 
 namespace quorate::sim {
 

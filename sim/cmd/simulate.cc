@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "sim/cmd/arguments.h"
 #include "sim/cmd/worker.h"
-#include "sim/harness/report.h"
-#include "sim/harness/run.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
 
 namespace quorate::sim {
 namespace {
@@ -95,9 +95,9 @@ int RunOnce(const Arguments& arguments) {
     Print(absl::StrCat("replay: ", ReplayLine(job.run), "\n"));
   }
   if (!tape.empty()) {
-    Print(absl::StrCat(
-        "tape: ", tape,
-        "\n        ./bazelw run -c opt //sim:simulate -- replay ", tape, "\n"));
+    Print(absl::StrCat("tape: ", tape,
+                       "\n        ./bazelw run -c opt //:simulate -- replay ",
+                       tape, "\n"));
   }
   TellHistory(job.history_out);
   return Finish(arguments, report);

@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "sim/harness/report.h"
-#include "sim/harness/run.h"
-#include "sim/tape.h"
+#include "sim/choices/tape.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
 
 namespace quorate::sim {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/world.h"
+#include "sim/world/world.h"
 #include "tests/contract/fixture.h"
 
 namespace quorate::contract {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "env/time.h"
-#include "sim/harness/report.h"
-#include "sim/harness/run.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
 
 int main(int argc, char** argv) {
   using namespace quorate;

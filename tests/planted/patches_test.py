@@ -60,7 +60,7 @@ class PatchesTest(unittest.TestCase):
         self.assertGreaterEqual(2 * len(subtle), len(known), [patch.name for patch in subtle])
 
     def test_results_page_names_every_patch(self):
-        with open(os.path.join(ROOT, 'docs', 'planted-bugs.md'), encoding='utf-8') as file:
+        with open(os.path.join(ROOT, 'docs', 'testing', 'planted-bugs.md'), encoding='utf-8') as file:
             page = file.read()
         for patch in patches.load(FOLDER):
             with self.subTest(patch.name):

@@ -13,7 +13,7 @@ import sys
 
 import patches
 
-TARGET = '//sim:simulate'
+TARGET = '//:simulate'
 BINARY = 'bazel-bin/sim/cmd/simulate'
 
 

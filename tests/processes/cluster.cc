@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "env/check.h"
-#include "net/clock.h"
-#include "net/cluster_view.h"
+#include "net/event_loop/clock.h"
 #include "net/real_env.h"
-#include "net/resp_client.h"
+#include "net/tools/cluster_view.h"
+#include "net/tools/resp_client.h"
 
 namespace quorate::tests {
 namespace {

@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/time.h"
-#include "net/child_process.h"
-#include "net/quickstart_plan.h"
+#include "net/tools/child_process.h"
+#include "net/tools/quickstart_plan.h"
 
 namespace quorate::tests {
 

@@ -15,7 +15,7 @@
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
 #include "lincheck/models/kv.h"
-#include "net/clock.h"
+#include "net/event_loop/clock.h"
 #include "net/real_env.h"
 #include "tests/processes/cluster.h"
 #include "tests/processes/load.h"

@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
 #include "lincheck/models/kv.h"
-#include "net/clock.h"
-#include "net/resp_client.h"
+#include "net/event_loop/clock.h"
+#include "net/tools/resp_client.h"
 
 namespace quorate::tests {
 

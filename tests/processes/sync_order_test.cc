@@ -13,8 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "net/address.h"
-#include "net/resp_client.h"
+#include "net/streams/address.h"
+#include "net/tools/resp_client.h"
 #include "tests/processes/cluster.h"
 #include "tests/processes/sync_trace.h"
 

@@ -53,9 +53,9 @@ class ArrowsTest(unittest.TestCase):
             self.assertTrue(list(arrows.check_targets(of_label, exceptions={})), f'{label} needs no exception any more')
 
     def test_ForbiddenDependency_Planted_IsFound(self):
-        self.assertEqual(['arrow'], findings_of(library(['//kv:store']), 'raft/core'))
-        self.assertEqual(['arrow'], findings_of(library(['//net:loop']), 'sim'))
-        self.assertEqual(['arrow'], findings_of(library(['//sim:world']), 'net'))
+        self.assertEqual(['arrow'], findings_of(library(['//kv/store:store']), 'raft/core'))
+        self.assertEqual(['arrow'], findings_of(library(['//net/event_loop:loop']), 'sim'))
+        self.assertEqual(['arrow'], findings_of(library(['//sim/world:world']), 'net'))
         self.assertEqual(['arrow'], findings_of(library(['//raft/host']), 'raft/core'))
         self.assertEqual(['arrow'], findings_of(library(['//bench:histogram']), 'kv'))
         self.assertEqual(['arrow'], findings_of(library(['//sim/cmd:flags']), 'sim'))
@@ -63,14 +63,14 @@ class ArrowsTest(unittest.TestCase):
 
     def test_AllowedDependency_OfEveryKind_Passes(self):
         self.assertEqual([], findings_of(library(['//env:env', '//raft/core', '@com_google_absl//:status']), 'kv'))
-        self.assertEqual([], findings_of(library(['//sim:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
-        self.assertEqual([], findings_of(library(['//net:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
+        self.assertEqual([], findings_of(library(['//sim/world:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
+        self.assertEqual([], findings_of(library(['//net/event_loop:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
         self.assertEqual([], findings_of(library(['//node:server'], extra='testonly = True'), 'sim'))
         self.assertEqual([], findings_of('alias(name = "simulate", actual = "//sim/cmd:simulate")', 'sim'))
 
     def test_SimAndNet_EvenInTests_NeverMeet(self):
-        self.assertEqual(['arrow'], findings_of(library(['//net:loop'], 'cc_test'), 'sim'))
-        self.assertEqual([], findings_of(library(['//net:loop', '//sim:world'], 'cc_test'), 'tests/contract'))
+        self.assertEqual(['arrow'], findings_of(library(['//net/event_loop:loop'], 'cc_test'), 'sim'))
+        self.assertEqual([], findings_of(library(['//net/event_loop:loop', '//sim/world:world'], 'cc_test'), 'tests/contract'))
 
     def test_ImpureExternalLibrary_InPureFolder_IsFound(self):
         self.assertEqual(['external'], findings_of(library(['@boost//:asio']), 'node'))

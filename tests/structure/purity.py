@@ -13,7 +13,7 @@ STATIC_STATE = {
     '//env:check': {
         'quorate::(anonymous namespace)::g_handler': 'the CHECK handler, the one exception of the design',
     },
-    '//node:http_parser': {
+    '//node/protocol:http_parser': {
         'boost::beast::http::detail::basic_parser_base::parse_field(*)::is_token': 'a table of constants',
         '*boost::beast::http::detail::get_field_table()::tab': 'the names of headers: constants, made at their first use',
         '*boost::system::detail::to_std_category(boost::system::error_category const&)::*': 'error codes of other libraries, never asked for',

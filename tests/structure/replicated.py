@@ -6,10 +6,10 @@ import cpp_text
 from bans import Finding
 
 # What replicas are made of. None of these may know the configuration, directly or through others.
-REPLICATED = ('//node:bootstrap_record', '//kv:store', '//raft/host:host', '//raft/core:core')
-CONFIGURATION = '//node:config'
+REPLICATED = ('//node/config:bootstrap_record', '//kv/store:store', '//raft/host:host', '//raft/core:core')
+CONFIGURATION = '//node/config:config'
 # The only files of node/ and net/ that make entry 1 of a group or the beginning of a replica.
-MAKERS = ('node/bootstrap_record.cc', 'node/bootstrap_record.h')
+MAKERS = ('node/config/bootstrap_record.cc', 'node/config/bootstrap_record.h')
 
 _MADE = re.compile(r'\bStoreOptions\b(?!Of)|\braft::Configuration\s+\w+\s*[;{=(]')
 
@@ -45,4 +45,4 @@ def check_makers(path, text):
     code = cpp_text.code_only(text)
     for match in _MADE.finditer(code):
         yield Finding(path, code.count('\n', 0, match.start()) + 1, 'replicated',
-                      'takes what replicas agree on from elsewhere than the bootstrap record; see node/bootstrap_record.h')
+                      'takes what replicas agree on from elsewhere than the bootstrap record; see node/config/bootstrap_record.h')

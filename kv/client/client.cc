@@ -1,0 +1,544 @@
+#include "kv/client/client.h"
+
+#include <algorithm>
+#include <deque>
+#include <initializer_list>
+#include <map>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/pending.h"
+#include "kv/client/client_session.h"
+#include "kv/client/resp_link.h"
+#include "kv/client/slot_routes.h"
+#include "kv/command/session_stamp.h"
+#include "kv/slots/slot.h"
+
+namespace quorate::kv {
+namespace {
+
+// The map is asked for again at most so often.
+constexpr Duration kRefreshInterval = Milliseconds(100);
+// New commands take a new session after this; servers refuse an old one where it is new only after kSessionOpenWindow.
+constexpr Duration kSessionFresh = Nanoseconds(kSessionOpenWindow.ns() / 2);
+// Sessions in use at a time: each covers a window of kSessionOutstandingMax commands, which is what a slot keeps results of.
+constexpr size_t kClientSessionsMax = 16;
+
+bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+// What an error reply says about the try that it answers. No kind but the last two says anything about earlier tries.
+enum class ErrorKind : uint8_t {
+  kRefused,         // Not executed, for what the command is.
+  kMoved,           // Not executed: another node serves the slot.
+  kAgain,           // Not executed: later, or elsewhere.
+  kMaybe,           // May have been executed.
+  kSessionExpired,  // Not executed.
+  kNoEffect,        // The command's only execution changed nothing.
+  kDoneBefore,      // Executed by an earlier try; the reply is lost.
+};
+
+bool StartsWithAny(std::string_view text,
+                   std::initializer_list<std::string_view> prefixes) {
+  return std::any_of(
+      prefixes.begin(), prefixes.end(),
+      [text](std::string_view prefix) { return StartsWith(text, prefix); });
+}
+
+// SESSION_REUSED and SESSION_STALE are refusals: the store answers so by the number of the command, which an earlier try may
+// have used up.
+ErrorKind Classify(std::string_view error) {
+  if (StartsWith(error, "MOVED ")) return ErrorKind::kMoved;
+  if (StartsWith(error, "UNKNOWN ")) return ErrorKind::kMaybe;
+  if (StartsWith(error, "SESSION_EXPIRED")) return ErrorKind::kSessionExpired;
+  if (StartsWith(error, "RESULT_NOT_KEPT")) return ErrorKind::kDoneBefore;
+  if (StartsWithAny(error,
+                    {"CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN",
+                     "READONLY", "MISCONF", "SESSION_FULL", "SESSION_LIMIT",
+                     "ERR max number of clients reached"})) {
+    return ErrorKind::kAgain;
+  }
+  // Only the store gives these, from the value of the key; under a session it keeps them for every other try. Further texts
+  // of the store, such as "ERR value is not an integer", are also given by nodes that did not look at the session.
+  if (StartsWithAny(
+          error, {"WRONGTYPE ", "ERR increment or decrement would overflow"})) {
+    return ErrorKind::kNoEffect;
+  }
+  return ErrorKind::kRefused;
+}
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  Impl(env::Loop& loop, env::Streams& streams, Random random,
+       ClientOptions options)
+      : loop_(loop),
+        streams_(streams),
+        random_(random),
+        options_(std::move(options)),
+        routes_(options_.seeds) {
+    CHECK_GT(options_.outstanding_max, 0u);
+  }
+
+  void Do(ClientRequest request, Done done);
+  size_t outstanding() const { return requests_.size(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Request {
+    uint64_t id = 0;
+    ClientRequest what;
+    Done done;
+    std::optional<Slot> slot;
+    MonoTime deadline;
+    env::Pending deadline_timer;
+    env::Pending timer;  // Of the current try, or of the pause before the next.
+    bool trying = false;  // It left waiting_.
+    uint32_t attempts =
+        0;  // Also tells the current try's reply from late ones.
+    uint32_t redirects = 0;
+    RespLink* link = nullptr;  // While a try is on its way.
+    std::string server = {};   // Of the last try.
+    bool maybe_applied = false;
+    std::shared_ptr<ClientSession> session;
+    Sequence sequence;
+    std::string last_error = {};
+  };
+
+  bool NeedsSession(const Request& request) const {
+    return options_.sessions && request.slot.has_value() &&
+           !request.what.read_only;
+  }
+  MonoTime now() { return loop_.ReadClock().mono; }
+
+  // Requests move from waiting_ to trying as there is room and, for writes, a session.
+  void PumpLater();
+  void Pump();
+  // A session with room, or null: then one is on its way if there may be more.
+  std::shared_ptr<ClientSession> PickSession();
+  void Wait(uint64_t id);
+  void Try(Request* request);
+  void OnAttempt(uint64_t id, uint32_t attempt, RespLink::Result result);
+  void OnError(Request* request, const std::string& error);
+  void OnAttemptTimeout(uint64_t id);
+  void OnDeadline(uint64_t id);
+  // Tries again after a pause, or ends where that would not be safe.
+  void Again(Request* request);
+  void Finish(Request* request, Outcome outcome, absl::Status status,
+              RespValue reply);
+  Duration Backoff(uint64_t entity, uint32_t attempt);
+
+  void OpenSession();
+  void OnSession(RespLink::Result result);
+  void ExpireSession(Request* request);
+  void Refresh();
+  RespLink* LinkTo(const std::string& address);
+  RespLink* AnyLink();
+  void OnBroken(const std::string& address);
+
+  env::Loop& loop_;
+  env::Streams& streams_;
+  const Random random_;
+  const ClientOptions options_;
+  SlotRoutes routes_;
+  Counters counters_;
+
+  uint64_t next_id_ = 1;
+  absl::btree_map<uint64_t, std::unique_ptr<Request>> requests_;
+  std::deque<uint64_t> waiting_;  // Ids; finished ones are skipped.
+  size_t trying_ = 0;             // Requests that left waiting_.
+  bool pump_due_ = false;
+  env::Pending pump_;
+
+  std::vector<std::shared_ptr<ClientSession>> sessions_;
+  bool opening_session_ = false;
+  uint32_t session_attempts_ = 0;
+  env::Pending session_timer_;
+
+  MonoTime refresh_after_ = MonoTime::Min();
+  uint64_t turn_ = 0;
+
+  std::map<std::string, std::unique_ptr<RespLink>> links_;
+  std::vector<std::unique_ptr<RespLink>> broken_links_;
+  env::Pending sweep_;
+};
+
+void Client::Impl::Do(ClientRequest what, Done done) {
+  CHECK(!what.arguments.empty());
+  auto request = std::make_unique<Request>();
+  request->id = next_id_++;
+  request->what = std::move(what);
+  request->done = std::move(done);
+  if (request->what.key.has_value()) {
+    request->slot = HashSlot(*request->what.key);
+  }
+  request->deadline = now() + options_.deadline;
+  const uint64_t id = request->id;
+  ++counters_.requests;
+  if (requests_.size() - trying_ >= options_.waiting_max) {
+    // Told later, like every other outcome.
+    request->deadline_timer = loop_.Defer([this, id] {
+      Finish(requests_.at(id).get(), Outcome::kNotExecuted,
+             absl::ResourceExhaustedError(absl::StrCat(
+                 options_.waiting_max, " requests are waiting already")),
+             RespValue());
+    });
+    requests_.emplace(id, std::move(request));
+    return;
+  }
+  request->deadline_timer =
+      loop_.At(request->deadline, [this, id] { OnDeadline(id); });
+  requests_.emplace(id, std::move(request));
+  Wait(id);
+}
+
+void Client::Impl::Wait(uint64_t id) {
+  waiting_.push_back(id);
+  PumpLater();
+}
+
+void Client::Impl::PumpLater() {
+  if (pump_due_) return;
+  pump_due_ = true;
+  pump_ = loop_.Defer([this] {
+    pump_due_ = false;
+    Pump();
+  });
+}
+
+void Client::Impl::Pump() {
+  while (!waiting_.empty() && trying_ < options_.outstanding_max) {
+    const auto found = requests_.find(waiting_.front());
+    if (found == requests_.end()) {
+      waiting_.pop_front();
+      continue;
+    }
+    Request* request = found->second.get();
+    if (NeedsSession(*request)) {
+      // A new session or an acknowledged command pumps again.
+      std::shared_ptr<ClientSession> session = PickSession();
+      if (session == nullptr) return;
+      request->sequence = session->Begin();
+      request->session = std::move(session);
+    }
+    waiting_.pop_front();
+    request->trying = true;
+    ++trying_;
+    Try(request);
+  }
+}
+
+std::shared_ptr<ClientSession> Client::Impl::PickSession() {
+  // Old ones live on in the requests that still use them.
+  std::erase_if(sessions_,
+                [this](const auto& session) { return !session->fresh(now()); });
+  for (const std::shared_ptr<ClientSession>& session : sessions_) {
+    if (session->window() < kSessionOutstandingMax) return session;
+  }
+  if (sessions_.size() < kClientSessionsMax) OpenSession();
+  return nullptr;
+}
+
+void Client::Impl::Try(Request* request) {
+  const std::string* address =
+      request->slot.has_value() ? routes_.Find(*request->slot) : nullptr;
+  RespLink* link = address != nullptr ? LinkTo(*address) : AnyLink();
+  if (address == nullptr && request->slot.has_value()) Refresh();
+  ++request->attempts;
+  ++counters_.attempts;
+  request->link = link;
+  request->server = link->address();
+
+  std::vector<std::string_view> arguments;
+  std::string sequence;
+  std::string floor;
+  if (request->session != nullptr) {
+    sequence = absl::StrCat(request->sequence.value());
+    floor = absl::StrCat(request->session->floor().value());
+    arguments = {"QUORATE.DO", request->session->token(), sequence, floor};
+  }
+  arguments.insert(arguments.end(), request->what.arguments.begin(),
+                   request->what.arguments.end());
+  const uint64_t id = request->id;
+  const uint32_t attempt = request->attempts;
+  link->Send(arguments, [this, id, attempt](RespLink::Result result) {
+    OnAttempt(id, attempt, std::move(result));
+  });
+  request->timer = loop_.At(now() + options_.attempt_timeout,
+                            [this, id] { OnAttemptTimeout(id); });
+}
+
+void Client::Impl::OnAttempt(uint64_t id, uint32_t attempt,
+                             RespLink::Result result) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || found->second->attempts != attempt) return;
+  Request* request = found->second.get();
+  request->link = nullptr;
+  request->timer.Cancel();
+  if (!result.status.ok()) {
+    if (result.sent) request->maybe_applied = true;
+    request->last_error = std::string(result.status.message());
+    if (request->slot.has_value()) routes_.Forget(*request->slot);
+    Again(request);
+    return;
+  }
+  if (result.reply.is_error()) {
+    OnError(request, result.reply.text);
+    return;
+  }
+  Finish(request, Outcome::kDone, absl::OkStatus(), std::move(result.reply));
+}
+
+void Client::Impl::OnError(Request* request, const std::string& error) {
+  request->last_error = error;
+  RespValue reply;
+  reply.kind = RespValue::Kind::kError;
+  reply.text = error;
+  const ErrorKind kind = Classify(error);
+  switch (kind) {
+    case ErrorKind::kMoved:
+      ++counters_.redirects;
+      // A node that sends us round in circles must not spin: only the first redirect is followed at once.
+      routes_.Moved(error, request->server);
+      Refresh();
+      if (request->redirects++ == 0) {
+        Try(request);
+      } else {
+        Again(request);
+      }
+      return;
+    case ErrorKind::kAgain:
+      Again(request);
+      return;
+    case ErrorKind::kMaybe:
+      request->maybe_applied = true;
+      Again(request);
+      return;
+    case ErrorKind::kSessionExpired:
+      ExpireSession(request);
+      return;
+    case ErrorKind::kDoneBefore:
+      Finish(request, Outcome::kDone,
+             absl::DataLossError(absl::StrCat("done, reply lost: ", error)),
+             std::move(reply));
+      return;
+    case ErrorKind::kRefused:
+    case ErrorKind::kNoEffect: {
+      // A node may refuse a command before it looks at the session: its limits and rights may differ from those of the node
+      // that an earlier try went to.
+      const bool proof =
+          kind == ErrorKind::kNoEffect || request->what.read_only;
+      const bool unknown = request->maybe_applied && !proof;
+      Finish(request, unknown ? Outcome::kUnknown : Outcome::kNotExecuted,
+             absl::InvalidArgumentError(error), std::move(reply));
+      return;
+    }
+  }
+}
+
+void Client::Impl::OnAttemptTimeout(uint64_t id) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || found->second->link == nullptr) return;
+  ++counters_.attempts_timed_out;
+  found->second->link->Abort(absl::UnavailableError(
+      absl::StrCat(found->second->link->address(), " does not answer")));
+}
+
+void Client::Impl::OnDeadline(uint64_t id) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  Request* request = found->second.get();
+  const bool unknown = !request->what.read_only &&
+                       (request->maybe_applied || request->link != nullptr);
+  std::string message =
+      absl::StrCat("no reply after ", options_.deadline.ms(), " ms and ",
+                   request->attempts, " attempts");
+  if (!request->last_error.empty()) {
+    absl::StrAppend(&message, "; the last error: ", request->last_error);
+  }
+  Finish(request, unknown ? Outcome::kUnknown : Outcome::kNotExecuted,
+         absl::DeadlineExceededError(message), RespValue());
+}
+
+void Client::Impl::Again(Request* request) {
+  const bool safe = request->what.read_only || request->session != nullptr ||
+                    !request->maybe_applied;
+  if (!safe) {
+    Finish(request, Outcome::kUnknown,
+           absl::UnavailableError(request->last_error), RespValue());
+    return;
+  }
+  const uint64_t id = request->id;
+  request->timer = loop_.At(now() + Backoff(id, request->attempts), [this, id] {
+    const auto found = requests_.find(id);
+    if (found != requests_.end()) Try(found->second.get());
+  });
+}
+
+Duration Client::Impl::Backoff(uint64_t entity, uint32_t attempt) {
+  const uint32_t doublings = std::min<uint32_t>(attempt, 16);
+  const Duration base =
+      std::min(options_.backoff_max,
+               options_.backoff_min * (int64_t{1} << (doublings / 2)));
+  return random_.Between(base, base * 2, "kv.client.backoff", entity, attempt);
+}
+
+void Client::Impl::Finish(Request* request, Outcome outcome,
+                          absl::Status status, RespValue reply) {
+  if (request->session != nullptr) {
+    request->session->Finish(request->sequence);
+  }
+  if (request->trying) --trying_;
+  switch (outcome) {
+    case Outcome::kDone:
+      ++counters_.done;
+      break;
+    case Outcome::kNotExecuted:
+      ++counters_.not_executed;
+      break;
+    case Outcome::kUnknown:
+      ++counters_.unknown;
+      break;
+  }
+  const auto found = requests_.find(request->id);
+  CHECK(found != requests_.end());
+  std::unique_ptr<Request> ended = std::move(found->second);
+  requests_.erase(found);
+  PumpLater();
+  ended->done({.outcome = outcome,
+               .status = std::move(status),
+               .reply = std::move(reply)});
+}
+
+void Client::Impl::OpenSession() {
+  if (opening_session_) return;
+  opening_session_ = true;
+  const std::string_view command[] = {"QUORATE.SESSION"};
+  AnyLink()->Send(command, [this](RespLink::Result result) {
+    OnSession(std::move(result));
+  });
+  session_timer_ = loop_.At(now() + options_.attempt_timeout, [this] {
+    // Whoever was asked does not answer; its late reply is as good as another's.
+    opening_session_ = false;
+    PumpLater();
+  });
+}
+
+void Client::Impl::OnSession(RespLink::Result result) {
+  if (!opening_session_) return;
+  const bool opened =
+      result.status.ok() && ParseSessionToken(result.reply.text).has_value();
+  if (opened) {
+    opening_session_ = false;
+    session_timer_.Cancel();
+    session_attempts_ = 0;
+    ++counters_.sessions_opened;
+    sessions_.push_back(std::make_shared<ClientSession>(result.reply.text,
+                                                        now() + kSessionFresh));
+    PumpLater();
+    return;
+  }
+  const Duration pause = Backoff(/*entity=*/0, ++session_attempts_);
+  session_timer_ = loop_.At(now() + pause, [this] {
+    opening_session_ = false;
+    PumpLater();
+  });
+}
+
+// This try did nothing. If no earlier one may have, the request begins anew under a new session.
+void Client::Impl::ExpireSession(Request* request) {
+  ++counters_.sessions_expired;
+  request->session->Retire();
+  if (request->maybe_applied) {
+    Finish(request, Outcome::kUnknown, absl::AbortedError(request->last_error),
+           RespValue());
+    return;
+  }
+  request->session->Finish(request->sequence);
+  request->session = nullptr;
+  request->trying = false;
+  --trying_;
+  const uint64_t id = request->id;
+  request->timer = loop_.At(now() + Backoff(id, request->attempts),
+                            [this, id] { Wait(id); });
+}
+
+void Client::Impl::Refresh() {
+  if (now() < refresh_after_) return;
+  refresh_after_ = now() + kRefreshInterval;
+  RespLink* link = AnyLink();
+  const std::string_view command[] = {"CLUSTER", "SLOTS"};
+  link->Send(command, [this, from = link->address()](RespLink::Result result) {
+    // Servers that are no cluster refuse it: then any of them serves every slot.
+    if (result.status.ok()) routes_.Update(result.reply, from);
+  });
+}
+
+RespLink* Client::Impl::LinkTo(const std::string& address) {
+  std::unique_ptr<RespLink>& link = links_[address];
+  if (link == nullptr) {
+    link = std::make_unique<RespLink>(loop_, streams_, address,
+                                      [this, address] { OnBroken(address); });
+  }
+  return link.get();
+}
+
+RespLink* Client::Impl::AnyLink() { return LinkTo(routes_.Any(turn_++)); }
+
+void Client::Impl::OnBroken(const std::string& address) {
+  ++counters_.links_broken;
+  const auto found = links_.find(address);
+  CHECK(found != links_.end());
+  broken_links_.push_back(std::move(found->second));
+  links_.erase(found);
+  sweep_ = loop_.Defer([this] { broken_links_.clear(); });
+}
+
+Client::Client(env::Loop& loop, env::Streams& streams, Random random,
+               ClientOptions options)
+    : impl_(std::make_unique<Impl>(loop, streams, random, std::move(options))) {
+}
+Client::~Client() = default;
+
+void Client::Do(ClientRequest request, Done done) {
+  impl_->Do(std::move(request), std::move(done));
+}
+
+void Client::Get(std::string_view key, Done done) {
+  Do({.arguments = {"GET", std::string(key)},
+      .key = std::string(key),
+      .read_only = true},
+     std::move(done));
+}
+
+void Client::Set(std::string_view key, std::string_view value, Done done) {
+  Do({.arguments = {"SET", std::string(key), std::string(value)},
+      .key = std::string(key)},
+     std::move(done));
+}
+
+void Client::Del(std::string_view key, Done done) {
+  Do({.arguments = {"DEL", std::string(key)}, .key = std::string(key)},
+     std::move(done));
+}
+
+void Client::IncrBy(std::string_view key, int64_t delta, Done done) {
+  Do({.arguments = {"INCRBY", std::string(key), absl::StrCat(delta)},
+      .key = std::string(key)},
+     std::move(done));
+}
+
+void Client::Append(std::string_view key, std::string_view suffix, Done done) {
+  Do({.arguments = {"APPEND", std::string(key), std::string(suffix)},
+      .key = std::string(key)},
+     std::move(done));
+}
+
+size_t Client::outstanding() const { return impl_->outstanding(); }
+Client::Counters Client::counters() const { return impl_->counters(); }
+
+}  // namespace quorate::kv

@@ -1,0 +1,52 @@
+// kv/client/client_session.h: a client's side of a session: numbers for its commands and the floor that tells servers what they
+// may forget.
+#ifndef QUORATE_KV_CLIENT_CLIENT_SESSION_H_
+#define QUORATE_KV_CLIENT_CLIENT_SESSION_H_
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_set.h"
+#include "env/check.h"
+#include "env/time.h"
+#include "kv/command/session_stamp.h"
+
+namespace quorate::kv {
+
+class ClientSession {
+ public:
+  // `token` as text; `fresh_until` is when the client should take a new session for new commands, long before servers refuse
+  // this one in slots where it is new.
+  ClientSession(std::string token, MonoTime fresh_until)
+      : token_(std::move(token)), fresh_until_(fresh_until) {}
+
+  const std::string& token() const { return token_; }
+  bool fresh(MonoTime now) const { return now < fresh_until_; }
+  void Retire() { fresh_until_ = MonoTime::Min(); }
+  // Numbers from the floor to the newest: so many results a slot may have to keep.
+  size_t window() const { return next_ - floor(); }
+
+  Sequence Begin() {
+    const Sequence sequence = next_;
+    ++next_;
+    outstanding_.insert(sequence);
+    return sequence;
+  }
+  // The client will not send this one again.
+  void Finish(Sequence sequence) { CHECK_EQ(outstanding_.erase(sequence), 1u); }
+  // Everything below is finished.
+  Sequence floor() const {
+    return outstanding_.empty() ? next_ : *outstanding_.begin();
+  }
+
+ private:
+  const std::string token_;
+  MonoTime fresh_until_;
+  Sequence next_{1};
+  absl::btree_set<Sequence> outstanding_;
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_CLIENT_CLIENT_SESSION_H_

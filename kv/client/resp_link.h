@@ -1,0 +1,79 @@
+// kv/client/resp_link.h: one pipelined RESP connection of a client: commands of one turn leave together, replies come in order.
+//
+// Beneath kv/client/client.h; knows nothing of slots, leaders or sessions.
+#ifndef QUORATE_KV_CLIENT_RESP_LINK_H_
+#define QUORATE_KV_CLIENT_RESP_LINK_H_
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "env/byte_streams.h"
+#include "env/loop.h"
+#include "env/pending.h"
+#include "kv/client/resp_reply.h"
+
+namespace quorate::kv {
+
+class RespLink final : private env::Connection::Observer {
+ public:
+  // What became of a command. Status OK: `reply` is the server's. Else the link broke, and `sent` tells whether the command
+  // may have left.
+  struct Result {
+    absl::Status status;
+    bool sent = false;
+    RespValue reply;
+  };
+  using Done = absl::AnyInvocable<void(Result)>;
+  // The link is broken for good. It may be destroyed in a later turn or deferred callback, not inside the call.
+  using Broken = absl::AnyInvocable<void()>;
+
+  // Connects at once. `broken` is called once, before the commands still waiting are told.
+  RespLink(env::Loop& loop, env::Streams& streams, std::string address,
+           Broken broken);
+  RespLink(const RespLink&) = delete;
+  RespLink& operator=(const RespLink&) = delete;
+
+  const std::string& address() const { return address_; }
+  // Commands without a reply.
+  size_t in_flight() const { return waiting_.size(); }
+  bool broken() const { return !failure_.ok(); }
+
+  // Requires: !broken(). `done` is called once, never inside the call; not at all if the link is destroyed first.
+  void Send(absl::Span<const std::string_view> arguments, Done done);
+
+  // Breaks the link: a server that does not answer in time has lost its place in the order of replies.
+  void Abort(absl::Status why);
+
+ private:
+  void OnConnected(absl::StatusOr<std::unique_ptr<env::Connection>> connected);
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override;
+  void OnClosed(absl::Status reason) override;
+  void OnDrained() override {}
+  void FlushLater();
+  void Flush();
+
+  env::Loop& loop_;
+  const std::string address_;
+  Broken broken_;
+  absl::Status failure_;
+  std::unique_ptr<env::Connection> connection_;
+  env::Pending connecting_;
+  env::Pending flush_;
+  bool flush_due_ = false;
+  std::string unsent_;
+  // In the order of their commands; the last `unsent_count_` are still in unsent_.
+  std::deque<Done> waiting_;
+  size_t unsent_count_ = 0;
+  RespReplyParser parser_;
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_CLIENT_RESP_LINK_H_

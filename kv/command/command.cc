@@ -1,0 +1,613 @@
+#include "kv/command/command.h"
+
+#include <limits>
+
+#include "env/check.h"
+#include "kv/command/wire.h"
+#include "kv/slots/keyed_hash.h"
+#include "kv/slots/slot_scan.h"
+
+namespace quorate::kv {
+namespace {
+
+constexpr size_t kBatchHeaderBytes = 8;
+constexpr size_t kCommandHeaderBytes = 16;
+constexpr size_t kStampBytes = 32;
+constexpr size_t kVersionBytes = 16;
+
+// Offsets in a command.
+constexpr size_t kOpOffset = 4;
+constexpr size_t kPresentOffset = 5;
+constexpr size_t kFlagsOffset = 6;
+constexpr size_t kSlotOffset = 8;
+constexpr size_t kCountOffset = 12;
+
+// Which optional fields follow the header, in this order.
+constexpr uint8_t kHasSession = 1 << 0;
+constexpr uint8_t kHasExpiry = 1 << 1;
+constexpr uint8_t kHasExpected = 1 << 2;
+constexpr uint8_t kHasNumbers = 1 << 3;
+constexpr uint8_t kHasAll = 0x0f;
+
+enum class Need : uint8_t { kNever, kMay, kMust };
+
+// What suits an op.
+struct Rule {
+  Op op;
+  std::string_view name;
+  uint32_t arguments_min;
+  uint32_t arguments_max;
+  // Arguments come in groups of so many, the first of each being a key; 0: no
+  // argument is a key.
+  uint32_t step;
+  CommandFlags flags;
+  Need expiry = Need::kNever;
+  Need expected = Need::kNever;
+  // Carries numbers in batches of this version of the rules and later; 0: never.
+  uint32_t numbers_since = 0;
+  bool read = false;
+
+  bool HasNumbers(uint32_t rules) const {
+    return numbers_since != 0 && rules >= numbers_since;
+  }
+};
+
+constexpr uint32_t kMany = std::numeric_limits<uint32_t>::max();
+
+constexpr Rule kRules[] = {
+    {.op = Op::kGet,
+     .name = "get",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kStrlen,
+     .name = "strlen",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kGetRange,
+     .name = "getrange",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .numbers_since = 1,
+     .read = true},
+    {.op = Op::kExists,
+     .name = "exists",
+     .arguments_min = 1,
+     .arguments_max = kMany,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kMGet,
+     .name = "mget",
+     .arguments_min = 1,
+     .arguments_max = kMany,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kExpireTime,
+     .name = "expiretime",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kType,
+     .name = "type",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kKeyCount,
+     .name = "keycount",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers_since = 1,
+     .read = true},
+    {.op = Op::kScan,
+     .name = "scan",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers_since = 1,
+     .read = true},
+    {.op = Op::kTtl,
+     .name = "ttl",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kWatch,
+     .name = "watch",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .read = true},
+    {.op = Op::kSet,
+     .name = "set",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .step = 2,
+     .flags =
+         kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry | kRelativeExpiry,
+     .expiry = Need::kMay,
+     .expected = Need::kMay},
+    {.op = Op::kGetDel,
+     .name = "getdel",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0},
+    {.op = Op::kDel,
+     .name = "del",
+     .arguments_min = 1,
+     .arguments_max = kMany,
+     .step = 1,
+     .flags = 0,
+     .expected = Need::kMay},
+    {.op = Op::kIncrBy,
+     .name = "incrby",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0,
+     .numbers_since = 1},
+    {.op = Op::kAppend,
+     .name = "append",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .step = 2,
+     .flags = 0,
+     .numbers_since = 2},
+    {.op = Op::kMSet,
+     .name = "mset",
+     .arguments_min = 2,
+     .arguments_max = kMany,
+     .step = 2,
+     .flags = kIfAbsent},
+    {.op = Op::kExpireAt,
+     .name = "expireat",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = kIfAbsent | kIfPresent | kIfGreater | kIfLess | kRelativeExpiry,
+     .expiry = Need::kMust},
+    {.op = Op::kPersist,
+     .name = "persist",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = 0},
+    {.op = Op::kSetRange,
+     .name = "setrange",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .step = 2,
+     .flags = 0,
+     .numbers_since = 1},
+    {.op = Op::kIncrByFloat,
+     .name = "incrbyfloat",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .step = 2,
+     .flags = 0,
+     .numbers_since = 2},
+    {.op = Op::kAtomic,
+     .name = "atomic",
+     .arguments_min = 0,
+     .arguments_max = kMany,
+     .step = 0,
+     .flags = 0},
+    {.op = Op::kCheckVersion,
+     .name = "checkversion",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .step = 1,
+     .flags = kIfAbsent,
+     .expected = Need::kMust,
+     .read = true},
+    {.op = Op::kFlush,
+     .name = "flush",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers_since = 1},
+    {.op = Op::kExpire,
+     .name = "expire",
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .step = 0,
+     .flags = 0,
+     .numbers_since = 1},
+};
+
+constexpr size_t kOpLimit = static_cast<size_t>(Op::kExpire) + 1;
+
+constexpr std::array<const Rule*, kOpLimit> MakeRuleOfOp() {
+  std::array<const Rule*, kOpLimit> rules = {};
+  for (const Rule& rule : kRules) rules[static_cast<size_t>(rule.op)] = &rule;
+  return rules;
+}
+
+constexpr std::array<const Rule*, kOpLimit> kRuleOfOp = MakeRuleOfOp();
+
+const Rule* FindRule(Op op) {
+  const auto number = static_cast<size_t>(op);
+  return number < kOpLimit ? kRuleOfOp[number] : nullptr;
+}
+
+bool Fits(Need need, bool present) {
+  return present ? need != Need::kNever : need != Need::kMust;
+}
+
+// At most one of the conditions (XX goes with LT), and no two ways of saying
+// what becomes of the expiry.
+bool FlagsAgree(const CommandView& command) {
+  const CommandFlags conditions =
+      command.flags & (kIfAbsent | kIfPresent | kIfGreater | kIfLess);
+  if ((conditions & (conditions - 1)) != 0 &&
+      conditions != (kIfPresent | kIfLess)) {
+    return false;
+  }
+  if (command.has_expected && conditions != 0 &&
+      command.op != Op::kCheckVersion) {
+    return false;
+  }
+  return command.has_expiry ? (command.flags & kKeepExpiry) == 0
+                            : (command.flags & kRelativeExpiry) == 0;
+}
+
+void AppendStamp(std::string* out, const SessionStamp& stamp) {
+  AppendInteger<uint64_t>(out, stamp.token.client.value());
+  AppendInteger<int64_t>(out, stamp.token.open_until_ms);
+  AppendInteger<uint64_t>(out, stamp.sequence.value());
+  AppendInteger<uint64_t>(out, stamp.floor.value());
+}
+
+SessionStamp TakeStamp(WireReader* reader) {
+  SessionStamp stamp;
+  stamp.token.client = ClientId(reader->Take<uint64_t>());
+  stamp.token.open_until_ms = reader->Take<int64_t>();
+  stamp.sequence = Sequence(reader->Take<uint64_t>());
+  stamp.floor = Sequence(reader->Take<uint64_t>());
+  return stamp;
+}
+
+bool StampMakesSense(const SessionStamp& stamp) {
+  return stamp.token.client != ClientId{} && stamp.sequence != Sequence{} &&
+         stamp.floor <= stamp.sequence;
+}
+
+// The fields between header and arguments. False if they are cut off or stand
+// where they must not.
+bool TakeFields(WireReader* reader, uint8_t present, CommandView* command) {
+  command->has_session = (present & kHasSession) != 0;
+  command->has_expiry = (present & kHasExpiry) != 0;
+  command->has_expected = (present & kHasExpected) != 0;
+  if (command->has_session) {
+    command->session = TakeStamp(reader);
+    if (!StampMakesSense(command->session)) return false;
+  }
+  if (command->has_expiry) command->expire_at_ms = reader->Take<int64_t>();
+  if (command->has_expected) {
+    command->expected.group = GroupId(reader->Take<uint32_t>());
+    command->expected.position = reader->Take<uint32_t>();
+    command->expected.index = raft::Index(reader->Take<uint64_t>());
+  }
+  if ((present & kHasNumbers) != 0) {
+    command->numbers[0] = reader->Take<int64_t>();
+    command->numbers[1] = reader->Take<int64_t>();
+  }
+  return reader->ok();
+}
+
+// True if `bytes` are exactly `count` length-prefixed strings, and keys among
+// them not too long.
+bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
+  WireReader reader(bytes);
+  uint32_t until_key = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto size = reader.Take<uint32_t>();
+    reader.TakeBytes(size);
+    if (!reader.ok()) return false;
+    if (until_key == 0) {
+      if (size > kKeyBytesMax) return false;
+      until_key = step;
+    }
+    --until_key;
+  }
+  return reader.rest().empty();
+}
+
+// True if `bytes` are exactly `count` commands, as far as their sizes tell.
+bool FramesFit(std::string_view bytes, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    if (bytes.size() < kCommandHeaderBytes) return false;
+    const auto size = LoadInteger<uint32_t>(bytes.data());
+    if (size < kCommandHeaderBytes || size > bytes.size()) return false;
+    bytes.remove_prefix(size);
+  }
+  return bytes.empty();
+}
+
+// Every nested command makes sense, is of this slot and may stand there; checks
+// of versions come first.
+bool NestedFit(const CommandView& atomic) {
+  if (!FramesFit(atomic.nested, atomic.nested_count)) return false;
+  CommandReader reader = CommandReader::Nested(atomic);
+  bool checks = true;
+  while (!reader.done()) {
+    CommandView nested;
+    if (!reader.Next(&nested)) return false;
+    if (nested.slot != atomic.slot) return false;
+    if (nested.op == Op::kCheckVersion) {
+      if (!checks) return false;
+    } else {
+      checks = false;
+    }
+  }
+  return true;
+}
+
+// What may stand only at the top, or only nested.
+bool PlaceFits(const CommandView& command, bool nested) {
+  if (nested) {
+    return !command.has_session && command.op != Op::kAtomic &&
+           command.op != Op::kExpire && !SlotsOf(command).has_value();
+  }
+  return command.op != Op::kCheckVersion &&
+         !(command.op == Op::kExpire && command.has_session);
+}
+
+bool Decode(std::string_view encoded, uint32_t rules, bool nested,
+            CommandView* command) {
+  *command = CommandView();
+  command->encoded = encoded;
+  command->rules = rules;
+  const char* header = encoded.data();
+  command->op = static_cast<Op>(LoadInteger<uint8_t>(header + kOpOffset));
+  const auto present = LoadInteger<uint8_t>(header + kPresentOffset);
+  command->flags = LoadInteger<uint16_t>(header + kFlagsOffset);
+  command->slot = Slot(LoadInteger<uint16_t>(header + kSlotOffset));
+  const auto zero = LoadInteger<uint16_t>(header + kSlotOffset + 2);
+  const auto count = LoadInteger<uint32_t>(header + kCountOffset);
+
+  const Rule* rule = FindRule(command->op);
+  if (rule == nullptr || zero != 0 || (present & ~kHasAll) != 0) return false;
+  if ((command->flags & ~rule->flags) != 0) return false;
+  if (count < rule->arguments_min || count > rule->arguments_max) return false;
+  if (rule->step > 1 && count % rule->step != 0) return false;
+  if (((present & kHasNumbers) != 0) != rule->HasNumbers(rules)) return false;
+
+  WireReader reader(encoded.substr(kCommandHeaderBytes));
+  if (!TakeFields(&reader, present, command)) return false;
+  if (!Fits(rule->expiry, command->has_expiry)) return false;
+  if (!Fits(rule->expected, command->has_expected)) return false;
+  if (!FlagsAgree(*command) || !PlaceFits(*command, nested)) return false;
+  if (command->op == Op::kDel && command->has_expected && count != 1) {
+    return false;
+  }
+  if (command->op == Op::kAtomic) {
+    command->nested = reader.rest();
+    command->nested_count = count;
+    return NestedFit(*command);
+  }
+  if (!ArgumentsFit(reader.rest(), count, rule->step)) return false;
+  command->arguments = ArgumentReader(reader.rest(), count);
+  return true;
+}
+
+uint8_t PresentBits(const CommandSpec& spec, const Rule& rule) {
+  uint8_t present = 0;
+  if (spec.session.has_value()) present |= kHasSession;
+  if (spec.expire_at_ms.has_value()) present |= kHasExpiry;
+  if (spec.expected.has_value()) present |= kHasExpected;
+  if (rule.HasNumbers(kRulesVersion)) present |= kHasNumbers;
+  return present;
+}
+
+}  // namespace
+
+int64_t DueOf(const CommandView& command, int64_t now_ms) {
+  if ((command.flags & kRelativeExpiry) == 0) return command.expire_at_ms;
+  int64_t due_ms = 0;
+  return __builtin_add_overflow(now_ms, command.expire_at_ms, &due_ms)
+             ? std::numeric_limits<int64_t>::max()
+             : due_ms;
+}
+
+std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command) {
+  const auto [first, second] = command.numbers;
+  switch (command.op) {
+    case Op::kKeyCount:
+    case Op::kFlush:
+      return std::pair(first, second);
+    case Op::kScan:
+      return std::pair(
+          int64_t{CursorSlot(static_cast<uint64_t>(first)).value()},
+          second >> 32);
+    default:
+      return std::nullopt;
+  }
+}
+
+bool IsRead(Op op) {
+  const Rule* rule = FindRule(op);
+  return rule != nullptr && rule->read;
+}
+
+std::string_view OpName(Op op) {
+  const Rule* rule = FindRule(op);
+  return rule == nullptr ? "invalid" : rule->name;
+}
+
+size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
+  const Rule* rule = FindRule(spec.op);
+  CHECK(rule != nullptr) << "op " << static_cast<int>(spec.op);
+  size_t size = kCommandHeaderBytes;
+  if (spec.session.has_value()) size += kStampBytes;
+  if (spec.expire_at_ms.has_value()) size += sizeof(int64_t);
+  if (spec.expected.has_value()) size += kVersionBytes;
+  if (rule->HasNumbers(kRulesVersion)) size += 2 * sizeof(int64_t);
+  for (std::string_view argument : spec.arguments) {
+    size += sizeof(uint32_t) + argument.size();
+  }
+  return size;
+}
+
+size_t BatchBuilder::AtomicOverhead(bool session) {
+  return kCommandHeaderBytes + (session ? kStampBytes : 0);
+}
+
+size_t BatchBuilder::size_bytes() const {
+  return bytes_.empty() ? kBatchHeaderBytes : bytes_.size();
+}
+
+uint32_t BatchBuilder::Add(const CommandSpec& spec) {
+  const size_t size = EncodedSize(spec);
+  CHECK_LE(size, size_t{std::numeric_limits<uint32_t>::max()});
+  CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
+  if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
+  const Rule& rule = *FindRule(spec.op);
+  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(size));
+  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(spec.op));
+  AppendInteger<uint8_t>(&bytes_, PresentBits(spec, rule));
+  AppendInteger<uint16_t>(&bytes_, spec.flags);
+  AppendInteger<uint16_t>(&bytes_, spec.slot.value());
+  AppendInteger<uint16_t>(&bytes_, 0);
+  AppendInteger<uint32_t>(&bytes_,
+                          static_cast<uint32_t>(spec.arguments.size()));
+  if (spec.session.has_value()) AppendStamp(&bytes_, *spec.session);
+  if (spec.expire_at_ms.has_value()) {
+    AppendInteger<int64_t>(&bytes_, *spec.expire_at_ms);
+  }
+  if (spec.expected.has_value()) {
+    AppendInteger<uint32_t>(&bytes_, spec.expected->group.value());
+    AppendInteger<uint32_t>(&bytes_, spec.expected->position);
+    AppendInteger<uint64_t>(&bytes_, spec.expected->index.value());
+  }
+  if (rule.HasNumbers(kRulesVersion)) {
+    AppendInteger<int64_t>(&bytes_, spec.numbers[0]);
+    AppendInteger<int64_t>(&bytes_, spec.numbers[1]);
+  }
+  for (std::string_view argument : spec.arguments) {
+    AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(argument.size()));
+    bytes_.append(argument);
+  }
+  return atomic_offset_ != 0 ? atomic_count_++ : count_++;
+}
+
+uint32_t BatchBuilder::BeginAtomic(Slot slot,
+                                   const std::optional<SessionStamp>& session) {
+  CHECK_EQ(atomic_offset_, 0u);
+  if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
+  atomic_offset_ = bytes_.size();
+  atomic_count_ = 0;
+  AppendInteger<uint32_t>(&bytes_, 0);  // Size, in EndAtomic.
+  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(Op::kAtomic));
+  AppendInteger<uint8_t>(&bytes_, session.has_value() ? kHasSession : 0);
+  AppendInteger<uint16_t>(&bytes_, 0);
+  AppendInteger<uint16_t>(&bytes_, slot.value());
+  AppendInteger<uint16_t>(&bytes_, 0);
+  AppendInteger<uint32_t>(&bytes_, 0);  // Count, in EndAtomic.
+  if (session.has_value()) AppendStamp(&bytes_, *session);
+  return count_++;
+}
+
+void BatchBuilder::EndAtomic() {
+  CHECK_NE(atomic_offset_, 0u);
+  const size_t size = bytes_.size() - atomic_offset_;
+  CHECK_LE(size, size_t{std::numeric_limits<uint32_t>::max()});
+  char* header = bytes_.data() + atomic_offset_;
+  StoreInteger<uint32_t>(header, static_cast<uint32_t>(size));
+  StoreInteger<uint32_t>(header + kCountOffset, atomic_count_);
+  atomic_offset_ = 0;
+}
+
+Buffer BatchBuilder::Finish() {
+  CHECK_EQ(atomic_offset_, 0u);
+  if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
+  StoreInteger<uint32_t>(bytes_.data(), kRulesVersion);
+  StoreInteger<uint32_t>(bytes_.data() + 4, count_);
+  Buffer payload = Buffer::Copy(bytes_);
+  bytes_.clear();
+  count_ = 0;
+  return payload;
+}
+
+std::string_view ArgumentReader::Next() {
+  CHECK_GT(count_, 0u);
+  const auto size = LoadInteger<uint32_t>(bytes_.data());
+  const std::string_view argument = bytes_.substr(sizeof(uint32_t), size);
+  bytes_.remove_prefix(sizeof(uint32_t) + size);
+  --count_;
+  return argument;
+}
+
+uint64_t RequestHash(uint64_t hash_key, const CommandView& command) {
+  uint64_t hash = HashWord(hash_key, static_cast<uint64_t>(command.op) << 32 |
+                                         uint64_t{command.flags} << 16 |
+                                         command.slot.value());
+  if (command.op == Op::kAtomic) {
+    CommandReader reader = CommandReader::Nested(command);
+    CommandView nested;
+    while (!reader.done()) {
+      CHECK(reader.Next(&nested)) << "checked when the kAtomic was decoded";
+      hash = HashWord(hash, RequestHash(hash_key, nested));
+    }
+    return hash;
+  }
+  const size_t skipped = kCommandHeaderBytes +
+                         (command.has_session ? kStampBytes : 0) +
+                         (command.has_expiry ? sizeof(int64_t) : 0);
+  hash = HashWord(hash, uint64_t{command.arguments.count()} << 2 |
+                            uint64_t{command.has_expiry} << 1 |
+                            uint64_t{command.has_expected});
+  return HashWord(hash, KeyedHash(hash_key, command.encoded.substr(skipped)));
+}
+
+CommandReader::CommandReader(std::string_view payload) {
+  WireReader reader(payload);
+  rules_ = reader.Take<uint32_t>();
+  const auto count = reader.Take<uint32_t>();
+  ok_ = reader.ok() && rules_ >= 1 && rules_ <= kRulesVersion &&
+        FramesFit(reader.rest(), count);
+  if (!ok_) return;
+  rest_ = reader.rest();
+  count_ = count;
+}
+
+CommandReader::CommandReader(const CommandView& atomic)
+    : rest_(atomic.nested),
+      rules_(atomic.rules),
+      count_(atomic.nested_count),
+      nested_(true),
+      ok_(true) {}
+
+CommandReader CommandReader::Nested(const CommandView& atomic) {
+  return CommandReader(atomic);
+}
+
+bool CommandReader::Next(CommandView* command) {
+  CHECK_LT(next_, count_);
+  ++next_;
+  const auto size = LoadInteger<uint32_t>(rest_.data());
+  const std::string_view encoded = rest_.substr(0, size);
+  rest_.remove_prefix(size);
+  return Decode(encoded, rules_, nested_, command);
+}
+
+}  // namespace quorate::kv

@@ -1,0 +1,375 @@
+#include "kv/command/command.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command/result.h"
+#include "kv/slots/slot.h"
+#include "kv/store/store.h"
+#include "kv/testing/golden.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::kv {
+namespace {
+
+const SessionStamp kStamp = {.token = {ClientId(7), 123'456},
+                             .sequence = Sequence(5),
+                             .floor = Sequence(3)};
+
+// Every op once, with every optional field somewhere.
+Buffer SampleBatch() {
+  BatchBuilder batch;
+  const Slot slot(1234);
+  const std::string_view k[] = {"key"};
+  const std::string_view kv[] = {"key", "value"};
+  const std::string_view two[] = {"a", "b"};
+  const std::string_view four[] = {"a", "1", "b", ""};
+  const Version version{GroupId(2), raft::Index(99), 3};
+  for (const Op op : {Op::kGet, Op::kStrlen, Op::kExpireTime, Op::kType,
+                      Op::kGetDel, Op::kPersist}) {
+    batch.Add({.op = op, .slot = slot, .arguments = k});
+  }
+  batch.Add(
+      {.op = Op::kGetRange, .slot = slot, .numbers = {-3, 7}, .arguments = k});
+  batch.Add({.op = Op::kExists, .slot = slot, .arguments = two});
+  batch.Add({.op = Op::kMGet, .slot = slot, .arguments = two});
+  batch.Add({.op = Op::kSet,
+             .slot = slot,
+             .flags = kIfAbsent | kReturnOld,
+             .session = kStamp,
+             .expire_at_ms = 1'700'000'000'000,
+             .arguments = kv});
+  batch.Add(
+      {.op = Op::kSet, .slot = slot, .expected = version, .arguments = kv});
+  batch.Add({.op = Op::kDel, .slot = slot, .arguments = two});
+  batch.Add(
+      {.op = Op::kDel, .slot = slot, .expected = version, .arguments = k});
+  batch.Add({.op = Op::kIncrBy,
+             .slot = slot,
+             .session = kStamp,
+             .numbers = {-1, 0},
+             .arguments = k});
+  batch.Add({.op = Op::kAppend, .slot = slot, .arguments = kv});
+  batch.Add({.op = Op::kMSet, .slot = slot, .arguments = four});
+  batch.Add({.op = Op::kExpireAt,
+             .slot = slot,
+             .flags = kIfGreater,
+             .expire_at_ms = 5,
+             .arguments = k});
+  batch.BeginAtomic(slot, kStamp);
+  batch.Add({.op = Op::kCheckVersion,
+             .slot = slot,
+             .expected = version,
+             .arguments = k});
+  batch.Add({.op = Op::kSet, .slot = slot, .arguments = kv});
+  batch.EndAtomic();
+  batch.BeginAtomic(slot, std::nullopt);
+  batch.EndAtomic();
+  batch.Add({.op = Op::kFlush, .numbers = {0, 16383}});
+  batch.Add({.op = Op::kKeyCount, .numbers = {0, 16383}});
+  batch.Add({.op = Op::kScan,
+             .slot = slot,
+             .numbers = {static_cast<int64_t>(MakeCursor(slot, {77})),
+                         ScanBounds(Slot(16383), 10)}});
+  batch.Add({.op = Op::kIncrByFloat,
+             .slot = slot,
+             .numbers = {448 << 10, 0},
+             .arguments = kv});
+  batch.Add({.op = Op::kTtl, .slot = slot, .arguments = k});
+  batch.Add({.op = Op::kExpireAt,
+             .slot = slot,
+             .flags = kRelativeExpiry,
+             .expire_at_ms = 5'000,
+             .arguments = k});
+  batch.BeginAtomic(slot, std::nullopt);
+  batch.Add({.op = Op::kWatch, .slot = slot, .arguments = k});
+  batch.EndAtomic();
+  batch.BeginAtomic(slot, std::nullopt);
+  batch.Add({.op = Op::kCheckVersion,
+             .slot = slot,
+             .flags = kIfAbsent,
+             .expected = version,
+             .arguments = k});
+  batch.EndAtomic();
+  batch.Add({.op = Op::kExpire, .numbers = {1'000, 0}});
+  return batch.Finish();
+}
+
+TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfVersion2) {
+  testing::ExpectGolden("kv/command/testdata/commands_v2.golden",
+                        SampleBatch().view());
+}
+
+TEST(CommandReader, BatchOfVersion1_IsReadAsItWas) {
+  const std::string payload =
+      testing::ReadGolden("kv/command/testdata/commands_v1.golden");
+  CommandReader reader(payload);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader.rules(), 1u);
+  EXPECT_EQ(reader.count(), 23u);
+  while (!reader.done()) {
+    CommandView command;
+    EXPECT_TRUE(reader.Next(&command)) << reader.position();
+    EXPECT_EQ(command.rules, 1u);
+    if (command.op != Op::kAtomic) continue;
+    CommandReader nested = CommandReader::Nested(command);
+    EXPECT_EQ(nested.rules(), 1u);
+  }
+}
+
+TEST(CommandReader, BatchOfANewerVersion_IsRefused) {
+  std::string payload(SampleBatch().view());
+  EXPECT_TRUE(CommandReader(payload).ok());
+  payload[0] = static_cast<char>(kRulesVersion + 1);
+  EXPECT_FALSE(CommandReader(payload).ok());
+  payload[0] = 0;
+  EXPECT_FALSE(CommandReader(payload).ok());
+}
+
+TEST(CommandReader, SampleOfEveryOp_ComesBack) {
+  const Buffer payload = SampleBatch();
+  CommandReader reader(payload.view());
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader.count(), 28u);
+  std::vector<CommandView> commands(reader.count());
+  for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
+  EXPECT_TRUE(reader.done());
+  const CommandView& range = commands[6];
+  EXPECT_EQ(range.op, Op::kGetRange);
+  EXPECT_EQ(range.numbers[0], -3);
+  EXPECT_EQ(range.numbers[1], 7);
+  CommandView set = commands[9];
+  EXPECT_EQ(set.slot, Slot(1234));
+  EXPECT_EQ(set.flags, kIfAbsent | kReturnOld);
+  ASSERT_TRUE(set.has_session);
+  EXPECT_EQ(set.session, kStamp);
+  EXPECT_EQ(set.expire_at_ms, 1'700'000'000'000);
+  ASSERT_EQ(set.arguments.count(), 2u);
+  EXPECT_EQ(set.arguments.Next(), "key");
+  EXPECT_EQ(set.arguments.Next(), "value");
+  EXPECT_EQ(commands[10].expected, (Version{GroupId(2), raft::Index(99), 3}));
+  const CommandView& atomic = commands[17];
+  EXPECT_EQ(atomic.op, Op::kAtomic);
+  CommandReader nested = CommandReader::Nested(atomic);
+  EXPECT_EQ(nested.count(), 2u);
+  CommandView first;
+  ASSERT_TRUE(nested.Next(&first));
+  EXPECT_EQ(first.op, Op::kCheckVersion);
+}
+
+TEST(BatchBuilder, Sizes_AreKnownBefore) {
+  BatchBuilder batch;
+  const std::string_view kv[] = {"key", "value"};
+  const CommandSpec spec{.op = Op::kSet,
+                         .session = kStamp,
+                         .expire_at_ms = 1,
+                         .expected = Version{},
+                         .arguments = kv};
+  const size_t before = batch.size_bytes();
+  batch.Add(spec);
+  EXPECT_EQ(batch.size_bytes(), before + BatchBuilder::EncodedSize(spec));
+  const size_t after = batch.size_bytes();
+  batch.BeginAtomic(Slot(0), kStamp);
+  batch.EndAtomic();
+  EXPECT_EQ(batch.size_bytes(), after + BatchBuilder::AtomicOverhead(true));
+  const size_t size = batch.size_bytes();
+  EXPECT_EQ(batch.Finish().size(), size);
+  EXPECT_TRUE(batch.empty());
+}
+
+// One command that makes no sense among two that do.
+void ExpectMalformed(const CommandSpec& spec) {
+  BatchBuilder batch;
+  const std::string_view k[] = {"k"};
+  batch.Add({.op = Op::kGet, .arguments = k});
+  batch.Add(spec);
+  batch.Add({.op = Op::kGet, .arguments = k});
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  ASSERT_TRUE(reader.ok());
+  CommandView command;
+  EXPECT_TRUE(reader.Next(&command));
+  EXPECT_FALSE(reader.Next(&command)) << OpName(spec.op);
+  EXPECT_TRUE(reader.Next(&command));
+}
+
+TEST(CommandReader, CommandsThatMakeNoSense_AreMalformedAlone) {
+  const std::string_view k[] = {"k"};
+  const std::string_view two[] = {"k", "v"};
+  const std::string_view three[] = {"k", "v", "k"};
+  const std::string long_key(kKeyBytesMax + 1, 'k');
+  const std::string_view too_long[] = {long_key};
+  ExpectMalformed({.op = Op::kGet, .arguments = two});
+  ExpectMalformed({.op = Op::kGet});
+  ExpectMalformed({.op = Op::kGet, .flags = kIfAbsent, .arguments = k});
+  ExpectMalformed({.op = Op::kGet, .expire_at_ms = 1, .arguments = k});
+  ExpectMalformed({.op = Op::kGet, .arguments = too_long});
+  ExpectMalformed({.op = Op::kMSet, .arguments = three});
+  ExpectMalformed(
+      {.op = Op::kSet, .flags = kIfAbsent | kIfPresent, .arguments = two});
+  ExpectMalformed({.op = Op::kSet,
+                   .flags = kKeepExpiry,
+                   .expire_at_ms = 1,
+                   .arguments = two});
+  ExpectMalformed({.op = Op::kSet,
+                   .flags = kIfPresent,
+                   .expected = Version{},
+                   .arguments = two});
+  ExpectMalformed({.op = Op::kDel, .expected = Version{}, .arguments = two});
+  ExpectMalformed({.op = Op::kExpireAt, .arguments = k});
+  ExpectMalformed(
+      {.op = Op::kCheckVersion, .expected = Version{}, .arguments = k});
+  SessionStamp stamp = kStamp;
+  stamp.floor = Sequence(6);
+  ExpectMalformed({.op = Op::kGet, .session = stamp, .arguments = k});
+  stamp = kStamp;
+  stamp.token.client = ClientId(0);
+  ExpectMalformed({.op = Op::kGet, .session = stamp, .arguments = k});
+}
+
+TEST(CommandReader, AtomicWithWhatMayNotStandInIt_IsMalformed) {
+  const std::string_view k[] = {"k"};
+  const CommandSpec bad[] = {
+      {.op = Op::kGet, .slot = Slot(2), .arguments = k},
+      {.op = Op::kGet, .slot = Slot(1), .session = kStamp, .arguments = k},
+      {.op = Op::kFlush, .slot = Slot(1)},
+      {.op = Op::kKeyCount, .slot = Slot(1)},
+      {.op = Op::kScan, .slot = Slot(1)},
+  };
+  for (const CommandSpec& spec : bad) {
+    BatchBuilder batch;
+    batch.BeginAtomic(Slot(1), std::nullopt);
+    batch.Add(spec);
+    batch.EndAtomic();
+    const Buffer payload = batch.Finish();
+    CommandReader reader(payload.view());
+    CommandView command;
+    EXPECT_FALSE(reader.Next(&command)) << OpName(spec.op);
+  }
+  BatchBuilder batch;
+  batch.BeginAtomic(Slot(1), std::nullopt);
+  batch.Add({.op = Op::kGet, .slot = Slot(1), .arguments = k});
+  batch.Add({.op = Op::kCheckVersion,
+             .slot = Slot(1),
+             .expected = Version{},
+             .arguments = k});
+  batch.EndAtomic();
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  CommandView command;
+  EXPECT_FALSE(reader.Next(&command)) << "a check behind a command";
+}
+
+TEST(CommandReader, EveryCutOfABatch_IsRefusedWhole) {
+  const Buffer payload = SampleBatch();
+  for (size_t size = 0; size < payload.size(); ++size) {
+    EXPECT_FALSE(CommandReader(payload.view().substr(0, size)).ok()) << size;
+  }
+  EXPECT_FALSE(CommandReader(std::string(payload.view()) + "x").ok());
+}
+
+TEST(RequestHash, RetryWithAnotherFloorAndTime_IsTheSameRequest) {
+  const std::string_view kv[] = {"key", "value"};
+  const std::string_view other[] = {"key", "valuf"};
+  const auto hash = [](const CommandSpec& spec) {
+    BatchBuilder batch;
+    batch.Add(spec);
+    const Buffer payload = batch.Finish();
+    CommandReader reader(payload.view());
+    CommandView command;
+    EXPECT_TRUE(reader.Next(&command));
+    return RequestHash(1, command);
+  };
+  SessionStamp later = kStamp;
+  later.floor = Sequence(5);
+  const CommandSpec spec{
+      .op = Op::kSet, .session = kStamp, .expire_at_ms = 5, .arguments = kv};
+  CommandSpec again = spec;
+  again.session = later;
+  again.expire_at_ms = 6;
+  EXPECT_EQ(hash(spec), hash(again));
+  CommandSpec changed = spec;
+  changed.arguments = other;
+  EXPECT_NE(hash(spec), hash(changed));
+  changed = spec;
+  changed.flags = kIfAbsent;
+  EXPECT_NE(hash(spec), hash(changed));
+  changed = spec;
+  changed.expire_at_ms.reset();
+  EXPECT_NE(hash(spec), hash(changed));
+}
+
+// Whatever the bytes: the same answer on two replicas, and never a crash.
+void ApplyToTwo(const std::string& bytes) {
+  const StoreOptions options{.group = GroupId(1),
+                             .hash_key = 3,
+                             .owned = {{Slot(0), Slot(kHashSlotCount - 1)}}};
+  Store a(options);
+  Store b(options);
+  raft::Entry entry;
+  for (int i = 1; i <= 2; ++i) {
+    entry.index = raft::Index(static_cast<uint64_t>(i));
+    entry.log_time = WallTime(100'000'000);
+    entry.payload = Buffer::Copy(bytes);
+    const Buffer from_a = a.Apply(entry, /*wants_result=*/true);
+    b.Apply(entry, /*wants_result=*/false);
+    RC_ASSERT(a.Digest() == b.Digest());
+    RC_ASSERT(a.Digest() == a.RecomputeDigest());
+    ResultReader reader(from_a.view());
+    RC_ASSERT(reader.ok());
+    const bool well_formed = CommandReader(bytes).ok();
+    RC_ASSERT(reader.batch_accepted() == well_formed);
+    if (well_formed) RC_ASSERT(reader.count() == CommandReader(bytes).count());
+    while (!reader.done()) reader.Next();
+  }
+}
+
+RC_GTEST_PROP(CommandReader, AnyBytes_HaveTheSameAnswerEverywhere, ()) {
+  ApplyToTwo(*rc::gen::arbitrary<std::string>());
+}
+
+RC_GTEST_PROP(CommandReader, DamagedBatches_HaveTheSameAnswerEverywhere, ()) {
+  std::string bytes(SampleBatch().view());
+  const int changes = *rc::gen::inRange(1, 6);
+  for (int i = 0; i < changes; ++i) {
+    const auto at = *rc::gen::inRange<size_t>(8, bytes.size());
+    bytes[at] = *rc::gen::oneOf(
+        rc::gen::arbitrary<char>(),
+        rc::gen::element<char>(0, 1, 2, 8, 16, 32, 33, 48, 127, -1));
+  }
+  ApplyToTwo(bytes);
+}
+
+TEST(Version, Text_ComesBack) {
+  const Version version{GroupId(3), raft::Index(1'000'000'000'000), 17};
+  EXPECT_EQ(FormatVersion(version), "3.1000000000000.17");
+  EXPECT_EQ(ParseVersion(FormatVersion(version)), version);
+  EXPECT_EQ(ParseVersion("0.0.0"), Version{});
+  for (const char* text : {"", "1", "1.2", "1.2.3.4", "1.2.x", "-1.2.3",
+                           "01.2.3", "1.2.3 ", "4294967296.1.1"}) {
+    EXPECT_FALSE(ParseVersion(text).has_value()) << text;
+  }
+}
+
+TEST(SessionToken, Text_ComesBack) {
+  const SessionToken token =
+      MakeSessionToken(0xabc, WallTime(5'000'000'000'000));
+  EXPECT_EQ(FormatSessionToken(token), "0000000000000abc-5600000");
+  EXPECT_EQ(ParseSessionToken(FormatSessionToken(token)), token);
+  for (const char* text : {"", "abc-1", "0000000000000abc", "0000000000000abc-",
+                           "0000000000000ABC-1", "0000000000000000-1",
+                           "000000000000xabc-1", "0000000000000abc-01"}) {
+    EXPECT_FALSE(ParseSessionToken(text).has_value()) << text;
+  }
+  EXPECT_EQ(MakeSessionToken(0, WallTime(0)).client, ClientId(1));
+}
+
+}  // namespace
+}  // namespace quorate::kv

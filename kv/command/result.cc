@@ -1,0 +1,355 @@
+#include "kv/command/result.h"
+
+#include "env/check.h"
+#include "kv/command/wire.h"
+
+namespace quorate::kv {
+namespace {
+
+constexpr uint8_t kResultVersion = 1;
+constexpr size_t kFrameBytes = 24;
+constexpr size_t kHeadBytes = 8;
+constexpr uint32_t kNilSize = 0xffffffff;
+// A smaller payload is never left out.
+constexpr size_t kSmallPayloadBytes = 1 << 10;
+
+constexpr uint8_t kRefusedBit = 1 << 0;  // In the frame.
+
+// In a result's head.
+constexpr uint8_t kWroteBit = 1 << 0;
+constexpr uint8_t kDuplicateBit = 1 << 1;
+constexpr uint8_t kVersionBit = 1 << 2;  // A version follows the head.
+
+void AppendFrame(std::string* out, const Version& entry, uint8_t bits) {
+  AppendInteger<uint8_t>(out, kResultVersion);
+  AppendInteger<uint8_t>(out, bits);
+  AppendInteger<uint16_t>(out, 0);
+  AppendInteger<uint32_t>(out, 0);  // Count, in Finish.
+  AppendInteger<uint64_t>(out, entry.index.value());
+  AppendInteger<uint32_t>(out, entry.group.value());
+  AppendInteger<uint32_t>(out, entry.position);
+}
+
+}  // namespace
+
+std::string_view ResultStatusName(ResultStatus status) {
+  switch (status) {
+    case ResultStatus::kOk:
+      return "ok";
+    case ResultStatus::kNil:
+      return "nil";
+    case ResultStatus::kConditionFailed:
+      return "condition_failed";
+    case ResultStatus::kWrongType:
+      return "wrong_type";
+    case ResultStatus::kNotInteger:
+      return "not_integer";
+    case ResultStatus::kOverflow:
+      return "overflow";
+    case ResultStatus::kNotFloat:
+      return "not_float";
+    case ResultStatus::kTooLarge:
+      return "too_large";
+    case ResultStatus::kNotOwner:
+      return "not_owner";
+    case ResultStatus::kSessionExpired:
+      return "session_expired";
+    case ResultStatus::kStaleSequence:
+      return "stale_sequence";
+    case ResultStatus::kSequenceReused:
+      return "sequence_reused";
+    case ResultStatus::kTooManyOutstanding:
+      return "too_many_outstanding";
+    case ResultStatus::kTooManySessions:
+      return "too_many_sessions";
+    case ResultStatus::kMalformed:
+      return "malformed";
+    case ResultStatus::kResultNotKept:
+      return "result_not_kept";
+  }
+  return "invalid";
+}
+
+Outcome OutcomeOf(ResultStatus status) {
+  const bool refused =
+      status >= ResultStatus::kNotOwner && status <= ResultStatus::kMalformed;
+  return refused ? Outcome::kNotExecuted : Outcome::kDone;
+}
+
+namespace {
+
+bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested);
+
+// The payload of one result: exactly `bytes`.
+bool PayloadIsWhole(PayloadKind kind, std::string_view bytes, bool nested) {
+  WireReader reader(bytes);
+  switch (kind) {
+    case PayloadKind::kNone:
+      return bytes.empty();
+    case PayloadKind::kInteger:
+      return bytes.size() == sizeof(int64_t);
+    case PayloadKind::kBytes:
+      return true;
+    case PayloadKind::kArray: {
+      const auto count = reader.Take<uint32_t>();
+      for (uint32_t i = 0; i < count && reader.ok(); ++i) {
+        const auto size = reader.Take<uint32_t>();
+        if (size != kNilSize) reader.TakeBytes(size);
+      }
+      return reader.ok() && reader.rest().empty();
+    }
+    case PayloadKind::kNested: {
+      const auto count = reader.Take<uint32_t>();
+      return !nested && reader.ok() &&
+             TakeWholeResults(&reader, count, /*nested=*/true) &&
+             reader.rest().empty();
+    }
+  }
+  return false;
+}
+
+bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto status = static_cast<ResultStatus>(reader->Take<uint8_t>());
+    const auto kind = static_cast<PayloadKind>(reader->Take<uint8_t>());
+    const auto bits = reader->Take<uint8_t>();
+    reader->Take<uint8_t>();
+    const auto size = reader->Take<uint32_t>();
+    if ((bits & kVersionBit) != 0) reader->TakeBytes(2 * sizeof(uint64_t));
+    const std::string_view bytes = reader->TakeBytes(size);
+    if (!reader->ok() || ResultStatusName(status) == "invalid" ||
+        !PayloadIsWhole(kind, bytes, nested)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ResultsAreWhole(std::string_view results, uint32_t count) {
+  const ResultReader frame(results);
+  if (!frame.ok()) return false;
+  if (!frame.batch_accepted()) return frame.count() == 0;
+  if (frame.count() != count) return false;
+  WireReader reader(results.substr(kFrameBytes));
+  return TakeWholeResults(&reader, count, /*nested=*/false) &&
+         reader.rest().empty();
+}
+
+ResultReader::ResultReader(std::string_view results) {
+  WireReader reader(results);
+  const auto version = reader.Take<uint8_t>();
+  const auto bits = reader.Take<uint8_t>();
+  reader.Take<uint16_t>();
+  const auto count = reader.Take<uint32_t>();
+  base_.index = raft::Index(reader.Take<uint64_t>());
+  base_.group = GroupId(reader.Take<uint32_t>());
+  base_.position = reader.Take<uint32_t>();
+  ok_ = reader.ok() && version == kResultVersion;
+  if (!ok_) return;
+  batch_accepted_ = (bits & kRefusedBit) == 0;
+  count_ = count;
+  rest_ = reader.rest();
+}
+
+ResultReader ResultReader::Nested(const ResultView& atomic) {
+  ResultReader nested;
+  WireReader reader(atomic.bytes);
+  const auto count = reader.Take<uint32_t>();
+  nested.ok_ = atomic.kind == PayloadKind::kNested && reader.ok();
+  if (!nested.ok_) return nested;
+  nested.count_ = count;
+  nested.rest_ = reader.rest();
+  nested.base_ = atomic.version;
+  nested.nested_ = true;
+  return nested;
+}
+
+ResultView ResultReader::Next() {
+  CHECK(ok_);
+  CHECK_LT(next_, count_);
+  WireReader reader(rest_);
+  ResultView result;
+  result.status = static_cast<ResultStatus>(reader.Take<uint8_t>());
+  result.kind = static_cast<PayloadKind>(reader.Take<uint8_t>());
+  const auto bits = reader.Take<uint8_t>();
+  reader.Take<uint8_t>();
+  const auto size = reader.Take<uint32_t>();
+  result.wrote = (bits & kWroteBit) != 0;
+  result.duplicate = (bits & kDuplicateBit) != 0;
+  result.version = base_;
+  if (!nested_) result.version.position += next_;
+  if ((bits & kVersionBit) != 0) {
+    result.version.group = GroupId(reader.Take<uint32_t>());
+    result.version.position = reader.Take<uint32_t>();
+    result.version.index = raft::Index(reader.Take<uint64_t>());
+  }
+  result.bytes = reader.TakeBytes(size);
+  CHECK(reader.ok()) << "results are made by this process";
+  if (result.kind == PayloadKind::kInteger) {
+    CHECK_EQ(result.bytes.size(), sizeof(int64_t));
+    result.integer = LoadInteger<int64_t>(result.bytes.data());
+  }
+  rest_ = reader.rest();
+  ++next_;
+  return result;
+}
+
+ArrayReader::ArrayReader(std::string_view payload) {
+  WireReader reader(payload);
+  count_ = reader.Take<uint32_t>();
+  rest_ = reader.rest();
+}
+
+bool ArrayReader::Next(std::string_view* bytes) {
+  CHECK_LT(next_, count_);
+  ++next_;
+  WireReader reader(rest_);
+  const auto size = reader.Take<uint32_t>();
+  const bool nil = size == kNilSize;
+  *bytes = nil ? std::string_view() : reader.TakeBytes(size);
+  CHECK(reader.ok()) << "results are made by this process";
+  rest_ = reader.rest();
+  return !nil;
+}
+
+Buffer SliceOf(const Buffer& buffer, std::string_view bytes) {
+  if (bytes.empty()) return Buffer();
+  CHECK(bytes.data() >= buffer.data());
+  return buffer.Slice(static_cast<size_t>(bytes.data() - buffer.data()),
+                      bytes.size());
+}
+
+ResultBuilder::ResultBuilder(const Version& entry) : base_(entry) {
+  AppendFrame(&bytes_, entry, /*bits=*/0);
+}
+
+void ResultBuilder::AddHead(const ResultView& head, PayloadKind kind,
+                            size_t payload_bytes) {
+  CHECK_EQ(array_offset_, 0u);
+  Version implied = base_;
+  if (nest_offset_ != 0) {
+    implied = nest_version_;
+    ++nest_count_;
+  } else {
+    implied.position += count_++;
+    last_offset_ = bytes_.size();
+  }
+  uint8_t bits = 0;
+  if (head.wrote) bits |= kWroteBit;
+  if (head.duplicate) bits |= kDuplicateBit;
+  if (head.version != implied) bits |= kVersionBit;
+  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(head.status));
+  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(kind));
+  AppendInteger<uint8_t>(&bytes_, bits);
+  AppendInteger<uint8_t>(&bytes_, 0);
+  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(payload_bytes));
+  if (head.version != implied) {
+    AppendInteger<uint32_t>(&bytes_, head.version.group.value());
+    AppendInteger<uint32_t>(&bytes_, head.version.position);
+    AppendInteger<uint64_t>(&bytes_, head.version.index.value());
+  }
+}
+
+void ResultBuilder::AddInteger(const ResultView& head, int64_t value) {
+  AddHead(head, PayloadKind::kInteger, sizeof(value));
+  AppendInteger<int64_t>(&bytes_, value);
+}
+
+void ResultBuilder::AddBytes(const ResultView& head, std::string_view bytes) {
+  AddHead(head, PayloadKind::kBytes, bytes.size());
+  bytes_.append(bytes);
+}
+
+void ResultBuilder::AddNone(const ResultView& head) {
+  AddHead(head, PayloadKind::kNone, 0);
+}
+
+void ResultBuilder::AddEncoded(const ResultView& head) {
+  AddHead(head, head.kind, head.bytes.size());
+  bytes_.append(head.bytes);
+}
+
+void ResultBuilder::BeginArray(const ResultView& head, uint32_t count) {
+  const size_t offset = bytes_.size();
+  AddHead(head, PayloadKind::kArray, 0);
+  array_offset_ = offset;
+  array_payload_ = bytes_.size();
+  AppendInteger<uint32_t>(&bytes_, count);
+}
+
+void ResultBuilder::AddElement(std::string_view bytes) {
+  CHECK_NE(array_offset_, 0u);
+  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(bytes.size()));
+  bytes_.append(bytes);
+}
+
+void ResultBuilder::AddNil() {
+  CHECK_NE(array_offset_, 0u);
+  AppendInteger<uint32_t>(&bytes_, kNilSize);
+}
+
+void ResultBuilder::EndArray() {
+  CHECK_NE(array_offset_, 0u);
+  StoreInteger<uint32_t>(bytes_.data() + array_offset_ + kHeadBytes - 4,
+                         static_cast<uint32_t>(bytes_.size() - array_payload_));
+  array_offset_ = 0;
+}
+
+void ResultBuilder::BeginNested(const ResultView& head) {
+  CHECK_EQ(nest_offset_, 0u);
+  const size_t offset = bytes_.size();
+  AddHead(head, PayloadKind::kNested, 0);
+  nest_offset_ = offset;
+  nest_payload_ = bytes_.size();
+  nest_version_ = head.version;
+  nest_count_ = 0;
+  AppendInteger<uint32_t>(&bytes_, 0);  // Count, in EndNested.
+}
+
+void ResultBuilder::EndNested(bool wrote) {
+  CHECK_NE(nest_offset_, 0u);
+  StoreInteger<uint32_t>(bytes_.data() + nest_payload_, nest_count_);
+  StoreInteger<uint32_t>(bytes_.data() + nest_offset_ + kHeadBytes - 4,
+                         static_cast<uint32_t>(bytes_.size() - nest_payload_));
+  if (wrote) bytes_[nest_offset_ + 2] |= kWroteBit;
+  nest_offset_ = 0;
+}
+
+ResultView ResultBuilder::last() const {
+  CHECK_GT(count_, 0u);
+  CHECK_EQ(nest_offset_, 0u);
+  ResultReader reader{};
+  reader.ok_ = true;
+  reader.rest_ = std::string_view(bytes_).substr(last_offset_);
+  reader.count_ = count_;
+  reader.next_ = count_ - 1;
+  reader.base_ = base_;
+  return reader.Next();
+}
+
+void ResultBuilder::LeaveOutLast() {
+  const ResultView result = last();
+  if (result.bytes.size() <= kSmallPayloadBytes) return;
+  const ResultView head = {.status = ResultStatus::kResultNotKept,
+                           .wrote = result.wrote,
+                           .version = result.version};
+  bytes_.resize(last_offset_);
+  --count_;
+  AddNone(head);
+}
+
+Buffer ResultBuilder::Finish() {
+  CHECK_EQ(nest_offset_, 0u);
+  StoreInteger<uint32_t>(bytes_.data() + 4, count_);
+  return Buffer::Copy(bytes_);
+}
+
+Buffer ResultBuilder::Refused(const Version& entry) {
+  std::string bytes;
+  AppendFrame(&bytes, entry, kRefusedBit);
+  return Buffer::Copy(bytes);
+}
+
+}  // namespace quorate::kv

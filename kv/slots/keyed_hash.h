@@ -1,0 +1,72 @@
+// kv/slots/keyed_hash.h: the hash that orders tables and makes digests. Stored in
+// snapshots and scan cursors, so it never changes: kv/keyed_hash_test.cc holds
+// its values.
+#ifndef QUORATE_KV_SLOTS_KEYED_HASH_H_
+#define QUORATE_KV_SLOTS_KEYED_HASH_H_
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "env/random.h"
+
+namespace quorate::kv {
+
+// Both halves of a 64 by 64 bit product, folded.
+inline uint64_t FoldMultiply(uint64_t a, uint64_t b) {
+  const auto wide = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
+}
+
+// Little-endian loads from any address.
+inline uint64_t Load64(const char* p) {
+  uint64_t value;
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+inline uint64_t Load32(const char* p) {
+  uint32_t value;
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+
+// 64 bits of `bytes` that nobody who does not know `key` can predict or make collide at will. A chain of folded multiplies
+// over words masked with secrets made of the key, which is random itself (the construction of wyhash).
+inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
+  const uint64_t secret_a =
+      ((key ^ 0xa0761d6478bd642fULL) * 0xe7037ed1a0b428dbULL) | 1;
+  const uint64_t secret_b =
+      ((key ^ 0x589965cc75374cc3ULL) * 0x9e3779b97f4a7c15ULL) | 1;
+  uint64_t state = key ^ (bytes.size() * 0x8ebc6af09c88c6e3ULL);
+  const char* p = bytes.data();
+  size_t size = bytes.size();
+  while (size > 16) {
+    state = FoldMultiply(Load64(p) ^ secret_a, Load64(p + 8) ^ state);
+    p += 16;
+    size -= 16;
+  }
+  uint64_t low = 0;
+  uint64_t high = 0;
+  if (size >= 8) {
+    low = Load64(p);
+    high = Load64(p + size - 8);
+  } else if (size >= 4) {
+    low = Load32(p);
+    high = Load32(p + size - 4);
+  } else if (size > 0) {
+    low = static_cast<uint8_t>(p[0]) |
+          static_cast<uint64_t>(static_cast<uint8_t>(p[size / 2])) << 8 |
+          static_cast<uint64_t>(static_cast<uint8_t>(p[size - 1])) << 16;
+  }
+  state = FoldMultiply(low ^ secret_a, high ^ state ^ secret_b);
+  return FoldMultiply(state ^ secret_b, secret_a ^ bytes.size());
+}
+
+// Adds a word to a hash: for fields beside bytes.
+inline uint64_t HashWord(uint64_t state, uint64_t word) {
+  return Mix64((state ^ word) + 0x9e3779b97f4a7c15ULL);
+}
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_SLOTS_KEYED_HASH_H_

@@ -1,0 +1,615 @@
+#include "kv/store/evaluate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "kv/command/decimal.h"
+#include "kv/slots/slot_scan.h"
+
+namespace quorate::kv {
+namespace {
+
+// Longer texts were no numbers under rules of version 1.
+constexpr size_t kDecimalBytesMaxRules1 = 255;
+
+// One command at work. Results go to nobody when the builder is null.
+class Evaluator {
+ public:
+  Evaluator(const Evaluation& evaluation, ResultBuilder* results)
+      : keyspace_(evaluation.keyspace),
+        now_ms_(evaluation.now_ms),
+        version_(evaluation.version),
+        payload_(evaluation.payload),
+        results_(results) {}
+
+  // True if it changed something.
+  bool Run(const CommandView& command);
+
+ private:
+  using Key = Keyspace::Key;
+
+  bool Get(const CommandView& command);
+  bool Strlen(const CommandView& command);
+  bool GetRange(const CommandView& command);
+  bool Exists(const CommandView& command);
+  bool MGet(const CommandView& command);
+  bool ExpireTime(const CommandView& command);
+  bool Type(const CommandView& command);
+  bool Ttl(const CommandView& command);
+  bool Watch(const CommandView& command);
+  bool KeyCount(const CommandView& command);
+  bool Scan(const CommandView& command);
+  bool Set(const CommandView& command);
+  bool GetDel(const CommandView& command);
+  bool Del(const CommandView& command);
+  bool IncrBy(const CommandView& command);
+  bool IncrByFloat(const CommandView& command);
+  bool Append(const CommandView& command);
+  bool SetRange(const CommandView& command);
+  bool MSet(const CommandView& command);
+  bool ExpireAt(const CommandView& command);
+  bool Persist(const CommandView& command);
+  bool Atomic(const CommandView& command);
+  bool Flush(const CommandView& command);
+  bool Expire(const CommandView& command);
+
+  // Whether the key of a kCheckVersion is as it was.
+  bool Holds(const CommandView& check);
+  // The longest value that a command may make of an existing one.
+  static size_t GrowthMax(int64_t number) {
+    const auto most = static_cast<int64_t>(kValueBytesMax);
+    return static_cast<size_t>(number <= 0 ? most : std::min(number, most));
+  }
+  Key NextKey(const CommandView& command, ArgumentReader* arguments) const {
+    return keyspace_.MakeKey(command.slot, arguments->Next());
+  }
+  // The only or first key of a command.
+  Key FirstKey(const CommandView& command) const {
+    ArgumentReader arguments = command.arguments;
+    return NextKey(command, &arguments);
+  }
+  const Record* Find(const Key& key) const {
+    return keyspace_.Find(key, now_ms_);
+  }
+  // For writes: removes what is due.
+  const Record* FindForWrite(const Key& key);
+  bool VersionIs(const Record* record, const Version& expected) const {
+    return record == nullptr ? expected.none() : record->version() == expected;
+  }
+  // A value as it arrived, shared or copied.
+  ValueSource Arrived(std::string_view value);
+  // Puts, or removes where the expiry is due already.
+  void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
+             bool has_expiry);
+
+  // Counts bytes against what the command may return, on every replica, whether or not somebody wants the result. False if
+  // they are too many.
+  bool MayReturn(size_t bytes) {
+    if (bytes > kReturnedBytesMax - returned_bytes_) return false;
+    returned_bytes_ += bytes;
+    return true;
+  }
+  bool ReplyTooLarge(const Version& version) {
+    return ReplyNone(ResultStatus::kTooLarge, version, /*wrote=*/false);
+  }
+
+  // Results. Each returns `wrote`.
+  ResultView Head(ResultStatus status, const Version& version, bool wrote) {
+    return {.status = status, .wrote = wrote, .version = version};
+  }
+  bool ReplyNone(ResultStatus status, const Version& version, bool wrote) {
+    if (results_ != nullptr) results_->AddNone(Head(status, version, wrote));
+    return wrote;
+  }
+  bool ReplyInteger(int64_t value, const Version& version, bool wrote) {
+    if (results_ != nullptr) {
+      results_->AddInteger(Head(ResultStatus::kOk, version, wrote), value);
+    }
+    return wrote;
+  }
+  bool ReplyBytes(ResultStatus status, std::string_view bytes,
+                  const Version& version, bool wrote) {
+    if (results_ != nullptr) {
+      results_->AddBytes(Head(status, version, wrote), bytes);
+    }
+    return wrote;
+  }
+  bool ReplyNil() { return ReplyNone(ResultStatus::kNil, Version{}, false); }
+
+  Keyspace& keyspace_;
+  const int64_t now_ms_;
+  const Version version_;
+  const Buffer& payload_;
+  ResultBuilder* results_;
+  Buffer slice_;  // Of the value being written, where it is shared.
+  size_t returned_bytes_ = 0;
+};
+
+Version VersionOf(const Record* record) {
+  return record == nullptr ? Version{} : record->version();
+}
+
+const Record* Evaluator::FindForWrite(const Key& key) {
+  const Record* record = keyspace_.FindEvenIfDue(key);
+  if (record == nullptr) return nullptr;
+  const int64_t expire_at_ms = record->expire_at_ms();
+  if (expire_at_ms == 0 || expire_at_ms > now_ms_) return record;
+  keyspace_.EraseDue(key, version_);
+  return nullptr;
+}
+
+ValueSource Evaluator::Arrived(std::string_view value) {
+  if (value.size() < kSharedValueBytesMin ||
+      value.size() < payload_.block_size() / 2) {
+    return {.head = value};
+  }
+  slice_ = SliceOf(payload_, value);
+  return {.shared = &slice_};
+}
+
+void Evaluator::Write(const Key& key, const ValueSource& value,
+                      int64_t expire_at_ms, bool has_expiry) {
+  if (has_expiry && expire_at_ms <= now_ms_) {
+    keyspace_.Erase(key, version_);
+    return;
+  }
+  keyspace_.Put(key, value, version_, expire_at_ms);
+}
+
+bool Evaluator::Get(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) return ReplyNil();
+  if (!MayReturn(record->value().size())) {
+    return ReplyTooLarge(record->version());
+  }
+  return ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
+                    /*wrote=*/false);
+}
+
+bool Evaluator::Strlen(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  const size_t size = record == nullptr ? 0 : record->value().size();
+  return ReplyInteger(static_cast<int64_t>(size), VersionOf(record),
+                      /*wrote=*/false);
+}
+
+bool Evaluator::GetRange(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  std::string_view range;
+  if (record != nullptr) {
+    range = ValueRange(record->value(), command.numbers[0], command.numbers[1]);
+  }
+  if (!MayReturn(range.size())) return ReplyTooLarge(VersionOf(record));
+  return ReplyBytes(ResultStatus::kOk, range, VersionOf(record),
+                    /*wrote=*/false);
+}
+
+bool Evaluator::Exists(const CommandView& command) {
+  int64_t found = 0;
+  ArgumentReader arguments = command.arguments;
+  while (arguments.count() > 0) {
+    if (Find(NextKey(command, &arguments)) != nullptr) ++found;
+  }
+  return ReplyInteger(found, version_, /*wrote=*/false);
+}
+
+bool Evaluator::MGet(const CommandView& command) {
+  size_t bytes = 0;
+  for (ArgumentReader arguments = command.arguments; arguments.count() > 0;) {
+    const Record* record = Find(NextKey(command, &arguments));
+    if (record != nullptr) bytes += record->value().size();
+  }
+  if (!MayReturn(bytes)) return ReplyTooLarge(version_);
+  if (results_ == nullptr) return false;
+  ArgumentReader arguments = command.arguments;
+  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
+                       arguments.count());
+  while (arguments.count() > 0) {
+    const Record* record = Find(NextKey(command, &arguments));
+    if (record == nullptr) {
+      results_->AddNil();
+    } else {
+      results_->AddElement(record->value());
+    }
+  }
+  results_->EndArray();
+  return false;
+}
+
+bool Evaluator::ExpireTime(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  int64_t answer = -2;
+  if (record != nullptr) {
+    answer = record->expire_at_ms() == 0 ? -1 : record->expire_at_ms();
+  }
+  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
+}
+
+bool Evaluator::Type(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) return ReplyNil();
+  return ReplyBytes(ResultStatus::kOk, "string", record->version(),
+                    /*wrote=*/false);
+}
+
+bool Evaluator::Ttl(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  int64_t answer = -2;
+  if (record != nullptr) {
+    const int64_t expire_at_ms = record->expire_at_ms();
+    answer = expire_at_ms == 0 ? -1 : expire_at_ms - now_ms_;
+  }
+  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
+}
+
+bool Evaluator::Watch(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  if (record == nullptr) {
+    return ReplyNone(ResultStatus::kNil, keyspace_.last_removal(command.slot),
+                     /*wrote=*/false);
+  }
+  return ReplyNone(ResultStatus::kOk, record->version(), /*wrote=*/false);
+}
+
+bool Evaluator::Holds(const CommandView& check) {
+  // Removes a key that is due: it may have been set since it was watched.
+  const Record* record = FindForWrite(FirstKey(check));
+  if ((check.flags & kIfAbsent) == 0) return VersionIs(record, check.expected);
+  return record == nullptr &&
+         keyspace_.last_removal(check.slot) == check.expected;
+}
+
+bool Evaluator::KeyCount(const CommandView& command) {
+  return ReplyInteger(static_cast<int64_t>(keyspace_.KeyCount(SlotRange{
+                          Slot(static_cast<uint16_t>(command.numbers[0])),
+                          Slot(static_cast<uint16_t>(command.numbers[1]))})),
+                      version_,
+                      /*wrote=*/false);
+}
+
+bool Evaluator::Scan(const CommandView& command) {
+  if (results_ == nullptr) return false;
+  const ScanResult found = ScanSlots(
+      command.numbers[0], command.numbers[1],
+      [&](Slot slot, ScanPosition from, size_t count_max, ScanVisit visit) {
+        return keyspace_.Scan(slot, from, count_max, [&](const Record& record) {
+          const int64_t expire_at_ms = record.expire_at_ms();
+          if (expire_at_ms == 0 || expire_at_ms > now_ms_) {
+            visit(record.key());
+          }
+        });
+      });
+  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
+                       static_cast<uint32_t>(found.keys.size() + 1));
+  results_->AddElement(std::to_string(found.next));
+  for (const std::string_view key : found.keys) results_->AddElement(key);
+  results_->EndArray();
+  return false;
+}
+
+bool Evaluator::Set(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view value = arguments.Next();
+  const Record* old = FindForWrite(key);
+  bool holds = true;
+  if (command.has_expected) holds = VersionIs(old, command.expected);
+  if ((command.flags & kIfAbsent) != 0) holds = old == nullptr;
+  if ((command.flags & kIfPresent) != 0) holds = old != nullptr;
+  const ResultStatus status =
+      holds ? ResultStatus::kOk : ResultStatus::kConditionFailed;
+  const Version version = holds ? version_ : VersionOf(old);
+  if ((command.flags & kReturnOld) != 0 && old != nullptr) {
+    if (!MayReturn(old->value().size())) return ReplyTooLarge(old->version());
+    ReplyBytes(status, old->value(), version, holds);
+  } else {
+    ReplyNone(status, version, holds);
+  }
+  if (!holds) return false;
+  int64_t expire_at_ms = command.has_expiry ? DueOf(command, now_ms_) : 0;
+  if ((command.flags & kKeepExpiry) != 0 && old != nullptr) {
+    expire_at_ms = old->expire_at_ms();
+  }
+  Write(key, Arrived(value), expire_at_ms, command.has_expiry);
+  return true;
+}
+
+bool Evaluator::GetDel(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr) return ReplyNil();
+  if (!MayReturn(record->value().size())) {
+    return ReplyTooLarge(record->version());
+  }
+  ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
+             /*wrote=*/true);
+  keyspace_.Erase(key, version_);
+  return true;
+}
+
+bool Evaluator::Del(const CommandView& command) {
+  if (command.has_expected) {
+    const Record* record = FindForWrite(FirstKey(command));
+    if (!VersionIs(record, command.expected)) {
+      return ReplyNone(ResultStatus::kConditionFailed, VersionOf(record),
+                       /*wrote=*/false);
+    }
+  }
+  int64_t removed = 0;
+  ArgumentReader arguments = command.arguments;
+  while (arguments.count() > 0) {
+    const Key key = NextKey(command, &arguments);
+    if (FindForWrite(key) != nullptr && keyspace_.Erase(key, version_)) {
+      ++removed;
+    }
+  }
+  return ReplyInteger(removed, version_, removed > 0);
+}
+
+bool Evaluator::IncrBy(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* old = FindForWrite(key);
+  int64_t value = 0;
+  if (old != nullptr && !ParseInteger(old->value(), &value)) {
+    return ReplyNone(ResultStatus::kNotInteger, old->version(),
+                     /*wrote=*/false);
+  }
+  if (__builtin_add_overflow(value, command.numbers[0], &value)) {
+    return ReplyNone(ResultStatus::kOverflow, VersionOf(old),
+                     /*wrote=*/false);
+  }
+  char digits[24];
+  const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  const std::string_view text(digits, static_cast<size_t>(end - digits));
+  keyspace_.Put(key, {.head = text}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(value, version_, /*wrote=*/true);
+}
+
+bool Evaluator::IncrByFloat(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const size_t text_max =
+      command.rules == 1 ? kDecimalBytesMaxRules1 : Decimal::kTextBytesMax;
+  const std::optional<Decimal> delta =
+      Decimal::Parse(arguments.Next(), text_max);
+  const Record* old = FindForWrite(key);
+  const std::optional<Decimal> value =
+      old == nullptr ? Decimal() : Decimal::Parse(old->value(), text_max);
+  if (!value.has_value() || !delta.has_value()) {
+    return ReplyNone(ResultStatus::kNotFloat, VersionOf(old), /*wrote=*/false);
+  }
+  const Decimal total = Decimal::Sum(*value, *delta);
+  const std::string sum = total.Text();
+  if (command.rules > 1 && !total.InRange()) {
+    return ReplyNone(ResultStatus::kOverflow, VersionOf(old), /*wrote=*/false);
+  }
+  if (sum.size() > GrowthMax(command.numbers[0])) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  keyspace_.Put(key, {.head = sum}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyBytes(ResultStatus::kOk, sum, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Append(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view suffix = arguments.Next();
+  const Record* old = FindForWrite(key);
+  const std::string_view before =
+      old == nullptr ? std::string_view() : old->value();
+  const size_t size = before.size() + suffix.size();
+  if (old != nullptr && suffix.empty()) {
+    return ReplyInteger(static_cast<int64_t>(size), old->version(),
+                        /*wrote=*/false);
+  }
+  if (size > GrowthMax(command.numbers[0])) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  keyspace_.Put(key, {.head = before, .tail = suffix}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(static_cast<int64_t>(size), version_, /*wrote=*/true);
+}
+
+bool Evaluator::SetRange(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  const Key key = NextKey(command, &arguments);
+  const std::string_view bytes = arguments.Next();
+  const Record* old = FindForWrite(key);
+  std::string value(old == nullptr ? std::string_view() : old->value());
+  if (bytes.empty()) {
+    return ReplyInteger(static_cast<int64_t>(value.size()), VersionOf(old),
+                        /*wrote=*/false);
+  }
+  const int64_t offset = command.numbers[0];
+  // A value that is longer already may be written within.
+  const auto longest = static_cast<int64_t>(
+      std::max(GrowthMax(command.numbers[1]), value.size()));
+  if (offset < 0 || offset > longest ||
+      offset + static_cast<int64_t>(bytes.size()) > longest) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  const auto begin = static_cast<size_t>(offset);
+  value.resize(std::max(value.size(), begin + bytes.size()));
+  value.replace(begin, bytes.size(), bytes);
+  keyspace_.Put(key, {.head = value}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(static_cast<int64_t>(value.size()), version_,
+                      /*wrote=*/true);
+}
+
+bool Evaluator::MSet(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  if ((command.flags & kIfAbsent) != 0) {
+    bool any = false;
+    while (arguments.count() > 0) {
+      if (FindForWrite(NextKey(command, &arguments)) != nullptr) any = true;
+      arguments.Next();
+    }
+    if (any) {
+      return ReplyNone(ResultStatus::kConditionFailed, version_,
+                       /*wrote=*/false);
+    }
+    arguments = command.arguments;
+  }
+  while (arguments.count() > 0) {
+    const Key key = NextKey(command, &arguments);
+    keyspace_.Put(key, Arrived(arguments.Next()), version_,
+                  /*expire_at_ms=*/0);
+  }
+  return ReplyNone(ResultStatus::kOk, version_, /*wrote=*/true);
+}
+
+bool Evaluator::ExpireAt(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr) return ReplyInteger(0, Version{}, /*wrote=*/false);
+  const int64_t old = record->expire_at_ms();
+  const int64_t fresh = DueOf(command, now_ms_);
+  bool holds = true;
+  if ((command.flags & kIfAbsent) != 0) holds = old == 0;
+  if ((command.flags & kIfPresent) != 0) holds = old != 0;
+  if ((command.flags & kIfGreater) != 0) holds = old != 0 && fresh > old;
+  if ((command.flags & kIfLess) != 0) {
+    holds = old == 0 ? (command.flags & kIfPresent) == 0 : fresh < old;
+  }
+  if (!holds) return ReplyInteger(0, record->version(), /*wrote=*/false);
+  if (fresh <= now_ms_) {
+    keyspace_.Erase(key, version_);
+  } else {
+    keyspace_.SetExpiry(key, version_, fresh);
+  }
+  return ReplyInteger(1, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Persist(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* record = FindForWrite(key);
+  if (record == nullptr || record->expire_at_ms() == 0) {
+    return ReplyInteger(0, VersionOf(record), /*wrote=*/false);
+  }
+  keyspace_.SetExpiry(key, version_, /*expire_at_ms=*/0);
+  return ReplyInteger(1, version_, /*wrote=*/true);
+}
+
+bool Evaluator::Atomic(const CommandView& command) {
+  CommandView nested;
+  CommandReader checks = CommandReader::Nested(command);
+  while (!checks.done()) {
+    CHECK(checks.Next(&nested)) << "checked when the kAtomic was decoded";
+    if (nested.op != Op::kCheckVersion) break;
+    if (!Holds(nested)) {
+      return ReplyNone(ResultStatus::kConditionFailed, version_,
+                       /*wrote=*/false);
+    }
+  }
+  if (results_ != nullptr) {
+    results_->BeginNested(Head(ResultStatus::kOk, version_, /*wrote=*/false));
+  }
+  bool wrote = false;
+  CommandReader reader = CommandReader::Nested(command);
+  while (!reader.done()) {
+    CHECK(reader.Next(&nested)) << "checked when the kAtomic was decoded";
+    if (Run(nested)) wrote = true;
+  }
+  if (results_ != nullptr) results_->EndNested(wrote);
+  return wrote;
+}
+
+bool Evaluator::Flush(const CommandView& command) {
+  uint64_t removed = 0;
+  for (int64_t slot = command.numbers[0]; slot <= command.numbers[1]; ++slot) {
+    removed += keyspace_.DropSlot(Slot(static_cast<uint16_t>(slot)), version_);
+  }
+  return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
+}
+
+bool Evaluator::Expire(const CommandView& command) {
+  const size_t removed = keyspace_.Expire(
+      now_ms_, static_cast<size_t>(command.numbers[0]), version_);
+  return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
+}
+
+bool Evaluator::Run(const CommandView& command) {
+  switch (command.op) {
+    case Op::kGet:
+      return Get(command);
+    case Op::kStrlen:
+      return Strlen(command);
+    case Op::kGetRange:
+      return GetRange(command);
+    case Op::kExists:
+      return Exists(command);
+    case Op::kMGet:
+      return MGet(command);
+    case Op::kExpireTime:
+      return ExpireTime(command);
+    case Op::kType:
+      return Type(command);
+    case Op::kKeyCount:
+      return KeyCount(command);
+    case Op::kScan:
+      return Scan(command);
+    case Op::kTtl:
+      return Ttl(command);
+    case Op::kWatch:
+      return Watch(command);
+    case Op::kSet:
+      return Set(command);
+    case Op::kGetDel:
+      return GetDel(command);
+    case Op::kDel:
+      return Del(command);
+    case Op::kIncrBy:
+      return IncrBy(command);
+    case Op::kIncrByFloat:
+      return IncrByFloat(command);
+    case Op::kAppend:
+      return Append(command);
+    case Op::kSetRange:
+      return SetRange(command);
+    case Op::kMSet:
+      return MSet(command);
+    case Op::kExpireAt:
+      return ExpireAt(command);
+    case Op::kPersist:
+      return Persist(command);
+    case Op::kAtomic:
+      return Atomic(command);
+    case Op::kCheckVersion:
+      return ReplyNone(ResultStatus::kOk, command.expected, /*wrote=*/false);
+    case Op::kFlush:
+      return Flush(command);
+    case Op::kExpire:
+      return Expire(command);
+  }
+  CHECK(false) << "op " << static_cast<int>(command.op);
+  return false;
+}
+
+}  // namespace
+
+std::string_view ValueRange(std::string_view value, int64_t start,
+                            int64_t end) {
+  const auto size = static_cast<int64_t>(value.size());
+  if (start < 0 && end < 0 && start > end) return {};
+  if (start < 0) start = std::max<int64_t>(start + size, 0);
+  if (end < 0) end = std::max<int64_t>(end + size, 0);
+  end = std::min(end, size - 1);
+  if (size == 0 || start > end) return {};
+  return value.substr(static_cast<size_t>(start),
+                      static_cast<size_t>(end - start + 1));
+}
+
+void Evaluate(const Evaluation& evaluation, const CommandView& command,
+              ResultBuilder* results) {
+  Evaluator(evaluation, results).Run(command);
+}
+
+}  // namespace quorate::kv

@@ -1,0 +1,57 @@
+// kv/store/expiry.h: which keys are due next, over all slots, in the order of (time,
+// slot, hash).
+//
+// Remembers hashes, not keys: 16 bytes for each key with an expiry. Two keys of
+// one slot with equal hash and time stand twice.
+#ifndef QUORATE_KV_STORE_EXPIRY_H_
+#define QUORATE_KV_STORE_EXPIRY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::kv {
+
+class ExpiryIndex {
+ public:
+  struct Due {
+    int64_t at_ms = 0;
+    Slot slot = {};
+    uint64_t hash = 0;
+  };
+
+  void Add(Slot slot, int64_t at_ms, uint64_t hash);
+  // Requires: it was added.
+  void Remove(Slot slot, int64_t at_ms, uint64_t hash);
+  // Forgets a slot; its memory goes step by step.
+  void DropSlot(Slot slot);
+
+  bool empty() const { return firsts_.empty(); }
+  // Step has something to free.
+  bool dropped() const { return !dropped_.empty(); }
+  uint64_t size() const { return size_; }
+  // The earliest. Requires: !empty().
+  Due First() const;
+
+  // Frees up to `count_max` dropped elements. False when none is left.
+  bool Step(size_t count_max);
+
+ private:
+  using SlotSet = absl::btree_multiset<std::pair<int64_t, uint64_t>>;
+
+  // Invariant: no set is empty; firsts_ has exactly the first element's time of
+  // each.
+  absl::btree_map<Slot, SlotSet> slots_;
+  absl::btree_set<std::pair<int64_t, Slot>> firsts_;
+  std::vector<SlotSet> dropped_;
+  uint64_t size_ = 0;
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_STORE_EXPIRY_H_

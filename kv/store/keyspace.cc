@@ -1,0 +1,232 @@
+#include "kv/store/keyspace.h"
+
+#include "env/check.h"
+#include "kv/slots/keyed_hash.h"
+
+namespace quorate::kv {
+
+class Keyspace::Change {
+ public:
+  Change(Keyspace* keyspace, Slot slot) : keyspace_(*keyspace) {
+    std::unique_ptr<Table>& table = keyspace_.tables_[slot.value()];
+    if (table == nullptr) {
+      table = std::make_unique<Table>(keyspace_.hash_key_, keyspace_.reaper_,
+                                      keyspace_.page_counters_.get());
+    }
+    table_ = table.get();
+    keyspace_.key_count_ -= table_->key_count();
+    keyspace_.size_bytes_ -= table_->size_bytes();
+    keyspace_.digest_ -= table_->digest();
+  }
+  ~Change() {
+    keyspace_.key_count_ += table_->key_count();
+    keyspace_.size_bytes_ += table_->size_bytes();
+    keyspace_.digest_ += table_->digest();
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+  Table* operator->() const { return table_; }
+
+ private:
+  Keyspace& keyspace_;
+  Table* table_;
+};
+
+Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count)
+    : hash_key_(hash_key), tables_(slot_count) {
+  CHECK_GT(slot_count, 0u);
+  CHECK_LE(slot_count, kHashSlotCount);
+}
+
+Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
+  CHECK_LT(slot.value(), tables_.size());
+  return {.slot = slot, .bytes = bytes, .hash = KeyedHash(hash_key_, bytes)};
+}
+
+void Keyspace::Prefetch(absl::Span<const Key> keys) const {
+  for (const Key& key : keys) {
+    __builtin_prefetch(tables_[key.slot.value()].get());
+  }
+  for (const Key& key : keys) {
+    if (const Table* of = table(key.slot)) of->PrefetchRoot();
+  }
+  for (const Key& key : keys) {
+    if (const Table* of = table(key.slot)) of->PrefetchRecord(key.hash);
+  }
+}
+
+const Record* Keyspace::FindEvenIfDue(const Key& key) const {
+  const Table* table = tables_[key.slot.value()].get();
+  return table == nullptr ? nullptr : table->Find(key.hash, key.bytes);
+}
+
+const Record* Keyspace::Find(const Key& key, int64_t now_ms) const {
+  const Record* record = FindEvenIfDue(key);
+  if (record == nullptr) return nullptr;
+  const int64_t expire_at_ms = record->expire_at_ms();
+  return expire_at_ms != 0 && expire_at_ms <= now_ms ? nullptr : record;
+}
+
+void Keyspace::Put(const Key& key, const ValueSource& value,
+                   const Version& version, int64_t expire_at_ms) {
+  const Record* old = FindEvenIfDue(key);
+  const int64_t old_expire_at_ms = old == nullptr ? 0 : old->expire_at_ms();
+  Change table(this, key.slot);
+  table->Put(key.hash, key.bytes, value, version, expire_at_ms);
+  if (old_expire_at_ms == expire_at_ms) return;
+  if (old_expire_at_ms != 0) {
+    expiries_.Remove(key.slot, old_expire_at_ms, key.hash);
+  }
+  if (expire_at_ms != 0) expiries_.Add(key.slot, expire_at_ms, key.hash);
+}
+
+void Keyspace::SetExpiry(const Key& key, const Version& version,
+                         int64_t expire_at_ms) {
+  const Record* old = FindEvenIfDue(key);
+  CHECK(old != nullptr);
+  const int64_t old_expire_at_ms = old->expire_at_ms();
+  Change table(this, key.slot);
+  table->SetExpiry(key.hash, key.bytes, version, expire_at_ms);
+  if (old_expire_at_ms != 0) {
+    expiries_.Remove(key.slot, old_expire_at_ms, key.hash);
+  }
+  if (expire_at_ms != 0) expiries_.Add(key.slot, expire_at_ms, key.hash);
+}
+
+void Keyspace::NoteRemoval(Slot slot, const Version& by) {
+  if (noting_removals_) RestoreRemoval(slot, by);
+}
+
+void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
+  if (removals_.empty()) removals_.resize(tables_.size());
+  Version& last = removals_[slot.value()];
+  const auto digest = [&](const Version& version) {
+    if (version.none()) return uint64_t{0};
+    const uint64_t place =
+        HashWord(hash_key_, uint64_t{slot.value()} << 32 | version.position);
+    return HashWord(place, version.index.value());
+  };
+  removals_digest_ -= digest(last);
+  last = by;
+  removals_digest_ += digest(last);
+}
+
+std::vector<std::pair<Slot, Version>> Keyspace::Removals() const {
+  std::vector<std::pair<Slot, Version>> noted;
+  for (size_t i = 0; i < removals_.size(); ++i) {
+    if (removals_[i].none()) continue;
+    noted.emplace_back(Slot(static_cast<uint16_t>(i)), removals_[i]);
+  }
+  return noted;
+}
+
+bool Keyspace::Erase(const Key& key, const Version& by) {
+  const Record* old = FindEvenIfDue(key);
+  if (old == nullptr) return false;
+  const int64_t expire_at_ms = old->expire_at_ms();
+  if (expire_at_ms != 0) expiries_.Remove(key.slot, expire_at_ms, key.hash);
+  Change table(this, key.slot);
+  CHECK(table->Erase(key.hash, key.bytes));
+  NoteRemoval(key.slot, by);
+  return true;
+}
+
+void Keyspace::EraseDue(const Key& key, const Version& by) {
+  CHECK(Erase(key, by));
+  ++keys_expired_;
+}
+
+uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
+  CHECK_LT(slot.value(), tables_.size());
+  std::unique_ptr<Table>& table = tables_[slot.value()];
+  if (table == nullptr) return 0;
+  const uint64_t removed = table->key_count();
+  key_count_ -= removed;
+  size_bytes_ -= table->size_bytes();
+  digest_ -= table->digest();
+  table.reset();
+  expiries_.DropSlot(slot);
+  if (removed > 0) NoteRemoval(slot, by);
+  return removed;
+}
+
+size_t Keyspace::Expire(int64_t now_ms, size_t count_max, const Version& by) {
+  size_t removed = 0;
+  while (removed < count_max && !expiries_.empty()) {
+    const ExpiryIndex::Due due = expiries_.First();
+    if (due.at_ms > now_ms) break;
+    expiries_.Remove(due.slot, due.at_ms, due.hash);
+    Change table(this, due.slot);
+    CHECK(table->EraseExpired(due.hash, due.at_ms)) << "slot " << due.slot;
+    NoteRemoval(due.slot, by);
+    ++removed;
+  }
+  keys_expired_ += removed;
+  return removed;
+}
+
+ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
+                   absl::FunctionRef<void(const Record&)> visit) {
+  constexpr int kShift = 64 - ScanPosition::kBits;
+  constexpr uint64_t kBehindPosition = (uint64_t{1} << kShift) - 1;
+  const auto visit_record = [&](uint64_t, const Record& record) {
+    visit(record);
+  };
+  uint64_t next = 0;
+  bool more =
+      table.ScanPages(from.value << kShift, count_max, visit_record, &next);
+  // The page may end within a position, which a cursor cannot express.
+  while (more && (next & kBehindPosition) != 0) {
+    more = table.ScanPages(next, 1, visit_record, &next);
+  }
+  if (!more) return {.done = true};
+  return {.done = false, .next = {.value = next >> kShift}};
+}
+
+ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
+                        absl::FunctionRef<void(const Record&)> visit) const {
+  const Table* found = table(slot);
+  if (found == nullptr) return {.done = true};
+  return ScanTable(*found, from, count_max, visit);
+}
+
+uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
+  uint64_t count = 0;
+  for (uint32_t slot = slots.first.value(); slot <= slots.last.value();
+       ++slot) {
+    if (tables_[slot] != nullptr) count += tables_[slot]->key_count();
+  }
+  return count;
+}
+
+bool Keyspace::Reclaim(size_t pages_max) {
+  const bool pages = reaper_->Step(pages_max);
+  const bool expiries = expiries_.Step(pages_max * kPageKeysMax);
+  return pages || expiries;
+}
+
+std::vector<std::pair<Slot, TableView>> Keyspace::Share() const {
+  std::vector<std::pair<Slot, TableView>> views;
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    if (tables_[i] == nullptr || tables_[i]->key_count() == 0) continue;
+    views.emplace_back(Slot(static_cast<uint16_t>(i)), tables_[i]->Share());
+  }
+  return views;
+}
+
+uint64_t Keyspace::RecomputeDigest() const {
+  uint64_t digest = 0;
+  for (const std::unique_ptr<Table>& table : tables_) {
+    if (table == nullptr) continue;
+    uint64_t next = 0;
+    const auto add = [&](uint64_t, const Record& record) {
+      digest += Table::RecordDigest(hash_key_,
+                                    KeyedHash(hash_key_, record.key()), record);
+    };
+    while (table->ScanPages(next, 1, add, &next)) {
+    }
+  }
+  return digest;
+}
+
+}  // namespace quorate::kv

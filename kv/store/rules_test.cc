@@ -1,0 +1,266 @@
+// The replicated rules of this version, pinned: whoever changes one of them raises kRulesVersion with it, gives older batches
+// their old meaning, and writes the next golden file.
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "env/transport.h"
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/command/decimal.h"
+#include "kv/command/result.h"
+#include "kv/command/session_stamp.h"
+#include "kv/command/wire.h"
+#include "kv/slots/slot.h"
+#include "kv/slots/slot_scan.h"
+#include "kv/store/evaluate.h"
+#include "kv/store/store.h"
+#include "kv/testing/golden.h"
+
+namespace quorate::kv {
+namespace {
+
+TEST(Rules, OfVersion2_HaveTheseConstants) {
+  const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
+      {"kRulesVersion", {kRulesVersion, 2}},
+      {"env::kPeerProtocolVersion", {env::kPeerProtocolVersion, 3}},
+      {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
+      {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
+      {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
+      {"kExpireKeysMax", {kExpireKeysMax, 4'096}},
+      {"kScanBytesMax", {kScanBytesMax, 1 << 20}},
+      {"kSessionLifetime", {kSessionLifetime.ms(), 30 * 60'000}},
+      {"kSessionOpenWindow", {kSessionOpenWindow.ms(), 10 * 60'000}},
+      {"kSessionsPerSlotMax", {kSessionsPerSlotMax, 4'096}},
+      {"kSessionOutstandingMax", {kSessionOutstandingMax, 128}},
+      {"kSessionResultBytesMax", {kSessionResultBytesMax, 64 << 10}},
+      {"kSessionRowBytesMax", {kSessionRowBytesMax, 1 << 20}},
+      {"Decimal::kFractionDigits", {Decimal::kFractionDigits, 17}},
+      {"Decimal::kTextBytesMax", {Decimal::kTextBytesMax, 5'119}},
+      {"Decimal::kExponentMax", {Decimal::kExponentMax, 4'932}},
+      {"Decimal::kExponentMin", {Decimal::kExponentMin, -4'950}},
+  };
+  for (const auto& [name, values] : pinned) {
+    EXPECT_EQ(values.first, values.second) << name;
+  }
+}
+
+// A batch as rules of version 1 had it: growth without numbers.
+std::string AsVersion1(std::string_view payload) {
+  constexpr size_t kHeaderBytes = 16;
+  std::string old(payload.substr(0, 8));
+  old[0] = 1;
+  payload.remove_prefix(8);
+  while (!payload.empty()) {
+    const auto size = LoadInteger<uint32_t>(payload.data());
+    std::string command(payload.substr(0, size));
+    payload.remove_prefix(size);
+    const auto op = static_cast<Op>(command[4]);
+    if (op == Op::kAppend || op == Op::kIncrByFloat) {
+      command.erase(kHeaderBytes, 2 * sizeof(int64_t));
+      command[5] = 0;
+      StoreInteger(command.data(), static_cast<uint32_t>(command.size()));
+    }
+    old += command;
+  }
+  return old;
+}
+
+// A store and the batch it applies next.
+class RulesTest : public ::testing::Test {
+ protected:
+  void Add(CommandSpec spec, std::vector<std::string_view> arguments) {
+    if (!arguments.empty()) spec.slot = HashSlot(arguments[0]);
+    spec.arguments = arguments;
+    batch_.Add(spec);
+  }
+  // Applies the batch, made under `rules`, at log time `now_ms`; its results.
+  std::string Apply(int64_t now_ms, uint32_t rules = kRulesVersion) {
+    const Buffer payload = batch_.Finish();
+    raft::Entry entry;
+    entry.index = ++index_;
+    entry.kind = raft::EntryKind::kCommands;
+    entry.log_time = WallTime(now_ms * 1'000'000);
+    entry.payload =
+        rules == 1 ? Buffer::Copy(AsVersion1(payload.view())) : payload;
+    return std::string(store_.Apply(entry, /*wants_result=*/true).view());
+  }
+  // The status of the last of some results.
+  static ResultStatus LastOf(const std::string& results) {
+    ResultReader reader(results);
+    ResultView result;
+    while (!reader.done()) result = reader.Next();
+    return result.status;
+  }
+
+  Store store_{
+      {.group = GroupId(4), .hash_key = 77, .owned = {{Slot(0), Slot(16383)}}}};
+  BatchBuilder batch_;
+  raft::Index index_{0};
+};
+
+TEST_F(RulesTest, AScriptOfEveryOp_GivesTheResultsAndDigestOfVersion2) {
+  const Version none{};
+  Add({.op = Op::kSet, .expire_at_ms = 9'000}, {"{a}1", "one"});
+  Add({.op = Op::kSet, .flags = kRelativeExpiry, .expire_at_ms = 500},
+      {"{a}2", "2"});
+  Add({.op = Op::kMSet}, {"{b}1", "x", "{b}2", "y"});
+  Add({.op = Op::kIncrBy, .numbers = {40, 0}}, {"{a}2"});
+  Add({.op = Op::kIncrByFloat, .numbers = {100, 0}}, {"{c}", "0.1"});
+  Add({.op = Op::kAppend, .numbers = {5, 0}}, {"{b}1", "1234"});
+  Add({.op = Op::kAppend, .numbers = {5, 0}}, {"{b}1", "5"});
+  Add({.op = Op::kSetRange, .numbers = {2, 5}}, {"{b}2", "zzz"});
+  Add({.op = Op::kSetRange, .numbers = {3, 5}}, {"{b}2", "zzz"});
+  std::string results = Apply(1'000);
+  for (const Op op : {Op::kGet, Op::kStrlen, Op::kExpireTime, Op::kTtl,
+                      Op::kType, Op::kExists, Op::kMGet, Op::kWatch}) {
+    Add({.op = op}, {"{a}2"});
+    Add({.op = op}, {"{a}none"});
+  }
+  Add({.op = Op::kGetRange, .numbers = {-2, -1}}, {"{a}1"});
+  Add({.op = Op::kKeyCount, .numbers = {0, 16383}}, {});
+  Add({.op = Op::kScan, .numbers = {0, ScanBounds(Slot(16383), 10)}}, {});
+  Add({.op = Op::kExpireAt,
+       .flags = kIfAbsent | kRelativeExpiry,
+       .expire_at_ms = 700},
+      {"{b}1"});
+  Add({.op = Op::kPersist}, {"{a}1"});
+  Add({.op = Op::kGetDel}, {"{b}2"});
+  Add({.op = Op::kDel, .expected = none}, {"{b}3"});
+  results += Apply(1'200);
+  Add({.op = Op::kWatch}, {"{a}2"});
+  Add({.op = Op::kExpire, .numbers = {10, 0}}, {});
+  Add({.op = Op::kWatch}, {"{a}2"});
+  batch_.BeginAtomic(HashSlot("{b}2"), std::nullopt);
+  Add({.op = Op::kCheckVersion,
+       .flags = kIfAbsent,
+       .expected = Version{GroupId(4), raft::Index(2), 21}},
+      {"{b}2"});
+  Add({.op = Op::kSet}, {"{b}2", "back"});
+  batch_.EndAtomic();
+  results += Apply(1'800);
+  const Slot slot = HashSlot("{b}");
+  Add({.op = Op::kFlush, .numbers = {slot.value(), slot.value()}}, {});
+  results += Apply(1'801);
+  const uint64_t digest = store_.Digest();
+  for (int i = 0; i < 8; ++i) {
+    results.push_back(static_cast<char>(digest >> 8 * i));
+  }
+  testing::ExpectGolden("kv/store/testdata/rules_v2.golden", results);
+}
+
+TEST_F(RulesTest, AnEntry_RemovesSixteenDueKeysAndTwoForEachCommand) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; ++i) keys.push_back(std::to_string(i));
+  for (const std::string& key : keys) {
+    Add({.op = Op::kSet, .expire_at_ms = 50}, {key, "v"});
+  }
+  Apply(1);
+  const uint64_t before = store_.key_count();
+  Apply(60);
+  EXPECT_EQ(before - store_.key_count(), 16u);
+  Add({.op = Op::kGet}, {"x"});
+  Add({.op = Op::kGet}, {"x"});
+  Apply(61);
+  EXPECT_EQ(before - store_.key_count(), 16u + 20u);
+}
+
+TEST_F(RulesTest, BatchesOfVersion1_KeepTheirMeaning) {
+  const std::string half(300 << 10, 'x');
+  const std::string digits(300, '1');
+  Add({.op = Op::kSet}, {"gone", "v"});
+  Add({.op = Op::kDel}, {"gone"});
+  Add({.op = Op::kSet}, {"f", digits});
+  Add({.op = Op::kIncrByFloat}, {"f", "1"});
+  EXPECT_EQ(LastOf(Apply(1, /*rules=*/1)), ResultStatus::kNotFloat);
+  Add({.op = Op::kAppend}, {"big", half});
+  Apply(2, /*rules=*/1);
+  Add({.op = Op::kAppend}, {"big", half});
+  EXPECT_EQ(LastOf(Apply(3, /*rules=*/1)), ResultStatus::kOk);
+  // Removals are noted from the first batch of version 2 on.
+  Add({.op = Op::kWatch}, {"gone"});
+  Add({.op = Op::kIncrByFloat}, {"f", "1"});
+  const std::string results = Apply(4);
+  EXPECT_TRUE(ResultReader(results).Next().version.none());
+  EXPECT_EQ(LastOf(results), ResultStatus::kOk);
+}
+
+TEST_F(RulesTest, AValueLongerThanGrowthAllows_IsReadAndWrittenWithin) {
+  const std::string half(300 << 10, 'x');
+  for (int i = 0; i < 2; ++i) {
+    Add({.op = Op::kAppend}, {"big", half});
+    Apply(1 + i, /*rules=*/1);
+  }
+  const int64_t longest = 448 << 10;
+  Add({.op = Op::kAppend, .numbers = {longest, 0}}, {"big", "y"});
+  EXPECT_EQ(LastOf(Apply(3)), ResultStatus::kTooLarge);
+  Add({.op = Op::kAppend, .numbers = {longest, 0}}, {"big", ""});
+  EXPECT_EQ(LastOf(Apply(4)), ResultStatus::kOk);
+  Add({.op = Op::kSetRange, .numbers = {(600 << 10) - 1, longest}},
+      {"big", "y"});
+  EXPECT_EQ(LastOf(Apply(5)), ResultStatus::kOk);
+  Add({.op = Op::kSetRange, .numbers = {600 << 10, longest}}, {"big", "y"});
+  EXPECT_EQ(LastOf(Apply(6)), ResultStatus::kTooLarge);
+  Add({.op = Op::kGetRange, .numbers = {-2, -1}}, {"big"});
+  const std::string range = Apply(7);
+  EXPECT_EQ(ResultReader(range).Next().bytes, "xy");
+}
+
+TEST_F(RulesTest, AnExpiryFromNow_CountsFromTheLogTimeOfItsEntry) {
+  Add({.op = Op::kSet, .flags = kRelativeExpiry, .expire_at_ms = 1'000},
+      {"k", "v"});
+  Add({.op = Op::kTtl}, {"k"});
+  const std::string first = Apply(7'000);
+  ResultReader reader(first);
+  reader.Next();
+  EXPECT_EQ(reader.Next().integer, 1'000);
+  Add({.op = Op::kExpireTime}, {"k"});
+  const std::string second = Apply(7'999);
+  EXPECT_EQ(ResultReader(second).Next().integer, 8'000);
+  Add({.op = Op::kExists}, {"k"});
+  const std::string third = Apply(8'000);
+  EXPECT_EQ(ResultReader(third).Next().integer, 0);
+  // So far ahead that it never ends.
+  Add({.op = Op::kSet,
+       .flags = kRelativeExpiry,
+       .expire_at_ms = std::numeric_limits<int64_t>::max()},
+      {"k", "v"});
+  Add({.op = Op::kExists}, {"k"});
+  EXPECT_EQ(LastOf(Apply(9'000)), ResultStatus::kOk);
+  EXPECT_EQ(store_.key_count(), 1u);
+}
+
+TEST_F(RulesTest, Expire_RemovesTheCountItIsGiven_AndNoMoreThanItsMaximum) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3'000; ++i) keys.push_back("key" + std::to_string(i));
+  for (const std::string& key : keys) {
+    Add({.op = Op::kSet, .expire_at_ms = 50}, {key, "v"});
+  }
+  Apply(1);
+  Add({.op = Op::kExpire, .numbers = {1'000, 0}}, {});
+  const std::string before = Apply(49);
+  EXPECT_EQ(ResultReader(before).Next().integer, 0);
+  EXPECT_EQ(store_.key_count(), 3'000u);
+  EXPECT_EQ(store_.first_due_ms(), 50);
+  Add({.op = Op::kExpire, .numbers = {1'000, 0}}, {});
+  const std::string due = Apply(50);
+  EXPECT_EQ(ResultReader(due).Next().integer, 1'000);
+  EXPECT_TRUE(ResultReader(due).Next().wrote);
+  // Each entry removes a few more.
+  EXPECT_EQ(store_.key_count(), 3'000u - 1'000 - 18);
+  for (const int64_t count : {int64_t{0}, int64_t{-1}, kExpireKeysMax + 1}) {
+    Add({.op = Op::kExpire, .numbers = {count, 0}}, {});
+    EXPECT_EQ(LastOf(Apply(51)), ResultStatus::kMalformed) << count;
+  }
+  Add({.op = Op::kExpire, .numbers = {kExpireKeysMax, 0}}, {});
+  Apply(52);
+  EXPECT_EQ(store_.key_count(), 0u);
+  EXPECT_FALSE(store_.first_due_ms().has_value());
+  EXPECT_EQ(store_.Digest(), store_.RecomputeDigest());
+}
+
+}  // namespace
+}  // namespace quorate::kv

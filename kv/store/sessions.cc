@@ -1,0 +1,240 @@
+#include "kv/store/sessions.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+#include "kv/slots/keyed_hash.h"
+
+namespace quorate::kv {
+namespace {
+
+// Lifetimes end at whole steps, so that a busy session moves in the order of
+// expiry once in a while only.
+constexpr int64_t kExpiryStepMs = 1000;
+
+int64_t ExpiryOfUseAt(int64_t now_ms) {
+  const int64_t end = now_ms + kSessionLifetime.ms() + kExpiryStepMs - 1;
+  return end - end % kExpiryStepMs;
+}
+
+std::vector<StoredResult>::const_iterator FindResult(const SessionRow& row,
+                                                     Sequence sequence) {
+  return std::lower_bound(row.results.begin(), row.results.end(), sequence,
+                          [](const StoredResult& result, Sequence wanted) {
+                            return result.sequence < wanted;
+                          });
+}
+
+Sessions::Admission Refuse(ResultStatus status) {
+  return {.verdict = Sessions::Admission::Verdict::kRefused, .refusal = status};
+}
+
+}  // namespace
+
+uint64_t ResultDigest(uint64_t hash_key, const StoredResult& result) {
+  uint64_t digest = HashWord(hash_key + 3, result.sequence.value());
+  digest = HashWord(digest, result.request_hash);
+  digest = HashWord(digest, static_cast<uint64_t>(result.status) << 16 |
+                                static_cast<uint64_t>(result.kind) << 8 |
+                                uint64_t{result.wrote});
+  digest = HashWord(digest, result.version.index.value());
+  digest = HashWord(digest, uint64_t{result.version.group.value()} << 32 |
+                                uint64_t{result.version.position});
+  return HashWord(digest, KeyedHash(hash_key + 3, result.payload.view()));
+}
+
+const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
+  const auto of_slot = slots_.find(slot);
+  if (of_slot == slots_.end()) return nullptr;
+  const auto row = of_slot->second->rows.find(client);
+  return row == of_slot->second->rows.end() ? nullptr : row->second.get();
+}
+
+bool Sessions::Contains(Slot slot, ClientId client) const {
+  return Find(slot, client) != nullptr;
+}
+
+Sessions::Admission Sessions::Admit(Slot slot, const SessionStamp& stamp,
+                                    uint64_t request_hash, int64_t now_ms) {
+  const SessionToken& token = stamp.token;
+  const SessionRow* row = Find(slot, token.client);
+  // A row past its time is as good as gone, whether or not it was removed.
+  if (row != nullptr && row->expire_at_ms <= now_ms) {
+    return Refuse(ResultStatus::kSessionExpired);
+  }
+  if (row == nullptr) {
+    const bool open = now_ms <= token.open_until_ms &&
+                      token.open_until_ms - now_ms < kSessionLifetime.ms();
+    if (!open) return Refuse(ResultStatus::kSessionExpired);
+    const auto of_slot = slots_.find(slot);
+    if (of_slot != slots_.end() &&
+        of_slot->second->rows.size() >= kSessionsPerSlotMax) {
+      return Refuse(ResultStatus::kTooManySessions);
+    }
+    return {};
+  }
+  // Found by its client alone: whoever derives the client from something of
+  // their own (an Idempotency-Key) sends another time with each try.
+  if (stamp.sequence < row->floor) return Refuse(ResultStatus::kStaleSequence);
+  const auto kept = FindResult(*row, stamp.sequence);
+  if (kept != row->results.end() && kept->sequence == stamp.sequence) {
+    if (kept->request_hash != request_hash) {
+      return Refuse(ResultStatus::kSequenceReused);
+    }
+    Admission duplicate{.verdict = Admission::Verdict::kDuplicate,
+                        .result = *kept};
+    const Target target = BeginChange(slot, token);
+    Touch(slot, target.row, stamp, now_ms);
+    EndChange(slot, target);
+    return duplicate;
+  }
+  const auto acknowledged = FindResult(*row, stamp.floor);
+  if (row->results.end() - acknowledged >=
+      static_cast<ptrdiff_t>(kSessionOutstandingMax)) {
+    return Refuse(ResultStatus::kTooManyOutstanding);
+  }
+  return {};
+}
+
+void Sessions::Keep(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
+                    const ResultView& result, int64_t now_ms) {
+  const Target target = BeginChange(slot, stamp.token);
+  Touch(slot, target.row, stamp, now_ms);
+  std::vector<StoredResult>& results = target.row->results;
+  size_t row_bytes = result.bytes.size();
+  for (const StoredResult& other : results) row_bytes += other.payload.size();
+  const bool fits = result.bytes.size() <= kSessionResultBytesMax &&
+                    row_bytes <= kSessionRowBytesMax;
+  StoredResult kept{
+      .sequence = stamp.sequence,
+      .request_hash = request_hash,
+      .status = fits ? result.status : ResultStatus::kResultNotKept,
+      .kind = fits ? result.kind : PayloadKind::kNone,
+      .wrote = result.wrote,
+      .version = result.version,
+      .payload = fits ? Buffer::Copy(result.bytes) : Buffer()};
+  kept.digest = ResultDigest(hash_key_, kept);
+  results.insert(FindResult(*target.row, stamp.sequence), std::move(kept));
+  CHECK_LE(results.size(), kSessionOutstandingMax);
+  EndChange(slot, target);
+}
+
+// Raises the floor, dropping what lies below, and moves the row's time.
+void Sessions::Touch(Slot slot, SessionRow* row, const SessionStamp& stamp,
+                     int64_t now_ms) {
+  if (stamp.floor > row->floor) {
+    row->floor = stamp.floor;
+    row->results.erase(row->results.begin(), FindResult(*row, row->floor));
+  }
+  const int64_t expiry = std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms));
+  if (expiry == row->expire_at_ms) return;
+  expiries_.erase({row->expire_at_ms, slot, row->token.client});
+  row->expire_at_ms = expiry;
+  expiries_.insert({expiry, slot, row->token.client});
+}
+
+size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
+  size_t removed = 0;
+  while (removed < count_max && !expiries_.empty() &&
+         std::get<0>(*expiries_.begin()) <= now_ms) {
+    const auto [at_ms, slot, client] = *expiries_.begin();
+    SlotRows* slot_rows = OwnSlot(slot);
+    const auto row = slot_rows->rows.find(client);
+    CHECK(row != slot_rows->rows.end());
+    const uint64_t digest = RowDigest(slot, *row->second);
+    slot_rows->digest -= digest;
+    digest_ -= digest;
+    slot_rows->rows.erase(row);
+    if (slot_rows->rows.empty()) slots_.erase(slot);
+    expiries_.erase(expiries_.begin());
+    ++removed;
+  }
+  return removed;
+}
+
+void Sessions::Restore(Slot slot, SessionRow row) {
+  SlotRows* slot_rows = OwnSlot(slot);
+  for (StoredResult& result : row.results) {
+    result.digest = ResultDigest(hash_key_, result);
+  }
+  expiries_.insert({row.expire_at_ms, slot, row.token.client});
+  const uint64_t digest = RowDigest(slot, row);
+  slot_rows->digest += digest;
+  digest_ += digest;
+  const ClientId client = row.token.client;
+  const bool inserted =
+      slot_rows->rows
+          .insert({client, std::make_shared<SessionRow>(std::move(row))})
+          .second;
+  CHECK(inserted) << "client " << client << " in slot " << slot;
+}
+
+Sessions::View Sessions::Share() const {
+  return View(slots_.begin(), slots_.end());
+}
+
+Sessions::SlotRows* Sessions::OwnSlot(Slot slot) {
+  std::shared_ptr<SlotRows>& slot_rows = slots_[slot];
+  if (slot_rows == nullptr) {
+    slot_rows = std::make_shared<SlotRows>();
+  } else if (slot_rows.use_count() > 1) {
+    slot_rows = std::make_shared<SlotRows>(*slot_rows);
+  }
+  return slot_rows.get();
+}
+
+Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
+  Target target;
+  target.slot_rows = OwnSlot(slot);
+  Row& row = target.slot_rows->rows[token.client];
+  if (row == nullptr) {
+    row = std::make_shared<SessionRow>(SessionRow{.token = token});
+    ++rows_made_;
+  } else {
+    const uint64_t digest = RowDigest(slot, *row);
+    target.slot_rows->digest -= digest;
+    digest_ -= digest;
+    if (row.use_count() > 1) row = std::make_shared<SessionRow>(*row);
+  }
+  target.row = row.get();
+  return target;
+}
+
+void Sessions::EndChange(Slot slot, const Target& target) {
+  const uint64_t digest = RowDigest(slot, *target.row);
+  target.slot_rows->digest += digest;
+  digest_ += digest;
+}
+
+uint64_t Sessions::RowDigest(Slot slot, const SessionRow& row) const {
+  uint64_t digest = HashWord(hash_key_ + 2, slot.value());
+  digest = HashWord(digest, row.token.client.value());
+  digest = HashWord(digest, static_cast<uint64_t>(row.token.open_until_ms));
+  digest = HashWord(digest, static_cast<uint64_t>(row.expire_at_ms));
+  digest = HashWord(digest, row.floor.value());
+  for (const StoredResult& result : row.results) {
+    digest = HashWord(digest, result.digest);
+  }
+  return digest;
+}
+
+uint64_t Sessions::SlotDigest(Slot slot) const {
+  const auto of_slot = slots_.find(slot);
+  return of_slot == slots_.end() ? 0 : of_slot->second->digest;
+}
+
+uint64_t Sessions::RecomputeDigest() const {
+  uint64_t digest = 0;
+  for (const auto& [slot, slot_rows] : slots_) {
+    for (const auto& [client, row] : slot_rows->rows) {
+      SessionRow fresh = *row;
+      for (StoredResult& result : fresh.results) {
+        result.digest = ResultDigest(hash_key_, result);
+      }
+      digest += RowDigest(slot, fresh);
+    }
+  }
+  return digest;
+}
+
+}  // namespace quorate::kv

@@ -1,0 +1,485 @@
+#include "kv/store/snapshot.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "kv/command/command.h"
+#include "kv/command/wire.h"
+
+namespace quorate::kv {
+namespace {
+
+constexpr uint32_t kMagic = 0x53564b51;  // "QKVS".
+
+// Kinds of items. Stored: never renumber.
+constexpr uint8_t kSlotItem = 1;
+constexpr uint8_t kRecordItem = 2;
+constexpr uint8_t kRowItem = 3;
+constexpr uint8_t kSlotEndItem = 4;
+constexpr uint8_t kEndItem = 5;
+
+void AppendVersion(std::string* out, const Version& version) {
+  AppendInteger<uint32_t>(out, version.group.value());
+  AppendInteger<uint32_t>(out, version.position);
+  AppendInteger<uint64_t>(out, version.index.value());
+}
+
+Version TakeVersion(WireReader* reader) {
+  Version version;
+  version.group = GroupId(reader->Take<uint32_t>());
+  version.position = reader->Take<uint32_t>();
+  version.index = raft::Index(reader->Take<uint64_t>());
+  return version;
+}
+
+void AppendRecord(std::string* out, const Record& record) {
+  AppendInteger<uint8_t>(out, kRecordItem);
+  AppendInteger<uint32_t>(out, static_cast<uint32_t>(record.key().size()));
+  AppendInteger<uint32_t>(out, static_cast<uint32_t>(record.value().size()));
+  AppendInteger<int64_t>(out, record.expire_at_ms());
+  AppendVersion(out, record.version());
+  out->append(record.key());
+  out->append(record.value());
+}
+
+void AppendRow(std::string* out, const SessionRow& row) {
+  AppendInteger<uint8_t>(out, kRowItem);
+  AppendInteger<uint64_t>(out, row.token.client.value());
+  AppendInteger<int64_t>(out, row.token.open_until_ms);
+  AppendInteger<int64_t>(out, row.expire_at_ms);
+  AppendInteger<uint64_t>(out, row.floor.value());
+  AppendInteger<uint32_t>(out, static_cast<uint32_t>(row.results.size()));
+  for (const StoredResult& result : row.results) {
+    AppendInteger<uint64_t>(out, result.sequence.value());
+    AppendInteger<uint64_t>(out, result.request_hash);
+    AppendInteger<uint8_t>(out, static_cast<uint8_t>(result.status));
+    AppendInteger<uint8_t>(out, static_cast<uint8_t>(result.kind));
+    AppendInteger<uint8_t>(out, result.wrote ? 1 : 0);
+    AppendInteger<uint8_t>(out, 0);
+    AppendInteger<uint32_t>(out, static_cast<uint32_t>(result.payload.size()));
+    AppendVersion(out, result.version);
+    out->append(result.payload.view());
+  }
+}
+
+// A row; `reader` not ok: cut off. False: it makes no sense.
+bool TakeRow(WireReader* reader, SessionRow* row) {
+  row->token.client = ClientId(reader->Take<uint64_t>());
+  row->token.open_until_ms = reader->Take<int64_t>();
+  row->expire_at_ms = reader->Take<int64_t>();
+  row->floor = Sequence(reader->Take<uint64_t>());
+  const auto count = reader->Take<uint32_t>();
+  if (count > kSessionOutstandingMax) return false;
+  for (uint32_t i = 0; i < count && reader->ok(); ++i) {
+    StoredResult result;
+    result.sequence = Sequence(reader->Take<uint64_t>());
+    result.request_hash = reader->Take<uint64_t>();
+    result.status = static_cast<ResultStatus>(reader->Take<uint8_t>());
+    result.kind = static_cast<PayloadKind>(reader->Take<uint8_t>());
+    result.wrote = reader->Take<uint8_t>() != 0;
+    reader->Take<uint8_t>();
+    const auto size = reader->Take<uint32_t>();
+    result.version = TakeVersion(reader);
+    if (!reader->ok()) return true;
+    if (size > kSessionResultBytesMax || result.sequence < row->floor ||
+        (i > 0 && result.sequence <= row->results.back().sequence)) {
+      return false;
+    }
+    result.payload = Buffer::Copy(reader->TakeBytes(size));
+    row->results.push_back(std::move(result));
+  }
+  return true;
+}
+
+}  // namespace
+
+StoreSnapshotReader::StoreSnapshotReader(
+    SnapshotHeader header, std::vector<std::pair<Slot, TableView>> tables,
+    Sessions::View sessions)
+    : header_(std::move(header)),
+      tables_(std::move(tables)),
+      sessions_(std::move(sessions)),
+      next_sessions_(sessions_.begin()) {}
+
+Buffer StoreSnapshotReader::Next(size_t size_bytes_max) {
+  CHECK_GT(size_bytes_max, 0u);
+  if (taken_ > 0) {
+    pending_.erase(0, taken_);
+    taken_ = 0;
+  }
+  while (pending_.size() < size_bytes_max) {
+    const size_t before = pending_.size();
+    if (!AppendItem()) break;
+    // The end item's own checksum is not part of what it covers; nothing
+    // follows it.
+    crc_ = Crc32c(crc_, std::string_view(pending_).substr(before));
+  }
+  taken_ = std::min(pending_.size(), size_bytes_max);
+  return Buffer::Copy(std::string_view(pending_).substr(0, taken_));
+}
+
+bool StoreSnapshotReader::AppendItem() {
+  switch (stage_) {
+    case Stage::kHeader:
+      AppendHeader();
+      stage_ = Stage::kSlot;
+      return true;
+    case Stage::kSlot:
+      if (!NextSlot()) {
+        AppendEnd();
+        stage_ = Stage::kDone;
+        return true;
+      }
+      AppendInteger<uint8_t>(&pending_, kSlotItem);
+      AppendInteger<uint16_t>(&pending_, slot_.value());
+      stage_ = Stage::kRecords;
+      return true;
+    case Stage::kRecords:
+      while (next_record_ == page_.size()) {
+        if (LoadPage()) continue;
+        stage_ = Stage::kSessions;
+        return AppendItem();
+      }
+      {
+        const auto [hash, record] = page_[next_record_++];
+        AppendRecord(&pending_, *record);
+        ++slot_keys_;
+        slot_digest_ += Table::RecordDigest(header_.hash_key, hash, *record);
+      }
+      return true;
+    case Stage::kSessions:
+      if (rows_ != nullptr && next_row_ != rows_->rows.end()) {
+        AppendRow(&pending_, *next_row_->second);
+        ++next_row_;
+        ++rows_written_;
+        return true;
+      }
+      AppendSlotEnd();
+      stage_ = Stage::kSlot;
+      return true;
+    case Stage::kDone:
+      return false;
+  }
+  return false;
+}
+
+void StoreSnapshotReader::AppendHeader() {
+  AppendInteger<uint32_t>(&pending_, kMagic);
+  AppendInteger<uint32_t>(&pending_, kSnapshotVersion);
+  AppendInteger<uint32_t>(&pending_, header_.group.value());
+  AppendInteger<uint32_t>(&pending_, header_.slot_count);
+  AppendInteger<uint64_t>(&pending_, header_.hash_key);
+  AppendInteger<uint64_t>(&pending_, header_.index.value());
+  AppendInteger<int64_t>(&pending_, header_.log_time.ns());
+  AppendInteger<uint32_t>(&pending_,
+                          static_cast<uint32_t>(header_.owned.size()));
+  for (const SlotRange& range : header_.owned) {
+    AppendInteger<uint16_t>(&pending_, range.first.value());
+    AppendInteger<uint16_t>(&pending_, range.last.value());
+  }
+  AppendInteger<uint32_t>(&pending_, header_.rules);
+  AppendInteger<uint32_t>(&pending_,
+                          static_cast<uint32_t>(header_.removals.size()));
+  for (const auto& [slot, by] : header_.removals) {
+    AppendInteger<uint16_t>(&pending_, slot.value());
+    AppendVersion(&pending_, by);
+  }
+}
+
+// Goes on to the least slot with a table or rows that was not written yet.
+bool StoreSnapshotReader::NextSlot() {
+  const bool table_left = next_table_ < tables_.size();
+  const bool rows_left = next_sessions_ != sessions_.end();
+  if (!table_left && !rows_left) return false;
+  if (!rows_left) {
+    slot_ = tables_[next_table_].first;
+  } else if (!table_left) {
+    slot_ = next_sessions_->first;
+  } else {
+    slot_ = std::min(tables_[next_table_].first, next_sessions_->first);
+  }
+  table_ = nullptr;
+  rows_ = nullptr;
+  if (table_left && tables_[next_table_].first == slot_) {
+    table_ = &tables_[next_table_++].second;
+  }
+  if (rows_left && next_sessions_->first == slot_) {
+    rows_ = (next_sessions_++)->second.get();
+    next_row_ = rows_->rows.begin();
+  }
+  pages_left_ = table_ != nullptr;
+  next_hash_ = 0;
+  page_.clear();
+  next_record_ = 0;
+  slot_keys_ = 0;
+  slot_digest_ = rows_ == nullptr ? 0 : rows_->digest;
+  return true;
+}
+
+bool StoreSnapshotReader::LoadPage() {
+  if (!pages_left_) return false;
+  page_.clear();
+  next_record_ = 0;
+  pages_left_ = table_->ScanPages(
+      next_hash_, /*records_min=*/1,
+      [this](uint64_t hash, const Record& record) {
+        page_.emplace_back(hash, &record);
+      },
+      &next_hash_);
+  return true;
+}
+
+void StoreSnapshotReader::AppendSlotEnd() {
+  AppendInteger<uint8_t>(&pending_, kSlotEndItem);
+  AppendInteger<uint64_t>(&pending_, slot_keys_);
+  AppendInteger<uint64_t>(&pending_, slot_digest_);
+  keys_ += slot_keys_;
+  digest_ += slot_digest_;
+}
+
+void StoreSnapshotReader::AppendEnd() {
+  const size_t begin = pending_.size();
+  AppendInteger<uint8_t>(&pending_, kEndItem);
+  AppendInteger<uint64_t>(&pending_, keys_);
+  AppendInteger<uint64_t>(&pending_, rows_written_);
+  AppendInteger<uint64_t>(&pending_, digest_);
+  const uint32_t crc = Crc32c(crc_, std::string_view(pending_).substr(begin));
+  AppendInteger<uint32_t>(&pending_, crc);
+}
+
+absl::Status SnapshotParser::Add(std::string_view bytes) {
+  if (!status_.ok()) return status_;
+  if (ended_ && !bytes.empty()) Fail("bytes behind the end");
+  pending_.erase(0, parsed_);
+  parsed_ = 0;
+  pending_.append(bytes);
+  while (status_.ok() && ParseItem()) {
+  }
+  return status_;
+}
+
+absl::Status SnapshotParser::Finish(State* state) {
+  if (status_.ok() && !ended_) Fail("the end is missing");
+  if (!status_.ok()) return status_;
+  status_ = absl::FailedPreconditionError("kv snapshot: taken already");
+  *state = std::move(state_);
+  return absl::OkStatus();
+}
+
+bool SnapshotParser::Fail(std::string_view what) {
+  status_ = absl::DataLossError(
+      absl::StrCat("kv snapshot: at byte ", offset_, ": ",
+                   absl::string_view(what.data(), what.size())));
+  return false;
+}
+
+bool SnapshotParser::ParseItem() {
+  const std::string_view bytes = std::string_view(pending_).substr(parsed_);
+  if (bytes.empty()) return false;
+  if (ended_) return Fail("bytes behind the end");
+  size_t used = 0;
+  bool parsed = false;
+  if (!have_header_) {
+    parsed = ParseHeader(bytes, &used);
+  } else {
+    switch (static_cast<uint8_t>(bytes.front())) {
+      case kSlotItem:
+        parsed = ParseSlot(bytes, &used);
+        break;
+      case kRecordItem:
+        parsed = ParseRecord(bytes, &used);
+        break;
+      case kRowItem:
+        parsed = ParseRow(bytes, &used);
+        break;
+      case kSlotEndItem:
+        parsed = ParseSlotEnd(bytes, &used);
+        break;
+      case kEndItem:
+        parsed = ParseEnd(bytes, &used);
+        break;
+      default:
+        return Fail("an unknown kind of item");
+    }
+  }
+  if (!parsed) return false;
+  crc_ = Crc32c(crc_, bytes.substr(0, used));
+  parsed_ += used;
+  offset_ += used;
+  return true;
+}
+
+bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes);
+  const auto magic = reader.Take<uint32_t>();
+  const auto version = reader.Take<uint32_t>();
+  SnapshotHeader& header = state_.header;
+  header.group = GroupId(reader.Take<uint32_t>());
+  header.slot_count = reader.Take<uint32_t>();
+  header.hash_key = reader.Take<uint64_t>();
+  header.index = raft::Index(reader.Take<uint64_t>());
+  header.log_time = WallTime(reader.Take<int64_t>());
+  const auto ranges = reader.Take<uint32_t>();
+  if (!reader.ok()) return false;
+  if (magic != kMagic) return Fail("not a snapshot of a key-value store");
+  if (version == 0 || version > kSnapshotVersion) {
+    return Fail(absl::StrCat("version ", version, ", expected at most ",
+                             kSnapshotVersion));
+  }
+  if (header.slot_count == 0 || header.slot_count > kHashSlotCount ||
+      ranges > header.slot_count) {
+    return Fail("an impossible count of slots");
+  }
+  header.owned.clear();
+  for (uint32_t i = 0; i < ranges; ++i) {
+    SlotRange range;
+    range.first = Slot(reader.Take<uint16_t>());
+    range.last = Slot(reader.Take<uint16_t>());
+    if (!reader.ok()) return false;
+    if (range.last < range.first || range.last.value() >= header.slot_count) {
+      return Fail("an impossible range of slots");
+    }
+    header.owned.push_back(range);
+  }
+  state_.keyspace =
+      std::make_unique<Keyspace>(header.hash_key, header.slot_count);
+  state_.sessions = std::make_unique<Sessions>(header.hash_key);
+  if (version > 1 && !ParseRemovals(&reader)) return false;
+  have_header_ = true;
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseRemovals(WireReader* reader) {
+  SnapshotHeader& header = state_.header;
+  header.rules = reader->Take<uint32_t>();
+  const auto count = reader->Take<uint32_t>();
+  if (!reader->ok()) return false;
+  if (header.rules == 0 || header.rules > kRulesVersion ||
+      count > header.slot_count) {
+    return Fail("unknown rules or an impossible count of removals");
+  }
+  header.removals.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Slot slot(reader->Take<uint16_t>());
+    const Version by = TakeVersion(reader);
+    if (!reader->ok()) return false;
+    const bool in_order =
+        header.removals.empty() || header.removals.back().first < slot;
+    if (!in_order || slot.value() >= header.slot_count || by.none()) {
+      return Fail("an impossible removal");
+    }
+    header.removals.emplace_back(slot, by);
+    state_.keyspace->RestoreRemoval(slot, by);
+  }
+  return true;
+}
+
+bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes.substr(1));
+  const Slot slot(reader.Take<uint16_t>());
+  if (!reader.ok()) return false;
+  if (in_slot_ || slot.value() >= state_.header.slot_count ||
+      (any_slot_ && slot <= slot_)) {
+    return Fail("slots out of order");
+  }
+  slot_ = slot;
+  in_slot_ = true;
+  any_slot_ = true;
+  slot_keys_ = 0;
+  any_row_ = false;
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes.substr(1));
+  const auto key_size = reader.Take<uint32_t>();
+  const auto value_size = reader.Take<uint32_t>();
+  const auto expire_at_ms = reader.Take<int64_t>();
+  const Version version = TakeVersion(&reader);
+  if (!reader.ok()) return false;
+  if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
+  if (key_size > kKeyBytesMax || value_size > kValueBytesMax) {
+    return Fail("an impossible size of key or value");
+  }
+  if (expire_at_ms < 0 || version.none()) {
+    return Fail("an impossible expiry or version");
+  }
+  const std::string_view key_bytes = reader.TakeBytes(key_size);
+  const std::string_view value = reader.TakeBytes(value_size);
+  if (!reader.ok()) return false;
+  const Keyspace::Key key = state_.keyspace->MakeKey(slot_, key_bytes);
+  if (slot_keys_ > 0 &&
+      std::pair(key.hash, key_bytes) <=
+          std::pair(last_hash_, std::string_view(last_key_))) {
+    return Fail("keys out of order");
+  }
+  state_.keyspace->Put(key, {.head = value}, version, expire_at_ms);
+  last_hash_ = key.hash;
+  last_key_.assign(key_bytes);
+  ++slot_keys_;
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseRow(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes.substr(1));
+  SessionRow row;
+  const bool sensible = TakeRow(&reader, &row);
+  if (!sensible) return Fail("an impossible session");
+  if (!reader.ok()) return false;
+  if (!in_slot_) return Fail("a session outside of a slot");
+  if (any_row_ && row.token.client <= last_client_) {
+    return Fail("sessions out of order");
+  }
+  last_client_ = row.token.client;
+  any_row_ = true;
+  state_.sessions->Restore(slot_, std::move(row));
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseSlotEnd(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes.substr(1));
+  const auto keys = reader.Take<uint64_t>();
+  const auto digest = reader.Take<uint64_t>();
+  if (!reader.ok()) return false;
+  if (!in_slot_) return Fail("the end of no slot");
+  const Table* table = state_.keyspace->table(slot_);
+  const uint64_t found = (table == nullptr ? 0 : table->digest()) +
+                         state_.sessions->SlotDigest(slot_);
+  if (keys != slot_keys_ || digest != found) {
+    return Fail(absl::StrCat("slot ", slot_.value(),
+                             " does not have the digest it should have"));
+  }
+  in_slot_ = false;
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseEnd(std::string_view bytes, size_t* used) {
+  WireReader reader(bytes.substr(1));
+  const auto keys = reader.Take<uint64_t>();
+  const auto rows = reader.Take<uint64_t>();
+  const auto digest = reader.Take<uint64_t>();
+  const size_t covered = bytes.size() - reader.rest().size();
+  const auto crc = reader.Take<uint32_t>();
+  if (!reader.ok()) return false;
+  if (in_slot_) return Fail("a slot without its end");
+  if (keys != state_.keyspace->key_count() ||
+      rows != state_.sessions->row_count() ||
+      digest != state_.keyspace->digest() + state_.sessions->digest()) {
+    return Fail("totals that do not agree");
+  }
+  if (crc != Crc32c(crc_, bytes.substr(0, covered))) {
+    return Fail("a wrong checksum");
+  }
+  ended_ = true;
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+}  // namespace quorate::kv

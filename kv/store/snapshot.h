@@ -1,0 +1,147 @@
+// kv/store/snapshot.h: the state of a store as bytes
+// (docs/reference/formats/kv-snapshot.md).
+//
+// Equal states give equal bytes, whatever their pages' history. Writing reads a
+// frozen view a few keys at a time; parsing builds a state of its own, beside
+// the present one, and believes nothing: sizes, order, digests and checksum.
+#ifndef QUORATE_KV_STORE_SNAPSHOT_H_
+#define QUORATE_KV_STORE_SNAPSHOT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "env/buffer.h"
+#include "env/ids.h"
+#include "env/time.h"
+#include "kv/command/wire.h"
+#include "kv/store/keyspace.h"
+#include "kv/store/sessions.h"
+#include "raft/core/types.h"
+#include "raft/host/state_machine.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::kv {
+
+// Version 1 had no rules and removals; it is read as made under rules of version
+// 1.
+inline constexpr uint32_t kSnapshotVersion = 2;
+
+// What stands in front.
+struct SnapshotHeader {
+  GroupId group = {};
+  uint64_t hash_key = 0;
+  uint32_t slot_count = 0;
+  raft::Index index = {};
+  WallTime log_time{0};
+  std::vector<SlotRange> owned = {};
+  // kRulesVersion of the newest batch.
+  uint32_t rules = 1;
+  // The last removal of each slot that has one, by slot.
+  std::vector<std::pair<Slot, Version>> removals = {};
+};
+
+// Reads a frozen view: of tables and sessions, both by slot.
+class StoreSnapshotReader final : public raft::SnapshotReader {
+ public:
+  StoreSnapshotReader(SnapshotHeader header,
+                      std::vector<std::pair<Slot, TableView>> tables,
+                      Sessions::View sessions);
+  // Never more than `size_bytes_max`, and exactly that but for the last piece.
+  Buffer Next(size_t size_bytes_max) override;
+
+ private:
+  // Appends the next item; false at the end.
+  bool AppendItem();
+  void AppendHeader();
+  void AppendSlotEnd();
+  void AppendEnd();
+  // Loads the next page of the current slot, if there is one.
+  bool LoadPage();
+  bool NextSlot();
+
+  enum class Stage : uint8_t { kHeader, kSlot, kRecords, kSessions, kDone };
+
+  const SnapshotHeader header_;
+  std::vector<std::pair<Slot, TableView>> tables_;
+  Sessions::View sessions_;
+
+  Stage stage_ = Stage::kHeader;
+  size_t next_table_ = 0;
+  Sessions::View::const_iterator next_sessions_;
+  // The slot being written: its table and rows, either may be null.
+  Slot slot_ = {};
+  const TableView* table_ = nullptr;
+  const Sessions::SlotRows* rows_ = nullptr;
+  absl::btree_map<ClientId, Sessions::Row>::const_iterator next_row_;
+  bool pages_left_ = false;
+  uint64_t next_hash_ = 0;
+  // Of the current page, which the view keeps alive.
+  std::vector<std::pair<uint64_t, const Record*>> page_;
+  size_t next_record_ = 0;
+
+  uint64_t slot_keys_ = 0;
+  uint64_t slot_digest_ = 0;
+  uint64_t keys_ = 0;
+  uint64_t rows_written_ = 0;
+  uint64_t digest_ = 0;
+
+  uint32_t crc_ = 0;
+  std::string pending_;
+  size_t taken_ = 0;  // Of pending_.
+};
+
+// Builds a state from bytes that arrive split anywhere.
+class SnapshotParser {
+ public:
+  struct State {
+    SnapshotHeader header;
+    std::unique_ptr<Keyspace> keyspace;
+    std::unique_ptr<Sessions> sessions;
+  };
+
+  // After an error every call returns it.
+  absl::Status Add(std::string_view bytes);
+  // The state, once. kDataLoss if the end is missing.
+  absl::Status Finish(State* state);
+
+ private:
+  // Takes one item off pending_; false: more bytes are needed, or status_ is an
+  // error.
+  bool ParseItem();
+  bool ParseHeader(std::string_view bytes, size_t* used);
+  // The header's removals, into the new keyspace. False as for ParseItem.
+  bool ParseRemovals(WireReader* reader);
+  bool ParseSlot(std::string_view bytes, size_t* used);
+  bool ParseRecord(std::string_view bytes, size_t* used);
+  bool ParseRow(std::string_view bytes, size_t* used);
+  bool ParseSlotEnd(std::string_view bytes, size_t* used);
+  bool ParseEnd(std::string_view bytes, size_t* used);
+  bool Fail(std::string_view what);
+
+  absl::Status status_;
+  State state_;
+  std::string pending_;
+  size_t parsed_ = 0;    // Of pending_.
+  uint64_t offset_ = 0;  // Of pending_[parsed_] in the snapshot, for messages.
+  uint32_t crc_ = 0;
+  bool have_header_ = false;
+  bool ended_ = false;
+
+  bool in_slot_ = false;
+  bool any_slot_ = false;
+  Slot slot_ = {};
+  uint64_t slot_keys_ = 0;
+  uint64_t last_hash_ = 0;
+  std::string last_key_;
+  bool any_row_ = false;
+  ClientId last_client_ = {};
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_STORE_SNAPSHOT_H_

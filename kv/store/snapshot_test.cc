@@ -1,0 +1,230 @@
+#include "kv/store/snapshot.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/slots/slot.h"
+#include "kv/store/store.h"
+#include "kv/testing/golden.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::kv {
+namespace {
+
+const StoreOptions kOptions = {
+    .group = GroupId(4),
+    .hash_key = 77,
+    .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(16383)}}};
+
+void Apply(Store* store, uint64_t index, Buffer payload) {
+  raft::Entry entry;
+  entry.index = raft::Index(index);
+  entry.log_time = WallTime(static_cast<int64_t>(index) * 1'000'000'000);
+  entry.payload = std::move(payload);
+  store->Apply(entry, /*wants_result=*/false);
+}
+
+// Two slots, one with sessions; expiries; values of all sizes.
+Buffer SampleBatch() {
+  BatchBuilder batch;
+  const auto set = [&](std::string_view key, std::string_view value,
+                       uint64_t sequence) {
+    const std::string_view arguments[] = {key, value};
+    CommandSpec spec{
+        .op = Op::kSet, .slot = HashSlot(key), .arguments = arguments};
+    if (sequence > 0) {
+      spec.session = SessionStamp{.token = {ClientId(9), 60'000},
+                                  .sequence = Sequence(sequence),
+                                  .floor = Sequence(1)};
+    } else {
+      spec.expire_at_ms = 90'000;
+    }
+    batch.Add(spec);
+  };
+  set("{a}1", "one", 1);
+  set("{a}2", "", 2);
+  set("{b}", "expires", 0);
+  return batch.Finish();
+}
+
+// SampleBatch applied behind the last removals of two slots.
+std::unique_ptr<Store> SampleStore() {
+  auto store = std::make_unique<Store>(kOptions);
+  BatchBuilder batch;
+  for (const std::string_view key : {"{a}0", "{c}0"}) {
+    const std::string_view arguments[] = {key, "v"};
+    const auto all = absl::MakeConstSpan(arguments);
+    batch.Add({.op = Op::kSet, .slot = HashSlot(key), .arguments = all});
+    batch.Add(
+        {.op = Op::kDel, .slot = HashSlot(key), .arguments = all.first(1)});
+  }
+  Apply(store.get(), 4, batch.Finish());
+  Apply(store.get(), 5, SampleBatch());
+  return store;
+}
+
+std::string BytesOf(Store* store, size_t piece_bytes = 1 << 16) {
+  std::string bytes;
+  const auto reader = store->TakeSnapshot();
+  while (true) {
+    const Buffer piece = reader->Next(piece_bytes);
+    if (piece.empty()) return bytes;
+    EXPECT_LE(piece.size(), piece_bytes);
+    bytes += piece.view();
+  }
+}
+
+absl::Status Restore(Store* store, std::string_view bytes) {
+  const auto writer = store->BeginRestore({});
+  const absl::Status status = writer->Add(bytes);
+  if (!status.ok()) return status;
+  return writer->Commit();
+}
+
+TEST(Snapshot, SampleStore_HasTheBytesOfVersion2) {
+  testing::ExpectGolden("kv/store/testdata/snapshot_v2.golden",
+                        BytesOf(SampleStore().get()));
+}
+
+// A store that goes on from a snapshot of version 1 is the one that applied the
+// same log under rules of version 1.
+TEST(Snapshot, OfVersion1_IsReadAndHasNoRemovals) {
+  Store store(kOptions);
+  ASSERT_TRUE(Restore(&store, testing::ReadGolden(
+                                  "kv/store/testdata/snapshot_v1.golden"))
+                  .ok());
+  EXPECT_EQ(store.key_count(), 3u);
+  EXPECT_EQ(store.session_count(), 1u);
+  EXPECT_EQ(store.applied_index(), raft::Index(5));
+  Store replayed(kOptions);
+  std::string entry(SampleBatch().view());
+  entry[0] = 1;
+  Apply(&replayed, 5, Buffer::Copy(entry));
+  EXPECT_EQ(store.Digest(), replayed.Digest());
+  for (Store* each : {&store, &replayed}) Apply(each, 95, Buffer());
+  EXPECT_EQ(store.key_count(), 2u);
+  EXPECT_EQ(store.Digest(), replayed.Digest());
+}
+
+TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
+  const auto store = SampleStore();
+  const std::string bytes = BytesOf(store.get());
+  Store other({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  ASSERT_TRUE(Restore(&other, bytes).ok());
+  EXPECT_EQ(other.Digest(), store->Digest());
+  EXPECT_EQ(other.applied_index(), raft::Index(5));
+  EXPECT_EQ(other.log_time(), store->log_time());
+  EXPECT_EQ(other.owned(), store->owned());
+  EXPECT_EQ(BytesOf(&other), bytes);
+  for (Store* each : {store.get(), &other}) Apply(each, 95, Buffer());
+  EXPECT_EQ(other.key_count(), 2u);  // One was due.
+  EXPECT_EQ(other.Digest(), store->Digest());
+}
+
+TEST(Snapshot, OtherSlotsThanDecidedAtBootstrap_AreRefused) {
+  const auto store = SampleStore();
+  const std::string bytes = BytesOf(store.get());
+  Store other({.group = GroupId(4),
+               .hash_key = 77,
+               .owned = {{Slot(0), Slot(100)}, {Slot(200), Slot(16383)}}});
+  const uint64_t digest = other.Digest();
+  const absl::Status status = Restore(&other, bytes);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  const std::string text(status.message());
+  EXPECT_NE(text.find("0-99,200-16383"), std::string::npos) << text;
+  EXPECT_NE(text.find("0-100,200-16383"), std::string::npos) << text;
+  EXPECT_EQ(other.Digest(), digest);
+}
+
+TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
+  Store grown({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  Store shrunk({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  BatchBuilder batch;
+  const auto add = [&](Op op, int i) {
+    const std::string key = "{a}" + std::to_string(i);
+    const std::string_view arguments[] = {key, "v"};
+    batch.Add(
+        {.op = op,
+         .slot = HashSlot(key),
+         .arguments = absl::MakeConstSpan(arguments, op == Op::kSet ? 2 : 1)});
+  };
+  for (int i = 0; i < 1'000; ++i) add(Op::kSet, i);
+  for (int i = 0; i < 1'000; ++i) add(Op::kDel, i);
+  Apply(&shrunk, 1, batch.Finish());
+  // The same last removal.
+  for (int i = 0; i < 1'998; ++i) add(Op::kGet, i);
+  add(Op::kSet, 999);
+  add(Op::kDel, 999);
+  Apply(&grown, 1, batch.Finish());
+  for (int i = 0; i < 5; ++i) add(Op::kSet, i);
+  const Buffer payload = batch.Finish();
+  Apply(&shrunk, 2, payload);
+  Apply(&grown, 2, payload);
+  EXPECT_GT(shrunk.counters().pages_split, 0u);
+  EXPECT_EQ(grown.counters().pages_split, 0u);
+  EXPECT_EQ(BytesOf(&grown), BytesOf(&shrunk));
+}
+
+TEST(Snapshot, SmallPieces_AreTheSameBytes) {
+  const auto store = SampleStore();
+  EXPECT_EQ(BytesOf(store.get(), 1), BytesOf(store.get()));
+  EXPECT_EQ(BytesOf(store.get(), 7), BytesOf(store.get()));
+}
+
+TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+    const uint64_t before = store.Digest();
+    EXPECT_EQ(Restore(&store, std::string_view(bytes).substr(0, size)).code(),
+              absl::StatusCode::kDataLoss)
+        << size;
+    EXPECT_EQ(store.Digest(), before);
+  }
+  Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  EXPECT_FALSE(Restore(&store, bytes + "x").ok());
+}
+
+TEST(Snapshot, EveryFlippedBit_IsRefused) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+    EXPECT_FALSE(Restore(&store, damaged).ok()) << "bit " << bit;
+    EXPECT_EQ(store.key_count(), 0u);
+  }
+}
+
+TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  Store group({.group = GroupId(5), .hash_key = 77, .owned = kOptions.owned});
+  EXPECT_EQ(Restore(&group, bytes).code(), absl::StatusCode::kInvalidArgument);
+  Store key({.group = GroupId(4), .hash_key = 78, .owned = kOptions.owned});
+  EXPECT_EQ(Restore(&key, bytes).code(), absl::StatusCode::kInvalidArgument);
+}
+
+RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
+  std::string bytes = BytesOf(SampleStore().get());
+  // A good beginning, then anything.
+  const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
+  bytes.resize(keep);
+  bytes += *rc::gen::arbitrary<std::string>();
+  SnapshotParser parser;
+  size_t at = 0;
+  while (at < bytes.size()) {
+    const auto size = *rc::gen::inRange<size_t>(1, bytes.size() - at + 1);
+    if (!parser.Add(std::string_view(bytes).substr(at, size)).ok()) return;
+    at += size;
+  }
+  SnapshotParser::State state;
+  RC_ASSERT(!parser.Finish(&state).ok());
+}
+
+}  // namespace
+}  // namespace quorate::kv

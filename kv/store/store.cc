@@ -1,0 +1,505 @@
+#include "kv/store/store.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "env/check.h"
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "kv/slots/keyed_hash.h"
+#include "kv/store/evaluate.h"
+#include "kv/store/keyspace.h"
+#include "kv/store/ownership.h"
+#include "kv/store/sessions.h"
+#include "kv/store/snapshot.h"
+#include "shardctrl/map.h"
+
+namespace quorate::kv {
+namespace {
+
+// Housekeeping for each entry: so many due keys and sessions are removed, and
+// so many more for each of its commands, that removal keeps up with what is
+// written. Part of the replicated rules.
+constexpr size_t kExpiriesPerEntry = 16;
+constexpr size_t kExpiriesPerCommand = 2;
+// Pages freed for each entry and command, and at most for one entry. Not
+// replicated: memory only.
+constexpr size_t kReclaimedPagesPerEntry = 4;
+constexpr size_t kReclaimedPagesMax = 64;
+// Commands decoded ahead, so that their keys are on their way from memory while
+// others are evaluated.
+constexpr size_t kDecodedAhead = 16;
+
+struct Decoded {
+  CommandView command;
+  uint32_t position = 0;
+  bool well_formed = false;
+};
+
+}  // namespace
+
+class Store::Impl {
+ public:
+  explicit Impl(StoreOptions options)
+      : group_(options.group),
+        hash_key_(options.hash_key),
+        slot_count_(options.slot_count),
+        ownership_(options.slot_count, options.owned),
+        keyspace_(
+            std::make_unique<Keyspace>(options.hash_key, options.slot_count)),
+        sessions_(std::make_unique<Sessions>(options.hash_key)) {}
+
+  Buffer Apply(const raft::Entry& entry, bool wants_result);
+  void Advance(const raft::Entry& entry);
+  std::unique_ptr<raft::SnapshotReader> TakeSnapshot();
+  absl::Status Restore(SnapshotParser::State state);
+  bool Reclaim(size_t pages_max);
+
+  uint64_t Combine(uint64_t contents) const {
+    uint64_t digest = HashWord(contents, ownership_.digest());
+    digest = HashWord(digest, keyspace_->removals_digest());
+    digest = HashWord(digest, rules_);
+    return HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
+  }
+  Counters counters() const;
+
+  const GroupId group_;
+  const uint64_t hash_key_;
+  const uint32_t slot_count_;
+  raft::Index applied_index_;
+  WallTime log_time_{0};
+  // The newest version of the rules of any batch so far.
+  uint32_t rules_ = 1;
+  Ownership ownership_;
+  std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<Sessions> sessions_;
+  // Replaced by a restore, being freed.
+  std::vector<std::unique_ptr<Keyspace>> retired_;
+
+ private:
+  int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
+  void MoveTo(const raft::Entry& entry);
+  void AdoptRules(uint32_t rules);
+  // After an entry's `commands` commands.
+  void Housekeep(uint32_t commands);
+  void Prefetch(absl::Span<const Decoded> chunk) const;
+  void Run(const Decoded& one, const Version& version, const Buffer& payload,
+           ResultBuilder* results);
+  // Why a decoded command may not run here; kOk: it may.
+  ResultStatus Refusal(const CommandView& command);
+  void Process(const CommandView& command, const Version& version,
+               const Buffer& payload, ResultBuilder* results);
+  void ProcessStamped(const CommandView& command, const Version& version,
+                      const Buffer& payload, ResultBuilder* results);
+  void CountRefusal(ResultStatus status);
+
+  Counters counters_;
+  // Of states that a restore replaced, so that counters never fall.
+  Counters earlier_;
+};
+
+void Store::Impl::MoveTo(const raft::Entry& entry) {
+  CHECK_GT(entry.index, applied_index_);
+  applied_index_ = entry.index;
+  log_time_ = std::max(log_time_, entry.log_time);
+}
+
+void Store::Impl::AdoptRules(uint32_t rules) {
+  rules_ = std::max(rules_, rules);
+  if (rules_ >= 2) keyspace_->NoteRemovals();
+}
+
+Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
+  MoveTo(entry);
+  const Version first{group_, entry.index, 0};
+  CommandReader reader(entry.payload.view());
+  if (!reader.ok()) {
+    ++counters_.refused_malformed;
+    Housekeep(0);
+    return wants_result ? ResultBuilder::Refused(first) : Buffer();
+  }
+  AdoptRules(reader.rules());
+  ResultBuilder builder(first);
+  ResultBuilder* results = wants_result ? &builder : nullptr;
+  std::array<Decoded, kDecodedAhead> decoded;
+  while (!reader.done()) {
+    size_t count = 0;
+    for (; count < decoded.size() && !reader.done(); ++count) {
+      decoded[count].position = reader.position();
+      decoded[count].well_formed = reader.Next(&decoded[count].command);
+    }
+    const auto chunk = absl::MakeConstSpan(decoded.data(), count);
+    Prefetch(chunk);
+    for (const Decoded& one : chunk) {
+      Version version = first;
+      version.position = one.position;
+      Run(one, version, entry.payload, results);
+    }
+  }
+  Housekeep(reader.count());
+  return wants_result ? builder.Finish() : Buffer();
+}
+
+void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
+  // One has nothing to overlap with.
+  if (chunk.size() < 2) return;
+  std::array<Keyspace::Key, kDecodedAhead> keys;
+  size_t count = 0;
+  for (const Decoded& one : chunk) {
+    ArgumentReader arguments = one.command.arguments;
+    if (!one.well_formed || arguments.count() == 0) continue;
+    if (one.command.slot.value() >= slot_count_) continue;
+    keys[count++] = keyspace_->MakeKey(one.command.slot, arguments.Next());
+  }
+  keyspace_->Prefetch(absl::MakeConstSpan(keys.data(), count));
+}
+
+void Store::Impl::Run(const Decoded& one, const Version& version,
+                      const Buffer& payload, ResultBuilder* results) {
+  ++counters_.commands;
+  const ResultStatus refusal =
+      one.well_formed ? Refusal(one.command) : ResultStatus::kMalformed;
+  if (refusal != ResultStatus::kOk) {
+    CountRefusal(refusal);
+    if (results != nullptr) {
+      results->AddNone({.status = refusal, .version = version});
+    }
+  } else if (one.command.has_session) {
+    ProcessStamped(one.command, version, payload, results);
+  } else {
+    Process(one.command, version, payload, results);
+  }
+  // The proposer estimates results by the values that are there when it proposes: they may have grown since.
+  if (results != nullptr && results->size_bytes() > kEntryResultBytesMax) {
+    results->LeaveOutLast();
+  }
+}
+
+void Store::Impl::Advance(const raft::Entry& entry) {
+  MoveTo(entry);
+  Housekeep(0);
+}
+
+ResultStatus Store::Impl::Refusal(const CommandView& command) {
+  if (command.op == Op::kExpire) {
+    const int64_t count = command.numbers[0];
+    return count > 0 && count <= kExpireKeysMax ? ResultStatus::kOk
+                                                : ResultStatus::kMalformed;
+  }
+  const auto slots = SlotsOf(command);
+  if (!slots.has_value()) {
+    return ownership_.Owns(command.slot) ? ResultStatus::kOk
+                                         : ResultStatus::kNotOwner;
+  }
+  const auto [first, last] = *slots;
+  if (first < 0 || last < first || last >= int64_t{slot_count_}) {
+    return ResultStatus::kMalformed;
+  }
+  const SlotRange range{Slot(static_cast<uint16_t>(first)),
+                        Slot(static_cast<uint16_t>(last))};
+  // A stamp's row lives in one slot, which must be the command's too.
+  const bool owned = ownership_.OwnsAll(range) &&
+                     (!command.has_session || ownership_.Owns(command.slot));
+  return owned ? ResultStatus::kOk : ResultStatus::kNotOwner;
+}
+
+void Store::Impl::Process(const CommandView& command, const Version& version,
+                          const Buffer& payload, ResultBuilder* results) {
+  Evaluate({.keyspace = *keyspace_,
+            .now_ms = now_ms(),
+            .version = version,
+            .payload = payload},
+           command, results);
+}
+
+void Store::Impl::ProcessStamped(const CommandView& command,
+                                 const Version& version, const Buffer& payload,
+                                 ResultBuilder* results) {
+  const uint64_t request_hash = RequestHash(hash_key_, command);
+  const Sessions::Admission admission =
+      sessions_->Admit(command.slot, command.session, request_hash, now_ms());
+  switch (admission.verdict) {
+    case Sessions::Admission::Verdict::kRefused:
+      CountRefusal(admission.refusal);
+      if (results != nullptr) {
+        results->AddNone({.status = admission.refusal, .version = version});
+      }
+      return;
+    case Sessions::Admission::Verdict::kDuplicate:
+      ++counters_.duplicates_answered;
+      if (results != nullptr) {
+        results->AddEncoded({.status = admission.result.status,
+                             .kind = admission.result.kind,
+                             .wrote = admission.result.wrote,
+                             .duplicate = true,
+                             .version = admission.result.version,
+                             .bytes = admission.result.payload.view()});
+      }
+      return;
+    case Sessions::Admission::Verdict::kRun:
+      break;
+  }
+  // Results are state here: they are made although nobody waits for them.
+  ResultBuilder kept(version);
+  ResultBuilder* builder = results != nullptr ? results : &kept;
+  Process(command, version, payload, builder);
+  sessions_->Keep(command.slot, command.session, request_hash, builder->last(),
+                  now_ms());
+}
+
+void Store::Impl::CountRefusal(ResultStatus status) {
+  switch (status) {
+    case ResultStatus::kNotOwner:
+      ++counters_.refused_not_owner;
+      return;
+    case ResultStatus::kMalformed:
+      ++counters_.refused_malformed;
+      return;
+    case ResultStatus::kSessionExpired:
+      ++counters_.sessions_expired_refused;
+      return;
+    case ResultStatus::kSequenceReused:
+      ++counters_.sequences_reused_refused;
+      return;
+    default:
+      ++counters_.sessions_refused_otherwise;
+      return;
+  }
+}
+
+void Store::Impl::Housekeep(uint32_t commands) {
+  const size_t expiries =
+      kExpiriesPerEntry + kExpiriesPerCommand * size_t{commands};
+  // No command has this position.
+  const Version by = {group_, applied_index_, commands};
+  keyspace_->Expire(now_ms(), expiries, by);
+  counters_.sessions_expired += sessions_->Expire(now_ms(), expiries);
+  Reclaim(std::min(kReclaimedPagesPerEntry + commands, kReclaimedPagesMax));
+}
+
+bool Store::Impl::Reclaim(size_t pages_max) {
+  bool more = keyspace_->Reclaim(pages_max);
+  if (!retired_.empty()) {
+    more = true;
+    if (!retired_.back()->Reclaim(pages_max)) retired_.pop_back();
+  }
+  return more;
+}
+
+std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
+  ++counters_.snapshots_taken;
+  return std::make_unique<StoreSnapshotReader>(
+      SnapshotHeader{.group = group_,
+                     .hash_key = hash_key_,
+                     .slot_count = slot_count_,
+                     .index = applied_index_,
+                     .log_time = log_time_,
+                     .owned = ownership_.ranges(),
+                     .rules = rules_,
+                     .removals = keyspace_->Removals()},
+      keyspace_->Share(), sessions_->Share());
+}
+
+absl::Status Store::Impl::Restore(SnapshotParser::State state) {
+  const SnapshotHeader& header = state.header;
+  if (header.group != group_ || header.hash_key != hash_key_ ||
+      header.slot_count != slot_count_) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "kv snapshot: of group ", header.group.value(), " with ",
+        header.slot_count, " slots or of another hash key, expected group ",
+        group_.value(), " with ", slot_count_));
+  }
+  if (header.owned != ownership_.ranges()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kv snapshot: group ", group_.value(), " owns slots ",
+                     shardctrl::FormatSlotRanges(header.owned),
+                     " in it, but was bootstrapped with slots ",
+                     shardctrl::FormatSlotRanges(ownership_.ranges())));
+  }
+  earlier_ = counters();
+  counters_ = {};
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    keyspace_->DropSlot(Slot(static_cast<uint16_t>(slot)), Version{});
+  }
+  retired_.push_back(std::move(keyspace_));
+  keyspace_ = std::move(state.keyspace);
+  sessions_ = std::move(state.sessions);
+  applied_index_ = header.index;
+  log_time_ = header.log_time;
+  rules_ = 1;
+  AdoptRules(header.rules);
+  ++counters_.snapshots_restored;
+  return absl::OkStatus();
+}
+
+Store::Counters Store::Impl::counters() const {
+  Counters all = counters_;
+  all.sessions_made = sessions_->rows_made();
+  all.keys_expired = keyspace_->keys_expired();
+  all.pages_copied = keyspace_->page_counters().copied;
+  all.pages_split = keyspace_->page_counters().split;
+  all.commands += earlier_.commands;
+  all.refused_not_owner += earlier_.refused_not_owner;
+  all.refused_malformed += earlier_.refused_malformed;
+  all.duplicates_answered += earlier_.duplicates_answered;
+  all.sessions_expired_refused += earlier_.sessions_expired_refused;
+  all.sequences_reused_refused += earlier_.sequences_reused_refused;
+  all.sessions_refused_otherwise += earlier_.sessions_refused_otherwise;
+  all.sessions_made += earlier_.sessions_made;
+  all.sessions_expired += earlier_.sessions_expired;
+  all.keys_expired += earlier_.keys_expired;
+  all.pages_copied += earlier_.pages_copied;
+  all.pages_split += earlier_.pages_split;
+  all.snapshots_taken += earlier_.snapshots_taken;
+  all.snapshots_restored += earlier_.snapshots_restored;
+  return all;
+}
+
+namespace {
+
+// Parses beside the present state; Commit hands the whole to the store.
+class Restorer final : public raft::SnapshotWriter {
+ public:
+  using Swap = std::function<absl::Status(SnapshotParser::State)>;
+  explicit Restorer(Swap swap) : swap_(std::move(swap)) {}
+
+  absl::Status Add(std::string_view bytes) override {
+    return parser_.Add(bytes);
+  }
+  absl::Status Commit() override {
+    SnapshotParser::State state;
+    const absl::Status finished = parser_.Finish(&state);
+    if (!finished.ok()) return finished;
+    return swap_(std::move(state));
+  }
+
+ private:
+  Swap swap_;
+  SnapshotParser parser_;
+};
+
+}  // namespace
+
+Store::Store(StoreOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+Store::~Store() = default;
+
+Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {
+  return impl_->Apply(entry, wants_result);
+}
+
+void Store::Advance(const raft::Entry& entry) { impl_->Advance(entry); }
+
+std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
+  return impl_->TakeSnapshot();
+}
+
+std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
+    const raft::SnapshotDescriptor& snapshot) {
+  (void)snapshot;  // The bytes say it all, and are checked.
+  return std::make_unique<Restorer>([this](SnapshotParser::State state) {
+    return impl_->Restore(std::move(state));
+  });
+}
+
+uint64_t Store::Digest() const {
+  return impl_->Combine(impl_->keyspace_->digest() +
+                        impl_->sessions_->digest());
+}
+
+uint64_t Store::RecomputeDigest() const {
+  return impl_->Combine(impl_->keyspace_->RecomputeDigest() +
+                        impl_->sessions_->RecomputeDigest());
+}
+
+GroupId Store::group() const { return impl_->group_; }
+raft::Index Store::applied_index() const { return impl_->applied_index_; }
+WallTime Store::log_time() const { return impl_->log_time_; }
+
+bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
+std::vector<SlotRange> Store::owned() const {
+  return impl_->ownership_.ranges();
+}
+
+namespace {
+
+// What a record is for a reader at this time.
+Lookup LookUp(const Record& record, WallTime log_time, WallTime due_by) {
+  const int64_t expire_at_ms = record.expire_at_ms();
+  if (expire_at_ms != 0) {
+    if (expire_at_ms <= log_time.ms()) return {};
+    if (expire_at_ms <= due_by.ms()) {
+      return {.state = Lookup::State::kNeedsTime};
+    }
+  }
+  return {.state = Lookup::State::kFound,
+          .value = record.value(),
+          .shared = record.buffer(),
+          .version = record.version(),
+          .expire_at_ms = expire_at_ms};
+}
+
+}  // namespace
+
+Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
+  const Keyspace& keyspace = *impl_->keyspace_;
+  const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
+  if (record == nullptr) return {};
+  return LookUp(*record, impl_->log_time_, due_by);
+}
+
+ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
+                     WallTime due_by, Visit visit) const {
+  if (slot.value() >= impl_->slot_count_) return {.done = true};
+  return impl_->keyspace_->Scan(
+      slot, from, count_max, [&](const Record& record) {
+        const Lookup found = LookUp(record, impl_->log_time_, due_by);
+        if (found.found()) visit(record.key(), found);
+      });
+}
+
+uint64_t Store::key_count(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return table == nullptr ? 0 : table->key_count();
+}
+uint64_t Store::key_count(const SlotRange& slots) const {
+  CHECK_LT(slots.last.value(), impl_->slot_count_);
+  return impl_->keyspace_->KeyCount(slots);
+}
+uint64_t Store::key_count() const { return impl_->keyspace_->key_count(); }
+uint64_t Store::expiring_key_count() const {
+  return impl_->keyspace_->expiring_key_count();
+}
+uint64_t Store::size_bytes(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return table == nullptr ? 0 : table->size_bytes();
+}
+uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
+uint64_t Store::session_count() const { return impl_->sessions_->row_count(); }
+
+uint64_t Store::SlotDigest(Slot slot) const {
+  if (slot.value() >= impl_->slot_count_) return 0;
+  const Table* table = impl_->keyspace_->table(slot);
+  return (table == nullptr ? 0 : table->digest()) +
+         impl_->sessions_->SlotDigest(slot);
+}
+
+bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
+
+bool Store::reclaimable() const {
+  return impl_->keyspace_->reclaimable() || !impl_->retired_.empty();
+}
+
+std::optional<int64_t> Store::first_due_ms() const {
+  return impl_->keyspace_->first_due_ms();
+}
+
+Store::Counters Store::counters() const { return impl_->counters(); }
+
+}  // namespace quorate::kv

@@ -1,0 +1,102 @@
+#include "net/disk/disk_thread.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::net {
+
+struct DiskThread::Shared {
+  std::mutex mutex;
+  std::condition_variable work;
+  std::vector<std::unique_ptr<Job>> submitted;  // Guarded by mutex.
+  std::vector<std::unique_ptr<Job>> finished;   // Guarded by mutex.
+  bool stop = false;                            // Guarded by mutex.
+  // Null once the DiskThread is gone. Read and written on the loop's thread.
+  DiskThread* owner = nullptr;
+  EventLoop* loop = nullptr;
+  // For posting oneself; set once, before the thread begins.
+  std::weak_ptr<Shared> self;
+};
+
+DiskThread::DiskThread(EventLoop& loop)
+    : loop_(loop), shared_(std::make_shared<Shared>()) {
+  shared_->owner = this;
+  shared_->loop = &loop_;
+  shared_->self = shared_;
+  // Signals belong to the loop's thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread(&DiskThread::ThreadMain, shared_.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+DiskThread::~DiskThread() {
+  {
+    const std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->stop = true;
+  }
+  shared_->work.notify_one();
+  thread_.join();
+  shared_->owner = nullptr;
+  // The jobs hold buffers of this thread: they may not wait for a wake-up that
+  // may never be handled.
+  shared_->finished.clear();
+}
+
+void DiskThread::Submit(std::unique_ptr<Job> job) {
+  CHECK(!full());
+  ++unfinished_;
+  bool was_empty;
+  {
+    const std::lock_guard<std::mutex> lock(shared_->mutex);
+    was_empty = shared_->submitted.empty();
+    shared_->submitted.push_back(std::move(job));
+  }
+  // Otherwise the thread has not taken the ones before and will see this one.
+  if (was_empty) shared_->work.notify_one();
+}
+
+void DiskThread::ThreadMain(Shared* shared) {
+  std::vector<std::unique_ptr<Job>> jobs;
+  while (true) {
+    {
+      std::unique_lock<std::mutex> lock(shared->mutex);
+      shared->work.wait(
+          lock, [&] { return shared->stop || !shared->submitted.empty(); });
+      if (shared->submitted.empty()) return;
+      jobs.swap(shared->submitted);
+    }
+    for (std::unique_ptr<Job>& job : jobs) {
+      job->Run();
+      bool wake;
+      {
+        const std::lock_guard<std::mutex> lock(shared->mutex);
+        wake = shared->finished.empty() && !shared->stop;
+        shared->finished.push_back(std::move(job));
+      }
+      if (wake) {
+        shared->loop->Post([keep = shared->self.lock()] {
+          if (keep->owner != nullptr) keep->owner->Finish();
+        });
+      }
+    }
+    jobs.clear();
+  }
+}
+
+void DiskThread::Finish() {
+  {
+    const std::lock_guard<std::mutex> lock(shared_->mutex);
+    finishing_.swap(shared_->finished);
+  }
+  unfinished_ -= finishing_.size();
+  for (std::unique_ptr<Job>& job : finishing_) job->Finish();
+  finishing_.clear();
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,61 @@
+// net/disk/disk_thread.h: a thread that runs blocking system calls for one loop.
+// Files belong to file_disk.h; here are only the queue and the wake-up.
+#ifndef QUORATE_NET_DISK_DISK_THREAD_H_
+#define QUORATE_NET_DISK_DISK_THREAD_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "net/event_loop/loop.h"
+
+namespace quorate::net {
+
+// First in, first out. What finishes while the loop is busy comes back to it
+// together, by one wake-up. Destruction waits until what was submitted has run;
+// completions not yet delivered are dropped.
+class DiskThread {
+ public:
+  // A unit of work. Made and destroyed on the loop's thread.
+  class Job {
+   public:
+    virtual ~Job() = default;
+    // On the disk thread.
+    virtual void Run() = 0;
+    // On the loop's thread, in step 1 of a later turn.
+    virtual void Finish() = 0;
+  };
+
+  // Jobs submitted and not finished.
+  static constexpr size_t kJobsMax = 65536;
+
+  explicit DiskThread(EventLoop& loop);
+  ~DiskThread();
+  DiskThread(const DiskThread&) = delete;
+  DiskThread& operator=(const DiskThread&) = delete;
+
+  // True if Submit would exceed kJobsMax.
+  bool full() const { return unfinished_ >= kJobsMax; }
+  // Requires: !full().
+  void Submit(std::unique_ptr<Job> job);
+
+ private:
+  struct Shared;
+
+  void Finish();
+  static void ThreadMain(Shared* shared);
+
+  EventLoop& loop_;
+  size_t unfinished_ = 0;
+  std::vector<std::unique_ptr<Job>> finishing_;
+  // Outlives this object while a wake-up of the loop is on its way.
+  std::shared_ptr<Shared> shared_;
+  std::thread thread_;
+};
+
+}  // namespace quorate::net
+
+#endif  // QUORATE_NET_DISK_DISK_THREAD_H_

@@ -1,0 +1,394 @@
+#include "net/disk/file_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "net/disk/posix_file.h"
+
+namespace quorate::net {
+namespace {
+
+using env::Durability;
+using env::Pending;
+
+// Names are flat (env/disk.h): nothing leaves the directory.
+bool ValidName(std::string_view name) {
+  if (name.empty() || name.size() > 128 || name == "." || name == "..") {
+    return false;
+  }
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+}
+
+}  // namespace
+
+// An open file descriptor, shared by its File and the operations in flight. The
+// count changes on the loop's thread alone.
+class FileDisk::Descriptor {
+ public:
+  Descriptor(FileDisk* disk, int fd, std::string name)
+      : disk_(disk), fd_(fd), name_(std::move(name)) {}
+  ~Descriptor() { disk_->CloseLater(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int fd() const { return fd_; }
+  const std::string& name() const { return name_; }
+  // Operations that have not finished; loop's thread only.
+  std::vector<Operation*>& operations() { return operations_; }
+
+ private:
+  FileDisk* const disk_;
+  const int fd_;
+  const std::string name_;
+  std::vector<Operation*> operations_;
+};
+
+class FileDisk::Operation : public DiskThread::Job {
+ public:
+  Operation(FileDisk* disk, std::shared_ptr<Descriptor> descriptor)
+      : disk_(disk), descriptor_(std::move(descriptor)) {
+    id_ = disk_->operations_.Add(this);
+    if (descriptor_ == nullptr) return;
+    position_ = descriptor_->operations().size();
+    descriptor_->operations().push_back(this);
+  }
+  ~Operation() override {
+    disk_->operations_.Cancel(id_);
+    if (descriptor_ == nullptr) return;
+    // The last one takes its place: their order means nothing.
+    std::vector<Operation*>& all = descriptor_->operations();
+    all[position_] = all.back();
+    all[position_]->position_ = position_;
+    all.pop_back();
+  }
+  uint64_t id() const { return id_; }
+  // Nobody will be called.
+  virtual void DropCallback() = 0;
+  // Run never happened: the result is `status`.
+  virtual void Refuse(absl::Status status) = 0;
+
+ protected:
+  FileDisk* const disk_;
+
+ private:
+  const std::shared_ptr<Descriptor> descriptor_;
+  uint64_t id_ = 0;
+  // Where it stands in descriptor_->operations().
+  size_t position_ = 0;
+};
+
+template <typename Result>
+class FileDisk::OperationOf final : public Operation {
+ public:
+  OperationOf(FileDisk* disk, std::shared_ptr<Descriptor> descriptor,
+              absl::AnyInvocable<Result()> run,
+              absl::AnyInvocable<void(Result)> done)
+      : Operation(disk, std::move(descriptor)),
+        run_(std::move(run)),
+        done_(std::move(done)) {}
+
+  void Run() override { result_.emplace(run_()); }
+  void Refuse(absl::Status status) override {
+    result_.emplace(std::move(status));
+  }
+  void DropCallback() override { done_ = nullptr; }
+  void Finish() override {
+    // The callback has begun: its Pending is spent.
+    disk_->operations_.Cancel(id());
+    absl::AnyInvocable<void(Result)> done = std::move(done_);
+    done_ = nullptr;
+    if (done) done(std::move(*result_));
+  }
+
+ private:
+  absl::AnyInvocable<Result()> run_;
+  absl::AnyInvocable<void(Result)> done_;
+  std::optional<Result> result_;
+};
+
+class FileDisk::OpenFile final : public env::File {
+ public:
+  OpenFile(FileDisk* disk, std::shared_ptr<Descriptor> descriptor)
+      : disk_(disk), descriptor_(std::move(descriptor)) {}
+  ~OpenFile() override {
+    for (Operation* operation : descriptor_->operations()) {
+      operation->DropCallback();
+    }
+  }
+
+  Pending Write(uint64_t offset, absl::Span<const Buffer> pieces,
+                Durability durability, Done done) override {
+    std::vector<Buffer> owned(pieces.begin(), pieces.end());
+    std::vector<iovec> vectors;
+    vectors.reserve(owned.size());
+    size_t size = 0;
+    for (const Buffer& piece : owned) {
+      vectors.push_back({const_cast<char*>(piece.data()), piece.size()});
+      size += piece.size();
+    }
+    CHECK_LE(size, env::kDiskOperationBytesMax);
+    const bool durable = durability == Durability::kDurable;
+    // `owned` only keeps the bytes alive: the thread never touches its counts.
+    return disk_->Do<absl::Status>(
+        durable ? Thread::kDurable : Thread::kOther, descriptor_,
+        [file = descriptor_.get(), owned = std::move(owned),
+         vectors = std::move(vectors), offset, durable]() mutable {
+          const int error = WriteFully(file->fd(), vectors, offset, durable);
+          return error == 0 ? absl::OkStatus()
+                            : FileError(error, "writing", file->name());
+        },
+        std::move(done));
+  }
+
+  Pending Read(uint64_t offset, size_t size, ReadDone done) override {
+    CHECK_LE(size, env::kDiskOperationBytesMax);
+    char* bytes = nullptr;
+    Buffer buffer = Buffer::Create(size, [&](char* block) { bytes = block; });
+    // One reference in the operation, for the thread to write to; one in the
+    // callback, which may go earlier.
+    return disk_->Do<absl::StatusOr<size_t>>(
+        Thread::kOther, descriptor_,
+        [file = descriptor_.get(), buffer, bytes, size,
+         offset]() -> absl::StatusOr<size_t> {
+          const int64_t n = ReadFully(file->fd(), bytes, size, offset);
+          if (n < 0) {
+            return FileError(static_cast<int>(-n), "reading", file->name());
+          }
+          return static_cast<size_t>(n);
+        },
+        [buffer, done = std::move(done)](absl::StatusOr<size_t> n) mutable {
+          if (!n.ok()) return done(n.status());
+          done(buffer.Slice(0, *n));
+        });
+  }
+
+  Pending Sync(Done done) override {
+    return disk_->Do<absl::Status>(
+        Thread::kOther, descriptor_,
+        // A new size is not always part of what fdatasync must keep.
+        [file = descriptor_.get(), whole = std::exchange(truncated_, false)] {
+          const int result = whole ? fsync(file->fd()) : fdatasync(file->fd());
+          return result == 0 ? absl::OkStatus()
+                             : FileError(errno, "syncing", file->name());
+        },
+        std::move(done));
+  }
+
+  Pending Truncate(uint64_t size, Done done) override {
+    truncated_ = true;
+    return disk_->Do<absl::Status>(
+        Thread::kOther, descriptor_,
+        [file = descriptor_.get(), size] {
+          return ftruncate(file->fd(), static_cast<off_t>(size)) == 0
+                     ? absl::OkStatus()
+                     : FileError(errno, "truncating", file->name());
+        },
+        std::move(done));
+  }
+
+  Pending Size(SizeDone done) override {
+    return disk_->Do<absl::StatusOr<uint64_t>>(
+        Thread::kOther, descriptor_,
+        [file = descriptor_.get()]() -> absl::StatusOr<uint64_t> {
+          struct stat info;
+          if (fstat(file->fd(), &info) != 0) {
+            return FileError(errno, "reading the size of", file->name());
+          }
+          return static_cast<uint64_t>(info.st_size);
+        },
+        std::move(done));
+  }
+
+ private:
+  FileDisk* const disk_;
+  const std::shared_ptr<Descriptor> descriptor_;
+  // Since the last Sync was issued.
+  bool truncated_ = false;
+};
+
+FileDisk::FileDisk(EventLoop& loop, std::string directory, int directory_fd)
+    : loop_(loop),
+      directory_(std::move(directory)),
+      directory_fd_(directory_fd),
+      durable_thread_(std::make_unique<DiskThread>(loop)),
+      other_thread_(std::make_unique<DiskThread>(loop)) {}
+
+FileDisk::~FileDisk() {
+  closing_ = true;
+  durable_thread_.reset();
+  other_thread_.reset();
+  refused_.clear();
+  close(directory_fd_);
+}
+
+absl::StatusOr<std::unique_ptr<FileDisk>> FileDisk::OpenDirectory(
+    EventLoop& loop, const std::string& directory) {
+  absl::Status made = MakeDirectories(directory);
+  if (!made.ok()) return made;
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return FileError(errno, "opening directory", directory);
+  if (faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+    const int access = errno;
+    close(fd);
+    return FileError(access, "writing to directory", directory);
+  }
+  return std::unique_ptr<FileDisk>(new FileDisk(loop, directory, fd));
+}
+
+template <typename Result>
+Pending FileDisk::Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
+                     absl::AnyInvocable<Result()> run,
+                     absl::AnyInvocable<void(Result)> done) {
+  auto operation = std::make_unique<OperationOf<Result>>(
+      this, std::move(descriptor), std::move(run), std::move(done));
+  const uint64_t id = operation->id();
+  Submit(thread, std::move(operation));
+  return Pending(this, id);
+}
+
+void FileDisk::Submit(Thread thread, std::unique_ptr<Operation> operation) {
+  DiskThread& chosen =
+      thread == Thread::kDurable ? *durable_thread_ : *other_thread_;
+  if (!chosen.full()) {
+    chosen.Submit(std::move(operation));
+    return;
+  }
+  operation->Refuse(absl::UnavailableError(
+      absl::StrCat("more than ", DiskThread::kJobsMax,
+                   " disk operations are waiting in '", directory_, "'")));
+  if (refused_.empty()) {
+    refused_timer_ =
+        loop_.At(loop_.ReadClock().mono, [this] { FinishRefused(); });
+  }
+  refused_.push_back(std::move(operation));
+}
+
+void FileDisk::FinishRefused() {
+  const std::vector<std::unique_ptr<Operation>> refused =
+      std::exchange(refused_, {});
+  for (const std::unique_ptr<Operation>& operation : refused) {
+    operation->Finish();
+  }
+}
+
+void FileDisk::Cancel(uint64_t id) {
+  Operation* operation = operations_.Take(id);
+  if (operation != nullptr) operation->DropCallback();
+}
+
+void FileDisk::CloseLater(int fd) {
+  // Closing a removed file frees its blocks, which takes time.
+  class Close final : public DiskThread::Job {
+   public:
+    explicit Close(int fd) : fd_(fd) {}
+    void Run() override { close(fd_); }
+    void Finish() override {}
+
+   private:
+    const int fd_;
+  };
+  if (closing_ || other_thread_->full()) {
+    close(fd);
+  } else {
+    other_thread_->Submit(std::make_unique<Close>(fd));
+  }
+}
+
+Pending FileDisk::Open(std::string_view name, OpenMode mode, OpenDone done) {
+  CHECK(ValidName(name)) << "'" << name << "'";
+  int flags = O_RDWR | O_CLOEXEC;
+  if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
+  if (mode == OpenMode::kCreateIfAbsent) flags |= O_CREAT;
+  return Do<absl::StatusOr<OwnedFd>>(
+      Thread::kOther, nullptr,
+      [fd = directory_fd_, name = std::string(name),
+       flags]() -> absl::StatusOr<OwnedFd> {
+        OwnedFd file(openat(fd, name.c_str(), flags, 0640));
+        if (file.get() < 0) return FileError(errno, "opening", name);
+        return file;
+      },
+      [this, name = std::string(name),
+       done = std::move(done)](absl::StatusOr<OwnedFd> fd) mutable {
+        if (!fd.ok()) return done(fd.status());
+        done(std::make_unique<OpenFile>(
+            this, std::make_shared<Descriptor>(this, fd->Release(),
+                                               std::move(name))));
+      });
+}
+
+Pending FileDisk::List(ListDone done) {
+  return Do<absl::StatusOr<std::vector<std::string>>>(
+      Thread::kOther, nullptr, [fd = directory_fd_] { return ListFiles(fd); },
+      std::move(done));
+}
+
+Pending FileDisk::Remove(std::string_view name, env::File::Done done) {
+  CHECK(ValidName(name)) << "'" << name << "'";
+  return Do<absl::Status>(
+      Thread::kOther, nullptr,
+      [fd = directory_fd_, name = std::string(name)] {
+        return unlinkat(fd, name.c_str(), 0) == 0
+                   ? absl::OkStatus()
+                   : FileError(errno, "removing", name);
+      },
+      std::move(done));
+}
+
+Pending FileDisk::Rename(std::string_view from, std::string_view to,
+                         env::File::Done done) {
+  CHECK(ValidName(from)) << "'" << from << "'";
+  CHECK(ValidName(to)) << "'" << to << "'";
+  return Do<absl::Status>(
+      Thread::kOther, nullptr,
+      [fd = directory_fd_, from = std::string(from), to = std::string(to)] {
+        return renameat(fd, from.c_str(), fd, to.c_str()) == 0
+                   ? absl::OkStatus()
+                   : FileError(errno, "renaming", from);
+      },
+      std::move(done));
+}
+
+Pending FileDisk::SyncDirectory(env::File::Done done) {
+  return Do<absl::Status>(
+      Thread::kOther, nullptr,
+      [fd = directory_fd_, directory = directory_] {
+        return fsync(fd) == 0
+                   ? absl::OkStatus()
+                   : FileError(errno, "syncing directory", directory);
+      },
+      std::move(done));
+}
+
+Pending FileDisk::Lock(std::string_view name, env::File::Done done) {
+  CHECK(ValidName(name)) << "'" << name << "'";
+  const std::string key(name);
+  if (locks_.contains(key)) {
+    return Do<absl::Status>(
+        Thread::kOther, nullptr, [] { return absl::OkStatus(); },
+        std::move(done));
+  }
+  return Do<absl::StatusOr<OwnedFd>>(
+      Thread::kOther, nullptr,
+      [fd = directory_fd_, key, directory = directory_] {
+        return LockFile(fd, key, directory);
+      },
+      [this, key, done = std::move(done)](absl::StatusOr<OwnedFd> fd) mutable {
+        if (!fd.ok()) return done(fd.status());
+        locks_[key] = std::move(*fd);
+        done(absl::OkStatus());
+      });
+}
+
+}  // namespace quorate::net

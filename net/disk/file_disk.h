@@ -1,0 +1,86 @@
+// net/disk/file_disk.h: env::Disk over one directory of a POSIX file system.
+// Blocking calls are posix_file.h's; threads are disk_thread.h's.
+#ifndef QUORATE_NET_DISK_FILE_DISK_H_
+#define QUORATE_NET_DISK_FILE_DISK_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/disk.h"
+#include "net/disk/disk_thread.h"
+#include "net/disk/posix_file.h"
+#include "net/event_loop/callback_table.h"
+#include "net/event_loop/loop.h"
+
+namespace quorate::net {
+
+// Every system call that may touch the device runs on one of two threads:
+// durable writes (what acknowledgements wait for) on the first, everything else
+// on the second, so that the sync of a snapshot never delays the log.
+// Destruction waits for operations in flight and releases the locks. While a
+// thread has DiskThread::kJobsMax operations, further ones fail (kUnavailable).
+class FileDisk final : public env::Disk, private env::Pending::Source {
+ public:
+  // Opens `directory`, making it (and its parents) where it is not there.
+  // Blocks: for start-up. Errors name the directory and say what is wrong.
+  static absl::StatusOr<std::unique_ptr<FileDisk>> OpenDirectory(
+      EventLoop& loop, const std::string& directory);
+  ~FileDisk();
+
+  env::Pending Open(std::string_view name, OpenMode mode,
+                    OpenDone done) override;
+  env::Pending List(ListDone done) override;
+  env::Pending Remove(std::string_view name, env::File::Done done) override;
+  env::Pending Rename(std::string_view from, std::string_view to,
+                      env::File::Done done) override;
+  env::Pending SyncDirectory(env::File::Done done) override;
+  // The lock file holds the process id of its holder.
+  env::Pending Lock(std::string_view name, env::File::Done done) override;
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  enum class Thread { kDurable, kOther };
+  class Operation;
+  template <typename Result>
+  class OperationOf;
+  class Descriptor;
+  class OpenFile;
+
+  FileDisk(EventLoop& loop, std::string directory, int directory_fd);
+
+  // Runs `run` on `thread`, then `done` with what it returned on the loop's.
+  // `descriptor`, if not null, stays open until then.
+  template <typename Result>
+  env::Pending Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
+                  absl::AnyInvocable<Result()> run,
+                  absl::AnyInvocable<void(Result)> done);
+  void Submit(Thread thread, std::unique_ptr<Operation> operation);
+  void CloseLater(int fd);
+  void FinishRefused();
+  void Cancel(uint64_t id) override;
+
+  EventLoop& loop_;
+  const std::string directory_;
+  const int directory_fd_;
+  std::map<std::string, OwnedFd> locks_;
+  CallbackTable<Operation*> operations_;
+  // Operations that found their thread's queue full.
+  std::vector<std::unique_ptr<Operation>> refused_;
+  env::Pending refused_timer_;
+  bool closing_ = false;
+  // Null in the destructor once they have ended.
+  std::unique_ptr<DiskThread> durable_thread_;
+  std::unique_ptr<DiskThread> other_thread_;
+};
+
+}  // namespace quorate::net
+
+#endif  // QUORATE_NET_DISK_FILE_DISK_H_

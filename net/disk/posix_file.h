@@ -1,0 +1,75 @@
+// net/disk/posix_file.h: blocking file operations with their errors in words. Run on
+// disk threads, and at start-up.
+#ifndef QUORATE_NET_DISK_POSIX_FILE_H_
+#define QUORATE_NET_DISK_POSIX_FILE_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace quorate::net {
+
+// A file descriptor that is closed with its owner.
+class OwnedFd {
+ public:
+  OwnedFd() = default;
+  explicit OwnedFd(int fd) : fd_(fd) {}
+  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~OwnedFd();
+
+  int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+// The Status of a failed operation: kResourceExhausted when the disk or a quota
+// is full, kNotFound, kAlreadyExists, kPermissionDenied, kDataLoss for a read
+// that the device could not do, else kUnavailable.
+// Example: "writing 'wal-1.log': No space left on device".
+absl::Status FileError(int error, std::string_view action,
+                       std::string_view name);
+
+// Writes all of `pieces` from `offset`, durably if `durable` (RWF_DSYNC; where
+// the file system does not know it, fdatasync afterwards). Changes `pieces`.
+// Returns 0 or errno.
+int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
+               bool durable);
+
+// Reads up to `size` bytes. Returns the number read (fewer only at the file's
+// end) or -errno.
+int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset);
+
+// Makes `path` and its parents where they are not there, durably: the name of
+// each new one is synced in its parent.
+absl::Status MakeDirectories(const std::string& path);
+
+// The names of regular files in the directory, sorted.
+absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
+
+// Takes an exclusive lock on `name` and writes this process's id into it.
+// Returns the descriptor that holds it. kUnavailable names the holder.
+absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
+                                 const std::string& directory);
+
+// The process that holds the lock file at `path` (0: it does not say); nothing
+// if nobody holds it or there is no such file.
+std::optional<int64_t> LockHolder(const std::string& path);
+
+}  // namespace quorate::net
+
+#endif  // QUORATE_NET_DISK_POSIX_FILE_H_

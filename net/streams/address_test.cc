@@ -1,0 +1,33 @@
+#include "net/streams/address.h"
+
+#include "gtest/gtest.h"
+
+namespace quorate::net {
+namespace {
+
+TEST(ParseHostPort, GoodAddresses_AreTakenApart) {
+  EXPECT_EQ(*ParseHostPort("127.0.0.1:7001"), (HostPort{"127.0.0.1", 7001}));
+  EXPECT_EQ(*ParseHostPort("localhost:0"), (HostPort{"localhost", 0}));
+  EXPECT_EQ(*ParseHostPort("[::1]:65535"), (HostPort{"::1", 65535}));
+}
+
+TEST(ParseHostPort, BadAddresses_AreRefusedWithTheirName) {
+  for (const char* bad : {"", "host", ":1", "host:", "host:x", "host:65536",
+                          "host:-1", "host:1 ", "::1:7001", "[]:1"}) {
+    const auto parsed = ParseHostPort(bad);
+    ASSERT_FALSE(parsed.ok()) << bad;
+    EXPECT_NE(parsed.status().ToString().find("'" + std::string(bad) + "'"),
+              std::string::npos)
+        << parsed.status();
+  }
+}
+
+TEST(FormatHostPort, OfWhatWasParsed_GivesItBack) {
+  for (const char* address : {"127.0.0.1:7001", "localhost:0", "[::1]:80"}) {
+    const auto parsed = ParseHostPort(address);
+    EXPECT_EQ(FormatHostPort(parsed->host, parsed->port), address);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::net

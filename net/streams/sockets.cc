@@ -1,0 +1,304 @@
+#include "net/streams/sockets.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "net/disk/posix_file.h"
+#include "net/event_loop/callback_table.h"
+#include "net/streams/address.h"
+#include "net/streams/stream.h"
+#include "net/streams/stream_poller.h"
+
+namespace quorate::net {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+using Executor = asio::io_context::executor_type;
+using TcpAcceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using TcpSocket = asio::basic_stream_socket<tcp, Executor>;
+using TcpResolver = asio::ip::basic_resolver<tcp, Executor>;
+
+// When descriptors ran out, accepting is tried again after this.
+constexpr Duration kAcceptRetry = Milliseconds(100);
+
+std::string Format(const tcp::endpoint& endpoint) {
+  return FormatHostPort(endpoint.address().to_string(), endpoint.port());
+}
+
+void SetOption(int fd, int level, int name, int value) {
+  // A socket that does not know the option works all the same.
+  (void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+// From here on the stream's poller watches it.
+OwnedFd Detach(TcpSocket& socket) {
+  error_code ignored;
+  return OwnedFd(socket.release(ignored));
+}
+
+}  // namespace
+
+struct Sockets::Core {
+  Core(EventLoop& l, env::Tracer& t, const SocketOptions& o)
+      : loop(l), tracer(t), options(o), poller(l) {}
+
+  EventLoop& loop;
+  env::Tracer& tracer;
+  const SocketOptions options;
+  StreamPoller poller;
+  CallbackTable<std::shared_ptr<Dial>> dials;
+};
+
+// One attempt to connect. Owned by the table of dials, so that cancelling its
+// Pending closes its socket.
+class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
+ public:
+  Dial(Core& core, std::string address, Connected connected)
+      : core_(core),
+        address_(std::move(address)),
+        connected_(std::move(connected)),
+        turn_(core.loop.turn()),
+        resolver_(core.loop.context()),
+        socket_(core.loop.context()) {}
+
+  void Start(uint64_t id) {
+    id_ = id;
+    const absl::StatusOr<HostPort> to = ParseHostPort(address_);
+    if (!to.ok()) {
+      Finish(to.status());
+      return;
+    }
+    error_code not_numeric;
+    const asio::ip::address host =
+        asio::ip::make_address(to->host, not_numeric);
+    if (!not_numeric) {
+      endpoints_ = {tcp::endpoint(host, to->port)};
+      TryNext(error_code());
+      return;
+    }
+    resolver_.async_resolve(
+        to->host, std::to_string(to->port),
+        [weak = weak_from_this()](const error_code& error,
+                                  const tcp::resolver::results_type& results) {
+          const std::shared_ptr<Dial> dial = weak.lock();
+          if (dial == nullptr) return;
+          for (const auto& result : results) {
+            dial->endpoints_.push_back(result.endpoint());
+          }
+          dial->TryNext(error);
+        });
+  }
+
+ private:
+  void TryNext(const error_code& last_error) {
+    if (next_ == endpoints_.size()) {
+      Finish(absl::UnavailableError("connecting to " + address_ + ": " +
+                                    last_error.message()));
+      return;
+    }
+    const tcp::endpoint endpoint = endpoints_[next_++];
+    error_code ignored;
+    socket_.close(ignored);
+    socket_.async_connect(endpoint,
+                          [weak = weak_from_this()](const error_code& error) {
+                            const std::shared_ptr<Dial> dial = weak.lock();
+                            if (dial == nullptr) return;
+                            if (error) {
+                              dial->TryNext(error);
+                            } else {
+                              dial->Finish(absl::OkStatus());
+                            }
+                          });
+  }
+
+  void Finish(absl::Status status) {
+    // Never in the turn that asked for the connection.
+    if (core_.loop.turn() == turn_) {
+      core_.loop.Post([weak = weak_from_this(), status]() mutable {
+        const std::shared_ptr<Dial> dial = weak.lock();
+        if (dial != nullptr) dial->Finish(std::move(status));
+      });
+      return;
+    }
+    const std::shared_ptr<Dial> self = core_.dials.Take(id_);
+    if (self == nullptr) return;
+    if (!status.ok()) {
+      connected_(std::move(status));
+      return;
+    }
+    const int fd = socket_.native_handle();
+    SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+              static_cast<int>(core_.options.unacknowledged_max.ms()));
+    connected_(MakeConnection(core_.poller, Detach(socket_), address_));
+  }
+
+  Core& core_;
+  const std::string address_;
+  Connected connected_;
+  const uint64_t turn_;
+  uint64_t id_ = 0;
+  TcpResolver resolver_;
+  TcpSocket socket_;
+  std::vector<tcp::endpoint> endpoints_;
+  size_t next_ = 0;
+};
+
+class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
+ public:
+  Acceptor(Core& core, Accept accept)
+      : core_(core),
+        accept_(std::move(accept)),
+        acceptor_(core.loop.context()) {}
+
+  absl::Status Open(const std::string& address) {
+    const absl::StatusOr<HostPort> at = ParseHostPort(address);
+    if (!at.ok()) return at.status();
+    error_code error;
+    tcp::endpoint endpoint(asio::ip::make_address(at->host, error), at->port);
+    if (error) {
+      // A name: start-up may wait for it.
+      TcpResolver resolver(core_.loop.context());
+      const auto results =
+          resolver.resolve(at->host, std::to_string(at->port), error);
+      if (error || results.empty()) {
+        return absl::InvalidArgumentError("cannot listen on " + address +
+                                          ": unknown host '" + at->host + "'");
+      }
+      endpoint = results.begin()->endpoint();
+    }
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) {
+      SetOption(acceptor_.native_handle(), SOL_SOCKET, SO_REUSEADDR, 1);
+      acceptor_.bind(endpoint, error);
+    }
+    if (!error) acceptor_.listen(core_.options.listen_backlog, error);
+    if (!error) address_ = Format(acceptor_.local_endpoint(error));
+    if (!error) return absl::OkStatus();
+    if (error == asio::error::address_in_use) {
+      return absl::UnavailableError("cannot listen on " + address +
+                                    ": the port is in use by another process");
+    }
+    const std::string message =
+        "cannot listen on " + address + ": " + error.message();
+    if (error == asio::error::access_denied ||
+        error == boost::system::errc::address_not_available) {
+      return absl::InvalidArgumentError(message);
+    }
+    return absl::UnavailableError(message);
+  }
+
+  void Next() {
+    acceptor_.async_accept(
+        [self = shared_from_this()](const error_code& error, TcpSocket socket) {
+          self->OnAccepted(error, std::move(socket));
+        });
+  }
+
+  void Close() {
+    retry_ = env::Pending();
+    error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+  const std::string& address() const { return address_; }
+
+ private:
+  void OnAccepted(const error_code& error, TcpSocket socket) {
+    if (!acceptor_.is_open()) return;
+    if (error == asio::error::no_descriptors ||
+        error == boost::system::errc::too_many_files_open_in_system ||
+        error == asio::error::no_memory ||
+        error == asio::error::no_buffer_space) {
+      core_.tracer.Log(env::Severity::kWarning,
+                       "net: cannot accept a connection on " + address_ + ": " +
+                           error.message());
+      retry_ = core_.loop.At(core_.loop.ReadClock().mono + kAcceptRetry,
+                             [this] { Next(); });
+      return;
+    }
+    if (error) {  // The peer went away before it was accepted.
+      Next();
+      return;
+    }
+    error_code gone;
+    const tcp::endpoint peer = socket.remote_endpoint(gone);
+    const int fd = socket.native_handle();
+    SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+              static_cast<int>(core_.options.untaken_max.ms()));
+    KeepAlive(fd);
+    // The callback may destroy the listener.
+    const std::shared_ptr<Acceptor> self = shared_from_this();
+    if (!gone) {
+      accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
+    }
+    if (acceptor_.is_open()) Next();
+  }
+
+  void KeepAlive(int fd) const {
+    const auto seconds = static_cast<int>(core_.options.keep_alive.ms() / 1000);
+    if (seconds == 0) return;
+    SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 3));
+    SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  }
+
+  Core& core_;
+  Accept accept_;
+  TcpAcceptor acceptor_;
+  std::string address_;
+  env::Pending retry_;
+};
+
+class Sockets::ListenerEnd final : public env::Listener {
+ public:
+  explicit ListenerEnd(std::shared_ptr<Acceptor> acceptor)
+      : acceptor_(std::move(acceptor)) {}
+  ~ListenerEnd() override { acceptor_->Close(); }
+  std::string address() const override { return acceptor_->address(); }
+
+ private:
+  const std::shared_ptr<Acceptor> acceptor_;
+};
+
+Sockets::Sockets(EventLoop& loop, env::Tracer& tracer,
+                 const SocketOptions& options)
+    : core_(std::make_unique<Core>(loop, tracer, options)) {}
+
+Sockets::~Sockets() = default;
+
+absl::StatusOr<std::unique_ptr<env::Listener>> Sockets::Listen(
+    const std::string& address, Accept accept) {
+  auto acceptor = std::make_shared<Acceptor>(*core_, std::move(accept));
+  const absl::Status opened = acceptor->Open(address);
+  if (!opened.ok()) return opened;
+  acceptor->Next();
+  return std::make_unique<ListenerEnd>(std::move(acceptor));
+}
+
+env::Pending Sockets::Connect(const std::string& address, Connected connected) {
+  const auto dial =
+      std::make_shared<Dial>(*core_, address, std::move(connected));
+  const uint64_t id = core_->dials.Add(dial);
+  dial->Start(id);
+  return core_->dials.Handle(id);
+}
+
+}  // namespace quorate::net

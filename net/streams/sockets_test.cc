@@ -1,0 +1,285 @@
+#include "net/streams/sockets.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/buffer.h"
+#include "net/testing/testing.h"
+
+namespace quorate::net {
+namespace {
+
+// One end of a stream, and what it has seen.
+class End final : public env::Connection::Observer {
+ public:
+  explicit End(std::unique_ptr<env::Connection> c) : connection(std::move(c)) {
+    connection->SetObserver(this);
+  }
+  void OnBytes(std::string_view bytes) override {
+    received.append(bytes);
+    ++reads;
+    if (destroy_on_bytes) connection.reset();
+  }
+  void OnEnd() override { ended = true; }
+  void OnClosed(absl::Status reason) override { closed = reason; }
+  void OnDrained() override { ++drained; }
+  void Write(std::string_view bytes) { connection->Write(Buffer::Copy(bytes)); }
+
+  std::unique_ptr<env::Connection> connection;
+  std::string received;
+  int reads = 0;
+  int drained = 0;
+  bool ended = false;
+  bool destroy_on_bytes = false;
+  std::optional<absl::Status> closed;
+};
+
+class SocketsTest : public testing::Test {
+ protected:
+  // Both ends of a new connection.
+  struct Pair {
+    std::unique_ptr<End> client;
+    std::unique_ptr<End> server;
+  };
+  Pair Connect() {
+    Pair pair;
+    if (listener_ == nullptr) {
+      listener_ = *sockets_.Listen(
+          "127.0.0.1:0", [this](std::unique_ptr<env::Connection> connection) {
+            accepted_.push_back(std::make_unique<End>(std::move(connection)));
+          });
+    }
+    env::Pending pending = sockets_.Connect(
+        listener_->address(),
+        [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          ASSERT_TRUE(connection.ok()) << connection.status();
+          pair.client = std::make_unique<End>(*std::move(connection));
+        });
+    RunUntil(loop_,
+             [&] { return pair.client != nullptr && !accepted_.empty(); });
+    pair.server = std::move(accepted_.back());
+    accepted_.pop_back();
+    return pair;
+  }
+
+  RecordingTracer tracer_;
+  EventLoop loop_;
+  Sockets sockets_{loop_, tracer_};
+  std::unique_ptr<env::Listener> listener_;
+  std::vector<std::unique_ptr<End>> accepted_;
+};
+
+TEST_F(SocketsTest, Bytes_BothWays_ArriveInOrder) {
+  Pair pair = Connect();
+  pair.client->Write("one ");
+  pair.client->Write("two");
+  pair.server->Write("three");
+  RunUntil(loop_, [&] {
+    return pair.server->received == "one two" &&
+           pair.client->received == "three";
+  });
+  EXPECT_EQ(pair.server->reads, 1) << "what one turn writes leaves together";
+  EXPECT_EQ(pair.client->connection->peer_address(), listener_->address());
+  EXPECT_EQ(pair.server->connection->peer_address().substr(0, 10),
+            "127.0.0.1:");
+}
+
+// What it was sent fits the kernel's buffers, so the stream has nothing unsent: the kernel must tell.
+TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
+  SocketOptions options;
+  options.untaken_max = Milliseconds(500);
+  Sockets sockets(loop_, tracer_, options);
+  std::unique_ptr<End> server;
+  listener_ = *sockets.Listen(
+      "127.0.0.1:0", [&](std::unique_ptr<env::Connection> connection) {
+        server = std::make_unique<End>(std::move(connection));
+        server->Write(std::string(300'000, 'x'));
+      });
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int small = 4096;
+  setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const std::string bound = listener_->address();
+  address.sin_port = htons(
+      static_cast<uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
+  ASSERT_EQ(
+      connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+      0);
+  RunUntil(loop_, [&] { return server != nullptr; });
+  EXPECT_EQ(server->connection->unsent_bytes(), 0u);
+  RunUntil(loop_, [&] { return server->closed.has_value(); });
+  EXPECT_EQ(server->closed->code(), absl::StatusCode::kDeadlineExceeded)
+      << *server->closed;
+  server.reset();
+  close(client);
+}
+
+TEST_F(SocketsTest, ManyMegabytes_ThroughASlowReader_ArriveWhole) {
+  Pair pair = Connect();
+  std::string sent;
+  for (int i = 0; sent.size() < (24 << 20); ++i) sent += std::to_string(i);
+  pair.server->connection->PauseReads();
+  for (size_t at = 0; at < sent.size(); at += 100'000) {
+    pair.client->Write(std::string_view(sent).substr(at, 100'000));
+  }
+  for (int i = 0; i < 20; ++i) loop_.RunTurn(Milliseconds(1));
+  EXPECT_GT(pair.client->connection->unsent_bytes(), 0u) << "held back";
+  EXPECT_EQ(pair.server->received.size(), 0u) << "paused";
+  EXPECT_EQ(pair.client->drained, 0);
+  pair.server->connection->ResumeReads();
+  RunUntil(loop_, [&] { return pair.server->received.size() == sent.size(); });
+  EXPECT_TRUE(pair.server->received == sent);
+  RunUntil(loop_, [&] { return pair.client->drained == 1; });
+  EXPECT_EQ(pair.client->connection->unsent_bytes(), 0u);
+}
+
+TEST_F(SocketsTest, PausedReads_DeliverNothingUntilResumed) {
+  Pair pair = Connect();
+  pair.server->connection->PauseReads();
+  pair.client->Write("x");
+  pair.client->connection->End();
+  for (int i = 0; i < 20; ++i) loop_.RunTurn(Milliseconds(1));
+  EXPECT_EQ(pair.server->received, "");
+  EXPECT_FALSE(pair.server->ended);
+  pair.server->connection->ResumeReads();
+  RunUntil(loop_, [&] { return pair.server->ended; });
+  EXPECT_EQ(pair.server->received, "x");
+}
+
+TEST_F(SocketsTest, End_HalfCloses_AndTheOtherWayStillWorks) {
+  Pair pair = Connect();
+  pair.client->Write("question");
+  pair.client->connection->End();
+  RunUntil(loop_, [&] { return pair.server->ended; });
+  EXPECT_EQ(pair.server->received, "question");
+  pair.server->Write("answer");
+  RunUntil(loop_, [&] { return pair.client->received == "answer"; });
+  EXPECT_FALSE(pair.client->ended);
+}
+
+TEST_F(SocketsTest, DestroyedWithBytesWritten_TheyStillLeave) {
+  Pair pair = Connect();
+  pair.client->Write("last words");
+  pair.client->connection.reset();
+  RunUntil(loop_, [&] { return pair.server->ended; });
+  EXPECT_EQ(pair.server->received, "last words");
+}
+
+TEST_F(SocketsTest, DestroyedInsideItsOwnCallback_IsQuiet) {
+  Pair pair = Connect();
+  pair.server->destroy_on_bytes = true;
+  pair.client->Write("bye");
+  RunUntil(loop_, [&] { return pair.client->ended; });
+  EXPECT_EQ(pair.server->reads, 1);
+  EXPECT_FALSE(pair.server->closed.has_value());
+}
+
+TEST_F(SocketsTest, PeerResets_TheStreamIsClosedOnce) {
+  Pair pair = Connect();
+  // Unread bytes at closing make the kernel send a reset.
+  pair.client->connection->PauseReads();
+  loop_.RunTurn(Milliseconds(1));
+  pair.server->Write(std::string(1 << 20, 'x'));
+  for (int i = 0; i < 5; ++i) loop_.RunTurn(Milliseconds(1));
+  pair.client->connection.reset();
+  RunUntil(loop_, [&] { return pair.server->closed.has_value(); });
+  EXPECT_TRUE(absl::IsUnavailable(*pair.server->closed));
+  pair.server->Write("into the void");
+  loop_.RunTurn(Milliseconds(1));
+}
+
+TEST_F(SocketsTest, Listen_OnAPortInUse_SaysSo) {
+  Connect();
+  const auto second = sockets_.Listen(listener_->address(),
+                                      [](std::unique_ptr<env::Connection>) {});
+  ASSERT_TRUE(absl::IsUnavailable(second.status())) << second.status();
+  EXPECT_NE(second.status().ToString().find("in use"), std::string::npos);
+  EXPECT_NE(second.status().ToString().find(listener_->address()),
+            std::string::npos);
+}
+
+TEST_F(SocketsTest, Listen_OnWhatIsNoAddressOfThisMachine_IsRefused) {
+  for (const char* address : {"nonsense", "192.0.2.1:1", "127.0.0.1:99999"}) {
+    const auto listener =
+        sockets_.Listen(address, [](std::unique_ptr<env::Connection>) {});
+    EXPECT_TRUE(absl::IsInvalidArgument(listener.status()))
+        << address << ": " << listener.status();
+  }
+}
+
+TEST_F(SocketsTest, Listen_AgainAfterClosing_TakesThePortBack) {
+  Pair pair = Connect();
+  const std::string address = listener_->address();
+  listener_.reset();
+  EXPECT_TRUE(
+      sockets_.Listen(address, [](std::unique_ptr<env::Connection>) {}).ok());
+}
+
+TEST_F(SocketsTest, Connect_WhereNobodyListens_FailsInALaterTurn) {
+  for (const char* address : {"127.0.0.1:1", "not an address"}) {
+    std::optional<absl::Status> status;
+    env::Pending pending = sockets_.Connect(
+        address, [&](absl::StatusOr<std::unique_ptr<env::Connection>> c) {
+          status = c.status();
+        });
+    EXPECT_FALSE(status.has_value());
+    RunUntil(loop_, [&] { return status.has_value(); });
+    EXPECT_FALSE(status->ok());
+    EXPECT_NE(status->ToString().find(address), std::string::npos) << *status;
+  }
+}
+
+TEST_F(SocketsTest, Connect_ByName_IsResolved) {
+  const auto listener =
+      sockets_.Listen("localhost:0", [](std::unique_ptr<env::Connection>) {});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  const std::string address = (*listener)->address();
+  bool connected = false;
+  env::Pending pending = sockets_.Connect(
+      "localhost" + address.substr(address.rfind(':')),
+      [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        EXPECT_TRUE(connection.ok()) << connection.status();
+        connected = true;
+      });
+  RunUntil(loop_, [&] { return connected; });
+}
+
+TEST_F(SocketsTest, Connect_Cancelled_CallsNobody) {
+  Connect();
+  {
+    auto cancelled =
+        sockets_.Connect(listener_->address(), [](auto) { FAIL(); });
+  }
+  {
+    auto cancelled = sockets_.Connect("127.0.0.1:1", [](auto) { FAIL(); });
+  }
+  {
+    auto cancelled = sockets_.Connect("localhost:1", [](auto) { FAIL(); });
+  }
+  for (int i = 0; i < 50; ++i) loop_.RunTurn(Milliseconds(2));
+}
+
+TEST_F(SocketsTest, ManyConnections_EachGetItsOwnBytes) {
+  std::vector<Pair> pairs;
+  for (int i = 0; i < 100; ++i) pairs.push_back(Connect());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i].client->Write(std::to_string(i));
+  }
+  RunUntil(loop_, [&] {
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      if (pairs[i].server->received != std::to_string(i)) return false;
+    }
+    return true;
+  });
+}
+
+}  // namespace
+}  // namespace quorate::net

@@ -1,0 +1,294 @@
+#include "net/streams/stream.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "env/check.h"
+
+namespace quorate::net {
+namespace {
+
+// Pieces of one gathered send.
+constexpr size_t kSendPiecesMax = 128;
+// Reads of one stream in a turn; what is left waits for the next, so that one
+// sender does not keep the others waiting.
+constexpr int kReadsOfOneTurn = 4;
+
+// Shared by its ConnectionEnd and by whoever is calling it.
+// closed_ is final: nothing is read, written or called after it.
+class Stream final : public StreamPoller::Watcher,
+                     public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(StreamPoller& poller, OwnedFd socket, std::string peer_address)
+      : peer_address_(std::move(peer_address)),
+        poller_(poller),
+        socket_(std::move(socket)) {}
+
+  void SetObserver(env::Connection::Observer* observer) {
+    CHECK(observer_ == nullptr);
+    observer_ = observer;
+    poller_.Add(socket_.get(), this);
+  }
+  void Write(Buffer bytes);
+  void End();
+  void PauseReads() { paused_ = true; }
+  void ResumeReads();
+  // The ConnectionEnd goes: sends what the kernel takes at once.
+  void Abandon();
+  size_t unsent_bytes() const { return unsent_bytes_; }
+  uint64_t taken_bytes() const;
+  const std::string& peer_address() const { return peer_address_; }
+
+ private:
+  void OnReady(uint32_t events) override;
+  void OnFlush() override;
+  void Read();
+  bool WantsReads() const {
+    return readable_ && !paused_ && !ended_ && !closed_;
+  }
+  void Flush();
+  // Returns 0, EAGAIN or what went wrong.
+  int Send();
+  void Fail(const char* doing, int error);
+  void FailLater(int error);
+  void Close();
+
+  const std::string peer_address_;
+  StreamPoller& poller_;
+  OwnedFd socket_;
+  env::Connection::Observer* observer_ = nullptr;
+  bool closed_ = false;
+
+  // ---- Reading.
+  // There may be bytes that were not read; the poller tells only what is new.
+  bool readable_ = false;
+  // The end, or an error, stands behind what can be read: read until there.
+  bool end_is_near_ = false;
+  bool paused_ = false;
+  // The peer has half-closed.
+  bool ended_ = false;
+  bool again_queued_ = false;
+
+  // ---- Writing.
+  std::vector<Buffer> unsent_;
+  size_t unsent_begin_ = 0;
+  size_t unsent_bytes_ = 0;
+  uint64_t written_bytes_ = 0;
+  bool flush_queued_ = false;
+  // The kernel takes no more; the poller tells when it does.
+  bool blocked_ = false;
+  bool end_requested_ = false;
+  bool end_sent_ = false;
+  bool end_told_ = false;  // OnDrained was called after it, or soon will be.
+};
+
+void Stream::OnReady(uint32_t events) {
+  const std::shared_ptr<Stream> self = shared_from_this();
+  again_queued_ = false;
+  if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+    const int error = Send();
+    if (error == 0) {
+      blocked_ = false;
+      end_told_ = end_sent_;
+      observer_->OnDrained();
+    } else if (error != EAGAIN) {
+      Fail("writing to ", error);
+    }
+    if (closed_) return;
+  }
+  // While reads are paused nothing else would notice that the peer has reset the stream.
+  if (paused_ && (events & EPOLLERR) != 0) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    (void)getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    Fail("reading from ", error == 0 ? ECONNRESET : error);
+    return;
+  }
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end_is_near_ = true;
+  if ((events & ~uint32_t{EPOLLOUT}) == 0) return;
+  readable_ = true;
+  Read();
+}
+
+void Stream::Read() {
+  for (int i = 0; i < kReadsOfOneTurn && WantsReads(); ++i) {
+    const ssize_t size = recv(socket_.get(), poller_.read_buffer(),
+                              StreamPoller::kReadBytes, MSG_DONTWAIT);
+    if (size > 0) {
+      // A read that did not fill the buffer has emptied the socket; what comes
+      // later is a new event.
+      if (static_cast<size_t>(size) < StreamPoller::kReadBytes &&
+          !end_is_near_) {
+        readable_ = false;
+      }
+      observer_->OnBytes({poller_.read_buffer(), static_cast<size_t>(size)});
+    } else if (size == 0) {
+      ended_ = true;
+      observer_->OnEnd();
+    } else if (errno == EAGAIN) {
+      readable_ = false;
+    } else if (errno != EINTR) {
+      Fail("reading from ", errno);
+    }
+  }
+  if (WantsReads() && !std::exchange(again_queued_, true)) poller_.Again(this);
+}
+
+void Stream::ResumeReads() {
+  paused_ = false;
+  if (WantsReads() && !std::exchange(again_queued_, true)) poller_.Again(this);
+}
+
+void Stream::Write(Buffer bytes) {
+  CHECK(!end_requested_) << "Write after End";
+  if (closed_ || bytes.empty()) return;
+  unsent_bytes_ += bytes.size();
+  written_bytes_ += bytes.size();
+  unsent_.push_back(std::move(bytes));
+  Flush();
+}
+
+uint64_t Stream::taken_bytes() const {
+  int unacknowledged = 0;
+  if (!closed_) (void)ioctl(socket_.get(), SIOCOUTQ, &unacknowledged);
+  return written_bytes_ - unsent_bytes_ - static_cast<uint64_t>(unacknowledged);
+}
+
+void Stream::End() {
+  if (closed_ || end_requested_) return;
+  end_requested_ = true;
+  Flush();
+}
+
+void Stream::Flush() {
+  if (blocked_ || std::exchange(flush_queued_, true)) return;
+  poller_.Flush(this);
+}
+
+int Stream::Send() {
+  while (unsent_begin_ < unsent_.size()) {
+    iovec pieces[kSendPiecesMax];
+    const size_t count =
+        std::min(kSendPiecesMax, unsent_.size() - unsent_begin_);
+    for (size_t i = 0; i < count; ++i) {
+      const Buffer& piece = unsent_[unsent_begin_ + i];
+      pieces[i] = {const_cast<char*>(piece.data()), piece.size()};
+    }
+    msghdr message = {};
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    const ssize_t sent =
+        sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    unsent_bytes_ -= sent;
+    size_t left = sent;
+    while (left > 0) {
+      Buffer& piece = unsent_[unsent_begin_];
+      if (left < piece.size()) {
+        piece = piece.Suffix(left);
+        break;
+      }
+      left -= piece.size();
+      piece = Buffer();
+      ++unsent_begin_;
+    }
+  }
+  unsent_.clear();
+  unsent_begin_ = 0;
+  if (end_requested_ && !std::exchange(end_sent_, true)) {
+    (void)shutdown(socket_.get(), SHUT_WR);
+  }
+  return 0;
+}
+
+void Stream::OnFlush() {
+  flush_queued_ = false;
+  if (closed_) return;
+  const int error = Send();
+  if (error == EAGAIN) {
+    blocked_ = true;
+  } else if (error != 0) {
+    FailLater(error);
+  } else if (end_sent_ && !std::exchange(end_told_, true)) {
+    poller_.loop().Post([self = shared_from_this()] {
+      if (!self->closed_) self->observer_->OnDrained();
+    });
+  }
+}
+
+void Stream::FailLater(int error) {
+  // Nobody is called at the end of a turn.
+  poller_.loop().Post([self = shared_from_this(), error] {
+    if (!self->closed_) self->Fail("writing to ", error);
+  });
+}
+
+void Stream::Fail(const char* doing, int error) {
+  Close();
+  if (observer_ == nullptr) return;
+  const std::string message =
+      doing + peer_address_ + ": " + std::generic_category().message(error);
+  observer_->OnClosed(error == ETIMEDOUT ? absl::DeadlineExceededError(message)
+                                         : absl::UnavailableError(message));
+}
+
+void Stream::Abandon() {
+  if (closed_) return;
+  (void)Send();
+  Close();
+}
+
+void Stream::Close() {
+  closed_ = true;
+  poller_.Remove(socket_.get(), this);
+  socket_ = OwnedFd();
+  unsent_.clear();
+  unsent_begin_ = 0;
+  unsent_bytes_ = 0;
+}
+
+class ConnectionEnd final : public env::Connection {
+ public:
+  explicit ConnectionEnd(std::shared_ptr<Stream> stream)
+      : stream_(std::move(stream)) {}
+  ~ConnectionEnd() override { stream_->Abandon(); }
+
+  void SetObserver(Observer* observer) override {
+    stream_->SetObserver(observer);
+  }
+  void Write(Buffer bytes) override { stream_->Write(std::move(bytes)); }
+  size_t unsent_bytes() const override { return stream_->unsent_bytes(); }
+  uint64_t taken_bytes() const override { return stream_->taken_bytes(); }
+  void End() override { stream_->End(); }
+  void PauseReads() override { stream_->PauseReads(); }
+  void ResumeReads() override { stream_->ResumeReads(); }
+  std::string peer_address() const override { return stream_->peer_address(); }
+
+ private:
+  const std::shared_ptr<Stream> stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
+                                                OwnedFd socket,
+                                                std::string peer_address) {
+  return std::make_unique<ConnectionEnd>(std::make_shared<Stream>(
+      poller, std::move(socket), std::move(peer_address)));
+}
+
+}  // namespace quorate::net

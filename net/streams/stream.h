@@ -1,0 +1,24 @@
+// net/streams/stream.h: one TCP byte stream as an env::Connection.
+//
+// Reading allocates nothing, and what a turn writes leaves in one gathered send
+// at its end.
+#ifndef QUORATE_NET_STREAMS_STREAM_H_
+#define QUORATE_NET_STREAMS_STREAM_H_
+
+#include <memory>
+#include <string>
+
+#include "env/byte_streams.h"
+#include "net/disk/posix_file.h"
+#include "net/streams/stream_poller.h"
+
+namespace quorate::net {
+
+// Takes over a connected socket. `poller` outlives the connection.
+std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
+                                                OwnedFd socket,
+                                                std::string peer_address);
+
+}  // namespace quorate::net
+
+#endif  // QUORATE_NET_STREAMS_STREAM_H_

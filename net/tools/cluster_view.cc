@@ -1,0 +1,83 @@
+#include "net/tools/cluster_view.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "net/streams/address.h"
+
+namespace quorate::net {
+
+using Kind = RespValue::Kind;
+
+absl::StatusOr<std::vector<SlotRange>> ParseClusterSlots(
+    const RespValue& reply) {
+  const absl::Status nonsense =
+      absl::DataLossError("not an answer to CLUSTER SLOTS");
+  if (!reply.is(Kind::kArray)) return nonsense;
+  std::vector<SlotRange> ranges;
+  for (const RespValue& row : reply.items) {
+    if (row.items.size() < 3 || !row.items[0].is(Kind::kInteger) ||
+        !row.items[1].is(Kind::kInteger) || row.items[2].items.size() < 2 ||
+        !row.items[2].items[1].is(Kind::kInteger)) {
+      return nonsense;
+    }
+    const RespValue& master = row.items[2];
+    ranges.push_back({.first = static_cast<uint16_t>(row.items[0].integer),
+                      .last = static_cast<uint16_t>(row.items[1].integer),
+                      .master = FormatHostPort(
+                          master.items[0].text,
+                          static_cast<uint16_t>(master.items[1].integer))});
+  }
+  return ranges;
+}
+
+std::optional<std::string> MasterOf(const std::vector<SlotRange>& ranges,
+                                    uint16_t slot) {
+  for (const SlotRange& range : ranges) {
+    if (range.first <= slot && slot <= range.last) return range.master;
+  }
+  return std::nullopt;
+}
+
+std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
+  std::vector<GroupLine> groups;
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::string line(absl::StripSuffix(raw, "\r"));
+    const size_t colon = line.find(':');
+    GroupLine group;
+    if (!line.starts_with("group") || colon == std::string::npos ||
+        !absl::SimpleAtoi(line.substr(5, colon - 5), &group.group)) {
+      continue;
+    }
+    for (const auto& field : absl::StrSplit(line.substr(colon + 1), ',')) {
+      const std::pair<std::string, std::string> pair =
+          absl::StrSplit(field, absl::MaxSplits('=', 1));
+      const std::string& value = pair.second;
+      bool number = true;
+      if (pair.first == "role") group.role = value;
+      if (pair.first == "status") group.status = value;
+      if (pair.first == "leader") {
+        number = absl::SimpleAtoi(value, &group.leader);
+      }
+      if (pair.first == "term") number = absl::SimpleAtoi(value, &group.term);
+      if (pair.first == "commit") {
+        number = absl::SimpleAtoi(value, &group.commit);
+      }
+      if (pair.first == "applied") {
+        number = absl::SimpleAtoi(value, &group.applied);
+      }
+      if (pair.first == "slots") {
+        number = absl::SimpleAtoi(value, &group.slots);
+      }
+      if (!number) return {};
+    }
+    groups.push_back(group);
+  }
+  return groups;
+}
+
+}  // namespace quorate::net

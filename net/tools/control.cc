@@ -1,0 +1,393 @@
+#include "net/tools/control.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "net/event_loop/clock.h"
+#include "net/tools/cluster_view.h"
+#include "net/tools/resp_client.h"
+#include "raft/transport/handshake.h"
+
+namespace quorate::net {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFailed = 1;
+// Of `status`: the cluster answered, and something in it needs care.
+constexpr int kUnwell = 3;
+constexpr int kSlots = 16'384;
+// A request is passed on so often, then something is wrong with the cluster.
+constexpr int kRedirectsMax = 16;
+
+ControlAnswer Fail(const std::string& why) {
+  return {.error = why, .exit_status = kFailed};
+}
+
+// Longer than the first message between nodes: the address for peers closes
+// the connection at once instead of waiting for the rest.
+constexpr std::string_view kGreeting =
+    "quoratectl asks whether this address answers in RESP";
+static_assert(kGreeting.size() > raft::kHelloBytes);
+
+// Whether the address is one for peers: those answer a raft::Hello of any cluster.
+// In the lane whose refusals a node does not log.
+bool IsPeerAddress(const std::string& address, Duration timeout) {
+  auto client = RespClient::Connect(address, timeout);
+  if (!client.ok()) return false;
+  const auto answer = (*client)->Exchange(
+      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kWelcomeBytes);
+  return answer.ok() && raft::DecodeWelcome(*answer).ok();
+}
+
+// A connection that answers in RESP, or what the address is instead.
+absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
+    const std::string& address, Duration timeout) {
+  auto client = RespClient::Connect(address, timeout);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<RespValue> reply = (*client)->Call({"PING", kGreeting});
+  if (reply.ok()) {
+    if (!reply->error()) return client;
+    return absl::UnavailableError(absl::StrCat(address, ": ", reply->text));
+  }
+  const std::string advice = "; give the RESP address of a node";
+  if (absl::IsDataLoss(reply.status())) {
+    return absl::DataLossError(
+        absl::StrCat(std::string(reply.status().message()), advice));
+  }
+  if (IsPeerAddress(address, timeout)) {
+    return absl::DataLossError(
+        absl::StrCat(address, " is an address for other nodes", advice));
+  }
+  return reply.status();
+}
+
+// Goes where it is redirected, and waits for a leader within the time limit.
+absl::StatusOr<RespValue> Ask(const ControlOptions& options,
+                              const std::vector<std::string_view>& command) {
+  const MonoTime limit = Clock::ReadMono() + options.timeout;
+  std::string address = options.address;
+  for (int redirects = 0;;) {
+    auto client = ConnectNode(address, options.timeout);
+    if (!client.ok()) {
+      // A leader that died lately: the node asked first will know the next.
+      if (address == options.address || Clock::ReadMono() > limit) {
+        return client.status();
+      }
+      address = options.address;
+      redirects = 0;
+      usleep(50'000);
+      continue;
+    }
+    absl::StatusOr<RespValue> reply = (*client)->Call(command);
+    if (!reply.ok()) {
+      if (command.front() == "GET") return reply;
+      return absl::UnknownError(
+          absl::StrCat(std::string(reply.status().message()),
+                       "; whether the command took effect is not known"));
+    }
+    if (!reply->error()) return reply;
+    if (reply->text.starts_with("MOVED ") && ++redirects <= kRedirectsMax) {
+      address = reply->text.substr(reply->text.rfind(' ') + 1);
+      continue;
+    }
+    const bool again = reply->text.starts_with("CLUSTERDOWN") ||
+                       reply->text.starts_with("TRYAGAIN") ||
+                       reply->text.starts_with("LOADING");
+    if (!again || Clock::ReadMono() > limit) return reply;
+    usleep(50'000);
+  }
+}
+
+// The advice for status asked of an address for plain clients.
+std::string OtherAddress(const ControlOptions& options) {
+  const auto reply = Ask(options, {"CONFIG", "GET", "listen.resp_cluster"});
+  const bool known = reply.ok() && reply->items.size() == 2;
+  return absl::StrCat(options.address,
+                      " is an address for plain clients; give --address ",
+                      known ? reply->items[1].text : "the node's resp_cluster",
+                      ", which is for cluster clients");
+}
+
+int SlotCount(const NodeLine& node) {
+  int count = 0;
+  for (const std::string& range : node.slots) {
+    const std::pair<std::string, std::string> ends =
+        absl::StrSplit(range, absl::MaxSplits('-', 1));
+    int first = 0;
+    int last = 0;
+    std::from_chars(ends.first.data(), ends.first.data() + ends.first.size(),
+                    first);
+    last = first;
+    if (!ends.second.empty()) {
+      std::from_chars(ends.second.data(),
+                      ends.second.data() + ends.second.size(), last);
+    }
+    count += last - first + 1;
+  }
+  return count;
+}
+
+std::string RoleOf(const NodeLine& node) {
+  std::vector<std::string> words;
+  for (const auto& word : absl::StrSplit(node.flags, ',')) {
+    if (word != "myself") words.emplace_back(word);
+  }
+  return absl::StrJoin(words, ",");
+}
+
+// One line; bytes that are no UTF-8 become U+FFFD.
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// A node of the cluster, as it is listed and as it speaks for itself.
+struct NodeStatus {
+  NodeLine line;
+  bool answers = false;
+  std::vector<GroupLine> groups;
+};
+
+// One group, put together from what all nodes say.
+struct GroupStatus {
+  std::string leader;  // Its address; empty if nobody says it leads.
+  uint64_t term = 0;
+  uint64_t commit = 0;
+  int replicas = 0;
+  // The applied index of the replica that is furthest behind.
+  uint64_t applied_least = ~uint64_t{0};
+  int slots = 0;
+  // "ADDRESS is fenced" of each replica that does not work.
+  std::vector<std::string> unfit;
+};
+
+std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
+  std::map<uint32_t, GroupStatus> groups;
+  for (const NodeStatus& node : nodes) {
+    for (const GroupLine& line : node.groups) {
+      GroupStatus& group = groups[line.group];
+      group.slots = static_cast<int>(line.slots);
+      if (line.status != "ok") {
+        group.unfit.push_back(
+            absl::StrCat(node.line.address, " is ", line.status));
+        continue;
+      }
+      ++group.replicas;
+      group.commit = std::max(group.commit, line.commit);
+      group.applied_least = std::min(group.applied_least, line.applied);
+      if (line.leads() && line.term >= group.term) {
+        group.leader = node.line.address;
+      }
+      group.term = std::max(group.term, line.term);
+    }
+  }
+  return groups;
+}
+
+// Slots of groups that an answering node leads.
+int SlotsServed(const std::map<uint32_t, GroupStatus>& groups) {
+  int served = 0;
+  for (const auto& [id, group] : groups) {
+    if (!group.leader.empty()) served += group.slots;
+  }
+  return served;
+}
+
+std::string StateOf(const NodeStatus& node) {
+  if (!node.answers) return "no answer";
+  std::string unfit;
+  for (const GroupLine& line : node.groups) {
+    if (line.status == "ok") continue;
+    absl::StrAppend(&unfit, unfit.empty() ? "" : ", ", "group ", line.group,
+                    " ", line.status);
+  }
+  return unfit.empty() ? "up" : unfit;
+}
+
+std::string StatusText(const std::vector<NodeStatus>& nodes,
+                       const std::map<uint32_t, GroupStatus>& groups) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NODE", "ROLE", "STATE", "SLOTS", "RANGES"}};
+  for (const NodeStatus& node : nodes) {
+    rows.push_back({node.line.address, RoleOf(node.line), StateOf(node),
+                    absl::StrCat(SlotCount(node.line)),
+                    absl::StrJoin(node.line.slots, " ")});
+  }
+  std::string out = FormatTable(rows) + "\n";
+  rows = {{"GROUP", "LEADER", "TERM", "COMMIT", "REPLICAS", "BEHIND"}};
+  for (const auto& [id, group] : groups) {
+    const uint64_t behind =
+        group.commit - std::min(group.commit, group.applied_least);
+    rows.push_back({absl::StrCat(id), group.leader.empty() ? "-" : group.leader,
+                    absl::StrCat(group.term), absl::StrCat(group.commit),
+                    absl::StrCat(group.replicas), absl::StrCat(behind)});
+    if (!group.unfit.empty()) {
+      rows.back().push_back(absl::StrJoin(group.unfit, ", "));
+    }
+  }
+  return absl::StrCat(out, FormatTable(rows), "\n", SlotsServed(groups), " of ",
+                      kSlots, " slots have a leader\n");
+}
+
+std::string StatusJson(const std::vector<NodeStatus>& nodes,
+                       const std::map<uint32_t, GroupStatus>& groups) {
+  Json rows = Json::array();
+  for (const NodeStatus& node : nodes) {
+    rows.push_back({{"id", node.line.id},
+                    {"address", node.line.address},
+                    {"role", RoleOf(node.line)},
+                    {"answers", node.answers},
+                    {"state", StateOf(node)},
+                    {"slots", node.line.slots}});
+  }
+  Json states = Json::array();
+  for (const auto& [id, group] : groups) {
+    Json leader;
+    if (!group.leader.empty()) leader = group.leader;
+    states.push_back(
+        {{"group", id},
+         {"leader", leader},
+         {"term", group.term},
+         {"commit", group.commit},
+         {"applied_least", group.replicas == 0 ? 0 : group.applied_least},
+         {"replicas", group.replicas},
+         {"unfit", group.unfit}});
+  }
+  return Line({{"slots_served", SlotsServed(groups)},
+               {"slots", kSlots},
+               {"nodes", rows},
+               {"groups", states}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
+  std::vector<NodeLine> nodes;
+  const std::string copy(text);
+  for (const auto& line : absl::StrSplit(copy, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> fields =
+        absl::StrSplit(absl::StripSuffix(line, "\r"), ' ', absl::SkipEmpty());
+    if (fields.size() < 8) {
+      return absl::DataLossError("not an answer to CLUSTER NODES");
+    }
+    NodeLine node{.id = fields[0],
+                  .address = fields[1].substr(0, fields[1].find('@')),
+                  .flags = fields[2],
+                  .link = fields[7]};
+    for (size_t i = 8; i < fields.size(); ++i) {
+      if (!fields[i].starts_with('[')) node.slots.push_back(fields[i]);
+    }
+    nodes.push_back(std::move(node));
+  }
+  std::sort(nodes.begin(), nodes.end(),
+            [](const NodeLine& a, const NodeLine& b) {
+              return a.address < b.address;
+            });
+  return nodes;
+}
+
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] + 2 - row[i].size(), ' ');
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+ControlAnswer RunStatus(const ControlOptions& options) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"CLUSTER", "NODES"});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error() &&
+      reply->text.find("cluster support disabled") != std::string::npos) {
+    return Fail(OtherAddress(options));
+  }
+  if (reply->error()) return Fail(reply->text);
+  const absl::StatusOr<std::vector<NodeLine>> nodes =
+      ParseClusterNodes(reply->text);
+  if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
+  bool well = true;
+  std::vector<NodeStatus> all;
+  for (const NodeLine& line : *nodes) {
+    NodeStatus node{.line = line};
+    auto client = RespClient::Connect(line.address, options.timeout);
+    if (client.ok()) {
+      const auto info = (*client)->Call({"INFO", "groups"});
+      node.answers = info.ok() && !info->error();
+      if (node.answers) node.groups = ParseInfoGroups(info->text);
+    }
+    well = well && node.answers;
+    all.push_back(std::move(node));
+  }
+  const std::map<uint32_t, GroupStatus> groups = GroupsOf(all);
+  for (const auto& [id, group] : groups) {
+    well = well && !group.leader.empty() && group.unfit.empty();
+  }
+  return {
+      .out = options.json ? StatusJson(all, groups) : StatusText(all, groups),
+      .exit_status = well && SlotsServed(groups) == kSlots ? 0 : kUnwell};
+}
+
+ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"GET", key});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error()) return Fail(reply->text);
+  const bool found = !reply->is(RespValue::Kind::kNull);
+  ControlAnswer answer{.exit_status = found ? 0 : kFailed};
+  if (options.json) {
+    Json value;
+    if (found) value = reply->text;
+    answer.out = Line({{"key", key}, {"value", value}});
+  } else if (found) {
+    answer.out = reply->text + "\n";
+  } else {
+    answer.error = "there is no key '" + key + "'";
+  }
+  return answer;
+}
+
+ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
+                     const std::string& value) {
+  const absl::StatusOr<RespValue> reply = Ask(options, {"SET", key, value});
+  if (!reply.ok()) return Fail(std::string(reply.status().message()));
+  if (reply->error()) return Fail(reply->text);
+  if (!options.json) return {.out = "OK\n"};
+  return {.out = Line({{"key", key}, {"ok", true}})};
+}
+
+ControlAnswer RunDelete(const ControlOptions& options,
+                        const std::vector<std::string>& keys) {
+  int64_t deleted = 0;
+  // One by one: keys may live in different slots.
+  for (const std::string& key : keys) {
+    const absl::StatusOr<RespValue> reply = Ask(options, {"DEL", key});
+    if (!reply.ok()) return Fail(std::string(reply.status().message()));
+    if (reply->error()) return Fail(reply->text);
+    deleted += reply->integer;
+  }
+  if (options.json) return {.out = Line({{"deleted", deleted}})};
+  return {.out = absl::StrCat(deleted, "\n")};
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,183 @@
+#include "net/tools/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "net/disk/posix_file.h"
+#include "net/real_env.h"
+#include "net/tools/listen_check.h"
+#include "net/tools/start_traces.h"
+#include "node/config/config.h"
+#include "node/server.h"
+
+namespace quorate::net {
+namespace {
+
+int Complain(const std::string& what, int exit_status) {
+  std::fprintf(stderr, "quorated: %s\n", what.c_str());
+  return exit_status;
+}
+
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
+  // Reading a directory as a stream throws.
+  const OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char bytes[4096];
+  ssize_t size = file.get() < 0 ? -1 : 0;
+  while (file.get() >= 0 &&
+         (size = read(file.get(), bytes, sizeof(bytes))) > 0) {
+    text.append(bytes, static_cast<size_t>(size));
+  }
+  if (size < 0) {
+    return absl::NotFoundError("cannot read the configuration file '" + path +
+                               "': " + std::generic_category().message(errno));
+  }
+  return text;
+}
+
+// As many descriptors as the system lets this process have.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The node, from its first turn to its last.
+class Daemon {
+ public:
+  Daemon(RealEnv& real, const node::Config& config)
+      : real_(real), server_(node::MakeServer(real.env(), config)) {}
+
+  // The exit status.
+  int Run() {
+    real_.loop().OnSignals({SIGTERM, SIGINT},
+                           [this](int signal) { OnSignal(signal); });
+    server_->Start(
+        [this](absl::Status status) { OnStarted(std::move(status)); });
+    real_.loop().Run();
+    server_.reset();
+    return exit_status_;
+  }
+  bool started() const { return started_; }
+
+ private:
+  void OnStarted(absl::Status status) {
+    if (!status.ok()) {
+      Leave(Complain(std::string(status.message()), kExitFailed));
+      return;
+    }
+    if (stopping_) return;
+    started_ = true;
+    std::printf("ready: resp %s resp_cluster %s http %s peer %s\n",
+                server_->resp_address().c_str(),
+                server_->resp_cluster_address().c_str(),
+                server_->http_address().c_str(), real_.peer_address().c_str());
+    std::fflush(stdout);
+  }
+
+  void OnSignal(int signal) {
+    if (std::exchange(stopping_, true)) {
+      real_.tracer().Log(env::Severity::kWarning,
+                         "stopping at once, on a second signal");
+      Leave(kExitFailed);
+      return;
+    }
+    real_.tracer().Log(env::Severity::kInfo,
+                       std::string("stopping, on ") + strsignal(signal));
+    if (!started_) {
+      Leave(kExitClean);
+      return;
+    }
+    server_->Stop([this](absl::Status status) {
+      if (!status.ok()) {
+        real_.tracer().Log(env::Severity::kWarning,
+                           "stopped: " + std::string(status.message()));
+      }
+      Leave(kExitClean);
+    });
+  }
+
+  void Leave(int exit_status) {
+    exit_status_ = exit_status;
+    real_.loop().Stop();
+  }
+
+  RealEnv& real_;
+  std::unique_ptr<node::Server> server_;
+  bool started_ = false;
+  bool stopping_ = false;
+  int exit_status_ = kExitClean;
+};
+
+// A start that fails leaves nothing of itself on disk.
+int RunNode(const node::Config& config, const DaemonOptions& options) {
+  const StartTraces traces(config.data_dir);
+  if (!traces.was_store()) {
+    // Found out before a store is made. An existing store is opened first: if
+    // the node runs already, its lock is what the message should name.
+    const node::ListenConfig& listen = config.listen;
+    const absl::Status free = CheckListenAddresses(
+        {listen.resp, listen.resp_cluster, listen.http, listen.peer});
+    if (!free.ok()) return Complain(std::string(free.message()), kExitFailed);
+  }
+  RealEnvOptions world;
+  world.data_directory = config.data_dir;
+  world.name = "node-" + std::to_string(config.node.value());
+  world.log_level = options.log_level;
+  world.clock.error_floor = config.clock.uncertainty_floor;
+  world.sockets.untaken_max = config.timeouts.stall;
+  world.sockets.keep_alive = config.timeouts.keep_alive;
+  absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
+  if (!real.ok()) {
+    traces.Remove();
+    return Complain(std::string(real.status().message()), kExitFailed);
+  }
+  Daemon daemon(**real, config);
+  const int exit_status = daemon.Run();
+  if (!daemon.started()) {
+    real->reset();  // Closes the files.
+    traces.Remove();
+  }
+  return exit_status;
+}
+
+}  // namespace
+
+int RunDaemon(const DaemonOptions& options) {
+  if (options.exit_with_parent != 0) {
+    const pid_t parent =
+        options.exit_with_parent > 0 ? options.exit_with_parent : getppid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // It may have ended before that was set.
+    if (getppid() != parent) return kExitFailed;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // The write fails instead (EFBIG).
+  RaiseDescriptorLimit();
+  const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
+  if (!text.ok()) {
+    return Complain(std::string(text.status().message()), kExitUsage);
+  }
+  absl::StatusOr<node::Config> config =
+      node::ParseConfig(*text, options.config_file);
+  if (!config.ok()) {
+    return Complain(std::string(config.status().message()), kExitUsage);
+  }
+  if (options.bootstrap) config->bootstrap = true;
+  return RunNode(*config, options);
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,631 @@
+#include "net/tools/quickstart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "net/disk/posix_file.h"
+#include "net/event_loop/clock.h"
+#include "net/real_env.h"
+#include "net/tools/child_process.h"
+#include "net/tools/cluster_view.h"
+#include "net/tools/daemon.h"
+#include "net/tools/listen_check.h"
+#include "net/tools/resp_client.h"
+#include "net/tools/start_traces.h"
+#include "node/config/config.h"
+
+namespace quorate::net {
+namespace {
+
+constexpr Duration kReadyWithin = Seconds(60);
+constexpr Duration kLeadersWithin = Seconds(15);
+constexpr Duration kStopWithin = Seconds(15);
+constexpr Duration kPollEvery = Milliseconds(250);
+constexpr Duration kAskWithin = Milliseconds(500);
+// Elections and short stalls are no events of their own.
+constexpr Duration kLeaderlessAfter = Seconds(3);
+constexpr Duration kSilentAfter = Seconds(3);
+// A node's log of earlier runs is dropped at start beyond this.
+constexpr uintmax_t kLogBytesMax = 16 << 20;
+constexpr char kStateName[] = "quickstart.state";
+
+std::string ReadText(const std::string& path, uintmax_t from = 0) {
+  std::ifstream in(path, std::ios::binary);
+  in.seekg(static_cast<std::streamoff>(from));
+  return std::string((std::istreambuf_iterator<char>(in)),
+                     std::istreambuf_iterator<char>());
+}
+
+// Replaces the file as a whole, or leaves it as it was.
+absl::Status WriteText(const std::string& path, const std::string& text) {
+  const std::string staging = path + ".new";
+  const OwnedFd fd(
+      open(staging.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+  if (fd.get() < 0) return FileError(errno, "writing", staging);
+  std::vector<iovec> pieces = {{const_cast<char*>(text.data()), text.size()}};
+  const int error = WriteFully(fd.get(), pieces, 0, /*durable=*/true);
+  if (error != 0) return FileError(error, "writing", staging);
+  if (rename(staging.c_str(), path.c_str()) != 0) {
+    return FileError(errno, "writing", path);
+  }
+  return absl::OkStatus();
+}
+
+std::string TimeOfDay() {
+  const time_t now = time(nullptr);
+  tm parts;
+  localtime_r(&now, &parts);
+  char text[16];
+  strftime(text, sizeof(text), "%H:%M:%S", &parts);
+  return text;
+}
+
+void Event(const std::string& what) {
+  std::printf("%s  %s\n", TimeOfDay().c_str(), what.c_str());
+  std::fflush(stdout);
+}
+
+int Complain(const absl::Status& status, int exit_status) {
+  std::fprintf(stderr, "quickstart: %s\n",
+               std::string(status.message()).c_str());
+  return exit_status;
+}
+
+class Quickstart {
+ public:
+  Quickstart(QuickstartOptions options, QuickstartPlan plan)
+      : options_(std::move(options)),
+        traces_(options_.data_dir,
+                {.lock = "quickstart.lock", .marker = std::string()}) {
+    for (QuickstartNode& node : plan.nodes) {
+      nodes_.push_back({.plan = node});
+    }
+    plan_ = std::move(plan);
+  }
+
+  int Run() {
+    absl::Status status = Prepare();
+    if (status.ok()) {
+      BlockSignals();
+      status = StartAll();
+      if (!status.ok()) StopAll();
+    }
+    if (!status.ok()) {
+      lock_ = OwnedFd();
+      if (!KeepsTraces()) traces_.Remove();
+      return Complain(status, kExitFailed);
+    }
+    if (!interrupted_) {
+      PrintBanner();
+      Watch();
+    }
+    std::printf("\n");
+    Event("stopping all nodes");
+    StopAll();
+    Event("stopped; the data stays in " + options_.data_dir);
+    return kExitClean;
+  }
+
+ private:
+  struct Node {
+    QuickstartNode plan;
+    std::optional<ChildProcess> child;
+    std::unique_ptr<RespClient> client;
+    // It was reported as dead or silent.
+    bool down = false;
+    MonoTime answered = MonoTime::Min();
+    // The state of each replica here that does not work.
+    std::map<GroupId, std::string> unfit;
+  };
+
+  struct Leader {
+    NodeId node;
+    uint64_t term = 0;
+  };
+
+  absl::Status Prepare();
+  absl::Status LoadState();
+  absl::Status CheckPorts() const;
+  // The directory was made by an earlier start, or a node has a store in it.
+  bool KeepsTraces() const;
+  absl::Status StartAll();
+  absl::Status StartNode(Node& node, bool found);
+  // OK also if a signal asks to stop.
+  absl::Status AwaitReady(Node& node);
+  void ReportMissing(Node& node, const absl::Status& why);
+  void AwaitLeaders();
+  void PrintBanner() const;
+  void Watch();
+  void ReapChildren();
+  void AskNodes();
+  void AskNode(Node& node, std::map<GroupId, Leader>* leaders);
+  absl::StatusOr<std::string> InfoOf(Node& node);
+  void OnSilence(Node& node, const absl::Status& why);
+  void NoteReplica(Node& node, const GroupLine& line);
+  void NoteLeader(GroupId group, NodeId leader);
+  std::string RestartCommand(const Node& node) const;
+  void StopAll();
+  void StopRestarted(const Node& node);
+  void BlockSignals();
+  // Waits for a signal; true if it asks to stop.
+  bool WaitForSignal(Duration timeout);
+
+  const QuickstartOptions options_;
+  const StartTraces traces_;
+  QuickstartPlan plan_;
+  std::vector<Node> nodes_;
+  std::string program_;
+  std::string control_program_;
+  OwnedFd lock_;
+  QuickstartState state_;
+  std::vector<node::ShardConfig> shards_;
+  // The last one known, when one was seen last, and which groups were reported
+  // to have none.
+  std::map<GroupId, NodeId> leaders_;
+  std::map<GroupId, MonoTime> led_at_;
+  std::set<GroupId> leaderless_;
+  sigset_t signals_;
+  bool interrupted_ = false;
+  bool quiet_ = true;  // Leaders found while starting are no events.
+};
+
+absl::Status Quickstart::Prepare() {
+  absl::StatusOr<std::string> program = FindProgram("quorated");
+  if (!program.ok()) return program.status();
+  program_ = *program;
+  control_program_ = FindProgram("quoratectl").value_or("");
+  if (!traces_.had(kStateName)) {
+    absl::Status free = CheckPorts();
+    if (!free.ok()) return free;
+  }
+  absl::Status made = MakeDirectories(options_.data_dir);
+  if (!made.ok()) return made;
+  const OwnedFd directory(
+      open(options_.data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) {
+    return FileError(errno, "opening directory", options_.data_dir);
+  }
+  absl::StatusOr<OwnedFd> lock =
+      LockFile(directory.get(), "quickstart.lock", options_.data_dir);
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
+  absl::Status loaded = LoadState();
+  if (!loaded.ok()) return loaded;
+  for (const Node& node : nodes_) {
+    const std::string text =
+        QuickstartToml(options_, plan_, node.plan, state_.cluster);
+    absl::StatusOr<node::Config> config =
+        node::ParseConfig(text, node.plan.config_file);
+    if (!config.ok()) return config.status();
+    shards_ = config->shards;
+    absl::Status written = WriteText(node.plan.config_file, text);
+    if (!written.ok()) return written;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Quickstart::CheckPorts() const {
+  for (const Node& node : nodes_) {
+    const absl::Status free =
+        CheckListenAddresses({node.plan.resp, node.plan.resp_cluster,
+                              node.plan.http, node.plan.peer});
+    if (free.ok()) continue;
+    return absl::Status(free.code(),
+                        absl::StrCat("node ", node.plan.id.value(), ": ",
+                                     std::string(free.message())));
+  }
+  return absl::OkStatus();
+}
+
+bool Quickstart::KeepsTraces() const {
+  if (traces_.had(kStateName)) return true;
+  for (const Node& node : nodes_) {
+    std::error_code error;
+    if (std::filesystem::exists(node.plan.data_dir + "/identity", error)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+absl::Status Quickstart::LoadState() {
+  const std::string path = options_.data_dir + "/" + kStateName;
+  if (std::filesystem::exists(path)) {
+    absl::StatusOr<QuickstartState> state =
+        ParseQuickstartState(ReadText(path));
+    if (!state.ok()) {
+      return absl::DataLossError(path + ": " +
+                                 std::string(state.status().message()));
+    }
+    state_ = *state;
+    return CheckFits(options_, state_);
+  }
+  // Half of the numbers are no TOML integers, and zero is no cluster.
+  state_.cluster = ClusterId((RandomSeed() >> 1) | 1);
+  state_.nodes = options_.nodes;
+  state_.groups = options_.groups;
+  state_.read_replicas = options_.read_replicas;
+  return WriteText(path, FormatQuickstartState(state_));
+}
+
+absl::Status Quickstart::StartAll() {
+  for (Node& node : nodes_) {
+    absl::Status started = StartNode(node, /*found=*/!state_.founded);
+    if (!started.ok()) return started;
+  }
+  absl::Status missing;
+  size_t running = 0;
+  for (Node& node : nodes_) {
+    absl::Status ready = AwaitReady(node);
+    if (interrupted_) return absl::OkStatus();
+    if (ready.ok()) {
+      ++running;
+      continue;
+    }
+    // The first start makes the cluster: all nodes or none.
+    if (!state_.founded) return ready;
+    ReportMissing(node, ready);
+    missing = std::move(ready);
+  }
+  if (running == 0) return missing;
+  if (!state_.founded) {
+    state_.founded = true;
+    absl::Status written = WriteText(options_.data_dir + "/" + kStateName,
+                                     FormatQuickstartState(state_));
+    if (!written.ok()) return written;
+  }
+  AwaitLeaders();
+  return absl::OkStatus();
+}
+
+// The others go on with what they hold; it may be started by hand later.
+void Quickstart::ReportMissing(Node& node, const absl::Status& why) {
+  Event(absl::StrCat(
+      "node ", node.plan.id.value(), " is missing, the other nodes go on: ",
+      std::string(why.message()), "\n          Its log is ", node.plan.log_file,
+      "\n          Once the cause is mended, start it with:"
+      "\n          ",
+      RestartCommand(node)));
+  node.down = true;
+}
+
+absl::Status Quickstart::StartNode(Node& node, bool found) {
+  std::error_code error;
+  if (std::filesystem::file_size(node.plan.log_file, error) > kLogBytesMax &&
+      !error) {
+    std::filesystem::resize_file(node.plan.log_file, 0, error);
+  }
+  std::vector<std::string> command = {
+      program_, "--config", node.plan.config_file,
+      absl::StrCat("--exit-with-parent=", getpid())};
+  if (found) command.push_back("--bootstrap");
+  absl::StatusOr<ChildProcess> child = ChildProcess::Start(
+      {.command = std::move(command), .log_file = node.plan.log_file});
+  if (!child.ok()) return child.status();
+  node.child = *std::move(child);
+  return absl::OkStatus();
+}
+
+absl::Status Quickstart::AwaitReady(Node& node) {
+  const MonoTime limit = Clock::ReadMono() + kReadyWithin;
+  while (true) {
+    const absl::StatusOr<std::string> line =
+        node.child->ReadLine(Milliseconds(100));
+    if (line.ok() && line->starts_with("ready:")) return absl::OkStatus();
+    if (WaitForSignal(Nanoseconds(0))) {
+      interrupted_ = true;
+      return absl::OkStatus();
+    }
+    const std::string who = absl::StrCat("node ", node.plan.id.value());
+    if (absl::IsOutOfRange(line.status())) {
+      const int status = node.child->Stop(SIGTERM, kStopWithin);
+      const std::string log = ReadText(node.plan.log_file);
+      node.child.reset();
+      const size_t tail = log.size() > 2000 ? log.size() - 2000 : 0;
+      const size_t last = log.rfind('\n', log.size() < 2 ? 0 : log.size() - 2);
+      std::string line =
+          log.substr(last == std::string::npos ? tail : last + 1);
+      if (line.ends_with('\n')) line.pop_back();
+      return absl::UnavailableError(
+          absl::StrCat(who, " ", DescribeEnd(status), ": ", line));
+    }
+    if (Clock::ReadMono() > limit) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          who, " is not ready after ", kReadyWithin.ms() / 1000, " s"));
+    }
+  }
+}
+
+void Quickstart::AwaitLeaders() {
+  const MonoTime limit = Clock::ReadMono() + kLeadersWithin;
+  while (leaders_.size() < shards_.size() && Clock::ReadMono() < limit) {
+    AskNodes();
+    if (WaitForSignal(Milliseconds(50))) {
+      interrupted_ = true;
+      return;
+    }
+  }
+}
+
+void Quickstart::PrintBanner() const {
+  std::printf("Quorate: %d nodes, %d groups, data in %s\n\n",
+              static_cast<int>(nodes_.size()), options_.groups,
+              options_.data_dir.c_str());
+  for (const Node& node : nodes_) {
+    const std::string process =
+        node.child.has_value()
+            ? absl::StrCat("pid ", static_cast<int>(node.child->pid()))
+            : "MISSING";
+    std::printf(
+        "  node %u  redis %s  cluster %s  http http://%s  peers %s  %s%s\n",
+        node.plan.id.value(), node.plan.resp.c_str(),
+        node.plan.resp_cluster.c_str(), node.plan.http.c_str(),
+        node.plan.peer.c_str(), process.c_str(),
+        node.plan.read_only ? "  (read replica)" : "");
+  }
+  std::printf("\n");
+  for (const node::ShardConfig& shard : shards_) {
+    const auto leader = leaders_.find(shard.group);
+    std::printf(
+        "  group %u  slots %u-%u  %s\n", shard.group.value(),
+        shard.slots.front().first, shard.slots.back().second,
+        leader == leaders_.end()
+            ? "has no leader yet"
+            : absl::StrCat("led by node ", leader->second.value()).c_str());
+  }
+  // Voting nodes that run.
+  std::vector<int> running;
+  for (int i = 0; i < options_.nodes; ++i) {
+    if (nodes_[i].child.has_value()) running.push_back(i);
+  }
+  const int first_index = running.empty() ? 0 : running.front();
+  const int last_index = running.empty() ? 0 : running.back();
+  const QuickstartNode& first = nodes_[first_index].plan;
+  const QuickstartNode& last = nodes_[last_index].plan;
+  std::printf(
+      "\nTry:\n"
+      "  redis-cli -p %d set user:1 ada\n"
+      "  redis-cli -p %d get user:1\n"
+      "  curl -X PUT --data-binary hello http://%s/v1/kv/greeting\n"
+      "  curl http://%s/v1/kv/greeting\n"
+      "  curl 'http://%s/set?key=a&value=1'\n"
+      "  curl 'http://%s/get?key=a'\n",
+      options_.port + first_index, options_.port + last_index,
+      first.http.c_str(), last.http.c_str(), first.http.c_str(),
+      last.http.c_str());
+  // Fewer have no majority without it.
+  if (options_.nodes > 2 &&
+      running.size() == static_cast<size_t>(options_.nodes)) {
+    std::printf("  kill -9 %d   # the other nodes go on\n",
+                static_cast<int>(nodes_.front().child->pid()));
+  }
+  if (!control_program_.empty()) {
+    std::printf("  %s --address %s status\n", control_program_.c_str(),
+                first.resp_cluster.c_str());
+  }
+  std::printf("\nCtrl-C stops all nodes; the data stays.\n\n");
+  std::fflush(stdout);
+}
+
+void Quickstart::Watch() {
+  quiet_ = false;
+  for (Node& node : nodes_) node.answered = Clock::ReadMono();
+  for (const node::ShardConfig& shard : shards_) {
+    led_at_[shard.group] = Clock::ReadMono();
+  }
+  while (!interrupted_) {
+    interrupted_ = WaitForSignal(kPollEvery);
+    if (interrupted_) return;
+    ReapChildren();
+    AskNodes();
+  }
+}
+
+std::string Quickstart::RestartCommand(const Node& node) const {
+  return program_ + " --config " + node.plan.config_file;
+}
+
+void Quickstart::ReapChildren() {
+  for (Node& node : nodes_) {
+    if (!node.child.has_value()) continue;
+    const std::optional<int> status = node.child->Poll();
+    if (!status.has_value()) continue;
+    node.child.reset();
+    node.client.reset();
+    node.down = true;
+    Event(absl::StrCat("node ", node.plan.id.value(), " ", DescribeEnd(*status),
+                       "; restart it with:\n          ", RestartCommand(node)));
+  }
+}
+
+void Quickstart::AskNodes() {
+  std::map<GroupId, Leader> leaders;
+  for (Node& node : nodes_) AskNode(node, &leaders);
+  for (const node::ShardConfig& shard : shards_) {
+    NoteLeader(shard.group, leaders[shard.group].node);
+  }
+}
+
+void Quickstart::NoteLeader(GroupId group, NodeId leader) {
+  const std::string name = absl::StrCat("group ", group.value());
+  const MonoTime now = Clock::ReadMono();
+  if (leader == NodeId()) {
+    if (!quiet_ && now > led_at_[group] + kLeaderlessAfter &&
+        leaderless_.insert(group).second) {
+      Event(name + " has no leader: its keys cannot be read or written");
+    }
+    return;
+  }
+  led_at_[group] = now;
+  const auto before = leaders_.find(group);
+  const bool changed = before == leaders_.end() || before->second != leader;
+  const bool again = leaderless_.erase(group) > 0;
+  if (!quiet_ && (changed || again)) {
+    Event(absl::StrCat(
+        name, again ? " has a leader again: node " : ": node ", leader.value(),
+        again ? "" : " leads",
+        changed && before != leaders_.end()
+            ? absl::StrCat(" (before: node ", before->second.value(), ")")
+            : ""));
+  }
+  leaders_[group] = leader;
+}
+
+absl::StatusOr<std::string> Quickstart::InfoOf(Node& node) {
+  if (node.client == nullptr) {
+    auto client = RespClient::Connect(node.plan.resp, kAskWithin);
+    if (!client.ok()) return client.status();
+    node.client = *std::move(client);
+  }
+  const absl::StatusOr<RespValue> reply = node.client->Call({"INFO", "groups"});
+  if (!reply.ok()) {
+    node.client.reset();
+    // Whether the node is gone shows when it is called again.
+    return absl::AbortedError(std::string(reply.status().message()));
+  }
+  return reply->text;
+}
+
+// A child that ends is reported by ReapChildren.
+void Quickstart::OnSilence(Node& node, const absl::Status& why) {
+  if (quiet_ || node.down) return;
+  const std::string name = absl::StrCat("node ", node.plan.id.value());
+  if (!node.child.has_value() && absl::IsUnavailable(why)) {
+    node.down = true;
+    Event(absl::StrCat(name, " is gone; restart it with:\n          ",
+                       RestartCommand(node)));
+  } else if (Clock::ReadMono() > node.answered + kSilentAfter) {
+    node.down = true;
+    Event(absl::StrCat(name, " does not answer; its log is ",
+                       node.plan.log_file));
+  }
+}
+
+void Quickstart::NoteReplica(Node& node, const GroupLine& line) {
+  if (quiet_) return;
+  const GroupId group(line.group);
+  const std::string name = absl::StrCat("node ", node.plan.id.value(),
+                                        ": its replica of group ", line.group);
+  if (line.status == "ok") {
+    if (node.unfit.erase(group) > 0) Event(name + " works again");
+    return;
+  }
+  if (std::exchange(node.unfit[group], line.status) == line.status) return;
+  Event(absl::StrCat(name, " is ", line.status,
+                     line.status == "fenced" ? " (its data are damaged)"
+                                             : " (the disk failed)",
+                     "; the node's log is ", node.plan.log_file));
+}
+
+void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {
+  const absl::StatusOr<std::string> info = InfoOf(node);
+  if (!info.ok()) {
+    OnSilence(node, info.status());
+    return;
+  }
+  node.answered = Clock::ReadMono();
+  if (std::exchange(node.down, false)) {
+    Event(absl::StrCat("node ", node.plan.id.value(), " is back"));
+  }
+  // A node is believed about itself only; an old leader may not know yet.
+  for (const GroupLine& line : ParseInfoGroups(*info)) {
+    NoteReplica(node, line);
+    Leader& leader = (*leaders)[GroupId(line.group)];
+    if (line.leads() && line.term > leader.term) {
+      leader = {.node = node.plan.id, .term = line.term};
+    }
+  }
+}
+
+void Quickstart::StopAll() {
+  for (Node& node : nodes_) {
+    if (node.child.has_value()) node.child->Signal(SIGTERM);
+  }
+  for (Node& node : nodes_) {
+    if (node.child.has_value()) node.child->Stop(SIGCONT, kStopWithin);
+    node.child.reset();
+    StopRestarted(node);
+  }
+}
+
+// One that the user has restarted by hand is no child of this process.
+void Quickstart::StopRestarted(const Node& node) {
+  const std::string lock = node.plan.data_dir + "/lock";
+  const MonoTime limit = Clock::ReadMono() + kStopWithin;
+  bool asked = false;
+  while (const std::optional<int64_t> holder = LockHolder(lock)) {
+    if (*holder <= 0) return;
+    const bool late = Clock::ReadMono() > limit;
+    if (late || !std::exchange(asked, true)) {
+      kill(static_cast<pid_t>(*holder), late ? SIGKILL : SIGTERM);
+    }
+    usleep(10'000);
+  }
+}
+
+void Quickstart::BlockSignals() {
+  sigemptyset(&signals_);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
+    sigaddset(&signals_, signal);
+  }
+  sigprocmask(SIG_BLOCK, &signals_, nullptr);
+}
+
+bool Quickstart::WaitForSignal(Duration timeout) {
+  const timespec limit = {.tv_sec = timeout.ns() / 1'000'000'000,
+                          .tv_nsec = timeout.ns() % 1'000'000'000};
+  const int signal = sigtimedwait(&signals_, nullptr, &limit);
+  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> DefaultQuickstartDirectory() {
+  const char* const cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') {
+    return std::string(cache) + "/quorate/quickstart";
+  }
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || home[0] != '/') {
+    return absl::FailedPreconditionError("HOME is not set: give a --data-dir");
+  }
+  return std::string(home) + "/.cache/quorate/quickstart";
+}
+
+int RunQuickstart(const QuickstartOptions& options) {
+  QuickstartOptions whole = options;
+  if (whole.data_dir.empty()) {
+    absl::StatusOr<std::string> directory = DefaultQuickstartDirectory();
+    if (!directory.ok()) return Complain(directory.status(), kExitUsage);
+    whole.data_dir = *directory;
+  }
+  // Where the user typed it, when bazel run has changed the directory.
+  const char* const typed_in = std::getenv("BUILD_WORKING_DIRECTORY");
+  std::filesystem::path path(whole.data_dir);
+  if (path.is_relative() && typed_in != nullptr) {
+    path = std::filesystem::path(typed_in) / path;
+  }
+  whole.data_dir = std::filesystem::absolute(path).lexically_normal().string();
+  absl::StatusOr<QuickstartPlan> plan = PlanQuickstart(whole);
+  if (!plan.ok()) return Complain(plan.status(), kExitUsage);
+  return Quickstart(whole, *std::move(plan)).Run();
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,166 @@
+#include "net/tools/quickstart_plan.h"
+
+#include <charconv>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace quorate::net {
+namespace {
+
+constexpr int kPortMax = 65'535;
+
+std::string Loopback(int port) { return absl::StrCat("127.0.0.1:", port); }
+
+int PeerPort(int port) {
+  return port + kPeerPortOffset <= kPortMax ? port + kPeerPortOffset
+                                            : port - kPeerPortOffset;
+}
+
+// A TOML basic string.
+std::string Quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+absl::Status InRange(const char* option, int value, int low, int high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      option, " ", value, ": expected a number from ", low, " to ", high));
+}
+
+std::string MadeWith(const QuickstartState& state) {
+  return absl::StrCat("--nodes ", state.nodes, " --groups ", state.groups,
+                      " --read-replicas ", state.read_replicas);
+}
+
+}  // namespace
+
+absl::StatusOr<QuickstartPlan> PlanQuickstart(
+    const QuickstartOptions& options) {
+  const int count = options.nodes + options.read_replicas;
+  const int cluster_port = options.cluster_port == 0
+                               ? options.port + kClusterPortOffset
+                               : options.cluster_port;
+  for (const absl::Status& status :
+       {InRange("--nodes", options.nodes, 1, kQuickstartNodesMax),
+        InRange("--groups", options.groups, 1, kQuickstartGroupsMax),
+        InRange("--read-replicas", options.read_replicas, 0,
+                kQuickstartNodesMax - options.nodes),
+        InRange("--port", options.port, 1, kPortMax + 1 - count),
+        InRange("--cluster-port", cluster_port, 1, kPortMax + 1 - count),
+        InRange("--http-port", options.http_port, 1, kPortMax + 1 - count)}) {
+    if (!status.ok()) return status;
+  }
+  QuickstartPlan plan;
+  std::set<int> ports;
+  for (int i = 0; i < count; ++i) {
+    const int resp = options.port + i;
+    const int resp_cluster = cluster_port + i;
+    const int http = options.http_port + i;
+    const int peer = PeerPort(resp);
+    for (const int port : {resp, resp_cluster, http, peer}) {
+      if (!ports.insert(port).second) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "port ", port, " would serve two purposes: ", count, " nodes take ",
+            count, " ports from --port ", options.port,
+            ", from --cluster-port ", cluster_port, " and from --http-port ",
+            options.http_port, " on, and for peers those of --port ",
+            peer > resp ? "plus " : "minus ", kPeerPortOffset));
+      }
+    }
+    const std::string base = absl::StrCat(options.data_dir, "/node-", i + 1);
+    plan.nodes.push_back({.id = NodeId(i + 1),
+                          .resp = Loopback(resp),
+                          .resp_cluster = Loopback(resp_cluster),
+                          .http = Loopback(http),
+                          .peer = Loopback(peer),
+                          .read_only = i >= options.nodes,
+                          .data_dir = base,
+                          .config_file = base + ".toml",
+                          .log_file = base + ".log"});
+  }
+  return plan;
+}
+
+std::string QuickstartToml(const QuickstartOptions& options,
+                           const QuickstartPlan& plan,
+                           const QuickstartNode& node, ClusterId cluster) {
+  std::string text = absl::StrCat(
+      "# Written by quickstart at every start; see "
+      "docs/reference/configuration.md.\n\n",
+      "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
+      "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
+      "# GET /set?key=K&value=V writes: for trying things out.\n",
+      "http_get_writes = true\n\n[sharding]\ngroups = ", options.groups, "\n");
+  for (const QuickstartNode& row : plan.nodes) {
+    absl::StrAppend(&text, "\n[[nodes]]\nid = ", row.id.value(),
+                    "\nresp = ", Quoted(row.resp),
+                    "\nresp_cluster = ", Quoted(row.resp_cluster),
+                    "\nhttp = ", Quoted(row.http),
+                    "\npeer = ", Quoted(row.peer), "\n");
+    if (row.read_only) absl::StrAppend(&text, "read_only = true\n");
+  }
+  return text;
+}
+
+std::string FormatQuickstartState(const QuickstartState& state) {
+  return absl::StrCat("quickstart 1\ncluster ", state.cluster.value(),
+                      "\nnodes ", state.nodes, "\ngroups ", state.groups,
+                      "\nread_replicas ", state.read_replicas, "\nfounded ",
+                      state.founded ? 1 : 0, "\n");
+}
+
+absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text) {
+  std::map<std::string, uint64_t> values;
+  size_t lines = 0;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    const size_t space = line.find(' ');
+    uint64_t value = 0;
+    if (end == std::string_view::npos || space == std::string_view::npos) break;
+    const std::string_view number = line.substr(space + 1);
+    const auto [stop, error] =
+        std::from_chars(number.data(), number.data() + number.size(), value);
+    if (error != std::errc() || stop != number.data() + number.size()) break;
+    values[std::string(line.substr(0, space))] = value;
+    ++lines;
+    text.remove_prefix(end + 1);
+  }
+  const char* const kKeys[] = {"quickstart", "cluster",       "nodes",
+                               "groups",     "read_replicas", "founded"};
+  bool whole = text.empty() && lines == std::size(kKeys);
+  for (const char* key : kKeys) whole = whole && values.contains(key);
+  if (!whole || values["quickstart"] != 1) {
+    return absl::DataLossError("not the state of a quickstart cluster");
+  }
+  return QuickstartState{
+      .cluster = ClusterId(values["cluster"]),
+      .nodes = static_cast<int>(values["nodes"]),
+      .groups = static_cast<int>(values["groups"]),
+      .read_replicas = static_cast<int>(values["read_replicas"]),
+      .founded = values["founded"] != 0};
+}
+
+absl::Status CheckFits(const QuickstartOptions& options,
+                       const QuickstartState& state) {
+  if (options.nodes == state.nodes && options.groups == state.groups &&
+      options.read_replicas == state.read_replicas) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("the data directory '", options.data_dir, "' was made with ",
+                   MadeWith(state),
+                   ". Give these options, or another --data-dir, or remove "
+                   "the directory to begin anew."));
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,170 @@
+#include "net/tools/resp_client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "net/tools/cluster_view.h"
+
+namespace quorate::net {
+namespace {
+
+using Kind = RespValue::Kind;
+
+// Accepts one connection, reads what comes, sends `reply` byte by byte, closes.
+class OneShotServer {
+ public:
+  explicit OneShotServer(std::string reply) {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(
+        bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
+    EXPECT_EQ(listen(listener_, 1), 0);
+    socklen_t size = sizeof(address);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this, reply = std::move(reply)] {
+      const int fd = accept(listener_, nullptr, nullptr);
+      char bytes[4096];
+      const ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+      if (n > 0) request_.assign(bytes, n);
+      for (const char c : reply) (void)send(fd, &c, 1, MSG_NOSIGNAL);
+      close(fd);
+    });
+  }
+  ~OneShotServer() {
+    if (thread_.joinable()) thread_.join();
+    close(listener_);
+  }
+  const std::string& address() const { return address_; }
+  std::string request() {
+    thread_.join();
+    return request_;
+  }
+
+ private:
+  int listener_ = -1;
+  std::string address_;
+  std::string request_;
+  std::thread thread_;
+};
+
+absl::StatusOr<RespValue> CallOnce(const std::string& reply) {
+  OneShotServer server(reply);
+  auto client = RespClient::Connect(server.address(), Seconds(10));
+  EXPECT_TRUE(client.ok()) << client.status();
+  return (*client)->Call({"PING"});
+}
+
+TEST(RespClient, Command_IsSentAsBulkStrings) {
+  OneShotServer server("+OK\r\n");
+  auto client = RespClient::Connect(server.address(), Seconds(10));
+  ASSERT_TRUE(client.ok());
+  const auto reply = (*client)->Call({"SET", "k", std::string_view("\0\n", 2)});
+  ASSERT_TRUE(reply.ok());
+  EXPECT_EQ(server.request(),
+            std::string("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\0\n\r\n", 28));
+}
+
+TEST(RespClient, RepliesOfEveryKind_AreRead) {
+  EXPECT_EQ(CallOnce("+PONG\r\n")->text, "PONG");
+  EXPECT_TRUE(CallOnce("-ERR no\r\n")->error());
+  EXPECT_EQ(CallOnce("-ERR no\r\n")->text, "ERR no");
+  EXPECT_EQ(CallOnce(":-42\r\n")->integer, -42);
+  EXPECT_TRUE(CallOnce("$-1\r\n")->is(Kind::kNull));
+  EXPECT_EQ(CallOnce("$5\r\na\r\nbc\r\n")->text, "a\r\nbc");
+  const RespValue array = *CallOnce("*2\r\n*1\r\n:7\r\n$1\r\nx\r\n");
+  ASSERT_EQ(array.items.size(), 2u);
+  EXPECT_EQ(array.items[0].items[0].integer, 7);
+}
+
+TEST(RespClient, Nonsense_IsDataLoss) {
+  for (const char* reply : {"hello\r\n", "\r\n", ":x\r\n", "$-2\r\n"}) {
+    EXPECT_TRUE(absl::IsDataLoss(CallOnce(reply).status())) << reply;
+  }
+}
+
+TEST(RespClient, HttpServer_IsNamed) {
+  const absl::Status status =
+      CallOnce("HTTP/1.1 400 Bad Request\r\n\r\n").status();
+  EXPECT_TRUE(absl::IsDataLoss(status));
+  EXPECT_NE(std::string(status.message()).find("answers in HTTP, not in RESP"),
+            std::string::npos)
+      << status;
+}
+
+TEST(RespClient, LongLine_IsReadUpToALimit) {
+  const std::string line(100'000, 'x');
+  EXPECT_EQ(CallOnce("+" + line + "\r\n")->text, line);
+  EXPECT_TRUE(
+      absl::IsDataLoss(CallOnce("+" + std::string(200'000, 'x')).status()));
+}
+
+TEST(RespClient, ManyItems_AreRead) {
+  std::string reply = "*20000\r\n";
+  for (int i = 0; i < 20'000; ++i) {
+    reply += "$4\r\n" + std::to_string(10'000 + i % 10'000).substr(1) + "\r\n";
+  }
+  const RespValue array = *CallOnce(reply);
+  ASSERT_EQ(array.items.size(), 20'000u);
+  EXPECT_EQ(array.items[9'999].text, "9999");
+  EXPECT_EQ(array.items[10'001].text, "0001");
+}
+
+TEST(RespClient, ConnectionLost_IsUnavailable) {
+  EXPECT_TRUE(absl::IsUnavailable(CallOnce("$5\r\nab").status()));
+  EXPECT_TRUE(absl::IsUnavailable(
+      RespClient::Connect("127.0.0.1:1", Seconds(10)).status()));
+}
+
+TEST(ClusterView, SlotsReply_GivesMasters) {
+  const RespValue reply = *CallOnce(
+      "*2\r\n"
+      "*4\r\n:0\r\n:99\r\n"
+      "*3\r\n$9\r\n127.0.0.1\r\n:7001\r\n$1\r\na\r\n"
+      "*3\r\n$9\r\n127.0.0.1\r\n:7002\r\n$1\r\nb\r\n"
+      "*3\r\n:100\r\n:100\r\n*3\r\n$3\r\n::1\r\n:7003\r\n$1\r\nc\r\n");
+  const auto ranges = ParseClusterSlots(reply);
+  ASSERT_TRUE(ranges.ok()) << ranges.status();
+  EXPECT_EQ(MasterOf(*ranges, 99), "127.0.0.1:7001");
+  EXPECT_EQ(MasterOf(*ranges, 100), "[::1]:7003");
+  EXPECT_EQ(MasterOf(*ranges, 101), std::nullopt);
+  EXPECT_FALSE(ParseClusterSlots(RespValue()).ok());
+}
+
+TEST(ClusterView, InfoText_GivesGroups) {
+  const std::vector<GroupLine> groups = ParseInfoGroups(
+      "# Cluster\r\ncluster_enabled:1\r\n"
+      "group1:role=leader,leader=2,term=3,commit=7,applied=6,status=ok\r\n"
+      "group12:role=follower,leader=0,term=1,new=x,commit=0,applied=0,"
+      "status=stopped\r\ngroups:2\r\n"
+      "group13:role=fenced,leader=1,slots=5461,status=fenced\r\n");
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[0], (GroupLine{.group = 1,
+                                  .role = "leader",
+                                  .leader = 2,
+                                  .term = 3,
+                                  .commit = 7,
+                                  .applied = 6,
+                                  .status = "ok"}));
+  EXPECT_TRUE(groups[0].leads());
+  EXPECT_EQ(groups[1].group, 12u);
+  EXPECT_EQ(groups[1].status, "stopped");
+  EXPECT_EQ(groups[2], (GroupLine{.group = 13,
+                                  .role = "fenced",
+                                  .leader = 1,
+                                  .slots = 5461,
+                                  .status = "fenced"}));
+  EXPECT_TRUE(ParseInfoGroups("group1:term=x").empty());
+}
+
+}  // namespace
+}  // namespace quorate::net

@@ -1,0 +1,239 @@
+// node/commands/command_table.h: every RESP command this node knows: arity, flags, where
+// its keys stand, and what COMMAND says of it.
+//
+// Facts are Redis 7.0's; clients route and check by them. The table is
+// constant; looking up takes no allocation.
+#ifndef QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
+#define QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "node/protocol/resp_writer.h"
+
+namespace quorate::node {
+
+// One for each row, in the order of the table.
+enum class CommandId : uint8_t {
+  kGet,
+  kSet,
+  kSetnx,
+  kSetex,
+  kPsetex,
+  kGetset,
+  kGetdel,
+  kGetex,
+  kMget,
+  kMset,
+  kMsetnx,
+  kAppend,
+  kStrlen,
+  kGetrange,
+  kSubstr,
+  kSetrange,
+  kIncr,
+  kDecr,
+  kIncrby,
+  kDecrby,
+  kIncrbyfloat,
+  kDel,
+  kUnlink,
+  kExists,
+  kTouch,
+  kType,
+  kExpire,
+  kPexpire,
+  kExpireat,
+  kPexpireat,
+  kTtl,
+  kPttl,
+  kExpiretime,
+  kPexpiretime,
+  kPersist,
+  kKeys,
+  kScan,
+  kDbsize,
+  kRandomkey,
+  kFlushall,
+  kFlushdb,
+  kObject,
+  kObjectEncoding,
+  kObjectRefcount,
+  kObjectHelp,
+  kMemory,
+  kMemoryUsage,
+  kMemoryHelp,
+  kMulti,
+  kExec,
+  kDiscard,
+  kWatch,
+  kUnwatch,
+  kPing,
+  kEcho,
+  kHello,
+  kAuth,
+  kSelect,
+  kQuit,
+  kReset,
+  kClient,
+  kClientId,
+  kClientSetname,
+  kClientGetname,
+  kClientSetinfo,
+  kClientInfo,
+  kClientList,
+  kClientNoEvict,
+  kClientNoTouch,
+  kClientReply,
+  kClientKill,
+  kClientTracking,
+  kClientTrackinginfo,
+  kClientCaching,
+  kClientGetredir,
+  kClientPause,
+  kClientUnpause,
+  kClientUnblock,
+  kClientHelp,
+  kCommand,
+  kCommandCount,
+  kCommandInfo,
+  kCommandDocs,
+  kCommandGetkeys,
+  kCommandGetkeysandflags,
+  kCommandList,
+  kCommandHelp,
+  kReadonly,
+  kReadwrite,
+  kAsking,
+  kInfo,
+  kConfig,
+  kConfigGet,
+  kConfigSet,
+  kConfigResetstat,
+  kConfigRewrite,
+  kConfigHelp,
+  kTime,
+  kRole,
+  kWait,
+  kLastsave,
+  kCluster,
+  kClusterSlots,
+  kClusterShards,
+  kClusterNodes,
+  kClusterInfo,
+  kClusterMyid,
+  kClusterMyshardid,
+  kClusterKeyslot,
+  kClusterCountkeysinslot,
+  kClusterGetkeysinslot,
+  kClusterReplicas,
+  kClusterSlaves,
+  kClusterLinks,
+  kClusterHelp,
+  kQuorateSession,
+  kQuorateDo,
+  kQuorateChannel,
+  kQuorateApply,
+  kQuorateStatus,
+};
+
+// Bits of CommandSpec::flags, named as COMMAND reports them.
+enum CommandFlag : uint32_t {
+  kWrite = 1 << 0,
+  kReadonly = 1 << 1,
+  kDenyOom = 1 << 2,
+  kAdmin = 1 << 3,
+  kNoScript = 1 << 4,
+  kLoading = 1 << 5,
+  kStale = 1 << 6,
+  kFast = 1 << 7,
+  kNoAuth = 1 << 8,
+  kNoMulti = 1 << 9,
+  kSkipSlowlog = 1 << 10,
+  kMovableKeys = 1 << 11,
+  kAllowBusy = 1 << 12,
+};
+
+// Bits of CommandSpec::categories; @read, @write, @fast and @slow follow from
+// the flags.
+enum CommandCategory : uint32_t {
+  kKeyspace = 1 << 0,
+  kStrings = 1 << 1,
+  kConnections = 1 << 2,
+  kTransaction = 1 << 3,
+  kDangerous = 1 << 4,
+  kAdministration = 1 << 5,
+};
+
+struct CommandSpec {
+  std::string_view name;  // Lower case; subcommands as "client|id".
+  CommandId id;
+  // Of arguments, the command's own name (and subcommand) included; negative:
+  // at least so many.
+  int8_t arity;
+  uint32_t flags = 0;
+  // Positions of keys; 0: none. A negative last counts from the end.
+  int8_t first_key = 0;
+  int8_t last_key = 0;
+  int8_t key_step = 0;
+  uint32_t categories = 0;
+  std::string_view tips = "";       // Separated by spaces.
+  std::string_view key_flags = "";  // Separated by commas.
+  std::string_view group;
+  std::string_view since;
+  std::string_view summary;
+
+  bool Has(CommandFlag flag) const { return (flags & flag) != 0; }
+  bool AcceptsCount(size_t arguments) const {
+    return arity >= 0 ? arguments == static_cast<size_t>(arity)
+                      : arguments >= static_cast<size_t>(-arity);
+  }
+};
+
+using Arguments = absl::Span<const std::string_view>;
+
+// All rows; the subcommands of a command follow it.
+absl::Span<const CommandSpec> AllCommands();
+
+// The row of a name in any case ("GET", "client|id"), or null.
+const CommandSpec* FindCommand(std::string_view name);
+const CommandSpec& SpecOf(CommandId id);
+
+// True if `spec` is a container: CLIENT, CONFIG and so on.
+bool HasSubcommands(const CommandSpec& spec);
+
+// What a request means: its row (of the subcommand, for containers) or the
+// error Redis gives, without a leading '-'.
+struct CommandLookup {
+  const CommandSpec* spec = nullptr;
+  std::string error;
+};
+CommandLookup LookUp(Arguments request);
+
+// Positions of the keys in `request`. Requires:
+// spec.AcceptsCount(request.size()).
+struct KeyPositions {
+  size_t first = 0;  // 0: no keys.
+  size_t last = 0;   // Inclusive.
+  size_t step = 1;
+};
+KeyPositions FindKeys(const CommandSpec& spec, Arguments request);
+
+// The replies of COMMAND and its subcommands. `request` is the whole command.
+void WriteCommandTable(RespWriter& reply);  // COMMAND.
+void WriteCommandInfo(Arguments request,
+                      RespWriter& reply);  // COMMAND INFO [name …].
+void WriteCommandDocs(Arguments request,
+                      RespWriter& reply);  // COMMAND DOCS [name …].
+void WriteCommandList(Arguments request,
+                      RespWriter& reply);  // COMMAND LIST [FILTERBY …].
+void WriteCommandGetKeys(Arguments request,
+                         RespWriter& reply);  // And GETKEYSANDFLAGS.
+size_t CommandCount();                        // Without subcommands.
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_

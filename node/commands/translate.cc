@@ -1,0 +1,572 @@
+#include "node/commands/translate.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "kv/slots/slot.h"
+#include "node/base/text.h"
+#include "raft/core/types.h"
+
+namespace quorate::node {
+namespace {
+
+using kv::Op;
+
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+constexpr std::string_view kNotInteger =
+    "ERR value is not an integer or out of range";
+constexpr std::string_view kNotFloat = "ERR value is not a valid float";
+constexpr std::string_view kSyntax = "ERR syntax error";
+
+std::string InvalidExpire(const CommandSpec& row) {
+  return Concat("ERR invalid expire time in '", row.name, "' command");
+}
+
+std::string ValueTooLong(const LimitsConfig& limits) {
+  return Concat(
+      "ERR string exceeds maximum allowed size (limits.value_bytes = ",
+      limits.value_bytes, " bytes)");
+}
+
+// A time of expiry that is over is as good as the first one.
+int64_t AtLeastOne(int64_t ms) { return std::max<int64_t>(1, ms); }
+
+struct TimeForm {
+  bool seconds;
+  bool absolute;
+  bool operator==(const TimeForm&) const = default;
+};
+
+// EX, PX, EXAT and PXAT.
+std::optional<TimeForm> FormOf(std::string_view option) {
+  if (EqualsIgnoreCase(option, "ex")) return TimeForm{true, false};
+  if (EqualsIgnoreCase(option, "px")) return TimeForm{false, false};
+  if (EqualsIgnoreCase(option, "exat")) return TimeForm{true, true};
+  if (EqualsIgnoreCase(option, "pxat")) return TimeForm{false, true};
+  return std::nullopt;
+}
+
+// The expiry of SET and GETEX, into `spec` or `error`: must be positive.
+void ReadExpiry(const CommandSpec& row, std::string_view text, TimeForm form,
+                int64_t now_ms, kv::CommandSpec* spec, std::string* error) {
+  int64_t ms;
+  if (!ParseInteger(text, &ms)) {
+    *error = kNotInteger;
+    return;
+  }
+  const bool in_range = ms > 0 && (!form.seconds || ms <= kMax / 1000);
+  if (in_range && form.seconds) ms *= 1000;
+  if (!in_range || (!form.absolute && ms > kMax - now_ms)) {
+    *error = InvalidExpire(row);
+    return;
+  }
+  spec->expire_at_ms = ms;
+  if (!form.absolute) spec->flags |= kv::kRelativeExpiry;
+}
+
+// SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
+void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
+                  Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kSet;
+  spec.arguments = request.subspan(1, 2);
+  std::optional<TimeForm> form;
+  std::string_view time;
+  for (size_t i = 3; i < request.size(); ++i) {
+    const std::string_view option = request[i];
+    if (EqualsIgnoreCase(option, "nx") && (spec.flags & kv::kIfPresent) == 0) {
+      spec.flags |= kv::kIfAbsent;
+    } else if (EqualsIgnoreCase(option, "xx") &&
+               (spec.flags & kv::kIfAbsent) == 0) {
+      spec.flags |= kv::kIfPresent;
+    } else if (EqualsIgnoreCase(option, "get")) {
+      spec.flags |= kv::kReturnOld;
+    } else if (EqualsIgnoreCase(option, "keepttl") && !form.has_value()) {
+      spec.flags |= kv::kKeepExpiry;
+    } else if (const auto found = FormOf(option);
+               found.has_value() && (spec.flags & kv::kKeepExpiry) == 0 &&
+               form.value_or(*found) == *found && i + 1 < request.size()) {
+      form = found;  // The same one again replaces it.
+      time = request[++i];
+    } else {
+      out->error = kSyntax;
+      return;
+    }
+  }
+  if (form.has_value()) {
+    ReadExpiry(row, time, *form, now_ms, &spec, &out->error);
+  }
+  out->shape =
+      (spec.flags & kv::kReturnOld) != 0 ? Shape::kOldValue : Shape::kOkOrNull;
+}
+
+// SETEX key seconds value, PSETEX key milliseconds value.
+void TranslateSetex(const CommandSpec& row, Arguments request, int64_t now_ms,
+                    Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kSet;
+  out->storage = {request[1], request[3]};
+  spec.arguments = out->storage;
+  ReadExpiry(row, request[2], {row.id == CommandId::kSetex, false}, now_ms,
+             &spec, &out->error);
+  out->shape = Shape::kStatusOk;
+}
+
+// GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]
+void TranslateGetex(const CommandSpec& row, Arguments request, int64_t now_ms,
+                    Translated* out) {
+  out->specs[0].op = Op::kGet;
+  out->specs[0].arguments = request.subspan(1, 1);
+  out->shape = Shape::kBulk;
+  if (request.size() == 2) return;
+  kv::CommandSpec& second = out->specs[1];
+  second.arguments = request.subspan(1, 1);
+  second.op = Op::kExpireAt;
+  std::optional<TimeForm> form;
+  std::string_view time;
+  for (size_t i = 2; i < request.size(); ++i) {
+    if (EqualsIgnoreCase(request[i], "persist") && !form.has_value()) {
+      second.op = Op::kPersist;
+    } else if (const auto found = FormOf(request[i]);
+               found.has_value() && second.op != Op::kPersist &&
+               form.value_or(*found) == *found && i + 1 < request.size()) {
+      form = found;
+      time = request[++i];
+    } else {
+      out->error = kSyntax;
+      return;
+    }
+  }
+  if (form.has_value()) {
+    ReadExpiry(row, time, *form, now_ms, &second, &out->error);
+  }
+  out->count = 2;
+  out->shape = Shape::kBulkThenIgnored;
+}
+
+// The options of EXPIRE and its kin.
+bool ParseExpireOptions(Arguments options, kv::CommandFlags* flags,
+                        std::string* error) {
+  for (const std::string_view option : options) {
+    if (EqualsIgnoreCase(option, "nx")) {
+      *flags |= kv::kIfAbsent;
+    } else if (EqualsIgnoreCase(option, "xx")) {
+      *flags |= kv::kIfPresent;
+    } else if (EqualsIgnoreCase(option, "gt")) {
+      *flags |= kv::kIfGreater;
+    } else if (EqualsIgnoreCase(option, "lt")) {
+      *flags |= kv::kIfLess;
+    } else {
+      *error = Concat("ERR Unsupported option ", option);
+      return false;
+    }
+  }
+  const bool absent = (*flags & kv::kIfAbsent) != 0;
+  const bool present = (*flags & kv::kIfPresent) != 0;
+  const bool greater = (*flags & kv::kIfGreater) != 0;
+  const bool less = (*flags & kv::kIfLess) != 0;
+  if (absent && (present || greater || less)) {
+    *error =
+        "ERR NX and XX, GT or LT options at the same time are not compatible";
+    return false;
+  }
+  if (greater && less) {
+    *error = "ERR GT and LT options at the same time are not compatible";
+    return false;
+  }
+  // A key without expiry never passes GT, so XX adds nothing to it.
+  if (greater) *flags &= ~kv::kIfPresent;
+  return true;
+}
+
+void TranslateExpire(const CommandSpec& row, Arguments request, int64_t now_ms,
+                     TimeForm form, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kExpireAt;
+  spec.arguments = request.subspan(1, 1);
+  out->shape = Shape::kInteger;
+  if (!ParseExpireOptions(request.subspan(3), &spec.flags, &out->error)) {
+    return;
+  }
+  int64_t when;
+  if (!ParseInteger(request[2], &when)) {
+    out->error = kNotInteger;
+    return;
+  }
+  if (form.seconds) {
+    if (when > kMax / 1000 || when < kMin / 1000) {
+      out->error = InvalidExpire(row);
+      return;
+    }
+    when *= 1000;
+  }
+  if (!form.absolute) {
+    if (when > kMax - now_ms) {
+      out->error = InvalidExpire(row);
+      return;
+    }
+    spec.flags |= kv::kRelativeExpiry;
+    spec.expire_at_ms = when;
+    return;
+  }
+  spec.expire_at_ms = AtLeastOne(when);
+}
+
+void TranslateIncr(const CommandSpec& row, Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kIncrBy;
+  spec.arguments = request.subspan(1, 1);
+  out->shape = Shape::kInteger;
+  int64_t delta = 1;
+  if (request.size() == 3 && !ParseInteger(request[2], &delta)) {
+    out->error = kNotInteger;
+    return;
+  }
+  if (row.id == CommandId::kDecr || row.id == CommandId::kDecrby) {
+    if (delta == kMin) {
+      out->error = "ERR decrement would overflow";
+      return;
+    }
+    delta = -delta;
+  }
+  spec.numbers[0] = delta;
+}
+
+// INCRBYFLOAT key increment: the decimal itself is read where it is added.
+void TranslateIncrByFloat(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kIncrByFloat;
+  spec.arguments = request.subspan(1, 2);
+  out->shape = Shape::kDecimal;
+  std::string_view increment = request[2];
+  if (increment.starts_with('+') || increment.starts_with('-')) {
+    increment.remove_prefix(1);
+  }
+  if (EqualsIgnoreCase(increment, "inf") ||
+      EqualsIgnoreCase(increment, "infinity")) {
+    out->error = "ERR increment would produce NaN or Infinity";
+  }
+}
+
+void TranslateRange(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kGetRange;
+  spec.arguments = request.subspan(1, 1);
+  out->shape = Shape::kBulk;
+  if (!ParseInteger(request[2], &spec.numbers[0]) ||
+      !ParseInteger(request[3], &spec.numbers[1])) {
+    out->error = kNotInteger;
+  }
+}
+
+// SETRANGE key offset value
+void TranslateSetrange(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kSetRange;
+  out->storage = {request[1], request[3]};
+  spec.arguments = out->storage;
+  out->shape = Shape::kLength;
+  if (!ParseInteger(request[2], &spec.numbers[0])) {
+    out->error = kNotInteger;
+  } else if (spec.numbers[0] < 0) {
+    out->error = "ERR offset is out of range";
+  }
+}
+
+// [SAMPLES count]: there is nothing to sample.
+std::string_view MemoryOptionsError(Arguments options) {
+  for (size_t i = 0; i < options.size(); i += 2) {
+    if (!EqualsIgnoreCase(options[i], "samples") || i + 1 == options.size()) {
+      return kSyntax;
+    }
+    int64_t count;
+    if (!ParseInteger(options[i + 1], &count)) return kNotInteger;
+    if (count < 0) return kSyntax;
+  }
+  return {};
+}
+
+// Commands whose arguments are keys, or keys and values, as they stand.
+struct Plain {
+  CommandId id;
+  Op op;
+  Shape shape;
+  kv::CommandFlags flags;
+};
+constexpr Plain kPlain[] = {
+    {CommandId::kGet, Op::kGet, Shape::kBulk, 0},
+    {CommandId::kStrlen, Op::kStrlen, Shape::kInteger, 0},
+    {CommandId::kMget, Op::kMGet, Shape::kArray, 0},
+    {CommandId::kExists, Op::kExists, Shape::kInteger, 0},
+    {CommandId::kTouch, Op::kExists, Shape::kInteger, 0},
+    {CommandId::kType, Op::kType, Shape::kType, 0},
+    {CommandId::kTtl, Op::kTtl, Shape::kTtlSeconds, 0},
+    {CommandId::kPttl, Op::kTtl, Shape::kTtlMs, 0},
+    {CommandId::kExpiretime, Op::kExpireTime, Shape::kExpireTimeSeconds, 0},
+    {CommandId::kPexpiretime, Op::kExpireTime, Shape::kInteger, 0},
+    {CommandId::kSetnx, Op::kSet, Shape::kWroteInteger, kv::kIfAbsent},
+    {CommandId::kGetset, Op::kSet, Shape::kOldValue, kv::kReturnOld},
+    {CommandId::kGetdel, Op::kGetDel, Shape::kBulk, 0},
+    {CommandId::kMset, Op::kMSet, Shape::kStatusOk, 0},
+    {CommandId::kMsetnx, Op::kMSet, Shape::kWroteInteger, kv::kIfAbsent},
+    {CommandId::kAppend, Op::kAppend, Shape::kLength, 0},
+    {CommandId::kDel, Op::kDel, Shape::kInteger, 0},
+    {CommandId::kUnlink, Op::kDel, Shape::kInteger, 0},
+    {CommandId::kPersist, Op::kPersist, Shape::kInteger, 0},
+};
+
+const Plain* FindPlain(CommandId id) {
+  for (const Plain& plain : kPlain) {
+    if (plain.id == id) return &plain;
+  }
+  return nullptr;
+}
+
+void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
+                  Translated* out) {
+  switch (row.id) {
+    case CommandId::kSet:
+      return TranslateSet(row, request, now_ms, out);
+    case CommandId::kSetex:
+    case CommandId::kPsetex:
+      return TranslateSetex(row, request, now_ms, out);
+    case CommandId::kGetex:
+      return TranslateGetex(row, request, now_ms, out);
+    case CommandId::kExpire:
+      return TranslateExpire(row, request, now_ms, {true, false}, out);
+    case CommandId::kPexpire:
+      return TranslateExpire(row, request, now_ms, {false, false}, out);
+    case CommandId::kExpireat:
+      return TranslateExpire(row, request, now_ms, {true, true}, out);
+    case CommandId::kPexpireat:
+      return TranslateExpire(row, request, now_ms, {false, true}, out);
+    case CommandId::kIncr:
+    case CommandId::kDecr:
+    case CommandId::kIncrby:
+    case CommandId::kDecrby:
+      return TranslateIncr(row, request, out);
+    case CommandId::kIncrbyfloat:
+      return TranslateIncrByFloat(request, out);
+    case CommandId::kGetrange:
+    case CommandId::kSubstr:
+      return TranslateRange(request, out);
+    case CommandId::kSetrange:
+      return TranslateSetrange(request, out);
+    case CommandId::kObjectEncoding:
+    case CommandId::kObjectRefcount:
+    case CommandId::kMemoryUsage:
+      if (row.id == CommandId::kMemoryUsage) {
+        out->error = MemoryOptionsError(request.subspan(3));
+      }
+      out->specs[0].op = Op::kGet;
+      out->specs[0].arguments = request.subspan(2, 1);
+      out->shape = row.id == CommandId::kObjectEncoding   ? Shape::kEncoding
+                   : row.id == CommandId::kObjectRefcount ? Shape::kRefcount
+                                                          : Shape::kMemory;
+      return;
+    default:
+      break;
+  }
+  const Plain* plain = FindPlain(row.id);
+  CHECK(plain != nullptr) << row.name;
+  out->specs[0].op = plain->op;
+  out->specs[0].flags = plain->flags;
+  out->specs[0].arguments = request.subspan(1);
+  out->shape = plain->shape;
+  if (plain->op == Op::kMSet && request.size() % 2 == 0) {
+    out->error =
+        Concat("ERR wrong number of arguments for '", row.name, "' command");
+  }
+}
+
+// Growth ends where requests do, so that every value can be set again.
+void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
+  const auto longest = static_cast<int64_t>(limits.value_bytes);
+  if (spec->op == Op::kAppend || spec->op == Op::kIncrByFloat) {
+    spec->numbers[0] = longest;
+  } else if (spec->op == Op::kSetRange) {
+    spec->numbers[1] = longest;
+  }
+}
+
+}  // namespace
+
+std::string KeyTooLong(const LimitsConfig& limits) {
+  return Concat("ERR key is longer than limits.key_bytes (", limits.key_bytes,
+                ")");
+}
+
+bool IsKeyCommand(const CommandSpec& row) {
+  return row.first_key != 0 && row.id != CommandId::kWatch;
+}
+
+void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
+               const LimitsConfig& limits, Translated* out) {
+  TranslateOne(row, request, now_ms, out);
+  if (!out->error.empty()) return;
+  const KeyPositions keys = FindKeys(row, request);
+  out->slot = kv::HashSlot(request[keys.first]);
+  for (size_t i = keys.first; i <= keys.last; i += keys.step) {
+    if (request[i].size() > limits.key_bytes) {
+      out->error = KeyTooLong(limits);
+      return;
+    }
+    if (i > keys.first && kv::HashSlot(request[i]) != out->slot) {
+      out->error = kCrossSlot;
+      return;
+    }
+  }
+  BoundGrowth(limits, &out->specs[0]);
+  size_t size = 0;
+  for (size_t i = 0; i < out->count; ++i) {
+    out->specs[i].slot = out->slot;
+    size += kv::BatchBuilder::EncodedSize(out->specs[i]);
+  }
+  for (const std::string_view argument : request) {
+    if (argument.size() > limits.value_bytes) {
+      out->error = ValueTooLong(limits);
+      return;
+    }
+  }
+  if (size + 128 > raft::kEntryPayloadBytesMax) {
+    out->error = Concat("ERR request is larger than one log entry holds (",
+                        raft::kEntryPayloadBytesMax, " bytes)");
+  }
+}
+
+std::string_view ErrorOf(kv::ResultStatus status) {
+  switch (status) {
+    case kv::ResultStatus::kOk:
+    case kv::ResultStatus::kNil:
+    case kv::ResultStatus::kConditionFailed:
+      return {};
+    case kv::ResultStatus::kWrongType:
+      return "WRONGTYPE Operation against a key holding the wrong kind of "
+             "value";
+    case kv::ResultStatus::kNotInteger:
+      return kNotInteger;
+    case kv::ResultStatus::kNotFloat:
+      return kNotFloat;
+    case kv::ResultStatus::kOverflow:
+      return "ERR increment or decrement would overflow";
+    case kv::ResultStatus::kTooLarge:
+      return "ERR a value or reply is larger than allowed";
+    case kv::ResultStatus::kNotOwner:
+      return "CLUSTERDOWN Hash slot not served";
+    case kv::ResultStatus::kSessionExpired:
+      return "SESSION_EXPIRED the session is over; whether an earlier try of "
+             "this command took effect is not known";
+    case kv::ResultStatus::kStaleSequence:
+      return "SESSION_STALE the client itself declared this sequence number "
+             "finished";
+    case kv::ResultStatus::kSequenceReused:
+      return "SESSION_REUSED this sequence number was another command";
+    case kv::ResultStatus::kTooManyOutstanding:
+      return "SESSION_FULL too many sequence numbers are outstanding; raise "
+             "the floor";
+    case kv::ResultStatus::kTooManySessions:
+      return "SESSION_LIMIT the slot holds no more sessions";
+    case kv::ResultStatus::kMalformed:
+      return "ERR the command makes no sense to the store";
+    case kv::ResultStatus::kResultNotKept:
+      return "RESULT_NOT_KEPT the command took effect; its result was too "
+             "large to keep";
+  }
+  return "ERR unknown result";
+}
+
+namespace {
+
+void WriteBulkOrNull(const kv::ResultView& result, RespWriter& reply) {
+  if (result.kind == kv::PayloadKind::kBytes) {
+    reply.Bulk(result.bytes);
+  } else {
+    reply.Null();
+  }
+}
+
+void WriteArray(const kv::ResultView& result, RespWriter& reply) {
+  kv::ArrayReader reader(result.bytes);
+  reply.Array(reader.count());
+  std::string_view bytes;
+  while (!reader.done()) {
+    if (reader.Next(&bytes)) {
+      reply.Bulk(bytes);
+    } else {
+      reply.Null();
+    }
+  }
+}
+
+// What the status means for this command, where it has several meanings.
+std::string ErrorFor(Shape shape, kv::ResultStatus status,
+                     const LimitsConfig& limits) {
+  const bool grows = shape == Shape::kLength || shape == Shape::kDecimal;
+  if (status == kv::ResultStatus::kTooLarge) {
+    return grows ? ValueTooLong(limits)
+                 : Concat("ERR reply is larger than ", kv::kReturnedBytesMax,
+                          " bytes");
+  }
+  if (status == kv::ResultStatus::kOverflow && shape == Shape::kDecimal) {
+    return "ERR increment would produce NaN or Infinity";
+  }
+  return std::string(ErrorOf(status));
+}
+
+std::string_view EncodingOf(std::string_view value) {
+  int64_t integer;
+  if (ParseInteger(value, &integer)) return "int";
+  return value.size() <= 44 ? "embstr" : "raw";
+}
+
+}  // namespace
+
+void WriteResult(Shape shape, const kv::ResultView& result,
+                 const LimitsConfig& limits, RespWriter& reply) {
+  if (!ErrorOf(result.status).empty()) {
+    reply.Error(ErrorFor(shape, result.status, limits));
+    return;
+  }
+  switch (shape) {
+    case Shape::kBulk:
+    case Shape::kOldValue:
+    case Shape::kBulkThenIgnored:
+    case Shape::kDecimal:
+      return WriteBulkOrNull(result, reply);
+    case Shape::kInteger:
+    case Shape::kLength:
+    case Shape::kTtlMs:
+    case Shape::kSum:
+      return reply.Integer(result.integer);
+    case Shape::kStatusOk:
+      return reply.Ok();
+    case Shape::kOkOrNull:
+      return result.status == kv::ResultStatus::kOk ? reply.Ok() : reply.Null();
+    case Shape::kWroteInteger:
+      return reply.Integer(result.status == kv::ResultStatus::kOk ? 1 : 0);
+    case Shape::kArray:
+      return WriteArray(result, reply);
+    case Shape::kTtlSeconds:
+    case Shape::kExpireTimeSeconds:
+      return reply.Integer(result.integer < 0 ? result.integer
+                                              : (result.integer + 500) / 1000);
+    case Shape::kType:
+      return reply.Simple(result.kind == kv::PayloadKind::kBytes ? result.bytes
+                                                                 : "none");
+    case Shape::kEncoding:
+      if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
+      return reply.Bulk(EncodingOf(result.bytes));
+    case Shape::kRefcount:
+      if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
+      return reply.Integer(1);
+    case Shape::kMemory:
+      if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
+      return reply.Integer(static_cast<int64_t>(result.bytes.size()) + 64);
+  }
+}
+
+}  // namespace quorate::node

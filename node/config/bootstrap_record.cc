@@ -1,0 +1,164 @@
+#include "node/config/bootstrap_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/types/span.h"
+#include "env/check.h"
+#include "env/random.h"
+#include "kv/command/wire.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr uint32_t kVersion = 1;
+
+void AppendNodes(std::string* out, absl::Span<const NodeId> nodes) {
+  kv::AppendInteger(out, static_cast<uint32_t>(nodes.size()));
+  for (const NodeId node : nodes) kv::AppendInteger(out, node.value());
+}
+
+// A count that the remaining bytes can hold; otherwise the reader has failed.
+uint32_t TakeCount(kv::WireReader* reader, size_t element_bytes) {
+  const auto count = reader->Take<uint32_t>();
+  if (count <= reader->rest().size() / element_bytes) return count;
+  reader->Fail();
+  return 0;
+}
+
+std::vector<NodeId> TakeNodes(kv::WireReader* reader) {
+  std::vector<NodeId> nodes(TakeCount(reader, sizeof(uint32_t)));
+  for (NodeId& node : nodes) node = NodeId(reader->Take<uint32_t>());
+  for (size_t i = 1; i < nodes.size(); ++i) {
+    if (nodes[i] <= nodes[i - 1]) reader->Fail();
+  }
+  return nodes;
+}
+
+std::vector<SlotRange> TakeSlots(kv::WireReader* reader, uint32_t slot_count) {
+  std::vector<SlotRange> slots(TakeCount(reader, 2 * sizeof(uint16_t)));
+  uint32_t least = 0;  // Adjacent ranges would be one.
+  for (SlotRange& range : slots) {
+    range.first = Slot(reader->Take<uint16_t>());
+    range.last = Slot(reader->Take<uint16_t>());
+    if (range.first.value() < least || range.last < range.first ||
+        range.last.value() >= slot_count) {
+      reader->Fail();
+    }
+    least = range.last.value() + 2u;
+  }
+  return slots;
+}
+
+}  // namespace
+
+const BootstrapGroup* BootstrapRecord::FindGroup(GroupId group) const {
+  for (const BootstrapGroup& known : groups) {
+    if (known.group == group) return &known;
+  }
+  return nullptr;
+}
+
+BootstrapRecord MakeBootstrapRecord(ClusterId cluster,
+                                    const shardctrl::ShardMap& map) {
+  BootstrapRecord record{.cluster = cluster,
+                         .partitioner = map.partitioner(),
+                         .slot_count = map.slot_count()};
+  for (const shardctrl::Node& node : map.nodes()) {
+    if (node.read_only) record.read_only.push_back(node.id);
+  }
+  for (const shardctrl::Group& group : map.groups()) {
+    record.groups.push_back(
+        {.group = group.id,
+         .hash_key =
+             Random(cluster.value()).Bits("node.hash_key", group.id.value(), 0),
+         .voters = group.voters,
+         .slots = map.RangesOf(group.id)});
+  }
+  return record;
+}
+
+std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
+  std::string out;
+  kv::AppendInteger(&out, kVersion);
+  kv::AppendInteger(&out, record.cluster.value());
+  kv::AppendInteger(&out, static_cast<uint32_t>(record.partitioner));
+  kv::AppendInteger(&out, record.slot_count);
+  AppendNodes(&out, record.read_only);
+  kv::AppendInteger(&out, static_cast<uint32_t>(record.groups.size()));
+  for (const BootstrapGroup& group : record.groups) {
+    kv::AppendInteger(&out, group.group.value());
+    kv::AppendInteger(&out, group.hash_key);
+    AppendNodes(&out, group.voters);
+    kv::AppendInteger(&out, static_cast<uint32_t>(group.slots.size()));
+    for (const SlotRange& range : group.slots) {
+      kv::AppendInteger(&out, range.first.value());
+      kv::AppendInteger(&out, range.last.value());
+    }
+  }
+  return out;
+}
+
+absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
+  kv::WireReader reader(bytes);
+  const auto version = reader.Take<uint32_t>();
+  if (reader.ok() && version > kVersion) {
+    return absl::FailedPreconditionError(
+        Concat("the bootstrap record of the data directory has version ",
+               version, ", this program knows versions up to ", kVersion,
+               ": start the program that wrote it"));
+  }
+  BootstrapRecord record;
+  record.cluster = ClusterId(reader.Take<uint64_t>());
+  const auto partitioner = reader.Take<uint32_t>();
+  record.partitioner = static_cast<Partitioner>(partitioner);
+  record.slot_count = reader.Take<uint32_t>();
+  if (version != kVersion || partitioner == 0 ||
+      partitioner > static_cast<uint32_t>(Partitioner::kLastCharacter) ||
+      record.slot_count == 0 || record.slot_count > kHashSlotCount) {
+    reader.Fail();
+  }
+  record.read_only = TakeNodes(&reader);
+  // A group has 20 bytes beside its lists' elements.
+  record.groups.resize(TakeCount(&reader, 20));
+  GroupId before;
+  for (BootstrapGroup& group : record.groups) {
+    group.group = GroupId(reader.Take<uint32_t>());
+    group.hash_key = reader.Take<uint64_t>();
+    group.voters = TakeNodes(&reader);
+    group.slots = TakeSlots(&reader, record.slot_count);
+    if (group.group <= before || group.voters.empty()) reader.Fail();
+    before = group.group;
+  }
+  if (!reader.ok() || !reader.rest().empty()) {
+    return absl::DataLossError(
+        "the bootstrap record in the file 'identity' cannot be read; restore "
+        "the file from a copy of this very directory");
+  }
+  return record;
+}
+
+raft::Configuration FirstConfiguration(const BootstrapRecord& record,
+                                       GroupId group) {
+  const BootstrapGroup* decided = record.FindGroup(group);
+  CHECK(decided != nullptr) << "group " << group;
+  raft::Configuration first;
+  for (const NodeId node : decided->voters) first.voters.push_back({node, {}});
+  for (const NodeId node : record.read_only) {
+    first.learners.push_back({node, {}});
+  }
+  first.hash_key = decided->hash_key;
+  return first;
+}
+
+kv::StoreOptions StoreOptionsOf(const BootstrapRecord& record, GroupId group) {
+  const BootstrapGroup* decided = record.FindGroup(group);
+  CHECK(decided != nullptr) << "group " << group;
+  return {.group = group,
+          .hash_key = decided->hash_key,
+          .slot_count = record.slot_count,
+          .owned = decided->slots};
+}
+
+}  // namespace quorate::node

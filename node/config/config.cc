@@ -1,0 +1,325 @@
+#include "node/config/config.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+#include "shardctrl/planner.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr uint32_t kSlotCount = 16384;
+
+// What a rule across keys found wrong, and at which key.
+struct Problem {
+  std::string key;
+  std::string text;  // "expected …, found …".
+};
+using MaybeProblem = std::optional<Problem>;
+
+// "host" of "host:port" or "[host]:port"; nothing if there is no such form.
+std::optional<std::string_view> HostOf(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const std::string_view port = address.substr(colon + 1);
+  if (port.empty() || port.size() > 5) return std::nullopt;
+  uint32_t number = 0;
+  for (const char c : port) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<uint32_t>(c - '0');
+  }
+  if (number > 65535) return std::nullopt;
+  std::string_view host = address.substr(0, colon);
+  if (host.front() == '[') {
+    if (host.size() < 3 || host.back() != ']') return std::nullopt;
+    return host.substr(1, host.size() - 2);
+  }
+  if (host.find(':') != std::string_view::npos) return std::nullopt;
+  return host;
+}
+
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// Where one kind of client or peer connects: the key that said so, and what.
+struct ListenAddress {
+  std::string key;
+  std::string_view address;
+};
+
+MaybeProblem CheckListen(const ListenAddress& listen, bool non_loopback) {
+  const auto host = HostOf(listen.address);
+  if (!host.has_value()) {
+    return Problem{listen.key,
+                   Concat("expected an address \"host:port\", found \"",
+                          listen.address, "\"")};
+  }
+  if (!non_loopback && !IsLoopback(*host)) {
+    return Problem{
+        listen.key,
+        Concat("expected a loopback address, found \"", listen.address,
+               "\"; nothing here authenticates clients or peers yet, so set "
+               "listen.allow_non_loopback = true only on a network where "
+               "every host is trusted")};
+  }
+  return std::nullopt;
+}
+
+// Takes from the node's own row what [listen] does not say, and checks it.
+MaybeProblem CompleteListen(Config* config) {
+  size_t row = 0;
+  while (config->nodes[row].id != config->node) ++row;
+  const NodeConfig& self = config->nodes[row];
+  ListenConfig& listen = config->listen;
+  const std::tuple<std::string_view, std::string*, const std::string*> rows[] =
+      {{"resp", &listen.resp, &self.resp},
+       {"resp_cluster", &listen.resp_cluster, &self.resp_cluster},
+       {"http", &listen.http, &self.http},
+       {"peer", &listen.peer, &self.peer}};
+  for (const auto& [name, address, own] : rows) {
+    const bool derived = address->empty();
+    if (derived) *address = *own;
+    const std::string key =
+        derived ? Concat("nodes[", row, "].", name) : Concat("listen.", name);
+    if (auto problem =
+            CheckListen({key, *address}, listen.allow_non_loopback)) {
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+// "host:7101" for "host:7001"; empty where there is no such port.
+std::string ClusterAddressOf(std::string_view resp) {
+  if (!HostOf(resp).has_value()) return {};
+  const size_t colon = resp.rfind(':');
+  int64_t port = 0;
+  if (!ParseInteger(resp.substr(colon + 1), &port) ||
+      port > 65'535 - kClusterPortOffset) {
+    return {};
+  }
+  return Concat(resp.substr(0, colon + 1), port + kClusterPortOffset);
+}
+
+// Names the addresses for cluster clients that no row names.
+MaybeProblem CompleteNodes(Config* config) {
+  for (size_t row = 0; row < config->nodes.size(); ++row) {
+    NodeConfig& node = config->nodes[row];
+    if (!node.resp_cluster.empty() || !HostOf(node.resp).has_value()) continue;
+    node.resp_cluster = ClusterAddressOf(node.resp);
+    if (node.resp_cluster.empty()) {
+      return Problem{
+          Concat("nodes[", row, "].resp"),
+          Concat("expected a port up to ", 65'535 - kClusterPortOffset,
+                 " where no resp_cluster is given, found \"", node.resp, "\"")};
+    }
+  }
+  return std::nullopt;
+}
+
+// The rows as they stand in the file: keys name their places.
+MaybeProblem CheckNodes(const Config& config) {
+  const auto& nodes = config.nodes;
+  if (nodes.empty()) {
+    return Problem{
+        "nodes",
+        "expected at least one [[nodes]] row, or [[shards]], found none"};
+  }
+  std::vector<NodeId> ids;
+  std::vector<std::string_view> addresses;
+  bool any_voter = false;
+  for (size_t row = 0; row < nodes.size(); ++row) {
+    const NodeConfig& node = nodes[row];
+    if (std::find(ids.begin(), ids.end(), node.id) != ids.end()) {
+      return Problem{
+          Concat("nodes[", row, "].id"),
+          Concat("expected each id once, found ", node.id, " twice")};
+    }
+    ids.push_back(node.id);
+    const std::pair<std::string_view, const std::string*> columns[] = {
+        {"resp", &node.resp},
+        {"resp_cluster", &node.resp_cluster},
+        {"http", &node.http},
+        {"peer", &node.peer}};
+    for (const auto& [name, address] : columns) {
+      const std::string key = Concat("nodes[", row, "].", name);
+      if (!HostOf(*address).has_value()) {
+        return Problem{
+            key, Concat("expected an address \"host:port\", found \"", *address,
+                        "\"")};
+      }
+      if (std::find(addresses.begin(), addresses.end(), *address) !=
+          addresses.end()) {
+        return Problem{key, Concat("expected each address once, found \"",
+                                   *address, "\" twice")};
+      }
+      addresses.push_back(*address);
+    }
+    if (!node.read_only) any_voter = true;
+  }
+  if (!any_voter) {
+    return Problem{"nodes[].read_only",
+                   "expected at least one voting node, found none"};
+  }
+  if (config.FindNode(config.node) == nullptr) {
+    return Problem{
+        "node.id",
+        Concat("expected the id of a [[nodes]] row, found ", config.node)};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem CheckShards(const Config& config) {
+  std::vector<bool> taken(kSlotCount);
+  uint32_t assigned = 0;
+  for (const ShardConfig& shard : config.shards) {
+    if (shard.replicas.empty()) {
+      return Problem{"shards[].replicas",
+                     Concat("expected at least one replica for shard '",
+                            shard.name, "', found none")};
+    }
+    for (size_t i = 0; i < shard.replicas.size(); ++i) {
+      const NodeConfig* node = config.FindNode(shard.replicas[i]);
+      if (node == nullptr || node->read_only) {
+        return Problem{"shards[].replicas",
+                       Concat("expected voting nodes for shard '", shard.name,
+                              "', found node ", shard.replicas[i])};
+      }
+      for (size_t j = 0; j < i; ++j) {
+        if (shard.replicas[j] == shard.replicas[i]) {
+          return Problem{
+              "shards[].replicas",
+              Concat("expected each node once in shard '", shard.name,
+                     "', found node ", shard.replicas[i], " twice")};
+        }
+      }
+    }
+    for (const auto& [first, last] : shard.slots) {
+      if (first > last || last >= kSlotCount) {
+        return Problem{
+            "shards[].slots",
+            Concat("expected slots from 0 to 16383, found ", first, '-', last)};
+      }
+      for (uint32_t slot = first; slot <= last; ++slot) {
+        if (taken[slot]) {
+          return Problem{"shards[].slots",
+                         Concat("expected each slot in one shard, found slot ",
+                                slot, " in two")};
+        }
+        taken[slot] = true;
+        ++assigned;
+      }
+    }
+  }
+  if (assigned != kSlotCount) {
+    const auto missing = std::find(taken.begin(), taken.end(), false);
+    return Problem{"shards[].slots",
+                   Concat("expected all 16384 slots in shards, found none with "
+                          "slot ",
+                          missing - taken.begin())};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem CheckTimings(const Config& config) {
+  const RaftConfig& raft = config.raft;
+  if (raft.election_timeout_min > raft.election_timeout_max) {
+    return Problem{"raft.election_timeout_max_ms",
+                   Concat("expected at least raft.election_timeout_min_ms (",
+                          raft.election_timeout_min.ms(), "), found ",
+                          raft.election_timeout_max.ms())};
+  }
+  if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
+    return Problem{
+        "raft.heartbeat_interval_ms",
+        Concat("expected at most half of raft.election_timeout_min_ms (",
+               raft.election_timeout_min.ms(), "), found ",
+               raft.heartbeat_interval.ms())};
+  }
+  return std::nullopt;
+}
+
+MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
+  if (auto problem = CompleteNodes(config)) return problem;
+  if (auto problem = CheckNodes(*config)) return problem;
+  if (auto problem = CompleteListen(config)) return problem;
+  std::stable_sort(
+      config->nodes.begin(), config->nodes.end(),
+      [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });
+  if (config->shards.empty()) {
+    if (sharding.groups == 0 || sharding.groups > kSlotCount) {
+      return Problem{
+          "sharding.groups",
+          Concat("expected from 1 to 16384, found ", sharding.groups)};
+    }
+    const auto voters = static_cast<uint64_t>(
+        std::count_if(config->nodes.begin(), config->nodes.end(),
+                      [](const NodeConfig& node) { return !node.read_only; }));
+    if (sharding.replicas > voters) {
+      return Problem{"sharding.replicas",
+                     Concat("expected at most the number of voting nodes (",
+                            voters, "), found ", sharding.replicas)};
+    }
+    config->shards = EvenShards(config->nodes, sharding);
+    config->even = sharding;
+  }
+  std::stable_sort(config->shards.begin(), config->shards.end(),
+                   [](const ShardConfig& a, const ShardConfig& b) {
+                     return a.group < b.group;
+                   });
+  if (auto problem = CheckShards(*config)) return problem;
+  return CheckTimings(*config);
+}
+
+}  // namespace
+
+const NodeConfig* Config::FindNode(NodeId id) const {
+  for (const NodeConfig& node : nodes) {
+    if (node.id == id) return &node;
+  }
+  return nullptr;
+}
+
+std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
+                                    const EvenSharding& sharding) {
+  if (sharding.groups == 0) return {};
+  std::vector<NodeId> voters;
+  for (const NodeConfig& node : nodes) {
+    if (!node.read_only) voters.push_back(node.id);
+  }
+  const size_t replicas =
+      sharding.replicas == 0 ? voters.size() : sharding.replicas;
+  std::vector<GroupId> groups;
+  for (uint32_t i = 0; i < sharding.groups; ++i) {
+    groups.push_back(GroupId(i + 1));
+  }
+  const std::vector<shardctrl::Assignment> even =
+      shardctrl::AssignEvenly(kSlotCount, groups);
+  std::vector<ShardConfig> shards(sharding.groups);
+  for (uint32_t i = 0; i < sharding.groups; ++i) {
+    ShardConfig& shard = shards[i];
+    shard.group = groups[i];
+    shard.name = Concat("g", i + 1);
+    shard.slots.emplace_back(even[i].slots.first.value(),
+                             even[i].slots.last.value());
+    for (size_t r = 0; r < replicas; ++r) {
+      shard.replicas.push_back(voters[(i + r) % voters.size()]);
+    }
+  }
+  return shards;
+}
+
+absl::Status CompleteConfig(Config* config, const EvenSharding& sharding) {
+  const MaybeProblem problem = Complete(config, sharding);
+  if (!problem.has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      Concat("key '", problem->key, "': ", problem->text));
+}
+
+}  // namespace quorate::node

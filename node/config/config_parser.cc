@@ -1,0 +1,664 @@
+// Reads the TOML text: a table of knobs says what each key expects and where
+// its value goes; nothing else knows key names.
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+// The parser asserts, and with NDEBUG lets the compiler assume, that a table's
+// header begins with a key; the next lines of it give the error. So: neither.
+#undef NDEBUG
+#define TOML_ASSERT(expr) static_assert(true)
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <variant>
+
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+#include "node/config/config.h"
+#include "raft/core/types.h"
+
+namespace quorate::node {
+namespace {
+
+struct RawShard {
+  std::string name;
+  int64_t idx = -1;
+  std::string slots;
+  std::string address;
+  std::vector<std::string> replicas;
+};
+
+// What the keys are read into, before the rules across keys.
+struct Target {
+  Config config;
+  EvenSharding sharding;
+  std::vector<RawShard> shards;
+};
+
+using Place =
+    std::variant<bool*, uint64_t*, uint32_t*, int64_t*, Duration*, std::string*,
+                 std::vector<std::string>*, NodeId*, ClusterId*>;
+
+struct Knob {
+  std::string_view name;
+  // Where the value goes; `row` is the index in an array of tables.
+  Place (*place)(Target& target, size_t row);
+  int64_t min = 0;
+  int64_t max = 0;
+  std::string_view unit = "";  // For people. Durations: "ms" or "us".
+  bool required = false;
+  std::string_view derived =
+      "";  // What an absent key means, if not a constant.
+};
+
+constexpr int64_t kKi = 1 << 10;
+constexpr int64_t kMi = 1 << 20;
+constexpr int64_t kGi = 1 << 30;
+constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t kHourMs = 3'600'000;
+// A batch that another node passes on arrives as one request, and fills at most
+// one log entry. So does every request for a key.
+constexpr int64_t kRequestBytesMin = raft::kEntryPayloadBytesMax + 1024;
+// From a node's HTTP port down to the one for plain Redis clients, and up to the one for peers, where only the first is given.
+constexpr int64_t kPortDistance = 1'000;
+
+#define PLACE(member) \
+  [](Target& t, [[maybe_unused]] size_t row) -> Place { return &t.member; }
+
+constexpr Knob kKnobs[] = {
+    {"cluster.id", PLACE(config.cluster), 1, kIntegerMax, "", true},
+    {"node.id", PLACE(config.node), 1, 65535, "", true},
+    {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
+    {"node.bootstrap", PLACE(config.bootstrap)},
+    {"listen.resp", PLACE(config.listen.resp), 0, 0, "\"host:port\"", false,
+     "the node's own row"},
+    {"listen.resp_cluster", PLACE(config.listen.resp_cluster), 0, 0,
+     "\"host:port\"", false, "the node's own row"},
+    {"listen.http", PLACE(config.listen.http), 0, 0, "\"host:port\"", false,
+     "the node's own row"},
+    {"listen.peer", PLACE(config.listen.peer), 0, 0, "\"host:port\"", false,
+     "the node's own row"},
+    {"listen.allow_non_loopback", PLACE(config.listen.allow_non_loopback)},
+    {"nodes[].id", PLACE(config.nodes[row].id), 1, 65535, "", true},
+    {"nodes[].resp", PLACE(config.nodes[row].resp), 0, 0, "\"host:port\"",
+     true},
+    {"nodes[].resp_cluster", PLACE(config.nodes[row].resp_cluster), 0, 0,
+     "\"host:port\"", false, "resp's port + 100"},
+    {"nodes[].http", PLACE(config.nodes[row].http), 0, 0, "\"host:port\"",
+     true},
+    {"nodes[].peer", PLACE(config.nodes[row].peer), 0, 0, "\"host:port\"",
+     true},
+    {"nodes[].read_only", PLACE(config.nodes[row].read_only)},
+    {"sharding.groups", PLACE(sharding.groups), 1, 1024, ""},
+    {"sharding.replicas", PLACE(sharding.replicas), 0, 15,
+     "0: every voting node"},
+    {"shards[].name", PLACE(shards[row].name), 0, 0, "a name", false,
+     "\"g\" and idx + 1"},
+    {"shards[].idx", PLACE(shards[row].idx), 0, 1023, "", false,
+     "the row's position"},
+    {"shards[].slots", PLACE(shards[row].slots), 0, 0,
+     "ranges such as \"0-5460,6000\"", false, "an even share"},
+    {"shards[].address", PLACE(shards[row].address), 0, 0,
+     "\"host:port\" of a node", true},
+    {"shards[].replicas", PLACE(shards[row].replicas), 0, 0,
+     "\"host:port\" of nodes", false, "none besides address"},
+    {"clients.http_get_writes", PLACE(config.http_get_writes)},
+    {"limits.key_bytes", PLACE(config.limits.key_bytes), 1, 64 * kKi - 1,
+     "bytes"},
+    {"limits.value_bytes", PLACE(config.limits.value_bytes), 1, 448 * kKi,
+     "bytes"},
+    {"limits.connections", PLACE(config.limits.connections), 1, 1'000'000, ""},
+    {"limits.output_buffer_bytes", PLACE(config.limits.output_buffer_bytes),
+     64 * kKi, 4 * kGi, "bytes"},
+    {"limits.output_total_bytes", PLACE(config.limits.output_total_bytes), kMi,
+     1024 * kGi, "bytes"},
+    {"limits.query_buffer_bytes", PLACE(config.limits.query_buffer_bytes),
+     kRequestBytesMin, kGi, "bytes"},
+    {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,
+     "requests"},
+    {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},
+    {"limits.held_requests", PLACE(config.limits.held_requests), 1, 10'000'000,
+     "requests"},
+    {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,
+     kMi, "bytes"},
+    {"limits.batch_commands", PLACE(config.limits.batch_commands), 1, 65'535,
+     "commands"},
+    {"limits.batch_bytes", PLACE(config.limits.batch_bytes), kKi, 448 * kKi,
+     "bytes"},
+    {"limits.scan_keys", PLACE(config.limits.scan_keys), 1, 10'000'000, "keys"},
+    {"timeouts.leader_wait_ms", PLACE(config.timeouts.leader_wait), 0, kHourMs,
+     "ms"},
+    {"timeouts.idle_ms", PLACE(config.timeouts.idle), 0, 24 * kHourMs,
+     "ms; 0: never"},
+    {"timeouts.stall_ms", PLACE(config.timeouts.stall), 100, kHourMs, "ms"},
+    {"timeouts.keep_alive_ms", PLACE(config.timeouts.keep_alive), 0,
+     24 * kHourMs, "ms; 0: never"},
+    {"timeouts.proxy_ms", PLACE(config.timeouts.proxy), 10, kHourMs, "ms"},
+    {"timeouts.stop_ms", PLACE(config.timeouts.stop), 0, kHourMs, "ms"},
+    {"raft.election_timeout_min_ms", PLACE(config.raft.election_timeout_min),
+     10, 600'000, "ms"},
+    {"raft.election_timeout_max_ms", PLACE(config.raft.election_timeout_max),
+     10, 600'000, "ms"},
+    {"raft.heartbeat_interval_ms", PLACE(config.raft.heartbeat_interval), 1,
+     300'000, "ms"},
+    {"raft.retry_interval_ms", PLACE(config.raft.retry_interval), 1, 300'000,
+     "ms"},
+    {"raft.append_bytes", PLACE(config.raft.append_bytes), kKi, 448 * kKi,
+     "bytes"},
+    {"raft.inflight_messages", PLACE(config.raft.inflight_messages), 1, 4096,
+     "messages"},
+    {"raft.inflight_bytes", PLACE(config.raft.inflight_bytes), 64 * kKi, kGi,
+     "bytes"},
+    {"raft.uncommitted_bytes", PLACE(config.raft.uncommitted_bytes), kMi,
+     4 * kGi, "bytes"},
+    {"raft.log_time_slew_ppm", PLACE(config.raft.log_time_slew_ppm), 0,
+     1'000'000, "parts per million"},
+    {"snapshot.threshold_bytes", PLACE(config.snapshot.threshold_bytes), 0,
+     1024 * kGi, "bytes; 0: no snapshots"},
+    {"snapshot.trailing_bytes", PLACE(config.snapshot.trailing_bytes), 0,
+     64 * kGi, "bytes"},
+    {"snapshot.chunk_bytes", PLACE(config.snapshot.chunk_bytes), kKi, 512 * kKi,
+     "bytes"},
+    {"log.segment_bytes", PLACE(config.log.segment_bytes), kMi, 4 * kGi,
+     "bytes"},
+    {"log.batch_bytes", PLACE(config.log.batch_bytes), 64 * kKi, 8 * kMi,
+     "bytes"},
+    {"log.group_bytes", PLACE(config.log.group_bytes), 64 * kKi, 8 * kMi,
+     "bytes"},
+    {"clock.uncertainty_floor_us", PLACE(config.clock.uncertainty_floor), 0,
+     60'000'000, "us"},
+};
+
+#undef PLACE
+
+bool InMicroseconds(const Knob& knob) { return knob.name.ends_with("_us"); }
+
+bool IsInteger(const Place& place) {
+  return !std::holds_alternative<bool*>(place) &&
+         !std::holds_alternative<std::string*>(place) &&
+         !std::holds_alternative<std::vector<std::string>*>(place);
+}
+
+std::string Expected(const Knob& knob, const Place& place) {
+  if (std::holds_alternative<bool*>(place)) return "true or false";
+  if (std::holds_alternative<std::string*>(place)) {
+    return Concat("a string (", knob.unit, ")");
+  }
+  if (std::holds_alternative<std::vector<std::string>*>(place)) {
+    return Concat("an array of strings (", knob.unit, ")");
+  }
+  std::string text = Concat("an integer from ", knob.min, " to ", knob.max);
+  if (!knob.unit.empty()) Append(&text, " (", knob.unit, ")");
+  return text;
+}
+
+std::string Found(const toml::node& node) {
+  if (const auto* string = node.as_string()) {
+    return Concat("the string \"", std::string_view(string->get()), "\"");
+  }
+  if (const auto* integer = node.as_integer()) {
+    return Concat("the integer ", integer->get());
+  }
+  if (const auto* boolean = node.as_boolean()) {
+    return boolean->get() ? "true" : "false";
+  }
+  if (node.is_floating_point()) return "a floating-point number";
+  if (node.is_table()) return "a table";
+  if (node.is_array()) return "an array";
+  return "a date or time";
+}
+
+struct StoreInteger {
+  int64_t value;
+  bool microseconds;
+  void operator()(uint64_t* p) const { *p = static_cast<uint64_t>(value); }
+  void operator()(uint32_t* p) const { *p = static_cast<uint32_t>(value); }
+  void operator()(int64_t* p) const { *p = value; }
+  void operator()(Duration* p) const {
+    *p = microseconds ? Microseconds(value) : Milliseconds(value);
+  }
+  void operator()(NodeId* p) const {
+    *p = NodeId(static_cast<uint32_t>(value));
+  }
+  void operator()(ClusterId* p) const {
+    *p = ClusterId(static_cast<uint64_t>(value));
+  }
+  void operator()(bool*) const {}
+  void operator()(std::string*) const {}
+  void operator()(std::vector<std::string>*) const {}
+};
+
+// False if the node does not hold what the knob expects.
+bool Store(const Knob& knob, const Place& place, const toml::node& node) {
+  if (IsInteger(place)) {
+    const auto* integer = node.as_integer();
+    if (integer == nullptr || integer->get() < knob.min ||
+        integer->get() > knob.max) {
+      return false;
+    }
+    std::visit(StoreInteger{integer->get(), InMicroseconds(knob)}, place);
+    return true;
+  }
+  if (bool* const* flag = std::get_if<bool*>(&place)) {
+    if (!node.is_boolean()) return false;
+    **flag = node.as_boolean()->get();
+    return true;
+  }
+  if (auto* const* strings = std::get_if<std::vector<std::string>*>(&place)) {
+    const auto* array = node.as_array();
+    if (array == nullptr) return false;
+    for (const auto& element : *array) {
+      if (!element.is_string()) return false;
+      (*strings)->push_back(element.as_string()->get());
+    }
+    return true;
+  }
+  if (!node.is_string()) return false;
+  const std::string& text = node.as_string()->get();
+  if (text.empty()) return false;
+  *std::get<std::string*>(place) = text;
+  return true;
+}
+
+struct Position {
+  uint32_t line = 1;
+  uint32_t column = 1;
+};
+
+// One key of the text with its value.
+struct Leaf {
+  std::string name;     // "nodes[].id".
+  std::string display;  // "nodes[0].id".
+  size_t row = 0;
+  const toml::node* node = nullptr;
+  Position position;
+};
+
+Position PositionOf(const toml::source_region& region) {
+  return {region.begin.line, region.begin.column};
+}
+
+void Flatten(const toml::table& table, const std::string& name,
+             const std::string& display, size_t row,
+             std::vector<Leaf>* leaves) {
+  for (const auto& [key, value] : table) {
+    const std::string dot = name.empty() ? "" : ".";
+    const std::string child = Concat(name, dot, key.str());
+    const std::string child_display = Concat(display, dot, key.str());
+    if (const toml::table* inner = value.as_table()) {
+      Flatten(*inner, child, child_display, row, leaves);
+      continue;
+    }
+    const toml::array* array = value.as_array();
+    if (array != nullptr && name.empty() &&
+        array->is_homogeneous(toml::node_type::table) && !array->empty()) {
+      for (size_t i = 0; i < array->size(); ++i) {
+        Flatten(*(*array)[i].as_table(), Concat(child, "[]"),
+                Concat(child_display, "[", i, "]"), i, leaves);
+      }
+      continue;
+    }
+    leaves->push_back(
+        {child, child_display, row, &value, PositionOf(key.source())});
+  }
+}
+
+// How many single-character edits lead from `a` to `b`.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1,
+                         diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view NearestKey(std::string_view name) {
+  std::string_view nearest;
+  size_t least = std::numeric_limits<size_t>::max();
+  for (const Knob& knob : kKnobs) {
+    const size_t distance = EditDistance(name, knob.name);
+    if (distance < least) {
+      least = distance;
+      nearest = knob.name;
+    }
+  }
+  return nearest;
+}
+
+const Knob* FindKnob(std::string_view name) {
+  for (const Knob& knob : kKnobs) {
+    if (knob.name == name) return &knob;
+  }
+  return nullptr;
+}
+
+// Parses "0-5460,6000"; false if it is not of that form.
+bool ParseSlots(std::string_view text,
+                std::vector<std::pair<uint16_t, uint16_t>>* slots) {
+  uint32_t number = 0;
+  std::optional<uint32_t> first;
+  bool digits = false;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    const char c = i < text.size() ? text[i] : ',';
+    if (c == ' ') continue;
+    if (c >= '0' && c <= '9') {
+      number = number * 10 + static_cast<uint32_t>(c - '0');
+      if (number > 16383) return false;
+      digits = true;
+      continue;
+    }
+    if (!digits) return false;
+    if (c == '-' && !first.has_value()) {
+      first = number;
+    } else if (c == ',') {
+      slots->emplace_back(static_cast<uint16_t>(first.value_or(number)),
+                          static_cast<uint16_t>(number));
+      first.reset();
+    } else {
+      return false;
+    }
+    number = 0;
+    digits = false;
+  }
+  return true;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view file) : file_(file) {}
+
+  absl::StatusOr<Config> Parse(std::string_view text) {
+    const toml::parse_result result = toml::parse(text, file_);
+    if (result.failed()) {
+      const toml::parse_error& error = result.error();
+      return absl::InvalidArgumentError(
+          Concat(file_, ":", error.source().begin.line, ":",
+                 error.source().begin.column, ": ", error.description()));
+    }
+    Flatten(result.table(), "", "", 0, &leaves_);
+    std::stable_sort(leaves_.begin(), leaves_.end(),
+                     [](const Leaf& a, const Leaf& b) {
+                       return std::pair(a.position.line, a.position.column) <
+                              std::pair(b.position.line, b.position.column);
+                     });
+    for (const Leaf& leaf : leaves_) {
+      if (absl::Status status = Take(leaf); !status.ok()) return status;
+    }
+    if (absl::Status status = CheckRequired(); !status.ok()) return status;
+    if (target_.config.nodes.empty()) {
+      if (absl::Status status = DeriveNodes(); !status.ok()) return status;
+    }
+    if (absl::Status status = TakeShards(); !status.ok()) return status;
+    const absl::Status status =
+        CompleteConfig(&target_.config, target_.sharding);
+    if (!status.ok()) return AtKey(Message(status));
+    return std::move(target_.config);
+  }
+
+ private:
+  absl::Status Fail(Position position, std::string_view key,
+                    std::string_view text) const {
+    return absl::InvalidArgumentError(Concat(file_, ":", position.line, ":",
+                                             position.column, ": key '", key,
+                                             "': ", text));
+  }
+
+  // Puts the place of the key in front of "key 'x.y': …".
+  absl::Status AtKey(std::string_view message) const {
+    const size_t begin = message.find('\'') + 1;
+    const size_t end = message.find('\'', begin);
+    const std::string_view key = message.substr(begin, end - begin);
+    Position position;
+    for (const Leaf& leaf : leaves_) {
+      if (leaf.display == key || leaf.name == key ||
+          leaf.name.starts_with(Concat(key, "["))) {
+        position = leaf.position;
+        break;
+      }
+    }
+    return absl::InvalidArgumentError(
+        Concat(file_, ":", position.line, ":", position.column, ": ", message));
+  }
+
+  absl::Status Take(const Leaf& leaf) {
+    const Knob* knob = FindKnob(leaf.name);
+    if (leaf.name == "clients.redirect") {
+      return Fail(leaf.position, leaf.display,
+                  "expected no such key (on nodes[].resp a node forwards "
+                  "every command, on nodes[].resp_cluster it answers MOVED), "
+                  "found it");
+    }
+    if (knob == nullptr) {
+      return Fail(leaf.position, leaf.display,
+                  Concat("expected a known key, such as '",
+                         NearestKey(leaf.name), "', found an unknown one"));
+    }
+    if (leaf.name.starts_with("nodes[]")) {
+      auto& nodes = target_.config.nodes;
+      nodes.resize(std::max(nodes.size(), leaf.row + 1));
+    } else if (leaf.name.starts_with("shards[]")) {
+      target_.shards.resize(std::max(target_.shards.size(), leaf.row + 1));
+    }
+    const auto place = knob->place(target_, leaf.row);
+    if (!Store(*knob, place, *leaf.node)) {
+      return Fail(PositionOf(leaf.node->source()), leaf.display,
+                  Concat("expected ", Expected(*knob, place), ", found ",
+                         Found(*leaf.node)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckRequired() {
+    for (const Knob& knob : kKnobs) {
+      if (!knob.required) continue;
+      const size_t bracket = knob.name.find("[]");
+      size_t rows = 1;
+      if (knob.name.starts_with("nodes[]")) {
+        rows = target_.config.nodes.size();
+      } else if (knob.name.starts_with("shards[]")) {
+        rows = target_.shards.size();
+      }
+      for (size_t row = 0; row < rows; ++row) {
+        const bool given =
+            std::any_of(leaves_.begin(), leaves_.end(), [&](const Leaf& leaf) {
+              return leaf.name == knob.name && leaf.row == row;
+            });
+        if (given) continue;
+        Position position;
+        std::string display(knob.name);
+        if (bracket != std::string_view::npos) {
+          const std::string_view table = knob.name.substr(0, bracket + 2);
+          for (const Leaf& leaf : leaves_) {
+            if (leaf.name.starts_with(table) && leaf.row == row) {
+              position = leaf.position;
+              break;
+            }
+          }
+          display = Concat(knob.name.substr(0, bracket), "[", row, "]",
+                           knob.name.substr(bracket + 2));
+        }
+        return Fail(
+            position, display,
+            Concat("expected ", Expected(knob, knob.place(target_, row)),
+                   ", found nothing"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The node that has `address` in its row, whatever for.
+  NodeId NodeAt(std::string_view address) const {
+    for (const NodeConfig& node : target_.config.nodes) {
+      if (node.resp == address || node.resp_cluster == address ||
+          node.http == address || node.peer == address) {
+        return node.id;
+      }
+    }
+    return NodeId();
+  }
+
+  Position PositionOfRow(std::string_view name, size_t row) const {
+    for (const Leaf& leaf : leaves_) {
+      if (leaf.name == name && leaf.row == row) return leaf.position;
+    }
+    return {};
+  }
+
+  // Without [[nodes]] the addresses in [[shards]] are those for HTTP, and the other ports follow from them. Nodes are
+  // numbered as they appear.
+  absl::Status DeriveNodes() {
+    for (size_t row = 0; row < target_.shards.size(); ++row) {
+      const RawShard& raw = target_.shards[row];
+      for (size_t i = 0; i <= raw.replicas.size(); ++i) {
+        const std::string& address = i == 0 ? raw.address : raw.replicas[i - 1];
+        const auto& nodes = target_.config.nodes;
+        if (std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+              return node.http == address;
+            })) {
+          continue;
+        }
+        const size_t colon = address.rfind(':');
+        int64_t port = 0;
+        if (colon == std::string::npos ||
+            !ParseInteger(std::string_view(address).substr(colon + 1), &port) ||
+            port <= kPortDistance || port > 65'535 - kPortDistance) {
+          const std::string_view key = i == 0 ? "address" : "replicas";
+          return Fail(
+              PositionOfRow(Concat("shards[].", key), row),
+              Concat("shards[", row, "].", key),
+              Concat("expected \"host:port\" with a port from ",
+                     kPortDistance + 1, " to ", 65'535 - kPortDistance,
+                     " (there are no [[nodes]]), found \"", address, "\""));
+        }
+        const std::string host = address.substr(0, colon + 1);
+        const auto id = static_cast<uint32_t>(target_.config.nodes.size() + 1);
+        target_.config.nodes.push_back(
+            {.id = NodeId(id),
+             .resp = Concat(host, port - kPortDistance),
+             .http = address,
+             .peer = Concat(host, port + kPortDistance)});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeShards() {
+    const bool any_slots =
+        std::any_of(target_.shards.begin(), target_.shards.end(),
+                    [](const RawShard& raw) { return !raw.slots.empty(); });
+    const std::vector<ShardConfig> even = EvenShards(
+        {{.id = NodeId(1)}}, {static_cast<uint32_t>(target_.shards.size()), 1});
+    for (size_t row = 0; row < target_.shards.size(); ++row) {
+      const RawShard& raw = target_.shards[row];
+      const auto idx = static_cast<uint32_t>(
+          raw.idx < 0 ? static_cast<int64_t>(row) : raw.idx);
+      ShardConfig shard;
+      shard.group = GroupId(idx + 1);
+      shard.name = raw.name.empty() ? Concat("g", idx + 1) : raw.name;
+      for (const ShardConfig& other : target_.config.shards) {
+        if (other.group == shard.group) {
+          return Fail(PositionOfRow("shards[].idx", row),
+                      Concat("shards[", row, "].idx"),
+                      Concat("expected each idx once, found ", idx, " twice"));
+        }
+      }
+      std::vector<std::string> addresses = {raw.address};
+      addresses.insert(addresses.end(), raw.replicas.begin(),
+                       raw.replicas.end());
+      for (size_t i = 0; i < addresses.size(); ++i) {
+        const NodeId node = NodeAt(addresses[i]);
+        const std::string_view key = i == 0 ? "address" : "replicas";
+        if (node == NodeId()) {
+          return Fail(PositionOfRow(Concat("shards[].", key), row),
+                      Concat("shards[", row, "].", key),
+                      Concat("expected an address of a [[nodes]] row, found \"",
+                             addresses[i], "\""));
+        }
+        shard.replicas.push_back(node);
+      }
+      if (!any_slots) {
+        shard.slots = even[std::min<size_t>(idx, even.size() - 1)].slots;
+      } else if (!ParseSlots(raw.slots, &shard.slots)) {
+        return Fail(
+            PositionOfRow(
+                raw.slots.empty() ? "shards[].address" : "shards[].slots", row),
+            Concat("shards[", row, "].slots"),
+            Concat("expected ranges such as \"0-5460,6000\", found \"",
+                   raw.slots, "\""));
+      }
+      std::sort(shard.slots.begin(), shard.slots.end());
+      target_.config.shards.push_back(std::move(shard));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string file_;
+  std::vector<Leaf> leaves_;
+  Target target_;
+};
+
+struct ShowDefault {
+  bool microseconds;
+  std::string operator()(const bool* p) const { return *p ? "true" : "false"; }
+  std::string operator()(const uint64_t* p) const { return Concat(*p); }
+  std::string operator()(const uint32_t* p) const { return Concat(*p); }
+  std::string operator()(const int64_t* p) const { return Concat(*p); }
+  std::string operator()(const Duration* p) const {
+    return Concat(microseconds ? p->us() : p->ms());
+  }
+  std::string operator()(const std::string* p) const { return *p; }
+  std::string operator()(const std::vector<std::string>*) const { return ""; }
+  std::string operator()(const NodeId*) const { return ""; }
+  std::string operator()(const ClusterId*) const { return ""; }
+};
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
+                                   std::string_view file_name) {
+  return Parser(file_name).Parse(toml_text);
+}
+
+std::vector<ConfigKey> ConfigKeys() {
+  Target defaults;
+  defaults.config.nodes.resize(1);
+  defaults.shards.resize(1);
+  std::vector<ConfigKey> keys;
+  for (const Knob& knob : kKnobs) {
+    const Place place = knob.place(defaults, 0);
+    ConfigKey key{std::string(knob.name), Expected(knob, place), ""};
+    if (knob.required) {
+      key.default_value = "required";
+    } else if (!knob.derived.empty()) {
+      key.default_value = std::string(knob.derived);
+    } else {
+      key.default_value = std::visit(ShowDefault{InMicroseconds(knob)}, place);
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::string ConfigValue(const Config& config, std::string_view name) {
+  const Knob* knob = FindKnob(name);
+  if (knob == nullptr || knob->name.find('[') != std::string_view::npos ||
+      knob->name.starts_with("sharding.")) {
+    return "";
+  }
+  Target target{config, {}, {}};
+  if (name == "node.id") return Concat(config.node);
+  if (name == "cluster.id") return Concat(config.cluster);
+  return std::visit(ShowDefault{InMicroseconds(*knob)}, knob->place(target, 0));
+}
+
+}  // namespace quorate::node

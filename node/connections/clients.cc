@@ -1,0 +1,449 @@
+#include "node/connections/clients.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::node {
+namespace {
+
+// Replies that one connection is given before others get their turn, in bytes.
+constexpr size_t kTurnReplyBytes = 1 << 20;
+// Replies that all connections are given in one turn, in bytes: other work of the loop waits while they are made. Beyond it
+// each is given as little as without budget, and large replies wait for the next turn.
+constexpr size_t kTurnTotalBytes = 4 << 20;
+// Without budget a connection whose earlier replies have all left is given so many bytes in a turn, and one reply more.
+constexpr size_t kFreshReplyBytes = 64 << 10;
+// A connection may hold as many unsent bytes as its peer has proven to read, from this on up to limits.output_buffer_bytes.
+// The peer starts anew when it takes less than kProvenRate bytes a second while output waits for it.
+constexpr size_t kFirstWindowBytes = 1 << 20;
+constexpr uint64_t kProvenRate = 1 << 20;
+// The last quarter of the budget takes large replies up to so many times what the peer has proven to read.
+constexpr uint64_t kSparedPerProven = 64;
+// A connection that holds less is not counted against the budget of the node.
+constexpr size_t kCountedFromBytes = 16 << 10;
+// While a connection waits for room, the bytes that left without a call are looked at so often.
+constexpr Duration kRoomInterval = Milliseconds(20);
+// After the last reply, what the peer still sends is read and dropped for so long unless it ends first: closing at once
+// would reset the stream, which may cost the peer the reply.
+constexpr Duration kLingerMax = Seconds(2);
+
+}  // namespace
+
+Client::Client(Clients& clients, uint64_t id,
+               std::unique_ptr<env::Connection> connection)
+    : clients_(clients),
+      id_(id),
+      connection_(std::move(connection)),
+      peer_address_(connection_->peer_address()),
+      created_(clients.env_.loop.ReadClock().mono),
+      measured_(created_),
+      last_input_(created_),
+      last_progress_(created_) {}
+
+void Client::MarkLink() {
+  if (connection_ == nullptr || std::exchange(link_, true)) return;
+  ++clients_.links_;
+}
+
+void Client::WantFlush() {
+  // At once: further connections may get replies in this turn.
+  Count();
+  if (flush_wanted_) return;
+  flush_wanted_ = true;
+  clients_.Schedule(*this);
+}
+
+void Client::WantResume() {
+  if (resume_wanted_) return;
+  resume_wanted_ = true;
+  clients_.Schedule(*this);
+}
+
+size_t Client::unsent_bytes() const {
+  return out_.size() +
+         (connection_ == nullptr ? 0 : connection_->unsent_bytes());
+}
+
+void Client::Hold(size_t bytes) {
+  held_bytes_ += bytes;
+  Count();
+}
+
+size_t Client::window_bytes() const {
+  const size_t most = clients_.config_.limits.output_buffer_bytes;
+  if (proven_bytes_ >= most) return most;
+  return std::min(most, std::max<size_t>(kFirstWindowBytes, proven_bytes_));
+}
+
+void Client::Measure() {
+  if (connection_ == nullptr) return;
+  const MonoTime now = clients_.env_.loop.ReadClock().mono;
+  const size_t unsent = connection_->unsent_bytes();
+  const uint64_t taken = written_bytes_ - unsent - measured_bytes_;
+  const Duration elapsed = now - measured_;
+  if (unsent > 0 && elapsed < Seconds(1)) return;
+  // Less than kCountedFromBytes is not looked at when it leaves.
+  const bool slow =
+      (unsent > 0 || taken >= kCountedFromBytes) && elapsed >= Seconds(1) &&
+      taken <
+          kProvenRate * static_cast<uint64_t>(elapsed.ns() / Seconds(1).ns());
+  proven_bytes_ = slow ? 0 : proven_bytes_ + taken;
+  measured_bytes_ += taken;
+  measured_ = now;
+}
+
+bool Client::HasRoom(size_t bytes, bool in_front) const {
+  if (connection_ == nullptr) return true;
+  const size_t unsent = connection_->unsent_bytes();
+  const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
+  const bool small = bytes <= kTurnReplyBytes;
+  const bool turn_is_full = clients_.turn_bytes_ >= kTurnTotalBytes;
+  if (turn_is_full && !small) return false;
+  // Replies held behind this one leave only after it: it never waits for the budget that they use up.
+  const bool frees = in_front && held_bytes_ > 0;
+  if (unsent + fresh == 0 && (small || frees)) return true;
+  if (turn_is_full || clients_.budget_.exhausted()) {
+    if (small) return unsent == 0 && fresh < kFreshReplyBytes;
+    return unsent + fresh == 0 && clients_.budget_.Spares() &&
+           bytes / kSparedPerProven <= proven_bytes_;
+  }
+  return unsent + fresh == 0 || (unsent + fresh + bytes < window_bytes() &&
+                                 flushed_bytes_ + fresh < kTurnReplyBytes);
+}
+
+bool Client::RoomFor(size_t bytes, bool in_front) {
+  Count();
+  if (HasRoom(bytes, in_front)) return true;
+  // What stands behind a reply that is due goes on when that one comes.
+  if (!in_front && HasRoom(bytes, true)) return false;
+  awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;
+  awaits_room_ = true;
+  clients_.LookNextTurn(*this);
+  return false;
+}
+
+void Client::Count() {
+  const size_t bytes =
+      connection_ == nullptr ? 0 : unsent_bytes() + held_bytes_;
+  const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
+  if (counted > counted_bytes_) {
+    clients_.turn_bytes_ += counted - counted_bytes_;
+  }
+  clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
+}
+
+bool Client::LookForRoom() {
+  Measure();
+  Count();
+  if (!awaits_room_) return false;
+  flushed_bytes_ = 0;
+  if (!HasRoom(awaited_bytes_, true)) return true;
+  awaits_room_ = false;
+  WantResume();
+  return false;
+}
+
+bool Client::refuses_requests() const { return closing() || clients_.stopped_; }
+
+void Client::PauseReads() {
+  if (reads_paused_ || closing_ || connection_ == nullptr) return;
+  reads_paused_ = true;
+  connection_->PauseReads();
+}
+
+void Client::ResumeReads() {
+  if (!reads_paused_ || connection_ == nullptr || clients_.stopped_) return;
+  reads_paused_ = false;
+  connection_->ResumeReads();
+}
+
+void Client::CloseAfterFlush() {
+  closing_ = true;
+  // From here on what comes is dropped.
+  ResumeReads();
+  WantFlush();
+}
+
+void Client::OnBytes(std::string_view bytes) {
+  last_input_ = clients_.env_.loop.ReadClock().mono;
+  clients_.metrics_.input_bytes += bytes.size();
+  if (!closing_) protocol_->OnBytes(bytes);
+}
+
+void Client::OnEnd() {
+  ended_ = true;
+  if (end_left_) {
+    Close();
+    return;
+  }
+  protocol_->OnEnd();
+  WantFlush();
+}
+
+void Client::OnClosed(absl::Status reason) {
+  if (absl::IsDeadlineExceeded(reason)) {
+    ++clients_.metrics_.connections.closed_stalled;
+  }
+  Close();
+}
+
+void Client::OnDrained() {
+  last_progress_ = clients_.env_.loop.ReadClock().mono;
+  if (!end_sent_) {
+    LookForRoom();
+    return;
+  }
+  end_left_ = true;
+  if (ended_) {
+    Close();
+    return;
+  }
+  linger_ =
+      clients_.env_.loop.At(last_progress_ + kLingerMax, [this] { Close(); });
+}
+
+void Client::Flush() {
+  flush_wanted_ = false;
+  if (connection_ == nullptr) {
+    out_.clear();
+    return;
+  }
+  if (!out_.empty()) {
+    Measure();
+    if (connection_->unsent_bytes() == 0) {
+      last_progress_ = clients_.env_.loop.ReadClock().mono;
+    }
+    clients_.metrics_.output_bytes += out_.size();
+    flushed_bytes_ += out_.size();
+    written_bytes_ += out_.size();
+    connection_->Write(Buffer::Copy(out_));
+    const bool large = out_.capacity() > kTurnReplyBytes;
+    out_.clear();
+    if (large) out_.shrink_to_fit();
+  }
+  Count();
+  // The stream may take all of it at the end of this turn, and then tells nothing.
+  if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
+  // What is due is answered first.
+  if ((closing_ || ended_) && protocol_->pending() == 0) {
+    closing_ = true;
+    if (!std::exchange(end_sent_, true)) connection_->End();
+  }
+}
+
+void Client::Close() {
+  if (connection_ == nullptr) return;
+  linger_.Cancel();
+  connection_.reset();
+  --clients_.open_;
+  if (link_) --clients_.links_;
+  std::string().swap(out_);
+  awaits_room_ = false;
+  Count();
+  protocol_->OnClosed();
+  clients_.Schedule(*this);  // To be destroyed once nothing is pending.
+}
+
+void Client::CheckInvariants() const {
+  CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
+  if (awaits_room_) {
+    CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
+        << "client " << id_ << " waits for room that is never looked for";
+  }
+  CHECK(!protocol_->stopped() || protocol_->awaits_answer() || awaits_room_ ||
+        resume_wanted_)
+      << "client " << id_ << " waits for an event that cannot come: pending "
+      << protocol_->pending() << ", unsent " << unsent_bytes();
+  CHECK(!reads_paused_ || protocol_->stopped() || resume_wanted_ ||
+        clients_.stopped_)
+      << "client " << id_ << " is not read, and nothing will change that";
+}
+
+void Client::Sweep(MonoTime now) {
+  if (connection_ == nullptr) return;
+  const TimeoutsConfig& timeouts = clients_.config_.timeouts;
+  const size_t unsent = connection_->unsent_bytes();
+  if (unsent > 0) {
+    const uint64_t taken = connection_->taken_bytes();
+    if (std::exchange(taken_bytes_, taken) != taken) {
+      last_progress_ = now;
+    } else if (now - last_progress_ > timeouts.stall) {
+      ++clients_.metrics_.connections.closed_stalled;
+      Close();
+    }
+    return;
+  }
+  if (closing_ || protocol_->pending() > 0) return;
+  if (protocol_->partial_bytes() > 0 && !reads_paused_ &&
+      now - last_input_ > timeouts.stall) {
+    ++clients_.metrics_.connections.closed_stalled;
+    Close();
+    return;
+  }
+  if (timeouts.idle > Duration() && now - last_input_ > timeouts.idle) {
+    ++clients_.metrics_.connections.closed_idle;
+    Close();
+  }
+}
+
+Clients::Clients(env::Env& env, const Config& config, Metrics& metrics,
+                 OutputBudget& budget)
+    : env_(env), config_(config), metrics_(metrics), budget_(budget) {}
+
+Clients::~Clients() = default;
+
+void Clients::Accept(std::unique_ptr<env::Connection> connection,
+                     MakeProtocol& make, std::string_view refusal) {
+  if (stopped_) return;
+  ++metrics_.connections.accepted;
+  const uint64_t id = next_id_++;
+  auto client = std::make_unique<Client>(*this, id, std::move(connection));
+  Client& taken = *client;
+  clients_.emplace(id, std::move(client));
+  ++open_;
+  taken.connection_->SetObserver(&taken);
+  taken.protocol_ = make(taken);
+  if (open_ > config_.limits.connections) {
+    ++metrics_.connections.rejected;
+    taken.out() += refusal;
+    taken.CloseAfterFlush();
+  }
+  ArmSweep();
+}
+
+std::vector<Client*> Clients::All() const {
+  std::vector<Client*> all;
+  for (const auto& [id, client] : clients_) {
+    if (client->connection_ != nullptr && !client->link_) {
+      all.push_back(client.get());
+    }
+  }
+  return all;
+}
+
+Client* Clients::Find(uint64_t id) const {
+  const auto found = clients_.find(id);
+  return found == clients_.end() || found->second->connection_ == nullptr
+             ? nullptr
+             : found->second.get();
+}
+
+void Clients::Kill(Client& client) { client.CloseAfterFlush(); }
+
+bool Clients::idle() const {
+  return std::all_of(clients_.begin(), clients_.end(), [](const auto& entry) {
+    const Client& client = *entry.second;
+    return client.protocol_->pending() == 0 &&
+           (client.connection_ == nullptr || client.unsent_bytes() == 0);
+  });
+}
+
+void Clients::StopReading() {
+  for (const auto& [id, client] : clients_) client->PauseReads();
+  stopped_ = true;
+}
+
+void Clients::Schedule(Client& client) {
+  scheduled_.push_back(client.id());
+  if (turn_end_deferred_) return;
+  turn_end_deferred_ = true;
+  turn_end_ = env_.loop.Defer([this] { RunTurnEnd(); });
+}
+
+void Clients::RunTurnEnd() {
+  turn_end_deferred_ = false;
+  std::vector<uint64_t> scheduled;
+  scheduled.swap(scheduled_);
+  for (const uint64_t id : scheduled) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) continue;
+    Client& client = *found->second;
+    if (client.connection_ == nullptr) {
+      client.flush_wanted_ = false;
+      client.resume_wanted_ = false;
+      if (client.protocol_->pending() == 0) clients_.erase(found);
+      continue;
+    }
+    if (client.resume_wanted_) {
+      client.resume_wanted_ = false;
+      client.protocol_->Resume();
+    }
+    if (client.flush_wanted_) client.Flush();
+  }
+}
+
+void Clients::LookNextTurn(Client& client) {
+  if (!std::exchange(client.look_wanted_, true)) looks_.push_back(client.id());
+  if (look_armed_) return;
+  look_armed_ = true;
+  look_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { RunLook(); });
+}
+
+void Clients::RunLook() {
+  look_armed_ = false;
+  turn_bytes_ = 0;
+  std::vector<uint64_t> looks;
+  looks.swap(looks_);
+  // Each of them is the first one in some turn.
+  if (!looks.empty()) {
+    std::rotate(looks.begin(), looks.begin() + 1, looks.end());
+  }
+  bool awaited = false;
+  for (const uint64_t id : looks) {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) continue;
+    found->second->look_wanted_ = false;
+    awaited = found->second->LookForRoom() || awaited;
+  }
+  if (awaited) ArmRoomTimer();
+}
+
+void Clients::ArmRoomTimer() {
+  if (room_timer_armed_) return;
+  room_timer_armed_ = true;
+  room_timer_ =
+      env_.loop.At(env_.loop.ReadClock().mono + kRoomInterval, [this] {
+        room_timer_armed_ = false;
+        turn_bytes_ = 0;
+        bool awaited = false;
+        // All of them: a share that shrank makes room for others.
+        for (const auto& [id, client] : clients_) client->Count();
+        for (const auto& [id, client] : clients_) {
+          awaited = client->LookForRoom() || awaited;
+        }
+        if (awaited) ArmRoomTimer();
+      });
+}
+
+size_t Clients::awaiting_room() const {
+  return static_cast<size_t>(std::count_if(
+      clients_.begin(), clients_.end(),
+      [](const auto& entry) { return entry.second->awaits_room_; }));
+}
+
+void Clients::CheckInvariants() const {
+  for (const auto& [id, client] : clients_) {
+    if (client->connection_ != nullptr) client->CheckInvariants();
+  }
+}
+
+void Clients::ArmSweep() {
+  if (sweep_armed_ || clients_.empty()) return;
+  sweep_armed_ = true;
+  const TimeoutsConfig& timeouts = config_.timeouts;
+  Duration interval = timeouts.stall / 4;
+  if (timeouts.idle > Duration()) {
+    interval = std::min(interval, timeouts.idle / 4);
+  }
+  interval = std::max(interval, Milliseconds(10));
+  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + interval, [this] {
+    sweep_armed_ = false;
+    const MonoTime now = env_.loop.ReadClock().mono;
+    for (const auto& [id, client] : clients_) client->Sweep(now);
+    ArmSweep();
+  });
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,97 @@
+#include "node/connections/metrics.h"
+
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kErrorCodesMax = 128;
+
+}  // namespace
+
+void Histogram::Add(Duration duration) {
+  size_t i = 0;
+  while (i < kBoundsUs.size() && duration.us() > kBoundsUs[i]) ++i;
+  ++buckets_[i];
+  ++count_;
+  sum_ = sum_ + duration;
+}
+
+uint64_t Histogram::CumulativeCount(size_t i) const {
+  uint64_t count = 0;
+  for (size_t b = 0; b <= i; ++b) count += buckets_[b];
+  return count;
+}
+
+Metrics::Metrics() : commands_(AllCommands().size()) {}
+
+void Metrics::OnCommand(CommandId id, Duration duration, bool failed) {
+  Command& command = commands_[static_cast<size_t>(id)];
+  ++command.calls;
+  ++total_commands_;
+  if (failed) ++command.failed;
+  command.duration.Add(duration);
+}
+
+void Metrics::OnErrorReply(std::string_view reply) {
+  ++total_errors_;
+  const std::string_view code =
+      reply.substr(1, reply.find_first_of(" \r", 1) - 1);
+  const auto found = errors_.find(std::string(code));
+  if (found != errors_.end()) {
+    ++found->second;
+  } else if (errors_.size() < kErrorCodesMax) {
+    errors_.emplace(code, 1);
+  }
+}
+
+void Metrics::OnHttp(std::string_view route, int status, Duration duration) {
+  Http& http = http_[std::string(route)];
+  ++http.statuses[status];
+  http.duration.Add(duration);
+}
+
+void Metrics::Reset() { *this = Metrics(); }
+
+std::string FormatSeconds(Duration duration) {
+  const int64_t us = duration.us();
+  std::string text = Concat(us / 1'000'000);
+  int64_t rest = us % 1'000'000;
+  if (rest == 0) return text;
+  text.push_back('.');
+  for (int64_t place = 100'000; rest > 0; place /= 10) {
+    text.push_back(static_cast<char>('0' + rest / place));
+    rest %= place;
+  }
+  return text;
+}
+
+void MetricsText::Family(std::string_view name, std::string_view type,
+                         std::string_view help) {
+  name_ = name;
+  Append(&text_, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type,
+         "\n");
+}
+
+void MetricsText::Sample(std::string_view labels, uint64_t value) {
+  text_ += name_;
+  if (!labels.empty()) Append(&text_, "{", labels, "}");
+  Append(&text_, " ", value, "\n");
+}
+
+void MetricsText::Samples(std::string_view labels, const Histogram& histogram) {
+  const std::string_view comma = labels.empty() ? "" : ",";
+  for (size_t i = 0; i <= Histogram::kBoundsUs.size(); ++i) {
+    const std::string bound =
+        i < Histogram::kBoundsUs.size()
+            ? FormatSeconds(Microseconds(Histogram::kBoundsUs[i]))
+            : "+Inf";
+    Append(&text_, name_, "_bucket{", labels, comma, "le=\"", bound, "\"} ",
+           histogram.CumulativeCount(i), "\n");
+  }
+  const std::string braces = labels.empty() ? "" : Concat("{", labels, "}");
+  Append(&text_, name_, "_sum", braces, " ", FormatSeconds(histogram.sum()),
+         "\n", name_, "_count", braces, " ", histogram.count(), "\n");
+}
+
+}  // namespace quorate::node

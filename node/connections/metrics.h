@@ -1,0 +1,118 @@
+// node/connections/metrics.h: counters and histograms of one node, and their text in Prometheus form.
+//
+// Plain values, written by the sessions; reading them changes nothing. What groups, logs and stores count themselves is asked
+// from them when the text is made (node/metrics_page).
+#ifndef QUORATE_NODE_CONNECTIONS_METRICS_H_
+#define QUORATE_NODE_CONNECTIONS_METRICS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "env/time.h"
+#include "node/commands/command_table.h"
+
+namespace quorate::node {
+
+// Counts of durations below fixed bounds.
+class Histogram {
+ public:
+  // Upper bounds, in microseconds; the last bucket has none.
+  static constexpr std::array<int64_t, 15> kBoundsUs = {
+      50,     100,    250,     500,     1'000,   2'500,     5'000,    10'000,
+      25'000, 50'000, 100'000, 250'000, 500'000, 1'000'000, 5'000'000};
+
+  void Add(Duration duration);
+  uint64_t count() const { return count_; }
+  Duration sum() const { return sum_; }
+  // Of durations at most kBoundsUs[i]; [size] is the count of all.
+  uint64_t CumulativeCount(size_t i) const;
+
+ private:
+  std::array<uint64_t, kBoundsUs.size() + 1> buckets_ = {};
+  uint64_t count_ = 0;
+  Duration sum_;
+};
+
+class Metrics {
+ public:
+  struct Command {
+    uint64_t calls = 0;
+    uint64_t failed = 0;  // Answered with an error.
+    Histogram duration;
+  };
+  struct Connections {
+    uint64_t accepted = 0;
+    uint64_t rejected = 0;  // Over limits.connections.
+    uint64_t closed_stalled = 0;
+    uint64_t closed_idle = 0;
+    uint64_t protocol_errors = 0;
+  };
+
+  Metrics();
+
+  void OnCommand(CommandId id, Duration duration, bool failed);
+  // `reply` is an error reply, "-CODE …".
+  void OnErrorReply(std::string_view reply);
+  void OnHttp(std::string_view route, int status, Duration duration);
+  // What CONFIG RESETSTAT resets.
+  void Reset();
+
+  const Command& command(CommandId id) const {
+    return commands_[static_cast<size_t>(id)];
+  }
+  // Error replies by code; at most 128 codes.
+  const absl::btree_map<std::string, uint64_t>& errors() const {
+    return errors_;
+  }
+  struct Http {
+    Histogram duration;
+    absl::btree_map<int, uint64_t> statuses;
+  };
+  const absl::btree_map<std::string, Http>& http() const { return http_; }
+  uint64_t total_commands() const { return total_commands_; }
+  uint64_t total_errors() const { return total_errors_; }
+
+  Connections connections;
+  uint64_t input_bytes = 0;
+  uint64_t output_bytes = 0;
+  uint64_t redirects_moved = 0;
+  uint64_t stale_reads = 0;
+  uint64_t leader_changes = 0;
+  uint64_t elections = 0;
+  uint64_t suffixes_truncated = 0;
+  uint64_t snapshots_installed = 0;
+
+ private:
+  std::vector<Command> commands_;
+  absl::btree_map<std::string, uint64_t> errors_;
+  absl::btree_map<std::string, Http> http_;
+  uint64_t total_commands_ = 0;
+  uint64_t total_errors_ = 0;
+};
+
+// Writes the text exposition format 0.0.4: one family at a time, HELP and TYPE first.
+class MetricsText {
+ public:
+  void Family(std::string_view name, std::string_view type,
+              std::string_view help);
+  // A sample of the family; `labels` as "a=\"b\",c=\"d\"", may be empty.
+  void Sample(std::string_view labels, uint64_t value);
+  void Samples(std::string_view labels, const Histogram& histogram);
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+// "1.5" for 1500 ms: seconds without floating point.
+std::string FormatSeconds(Duration duration);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONNECTIONS_METRICS_H_

@@ -1,0 +1,598 @@
+#include "node/http/http_session.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "kv/command/session_stamp.h"
+#include "kv/slots/keyed_hash.h"
+#include "kv/slots/slot.h"
+#include "node/base/text.h"
+#include "node/commands/read_command.h"
+#include "node/http/http_reply.h"
+#include "node/pages/metrics_page.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr std::string_view kKeyPrefix = "/v1/kv/";
+constexpr size_t kIdempotencyKeyBytesMax = 255;
+
+// "30s", "1500ms", "5m", "2h" or plain seconds, in milliseconds; nothing unless positive.
+std::optional<int64_t> ParseTtl(std::string_view text) {
+  const size_t digits = text.find_first_not_of("0123456789");
+  const std::string_view unit =
+      digits == std::string_view::npos ? "s" : text.substr(digits);
+  int64_t number;
+  if (!ParseInteger(text.substr(0, digits), &number) || number <= 0) {
+    return std::nullopt;
+  }
+  int64_t scale = 0;
+  if (unit == "ms") scale = 1;
+  if (unit == "s") scale = 1'000;
+  if (unit == "m") scale = 60'000;
+  if (unit == "h") scale = 3'600'000;
+  if (scale == 0 || number > std::numeric_limits<int64_t>::max() / 4 / scale) {
+    return std::nullopt;
+  }
+  return number * scale;
+}
+
+// A version as X-Quorate-Version gives it; "0" is that of an absent key.
+std::optional<kv::Version> ParseCas(std::string_view text) {
+  if (text == "0") return kv::Version{};
+  return kv::ParseVersion(text);
+}
+
+// A message about a group's replica without the words that name the group.
+std::string_view WithoutGroup(std::string_view message, GroupId group) {
+  for (const std::string_view words : {" is fenced: ", ": "}) {
+    const std::string prefix = Concat("group ", group, words);
+    if (message.starts_with(prefix)) return message.substr(prefix.size());
+  }
+  return message;
+}
+
+// Why a replica is fenced or stopped, if the log's own line does not say it.
+void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
+                      GroupId group, std::string* lines) {
+  const std::string_view why = WithoutGroup(Message(status), group);
+  const bool said = !log.ok() && why == Message(log);
+  Append(lines, said ? "the log does not work" : why, "\n");
+}
+
+}  // namespace
+
+HttpSession::HttpSession(Context& context, Client& client)
+    : context_(context),
+      client_(client),
+      parser_({.header_bytes_max = context.config.limits.http_header_bytes,
+               .body_bytes_max = context.config.limits.value_bytes}) {}
+
+void HttpSession::OnBytes(std::string_view bytes) {
+  parser_.Feed(bytes);
+  Process();
+  parser_.Detach();
+}
+
+void HttpSession::Resume() {
+  // RoomFor says it again of a read that is still parked.
+  if (!pending_.empty()) pending_.front().without_room = false;
+  if (has_parked()) context_.router.ServeParked(this);
+  Process();
+  parser_.Detach();
+}
+
+void HttpSession::OnClosed() {
+  closed_ = true;
+  stalled_.reset();
+  context_.router.ForgetBlocked(this);
+  context_.router.DropParked(this);
+}
+
+bool HttpSession::Stopped() {
+  return closed_ || last_ || client_.refuses_requests() || has_parked() ||
+         pending_.size() >= context_.config.limits.pipeline ||
+         !client_.RoomFor(0, pending_.empty());
+}
+
+bool HttpSession::RoomFor(uint64_t token, size_t bytes) {
+  if (closed_) return true;
+  const bool room = client_.RoomFor(bytes, token == front_token_);
+  PendingOf(token).without_room = !room;
+  return room;
+}
+
+bool HttpSession::RoomForNext(size_t bytes) {
+  return client_.RoomFor(bytes, pending_.size() == 1);
+}
+
+void HttpSession::Process() {
+  if (processing_) return;
+  processing_ = true;
+  if (stalled_.has_value() && !Stopped()) {
+    HttpRequest request = *std::move(stalled_);
+    stalled_.reset();
+    if (Handle(request) == Taken::kBlocked) stalled_ = std::move(request);
+  }
+  while (!stalled_.has_value() && !Stopped()) {
+    const HttpParser::Result next = parser_.Next();
+    if (next == HttpParser::Result::kNeedMore) {
+      SendContinueIfDue();
+      break;
+    }
+    if (next == HttpParser::Result::kError) {
+      ++context_.metrics.connections.protocol_errors;
+      HttpRequest broken;
+      broken.keep_alive = false;
+      Error(broken, "bad", parser_.error_status(),
+            parser_.error_status() == 413 ? "TOO_LARGE" : "BAD_REQUEST",
+            parser_.error());
+      break;
+    }
+    if (Handle(parser_.request()) == Taken::kBlocked) {
+      stalled_ = std::move(parser_.request());
+    }
+  }
+  processing_ = false;
+  waiting_ = stalled_.has_value() || Stopped();
+  if (waiting_) {
+    client_.PauseReads();
+  } else {
+    client_.ResumeReads();
+  }
+}
+
+// Replies to earlier requests come first (RFC 9110 10.1.1).
+void HttpSession::SendContinueIfDue() {
+  if (!pending_.empty() || !parser_.TakeExpectsContinue()) return;
+  client_.out() += "HTTP/1.1 100 Continue\r\n\r\n";
+  client_.WantFlush();
+}
+
+HttpSession::Taken HttpSession::Handle(HttpRequest& request) {
+  HttpTarget target;
+  if (!ParseTarget(request.target, &target)) {
+    Error(request, "bad", 400, "BAD_REQUEST",
+          "the target has a broken %XX, or a # that is not written as %23");
+    return Taken::kDone;
+  }
+  if (target.path.starts_with(kKeyPrefix)) return HandleKey(request, target);
+  if (target.path == "/set") return HandlePlain(request, target, true);
+  if (target.path == "/get") return HandlePlain(request, target, false);
+  if (HandleFixed(request, target)) return Taken::kDone;
+  Error(request, "unknown", 404, "NO_SUCH_ROUTE",
+        "there are /v1/kv/KEY, /get, /set, /livez, /readyz and /metrics");
+  return Taken::kDone;
+}
+
+bool HttpSession::HandleFixed(const HttpRequest& request,
+                              const HttpTarget& target) {
+  const bool index = target.path == "/";
+  const bool live = target.path == "/livez";
+  const bool ready = target.path == "/readyz";
+  const bool metrics = target.path == "/metrics";
+  if (!index && !live && !ready && !metrics) return false;
+  const std::string_view name = index   ? "index"
+                                : live  ? "livez"
+                                : ready ? "readyz"
+                                        : "metrics";
+  if (request.method != "GET" && request.method != "HEAD") {
+    Error(request, name, 405, "METHOD_NOT_ALLOWED", "only GET and HEAD",
+          "Allow: GET, HEAD\r\n");
+    return true;
+  }
+  Pending& pending = Begin(name, request);
+  if (ready) {
+    WriteReady(pending, target);
+  } else if (metrics) {
+    const std::string page = MetricsPage(context_);
+    Write(pending, {.content_type = "text/plain; version=0.0.4",
+                    .headers = "",
+                    .body = page});
+  } else if (live) {
+    Write(pending,
+          {.content_type = "text/plain", .headers = "", .body = "ok\n"});
+  } else {
+    Write(pending, {.content_type = "text/plain",
+                    .headers = "",
+                    .body = "Quorate. PUT, GET and DELETE /v1/kv/KEY; "
+                            "/livez, /readyz?verbose, /metrics\n"});
+  }
+  Finish(pending);
+  return true;
+}
+
+HttpSession::Taken HttpSession::HandleKey(const HttpRequest& request,
+                                          const HttpTarget& target) {
+  const std::string_view key =
+      std::string_view(target.path).substr(kKeyPrefix.size());
+  if (key.empty() || key.size() > context_.config.limits.key_bytes) {
+    Error(request, "kv", 400, "BAD_KEY",
+          Concat("a key has from 1 to ", context_.config.limits.key_bytes,
+                 " bytes"));
+    return Taken::kDone;
+  }
+  kv::CommandSpec spec;
+  spec.slot = kv::HashSlot(key);
+  const std::string_view arguments[] = {key, request.body};
+  if (request.method == "GET" || request.method == "HEAD") {
+    spec.op = kv::Op::kGet;
+    spec.arguments = absl::MakeSpan(arguments, 1);
+    return Submit(Route::kGet, "kv_get", request, target, spec);
+  }
+  if (request.method == "PUT") {
+    // Without either the message has no body, which is hardly what was meant; an empty value says "Content-Length: 0".
+    if (request.Header("content-length") == nullptr &&
+        request.Header("transfer-encoding") == nullptr) {
+      Error(request, "kv_put", 411, "LENGTH_REQUIRED",
+            "a value comes with Content-Length or in chunks");
+      return Taken::kDone;
+    }
+    spec.op = kv::Op::kSet;
+    spec.arguments = arguments;
+    if (!ReadWriteOptions(request, target, &spec)) return Taken::kDone;
+    return Submit(Route::kPut, "kv_put", request, target, spec);
+  }
+  if (request.method == "DELETE") {
+    spec.op = kv::Op::kDel;
+    spec.arguments = absl::MakeSpan(arguments, 1);
+    if (!ReadWriteOptions(request, target, &spec)) return Taken::kDone;
+    return Submit(Route::kDelete, "kv_delete", request, target, spec);
+  }
+  Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
+        "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
+  return Taken::kDone;
+}
+
+HttpSession::Taken HttpSession::HandlePlain(const HttpRequest& request,
+                                            const HttpTarget& target,
+                                            bool set) {
+  const std::string_view name = set ? "set" : "get";
+  const std::string* key = target.Parameter("key");
+  const std::string* value = target.Parameter("value");
+  const LimitsConfig& limits = context_.config.limits;
+  if (set && !context_.config.http_get_writes) {
+    Error(request, name, 403, "GET_WRITES_OFF",
+          "writing by GET is off; set clients.http_get_writes = true or use "
+          "PUT /v1/kv/KEY");
+    return Taken::kDone;
+  }
+  if (request.method != "GET") {
+    Error(request, name, 405, "METHOD_NOT_ALLOWED", "only GET",
+          "Allow: GET\r\n");
+    return Taken::kDone;
+  }
+  if (key == nullptr || key->empty() || key->size() > limits.key_bytes ||
+      (set && value == nullptr)) {
+    Error(request, name, 400, "BAD_REQUEST",
+          set ? "expected /set?key=K&value=V" : "expected /get?key=K");
+    return Taken::kDone;
+  }
+  if (set && value->size() > limits.value_bytes) {
+    Error(request, name, 413, "TOO_LARGE",
+          "the value exceeds limits.value_bytes");
+    return Taken::kDone;
+  }
+  kv::CommandSpec spec;
+  spec.slot = kv::HashSlot(*key);
+  const std::string_view arguments[] = {
+      *key, set ? std::string_view(*value) : std::string_view()};
+  spec.op = set ? kv::Op::kSet : kv::Op::kGet;
+  spec.arguments = absl::MakeSpan(arguments, set ? 2 : 1);
+  return Submit(set ? Route::kPlainSet : Route::kPlainGet, name, request,
+                target, spec);
+}
+
+bool HttpSession::ReadWriteOptions(const HttpRequest& request,
+                                   const HttpTarget& target,
+                                   kv::CommandSpec* spec) {
+  if (const std::string* cas = target.Parameter("cas")) {
+    const auto version = ParseCas(*cas);
+    if (!version.has_value()) {
+      Error(request, "kv", 400, "BAD_CAS",
+            "cas is a version as in X-Quorate-Version, or 0 for a key that "
+            "must not exist");
+      return false;
+    }
+    spec->expected = version;
+  }
+  const std::string* ttl = target.Parameter("ttl");
+  if (ttl != nullptr) {
+    const auto ms = ParseTtl(*ttl);
+    if (!ms.has_value() || spec->op != kv::Op::kSet) {
+      Error(request, "kv", 400, "BAD_TTL",
+            "ttl is a positive number of seconds, or has a unit: ms, s, m, h");
+      return false;
+    }
+    spec->expire_at_ms = *ms;
+    spec->flags |= kv::kRelativeExpiry;
+  }
+  if (target.Parameter("nx") != nullptr) spec->flags |= kv::kIfAbsent;
+  if (const std::string* key = request.Header("idempotency-key")) {
+    if (key->empty() || key->size() > kIdempotencyKeyBytesMax) {
+      Error(request, "kv", 400, "BAD_IDEMPOTENCY_KEY",
+            "an Idempotency-Key has from 1 to 255 bytes");
+      return false;
+    }
+    // The key is the session; whoever sends it again finds the first answer.
+    const uint64_t client =
+        kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
+    kv::SessionStamp stamp;
+    stamp.token = kv::MakeSessionToken(
+        client, context_.env.loop.ReadClock().wall.earliest);
+    stamp.sequence = kv::Sequence(1);
+    stamp.floor = kv::Sequence(1);
+    spec->session = stamp;
+  }
+  return true;
+}
+
+HttpSession::Taken HttpSession::Submit(Route route, std::string_view name,
+                                       const HttpRequest& request,
+                                       const HttpTarget& target,
+                                       const kv::CommandSpec& spec) {
+  const bool write = !kv::IsRead(spec.op);
+  if (write && context_.config.self().read_only) {
+    Error(request, name, 403, "READ_ONLY_NODE",
+          "this node holds non-voting replicas only and serves reads; write "
+          "to another node");
+    return Taken::kDone;
+  }
+  const std::string* consistency = target.Parameter("consistency");
+  if (consistency != nullptr && *consistency != "linearizable" &&
+      *consistency != "stale") {
+    Error(request, name, 400, "BAD_CONSISTENCY",
+          "consistency is linearizable or stale");
+    return Taken::kDone;
+  }
+  Pending& pending = Begin(name, request);
+  pending.route = route;
+  if (!write && consistency != nullptr && *consistency == "stale" &&
+      ServeStale(spec, pending)) {
+    Finish(pending);
+    return Taken::kDone;
+  }
+  const Ask ask = {this, front_token_ + pending_.size() - 1,
+                   target.Parameter("redirect") != nullptr};
+  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
+      Admission::kBlocked) {
+    pending_.pop_back();
+    last_ = false;
+    return Taken::kBlocked;
+  }
+  return Taken::kDone;
+}
+
+bool HttpSession::ServeStale(const kv::CommandSpec& spec, Pending& pending) {
+  const kv::Store* store = context_.router.QueueOf(spec.slot).store();
+  if (store == nullptr || !store->Owns(spec.slot)) return false;
+  return EvaluateRead(*store, spec, context_.env.loop.ReadClock().wall.earliest,
+                      [&](const kv::ResultView& result) {
+                        ++context_.metrics.stale_reads;
+                        WriteResult(pending, result);
+                      });
+}
+
+// ---- Answers.
+
+HttpSession::Pending& HttpSession::Begin(std::string_view name,
+                                         const HttpRequest& request) {
+  Pending pending;
+  pending.name = name;
+  pending.target = request.target;
+  pending.head = request.method == "HEAD";
+  pending.connection = !request.keep_alive ? "Connection: close\r\n"
+                       : request.minor_version == 0
+                           ? "Connection: keep-alive\r\n"
+                           : "";
+  pending.keep_alive = request.keep_alive;
+  pending.begun = context_.MonoNow();
+  pending_.push_back(std::move(pending));
+  if (!request.keep_alive) last_ = true;
+  return pending_.back();
+}
+
+HttpSession::Pending& HttpSession::PendingOf(uint64_t token) {
+  CHECK_GE(token, front_token_);
+  CHECK_LT(token - front_token_, pending_.size());
+  return pending_[token - front_token_];
+}
+
+void HttpSession::Error(const HttpRequest& request, std::string_view name,
+                        int status, std::string_view code,
+                        std::string_view message, std::string_view headers) {
+  Pending& pending = Begin(name, request);
+  const std::string body = HttpErrorBody(code, message, "");
+  Write(pending,
+        {.status = status, .headers = std::string(headers), .body = body});
+  Finish(pending);
+}
+
+void HttpSession::Write(Pending& pending, const Response& response) {
+  std::string& out = pending.reply;
+  Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
+         "\r\nContent-Type: ", response.content_type,
+         "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
+         pending.connection, "\r\n");
+  if (!pending.head) out += response.body;
+  context_.metrics.OnHttp(pending.name, response.status,
+                          context_.MonoNow() - pending.begun);
+}
+
+void HttpSession::WriteError(Pending& pending, int status,
+                             std::string_view code, std::string_view message,
+                             std::string_view more) {
+  const std::string body = HttpErrorBody(code, message, more);
+  Write(pending, {.status = status,
+                  .headers = status == 503 ? "Retry-After: 1\r\n" : "",
+                  .body = body});
+}
+
+void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
+  if (const HttpStatusError* error = HttpErrorOf(result.status)) {
+    return WriteError(pending, error->status, error->code, error->message);
+  }
+  Response response;
+  if (!result.version.none()) {
+    response.headers = Concat(
+        "X-Quorate-Version: ", kv::FormatVersion(result.version), "\r\n");
+  }
+  if (result.duplicate) response.headers += "X-Quorate-Duplicate: true\r\n";
+  const bool failed = result.status == kv::ResultStatus::kConditionFailed;
+  std::string body;
+  switch (pending.route) {
+    case Route::kGet:
+    case Route::kPlainGet:
+      if (result.kind != kv::PayloadKind::kBytes) {
+        return WriteError(pending, 404, "NOT_FOUND", "there is no such key");
+      }
+      response.content_type = pending.route == Route::kGet
+                                  ? "application/octet-stream"
+                                  : "text/plain";
+      response.body = result.bytes;
+      break;
+    case Route::kPlainSet:
+      response.content_type = "text/plain";
+      response.body = "OK\n";
+      break;
+    case Route::kPut:
+    case Route::kDelete:
+      if (failed) {
+        body = HttpErrorBody(
+            "CONDITION_FAILED", "nothing was changed",
+            Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
+        response.status = 412;
+      } else if (pending.route == Route::kPut) {
+        body = Concat("{\"version\":\"", kv::FormatVersion(result.version),
+                      "\"}\n");
+      } else {
+        body = Concat("{\"deleted\":", result.integer > 0 ? "true" : "false",
+                      "}\n");
+      }
+      response.body = body;
+      break;
+    case Route::kOther:
+      CHECK(false) << "no result is due";
+  }
+  Write(pending, response);
+}
+
+void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
+  const std::string more = Concat(",\"slot\":", failure.slot);
+  switch (failure.kind) {
+    case Failure::Kind::kMoved: {
+      ++context_.metrics.redirects_moved;
+      const NodeConfig* leader = context_.config.FindNode(failure.leader);
+      if (leader == nullptr) break;
+      const std::string body =
+          HttpErrorBody("MOVED", "another node leads the key's group",
+                        Concat(more, ",\"leader\":\"", leader->http, "\""));
+      return Write(pending,
+                   {.status = 307,
+                    .headers = Concat("Location: http://", leader->http,
+                                      pending.target, "\r\n"),
+                    .body = body});
+    }
+    case Failure::Kind::kNoLeader:
+      break;
+    case Failure::Kind::kOverloaded:
+      return WriteError(pending, 503, "OVERLOADED",
+                        "too many requests wait for the key's group; this one "
+                        "was not executed",
+                        more);
+    case Failure::Kind::kUnknown:
+      return WriteError(pending, 504, "OUTCOME_UNKNOWN",
+                        Concat("the write may or may not have taken effect: ",
+                               Message(failure.why)),
+                        more);
+    case Failure::Kind::kRefused:
+      return WriteError(pending, 503, "STOPPED",
+                        Concat("this node has stopped serving the key's "
+                               "group; the request was not executed: ",
+                               Message(failure.why)),
+                        more);
+  }
+  WriteError(pending, 503, "NO_LEADER",
+             "the key's group has no leader; the request was not executed",
+             more);
+}
+
+// Ready: the log works, and so does every replica of this node, with a leader. Other nodes do not count; they are listed.
+void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
+  const absl::Status log = context_.host.status();
+  bool ready = log.ok();
+  std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
+                             log.ok() ? "ok" : Message(log), "\n");
+  const LiveView& view = context_.router.view();
+  for (const auto& queue : context_.router.queues()) {
+    if (!queue->placed()) continue;
+    const absl::Status status = view.OwnStatus(queue->group());
+    const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
+    ready = ready && status.ok() && led;
+    Append(&lines, status.ok() && led ? "[+]" : "[-]", "group ", queue->group(),
+           " ");
+    if (!status.ok()) {
+      Append(
+          &lines, "is ",
+          ReplicaStateName(view.replica(queue->group(), context_.config.node)),
+          ": ");
+      AppendReplicaWhy(status, log, queue->group(), &lines);
+    } else {
+      Append(&lines, led ? "ok" : "has no leader", "\n");
+    }
+  }
+  for (const NodeConfig& node : context_.config.nodes) {
+    if (node.id == context_.config.node) continue;
+    const bool alive = view.alive(node.id);
+    Append(&lines, alive ? "[+]" : "[ ]", "node ", node.id,
+           alive ? " ok" : " does not answer", "\n");
+  }
+  const bool verbose = target.Parameter("verbose") != nullptr;
+  std::string body = verbose || !ready ? lines : std::string();
+  body += ready ? "ok\n" : "not ready\n";
+  Write(pending, {.status = ready ? 200 : 503,
+                  .content_type = "text/plain",
+                  .headers = "",
+                  .body = body});
+}
+
+void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
+  Pending& pending = PendingOf(token);
+  if (!closed_) WriteResult(pending, result);
+  Finish(pending);
+}
+
+void HttpSession::OnFailure(uint64_t token, const Failure& failure) {
+  Pending& pending = PendingOf(token);
+  WriteFailure(pending, failure);
+  Finish(pending);
+}
+
+void HttpSession::Finish(Pending& pending) {
+  pending.ready = true;
+  if (&pending != &pending_.front()) {
+    pending.held_bytes = pending.reply.size();
+    client_.Hold(pending.held_bytes);
+  }
+  bool close = false;
+  while (!pending_.empty() && pending_.front().ready) {
+    client_.out() += pending_.front().reply;
+    client_.Unhold(pending_.front().held_bytes);
+    close = close || !pending_.front().keep_alive;
+    pending_.pop_front();
+    ++front_token_;
+  }
+  if (!close) SendContinueIfDue();
+  client_.WantFlush();
+  if (closed_) return;
+  if (close) {
+    client_.CloseAfterFlush();
+  } else if (waiting_ || has_parked()) {
+    client_.WantResume();
+  }
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,295 @@
+#include "node/pages/info_page.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "node/base/text.h"
+#include "node/base/version.h"
+
+namespace quorate::node {
+namespace {
+
+// What the stores of this node hold together, and of it what belongs to groups that the node leads.
+struct Totals {
+  uint64_t bytes = 0;
+  uint64_t led_keys = 0;
+  uint64_t led_expiring = 0;
+  uint64_t expired = 0;
+  // Groups whose removed keys still take memory.
+  uint64_t reclaiming = 0;
+};
+
+// What a section is written from.
+struct Page {
+  Context& context;
+  const InfoView& view;
+  bool cluster() const { return view.address == RespAddress::kCluster; }
+};
+
+Totals Sum(Context& context) {
+  Totals totals;
+  for (const auto& queue : context.router.queues()) {
+    const kv::Store* store = queue->store();
+    if (store == nullptr) continue;
+    totals.bytes += store->size_bytes();
+    totals.expired += store->counters().keys_expired;
+    if (store->reclaimable()) ++totals.reclaiming;
+    if (queue->leadership().kind == Leadership::Kind::kSelf) {
+      totals.led_keys += store->key_count();
+      totals.led_expiring += store->expiring_key_count();
+    }
+  }
+  return totals;
+}
+
+void Server(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const int64_t uptime =
+      (context.MonoNow() - context.started).ns() / 1'000'000'000;
+  // Programs that print the version of a Redis read these two as well.
+  Append(out, "redis_version:", kRedisVersion,
+         "\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0"
+         "\r\nquorate_version:",
+         kQuorateVersion,
+         "\r\nredis_mode:", page.cluster() ? "cluster" : "standalone",
+         "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
+         "\r\ntcp_port:",
+         SplitAddress(page.cluster() ? context.config.listen.resp_cluster
+                                     : context.config.listen.resp)
+             .port,
+         "\r\nuptime_in_seconds:", uptime,
+         "\r\nuptime_in_days:", uptime / 86'400,
+         "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
+}
+
+void ClientsSection(const Page& page, std::string* out) {
+  Context& context = page.context;
+  Append(out, "connected_clients:", context.resp_clients.count(),
+         "\r\ncluster_connections:", context.resp_clients.links(),
+         "\r\nhttp_clients:", context.http_clients.count(),
+         "\r\nmaxclients:", context.config.limits.connections,
+         "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");
+}
+
+void Memory(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const uint64_t bytes = Sum(context).bytes;
+  Append(out, "used_memory:", bytes, "\r\nused_memory_human:", bytes,
+         "B\r\nused_memory_dataset:", bytes,
+         "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction"
+         "\r\nlazyfree_pending_objects:",
+         Sum(context).reclaiming, "\r\nlazyfreed_objects:0\r\n");
+}
+
+void Persistence(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const auto log = context.host.log_counters();
+  Append(out,
+         "loading:0\r\nasync_loading:0\r\naof_enabled:1\r\n"
+         "rdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\n"
+         "rdb_last_bgsave_status:ok\r\naof_last_write_status:",
+         context.host.status().ok() ? "ok" : "err",
+         "\r\nlog_durable_writes:", log.durable_writes,
+         "\r\nlog_written_bytes:", log.written_bytes, "\r\n");
+}
+
+void Stats(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const Metrics& metrics = context.metrics;
+  Append(out, "total_connections_received:", metrics.connections.accepted,
+         "\r\ntotal_commands_processed:", metrics.total_commands(),
+         "\r\nrejected_connections:", metrics.connections.rejected,
+         "\r\ntotal_net_input_bytes:", metrics.input_bytes,
+         "\r\ntotal_net_output_bytes:", metrics.output_bytes,
+         "\r\nexpired_keys:", Sum(context).expired,
+         "\r\nevicted_keys:0\r\nmigrate_cached_sockets:0"
+         "\r\ntotal_error_replies:",
+         metrics.total_errors(),
+         "\r\nclient_output_buffer_limit_disconnections:0\r\n");
+}
+
+void Replication(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const Topology::Node& self = context.topology.self();
+  if (!page.cluster() && !context.config.self().read_only) {
+    out->append("role:master\r\nconnected_slaves:0\r\n");
+  } else if (self.master == NodeId()) {
+    size_t replicas = 0;
+    size_t connected = 0;
+    std::string lines;
+    for (const Topology::Node& node : context.topology.nodes()) {
+      if (node.master != self.config->id) continue;
+      if (!node.failed) ++connected;
+      const HostPort address = SplitAddress(node.config->resp_cluster);
+      Append(&lines, "slave", replicas++, ":ip=", address.host,
+             ",port=", address.port,
+             ",state=", node.failed ? "offline" : "online",
+             ",offset=0,lag=0\r\n");
+    }
+    Append(out, "role:master\r\nconnected_slaves:", connected, "\r\n", lines);
+  } else {
+    const NodeConfig& master = *context.config.FindNode(self.master);
+    const HostPort address =
+        SplitAddress(page.cluster() ? master.resp_cluster : master.resp);
+    Append(out, "role:slave\r\nmaster_host:", address.host,
+           "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
+           context.router.view().alive(self.master) ? "up" : "down",
+           "\r\nslave_read_only:1\r\n");
+  }
+  Append(out, "master_failover_state:no-failover\r\nmaster_replid:", self.id,
+         "\r\nmaster_repl_offset:0\r\n");
+}
+
+void Commandstats(const Page& page, std::string* out) {
+  Context& context = page.context;
+  for (const CommandSpec& row : AllCommands()) {
+    const Metrics::Command& command = context.metrics.command(row.id);
+    if (command.calls == 0) continue;
+    const int64_t us = command.duration.sum().us();
+    const auto calls = static_cast<int64_t>(command.calls);
+    Append(out, "cmdstat_", row.name, ":calls=", calls, ",usec=", us,
+           ",usec_per_call=", us / calls, ".", us * 100 / calls % 100 / 10,
+           us * 100 / calls % 10,
+           ",rejected_calls=0,failed_calls=", command.failed, "\r\n");
+  }
+}
+
+void Errorstats(const Page& page, std::string* out) {
+  Context& context = page.context;
+  for (const auto& [code, count] : context.metrics.errors()) {
+    Append(out, "errorstat_", code, ":count=", count, "\r\n");
+  }
+}
+
+void AppendSeconds(Duration duration, std::string* out) {
+  const std::string us = Concat(duration.us() % 1'000'000);
+  Append(out, duration.us() / 1'000'000, ".", std::string(6 - us.size(), '0'),
+         us, "\r\n");
+}
+
+// No child processes are started, so theirs is zero.
+void Cpu(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const env::CpuTime used = context.env.process.ReadCpuTime();
+  Append(out, "used_cpu_sys:");
+  AppendSeconds(used.system, out);
+  Append(out, "used_cpu_user:");
+  AppendSeconds(used.user, out);
+  Append(out, "used_cpu_sys_children:");
+  AppendSeconds(Duration(0), out);
+  Append(out, "used_cpu_user_children:");
+  AppendSeconds(Duration(0), out);
+}
+
+void Cluster(const Page& page, std::string* out) {
+  Append(out, "cluster_enabled:", page.cluster() ? 1 : 0, "\r\n");
+}
+
+uint64_t SlotsOf(const Context& context, GroupId group) {
+  uint64_t slots = 0;
+  for (const SlotRange& range : context.map.RangesOf(group)) {
+    slots += range.size();
+  }
+  return slots;
+}
+
+// One line for each group of which the configuration places a replica here. A fenced or stopped one has no role.
+void Groups(const Page& page, std::string* out) {
+  Context& context = page.context;
+  const LiveView& view = context.router.view();
+  for (const auto& queue : context.router.queues()) {
+    if (!queue->placed()) continue;
+    const GroupId group = queue->group();
+    const std::string_view status =
+        ReplicaStateName(view.replica(group, context.config.node));
+    const raft::Core* core = context.host.core(group);
+    Append(out, "group", group,
+           ":role=", queue->hosted() ? raft::RoleName(core->role()) : status,
+           ",leader=", queue->leadership().leader);
+    if (core != nullptr) {
+      Append(out, ",term=", core->term(), ",commit=", core->commit_index(),
+             ",applied=", core->applied_index(), ",last=", core->last().index);
+    }
+    Append(out, ",slots=", SlotsOf(context, group), ",status=", status, "\r\n");
+  }
+}
+
+// One line for each other node.
+void Nodes(const Page& page, std::string* out) {
+  Context& context = page.context;
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    Append(out, "node", node.id, ":state=",
+           context.router.view().alive(node.id) ? "online" : "offline", "\r\n");
+  }
+}
+
+void Keyspace(const Page& page, std::string* out) {
+  Context& context = page.context;
+  if (!page.cluster()) {
+    out->append(page.view.keyspace);
+    return;
+  }
+  const Totals totals = Sum(context);
+  if (totals.led_keys == 0) return;
+  Append(out, "db0:keys=", totals.led_keys, ",expires=", totals.led_expiring,
+         ",avg_ttl=0\r\n");
+}
+
+struct Section {
+  std::string_view name;
+  std::string_view title;
+  void (*write)(const Page&, std::string*);
+};
+constexpr Section kSections[] = {
+    {"server", "Server", Server},
+    {"clients", "Clients", ClientsSection},
+    {"memory", "Memory", Memory},
+    {"persistence", "Persistence", Persistence},
+    {"stats", "Stats", Stats},
+    {"replication", "Replication", Replication},
+    {"cpu", "CPU", Cpu},
+    {"commandstats", "Commandstats", Commandstats},
+    {"errorstats", "Errorstats", Errorstats},
+    {"cluster", "Cluster", Cluster},
+    {"groups", "Groups", Groups},
+    {"nodes", "Nodes", Nodes},
+    {"keyspace", "Keyspace", Keyspace},
+};
+
+bool Wanted(const Section& section, Arguments names) {
+  if (names.empty()) return true;
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    return EqualsIgnoreCase(name, section.name) ||
+           EqualsIgnoreCase(name, "default") || EqualsIgnoreCase(name, "all") ||
+           EqualsIgnoreCase(name, "everything");
+  });
+}
+
+}  // namespace
+
+bool InfoHasKeyspace(Arguments sections) {
+  return Wanted(kSections[std::size(kSections) - 1], sections);
+}
+
+bool InfoHasKeyspaceOnly(Arguments sections) {
+  return InfoHasKeyspace(sections) &&
+         std::none_of(
+             std::begin(kSections), std::end(kSections) - 1,
+             [&](const Section& section) { return Wanted(section, sections); });
+}
+
+std::string InfoText(Context& context, const InfoView& view,
+                     Arguments sections) {
+  const Page page = {context, view};
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!Wanted(section, sections)) continue;
+    if (!text.empty()) text += "\r\n";
+    Append(&text, "# ", section.title, "\r\n");
+    section.write(page, &text);
+  }
+  return text;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,316 @@
+#include "node/pages/metrics_page.h"
+
+#include "absl/functional/function_ref.h"
+#include "node/base/text.h"
+#include "node/base/version.h"
+
+namespace quorate::node {
+namespace {
+
+using Page = MetricsText;
+
+void One(Page& page, std::string_view name, std::string_view type,
+         std::string_view help, uint64_t value) {
+  page.Family(name, type, help);
+  page.Sample("", value);
+}
+
+// One sample for each group of which this node holds a replica, working or stopped.
+void PerGroup(
+    Context& context, Page& page, std::string_view name, std::string_view type,
+    std::string_view help,
+    absl::FunctionRef<uint64_t(const GroupQueue&, const raft::Core&)> value) {
+  page.Family(name, type, help);
+  for (const auto& queue : context.router.queues()) {
+    const raft::Core* core = context.host.core(queue->group());
+    if (core == nullptr) continue;
+    page.Sample(Concat("group=\"", queue->group(), "\""), value(*queue, *core));
+  }
+}
+
+void WriteCommands(const Metrics& metrics, Page& page) {
+  page.Family("quorate_commands_total", "counter",
+              "RESP commands answered, by command and status.");
+  for (const CommandSpec& row : AllCommands()) {
+    const Metrics::Command& command = metrics.command(row.id);
+    if (command.calls == 0) continue;
+    page.Sample(Concat("cmd=\"", row.name, "\",status=\"ok\""),
+                command.calls - command.failed);
+    page.Sample(Concat("cmd=\"", row.name, "\",status=\"error\""),
+                command.failed);
+  }
+  page.Family("quorate_command_duration_seconds", "histogram",
+              "Time from reading a RESP command to its reply.");
+  for (const CommandSpec& row : AllCommands()) {
+    const Metrics::Command& command = metrics.command(row.id);
+    if (command.calls == 0) continue;
+    page.Samples(Concat("cmd=\"", row.name, "\""), command.duration);
+  }
+  page.Family("quorate_error_replies_total", "counter",
+              "RESP error replies, by code.");
+  for (const auto& [code, count] : metrics.errors()) {
+    page.Sample(Concat("code=\"", code, "\""), count);
+  }
+}
+
+void WriteHttp(const Metrics& metrics, Page& page) {
+  page.Family("quorate_http_requests_total", "counter",
+              "HTTP requests answered, by route and status.");
+  for (const auto& [route, http] : metrics.http()) {
+    for (const auto& [status, count] : http.statuses) {
+      page.Sample(Concat("route=\"", route, "\",status=\"", status, "\""),
+                  count);
+    }
+  }
+  page.Family("quorate_http_request_duration_seconds", "histogram",
+              "Time from reading an HTTP request to its reply.");
+  for (const auto& [route, http] : metrics.http()) {
+    page.Samples(Concat("route=\"", route, "\""), http.duration);
+  }
+}
+
+void WriteConnections(Context& context, Page& page) {
+  const Metrics& metrics = context.metrics;
+  page.Family("quorate_connected_clients", "gauge",
+              "Open client connections, by protocol.");
+  page.Sample("protocol=\"resp\"", context.resp_clients.count());
+  page.Sample("protocol=\"http\"", context.http_clients.count());
+  One(page, "quorate_output_held_bytes", "gauge",
+      "Replies that clients have not taken yet, in bytes.",
+      context.output_budget.held_bytes());
+  page.Family("quorate_clients_without_room", "gauge",
+              "Client connections that are not read until they have taken "
+              "replies, by protocol.");
+  page.Sample("protocol=\"resp\"", context.resp_clients.awaiting_room());
+  page.Sample("protocol=\"http\"", context.http_clients.awaiting_room());
+  One(page, "quorate_connections_total", "counter",
+      "Client connections accepted.", metrics.connections.accepted);
+  page.Family("quorate_connections_closed_total", "counter",
+              "Client connections this node closed, by reason.");
+  page.Sample("reason=\"limit\"", metrics.connections.rejected);
+  page.Sample("reason=\"stalled\"", metrics.connections.closed_stalled);
+  page.Sample("reason=\"idle\"", metrics.connections.closed_idle);
+  page.Sample("reason=\"protocol\"", metrics.connections.protocol_errors);
+  One(page, "quorate_client_received_bytes_total", "counter",
+      "Bytes read from clients.", metrics.input_bytes);
+  One(page, "quorate_client_sent_bytes_total", "counter",
+      "Bytes queued for clients.", metrics.output_bytes);
+}
+
+uint64_t SumOf(const Context& context,
+               uint64_t (*value)(const QueueCounters&)) {
+  uint64_t sum = 0;
+  for (const auto& queue : context.router.queues()) {
+    sum += value(queue->counters());
+  }
+  return sum;
+}
+
+void WriteRouting(Context& context, Page& page) {
+  page.Family("quorate_redirects_total", "counter",
+              "Commands sent elsewhere, by how (batches, where proxied).");
+  page.Sample("type=\"moved\"", context.metrics.redirects_moved);
+  page.Sample("type=\"proxied\"", SumOf(context, [](const QueueCounters& c) {
+                return c.forwarded;
+              }));
+  One(page, "quorate_stale_reads_total", "counter",
+      "Reads answered from a replica without asking its leader.",
+      context.metrics.stale_reads);
+  PerGroup(context, page, "quorate_proposals_total", "counter",
+           "Entries proposed by this node.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().proposals;
+           });
+  PerGroup(context, page, "quorate_proposed_commands_total", "counter",
+           "Commands in the entries proposed.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().proposed_commands;
+           });
+  PerGroup(context, page, "quorate_proposals_failed_total", "counter",
+           "Entries certainly not executed.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().proposals_refused;
+           });
+  PerGroup(context, page, "quorate_proposals_unknown_total", "counter",
+           "Entries whose fate could not be told.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().proposals_unknown;
+           });
+  PerGroup(context, page, "quorate_proposals_pending", "gauge",
+           "Entries proposed or forwarded and not yet answered.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.inflight();
+           });
+  PerGroup(context, page, "quorate_held_requests", "gauge",
+           "Requests that wait for a leader or for room.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.waiting_requests();
+           });
+  PerGroup(context, page, "quorate_held_requests_expired_total", "counter",
+           "Requests that waited in vain for a leader.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().leader_wait_expired;
+           });
+  PerGroup(context, page, "quorate_read_rounds_total", "counter",
+           "Linearizable read points asked for.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().read_rounds;
+           });
+  PerGroup(context, page, "quorate_read_rounds_failed_total", "counter",
+           "Linearizable read points that no leader confirmed.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.counters().reads_failed;
+           });
+}
+
+// Replicas that do not work, and nodes that do not answer.
+void WriteView(Context& context, Page& page) {
+  const LiveView& view = context.router.view();
+  const auto replicas = [&](std::string_view name, std::string_view help,
+                            ReplicaState state) {
+    page.Family(name, "gauge", help);
+    for (const auto& queue : context.router.queues()) {
+      if (!queue->placed()) continue;
+      page.Sample(
+          Concat("group=\"", queue->group(), "\""),
+          view.replica(queue->group(), context.config.node) == state ? 1 : 0);
+    }
+  };
+  replicas("quorate_replica_fenced",
+           "1 if the group's replica here is fenced: its data are damaged.",
+           ReplicaState::kFenced);
+  replicas("quorate_replica_stopped",
+           "1 if the group's replica here has stopped: the disk failed.",
+           ReplicaState::kStopped);
+  page.Family("quorate_peer_alive", "gauge",
+              "1 if the other node answers this one.");
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""), view.alive(node.id) ? 1 : 0);
+  }
+}
+
+void WriteRaft(Context& context, Page& page) {
+  PerGroup(
+      context, page, "quorate_raft_has_leader", "gauge",
+      "1 if the group's leader is known.",
+      [](const GroupQueue& queue, const raft::Core&) {
+        return uint64_t{queue.leadership().kind != Leadership::Kind::kUnknown};
+      });
+  PerGroup(
+      context, page, "quorate_raft_is_leader", "gauge",
+      "1 if this node leads the group.",
+      [](const GroupQueue& queue, const raft::Core&) {
+        return uint64_t{queue.leadership().kind == Leadership::Kind::kSelf};
+      });
+  PerGroup(context, page, "quorate_raft_term", "gauge", "Current term.",
+           [](const GroupQueue&, const raft::Core& core) {
+             return core.term().value();
+           });
+  PerGroup(context, page, "quorate_raft_commit_index", "gauge",
+           "Highest index known to be committed.",
+           [](const GroupQueue&, const raft::Core& core) {
+             return core.commit_index().value();
+           });
+  PerGroup(context, page, "quorate_raft_applied_index", "gauge",
+           "Highest index applied here.",
+           [](const GroupQueue&, const raft::Core& core) {
+             return core.applied_index().value();
+           });
+  PerGroup(context, page, "quorate_raft_last_index", "gauge",
+           "Highest index in the log.",
+           [](const GroupQueue&, const raft::Core& core) {
+             return core.last().index.value();
+           });
+  page.Family("quorate_raft_replication_lag_entries", "gauge",
+              "Entries of a led group that a replica is not known to hold.");
+  for (const auto& queue : context.router.queues()) {
+    const raft::Core* core = context.host.core(queue->group());
+    if (!queue->hosted() || core->role() != raft::RoleKind::kLeader) continue;
+    for (const auto& follower : core->followers()) {
+      page.Sample(
+          Concat("group=\"", queue->group(), "\",node=\"", follower.node, "\""),
+          core->last().index - follower.match);
+    }
+  }
+  const Metrics& metrics = context.metrics;
+  One(page, "quorate_raft_leader_changes_total", "counter",
+      "Changes of a group's leader seen by this node.", metrics.leader_changes);
+  One(page, "quorate_raft_elections_total", "counter",
+      "Elections begun by this node.", metrics.elections);
+  One(page, "quorate_raft_suffixes_truncated_total", "counter",
+      "Times a conflicting suffix of the log was removed.",
+      metrics.suffixes_truncated);
+  One(page, "quorate_raft_snapshots_installed_total", "counter",
+      "Snapshots received from leaders and installed.",
+      metrics.snapshots_installed);
+}
+
+void WriteStorage(Context& context, Page& page) {
+  const auto log = context.host.log_counters();
+  One(page, "quorate_log_durable_writes_total", "counter",
+      "Durable writes of the log: one carries what all groups appended.",
+      log.durable_writes);
+  One(page, "quorate_log_written_bytes_total", "counter",
+      "Bytes written to the log.", log.written_bytes);
+  One(page, "quorate_log_appends_total", "counter",
+      "Additions of groups to the log.", log.appends);
+  One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
+      log.segments);
+  const auto store = [&](std::string_view name, std::string_view type,
+                         std::string_view help,
+                         uint64_t (*value)(const kv::Store&)) {
+    page.Family(name, type, help);
+    for (const auto& queue : context.router.queues()) {
+      if (queue->store() == nullptr) continue;
+      page.Sample(Concat("group=\"", queue->group(), "\""),
+                  value(*queue->store()));
+    }
+  };
+  store("quorate_keys", "gauge", "Keys held.",
+        [](const kv::Store& s) { return s.key_count(); });
+  store("quorate_memory_bytes", "gauge",
+        "Logical bytes of keys and values held.",
+        [](const kv::Store& s) { return s.size_bytes(); });
+  store("quorate_sessions", "gauge", "Client sessions held.",
+        [](const kv::Store& s) { return s.session_count(); });
+  store("quorate_expired_keys_total", "counter", "Keys removed as expired.",
+        [](const kv::Store& s) { return s.counters().keys_expired; });
+  store("quorate_duplicates_answered_total", "counter",
+        "Commands answered from their session instead of run again.",
+        [](const kv::Store& s) { return s.counters().duplicates_answered; });
+  store("quorate_snapshots_taken_total", "counter", "Snapshots begun.",
+        [](const kv::Store& s) { return s.counters().snapshots_taken; });
+}
+
+}  // namespace
+
+std::string MetricsPage(Context& context) {
+  Page page;
+  page.Family("quorate_build_info", "gauge", "What runs here; always 1.");
+  page.Sample(Concat("version=\"", kQuorateVersion, "\",node=\"",
+                     context.config.node, "\""),
+              1);
+  One(page, "quorate_uptime_seconds", "gauge", "Seconds since the start.",
+      static_cast<uint64_t>((context.MonoNow() - context.started).ns() /
+                            1'000'000'000));
+  One(page, "quorate_healthy", "gauge",
+      "0 once this node has stopped acknowledging.",
+      context.host.status().ok() ? 1 : 0);
+  page.Family("quorate_slots_owned", "gauge", "Slots of groups led here.");
+  uint64_t slots = 0;
+  for (const SlotRange& range : context.topology.self().slots) {
+    slots += range.size();
+  }
+  page.Sample("", slots);
+  WriteConnections(context, page);
+  WriteCommands(context.metrics, page);
+  WriteHttp(context.metrics, page);
+  WriteRouting(context, page);
+  WriteView(context, page);
+  WriteRaft(context, page);
+  WriteStorage(context, page);
+  return page.Take();
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,49 @@
+// node/protocol/resp_writer.h: appends replies in RESP2 or RESP3 to a string.
+//
+// The caller keeps the nesting right: Array(2) is followed by two replies,
+// Map(2) by four. Where RESP2 has no such type (maps, sets, nulls, verbatim
+// text), what Redis sends instead is written.
+#ifndef QUORATE_NODE_PROTOCOL_RESP_WRITER_H_
+#define QUORATE_NODE_PROTOCOL_RESP_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace quorate::node {
+
+class RespWriter {
+ public:
+  // `version` is 2 or 3. `out` must outlive the writer.
+  RespWriter(std::string* out, int version) : out_(out), version_(version) {}
+
+  void Ok() { out_->append("+OK\r\n"); }
+  void Simple(std::string_view text);
+  // `text` begins with its code, as "ERR syntax error". Line ends inside become
+  // spaces.
+  void Error(std::string_view text);
+  void Integer(int64_t value);
+  void Bulk(std::string_view bytes);
+  void Null();       // $-1 or _.
+  void NullArray();  // *-1 or _.
+  void Array(size_t size) { Header('*', size); }
+  void Map(size_t pairs);
+  void Set(size_t size) { Header(version_ >= 3 ? '~' : '*', size); }
+  // Text for people; "txt" in RESP3, a bulk string in RESP2.
+  void Verbatim(std::string_view text);
+  // Bytes that are already a reply.
+  void Raw(std::string_view reply) { out_->append(reply); }
+
+  int version() const { return version_; }
+
+ private:
+  void Header(char type, uint64_t value);
+
+  std::string* out_;
+  int version_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_PROTOCOL_RESP_WRITER_H_

@@ -1,0 +1,110 @@
+// CLUSTER: the cluster as clients see it (node/routing/topology.h).
+#include "kv/slots/slot.h"
+#include "node/base/text.h"
+#include "node/resp/resp_session.h"
+
+namespace quorate::node {
+namespace {
+
+std::string ClusterInfo(Context& context) {
+  const uint32_t ok = context.topology.slots_with_leader();
+  size_t masters = 0;
+  for (const Topology::Node& node : context.topology.nodes()) {
+    if (!node.slots.empty()) ++masters;
+  }
+  return Concat("cluster_enabled:1\r\ncluster_state:",
+                ok == kHashSlotCount ? "ok" : "fail",
+                "\r\ncluster_slots_assigned:", kHashSlotCount,
+                "\r\ncluster_slots_ok:", ok,
+                "\r\ncluster_slots_pfail:", kHashSlotCount - ok,
+                "\r\ncluster_slots_fail:0\r\ncluster_known_nodes:",
+                context.config.nodes.size(), "\r\ncluster_size:", masters,
+                "\r\ncluster_current_epoch:", context.config.nodes.size(),
+                "\r\ncluster_my_epoch:", context.config.node,
+                "\r\ncluster_stats_messages_sent:0"
+                "\r\ncluster_stats_messages_received:0"
+                "\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n");
+}
+
+}  // namespace
+
+bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
+                               RespWriter& reply) {
+  if (!row.name.starts_with("cluster|")) return false;
+  if (!cluster()) {
+    reply.Error(kClusterDisabled);
+    return true;
+  }
+  switch (row.id) {
+    case CommandId::kClusterSlots:
+      reply.Raw(context_.topology.SlotsReply(reply.version()));
+      return true;
+    case CommandId::kClusterShards:
+      reply.Raw(context_.topology.ShardsReply(reply.version()));
+      return true;
+    case CommandId::kClusterNodes:
+      reply.Verbatim(context_.topology.NodesText());
+      return true;
+    case CommandId::kClusterInfo:
+      reply.Verbatim(ClusterInfo(context_));
+      return true;
+    case CommandId::kClusterMyid:
+      reply.Bulk(context_.topology.self().id);
+      return true;
+    case CommandId::kClusterMyshardid: {
+      const Topology::Node& self = context_.topology.self();
+      std::string_view id = self.id;
+      for (const Topology::Node& node : context_.topology.nodes()) {
+        if (node.config->id == self.master) id = node.id;
+      }
+      reply.Bulk(id);
+      return true;
+    }
+    case CommandId::kClusterKeyslot:
+      reply.Integer(kv::HashSlot(request[2]).value());
+      return true;
+    case CommandId::kClusterReplicas:
+    case CommandId::kClusterSlaves:
+      WriteReplicas(request[2], reply);
+      return true;
+    case CommandId::kClusterLinks:
+      reply.Array(0);
+      return true;
+    case CommandId::kClusterHelp:
+      reply.Array(3);
+      reply.Simple("CLUSTER <subcommand> [<arg> ...]. Subcommands are:");
+      reply.Simple(
+          "SLOTS, SHARDS, NODES, INFO, MYID, MYSHARDID, KEYSLOT <key>,");
+      reply.Simple(
+          "COUNTKEYSINSLOT <slot>, GETKEYSINSLOT <slot> <count>, REPLICAS "
+          "<node-id>, LINKS");
+      return true;
+    default:
+      return false;
+  }
+}
+
+void RespSession::WriteReplicas(std::string_view id, RespWriter& reply) {
+  const Topology::Node* node = context_.topology.Find(id);
+  if (node == nullptr) {
+    return reply.Error(Concat("ERR Unknown node ", id));
+  }
+  if (node->master != NodeId()) {
+    return reply.Error("ERR The specified node is not a master");
+  }
+  // Lines of CLUSTER NODES that name it as their master.
+  std::vector<std::string_view> lines;
+  std::string_view rest = context_.topology.NodesText();
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    if (line.find(Concat(' ', id, " 0 0 ")) != std::string_view::npos) {
+      lines.push_back(line);
+    }
+  }
+  reply.Array(lines.size());
+  for (const std::string_view line : lines) reply.Bulk(line);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,439 @@
+// Commands about the keys as a whole. For a plain client they cover all groups, for a cluster client those that this node
+// leads. Each question is a read that goes the way of any other read of its group.
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "env/parse_integer.h"
+#include "env/random.h"
+#include "node/base/text.h"
+#include "node/commands/glob.h"
+#include "node/pages/info_page.h"
+#include "node/resp/resp_session.h"
+
+namespace quorate::node {
+namespace {
+
+// A cursor of SCAN has a tag above its slot and position. The tag of plain
+// clients is 0. That of cluster clients stands for the node and the groups that
+// it led, so that a scan never goes on where its answer would lack keys.
+constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
+constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
+constexpr std::string_view kOtherCursor =
+    "ERR invalid cursor: it is of another address, or the groups that this "
+    "node leads have changed since; start the scan again";
+
+// What KEYS may return, as any other command, in bytes.
+constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
+constexpr std::string_view kTooMuch =
+    "ERR the reply would exceed 64 MiB; use SCAN";
+constexpr std::string_view kTooMuchOfSlot =
+    "ERR the reply would exceed 64 MiB; ask for fewer";
+static_assert(kKeysBytesMax == 64 << 20);
+
+// As strtoul reads it: a sign is allowed, and nothing is 0.
+bool ParseCursor(std::string_view text, uint64_t* cursor) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  *cursor = 0;
+  if (text.empty()) return !negative;
+  if (text.size() > 1) {
+    text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+  }
+  if (text[0] == '-' || !ParseInteger(text, cursor)) return false;
+  if (negative) *cursor = -*cursor;
+  return true;
+}
+
+// Keys with an expiry in the copies of all groups; nothing if a group has no copy here. A copy may lag behind.
+std::optional<int64_t> ExpiringKeys(const Context& context) {
+  int64_t keys = 0;
+  for (const auto& queue : context.router.queues()) {
+    const kv::Store* store = queue->store();
+    if (store == nullptr) return std::nullopt;
+    keys += static_cast<int64_t>(store->expiring_key_count());
+  }
+  return keys;
+}
+
+}  // namespace
+
+// ---- What the commands cover.
+
+std::vector<RespSession::Covered> RespSession::CoveredSlots() const {
+  std::vector<Covered> covered;
+  for (const shardctrl::Assignment& range : context_.map.assignments()) {
+    const GroupQueue& queue = *context_.router.FindQueue(range.group);
+    const Leadership::Kind leader = queue.leadership().kind;
+    const bool may_lead = leader == Leadership::Kind::kUnknown &&
+                          queue.placed() && !context_.config.self().read_only;
+    if (!cluster() || leader == Leadership::Kind::kSelf) {
+      covered.push_back({range.slots, /*may_lead=*/false});
+    } else if (may_lead) {
+      covered.push_back({range.slots, /*may_lead=*/true});
+    }
+  }
+  return covered;
+}
+
+uint64_t RespSession::CursorTag() const {
+  if (!cluster()) return 0;
+  uint64_t hash = Mix64(context_.config.node.value());
+  for (const auto& queue : context_.router.queues()) {
+    if (queue->leadership().kind != Leadership::Kind::kSelf) continue;
+    hash = Mix64(hash ^ queue->group().value());
+  }
+  return 1 + hash % (kCursorTags - 1);
+}
+
+std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
+                                          const Failure& failure) const {
+  std::string slots;
+  for (const SlotRange& range : context_.map.RangesOf(failure.group)) {
+    Append(&slots, slots.empty() ? "" : ",", range.first);
+    if (range.first != range.last) Append(&slots, "-", range.last);
+  }
+  const std::string group =
+      Concat("group ", failure.group, " (slots ", slots, ")");
+  const bool flush =
+      command == CommandId::kFlushall || command == CommandId::kFlushdb;
+  if (flush && asked > 1 && failure.kind != Failure::Kind::kUnknown) {
+    return Concat(
+        "UNKNOWN ", group,
+        " did not execute the command, other groups may have: ",
+        failure.kind == Failure::Kind::kOverloaded
+            ? "too many requests wait for its leader"
+        : failure.kind == Failure::Kind::kRefused
+            ? Concat("this node has stopped serving it: ", Message(failure.why))
+            : "no leader known");
+  }
+  switch (failure.kind) {
+    case Failure::Kind::kUnknown:
+      if (flush) {
+        return Concat("UNKNOWN ", group,
+                      " may or may not have executed the command: ",
+                      Message(failure.why));
+      }
+      return Concat("CLUSTERDOWN ", group,
+                    " did not answer: ", Message(failure.why));
+    case Failure::Kind::kOverloaded:
+      return Concat("CLUSTERDOWN too many requests wait for the leader of ",
+                    group);
+    case Failure::Kind::kRefused:
+      return Concat("MISCONF this node has stopped serving ", group, ": ",
+                    Message(failure.why));
+    case Failure::Kind::kMoved:
+    case Failure::Kind::kNoLeader:
+      break;
+  }
+  return Concat("CLUSTERDOWN no leader known for ", group);
+}
+
+// ---- One question to each range of slots.
+
+RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
+                                         Arguments request) {
+  if (request.size() > 2 ||
+      (request.size() == 2 && !EqualsIgnoreCase(request[1], "async") &&
+       !EqualsIgnoreCase(request[1], "sync"))) {
+    ReplyError(row.id, "ERR syntax error");
+    return Taken::kDone;
+  }
+  if (context_.config.self().read_only) {
+    ReplyError(row.id, kReadOnly);
+    return Taken::kDone;
+  }
+  const std::vector<Covered> covered = CoveredSlots();
+  if (covered.empty()) {
+    ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
+  } else {
+    AskEach(Expect(row.id, Shape::kStatusOk), covered, kv::Op::kFlush);
+  }
+  return Taken::kDone;
+}
+
+RespSession::Taken RespSession::CountKeys(const CommandSpec& row) {
+  const std::vector<Covered> covered = CoveredSlots();
+  if (covered.empty()) {
+    ReplyNow(row.id, [](RespWriter& reply) { reply.Integer(0); });
+  } else {
+    AskEach(Expect(row.id, Shape::kSum), covered, kv::Op::kKeyCount);
+  }
+  return Taken::kDone;
+}
+
+RespSession::Taken RespSession::Info(const CommandSpec& row,
+                                     Arguments request) {
+  const Arguments sections = request.subspan(1);
+  const uint64_t token = Expect(row.id, Shape::kSum);
+  PendingOf(token).info_sections = std::make_unique<std::vector<std::string>>(
+      sections.begin(), sections.end());
+  AskEach(token, CoveredSlots(), kv::Op::kKeyCount);
+  return Taken::kDone;
+}
+
+void RespSession::WriteInfo(const Pending& pending, std::string_view error,
+                            RespWriter& reply) const {
+  const std::vector<std::string_view> sections(pending.info_sections->begin(),
+                                               pending.info_sections->end());
+  if (!error.empty() && InfoHasKeyspaceOnly(sections)) {
+    reply.Error(error);
+    return;
+  }
+  InfoView view = {address_};
+  if (!error.empty()) {
+    view.keyspace = Concat("db0_error:", error, "\r\n");
+  } else if (pending.sum > 0) {
+    view.keyspace = Concat("db0:keys=", pending.sum);
+    if (const auto expiring = ExpiringKeys(context_)) {
+      Append(&view.keyspace, ",expires=", std::min(*expiring, pending.sum));
+    }
+    view.keyspace += ",avg_ttl=0\r\n";
+  }
+  reply.Verbatim(InfoText(context_, view, sections));
+}
+
+void RespSession::AskEach(uint64_t token, const std::vector<Covered>& covered,
+                          kv::Op op) {
+  PendingOf(token).parts = static_cast<uint32_t>(covered.size());
+  PendingOf(token).asked = static_cast<uint32_t>(covered.size());
+  asked_groups_.clear();
+  for (const Covered& part : covered) {
+    kv::CommandSpec spec;
+    spec.op = op;
+    spec.slot = part.slots.first;
+    spec.numbers = {part.slots.first.value(), part.slots.last.value()};
+    AskGroup(token, spec, part.may_lead);
+  }
+}
+
+void RespSession::AskGroup(uint64_t token, const kv::CommandSpec& spec,
+                           bool redirect) {
+  GroupQueue& queue = context_.router.QueueOf(spec.slot);
+  const bool further =
+      std::count(asked_groups_.begin(), asked_groups_.end(), queue.group()) > 0;
+  if (queue.Add({this, token, redirect, further}, spec) ==
+      Admission::kBlocked) {
+    unasked_.push_back({token, spec, redirect});
+  } else if (!further) {
+    asked_groups_.push_back(queue.group());
+  }
+}
+
+void RespSession::AskUnasked() {
+  for (const Unasked& question : std::exchange(unasked_, {})) {
+    AskGroup(question.token, question.spec, question.redirect);
+  }
+}
+
+// ---- Walks: one step after the other.
+
+// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+std::string_view RespSession::ReadScanOptions(Arguments request,
+                                              uint64_t* cursor,
+                                              KeyWalk* walk) const {
+  if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
+  walk->cursor_tag = CursorTag();
+  if (*cursor != 0 && *cursor >> kv::kCursorBits != walk->cursor_tag) {
+    return kOtherCursor;
+  }
+  *cursor &= kCursorMask;
+  int64_t count = 10;
+  for (size_t i = 2; i < request.size(); i += 2) {
+    if (i + 1 == request.size()) return "ERR syntax error";
+    if (EqualsIgnoreCase(request[i], "match")) {
+      walk->pattern = request[i + 1];
+    } else if (EqualsIgnoreCase(request[i], "type")) {
+      walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
+    } else if (EqualsIgnoreCase(request[i], "count")) {
+      if (!ParseInteger(request[i + 1], &count)) {
+        return "ERR value is not an integer or out of range";
+      }
+      if (count < 1) return "ERR syntax error";
+    } else {
+      return "ERR syntax error";
+    }
+  }
+  walk->wanted = std::min(static_cast<uint64_t>(count),
+                          uint64_t{context_.config.limits.scan_keys});
+  return {};
+}
+
+RespSession::Taken RespSession::WalkKeys(const CommandSpec& row,
+                                         Arguments request) {
+  auto walk = std::make_unique<KeyWalk>();
+  walk->command = row.id;
+  walk->wanted = std::numeric_limits<uint64_t>::max();
+  uint64_t cursor = 0;
+  if (row.id == CommandId::kScan) {
+    const std::string_view error =
+        ReadScanOptions(request, &cursor, walk.get());
+    if (!error.empty()) {
+      ReplyError(row.id, error);
+      return Taken::kDone;
+    }
+  } else if (row.id == CommandId::kKeys) {
+    walk->pattern = request[1];
+  } else {
+    walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
+                                          context_.draws++);
+    cursor = walk->bits & kCursorMask;  // Any slot, any position in it.
+  }
+  const Slot from = kv::CursorSlot(cursor);
+  std::vector<Stretch> before;  // Of the cursor: RANDOMKEY goes around.
+  for (const auto& [slots, may_lead] : CoveredSlots()) {
+    const uint64_t begin = kv::MakeCursor(slots.first, {});
+    const bool inside = slots.first <= from && from <= slots.last;
+    if (inside) {
+      walk->stretches.push_back({cursor, slots.last, may_lead});
+      before.push_back({begin, from, may_lead});
+    } else if (from < slots.first) {
+      walk->stretches.push_back({begin, slots.last, may_lead});
+    } else {
+      before.push_back({begin, slots.last, may_lead});
+    }
+  }
+  if (row.id == CommandId::kRandomkey) {
+    walk->stretches.insert(walk->stretches.end(), before.begin(), before.end());
+  }
+  const uint64_t token = Expect(row.id, Shape::kArray);
+  walk_ = std::move(walk);
+  StepWalk(token);
+  return Taken::kDone;
+}
+
+// Every node answers for every slot: the question goes to the slot's group.
+RespSession::Taken RespSession::SlotKeys(const CommandSpec& row,
+                                         Arguments request) {
+  const bool count_only = row.id == CommandId::kClusterCountkeysinslot;
+  int64_t number = 0;
+  int64_t count = 0;
+  std::string_view error;
+  if (!cluster()) {
+    error = kClusterDisabled;
+  } else if (!ParseInteger(request[2], &number) ||
+             (!count_only && !ParseInteger(request[3], &count))) {
+    error = "ERR value is not an integer or out of range";
+  } else if (number < 0 || number >= kHashSlotCount || count < 0) {
+    error =
+        count_only ? "ERR Invalid slot" : "ERR Invalid slot or number of keys";
+  }
+  if (!error.empty()) {
+    ReplyError(row.id, error);
+    return Taken::kDone;
+  }
+  const Slot slot(static_cast<uint16_t>(number));
+  if (count_only) {
+    AskEach(Expect(row.id, Shape::kSum), {{.slots = {slot, slot}}},
+            kv::Op::kKeyCount);
+    return Taken::kDone;
+  }
+  auto walk = std::make_unique<KeyWalk>();
+  walk->command = row.id;
+  walk->wanted = static_cast<uint64_t>(count);
+  walk->stretches.push_back({kv::MakeCursor(slot, {}), slot});
+  const uint64_t token = Expect(row.id, Shape::kArray);
+  walk_ = std::move(walk);
+  StepWalk(token);
+  return Taken::kDone;
+}
+
+void RespSession::StepWalk(uint64_t token) {
+  KeyWalk& walk = *walk_;
+  const bool found =
+      walk.command == CommandId::kRandomkey && !walk.keys.empty();
+  if (walk.next == walk.stretches.size() || walk.visited >= walk.wanted ||
+      found || closed_) {
+    return EndWalk(token, "");
+  }
+  const Stretch& stretch = walk.stretches[walk.next];
+  const uint64_t count =
+      walk.command == CommandId::kRandomkey
+          ? 1
+          : std::min(walk.wanted - walk.visited,
+                     uint64_t{context_.config.limits.scan_keys});
+  kv::CommandSpec spec;
+  spec.op = kv::Op::kScan;
+  spec.slot = kv::CursorSlot(stretch.cursor);
+  spec.numbers = {static_cast<int64_t>(stretch.cursor),
+                  kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
+  asked_groups_.clear();
+  AskGroup(token, spec, stretch.may_lead);
+}
+
+void RespSession::OnWalkFailed(uint64_t token, const Failure& failure) {
+  KeyWalk& walk = *walk_;
+  if (failure.kind != Failure::Kind::kMoved) {
+    return EndWalk(token, GroupFailureText(walk.command, 0, failure));
+  }
+  // Another node leads the group: its keys are that node's.
+  ++walk.next;
+  StepWalk(token);
+}
+
+void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
+  const std::string_view error = ErrorOf(result.status);
+  if (!error.empty()) return EndWalk(token, error);
+  KeyWalk& walk = *walk_;
+  kv::ArrayReader reader(result.bytes);
+  std::string_view bytes;
+  uint64_t cursor = 0;
+  if (reader.done() || !reader.Next(&bytes) || !ParseInteger(bytes, &cursor)) {
+    return EndWalk(token, "ERR the store gave no cursor");
+  }
+  walk.visited += reader.count() - 1;
+  while (!reader.done()) {
+    if (!reader.Next(&bytes)) continue;
+    if (!walk.any_type || !GlobMatch(walk.pattern, bytes)) continue;
+    walk.keys.emplace_back(bytes);
+    walk.key_bytes += bytes.size() + 16;
+  }
+  if (walk.key_bytes > kKeysBytesMax) {
+    return EndWalk(token, walk.command == CommandId::kClusterGetkeysinslot
+                              ? kTooMuchOfSlot
+                              : kTooMuch);
+  }
+  if (cursor == 0) {
+    ++walk.next;
+  } else {
+    // What this node has begun, it ends.
+    walk.stretches[walk.next].cursor = cursor;
+    walk.stretches[walk.next].may_lead = false;
+  }
+  StepWalk(token);
+}
+
+void RespSession::EndWalk(uint64_t token, std::string_view error) {
+  const std::unique_ptr<KeyWalk> walk = std::move(walk_);
+  Pending& pending = PendingOf(token);
+  RespWriter reply(&pending.reply, pending.version);
+  if (!error.empty()) {
+    reply.Error(error);
+  } else if (walk->command == CommandId::kRandomkey) {
+    if (walk->keys.empty()) {
+      reply.Null();
+    } else {
+      reply.Bulk(walk->keys[(walk->bits >> 32) % walk->keys.size()]);
+    }
+  } else {
+    if (walk->command == CommandId::kScan) {
+      reply.Array(2);
+      reply.Bulk(Concat(walk->next == walk->stretches.size()
+                            ? 0
+                            : walk->stretches[walk->next].cursor |
+                                  walk->cursor_tag << kv::kCursorBits));
+    }
+    // A step may visit more keys than it was asked for.
+    if (walk->command == CommandId::kClusterGetkeysinslot &&
+        walk->keys.size() > walk->wanted) {
+      walk->keys.resize(walk->wanted);
+    }
+    reply.Array(walk->keys.size());
+    for (const std::string& key : walk->keys) reply.Bulk(key);
+  }
+  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  Finish(pending);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,287 @@
+// Commands about the server: COMMAND, CONFIG, INFO and the like.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+#include "node/commands/glob.h"
+#include "node/pages/info_page.h"
+#include "node/resp/resp_session.h"
+
+namespace quorate::node {
+namespace {
+
+// Parameters of Redis that clients and benchmarks ask for, with what is true here.
+struct Parameter {
+  std::string_view name;
+  std::string_view value;
+};
+constexpr Parameter kParameters[] = {
+    {"appendfsync", "always"},
+    {"appendonly", "yes"},
+    {"cluster-require-full-coverage", "no"},
+    {"databases", "1"},
+    {"hz", "10"},
+    {"latency-monitor-threshold", "0"},
+    {"list-max-listpack-size", "128"},
+    {"lua-time-limit", "5000"},
+    {"maxmemory", "0"},
+    {"maxmemory-policy", "noeviction"},
+    {"notify-keyspace-events", ""},
+    {"replicaof", ""},
+    {"save", ""},
+    {"slaveof", ""},
+    {"slowlog-log-slower-than", "10000"},
+    {"slowlog-max-len", "128"},
+};
+
+std::vector<std::pair<std::string, std::string>> AllParameters(
+    const Config& config, RespAddress of) {
+  const bool cluster = of == RespAddress::kCluster;
+  const HostPort address =
+      SplitAddress(cluster ? config.listen.resp_cluster : config.listen.resp);
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Parameter& parameter : kParameters) {
+    all.emplace_back(parameter.name, parameter.value);
+  }
+  all.emplace_back("maxclients", Concat(config.limits.connections));
+  all.emplace_back("timeout",
+                   Concat(config.timeouts.idle.ns() / 1'000'000'000));
+  all.emplace_back("proto-max-bulk-len", Concat(config.limits.value_bytes));
+  all.emplace_back("client-query-buffer-limit",
+                   Concat(config.limits.query_buffer_bytes));
+  all.emplace_back("cluster-enabled", cluster ? "yes" : "no");
+  all.emplace_back("port", Concat(address.port));
+  all.emplace_back("bind", address.host);
+  all.emplace_back("dir", config.data_dir);
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name.find('[') != std::string::npos ||
+        key.name.starts_with("sharding.")) {
+      continue;
+    }
+    all.emplace_back(key.name, ConfigValue(config, key.name));
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+void ConfigGet(const Config& config, RespAddress of, Arguments patterns,
+               RespWriter& reply) {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (auto& [name, value] : AllParameters(config, of)) {
+    const bool matches = std::any_of(patterns.begin(), patterns.end(),
+                                     [&](std::string_view pattern) {
+                                       return GlobMatch(Lower(pattern), name);
+                                     });
+    if (matches) found.emplace_back(std::move(name), std::move(value));
+  }
+  reply.Map(found.size());
+  for (const auto& [name, value] : found) {
+    reply.Bulk(name);
+    reply.Bulk(value);
+  }
+}
+
+// An amount as Redis reads one: a number, perhaps with a unit.
+std::optional<int64_t> ParseAmount(std::string_view text) {
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"kb", 1 << 10},  {"mb", 1 << 20},      {"gb", 1 << 30}, {"k", 1'000},
+      {"m", 1'000'000}, {"g", 1'000'000'000}, {"b", 1},
+  };
+  int64_t unit = 1;
+  for (const auto& [name, factor] : kUnits) {
+    if (!text.ends_with(name)) continue;
+    unit = factor;
+    text.remove_suffix(name.size());
+    break;
+  }
+  int64_t number;
+  if (!ParseInteger(text, &number) ||
+      __builtin_mul_overflow(number, unit, &number)) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+bool SameValue(std::string_view asked, std::string_view present) {
+  if (EqualsIgnoreCase(asked, present)) return true;
+  const auto amount = ParseAmount(Lower(asked));
+  return amount.has_value() && amount == ParseAmount(present);
+}
+
+// Nothing is set at run time. A parameter may be "set" to the value it has;
+// every other request is an error, so that nobody relies on what was not done.
+void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
+               RespWriter& reply) {
+  if (pairs.size() % 2 != 0) {
+    return reply.Error("ERR syntax error");
+  }
+  const auto parameters = AllParameters(config, of);
+  std::vector<std::string> seen;
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    const std::string name = Lower(pairs[i]);
+    const auto parameter =
+        std::find_if(parameters.begin(), parameters.end(),
+                     [&](const auto& pair) { return pair.first == name; });
+    if (parameter == parameters.end()) {
+      return reply.Error(
+          Concat("ERR Unknown option or number of arguments for CONFIG SET - '",
+                 pairs[i], "'"));
+    }
+    const bool twice = std::find(seen.begin(), seen.end(), name) != seen.end();
+    if (twice || !SameValue(pairs[i + 1], parameter->second)) {
+      return reply.Error(
+          Concat("ERR CONFIG SET failed (possibly related to argument '", name,
+                 "') - ",
+                 twice ? "duplicate parameter" : "can't set immutable config"));
+    }
+    seen.push_back(name);
+  }
+  reply.Ok();
+}
+
+// What WAIT promises: a write was answered because a majority holds it.
+int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
+  size_t least = 0;
+  for (const shardctrl::Group& group : map.groups()) {
+    const size_t others = group.voters.size() / 2;
+    least = least == 0 ? others : std::min(least, others);
+  }
+  return static_cast<int64_t>(least);
+}
+
+// Of a command with subcommands.
+void WriteHelp(const CommandSpec& row, RespWriter& reply) {
+  const std::string_view name = row.name.substr(0, row.name.find('|'));
+  std::vector<std::string_view> names;
+  for (const CommandSpec& other : AllCommands()) {
+    if (other.name.starts_with(Concat(name, "|"))) {
+      names.push_back(other.name.substr(name.size() + 1));
+    }
+  }
+  reply.Array(names.size() + 1);
+  reply.Simple(Concat(name, " <subcommand> [<arg> ...]. Subcommands are:"));
+  for (const std::string_view subcommand : names) reply.Simple(subcommand);
+}
+
+}  // namespace
+
+bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
+                              RespWriter& reply) {
+  switch (row.id) {
+    case CommandId::kCommand:
+      WriteCommandTable(reply);
+      return true;
+    case CommandId::kCommandCount:
+      reply.Integer(static_cast<int64_t>(CommandCount()));
+      return true;
+    case CommandId::kCommandInfo:
+      WriteCommandInfo(request, reply);
+      return true;
+    case CommandId::kCommandDocs:
+      WriteCommandDocs(request, reply);
+      return true;
+    case CommandId::kCommandList:
+      WriteCommandList(request, reply);
+      return true;
+    case CommandId::kCommandGetkeys:
+    case CommandId::kCommandGetkeysandflags:
+      WriteCommandGetKeys(request, reply);
+      return true;
+    case CommandId::kConfigGet:
+      ConfigGet(context_.config, address_, request.subspan(2), reply);
+      return true;
+    case CommandId::kConfigSet:
+      ConfigSet(context_.config, address_, request.subspan(2), reply);
+      return true;
+    case CommandId::kConfigResetstat:
+      context_.metrics.Reset();
+      reply.Ok();
+      return true;
+    case CommandId::kConfigRewrite:
+      reply.Error("ERR The configuration file is the operator's");
+      return true;
+    case CommandId::kInfo:
+      reply.Verbatim(InfoText(
+          context_,
+          {address_, "# Keys are not counted inside a transaction.\r\n"},
+          request.subspan(1)));
+      return true;
+    case CommandId::kTime: {
+      const int64_t us = std::max<int64_t>(
+          0, context_.env.loop.ReadClock().wall.earliest.ns() / 1000);
+      reply.Array(2);
+      reply.Bulk(Concat(us / 1'000'000));
+      reply.Bulk(Concat(us % 1'000'000));
+      return true;
+    }
+    case CommandId::kRole:
+      WriteRole(reply);
+      return true;
+    case CommandId::kWait:
+      WriteWait(request, reply);
+      return true;
+    case CommandId::kLastsave:
+      reply.Integer(context_.UnixMs() / 1000);
+      return true;
+    case CommandId::kCommandHelp:
+    case CommandId::kConfigHelp:
+    case CommandId::kObjectHelp:
+    case CommandId::kMemoryHelp:
+      WriteHelp(row, reply);
+      return true;
+    default:
+      return false;
+  }
+}
+
+void RespSession::WriteWait(Arguments request, RespWriter& reply) {
+  int64_t replicas;
+  int64_t timeout;
+  if (!ParseInteger(request[1], &replicas)) {
+    return reply.Error("ERR value is not an integer or out of range");
+  }
+  if (!ParseInteger(request[2], &timeout)) {
+    return reply.Error("ERR timeout is not an integer or out of range");
+  }
+  if (timeout < 0) return reply.Error("ERR timeout is negative");
+  reply.Integer(ReplicasBesideLeader(context_.map));
+}
+
+void RespSession::WriteRole(RespWriter& reply) {
+  const Topology::Node& self = context_.topology.self();
+  if (IsMaster()) {
+    std::vector<const Topology::Node*> replicas;
+    for (const Topology::Node& node : context_.topology.nodes()) {
+      if (cluster() && node.master == self.config->id && !node.failed) {
+        replicas.push_back(&node);
+      }
+    }
+    reply.Array(3);
+    reply.Bulk("master");
+    reply.Integer(0);
+    reply.Array(replicas.size());
+    for (const Topology::Node* node : replicas) {
+      const HostPort address = SplitAddress(AddressOf(*node->config));
+      reply.Array(3);
+      reply.Bulk(address.host);
+      reply.Bulk(Concat(address.port));
+      reply.Bulk("0");
+    }
+    return;
+  }
+  const HostPort address =
+      SplitAddress(AddressOf(*context_.config.FindNode(self.master)));
+  reply.Array(5);
+  reply.Bulk("slave");
+  reply.Bulk(address.host);
+  reply.Integer(address.port);
+  reply.Bulk(context_.router.view().alive(self.master) ? "connected"
+                                                       : "connect");
+  reply.Integer(0);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,33 @@
+#include "node/routing/forward_channel.h"
+
+#include "env/check.h"
+
+namespace quorate::node {
+
+void ForwardChannels::Enter(raft::Term term) {
+  CHECK_GE(term, term_);
+  if (term == term_) return;
+  term_ = term;
+  opened_ = 0;
+  taken_.clear();
+}
+
+ForwardStamp ForwardChannels::Open(raft::Term term,
+                                   const ForwardStamp& instead) {
+  Enter(term);
+  if (instead.term == term) taken_.erase(instead.channel);
+  if (taken_.size() >= kChannelsMax) taken_.erase(taken_.begin());
+  taken_.emplace(++opened_, 0);
+  return {term, opened_, 0};
+}
+
+bool ForwardChannels::Take(raft::Term term, const ForwardStamp& stamp) {
+  Enter(term);
+  if (stamp.term != term) return false;
+  const auto channel = taken_.find(stamp.channel);
+  if (channel == taken_.end() || stamp.number <= channel->second) return false;
+  channel->second = stamp.number;
+  return true;
+}
+
+}  // namespace quorate::node

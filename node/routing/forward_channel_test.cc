@@ -1,0 +1,69 @@
+#include "node/routing/forward_channel.h"
+
+#include "gtest/gtest.h"
+
+namespace quorate::node {
+namespace {
+
+using raft::Term;
+
+ForwardStamp Numbered(ForwardStamp channel, uint64_t number) {
+  channel.number = number;
+  return channel;
+}
+
+TEST(ForwardChannels_Take, RisingNumbers_AreTakenOnce) {
+  ForwardChannels channels;
+  const ForwardStamp channel = channels.Open(Term(3), {});
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(channel, 1)));
+  EXPECT_FALSE(channels.Take(Term(3), Numbered(channel, 1)));
+  // A number may be missing: that batch was given up.
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(channel, 4)));
+  EXPECT_FALSE(channels.Take(Term(3), Numbered(channel, 3)));
+}
+
+TEST(ForwardChannels_Take, ChannelsAreApart) {
+  ForwardChannels channels;
+  const ForwardStamp one = channels.Open(Term(3), {});
+  const ForwardStamp two = channels.Open(Term(3), {});
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(one, 7)));
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(two, 1)));
+}
+
+TEST(ForwardChannels_Take, NoChannel_IsRefused) {
+  ForwardChannels channels;
+  EXPECT_FALSE(channels.Take(Term(3), {Term(3), 0, 1}));
+  EXPECT_FALSE(channels.Take(Term(3), {Term(3), 1, 1}));
+}
+
+// The old leader is elected again: what was sent to it before is late.
+TEST(ForwardChannels_Take, ChannelOfAnEarlierTerm_IsRefused) {
+  ForwardChannels channels;
+  const ForwardStamp old = channels.Open(Term(3), {});
+  EXPECT_FALSE(channels.Take(Term(5), Numbered(old, 1)));
+  const ForwardStamp now = channels.Open(Term(5), {});
+  EXPECT_FALSE(channels.Take(Term(5), Numbered(old, 2)));
+  EXPECT_TRUE(channels.Take(Term(5), Numbered(now, 1)));
+}
+
+TEST(ForwardChannels_Open, Instead_ClosesTheOther) {
+  ForwardChannels channels;
+  const ForwardStamp old = channels.Open(Term(3), {});
+  const ForwardStamp now = channels.Open(Term(3), old);
+  EXPECT_FALSE(channels.Take(Term(3), Numbered(old, 1)));
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(now, 1)));
+}
+
+TEST(ForwardChannels_Open, BeyondTheMaximum_ClosesTheOldest) {
+  ForwardChannels channels;
+  const ForwardStamp first = channels.Open(Term(3), {});
+  const ForwardStamp second = channels.Open(Term(3), {});
+  for (size_t i = 1; i < ForwardChannels::kChannelsMax; ++i) {
+    channels.Open(Term(3), {});
+  }
+  EXPECT_FALSE(channels.Take(Term(3), Numbered(first, 1)));
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(second, 1)));
+}
+
+}  // namespace
+}  // namespace quorate::node

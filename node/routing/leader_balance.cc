@@ -1,0 +1,96 @@
+#include "node/routing/leader_balance.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quorate::node {
+namespace {
+
+// Looks so often; a group is moved at most once in the pause, which begins here and doubles up to the maximum.
+constexpr Duration kInterval = Milliseconds(500);
+constexpr Duration kPauseMax = Seconds(300);
+// A follower this close behind has the rest before the next heartbeat.
+constexpr uint64_t kLagMax = 64;
+
+}  // namespace
+
+LeaderBalance::LeaderBalance(env::Env& env, const Config& config,
+                             raft::Host& host, Router& router)
+    : env_(env), config_(config), host_(host), router_(router) {
+  for (const ShardConfig& shard : config.shards) {
+    const auto& replicas = shard.replicas;
+    if (std::find(replicas.begin(), replicas.end(), config.node) ==
+            replicas.end() ||
+        replicas.front() == config.node) {
+      continue;
+    }
+    preferences_.push_back(
+        {shard.group, replicas.front(), MonoTime::Min(), kInterval});
+  }
+}
+
+NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted) const {
+  const raft::Core* core = std::as_const(host_).core(group);
+  if (core == nullptr || !core->CanServeReads()) return NodeId();
+  const uint64_t last = core->last().index.value();
+  const auto& voters = core->configuration().voters;
+  for (const auto& follower : core->followers()) {
+    const bool votes = std::any_of(
+        voters.begin(), voters.end(),
+        [&](const auto& voter) { return voter.node == follower.node; });
+    if (votes && (wanted == NodeId() || follower.node == wanted) &&
+        follower.state == "replicate" &&
+        follower.match.value() + kLagMax >= last) {
+      return follower.node;
+    }
+  }
+  return NodeId();
+}
+
+void LeaderBalance::OnLeadershipChanged() {
+  if (armed_ || stopped_) return;
+  const bool any = std::any_of(
+      preferences_.begin(), preferences_.end(), [&](const Preference& p) {
+        return router_.FindQueue(p.group)->leadership().kind ==
+               Leadership::Kind::kSelf;
+      });
+  if (!any) return;
+  armed_ = true;
+  timer_ = env_.loop.At(env_.loop.ReadClock().mono + kInterval, [this] {
+    armed_ = false;
+    Tick();
+  });
+}
+
+void LeaderBalance::Tick() {
+  if (stopped_) return;
+  const MonoTime now = env_.loop.ReadClock().mono;
+  for (Preference& preference : preferences_) {
+    const Leadership& leadership =
+        router_.FindQueue(preference.group)->leadership();
+    if (leadership.kind != Leadership::Kind::kSelf ||
+        now < preference.not_before) {
+      continue;
+    }
+    const NodeId to = CaughtUp(preference.group, preference.preferred);
+    if (to == NodeId()) continue;
+    preference.not_before = now + preference.pause;
+    preference.pause = std::min(preference.pause * 2, kPauseMax);
+    ++transfers_;
+    host_.TransferLeadership(preference.group, to);
+  }
+  OnLeadershipChanged();
+}
+
+void LeaderBalance::HandOverAll() {
+  stopped_ = true;
+  timer_.Cancel();
+  for (const auto& queue : router_.queues()) {
+    const NodeId to = CaughtUp(queue->group(), NodeId());
+    if (to == NodeId()) continue;
+    ++transfers_;
+    host_.TransferLeadership(queue->group(), to);
+  }
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,236 @@
+#include "node/routing/live_view.h"
+
+#include <algorithm>
+#include <array>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr ReplicaState kReported[] = {
+    ReplicaState::kFine, ReplicaState::kFenced, ReplicaState::kStopped};
+
+// The fields of "a b c d"; false if there are not four.
+bool SplitRow(std::string_view row, std::array<std::string_view, 4>* fields) {
+  for (size_t i = 0; i < fields->size(); ++i) {
+    const size_t end = row.find(' ');
+    if ((end == std::string_view::npos) != (i + 1 == fields->size())) {
+      return false;
+    }
+    (*fields)[i] = row.substr(0, end);
+    row.remove_prefix(end == std::string_view::npos ? row.size() : end + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view ReplicaStateName(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kUnknown:
+      return "unknown";
+    case ReplicaState::kFine:
+      return "ok";
+    case ReplicaState::kFenced:
+      return "fenced";
+    case ReplicaState::kStopped:
+      return "stopped";
+  }
+  return "";
+}
+
+LiveView::LiveView(env::Env& env, const raft::Host& host, const Config& config,
+                   const shardctrl::ShardMap& map)
+    : env_(env),
+      host_(host),
+      config_(config),
+      map_(map),
+      own_groups_(map.GroupsOn(config.node)),
+      // A link without an answer for two intervals is replaced.
+      links_(env, config.raft.election_timeout_max * 2),
+      start_(env.random.Bits("node.live_view", config.node.value(), 0) | 1) {
+  for (const NodeConfig& node : config.nodes) {
+    if (node.id == config.node) continue;
+    Peer& peer = peers_.emplace_back();
+    peer.config = &node;
+    for (const GroupId group : map.GroupsOn(node.id)) {
+      peer.replicas[group] = ReplicaState::kUnknown;
+    }
+  }
+}
+
+void LiveView::Start() { Tick(); }
+
+void LiveView::Tick() {
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    Peer& peer = peers_[i];
+    if (!std::exchange(peer.answered, false) && ++peer.misses >= kMissesMax &&
+        peer.alive) {
+      peer.alive = false;
+      Change();
+    }
+    if (!peer.asking) Ask(i);
+  }
+  if (peers_.empty()) return;
+  timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,
+                        [this] { Tick(); });
+}
+
+void LiveView::Ask(size_t index) {
+  Peer& peer = peers_[index];
+  peer.asking = true;
+  peer.asked = MonoNow();
+  links_.To(peer.config->resp)
+      .AskStatus(peer.known,
+                 [this, index](PeerResult answer) { OnAnswer(index, answer); });
+}
+
+void LiveView::OnAnswer(size_t index, const PeerResult& answer) {
+  Peer& peer = peers_[index];
+  peer.asking = false;
+  if (!answer.answered) return;
+  peer.answered = true;
+  peer.misses = 0;
+  const bool back = !std::exchange(peer.alive, true);
+  bool news = back;
+  if (answer.report.start != 0 && !answer.report.rows.empty()) {
+    peer.known = {answer.report.start, answer.report.changes, {}};
+    news = true;
+    std::string_view rest = answer.report.rows;
+    while (!rest.empty()) {
+      const size_t end = rest.find('\n');
+      if (end == std::string_view::npos ||
+          !TakeRow(peer, rest.substr(0, end))) {
+        env_.tracer.Sometimes("node.unreadable_status");
+        break;
+      }
+      rest.remove_prefix(end + 1);
+    }
+  }
+  if (news) Change();
+}
+
+bool LiveView::TakeRow(Peer& peer, std::string_view row) {
+  std::array<std::string_view, 4> fields;
+  uint32_t group_number = 0;
+  uint32_t leader = 0;
+  uint64_t term = 0;
+  if (!SplitRow(row, &fields) || !ParseInteger(fields[0], &group_number) ||
+      !ParseInteger(fields[2], &leader) || !ParseInteger(fields[3], &term)) {
+    return false;
+  }
+  const GroupId group(group_number);
+  const auto replica = peer.replicas.find(group);
+  if (replica == peer.replicas.end()) return false;
+  for (const ReplicaState state : kReported) {
+    if (fields[1] == ReplicaStateName(state)) replica->second = state;
+  }
+  LearnLeader(group, raft::Term(term), NodeId(leader));
+  // The node's own words about its leadership come in order.
+  const auto known = leaders_.find(group);
+  if (known != leaders_.end() && known->second.node == peer.config->id &&
+      (raft::Term(term) >= known->second.term || Unfit(replica->second))) {
+    known->second.lapsed = NodeId(leader) != peer.config->id;
+  }
+  return true;
+}
+
+const LiveView::Peer* LiveView::FindPeer(NodeId node) const {
+  const auto found = std::lower_bound(
+      peers_.begin(), peers_.end(), node,
+      [](const Peer& peer, NodeId id) { return peer.config->id < id; });
+  return found == peers_.end() || found->config->id != node ? nullptr : &*found;
+}
+
+bool LiveView::alive(NodeId node) const {
+  const Peer* peer = FindPeer(node);
+  return peer == nullptr ? node == config_.node : peer->alive;
+}
+
+ReplicaState LiveView::replica(GroupId group, NodeId node) const {
+  if (node == config_.node) {
+    if (OwnStatus(group).ok()) return ReplicaState::kFine;
+    return host_.core(group) == nullptr ? ReplicaState::kFenced
+                                        : ReplicaState::kStopped;
+  }
+  const Peer* peer = FindPeer(node);
+  CHECK(peer != nullptr) << "node " << node;
+  const auto found = peer->replicas.find(group);
+  CHECK(found != peer->replicas.end()) << "group " << group;
+  return found->second;
+}
+
+absl::Status LiveView::OwnStatus(GroupId group) const {
+  return host_.group_status(group);
+}
+
+LiveView::Leader LiveView::leader(GroupId group) const {
+  const auto found = leaders_.find(group);
+  return found == leaders_.end() ? Leader() : found->second;
+}
+
+NodeId LiveView::ReachableLeader(GroupId group) const {
+  const Leader known = leader(group);
+  const Peer* peer = FindPeer(known.node);
+  if (peer == nullptr || !peer->alive || known.lapsed) return NodeId();
+  const auto state = peer->replicas.find(group);
+  if (state == peer->replicas.end() || Unfit(state->second)) return NodeId();
+  return known.node;
+}
+
+void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
+  if (leader == NodeId() || config_.FindNode(leader) == nullptr) return;
+  Leader& known = leaders_[group];
+  if (term <= known.term) return;  // A term has one leader.
+  known = {.term = term, .node = leader};
+  Change();
+}
+
+void LiveView::AskSoon(GroupId group) {
+  const MonoTime now = MonoNow();
+  const Duration pause = config_.raft.election_timeout_min / 4;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    Peer& peer = peers_[i];
+    if (!peer.asking && peer.replicas.contains(group) &&
+        (peer.asked == MonoTime::Min() || now >= peer.asked + pause)) {
+      Ask(i);
+    }
+  }
+}
+
+NodeReport LiveView::Report(const NodeReport& known) {
+  std::string rows;
+  for (const GroupId group : own_groups_) {
+    const ReplicaState state = replica(group, config_.node);
+    NodeId leader;
+    raft::Term term;
+    if (state == ReplicaState::kFine) {
+      const raft::Core& core = *host_.core(group);
+      term = core.term();
+      leader = core.leader();
+      if ((leader == config_.node) !=
+          (core.role() == raft::RoleKind::kLeader)) {
+        leader = NodeId();
+      }
+    }
+    Append(&rows, group, ' ', ReplicaStateName(state), ' ', leader, ' ', term,
+           '\n');
+  }
+  if (rows != rows_) {
+    rows_ = std::move(rows);
+    ++reported_;
+  }
+  NodeReport report = {start_, reported_, {}};
+  if (known.start != start_ || known.changes != reported_) report.rows = rows_;
+  return report;
+}
+
+void LiveView::Change() {
+  ++version_;
+  if (observer_) observer_();
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,353 @@
+// What a node says of replicas that do not work, of nodes that do not answer and of leaders that changed, in every place.
+#include "node/routing/live_view.h"
+
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+// Node 4 votes nowhere.
+void ThreeOfFour(Config& config) {
+  config.shards.push_back({.group = GroupId(1),
+                           .name = "g1",
+                           .slots = {{0, 16383}},
+                           .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+}
+
+std::string Get(std::string_view target) {
+  return Concat("GET ", target, " HTTP/1.1\r\nHost: n1\r\n\r\n");
+}
+
+class LiveViewTest : public ::testing::Test {
+ protected:
+  void Make(const TestCluster::Options& options) {
+    cluster_ = std::make_unique<TestCluster>(options);
+    ASSERT_TRUE(cluster_->AwaitLeaders());
+    cluster_->world().RunFor(Seconds(3));
+  }
+  TestCluster& cluster() { return *cluster_; }
+
+  std::string Ask(size_t node, std::vector<std::string_view> words) {
+    return cluster_->Command(*cluster_->ConnectRespCluster(node),
+                             std::move(words));
+  }
+  std::string AskHttp(size_t node, std::string_view target) {
+    return cluster_->CallHttp(*cluster_->ConnectHttp(node), Get(target));
+  }
+  // The line of CLUSTER NODES on `on` about `of`.
+  std::string NodeLine(size_t on, size_t of) {
+    const std::string text = Ask(on, {"CLUSTER", "NODES"});
+    const size_t at = text.find(Concat(" n", of + 1, ":"));
+    EXPECT_NE(at, std::string::npos) << text;
+    const size_t begin = text.rfind('\n', at) + 1;
+    return text.substr(begin, text.find('\n', at) - begin);
+  }
+  bool SlotsName(size_t on, size_t of) {
+    return Ask(on, {"CLUSTER", "SLOTS"})
+               .find(Concat("\r\nn", of + 1, "\r\n")) != std::string::npos;
+  }
+  // The host of the first row's master.
+  std::string FirstMaster(size_t on) {
+    const std::string slots = Ask(on, {"CLUSTER", "SLOTS"});
+    const size_t at = slots.find("$2\r\nn");
+    return at == std::string::npos ? slots : slots.substr(at + 4, 2);
+  }
+  // Puts one bit of a durable record on the node's disk wrong, while it is down.
+  void Damage(size_t node) {
+    const std::string text = "the record that is damaged";
+    ASSERT_EQ(Ask(cluster_->LeaderOf(GroupId(1)), {"SET", "foo", text}),
+              "+OK\r\n");
+    for (int i = 0; i < 20; ++i) {
+      Ask(cluster_->LeaderOf(GroupId(1)), {"SET", "foo", "1"});
+    }
+    cluster_->world().RunFor(Seconds(1));
+    cluster_->Crash(node, sim::CrashKind::kMachine);
+    const sim::MachineId machine = cluster_->machine(node);
+    sim::World& world = cluster_->world();
+    bool flipped = false;
+    for (const std::string& file : world.DiskFiles(machine)) {
+      const size_t at = world.ReadDiskFile(machine, file).find(text);
+      if (at == std::string::npos) continue;
+      flipped = world.FlipDiskBit(machine, file, at, 3);
+    }
+    ASSERT_TRUE(flipped);
+    cluster_->Restart(node);
+    world.RunFor(Seconds(5));
+  }
+  void BreakDisk(size_t node) {
+    cluster_->world().FailDiskOperation(cluster_->machine(node),
+                                        sim::World::DiskOperation::kWrite, 1,
+                                        /*persistent=*/true);
+  }
+
+ private:
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+TEST_F(LiveViewTest, FencedReplica_ShowsEverywhere) {
+  Make({.nodes = 3});
+  const size_t fenced = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
+  Damage(fenced);
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  const size_t other = 3 - fenced - leader;
+  // Its own node.
+  const std::string ready = AskHttp(fenced, "/readyz");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
+  EXPECT_NE(ready.find("[-]group 1 is fenced: its log is damaged"),
+            std::string::npos)
+      << ready;
+  const std::string metrics = AskHttp(fenced, "/metrics");
+  EXPECT_NE(metrics.find("quorate_replica_fenced{group=\"1\"} 1\n"),
+            std::string::npos);
+  EXPECT_NE(metrics.find("quorate_replica_stopped{group=\"1\"} 0\n"),
+            std::string::npos);
+  const std::string info = Ask(fenced, {"INFO", "groups"});
+  EXPECT_NE(info.find(Concat("group1:role=fenced,leader=", leader + 1,
+                             ",slots=16384,status=fenced\r\n")),
+            std::string::npos)
+      << info;
+  EXPECT_NE(Ask(fenced, {"CLUSTER", "INFO"}).find("cluster_slots_ok:16384\r\n"),
+            std::string::npos);
+  // Every node alike.
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_EQ(FirstMaster(node), Concat("n", leader + 1));
+    EXPECT_FALSE(SlotsName(node, fenced)) << node;
+    EXPECT_TRUE(SlotsName(node, other)) << node;
+    const std::string line = NodeLine(node, fenced);
+    EXPECT_NE(line.find("slave,fail "), std::string::npos) << line;
+    EXPECT_TRUE(line.ends_with(" connected")) << line;
+    EXPECT_NE(Ask(node, {"CLUSTER", "SHARDS"}).find("$4\r\nfail\r\n"),
+              std::string::npos);
+  }
+  EXPECT_NE(Ask(leader, {"INFO", "replication"}).find("connected_slaves:1\r\n"),
+            std::string::npos);
+  EXPECT_NE(Ask(leader, {"INFO", "replication"}).find(",state=offline,"),
+            std::string::npos);
+}
+
+// Not after the time for which a request is held while nobody leads.
+TEST_F(LiveViewTest, FencedReplica_RequestsGoToTheLeaderAtOnce) {
+  for (const bool plain : {false, true}) {
+    Make({.nodes = 3});
+    const size_t fenced = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
+    Damage(fenced);
+    const std::string leader =
+        cluster().config(cluster().LeaderOf(GroupId(1))).listen.resp_cluster;
+    auto client = plain ? cluster().ConnectResp(fenced)
+                        : cluster().ConnectRespCluster(fenced);
+    client->Send(EncodeRequest({"SET", "foo", "2"}) +
+                 EncodeRequest({"GET", "foo"}) +
+                 (plain ? "" : EncodeRequest({"READONLY"})) +
+                 EncodeRequest({"GET", "foo"}));
+    cluster().world().RunFor(Milliseconds(100));
+    const std::string moved = Concat("-MOVED 12182 ", leader, "\r\n");
+    EXPECT_EQ(client->Take(), plain ? "+OK\r\n$1\r\n2\r\n$1\r\n2\r\n"
+                                    : Concat(moved, moved, "+OK\r\n", moved));
+    auto http = cluster().ConnectHttp(fenced);
+    http->Send(Get("/v1/kv/foo"));
+    cluster().world().RunFor(Milliseconds(100));
+    EXPECT_TRUE(http->Take().ends_with(plain ? "\r\n\r\n2" : "\r\n\r\n1"));
+  }
+}
+
+TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
+  Make({.nodes = 3});
+  const size_t stopped = cluster().LeaderOf(GroupId(1));
+  auto client = cluster().ConnectResp(stopped);
+  ASSERT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  BreakDisk(stopped);
+  // Reads between writes, in every state that the stop can find them in.
+  std::string requests;
+  for (int i = 0; i < 100; ++i) {
+    requests += EncodeRequest({i % 10 == 5 ? "INCR" : "GET", "foo"});
+  }
+  for (size_t i = 0; i < requests.size(); i += 97) {
+    client->Send(std::string_view(requests).substr(i, 97));
+    cluster().world().RunFor(Microseconds(150));
+  }
+  cluster().world().RunFor(Seconds(5));
+  std::string replies = client->Take();
+  size_t count = 0;
+  while (const size_t size = ReplySize(replies)) {
+    // A read that travelled in the entry that was lost.
+    EXPECT_TRUE(replies[0] != '-' || replies.starts_with("-UNKNOWN ") ||
+                replies.starts_with("-CLUSTERDOWN "))
+        << replies.substr(0, 100);
+    replies.erase(0, size);
+    ++count;
+  }
+  EXPECT_EQ(count, 100u);
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  ASSERT_LT(leader, 3u);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_EQ(FirstMaster(node), Concat("n", leader + 1));
+    EXPECT_FALSE(SlotsName(node, stopped)) << node;
+    EXPECT_NE(NodeLine(node, stopped).find("slave,fail "), std::string::npos);
+  }
+  EXPECT_EQ(cluster().Command(*client, {"SET", "foo", "x"}), "+OK\r\n");
+  EXPECT_EQ(cluster().Command(*client, {"GET", "foo"}), "$1\r\nx\r\n");
+  const std::string ready = AskHttp(stopped, "/readyz");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
+  EXPECT_NE(ready.find("[-]group 1 is stopped: "), std::string::npos) << ready;
+  const std::string metrics = AskHttp(stopped, "/metrics");
+  for (const std::string_view sample :
+       {"quorate_replica_stopped{group=\"1\"} 1\n",
+        "quorate_raft_is_leader{group=\"1\"} 0\n", "quorate_healthy 0\n",
+        "quorate_slots_owned 0\n"}) {
+    EXPECT_NE(metrics.find(sample), std::string::npos) << sample;
+  }
+  EXPECT_NE(
+      Ask(stopped, {"INFO", "groups"}).find("group1:role=stopped,leader="),
+      std::string::npos);
+  EXPECT_NE(Ask(stopped, {"ROLE"}).find("slave"), std::string::npos);
+}
+
+TEST_F(LiveViewTest, FailedDisk_OfThreeGroups_IsDescribedOnce) {
+  Make({.nodes = 3, .groups = 3});
+  BreakDisk(0);
+  auto client = cluster().ConnectResp(0);
+  for (const std::string_view key : {"foo", "bar", "baz"}) {
+    client->Send(EncodeRequest({"SET", key, "1"}));
+  }
+  cluster().world().RunFor(Seconds(5));
+  const std::string ready = AskHttp(0, "/readyz");
+  constexpr std::string_view kLog = "[-]log ";
+  const size_t begin = ready.find(kLog);
+  ASSERT_NE(begin, std::string::npos) << ready;
+  const size_t end = ready.find('\n', begin);
+  const std::string why =
+      ready.substr(begin + kLog.size(), end - begin - kLog.size());
+  EXPECT_GT(why.size(), 10u) << ready;
+  EXPECT_EQ(ready.find(why, end), std::string::npos) << ready;
+  for (int group = 1; group <= 3; ++group) {
+    EXPECT_NE(ready.find(Concat("[-]group ", group,
+                                " is stopped: the log does not work\n")),
+              std::string::npos)
+        << ready;
+  }
+}
+
+TEST_F(LiveViewTest, FailedDisk_OfTheOnlyReplica_IsRefusedAtOnce) {
+  Make({.nodes = 1});
+  BreakDisk(0);
+  auto client = cluster().ConnectResp(0);
+  cluster().Command(*client, {"SET", "foo", "1"});
+  client->Send(EncodeRequest({"SET", "foo", "2"}) +
+               EncodeRequest({"GET", "foo"}));
+  cluster().world().RunFor(Milliseconds(100));
+  std::string replies = client->Take();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(replies.starts_with("-MISCONF ")) << replies;
+    replies.erase(0, ReplySize(replies));
+  }
+  EXPECT_EQ(replies, "");
+  EXPECT_EQ(Ask(0, {"CLUSTER", "SLOTS"}), "*0\r\n");
+  EXPECT_NE(Ask(0, {"CLUSTER", "INFO"}).find("cluster_slots_ok:0\r\n"),
+            std::string::npos);
+}
+
+TEST_F(LiveViewTest, DeadNode_ShowsUntilItIsBack) {
+  Make({.nodes = 3});
+  const size_t dead = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  const auto expect_alive = [&](bool alive) {
+    for (size_t node = 0; node < 3; ++node) {
+      if (node == dead) continue;
+      const std::string line = NodeLine(node, dead);
+      EXPECT_EQ(line.find("slave,fail ") == std::string::npos, alive) << line;
+      EXPECT_TRUE(line.ends_with(alive ? " connected" : " disconnected"))
+          << line;
+      EXPECT_EQ(SlotsName(node, dead), alive);
+      EXPECT_EQ(Ask(node, {"CLUSTER", "SHARDS"}).find("$4\r\nfail\r\n") ==
+                    std::string::npos,
+                alive);
+      const std::string ready = AskHttp(node, "/readyz?verbose");
+      EXPECT_TRUE(ready.starts_with("HTTP/1.1 200 ")) << ready;
+      EXPECT_NE(ready.find(
+                    alive ? Concat("[+]node ", dead + 1, " ok\n")
+                          : Concat("[ ]node ", dead + 1, " does not answer\n")),
+                std::string::npos)
+          << ready;
+      EXPECT_NE(AskHttp(node, "/metrics")
+                    .find(Concat("quorate_peer_alive{node=\"", dead + 1, "\"} ",
+                                 alive ? 1 : 0, "\n")),
+                std::string::npos);
+      EXPECT_NE(Ask(node, {"INFO", "nodes"})
+                    .find(Concat("node", dead + 1, ":state=",
+                                 alive ? "online" : "offline", "\r\n")),
+                std::string::npos);
+    }
+    EXPECT_NE(Ask(leader, {"INFO", "replication"})
+                  .find(Concat("connected_slaves:", alive ? 2 : 1, "\r\n")),
+              std::string::npos);
+  };
+  expect_alive(true);
+  cluster().Crash(dead);
+  cluster().world().RunFor(Seconds(3));
+  expect_alive(false);
+  cluster().Restart(dead);
+  cluster().world().RunFor(Seconds(2));
+  expect_alive(true);
+  // A machine that says nothing at all, not even that nobody listens.
+  cluster().Crash(dead, sim::CrashKind::kMachine);
+  cluster().world().RunFor(Seconds(5));
+  expect_alive(false);
+}
+
+TEST_F(LiveViewTest, PausedNode_DoesNotTakeTheOthersForDead) {
+  Make({.nodes = 3});
+  cluster().world().Pause(cluster().machine(0));
+  cluster().world().RunFor(Seconds(10));
+  cluster().world().Resume(cluster().machine(0));
+  cluster().world().RunFor(Milliseconds(100));
+  EXPECT_EQ(NodeLine(0, 1).find("fail"), std::string::npos);
+  EXPECT_EQ(NodeLine(0, 2).find("fail"), std::string::npos);
+}
+
+// The leader is named by the answer to something passed on, and in the next reply already.
+TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
+  Make({.nodes = 4, .adjust = [](Config& config) { ThreeOfFour(config); }});
+  auto client = cluster().ConnectResp(3);
+  ASSERT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  for (int round = 0; round < 10; ++round) {
+    const size_t old = cluster().LeaderOf(GroupId(1));
+    ASSERT_LT(old, 3u);
+    const size_t next = (old + 1) % 3;
+    env::Env& env = cluster().world().env(cluster().machine(old));
+    env::Pending transfer = env.loop.Defer([&] {
+      cluster().server(old).host().TransferLeadership(
+          GroupId(1), cluster().config(next).node);
+    });
+    ASSERT_TRUE(cluster().world().RunUntilTrue(
+        [&] { return cluster().LeaderOf(GroupId(1)) == next; }, Seconds(2)));
+    EXPECT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+    EXPECT_EQ(FirstMaster(3), Concat("n", next + 1)) << round;
+    cluster().world().RunFor(Milliseconds(137 * round));
+  }
+}
+
+TEST_F(LiveViewTest, NodeWithoutReplica_NobodyLeads_ItSaysSo) {
+  Make({.nodes = 4, .adjust = ThreeOfFour});
+  EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_slots_ok:16384\r\n"),
+            std::string::npos);
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  cluster().Crash((leader + 1) % 3);
+  cluster().Crash((leader + 2) % 3);
+  cluster().world().RunFor(Seconds(5));
+  EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_slots_ok:0\r\n"),
+            std::string::npos);
+  EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_state:fail\r\n"),
+            std::string::npos);
+  auto client = cluster().ConnectResp(3);
+  client->Send(EncodeRequest({"GET", "foo"}));
+  cluster().world().RunFor(Milliseconds(2'200));
+  EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node

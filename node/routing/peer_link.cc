@@ -1,0 +1,291 @@
+#include "node/routing/peer_link.h"
+
+#include <utility>
+
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+#include "node/protocol/resp_writer.h"
+
+namespace quorate::node {
+namespace {
+
+// Replies carry the results of a whole batch.
+constexpr RespParser::Limits kReplyLimits = {
+    .arguments_max = 8,
+    .bulk_bytes_max = size_t{1} << 30,
+    .request_bytes_max = (size_t{1} << 30) + 4096,
+    .line_bytes_max = 4096,
+};
+
+// An error stands in one line, which the parser takes for a command.
+bool IsTooManyClients(absl::Span<const std::string_view> words) {
+  std::string line;
+  for (const std::string_view word : words) Append(&line, word, ' ');
+  return line == Concat("-", kTooManyClients, " ");
+}
+
+PeerResult NotExecuted(const absl::Status& why) {
+  PeerResult result;
+  result.result.outcome = Outcome::kNotExecuted;
+  result.result.status = why;
+  return result;
+}
+
+}  // namespace
+
+void WritePeerResult(const PeerResult& result, std::string* out) {
+  RespWriter reply(out, 2);
+  const raft::ProposeResult& r = result.result;
+  switch (r.outcome) {
+    case Outcome::kDone:
+      if (result.report.start != 0) {
+        reply.Array(4);
+        reply.Bulk("STATUS");
+        reply.Bulk(Concat(result.report.start));
+        reply.Bulk(Concat(result.report.changes));
+        reply.Bulk(result.report.rows);
+        return;
+      }
+      if (result.channel.channel != 0) {
+        reply.Array(3);
+        reply.Bulk("CHANNEL");
+        reply.Bulk(Concat(result.channel.term));
+        reply.Bulk(Concat(result.channel.channel));
+        return;
+      }
+      reply.Array(5);
+      reply.Bulk("DONE");
+      reply.Bulk(Concat(r.position.term));
+      reply.Bulk(Concat(r.position.index));
+      reply.Bulk(Concat(r.log_time.ns()));
+      reply.Bulk(r.result.view());
+      return;
+    case Outcome::kNotExecuted:
+      reply.Array(4);
+      reply.Bulk("NOT");
+      reply.Bulk(Concat(result.leader));
+      reply.Bulk(Concat(result.term));
+      reply.Bulk(Message(r.status));
+      return;
+    case Outcome::kUnknown:
+      reply.Array(2);
+      reply.Bulk("UNKNOWN");
+      reply.Bulk(Message(r.status));
+      return;
+  }
+}
+
+bool ReadPeerResult(absl::Span<const std::string_view> fields,
+                    PeerResult* result) {
+  raft::ProposeResult& r = result->result;
+  if (fields.size() == 5 && fields[0] == "DONE") {
+    int64_t term;
+    int64_t index;
+    int64_t log_time;
+    if (!ParseInteger(fields[1], &term) || !ParseInteger(fields[2], &index) ||
+        !ParseInteger(fields[3], &log_time)) {
+      return false;
+    }
+    r.outcome = Outcome::kDone;
+    r.position = {raft::Term(static_cast<uint64_t>(term)),
+                  raft::Index(static_cast<uint64_t>(index))};
+    r.log_time = WallTime(log_time);
+    r.result = Buffer::Copy(fields[4]);
+    return true;
+  }
+  if (fields.size() == 3 && fields[0] == "CHANNEL") {
+    uint64_t term;
+    if (!ParseInteger(fields[1], &term) ||
+        !ParseInteger(fields[2], &result->channel.channel)) {
+      return false;
+    }
+    r.outcome = Outcome::kDone;
+    result->channel.term = raft::Term(term);
+    return true;
+  }
+  if (fields.size() == 4 && fields[0] == "STATUS") {
+    NodeReport& report = result->report;
+    if (!ParseInteger(fields[1], &report.start) ||
+        !ParseInteger(fields[2], &report.changes)) {
+      return false;
+    }
+    r.outcome = Outcome::kDone;
+    report.rows = fields[3];
+    return true;
+  }
+  if (fields.size() == 4 && fields[0] == "NOT") {
+    uint32_t leader;
+    uint64_t term;
+    if (!ParseInteger(fields[1], &leader) || !ParseInteger(fields[2], &term)) {
+      return false;
+    }
+    r.outcome = Outcome::kNotExecuted;
+    r.status = absl::UnavailableError(std::string(fields[3]));
+    result->leader = NodeId(leader);
+    result->term = raft::Term(term);
+    return true;
+  }
+  if (fields.size() == 2 && fields[0] == "UNKNOWN") {
+    r.outcome = Outcome::kUnknown;
+    r.status = absl::UnavailableError(std::string(fields[1]));
+    return true;
+  }
+  return false;
+}
+
+PeerLink::PeerLink(env::Env& env, std::string address, Duration timeout)
+    : env_(env),
+      address_(std::move(address)),
+      timeout_(timeout),
+      parser_(kReplyLimits) {}
+
+void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
+                     Done done) {
+  std::string header = "*6\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.APPLY");
+  writer.Bulk(Concat(group));
+  writer.Bulk(Concat(stamp.term));
+  writer.Bulk(Concat(stamp.channel));
+  writer.Bulk(Concat(stamp.number));
+  Append(&header, "$", payload.size(), "\r\n");
+  Send(header, std::move(payload), std::move(done));
+}
+
+void PeerLink::Open(GroupId group, const ForwardStamp& instead, Done done) {
+  std::string header = "*4\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.CHANNEL");
+  writer.Bulk(Concat(group));
+  writer.Bulk(Concat(instead.term));
+  const std::string channel = Concat(instead.channel);
+  Append(&header, "$", channel.size(), "\r\n");
+  Send(header, Buffer::Copy(channel), std::move(done));
+}
+
+void PeerLink::AskStatus(const NodeReport& known, Done done) {
+  std::string header = "*3\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.STATUS");
+  writer.Bulk(Concat(known.start));
+  const std::string changes = Concat(known.changes);
+  Append(&header, "$", changes.size(), "\r\n");
+  Send(header, Buffer::Copy(changes), std::move(done));
+}
+
+void PeerLink::Send(const std::string& header, Buffer payload, Done done) {
+  requests_.push_back({Buffer::Copy(header), std::move(payload),
+                       std::move(done), env_.loop.ReadClock().mono + timeout_});
+  if (connection_ != nullptr) {
+    SendWaiting();
+  } else {
+    Connect();
+  }
+  ArmTimer();
+}
+
+void PeerLink::Connect() {
+  if (connect_under_way_) return;
+  connect_under_way_ = true;
+  connecting_ = env_.streams.Connect(
+      address_,
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        connect_under_way_ = false;
+        if (!connection.ok()) {
+          Fail(connection.status());
+          return;
+        }
+        connection_ = std::move(*connection);
+        connection_->SetObserver(this);
+        SendWaiting();
+      });
+}
+
+void PeerLink::SendWaiting() {
+  // What was sent stands in front of what was not.
+  for (; sent_ < requests_.size(); ++sent_) {
+    Request& request = requests_[sent_];
+    connection_->Write(std::move(request.header));
+    connection_->Write(std::move(request.payload));
+    connection_->Write(Buffer::Copy("\r\n"));
+  }
+}
+
+void PeerLink::OnBytes(std::string_view bytes) {
+  parser_->Feed(bytes);
+  while (connection_ != nullptr) {
+    const RespParser::Result next = parser_->Next();
+    if (next == RespParser::Result::kNeedMore) break;
+    if (next == RespParser::Result::kError || sent_ == 0) {
+      Fail(absl::InternalError("a peer's reply cannot be read"));
+      return;
+    }
+    if (!std::exchange(any_reply_, true) &&
+        IsTooManyClients(parser_->arguments())) {
+      sent_ = 0;  // It read none of them.
+      Fail(absl::ResourceExhaustedError("the leader has its most clients"),
+           /*answered=*/true);
+      return;
+    }
+    TakeReply();
+  }
+  if (connection_ != nullptr) parser_->Detach();
+  ArmTimer();
+}
+
+void PeerLink::TakeReply() {
+  PeerResult result;
+  if (!ReadPeerResult(parser_->arguments(), &result)) {
+    // An error reply in one line, as a node gives that stops: what became of the batch is not said.
+    result.result.outcome = Outcome::kUnknown;
+    result.result.status =
+        absl::UnavailableError("the leader answered with an error");
+  }
+  result.answered = true;
+  Done done = std::move(requests_.front().done);
+  requests_.pop_front();
+  --sent_;
+  done(std::move(result));
+}
+
+void PeerLink::OnEnd() { Fail(absl::UnavailableError("the leader hung up")); }
+
+void PeerLink::OnClosed(absl::Status reason) { Fail(reason); }
+
+void PeerLink::Fail(const absl::Status& why, bool answered) {
+  connection_.reset();
+  any_reply_ = false;
+  connecting_.Cancel();
+  connect_under_way_ = false;
+  parser_.emplace(kReplyLimits);
+  std::deque<Request> failed;
+  failed.swap(requests_);
+  const size_t sent = std::exchange(sent_, 0);
+  for (size_t i = 0; i < failed.size(); ++i) {
+    PeerResult result = NotExecuted(why);
+    result.answered = answered;
+    if (i < sent) result.result.outcome = Outcome::kUnknown;
+    failed[i].done(std::move(result));
+  }
+  ArmTimer();
+}
+
+void PeerLink::ArmTimer() {
+  if (requests_.empty()) {
+    timer_.Cancel();
+    return;
+  }
+  timer_ = env_.loop.At(requests_.front().deadline, [this] {
+    Fail(absl::DeadlineExceededError("the leader did not answer in time"));
+  });
+}
+
+PeerLink& PeerLinks::To(const std::string& address) {
+  std::unique_ptr<PeerLink>& link = links_[address];
+  if (link == nullptr) {
+    link = std::make_unique<PeerLink>(env_, address, timeout_);
+  }
+  return *link;
+}
+
+}  // namespace quorate::node

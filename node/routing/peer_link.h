@@ -1,0 +1,126 @@
+// node/routing/peer_link.h: sends whole batches to the leader of their group, over its client port, and brings back what became of them.
+//
+// One stream per node, opened when first needed, requests answered in order. A request that was sent and not answered is
+// unknown for good: never sent a second time.
+#ifndef QUORATE_NODE_ROUTING_PEER_LINK_H_
+#define QUORATE_NODE_ROUTING_PEER_LINK_H_
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "env/env.h"
+#include "node/protocol/resp_parser.h"
+#include "node/routing/forward_channel.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+// The facts that a node reports of itself (node/routing/live_view.h).
+struct NodeReport {
+  // One number per start of the node; zero: none.
+  uint64_t start = 0;
+  // How often the rows changed since that start.
+  uint64_t changes = 0;
+  // "group state leader term\n" for each replica; empty if the asker knows them.
+  std::string rows;
+};
+
+// What a batch sent to another node came back with.
+struct PeerResult {
+  raft::ProposeResult result;
+  // With kNotExecuted: the latest leader that the other node knows, and its term; zero if it knows none.
+  NodeId leader;
+  raft::Term term;
+  // Of Open, with kDone.
+  ForwardStamp channel;
+  // Of AskStatus, with kDone.
+  NodeReport report;
+  // The other node replied, if only with an error.
+  bool answered = false;
+};
+
+// The error to one client more than limits.connections. The node takes no request of that connection.
+inline constexpr std::string_view kTooManyClients =
+    "ERR max number of clients reached";
+
+class PeerLink final : public env::Connection::Observer {
+ public:
+  using Done = absl::AnyInvocable<void(PeerResult)>;
+
+  // Connects to "host:port". `timeout` bounds the wait for each answer.
+  PeerLink(env::Env& env, std::string address, Duration timeout);
+  PeerLink(const PeerLink&) = delete;
+  PeerLink& operator=(const PeerLink&) = delete;
+
+  // `done` is called once, in a later turn, unless the link is destroyed first.
+  void Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
+             Done done);
+  // Opens a channel for batches of `group`, in place of `instead`.
+  void Open(GroupId group, const ForwardStamp& instead, Done done);
+  // The other node's report; without rows if `known` is its version.
+  void AskStatus(const NodeReport& known, Done done);
+
+ private:
+  struct Request {
+    Buffer header;
+    Buffer payload;
+    Done done;
+    MonoTime deadline;
+  };
+
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override;
+  void OnClosed(absl::Status reason) override;
+  void OnDrained() override {}
+
+  // Sends `header`, `payload` and the line's end.
+  void Send(const std::string& header, Buffer payload, Done done);
+  void Connect();
+  void SendWaiting();
+  // Ends the stream: requests that were sent are unknown, the others certainly were not executed.
+  // `answered`: the other node refused the connection in words.
+  void Fail(const absl::Status& why, bool answered = false);
+  void TakeReply();
+  void ArmTimer();
+
+  env::Env& env_;
+  const std::string address_;
+  const Duration timeout_;
+  std::unique_ptr<env::Connection> connection_;
+  env::Pending connecting_;
+  env::Pending timer_;
+  bool connect_under_way_ = false;
+  std::optional<RespParser> parser_;  // Made anew for each stream.
+  std::deque<Request> requests_;
+  bool any_reply_ = false;  // On this stream.
+  size_t sent_ = 0;         // So many of the first requests were sent.
+};
+
+// The links of a node, by address.
+class PeerLinks {
+ public:
+  PeerLinks(env::Env& env, Duration timeout) : env_(env), timeout_(timeout) {}
+  PeerLink& To(const std::string& address);
+
+ private:
+  env::Env& env_;
+  const Duration timeout_;
+  absl::btree_map<std::string, std::unique_ptr<PeerLink>> links_;
+};
+
+// The reply to QUORATE.APPLY, CHANNEL or STATUS: an array of bulk strings, hence parsed like a request.
+//   DONE term index log_time_ns results | CHANNEL term channel | STATUS start changes rows |
+//   NOT leader term message | UNKNOWN message
+void WritePeerResult(const PeerResult& result, std::string* out);
+// False if `fields` is none.
+bool ReadPeerResult(absl::Span<const std::string_view> fields,
+                    PeerResult* result);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_PEER_LINK_H_

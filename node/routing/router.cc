@@ -1,0 +1,156 @@
+#include "node/routing/router.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quorate::node {
+
+Router::Router(env::Env& env, raft::Host& host, const Config& config,
+               const shardctrl::ShardMap& map, OutputBudget& budget)
+    : env_(env),
+      links_(env, config.timeouts.proxy),
+      view_(env, host, config, map) {
+  const GroupQueue::Parts parts = {env.loop, env.buggify, host,  config,
+                                   links_,   view_,       budget};
+  for (const shardctrl::Group& group : map.groups()) {
+    const size_t index = queues_.size();
+    queues_.push_back(std::make_unique<GroupQueue>(
+        parts, group.id,
+        GroupQueue::Callbacks{.wake = [this, index] { Wake(index); },
+                              .leadership_changed =
+                                  [this] {
+                                    leadership_changed_ = true;
+                                    Defer();
+                                  }}));
+  }
+  is_woken_.resize(queues_.size());
+  queue_of_slot_.resize(map.slot_count());
+  for (const shardctrl::Assignment& assignment : map.assignments()) {
+    GroupQueue* queue = FindQueue(assignment.group);
+    for (uint32_t slot = assignment.slots.first.value();
+         slot <= assignment.slots.last.value(); ++slot) {
+      queue_of_slot_[slot] = queue;
+    }
+  }
+}
+
+void Router::Start() {
+  // At once: a request may arrive before this turn has flushed anything.
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    queues_[i]->RefreshLeadership();
+    Wake(i);
+  }
+  view_.SetObserver([this] {
+    for (size_t i = 0; i < queues_.size(); ++i) {
+      if (!queues_[i]->hosted()) Wake(i);
+    }
+  });
+  view_.Start();
+}
+
+void Router::OnReplicasStopped() {
+  view_.OnOwnChange();
+  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+}
+
+GroupQueue* Router::FindQueue(GroupId group) {
+  const auto found = std::lower_bound(
+      queues_.begin(), queues_.end(), group,
+      [](const auto& queue, GroupId id) { return queue->group() < id; });
+  if (found == queues_.end() || (*found)->group() != group) return nullptr;
+  return found->get();
+}
+
+void Router::OnLeadershipEvent(GroupId group) {
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    if (queues_[i]->group() != group) continue;
+    Wake(i);
+  }
+}
+
+void Router::ForgetBlocked(Requester* requester) {
+  for (const auto& queue : queues_) queue->ForgetBlocked(requester);
+}
+
+std::vector<GroupId> Router::GroupsOfParked(const Requester& requester) {
+  std::vector<GroupId> groups;
+  for (const Requester::ParkedRead& read : requester.parked_) {
+    if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
+      groups.push_back(read.group);
+    }
+  }
+  return groups;
+}
+
+void Router::ServeParked(Requester* requester) {
+  for (const GroupId group : GroupsOfParked(*requester)) {
+    FindQueue(group)->ServeParked(requester);
+  }
+}
+
+void Router::DropParked(Requester* requester) {
+  for (const GroupId group : GroupsOfParked(*requester)) {
+    FindQueue(group)->DropParked(requester);
+  }
+}
+
+bool Router::idle() const {
+  return std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
+    return queue->waiting_requests() == 0 && queue->inflight() == 0;
+  });
+}
+
+void Router::Wake(size_t index) {
+  if (!is_woken_[index]) {
+    is_woken_[index] = true;
+    woken_.push_back(index);
+  }
+  Defer();
+}
+
+void Router::Defer() {
+  if (flush_deferred_) return;
+  flush_deferred_ = true;
+  deferred_ = env_.loop.Defer([this] { Flush(); });
+}
+
+void Router::Flush() {
+  flush_deferred_ = false;
+  std::vector<size_t> woken;
+  woken.swap(woken_);
+  for (const size_t index : woken) is_woken_[index] = false;
+  for (const size_t index : woken) {
+    queues_[index]->Flush();
+    const bool timed = queues_[index]->next_deadline() != MonoTime::Max();
+    const auto place = std::find(timed_.begin(), timed_.end(), index);
+    if (timed && place == timed_.end()) timed_.push_back(index);
+    if (!timed && place != timed_.end()) timed_.erase(place);
+  }
+  if (std::exchange(leadership_changed_, false) && on_leadership_) {
+    on_leadership_();
+  }
+  if (woken_.empty()) {
+    woken.clear();
+    woken_.swap(woken);  // Keeps the capacity.
+  }
+  ArmTimer();
+}
+
+void Router::ArmTimer() {
+  MonoTime next = MonoTime::Max();
+  for (const size_t index : timed_) {
+    next = std::min(next, queues_[index]->next_deadline());
+  }
+  if (next == timer_at_) return;
+  timer_at_ = next;
+  if (next == MonoTime::Max()) {
+    timer_.Cancel();
+    return;
+  }
+  timer_ = env_.loop.At(next, [this] {
+    timer_at_ = MonoTime::Max();
+    for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
+  });
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,87 @@
+// node/routing/router.h: which group a slot belongs to, who leads it, and the queues through which commands reach it.
+//
+// Sessions ask it and get exactly one answer for each accepted request; it knows no protocol.
+#ifndef QUORATE_NODE_ROUTING_ROUTER_H_
+#define QUORATE_NODE_ROUTING_ROUTER_H_
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/env.h"
+#include "node/base/output_budget.h"
+#include "node/config/config.h"
+#include "node/routing/group_queue.h"
+#include "node/routing/live_view.h"
+#include "node/routing/peer_link.h"
+#include "raft/host/host.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+
+class Router {
+ public:
+  // All outlive the router. `map` is the configuration's.
+  Router(env::Env& env, raft::Host& host, const Config& config,
+         const shardctrl::ShardMap& map, OutputBudget& budget);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // Call once the host has started.
+  void Start();
+  // Called in step 2 of a turn, after some queue's leadership changed.
+  void SetLeadershipObserver(absl::AnyInvocable<void()> observer) {
+    on_leadership_ = std::move(observer);
+  }
+  // Tells that the host reported a change of leadership; cheap, callable from its observer.
+  void OnLeadershipEvent(GroupId group);
+
+  GroupQueue& QueueOf(Slot slot) { return *queue_of_slot_[slot.value()]; }
+  // Null if there is no such group.
+  GroupQueue* FindQueue(GroupId group);
+  const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
+    return queues_;
+  }
+  // Of every queue: see GroupQueue::ForgetBlocked.
+  void ForgetBlocked(Requester* requester);
+  // Gives `requester` the results of its parked reads, as far as it has room for them.
+  void ServeParked(Requester* requester);
+  // Fails its parked reads: nobody takes their results.
+  void DropParked(Requester* requester);
+
+  // Tells that replicas of this node stopped; callable from the host's observer.
+  void OnReplicasStopped();
+  LiveView& view() { return view_; }
+
+  // True if every command accepted so far has been answered.
+  bool idle() const;
+
+ private:
+  static std::vector<GroupId> GroupsOfParked(const Requester& requester);
+  void Wake(size_t index);
+  void Defer();
+  void Flush();
+  void ArmTimer();
+
+  env::Env& env_;
+  PeerLinks links_;
+  LiveView view_;
+  std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
+  std::vector<GroupQueue*> queue_of_slot_;
+  // Indexes of queues that want a Flush, each once.
+  std::vector<size_t> woken_;
+  std::vector<bool> is_woken_;
+  env::Pending deferred_;
+  bool flush_deferred_ = false;
+  env::Pending timer_;
+  MonoTime timer_at_ = MonoTime::Max();
+  // Queues whose next_deadline is not Max, as of their last Flush.
+  std::vector<size_t> timed_;
+  bool leadership_changed_ = false;
+  absl::AnyInvocable<void()> on_leadership_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_ROUTER_H_

@@ -1,0 +1,308 @@
+#include "node/routing/topology.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "env/random.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+bool Holds(const shardctrl::Group& group, NodeId node) {
+  return std::ranges::binary_search(group.voters, node) ||
+         std::ranges::binary_search(group.non_voters, node);
+}
+
+// Every node computes the ids of all nodes alike.
+std::string NodeIdText(ClusterId cluster, NodeId node) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const Random random(cluster.value());
+  std::string text;
+  for (uint64_t word = 0; word < 3; ++word) {
+    uint64_t bits = random.Bits("node.cluster_id", node.value(), word);
+    for (int i = 0; i < 16 && text.size() < 40; ++i) {
+      text.push_back(kDigits[bits & 15]);
+      bits >>= 4;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+HostPort SplitAddress(std::string_view address) {
+  HostPort split;
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return {std::string(address), 0};
+  std::string_view host = address.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[') {
+    host = host.substr(1, host.size() - 2);
+  }
+  split.host = host;
+  ParseInteger(address.substr(colon + 1), &split.port);
+  return split;
+}
+
+Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
+                   Router& router)
+    : config_(config), map_(map), router_(router) {
+  for (const NodeConfig& node : config.nodes) {
+    nodes_.push_back({&node, NodeIdText(config.cluster, node.id), {}, {}});
+  }
+  for (const ShardConfig& shard : config.shards) {
+    leaders_.push_back(shard.replicas.front());
+  }
+  CHECK_EQ(leaders_.size(), map.groups().size());
+}
+
+bool Topology::Works(NodeId node, GroupId group) const {
+  const LiveView& view = router_.view();
+  return view.alive(node) && !Unfit(view.replica(group, node));
+}
+
+bool Topology::Serves(NodeId node, const shardctrl::Group& group) const {
+  return Holds(group, node) && Works(node, group.id);
+}
+
+NodeId Topology::LeaderToList(const shardctrl::Group& group) const {
+  const LiveView& view = router_.view();
+  const NodeId known = view.leader(group.id).node;
+  if (known != NodeId() && Holds(group, known) &&
+      !Unfit(view.replica(group.id, known))) {
+    return known;
+  }
+  const auto shard =
+      std::ranges::find(config_.shards, group.id, &ShardConfig::group);
+  CHECK(shard != config_.shards.end()) << "group " << group.id;
+  NodeId other;
+  for (const NodeId replica : shard->replicas) {
+    if (Works(replica, group.id)) return replica;
+    if (other == NodeId() && replica != config_.node) other = replica;
+  }
+  return other;
+}
+
+void Topology::RefreshNode(Node& node) {
+  const NodeId id = node.config->id;
+  node.slots.clear();
+  node.master = NodeId();
+  node.alive = router_.view().alive(id);
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    if (LeaderOf(assignment.group) != id) continue;
+    const uint32_t first = assignment.slots.first.value();
+    if (!node.slots.empty() && node.slots.back().last.value() + 1u == first) {
+      node.slots.back().last = assignment.slots.last;
+    } else {
+      node.slots.push_back(assignment.slots);
+    }
+  }
+  const auto groups = map_.GroupsOn(id);
+  const auto working = std::ranges::find_if(
+      groups, [&](GroupId group) { return Works(id, group); });
+  node.failed = !node.alive || (!groups.empty() && working == groups.end());
+  if (!node.slots.empty() || groups.empty()) return;
+  // It leads nothing: a replica of the leader of the first group whose replica works here. Without any replica it stays an empty master.
+  node.master = LeaderOf(working == groups.end() ? groups.front() : *working);
+  if (node.master == id) node.master = NodeId();
+}
+
+void Topology::Refresh() {
+  if (version_ == router_.view().version()) return;
+  version_ = router_.view().version();
+  const auto groups = map_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    leaders_[i] = LeaderToList(groups[i]);
+  }
+  for (Node& node : nodes_) RefreshNode(node);
+  for (std::string* text :
+       {&slots_replies_[0], &slots_replies_[1], &shards_replies_[0],
+        &shards_replies_[1], &nodes_text_}) {
+    text->clear();
+  }
+}
+
+const std::vector<Topology::Node>& Topology::nodes() {
+  Refresh();
+  return nodes_;
+}
+
+const Topology::Node& Topology::self() {
+  for (const Node& node : nodes()) {
+    if (node.config->id == config_.node) return node;
+  }
+  CHECK(false) << "node " << config_.node << " is not configured";
+  return nodes_.front();
+}
+
+const Topology::Node* Topology::Find(std::string_view id) {
+  for (const Node& node : nodes()) {
+    if (node.id == id) return &node;
+  }
+  return nullptr;
+}
+
+NodeId Topology::LeaderOf(GroupId group) {
+  Refresh();
+  const auto groups = map_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].id == group) return leaders_[i];
+  }
+  return NodeId();
+}
+
+uint32_t Topology::slots_with_leader() {
+  uint32_t count = 0;
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    GroupQueue* queue = router_.FindQueue(assignment.group);
+    const Leadership& leadership = queue->leadership();
+    if (leadership.kind == Leadership::Kind::kSelf ||
+        (leadership.kind == Leadership::Kind::kRemote &&
+         Works(leadership.leader, assignment.group))) {
+      count += assignment.slots.size();
+    }
+  }
+  return count;
+}
+
+void Topology::WriteNode(const Node& node, RespWriter& reply) const {
+  const HostPort address = SplitAddress(node.config->resp_cluster);
+  reply.Array(4);
+  reply.Bulk(address.host);
+  reply.Integer(address.port);
+  reply.Bulk(node.id);
+  reply.Map(0);
+}
+
+std::string Topology::MakeSlotsReply(int version) const {
+  // A row per range of one master and one set of replicas; a dead or unfit replica is in none.
+  struct Row {
+    SlotRange slots;
+    const Node* master;
+    std::vector<const Node*> replicas;
+  };
+  std::vector<Row> rows;
+  const auto groups = map_.groups();
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+    const auto group =
+        std::ranges::find(groups, assignment.group, &shardctrl::Group::id);
+    const NodeId leader = leaders_[static_cast<size_t>(group - groups.begin())];
+    Row row = {assignment.slots, nullptr, {}};
+    for (const Node& node : nodes_) {
+      if (node.config->id == leader) row.master = &node;
+      if (node.master == leader && Serves(node.config->id, *group)) {
+        row.replicas.push_back(&node);
+      }
+    }
+    if (row.master == nullptr) continue;
+    if (!rows.empty() && rows.back().master == row.master &&
+        rows.back().replicas == row.replicas &&
+        rows.back().slots.last.value() + 1u == row.slots.first.value()) {
+      rows.back().slots.last = row.slots.last;
+    } else {
+      rows.push_back(std::move(row));
+    }
+  }
+  std::string text;
+  RespWriter reply(&text, version);
+  reply.Array(rows.size());
+  for (const Row& row : rows) {
+    reply.Array(3 + row.replicas.size());
+    reply.Integer(row.slots.first.value());
+    reply.Integer(row.slots.last.value());
+    WriteNode(*row.master, reply);
+    for (const Node* replica : row.replicas) WriteNode(*replica, reply);
+  }
+  return text;
+}
+
+std::string Topology::MakeShardsReply(int version) const {
+  std::string text;
+  RespWriter reply(&text, version);
+  std::vector<const Node*> masters;
+  for (const Node& node : nodes_) {
+    if (node.master == NodeId()) masters.push_back(&node);
+  }
+  reply.Array(masters.size());
+  for (const Node* master : masters) {
+    std::vector<const Node*> members = {master};
+    for (const Node& node : nodes_) {
+      if (node.master == master->config->id) members.push_back(&node);
+    }
+    reply.Map(2);
+    reply.Bulk("slots");
+    reply.Array(master->slots.size() * 2);
+    for (const SlotRange& range : master->slots) {
+      reply.Integer(range.first.value());
+      reply.Integer(range.last.value());
+    }
+    reply.Bulk("nodes");
+    reply.Array(members.size());
+    for (const Node* member : members) {
+      const HostPort address = SplitAddress(member->config->resp_cluster);
+      reply.Map(7);
+      reply.Bulk("id");
+      reply.Bulk(member->id);
+      reply.Bulk("port");
+      reply.Integer(address.port);
+      reply.Bulk("ip");
+      reply.Bulk(address.host);
+      reply.Bulk("endpoint");
+      reply.Bulk(address.host);
+      reply.Bulk("role");
+      reply.Bulk(member == master ? "master" : "replica");
+      reply.Bulk("replication-offset");
+      reply.Integer(0);
+      reply.Bulk("health");
+      reply.Bulk(member->failed ? "fail" : "online");
+    }
+  }
+  return text;
+}
+
+std::string Topology::MakeNodesText() const {
+  std::string text;
+  for (const Node& node : nodes_) {
+    const HostPort address = SplitAddress(node.config->resp_cluster);
+    const bool myself = node.config->id == config_.node;
+    const bool master = node.master == NodeId();
+    std::string_view master_id = "-";
+    for (const Node& other : nodes_) {
+      if (!master && other.config->id == node.master) master_id = other.id;
+    }
+    Append(&text, node.id, ' ', address.host, ':', address.port, '@',
+           SplitAddress(node.config->peer).port, ' ', myself ? "myself," : "",
+           master ? "master" : "slave", node.failed ? ",fail" : "", ' ',
+           master_id, " 0 0 ", node.config->id, ' ',
+           node.alive ? "connected" : "disconnected");
+    for (const SlotRange& range : node.slots) {
+      Append(&text, ' ', range.first);
+      if (range.first != range.last) Append(&text, '-', range.last);
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+std::string_view Topology::SlotsReply(int version) {
+  Refresh();
+  std::string& reply = slots_replies_[version >= 3];
+  if (reply.empty()) reply = MakeSlotsReply(version);
+  return reply;
+}
+
+std::string_view Topology::ShardsReply(int version) {
+  Refresh();
+  std::string& reply = shards_replies_[version >= 3];
+  if (reply.empty()) reply = MakeShardsReply(version);
+  return reply;
+}
+
+std::string_view Topology::NodesText() {
+  Refresh();
+  if (nodes_text_.empty()) nodes_text_ = MakeNodesText();
+  return nodes_text_;
+}
+
+}  // namespace quorate::node

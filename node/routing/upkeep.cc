@@ -1,0 +1,114 @@
+#include "node/routing/upkeep.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+
+namespace quorate::node {
+namespace {
+
+// How many keys the entry removed; 0 if it was not executed.
+int64_t RemovedBy(const raft::ProposeResult& result) {
+  if (result.outcome != Outcome::kDone) return 0;
+  kv::ResultReader reader(result.result.view());
+  if (!reader.ok() || !reader.batch_accepted() || reader.done()) return 0;
+  return reader.Next().integer;
+}
+
+}  // namespace
+
+void Upkeep::OnChanged(GroupId id) {
+  Group& group = groups_[id];
+  if (group.changed) return;
+  group.changed = true;
+  if (changed_.empty()) {
+    deferred_ = loop_.Defer([this] { LookAtChanged(); });
+  }
+  changed_.push_back(id);
+}
+
+void Upkeep::LookAtChanged() {
+  for (const GroupId id : std::exchange(changed_, {})) {
+    Group& group = groups_[id];
+    group.changed = false;
+    ArmLook(id, group);
+    ArmReclaim(id, group);
+  }
+}
+
+const kv::Store* Upkeep::LedStore(GroupId id) const {
+  const raft::Core* core = host_.core(id);
+  if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
+      !host_.group_status(id).ok()) {
+    return nullptr;
+  }
+  return static_cast<const kv::Store*>(std::as_const(host_).state_machine(id));
+}
+
+int64_t Upkeep::NextEntryMs(GroupId id) const {
+  return host_.core(id)->NextLogTime(loop_.ReadClock()).ms();
+}
+
+void Upkeep::ArmLook(GroupId id, Group& group) {
+  const kv::Store* store = LedStore(id);
+  const std::optional<int64_t> due_ms =
+      store == nullptr ? std::nullopt : store->first_due_ms();
+  if (!due_ms.has_value() || group.proposing) {
+    group.look.Cancel();
+    group.look_at = MonoTime::Max();
+    return;
+  }
+  const MonoTime now = loop_.ReadClock().mono;
+  // Long waits are cut: both clocks may run differently.
+  const int64_t wait_ms =
+      std::clamp<int64_t>(*due_ms - NextEntryMs(id), 0, 60'000);
+  const MonoTime at = std::max(now + Milliseconds(wait_ms), group.look_from);
+  // A timer that fires too early looks again.
+  if (group.look_at <= at) return;
+  group.look_at = at;
+  group.look = loop_.At(at, [this, id] { Look(id); });
+}
+
+void Upkeep::Look(GroupId id) {
+  Group& group = groups_[id];
+  group.look_at = MonoTime::Max();
+  group.look_from = loop_.ReadClock().mono + kLookInterval;
+  const kv::Store* store = LedStore(id);
+  const std::optional<int64_t> due_ms =
+      store == nullptr ? std::nullopt : store->first_due_ms();
+  if (!due_ms.has_value() || *due_ms > NextEntryMs(id)) {
+    ArmLook(id, group);
+    return;
+  }
+  kv::BatchBuilder batch;
+  batch.Add({.op = kv::Op::kExpire, .numbers = {kKeysPerEntry, 0}});
+  group.proposing = true;
+  host_.Propose(id, batch.Finish(),
+                [this, id](const raft::ProposeResult& result) {
+                  Group& done = groups_[id];
+                  done.proposing = false;
+                  if (RemovedBy(result) == kKeysPerEntry) {
+                    done.look_from = loop_.ReadClock().mono + kEntryPause;
+                  }
+                  ArmLook(id, done);
+                });
+}
+
+void Upkeep::ArmReclaim(GroupId id, Group& group) {
+  const auto* store = static_cast<kv::Store*>(host_.state_machine(id));
+  if (group.reclaiming || store == nullptr || !store->reclaimable()) return;
+  group.reclaiming = true;
+  group.reclaim = loop_.At(loop_.ReadClock().mono + kReclaimPause, [this, id] {
+    Group& due = groups_[id];
+    due.reclaiming = false;
+    if (auto* here = static_cast<kv::Store*>(host_.state_machine(id))) {
+      here->Reclaim(kPagesPerTurn);
+    }
+    ArmReclaim(id, due);
+  });
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,74 @@
+// node/routing/upkeep.h: what the stores of a node need although no request arrives: due
+// keys are removed, and memory of removed things is freed.
+//
+// Removal is a replicated rule: the leader of a group proposes entries that
+// remove a bounded number of due keys each, and none while nothing is due. Every
+// replica frees its own memory, a bounded amount in each turn. A group without
+// due keys and without garbage holds no timer but the one for its next due key.
+#ifndef QUORATE_NODE_ROUTING_UPKEEP_H_
+#define QUORATE_NODE_ROUTING_UPKEEP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "env/loop.h"
+#include "env/pending.h"
+#include "kv/store/store.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+class Upkeep {
+ public:
+  // Keys that one entry removes: a few milliseconds of every replica's turn.
+  static constexpr int64_t kKeysPerEntry = 1'000;
+  // Between two entries while more is due than one removes.
+  static constexpr Duration kEntryPause = Milliseconds(5);
+  // Between two looks for due keys otherwise.
+  static constexpr Duration kLookInterval = Seconds(1);
+  // Pages that one turn frees, and the time between two such turns.
+  static constexpr size_t kPagesPerTurn = 128;
+  static constexpr Duration kReclaimPause = Milliseconds(5);
+
+  Upkeep(env::Loop& loop, raft::Host& host) : loop_(loop), host_(host) {}
+  Upkeep(const Upkeep&) = delete;
+  Upkeep& operator=(const Upkeep&) = delete;
+
+  // The group's role or store may have changed. Cheap; calls nothing back.
+  void OnChanged(GroupId group);
+
+ private:
+  struct Group {
+    bool changed = false;    // Listed in changed_.
+    bool proposing = false;  // An entry is under way.
+    // No look for due keys before this.
+    MonoTime look_from = MonoTime::Min();
+    MonoTime look_at = MonoTime::Max();  // The timer; Max(): none.
+    env::Pending look;
+    bool reclaiming = false;
+    env::Pending reclaim;
+  };
+
+  void LookAtChanged();
+  // Sets the timer for the group's next due key, if this node leads it.
+  void ArmLook(GroupId id, Group& group);
+  void Look(GroupId id);
+  void ArmReclaim(GroupId id, Group& group);
+  // The store of a group that this node leads and may write to, or null.
+  const kv::Store* LedStore(GroupId id) const;
+  // Log time of an entry proposed now, in milliseconds: it removes what is due
+  // by then. Log time may be behind the clock. Requires: this node leads.
+  int64_t NextEntryMs(GroupId id) const;
+
+  env::Loop& loop_;
+  raft::Host& host_;
+  absl::btree_map<GroupId, Group> groups_;
+  std::vector<GroupId> changed_;
+  env::Pending deferred_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_UPKEEP_H_

@@ -1,0 +1,134 @@
+#include "raft/transport/handshake.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+Hello AnyHello() {
+  Hello hello;
+  hello.from.cluster = ClusterId(*rc::gen::arbitrary<uint64_t>());
+  hello.from.node = NodeId(*rc::gen::arbitrary<uint32_t>());
+  hello.from.incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>());
+  hello.from.version_min = *rc::gen::arbitrary<uint32_t>();
+  hello.from.version_max = *rc::gen::arbitrary<uint32_t>();
+  hello.from.founding = *rc::gen::arbitrary<uint32_t>();
+  hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
+  hello.lane =
+      *rc::gen::arbitrary<bool>() ? env::Lane::kBulk : env::Lane::kControl;
+  return hello;
+}
+
+RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
+  const Hello hello = AnyHello();
+  const auto decoded = DecodeHello(EncodeHello(hello));
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(*decoded == hello);
+}
+
+RC_GTEST_PROP(Handshake, Welcome_Encoded_DecodesToItself, ()) {
+  const Welcome welcome{
+      .refusal = static_cast<Refusal>(*rc::gen::inRange(0, 6)),
+      .cluster = ClusterId(*rc::gen::arbitrary<uint64_t>()),
+      .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
+      .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
+      .version = *rc::gen::arbitrary<uint32_t>(),
+      .founding = *rc::gen::arbitrary<uint32_t>()};
+  const auto decoded = DecodeWelcome(EncodeWelcome(welcome));
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(*decoded == welcome);
+}
+
+RC_GTEST_PROP(Handshake, OneBitFlipped_IsRefused, ()) {
+  std::string hello = EncodeHello(AnyHello());
+  const auto bit = *rc::gen::inRange<size_t>(0, hello.size() * 8);
+  hello[bit / 8] = static_cast<char>(hello[bit / 8] ^ (1 << bit % 8));
+  RC_ASSERT(!DecodeHello(hello).ok());
+}
+
+RC_GTEST_PROP(Handshake, AnyBytes_NeverDecodeByChance, (std::string bytes)) {
+  RC_ASSERT(!DecodeHello(bytes).ok());
+  RC_ASSERT(!DecodeWelcome(bytes).ok());
+}
+
+TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
+  Hello hello;
+  hello.from = {.cluster = ClusterId(0x0102030405060708),
+                .node = NodeId(3),
+                .incarnation = StoreIncarnation(0x1112131415161718),
+                .version_min = 1,
+                .version_max = 2,
+                .founding = 0x21222324};
+  hello.to = NodeId(4);
+  hello.lane = env::Lane::kBulk;
+  const std::string body(
+      "QRTH\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
+      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\x24\x23\x22\x21",
+      44);
+  EXPECT_EQ(EncodeHello(hello).substr(0, 44), body);
+}
+
+class AnswerTest : public testing::Test {
+ protected:
+  AnswerTest() {
+    hello_.from = {.cluster = ClusterId(7),
+                   .node = NodeId(2),
+                   .incarnation = StoreIncarnation(22),
+                   .version_min = 2,
+                   .version_max = 4};
+    hello_.to = NodeId(1);
+  }
+  Refusal Why(bool knows = true) const {
+    return Answer(self_, hello_, knows).refusal;
+  }
+  env::TransportIdentity self_{.cluster = ClusterId(7),
+                               .node = NodeId(1),
+                               .incarnation = StoreIncarnation(11),
+                               .version_min = 1,
+                               .version_max = 3};
+  Hello hello_;
+};
+
+TEST_F(AnswerTest, APeer_IsWelcomeInTheHighestCommonVersion) {
+  const Welcome welcome = Answer(self_, hello_, true);
+  EXPECT_EQ(welcome.refusal, Refusal::kNone);
+  EXPECT_EQ(welcome.version, 3u);
+  EXPECT_EQ(welcome.node, NodeId(1));
+  EXPECT_EQ(welcome.incarnation, StoreIncarnation(11));
+}
+
+TEST_F(AnswerTest, WhoeverDoesNotBelong_IsRefusedForThatReason) {
+  EXPECT_EQ(Why(/*knows=*/false), Refusal::kUnknownNode);
+  hello_.to = NodeId(9);
+  EXPECT_EQ(Why(), Refusal::kOtherNode);
+  hello_.from.cluster = ClusterId(8);
+  EXPECT_EQ(Why(), Refusal::kOtherCluster);
+}
+
+TEST_F(AnswerTest, AnotherFounding_IsRefusedAndExplained) {
+  hello_.from.founding = 5;
+  EXPECT_EQ(Why(), Refusal::kOtherFounding);
+  const std::string why =
+      DescribeRefusal(self_, hello_, Answer(self_, hello_, true));
+  EXPECT_NE(why.find("node 2 and node 1 were bootstrapped with different"),
+            std::string::npos)
+      << why;
+  // Another version may have another digest: it is told of the version.
+  hello_.from.version_min = 4;
+  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+}
+
+TEST_F(AnswerTest, NoCommonVersion_IsRefused) {
+  hello_.from.version_min = 4;
+  hello_.from.version_max = 9;
+  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+  hello_.from.version_min = 0;
+  hello_.from.version_max = 0;
+  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+}
+
+}  // namespace
+}  // namespace quorate::raft

@@ -1,0 +1,427 @@
+#include "raft/transport/transport.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::raft {
+
+using env::Lane;
+using env::Severity;
+
+namespace {
+
+constexpr Site kRedialSite = "net.transport.redial";
+
+const char* LaneName(Lane lane) {
+  return lane == Lane::kControl ? "control" : "bulk";
+}
+
+}  // namespace
+
+// The connection that this node dials to one peer for one lane, again and
+// again. Sends, and hears nothing but the Welcome.
+class StreamTransport::Outgoing final : env::Connection::Observer {
+ public:
+  Outgoing(StreamTransport& transport, const env::PeerAddress& peer, Lane lane)
+      : transport_(transport),
+        peer_(peer),
+        lane_(lane),
+        queue_bytes_max_(lane == Lane::kControl
+                             ? transport.options_.control_queue_bytes
+                             : transport.options_.bulk_queue_bytes),
+        pause_(transport.options_.redial_min) {}
+
+  void Dial() {
+    timer_ = env::Pending();
+    dialling_ = transport_.streams_.Connect(
+        peer_.address,
+        [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          OnConnected(std::move(connection));
+        });
+  }
+
+  // The peer is there: no reason to wait out a pause.
+  void HurryUp() {
+    if (!waiting_ || refused_) return;
+    waiting_ = false;
+    pause_ = transport_.options_.redial_min;
+    Dial();
+  }
+
+  void Send(absl::Span<const Buffer> pieces, size_t size) {
+    if (!open_) return;
+    if (connection_->unsent_bytes() + kFrameHeaderBytes + size >
+        queue_bytes_max_) {
+      transport_.tracer_.Sometimes("net.transport.queue_full");
+      return;
+    }
+    connection_->Write(Buffer::Create(kFrameHeaderBytes, [&](char* out) {
+      for (size_t i = 0; i < kFrameHeaderBytes; ++i) {
+        out[i] = static_cast<char>(size >> 8 * i);
+      }
+    }));
+    for (const Buffer& piece : pieces) connection_->Write(piece);
+  }
+
+  bool congested() const {
+    return open_ && connection_->unsent_bytes() >= queue_bytes_max_ / 2;
+  }
+
+ private:
+  void OnConnected(absl::StatusOr<std::unique_ptr<env::Connection>> connected) {
+    if (!connected.ok()) {
+      GiveUp(std::string(connected.status().message()));
+      return;
+    }
+    connection_ = *std::move(connected);
+    connection_->SetObserver(this);
+    connection_->Write(Buffer::Copy(EncodeHello(MakeHello())));
+    timer_ = transport_.loop_.At(
+        transport_.loop_.ReadClock().mono + transport_.options_.handshake_max,
+        [this] { GiveUp("no answer to the handshake"); });
+  }
+
+  Hello MakeHello() const {
+    return {.from = transport_.identity_, .to = peer_.node, .lane = lane_};
+  }
+
+  void OnBytes(std::string_view bytes) override {
+    if (open_ || welcome_.size() + bytes.size() > kWelcomeBytes) {
+      GiveUp("it sent what no node sends");
+      return;
+    }
+    welcome_.append(bytes);
+    if (welcome_.size() < kWelcomeBytes) return;
+    const absl::StatusOr<Welcome> welcome = DecodeWelcome(welcome_);
+    if (!welcome.ok()) {
+      GiveUp(std::string(welcome.status().message()));
+      return;
+    }
+    Welcome answer = *welcome;
+    // The answering node may be lenient; this one is not.
+    if (answer.refusal == Refusal::kNone &&
+        answer.cluster != transport_.identity_.cluster) {
+      answer.refusal = Refusal::kOtherCluster;
+    } else if (answer.refusal == Refusal::kNone && answer.node != peer_.node) {
+      answer.refusal = Refusal::kOtherNode;
+    } else if (answer.refusal == Refusal::kNone &&
+               answer.founding != transport_.identity_.founding) {
+      answer.refusal = Refusal::kOtherFounding;
+    }
+    if (answer.refusal != Refusal::kNone) {
+      refused_ = true;
+      GiveUp("refused: " +
+             DescribeRefusal(transport_.identity_, MakeHello(), answer));
+      return;
+    }
+    open_ = true;
+    timer_ = env::Pending();
+    pause_ = transport_.options_.redial_min;
+    said_.clear();
+    Log(Severity::kInfo, "connected");
+  }
+
+  void OnEnd() override { GiveUp("it closed the connection"); }
+  void OnClosed(absl::Status reason) override {
+    GiveUp(std::string(reason.message()));
+  }
+  void OnDrained() override {}
+
+  // Closes, says why if that is news, and dials again after a pause.
+  void GiveUp(const std::string& why) {
+    connection_.reset();
+    open_ = false;
+    welcome_.clear();
+    if (why != said_) Log(refused_ ? Severity::kError : Severity::kInfo, why);
+    said_ = why;
+    Duration pause = pause_;
+    if (refused_) {
+      pause = transport_.options_.redial_refused;
+      refused_ = false;
+    } else {
+      pause_ = std::min(pause_ * 2, transport_.options_.redial_max);
+    }
+    pause = transport_.random_.Between(
+        pause / 2, pause, kRedialSite,
+        uint64_t{peer_.node.value()} * 2 + static_cast<uint64_t>(lane_),
+        redials_++);
+    waiting_ = true;
+    timer_ =
+        transport_.loop_.At(transport_.loop_.ReadClock().mono + pause, [this] {
+          waiting_ = false;
+          Dial();
+        });
+  }
+
+  void Log(Severity severity, const std::string& what) {
+    // Both lanes fare alike: one of them tells.
+    if (lane_ != Lane::kControl) severity = Severity::kDebug;
+    if (!transport_.tracer_.Logs(severity)) return;
+    transport_.tracer_.Log(
+        severity,
+        absl::StrCat("transport: node ", peer_.node.value(), " at ",
+                     peer_.address, " (", LaneName(lane_), "): ", what));
+  }
+
+  StreamTransport& transport_;
+  const env::PeerAddress peer_;
+  const Lane lane_;
+  const size_t queue_bytes_max_;
+  Duration pause_;
+  uint64_t redials_ = 0;
+  bool waiting_ = false;
+  bool refused_ = false;
+  bool open_ = false;
+  std::string welcome_;
+  std::string said_;
+  env::Pending dialling_;
+  env::Pending timer_;
+  std::unique_ptr<env::Connection> connection_;
+};
+
+struct StreamTransport::Peer {
+  Outgoing control;
+  Outgoing bulk;
+  // The connections it has dialled, by lane. Owned by incoming_.
+  Incoming* incoming[2] = {nullptr, nullptr};
+
+  Outgoing& lane(Lane lane) { return lane == Lane::kControl ? control : bulk; }
+};
+
+// A connection that was accepted: a stranger, then a peer that sends messages.
+class StreamTransport::Incoming final : env::Connection::Observer {
+ public:
+  Incoming(StreamTransport& transport,
+           std::unique_ptr<env::Connection> connection)
+      : transport_(transport), connection_(std::move(connection)) {
+    connection_->SetObserver(this);
+    timer_ = transport_.loop_.At(
+        transport_.loop_.ReadClock().mono + transport_.options_.handshake_max,
+        [this] { transport_.Remove(this); });
+  }
+  ~Incoming() {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+  bool stranger() const { return !admitted_; }
+  NodeId node() const { return hello_.from.node; }
+  Lane lane() const { return hello_.lane; }
+  std::string peer_address() const { return connection_->peer_address(); }
+
+ private:
+  void OnBytes(std::string_view bytes) override {
+    if (refused_) return;
+    if (!admitted_ && !Greet(bytes)) return;
+    // The receiver may stop the transport, and this with it.
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    while (!bytes.empty() && TakeMessage(bytes)) {
+      if (missing_ > 0) continue;
+      transport_.receiver_->OnMessage(hello_.from.node, hello_.from.incarnation,
+                                      std::move(message_));
+      if (destroyed) return;
+      message_ = Buffer();
+      header_size_ = 0;
+    }
+    destroyed_ = nullptr;
+    if (broken_) transport_.Remove(this);
+  }
+
+  // Takes the Hello off `bytes`; true once it is whole and was admitted.
+  bool Greet(std::string_view& bytes) {
+    const size_t wanted =
+        std::min(kHelloBytes - greeting_.size(), bytes.size());
+    greeting_.append(bytes.substr(0, wanted));
+    bytes.remove_prefix(wanted);
+    if (greeting_.size() < kHelloBytes) return false;
+    const absl::StatusOr<Hello> hello = DecodeHello(greeting_);
+    if (!hello.ok()) {
+      transport_.tracer_.Log(
+          Severity::kDebug,
+          absl::StrCat("transport: ", connection_->peer_address(), ": ",
+                       std::string(hello.status().message())));
+      transport_.Remove(this);
+      return false;
+    }
+    hello_ = *hello;
+    const Welcome welcome = transport_.Admit(this, hello_);
+    connection_->Write(Buffer::Copy(EncodeWelcome(welcome)));
+    if (welcome.refusal != Refusal::kNone) {
+      // The timer, or the peer, ends it.
+      refused_ = true;
+      connection_->End();
+      return false;
+    }
+    admitted_ = true;
+    timer_ = env::Pending();
+    return true;
+  }
+
+  // Moves what it can from `bytes` into the message begun. False if the peer
+  // breaks the protocol.
+  bool TakeMessage(std::string_view& bytes) {
+    if (header_size_ < kFrameHeaderBytes) {
+      const size_t n = std::min(kFrameHeaderBytes - header_size_, bytes.size());
+      std::memcpy(header_ + header_size_, bytes.data(), n);
+      header_size_ += n;
+      bytes.remove_prefix(n);
+      missing_ = 1;  // Not known yet.
+      if (header_size_ < kFrameHeaderBytes) return true;
+      size_t size = 0;
+      for (size_t i = 0; i < kFrameHeaderBytes; ++i) {
+        size |= size_t{static_cast<uint8_t>(header_[i])} << 8 * i;
+      }
+      if (size > env::kMessageBytesMax) {
+        transport_.tracer_.Log(
+            Severity::kError,
+            absl::StrCat("transport: node ", hello_.from.node.value(),
+                         " announced a message of ", size,
+                         " bytes: closing its connection"));
+        broken_ = true;
+        return false;
+      }
+      missing_ = size;
+      if (size > 0) {
+        message_ = Buffer::Create(size, [&](char* out) { fill_ = out; });
+      }
+    }
+    const size_t n = std::min(missing_, bytes.size());
+    if (n > 0) std::memcpy(fill_, bytes.data(), n);
+    fill_ += n;
+    missing_ -= n;
+    bytes.remove_prefix(n);
+    return true;
+  }
+
+  void OnEnd() override { transport_.Remove(this); }
+  void OnClosed(absl::Status) override { transport_.Remove(this); }
+  void OnDrained() override {}
+
+  StreamTransport& transport_;
+  const std::unique_ptr<env::Connection> connection_;
+  env::Pending timer_;
+  std::string greeting_;
+  Hello hello_;
+  bool admitted_ = false;
+  bool refused_ = false;
+  bool broken_ = false;
+  bool* destroyed_ = nullptr;
+
+  // The message that is coming in: nobody else holds it yet, so it is filled
+  // in place.
+  char header_[kFrameHeaderBytes] = {};
+  size_t header_size_ = 0;
+  Buffer message_;
+  char* fill_ = nullptr;
+  size_t missing_ = 0;
+};
+
+StreamTransport::StreamTransport(env::Loop& loop, env::Streams& streams,
+                                 env::Tracer& tracer, Random random,
+                                 const TransportOptions& options)
+    : loop_(loop),
+      streams_(streams),
+      tracer_(tracer),
+      random_(random),
+      options_(options) {}
+
+StreamTransport::~StreamTransport() = default;
+
+absl::Status StreamTransport::Start(const env::TransportIdentity& identity,
+                                    const std::string& listen_address,
+                                    std::vector<env::PeerAddress> peers,
+                                    Receiver* receiver) {
+  CHECK(receiver_ == nullptr) << "Start is called once";
+  absl::StatusOr<std::unique_ptr<env::Listener>> listener = streams_.Listen(
+      listen_address, [this](std::unique_ptr<env::Connection> connection) {
+        Accept(std::move(connection));
+      });
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+  identity_ = identity;
+  receiver_ = receiver;
+  for (const env::PeerAddress& peer : peers) {
+    CHECK(peer.node != identity.node) << "a node is no peer of itself";
+    auto [it, inserted] = peers_.emplace(
+        peer.node,
+        std::unique_ptr<Peer>(new Peer{.control{*this, peer, Lane::kControl},
+                                       .bulk{*this, peer, Lane::kBulk}}));
+    CHECK(inserted) << "node " << peer.node << " named twice";
+    it->second->control.Dial();
+    it->second->bulk.Dial();
+  }
+  return absl::OkStatus();
+}
+
+void StreamTransport::Stop() {
+  listener_.reset();
+  // Destroying one may not find the others half gone.
+  const auto peers = std::exchange(peers_, {});
+  const auto incoming = std::exchange(incoming_, {});
+}
+
+std::string StreamTransport::listen_address() const {
+  return listener_ == nullptr ? "" : listener_->address();
+}
+
+void StreamTransport::Send(NodeId to, Lane lane,
+                           absl::Span<const Buffer> pieces) {
+  size_t size = 0;
+  for (const Buffer& piece : pieces) size += piece.size();
+  CHECK_LE(size, env::kMessageBytesMax);
+  const auto it = peers_.find(to);
+  if (it != peers_.end()) it->second->lane(lane).Send(pieces, size);
+}
+
+bool StreamTransport::Congested(NodeId to, Lane lane) const {
+  const auto it = peers_.find(to);
+  return it != peers_.end() && it->second->lane(lane).congested();
+}
+
+void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
+  const auto strangers = static_cast<size_t>(
+      std::count_if(incoming_.begin(), incoming_.end(),
+                    [](const auto& incoming) { return incoming->stranger(); }));
+  if (strangers >= options_.strangers_max) return;
+  incoming_.push_back(std::make_unique<Incoming>(*this, std::move(connection)));
+}
+
+Welcome StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
+  const auto it = peers_.find(hello.from.node);
+  const Welcome welcome = Answer(identity_, hello, it != peers_.end());
+  if (welcome.refusal != Refusal::kNone) {
+    if (hello.lane == Lane::kControl) {
+      tracer_.Log(
+          Severity::kError,
+          absl::StrCat("transport: refused ", incoming->peer_address(), ": ",
+                       DescribeRefusal(identity_, hello, welcome)));
+    }
+    return welcome;
+  }
+  Incoming*& current = it->second->incoming[static_cast<size_t>(hello.lane)];
+  Incoming* const before = std::exchange(current, incoming);
+  if (before != nullptr) Remove(before);
+  it->second->lane(hello.lane).HurryUp();
+  return welcome;
+}
+
+void StreamTransport::Remove(Incoming* incoming) {
+  const auto it = peers_.find(incoming->node());
+  if (it != peers_.end()) {
+    Incoming*& current =
+        it->second->incoming[static_cast<size_t>(incoming->lane())];
+    if (current == incoming) current = nullptr;
+  }
+  const auto at =
+      std::find_if(incoming_.begin(), incoming_.end(),
+                   [&](const auto& kept) { return kept.get() == incoming; });
+  if (at == incoming_.end()) return;
+  const std::unique_ptr<Incoming> removed = std::move(*at);
+  incoming_.erase(at);
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,88 @@
+// raft/transport/transport.h: env::Transport over byte streams.
+//
+// A node dials each peer twice, once for each lane, and sends on what it has
+// dialled; it receives on what it has accepted. So a heartbeat never queues
+// behind a snapshot, and who is who is settled once for each connection. Built
+// on env:: alone: the real world hands it sockets.
+#ifndef QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
+#define QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/byte_streams.h"
+#include "env/loop.h"
+#include "env/random.h"
+#include "env/tracer.h"
+#include "env/transport.h"
+#include "raft/transport/handshake.h"
+
+namespace quorate::raft {
+
+struct TransportOptions {
+  // Bytes that wait in one lane to one peer: a message that would exceed it is
+  // lost. Congested from half of it.
+  size_t control_queue_bytes = 8 << 20;
+  size_t bulk_queue_bytes = 16 << 20;
+  // Pauses before dialling again: doubled from the first to the last, then
+  // shortened by up to half at random.
+  Duration redial_min = Milliseconds(50);
+  Duration redial_max = Milliseconds(1000);
+  // After a refusal, which a configuration has to change.
+  Duration redial_refused = Seconds(5);
+  // A connection that was not greeted within this is given up.
+  Duration handshake_max = Seconds(5);
+  // Accepted connections that have not said who they are.
+  size_t strangers_max = 256;
+};
+
+class StreamTransport final : public env::Transport {
+ public:
+  StreamTransport(env::Loop& loop, env::Streams& streams, env::Tracer& tracer,
+                  Random random,
+                  const TransportOptions& options = TransportOptions());
+  ~StreamTransport();
+  StreamTransport(const StreamTransport&) = delete;
+  StreamTransport& operator=(const StreamTransport&) = delete;
+
+  absl::Status Start(const env::TransportIdentity& identity,
+                     const std::string& listen_address,
+                     std::vector<env::PeerAddress> peers,
+                     Receiver* receiver) override;
+  void Stop() override;
+  void Send(NodeId to, env::Lane lane,
+            absl::Span<const Buffer> pieces) override;
+  bool Congested(NodeId to, env::Lane lane) const override;
+
+  // Actually bound; empty before Start.
+  std::string listen_address() const;
+
+ private:
+  class Outgoing;
+  class Incoming;
+  struct Peer;
+
+  void Accept(std::unique_ptr<env::Connection> connection);
+  // A stranger said who it is. If it is welcome it takes the place of an older
+  // connection of the same peer and lane.
+  Welcome Admit(Incoming* incoming, const Hello& hello);
+  // Removes `incoming` from where it is kept, and destroys it.
+  void Remove(Incoming* incoming);
+
+  env::Loop& loop_;
+  env::Streams& streams_;
+  env::Tracer& tracer_;
+  const Random random_;
+  const TransportOptions options_;
+  env::TransportIdentity identity_;
+  Receiver* receiver_ = nullptr;
+  std::unique_ptr<env::Listener> listener_;
+  std::map<NodeId, std::unique_ptr<Peer>> peers_;
+  std::vector<std::unique_ptr<Incoming>> incoming_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_TRANSPORT_TRANSPORT_H_

@@ -1,0 +1,185 @@
+#include "sim/checks/judges.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "env/random.h"
+#include "sim/choices/trace_hash.h"
+
+namespace quorate::sim {
+namespace {
+
+template <typename... Parts>
+std::string Text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+}  // namespace
+
+uint64_t HashEntry(const raft::Entry& entry) {
+  uint64_t hash = HashBytes(entry.payload.view());
+  for (const uint64_t part :
+       {entry.term.value(), entry.index.value(),
+        static_cast<uint64_t>(entry.kind), uint64_t{entry.version},
+        static_cast<uint64_t>(entry.log_time.ns())}) {
+    hash = Mix64(hash ^ part) + 0x9e3779b97f4a7c15ULL;
+  }
+  return hash;
+}
+
+void Judges::OnStart(NodeId node, GroupId group, const raft::Core& core) {
+  ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
+}
+
+void Judges::OnWritten(NodeId node, GroupId group,
+                       const raft::WriteToken& token) {
+  groups_[group].invariants.ObserveWritten(node, token);
+}
+
+void Judges::OnStep(NodeId node, GroupId group, const raft::Core& core,
+                    const raft::Output& output) {
+  ReportInvariant(group, groups_[group].invariants.Observe(node, core, output));
+}
+
+void Judges::ReportInvariant(GroupId group, const std::string& violation) {
+  if (!violation.empty()) violate_(Text("group ", group, ": ", violation));
+}
+
+void Judges::OnLeader(NodeId node, GroupId group, raft::Term term) {
+  const auto [it, first] = groups_[group].leaders.emplace(term, node);
+  if (first) ++leader_changes_;
+  if (it->second != node) {
+    violate_(Text("election safety: group ", group, " has two leaders in term ",
+                  term, ": nodes ", it->second, " and ", node));
+  }
+}
+
+void Judges::ReportMissing(NodeId node, GroupId group, raft::Term term,
+                           raft::Index index, raft::Term committed,
+                           raft::Term found) {
+  violate_(Text("leader completeness: node ", node, " leads group ", group,
+                " in term ", term, " but at index ", index, " has term ", found,
+                ", and an entry of term ", committed, " is committed there"));
+}
+
+bool Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
+  ++applied_entries_;
+  Group& group = groups_[id];
+  const auto applied = group.applied.find(node);
+  if (applied != group.applied.end() && entry.index != applied->second + 1) {
+    violate_(Text("state machine safety: node ", node, " applied index ",
+                  entry.index, " of group ", id, " after ", applied->second));
+  }
+  group.applied[node] = entry.index;
+  const size_t at = entry.index.value() - 1;
+  const uint64_t hash = HashEntry(entry);
+  if (at < group.log.size()) {
+    const Committed& committed = group.log[at];
+    if (committed.term != entry.term || committed.hash != hash) {
+      violate_(Text(
+          "state machine safety: node ", node, " applied at index ",
+          entry.index, " of group ", id, " another entry (term ", entry.term,
+          ", ", EntryKindName(entry.kind), ", ", entry.payload.size(),
+          " bytes) than was applied before (term ", committed.term, ")"));
+    }
+    return false;
+  }
+  if (at > group.log.size()) {
+    violate_(Text("state machine safety: node ", node, " applied index ",
+                  entry.index, " of group ", id, ", but index ",
+                  group.log.size() + 1, " was never applied anywhere"));
+    return false;
+  }
+  const uint64_t before = group.log.empty() ? 0 : group.log.back().chain;
+  group.log.push_back(
+      {.term = entry.term, .hash = hash, .chain = Mix64(before ^ hash)});
+  return true;
+}
+
+void Judges::OnRestored(NodeId node, GroupId id, raft::LogPosition position) {
+  Group& group = groups_[id];
+  const size_t at = position.index.value();
+  if (at > group.log.size() ||
+      (at > 0 && group.log[at - 1].term != position.term)) {
+    violate_(Text("state machine safety: node ", node, " restored group ", id,
+                  " from a snapshot at index ", position.index, " of term ",
+                  position.term, ", which was never committed"));
+    return;
+  }
+  group.applied[node] = position.index;
+}
+
+void Judges::OnBoot(NodeId node) {
+  for (auto& [id, group] : groups_) group.applied.erase(node);
+}
+
+void Judges::OnDigest(NodeId node, GroupId id, raft::Index index,
+                      uint64_t digest) {
+  std::vector<Committed>& log = groups_[id].log;
+  if (index.value() == 0 || index.value() > log.size()) return;
+  Committed& committed = log[index.value() - 1];
+  ++digests_compared_;
+  if (!committed.has_digest) {
+    committed.digest = digest;
+    committed.has_digest = true;
+  } else if (committed.digest != digest) {
+    violate_(Text("digest: node ", node, " has another state of group ", id,
+                  " after index ", index, " than a replica before it"));
+  }
+}
+
+void Judges::SetVoters(GroupId group, std::vector<NodeId> voters) {
+  groups_[group].voters = std::move(voters);
+}
+
+void Judges::OnHolds(NodeId node, GroupId group, raft::LogPosition last) {
+  groups_[group].holds[node] = last;
+}
+
+void Judges::OnRecovered(NodeId node, GroupId id, raft::LogPosition last) {
+  Group& group = groups_[id];
+  group.holds[node] = last;
+  CheckMajority(node, id, group);
+}
+
+void Judges::CheckMajority(NodeId node, GroupId id, const Group& group) {
+  if (group.log.empty() || group.voters.empty()) return;
+  const raft::LogPosition committed{group.log.back().term,
+                                    raft::Index(group.log.size())};
+  // Whoever has a later position by (term, index) has the committed entry too:
+  // elections see to that.
+  size_t count = 0;
+  for (const NodeId voter : group.voters) {
+    const auto it = group.holds.find(voter);
+    count += it != group.holds.end() && it->second >= committed ? 1 : 0;
+  }
+  if (count <= group.voters.size() / 2) {
+    violate_(Text("durability: after node ", node, " recovered, index ",
+                  committed.index, " of group ", id, " (term ", committed.term,
+                  ") was committed but is held by only ", count, " of ",
+                  group.voters.size(), " voters"));
+  }
+}
+
+void Judges::OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
+                          bool rotten) {
+  if (rotten || !absl::IsDataLoss(why)) return;
+  violate_(Text("fenced: node ", node, ", group ", group,
+                ", though its disk did not rot: ", why.message()));
+}
+
+raft::Index Judges::committed(GroupId group) const {
+  const auto it = groups_.find(group);
+  return raft::Index(it == groups_.end() ? 0 : it->second.log.size());
+}
+
+uint64_t Judges::chain(GroupId group) const {
+  const auto it = groups_.find(group);
+  return it == groups_.end() || it->second.log.empty()
+             ? 0
+             : it->second.log.back().chain;
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,121 @@
+// sim/checks/judges.h: what must hold in every run, whatever happens.
+//
+// Told of every role, applied entry and restored snapshot of every replica, the
+// judges keep for each group the one true log (a chain of hashes, entry by
+// entry) and compare. They know nothing of how replicas are driven.
+#ifndef QUORATE_SIM_CHECKS_JUDGES_H_
+#define QUORATE_SIM_CHECKS_JUDGES_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/ids.h"
+#include "raft/core/core.h"
+#include "raft/core/invariants.h"
+#include "raft/core/types.h"
+
+namespace quorate::sim {
+
+// A 64-bit hash of everything in an entry that replicas must agree on.
+uint64_t HashEntry(const raft::Entry& entry);
+
+class Judges {
+ public:
+  using Report = absl::AnyInvocable<void(std::string)>;
+  explicit Judges(Report violate) : violate_(std::move(violate)) {}
+
+  // The rules of the core (raft/core/invariants.h) on the real objects, at every step.
+  void OnStart(NodeId node, GroupId group, const raft::Core& core);
+  void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
+  void OnStep(NodeId node, GroupId group, const raft::Core& core,
+              const raft::Output& output);
+
+  // At most one leader for each term of a group (Raft paper, Election Safety).
+  void OnLeader(NodeId node, GroupId group, raft::Term term);
+
+  // What a leader has when it begins: every entry known to be committed (Leader
+  // Completeness). `term_at` gives the term of its entry at an index, zero
+  // where it has none; entries through `boundary` are in its snapshot.
+  template <typename TermAt>
+  void OnLeaderLog(NodeId node, GroupId group, raft::Term term,
+                   raft::Index boundary, TermAt&& term_at) {
+    const std::vector<Committed>& log = groups_[group].log;
+    for (size_t i = boundary.value(); i < log.size(); ++i) {
+      const raft::Index index(i + 1);
+      if (term_at(index) == log[i].term) continue;
+      ReportMissing(node, group, term, index, log[i].term, term_at(index));
+      return;
+    }
+  }
+
+  // `entry` was applied by a replica: the same on all of them, in order,
+  // without a gap (State Machine Safety). Entries that were committed never
+  // change.
+  // True if no replica had applied it before.
+  bool OnApplied(NodeId node, GroupId group, const raft::Entry& entry);
+  // The replica's state is now that of a snapshot.
+  void OnRestored(NodeId node, GroupId group, raft::LogPosition position);
+  // The node began anew: it applies from its snapshot on.
+  void OnBoot(NodeId node);
+
+  // The state of a replica after applying through `index`: equal on all
+  // replicas.
+  void OnDigest(NodeId node, GroupId group, raft::Index index, uint64_t digest);
+
+  // ---- Durability of what was committed.
+  // Who votes in the group.
+  void SetVoters(GroupId group, std::vector<NodeId> voters);
+  // What of the group's log the replica holds (or held when it stopped):
+  // entries through `last`. Call when a replica has recovered; after it, every
+  // committed entry must still be with a majority of voters.
+  void OnHolds(NodeId node, GroupId group, raft::LogPosition last);
+  void OnRecovered(NodeId node, GroupId group, raft::LogPosition last);
+
+  // The replica cannot start, for `why`. Only a disk that rotted excuses that its log or snapshot is damaged.
+  void OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
+                    bool rotten);
+
+  // The last index known to be committed; and the chain of hashes through it.
+  raft::Index committed(GroupId group) const;
+  uint64_t chain(GroupId group) const;
+  uint64_t leader_changes() const { return leader_changes_; }
+  uint64_t applied_entries() const { return applied_entries_; }
+  uint64_t digests_compared() const { return digests_compared_; }
+
+ private:
+  struct Committed {
+    raft::Term term;
+    uint64_t hash = 0;
+    uint64_t chain = 0;   // Of this and all entries before it.
+    uint64_t digest = 0;  // Of the state after it, once some replica told.
+    bool has_digest = false;
+  };
+  struct Group {
+    raft::ClusterInvariants invariants;
+    std::vector<Committed> log;  // [i] is index i + 1.
+    std::map<raft::Term, NodeId> leaders;
+    std::map<NodeId, raft::Index> applied;  // Last, since its boot.
+    std::map<NodeId, raft::LogPosition> holds;
+    std::vector<NodeId> voters;
+  };
+
+  void ReportMissing(NodeId node, GroupId group, raft::Term term,
+                     raft::Index index, raft::Term committed, raft::Term found);
+  void ReportInvariant(GroupId group, const std::string& violation);
+  void CheckMajority(NodeId node, GroupId id, const Group& group);
+
+  Report violate_;
+  std::map<GroupId, Group> groups_;
+  uint64_t leader_changes_ = 0;
+  uint64_t applied_entries_ = 0;
+  uint64_t digests_compared_ = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHECKS_JUDGES_H_

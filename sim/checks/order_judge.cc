@@ -1,0 +1,106 @@
+#include "sim/checks/order_judge.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+
+void OrderJudge::OnSent(Operation op, uint64_t connection, GroupId group) {
+  Line& line = lines_[{connection, group}];
+  line.connection = connection;
+  line.group = group;
+  if (op >= sends_.size()) sends_.resize(op + 1);
+  sends_[op].push_back({&line, ++line.sent});
+}
+
+void OrderJudge::OnRefused(Operation op) {
+  if (op < sends_.size() && !sends_[op].empty()) sends_[op].pop_back();
+}
+
+bool OrderJudge::FindLater(const Line& line, uint64_t number,
+                           Operation* later) const {
+  if (line.read_through > number) {
+    *later = line.read_op;
+    return true;
+  }
+  const auto effect = line.effects.upper_bound(number);
+  if (effect == line.effects.end()) return false;
+  *later = effect->second.first;
+  return true;
+}
+
+void OrderJudge::Violate(const Line& line, Operation first, Operation second) {
+  violate_(absl::StrCat("order: connection ", line.connection >> 32, ".",
+                        line.connection & 0xffffffff, ", group ",
+                        line.group.value(), ": ", describe_(second),
+                        " was sent after ", describe_(first),
+                        " but took effect before it"));
+}
+
+void OrderJudge::OnCommitted(Operation op, Position at) {
+  if (op >= sends_.size()) return;
+  const auto sends = std::move(sends_[op]);
+  sends_[op].clear();
+  if (sends.empty()) return;
+  ++writes_judged_;
+  Operation later = 0;
+  const bool lawful =
+      std::any_of(sends.begin(), sends.end(), [&](const Send& send) {
+        return !FindLater(*send.line, send.number, &later);
+      });
+  if (!lawful) Violate(*sends.back().line, op, later);
+  // If it was sent more than once, nobody knows which of them this is.
+  if (sends.size() > 1) return;
+  sends[0].line->effects.emplace(sends[0].number, std::make_pair(op, at));
+}
+
+void OrderJudge::OnValue(const std::string& key, Position at, uint64_t value) {
+  states_[key].push_back({at, value});
+}
+
+void OrderJudge::OnRead(Operation op, const std::string& key, uint64_t value) {
+  if (op >= sends_.size() || sends_[op].empty()) return;
+  // It was answered where it was sent last.
+  const auto [line, number] = sends_[op].back();
+  sends_[op].clear();
+  // Replies come in the order of sending; otherwise, that is another's complaint.
+  if (number < line->read_through) return;
+  Position floor = line->floor;
+  Operation floor_op = line->floor_op;
+  auto later = line->effects.upper_bound(number);
+  if (later != line->effects.begin()) {
+    const auto& [write, at] = std::prev(later)->second;
+    if (at > floor) {
+      floor = at;
+      floor_op = write;
+    }
+  }
+  // The first of the key's states with this value that ends behind the floor gives the smallest place.
+  const std::vector<State>& states = states_[key];
+  bool known = false;
+  Position place = 0;
+  bool found = false;
+  for (size_t i = 0; i <= states.size() && !found; ++i) {
+    const Position from = i == 0 ? 0 : states[i - 1].from;
+    if ((i == 0 ? kNothing : states[i - 1].value) != value) continue;
+    known = true;
+    if (i < states.size() && states[i].from <= floor) continue;
+    found = true;
+    place = std::max(from, floor);
+  }
+  if (!known) return;
+  ++reads_judged_;
+  if (!found) {
+    Violate(*line, floor_op, op);
+  } else if (later != line->effects.end() && later->second.second <= place) {
+    Violate(*line, op, later->second.first);
+  }
+  line->read_through = number;
+  line->read_op = op;
+  line->floor_op = place > floor ? op : floor_op;
+  line->floor = std::max(place, floor);
+  line->effects.erase(line->effects.begin(), later);
+}
+
+}  // namespace quorate::sim

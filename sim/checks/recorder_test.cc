@@ -1,0 +1,322 @@
+// Each judgement of client histories is given the violation it exists for.
+#include "sim/checks/recorder.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/slots/slot.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+
+class RecorderTest : public testing::Test {
+ protected:
+  RecorderTest() : RecorderTest(Recorder::Budget()) {}
+  explicit RecorderTest(const Recorder::Budget& budget)
+      : recorder_([this] { return now_; },
+                  [this](std::string what) { found_.push_back(what); },
+                  budget) {}
+  Recorder::Ticket Invoke(uint8_t function, const std::string& key,
+                          const std::string& text = "", int64_t number = 0) {
+    now_ = now_ + Nanoseconds(1);
+    return recorder_.Invoke({.client = 1,
+                             .function = function,
+                             .key = key,
+                             .text = text,
+                             .number = number});
+  }
+  void Put(const std::string& key, const std::string& text) {
+    const auto ticket = Invoke(Kv::kPut, key, text);
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnNothing(ticket);
+  }
+  void Get(const std::string& key, const std::string& text) {
+    const auto ticket = Invoke(Kv::kGet, key);
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnText(ticket, text);
+  }
+  void Commit(kv::Op op, std::string_view key, std::string_view text,
+              std::optional<kv::SessionStamp> stamp = {}) {
+    now_ = now_ + Nanoseconds(1);
+    const std::string_view arguments[] = {key, text};
+    kv::BatchBuilder batch;
+    batch.Add({.op = op,
+               .slot = kv::HashSlot(key),
+               .session = stamp,
+               .arguments = arguments});
+    const Buffer payload = batch.Finish();
+    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                          payload.view());
+  }
+  void CommitIfUnchanged(const std::string& key, const kv::Version& expected,
+                         const std::string& text) {
+    now_ = now_ + Nanoseconds(1);
+    const std::string_view watched[] = {key};
+    const std::string_view arguments[] = {key, text};
+    const Slot slot = kv::HashSlot(key);
+    kv::BatchBuilder batch;
+    batch.BeginAtomic(slot, std::nullopt);
+    batch.Add({.op = kv::Op::kCheckVersion,
+               .slot = slot,
+               .expected = expected,
+               .arguments = watched});
+    batch.Add({.op = kv::Op::kSet, .slot = slot, .arguments = arguments});
+    batch.EndAtomic();
+    const Buffer payload = batch.Finish();
+    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                          payload.view());
+  }
+  void ExpectFound(const std::string& words) {
+    ASSERT_EQ(found_.size(), 1u);
+    EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
+  }
+
+  SimTime now_;
+  uint64_t index_ = 0;
+  std::vector<std::string> found_;
+  Recorder recorder_;
+};
+
+TEST_F(RecorderTest, LawfulHistory_IsSilent) {
+  Put("r1", "c1.1:xx");
+  Get("r1", "c1.1:xx");
+  recorder_.StaleRead(2, "r1", "c1.1:xx");
+  const auto refused = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.Withdraw(refused);
+  Get("r1", "c1.1:xx");
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  EXPECT_EQ(recorder_.counts().succeeded, 3u);
+  EXPECT_EQ(recorder_.counts().refused, 1u);
+  EXPECT_EQ(recorder_.keys(), std::vector<std::string>{"r1"});
+}
+
+TEST_F(RecorderTest, LostAcknowledgedWrite_Found) {
+  Put("r1", "c1.1");
+  Put("r1", "c1.2");
+  Get("r1", "c1.1");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+TEST_F(RecorderTest, RefusedWriteThatTookEffect_Found) {
+  const auto refused = Invoke(Kv::kPut, "r1", "c1.1");
+  recorder_.Withdraw(refused);
+  Get("r1", "c1.1");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+// What a session exists to prevent.
+TEST_F(RecorderTest, AppendThatTookEffectTwice_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.LeaveUnknown(append);
+  Get("l1", "c1.1;c1.1;");
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+TEST_F(RecorderTest, IncrementThatTookEffectTwice_Found) {
+  const auto first = Invoke(Kv::kIncrement, "n1", "", 2);
+  recorder_.ReturnNumber(first, 2);
+  const auto second = Invoke(Kv::kIncrement, "n1", "", 2);
+  recorder_.ReturnNumber(second, 6);
+  recorder_.Finish();
+  ExpectFound("linearizability");
+}
+
+// ---- By what the logs hold.
+
+TEST_F(RecorderTest, LogAndClientsAgree_IsSilent) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  recorder_.ReturnNumber(append, 5);
+  const auto unknown = Invoke(Kv::kAppend, "l1", "c1.2;");
+  recorder_.LeaveUnknown(unknown);
+  Commit(kv::Op::kAppend, "l1", "c1.2;");
+  Get("l1", "c1.1;c1.2;");
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderTest, AcknowledgedWriteThatIsInNoLog_Found) {
+  const auto first = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.ReturnNothing(first);
+  EXPECT_TRUE(found_.empty());
+  const auto second = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.ReturnNothing(second);
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, WatchedKeyUnchanged_TakesEffect) {
+  const auto first = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.ReturnNothing(first);
+  const auto swap = Invoke(Kv::kSwap, "r1", "c1.2");
+  CommitIfUnchanged("r1", {GroupId(1), raft::Index(1), 0}, "c1.2");
+  recorder_.ReturnText(swap, "c1.1");
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderTest, WatchedKeyChanged_MustNotTakeEffect) {
+  for (const char* const text : {"c1.1", "c1.2"}) {
+    const auto put = Invoke(Kv::kPut, "r1", text);
+    Commit(kv::Op::kSet, "r1", text);
+    recorder_.ReturnNothing(put);
+  }
+  const auto swap = Invoke(Kv::kSwap, "r1", "c1.3");
+  CommitIfUnchanged("r1", {GroupId(1), raft::Index(1), 0}, "c1.3");
+  recorder_.ReturnText(swap, "c1.2");
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, AnotherAnswerThanItsLogGives_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  recorder_.ReturnNumber(append, 6);
+  ASSERT_FALSE(found_.empty());
+  EXPECT_NE(found_[0].find("but its log gives 5"), std::string::npos)
+      << found_[0];
+}
+
+TEST_F(RecorderTest, WriteThatIsCommittedTwice_Found) {
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.LeaveUnknown(append);
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  EXPECT_TRUE(found_.empty());
+  Commit(kv::Op::kAppend, "l1", "c1.1;");
+  ExpectFound("twice");
+}
+
+TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
+  const auto before = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.Withdraw(before);
+  ASSERT_FALSE(found_.empty());
+  EXPECT_NE(found_[0].find("was committed, then certainly refused"),
+            std::string::npos);
+  found_.clear();
+  const auto after = Invoke(Kv::kPut, "r1", "c1.2");
+  recorder_.Withdraw(after);
+  EXPECT_TRUE(found_.empty());
+  Commit(kv::Op::kSet, "r1", "c1.2");
+  ExpectFound("was certainly refused, then committed");
+}
+
+TEST_F(RecorderTest, CommittedWriteThatNobodyAsked_Found) {
+  Commit(kv::Op::kSet, "r1", "c9.9");
+  ExpectFound("which nobody asked");
+}
+
+TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
+  const kv::SessionStamp stamp{.token = {.client = kv::ClientId(7)},
+                               .sequence = kv::Sequence(1),
+                               .floor = kv::Sequence(1)};
+  const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  Commit(kv::Op::kAppend, "l1", "c1.1;", stamp);
+  recorder_.ReturnNumber(append, 5);
+  recorder_.Finish();
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+// With no budget at all every key is judged by its log.
+class RecorderWithoutSearchTest : public RecorderTest {
+ protected:
+  RecorderWithoutSearchTest()
+      : RecorderTest({.online = {.configurations_max = 1, .nodes_max = 1},
+                      .nodes_max = 0}) {}
+  // Two appends at once, of which the log holds the second first.
+  void AppendTwo() {
+    const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
+    const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
+    Commit(kv::Op::kAppend, "l1", "c1.2;");
+    Commit(kv::Op::kAppend, "l1", "c1.1;");
+    recorder_.ReturnNumber(first, 10);
+    recorder_.ReturnNumber(second, 5);
+  }
+  void Remove(int64_t answer) {
+    const auto removal = Invoke(Kv::kDelete, "l1");
+    now_ = now_ + Nanoseconds(1);
+    recorder_.ReturnNumber(removal, answer);
+  }
+};
+
+TEST_F(RecorderWithoutSearchTest, WhatTheLogExplains_IsDecided) {
+  AppendTwo();
+  Get("l1", "c1.2;c1.1;");
+  const auto removal = Invoke(Kv::kDelete, "l1");
+  Commit(kv::Op::kDel, "l1", "");
+  recorder_.ReturnNumber(removal, 1);
+  recorder_.Finish();
+  EXPECT_GT(recorder_.checker().given_up(), 0u);
+  EXPECT_EQ(recorder_.undecided(), 0u);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(RecorderWithoutSearchTest, ReadOfWhatIsOver_Found) {
+  AppendTwo();
+  Get("l1", "c1.2;");
+  recorder_.Finish();
+  // By a search that foresees it or, where that is not enough, by the order of the log.
+  ExpectFound("linearizability, by ");
+}
+
+TEST_F(RecorderWithoutSearchTest, AcknowledgedRemovalThatIsInNoLog_Found) {
+  AppendTwo();
+  Remove(1);
+  recorder_.Finish();
+  ExpectFound("linearizability, by the order of the log");
+}
+
+// A key that may expire and one that does not, in one group, on one connection.
+TEST_F(RecorderTest, ReadBehindOneOfATimedKeyThatSawLess_Found) {
+  recorder_.JudgeOrder([](std::string_view) { return GroupId(1); });
+  const auto n = Invoke(Kv::kPut, "r1", "c1.1");
+  const auto k = recorder_.Invoke(TimedCall{
+      .client = 1, .verb = TimedCall::Verb::kSet, .key = "t1", .text = "c1.2"});
+  const auto first = recorder_.Invoke(TimedCall{.client = 1, .key = "t1"});
+  const auto second = Invoke(Kv::kGet, "r1");
+  recorder_.OnSent(first, 7);
+  recorder_.OnSent(second, 7);
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  Commit(kv::Op::kSet, "t1", "c1.2");
+  recorder_.ReturnReply(first, {.type = Reply::Type::kBulk, .text = "c1.2"});
+  EXPECT_TRUE(found_.empty());
+  recorder_.ReturnNil(second);
+  ExpectFound("order: connection 0.7, group 1");
+  (void)n;
+  (void)k;
+}
+
+TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
+  recorder_.StaleRead(1, "r1", "c9.9:x");
+  ExpectFound("which nobody wrote");
+}
+
+TEST_F(RecorderTest, StaleReadOfARefusedToken_FoundInEitherOrder) {
+  const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
+  recorder_.Withdraw(first);
+  recorder_.StaleRead(1, "l1", "c1.1;");
+  ExpectFound("certainly refused");
+  found_.clear();
+  const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
+  recorder_.StaleRead(1, "l1", "c1.2;");
+  recorder_.Withdraw(second);
+  ExpectFound("certainly refused");
+}
+
+TEST_F(RecorderTest, UnexpectedReply_Found) {
+  recorder_.Unexpected(3, "-ERR what");
+  ExpectFound("client 3: unexpected reply: -ERR what");
+}
+
+}  // namespace
+}  // namespace quorate::sim

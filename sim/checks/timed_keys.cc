@@ -1,0 +1,390 @@
+#include "sim/checks/timed_keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+namespace {
+
+using Verb = TimedCall::Verb;
+using Type = Reply::Type;
+
+Reply Integer(int64_t value) {
+  return {.type = Type::kInteger, .integer = value};
+}
+Reply Nil() { return {.type = Type::kNil}; }
+Reply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
+Reply Bulk(std::string text) {
+  return {.type = Type::kBulk, .text = std::move(text)};
+}
+
+bool Same(const Reply& a, const Reply& b) {
+  return a.type == b.type && a.text == b.text && a.integer == b.integer;
+}
+
+bool Has(const kv::CommandView& command, kv::CommandFlags flag) {
+  return (command.flags & flag) != 0;
+}
+
+// How long a command lets its key live; 0: until some point in time.
+int64_t LifeOf(const kv::CommandView& command) {
+  return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
+}
+
+}  // namespace
+
+TimedKeys::Key& TimedKeys::key(const std::string& name) {
+  Key& key = keys_[name];
+  if (key.states.empty()) key.states.emplace_back();
+  return key;
+}
+
+// ---- Clients.
+
+TimedKeys::Ticket TimedKeys::Invoke(SimTime now, const TimedCall& call) {
+  if (!call.text.empty()) tickets_[call.text] = operations_.size();
+  operations_.push_back({.call = call, .invoked = now});
+  return operations_.size() - 1;
+}
+
+void TimedKeys::Return(Ticket ticket, SimTime now, const Reply& reply) {
+  Operation& operation = operations_[ticket];
+  if (operation.call.read_only()) return JudgeRead(operation, now, reply);
+  operation.returned = now;
+  operation.reply = reply;
+  if (!operation.call.text.empty()) return JudgeWrite(operation);
+  std::set<size_t> visited;
+  if (Claim(ticket, &visited)) return;
+  std::string held;
+  for (const Written& other : key(operation.call.key).writes) {
+    if (other.time < operation.invoked) continue;
+    absl::StrAppend(
+        &held, "\n  at ", other.time.ns(), " ns: ", VerbName(other.verb),
+        " -> ", other.reply.ToString().substr(0, 60), ", due ", other.due_ms,
+        ", log time ", other.log_ms, other.claimed ? ", another call's" : "");
+  }
+  violate_(absl::StrCat("acknowledged: ", Describe(operation.call), " -> ",
+                        reply.ToString().substr(0, 60),
+                        " is in no log between its call at ",
+                        operation.invoked.ns(), " ns (",
+                        UnixMs(operation.invoked), " ms) and its reply", held));
+}
+
+void TimedKeys::Withdraw(Ticket ticket) {
+  Operation& operation = operations_[ticket];
+  operation.withdrawn = true;
+  if (operation.committed) {
+    violate_(absl::StrCat("refused: ", Describe(operation.call),
+                          " was committed, then certainly refused"));
+  }
+}
+
+void TimedKeys::StaleRead(uint32_t client, const std::string& name,
+                          std::string_view value) {
+  for (const State& state : key(name).states) {
+    if (state.there && state.value == value) return;
+  }
+  violate_(absl::StrCat("stale read: client ", client, " read ", name, " = \"",
+                        std::string(value.substr(0, 60)),
+                        "\", which it never was"));
+}
+
+// ---- What the log says.
+
+void TimedKeys::OnEntry(GroupId group, SimTime now, WallTime log_time) {
+  WallTime& last = log_time_[group];
+  last = std::max(last, log_time);
+  if (log_time > clocks_.epoch + Duration(now.ns())) {
+    violate_(absl::StrCat("log time: group ", group.value(), " is ",
+                          (log_time - clocks_.epoch).ms() - now.ms(),
+                          " ms ahead of the true time"));
+  }
+  auto& due = due_[group];
+  while (!due.empty() && due.begin()->first <= log_time.ms()) {
+    const auto [due_ms, name] = *due.begin();
+    due.erase(due.begin());
+    ++expired_;
+    Append(name, {.since = now});
+  }
+}
+
+void TimedKeys::Push(GroupId group, const std::string& name, State next) {
+  auto& due = due_[group];
+  State& last = key(name).states.back();
+  if (last.due_ms != 0) due.erase({last.due_ms, name});
+  if (!next.there) next.due_ms = 0;
+  if (next.due_ms != 0) due.insert({next.due_ms, name});
+  Append(name, std::move(next));
+}
+
+void TimedKeys::Append(const std::string& name, State next) {
+  if (watcher_) watcher_(name, next.there ? &next.value : nullptr);
+  key(name).states.push_back(std::move(next));
+}
+
+void TimedKeys::OnCommand(GroupId group, SimTime now,
+                          const kv::CommandView& command) {
+  if (kv::IsRead(command.op)) return;
+  kv::ArgumentReader arguments = command.arguments;
+  if (command.op != kv::Op::kAtomic) {
+    const std::string name(arguments.Next());
+    Written written = Run(group, name, now, command);
+    if (arguments.count() > 0) {
+      return Attribute(std::string(arguments.Next()), std::move(written));
+    }
+    key(name).writes.push_back(std::move(written));
+    return;
+  }
+  // GETEX: a read and what follows.
+  kv::CommandReader nested = kv::CommandReader::Nested(command);
+  kv::CommandView read;
+  kv::CommandView then;
+  if (nested.count() != 2 || !nested.Next(&read) || !nested.Next(&then) ||
+      read.op != kv::Op::kGet) {
+    violate_("log: it holds a transaction that nobody asked");
+    return;
+  }
+  const std::string name(read.arguments.Next());
+  const State before = key(name).states.back();
+  Written written = Run(group, name, now, then);
+  written.verb = Verb::kGetEx;
+  written.reply = before.there ? Bulk(before.value) : Nil();
+  key(name).writes.push_back(std::move(written));
+}
+
+void TimedKeys::Attribute(const std::string& token, Written written) {
+  const auto it = tickets_.find(token);
+  if (it == tickets_.end()) {
+    violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
+    return;
+  }
+  Operation& operation = operations_[it->second];
+  if (operation.committed) {
+    violate_(absl::StrCat("log: it holds \"", token, "\" twice"));
+    return;
+  }
+  operation.committed = true;
+  operation.written = std::move(written);
+  if (operation.withdrawn) {
+    violate_(absl::StrCat("refused: ", Describe(operation.call),
+                          " was certainly refused, then committed"));
+  }
+}
+
+TimedKeys::Written TimedKeys::Run(GroupId group, const std::string& name,
+                                  SimTime now, const kv::CommandView& command) {
+  const int64_t log_ms = log_time_[group].ms();
+  Written written{.verb = Verb::kDelete, .time = now, .log_ms = log_ms};
+  if (command.has_expiry) written.due_ms = kv::DueOf(command, log_ms);
+  const State before = key(name).states.back();
+  State next = before;
+  next.since = now;
+  kv::ArgumentReader arguments = command.arguments;
+  arguments.Next();
+  switch (command.op) {
+    case kv::Op::kSet:
+      written.verb = Verb::kSet;
+      written.reply = RunSet(command, arguments.Next(), log_ms, &next);
+      break;
+    case kv::Op::kAppend:
+      written.verb = Verb::kAppend;
+      next.there = true;
+      next.value += std::string(arguments.Next());
+      written.reply = Integer(static_cast<int64_t>(next.value.size()));
+      break;
+    case kv::Op::kGetDel:
+      written.verb = Verb::kTake;
+      written.reply = before.there ? Bulk(before.value) : Nil();
+      next = {.since = now};
+      break;
+    case kv::Op::kDel:
+      written.reply = Integer(before.there ? 1 : 0);
+      next = {.since = now};
+      break;
+    case kv::Op::kExpireAt:
+      written.verb = Verb::kExpire;
+      written.reply = RunExpire(command, log_ms, &next);
+      break;
+    case kv::Op::kPersist:
+      written.verb = Verb::kPersist;
+      written.reply = Integer(before.due_ms != 0 ? 1 : 0);
+      next.due_ms = 0;
+      break;
+    default:
+      violate_(absl::StrCat("log: it holds ",
+                            std::string(kv::OpName(command.op)), " of ", name,
+                            ", which nobody asked"));
+  }
+  const bool same = next.there == before.there && next.value == before.value &&
+                    next.due_ms == before.due_ms;
+  if (!same) Push(group, name, std::move(next));
+  return written;
+}
+
+Reply TimedKeys::RunSet(const kv::CommandView& command, std::string_view text,
+                        int64_t log_ms, State* next) {
+  const bool holds = (!Has(command, kv::kIfAbsent) || !next->there) &&
+                     (!Has(command, kv::kIfPresent) || next->there);
+  Reply reply = holds ? Ok() : Nil();
+  if (Has(command, kv::kReturnOld)) {
+    reply = next->there ? Bulk(next->value) : Nil();
+  }
+  if (!holds) return reply;
+  if (!Has(command, kv::kKeepExpiry)) next->due_ms = 0;
+  if (command.has_expiry) next->due_ms = kv::DueOf(command, log_ms);
+  if (!Has(command, kv::kKeepExpiry)) next->life_ms = LifeOf(command);
+  next->there = next->due_ms == 0 || next->due_ms > log_ms;
+  next->value = next->there ? std::string(text) : "";
+  return reply;
+}
+
+Reply TimedKeys::RunExpire(const kv::CommandView& command, int64_t log_ms,
+                           State* next) {
+  if (!next->there) return Integer(0);
+  const int64_t old = next->due_ms;
+  const int64_t fresh = kv::DueOf(command, log_ms);
+  // No expiry counts as an infinite one.
+  if ((Has(command, kv::kIfAbsent) && old != 0) ||
+      (Has(command, kv::kIfPresent) && old == 0) ||
+      (Has(command, kv::kIfGreater) && (old == 0 || fresh <= old)) ||
+      (Has(command, kv::kIfLess) && old != 0 && fresh >= old)) {
+    return Integer(0);
+  }
+  if (fresh <= log_ms) {
+    *next = {.since = next->since};
+  } else {
+    next->due_ms = fresh;
+    next->life_ms = LifeOf(command);
+  }
+  return Integer(1);
+}
+
+// ---- Verdicts.
+
+void TimedKeys::JudgeWrite(const Operation& operation) {
+  const std::string what =
+      absl::StrCat("acknowledged: ", Describe(operation.call), " -> ",
+                   operation.reply.ToString().substr(0, 60));
+  if (!operation.committed) {
+    violate_(absl::StrCat(what, " is in no log"));
+    return;
+  }
+  const Written& written = operation.written;
+  if (!Same(operation.reply, written.reply)) {
+    violate_(absl::StrCat(what, ", but its log gives ",
+                          written.reply.ToString().substr(0, 60)));
+  }
+  if (operation.call.has_time() &&
+      !DueFits(operation, operation.returned, written.due_ms)) {
+    violate_(absl::StrCat(what, ", but its log has it due at ", written.due_ms,
+                          ", and it was called at ",
+                          UnixMs(operation.invoked)));
+  }
+  const int64_t behind = UnixMs(operation.invoked) - written.log_ms;
+  if (behind > LagMs()) {
+    violate_(absl::StrCat("log time: ", what, " was judged at a log time ",
+                          behind, " ms before its call; clocks allow ",
+                          LagMs()));
+  }
+}
+
+bool TimedKeys::DueFits(const Operation& operation, SimTime now,
+                        int64_t due_ms) {
+  const TimedCall& call = operation.call;
+  if (call.absolute()) return due_ms == call.time_ms();
+  const int64_t set_at = due_ms - call.time_ms();
+  return set_at <= UnixMs(now) && set_at >= UnixMs(operation.invoked) - LagMs();
+}
+
+bool TimedKeys::Fits(const Operation& operation, const Written& written) {
+  const TimedCall& call = operation.call;
+  return written.verb == call.verb && written.time >= operation.invoked &&
+         written.time <= operation.returned &&
+         Same(operation.reply, written.reply) &&
+         call.has_time() == (written.due_ms != 0) &&
+         (!call.has_time() ||
+          DueFits(operation, operation.returned, written.due_ms)) &&
+         UnixMs(operation.invoked) - written.log_ms <= LagMs();
+}
+
+// One step of a matching (Kuhn 1955): a free write, or one whose call finds another.
+bool TimedKeys::Claim(Ticket ticket, std::set<size_t>* visited) {
+  const Operation& operation = operations_[ticket];
+  std::vector<Written>& writes = key(operation.call.key).writes;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    Written& written = writes[i];
+    if (!Fits(operation, written) || !visited->insert(i).second) continue;
+    if (written.claimed && !Claim(written.claimed_by, visited)) continue;
+    written.claimed = true;
+    written.claimed_by = ticket;
+    return true;
+  }
+  return false;
+}
+
+bool TimedKeys::Explains(const State& state, const Operation& operation,
+                         SimTime now, const Reply& reply) {
+  const TimedCall& call = operation.call;
+  if (call.verb == Verb::kGet) {
+    return Same(reply, state.there ? Bulk(state.value) : Nil());
+  }
+  if (reply.type != Type::kInteger) return false;
+  if (call.verb == Verb::kExists) return reply.integer == (state.there ? 1 : 0);
+  if (!state.there) return reply.integer == -2;
+  if (state.due_ms == 0) return reply.integer == -1;
+  if (reply.integer < 0) return false;
+  int64_t earliest = state.due_ms;
+  int64_t latest = state.due_ms;
+  if (call.verb == Verb::kTtl) {
+    earliest -= UnixMs(now);
+    latest -= UnixMs(operation.invoked) - LagMs();
+    // Never more than was asked for, whatever the clocks.
+    if (state.life_ms > 0) latest = std::min(latest, state.life_ms);
+  }
+  // Seconds are rounded half up.
+  if (call.in_seconds()) {
+    earliest = std::max<int64_t>(earliest + 500, 0) / 1000;
+    latest = std::max<int64_t>(latest + 500, 0) / 1000;
+  }
+  return reply.integer >= earliest &&
+         reply.integer <= std::max<int64_t>(latest, 0);
+}
+
+void TimedKeys::JudgeRead(const Operation& operation, SimTime now,
+                          const Reply& reply) {
+  const std::vector<State>& states = key(operation.call.key).states;
+  const int64_t called_ms = UnixMs(operation.invoked);
+  int64_t late_ms = 0;
+  // From the present back to what was current at the call.
+  for (auto state = states.rbegin(); state != states.rend(); ++state) {
+    if (Explains(*state, operation, now, reply)) {
+      const int64_t late = called_ms - state->due_ms;
+      if (state->due_ms == 0 || late <= LagMs()) return;
+      late_ms = late;
+    }
+    if (state->since < operation.invoked) break;
+  }
+  if (late_ms > 0) {
+    violate_(absl::StrCat("expiry: ", Describe(operation.call), " -> ",
+                          reply.ToString().substr(0, 60), ", called ", late_ms,
+                          " ms after the key was due; clocks allow ", LagMs()));
+    return;
+  }
+  std::string were;
+  for (auto state = states.rbegin(); state != states.rend(); ++state) {
+    absl::StrAppend(&were, "\n  since ", state->since.ns(), " ns: ",
+                    state->there
+                        ? absl::StrCat("\"", state->value.substr(0, 40),
+                                       "\" due ", state->due_ms)
+                        : "nothing");
+    if (state->since < operation.invoked) break;
+  }
+  violate_(absl::StrCat("linearizability: ", Describe(operation.call), " -> ",
+                        reply.ToString().substr(0, 60), ", called at ",
+                        operation.invoked.ns(), " ns and answered at ",
+                        now.ns(), " ns, but by its log the key was", were));
+}
+
+}  // namespace quorate::sim

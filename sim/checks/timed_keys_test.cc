@@ -1,0 +1,259 @@
+// Each judgement of keys that expire is given the violation it exists for.
+#include "sim/checks/timed_keys.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/slots/slot.h"
+
+namespace quorate::sim {
+namespace {
+
+using Verb = TimedCall::Verb;
+using TimeForm = TimedCall::TimeForm;
+using Type = Reply::Type;
+
+constexpr WallTime kEpoch(1'000'000'000'000);  // 1,000,000 ms.
+constexpr GroupId kGroup(1);
+
+Reply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
+Reply Nil() { return {}; }
+Reply Bulk(std::string text) { return {.type = Type::kBulk, .text = text}; }
+Reply Integer(int64_t n) { return {.type = Type::kInteger, .integer = n}; }
+
+class TimedKeysTest : public testing::Test {
+ protected:
+  TimedKeysTest() {
+    judge_.SetClocks({.epoch = kEpoch,
+                      .lag_max = [] { return Milliseconds(20); },
+                      .lost = [this] { return lost_; }});
+  }
+
+  void Pass(int64_t ms) { now_ = now_ + Milliseconds(ms); }
+  int64_t UnixMs() const { return (kEpoch + Duration(now_.ns())).ms(); }
+  TimedKeys::Ticket Invoke(const TimedCall& call) {
+    Pass(1);
+    return judge_.Invoke(now_, call);
+  }
+  void Return(TimedKeys::Ticket ticket, const Reply& reply) {
+    Pass(1);
+    judge_.Return(ticket, now_, reply);
+  }
+  void Read(Verb verb, const Reply& reply) {
+    TimedCall call{.verb = verb, .key = "t1"};
+    if (verb >= Verb::kTtl) call.time_form = TimeForm::kMs;
+    Return(Invoke(call), reply);
+  }
+  // An entry with one command, at a log time `lag_ms` behind the true time.
+  void Commit(const kv::CommandSpec& spec, int64_t lag_ms = 5) {
+    Pass(1);
+    Entry(lag_ms);
+    kv::BatchBuilder batch;
+    batch.Add(spec);
+    const Buffer payload = batch.Finish();
+    kv::CommandReader reader(payload.view());
+    kv::CommandView command;
+    ASSERT_TRUE(reader.Next(&command));
+    judge_.OnCommand(kGroup, now_, command);
+  }
+  void Entry(int64_t lag_ms = 5) {
+    judge_.OnEntry(kGroup, now_,
+                   kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
+  }
+  // SET t1 text PX ms, done.
+  void Set(std::string_view text, int64_t ms) {
+    const auto ticket = Invoke(SetCall(text, ms));
+    CommitSet(text, UnixMs() - 10 + ms);
+    Return(ticket, Ok());
+  }
+  static TimedCall SetCall(std::string_view text, int64_t ms) {
+    return {.verb = Verb::kSet,
+            .time_form = TimeForm::kMs,
+            .time = ms,
+            .key = "t1",
+            .text = std::string(text)};
+  }
+  static TimedCall ExpireCall(int64_t ms) {
+    return {.verb = Verb::kExpire,
+            .time_form = TimeForm::kMs,
+            .time = ms,
+            .key = "t1"};
+  }
+  void CommitSet(std::string_view text, int64_t due_ms, int64_t lag_ms = 5) {
+    const std::string_view arguments[] = {"t1", text};
+    Commit({.op = kv::Op::kSet,
+            .slot = kv::HashSlot("t1"),
+            .expire_at_ms = due_ms,
+            .arguments = arguments},
+           lag_ms);
+  }
+  void CommitExpire(int64_t due_ms, kv::CommandFlags flags = 0,
+                    int64_t lag_ms = 5) {
+    const std::string_view arguments[] = {"t1"};
+    Commit({.op = kv::Op::kExpireAt,
+            .slot = kv::HashSlot("t1"),
+            .flags = flags,
+            .expire_at_ms = due_ms,
+            .arguments = arguments},
+           lag_ms);
+  }
+  void ExpectFound(const std::string& words) {
+    ASSERT_EQ(found_.size(), 1u);
+    EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
+  }
+
+  SimTime now_;
+  Duration lost_;
+  std::vector<std::string> found_;
+  TimedKeys judge_{[this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(TimedKeysTest, LawfulLife_IsSilent) {
+  Set("a", 100);
+  Read(Verb::kGet, Bulk("a"));
+  Read(Verb::kExists, Integer(1));
+  Read(Verb::kTtl, Integer(85));
+  Pass(200);
+  Entry();
+  Read(Verb::kGet, Nil());
+  Read(Verb::kTtl, Integer(-2));
+  judge_.StaleRead(1, "t1", "a");
+  EXPECT_EQ(judge_.expired(), 1u);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(TimedKeysTest, GoneBeforeItsTime_Found) {
+  Set("a", 100);
+  Read(Verb::kGet, Nil());
+  ExpectFound("linearizability");
+}
+
+TEST_F(TimedKeysTest, BackAfterItsTime_Found) {
+  Set("a", 10);
+  Pass(50);
+  Entry();
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("linearizability");
+}
+
+// No entry moves log time, and nobody sees to it.
+TEST_F(TimedKeysTest, ReadInAnIdleGroupLongAfterItsTime_Found) {
+  Set("a", 10);
+  Pass(17);
+  Read(Verb::kGet, Bulk("a"));
+  EXPECT_TRUE(found_.empty()) << found_[0];  // As late as clocks allow.
+  Pass(20);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("expiry");
+}
+
+TEST_F(TimedKeysTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
+  Set("a", 1000);
+  Pass(200);
+  const auto read = Invoke({.verb = Verb::kGet, .key = "t1"});
+  // Proposed long ago, committed now.
+  CommitExpire(UnixMs() - 50, /*flags=*/0, /*lag_ms=*/100);
+  Return(read, Bulk("a"));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(TimedKeysTest, ClockStoodStill_MayBeSoMuchLater) {
+  Set("a", 10);
+  Pass(200);
+  lost_ = Milliseconds(300);
+  Read(Verb::kGet, Bulk("a"));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(TimedKeysTest, LogTimeAheadOfTheTruth_Found) {
+  Entry(/*lag_ms=*/-1);
+  ExpectFound("ahead of the true time");
+}
+
+TEST_F(TimedKeysTest, LogTimeThatStandsStill_Found) {
+  Pass(1000);
+  const auto ticket = Invoke(SetCall("a", 100));
+  CommitSet("a", UnixMs() + 90, /*lag_ms=*/500);
+  Return(ticket, Ok());
+  ExpectFound("log time");
+}
+
+TEST_F(TimedKeysTest, DueAtAnotherTimeThanAsked_Found) {
+  const auto ticket = Invoke(SetCall("a", 100));
+  CommitSet("a", UnixMs() + 200);
+  Return(ticket, Ok());
+  ExpectFound("has it due at");
+}
+
+TEST_F(TimedKeysTest, AcknowledgedExpireInNoLog_Found) {
+  Set("a", 100);
+  Return(Invoke(ExpireCall(50)), Integer(1));
+  ExpectFound("is in no log");
+}
+
+TEST_F(TimedKeysTest, TwoExpiresOneInTheLog_Found) {
+  Set("a", 100);
+  const auto first = Invoke(ExpireCall(50));
+  const auto second = Invoke(ExpireCall(50));
+  CommitExpire(UnixMs() + 45);
+  Return(first, Integer(1));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Return(second, Integer(1));
+  ExpectFound("is in no log");
+}
+
+TEST_F(TimedKeysTest, ConditionsOfExpire_AreJudged) {
+  Set("a", 100);
+  const int64_t due = UnixMs() + 80;
+  for (const auto& [flag, answer] :
+       {std::pair{kv::kIfAbsent, 0}, std::pair{kv::kIfGreater, 0},
+        std::pair{kv::kIfLess, 1}, std::pair{kv::kIfPresent, 1}}) {
+    TimedCall call = ExpireCall(0);
+    call.time_form = TimeForm::kMsAt;
+    call.time = due;
+    const auto ticket = Invoke(call);
+    CommitExpire(due, flag);
+    Return(ticket, Integer(answer));
+  }
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kExpireTime, Integer(due));
+  Read(Verb::kExpireTime, Integer(due + 1));
+  ExpectFound("linearizability");
+}
+
+TEST_F(TimedKeysTest, SetWhoseTimeIsOver_LeavesNothing) {
+  Set("a", 100);
+  const auto ticket = Invoke(SetCall("b", 3));
+  Pass(20);
+  CommitSet("b", UnixMs() - 16);
+  Return(ticket, Ok());
+  Read(Verb::kGet, Nil());
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("linearizability");
+}
+
+TEST_F(TimedKeysTest, StaleReadOfWhatNeverWas_Found) {
+  Set("a", 100);
+  judge_.StaleRead(1, "t1", "b");
+  ExpectFound("which it never was");
+}
+
+TEST_F(TimedKeysTest, RefusedThenCommitted_Found) {
+  const auto ticket = Invoke(SetCall("a", 100));
+  judge_.Withdraw(ticket);
+  CommitSet("a", UnixMs() + 90);
+  ExpectFound("certainly refused, then committed");
+}
+
+TEST_F(TimedKeysTest, CommittedTwice_Found) {
+  Set("a", 100);
+  CommitSet("a", UnixMs() + 90);
+  ExpectFound("twice");
+}
+
+}  // namespace
+}  // namespace quorate::sim

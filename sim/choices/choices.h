@@ -1,0 +1,112 @@
+// sim/choices/choices.h: every choice of the world goes through one object, which draws
+// it, records it or reads it from a tape.
+//
+// A choice is named by site, entity and the entity's own counter, and has a
+// boring default. Choices never depend on how many others were made: dropping
+// one leaves the rest as they were.
+#ifndef QUORATE_SIM_CHOICES_CHOICES_H_
+#define QUORATE_SIM_CHOICES_CHOICES_H_
+
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "env/random.h"
+#include "env/time.h"
+#include "sim/choices/tape.h"
+
+namespace quorate::sim {
+
+// A stable name with its hash. Declare one constant for each site:
+//   inline constexpr ChoiceSite kLatency("net.latency");
+struct ChoiceSite {
+  constexpr ChoiceSite(const char* text)  // NOLINT: literals convert.
+      : name(text), site(text) {}
+  std::string_view name;  // [a-z0-9._-]+
+  Site site;
+};
+
+class Choices {
+ public:
+  // Draws from `seed`; keeps what differs from the defaults if `record`.
+  Choices(uint64_t seed, bool record);
+  // Reads from `tape`; draws nothing.
+  explicit Choices(const Tape& tape);
+
+  // The choice, `boring` unless the tape or draw(const Random&, Site, entity,
+  // counter) says otherwise.
+  template <typename Draw>
+  uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                  uint64_t boring, Draw&& draw) {
+    if (replaying_) return Find(site, entity, counter, boring);
+    ++draws_;
+    const uint64_t value = draw(random_, site.site, entity, counter);
+    if (recording_) Record(site, entity, counter, value, boring);
+    return value;
+  }
+  // True with probability `ratio`; boring: false.
+  bool Chance(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+              Ratio ratio) {
+    if (replaying_) return Find(site, entity, counter, 0) != 0;
+    if (ratio.numerator == 0) return false;
+    ++draws_;
+    const bool value = random_.Chance(ratio, site.site, entity, counter);
+    if (recording_) Record(site, entity, counter, value ? 1 : 0, 0);
+    return value;
+  }
+  // Uniform in [0, bound); boring: 0. Requires: bound > 0. A tape's value
+  // beyond the bound is cut to it.
+  uint64_t Below(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                 uint64_t bound) {
+    const uint64_t value =
+        Choose(site, entity, counter, 0,
+               [bound](const Random& random, Site s, uint64_t e, uint64_t c) {
+                 return random.Below(bound, s, e, c);
+               });
+    return value < bound ? value : bound - 1;
+  }
+  // Uniform in [low, high]; boring: low.
+  Duration Between(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                   Duration low, Duration high) {
+    return low + Duration(static_cast<int64_t>(
+                     Below(site, entity, counter,
+                           static_cast<uint64_t>((high - low).ns()) + 1)));
+  }
+
+  bool replaying() const { return replaying_; }
+  // Of the product's own draws.
+  uint64_t seed() const { return random_.seed(); }
+  // How many draws were made: none while replaying.
+  uint64_t draws() const { return draws_; }
+  // Recording: the choices so far. Replaying: those lines of the tape that were
+  // asked for.
+  std::vector<TapeChoice> taken() const;
+
+ private:
+  using Key = std::tuple<uint64_t, uint64_t, uint64_t>;
+  struct Replayed {
+    size_t line = 0;  // In `choices_`.
+    bool used = false;
+  };
+
+  uint64_t Find(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                uint64_t boring);
+  void Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+              uint64_t value, uint64_t boring);
+
+  Random random_;
+  const bool replaying_;
+  const bool recording_;
+  uint64_t draws_ = 0;
+  std::vector<TapeChoice> choices_;
+  // Looked up only, never iterated. Of a recording, all choices: a name may be
+  // asked again, but must then mean the same.
+  absl::flat_hash_map<Key, uint64_t> recorded_;
+  absl::flat_hash_map<Key, Replayed> replay_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHOICES_CHOICES_H_

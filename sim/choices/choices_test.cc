@@ -1,0 +1,91 @@
+#include "sim/choices/choices.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr ChoiceSite kA("test.a");
+constexpr ChoiceSite kB("test.b");
+
+TEST(Choices, Drawn_DependOnTheirOwnNameOnly) {
+  Choices one(7, false);
+  Choices two(7, false);
+  for (uint64_t i = 0; i < 50; ++i) two.Below(kB, 3, i, 1000);
+  for (uint64_t i = 0; i < 50; ++i) {
+    EXPECT_EQ(one.Below(kA, 1, i, 1000), two.Below(kA, 1, i, 1000));
+  }
+  EXPECT_EQ(one.draws(), 50u);
+}
+
+TEST(Choices, Recorded_HoldsJustWhatIsNotBoring) {
+  Choices choices(7, true);
+  std::vector<TapeChoice> expected;
+  for (uint64_t i = 0; i < 200; ++i) {
+    if (choices.Chance(kA, 1, i, {1, 4}))
+      expected.push_back({"test.a", 1, i, 1});
+    const uint64_t value = choices.Below(kB, 2, i, 3);
+    if (value != 0) expected.push_back({"test.b", 2, i, value});
+  }
+  EXPECT_EQ(choices.taken(), expected);
+  EXPECT_GT(expected.size(), 100u);
+  EXPECT_LT(expected.size(), 300u);
+}
+
+TEST(Choices, NotRecording_KeepsNothing) {
+  Choices choices(7, false);
+  for (uint64_t i = 0; i < 200; ++i) choices.Below(kB, 2, i, 3);
+  EXPECT_TRUE(choices.taken().empty());
+}
+
+TEST(Choices, Replayed_AreThoseOfTheTapeElseBoring) {
+  Tape tape;
+  tape.seed = 9;
+  tape.choices = {{"test.a", 1, 5, 1}, {"test.b", 2, 0, 700}};
+  Choices choices(tape);
+  EXPECT_EQ(choices.seed(), 9u);
+  for (uint64_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(choices.Chance(kA, 1, i, {1, 2}), i == 5);
+  }
+  EXPECT_EQ(choices.Below(kB, 2, 0, 1000), 700u);
+  EXPECT_EQ(choices.Below(kB, 2, 1, 1000), 0u);
+  EXPECT_EQ(choices.Between(kB, 3, 0, Milliseconds(4), Milliseconds(9)),
+            Milliseconds(4));
+  EXPECT_EQ(choices.draws(), 0u);
+}
+
+TEST(Choices, ReplayedBeyondItsBound_IsCut) {
+  Tape tape;
+  tape.choices = {{"test.b", 2, 0, 700}};
+  Choices choices(tape);
+  EXPECT_EQ(choices.Below(kB, 2, 0, 10), 9u);
+}
+
+TEST(Choices, ReplayedChance_IgnoresTheRate) {
+  Tape tape;
+  tape.choices = {{"test.a", 1, 0, 1}};
+  Choices choices(tape);
+  EXPECT_TRUE(choices.Chance(kA, 1, 0, {0, 1}));
+}
+
+TEST(Choices, Taken_OfAReplay_AreTheLinesThatWereAskedFor) {
+  Tape tape;
+  tape.choices = {{"test.a", 1, 0, 1}, {"test.a", 1, 99, 1}};
+  Choices choices(tape);
+  choices.Chance(kA, 1, 0, {1, 2});
+  EXPECT_EQ(choices.taken(), (std::vector<TapeChoice>{{"test.a", 1, 0, 1}}));
+}
+
+TEST(Choices, RecordedTwiceUnderOneName_MustBeTheSame) {
+  Choices choices(3, /*record=*/true);
+  const uint64_t value = choices.Below(kB, 1, 0, 1000);
+  EXPECT_EQ(choices.Below(kB, 1, 0, 1000), value);
+  EXPECT_EQ(choices.taken().size(), 1u);
+  EXPECT_DEATH(choices.Below(kB, 1, 0, value), "two choices have the name");
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,20 @@
+// sim/choices/sim_time.h: the virtual time of a simulated world, which no node can
+// read: nodes see it through their clocks.
+#ifndef QUORATE_SIM_CHOICES_SIM_TIME_H_
+#define QUORATE_SIM_CHOICES_SIM_TIME_H_
+
+#include "env/strong_types.h"
+#include "env/time.h"
+
+namespace quorate::sim {
+
+// Nanoseconds since the world began.
+using SimTime = TimePoint<struct SimTag>;
+
+// A machine of the world: 1, 2, 3, … in the order in which they were added.
+// Zero is no machine.
+using MachineId = StrongId<struct MachineTag, uint32_t>;
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHOICES_SIM_TIME_H_

@@ -1,0 +1,86 @@
+#include "sim/choices/trace_hash.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "env/random.h"
+
+namespace quorate::sim {
+
+std::string Hash128::ToString() const {
+  char text[33];
+  std::snprintf(text, sizeof(text), "%016llx%016llx",
+                static_cast<unsigned long long>(high),
+                static_cast<unsigned long long>(low));
+  return text;
+}
+
+uint64_t HashBytes(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+std::string_view TraceKindName(TraceKind kind) {
+  switch (kind) {
+    case TraceKind::kBoot:
+      return "boot";
+    case TraceKind::kCrash:
+      return "crash";
+    case TraceKind::kTimer:
+      return "timer";
+    case TraceKind::kMessage:
+      return "message";
+    case TraceKind::kDiskIssue:
+      return "disk_issue";
+    case TraceKind::kDiskCompletion:
+      return "disk_completion";
+    case TraceKind::kStreamBytes:
+      return "stream_bytes";
+    case TraceKind::kStreamEvent:
+      return "stream_event";
+    case TraceKind::kConnect:
+      return "connect";
+    case TraceKind::kNote:
+      return "note";
+  }
+  return "invalid";
+}
+
+std::string TraceRecord::ToString() const {
+  char text[128];
+  std::snprintf(text, sizeof(text), "t=%lld.%09lld m%u %s %016llx",
+                static_cast<long long>(time.ns() / 1'000'000'000),
+                static_cast<long long>(time.ns() % 1'000'000'000),
+                machine.value(), std::string(TraceKindName(kind)).c_str(),
+                static_cast<unsigned long long>(payload));
+  return text;
+}
+
+void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
+                    uint64_t payload) {
+  // Each half is a bijection of its old value for a given event, so no
+  // difference can cancel itself.
+  const uint64_t who =
+      uint64_t{machine.value()} << 8 | static_cast<uint64_t>(kind);
+  const uint64_t event =
+      Mix64(static_cast<uint64_t>(time.ns()) * 0x9e3779b97f4a7c15ULL ^ who) +
+      payload;
+  low_ = Mix64(low_ ^ event) + count_;
+  high_ = Mix64(high_ + (event ^ 0xa4093822299f31d0ULL));
+  ++count_;
+  if (keep_) records_.push_back({time, machine, kind, payload});
+}
+
+std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,
+                                      const std::vector<TraceRecord>& b) {
+  const size_t common = std::min(a.size(), b.size());
+  for (size_t i = 0; i < common; ++i) {
+    if (!(a[i] == b[i])) return i;
+  }
+  if (a.size() != b.size()) return common;
+  return std::nullopt;
+}
+
+}  // namespace quorate::sim

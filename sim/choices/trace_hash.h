@@ -1,0 +1,84 @@
+// sim/choices/trace_hash.h: the rolling 128-bit hash of everything that happens in a
+// run, always on.
+//
+// Two runs of the same seed give the same hash in another process, at another
+// optimisation level, with another compiler. When they do not, runs that kept
+// their records name the first event that differs.
+#ifndef QUORATE_SIM_CHOICES_TRACE_HASH_H_
+#define QUORATE_SIM_CHOICES_TRACE_HASH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+struct Hash128 {
+  uint64_t low = 0;
+  uint64_t high = 0;
+  friend bool operator==(const Hash128&, const Hash128&) = default;
+  // 32 hexadecimal digits.
+  std::string ToString() const;
+};
+
+// 64-bit hash of bytes: XXH3, the same everywhere.
+uint64_t HashBytes(std::string_view bytes);
+
+enum class TraceKind : uint8_t {
+  kBoot,
+  kCrash,
+  kTimer,
+  kMessage,
+  kDiskIssue,       // What a program wrote.
+  kDiskCompletion,  // What it was told.
+  kStreamBytes,
+  kStreamEvent,
+  kConnect,
+  kNote,
+};
+std::string_view TraceKindName(TraceKind kind);
+
+struct TraceRecord {
+  SimTime time;
+  MachineId machine;
+  TraceKind kind = TraceKind::kNote;
+  uint64_t payload = 0;  // Hash of the bytes, or a number that tells the event.
+  friend bool operator==(const TraceRecord&, const TraceRecord&) = default;
+  std::string ToString() const;
+};
+
+class TraceHash {
+ public:
+  explicit TraceHash(bool keep_records) : keep_(keep_records) {}
+
+  void Add(SimTime time, MachineId machine, TraceKind kind, uint64_t payload);
+  void Add(SimTime time, MachineId machine, TraceKind kind,
+           std::string_view bytes) {
+    Add(time, machine, kind, HashBytes(bytes));
+  }
+
+  Hash128 value() const { return {low_, high_}; }
+  uint64_t count() const { return count_; }
+  const std::vector<TraceRecord>& records() const { return records_; }
+
+ private:
+  uint64_t low_ = 0x243f6a8885a308d3;
+  uint64_t high_ = 0x13198a2e03707344;
+  uint64_t count_ = 0;
+  const bool keep_;
+  std::vector<TraceRecord> records_;
+};
+
+// The number of the first record in which two runs differ (one may just be
+// longer); nothing if they are equal.
+std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,
+                                      const std::vector<TraceRecord>& b);
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHOICES_TRACE_HASH_H_

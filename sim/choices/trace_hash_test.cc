@@ -1,0 +1,89 @@
+#include "sim/choices/trace_hash.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+TEST(HashBytes, AnyFlippedBit_ChangesTheHash) {
+  for (size_t size : {1, 3, 4, 8, 9, 16, 17, 64, 128, 129, 240, 241, 1025}) {
+    std::string bytes(size, '\0');
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 37);
+    const uint64_t hash = HashBytes(bytes);
+    for (size_t bit = 0; bit < size * 8; ++bit) {
+      std::string flipped = bytes;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+      ASSERT_NE(HashBytes(flipped), hash) << "size " << size << " bit " << bit;
+    }
+  }
+}
+
+// What happens in a small run, with one thing changed by `change` (-1: none).
+Hash128 HashOfRun(int change) {
+  TraceHash hash(false);
+  for (int i = 0; i < 20; ++i) {
+    const int64_t time = 1000 * i + (change == 0 && i == 7 ? 1 : 0);
+    const uint32_t machine = 1 + i % 3 + (change == 1 && i == 7 ? 1 : 0);
+    const TraceKind kind =
+        change == 2 && i == 7 ? TraceKind::kMessage : TraceKind::kDiskIssue;
+    const uint64_t payload = 77 * i + (change == 3 && i == 7 ? 1 : 0);
+    if (change == 4 && i == 7) continue;
+    hash.Add(SimTime(time), MachineId(machine), kind, payload);
+    if (change == 5 && i == 7) {
+      hash.Add(SimTime(time), MachineId(machine), kind, payload);
+    }
+  }
+  return hash.value();
+}
+
+TEST(TraceHash, AnyChangedPart_ChangesBothHalves) {
+  const Hash128 plain = HashOfRun(-1);
+  EXPECT_EQ(plain, HashOfRun(-1));
+  for (int change = 0; change <= 5; ++change) {
+    const Hash128 changed = HashOfRun(change);
+    EXPECT_NE(changed.low, plain.low) << change;
+    EXPECT_NE(changed.high, plain.high) << change;
+  }
+}
+
+TEST(TraceHash, Swapped_EventsDiffer) {
+  TraceHash ab(false);
+  ab.Add(SimTime(1), MachineId(1), TraceKind::kTimer, 1);
+  ab.Add(SimTime(1), MachineId(1), TraceKind::kTimer, 2);
+  TraceHash ba(false);
+  ba.Add(SimTime(1), MachineId(1), TraceKind::kTimer, 2);
+  ba.Add(SimTime(1), MachineId(1), TraceKind::kTimer, 1);
+  EXPECT_FALSE(ab.value() == ba.value());
+}
+
+TEST(TraceHash, KnownRun_IsTheSameEverywhere) {
+  // Another compiler, optimisation level or process must give this very value.
+  TraceHash hash(false);
+  hash.Add(SimTime(123456789), MachineId(2), TraceKind::kMessage,
+           std::string_view("the quick brown fox"));
+  hash.Add(SimTime(123456790), MachineId(3), TraceKind::kDiskIssue,
+           std::string_view());
+  EXPECT_EQ(hash.value().ToString(), "c97780b39f66a47192ff5ce5a2e4fc6f");
+}
+
+TEST(FirstDifference, NamesTheFirstRecordThatDiffers) {
+  TraceHash a(true);
+  TraceHash b(true);
+  for (int i = 0; i < 10; ++i) {
+    a.Add(SimTime(i), MachineId(1), TraceKind::kTimer, i);
+    b.Add(SimTime(i), MachineId(1), TraceKind::kTimer, i == 6 ? 99 : i);
+  }
+  EXPECT_EQ(FirstDifference(a.records(), b.records()), 6u);
+  EXPECT_EQ(FirstDifference(a.records(), a.records()), std::nullopt);
+  std::vector<TraceRecord> shorter(a.records().begin(),
+                                   a.records().begin() + 4);
+  EXPECT_EQ(FirstDifference(a.records(), shorter), 4u);
+  EXPECT_EQ(a.records()[6].ToString(),
+            "t=0.000000006 m1 timer 0000000000000006");
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,387 @@
+#include "sim/disk/disk_image.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+constexpr ChoiceSite kLoss("disk.loss");
+constexpr ChoiceSite kLostVersions("disk.lost_versions");
+constexpr ChoiceSite kLostSize("disk.lost_size");
+constexpr ChoiceSite kLostEntry("disk.lost_entry");
+
+uint64_t SectorOf(uint64_t offset) { return offset / kSectorBytes; }
+}  // namespace
+
+// ---- SparseBytes
+
+void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
+  while (size > 0) {
+    const uint64_t page = offset / kPageBytes;
+    const uint64_t within = offset % kPageBytes;
+    const size_t part = std::min<size_t>(size, kPageBytes - within);
+    if (page < pages_.size() && pages_[page] != nullptr) {
+      std::memcpy(out, pages_[page].get() + within, part);
+    } else {
+      std::memset(out, 0, part);
+    }
+    offset += part;
+    out += part;
+    size -= part;
+  }
+}
+
+void SparseBytes::Write(uint64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const uint64_t page = offset / kPageBytes;
+    const uint64_t within = offset % kPageBytes;
+    const size_t part = std::min<size_t>(bytes.size(), kPageBytes - within);
+    if (page >= pages_.size()) pages_.resize(page + 1);
+    if (pages_[page] == nullptr) {
+      pages_[page] = std::make_unique<char[]>(kPageBytes);  // Zeros.
+    }
+    std::memcpy(pages_[page].get() + within, bytes.data(), part);
+    offset += part;
+    bytes.remove_prefix(part);
+  }
+}
+
+void SparseBytes::ZeroFrom(uint64_t offset) {
+  const uint64_t page = offset / kPageBytes;
+  const uint64_t within = offset % kPageBytes;
+  if (page >= pages_.size()) return;
+  if (within != 0 && pages_[page] != nullptr) {
+    std::memset(pages_[page].get() + within, 0, kPageBytes - within);
+  }
+  pages_.resize(within == 0 ? page : page + 1);
+}
+
+bool SparseBytes::PageIsZero(uint64_t offset) const {
+  const uint64_t page = offset / kPageBytes;
+  return page >= pages_.size() || pages_[page] == nullptr;
+}
+
+// ---- DiskFile
+
+std::string DiskFile::Read(uint64_t offset, size_t size) const {
+  if (offset >= size_) return "";
+  std::string bytes(std::min<uint64_t>(size, size_ - offset), '\0');
+  cache_.Read(offset, bytes.size(), bytes.data());
+  return bytes;
+}
+
+DiskFile::Sector DiskFile::ReadSector(uint64_t sector) const {
+  Sector bytes(kSectorBytes, '\0');
+  cache_.Read(sector * kSectorBytes, kSectorBytes, bytes.data());
+  return bytes;
+}
+
+void DiskFile::BeforeChange(uint64_t first, uint64_t last) {
+  for (uint64_t sector = first; sector <= last; ++sector) {
+    const auto found = sectors_.find(sector);
+    if (found == sectors_.end()) {
+      sectors_.emplace(sector, Unsynced<Sector>{ReadSector(sector), {}});
+    }
+  }
+}
+
+void DiskFile::AfterChange(uint64_t change, uint64_t first, uint64_t last) {
+  for (uint64_t sector = first; sector <= last; ++sector) {
+    sectors_.find(sector)->second.versions.push_back(
+        {change, ReadSector(sector)});
+  }
+}
+
+void DiskFile::NoteSize(uint64_t change, uint64_t size) {
+  if (size == size_) return;
+  size_ = size;
+  sizes_.versions.push_back({change, size});
+}
+
+uint64_t DiskFile::Write(uint64_t offset, std::string_view bytes,
+                         bool durable) {
+  const uint64_t change = ++changes_;
+  if (bytes.empty()) return change;
+  const uint64_t end = offset + bytes.size();
+  const uint64_t first = SectorOf(offset);
+  const uint64_t last = SectorOf(end - 1);
+  if (!durable) BeforeChange(first, last);
+  cache_.Write(offset, bytes);
+  if (!durable) {
+    AfterChange(change, first, last);
+    NoteSize(change, std::max(size_, end));
+    return change;
+  }
+  if (!sectors_.empty()) {
+    sectors_.erase(sectors_.lower_bound(first), sectors_.upper_bound(last));
+  }
+  if (end > size_) {
+    // What is needed to read the bytes back is durable with them.
+    size_ = end;
+    sizes_ = {end, {}};
+  } else if (!sizes_.versions.empty() && end > sizes_.durable) {
+    sizes_.durable = end;
+  }
+  return change;
+}
+
+uint64_t DiskFile::Truncate(uint64_t size) {
+  const uint64_t change = ++changes_;
+  if (size < size_) {
+    std::vector<uint64_t> cut;
+    for (uint64_t s = SectorOf(size); s * kSectorBytes < size_; ++s) {
+      if (!cache_.PageIsZero(s * kSectorBytes)) cut.push_back(s);
+    }
+    for (uint64_t s : cut) BeforeChange(s, s);
+    cache_.ZeroFrom(size);
+    for (uint64_t s : cut) AfterChange(change, s, s);
+  }
+  NoteSize(change, size);
+  return change;
+}
+
+void DiskFile::MarkSeen(uint64_t change) {
+  seen_changes_.emplace(change, ++seen_);
+}
+
+void DiskFile::MarkAllSeen() {
+  ++seen_;
+  for (uint64_t change = poisoned_ + 1; change <= changes_; ++change) {
+    seen_changes_.emplace(change, seen_);
+  }
+}
+
+template <typename T>
+size_t DiskFile::Covered(const Unsynced<T>& unsynced, uint64_t mark) const {
+  for (size_t n = unsynced.versions.size(); n > 0; --n) {
+    const uint64_t change = unsynced.versions[n - 1].change;
+    const auto seen = seen_changes_.find(change);
+    if (seen != seen_changes_.end() && seen->second <= mark &&
+        change > poisoned_) {
+      return n;
+    }
+  }
+  return 0;
+}
+
+void DiskFile::Sync(uint64_t mark) {
+  for (auto it = sectors_.begin(); it != sectors_.end();) {
+    auto& versions = it->second.versions;
+    const size_t covered = Covered(it->second, mark);
+    if (covered == versions.size()) {
+      it = sectors_.erase(it);
+      continue;
+    }
+    if (covered > 0) {
+      it->second.durable = std::move(versions[covered - 1].value);
+      versions.erase(versions.begin(), versions.begin() + covered);
+    }
+    ++it;
+  }
+  const size_t covered = Covered(sizes_, mark);
+  if (covered > 0) {
+    sizes_.durable = sizes_.versions[covered - 1].value;
+    sizes_.versions.erase(sizes_.versions.begin(),
+                          sizes_.versions.begin() + covered);
+  }
+  if (sectors_.empty() && sizes_.versions.empty()) seen_changes_.clear();
+}
+
+void DiskFile::Poison() { poisoned_ = changes_; }
+
+uint64_t DiskFile::ChooseLost(Loss loss, Kernel* kernel, uint64_t entity,
+                              uint64_t counter, size_t versions) {
+  if (loss == Loss::kNothing) return 0;
+  if (loss == Loss::kEverything) return versions;
+  return kernel->choices.Below(kLostVersions, entity, counter, versions + 1);
+}
+
+void DiskFile::LosePower(Loss loss, Kernel* kernel, uint64_t entity,
+                         uint64_t crash) {
+  // The number of the crash leaves room for 2^40 sectors.
+  const uint64_t counter = crash << 40;
+  absl::btree_map<uint64_t, int> fates;  // By change: 1 some kept, 2 some lost.
+  for (auto& [sector, unsynced] : sectors_) {
+    const uint64_t lost = ChooseLost(loss, kernel, entity, counter | sector,
+                                     unsynced.versions.size());
+    const size_t kept = unsynced.versions.size() - lost;
+    for (size_t i = 0; i < unsynced.versions.size(); ++i) {
+      fates[unsynced.versions[i].change] |= i < kept ? 1 : 2;
+    }
+    if (lost == 0) continue;
+    kernel->faults.Count(Fault::kDiskSectorLost);
+    cache_.Write(
+        sector * kSectorBytes,
+        kept == 0 ? unsynced.durable : unsynced.versions[kept - 1].value);
+  }
+  for (const auto& [change, fate] : fates) {
+    if (fate == 3) kernel->faults.Count(Fault::kDiskWriteTorn);
+  }
+  if (!sizes_.versions.empty()) {
+    uint64_t lost = 0;
+    if (loss == Loss::kEverything) lost = sizes_.versions.size();
+    if (loss == Loss::kMixed) {
+      lost = kernel->choices.Below(kLostSize, entity, crash,
+                                   sizes_.versions.size() + 1);
+    }
+    const size_t kept = sizes_.versions.size() - lost;
+    size_ = kept == 0 ? sizes_.durable : sizes_.versions[kept - 1].value;
+  }
+  cache_.ZeroFrom(size_);
+  sectors_.clear();
+  sizes_ = {size_, {}};
+  seen_changes_.clear();
+  poisoned_ = changes_;
+}
+
+bool DiskFile::FlipBit(uint64_t offset, int bit) {
+  if (offset >= size_) return false;
+  const char mask = static_cast<char>(1 << (bit & 7));
+  std::string byte = Read(offset, 1);
+  byte[0] = static_cast<char>(byte[0] ^ mask);
+  cache_.Write(offset, byte);
+  const auto found = sectors_.find(SectorOf(offset));
+  if (found != sectors_.end()) {
+    const size_t within = offset % kSectorBytes;
+    found->second.durable[within] ^= mask;
+    for (auto& version : found->second.versions) version.value[within] ^= mask;
+  }
+  return true;
+}
+
+bool DiskFile::Overwrite(uint64_t offset, std::string_view bytes) {
+  if (offset + bytes.size() > size_ || bytes.empty()) return false;
+  if (Read(offset, bytes.size()) == bytes) return false;
+  cache_.Write(offset, bytes);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const auto found = sectors_.find(SectorOf(offset + i));
+    if (found == sectors_.end()) continue;
+    const size_t within = (offset + i) % kSectorBytes;
+    found->second.durable[within] = bytes[i];
+    for (auto& version : found->second.versions) {
+      version.value[within] = bytes[i];
+    }
+  }
+  return true;
+}
+
+uint64_t DiskFile::DurableSize() const {
+  return sizes_.versions.empty() ? size_ : sizes_.durable;
+}
+
+// ---- DiskImage
+
+DiskImage::FileRef DiskImage::Find(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> DiskImage::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : entries_) names.push_back(name);
+  return names;
+}
+
+uint64_t DiskImage::TotalBytes() const {
+  uint64_t total = 0;
+  for (const auto& [name, file] : entries_) total += file->size();
+  return total;
+}
+
+bool DiskImage::Apply(const Change& change, Entries* entries) {
+  if (change.kind == Change::Kind::kCreate) {
+    (*entries)[change.name] = change.file;
+    return true;
+  }
+  const auto found = entries->find(change.name);
+  if (found == entries->end() || found->second != change.file) return false;
+  entries->erase(found);
+  if (change.kind == Change::Kind::kRename) {
+    (*entries)[change.to] = change.file;
+  }
+  return true;
+}
+
+uint64_t DiskImage::Add(Change change) {
+  change.number = ++changes_;
+  CHECK(Apply(change, &entries_)) << change.name;
+  unsynced_.push_back(std::move(change));
+  return changes_;
+}
+
+uint64_t DiskImage::Create(std::string_view name, FileRef* file) {
+  CHECK(Find(name) == nullptr) << name;
+  *file = std::make_shared<DiskFile>(++files_);
+  return Add({0, Change::Kind::kCreate, std::string(name), "", *file});
+}
+
+uint64_t DiskImage::Remove(std::string_view name) {
+  return Add({0, Change::Kind::kRemove, std::string(name), "", Find(name)});
+}
+
+uint64_t DiskImage::Rename(std::string_view from, std::string_view to) {
+  return Add({0, Change::Kind::kRename, std::string(from), std::string(to),
+              Find(from)});
+}
+
+void DiskImage::MarkSeen(uint64_t change) {
+  ++seen_;
+  for (Change& c : unsynced_) {
+    if (c.number == change) c.seen = seen_;
+  }
+}
+
+void DiskImage::SyncDirectory(uint64_t mark) {
+  // A directory's changes reach the disk in order: what precedes a covered one
+  // goes with it.
+  size_t covered = 0;
+  for (size_t i = 0; i < unsynced_.size(); ++i) {
+    if (unsynced_[i].seen != 0 && unsynced_[i].seen <= mark) covered = i + 1;
+  }
+  for (size_t i = 0; i < covered; ++i) Apply(unsynced_[i], &durable_);
+  unsynced_.erase(unsynced_.begin(), unsynced_.begin() + covered);
+}
+
+void DiskImage::ProcessDied() {
+  ++seen_;
+  for (Change& change : unsynced_) {
+    if (change.seen == 0) change.seen = seen_;
+  }
+  for (auto& [name, file] : entries_) file->MarkAllSeen();
+}
+
+void DiskImage::LosePower(Kernel* kernel, uint64_t machine, uint64_t crash) {
+  using Loss = DiskFile::Loss;
+  const auto loss =
+      static_cast<Loss>(kernel->choices.Below(kLoss, machine, crash, 3));
+  for (size_t i = 0; i < unsynced_.size(); ++i) {
+    bool lost = loss == Loss::kEverything;
+    if (loss == Loss::kMixed) {
+      lost =
+          kernel->choices.Chance(kLostEntry, machine, crash << 32 | i, {1, 2});
+    }
+    if (lost) {
+      kernel->faults.Count(Fault::kDiskEntryLost);
+    } else {
+      Apply(unsynced_[i], &durable_);
+    }
+  }
+  unsynced_.clear();
+  entries_ = durable_;
+  locks_.clear();
+  for (auto& [name, file] : entries_) {
+    file->LosePower(loss, kernel, machine << 32 | file->number(), crash);
+  }
+}
+
+void DiskImage::Wipe() {
+  entries_.clear();
+  durable_.clear();
+  unsynced_.clear();
+  locks_.clear();
+}
+
+}  // namespace quorate::sim

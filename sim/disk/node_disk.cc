@@ -1,0 +1,571 @@
+#include "sim/disk/node_disk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+constexpr ChoiceSite kJitter("disk.jitter");
+constexpr ChoiceSite kSlow("disk.slow");
+constexpr ChoiceSite kReadError("disk.read_error");
+constexpr ChoiceSite kWriteError("disk.write_error");
+constexpr ChoiceSite kSyncError("disk.sync_error");
+// What a failed or interrupted operation did all the same: 0 nothing, 1 all, 2
+// + n its first n sectors.
+constexpr ChoiceSite kPartial("disk.partial");
+
+bool IsName(std::string_view name) {
+  if (name.empty() || name.size() > 128) return false;
+  for (char c : name) {
+    if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '.' &&
+        c != '_' && c != '-') {
+      return false;
+    }
+  }
+  return true;
+}
+
+absl::Status BadName(std::string_view name) {
+  return absl::InvalidArgumentError("file name \"" + std::string(name) +
+                                    "\": expected [a-z0-9._-]{1,128}");
+}
+}  // namespace
+
+// An open file: a handle into its NodeDisk, which outlives it.
+class NodeFile final : public env::File {
+ public:
+  NodeFile(NodeDisk* disk, uint64_t handle) : disk_(disk), handle_(handle) {}
+  ~NodeFile() override { disk_->Close(handle_); }
+
+  env::Pending Write(uint64_t offset, absl::Span<const Buffer> pieces,
+                     env::Durability durability, Done done) override {
+    NodeDisk::Operation operation;
+    operation.kind = NodeDisk::Kind::kWrite;
+    operation.durability = durability;
+    operation.offset = offset;
+    for (const Buffer& piece : pieces) {
+      operation.size += piece.size();
+      operation.pieces.push_back(piece);
+    }
+    CHECK_LE(operation.size, env::kDiskOperationBytesMax);
+    operation.done = std::move(done);
+    return disk_->FileOperation(handle_, std::move(operation));
+  }
+  env::Pending Read(uint64_t offset, size_t size, ReadDone done) override {
+    CHECK_LE(size, env::kDiskOperationBytesMax);
+    NodeDisk::Operation operation;
+    operation.kind = NodeDisk::Kind::kRead;
+    operation.offset = offset;
+    operation.size = size;
+    operation.done = std::move(done);
+    return disk_->FileOperation(handle_, std::move(operation));
+  }
+  env::Pending Sync(Done done) override {
+    NodeDisk::Operation operation;
+    operation.kind = NodeDisk::Kind::kSync;
+    operation.done = std::move(done);
+    return disk_->FileOperation(handle_, std::move(operation));
+  }
+  env::Pending Truncate(uint64_t size, Done done) override {
+    NodeDisk::Operation operation;
+    operation.kind = NodeDisk::Kind::kTruncate;
+    operation.size = size;
+    operation.done = std::move(done);
+    return disk_->FileOperation(handle_, std::move(operation));
+  }
+  env::Pending Size(SizeDone done) override {
+    NodeDisk::Operation operation;
+    operation.kind = NodeDisk::Kind::kSize;
+    operation.done = std::move(done);
+    return disk_->FileOperation(handle_, std::move(operation));
+  }
+
+ private:
+  NodeDisk* const disk_;
+  const uint64_t handle_;
+};
+
+NodeDisk::NodeDisk(Cpu* cpu, std::shared_ptr<DiskImage> image,
+                   const DiskOptions& options)
+    : cpu_(cpu), image_(std::move(image)), options_(options) {}
+
+NodeDisk::~NodeDisk() = default;
+
+// ---- Issuing
+
+env::Pending NodeDisk::Open(std::string_view name, OpenMode mode,
+                            OpenDone done) {
+  Operation operation;
+  operation.kind = Kind::kOpen;
+  operation.mode = mode;
+  operation.name = std::string(name);
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::List(ListDone done) {
+  Operation operation;
+  operation.kind = Kind::kList;
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::Remove(std::string_view name, env::File::Done done) {
+  Operation operation;
+  operation.kind = Kind::kRemove;
+  operation.name = std::string(name);
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::Rename(std::string_view from, std::string_view to,
+                              env::File::Done done) {
+  Operation operation;
+  operation.kind = Kind::kRename;
+  operation.name = std::string(from);
+  operation.to = std::string(to);
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::SyncDirectory(env::File::Done done) {
+  Operation operation;
+  operation.kind = Kind::kSyncDirectory;
+  operation.mark = image_->sync_mark();
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
+  Operation operation;
+  operation.kind = Kind::kLock;
+  operation.name = std::string(name);
+  operation.done = std::move(done);
+  return Issue(std::move(operation));
+}
+
+env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
+  OpenFile* open = files_.Find(handle);
+  if (open == nullptr) return {};  // Of an earlier incarnation.
+  operation.handle = handle;
+  operation.file = open->file;
+  if (operation.kind == Kind::kSync) {
+    operation.mark = open->file->sync_mark();
+  }
+  if (open->sync_failed &&
+      (operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate)) {
+    cpu_->kernel().violations.push_back(
+        "m" + std::to_string(cpu_->id().value()) + " writes to " + open->name +
+        " after a failed sync of it");
+  }
+  return Issue(std::move(operation));
+}
+
+DiskAccess NodeDisk::AccessOf(Kind kind) {
+  switch (kind) {
+    case Kind::kOpen:
+    case Kind::kList:
+    case Kind::kRead:
+    case Kind::kSize:
+      return DiskAccess::kRead;
+    case Kind::kSync:
+    case Kind::kSyncDirectory:
+      return DiskAccess::kSync;
+    default:
+      return DiskAccess::kWrite;
+  }
+}
+
+env::Pending NodeDisk::Issue(Operation operation) {
+  if (!cpu_->BeginCall()) return {};
+  Kernel& kernel = cpu_->kernel();
+  operation.number = operation_count_++;
+  operation.begins = cpu_->effect_time();
+  HashIssue(operation);
+  DrawFault(&operation);
+  SimTime ends = operation.begins + Latency(operation);
+  if (ends < stalled_until_) {
+    ends = stalled_until_;
+    kernel.faults.Count(Fault::kDiskStalled);
+  }
+  const uint64_t id = operations_.Add(std::move(operation));
+  kernel.queue.Push(ends, {kEventDisk, cpu_->id().value(), id});
+  if (operations_to_crash_ > 0 && --operations_to_crash_ == 0) {
+    kernel.faults.Count(Fault::kCrashAtDiskOperation);
+    cpu_->StopSoon();
+  }
+  return env::Pending(this, id);
+}
+
+Duration NodeDisk::Latency(const Operation& operation) {
+  const uint64_t machine = cpu_->id().value();
+  Duration latency = options_.sync_latency;
+  if (operation.kind == Kind::kWrite &&
+      operation.durability == env::Durability::kLater) {
+    latency = options_.write_latency;
+  } else if (operation.kind == Kind::kTruncate) {
+    latency = options_.write_latency;
+  } else if (AccessOf(operation.kind) == DiskAccess::kRead) {
+    latency = options_.read_latency;
+  }
+  Kernel& kernel = cpu_->kernel();
+  latency = latency + kernel.Delay(kJitter, machine, operation.number,
+                                   options_.jitter, options_.jitter_max,
+                                   Fault::kDiskSlow);
+  return latency + kernel.Delay(kSlow, machine, operation.number, options_.slow,
+                                options_.slow_max, Fault::kDiskSlow);
+}
+
+bool NodeDisk::Planned(const Operation& operation) {
+  const bool hit = plan_.any || plan_.kind == AccessOf(operation.kind) ||
+                   (plan_.kind == DiskAccess::kSync && Syncs(operation));
+  if (!hit) return false;
+  if (plan_.failing) return true;
+  if (plan_.nth == 0 || --plan_.nth > 0) return false;
+  plan_.failing = plan_.persistent;
+  return true;
+}
+
+void NodeDisk::DrawFault(Operation* operation) {
+  if (operation->kind == Kind::kLock) return;
+  Kernel& kernel = cpu_->kernel();
+  const DiskAccess access = AccessOf(operation->kind);
+  const auto draws = [&](ChoiceSite site, Ratio ratio) {
+    return kernel.choices.Chance(site, cpu_->id().value(), operation->number,
+                                 ratio);
+  };
+  const bool planned = Planned(*operation);
+  bool sync_fails =
+      planned && (access == DiskAccess::kSync ||
+                  (!plan_.any && plan_.kind == DiskAccess::kSync));
+  bool fails = planned && !sync_fails;
+  if (access == DiskAccess::kRead)
+    fails |= draws(kReadError, options_.read_error);
+  if (access == DiskAccess::kWrite) {
+    fails |= draws(kWriteError, options_.write_error);
+  }
+  if (Syncs(*operation)) sync_fails |= draws(kSyncError, options_.sync_error);
+  if (fails) {
+    kernel.faults.Count(access == DiskAccess::kRead ? Fault::kDiskReadError
+                                                    : Fault::kDiskWriteError);
+  } else if (sync_fails) {
+    kernel.faults.Count(Fault::kDiskSyncError);
+    operation->sync_fails = operation->kind == Kind::kWrite;
+  }
+  operation->failing = fails || sync_fails;
+}
+
+void NodeDisk::HashIssue(const Operation& operation) {
+  Kernel& kernel = cpu_->kernel();
+  uint64_t hash = Mix64(static_cast<uint64_t>(operation.kind) << 56 ^
+                        operation.offset ^ operation.size << 28);
+  if (operation.file != nullptr) hash = Mix64(hash + operation.file->number());
+  if (!operation.name.empty()) hash = Mix64(hash ^ HashBytes(operation.name));
+  for (const Buffer& piece : operation.pieces) {
+    hash = Mix64(hash ^ HashBytes(piece.view()));
+  }
+  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kDiskIssue, hash);
+}
+
+// ---- Executing
+
+void NodeDisk::DiskEvent(uint64_t id) {
+  Operation* operation = operations_.Find(id);
+  if (operation == nullptr) return;  // Its process died.
+  if (stalled_until_ > cpu_->kernel().now) {
+    cpu_->kernel().faults.Count(Fault::kDiskStalled);
+    cpu_->kernel().queue.Push(stalled_until_,
+                              {kEventDisk, cpu_->id().value(), id});
+    return;
+  }
+  Execute(operation);
+  operation->executed = true;
+  operation->pieces.clear();
+  if (std::holds_alternative<std::monostate>(operation->done)) {
+    operations_.Remove(id);
+  } else {
+    cpu_->Accept({InputKind::kDisk, id});
+  }
+}
+
+absl::Status NodeDisk::FaultStatus(const Operation& operation) const {
+  return absl::UnavailableError("I/O error (injected) on operation " +
+                                std::to_string(operation.number));
+}
+
+std::string NodeDisk::Joined(const Operation& operation) const {
+  std::string bytes;
+  bytes.reserve(operation.size);
+  for (const Buffer& piece : operation.pieces) {
+    bytes.append(piece.data(), piece.size());
+  }
+  return bytes;
+}
+
+bool NodeDisk::Fits(uint64_t old_size, uint64_t new_size) const {
+  if (new_size <= old_size) return true;
+  const uint64_t total = image_->TotalBytes();
+  return total + (new_size - old_size) <= options_.capacity_bytes;
+}
+
+void NodeDisk::Execute(Operation* operation) {
+  if (operation->failing) {
+    ExecuteFailing(operation);
+    return;
+  }
+  DiskFile* file = operation->file.get();
+  switch (operation->kind) {
+    case Kind::kWrite:
+      ExecuteWrite(operation);
+      break;
+    case Kind::kRead:
+      operation->bytes =
+          Buffer::Copy(file->Read(operation->offset, operation->size));
+      break;
+    case Kind::kSync:
+      file->Sync(operation->mark);
+      break;
+    case Kind::kTruncate:
+      if (!Fits(file->size(), operation->size)) {
+        cpu_->kernel().faults.Count(Fault::kDiskFull);
+        operation->status = absl::ResourceExhaustedError("disk full");
+      } else {
+        operation->change = file->Truncate(operation->size);
+      }
+      break;
+    case Kind::kSize:
+      operation->size = file->size();
+      break;
+    default:
+      ExecuteDirectory(operation);
+  }
+}
+
+void NodeDisk::ExecuteWrite(Operation* operation) {
+  DiskFile& file = *operation->file;
+  if (!Fits(file.size(), operation->offset + operation->size)) {
+    cpu_->kernel().faults.Count(Fault::kDiskFull);
+    operation->status = absl::ResourceExhaustedError("disk full");
+    return;
+  }
+  const bool durable = operation->durability == env::Durability::kDurable;
+  if (operation->pieces.size() == 1) {
+    operation->change =
+        file.Write(operation->offset, operation->pieces[0].view(), durable);
+  } else {
+    operation->change =
+        file.Write(operation->offset, Joined(*operation), durable);
+  }
+}
+
+void NodeDisk::ExecuteDirectory(Operation* operation) {
+  if (operation->kind == Kind::kList) return;  // Read when it is told.
+  if (operation->kind == Kind::kSyncDirectory) {
+    image_->SyncDirectory(operation->mark);
+    return;
+  }
+  if (!IsName(operation->name)) {
+    operation->status = BadName(operation->name);
+    return;
+  }
+  operation->file = image_->Find(operation->name);
+  const bool exists = operation->file != nullptr;
+  const absl::Status missing =
+      absl::NotFoundError("no file " + operation->name);
+  switch (operation->kind) {
+    case Kind::kOpen:
+      if (!exists && operation->mode == OpenMode::kExisting) {
+        operation->status = missing;
+      } else if (exists && operation->mode == OpenMode::kCreate) {
+        operation->status =
+            absl::AlreadyExistsError("file " + operation->name + " exists");
+      } else if (!exists) {
+        operation->change = image_->Create(operation->name, &operation->file);
+      }
+      break;
+    case Kind::kRemove:
+      if (!exists) {
+        operation->status = missing;
+      } else {
+        operation->change = image_->Remove(operation->name);
+      }
+      break;
+    case Kind::kRename:
+      if (!IsName(operation->to)) {
+        operation->status = BadName(operation->to);
+      } else if (!exists) {
+        operation->status = missing;
+      } else {
+        operation->change = image_->Rename(operation->name, operation->to);
+      }
+      break;
+    default: {  // kLock
+      const auto [holder, fresh] =
+          image_->locks().try_emplace(operation->name, cpu_->id());
+      if (!fresh && holder->second != cpu_->id()) {
+        operation->status =
+            absl::UnavailableError("lock " + operation->name + " is held by m" +
+                                   std::to_string(holder->second.value()));
+      } else if (fresh && !exists) {
+        operation->change = image_->Create(operation->name, &operation->file);
+      }
+    }
+  }
+}
+
+void NodeDisk::ExecuteFailing(Operation* operation) {
+  operation->status = FaultStatus(*operation);
+  if (operation->sync_fails) {
+    if (Fits(operation->file->size(), operation->offset + operation->size)) {
+      operation->file->Write(operation->offset, Joined(*operation), false);
+    }
+  } else if (operation->kind == Kind::kWrite) {
+    Interrupt(operation);
+  } else if (operation->kind == Kind::kSync) {
+    operation->file->Poison();
+  }
+  const bool file_is_lost =
+      operation->kind == Kind::kSync ||
+      (operation->kind == Kind::kWrite &&
+       operation->durability == env::Durability::kDurable);
+  if (!file_is_lost) return;
+  operation->file->Poison();
+  for (uint64_t id : files_.Ids()) {
+    OpenFile* open = files_.Find(id);
+    if (open->file == operation->file) open->sync_failed = true;
+  }
+}
+
+void NodeDisk::Interrupt(Operation* operation) {
+  Kernel& kernel = cpu_->kernel();
+  const bool write = operation->kind == Kind::kWrite;
+  const uint64_t sectors = write ? operation->size / kSectorBytes + 1 : 0;
+  const uint64_t done = kernel.choices.Below(kPartial, cpu_->id().value(),
+                                             operation->number, 2 + sectors);
+  if (done == 0) return;
+  if (!write) {
+    operation->failing = false;
+    Execute(operation);
+    return;
+  }
+  std::string bytes = Joined(*operation);
+  if (done >= 2) {
+    kernel.faults.Count(Fault::kDiskWriteTorn);
+    bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
+  }
+  // Not durable: a loss of power may still take any sector of it.
+  if (Fits(operation->file->size(), operation->offset + bytes.size())) {
+    operation->file->Write(operation->offset, bytes, false);
+  }
+}
+
+// ---- Telling
+
+void NodeDisk::Cancel(uint64_t id) {
+  Operation* operation = operations_.Find(id);
+  if (operation == nullptr) return;
+  if (operation->executed) {
+    operations_.Remove(id);
+  } else {
+    // The I/O goes on, with its buffers.
+    auto dying = std::exchange(operation->done, std::monostate());
+  }
+}
+
+void NodeDisk::RunInput(uint64_t id) {
+  if (operations_.Find(id) == nullptr) return;  // Cancelled.
+  Kernel& kernel = cpu_->kernel();
+  ++kernel.events;
+  Operation operation = operations_.Take(id);
+  const uint64_t code = static_cast<uint64_t>(operation.status.code());
+  kernel.hash.Add(
+      kernel.now, cpu_->id(), TraceKind::kDiskCompletion,
+      Mix64(operation.number << 8 | code) ^ HashBytes(operation.bytes.view()));
+  if (operation.change != 0 && operation.status.ok()) {
+    const bool of_file =
+        operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;
+    if (of_file) {
+      operation.file->MarkSeen(operation.change);
+    } else {
+      image_->MarkSeen(operation.change);
+    }
+  }
+  Finish(std::move(operation));
+}
+
+void NodeDisk::Finish(Operation operation) {
+  const absl::Status& status = operation.status;
+  if (auto* done = std::get_if<env::File::Done>(&operation.done)) {
+    (*done)(status);
+  } else if (auto* read = std::get_if<env::File::ReadDone>(&operation.done)) {
+    if (status.ok()) {
+      (*read)(std::move(operation.bytes));
+    } else {
+      (*read)(status);
+    }
+  } else if (auto* size = std::get_if<env::File::SizeDone>(&operation.done)) {
+    if (status.ok()) {
+      (*size)(operation.size);
+    } else {
+      (*size)(status);
+    }
+  } else if (auto* list = std::get_if<ListDone>(&operation.done)) {
+    if (status.ok()) {
+      (*list)(image_->Names());
+    } else {
+      (*list)(status);
+    }
+  } else if (auto* open = std::get_if<OpenDone>(&operation.done)) {
+    if (!status.ok()) {
+      (*open)(status);
+      return;
+    }
+    const uint64_t handle = files_.Add({operation.file, operation.name, false});
+    (*open)(std::make_unique<NodeFile>(this, handle));
+  }
+}
+
+void NodeDisk::Close(uint64_t handle) {
+  if (files_.Find(handle) == nullptr) return;
+  for (uint64_t id : operations_.Ids()) {
+    Operation* operation = operations_.Find(id);
+    if (operation != nullptr && operation->handle == handle) Cancel(id);
+  }
+  files_.Remove(handle);
+}
+
+void NodeDisk::Die(bool power_lost, uint64_t crash) {
+  for (uint64_t id : operations_.Ids()) {
+    Operation* operation = operations_.Find(id);
+    auto dying = std::exchange(operation->done, std::monostate());
+    // What was to begin later never did.
+    if (!operation->executed && operation->begins <= cpu_->death_time()) {
+      Interrupt(operation);
+    }
+  }
+  operations_.Clear();
+  files_.Clear();
+  auto& locks = image_->locks();
+  for (auto it = locks.begin(); it != locks.end();) {
+    it = it->second == cpu_->id() ? locks.erase(it) : std::next(it);
+  }
+  operations_to_crash_ = 0;
+  image_->ProcessDied();
+  if (power_lost) {
+    image_->LosePower(&cpu_->kernel(), cpu_->id().value(), crash);
+  }
+}
+
+void NodeDisk::FailNth(bool any, DiskAccess kind, uint64_t nth,
+                       bool persistent) {
+  plan_ = {nth, any, kind, persistent, false};
+}
+
+void NodeDisk::Heal() {
+  plan_ = {};
+  stalled_until_ = SimTime::Min();
+}
+
+}  // namespace quorate::sim

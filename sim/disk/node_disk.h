@@ -1,0 +1,157 @@
+// sim/disk/node_disk.h: env::Disk of a simulated machine: operations in flight over
+// a DiskImage, their latency and their faults.
+#ifndef QUORATE_SIM_DISK_NODE_DISK_H_
+#define QUORATE_SIM_DISK_NODE_DISK_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/disk.h"
+#include "sim/disk/disk_image.h"
+#include "sim/state/cpu.h"
+#include "sim/state/slot_pool.h"
+
+namespace quorate::sim {
+
+// What an operation does, for faults that concern only some.
+enum class DiskAccess : uint8_t { kRead, kWrite, kSync };
+
+class NodeDisk final : public env::Disk, public env::Pending::Source {
+ public:
+  NodeDisk(Cpu* cpu, std::shared_ptr<DiskImage> image,
+           const DiskOptions& options);
+  ~NodeDisk();
+
+  // env::Disk.
+  env::Pending Open(std::string_view name, OpenMode mode,
+                    OpenDone done) override;
+  env::Pending List(ListDone done) override;
+  env::Pending Remove(std::string_view name, env::File::Done done) override;
+  env::Pending Rename(std::string_view from, std::string_view to,
+                      env::File::Done done) override;
+  env::Pending SyncDirectory(env::File::Done done) override;
+  env::Pending Lock(std::string_view name, env::File::Done done) override;
+  // env::Pending::Source.
+  void Cancel(uint64_t id) override;
+
+  // ---- Called by the machine.
+  void DiskEvent(uint64_t id);  // kEventDisk: the operation ends.
+  void RunInput(uint64_t id);   // Its callback's turn has come.
+  // The program is gone: what was in flight happened in whole, in part or not
+  // at all; with `power_lost` the page cache is gone too.
+  void Die(bool power_lost, uint64_t crash);
+
+  // ---- Faults.
+  DiskOptions& options() { return options_; }
+  void StallUntil(SimTime time) { stalled_until_ = time; }
+  // The `nth` operation (of the kind, or any) from now on fails; 0 disarms.
+  void FailNth(bool any, DiskAccess kind, uint64_t nth, bool persistent);
+  void Heal();
+  // Crashes the machine through `crash` once the `nth` operation from now on is
+  // in flight; 0 disarms.
+  void CrashAt(uint64_t nth) { operations_to_crash_ = nth; }
+  DiskImage& image() { return *image_; }
+
+ private:
+  friend class NodeFile;
+
+  enum class Kind : uint8_t {
+    kOpen,
+    kList,
+    kRemove,
+    kRename,
+    kSyncDirectory,
+    kLock,
+    kWrite,
+    kRead,
+    kSync,
+    kTruncate,
+    kSize,
+  };
+  struct Operation {
+    Kind kind = Kind::kOpen;
+    OpenMode mode = OpenMode::kExisting;
+    env::Durability durability = env::Durability::kLater;
+    bool failing = false;  // By a fault.
+    bool sync_fails =
+        false;  // Of a durable write: all is written, its sync fails.
+    bool executed = false;  // Its callback waits for a turn.
+    uint64_t number = 0;    // Of the machine's operations.
+    SimTime begins;
+    std::string name;
+    std::string to;
+    uint64_t handle = 0;  // The open file that issued it.
+    DiskImage::FileRef file;
+    uint64_t offset = 0;
+    uint64_t size = 0;
+    uint64_t mark = 0;  // What a sync covers.
+    std::vector<Buffer> pieces;
+    // What happened.
+    uint64_t change = 0;
+    absl::Status status;
+    Buffer bytes;
+    std::variant<std::monostate, env::File::Done, env::File::ReadDone,
+                 env::File::SizeDone, OpenDone, ListDone>
+        done;
+  };
+  struct OpenFile {
+    DiskImage::FileRef file;
+    std::string name;
+    bool sync_failed = false;
+  };
+
+  static DiskAccess AccessOf(Kind kind);
+  env::Pending Issue(Operation operation);
+  Duration Latency(const Operation& operation);
+  static bool Syncs(const Operation& operation) {
+    return AccessOf(operation.kind) == DiskAccess::kSync ||
+           (operation.kind == Kind::kWrite &&
+            operation.durability == env::Durability::kDurable);
+  }
+  void DrawFault(Operation* operation);
+  bool Planned(const Operation& operation);
+  void HashIssue(const Operation& operation);
+  absl::Status FaultStatus(const Operation& operation) const;
+
+  // What an operation does to the image, when it ends.
+  void Execute(Operation* operation);
+  void ExecuteDirectory(Operation* operation);
+  void ExecuteFailing(Operation* operation);
+  void ExecuteWrite(Operation* operation);
+  std::string Joined(const Operation& operation) const;
+  bool Fits(uint64_t old_size, uint64_t new_size) const;
+  // What a crash makes of an operation in flight.
+  void Interrupt(Operation* operation);
+  void Finish(Operation operation);
+
+  // For NodeFile.
+  void Close(uint64_t handle);
+  env::Pending FileOperation(uint64_t handle, Operation operation);
+
+  Cpu* const cpu_;
+  const std::shared_ptr<DiskImage> image_;
+  DiskOptions options_;
+  SlotPool<Operation> operations_;
+  SlotPool<OpenFile> files_;
+  uint64_t operation_count_ = 0;
+  uint64_t operations_to_crash_ = 0;
+  SimTime stalled_until_ = SimTime::Min();
+  struct Plan {
+    uint64_t nth = 0;  // 0: none.
+    bool any = false;
+    DiskAccess kind = DiskAccess::kRead;
+    bool persistent = false;
+    bool failing = false;  // Persistently, from now on.
+  } plan_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_DISK_NODE_DISK_H_

@@ -1,0 +1,298 @@
+#include "sim/network/network.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "env/check.h"
+#include "sim/network/node_transport.h"
+
+namespace quorate::sim {
+namespace {
+constexpr ChoiceSite kJitter("net.jitter");
+constexpr ChoiceSite kSpike("net.spike");
+constexpr ChoiceSite kFate("net.fate");
+constexpr ChoiceSite kLate("net.late");
+constexpr ChoiceSite kWhichOld("net.which_old");
+constexpr ChoiceSite kBit("net.bit");
+
+// Messages of a link remembered for replay.
+constexpr size_t kRememberedMax = 16;
+
+// `ratio` as a part of 2^32.
+uint64_t Scaled(Ratio ratio) {
+  return (uint64_t{ratio.numerator} << 32) / ratio.denominator;
+}
+}  // namespace
+
+// ---- AddressBook
+
+absl::Status AddressBook::Bind(std::string* address, bool any_port,
+                               const Owner& owner) {
+  const size_t colon = address->rfind(':');
+  uint32_t port = 0;
+  bool valid = colon != std::string::npos && colon > 0;
+  if (valid) {
+    const char* first = address->data() + colon + 1;
+    const char* last = address->data() + address->size();
+    const auto [stop, error] = std::from_chars(first, last, port);
+    valid = error == std::errc() && stop == last && port <= 65535;
+  }
+  if (!valid || (port == 0 && !any_port)) {
+    return absl::InvalidArgumentError("address \"" + *address +
+                                      "\": expected host:port");
+  }
+  if (port == 0) {
+    const std::string host = address->substr(0, colon + 1);
+    do {
+      *address = host + std::to_string(next_port_++);
+    } while (owners_.contains(*address));
+  }
+  Owner& entry = owners_[*address];
+  if (entry.bound) {
+    return absl::UnavailableError("address " + *address + " is in use by m" +
+                                  std::to_string(entry.machine.value()));
+  }
+  entry = owner;
+  entry.bound = true;
+  ++version_;
+  return absl::OkStatus();
+}
+
+void AddressBook::Unbind(const std::string& address) {
+  const auto found = owners_.find(address);
+  if (found == owners_.end()) return;
+  found->second.bound = false;
+  found->second.transport = nullptr;
+  found->second.listener = 0;
+  ++version_;
+}
+
+const AddressBook::Owner* AddressBook::Find(const std::string& address) const {
+  const auto found = owners_.find(address);
+  return found == owners_.end() ? nullptr : &found->second;
+}
+
+// ---- Network
+
+void Network::AddMachine(NodeTransport* transport) {
+  transports_.push_back(transport);
+  links_.resize(transports_.size());
+  for (auto& row : links_) row.resize(transports_.size());
+}
+
+void Network::Heal(Link* link) {
+  link->blocks = 0;
+  link->clogged_until = SimTime::Min();
+  link->extra_latency = Duration(0);
+}
+
+void Network::HealAll() {
+  for (auto& row : links_) {
+    for (Link& link : row) Heal(&link);
+  }
+}
+
+Network::Key Network::NextKey(const Message& message, Link* link) {
+  const uint64_t entity = uint64_t{message.from.value()} << 33 |
+                          uint64_t{message.to.value()} << 1 |
+                          static_cast<uint64_t>(message.lane);
+  if (message_key_ == nullptr) {
+    return {entity, link->lanes[static_cast<size_t>(message.lane)].count++};
+  }
+  const uint64_t keyed = Mix64(entity ^ message_key_(message.bytes.view()));
+  return {keyed, link->seen[keyed]++};
+}
+
+Network::Fate Network::ChooseFate(const Key& key) {
+  const NetworkOptions& options = kernel_->network;
+  const std::array<uint64_t, 5> scaled = {
+      Scaled(options.loss), Scaled(options.duplicate), Scaled(options.reorder),
+      Scaled(options.replay), Scaled(options.corrupt)};
+  uint64_t total = 0;
+  for (uint64_t part : scaled) total += part;
+  if (total == 0 && !kernel_->choices.replaying()) return Fate::kDeliver;
+  return static_cast<Fate>(kernel_->choices.Choose(
+      kFate, key.entity, key.counter, 0,
+      [&](const Random& random, Site site, uint64_t entity, uint64_t counter) {
+        uint64_t drawn = random.Bits(site, entity, counter) >> 32;
+        for (size_t i = 0; i < scaled.size(); ++i) {
+          if (drawn < scaled[i]) return uint64_t{i + 1};
+          drawn -= scaled[i];
+        }
+        return uint64_t{0};
+      }));
+}
+
+void Network::Send(Message message) {
+  Link& link = this->link(message.from, message.to);
+  Link::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
+  const NetworkOptions& options = kernel_->network;
+  const Key key = NextKey(message, &link);
+  if (link.blocks > 0) {
+    kernel_->faults.Count(Fault::kMessageBlocked);
+    return;
+  }
+  // One message always fits into an empty lane, however small that is.
+  if (lane.bytes > 0 &&
+      lane.bytes + message.bytes.size() > options.lane_bytes_max) {
+    kernel_->faults.Count(Fault::kMessageOverflow);
+    return;
+  }
+  Duration latency = options.latency_min + link.extra_latency;
+  latency =
+      latency + kernel_->Delay(kJitter, key.entity, key.counter, options.jitter,
+                               options.jitter_max, Fault::kMessageJitter);
+  latency =
+      latency + kernel_->Delay(kSpike, key.entity, key.counter, options.spike,
+                               options.spike_max, Fault::kMessageSpike);
+  SimTime arrives = std::max(message.departs + latency, lane.last_arrival);
+  Remember(message, &link);
+  const auto late = [&](Duration most) {
+    return kernel_->choices.Between(kLate, key.entity, key.counter,
+                                    Nanoseconds(1), most);
+  };
+  switch (ChooseFate(key)) {
+    case Fate::kLose:
+      kernel_->faults.Count(Fault::kMessageLost);
+      return;
+    case Fate::kDuplicate:
+      kernel_->faults.Count(Fault::kMessageDuplicated);
+      Schedule(message, arrives + late(options.reorder_max));
+      break;
+    case Fate::kReorder:
+      kernel_->faults.Count(Fault::kMessageReordered);
+      // The lane's order is not kept for this one.
+      Schedule(std::move(message), arrives + late(options.reorder_max));
+      return;
+    case Fate::kReplay:
+      Replay(message, &link, key);
+      break;
+    case Fate::kCorrupt:
+      Corrupt(&message, key);
+      break;
+    default:
+      break;
+  }
+  lane.last_arrival = arrives;
+  Schedule(std::move(message), arrives);
+}
+
+void Network::Schedule(Message message, SimTime arrives) {
+  message.charged = message.bytes.size();
+  link(message.from, message.to)
+      .lanes[static_cast<size_t>(message.lane)]
+      .bytes += message.charged;
+  const uint64_t id = messages_.Add(std::move(message));
+  kernel_->queue.Push(arrives, {kEventMessage, 0, id});
+}
+
+void Network::Remember(const Message& message, Link* link) {
+  if (kernel_->network.replay.numerator == 0 && !kernel_->choices.replaying()) {
+    return;
+  }
+  if (link->old.size() >= kRememberedMax) {
+    messages_.Remove(link->old.front());
+    link->old.erase(link->old.begin());
+  }
+  Message copy = message;
+  copy.remembered = true;
+  link->old.push_back(messages_.Add(std::move(copy)));
+}
+
+void Network::Replay(const Message& message, Link* link, const Key& key) {
+  const uint64_t which = kernel_->choices.Below(kWhichOld, key.entity,
+                                                key.counter, kRememberedMax);
+  if (link->old.empty()) return;
+  kernel_->faults.Count(Fault::kMessageReplayed);
+  const size_t back = std::min<size_t>(which, link->old.size() - 1);
+  Message again = *messages_.Find(link->old[link->old.size() - 1 - back]);
+  again.remembered = false;
+  again.departs = message.departs;
+  Schedule(std::move(again),
+           message.departs + kernel_->network.latency_min +
+               kernel_->choices.Between(kLate, key.entity, key.counter,
+                                        Nanoseconds(1),
+                                        kernel_->network.replay_max));
+}
+
+void Network::Corrupt(Message* message, const Key& key) {
+  if (message->bytes.empty()) return;
+  kernel_->faults.Count(Fault::kMessageCorrupted);
+  const uint64_t bit = kernel_->choices.Below(kBit, key.entity, key.counter,
+                                              message->bytes.size() * 8);
+  const std::string_view original = message->bytes.view();
+  message->bytes = Buffer::Create(original.size(), [&](char* block) {
+    std::copy(original.begin(), original.end(), block);
+    block[bit / 8] = static_cast<char>(block[bit / 8] ^ (1 << (bit % 8)));
+  });
+}
+
+void Network::MessageEvent(uint64_t id) {
+  Message* message = messages_.Find(id);
+  if (message == nullptr) return;  // It never departed.
+  Link& link = this->link(message->from, message->to);
+  if (link.clogged_until > kernel_->now) {
+    kernel_->queue.Push(link.clogged_until, {kEventMessage, 0, id});
+    return;
+  }
+  link.lanes[static_cast<size_t>(message->lane)].bytes -= message->charged;
+  if (link.blocks > 0) {
+    kernel_->faults.Count(Fault::kMessageBlocked);
+    messages_.Remove(id);
+    return;
+  }
+  NodeTransport* to = transports_[message->to.value()];
+  if (!to->started() || !to->cpu().alive() || !Admits(to, *message, &link)) {
+    messages_.Remove(id);
+    return;
+  }
+  message->arrived = true;
+  to->cpu().Accept({InputKind::kMessage, id});
+}
+
+bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {
+  const env::TransportIdentity& sender = message.sender;
+  const env::TransportIdentity& own = to->identity();
+  std::string why;
+  if (sender.cluster != own.cluster) {
+    why = "another cluster";
+  } else if (message.wanted != own.node) {
+    why = "node " + std::to_string(own.node.value()) + " answers where node " +
+          std::to_string(message.wanted.value()) + " is expected";
+  } else if (sender.version_min > own.version_max ||
+             own.version_min > sender.version_max) {
+    why = "no common version";
+  } else if (sender.founding != own.founding) {
+    why = "another founding";
+  } else {
+    return true;
+  }
+  if (link->refused_version != addresses_.version()) {
+    link->refused_version = addresses_.version();
+    const std::string text = "transport: link from node " +
+                             std::to_string(sender.node.value()) +
+                             " refused: " + why;
+    to->Log(text);
+    transports_[message.from.value()]->Log(text);
+  }
+  return false;
+}
+
+void Network::MachineDied(MachineId machine, SimTime death) {
+  for (uint64_t id : messages_.Ids()) {
+    const Message& message = *messages_.Find(id);
+    if (message.remembered) continue;
+    const bool unsent =
+        message.from == machine && !message.arrived && message.departs > death;
+    const bool undelivered = message.to == machine && message.arrived;
+    if (unsent) {
+      link(message.from, message.to)
+          .lanes[static_cast<size_t>(message.lane)]
+          .bytes -= message.charged;
+    }
+    if (unsent || undelivered) messages_.Remove(id);
+  }
+}
+
+}  // namespace quorate::sim

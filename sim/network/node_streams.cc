@@ -1,0 +1,240 @@
+#include "sim/network/node_streams.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+// 0 as asked, 1 refused, 2 no answer.
+constexpr ChoiceSite kConnectFate("stream.connect");
+constexpr Duration kAskAgain = Seconds(1);
+}  // namespace
+
+// One end of a stream in a program's hands; outlived by its machine's parts.
+class NodeConnection final : public env::Connection {
+ public:
+  NodeConnection(StreamNet* net, uint64_t id, int side)
+      : net_(net), id_(id), side_(side) {}
+  ~NodeConnection() override { net_->Close(id_, side_); }
+
+  void SetObserver(Observer* observer) override {
+    net_->SetObserver(id_, side_, observer);
+  }
+  void Write(Buffer bytes) override {
+    net_->Write(id_, side_, std::move(bytes));
+  }
+  size_t unsent_bytes() const override {
+    Stream* stream = net_->Find(id_);
+    return stream == nullptr ? 0 : stream->ends[side_].unsent_bytes;
+  }
+  uint64_t taken_bytes() const override {
+    Stream* stream = net_->Find(id_);
+    if (stream == nullptr) return 0;
+    const StreamEnd& end = stream->ends[side_];
+    return end.written_bytes - end.unsent_bytes - stream->pipes[side_].bytes;
+  }
+  void End() override { net_->End(id_, side_); }
+  void PauseReads() override { net_->SetPaused(id_, side_, true); }
+  void ResumeReads() override { net_->SetPaused(id_, side_, false); }
+  std::string peer_address() const override {
+    Stream* stream = net_->Find(id_);
+    return stream == nullptr ? "" : stream->ends[side_].peer_address;
+  }
+
+ private:
+  StreamNet* const net_;
+  const uint64_t id_;
+  const int side_;
+};
+
+class NodeListener final : public env::Listener {
+ public:
+  NodeListener(NodeStreams* streams, uint64_t id, std::string address)
+      : streams_(streams), id_(id), address_(std::move(address)) {}
+  ~NodeListener() override { streams_->StopListening(id_); }
+  std::string address() const override { return address_; }
+
+ private:
+  NodeStreams* const streams_;
+  const uint64_t id_;
+  const std::string address_;
+};
+
+absl::StatusOr<std::unique_ptr<env::Listener>> NodeStreams::Listen(
+    const std::string& address, Accept accept) {
+  if (!cpu_->BeginCall()) return absl::UnavailableError("the machine is off");
+  std::string bound = address;
+  const uint64_t id =
+      listeners_.Add({bound, std::make_shared<Accept>(std::move(accept))});
+  const absl::Status status = net_->network().addresses().Bind(
+      &bound, true, {cpu_->id(), nullptr, id, true});
+  if (!status.ok()) {
+    listeners_.Remove(id);
+    return status;
+  }
+  listeners_.Find(id)->address = bound;
+  return std::make_unique<NodeListener>(this, id, bound);
+}
+
+void NodeStreams::StopListening(uint64_t id) {
+  Listening* listening = listeners_.Find(id);
+  if (listening == nullptr) return;  // Of a dead incarnation.
+  net_->network().addresses().Unbind(listening->address);
+  listeners_.Remove(id);
+}
+
+// ---- Connecting
+
+void NodeStreams::PushStep(SimTime time, Step step, uint64_t id) {
+  attempts_.Find(id)->next = step;
+  cpu_->kernel().queue.Push(time, {kEventConnect, cpu_->id().value(), id});
+}
+
+env::Pending NodeStreams::Connect(const std::string& address,
+                                  Connected connected) {
+  if (!cpu_->BeginCall()) return {};
+  Kernel& kernel = cpu_->kernel();
+  const StreamOptions& options = kernel.streams;
+  Attempt attempt;
+  attempt.key = uint64_t{cpu_->id().value()} << 32 | ++connects_;
+  attempt.address = address;
+  attempt.connected = std::move(connected);
+  attempt.gives_up = cpu_->effect_time() + options.connect_timeout;
+  attempt.fate = kernel.choices.Choose(
+      kConnectFate, attempt.key, 0, 0,
+      [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
+        if (random.Chance(options.refuse, s, e, c)) return 1;
+        return random.Chance(options.hang, s, e, c + 1) ? 2 : 0;
+      });
+  if (attempt.fate == 1) kernel.faults.Count(Fault::kConnectRefused);
+  if (attempt.fate == 2) kernel.faults.Count(Fault::kConnectHang);
+  const uint64_t id = attempts_.Add(std::move(attempt));
+  PushStep(cpu_->effect_time() + options.latency_min, kAsk, id);
+  return env::Pending(this, id);
+}
+
+void NodeStreams::Cancel(uint64_t id) {
+  Attempt* attempt = attempts_.Find(id);
+  if (attempt == nullptr) return;
+  const uint64_t stream = attempt->stream;
+  attempts_.Remove(id);
+  if (stream != 0) net_->Close(stream, 0);
+}
+
+void NodeStreams::ConnectEvent(const Event& event) {
+  const uint64_t id = event.argument;
+  Attempt* attempt = attempts_.Find(id);
+  if (attempt == nullptr) return;
+  switch (attempt->next) {
+    case kAsk:
+      Ask(id, attempt);
+      break;
+    case kGiveUp:
+      attempt->status = absl::UnavailableError(
+          "connect to " + attempt->address + ": timed out");
+      [[fallthrough]];
+    case kAnswer:
+      cpu_->Accept({InputKind::kConnect, id << 1});
+      break;
+  }
+}
+
+void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
+  Kernel& kernel = cpu_->kernel();
+  Network& network = net_->network();
+  const AddressBook::Owner* owner = network.addresses().Find(attempt->address);
+  bool silent = attempt->fate == 2;
+  NodeStreams* server = nullptr;
+  Duration latency = kernel.streams.latency_min;
+  if (owner != nullptr) {
+    server = net_->machine(owner->machine);
+    const MachineId from = cpu_->id();
+    silent |= network.blocked(from, owner->machine) ||
+              network.blocked(owner->machine, from) || !server->powered();
+    latency = latency + network.link(owner->machine, from).extra_latency;
+  }
+  if (silent) {
+    const SimTime again = kernel.now + kAskAgain;
+    if (again < attempt->gives_up) {
+      PushStep(again, kAsk, id);
+    } else {
+      PushStep(std::max(attempt->gives_up, kernel.now), kGiveUp, id);
+    }
+    return;
+  }
+  const bool listens = server != nullptr && owner->bound &&
+                       owner->listener != 0 && server->cpu_->alive();
+  if (!listens || attempt->fate == 1) {
+    attempt->status = absl::UnavailableError("connect to " + attempt->address +
+                                             ": connection refused");
+  } else {
+    attempt->stream = net_->Create(attempt->key, this, server, attempt->address,
+                                   owner->listener);
+  }
+  const uint64_t stream = attempt->stream;
+  PushStep(kernel.now + latency, kAnswer, id);
+  // Last: it may run a turn of the server.
+  if (stream != 0) {
+    server->cpu_->Accept({InputKind::kConnect, stream << 1 | 1});
+  }
+}
+
+void NodeStreams::RunConnect(uint64_t input) {
+  if ((input & 1) != 0) {
+    AcceptInTurn(input >> 1);
+    return;
+  }
+  const uint64_t id = input >> 1;
+  if (attempts_.Find(id) == nullptr) return;  // Cancelled.
+  Attempt attempt = attempts_.Take(id);
+  Kernel& kernel = cpu_->kernel();
+  ++kernel.events;
+  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kConnect,
+                  attempt.key << 1 | (attempt.status.ok() ? 1 : 0));
+  if (!attempt.status.ok()) {
+    attempt.connected(attempt.status);
+  } else {
+    if (net_->Find(attempt.stream) != nullptr) {
+      net_->HandOut(attempt.stream, 0);
+    }
+    attempt.connected(
+        std::make_unique<NodeConnection>(net_, attempt.stream, 0));
+  }
+}
+
+void NodeStreams::AcceptInTurn(uint64_t id) {
+  Stream* stream = net_->Find(id);
+  if (stream == nullptr) return;
+  Listening* listening = listeners_.Find(stream->listener);
+  if (listening == nullptr) {
+    // Nobody listens any more.
+    net_->Reset(id, "connection reset by peer");
+    net_->Close(id, 1);
+    return;
+  }
+  Kernel& kernel = cpu_->kernel();
+  ++kernel.events;
+  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kConnect, stream->key);
+  const std::shared_ptr<Accept> accept = listening->accept;
+  net_->HandOut(id, 1);
+  (*accept)(std::make_unique<NodeConnection>(net_, id, 1));
+}
+
+// ---- Turns
+
+void NodeStreams::EndTurn() {
+  std::swap(dirty_, flushing_);
+  for (const auto& [id, side] : flushing_) net_->Flush(id, side);
+  flushing_.clear();
+}
+
+void NodeStreams::Die(bool power_lost) {
+  dirty_.clear();
+  for (uint64_t id : listeners_.Ids()) StopListening(id);
+  attempts_.Clear();
+  if (power_lost) powered_ = false;
+  net_->MachineDied(this, power_lost);
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,84 @@
+// sim/network/node_streams.h: env::Streams of a simulated machine: its listeners and the streams that it opens.
+// What is on its way between machines is StreamNet's; this end must not know what faults do to it there.
+#ifndef QUORATE_SIM_NETWORK_NODE_STREAMS_H_
+#define QUORATE_SIM_NETWORK_NODE_STREAMS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/byte_streams.h"
+#include "sim/network/stream_net.h"
+#include "sim/state/cpu.h"
+#include "sim/state/slot_pool.h"
+
+namespace quorate::sim {
+
+class NodeStreams final : public env::Streams, public env::Pending::Source {
+ public:
+  NodeStreams(Cpu* cpu, StreamNet* net) : cpu_(cpu), net_(net) {
+    net_->AddMachine(this);
+  }
+
+  // env::Streams.
+  absl::StatusOr<std::unique_ptr<env::Listener>> Listen(
+      const std::string& address, Accept accept) override;
+  env::Pending Connect(const std::string& address,
+                       Connected connected) override;
+  // env::Pending::Source: of connects.
+  void Cancel(uint64_t id) override;
+
+  // ---- Called by the machine and the world.
+  void ConnectEvent(const Event& event);  // kEventConnect.
+  void RunInput(uint64_t input) { net_->RunInput(input); }
+  void RunConnect(uint64_t input);
+  void EndTurn();
+  void Die(bool power_lost);
+  void PowerOn() { powered_ = true; }
+
+  // ---- Called by the net.
+  Cpu& cpu() { return *cpu_; }
+  void MarkDirty(uint64_t id, int side) { dirty_.push_back({id, side}); }
+  // Lost power and did not start again.
+  bool powered() const { return powered_; }
+
+ private:
+  friend class NodeListener;
+  // What kEventConnect finds to do.
+  enum Step : uint64_t { kAsk, kAnswer, kGiveUp };
+  struct Listening {
+    std::string address;
+    // Shared, so that a call may destroy its own listener.
+    std::shared_ptr<Accept> accept;
+  };
+  struct Attempt {
+    uint64_t key = 0;
+    std::string address;
+    Connected connected;
+    SimTime gives_up;
+    uint64_t fate = 0;  // 0 none, 1 refused, 2 no answer.
+    Step next = kAsk;
+    uint64_t stream = 0;
+    absl::Status status;
+  };
+
+  void PushStep(SimTime time, Step step, uint64_t id);
+  void Ask(uint64_t id, Attempt* attempt);
+  void AcceptInTurn(uint64_t stream);
+  void StopListening(uint64_t id);
+
+  Cpu* const cpu_;
+  StreamNet* const net_;
+  bool powered_ = true;
+  SlotPool<Listening> listeners_;
+  SlotPool<Attempt> attempts_;
+  uint64_t connects_ = 0;
+  std::vector<std::pair<uint64_t, int>> dirty_;
+  std::vector<std::pair<uint64_t, int>> flushing_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_NETWORK_NODE_STREAMS_H_

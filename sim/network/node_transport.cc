@@ -1,0 +1,122 @@
+#include "sim/network/node_transport.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::sim {
+
+NodeTransport::NodeTransport(Cpu* cpu, Network* network, env::Tracer* tracer)
+    : cpu_(cpu), network_(network), tracer_(tracer) {
+  network_->AddMachine(this);
+}
+
+absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
+                                  const std::string& listen_address,
+                                  std::vector<env::PeerAddress> peers,
+                                  Receiver* receiver) {
+  if (!cpu_->BeginCall()) return absl::UnavailableError("the machine is off");
+  CHECK(receiver != nullptr);
+  CHECK(receiver_ == nullptr && !stopped_) << "Start is called once";
+  std::string address = listen_address;
+  const absl::Status bound =
+      network_->addresses().Bind(&address, false, {cpu_->id(), this, 0, true});
+  if (!bound.ok()) return bound;
+  identity_ = identity;
+  address_ = address;
+  peers_.clear();
+  for (env::PeerAddress& peer : peers) {
+    peers_.push_back({peer.node, std::move(peer.address), MachineId(), 0});
+  }
+  std::stable_sort(
+      peers_.begin(), peers_.end(),
+      [](const Peer& a, const Peer& b) { return a.node < b.node; });
+  receiver_ = receiver;
+  return absl::OkStatus();
+}
+
+void NodeTransport::Stop() {
+  // A program that is destroyed by a crash stops what is dead already.
+  if (!cpu_->alive()) return;
+  stopped_ = true;
+  Detach();
+}
+
+void NodeTransport::Detach() {
+  if (receiver_ == nullptr) return;
+  receiver_ = nullptr;
+  network_->addresses().Unbind(address_);
+}
+
+void NodeTransport::Die() {
+  Detach();
+  stopped_ = false;
+  network_->MachineDied(cpu_->id(), cpu_->death_time());
+}
+
+NodeTransport::Peer* NodeTransport::FindPeer(NodeId node) const {
+  for (Peer& peer : peers_) {
+    if (peer.node != node) continue;
+    const AddressBook& addresses = network_->addresses();
+    if (peer.version != addresses.version()) {
+      peer.version = addresses.version();
+      const AddressBook::Owner* owner = addresses.Find(peer.address);
+      peer.machine = owner == nullptr ? MachineId() : owner->machine;
+    }
+    return &peer;
+  }
+  return nullptr;
+}
+
+void NodeTransport::Send(NodeId to, env::Lane lane,
+                         absl::Span<const Buffer> pieces) {
+  size_t size = 0;
+  for (const Buffer& piece : pieces) size += piece.size();
+  CHECK_LE(size, env::kMessageBytesMax);
+  if (receiver_ == nullptr || !cpu_->BeginCall()) return;
+  const Peer* peer = FindPeer(to);
+  if (peer == nullptr || peer->machine == MachineId()) return;
+  Message message;
+  message.from = cpu_->id();
+  message.to = peer->machine;
+  message.lane = lane;
+  message.sender = identity_;
+  message.wanted = to;
+  message.departs = cpu_->effect_time();
+  if (pieces.size() == 1) {
+    message.bytes = pieces[0];
+  } else {
+    message.bytes = Buffer::Create(size, [&](char* block) {
+      for (const Buffer& piece : pieces) {
+        if (!piece.empty()) std::memcpy(block, piece.data(), piece.size());
+        block += piece.size();
+      }
+    });
+  }
+  network_->Send(std::move(message));
+}
+
+bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
+  const Peer* peer = FindPeer(to);
+  if (peer == nullptr || peer->machine == MachineId()) return false;
+  return network_->link(cpu_->id(), peer->machine)
+             .lanes[static_cast<size_t>(lane)]
+             .bytes > cpu_->kernel().network.lane_bytes_max / 2;
+}
+
+void NodeTransport::RunInput(uint64_t id) {
+  Message message = network_->Take(id);
+  if (receiver_ == nullptr) return;
+  Kernel& kernel = cpu_->kernel();
+  ++kernel.events;
+  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kMessage,
+                  Mix64(uint64_t{message.from.value()} << 1 |
+                        static_cast<uint64_t>(message.lane)) ^
+                      HashBytes(message.bytes.view()));
+  receiver_->OnMessage(message.sender.node, message.sender.incarnation,
+                       std::move(message.bytes));
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,64 @@
+// sim/network/node_transport.h: env::Transport of a simulated machine.
+// Checks what is local (peers, sizes, addresses); what becomes of a message on its way is Network's.
+#ifndef QUORATE_SIM_NETWORK_NODE_TRANSPORT_H_
+#define QUORATE_SIM_NETWORK_NODE_TRANSPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "env/tracer.h"
+#include "env/transport.h"
+#include "sim/network/network.h"
+#include "sim/state/cpu.h"
+
+namespace quorate::sim {
+
+class NodeTransport final : public env::Transport {
+ public:
+  NodeTransport(Cpu* cpu, Network* network, env::Tracer* tracer);
+
+  // env::Transport. Ports are not chosen here: nobody could learn them.
+  absl::Status Start(const env::TransportIdentity& identity,
+                     const std::string& listen_address,
+                     std::vector<env::PeerAddress> peers,
+                     Receiver* receiver) override;
+  void Stop() override;
+  void Send(NodeId to, env::Lane lane,
+            absl::Span<const Buffer> pieces) override;
+  bool Congested(NodeId to, env::Lane lane) const override;
+
+  // ---- Called by the machine and the network.
+  void RunInput(uint64_t id);
+  void Die();
+  Cpu& cpu() { return *cpu_; }
+  bool started() const { return receiver_ != nullptr; }
+  const env::TransportIdentity& identity() const { return identity_; }
+  void Log(const std::string& message) {
+    tracer_->Log(env::Severity::kWarning, message);
+  }
+
+ private:
+  void Detach();
+  struct Peer {
+    NodeId node;
+    std::string address;
+    MachineId machine;     // Who was last known to listen there; zero: nobody.
+    uint64_t version = 0;  // Of the address book then.
+  };
+  // Null: not named in Start. Its machine is up to date.
+  Peer* FindPeer(NodeId node) const;
+
+  Cpu* const cpu_;
+  Network* const network_;
+  env::Tracer* const tracer_;
+  env::TransportIdentity identity_;
+  std::string address_;
+  mutable std::vector<Peer> peers_;  // Sorted by node.
+  Receiver* receiver_ = nullptr;
+  bool stopped_ = false;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_NETWORK_NODE_TRANSPORT_H_

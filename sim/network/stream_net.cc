@@ -1,0 +1,585 @@
+#include "sim/network/stream_net.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "env/check.h"
+#include "sim/network/node_streams.h"
+
+namespace quorate::sim {
+namespace {
+constexpr ChoiceSite kJitter("stream.jitter");
+// Bytes of an arrival that are read at once, plus one; 0: all.
+constexpr ChoiceSite kSplit("stream.split");
+constexpr ChoiceSite kSplitDelay("stream.split_delay");
+// Bytes of an arrival that are read before the stream is reset, plus one; 0: no reset.
+constexpr ChoiceSite kReset("stream.reset");
+// Bytes that are lost at a close, of those not yet arrived.
+constexpr ChoiceSite kLostTail("stream.lost_tail");
+
+constexpr Duration kRetransmitFirst = Milliseconds(200);
+constexpr Duration kRetransmitMost = Seconds(1);
+
+uint64_t Encode(uint64_t id, int side) {
+  return id << 1 | static_cast<uint64_t>(side);
+}
+
+// Removes `size` bytes from the front, as one Buffer; shares the block where one piece holds them all.
+Buffer TakeFront(std::deque<Buffer>* pieces, size_t size) {
+  if (pieces->front().size() >= size) {
+    Buffer taken = pieces->front().Slice(0, size);
+    if (taken.size() == pieces->front().size()) {
+      pieces->pop_front();
+    } else {
+      pieces->front() = pieces->front().Suffix(size);
+    }
+    return taken;
+  }
+  return Buffer::Create(size, [&](char* block) {
+    while (size > 0) {
+      Buffer& front = pieces->front();
+      const size_t part = std::min(size, front.size());
+      std::memcpy(block, front.data(), part);
+      block += part;
+      size -= part;
+      if (part == front.size()) {
+        pieces->pop_front();
+      } else {
+        front = front.Suffix(part);
+      }
+    }
+  });
+}
+}  // namespace
+
+uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
+                           NodeStreams* server, const std::string& address,
+                           uint64_t listener) {
+  Stream stream;
+  stream.key = key;
+  stream.listener = listener;
+  stream.ends[0].node = client;
+  stream.ends[0].peer_address = address;
+  stream.ends[1].node = server;
+  stream.ends[1].peer_address =
+      "m" + std::to_string(key >> 32) + ":" +
+      std::to_string(20000 + (key & 0xffffffff) % 40000);
+  return streams_.Add(std::move(stream));
+}
+
+// ---- From programs
+
+void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  StreamEnd& end = stream->ends[side];
+  if (end.state != StreamEnd::State::kOpen || !end.failure.ok()) return;
+  CHECK(!end.ended) << "a write after End";
+  if (!end.node->cpu().BeginCall() || bytes.empty()) return;
+  end.unsent_bytes += bytes.size();
+  end.written_bytes += bytes.size();
+  end.unsent.push_back(std::move(bytes));
+  if (!end.dirty) end.node->MarkDirty(id, side);
+  end.dirty = true;
+  end.node->cpu().Nudge();
+}
+
+void StreamNet::End(uint64_t id, int side) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  StreamEnd& end = stream->ends[side];
+  if (end.state != StreamEnd::State::kOpen || end.ended) return;
+  if (!end.node->cpu().BeginCall()) return;
+  end.ended = true;
+  if (!end.dirty) end.node->MarkDirty(id, side);
+  end.dirty = true;
+  end.node->cpu().Nudge();
+}
+
+void StreamNet::SetObserver(uint64_t id, int side,
+                            env::Connection::Observer* observer) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  StreamEnd& end = stream->ends[side];
+  if (end.state != StreamEnd::State::kOpen) return;
+  CHECK(end.observer == nullptr) << "SetObserver is called once";
+  end.observer = observer;
+  // Something may have happened before the program had it.
+  if (!end.failure.ok() || end.received_bytes > 0 || end.fin_received) {
+    QueueInput(id, side, From::kProgram);
+  }
+}
+
+void StreamNet::SetPaused(uint64_t id, int side, bool paused) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  StreamEnd& end = stream->ends[side];
+  end.paused = paused;
+  if (!paused && (end.received_bytes > 0 || end.fin_received)) {
+    QueueInput(id, side, From::kProgram);
+  }
+}
+
+void StreamNet::Flush(uint64_t id, int side) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  stream->ends[side].dirty = false;
+  Pump(id, side, From::kProgram);
+  StreamEnd& end = stream->ends[side];
+  end.was_unsent = end.unsent_bytes > 0;
+}
+
+void StreamNet::Close(uint64_t id, int side) {
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  StreamEnd& end = stream->ends[side];
+  if (end.state != StreamEnd::State::kOpen) return;
+  end.observer = nullptr;
+  if (!end.node->cpu().BeginCall()) return;  // MachineDied closes it.
+  end.state = StreamEnd::State::kClosed;
+  const bool unread = end.received_bytes > 0;
+  end.received.clear();
+  end.received_bytes = 0;
+  if (!end.failure.ok()) {
+    MaybeRemove(id);
+    return;
+  }
+  end.ended = true;
+  if (unread) {
+    // As TCP does: a close that throws received bytes away resets the stream.
+    PushStep(kernel_->now + LatencyTo(end, stream->ends[1 - side]), kRefused,
+             id, 1 - side);
+  }
+  StreamPipe& pipe = stream->pipes[side];
+  const size_t tail = end.unsent_bytes + pipe.bytes;
+  uint64_t lost = 0;
+  if (tail > 0) {
+    lost = kernel_->choices.Choose(
+        kLostTail, Encode(stream->key, side), 0, 0,
+        [&](const Random& random, Site s, uint64_t e, uint64_t c) {
+          return random.Chance(kernel_->streams.lost_tail, s, e, c)
+                     ? 1 + random.Below(tail, s, e, c + 1)
+                     : 0;
+        });
+  }
+  if (lost > 0) {
+    kernel_->faults.Count(Fault::kStreamLostTail);
+    // Cut from the end: first what waits here, then what is on its way; the peer sees a reset.
+    size_t keep = tail - std::min<size_t>(lost, tail);
+    size_t kept_segments = 0;
+    pipe.bytes = 0;
+    for (auto& segment : pipe.in_flight) {
+      segment.bytes =
+          segment.bytes.Slice(0, std::min(keep, segment.bytes.size()));
+      keep -= segment.bytes.size();
+      pipe.bytes += segment.bytes.size();
+      if (!segment.bytes.empty()) ++kept_segments;
+    }
+    pipe.in_flight.resize(kept_segments);
+    const size_t from_unsent = std::min(keep, end.unsent_bytes);
+    Buffer last;
+    if (from_unsent > 0) last = TakeFront(&end.unsent, from_unsent);
+    end.unsent.clear();
+    end.unsent_bytes = 0;
+    if (!last.empty()) SendSegment(id, side, std::move(last), false);
+    end.fin_sent = true;
+    const SimTime after =
+        std::max(pipe.last_arrival,
+                 kernel_->now + LatencyTo(end, stream->ends[1 - side]));
+    PushStep(after, kRefused, id, 1 - side);
+    return;
+  }
+  Pump(id, side, From::kProgram);
+  MaybeRemove(id);
+}
+
+// ---- Sending
+
+Duration StreamNet::LatencyTo(const StreamEnd& from, const StreamEnd& to) {
+  return kernel_->streams.latency_min +
+         network_->link(from.node->cpu().id(), to.node->cpu().id())
+             .extra_latency;
+}
+
+void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
+  kernel_->queue.Push(
+      time,
+      {kEventPipe,
+       static_cast<uint32_t>(step) << 1 | static_cast<uint32_t>(side), id});
+}
+
+void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side) {
+  StreamPipe& pipe = streams_.Find(id)->pipes[side];
+  kernel_->queue.Cancel(pipe.arrival);
+  pipe.arrival = kernel_->queue.Push(
+      time,
+      {kEventPipe,
+       static_cast<uint32_t>(kArrive) << 1 | static_cast<uint32_t>(side), id});
+}
+
+void StreamNet::Pump(uint64_t id, int side, From from) {
+  Stream& stream = *streams_.Find(id);
+  StreamEnd& end = stream.ends[side];
+  const StreamEnd& peer = stream.ends[1 - side];
+  if (!end.failure.ok() || end.state == StreamEnd::State::kGone) return;
+  while (end.unsent_bytes > 0) {
+    const size_t held = stream.pipes[side].bytes + peer.received_bytes;
+    const size_t room = kernel_->streams.buffer_bytes;
+    if (held >= room) return;
+    const size_t size = std::min(room - held, end.unsent_bytes);
+    Buffer bytes = TakeFront(&end.unsent, size);
+    end.unsent_bytes -= size;
+    SendSegment(id, side, std::move(bytes), false);
+  }
+  bool owed = end.was_unsent;
+  if (end.ended && !end.fin_sent) {
+    end.fin_sent = true;
+    SendSegment(id, side, Buffer(), true);
+    owed = true;
+  }
+  if (owed) {
+    end.was_unsent = false;
+    end.drained = true;
+    QueueInput(id, side, from);
+  }
+}
+
+void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
+  Stream& stream = *streams_.Find(id);
+  StreamPipe& pipe = stream.pipes[side];
+  const StreamOptions& options = kernel_->streams;
+  const SimTime departs = stream.ends[side].node->cpu().effect_time();
+  const Duration jitter =
+      kernel_->Delay(kJitter, Encode(stream.key, side), pipe.segments++,
+                     options.jitter, options.jitter_max, Fault::kStreamJitter);
+  const SimTime arrives = std::max(
+      pipe.last_arrival,
+      departs + LatencyTo(stream.ends[side], stream.ends[1 - side]) + jitter);
+  pipe.last_arrival = arrives;
+  pipe.bytes += bytes.size();
+  pipe.in_flight.push_back({std::move(bytes), departs, arrives, fin});
+  if (pipe.in_flight.size() == 1) ScheduleArrival(arrives, id, side);
+}
+
+// ---- Arriving
+
+void StreamNet::PipeEvent(const Event& event) {
+  const int side = static_cast<int>(event.target & 1);
+  const uint64_t id = event.argument;
+  if (streams_.Find(id) == nullptr) return;
+  switch (static_cast<Step>(event.target >> 1)) {
+    case kArrive:
+      Arrive(id, side);
+      break;
+    case kPump:
+      Pump(id, side, From::kWorld);
+      break;
+    case kRefused:
+      Fail(id, side, "connection reset by peer", From::kWorld);
+      break;
+  }
+  if (streams_.Find(id) != nullptr) MaybeRemove(id);
+}
+
+void StreamNet::Arrive(uint64_t id, int side) {
+  Stream& stream = *streams_.Find(id);
+  StreamPipe& pipe = stream.pipes[side];
+  if (pipe.in_flight.empty()) return;
+  if (pipe.in_flight.front().arrives > kernel_->now) {
+    ScheduleArrival(pipe.in_flight.front().arrives, id, side);
+    return;
+  }
+  StreamEnd& to = stream.ends[1 - side];
+  const Link& link =
+      network_->link(stream.ends[side].node->cpu().id(), to.node->cpu().id());
+  if (link.clogged_until > kernel_->now) {
+    ScheduleArrival(link.clogged_until, id, side);
+    return;
+  }
+  const bool silent =
+      to.state == StreamEnd::State::kGone && !to.node->powered();
+  if (link.blocks > 0 || silent) {
+    Retry(id, side);
+    return;
+  }
+  pipe.stuck_since = SimTime::Max();
+  pipe.attempts = 0;
+  if (to.state != StreamEnd::State::kOpen) {
+    Refuse(id, side);
+    return;
+  }
+  Deliver(id, side);
+}
+
+void StreamNet::Retry(uint64_t id, int side) {
+  StreamPipe& pipe = streams_.Find(id)->pipes[side];
+  if (pipe.stuck_since == SimTime::Max()) pipe.stuck_since = kernel_->now;
+  if (kernel_->now - pipe.stuck_since >= kernel_->streams.retransmit_max) {
+    Fail(id, side, "connection timed out", From::kWorld);
+    return;
+  }
+  const Duration wait =
+      std::min(kRetransmitMost, kRetransmitFirst * (1 + pipe.attempts++));
+  ScheduleArrival(kernel_->now + wait, id, side);
+  pipe.in_flight.front().arrives = kernel_->now + wait;
+}
+
+// What arrives at an end that is not open any more is dropped, and bytes are answered with a reset.
+void StreamNet::Refuse(uint64_t id, int side) {
+  Stream& stream = *streams_.Find(id);
+  StreamPipe& pipe = stream.pipes[side];
+  bool bytes = false;
+  while (!pipe.in_flight.empty()) {
+    bytes |= !pipe.in_flight.front().fin;
+    pipe.in_flight.pop_front();
+  }
+  pipe.bytes = 0;
+  if (bytes || stream.ends[1 - side].state == StreamEnd::State::kGone) {
+    PushStep(kernel_->now + LatencyTo(stream.ends[1 - side], stream.ends[side]),
+             kRefused, id, side);
+  }
+}
+
+void StreamNet::Deliver(uint64_t id, int side) {
+  Stream& stream = *streams_.Find(id);
+  StreamPipe& pipe = stream.pipes[side];
+  StreamEnd& to = stream.ends[1 - side];
+  auto& segment = pipe.in_flight.front();
+  const uint64_t entity = Encode(stream.key, side);
+  const uint64_t arrival = pipe.arrivals++;
+  const size_t size = segment.bytes.size();
+  const auto part = [&](const ChoiceSite& site, Ratio ratio) {
+    if (size == 0) return uint64_t{0};
+    if (ratio.numerator == 0 && !kernel_->choices.replaying()) {
+      return uint64_t{0};
+    }
+    const uint64_t value = kernel_->choices.Choose(
+        site, entity, arrival, 0,
+        [&](const Random& random, Site s, uint64_t e, uint64_t c) {
+          if (!random.Chance(ratio, s, e, c)) return uint64_t{0};
+          return 1 + random.Fork(s, e).Below(size, s, e, c);
+        });
+    return std::min<uint64_t>(value, size);
+  };
+  const uint64_t reset = part(kReset, kernel_->streams.reset);
+  uint64_t split = part(kSplit, kernel_->streams.split);
+  if (reset > 0) split = reset;
+  if (split > 1 || (split == 1 && reset > 0)) {
+    // The first split - 1 bytes now.
+    Buffer now = segment.bytes.Slice(0, split - 1);
+    segment.bytes = segment.bytes.Suffix(split - 1);
+    pipe.bytes -= now.size();
+    to.received_bytes += now.size();
+    if (!now.empty()) to.received.push_back(std::move(now));
+    if (reset == 0) {
+      kernel_->faults.Count(Fault::kStreamSplit);
+      segment.arrives =
+          kernel_->now + kernel_->choices.Between(kSplitDelay, entity, arrival,
+                                                  Nanoseconds(1),
+                                                  kernel_->streams.split_max);
+    }
+  } else {
+    pipe.bytes -= size;
+    to.received_bytes += size;
+    if (size > 0) to.received.push_back(std::move(segment.bytes));
+    to.fin_received |= segment.fin;
+    pipe.in_flight.pop_front();
+  }
+  if (reset > 0) {
+    kernel_->faults.Count(Fault::kStreamReset);
+    // The receiver still reads what arrived; both then learn.
+    if (to.received_bytes > 0) QueueInput(id, 1 - side, From::kWorld);
+    if (streams_.Find(id) != nullptr) Reset(id, "connection reset");
+    return;
+  }
+  if (!pipe.in_flight.empty()) {
+    ScheduleArrival(std::max(pipe.in_flight.front().arrives, kernel_->now), id,
+                    side);
+  }
+  QueueInput(id, 1 - side, From::kWorld);
+}
+
+// ---- Failing
+
+void StreamNet::DropPipe(StreamPipe* pipe) {
+  pipe->in_flight.clear();
+  pipe->bytes = 0;
+}
+
+void StreamNet::Fail(uint64_t id, int side, const std::string& why, From from) {
+  Stream& stream = *streams_.Find(id);
+  StreamEnd& end = stream.ends[side];
+  DropPipe(&stream.pipes[side]);
+  end.unsent.clear();
+  end.unsent_bytes = 0;
+  end.fin_sent = true;
+  if (!end.failure.ok()) return;
+  end.failure = absl::UnavailableError(why);
+  end.was_unsent = false;
+  end.drained = false;
+  QueueInput(id, side, from);
+}
+
+void StreamNet::Reset(uint64_t id, const std::string& why) {
+  Stream& stream = *streams_.Find(id);
+  for (StreamPipe& pipe : stream.pipes) DropPipe(&pipe);
+  for (int side : {0, 1}) Fail(id, side, why, From::kProgram);
+}
+
+void StreamNet::ResetAll(NodeStreams* node) {
+  for (uint64_t id : streams_.Ids()) {
+    Stream& stream = *streams_.Find(id);
+    if (stream.ends[0].node != node && stream.ends[1].node != node) continue;
+    kernel_->faults.Count(Fault::kStreamReset);
+    Reset(id, "connection reset");
+    MaybeRemove(id);
+  }
+}
+
+void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
+  for (uint64_t id : streams_.Ids()) {
+    for (int side : {0, 1}) {
+      Stream* stream = streams_.Find(id);
+      if (stream == nullptr || stream->ends[side].node != node) continue;
+      StreamEnd& end = stream->ends[side];
+      StreamEnd& peer = stream->ends[1 - side];
+      StreamPipe& pipe = stream->pipes[side];
+      // What was to leave after this moment never did.
+      while (!pipe.in_flight.empty() &&
+             pipe.in_flight.back().departs > node->cpu().death_time()) {
+        if (pipe.in_flight.back().fin) end.fin_sent = false;
+        pipe.bytes -= pipe.in_flight.back().bytes.size();
+        pipe.in_flight.pop_back();
+      }
+      const bool open = end.state == StreamEnd::State::kOpen;
+      const bool unread = end.received_bytes > 0;
+      end.observer = nullptr;
+      end.received.clear();
+      end.received_bytes = 0;
+      if (power_lost) {
+        end.state = StreamEnd::State::kGone;
+        if (peer.state == StreamEnd::State::kOpen && peer.failure.ok()) {
+          kernel_->faults.Count(Fault::kStreamHalfOpen);
+        }
+      } else if (open) {
+        end.state = StreamEnd::State::kClosed;
+        end.unsent.clear();  // It was the program's.
+        end.unsent_bytes = 0;
+        end.ended = true;
+        if (unread) {
+          PushStep(
+              std::max(pipe.last_arrival, kernel_->now + LatencyTo(end, peer)),
+              kRefused, id, 1 - side);
+        } else if (end.failure.ok()) {
+          Pump(id, side, From::kProgram);
+        }
+      }
+      MaybeRemove(id);
+    }
+  }
+}
+
+void StreamNet::MaybeRemove(uint64_t id) {
+  const Stream& stream = *streams_.Find(id);
+  for (int side : {0, 1}) {
+    const StreamEnd& end = stream.ends[side];
+    if (end.state == StreamEnd::State::kOpen) return;
+    if (end.state == StreamEnd::State::kClosed && end.failure.ok() &&
+        (!stream.pipes[side].in_flight.empty() || end.unsent_bytes > 0)) {
+      return;
+    }
+  }
+  streams_.Remove(id);
+}
+
+// ---- Telling programs
+
+void StreamNet::QueueInput(uint64_t id, int side, From from) {
+  StreamEnd& end = streams_.Find(id)->ends[side];
+  if (end.input_queued || end.state != StreamEnd::State::kOpen) return;
+  end.input_queued = true;
+  const Input input{InputKind::kStream, Encode(id, side)};
+  if (from == From::kWorld) {
+    end.node->cpu().Accept(input);
+  } else {
+    end.node->cpu().Post(input);
+  }
+}
+
+void StreamNet::RunInput(uint64_t input) {
+  const uint64_t id = input >> 1;
+  const int side = static_cast<int>(input & 1);
+  Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  stream->ends[side].input_queued = false;
+  if (stream->ends[side].observer == nullptr &&
+      stream->ends[side].state == StreamEnd::State::kOpen) {
+    // Before it was given out, or in the turn that did.
+    if (!stream->ends[side].handed_out) return;
+    ++stream->ends[side].unobserved;
+    CHECK_LE(stream->ends[side].unobserved, 1)
+        << "SetObserver was not called in the turn that gave a stream out";
+    QueueInput(id, side, From::kProgram);
+    return;
+  }
+  // Each call may close or remove the stream, or kill the machine.
+  const auto end = [&]() -> StreamEnd* {
+    Stream* found = streams_.Find(id);
+    if (found == nullptr) return nullptr;
+    StreamEnd& e = found->ends[side];
+    if (e.state != StreamEnd::State::kOpen || e.observer == nullptr) {
+      return nullptr;
+    }
+    return e.node->cpu().alive() ? &e : nullptr;
+  };
+  const auto note = [&](const StreamEnd& e, uint64_t what) {
+    ++kernel_->events;
+    kernel_->hash.Add(kernel_->now, e.node->cpu().id(), TraceKind::kStreamEvent,
+                      Mix64(Encode(streams_.Find(id)->key, side)) + what);
+  };
+  StreamEnd* e = end();
+  if (e != nullptr && e->received_bytes > 0 && !e->paused) {
+    if (!TellBytes(id, side)) return;
+    e = end();
+  }
+  if (e != nullptr && !e->failure.ok()) {
+    if (e->failure_told) return;
+    e->failure_told = true;
+    note(*e, 1);
+    e->observer->OnClosed(absl::Status(e->failure));
+    return;
+  }
+  if (e != nullptr && e->fin_received && !e->fin_told && !e->paused &&
+      e->received_bytes == 0) {
+    e->fin_told = true;
+    note(*e, 2);
+    e->observer->OnEnd();
+    e = end();
+  }
+  if (e != nullptr && e->drained) {
+    e->drained = false;
+    if (e->unsent_bytes > 0) return;
+    note(*e, 3);
+    e->observer->OnDrained();
+  }
+}
+
+bool StreamNet::TellBytes(uint64_t id, int side) {
+  Stream& stream = *streams_.Find(id);
+  StreamEnd& end = stream.ends[side];
+  const size_t size = end.received_bytes;
+  const Buffer bytes = TakeFront(&end.received, size);
+  end.received_bytes = 0;
+  const StreamEnd& peer = stream.ends[1 - side];
+  if (peer.unsent_bytes > 0) {
+    PushStep(kernel_->now + LatencyTo(end, peer), kPump, id, 1 - side);
+  }
+  ++kernel_->events;
+  kernel_->hash.Add(kernel_->now, end.node->cpu().id(), TraceKind::kStreamBytes,
+                    Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
+  end.observer->OnBytes(bytes.view());
+  return streams_.Find(id) != nullptr;
+}
+
+}  // namespace quorate::sim

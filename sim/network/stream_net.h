@@ -1,0 +1,151 @@
+// sim/network/stream_net.h: the byte streams of a world: what is on its way, what waits at either end, and their faults.
+//
+// Each direction is a pipe: bytes wait at the sender while the receiver's buffer is full, travel in segments that arrive in
+// order, and wait at the receiver until its program reads. A segment that cannot get through is sent again until it does or the
+// sender gives up.
+#ifndef QUORATE_SIM_NETWORK_STREAM_NET_H_
+#define QUORATE_SIM_NETWORK_STREAM_NET_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "env/byte_streams.h"
+#include "sim/network/network.h"
+#include "sim/state/kernel.h"
+#include "sim/state/slot_pool.h"
+
+namespace quorate::sim {
+
+class NodeStreams;
+
+// One end of a stream, as its machine knows it.
+struct StreamEnd {
+  enum class State : uint8_t {
+    kOpen,    // The program holds the Connection.
+    kClosed,  // The program closed it or died; the machine still sends what it had taken and answers with resets.
+    kGone,  // The machine lost power: silence, until it runs again and answers with resets.
+  };
+  NodeStreams* node = nullptr;
+  State state = State::kOpen;
+  env::Connection::Observer* observer = nullptr;
+  std::string peer_address;
+  bool paused = false;
+  bool ended =
+      false;  // End was called, or the stream closed: nothing more is written.
+  bool fin_sent = false;
+  bool input_queued = false;
+  bool handed_out = false;
+  int unobserved = 0;    // Turns in which something could not be told.
+  bool dirty = false;    // Wrote in this turn.
+  absl::Status failure;  // Not OK: the stream is gone, told once.
+  bool failure_told = false;
+  // Sending.
+  std::deque<Buffer> unsent;
+  size_t unsent_bytes = 0;
+  uint64_t written_bytes = 0;
+  bool was_unsent = false;  // At the end of some turn, and OnDrained is owed.
+  bool drained = false;     // OnDrained is due.
+  // Receiving.
+  std::deque<Buffer> received;
+  size_t received_bytes = 0;
+  bool fin_received = false;
+  bool fin_told = false;
+};
+
+// From end i to end 1 - i.
+struct StreamPipe {
+  struct Segment {
+    Buffer bytes;
+    SimTime departs;
+    SimTime arrives;
+    bool fin = false;
+  };
+  std::deque<Segment> in_flight;
+  size_t bytes = 0;
+  SimTime last_arrival = SimTime::Min();
+  SimTime stuck_since = SimTime::Max();
+  EventQueue::Handle arrival = 0;  // Of the first segment.
+  uint64_t segments = 0;
+  uint64_t arrivals = 0;
+  int attempts = 0;
+};
+
+struct Stream {
+  uint64_t key =
+      0;  // Names the stream in choices: who connected, and which of its connects it was.
+  uint64_t listener = 0;          // Of end 1, until it was accepted.
+  std::array<StreamEnd, 2> ends;  // 0 connected, 1 accepted.
+  std::array<StreamPipe, 2> pipes;
+};
+
+class StreamNet {
+ public:
+  StreamNet(Kernel* kernel, Network* network)
+      : kernel_(kernel), network_(network) {}
+
+  void AddMachine(NodeStreams* node) { nodes_.push_back(node); }
+  NodeStreams* machine(MachineId id) { return nodes_[id.value()]; }
+  uint64_t Create(uint64_t key, NodeStreams* client, NodeStreams* server,
+                  const std::string& address, uint64_t listener);
+  Stream* Find(uint64_t id) { return streams_.Find(id); }
+
+  // ---- From programs, inside turns or outside. `side` is theirs.
+  void Write(uint64_t id, int side, Buffer bytes);
+  void End(uint64_t id, int side);
+  void Close(uint64_t id, int side);
+  void SetObserver(uint64_t id, int side, env::Connection::Observer* observer);
+  // The program is about to get the connection: it must set an observer in this turn.
+  void HandOut(uint64_t id, int side) {
+    streams_.Find(id)->ends[side].handed_out = true;
+  }
+  void SetPaused(uint64_t id, int side, bool paused);
+  // Sends what was queued, at the end of a turn.
+  void Flush(uint64_t id, int side);
+
+  // ---- From the world.
+  void PipeEvent(const Event& event);  // kEventPipe.
+  // Tells the program what waits for it, in its turn. `input` as queued.
+  void RunInput(uint64_t input);
+  void MachineDied(NodeStreams* node, bool power_lost);
+  void ResetAll(NodeStreams* node);
+  // Both ends fail; what is on its way is lost.
+  void Reset(uint64_t id, const std::string& why);
+
+  Kernel& kernel() { return *kernel_; }
+  Network& network() { return *network_; }
+
+ private:
+  // Event::target.
+  enum Step : uint32_t { kArrive, kPump, kRefused };
+  enum class From : uint8_t { kWorld, kProgram };
+
+  void PushStep(SimTime time, Step step, uint64_t id, int side);
+  // Has the first segment arrive at `time`, and at no other.
+  void ScheduleArrival(SimTime time, uint64_t id, int side);
+  void Pump(uint64_t id, int side, From from);
+  void SendSegment(uint64_t id, int side, Buffer bytes, bool fin);
+  void Arrive(uint64_t id, int side);
+  void Deliver(uint64_t id, int side);
+  void Retry(uint64_t id, int side);
+  void Refuse(uint64_t id, int side);
+  // The end learns that the stream is gone.
+  void Fail(uint64_t id, int side, const std::string& why, From from);
+  void QueueInput(uint64_t id, int side, From from);
+  bool TellBytes(uint64_t id, int side);
+  void MaybeRemove(uint64_t id);
+  Duration LatencyTo(const StreamEnd& from, const StreamEnd& to);
+  void DropPipe(StreamPipe* pipe);
+
+  Kernel* const kernel_;
+  Network* const network_;
+  std::vector<NodeStreams*> nodes_{nullptr};  // By machine.
+  SlotPool<Stream> streams_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_NETWORK_STREAM_NET_H_

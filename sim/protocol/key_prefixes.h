@@ -1,0 +1,15 @@
+// sim/protocol/key_prefixes.h: keys that belong to one kind of simulated client,
+// so that each checker knows which commands are its own.
+#ifndef QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
+#define QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
+
+#include <string_view>
+
+namespace quorate::sim {
+
+// The keys of DeepClient. It checks their values itself.
+inline constexpr std::string_view kDeepKeyPrefix = "deep";
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_

@@ -1,0 +1,114 @@
+#include "sim/protocol/reply.h"
+
+#include <charconv>
+
+namespace quorate::sim {
+namespace {
+
+bool ToInteger(std::string_view text, int64_t* value) {
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), *value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string_view Reply::error_code() const {
+  if (!is_error()) return {};
+  return std::string_view(text).substr(0, text.find(' '));
+}
+
+std::string Reply::ToString() const {
+  switch (type) {
+    case Type::kSimple:
+      return text;
+    case Type::kError:
+      return "(error) " + text;
+    case Type::kInteger:
+      return "(integer) " + std::to_string(integer);
+    case Type::kBulk:
+      return "\"" + text + "\"";
+    case Type::kNil:
+      return "(nil)";
+    case Type::kArray:
+      break;
+  }
+  std::string all = "[";
+  for (const Reply& element : elements) {
+    if (all.size() > 1) all += ", ";
+    all += element.ToString();
+  }
+  return all + "]";
+}
+
+void ReplyParser::Feed(std::string_view bytes) {
+  if (position_ > 0) {
+    buffer_.erase(0, position_);
+    position_ = 0;
+  }
+  buffer_.append(bytes);
+}
+
+ReplyParser::Result ReplyParser::Next(Reply* reply) {
+  size_t at = position_;
+  *reply = {};
+  const Result result = Parse(&at, 0, reply);
+  if (result == Result::kReply) position_ = at;
+  return result;
+}
+
+bool ReplyParser::Line(size_t* at, std::string_view* line) const {
+  const size_t end = buffer_.find("\r\n", *at);
+  if (end == std::string::npos) return false;
+  *line = std::string_view(buffer_).substr(*at, end - *at);
+  *at = end + 2;
+  return true;
+}
+
+ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
+                                       Reply* reply) const {
+  std::string_view line;
+  if (!Line(at, &line)) return Result::kNeedMore;
+  if (line.empty() || depth > kDepthMax) return Result::kMalformed;
+  const std::string_view rest = line.substr(1);
+  int64_t number = 0;
+  switch (line[0]) {
+    case '+':
+    case '-':
+      reply->type = line[0] == '+' ? Reply::Type::kSimple : Reply::Type::kError;
+      reply->text = std::string(rest);
+      return Result::kReply;
+    case ':':
+      reply->type = Reply::Type::kInteger;
+      return ToInteger(rest, &reply->integer) ? Result::kReply
+                                              : Result::kMalformed;
+    case '$': {
+      if (!ToInteger(rest, &number) || number < -1) return Result::kMalformed;
+      if (number == -1) return Result::kReply;
+      const auto size = static_cast<size_t>(number);
+      if (buffer_.size() < *at + size + 2) return Result::kNeedMore;
+      if (buffer_.compare(*at + size, 2, "\r\n") != 0) {
+        return Result::kMalformed;
+      }
+      reply->type = Reply::Type::kBulk;
+      reply->text = buffer_.substr(*at, size);
+      *at += size + 2;
+      return Result::kReply;
+    }
+    case '*': {
+      if (!ToInteger(rest, &number) || number < -1) return Result::kMalformed;
+      if (number == -1) return Result::kReply;
+      reply->type = Reply::Type::kArray;
+      for (int64_t i = 0; i < number; ++i) {
+        Reply& element = reply->elements.emplace_back();
+        const Result result = Parse(at, depth + 1, &element);
+        if (result != Result::kReply) return result;
+      }
+      return Result::kReply;
+    }
+    default:
+      return Result::kMalformed;
+  }
+}
+
+}  // namespace quorate::sim

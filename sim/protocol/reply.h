@@ -1,0 +1,51 @@
+// sim/protocol/reply.h: RESP2 replies as a client reads them from a byte stream.
+//
+// Pure, and not the product's own parser: a mistake there must not hide itself here.
+#ifndef QUORATE_SIM_PROTOCOL_REPLY_H_
+#define QUORATE_SIM_PROTOCOL_REPLY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quorate::sim {
+
+struct Reply {
+  enum class Type : uint8_t { kSimple, kError, kInteger, kBulk, kNil, kArray };
+  Type type = Type::kNil;
+  std::string text;  // kSimple, kError, kBulk.
+  int64_t integer = 0;
+  std::vector<Reply> elements;
+
+  bool is_error() const { return type == Type::kError; }
+  // The first word of an error: "MOVED", "ERR", …; else empty.
+  std::string_view error_code() const;
+  // As redis-cli would show it, on one line.
+  std::string ToString() const;
+};
+
+// Incremental: bytes may be split anywhere.
+class ReplyParser {
+ public:
+  enum class Result : uint8_t { kReply, kNeedMore, kMalformed };
+
+  void Feed(std::string_view bytes);
+  // Takes the next whole reply. After kMalformed nothing more can be read.
+  Result Next(Reply* reply);
+  // Part of a reply was received.
+  bool in_reply() const { return position_ < buffer_.size(); }
+
+ private:
+  static constexpr int kDepthMax = 8;
+
+  Result Parse(size_t* at, int depth, Reply* reply) const;
+  bool Line(size_t* at, std::string_view* line) const;
+
+  std::string buffer_;
+  size_t position_ = 0;  // Of the next reply.
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_PROTOCOL_REPLY_H_

@@ -1,0 +1,59 @@
+#include "sim/protocol/reply.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+std::vector<std::string> ParseInPieces(std::string_view bytes, size_t piece) {
+  ReplyParser parser;
+  std::vector<std::string> replies;
+  for (size_t at = 0; at < bytes.size(); at += piece) {
+    parser.Feed(bytes.substr(at, piece));
+    Reply reply;
+    while (parser.Next(&reply) == ReplyParser::Result::kReply) {
+      replies.push_back(reply.ToString());
+    }
+  }
+  EXPECT_FALSE(parser.in_reply());
+  return replies;
+}
+
+TEST(ReplyParser, SplitAnywhere_GivesTheSameReplies) {
+  const std::string_view bytes =
+      "+OK\r\n$5\r\na\r\nbc\r\n:-7\r\n$-1\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n"
+      "-MOVED 7 n1:7001\r\n";
+  const std::vector<std::string> expected = {"OK",
+                                             "\"a\r\nbc\"",
+                                             "(integer) -7",
+                                             "(nil)",
+                                             "[\"x\", [(integer) 1]]",
+                                             "(error) MOVED 7 n1:7001"};
+  for (size_t piece = 1; piece <= bytes.size(); ++piece) {
+    EXPECT_EQ(ParseInPieces(bytes, piece), expected) << "pieces of " << piece;
+  }
+}
+
+TEST(ReplyParser, Garbage_IsMalformed) {
+  for (const std::string_view bytes :
+       {"?\r\n", "\r\n", ":x\r\n", "$-2\r\n", "$1\r\nabc", "*-5\r\n"}) {
+    ReplyParser parser;
+    parser.Feed(bytes);
+    Reply reply;
+    EXPECT_EQ(parser.Next(&reply), ReplyParser::Result::kMalformed) << bytes;
+  }
+}
+
+TEST(Reply, ErrorCode_IsTheFirstWord) {
+  EXPECT_EQ(
+      (Reply{.type = Reply::Type::kError, .text = "MOVED 1 a:1"}).error_code(),
+      "MOVED");
+  EXPECT_EQ((Reply{.type = Reply::Type::kSimple, .text = "OK"}).error_code(),
+            "");
+}
+
+}  // namespace
+}  // namespace quorate::sim

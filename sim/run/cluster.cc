@@ -1,0 +1,449 @@
+#include "sim/run/cluster.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "kv/slots/slot.h"
+#include "kv/store/store.h"
+#include "raft/log/record.h"
+#include "raft/log/scan.h"
+
+namespace quorate::sim {
+
+// What runs on a server's machine; destroyed by a crash.
+class Cluster::Program final : public raft::Host::Observer {
+ public:
+  Program(env::Env& env, Cluster* cluster, NodeId node)
+      : cluster_(cluster), node_(node) {
+    cluster_->programs_[node_.value() - 1] = this;
+    cluster_->judges_.OnBoot(node_);
+    cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
+    server_ = node::MakeServer(env, cluster_->ConfigOf(node_), this);
+    server_->Start([this](absl::Status status) { OnStarted(status); });
+  }
+  ~Program() {
+    Program*& registered = cluster_->programs_[node_.value() - 1];
+    if (registered == this) registered = nullptr;
+    cluster_->lives_.push_back({cluster_->world_.now(), node_, false});
+  }
+
+  node::Server* server() const { return started_ ? server_.get() : nullptr; }
+
+  // raft::Host::Observer. Nothing may be asked of the host in here: that is
+  // done after the turn.
+  void OnEvent(GroupId group, const raft::Event& event) override {
+    Changed& changed = changed_[group];
+    changed.any = true;
+    if (event.kind == raft::Event::Kind::kConfigurationChanged) {
+      cluster_->Mark(node_, "raft.configuration_changed");
+    }
+    if (event.kind == raft::Event::Kind::kRoleChanged &&
+        event.role == raft::RoleKind::kLeader) {
+      changed.led = event.term;
+      cluster_->judges_.OnLeader(node_, group, event.term);
+      cluster_->Mark(node_, "raft.began_to_lead");
+      cluster_->leaderships_.push_back(
+          {cluster_->world_.now(), group, node_, event.term});
+      // The first leader of all takes over from nobody.
+      if (!cluster_->led_.insert(group).second) {
+        cluster_->last_leader_change_[group] = cluster_->world_.now();
+      }
+    }
+    any_changed_ = true;
+  }
+  void OnApplied(GroupId group, const raft::Entry& entry) override {
+    if (cluster_->judges_.OnApplied(node_, group, entry) &&
+        cluster_->commit_hook_) {
+      cluster_->commit_hook_(group, entry);
+    }
+    changed_[group].any = true;
+    any_changed_ = true;
+  }
+  void OnRestored(GroupId group,
+                  const raft::SnapshotDescriptor& snapshot) override {
+    cluster_->judges_.OnRestored(node_, group, snapshot.position);
+    changed_[group].any = true;
+    any_changed_ = true;
+  }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    cluster_->judges_.OnStart(node_, group, core);
+  }
+  void OnWritten(GroupId group, const raft::WriteToken& token) override {
+    cluster_->judges_.OnWritten(node_, group, token);
+  }
+  void OnStep(GroupId group, const raft::Core& core,
+              const raft::Output& output) override {
+    cluster_->judges_.OnStep(node_, group, core, output);
+    NoteHolds(group, core);
+    NoteTransfer(group, core, output);
+  }
+  void OnStopped(const absl::Status& why) override {
+    cluster_->Supervise(cluster_->machine(node_), why);
+  }
+
+  void AfterTurn() {
+    server_->CheckInvariants();
+    if (!started_ || !any_changed_) return;
+    any_changed_ = false;
+    for (auto& [group, changed] : changed_) {
+      if (std::exchange(changed.any, false)) Judge(group, &changed);
+    }
+  }
+
+ private:
+  struct Changed {
+    bool any = false;
+    raft::Term led;  // Began to lead in this term; zero: did not.
+    raft::LogPosition holds;
+    NodeId
+        snapshot_from;  // Who leads while a snapshot comes in; zero: none does.
+  };
+
+  // A snapshot that stops half-way because whoever sent it does not lead any more.
+  void NoteTransfer(GroupId group, const raft::Core& core,
+                    const raft::Output& output) {
+    NodeId& sender = changed_[group].snapshot_from;
+    if (sender != NodeId() && core.leader() != sender) {
+      if (core.leader() != NodeId()) {
+        cluster_->Mark(node_, "raft.leader_lost_during_snapshot_transfer");
+        sender = NodeId();
+      }
+    }
+    for (const raft::SnapshotWork& work : output.snapshots) {
+      if (work.kind == raft::SnapshotWork::Kind::kWrite) {
+        sender = core.leader();
+        if (work.offset > 0) {
+          cluster_->Mark(node_, "raft.snapshot_chunk_received");
+        }
+      } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
+        sender = NodeId();
+        if (core.last().index > work.snapshot.position.index) {
+          cluster_->Mark(node_, "raft.install_into_a_longer_log");
+        }
+      }
+    }
+  }
+
+  // What of the log is on this replica's disk.
+  void NoteHolds(GroupId group, const raft::Core& core) {
+    const raft::Index durable = core.durable_index();
+    const raft::LogPosition holds{core.TermAt(durable), durable};
+    raft::LogPosition& known = changed_[group].holds;
+    if (holds == known) return;
+    known = holds;
+    cluster_->judges_.OnHolds(node_, group, holds);
+  }
+
+  void OnStarted(const absl::Status& status) {
+    if (!status.ok()) {
+      cluster_->Supervise(cluster_->machine(node_), status);
+      return;
+    }
+    started_ = true;
+    JudgeIdentity();
+    for (const GroupId group : server_->host().groups()) {
+      changed_[group].any = true;
+      const raft::Core* core = server_->host().core(group);
+      if (core == nullptr) continue;
+      cluster_->judges_.OnRecovered(node_, group, core->last());
+    }
+    cluster_->JudgeStart(node_, server_->host());
+    any_changed_ = true;
+  }
+
+  // A node without its disk must stay away, unless it had never started before: then it had promised nothing, and is founded.
+  void JudgeIdentity() {
+    const size_t index = node_.value() - 1;
+    const bool wiped =
+        cluster_->wiped_ && cluster_->wiped_(cluster_->machine(node_));
+    if (wiped && !cluster_->founded_[index])
+      cluster_->founded_late_[index] = true;
+    cluster_->founded_[index] = true;
+    if (!wiped || cluster_->founded_late_[index]) return;
+    cluster_->world_.Violate(absl::StrCat("identity: node ", node_.value(),
+                                          " started though its disk is gone"));
+  }
+
+  void Judge(GroupId group, Changed* changed) {
+    const raft::Core* core = server_->host().core(group);
+    const raft::StateMachine* state = server_->host().state_machine(group);
+    if (core == nullptr || state == nullptr) return;
+    Judges& judges = cluster_->judges_;
+    const raft::Term led = std::exchange(changed->led, {});
+    if (led != raft::Term{} && core->term() == led) {
+      judges.OnLeaderLog(
+          node_, group, led, core->boundary().index,
+          [core](raft::Index index) { return core->TermAt(index); });
+    }
+    const kv::Store* store = server_->store(group);
+    if (store != nullptr && store->counters().duplicates_answered > 0) {
+      cluster_->Mark(node_, "kv.duplicate_answered_from_session");
+    }
+    const uint64_t digest = state->Digest();
+    char bytes[sizeof(digest)];
+    std::memcpy(bytes, &digest, sizeof(digest));
+    cluster_->world_.HashNote(cluster_->machine(node_), {bytes, sizeof(bytes)});
+    judges.OnDigest(node_, group, core->applied_index(), digest);
+  }
+
+  Cluster* const cluster_;
+  const NodeId node_;
+  std::unique_ptr<node::Server> server_;
+  bool started_ = false;
+  bool any_changed_ = false;
+  std::map<GroupId, Changed> changed_;
+};
+
+Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
+    : world_(world), judges_(judges), options_(options) {
+  CHECK(options_.nodes > 0 && options_.groups > 0);
+  for (uint32_t i = 1; i <= options_.nodes; ++i) {
+    nodes_.push_back({.id = NodeId(i),
+                      .resp = absl::StrCat("n", i, ":7001"),
+                      .resp_cluster = absl::StrCat("n", i, ":7101"),
+                      .http = absl::StrCat("n", i, ":8001"),
+                      .peer = absl::StrCat("n", i, ":9001")});
+    const MachineId machine = world_.AddMachine({.name = absl::StrCat("n", i)});
+    machines_.push_back(machine);
+    node_of_machine_[machine.value()] = i;
+  }
+  shards_ = node::EvenShards(
+      nodes_, {.groups = options_.groups,
+               .replicas = std::min(options_.replicas, options_.nodes)});
+  for (const node::ShardConfig& shard : shards_) {
+    judges_.SetVoters(shard.group, shard.replicas);
+  }
+  programs_.resize(options_.nodes);
+  founded_.resize(options_.nodes);
+  founded_late_.resize(options_.nodes);
+  supervised_.resize(options_.nodes);
+}
+
+Cluster::~Cluster() {
+  // The programs know the cluster; the world lives longer than it.
+  for (const MachineId machine : machines_) {
+    if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
+  }
+}
+
+node::Config Cluster::ConfigOf(NodeId node) const {
+  node::Config config = options_.config;
+  config.cluster = ClusterId(0x51);
+  config.node = node;
+  config.data_dir = "simulated";
+  config.nodes = nodes_;
+  config.shards = shards_;
+  config.listen.allow_non_loopback = true;
+  // A directory that was founded once and is empty now has lost everything: the
+  // server must refuse it.
+  config.bootstrap = !founded_[node.value() - 1];
+  const absl::Status status = node::CompleteConfig(&config, {});
+  CHECK(status.ok()) << status.ToString();
+  return config;
+}
+
+void Cluster::Start() {
+  for (uint32_t i = 0; i < options_.nodes; ++i) {
+    world_.Start(machines_[i],
+                 [this, i](env::Env& env) -> std::shared_ptr<void> {
+                   return std::make_shared<Program>(env, this, NodeId(i + 1));
+                 });
+  }
+}
+
+void Cluster::AfterTurn(MachineId machine) {
+  const auto it = node_of_machine_.find(machine.value());
+  if (it == node_of_machine_.end()) return;
+  if (Program* program = programs_[it->second - 1]) program->AfterTurn();
+}
+
+void Cluster::Supervise(MachineId machine, const absl::Status& why) {
+  const uint32_t index = node_of_machine_.at(machine.value()) - 1;
+  if (supervised_[index]) return;
+  supervised_[index] = true;
+  world_.HashNote(machine, absl::StrCat("stopped: ", why.ToString()));
+  const uint64_t incarnation = world_.incarnation(machine);
+  world_.At(world_.now() + options_.supervisor_delay, [=, this] {
+    supervised_[index] = false;
+    if (world_.running(machine) && world_.incarnation(machine) == incarnation) {
+      world_.Crash(machine, CrashKind::kProcess);
+      world_.Restart(machine);
+    }
+  });
+}
+
+std::vector<std::string> Cluster::resp_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) addresses.push_back(node.resp);
+  return addresses;
+}
+
+std::vector<std::string> Cluster::resp_cluster_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) {
+    addresses.push_back(node.resp_cluster);
+  }
+  return addresses;
+}
+
+node::Server* Cluster::server(NodeId node) const {
+  const Program* program = programs_[node.value() - 1];
+  return program == nullptr ? nullptr : program->server();
+}
+
+NodeId Cluster::LeaderOf(GroupId group) const {
+  NodeId leader;
+  raft::Term latest;
+  for (const node::NodeConfig& node : nodes_) {
+    const node::Server* at = server(node.id);
+    const raft::Core* core = at == nullptr ? nullptr : at->host().core(group);
+    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (core->term() >= latest) leader = node.id;
+    latest = std::max(latest, core->term());
+  }
+  return leader;
+}
+
+bool Cluster::Settled(const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : shards_) {
+    const NodeId leader = LeaderOf(shard.group);
+    if (leader == NodeId()) return false;
+    const raft::Index end =
+        server(leader)->host().core(shard.group)->last().index;
+    for (const NodeId node : shard.replicas) {
+      if (std::find(machines.begin(), machines.end(), machine(node)) ==
+          machines.end()) {
+        continue;
+      }
+      const node::Server* at = server(node);
+      // Not yet, unless what it lost keeps it from starting.
+      if (at == nullptr && !Rotten(node)) return false;
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      if (core == nullptr) continue;
+      if (core->leader() != leader || core->applied_index() != end) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool Cluster::ViewsAreTrue() const {
+  for (const node::NodeConfig& about : nodes_) {
+    const node::Server* const subject = server(about.id);
+    bool works = false;
+    for (const node::ShardConfig& shard : shards_) {
+      works = works || (subject != nullptr &&
+                        subject->host().group_status(shard.group).ok());
+    }
+    for (const node::NodeConfig& node : nodes_) {
+      node::Server* const at = server(node.id);
+      if (at != nullptr && at->ListedAsFailed(about.id) == works) return false;
+    }
+  }
+  for (const node::ShardConfig& shard : shards_) {
+    const NodeId leader = LeaderOf(shard.group);
+    for (const node::NodeConfig& node : nodes_) {
+      node::Server* const at = server(node.id);
+      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void Cluster::CompareStates() {
+  for (const node::ShardConfig& shard : shards_) {
+    for (const NodeId node : shard.replicas) {
+      const node::Server* at = server(node);
+      const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
+      if (store == nullptr) continue;
+      // Both ways: the incremental digest, and one computed from what is really
+      // there.
+      if (store->Digest() != store->RecomputeDigest()) {
+        world_.Violate(absl::StrCat("digest: node ", node.value(), " group ",
+                                    shard.group.value(),
+                                    ": the state is not what its digest says"));
+      }
+      judges_.OnDigest(node, shard.group, store->applied_index(),
+                       store->Digest());
+    }
+  }
+}
+
+void Cluster::Mark(NodeId node, std::string_view mark) {
+  world_.env(machine(node)).tracer.Sometimes(mark);
+}
+
+GroupId Cluster::GroupOf(std::string_view key) const {
+  const uint16_t slot = kv::HashSlot(key).value();
+  for (const node::ShardConfig& shard : shards_) {
+    for (const auto& [first, last] : shard.slots) {
+      if (slot >= first && slot <= last) return shard.group;
+    }
+  }
+  return GroupId();
+}
+
+SimTime Cluster::LastLeaderChange(std::string_view key) const {
+  const auto it = last_leader_change_.find(GroupOf(key));
+  return it == last_leader_change_.end() ? SimTime() : it->second;
+}
+
+void Cluster::JudgeStart(NodeId node, const raft::Host& host) {
+  const bool rotten = Rotten(node);
+  for (const node::ShardConfig& shard : shards_) {
+    if (std::find(shard.replicas.begin(), shard.replicas.end(), node) ==
+        shard.replicas.end()) {
+      continue;
+    }
+    judges_.OnNotStarted(node, shard.group, host.group_status(shard.group),
+                         rotten);
+  }
+}
+
+uint64_t Cluster::RotLimit(MachineId machine, std::string_view file) const {
+  const uint64_t number = raft::ParseSegmentName(file);
+  const std::string bytes = world_.ReadDiskFile(machine, file);
+  // Snapshots say how long they are, and block by block what they hold.
+  if (number == 0) return file.substr(0, 4) == "snap" ? bytes.size() : 0;
+  const auto header = raft::DecodeSegmentHeader(bytes);
+  if (!header.ok()) return 0;
+  const raft::Scan scan = raft::ScanSegment(
+      bytes, number, raft::SegmentSeed(header->cluster, header->store, number));
+  return std::min<uint64_t>(scan.synced, bytes.size());
+}
+
+std::string Cluster::Describe() const {
+  std::ostringstream out;
+  for (const node::ShardConfig& shard : shards_) {
+    out << "group " << shard.group << " (committed "
+        << judges_.committed(shard.group) << "):";
+    for (const NodeId node : shard.replicas) {
+      const node::Server* at = server(node);
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      out << " node " << node;
+      if (!world_.running(machine(node))) {
+        out << " down;";
+      } else if (core == nullptr) {
+        out << " not started;";
+      } else {
+        out << " " << raft::RoleName(core->role()) << " term " << core->term()
+            << " last " << core->last().index << " commit "
+            << core->commit_index() << " applied " << core->applied_index()
+            << " leader " << core->leader() << ";";
+      }
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,145 @@
+// What replicas do reaches the judges: each way is shown a replica that lies, and the judge must hear of it through a real
+// cluster.
+#include "sim/run/cluster.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/core/core.h"
+#include "sim/checks/judges.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr GroupId kGroup(1);
+
+// Three nodes of one group in a boring world.
+class Small {
+ public:
+  explicit Small(uint64_t seed) : world_({.seed = seed}) {
+    world_.SetStepHook(
+        [this](MachineId machine) { cluster_.AfterTurn(machine); });
+    cluster_.Start();
+  }
+
+  // Until somebody other than `before` leads.
+  NodeId Elect(NodeId before = NodeId()) {
+    NodeId leader;
+    EXPECT_TRUE(world_.RunUntilTrue([&] {
+      leader = cluster_.LeaderOf(kGroup);
+      return leader != NodeId() && leader != before;
+    }));
+    return leader;
+  }
+  const raft::Core& core(NodeId node) {
+    return *cluster_.server(node)->host().core(kGroup);
+  }
+  World& world() { return world_; }
+  Judges& judges() { return judges_; }
+  Cluster& cluster() { return cluster_; }
+  void ExpectFound(const std::string& words) {
+    ASSERT_FALSE(world_.violations().empty());
+    EXPECT_EQ(world_.violations()[0].substr(0, words.size()), words)
+        << world_.violations()[0];
+  }
+
+ private:
+  World world_;
+  Judges judges_{[this](std::string what) { world_.Violate(what); }};
+  Cluster cluster_{world_, judges_, {.nodes = 3, .groups = 1}};
+};
+
+TEST(Cluster, NobodyLies_IsSilent) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  small.world().Crash(small.cluster().machine(first), CrashKind::kMachine);
+  small.Elect(first);
+  small.world().Restart(small.cluster().machine(first));
+  small.world().RunFor(Seconds(5));
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  EXPECT_GT(small.judges().applied_entries(), 0u);
+}
+
+// A member claims to have led the term in which another is elected later: the step of that other one must tell.
+TEST(Cluster, StepOfALeaderBesideALyingOne_ReachesTheInvariants) {
+  Small liar(1);
+  const NodeId elected = liar.Elect();
+  Small small(1);
+  small.judges().OnStep(NodeId(9), kGroup, liar.core(elected), {});
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  small.Elect();
+  small.ExpectFound("group 1: election safety");
+}
+
+// A member is seen with an entry on its disk that it will not have: its start must show that.
+TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
+  Small future(1);
+  const NodeId first = future.Elect();
+  future.world().Crash(future.cluster().machine(first), CrashKind::kProcess);
+  const NodeId second = future.Elect(first);
+  future.world().RunFor(Seconds(1));
+  const NodeId third(6 - first.value() - second.value());
+  Small small(1);
+  ASSERT_EQ(small.Elect(), first);
+  small.world().Crash(small.cluster().machine(third), CrashKind::kProcess);
+  small.judges().OnStep(third, kGroup, future.core(third), {});
+  // Such a leap is no lawful step either.
+  const size_t before = small.world().violations().size();
+  small.world().Restart(small.cluster().machine(third));
+  small.world().RunFor(Seconds(2));
+  const std::vector<std::string>& found = small.world().violations();
+  ASSERT_GT(found.size(), before);
+  EXPECT_EQ(found[before].substr(0, 19), "group 1: durability")
+      << found[before];
+}
+
+// What it had promised is gone with its disk: it must not take part again.
+TEST(Cluster, NodeWithoutItsDisk_StaysAway) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  const MachineId machine = small.cluster().machine(first);
+  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.world().Crash(machine, CrashKind::kMachine);
+  small.world().WipeDisk(machine);
+  small.world().Restart(machine);
+  small.Elect(first);
+  small.world().RunFor(Seconds(10));
+  EXPECT_EQ(small.cluster().server(first), nullptr);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
+TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  const MachineId machine = small.cluster().machine(first);
+  small.world().Crash(machine, CrashKind::kProcess);
+  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  small.ExpectFound("identity: node");
+}
+
+// Who is down, or starting, has agreed to nothing; unless what its disk lost keeps it from starting.
+TEST(Cluster, Settled_OnlyWhenWhoMayStartHasStartedAndCaughtUp) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  const auto settled = [&] { return cluster.Settled(cluster.machines()); };
+  EXPECT_TRUE(small.world().RunUntilTrue(settled));
+  const NodeId other(first == NodeId(1) ? 2 : 1);
+  const MachineId machine = cluster.machine(other);
+  small.world().Crash(machine, CrashKind::kProcess);
+  EXPECT_FALSE(settled());
+  small.world().Restart(machine);
+  EXPECT_FALSE(settled());
+  EXPECT_TRUE(small.world().RunUntilTrue(settled));
+  EXPECT_NE(cluster.server(other), nullptr);
+  small.world().Crash(machine, CrashKind::kProcess);
+  cluster.SetRotten([machine](MachineId one) { return one == machine; });
+  EXPECT_TRUE(settled());
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,96 @@
+#include "sim/run/message_key.h"
+
+#include <array>
+
+#include "env/random.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr size_t kHeaderBytes = 8;  // Checksum and size.
+// Fields of GroupMessage and Position (raft/host/envelope.proto).
+constexpr uint64_t kMessages = 1;
+constexpr uint64_t kGroup = 1;
+constexpr uint64_t kType = 3;
+constexpr uint64_t kTerm = 4;
+constexpr uint64_t kLast = 6;
+constexpr uint64_t kOffset = 14;
+constexpr uint64_t kPositionIndex = 2;
+
+// Fields of a protobuf message, one after another.
+class Fields {
+ public:
+  explicit Fields(std::string_view bytes) : rest_(bytes) {}
+
+  // False at the end, and at what cannot be read.
+  bool Next() {
+    uint64_t tag = 0;
+    if (!Varint(&tag)) return false;
+    number = tag >> 3;
+    value = 0;
+    bytes = {};
+    switch (tag & 7) {
+      case 0:
+        return Varint(&value);
+      case 1:
+        return Skip(8);
+      case 2:
+        return Varint(&value) && Skip(value);
+      case 5:
+        return Skip(4);
+      default:
+        return false;
+    }
+  }
+
+  uint64_t number = 0;
+  uint64_t value = 0;      // A varint.
+  std::string_view bytes;  // Anything else.
+
+ private:
+  bool Varint(uint64_t* value) {
+    *value = 0;
+    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      *value |= uint64_t{byte & 0x7fu} << shift;
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+  bool Skip(uint64_t count) {
+    if (count > rest_.size()) return false;
+    bytes = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return true;
+  }
+
+  std::string_view rest_;
+};
+
+}  // namespace
+
+uint64_t EnvelopeKey(std::string_view bytes) {
+  if (bytes.size() < kHeaderBytes) return 0;
+  Fields envelope(bytes.substr(kHeaderBytes));
+  if (!envelope.Next() || envelope.number != kMessages) return 0;
+  // Group, type, term, index, offset.
+  std::array<uint64_t, 5> name{};
+  Fields message(envelope.bytes);
+  while (message.Next()) {
+    if (message.number == kGroup) name[0] = message.value;
+    if (message.number == kType) name[1] = message.value;
+    if (message.number == kTerm) name[2] = message.value;
+    if (message.number == kOffset) name[4] = message.value;
+    if (message.number != kLast) continue;
+    Fields position(message.bytes);
+    while (position.Next()) {
+      if (position.number == kPositionIndex) name[3] = position.value;
+    }
+  }
+  uint64_t key = 0;
+  for (const uint64_t part : name) key = Mix64(key ^ part) + 1;
+  return key;
+}
+
+}  // namespace quorate::sim

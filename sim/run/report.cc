@@ -1,0 +1,275 @@
+#include "sim/run/report.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "sim/state/faults.h"
+
+namespace quorate::sim {
+namespace {
+
+// Rare situations that a swarm is meant to reach; what a component marks beyond these is reported too.
+constexpr std::string_view kExpectedMarks[] = {
+    "client.connection_reset_in_mid_reply",
+    "client.read_across_leader_change",
+    "kv.duplicate_answered_from_session",
+    "log.corrupt_record_fenced",
+    "log.torn_tail_cut",
+    "raft.conflicting_suffix_truncated",
+    "raft.leader_lost_during_snapshot_transfer",
+    "raft.snapshot_installed",
+};
+
+std::string Seconds3(Duration duration) {
+  const int64_t ms = duration.ms();
+  return absl::StrFormat("%d.%03d", ms / 1000, ms % 1000);
+}
+
+uint64_t PerSecond(uint64_t count, Duration duration) {
+  const int64_t us = std::max<int64_t>(duration.us(), 1);
+  return count * 1'000'000 / static_cast<uint64_t>(us);
+}
+
+using Counts = std::map<std::string, uint64_t>;
+
+std::string CountsToText(const Counts& counts) {
+  std::string text;
+  for (const auto& [name, count] : counts) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", count);
+  }
+  return text.empty() ? "none" : text;
+}
+
+std::string CountsToJson(const Counts& counts) {
+  std::string text = "{";
+  for (const auto& [name, count] : counts) {
+    absl::StrAppend(&text, text.size() > 1 ? "," : "", JsonString(name), ":",
+                    count);
+  }
+  return text + "}";
+}
+
+// Each field once, so that encoding and decoding cannot differ.
+template <typename R, typename Visit>
+void ForEachNumber(R& r, Visit&& visit) {
+  visit("seed", r.seed);
+  visit("events", r.events);
+  visit("operations", r.operations);
+  visit("succeeded", r.succeeded);
+  visit("refused", r.refused);
+  visit("unknown", r.unknown);
+  visit("stale_reads", r.stale_reads);
+  visit("leader_changes", r.leader_changes);
+  visit("entries", r.entries);
+  visit("histories", r.histories);
+  visit("undecided", r.undecided);
+  visit("digests_compared", r.digests_compared);
+  visit("expired", r.expired);
+  visit("ordered", r.ordered);
+}
+template <typename R, typename Visit>
+void ForEachCounts(R& r, Visit&& visit) {
+  visit("function", r.functions);
+  visit("fault", r.faults);
+  visit("mark", r.marks);
+}
+
+}  // namespace
+
+std::string JsonString(std::string_view text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      json += '\\';
+      json += c;
+    } else if (c == '\n') {
+      json += "\\n";
+    } else if (byte < 0x20) {
+      absl::StrAppendFormat(&json, "\\u%04x", byte);
+    } else {
+      json += c;
+    }
+  }
+  return json + "\"";
+}
+
+std::string FormatReport(const Report& r) {
+  std::string text = absl::StrCat(
+      "seed ", r.seed, ": ", r.ok() ? "clean" : "VIOLATION", "\n", "  virtual ",
+      Seconds3(r.virtual_time), " s in ", Seconds3(r.wall_time), " s, ",
+      r.events, " events (", PerSecond(r.events, r.wall_time), " a second)\n",
+      "  hash ", r.trace_hash, "\n", "  operations ", r.operations, ": ",
+      r.succeeded, " succeeded, ", r.refused, " refused, ", r.unknown,
+      " of unknown outcome; ", r.stale_reads, " stale reads\n",
+      "  succeeded: ", CountsToText(r.functions), "\n", "  leader changes ",
+      r.leader_changes, ", entries applied ", r.entries, ", keys expired ",
+      r.expired, "\n", "  faults: ", CountsToText(r.faults), "\n",
+      "  reached: ", CountsToText(r.marks), "\n", "  judged: ", r.histories,
+      " histories",
+      r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
+      ", ", r.digests_compared, " states, ", r.ordered,
+      " places in a connection's order\n");
+  for (const std::string& violation : r.violations) {
+    absl::StrAppend(&text, "  violation: ", violation, "\n");
+  }
+  return text;
+}
+
+std::string ReportToJson(const Report& r) {
+  std::string violations;
+  for (const std::string& violation : r.violations) {
+    absl::StrAppend(&violations, violations.empty() ? "" : ",",
+                    JsonString(violation));
+  }
+  return absl::StrCat(
+      "{\"seed\":", r.seed, ",\"ok\":", r.ok() ? "true" : "false",
+      ",\"trace_hash\":", JsonString(r.trace_hash),
+      ",\"virtual_seconds\":", Seconds3(r.virtual_time),
+      ",\"wall_seconds\":", Seconds3(r.wall_time), ",\"events\":", r.events,
+      ",\"operations\":{\"total\":", r.operations,
+      ",\"succeeded\":", r.succeeded, ",\"refused\":", r.refused,
+      ",\"unknown\":", r.unknown, ",\"stale_reads\":", r.stale_reads,
+      "},\"functions\":", CountsToJson(r.functions),
+      ",\"faults\":", CountsToJson(r.faults),
+      ",\"marks\":", CountsToJson(r.marks),
+      ",\"leader_changes\":", r.leader_changes,
+      ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
+      ",\"histories\":", r.histories, ",\"undecided\":", r.undecided,
+      ",\"violations\":[", violations, "]}");
+}
+
+std::string EncodeReport(const Report& report) {
+  std::string text;
+  ForEachNumber(report, [&](std::string_view name, uint64_t value) {
+    absl::StrAppend(&text, std::string(name), " ", value, "\n");
+  });
+  absl::StrAppend(&text, "virtual_ns ", report.virtual_time.ns(), "\n");
+  absl::StrAppend(&text, "wall_ns ", report.wall_time.ns(), "\n");
+  absl::StrAppend(&text, "hash ", report.trace_hash, "\n");
+  ForEachCounts(report, [&](std::string_view kind, const Counts& counts) {
+    for (const auto& [name, count] : counts) {
+      absl::StrAppend(&text, std::string(kind), " ", name, " ", count, "\n");
+    }
+  });
+  for (const std::string& violation : report.violations) {
+    absl::StrAppend(&text, "violation ", absl::CEscape(violation), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<Report> DecodeReport(std::string_view text) {
+  Report report;
+  const absl::string_view whole(text.data(), text.size());
+  for (const absl::string_view line :
+       absl::StrSplit(whole, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::MaxSplits(' ', 2));
+    const auto bad = [&] {
+      return absl::InvalidArgumentError(absl::StrCat("report: ", line));
+    };
+    if (words.size() < 2) return bad();
+    bool known = false;
+    bool ok = true;
+    ForEachNumber(report, [&](std::string_view name, uint64_t& value) {
+      if (words[0] != name) return;
+      known = true;
+      ok = absl::SimpleAtoi(words[1], &value);
+    });
+    ForEachCounts(report, [&](std::string_view kind, Counts& counts) {
+      if (words[0] != kind) return;
+      known = true;
+      ok = words.size() == 3 && absl::SimpleAtoi(words[2], &counts[words[1]]);
+    });
+    int64_t ns = 0;
+    if (words[0] == "virtual_ns" || words[0] == "wall_ns") {
+      known = true;
+      ok = absl::SimpleAtoi(words[1], &ns);
+      (words[0] == "wall_ns" ? report.wall_time : report.virtual_time) =
+          Nanoseconds(ns);
+    } else if (words[0] == "hash") {
+      known = true;
+      report.trace_hash = words[1];
+    } else if (words[0] == "violation") {
+      known = true;
+      std::string& violation = report.violations.emplace_back();
+      ok = absl::CUnescape(line.substr(words[0].size() + 1), &violation);
+    }
+    if (!known || !ok) return bad();
+  }
+  return report;
+}
+
+SwarmReport SwarmReport::Empty() {
+  SwarmReport swarm;
+  for (size_t i = 0; i < kFaultKinds; ++i) {
+    swarm.faults[std::string(FaultName(static_cast<Fault>(i)))] = 0;
+  }
+  for (const std::string_view mark : kExpectedMarks) {
+    swarm.marks[std::string(mark)] = 0;
+  }
+  return swarm;
+}
+
+void SwarmReport::Add(const Report& report) {
+  ++runs;
+  if (!report.ok()) {
+    failing_seeds.insert(std::upper_bound(failing_seeds.begin(),
+                                          failing_seeds.end(), report.seed),
+                         report.seed);
+  }
+  events += report.events;
+  virtual_time = virtual_time + report.virtual_time;
+  operations += report.operations;
+  succeeded += report.succeeded;
+  undecided += report.undecided;
+  for (const auto& [name, count] : report.faults) {
+    if (count > 0) ++faults[name];
+  }
+  for (const auto& [name, count] : report.marks) {
+    if (count > 0) ++marks[name];
+  }
+}
+
+std::string FormatSwarm(const SwarmReport& s) {
+  std::string text = absl::StrCat(
+      s.runs, " runs, ", s.failing_seeds.size(), " failed, ",
+      Seconds3(s.wall_time), " s; virtual ", Seconds3(s.virtual_time), " s, ",
+      s.events, " events; operations ", s.operations, ", ", s.succeeded,
+      " succeeded; ", s.undecided, " histories undecided\n");
+  const auto table = [&](std::string_view title, const Counts& counts) {
+    absl::StrAppend(&text, std::string(title), "\n");
+    for (const auto& [name, count] : counts) {
+      absl::StrAppend(&text, "  ",
+                      absl::StrFormat("%5d  %3d %%  ", count,
+                                      s.runs == 0 ? 0 : count * 100 / s.runs),
+                      name, "\n");
+    }
+  };
+  table("runs in which a fault happened:", s.faults);
+  table("runs in which a situation was reached:", s.marks);
+  return text;
+}
+
+std::string SwarmToJson(const SwarmReport& s) {
+  std::string seeds;
+  for (const uint64_t seed : s.failing_seeds) {
+    absl::StrAppend(&seeds, seeds.empty() ? "" : ",", seed);
+  }
+  return absl::StrCat(
+      "{\"runs\":", s.runs, ",\"failed\":", s.failing_seeds.size(),
+      ",\"failing_seeds\":[", seeds,
+      "],\"wall_seconds\":", Seconds3(s.wall_time),
+      ",\"virtual_seconds\":", Seconds3(s.virtual_time),
+      ",\"events\":", s.events, ",\"operations\":", s.operations,
+      ",\"succeeded\":", s.succeeded, ",\"undecided\":", s.undecided,
+      ",\"faults\":", CountsToJson(s.faults),
+      ",\"marks\":", CountsToJson(s.marks), "}");
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,69 @@
+#include "sim/run/report.h"
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+Report Sample() {
+  Report report{.seed = 7,
+                .violations = {"two\nlines", "a \"quote\" and 100 %"},
+                .trace_hash = "0123456789abcdef0123456789abcdef",
+                .virtual_time = Milliseconds(61'250),
+                .wall_time = Milliseconds(500),
+                .events = 1000,
+                .operations = 10,
+                .succeeded = 8,
+                .refused = 1,
+                .unknown = 1};
+  report.functions["get"] = 8;
+  report.faults["message_lost"] = 3;
+  report.marks["raft.x"] = 1;
+  return report;
+}
+
+TEST(Report, EncodeThenDecode_IsTheSame) {
+  const Report report = Sample();
+  const auto decoded = DecodeReport(EncodeReport(report));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(EncodeReport(*decoded), EncodeReport(report));
+  EXPECT_EQ(decoded->violations, report.violations);
+  EXPECT_EQ(decoded->faults, report.faults);
+}
+
+TEST(Report, DecodeGarbage_Refused) {
+  EXPECT_FALSE(DecodeReport("seed x\n").ok());
+  EXPECT_FALSE(DecodeReport("what 1\n").ok());
+  EXPECT_FALSE(DecodeReport("fault message_lost\n").ok());
+}
+
+TEST(Report, Json_HasTheContract) {
+  EXPECT_EQ(
+      ReportToJson(Sample()),
+      "{\"seed\":7,\"ok\":false,\"trace_hash\":"
+      "\"0123456789abcdef0123456789abcdef\",\"virtual_seconds\":61.250,"
+      "\"wall_seconds\":0.500,\"events\":1000,\"operations\":{\"total\":10,"
+      "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
+      "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
+      "\"marks\":{\"raft.x\":1},\"leader_changes\":0,\"entries_applied\":0,"
+      "\"keys_expired\":0,"
+      "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
+      "\"a \\\"quote\\\" and 100 %\"]}");
+}
+
+TEST(SwarmReport, CountsRunsNotOccurrences) {
+  SwarmReport swarm = SwarmReport::Empty();
+  EXPECT_EQ(swarm.faults.at("message_lost"), 0u);
+  swarm.Add(Sample());
+  Report clean = Sample();
+  clean.seed = 3;
+  clean.violations.clear();
+  swarm.Add(clean);
+  EXPECT_EQ(swarm.runs, 2u);
+  EXPECT_EQ(swarm.failing_seeds, std::vector<uint64_t>{7});
+  EXPECT_EQ(swarm.faults.at("message_lost"), 2u);
+  EXPECT_EQ(swarm.operations, 20u);
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,438 @@
+#include "sim/run/run.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lincheck/formats/json_lines.h"
+#include "lincheck/models/kv.h"
+#include "sim/checks/judges.h"
+#include "sim/checks/liveness.h"
+#include "sim/checks/recorder.h"
+#include "sim/run/axis.h"
+#include "sim/run/cluster.h"
+#include "sim/run/message_key.h"
+#include "sim/schedule/schedule.h"
+#include "sim/workload/client.h"
+#include "sim/workload/deep_client.h"
+
+namespace quorate::sim {
+namespace {
+
+// How long what must happen may take once faults are healed.
+constexpr Duration kSettleMax = Seconds(30);
+constexpr Duration kFinishMax = Seconds(60);
+constexpr Duration kIdle = Seconds(2);
+// Faults end this share of the duration before clients do.
+constexpr int64_t kHealthyDivisor = 5;
+
+// Knobs of the product that are legal but unlikely, drawn from the seed.
+template <typename T, size_t N>
+T Pick(const Random& random, Site site, const T (&values)[N]) {
+  return values[random.Below(N, site, 0, 0)];
+}
+
+node::Config RandomConfig(uint64_t seed) {
+  const Random random = Random(seed).Fork("harness.config", 0);
+  node::Config config;
+  config.timeouts.proxy =
+      Milliseconds(Pick<int64_t>(random, "proxy", {100, 500, 2000, 5000}));
+  config.snapshot.threshold_bytes =
+      Pick<uint64_t>(random, "threshold", {0, 40, 8 << 10, 64 << 10});
+  config.snapshot.trailing_bytes =
+      Pick<uint64_t>(random, "trailing", {0, 4 << 10, 64 << 10});
+  config.snapshot.chunk_bytes =
+      Pick<size_t>(random, "chunk", {1 << 10, 4 << 10, 64 << 10});
+  config.log.segment_bytes =
+      Pick<uint64_t>(random, "segment", {16 << 10, 64 << 10, 1 << 20, 4 << 20});
+  config.raft.uncommitted_bytes =
+      Pick<size_t>(random, "uncommitted", {4 << 10, 64 << 10, 16 << 20});
+  config.limits.batch_commands =
+      Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
+  config.limits.pipeline = Pick<size_t>(random, "pipeline", {8, 1024, 1024});
+  config.limits.output_buffer_bytes =
+      Pick<size_t>(random, "output_buffer", {64 << 10, 1 << 20, 16 << 20});
+  config.limits.output_total_bytes =
+      Pick<size_t>(random, "output_total", {1 << 20, 256 << 20});
+  config.raft.append_bytes =
+      Pick<size_t>(random, "append", {1 << 10, 16 << 10, 256 << 10});
+  config.raft.inflight_messages =
+      Pick<uint32_t>(random, "inflight", {1, 4, 64, 64});
+  return config;
+}
+
+}  // namespace
+
+class Run::Impl {
+ public:
+  Impl(RunOptions options, const Tape* replay)
+      : options_(std::move(options)),
+        world_(MakeWorld(options_, replay)),
+        judges_([this](std::string what) { world_.Violate(std::move(what)); }),
+        recorder_(
+            [this] { return world_.now(); },
+            [this](std::string what) { world_.Violate(std::move(what)); }),
+        cluster_(world_, judges_,
+                 {.nodes = options_.nodes,
+                  .groups = options_.groups,
+                  .config = RandomConfig(options_.seed)}) {
+    cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
+      const bool commands = entry.kind == raft::EntryKind::kCommands;
+      recorder_.OnCommitted(
+          group, entry.index, entry.log_time,
+          commands ? entry.payload.view() : std::string_view());
+    });
+    recorder_.JudgeOrder(
+        [this](std::string_view key) { return cluster_.GroupOf(key); });
+    recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
+      if (cluster_.LastLeaderChange(key) > invoked) {
+        cluster_.Mark(NodeId(1), "client.read_across_leader_change");
+      }
+    });
+    recorder_.SetClocks({.epoch = WorldOptions().epoch,
+                         .lag_max = [this] { return ClockLag(); },
+                         .lost = [this] { return ClockLoss(); }});
+    world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
+  }
+
+  Report Execute();
+  Report Current() const;
+  Tape tape() const;
+  World& world() { return world_; }
+  std::vector<std::string> Story() const;
+  std::string History() const;
+
+ private:
+  static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
+
+  void AfterTurn(MachineId machine) {
+    cluster_.AfterTurn(machine);
+    if (!world_.violations().empty()) world_.StopRunning();
+  }
+  // Clocks are honest: the earliest end of one lags by twice its bound at most.
+  Duration ClockLag() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).wall_error_bound() * 2);
+    }
+    return most;
+  }
+  // Drift is within what log time makes up for by slewing; standing still is not.
+  Duration ClockLoss() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).frozen_for(world_.now()));
+    }
+    return most;
+  }
+  bool Violated() const { return !world_.violations().empty(); }
+  void StartClients();
+  // Runs until `done`; a violation in these words if that takes longer than `limit`.
+  template <typename Done>
+  void Require(std::string_view what, Duration limit, Done&& done);
+  void PlanFaults();
+  void Liveness();
+  bool ClientsIdle() const {
+    return std::all_of(clients_.begin(), clients_.end(),
+                       [](const Client* client) { return client->idle(); });
+  }
+  bool DeepClientDone() const {
+    return deep_client_ == nullptr || deep_client_->last_round_done();
+  }
+
+  RunOptions options_;
+  World world_;
+  Judges judges_;
+  Recorder recorder_;
+  Cluster cluster_;
+  std::vector<Client*> clients_;       // Owned by their machines.
+  DeepClient* deep_client_ = nullptr;  // Likewise; not in every run.
+  std::vector<MachineId> client_machines_;
+  std::optional<Schedule> schedule_;  // Empty without faults.
+  std::vector<MachineId> core_;       // What must work in the liveness phase.
+};
+
+WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
+                                  const Tape* replay) {
+  return {.seed = options.seed,
+          .replay = replay,
+          .record = options.record,
+          .keep_trace = options.keep_trace,
+          .message_key = EnvelopeKey};
+}
+
+void Run::Impl::StartClients() {
+  const Random random = Random(options_.seed).Fork("harness.clients", 0);
+  for (uint32_t i = 0; i < options_.clients; ++i) {
+    const MachineId machine =
+        world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
+    ClientOptions client{
+        .id = i + 1,
+        .servers = cluster_.resp_addresses(),
+        .cluster_servers = cluster_.resp_cluster_addresses(),
+        .cluster = random.Chance({1, 2}, "cluster", i, 0),
+        .interval = Seconds(1) * options_.clients /
+                    std::max<int64_t>(options_.operations_per_second, 1),
+        .sessions = i % 3 == 1,
+        .stale_reads = i % 4 == 2,
+        .stays = i % 2 == 0};
+    client_machines_.push_back(machine);
+    world_.Start(machine, [this, client](env::Env& env) {
+      auto program = std::make_shared<Client>(env, client, &recorder_);
+      clients_.push_back(program.get());
+      return program;
+    });
+  }
+  if (!Random(options_.seed).Chance({1, 3}, "harness.deep_client", 0, 0)) {
+    return;
+  }
+  const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
+  client_machines_.push_back(machine);
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<DeepClient>(
+        env, cluster_.resp_addresses(),
+        [this](std::string what) { world_.Violate(std::move(what)); });
+    deep_client_ = program.get();
+    return program;
+  });
+}
+
+template <typename Done>
+void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
+  RequireWithin(world_, what, limit, done, [this] {
+    std::string open;
+    for (const Client* client : clients_) {
+      if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
+    }
+    if (deep_client_ != nullptr) open += deep_client_->Describe();
+    return open + cluster_.Describe();
+  });
+}
+
+void Run::Impl::Liveness() {
+  for (Client* client : clients_) client->StopIssuing();
+  if (deep_client_ != nullptr) {
+    std::vector<std::string> healthy;
+    for (const MachineId machine : core_) {
+      const auto& all = cluster_.machines();
+      const auto place = std::find(all.begin(), all.end(), machine);
+      healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
+    }
+    deep_client_->BeginLastRound(std::move(healthy));
+  }
+  Require("finishing what clients wait for", kFinishMax,
+          [this] { return ClientsIdle() && DeepClientDone(); });
+  if (Violated()) return;
+  const std::vector<std::string> keys = recorder_.keys();
+  // Every group takes writes: number keys enough that each has some.
+  std::vector<std::string> numbers;
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    if ((*key)[0] == 'n' && numbers.size() < 8 * options_.groups) {
+      numbers.push_back(*key);
+    }
+  }
+  clients_[0]->AddToEach(numbers);
+  Require("writing", kFinishMax, [this] { return ClientsIdle(); });
+  if (Violated()) return;
+  // Groups are idle for a while: what falls due then is found by the read that meets it.
+  world_.RunFor(kIdle);
+  clients_[0]->ReadAll(keys);
+  Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
+  Require("agreeing", kSettleMax, [this] { return cluster_.Settled(core_); });
+  if (schedule_.has_value()) schedule_->HealAll();
+  Require("agreeing of all", kSettleMax,
+          [this] { return cluster_.Settled(cluster_.machines()); });
+  Require("every node's view of the cluster", kSettleMax,
+          [this] { return cluster_.ViewsAreTrue(); });
+  if (Violated()) return;
+  cluster_.CompareStates();
+  recorder_.Finish();
+}
+
+void Run::Impl::PlanFaults() {
+  core_ = cluster_.machines();
+  if (!options_.faults) return;
+  std::vector<std::vector<MachineId>> groups;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    std::vector<MachineId>& group = groups.emplace_back();
+    for (const NodeId node : shard.replicas) {
+      group.push_back(cluster_.machine(node));
+    }
+  }
+  schedule_.emplace(
+      &world_,
+      ScheduleOptions{
+          .nodes = cluster_.machines(),
+          .clients = client_machines_,
+          .groups = std::move(groups),
+          .length = options_.duration - options_.duration / kHealthyDivisor,
+          .rot_limit = [this](MachineId machine, std::string_view file) {
+            return cluster_.RotLimit(machine, file);
+          }});
+  cluster_.SetRotten([this](MachineId machine) {
+    return schedule_->rotten().contains(machine);
+  });
+  cluster_.SetWiped([this](MachineId machine) {
+    return schedule_->wiped().contains(machine);
+  });
+  schedule_->Begin();
+}
+
+Report Run::Impl::Execute() {
+  cluster_.Start();
+  StartClients();
+  PlanFaults();
+  const SimTime end = world_.now() + options_.duration;
+  world_.RunUntil(end - options_.duration / kHealthyDivisor);
+  if (schedule_.has_value() && !Violated()) {
+    core_ = schedule_->BeginLiveness();
+  }
+  if (!Violated()) world_.RunUntil(end);
+  if (!Violated()) Liveness();
+  return Current();
+}
+
+Report Run::Impl::Current() const {
+  const Recorder::Counts& counts = recorder_.counts();
+  Report report{.seed = options_.seed,
+                .violations = world_.violations(),
+                .trace_hash = world_.trace_hash().ToString(),
+                .virtual_time = Duration(world_.now().ns()),
+                .events = world_.events(),
+                .operations = counts.invoked,
+                .succeeded = counts.succeeded,
+                .refused = counts.refused,
+                .unknown = counts.unknown,
+                .stale_reads = counts.stale_reads,
+                .leader_changes = judges_.leader_changes(),
+                .entries = judges_.applied_entries(),
+                .histories = recorder_.checker().partitions(),
+                .undecided = recorder_.undecided(),
+                .digests_compared = judges_.digests_compared(),
+                .expired = recorder_.expired(),
+                .ordered = recorder_.order().writes_judged() +
+                           recorder_.order().reads_judged(),
+                .functions = recorder_.succeeded_by_function()};
+  for (size_t i = 0; i < kFaultKinds; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    const uint64_t count = const_cast<World&>(world_).faults().count(fault);
+    if (count > 0) report.faults[std::string(FaultName(fault))] = count;
+  }
+  for (const auto& [name, count] : world_.marks()) report.marks[name] = count;
+  return report;
+}
+
+std::vector<std::string> Run::Impl::Story() const {
+  std::vector<std::string> lines;
+  if (!schedule_.has_value()) return lines;
+  for (const Schedule::Entry& entry : schedule_->entries()) {
+    lines.push_back(absl::StrCat(entry.time.ms(), " ms: ", entry.what));
+  }
+  return lines;
+}
+
+std::string Run::Impl::History() const {
+  lincheck::Recording recording{
+      .history = recorder_.KnownHistory(),
+      .unit = lincheck::TimeUnit::kNanoseconds,
+      .events =
+          AxisEventsOf(schedule_.has_value() ? schedule_->entries()
+                                             : std::vector<Schedule::Entry>(),
+                       cluster_.lives(), cluster_.leaderships()),
+      .model = "kv"};
+  return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
+}
+
+Tape Run::Impl::tape() const {
+  Tape tape = world_.tape();
+  tape.SetParameter("nodes", absl::StrCat(options_.nodes));
+  tape.SetParameter("groups", absl::StrCat(options_.groups));
+  tape.SetParameter("clients", absl::StrCat(options_.clients));
+  tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
+  tape.SetParameter("operations_per_second",
+                    absl::StrCat(options_.operations_per_second));
+  tape.SetParameter("faults", options_.faults ? "1" : "0");
+  return tape;
+}
+
+absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
+  RunOptions options;
+  options.seed = tape.seed;
+  absl::Status status;
+  std::set<std::string_view> known;
+  const auto read = [&](std::string_view key, int64_t otherwise, int64_t least,
+                        int64_t most) {
+    known.insert(key);
+    int64_t value = otherwise;
+    const std::string text = tape.Parameter(key, absl::StrCat(otherwise));
+    if (!absl::SimpleAtoi(text, &value) || value < least || value > most) {
+      status.Update(absl::InvalidArgumentError(absl::StrCat(
+          "parameter ", std::string(key), ": expected a number from ", least,
+          " to ", most, ", found '", text, "'")));
+    }
+    return value;
+  };
+  const auto small = [&](std::string_view key, uint32_t otherwise,
+                         uint32_t most) {
+    return static_cast<uint32_t>(read(key, otherwise, 1, most));
+  };
+  options.nodes = small("nodes", options.nodes, RunOptions::kNodesMax);
+  options.groups = small("groups", options.groups, RunOptions::kGroupsMax);
+  options.clients = small("clients", options.clients, RunOptions::kClientsMax);
+  options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
+                                       RunOptions::kDurationMax.ms()));
+  options.operations_per_second =
+      small("operations_per_second", options.operations_per_second,
+            RunOptions::kRateMax);
+  options.faults = read("faults", 1, 0, 1) != 0;
+  for (const auto& [key, value] : tape.parameters) {
+    if (!known.contains(key)) {
+      status.Update(absl::InvalidArgumentError(
+          absl::StrCat("parameter ", key, ": not known")));
+    }
+  }
+  if (!status.ok()) return status;
+  return options;
+}
+
+std::string ReplayLine(const RunOptions& options) {
+  const RunOptions defaults;
+  std::string line = absl::StrCat(
+      "./bazelw run -c opt //:simulate -- run --seed ", options.seed);
+  const auto add = [&](std::string_view flag, auto value, auto otherwise) {
+    if (value != otherwise) {
+      absl::StrAppend(&line, " --", std::string(flag), " ", value);
+    }
+  };
+  add("nodes", options.nodes, defaults.nodes);
+  add("groups", options.groups, defaults.groups);
+  add("clients", options.clients, defaults.clients);
+  add("rate", options.operations_per_second, defaults.operations_per_second);
+  if (options.duration != defaults.duration) {
+    absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
+  }
+  if (!options.faults) absl::StrAppend(&line, " --no-faults");
+  return line;
+}
+
+Run::Run(RunOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options), nullptr)) {}
+Run::Run(RunOptions options, const Tape& tape)
+    : impl_(std::make_unique<Impl>(std::move(options), &tape)) {}
+Run::~Run() = default;
+void Run::SetLogSink(env::Severity severity, LogSink sink) {
+  impl_->world().SetLogSink(severity, std::move(sink));
+}
+Report Run::Execute() { return impl_->Execute(); }
+Report Run::Current() const { return impl_->Current(); }
+std::vector<std::string> Run::Story() const { return impl_->Story(); }
+std::string Run::History() const { return impl_->History(); }
+Tape Run::tape() const { return impl_->tape(); }
+const std::vector<TraceRecord>& Run::trace() const {
+  return impl_->world().trace();
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,137 @@
+// A run is a function of its options; a tape repeats it; any part of a tape is a run.
+#include "sim/run/run.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "lincheck/checker.h"
+#include "lincheck/formats/read.h"
+#include "lincheck/models/kv.h"
+#include "sim/choices/tape.h"
+
+namespace quorate::sim {
+namespace {
+
+RunOptions Short(uint64_t seed) {
+  return {.seed = seed, .duration = Seconds(10), .record = true};
+}
+
+TEST(Run, SameSeed_SameHash) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    RunOptions unrecorded = Short(seed);
+    unrecorded.record = false;
+    sim::Run first(Short(seed));
+    sim::Run second(unrecorded);
+    const Report report = first.Execute();
+    EXPECT_EQ(report.violations, std::vector<std::string>{});
+    EXPECT_EQ(report.trace_hash, second.Execute().trace_hash) << seed;
+  }
+}
+
+TEST(Run, AnotherSeed_AnotherHash) {
+  EXPECT_NE(sim::Run(Short(1)).Execute().trace_hash,
+            sim::Run(Short(2)).Execute().trace_hash);
+}
+
+TEST(Run, ReplayedTape_SameRun) {
+  for (uint64_t seed = 4; seed <= 6; ++seed) {
+    sim::Run run(Short(seed));
+    const Report report = run.Execute();
+    // Through the text, as a file would.
+    const auto tape = ParseTape(FormatTape(run.tape()));
+    ASSERT_TRUE(tape.ok()) << tape.status();
+    const auto options = OptionsOfTape(*tape);
+    ASSERT_TRUE(options.ok()) << options.status();
+    EXPECT_EQ(options->seed, seed);
+    EXPECT_EQ(options->duration, Seconds(10));
+    const Report again = sim::Run(*options, *tape).Execute();
+    EXPECT_EQ(again.trace_hash, report.trace_hash) << seed;
+    EXPECT_EQ(again.events, report.events);
+    EXPECT_EQ(again.faults, report.faults);
+  }
+}
+
+TEST(Run, TapeWithLinesLeftOut_IsAValidRun) {
+  sim::Run run(Short(7));
+  run.Execute();
+  const Tape whole = run.tape();
+  ASSERT_GT(whole.choices.size(), 100u);
+  for (size_t part = 0; part < 8; ++part) {
+    Tape tape = whole;
+    tape.choices.clear();
+    for (size_t i = 0; i < whole.choices.size(); ++i) {
+      if (i % 8 != part) tape.choices.push_back(whole.choices[i]);
+    }
+    const Report report = sim::Run(*OptionsOfTape(tape), tape).Execute();
+    EXPECT_EQ(report.violations, std::vector<std::string>{}) << part;
+  }
+}
+
+TEST(Run, TapeOfNonsense_Refused) {
+  Tape tape;
+  tape.SetParameter("nodes", "many");
+  EXPECT_FALSE(OptionsOfTape(tape).ok());
+  for (const auto& [key, bad, good] :
+       {std::array{"nodes", "0", "3"}, std::array{"nodes", "65", "64"},
+        std::array{"groups", "-1", "1"}, std::array{"clients", "0", "9"},
+        std::array{"duration_ms", "999999999999", "1"},
+        std::array{"operations_per_second", "x", "1"},
+        std::array{"faults", "2", "0"}}) {
+    tape.SetParameter(key, bad);
+    const auto refused = OptionsOfTape(tape);
+    ASSERT_FALSE(refused.ok()) << key;
+    EXPECT_NE(std::string(refused.status().message()).find(key),
+              std::string::npos);
+    tape.SetParameter(key, good);
+    EXPECT_TRUE(OptionsOfTape(tape).ok()) << key;
+  }
+  tape.SetParameter("nodez", "3");
+  EXPECT_EQ(OptionsOfTape(tape).status().message(),
+            "parameter nodez: not known");
+}
+
+TEST(Run, WithoutFaults_EverythingSucceeds) {
+  const Report report =
+      sim::Run({.seed = 1, .duration = Seconds(10), .faults = false}).Execute();
+  EXPECT_EQ(report.violations, std::vector<std::string>{});
+  // But where a watched key was written by another client first.
+  EXPECT_EQ(report.succeeded + report.refused, report.operations);
+  EXPECT_LT(report.refused, report.operations / 50);
+  EXPECT_GT(report.operations, 800u);
+  EXPECT_TRUE(report.faults.empty());
+}
+
+TEST(Run, History_IsReadByTheCheckerAndRight) {
+  sim::Run run(Short(7));
+  const Report report = run.Execute();
+  const std::string text = run.History();
+  lincheck::MemorySource source(text);
+  absl::StatusOr<lincheck::Recording> recording =
+      lincheck::ReadHistory(&source, {});
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  EXPECT_EQ(recording->model, "kv");
+  EXPECT_GT(recording->history.operations().size(), report.succeeded / 4);
+  EXPECT_LE(recording->history.operations().size(), report.operations);
+  const auto leader =
+      std::find_if(recording->events.begin(), recording->events.end(),
+                   [](const lincheck::AxisEvent& event) {
+                     return event.kind == lincheck::AxisEvent::Kind::kLeader;
+                   });
+  ASSERT_NE(leader, recording->events.end());
+  const lincheck::ModelOf<lincheck::Kv> model;
+  EXPECT_EQ(lincheck::Check(recording->history, model).result,
+            lincheck::Result::kOk);
+}
+
+TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
+  EXPECT_EQ(ReplayLine({.seed = 7}),
+            "./bazelw run -c opt //:simulate -- run --seed 7");
+  EXPECT_EQ(ReplayLine({.seed = 7, .nodes = 3, .duration = Seconds(2)}),
+            "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
+            "--duration 2000ms");
+}
+
+}  // namespace
+}  // namespace quorate::sim

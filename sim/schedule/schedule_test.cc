@@ -1,0 +1,258 @@
+// Random schedules: within budget, recoverable, replayable.
+#include "sim/schedule/schedule.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+// Writes to its disk all the time and counts what it hears from the others; stops itself when its disk fails.
+class Busy : public env::Transport::Receiver {
+ public:
+  Busy(env::Env& env, uint32_t node, uint32_t nodes, uint64_t* heard)
+      : env_(env), node_(node), nodes_(nodes), heard_(heard) {
+    std::vector<env::PeerAddress> peers;
+    for (uint32_t i = 1; i <= nodes; ++i) {
+      if (i != node) peers.push_back({NodeId(i), Address(i)});
+    }
+    EXPECT_TRUE(env_.transport
+                    .Start({ClusterId(1), NodeId(node), StoreIncarnation(1)},
+                           Address(node), peers, this)
+                    .ok());
+    opening_ = env_.disk.Open("log", env::Disk::OpenMode::kCreateIfAbsent,
+                              [this](auto file) {
+                                if (!file.ok()) return;
+                                file_ = *std::move(file);
+                                Write();
+                              });
+    Tick();
+  }
+  static std::string Address(uint32_t node) {
+    return "n" + std::to_string(node) + ":7000";
+  }
+  void OnMessage(NodeId, StoreIncarnation, Buffer) override { ++*heard_; }
+
+ private:
+  void Tick() {
+    const Buffer piece = Buffer::Copy("hello");
+    for (uint32_t i = 1; i <= nodes_; ++i) {
+      if (i == node_) continue;
+      env_.transport.Send(NodeId(i), env::Lane::kControl,
+                          absl::MakeConstSpan(&piece, 1));
+    }
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(20),
+                          [this] { Tick(); });
+  }
+  void Write() {
+    const Buffer piece =
+        Buffer::Copy(std::string(2000, static_cast<char>('a' + writes_ % 26)));
+    const bool durable = ++writes_ % 2 == 0;
+    writing_ = file_->Write(
+        offset_, absl::MakeConstSpan(&piece, 1),
+        durable ? env::Durability::kDurable : env::Durability::kLater,
+        [this, durable](absl::Status status) {
+          if (!status.ok()) return;
+          if (writes_ % 100 == 0) env_.tracer.Sometimes("busy.many_writes");
+          offset_ = (offset_ + 2000) % 100000;
+          if (durable) {
+            Read();
+          } else {
+            writing_ = file_->Sync([this](absl::Status synced) {
+              if (synced.ok()) WriteLater();
+            });
+          }
+        });
+  }
+  void Read() {
+    reading_ = file_->Read(0, 4096, [this](auto) { WriteLater(); });
+  }
+  void WriteLater() {
+    pause_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(10),
+                          [this] { Write(); });
+  }
+
+  env::Env& env_;
+  const uint32_t node_;
+  const uint32_t nodes_;
+  uint64_t* const heard_;
+  std::unique_ptr<env::File> file_;
+  env::Pending opening_;
+  env::Pending writing_;
+  env::Pending reading_;
+  env::Pending pause_;
+  env::Pending timer_;
+  uint64_t offset_ = 0;
+  uint64_t writes_ = 0;
+};
+
+constexpr uint32_t kNodes = 5;
+
+struct Outcome {
+  Hash128 hash;
+  Tape tape;
+  std::vector<MachineId> core;
+  std::vector<uint64_t> heard = std::vector<uint64_t>(kNodes);  // At the end.
+  std::vector<uint64_t> heard_before = std::vector<uint64_t>(kNodes);
+  FaultCounters faults;
+  bool all_running = false;
+  size_t hits = 0;  // At moments.
+  size_t aftershocks = 0;
+  size_t late_hits = 0;  // Of the hits: after all were healed.
+};
+
+std::vector<std::vector<MachineId>> Groups() {
+  return {{MachineId(1), MachineId(2), MachineId(3)},
+          {MachineId(2), MachineId(3), MachineId(4)},
+          {MachineId(3), MachineId(4), MachineId(5)}};
+}
+
+Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
+  Outcome outcome;
+  WorldOptions options;
+  options.seed = seed;
+  options.replay = tape;
+  options.record = tape == nullptr;
+  World world(options);
+  std::vector<MachineId> nodes;
+  for (uint32_t i = 1; i <= kNodes; ++i) nodes.push_back(world.AddMachine());
+  ScheduleOptions plan{.nodes = nodes, .groups = Groups()};
+  plan.length = Seconds(20);
+  plan.family_on = family_on;
+  plan.rot_limit = [](MachineId, std::string_view) { return uint64_t{4000}; };
+  Schedule schedule(&world, std::move(plan));
+  schedule.Begin();
+  for (uint32_t i = 1; i <= kNodes; ++i) {
+    uint64_t* heard = &outcome.heard[i - 1];
+    world.Start(MachineId(i), [i, heard](env::Env& env) {
+      return std::make_shared<Busy>(env, i, kNodes, heard);
+    });
+  }
+  world.RunFor(Seconds(20));
+  outcome.core = schedule.BeginLiveness();
+  world.RunFor(Seconds(6));
+  outcome.heard_before = outcome.heard;
+  world.RunFor(Seconds(2));
+  const std::vector<uint64_t> heard = outcome.heard;
+  const size_t entries = schedule.entries().size();
+  schedule.HealAll();
+  outcome.all_running = true;
+  for (MachineId node : nodes) outcome.all_running &= world.running(node);
+  world.RunFor(Seconds(1));
+  outcome.heard = heard;
+  outcome.hash = world.trace_hash();
+  outcome.tape = world.tape();
+  outcome.faults = world.faults();
+  for (size_t i = 0; i < schedule.entries().size(); ++i) {
+    const std::string& what = schedule.entries()[i].what;
+    const bool hit = what.find(" is hit at busy.") != std::string::npos;
+    outcome.hits += hit;
+    outcome.late_hits += hit && i >= entries;
+    outcome.aftershocks += what.starts_with("aftershock");
+  }
+  EXPECT_TRUE(world.violations().empty()) << world.violations()[0];
+  for (const auto& group : Groups()) {
+    int broken = 0;
+    int sound = 0;
+    for (MachineId node : group) {
+      const auto& b = schedule.breakable();
+      broken += std::count(b.begin(), b.end(), node);
+      sound += std::count(outcome.core.begin(), outcome.core.end(), node) > 0 &&
+               !schedule.rotten().contains(node);
+    }
+    EXPECT_LE(broken, 1);
+    EXPECT_GE(sound, 2);
+  }
+  return outcome;
+}
+
+TEST(Schedule, SameSeed_GivesTheSameRunAndSoDoesItsTape) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    const Outcome first = RunOnce(seed, nullptr);
+    const Outcome second = RunOnce(seed, nullptr);
+    EXPECT_EQ(first.hash, second.hash) << "seed " << seed;
+    const Outcome replayed = RunOnce(0, &first.tape);
+    EXPECT_EQ(first.hash, replayed.hash) << "seed " << seed;
+  }
+}
+
+TEST(Schedule, Liveness_TheCoreRunsAndIsConnected) {
+  size_t smaller = 0;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    const Outcome outcome = RunOnce(seed, nullptr);
+    smaller += outcome.core.size() < kNodes ? 1 : 0;
+    for (MachineId node : outcome.core) {
+      // From each other member of the core, 50 times a second, for two seconds.
+      const size_t i = node.value() - 1;
+      EXPECT_GE(outcome.heard[i] - outcome.heard_before[i],
+                90 * (outcome.core.size() - 1))
+          << "seed " << seed << " node " << node;
+    }
+    EXPECT_TRUE(outcome.all_running) << "seed " << seed;
+  }
+  EXPECT_GT(smaller, 10u);
+}
+
+TEST(Schedule, ASwarm_ReachesEveryFaultItCan) {
+  FaultCounters runs;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const Outcome outcome = RunOnce(seed, nullptr);
+    for (size_t i = 0; i < kFaultKinds; ++i) {
+      const auto fault = static_cast<Fault>(i);
+      if (outcome.faults.count(fault) > 0) runs.Count(fault);
+    }
+  }
+  for (size_t i = 0; i < kFaultKinds; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    const std::string name(FaultName(fault));
+    // This program opens no stream, has no buggify point and floods nobody.
+    if (name.starts_with("stream_") || name.starts_with("connect_") ||
+        fault == Fault::kBuggify || fault == Fault::kMessageOverflow) {
+      continue;
+    }
+    EXPECT_GT(runs.count(fault), 0u) << name;
+  }
+}
+
+TEST(Schedule, ASwarm_HitsAtMarksAndOnceMoreAfterHealing) {
+  size_t hit = 0;
+  size_t late = 0;
+  size_t shaken = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Outcome outcome = RunOnce(seed, nullptr);
+    hit += outcome.hits > 0 ? 1 : 0;
+    late += outcome.late_hits > 0 ? 1 : 0;
+    shaken += outcome.aftershocks > 0 ? 1 : 0;
+  }
+  EXPECT_GE(hit, 10u);
+  EXPECT_GE(late, 5u);
+  EXPECT_GE(shaken, 10u);
+}
+
+TEST(Schedule, NoFamilyOn_IsABoringWorld) {
+  const Outcome outcome = RunOnce(1, nullptr, {0, 1});
+  EXPECT_EQ(outcome.faults.total(), 0u);
+  for (uint64_t heard : outcome.heard) EXPECT_GT(heard, 5000u);
+}
+
+TEST(Schedule, AnyTapeLineDeleted_StillGivesAValidRun) {
+  const Outcome recorded = RunOnce(3, nullptr);
+  std::vector<size_t> lines;
+  for (size_t i = 0; i < recorded.tape.choices.size(); ++i) {
+    const std::string& site = recorded.tape.choices[i].site;
+    if (site.starts_with("s")) lines.push_back(i);  // swarm., schedule.
+  }
+  ASSERT_GT(lines.size(), 20u);
+  for (size_t i = 0; i < lines.size(); i += 1 + lines.size() / 40) {
+    Tape shorter = recorded.tape;
+    shorter.choices.erase(shorter.choices.begin() + lines[i]);
+    RunOnce(0, &shorter);  // Expects what holds of every run.
+  }
+}
+
+}  // namespace
+}  // namespace quorate::sim

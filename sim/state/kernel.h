@@ -1,0 +1,75 @@
+// sim/state/kernel.h: what every part of a world shares: time, queue, choices, hash,
+// counters.
+#ifndef QUORATE_SIM_STATE_KERNEL_H_
+#define QUORATE_SIM_STATE_KERNEL_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "sim/choices/choices.h"
+#include "sim/choices/sim_time.h"
+#include "sim/choices/trace_hash.h"
+#include "sim/state/faults.h"
+#include "sim/state/options.h"
+#include "sim/state/queue.h"
+
+namespace quorate::sim {
+
+// Event::kind: who runs it. Event::target is a machine's index for those of
+// machines.
+enum EventKind : uint32_t {
+  kEventWake,     // A machine is free again.
+  kEventTimers,   // A machine's first timer may be due.
+  kEventDisk,     // An operation ends; the argument names it.
+  kEventMessage,  // A message arrives.
+  kEventPipe,     // A pipe's next segment arrives or is sent.
+  kEventConnect,  // A connect attempt makes its next step.
+  kEventAction,   // World::At.
+};
+
+class Kernel {
+ public:
+  Kernel(Choices choices_in, bool keep_trace)
+      : choices(std::move(choices_in)), hash(keep_trace) {}
+
+  SimTime now;
+  EventQueue queue;
+  Choices choices;
+  TraceHash hash;
+  FaultCounters faults;
+  uint64_t events = 0;
+
+  NetworkOptions network;
+  StreamOptions streams;
+  BuggifyOptions buggify;
+
+  absl::btree_map<std::string, uint64_t> marks;
+  std::vector<std::string> violations;
+
+  // A choice of extra delay: with `ratio` up to `most`, counted as `fault`.
+  Duration Delay(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                 Ratio ratio, Duration most, Fault fault) {
+    if (!choices.replaying() && ratio.numerator == 0) return Duration(0);
+    const auto ns = static_cast<int64_t>(choices.Choose(
+        site, entity, counter, 0,
+        [&](const Random& random, Site s, uint64_t e, uint64_t c) {
+          // One draw serves both: its low half decides, its high half measures.
+          const uint64_t bits = random.Bits(s, e, c);
+          const uint64_t low = (bits & 0xffffffff) * ratio.denominator >> 32;
+          if (low >= ratio.numerator) return uint64_t{0};
+          const auto bound = static_cast<uint64_t>(most.ns());
+          return static_cast<uint64_t>(
+                     static_cast<unsigned __int128>(bits >> 32) * bound >> 32) +
+                 1;
+        }));
+    if (ns > 0) faults.Count(fault);
+    return Duration(ns);
+  }
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_STATE_KERNEL_H_

@@ -1,0 +1,575 @@
+#include "sim/workload/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "env/check.h"
+#include "kv/slots/slot.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+
+// Ways of putting a swap, besides SET … GET.
+constexpr uint8_t kGetSet = 1;
+constexpr uint8_t kTransaction = 2;
+constexpr uint8_t kWatched = 3;
+
+constexpr Duration kSweepInterval = Milliseconds(250);
+constexpr Duration kSuspicion = Seconds(3);
+
+std::string Command(const std::vector<std::string>& words) {
+  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
+  for (const std::string& word : words) {
+    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
+  }
+  return bytes;
+}
+
+// Of an operation on a key that may expire the client says the verb.
+std::string Name(const Call& call, const std::optional<TimedCall>& timed) {
+  if (timed.has_value()) return Describe(*timed);
+  return absl::StrCat("function ", call.function, " on ", call.key);
+}
+
+}  // namespace
+
+bool Client::IsRead(const Operation& operation) {
+  return operation.timed.has_value() ? operation.timed->read_only()
+                                     : operation.call.function == Kv::kGet;
+}
+
+Client::Client(env::Env& env, const ClientOptions& options, Recorder* recorder)
+    : env_(env), options_(options), recorder_(recorder) {
+  home_ = options_.id % static_cast<uint32_t>(options_.servers.size());
+  // Clients begin at different times.
+  const Duration first = env_.random.Between(Duration(0), options_.interval,
+                                             "client.first", options_.id, 0);
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + first, [this] { Tick(); });
+  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + kSweepInterval,
+                        [this] { Sweep(); });
+}
+
+Client::~Client() = default;
+
+void Client::StopIssuing() { issuing_ = false; }
+
+void Client::ReadAll(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    Operation operation;
+    operation.call = {.client = options_.id, .key = key};
+    if (TimedKeys::Covers(key)) {
+      operation.timed = TimedCall{.client = options_.id, .key = key};
+    }
+    operation.final = true;
+    Begin(std::move(operation));
+  }
+}
+
+void Client::AddToEach(const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) Begin(FinalWrite(key));
+}
+
+Client::Operation Client::FinalWrite(const std::string& key) {
+  Operation operation;
+  operation.call = {.client = options_.id, .key = key};
+  operation.call.function = Kv::kIncrement;
+  operation.call.number =
+      static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
+  operation.final = true;
+  operation.final_write = true;
+  return operation;
+}
+
+std::string Client::Describe() const {
+  std::string text = absl::StrCat("client ", options_.id, ":");
+  for (const auto& [id, operation] : operations_) {
+    absl::StrAppend(&text, " ", operation.opens_session ? "session" : "",
+                    operation.call.key, " (function ", operation.call.function,
+                    ", node ", operation.node + 1,
+                    delayed_.contains(id) ? ", waiting to try again)" : ")");
+  }
+  return text;
+}
+
+// ---- Issuing.
+
+void Client::Tick() {
+  if (!issuing_) return;
+  const uint64_t burst = 1 + Random("client.burst", options_.burst_max);
+  for (uint64_t i = 0; i < burst; ++i) Issue();
+  // On average one operation an interval, whatever the bursts.
+  const Duration wait =
+      options_.interval * static_cast<int64_t>(burst) / 2 +
+      Nanoseconds(static_cast<int64_t>(
+          Random("client.wait",
+                 static_cast<uint64_t>(options_.interval.ns()) * burst + 1)));
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
+}
+
+void Client::Issue() {
+  ++issued_;
+  if (options_.sessions && session_.empty() && !opening_session_) {
+    opening_session_ = true;
+    Operation open;
+    open.opens_session = true;
+    Begin(std::move(open));
+  }
+  Begin(Draw());
+}
+
+Client::Operation Client::Draw() {
+  Operation operation;
+  if (options_.timed && Random("client.timed", 6) == 0) {
+    operation.timed = DrawTimed();
+    operation.call = {.client = options_.id, .key = operation.timed->key};
+  } else {
+    operation.call = DrawCall();
+  }
+  if (IsRead(operation)) {
+    operation.stale = options_.stale_reads && Random("client.stale", 2) == 0;
+  } else if (options_.sessions && !session_.empty()) {
+    operation.sequence = next_sequence_++;
+  } else if (!operation.timed.has_value() &&
+             operation.call.function == Kv::kSwap) {
+    operation.variant = static_cast<uint8_t>(Random("client.variant", 4));
+  }
+  return operation;
+}
+
+TimedCall Client::DrawTimed() {
+  const uint64_t epoch = issued_ / options_.operations_per_epoch;
+  const uint64_t number = Random("client.key", options_.keys);
+  return DrawTimedCall(
+      options_.id, absl::StrCat("t", number, ".", epoch),
+      env_.loop.ReadClock().wall.earliest.ms(),
+      [this](Site site, uint64_t bound) { return Random(site, bound); },
+      [this] { return NewText(/*list=*/true); });
+}
+
+Call Client::DrawCall() {
+  const uint64_t epoch = issued_ / options_.operations_per_epoch;
+  const uint64_t kind = Random("client.kind", 10);
+  const uint64_t number = Random("client.key", options_.keys);
+  const uint64_t action = Random("client.action", 100);
+  Call call{.client = options_.id};
+  if (kind < 5) {
+    call.key = absl::StrCat("r", number, ".", epoch);
+    static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
+        {40, Kv::kGet},  {65, Kv::kPut},         {75, Kv::kSwap},
+        {82, Kv::kCas},  {89, Kv::kPutIfExists}, {95, Kv::kDelete},
+        {100, Kv::kTake}};
+    for (const auto& [below, function] : kActions) {
+      call.function = function;
+      if (action < below) break;
+    }
+    call.expect_absent = call.function == Kv::kCas;
+    const bool writes = call.function != Kv::kGet &&
+                        call.function != Kv::kDelete &&
+                        call.function != Kv::kTake;
+    if (writes) call.text = NewText(/*list=*/false);
+  } else if (kind < 7) {
+    call.key = absl::StrCat("l", number, ".", epoch);
+    call.function = action < 40 ? Kv::kGet : Kv::kAppend;
+    if (call.function == Kv::kAppend) call.text = NewText(/*list=*/true);
+  } else {
+    call.key = absl::StrCat("n", number, ".", epoch);
+    call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
+    // Unique, so that a sum tells what it is made of.
+    call.number = static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
+  }
+  return call;
+}
+
+std::string Client::NewText(bool list) {
+  std::string text = absl::StrCat("c", options_.id, ".", ++values_);
+  const bool large =
+      !list && env_.random.Chance(options_.large_value, "client.large",
+                                  options_.id, values_);
+  // Lengths tell elements of a list apart, which keeps the judging of unknown appends cheap.
+  const size_t size_max = list ? 40 : options_.value_bytes_max;
+  const size_t padding =
+      large ? options_.large_value_bytes : Random("client.size", size_max + 1);
+  if (padding > 0) text += ":" + std::string(padding, 'x');
+  return list ? text + ";" : text;
+}
+
+Client::OperationId Client::Begin(Operation operation) {
+  const OperationId id = Register(std::move(operation));
+  Send(id);
+  return id;
+}
+
+Client::OperationId Client::Register(Operation operation) {
+  operation.deadline =
+      operation.final ? MonoTime::Max()
+                      : env_.loop.ReadClock().mono + options_.operation_timeout;
+  if (!operation.stale && !operation.opens_session) {
+    operation.recorded = true;
+    operation.ticket = operation.timed.has_value()
+                           ? recorder_->Invoke(*operation.timed)
+                           : recorder_->Invoke(operation.call);
+  }
+  const OperationId id = next_operation_++;
+  operations_.emplace(id, std::move(operation));
+  return id;
+}
+
+// ---- Sending.
+
+uint32_t Client::Route(const Operation& operation) {
+  uint32_t any = home_;
+  if (!options_.stays) {
+    any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
+  }
+  // Not where a connection just failed, if there is another.
+  for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
+    any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
+  }
+  if (options_.stays) home_ = any;
+  if (operation.stale || operation.opens_session) return any;
+  const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
+  return it == node_of_slot_.end() || Suspects(it->second) ? any : it->second;
+}
+
+bool Client::Suspects(uint32_t node) const {
+  const auto it = suspected_until_.find(node);
+  return it != suspected_until_.end() &&
+         it->second > env_.loop.ReadClock().mono;
+}
+
+void Client::LeaveHome(uint32_t node) {
+  if (node != home_) return;
+  home_ = (home_ + 1) % static_cast<uint32_t>(options_.servers.size());
+}
+
+std::string Client::Encode(Operation* operation) {
+  if (operation->opens_session) return Command({"QUORATE.SESSION"});
+  if (operation->variant == kTransaction) {
+    const Call& call = operation->call;
+    operation->replies_expected = 4;
+    return Command({"MULTI"}) + Command({"GET", call.key}) +
+           Command({"SET", call.key, call.text}) + Command({"EXEC"});
+  }
+  if (operation->variant == kWatched) {
+    // That the key did not change since it was read makes it a swap. The key watched before it is never written.
+    const Call& call = operation->call;
+    operation->replies_expected = 5;
+    return Command({"WATCH", absl::StrCat("{", call.key, "}w"), call.key}) +
+           Command({"GET", call.key}) + Command({"MULTI"}) +
+           Command({"SET", call.key, call.text}) + Command({"EXEC"});
+  }
+  std::vector<std::string> words = operation->timed.has_value()
+                                       ? WordsOf(*operation->timed)
+                                       : WordsFor(*operation);
+  if (operation->sequence != 0) {
+    uint64_t floor = operation->sequence;
+    for (const auto& [id, other] : operations_) {
+      if (other.sequence != 0) floor = std::min(floor, other.sequence);
+    }
+    words.insert(words.begin(),
+                 {"QUORATE.DO", session_, absl::StrCat(operation->sequence),
+                  absl::StrCat(floor)});
+  }
+  return Command(words);
+}
+
+std::vector<std::string> Client::WordsFor(const Operation& operation) {
+  const Call& call = operation.call;
+  switch (call.function) {
+    case Kv::kGet:
+      return {"GET", call.key};
+    case Kv::kPut:
+      return {"SET", call.key, call.text};
+    case Kv::kCas:
+      return {"SET", call.key, call.text, "NX"};
+    case Kv::kPutIfExists:
+      return {"SET", call.key, call.text, "XX"};
+    case Kv::kSwap:
+      if (operation.variant == kGetSet) return {"GETSET", call.key, call.text};
+      return {"SET", call.key, call.text, "GET"};
+    case Kv::kDelete:
+      return {"DEL", call.key};
+    case Kv::kTake:
+      return {"GETDEL", call.key};
+    case Kv::kAppend:
+      return {"APPEND", call.key, call.text};
+    case Kv::kIncrement:
+      return {"INCRBY", call.key, absl::StrCat(call.number)};
+    default:
+      CHECK(false) << "function " << +call.function;
+  }
+  return {};
+}
+
+void Client::Send(OperationId id) {
+  Operation& operation = operations_.at(id);
+  operation.node = Route(operation);
+  operation.replies.clear();
+  std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
+  if (link == nullptr) {
+    link = std::make_unique<ClientLink>(
+        env_, uint64_t{options_.id} << 32 | ++links_made_, AddressOf(operation),
+        operation.stale, this);
+  }
+  link->Send(id, Encode(&operation));
+  if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
+}
+
+const std::string& Client::AddressOf(const Operation& operation) const {
+  // READONLY is for cluster clients alone.
+  return options_.cluster || operation.stale
+             ? options_.cluster_servers[operation.node]
+             : options_.servers[operation.node];
+}
+
+void Client::SendLater(OperationId id, Duration delay) {
+  delayed_[id] = env_.loop.At(env_.loop.ReadClock().mono + delay, [this, id] {
+    delayed_.erase(id);
+    Send(id);
+  });
+}
+
+// ---- Hearing.
+
+void Client::OnLinkReply(OperationId id, Reply reply, bool* done) {
+  const auto it = operations_.find(id);
+  CHECK(it != operations_.end()) << "a reply to nothing";
+  Operation& operation = it->second;
+  operation.replies.push_back(std::move(reply));
+  *done = operation.replies.size() >= operation.replies_expected;
+  if (!*done) return;
+  // Of a transaction the last reply counts; if it was abandoned, the first
+  // error tells why.
+  const Reply* answer = &operation.replies.back();
+  if (answer->error_code() == "EXECABORT" || answer->error_code() == "ERR") {
+    for (const Reply& earlier : operation.replies) {
+      if (!earlier.is_error()) continue;
+      answer = &earlier;
+      break;
+    }
+  }
+  const Reply copy = *answer;
+  Finish(id, copy);
+}
+
+void Client::Finish(OperationId id, const Reply& reply) {
+  if (reply.is_error()) {
+    OnError(id, reply);
+    return;
+  }
+  Operation& operation = operations_.at(id);
+  if (operation.opens_session) {
+    session_ = reply.text;
+    opening_session_ = false;
+  } else if (operation.stale) {
+    if (reply.type == Reply::Type::kBulk && operation.call.key[0] != 'n') {
+      recorder_->StaleRead(options_.id, operation.call.key, reply.text);
+    }
+  } else {
+    Succeed(operation, reply);
+  }
+  operations_.erase(id);
+}
+
+void Client::Succeed(Operation& operation, const Reply& reply) {
+  const Recorder::Ticket ticket = operation.ticket;
+  if (operation.timed.has_value()) return recorder_->ReturnReply(ticket, reply);
+  const bool number_key = operation.call.key[0] == 'n';
+  const auto unexpected = [&] {
+    recorder_->Unexpected(
+        options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+                                  reply.ToString()));
+    recorder_->LeaveUnknown(ticket);
+  };
+  const Reply* value = &reply;
+  if (operation.variant == kTransaction) {
+    if (reply.type != Reply::Type::kArray || reply.elements.size() != 2) {
+      return unexpected();
+    }
+    value = &reply.elements[0];
+  } else if (operation.variant == kWatched) {
+    // Nil: the key changed, and nothing was done.
+    if (reply.type == Reply::Type::kNil) return recorder_->Withdraw(ticket);
+    if (reply.type != Reply::Type::kArray) return unexpected();
+    const std::vector<Reply>& replies = operation.replies;
+    // Not watched, or not read.
+    if (replies[0].is_error() || replies[1].is_error()) {
+      return recorder_->LeaveUnknown(ticket);
+    }
+    value = &replies[1];
+  }
+  switch (operation.call.function) {
+    case Kv::kPut:
+      if (reply.type != Reply::Type::kSimple) return unexpected();
+      return recorder_->ReturnNothing(ticket);
+    case Kv::kCas:
+    case Kv::kPutIfExists:
+      if (reply.type != Reply::Type::kSimple &&
+          reply.type != Reply::Type::kNil) {
+        return unexpected();
+      }
+      return recorder_->ReturnNumber(
+          ticket, reply.type == Reply::Type::kSimple ? 1 : 0);
+    case Kv::kDelete:
+    case Kv::kAppend:
+    case Kv::kIncrement:
+      if (reply.type != Reply::Type::kInteger) return unexpected();
+      return recorder_->ReturnNumber(ticket, reply.integer);
+    default:
+      break;
+  }
+  int64_t number = 0;
+  if (value->type == Reply::Type::kNil) {
+    recorder_->ReturnNil(ticket);
+  } else if (value->type != Reply::Type::kBulk ||
+             (number_key && !absl::SimpleAtoi(value->text, &number))) {
+    unexpected();
+  } else if (number_key) {
+    recorder_->ReturnNumber(ticket, number);
+  } else {
+    recorder_->ReturnText(ticket, value->text);
+  }
+}
+
+void Client::OnError(OperationId id, const Reply& reply) {
+  Operation& operation = operations_.at(id);
+  const std::string_view code = reply.error_code();
+  // All of these say that the request was certainly not done.
+  const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
+                       code == "TRYAGAIN" || code == "LOADING" ||
+                       code == "MISCONF";
+  if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
+  if (code == "MOVED") return OnMoved(id, reply);
+  if (refused) {
+    node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+    LeaveHome(operation.node);
+    return TryAgain(id, Backoff(20, 100));
+  }
+  if (code == "UNKNOWN") return OnLinkBroken(id);
+  if (code == "SESSION_EXPIRED" && operation.sequence != 0) {
+    session_.clear();
+    return GiveUp(id);
+  }
+  recorder_->Unexpected(
+      options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+                                reply.ToString()));
+  operation.maybe_done = true;
+  GiveUp(id);
+}
+
+void Client::OnMoved(OperationId id, const Reply& reply) {
+  // MOVED slot host:port.
+  const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
+  const std::vector<std::string>& servers = options_.cluster_servers;
+  const auto server = std::find(servers.begin(), servers.end(), words.back());
+  uint32_t slot = 0;
+  const bool plain = !options_.cluster && !operations_.at(id).stale;
+  if (plain || words.size() != 3 || server == servers.end() ||
+      !absl::SimpleAtoi(words[1], &slot)) {
+    recorder_->Unexpected(options_.id, reply.ToString());
+    GiveUp(id);
+    return;
+  }
+  const auto node = static_cast<uint32_t>(server - servers.begin());
+  node_of_slot_[static_cast<uint16_t>(slot)] = node;
+  if (Suspects(node)) LeaveHome(operations_.at(id).node);
+  // Not at once: two nodes that each take the other for the leader would be
+  // asked without end.
+  TryAgain(id, Backoff(1, 20));
+}
+
+void Client::OnLinkMalformed(std::string_view server) {
+  recorder_->Unexpected(
+      options_.id, absl::StrCat("no reply at all from ", std::string(server)));
+}
+
+void Client::OnLinkBroken(OperationId id) {
+  Operation& operation = operations_.at(id);
+  // Whoever leads now, another node may know.
+  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+  // Reads do no harm twice; nor does what a session knows.
+  const bool repeatable =
+      operation.opens_session || IsRead(operation) || operation.sequence != 0;
+  if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
+  if (repeatable) {
+    TryAgain(id, Backoff(10, 100));
+  } else {
+    GiveUp(id);
+  }
+}
+
+void Client::OnLinkRefused(OperationId id) {
+  const Operation& operation = operations_.at(id);
+  if (operation.recorded) recorder_->OnRefused(operation.ticket);
+  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+  TryAgain(id, Backoff(10, 100));
+}
+
+void Client::TryAgain(OperationId id, Duration delay) {
+  if (env_.loop.ReadClock().mono + delay >= operations_.at(id).deadline) {
+    GiveUp(id);
+  } else {
+    SendLater(id, delay);
+  }
+}
+
+void Client::GiveUp(OperationId id) {
+  Operation& operation = operations_.at(id);
+  if (operation.recorded) {
+    if (operation.maybe_done) {
+      recorder_->LeaveUnknown(operation.ticket);
+    } else {
+      recorder_->Withdraw(operation.ticket);
+    }
+  }
+  if (operation.opens_session) opening_session_ = false;
+  if (operation.final_write) {
+    SendLater(Register(FinalWrite(operation.call.key)), Backoff(50, 200));
+  }
+  delayed_.erase(id);
+  operations_.erase(id);
+}
+
+void Client::OnLinkClosed(ClientLink* link) {
+  for (auto& [key, held] : links_) {
+    if (held.get() != link) continue;
+    suspected_until_[key.first] = env_.loop.ReadClock().mono + kSuspicion;
+    dropped_.push_back(std::move(held));
+    links_.erase(key);
+    break;
+  }
+  bury_ = env_.loop.Defer([this] { dropped_.clear(); });
+}
+
+void Client::Sweep() {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  // A connection on which something is overdue is given up: replies come in
+  // order, so nothing behind it can be heard either.
+  std::vector<ClientLink*> overdue;
+  for (auto& [key, link] : links_) {
+    const OperationId id = link->oldest();
+    if (id == 0) continue;
+    const Operation& operation = operations_.at(id);
+    const bool stuck = operation.final ? now - link->oldest_since() >
+                                             options_.operation_timeout
+                                       : operation.deadline <= now;
+    if (stuck) overdue.push_back(link.get());
+  }
+  for (ClientLink* link : overdue) link->Break();
+  std::vector<OperationId> late;
+  for (const auto& [id, operation] : operations_) {
+    if (operation.deadline <= now) late.push_back(id);
+  }
+  for (const OperationId id : late) {
+    // Still on a connection: the sweep after its link is broken ends it.
+    if (delayed_.contains(id)) GiveUp(id);
+  }
+  sweep_ = env_.loop.At(now + kSweepInterval, [this] { Sweep(); });
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,188 @@
+// Clients against a server of a few lines: what is right stays silent, every mistake is found.
+#include "sim/workload/client.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sim/checks/liveness.h"
+#include "sim/checks/recorder.h"
+#include "sim/testing/fake_server.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+namespace {
+
+struct Outcome {
+  std::vector<std::string> violations;
+  Recorder::Counts counts;
+  bool idle = true;
+  bool all_written = false;
+  bool all_read = false;
+  bool reset_in_mid_reply = false;
+};
+
+Outcome RunClients(const WorldOptions& options, Mistake mistake) {
+  World world(options);
+  Outcome outcome;
+  Recorder recorder([&] { return world.now(); },
+                    [&](std::string what) { world.Violate(std::move(what)); });
+  const MachineId server = world.AddMachine({.name = "n1"});
+  world.Start(server, [mistake](env::Env& env) {
+    return std::make_shared<FakeServer>(env, "n1:7001", mistake);
+  });
+  std::vector<Client*> clients;
+  for (uint32_t i = 1; i <= 4; ++i) {
+    const MachineId machine = world.AddMachine({.client = true});
+    world.Start(machine, [&, i](env::Env& env) {
+      auto client =
+          std::make_shared<Client>(env,
+                                   ClientOptions{.id = i,
+                                                 .servers = {"n1:7001"},
+                                                 .cluster_servers = {"n1:7001"},
+                                                 .interval = Milliseconds(20),
+                                                 .sessions = i % 2 == 0,
+                                                 .stale_reads = i == 3,
+                                                 .timed = false},
+                                   &recorder);
+      clients.push_back(client.get());
+      return client;
+    });
+  }
+  const auto idle = [&] {
+    for (const Client* client : clients) {
+      if (!client->idle()) return false;
+    }
+    return true;
+  };
+  world.RunFor(Seconds(10));
+  world.stream_options() = {};
+  for (Client* client : clients) client->StopIssuing();
+  outcome.idle = world.RunUntilTrue(idle, Seconds(20));
+  const std::vector<std::string> keys = recorder.keys();
+  std::vector<std::string> numbers;
+  for (const std::string& key : keys) {
+    if (key[0] == 'n') numbers.push_back(key);
+  }
+  const uint64_t before_writes = recorder.counts().succeeded;
+  clients[0]->AddToEach(numbers);
+  world.RunUntilTrue(idle, Seconds(20));
+  outcome.all_written =
+      recorder.counts().succeeded == before_writes + numbers.size();
+  const uint64_t before = recorder.counts().succeeded;
+  clients[0]->ReadAll(keys);
+  world.RunUntilTrue(idle, Seconds(20));
+  outcome.all_read = recorder.counts().succeeded == before + keys.size();
+  recorder.Finish();
+  outcome.violations = world.violations();
+  outcome.counts = recorder.counts();
+  outcome.reset_in_mid_reply =
+      world.marks().contains("client.connection_reset_in_mid_reply");
+  return outcome;
+}
+
+WorldOptions BadNetwork(uint64_t seed) {
+  WorldOptions options{.seed = seed};
+  options.streams.jitter = {1, 2};
+  options.streams.split = {1, 4};
+  options.streams.reset = {1, 100};
+  options.streams.lost_tail = {1, 2};
+  options.streams.refuse = {1, 20};
+  return options;
+}
+
+TEST(Client, CorrectServer_EverythingSucceeds) {
+  const Outcome outcome = RunClients({.seed = 1}, Mistake::kNone);
+  EXPECT_EQ(outcome.violations, std::vector<std::string>{});
+  EXPECT_TRUE(outcome.idle);
+  EXPECT_TRUE(outcome.all_written);
+  EXPECT_TRUE(outcome.all_read);
+  EXPECT_GT(outcome.counts.invoked, 1000u);
+  EXPECT_EQ(outcome.counts.succeeded, outcome.counts.invoked);
+  EXPECT_GT(outcome.counts.stale_reads, 25u);
+}
+
+TEST(Client, BadNetwork_NoFalseAlarm) {
+  bool reset_in_mid_reply = false;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Outcome outcome = RunClients(BadNetwork(seed), Mistake::kNone);
+    EXPECT_EQ(outcome.violations, std::vector<std::string>{});
+    EXPECT_TRUE(outcome.idle);
+    EXPECT_TRUE(outcome.all_written);
+    EXPECT_TRUE(outcome.all_read);
+    EXPECT_GT(outcome.counts.unknown, 0u);
+    EXPECT_GT(outcome.counts.succeeded, outcome.counts.invoked / 2);
+    reset_in_mid_reply |= outcome.reset_in_mid_reply;
+  }
+  EXPECT_TRUE(reset_in_mid_reply);
+}
+
+TEST(Client, EveryMistake_Found) {
+  for (const Mistake mistake :
+       {Mistake::kForgetsWrites, Mistake::kServesStale, Mistake::kDoesTwice,
+        Mistake::kDoesWhatItRefuses}) {
+    const Outcome outcome = RunClients({.seed = 1}, mistake);
+    ASSERT_FALSE(outcome.violations.empty()) << static_cast<int>(mistake);
+    EXPECT_EQ(outcome.violations[0].substr(0, 15), "linearizability")
+        << outcome.violations[0];
+  }
+}
+
+// Reads that clients never give up, of a server that stands still.
+TEST(Liveness, RequestThatIsStuck_Found) {
+  for (const bool stands_still : {false, true}) {
+    World world({.seed = 1});
+    Recorder recorder([&] { return world.now(); },
+                      [&](std::string what) { world.Violate(what); });
+    const MachineId server = world.AddMachine({.name = "n1"});
+    world.Start(server, [](env::Env& env) {
+      return std::make_shared<FakeServer>(env, "n1:7001", Mistake::kNone);
+    });
+    Client* client = nullptr;
+    world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+      auto made = std::make_shared<Client>(
+          env,
+          ClientOptions{
+              .id = 1, .servers = {"n1:7001"}, .cluster_servers = {"n1:7001"}},
+          &recorder);
+      client = made.get();
+      return made;
+    });
+    client->StopIssuing();
+    client->ReadAll({"r1", "r2"});
+    if (stands_still) world.Pause(server);
+    RequireWithin(
+        world, "reading", Seconds(20), [&] { return client->idle(); },
+        [&] { return client->Describe(); });
+    if (!stands_still) {
+      EXPECT_EQ(world.violations(), std::vector<std::string>{});
+      continue;
+    }
+    ASSERT_EQ(world.violations().size(), 1u);
+    EXPECT_EQ(world.violations()[0].substr(0, 41),
+              "liveness: reading took more than 20000 ms");
+    EXPECT_NE(world.violations()[0].find("r1"), std::string::npos)
+        << world.violations()[0];
+  }
+}
+
+TEST(Liveness, AfterAViolation_NothingIsAddedAndNothingRuns) {
+  World world({.seed = 1});
+  world.Violate("first");
+  RequireWithin(
+      world, "anything", Seconds(1), [] { return false; },
+      [] { return std::string(); });
+  EXPECT_EQ(world.violations(), std::vector<std::string>{"first"});
+  EXPECT_EQ(world.now(), SimTime());
+}
+
+TEST(Client, ServerThatDoesNotAnswer_TimesOut) {
+  const Outcome outcome = RunClients({.seed = 1}, Mistake::kNeverAnswers);
+  EXPECT_EQ(outcome.violations, std::vector<std::string>{});
+  EXPECT_TRUE(outcome.idle);
+  EXPECT_GT(outcome.counts.unknown, 0u);
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,171 @@
+#include "sim/workload/deep_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "sim/protocol/key_prefixes.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr Duration kBetweenRounds = Seconds(4);
+// A round without any reply for so long is given up.
+constexpr Duration kPatience = Seconds(15);
+
+std::string Command(const std::vector<std::string>& words) {
+  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
+  for (const std::string& word : words) {
+    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
+  }
+  return bytes;
+}
+
+}  // namespace
+
+DeepClient::DeepClient(env::Env& env, std::vector<std::string> servers,
+                       Violate violate)
+    : env_(env), servers_(std::move(servers)), violate_(std::move(violate)) {
+  ArmTimer(kBetweenRounds);
+}
+
+void DeepClient::BeginLastRound(std::vector<std::string> healthy) {
+  healthy_ = std::move(healthy);
+  last_ = Last::kWanted;
+  if (connection_ == nullptr && expected_ == 0) ArmTimer(Duration());
+}
+
+std::string DeepClient::Describe() const {
+  if (last_ == Last::kDone) return "";
+  return absl::StrCat("deep client: ", replies_, " of ", expected_,
+                      " replies in round ", round_, "\n");
+}
+
+void DeepClient::ArmTimer(Duration wait) {
+  timer_ =
+      env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { OnTimer(); });
+}
+
+void DeepClient::OnTimer() {
+  if (expected_ == 0) return BeginRound();
+  if (last_ == Last::kUnderWay && replies_ > 0 &&
+      std::count(healthy_.begin(), healthy_.end(), server_) > 0) {
+    violate_(absl::StrCat("deep client: ", server_, " stopped after ", replies_,
+                          " of ", expected_, " replies"));
+  }
+  EndRound();
+}
+
+void DeepClient::BeginRound() {
+  if (last_ == Last::kDone) return;
+  if (last_ == Last::kWanted) last_ = Last::kUnderWay;
+  ++round_;
+  static constexpr size_t kSizes[] = {300, 1'100, 6'000};
+  value_ = absl::StrCat(round_, ":");
+  value_.resize(kSizes[Draw("deep.size", 3)], 'x');
+  const std::vector<std::string>& servers =
+      healthy_.empty() ? servers_ : healthy_;
+  Connect(servers[Draw("deep.server", servers.size())]);
+}
+
+void DeepClient::Connect(const std::string& server) {
+  server_ = server;
+  replies_ = 0;
+  expected_ = 1;
+  parser_ = ReplyParser();
+  ArmTimer(kPatience);
+  connecting_ = env_.streams.Connect(
+      server,
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        if (!connection.ok()) return EndRound();
+        connection_ = *std::move(connection);
+        connection_->SetObserver(this);
+        Ask();
+      });
+}
+
+void DeepClient::Ask() {
+  static constexpr uint64_t kReads[] = {20, 300, 1'500};
+  const uint64_t reads = kReads[Draw("deep.reads", 3)];
+  const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
+  std::string requests = Command({"SET", key, value_});
+  const std::string read = Command({"GET", key});
+  for (uint64_t i = 0; i < reads; ++i) requests += read;
+  expected_ = reads + 1;
+  connection_->Write(Buffer::Copy(requests));
+  const bool last = last_ == Last::kUnderWay;
+  if (Draw("deep.reads_late", 3) == 0) {
+    connection_->PauseReads();
+    late_ = env_.loop.At(
+        env_.loop.ReadClock().mono +
+            Milliseconds(static_cast<int64_t>(Draw("deep.late_ms", 3'000))),
+        [this] {
+          if (connection_ != nullptr) connection_->ResumeReads();
+        });
+  }
+  if (!last && Draw("deep.half_closes", 6) == 0) {
+    connection_->End();
+  }
+  if (!last && Draw("deep.goes_away", 6) == 0) {
+    late_ = env_.loop.At(
+        env_.loop.ReadClock().mono +
+            Milliseconds(static_cast<int64_t>(Draw("deep.gone_ms", 200))),
+        [this] { EndRound(); });
+  }
+}
+
+void DeepClient::OnBytes(std::string_view bytes) {
+  parser_.Feed(bytes);
+  bool any = false;
+  while (connection_ != nullptr) {
+    Reply reply;
+    const ReplyParser::Result result = parser_.Next(&reply);
+    if (result == ReplyParser::Result::kNeedMore) break;
+    if (result == ReplyParser::Result::kMalformed) {
+      violate_("deep client: bytes that are no reply");
+      return EndRound();
+    }
+    any = true;
+    if (!TakeReply(reply)) return;
+  }
+  if (any) ArmTimer(kPatience);
+}
+
+bool DeepClient::TakeReply(const Reply& reply) {
+  ++replies_;
+  if (reply.error_code() == "MOVED") {
+    const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
+    connection_.reset();
+    Connect(words.back());
+    return false;
+  }
+  if (replies_ == 1) {
+    // A write that failed leaves nothing to read.
+    if (reply.is_error()) {
+      EndRound();
+      return false;
+    }
+  } else if (!reply.is_error() && reply.text != value_) {
+    violate_(absl::StrCat("deep client: reply ", replies_, " of round ", round_,
+                          " holds ", reply.text.size(), " bytes beginning \"",
+                          reply.text.substr(0, 20),
+                          "\", not the value written"));
+  }
+  if (replies_ < expected_) return true;
+  env_.tracer.Sometimes("client.deep_pipeline_answered");
+  if (last_ == Last::kUnderWay) last_ = Last::kDone;
+  EndRound();
+  return false;
+}
+
+void DeepClient::EndRound() {
+  connecting_.Cancel();
+  late_.Cancel();
+  connection_.reset();
+  expected_ = 0;
+  if (last_ == Last::kUnderWay) last_ = Last::kWanted;  // Once more.
+  ArmTimer(last_ == Last::kNotYet ? kBetweenRounds : Milliseconds(200));
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,77 @@
+#include "sim/world/clock.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+constexpr int64_t kMillion = 1'000'000;
+}  // namespace
+
+SimClock::SimClock(const ClockOptions& options, WallTime epoch)
+    : anchor_mono_(options.mono_offset.ns()),
+      mono_drift_ppm_(options.mono_drift_ppm),
+      epoch_(epoch),
+      wall_offset_(options.wall_offset),
+      wall_error_bound_(options.wall_error_bound),
+      wall_latest_known_(options.wall_latest_known) {
+  CHECK_GT(mono_drift_ppm_, -kMillion);
+}
+
+MonoTime SimClock::Mono(SimTime now) const {
+  if (frozen_) return anchor_mono_;
+  const int64_t passed = (now - anchor_).ns();
+  return anchor_mono_ +
+         Duration(passed + passed / kMillion * mono_drift_ppm_ +
+                  passed % kMillion * mono_drift_ppm_ / kMillion);
+}
+
+WallInterval SimClock::Wall(SimTime now) const {
+  if (wall_error_bound_ < Duration(0)) return {};
+  const WallTime reading = epoch_ + Duration(now.ns()) + wall_offset_;
+  return {reading - wall_error_bound_,
+          wall_latest_known_ ? reading + wall_error_bound_ : WallTime::Max()};
+}
+
+SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
+  if (Mono(now) >= deadline) return now;
+  if (frozen_ || deadline == MonoTime::Max()) return SimTime::Max();
+  const auto wanted = static_cast<__int128>((deadline - anchor_mono_).ns());
+  const __int128 passed = wanted * kMillion / (kMillion + mono_drift_ppm_);
+  // Far beyond any run.
+  if (passed > static_cast<__int128>(Seconds(1'000'000'000).ns())) {
+    return SimTime::Max();
+  }
+  // Mono rounds: the estimate may be late by one.
+  SimTime time = anchor_ + Duration(static_cast<int64_t>(passed) - 2);
+  if (time < now) time = now;
+  while (Mono(time) < deadline) time = time + Nanoseconds(1);
+  return time;
+}
+
+void SimClock::Anchor(SimTime now) {
+  now = std::max(now, read_);
+  anchor_mono_ = Mono(now);
+  frozen_for_ = frozen_for(now);
+  anchor_ = now;
+}
+
+void SimClock::SetMonoDrift(SimTime now, int64_t ppm) {
+  CHECK_GT(ppm, -kMillion);
+  Anchor(now);
+  mono_drift_ppm_ = ppm;
+}
+
+void SimClock::JumpMono(SimTime now, Duration by) {
+  CHECK_GE(by, Duration(0));
+  Anchor(now);
+  anchor_mono_ = anchor_mono_ + by;
+}
+
+void SimClock::SetFrozen(SimTime now, bool frozen) {
+  Anchor(now);
+  frozen_ = frozen;
+}
+
+}  // namespace quorate::sim

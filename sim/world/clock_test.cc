@@ -1,0 +1,87 @@
+#include "sim/world/clock.h"
+
+#include "gtest/gtest.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr WallTime kEpoch(1'700'000'000'000'000'000);
+
+TEST(SimClock, Drift_StretchesMonotonicTime) {
+  ClockOptions options;
+  options.mono_offset = Seconds(5);
+  options.mono_drift_ppm = 100;
+  SimClock clock(options, kEpoch);
+  EXPECT_EQ(clock.Mono(SimTime(0)).ns(), Seconds(5).ns());
+  EXPECT_EQ(clock.Mono(SimTime(Seconds(10).ns())).ns(),
+            Seconds(15).ns() + Milliseconds(1).ns());
+  clock.SetMonoDrift(SimTime(Seconds(10).ns()), -100);
+  EXPECT_EQ(clock.Mono(SimTime(Seconds(20).ns())).ns(), Seconds(25).ns());
+}
+
+TEST(SimClock, Frozen_StandsStillAndGoesOnFromThere) {
+  SimClock clock({}, kEpoch);
+  const MonoTime before = clock.Mono(SimTime(1000));
+  clock.SetFrozen(SimTime(1000), true);
+  EXPECT_EQ(clock.Mono(SimTime(5000)), before);
+  EXPECT_EQ(clock.WhenMono(before + Nanoseconds(1), SimTime(5000)),
+            SimTime::Max());
+  EXPECT_EQ(clock.WhenMono(before, SimTime(5000)), SimTime(5000));
+  clock.SetFrozen(SimTime(6000), false);
+  EXPECT_EQ(clock.Mono(SimTime(6500)), before + Nanoseconds(500));
+}
+
+// A turn that pauses runs ahead of the world.
+TEST(SimClock, ChangesBeforeTheLatestReading_NeverTakeItBack) {
+  SimClock clock({}, kEpoch);
+  const MonoTime read = clock.Read(SimTime(5000)).mono;
+  clock.SetFrozen(SimTime(1000), true);
+  EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
+  EXPECT_EQ(clock.frozen_for(SimTime(6000)), Nanoseconds(1000));
+  clock.SetFrozen(SimTime(4000), false);
+  EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
+  EXPECT_EQ(clock.Read(SimTime(6500)).mono, read + Nanoseconds(500));
+}
+
+TEST(SimClock, Jump_IsAhead) {
+  SimClock clock({}, kEpoch);
+  const MonoTime before = clock.Mono(SimTime(1000));
+  clock.JumpMono(SimTime(1000), Seconds(3));
+  EXPECT_EQ(clock.Mono(SimTime(1000)), before + Seconds(3));
+}
+
+TEST(SimClock, WallWithinItsBound_HoldsTheTruth) {
+  SimClock clock({}, kEpoch);
+  const SimTime now(Seconds(7).ns());
+  const WallTime truth = kEpoch + Seconds(7);
+  for (Duration offset :
+       {Milliseconds(-10), Milliseconds(0), Milliseconds(10)}) {
+    clock.SetWallOffset(offset);
+    EXPECT_LE(clock.Wall(now).earliest, truth);
+    EXPECT_GE(clock.Wall(now).latest, truth);
+  }
+  clock.SetWallOffset(Milliseconds(11));
+  EXPECT_GT(clock.Wall(now).earliest, truth);  // It lies about itself.
+  clock.SetWallErrorBound(Duration(-1));
+  EXPECT_FALSE(clock.Wall(now).bounded());
+}
+
+RC_GTEST_PROP(SimClock, WhenMono_IsTheFirstMomentThatReadsTheDeadline, ()) {
+  ClockOptions options;
+  options.mono_drift_ppm = *rc::gen::inRange(-5000, 5000);
+  SimClock clock(options, kEpoch);
+  SimTime now(*rc::gen::inRange<int64_t>(0, Seconds(1000).ns()));
+  clock.SetMonoDrift(now, *rc::gen::inRange(-5000, 5000));
+  now = now + Duration(*rc::gen::inRange<int64_t>(0, Seconds(10).ns()));
+  const MonoTime deadline =
+      clock.Mono(now) +
+      Duration(*rc::gen::inRange<int64_t>(-1000, Seconds(100).ns()));
+  const SimTime when = clock.WhenMono(deadline, now);
+  RC_ASSERT(when >= now);
+  RC_ASSERT(clock.Mono(when) >= deadline);
+  if (when > now) RC_ASSERT(clock.Mono(when - Nanoseconds(1)) < deadline);
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,111 @@
+// sim/world/machine.h: one machine of a world: its turns, its parts (loop, disk,
+// transport, streams) and the program on it.
+#ifndef QUORATE_SIM_WORLD_MACHINE_H_
+#define QUORATE_SIM_WORLD_MACHINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "env/env.h"
+#include "sim/disk/node_disk.h"
+#include "sim/network/node_streams.h"
+#include "sim/network/node_transport.h"
+#include "sim/state/cpu.h"
+#include "sim/world/node_loop.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+// What of the world the machines call back.
+class MachineHost {
+ public:
+  virtual void OnTurn(MachineId machine) = 0;
+  virtual bool Logs(env::Severity severity) const = 0;
+  virtual void Log(MachineId machine, env::Severity severity,
+                   std::string_view message) = 0;
+  virtual void OnMark(MachineId machine, std::string_view mark) = 0;
+
+ protected:
+  ~MachineHost() = default;
+};
+
+class Machine final : public Cpu::Parts,
+                      public env::Tracer,
+                      public env::Buggify,
+                      public env::Process {
+ public:
+  Machine(MachineHost* host, Kernel* kernel, Network* network,
+          StreamNet* streams, MachineId id, const MachineOptions& options,
+          const WorldOptions& world, std::shared_ptr<DiskImage> image);
+  ~Machine();
+
+  void Start(Factory factory);
+  void Restart();
+  void Crash(CrashKind kind);
+
+  // Cpu::Parts.
+  void BeginTurn() override { loop_.BeginTurn(); }
+  void RunInput(const Input& input) override;
+  void RunTimers() override { loop_.RunTimers(); }
+  void RunDeferred() override { loop_.RunDeferred(); }
+  void EndTurn() override;
+  void AfterTurn() override { host_->OnTurn(cpu_.id()); }
+  void Die() override;
+  // env::Tracer.
+  void Log(env::Severity severity, std::string_view message) override;
+  bool Logs(env::Severity severity) const override {
+    return host_->Logs(severity);
+  }
+  void Sometimes(std::string_view mark) override;
+  // env::Buggify.
+  bool Fire(Site site) override;
+  // env::Process: the machine's turns.
+  env::CpuTime ReadCpuTime() override {
+    return {.user = cpu_.busy(), .system = Duration(0)};
+  }
+
+  Cpu& cpu() { return cpu_; }
+  NodeLoop& loop() { return loop_; }
+  NodeDisk& disk() { return disk_; }
+  NodeTransport& transport() { return transport_; }
+  NodeStreams& streams() { return streams_; }
+  env::Env& env() { return env_; }
+  const std::string& name() const { return name_; }
+  bool client() const { return client_; }
+  uint64_t incarnation() const { return incarnation_; }
+  // How the machine dies when an armed point is reached.
+  void set_crash_kind(CrashKind kind) { crash_kind_ = kind; }
+  std::shared_ptr<DiskImage> image() const { return image_; }
+
+ private:
+  struct Buggified {
+    bool active = false;
+    uint64_t count = 0;
+  };
+
+  MachineHost* const host_;
+  Kernel* const kernel_;
+  const std::string name_;
+  const bool client_;
+  const std::shared_ptr<DiskImage> image_;
+  Cpu cpu_;
+  NodeLoop loop_;
+  NodeDisk disk_;
+  NodeTransport transport_;
+  NodeStreams streams_;
+  env::Env env_;
+  const Random random_;
+  Factory factory_;
+  std::shared_ptr<void> program_;
+  uint64_t incarnation_ = 0;
+  CrashKind crash_kind_ = CrashKind::kProcess;
+  // Looked up only, never iterated.
+  absl::flat_hash_map<uint64_t, Buggified> buggified_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORLD_MACHINE_H_

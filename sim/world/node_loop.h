@@ -1,0 +1,74 @@
+// sim/world/node_loop.h: env::Loop of a simulated machine: its clocks, timers and
+// deferred callbacks.
+#ifndef QUORATE_SIM_WORLD_NODE_LOOP_H_
+#define QUORATE_SIM_WORLD_NODE_LOOP_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "env/loop.h"
+#include "sim/state/cpu.h"
+#include "sim/state/slot_pool.h"
+#include "sim/world/clock.h"
+
+namespace quorate::sim {
+
+class NodeLoop final : public env::Loop, public env::Pending::Source {
+ public:
+  NodeLoop(Cpu* cpu, SimClock clock) : cpu_(cpu), clock_(clock) {}
+
+  // env::Loop. Outside of turns the clock reads the present.
+  Now ReadClock() override;
+  env::Pending At(MonoTime deadline, env::Callback callback) override;
+  env::Pending Defer(env::Callback callback) override;
+  // env::Pending::Source.
+  void Cancel(uint64_t id) override { callbacks_.Remove(id); }
+
+  // ---- Called by the machine.
+  void BeginTurn() {
+    reading_ = clock_.Read(cpu_->kernel().now);
+    first_of_turn_ = order_;
+  }
+  void RunTimers();
+  void RunDeferred();
+  // Has the world come back when the first timer is due.
+  void Arm();
+  void TimersEvent();  // kEventTimers.
+  // The clock changed: the first timer may be due at another time.
+  void Rearm();
+  void Clear();  // The machine died.
+  SimClock& clock() { return clock_; }
+
+ private:
+  struct Timer {
+    MonoTime deadline;
+    uint64_t order;
+    uint64_t id;
+    bool After(const Timer& other) const {
+      return deadline != other.deadline ? deadline > other.deadline
+                                        : order > other.order;
+    }
+  };
+  static bool HeapOrder(const Timer& a, const Timer& b) { return a.After(b); }
+  // Drops cancelled timers from the top. False: no timer is left.
+  bool FindFirst();
+  void PopFirst();
+
+  Cpu* const cpu_;
+  SimClock clock_;
+  Now reading_;
+  SlotPool<env::Callback> callbacks_;  // Of timers and deferred ones.
+  std::vector<Timer> timers_;          // A heap, the first on top.
+  std::vector<Timer> due_;
+  std::vector<uint64_t> deferred_;
+  uint64_t order_ = 0;
+  uint64_t first_of_turn_ =
+      0;  // Timers set from here on wait for the next turn.
+  std::vector<Timer> set_in_turn_;
+  EventQueue::Handle armed_ = 0;
+  SimTime armed_for_ = SimTime::Max();
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORLD_NODE_LOOP_H_

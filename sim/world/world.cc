@@ -1,0 +1,348 @@
+#include "sim/world/world.h"
+
+#include <utility>
+
+#include "env/check.h"
+#include "sim/network/network.h"
+#include "sim/network/node_streams.h"
+#include "sim/state/kernel.h"
+#include "sim/world/machine.h"
+
+namespace quorate::sim {
+
+// What machines tell the world.
+class World::Host final : public MachineHost {
+ public:
+  void OnTurn(MachineId machine) override {
+    if (step_hook != nullptr) step_hook(machine);
+  }
+  bool Logs(env::Severity severity) const override {
+    return sink != nullptr && severity >= least;
+  }
+  void Log(MachineId machine, env::Severity severity,
+           std::string_view message) override {
+    sink(kernel->now, machine, severity, message);
+  }
+
+  void OnMark(MachineId machine, std::string_view mark) override {
+    if (mark_hook != nullptr) mark_hook(machine, mark);
+  }
+
+  Kernel* kernel = nullptr;
+  absl::AnyInvocable<void(MachineId)> step_hook;
+  MarkHook mark_hook;
+  env::Severity least = env::Severity::kInfo;
+  LogSink sink;
+};
+
+World::World(const WorldOptions& options)
+    : options_(options),
+      kernel_(std::make_unique<Kernel>(
+          options.replay != nullptr ? Choices(*options.replay)
+                                    : Choices(options.seed, options.record),
+          options.keep_trace)),
+      network_(std::make_unique<Network>(kernel_.get())),
+      streams_(std::make_unique<StreamNet>(kernel_.get(), network_.get())),
+      host_(std::make_unique<Host>()) {
+  options_.replay = nullptr;
+  kernel_->network = options.network;
+  kernel_->streams = options.streams;
+  kernel_->buggify = options.buggify;
+  network_->set_message_key(options.message_key);
+  host_->kernel = kernel_.get();
+}
+
+World::~World() {
+  // Programs go first, while everything that they may call is still there.
+  host_->step_hook = nullptr;
+  host_->mark_hook = nullptr;
+  for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
+}
+
+Machine& World::machine(MachineId id) const {
+  CHECK(id.value() >= 1 && id.value() <= machines_.size()) << "machine " << id;
+  return *machines_[id.value() - 1];
+}
+
+// ---- Machines
+
+MachineId World::AddMachine(const MachineOptions& options) {
+  const MachineId id(static_cast<uint32_t>(machines_.size() + 1));
+  std::shared_ptr<DiskImage> image =
+      options.shares_disk_with == MachineId()
+          ? std::make_shared<DiskImage>()
+          : machine(options.shares_disk_with).image();
+  machines_.push_back(std::make_unique<Machine>(host_.get(), kernel_.get(),
+                                                network_.get(), streams_.get(),
+                                                id, options, options_, image));
+  return id;
+}
+
+env::Env& World::env(MachineId id) { return machine(id).env(); }
+
+void World::Start(MachineId id, Factory factory) {
+  machine(id).Start(std::move(factory));
+}
+
+void World::Restart(MachineId id) {
+  kernel_->faults.Count(Fault::kRestart);
+  machine(id).Restart();
+}
+
+void World::Crash(MachineId id, CrashKind kind) { machine(id).Crash(kind); }
+
+void World::CrashAfterCalls(MachineId id, uint64_t calls, CrashKind kind) {
+  machine(id).set_crash_kind(kind);
+  machine(id).cpu().StopAfter(calls);
+}
+
+void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
+                                 CrashKind kind) {
+  machine(id).set_crash_kind(kind);
+  machine(id).disk().CrashAt(operations);
+}
+
+void World::Pause(MachineId id) {
+  kernel_->faults.Count(Fault::kPause);
+  machine(id).cpu().Pause();
+}
+
+void World::Resume(MachineId id) { machine(id).cpu().Resume(); }
+
+void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
+  machine(id).cpu().PauseAfter(calls, length);
+}
+
+void World::WipeDisk(MachineId id) {
+  CHECK(!running(id)) << "machine " << id;
+  machine(id).disk().image().Wipe();
+  kernel_->faults.Count(Fault::kDiskWiped);
+}
+
+bool World::running(MachineId id) const { return machine(id).cpu().alive(); }
+bool World::paused(MachineId id) const { return machine(id).cpu().paused(); }
+
+uint64_t World::incarnation(MachineId id) const {
+  return machine(id).incarnation();
+}
+
+const std::string& World::name(MachineId id) const {
+  return machine(id).name();
+}
+
+bool World::is_client(MachineId id) const { return machine(id).client(); }
+
+// ---- Time
+
+SimTime World::now() const { return kernel_->now; }
+
+bool World::Step() { return StepBefore(SimTime::Max() - Nanoseconds(1)); }
+
+bool World::StepBefore(SimTime end) {
+  if (stopped_) return false;
+  const SimTime next = kernel_->queue.NextTime();
+  if (next > end || next == SimTime::Max()) return false;
+  const Event event = kernel_->queue.Pop(&kernel_->now);
+  Run(event);
+  return !stopped_;
+}
+
+void World::Run(const Event& event) {
+  const MachineId target(event.target);
+  switch (event.kind) {
+    case kEventWake:
+      machine(target).cpu().WakeUp();
+      break;
+    case kEventTimers:
+      machine(target).loop().TimersEvent();
+      break;
+    case kEventDisk:
+      machine(target).disk().DiskEvent(event.argument);
+      break;
+    case kEventMessage:
+      network_->MessageEvent(event.argument);
+      break;
+    case kEventPipe:
+      streams_->PipeEvent(event);
+      break;
+    case kEventConnect:
+      machine(target).streams().ConnectEvent(event);
+      break;
+    case kEventAction: {
+      const auto slot = static_cast<uint32_t>(event.argument);
+      absl::AnyInvocable<void()> action = std::move(actions_[slot]);
+      free_actions_.push_back(slot);
+      action();
+      break;
+    }
+    default:
+      CHECK(false) << "event kind " << event.kind;
+  }
+}
+
+void World::RunUntil(SimTime time) {
+  stopped_ = false;
+  while (StepBefore(time)) {
+  }
+  if (!stopped_ && kernel_->now < time) kernel_->now = time;
+  stopped_ = false;
+}
+
+bool World::RunUntilIdle(Duration limit) {
+  stopped_ = false;
+  const SimTime end = now() + limit;
+  while (StepBefore(end)) {
+  }
+  stopped_ = false;
+  return kernel_->queue.NextTime() == SimTime::Max();
+}
+
+void World::At(SimTime time, absl::AnyInvocable<void()> action) {
+  uint32_t slot;
+  if (free_actions_.empty()) {
+    slot = static_cast<uint32_t>(actions_.size());
+    actions_.push_back(std::move(action));
+  } else {
+    slot = free_actions_.back();
+    free_actions_.pop_back();
+    actions_[slot] = std::move(action);
+  }
+  kernel_->queue.Push(time < now() ? now() : time, {kEventAction, 0, slot});
+}
+
+void World::StopRunning() { stopped_ = true; }
+
+// ---- Faults
+
+NetworkOptions& World::network_options() { return kernel_->network; }
+StreamOptions& World::stream_options() { return kernel_->streams; }
+BuggifyOptions& World::buggify_options() { return kernel_->buggify; }
+DiskOptions& World::disk_options(MachineId id) {
+  return machine(id).disk().options();
+}
+LoopOptions& World::loop_options(MachineId id) {
+  return machine(id).cpu().options();
+}
+SimClock& World::clock(MachineId id) { return machine(id).loop().clock(); }
+void World::ClockChanged(MachineId id) { machine(id).loop().Rearm(); }
+
+void World::BlockLink(MachineId from, MachineId to) {
+  ++network_->link(from, to).blocks;
+}
+
+void World::UnblockLink(MachineId from, MachineId to) {
+  Link& link = network_->link(from, to);
+  if (link.blocks > 0) --link.blocks;
+}
+
+void World::HealLink(MachineId from, MachineId to) {
+  network_->Heal(&network_->link(from, to));
+}
+
+void World::HealNetwork() { network_->HealAll(); }
+
+bool World::blocked(MachineId from, MachineId to) const {
+  return network_->blocked(from, to);
+}
+
+void World::ClogLink(MachineId from, MachineId to, SimTime until) {
+  kernel_->faults.Count(Fault::kLinkClogged);
+  network_->link(from, to).clogged_until = until;
+}
+
+void World::SlowLink(MachineId from, MachineId to, Duration extra) {
+  network_->link(from, to).extra_latency = extra;
+}
+
+void World::ResetStreams(MachineId id) {
+  streams_->ResetAll(&machine(id).streams());
+}
+
+void World::FailDiskOperation(MachineId id, DiskOperation kind, uint64_t nth,
+                              bool persistent) {
+  const DiskAccess access = kind == DiskOperation::kWrite  ? DiskAccess::kWrite
+                            : kind == DiskOperation::kSync ? DiskAccess::kSync
+                                                           : DiskAccess::kRead;
+  machine(id).disk().FailNth(kind == DiskOperation::kAny, access, nth,
+                             persistent);
+}
+
+void World::HealDisk(MachineId id) { machine(id).disk().Heal(); }
+
+void World::StallDisk(MachineId id, SimTime until) {
+  machine(id).disk().StallUntil(until);
+}
+
+std::vector<std::string> World::DiskFiles(MachineId id) const {
+  return machine(id).image()->Names();
+}
+
+uint64_t World::DiskFileSize(MachineId id, std::string_view file) const {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  return found == nullptr ? 0 : found->size();
+}
+
+std::string World::ReadDiskFile(MachineId id, std::string_view file) const {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  return found == nullptr ? "" : found->Read(0, found->size());
+}
+
+bool World::FlipDiskBit(MachineId id, std::string_view file, uint64_t offset,
+                        int bit) {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  if (found == nullptr || !found->FlipBit(offset, bit)) return false;
+  kernel_->faults.Count(Fault::kDiskBitRot);
+  return true;
+}
+
+bool World::OverwriteDisk(MachineId id, std::string_view file, uint64_t offset,
+                          std::string_view bytes) {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  return found != nullptr && found->Overwrite(offset, bytes);
+}
+
+// ---- What happened
+
+Hash128 World::trace_hash() const { return kernel_->hash.value(); }
+const std::vector<TraceRecord>& World::trace() const {
+  return kernel_->hash.records();
+}
+void World::HashNote(MachineId id, std::string_view bytes) {
+  kernel_->hash.Add(kernel_->now, id, TraceKind::kNote, bytes);
+}
+uint64_t World::events() const { return kernel_->events; }
+FaultCounters& World::faults() { return kernel_->faults; }
+const absl::btree_map<std::string, uint64_t>& World::marks() const {
+  return kernel_->marks;
+}
+Choices& World::choices() { return kernel_->choices; }
+
+Tape World::tape() const {
+  Tape tape;
+  tape.seed = kernel_->choices.seed();
+  tape.choices = kernel_->choices.taken();
+  return tape;
+}
+
+// ---- Judges
+
+void World::SetStepHook(absl::AnyInvocable<void(MachineId)> hook) {
+  host_->step_hook = std::move(hook);
+}
+
+void World::SetMarkHook(MarkHook hook) { host_->mark_hook = std::move(hook); }
+
+void World::SetLogSink(env::Severity severity, LogSink sink) {
+  host_->least = severity;
+  host_->sink = std::move(sink);
+}
+
+void World::Violate(std::string what) {
+  kernel_->violations.push_back(std::move(what));
+}
+
+const std::vector<std::string>& World::violations() const {
+  return kernel_->violations;
+}
+
+}  // namespace quorate::sim
