@@ -1,0 +1,173 @@
+#include "examples/counter/server.h"
+
+#include <utility>
+
+#include "env/parse_integer.h"
+#include "examples/counter/counter.h"
+
+namespace quorate::examples {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr size_t kLineBytesMax = 64;
+constexpr size_t kSessionsMax = 1000;
+constexpr std::string_view kAdd = "add ";
+
+raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
+  raft::HostOptions host;
+  host.cluster = options.cluster;
+  host.node = options.node;
+  host.bootstrap = options.bootstrap;
+  raft::GroupSpec group = {.group = kGroup};
+  for (const env::PeerAddress& peer : options.nodes) {
+    group.founding.voters.push_back({peer.node});
+    if (peer.node == options.node) {
+      host.listen_address = peer.address;
+    } else {
+      host.peers.push_back(peer);
+    }
+  }
+  host.groups.push_back(std::move(group));
+  return host;
+}
+
+}  // namespace
+
+// One client: collects lines, and reads no further while a request is under way.
+class CounterServer::Session final : public env::Connection::Observer {
+ public:
+  Session(CounterServer& server, uint64_t id,
+          std::unique_ptr<env::Connection> connection)
+      : server_(server), id_(id), connection_(std::move(connection)) {
+    connection_->SetObserver(this);
+  }
+
+  void Reply(const std::string& line) {
+    connection_->Write(Buffer::Copy(line + "\n"));
+    busy_ = false;
+    connection_->ResumeReads();
+    TakeLines();
+  }
+
+ private:
+  void OnBytes(std::string_view bytes) override {
+    text_.append(bytes);
+    TakeLines();
+  }
+  // Not called while a request is under way, since reads are paused then.
+  void OnEnd() override {
+    ended_ = true;
+    connection_->End();
+  }
+  void OnClosed(absl::Status) override { server_.sessions_.erase(id_); }
+  void OnDrained() override {
+    if (ended_) server_.sessions_.erase(id_);
+  }
+
+  // Hands over the next request. Its reply takes the one after it.
+  void TakeLines() {
+    if (busy_) return;
+    const size_t end = text_.find('\n');
+    if (end == std::string::npos) {
+      if (text_.size() > kLineBytesMax) server_.sessions_.erase(id_);
+      return;
+    }
+    const std::string line = text_.substr(0, end);
+    text_.erase(0, end + 1);
+    busy_ = true;
+    connection_->PauseReads();
+    server_.Handle(id_, line);
+  }
+
+  CounterServer& server_;
+  const uint64_t id_;
+  const std::unique_ptr<env::Connection> connection_;
+  std::string text_;
+  bool busy_ = false;
+  bool ended_ = false;
+};
+
+CounterServer::CounterServer(env::Env& env, const Options& options,
+                             Done stopped)
+    : env_(env),
+      client_address_(options.client_address),
+      stopped_(std::move(stopped)),
+      host_(
+          env, HostOptionsOf(options),
+          [](GroupId, const raft::Configuration&) {
+            return std::make_unique<Counter>();
+          },
+          this) {}
+
+CounterServer::~CounterServer() = default;
+
+void CounterServer::Start(Done started) {
+  host_.Start([this,
+               started = std::move(started)](absl::Status status) mutable {
+    if (!status.ok()) return started(status);
+    auto listener = env_.streams.Listen(
+        client_address_, [this](std::unique_ptr<env::Connection> connection) {
+          if (sessions_.size() >= kSessionsMax) return;
+          const uint64_t id = next_session_++;
+          sessions_[id] =
+              std::make_unique<Session>(*this, id, std::move(connection));
+        });
+    if (listener.ok()) listener_ = *std::move(listener);
+    started(listener.status());
+  });
+}
+
+void CounterServer::Handle(uint64_t id, std::string_view line) {
+  if (line.starts_with(kAdd)) {
+    Add(id, line.substr(kAdd.size()));
+  } else if (line == "sum") {
+    Sum(id);
+  } else {
+    Reply(id, "not executed: requests are 'add N' and 'sum'");
+  }
+}
+
+void CounterServer::Add(uint64_t id, std::string_view number) {
+  int64_t delta = 0;
+  // A command that cannot be applied is refused before it is replicated.
+  if (!ParseInteger(number, &delta)) {
+    return Reply(id, "not executed: a number is expected");
+  }
+  host_.Propose(kGroup, Buffer::Copy(number),
+                [this, id](const raft::ProposeResult& result) {
+                  const std::string why(result.status.message());
+                  switch (result.outcome) {
+                    case Outcome::kDone:
+                      return Reply(id,
+                                   "ok " + std::string(result.result.view()));
+                    case Outcome::kNotExecuted:
+                      return Reply(id, "not executed: " + why + LeaderHint());
+                    case Outcome::kUnknown:
+                      return Reply(id, "unknown: " + why);
+                  }
+                });
+}
+
+void CounterServer::Sum(uint64_t id) {
+  host_.Read(kGroup, [this, id](absl::Status status) {
+    if (!status.ok()) {
+      return Reply(id, "not executed: " + std::string(status.message()));
+    }
+    const auto* counter =
+        static_cast<const Counter*>(host_.state_machine(kGroup));
+    Reply(id, "ok " + std::to_string(counter->sum()));
+  });
+}
+
+void CounterServer::Reply(uint64_t id, const std::string& line) {
+  const auto session = sessions_.find(id);
+  if (session != sessions_.end()) session->second->Reply(line);
+}
+
+std::string CounterServer::LeaderHint() const {
+  const raft::Core* core = host_.core(kGroup);
+  if (core == nullptr || core->leader() == NodeId()) return "";
+  return "; node " + std::to_string(core->leader().value()) + " leads";
+}
+
+}  // namespace quorate::examples

@@ -1,0 +1,79 @@
+// examples/counter/server.h: a replicated counter as a server: one replica, and
+// a line protocol for clients. Built on env:: alone, so it runs over sockets and
+// disks as well as in the simulator.
+//
+//   add N   ->  ok SUM
+//   sum     ->  ok SUM                 linearizable
+//   any     ->  not executed: REASON   send it again, perhaps to another node
+//   any     ->  unknown: REASON        it may have been executed, or may be yet
+//
+// A connection's requests are answered one after the other.
+#ifndef QUORATE_EXAMPLES_COUNTER_SERVER_H_
+#define QUORATE_EXAMPLES_COUNTER_SERVER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/env.h"
+#include "raft/host/host.h"
+
+namespace quorate::examples {
+
+class CounterServer final : public raft::Host::Observer {
+ public:
+  struct Options {
+    ClusterId cluster;
+    NodeId node;
+    // Where each node listens for the others, this one included, in the order of
+    // the ids.
+    std::vector<env::PeerAddress> nodes;
+    std::string client_address;
+    // Creates a new store in an empty directory.
+    bool bootstrap = false;
+  };
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+
+  // `stopped` is called when the disk failed: the node acknowledges nothing from
+  // then on. It must not destroy the server.
+  CounterServer(env::Env& env, const Options& options, Done stopped);
+  ~CounterServer();
+  CounterServer(const CounterServer&) = delete;
+  CounterServer& operator=(const CounterServer&) = delete;
+
+  // Recovers, joins and listens; `started` is called once.
+  void Start(Done started);
+
+ private:
+  class Session;
+
+  // The reply to one request goes to session `id`, if it is still there.
+  void Handle(uint64_t id, std::string_view line);
+  void Add(uint64_t id, std::string_view number);
+  void Sum(uint64_t id);
+  void Reply(uint64_t id, const std::string& line);
+  std::string LeaderHint() const;
+
+  void OnEvent(GroupId, const raft::Event&) override {}
+  void OnApplied(GroupId, const raft::Entry&) override {}
+  void OnRestored(GroupId, const raft::SnapshotDescriptor&) override {}
+  void OnStopped(const absl::Status& why) override { stopped_(why); }
+
+  env::Env& env_;
+  const std::string client_address_;
+  Done stopped_;
+  uint64_t next_session_ = 1;
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unique_ptr<env::Listener> listener_;
+  // Destroyed first: its callbacks use the sessions.
+  raft::Host host_;
+};
+
+}  // namespace quorate::examples
+
+#endif  // QUORATE_EXAMPLES_COUNTER_SERVER_H_
