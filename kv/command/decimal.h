@@ -2,7 +2,7 @@
 //
 // Exact but for the last step, so that every replica, whatever its processor,
 // comes to the same text: a sum is rounded to kFractionDigits, half to even.
-// Redis adds in the processor's long double instead; docs/decisions/0023.
+// Redis adds in the processor's long double instead; docs/decisions/0013.
 #ifndef QUORATE_KV_COMMAND_DECIMAL_H_
 #define QUORATE_KV_COMMAND_DECIMAL_H_
 

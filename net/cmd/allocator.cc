@@ -1,5 +1,5 @@
 // How the allocator of quorated, jemalloc, returns memory to the system
-// (docs/decisions/0051): a thread of its own does it within seconds after the
+// (docs/decisions/0023): a thread of its own does it within seconds after the
 // memory was freed, so that no turn of the loop waits for it.
 
 extern "C" {
