@@ -245,7 +245,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         router_.idle() && resp_clients_.idle() && http_clients_.idle();
     if (idle && !handed_over_) {
       handed_over_ = true;
-      balance_.HandOverAll();
+      balance_.TransferAllLeaderships();
       // A target that has not taken over by then will not: it stops as well, or is gone.
       stop_deadline_ =
           std::min(stop_deadline_, now + config_.raft.election_timeout_max);

@@ -82,7 +82,7 @@ void LeaderBalance::Tick() {
   OnLeadershipChanged();
 }
 
-void LeaderBalance::HandOverAll() {
+void LeaderBalance::TransferAllLeaderships() {
   stopped_ = true;
   timer_.Cancel();
   for (const auto& queue : router_.queues()) {

@@ -25,7 +25,7 @@ class LeaderBalance {
   // Call when leadership changed; arms a timer only while this node leads a group that prefers another.
   void OnLeadershipChanged();
   // Hands over everything that another voter can take, for a node that stops. No further balancing.
-  void HandOverAll();
+  void TransferAllLeaderships();
   uint64_t transfers() const { return transfers_; }
 
  private:

@@ -190,7 +190,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   return c;
 }
 
-bool BindsStores(const Configuration& from, const Configuration& to) {
+bool PinsStoreIdsOnly(const Configuration& from, const Configuration& to) {
   auto binds = [](const std::vector<Member>& a, const std::vector<Member>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](const Member& old, const Member& bound) {

@@ -40,7 +40,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
 
 // True if `to` is `from` with stores filled in where `from` names none: the
 // same nodes in the same lists, so that every quorum stays one.
-bool BindsStores(const Configuration& from, const Configuration& to);
+bool PinsStoreIdsOnly(const Configuration& from, const Configuration& to);
 
 // A voter of the new or, in joint consensus, the old half.
 bool IsVoter(const Configuration& configuration, NodeId node);

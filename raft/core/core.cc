@@ -10,7 +10,7 @@
 namespace quorate::raft {
 namespace {
 
-LogView::Boundary BoundaryOf(const SnapshotDescriptor& snapshot) {
+LogView::Start LogStartAt(const SnapshotDescriptor& snapshot) {
   return {snapshot.position, snapshot.log_time, snapshot.configuration};
 }
 
@@ -50,7 +50,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       hard_state_(restored.hard_state),
       written_hard_state_(restored.hard_state),
       durable_hard_state_(restored.hard_state),
-      log_(BoundaryOf(restored.snapshot)),
+      log_(LogStartAt(restored.snapshot)),
       commit_(restored.snapshot.position.index),
       applied_(commit_),
       snapshot_(std::move(restored.snapshot)),
@@ -69,28 +69,45 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   ResetElectionTimer();
 }
 
+// Calls the handler of an input.
+struct Core::Impl::InputDispatcher {
+  Impl& core;
+
+  void operator()(MessageReceived& e) { core.OnMessage(std::move(e.message)); }
+  void operator()(Proposal& e) { core.OnProposal(std::move(e)); }
+  void operator()(ReadRequested& e) { core.OnReadRequested(e); }
+  void operator()(TimerFired&) { core.OnTimer(); }
+  void operator()(WriteDone& e) { core.OnWriteDone(e); }
+  void operator()(SnapshotTaken& e) { core.OnSnapshotTaken(std::move(e)); }
+  void operator()(ChunkRead& e) { core.OnChunkRead(std::move(e)); }
+  void operator()(ChunkWritten& e) { core.OnChunkWritten(std::move(e)); }
+  void operator()(SnapshotInstalled& e) {
+    core.OnSnapshotInstalled(std::move(e));
+  }
+  void operator()(TransferRequested& e) { core.OnTransferRequested(e); }
+};
+
 void Core::Impl::Step(Now now, Input& input, Output* output) {
   CHECK_GE(now.mono, now_.mono);
   output->Clear();
   now_ = now;
   out_ = output;
-  std::visit([this](auto& in) { Handle(std::move(in)); }, input);
+  std::visit(InputDispatcher{*this}, input);
   FinishStep();
   out_ = nullptr;
 }
 
-void Core::Impl::Handle(Receive input) {
-  Message& message = input.message;
+void Core::Impl::OnMessage(Message message) {
   if (message.to != options_.node || message.from == options_.node ||
       message.from == NodeId() || message.term == Term() ||
       message.term > kTermMax) {
-    Refuse();
+    DropInvalid();
     return;
   }
   if (AdmitTerm(message)) Dispatch(std::move(message));
 }
 
-void Core::Impl::Handle(Timeout) {
+void Core::Impl::OnTimer() {
   if (std::holds_alternative<Leader>(role_)) {
     LeaderTimeout();
     return;
@@ -111,14 +128,14 @@ bool Core::Impl::AdmitTerm(const Message& message) {
     // candidate's term (thesis 4.2.3), unless the leader itself asked for the
     // election, or asks because it lost its role.
     if (message.type == MessageType::kVote && !message.forced &&
-        HearsLeader() && message.from != leader()) {
+        HasRecentLeaderContact() && message.from != leader()) {
       return false;
     }
     BecomeFollower(message.term, NodeId());
     return true;
   }
   if (message.term < hard_state_.term) {
-    AnswerStale(message);
+    ReplyToStaleTerm(message);
     // A voter behind in terms may still refuse a pre-vote.
     return message.type == MessageType::kPreVoteReply;
   }
@@ -126,7 +143,7 @@ bool Core::Impl::AdmitTerm(const Message& message) {
 }
 
 // Who speaks of an older term and waits for an answer must learn of this one.
-void Core::Impl::AnswerStale(const Message& message) {
+void Core::Impl::ReplyToStaleTerm(const Message& message) {
   MessageType type;
   switch (message.type) {
     case MessageType::kAppend:
@@ -178,7 +195,7 @@ void Core::Impl::Dispatch(Message message) {
     case MessageType::kTimeoutNow:
       return OnTimeoutNow(message);
   }
-  Refuse();
+  DropInvalid();
 }
 
 Message Core::Impl::NewMessage(MessageType type, NodeId to) const {
@@ -209,7 +226,7 @@ Write& Core::Impl::MutableWrite() {
 }
 
 void Core::Impl::FinishStep() {
-  ScheduleNotice();
+  ScheduleCommitNotification();
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {
     Write& write = out_->writes.back();
@@ -240,9 +257,9 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 MonoTime Core::Impl::ComputeDeadline() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->members.empty()) return MonoTime::Max();  // Nobody to tell.
-    MonoTime at = std::min(
-        {leader->heartbeat_at, leader->quorum_check_at, leader->notice_at});
-    if (leader->handover) at = std::min(at, leader->handover->deadline);
+    MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
+                            leader->notification_at});
+    if (leader->transfer) at = std::min(at, leader->transfer->deadline);
     for (const Progress& member : leader->members) {
       at = std::min(at, member.retry_at());
     }
@@ -283,13 +300,13 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
 
 void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
-  CHECK_LE(log_.boundary().index, applied_);
+  CHECK_LE(log_.start().index, applied_);
   CHECK_EQ(applied_, commit_);
   CHECK_LE(commit_, last.index);
   CHECK_LE(durable_, last.index);
   CHECK_LE(last.term, hard_state_.term);
   CHECK_LE(durable_hard_state_.term, hard_state_.term);
-  CHECK_LE(log_.boundary().index, snapshot_.position.index);
+  CHECK_LE(log_.start().index, snapshot_.position.index);
   CHECK_LE(snapshot_.position.index, applied_);
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     // Its first act was an entry of its own term, and only it appends to it.
@@ -301,7 +318,7 @@ void Core::Impl::CheckInvariants() const {
       CHECK_LE(member.match(), last.index);
       CHECK_LE(member.next(), last.index + 1);
     }
-    CHECK(!leader->round.empty() || leader->waiting.empty() ||
+    CHECK(!leader->round_reads.empty() || leader->waiting_reads.empty() ||
           !CanServeReads());
     CHECK((leader->uncommitted_bytes == 0) == (commit_ == last.index));
   }
@@ -326,7 +343,7 @@ NodeId Core::leader() const { return impl_->leader(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 LogPosition Core::last() const { return impl_->log().last(); }
-LogPosition Core::boundary() const { return impl_->log().boundary(); }
+LogPosition Core::log_start() const { return impl_->log().start(); }
 Term Core::TermAt(Index index) const { return impl_->log().TermAt(index); }
 const Entry& Core::EntryAt(Index index) const { return impl_->log().At(index); }
 const Configuration& Core::configuration() const {

@@ -52,7 +52,7 @@ struct CoreOptions {
   uint32_t log_time_slew_ppm = 1000;
   // Followers learn of a commit with the next append; if none follows, with a
   // heartbeat after this long.
-  Duration commit_notice_delay = Milliseconds(5);
+  Duration commit_notification_delay = Milliseconds(5);
   // Read requests not yet answered; more are refused.
   uint32_t pending_reads_max = 64 << 10;
 };
@@ -83,13 +83,13 @@ struct WriteToken {
 
 // The host checked cluster, group incarnation and the sender's store; the core
 // checks everything else.
-struct Receive {
+struct MessageReceived {
   Message message;
 };
 // Appends one entry if this replica leads and has room; see Output::proposed
 // and Output::refused. Requires: payload at most
-// kEntryPayloadBytesMax; a configuration only BindsStores of the present one.
-struct Propose {
+// kEntryPayloadBytesMax; a configuration only PinsStoreIdsOnly of the present one.
+struct Proposal {
   uint64_t tag = 0;  // The caller's, returned in Output.
   EntryKind kind = EntryKind::kCommands;
   Buffer payload;
@@ -97,19 +97,19 @@ struct Propose {
 // Asks for an index such that reading the state applied through it is
 // linearizable (thesis 6.4). On a follower the leader is asked. Answered by
 // Output::reads with the same tag.
-struct ReadRequest {
+struct ReadRequested {
   uint64_t tag = 0;
 };
-struct Timeout {};
+struct TimerFired {};
 struct WriteDone {
   WriteToken token;
 };
 // A snapshot of this replica's own state is durable: entries through
-// `keep_after` may be forgotten in memory (those whose write is under way
-// stay). Requires: keep_after <= snapshot.position.index <= applied.
-struct Compacted {
+// `compact_index` may be forgotten in memory (those whose write is under way
+// stay). Requires: compact_index <= snapshot.position.index <= applied.
+struct SnapshotTaken {
   SnapshotDescriptor snapshot;
-  Index keep_after;
+  Index compact_index;
 };
 // Answer to SnapshotWork::kRead: bytes of the snapshot at `offset` (empty
 // `chunk` and `gone`: it is not there any more).
@@ -135,13 +135,13 @@ struct SnapshotInstalled {
 // Hands leadership to `to` (thesis 3.10). Given up after one election timeout,
 // and at once if this replica does not lead or `to` is no other voter; proposals
 // are refused meanwhile.
-struct TransferLeadership {
+struct TransferRequested {
   NodeId to;
 };
 
-using Input = std::variant<Receive, Propose, ReadRequest, Timeout, WriteDone,
-                           Compacted, ChunkRead, ChunkWritten,
-                           SnapshotInstalled, TransferLeadership>;
+using Input = std::variant<MessageReceived, Proposal, ReadRequested, TimerFired,
+                           WriteDone, SnapshotTaken, ChunkRead, ChunkWritten,
+                           SnapshotInstalled, TransferRequested>;
 
 // ---- Output
 
@@ -165,7 +165,7 @@ struct Refused {
   enum class Reason : uint8_t {
     kNotLeader,
     kTooMuchUncommitted,
-    kTransferring,  // Leadership is being handed over (thesis 3.10).
+    kTransferInProgress,  // Leadership is being handed over (thesis 3.10).
   } reason = Reason::kNotLeader;
 };
 struct ReadReady {
@@ -207,8 +207,8 @@ struct Event {
     kCommitAdvanced,
     kStepDownNoQuorum,   // Check-quorum failed.
     kSnapshotInstalled,  // `index` is its last one.
-    kTransferGivenUp,    // The target did not take over in time.
-    kMessageRefused,     // A peer sent what it must not; ignored.
+    kTransferAbandoned,  // The target did not take over in time.
+    kInvalidMessage,     // A peer sent what it must not; ignored.
   } kind = Kind::kTermChanged;
   Term term;
   RoleKind role = RoleKind::kFollower;
@@ -261,7 +261,7 @@ class Core {
   // The one accessor of the end of the log; knows the snapshot boundary.
   LogPosition last() const;
   // The entry before the first one still in memory.
-  LogPosition boundary() const;
+  LogPosition log_start() const;
   // Term at `index`, or zero if it is outside [boundary, last].
   Term TermAt(Index index) const;
   // The entry at `index`. Requires: boundary < index <= last.

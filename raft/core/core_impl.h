@@ -49,7 +49,7 @@ class Core::Impl {
 
  private:
   // A snapshot on its way from the leader. Survives elections.
-  struct Receiving {
+  struct IncomingSnapshot {
     SnapshotDescriptor snapshot;
     uint64_t received = 0;
     bool writing = false;
@@ -57,32 +57,25 @@ class Core::Impl {
   };
 
   // ---- core.cc
-  void Handle(Receive input);
-  void Handle(Propose input);
-  void Handle(ReadRequest input);
-  void Handle(Timeout input);
-  void Handle(WriteDone input);
-  void Handle(Compacted input);
-  void Handle(ChunkRead input);
-  void Handle(ChunkWritten input);
-  void Handle(SnapshotInstalled input);
-  void Handle(TransferLeadership input);
+  struct InputDispatcher;
+  void OnMessage(Message message);
+  void OnTimer();
   // True if `message` may be dispatched; adopts its term where due.
   bool AdmitTerm(const Message& message);
-  void AnswerStale(const Message& message);
+  void ReplyToStaleTerm(const Message& message);
   void Dispatch(Message message);
   Message NewMessage(MessageType type, NodeId to) const;
   void Send(Message message);
   Write& MutableWrite();
   void FinishStep();
   void Emit(Event::Kind kind, Index index = Index());
-  void Refuse() { Emit(Event::Kind::kMessageRefused); }
+  void DropInvalid() { Emit(Event::Kind::kInvalidMessage); }
 
   // ---- election.cc
   void SetTerm(Term term);
   void SetVote(NodeId node);
   void ResetElectionTimer();
-  bool HearsLeader() const;
+  bool HasRecentLeaderContact() const;
   void BecomeFollower(Term term, NodeId leader);
   void BecomePreCandidate();
   void BecomeCandidate(bool forced);
@@ -92,16 +85,19 @@ class Core::Impl {
   void CountPreVote(NodeId voter, bool granted);
   void CountVote(NodeId voter, bool granted);
   // A message that only the leader of this term sends. False: refused.
-  bool FollowSender(const Message& message);
+  bool AcceptLeader(const Message& message);
   void OnPreVote(const Message& message);
   void OnPreVoteReply(const Message& message);
   void OnVote(const Message& message);
   void OnVoteReply(const Message& message);
   void OnTimeoutNow(const Message& message);
-  void ContinueHandover();
+  void OnTransferRequested(const TransferRequested& event);
+  void ContinueLeadershipTransfer();
   void CheckQuorum();
 
   // ---- replication.cc
+  void OnProposal(Proposal proposal);
+  void OnWriteDone(const WriteDone& event);
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
   void OnAppend(const Message& message);
@@ -123,16 +119,17 @@ class Core::Impl {
   void TryCommit();
   void FollowerCommit(Index leader_commit, Index matched);
   void CommitTo(Index index);
-  void ScheduleNotice();
-  void SendNotices();
+  void ScheduleCommitNotification();
+  void SendCommitNotifications();
   Progress* FindMember(NodeId node);
 
   // ---- reads.cc
+  void OnReadRequested(const ReadRequested& event);
   void AddRead(PendingRead read);
   void StartRound();
   void ConfirmRound();
   void FinishRound();
-  void AnswerRead(const PendingRead& read, bool ok, Index index);
+  void ReplyToRead(const PendingRead& read, bool ok, Index index);
   void FailReads();
   void ForwardRead(uint64_t tag);
   void SendReadIndex(ForwardedRead& read);
@@ -143,13 +140,19 @@ class Core::Impl {
   void OnReadIndexReply(const Message& message);
 
   // ---- snapshots.cc
-  bool installing() const { return receiving_ && receiving_->installing; }
+  void OnSnapshotTaken(SnapshotTaken event);
+  void OnChunkRead(ChunkRead event);
+  void OnChunkWritten(ChunkWritten event);
+  void OnSnapshotInstalled(SnapshotInstalled event);
+  bool installing() const {
+    return incoming_snapshot_ && incoming_snapshot_->installing;
+  }
   void StartSnapshot(Progress& member);
   void ReadChunk(Progress& member);
   void OnSnapshotReply(const Message& message);
   void OnSnapshotChunk(Message message);
   bool AlreadyCovered(LogPosition position);
-  void AnswerChunk(LogPosition position, uint64_t offset, bool reject);
+  void ReplyToChunk(LogPosition position, uint64_t offset, bool reject);
 
   const CoreOptions options_;
   const Random random_;
@@ -167,7 +170,7 @@ class Core::Impl {
   // Rises whenever an index may come to mean another entry.
   uint64_t epoch_ = 1;
   SnapshotDescriptor snapshot_;
-  std::optional<Receiving> receiving_;
+  std::optional<IncomingSnapshot> incoming_snapshot_;
 
   Role role_;
   MonoTime election_deadline_;  // Of every role but the leader's.

@@ -20,7 +20,7 @@ class LogTimeTest : public ReplicaTest {
  protected:
   // Log time of an entry proposed now.
   int64_t Propose() {
-    Step(raft::Propose{0, EntryKind::kCommands, Buffer()});
+    Step(Proposal{0, EntryKind::kCommands, Buffer()});
     EXPECT_EQ(out_.proposed.size(), 1u);
     return core_->EntryAt(core_->last().index).log_time.ns();
   }
@@ -97,7 +97,7 @@ TEST_F(LogTimeTest, Commit_TellsTheLogTimeOfTheCommittedEntry) {
   now_.wall = Exactly(50 * kSecond);
   BecomeServingLeader();
   Pass(options_.heartbeat_interval);
-  Step(Timeout());
+  Step(TimerFired());
   ASSERT_FALSE(out_.heartbeats.empty());
   EXPECT_EQ(out_.heartbeats[0].commit, Index(2));
   EXPECT_EQ(out_.heartbeats[0].commit_log_time, WallTime(50 * kSecond));
@@ -113,7 +113,7 @@ class RefusedTest : public ReplicaTest {
     const Term term = core_->term();
     Receive(std::move(message));
     ASSERT_FALSE(out_.events.empty());
-    EXPECT_EQ(out_.events.back().kind, Event::Kind::kMessageRefused);
+    EXPECT_EQ(out_.events.back().kind, Event::Kind::kInvalidMessage);
     EXPECT_EQ(core_->last(), last);
     EXPECT_EQ(core_->term(), term);
     EXPECT_TRUE(out_.messages.empty());
@@ -124,8 +124,8 @@ TEST_F(RefusedTest, NotAddressedToUs_OrFromNobody) {
   Start(Term(2));
   Message message = Append(2, 2, At(1, 1), {});
   message.to = NodeId(3);
-  Step(raft::Receive{message});
-  EXPECT_EQ(out_.events.back().kind, Event::Kind::kMessageRefused);
+  Step(MessageReceived{message});
+  EXPECT_EQ(out_.events.back().kind, Event::Kind::kInvalidMessage);
   ExpectRefused(Append(1, 2, At(1, 1), {}));
   ExpectRefused(Append(0, 2, At(1, 1), {}));
   ExpectRefused(Append(2, 0, At(0, 0), {}));
@@ -182,11 +182,11 @@ TEST_F(RefusedTest, AcknowledgementOfWhatWasNeverSent) {
   EXPECT_EQ(core_->commit_index(), Index(0));
 }
 
-TEST_F(RefusedTest, ConfirmationOfAReadBatchNeverSent) {
+TEST_F(RefusedTest, ConfirmationOfAReadRoundNeverSent) {
   Start(Term(1));
   BecomeServingLeader();
   Message reply = From(2, MessageType::kHeartbeatReply, 2);
-  reply.read_batch = ReadBatch(5);
+  reply.read_round = ReadRound(5);
   ExpectRefused(reply);
 }
 
@@ -252,7 +252,7 @@ TEST_F(CoreTest, Acknowledgement_LateOrFromAStranger_ChangesNothing) {
   Start(Term(1));
   BecomeServingLeader();
   for (int i = 0; i < 3; ++i) {
-    Step(Propose{0, EntryKind::kCommands, Buffer::Copy("a")});
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
   }
   FinishWrites();
   Receive(Ack(9, 2, 5));
@@ -340,15 +340,15 @@ TEST_F(CoreTest, SnapshotInstall_UnderWay_NothingElseMoves) {
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
 }
 
-TEST_F(CoreTest, Compacted_EntriesNotDurableYet_StayInMemory) {
+TEST_F(CoreTest, SnapshotTaken_EntriesNotDurableYet_StayInMemory) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {Commands(2, 2), Commands(2, 3)}, 3));
-  Compacted compacted;
+  SnapshotTaken compacted;
   compacted.snapshot.position = At(2, 3);
   compacted.snapshot.configuration = configuration_;
-  compacted.keep_after = Index(3);
+  compacted.compact_index = Index(3);
   Step(compacted);
-  EXPECT_EQ(core_->boundary(), At(1, 1));
+  EXPECT_EQ(core_->log_start(), At(1, 1));
   EXPECT_EQ(core_->snapshot().position, At(2, 3));
 }
 
@@ -361,7 +361,7 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
   restored.entries = {Commands(4, 8)};
   restored.entries[0].log_time = WallTime(71);
   StartFrom(std::move(restored));
-  EXPECT_EQ(core_->boundary(), At(3, 7));
+  EXPECT_EQ(core_->log_start(), At(3, 7));
   EXPECT_EQ(core_->last(), At(4, 8));
   EXPECT_EQ(core_->commit_index(), Index(7));
   EXPECT_EQ(core_->applied_log_time(), WallTime(70));
@@ -390,7 +390,7 @@ TEST_F(CoreTest, Learner_NeitherCampaignsNorObeysTimeoutNow) {
   Start(Term(2));
   EXPECT_EQ(core_->deadline(), MonoTime::Max());
   Pass(Seconds(60));
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
   Receive(Append(2, 2, At(1, 1), {}));
   Receive(From(2, MessageType::kTimeoutNow, 2));
@@ -471,10 +471,10 @@ TEST_F(CoreTest, CheckQuorum_NobodyHeardForAnElectionTimeout_StepsDown) {
   Start(Term(1));
   BecomeServingLeader();
   Pass(options_.election_timeout_max - Nanoseconds(1));
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_EQ(core_->role(), RoleKind::kLeader);
   Pass(Nanoseconds(1));
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
   EXPECT_EQ(core_->term(), Term(2));
 }
@@ -485,7 +485,7 @@ TEST_F(CoreTest, CheckQuorum_OneFollowerOfTwoAnswers_LeadsOn) {
   for (int i = 0; i < 20; ++i) {
     Pass(Milliseconds(100));
     Receive(From(2, MessageType::kHeartbeatReply, 2));
-    Step(Timeout());
+    Step(TimerFired());
   }
   EXPECT_EQ(core_->role(), RoleKind::kLeader);
 }
@@ -494,7 +494,7 @@ TEST_F(CoreTest, CheckQuorum_OneFollowerOfTwoAnswers_LeadsOn) {
 
 TEST_F(CoreTest, Propose_NotLeader_IsRefused) {
   Start(Term(1));
-  Step(Propose{5, EntryKind::kCommands, Buffer::Copy("a")});
+  Step(Proposal{5, EntryKind::kCommands, Buffer::Copy("a")});
   ASSERT_EQ(out_.refused.size(), 1u);
   EXPECT_EQ(out_.refused[0].tag, 5u);
   EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kNotLeader);
@@ -505,8 +505,8 @@ TEST_F(CoreTest, Propose_UncommittedLimit_IsExactToTheByte) {
   Start(Term(1));
   BecomeServingLeader();
   const auto propose = [this](size_t bytes) {
-    Step(Propose{0, EntryKind::kCommands,
-                 Buffer::Copy(std::string(bytes, 'x'))});
+    Step(Proposal{0, EntryKind::kCommands,
+                  Buffer::Copy(std::string(bytes, 'x'))});
     return out_.refused.empty();
   };
   EXPECT_TRUE(propose(100 - 48));
@@ -525,7 +525,7 @@ TEST_F(CoreTest, Append_BytesLimit_SplitsBetweenEntries) {
   Start(Term(1));
   BecomeLeader();
   for (int i = 0; i < 4; ++i) {
-    Step(Propose{0, EntryKind::kCommands, Buffer::Copy("ab")});
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("ab")});
   }
   Receive(Ack(2, 2, 2));
   const auto appends = Of(out_.messages, MessageType::kAppend);
@@ -534,21 +534,21 @@ TEST_F(CoreTest, Append_BytesLimit_SplitsBetweenEntries) {
   EXPECT_EQ(appends[1].entries.size(), 2u);
 }
 
-TEST_F(CoreTest, CommitNotice_NothingFollows_AHeartbeatTellsSoon) {
+TEST_F(CoreTest, CommitNotification_NothingFollows_AHeartbeatTellsSoon) {
   Start(Term(1));
   BecomeServingLeader();
   ASSERT_EQ(core_->commit_index(), Index(2));
-  EXPECT_EQ(core_->deadline(), now_.mono + options_.commit_notice_delay);
+  EXPECT_EQ(core_->deadline(), now_.mono + options_.commit_notification_delay);
   PassToDeadline();
   ASSERT_EQ(out_.heartbeats.size(), 1u);  // Node 3 holds nothing yet.
   EXPECT_EQ(out_.heartbeats[0].to, NodeId(2));
   EXPECT_EQ(out_.heartbeats[0].commit, Index(2));
 }
 
-TEST_F(CoreTest, CommitNotice_AnAppendFollows_NothingMoreIsSent) {
+TEST_F(CoreTest, CommitNotification_AnAppendFollows_NothingMoreIsSent) {
   Start(Term(1));
   BecomeServingLeader();
-  Step(Propose{0, EntryKind::kCommands, Buffer()});
+  Step(Proposal{0, EntryKind::kCommands, Buffer()});
   PassToDeadline();
   EXPECT_TRUE(out_.heartbeats.empty());
 }
@@ -561,7 +561,7 @@ TEST_F(CoreTest, Probe_OfASilentFollower_CarriesNoEntries) {
   for (int i = 0; i < 100; ++i) {
     Pass(Milliseconds(20));
     Receive(From(2, MessageType::kHeartbeatReply, 2));
-    Step(Timeout());
+    Step(TimerFired());
     for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
       if (message.to != NodeId(3)) continue;
       ++(message.entries.empty() ? without : with_entries);
@@ -578,16 +578,16 @@ Message Confirm(uint32_t node, uint64_t term, uint64_t batch) {
   reply.type = MessageType::kHeartbeatReply;
   reply.from = NodeId(node);
   reply.term = Term(term);
-  reply.read_batch = ReadBatch(batch);
+  reply.read_round = ReadRound(batch);
   return reply;
 }
 
 TEST_F(CoreTest, Read_QuorumConfirms_IsAnsweredWithTheCommitIndex) {
   Start(Term(1));
   BecomeServingLeader();
-  Step(ReadRequest{42});
+  Step(ReadRequested{42});
   ASSERT_EQ(out_.heartbeats.size(), 2u);
-  const uint64_t batch = out_.heartbeats[0].read_batch.value();
+  const uint64_t batch = out_.heartbeats[0].read_round.value();
   Receive(Confirm(2, 2, batch - 1));
   EXPECT_TRUE(out_.reads.empty());
   Receive(Confirm(2, 2, batch));
@@ -601,7 +601,7 @@ TEST_F(CoreTest, Read_LearnerConfirms_IsNotAnswered) {
   configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
   Start(Term(1));
   BecomeServingLeader();
-  Step(ReadRequest{42});
+  Step(ReadRequested{42});
   Receive(Confirm(4, 2, 1));
   EXPECT_TRUE(out_.reads.empty());
 }
@@ -609,14 +609,14 @@ TEST_F(CoreTest, Read_LearnerConfirms_IsNotAnswered) {
 TEST_F(CoreTest, Read_WhileARoundIsOut_JoinsTheNextWithOthers) {
   Start(Term(1));
   BecomeServingLeader();
-  Step(ReadRequest{1});
-  Step(ReadRequest{2});
-  Step(ReadRequest{3});
+  Step(ReadRequested{1});
+  Step(ReadRequested{2});
+  Step(ReadRequested{3});
   EXPECT_TRUE(out_.heartbeats.empty());
   Receive(Confirm(2, 2, 1));
   ASSERT_EQ(out_.reads.size(), 1u);
   ASSERT_EQ(out_.heartbeats.size(), 2u);
-  EXPECT_EQ(out_.heartbeats[0].read_batch, ReadBatch(2));
+  EXPECT_EQ(out_.heartbeats[0].read_round, ReadRound(2));
   Receive(Confirm(3, 2, 1));
   EXPECT_TRUE(out_.reads.empty());
   Receive(Confirm(3, 2, 2));
@@ -628,10 +628,10 @@ TEST_F(CoreTest, Read_TooMany_AreRefused) {
   Start(Term(1));
   BecomeServingLeader();
   for (uint64_t tag = 1; tag <= 3; ++tag) {
-    Step(ReadRequest{tag});
+    Step(ReadRequested{tag});
     EXPECT_TRUE(out_.reads.empty());
   }
-  Step(ReadRequest{4});
+  Step(ReadRequested{4});
   ASSERT_EQ(out_.reads.size(), 1u);
   EXPECT_FALSE(out_.reads[0].ok);
 }
@@ -640,10 +640,10 @@ TEST_F(CoreTest, ForwardedRead_TooMany_AreRefused) {
   options_.pending_reads_max = 2;
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
-  Step(ReadRequest{1});
-  Step(ReadRequest{2});
+  Step(ReadRequested{1});
+  Step(ReadRequested{2});
   EXPECT_TRUE(out_.reads.empty());
-  Step(ReadRequest{3});
+  Step(ReadRequested{3});
   ASSERT_EQ(out_.reads.size(), 1u);
   EXPECT_FALSE(out_.reads[0].ok);
 }
@@ -651,16 +651,16 @@ TEST_F(CoreTest, ForwardedRead_TooMany_AreRefused) {
 TEST_F(CoreTest, ForwardedRead_AnswerLost_IsAskedAgainThenGivenUp) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
-  Step(ReadRequest{1});
+  Step(ReadRequested{1});
   ASSERT_EQ(Of(out_.messages, MessageType::kReadIndex).size(), 1u);
   const uint64_t id = out_.messages[0].read_id;
   Pass(options_.retry_interval);
-  Step(Timeout());
+  Step(TimerFired());
   ASSERT_EQ(Of(out_.messages, MessageType::kReadIndex).size(), 1u);
   EXPECT_EQ(out_.messages[0].read_id, id);
   Pass(options_.election_timeout_max);
   Receive(From(2, MessageType::kHeartbeat, 2));
-  Step(Timeout());
+  Step(TimerFired());
   ASSERT_EQ(out_.reads.size(), 1u);
   EXPECT_FALSE(out_.reads[0].ok);
 }
@@ -671,7 +671,7 @@ TEST_F(CoreTest, ForwardedRead_IdsOfALaterLife_AreOthers) {
     Start(Term(2));
     Receive(Append(2, 2, At(1, 1), {}));
     for (int i = 0; i < 10; ++i) {
-      Step(ReadRequest{1});
+      Step(ReadRequested{1});
       ++lives[out_.messages.at(0).read_id];
     }
     Pass(Milliseconds(1));
@@ -686,11 +686,11 @@ TEST_F(CoreTest, Transfer_ToNobodyOrALearner_IsGivenUpAtOnce) {
   Start(Term(1));
   BecomeServingLeader();
   for (uint32_t node : {1, 4, 9}) {
-    Step(TransferLeadership{NodeId(node)});
+    Step(TransferRequested{NodeId(node)});
     ASSERT_FALSE(out_.events.empty());
-    EXPECT_EQ(out_.events[0].kind, Event::Kind::kTransferGivenUp);
+    EXPECT_EQ(out_.events[0].kind, Event::Kind::kTransferAbandoned);
   }
-  Step(Propose{0, EntryKind::kCommands, Buffer()});
+  Step(Proposal{0, EntryKind::kCommands, Buffer()});
   EXPECT_TRUE(out_.refused.empty());
 }
 
@@ -714,7 +714,7 @@ TEST_F(CoreTest, Timeout_TooEarly_DoesNothing) {
   Start(Term(2));
   const MonoTime deadline = core_->deadline();
   now_.mono = deadline - Nanoseconds(1);
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
   EXPECT_EQ(out_.deadline, deadline);
 }
@@ -733,16 +733,16 @@ TEST_F(CoreTest, Output_IsClearedByTheNextStep) {
   Start(Term(1));
   PassToDeadline();
   EXPECT_FALSE(out_.messages.empty());
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_TRUE(out_.messages.empty());
   EXPECT_TRUE(out_.events.empty());
 }
 
 TEST_F(CoreTest, Clock_GoesBack_Dies) {
   Start(Term(1));
-  Step(Timeout());
+  Step(TimerFired());
   now_.mono = now_.mono - Nanoseconds(1);
-  EXPECT_DEATH(Step(Timeout()), "CHECK failed");
+  EXPECT_DEATH(Step(TimerFired()), "CHECK failed");
 }
 
 }  // namespace

@@ -34,11 +34,11 @@ void Core::Impl::ResetElectionTimer() {
 
 // Within the least election timeout of hearing from a leader nobody else may
 // disturb it. A leader hears itself: check-quorum ends its role in time.
-bool Core::Impl::HearsLeader() const {
+bool Core::Impl::HasRecentLeaderContact() const {
   if (std::holds_alternative<Leader>(role_)) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && follower->leader != NodeId() &&
-         now_.mono - follower->heard_at < options_.election_timeout_min;
+         now_.mono - follower->last_contact < options_.election_timeout_min;
 }
 
 void Core::Impl::LeaveRole() {
@@ -167,21 +167,21 @@ void Core::Impl::CountVote(NodeId voter, bool granted) {
   }
 }
 
-bool Core::Impl::FollowSender(const Message& message) {
+bool Core::Impl::AcceptLeader(const Message& message) {
   const NodeId known = leader();
   if (known != NodeId() && known != message.from) {
-    Refuse();  // Two leaders in one term.
+    DropInvalid();  // Two leaders in one term.
     return false;
   }
   if (known == NodeId()) BecomeFollower(hard_state_.term, message.from);
-  std::get<Follower>(role_).heard_at = now_.mono;
+  std::get<Follower>(role_).last_contact = now_.mono;
   ResetElectionTimer();
   return true;
 }
 
 // No side effects: no term, no vote, no timer (thesis 9.6).
 void Core::Impl::OnPreVote(const Message& message) {
-  const bool disturbs = HearsLeader() && message.from != leader();
+  const bool disturbs = HasRecentLeaderContact() && message.from != leader();
   const bool grant = message.term > hard_state_.term && !disturbs &&
                      message.last >= log_.last();
   Message reply = NewMessage(MessageType::kPreVoteReply, message.from);
@@ -222,24 +222,24 @@ void Core::Impl::OnVoteReply(const Message& message) {
 
 // ---- Leadership transfer (thesis 3.10).
 
-void Core::Impl::Handle(TransferLeadership input) {
+void Core::Impl::OnTransferRequested(const TransferRequested& event) {
   Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || input.to == options_.node ||
-      !IsVoter(log_.configuration(), input.to)) {
-    Emit(Event::Kind::kTransferGivenUp);
+  if (leader == nullptr || event.to == options_.node ||
+      !IsVoter(log_.configuration(), event.to)) {
+    Emit(Event::Kind::kTransferAbandoned);
     return;
   }
-  leader->handover =
-      Handover{input.to, now_.mono + options_.election_timeout_max};
-  ContinueHandover();
+  leader->transfer =
+      LeadershipTransfer{event.to, now_.mono + options_.election_timeout_max};
+  ContinueLeadershipTransfer();
 }
 
 // Tells the target to campaign once its disk has the whole log. Said again at
 // each heartbeat: the term makes a second one harmless.
-void Core::Impl::ContinueHandover() {
+void Core::Impl::ContinueLeadershipTransfer() {
   const Leader& leader = std::get<Leader>(role_);
-  if (!leader.handover) return;
-  const Progress* target = FindMember(leader.handover->to);
+  if (!leader.transfer) return;
+  const Progress* target = FindMember(leader.transfer->to);
   if (target == nullptr || target->match() != log_.last().index) return;
   Send(NewMessage(MessageType::kTimeoutNow, target->node()));
 }
@@ -262,7 +262,7 @@ void Core::Impl::CheckQuorum() {
       log_.configuration(), MonoTime::Max(), [this](NodeId node) {
         if (node == options_.node) return now_.mono;
         const Progress* member = FindMember(node);
-        return member == nullptr ? MonoTime::Min() : member->heard_at();
+        return member == nullptr ? MonoTime::Min() : member->last_contact();
       });
   leader.quorum_check_at = contact + options_.election_timeout_max;
   if (now_.mono < leader.quorum_check_at) return;

@@ -43,7 +43,7 @@ std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
 }  // namespace
 
 std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
-  const Index boundary = core.boundary().index;
+  const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     std::string violation = CheckAppended(node, core, core.EntryAt(i));
     if (!violation.empty()) return violation;
@@ -59,9 +59,9 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   seen.snapshot = core.snapshot().position.index;
   seen.disk.pending.clear();
   seen.disk.hard_state = {core.term(), core.voted_for()};
-  seen.disk.base = core.boundary().index;
+  seen.disk.base = core.log_start().index;
   seen.disk.terms.clear();
-  for (Index i = core.boundary().index + 1; i <= core.last().index; ++i) {
+  for (Index i = core.log_start().index + 1; i <= core.last().index; ++i) {
     seen.disk.terms.push_back(core.TermAt(i));
   }
   return violation;
@@ -86,7 +86,7 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
     return Violation("durability", node, "restarts with a log that ends at ",
                      core.last().index, " though it had ", durable, " on disk");
   }
-  if (durable > core.boundary().index &&
+  if (durable > core.log_start().index &&
       core.TermAt(durable) != seen.durable.term) {
     return Violation("durability", node, "restarts with an entry of term ",
                      core.TermAt(durable), " at ", durable,
@@ -215,7 +215,7 @@ std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
       });
   if (!changed) return "";
   Index index = core.last().index;
-  const Index boundary = core.boundary().index;
+  const Index boundary = core.log_start().index;
   while (index > boundary &&
          core.EntryAt(index).kind != EntryKind::kConfiguration) {
     index = index - 1;
@@ -343,7 +343,7 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
   // such entry speaks for all before it.
   size_t last = committed_.size();
   while (last > 0 && committed_[last - 1].committed_in >= term) --last;
-  if (last == 0 || Index(last) < core.boundary().index) return "";
+  if (last == 0 || Index(last) < core.log_start().index) return "";
   if (core.TermAt(Index(last)) != committed_[last - 1].term) {
     return Violation("leader completeness", node, "leads term ", term,
                      " without the entry ", last, " of term ",
@@ -383,7 +383,7 @@ std::string ClusterInvariants::CheckAppended(NodeId node, const Core& core,
                                              const Entry& entry) {
   const Index previous = entry.index - 1;
   const Term previous_term = core.TermAt(previous);
-  if (previous > core.boundary().index &&
+  if (previous > core.log_start().index &&
       entry.log_time < core.EntryAt(previous).log_time) {
     return Violation("monotonic log time", node, "appends ", entry.index,
                      " at ", entry.log_time, " after ",
@@ -399,7 +399,7 @@ std::string ClusterInvariants::CheckAppended(NodeId node, const Core& core,
                        entry.index, " in term ", entry.term);
     }
     // Behind a boundary the predecessor's term may be forgotten.
-    if (previous < core.boundary().index) return "";
+    if (previous < core.log_start().index) return "";
     if (fact.previous_term != previous_term) {
       return Violation("log matching", node, "holds entry ", entry.index,
                        " of term ", entry.term, " after one of term ",

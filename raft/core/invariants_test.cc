@@ -34,7 +34,7 @@ class Replica : public ReplicaTest {
   }
   void Flush() { FinishWrites(); }
   void Compact(const SnapshotDescriptor& snapshot) {
-    Step(Compacted{snapshot, snapshot.position.index});
+    Step(SnapshotTaken{snapshot, snapshot.position.index});
   }
   const Core& core() const { return *core_; }
   Output& out() { return out_; }

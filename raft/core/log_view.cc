@@ -8,38 +8,38 @@
 
 namespace quorate::raft {
 
-LogView::LogView(Boundary boundary) { Reset(std::move(boundary)); }
+LogView::LogView(Start start) { Reset(std::move(start)); }
 
 LogPosition LogView::last() const {
-  return entries_.size() == head_ ? boundary_.position
+  return entries_.size() == head_ ? start_.position
                                   : entries_.back().position();
 }
 
 Term LogView::TermAt(Index index) const {
-  if (index == boundary_.position.index) return boundary_.position.term;
-  if (index < boundary_.position.index || index > last().index) return Term();
+  if (index == start_.position.index) return start_.position.term;
+  if (index < start_.position.index || index > last().index) return Term();
   return entries_[OffsetOf(index)].term;
 }
 
 WallTime LogView::LogTimeAt(Index index) const {
-  if (index == boundary_.position.index) return boundary_.log_time;
+  if (index == start_.position.index) return start_.log_time;
   return At(index).log_time;
 }
 
 const Entry& LogView::At(Index index) const {
-  CHECK_GT(index, boundary_.position.index);
+  CHECK_GT(index, start_.position.index);
   CHECK_LE(index, last().index);
   return entries_[OffsetOf(index)];
 }
 
-bool LogView::Has(LogPosition position) const {
-  return position.index >= boundary_.position.index &&
+bool LogView::Matches(LogPosition position) const {
+  return position.index >= start_.position.index &&
          position.index <= last().index &&
          TermAt(position.index) == position.term;
 }
 
 absl::Span<const Entry> LogView::Slice(Index after, Index through) const {
-  CHECK_GE(after, boundary_.position.index);
+  CHECK_GE(after, start_.position.index);
   CHECK_LE(after, through);
   CHECK_LE(through, last().index);
   return absl::MakeConstSpan(entries_).subspan(OffsetOf(after + 1),
@@ -73,7 +73,7 @@ void LogView::Append(Entry entry) {
 }
 
 void LogView::TruncateFrom(Index first) {
-  CHECK_GT(first, boundary_.position.index);
+  CHECK_GT(first, start_.position.index);
   CHECK_LE(first, last().index);
   entries_.resize(OffsetOf(first));
   while (configurations_.size() > 1 && configurations_.back().index >= first) {
@@ -81,23 +81,24 @@ void LogView::TruncateFrom(Index first) {
   }
 }
 
-size_t LogView::FirstNew(absl::Span<const Entry> entries) const {
+size_t LogView::FindConflict(absl::Span<const Entry> entries) const {
   size_t offset = 0;
-  while (offset < entries.size() && Has(entries[offset].position())) ++offset;
+  while (offset < entries.size() && Matches(entries[offset].position()))
+    ++offset;
   return offset;
 }
 
 void LogView::CompactTo(Index index) {
-  CHECK_GE(index, boundary_.position.index);
+  CHECK_GE(index, start_.position.index);
   CHECK_LE(index, last().index);
-  if (index == boundary_.position.index) return;
+  if (index == start_.position.index) return;
   const Entry& entry = At(index);
   const LogPosition position = entry.position();
   const WallTime log_time = entry.log_time;
   const size_t end = OffsetOf(index) + 1;
   for (; head_ < end; ++head_) entries_[head_].payload = Buffer();
-  boundary_.position = position;
-  boundary_.log_time = log_time;
+  start_.position = position;
+  start_.log_time = log_time;
   while (configurations_.size() > 1 && configurations_[1].index <= index) {
     configurations_.erase(configurations_.begin());
   }
@@ -109,18 +110,18 @@ void LogView::CompactTo(Index index) {
   }
 }
 
-void LogView::Reset(Boundary boundary) {
+void LogView::Reset(Start start) {
   entries_.clear();
   head_ = 0;
   configurations_.clear();
   configurations_.push_back(
-      {boundary.position.index, std::move(boundary.configuration)});
-  boundary_.position = boundary.position;
-  boundary_.log_time = boundary.log_time;
+      {start.position.index, std::move(start.configuration)});
+  start_.position = start.position;
+  start_.log_time = start.log_time;
 }
 
-LogPosition LogView::LastAtOrBelow(Index index, Term term) const {
-  const LogPosition& base = boundary_.position;
+LogPosition LogView::FindConflictByTerm(Index index, Term term) const {
+  const LogPosition& base = start_.position;
   const Index from = std::min(index, last().index);
   if (from < base.index || base.term > term) return {};
   const absl::Span<const Entry> entries = Slice(base.index, from);
@@ -133,7 +134,7 @@ LogPosition LogView::LastAtOrBelow(Index index, Term term) const {
 }
 
 const Configuration& LogView::ConfigurationAt(Index index) const {
-  CHECK_GE(index, boundary_.position.index);
+  CHECK_GE(index, start_.position.index);
   CHECK_LE(index, last().index);
   auto placed = configurations_.rbegin();
   while (placed->index > index) ++placed;

@@ -19,19 +19,19 @@ namespace quorate::raft {
 class LogView {
  public:
   // What stands before the first entry.
-  struct Boundary {
+  struct Start {
     LogPosition position;
     WallTime log_time{0};
     Configuration configuration;
   };
 
-  explicit LogView(Boundary boundary);
+  explicit LogView(Start start);
 
   // The one accessor of the end of the log: the last entry's position, or the
   // boundary's when there is none.
   LogPosition last() const;
-  const LogPosition& boundary() const { return boundary_.position; }
-  Index first_index() const { return boundary_.position.index + 1; }
+  const LogPosition& start() const { return start_.position; }
+  Index first_index() const { return start_.position.index + 1; }
 
   // Term at `index`, or zero outside [boundary, last].
   Term TermAt(Index index) const;
@@ -40,7 +40,7 @@ class LogView {
   // Requires: boundary < index <= last.
   const Entry& At(Index index) const;
   // True if `position` is the boundary's or an entry's.
-  bool Has(LogPosition position) const;
+  bool Matches(LogPosition position) const;
   // The entries (after, through]. Requires: boundary <= after <= through <=
   // last. Valid until the log changes.
   absl::Span<const Entry> Slice(Index after, Index through) const;
@@ -55,18 +55,18 @@ class LogView {
   void TruncateFrom(Index first);
   // The first of `entries` that the log does not hold, as an offset into it
   // (its size if all are there). Requires: they follow an entry the log has.
-  size_t FirstNew(absl::Span<const Entry> entries) const;
+  size_t FindConflict(absl::Span<const Entry> entries) const;
 
   // Moves the boundary up to `index`, forgetting entries. Requires: boundary
   // <= index <= last.
   void CompactTo(Index index);
   // Forgets everything and begins again after a snapshot.
-  void Reset(Boundary boundary);
+  void Reset(Start start);
 
   // Where to look next after a conflict: the last position at or before
   // `index` whose term is not above `term`; (0, 0) if that lies before the
   // boundary. Both sides apply it in turn, which skips whole terms.
-  LogPosition LastAtOrBelow(Index index, Term term) const;
+  LogPosition FindConflictByTerm(Index index, Term term) const;
 
   const Configuration& configuration() const {
     return configurations_.back().configuration;
@@ -82,7 +82,7 @@ class LogView {
 
   size_t OffsetOf(Index index) const { return head_ + (index - first_index()); }
 
-  Boundary boundary_;  // Its configuration is configurations_.front().
+  Start start_;  // Its configuration is configurations_.front().
   // Entry `first_index()` is entries_[head_]; what is before was forgotten and
   // is erased in bulk.
   std::vector<Entry> entries_;

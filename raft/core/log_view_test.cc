@@ -60,7 +60,7 @@ struct Model {
     return found;
   }
   // By definition: walk back.
-  LogPosition LastAtOrBelow(uint64_t index, Term term) const {
+  LogPosition FindConflictByTerm(uint64_t index, Term term) const {
     const uint64_t base_index = boundary.index.value();
     for (uint64_t i = std::min(index, Last().index.value());; --i) {
       if (i < base_index) return {};
@@ -71,18 +71,18 @@ struct Model {
 };
 
 void Compare(const LogView& log, const Model& model) {
-  RC_ASSERT(log.boundary() == model.boundary);
+  RC_ASSERT(log.start() == model.boundary);
   RC_ASSERT(log.last() == model.Last());
   RC_ASSERT(log.first_index() == model.boundary.index + 1);
   const uint64_t base = model.boundary.index.value();
   const uint64_t last = model.Last().index.value();
   for (uint64_t i = base > 2 ? base - 2 : 0; i <= last + 2; ++i) {
     RC_ASSERT(log.TermAt(Index(i)) == model.TermAt(i));
-    RC_ASSERT(log.Has({Term(3), Index(i)}) ==
+    RC_ASSERT(log.Matches({Term(3), Index(i)}) ==
               (i >= base && i <= last && model.TermAt(i) == Term(3)));
     for (uint64_t term = 0; term < 6; ++term) {
-      RC_ASSERT(log.LastAtOrBelow(Index(i), Term(term)) ==
-                model.LastAtOrBelow(i, Term(term)));
+      RC_ASSERT(log.FindConflictByTerm(Index(i), Term(term)) ==
+                model.FindConflictByTerm(i, Term(term)));
     }
     if (i < base || i > last) continue;
     RC_ASSERT(log.ConfigurationAt(Index(i)) == model.ConfigurationAt(i));
@@ -177,20 +177,20 @@ RC_GTEST_PROP(LogViewTest, FirstNew_SomeShared_IsTheFirstThatDiffers, ()) {
   for (uint64_t i = 1; i <= other; ++i) {
     entries.push_back(EntryOf(3, shared + i));
   }
-  RC_ASSERT(log.FirstNew(entries) == shared);
+  RC_ASSERT(log.FindConflict(entries) == shared);
 }
 
 TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
   LogView log({});
-  EXPECT_TRUE(log.Has({Term(0), Index(0)}));
+  EXPECT_TRUE(log.Matches({Term(0), Index(0)}));
   log.Append(EntryOf(1, 1));
   log.Append(EntryOf(1, 2));
   log.CompactTo(Index(2));
   // A forgotten index has no term, and no term matches nothing (B027).
-  EXPECT_FALSE(log.Has({Term(0), Index(1)}));
-  EXPECT_FALSE(log.Has({Term(0), Index(2)}));
-  EXPECT_FALSE(log.Has({Term(0), Index(3)}));
-  EXPECT_TRUE(log.Has({Term(1), Index(2)}));
+  EXPECT_FALSE(log.Matches({Term(0), Index(1)}));
+  EXPECT_FALSE(log.Matches({Term(0), Index(2)}));
+  EXPECT_FALSE(log.Matches({Term(0), Index(3)}));
+  EXPECT_TRUE(log.Matches({Term(1), Index(2)}));
 }
 
 TEST(LogViewTest, Truncate_ConfigurationInTheSuffix_IsNotInEffectAnyMore) {

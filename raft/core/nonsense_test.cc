@@ -59,7 +59,7 @@ class NonsenseTest : public ReplicaTest {
     m.last = SomePosition();
     m.hint = SomePosition();
     m.commit = SomeIndex();
-    m.read_batch = ReadBatch(Below(5));
+    m.read_round = ReadRound(Below(5));
     m.read_id = Chance(50) ? read_id_ : Below(5);
     if (m.type == MessageType::kAppend) {
       LogPosition previous = m.last;
@@ -130,7 +130,7 @@ class NonsenseTest : public ReplicaTest {
     for (const SnapshotWork& work : out_.snapshots) works_.push_back(work);
     for (const Event& event : out_.events) {
       if (event.kind == Event::Kind::kSnapshotInstalled) ++installed_;
-      if (event.kind == Event::Kind::kMessageRefused) ++refused_;
+      if (event.kind == Event::Kind::kInvalidMessage) ++refused_;
       if (event.kind == Event::Kind::kRoleChanged &&
           event.role == RoleKind::kLeader) {
         ++led_;
@@ -153,23 +153,23 @@ class NonsenseTest : public ReplicaTest {
       const uint64_t plausible = core_->role() == RoleKind::kFollower ? 5 : 40;
       Message message = Chance(plausible) ? PlausibleMessage() : SomeMessage();
       message.to = NodeId(Chance(98) ? 1 : 2);
-      Do(raft::Receive{std::move(message)});
+      Do(MessageReceived{std::move(message)});
     } else if (kind < 80) {
       if (pending_.empty()) return;
       FinishWrite();
       Collect();
     } else if (kind < 85) {
       Pass(Milliseconds(static_cast<int64_t>(Below(200))));
-      Do(Timeout());
+      Do(TimerFired());
     } else if (kind < 88) {
       Pass(Milliseconds(700));
-      Do(Timeout());
+      Do(TimerFired());
     } else if (kind < 92) {
-      Do(Propose{1, EntryKind::kCommands, Buffer::Copy("p")});
+      Do(Proposal{1, EntryKind::kCommands, Buffer::Copy("p")});
     } else if (kind < 96) {
-      Do(ReadRequest{2});
+      Do(ReadRequested{2});
     } else if (kind < 98) {
-      Do(TransferLeadership{NodeId(static_cast<uint32_t>(1 + Below(4)))});
+      Do(TransferRequested{NodeId(static_cast<uint32_t>(1 + Below(4)))});
     } else {
       Compact();
     }
@@ -178,12 +178,12 @@ class NonsenseTest : public ReplicaTest {
 
   void Compact() {
     const Index applied = core_->applied_index();
-    if (applied <= core_->boundary().index) return;
-    Compacted compacted;
+    if (applied <= core_->log_start().index) return;
+    SnapshotTaken compacted;
     compacted.snapshot.position = {core_->TermAt(applied), applied};
     compacted.snapshot.configuration = core_->ConfigurationAt(applied);
     compacted.snapshot.size_bytes = 3;
-    compacted.keep_after = applied - Below(2);
+    compacted.compact_index = applied - Below(2);
     Do(std::move(compacted));
   }
 

@@ -362,7 +362,7 @@ TEST_F(PaperTest, Leaders_Idle_SendHeartbeats) {
   BecomeServingLeader();
   Receive(Ack(3, 2, 2));
   Pass(options_.heartbeat_interval);
-  Step(Timeout());
+  Step(TimerFired());
   EXPECT_EQ(out_.heartbeats.size(), 2u);
   EXPECT_TRUE(out_.messages.empty());
 }
@@ -373,7 +373,7 @@ TEST_F(PaperTest, Leaders_Command_IsSentAndWrittenInOneStep) {
   Start(Term(1));
   BecomeServingLeader();
   Receive(Ack(3, 2, 2));
-  Step(Propose{7, EntryKind::kCommands, Buffer::Copy("a")});
+  Step(Proposal{7, EntryKind::kCommands, Buffer::Copy("a")});
   ASSERT_EQ(out_.proposed.size(), 1u);
   EXPECT_EQ(out_.proposed[0].tag, 7u);
   EXPECT_EQ(out_.proposed[0].position, At(2, 3));
@@ -394,7 +394,7 @@ TEST_F(PaperTest, Leaders_Command_IsSentAndWrittenInOneStep) {
 TEST_F(PaperTest, Leaders_Acknowledged_NextAndMatchFollow) {
   Start(Term(1));
   BecomeServingLeader();
-  Step(Propose{0, EntryKind::kCommands, Buffer::Copy("a")});
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 1u);  // Node 3 has not answered its probe.
   EXPECT_EQ(appends[0].to, NodeId(2));
@@ -512,7 +512,7 @@ TEST_F(PaperTest, InstallSnapshot_Complete_ReplacesLogAndConfiguration) {
   EXPECT_EQ(core_->last(), At(5, 3));
   Step(SnapshotInstalled{snapshot, true});
   EXPECT_EQ(core_->last(), At(4, 9));
-  EXPECT_EQ(core_->boundary(), At(4, 9));
+  EXPECT_EQ(core_->log_start(), At(4, 9));
   EXPECT_EQ(core_->commit_index(), Index(9));
   EXPECT_EQ(core_->configuration(), snapshot.configuration);
   EXPECT_EQ(core_->applied_log_time(), WallTime(50));

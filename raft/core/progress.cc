@@ -29,7 +29,7 @@ void Inflights::Clear() {
 }
 
 Progress::Progress(NodeId node, Index next, MonoTime now)
-    : node_(node), next_(next), heard_at_(now) {
+    : node_(node), next_(next), last_contact_(now) {
   CHECK_GT(next, Index(0));
 }
 
@@ -37,7 +37,7 @@ void Progress::Become(State state) {
   state_ = state;
   probe_outstanding_ = false;
   inflights_.Clear();
-  transfer_ = Transfer();
+  pending_snapshot_ = PendingSnapshot();
   retry_at_ = MonoTime::Max();
 }
 
@@ -61,7 +61,7 @@ void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot) {
   CHECK_GT(snapshot.position.index, match_);
   Become(State::kSnapshot);
   next_ = match_ + 1;
-  transfer_.snapshot = snapshot;
+  pending_snapshot_.snapshot = snapshot;
 }
 
 bool Progress::CanAppend(const Inflights::Limits& limits) const {
@@ -127,8 +127,8 @@ bool Progress::Rejected(Index previous, Index hint) {
   return true;
 }
 
-void Progress::ConfirmRead(ReadBatch batch) {
-  read_batch_ = std::max(read_batch_, batch);
+void Progress::ConfirmReadRound(ReadRound round) {
+  read_round_ = std::max(read_round_, round);
 }
 
 void Progress::CommitSent(Index commit) {

@@ -55,7 +55,7 @@ class Progress {
   enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
 
   // A snapshot on its way to the follower.
-  struct Transfer {
+  struct PendingSnapshot {
     SnapshotDescriptor snapshot;
     uint64_t offset = 0;       // The next byte the follower wants.
     bool reading = false;      // A SnapshotWork::kRead is outstanding, for
@@ -74,8 +74,8 @@ class Progress {
   Index next() const { return next_; }
   const Inflights& inflights() const { return inflights_; }
   // Valid in kSnapshot.
-  const Transfer& transfer() const { return transfer_; }
-  Transfer& transfer() { return transfer_; }
+  const PendingSnapshot& pending_snapshot() const { return pending_snapshot_; }
+  PendingSnapshot& pending_snapshot() { return pending_snapshot_; }
 
   // When the unanswered message should be sent again; Max() if there is none.
   MonoTime retry_at() const { return retry_at_; }
@@ -100,11 +100,11 @@ class Progress {
   bool Rejected(Index previous, Index hint);
 
   // When it was last heard from in this term.
-  MonoTime heard_at() const { return heard_at_; }
-  void Heard(MonoTime now) { heard_at_ = now; }
+  MonoTime last_contact() const { return last_contact_; }
+  void RecordContact(MonoTime now) { last_contact_ = now; }
   // Newest read batch it confirmed.
-  ReadBatch read_batch() const { return read_batch_; }
-  void ConfirmRead(ReadBatch batch);
+  ReadRound read_round() const { return read_round_; }
+  void ConfirmReadRound(ReadRound round);
   // Newest commit index it was told of.
   Index commit_sent() const { return commit_sent_; }
   void CommitSent(Index commit);
@@ -116,12 +116,12 @@ class Progress {
   State state_ = State::kProbe;
   Index match_;
   Index next_;
-  bool probe_outstanding_ = false;  // kProbe only.
-  Inflights inflights_;             // kReplicate only.
-  Transfer transfer_;               // kSnapshot only.
+  bool probe_outstanding_ = false;    // kProbe only.
+  Inflights inflights_;               // kReplicate only.
+  PendingSnapshot pending_snapshot_;  // kSnapshot only.
   MonoTime retry_at_ = MonoTime::Max();
-  MonoTime heard_at_;
-  ReadBatch read_batch_;
+  MonoTime last_contact_;
+  ReadRound read_round_;
   Index commit_sent_;
 };
 

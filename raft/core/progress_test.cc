@@ -147,14 +147,14 @@ TEST(ProgressTest, Become_AnyState_ForgetsWhatBelongedToTheOldOne) {
   progress.AppendSent(Index(5), 90, MonoTime(1));
   EXPECT_FALSE(progress.CanAppend(kLimits));
   progress.BecomeSnapshot(SnapshotAt(9));
-  progress.transfer().offset = 77;
+  progress.pending_snapshot().offset = 77;
   progress.BecomeProbe();
   EXPECT_EQ(progress.inflights().bytes(), 0u);
   progress.BecomeReplicate();
   EXPECT_TRUE(progress.CanAppend(kLimits));
   EXPECT_EQ(progress.next(), Index(1));
   progress.BecomeSnapshot(SnapshotAt(9));
-  EXPECT_EQ(progress.transfer().offset, 0u);
+  EXPECT_EQ(progress.pending_snapshot().offset, 0u);
 }
 
 TEST(ProgressTest, CanAppend_BytesAtTheLimit_WaitsForAnAnswer) {
@@ -180,9 +180,9 @@ TEST(ProgressTest, CanAppend_MessagesAtTheLimit_WaitsForAnAnswer) {
 
 TEST(ProgressTest, ConfirmRead_OlderBatch_DoesNotFall) {
   Progress progress(NodeId(2), Index(1), MonoTime(0));
-  progress.ConfirmRead(ReadBatch(5));
-  progress.ConfirmRead(ReadBatch(3));
-  EXPECT_EQ(progress.read_batch(), ReadBatch(5));
+  progress.ConfirmReadRound(ReadRound(5));
+  progress.ConfirmReadRound(ReadRound(3));
+  EXPECT_EQ(progress.read_round(), ReadRound(5));
 }
 
 }  // namespace

@@ -20,66 +20,67 @@ bool Core::Impl::CanServeReads() const {
          log_.TermAt(commit_) == hard_state_.term;
 }
 
-void Core::Impl::Handle(ReadRequest input) {
+void Core::Impl::OnReadRequested(const ReadRequested& event) {
   switch (role()) {
     case RoleKind::kLeader:
-      return AddRead({NodeId(), input.tag});
+      return AddRead({NodeId(), event.tag});
     case RoleKind::kFollower:
-      return ForwardRead(input.tag);
+      return ForwardRead(event.tag);
     case RoleKind::kPreCandidate:
     case RoleKind::kCandidate:
-      return AnswerRead({NodeId(), input.tag}, false, Index());
+      return ReplyToRead({NodeId(), event.tag}, false, Index());
   }
 }
 
 void Core::Impl::AddRead(PendingRead read) {
   Leader& leader = std::get<Leader>(role_);
-  if (leader.waiting.size() + leader.round.size() >=
+  if (leader.waiting_reads.size() + leader.round_reads.size() >=
       options_.pending_reads_max) {
-    AnswerRead(read, false, Index());
+    ReplyToRead(read, false, Index());
     return;
   }
-  leader.waiting.push_back(read);
+  leader.waiting_reads.push_back(read);
   StartRound();
 }
 
 // Begins the next round if none is outstanding and somebody waits.
 void Core::Impl::StartRound() {
   Leader& leader = std::get<Leader>(role_);
-  if (!leader.round.empty() || leader.waiting.empty() || !CanServeReads()) {
+  if (!leader.round_reads.empty() || leader.waiting_reads.empty() ||
+      !CanServeReads()) {
     return;
   }
-  leader.round.swap(leader.waiting);
-  ++leader.batch;
+  leader.round_reads.swap(leader.waiting_reads);
+  ++leader.read_round;
   leader.round_index = commit_;
   ConfirmRound();  // A single voter needs nobody.
-  if (!leader.round.empty()) BroadcastHeartbeats();
+  if (!leader.round_reads.empty()) BroadcastHeartbeats();
 }
 
 void Core::Impl::ConfirmRound() {
   Leader& leader = std::get<Leader>(role_);
-  if (leader.round.empty()) return;
-  const ReadBatch confirmed = QuorumValue<ReadBatch>(
-      log_.configuration(), ReadBatch(0), [this, &leader](NodeId node) {
-        if (node == options_.node) return leader.batch;
+  if (leader.round_reads.empty()) return;
+  const ReadRound confirmed = QuorumValue<ReadRound>(
+      log_.configuration(), ReadRound(0), [this, &leader](NodeId node) {
+        if (node == options_.node) return leader.read_round;
         const Progress* member = FindMember(node);
-        return member == nullptr ? ReadBatch(0) : member->read_batch();
+        return member == nullptr ? ReadRound(0) : member->read_round();
       });
-  if (confirmed >= leader.batch) FinishRound();
+  if (confirmed >= leader.read_round) FinishRound();
 }
 
 void Core::Impl::FinishRound() {
   Leader& leader = std::get<Leader>(role_);
   CHECK(CanServeReads());
   CHECK_LE(leader.round_index, applied_);
-  for (const PendingRead& read : leader.round) {
-    AnswerRead(read, true, leader.round_index);
+  for (const PendingRead& read : leader.round_reads) {
+    ReplyToRead(read, true, leader.round_index);
   }
-  leader.round.clear();
+  leader.round_reads.clear();
   StartRound();
 }
 
-void Core::Impl::AnswerRead(const PendingRead& read, bool ok, Index index) {
+void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   if (read.from == NodeId()) {
     ReadReady ready;
     ready.tag = read.id;
@@ -102,20 +103,20 @@ void Core::Impl::AnswerRead(const PendingRead& read, bool ok, Index index) {
 // Leadership ends: nobody confirmed them, and asking again is harmless.
 void Core::Impl::FailReads() {
   Leader& leader = std::get<Leader>(role_);
-  for (const PendingRead& read : leader.round) {
-    AnswerRead(read, false, Index());
+  for (const PendingRead& read : leader.round_reads) {
+    ReplyToRead(read, false, Index());
   }
-  for (const PendingRead& read : leader.waiting) {
-    AnswerRead(read, false, Index());
+  for (const PendingRead& read : leader.waiting_reads) {
+    ReplyToRead(read, false, Index());
   }
-  leader.round.clear();
-  leader.waiting.clear();
+  leader.round_reads.clear();
+  leader.waiting_reads.clear();
 }
 
 void Core::Impl::OnReadIndex(const Message& message) {
   const PendingRead read = {message.from, message.read_id};
   if (!std::holds_alternative<Leader>(role_)) {
-    AnswerRead(read, false, Index());
+    ReplyToRead(read, false, Index());
     return;
   }
   AddRead(read);
@@ -127,7 +128,7 @@ void Core::Impl::ForwardRead(uint64_t tag) {
   Follower& follower = std::get<Follower>(role_);
   if (follower.leader == NodeId() ||
       follower.reads.size() >= options_.pending_reads_max) {
-    AnswerRead({NodeId(), tag}, false, Index());
+    ReplyToRead({NodeId(), tag}, false, Index());
     return;
   }
   ForwardedRead read;
@@ -168,7 +169,7 @@ void Core::Impl::RetryForwardedReads() {
   if (follower == nullptr) return;
   std::erase_if(follower->reads, [this](ForwardedRead& read) {
     if (now_.mono >= read.expires_at) {
-      AnswerRead({NodeId(), read.tag}, false, Index());
+      ReplyToRead({NodeId(), read.tag}, false, Index());
       return true;
     }
     if (now_.mono >= read.retry_at) SendReadIndex(read);
@@ -181,7 +182,7 @@ void Core::Impl::ReleaseForwardedReads() {
   if (follower == nullptr || follower->reads.empty()) return;
   std::erase_if(follower->reads, [this](const ForwardedRead& read) {
     if (!read.answered || read.index > applied_) return false;
-    AnswerRead({NodeId(), read.tag}, true, read.index);
+    ReplyToRead({NodeId(), read.tag}, true, read.index);
     return true;
   });
 }
@@ -189,7 +190,7 @@ void Core::Impl::ReleaseForwardedReads() {
 void Core::Impl::FailForwardedReads() {
   Follower& follower = std::get<Follower>(role_);
   for (const ForwardedRead& read : follower.reads) {
-    AnswerRead({NodeId(), read.tag}, false, Index());
+    ReplyToRead({NodeId(), read.tag}, false, Index());
   }
   follower.reads.clear();
 }

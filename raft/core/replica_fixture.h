@@ -74,7 +74,7 @@ class ReplicaTest : public ::testing::Test {
 
   void Receive(Message message) {
     message.to = NodeId(1);
-    Step(raft::Receive{std::move(message)});
+    Step(MessageReceived{std::move(message)});
   }
 
   // The oldest write is durable; gives what may leave with it.
@@ -95,7 +95,7 @@ class ReplicaTest : public ::testing::Test {
   // Lets the deadline come.
   void PassToDeadline() {
     now_.mono = core_->deadline();
-    Step(Timeout());
+    Step(TimerFired());
   }
 
   static Message From(uint32_t node, MessageType type, uint64_t term) {

@@ -76,35 +76,36 @@ void Core::Impl::AppendToLog(Entry entry) {
 
 // Raft paper 5.3. The leader's own disk works beside the sends: its entry
 // counts for itself at WriteDone, as everybody's does (thesis 10.2.1).
-void Core::Impl::Handle(Propose input) {
-  CHECK_LE(input.payload.size(), kEntryPayloadBytesMax);
+void Core::Impl::OnProposal(Proposal proposal) {
+  CHECK_LE(proposal.payload.size(), kEntryPayloadBytesMax);
   Leader* leader = std::get_if<Leader>(&role_);
   Refused refused;
-  refused.tag = input.tag;
+  refused.tag = proposal.tag;
   if (leader == nullptr) {
     out_->refused.push_back(refused);
     return;
   }
-  if (input.kind == EntryKind::kConfiguration) {
-    const auto proposed = DecodeConfiguration(input.payload.view());
-    CHECK(proposed.ok());
-    CHECK(BindsStores(log_.configuration(), *proposed));
+  if (proposal.kind == EntryKind::kConfiguration) {
+    const auto decoded = DecodeConfiguration(proposal.payload.view());
+    CHECK(decoded.ok());
+    CHECK(PinsStoreIdsOnly(log_.configuration(), *decoded));
   }
-  if (leader->handover) {
-    refused.reason = Refused::Reason::kTransferring;
+  if (leader->transfer) {
+    refused.reason = Refused::Reason::kTransferInProgress;
     out_->refused.push_back(refused);
     return;
   }
   // One proposal always fits, however large.
-  const size_t size_bytes = Entry().size_bytes() + input.payload.size();
+  const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
   if (leader->uncommitted_bytes > 0 &&
       leader->uncommitted_bytes + size_bytes > options_.uncommitted_bytes_max) {
     refused.reason = Refused::Reason::kTooMuchUncommitted;
     out_->refused.push_back(refused);
     return;
   }
-  const LogPosition position = AppendOwn(input.kind, std::move(input.payload));
-  out_->proposed.push_back({input.tag, position});
+  const LogPosition position =
+      AppendOwn(proposal.kind, std::move(proposal.payload));
+  out_->proposed.push_back({proposal.tag, position});
   for (Progress& member : leader->members) SendAppends(member);
 }
 
@@ -113,7 +114,7 @@ void Core::Impl::SendAppends(Progress& member) {
                                     options_.inflight_bytes_max};
   while (member.CanAppend(limits)) {
     // The entry before the first one to send must still be known.
-    if (member.next() - 1 < log_.boundary().index) {
+    if (member.next() - 1 < log_.start().index) {
       StartSnapshot(member);
       return;
     }
@@ -133,9 +134,9 @@ void Core::Impl::SendAppend(Progress& member) {
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
   // To someone silent only a question goes, no entries.
-  const bool silent =
-      now_.mono - member.heard_at() >= options_.election_timeout_max;
-  if (member.state() != Progress::State::kProbe || !silent) {
+  const bool inactive =
+      now_.mono - member.last_contact() >= options_.election_timeout_max;
+  if (member.state() != Progress::State::kProbe || !inactive) {
     const absl::Span<const Entry> entries =
         log_.SliceByBytes(previous, options_.append_bytes_max);
     message.entries.assign(entries.begin(), entries.end());
@@ -151,11 +152,11 @@ void Core::Impl::SendAppend(Progress& member) {
 
 // Raft paper Figure 2, AppendEntries RPC, receiver implementation.
 void Core::Impl::OnAppend(const Message& message) {
-  if (!FollowSender(message)) return;
+  if (!AcceptLeader(message)) return;
   // The log is being replaced; the leader will ask again.
   if (installing()) return;
   if (!WellFormed(message)) {
-    Refuse();
+    DropInvalid();
     return;
   }
   const Index matched = message.last.index + message.entries.size();
@@ -169,13 +170,13 @@ void Core::Impl::OnAppend(const Message& message) {
       return;
     }
     entries.remove_prefix(known);
-  } else if (!log_.Has(message.last)) {
+  } else if (!log_.Matches(message.last)) {
     RejectAppend(message);
     return;
   }
-  entries.remove_prefix(log_.FirstNew(entries));
+  entries.remove_prefix(log_.FindConflict(entries));
   if (!entries.empty() && !Continues(entries.front())) {
-    Refuse();
+    DropInvalid();
     return;
   }
   if (entries.empty()) {
@@ -223,7 +224,7 @@ void Core::Impl::RejectAppend(const Message& message) {
   Message reply = NewMessage(MessageType::kAppendReply, message.from);
   reply.reject = true;
   reply.last = message.last;
-  reply.hint = log_.LastAtOrBelow(message.last.index, message.last.term);
+  reply.hint = log_.FindConflictByTerm(message.last.index, message.last.term);
   Send(std::move(reply));
 }
 
@@ -262,8 +263,8 @@ void Core::Impl::FollowerCommit(Index leader_commit, Index matched) {
 
 // ---- Acknowledgements.
 
-void Core::Impl::Handle(WriteDone input) {
-  const WriteToken& token = input.token;
+void Core::Impl::OnWriteDone(const WriteDone& event) {
+  const WriteToken& token = event.token;
   // Terms and votes only ever advance: what was durable once says it all.
   if (token.hard_state.term > durable_hard_state_.term ||
       (token.hard_state.term == durable_hard_state_.term &&
@@ -272,7 +273,7 @@ void Core::Impl::Handle(WriteDone input) {
   }
   if (token.epoch == epoch_ && token.last.index > durable_) {
     CHECK_LE(token.last.index, log_.last().index);
-    CHECK(token.last.index < log_.boundary().index || log_.Has(token.last));
+    CHECK(token.last.index < log_.start().index || log_.Matches(token.last));
     durable_ = token.last.index;
   }
   if (durable_hard_state_ != hard_state_) return;
@@ -287,36 +288,37 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Leader* leader = std::get_if<Leader>(&role_);
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
-  member->Heard(now_.mono);
+  member->RecordContact(now_.mono);
   if (message.reject) {
     const LogPosition hint =
-        log_.LastAtOrBelow(message.hint.index, message.hint.term);
+        log_.FindConflictByTerm(message.hint.index, message.hint.term);
     if (member->Rejected(message.last.index, hint.index)) {
       SendAppends(*member);
     }
     return;
   }
   if (message.last.index > log_.last().index) {
-    Refuse();
+    DropInvalid();
     return;
   }
   const bool news = member->Acknowledged(message.last.index,
                                          now_.mono + options_.retry_interval);
   if (member->state() == Progress::State::kSnapshot &&
-      member->match() >= log_.boundary().index) {
+      member->match() >= log_.start().index) {
     // What it lacks is in the log (again).
     member->BecomeReplicate();
   } else if (member->state() == Progress::State::kSnapshot &&
-             member->match() >= member->transfer().snapshot.position.index) {
+             member->match() >=
+                 member->pending_snapshot().snapshot.position.index) {
     StartSnapshot(*member);  // The log was cut again meanwhile.
   }
   if (news) {
-    leader->notice_due = true;
+    leader->notification_due = true;
     TryCommit();
   }
   SendAppends(*member);
-  if (leader->handover && leader->handover->to == member->node() && news) {
-    ContinueHandover();
+  if (leader->transfer && leader->transfer->to == member->node() && news) {
+    ContinueLeadershipTransfer();
   }
 }
 
@@ -348,7 +350,7 @@ void Core::Impl::CommitTo(Index index) {
       CHECK_GE(leader->uncommitted_bytes, entry.size_bytes());
       leader->uncommitted_bytes -= entry.size_bytes();
     }
-    leader->notice_due = true;
+    leader->notification_due = true;
     StartRound();
   } else {
     ReleaseForwardedReads();
@@ -360,8 +362,8 @@ void Core::Impl::CommitTo(Index index) {
 void Core::Impl::SendHeartbeat(Progress& member) {
   Message message = NewMessage(MessageType::kHeartbeat, member.node());
   message.commit = std::min(commit_, member.match());
-  message.read_batch = std::get<Leader>(role_).batch;
-  if (message.commit >= log_.boundary().index) {
+  message.read_round = std::get<Leader>(role_).read_round;
+  if (message.commit >= log_.start().index) {
     message.commit_log_time = log_.LogTimeAt(message.commit);
   }
   member.CommitSent(message.commit);
@@ -382,14 +384,14 @@ void Core::Impl::BroadcastHeartbeats() {
 }
 
 void Core::Impl::OnHeartbeat(const Message& message) {
-  if (!FollowSender(message)) return;
+  if (!AcceptLeader(message)) return;
   if (message.commit > log_.last().index && !installing()) {
-    Refuse();  // It claims that we hold what we never acknowledged.
+    DropInvalid();  // It claims that we hold what we never acknowledged.
   } else {
     FollowerCommit(message.commit, message.commit);
   }
   Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
-  reply.read_batch = message.read_batch;
+  reply.read_round = message.read_round;
   Send(std::move(reply));
 }
 
@@ -397,12 +399,12 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   Leader* leader = std::get_if<Leader>(&role_);
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
-  if (message.read_batch > leader->batch) {
-    Refuse();
+  if (message.read_round > leader->read_round) {
+    DropInvalid();
     return;
   }
-  member->Heard(now_.mono);
-  member->ConfirmRead(message.read_batch);
+  member->RecordContact(now_.mono);
+  member->ConfirmReadRound(message.read_round);
   ConfirmRound();
 }
 
@@ -424,15 +426,15 @@ void Core::Impl::LeaderTimeout() {
   if (now_.mono >= std::get<Leader>(role_).quorum_check_at) CheckQuorum();
   Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return;
-  if (leader->handover && now_.mono >= leader->handover->deadline) {
-    leader->handover.reset();
-    Emit(Event::Kind::kTransferGivenUp);
+  if (leader->transfer && now_.mono >= leader->transfer->deadline) {
+    leader->transfer.reset();
+    Emit(Event::Kind::kTransferAbandoned);
   }
   if (now_.mono >= leader->heartbeat_at) {
     BroadcastHeartbeats();
-    ContinueHandover();
+    ContinueLeadershipTransfer();
   }
-  if (now_.mono >= leader->notice_at) SendNotices();
+  if (now_.mono >= leader->notification_at) SendCommitNotifications();
   for (Progress& member : leader->members) {
     if (now_.mono >= member.retry_at()) Retry(member);
   }
@@ -440,27 +442,28 @@ void Core::Impl::LeaderTimeout() {
 
 // Followers learn of a commit with the next append. If none comes soon, a
 // heartbeat tells them.
-void Core::Impl::ScheduleNotice() {
+void Core::Impl::ScheduleCommitNotification() {
   Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || !std::exchange(leader->notice_due, false) ||
-      leader->notice_at != MonoTime::Max()) {
+  if (leader == nullptr || !std::exchange(leader->notification_due, false) ||
+      leader->notification_at != MonoTime::Max()) {
     return;
   }
   for (const Progress& member : leader->members) {
     if (member.commit_sent() < std::min(commit_, member.match())) {
-      leader->notice_at = now_.mono + options_.commit_notice_delay;
-      leader->notice_commit = commit_;
+      leader->notification_at = now_.mono + options_.commit_notification_delay;
+      leader->notification_commit = commit_;
       return;
     }
   }
 }
 
-void Core::Impl::SendNotices() {
+void Core::Impl::SendCommitNotifications() {
   Leader& leader = std::get<Leader>(role_);
-  leader.notice_at = MonoTime::Max();
-  leader.notice_due = true;
+  leader.notification_at = MonoTime::Max();
+  leader.notification_due = true;
   for (Progress& member : leader.members) {
-    if (member.commit_sent() < std::min(leader.notice_commit, member.match())) {
+    if (member.commit_sent() <
+        std::min(leader.notification_commit, member.match())) {
       SendHeartbeat(member);
     }
   }

@@ -27,7 +27,7 @@ struct ForwardedRead {
 };
 struct Follower {
   NodeId leader;  // Zero: not known.
-  MonoTime heard_at = MonoTime::Min();
+  MonoTime last_contact = MonoTime::Min();
   std::vector<ForwardedRead> reads;
 };
 struct PreCandidate {
@@ -41,7 +41,7 @@ struct PendingRead {
   NodeId from;      // Zero: asked here.
   uint64_t id = 0;  // The caller's tag, or the follower's read id.
 };
-struct Handover {
+struct LeadershipTransfer {
   NodeId to;
   MonoTime deadline;
 };
@@ -54,16 +54,16 @@ struct Leader {
   MonoTime anchor_mono;
   MonoTime heartbeat_at;
   MonoTime quorum_check_at;
-  // Followers that know less than `notice_commit` by then get a heartbeat.
-  MonoTime notice_at = MonoTime::Max();
-  Index notice_commit;
-  bool notice_due = false;  // Something this Step may want a notice.
+  // Followers that know less than `notification_commit` by then get a heartbeat.
+  MonoTime notification_at = MonoTime::Max();
+  Index notification_commit;
+  bool notification_due = false;  // Something this Step may want a notice.
   // Reads in the round named `batch`, and those that came after it began.
-  ReadBatch batch;
+  ReadRound read_round;
   Index round_index;
-  std::vector<PendingRead> round;
-  std::vector<PendingRead> waiting;
-  std::optional<Handover> handover;
+  std::vector<PendingRead> round_reads;
+  std::vector<PendingRead> waiting_reads;
+  std::optional<LeadershipTransfer> transfer;
 };
 
 // In the order of RoleKind.

@@ -92,7 +92,7 @@ std::string MessageText(const Message& m) {
       text += " commit " + Text(m.commit.value());
       [[fallthrough]];
     case MessageType::kHeartbeatReply:
-      text += " batch " + Text(m.read_batch.value());
+      text += " round " + Text(m.read_round.value());
       break;
     case MessageType::kSnapshotChunk:
     case MessageType::kSnapshotReply:
@@ -210,7 +210,7 @@ class Scenario {
     } else if (verb == "read") {
       c.Read(Id(words.at(0)), Number(words.at(1)));
     } else if (verb == "transfer") {
-      c.Step(Id(words.at(0)), TransferLeadership{NodeId(Id(words.at(1)))});
+      c.Step(Id(words.at(0)), TransferRequested{NodeId(Id(words.at(1)))});
     } else if (verb == "compact") {
       c.Compact(Id(words.at(0)), Option(words, "keep"));
     } else if (verb == "write") {
@@ -254,7 +254,7 @@ class Scenario {
     }
     if (verb == "inject") {
       const Message& message = kept_.at(words.at(0));
-      c.Step(message.to.value(), Receive{message});
+      c.Step(message.to.value(), MessageReceived{message});
       return true;
     }
     if (verb == "cut" && words.size() == 2) {
@@ -362,8 +362,9 @@ class Scenario {
       const Core& core = cluster_->core(id);
       out_ << id << ":";
       if (verb == "log") {
-        out_ << " (" << PositionText(core.boundary()) << ")";
-        for (Index i = core.boundary().index + 1; i <= core.last().index; ++i) {
+        out_ << " (" << PositionText(core.log_start()) << ")";
+        for (Index i = core.log_start().index + 1; i <= core.last().index;
+             ++i) {
           out_ << " " << EntryText(core.EntryAt(i));
         }
       } else {
@@ -388,7 +389,7 @@ class Scenario {
     if (key == "applied") return Text(core.applied_index().value());
     if (key == "durable") return Text(core.durable_index().value());
     if (key == "last") return PositionText(core.last());
-    if (key == "boundary") return PositionText(core.boundary());
+    if (key == "boundary") return PositionText(core.log_start());
     if (key == "reads") return core.CanServeReads() ? "yes" : "no";
     if (key == "voters") return Text(core.configuration().voters.size());
     if (key == "state") return cluster_->node(id).state;

@@ -144,7 +144,7 @@ class Schedule {
   void Network() {
     if (dice_.Chance(weather_.replay_percent) && !old_.empty()) {
       const Message message = old_[dice_.Below(old_.size())];
-      cluster_.Step(message.to.value(), Receive{message});
+      cluster_.Step(message.to.value(), MessageReceived{message});
       return;
     }
     uint32_t from = Any();
@@ -199,7 +199,7 @@ class Schedule {
     } else if (kind < 98) {
       cluster_.Compact(Any(), dice_.Below(4));
     } else {
-      cluster_.Step(id, TransferLeadership{NodeId(Any())});
+      cluster_.Step(id, TransferRequested{NodeId(Any())});
     }
   }
 

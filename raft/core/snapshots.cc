@@ -13,21 +13,21 @@
 
 namespace quorate::raft {
 
-void Core::Impl::Handle(Compacted input) {
-  CHECK_LE(input.keep_after, input.snapshot.position.index);
-  CHECK_LE(input.snapshot.position.index, applied_);
-  if (input.snapshot.position.index <= snapshot_.position.index) return;
-  CHECK(log_.Has(input.snapshot.position));
-  snapshot_ = std::move(input.snapshot);
+void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
+  CHECK_LE(event.compact_index, event.snapshot.position.index);
+  CHECK_LE(event.snapshot.position.index, applied_);
+  if (event.snapshot.position.index <= snapshot_.position.index) return;
+  CHECK(log_.Matches(event.snapshot.position));
+  snapshot_ = std::move(event.snapshot);
   // Entries whose write is under way stay until it is done.
-  const Index boundary = std::min(input.keep_after, durable_);
-  if (boundary > log_.boundary().index) log_.CompactTo(boundary);
+  const Index boundary = std::min(event.compact_index, durable_);
+  if (boundary > log_.start().index) log_.CompactTo(boundary);
 }
 
 // ---- The leader's side.
 
 void Core::Impl::StartSnapshot(Progress& member) {
-  CHECK_GE(snapshot_.position.index, log_.boundary().index);
+  CHECK_GE(snapshot_.position.index, log_.start().index);
   member.BecomeSnapshot(snapshot_);
   ReadChunk(member);
 }
@@ -35,12 +35,12 @@ void Core::Impl::StartSnapshot(Progress& member) {
 // Asks the host for the bytes at the wanted offset, unless it is at it. A
 // transfer that has not begun moves on to the newest snapshot.
 void Core::Impl::ReadChunk(Progress& member) {
-  if (member.transfer().reading) return;
-  if (member.transfer().offset == 0 &&
-      member.transfer().snapshot.position != snapshot_.position) {
+  if (member.pending_snapshot().reading) return;
+  if (member.pending_snapshot().offset == 0 &&
+      member.pending_snapshot().snapshot.position != snapshot_.position) {
     member.BecomeSnapshot(snapshot_);
   }
-  Progress::Transfer& transfer = member.transfer();
+  Progress::PendingSnapshot& transfer = member.pending_snapshot();
   transfer.reading = true;
   transfer.read_offset = transfer.offset;
   transfer.in_flight = false;
@@ -53,26 +53,26 @@ void Core::Impl::ReadChunk(Progress& member) {
   out_->snapshots.push_back(std::move(work));
 }
 
-void Core::Impl::Handle(ChunkRead input) {
+void Core::Impl::OnChunkRead(ChunkRead event) {
   Progress* member =
-      std::holds_alternative<Leader>(role_) ? FindMember(input.to) : nullptr;
+      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
   if (member == nullptr || member->state() != Progress::State::kSnapshot) {
     return;
   }
-  Progress::Transfer& transfer = member->transfer();
-  if (!transfer.reading || input.offset != transfer.read_offset ||
-      input.snapshot.position != transfer.snapshot.position) {
+  Progress::PendingSnapshot& transfer = member->pending_snapshot();
+  if (!transfer.reading || event.offset != transfer.read_offset ||
+      event.snapshot.position != transfer.snapshot.position) {
     return;  // The answer to a transfer that was given up.
   }
   transfer.reading = false;
-  if (input.gone) {
+  if (event.gone) {
     // A newer one took its place, or will.
     transfer.offset = 0;
     member->set_retry_at(now_.mono + options_.retry_interval);
     if (snapshot_.position != transfer.snapshot.position) ReadChunk(*member);
     return;
   }
-  if (transfer.offset != input.offset) {
+  if (transfer.offset != event.offset) {
     ReadChunk(*member);  // The follower wants another part by now.
     return;
   }
@@ -80,8 +80,8 @@ void Core::Impl::Handle(ChunkRead input) {
   member->set_retry_at(now_.mono + options_.retry_interval);
   Message message = NewMessage(MessageType::kSnapshotChunk, member->node());
   message.snapshot = transfer.snapshot;
-  message.offset = input.offset;
-  message.chunk = std::move(input.chunk);
+  message.offset = event.offset;
+  message.chunk = std::move(event.chunk);
   Send(std::move(message));
 }
 
@@ -90,12 +90,12 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
                          ? FindMember(message.from)
                          : nullptr;
   if (member == nullptr) return;
-  member->Heard(now_.mono);
+  member->RecordContact(now_.mono);
   if (member->state() != Progress::State::kSnapshot) return;
-  Progress::Transfer& transfer = member->transfer();
+  Progress::PendingSnapshot& transfer = member->pending_snapshot();
   if (message.snapshot.position != transfer.snapshot.position) return;
   if (message.offset > transfer.snapshot.size_bytes) {
-    Refuse();
+    DropInvalid();
     return;
   }
   // The same wish again changes nothing: the chunk is being read, or on its
@@ -112,7 +112,7 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
 
 // Raft paper Figure 13, InstallSnapshot RPC.
 void Core::Impl::OnSnapshotChunk(Message message) {
-  if (!FollowSender(message)) return;
+  if (!AcceptLeader(message)) return;
   if (installing()) return;
   const SnapshotDescriptor& snapshot = message.snapshot;
   if (snapshot.position.index == Index() ||
@@ -121,21 +121,23 @@ void Core::Impl::OnSnapshotChunk(Message message) {
       message.offset > snapshot.size_bytes ||
       message.chunk.size() > snapshot.size_bytes - message.offset ||
       !ValidateConfiguration(snapshot.configuration).ok()) {
-    Refuse();
+    DropInvalid();
     return;
   }
   if (AlreadyCovered(snapshot.position)) return;
-  if (receiving_ && receiving_->writing) return;  // One at a time.
-  if (!receiving_ || receiving_->snapshot != snapshot) {
-    receiving_ = Receiving();
-    receiving_->snapshot = snapshot;
+  if (incoming_snapshot_ && incoming_snapshot_->writing)
+    return;  // One at a time.
+  if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {
+    incoming_snapshot_ = IncomingSnapshot();
+    incoming_snapshot_->snapshot = snapshot;
   }
   const bool useful = !message.chunk.empty() || snapshot.size_bytes == 0;
-  if (message.offset != receiving_->received || !useful) {
-    AnswerChunk(snapshot.position, receiving_->received, /*reject=*/false);
+  if (message.offset != incoming_snapshot_->received || !useful) {
+    ReplyToChunk(snapshot.position, incoming_snapshot_->received,
+                 /*reject=*/false);
     return;
   }
-  receiving_->writing = true;
+  incoming_snapshot_->writing = true;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
   work.to = options_.node;
@@ -150,16 +152,16 @@ void Core::Impl::OnSnapshotChunk(Message message) {
 // rule 6). Either way the leader may go on with entries.
 bool Core::Impl::AlreadyCovered(LogPosition position) {
   const bool old = position.index <= commit_;
-  if (!old && !log_.Has(position)) return false;
+  if (!old && !log_.Matches(position)) return false;
   const Index covered = old ? commit_ : position.index;
   FollowerCommit(position.index, position.index);
-  receiving_.reset();
+  incoming_snapshot_.reset();
   if (leader() != NodeId()) AckMatch(covered);
   return true;
 }
 
-void Core::Impl::AnswerChunk(LogPosition position, uint64_t offset,
-                             bool reject) {
+void Core::Impl::ReplyToChunk(LogPosition position, uint64_t offset,
+                              bool reject) {
   const Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == NodeId()) return;
   Message reply = NewMessage(MessageType::kSnapshotReply, follower->leader);
@@ -169,43 +171,43 @@ void Core::Impl::AnswerChunk(LogPosition position, uint64_t offset,
   Send(std::move(reply));
 }
 
-void Core::Impl::Handle(ChunkWritten input) {
-  if (!receiving_ || !receiving_->writing ||
-      receiving_->snapshot != input.snapshot) {
+void Core::Impl::OnChunkWritten(ChunkWritten event) {
+  if (!incoming_snapshot_ || !incoming_snapshot_->writing ||
+      incoming_snapshot_->snapshot != event.snapshot) {
     return;
   }
-  receiving_->writing = false;
-  receiving_->received = input.received;
+  incoming_snapshot_->writing = false;
+  incoming_snapshot_->received = event.received;
   if (!std::holds_alternative<Follower>(role_)) {
-    receiving_.reset();  // A campaign goes with the log as it is.
+    incoming_snapshot_.reset();  // A campaign goes with the log as it is.
     return;
   }
-  if (AlreadyCovered(input.snapshot.position)) return;
-  if (input.received < input.snapshot.size_bytes) {
-    AnswerChunk(input.snapshot.position, input.received, /*reject=*/false);
+  if (AlreadyCovered(event.snapshot.position)) return;
+  if (event.received < event.snapshot.size_bytes) {
+    ReplyToChunk(event.snapshot.position, event.received, /*reject=*/false);
     return;
   }
-  receiving_->installing = true;
+  incoming_snapshot_->installing = true;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kInstall;
   work.to = options_.node;
-  work.snapshot = std::move(input.snapshot);
+  work.snapshot = std::move(event.snapshot);
   out_->snapshots.push_back(std::move(work));
 }
 
 // The host has swapped the state machine and cut the log: nothing of what was
 // in the log is in it any more.
-void Core::Impl::Handle(SnapshotInstalled input) {
-  if (!installing() || receiving_->snapshot != input.snapshot) return;
-  receiving_.reset();
-  const LogPosition position = input.snapshot.position;
-  if (!input.ok) {
-    AnswerChunk(position, 0, /*reject=*/true);
+void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
+  if (!installing() || incoming_snapshot_->snapshot != event.snapshot) return;
+  incoming_snapshot_.reset();
+  const LogPosition position = event.snapshot.position;
+  if (!event.ok) {
+    ReplyToChunk(position, 0, /*reject=*/true);
     return;
   }
   CHECK_GT(position.index, commit_);
-  log_.Reset({position, input.snapshot.log_time, input.snapshot.configuration});
-  snapshot_ = std::move(input.snapshot);
+  log_.Reset({position, event.snapshot.log_time, event.snapshot.configuration});
+  snapshot_ = std::move(event.snapshot);
   ++epoch_;
   commit_ = applied_ = durable_ = position.index;
   Emit(Event::Kind::kSnapshotInstalled, position.index);

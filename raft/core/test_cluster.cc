@@ -103,7 +103,7 @@ void TestCluster::Absorb(uint32_t id) {
     trace_.push_back(absl::StrCat(
         id, ": refused, ",
         refused.reason == Refused::Reason::kNotLeader ? "not leader"
-        : refused.reason == Refused::Reason::kTransferring
+        : refused.reason == Refused::Reason::kTransferInProgress
             ? "transferring"
             : "too much uncommitted"));
   }
@@ -153,12 +153,12 @@ void TestCluster::Enqueue(const Message& message) {
 }
 
 void TestCluster::Propose(uint32_t id, const std::string& payload) {
-  Step(id, raft::Propose{0, EntryKind::kCommands, Buffer::Copy(payload)});
+  Step(id, Proposal{0, EntryKind::kCommands, Buffer::Copy(payload)});
 }
 
 void TestCluster::Read(uint32_t id, uint64_t tag) {
   reads_[tag].floor = judge_.committed();
-  Step(id, ReadRequest{tag});
+  Step(id, ReadRequested{tag});
 }
 
 void TestCluster::Compact(uint32_t id, uint64_t keep) {
@@ -167,17 +167,17 @@ void TestCluster::Compact(uint32_t id, uint64_t keep) {
   // Only what is on this disk may be replaced by a snapshot of it.
   const Index index = std::min(self.applied, core(id).durable_index());
   if (index <= self.snapshot.position.index ||
-      index <= core(id).boundary().index) {
+      index <= core(id).log_start().index) {
     return;
   }
-  Compacted input;
+  SnapshotTaken input;
   input.snapshot.position = {core(id).TermAt(index), index};
   input.snapshot.log_time = core(id).EntryAt(index).log_time;
   input.snapshot.configuration = core(id).ConfigurationAt(index);
   self.snapshot_bytes = "state:" + self.states[index];
   input.snapshot.size_bytes = self.snapshot_bytes.size();
   input.snapshot.crc32c = Crc32c(0, self.snapshot_bytes);
-  input.keep_after = index.value() > keep ? index - keep : Index(0);
+  input.compact_index = index.value() > keep ? index - keep : Index(0);
   self.snapshot = input.snapshot;
   std::erase_if(self.entries,
                 [index](const Entry& entry) { return entry.index <= index; });
@@ -273,7 +273,7 @@ bool TestCluster::Deliver(uint32_t from, uint32_t to, size_t position) {
   if (position >= queue.size()) return false;
   Message message = queue[position];
   queue.erase(queue.begin() + static_cast<ptrdiff_t>(position));
-  Step(to, Receive{std::move(message)});
+  Step(to, MessageReceived{std::move(message)});
   return true;
 }
 
@@ -375,10 +375,10 @@ void TestCluster::TraceEvent(uint32_t id, const Event& event) {
     case Event::Kind::kSnapshotInstalled:
       absl::StrAppend(&line, "installs snapshot ", event.index.value());
       break;
-    case Event::Kind::kTransferGivenUp:
+    case Event::Kind::kTransferAbandoned:
       absl::StrAppend(&line, "gives up the transfer");
       break;
-    case Event::Kind::kMessageRefused:
+    case Event::Kind::kInvalidMessage:
       absl::StrAppend(&line, "refuses a message");
       break;
   }

@@ -99,7 +99,7 @@ class TestCluster {
   // Moves time without firing anything.
   void Advance(Duration duration) { now_ = now_ + duration; }
   // Steps Timeout on one replica.
-  void FireTimeout(uint32_t id) { Step(id, Timeout()); }
+  void FireTimeout(uint32_t id) { Step(id, TimerFired()); }
   // Lets disks and links do all they can; time stands still. False if it would
   // not come to rest.
   bool Stabilize();

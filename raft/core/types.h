@@ -23,7 +23,7 @@ using Term = StrongOrdinal<struct TermTag>;
 using Index = StrongOrdinal<struct IndexTag>;
 // Names a read batch of one leader in one term; made by the leader, rises by
 // one.
-using ReadBatch = StrongOrdinal<struct ReadBatchTag>;
+using ReadRound = StrongOrdinal<struct ReadRoundTag>;
 
 // Where an entry stands. Ordered as votes compare logs: by term, then by index
 // (Raft paper 5.4.1).
@@ -145,8 +145,8 @@ enum class MessageType : uint8_t {
 // answered by `reject` with a higher term.
 //
 // kHeartbeat: `commit`, already min(leader's, match of the receiver);
-// `commit_log_time`; `read_batch`, the newest (0: none).
-// kHeartbeatReply: `read_batch` echoed.
+// `commit_log_time`; `read_round`, the newest (0: none).
+// kHeartbeatReply: `read_round` echoed.
 //
 // kSnapshotChunk: `snapshot`, `offset`, `chunk`. kSnapshotReply:
 // snapshot.position, `offset` is the next byte wanted; `reject`: start again
@@ -170,7 +170,7 @@ struct Message {
   LogPosition hint;
   Index commit;
   WallTime commit_log_time{0};
-  ReadBatch read_batch;
+  ReadRound read_round;
   uint64_t read_id = 0;
   std::vector<Entry> entries;
   SnapshotDescriptor snapshot;

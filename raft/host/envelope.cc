@@ -71,7 +71,7 @@ void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   if (message.hint != LogPosition{}) ToWire(message.hint, out->mutable_hint());
   out->set_commit(message.commit.value());
   out->set_commit_log_time_ns(message.commit_log_time.ns());
-  out->set_read_batch(message.read_batch.value());
+  out->set_read_round(message.read_round.value());
   out->set_read_id(message.read_id);
   for (const Entry& entry : message.entries) ToWire(entry, out->add_entries());
   if (message.snapshot.position != LogPosition{}) {
@@ -164,7 +164,7 @@ absl::Status DecodeMessage(const EnvelopeLink& link,
   message.hint = FromWire(in.hint());
   message.commit = Index(in.commit());
   message.commit_log_time = WallTime(in.commit_log_time_ns());
-  message.read_batch = ReadBatch(in.read_batch());
+  message.read_round = ReadRound(in.read_round());
   message.read_id = in.read_id();
   message.offset = in.offset();
   absl::Status status = DecodeEntries(in, payloads, &message);

@@ -30,7 +30,7 @@ void ExpectEqual(const Message& a, const Message& b) {
   EXPECT_EQ(a.hint, b.hint);
   EXPECT_EQ(a.commit, b.commit);
   EXPECT_EQ(a.commit_log_time, b.commit_log_time);
-  EXPECT_EQ(a.read_batch, b.read_batch);
+  EXPECT_EQ(a.read_round, b.read_round);
   EXPECT_EQ(a.read_id, b.read_id);
   EXPECT_EQ(a.entries, b.entries);
   EXPECT_EQ(a.snapshot, b.snapshot);
@@ -58,7 +58,7 @@ GroupMessage Draw(uint64_t seed) {
   m.hint = {Term(below(9)), Index(below(2))};
   m.commit = Index(below(1 << 20));
   m.commit_log_time = WallTime(static_cast<int64_t>(below(1ULL << 60)));
-  m.read_batch = ReadBatch(below(5));
+  m.read_round = ReadRound(below(5));
   m.read_id = below(5);
   const uint64_t entries = below(4);
   for (uint64_t i = 0; i < entries; ++i) {

@@ -47,7 +47,7 @@ void Group::Receive(StoreIncarnation from_store, Message message) {
   // While a snapshot replaces log and state, what a leader appends would be
   // lost with them; it sends again.
   if (installing_ && message.type == MessageType::kAppend) return;
-  Step(quorate::raft::Receive{std::move(message)});
+  Step(MessageReceived{std::move(message)});
 }
 
 void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
@@ -63,7 +63,7 @@ void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
     return;
   }
   proposing_ = std::move(done);
-  Step(quorate::raft::Propose{next_tag_++, kind, std::move(payload)});
+  Step(Proposal{next_tag_++, kind, std::move(payload)});
   CHECK(!proposing_) << "the core neither took nor refused a proposal";
 }
 
@@ -83,19 +83,19 @@ void Group::FlushReads() {
   const uint64_t tag = next_tag_++;
   asked_reads_.emplace(tag, std::move(turn_reads_));
   turn_reads_.clear();
-  Step(ReadRequest{tag});
+  Step(ReadRequested{tag});
 }
 
 void Group::TransferLeadership(NodeId to) {
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
-  Step(quorate::raft::TransferLeadership{to});
+  Step(TransferRequested{to});
 }
 
 void Group::Timeout() {
   if (!status_.ok()) return;
   const MonoTime now = services_.env.loop.ReadClock().mono;
   if (now >= proposals_deadline_) ExpireProposals();
-  if (now >= core_deadline_) Step(quorate::raft::Timeout{});
+  if (now >= core_deadline_) Step(TimerFired());
 }
 
 MonoTime Group::deadline() const {
@@ -147,7 +147,7 @@ absl::Status Group::RefusalStatus(Refused::Reason reason) const {
     case Refused::Reason::kTooMuchUncommitted:
       return absl::ResourceExhaustedError(absl::StrCat(
           group, " has too many uncommitted bytes; try again later"));
-    case Refused::Reason::kTransferring:
+    case Refused::Reason::kTransferInProgress:
       return absl::UnavailableError(
           absl::StrCat(group, " is handing its leadership over"));
   }
@@ -294,7 +294,7 @@ void Group::HandleEvents() {
   for (const Event& event : output_.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
-        binding_in_flight_ = false;
+        pinning_in_flight_ = false;
         if (event.role != RoleKind::kLeader && !proposals_.empty() &&
             proposals_deadline_ == MonoTime::Max()) {
           proposals_deadline_ = services_.env.loop.ReadClock().mono +
@@ -305,14 +305,14 @@ void Group::HandleEvents() {
         services_.env.tracer.Sometimes("raft.conflicting_suffix_truncated");
         break;
       case Event::Kind::kConfigurationChanged:
-        unbound_ = true;
+        has_unpinned_stores_ = true;
         break;
       default:
         break;
     }
     services_.observer.OnEvent(key_.group, event);
   }
-  if (unbound_ && core_->role() == RoleKind::kLeader) BindStores();
+  if (has_unpinned_stores_ && core_->role() == RoleKind::kLeader) PinStoreIds();
 }
 
 // ---- Members and their stores
@@ -335,8 +335,8 @@ void ForEachMember(Configuration* configuration, Visit visit) {
 // was drawn apart. The leader fills in the stores that its members present and
 // replicates that, so that a node whose directory was replaced is refused from
 // then on.
-void Group::BindStores() {
-  if (binding_in_flight_ || !core_->CanServeReads()) return;
+void Group::PinStoreIds() {
+  if (pinning_in_flight_ || !core_->CanServeReads()) return;
   Configuration bound = core_->configuration();
   bool changed = false;
   bool complete = true;
@@ -350,13 +350,13 @@ void Group::BindStores() {
     member.incarnation = it->second;
     changed = true;
   });
-  if (complete && !changed) unbound_ = false;
+  if (complete && !changed) has_unpinned_stores_ = false;
   if (!changed) return;
-  binding_in_flight_ = true;
+  pinning_in_flight_ = true;
   Buffer payload = EncodeConfiguration(bound);
   services_.completions.Add([this, payload = std::move(payload)]() mutable {
     Propose(EntryKind::kConfiguration, std::move(payload),
-            [this](const ProposeResult&) { binding_in_flight_ = false; });
+            [this](const ProposeResult&) { pinning_in_flight_ = false; });
   });
 }
 

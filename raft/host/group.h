@@ -96,7 +96,7 @@ class Group {
   absl::Status RefusalStatus(Refused::Reason reason) const;
   void ExpireProposals();
   void FlushReads();
-  void BindStores();
+  void PinStoreIds();
   bool SenderIsMember(NodeId from, StoreIncarnation store);
 
   // group_snapshots.cc.
@@ -133,8 +133,8 @@ class Group {
   absl::btree_map<uint64_t, std::vector<Host::ReadDone>> asked_reads_;
 
   // Some member of the configuration is not yet bound to a store.
-  bool unbound_ = true;
-  bool binding_in_flight_ = false;
+  bool has_unpinned_stores_ = true;
+  bool pinning_in_flight_ = false;
   bool refusal_told_ = false;
 
   uint64_t bytes_since_snapshot_ = 0;

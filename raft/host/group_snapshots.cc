@@ -83,17 +83,17 @@ void Group::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   }
   snapshot_reader_.reset();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
-  const Index keep_after = TrailingIndex(snapshot->position.index);
-  services_.log.SetBoundary(key_, {core_->TermAt(keep_after), keep_after},
+  const Index compact_index = TrailingIndex(snapshot->position.index);
+  services_.log.SetBoundary(key_, {core_->TermAt(compact_index), compact_index},
                             /*discard_suffix=*/false,
                             [this](absl::Status status) {
                               if (!status.ok()) services_.stop(status);
                             });
-  Step(Compacted{*std::move(snapshot), keep_after});
+  Step(SnapshotTaken{*std::move(snapshot), compact_index});
 }
 
 Index Group::TrailingIndex(Index snapshot_index) const {
-  const Index boundary = core_->boundary().index;
+  const Index boundary = core_->log_start().index;
   const uint64_t trailing = services_.options.snapshot_trailing_bytes;
   const uint64_t patience =
       services_.options.snapshot_threshold_bytes * kPatience;

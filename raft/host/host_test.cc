@@ -303,8 +303,9 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   for (int i = 0; i < 300; ++i) {
     ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
   }
-  ASSERT_GT(cluster.node(cluster.leader())->host.core(kGroup)->boundary().index,
-            Index(10));
+  ASSERT_GT(
+      cluster.node(cluster.leader())->host.core(kGroup)->log_start().index,
+      Index(10));
   cluster.Restart(lagging);
   ASSERT_TRUE(cluster.WaitConverged(301));
   EXPECT_GE(cluster.node(lagging)->observer.restored, 1);
@@ -342,7 +343,7 @@ TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   }
   EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);
   const Core& core = *cluster.node(cluster.leader())->host.core(kGroup);
-  EXPECT_GT(core.boundary().index + 100, core.last().index);
+  EXPECT_GT(core.log_start().index + 100, core.last().index);
 }
 
 TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {

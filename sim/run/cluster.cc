@@ -176,7 +176,7 @@ class Cluster::Program final : public raft::Host::Observer {
     const raft::Term led = std::exchange(changed->led, {});
     if (led != raft::Term{} && core->term() == led) {
       judges.OnLeaderLog(
-          node_, group, led, core->boundary().index,
+          node_, group, led, core->log_start().index,
           [core](raft::Index index) { return core->TermAt(index); });
     }
     const kv::Store* store = server_->store(group);

@@ -55,7 +55,7 @@ TEST(EnvelopeKey, WhatElseHappens_DoesNot) {
   raft::GroupMessage other = Append();
   other.message.commit = raft::Index(6);
   other.message.commit_log_time = WallTime(77);
-  other.message.read_batch = raft::ReadBatch(9);
+  other.message.read_round = raft::ReadRound(9);
   EXPECT_EQ(KeyOf({other}), key);
   raft::Entry entry;
   entry.term = raft::Term(300);
