@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
-#include "raft/host/group.h"
 #include "raft/host/outbox.h"
+#include "raft/host/replica.h"
 #include "raft/host/startup.h"
 
 namespace quorate::raft {
@@ -33,9 +33,9 @@ class Host::Impl final : public env::Transport::Receiver {
         make_(std::move(make)),
         observer_(observer != nullptr ? *observer : silent_),
         outbox_(env, options_.cluster, options_.node),
-        completions_(env.loop),
-        stop_([this](absl::Status why) { Stop(std::move(why)); }),
-        touched_([this](GroupId id) { Touch(id); }) {}
+        callbacks_(env.loop),
+        fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
+        on_deadline_changed_([this](GroupId id) { UpdateTimer(id); }) {}
 
   ~Impl() {
     if (serving_) env_.transport.Stop();
@@ -53,12 +53,12 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer bytes) override;
 
-  Group* group(GroupId id) {
-    auto it = groups_.find(id);
-    return it == groups_.end() ? nullptr : it->second.get();
+  Replica* replica(GroupId id) {
+    auto it = replicas_.find(id);
+    return it == replicas_.end() ? nullptr : it->second.get();
   }
   // The deadline of the group may have come closer.
-  void Touch(GroupId id);
+  void UpdateTimer(GroupId id);
 
   void OnOpened(absl::StatusOr<OpenedStore> opened);
   void Stop(absl::Status why);
@@ -76,16 +76,16 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::Status status_ = absl::UnavailableError("the node is starting");
   StoreIncarnation store_;
   bool serving_ = false;
-  bool bad_envelope_told_ = false;
+  bool bad_envelope_logged_ = false;
   absl::btree_map<NodeId, StoreIncarnation> stores_;
 
   Outbox outbox_;
-  Completions completions_;
-  absl::AnyInvocable<void(absl::Status)> stop_;
-  absl::AnyInvocable<void(GroupId)> touched_;
+  CallbackQueue callbacks_;
+  absl::AnyInvocable<void(absl::Status)> fail_node_;
+  absl::AnyInvocable<void(GroupId)> on_deadline_changed_;
   // Groups refer to log and snapshots, whose callbacks refer to groups: the
   // stores go first.
-  absl::btree_map<GroupId, std::unique_ptr<Group>> groups_;
+  absl::btree_map<GroupId, std::unique_ptr<Replica>> replicas_;
   absl::btree_map<GroupId, absl::Status> fenced_;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<Log> log_;
@@ -113,25 +113,25 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   stores_[options_.node] = store_;
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
-  const GroupServices services{.env = env_,
-                               .options = options_,
-                               .log = *log_,
-                               .snapshots = *snapshots_,
-                               .outbox = outbox_,
-                               .completions = completions_,
-                               .observer = observer_,
-                               .stores = stores_,
-                               .stop = stop_,
-                               .touched = touched_};
+  const ReplicaServices services{.env = env_,
+                                 .options = options_,
+                                 .log = *log_,
+                                 .snapshots = *snapshots_,
+                                 .outbox = outbox_,
+                                 .callbacks = callbacks_,
+                                 .observer = observer_,
+                                 .stores = stores_,
+                                 .fail_node = fail_node_,
+                                 .on_deadline_changed = on_deadline_changed_};
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
       fenced_[group.key.group] = group.fenced;
       continue;
     }
-    groups_[group.key.group] =
-        std::make_unique<Group>(services, group.key, std::move(group.restored),
-                                std::move(group.state_machine));
-    observer_.OnRecovered(group.key.group, groups_[group.key.group]->core());
+    replicas_[group.key.group] = std::make_unique<Replica>(
+        services, group.key, std::move(group.restored),
+        std::move(group.state_machine));
+    observer_.OnRecovered(group.key.group, replicas_[group.key.group]->core());
   }
   status_ = env_.transport.Start({.cluster = options_.cluster,
                                   .node = options_.node,
@@ -140,9 +140,9 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  options_.listen_address, options_.peers, this);
   if (status_.ok()) {
     serving_ = true;
-    for (const auto& [id, group] : groups_) Touch(id);
+    for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {
-    for (const auto& [id, group] : groups_) group->Stop(status_);
+    for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   }
   started(status_);
 }
@@ -152,7 +152,7 @@ void Host::Impl::Stop(absl::Status why) {
   status_ = absl::UnavailableError(absl::StrCat(
       "the node stopped because its disk failed: ", why.ToString()));
   env_.tracer.Log(env::Severity::kError, std::string(status_.message()));
-  for (const auto& [id, group] : groups_) group->Stop(status_);
+  for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   outbox_.Stop();
   observer_.OnStopped(status_);
 }
@@ -167,8 +167,8 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
       {.cluster = options_.cluster, .from = from, .to = options_.node}, bytes);
   if (!messages.ok()) {
     env_.tracer.Sometimes("raft.bad_envelope");
-    if (!bad_envelope_told_) {
-      bad_envelope_told_ = true;
+    if (!bad_envelope_logged_) {
+      bad_envelope_logged_ = true;
       env_.tracer.Log(
           env::Severity::kWarning,
           absl::StrCat("raft: dropped a message from node ", from.value(), ": ",
@@ -178,17 +178,17 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
   }
   stores_[from] = incarnation;
   for (GroupMessage& message : *messages) {
-    Group* target = group(message.group.group);
+    Replica* target = replica(message.group.group);
     if (target == nullptr || target->key() != message.group) continue;
-    target->Receive(incarnation, std::move(message.message));
+    target->OnMessage(incarnation, std::move(message.message));
   }
 }
 
 // ---- Time
 // ---------------------------------------------------------------------------------------------------------------
 
-void Host::Impl::Touch(GroupId id) {
-  const MonoTime deadline = group(id)->deadline();
+void Host::Impl::UpdateTimer(GroupId id) {
+  const MonoTime deadline = replica(id)->deadline();
   auto [it, fresh] = queued_deadline_.try_emplace(id, MonoTime::Max());
   if (!fresh && it->second <= deadline) return;
   if (it->second != MonoTime::Max()) deadlines_.erase({it->second, id});
@@ -217,9 +217,9 @@ void Host::Impl::OnTimer() {
     deadlines_.erase(deadlines_.begin());
   }
   for (GroupId id : due_) {
-    Group* due = group(id);
-    if (due->deadline() <= now) due->Timeout();
-    Touch(id);
+    Replica* due = replica(id);
+    if (due->deadline() <= now) due->OnTimer();
+    UpdateTimer(id);
   }
   Arm();
 }
@@ -236,9 +236,9 @@ Host::~Host() = default;
 void Host::Start(Started started) { impl_->Start(std::move(started)); }
 
 void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
-  Group* target = impl_->group(group);
+  Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->completions_.Add(
+    impl_->callbacks_.Add(
         [done = std::move(done), status = group_status(group)]() mutable {
           done({.outcome = Outcome::kNotExecuted, .status = status});
         });
@@ -248,9 +248,9 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
 }
 
 void Host::Read(GroupId group, ReadDone done) {
-  Group* target = impl_->group(group);
+  Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->completions_.Add(
+    impl_->callbacks_.Add(
         [done = std::move(done), status = group_status(group)]() mutable {
           done(status);
         });
@@ -260,33 +260,33 @@ void Host::Read(GroupId group, ReadDone done) {
 }
 
 void Host::TransferLeadership(GroupId group, NodeId to) {
-  Group* target = impl_->group(group);
+  Replica* target = impl_->replica(group);
   if (target != nullptr) target->TransferLeadership(to);
 }
 
 const Core* Host::core(GroupId group) const {
-  const Group* target = impl_->group(group);
+  const Replica* target = impl_->replica(group);
   return target == nullptr ? nullptr : &target->core();
 }
 
 StateMachine* Host::state_machine(GroupId group) {
-  Group* target = impl_->group(group);
+  Replica* target = impl_->replica(group);
   return target == nullptr ? nullptr : target->state_machine();
 }
 
 const StateMachine* Host::state_machine(GroupId group) const {
-  const Group* target = impl_->group(group);
+  const Replica* target = impl_->replica(group);
   return target == nullptr ? nullptr : target->state_machine();
 }
 
 std::vector<GroupId> Host::groups() const {
   std::vector<GroupId> ids;
-  for (const auto& [id, group] : impl_->groups_) ids.push_back(id);
+  for (const auto& [id, replica] : impl_->replicas_) ids.push_back(id);
   return ids;
 }
 
 absl::Status Host::group_status(GroupId group) const {
-  if (const Group* target = impl_->group(group)) return target->status();
+  if (const Replica* target = impl_->replica(group)) return target->status();
   auto fenced = impl_->fenced_.find(group);
   if (fenced != impl_->fenced_.end()) return fenced->second;
   if (!impl_->status_.ok()) return impl_->status_;

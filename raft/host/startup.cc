@@ -98,7 +98,7 @@ void Startup::PrepareNextGroup() {
   const auto& newest = opened_.snapshots->newest();
   auto snapshot = newest.find(group.key);
   if (in_log == recovered.end() && snapshot == newest.end()) {
-    FoundGroup(spec, &group);
+    CreateGroup(spec, &group);
     return;
   }
   RecoveredGroup nothing;
@@ -110,7 +110,7 @@ void Startup::PrepareNextGroup() {
 // A group of which the log knows nothing was never founded here: a log that
 // lost records says so. A founding that was interrupted is thereby completed by
 // the next start with `bootstrap`.
-void Startup::FoundGroup(const GroupSpec& spec, OpenedGroup* group) {
+void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   group->fenced = opened_.log->unknown_groups_fenced();
   auto damaged = opened_.snapshots->damaged().find(group->key);
   if (group->fenced.ok() && damaged != opened_.snapshots->damaged().end()) {

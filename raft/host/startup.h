@@ -55,7 +55,7 @@ class Startup {
   void PrepareNextGroup();
   void PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
                          const SnapshotDescriptor* snapshot);
-  void FoundGroup(const GroupSpec& spec, OpenedGroup* group);
+  void CreateGroup(const GroupSpec& spec, OpenedGroup* group);
   void LoadSnapshot();
   void OnGroupReady(absl::Status status);
   void Finish(absl::Status status);

@@ -34,7 +34,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       batch_(start.batch),
       unused_(start.unused.begin(), start.unused.end()),
       zeros_(Buffer::Copy(std::string(kZeroBlockBytes, '\0'))),
-      deferred_(env.loop) {
+      callbacks_(env.loop) {
   file_ = std::move(start.current.file);
   position_ = opening_end_ = filled_end_ = start.current.end;
   counters_.durable_writes = start.current.writes;
@@ -122,9 +122,8 @@ void LogImpl::Enqueue(GroupKey group, Item item) {
 
 void LogImpl::CallLater(Done done, absl::Status status) {
   if (done == nullptr) return;
-  deferred_.Add([done = std::move(done), status = std::move(status)]() mutable {
-    done(status);
-  });
+  callbacks_.Add([done = std::move(done),
+                  status = std::move(status)]() mutable { done(status); });
 }
 
 bool LogImpl::HasWork() const {

@@ -15,7 +15,7 @@
 
 #include "absl/status/status.h"
 #include "env/env.h"
-#include "raft/log/deferred_calls.h"
+#include "raft/log/callback_queue.h"
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
@@ -162,7 +162,7 @@ class LogImpl final : public Log {
   env::Pending write_pending_;
   env::Pending fill_pending_;
   env::Pending remove_pending_;
-  DeferredCalls deferred_;
+  CallbackQueue callbacks_;
 };
 
 }  // namespace quorate::raft

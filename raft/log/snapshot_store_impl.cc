@@ -38,7 +38,7 @@ SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
       options_(options),
       stored_(std::move(stored)),
       damaged_(std::move(damaged)),
-      deferred_(env.loop) {
+      callbacks_(env.loop) {
   for (const auto& [group, snapshot] : stored_) {
     newest_[group] = snapshot.descriptor;
   }
@@ -46,7 +46,7 @@ SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
 
 template <typename Callback, typename Value>
 void SnapshotStoreImpl::CallLater(Callback done, Value value) {
-  deferred_.Add([done = std::move(done), value = std::move(value)]() mutable {
+  callbacks_.Add([done = std::move(done), value = std::move(value)]() mutable {
     done(std::move(value));
   });
 }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "env/env.h"
-#include "raft/log/deferred_calls.h"
+#include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/snapshot_staging.h"
 #include "raft/log/snapshot_store.h"
@@ -104,7 +104,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   };
   std::deque<Removal> removals_;  // The first is under way.
   env::Pending removal_pending_;
-  DeferredCalls deferred_;
+  CallbackQueue callbacks_;
 };
 
 }  // namespace quorate::raft

@@ -8,8 +8,8 @@ A file patches/NAME.patch begins with what it plants, then the change in the for
 
     Prose: what the change breaks, and what comes of it.
 
-    --- a/raft/host/group.cc
-    +++ b/raft/host/group.cc
+    --- a/raft/host/replica.cc
+    +++ b/raft/host/replica.cc
     @@ …
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from there), `Rated` how subtle it is

@@ -1,4 +1,4 @@
-#include "raft/host/group.h"
+#include "raft/host/replica.h"
 
 #include <utility>
 
@@ -8,24 +8,8 @@
 
 namespace quorate::raft {
 
-void Completions::Add(env::Callback callback) {
-  queue_.push_back(std::move(callback));
-  if (pending_) return;
-  pending_ = true;
-  run_ = loop_.Defer([this] { Run(); });
-}
-
-void Completions::Run() {
-  while (!queue_.empty()) {
-    env::Callback callback = std::move(queue_.front());
-    queue_.pop_front();
-    callback();
-  }
-  pending_ = false;
-}
-
-Group::Group(const GroupServices& services, GroupKey key, Restored restored,
-             std::unique_ptr<StateMachine> state_machine)
+Replica::Replica(const ReplicaServices& services, GroupKey key,
+                 Restored restored, std::unique_ptr<StateMachine> state_machine)
     : services_(services), key_(key), state_machine_(std::move(state_machine)) {
   CoreOptions options = services.options.core;
   options.node = services.options.node;
@@ -42,7 +26,7 @@ Group::Group(const GroupServices& services, GroupKey key, Restored restored,
 // ---- Entry points
 // -------------------------------------------------------------------------------------------------------
 
-void Group::Receive(StoreIncarnation from_store, Message message) {
+void Replica::OnMessage(StoreIncarnation from_store, Message message) {
   if (!status_.ok() || !SenderIsMember(message.from, from_store)) return;
   // While a snapshot replaces log and state, what a leader appends would be
   // lost with them; it sends again.
@@ -50,7 +34,7 @@ void Group::Receive(StoreIncarnation from_store, Message message) {
   Step(MessageReceived{std::move(message)});
 }
 
-void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
+void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   absl::Status refusal = status_;
   if (refusal.ok() && payload.size() > kEntryPayloadBytesMax) {
     refusal = absl::InvalidArgumentError(
@@ -67,9 +51,9 @@ void Group::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   CHECK(!proposing_) << "the core neither took nor refused a proposal";
 }
 
-void Group::Read(Host::ReadDone done) {
+void Replica::Read(Host::ReadDone done) {
   if (!status_.ok()) {
-    services_.completions.Add(
+    services_.callbacks.Add(
         [done = std::move(done), status = status_]() mutable { done(status); });
     return;
   }
@@ -79,31 +63,31 @@ void Group::Read(Host::ReadDone done) {
   }
 }
 
-void Group::FlushReads() {
+void Replica::FlushReads() {
   const uint64_t tag = next_tag_++;
-  asked_reads_.emplace(tag, std::move(turn_reads_));
+  reads_in_core_.emplace(tag, std::move(turn_reads_));
   turn_reads_.clear();
   Step(ReadRequested{tag});
 }
 
-void Group::TransferLeadership(NodeId to) {
+void Replica::TransferLeadership(NodeId to) {
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
   Step(TransferRequested{to});
 }
 
-void Group::Timeout() {
+void Replica::OnTimer() {
   if (!status_.ok()) return;
   const MonoTime now = services_.env.loop.ReadClock().mono;
   if (now >= proposals_deadline_) ExpireProposals();
   if (now >= core_deadline_) Step(TimerFired());
 }
 
-MonoTime Group::deadline() const {
+MonoTime Replica::deadline() const {
   if (!status_.ok()) return MonoTime::Max();
   return std::min(core_deadline_, proposals_deadline_);
 }
 
-void Group::Stop(const absl::Status& why) {
+void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
   for (auto& [position, pending] : proposals_) {
@@ -114,8 +98,9 @@ void Group::Stop(const absl::Status& why) {
   flush_reads_.Cancel();
   CompleteReads(std::move(turn_reads_), why);
   turn_reads_.clear();
-  for (auto& [tag, reads] : asked_reads_) CompleteReads(std::move(reads), why);
-  asked_reads_.clear();
+  for (auto& [tag, reads] : reads_in_core_)
+    CompleteReads(std::move(reads), why);
+  reads_in_core_.clear();
   snapshot_reader_.reset();
   loader_.reset();
 }
@@ -123,7 +108,7 @@ void Group::Stop(const absl::Status& why) {
 // ---- Stepping
 // -----------------------------------------------------------------------------------------------------------
 
-void Group::Step(Input input) {
+void Replica::Step(Input input) {
   if (!status_.ok()) return;
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output_);
   core_deadline_ = output_.deadline;
@@ -135,10 +120,10 @@ void Group::Step(Input input) {
   HandleReads();
   HandleSnapshots();
   HandleEvents();
-  services_.touched(key_.group);
+  services_.on_deadline_changed(key_.group);
 }
 
-absl::Status Group::RefusalStatus(Refused::Reason reason) const {
+absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
   const std::string group = absl::StrCat("group ", key_.group.value());
   switch (reason) {
     case Refused::Reason::kNotLeader:
@@ -154,7 +139,7 @@ absl::Status Group::RefusalStatus(Refused::Reason reason) const {
   return absl::InternalError("invalid reason");
 }
 
-void Group::HandleProposals() {
+void Replica::HandleProposals() {
   for (const Proposed& proposed : output_.proposed) {
     CHECK(proposing_) << "one proposal was answered twice";
     proposals_.emplace(
@@ -168,7 +153,7 @@ void Group::HandleProposals() {
   }
 }
 
-void Group::HandleWrites() {
+void Replica::HandleWrites() {
   for (Write& write : output_.writes) {
     services_.log.Append(
         key_, write.hard_state_changed ? &write.hard_state : nullptr,
@@ -180,10 +165,10 @@ void Group::HandleWrites() {
   }
 }
 
-void Group::OnWritten(WriteToken token, std::vector<Message> after,
-                      absl::Status status) {
+void Replica::OnWritten(WriteToken token, std::vector<Message> after,
+                        absl::Status status) {
   if (!status.ok()) {
-    services_.stop(std::move(status));
+    services_.fail_node(std::move(status));
     return;
   }
   if (!status_.ok()) return;
@@ -194,7 +179,7 @@ void Group::OnWritten(WriteToken token, std::vector<Message> after,
   Step(WriteDone{token});
 }
 
-void Group::HandleMessages() {
+void Replica::HandleMessages() {
   for (Message& message : output_.heartbeats) {
     services_.outbox.Add({key_, std::move(message)});
   }
@@ -203,13 +188,13 @@ void Group::HandleMessages() {
   }
 }
 
-void Group::HandleApply() {
+void Replica::HandleApply() {
   if (output_.apply.empty()) return;
   for (const Entry& entry : output_.apply) ApplyEntry(entry);
   MaybeBeginSnapshot();
 }
 
-void Group::ApplyEntry(const Entry& entry) {
+void Replica::ApplyEntry(const Entry& entry) {
   bytes_since_snapshot_ += entry.size_bytes();
   Host::ProposeDone waiting;
   while (!proposals_.empty() &&
@@ -245,14 +230,14 @@ void Group::ApplyEntry(const Entry& entry) {
   }
 }
 
-void Group::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
-  services_.completions.Add(
+void Replica::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
+  services_.callbacks.Add(
       [done = std::move(done), result = std::move(result)]() mutable {
         done(result);
       });
 }
 
-void Group::ExpireProposals() {
+void Replica::ExpireProposals() {
   proposals_deadline_ = MonoTime::Max();
   const bool leads = core_->role() == RoleKind::kLeader;
   for (auto it = proposals_.begin(); it != proposals_.end();) {
@@ -269,28 +254,28 @@ void Group::ExpireProposals() {
   }
 }
 
-void Group::HandleReads() {
+void Replica::HandleReads() {
   for (const ReadReady& ready : output_.reads) {
-    auto it = asked_reads_.find(ready.tag);
-    if (it == asked_reads_.end()) continue;
+    auto it = reads_in_core_.find(ready.tag);
+    if (it == reads_in_core_.end()) continue;
     CompleteReads(std::move(it->second),
                   ready.ok
                       ? absl::OkStatus()
                       : absl::UnavailableError("no leader confirmed the read"));
-    asked_reads_.erase(it);
+    reads_in_core_.erase(it);
   }
 }
 
-void Group::CompleteReads(std::vector<Host::ReadDone> reads,
-                          absl::Status status) {
+void Replica::CompleteReads(std::vector<Host::ReadDone> reads,
+                            absl::Status status) {
   if (reads.empty()) return;
-  services_.completions.Add(
+  services_.callbacks.Add(
       [reads = std::move(reads), status = std::move(status)]() mutable {
         for (Host::ReadDone& done : reads) done(status);
       });
 }
 
-void Group::HandleEvents() {
+void Replica::HandleEvents() {
   for (const Event& event : output_.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
@@ -335,7 +320,7 @@ void ForEachMember(Configuration* configuration, Visit visit) {
 // was drawn apart. The leader fills in the stores that its members present and
 // replicates that, so that a node whose directory was replaced is refused from
 // then on.
-void Group::PinStoreIds() {
+void Replica::PinStoreIds() {
   if (pinning_in_flight_ || !core_->CanServeReads()) return;
   Configuration bound = core_->configuration();
   bool changed = false;
@@ -354,13 +339,13 @@ void Group::PinStoreIds() {
   if (!changed) return;
   pinning_in_flight_ = true;
   Buffer payload = EncodeConfiguration(bound);
-  services_.completions.Add([this, payload = std::move(payload)]() mutable {
+  services_.callbacks.Add([this, payload = std::move(payload)]() mutable {
     Propose(EntryKind::kConfiguration, std::move(payload),
             [this](const ProposeResult&) { pinning_in_flight_ = false; });
   });
 }
 
-bool Group::SenderIsMember(NodeId from, StoreIncarnation store) {
+bool Replica::SenderIsMember(NodeId from, StoreIncarnation store) {
   const Configuration& configuration = core_->configuration();
   for (const auto* list :
        {&configuration.voters, &configuration.outgoing_voters,
@@ -370,8 +355,8 @@ bool Group::SenderIsMember(NodeId from, StoreIncarnation store) {
           member.incarnation == store) {
         continue;
       }
-      if (!refusal_told_) {
-        refusal_told_ = true;
+      if (!refusal_logged_) {
+        refusal_logged_ = true;
         services_.env.tracer.Log(
             env::Severity::kError,
             absl::StrCat("raft: group ", key_.group.value(), " refuses node ",

@@ -4,27 +4,27 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "raft/host/group.h"
+#include "raft/host/replica.h"
 
 namespace quorate::raft {
 namespace {
 constexpr size_t kPieceBytes = 256 << 10;
 // For a follower that is being brought up, entries of so many thresholds are kept: a snapshot that ends its transfer, or
 // takes away what it needs next, would make it begin anew, for ever under load.
-constexpr uint64_t kPatience = 8;
+constexpr uint64_t kRetainThresholds = 8;
 }  // namespace
 
 // ---- Taking one's own
 // ---------------------------------------------------------------------------------------------------
 
-void Group::MaybeBeginSnapshot() {
+void Replica::MaybeBeginSnapshot() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
   if (threshold == 0 || bytes_since_snapshot_ < threshold ||
       snapshot_reader_ != nullptr || installing_) {
     return;
   }
   if (services_.env.loop.ReadClock().mono < transfer_until_ &&
-      bytes_since_snapshot_ / kPatience < threshold) {
+      bytes_since_snapshot_ / kRetainThresholds < threshold) {
     return;
   }
   bytes_since_snapshot_ = 0;
@@ -44,7 +44,7 @@ void Group::MaybeBeginSnapshot() {
   });
 }
 
-void Group::WriteSnapshotPiece() {
+void Replica::WriteSnapshotPiece() {
   Buffer piece = snapshot_reader_->Next(kPieceBytes);
   if (piece.empty()) {
     services_.snapshots.Finish(
@@ -65,7 +65,7 @@ void Group::WriteSnapshotPiece() {
                              });
 }
 
-void Group::OnSnapshotFailed(const absl::Status& status) {
+void Replica::OnSnapshotFailed(const absl::Status& status) {
   // The log still has everything: the next one is tried after as many bytes
   // again.
   services_.env.tracer.Log(
@@ -76,7 +76,7 @@ void Group::OnSnapshotFailed(const absl::Status& status) {
   snapshot_reader_.reset();
 }
 
-void Group::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
+void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   if (!snapshot.ok()) {
     OnSnapshotFailed(snapshot.status());
     return;
@@ -87,16 +87,16 @@ void Group::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   services_.log.SetBoundary(key_, {core_->TermAt(compact_index), compact_index},
                             /*discard_suffix=*/false,
                             [this](absl::Status status) {
-                              if (!status.ok()) services_.stop(status);
+                              if (!status.ok()) services_.fail_node(status);
                             });
   Step(SnapshotTaken{*std::move(snapshot), compact_index});
 }
 
-Index Group::TrailingIndex(Index snapshot_index) const {
+Index Replica::TrailingIndex(Index snapshot_index) const {
   const Index boundary = core_->log_start().index;
   const uint64_t trailing = services_.options.snapshot_trailing_bytes;
-  const uint64_t patience =
-      services_.options.snapshot_threshold_bytes * kPatience;
+  const uint64_t retained_max =
+      services_.options.snapshot_threshold_bytes * kRetainThresholds;
   // What the slowest follower that takes entries has.
   Index needed = snapshot_index;
   for (const Core::FollowerStatus& follower : core_->followers()) {
@@ -108,7 +108,7 @@ Index Group::TrailingIndex(Index snapshot_index) const {
   while (index > boundary) {
     bytes += core_->EntryAt(index).size_bytes();
     const bool keep =
-        bytes <= trailing || (index > needed && bytes <= patience);
+        bytes <= trailing || (index > needed && bytes <= retained_max);
     if (!keep) break;
     index = index - 1;
   }
@@ -118,7 +118,7 @@ Index Group::TrailingIndex(Index snapshot_index) const {
 // ---- Sending and receiving
 // ----------------------------------------------------------------------------------------------
 
-void Group::HandleSnapshots() {
+void Replica::HandleSnapshots() {
   // Answers come in later turns, so nothing here steps the core again.
   for (const SnapshotWork& work : output_.snapshots) {
     switch (work.kind) {
@@ -135,7 +135,7 @@ void Group::HandleSnapshots() {
   }
 }
 
-void Group::ReadChunk(const SnapshotWork& work) {
+void Replica::ReadChunk(const SnapshotWork& work) {
   // Another part than before: the follower is there and takes them.
   const auto [sent, first] = sent_offsets_.try_emplace(work.to, work.offset);
   if (first || sent->second != work.offset) {
@@ -163,7 +163,7 @@ void Group::ReadChunk(const SnapshotWork& work) {
       });
 }
 
-void Group::WriteChunk(const SnapshotWork& work) {
+void Replica::WriteChunk(const SnapshotWork& work) {
   if (installing_) return;
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
@@ -182,7 +182,7 @@ void Group::WriteChunk(const SnapshotWork& work) {
 // Two phases: first the file and the log's boundary become durable, then the
 // state machine is swapped. A crash between them is finished at the next start,
 // which loads the newest snapshot.
-void Group::Install(const SnapshotDescriptor& snapshot) {
+void Replica::Install(const SnapshotDescriptor& snapshot) {
   CHECK(!installing_);
   installing_ = true;
   services_.env.tracer.Sometimes("raft.snapshot_install_begun");
@@ -200,11 +200,11 @@ void Group::Install(const SnapshotDescriptor& snapshot) {
       });
 }
 
-void Group::OnInstallDurable(const SnapshotDescriptor& snapshot) {
+void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
   services_.log.SetBoundary(key_, snapshot.position, /*discard_suffix=*/true,
                             [this, snapshot](absl::Status status) {
                               if (!status.ok()) {
-                                services_.stop(std::move(status));
+                                services_.fail_node(std::move(status));
                                 return;
                               }
                               if (!status_.ok()) return;
@@ -218,8 +218,8 @@ void Group::OnInstallDurable(const SnapshotDescriptor& snapshot) {
                             });
 }
 
-void Group::FinishInstall(const SnapshotDescriptor& snapshot,
-                          absl::Status status) {
+void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
+                            absl::Status status) {
   if (!status_.ok()) return;
   const bool cut_the_log = loader_ != nullptr;
   loader_.reset();
@@ -233,7 +233,7 @@ void Group::FinishInstall(const SnapshotDescriptor& snapshot,
     if (cut_the_log) {
       // The log on disk already begins after the snapshot, so this replica
       // cannot go on without it.
-      services_.stop(std::move(status));
+      services_.fail_node(std::move(status));
       return;
     }
     Step(SnapshotInstalled{snapshot, false});

@@ -1,15 +1,14 @@
-// raft/host/group.h: one replica inside a host: its core, its state machine,
+// raft/host/replica.h: one replica inside a host: its core, its state machine,
 // and who waits for what.
 //
 // Carries out the Outputs of the core: writes to the log, messages to the
 // outbox, entries to the state machine, snapshots to their store. Callers'
-// callbacks never run inside; they are handed to Completions. Used only by the
+// callbacks never run inside; they are handed to CallbackQueue. Used only by the
 // host.
-#ifndef QUORATE_RAFT_HOST_GROUP_H_
-#define QUORATE_RAFT_HOST_GROUP_H_
+#ifndef QUORATE_RAFT_HOST_REPLICA_H_
+#define QUORATE_RAFT_HOST_REPLICA_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,53 +17,39 @@
 #include "raft/host/host.h"
 #include "raft/host/outbox.h"
 #include "raft/host/snapshot_loader.h"
+#include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
 
-// Runs callers' callbacks in step 2 of the turn, in order, so that they may
-// call the host again.
-class Completions {
- public:
-  explicit Completions(env::Loop& loop) : loop_(loop) {}
-  void Add(env::Callback callback);
-
- private:
-  void Run();
-  env::Loop& loop_;
-  std::deque<env::Callback> queue_;
-  env::Pending run_;
-  bool pending_ = false;
-};
-
 // What a host lends its groups; everything outlives them.
-struct GroupServices {
+struct ReplicaServices {
   env::Env& env;
   const HostOptions& options;
   Log& log;
   SnapshotStore& snapshots;
   Outbox& outbox;
-  Completions& completions;
+  CallbackQueue& callbacks;
   Host::Observer& observer;
   // Store incarnations that other nodes presented, and this node's own.
   const absl::btree_map<NodeId, StoreIncarnation>& stores;
   // The log failed: the whole node stops.
-  absl::AnyInvocable<void(absl::Status)>& stop;
+  absl::AnyInvocable<void(absl::Status)>& fail_node;
   // The group's deadline() may have come closer.
-  absl::AnyInvocable<void(GroupId)>& touched;
+  absl::AnyInvocable<void(GroupId)>& on_deadline_changed;
 };
 
-class Group {
+class Replica {
  public:
-  Group(const GroupServices& services, GroupKey key, Restored restored,
-        std::unique_ptr<StateMachine> state_machine);
+  Replica(const ReplicaServices& services, GroupKey key, Restored restored,
+          std::unique_ptr<StateMachine> state_machine);
 
-  void Receive(StoreIncarnation from_store, Message message);
+  void OnMessage(StoreIncarnation from_store, Message message);
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
   void TransferLeadership(NodeId to);
   // Call when deadline() has come.
-  void Timeout();
+  void OnTimer();
   MonoTime deadline() const;
   // Fails everything that waits; nothing is stepped any more.
   void Stop(const absl::Status& why);
@@ -80,7 +65,7 @@ class Group {
   };
 
   void Step(Input input);
-  // group.cc: the parts of an Output, in the order in which they are carried
+  // replica.cc: the parts of an Output, in the order in which they are carried
   // out.
   void HandleEvents();
   void HandleProposals();
@@ -99,7 +84,7 @@ class Group {
   void PinStoreIds();
   bool SenderIsMember(NodeId from, StoreIncarnation store);
 
-  // group_snapshots.cc.
+  // replica_snapshots.cc.
   void HandleSnapshots();
   void MaybeBeginSnapshot();
   void WriteSnapshotPiece();
@@ -112,7 +97,7 @@ class Group {
   void OnInstallDurable(const SnapshotDescriptor& snapshot);
   void FinishInstall(const SnapshotDescriptor& snapshot, absl::Status status);
 
-  GroupServices services_;
+  ReplicaServices services_;
   const GroupKey key_;
   absl::Status status_;
   std::unique_ptr<StateMachine> state_machine_;
@@ -130,12 +115,12 @@ class Group {
   // Reads of this turn, then by tag until the core answers.
   std::vector<Host::ReadDone> turn_reads_;
   env::Pending flush_reads_;
-  absl::btree_map<uint64_t, std::vector<Host::ReadDone>> asked_reads_;
+  absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core_;
 
   // Some member of the configuration is not yet bound to a store.
   bool has_unpinned_stores_ = true;
   bool pinning_in_flight_ = false;
-  bool refusal_told_ = false;
+  bool refusal_logged_ = false;
 
   uint64_t bytes_since_snapshot_ = 0;
   std::unique_ptr<SnapshotReader>
@@ -150,4 +135,4 @@ class Group {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_GROUP_H_
+#endif  // QUORATE_RAFT_HOST_REPLICA_H_
