@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "env/check.h"
-#include "kv/command/wire.h"
+#include "env/little_endian.h"
 #include "kv/slots/keyed_hash.h"
 #include "kv/slots/slot_scan.h"
 
@@ -271,13 +271,13 @@ bool FlagsAgree(const CommandView& command) {
 }
 
 void AppendStamp(std::string* out, const SessionStamp& stamp) {
-  AppendInteger<uint64_t>(out, stamp.token.client.value());
-  AppendInteger<int64_t>(out, stamp.token.open_until_ms);
-  AppendInteger<uint64_t>(out, stamp.sequence.value());
-  AppendInteger<uint64_t>(out, stamp.floor.value());
+  AppendFixed<uint64_t>(out, stamp.token.client.value());
+  AppendFixed<int64_t>(out, stamp.token.open_until_ms);
+  AppendFixed<uint64_t>(out, stamp.sequence.value());
+  AppendFixed<uint64_t>(out, stamp.floor.value());
 }
 
-SessionStamp TakeStamp(WireReader* reader) {
+SessionStamp TakeStamp(FixedReader* reader) {
   SessionStamp stamp;
   stamp.token.client = ClientId(reader->Take<uint64_t>());
   stamp.token.open_until_ms = reader->Take<int64_t>();
@@ -293,7 +293,7 @@ bool StampMakesSense(const SessionStamp& stamp) {
 
 // The fields between header and arguments. False if they are cut off or stand
 // where they must not.
-bool TakeFields(WireReader* reader, uint8_t present, CommandView* command) {
+bool TakeFields(FixedReader* reader, uint8_t present, CommandView* command) {
   command->has_session = (present & kHasSession) != 0;
   command->has_expiry = (present & kHasExpiry) != 0;
   command->has_expected = (present & kHasExpected) != 0;
@@ -317,7 +317,7 @@ bool TakeFields(WireReader* reader, uint8_t present, CommandView* command) {
 // True if `bytes` are exactly `count` length-prefixed strings, and keys among
 // them not too long.
 bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
-  WireReader reader(bytes);
+  FixedReader reader(bytes);
   uint32_t until_key = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const auto size = reader.Take<uint32_t>();
@@ -336,7 +336,7 @@ bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
 bool FramesFit(std::string_view bytes, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     if (bytes.size() < kCommandHeaderBytes) return false;
-    const auto size = LoadInteger<uint32_t>(bytes.data());
+    const auto size = LoadFixed<uint32_t>(bytes.data());
     if (size < kCommandHeaderBytes || size > bytes.size()) return false;
     bytes.remove_prefix(size);
   }
@@ -378,12 +378,12 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
   command->encoded = encoded;
   command->rules = rules;
   const char* header = encoded.data();
-  command->op = static_cast<Op>(LoadInteger<uint8_t>(header + kOpOffset));
-  const auto present = LoadInteger<uint8_t>(header + kPresentOffset);
-  command->flags = LoadInteger<uint16_t>(header + kFlagsOffset);
-  command->slot = Slot(LoadInteger<uint16_t>(header + kSlotOffset));
-  const auto zero = LoadInteger<uint16_t>(header + kSlotOffset + 2);
-  const auto count = LoadInteger<uint32_t>(header + kCountOffset);
+  command->op = static_cast<Op>(LoadFixed<uint8_t>(header + kOpOffset));
+  const auto present = LoadFixed<uint8_t>(header + kPresentOffset);
+  command->flags = LoadFixed<uint16_t>(header + kFlagsOffset);
+  command->slot = Slot(LoadFixed<uint16_t>(header + kSlotOffset));
+  const auto zero = LoadFixed<uint16_t>(header + kSlotOffset + 2);
+  const auto count = LoadFixed<uint32_t>(header + kCountOffset);
 
   const Rule* rule = FindRule(command->op);
   if (rule == nullptr || zero != 0 || (present & ~kHasAll) != 0) return false;
@@ -392,7 +392,7 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
   if (rule->step > 1 && count % rule->step != 0) return false;
   if (((present & kHasNumbers) != 0) != rule->HasNumbers(rules)) return false;
 
-  WireReader reader(encoded.substr(kCommandHeaderBytes));
+  FixedReader reader(encoded.substr(kCommandHeaderBytes));
   if (!TakeFields(&reader, present, command)) return false;
   if (!Fits(rule->expiry, command->has_expiry)) return false;
   if (!Fits(rule->expected, command->has_expected)) return false;
@@ -482,29 +482,28 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   const Rule& rule = *FindRule(spec.op);
-  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(size));
-  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(spec.op));
-  AppendInteger<uint8_t>(&bytes_, PresentBits(spec, rule));
-  AppendInteger<uint16_t>(&bytes_, spec.flags);
-  AppendInteger<uint16_t>(&bytes_, spec.slot.value());
-  AppendInteger<uint16_t>(&bytes_, 0);
-  AppendInteger<uint32_t>(&bytes_,
-                          static_cast<uint32_t>(spec.arguments.size()));
+  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(size));
+  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(spec.op));
+  AppendFixed<uint8_t>(&bytes_, PresentBits(spec, rule));
+  AppendFixed<uint16_t>(&bytes_, spec.flags);
+  AppendFixed<uint16_t>(&bytes_, spec.slot.value());
+  AppendFixed<uint16_t>(&bytes_, 0);
+  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(spec.arguments.size()));
   if (spec.session.has_value()) AppendStamp(&bytes_, *spec.session);
   if (spec.expire_at_ms.has_value()) {
-    AppendInteger<int64_t>(&bytes_, *spec.expire_at_ms);
+    AppendFixed<int64_t>(&bytes_, *spec.expire_at_ms);
   }
   if (spec.expected.has_value()) {
-    AppendInteger<uint32_t>(&bytes_, spec.expected->group.value());
-    AppendInteger<uint32_t>(&bytes_, spec.expected->position);
-    AppendInteger<uint64_t>(&bytes_, spec.expected->index.value());
+    AppendFixed<uint32_t>(&bytes_, spec.expected->group.value());
+    AppendFixed<uint32_t>(&bytes_, spec.expected->position);
+    AppendFixed<uint64_t>(&bytes_, spec.expected->index.value());
   }
   if (rule.HasNumbers(kRulesVersion)) {
-    AppendInteger<int64_t>(&bytes_, spec.numbers[0]);
-    AppendInteger<int64_t>(&bytes_, spec.numbers[1]);
+    AppendFixed<int64_t>(&bytes_, spec.numbers[0]);
+    AppendFixed<int64_t>(&bytes_, spec.numbers[1]);
   }
   for (std::string_view argument : spec.arguments) {
-    AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(argument.size()));
+    AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(argument.size()));
     bytes_.append(argument);
   }
   return atomic_offset_ != 0 ? atomic_count_++ : count_++;
@@ -516,13 +515,13 @@ uint32_t BatchBuilder::BeginAtomic(Slot slot,
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   atomic_offset_ = bytes_.size();
   atomic_count_ = 0;
-  AppendInteger<uint32_t>(&bytes_, 0);  // Size, in EndAtomic.
-  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(Op::kAtomic));
-  AppendInteger<uint8_t>(&bytes_, session.has_value() ? kHasSession : 0);
-  AppendInteger<uint16_t>(&bytes_, 0);
-  AppendInteger<uint16_t>(&bytes_, slot.value());
-  AppendInteger<uint16_t>(&bytes_, 0);
-  AppendInteger<uint32_t>(&bytes_, 0);  // Count, in EndAtomic.
+  AppendFixed<uint32_t>(&bytes_, 0);  // Size, in EndAtomic.
+  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(Op::kAtomic));
+  AppendFixed<uint8_t>(&bytes_, session.has_value() ? kHasSession : 0);
+  AppendFixed<uint16_t>(&bytes_, 0);
+  AppendFixed<uint16_t>(&bytes_, slot.value());
+  AppendFixed<uint16_t>(&bytes_, 0);
+  AppendFixed<uint32_t>(&bytes_, 0);  // Count, in EndAtomic.
   if (session.has_value()) AppendStamp(&bytes_, *session);
   return count_++;
 }
@@ -532,16 +531,16 @@ void BatchBuilder::EndAtomic() {
   const size_t size = bytes_.size() - atomic_offset_;
   CHECK_LE(size, size_t{std::numeric_limits<uint32_t>::max()});
   char* header = bytes_.data() + atomic_offset_;
-  StoreInteger<uint32_t>(header, static_cast<uint32_t>(size));
-  StoreInteger<uint32_t>(header + kCountOffset, atomic_count_);
+  StoreFixed<uint32_t>(header, static_cast<uint32_t>(size));
+  StoreFixed<uint32_t>(header + kCountOffset, atomic_count_);
   atomic_offset_ = 0;
 }
 
 Buffer BatchBuilder::Finish() {
   CHECK_EQ(atomic_offset_, 0u);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
-  StoreInteger<uint32_t>(bytes_.data(), kRulesVersion);
-  StoreInteger<uint32_t>(bytes_.data() + 4, count_);
+  StoreFixed<uint32_t>(bytes_.data(), kRulesVersion);
+  StoreFixed<uint32_t>(bytes_.data() + 4, count_);
   Buffer payload = Buffer::Copy(bytes_);
   bytes_.clear();
   count_ = 0;
@@ -550,7 +549,7 @@ Buffer BatchBuilder::Finish() {
 
 std::string_view ArgumentReader::Next() {
   CHECK_GT(count_, 0u);
-  const auto size = LoadInteger<uint32_t>(bytes_.data());
+  const auto size = LoadFixed<uint32_t>(bytes_.data());
   const std::string_view argument = bytes_.substr(sizeof(uint32_t), size);
   bytes_.remove_prefix(sizeof(uint32_t) + size);
   --count_;
@@ -580,7 +579,7 @@ uint64_t RequestHash(uint64_t hash_key, const CommandView& command) {
 }
 
 CommandReader::CommandReader(std::string_view payload) {
-  WireReader reader(payload);
+  FixedReader reader(payload);
   rules_ = reader.Take<uint32_t>();
   const auto count = reader.Take<uint32_t>();
   ok_ = reader.ok() && rules_ >= 1 && rules_ <= kRulesVersion &&
@@ -604,7 +603,7 @@ CommandReader CommandReader::Nested(const CommandView& atomic) {
 bool CommandReader::Next(CommandView* command) {
   CHECK_LT(next_, count_);
   ++next_;
-  const auto size = LoadInteger<uint32_t>(rest_.data());
+  const auto size = LoadFixed<uint32_t>(rest_.data());
   const std::string_view encoded = rest_.substr(0, size);
   rest_.remove_prefix(size);
   return Decode(encoded, rules_, nested_, command);

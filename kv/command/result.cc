@@ -1,7 +1,7 @@
 #include "kv/command/result.h"
 
 #include "env/check.h"
-#include "kv/command/wire.h"
+#include "env/little_endian.h"
 
 namespace quorate::kv {
 namespace {
@@ -21,13 +21,13 @@ constexpr uint8_t kDuplicateBit = 1 << 1;
 constexpr uint8_t kVersionBit = 1 << 2;  // A version follows the head.
 
 void AppendFrame(std::string* out, const Version& entry, uint8_t bits) {
-  AppendInteger<uint8_t>(out, kResultVersion);
-  AppendInteger<uint8_t>(out, bits);
-  AppendInteger<uint16_t>(out, 0);
-  AppendInteger<uint32_t>(out, 0);  // Count, in Finish.
-  AppendInteger<uint64_t>(out, entry.index.value());
-  AppendInteger<uint32_t>(out, entry.group.value());
-  AppendInteger<uint32_t>(out, entry.position);
+  AppendFixed<uint8_t>(out, kResultVersion);
+  AppendFixed<uint8_t>(out, bits);
+  AppendFixed<uint16_t>(out, 0);
+  AppendFixed<uint32_t>(out, 0);  // Count, in Finish.
+  AppendFixed<uint64_t>(out, entry.index.value());
+  AppendFixed<uint32_t>(out, entry.group.value());
+  AppendFixed<uint32_t>(out, entry.position);
 }
 
 }  // namespace
@@ -78,11 +78,11 @@ Outcome OutcomeOf(ResultStatus status) {
 
 namespace {
 
-bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested);
+bool TakeWholeResults(FixedReader* reader, uint32_t count, bool nested);
 
 // The payload of one result: exactly `bytes`.
 bool PayloadIsWhole(PayloadKind kind, std::string_view bytes, bool nested) {
-  WireReader reader(bytes);
+  FixedReader reader(bytes);
   switch (kind) {
     case PayloadKind::kNone:
       return bytes.empty();
@@ -108,7 +108,7 @@ bool PayloadIsWhole(PayloadKind kind, std::string_view bytes, bool nested) {
   return false;
 }
 
-bool TakeWholeResults(WireReader* reader, uint32_t count, bool nested) {
+bool TakeWholeResults(FixedReader* reader, uint32_t count, bool nested) {
   for (uint32_t i = 0; i < count; ++i) {
     const auto status = static_cast<ResultStatus>(reader->Take<uint8_t>());
     const auto kind = static_cast<PayloadKind>(reader->Take<uint8_t>());
@@ -132,13 +132,13 @@ bool ResultsAreWhole(std::string_view results, uint32_t count) {
   if (!frame.ok()) return false;
   if (!frame.batch_accepted()) return frame.count() == 0;
   if (frame.count() != count) return false;
-  WireReader reader(results.substr(kFrameBytes));
+  FixedReader reader(results.substr(kFrameBytes));
   return TakeWholeResults(&reader, count, /*nested=*/false) &&
          reader.rest().empty();
 }
 
 ResultReader::ResultReader(std::string_view results) {
-  WireReader reader(results);
+  FixedReader reader(results);
   const auto version = reader.Take<uint8_t>();
   const auto bits = reader.Take<uint8_t>();
   reader.Take<uint16_t>();
@@ -155,7 +155,7 @@ ResultReader::ResultReader(std::string_view results) {
 
 ResultReader ResultReader::Nested(const ResultView& atomic) {
   ResultReader nested;
-  WireReader reader(atomic.bytes);
+  FixedReader reader(atomic.bytes);
   const auto count = reader.Take<uint32_t>();
   nested.ok_ = atomic.kind == PayloadKind::kNested && reader.ok();
   if (!nested.ok_) return nested;
@@ -169,7 +169,7 @@ ResultReader ResultReader::Nested(const ResultView& atomic) {
 ResultView ResultReader::Next() {
   CHECK(ok_);
   CHECK_LT(next_, count_);
-  WireReader reader(rest_);
+  FixedReader reader(rest_);
   ResultView result;
   result.status = static_cast<ResultStatus>(reader.Take<uint8_t>());
   result.kind = static_cast<PayloadKind>(reader.Take<uint8_t>());
@@ -189,7 +189,7 @@ ResultView ResultReader::Next() {
   CHECK(reader.ok()) << "results are made by this process";
   if (result.kind == PayloadKind::kInteger) {
     CHECK_EQ(result.bytes.size(), sizeof(int64_t));
-    result.integer = LoadInteger<int64_t>(result.bytes.data());
+    result.integer = LoadFixed<int64_t>(result.bytes.data());
   }
   rest_ = reader.rest();
   ++next_;
@@ -197,7 +197,7 @@ ResultView ResultReader::Next() {
 }
 
 ArrayReader::ArrayReader(std::string_view payload) {
-  WireReader reader(payload);
+  FixedReader reader(payload);
   count_ = reader.Take<uint32_t>();
   rest_ = reader.rest();
 }
@@ -205,7 +205,7 @@ ArrayReader::ArrayReader(std::string_view payload) {
 bool ArrayReader::Next(std::string_view* bytes) {
   CHECK_LT(next_, count_);
   ++next_;
-  WireReader reader(rest_);
+  FixedReader reader(rest_);
   const auto size = reader.Take<uint32_t>();
   const bool nil = size == kNilSize;
   *bytes = nil ? std::string_view() : reader.TakeBytes(size);
@@ -240,21 +240,21 @@ void ResultBuilder::AddHead(const ResultView& head, PayloadKind kind,
   if (head.wrote) bits |= kWroteBit;
   if (head.duplicate) bits |= kDuplicateBit;
   if (head.version != implied) bits |= kVersionBit;
-  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(head.status));
-  AppendInteger<uint8_t>(&bytes_, static_cast<uint8_t>(kind));
-  AppendInteger<uint8_t>(&bytes_, bits);
-  AppendInteger<uint8_t>(&bytes_, 0);
-  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(payload_bytes));
+  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(head.status));
+  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(kind));
+  AppendFixed<uint8_t>(&bytes_, bits);
+  AppendFixed<uint8_t>(&bytes_, 0);
+  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(payload_bytes));
   if (head.version != implied) {
-    AppendInteger<uint32_t>(&bytes_, head.version.group.value());
-    AppendInteger<uint32_t>(&bytes_, head.version.position);
-    AppendInteger<uint64_t>(&bytes_, head.version.index.value());
+    AppendFixed<uint32_t>(&bytes_, head.version.group.value());
+    AppendFixed<uint32_t>(&bytes_, head.version.position);
+    AppendFixed<uint64_t>(&bytes_, head.version.index.value());
   }
 }
 
 void ResultBuilder::AddInteger(const ResultView& head, int64_t value) {
   AddHead(head, PayloadKind::kInteger, sizeof(value));
-  AppendInteger<int64_t>(&bytes_, value);
+  AppendFixed<int64_t>(&bytes_, value);
 }
 
 void ResultBuilder::AddBytes(const ResultView& head, std::string_view bytes) {
@@ -276,24 +276,24 @@ void ResultBuilder::BeginArray(const ResultView& head, uint32_t count) {
   AddHead(head, PayloadKind::kArray, 0);
   array_offset_ = offset;
   array_payload_ = bytes_.size();
-  AppendInteger<uint32_t>(&bytes_, count);
+  AppendFixed<uint32_t>(&bytes_, count);
 }
 
 void ResultBuilder::AddElement(std::string_view bytes) {
   CHECK_NE(array_offset_, 0u);
-  AppendInteger<uint32_t>(&bytes_, static_cast<uint32_t>(bytes.size()));
+  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(bytes.size()));
   bytes_.append(bytes);
 }
 
 void ResultBuilder::AddNil() {
   CHECK_NE(array_offset_, 0u);
-  AppendInteger<uint32_t>(&bytes_, kNilSize);
+  AppendFixed<uint32_t>(&bytes_, kNilSize);
 }
 
 void ResultBuilder::EndArray() {
   CHECK_NE(array_offset_, 0u);
-  StoreInteger<uint32_t>(bytes_.data() + array_offset_ + kHeadBytes - 4,
-                         static_cast<uint32_t>(bytes_.size() - array_payload_));
+  StoreFixed<uint32_t>(bytes_.data() + array_offset_ + kHeadBytes - 4,
+                       static_cast<uint32_t>(bytes_.size() - array_payload_));
   array_offset_ = 0;
 }
 
@@ -305,14 +305,14 @@ void ResultBuilder::BeginNested(const ResultView& head) {
   nest_payload_ = bytes_.size();
   nest_version_ = head.version;
   nest_count_ = 0;
-  AppendInteger<uint32_t>(&bytes_, 0);  // Count, in EndNested.
+  AppendFixed<uint32_t>(&bytes_, 0);  // Count, in EndNested.
 }
 
 void ResultBuilder::EndNested(bool wrote) {
   CHECK_NE(nest_offset_, 0u);
-  StoreInteger<uint32_t>(bytes_.data() + nest_payload_, nest_count_);
-  StoreInteger<uint32_t>(bytes_.data() + nest_offset_ + kHeadBytes - 4,
-                         static_cast<uint32_t>(bytes_.size() - nest_payload_));
+  StoreFixed<uint32_t>(bytes_.data() + nest_payload_, nest_count_);
+  StoreFixed<uint32_t>(bytes_.data() + nest_offset_ + kHeadBytes - 4,
+                       static_cast<uint32_t>(bytes_.size() - nest_payload_));
   if (wrote) bytes_[nest_offset_ + 2] |= kWroteBit;
   nest_offset_ = 0;
 }
@@ -342,7 +342,7 @@ void ResultBuilder::LeaveOutLast() {
 
 Buffer ResultBuilder::Finish() {
   CHECK_EQ(nest_offset_, 0u);
-  StoreInteger<uint32_t>(bytes_.data() + 4, count_);
+  StoreFixed<uint32_t>(bytes_.data() + 4, count_);
   return Buffer::Copy(bytes_);
 }
 

@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "env/little_endian.h"
 #include "env/transport.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/decimal.h"
 #include "kv/command/result.h"
 #include "kv/command/session_stamp.h"
-#include "kv/command/wire.h"
 #include "kv/slots/slot.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/evaluate.h"
@@ -55,14 +55,14 @@ std::string AsVersion1(std::string_view payload) {
   old[0] = 1;
   payload.remove_prefix(8);
   while (!payload.empty()) {
-    const auto size = LoadInteger<uint32_t>(payload.data());
+    const auto size = LoadFixed<uint32_t>(payload.data());
     std::string command(payload.substr(0, size));
     payload.remove_prefix(size);
     const auto op = static_cast<Op>(command[4]);
     if (op == Op::kAppend || op == Op::kIncrByFloat) {
       command.erase(kHeaderBytes, 2 * sizeof(int64_t));
       command[5] = 0;
-      StoreInteger(command.data(), static_cast<uint32_t>(command.size()));
+      StoreFixed(command.data(), static_cast<uint32_t>(command.size()));
     }
     old += command;
   }

@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "env/little_endian.h"
 #include "kv/command/command.h"
-#include "kv/command/wire.h"
 
 namespace quorate::kv {
 namespace {
@@ -21,12 +21,12 @@ constexpr uint8_t kSlotEndItem = 4;
 constexpr uint8_t kEndItem = 5;
 
 void AppendVersion(std::string* out, const Version& version) {
-  AppendInteger<uint32_t>(out, version.group.value());
-  AppendInteger<uint32_t>(out, version.position);
-  AppendInteger<uint64_t>(out, version.index.value());
+  AppendFixed<uint32_t>(out, version.group.value());
+  AppendFixed<uint32_t>(out, version.position);
+  AppendFixed<uint64_t>(out, version.index.value());
 }
 
-Version TakeVersion(WireReader* reader) {
+Version TakeVersion(FixedReader* reader) {
   Version version;
   version.group = GroupId(reader->Take<uint32_t>());
   version.position = reader->Take<uint32_t>();
@@ -35,37 +35,37 @@ Version TakeVersion(WireReader* reader) {
 }
 
 void AppendRecord(std::string* out, const Record& record) {
-  AppendInteger<uint8_t>(out, kRecordItem);
-  AppendInteger<uint32_t>(out, static_cast<uint32_t>(record.key().size()));
-  AppendInteger<uint32_t>(out, static_cast<uint32_t>(record.value().size()));
-  AppendInteger<int64_t>(out, record.expire_at_ms());
+  AppendFixed<uint8_t>(out, kRecordItem);
+  AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.key().size()));
+  AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.value().size()));
+  AppendFixed<int64_t>(out, record.expire_at_ms());
   AppendVersion(out, record.version());
   out->append(record.key());
   out->append(record.value());
 }
 
 void AppendRow(std::string* out, const SessionRow& row) {
-  AppendInteger<uint8_t>(out, kRowItem);
-  AppendInteger<uint64_t>(out, row.token.client.value());
-  AppendInteger<int64_t>(out, row.token.open_until_ms);
-  AppendInteger<int64_t>(out, row.expire_at_ms);
-  AppendInteger<uint64_t>(out, row.floor.value());
-  AppendInteger<uint32_t>(out, static_cast<uint32_t>(row.results.size()));
+  AppendFixed<uint8_t>(out, kRowItem);
+  AppendFixed<uint64_t>(out, row.token.client.value());
+  AppendFixed<int64_t>(out, row.token.open_until_ms);
+  AppendFixed<int64_t>(out, row.expire_at_ms);
+  AppendFixed<uint64_t>(out, row.floor.value());
+  AppendFixed<uint32_t>(out, static_cast<uint32_t>(row.results.size()));
   for (const StoredResult& result : row.results) {
-    AppendInteger<uint64_t>(out, result.sequence.value());
-    AppendInteger<uint64_t>(out, result.request_hash);
-    AppendInteger<uint8_t>(out, static_cast<uint8_t>(result.status));
-    AppendInteger<uint8_t>(out, static_cast<uint8_t>(result.kind));
-    AppendInteger<uint8_t>(out, result.wrote ? 1 : 0);
-    AppendInteger<uint8_t>(out, 0);
-    AppendInteger<uint32_t>(out, static_cast<uint32_t>(result.payload.size()));
+    AppendFixed<uint64_t>(out, result.sequence.value());
+    AppendFixed<uint64_t>(out, result.request_hash);
+    AppendFixed<uint8_t>(out, static_cast<uint8_t>(result.status));
+    AppendFixed<uint8_t>(out, static_cast<uint8_t>(result.kind));
+    AppendFixed<uint8_t>(out, result.wrote ? 1 : 0);
+    AppendFixed<uint8_t>(out, 0);
+    AppendFixed<uint32_t>(out, static_cast<uint32_t>(result.payload.size()));
     AppendVersion(out, result.version);
     out->append(result.payload.view());
   }
 }
 
 // A row; `reader` not ok: cut off. False: it makes no sense.
-bool TakeRow(WireReader* reader, SessionRow* row) {
+bool TakeRow(FixedReader* reader, SessionRow* row) {
   row->token.client = ClientId(reader->Take<uint64_t>());
   row->token.open_until_ms = reader->Take<int64_t>();
   row->expire_at_ms = reader->Take<int64_t>();
@@ -132,8 +132,8 @@ bool StoreSnapshotReader::AppendItem() {
         stage_ = Stage::kDone;
         return true;
       }
-      AppendInteger<uint8_t>(&pending_, kSlotItem);
-      AppendInteger<uint16_t>(&pending_, slot_.value());
+      AppendFixed<uint8_t>(&pending_, kSlotItem);
+      AppendFixed<uint16_t>(&pending_, slot_.value());
       stage_ = Stage::kRecords;
       return true;
     case Stage::kRecords:
@@ -166,24 +166,23 @@ bool StoreSnapshotReader::AppendItem() {
 }
 
 void StoreSnapshotReader::AppendHeader() {
-  AppendInteger<uint32_t>(&pending_, kMagic);
-  AppendInteger<uint32_t>(&pending_, kSnapshotVersion);
-  AppendInteger<uint32_t>(&pending_, header_.group.value());
-  AppendInteger<uint32_t>(&pending_, header_.slot_count);
-  AppendInteger<uint64_t>(&pending_, header_.hash_key);
-  AppendInteger<uint64_t>(&pending_, header_.index.value());
-  AppendInteger<int64_t>(&pending_, header_.log_time.ns());
-  AppendInteger<uint32_t>(&pending_,
-                          static_cast<uint32_t>(header_.owned.size()));
+  AppendFixed<uint32_t>(&pending_, kMagic);
+  AppendFixed<uint32_t>(&pending_, kSnapshotVersion);
+  AppendFixed<uint32_t>(&pending_, header_.group.value());
+  AppendFixed<uint32_t>(&pending_, header_.slot_count);
+  AppendFixed<uint64_t>(&pending_, header_.hash_key);
+  AppendFixed<uint64_t>(&pending_, header_.index.value());
+  AppendFixed<int64_t>(&pending_, header_.log_time.ns());
+  AppendFixed<uint32_t>(&pending_, static_cast<uint32_t>(header_.owned.size()));
   for (const SlotRange& range : header_.owned) {
-    AppendInteger<uint16_t>(&pending_, range.first.value());
-    AppendInteger<uint16_t>(&pending_, range.last.value());
+    AppendFixed<uint16_t>(&pending_, range.first.value());
+    AppendFixed<uint16_t>(&pending_, range.last.value());
   }
-  AppendInteger<uint32_t>(&pending_, header_.rules);
-  AppendInteger<uint32_t>(&pending_,
-                          static_cast<uint32_t>(header_.removals.size()));
+  AppendFixed<uint32_t>(&pending_, header_.rules);
+  AppendFixed<uint32_t>(&pending_,
+                        static_cast<uint32_t>(header_.removals.size()));
   for (const auto& [slot, by] : header_.removals) {
-    AppendInteger<uint16_t>(&pending_, slot.value());
+    AppendFixed<uint16_t>(&pending_, slot.value());
     AppendVersion(&pending_, by);
   }
 }
@@ -232,21 +231,21 @@ bool StoreSnapshotReader::LoadPage() {
 }
 
 void StoreSnapshotReader::AppendSlotEnd() {
-  AppendInteger<uint8_t>(&pending_, kSlotEndItem);
-  AppendInteger<uint64_t>(&pending_, slot_keys_);
-  AppendInteger<uint64_t>(&pending_, slot_digest_);
+  AppendFixed<uint8_t>(&pending_, kSlotEndItem);
+  AppendFixed<uint64_t>(&pending_, slot_keys_);
+  AppendFixed<uint64_t>(&pending_, slot_digest_);
   keys_ += slot_keys_;
   digest_ += slot_digest_;
 }
 
 void StoreSnapshotReader::AppendEnd() {
   const size_t begin = pending_.size();
-  AppendInteger<uint8_t>(&pending_, kEndItem);
-  AppendInteger<uint64_t>(&pending_, keys_);
-  AppendInteger<uint64_t>(&pending_, rows_written_);
-  AppendInteger<uint64_t>(&pending_, digest_);
+  AppendFixed<uint8_t>(&pending_, kEndItem);
+  AppendFixed<uint64_t>(&pending_, keys_);
+  AppendFixed<uint64_t>(&pending_, rows_written_);
+  AppendFixed<uint64_t>(&pending_, digest_);
   const uint32_t crc = Crc32c(crc_, std::string_view(pending_).substr(begin));
-  AppendInteger<uint32_t>(&pending_, crc);
+  AppendFixed<uint32_t>(&pending_, crc);
 }
 
 absl::Status SnapshotParser::Add(std::string_view bytes) {
@@ -312,7 +311,7 @@ bool SnapshotParser::ParseItem() {
 }
 
 bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes);
+  FixedReader reader(bytes);
   const auto magic = reader.Take<uint32_t>();
   const auto version = reader.Take<uint32_t>();
   SnapshotHeader& header = state_.header;
@@ -352,7 +351,7 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   return true;
 }
 
-bool SnapshotParser::ParseRemovals(WireReader* reader) {
+bool SnapshotParser::ParseRemovals(FixedReader* reader) {
   SnapshotHeader& header = state_.header;
   header.rules = reader->Take<uint32_t>();
   const auto count = reader->Take<uint32_t>();
@@ -378,7 +377,7 @@ bool SnapshotParser::ParseRemovals(WireReader* reader) {
 }
 
 bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes.substr(1));
+  FixedReader reader(bytes.substr(1));
   const Slot slot(reader.Take<uint16_t>());
   if (!reader.ok()) return false;
   if (in_slot_ || slot.value() >= state_.header.slot_count ||
@@ -395,7 +394,7 @@ bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
 }
 
 bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes.substr(1));
+  FixedReader reader(bytes.substr(1));
   const auto key_size = reader.Take<uint32_t>();
   const auto value_size = reader.Take<uint32_t>();
   const auto expire_at_ms = reader.Take<int64_t>();
@@ -426,7 +425,7 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
 }
 
 bool SnapshotParser::ParseRow(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes.substr(1));
+  FixedReader reader(bytes.substr(1));
   SessionRow row;
   const bool sensible = TakeRow(&reader, &row);
   if (!sensible) return Fail("an impossible session");
@@ -443,7 +442,7 @@ bool SnapshotParser::ParseRow(std::string_view bytes, size_t* used) {
 }
 
 bool SnapshotParser::ParseSlotEnd(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes.substr(1));
+  FixedReader reader(bytes.substr(1));
   const auto keys = reader.Take<uint64_t>();
   const auto digest = reader.Take<uint64_t>();
   if (!reader.ok()) return false;
@@ -461,7 +460,7 @@ bool SnapshotParser::ParseSlotEnd(std::string_view bytes, size_t* used) {
 }
 
 bool SnapshotParser::ParseEnd(std::string_view bytes, size_t* used) {
-  WireReader reader(bytes.substr(1));
+  FixedReader reader(bytes.substr(1));
   const auto keys = reader.Take<uint64_t>();
   const auto rows = reader.Take<uint64_t>();
   const auto digest = reader.Take<uint64_t>();

@@ -17,8 +17,8 @@
 #include "absl/status/status.h"
 #include "env/buffer.h"
 #include "env/ids.h"
+#include "env/little_endian.h"
 #include "env/time.h"
-#include "kv/command/wire.h"
 #include "kv/store/keyspace.h"
 #include "kv/store/sessions.h"
 #include "raft/core/types.h"
@@ -115,7 +115,7 @@ class SnapshotParser {
   bool ParseItem();
   bool ParseHeader(std::string_view bytes, size_t* used);
   // The header's removals, into the new keyspace. False as for ParseItem.
-  bool ParseRemovals(WireReader* reader);
+  bool ParseRemovals(FixedReader* reader);
   bool ParseSlot(std::string_view bytes, size_t* used);
   bool ParseRecord(std::string_view bytes, size_t* used);
   bool ParseRow(std::string_view bytes, size_t* used);

@@ -5,8 +5,8 @@
 
 #include "absl/types/span.h"
 #include "env/check.h"
+#include "env/little_endian.h"
 #include "env/random.h"
-#include "kv/command/wire.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
@@ -15,19 +15,19 @@ namespace {
 constexpr uint32_t kVersion = 1;
 
 void AppendNodes(std::string* out, absl::Span<const NodeId> nodes) {
-  kv::AppendInteger(out, static_cast<uint32_t>(nodes.size()));
-  for (const NodeId node : nodes) kv::AppendInteger(out, node.value());
+  AppendFixed(out, static_cast<uint32_t>(nodes.size()));
+  for (const NodeId node : nodes) AppendFixed(out, node.value());
 }
 
 // A count that the remaining bytes can hold; otherwise the reader has failed.
-uint32_t TakeCount(kv::WireReader* reader, size_t element_bytes) {
+uint32_t TakeCount(FixedReader* reader, size_t element_bytes) {
   const auto count = reader->Take<uint32_t>();
   if (count <= reader->rest().size() / element_bytes) return count;
   reader->Fail();
   return 0;
 }
 
-std::vector<NodeId> TakeNodes(kv::WireReader* reader) {
+std::vector<NodeId> TakeNodes(FixedReader* reader) {
   std::vector<NodeId> nodes(TakeCount(reader, sizeof(uint32_t)));
   for (NodeId& node : nodes) node = NodeId(reader->Take<uint32_t>());
   for (size_t i = 1; i < nodes.size(); ++i) {
@@ -36,7 +36,7 @@ std::vector<NodeId> TakeNodes(kv::WireReader* reader) {
   return nodes;
 }
 
-std::vector<SlotRange> TakeSlots(kv::WireReader* reader, uint32_t slot_count) {
+std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
   std::vector<SlotRange> slots(TakeCount(reader, 2 * sizeof(uint16_t)));
   uint32_t least = 0;  // Adjacent ranges would be one.
   for (SlotRange& range : slots) {
@@ -81,27 +81,27 @@ BootstrapRecord MakeBootstrapRecord(ClusterId cluster,
 
 std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   std::string out;
-  kv::AppendInteger(&out, kVersion);
-  kv::AppendInteger(&out, record.cluster.value());
-  kv::AppendInteger(&out, static_cast<uint32_t>(record.partitioner));
-  kv::AppendInteger(&out, record.slot_count);
+  AppendFixed(&out, kVersion);
+  AppendFixed(&out, record.cluster.value());
+  AppendFixed(&out, static_cast<uint32_t>(record.partitioner));
+  AppendFixed(&out, record.slot_count);
   AppendNodes(&out, record.read_only);
-  kv::AppendInteger(&out, static_cast<uint32_t>(record.groups.size()));
+  AppendFixed(&out, static_cast<uint32_t>(record.groups.size()));
   for (const BootstrapGroup& group : record.groups) {
-    kv::AppendInteger(&out, group.group.value());
-    kv::AppendInteger(&out, group.hash_key);
+    AppendFixed(&out, group.group.value());
+    AppendFixed(&out, group.hash_key);
     AppendNodes(&out, group.voters);
-    kv::AppendInteger(&out, static_cast<uint32_t>(group.slots.size()));
+    AppendFixed(&out, static_cast<uint32_t>(group.slots.size()));
     for (const SlotRange& range : group.slots) {
-      kv::AppendInteger(&out, range.first.value());
-      kv::AppendInteger(&out, range.last.value());
+      AppendFixed(&out, range.first.value());
+      AppendFixed(&out, range.last.value());
     }
   }
   return out;
 }
 
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
-  kv::WireReader reader(bytes);
+  FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
   if (reader.ok() && version > kVersion) {
     return absl::FailedPreconditionError(

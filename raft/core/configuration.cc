@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -67,59 +68,25 @@ absl::Status ValidateRoles(const Configuration& c) {
   return absl::OkStatus();
 }
 
-template <typename T>
-void PutFixed(std::string* out, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i) {
-    out->push_back(static_cast<char>(static_cast<uint64_t>(value) >> (8 * i)));
-  }
-}
-
-void PutMembers(std::string* out, const Members& members) {
-  PutFixed<uint32_t>(out, static_cast<uint32_t>(members.size()));
+void AppendMembers(std::string* out, const Members& members) {
+  AppendFixed<uint32_t>(out, static_cast<uint32_t>(members.size()));
   for (const Member& member : members) {
-    PutFixed<uint32_t>(out, member.node.value());
-    PutFixed<uint64_t>(out, member.incarnation.value());
+    AppendFixed<uint32_t>(out, member.node.value());
+    AppendFixed<uint64_t>(out, member.incarnation.value());
   }
 }
 
-// Takes integers off the front; once the bytes run out, stays failed.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-
-  template <typename T>
-  T Fixed() {
-    if (bytes_.size() < sizeof(T)) {
-      failed_ = true;
-      bytes_ = {};
-      return 0;
-    }
-    uint64_t value = 0;
-    for (size_t i = 0; i < sizeof(T); ++i) {
-      value |= uint64_t{static_cast<uint8_t>(bytes_[i])} << (8 * i);
-    }
-    bytes_.remove_prefix(sizeof(T));
-    return static_cast<T>(value);
+Members TakeMembers(FixedReader* reader) {
+  Members members;
+  const auto count = reader->Take<uint32_t>();
+  if (count > kConfigurationMembersMax) reader->Fail();
+  for (uint32_t i = 0; i < count && reader->ok(); ++i) {
+    const NodeId node(reader->Take<uint32_t>());
+    const StoreIncarnation incarnation(reader->Take<uint64_t>());
+    if (reader->ok()) members.push_back({node, incarnation});
   }
-
-  Members List() {
-    Members members;
-    const auto count = Fixed<uint32_t>();
-    if (count > kConfigurationMembersMax) failed_ = true;
-    for (uint32_t i = 0; i < count && !failed_; ++i) {
-      const NodeId node(Fixed<uint32_t>());
-      const StoreIncarnation incarnation(Fixed<uint64_t>());
-      if (!failed_) members.push_back({node, incarnation});
-    }
-    return members;
-  }
-
-  bool complete() const { return !failed_ && bytes_.empty(); }
-
- private:
-  std::string_view bytes_;
-  bool failed_ = false;
-};
+  return members;
+}
 
 void AddNodes(const Members& members, std::vector<NodeId>* nodes) {
   for (const Member& member : members) nodes->push_back(member.node);
@@ -157,31 +124,32 @@ Buffer EncodeConfiguration(const Configuration& c) {
   CHECK(ValidateConfiguration(c).ok()) << ValidateConfiguration(c).ToString();
   std::string out;
   out.push_back(static_cast<char>(kConfigurationVersion));
-  PutMembers(&out, c.voters);
-  PutMembers(&out, c.outgoing_voters);
-  PutMembers(&out, c.learners);
-  PutMembers(&out, c.next_learners);
-  PutFixed<int64_t>(&out, c.lease_length.ns());
-  PutFixed<uint64_t>(&out, c.hash_key);
+  AppendMembers(&out, c.voters);
+  AppendMembers(&out, c.outgoing_voters);
+  AppendMembers(&out, c.learners);
+  AppendMembers(&out, c.next_learners);
+  AppendFixed<int64_t>(&out, c.lease_length.ns());
+  AppendFixed<uint64_t>(&out, c.hash_key);
   return Buffer::Copy(out);
 }
 
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
-  Reader reader(bytes);
-  const auto version = reader.Fixed<uint8_t>();
+  FixedReader reader(bytes);
+  const auto version = reader.Take<uint8_t>();
   if (!bytes.empty() && version > kConfigurationVersion) {
     return absl::UnimplementedError(
         absl::StrCat("configuration of version ", version,
                      ", this program knows ", kConfigurationVersion));
   }
   Configuration c;
-  c.voters = reader.List();
-  c.outgoing_voters = reader.List();
-  c.learners = reader.List();
-  c.next_learners = reader.List();
-  c.lease_length = Duration(reader.Fixed<int64_t>());
-  c.hash_key = reader.Fixed<uint64_t>();
-  if (!reader.complete() || version != kConfigurationVersion) {
+  c.voters = TakeMembers(&reader);
+  c.outgoing_voters = TakeMembers(&reader);
+  c.learners = TakeMembers(&reader);
+  c.next_learners = TakeMembers(&reader);
+  c.lease_length = Duration(reader.Take<int64_t>());
+  c.hash_key = reader.Take<uint64_t>();
+  if (!reader.ok() || !reader.rest().empty() ||
+      version != kConfigurationVersion) {
     return absl::InvalidArgumentError(
         absl::StrCat("configuration of ", bytes.size(), " bytes is malformed"));
   }

@@ -7,10 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/core/configuration.h"
 #include "raft/host/envelope.pb.h"
-#include "raft/log/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -227,11 +227,11 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   if (bytes.size() < kPrefixBytes) {
     return absl::InvalidArgumentError("envelope is shorter than its prefix");
   }
-  const uint32_t stated = GetFixed<uint32_t>(bytes.view(), 0);
+  const uint32_t stated = LoadFixed<uint32_t>(bytes.view(), 0);
   if (Crc32c(Seed(link), bytes.view().substr(4)) != stated) {
     return absl::DataLossError("envelope checksum does not fit");
   }
-  const size_t header_bytes = GetFixed<uint32_t>(bytes.view(), 4);
+  const size_t header_bytes = LoadFixed<uint32_t>(bytes.view(), 4);
   if (header_bytes > bytes.size() - kPrefixBytes) {
     return absl::InvalidArgumentError("envelope header is cut short");
   }

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
-#include "raft/log/little_endian.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -18,22 +18,22 @@ constexpr uint32_t kVersionWithoutRecord = 1;
 
 std::string EncodeIdentity(const StoreIdentity& identity) {
   std::string out(kMagic);
-  PutFixed<uint32_t>(&out, kStoreFormatVersion);
-  PutFixed<uint32_t>(&out, identity.node.value());
-  PutFixed<uint64_t>(&out, identity.cluster.value());
-  PutFixed<uint64_t>(&out, identity.store.value());
+  AppendFixed<uint32_t>(&out, kStoreFormatVersion);
+  AppendFixed<uint32_t>(&out, identity.node.value());
+  AppendFixed<uint64_t>(&out, identity.cluster.value());
+  AppendFixed<uint64_t>(&out, identity.store.value());
   CHECK_LE(identity.founding.size(), kFoundingBytesMax);
-  PutFixed(&out, static_cast<uint32_t>(identity.founding.size()));
+  AppendFixed(&out, static_cast<uint32_t>(identity.founding.size()));
   CHECK_EQ(out.size(), kHeaderBytes);
   out += identity.founding;
-  PutFixed<uint32_t>(&out, Crc32c(0, out));
+  AppendFixed<uint32_t>(&out, Crc32c(0, out));
   return out;
 }
 
 absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
   // The version comes first: a later format may have another length and another checksum.
   if (bytes.size() >= 12 && bytes.substr(0, kMagic.size()) == kMagic) {
-    const uint32_t version = GetFixed<uint32_t>(bytes, 8);
+    const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
     if (version > kStoreFormatVersion && version < 1000) {
       return absl::FailedPreconditionError(absl::StrCat(
           "the data directory has format version ", version,
@@ -52,10 +52,10 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
   }
   if (bytes.size() < kIdentityFixedBytes ||
       bytes.substr(0, kMagic.size()) != kMagic ||
-      GetFixed<uint32_t>(bytes, 8) != kStoreFormatVersion ||
-      GetFixed<uint32_t>(bytes, kHeaderBytes - 4) !=
+      LoadFixed<uint32_t>(bytes, 8) != kStoreFormatVersion ||
+      LoadFixed<uint32_t>(bytes, kHeaderBytes - 4) !=
           bytes.size() - kIdentityFixedBytes ||
-      GetFixed<uint32_t>(bytes, bytes.size() - 4) !=
+      LoadFixed<uint32_t>(bytes, bytes.size() - 4) !=
           Crc32c(0, bytes.substr(0, bytes.size() - 4))) {
     return absl::DataLossError(
         "the file 'identity' is damaged; restore it from a copy of this very "
@@ -63,9 +63,9 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
         "lost, see docs/operate/failures.md");
   }
   StoreIdentity identity;
-  identity.node = NodeId(GetFixed<uint32_t>(bytes, 12));
-  identity.cluster = ClusterId(GetFixed<uint64_t>(bytes, 16));
-  identity.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 24));
+  identity.node = NodeId(LoadFixed<uint32_t>(bytes, 12));
+  identity.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 16));
+  identity.store = StoreIncarnation(LoadFixed<uint64_t>(bytes, 24));
   identity.founding = std::string(
       bytes.substr(kHeaderBytes, bytes.size() - kIdentityFixedBytes));
   return identity;

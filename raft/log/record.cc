@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "env/check.h"
 #include "env/crc32c.h"
-#include "raft/log/little_endian.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -57,15 +57,15 @@ absl::Status BadBody(const char* what, size_t size) {
 
 std::string EncodeSegmentHeader(const SegmentHeader& header) {
   std::string out(kSegmentMagic);
-  PutFixed<uint32_t>(&out, kLogFormatVersion);
-  PutFixed<uint32_t>(&out, 0);
-  PutFixed<uint64_t>(&out, header.cluster.value());
-  PutFixed<uint64_t>(&out, header.store.value());
-  PutFixed<uint64_t>(&out, header.number);
-  PutFixed<uint64_t>(&out, header.previous.segment);
-  PutFixed<uint64_t>(&out, header.previous.offset);
-  PutFixed<uint32_t>(&out, 0);
-  PutFixed<uint32_t>(&out, Crc32c(0, out));
+  AppendFixed<uint32_t>(&out, kLogFormatVersion);
+  AppendFixed<uint32_t>(&out, 0);
+  AppendFixed<uint64_t>(&out, header.cluster.value());
+  AppendFixed<uint64_t>(&out, header.store.value());
+  AppendFixed<uint64_t>(&out, header.number);
+  AppendFixed<uint64_t>(&out, header.previous.segment);
+  AppendFixed<uint64_t>(&out, header.previous.offset);
+  AppendFixed<uint32_t>(&out, 0);
+  AppendFixed<uint32_t>(&out, Crc32c(0, out));
   CHECK_EQ(out.size(), kSegmentHeaderBytes);
   return out;
 }
@@ -75,23 +75,23 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
     return absl::DataLossError("the segment ends within its header");
   }
   bytes = bytes.substr(0, kSegmentHeaderBytes);
-  const uint32_t crc = GetFixed<uint32_t>(bytes, kSegmentHeaderBytes - 4);
+  const uint32_t crc = LoadFixed<uint32_t>(bytes, kSegmentHeaderBytes - 4);
   if (bytes.substr(0, kSegmentMagic.size()) != kSegmentMagic ||
       crc != Crc32c(0, bytes.substr(0, kSegmentHeaderBytes - 4))) {
     return absl::DataLossError("the segment's header does not verify");
   }
-  const uint32_t version = GetFixed<uint32_t>(bytes, 8);
+  const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
   if (version != kLogFormatVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("log format version ", version, ", this program knows ",
                      kLogFormatVersion));
   }
   SegmentHeader header;
-  header.cluster = ClusterId(GetFixed<uint64_t>(bytes, 16));
-  header.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 24));
-  header.number = GetFixed<uint64_t>(bytes, 32);
-  header.previous.segment = GetFixed<uint64_t>(bytes, 40);
-  header.previous.offset = GetFixed<uint64_t>(bytes, 48);
+  header.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 16));
+  header.store = StoreIncarnation(LoadFixed<uint64_t>(bytes, 24));
+  header.number = LoadFixed<uint64_t>(bytes, 32);
+  header.previous.segment = LoadFixed<uint64_t>(bytes, 40);
+  header.previous.offset = LoadFixed<uint64_t>(bytes, 48);
   return header;
 }
 
@@ -131,25 +131,25 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   }
   const std::string_view bytes = segment.substr(offset);
   RecordHeader& header = view->header;
-  header.body_bytes = GetFixed<uint32_t>(bytes, 0);
-  header.type = static_cast<RecordType>(GetFixed<uint8_t>(bytes, 4));
+  header.body_bytes = LoadFixed<uint32_t>(bytes, 0);
+  header.type = static_cast<RecordType>(LoadFixed<uint8_t>(bytes, 4));
   // Cheap refusals first: recovery asks this at every eighth byte of what it cannot read.
   if (header.type == RecordType{0} || header.body_bytes > kRecordBodyBytesMax) {
     return RecordCheck::kBadHeader;
   }
   const uint32_t place_seed = PlaceSeed(segment_seed, offset);
-  if (GetFixed<uint32_t>(bytes, kRecordHeaderBytes - 4) !=
+  if (LoadFixed<uint32_t>(bytes, kRecordHeaderBytes - 4) !=
       Crc32c(place_seed, bytes.substr(0, kRecordHeaderBytes - 4))) {
     return RecordCheck::kBadHeader;
   }
-  header.version = GetFixed<uint8_t>(bytes, 5);
-  header.flags = GetFixed<uint16_t>(bytes, 6);
-  header.key.group = GroupId(GetFixed<uint32_t>(bytes, 8));
-  header.body_crc = GetFixed<uint32_t>(bytes, 12);
-  header.key.incarnation = GroupIncarnation(GetFixed<uint64_t>(bytes, 16));
-  header.batch = GetFixed<uint64_t>(bytes, 24);
-  header.synced.segment = GetFixed<uint64_t>(bytes, 32);
-  header.synced.offset = GetFixed<uint32_t>(bytes, 40);
+  header.version = LoadFixed<uint8_t>(bytes, 5);
+  header.flags = LoadFixed<uint16_t>(bytes, 6);
+  header.key.group = GroupId(LoadFixed<uint32_t>(bytes, 8));
+  header.body_crc = LoadFixed<uint32_t>(bytes, 12);
+  header.key.incarnation = GroupIncarnation(LoadFixed<uint64_t>(bytes, 16));
+  header.batch = LoadFixed<uint64_t>(bytes, 24);
+  header.synced.segment = LoadFixed<uint64_t>(bytes, 32);
+  header.synced.offset = LoadFixed<uint32_t>(bytes, 40);
   const size_t padded = RecordBytes(header.body_bytes) - kRecordHeaderBytes;
   const std::string_view rest = bytes.substr(kRecordHeaderBytes);
   if (rest.size() < padded ||
@@ -162,13 +162,13 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
 
 std::string EncodeStateBody(const StateBody& state) {
   std::string out;
-  PutFixed<uint64_t>(&out, state.hard_state.term.value());
-  PutFixed<uint32_t>(&out, state.hard_state.voted_for.value());
-  PutFixed<uint32_t>(&out,
-                     (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
-  PutFixed<uint64_t>(&out, state.boundary.term.value());
-  PutFixed<uint64_t>(&out, state.boundary.index.value());
-  PutFixed<uint64_t>(&out, state.last.value());
+  AppendFixed<uint64_t>(&out, state.hard_state.term.value());
+  AppendFixed<uint32_t>(&out, state.hard_state.voted_for.value());
+  AppendFixed<uint32_t>(&out,
+                        (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
+  AppendFixed<uint64_t>(&out, state.boundary.term.value());
+  AppendFixed<uint64_t>(&out, state.boundary.index.value());
+  AppendFixed<uint64_t>(&out, state.last.value());
   CHECK_EQ(out.size(), kStateBodyBytes);
   return out;
 }
@@ -176,15 +176,15 @@ std::string EncodeStateBody(const StateBody& state) {
 absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   if (body.size() != kStateBodyBytes) return BadBody("state", body.size());
   StateBody state;
-  state.hard_state.term = Term(GetFixed<uint64_t>(body, 0));
-  state.hard_state.voted_for = NodeId(GetFixed<uint32_t>(body, 8));
-  const uint32_t flags = GetFixed<uint32_t>(body, 12);
+  state.hard_state.term = Term(LoadFixed<uint64_t>(body, 0));
+  state.hard_state.voted_for = NodeId(LoadFixed<uint32_t>(body, 8));
+  const uint32_t flags = LoadFixed<uint32_t>(body, 12);
   if (flags > 3) return BadBody("state flags", flags);
   state.fenced = (flags & 1) != 0;
   state.dropped = (flags & 2) != 0;
-  state.boundary.term = Term(GetFixed<uint64_t>(body, 16));
-  state.boundary.index = Index(GetFixed<uint64_t>(body, 24));
-  state.last = Index(GetFixed<uint64_t>(body, 32));
+  state.boundary.term = Term(LoadFixed<uint64_t>(body, 16));
+  state.boundary.index = Index(LoadFixed<uint64_t>(body, 24));
+  state.last = Index(LoadFixed<uint64_t>(body, 32));
   return state;
 }
 
@@ -218,14 +218,14 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
   for (uint32_t i = 0; i < count; ++i) {
     const std::string_view header = headers.substr(i * kEntryHeaderBytes);
     Entry entry;
-    entry.term = Term(GetFixed<uint64_t>(header, 0));
-    entry.index = Index(GetFixed<uint64_t>(header, 8));
-    entry.log_time = WallTime(GetFixed<int64_t>(header, 16));
-    entry.leader_wall.earliest = WallTime(GetFixed<int64_t>(header, 24));
-    entry.leader_wall.latest = WallTime(GetFixed<int64_t>(header, 32));
-    entry.kind = static_cast<EntryKind>(GetFixed<uint8_t>(header, 40));
-    entry.version = GetFixed<uint8_t>(header, 41);
-    const uint32_t size = GetFixed<uint32_t>(header, 44);
+    entry.term = Term(LoadFixed<uint64_t>(header, 0));
+    entry.index = Index(LoadFixed<uint64_t>(header, 8));
+    entry.log_time = WallTime(LoadFixed<int64_t>(header, 16));
+    entry.leader_wall.earliest = WallTime(LoadFixed<int64_t>(header, 24));
+    entry.leader_wall.latest = WallTime(LoadFixed<int64_t>(header, 32));
+    entry.kind = static_cast<EntryKind>(LoadFixed<uint8_t>(header, 40));
+    entry.version = LoadFixed<uint8_t>(header, 41);
+    const uint32_t size = LoadFixed<uint32_t>(header, 44);
     if (size > payloads.size()) return BadBody("entries", body.size());
     entry.payload = Buffer::Copy(payloads.substr(0, size));
     payloads.remove_prefix(size);
@@ -240,28 +240,28 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
 
 std::string EncodeBoundaryBody(LogPosition boundary) {
   std::string out;
-  PutFixed<uint64_t>(&out, boundary.term.value());
-  PutFixed<uint64_t>(&out, boundary.index.value());
+  AppendFixed<uint64_t>(&out, boundary.term.value());
+  AppendFixed<uint64_t>(&out, boundary.index.value());
   return out;
 }
 
 absl::StatusOr<LogPosition> DecodeBoundaryBody(std::string_view body) {
   if (body.size() != 16) return BadBody("boundary", body.size());
-  return LogPosition{Term(GetFixed<uint64_t>(body, 0)),
-                     Index(GetFixed<uint64_t>(body, 8))};
+  return LogPosition{Term(LoadFixed<uint64_t>(body, 0)),
+                     Index(LoadFixed<uint64_t>(body, 8))};
 }
 
 std::string EncodeOpenedBody(const OpenedBody& opened) {
   std::string out;
-  PutFixed<uint64_t>(&out, opened.states);
-  PutFixed<uint64_t>(&out, opened.unknown_groups_fenced ? 1 : 0);
+  AppendFixed<uint64_t>(&out, opened.states);
+  AppendFixed<uint64_t>(&out, opened.unknown_groups_fenced ? 1 : 0);
   return out;
 }
 
 absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body) {
   if (body.size() != 16) return BadBody("opening", body.size());
-  return OpenedBody{GetFixed<uint64_t>(body, 0),
-                    (GetFixed<uint64_t>(body, 8) & 1) != 0};
+  return OpenedBody{LoadFixed<uint64_t>(body, 0),
+                    (LoadFixed<uint64_t>(body, 8) & 1) != 0};
 }
 
 void BatchWriter::Start(uint32_t segment_seed, LogPlace start, LogPlace synced,
@@ -337,22 +337,23 @@ void BatchWriter::AddEntries(RecordType type, GroupKey key,
   Begin();
   const size_t fixed_at = scratch_.size();
   if (hard_state != nullptr) {
-    PutFixed<uint64_t>(&scratch_, hard_state->term.value());
-    PutFixed<uint32_t>(&scratch_, hard_state->voted_for.value());
-    PutFixed<uint32_t>(&scratch_, 0);
+    AppendFixed<uint64_t>(&scratch_, hard_state->term.value());
+    AppendFixed<uint32_t>(&scratch_, hard_state->voted_for.value());
+    AppendFixed<uint32_t>(&scratch_, 0);
   }
-  PutFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entries.size()));
-  PutFixed<uint32_t>(&scratch_, 0);
+  AppendFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entries.size()));
+  AppendFixed<uint32_t>(&scratch_, 0);
   for (const Entry& entry : entries) {
-    PutFixed<uint64_t>(&scratch_, entry.term.value());
-    PutFixed<uint64_t>(&scratch_, entry.index.value());
-    PutFixed<int64_t>(&scratch_, entry.log_time.ns());
-    PutFixed<int64_t>(&scratch_, entry.leader_wall.earliest.ns());
-    PutFixed<int64_t>(&scratch_, entry.leader_wall.latest.ns());
-    PutFixed<uint8_t>(&scratch_, static_cast<uint8_t>(entry.kind));
-    PutFixed<uint8_t>(&scratch_, entry.version);
-    PutFixed<uint16_t>(&scratch_, 0);
-    PutFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entry.payload.size()));
+    AppendFixed<uint64_t>(&scratch_, entry.term.value());
+    AppendFixed<uint64_t>(&scratch_, entry.index.value());
+    AppendFixed<int64_t>(&scratch_, entry.log_time.ns());
+    AppendFixed<int64_t>(&scratch_, entry.leader_wall.earliest.ns());
+    AppendFixed<int64_t>(&scratch_, entry.leader_wall.latest.ns());
+    AppendFixed<uint8_t>(&scratch_, static_cast<uint8_t>(entry.kind));
+    AppendFixed<uint8_t>(&scratch_, entry.version);
+    AppendFixed<uint16_t>(&scratch_, 0);
+    AppendFixed<uint32_t>(&scratch_,
+                          static_cast<uint32_t>(entry.payload.size()));
   }
   const std::string_view fixed = std::string_view(scratch_).substr(fixed_at);
   body_crc_ = Crc32c(body_crc_, fixed);

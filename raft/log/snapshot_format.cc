@@ -8,8 +8,8 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "env/disk.h"
+#include "env/little_endian.h"
 #include "raft/core/configuration.h"
-#include "raft/log/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -106,29 +106,29 @@ std::string EncodeSnapshotEnd(ClusterId cluster, StoreIncarnation store,
                               const SnapshotTrailer& trailer) {
   const SnapshotDescriptor& descriptor = trailer.descriptor;
   std::string out;
-  for (uint32_t block : trailer.blocks) PutFixed<uint32_t>(&out, block);
-  PutFixed<uint32_t>(&out, trailer.group.group.value());
-  PutFixed<uint32_t>(&out, kSnapshotBlockBytes);
-  PutFixed<uint64_t>(&out, trailer.group.incarnation.value());
-  PutFixed<uint64_t>(&out, descriptor.position.term.value());
-  PutFixed<uint64_t>(&out, descriptor.position.index.value());
-  PutFixed<int64_t>(&out, descriptor.log_time.ns());
-  PutFixed<uint64_t>(&out, descriptor.size_bytes);
-  PutFixed<uint32_t>(&out, descriptor.crc32c);
+  for (uint32_t block : trailer.blocks) AppendFixed<uint32_t>(&out, block);
+  AppendFixed<uint32_t>(&out, trailer.group.group.value());
+  AppendFixed<uint32_t>(&out, kSnapshotBlockBytes);
+  AppendFixed<uint64_t>(&out, trailer.group.incarnation.value());
+  AppendFixed<uint64_t>(&out, descriptor.position.term.value());
+  AppendFixed<uint64_t>(&out, descriptor.position.index.value());
+  AppendFixed<int64_t>(&out, descriptor.log_time.ns());
+  AppendFixed<uint64_t>(&out, descriptor.size_bytes);
+  AppendFixed<uint32_t>(&out, descriptor.crc32c);
   const Buffer configuration = EncodeConfiguration(descriptor.configuration);
-  PutFixed<uint32_t>(&out, static_cast<uint32_t>(configuration.size()));
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(configuration.size()));
   out += configuration.view();
 
   const auto trailer_bytes = static_cast<uint32_t>(out.size());
   const uint32_t trailer_crc = Crc32c(0, out);
   std::string footer(kFooterMagic);
-  PutFixed<uint32_t>(&footer, kSnapshotFormatVersion);
-  PutFixed<uint32_t>(&footer, trailer_bytes);
-  PutFixed<uint64_t>(&footer, descriptor.size_bytes);
-  PutFixed<uint64_t>(&footer, cluster.value());
-  PutFixed<uint64_t>(&footer, store.value());
-  PutFixed<uint32_t>(&footer, trailer_crc);
-  PutFixed<uint32_t>(&footer, Crc32c(0, footer));
+  AppendFixed<uint32_t>(&footer, kSnapshotFormatVersion);
+  AppendFixed<uint32_t>(&footer, trailer_bytes);
+  AppendFixed<uint64_t>(&footer, descriptor.size_bytes);
+  AppendFixed<uint64_t>(&footer, cluster.value());
+  AppendFixed<uint64_t>(&footer, store.value());
+  AppendFixed<uint32_t>(&footer, trailer_crc);
+  AppendFixed<uint32_t>(&footer, Crc32c(0, footer));
   CHECK_EQ(footer.size(), kSnapshotFooterBytes);
   return out + footer;
 }
@@ -137,22 +137,22 @@ absl::StatusOr<SnapshotFooter> DecodeSnapshotFooter(std::string_view bytes,
                                                     uint64_t file_bytes) {
   if (bytes.size() != kSnapshotFooterBytes ||
       bytes.substr(0, kFooterMagic.size()) != kFooterMagic ||
-      GetFixed<uint32_t>(bytes, kSnapshotFooterBytes - 4) !=
+      LoadFixed<uint32_t>(bytes, kSnapshotFooterBytes - 4) !=
           Crc32c(0, bytes.substr(0, kSnapshotFooterBytes - 4))) {
     return Damaged("footer");
   }
-  const uint32_t version = GetFixed<uint32_t>(bytes, 8);
+  const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
   if (version != kSnapshotFormatVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("snapshot format version ", version,
                      ", this program knows ", kSnapshotFormatVersion));
   }
   SnapshotFooter footer;
-  footer.trailer_bytes = GetFixed<uint32_t>(bytes, 12);
-  footer.data_bytes = GetFixed<uint64_t>(bytes, 16);
-  footer.cluster = ClusterId(GetFixed<uint64_t>(bytes, 24));
-  footer.store = StoreIncarnation(GetFixed<uint64_t>(bytes, 32));
-  footer.trailer_crc = GetFixed<uint32_t>(bytes, 40);
+  footer.trailer_bytes = LoadFixed<uint32_t>(bytes, 12);
+  footer.data_bytes = LoadFixed<uint64_t>(bytes, 16);
+  footer.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 24));
+  footer.store = StoreIncarnation(LoadFixed<uint64_t>(bytes, 32));
+  footer.trailer_crc = LoadFixed<uint32_t>(bytes, 40);
   const uint64_t end = kSnapshotFooterBytes + uint64_t{footer.trailer_bytes};
   if (footer.trailer_bytes > env::kDiskOperationBytesMax || file_bytes < end ||
       footer.data_bytes != file_bytes - end) {

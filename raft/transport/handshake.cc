@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 namespace {
@@ -13,41 +14,14 @@ namespace {
 constexpr uint32_t kHelloMagic = 0x48545251;    // "QRTH"
 constexpr uint32_t kWelcomeMagic = 0x57545251;  // "QRTW"
 
-void Put32(std::string& out, uint32_t value) {
-  for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(value >> 8 * i));
-}
-
-void Put64(std::string& out, uint64_t value) {
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(value >> 8 * i));
-}
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-  uint32_t Get32() { return static_cast<uint32_t>(Get(4)); }
-  uint64_t Get64() { return Get(8); }
-
- private:
-  uint64_t Get(int size) {
-    uint64_t value = 0;
-    for (int i = 0; i < size; ++i) {
-      value |= uint64_t{static_cast<uint8_t>(bytes_[at_ + i])} << 8 * i;
-    }
-    at_ += size;
-    return value;
-  }
-  std::string_view bytes_;
-  size_t at_ = 0;
-};
-
-void Seal(std::string& out) { Put32(out, Crc32c(0, out)); }
+void Seal(std::string& out) { AppendFixed<uint32_t>(&out, Crc32c(0, out)); }
 
 absl::Status CheckSeal(std::string_view bytes, size_t size) {
   if (bytes.size() != size) {
     return absl::InvalidArgumentError("a handshake of the wrong size");
   }
   const std::string_view body = bytes.substr(0, size - 4);
-  if (Reader(bytes.substr(size - 4)).Get32() != Crc32c(0, body)) {
+  if (LoadFixed<uint32_t>(bytes, size - 4) != Crc32c(0, body)) {
     return absl::InvalidArgumentError("a handshake with a wrong checksum");
   }
   return absl::OkStatus();
@@ -66,15 +40,15 @@ bool operator==(const Hello& a, const Hello& b) {
 std::string EncodeHello(const Hello& hello) {
   std::string out;
   out.reserve(kHelloBytes);
-  Put32(out, kHelloMagic);
-  Put64(out, hello.from.cluster.value());
-  Put64(out, hello.from.incarnation.value());
-  Put32(out, hello.from.node.value());
-  Put32(out, hello.to.value());
-  Put32(out, hello.from.version_min);
-  Put32(out, hello.from.version_max);
-  Put32(out, static_cast<uint32_t>(hello.lane));
-  Put32(out, hello.from.founding);
+  AppendFixed<uint32_t>(&out, kHelloMagic);
+  AppendFixed<uint64_t>(&out, hello.from.cluster.value());
+  AppendFixed<uint64_t>(&out, hello.from.incarnation.value());
+  AppendFixed<uint32_t>(&out, hello.from.node.value());
+  AppendFixed<uint32_t>(&out, hello.to.value());
+  AppendFixed<uint32_t>(&out, hello.from.version_min);
+  AppendFixed<uint32_t>(&out, hello.from.version_max);
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(hello.lane));
+  AppendFixed<uint32_t>(&out, hello.from.founding);
   Seal(out);
   CHECK_EQ(out.size(), kHelloBytes);
   return out;
@@ -83,13 +57,13 @@ std::string EncodeHello(const Hello& hello) {
 std::string EncodeWelcome(const Welcome& welcome) {
   std::string out;
   out.reserve(kWelcomeBytes);
-  Put32(out, kWelcomeMagic);
-  Put64(out, welcome.cluster.value());
-  Put64(out, welcome.incarnation.value());
-  Put32(out, welcome.node.value());
-  Put32(out, static_cast<uint32_t>(welcome.refusal));
-  Put32(out, welcome.version);
-  Put32(out, welcome.founding);
+  AppendFixed<uint32_t>(&out, kWelcomeMagic);
+  AppendFixed<uint64_t>(&out, welcome.cluster.value());
+  AppendFixed<uint64_t>(&out, welcome.incarnation.value());
+  AppendFixed<uint32_t>(&out, welcome.node.value());
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(welcome.refusal));
+  AppendFixed<uint32_t>(&out, welcome.version);
+  AppendFixed<uint32_t>(&out, welcome.founding);
   Seal(out);
   CHECK_EQ(out.size(), kWelcomeBytes);
   return out;
@@ -98,44 +72,44 @@ std::string EncodeWelcome(const Welcome& welcome) {
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   absl::Status sealed = CheckSeal(bytes, kHelloBytes);
   if (!sealed.ok()) return sealed;
-  Reader in(bytes);
-  if (in.Get32() != kHelloMagic) {
+  FixedReader in(bytes);
+  if (in.Take<uint32_t>() != kHelloMagic) {
     return absl::InvalidArgumentError("not the handshake of a node");
   }
   Hello hello;
-  hello.from.cluster = ClusterId(in.Get64());
-  hello.from.incarnation = StoreIncarnation(in.Get64());
-  hello.from.node = NodeId(in.Get32());
-  hello.to = NodeId(in.Get32());
-  hello.from.version_min = in.Get32();
-  hello.from.version_max = in.Get32();
-  const uint32_t lane = in.Get32();
+  hello.from.cluster = ClusterId(in.Take<uint64_t>());
+  hello.from.incarnation = StoreIncarnation(in.Take<uint64_t>());
+  hello.from.node = NodeId(in.Take<uint32_t>());
+  hello.to = NodeId(in.Take<uint32_t>());
+  hello.from.version_min = in.Take<uint32_t>();
+  hello.from.version_max = in.Take<uint32_t>();
+  const uint32_t lane = in.Take<uint32_t>();
   if (lane > static_cast<uint32_t>(env::Lane::kBulk)) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
   hello.lane = static_cast<env::Lane>(lane);
-  hello.from.founding = in.Get32();
+  hello.from.founding = in.Take<uint32_t>();
   return hello;
 }
 
 absl::StatusOr<Welcome> DecodeWelcome(std::string_view bytes) {
   absl::Status sealed = CheckSeal(bytes, kWelcomeBytes);
   if (!sealed.ok()) return sealed;
-  Reader in(bytes);
-  if (in.Get32() != kWelcomeMagic) {
+  FixedReader in(bytes);
+  if (in.Take<uint32_t>() != kWelcomeMagic) {
     return absl::InvalidArgumentError("not the answer of a node");
   }
   Welcome welcome;
-  welcome.cluster = ClusterId(in.Get64());
-  welcome.incarnation = StoreIncarnation(in.Get64());
-  welcome.node = NodeId(in.Get32());
-  const uint32_t refusal = in.Get32();
+  welcome.cluster = ClusterId(in.Take<uint64_t>());
+  welcome.incarnation = StoreIncarnation(in.Take<uint64_t>());
+  welcome.node = NodeId(in.Take<uint32_t>());
+  const uint32_t refusal = in.Take<uint32_t>();
   if (refusal > static_cast<uint32_t>(Refusal::kOtherFounding)) {
     return absl::InvalidArgumentError("a refusal for an unknown reason");
   }
   welcome.refusal = static_cast<Refusal>(refusal);
-  welcome.version = in.Get32();
-  welcome.founding = in.Get32();
+  welcome.version = in.Take<uint32_t>();
+  welcome.founding = in.Take<uint32_t>();
   return welcome;
 }
 
