@@ -26,7 +26,7 @@ class Bench {
       : real_(real), env_(real.env()), seconds_(seconds) {}
 
   void Run() {
-    OpenLog();  // First: a store is founded in an empty directory.
+    OpenLog();  // First: a store is created in an empty directory.
     std::printf("%-34s %8s %10s %9s %9s\n", "one durable write at a time",
                 "bytes", "writes/s", "p50 us", "p99 us");
     for (const size_t bytes : {256, 4096, 65536}) {
@@ -132,7 +132,7 @@ class Bench {
     raft::LogOptions options;
     options.cluster = ClusterId(1);
     options.segment_bytes = kFileBytes;
-    auto founding = raft::FoundStore(
+    auto creation = raft::CreateStore(
         env_, options.cluster, NodeId(1), "", [&](auto identity) {
           CHECK(identity.ok()) << identity.status();
           options.store = identity->store;

@@ -8,12 +8,12 @@
 
 namespace quorate {
 
-// A cluster, drawn at random when it is founded; nodes of different clusters never talk.
+// A cluster, drawn at random when it is created; nodes of different clusters never talk.
 using ClusterId = StrongId<struct ClusterIdTag>;
 // A node as the configuration names it: 1, 2, 3, … Zero is no node.
 using NodeId = StrongId<struct NodeIdTag, uint32_t>;
-// One data directory of a node, drawn at random when the directory is founded.
-// A node whose disk was lost and that is founded again has the same NodeId and another StoreIncarnation: its groups refuse it.
+// One data directory of a node, drawn at random when the directory is created.
+// A node whose disk was lost and that is created again has the same NodeId and another StoreIncarnation: its groups refuse it.
 using StoreIncarnation = StrongId<struct StoreIncarnationTag>;
 // A Raft group: 1, 2, 3, … Zero is no group.
 using GroupId = StrongId<struct GroupIdTag, uint32_t>;

@@ -2,7 +2,7 @@
 //
 // Messages may be lost, duplicated and reordered, never torn. Encoding, checksums and fragmentation live above, so that the
 // simulator tests them. Before any message passes, both ends compare their TransportIdentity: another cluster, a wrong node
-// id, no common version or another founding refuses the link, and says so through the tracer.
+// id, no common version or another bootstrap record refuses the link, and says so through the tracer.
 #ifndef QUORATE_ENV_TRANSPORT_H_
 #define QUORATE_ENV_TRANSPORT_H_
 
@@ -35,7 +35,7 @@ struct TransportIdentity {
   uint32_t version_min = kPeerProtocolVersion;
   uint32_t version_max = kPeerProtocolVersion;
   // Digest of what was decided when the cluster was bootstrapped; equal on all nodes.
-  uint32_t founding = 0;
+  uint32_t bootstrap_checksum = 0;
 };
 
 struct PeerAddress {

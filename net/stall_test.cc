@@ -157,7 +157,8 @@ class StallTest : public testing::Test {
     options.bootstrap = true;
     raft::GroupSpec group{.group = kGroup};
     for (uint32_t n = 1; n <= kNodes; ++n) {
-      group.founding.voters.push_back({NodeId(n), StoreIncarnation()});
+      group.initial_configuration.voters.push_back(
+          {NodeId(n), StoreIncarnation()});
     }
     options.groups = {group};
     for (uint32_t n = 1; n <= kNodes; ++n) {

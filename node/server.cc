@@ -66,14 +66,14 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.node = config.node;
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
-  options.founding = EncodeBootstrapRecord(today);
+  options.bootstrap_record = EncodeBootstrapRecord(today);
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }
   for (const GroupId id : map.GroupsOn(config.node)) {
     raft::GroupSpec spec;
     spec.group = id;
-    spec.founding = FirstConfiguration(today, id);
+    spec.initial_configuration = FirstConfiguration(today, id);
     options.groups.push_back(std::move(spec));
   }
   const RaftConfig& raft = config.raft;
@@ -204,8 +204,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
  private:
   raft::HostOptions HostOptionsOf(BootstrapRecord today) {
     raft::HostOptions options = MakeHostOptions(config_, map_, today);
-    options.accept_founding = [this, today = std::move(today)](
-                                  std::string_view stored) -> absl::Status {
+    options.accept_bootstrap_record =
+        [this,
+         today = std::move(today)](std::string_view stored) -> absl::Status {
       auto record = DecodeBootstrapRecord(stored);
       if (!record.ok()) return record.status();
       bootstrap_record_ = *std::move(record);

@@ -20,7 +20,7 @@ raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
   host.bootstrap = options.bootstrap;
   raft::GroupSpec group = {.group = kGroup};
   for (const env::PeerAddress& peer : options.nodes) {
-    group.founding.voters.push_back({peer.node});
+    group.initial_configuration.voters.push_back({peer.node});
     if (peer.node == options.node) {
       host.listen_address = peer.address;
     } else {

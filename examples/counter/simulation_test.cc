@@ -186,13 +186,14 @@ class Simulation {
     options.cluster = ClusterId(1);
     options.node = NodeId(i + 1);
     options.listen_address = AddressOf(i);
-    raft::Configuration founding;
+    raft::Configuration initial;
     for (int peer = 0; peer < kNodes; ++peer) {
-      founding.voters.push_back({NodeId(peer + 1)});
+      initial.voters.push_back({NodeId(peer + 1)});
       if (peer != i)
         options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
     }
-    options.groups.push_back({.group = kGroup, .founding = founding});
+    options.groups.push_back(
+        {.group = kGroup, .initial_configuration = initial});
     options.bootstrap = world_.incarnation(machines_[i]) == 1;
     // Small, so that snapshots happen.
     options.snapshot_threshold_bytes = 2'000;

@@ -71,7 +71,7 @@ TEST_F(LogTimeTest, ClockWithoutLatestEnd_FollowsItsEarliestEnd) {
 TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
   Restored restored;
   restored.hard_state.term = Term(1);
-  restored.entries.push_back(Founding(configuration_));
+  restored.entries.push_back(BootstrapEntry(configuration_));
   restored.entries.push_back(Commands(1, 2));
   restored.entries.back().log_time = WallTime(9 * kSecond);
   StartFrom(std::move(restored));
@@ -84,7 +84,7 @@ TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
 TEST_F(LogTimeTest, NewLeader_ClockBehindTheLog_StaysAtTheLog) {
   Restored restored;
   restored.hard_state.term = Term(1);
-  restored.entries.push_back(Founding(configuration_));
+  restored.entries.push_back(BootstrapEntry(configuration_));
   restored.entries.back().log_time = WallTime(90 * kSecond);
   StartFrom(std::move(restored));
   now_.wall = Exactly(50 * kSecond);
@@ -157,7 +157,7 @@ TEST_F(RefusedTest, EntriesThatNoLeaderSends) {
   ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 2), Commands(2, 3)}));
   ExpectRefused(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // Of the future.
   Entry entry = Commands(3, 2);
-  entry.log_time = WallTime(-5);  // Before the founding entry's.
+  entry.log_time = WallTime(-5);  // Before the bootstrap entry's.
   ExpectRefused(Append(2, 3, At(1, 1), {entry}));
   entry = Commands(3, 2);
   entry.kind = EntryKind::kConfiguration;  // Does not decode.
@@ -373,7 +373,7 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
 TEST_F(CoreTest, Configuration_AppendedThenTruncated_IsDerivedAgain) {
   Start(Term(2));
   const Configuration five = VotersUpTo(5);
-  Entry change = Founding(five);
+  Entry change = BootstrapEntry(five);
   change.term = Term(2);
   change.index = Index(2);
   Receive(Append(2, 2, At(1, 1), {change}));

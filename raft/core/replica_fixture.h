@@ -36,7 +36,7 @@ class ReplicaTest : public ::testing::Test {
     return configuration;
   }
 
-  static Entry Founding(const Configuration& configuration) {
+  static Entry BootstrapEntry(const Configuration& configuration) {
     Entry entry;
     entry.term = Term(1);
     entry.index = Index(1);
@@ -45,12 +45,12 @@ class ReplicaTest : public ::testing::Test {
     return entry;
   }
 
-  // Begins with the founding entry and entries of these terms after it.
+  // Begins with the bootstrap entry and entries of these terms after it.
   void Start(Term term, std::initializer_list<uint64_t> terms = {},
              NodeId voted_for = NodeId()) {
     Restored restored;
     restored.hard_state = {term, voted_for};
-    restored.entries.push_back(Founding(configuration_));
+    restored.entries.push_back(BootstrapEntry(configuration_));
     uint64_t index = 1;
     for (uint64_t entry_term : terms) {
       restored.entries.push_back(Commands(entry_term, ++index));

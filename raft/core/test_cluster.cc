@@ -11,7 +11,7 @@
 namespace quorate::raft {
 namespace {
 
-Entry FoundingEntry(const Configuration& configuration) {
+Entry BootstrapEntry(const Configuration& configuration) {
   Entry entry;
   entry.term = Term(1);
   entry.index = Index(1);
@@ -31,7 +31,7 @@ TestCluster::TestCluster(const Options& options) : options_(options) {
   nodes_.resize(options.voters + options.learners);
   for (uint32_t id = 1; id <= size(); ++id) {
     node(id).hard_state = {Term(1), NodeId()};
-    node(id).entries = {FoundingEntry(configuration_)};
+    node(id).entries = {BootstrapEntry(configuration_)};
     Restart(id);
   }
 }

@@ -17,7 +17,7 @@
 
 namespace quorate::raft {
 
-// Zero is before every election; founding entries are of term 1.
+// Zero is before every election; bootstrap entries are of term 1.
 using Term = StrongOrdinal<struct TermTag>;
 // Zero is before the first entry.
 using Index = StrongOrdinal<struct IndexTag>;

@@ -133,11 +133,12 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
         std::move(group.state_machine));
     observer_.OnRecovered(group.key.group, replicas_[group.key.group]->core());
   }
-  status_ = env_.transport.Start({.cluster = options_.cluster,
-                                  .node = options_.node,
-                                  .incarnation = store_,
-                                  .founding = Crc32c(0, opened->founding)},
-                                 options_.listen_address, options_.peers, this);
+  status_ = env_.transport.Start(
+      {.cluster = options_.cluster,
+       .node = options_.node,
+       .incarnation = store_,
+       .bootstrap_checksum = Crc32c(0, opened->bootstrap_record)},
+      options_.listen_address, options_.peers, this);
   if (status_.ok()) {
     serving_ = true;
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);

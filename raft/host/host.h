@@ -29,7 +29,7 @@ struct GroupSpec {
   GroupId group;
   GroupIncarnation incarnation{1};
   // Entry 1 of a group that does not exist yet on this node.
-  Configuration founding;
+  Configuration initial_configuration;
 };
 
 struct HostOptions {
@@ -43,12 +43,12 @@ struct HostOptions {
   bool bootstrap = false;
   // What was decided for all nodes at bootstrap, as bytes that only the caller
   // understands: stored with the identity of a new store, at most
-  // kFoundingBytesMax. Nodes whose stores hold different ones refuse each
+  // kBootstrapRecordBytesMax. Nodes whose stores hold different ones refuse each
   // other's links.
-  std::string founding;
+  std::string bootstrap_record;
   // Called once with the stored bytes before any state machine is made; an
-  // error ends the start. Null: they must equal `founding`.
-  std::function<absl::Status(std::string_view stored)> accept_founding;
+  // error ends the start. Null: they must equal `bootstrap_record`.
+  std::function<absl::Status(std::string_view stored)> accept_bootstrap_record;
   CoreOptions core;  // node and group are filled in.
   LogOptions log;    // cluster and store are filled in.
   // A group whose entries since its last snapshot exceed this takes a new one;
@@ -76,7 +76,7 @@ class Host {
   // OK: the state machine now is linearizable for a read that was requested
   // before the call. Otherwise kUnavailable.
   using ReadDone = absl::AnyInvocable<void(absl::Status)>;
-  // Makes the (empty) state machine of a group; `configuration` is the founding
+  // Makes the (empty) state machine of a group; `configuration` is the initial one
   // or the snapshot's.
   using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
       GroupId, const Configuration&)>;

@@ -131,7 +131,8 @@ class Cluster {
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
     GroupSpec group{.group = kGroup};
     for (uint32_t n = 1; n <= 3; ++n) {
-      group.founding.voters.push_back({NodeId(n), StoreIncarnation()});
+      group.initial_configuration.voters.push_back(
+          {NodeId(n), StoreIncarnation()});
     }
     options_.groups = {group};
     for (uint32_t n = 1; n <= 3; ++n) {
@@ -359,10 +360,10 @@ TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
       << cluster.node(2)->started;
 }
 
-TEST(Host, AnotherFoundingRecord_StopsTheStart) {
+TEST(Host, AnotherBootstrapRecord_StopsTheStart) {
   Cluster cluster(17);
   ASSERT_TRUE(cluster.WaitForLeader());
-  cluster.options_.founding = "another";
+  cluster.options_.bootstrap_record = "another";
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
@@ -371,12 +372,12 @@ TEST(Host, AnotherFoundingRecord_StopsTheStart) {
       << cluster.node(2)->started;
 }
 
-TEST(Host, StoredFoundingRecord_IsWhatTheCallerJudges) {
+TEST(Host, StoredBootstrapRecord_IsWhatTheCallerJudges) {
   Cluster cluster(18);
   ASSERT_TRUE(cluster.WaitForLeader());
   std::string judged;
-  cluster.options_.founding = "of today";
-  cluster.options_.accept_founding = [&](std::string_view stored) {
+  cluster.options_.bootstrap_record = "of today";
+  cluster.options_.accept_bootstrap_record = [&](std::string_view stored) {
     judged = "stored:" + std::string(stored);
     return absl::AbortedError("judged");
   };
@@ -396,9 +397,9 @@ TEST(Host, StoredFoundingRecord_IsWhatTheCallerJudges) {
 }
 
 // Two nodes are enough for a leader: the third one was bootstrapped from another file.
-TEST(Host, NodeWithAnotherFounding_TakesNoPart) {
+TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   Cluster cluster(19);
-  cluster.options_.founding = "another";
+  cluster.options_.bootstrap_record = "another";
   cluster.Crash(3, sim::CrashKind::kProcess);
   cluster.world_.WipeDisk(cluster.machines_[2]);
   cluster.Restart(3);

@@ -316,7 +316,7 @@ void ForEachMember(Configuration* configuration, Visit visit) {
 
 }  // namespace
 
-// A founding configuration names nodes without stores, since each store's name
+// A initial configuration names nodes without stores, since each store's name
 // was drawn apart. The leader fills in the stores that its members present and
 // replicates that, so that a node whose directory was replaced is refused from
 // then on.

@@ -31,10 +31,11 @@ void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
     OnIdentity(std::move(identity));
     return;
   }
-  step_ = FoundStore(env_, options_.cluster, options_.node, options_.founding,
-                     [this](absl::StatusOr<StoreIdentity> founded) {
-                       OnIdentity(std::move(founded));
-                     });
+  step_ = CreateStore(env_, options_.cluster, options_.node,
+                      options_.bootstrap_record,
+                      [this](absl::StatusOr<StoreIdentity> created) {
+                        OnIdentity(std::move(created));
+                      });
 }
 
 void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
@@ -43,18 +44,18 @@ void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
     return;
   }
   absl::Status accepted;
-  if (options_.accept_founding) {
-    accepted = options_.accept_founding(identity->founding);
-  } else if (identity->founding != options_.founding) {
+  if (options_.accept_bootstrap_record) {
+    accepted = options_.accept_bootstrap_record(identity->bootstrap_record);
+  } else if (identity->bootstrap_record != options_.bootstrap_record) {
     accepted = absl::FailedPreconditionError(
-        "the data directory was founded with another founding record");
+        "the data directory was created with another bootstrap record");
   }
   if (!accepted.ok()) {
     Finish(std::move(accepted));
     return;
   }
   opened_.store = identity->store;
-  opened_.founding = std::move(identity->founding);
+  opened_.bootstrap_record = std::move(identity->bootstrap_record);
   step_ = Log::Open(env_, StoreOptions(),
                     [this](absl::StatusOr<std::unique_ptr<Log>> log) {
                       OnLog(std::move(log));
@@ -107,8 +108,8 @@ void Startup::PrepareNextGroup() {
                     snapshot == newest.end() ? nullptr : &snapshot->second);
 }
 
-// A group of which the log knows nothing was never founded here: a log that
-// lost records says so. A founding that was interrupted is thereby completed by
+// A group of which the log knows nothing was never created here: a log that
+// lost records says so. A bootstrap that was interrupted is thereby completed by
 // the next start with `bootstrap`.
 void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   group->fenced = opened_.log->unknown_groups_fenced();
@@ -129,10 +130,10 @@ void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   Entry first{.term = Term(1),
               .index = Index(1),
               .kind = EntryKind::kConfiguration,
-              .payload = EncodeConfiguration(spec.founding)};
+              .payload = EncodeConfiguration(spec.initial_configuration)};
   group->restored.hard_state.term = Term(1);
   group->restored.entries.push_back(first);
-  group->state_machine = make_(spec.group, spec.founding);
+  group->state_machine = make_(spec.group, spec.initial_configuration);
   opened_.log->Append(group->key, &group->restored.hard_state,
                       group->restored.entries,
                       [this](absl::Status status) { OnGroupReady(status); });
@@ -176,8 +177,8 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
   }
   const GroupSpec& spec = options_.groups[next_group_ - 1];
   group->state_machine = make_(
-      spec.group,
-      base.index == Index(0) ? spec.founding : restored.snapshot.configuration);
+      spec.group, base.index == Index(0) ? spec.initial_configuration
+                                         : restored.snapshot.configuration);
   if (continues) {
     LoadSnapshot();
     return;

@@ -1,5 +1,5 @@
 // raft/host/startup.h: from a directory to replicas that can run: identity,
-// log, snapshots, state machines, founding.
+// log, snapshots, state machines, bootstrap.
 //
 // Every step is asynchronous; the first error ends it. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_STARTUP_H_
@@ -29,7 +29,7 @@ struct OpenedGroup {
 
 struct OpenedStore {
   StoreIncarnation store;
-  std::string founding;
+  std::string bootstrap_record;
   std::unique_ptr<Log> log;
   std::unique_ptr<SnapshotStore> snapshots;
   std::vector<OpenedGroup> groups;

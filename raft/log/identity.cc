@@ -17,11 +17,11 @@ constexpr char kIdentityName[] = "identity";
 constexpr char kStagingName[] = "identity.new";
 // More than any identity file has: a longer one is damaged.
 constexpr size_t kIdentityReadBytes =
-    kIdentityFixedBytes + kFoundingBytesMax + 1;
+    kIdentityFixedBytes + kBootstrapRecordBytesMax + 1;
 constexpr size_t kOpeningWriteBytes = 4096;
 
-// What an interrupted founding may leave behind.
-bool IsFoundingFile(const std::string& name) {
+// What an interrupted bootstrap may leave behind.
+bool IsBootstrapFile(const std::string& name) {
   return name == kLockName || name == kStagingName || name == SegmentName(1);
 }
 
@@ -68,7 +68,7 @@ class Reading final : public StoreOperation {
     bool foreign = false;
     for (const std::string& name : names) {
       if (name == kIdentityName) return Open();
-      foreign |= !IsFoundingFile(name);
+      foreign |= !IsBootstrapFile(name);
     }
     if (foreign) {
       return Finish(absl::FailedPreconditionError(
@@ -119,26 +119,27 @@ class Reading final : public StoreOperation {
   }
 };
 
-class Founding final : public StoreOperation {
+class StoreCreation final : public StoreOperation {
  public:
-  Founding(env::Env& env, ClusterId cluster, NodeId node, std::string founding,
-           IdentityDone done)
+  StoreCreation(env::Env& env, ClusterId cluster, NodeId node,
+                std::string bootstrap_record, IdentityDone done)
       : StoreOperation(env, cluster, node, std::move(done)) {
-    // The clock tells two foundings of a node apart that have the same source of randomness.
+    // The clock tells two bootstraps of a node apart that have the same source of randomness.
     const uint64_t counter =
         static_cast<uint64_t>(env.loop.ReadClock().mono.ns());
     uint64_t store =
         env.random.Bits("raft.store_incarnation", node.value(), counter);
     if (store == 0) store = 1;  // Zero is no store.
-    identity_ = {cluster, node, StoreIncarnation(store), std::move(founding)};
+    identity_ = {cluster, node, StoreIncarnation(store),
+                 std::move(bootstrap_record)};
   }
 
  private:
   void OnListed(const std::vector<std::string>& names) override {
-    if (identity_.founding.size() > kFoundingBytesMax) {
+    if (identity_.bootstrap_record.size() > kBootstrapRecordBytesMax) {
       return Finish(absl::InvalidArgumentError(absl::StrCat(
-          "the founding record has ", identity_.founding.size(),
-          " bytes, at most ", kFoundingBytesMax,
+          "the bootstrap record has ", identity_.bootstrap_record.size(),
+          " bytes, at most ", kBootstrapRecordBytesMax,
           " are possible: bootstrap with fewer groups and slot ranges")));
     }
     for (const std::string& name : names) {
@@ -147,7 +148,7 @@ class Founding final : public StoreOperation {
             "the data directory is a store already; start it without "
             "bootstrapping"));
       }
-      if (!IsFoundingFile(name)) {
+      if (!IsBootstrapFile(name)) {
         return Finish(absl::FailedPreconditionError(
             absl::StrCat("the data directory is not empty (it holds '", name,
                          "'): choose an empty one to bootstrap")));
@@ -225,11 +226,12 @@ std::unique_ptr<Operation> ReadStore(env::Env& env, ClusterId cluster,
   return std::make_unique<Reading>(env, cluster, node, std::move(done));
 }
 
-std::unique_ptr<Operation> FoundStore(env::Env& env, ClusterId cluster,
-                                      NodeId node, std::string founding,
-                                      IdentityDone done) {
-  return std::make_unique<Founding>(env, cluster, node, std::move(founding),
-                                    std::move(done));
+std::unique_ptr<Operation> CreateStore(env::Env& env, ClusterId cluster,
+                                       NodeId node,
+                                       std::string bootstrap_record,
+                                       IdentityDone done) {
+  return std::make_unique<StoreCreation>(
+      env, cluster, node, std::move(bootstrap_record), std::move(done));
 }
 
 }  // namespace quorate::raft

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "quoratID";
 constexpr size_t kHeaderBytes = kIdentityFixedBytes - 4;
-// It has no founding record.
+// It has no bootstrap record.
 constexpr uint32_t kVersionWithoutRecord = 1;
 
 }  // namespace
@@ -22,10 +22,10 @@ std::string EncodeIdentity(const StoreIdentity& identity) {
   AppendFixed<uint32_t>(&out, identity.node.value());
   AppendFixed<uint64_t>(&out, identity.cluster.value());
   AppendFixed<uint64_t>(&out, identity.store.value());
-  CHECK_LE(identity.founding.size(), kFoundingBytesMax);
-  AppendFixed(&out, static_cast<uint32_t>(identity.founding.size()));
+  CHECK_LE(identity.bootstrap_record.size(), kBootstrapRecordBytesMax);
+  AppendFixed(&out, static_cast<uint32_t>(identity.bootstrap_record.size()));
   CHECK_EQ(out.size(), kHeaderBytes);
-  out += identity.founding;
+  out += identity.bootstrap_record;
   AppendFixed<uint32_t>(&out, Crc32c(0, out));
   return out;
 }
@@ -66,7 +66,7 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
   identity.node = NodeId(LoadFixed<uint32_t>(bytes, 12));
   identity.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 16));
   identity.store = StoreIncarnation(LoadFixed<uint64_t>(bytes, 24));
-  identity.founding = std::string(
+  identity.bootstrap_record = std::string(
       bytes.substr(kHeaderBytes, bytes.size() - kIdentityFixedBytes));
   return identity;
 }

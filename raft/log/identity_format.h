@@ -18,10 +18,10 @@ namespace quorate::raft {
 // program would misread raises it.
 inline constexpr uint32_t kStoreFormatVersion = 2;
 
-// Size of the file but for its founding record.
+// Size of the file but for its bootstrap record.
 inline constexpr size_t kIdentityFixedBytes = 40;
 
-// Requires: the founding record has at most kFoundingBytesMax bytes.
+// Requires: the bootstrap record has at most kBootstrapRecordBytesMax bytes.
 std::string EncodeIdentity(const StoreIdentity& identity);
 // kDataLoss: damaged; kFailedPrecondition: another format version.
 absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes);

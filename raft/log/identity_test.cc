@@ -1,4 +1,4 @@
-// Founding and reading a store, with every disk operation failing or cut short once.
+// Creating and reading a store, with every disk operation failing or cut short once.
 #include "raft/log/identity.h"
 
 #include <string>
@@ -31,7 +31,7 @@ bool Says(const absl::Status& status, const std::string& what) {
 TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     LogHarness h(seed);
-    ASSERT_TRUE(h.Found().ok());
+    ASSERT_TRUE(h.CreateStore().ok());
     EXPECT_NE(h.options().store, StoreIncarnation());
     for (CrashKind kind : {CrashKind::kMachine, CrashKind::kProcess}) {
       h.Crash(kind);
@@ -44,20 +44,20 @@ TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
   }
 }
 
-TEST(Identity, FoundingRecord_OfAnySizeUpToItsMaximum_IsReadBack) {
+TEST(Identity, BootstrapRecord_OfAnySizeUpToItsMaximum_IsReadBack) {
   for (const size_t size :
-       {size_t{0}, size_t{1}, size_t{5000}, kFoundingBytesMax}) {
+       {size_t{0}, size_t{1}, size_t{5000}, kBootstrapRecordBytesMax}) {
     LogHarness h;
-    const std::string founding(size, 'f');
-    ASSERT_TRUE(h.Found(founding).ok());
+    const std::string bootstrap_record(size, 'f');
+    ASSERT_TRUE(h.CreateStore(bootstrap_record).ok());
     h.Crash(CrashKind::kMachine);
     const auto identity = h.ReadIdentity();
     ASSERT_TRUE(identity.ok()) << identity.status();
-    EXPECT_EQ(identity->founding, founding);
+    EXPECT_EQ(identity->bootstrap_record, bootstrap_record);
   }
   LogHarness h;
   EXPECT_TRUE(absl::IsInvalidArgument(
-      h.Found(std::string(kFoundingBytesMax + 1, 'f'))));
+      h.CreateStore(std::string(kBootstrapRecordBytesMax + 1, 'f'))));
   EXPECT_TRUE(absl::IsNotFound(h.ReadIdentity().status()));
 }
 
@@ -70,26 +70,26 @@ TEST(Identity, EmptyDirectory_IsNotAStore) {
 
 TEST(Identity, FoundedTwice_IsRefused) {
   LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   const StoreIncarnation store = h.options().store;
-  EXPECT_TRUE(absl::IsAlreadyExists(h.Found()));
+  EXPECT_TRUE(absl::IsAlreadyExists(h.CreateStore()));
   EXPECT_EQ(h.ReadIdentity()->store, store);
 }
 
 TEST(Identity, WipedAndFoundedAgain_IsAnotherStore) {
   LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   const StoreIncarnation store = h.options().store;
   h.world().Crash(h.test().machine(), CrashKind::kMachine);
   h.world().WipeDisk(h.test().machine());
   h.Reboot();
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   EXPECT_NE(h.options().store, store);
 }
 
 TEST(Identity, AnotherClusterOrNode_IsNamed) {
   LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   absl::Status status = h.ReadIdentity(ClusterId(4711)).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_TRUE(Says(status, "4711")) << status;
@@ -103,7 +103,7 @@ TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorFounded) {
   LogHarness h;
   WriteFile(h, "somebody-elses", "data");
   EXPECT_TRUE(absl::IsFailedPrecondition(h.ReadIdentity().status()));
-  const absl::Status status = h.Found();
+  const absl::Status status = h.CreateStore();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_TRUE(Says(status, "somebody-elses")) << status;
 }
@@ -119,12 +119,12 @@ TEST(Identity, LostIdentityOfAUsedStore_IsNotFoundedOver) {
   h.Run();
   h.Crash(CrashKind::kProcess);
   EXPECT_TRUE(absl::IsFailedPrecondition(h.ReadIdentity().status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(h.Found()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.CreateStore()));
 }
 
 TEST(Identity, DamagedFile_IsDataLoss) {
   LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   const size_t size = h.ReadFile("identity").size();
   for (uint64_t i = 0; i < size; ++i) {
     ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), "identity", i, 2));
@@ -140,7 +140,7 @@ TEST(Identity, DamagedFile_IsDataLoss) {
 
 TEST(Identity, LockedDirectory_IsUnavailable) {
   LogHarness h;
-  ASSERT_TRUE(h.Found().ok());
+  ASSERT_TRUE(h.CreateStore().ok());
   const sim::MachineId other = h.world().AddMachine(
       {.name = "other", .shares_disk_with = h.test().machine()});
   h.world().Start(other, nullptr);
@@ -152,7 +152,7 @@ TEST(Identity, LockedDirectory_IsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }
 
-TEST(IdentityFailNth, AnyOperationOfAFounding_IsReportedAndCanBeRepeated) {
+TEST(IdentityFailNth, AnyOperationOfACreation_IsReportedAndCanBeRepeated) {
   for (const bool persistent : {false, true}) {
     for (uint64_t n = 1;; ++n) {
       SCOPED_TRACE(n);
@@ -160,7 +160,7 @@ TEST(IdentityFailNth, AnyOperationOfAFounding_IsReportedAndCanBeRepeated) {
       LogHarness h;
       h.world().FailDiskOperation(
           h.test().machine(), sim::World::DiskOperation::kAny, n, persistent);
-      const absl::Status status = h.Found();
+      const absl::Status status = h.CreateStore();
       if (status.ok()) {
         EXPECT_GT(n, 8u);
         break;
@@ -174,14 +174,14 @@ TEST(IdentityFailNth, AnyOperationOfAFounding_IsReportedAndCanBeRepeated) {
         h.options().store = identity->store;
       } else {
         ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-        ASSERT_TRUE(h.Found().ok());
+        ASSERT_TRUE(h.CreateStore().ok());
       }
       ASSERT_TRUE(h.Open().ok());
     }
   }
 }
 
-TEST(IdentityCrashNth, AnyOperationOfAFounding_LeavesAStoreOrNone) {
+TEST(IdentityCrashNth, AnyOperationOfACreation_LeavesAStoreOrNone) {
   for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
     for (uint64_t seed = 1; seed <= 10; ++seed) {
       for (uint64_t n = 1;; ++n) {
@@ -189,7 +189,7 @@ TEST(IdentityCrashNth, AnyOperationOfAFounding_LeavesAStoreOrNone) {
         ASSERT_LT(n, 100u);
         LogHarness h(seed);
         h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
-        const absl::Status status = h.Found();
+        const absl::Status status = h.CreateStore();
         if (h.running()) break;
         EXPECT_FALSE(status.ok());
         h.Reboot();
@@ -198,7 +198,7 @@ TEST(IdentityCrashNth, AnyOperationOfAFounding_LeavesAStoreOrNone) {
           h.options().store = identity->store;
         } else {
           ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-          ASSERT_TRUE(h.Found().ok());
+          ASSERT_TRUE(h.CreateStore().ok());
         }
         ASSERT_TRUE(h.Open().ok());
       }

@@ -54,7 +54,7 @@ class Log {
 
   // Reads every segment, cuts a torn tail, makes what remains durable again, then calls `opened` in a later turn. Fails with
   // kDataLoss (unreadable beyond one group), kFailedPrecondition (another store's or a newer format's files), or the disk's.
-  // The store must have been founded (raft/log/identity.h): a log whose files are all missing is kDataLoss, not a new one.
+  // The store must have been created (raft/log/identity.h): a log whose files are all missing is kDataLoss, not a new one.
   [[nodiscard]] static std::unique_ptr<Operation> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~Log() = default;
@@ -62,7 +62,7 @@ class Log {
   // What recovery found, by group. Entries may be moved out.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
 
-  // Not OK: a damaged record may have held a group that recovered() does not know. Such a group must not be founded again here
+  // Not OK: a damaged record may have held a group that recovered() does not know. Such a group must not be created again here
   // under the same incarnation, since it may have voted; Append refuses it with this status.
   virtual absl::Status unknown_groups_fenced() const = 0;
 

@@ -184,7 +184,7 @@ void LoopOptions(LogHarness& h) {
   h.options().batch_bytes_max = 8 << 10;
 }
 
-// For N = 1, 2, … the Nth disk operation fails, once or from then on, while the log is founded, written, rolled, reopened and
+// For N = 1, 2, … the Nth disk operation fails, once or from then on, while the log is created, written, rolled, reopened and
 // rewritten; until a run has fewer than N operations. Returns how many runs there were.
 uint64_t FailNthLoop(bool persistent) {
   const Random random(11);
@@ -205,7 +205,7 @@ uint64_t FailNthLoop(bool persistent) {
       failed = true;
       h.world().HealDisk(h.test().machine());
     };
-    absl::Status status = h.Found();
+    absl::Status status = h.CreateStore();
     while (!status.ok() && !testing::Test::HasFailure()) {
       heal(status);
       h.Crash(CrashKind::kProcess);
@@ -214,7 +214,7 @@ uint64_t FailNthLoop(bool persistent) {
         h.options().store = identity->store;
         break;
       }
-      status = h.Found();
+      status = h.CreateStore();
     }
     for (int life = 0; life < 3 && !testing::Test::HasFailure(); ++life) {
       status = h.Open();
@@ -263,7 +263,7 @@ TEST(LogFailNth, PersistentErrorFromAnyOperationOn_IsReportedAndNothingIsLost) {
   EXPECT_GT(FailNthLoop(true), 100u);
 }
 
-// In life `armed` (0: the founding) the machine stops while the Nth operation is in flight, for every N that this life has.
+// In life `armed` (0: the creation) the machine stops while the Nth operation is in flight, for every N that this life has.
 void CrashNthLoop(CrashKind kind, int armed) {
   const Random random(12);
   for (uint64_t n = 1; n < 2000; ++n) {
@@ -279,7 +279,7 @@ void CrashNthLoop(CrashKind kind, int armed) {
     };
     bool crashed = false;
     arm(0);
-    absl::Status status = h.Found();
+    absl::Status status = h.CreateStore();
     if (!h.running()) {
       crashed = true;
       h.Reboot();
@@ -288,7 +288,7 @@ void CrashNthLoop(CrashKind kind, int armed) {
         h.options().store = identity->store;
       } else {
         EXPECT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-        status = h.Found();
+        status = h.CreateStore();
         EXPECT_TRUE(status.ok()) << status;
       }
     } else {

@@ -53,10 +53,12 @@ class LogHarness {
   Log* log() { return log_.get(); }
   SnapshotStore* snapshots() { return snapshots_.get(); }
 
-  absl::Status Found(const std::string& founding = "what was decided") {
+  absl::Status CreateStore(
+      const std::string& bootstrap_record = "what was decided") {
     absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
-    auto operation = FoundStore(test_.env(), kTestCluster, kTestNode, founding,
-                                [&](auto identity) { result = identity; });
+    auto operation = raft::CreateStore(
+        test_.env(), kTestCluster, kTestNode, bootstrap_record,
+        [&](auto identity) { result = identity; });
     Run();
     if (result.ok()) options_.store = result->store;
     options_.cluster = kTestCluster;
@@ -88,10 +90,10 @@ class LogHarness {
     Run();
     return result;
   }
-  // Founded and opened, or a failed CHECK.
+  // Created and opened, or a failed CHECK.
   void Start() {
-    const absl::Status found = Found();
-    CHECK(found.ok()) << found;
+    const absl::Status created = CreateStore();
+    CHECK(created.ok()) << created;
     const absl::Status open = Open();
     CHECK(open.ok()) << open;
   }

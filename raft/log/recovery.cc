@@ -53,7 +53,7 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
   }
   if (files_.empty()) {
     return Fail(absl::DataLossError(
-        "all its files (log-*) are missing although the store was founded; "
+        "all its files (log-*) are missing although the store was created; "
         "put these very files back if they were moved. If they are lost, so is "
         "the directory: see docs/operate/failures.md"));
   }

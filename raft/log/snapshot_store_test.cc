@@ -117,7 +117,7 @@ class Store {
 class SnapshotStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(h_.Found().ok());
+    ASSERT_TRUE(h_.CreateStore().ok());
     ASSERT_TRUE(h_.OpenSnapshots().ok());
   }
   void Restart(CrashKind kind) {
@@ -364,7 +364,7 @@ TEST(SnapshotFailNth, AnyOperation_IsReportedAndTheNextTryWorks) {
       SCOPED_TRACE("operation " + std::to_string(n));
       ASSERT_LT(n, 500u);
       LogHarness h;
-      ASSERT_TRUE(h.Found().ok());
+      ASSERT_TRUE(h.CreateStore().ok());
       Store store(&h);
       h.world().FailDiskOperation(
           h.test().machine(), sim::World::DiskOperation::kAny, n, persistent);
@@ -406,7 +406,7 @@ TEST(SnapshotCrashNth, AnyOperation_LeavesAWholeSnapshot) {
         SCOPED_TRACE("operation " + std::to_string(n));
         ASSERT_LT(n, 500u);
         LogHarness h(seed);
-        ASSERT_TRUE(h.Found().ok());
+        ASSERT_TRUE(h.CreateStore().ok());
         Store store(&h);
         ASSERT_TRUE(h.OpenSnapshots().ok());
         h.world().CrashAtDiskOperation(h.test().machine(), n, kind);

@@ -34,7 +34,8 @@ bool operator==(const Hello& a, const Hello& b) {
          a.from.incarnation == b.from.incarnation &&
          a.from.version_min == b.from.version_min &&
          a.from.version_max == b.from.version_max &&
-         a.from.founding == b.from.founding && a.to == b.to && a.lane == b.lane;
+         a.from.bootstrap_checksum == b.from.bootstrap_checksum &&
+         a.to == b.to && a.lane == b.lane;
 }
 
 std::string EncodeHello(const Hello& hello) {
@@ -48,7 +49,7 @@ std::string EncodeHello(const Hello& hello) {
   AppendFixed<uint32_t>(&out, hello.from.version_min);
   AppendFixed<uint32_t>(&out, hello.from.version_max);
   AppendFixed<uint32_t>(&out, static_cast<uint32_t>(hello.lane));
-  AppendFixed<uint32_t>(&out, hello.from.founding);
+  AppendFixed<uint32_t>(&out, hello.from.bootstrap_checksum);
   Seal(out);
   CHECK_EQ(out.size(), kHelloBytes);
   return out;
@@ -63,7 +64,7 @@ std::string EncodeWelcome(const Welcome& welcome) {
   AppendFixed<uint32_t>(&out, welcome.node.value());
   AppendFixed<uint32_t>(&out, static_cast<uint32_t>(welcome.refusal));
   AppendFixed<uint32_t>(&out, welcome.version);
-  AppendFixed<uint32_t>(&out, welcome.founding);
+  AppendFixed<uint32_t>(&out, welcome.bootstrap_checksum);
   Seal(out);
   CHECK_EQ(out.size(), kWelcomeBytes);
   return out;
@@ -88,7 +89,7 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
   hello.lane = static_cast<env::Lane>(lane);
-  hello.from.founding = in.Take<uint32_t>();
+  hello.from.bootstrap_checksum = in.Take<uint32_t>();
   return hello;
 }
 
@@ -104,12 +105,12 @@ absl::StatusOr<Welcome> DecodeWelcome(std::string_view bytes) {
   welcome.incarnation = StoreIncarnation(in.Take<uint64_t>());
   welcome.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = in.Take<uint32_t>();
-  if (refusal > static_cast<uint32_t>(Refusal::kOtherFounding)) {
+  if (refusal > static_cast<uint32_t>(Refusal::kOtherBootstrap)) {
     return absl::InvalidArgumentError("a refusal for an unknown reason");
   }
   welcome.refusal = static_cast<Refusal>(refusal);
   welcome.version = in.Take<uint32_t>();
-  welcome.founding = in.Take<uint32_t>();
+  welcome.bootstrap_checksum = in.Take<uint32_t>();
   return welcome;
 }
 
@@ -118,7 +119,7 @@ Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
   Welcome welcome{.cluster = self.cluster,
                   .node = self.node,
                   .incarnation = self.incarnation,
-                  .founding = self.founding};
+                  .bootstrap_checksum = self.bootstrap_checksum};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
   if (hello.from.cluster != self.cluster) {
     welcome.refusal = Refusal::kOtherCluster;
@@ -128,8 +129,8 @@ Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
     welcome.refusal = Refusal::kUnknownNode;
   } else if (version < self.version_min || version < hello.from.version_min) {
     welcome.refusal = Refusal::kNoCommonVersion;
-  } else if (hello.from.founding != self.founding) {
-    welcome.refusal = Refusal::kOtherFounding;
+  } else if (hello.from.bootstrap_checksum != self.bootstrap_checksum) {
+    welcome.refusal = Refusal::kOtherBootstrap;
   } else {
     welcome.version = version;
   }
@@ -159,7 +160,7 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
     case Refusal::kUnknownNode:
       return absl::StrCat("the configuration of node ", welcome.node.value(),
                           " does not name node ", hello.from.node.value());
-    case Refusal::kOtherFounding:
+    case Refusal::kOtherBootstrap:
       return absl::StrCat(
           "node ", hello.from.node.value(), " and node ", welcome.node.value(),
           " were bootstrapped with different groups, replicas, read-only nodes "

@@ -40,7 +40,7 @@ enum class Refusal : uint32_t {
   // The configuration of the answering node does not name the dialling one.
   kUnknownNode = 4,
   // The two nodes were bootstrapped with different configurations.
-  kOtherFounding = 5,
+  kOtherBootstrap = 5,
 };
 
 struct Welcome {
@@ -50,8 +50,8 @@ struct Welcome {
   StoreIncarnation incarnation;
   // The version both speak; zero when refused.
   uint32_t version = 0;
-  // TransportIdentity::founding of the answering node.
-  uint32_t founding = 0;
+  // TransportIdentity::bootstrap_checksum of the answering node.
+  uint32_t bootstrap_checksum = 0;
 
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };

@@ -15,7 +15,7 @@ Hello AnyHello() {
   hello.from.incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>());
   hello.from.version_min = *rc::gen::arbitrary<uint32_t>();
   hello.from.version_max = *rc::gen::arbitrary<uint32_t>();
-  hello.from.founding = *rc::gen::arbitrary<uint32_t>();
+  hello.from.bootstrap_checksum = *rc::gen::arbitrary<uint32_t>();
   hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.lane =
       *rc::gen::arbitrary<bool>() ? env::Lane::kBulk : env::Lane::kControl;
@@ -36,7 +36,7 @@ RC_GTEST_PROP(Handshake, Welcome_Encoded_DecodesToItself, ()) {
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
       .version = *rc::gen::arbitrary<uint32_t>(),
-      .founding = *rc::gen::arbitrary<uint32_t>()};
+      .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>()};
   const auto decoded = DecodeWelcome(EncodeWelcome(welcome));
   RC_ASSERT(decoded.ok());
   RC_ASSERT(*decoded == welcome);
@@ -61,7 +61,7 @@ TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
                 .incarnation = StoreIncarnation(0x1112131415161718),
                 .version_min = 1,
                 .version_max = 2,
-                .founding = 0x21222324};
+                .bootstrap_checksum = 0x21222324};
   hello.to = NodeId(4);
   hello.lane = env::Lane::kBulk;
   const std::string body(
@@ -108,9 +108,9 @@ TEST_F(AnswerTest, WhoeverDoesNotBelong_IsRefusedForThatReason) {
   EXPECT_EQ(Why(), Refusal::kOtherCluster);
 }
 
-TEST_F(AnswerTest, AnotherFounding_IsRefusedAndExplained) {
-  hello_.from.founding = 5;
-  EXPECT_EQ(Why(), Refusal::kOtherFounding);
+TEST_F(AnswerTest, AnotherBootstrapRecord_IsRefusedAndExplained) {
+  hello_.from.bootstrap_checksum = 5;
+  EXPECT_EQ(Why(), Refusal::kOtherBootstrap);
   const std::string why =
       DescribeRefusal(self_, hello_, Answer(self_, hello_, true));
   EXPECT_NE(why.find("node 2 and node 1 were bootstrapped with different"),

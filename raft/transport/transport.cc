@@ -109,8 +109,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     } else if (answer.refusal == Refusal::kNone && answer.node != peer_.node) {
       answer.refusal = Refusal::kOtherNode;
     } else if (answer.refusal == Refusal::kNone &&
-               answer.founding != transport_.identity_.founding) {
-      answer.refusal = Refusal::kOtherFounding;
+               answer.bootstrap_checksum !=
+                   transport_.identity_.bootstrap_checksum) {
+      answer.refusal = Refusal::kOtherBootstrap;
     }
     if (answer.refusal != Refusal::kNone) {
       refused_ = true;

@@ -263,8 +263,8 @@ bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {
   } else if (sender.version_min > own.version_max ||
              own.version_min > sender.version_max) {
     why = "no common version";
-  } else if (sender.founding != own.founding) {
-    why = "another founding";
+  } else if (sender.bootstrap_checksum != own.bootstrap_checksum) {
+    why = "another bootstrap record";
   } else {
     return true;
   }

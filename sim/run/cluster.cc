@@ -155,7 +155,7 @@ class Cluster::Program final : public raft::Host::Observer {
     any_changed_ = true;
   }
 
-  // A node without its disk must stay away, unless it had never started before: then it had promised nothing, and is founded.
+  // A node without its disk must stay away, unless it had never started before: then it had promised nothing, and is created.
   void JudgeIdentity() {
     const size_t index = node_.value() - 1;
     const bool wiped =
@@ -238,7 +238,7 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   config.nodes = nodes_;
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
-  // A directory that was founded once and is empty now has lost everything: the
+  // A directory that was created once and is empty now has lost everything: the
   // server must refuse it.
   config.bootstrap = !founded_[node.value() - 1];
   const absl::Status status = node::CompleteConfig(&config, {});

@@ -221,10 +221,10 @@ TEST_P(TransportContract, NoCommonVersion_IsRefused) {
   EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
 }
 
-TEST_P(TransportContract, AnotherFounding_IsRefused) {
+TEST_P(TransportContract, AnotherBootstrapRecord_IsRefused) {
   Pair pair(&fixture());
   TransportIdentity other = Identity(2);
-  other.founding = Identity(1).founding + 1;
+  other.bootstrap_checksum = Identity(1).bootstrap_checksum + 1;
   ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
   ASSERT_TRUE(pair.Start(1, other, NodeId(1)).ok());
   EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
