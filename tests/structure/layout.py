@@ -128,6 +128,25 @@ def check_advice(path, text):
         yield Finding(path, 1, 'advice', f'"{match.group(0)}": no replica can be removed, added or replaced; see docs/operate/failures.md')
 
 
+_DECISION_PARTS = ('Context', 'Decision', 'Alternatives', 'How we would notice that it was wrong')
+
+
+def check_decisions(files, read_page):
+    """Decision records have continuous numbers and one form, and their index lists each of them."""
+    folder = 'docs/decisions/'
+    records = sorted(f for f in files if re.match(folder + r'\d{4}-', f))
+    for number, path in enumerate(records, 1):
+        name = os.path.basename(path)
+        page = read_page(path)
+        if not name.startswith(f'{number:04d}-') or not page.startswith(f'# {number:04d}: '):
+            yield Finding(path, 1, 'decision', f'the next number is {number:04d}, in the name and in the title')
+        for part in _DECISION_PARTS:
+            if f'\n**{part}.** ' not in page and f'\n**{part}.**\n' not in page:
+                yield Finding(path, 1, 'decision', f'a record has a part "**{part}.**"')
+        if f']({name})' not in read_page(folder + 'README.md'):
+            yield Finding(path, 1, 'decision', 'docs/decisions/README.md does not list it')
+
+
 def anchors_of(markdown):
     """The anchors that a page's headings get."""
     found = set()
