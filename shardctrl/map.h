@@ -1,9 +1,8 @@
 // shardctrl/map.h: the shard map as a value: slots to groups, groups to
 // replicas, nodes to addresses.
 //
-// Built once, checked whole, then immutable and cheap to ask: slot → group is
-// one array access. It comes from a file (node/config/config.h) or from
-// the controller. It knows nothing of who leads.
+// Built once from a configuration file (node/config/config.h), checked whole,
+// then immutable. A slot's group is one array access. Knows nothing of leaders.
 #ifndef QUORATE_SHARDCTRL_MAP_H_
 #define QUORATE_SHARDCTRL_MAP_H_
 

@@ -1,6 +1,7 @@
-// shardctrl/planner.h: pure functions from what there is to who owns what.
+// shardctrl/planner.h: pure functions that assign slots to groups.
 //
-// Today the one that a static map needs; changing a map with least movement comes with the controller. Knows nothing of nodes.
+// One function, for a static map: nothing moves slots yet. Knows nothing of
+// nodes.
 #ifndef QUORATE_SHARDCTRL_PLANNER_H_
 #define QUORATE_SHARDCTRL_PLANNER_H_
 
