@@ -1,6 +1,7 @@
 #include "env/buffer.h"
 
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "env/check.h"
@@ -19,7 +20,25 @@ Buffer Buffer::Allocate(size_t size) {
   return buffer;
 }
 
-void Buffer::Free(uint64_t* block) { ::operator delete(block); }
+void Buffer::Free(uint64_t* block) {
+  if ((block[1] & kHoldsText) != 0) {
+    std::destroy_at(reinterpret_cast<std::string*>(block + 2));
+  }
+  ::operator delete(block);
+}
+
+Buffer Buffer::Take(std::string text) {
+  Buffer buffer;
+  if (text.empty()) return buffer;
+  buffer.block_ = static_cast<uint64_t*>(
+      ::operator new(2 * sizeof(uint64_t) + sizeof(std::string)));
+  auto* const held = new (buffer.block_ + 2) std::string(std::move(text));
+  buffer.block_[0] = 1;
+  buffer.block_[1] = held->capacity() | kHoldsText;
+  buffer.data_ = held->data();
+  buffer.size_ = held->size();
+  return buffer;
+}
 
 Buffer Buffer::Copy(std::string_view bytes) {
   return Create(bytes.size(), [bytes](char* block) {

@@ -19,6 +19,9 @@ class Buffer {
   Buffer() = default;
   // A fresh block holding a copy of `bytes`.
   static Buffer Copy(std::string_view bytes);
+  // Takes over the bytes of `text` without a copy. For long texts: a block
+  // keeps the text's whole capacity.
+  static Buffer Take(std::string text);
   // A fresh block of `size` bytes written by `fill(char* block)` before anyone shares it.
   template <typename Fill>
   static Buffer Create(size_t size, Fill&& fill) {
@@ -56,7 +59,9 @@ class Buffer {
   bool empty() const { return size_ == 0; }
   // Bytes of the block that this slice keeps alive; 0 for an empty Buffer. A holder of a small slice copies rather than pin a
   // large block.
-  size_t block_size() const { return block_ == nullptr ? 0 : block_[1]; }
+  size_t block_size() const {
+    return block_ == nullptr ? 0 : block_[1] & ~kHoldsText;
+  }
   friend bool operator==(const Buffer& a, const Buffer& b) {
     return a.view() == b.view();
   }
@@ -64,6 +69,10 @@ class Buffer {
  private:
   static Buffer Allocate(size_t size);
   static void Free(uint64_t* block);
+
+  // In the second word of a block: the bytes are those of a std::string that
+  // follows the two words.
+  static constexpr uint64_t kHoldsText = uint64_t{1} << 63;
 
   // Count and size stand in front of the bytes, in one allocation. Null for an empty Buffer.
   uint64_t* block_ = nullptr;

@@ -38,6 +38,28 @@ TEST(Buffer, Moved_LeavesNothingBehind) {
   EXPECT_EQ(b.view(), "b");
 }
 
+TEST(Buffer, Take_KeepsTheBytesWhereTheyAre) {
+  for (const size_t size : {3u, 1'000u}) {
+    Buffer slice;
+    {
+      std::string text(size, 'x');
+      text.back() = 'y';
+      const char* const inside = text.data();
+      Buffer whole = Buffer::Take(std::move(text));
+      // A short text lies inside the string itself, which moves.
+      if (size > 100) {
+        EXPECT_EQ(whole.data(), inside);
+      }
+      EXPECT_EQ(whole.size(), size);
+      EXPECT_GE(whole.block_size(), size);
+      EXPECT_LT(whole.block_size(), 2 * size + 32);
+      slice = whole.Suffix(size - 2);
+    }
+    EXPECT_EQ(slice.view(), "xy");
+  }
+  EXPECT_TRUE(Buffer::Take("").empty());
+}
+
 TEST(Buffer, Create_FillsTheBlock) {
   Buffer buffer =
       Buffer::Create(3, [](char* block) { std::memcpy(block, "xyz", 3); });

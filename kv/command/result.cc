@@ -12,6 +12,8 @@ constexpr size_t kHeadBytes = 8;
 constexpr uint32_t kNilSize = 0xffffffff;
 // A smaller payload is never left out.
 constexpr size_t kSmallPayloadBytes = 1 << 10;
+// Results of so many bytes are handed over, not copied.
+constexpr size_t kTakenFromBytes = 64 << 10;
 
 constexpr uint8_t kRefusedBit = 1 << 0;  // In the frame.
 
@@ -343,7 +345,8 @@ void ResultBuilder::LeaveOutLast() {
 Buffer ResultBuilder::Finish() {
   CHECK_EQ(nest_offset_, 0u);
   StoreFixed<uint32_t>(bytes_.data() + 4, count_);
-  return Buffer::Copy(bytes_);
+  return bytes_.size() < kTakenFromBytes ? Buffer::Copy(bytes_)
+                                         : Buffer::Take(std::move(bytes_));
 }
 
 Buffer ResultBuilder::Refused(const Version& entry) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/outcome.h"
 #include "kv/command/version.h"
@@ -57,6 +58,14 @@ enum class PayloadKind : uint8_t {
   kNested = 4,  // Results of a kAtomic.
 };
 
+// An element of a kArray.
+struct ResultElement {
+  bool nil = false;
+  std::string_view bytes = {};
+  // Where `bytes` live, if they can be shared; else null.
+  const Buffer* shared = nullptr;
+};
+
 // One result. Of kSet: kOk if it wrote (`wrote`), kConditionFailed if not; with
 // kReturnOld the payload is the old value (kBytes) or kNone if there was no
 // key, whatever the status.
@@ -73,6 +82,10 @@ struct ResultView {
   int64_t integer = 0;  // kInteger.
   std::string_view bytes =
       {};  // kBytes; of the other kinds the encoded payload.
+  // Where `bytes` of kBytes live, if they can be shared; else null.
+  const Buffer* shared = nullptr;
+  // Of a kArray that is not encoded: `bytes` is empty then.
+  absl::Span<const ResultElement> elements = {};
 };
 
 // True if `results` are whole results of `count` commands, or a batch refused

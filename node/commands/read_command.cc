@@ -1,6 +1,7 @@
 #include "node/commands/read_command.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "env/check.h"
 #include "kv/slots/slot_scan.h"
@@ -16,10 +17,11 @@ using kv::PayloadKind;
 using kv::ResultStatus;
 using kv::ResultView;
 
-ResultView Bytes(std::string_view bytes) {
+ResultView Bytes(std::string_view bytes, const Buffer* shared = nullptr) {
   ResultView result;
   result.kind = PayloadKind::kBytes;
   result.bytes = bytes;
+  result.shared = shared;
   return result;
 }
 
@@ -41,7 +43,7 @@ ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup,
                     int64_t now_ms) {
   switch (spec.op) {
     case Op::kGet:
-      return lookup.found() ? Bytes(lookup.value) : Nil();
+      return lookup.found() ? Bytes(lookup.value, lookup.shared) : Nil();
     case Op::kStrlen:
       return Integer(lookup.found() ? static_cast<int64_t>(lookup.value.size())
                                     : 0);
@@ -86,23 +88,16 @@ bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
     done({.status = ResultStatus::kTooLarge});
     return true;
   }
-  kv::ResultBuilder builder(kv::Version{});
-  builder.Reserve(bytes + 8 * spec.arguments.size() + 64);
-  builder.BeginArray(ResultView{},
-                     static_cast<uint32_t>(spec.arguments.size()));
+  std::vector<kv::ResultElement> elements;
+  elements.reserve(spec.arguments.size());
   for (const std::string_view key : spec.arguments) {
     const Lookup lookup = store.Get(spec.slot, key, due_by);
     if (lookup.state == Lookup::State::kNeedsTime) return false;
-    if (lookup.found()) {
-      builder.AddElement(lookup.value);
-    } else {
-      builder.AddNil();
-    }
+    elements.push_back({.nil = !lookup.found(),
+                        .bytes = lookup.value,
+                        .shared = lookup.shared});
   }
-  builder.EndArray();
-  const Buffer buffer = builder.Finish();
-  kv::ResultReader reader(buffer.view());
-  done(reader.Next());
+  done({.kind = PayloadKind::kArray, .elements = elements});
   return true;
 }
 
@@ -123,9 +118,7 @@ void ScanKeys(const kv::Store& store, const kv::CommandSpec& spec,
   builder.AddElement(Concat(found.next));
   for (const std::string_view key : found.keys) builder.AddElement(key);
   builder.EndArray();
-  const Buffer buffer = builder.Finish();
-  kv::ResultReader reader(buffer.view());
-  done(reader.Next());
+  done(builder.last());
 }
 
 }  // namespace

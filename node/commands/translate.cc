@@ -483,13 +483,24 @@ namespace {
 
 void WriteBulkOrNull(const kv::ResultView& result, RespWriter& reply) {
   if (result.kind == kv::PayloadKind::kBytes) {
-    reply.Bulk(result.bytes);
+    reply.Bulk(result.bytes, result.shared);
   } else {
     reply.Null();
   }
 }
 
 void WriteArray(const kv::ResultView& result, RespWriter& reply) {
+  if (!result.elements.empty()) {
+    reply.Array(result.elements.size());
+    for (const kv::ResultElement& element : result.elements) {
+      if (element.nil) {
+        reply.Null();
+      } else {
+        reply.Bulk(element.bytes, element.shared);
+      }
+    }
+    return;
+  }
   kv::ArrayReader reader(result.bytes);
   reply.Array(reader.count());
   std::string_view bytes;

@@ -23,6 +23,10 @@ constexpr uint64_t kProvenRate = 1 << 20;
 constexpr uint64_t kSparedPerProven = 64;
 // A connection that holds less is not counted against the budget of the node.
 constexpr size_t kCountedFromBytes = 16 << 10;
+// A reply above kTurnReplyBytes is followed by a pause of so many times the turn in which it was made. In the pause no
+// further one is made: other work goes on, and connections that were closed are noticed before replies are made for them.
+constexpr int64_t kLargeReplyPauses = 2;
+constexpr Duration kLargeReplyPauseMax = Seconds(1);
 // While a connection waits for room, the bytes that left without a call are looked at so often.
 constexpr Duration kRoomInterval = Milliseconds(20);
 // After the last reply, what the peer still sends is read and dropped for so long unless it ends first: closing at once
@@ -100,7 +104,10 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
   const bool small = bytes <= kTurnReplyBytes;
   const bool turn_is_full = clients_.turn_bytes_ >= kTurnTotalBytes;
-  if (turn_is_full && !small) return false;
+  if (!small && (turn_is_full || clients_.large_reply_at_ >
+                                     clients_.env_.loop.ReadClock().mono)) {
+    return false;
+  }
   // Replies held behind this one leave only after it: it never waits for the budget that they use up.
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
@@ -207,7 +214,7 @@ void Client::OnDrained() {
 void Client::Flush() {
   flush_wanted_ = false;
   if (connection_ == nullptr) {
-    out_.clear();
+    out_.Drop();
     return;
   }
   if (!out_.empty()) {
@@ -218,10 +225,8 @@ void Client::Flush() {
     clients_.metrics_.output_bytes += out_.size();
     flushed_bytes_ += out_.size();
     written_bytes_ += out_.size();
-    connection_->Write(Buffer::Copy(out_));
-    const bool large = out_.capacity() > kTurnReplyBytes;
-    out_.clear();
-    if (large) out_.shrink_to_fit();
+    if (out_.size() > kTurnReplyBytes) clients_.LargeReplyMade(*this);
+    out_.MoveTo([this](Buffer piece) { connection_->Write(std::move(piece)); });
   }
   Count();
   // The stream may take all of it at the end of this turn, and then tells nothing.
@@ -239,7 +244,7 @@ void Client::Close() {
   connection_.reset();
   --clients_.open_;
   if (link_) --clients_.links_;
-  std::string().swap(out_);
+  out_.Drop();
   awaits_room_ = false;
   Count();
   protocol_->OnClosed();
@@ -307,7 +312,7 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
   taken.protocol_ = make(taken);
   if (open_ > config_.limits.connections) {
     ++metrics_.connections.rejected;
-    taken.out() += refusal;
+    taken.out().text() += refusal;
     taken.CloseAfterFlush();
   }
   ArmSweep();
@@ -384,6 +389,7 @@ void Clients::LookNextTurn(Client& client) {
 void Clients::RunLook() {
   look_armed_ = false;
   turn_bytes_ = 0;
+  EndLargeReply();
   std::vector<uint64_t> looks;
   looks.swap(looks_);
   // Each of them is the first one in some turn.
@@ -403,18 +409,41 @@ void Clients::RunLook() {
 void Clients::ArmRoomTimer() {
   if (room_timer_armed_) return;
   room_timer_armed_ = true;
-  room_timer_ =
-      env_.loop.At(env_.loop.ReadClock().mono + kRoomInterval, [this] {
-        room_timer_armed_ = false;
-        turn_bytes_ = 0;
-        bool awaited = false;
-        // All of them: a share that shrank makes room for others.
-        for (const auto& [id, client] : clients_) client->Count();
-        for (const auto& [id, client] : clients_) {
-          awaited = client->LookForRoom() || awaited;
-        }
-        if (awaited) ArmRoomTimer();
-      });
+  const MonoTime now = env_.loop.ReadClock().mono;
+  MonoTime at = now + kRoomInterval;
+  if (large_reply_at_ > now) at = std::min(at, large_reply_at_);
+  room_timer_ = env_.loop.At(at, [this] {
+    room_timer_armed_ = false;
+    turn_bytes_ = 0;
+    bool awaited = false;
+    // All of them: a share that shrank makes room for others.
+    for (const auto& [id, client] : clients_) client->Count();
+    // In turn: the one that had the last large reply comes last.
+    const auto first = clients_.upper_bound(large_reply_to_);
+    for (auto it = first; it != clients_.end(); ++it) {
+      awaited = it->second->LookForRoom() || awaited;
+    }
+    for (auto it = clients_.begin(); it != first; ++it) {
+      awaited = it->second->LookForRoom() || awaited;
+    }
+    if (awaited) ArmRoomTimer();
+  });
+}
+
+void Clients::LargeReplyMade(Client& client) {
+  large_reply_to_ = client.id();
+  large_reply_made_ = env_.loop.ReadClock().mono;
+  // Until EndLargeReply.
+  large_reply_at_ = MonoTime::Max();
+  LookNextTurn(client);
+}
+
+void Clients::EndLargeReply() {
+  if (large_reply_at_ != MonoTime::Max()) return;
+  const MonoTime now = env_.loop.ReadClock().mono;
+  large_reply_at_ =
+      now + std::min((now - large_reply_made_) * kLargeReplyPauses,
+                     kLargeReplyPauseMax);
 }
 
 size_t Clients::awaiting_room() const {

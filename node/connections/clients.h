@@ -24,6 +24,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "node/base/output_budget.h"
+#include "node/base/reply_text.h"
 #include "node/config/config.h"
 #include "node/connections/metrics.h"
 
@@ -62,7 +63,7 @@ class Client final : public env::Connection::Observer {
 
   // ---- For the protocol.
   // Append replies here, then call WantFlush. They leave at the end of the turn.
-  std::string& out() { return out_; }
+  ReplyText& out() { return out_; }
   void WantFlush();
   // Resume() at the end of this turn.
   void WantResume();
@@ -125,7 +126,7 @@ class Client final : public env::Connection::Observer {
   std::unique_ptr<Protocol> protocol_;
   const std::string peer_address_;
   const MonoTime created_;
-  std::string out_;
+  ReplyText out_;
   size_t held_bytes_ = 0;
   // Given to the stream since the protocol last had to stop for the sake of other connections.
   size_t flushed_bytes_ = 0;
@@ -198,6 +199,10 @@ class Clients {
   void LookNextTurn(Client& client);
   void RunLook();
   void ArmRoomTimer();
+  // `client` is about to send its output, which is a large reply.
+  void LargeReplyMade(Client& client);
+  // In the turn after it: begins the pause.
+  void EndLargeReply();
 
   env::Env& env_;
   const Config& config_;
@@ -220,6 +225,11 @@ class Clients {
   env::Pending room_timer_;
   // Replies that were made since the last look for room.
   size_t turn_bytes_ = 0;
+  // The last large reply: to whom, when it was made, and when the next one may
+  // be.
+  uint64_t large_reply_to_ = 0;
+  MonoTime large_reply_made_;
+  MonoTime large_reply_at_;
   env::Pending sweep_;
   bool sweep_armed_ = false;
 };

@@ -148,7 +148,7 @@ void HttpSession::Process() {
 // Replies to earlier requests come first (RFC 9110 10.1.1).
 void HttpSession::SendContinueIfDue() {
   if (!pending_.empty() || !parser_.TakeExpectsContinue()) return;
-  client_.out() += "HTTP/1.1 100 Continue\r\n\r\n";
+  client_.out().text() += "HTTP/1.1 100 Continue\r\n\r\n";
   client_.WantFlush();
 }
 
@@ -579,7 +579,7 @@ void HttpSession::Finish(Pending& pending) {
   }
   bool close = false;
   while (!pending_.empty() && pending_.front().ready) {
-    client_.out() += pending_.front().reply;
+    client_.out().text() += pending_.front().reply;
     client_.Unhold(pending_.front().held_bytes);
     close = close || !pending_.front().keep_alive;
     pending_.pop_front();

@@ -48,6 +48,16 @@ void RespWriter::Bulk(std::string_view bytes) {
   out_->append("\r\n");
 }
 
+void RespWriter::Bulk(std::string_view bytes, const Buffer* shared) {
+  if (reply_ == nullptr || shared == nullptr ||
+      bytes.size() < ReplyText::kSharedFromBytes) {
+    return Bulk(bytes);
+  }
+  Header('$', bytes.size());
+  reply_->Share(*shared);
+  out_->append("\r\n");
+}
+
 void RespWriter::Null() { out_->append(version_ >= 3 ? "_\r\n" : "$-1\r\n"); }
 
 void RespWriter::NullArray() {

@@ -11,12 +11,18 @@
 #include <string>
 #include <string_view>
 
+#include "env/buffer.h"
+#include "node/base/reply_text.h"
+
 namespace quorate::node {
 
 class RespWriter {
  public:
   // `version` is 2 or 3. `out` must outlive the writer.
   RespWriter(std::string* out, int version) : out_(out), version_(version) {}
+  // Large values are shared, not copied.
+  RespWriter(ReplyText* out, int version)
+      : out_(&out->text()), reply_(out), version_(version) {}
 
   void Ok() { out_->append("+OK\r\n"); }
   void Simple(std::string_view text);
@@ -25,6 +31,8 @@ class RespWriter {
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);
+  // `shared`, if not null, holds the same bytes.
+  void Bulk(std::string_view bytes, const Buffer* shared);
   void Null();       // $-1 or _.
   void NullArray();  // *-1 or _.
   void Array(size_t size) { Header('*', size); }
@@ -41,6 +49,7 @@ class RespWriter {
   void Header(char type, uint64_t value);
 
   std::string* out_;
+  ReplyText* reply_ = nullptr;
   int version_;
 };
 

@@ -331,7 +331,7 @@ void RespSession::ReplyNow(std::optional<CommandId> command,
                            absl::FunctionRef<void(RespWriter&)> write) {
   const bool silent = TakeSilence();
   if (pending_.empty() && !silent) {
-    std::string& out = client_.out();
+    std::string& out = client_.out().text();
     const size_t begin = out.size();
     RespWriter reply(&out, version_);
     write(reply);
@@ -383,14 +383,15 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   // The front's reply needs no detour.
   const bool direct = &pending == &pending_.front() && !pending.silent &&
                       pending.reply.empty() && pending.parts == 1;
-  std::string& text = direct ? client_.out() : pending.reply;
+  std::string& text = direct ? client_.out().text() : pending.reply;
   const size_t begin = text.size();
   if (begin == 0 || direct) {
     // Growing by doubling would copy a large reply again and again.
-    if (result.bytes.size() > kLargeReplyBytes) {
+    if (result.bytes.size() > kLargeReplyBytes && result.shared == nullptr) {
       text.reserve(begin + result.bytes.size() + result.bytes.size() / 8);
     }
-    RespWriter reply(&text, pending.version);
+    RespWriter reply = direct ? RespWriter(&client_.out(), pending.version)
+                              : RespWriter(&text, pending.version);
     if (pending.watch != nullptr) {
       FinishWatch(std::move(*pending.watch), result, reply);
     } else if (pending.info_sections != nullptr) {
@@ -469,7 +470,8 @@ void RespSession::Finish(Pending& pending) {
 
 void RespSession::SendReady() {
   while (!pending_.empty() && pending_.front().ready) {
-    if (!pending_.front().silent) client_.out() += pending_.front().reply;
+    if (!pending_.front().silent)
+      client_.out().text() += pending_.front().reply;
     PopFront();
   }
   // Also tells the owner of a closed connection that less is pending.

@@ -14,10 +14,10 @@ constexpr size_t kInflightBatchesMax = 256;
 // While so many are under way, what arrives is gathered rather than proposed in small pieces: an entry costs every
 // replica the same whether it carries one command or hundreds, and the disks decide the pace anyway.
 constexpr size_t kInflightBatchesBeforeGathering = 2;
-// What the results of one entry may come to, and those of all entries of a group under way, in bytes. A single command may
-// return as much (kv::kReturnedBytesMax).
-constexpr size_t kEntryExpectedBytesMax = kv::kReturnedBytesMax;
-constexpr size_t kInflightExpectedBytesMax = kv::kReturnedBytesMax;
+// What the results of one entry may come to, and those of all entries of a group under way, in bytes: they may all be made
+// in one turn. A single command may return more (kv::kReturnedBytesMax).
+constexpr size_t kEntryExpectedBytesMax = 8 << 20;
+constexpr size_t kInflightExpectedBytesMax = 16 << 20;
 // Results up to this need no room of their own: a value fits, and a step of a scan.
 constexpr size_t kSmallResultBytes = 2 * kv::kScanBytesMax;
 // A connection may have any number of such results on their way, whatever the budget of the node says.
