@@ -192,40 +192,40 @@ void DiskFile::Sync(uint64_t mark) {
 
 void DiskFile::Poison() { poisoned_ = changes_; }
 
-uint64_t DiskFile::ChooseLost(Loss loss, Kernel* kernel, uint64_t entity,
+uint64_t DiskFile::ChooseLost(Loss loss, SimState* state, uint64_t entity,
                               uint64_t counter, size_t versions) {
   if (loss == Loss::kNothing) return 0;
   if (loss == Loss::kEverything) return versions;
-  return kernel->choices.Below(kLostVersions, entity, counter, versions + 1);
+  return state->choices.Below(kLostVersions, entity, counter, versions + 1);
 }
 
-void DiskFile::LosePower(Loss loss, Kernel* kernel, uint64_t entity,
+void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity,
                          uint64_t crash) {
   // The number of the crash leaves room for 2^40 sectors.
   const uint64_t counter = crash << 40;
   absl::btree_map<uint64_t, int> fates;  // By change: 1 some kept, 2 some lost.
   for (auto& [sector, unsynced] : sectors_) {
-    const uint64_t lost = ChooseLost(loss, kernel, entity, counter | sector,
+    const uint64_t lost = ChooseLost(loss, state, entity, counter | sector,
                                      unsynced.versions.size());
     const size_t kept = unsynced.versions.size() - lost;
     for (size_t i = 0; i < unsynced.versions.size(); ++i) {
       fates[unsynced.versions[i].change] |= i < kept ? 1 : 2;
     }
     if (lost == 0) continue;
-    kernel->faults.Count(Fault::kDiskSectorLost);
+    state->faults.Count(Fault::kDiskSectorLost);
     cache_.Write(
         sector * kSectorBytes,
         kept == 0 ? unsynced.durable : unsynced.versions[kept - 1].value);
   }
   for (const auto& [change, fate] : fates) {
-    if (fate == 3) kernel->faults.Count(Fault::kDiskWriteTorn);
+    if (fate == 3) state->faults.Count(Fault::kDiskWriteTorn);
   }
   if (!sizes_.versions.empty()) {
     uint64_t lost = 0;
     if (loss == Loss::kEverything) lost = sizes_.versions.size();
     if (loss == Loss::kMixed) {
-      lost = kernel->choices.Below(kLostSize, entity, crash,
-                                   sizes_.versions.size() + 1);
+      lost = state->choices.Below(kLostSize, entity, crash,
+                                  sizes_.versions.size() + 1);
     }
     const size_t kept = sizes_.versions.size() - lost;
     size_ = kept == 0 ? sizes_.durable : sizes_.versions[kept - 1].value;
@@ -353,18 +353,18 @@ void DiskImage::ProcessDied() {
   for (auto& [name, file] : entries_) file->MarkAllSeen();
 }
 
-void DiskImage::LosePower(Kernel* kernel, uint64_t machine, uint64_t crash) {
+void DiskImage::LosePower(SimState* state, uint64_t machine, uint64_t crash) {
   using Loss = DiskFile::Loss;
   const auto loss =
-      static_cast<Loss>(kernel->choices.Below(kLoss, machine, crash, 3));
+      static_cast<Loss>(state->choices.Below(kLoss, machine, crash, 3));
   for (size_t i = 0; i < unsynced_.size(); ++i) {
     bool lost = loss == Loss::kEverything;
     if (loss == Loss::kMixed) {
       lost =
-          kernel->choices.Chance(kLostEntry, machine, crash << 32 | i, {1, 2});
+          state->choices.Chance(kLostEntry, machine, crash << 32 | i, {1, 2});
     }
     if (lost) {
-      kernel->faults.Count(Fault::kDiskEntryLost);
+      state->faults.Count(Fault::kDiskEntryLost);
     } else {
       Apply(unsynced_[i], &durable_);
     }
@@ -373,7 +373,7 @@ void DiskImage::LosePower(Kernel* kernel, uint64_t machine, uint64_t crash) {
   entries_ = durable_;
   locks_.clear();
   for (auto& [name, file] : entries_) {
-    file->LosePower(loss, kernel, machine << 32 | file->number(), crash);
+    file->LosePower(loss, state, machine << 32 | file->number(), crash);
   }
 }
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "sim/state/kernel.h"
+#include "sim/state/sim_state.h"
 
 namespace quorate::sim {
 
@@ -63,7 +63,7 @@ class DiskFile {
   // The machine lost power: each sector, and the size, keeps one of its
   // versions.
   enum class Loss : uint8_t { kNothing, kEverything, kMixed };
-  void LosePower(Loss loss, Kernel* kernel, uint64_t entity, uint64_t crash);
+  void LosePower(Loss loss, SimState* state, uint64_t entity, uint64_t crash);
   bool FlipBit(uint64_t offset, int bit);
   // Puts other bytes in the place of what is stored, durable or not, without a
   // write. False: nothing is different, or not all of it is in the file.
@@ -95,7 +95,7 @@ class DiskFile {
   void BeforeChange(uint64_t first, uint64_t last);
   void AfterChange(uint64_t change, uint64_t first, uint64_t last);
   void NoteSize(uint64_t change, uint64_t size);
-  uint64_t ChooseLost(Loss loss, Kernel* kernel, uint64_t entity,
+  uint64_t ChooseLost(Loss loss, SimState* state, uint64_t entity,
                       uint64_t counter, size_t versions);
 
   const uint64_t number_;
@@ -131,7 +131,7 @@ class DiskImage {
   // A process died: what it had done is in the page cache and a later sync
   // covers it.
   void ProcessDied();
-  void LosePower(Kernel* kernel, uint64_t machine, uint64_t crash);
+  void LosePower(SimState* state, uint64_t machine, uint64_t crash);
 
   // Lock name to holder.
   absl::btree_map<std::string, MachineId>& locks() { return locks_; }

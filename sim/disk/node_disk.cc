@@ -87,9 +87,9 @@ class NodeFile final : public env::File {
   const uint64_t handle_;
 };
 
-NodeDisk::NodeDisk(Cpu* cpu, std::shared_ptr<DiskImage> image,
+NodeDisk::NodeDisk(TurnScheduler* scheduler, std::shared_ptr<DiskImage> image,
                    const DiskOptions& options)
-    : cpu_(cpu), image_(std::move(image)), options_(options) {}
+    : scheduler_(scheduler), image_(std::move(image)), options_(options) {}
 
 NodeDisk::~NodeDisk() = default;
 
@@ -156,9 +156,9 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
   }
   if (open->sync_failed &&
       (operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate)) {
-    cpu_->kernel().violations.push_back(
-        "m" + std::to_string(cpu_->id().value()) + " writes to " + open->name +
-        " after a failed sync of it");
+    scheduler_->state().violations.push_back(
+        "m" + std::to_string(scheduler_->id().value()) + " writes to " +
+        open->name + " after a failed sync of it");
   }
   return Issue(std::move(operation));
 }
@@ -179,28 +179,28 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
 }
 
 env::Pending NodeDisk::Issue(Operation operation) {
-  if (!cpu_->BeginCall()) return {};
-  Kernel& kernel = cpu_->kernel();
+  if (!scheduler_->BeginCall()) return {};
+  SimState& state = scheduler_->state();
   operation.number = operation_count_++;
-  operation.begins = cpu_->effect_time();
+  operation.begins = scheduler_->effect_time();
   HashIssue(operation);
   DrawFault(&operation);
   SimTime ends = operation.begins + Latency(operation);
   if (ends < stalled_until_) {
     ends = stalled_until_;
-    kernel.faults.Count(Fault::kDiskStalled);
+    state.faults.Count(Fault::kDiskStalled);
   }
   const uint64_t id = operations_.Add(std::move(operation));
-  kernel.queue.Push(ends, {kEventDisk, cpu_->id().value(), id});
+  state.queue.Push(ends, {kEventDisk, scheduler_->id().value(), id});
   if (operations_to_crash_ > 0 && --operations_to_crash_ == 0) {
-    kernel.faults.Count(Fault::kCrashAtDiskOperation);
-    cpu_->StopSoon();
+    state.faults.Count(Fault::kCrashAtDiskOperation);
+    scheduler_->StopSoon();
   }
   return env::Pending(this, id);
 }
 
 Duration NodeDisk::Latency(const Operation& operation) {
-  const uint64_t machine = cpu_->id().value();
+  const uint64_t machine = scheduler_->id().value();
   Duration latency = options_.sync_latency;
   if (operation.kind == Kind::kWrite &&
       operation.durability == env::Durability::kLater) {
@@ -210,12 +210,12 @@ Duration NodeDisk::Latency(const Operation& operation) {
   } else if (AccessOf(operation.kind) == DiskAccess::kRead) {
     latency = options_.read_latency;
   }
-  Kernel& kernel = cpu_->kernel();
-  latency = latency + kernel.Delay(kJitter, machine, operation.number,
-                                   options_.jitter, options_.jitter_max,
-                                   Fault::kDiskSlow);
-  return latency + kernel.Delay(kSlow, machine, operation.number, options_.slow,
-                                options_.slow_max, Fault::kDiskSlow);
+  SimState& state = scheduler_->state();
+  latency =
+      latency + state.Delay(kJitter, machine, operation.number, options_.jitter,
+                            options_.jitter_max, Fault::kDiskSlow);
+  return latency + state.Delay(kSlow, machine, operation.number, options_.slow,
+                               options_.slow_max, Fault::kDiskSlow);
 }
 
 bool NodeDisk::Planned(const Operation& operation) {
@@ -230,11 +230,11 @@ bool NodeDisk::Planned(const Operation& operation) {
 
 void NodeDisk::DrawFault(Operation* operation) {
   if (operation->kind == Kind::kLock) return;
-  Kernel& kernel = cpu_->kernel();
+  SimState& state = scheduler_->state();
   const DiskAccess access = AccessOf(operation->kind);
   const auto draws = [&](ChoiceSite site, Ratio ratio) {
-    return kernel.choices.Chance(site, cpu_->id().value(), operation->number,
-                                 ratio);
+    return state.choices.Chance(site, scheduler_->id().value(),
+                                operation->number, ratio);
   };
   const bool planned = Planned(*operation);
   bool sync_fails =
@@ -248,17 +248,17 @@ void NodeDisk::DrawFault(Operation* operation) {
   }
   if (Syncs(*operation)) sync_fails |= draws(kSyncError, options_.sync_error);
   if (fails) {
-    kernel.faults.Count(access == DiskAccess::kRead ? Fault::kDiskReadError
-                                                    : Fault::kDiskWriteError);
+    state.faults.Count(access == DiskAccess::kRead ? Fault::kDiskReadError
+                                                   : Fault::kDiskWriteError);
   } else if (sync_fails) {
-    kernel.faults.Count(Fault::kDiskSyncError);
+    state.faults.Count(Fault::kDiskSyncError);
     operation->sync_fails = operation->kind == Kind::kWrite;
   }
   operation->failing = fails || sync_fails;
 }
 
 void NodeDisk::HashIssue(const Operation& operation) {
-  Kernel& kernel = cpu_->kernel();
+  SimState& state = scheduler_->state();
   uint64_t hash = Mix64(static_cast<uint64_t>(operation.kind) << 56 ^
                         operation.offset ^ operation.size << 28);
   if (operation.file != nullptr) hash = Mix64(hash + operation.file->number());
@@ -266,7 +266,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
   for (const Buffer& piece : operation.pieces) {
     hash = Mix64(hash ^ HashBytes(piece.view()));
   }
-  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kDiskIssue, hash);
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskIssue, hash);
 }
 
 // ---- Executing
@@ -274,10 +274,10 @@ void NodeDisk::HashIssue(const Operation& operation) {
 void NodeDisk::DiskEvent(uint64_t id) {
   Operation* operation = operations_.Find(id);
   if (operation == nullptr) return;  // Its process died.
-  if (stalled_until_ > cpu_->kernel().now) {
-    cpu_->kernel().faults.Count(Fault::kDiskStalled);
-    cpu_->kernel().queue.Push(stalled_until_,
-                              {kEventDisk, cpu_->id().value(), id});
+  if (stalled_until_ > scheduler_->state().now) {
+    scheduler_->state().faults.Count(Fault::kDiskStalled);
+    scheduler_->state().queue.Push(stalled_until_,
+                                   {kEventDisk, scheduler_->id().value(), id});
     return;
   }
   Execute(operation);
@@ -286,7 +286,7 @@ void NodeDisk::DiskEvent(uint64_t id) {
   if (std::holds_alternative<std::monostate>(operation->done)) {
     operations_.Remove(id);
   } else {
-    cpu_->Accept({InputKind::kDisk, id});
+    scheduler_->Accept({InputKind::kDisk, id});
   }
 }
 
@@ -329,7 +329,7 @@ void NodeDisk::Execute(Operation* operation) {
       break;
     case Kind::kTruncate:
       if (!Fits(file->size(), operation->size)) {
-        cpu_->kernel().faults.Count(Fault::kDiskFull);
+        scheduler_->state().faults.Count(Fault::kDiskFull);
         operation->status = absl::ResourceExhaustedError("disk full");
       } else {
         operation->change = file->Truncate(operation->size);
@@ -346,7 +346,7 @@ void NodeDisk::Execute(Operation* operation) {
 void NodeDisk::ExecuteWrite(Operation* operation) {
   DiskFile& file = *operation->file;
   if (!Fits(file.size(), operation->offset + operation->size)) {
-    cpu_->kernel().faults.Count(Fault::kDiskFull);
+    scheduler_->state().faults.Count(Fault::kDiskFull);
     operation->status = absl::ResourceExhaustedError("disk full");
     return;
   }
@@ -403,8 +403,8 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
       break;
     default: {  // kLock
       const auto [holder, fresh] =
-          image_->locks().try_emplace(operation->name, cpu_->id());
-      if (!fresh && holder->second != cpu_->id()) {
+          image_->locks().try_emplace(operation->name, scheduler_->id());
+      if (!fresh && holder->second != scheduler_->id()) {
         operation->status =
             absl::UnavailableError("lock " + operation->name + " is held by m" +
                                    std::to_string(holder->second.value()));
@@ -439,11 +439,11 @@ void NodeDisk::ExecuteFailing(Operation* operation) {
 }
 
 void NodeDisk::Interrupt(Operation* operation) {
-  Kernel& kernel = cpu_->kernel();
+  SimState& state = scheduler_->state();
   const bool write = operation->kind == Kind::kWrite;
   const uint64_t sectors = write ? operation->size / kSectorBytes + 1 : 0;
-  const uint64_t done = kernel.choices.Below(kPartial, cpu_->id().value(),
-                                             operation->number, 2 + sectors);
+  const uint64_t done = state.choices.Below(kPartial, scheduler_->id().value(),
+                                            operation->number, 2 + sectors);
   if (done == 0) return;
   if (!write) {
     operation->failing = false;
@@ -452,7 +452,7 @@ void NodeDisk::Interrupt(Operation* operation) {
   }
   std::string bytes = Joined(*operation);
   if (done >= 2) {
-    kernel.faults.Count(Fault::kDiskWriteTorn);
+    state.faults.Count(Fault::kDiskWriteTorn);
     bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
   }
   // Not durable: a loss of power may still take any sector of it.
@@ -476,12 +476,12 @@ void NodeDisk::Cancel(uint64_t id) {
 
 void NodeDisk::RunInput(uint64_t id) {
   if (operations_.Find(id) == nullptr) return;  // Cancelled.
-  Kernel& kernel = cpu_->kernel();
-  ++kernel.events;
+  SimState& state = scheduler_->state();
+  ++state.events;
   Operation operation = operations_.Take(id);
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
-  kernel.hash.Add(
-      kernel.now, cpu_->id(), TraceKind::kDiskCompletion,
+  state.hash.Add(
+      state.now, scheduler_->id(), TraceKind::kDiskCompletion,
       Mix64(operation.number << 8 | code) ^ HashBytes(operation.bytes.view()));
   if (operation.change != 0 && operation.status.ok()) {
     const bool of_file =
@@ -541,7 +541,7 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
     Operation* operation = operations_.Find(id);
     auto dying = std::exchange(operation->done, std::monostate());
     // What was to begin later never did.
-    if (!operation->executed && operation->begins <= cpu_->death_time()) {
+    if (!operation->executed && operation->begins <= scheduler_->death_time()) {
       Interrupt(operation);
     }
   }
@@ -549,12 +549,12 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
   files_.Clear();
   auto& locks = image_->locks();
   for (auto it = locks.begin(); it != locks.end();) {
-    it = it->second == cpu_->id() ? locks.erase(it) : std::next(it);
+    it = it->second == scheduler_->id() ? locks.erase(it) : std::next(it);
   }
   operations_to_crash_ = 0;
   image_->ProcessDied();
   if (power_lost) {
-    image_->LosePower(&cpu_->kernel(), cpu_->id().value(), crash);
+    image_->LosePower(&scheduler_->state(), scheduler_->id().value(), crash);
   }
 }
 

@@ -15,8 +15,8 @@
 #include "absl/status/statusor.h"
 #include "env/disk.h"
 #include "sim/disk/disk_image.h"
-#include "sim/state/cpu.h"
 #include "sim/state/slot_pool.h"
+#include "sim/state/turn_scheduler.h"
 
 namespace quorate::sim {
 
@@ -25,7 +25,7 @@ enum class DiskAccess : uint8_t { kRead, kWrite, kSync };
 
 class NodeDisk final : public env::Disk, public env::Pending::Source {
  public:
-  NodeDisk(Cpu* cpu, std::shared_ptr<DiskImage> image,
+  NodeDisk(TurnScheduler* scheduler, std::shared_ptr<DiskImage> image,
            const DiskOptions& options);
   ~NodeDisk();
 
@@ -135,7 +135,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Close(uint64_t handle);
   env::Pending FileOperation(uint64_t handle, Operation operation);
 
-  Cpu* const cpu_;
+  TurnScheduler* const scheduler_;
   const std::shared_ptr<DiskImage> image_;
   DiskOptions options_;
   SlotPool<Operation> operations_;

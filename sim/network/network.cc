@@ -105,14 +105,14 @@ Network::Key Network::NextKey(const Message& message, Link* link) {
 }
 
 Network::Fate Network::ChooseFate(const Key& key) {
-  const NetworkOptions& options = kernel_->network;
+  const NetworkOptions& options = state_->network;
   const std::array<uint64_t, 5> scaled = {
       Scaled(options.loss), Scaled(options.duplicate), Scaled(options.reorder),
       Scaled(options.replay), Scaled(options.corrupt)};
   uint64_t total = 0;
   for (uint64_t part : scaled) total += part;
-  if (total == 0 && !kernel_->choices.replaying()) return Fate::kDeliver;
-  return static_cast<Fate>(kernel_->choices.Choose(
+  if (total == 0 && !state_->choices.replaying()) return Fate::kDeliver;
+  return static_cast<Fate>(state_->choices.Choose(
       kFate, key.entity, key.counter, 0,
       [&](const Random& random, Site site, uint64_t entity, uint64_t counter) {
         uint64_t drawn = random.Bits(site, entity, counter) >> 32;
@@ -127,41 +127,41 @@ Network::Fate Network::ChooseFate(const Key& key) {
 void Network::Send(Message message) {
   Link& link = this->link(message.from, message.to);
   Link::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
-  const NetworkOptions& options = kernel_->network;
+  const NetworkOptions& options = state_->network;
   const Key key = NextKey(message, &link);
   if (link.blocks > 0) {
-    kernel_->faults.Count(Fault::kMessageBlocked);
+    state_->faults.Count(Fault::kMessageBlocked);
     return;
   }
   // One message always fits into an empty lane, however small that is.
   if (lane.bytes > 0 &&
       lane.bytes + message.bytes.size() > options.lane_bytes_max) {
-    kernel_->faults.Count(Fault::kMessageOverflow);
+    state_->faults.Count(Fault::kMessageOverflow);
     return;
   }
   Duration latency = options.latency_min + link.extra_latency;
   latency =
-      latency + kernel_->Delay(kJitter, key.entity, key.counter, options.jitter,
-                               options.jitter_max, Fault::kMessageJitter);
+      latency + state_->Delay(kJitter, key.entity, key.counter, options.jitter,
+                              options.jitter_max, Fault::kMessageJitter);
   latency =
-      latency + kernel_->Delay(kSpike, key.entity, key.counter, options.spike,
-                               options.spike_max, Fault::kMessageSpike);
+      latency + state_->Delay(kSpike, key.entity, key.counter, options.spike,
+                              options.spike_max, Fault::kMessageSpike);
   SimTime arrives = std::max(message.departs + latency, lane.last_arrival);
   Remember(message, &link);
   const auto late = [&](Duration most) {
-    return kernel_->choices.Between(kLate, key.entity, key.counter,
-                                    Nanoseconds(1), most);
+    return state_->choices.Between(kLate, key.entity, key.counter,
+                                   Nanoseconds(1), most);
   };
   switch (ChooseFate(key)) {
     case Fate::kLose:
-      kernel_->faults.Count(Fault::kMessageLost);
+      state_->faults.Count(Fault::kMessageLost);
       return;
     case Fate::kDuplicate:
-      kernel_->faults.Count(Fault::kMessageDuplicated);
+      state_->faults.Count(Fault::kMessageDuplicated);
       Schedule(message, arrives + late(options.reorder_max));
       break;
     case Fate::kReorder:
-      kernel_->faults.Count(Fault::kMessageReordered);
+      state_->faults.Count(Fault::kMessageReordered);
       // The lane's order is not kept for this one.
       Schedule(std::move(message), arrives + late(options.reorder_max));
       return;
@@ -184,11 +184,11 @@ void Network::Schedule(Message message, SimTime arrives) {
       .lanes[static_cast<size_t>(message.lane)]
       .bytes += message.charged;
   const uint64_t id = messages_.Add(std::move(message));
-  kernel_->queue.Push(arrives, {kEventMessage, 0, id});
+  state_->queue.Push(arrives, {kEventMessage, 0, id});
 }
 
 void Network::Remember(const Message& message, Link* link) {
-  if (kernel_->network.replay.numerator == 0 && !kernel_->choices.replaying()) {
+  if (state_->network.replay.numerator == 0 && !state_->choices.replaying()) {
     return;
   }
   if (link->old.size() >= kRememberedMax) {
@@ -201,26 +201,26 @@ void Network::Remember(const Message& message, Link* link) {
 }
 
 void Network::Replay(const Message& message, Link* link, const Key& key) {
-  const uint64_t which = kernel_->choices.Below(kWhichOld, key.entity,
-                                                key.counter, kRememberedMax);
+  const uint64_t which =
+      state_->choices.Below(kWhichOld, key.entity, key.counter, kRememberedMax);
   if (link->old.empty()) return;
-  kernel_->faults.Count(Fault::kMessageReplayed);
+  state_->faults.Count(Fault::kMessageReplayed);
   const size_t back = std::min<size_t>(which, link->old.size() - 1);
   Message again = *messages_.Find(link->old[link->old.size() - 1 - back]);
   again.remembered = false;
   again.departs = message.departs;
-  Schedule(std::move(again),
-           message.departs + kernel_->network.latency_min +
-               kernel_->choices.Between(kLate, key.entity, key.counter,
-                                        Nanoseconds(1),
-                                        kernel_->network.replay_max));
+  Schedule(
+      std::move(again),
+      message.departs + state_->network.latency_min +
+          state_->choices.Between(kLate, key.entity, key.counter,
+                                  Nanoseconds(1), state_->network.replay_max));
 }
 
 void Network::Corrupt(Message* message, const Key& key) {
   if (message->bytes.empty()) return;
-  kernel_->faults.Count(Fault::kMessageCorrupted);
-  const uint64_t bit = kernel_->choices.Below(kBit, key.entity, key.counter,
-                                              message->bytes.size() * 8);
+  state_->faults.Count(Fault::kMessageCorrupted);
+  const uint64_t bit = state_->choices.Below(kBit, key.entity, key.counter,
+                                             message->bytes.size() * 8);
   const std::string_view original = message->bytes.view();
   message->bytes = Buffer::Create(original.size(), [&](char* block) {
     std::copy(original.begin(), original.end(), block);
@@ -232,23 +232,24 @@ void Network::MessageEvent(uint64_t id) {
   Message* message = messages_.Find(id);
   if (message == nullptr) return;  // It never departed.
   Link& link = this->link(message->from, message->to);
-  if (link.clogged_until > kernel_->now) {
-    kernel_->queue.Push(link.clogged_until, {kEventMessage, 0, id});
+  if (link.clogged_until > state_->now) {
+    state_->queue.Push(link.clogged_until, {kEventMessage, 0, id});
     return;
   }
   link.lanes[static_cast<size_t>(message->lane)].bytes -= message->charged;
   if (link.blocks > 0) {
-    kernel_->faults.Count(Fault::kMessageBlocked);
+    state_->faults.Count(Fault::kMessageBlocked);
     messages_.Remove(id);
     return;
   }
   NodeTransport* to = transports_[message->to.value()];
-  if (!to->started() || !to->cpu().alive() || !Admits(to, *message, &link)) {
+  if (!to->started() || !to->scheduler().alive() ||
+      !Admits(to, *message, &link)) {
     messages_.Remove(id);
     return;
   }
   message->arrived = true;
-  to->cpu().Accept({InputKind::kMessage, id});
+  to->scheduler().Accept({InputKind::kMessage, id});
 }
 
 bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {

@@ -15,7 +15,7 @@
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/transport.h"
-#include "sim/state/kernel.h"
+#include "sim/state/sim_state.h"
 #include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
@@ -81,7 +81,7 @@ struct Message {
 
 class Network {
  public:
-  explicit Network(Kernel* kernel) : kernel_(kernel) {}
+  explicit Network(SimState* state) : state_(state) {}
 
   void AddMachine(NodeTransport* transport);
   AddressBook& addresses() { return addresses_; }
@@ -129,7 +129,7 @@ class Network {
   void Corrupt(Message* message, const Key& key);
   bool Admits(NodeTransport* to, const Message& message, Link* link);
 
-  Kernel* const kernel_;
+  SimState* const state_;
   AddressBook addresses_;
   std::vector<NodeTransport*> transports_{nullptr};  // By machine.
   std::vector<std::vector<Link>> links_;

@@ -63,12 +63,13 @@ class NodeListener final : public env::Listener {
 
 absl::StatusOr<std::unique_ptr<env::Listener>> NodeStreams::Listen(
     const std::string& address, Accept accept) {
-  if (!cpu_->BeginCall()) return absl::UnavailableError("the machine is off");
+  if (!scheduler_->BeginCall())
+    return absl::UnavailableError("the machine is off");
   std::string bound = address;
   const uint64_t id =
       listeners_.Add({bound, std::make_shared<Accept>(std::move(accept))});
   const absl::Status status = net_->network().addresses().Bind(
-      &bound, true, {cpu_->id(), nullptr, id, true});
+      &bound, true, {scheduler_->id(), nullptr, id, true});
   if (!status.ok()) {
     listeners_.Remove(id);
     return status;
@@ -88,29 +89,30 @@ void NodeStreams::StopListening(uint64_t id) {
 
 void NodeStreams::PushStep(SimTime time, Step step, uint64_t id) {
   attempts_.Find(id)->next = step;
-  cpu_->kernel().queue.Push(time, {kEventConnect, cpu_->id().value(), id});
+  scheduler_->state().queue.Push(time,
+                                 {kEventConnect, scheduler_->id().value(), id});
 }
 
 env::Pending NodeStreams::Connect(const std::string& address,
                                   Connected connected) {
-  if (!cpu_->BeginCall()) return {};
-  Kernel& kernel = cpu_->kernel();
-  const StreamOptions& options = kernel.streams;
+  if (!scheduler_->BeginCall()) return {};
+  SimState& state = scheduler_->state();
+  const StreamOptions& options = state.streams;
   Attempt attempt;
-  attempt.key = uint64_t{cpu_->id().value()} << 32 | ++connects_;
+  attempt.key = uint64_t{scheduler_->id().value()} << 32 | ++connects_;
   attempt.address = address;
   attempt.connected = std::move(connected);
-  attempt.gives_up = cpu_->effect_time() + options.connect_timeout;
-  attempt.fate = kernel.choices.Choose(
+  attempt.gives_up = scheduler_->effect_time() + options.connect_timeout;
+  attempt.fate = state.choices.Choose(
       kConnectFate, attempt.key, 0, 0,
       [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
         if (random.Chance(options.refuse, s, e, c)) return 1;
         return random.Chance(options.hang, s, e, c + 1) ? 2 : 0;
       });
-  if (attempt.fate == 1) kernel.faults.Count(Fault::kConnectRefused);
-  if (attempt.fate == 2) kernel.faults.Count(Fault::kConnectHang);
+  if (attempt.fate == 1) state.faults.Count(Fault::kConnectRefused);
+  if (attempt.fate == 2) state.faults.Count(Fault::kConnectHang);
   const uint64_t id = attempts_.Add(std::move(attempt));
-  PushStep(cpu_->effect_time() + options.latency_min, kAsk, id);
+  PushStep(scheduler_->effect_time() + options.latency_min, kAsk, id);
   return env::Pending(this, id);
 }
 
@@ -135,36 +137,36 @@ void NodeStreams::ConnectEvent(const Event& event) {
           "connect to " + attempt->address + ": timed out");
       [[fallthrough]];
     case kAnswer:
-      cpu_->Accept({InputKind::kConnect, id << 1});
+      scheduler_->Accept({InputKind::kConnect, id << 1});
       break;
   }
 }
 
 void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
-  Kernel& kernel = cpu_->kernel();
+  SimState& state = scheduler_->state();
   Network& network = net_->network();
   const AddressBook::Owner* owner = network.addresses().Find(attempt->address);
   bool silent = attempt->fate == 2;
   NodeStreams* server = nullptr;
-  Duration latency = kernel.streams.latency_min;
+  Duration latency = state.streams.latency_min;
   if (owner != nullptr) {
     server = net_->machine(owner->machine);
-    const MachineId from = cpu_->id();
+    const MachineId from = scheduler_->id();
     silent |= network.blocked(from, owner->machine) ||
               network.blocked(owner->machine, from) || !server->powered();
     latency = latency + network.link(owner->machine, from).extra_latency;
   }
   if (silent) {
-    const SimTime again = kernel.now + kAskAgain;
+    const SimTime again = state.now + kAskAgain;
     if (again < attempt->gives_up) {
       PushStep(again, kAsk, id);
     } else {
-      PushStep(std::max(attempt->gives_up, kernel.now), kGiveUp, id);
+      PushStep(std::max(attempt->gives_up, state.now), kGiveUp, id);
     }
     return;
   }
   const bool listens = server != nullptr && owner->bound &&
-                       owner->listener != 0 && server->cpu_->alive();
+                       owner->listener != 0 && server->scheduler_->alive();
   if (!listens || attempt->fate == 1) {
     attempt->status = absl::UnavailableError("connect to " + attempt->address +
                                              ": connection refused");
@@ -173,10 +175,10 @@ void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
                                    owner->listener);
   }
   const uint64_t stream = attempt->stream;
-  PushStep(kernel.now + latency, kAnswer, id);
+  PushStep(state.now + latency, kAnswer, id);
   // Last: it may run a turn of the server.
   if (stream != 0) {
-    server->cpu_->Accept({InputKind::kConnect, stream << 1 | 1});
+    server->scheduler_->Accept({InputKind::kConnect, stream << 1 | 1});
   }
 }
 
@@ -188,10 +190,10 @@ void NodeStreams::RunConnect(uint64_t input) {
   const uint64_t id = input >> 1;
   if (attempts_.Find(id) == nullptr) return;  // Cancelled.
   Attempt attempt = attempts_.Take(id);
-  Kernel& kernel = cpu_->kernel();
-  ++kernel.events;
-  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kConnect,
-                  attempt.key << 1 | (attempt.status.ok() ? 1 : 0));
+  SimState& state = scheduler_->state();
+  ++state.events;
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect,
+                 attempt.key << 1 | (attempt.status.ok() ? 1 : 0));
   if (!attempt.status.ok()) {
     attempt.connected(attempt.status);
   } else {
@@ -213,9 +215,9 @@ void NodeStreams::AcceptInTurn(uint64_t id) {
     net_->Close(id, 1);
     return;
   }
-  Kernel& kernel = cpu_->kernel();
-  ++kernel.events;
-  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kConnect, stream->key);
+  SimState& state = scheduler_->state();
+  ++state.events;
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect, stream->key);
   const std::shared_ptr<Accept> accept = listening->accept;
   net_->HandOut(id, 1);
   (*accept)(std::make_unique<NodeConnection>(net_, id, 1));

@@ -11,14 +11,15 @@
 
 #include "env/byte_streams.h"
 #include "sim/network/stream_net.h"
-#include "sim/state/cpu.h"
 #include "sim/state/slot_pool.h"
+#include "sim/state/turn_scheduler.h"
 
 namespace quorate::sim {
 
 class NodeStreams final : public env::Streams, public env::Pending::Source {
  public:
-  NodeStreams(Cpu* cpu, StreamNet* net) : cpu_(cpu), net_(net) {
+  NodeStreams(TurnScheduler* scheduler, StreamNet* net)
+      : scheduler_(scheduler), net_(net) {
     net_->AddMachine(this);
   }
 
@@ -39,7 +40,7 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
   void PowerOn() { powered_ = true; }
 
   // ---- Called by the net.
-  Cpu& cpu() { return *cpu_; }
+  TurnScheduler& scheduler() { return *scheduler_; }
   void MarkDirty(uint64_t id, int side) { dirty_.push_back({id, side}); }
   // Lost power and did not start again.
   bool powered() const { return powered_; }
@@ -69,7 +70,7 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
   void AcceptInTurn(uint64_t stream);
   void StopListening(uint64_t id);
 
-  Cpu* const cpu_;
+  TurnScheduler* const scheduler_;
   StreamNet* const net_;
   bool powered_ = true;
   SlotPool<Listening> listeners_;

@@ -8,8 +8,9 @@
 
 namespace quorate::sim {
 
-NodeTransport::NodeTransport(Cpu* cpu, Network* network, env::Tracer* tracer)
-    : cpu_(cpu), network_(network), tracer_(tracer) {
+NodeTransport::NodeTransport(TurnScheduler* scheduler, Network* network,
+                             env::Tracer* tracer)
+    : scheduler_(scheduler), network_(network), tracer_(tracer) {
   network_->AddMachine(this);
 }
 
@@ -17,12 +18,13 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
                                   const std::string& listen_address,
                                   std::vector<env::PeerAddress> peers,
                                   Receiver* receiver) {
-  if (!cpu_->BeginCall()) return absl::UnavailableError("the machine is off");
+  if (!scheduler_->BeginCall())
+    return absl::UnavailableError("the machine is off");
   CHECK(receiver != nullptr);
   CHECK(receiver_ == nullptr && !stopped_) << "Start is called once";
   std::string address = listen_address;
-  const absl::Status bound =
-      network_->addresses().Bind(&address, false, {cpu_->id(), this, 0, true});
+  const absl::Status bound = network_->addresses().Bind(
+      &address, false, {scheduler_->id(), this, 0, true});
   if (!bound.ok()) return bound;
   identity_ = identity;
   address_ = address;
@@ -39,7 +41,7 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
 
 void NodeTransport::Stop() {
   // A program that is destroyed by a crash stops what is dead already.
-  if (!cpu_->alive()) return;
+  if (!scheduler_->alive()) return;
   stopped_ = true;
   Detach();
 }
@@ -53,7 +55,7 @@ void NodeTransport::Detach() {
 void NodeTransport::Die() {
   Detach();
   stopped_ = false;
-  network_->MachineDied(cpu_->id(), cpu_->death_time());
+  network_->MachineDied(scheduler_->id(), scheduler_->death_time());
 }
 
 NodeTransport::Peer* NodeTransport::FindPeer(NodeId node) const {
@@ -75,16 +77,16 @@ void NodeTransport::Send(NodeId to, env::Lane lane,
   size_t size = 0;
   for (const Buffer& piece : pieces) size += piece.size();
   CHECK_LE(size, env::kMessageBytesMax);
-  if (receiver_ == nullptr || !cpu_->BeginCall()) return;
+  if (receiver_ == nullptr || !scheduler_->BeginCall()) return;
   const Peer* peer = FindPeer(to);
   if (peer == nullptr || peer->machine == MachineId()) return;
   Message message;
-  message.from = cpu_->id();
+  message.from = scheduler_->id();
   message.to = peer->machine;
   message.lane = lane;
   message.sender = identity_;
   message.wanted = to;
-  message.departs = cpu_->effect_time();
+  message.departs = scheduler_->effect_time();
   if (pieces.size() == 1) {
     message.bytes = pieces[0];
   } else {
@@ -101,20 +103,20 @@ void NodeTransport::Send(NodeId to, env::Lane lane,
 bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
   const Peer* peer = FindPeer(to);
   if (peer == nullptr || peer->machine == MachineId()) return false;
-  return network_->link(cpu_->id(), peer->machine)
+  return network_->link(scheduler_->id(), peer->machine)
              .lanes[static_cast<size_t>(lane)]
-             .bytes > cpu_->kernel().network.lane_bytes_max / 2;
+             .bytes > scheduler_->state().network.lane_bytes_max / 2;
 }
 
 void NodeTransport::RunInput(uint64_t id) {
   Message message = network_->Take(id);
   if (receiver_ == nullptr) return;
-  Kernel& kernel = cpu_->kernel();
-  ++kernel.events;
-  kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kMessage,
-                  Mix64(uint64_t{message.from.value()} << 1 |
-                        static_cast<uint64_t>(message.lane)) ^
-                      HashBytes(message.bytes.view()));
+  SimState& state = scheduler_->state();
+  ++state.events;
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kMessage,
+                 Mix64(uint64_t{message.from.value()} << 1 |
+                       static_cast<uint64_t>(message.lane)) ^
+                     HashBytes(message.bytes.view()));
   receiver_->OnMessage(message.sender.node, message.sender.incarnation,
                        std::move(message.bytes));
 }

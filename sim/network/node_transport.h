@@ -10,13 +10,14 @@
 #include "env/tracer.h"
 #include "env/transport.h"
 #include "sim/network/network.h"
-#include "sim/state/cpu.h"
+#include "sim/state/turn_scheduler.h"
 
 namespace quorate::sim {
 
 class NodeTransport final : public env::Transport {
  public:
-  NodeTransport(Cpu* cpu, Network* network, env::Tracer* tracer);
+  NodeTransport(TurnScheduler* scheduler, Network* network,
+                env::Tracer* tracer);
 
   // env::Transport. Ports are not chosen here: nobody could learn them.
   absl::Status Start(const env::TransportIdentity& identity,
@@ -31,7 +32,7 @@ class NodeTransport final : public env::Transport {
   // ---- Called by the machine and the network.
   void RunInput(uint64_t id);
   void Die();
-  Cpu& cpu() { return *cpu_; }
+  TurnScheduler& scheduler() { return *scheduler_; }
   bool started() const { return receiver_ != nullptr; }
   const env::TransportIdentity& identity() const { return identity_; }
   void Log(const std::string& message) {
@@ -49,7 +50,7 @@ class NodeTransport final : public env::Transport {
   // Null: not named in Start. Its machine is up to date.
   Peer* FindPeer(NodeId node) const;
 
-  Cpu* const cpu_;
+  TurnScheduler* const scheduler_;
   Network* const network_;
   env::Tracer* const tracer_;
   env::TransportIdentity identity_;

@@ -76,13 +76,13 @@ void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen || !end.failure.ok()) return;
   CHECK(!end.ended) << "a write after End";
-  if (!end.node->cpu().BeginCall() || bytes.empty()) return;
+  if (!end.node->scheduler().BeginCall() || bytes.empty()) return;
   end.unsent_bytes += bytes.size();
   end.written_bytes += bytes.size();
   end.unsent.push_back(std::move(bytes));
   if (!end.dirty) end.node->MarkDirty(id, side);
   end.dirty = true;
-  end.node->cpu().Nudge();
+  end.node->scheduler().Nudge();
 }
 
 void StreamNet::End(uint64_t id, int side) {
@@ -90,11 +90,11 @@ void StreamNet::End(uint64_t id, int side) {
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen || end.ended) return;
-  if (!end.node->cpu().BeginCall()) return;
+  if (!end.node->scheduler().BeginCall()) return;
   end.ended = true;
   if (!end.dirty) end.node->MarkDirty(id, side);
   end.dirty = true;
-  end.node->cpu().Nudge();
+  end.node->scheduler().Nudge();
 }
 
 void StreamNet::SetObserver(uint64_t id, int side,
@@ -136,7 +136,7 @@ void StreamNet::Close(uint64_t id, int side) {
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen) return;
   end.observer = nullptr;
-  if (!end.node->cpu().BeginCall()) return;  // MachineDied closes it.
+  if (!end.node->scheduler().BeginCall()) return;  // MachineDied closes it.
   end.state = StreamEnd::State::kClosed;
   const bool unread = end.received_bytes > 0;
   end.received.clear();
@@ -148,23 +148,23 @@ void StreamNet::Close(uint64_t id, int side) {
   end.ended = true;
   if (unread) {
     // As TCP does: a close that throws received bytes away resets the stream.
-    PushStep(kernel_->now + LatencyTo(end, stream->ends[1 - side]), kRefused,
-             id, 1 - side);
+    PushStep(state_->now + LatencyTo(end, stream->ends[1 - side]), kRefused, id,
+             1 - side);
   }
   StreamPipe& pipe = stream->pipes[side];
   const size_t tail = end.unsent_bytes + pipe.bytes;
   uint64_t lost = 0;
   if (tail > 0) {
-    lost = kernel_->choices.Choose(
+    lost = state_->choices.Choose(
         kLostTail, Encode(stream->key, side), 0, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
-          return random.Chance(kernel_->streams.lost_tail, s, e, c)
+          return random.Chance(state_->streams.lost_tail, s, e, c)
                      ? 1 + random.Below(tail, s, e, c + 1)
                      : 0;
         });
   }
   if (lost > 0) {
-    kernel_->faults.Count(Fault::kStreamLostTail);
+    state_->faults.Count(Fault::kStreamLostTail);
     // Cut from the end: first what waits here, then what is on its way; the peer sees a reset.
     size_t keep = tail - std::min<size_t>(lost, tail);
     size_t kept_segments = 0;
@@ -186,7 +186,7 @@ void StreamNet::Close(uint64_t id, int side) {
     end.fin_sent = true;
     const SimTime after =
         std::max(pipe.last_arrival,
-                 kernel_->now + LatencyTo(end, stream->ends[1 - side]));
+                 state_->now + LatencyTo(end, stream->ends[1 - side]));
     PushStep(after, kRefused, id, 1 - side);
     return;
   }
@@ -197,13 +197,13 @@ void StreamNet::Close(uint64_t id, int side) {
 // ---- Sending
 
 Duration StreamNet::LatencyTo(const StreamEnd& from, const StreamEnd& to) {
-  return kernel_->streams.latency_min +
-         network_->link(from.node->cpu().id(), to.node->cpu().id())
+  return state_->streams.latency_min +
+         network_->link(from.node->scheduler().id(), to.node->scheduler().id())
              .extra_latency;
 }
 
 void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
-  kernel_->queue.Push(
+  state_->queue.Push(
       time,
       {kEventPipe,
        static_cast<uint32_t>(step) << 1 | static_cast<uint32_t>(side), id});
@@ -211,8 +211,8 @@ void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
 
 void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side) {
   StreamPipe& pipe = streams_.Find(id)->pipes[side];
-  kernel_->queue.Cancel(pipe.arrival);
-  pipe.arrival = kernel_->queue.Push(
+  state_->queue.Cancel(pipe.arrival);
+  pipe.arrival = state_->queue.Push(
       time,
       {kEventPipe,
        static_cast<uint32_t>(kArrive) << 1 | static_cast<uint32_t>(side), id});
@@ -225,7 +225,7 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
   if (!end.failure.ok() || end.state == StreamEnd::State::kGone) return;
   while (end.unsent_bytes > 0) {
     const size_t held = stream.pipes[side].bytes + peer.received_bytes;
-    const size_t room = kernel_->streams.buffer_bytes;
+    const size_t room = state_->streams.buffer_bytes;
     if (held >= room) return;
     const size_t size = std::min(room - held, end.unsent_bytes);
     Buffer bytes = TakeFront(&end.unsent, size);
@@ -248,11 +248,11 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
 void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
   Stream& stream = *streams_.Find(id);
   StreamPipe& pipe = stream.pipes[side];
-  const StreamOptions& options = kernel_->streams;
-  const SimTime departs = stream.ends[side].node->cpu().effect_time();
+  const StreamOptions& options = state_->streams;
+  const SimTime departs = stream.ends[side].node->scheduler().effect_time();
   const Duration jitter =
-      kernel_->Delay(kJitter, Encode(stream.key, side), pipe.segments++,
-                     options.jitter, options.jitter_max, Fault::kStreamJitter);
+      state_->Delay(kJitter, Encode(stream.key, side), pipe.segments++,
+                    options.jitter, options.jitter_max, Fault::kStreamJitter);
   const SimTime arrives = std::max(
       pipe.last_arrival,
       departs + LatencyTo(stream.ends[side], stream.ends[1 - side]) + jitter);
@@ -286,14 +286,14 @@ void StreamNet::Arrive(uint64_t id, int side) {
   Stream& stream = *streams_.Find(id);
   StreamPipe& pipe = stream.pipes[side];
   if (pipe.in_flight.empty()) return;
-  if (pipe.in_flight.front().arrives > kernel_->now) {
+  if (pipe.in_flight.front().arrives > state_->now) {
     ScheduleArrival(pipe.in_flight.front().arrives, id, side);
     return;
   }
   StreamEnd& to = stream.ends[1 - side];
-  const Link& link =
-      network_->link(stream.ends[side].node->cpu().id(), to.node->cpu().id());
-  if (link.clogged_until > kernel_->now) {
+  const Link& link = network_->link(stream.ends[side].node->scheduler().id(),
+                                    to.node->scheduler().id());
+  if (link.clogged_until > state_->now) {
     ScheduleArrival(link.clogged_until, id, side);
     return;
   }
@@ -314,15 +314,15 @@ void StreamNet::Arrive(uint64_t id, int side) {
 
 void StreamNet::Retry(uint64_t id, int side) {
   StreamPipe& pipe = streams_.Find(id)->pipes[side];
-  if (pipe.stuck_since == SimTime::Max()) pipe.stuck_since = kernel_->now;
-  if (kernel_->now - pipe.stuck_since >= kernel_->streams.retransmit_max) {
+  if (pipe.stuck_since == SimTime::Max()) pipe.stuck_since = state_->now;
+  if (state_->now - pipe.stuck_since >= state_->streams.retransmit_max) {
     Fail(id, side, "connection timed out", From::kWorld);
     return;
   }
   const Duration wait =
       std::min(kRetransmitMost, kRetransmitFirst * (1 + pipe.attempts++));
-  ScheduleArrival(kernel_->now + wait, id, side);
-  pipe.in_flight.front().arrives = kernel_->now + wait;
+  ScheduleArrival(state_->now + wait, id, side);
+  pipe.in_flight.front().arrives = state_->now + wait;
 }
 
 // What arrives at an end that is not open any more is dropped, and bytes are answered with a reset.
@@ -336,7 +336,7 @@ void StreamNet::Refuse(uint64_t id, int side) {
   }
   pipe.bytes = 0;
   if (bytes || stream.ends[1 - side].state == StreamEnd::State::kGone) {
-    PushStep(kernel_->now + LatencyTo(stream.ends[1 - side], stream.ends[side]),
+    PushStep(state_->now + LatencyTo(stream.ends[1 - side], stream.ends[side]),
              kRefused, id, side);
   }
 }
@@ -351,10 +351,10 @@ void StreamNet::Deliver(uint64_t id, int side) {
   const size_t size = segment.bytes.size();
   const auto part = [&](const ChoiceSite& site, Ratio ratio) {
     if (size == 0) return uint64_t{0};
-    if (ratio.numerator == 0 && !kernel_->choices.replaying()) {
+    if (ratio.numerator == 0 && !state_->choices.replaying()) {
       return uint64_t{0};
     }
-    const uint64_t value = kernel_->choices.Choose(
+    const uint64_t value = state_->choices.Choose(
         site, entity, arrival, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           if (!random.Chance(ratio, s, e, c)) return uint64_t{0};
@@ -362,8 +362,8 @@ void StreamNet::Deliver(uint64_t id, int side) {
         });
     return std::min<uint64_t>(value, size);
   };
-  const uint64_t reset = part(kReset, kernel_->streams.reset);
-  uint64_t split = part(kSplit, kernel_->streams.split);
+  const uint64_t reset = part(kReset, state_->streams.reset);
+  uint64_t split = part(kSplit, state_->streams.split);
   if (reset > 0) split = reset;
   if (split > 1 || (split == 1 && reset > 0)) {
     // The first split - 1 bytes now.
@@ -373,11 +373,11 @@ void StreamNet::Deliver(uint64_t id, int side) {
     to.received_bytes += now.size();
     if (!now.empty()) to.received.push_back(std::move(now));
     if (reset == 0) {
-      kernel_->faults.Count(Fault::kStreamSplit);
+      state_->faults.Count(Fault::kStreamSplit);
       segment.arrives =
-          kernel_->now + kernel_->choices.Between(kSplitDelay, entity, arrival,
-                                                  Nanoseconds(1),
-                                                  kernel_->streams.split_max);
+          state_->now + state_->choices.Between(kSplitDelay, entity, arrival,
+                                                Nanoseconds(1),
+                                                state_->streams.split_max);
     }
   } else {
     pipe.bytes -= size;
@@ -387,14 +387,14 @@ void StreamNet::Deliver(uint64_t id, int side) {
     pipe.in_flight.pop_front();
   }
   if (reset > 0) {
-    kernel_->faults.Count(Fault::kStreamReset);
+    state_->faults.Count(Fault::kStreamReset);
     // The receiver still reads what arrived; both then learn.
     if (to.received_bytes > 0) QueueInput(id, 1 - side, From::kWorld);
     if (streams_.Find(id) != nullptr) Reset(id, "connection reset");
     return;
   }
   if (!pipe.in_flight.empty()) {
-    ScheduleArrival(std::max(pipe.in_flight.front().arrives, kernel_->now), id,
+    ScheduleArrival(std::max(pipe.in_flight.front().arrives, state_->now), id,
                     side);
   }
   QueueInput(id, 1 - side, From::kWorld);
@@ -431,7 +431,7 @@ void StreamNet::ResetAll(NodeStreams* node) {
   for (uint64_t id : streams_.Ids()) {
     Stream& stream = *streams_.Find(id);
     if (stream.ends[0].node != node && stream.ends[1].node != node) continue;
-    kernel_->faults.Count(Fault::kStreamReset);
+    state_->faults.Count(Fault::kStreamReset);
     Reset(id, "connection reset");
     MaybeRemove(id);
   }
@@ -447,7 +447,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       StreamPipe& pipe = stream->pipes[side];
       // What was to leave after this moment never did.
       while (!pipe.in_flight.empty() &&
-             pipe.in_flight.back().departs > node->cpu().death_time()) {
+             pipe.in_flight.back().departs > node->scheduler().death_time()) {
         if (pipe.in_flight.back().fin) end.fin_sent = false;
         pipe.bytes -= pipe.in_flight.back().bytes.size();
         pipe.in_flight.pop_back();
@@ -460,7 +460,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       if (power_lost) {
         end.state = StreamEnd::State::kGone;
         if (peer.state == StreamEnd::State::kOpen && peer.failure.ok()) {
-          kernel_->faults.Count(Fault::kStreamHalfOpen);
+          state_->faults.Count(Fault::kStreamHalfOpen);
         }
       } else if (open) {
         end.state = StreamEnd::State::kClosed;
@@ -469,7 +469,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
         end.ended = true;
         if (unread) {
           PushStep(
-              std::max(pipe.last_arrival, kernel_->now + LatencyTo(end, peer)),
+              std::max(pipe.last_arrival, state_->now + LatencyTo(end, peer)),
               kRefused, id, 1 - side);
         } else if (end.failure.ok()) {
           Pump(id, side, From::kProgram);
@@ -501,9 +501,9 @@ void StreamNet::QueueInput(uint64_t id, int side, From from) {
   end.input_queued = true;
   const Input input{InputKind::kStream, Encode(id, side)};
   if (from == From::kWorld) {
-    end.node->cpu().Accept(input);
+    end.node->scheduler().Accept(input);
   } else {
-    end.node->cpu().Post(input);
+    end.node->scheduler().Post(input);
   }
 }
 
@@ -531,12 +531,13 @@ void StreamNet::RunInput(uint64_t input) {
     if (e.state != StreamEnd::State::kOpen || e.observer == nullptr) {
       return nullptr;
     }
-    return e.node->cpu().alive() ? &e : nullptr;
+    return e.node->scheduler().alive() ? &e : nullptr;
   };
   const auto note = [&](const StreamEnd& e, uint64_t what) {
-    ++kernel_->events;
-    kernel_->hash.Add(kernel_->now, e.node->cpu().id(), TraceKind::kStreamEvent,
-                      Mix64(Encode(streams_.Find(id)->key, side)) + what);
+    ++state_->events;
+    state_->hash.Add(state_->now, e.node->scheduler().id(),
+                     TraceKind::kStreamEvent,
+                     Mix64(Encode(streams_.Find(id)->key, side)) + what);
   };
   StreamEnd* e = end();
   if (e != nullptr && e->received_bytes > 0 && !e->paused) {
@@ -573,11 +574,12 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
   end.received_bytes = 0;
   const StreamEnd& peer = stream.ends[1 - side];
   if (peer.unsent_bytes > 0) {
-    PushStep(kernel_->now + LatencyTo(end, peer), kPump, id, 1 - side);
+    PushStep(state_->now + LatencyTo(end, peer), kPump, id, 1 - side);
   }
-  ++kernel_->events;
-  kernel_->hash.Add(kernel_->now, end.node->cpu().id(), TraceKind::kStreamBytes,
-                    Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
+  ++state_->events;
+  state_->hash.Add(state_->now, end.node->scheduler().id(),
+                   TraceKind::kStreamBytes,
+                   Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
   end.observer->OnBytes(bytes.view());
   return streams_.Find(id) != nullptr;
 }

@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "env/byte_streams.h"
 #include "sim/network/network.h"
-#include "sim/state/kernel.h"
+#include "sim/state/sim_state.h"
 #include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
@@ -84,8 +84,8 @@ struct Stream {
 
 class StreamNet {
  public:
-  StreamNet(Kernel* kernel, Network* network)
-      : kernel_(kernel), network_(network) {}
+  StreamNet(SimState* state, Network* network)
+      : state_(state), network_(network) {}
 
   void AddMachine(NodeStreams* node) { nodes_.push_back(node); }
   NodeStreams* machine(MachineId id) { return nodes_[id.value()]; }
@@ -115,7 +115,7 @@ class StreamNet {
   // Both ends fail; what is on its way is lost.
   void Reset(uint64_t id, const std::string& why);
 
-  Kernel& kernel() { return *kernel_; }
+  SimState& state() { return *state_; }
   Network& network() { return *network_; }
 
  private:
@@ -140,7 +140,7 @@ class StreamNet {
   Duration LatencyTo(const StreamEnd& from, const StreamEnd& to);
   void DropPipe(StreamPipe* pipe);
 
-  Kernel* const kernel_;
+  SimState* const state_;
   Network* const network_;
   std::vector<NodeStreams*> nodes_{nullptr};  // By machine.
   SlotPool<Stream> streams_;

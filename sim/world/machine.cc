@@ -10,27 +10,27 @@ constexpr ChoiceSite kActive("buggify.active");
 constexpr ChoiceSite kFire("buggify.fire");
 }  // namespace
 
-Machine::Machine(MachineHost* host, Kernel* kernel, Network* network,
+Machine::Machine(MachineHost* host, SimState* state, Network* network,
                  StreamNet* streams, MachineId id,
                  const MachineOptions& options, const WorldOptions& world,
                  std::shared_ptr<DiskImage> image)
     : host_(host),
-      kernel_(kernel),
+      state_(state),
       name_(options.name.empty() ? "m" + std::to_string(id.value())
                                  : options.name),
       client_(options.client),
       image_(std::move(image)),
-      cpu_(kernel, id, world.loop, this),
-      loop_(&cpu_, SimClock(options.clock, world.epoch)),
-      disk_(&cpu_, image_, options.client ? DiskOptions{} : world.disk),
-      transport_(&cpu_, network, this),
-      streams_(&cpu_, streams),
+      scheduler_(state, id, world.loop, this),
+      loop_(&scheduler_, SimClock(options.clock, world.epoch)),
+      disk_(&scheduler_, image_, options.client ? DiskOptions{} : world.disk),
+      transport_(&scheduler_, network, this),
+      streams_(&scheduler_, streams),
       env_{loop_, disk_, transport_, streams_, *this, *this, *this, Random(0)},
-      random_(Random(kernel->choices.seed()).Fork("sim.machine", id.value())) {}
+      random_(Random(state->choices.seed()).Fork("sim.machine", id.value())) {}
 
 Machine::~Machine() {
   // A world that ends is a crash for every program.
-  cpu_.Stop();
+  scheduler_.Stop();
 }
 
 void Machine::Start(Factory factory) {
@@ -40,24 +40,24 @@ void Machine::Start(Factory factory) {
 
 void Machine::Restart() {
   // A death that waits for its event comes first.
-  if (cpu_.started() && !cpu_.alive()) cpu_.Stop();
-  CHECK(!cpu_.started()) << name_ << " runs already";
+  if (scheduler_.started() && !scheduler_.alive()) scheduler_.Stop();
+  CHECK(!scheduler_.started()) << name_ << " runs already";
   ++incarnation_;
   streams_.PowerOn();
   env_.random = random_.Fork("sim.incarnation", incarnation_);
-  cpu_.Start();
+  scheduler_.Start();
 }
 
 void Machine::Crash(CrashKind kind) {
   crash_kind_ = kind;
-  cpu_.Stop();
+  scheduler_.Stop();
 }
 
 void Machine::RunInput(const Input& input) {
   switch (input.kind) {
     case InputKind::kBoot:
-      kernel_->hash.Add(kernel_->now, cpu_.id(), TraceKind::kBoot,
-                        incarnation_);
+      state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kBoot,
+                       incarnation_);
       if (factory_ != nullptr) program_ = factory_(env_);
       break;
     case InputKind::kMessage:
@@ -84,10 +84,10 @@ void Machine::EndTurn() {
 
 void Machine::Die() {
   const bool power_lost = crash_kind_ == CrashKind::kMachine;
-  kernel_->hash.Add(kernel_->now, cpu_.id(), TraceKind::kCrash,
-                    power_lost ? 1 : 0);
-  kernel_->faults.Count(power_lost ? Fault::kMachineCrash
-                                   : Fault::kProcessCrash);
+  state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kCrash,
+                   power_lost ? 1 : 0);
+  state_->faults.Count(power_lost ? Fault::kMachineCrash
+                                  : Fault::kProcessCrash);
   transport_.Die();
   streams_.Die(power_lost);
   // The world's side of the streams is dead before the program closes its own.
@@ -97,32 +97,32 @@ void Machine::Die() {
 }
 
 void Machine::Log(env::Severity severity, std::string_view message) {
-  if (host_->Logs(severity)) host_->Log(cpu_.id(), severity, message);
+  if (host_->Logs(severity)) host_->Log(scheduler_.id(), severity, message);
 }
 
 void Machine::Sometimes(std::string_view mark) {
-  ++kernel_->marks[std::string(mark)];
-  if (cpu_.alive()) host_->OnMark(cpu_.id(), mark);
+  ++state_->marks[std::string(mark)];
+  if (scheduler_.alive()) host_->OnMark(scheduler_.id(), mark);
 }
 
 bool Machine::Fire(Site site) {
-  Kernel& kernel = *kernel_;
-  if (!kernel.choices.replaying() && kernel.buggify.active.numerator == 0) {
+  SimState& state = *state_;
+  if (!state.choices.replaying() && state.buggify.active.numerator == 0) {
     return false;
   }
-  if (!cpu_.alive()) return false;
+  if (!scheduler_.alive()) return false;
   const auto [found, fresh] = buggified_.try_emplace(site.hash());
   Buggified& point = found->second;
   if (fresh) {
     point.active =
-        kernel.choices.Chance(kActive, site.hash(), 0, kernel.buggify.active);
+        state.choices.Chance(kActive, site.hash(), 0, state.buggify.active);
   }
   const uint64_t count = point.count++;
   if (!point.active) return false;
-  const bool fires = kernel.choices.Chance(
-      kFire, site.hash(), uint64_t{cpu_.id().value()} << 40 | count,
-      kernel.buggify.fire);
-  if (fires) kernel.faults.Count(Fault::kBuggify);
+  const bool fires = state.choices.Chance(
+      kFire, site.hash(), uint64_t{scheduler_.id().value()} << 40 | count,
+      state.buggify.fire);
+  if (fires) state.faults.Count(Fault::kBuggify);
   return fires;
 }
 

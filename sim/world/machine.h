@@ -13,7 +13,7 @@
 #include "sim/disk/node_disk.h"
 #include "sim/network/node_streams.h"
 #include "sim/network/node_transport.h"
-#include "sim/state/cpu.h"
+#include "sim/state/turn_scheduler.h"
 #include "sim/world/node_loop.h"
 #include "sim/world/world.h"
 
@@ -32,12 +32,12 @@ class MachineHost {
   ~MachineHost() = default;
 };
 
-class Machine final : public Cpu::Parts,
+class Machine final : public TurnScheduler::Parts,
                       public env::Tracer,
                       public env::Buggify,
                       public env::Process {
  public:
-  Machine(MachineHost* host, Kernel* kernel, Network* network,
+  Machine(MachineHost* host, SimState* state, Network* network,
           StreamNet* streams, MachineId id, const MachineOptions& options,
           const WorldOptions& world, std::shared_ptr<DiskImage> image);
   ~Machine();
@@ -46,13 +46,13 @@ class Machine final : public Cpu::Parts,
   void Restart();
   void Crash(CrashKind kind);
 
-  // Cpu::Parts.
+  // TurnScheduler::Parts.
   void BeginTurn() override { loop_.BeginTurn(); }
   void RunInput(const Input& input) override;
   void RunTimers() override { loop_.RunTimers(); }
   void RunDeferred() override { loop_.RunDeferred(); }
   void EndTurn() override;
-  void AfterTurn() override { host_->OnTurn(cpu_.id()); }
+  void AfterTurn() override { host_->OnTurn(scheduler_.id()); }
   void Die() override;
   // env::Tracer.
   void Log(env::Severity severity, std::string_view message) override;
@@ -64,10 +64,10 @@ class Machine final : public Cpu::Parts,
   bool Fire(Site site) override;
   // env::Process: the machine's turns.
   env::CpuTime ReadCpuTime() override {
-    return {.user = cpu_.busy(), .system = Duration(0)};
+    return {.user = scheduler_.busy(), .system = Duration(0)};
   }
 
-  Cpu& cpu() { return cpu_; }
+  TurnScheduler& scheduler() { return scheduler_; }
   NodeLoop& loop() { return loop_; }
   NodeDisk& disk() { return disk_; }
   NodeTransport& transport() { return transport_; }
@@ -87,11 +87,11 @@ class Machine final : public Cpu::Parts,
   };
 
   MachineHost* const host_;
-  Kernel* const kernel_;
+  SimState* const state_;
   const std::string name_;
   const bool client_;
   const std::shared_ptr<DiskImage> image_;
-  Cpu cpu_;
+  TurnScheduler scheduler_;
   NodeLoop loop_;
   NodeDisk disk_;
   NodeTransport transport_;

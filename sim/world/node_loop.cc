@@ -9,13 +9,14 @@ namespace quorate::sim {
 
 Now NodeLoop::ReadClock() {
   // The last turn may have ended a little after the event that began it.
-  return cpu_->in_turn()
+  return scheduler_->in_turn()
              ? reading_
-             : clock_.Read(std::max(cpu_->kernel().now, cpu_->busy_until()));
+             : clock_.Read(
+                   std::max(scheduler_->state().now, scheduler_->busy_until()));
 }
 
 env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {
-  if (!cpu_->BeginCall()) return {};
+  if (!scheduler_->BeginCall()) return {};
   const uint64_t id = callbacks_.Add(std::move(callback));
   // Timers that were cancelled leave when they come up, or when they are many.
   if (timers_.size() > 64 && timers_.size() > 4 * callbacks_.size()) {
@@ -28,15 +29,15 @@ env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {
   }
   timers_.push_back({deadline, order_++, id});
   std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
-  if (!cpu_->in_turn()) Arm();
+  if (!scheduler_->in_turn()) Arm();
   return env::Pending(this, id);
 }
 
 env::Pending NodeLoop::Defer(env::Callback callback) {
-  if (!cpu_->BeginCall()) return {};
+  if (!scheduler_->BeginCall()) return {};
   const uint64_t id = callbacks_.Add(std::move(callback));
   deferred_.push_back(id);
-  if (!cpu_->in_turn()) cpu_->Nudge();
+  if (!scheduler_->in_turn()) scheduler_->Nudge();
   return env::Pending(this, id);
 }
 
@@ -65,19 +66,20 @@ void NodeLoop::RunTimers() {
     timers_.push_back(timer);
     std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
   }
-  Kernel& kernel = cpu_->kernel();
-  for (size_t i = 0; i < due_.size() && cpu_->alive(); ++i) {
+  SimState& state = scheduler_->state();
+  for (size_t i = 0; i < due_.size() && scheduler_->alive(); ++i) {
     if (callbacks_.Find(due_[i].id) == nullptr) continue;
     env::Callback callback = callbacks_.Take(due_[i].id);
-    ++kernel.events;
-    kernel.hash.Add(kernel.now, cpu_->id(), TraceKind::kTimer, due_[i].order);
+    ++state.events;
+    state.hash.Add(state.now, scheduler_->id(), TraceKind::kTimer,
+                   due_[i].order);
     callback();
   }
 }
 
 void NodeLoop::RunDeferred() {
-  reading_ = clock_.Read(cpu_->effect_time());
-  for (size_t i = 0; i < deferred_.size() && cpu_->alive(); ++i) {
+  reading_ = clock_.Read(scheduler_->effect_time());
+  for (size_t i = 0; i < deferred_.size() && scheduler_->alive(); ++i) {
     if (callbacks_.Find(deferred_[i]) == nullptr) continue;
     env::Callback callback = callbacks_.Take(deferred_[i]);
     callback();
@@ -86,35 +88,35 @@ void NodeLoop::RunDeferred() {
 }
 
 void NodeLoop::Arm() {
-  if (!cpu_->alive() || !FindFirst()) return;
-  Kernel& kernel = cpu_->kernel();
-  SimTime when = clock_.WhenMono(timers_.front().deadline, kernel.now);
-  if (when != SimTime::Max()) when = std::max(when, cpu_->busy_until());
+  if (!scheduler_->alive() || !FindFirst()) return;
+  SimState& state = scheduler_->state();
+  SimTime when = clock_.WhenMono(timers_.front().deadline, state.now);
+  if (when != SimTime::Max()) when = std::max(when, scheduler_->busy_until());
   if (when >= armed_for_) return;
-  kernel.queue.Cancel(armed_);
+  state.queue.Cancel(armed_);
   armed_for_ = when;
-  armed_ = kernel.queue.Push(when, {kEventTimers, cpu_->id().value(), 0});
+  armed_ = state.queue.Push(when, {kEventTimers, scheduler_->id().value(), 0});
 }
 
 void NodeLoop::TimersEvent() {
   armed_ = 0;
   armed_for_ = SimTime::Max();
   if (!FindFirst()) return;
-  if (timers_.front().deadline <= clock_.Mono(cpu_->kernel().now)) {
-    cpu_->TimerDue();
+  if (timers_.front().deadline <= clock_.Mono(scheduler_->state().now)) {
+    scheduler_->TimerDue();
   } else {
     Arm();
   }
 }
 
 void NodeLoop::Rearm() {
-  cpu_->kernel().queue.Cancel(std::exchange(armed_, 0));
+  scheduler_->state().queue.Cancel(std::exchange(armed_, 0));
   armed_for_ = SimTime::Max();
   Arm();
 }
 
 void NodeLoop::Clear() {
-  cpu_->kernel().queue.Cancel(std::exchange(armed_, 0));
+  scheduler_->state().queue.Cancel(std::exchange(armed_, 0));
   armed_for_ = SimTime::Max();
   callbacks_.Clear();
   timers_.clear();

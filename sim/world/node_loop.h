@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "env/loop.h"
-#include "sim/state/cpu.h"
 #include "sim/state/slot_pool.h"
+#include "sim/state/turn_scheduler.h"
 #include "sim/world/clock.h"
 
 namespace quorate::sim {
 
 class NodeLoop final : public env::Loop, public env::Pending::Source {
  public:
-  NodeLoop(Cpu* cpu, SimClock clock) : cpu_(cpu), clock_(clock) {}
+  NodeLoop(TurnScheduler* scheduler, SimClock clock)
+      : scheduler_(scheduler), clock_(clock) {}
 
   // env::Loop. Outside of turns the clock reads the present.
   Now ReadClock() override;
@@ -26,7 +27,7 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
 
   // ---- Called by the machine.
   void BeginTurn() {
-    reading_ = clock_.Read(cpu_->kernel().now);
+    reading_ = clock_.Read(scheduler_->state().now);
     first_of_turn_ = order_;
   }
   void RunTimers();
@@ -54,7 +55,7 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   bool FindFirst();
   void PopFirst();
 
-  Cpu* const cpu_;
+  TurnScheduler* const scheduler_;
   SimClock clock_;
   Now reading_;
   SlotPool<env::Callback> callbacks_;  // Of timers and deferred ones.

@@ -5,7 +5,7 @@
 #include "env/check.h"
 #include "sim/network/network.h"
 #include "sim/network/node_streams.h"
-#include "sim/state/kernel.h"
+#include "sim/state/sim_state.h"
 #include "sim/world/machine.h"
 
 namespace quorate::sim {
@@ -21,14 +21,14 @@ class World::Host final : public MachineHost {
   }
   void Log(MachineId machine, env::Severity severity,
            std::string_view message) override {
-    sink(kernel->now, machine, severity, message);
+    sink(state->now, machine, severity, message);
   }
 
   void OnMark(MachineId machine, std::string_view mark) override {
     if (mark_hook != nullptr) mark_hook(machine, mark);
   }
 
-  Kernel* kernel = nullptr;
+  SimState* state = nullptr;
   absl::AnyInvocable<void(MachineId)> step_hook;
   MarkHook mark_hook;
   env::Severity least = env::Severity::kInfo;
@@ -37,19 +37,19 @@ class World::Host final : public MachineHost {
 
 World::World(const WorldOptions& options)
     : options_(options),
-      kernel_(std::make_unique<Kernel>(
+      state_(std::make_unique<SimState>(
           options.replay != nullptr ? Choices(*options.replay)
                                     : Choices(options.seed, options.record),
           options.keep_trace)),
-      network_(std::make_unique<Network>(kernel_.get())),
-      streams_(std::make_unique<StreamNet>(kernel_.get(), network_.get())),
+      network_(std::make_unique<Network>(state_.get())),
+      streams_(std::make_unique<StreamNet>(state_.get(), network_.get())),
       host_(std::make_unique<Host>()) {
   options_.replay = nullptr;
-  kernel_->network = options.network;
-  kernel_->streams = options.streams;
-  kernel_->buggify = options.buggify;
+  state_->network = options.network;
+  state_->streams = options.streams;
+  state_->buggify = options.buggify;
   network_->set_message_key(options.message_key);
-  host_->kernel = kernel_.get();
+  host_->state = state_.get();
 }
 
 World::~World() {
@@ -72,7 +72,7 @@ MachineId World::AddMachine(const MachineOptions& options) {
       options.shares_disk_with == MachineId()
           ? std::make_shared<DiskImage>()
           : machine(options.shares_disk_with).image();
-  machines_.push_back(std::make_unique<Machine>(host_.get(), kernel_.get(),
+  machines_.push_back(std::make_unique<Machine>(host_.get(), state_.get(),
                                                 network_.get(), streams_.get(),
                                                 id, options, options_, image));
   return id;
@@ -85,7 +85,7 @@ void World::Start(MachineId id, Factory factory) {
 }
 
 void World::Restart(MachineId id) {
-  kernel_->faults.Count(Fault::kRestart);
+  state_->faults.Count(Fault::kRestart);
   machine(id).Restart();
 }
 
@@ -93,7 +93,7 @@ void World::Crash(MachineId id, CrashKind kind) { machine(id).Crash(kind); }
 
 void World::CrashAfterCalls(MachineId id, uint64_t calls, CrashKind kind) {
   machine(id).set_crash_kind(kind);
-  machine(id).cpu().StopAfter(calls);
+  machine(id).scheduler().StopAfter(calls);
 }
 
 void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
@@ -103,24 +103,28 @@ void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
 }
 
 void World::Pause(MachineId id) {
-  kernel_->faults.Count(Fault::kPause);
-  machine(id).cpu().Pause();
+  state_->faults.Count(Fault::kPause);
+  machine(id).scheduler().Pause();
 }
 
-void World::Resume(MachineId id) { machine(id).cpu().Resume(); }
+void World::Resume(MachineId id) { machine(id).scheduler().Resume(); }
 
 void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
-  machine(id).cpu().PauseAfter(calls, length);
+  machine(id).scheduler().PauseAfter(calls, length);
 }
 
 void World::WipeDisk(MachineId id) {
   CHECK(!running(id)) << "machine " << id;
   machine(id).disk().image().Wipe();
-  kernel_->faults.Count(Fault::kDiskWiped);
+  state_->faults.Count(Fault::kDiskWiped);
 }
 
-bool World::running(MachineId id) const { return machine(id).cpu().alive(); }
-bool World::paused(MachineId id) const { return machine(id).cpu().paused(); }
+bool World::running(MachineId id) const {
+  return machine(id).scheduler().alive();
+}
+bool World::paused(MachineId id) const {
+  return machine(id).scheduler().paused();
+}
 
 uint64_t World::incarnation(MachineId id) const {
   return machine(id).incarnation();
@@ -134,15 +138,15 @@ bool World::is_client(MachineId id) const { return machine(id).client(); }
 
 // ---- Time
 
-SimTime World::now() const { return kernel_->now; }
+SimTime World::now() const { return state_->now; }
 
 bool World::Step() { return StepBefore(SimTime::Max() - Nanoseconds(1)); }
 
 bool World::StepBefore(SimTime end) {
   if (stopped_) return false;
-  const SimTime next = kernel_->queue.NextTime();
+  const SimTime next = state_->queue.NextTime();
   if (next > end || next == SimTime::Max()) return false;
-  const Event event = kernel_->queue.Pop(&kernel_->now);
+  const Event event = state_->queue.Pop(&state_->now);
   Run(event);
   return !stopped_;
 }
@@ -151,7 +155,7 @@ void World::Run(const Event& event) {
   const MachineId target(event.target);
   switch (event.kind) {
     case kEventWake:
-      machine(target).cpu().WakeUp();
+      machine(target).scheduler().WakeUp();
       break;
     case kEventTimers:
       machine(target).loop().TimersEvent();
@@ -184,7 +188,7 @@ void World::RunUntil(SimTime time) {
   stopped_ = false;
   while (StepBefore(time)) {
   }
-  if (!stopped_ && kernel_->now < time) kernel_->now = time;
+  if (!stopped_ && state_->now < time) state_->now = time;
   stopped_ = false;
 }
 
@@ -194,7 +198,7 @@ bool World::RunUntilIdle(Duration limit) {
   while (StepBefore(end)) {
   }
   stopped_ = false;
-  return kernel_->queue.NextTime() == SimTime::Max();
+  return state_->queue.NextTime() == SimTime::Max();
 }
 
 void World::At(SimTime time, absl::AnyInvocable<void()> action) {
@@ -207,21 +211,21 @@ void World::At(SimTime time, absl::AnyInvocable<void()> action) {
     free_actions_.pop_back();
     actions_[slot] = std::move(action);
   }
-  kernel_->queue.Push(time < now() ? now() : time, {kEventAction, 0, slot});
+  state_->queue.Push(time < now() ? now() : time, {kEventAction, 0, slot});
 }
 
 void World::StopRunning() { stopped_ = true; }
 
 // ---- Faults
 
-NetworkOptions& World::network_options() { return kernel_->network; }
-StreamOptions& World::stream_options() { return kernel_->streams; }
-BuggifyOptions& World::buggify_options() { return kernel_->buggify; }
+NetworkOptions& World::network_options() { return state_->network; }
+StreamOptions& World::stream_options() { return state_->streams; }
+BuggifyOptions& World::buggify_options() { return state_->buggify; }
 DiskOptions& World::disk_options(MachineId id) {
   return machine(id).disk().options();
 }
 LoopOptions& World::loop_options(MachineId id) {
-  return machine(id).cpu().options();
+  return machine(id).scheduler().options();
 }
 SimClock& World::clock(MachineId id) { return machine(id).loop().clock(); }
 void World::ClockChanged(MachineId id) { machine(id).loop().Rearm(); }
@@ -246,7 +250,7 @@ bool World::blocked(MachineId from, MachineId to) const {
 }
 
 void World::ClogLink(MachineId from, MachineId to, SimTime until) {
-  kernel_->faults.Count(Fault::kLinkClogged);
+  state_->faults.Count(Fault::kLinkClogged);
   network_->link(from, to).clogged_until = until;
 }
 
@@ -291,7 +295,7 @@ bool World::FlipDiskBit(MachineId id, std::string_view file, uint64_t offset,
                         int bit) {
   const DiskImage::FileRef found = machine(id).image()->Find(file);
   if (found == nullptr || !found->FlipBit(offset, bit)) return false;
-  kernel_->faults.Count(Fault::kDiskBitRot);
+  state_->faults.Count(Fault::kDiskBitRot);
   return true;
 }
 
@@ -303,24 +307,24 @@ bool World::OverwriteDisk(MachineId id, std::string_view file, uint64_t offset,
 
 // ---- What happened
 
-Hash128 World::trace_hash() const { return kernel_->hash.value(); }
+Hash128 World::trace_hash() const { return state_->hash.value(); }
 const std::vector<TraceRecord>& World::trace() const {
-  return kernel_->hash.records();
+  return state_->hash.records();
 }
 void World::HashNote(MachineId id, std::string_view bytes) {
-  kernel_->hash.Add(kernel_->now, id, TraceKind::kNote, bytes);
+  state_->hash.Add(state_->now, id, TraceKind::kNote, bytes);
 }
-uint64_t World::events() const { return kernel_->events; }
-FaultCounters& World::faults() { return kernel_->faults; }
+uint64_t World::events() const { return state_->events; }
+FaultCounters& World::faults() { return state_->faults; }
 const absl::btree_map<std::string, uint64_t>& World::marks() const {
-  return kernel_->marks;
+  return state_->marks;
 }
-Choices& World::choices() { return kernel_->choices; }
+Choices& World::choices() { return state_->choices; }
 
 Tape World::tape() const {
   Tape tape;
-  tape.seed = kernel_->choices.seed();
-  tape.choices = kernel_->choices.taken();
+  tape.seed = state_->choices.seed();
+  tape.choices = state_->choices.taken();
   return tape;
 }
 
@@ -338,11 +342,11 @@ void World::SetLogSink(env::Severity severity, LogSink sink) {
 }
 
 void World::Violate(std::string what) {
-  kernel_->violations.push_back(std::move(what));
+  state_->violations.push_back(std::move(what));
 }
 
 const std::vector<std::string>& World::violations() const {
-  return kernel_->violations;
+  return state_->violations;
 }
 
 }  // namespace quorate::sim

@@ -35,7 +35,7 @@
 
 namespace quorate::sim {
 
-class Kernel;
+class SimState;
 class Machine;
 class Network;
 class StreamNet;
@@ -248,7 +248,7 @@ class World {
   Machine& machine(MachineId id) const;
 
   WorldOptions options_;  // For machines added later.
-  std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<SimState> state_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<StreamNet> streams_;
   std::unique_ptr<Host> host_;

@@ -1,20 +1,20 @@
-// sim/state/cpu.h: a machine's life and turns: when inputs are drained, how long that
+// sim/state/turn_scheduler.h: a machine's life and turns: when inputs are drained, how long that
 // takes, at which env call it dies or stops.
 //
 // A turn runs at one instant of virtual time and then keeps the machine busy:
 // inputs that arrive meanwhile wait and are drained together, which is how
 // batches arise. What a turn does after it stopped in the middle (PauseAfter)
 // takes effect that much later, and not at all if the machine dies before.
-#ifndef QUORATE_SIM_STATE_CPU_H_
-#define QUORATE_SIM_STATE_CPU_H_
+#ifndef QUORATE_SIM_STATE_TURN_SCHEDULER_H_
+#define QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 
 #include <cstdint>
 #include <vector>
 
 #include "env/time.h"
 #include "sim/choices/sim_time.h"
-#include "sim/state/kernel.h"
 #include "sim/state/options.h"
+#include "sim/state/sim_state.h"
 
 namespace quorate::sim {
 
@@ -32,7 +32,7 @@ struct Input {
   uint64_t id = 0;
 };
 
-class Cpu {
+class TurnScheduler {
  public:
   // The parts of the machine that a turn calls.
   class Parts {
@@ -53,7 +53,8 @@ class Cpu {
     ~Parts() = default;
   };
 
-  Cpu(Kernel* kernel, MachineId id, const LoopOptions& options, Parts* parts);
+  TurnScheduler(SimState* state, MachineId id, const LoopOptions& options,
+                Parts* parts);
 
   // ---- For the parts.
   // Passes an env call that has an effect. False: the machine is dead (or
@@ -61,7 +62,7 @@ class Cpu {
   bool BeginCall();
   // When what is done now takes effect.
   SimTime effect_time() const {
-    return in_turn_ ? kernel_->now + elapsed_ : kernel_->now;
+    return in_turn_ ? state_->now + elapsed_ : state_->now;
   }
   // Dies when the running callback returns, or next of all outside of turns; no
   // later call has an effect.
@@ -101,18 +102,18 @@ class Cpu {
   }
   LoopOptions& options() { return options_; }
   MachineId id() const { return id_; }
-  Kernel& kernel() const { return *kernel_; }
+  SimState& state() const { return *state_; }
 
  private:
   bool ready() const {
     return alive_ && !dying_ && !paused_ && !in_turn_ &&
-           busy_until_ <= kernel_->now;
+           busy_until_ <= state_->now;
   }
   void ScheduleWake();
   void RunTurn();
   void FinishTurn();
 
-  Kernel* const kernel_;
+  SimState* const state_;
   const MachineId id_;
   LoopOptions options_;
   Parts* const parts_;
@@ -139,4 +140,4 @@ class Cpu {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_STATE_CPU_H_
+#endif  // QUORATE_SIM_STATE_TURN_SCHEDULER_H_

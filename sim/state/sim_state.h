@@ -1,7 +1,7 @@
-// sim/state/kernel.h: what every part of a world shares: time, queue, choices, hash,
+// sim/state/sim_state.h: what every part of a world shares: time, queue, choices, hash,
 // counters.
-#ifndef QUORATE_SIM_STATE_KERNEL_H_
-#define QUORATE_SIM_STATE_KERNEL_H_
+#ifndef QUORATE_SIM_STATE_SIM_STATE_H_
+#define QUORATE_SIM_STATE_SIM_STATE_H_
 
 #include <cstdint>
 #include <string>
@@ -30,9 +30,9 @@ enum EventKind : uint32_t {
   kEventAction,   // World::At.
 };
 
-class Kernel {
+class SimState {
  public:
-  Kernel(Choices choices_in, bool keep_trace)
+  SimState(Choices choices_in, bool keep_trace)
       : choices(std::move(choices_in)), hash(keep_trace) {}
 
   SimTime now;
@@ -72,4 +72,4 @@ class Kernel {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_STATE_KERNEL_H_
+#endif  // QUORATE_SIM_STATE_SIM_STATE_H_

@@ -1,4 +1,4 @@
-#include "sim/state/cpu.h"
+#include "sim/state/turn_scheduler.h"
 
 #include <utility>
 
@@ -10,37 +10,38 @@ constexpr ChoiceSite kHiccup("loop.hiccup");
 constexpr ChoiceSite kTimersFirst("loop.timers_first");
 }  // namespace
 
-Cpu::Cpu(Kernel* kernel, MachineId id, const LoopOptions& options, Parts* parts)
-    : kernel_(kernel), id_(id), options_(options), parts_(parts) {}
+TurnScheduler::TurnScheduler(SimState* state, MachineId id,
+                             const LoopOptions& options, Parts* parts)
+    : state_(state), id_(id), options_(options), parts_(parts) {}
 
-bool Cpu::BeginCall() {
+bool TurnScheduler::BeginCall() {
   if (!alive_ || dying_) return false;
   // A pause that was reached lies between the call before and this one.
   if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   if (calls_to_death_ > 0 && --calls_to_death_ == 0) {
-    kernel_->faults.Count(Fault::kCrashInTurn);
+    state_->faults.Count(Fault::kCrashInTurn);
     // This call still takes effect; it is the last one.
     StopSoon();
   }
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
-    kernel_->faults.Count(Fault::kPauseInTurn);
+    state_->faults.Count(Fault::kPauseInTurn);
     if (in_turn_) {
       pause_due_ = pause_length_;
     } else {
-      busy_until_ = kernel_->now + pause_length_;
+      busy_until_ = state_->now + pause_length_;
     }
   }
   return true;
 }
 
-void Cpu::StopSoon() {
+void TurnScheduler::StopSoon() {
   if (!alive_ || dying_) return;
   dying_ = true;
   if (in_turn_) return;  // Dies when the callback returns.
-  kernel_->queue.Push(kernel_->now, {kEventWake, id_.value(), 0});
+  state_->queue.Push(state_->now, {kEventWake, id_.value(), 0});
 }
 
-void Cpu::Accept(Input input) {
+void TurnScheduler::Accept(Input input) {
   if (!alive_ || dying_) return;
   inbox_.push_back(input);
   if (ready()) {
@@ -50,13 +51,13 @@ void Cpu::Accept(Input input) {
   }
 }
 
-void Cpu::Post(Input input) {
+void TurnScheduler::Post(Input input) {
   if (!alive_ || dying_) return;
   inbox_.push_back(input);
   ScheduleWake();
 }
 
-void Cpu::Nudge() {
+void TurnScheduler::Nudge() {
   if (!alive_ || dying_ || in_turn_) return;
   // Not at once: the caller is in the middle of something.
   for (const Input& input : inbox_) {
@@ -66,7 +67,7 @@ void Cpu::Nudge() {
   ScheduleWake();
 }
 
-void Cpu::TimerDue() {
+void TurnScheduler::TimerDue() {
   if (!alive_ || dying_) return;
   timer_due_ = true;
   if (ready()) {
@@ -76,14 +77,14 @@ void Cpu::TimerDue() {
   }
 }
 
-void Cpu::ScheduleWake() {
+void TurnScheduler::ScheduleWake() {
   // A turn that runs, and Resume, look at the inbox themselves.
   if (wake_ != 0 || paused_ || in_turn_) return;
-  const SimTime when = busy_until_ > kernel_->now ? busy_until_ : kernel_->now;
-  wake_ = kernel_->queue.Push(when, {kEventWake, id_.value(), 0});
+  const SimTime when = busy_until_ > state_->now ? busy_until_ : state_->now;
+  wake_ = state_->queue.Push(when, {kEventWake, id_.value(), 0});
 }
 
-void Cpu::WakeUp() {
+void TurnScheduler::WakeUp() {
   wake_ = 0;
   if (dying_ && !in_turn_) {
     FinishTurn();
@@ -97,13 +98,13 @@ void Cpu::WakeUp() {
   }
 }
 
-void Cpu::Start() {
+void TurnScheduler::Start() {
   CHECK(!alive_);
   alive_ = true;
   dying_ = false;
   paused_ = false;
   timer_due_ = false;
-  busy_until_ = kernel_->now;
+  busy_until_ = state_->now;
   busy_ = Duration(0);
   inbox_.clear();
   calls_to_death_ = 0;
@@ -111,7 +112,7 @@ void Cpu::Start() {
   Accept({InputKind::kBoot, 0});
 }
 
-bool Cpu::Stop() {
+bool TurnScheduler::Stop() {
   if (!alive_) return true;
   dying_ = true;
   if (in_turn_) return false;
@@ -119,14 +120,14 @@ bool Cpu::Stop() {
   return true;
 }
 
-void Cpu::Pause() { paused_ = true; }
+void TurnScheduler::Pause() { paused_ = true; }
 
-void Cpu::Resume() {
+void TurnScheduler::Resume() {
   paused_ = false;
   if (alive_ && (!inbox_.empty() || timer_due_)) ScheduleWake();
 }
 
-void Cpu::RunTurn() {
+void TurnScheduler::RunTurn() {
   in_turn_ = true;
   timer_due_ = false;
   elapsed_ = Duration(0);
@@ -136,9 +137,8 @@ void Cpu::RunTurn() {
   std::swap(inbox_, draining_);
   parts_->BeginTurn();
   const bool timers_first =
-      !draining_.empty() &&
-      kernel_->choices.Chance(kTimersFirst, id_.value(), turn,
-                              options_.timers_first);
+      !draining_.empty() && state_->choices.Chance(kTimersFirst, id_.value(),
+                                                   turn, options_.timers_first);
   if (timers_first) parts_->RunTimers();
   for (size_t i = 0; i < draining_.size() && !dying_; ++i) {
     parts_->RunInput(draining_[i]);
@@ -147,17 +147,17 @@ void Cpu::RunTurn() {
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0)) +
              options_.turn_cost +
              options_.input_cost * static_cast<int64_t>(draining_.size()) +
-             kernel_->Delay(kHiccup, id_.value(), turn, options_.hiccup,
-                            options_.hiccup_max, Fault::kSlowTurn);
+             state_->Delay(kHiccup, id_.value(), turn, options_.hiccup,
+                           options_.hiccup_max, Fault::kSlowTurn);
   if (!dying_) parts_->RunDeferred();
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
-  busy_until_ = kernel_->now + elapsed_;
+  busy_until_ = state_->now + elapsed_;
   busy_ = busy_ + elapsed_;
   if (!dying_) parts_->EndTurn();
   FinishTurn();
 }
 
-void Cpu::FinishTurn() {
+void TurnScheduler::FinishTurn() {
   if (!dying_) {
     in_turn_ = false;
     if (!inbox_.empty() || timer_due_) ScheduleWake();
@@ -167,13 +167,13 @@ void Cpu::FinishTurn() {
   // What the turn issued until it died has begun, even if the turn paused before.
   death_time_ = effect_time();
   in_turn_ = false;
-  kernel_->queue.Cancel(std::exchange(wake_, 0));
+  state_->queue.Cancel(std::exchange(wake_, 0));
   inbox_.clear();
   timer_due_ = false;
   alive_ = false;
   parts_->Die();
   dying_ = false;
-  busy_until_ = kernel_->now;
+  busy_until_ = state_->now;
   parts_->AfterTurn();
 }
 
