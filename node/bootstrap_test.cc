@@ -251,7 +251,7 @@ TEST(Bootstrap_DifferentFiles, MinorityTakesNoPart) {
   corrected.shards = cluster.config(0).shards;
   corrected.even = cluster.config(0).even;
   cluster.Crash(2);
-  cluster.world().WipeDisk(cluster.machine(2));
+  cluster.world().EraseDisk(cluster.machine(2));
   ASSERT_TRUE(cluster.RestartWith(2, corrected).ok());
   ASSERT_TRUE(cluster.AwaitLeaders());
   EXPECT_TRUE(MissingKeys(cluster, 2).empty());

@@ -57,7 +57,8 @@ int Main(int argc, char** argv) {
   std::printf("seeds %llu..%llu\n", static_cast<unsigned long long>(begin),
               static_cast<unsigned long long>(end - 1));
   sim::SwarmOptions options{.first_seed = begin, .last_seed = end - 1};
-  options.on_report = [](const sim::Report& report, const sim::SwarmReport&) {
+  options.on_report = [](const sim::RunReport& report,
+                         const sim::SwarmReport&) {
     if (report.ok()) return;
     sim::RunOptions failing;
     failing.seed = report.seed;

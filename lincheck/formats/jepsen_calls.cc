@@ -79,9 +79,10 @@ absl::Status JepsenCalls::Take(const EdnParser& edn, const JepsenEntry& entry,
 
 void JepsenCalls::Finish() {
   pairing_.Finish();
-  std::stable_sort(
-      recording_->events.begin(), recording_->events.end(),
-      [](const AxisEvent& a, const AxisEvent& b) { return a.at < b.at; });
+  std::stable_sort(recording_->events.begin(), recording_->events.end(),
+                   [](const TimelineEvent& a, const TimelineEvent& b) {
+                     return a.at < b.at;
+                   });
 }
 
 uint32_t JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
@@ -420,7 +421,7 @@ void JepsenCalls::TakeNemesis(const EdnParser& edn, const JepsenEntry& entry) {
                                  });
   steps_.push_back({name, recording_->events.size(), fault});
   recording_->events.push_back(
-      {.kind = fault ? AxisEvent::Kind::kFault : AxisEvent::Kind::kNote,
+      {.kind = fault ? TimelineEvent::Kind::kFault : TimelineEvent::Kind::kNote,
        .at = entry.time,
        .text = text});
 }

@@ -83,7 +83,7 @@ class Reader {
     Value arg, expected, result;
     Time invoke = 0, ret = kNever;
     int64_t seen = 0, written = 0;
-    AxisEvent event;
+    TimelineEvent event;
     int64_t version = 0;
     std::string model, unit;
 
@@ -263,7 +263,7 @@ bool Reader::ReadTextField(Field field, JsonCursor* cursor, Fields* fields) {
                                        " has no function \"", std::string(text),
                                        "\"; it has ", vocabulary_->Names()));
     case kEvent:
-      return ParseAxisEventKind(text, &fields->event.kind) ||
+      return ParseTimelineEventKind(text, &fields->event.kind) ||
              cursor->Fail(at, "an event is a fault, a leader or a note");
     case kNode:
       fields->event.node = text;
@@ -689,9 +689,9 @@ void JsonLinesWriter::AddValue(std::string_view field, Value value, bool list) {
   AppendValue(value, list, out_);
 }
 
-void JsonLinesWriter::Add(const AxisEvent& event) {
+void JsonLinesWriter::Add(const TimelineEvent& event) {
   *out_ += "{\"event\":";
-  AppendJsonString(AxisEventKindName(event.kind), out_);
+  AppendJsonString(TimelineEventKindName(event.kind), out_);
   absl::StrAppend(out_, ",\"at\":", event.at);
   if (event.until != kNever) absl::StrAppend(out_, ",\"until\":", event.until);
   if (!event.node.empty()) {
@@ -709,7 +709,7 @@ std::string WriteJsonLines(const Recording& recording, const Model& model) {
   std::string out;
   JsonLinesWriter writer(model, recording.model, &out);
   writer.Header(recording.unit);
-  for (const AxisEvent& event : recording.events) writer.Add(event);
+  for (const TimelineEvent& event : recording.events) writer.Add(event);
   for (const Operation& op : recording.history.operations()) {
     writer.Add(op, recording.history.partition_name(op.partition));
   }

@@ -36,7 +36,7 @@ class JsonLinesWriter {
 
   void Header(TimeUnit unit);
   void Add(const Operation& op, std::string_view key);
-  void Add(const AxisEvent& event);
+  void Add(const TimelineEvent& event);
 
  private:
   void AddValue(std::string_view field, Value value, bool list);

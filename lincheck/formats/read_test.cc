@@ -24,8 +24,8 @@ std::string Shown(const absl::StatusOr<Recording>& recording) {
   if (!recording.ok()) return std::string(recording.status().message());
   const std::unique_ptr<Model> model = FindModel(recording->model)->make();
   std::string text = recording->form + " " + recording->model + "\n";
-  for (const AxisEvent& event : recording->events) {
-    text += std::string(AxisEventKindName(event.kind)) + " [" +
+  for (const TimelineEvent& event : recording->events) {
+    text += std::string(TimelineEventKindName(event.kind)) + " [" +
             std::to_string(event.at) + ", " +
             (event.until == kNever ? "…" : std::to_string(event.until)) + "] " +
             event.node + ": " + event.text + "\n";

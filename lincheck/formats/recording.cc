@@ -27,10 +27,10 @@ std::string_view TimeUnitName(TimeUnit unit) {
 bool ParseTimeUnit(std::string_view name, TimeUnit* unit) {
   return Parse(name, kUnits, unit);
 }
-std::string_view AxisEventKindName(AxisEvent::Kind kind) {
+std::string_view TimelineEventKindName(TimelineEvent::Kind kind) {
   return kKinds[static_cast<size_t>(kind)];
 }
-bool ParseAxisEventKind(std::string_view name, AxisEvent::Kind* kind) {
+bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind) {
   return Parse(name, kKinds, kind);
 }
 

@@ -24,7 +24,7 @@ bool ParseTimeUnit(std::string_view name, TimeUnit* unit);
 
 // Something that happened to the store under test: for people, not for the
 // verdict.
-struct AxisEvent {
+struct TimelineEvent {
   enum class Kind : uint8_t { kFault, kLeader, kNote };
   Kind kind = Kind::kNote;
   Time at = 0;
@@ -32,15 +32,15 @@ struct AxisEvent {
   std::string node;     // Where; may be empty.
   std::string text;
 };
-std::string_view AxisEventKindName(AxisEvent::Kind kind);
-bool ParseAxisEventKind(std::string_view name, AxisEvent::Kind* kind);
+std::string_view TimelineEventKindName(TimelineEvent::Kind kind);
+bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind);
 
 struct Recording {
   History history;
   TimeUnit unit = TimeUnit::kOrder;
-  std::vector<AxisEvent> events;  // By `at`.
-  std::string form;               // Of the file: "jsonl", "edn", …
-  std::string model;              // ModelNamed.
+  std::vector<TimelineEvent> events;  // By `at`.
+  std::string form;                   // Of the file: "jsonl", "edn", …
+  std::string model;                  // ModelNamed.
 };
 
 }  // namespace quorate::lincheck

@@ -147,7 +147,7 @@ void PageMaker::Choose() {
   }
   origin_ = kNever;
   for (size_t i : shown_) origin_ = std::min(origin_, operations[i].invoke);
-  for (const AxisEvent& event : input_.recording->events) {
+  for (const TimelineEvent& event : input_.recording->events) {
     if (shown_.size() == operations.size()) {
       origin_ = std::min(origin_, event.at);
     }
@@ -233,18 +233,19 @@ void PageMaker::AppendOperations() {
 }
 
 void PageMaker::AppendEvents() {
-  std::vector<AxisEvent> events = input_.recording->events;
-  std::stable_sort(
-      events.begin(), events.end(),
-      [](const AxisEvent& a, const AxisEvent& b) { return a.at < b.at; });
+  std::vector<TimelineEvent> events = input_.recording->events;
+  std::stable_sort(events.begin(), events.end(),
+                   [](const TimelineEvent& a, const TimelineEvent& b) {
+                     return a.at < b.at;
+                   });
   json_ += ",\"events\":[";
   bool any = false;
-  for (const AxisEvent& event : events) {
+  for (const TimelineEvent& event : events) {
     // Over before anything that is shown.
     if (event.until < origin_) continue;
     json_ += any ? ",\n[" : "[";
     any = true;
-    AppendText(AxisEventKindName(event.kind));
+    AppendText(TimelineEventKindName(event.kind));
     json_ += ',';
     AppendTime(event.at);
     json_ += ',';

@@ -352,7 +352,7 @@ TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
   ASSERT_TRUE(cluster.WaitForLeader());
   cluster.options_.bootstrap = false;
   cluster.Crash(2, sim::CrashKind::kMachine);
-  cluster.world_.WipeDisk(cluster.machines_[1]);
+  cluster.world_.EraseDisk(cluster.machines_[1]);
   cluster.Restart(2);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
@@ -389,7 +389,7 @@ TEST(Host, StoredBootstrapRecord_IsWhatTheCallerJudges) {
   EXPECT_EQ(judged, "stored:");
   // An empty directory: the record that is being stored.
   cluster.Crash(2, sim::CrashKind::kProcess);
-  cluster.world_.WipeDisk(cluster.machines_[1]);
+  cluster.world_.EraseDisk(cluster.machines_[1]);
   cluster.Restart(2);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
@@ -401,7 +401,7 @@ TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   Cluster cluster(19);
   cluster.options_.bootstrap_record = "another";
   cluster.Crash(3, sim::CrashKind::kProcess);
-  cluster.world_.WipeDisk(cluster.machines_[2]);
+  cluster.world_.EraseDisk(cluster.machines_[2]);
   cluster.Restart(3);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
   cluster.world_.RunFor(Seconds(5));
@@ -417,7 +417,7 @@ TEST(Host, WipedNodeFoundedAgain_IsRefusedByItsGroup) {
   cluster.world_.RunFor(Seconds(2));
   const uint32_t wiped = cluster.leader() % 3 + 1;
   cluster.Crash(wiped, sim::CrashKind::kMachine);
-  cluster.world_.WipeDisk(cluster.machines_[wiped - 1]);
+  cluster.world_.EraseDisk(cluster.machines_[wiped - 1]);
   cluster.Restart(wiped);
   cluster.world_.RunFor(Seconds(5));
   EXPECT_EQ(cluster.node(wiped)->journal()->lines().size(), 0u);

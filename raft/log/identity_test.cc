@@ -81,7 +81,7 @@ TEST(Identity, WipedAndFoundedAgain_IsAnotherStore) {
   ASSERT_TRUE(h.CreateStore().ok());
   const StoreIncarnation store = h.options().store;
   h.world().Crash(h.test().machine(), CrashKind::kMachine);
-  h.world().WipeDisk(h.test().machine());
+  h.world().EraseDisk(h.test().machine());
   h.Reboot();
   ASSERT_TRUE(h.CreateStore().ok());
   EXPECT_NE(h.options().store, store);

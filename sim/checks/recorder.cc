@@ -32,7 +32,7 @@ std::string_view FirstKeyOf(const kv::CommandView& command) {
 }
 
 uint64_t HashValue(const lincheck::Datum& value) {
-  if (value.is_nil()) return OrderJudge::kNothing;
+  if (value.is_nil()) return ConnectionOrderChecker::kNothing;
   if (value.is_integer()) {
     return Mix64(static_cast<uint64_t>(value.integer()) + 1);
   }
@@ -52,14 +52,15 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
       checker_(model_, budget.online),
       order_([this](std::string what) { violate_(std::move(what)); },
              [this](Ticket ticket) { return Name(operations_[ticket]); }),
-      timed_([this](std::string what) { violate_(std::move(what)); }) {
-  timed_.WatchValues([this](const std::string& key, const std::string* value) {
+      expiry_([this](std::string what) { violate_(std::move(what)); }) {
+  expiry_.WatchValues([this](const std::string& key, const std::string* value) {
     order_.OnValue(key, ++committed_,
-                   value == nullptr ? OrderJudge::kNothing : HashBytes(*value));
+                   value == nullptr ? ConnectionOrderChecker::kNothing
+                                    : HashBytes(*value));
   });
 }
 
-Recorder::Ticket Recorder::Invoke(const Call& call) {
+Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   const uint32_t partition = history_.Partition(call.key);
   if (partition == keys_.size()) keys_.push_back(call.key);
   lincheck::Operation op{.invoke = Now(),
@@ -90,33 +91,33 @@ Recorder::Ticket Recorder::Invoke(const Call& call) {
   return operations_.size() - 1;
 }
 
-Recorder::Ticket Recorder::Invoke(const TimedCall& call) {
+Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
   const uint32_t partition = history_.Partition(call.key);
   if (partition == keys_.size()) keys_.push_back(call.key);
   Operation operation;
   operation.recorded.partition = partition;
-  operation.timed = true;
-  operation.timed_ticket = timed_.Invoke(clock_(), call);
+  operation.may_expire = true;
+  operation.expiry_ticket = expiry_.Invoke(clock_(), call);
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
   return operations_.size() - 1;
 }
 
-void Recorder::ReturnReply(Ticket ticket, const Reply& reply) {
+void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Operation& operation = operations_[ticket];
-  CHECK(operation.timed) << "not a timed call";
+  CHECK(operation.may_expire) << "not a timed call";
   End(operation);
   ++counts_.succeeded;
-  ++succeeded_timed_[VerbName(timed_.verb(operation.timed_ticket))];
-  if (JudgesOrder(operation) && watches_log_) {
-    const bool found = reply.type == Reply::Type::kBulk;
+  ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
+  if (ChecksOrder(operation) && watches_log_) {
+    const bool found = reply.type == ClientReply::Type::kBulk;
     order_.OnRead(
         ticket,
         std::string(history_.partition_name(operation.recorded.partition)),
-        found ? HashBytes(reply.text) : OrderJudge::kNothing);
+        found ? HashBytes(reply.text) : ConnectionOrderChecker::kNothing);
   }
-  timed_.Return(operation.timed_ticket, clock_(), reply);
+  expiry_.Return(operation.expiry_ticket, clock_(), reply);
 }
 
 std::string Recorder::Name(const Operation& operation) const {
@@ -126,13 +127,13 @@ std::string Recorder::Name(const Operation& operation) const {
 }
 
 // Of keys that expire, only what reads their value: that alone pins a place.
-bool Recorder::JudgesOrder(const Operation& operation) const {
-  return !operation.timed ||
-         timed_.verb(operation.timed_ticket) == TimedCall::Verb::kGet;
+bool Recorder::ChecksOrder(const Operation& operation) const {
+  return !operation.may_expire ||
+         expiry_.verb(operation.expiry_ticket) == ExpiryCommand::Verb::kGet;
 }
 
 void Recorder::OnSent(Ticket ticket, uint64_t connection) {
-  if (!group_of_ || !JudgesOrder(operations_[ticket])) return;
+  if (!group_of_ || !ChecksOrder(operations_[ticket])) return;
   order_.OnSent(ticket, connection,
                 group_of_(history_.partition_name(
                     operations_[ticket].recorded.partition)));
@@ -186,7 +187,7 @@ void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(operation);
   ++counts_.unknown;
-  if (operation.timed) return;
+  if (operation.may_expire) return;
   if (operation.committed != SimTime::Max()) {
     checker_.Return(operation.ticket, Now(), operation.replayed);
   } else {
@@ -200,7 +201,7 @@ void Recorder::Withdraw(Ticket ticket) {
   End(operation);
   ++counts_.refused;
   operation.withdrawn = true;
-  if (operation.timed) return timed_.Withdraw(operation.timed_ticket);
+  if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);
   checker_.Withdraw(operation.ticket, Now());
   if (!operation.token.empty() && written_[operation.token].seen_stale) {
     violate_(absl::StrCat("stale read: \"", operation.token,
@@ -216,7 +217,7 @@ void Recorder::Withdraw(Ticket ticket) {
 void Recorder::StaleRead(uint32_t client, const std::string& key,
                          std::string_view text) {
   ++counts_.stale_reads;
-  if (TimedKeys::Covers(key)) return timed_.StaleRead(client, key, text);
+  if (ExpiryChecker::Covers(key)) return expiry_.StaleRead(client, key, text);
   if (text.find(';') == std::string_view::npos) {
     CheckToken(client, key, TokenOf(text));
     return;
@@ -253,7 +254,7 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
 void Recorder::OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                            std::string_view payload) {
   watches_log_ = true;
-  timed_.OnEntry(group, clock_(), log_time);
+  expiry_.OnEntry(group, clock_(), log_time);
   if (payload.empty()) return;
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
@@ -290,8 +291,8 @@ void Recorder::OnCommand(const kv::Version& version,
   // Another checker's.
   if (FirstKeyOf(command).starts_with(kDeepKeyPrefix)) return;
   if (command.has_session && !TakesEffect(command)) return;
-  if (TimedKeys::Covers(FirstKeyOf(command))) {
-    return timed_.OnCommand(version.group, clock_(), command);
+  if (ExpiryChecker::Covers(FirstKeyOf(command))) {
+    return expiry_.OnCommand(version.group, clock_(), command);
   }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
   if (kv::IsRead(command.op)) return;
@@ -443,7 +444,7 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
 void Recorder::Finish() {
   checker_.Finish();
   ReportNewViolations();
-  if (checker_.given_up() > 0) JudgeGivenUp();
+  if (checker_.given_up() > 0) CheckGivenUp();
 }
 
 lincheck::History Recorder::HistoryOf(uint32_t partition,
@@ -473,7 +474,7 @@ lincheck::History Recorder::KnownHistory() const {
   lincheck::History known;
   known.Reserve(operations_.size());
   for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
-    if (TimedKeys::Covers(keys_[partition])) continue;
+    if (ExpiryChecker::Covers(keys_[partition])) continue;
     const uint32_t own = known.Partition(keys_[partition]);
     const lincheck::History history = HistoryOf(partition, watches_log_);
     for (lincheck::Operation op : history.operations()) {
@@ -484,7 +485,7 @@ lincheck::History Recorder::KnownHistory() const {
   return known;
 }
 
-void Recorder::JudgeGivenUp() {
+void Recorder::CheckGivenUp() {
   const lincheck::CheckOptions options{.nodes_max = budget_.nodes_max,
                                        .bytes_max = 256 << 20,
                                        .minimise_nodes_max = 300'000};
@@ -493,7 +494,7 @@ void Recorder::JudgeGivenUp() {
     const lincheck::History history = HistoryOf(partition, /*with_logs=*/true);
     const lincheck::Verdict verdict = lincheck::Check(history, model_, options);
     if (verdict.result == lincheck::Result::kUnknown) {
-      watches_log_ ? JudgeByLog(partition) : void(++undecided_);
+      watches_log_ ? CheckByLog(partition) : void(++undecided_);
     }
     if (verdict.result != lincheck::Result::kViolation) continue;
     violate_(absl::StrCat(
@@ -502,7 +503,7 @@ void Recorder::JudgeGivenUp() {
   }
 }
 
-void Recorder::JudgeByLog(uint32_t partition) {
+void Recorder::CheckByLog(uint32_t partition) {
   const std::string& key = history_.partition_name(partition);
   std::vector<Logged>& logged = logged_[key];
   // What the key was from each moment on.
@@ -577,7 +578,7 @@ void Recorder::ReportNewViolations() {
 }
 
 std::map<std::string, uint64_t> Recorder::succeeded_by_function() const {
-  std::map<std::string, uint64_t> counts = succeeded_timed_;
+  std::map<std::string, uint64_t> counts = succeeded_expiring_;
   for (size_t f = 0; f < succeeded_.size(); ++f) {
     if (succeeded_[f] == 0) continue;
     counts[std::string(model_.FunctionName(static_cast<uint8_t>(f)))] =

@@ -6,7 +6,7 @@
 // reads (READONLY connections) promise less and are judged by values: each
 // written value is unique, so a value that nobody asked to write, or whose
 // write was certainly refused, must never be seen. Keys that may expire ("t…")
-// have a judge of their own (sim/checks/timed_keys.h).
+// have a judge of their own (sim/checks/expiry_checker.h).
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
@@ -29,11 +29,11 @@
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
 #include "shardctrl/partition.h"
-#include "sim/checks/order_judge.h"
-#include "sim/checks/timed_keys.h"
+#include "sim/checks/connection_order_checker.h"
+#include "sim/checks/expiry_checker.h"
 #include "sim/choices/sim_time.h"
+#include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
-#include "sim/protocol/timed_call.h"
 
 namespace quorate::kv {
 struct CommandView;
@@ -42,7 +42,7 @@ struct CommandView;
 namespace quorate::sim {
 
 // One call of a client on one key, in the words of lincheck/models/kv.h.
-struct Call {
+struct ClientCall {
   uint32_t client = 0;
   uint8_t function = lincheck::Kv::kGet;
   std::string key;
@@ -77,17 +77,17 @@ class Recorder {
   Recorder(Clock clock, Report violate, const Budget& budget);
 
   // What timed keys are judged by. Before the first call.
-  void SetClocks(ClockBounds clocks) { timed_.SetClocks(std::move(clocks)); }
+  void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
 
-  Ticket Invoke(const Call& call);
-  Ticket Invoke(const TimedCall& call);
+  Ticket Invoke(const ClientCall& call);
+  Ticket Invoke(const ExpiryCommand& call);
   // The result: nil, a number or text, by function.
   void ReturnNothing(Ticket ticket) { Return(ticket, {}); }
   void ReturnNil(Ticket ticket);
   void ReturnNumber(Ticket ticket, int64_t number);
   void ReturnText(Ticket ticket, std::string_view text);
   // Of a timed call: no error.
-  void ReturnReply(Ticket ticket, const Reply& reply);
+  void ReturnReply(Ticket ticket, const ClientReply& reply);
   void LeaveUnknown(Ticket ticket);
   void Withdraw(Ticket ticket);
 
@@ -98,8 +98,8 @@ class Recorder {
   void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                    std::string_view payload);
 
-  // From now on the order of what is sent on each connection is judged (sim/checks/order_judge.h). `group_of`: a key's.
-  void JudgeOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
+  // From now on the order of what is sent on each connection is judged (sim/checks/connection_order_checker.h). `group_of`: a key's.
+  void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
     group_of_ = std::move(group_of);
   }
   // The operation was written to a connection; what was written there last of it was certainly not executed.
@@ -127,11 +127,11 @@ class Recorder {
   // Keys whose history could not be judged.
   uint64_t undecided() const { return undecided_; }
   // How many keys expired.
-  uint64_t expired() const { return timed_.expired(); }
+  uint64_t expired() const { return expiry_.expired(); }
   // By function: name → how often it succeeded.
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return checker_; }
-  const OrderJudge& order() const { return order_; }
+  const ConnectionOrderChecker& order() const { return order_; }
   // Everything that clients did on keys that do not expire, with the outcomes and the order that the logs tell. Its values live as
   // long as the recorder.
   lincheck::History KnownHistory() const;
@@ -147,8 +147,8 @@ class Recorder {
         token;  // The unique text written, or key and delta; may be empty.
     bool ended = false;
     bool withdrawn = false;
-    bool timed = false;
-    TimedKeys::Ticket timed_ticket = 0;
+    bool may_expire = false;
+    ExpiryChecker::Ticket expiry_ticket = 0;
     lincheck::Value replayed;  // What the log makes of it, once committed.
     SimTime committed = SimTime::Max();  // When a log held it.
     lincheck::Version order =
@@ -162,7 +162,7 @@ class Recorder {
   void Return(Ticket ticket, lincheck::Value result);
   std::string Name(const Operation& operation) const;
   void End(Operation& operation);
-  bool JudgesOrder(const Operation& operation) const;
+  bool ChecksOrder(const Operation& operation) const;
   // `version` is what it gives to the keys that it writes.
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);
@@ -180,10 +180,10 @@ class Recorder {
   void ReportNewViolations();
   // The history of one key, as far as clients know it, or also by what the logs tell.
   lincheck::History HistoryOf(uint32_t partition, bool with_logs) const;
-  // Judges again, with all that is known, the keys that the online checker gave up.
-  void JudgeGivenUp();
-  // Judges one key by the order of its log alone, without a search. Violation or not: it is decided.
-  void JudgeByLog(uint32_t partition);
+  // ReplicaChecker again, with all that is known, the keys that the online checker gave up.
+  void CheckGivenUp();
+  // ReplicaChecker one key by the order of its log alone, without a search. Violation or not: it is decided.
+  void CheckByLog(uint32_t partition);
   lincheck::Time Now() { return clock_().ns(); }
 
   Clock clock_;
@@ -193,15 +193,15 @@ class Recorder {
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   lincheck::OnlineChecker checker_;
-  OrderJudge order_;
+  ConnectionOrderChecker order_;
   lincheck::History history_;
-  TimedKeys timed_;
+  ExpiryChecker expiry_;
   std::vector<Operation> operations_;
   std::vector<std::string> keys_;
   // Looked up only. By token.
   absl::flat_hash_map<std::string, Written> written_;
   std::array<uint64_t, 256> succeeded_{};
-  std::map<std::string, uint64_t> succeeded_timed_;
+  std::map<std::string, uint64_t> succeeded_expiring_;
   Counts counts_;
   size_t open_ = 0;
   // What the logs made of each key and session so far.

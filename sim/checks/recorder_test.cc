@@ -277,18 +277,22 @@ TEST_F(RecorderWithoutSearchTest, AcknowledgedRemovalThatIsInNoLog_Found) {
 }
 
 // A key that may expire and one that does not, in one group, on one connection.
-TEST_F(RecorderTest, ReadBehindOneOfATimedKeyThatSawLess_Found) {
-  recorder_.JudgeOrder([](std::string_view) { return GroupId(1); });
+TEST_F(RecorderTest, ReadBehindOneOfAnExpiringKeyThatSawLess_Found) {
+  recorder_.CheckOrder([](std::string_view) { return GroupId(1); });
   const auto n = Invoke(Kv::kPut, "r1", "c1.1");
-  const auto k = recorder_.Invoke(TimedCall{
-      .client = 1, .verb = TimedCall::Verb::kSet, .key = "t1", .text = "c1.2"});
-  const auto first = recorder_.Invoke(TimedCall{.client = 1, .key = "t1"});
+  const auto k =
+      recorder_.Invoke(ExpiryCommand{.client = 1,
+                                     .verb = ExpiryCommand::Verb::kSet,
+                                     .key = "t1",
+                                     .text = "c1.2"});
+  const auto first = recorder_.Invoke(ExpiryCommand{.client = 1, .key = "t1"});
   const auto second = Invoke(Kv::kGet, "r1");
   recorder_.OnSent(first, 7);
   recorder_.OnSent(second, 7);
   Commit(kv::Op::kSet, "r1", "c1.1");
   Commit(kv::Op::kSet, "t1", "c1.2");
-  recorder_.ReturnReply(first, {.type = Reply::Type::kBulk, .text = "c1.2"});
+  recorder_.ReturnReply(first,
+                        {.type = ClientReply::Type::kBulk, .text = "c1.2"});
   EXPECT_TRUE(found_.empty());
   recorder_.ReturnNil(second);
   ExpectFound("order: connection 0.7, group 1");

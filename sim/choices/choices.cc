@@ -24,21 +24,21 @@ Choices::Choices(const Tape& tape)
 }
 
 uint64_t Choices::Find(const ChoiceSite& site, uint64_t entity,
-                       uint64_t counter, uint64_t boring) {
+                       uint64_t counter, uint64_t default_value) {
   const auto found = replay_.find(Key(site.site.hash(), entity, counter));
-  if (found == replay_.end()) return boring;
+  if (found == replay_.end()) return default_value;
   found->second.used = true;
   return choices_[found->second.line].value;
 }
 
 void Choices::Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                     uint64_t value, uint64_t boring) {
+                     uint64_t value, uint64_t default_value) {
   const auto [known, first] =
       recorded_.try_emplace(Key(site.site.hash(), entity, counter), value);
   CHECK_EQ(known->second, value)
       << "two choices have the name " << site.name << " " << entity << " "
       << counter << ": a tape cannot tell them apart";
-  if (!first || value == boring) return;
+  if (!first || value == default_value) return;
   choices_.push_back({std::string(site.name), entity, counter, value});
 }
 

@@ -39,11 +39,11 @@ class Choices {
   // counter) says otherwise.
   template <typename Draw>
   uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                  uint64_t boring, Draw&& draw) {
-    if (replaying_) return Find(site, entity, counter, boring);
+                  uint64_t default_value, Draw&& draw) {
+    if (replaying_) return Find(site, entity, counter, default_value);
     ++draws_;
     const uint64_t value = draw(random_, site.site, entity, counter);
-    if (recording_) Record(site, entity, counter, value, boring);
+    if (recording_) Record(site, entity, counter, value, default_value);
     return value;
   }
   // True with probability `ratio`; boring: false.
@@ -92,9 +92,9 @@ class Choices {
   };
 
   uint64_t Find(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                uint64_t boring);
+                uint64_t default_value);
   void Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-              uint64_t value, uint64_t boring);
+              uint64_t value, uint64_t default_value);
 
   Random random_;
   const bool replaying_;

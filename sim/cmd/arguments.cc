@@ -36,7 +36,7 @@ absl::Status ParseNumber(std::string_view flag, std::string_view text, T least,
 
 // One flag and its value (empty for those that take none).
 absl::Status Apply(const std::string& flag, const std::string& value,
-                   Arguments* a) {
+                   SimulateArguments* a) {
   constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
   if (flag == "--seed") {
     return ParseNumber<uint64_t>(flag, value, 0, kAny, &a->run.seed);
@@ -82,7 +82,7 @@ bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults";
 }
 
-bool Allowed(Arguments::Command command, const std::string& flag) {
+bool Allowed(SimulateArguments::Command command, const std::string& flag) {
   const auto one_of = [&](std::initializer_list<std::string_view> flags) {
     for (const std::string_view f : flags) {
       if (flag == f) return true;
@@ -93,15 +93,15 @@ bool Allowed(Arguments::Command command, const std::string& flag) {
   const bool world = one_of({"--nodes", "--groups", "--clients", "--rate",
                              "--duration", "--no-faults"});
   switch (command) {
-    case Arguments::Command::kRun:
+    case SimulateArguments::Command::kRun:
       return world || one_of({"--seed", "--tape-out", "--history-out",
                               "--verbose", "--trace-out"});
-    case Arguments::Command::kSwarm:
+    case SimulateArguments::Command::kSwarm:
       return world || one_of({"--seeds", "--jobs"});
-    case Arguments::Command::kReplay:
+    case SimulateArguments::Command::kReplay:
       return one_of(
           {"--verbose", "--trace-out", "--tape-out", "--history-out"});
-    case Arguments::Command::kHelp:
+    case SimulateArguments::Command::kHelp:
       break;
   }
   return false;
@@ -156,9 +156,9 @@ absl::Status ParseSeeds(std::string_view text, uint64_t* first,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Arguments> ParseArguments(
+absl::StatusOr<SimulateArguments> ParseArguments(
     const std::vector<std::string>& arguments) {
-  Arguments result;
+  SimulateArguments result;
   if (arguments.empty()) {
     return absl::InvalidArgumentError("expected run, swarm or replay");
   }
@@ -167,19 +167,19 @@ absl::StatusOr<Arguments> ParseArguments(
     return result;
   }
   if (command == "run") {
-    result.command = Arguments::Command::kRun;
+    result.command = SimulateArguments::Command::kRun;
   } else if (command == "swarm") {
-    result.command = Arguments::Command::kSwarm;
+    result.command = SimulateArguments::Command::kSwarm;
   } else if (command == "replay") {
-    result.command = Arguments::Command::kReplay;
+    result.command = SimulateArguments::Command::kReplay;
   } else {
     return Expected("command", "run, swarm or replay", command);
   }
   for (size_t i = 1; i < arguments.size(); ++i) {
     std::string flag = arguments[i];
-    if (flag == "--help" || flag == "-h") return Arguments{};
+    if (flag == "--help" || flag == "-h") return SimulateArguments{};
     if (flag.rfind("--", 0) != 0) {
-      if (result.command != Arguments::Command::kReplay ||
+      if (result.command != SimulateArguments::Command::kReplay ||
           !result.tape_in.empty()) {
         return Expected("arguments", "a flag", flag);
       }
@@ -213,7 +213,8 @@ absl::StatusOr<Arguments> ParseArguments(
     const absl::Status status = Apply(flag, value, &result);
     if (!status.ok()) return status;
   }
-  if (result.command == Arguments::Command::kReplay && result.tape_in.empty()) {
+  if (result.command == SimulateArguments::Command::kReplay &&
+      result.tape_in.empty()) {
     return absl::InvalidArgumentError("replay: expected the path of a tape");
   }
   return result;

@@ -15,7 +15,7 @@
 
 namespace quorate::sim {
 
-struct Arguments {
+struct SimulateArguments {
   enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay };
   Command command = Command::kHelp;
   RunOptions run;  // Its seed: of kRun.
@@ -33,7 +33,7 @@ struct Arguments {
 extern const std::string_view kUsage;
 
 // kInvalidArgument: which argument, and what was expected.
-absl::StatusOr<Arguments> ParseArguments(
+absl::StatusOr<SimulateArguments> ParseArguments(
     const std::vector<std::string>& arguments);
 
 // "10", "10s", "250ms", "2m". kInvalidArgument.

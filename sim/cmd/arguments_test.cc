@@ -5,13 +5,13 @@
 namespace quorate::sim {
 namespace {
 
-TEST(Arguments, Run_WithEverything) {
+TEST(SimulateArguments, Run_WithEverything) {
   const auto parsed =
       ParseArguments({"run", "--seed", "7", "--nodes=3", "--groups", "2",
                       "--duration", "250ms", "--clients=4", "--tape-out",
                       "x.tape", "--history-out", "x.jsonl", "--json"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
-  EXPECT_EQ(parsed->command, Arguments::Command::kRun);
+  EXPECT_EQ(parsed->command, SimulateArguments::Command::kRun);
   EXPECT_EQ(parsed->run.seed, 7u);
   EXPECT_EQ(parsed->run.nodes, 3u);
   EXPECT_EQ(parsed->run.groups, 2u);
@@ -22,7 +22,7 @@ TEST(Arguments, Run_WithEverything) {
   EXPECT_TRUE(parsed->json);
 }
 
-TEST(Arguments, Swarm_TakesARangeOfSeeds) {
+TEST(SimulateArguments, Swarm_TakesARangeOfSeeds) {
   const auto parsed =
       ParseArguments({"swarm", "--seeds", "5..20", "--jobs", "2"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
@@ -31,13 +31,13 @@ TEST(Arguments, Swarm_TakesARangeOfSeeds) {
   EXPECT_EQ(parsed->jobs, 2u);
 }
 
-TEST(Arguments, Replay_TakesATape) {
+TEST(SimulateArguments, Replay_TakesATape) {
   const auto parsed = ParseArguments({"replay", "a.tape"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->tape_in, "a.tape");
 }
 
-TEST(Arguments, BadUsage_SaysWhatWasExpected) {
+TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
       {{}, "expected run, swarm or replay"},
       {{"walk"}, "expected run, swarm or replay, found 'walk'"},

@@ -38,13 +38,13 @@ void Print(const std::string& text) {
   std::fflush(stdout);
 }
 
-int Finish(const Arguments& arguments, const Report& report) {
+int Finish(const SimulateArguments& arguments, const RunReport& report) {
   if (arguments.json) Print(ReportToJson(report) + "\n");
   return report.ok() ? kClean : kViolation;
 }
 
 // Before a run, not after it: what it has found would be lost. Empty: all can be written.
-std::string CannotWrite(const Arguments& arguments) {
+std::string CannotWrite(const SimulateArguments& arguments) {
   for (const std::string& path :
        {arguments.tape_out, arguments.trace_out, arguments.history_out}) {
     if (!path.empty() && !CanWriteFile(UserPath(path))) {
@@ -62,13 +62,13 @@ void TellHistory(const std::string& path) {
                      " --html ", path, ".html\n"));
 }
 
-int RunOnce(const Arguments& arguments) {
+int RunOnce(const SimulateArguments& arguments) {
   Job job{.run = arguments.run,
           .tape_out = UserPath(arguments.tape_out),
           .trace_out = UserPath(arguments.trace_out),
           .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose};
-  const Report report = RunInChild(job);
+  const RunReport report = RunInChild(job);
   Print(FormatReport(report));
   std::string tape = job.tape_out;
   if (!report.ok()) {
@@ -86,7 +86,7 @@ int RunOnce(const Arguments& arguments) {
         if (CanWriteFile(history)) job.history_out = history;
       }
       job.verbose = false;
-      const Report again = RunInChild(job);
+      const RunReport again = RunInChild(job);
       if (again.trace_hash != report.trace_hash) {
         Print(absl::StrCat("  the second run differs: hash ", again.trace_hash,
                            "\n"));
@@ -103,7 +103,7 @@ int RunOnce(const Arguments& arguments) {
   return Finish(arguments, report);
 }
 
-int Replay(const Arguments& arguments) {
+int Replay(const SimulateArguments& arguments) {
   const std::string path = UserPath(arguments.tape_in);
   const std::optional<std::string> text = ReadFile(path);
   if (!text.has_value()) {
@@ -125,20 +125,20 @@ int Replay(const Arguments& arguments) {
           .trace_out = UserPath(arguments.trace_out),
           .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose};
-  const Report report = RunInChild(job);
+  const RunReport report = RunInChild(job);
   Print(FormatReport(report));
   TellHistory(job.history_out);
   return Finish(arguments, report);
 }
 
-int Swarm(const Arguments& arguments) {
+int Swarm(const SimulateArguments& arguments) {
   const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   SwarmOptions options{.run = arguments.run,
                        .first_seed = arguments.first_seed,
                        .last_seed = arguments.last_seed,
                        .jobs = arguments.jobs};
-  options.on_report = [&](const Report& report, const SwarmReport& swarm) {
+  options.on_report = [&](const RunReport& report, const SwarmReport& swarm) {
     if (!report.ok()) {
       RunOptions failing = arguments.run;
       failing.seed = report.seed;
@@ -163,20 +163,20 @@ int Swarm(const Arguments& arguments) {
 }
 
 int Main(const std::vector<std::string>& words) {
-  absl::StatusOr<Arguments> arguments = ParseArguments(words);
+  absl::StatusOr<SimulateArguments> arguments = ParseArguments(words);
   if (!arguments.ok())
     return BadUsage(std::string(arguments.status().message()));
   const std::string cannot = CannotWrite(*arguments);
   if (!cannot.empty()) return BadUsage(cannot);
   switch (arguments->command) {
-    case Arguments::Command::kHelp:
+    case SimulateArguments::Command::kHelp:
       Print(std::string(kUsage));
       return kClean;
-    case Arguments::Command::kRun:
+    case SimulateArguments::Command::kRun:
       return RunOnce(*arguments);
-    case Arguments::Command::kReplay:
+    case SimulateArguments::Command::kReplay:
       return Replay(*arguments);
-    case Arguments::Command::kSwarm:
+    case SimulateArguments::Command::kSwarm:
       return Swarm(*arguments);
   }
   return kBadUsage;

@@ -53,7 +53,7 @@ void WriteAll(int fd, const std::string& text) {
   }
 }
 
-void Deliver(Report report) {
+void Deliver(RunReport report) {
   const Active& active = g_active;
   report.wall_time = Nanoseconds(WallNs() - active.begin_ns);
   if (!active.job->tape_out.empty()) {
@@ -78,7 +78,7 @@ void Deliver(Report report) {
 
 void OnCheckFailed(std::string_view message) {
   SetCheckHandler([](std::string_view) { ::_exit(3); });
-  Report report = g_active.run->Current();
+  RunReport report = g_active.run->Current();
   report.violations.push_back(std::string(message));
   Deliver(std::move(report));
   ::_exit(0);
@@ -140,13 +140,13 @@ bool ReadSome(Worker* worker) {
   return n == 0;
 }
 
-Report End(Worker* worker) {
+RunReport End(Worker* worker) {
   ::close(worker->in);
   int status = 0;
   while (::waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) {
   }
-  absl::StatusOr<Report> report = DecodeReport(worker->text);
-  Report result = report.ok() ? *std::move(report) : Report{};
+  absl::StatusOr<RunReport> report = DecodeReport(worker->text);
+  RunReport result = report.ok() ? *std::move(report) : RunReport{};
   result.seed = worker->seed;
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
@@ -165,7 +165,7 @@ Report End(Worker* worker) {
 
 }  // namespace
 
-Report RunInChild(const Job& job) {
+RunReport RunInChild(const Job& job) {
   Worker worker = Start(job);
   while (!ReadSome(&worker)) {
   }
@@ -192,7 +192,7 @@ SwarmReport RunSwarm(const SwarmOptions& options) {
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;
     for (size_t i = polled.size(); i-- > 0;) {
       if (polled[i].revents == 0 || !ReadSome(&workers[i])) continue;
-      const Report report = End(&workers[i]);
+      const RunReport report = End(&workers[i]);
       workers.erase(workers.begin() + static_cast<ptrdiff_t>(i));
       swarm.Add(report);
       swarm.wall_time = Nanoseconds(WallNs() - begin);

@@ -27,7 +27,7 @@ struct Job {
 };
 
 // Runs it in a child process and waits. A child that dies is a violation that says how.
-Report RunInChild(const Job& job);
+RunReport RunInChild(const Job& job);
 
 struct SwarmOptions {
   RunOptions run;  // Its seed does not count.
@@ -35,7 +35,7 @@ struct SwarmOptions {
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
   // Told of each run as it ends, in any order.
-  std::function<void(const Report&, const SwarmReport&)> on_report;
+  std::function<void(const RunReport&, const SwarmReport&)> on_report;
 };
 
 SwarmReport RunSwarm(const SwarmOptions& options);

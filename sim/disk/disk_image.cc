@@ -377,7 +377,7 @@ void DiskImage::LosePower(SimState* state, uint64_t machine, uint64_t crash) {
   }
 }
 
-void DiskImage::Wipe() {
+void DiskImage::Erase() {
   entries_.clear();
   durable_.clear();
   unsynced_.clear();

@@ -135,7 +135,7 @@ class DiskImage {
 
   // Lock name to holder.
   absl::btree_map<std::string, MachineId>& locks() { return locks_; }
-  void Wipe();
+  void Erase();
 
  private:
   struct Change {

@@ -286,7 +286,7 @@ void NodeDisk::DiskEvent(uint64_t id) {
   if (std::holds_alternative<std::monostate>(operation->done)) {
     operations_.Remove(id);
   } else {
-    scheduler_->Accept({InputKind::kDisk, id});
+    scheduler_->Accept({TurnInputKind::kDisk, id});
   }
 }
 

@@ -81,7 +81,7 @@ void Network::AddMachine(NodeTransport* transport) {
   for (auto& row : links_) row.resize(transports_.size());
 }
 
-void Network::Heal(Link* link) {
+void Network::Heal(NetworkLink* link) {
   link->blocks = 0;
   link->clogged_until = SimTime::Min();
   link->extra_latency = Duration(0);
@@ -89,11 +89,12 @@ void Network::Heal(Link* link) {
 
 void Network::HealAll() {
   for (auto& row : links_) {
-    for (Link& link : row) Heal(&link);
+    for (NetworkLink& link : row) Heal(&link);
   }
 }
 
-Network::Key Network::NextKey(const Message& message, Link* link) {
+Network::Key Network::NextKey(const NetworkMessage& message,
+                              NetworkLink* link) {
   const uint64_t entity = uint64_t{message.from.value()} << 33 |
                           uint64_t{message.to.value()} << 1 |
                           static_cast<uint64_t>(message.lane);
@@ -124,9 +125,9 @@ Network::Fate Network::ChooseFate(const Key& key) {
       }));
 }
 
-void Network::Send(Message message) {
-  Link& link = this->link(message.from, message.to);
-  Link::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
+void Network::Send(NetworkMessage message) {
+  NetworkLink& link = this->link(message.from, message.to);
+  NetworkLink::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
   const NetworkOptions& options = state_->network;
   const Key key = NextKey(message, &link);
   if (link.blocks > 0) {
@@ -178,7 +179,7 @@ void Network::Send(Message message) {
   Schedule(std::move(message), arrives);
 }
 
-void Network::Schedule(Message message, SimTime arrives) {
+void Network::Schedule(NetworkMessage message, SimTime arrives) {
   message.charged = message.bytes.size();
   link(message.from, message.to)
       .lanes[static_cast<size_t>(message.lane)]
@@ -187,7 +188,7 @@ void Network::Schedule(Message message, SimTime arrives) {
   state_->queue.Push(arrives, {kEventMessage, 0, id});
 }
 
-void Network::Remember(const Message& message, Link* link) {
+void Network::Remember(const NetworkMessage& message, NetworkLink* link) {
   if (state_->network.replay.numerator == 0 && !state_->choices.replaying()) {
     return;
   }
@@ -195,18 +196,20 @@ void Network::Remember(const Message& message, Link* link) {
     messages_.Remove(link->old.front());
     link->old.erase(link->old.begin());
   }
-  Message copy = message;
+  NetworkMessage copy = message;
   copy.remembered = true;
   link->old.push_back(messages_.Add(std::move(copy)));
 }
 
-void Network::Replay(const Message& message, Link* link, const Key& key) {
+void Network::Replay(const NetworkMessage& message, NetworkLink* link,
+                     const Key& key) {
   const uint64_t which =
       state_->choices.Below(kWhichOld, key.entity, key.counter, kRememberedMax);
   if (link->old.empty()) return;
   state_->faults.Count(Fault::kMessageReplayed);
   const size_t back = std::min<size_t>(which, link->old.size() - 1);
-  Message again = *messages_.Find(link->old[link->old.size() - 1 - back]);
+  NetworkMessage again =
+      *messages_.Find(link->old[link->old.size() - 1 - back]);
   again.remembered = false;
   again.departs = message.departs;
   Schedule(
@@ -216,7 +219,7 @@ void Network::Replay(const Message& message, Link* link, const Key& key) {
                                   Nanoseconds(1), state_->network.replay_max));
 }
 
-void Network::Corrupt(Message* message, const Key& key) {
+void Network::Corrupt(NetworkMessage* message, const Key& key) {
   if (message->bytes.empty()) return;
   state_->faults.Count(Fault::kMessageCorrupted);
   const uint64_t bit = state_->choices.Below(kBit, key.entity, key.counter,
@@ -229,9 +232,9 @@ void Network::Corrupt(Message* message, const Key& key) {
 }
 
 void Network::MessageEvent(uint64_t id) {
-  Message* message = messages_.Find(id);
+  NetworkMessage* message = messages_.Find(id);
   if (message == nullptr) return;  // It never departed.
-  Link& link = this->link(message->from, message->to);
+  NetworkLink& link = this->link(message->from, message->to);
   if (link.clogged_until > state_->now) {
     state_->queue.Push(link.clogged_until, {kEventMessage, 0, id});
     return;
@@ -249,10 +252,11 @@ void Network::MessageEvent(uint64_t id) {
     return;
   }
   message->arrived = true;
-  to->scheduler().Accept({InputKind::kMessage, id});
+  to->scheduler().Accept({TurnInputKind::kMessage, id});
 }
 
-bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {
+bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
+                     NetworkLink* link) {
   const env::TransportIdentity& sender = message.sender;
   const env::TransportIdentity& own = to->identity();
   std::string why;
@@ -282,7 +286,7 @@ bool Network::Admits(NodeTransport* to, const Message& message, Link* link) {
 
 void Network::MachineDied(MachineId machine, SimTime death) {
   for (uint64_t id : messages_.Ids()) {
-    const Message& message = *messages_.Find(id);
+    const NetworkMessage& message = *messages_.Find(id);
     if (message.remembered) continue;
     const bool unsent =
         message.from == machine && !message.arrived && message.departs > death;

@@ -48,7 +48,7 @@ class AddressBook {
 };
 
 // One direction between two machines.
-struct Link {
+struct NetworkLink {
   int blocks = 0;  // Partitions that cut it.
   SimTime clogged_until = SimTime::Min();
   Duration extra_latency;
@@ -66,7 +66,7 @@ struct Link {
       0;  // The address book's when a refusal was last traced.
 };
 
-struct Message {
+struct NetworkMessage {
   MachineId from;
   MachineId to;
   env::Lane lane = env::Lane::kControl;
@@ -85,13 +85,13 @@ class Network {
 
   void AddMachine(NodeTransport* transport);
   AddressBook& addresses() { return addresses_; }
-  Link& link(MachineId from, MachineId to) {
+  NetworkLink& link(MachineId from, MachineId to) {
     return links_[from.value()][to.value()];
   }
   bool blocked(MachineId from, MachineId to) {
     return link(from, to).blocks > 0;
   }
-  void Heal(Link* link);
+  void Heal(NetworkLink* link);
   void HealAll();
 
   void set_message_key(uint64_t (*key)(std::string_view)) {
@@ -99,10 +99,10 @@ class Network {
   }
 
   // Sends a message from a transport that checked everything local.
-  void Send(Message message);
+  void Send(NetworkMessage message);
   void MessageEvent(uint64_t id);  // kEventMessage.
   // The message for a turn of its receiver; it leaves the network.
-  Message Take(uint64_t id) { return messages_.Take(id); }
+  NetworkMessage Take(uint64_t id) { return messages_.Take(id); }
   // A machine died: what it was to send later never left, what it had received
   // is gone.
   void MachineDied(MachineId machine, SimTime death);
@@ -121,19 +121,20 @@ class Network {
     uint64_t counter;
   };
 
-  Key NextKey(const Message& message, Link* link);
+  Key NextKey(const NetworkMessage& message, NetworkLink* link);
   Fate ChooseFate(const Key& key);
-  void Schedule(Message message, SimTime arrives);
-  void Remember(const Message& message, Link* link);
-  void Replay(const Message& message, Link* link, const Key& key);
-  void Corrupt(Message* message, const Key& key);
-  bool Admits(NodeTransport* to, const Message& message, Link* link);
+  void Schedule(NetworkMessage message, SimTime arrives);
+  void Remember(const NetworkMessage& message, NetworkLink* link);
+  void Replay(const NetworkMessage& message, NetworkLink* link, const Key& key);
+  void Corrupt(NetworkMessage* message, const Key& key);
+  bool Admits(NodeTransport* to, const NetworkMessage& message,
+              NetworkLink* link);
 
   SimState* const state_;
   AddressBook addresses_;
   std::vector<NodeTransport*> transports_{nullptr};  // By machine.
-  std::vector<std::vector<Link>> links_;
-  SlotPool<Message> messages_;
+  std::vector<std::vector<NetworkLink>> links_;
+  SlotPool<NetworkMessage> messages_;
   uint64_t (*message_key_)(std::string_view) = nullptr;
 };
 

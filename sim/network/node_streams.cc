@@ -124,7 +124,7 @@ void NodeStreams::Cancel(uint64_t id) {
   if (stream != 0) net_->Close(stream, 0);
 }
 
-void NodeStreams::ConnectEvent(const Event& event) {
+void NodeStreams::ConnectEvent(const QueuedEvent& event) {
   const uint64_t id = event.argument;
   Attempt* attempt = attempts_.Find(id);
   if (attempt == nullptr) return;
@@ -137,7 +137,7 @@ void NodeStreams::ConnectEvent(const Event& event) {
           "connect to " + attempt->address + ": timed out");
       [[fallthrough]];
     case kAnswer:
-      scheduler_->Accept({InputKind::kConnect, id << 1});
+      scheduler_->Accept({TurnInputKind::kConnect, id << 1});
       break;
   }
 }
@@ -178,7 +178,7 @@ void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
   PushStep(state.now + latency, kAnswer, id);
   // Last: it may run a turn of the server.
   if (stream != 0) {
-    server->scheduler_->Accept({InputKind::kConnect, stream << 1 | 1});
+    server->scheduler_->Accept({TurnInputKind::kConnect, stream << 1 | 1});
   }
 }
 

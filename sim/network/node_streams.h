@@ -32,7 +32,7 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
   void Cancel(uint64_t id) override;
 
   // ---- Called by the machine and the world.
-  void ConnectEvent(const Event& event);  // kEventConnect.
+  void ConnectEvent(const QueuedEvent& event);  // kEventConnect.
   void RunInput(uint64_t input) { net_->RunInput(input); }
   void RunConnect(uint64_t input);
   void EndTurn();

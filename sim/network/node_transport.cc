@@ -80,7 +80,7 @@ void NodeTransport::Send(NodeId to, env::Lane lane,
   if (receiver_ == nullptr || !scheduler_->BeginCall()) return;
   const Peer* peer = FindPeer(to);
   if (peer == nullptr || peer->machine == MachineId()) return;
-  Message message;
+  NetworkMessage message;
   message.from = scheduler_->id();
   message.to = peer->machine;
   message.lane = lane;
@@ -109,7 +109,7 @@ bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
 }
 
 void NodeTransport::RunInput(uint64_t id) {
-  Message message = network_->Take(id);
+  NetworkMessage message = network_->Take(id);
   if (receiver_ == nullptr) return;
   SimState& state = scheduler_->state();
   ++state.events;

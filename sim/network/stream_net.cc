@@ -264,7 +264,7 @@ void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
 
 // ---- Arriving
 
-void StreamNet::PipeEvent(const Event& event) {
+void StreamNet::PipeEvent(const QueuedEvent& event) {
   const int side = static_cast<int>(event.target & 1);
   const uint64_t id = event.argument;
   if (streams_.Find(id) == nullptr) return;
@@ -291,8 +291,8 @@ void StreamNet::Arrive(uint64_t id, int side) {
     return;
   }
   StreamEnd& to = stream.ends[1 - side];
-  const Link& link = network_->link(stream.ends[side].node->scheduler().id(),
-                                    to.node->scheduler().id());
+  const NetworkLink& link = network_->link(
+      stream.ends[side].node->scheduler().id(), to.node->scheduler().id());
   if (link.clogged_until > state_->now) {
     ScheduleArrival(link.clogged_until, id, side);
     return;
@@ -499,7 +499,7 @@ void StreamNet::QueueInput(uint64_t id, int side, From from) {
   StreamEnd& end = streams_.Find(id)->ends[side];
   if (end.input_queued || end.state != StreamEnd::State::kOpen) return;
   end.input_queued = true;
-  const Input input{InputKind::kStream, Encode(id, side)};
+  const TurnInput input{TurnInputKind::kStream, Encode(id, side)};
   if (from == From::kWorld) {
     end.node->scheduler().Accept(input);
   } else {

@@ -107,7 +107,7 @@ class StreamNet {
   void Flush(uint64_t id, int side);
 
   // ---- From the world.
-  void PipeEvent(const Event& event);  // kEventPipe.
+  void PipeEvent(const QueuedEvent& event);  // kEventPipe.
   // Tells the program what waits for it, in its turn. `input` as queued.
   void RunInput(uint64_t input);
   void MachineDied(NodeStreams* node, bool power_lost);

@@ -13,12 +13,12 @@ bool ToInteger(std::string_view text, int64_t* value) {
 
 }  // namespace
 
-std::string_view Reply::error_code() const {
+std::string_view ClientReply::error_code() const {
   if (!is_error()) return {};
   return std::string_view(text).substr(0, text.find(' '));
 }
 
-std::string Reply::ToString() const {
+std::string ClientReply::ToString() const {
   switch (type) {
     case Type::kSimple:
       return text;
@@ -34,7 +34,7 @@ std::string Reply::ToString() const {
       break;
   }
   std::string all = "[";
-  for (const Reply& element : elements) {
+  for (const ClientReply& element : elements) {
     if (all.size() > 1) all += ", ";
     all += element.ToString();
   }
@@ -49,7 +49,7 @@ void ReplyParser::Feed(std::string_view bytes) {
   buffer_.append(bytes);
 }
 
-ReplyParser::Result ReplyParser::Next(Reply* reply) {
+ReplyParser::Result ReplyParser::Next(ClientReply* reply) {
   size_t at = position_;
   *reply = {};
   const Result result = Parse(&at, 0, reply);
@@ -66,7 +66,7 @@ bool ReplyParser::Line(size_t* at, std::string_view* line) const {
 }
 
 ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
-                                       Reply* reply) const {
+                                       ClientReply* reply) const {
   std::string_view line;
   if (!Line(at, &line)) return Result::kNeedMore;
   if (line.empty() || depth > kDepthMax) return Result::kMalformed;
@@ -75,11 +75,12 @@ ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
   switch (line[0]) {
     case '+':
     case '-':
-      reply->type = line[0] == '+' ? Reply::Type::kSimple : Reply::Type::kError;
+      reply->type = line[0] == '+' ? ClientReply::Type::kSimple
+                                   : ClientReply::Type::kError;
       reply->text = std::string(rest);
       return Result::kReply;
     case ':':
-      reply->type = Reply::Type::kInteger;
+      reply->type = ClientReply::Type::kInteger;
       return ToInteger(rest, &reply->integer) ? Result::kReply
                                               : Result::kMalformed;
     case '$': {
@@ -90,7 +91,7 @@ ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
       if (buffer_.compare(*at + size, 2, "\r\n") != 0) {
         return Result::kMalformed;
       }
-      reply->type = Reply::Type::kBulk;
+      reply->type = ClientReply::Type::kBulk;
       reply->text = buffer_.substr(*at, size);
       *at += size + 2;
       return Result::kReply;
@@ -98,9 +99,9 @@ ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
     case '*': {
       if (!ToInteger(rest, &number) || number < -1) return Result::kMalformed;
       if (number == -1) return Result::kReply;
-      reply->type = Reply::Type::kArray;
+      reply->type = ClientReply::Type::kArray;
       for (int64_t i = 0; i < number; ++i) {
-        Reply& element = reply->elements.emplace_back();
+        ClientReply& element = reply->elements.emplace_back();
         const Result result = Parse(at, depth + 1, &element);
         if (result != Result::kReply) return result;
       }

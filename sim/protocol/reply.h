@@ -11,12 +11,12 @@
 
 namespace quorate::sim {
 
-struct Reply {
+struct ClientReply {
   enum class Type : uint8_t { kSimple, kError, kInteger, kBulk, kNil, kArray };
   Type type = Type::kNil;
   std::string text;  // kSimple, kError, kBulk.
   int64_t integer = 0;
-  std::vector<Reply> elements;
+  std::vector<ClientReply> elements;
 
   bool is_error() const { return type == Type::kError; }
   // The first word of an error: "MOVED", "ERR", …; else empty.
@@ -32,14 +32,14 @@ class ReplyParser {
 
   void Feed(std::string_view bytes);
   // Takes the next whole reply. After kMalformed nothing more can be read.
-  Result Next(Reply* reply);
+  Result Next(ClientReply* reply);
   // Part of a reply was received.
   bool in_reply() const { return position_ < buffer_.size(); }
 
  private:
   static constexpr int kDepthMax = 8;
 
-  Result Parse(size_t* at, int depth, Reply* reply) const;
+  Result Parse(size_t* at, int depth, ClientReply* reply) const;
   bool Line(size_t* at, std::string_view* line) const;
 
   std::string buffer_;

@@ -13,7 +13,7 @@ std::vector<std::string> ParseInPieces(std::string_view bytes, size_t piece) {
   std::vector<std::string> replies;
   for (size_t at = 0; at < bytes.size(); at += piece) {
     parser.Feed(bytes.substr(at, piece));
-    Reply reply;
+    ClientReply reply;
     while (parser.Next(&reply) == ReplyParser::Result::kReply) {
       replies.push_back(reply.ToString());
     }
@@ -42,16 +42,18 @@ TEST(ReplyParser, Garbage_IsMalformed) {
        {"?\r\n", "\r\n", ":x\r\n", "$-2\r\n", "$1\r\nabc", "*-5\r\n"}) {
     ReplyParser parser;
     parser.Feed(bytes);
-    Reply reply;
+    ClientReply reply;
     EXPECT_EQ(parser.Next(&reply), ReplyParser::Result::kMalformed) << bytes;
   }
 }
 
-TEST(Reply, ErrorCode_IsTheFirstWord) {
+TEST(ClientReply, ErrorCode_IsTheFirstWord) {
   EXPECT_EQ(
-      (Reply{.type = Reply::Type::kError, .text = "MOVED 1 a:1"}).error_code(),
+      (ClientReply{.type = ClientReply::Type::kError, .text = "MOVED 1 a:1"})
+          .error_code(),
       "MOVED");
-  EXPECT_EQ((Reply{.type = Reply::Type::kSimple, .text = "OK"}).error_code(),
+  EXPECT_EQ((ClientReply{.type = ClientReply::Type::kSimple, .text = "OK"})
+                .error_code(),
             "");
 }
 

@@ -20,7 +20,7 @@ class Cluster::Program final : public raft::Host::Observer {
   Program(env::Env& env, Cluster* cluster, NodeId node)
       : cluster_(cluster), node_(node) {
     cluster_->programs_[node_.value() - 1] = this;
-    cluster_->judges_.OnBoot(node_);
+    cluster_->replica_checker_.OnBoot(node_);
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
     server_ = node::MakeServer(env, cluster_->ConfigOf(node_), this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
@@ -44,7 +44,7 @@ class Cluster::Program final : public raft::Host::Observer {
     if (event.kind == raft::Event::Kind::kRoleChanged &&
         event.role == raft::RoleKind::kLeader) {
       changed.led = event.term;
-      cluster_->judges_.OnLeader(node_, group, event.term);
+      cluster_->replica_checker_.OnLeader(node_, group, event.term);
       cluster_->Mark(node_, "raft.began_to_lead");
       cluster_->leaderships_.push_back(
           {cluster_->world_.now(), group, node_, event.term});
@@ -56,7 +56,7 @@ class Cluster::Program final : public raft::Host::Observer {
     any_changed_ = true;
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
-    if (cluster_->judges_.OnApplied(node_, group, entry) &&
+    if (cluster_->replica_checker_.OnApplied(node_, group, entry) &&
         cluster_->commit_hook_) {
       cluster_->commit_hook_(group, entry);
     }
@@ -65,19 +65,19 @@ class Cluster::Program final : public raft::Host::Observer {
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
-    cluster_->judges_.OnRestored(node_, group, snapshot.position);
+    cluster_->replica_checker_.OnRestored(node_, group, snapshot.position);
     changed_[group].any = true;
     any_changed_ = true;
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
-    cluster_->judges_.OnStart(node_, group, core);
+    cluster_->replica_checker_.OnStart(node_, group, core);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {
-    cluster_->judges_.OnWritten(node_, group, token);
+    cluster_->replica_checker_.OnWritten(node_, group, token);
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
-    cluster_->judges_.OnStep(node_, group, core, output);
+    cluster_->replica_checker_.OnStep(node_, group, core, output);
     NoteHolds(group, core);
     NoteTransfer(group, core, output);
   }
@@ -90,7 +90,7 @@ class Cluster::Program final : public raft::Host::Observer {
     if (!started_ || !any_changed_) return;
     any_changed_ = false;
     for (auto& [group, changed] : changed_) {
-      if (std::exchange(changed.any, false)) Judge(group, &changed);
+      if (std::exchange(changed.any, false)) Check(group, &changed);
     }
   }
 
@@ -135,7 +135,7 @@ class Cluster::Program final : public raft::Host::Observer {
     raft::LogPosition& known = changed_[group].holds;
     if (holds == known) return;
     known = holds;
-    cluster_->judges_.OnHolds(node_, group, holds);
+    cluster_->replica_checker_.OnHolds(node_, group, holds);
   }
 
   void OnStarted(const absl::Status& status) {
@@ -144,38 +144,39 @@ class Cluster::Program final : public raft::Host::Observer {
       return;
     }
     started_ = true;
-    JudgeIdentity();
+    CheckIdentity();
     for (const GroupId group : server_->host().groups()) {
       changed_[group].any = true;
       const raft::Core* core = server_->host().core(group);
       if (core == nullptr) continue;
-      cluster_->judges_.OnRecovered(node_, group, core->last());
+      cluster_->replica_checker_.OnRecovered(node_, group, core->last());
     }
-    cluster_->JudgeStart(node_, server_->host());
+    cluster_->CheckStart(node_, server_->host());
     any_changed_ = true;
   }
 
-  // A node without its disk must stay away, unless it had never started before: then it had promised nothing, and is created.
-  void JudgeIdentity() {
+  // A node that lost its disk must not start. The exception is a node that had
+  // never started before: it has promised nothing, and its store is created.
+  void CheckIdentity() {
     const size_t index = node_.value() - 1;
-    const bool wiped =
-        cluster_->wiped_ && cluster_->wiped_(cluster_->machine(node_));
-    if (wiped && !cluster_->founded_[index])
-      cluster_->founded_late_[index] = true;
-    cluster_->founded_[index] = true;
-    if (!wiped || cluster_->founded_late_[index]) return;
+    const bool erased =
+        cluster_->erased_ && cluster_->erased_(cluster_->machine(node_));
+    if (erased && !cluster_->created_[index])
+      cluster_->created_late_[index] = true;
+    cluster_->created_[index] = true;
+    if (!erased || cluster_->created_late_[index]) return;
     cluster_->world_.Violate(absl::StrCat("identity: node ", node_.value(),
                                           " started though its disk is gone"));
   }
 
-  void Judge(GroupId group, Changed* changed) {
+  void Check(GroupId group, Changed* changed) {
     const raft::Core* core = server_->host().core(group);
     const raft::StateMachine* state = server_->host().state_machine(group);
     if (core == nullptr || state == nullptr) return;
-    Judges& judges = cluster_->judges_;
+    ReplicaChecker& checker = cluster_->replica_checker_;
     const raft::Term led = std::exchange(changed->led, {});
     if (led != raft::Term{} && core->term() == led) {
-      judges.OnLeaderLog(
+      checker.OnLeaderLog(
           node_, group, led, core->log_start().index,
           [core](raft::Index index) { return core->TermAt(index); });
     }
@@ -187,7 +188,7 @@ class Cluster::Program final : public raft::Host::Observer {
     char bytes[sizeof(digest)];
     std::memcpy(bytes, &digest, sizeof(digest));
     cluster_->world_.HashNote(cluster_->machine(node_), {bytes, sizeof(bytes)});
-    judges.OnDigest(node_, group, core->applied_index(), digest);
+    checker.OnDigest(node_, group, core->applied_index(), digest);
   }
 
   Cluster* const cluster_;
@@ -198,8 +199,9 @@ class Cluster::Program final : public raft::Host::Observer {
   std::map<GroupId, Changed> changed_;
 };
 
-Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
-    : world_(world), judges_(judges), options_(options) {
+Cluster::Cluster(World& world, ReplicaChecker& checker,
+                 const ClusterOptions& options)
+    : world_(world), replica_checker_(checker), options_(options) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
   for (uint32_t i = 1; i <= options_.nodes; ++i) {
     nodes_.push_back({.id = NodeId(i),
@@ -215,11 +217,11 @@ Cluster::Cluster(World& world, Judges& judges, const ClusterOptions& options)
       nodes_, {.groups = options_.groups,
                .replicas = std::min(options_.replicas, options_.nodes)});
   for (const node::ShardConfig& shard : shards_) {
-    judges_.SetVoters(shard.group, shard.replicas);
+    replica_checker_.SetVoters(shard.group, shard.replicas);
   }
   programs_.resize(options_.nodes);
-  founded_.resize(options_.nodes);
-  founded_late_.resize(options_.nodes);
+  created_.resize(options_.nodes);
+  created_late_.resize(options_.nodes);
   supervised_.resize(options_.nodes);
 }
 
@@ -240,7 +242,7 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   config.listen.allow_non_loopback = true;
   // A directory that was created once and is empty now has lost everything: the
   // server must refuse it.
-  config.bootstrap = !founded_[node.value() - 1];
+  config.bootstrap = !created_[node.value() - 1];
   const absl::Status status = node::CompleteConfig(&config, {});
   CHECK(status.ok()) << status.ToString();
   return config;
@@ -321,7 +323,7 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
       }
       const node::Server* at = server(node);
       // Not yet, unless what it lost keeps it from starting.
-      if (at == nullptr && !Rotten(node)) return false;
+      if (at == nullptr && !HasDamagedDisk(node)) return false;
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);
       if (core == nullptr) continue;
@@ -371,8 +373,8 @@ void Cluster::CompareStates() {
                                     shard.group.value(),
                                     ": the state is not what its digest says"));
       }
-      judges_.OnDigest(node, shard.group, store->applied_index(),
-                       store->Digest());
+      replica_checker_.OnDigest(node, shard.group, store->applied_index(),
+                                store->Digest());
     }
   }
 }
@@ -396,19 +398,19 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
   return it == last_leader_change_.end() ? SimTime() : it->second;
 }
 
-void Cluster::JudgeStart(NodeId node, const raft::Host& host) {
-  const bool rotten = Rotten(node);
+void Cluster::CheckStart(NodeId node, const raft::Host& host) {
+  const bool damaged = HasDamagedDisk(node);
   for (const node::ShardConfig& shard : shards_) {
     if (std::find(shard.replicas.begin(), shard.replicas.end(), node) ==
         shard.replicas.end()) {
       continue;
     }
-    judges_.OnNotStarted(node, shard.group, host.group_status(shard.group),
-                         rotten);
+    replica_checker_.OnNotStarted(node, shard.group,
+                                  host.group_status(shard.group), damaged);
   }
 }
 
-uint64_t Cluster::RotLimit(MachineId machine, std::string_view file) const {
+uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
   const uint64_t number = raft::ParseSegmentName(file);
   const std::string bytes = world_.ReadDiskFile(machine, file);
   // Snapshots say how long they are, and block by block what they hold.
@@ -424,7 +426,7 @@ std::string Cluster::Describe() const {
   std::ostringstream out;
   for (const node::ShardConfig& shard : shards_) {
     out << "group " << shard.group << " (committed "
-        << judges_.committed(shard.group) << "):";
+        << replica_checker_.committed(shard.group) << "):";
     for (const NodeId node : shard.replicas) {
       const node::Server* at = server(node);
       const raft::Core* core =

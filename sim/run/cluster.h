@@ -17,7 +17,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
-#include "sim/checks/judges.h"
+#include "sim/checks/replica_checker.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -38,7 +38,8 @@ class Cluster {
   // Adds the machines to `world` (machine i + 1 is node i + 1 of an empty
   // world); nothing runs yet. Both outlive the cluster; the step hook of the
   // world calls AfterTurn.
-  Cluster(World& world, Judges& judges, const ClusterOptions& options);
+  Cluster(World& world, ReplicaChecker& replica_checker,
+          const ClusterOptions& options);
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
@@ -93,14 +94,14 @@ class Cluster {
   };
   const std::vector<Life>& lives() const { return lives_; }
   // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
-  uint64_t RotLimit(MachineId machine, std::string_view file) const;
+  uint64_t DamageLimit(MachineId machine, std::string_view file) const;
   // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
-  void SetRotten(absl::AnyInvocable<bool(MachineId) const> rotten) {
-    rotten_ = std::move(rotten);
+  void SetDamaged(absl::AnyInvocable<bool(MachineId) const> damaged) {
+    damaged_ = std::move(damaged);
   }
   // Tells which machines lost their disk: there nothing may start.
-  void SetWiped(absl::AnyInvocable<bool(MachineId)> wiped) {
-    wiped_ = std::move(wiped);
+  void SetErased(absl::AnyInvocable<bool(MachineId)> erased) {
+    erased_ = std::move(erased);
   }
   // A rare situation was reached.
   void Mark(NodeId node, std::string_view mark);
@@ -110,28 +111,28 @@ class Cluster {
   friend class Program;
 
   // Which of the node's replicas did not start, and whether they may.
-  void JudgeStart(NodeId node, const raft::Host& host);
-  bool Rotten(NodeId node) const {
-    return rotten_ != nullptr && rotten_(machine(node));
+  void CheckStart(NodeId node, const raft::Host& host);
+  bool HasDamagedDisk(NodeId node) const {
+    return damaged_ != nullptr && damaged_(machine(node));
   }
 
   node::Config ConfigOf(NodeId node) const;
   void Supervise(MachineId machine, const absl::Status& why);
 
   World& world_;
-  Judges& judges_;
+  ReplicaChecker& replica_checker_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
-  absl::AnyInvocable<bool(MachineId) const> rotten_;
-  absl::AnyInvocable<bool(MachineId)> wiped_;
+  absl::AnyInvocable<bool(MachineId) const> damaged_;
+  absl::AnyInvocable<bool(MachineId)> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;
   std::vector<Program*> programs_;  // By node; null while down.
-  std::vector<bool> founded_;       // By node: a start succeeded once, so the
+  std::vector<bool> created_;       // By node: a start succeeded once, so the
                                     // directory is not empty any more.
   std::vector<bool>
-      founded_late_;  // By node: for the first time after its disk was lost.
+      created_late_;  // By node: for the first time after its disk was lost.
   std::vector<bool> supervised_;  // By node: a kill is on its way.
   std::map<uint32_t, uint32_t> node_of_machine_;
   std::vector<Leadership> leaderships_;

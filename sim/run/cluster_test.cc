@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "raft/core/core.h"
-#include "sim/checks/judges.h"
+#include "sim/checks/replica_checker.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -37,7 +37,7 @@ class Small {
     return *cluster_.server(node)->host().core(kGroup);
   }
   World& world() { return world_; }
-  Judges& judges() { return judges_; }
+  ReplicaChecker& replica_checker() { return replica_checker_; }
   Cluster& cluster() { return cluster_; }
   void ExpectFound(const std::string& words) {
     ASSERT_FALSE(world_.violations().empty());
@@ -47,8 +47,9 @@ class Small {
 
  private:
   World world_;
-  Judges judges_{[this](std::string what) { world_.Violate(what); }};
-  Cluster cluster_{world_, judges_, {.nodes = 3, .groups = 1}};
+  ReplicaChecker replica_checker_{
+      [this](std::string what) { world_.Violate(what); }};
+  Cluster cluster_{world_, replica_checker_, {.nodes = 3, .groups = 1}};
 };
 
 TEST(Cluster, NobodyLies_IsSilent) {
@@ -59,7 +60,7 @@ TEST(Cluster, NobodyLies_IsSilent) {
   small.world().Restart(small.cluster().machine(first));
   small.world().RunFor(Seconds(5));
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
-  EXPECT_GT(small.judges().applied_entries(), 0u);
+  EXPECT_GT(small.replica_checker().applied_entries(), 0u);
 }
 
 // A member claims to have led the term in which another is elected later: the step of that other one must tell.
@@ -67,7 +68,7 @@ TEST(Cluster, StepOfALeaderBesideALyingOne_ReachesTheInvariants) {
   Small liar(1);
   const NodeId elected = liar.Elect();
   Small small(1);
-  small.judges().OnStep(NodeId(9), kGroup, liar.core(elected), {});
+  small.replica_checker().OnStep(NodeId(9), kGroup, liar.core(elected), {});
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
   small.Elect();
   small.ExpectFound("group 1: election safety");
@@ -84,7 +85,7 @@ TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
   Small small(1);
   ASSERT_EQ(small.Elect(), first);
   small.world().Crash(small.cluster().machine(third), CrashKind::kProcess);
-  small.judges().OnStep(third, kGroup, future.core(third), {});
+  small.replica_checker().OnStep(third, kGroup, future.core(third), {});
   // Such a leap is no lawful step either.
   const size_t before = small.world().violations().size();
   small.world().Restart(small.cluster().machine(third));
@@ -100,9 +101,10 @@ TEST(Cluster, NodeWithoutItsDisk_StaysAway) {
   Small small(1);
   const NodeId first = small.Elect();
   const MachineId machine = small.cluster().machine(first);
-  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.cluster().SetErased(
+      [machine](MachineId one) { return one == machine; });
   small.world().Crash(machine, CrashKind::kMachine);
-  small.world().WipeDisk(machine);
+  small.world().EraseDisk(machine);
   small.world().Restart(machine);
   small.Elect(first);
   small.world().RunFor(Seconds(10));
@@ -115,7 +117,8 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
   const NodeId first = small.Elect();
   const MachineId machine = small.cluster().machine(first);
   small.world().Crash(machine, CrashKind::kProcess);
-  small.cluster().SetWiped([machine](MachineId one) { return one == machine; });
+  small.cluster().SetErased(
+      [machine](MachineId one) { return one == machine; });
   small.world().Restart(machine);
   small.world().RunFor(Seconds(2));
   small.ExpectFound("identity: node");
@@ -137,7 +140,7 @@ TEST(Cluster, Settled_OnlyWhenWhoMayStartHasStartedAndCaughtUp) {
   EXPECT_TRUE(small.world().RunUntilTrue(settled));
   EXPECT_NE(cluster.server(other), nullptr);
   small.world().Crash(machine, CrashKind::kProcess);
-  cluster.SetRotten([machine](MachineId one) { return one == machine; });
+  cluster.SetDamaged([machine](MachineId one) { return one == machine; });
   EXPECT_TRUE(settled());
 }
 

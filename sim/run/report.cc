@@ -99,7 +99,7 @@ std::string JsonString(std::string_view text) {
   return json + "\"";
 }
 
-std::string FormatReport(const Report& r) {
+std::string FormatReport(const RunReport& r) {
   std::string text = absl::StrCat(
       "seed ", r.seed, ": ", r.ok() ? "clean" : "VIOLATION", "\n", "  virtual ",
       Seconds3(r.virtual_time), " s in ", Seconds3(r.wall_time), " s, ",
@@ -121,7 +121,7 @@ std::string FormatReport(const Report& r) {
   return text;
 }
 
-std::string ReportToJson(const Report& r) {
+std::string ReportToJson(const RunReport& r) {
   std::string violations;
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&violations, violations.empty() ? "" : ",",
@@ -144,7 +144,7 @@ std::string ReportToJson(const Report& r) {
       ",\"violations\":[", violations, "]}");
 }
 
-std::string EncodeReport(const Report& report) {
+std::string EncodeReport(const RunReport& report) {
   std::string text;
   ForEachNumber(report, [&](std::string_view name, uint64_t value) {
     absl::StrAppend(&text, std::string(name), " ", value, "\n");
@@ -163,8 +163,8 @@ std::string EncodeReport(const Report& report) {
   return text;
 }
 
-absl::StatusOr<Report> DecodeReport(std::string_view text) {
-  Report report;
+absl::StatusOr<RunReport> DecodeReport(std::string_view text) {
+  RunReport report;
   const absl::string_view whole(text.data(), text.size());
   for (const absl::string_view line :
        absl::StrSplit(whole, '\n', absl::SkipEmpty())) {
@@ -216,7 +216,7 @@ SwarmReport SwarmReport::Empty() {
   return swarm;
 }
 
-void SwarmReport::Add(const Report& report) {
+void SwarmReport::Add(const RunReport& report) {
   ++runs;
   if (!report.ok()) {
     failing_seeds.insert(std::upper_bound(failing_seeds.begin(),

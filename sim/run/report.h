@@ -15,7 +15,7 @@
 
 namespace quorate::sim {
 
-struct Report {
+struct RunReport {
   uint64_t seed = 0;
   std::vector<std::string> violations;
   std::string trace_hash;  // 32 hexadecimal digits.
@@ -44,14 +44,14 @@ struct Report {
 };
 
 // Several lines.
-std::string FormatReport(const Report& report);
+std::string FormatReport(const RunReport& report);
 // One object, without a line break: seed, ok, trace_hash, virtual_seconds, wall_seconds, events, operations, faults,
 // leader_changes, violations and more.
-std::string ReportToJson(const Report& report);
+std::string ReportToJson(const RunReport& report);
 
 // For passing a report from one process to another.
-std::string EncodeReport(const Report& report);
-absl::StatusOr<Report> DecodeReport(std::string_view text);
+std::string EncodeReport(const RunReport& report);
+absl::StatusOr<RunReport> DecodeReport(std::string_view text);
 
 // Many runs.
 struct SwarmReport {
@@ -69,7 +69,7 @@ struct SwarmReport {
 
   // Every fault kind and every situation that runs are meant to reach, with 0.
   static SwarmReport Empty();
-  void Add(const Report& report);
+  void Add(const RunReport& report);
 };
 std::string FormatSwarm(const SwarmReport& swarm);
 std::string SwarmToJson(const SwarmReport& swarm);

@@ -5,25 +5,25 @@
 namespace quorate::sim {
 namespace {
 
-Report Sample() {
-  Report report{.seed = 7,
-                .violations = {"two\nlines", "a \"quote\" and 100 %"},
-                .trace_hash = "0123456789abcdef0123456789abcdef",
-                .virtual_time = Milliseconds(61'250),
-                .wall_time = Milliseconds(500),
-                .events = 1000,
-                .operations = 10,
-                .succeeded = 8,
-                .refused = 1,
-                .unknown = 1};
+RunReport Sample() {
+  RunReport report{.seed = 7,
+                   .violations = {"two\nlines", "a \"quote\" and 100 %"},
+                   .trace_hash = "0123456789abcdef0123456789abcdef",
+                   .virtual_time = Milliseconds(61'250),
+                   .wall_time = Milliseconds(500),
+                   .events = 1000,
+                   .operations = 10,
+                   .succeeded = 8,
+                   .refused = 1,
+                   .unknown = 1};
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
   report.marks["raft.x"] = 1;
   return report;
 }
 
-TEST(Report, EncodeThenDecode_IsTheSame) {
-  const Report report = Sample();
+TEST(RunReport, EncodeThenDecode_IsTheSame) {
+  const RunReport report = Sample();
   const auto decoded = DecodeReport(EncodeReport(report));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(EncodeReport(*decoded), EncodeReport(report));
@@ -31,13 +31,13 @@ TEST(Report, EncodeThenDecode_IsTheSame) {
   EXPECT_EQ(decoded->faults, report.faults);
 }
 
-TEST(Report, DecodeGarbage_Refused) {
+TEST(RunReport, DecodeGarbage_Refused) {
   EXPECT_FALSE(DecodeReport("seed x\n").ok());
   EXPECT_FALSE(DecodeReport("what 1\n").ok());
   EXPECT_FALSE(DecodeReport("fault message_lost\n").ok());
 }
 
-TEST(Report, Json_HasTheContract) {
+TEST(RunReport, Json_HasTheContract) {
   EXPECT_EQ(
       ReportToJson(Sample()),
       "{\"seed\":7,\"ok\":false,\"trace_hash\":"
@@ -55,7 +55,7 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   SwarmReport swarm = SwarmReport::Empty();
   EXPECT_EQ(swarm.faults.at("message_lost"), 0u);
   swarm.Add(Sample());
-  Report clean = Sample();
+  RunReport clean = Sample();
   clean.seed = 3;
   clean.violations.clear();
   swarm.Add(clean);

@@ -9,12 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
-#include "sim/checks/judges.h"
 #include "sim/checks/liveness.h"
 #include "sim/checks/recorder.h"
-#include "sim/run/axis.h"
+#include "sim/checks/replica_checker.h"
 #include "sim/run/cluster.h"
 #include "sim/run/message_key.h"
+#include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
@@ -71,11 +71,12 @@ class Run::Impl {
   Impl(RunOptions options, const Tape* replay)
       : options_(std::move(options)),
         world_(MakeWorld(options_, replay)),
-        judges_([this](std::string what) { world_.Violate(std::move(what)); }),
+        replica_checker_(
+            [this](std::string what) { world_.Violate(std::move(what)); }),
         recorder_(
             [this] { return world_.now(); },
             [this](std::string what) { world_.Violate(std::move(what)); }),
-        cluster_(world_, judges_,
+        cluster_(world_, replica_checker_,
                  {.nodes = options_.nodes,
                   .groups = options_.groups,
                   .config = RandomConfig(options_.seed)}) {
@@ -85,7 +86,7 @@ class Run::Impl {
           group, entry.index, entry.log_time,
           commands ? entry.payload.view() : std::string_view());
     });
-    recorder_.JudgeOrder(
+    recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
@@ -98,8 +99,8 @@ class Run::Impl {
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
   }
 
-  Report Execute();
-  Report Current() const;
+  RunReport Execute();
+  RunReport Current() const;
   Tape tape() const;
   World& world() { return world_; }
   std::vector<std::string> Story() const;
@@ -136,8 +137,9 @@ class Run::Impl {
   void PlanFaults();
   void Liveness();
   bool ClientsIdle() const {
-    return std::all_of(clients_.begin(), clients_.end(),
-                       [](const Client* client) { return client->idle(); });
+    return std::all_of(
+        clients_.begin(), clients_.end(),
+        [](const WorkloadClient* client) { return client->idle(); });
   }
   bool DeepClientDone() const {
     return deep_client_ == nullptr || deep_client_->last_round_done();
@@ -145,11 +147,11 @@ class Run::Impl {
 
   RunOptions options_;
   World world_;
-  Judges judges_;
+  ReplicaChecker replica_checker_;
   Recorder recorder_;
   Cluster cluster_;
-  std::vector<Client*> clients_;       // Owned by their machines.
-  DeepClient* deep_client_ = nullptr;  // Likewise; not in every run.
+  std::vector<WorkloadClient*> clients_;  // Owned by their machines.
+  DeepClient* deep_client_ = nullptr;     // Likewise; not in every run.
   std::vector<MachineId> client_machines_;
   std::optional<Schedule> schedule_;  // Empty without faults.
   std::vector<MachineId> core_;       // What must work in the liveness phase.
@@ -169,7 +171,7 @@ void Run::Impl::StartClients() {
   for (uint32_t i = 0; i < options_.clients; ++i) {
     const MachineId machine =
         world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
-    ClientOptions client{
+    WorkloadClientOptions client{
         .id = i + 1,
         .servers = cluster_.resp_addresses(),
         .cluster_servers = cluster_.resp_cluster_addresses(),
@@ -181,7 +183,7 @@ void Run::Impl::StartClients() {
         .stays = i % 2 == 0};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
-      auto program = std::make_shared<Client>(env, client, &recorder_);
+      auto program = std::make_shared<WorkloadClient>(env, client, &recorder_);
       clients_.push_back(program.get());
       return program;
     });
@@ -204,7 +206,7 @@ template <typename Done>
 void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
   RequireWithin(world_, what, limit, done, [this] {
     std::string open;
-    for (const Client* client : clients_) {
+    for (const WorkloadClient* client : clients_) {
       if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
     }
     if (deep_client_ != nullptr) open += deep_client_->Describe();
@@ -213,7 +215,7 @@ void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
 }
 
 void Run::Impl::Liveness() {
-  for (Client* client : clients_) client->StopIssuing();
+  for (WorkloadClient* client : clients_) client->StopIssuing();
   if (deep_client_ != nullptr) {
     std::vector<std::string> healthy;
     for (const MachineId machine : core_) {
@@ -269,19 +271,19 @@ void Run::Impl::PlanFaults() {
           .clients = client_machines_,
           .groups = std::move(groups),
           .length = options_.duration - options_.duration / kHealthyDivisor,
-          .rot_limit = [this](MachineId machine, std::string_view file) {
-            return cluster_.RotLimit(machine, file);
+          .damage_limit = [this](MachineId machine, std::string_view file) {
+            return cluster_.DamageLimit(machine, file);
           }});
-  cluster_.SetRotten([this](MachineId machine) {
-    return schedule_->rotten().contains(machine);
+  cluster_.SetDamaged([this](MachineId machine) {
+    return schedule_->damaged().contains(machine);
   });
-  cluster_.SetWiped([this](MachineId machine) {
-    return schedule_->wiped().contains(machine);
+  cluster_.SetErased([this](MachineId machine) {
+    return schedule_->erased().contains(machine);
   });
   schedule_->Begin();
 }
 
-Report Run::Impl::Execute() {
+RunReport Run::Impl::Execute() {
   cluster_.Start();
   StartClients();
   PlanFaults();
@@ -295,27 +297,27 @@ Report Run::Impl::Execute() {
   return Current();
 }
 
-Report Run::Impl::Current() const {
+RunReport Run::Impl::Current() const {
   const Recorder::Counts& counts = recorder_.counts();
-  Report report{.seed = options_.seed,
-                .violations = world_.violations(),
-                .trace_hash = world_.trace_hash().ToString(),
-                .virtual_time = Duration(world_.now().ns()),
-                .events = world_.events(),
-                .operations = counts.invoked,
-                .succeeded = counts.succeeded,
-                .refused = counts.refused,
-                .unknown = counts.unknown,
-                .stale_reads = counts.stale_reads,
-                .leader_changes = judges_.leader_changes(),
-                .entries = judges_.applied_entries(),
-                .histories = recorder_.checker().partitions(),
-                .undecided = recorder_.undecided(),
-                .digests_compared = judges_.digests_compared(),
-                .expired = recorder_.expired(),
-                .ordered = recorder_.order().writes_judged() +
-                           recorder_.order().reads_judged(),
-                .functions = recorder_.succeeded_by_function()};
+  RunReport report{.seed = options_.seed,
+                   .violations = world_.violations(),
+                   .trace_hash = world_.trace_hash().ToString(),
+                   .virtual_time = Duration(world_.now().ns()),
+                   .events = world_.events(),
+                   .operations = counts.invoked,
+                   .succeeded = counts.succeeded,
+                   .refused = counts.refused,
+                   .unknown = counts.unknown,
+                   .stale_reads = counts.stale_reads,
+                   .leader_changes = replica_checker_.leader_changes(),
+                   .entries = replica_checker_.applied_entries(),
+                   .histories = recorder_.checker().partitions(),
+                   .undecided = recorder_.undecided(),
+                   .digests_compared = replica_checker_.digests_compared(),
+                   .expired = recorder_.expired(),
+                   .ordered = recorder_.order().writes_checked() +
+                              recorder_.order().reads_checked(),
+                   .functions = recorder_.succeeded_by_function()};
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
     const uint64_t count = const_cast<World&>(world_).faults().count(fault);
@@ -338,10 +340,10 @@ std::string Run::Impl::History() const {
   lincheck::Recording recording{
       .history = recorder_.KnownHistory(),
       .unit = lincheck::TimeUnit::kNanoseconds,
-      .events =
-          AxisEventsOf(schedule_.has_value() ? schedule_->entries()
-                                             : std::vector<Schedule::Entry>(),
-                       cluster_.lives(), cluster_.leaderships()),
+      .events = TimelineEventsOf(schedule_.has_value()
+                                     ? schedule_->entries()
+                                     : std::vector<Schedule::Entry>(),
+                                 cluster_.lives(), cluster_.leaderships()),
       .model = "kv"};
   return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
 }
@@ -426,8 +428,8 @@ Run::~Run() = default;
 void Run::SetLogSink(env::Severity severity, LogSink sink) {
   impl_->world().SetLogSink(severity, std::move(sink));
 }
-Report Run::Execute() { return impl_->Execute(); }
-Report Run::Current() const { return impl_->Current(); }
+RunReport Run::Execute() { return impl_->Execute(); }
+RunReport Run::Current() const { return impl_->Current(); }
 std::vector<std::string> Run::Story() const { return impl_->Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }

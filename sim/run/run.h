@@ -61,9 +61,9 @@ class Run {
   // The nodes' log lines of at least `severity`. Before Execute.
   void SetLogSink(env::Severity severity, LogSink sink);
   // Once.
-  Report Execute();
+  RunReport Execute();
   // What happened so far, also from within Execute (a failed CHECK).
-  Report Current() const;
+  RunReport Current() const;
   // What the schedule did so far, a line for each fault.
   std::vector<std::string> Story() const;
   // What clients did so far on keys that do not expire, with faults and leaders, in the form that //lincheck reads.

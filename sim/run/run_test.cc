@@ -24,7 +24,7 @@ TEST(Run, SameSeed_SameHash) {
     unrecorded.record = false;
     sim::Run first(Short(seed));
     sim::Run second(unrecorded);
-    const Report report = first.Execute();
+    const RunReport report = first.Execute();
     EXPECT_EQ(report.violations, std::vector<std::string>{});
     EXPECT_EQ(report.trace_hash, second.Execute().trace_hash) << seed;
   }
@@ -38,7 +38,7 @@ TEST(Run, AnotherSeed_AnotherHash) {
 TEST(Run, ReplayedTape_SameRun) {
   for (uint64_t seed = 4; seed <= 6; ++seed) {
     sim::Run run(Short(seed));
-    const Report report = run.Execute();
+    const RunReport report = run.Execute();
     // Through the text, as a file would.
     const auto tape = ParseTape(FormatTape(run.tape()));
     ASSERT_TRUE(tape.ok()) << tape.status();
@@ -46,7 +46,7 @@ TEST(Run, ReplayedTape_SameRun) {
     ASSERT_TRUE(options.ok()) << options.status();
     EXPECT_EQ(options->seed, seed);
     EXPECT_EQ(options->duration, Seconds(10));
-    const Report again = sim::Run(*options, *tape).Execute();
+    const RunReport again = sim::Run(*options, *tape).Execute();
     EXPECT_EQ(again.trace_hash, report.trace_hash) << seed;
     EXPECT_EQ(again.events, report.events);
     EXPECT_EQ(again.faults, report.faults);
@@ -64,7 +64,7 @@ TEST(Run, TapeWithLinesLeftOut_IsAValidRun) {
     for (size_t i = 0; i < whole.choices.size(); ++i) {
       if (i % 8 != part) tape.choices.push_back(whole.choices[i]);
     }
-    const Report report = sim::Run(*OptionsOfTape(tape), tape).Execute();
+    const RunReport report = sim::Run(*OptionsOfTape(tape), tape).Execute();
     EXPECT_EQ(report.violations, std::vector<std::string>{}) << part;
   }
 }
@@ -93,7 +93,7 @@ TEST(Run, TapeOfNonsense_Refused) {
 }
 
 TEST(Run, WithoutFaults_EverythingSucceeds) {
-  const Report report =
+  const RunReport report =
       sim::Run({.seed = 1, .duration = Seconds(10), .faults = false}).Execute();
   EXPECT_EQ(report.violations, std::vector<std::string>{});
   // But where a watched key was written by another client first.
@@ -105,7 +105,7 @@ TEST(Run, WithoutFaults_EverythingSucceeds) {
 
 TEST(Run, History_IsReadByTheCheckerAndRight) {
   sim::Run run(Short(7));
-  const Report report = run.Execute();
+  const RunReport report = run.Execute();
   const std::string text = run.History();
   lincheck::MemorySource source(text);
   absl::StatusOr<lincheck::Recording> recording =
@@ -114,11 +114,11 @@ TEST(Run, History_IsReadByTheCheckerAndRight) {
   EXPECT_EQ(recording->model, "kv");
   EXPECT_GT(recording->history.operations().size(), report.succeeded / 4);
   EXPECT_LE(recording->history.operations().size(), report.operations);
-  const auto leader =
-      std::find_if(recording->events.begin(), recording->events.end(),
-                   [](const lincheck::AxisEvent& event) {
-                     return event.kind == lincheck::AxisEvent::Kind::kLeader;
-                   });
+  const auto leader = std::find_if(
+      recording->events.begin(), recording->events.end(),
+      [](const lincheck::TimelineEvent& event) {
+        return event.kind == lincheck::TimelineEvent::Kind::kLeader;
+      });
   ASSERT_NE(leader, recording->events.end());
   const lincheck::ModelOf<lincheck::Kv> model;
   EXPECT_EQ(lincheck::Check(recording->history, model).result,

@@ -1,4 +1,4 @@
-// Random schedules: within budget, recoverable, replayable.
+// Random schedules stay within their budget, are recoverable and replay.
 #include "sim/schedule/schedule.h"
 
 #include <algorithm>
@@ -11,7 +11,8 @@
 namespace quorate::sim {
 namespace {
 
-// Writes to its disk all the time and counts what it hears from the others; stops itself when its disk fails.
+// Writes to its disk all the time and counts the messages that it receives.
+// Stops itself when its disk fails.
 class Busy : public env::Transport::Receiver {
  public:
   Busy(env::Env& env, uint32_t node, uint32_t nodes, uint64_t* heard)
@@ -100,9 +101,9 @@ struct Outcome {
   std::vector<uint64_t> heard_before = std::vector<uint64_t>(kNodes);
   FaultCounters faults;
   bool all_running = false;
-  size_t hits = 0;  // At moments.
-  size_t aftershocks = 0;
-  size_t late_hits = 0;  // Of the hits: after all were healed.
+  size_t hits = 0;  // At marks.
+  size_t post_heal_faults = 0;
+  size_t late_hits = 0;  // At marks, after all nodes were healed.
 };
 
 std::vector<std::vector<MachineId>> Groups() {
@@ -123,7 +124,9 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
   ScheduleOptions plan{.nodes = nodes, .groups = Groups()};
   plan.length = Seconds(20);
   plan.family_on = family_on;
-  plan.rot_limit = [](MachineId, std::string_view) { return uint64_t{4000}; };
+  plan.damage_limit = [](MachineId, std::string_view) {
+    return uint64_t{4000};
+  };
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();
   for (uint32_t i = 1; i <= kNodes; ++i) {
@@ -152,17 +155,17 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
     const bool hit = what.find(" is hit at busy.") != std::string::npos;
     outcome.hits += hit;
     outcome.late_hits += hit && i >= entries;
-    outcome.aftershocks += what.starts_with("aftershock");
+    outcome.post_heal_faults += what.starts_with("post-heal fault");
   }
   EXPECT_TRUE(world.violations().empty()) << world.violations()[0];
   for (const auto& group : Groups()) {
     int broken = 0;
     int sound = 0;
     for (MachineId node : group) {
-      const auto& b = schedule.breakable();
+      const auto& b = schedule.disk_fault_targets();
       broken += std::count(b.begin(), b.end(), node);
       sound += std::count(outcome.core.begin(), outcome.core.end(), node) > 0 &&
-               !schedule.rotten().contains(node);
+               !schedule.damaged().contains(node);
     }
     EXPECT_LE(broken, 1);
     EXPECT_GE(sound, 2);
@@ -209,7 +212,7 @@ TEST(Schedule, ASwarm_ReachesEveryFaultItCan) {
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
     const std::string name(FaultName(fault));
-    // This program opens no stream, has no buggify point and floods nobody.
+    // This program opens no stream, has no buggify point and sends little.
     if (name.starts_with("stream_") || name.starts_with("connect_") ||
         fault == Fault::kBuggify || fault == Fault::kMessageOverflow) {
       continue;
@@ -221,19 +224,19 @@ TEST(Schedule, ASwarm_ReachesEveryFaultItCan) {
 TEST(Schedule, ASwarm_HitsAtMarksAndOnceMoreAfterHealing) {
   size_t hit = 0;
   size_t late = 0;
-  size_t shaken = 0;
+  size_t with_post_heal_faults = 0;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const Outcome outcome = RunOnce(seed, nullptr);
     hit += outcome.hits > 0 ? 1 : 0;
     late += outcome.late_hits > 0 ? 1 : 0;
-    shaken += outcome.aftershocks > 0 ? 1 : 0;
+    with_post_heal_faults += outcome.post_heal_faults > 0 ? 1 : 0;
   }
   EXPECT_GE(hit, 10u);
   EXPECT_GE(late, 5u);
-  EXPECT_GE(shaken, 10u);
+  EXPECT_GE(with_post_heal_faults, 10u);
 }
 
-TEST(Schedule, NoFamilyOn_IsABoringWorld) {
+TEST(Schedule, NoFamilyOn_IsAWorldOfDefaultChoices) {
   const Outcome outcome = RunOnce(1, nullptr, {0, 1});
   EXPECT_EQ(outcome.faults.total(), 0u);
   for (uint64_t heard : outcome.heard) EXPECT_GT(heard, 5000u);
@@ -250,7 +253,7 @@ TEST(Schedule, AnyTapeLineDeleted_StillGivesAValidRun) {
   for (size_t i = 0; i < lines.size(); i += 1 + lines.size() / 40) {
     Tape shorter = recorded.tape;
     shorter.choices.erase(shorter.choices.begin() + lines[i]);
-    RunOnce(0, &shorter);  // Expects what holds of every run.
+    RunOnce(0, &shorter);  // Has the expectations of every run.
   }
 }
 

@@ -10,7 +10,7 @@ constexpr size_t kArity = 4;
 constexpr size_t kCompactAtLeast = 64;
 }  // namespace
 
-EventQueue::Handle EventQueue::Push(SimTime time, const Event& event) {
+EventQueue::Handle EventQueue::Push(SimTime time, const QueuedEvent& event) {
   CHECK_GE(time, last_);
   uint32_t index;
   if (free_.empty()) {
@@ -44,11 +44,11 @@ SimTime EventQueue::NextTime() {
   return heap_.empty() ? SimTime::Max() : SimTime(heap_.front().time);
 }
 
-Event EventQueue::Pop(SimTime* time) {
+QueuedEvent EventQueue::Pop(SimTime* time) {
   DropDead();
   CHECK(!heap_.empty());
   *time = last_ = SimTime(heap_.front().time);
-  const Event event = slots_[heap_.front().slot].event;
+  const QueuedEvent event = slots_[heap_.front().slot].event;
   slots_[heap_.front().slot].live = false;
   --live_;
   RemoveTop();

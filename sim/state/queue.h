@@ -17,7 +17,7 @@ namespace quorate::sim {
 
 // What happens: a kind that the world knows how to run, whom it concerns and
 // one number.
-struct Event {
+struct QueuedEvent {
   uint32_t kind = 0;
   uint32_t target = 0;
   uint64_t argument = 0;
@@ -29,13 +29,13 @@ class EventQueue {
   using Handle = uint64_t;
 
   // Requires: `time` is not before that of the last popped event.
-  Handle Push(SimTime time, const Event& event);
+  Handle Push(SimTime time, const QueuedEvent& event);
   // Forgets the event; one that was popped or cancelled already is ignored.
   void Cancel(Handle handle);
   // The time of the next event; Max() if there is none.
   SimTime NextTime();
   // Takes the next event. Requires: NextTime() != Max().
-  Event Pop(SimTime* time);
+  QueuedEvent Pop(SimTime* time);
   // Events that are scheduled and not cancelled.
   size_t size() const { return live_; }
 
@@ -49,7 +49,7 @@ class EventQueue {
     }
   };
   struct Slot {
-    Event event;
+    QueuedEvent event;
     uint32_t generation = 1;
     bool live = false;
   };

@@ -41,7 +41,7 @@ void TurnScheduler::StopSoon() {
   state_->queue.Push(state_->now, {kEventWake, id_.value(), 0});
 }
 
-void TurnScheduler::Accept(Input input) {
+void TurnScheduler::Accept(TurnInput input) {
   if (!alive_ || dying_) return;
   inbox_.push_back(input);
   if (ready()) {
@@ -51,7 +51,7 @@ void TurnScheduler::Accept(Input input) {
   }
 }
 
-void TurnScheduler::Post(Input input) {
+void TurnScheduler::Post(TurnInput input) {
   if (!alive_ || dying_) return;
   inbox_.push_back(input);
   ScheduleWake();
@@ -60,10 +60,10 @@ void TurnScheduler::Post(Input input) {
 void TurnScheduler::Nudge() {
   if (!alive_ || dying_ || in_turn_) return;
   // Not at once: the caller is in the middle of something.
-  for (const Input& input : inbox_) {
-    if (input.kind == InputKind::kNudge) return;
+  for (const TurnInput& input : inbox_) {
+    if (input.kind == TurnInputKind::kNudge) return;
   }
-  inbox_.push_back({InputKind::kNudge, 0});
+  inbox_.push_back({TurnInputKind::kNudge, 0});
   ScheduleWake();
 }
 
@@ -109,7 +109,7 @@ void TurnScheduler::Start() {
   inbox_.clear();
   calls_to_death_ = 0;
   calls_to_pause_ = 0;
-  Accept({InputKind::kBoot, 0});
+  Accept({TurnInputKind::kBoot, 0});
 }
 
 bool TurnScheduler::Stop() {

@@ -18,7 +18,7 @@
 
 namespace quorate::sim {
 
-enum class InputKind : uint32_t {
+enum class TurnInputKind : uint32_t {
   kBoot,
   kMessage,
   kDisk,
@@ -27,8 +27,8 @@ enum class InputKind : uint32_t {
   kNudge,  // Nothing: only deferred work waits.
 };
 
-struct Input {
-  InputKind kind = InputKind::kNudge;
+struct TurnInput {
+  TurnInputKind kind = TurnInputKind::kNudge;
   uint64_t id = 0;
 };
 
@@ -39,7 +39,7 @@ class TurnScheduler {
    public:
     // Fixes the clock reading of the turn's first step.
     virtual void BeginTurn() = 0;
-    virtual void RunInput(const Input& input) = 0;
+    virtual void RunInput(const TurnInput& input) = 0;
     virtual void RunTimers() = 0;
     // Fixes the second clock reading, then runs what was deferred.
     virtual void RunDeferred() = 0;
@@ -69,9 +69,9 @@ class TurnScheduler {
   void StopSoon();
   // An input arrives now; it is drained in the next turn, at once if the
   // machine is free.
-  void Accept(Input input);
+  void Accept(TurnInput input);
   // The same, for callers that are inside some machine's turn: never runs one at once.
-  void Post(Input input);
+  void Post(TurnInput input);
   // Sees to it that a turn comes although there may be no input.
   void Nudge();
   // A timer is due: runs a turn at once or when the machine is free.
@@ -134,8 +134,8 @@ class TurnScheduler {
   uint64_t calls_to_pause_ = 0;
   Duration pause_length_;
   Duration pause_due_;  // Reached in this turn; the next call falls after it.
-  std::vector<Input> inbox_;
-  std::vector<Input> draining_;
+  std::vector<TurnInput> inbox_;
+  std::vector<TurnInput> draining_;
 };
 
 }  // namespace quorate::sim

@@ -29,12 +29,13 @@ class FakeServer::Session final : public env::Connection::Observer {
     parser_.Feed(bytes);
     std::string replies;
     // A request is an array of bulk strings: what the parser of replies reads too.
-    Reply request;
+    ClientReply request;
     while (parser_.Next(&request) == ReplyParser::Result::kReply) {
       Words words;
-      for (const Reply& word : request.elements) words.push_back(word.text);
-      if (deaf_ ||
-          (server_->mistake_ == Mistake::kNeverAnswers && server_->Errs())) {
+      for (const ClientReply& word : request.elements)
+        words.push_back(word.text);
+      if (deaf_ || (server_->mistake_ == ServerMistake::kNeverAnswers &&
+                    server_->Errs())) {
         deaf_ = true;
         continue;
       }
@@ -105,7 +106,7 @@ class FakeServer::Session final : public env::Connection::Observer {
 };
 
 FakeServer::FakeServer(env::Env& env, const std::string& address,
-                       Mistake mistake)
+                       ServerMistake mistake)
     : env_(env), mistake_(mistake) {
   auto listener = env_.streams.Listen(
       address, [this](std::unique_ptr<env::Connection> connection) {
@@ -134,17 +135,18 @@ std::string FakeServer::Execute(const Words& words) {
   const bool found = !value.empty();
   std::string reply = ExecuteKnown(words, &value, found);
   if (value == before) {
-    if (mistake_ == Mistake::kServesStale && words[0] == "GET" && Errs()) {
+    if (mistake_ == ServerMistake::kServesStale && words[0] == "GET" &&
+        Errs()) {
       const std::string& old = previous_[words[1]];
       return old.empty() ? kNil : Bulk(old);
     }
     return reply;
   }
-  if (mistake_ == Mistake::kForgetsWrites && Errs()) {
+  if (mistake_ == ServerMistake::kForgetsWrites && Errs()) {
     value = before;
-  } else if (mistake_ == Mistake::kDoesTwice && Errs()) {
+  } else if (mistake_ == ServerMistake::kDoesTwice && Errs()) {
     ExecuteKnown(words, &value, !value.empty());
-  } else if (mistake_ == Mistake::kDoesWhatItRefuses && Errs()) {
+  } else if (mistake_ == ServerMistake::kDoesWhatItRefuses && Errs()) {
     reply = "-CLUSTERDOWN not really\r\n";
   }
   previous_[words[1]] = before;

@@ -17,7 +17,7 @@
 
 namespace quorate::sim {
 
-enum class Mistake : uint8_t {
+enum class ServerMistake : uint8_t {
   kNone,
   kForgetsWrites,  // Every so often a write is acknowledged and not done.
   kServesStale,    // Every so often a read sees the value before.
@@ -28,7 +28,7 @@ enum class Mistake : uint8_t {
 
 class FakeServer {
  public:
-  FakeServer(env::Env& env, const std::string& address, Mistake mistake);
+  FakeServer(env::Env& env, const std::string& address, ServerMistake mistake);
   ~FakeServer();
 
  private:
@@ -42,7 +42,7 @@ class FakeServer {
   bool Errs() { return ++count_ % 50 == 0; }
 
   env::Env& env_;
-  const Mistake mistake_;
+  const ServerMistake mistake_;
   std::unique_ptr<env::Listener> listener_;
   std::list<std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Session>> ended_;

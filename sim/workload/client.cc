@@ -31,19 +31,22 @@ std::string Command(const std::vector<std::string>& words) {
 }
 
 // Of an operation on a key that may expire the client says the verb.
-std::string Name(const Call& call, const std::optional<TimedCall>& timed) {
-  if (timed.has_value()) return Describe(*timed);
+std::string Name(const ClientCall& call,
+                 const std::optional<ExpiryCommand>& expiry) {
+  if (expiry.has_value()) return Describe(*expiry);
   return absl::StrCat("function ", call.function, " on ", call.key);
 }
 
 }  // namespace
 
-bool Client::IsRead(const Operation& operation) {
-  return operation.timed.has_value() ? operation.timed->read_only()
-                                     : operation.call.function == Kv::kGet;
+bool WorkloadClient::IsRead(const Operation& operation) {
+  return operation.expiry.has_value() ? operation.expiry->read_only()
+                                      : operation.call.function == Kv::kGet;
 }
 
-Client::Client(env::Env& env, const ClientOptions& options, Recorder* recorder)
+WorkloadClient::WorkloadClient(env::Env& env,
+                               const WorkloadClientOptions& options,
+                               Recorder* recorder)
     : env_(env), options_(options), recorder_(recorder) {
   home_ = options_.id % static_cast<uint32_t>(options_.servers.size());
   // Clients begin at different times.
@@ -54,27 +57,27 @@ Client::Client(env::Env& env, const ClientOptions& options, Recorder* recorder)
                         [this] { Sweep(); });
 }
 
-Client::~Client() = default;
+WorkloadClient::~WorkloadClient() = default;
 
-void Client::StopIssuing() { issuing_ = false; }
+void WorkloadClient::StopIssuing() { issuing_ = false; }
 
-void Client::ReadAll(const std::vector<std::string>& keys) {
+void WorkloadClient::ReadAll(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     Operation operation;
     operation.call = {.client = options_.id, .key = key};
-    if (TimedKeys::Covers(key)) {
-      operation.timed = TimedCall{.client = options_.id, .key = key};
+    if (ExpiryChecker::Covers(key)) {
+      operation.expiry = ExpiryCommand{.client = options_.id, .key = key};
     }
     operation.final = true;
     Begin(std::move(operation));
   }
 }
 
-void Client::AddToEach(const std::vector<std::string>& keys) {
+void WorkloadClient::AddToEach(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) Begin(FinalWrite(key));
 }
 
-Client::Operation Client::FinalWrite(const std::string& key) {
+WorkloadClient::Operation WorkloadClient::FinalWrite(const std::string& key) {
   Operation operation;
   operation.call = {.client = options_.id, .key = key};
   operation.call.function = Kv::kIncrement;
@@ -85,7 +88,7 @@ Client::Operation Client::FinalWrite(const std::string& key) {
   return operation;
 }
 
-std::string Client::Describe() const {
+std::string WorkloadClient::Describe() const {
   std::string text = absl::StrCat("client ", options_.id, ":");
   for (const auto& [id, operation] : operations_) {
     absl::StrAppend(&text, " ", operation.opens_session ? "session" : "",
@@ -98,7 +101,7 @@ std::string Client::Describe() const {
 
 // ---- Issuing.
 
-void Client::Tick() {
+void WorkloadClient::Tick() {
   if (!issuing_) return;
   const uint64_t burst = 1 + Random("client.burst", options_.burst_max);
   for (uint64_t i = 0; i < burst; ++i) Issue();
@@ -111,7 +114,7 @@ void Client::Tick() {
   tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
 }
 
-void Client::Issue() {
+void WorkloadClient::Issue() {
   ++issued_;
   if (options_.sessions && session_.empty() && !opening_session_) {
     opening_session_ = true;
@@ -122,11 +125,11 @@ void Client::Issue() {
   Begin(Draw());
 }
 
-Client::Operation Client::Draw() {
+WorkloadClient::Operation WorkloadClient::Draw() {
   Operation operation;
-  if (options_.timed && Random("client.timed", 6) == 0) {
-    operation.timed = DrawTimed();
-    operation.call = {.client = options_.id, .key = operation.timed->key};
+  if (options_.expiry && Random("client.timed", 6) == 0) {
+    operation.expiry = DrawExpiryCommand();
+    operation.call = {.client = options_.id, .key = operation.expiry->key};
   } else {
     operation.call = DrawCall();
   }
@@ -134,29 +137,29 @@ Client::Operation Client::Draw() {
     operation.stale = options_.stale_reads && Random("client.stale", 2) == 0;
   } else if (options_.sessions && !session_.empty()) {
     operation.sequence = next_sequence_++;
-  } else if (!operation.timed.has_value() &&
+  } else if (!operation.expiry.has_value() &&
              operation.call.function == Kv::kSwap) {
     operation.variant = static_cast<uint8_t>(Random("client.variant", 4));
   }
   return operation;
 }
 
-TimedCall Client::DrawTimed() {
+ExpiryCommand WorkloadClient::DrawExpiryCommand() {
   const uint64_t epoch = issued_ / options_.operations_per_epoch;
   const uint64_t number = Random("client.key", options_.keys);
-  return DrawTimedCall(
+  return sim::DrawExpiryCommand(
       options_.id, absl::StrCat("t", number, ".", epoch),
       env_.loop.ReadClock().wall.earliest.ms(),
       [this](Site site, uint64_t bound) { return Random(site, bound); },
       [this] { return NewText(/*list=*/true); });
 }
 
-Call Client::DrawCall() {
+ClientCall WorkloadClient::DrawCall() {
   const uint64_t epoch = issued_ / options_.operations_per_epoch;
   const uint64_t kind = Random("client.kind", 10);
   const uint64_t number = Random("client.key", options_.keys);
   const uint64_t action = Random("client.action", 100);
-  Call call{.client = options_.id};
+  ClientCall call{.client = options_.id};
   if (kind < 5) {
     call.key = absl::StrCat("r", number, ".", epoch);
     static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
@@ -185,7 +188,7 @@ Call Client::DrawCall() {
   return call;
 }
 
-std::string Client::NewText(bool list) {
+std::string WorkloadClient::NewText(bool list) {
   std::string text = absl::StrCat("c", options_.id, ".", ++values_);
   const bool large =
       !list && env_.random.Chance(options_.large_value, "client.large",
@@ -198,20 +201,20 @@ std::string Client::NewText(bool list) {
   return list ? text + ";" : text;
 }
 
-Client::OperationId Client::Begin(Operation operation) {
+WorkloadClient::OperationId WorkloadClient::Begin(Operation operation) {
   const OperationId id = Register(std::move(operation));
   Send(id);
   return id;
 }
 
-Client::OperationId Client::Register(Operation operation) {
+WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
   operation.deadline =
       operation.final ? MonoTime::Max()
                       : env_.loop.ReadClock().mono + options_.operation_timeout;
   if (!operation.stale && !operation.opens_session) {
     operation.recorded = true;
-    operation.ticket = operation.timed.has_value()
-                           ? recorder_->Invoke(*operation.timed)
+    operation.ticket = operation.expiry.has_value()
+                           ? recorder_->Invoke(*operation.expiry)
                            : recorder_->Invoke(operation.call);
   }
   const OperationId id = next_operation_++;
@@ -221,7 +224,7 @@ Client::OperationId Client::Register(Operation operation) {
 
 // ---- Sending.
 
-uint32_t Client::Route(const Operation& operation) {
+uint32_t WorkloadClient::Route(const Operation& operation) {
   uint32_t any = home_;
   if (!options_.stays) {
     any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
@@ -236,35 +239,35 @@ uint32_t Client::Route(const Operation& operation) {
   return it == node_of_slot_.end() || Suspects(it->second) ? any : it->second;
 }
 
-bool Client::Suspects(uint32_t node) const {
+bool WorkloadClient::Suspects(uint32_t node) const {
   const auto it = suspected_until_.find(node);
   return it != suspected_until_.end() &&
          it->second > env_.loop.ReadClock().mono;
 }
 
-void Client::LeaveHome(uint32_t node) {
+void WorkloadClient::LeaveHome(uint32_t node) {
   if (node != home_) return;
   home_ = (home_ + 1) % static_cast<uint32_t>(options_.servers.size());
 }
 
-std::string Client::Encode(Operation* operation) {
+std::string WorkloadClient::Encode(Operation* operation) {
   if (operation->opens_session) return Command({"QUORATE.SESSION"});
   if (operation->variant == kTransaction) {
-    const Call& call = operation->call;
+    const ClientCall& call = operation->call;
     operation->replies_expected = 4;
     return Command({"MULTI"}) + Command({"GET", call.key}) +
            Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
   if (operation->variant == kWatched) {
     // That the key did not change since it was read makes it a swap. The key watched before it is never written.
-    const Call& call = operation->call;
+    const ClientCall& call = operation->call;
     operation->replies_expected = 5;
     return Command({"WATCH", absl::StrCat("{", call.key, "}w"), call.key}) +
            Command({"GET", call.key}) + Command({"MULTI"}) +
            Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
-  std::vector<std::string> words = operation->timed.has_value()
-                                       ? WordsOf(*operation->timed)
+  std::vector<std::string> words = operation->expiry.has_value()
+                                       ? WordsOf(*operation->expiry)
                                        : WordsFor(*operation);
   if (operation->sequence != 0) {
     uint64_t floor = operation->sequence;
@@ -278,8 +281,8 @@ std::string Client::Encode(Operation* operation) {
   return Command(words);
 }
 
-std::vector<std::string> Client::WordsFor(const Operation& operation) {
-  const Call& call = operation.call;
+std::vector<std::string> WorkloadClient::WordsFor(const Operation& operation) {
+  const ClientCall& call = operation.call;
   switch (call.function) {
     case Kv::kGet:
       return {"GET", call.key};
@@ -306,7 +309,7 @@ std::vector<std::string> Client::WordsFor(const Operation& operation) {
   return {};
 }
 
-void Client::Send(OperationId id) {
+void WorkloadClient::Send(OperationId id) {
   Operation& operation = operations_.at(id);
   operation.node = Route(operation);
   operation.replies.clear();
@@ -320,14 +323,14 @@ void Client::Send(OperationId id) {
   if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
 }
 
-const std::string& Client::AddressOf(const Operation& operation) const {
+const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
   // READONLY is for cluster clients alone.
   return options_.cluster || operation.stale
              ? options_.cluster_servers[operation.node]
              : options_.servers[operation.node];
 }
 
-void Client::SendLater(OperationId id, Duration delay) {
+void WorkloadClient::SendLater(OperationId id, Duration delay) {
   delayed_[id] = env_.loop.At(env_.loop.ReadClock().mono + delay, [this, id] {
     delayed_.erase(id);
     Send(id);
@@ -336,7 +339,8 @@ void Client::SendLater(OperationId id, Duration delay) {
 
 // ---- Hearing.
 
-void Client::OnLinkReply(OperationId id, Reply reply, bool* done) {
+void WorkloadClient::OnLinkReply(OperationId id, ClientReply reply,
+                                 bool* done) {
   const auto it = operations_.find(id);
   CHECK(it != operations_.end()) << "a reply to nothing";
   Operation& operation = it->second;
@@ -345,19 +349,19 @@ void Client::OnLinkReply(OperationId id, Reply reply, bool* done) {
   if (!*done) return;
   // Of a transaction the last reply counts; if it was abandoned, the first
   // error tells why.
-  const Reply* answer = &operation.replies.back();
+  const ClientReply* answer = &operation.replies.back();
   if (answer->error_code() == "EXECABORT" || answer->error_code() == "ERR") {
-    for (const Reply& earlier : operation.replies) {
+    for (const ClientReply& earlier : operation.replies) {
       if (!earlier.is_error()) continue;
       answer = &earlier;
       break;
     }
   }
-  const Reply copy = *answer;
+  const ClientReply copy = *answer;
   Finish(id, copy);
 }
 
-void Client::Finish(OperationId id, const Reply& reply) {
+void WorkloadClient::Finish(OperationId id, const ClientReply& reply) {
   if (reply.is_error()) {
     OnError(id, reply);
     return;
@@ -367,7 +371,8 @@ void Client::Finish(OperationId id, const Reply& reply) {
     session_ = reply.text;
     opening_session_ = false;
   } else if (operation.stale) {
-    if (reply.type == Reply::Type::kBulk && operation.call.key[0] != 'n') {
+    if (reply.type == ClientReply::Type::kBulk &&
+        operation.call.key[0] != 'n') {
       recorder_->StaleRead(options_.id, operation.call.key, reply.text);
     }
   } else {
@@ -376,27 +381,29 @@ void Client::Finish(OperationId id, const Reply& reply) {
   operations_.erase(id);
 }
 
-void Client::Succeed(Operation& operation, const Reply& reply) {
+void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
   const Recorder::Ticket ticket = operation.ticket;
-  if (operation.timed.has_value()) return recorder_->ReturnReply(ticket, reply);
+  if (operation.expiry.has_value())
+    return recorder_->ReturnReply(ticket, reply);
   const bool number_key = operation.call.key[0] == 'n';
   const auto unexpected = [&] {
     recorder_->Unexpected(
-        options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+        options_.id, absl::StrCat(Name(operation.call, operation.expiry), ": ",
                                   reply.ToString()));
     recorder_->LeaveUnknown(ticket);
   };
-  const Reply* value = &reply;
+  const ClientReply* value = &reply;
   if (operation.variant == kTransaction) {
-    if (reply.type != Reply::Type::kArray || reply.elements.size() != 2) {
+    if (reply.type != ClientReply::Type::kArray || reply.elements.size() != 2) {
       return unexpected();
     }
     value = &reply.elements[0];
   } else if (operation.variant == kWatched) {
     // Nil: the key changed, and nothing was done.
-    if (reply.type == Reply::Type::kNil) return recorder_->Withdraw(ticket);
-    if (reply.type != Reply::Type::kArray) return unexpected();
-    const std::vector<Reply>& replies = operation.replies;
+    if (reply.type == ClientReply::Type::kNil)
+      return recorder_->Withdraw(ticket);
+    if (reply.type != ClientReply::Type::kArray) return unexpected();
+    const std::vector<ClientReply>& replies = operation.replies;
     // Not watched, or not read.
     if (replies[0].is_error() || replies[1].is_error()) {
       return recorder_->LeaveUnknown(ticket);
@@ -405,28 +412,28 @@ void Client::Succeed(Operation& operation, const Reply& reply) {
   }
   switch (operation.call.function) {
     case Kv::kPut:
-      if (reply.type != Reply::Type::kSimple) return unexpected();
+      if (reply.type != ClientReply::Type::kSimple) return unexpected();
       return recorder_->ReturnNothing(ticket);
     case Kv::kCas:
     case Kv::kPutIfExists:
-      if (reply.type != Reply::Type::kSimple &&
-          reply.type != Reply::Type::kNil) {
+      if (reply.type != ClientReply::Type::kSimple &&
+          reply.type != ClientReply::Type::kNil) {
         return unexpected();
       }
       return recorder_->ReturnNumber(
-          ticket, reply.type == Reply::Type::kSimple ? 1 : 0);
+          ticket, reply.type == ClientReply::Type::kSimple ? 1 : 0);
     case Kv::kDelete:
     case Kv::kAppend:
     case Kv::kIncrement:
-      if (reply.type != Reply::Type::kInteger) return unexpected();
+      if (reply.type != ClientReply::Type::kInteger) return unexpected();
       return recorder_->ReturnNumber(ticket, reply.integer);
     default:
       break;
   }
   int64_t number = 0;
-  if (value->type == Reply::Type::kNil) {
+  if (value->type == ClientReply::Type::kNil) {
     recorder_->ReturnNil(ticket);
-  } else if (value->type != Reply::Type::kBulk ||
+  } else if (value->type != ClientReply::Type::kBulk ||
              (number_key && !absl::SimpleAtoi(value->text, &number))) {
     unexpected();
   } else if (number_key) {
@@ -436,7 +443,7 @@ void Client::Succeed(Operation& operation, const Reply& reply) {
   }
 }
 
-void Client::OnError(OperationId id, const Reply& reply) {
+void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
   // All of these say that the request was certainly not done.
@@ -456,13 +463,13 @@ void Client::OnError(OperationId id, const Reply& reply) {
     return GiveUp(id);
   }
   recorder_->Unexpected(
-      options_.id, absl::StrCat(Name(operation.call, operation.timed), ": ",
+      options_.id, absl::StrCat(Name(operation.call, operation.expiry), ": ",
                                 reply.ToString()));
   operation.maybe_done = true;
   GiveUp(id);
 }
 
-void Client::OnMoved(OperationId id, const Reply& reply) {
+void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   // MOVED slot host:port.
   const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
   const std::vector<std::string>& servers = options_.cluster_servers;
@@ -483,12 +490,12 @@ void Client::OnMoved(OperationId id, const Reply& reply) {
   TryAgain(id, Backoff(1, 20));
 }
 
-void Client::OnLinkMalformed(std::string_view server) {
+void WorkloadClient::OnLinkMalformed(std::string_view server) {
   recorder_->Unexpected(
       options_.id, absl::StrCat("no reply at all from ", std::string(server)));
 }
 
-void Client::OnLinkBroken(OperationId id) {
+void WorkloadClient::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
   // Whoever leads now, another node may know.
   node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
@@ -503,14 +510,14 @@ void Client::OnLinkBroken(OperationId id) {
   }
 }
 
-void Client::OnLinkRefused(OperationId id) {
+void WorkloadClient::OnLinkRefused(OperationId id) {
   const Operation& operation = operations_.at(id);
   if (operation.recorded) recorder_->OnRefused(operation.ticket);
   node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
   TryAgain(id, Backoff(10, 100));
 }
 
-void Client::TryAgain(OperationId id, Duration delay) {
+void WorkloadClient::TryAgain(OperationId id, Duration delay) {
   if (env_.loop.ReadClock().mono + delay >= operations_.at(id).deadline) {
     GiveUp(id);
   } else {
@@ -518,7 +525,7 @@ void Client::TryAgain(OperationId id, Duration delay) {
   }
 }
 
-void Client::GiveUp(OperationId id) {
+void WorkloadClient::GiveUp(OperationId id) {
   Operation& operation = operations_.at(id);
   if (operation.recorded) {
     if (operation.maybe_done) {
@@ -535,7 +542,7 @@ void Client::GiveUp(OperationId id) {
   operations_.erase(id);
 }
 
-void Client::OnLinkClosed(ClientLink* link) {
+void WorkloadClient::OnLinkClosed(ClientLink* link) {
   for (auto& [key, held] : links_) {
     if (held.get() != link) continue;
     suspected_until_[key.first] = env_.loop.ReadClock().mono + kSuspicion;
@@ -546,7 +553,7 @@ void Client::OnLinkClosed(ClientLink* link) {
   bury_ = env_.loop.Defer([this] { dropped_.clear(); });
 }
 
-void Client::Sweep() {
+void WorkloadClient::Sweep() {
   const MonoTime now = env_.loop.ReadClock().mono;
   // A connection on which something is overdue is given up: replies come in
   // order, so nothing behind it can be heard either.

@@ -20,13 +20,13 @@
 
 #include "env/env.h"
 #include "sim/checks/recorder.h"
+#include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
-#include "sim/protocol/timed_call.h"
 #include "sim/workload/client_link.h"
 
 namespace quorate::sim {
 
-struct ClientOptions {
+struct WorkloadClientOptions {
   uint32_t id = 0;
   // Addresses by node, for plain clients and for cluster clients.
   std::vector<std::string> servers;
@@ -42,7 +42,7 @@ struct ClientOptions {
   bool stale_reads =
       false;  // Some reads go to any node, as those of a cluster client on a
               // READONLY connection.
-  bool timed = true;   // Uses keys that may expire.
+  bool expiry = true;  // Uses keys that may expire.
   bool stays = false;  // With one node for whatever it knows no leader of.
   size_t value_bytes_max = 200;
   Ratio large_value{1, 16};
@@ -50,13 +50,14 @@ struct ClientOptions {
   Duration operation_timeout = Seconds(5);
 };
 
-class Client final : public ClientLink::Owner {
+class WorkloadClient final : public ClientLink::Owner {
  public:
   // `recorder` outlives the client.
-  Client(env::Env& env, const ClientOptions& options, Recorder* recorder);
-  ~Client();
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  WorkloadClient(env::Env& env, const WorkloadClientOptions& options,
+                 Recorder* recorder);
+  ~WorkloadClient();
+  WorkloadClient(const WorkloadClient&) = delete;
+  WorkloadClient& operator=(const WorkloadClient&) = delete;
 
   // Begins no further operation.
   void StopIssuing();
@@ -73,8 +74,9 @@ class Client final : public ClientLink::Owner {
   using OperationId = ClientLink::RequestId;
 
   struct Operation {
-    Call call;
-    std::optional<TimedCall> timed;  // Then `call` has client and key alone.
+    ClientCall call;
+    std::optional<ExpiryCommand>
+        expiry;  // Then `call` has client and key alone.
     Recorder::Ticket ticket = 0;
     bool recorded = false;  // Stale reads and session requests are not.
     bool stale = false;
@@ -86,7 +88,7 @@ class Client final : public ClientLink::Owner {
     bool maybe_done = false;   // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // Tried last.
-    std::vector<Reply> replies;
+    std::vector<ClientReply> replies;
     size_t replies_expected = 1;
   };
 
@@ -94,8 +96,8 @@ class Client final : public ClientLink::Owner {
   void Tick();
   void Issue();
   Operation Draw();
-  Call DrawCall();
-  TimedCall DrawTimed();
+  ClientCall DrawCall();
+  ExpiryCommand DrawExpiryCommand();
   std::string NewText(bool list);
   static bool IsRead(const Operation& operation);
   OperationId Begin(Operation operation);
@@ -113,15 +115,15 @@ class Client final : public ClientLink::Owner {
   void SendLater(OperationId id, Duration delay);
 
   // ---- Hearing.
-  void OnLinkReply(OperationId id, Reply reply, bool* done) override;
+  void OnLinkReply(OperationId id, ClientReply reply, bool* done) override;
   void OnLinkBroken(OperationId id) override;
   void OnLinkRefused(OperationId id) override;
   void OnLinkMalformed(std::string_view server) override;
   void OnLinkClosed(ClientLink* link) override;
-  void Finish(OperationId id, const Reply& reply);
-  void Succeed(Operation& operation, const Reply& reply);
-  void OnError(OperationId id, const Reply& reply);
-  void OnMoved(OperationId id, const Reply& reply);
+  void Finish(OperationId id, const ClientReply& reply);
+  void Succeed(Operation& operation, const ClientReply& reply);
+  void OnError(OperationId id, const ClientReply& reply);
+  void OnMoved(OperationId id, const ClientReply& reply);
   // The request was certainly not done: again, perhaps elsewhere, until the
   // deadline.
   void TryAgain(OperationId id, Duration delay);
@@ -139,7 +141,7 @@ class Client final : public ClientLink::Owner {
   }
 
   env::Env& env_;
-  const ClientOptions options_;
+  const WorkloadClientOptions options_;
   Recorder* const recorder_;
   uint64_t draws_ = 0;
   uint32_t links_made_ = 0;

@@ -49,7 +49,7 @@ void ClientLink::OnConnected(
 void ClientLink::OnBytes(std::string_view bytes) {
   parser_.Feed(bytes);
   while (!closed_) {
-    Reply reply;
+    ClientReply reply;
     const ReplyParser::Result result = parser_.Next(&reply);
     if (result == ReplyParser::Result::kNeedMore) return;
     if (result == ReplyParser::Result::kMalformed ||

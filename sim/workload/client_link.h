@@ -26,7 +26,7 @@ class ClientLink final : public env::Connection::Observer {
   class Owner {
    public:
     // One reply to the oldest request; `done`: it was the last one to it.
-    virtual void OnLinkReply(RequestId id, Reply reply, bool* done) = 0;
+    virtual void OnLinkReply(RequestId id, ClientReply reply, bool* done) = 0;
     // The connection broke after the request was written: its fate is unknown.
     virtual void OnLinkBroken(RequestId id) = 0;
     // The request was never written.

@@ -23,7 +23,7 @@ struct Outcome {
   bool reset_in_mid_reply = false;
 };
 
-Outcome RunClients(const WorldOptions& options, Mistake mistake) {
+Outcome RunClients(const WorldOptions& options, ServerMistake mistake) {
   World world(options);
   Outcome outcome;
   Recorder recorder([&] { return world.now(); },
@@ -32,33 +32,33 @@ Outcome RunClients(const WorldOptions& options, Mistake mistake) {
   world.Start(server, [mistake](env::Env& env) {
     return std::make_shared<FakeServer>(env, "n1:7001", mistake);
   });
-  std::vector<Client*> clients;
+  std::vector<WorkloadClient*> clients;
   for (uint32_t i = 1; i <= 4; ++i) {
     const MachineId machine = world.AddMachine({.client = true});
     world.Start(machine, [&, i](env::Env& env) {
-      auto client =
-          std::make_shared<Client>(env,
-                                   ClientOptions{.id = i,
-                                                 .servers = {"n1:7001"},
-                                                 .cluster_servers = {"n1:7001"},
-                                                 .interval = Milliseconds(20),
-                                                 .sessions = i % 2 == 0,
-                                                 .stale_reads = i == 3,
-                                                 .timed = false},
-                                   &recorder);
+      auto client = std::make_shared<WorkloadClient>(
+          env,
+          WorkloadClientOptions{.id = i,
+                                .servers = {"n1:7001"},
+                                .cluster_servers = {"n1:7001"},
+                                .interval = Milliseconds(20),
+                                .sessions = i % 2 == 0,
+                                .stale_reads = i == 3,
+                                .expiry = false},
+          &recorder);
       clients.push_back(client.get());
       return client;
     });
   }
   const auto idle = [&] {
-    for (const Client* client : clients) {
+    for (const WorkloadClient* client : clients) {
       if (!client->idle()) return false;
     }
     return true;
   };
   world.RunFor(Seconds(10));
   world.stream_options() = {};
-  for (Client* client : clients) client->StopIssuing();
+  for (WorkloadClient* client : clients) client->StopIssuing();
   outcome.idle = world.RunUntilTrue(idle, Seconds(20));
   const std::vector<std::string> keys = recorder.keys();
   std::vector<std::string> numbers;
@@ -92,8 +92,8 @@ WorldOptions BadNetwork(uint64_t seed) {
   return options;
 }
 
-TEST(Client, CorrectServer_EverythingSucceeds) {
-  const Outcome outcome = RunClients({.seed = 1}, Mistake::kNone);
+TEST(WorkloadClient, CorrectServer_EverythingSucceeds) {
+  const Outcome outcome = RunClients({.seed = 1}, ServerMistake::kNone);
   EXPECT_EQ(outcome.violations, std::vector<std::string>{});
   EXPECT_TRUE(outcome.idle);
   EXPECT_TRUE(outcome.all_written);
@@ -103,10 +103,10 @@ TEST(Client, CorrectServer_EverythingSucceeds) {
   EXPECT_GT(outcome.counts.stale_reads, 25u);
 }
 
-TEST(Client, BadNetwork_NoFalseAlarm) {
+TEST(WorkloadClient, BadNetwork_NoFalseAlarm) {
   bool reset_in_mid_reply = false;
   for (uint64_t seed = 1; seed <= 5; ++seed) {
-    const Outcome outcome = RunClients(BadNetwork(seed), Mistake::kNone);
+    const Outcome outcome = RunClients(BadNetwork(seed), ServerMistake::kNone);
     EXPECT_EQ(outcome.violations, std::vector<std::string>{});
     EXPECT_TRUE(outcome.idle);
     EXPECT_TRUE(outcome.all_written);
@@ -118,10 +118,10 @@ TEST(Client, BadNetwork_NoFalseAlarm) {
   EXPECT_TRUE(reset_in_mid_reply);
 }
 
-TEST(Client, EveryMistake_Found) {
-  for (const Mistake mistake :
-       {Mistake::kForgetsWrites, Mistake::kServesStale, Mistake::kDoesTwice,
-        Mistake::kDoesWhatItRefuses}) {
+TEST(WorkloadClient, EveryMistake_Found) {
+  for (const ServerMistake mistake :
+       {ServerMistake::kForgetsWrites, ServerMistake::kServesStale,
+        ServerMistake::kDoesTwice, ServerMistake::kDoesWhatItRefuses}) {
     const Outcome outcome = RunClients({.seed = 1}, mistake);
     ASSERT_FALSE(outcome.violations.empty()) << static_cast<int>(mistake);
     EXPECT_EQ(outcome.violations[0].substr(0, 15), "linearizability")
@@ -137,13 +137,13 @@ TEST(Liveness, RequestThatIsStuck_Found) {
                       [&](std::string what) { world.Violate(what); });
     const MachineId server = world.AddMachine({.name = "n1"});
     world.Start(server, [](env::Env& env) {
-      return std::make_shared<FakeServer>(env, "n1:7001", Mistake::kNone);
+      return std::make_shared<FakeServer>(env, "n1:7001", ServerMistake::kNone);
     });
-    Client* client = nullptr;
+    WorkloadClient* client = nullptr;
     world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
-      auto made = std::make_shared<Client>(
+      auto made = std::make_shared<WorkloadClient>(
           env,
-          ClientOptions{
+          WorkloadClientOptions{
               .id = 1, .servers = {"n1:7001"}, .cluster_servers = {"n1:7001"}},
           &recorder);
       client = made.get();
@@ -177,8 +177,8 @@ TEST(Liveness, AfterAViolation_NothingIsAddedAndNothingRuns) {
   EXPECT_EQ(world.now(), SimTime());
 }
 
-TEST(Client, ServerThatDoesNotAnswer_TimesOut) {
-  const Outcome outcome = RunClients({.seed = 1}, Mistake::kNeverAnswers);
+TEST(WorkloadClient, ServerThatDoesNotAnswer_TimesOut) {
+  const Outcome outcome = RunClients({.seed = 1}, ServerMistake::kNeverAnswers);
   EXPECT_EQ(outcome.violations, std::vector<std::string>{});
   EXPECT_TRUE(outcome.idle);
   EXPECT_GT(outcome.counts.unknown, 0u);

@@ -119,7 +119,7 @@ void DeepClient::OnBytes(std::string_view bytes) {
   parser_.Feed(bytes);
   bool any = false;
   while (connection_ != nullptr) {
-    Reply reply;
+    ClientReply reply;
     const ReplyParser::Result result = parser_.Next(&reply);
     if (result == ReplyParser::Result::kNeedMore) break;
     if (result == ReplyParser::Result::kMalformed) {
@@ -132,7 +132,7 @@ void DeepClient::OnBytes(std::string_view bytes) {
   if (any) ArmTimer(kPatience);
 }
 
-bool DeepClient::TakeReply(const Reply& reply) {
+bool DeepClient::TakeReply(const ClientReply& reply) {
   ++replies_;
   if (reply.error_code() == "MOVED") {
     const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');

@@ -45,7 +45,7 @@ class DeepClient final : public env::Connection::Observer {
   void Connect(const std::string& server);
   void Ask();
   // False: the reply ended the round.
-  bool TakeReply(const Reply& reply);
+  bool TakeReply(const ClientReply& reply);
   void EndRound();
   void ArmTimer(Duration wait);
   void OnTimer();

@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kMillion = 1'000'000;
 }  // namespace
 
-SimClock::SimClock(const ClockOptions& options, WallTime epoch)
+SimClock::SimClock(const SimClockOptions& options, WallTime epoch)
     : anchor_mono_(options.mono_offset.ns()),
       mono_drift_ppm_(options.mono_drift_ppm),
       epoch_(epoch),

@@ -11,7 +11,7 @@
 
 namespace quorate::sim {
 
-struct ClockOptions {
+struct SimClockOptions {
   Duration mono_offset = Seconds(1000);  // Reading at virtual time zero.
   int64_t mono_drift_ppm = 0;
   Duration wall_offset{};  // Error of the wall clock. Honest: at most
@@ -28,7 +28,7 @@ struct ClockOptions {
 // pieces and never goes back.
 class SimClock {
  public:
-  SimClock(const ClockOptions& options, WallTime epoch);
+  SimClock(const SimClockOptions& options, WallTime epoch);
 
   MonoTime Mono(SimTime now) const;
   WallInterval Wall(SimTime now) const;

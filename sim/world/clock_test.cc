@@ -9,7 +9,7 @@ namespace {
 constexpr WallTime kEpoch(1'700'000'000'000'000'000);
 
 TEST(SimClock, Drift_StretchesMonotonicTime) {
-  ClockOptions options;
+  SimClockOptions options;
   options.mono_offset = Seconds(5);
   options.mono_drift_ppm = 100;
   SimClock clock(options, kEpoch);
@@ -68,7 +68,7 @@ TEST(SimClock, WallWithinItsBound_HoldsTheTruth) {
 }
 
 RC_GTEST_PROP(SimClock, WhenMono_IsTheFirstMomentThatReadsTheDeadline, ()) {
-  ClockOptions options;
+  SimClockOptions options;
   options.mono_drift_ppm = *rc::gen::inRange(-5000, 5000);
   SimClock clock(options, kEpoch);
   SimTime now(*rc::gen::inRange<int64_t>(0, Seconds(1000).ns()));

@@ -10,11 +10,11 @@ constexpr ChoiceSite kActive("buggify.active");
 constexpr ChoiceSite kFire("buggify.fire");
 }  // namespace
 
-Machine::Machine(MachineHost* host, SimState* state, Network* network,
+Machine::Machine(MachineObserver* host, SimState* state, Network* network,
                  StreamNet* streams, MachineId id,
                  const MachineOptions& options, const WorldOptions& world,
                  std::shared_ptr<DiskImage> image)
-    : host_(host),
+    : hooks_(host),
       state_(state),
       name_(options.name.empty() ? "m" + std::to_string(id.value())
                                  : options.name),
@@ -53,26 +53,26 @@ void Machine::Crash(CrashKind kind) {
   scheduler_.Stop();
 }
 
-void Machine::RunInput(const Input& input) {
+void Machine::RunInput(const TurnInput& input) {
   switch (input.kind) {
-    case InputKind::kBoot:
+    case TurnInputKind::kBoot:
       state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kBoot,
                        incarnation_);
       if (factory_ != nullptr) program_ = factory_(env_);
       break;
-    case InputKind::kMessage:
+    case TurnInputKind::kMessage:
       transport_.RunInput(input.id);
       break;
-    case InputKind::kDisk:
+    case TurnInputKind::kDisk:
       disk_.RunInput(input.id);
       break;
-    case InputKind::kStream:
+    case TurnInputKind::kStream:
       streams_.RunInput(input.id);
       break;
-    case InputKind::kConnect:
+    case TurnInputKind::kConnect:
       streams_.RunConnect(input.id);
       break;
-    case InputKind::kNudge:
+    case TurnInputKind::kNudge:
       break;
   }
 }
@@ -97,12 +97,12 @@ void Machine::Die() {
 }
 
 void Machine::Log(env::Severity severity, std::string_view message) {
-  if (host_->Logs(severity)) host_->Log(scheduler_.id(), severity, message);
+  if (hooks_->Logs(severity)) hooks_->Log(scheduler_.id(), severity, message);
 }
 
 void Machine::Sometimes(std::string_view mark) {
   ++state_->marks[std::string(mark)];
-  if (scheduler_.alive()) host_->OnMark(scheduler_.id(), mark);
+  if (scheduler_.alive()) hooks_->OnMark(scheduler_.id(), mark);
 }
 
 bool Machine::Fire(Site site) {

@@ -20,7 +20,7 @@
 namespace quorate::sim {
 
 // What of the world the machines call back.
-class MachineHost {
+class MachineObserver {
  public:
   virtual void OnTurn(MachineId machine) = 0;
   virtual bool Logs(env::Severity severity) const = 0;
@@ -29,7 +29,7 @@ class MachineHost {
   virtual void OnMark(MachineId machine, std::string_view mark) = 0;
 
  protected:
-  ~MachineHost() = default;
+  ~MachineObserver() = default;
 };
 
 class Machine final : public TurnScheduler::Parts,
@@ -37,7 +37,7 @@ class Machine final : public TurnScheduler::Parts,
                       public env::Buggify,
                       public env::Process {
  public:
-  Machine(MachineHost* host, SimState* state, Network* network,
+  Machine(MachineObserver* host, SimState* state, Network* network,
           StreamNet* streams, MachineId id, const MachineOptions& options,
           const WorldOptions& world, std::shared_ptr<DiskImage> image);
   ~Machine();
@@ -48,16 +48,16 @@ class Machine final : public TurnScheduler::Parts,
 
   // TurnScheduler::Parts.
   void BeginTurn() override { loop_.BeginTurn(); }
-  void RunInput(const Input& input) override;
+  void RunInput(const TurnInput& input) override;
   void RunTimers() override { loop_.RunTimers(); }
   void RunDeferred() override { loop_.RunDeferred(); }
   void EndTurn() override;
-  void AfterTurn() override { host_->OnTurn(scheduler_.id()); }
+  void AfterTurn() override { hooks_->OnTurn(scheduler_.id()); }
   void Die() override;
   // env::Tracer.
   void Log(env::Severity severity, std::string_view message) override;
   bool Logs(env::Severity severity) const override {
-    return host_->Logs(severity);
+    return hooks_->Logs(severity);
   }
   void Sometimes(std::string_view mark) override;
   // env::Buggify.
@@ -86,7 +86,7 @@ class Machine final : public TurnScheduler::Parts,
     uint64_t count = 0;
   };
 
-  MachineHost* const host_;
+  MachineObserver* const hooks_;
   SimState* const state_;
   const std::string name_;
   const bool client_;

@@ -11,7 +11,7 @@
 namespace quorate::sim {
 
 // What machines tell the world.
-class World::Host final : public MachineHost {
+class World::Hooks final : public MachineObserver {
  public:
   void OnTurn(MachineId machine) override {
     if (step_hook != nullptr) step_hook(machine);
@@ -43,19 +43,19 @@ World::World(const WorldOptions& options)
           options.keep_trace)),
       network_(std::make_unique<Network>(state_.get())),
       streams_(std::make_unique<StreamNet>(state_.get(), network_.get())),
-      host_(std::make_unique<Host>()) {
+      hooks_(std::make_unique<Hooks>()) {
   options_.replay = nullptr;
   state_->network = options.network;
   state_->streams = options.streams;
   state_->buggify = options.buggify;
   network_->set_message_key(options.message_key);
-  host_->state = state_.get();
+  hooks_->state = state_.get();
 }
 
 World::~World() {
   // Programs go first, while everything that they may call is still there.
-  host_->step_hook = nullptr;
-  host_->mark_hook = nullptr;
+  hooks_->step_hook = nullptr;
+  hooks_->mark_hook = nullptr;
   for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
 }
 
@@ -72,7 +72,7 @@ MachineId World::AddMachine(const MachineOptions& options) {
       options.shares_disk_with == MachineId()
           ? std::make_shared<DiskImage>()
           : machine(options.shares_disk_with).image();
-  machines_.push_back(std::make_unique<Machine>(host_.get(), state_.get(),
+  machines_.push_back(std::make_unique<Machine>(hooks_.get(), state_.get(),
                                                 network_.get(), streams_.get(),
                                                 id, options, options_, image));
   return id;
@@ -113,9 +113,9 @@ void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
   machine(id).scheduler().PauseAfter(calls, length);
 }
 
-void World::WipeDisk(MachineId id) {
+void World::EraseDisk(MachineId id) {
   CHECK(!running(id)) << "machine " << id;
-  machine(id).disk().image().Wipe();
+  machine(id).disk().image().Erase();
   state_->faults.Count(Fault::kDiskWiped);
 }
 
@@ -146,12 +146,12 @@ bool World::StepBefore(SimTime end) {
   if (stopped_) return false;
   const SimTime next = state_->queue.NextTime();
   if (next > end || next == SimTime::Max()) return false;
-  const Event event = state_->queue.Pop(&state_->now);
-  Run(event);
+  const QueuedEvent event = state_->queue.Pop(&state_->now);
+  Dispatch(event);
   return !stopped_;
 }
 
-void World::Run(const Event& event) {
+void World::Dispatch(const QueuedEvent& event) {
   const MachineId target(event.target);
   switch (event.kind) {
     case kEventWake:
@@ -235,7 +235,7 @@ void World::BlockLink(MachineId from, MachineId to) {
 }
 
 void World::UnblockLink(MachineId from, MachineId to) {
-  Link& link = network_->link(from, to);
+  NetworkLink& link = network_->link(from, to);
   if (link.blocks > 0) --link.blocks;
 }
 
@@ -328,17 +328,17 @@ Tape World::tape() const {
   return tape;
 }
 
-// ---- Judges
+// ---- ReplicaChecker
 
 void World::SetStepHook(absl::AnyInvocable<void(MachineId)> hook) {
-  host_->step_hook = std::move(hook);
+  hooks_->step_hook = std::move(hook);
 }
 
-void World::SetMarkHook(MarkHook hook) { host_->mark_hook = std::move(hook); }
+void World::SetMarkHook(MarkHook hook) { hooks_->mark_hook = std::move(hook); }
 
 void World::SetLogSink(env::Severity severity, LogSink sink) {
-  host_->least = severity;
-  host_->sink = std::move(sink);
+  hooks_->least = severity;
+  hooks_->sink = std::move(sink);
 }
 
 void World::Violate(std::string what) {

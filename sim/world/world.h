@@ -82,7 +82,7 @@ struct MachineOptions {
   // machine, which must exist and share nobody's.
   MachineId shares_disk_with{};
   // How the machine's clocks begin.
-  ClockOptions clock{};
+  SimClockOptions clock{};
 };
 
 // Builds the program of a machine, in the first turn of an incarnation. The
@@ -127,7 +127,7 @@ class World {
   // middle of a turn.
   void PauseAfterCalls(MachineId machine, uint64_t calls, Duration length);
   // Empties the disk. Requires: not running.
-  void WipeDisk(MachineId machine);
+  void EraseDisk(MachineId machine);
   bool running(MachineId machine) const;
   bool paused(MachineId machine) const;
   // How often it was started.
@@ -229,7 +229,7 @@ class World {
   // that were used).
   Tape tape() const;
 
-  // ---- Judges.
+  // ---- ReplicaChecker.
   // Called after every turn.
   void SetStepHook(absl::AnyInvocable<void(MachineId)> hook);
   // Gets log lines of at least `severity`.
@@ -239,19 +239,19 @@ class World {
   const std::vector<std::string>& violations() const;
 
  private:
-  class Host;
+  class Hooks;
 
   // Runs the next event if it is not after `end`. False: there is none, or
   // StopRunning was called.
   bool StepBefore(SimTime end);
-  void Run(const Event& event);
+  void Dispatch(const QueuedEvent& event);
   Machine& machine(MachineId id) const;
 
   WorldOptions options_;  // For machines added later.
   std::unique_ptr<SimState> state_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<StreamNet> streams_;
-  std::unique_ptr<Host> host_;
+  std::unique_ptr<Hooks> hooks_;
   std::vector<std::unique_ptr<Machine>> machines_;
   std::vector<absl::AnyInvocable<void()>> actions_;  // Of At, by slot.
   std::vector<uint32_t> free_actions_;

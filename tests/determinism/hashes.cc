@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const uint64_t seed = std::strtoull(argv[i], nullptr, 10);
     sim::Run run({.seed = seed, .duration = Seconds(10)});
-    const sim::Report report = run.Execute();
+    const sim::RunReport report = run.Execute();
     for (const std::string& violation : report.violations) {
       std::fprintf(stderr, "seed %s: %s\n", argv[i], violation.c_str());
     }

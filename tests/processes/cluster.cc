@@ -61,7 +61,7 @@ std::vector<int> FreePorts(int count) {
   return {ports.begin(), ports.end()};
 }
 
-ProcessCluster::ProcessCluster(const ClusterOptions& options)
+ProcessCluster::ProcessCluster(const ProcessClusterOptions& options)
     : cluster_options_(options) {
   options_.data_dir = MakeDirectory();
   options_.nodes = options.nodes;

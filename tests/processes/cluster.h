@@ -18,7 +18,7 @@
 
 namespace quorate::tests {
 
-struct ClusterOptions {
+struct ProcessClusterOptions {
   int nodes = 3;
   int groups = 3;
   int read_replicas = 0;
@@ -30,7 +30,7 @@ struct ClusterOptions {
 
 class ProcessCluster {
  public:
-  explicit ProcessCluster(const ClusterOptions& options);
+  explicit ProcessCluster(const ProcessClusterOptions& options);
   ~ProcessCluster();
   ProcessCluster(const ProcessCluster&) = delete;
   ProcessCluster& operator=(const ProcessCluster&) = delete;
@@ -57,7 +57,7 @@ class ProcessCluster {
   absl::Status Launch(int node);
   absl::Status AwaitReady(int node);
 
-  const ClusterOptions cluster_options_;
+  const ProcessClusterOptions cluster_options_;
   net::QuickstartOptions options_;
   net::QuickstartPlan plan_;
   bool founded_ = false;

@@ -104,7 +104,7 @@ class KillTest : public testing::Test {
 
   const Random random_;
   uint64_t draws_ = 0;
-  ProcessCluster cluster_{ClusterOptions{}};
+  ProcessCluster cluster_{ProcessClusterOptions{}};
   std::unique_ptr<Load> load_;
   uint64_t operations_ = 0;
 };

@@ -1,4 +1,4 @@
-#include "sim/checks/timed_keys.h"
+#include "sim/checks/expiry_checker.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,19 +8,19 @@
 namespace quorate::sim {
 namespace {
 
-using Verb = TimedCall::Verb;
-using Type = Reply::Type;
+using Verb = ExpiryCommand::Verb;
+using Type = ClientReply::Type;
 
-Reply Integer(int64_t value) {
+ClientReply Integer(int64_t value) {
   return {.type = Type::kInteger, .integer = value};
 }
-Reply Nil() { return {.type = Type::kNil}; }
-Reply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
-Reply Bulk(std::string text) {
+ClientReply Nil() { return {.type = Type::kNil}; }
+ClientReply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
+ClientReply Bulk(std::string text) {
   return {.type = Type::kBulk, .text = std::move(text)};
 }
 
-bool Same(const Reply& a, const Reply& b) {
+bool Same(const ClientReply& a, const ClientReply& b) {
   return a.type == b.type && a.text == b.text && a.integer == b.integer;
 }
 
@@ -35,7 +35,7 @@ int64_t LifeOf(const kv::CommandView& command) {
 
 }  // namespace
 
-TimedKeys::Key& TimedKeys::key(const std::string& name) {
+ExpiryChecker::Key& ExpiryChecker::key(const std::string& name) {
   Key& key = keys_[name];
   if (key.states.empty()) key.states.emplace_back();
   return key;
@@ -43,18 +43,20 @@ TimedKeys::Key& TimedKeys::key(const std::string& name) {
 
 // ---- Clients.
 
-TimedKeys::Ticket TimedKeys::Invoke(SimTime now, const TimedCall& call) {
+ExpiryChecker::Ticket ExpiryChecker::Invoke(SimTime now,
+                                            const ExpiryCommand& call) {
   if (!call.text.empty()) tickets_[call.text] = operations_.size();
   operations_.push_back({.call = call, .invoked = now});
   return operations_.size() - 1;
 }
 
-void TimedKeys::Return(Ticket ticket, SimTime now, const Reply& reply) {
+void ExpiryChecker::Return(Ticket ticket, SimTime now,
+                           const ClientReply& reply) {
   Operation& operation = operations_[ticket];
-  if (operation.call.read_only()) return JudgeRead(operation, now, reply);
+  if (operation.call.read_only()) return CheckRead(operation, now, reply);
   operation.returned = now;
   operation.reply = reply;
-  if (!operation.call.text.empty()) return JudgeWrite(operation);
+  if (!operation.call.text.empty()) return CheckWrite(operation);
   std::set<size_t> visited;
   if (Claim(ticket, &visited)) return;
   std::string held;
@@ -72,7 +74,7 @@ void TimedKeys::Return(Ticket ticket, SimTime now, const Reply& reply) {
                         UnixMs(operation.invoked), " ms) and its reply", held));
 }
 
-void TimedKeys::Withdraw(Ticket ticket) {
+void ExpiryChecker::Withdraw(Ticket ticket) {
   Operation& operation = operations_[ticket];
   operation.withdrawn = true;
   if (operation.committed) {
@@ -81,8 +83,8 @@ void TimedKeys::Withdraw(Ticket ticket) {
   }
 }
 
-void TimedKeys::StaleRead(uint32_t client, const std::string& name,
-                          std::string_view value) {
+void ExpiryChecker::StaleRead(uint32_t client, const std::string& name,
+                              std::string_view value) {
   for (const State& state : key(name).states) {
     if (state.there && state.value == value) return;
   }
@@ -93,7 +95,7 @@ void TimedKeys::StaleRead(uint32_t client, const std::string& name,
 
 // ---- What the log says.
 
-void TimedKeys::OnEntry(GroupId group, SimTime now, WallTime log_time) {
+void ExpiryChecker::OnEntry(GroupId group, SimTime now, WallTime log_time) {
   WallTime& last = log_time_[group];
   last = std::max(last, log_time);
   if (log_time > clocks_.epoch + Duration(now.ns())) {
@@ -110,7 +112,7 @@ void TimedKeys::OnEntry(GroupId group, SimTime now, WallTime log_time) {
   }
 }
 
-void TimedKeys::Push(GroupId group, const std::string& name, State next) {
+void ExpiryChecker::Push(GroupId group, const std::string& name, State next) {
   auto& due = due_[group];
   State& last = key(name).states.back();
   if (last.due_ms != 0) due.erase({last.due_ms, name});
@@ -119,13 +121,13 @@ void TimedKeys::Push(GroupId group, const std::string& name, State next) {
   Append(name, std::move(next));
 }
 
-void TimedKeys::Append(const std::string& name, State next) {
+void ExpiryChecker::Append(const std::string& name, State next) {
   if (watcher_) watcher_(name, next.there ? &next.value : nullptr);
   key(name).states.push_back(std::move(next));
 }
 
-void TimedKeys::OnCommand(GroupId group, SimTime now,
-                          const kv::CommandView& command) {
+void ExpiryChecker::OnCommand(GroupId group, SimTime now,
+                              const kv::CommandView& command) {
   if (kv::IsRead(command.op)) return;
   kv::ArgumentReader arguments = command.arguments;
   if (command.op != kv::Op::kAtomic) {
@@ -154,7 +156,7 @@ void TimedKeys::OnCommand(GroupId group, SimTime now,
   key(name).writes.push_back(std::move(written));
 }
 
-void TimedKeys::Attribute(const std::string& token, Written written) {
+void ExpiryChecker::Attribute(const std::string& token, Written written) {
   const auto it = tickets_.find(token);
   if (it == tickets_.end()) {
     violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
@@ -173,8 +175,9 @@ void TimedKeys::Attribute(const std::string& token, Written written) {
   }
 }
 
-TimedKeys::Written TimedKeys::Run(GroupId group, const std::string& name,
-                                  SimTime now, const kv::CommandView& command) {
+ExpiryChecker::Written ExpiryChecker::Run(GroupId group,
+                                          const std::string& name, SimTime now,
+                                          const kv::CommandView& command) {
   const int64_t log_ms = log_time_[group].ms();
   Written written{.verb = Verb::kDelete, .time = now, .log_ms = log_ms};
   if (command.has_expiry) written.due_ms = kv::DueOf(command, log_ms);
@@ -223,11 +226,12 @@ TimedKeys::Written TimedKeys::Run(GroupId group, const std::string& name,
   return written;
 }
 
-Reply TimedKeys::RunSet(const kv::CommandView& command, std::string_view text,
-                        int64_t log_ms, State* next) {
+ClientReply ExpiryChecker::RunSet(const kv::CommandView& command,
+                                  std::string_view text, int64_t log_ms,
+                                  State* next) {
   const bool holds = (!Has(command, kv::kIfAbsent) || !next->there) &&
                      (!Has(command, kv::kIfPresent) || next->there);
-  Reply reply = holds ? Ok() : Nil();
+  ClientReply reply = holds ? Ok() : Nil();
   if (Has(command, kv::kReturnOld)) {
     reply = next->there ? Bulk(next->value) : Nil();
   }
@@ -240,8 +244,8 @@ Reply TimedKeys::RunSet(const kv::CommandView& command, std::string_view text,
   return reply;
 }
 
-Reply TimedKeys::RunExpire(const kv::CommandView& command, int64_t log_ms,
-                           State* next) {
+ClientReply ExpiryChecker::RunExpire(const kv::CommandView& command,
+                                     int64_t log_ms, State* next) {
   if (!next->there) return Integer(0);
   const int64_t old = next->due_ms;
   const int64_t fresh = kv::DueOf(command, log_ms);
@@ -263,7 +267,7 @@ Reply TimedKeys::RunExpire(const kv::CommandView& command, int64_t log_ms,
 
 // ---- Verdicts.
 
-void TimedKeys::JudgeWrite(const Operation& operation) {
+void ExpiryChecker::CheckWrite(const Operation& operation) {
   const std::string what =
       absl::StrCat("acknowledged: ", Describe(operation.call), " -> ",
                    operation.reply.ToString().substr(0, 60));
@@ -290,16 +294,16 @@ void TimedKeys::JudgeWrite(const Operation& operation) {
   }
 }
 
-bool TimedKeys::DueFits(const Operation& operation, SimTime now,
-                        int64_t due_ms) {
-  const TimedCall& call = operation.call;
+bool ExpiryChecker::DueFits(const Operation& operation, SimTime now,
+                            int64_t due_ms) {
+  const ExpiryCommand& call = operation.call;
   if (call.absolute()) return due_ms == call.time_ms();
   const int64_t set_at = due_ms - call.time_ms();
   return set_at <= UnixMs(now) && set_at >= UnixMs(operation.invoked) - LagMs();
 }
 
-bool TimedKeys::Fits(const Operation& operation, const Written& written) {
-  const TimedCall& call = operation.call;
+bool ExpiryChecker::Fits(const Operation& operation, const Written& written) {
+  const ExpiryCommand& call = operation.call;
   return written.verb == call.verb && written.time >= operation.invoked &&
          written.time <= operation.returned &&
          Same(operation.reply, written.reply) &&
@@ -310,7 +314,7 @@ bool TimedKeys::Fits(const Operation& operation, const Written& written) {
 }
 
 // One step of a matching (Kuhn 1955): a free write, or one whose call finds another.
-bool TimedKeys::Claim(Ticket ticket, std::set<size_t>* visited) {
+bool ExpiryChecker::Claim(Ticket ticket, std::set<size_t>* visited) {
   const Operation& operation = operations_[ticket];
   std::vector<Written>& writes = key(operation.call.key).writes;
   for (size_t i = 0; i < writes.size(); ++i) {
@@ -324,9 +328,9 @@ bool TimedKeys::Claim(Ticket ticket, std::set<size_t>* visited) {
   return false;
 }
 
-bool TimedKeys::Explains(const State& state, const Operation& operation,
-                         SimTime now, const Reply& reply) {
-  const TimedCall& call = operation.call;
+bool ExpiryChecker::Explains(const State& state, const Operation& operation,
+                             SimTime now, const ClientReply& reply) {
+  const ExpiryCommand& call = operation.call;
   if (call.verb == Verb::kGet) {
     return Same(reply, state.there ? Bulk(state.value) : Nil());
   }
@@ -352,8 +356,8 @@ bool TimedKeys::Explains(const State& state, const Operation& operation,
          reply.integer <= std::max<int64_t>(latest, 0);
 }
 
-void TimedKeys::JudgeRead(const Operation& operation, SimTime now,
-                          const Reply& reply) {
+void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
+                              const ClientReply& reply) {
   const std::vector<State>& states = key(operation.call.key).states;
   const int64_t called_ms = UnixMs(operation.invoked);
   int64_t late_ms = 0;

@@ -1,11 +1,11 @@
-// sim/checks/order_judge.h: commands of one connection to one group take effect in the order in which they were sent.
+// sim/checks/connection_order_checker.h: commands of one connection to one group take effect in the order in which they were sent.
 //
 // A write takes effect where a log holds it, whenever that is: also if its client was told that its fate is unknown, or waits
 // no more. A read takes effect somewhere among the states of its key that have the value it returned. The places of all of
 // them must be able to rise in the order of sending. The judge knows neither clients nor stores; it is told what was sent,
 // refused, committed and read.
-#ifndef QUORATE_SIM_CHECKS_ORDER_JUDGE_H_
-#define QUORATE_SIM_CHECKS_ORDER_JUDGE_H_
+#ifndef QUORATE_SIM_CHECKS_CONNECTION_ORDER_CHECKER_H_
+#define QUORATE_SIM_CHECKS_CONNECTION_ORDER_CHECKER_H_
 
 #include <cstdint>
 #include <map>
@@ -20,14 +20,14 @@
 
 namespace quorate::sim {
 
-class OrderJudge {
+class ConnectionOrderChecker {
  public:
   using Operation = uint64_t;  // The caller's numbers, from 0 without gaps.
   using Position = uint64_t;   // Among all commits, rising, from 1.
   using Report = absl::AnyInvocable<void(std::string)>;
   using Describe = absl::AnyInvocable<std::string(Operation)>;
 
-  OrderJudge(Report violate, Describe describe)
+  ConnectionOrderChecker(Report violate, Describe describe)
       : violate_(std::move(violate)), describe_(std::move(describe)) {}
 
   // Written to a connection, behind everything that was before. An operation may be sent again, on any connection.
@@ -45,8 +45,8 @@ class OrderJudge {
   static constexpr uint64_t kNothing = 0;
 
   // How often there was something to compare with.
-  uint64_t writes_judged() const { return writes_judged_; }
-  uint64_t reads_judged() const { return reads_judged_; }
+  uint64_t writes_checked() const { return writes_checked_; }
+  uint64_t reads_checked() const { return reads_checked_; }
 
  private:
   // The commands of one connection to one group.
@@ -83,10 +83,10 @@ class OrderJudge {
   std::vector<absl::InlinedVector<Send, 1>> sends_;
   // Looked up only. By key, from each write to the next.
   absl::flat_hash_map<std::string, std::vector<State>> states_;
-  uint64_t writes_judged_ = 0;
-  uint64_t reads_judged_ = 0;
+  uint64_t writes_checked_ = 0;
+  uint64_t reads_checked_ = 0;
 };
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CHECKS_ORDER_JUDGE_H_
+#endif  // QUORATE_SIM_CHECKS_CONNECTION_ORDER_CHECKER_H_

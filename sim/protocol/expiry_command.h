@@ -1,9 +1,9 @@
-// sim/protocol/timed_call.h: what clients do with keys that may expire ("t…"),
+// sim/protocol/expiry_command.h: what clients do with keys that may expire ("t…"),
 // and how it is put in RESP.
 //
-// Knows the wire alone; sim/checks/timed_keys.h judges the answers.
-#ifndef QUORATE_SIM_PROTOCOL_TIMED_CALL_H_
-#define QUORATE_SIM_PROTOCOL_TIMED_CALL_H_
+// Knows the wire alone; sim/checks/expiry_checker.h judges the answers.
+#ifndef QUORATE_SIM_PROTOCOL_EXPIRY_COMMAND_H_
+#define QUORATE_SIM_PROTOCOL_EXPIRY_COMMAND_H_
 
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@
 
 namespace quorate::sim {
 
-struct TimedCall {
+struct ExpiryCommand {
   enum class Verb : uint8_t {
     // Reads.
     kGet,
@@ -70,18 +70,18 @@ struct TimedCall {
 };
 
 // `below(site, bound)` draws; `now_ms` is about the time of day; `text` makes a new value.
-TimedCall DrawTimedCall(
+ExpiryCommand DrawExpiryCommand(
     uint32_t client, std::string key, int64_t now_ms,
     absl::FunctionRef<uint64_t(Site site, uint64_t bound)> below,
     absl::FunctionRef<std::string()> text);
 
 // The words of the command.
-std::vector<std::string> WordsOf(const TimedCall& call);
+std::vector<std::string> WordsOf(const ExpiryCommand& call);
 // "timed_get" and so on.
-std::string VerbName(TimedCall::Verb verb);
+std::string VerbName(ExpiryCommand::Verb verb);
 // For people: those words, long ones cut.
-std::string Describe(const TimedCall& call);
+std::string Describe(const ExpiryCommand& call);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_PROTOCOL_TIMED_CALL_H_
+#endif  // QUORATE_SIM_PROTOCOL_EXPIRY_COMMAND_H_

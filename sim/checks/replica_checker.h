@@ -1,10 +1,10 @@
-// sim/checks/judges.h: what must hold in every run, whatever happens.
+// sim/checks/replica_checker.h: what must hold in every run, whatever happens.
 //
 // Told of every role, applied entry and restored snapshot of every replica, the
 // judges keep for each group the one true log (a chain of hashes, entry by
 // entry) and compare. They know nothing of how replicas are driven.
-#ifndef QUORATE_SIM_CHECKS_JUDGES_H_
-#define QUORATE_SIM_CHECKS_JUDGES_H_
+#ifndef QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
+#define QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
 
 #include <cstdint>
 #include <map>
@@ -24,10 +24,10 @@ namespace quorate::sim {
 // A 64-bit hash of everything in an entry that replicas must agree on.
 uint64_t HashEntry(const raft::Entry& entry);
 
-class Judges {
+class ReplicaChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
-  explicit Judges(Report violate) : violate_(std::move(violate)) {}
+  explicit ReplicaChecker(Report violate) : violate_(std::move(violate)) {}
 
   // The rules of the core (raft/core/invariants.h) on the real objects, at every step.
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
@@ -78,7 +78,7 @@ class Judges {
 
   // The replica cannot start, for `why`. Only a disk that rotted excuses that its log or snapshot is damaged.
   void OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
-                    bool rotten);
+                    bool damaged);
 
   // The last index known to be committed; and the chain of hashes through it.
   raft::Index committed(GroupId group) const;
@@ -118,4 +118,4 @@ class Judges {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CHECKS_JUDGES_H_
+#endif  // QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_

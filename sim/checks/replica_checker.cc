@@ -1,4 +1,4 @@
-#include "sim/checks/judges.h"
+#include "sim/checks/replica_checker.h"
 
 #include <algorithm>
 #include <sstream>
@@ -29,25 +29,27 @@ uint64_t HashEntry(const raft::Entry& entry) {
   return hash;
 }
 
-void Judges::OnStart(NodeId node, GroupId group, const raft::Core& core) {
+void ReplicaChecker::OnStart(NodeId node, GroupId group,
+                             const raft::Core& core) {
   ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
 }
 
-void Judges::OnWritten(NodeId node, GroupId group,
-                       const raft::WriteToken& token) {
+void ReplicaChecker::OnWritten(NodeId node, GroupId group,
+                               const raft::WriteToken& token) {
   groups_[group].invariants.ObserveWritten(node, token);
 }
 
-void Judges::OnStep(NodeId node, GroupId group, const raft::Core& core,
-                    const raft::Output& output) {
+void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,
+                            const raft::Output& output) {
   ReportInvariant(group, groups_[group].invariants.Observe(node, core, output));
 }
 
-void Judges::ReportInvariant(GroupId group, const std::string& violation) {
+void ReplicaChecker::ReportInvariant(GroupId group,
+                                     const std::string& violation) {
   if (!violation.empty()) violate_(Text("group ", group, ": ", violation));
 }
 
-void Judges::OnLeader(NodeId node, GroupId group, raft::Term term) {
+void ReplicaChecker::OnLeader(NodeId node, GroupId group, raft::Term term) {
   const auto [it, first] = groups_[group].leaders.emplace(term, node);
   if (first) ++leader_changes_;
   if (it->second != node) {
@@ -56,15 +58,16 @@ void Judges::OnLeader(NodeId node, GroupId group, raft::Term term) {
   }
 }
 
-void Judges::ReportMissing(NodeId node, GroupId group, raft::Term term,
-                           raft::Index index, raft::Term committed,
-                           raft::Term found) {
+void ReplicaChecker::ReportMissing(NodeId node, GroupId group, raft::Term term,
+                                   raft::Index index, raft::Term committed,
+                                   raft::Term found) {
   violate_(Text("leader completeness: node ", node, " leads group ", group,
                 " in term ", term, " but at index ", index, " has term ", found,
                 ", and an entry of term ", committed, " is committed there"));
 }
 
-bool Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
+bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
+                               const raft::Entry& entry) {
   ++applied_entries_;
   Group& group = groups_[id];
   const auto applied = group.applied.find(node);
@@ -98,7 +101,8 @@ bool Judges::OnApplied(NodeId node, GroupId id, const raft::Entry& entry) {
   return true;
 }
 
-void Judges::OnRestored(NodeId node, GroupId id, raft::LogPosition position) {
+void ReplicaChecker::OnRestored(NodeId node, GroupId id,
+                                raft::LogPosition position) {
   Group& group = groups_[id];
   const size_t at = position.index.value();
   if (at > group.log.size() ||
@@ -111,12 +115,12 @@ void Judges::OnRestored(NodeId node, GroupId id, raft::LogPosition position) {
   group.applied[node] = position.index;
 }
 
-void Judges::OnBoot(NodeId node) {
+void ReplicaChecker::OnBoot(NodeId node) {
   for (auto& [id, group] : groups_) group.applied.erase(node);
 }
 
-void Judges::OnDigest(NodeId node, GroupId id, raft::Index index,
-                      uint64_t digest) {
+void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
+                              uint64_t digest) {
   std::vector<Committed>& log = groups_[id].log;
   if (index.value() == 0 || index.value() > log.size()) return;
   Committed& committed = log[index.value() - 1];
@@ -130,21 +134,24 @@ void Judges::OnDigest(NodeId node, GroupId id, raft::Index index,
   }
 }
 
-void Judges::SetVoters(GroupId group, std::vector<NodeId> voters) {
+void ReplicaChecker::SetVoters(GroupId group, std::vector<NodeId> voters) {
   groups_[group].voters = std::move(voters);
 }
 
-void Judges::OnHolds(NodeId node, GroupId group, raft::LogPosition last) {
+void ReplicaChecker::OnHolds(NodeId node, GroupId group,
+                             raft::LogPosition last) {
   groups_[group].holds[node] = last;
 }
 
-void Judges::OnRecovered(NodeId node, GroupId id, raft::LogPosition last) {
+void ReplicaChecker::OnRecovered(NodeId node, GroupId id,
+                                 raft::LogPosition last) {
   Group& group = groups_[id];
   group.holds[node] = last;
   CheckMajority(node, id, group);
 }
 
-void Judges::CheckMajority(NodeId node, GroupId id, const Group& group) {
+void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
+                                   const Group& group) {
   if (group.log.empty() || group.voters.empty()) return;
   const raft::LogPosition committed{group.log.back().term,
                                     raft::Index(group.log.size())};
@@ -163,19 +170,19 @@ void Judges::CheckMajority(NodeId node, GroupId id, const Group& group) {
   }
 }
 
-void Judges::OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
-                          bool rotten) {
-  if (rotten || !absl::IsDataLoss(why)) return;
+void ReplicaChecker::OnNotStarted(NodeId node, GroupId group,
+                                  const absl::Status& why, bool damaged) {
+  if (damaged || !absl::IsDataLoss(why)) return;
   violate_(Text("fenced: node ", node, ", group ", group,
                 ", though its disk did not rot: ", why.message()));
 }
 
-raft::Index Judges::committed(GroupId group) const {
+raft::Index ReplicaChecker::committed(GroupId group) const {
   const auto it = groups_.find(group);
   return raft::Index(it == groups_.end() ? 0 : it->second.log.size());
 }
 
-uint64_t Judges::chain(GroupId group) const {
+uint64_t ReplicaChecker::chain(GroupId group) const {
   const auto it = groups_.find(group);
   return it == groups_.end() || it->second.log.empty()
              ? 0

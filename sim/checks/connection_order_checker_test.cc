@@ -1,5 +1,5 @@
 // The judge of order is given the violation it exists for, in each form, and the lawful thing next to it.
-#include "sim/checks/order_judge.h"
+#include "sim/checks/connection_order_checker.h"
 
 #include <string>
 #include <vector>
@@ -13,17 +13,19 @@ namespace {
 constexpr GroupId kGroup(1);
 constexpr uint64_t kConnection = 3ull << 32 | 7;
 
-class OrderJudgeTest : public testing::Test {
+class ConnectionOrderCheckerTest : public testing::Test {
  protected:
-  OrderJudge::Operation Send(uint64_t connection = kConnection,
-                             GroupId group = kGroup) {
-    judge_.OnSent(operations_, connection, group);
+  ConnectionOrderChecker::Operation Send(uint64_t connection = kConnection,
+                                         GroupId group = kGroup) {
+    checker_.OnSent(operations_, connection, group);
     return operations_++;
   }
-  void Commit(OrderJudge::Operation op) { judge_.OnCommitted(op, ++at_); }
+  void Commit(ConnectionOrderChecker::Operation op) {
+    checker_.OnCommitted(op, ++at_);
+  }
   // A write of `value`, whoever sent it.
   void Write(const std::string& key, uint64_t value) {
-    judge_.OnValue(key, ++at_, value);
+    checker_.OnValue(key, ++at_, value);
   }
   void ExpectFound(int second, int first) {
     ASSERT_EQ(found_.size(), 1u);
@@ -32,26 +34,28 @@ class OrderJudgeTest : public testing::Test {
                                       " but took effect before it"));
   }
 
-  OrderJudge::Operation operations_ = 0;
-  OrderJudge::Position at_ = 0;
+  ConnectionOrderChecker::Operation operations_ = 0;
+  ConnectionOrderChecker::Position at_ = 0;
   std::vector<std::string> found_;
-  OrderJudge judge_{
+  ConnectionOrderChecker checker_{
       [this](std::string what) { found_.push_back(what); },
-      [](OrderJudge::Operation op) { return absl::StrCat("op ", op); }};
+      [](ConnectionOrderChecker::Operation op) {
+        return absl::StrCat("op ", op);
+      }};
 };
 
-TEST_F(OrderJudgeTest, WritesInTheOrderOfSending_Silent) {
+TEST_F(ConnectionOrderCheckerTest, WritesInTheOrderOfSending_Silent) {
   const auto first = Send();
   const auto never = Send();
   const auto second = Send();
   Commit(first);
   Commit(second);
   EXPECT_TRUE(found_.empty());
-  EXPECT_EQ(judge_.writes_judged(), 2u);
+  EXPECT_EQ(checker_.writes_checked(), 2u);
   (void)never;
 }
 
-TEST_F(OrderJudgeTest, WriteOvertakenByALaterOne_Found) {
+TEST_F(ConnectionOrderCheckerTest, WriteOvertakenByALaterOne_Found) {
   const auto first = Send();
   const auto second = Send();
   Commit(second);
@@ -60,7 +64,7 @@ TEST_F(OrderJudgeTest, WriteOvertakenByALaterOne_Found) {
   ExpectFound(1, 0);
 }
 
-TEST_F(OrderJudgeTest, OtherConnectionsAndGroups_AreNotCompared) {
+TEST_F(ConnectionOrderCheckerTest, OtherConnectionsAndGroups_AreNotCompared) {
   const auto first = Send();
   Commit(Send(kConnection + 1));
   Commit(Send(kConnection, GroupId(2)));
@@ -68,20 +72,21 @@ TEST_F(OrderJudgeTest, OtherConnectionsAndGroups_AreNotCompared) {
   EXPECT_TRUE(found_.empty());
 }
 
-TEST_F(OrderJudgeTest, SentAgainAfterARefusal_CountsWhereItWasSentLast) {
+TEST_F(ConnectionOrderCheckerTest,
+       SentAgainAfterARefusal_CountsWhereItWasSentLast) {
   const auto first = Send();
   const auto second = Send();
-  judge_.OnRefused(first);
-  judge_.OnSent(first, kConnection, kGroup);
+  checker_.OnRefused(first);
+  checker_.OnSent(first, kConnection, kGroup);
   Commit(second);
   Commit(first);
   EXPECT_TRUE(found_.empty());
 }
 
-TEST_F(OrderJudgeTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
+TEST_F(ConnectionOrderCheckerTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
   const auto retried = Send();
   const auto between = Send();
-  judge_.OnSent(retried, kConnection + 1, kGroup);
+  checker_.OnSent(retried, kConnection + 1, kGroup);
   const auto behind = Send(kConnection + 1);
   Commit(between);
   Commit(retried);
@@ -89,34 +94,34 @@ TEST_F(OrderJudgeTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
   Commit(behind);
   const auto again = Send();
   const auto last = Send();
-  judge_.OnSent(again, kConnection, kGroup);
+  checker_.OnSent(again, kConnection, kGroup);
   Commit(Send());
   Commit(again);
   ASSERT_EQ(found_.size(), 1u);
   (void)last;
 }
 
-TEST_F(OrderJudgeTest, WriteThatTakesEffectAfterALaterRead_Found) {
+TEST_F(ConnectionOrderCheckerTest, WriteThatTakesEffectAfterALaterRead_Found) {
   Write("k", 10);
   const auto write = Send();
   const auto read = Send();
-  judge_.OnRead(read, "k", 10);
+  checker_.OnRead(read, "k", 10);
   EXPECT_TRUE(found_.empty());
-  EXPECT_EQ(judge_.reads_judged(), 1u);
+  EXPECT_EQ(checker_.reads_checked(), 1u);
   Commit(write);
   ExpectFound(1, 0);
 }
 
-TEST_F(OrderJudgeTest, ReadThatSawALaterWrite_Found) {
+TEST_F(ConnectionOrderCheckerTest, ReadThatSawALaterWrite_Found) {
   const auto read = Send();
   const auto write = Send();
   Commit(write);
-  judge_.OnValue("k", at_, 20);
-  judge_.OnRead(read, "k", 20);
+  checker_.OnValue("k", at_, 20);
+  checker_.OnRead(read, "k", 20);
   ExpectFound(1, 0);
 }
 
-TEST_F(OrderJudgeTest, ReadOfAnOlderStateThanAWriteBefore_Found) {
+TEST_F(ConnectionOrderCheckerTest, ReadOfAnOlderStateThanAWriteBefore_Found) {
   Write("k", 10);
   const auto before = Send();
   const auto write = Send();
@@ -125,11 +130,11 @@ TEST_F(OrderJudgeTest, ReadOfAnOlderStateThanAWriteBefore_Found) {
   Write("k", 11);
   Commit(write);
   // Another key's state that ended before the write is as wrong as its own.
-  judge_.OnRead(read, "k", 10);
+  checker_.OnRead(read, "k", 10);
   ExpectFound(2, 1);
 }
 
-TEST_F(OrderJudgeTest, ReadsOfTwoKeysThatNoOrderExplains_Found) {
+TEST_F(ConnectionOrderCheckerTest, ReadsOfTwoKeysThatNoOrderExplains_Found) {
   Write("a", 10);
   Write("b", 20);
   Write("a", 11);
@@ -138,34 +143,34 @@ TEST_F(OrderJudgeTest, ReadsOfTwoKeysThatNoOrderExplains_Found) {
   const auto lawful = Send();
   const auto middle = Send();
   const auto old = Send();
-  judge_.OnRead(lawful, "b", 20);
-  judge_.OnRead(middle, "a", 12);
+  checker_.OnRead(lawful, "b", 20);
+  checker_.OnRead(middle, "a", 12);
   EXPECT_TRUE(found_.empty());
-  judge_.OnRead(old, "b", 20);
+  checker_.OnRead(old, "b", 20);
   ExpectFound(2, 1);
 }
 
-TEST_F(OrderJudgeTest, ValueThatReturned_IsReadAtItsLaterPlace) {
+TEST_F(ConnectionOrderCheckerTest, ValueThatReturned_IsReadAtItsLaterPlace) {
   const auto write = Send();
   const auto read = Send();
   Write("k", 10);
   Commit(write);
-  Write("k", OrderJudge::kNothing);
-  judge_.OnRead(read, "k", OrderJudge::kNothing);
+  Write("k", ConnectionOrderChecker::kNothing);
+  checker_.OnRead(read, "k", ConnectionOrderChecker::kNothing);
   EXPECT_TRUE(found_.empty());
   const auto again = Send();
   Write("k", 10);
-  judge_.OnRead(again, "k", OrderJudge::kNothing);
+  checker_.OnRead(again, "k", ConnectionOrderChecker::kNothing);
   EXPECT_TRUE(found_.empty());
 }
 
-TEST_F(OrderJudgeTest, ReadSentAgain_IsAnsweredWhereItWasSentLast) {
+TEST_F(ConnectionOrderCheckerTest, ReadSentAgain_IsAnsweredWhereItWasSentLast) {
   const auto read = Send();
   const auto write = Send();
-  judge_.OnSent(read, kConnection + 1, kGroup);
+  checker_.OnSent(read, kConnection + 1, kGroup);
   Commit(write);
-  judge_.OnValue("k", at_, 10);
-  judge_.OnRead(read, "k", 10);
+  checker_.OnValue("k", at_, 10);
+  checker_.OnRead(read, "k", 10);
   EXPECT_TRUE(found_.empty());
 }
 

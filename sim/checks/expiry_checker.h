@@ -1,4 +1,4 @@
-// sim/checks/timed_keys.h: judges keys that may expire ("t…"), exactly.
+// sim/checks/expiry_checker.h: judges keys that may expire ("t…"), exactly.
 //
 // A group's log says what was written, in which order and at what log time; so
 // every state of a key is known, with the moment from which it can be seen (the
@@ -11,8 +11,8 @@
 //
 // Has its own semantics of each command, not the product's. Sessions are dealt
 // with by whoever calls: a command that a session suppresses is not reported.
-#ifndef QUORATE_SIM_CHECKS_TIMED_KEYS_H_
-#define QUORATE_SIM_CHECKS_TIMED_KEYS_H_
+#ifndef QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
+#define QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 
 #include <cstdint>
 #include <map>
@@ -28,8 +28,8 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "sim/choices/sim_time.h"
+#include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
-#include "sim/protocol/timed_call.h"
 
 namespace quorate::sim {
 
@@ -43,12 +43,12 @@ struct ClockBounds {
   absl::AnyInvocable<Duration()> lost = [] { return Duration(); };
 };
 
-class TimedKeys {
+class ExpiryChecker {
  public:
   using Ticket = uint64_t;
   using Report = absl::AnyInvocable<void(std::string)>;
 
-  explicit TimedKeys(Report violate) : violate_(std::move(violate)) {}
+  explicit ExpiryChecker(Report violate) : violate_(std::move(violate)) {}
 
   // Told each state of a key, by its value; null: nothing.
   using Watcher =
@@ -61,9 +61,9 @@ class TimedKeys {
   }
 
   // ---- Clients.
-  Ticket Invoke(SimTime now, const TimedCall& call);
+  Ticket Invoke(SimTime now, const ExpiryCommand& call);
   // Exactly one of these ends a call; `reply` is no error.
-  void Return(Ticket ticket, SimTime now, const Reply& reply);
+  void Return(Ticket ticket, SimTime now, const ClientReply& reply);
   void Withdraw(Ticket ticket);  // Certainly not done.
   void StaleRead(uint32_t client, const std::string& key,
                  std::string_view value);
@@ -73,7 +73,7 @@ class TimedKeys {
   void OnEntry(GroupId group, SimTime now, WallTime log_time);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
 
-  TimedCall::Verb verb(Ticket ticket) const {
+  ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
   }
   // How many keys were seen to expire.
@@ -89,11 +89,11 @@ class TimedKeys {
   };
   // A write in the log.
   struct Written {
-    TimedCall::Verb verb;
+    ExpiryCommand::Verb verb;
     SimTime time;
     int64_t log_ms = 0;
     int64_t due_ms = 0;  // That it asked for; 0: none.
-    Reply reply;         // That its client must get.
+    ClientReply reply;   // That its client must get.
     bool claimed = false;
     Ticket claimed_by = 0;
   };
@@ -102,10 +102,10 @@ class TimedKeys {
     std::vector<Written> writes;  // Without a text of their own.
   };
   struct Operation {
-    TimedCall call;
+    ExpiryCommand call;
     SimTime invoked;
     SimTime returned;  // If it did.
-    Reply reply;
+    ClientReply reply;
     bool withdrawn = false;
     bool committed = false;
     Written written;  // If committed.
@@ -115,17 +115,19 @@ class TimedKeys {
   // What a command does at log time `log_ms` and what it answers.
   Written Run(GroupId group, const std::string& name, SimTime now,
               const kv::CommandView& command);
-  Reply RunSet(const kv::CommandView& command, std::string_view text,
-               int64_t log_ms, State* next);
-  Reply RunExpire(const kv::CommandView& command, int64_t log_ms, State* next);
+  ClientReply RunSet(const kv::CommandView& command, std::string_view text,
+                     int64_t log_ms, State* next);
+  ClientReply RunExpire(const kv::CommandView& command, int64_t log_ms,
+                        State* next);
   void Push(GroupId group, const std::string& name, State next);
   void Append(const std::string& name, State next);
   void Attribute(const std::string& token, Written written);
 
-  void JudgeWrite(const Operation& operation);
-  void JudgeRead(const Operation& operation, SimTime now, const Reply& reply);
+  void CheckWrite(const Operation& operation);
+  void CheckRead(const Operation& operation, SimTime now,
+                 const ClientReply& reply);
   bool Explains(const State& state, const Operation& operation, SimTime now,
-                const Reply& reply);
+                const ClientReply& reply);
   // Writes without a text of their own are told apart by what fits: each that was acknowledged has one in the log, and no two the
   // same.
   bool Claim(Ticket ticket, std::set<size_t>* visited);
@@ -152,4 +154,4 @@ class TimedKeys {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CHECKS_TIMED_KEYS_H_
+#endif  // QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_

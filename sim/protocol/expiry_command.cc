@@ -1,4 +1,4 @@
-#include "sim/protocol/timed_call.h"
+#include "sim/protocol/expiry_command.h"
 
 #include <utility>
 
@@ -8,9 +8,9 @@
 namespace quorate::sim {
 namespace {
 
-using Verb = TimedCall::Verb;
-using TimeForm = TimedCall::TimeForm;
-using If = TimedCall::If;
+using Verb = ExpiryCommand::Verb;
+using TimeForm = ExpiryCommand::TimeForm;
+using If = ExpiryCommand::If;
 
 // Lifetimes: some shorter than a turn of faults, some longer than an outage.
 constexpr int64_t kLifetimesMs[] = {20, 100, 400, 1'000, 3'000, 8'000};
@@ -33,13 +33,13 @@ std::string_view OptionWord(TimeForm form) {
   return kWords[static_cast<size_t>(form)];
 }
 
-void AddOption(const TimedCall& call, std::vector<std::string>* words) {
+void AddOption(const ExpiryCommand& call, std::vector<std::string>* words) {
   if (call.time_form == TimeForm::kNone) return;
   words->emplace_back(OptionWord(call.time_form));
   if (call.has_time()) words->push_back(absl::StrCat(call.time));
 }
 
-std::vector<std::string> SetWords(const TimedCall& call) {
+std::vector<std::string> SetWords(const ExpiryCommand& call) {
   const std::string time = absl::StrCat(call.time);
   if (call.verb_with_time) {
     return {call.in_seconds() ? "SETEX" : "PSETEX", call.key, time, call.text};
@@ -53,7 +53,7 @@ std::vector<std::string> SetWords(const TimedCall& call) {
   return words;
 }
 
-std::vector<std::string> ExpireWords(const TimedCall& call) {
+std::vector<std::string> ExpireWords(const ExpiryCommand& call) {
   constexpr std::string_view kNames[] = {"", "EXPIRE", "PEXPIRE", "EXPIREAT",
                                          "PEXPIREAT"};
   std::vector<std::string> words = {
@@ -67,11 +67,11 @@ std::vector<std::string> ExpireWords(const TimedCall& call) {
 
 }  // namespace
 
-TimedCall DrawTimedCall(
+ExpiryCommand DrawExpiryCommand(
     uint32_t client, std::string key, int64_t now_ms,
     absl::FunctionRef<uint64_t(Site site, uint64_t bound)> below,
     absl::FunctionRef<std::string()> text) {
-  TimedCall call{.client = client, .key = std::move(key)};
+  ExpiryCommand call{.client = client, .key = std::move(key)};
   const uint64_t action = below("timed.verb", 100);
   for (const auto& [end, verb] : kVerbs) {
     call.verb = verb;
@@ -111,7 +111,7 @@ TimedCall DrawTimedCall(
   return call;
 }
 
-std::vector<std::string> WordsOf(const TimedCall& call) {
+std::vector<std::string> WordsOf(const ExpiryCommand& call) {
   switch (call.verb) {
     case Verb::kGet:
       return {"GET", call.key};
@@ -143,14 +143,14 @@ std::vector<std::string> WordsOf(const TimedCall& call) {
   return {};
 }
 
-std::string VerbName(TimedCall::Verb verb) {
+std::string VerbName(ExpiryCommand::Verb verb) {
   constexpr std::string_view kNames[] = {
       "get",    "exists", "ttl",    "expiretime", "set",  "append",
       "getdel", "del",    "expire", "persist",    "getex"};
   return absl::StrCat("timed_", std::string(kNames[static_cast<size_t>(verb)]));
 }
 
-std::string Describe(const TimedCall& call) {
+std::string Describe(const ExpiryCommand& call) {
   std::string text = absl::StrCat("client ", call.client, ":");
   for (const std::string& word : WordsOf(call)) {
     absl::StrAppend(&text, " ", word.substr(0, 24));

@@ -1,5 +1,5 @@
 // Each judgement of keys that expire is given the violation it exists for.
-#include "sim/checks/timed_keys.h"
+#include "sim/checks/expiry_checker.h"
 
 #include <optional>
 #include <string>
@@ -12,38 +12,42 @@
 namespace quorate::sim {
 namespace {
 
-using Verb = TimedCall::Verb;
-using TimeForm = TimedCall::TimeForm;
-using Type = Reply::Type;
+using Verb = ExpiryCommand::Verb;
+using TimeForm = ExpiryCommand::TimeForm;
+using Type = ClientReply::Type;
 
 constexpr WallTime kEpoch(1'000'000'000'000);  // 1,000,000 ms.
 constexpr GroupId kGroup(1);
 
-Reply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
-Reply Nil() { return {}; }
-Reply Bulk(std::string text) { return {.type = Type::kBulk, .text = text}; }
-Reply Integer(int64_t n) { return {.type = Type::kInteger, .integer = n}; }
+ClientReply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
+ClientReply Nil() { return {}; }
+ClientReply Bulk(std::string text) {
+  return {.type = Type::kBulk, .text = text};
+}
+ClientReply Integer(int64_t n) {
+  return {.type = Type::kInteger, .integer = n};
+}
 
-class TimedKeysTest : public testing::Test {
+class ExpiryCheckerTest : public testing::Test {
  protected:
-  TimedKeysTest() {
-    judge_.SetClocks({.epoch = kEpoch,
-                      .lag_max = [] { return Milliseconds(20); },
-                      .lost = [this] { return lost_; }});
+  ExpiryCheckerTest() {
+    checker_.SetClocks({.epoch = kEpoch,
+                        .lag_max = [] { return Milliseconds(20); },
+                        .lost = [this] { return lost_; }});
   }
 
   void Pass(int64_t ms) { now_ = now_ + Milliseconds(ms); }
   int64_t UnixMs() const { return (kEpoch + Duration(now_.ns())).ms(); }
-  TimedKeys::Ticket Invoke(const TimedCall& call) {
+  ExpiryChecker::Ticket Invoke(const ExpiryCommand& call) {
     Pass(1);
-    return judge_.Invoke(now_, call);
+    return checker_.Invoke(now_, call);
   }
-  void Return(TimedKeys::Ticket ticket, const Reply& reply) {
+  void Return(ExpiryChecker::Ticket ticket, const ClientReply& reply) {
     Pass(1);
-    judge_.Return(ticket, now_, reply);
+    checker_.Return(ticket, now_, reply);
   }
-  void Read(Verb verb, const Reply& reply) {
-    TimedCall call{.verb = verb, .key = "t1"};
+  void Read(Verb verb, const ClientReply& reply) {
+    ExpiryCommand call{.verb = verb, .key = "t1"};
     if (verb >= Verb::kTtl) call.time_form = TimeForm::kMs;
     Return(Invoke(call), reply);
   }
@@ -57,11 +61,11 @@ class TimedKeysTest : public testing::Test {
     kv::CommandReader reader(payload.view());
     kv::CommandView command;
     ASSERT_TRUE(reader.Next(&command));
-    judge_.OnCommand(kGroup, now_, command);
+    checker_.OnCommand(kGroup, now_, command);
   }
   void Entry(int64_t lag_ms = 5) {
-    judge_.OnEntry(kGroup, now_,
-                   kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
+    checker_.OnEntry(kGroup, now_,
+                     kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
   }
   // SET t1 text PX ms, done.
   void Set(std::string_view text, int64_t ms) {
@@ -69,14 +73,14 @@ class TimedKeysTest : public testing::Test {
     CommitSet(text, UnixMs() - 10 + ms);
     Return(ticket, Ok());
   }
-  static TimedCall SetCall(std::string_view text, int64_t ms) {
+  static ExpiryCommand SetCall(std::string_view text, int64_t ms) {
     return {.verb = Verb::kSet,
             .time_form = TimeForm::kMs,
             .time = ms,
             .key = "t1",
             .text = std::string(text)};
   }
-  static TimedCall ExpireCall(int64_t ms) {
+  static ExpiryCommand ExpireCall(int64_t ms) {
     return {.verb = Verb::kExpire,
             .time_form = TimeForm::kMs,
             .time = ms,
@@ -108,10 +112,10 @@ class TimedKeysTest : public testing::Test {
   SimTime now_;
   Duration lost_;
   std::vector<std::string> found_;
-  TimedKeys judge_{[this](std::string what) { found_.push_back(what); }};
+  ExpiryChecker checker_{[this](std::string what) { found_.push_back(what); }};
 };
 
-TEST_F(TimedKeysTest, LawfulLife_IsSilent) {
+TEST_F(ExpiryCheckerTest, LawfulLife_IsSilent) {
   Set("a", 100);
   Read(Verb::kGet, Bulk("a"));
   Read(Verb::kExists, Integer(1));
@@ -120,18 +124,18 @@ TEST_F(TimedKeysTest, LawfulLife_IsSilent) {
   Entry();
   Read(Verb::kGet, Nil());
   Read(Verb::kTtl, Integer(-2));
-  judge_.StaleRead(1, "t1", "a");
-  EXPECT_EQ(judge_.expired(), 1u);
+  checker_.StaleRead(1, "t1", "a");
+  EXPECT_EQ(checker_.expired(), 1u);
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
-TEST_F(TimedKeysTest, GoneBeforeItsTime_Found) {
+TEST_F(ExpiryCheckerTest, GoneBeforeItsTime_Found) {
   Set("a", 100);
   Read(Verb::kGet, Nil());
   ExpectFound("linearizability");
 }
 
-TEST_F(TimedKeysTest, BackAfterItsTime_Found) {
+TEST_F(ExpiryCheckerTest, BackAfterItsTime_Found) {
   Set("a", 10);
   Pass(50);
   Entry();
@@ -140,7 +144,7 @@ TEST_F(TimedKeysTest, BackAfterItsTime_Found) {
 }
 
 // No entry moves log time, and nobody sees to it.
-TEST_F(TimedKeysTest, ReadInAnIdleGroupLongAfterItsTime_Found) {
+TEST_F(ExpiryCheckerTest, ReadInAnIdleGroupLongAfterItsTime_Found) {
   Set("a", 10);
   Pass(17);
   Read(Verb::kGet, Bulk("a"));
@@ -150,7 +154,7 @@ TEST_F(TimedKeysTest, ReadInAnIdleGroupLongAfterItsTime_Found) {
   ExpectFound("expiry");
 }
 
-TEST_F(TimedKeysTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
+TEST_F(ExpiryCheckerTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
   Set("a", 1000);
   Pass(200);
   const auto read = Invoke({.verb = Verb::kGet, .key = "t1"});
@@ -160,7 +164,7 @@ TEST_F(TimedKeysTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
-TEST_F(TimedKeysTest, ClockStoodStill_MayBeSoMuchLater) {
+TEST_F(ExpiryCheckerTest, ClockStoodStill_MayBeSoMuchLater) {
   Set("a", 10);
   Pass(200);
   lost_ = Milliseconds(300);
@@ -168,12 +172,12 @@ TEST_F(TimedKeysTest, ClockStoodStill_MayBeSoMuchLater) {
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
-TEST_F(TimedKeysTest, LogTimeAheadOfTheTruth_Found) {
+TEST_F(ExpiryCheckerTest, LogTimeAheadOfTheTruth_Found) {
   Entry(/*lag_ms=*/-1);
   ExpectFound("ahead of the true time");
 }
 
-TEST_F(TimedKeysTest, LogTimeThatStandsStill_Found) {
+TEST_F(ExpiryCheckerTest, LogTimeThatStandsStill_Found) {
   Pass(1000);
   const auto ticket = Invoke(SetCall("a", 100));
   CommitSet("a", UnixMs() + 90, /*lag_ms=*/500);
@@ -181,20 +185,20 @@ TEST_F(TimedKeysTest, LogTimeThatStandsStill_Found) {
   ExpectFound("log time");
 }
 
-TEST_F(TimedKeysTest, DueAtAnotherTimeThanAsked_Found) {
+TEST_F(ExpiryCheckerTest, DueAtAnotherTimeThanAsked_Found) {
   const auto ticket = Invoke(SetCall("a", 100));
   CommitSet("a", UnixMs() + 200);
   Return(ticket, Ok());
   ExpectFound("has it due at");
 }
 
-TEST_F(TimedKeysTest, AcknowledgedExpireInNoLog_Found) {
+TEST_F(ExpiryCheckerTest, AcknowledgedExpireInNoLog_Found) {
   Set("a", 100);
   Return(Invoke(ExpireCall(50)), Integer(1));
   ExpectFound("is in no log");
 }
 
-TEST_F(TimedKeysTest, TwoExpiresOneInTheLog_Found) {
+TEST_F(ExpiryCheckerTest, TwoExpiresOneInTheLog_Found) {
   Set("a", 100);
   const auto first = Invoke(ExpireCall(50));
   const auto second = Invoke(ExpireCall(50));
@@ -205,13 +209,13 @@ TEST_F(TimedKeysTest, TwoExpiresOneInTheLog_Found) {
   ExpectFound("is in no log");
 }
 
-TEST_F(TimedKeysTest, ConditionsOfExpire_AreJudged) {
+TEST_F(ExpiryCheckerTest, ConditionsOfExpire_AreChecked) {
   Set("a", 100);
   const int64_t due = UnixMs() + 80;
   for (const auto& [flag, answer] :
        {std::pair{kv::kIfAbsent, 0}, std::pair{kv::kIfGreater, 0},
         std::pair{kv::kIfLess, 1}, std::pair{kv::kIfPresent, 1}}) {
-    TimedCall call = ExpireCall(0);
+    ExpiryCommand call = ExpireCall(0);
     call.time_form = TimeForm::kMsAt;
     call.time = due;
     const auto ticket = Invoke(call);
@@ -224,7 +228,7 @@ TEST_F(TimedKeysTest, ConditionsOfExpire_AreJudged) {
   ExpectFound("linearizability");
 }
 
-TEST_F(TimedKeysTest, SetWhoseTimeIsOver_LeavesNothing) {
+TEST_F(ExpiryCheckerTest, SetWhoseTimeIsOver_LeavesNothing) {
   Set("a", 100);
   const auto ticket = Invoke(SetCall("b", 3));
   Pass(20);
@@ -236,20 +240,20 @@ TEST_F(TimedKeysTest, SetWhoseTimeIsOver_LeavesNothing) {
   ExpectFound("linearizability");
 }
 
-TEST_F(TimedKeysTest, StaleReadOfWhatNeverWas_Found) {
+TEST_F(ExpiryCheckerTest, StaleReadOfWhatNeverWas_Found) {
   Set("a", 100);
-  judge_.StaleRead(1, "t1", "b");
+  checker_.StaleRead(1, "t1", "b");
   ExpectFound("which it never was");
 }
 
-TEST_F(TimedKeysTest, RefusedThenCommitted_Found) {
+TEST_F(ExpiryCheckerTest, RefusedThenCommitted_Found) {
   const auto ticket = Invoke(SetCall("a", 100));
-  judge_.Withdraw(ticket);
+  checker_.Withdraw(ticket);
   CommitSet("a", UnixMs() + 90);
   ExpectFound("certainly refused, then committed");
 }
 
-TEST_F(TimedKeysTest, CommittedTwice_Found) {
+TEST_F(ExpiryCheckerTest, CommittedTwice_Found) {
   Set("a", 100);
   CommitSet("a", UnixMs() + 90);
   ExpectFound("twice");

@@ -1,4 +1,4 @@
-#include "sim/run/axis.h"
+#include "sim/run/timeline.h"
 
 #include <map>
 #include <string>
@@ -9,13 +9,13 @@
 namespace quorate::sim {
 namespace {
 
-using lincheck::AxisEvent;
+using lincheck::TimelineEvent;
 
 bool StartsWith(std::string_view text, std::string_view begin) {
   return text.substr(0, begin.size()) == begin;
 }
 
-class Axis {
+class Timeline {
  public:
   void Add(const Schedule::Entry& entry) {
     const std::string& what = entry.what;
@@ -27,9 +27,10 @@ class Axis {
     if (what == "all healed" || StartsWith(what, "liveness phase")) {
       End("partition", now);
     }
-    AxisEvent event{.kind = AxisEvent::Kind::kNote, .at = now, .text = what};
+    TimelineEvent event{
+        .kind = TimelineEvent::Kind::kNote, .at = now, .text = what};
     if (StartsWith(what, "partition")) {
-      event.kind = AxisEvent::Kind::kFault;
+      event.kind = TimelineEvent::Kind::kFault;
       open_.emplace("partition", events_.size());
     }
     events_.push_back(event);
@@ -39,7 +40,7 @@ class Axis {
     const std::string node = absl::StrCat("n", life.node.value());
     if (life.begins) return End(node, life.time.ns());
     open_.emplace(node, events_.size());
-    events_.push_back({.kind = AxisEvent::Kind::kFault,
+    events_.push_back({.kind = TimelineEvent::Kind::kFault,
                        .at = life.time.ns(),
                        .node = node,
                        .text = absl::StrCat(node, " is down")});
@@ -51,13 +52,13 @@ class Axis {
     End(group, now);
     open_.emplace(group, events_.size());
     events_.push_back(
-        {.kind = AxisEvent::Kind::kLeader,
+        {.kind = TimelineEvent::Kind::kLeader,
          .at = now,
          .node = absl::StrCat("n", leadership.node.value()),
          .text = absl::StrCat(group, ", term ", leadership.term.value())});
   }
 
-  std::vector<AxisEvent> Take() { return std::move(events_); }
+  std::vector<TimelineEvent> Take() { return std::move(events_); }
 
  private:
   // The oldest one of this name that has not ended.
@@ -68,21 +69,21 @@ class Axis {
     open_.erase(open);
   }
 
-  std::vector<AxisEvent> events_;
+  std::vector<TimelineEvent> events_;
   std::multimap<std::string, size_t> open_;  // By what ends it.
 };
 
 }  // namespace
 
-std::vector<AxisEvent> AxisEventsOf(
+std::vector<TimelineEvent> TimelineEventsOf(
     const std::vector<Schedule::Entry>& entries,
     const std::vector<Cluster::Life>& lives,
     const std::vector<Cluster::Leadership>& leaderships) {
-  Axis axis;
-  for (const Schedule::Entry& entry : entries) axis.Add(entry);
-  for (const Cluster::Life& life : lives) axis.Add(life);
-  for (const Cluster::Leadership& one : leaderships) axis.Add(one);
-  return axis.Take();
+  Timeline timeline;
+  for (const Schedule::Entry& entry : entries) timeline.Add(entry);
+  for (const Cluster::Life& life : lives) timeline.Add(life);
+  for (const Cluster::Leadership& one : leaderships) timeline.Add(one);
+  return timeline.Take();
 }
 
 }  // namespace quorate::sim

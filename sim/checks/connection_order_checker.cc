@@ -1,4 +1,4 @@
-#include "sim/checks/order_judge.h"
+#include "sim/checks/connection_order_checker.h"
 
 #include <algorithm>
 
@@ -6,7 +6,8 @@
 
 namespace quorate::sim {
 
-void OrderJudge::OnSent(Operation op, uint64_t connection, GroupId group) {
+void ConnectionOrderChecker::OnSent(Operation op, uint64_t connection,
+                                    GroupId group) {
   Line& line = lines_[{connection, group}];
   line.connection = connection;
   line.group = group;
@@ -14,12 +15,12 @@ void OrderJudge::OnSent(Operation op, uint64_t connection, GroupId group) {
   sends_[op].push_back({&line, ++line.sent});
 }
 
-void OrderJudge::OnRefused(Operation op) {
+void ConnectionOrderChecker::OnRefused(Operation op) {
   if (op < sends_.size() && !sends_[op].empty()) sends_[op].pop_back();
 }
 
-bool OrderJudge::FindLater(const Line& line, uint64_t number,
-                           Operation* later) const {
+bool ConnectionOrderChecker::FindLater(const Line& line, uint64_t number,
+                                       Operation* later) const {
   if (line.read_through > number) {
     *later = line.read_op;
     return true;
@@ -30,7 +31,8 @@ bool OrderJudge::FindLater(const Line& line, uint64_t number,
   return true;
 }
 
-void OrderJudge::Violate(const Line& line, Operation first, Operation second) {
+void ConnectionOrderChecker::Violate(const Line& line, Operation first,
+                                     Operation second) {
   violate_(absl::StrCat("order: connection ", line.connection >> 32, ".",
                         line.connection & 0xffffffff, ", group ",
                         line.group.value(), ": ", describe_(second),
@@ -38,12 +40,12 @@ void OrderJudge::Violate(const Line& line, Operation first, Operation second) {
                         " but took effect before it"));
 }
 
-void OrderJudge::OnCommitted(Operation op, Position at) {
+void ConnectionOrderChecker::OnCommitted(Operation op, Position at) {
   if (op >= sends_.size()) return;
   const auto sends = std::move(sends_[op]);
   sends_[op].clear();
   if (sends.empty()) return;
-  ++writes_judged_;
+  ++writes_checked_;
   Operation later = 0;
   const bool lawful =
       std::any_of(sends.begin(), sends.end(), [&](const Send& send) {
@@ -55,11 +57,13 @@ void OrderJudge::OnCommitted(Operation op, Position at) {
   sends[0].line->effects.emplace(sends[0].number, std::make_pair(op, at));
 }
 
-void OrderJudge::OnValue(const std::string& key, Position at, uint64_t value) {
+void ConnectionOrderChecker::OnValue(const std::string& key, Position at,
+                                     uint64_t value) {
   states_[key].push_back({at, value});
 }
 
-void OrderJudge::OnRead(Operation op, const std::string& key, uint64_t value) {
+void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
+                                    uint64_t value) {
   if (op >= sends_.size() || sends_[op].empty()) return;
   // It was answered where it was sent last.
   const auto [line, number] = sends_[op].back();
@@ -90,7 +94,7 @@ void OrderJudge::OnRead(Operation op, const std::string& key, uint64_t value) {
     place = std::max(from, floor);
   }
   if (!known) return;
-  ++reads_judged_;
+  ++reads_checked_;
   if (!found) {
     Violate(*line, floor_op, op);
   } else if (later != line->effects.end() && later->second.second <= place) {

@@ -1,0 +1,142 @@
+// Each judge is given the violation it exists for, and the lawful thing next to
+// it.
+#include "sim/checks/replica_checker.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+using raft::Entry;
+using raft::Index;
+using raft::LogPosition;
+using raft::Term;
+
+constexpr GroupId kGroup(1);
+
+Entry MakeEntry(uint64_t term, uint64_t index, std::string_view payload = "") {
+  return {.term = Term(term),
+          .index = Index(index),
+          .kind = raft::EntryKind::kCommands,
+          .payload = Buffer::Copy(payload)};
+}
+
+class ReplicaCheckerTest : public testing::Test {
+ protected:
+  // Violations so far begin with these words.
+  void ExpectFound(const std::string& rule) {
+    ASSERT_EQ(found_.size(), 1u) << (found_.empty() ? "nothing" : found_[1]);
+    EXPECT_EQ(found_[0].substr(0, rule.size()), rule) << found_[0];
+  }
+
+  std::vector<std::string> found_;
+  ReplicaChecker replica_checker_{
+      [this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(ReplicaCheckerTest, TwoLeadersOfOneTerm_Found) {
+  replica_checker_.OnLeader(NodeId(1), kGroup, Term(3));
+  replica_checker_.OnLeader(NodeId(1), kGroup, Term(3));
+  replica_checker_.OnLeader(NodeId(2), kGroup, Term(4));
+  replica_checker_.OnLeader(NodeId(2), GroupId(2), Term(3));
+  EXPECT_TRUE(found_.empty());
+  EXPECT_EQ(replica_checker_.leader_changes(), 3u);
+  replica_checker_.OnLeader(NodeId(2), kGroup, Term(3));
+  ExpectFound("election safety");
+}
+
+TEST_F(ReplicaCheckerTest, LeaderWithoutACommittedEntry_Found) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(2, 2));
+  const auto whole = [](Index index) { return Term(index.value()); };
+  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(3), Index(0), whole);
+  // What its snapshot holds cannot be asked any more.
+  replica_checker_.OnLeaderLog(
+      NodeId(2), kGroup, Term(3), Index(1),
+      [](Index index) { return index == Index(2) ? Term(2) : Term(0); });
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnLeaderLog(
+      NodeId(2), kGroup, Term(3), Index(0),
+      [](Index index) { return index == Index(1) ? Term(1) : Term(0); });
+  ExpectFound("leader completeness");
+}
+
+TEST_F(ReplicaCheckerTest, AnotherEntryAtACommittedIndex_Found) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1, "a"));
+  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 1, "a"));
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnApplied(NodeId(3), kGroup, MakeEntry(1, 1, "b"));
+  ExpectFound("state machine safety");
+}
+
+TEST_F(ReplicaCheckerTest, DamageOnASoundDisk_Found) {
+  const absl::Status damaged = absl::DataLossError("entries are missing");
+  replica_checker_.OnNotStarted(NodeId(1), kGroup, damaged, /*damaged=*/true);
+  replica_checker_.OnNotStarted(NodeId(1), kGroup, absl::OkStatus(), false);
+  replica_checker_.OnNotStarted(NodeId(1), kGroup, absl::InternalError("EIO"),
+                                false);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnNotStarted(NodeId(2), kGroup, damaged, /*damaged=*/false);
+  ExpectFound("fenced");
+}
+
+TEST_F(ReplicaCheckerTest, AnEntryAppliedTwice_Found) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  ExpectFound("state machine safety");
+}
+
+TEST_F(ReplicaCheckerTest, AnEntryLeftOut_Found) {
+  for (const uint64_t index : {1, 2, 3}) {
+    replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, index));
+  }
+  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 1));
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 3));
+  ExpectFound("state machine safety");
+}
+
+TEST_F(ReplicaCheckerTest, ARestart_MayApplyAgain) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnBoot(NodeId(1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(ReplicaCheckerTest, SnapshotOfWhatWasNeverCommitted_Found) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnRestored(NodeId(2), kGroup, {Term(1), Index(1)});
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnRestored(NodeId(2), kGroup, {Term(2), Index(1)});
+  ExpectFound("state machine safety");
+}
+
+TEST_F(ReplicaCheckerTest, UnequalStatesAtOneIndex_Found) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
+  replica_checker_.OnDigest(NodeId(1), kGroup, Index(1), 7);
+  replica_checker_.OnDigest(NodeId(1), kGroup, Index(2), 8);
+  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 7);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnDigest(NodeId(2), kGroup, Index(2), 9);
+  ExpectFound("digest");
+}
+
+TEST_F(ReplicaCheckerTest, CommittedEntryOnAMinority_Found) {
+  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
+  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnRecovered(NodeId(3), kGroup, {Term(1), Index(1)});
+  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(2)});
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(1)});
+  ExpectFound("durability");
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,57 @@
+// sim/schedule/disk_damage.h: damages and erases what disks store.
+#ifndef QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
+#define QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "sim/schedule/fault_context.h"
+#include "sim/schedule/fault_window.h"
+#include "sim/schedule/swarm.h"
+
+namespace quorate::sim {
+
+class DiskDamage {
+ public:
+  DiskDamage(FaultContext* context, const Swarm* swarm)
+      : context_(context), swarm_(swarm) {}
+
+  // Damages one sector of one disk fault target, or of all of them.
+  void OpenDamage(const FaultWindow& window);
+  // Erases one whole disk.
+  void OpenErase(const FaultWindow& window);
+
+  // The nodes whose disk was damaged or erased. Their replicas may be fenced
+  // for the rest of the run, or fail to start.
+  const absl::btree_set<MachineId>& damaged() const { return damaged_; }
+  // The nodes whose disk was erased. They must not start.
+  const absl::btree_set<MachineId>& erased() const { return erased_; }
+
+ private:
+  // Names and contents.
+  using Files = std::vector<std::pair<std::string, std::string>>;
+
+  Files ReadFiles(MachineId node) const;
+  // Damages one stored sector of a machine that is down. `before` has its files
+  // as they were when the window began.
+  void Damage(const FaultWindow& window, MachineId node, const Files& before);
+  // Each kind of damage stays within the first `limit` bytes of the file.
+  // False: the file has no place for it.
+  bool FlipBit(const FaultWindow& window, MachineId node,
+               const std::string& file, uint64_t limit);
+  bool Misdirect(const FaultWindow& window, MachineId node,
+                 const std::string& file, uint64_t limit);
+  bool MakeStale(const FaultWindow& window, MachineId node,
+                 const std::string& file, uint64_t limit, const Files& before);
+
+  FaultContext* const context_;
+  const Swarm* const swarm_;
+  absl::btree_set<MachineId> damaged_;
+  absl::btree_set<MachineId> erased_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_

@@ -1,0 +1,87 @@
+// sim/schedule/fault_context.h: what the parts of a schedule share: the world,
+// the phase of the run, the list of what was done, and the faults that several
+// parts cause.
+#ifndef QUORATE_SIM_SCHEDULE_FAULT_CONTEXT_H_
+#define QUORATE_SIM_SCHEDULE_FAULT_CONTEXT_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/functional/any_invocable.h"
+#include "sim/schedule/schedule_options.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class FaultContext {
+ public:
+  // One thing that the schedule did, in words for people.
+  struct Entry {
+    SimTime time;
+    std::string what;
+  };
+  // Links by sender and receiver.
+  using Links = std::vector<std::pair<MachineId, MachineId>>;
+
+  FaultContext(World* world, ScheduleOptions options);
+  FaultContext(const FaultContext&) = delete;
+  FaultContext& operator=(const FaultContext&) = delete;
+
+  World& world() const { return *world_; }
+  Choices& choices() const { return world_->choices(); }
+  const std::vector<MachineId>& nodes() const { return options_.nodes; }
+  ScheduleOptions& options() { return options_; }
+  std::string Name(MachineId node) const { return world_->name(node); }
+
+  void Note(const std::string& what);
+  const std::vector<Entry>& entries() const { return entries_; }
+
+  // ---- The phase of the run.
+  // True from the end of the safety phase on.
+  bool liveness() const { return liveness_; }
+  void BeginLiveness(absl::btree_set<MachineId> healed);
+  // The nodes that are healed for good. Empty in the safety phase.
+  const absl::btree_set<MachineId>& healed() const { return healed_; }
+  // Adds one more healed node. False: it was healed already.
+  bool AddHealed(MachineId node) { return healed_.insert(node).second; }
+  // Whether the node keeps its faults: it is not among the healed ones of the
+  // liveness phase.
+  bool KeepsFaults(MachineId node) const {
+    return liveness_ && !healed_.contains(node);
+  }
+
+  // ---- Faults.
+  // Undoes a fault of `node` after `length`, unless the node then keeps its
+  // faults.
+  void After(Duration length, MachineId node, absl::AnyInvocable<void()> undo);
+  // Adds the link to `links` if it joins two different nodes.
+  static void AddLink(MachineId from, MachineId to, Links* links);
+  // Blocks the links for `length`. `shape` describes the partition.
+  void Partition(Duration length, const char* shape, Links links);
+  // Disarms crashes that were planned for the node, and starts it if it is
+  // down.
+  void RestartIfDown(MachineId node);
+  // Kills the node if it runs, then starts it: a supervisor does so with a
+  // process that stopped working.
+  void KillAndRestart(MachineId node);
+  // Nodes whose program ran while their disk returned errors or was full. The
+  // program may have stopped itself.
+  void AddDiskFailure(MachineId node) { had_disk_failure_.insert(node); }
+  bool HadDiskFailure(MachineId node) const {
+    return had_disk_failure_.contains(node);
+  }
+
+ private:
+  World* const world_;
+  ScheduleOptions options_;
+  std::vector<Entry> entries_;
+  bool liveness_ = false;
+  absl::btree_set<MachineId> healed_;
+  absl::btree_set<MachineId> had_disk_failure_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_FAULT_CONTEXT_H_

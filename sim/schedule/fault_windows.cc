@@ -1,0 +1,337 @@
+#include "sim/schedule/fault_windows.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace quorate::sim {
+namespace {
+
+constexpr ChoiceSite kFrequency("swarm.frequency");
+constexpr ChoiceSite kWindow("schedule.window");
+constexpr ChoiceSite kStart("schedule.start");
+
+// The families whose faults begin and end. The others are rates for the whole
+// run.
+constexpr FaultFamily kWindowFamilies[] = {
+    FaultFamily::kDelay,        FaultFamily::kPartition,
+    FaultFamily::kClog,         FaultFamily::kStreams,
+    FaultFamily::kProcessCrash, FaultFamily::kMachineCrash,
+    FaultFamily::kPause,        FaultFamily::kDiskSlow,
+    FaultFamily::kDiskError,    FaultFamily::kDiskFull,
+    FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
+    FaultFamily::kClock,
+};
+
+// Mean seconds between two windows of a family, by draw.
+constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
+
+}  // namespace
+
+void FaultWindows::Plan() {
+  const auto seconds =
+      static_cast<uint64_t>(context_->options().length.ns() / Seconds(1).ns());
+  for (FaultFamily family : kWindowFamilies) {
+    if (!swarm_->on(family)) continue;
+    const uint64_t frequency = context_->choices().Below(
+        kFrequency, static_cast<uint64_t>(family), 0, std::size(kMeanSeconds));
+    const Ratio rate{1, kMeanSeconds[frequency]};
+    for (uint64_t second = 0; second < seconds; ++second) {
+      const FaultWindow window(context_, family, second);
+      if (!context_->choices().Chance(kWindow, window.entity(), 0, rate)) {
+        continue;
+      }
+      const Duration within = context_->choices().Between(
+          kStart, window.entity(), 0, Duration(0), Seconds(1) - Nanoseconds(1));
+      context_->world().At(context_->world().now() +
+                               Seconds(static_cast<int64_t>(second)) + within,
+                           [this, window] {
+                             if (!context_->liveness()) Open(window);
+                           });
+    }
+  }
+}
+
+void FaultWindows::Open(const FaultWindow& window) {
+  switch (window.family()) {
+    case FaultFamily::kDelay:
+      return OpenSlowLink(window);
+    case FaultFamily::kPartition:
+      return OpenPartition(window);
+    case FaultFamily::kClog:
+      return OpenClog(window);
+    case FaultFamily::kStreams:
+      return OpenReset(window);
+    case FaultFamily::kProcessCrash:
+      return OpenCrash(window, CrashKind::kProcess);
+    case FaultFamily::kMachineCrash:
+      return OpenCrash(window, CrashKind::kMachine);
+    case FaultFamily::kPause:
+      return OpenPause(window);
+    case FaultFamily::kDiskSlow:
+      return OpenStall(window);
+    case FaultFamily::kDiskError:
+      return OpenDiskError(window);
+    case FaultFamily::kDiskFull:
+      return OpenDiskFull(window);
+    case FaultFamily::kDiskRot:
+      return damage_->OpenDamage(window);
+    case FaultFamily::kDiskWipe:
+      return damage_->OpenErase(window);
+    case FaultFamily::kClock:
+      return OpenClock(window);
+    default:
+      return;
+  }
+}
+
+// ---- The network
+
+void FaultWindows::OpenPartition(const FaultWindow& window) {
+  const std::vector<MachineId>& nodes = context_->nodes();
+  FaultContext::Links cut;
+  const MachineId one = window.PickNode();
+  const Duration length = window.Length(Milliseconds(100), Seconds(8));
+  FaultCounters& faults = context_->world().faults();
+  switch (window.Pick(1, 5)) {
+    case 0:  // One node is cut off from all others, both ways.
+      for (MachineId node : nodes) {
+        FaultContext::AddLink(one, node, &cut);
+        FaultContext::AddLink(node, one, &cut);
+      }
+      faults.Count(Fault::kPartitionIsolate);
+      return context_->Partition(length, "isolate", std::move(cut));
+    case 1:  // Two halves.
+      for (size_t i = 0; i < nodes.size(); ++i) {
+        for (size_t j = 0; j < nodes.size(); ++j) {
+          const uint64_t side_i = window.Pick(16 + i, 2);
+          const uint64_t side_j = window.Pick(16 + j, 2);
+          if (side_i != side_j) FaultContext::AddLink(nodes[i], nodes[j], &cut);
+        }
+      }
+      faults.Count(Fault::kPartition);
+      return context_->Partition(length, "two sides", std::move(cut));
+    case 2:  // All links from one node, or all links to it.
+      for (MachineId node : nodes) {
+        if (window.Pick(2, 2) == 0) {
+          FaultContext::AddLink(one, node, &cut);
+        } else {
+          FaultContext::AddLink(node, one, &cut);
+        }
+      }
+      faults.Count(Fault::kPartitionOneWay);
+      return context_->Partition(length, "one way", std::move(cut));
+    case 3:  // Two halves; both reach one bridge node.
+      for (size_t i = 0; i < nodes.size(); ++i) {
+        for (size_t j = 0; j < nodes.size(); ++j) {
+          if (nodes[i] == one || nodes[j] == one) continue;
+          const uint64_t side_i = window.Pick(16 + i, 2);
+          const uint64_t side_j = window.Pick(16 + j, 2);
+          if (side_i != side_j) FaultContext::AddLink(nodes[i], nodes[j], &cut);
+        }
+      }
+      faults.Count(Fault::kPartitionBridge);
+      return context_->Partition(length, "bridge", std::move(cut));
+    default: {  // One node and one other node or client.
+      std::vector<MachineId> all = nodes;
+      all.insert(all.end(), context_->options().clients.begin(),
+                 context_->options().clients.end());
+      const MachineId other = all[window.Pick(3, all.size())];
+      FaultContext::AddLink(one, other, &cut);
+      FaultContext::AddLink(other, one, &cut);
+      faults.Count(Fault::kPartition);
+      return context_->Partition(length, "pair", std::move(cut));
+    }
+  }
+}
+
+void FaultWindows::OpenClog(const FaultWindow& window) {
+  const MachineId one = window.PickNode();
+  const MachineId other =
+      context_->nodes()[window.Pick(1, context_->nodes().size())];
+  const SimTime end =
+      context_->world().now() + window.Length(Milliseconds(50), Seconds(3));
+  const auto clog = [this, end](MachineId from, MachineId to) {
+    if (from != to && !context_->liveness())
+      context_->world().ClogLink(from, to, end);
+  };
+  if (window.Pick(2, 2) == 0) {
+    clog(one, other);
+    return context_->Note("clog " + context_->Name(one) + ">" +
+                          context_->Name(other));
+  }
+  // Clogs all links to the node and, up to 200 ms later, all links from it, or
+  // in the other order. Meanwhile requests arrive and their replies do not.
+  const bool deaf = window.Pick(3, 2) == 0;
+  const auto all = [this, one, clog](bool to_one) {
+    for (const MachineId node : context_->nodes()) {
+      to_one ? clog(node, one) : clog(one, node);
+    }
+  };
+  all(deaf);
+  context_->world().At(
+      context_->world().now() +
+          Milliseconds(static_cast<int64_t>(window.Pick(4, 200))),
+      [all, deaf] { all(!deaf); });
+  context_->Note("clog all links of " + context_->Name(one));
+}
+
+void FaultWindows::OpenSlowLink(const FaultWindow& window) {
+  const MachineId from = window.PickNode();
+  const MachineId to =
+      context_->nodes()[window.Pick(1, context_->nodes().size())];
+  if (from == to) return;
+  const Duration extra =
+      Milliseconds(1 + static_cast<int64_t>(window.Pick(2, 100)));
+  context_->world().SlowLink(from, to, extra);
+  context_->world().faults().Count(Fault::kMessageSpike);
+  context_->Note("slow " + context_->Name(from) + ">" + context_->Name(to));
+  context_->After(
+      window.Length(Milliseconds(500), Seconds(10)), to,
+      [this, from, to] { context_->world().SlowLink(from, to, Duration(0)); });
+}
+
+void FaultWindows::OpenReset(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
+  context_->world().ResetStreams(node);
+  context_->Note("reset streams of " + context_->Name(node));
+}
+
+// ---- Processes
+
+void FaultWindows::OpenCrash(const FaultWindow& window, CrashKind kind) {
+  const char* name = kind == CrashKind::kMachine ? "machine" : "process";
+  std::vector<MachineId> victims = {window.PickNode()};
+  // One crash in sixteen hits all nodes at once. Acknowledged writes must
+  // survive that, too.
+  if (window.Pick(3, 16) == 15) victims = context_->nodes();
+  const Duration length = window.Length(Milliseconds(10), Seconds(5));
+  for (MachineId node : victims) {
+    if (!context_->world().running(node)) continue;
+    const uint64_t point = 1 + window.Pick(2, 60);
+    // Half of the crashes come during a disk operation, which tears writes.
+    switch (window.Pick(1, 4)) {
+      case 0:
+        context_->world().Crash(node, kind);
+        break;
+      case 1:
+        context_->world().CrashAfterCalls(node, point, kind);
+        break;
+      default:
+        context_->world().CrashAtDiskOperation(node, 1 + point % 8, kind);
+    }
+    context_->Note(std::string("crash of the ") + name + " " +
+                   context_->Name(node));
+    context_->After(length, node,
+                    [this, node] { context_->RestartIfDown(node); });
+  }
+}
+
+void FaultWindows::OpenPause(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
+  const Duration length = window.Length(Milliseconds(10), Seconds(4));
+  if (window.Pick(1, 2) == 0) {
+    context_->world().PauseAfterCalls(node, 1 + window.Pick(2, 40), length);
+    context_->Note("pause in a turn " + context_->Name(node));
+    return;
+  }
+  if (!context_->world().running(node) || context_->world().paused(node))
+    return;
+  context_->world().Pause(node);
+  context_->Note("pause " + context_->Name(node));
+  context_->After(length, node,
+                  [this, node] { context_->world().Resume(node); });
+}
+
+// ---- Disks
+
+void FaultWindows::OpenStall(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
+  context_->world().StallDisk(
+      node,
+      context_->world().now() + window.Length(Milliseconds(50), Seconds(5)));
+  context_->Note("stalled disk " + context_->Name(node));
+}
+
+void FaultWindows::OpenDiskError(const FaultWindow& window) {
+  MachineId node;
+  if (!swarm_->PickDiskFaultTarget(window, &node)) return;
+  constexpr World::DiskOperation kKinds[] = {
+      World::DiskOperation::kAny, World::DiskOperation::kWrite,
+      World::DiskOperation::kSync, World::DiskOperation::kRead};
+  const World::DiskOperation kind = kKinds[window.Pick(1, 4)];
+  context_->world().FailDiskOperation(node, kind, 1 + window.Pick(2, 20),
+                                      window.Pick(3, 2) == 1);
+  context_->AddDiskFailure(node);
+  context_->Note("disk errors " + context_->Name(node));
+  // A node reads most at its start, so it is restarted.
+  if (kind == World::DiskOperation::kRead) context_->KillAndRestart(node);
+  // The program may have stopped itself. A supervisor starts it again on a
+  // disk that works.
+  context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
+                  [this, node] {
+                    context_->world().HealDisk(node);
+                    context_->KillAndRestart(node);
+                  });
+}
+
+void FaultWindows::OpenDiskFull(const FaultWindow& window) {
+  MachineId node;
+  if (!swarm_->PickDiskFaultTarget(window, &node)) return;
+  uint64_t used = 0;
+  for (const std::string& file : context_->world().DiskFiles(node)) {
+    used += context_->world().DiskFileSize(node, file);
+  }
+  context_->world().disk_options(node).capacity_bytes =
+      used + window.Pick(1, 4096);
+  context_->AddDiskFailure(node);
+  context_->Note("disk full " + context_->Name(node));
+  context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
+                  [this, node] {
+                    context_->world().disk_options(node).capacity_bytes =
+                        DiskOptions().capacity_bytes;
+                    context_->KillAndRestart(node);
+                  });
+}
+
+// ---- Clocks
+
+void FaultWindows::OpenClock(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
+  SimClock& clock = context_->world().clock(node);
+  switch (window.Pick(1, 3)) {
+    case 0: {
+      const auto bound = static_cast<uint64_t>(
+          std::max<int64_t>(0, clock.wall_error_bound().ns()));
+      clock.SetWallOffset(
+          Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
+                   static_cast<int64_t>(bound)));
+      context_->world().faults().Count(Fault::kClockStep);
+      context_->Note("wall clock step " + context_->Name(node));
+      break;
+    }
+    case 1:
+      clock.JumpMono(context_->world().now(),
+                     Milliseconds(static_cast<int64_t>(window.Pick(2, 5000))));
+      context_->world().faults().Count(Fault::kClockStep);
+      context_->Note("clock jump " + context_->Name(node));
+      break;
+    default:
+      if (clock.frozen()) return;
+      clock.SetFrozen(context_->world().now(), true);
+      context_->world().faults().Count(Fault::kClockFreeze);
+      context_->Note("clock freeze " + context_->Name(node));
+      context_->After(window.Length(Milliseconds(10), Seconds(2)), node,
+                      [this, node] {
+                        if (!context_->world().clock(node).frozen()) return;
+                        context_->world().clock(node).SetFrozen(
+                            context_->world().now(), false);
+                        context_->world().ClockChanged(node);
+                      });
+  }
+  context_->world().ClockChanged(node);
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,43 @@
+// sim/schedule/fault_windows.h: the faults that are planned by time: when each
+// one begins, what it hits, and when it ends.
+#ifndef QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
+#define QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
+
+#include "sim/schedule/disk_damage.h"
+#include "sim/schedule/fault_context.h"
+#include "sim/schedule/fault_window.h"
+#include "sim/schedule/swarm.h"
+
+namespace quorate::sim {
+
+class FaultWindows {
+ public:
+  FaultWindows(FaultContext* context, const Swarm* swarm, DiskDamage* damage)
+      : context_(context), swarm_(swarm), damage_(damage) {}
+
+  // Draws the windows of the whole safety phase. None begins in the liveness
+  // phase.
+  void Plan();
+
+ private:
+  // Begins a window. Its choices select target, shape and length.
+  void Open(const FaultWindow& window);
+  void OpenPartition(const FaultWindow& window);
+  void OpenClog(const FaultWindow& window);
+  void OpenSlowLink(const FaultWindow& window);
+  void OpenReset(const FaultWindow& window);
+  void OpenCrash(const FaultWindow& window, CrashKind kind);
+  void OpenPause(const FaultWindow& window);
+  void OpenStall(const FaultWindow& window);
+  void OpenDiskError(const FaultWindow& window);
+  void OpenDiskFull(const FaultWindow& window);
+  void OpenClock(const FaultWindow& window);
+
+  FaultContext* const context_;
+  const Swarm* const swarm_;
+  DiskDamage* const damage_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_

@@ -1,0 +1,69 @@
+// sim/schedule/schedule_options.h: the families of faults and what a schedule
+// of them is given.
+#ifndef QUORATE_SIM_SCHEDULE_SCHEDULE_OPTIONS_H_
+#define QUORATE_SIM_SCHEDULE_SCHEDULE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/random.h"
+#include "env/time.h"
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+// Faults that are switched on or off together for a whole run.
+enum class FaultFamily : uint8_t {
+  // Message jitter and spikes, slow links.
+  kDelay,
+  kLoss,
+  // Duplicates, reordering, replay of old messages.
+  kDuplication,
+  // Flipped bits on the wire.
+  kCorruption,
+  kPartition,
+  kClog,
+  // Splits, resets, lost tails, refused and hanging connects.
+  kStreams,
+  kProcessCrash,
+  kMachineCrash,
+  // Pauses and slow turns.
+  kPause,
+  kDiskSlow,
+  kDiskError,
+  kDiskFull,
+  // Flipped bits, misdirected and lost writes.
+  kDiskRot,
+  // A whole disk is erased, for the rest of the run.
+  kDiskWipe,
+  kClock,
+  kBuggify,
+};
+inline constexpr size_t kFaultFamilies =
+    static_cast<size_t>(FaultFamily::kBuggify) + 1;
+std::string_view FaultFamilyName(FaultFamily family);
+
+struct ScheduleOptions {
+  // The machines that faults may hit.
+  std::vector<MachineId> nodes;
+  std::vector<MachineId> clients{};
+  // The voting replicas of each group. Each group must keep a sound majority.
+  std::vector<std::vector<MachineId>> groups{};
+  // How long the safety phase lasts.
+  Duration length = Seconds(60);
+  // Families that are never on.
+  std::vector<FaultFamily> without{};
+  // The probability that each other family is on.
+  Ratio family_on{1, 2};
+  // How many leading bytes of a file may be damaged so that recovery can tell
+  // the damage from a torn tail. No protocol survives damage that recovery
+  // cannot detect. Null: no disk is damaged or erased.
+  absl::AnyInvocable<uint64_t(MachineId, std::string_view file)> damage_limit{};
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_SCHEDULE_OPTIONS_H_

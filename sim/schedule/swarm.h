@@ -1,0 +1,52 @@
+// sim/schedule/swarm.h: the draws that a run makes once: which families of
+// faults are on, their rates, the clocks, and the disks that may fail.
+//
+// This is swarm testing. Faults that are all on at once hide the effects of
+// each of them alone, so each run has a random subset of the families.
+#ifndef QUORATE_SIM_SCHEDULE_SWARM_H_
+#define QUORATE_SIM_SCHEDULE_SWARM_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "sim/schedule/fault_context.h"
+#include "sim/schedule/fault_window.h"
+
+namespace quorate::sim {
+
+class Swarm {
+ public:
+  explicit Swarm(FaultContext* context) : context_(context) {}
+
+  // Draws everything and sets the options of the world. Call it once.
+  void Draw();
+
+  bool on(FaultFamily family) const { return on_[static_cast<size_t>(family)]; }
+  bool any_on() const;
+  // The nodes whose disks may fail or be damaged: at most a minority of each
+  // group.
+  const std::vector<MachineId>& disk_fault_targets() const {
+    return disk_fault_targets_;
+  }
+  // The disk fault target that the window hits. False: there are no targets.
+  bool PickDiskFaultTarget(const FaultWindow& window, MachineId* node) const;
+
+ private:
+  void DrawFamilies();
+  void DrawDiskFaultTargets();
+  void SetMessageRates();
+  void SetNodeRates();
+  void SetClocks();
+  // Draws a twenty-fifth, a fifth or the whole of `most`. Zero if the family
+  // is off.
+  Ratio DrawRate(FaultFamily family, uint64_t which, Ratio most);
+
+  FaultContext* const context_;
+  std::array<bool, kFaultFamilies> on_{};
+  std::vector<MachineId> disk_fault_targets_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_SCHEDULE_SWARM_H_
