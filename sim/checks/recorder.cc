@@ -7,7 +7,6 @@
 #include "env/check.h"
 #include "env/random.h"
 #include "kv/command/command.h"
-#include "kv/slots/slot.h"
 #include "lincheck/checker.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/protocol/key_prefixes.h"
@@ -19,7 +18,8 @@ using lincheck::Value;
 
 namespace {
 
-// Of the command, or of the first one nested in it; empty: it has none.
+// The first key of the command, or of the first command nested in it. Empty if
+// there is none.
 std::string_view FirstKeyOf(const kv::CommandView& command) {
   kv::ArgumentReader arguments = command.arguments;
   if (command.op != kv::Op::kAtomic) {
@@ -48,8 +48,9 @@ std::string_view TokenOf(std::string_view value) {
 Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
-      budget_(budget),
-      checker_(model_, budget.online),
+      histories_(
+          model_, budget,
+          [this](std::string what) { violate_(std::move(what)); }, this),
       order_([this](std::string what) { violate_(std::move(what)); },
              [this](Ticket ticket) { return Name(operations_[ticket]); }),
       expiry_([this](std::string what) { violate_(std::move(what)); }) {
@@ -62,7 +63,10 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
 
 Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   const uint32_t partition = history_.Partition(call.key);
-  if (partition == keys_.size()) keys_.push_back(call.key);
+  if (partition == keys_.size()) {
+    keys_.push_back(call.key);
+    partitions_[call.key] = partition;
+  }
   lincheck::Operation op{.invoke = Now(),
                          .client = call.client,
                          .partition = partition,
@@ -75,7 +79,7 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   if (call.expect_absent) op.expected = Value::Nil();
   Operation operation;
   operation.recorded = op;
-  operation.ticket = checker_.Invoke(call.key, op.invoke, op);
+  operation.ticket = histories_.online().Invoke(call.key, op.invoke, op);
   if (!call.text.empty()) {
     operation.token = std::string(TokenOf(call.text));
   } else if (call.function == Kv::kIncrement) {
@@ -87,13 +91,16 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
-  ReportNewViolations();
+  histories_.ReportNewViolations();
   return operations_.size() - 1;
 }
 
 Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
   const uint32_t partition = history_.Partition(call.key);
-  if (partition == keys_.size()) keys_.push_back(call.key);
+  if (partition == keys_.size()) {
+    keys_.push_back(call.key);
+    partitions_[call.key] = partition;
+  }
   Operation operation;
   operation.recorded.partition = partition;
   operation.may_expire = true;
@@ -106,7 +113,7 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
 
 void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Operation& operation = operations_[ticket];
-  CHECK(operation.may_expire) << "not a timed call";
+  CHECK(operation.may_expire) << "not an ExpiryCommand";
   End(operation);
   ++counts_.succeeded;
   ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
@@ -126,7 +133,8 @@ std::string Recorder::Name(const Operation& operation) const {
                       history_.partition_name(operation.recorded.partition));
 }
 
-// Of keys that expire, only what reads their value: that alone pins a place.
+// On keys that expire only reads are checked: their value determines a place in
+// the order.
 bool Recorder::ChecksOrder(const Operation& operation) const {
   return !operation.may_expire ||
          expiry_.verb(operation.expiry_ticket) == ExpiryCommand::Verb::kGet;
@@ -145,20 +153,23 @@ void Recorder::End(Operation& operation) {
   --open_;
 }
 
+void Recorder::CheckAcknowledged(const Operation& operation, Value result) {
+  if (operation.token.empty() || !watches_log_) return;
+  if (operation.committed == SimTime::Max()) {
+    violate_(absl::StrCat("acknowledged: ", Name(operation), " is in no log"));
+  } else if (operation.replayed != result) {
+    violate_(absl::StrCat("acknowledged: ", Name(operation),
+                          ", but its log gives ",
+                          operation.replayed.ToString()));
+  }
+}
+
 void Recorder::Return(Ticket ticket, Value result) {
   Operation& operation = operations_[ticket];
   End(operation);
   operation.recorded.ret = Now();
   operation.recorded.result = result;
-  if (!operation.token.empty() && watches_log_) {
-    const std::string name = absl::StrCat("acknowledged: ", Name(operation));
-    if (operation.committed == SimTime::Max()) {
-      violate_(absl::StrCat(name, " is in no log"));
-    } else if (operation.replayed != result) {
-      violate_(absl::StrCat(name, ", but its log gives ",
-                            operation.replayed.ToString()));
-    }
-  }
+  CheckAcknowledged(operation, result);
   if (operation.recorded.function == Kv::kGet) {
     const std::string key(
         history_.partition_name(operation.recorded.partition));
@@ -169,8 +180,8 @@ void Recorder::Return(Ticket ticket, Value result) {
   }
   ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
-  checker_.Return(operation.ticket, operation.recorded.ret, result);
-  ReportNewViolations();
+  histories_.online().Return(operation.ticket, operation.recorded.ret, result);
+  histories_.ReportNewViolations();
 }
 
 void Recorder::ReturnNil(Ticket ticket) { Return(ticket, Value::Nil()); }
@@ -189,11 +200,11 @@ void Recorder::LeaveUnknown(Ticket ticket) {
   ++counts_.unknown;
   if (operation.may_expire) return;
   if (operation.committed != SimTime::Max()) {
-    checker_.Return(operation.ticket, Now(), operation.replayed);
+    histories_.online().Return(operation.ticket, Now(), operation.replayed);
   } else {
-    checker_.LeaveUnknown(operation.ticket, Now());
+    histories_.online().LeaveUnknown(operation.ticket, Now());
   }
-  ReportNewViolations();
+  histories_.ReportNewViolations();
 }
 
 void Recorder::Withdraw(Ticket ticket) {
@@ -202,7 +213,7 @@ void Recorder::Withdraw(Ticket ticket) {
   ++counts_.refused;
   operation.withdrawn = true;
   if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);
-  checker_.Withdraw(operation.ticket, Now());
+  histories_.online().Withdraw(operation.ticket, Now());
   if (!operation.token.empty() && written_[operation.token].seen_stale) {
     violate_(absl::StrCat("stale read: \"", operation.token,
                           "\" was seen, then its write certainly refused"));
@@ -211,7 +222,7 @@ void Recorder::Withdraw(Ticket ticket) {
     violate_(absl::StrCat("refused: \"", operation.token,
                           "\" was committed, then certainly refused"));
   }
-  ReportNewViolations();
+  histories_.ReportNewViolations();
 }
 
 void Recorder::StaleRead(uint32_t client, const std::string& key,
@@ -274,23 +285,18 @@ void Recorder::OnAtomic(const kv::Version& version,
       OnCommand(version, inner);
       continue;
     }
-    // All or nothing.
-    const auto it = versions_.find(std::string(FirstKeyOf(inner)));
-    const kv::Version found =
-        it == versions_.end() ? kv::Version() : it->second;
-    const bool absent = (inner.flags & kv::kIfAbsent) != 0;
-    if (absent && !found.none()) return;
-    if ((absent ? slot_removals_[inner.slot] : found) != inner.expected) return;
+    // A transaction is carried out as a whole or not at all.
+    if (!replay_.VersionMatches(std::string(FirstKeyOf(inner)), inner)) return;
   }
 }
 
 void Recorder::OnCommand(const kv::Version& version,
                          const kv::CommandView& command) {
-  // The leader's own: it removes what is due by log time already.
+  // The leader proposes kExpire to remove keys that are due already.
   if (command.op == kv::Op::kExpire) return;
-  // Another checker's.
+  // The DeepClient checks its own keys.
   if (FirstKeyOf(command).starts_with(kDeepKeyPrefix)) return;
-  if (command.has_session && !TakesEffect(command)) return;
+  if (command.has_session && !replay_.TakesEffect(command)) return;
   if (ExpiryChecker::Covers(FirstKeyOf(command))) {
     return expiry_.OnCommand(version.group, clock_(), command);
   }
@@ -312,7 +318,7 @@ void Recorder::OnCommand(const kv::Version& version,
                     : (command.flags & kv::kReturnOld) != 0 ? Kv::kSwap
                                                             : Kv::kPut;
       op.expected = Value::Nil();
-      // A swap may be put as a transaction of GET and SET.
+      // A client may send a swap as a transaction of GET and SET.
       const auto it = written_.find(token);
       if (op.function == Kv::kPut && it != written_.end() &&
           operations_[it->second.ticket].recorded.function == Kv::kSwap) {
@@ -353,7 +359,8 @@ void Recorder::OrderRemovals(const std::string& key,
   if (removals == removals_.end()) return;
   std::vector<lincheck::Operation> operations(history->operations().begin(),
                                               history->operations().end());
-  // Removals are all alike; one that fits and must end first is the likely one. No verdict depends on it.
+  // Nothing identifies a removal. Of the operations that fit, the one that
+  // returned first is the most likely. No verdict depends on this guess.
   for (const Removal& removal : removals->second) {
     lincheck::Operation* likely = nullptr;
     for (lincheck::Operation& op : operations) {
@@ -372,30 +379,11 @@ void Recorder::OrderRemovals(const std::string& key,
   for (const lincheck::Operation& op : operations) history->Add(op);
 }
 
-bool Recorder::TakesEffect(const kv::CommandView& command) {
-  // As sessions promise: once, and never below the floor that the client itself raised (in this slot).
-  SessionRow& row = sessions_[{command.slot, command.session.token.client}];
-  const kv::Sequence sequence = command.session.sequence;
-  if (sequence < row.floor) return false;
-  row.floor = std::max(row.floor, command.session.floor);
-  return row.done.insert(sequence).second;
-}
-
 Value Recorder::Replay(const std::string& key, lincheck::Version at,
                        const kv::Version& version,
                        const lincheck::Operation& op) {
-  lincheck::Datum& state = replayed_[key];
-  const lincheck::Datum before = state;
-  Kv().Step(state, op);
-  if (state != before) order_.OnValue(key, at, HashValue(state));
-  const bool wrote = op.function == Kv::kCas           ? before.is_nil()
-                     : op.function == Kv::kPutIfExists ? !before.is_nil()
-                                                       : !state.is_nil();
-  if (state.is_nil()) {
-    if (versions_.erase(key) > 0) slot_removals_[kv::HashSlot(key)] = version;
-  } else if (wrote) {
-    versions_[key] = version;
-  }
+  const auto [before, after] = replay_.Apply(key, version, op);
+  if (after != before) order_.OnValue(key, at, HashValue(after));
   const auto value = [this](const lincheck::Datum& datum) {
     if (datum.is_nil()) return Value::Nil();
     if (datum.is_integer()) return history_.Integer(datum.integer());
@@ -406,9 +394,9 @@ Value Recorder::Replay(const std::string& key, lincheck::Version at,
     case Kv::kTake:
       return value(before);
     case Kv::kIncrement:
-      return value(state);
+      return value(after);
     case Kv::kAppend:
-      return Value::Integer(static_cast<int64_t>(state.size()));
+      return Value::Integer(static_cast<int64_t>(after.size()));
     case Kv::kCas:
       return Value::Integer(before.is_nil());
     case Kv::kDelete:
@@ -441,16 +429,17 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
   }
 }
 
-void Recorder::Finish() {
-  checker_.Finish();
-  ReportNewViolations();
-  if (checker_.given_up() > 0) CheckGivenUp();
+uint32_t Recorder::PartitionOf(const std::string& key) const {
+  const auto it = partitions_.find(key);
+  CHECK(it != partitions_.end()) << "no operation on key " << key;
+  return it->second;
 }
 
-lincheck::History Recorder::HistoryOf(uint32_t partition,
+lincheck::History Recorder::HistoryOf(const std::string& key,
                                       bool with_logs) const {
+  const uint32_t partition = PartitionOf(key);
   lincheck::History history;
-  const uint32_t own = history.Partition(history_.partition_name(partition));
+  const uint32_t own = history.Partition(key);
   for (const Operation& operation : operations_) {
     if (operation.recorded.partition != partition || operation.withdrawn) {
       continue;
@@ -462,21 +451,21 @@ lincheck::History Recorder::HistoryOf(uint32_t partition,
       op.ret = std::max(op.invoke, operation.committed.ns());
       op.result = operation.replayed;
     }
-    // Where the order is known it need not be searched for.
+    // The log gives the order of writes, so no search for it is needed.
     if (with_logs && !model_.IsRead(op)) op.written = operation.order;
     history.Add(op);
   }
-  if (with_logs) OrderRemovals(history_.partition_name(partition), &history);
+  if (with_logs) OrderRemovals(key, &history);
   return history;
 }
 
 lincheck::History Recorder::KnownHistory() const {
   lincheck::History known;
   known.Reserve(operations_.size());
-  for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
-    if (ExpiryChecker::Covers(keys_[partition])) continue;
-    const uint32_t own = known.Partition(keys_[partition]);
-    const lincheck::History history = HistoryOf(partition, watches_log_);
+  for (const std::string& key : keys_) {
+    if (ExpiryChecker::Covers(key)) continue;
+    const uint32_t own = known.Partition(key);
+    const lincheck::History history = HistoryOf(key, watches_log_);
     for (lincheck::Operation op : history.operations()) {
       op.partition = own;
       known.Add(op);
@@ -485,96 +474,24 @@ lincheck::History Recorder::KnownHistory() const {
   return known;
 }
 
-void Recorder::CheckGivenUp() {
-  const lincheck::CheckOptions options{.nodes_max = budget_.nodes_max,
-                                       .bytes_max = 256 << 20,
-                                       .minimise_nodes_max = 300'000};
-  for (uint32_t partition = 0; partition < keys_.size(); ++partition) {
-    if (!checker_.given_up(keys_[partition])) continue;
-    const lincheck::History history = HistoryOf(partition, /*with_logs=*/true);
-    const lincheck::Verdict verdict = lincheck::Check(history, model_, options);
-    if (verdict.result == lincheck::Result::kUnknown) {
-      watches_log_ ? CheckByLog(partition) : void(++undecided_);
-    }
-    if (verdict.result != lincheck::Result::kViolation) continue;
-    violate_(absl::StrCat(
-        "linearizability, by what the logs tell: ",
-        lincheck::Describe(history, model_, *verdict.counter_example)));
-  }
-}
-
-void Recorder::CheckByLog(uint32_t partition) {
-  const std::string& key = history_.partition_name(partition);
-  std::vector<Logged>& logged = logged_[key];
-  // What the key was from each moment on.
-  std::vector<std::pair<SimTime, lincheck::Datum>> states(1);
-  for (const Logged& one : logged) {
-    lincheck::Datum next = states.back().second;
-    Kv().Step(next, one.op);
-    states.emplace_back(one.time, std::move(next));
-  }
-  // In the order of returns the first removal that fits leaves most to the others.
-  std::vector<const lincheck::Operation*> returned;
+std::vector<lincheck::Operation> Recorder::ReadsAndRemovals(
+    const std::string& key) const {
+  const uint32_t partition = PartitionOf(key);
+  std::vector<lincheck::Operation> returned;
   for (const Operation& operation : operations_) {
     const lincheck::Operation& op = operation.recorded;
     if (op.partition == partition && op.known() && operation.token.empty()) {
-      returned.push_back(&op);
+      returned.push_back(op);
     }
   }
-  std::stable_sort(
-      returned.begin(), returned.end(),
-      [](const auto* a, const auto* b) { return a->ret < b->ret; });
-  for (const lincheck::Operation* op : returned) {
-    bool explained = false;
-    if (op->function == Kv::kGet) {
-      // From what was current at the return back to what was at the call.
-      for (size_t i = states.size(); i-- > 0 && !explained;) {
-        if (states[i].first.ns() > op->ret) continue;
-        explained = states[i].second.Explains(op->result);
-        if (states[i].first.ns() < op->invoke) break;
-      }
-    }
-    for (Logged& one : logged) {
-      if (op->function == Kv::kGet || explained) break;
-      explained = !one.claimed && one.op.function == op->function &&
-                  one.result == op->result && one.time.ns() >= op->invoke &&
-                  one.time.ns() <= op->ret;
-      one.claimed |= explained;
-    }
-    if (explained) continue;
-    violate_(absl::StrCat("linearizability, by the order of the log: ",
-                          lincheck::DescribeCall(model_, *op), " on ", key,
-                          ", called at ", op->invoke, " ns and answered at ",
-                          op->ret, " ns"));
-    return;
-  }
+  return returned;
 }
 
-void Recorder::ReportNewViolations() {
-  while (reported_ < checker_.violations().size()) {
-    const lincheck::OnlineViolation& violation =
-        checker_.violations()[reported_++];
-    if (reported_ > 1) {
-      violate_(absl::StrCat("linearizability: key \"", violation.partition,
-                            "\": ", violation.reason));
-      continue;
-    }
-    // The whole history of the key gives the smallest reason: first by what clients know alone.
-    std::string reason =
-        absl::StrCat("key \"", violation.partition, "\": ", violation.reason);
-    const uint32_t partition = history_.Partition(violation.partition);
-    for (const bool with_logs : {true, false}) {
-      const lincheck::History history = HistoryOf(partition, with_logs);
-      const lincheck::Verdict verdict =
-          lincheck::Check(history, model_,
-                          {.nodes_max = 300'000,
-                           .bytes_max = 256 << 20,
-                           .minimise_nodes_max = 300'000});
-      if (!verdict.counter_example.has_value()) continue;
-      reason = lincheck::Describe(history, model_, *verdict.counter_example);
-    }
-    violate_(absl::StrCat("linearizability: ", reason));
-  }
+std::vector<HistoryChecker::Logged> Recorder::LogOf(
+    const std::string& key) const {
+  const auto it = logged_.find(key);
+  return it == logged_.end() ? std::vector<HistoryChecker::Logged>()
+                             : it->second;
 }
 
 std::map<std::string, uint64_t> Recorder::succeeded_by_function() const {

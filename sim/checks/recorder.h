@@ -1,19 +1,18 @@
-// sim/checks/recorder.h: what the clients of a run did, judged while it
-// happens.
+// sim/checks/recorder.h: records what the clients of a run did and what the
+// logs committed, and passes both to the checkers while the run goes on.
 //
-// Every operation goes to the linearizability checker (lincheck/online.h) with
-// the world's own time; the whole history is kept for counter-examples. Stale
-// reads (READONLY connections) promise less and are judged by values: each
-// written value is unique, so a value that nobody asked to write, or whose
-// write was certainly refused, must never be seen. Keys that may expire ("t…")
-// have a judge of their own (sim/checks/expiry_checker.h).
+// Operations go to the HistoryChecker with the world's time; commands of one
+// connection go to the ConnectionOrderChecker, and keys that may expire ("t…")
+// to the ExpiryChecker. Two checks are here. The log must hold every
+// acknowledged write, with the acknowledged result, and no refused one. A stale
+// read (READONLY connection) must not return a value that no client wrote, or
+// whose write was refused as not executed.
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
 #include <array>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,14 +22,14 @@
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "env/time.h"
-#include "kv/command/session_stamp.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
-#include "shardctrl/partition.h"
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
+#include "sim/checks/history_checker.h"
+#include "sim/checks/log_replay.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -41,69 +40,80 @@ struct CommandView;
 
 namespace quorate::sim {
 
-// One call of a client on one key, in the words of lincheck/models/kv.h.
+// One call of a client on one key, with the functions of
+// lincheck/models/kv.h.
 struct ClientCall {
   uint32_t client = 0;
   uint8_t function = lincheck::Kv::kGet;
   std::string key;
-  std::string text;            // Put, swap, cas: the value. Append: the token.
-  int64_t number = 0;          // Increment: the delta.
-  bool expect_absent = false;  // Cas: only if the key is absent.
+  // Put, swap, cas: the value. Append: the token.
+  std::string text;
+  // Increment: the delta.
+  int64_t number = 0;
+  // Cas: only if the key is absent.
+  bool expect_absent = false;
 };
 
-class Recorder {
+class Recorder final : private HistoryChecker::Source {
  public:
   using Ticket = uint64_t;
   // How operations ended.
   struct Counts {
     uint64_t invoked = 0;
     uint64_t succeeded = 0;
-    uint64_t refused = 0;  // Certainly not done.
+    uint64_t refused = 0;  // Not executed.
     uint64_t unknown = 0;
     uint64_t stale_reads = 0;
   };
   using Clock = absl::AnyInvocable<SimTime()>;
-  using Report = absl::AnyInvocable<void(std::string)>;
-  // What a search for an order may cost, for each key. Beyond it the order of the log alone decides.
-  struct Budget {
-    lincheck::OnlineOptions online = {.configurations_max = 1'000,
-                                      .nodes_max = 10'000};
-    uint64_t nodes_max = 1'000'000;
-  };
+  using Report = HistoryChecker::Report;
+  using Budget = HistoryChecker::Budget;
 
-  // `violate` is told what must not be; of histories once for each key, the first one with the smallest reason.
+  // Calls `violate` with each violation in words.
   Recorder(Clock clock, Report violate)
       : Recorder(std::move(clock), std::move(violate), Budget()) {}
   Recorder(Clock clock, Report violate, const Budget& budget);
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
 
-  // What timed keys are judged by. Before the first call.
+  // The bounds on clocks by which expiry is checked. Call it before the first
+  // operation.
   void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
 
+  // An operation begins.
   Ticket Invoke(const ClientCall& call);
   Ticket Invoke(const ExpiryCommand& call);
-  // The result: nil, a number or text, by function.
+  // The operation succeeded with this result: nil, a number or text, by
+  // function.
   void ReturnNothing(Ticket ticket) { Return(ticket, {}); }
   void ReturnNil(Ticket ticket);
   void ReturnNumber(Ticket ticket, int64_t number);
   void ReturnText(Ticket ticket, std::string_view text);
-  // Of a timed call: no error.
+  // An ExpiryCommand succeeded with this reply, which is not an error.
   void ReturnReply(Ticket ticket, const ClientReply& reply);
+  // The outcome of the operation is unknown.
   void LeaveUnknown(Ticket ticket);
+  // The operation was not executed.
   void Withdraw(Ticket ticket);
 
-  // An entry of a group's log was committed; `payload` (kv/command/command.h) is empty unless it holds commands. What it holds has taken effect, however little its client knows;
-  // what no log ever held has not. This spares the judge guessing; where the clients' view alone allows a history that the log
-  // refutes, that is a violation all the same. So is an acknowledgement of what no log holds, or another result than its log
-  // gives.
+  // A group committed an entry. `payload` (kv/command/command.h) is empty
+  // unless the entry has commands.
+  //
+  // Committed commands have taken effect, and other writes have not, whatever
+  // their clients know. The checkers use both facts. A violation is reported if
+  // an acknowledged write is in no log, if its result differs from the log's,
+  // or if a history that clients alone would allow contradicts the log.
   void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                    std::string_view payload);
 
-  // From now on the order of what is sent on each connection is judged (sim/checks/connection_order_checker.h). `group_of`: a key's.
+  // From now on checks the order of commands on each connection. `group_of`
+  // returns the group that owns a key.
   void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
     group_of_ = std::move(group_of);
   }
-  // The operation was written to a connection; what was written there last of it was certainly not executed.
+  // The operation was written to a connection.
   void OnSent(Ticket ticket, uint64_t connection);
+  // The operation was not executed where it was sent last.
   void OnRefused(Ticket ticket) { order_.OnRefused(ticket); }
 
   // Called with the key and the time of invocation of each read that returned.
@@ -120,125 +130,114 @@ class Recorder {
   // A reply that no correct server gives.
   void Unexpected(uint32_t client, std::string_view what);
 
-  // No operation is open any more: what is left is judged.
-  void Finish();
+  // No operation is open any more: checks what is left.
+  void Finish() { histories_.Finish(); }
 
   const Counts& counts() const { return counts_; }
-  // Keys whose history could not be judged.
-  uint64_t undecided() const { return undecided_; }
+  // Keys whose history could not be decided.
+  uint64_t undecided() const { return histories_.undecided(); }
   // How many keys expired.
   uint64_t expired() const { return expiry_.expired(); }
-  // By function: name → how often it succeeded.
+  // How often each function succeeded, by name.
   std::map<std::string, uint64_t> succeeded_by_function() const;
-  const lincheck::OnlineChecker& checker() const { return checker_; }
+  const lincheck::OnlineChecker& checker() const { return histories_.online(); }
   const ConnectionOrderChecker& order() const { return order_; }
-  // Everything that clients did on keys that do not expire, with the outcomes and the order that the logs tell. Its values live as
-  // long as the recorder.
+  // What clients did on keys that do not expire, with the outcomes and the
+  // order that the logs show. Its values live as long as the recorder.
   lincheck::History KnownHistory() const;
   // Keys touched, in the order of their first use.
-  const std::vector<std::string>& keys() const { return keys_; }
+  const std::vector<std::string>& keys() const override { return keys_; }
   size_t open() const { return open_; }
 
  private:
   struct Operation {
     lincheck::OnlineChecker::Ticket ticket;
     lincheck::Operation recorded;
-    std::string
-        token;  // The unique text written, or key and delta; may be empty.
+    // The unique text written, or key and delta. Empty for reads and removals.
+    std::string token;
     bool ended = false;
     bool withdrawn = false;
     bool may_expire = false;
     ExpiryChecker::Ticket expiry_ticket = 0;
-    lincheck::Value replayed;  // What the log makes of it, once committed.
-    SimTime committed = SimTime::Max();  // When a log held it.
-    lincheck::Version order =
-        lincheck::kNoVersion;  // Its place among all that were committed.
+    // The result by the log, when the log was committed, and the place among
+    // all committed commands.
+    lincheck::Value replayed;
+    SimTime committed = SimTime::Max();
+    lincheck::Version order = lincheck::kNoVersion;
   };
   struct Written {
     Ticket ticket = 0;
     bool seen_stale = false;
   };
-
-  void Return(Ticket ticket, lincheck::Value result);
-  std::string Name(const Operation& operation) const;
-  void End(Operation& operation);
-  bool ChecksOrder(const Operation& operation) const;
-  // `version` is what it gives to the keys that it writes.
-  void OnCommand(const kv::Version& version, const kv::CommandView& command);
-  void OnAtomic(const kv::Version& version, const kv::CommandView& command);
-  bool TakesEffect(const kv::CommandView& command);
-  // Moves the key's state on as its log does; what the operation must answer.
-  lincheck::Value Replay(const std::string& key, lincheck::Version at,
-                         const kv::Version& version,
-                         const lincheck::Operation& op);
-  // Fills in the versions of known removals of `key`, as far as their results and times tell.
-  void OrderRemovals(const std::string& key, lincheck::History* history) const;
-  void OnToken(const std::string& token, lincheck::Version at,
-               lincheck::Value result);
-  void CheckToken(uint32_t client, const std::string& key,
-                  std::string_view token);
-  void ReportNewViolations();
-  // The history of one key, as far as clients know it, or also by what the logs tell.
-  lincheck::History HistoryOf(uint32_t partition, bool with_logs) const;
-  // ReplicaChecker again, with all that is known, the keys that the online checker gave up.
-  void CheckGivenUp();
-  // ReplicaChecker one key by the order of its log alone, without a search. Violation or not: it is decided.
-  void CheckByLog(uint32_t partition);
-  lincheck::Time Now() { return clock_().ns(); }
-
-  Clock clock_;
-  Report violate_;
-  absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
-  const Budget budget_;
-  absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
-  const lincheck::ModelOf<lincheck::Kv> model_;
-  lincheck::OnlineChecker checker_;
-  ConnectionOrderChecker order_;
-  lincheck::History history_;
-  ExpiryChecker expiry_;
-  std::vector<Operation> operations_;
-  std::vector<std::string> keys_;
-  // Looked up only. By token.
-  absl::flat_hash_map<std::string, Written> written_;
-  std::array<uint64_t, 256> succeeded_{};
-  std::map<std::string, uint64_t> succeeded_expiring_;
-  Counts counts_;
-  size_t open_ = 0;
-  // What the logs made of each key and session so far.
-  std::map<std::string, lincheck::Datum> replayed_;
-  std::map<std::string, kv::Version> versions_;  // Of those that are there.
-  // Of the last key removed from each slot. Keys with expiry have slots of
-  // their own.
-  std::map<Slot, kv::Version> slot_removals_;
-  struct SessionRow {
-    kv::Sequence floor;
-    std::set<kv::Sequence> done;
-  };
-  std::map<std::pair<Slot, kv::ClientId>, SessionRow> sessions_;
-  // What logs removed, by key, in order.
+  // A committed removal of a key.
   struct Removal {
     uint8_t function = 0;
     SimTime time;
     lincheck::Version order = 0;
     lincheck::Value result;
   };
+
+  // HistoryChecker::Source.
+  bool watches_log() const override { return watches_log_; }
+  lincheck::History HistoryOf(const std::string& key,
+                              bool with_logs) const override;
+  std::vector<lincheck::Operation> ReadsAndRemovals(
+      const std::string& key) const override;
+  std::vector<HistoryChecker::Logged> LogOf(
+      const std::string& key) const override;
+
+  void Return(Ticket ticket, lincheck::Value result);
+  void CheckAcknowledged(const Operation& operation, lincheck::Value result);
+  std::string Name(const Operation& operation) const;
+  void End(Operation& operation);
+  bool ChecksOrder(const Operation& operation) const;
+  // `version` is the version that the command gives to its keys.
+  void OnCommand(const kv::Version& version, const kv::CommandView& command);
+  void OnAtomic(const kv::Version& version, const kv::CommandView& command);
+  // Moves the key's value on, and returns the result of the command.
+  lincheck::Value Replay(const std::string& key, lincheck::Version at,
+                         const kv::Version& version,
+                         const lincheck::Operation& op);
+  // Fills in the versions of removals of `key`, as far as their results and
+  // times identify them.
+  void OrderRemovals(const std::string& key, lincheck::History* history) const;
+  void OnToken(const std::string& token, lincheck::Version at,
+               lincheck::Value result);
+  void CheckToken(uint32_t client, const std::string& key,
+                  std::string_view token);
+  // The partition of history_ that holds the key.
+  uint32_t PartitionOf(const std::string& key) const;
+  lincheck::Time Now() { return clock_().ns(); }
+
+  Clock clock_;
+  Report violate_;
+  absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
+  absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
+  const lincheck::ModelOf<lincheck::Kv> model_;
+  HistoryChecker histories_;
+  ConnectionOrderChecker order_;
+  lincheck::History history_;
+  ExpiryChecker expiry_;
+  std::vector<Operation> operations_;
+  std::vector<std::string> keys_;
+  // The partition of each key. Looked up only.
+  absl::flat_hash_map<std::string, uint32_t> partitions_;
+  // The write of each token. Looked up only.
+  absl::flat_hash_map<std::string, Written> written_;
+  std::array<uint64_t, 256> succeeded_{};
+  std::map<std::string, uint64_t> succeeded_expiring_;
+  Counts counts_;
+  size_t open_ = 0;
+  LogReplay replay_;
+  // By key, in the order of the log.
   std::map<std::string, std::vector<Removal>> removals_;
-  // What logs hold of each key, in order: when, what and with which result.
-  struct Logged {
-    SimTime time;
-    lincheck::Operation op;
-    lincheck::Value result;
-    bool claimed = false;
-  };
-  std::map<std::string, std::vector<Logged>> logged_;
+  std::map<std::string, std::vector<HistoryChecker::Logged>> logged_;
   bool watches_log_ = false;
   lincheck::Version committed_ = lincheck::kInitialVersion;
-  size_t reported_ = 0;
-  uint64_t undecided_ = 0;
 };
 
-// The unique part of a written value: what stands before the first ':' (padding
-// follows it).
+// The unique part of a written value: the text before the first ':'. Padding
+// follows it.
 std::string_view TokenOf(std::string_view value);
 
 }  // namespace quorate::sim

@@ -1,4 +1,5 @@
-// sim/schedule/disk_damage.h: damages and erases what disks store.
+// sim/schedule/disk_damage.h: damages and erases what disks store. The limits
+// on damage keep the run recoverable (ScheduleOptions::damage_limit).
 #ifndef QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
 #define QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
 

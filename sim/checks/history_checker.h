@@ -1,0 +1,97 @@
+// sim/checks/history_checker.h: checks that what clients observed is
+// linearizable (lincheck/).
+//
+// An online checker follows the operations while the run goes on. It gives up
+// keys whose search becomes too expensive; at the end those are checked again,
+// with the outcomes and the order that the logs of the groups show. A key whose
+// second search is too expensive as well is checked by the order of its log
+// alone, without a search.
+#ifndef QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
+#define QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+#include "lincheck/online.h"
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+class HistoryChecker {
+ public:
+  // A committed command, when it was committed, and its result.
+  struct Logged {
+    SimTime time;
+    lincheck::Operation op;
+    lincheck::Value result;
+    // Some returned operation is explained by this command.
+    bool claimed = false;
+  };
+
+  // The record of what clients did.
+  class Source {
+   public:
+    virtual const std::vector<std::string>& keys() const = 0;
+    // Whether the source observes the logs.
+    virtual bool watches_log() const = 0;
+    // The history of one key as clients know it, or also with what the logs
+    // show.
+    virtual lincheck::History HistoryOf(const std::string& key,
+                                        bool with_logs) const = 0;
+    // The operations on a key that returned and that no unique value identifies
+    // in the log: reads and removals.
+    virtual std::vector<lincheck::Operation> ReadsAndRemovals(
+        const std::string& key) const = 0;
+    // The committed commands on a key, in order.
+    virtual std::vector<Logged> LogOf(const std::string& key) const = 0;
+
+   protected:
+    ~Source() = default;
+  };
+
+  using Report = absl::AnyInvocable<void(std::string)>;
+  // The cost of the searches for each key. Beyond it the order of the log
+  // decides.
+  struct Budget {
+    lincheck::OnlineOptions online = {.configurations_max = 1'000,
+                                      .nodes_max = 10'000};
+    uint64_t nodes_max = 1'000'000;
+  };
+
+  // Calls `violate` with each violation in words, once for each key. The first
+  // one has a minimal counter-example. `model` and `source` outlive this object.
+  HistoryChecker(const lincheck::Model& model, const Budget& budget,
+                 Report violate, const Source* source);
+
+  // Takes the operations. Call ReportNewViolations after each change.
+  lincheck::OnlineChecker& online() { return online_; }
+  const lincheck::OnlineChecker& online() const { return online_; }
+  void ReportNewViolations();
+  // No operation is open any more: checks what is left.
+  void Finish();
+
+  // Keys whose history could not be decided.
+  uint64_t undecided() const { return undecided_; }
+
+ private:
+  void CheckGivenUp();
+  void CheckByLog(const std::string& key);
+
+  const lincheck::Model& model_;
+  const Budget budget_;
+  Report violate_;
+  const Source* const source_;
+  lincheck::OnlineChecker online_;
+  // How many violations of the online checker were reported.
+  size_t reported_ = 0;
+  uint64_t undecided_ = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_

@@ -1,0 +1,45 @@
+#include "sim/checks/log_replay.h"
+
+#include <algorithm>
+
+#include "kv/slots/slot.h"
+
+namespace quorate::sim {
+
+using lincheck::Kv;
+
+bool LogReplay::TakesEffect(const kv::CommandView& command) {
+  SessionRow& row = sessions_[{command.slot, command.session.token.client}];
+  const kv::Sequence sequence = command.session.sequence;
+  if (sequence < row.floor) return false;
+  row.floor = std::max(row.floor, command.session.floor);
+  return row.done.insert(sequence).second;
+}
+
+LogReplay::Effect LogReplay::Apply(const std::string& key,
+                                   const kv::Version& version,
+                                   const lincheck::Operation& op) {
+  lincheck::Datum& value = values_[key];
+  const lincheck::Datum before = value;
+  Kv().Step(value, op);
+  const bool wrote = op.function == Kv::kCas           ? before.is_nil()
+                     : op.function == Kv::kPutIfExists ? !before.is_nil()
+                                                       : !value.is_nil();
+  if (value.is_nil()) {
+    if (versions_.erase(key) > 0) slot_removals_[kv::HashSlot(key)] = version;
+  } else if (wrote) {
+    versions_[key] = version;
+  }
+  return {before, value};
+}
+
+bool LogReplay::VersionMatches(const std::string& key,
+                               const kv::CommandView& check) {
+  const auto it = versions_.find(key);
+  const kv::Version found = it == versions_.end() ? kv::Version() : it->second;
+  const bool absent = (check.flags & kv::kIfAbsent) != 0;
+  if (absent && !found.none()) return false;
+  return (absent ? slot_removals_[check.slot] : found) == check.expected;
+}
+
+}  // namespace quorate::sim
