@@ -1,7 +1,9 @@
-// env/buffer.h: immutable, reference-counted slices of bytes, shared by socket, log, peers and apply without copies.
+// env/buffer.h: immutable, reference-counted slices of bytes. Sockets, log,
+// peers and state machines share them without copies.
 //
-// The count is not atomic: only the thread of the owning loop copies or drops a Buffer. While an I/O is in flight the
-// environment holds its own reference on that thread and hands other threads plain pointers.
+// The count is not atomic: only the thread of the owning loop copies or
+// destroys a Buffer. While an I/O is in flight, the environment holds a
+// reference on that thread, and other threads use plain pointers.
 #ifndef QUORATE_ENV_BUFFER_H_
 #define QUORATE_ENV_BUFFER_H_
 
@@ -17,12 +19,13 @@ class Buffer {
  public:
   // No bytes.
   Buffer() = default;
-  // A fresh block holding a copy of `bytes`.
+  // A new block with a copy of `bytes`.
   static Buffer Copy(std::string_view bytes);
   // Takes over the bytes of `text` without a copy. For long texts: a block
   // keeps the text's whole capacity.
   static Buffer Take(std::string text);
-  // A fresh block of `size` bytes written by `fill(char* block)` before anyone shares it.
+  // A new block of `size` bytes, which `fill(char* block)` writes before the
+  // block is shared.
   template <typename Fill>
   static Buffer Create(size_t size, Fill&& fill) {
     Buffer buffer = Allocate(size);
@@ -50,15 +53,16 @@ class Buffer {
 
   // Shares the block. Requires: offset + size <= this->size().
   Buffer Slice(size_t offset, size_t size) const;
-  // Everything from `offset`.
+  // All bytes from `offset` on.
   Buffer Suffix(size_t offset) const { return Slice(offset, size_ - offset); }
 
   std::string_view view() const { return {data_, size_}; }
   const char* data() const { return data_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // Bytes of the block that this slice keeps alive; 0 for an empty Buffer. A holder of a small slice copies rather than pin a
-  // large block.
+  // Bytes of the block that this slice keeps alive; 0 for an empty Buffer. A
+  // holder of a small slice should copy it, so that it does not pin a large
+  // block.
   size_t block_size() const {
     return block_ == nullptr ? 0 : block_[1] & ~kHoldsText;
   }
@@ -74,7 +78,8 @@ class Buffer {
   // follows the two words.
   static constexpr uint64_t kHoldsText = uint64_t{1} << 63;
 
-  // Count and size stand in front of the bytes, in one allocation. Null for an empty Buffer.
+  // Count and size, before the bytes in the same allocation. Null for an empty
+  // Buffer.
   uint64_t* block_ = nullptr;
   const char* data_ = nullptr;
   size_t size_ = 0;

@@ -1,6 +1,8 @@
-// env/buggify.h: points in product code that may behave badly but legally (a short batch, an early flush, a tiny window).
+// env/buggify.h: points in product code that may do something legal but
+// unlikely (a short batch, an early flush, a tiny window).
 //
-// Production never fires them; the simulator decides for each run which are active and when they fire.
+// Production never fires them. The simulator decides for each run which points
+// are active and when they fire.
 #ifndef QUORATE_ENV_BUGGIFY_H_
 #define QUORATE_ENV_BUGGIFY_H_
 
@@ -8,8 +10,9 @@
 
 namespace quorate::env {
 
-// In production Fire is always false. In a simulated run each site is active or not, and an active one fires sometimes.
-// What follows a fired point must be correct behaviour that is merely unlikely.
+// In production Fire always returns false. In a simulated run some sites are
+// active, and an active site fires sometimes. The behaviour after a fired point
+// must be correct.
 class Buggify {
  public:
   virtual bool Fire(Site site) = 0;

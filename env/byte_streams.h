@@ -1,6 +1,8 @@
-// env/byte_streams.h: byte streams from clients (and to servers, for clients that live in an environment).
+// env/byte_streams.h: byte streams of clients, on both sides. Knows no
+// protocol.
 //
-// The simulator splits, merges, holds back and resets them; whoever reads must take bytes as they come. Knows no protocol.
+// The simulator splits, merges, delays and resets streams, so a reader must
+// accept bytes in pieces of any size.
 #ifndef QUORATE_ENV_BYTE_STREAMS_H_
 #define QUORATE_ENV_BYTE_STREAMS_H_
 
@@ -17,22 +19,26 @@
 
 namespace quorate::env {
 
-// One end of a byte stream. Bytes arrive in order, split and merged anywhere. Destroying it closes the stream: bytes already
-// written may still be delivered, in whole, in part or not at all.
+// One end of a byte stream. Bytes arrive in order, split and merged anywhere.
+// Destroying it closes the stream. Bytes already written may still be
+// delivered, in whole, in part or not at all.
 class Connection {
  public:
   class Observer {
    public:
-    // In step 1 of a turn. `bytes` is valid during the call.
+    // Called in step 1 of a turn. `bytes` is valid during the call.
     virtual void OnBytes(std::string_view bytes) = 0;
-    // The peer will send nothing more (half-close); writing still works.
+    // The peer sends no more bytes (half-close). Writing still works.
     virtual void OnEnd() = 0;
-    // The stream is gone: reset, or failed (kDeadlineExceeded: the peer took nothing for too long). Nothing is called after
-    // it.
+    // The stream was reset or failed. kDeadlineExceeded: the peer took no bytes
+    // for too long. No other function is called after this one.
     virtual void OnClosed(absl::Status reason) = 0;
-    // In a later turn: unsent_bytes() fell back to zero after it was above zero at the end of a turn; and once after End(),
-    // when everything queued before it and the end itself have left. Whoever called End() knows by it that nothing of this
-    // side waits any more: once OnEnd came too, nothing else will, and the connection is kept only to be destroyed.
+    // Called in a later turn, in two cases:
+    //   - unsent_bytes() fell to zero after it was above zero at the end of a
+    //     turn;
+    //   - once after End(), when all queued bytes and the end itself have left.
+    // After both this call for End() and OnEnd, no function is called any more,
+    // and the connection can be destroyed.
     virtual void OnDrained() = 0;
 
    protected:
@@ -40,29 +46,35 @@ class Connection {
   };
 
   virtual ~Connection() = default;
-  // Must be called once, in the turn that gave the connection out. The observer outlives the connection or is outlived by it;
-  // it may destroy the connection inside any call to itself.
+  // Must be called once, in the turn in which the connection was received. The
+  // observer must be alive whenever one of its functions can be called. It may
+  // destroy the connection inside any of them.
   virtual void SetObserver(Observer* observer) = 0;
-  // Queues bytes; never blocks. What is queued in one turn leaves together.
+  // Queues bytes; never blocks. Bytes queued in one turn leave together.
   virtual void Write(Buffer bytes) = 0;
-  // Bytes queued and not yet taken by the peer's side. The caller bounds them.
+  // Bytes queued and not yet taken by the peer's side. The caller must limit
+  // them.
   virtual size_t unsent_bytes() const = 0;
-  // Bytes that the peer's machine has taken so far: rises as long as the peer reads, however slowly.
+  // Bytes that the peer's machine has taken so far. The number rises while the
+  // peer reads.
   virtual uint64_t taken_bytes() const = 0;
-  // Sends what is queued, then half-closes; OnDrained tells when. Nothing may be written after it.
+  // Sends the queued bytes, then half-closes; OnDrained reports the end. No
+  // Write may follow.
   virtual void End() = 0;
-  // While paused no OnBytes or OnEnd is called; the peer is held back once buffers are full.
+  // While reads are paused, OnBytes and OnEnd are not called, and the peer must
+  // wait once buffers are full.
   virtual void PauseReads() = 0;
   virtual void ResumeReads() = 0;
-  // "host:port" of the other side, for people.
+  // "host:port" of the other side, for log lines and status pages.
   virtual std::string peer_address() const = 0;
 };
 
-// An address that accepts connections. Destroying it stops listening; accepted connections live on.
+// An address that accepts connections. Destroying it stops listening; accepted
+// connections stay open.
 class Listener {
  public:
   virtual ~Listener() = default;
-  // "host:port" actually bound (a port of 0 was replaced by the one chosen).
+  // The bound "host:port". A requested port of 0 is replaced by the chosen one.
   virtual std::string address() const = 0;
 };
 
@@ -72,7 +84,8 @@ class Streams {
   using Connected =
       absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Connection>>)>;
 
-  // Listens on "host:port". kUnavailable (in use) or kInvalidArgument, the message naming the address.
+  // Listens on "host:port". kUnavailable (in use) or kInvalidArgument; the
+  // message contains the address.
   virtual absl::StatusOr<std::unique_ptr<Listener>> Listen(
       const std::string& address, Accept accept) = 0;
   // Opens a stream to "host:port"; `connected` is called in a later turn.

@@ -6,7 +6,7 @@
 
 namespace quorate {
 namespace {
-// The one piece of mutable static state that pure code may have.
+// The only mutable static state that pure code may have.
 CheckHandler g_handler = nullptr;
 }  // namespace
 

@@ -1,10 +1,12 @@
-// env/check.h: assertions about our own invariants, on in release builds too.
+// env/check.h: assertions of internal invariants, also in release builds.
 //
 //   CHECK(commit_index <= last_index) << "group " << group;
 //   CHECK_LE(commit_index, last_index);            // prints both values
 //
-// A failed check calls the process-wide handler (the simulator installs one that prints seed and replay line), then aborts.
-// What the world or a caller may get wrong is a Status, never a CHECK (docs/decisions, "three classes of errors").
+// A failed check calls the process-wide handler, then aborts. The simulator
+// installs a handler that prints the seed and the replay command. Errors of the
+// environment or of a caller are a Status, never a CHECK
+// (docs/decisions/0001-three-classes-of-errors.md).
 #ifndef QUORATE_ENV_CHECK_H_
 #define QUORATE_ENV_CHECK_H_
 
@@ -13,10 +15,12 @@
 
 namespace quorate {
 
-// Called once with "file:line: CHECK failed: …". If it returns, the process aborts.
+// Called once with "file:line: CHECK failed: …". If it returns, the process
+// aborts.
 using CheckHandler = void (*)(std::string_view message);
 
-// Installs `handler` (null: print to standard error) and returns the previous one.
+// Installs `handler` (null: print to standard error) and returns the previous
+// one.
 CheckHandler SetCheckHandler(CheckHandler handler);
 
 namespace check_internal {
@@ -54,7 +58,8 @@ struct Voidify {
   QUORATE_CHECK_FAILURE(#a " " #op " " #b)                         \
       << "(" << (a) << " vs " << (b) << ") "
 
-// Both arguments are evaluated again when the check fails: pass values without side effects.
+// Both arguments are evaluated again when the check fails, so they must not
+// have side effects.
 #define CHECK_EQ(a, b) QUORATE_CHECK_OP(a, ==, b)
 #define CHECK_NE(a, b) QUORATE_CHECK_OP(a, !=, b)
 #define CHECK_LT(a, b) QUORATE_CHECK_OP(a, <, b)

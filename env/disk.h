@@ -1,18 +1,25 @@
 // env/disk.h: one node's data directory, asynchronous.
 //
-// Names are flat: [a-z0-9._-]{1,128}, no subdirectories. Callbacks run in step 1 of a later turn, never inside the call.
-// Operations on one file may complete in any order unless one was issued after the other's completion.
+// Names are flat: [a-z0-9._-]{1,128}, no subdirectories. Callbacks run in step
+// 1 of a later turn, never inside the call. Operations on one file may complete
+// in any order, unless one was issued after the completion of the other.
 //
-// Durability, the whole of it:
-//   - a completed plain Write survives a crash of the process, not of the machine;
-//   - a completed Sync makes durable exactly the writes (and truncations) to that file whose completion was seen before it
-//     was issued;
-//   - a completed Write with kDurable is itself durable, and says nothing about others;
-//   - a file's existence and name are durable only after SyncDirectory (creation, removal, renaming).
-// After a crash of the machine each 512-byte sector of what was not durable holds its old or its new contents, in any mix.
+// Durability:
+//   - A completed plain Write survives a crash of the process, but not of the
+//     machine.
+//   - A completed Sync makes exactly those writes and truncations of the file
+//     durable whose completion was observed before the Sync was issued.
+//   - A completed Write with kDurable is itself durable. It does not make other
+//     writes durable.
+//   - Creation, removal and renaming of files are durable only after
+//     SyncDirectory.
+// After a crash of the machine, each 512-byte sector of a write that was not
+// durable holds its old or its new contents, in any mix.
 //
-// Errors: kResourceExhausted (disk full), kDataLoss and kUnavailable (I/O error), kNotFound, kAlreadyExists. After a failed
-// Sync or durable Write the contents of the unsynced range are undefined and that file must not be written again.
+// Errors: kResourceExhausted (disk full), kDataLoss and kUnavailable (I/O
+// error), kNotFound, kAlreadyExists. After a failed Sync or durable Write the
+// contents of the unsynced range are undefined, and the file must not be
+// written again.
 #ifndef QUORATE_ENV_DISK_H_
 #define QUORATE_ENV_DISK_H_
 
@@ -36,7 +43,8 @@ inline constexpr size_t kDiskOperationBytesMax = 8 << 20;
 
 enum class Durability : uint8_t { kLater, kDurable };
 
-// An open file. Destroying it cancels the callbacks of its operations and closes it once they have ended.
+// An open file. Destroying it cancels the callbacks of its operations and
+// closes the file once the operations have ended.
 class File {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -45,11 +53,12 @@ class File {
 
   virtual ~File() = default;
 
-  // Writes `pieces` one after another from byte `offset`, extending the file (a gap reads as zeros).
-  // The file takes references to the pieces; the span itself may go.
+  // Writes `pieces` one after another from byte `offset`, extending the file if
+  // needed; a gap reads as zeros. The file takes references to the pieces, so
+  // the span may be destroyed after the call.
   virtual Pending Write(uint64_t offset, absl::Span<const Buffer> pieces,
                         Durability durability, Done done) = 0;
-  // Reads up to `size` bytes from `offset`; fewer only where the file ends.
+  // Reads `size` bytes from `offset`, or fewer if the file ends before.
   virtual Pending Read(uint64_t offset, size_t size, ReadDone done) = 0;
   virtual Pending Sync(Done done) = 0;
   // Cuts the file or extends it with zeros. Durable after a later Sync.
@@ -60,9 +69,9 @@ class File {
 class Disk {
  public:
   enum class OpenMode : uint8_t {
-    kExisting,        // kNotFound if it is not there.
-    kCreate,          // kAlreadyExists if it is there.
-    kCreateIfAbsent,  // Either.
+    kExisting,        // kNotFound if the file does not exist.
+    kCreate,          // kAlreadyExists if the file exists.
+    kCreateIfAbsent,  // Opens the file, or creates it.
   };
   using OpenDone =
       absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<File>>)>;
@@ -70,15 +79,16 @@ class Disk {
       absl::AnyInvocable<void(absl::StatusOr<std::vector<std::string>>)>;
 
   virtual Pending Open(std::string_view name, OpenMode mode, OpenDone done) = 0;
-  // Every name in the directory, sorted bytewise.
+  // All names in the directory, sorted bytewise.
   virtual Pending List(ListDone done) = 0;
   virtual Pending Remove(std::string_view name, File::Done done) = 0;
-  // Replaces `to` where it exists; atomic.
+  // Renames a file atomically, replacing `to` if it exists.
   virtual Pending Rename(std::string_view from, std::string_view to,
                          File::Done done) = 0;
   virtual Pending SyncDirectory(File::Done done) = 0;
-  // Takes the exclusive lock `name`, held until the Disk is destroyed. kUnavailable, with the holder if known, when another
-  // process has it. Taking a lock that this Disk already holds succeeds.
+  // Takes the exclusive lock `name` until the Disk is destroyed. kUnavailable,
+  // with the holder if known, if another process has the lock. Taking a lock
+  // that this Disk already holds succeeds.
   virtual Pending Lock(std::string_view name, File::Done done) = 0;
 
  protected:

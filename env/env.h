@@ -1,6 +1,8 @@
-// env/env.h: the outside, as one node sees it. Only main() and the simulator's world build one.
+// env/env.h: all interfaces of a node to the outside. Only main() and the
+// simulator's world build an Env.
 //
-// What a node is built on: include the part you use, and this only to pass all of them along.
+// Include the header of the part that you use, and this one only to pass all
+// parts along.
 #ifndef QUORATE_ENV_ENV_H_
 #define QUORATE_ENV_ENV_H_
 
@@ -15,7 +17,8 @@
 
 namespace quorate::env {
 
-// References to parts that outlive the node built on them. Each part can be had alone: take the narrowest that serves.
+// References to parts that outlive the node. A component should take only the
+// parts that it uses.
 struct Env {
   Loop& loop;
   Disk& disk;

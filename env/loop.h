@@ -1,11 +1,14 @@
-// env/loop.h: time and turns. Everything a node does happens in turns of its one loop:
+// env/loop.h: time and turns. A node does all its work in turns of one loop:
 //
-//   1. the inputs that are there (bytes, messages, completions, due timers) are drained: their callbacks run;
-//   2. then the deferred callbacks run, in the order in which they were deferred, until none is left.
+//   1. The callbacks of all present inputs run: bytes, messages, completions,
+//      due timers.
+//   2. The deferred callbacks run, in the order in which they were deferred,
+//      until none is left.
 //
-// ReadClock() gives one value throughout a turn's callbacks of step 1 and a newer one, read after the inputs were drained,
-// throughout step 2: so what is decided in deferred callbacks (leases above all) never serves a request received after the
-// reading. Batching falls out of it: collect in step 1, propose and flush in step 2.
+// ReadClock() returns one value throughout step 1, and a newer one throughout
+// step 2, which is read after step 1. So a deferred callback never serves a
+// request that arrived after its clock reading. Components collect work in step
+// 1 and propose and flush it in step 2.
 #ifndef QUORATE_ENV_LOOP_H_
 #define QUORATE_ENV_LOOP_H_
 
@@ -19,14 +22,16 @@ using Callback = absl::AnyInvocable<void()>;
 
 class Loop {
  public:
-  // The clocks as of this turn (see above).
+  // The clocks of the present step.
   virtual Now ReadClock() = 0;
 
-  // Calls `callback` once `deadline` has come, never before, in step 1 of a turn. Timers due at the same time fire in the
-  // order in which they were set. A deadline in the past fires in the next turn.
+  // Calls `callback` in step 1 of a turn, never before `deadline`. Timers with
+  // the same deadline fire in the order in which they were set. A deadline in
+  // the past fires in the next turn.
   virtual Pending At(MonoTime deadline, Callback callback) = 0;
 
-  // Calls `callback` in step 2 of this turn (from within step 2: later in the same step).
+  // Calls `callback` in step 2 of this turn; if called in step 2, later in the
+  // same step.
   virtual Pending Defer(Callback callback) = 0;
 
  protected:

@@ -1,5 +1,5 @@
-// env/parse_integer.h: strict reading of integers from text, the same everywhere:
-// no locale, spaces, leading plus signs or leading zeros.
+// env/parse_integer.h: strict parsing of integers: no locale, spaces, leading
+// plus signs or leading zeros.
 #ifndef QUORATE_ENV_PARSE_INTEGER_H_
 #define QUORATE_ENV_PARSE_INTEGER_H_
 

@@ -1,6 +1,7 @@
-// env/pending.h: a callback that the environment still owes.
+// env/pending.h: a future callback of the environment.
 //
-// Destroying it cancels the callback, so an object that owns its Pendings is never called after its end.
+// Destroying a Pending cancels the callback, so an object that owns its
+// Pendings is not called after its destruction.
 #ifndef QUORATE_ENV_PENDING_H_
 #define QUORATE_ENV_PENDING_H_
 
@@ -9,15 +10,17 @@
 
 namespace quorate::env {
 
-// Owns the right to one future call: destroying the Pending cancels the callback (not the I/O, whose buffers the environment
-// keeps until it ends). Once the callback has begun, the Pending is spent and destroying it does nothing; the callback may
-// destroy its own Pending. The environment outlives every Pending it gave out.
+// Destroying the Pending cancels the callback, but not the I/O, whose buffers
+// the environment keeps until the I/O ends. Once the callback has begun,
+// destroying the Pending does nothing; the callback may destroy its own
+// Pending. The environment outlives every Pending that it returned.
 class [[nodiscard]] Pending {
  public:
-  // What gave the Pending out.
+  // The object that returned the Pending.
   class Source {
    public:
-    // Forgets callback `id`; an id that was already called or cancelled is ignored. Ids are never reused.
+    // Drops callback `id`. Ignores an id whose callback has begun or was
+    // cancelled. Ids are never reused.
     virtual void Cancel(uint64_t id) = 0;
 
    protected:

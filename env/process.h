@@ -1,6 +1,5 @@
-// env/process.h: processor time that the process of this node has used.
-//
-// For status pages alone: no decision rests on it.
+// env/process.h: processor time that the process of this node has used. For
+// status pages only.
 #ifndef QUORATE_ENV_PROCESS_H_
 #define QUORATE_ENV_PROCESS_H_
 
@@ -8,7 +7,7 @@
 
 namespace quorate::env {
 
-// Processor time since the process began, of all its threads.
+// Processor time of all threads since the process began.
 struct CpuTime {
   Duration user;
   Duration system;  // In the kernel.

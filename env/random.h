@@ -1,8 +1,10 @@
 // env/random.h: keyed, counter-based randomness.
 //
-// A draw is a pure function of (seed, site, entity, counter): nothing is consumed, so adding or removing one decision leaves
-// all others as they were. `site` is a stable name such as "raft.election_timeout" (never a line number); `entity` tells who
-// draws (a group, a link); `counter` is the entity's own count of draws at that site.
+// A draw is a pure function of (seed, site, entity, counter), so adding or
+// removing one decision does not change the others. `site` is a stable name
+// such as "raft.election_timeout", never a line number. `entity` identifies the
+// object that draws, such as a group or a link. `counter` counts the draws of
+// that entity at that site.
 #ifndef QUORATE_ENV_RANDOM_H_
 #define QUORATE_ENV_RANDOM_H_
 
@@ -13,13 +15,15 @@
 
 namespace quorate {
 
-// A probability as a ratio of integers. Requires: numerator <= denominator, denominator > 0.
+// A probability as a ratio of integers. Requires: numerator <= denominator,
+// denominator > 0.
 struct Ratio {
   uint32_t numerator = 0;
   uint32_t denominator = 1;
 };
 
-// Mixes 64 bits so that every input bit moves every output bit (the finalizer of SplitMix64).
+// Mixes 64 bits so that every input bit influences every output bit (the
+// finalizer of SplitMix64).
 constexpr uint64_t Mix64(uint64_t x) {
   x ^= x >> 30;
   x *= 0xbf58476d1ce4e5b9ULL;
@@ -29,7 +33,8 @@ constexpr uint64_t Mix64(uint64_t x) {
   return x;
 }
 
-// A stable 64-bit name of a draw site (FNV-1a, then mixed); computed at compile time where the name is a literal.
+// A stable 64-bit hash of the name of a draw site (FNV-1a, then mixed).
+// Computed at compile time if the name is a literal.
 class Site {
  public:
   constexpr Site(std::string_view name) {  // NOLINT: literals convert.
@@ -47,7 +52,7 @@ class Site {
   uint64_t hash_ = 0;
 };
 
-// A value: copying it copies the seed, and copies draw alike.
+// A generator as a value. Copies have the same seed and return the same draws.
 class Random {
  public:
   explicit constexpr Random(uint64_t seed) : seed_(seed) {}

@@ -8,7 +8,7 @@ namespace quorate {
 namespace {
 
 TEST(Random, Bits_AreFixedForEver) {
-  // Tapes and seeds in the corpus depend on these values.
+  // Recorded tapes and seeds depend on these values.
   EXPECT_EQ(Random(1).Bits("raft.election_timeout", 2, 3),
             Random(1).Bits("raft.election_timeout", 2, 3));
   static_assert(Site("a").hash() != Site("b").hash());

@@ -1,6 +1,6 @@
-// env/strong_types.h: integers that cannot be mixed up.
-// StrongId only compares; StrongOrdinal also counts (the difference of two ordinals is a raw number).
-// Value types without dependencies; every folder may use them.
+// env/strong_types.h: integer types that cannot be mixed up. StrongId only
+// compares; StrongOrdinal also counts, and the difference of two ordinals is a
+// plain integer.
 #ifndef QUORATE_ENV_STRONG_TYPES_H_
 #define QUORATE_ENV_STRONG_TYPES_H_
 
@@ -11,8 +11,8 @@
 
 namespace quorate {
 
-// An identity: equal or not, and ordered so that it can be a key. Zero means "none" unless the alias says otherwise.
-// Example: using NodeId = StrongId<struct NodeIdTag>;
+// An identity. It is ordered, so that it can be a key. Zero means "none" unless
+// the alias says otherwise. Example: using NodeId = StrongId<struct NodeIdTag>;
 template <typename Tag, typename Rep = uint64_t>
 class StrongId {
  public:

@@ -1,5 +1,5 @@
-// env/time.h: points and spans of time as strong int64 nanoseconds, and the pair of clocks read once per loop turn.
-// Pure values: reading a clock is env/clock.h.
+// env/time.h: durations and points in time as int64 nanoseconds, in types that
+// cannot be mixed up. env::Loop::ReadClock reads the clocks.
 #ifndef QUORATE_ENV_TIME_H_
 #define QUORATE_ENV_TIME_H_
 
@@ -10,7 +10,7 @@
 
 namespace quorate {
 
-// A span of time, signed, in nanoseconds (about ±292 years).
+// A signed duration in nanoseconds (about ±292 years).
 class Duration {
  public:
   constexpr Duration() = default;
@@ -44,7 +44,8 @@ constexpr Duration Microseconds(int64_t n) { return Duration(n * 1'000); }
 constexpr Duration Milliseconds(int64_t n) { return Duration(n * 1'000'000); }
 constexpr Duration Seconds(int64_t n) { return Duration(n * 1'000'000'000); }
 
-// A reading of some clock. Two kinds never mix: the tag is part of the type.
+// A reading of a clock. The tag makes readings of different clocks different
+// types.
 template <typename Tag>
 class TimePoint {
  public:
@@ -76,12 +77,15 @@ class TimePoint {
   int64_t ns_ = 0;
 };
 
-// Never steps, has no meaning outside one boot of one machine. Max() means "never".
+// A clock that never steps. Its readings have no meaning outside one boot of
+// one machine. Max() means "never".
 using MonoTime = TimePoint<struct MonoTag>;
-// Nanoseconds since the Unix epoch, as well as the machine knows. Wall time may step.
+// Nanoseconds since the Unix epoch, as far as the machine knows. Wall time may
+// step.
 using WallTime = TimePoint<struct WallTag>;
 
-// The true wall time lies between both ends, inclusive. Unbounded when the machine cannot tell.
+// Bounds of the true wall time, inclusive. Unbounded if the machine does not
+// know the error of its clock.
 struct WallInterval {
   WallTime earliest = WallTime::Min();
   WallTime latest = WallTime::Max();
@@ -92,8 +96,8 @@ struct WallInterval {
                                    const WallInterval&) = default;
 };
 
-// Both clocks, read once per loop turn after its inputs were drained; within a turn time stands still.
-// Deadlines use `mono`; only leases and log time use `wall`.
+// A reading of both clocks. It is the same throughout one step of a turn
+// (env/loop.h). Deadlines use `mono`.
 struct Now {
   MonoTime mono;
   WallInterval wall;

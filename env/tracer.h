@@ -1,6 +1,5 @@
-// env/tracer.h: what a component tells about itself. Observing never changes a run: nothing here returns a value.
-//
-// Log lines, and "sometimes" marks that tell which rare situations a run reached.
+// env/tracer.h: log lines, and marks that count which rare situations a run
+// reaches. Tracing must never change the behaviour of a component.
 #ifndef QUORATE_ENV_TRACER_H_
 #define QUORATE_ENV_TRACER_H_
 
@@ -13,11 +12,15 @@ enum class Severity : uint8_t { kDebug, kInfo, kWarning, kError };
 
 class Tracer {
  public:
-  // One line for people: "raft: group 2 became leader in term 7". Not called for what happens on every command.
+  // Writes one log line, such as "raft: group 2 became leader in term 7". Not
+  // for events of every command.
   virtual void Log(Severity severity, std::string_view message) = 0;
-  // True if Log at this severity goes anywhere: spares building the line.
+  // True if lines of this severity are written. Callers need not build a line
+  // that is not.
   virtual bool Logs(Severity severity) const = 0;
-  // A rare situation was reached ("raft.conflicting_suffix_truncated"): the simulator counts in how many runs. A stable name.
+  // A rare situation was reached. `mark` is its stable name, such as
+  // "raft.conflicting_suffix_truncated". The simulator counts the runs that
+  // reach each mark.
   virtual void Sometimes(std::string_view mark) = 0;
 
  protected:

@@ -1,8 +1,10 @@
 // env/transport.h: opaque messages between the nodes of a cluster.
 //
-// Messages may be lost, duplicated and reordered, never torn. Encoding, checksums and fragmentation live above, so that the
-// simulator tests them. Before any message passes, both ends compare their TransportIdentity: another cluster, a wrong node
-// id, no common version or another bootstrap record refuses the link, and says so through the tracer.
+// Messages may be lost, duplicated and reordered, but never torn. Encoding and
+// checksums of messages are above this interface, so that the simulator tests
+// them. Before the first message both ends compare their TransportIdentity.
+// They refuse the connection, and log the reason, if cluster, node id or
+// bootstrap record differ or if they have no common version.
 #ifndef QUORATE_ENV_TRANSPORT_H_
 #define QUORATE_ENV_TRANSPORT_H_
 
@@ -20,11 +22,11 @@ namespace quorate::env {
 // Size of the largest message, in bytes; Send checks it.
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 
-// Two queues for each peer, so that a heartbeat never waits behind a snapshot.
+// Each peer has two queues, so that a heartbeat never waits for a snapshot.
 enum class Lane : uint8_t { kControl, kBulk };
 
-// The version of the peer protocol: handshake, messages and what replicas do with entries. Nodes of different versions refuse
-// each other.
+// The version of the peer protocol: handshake, messages and the rules by which
+// replicas apply entries. Nodes of different versions refuse each other.
 inline constexpr uint32_t kPeerProtocolVersion = 3;
 
 struct TransportIdentity {
@@ -34,7 +36,7 @@ struct TransportIdentity {
   // Versions of the peer protocol that this node speaks, inclusive.
   uint32_t version_min = kPeerProtocolVersion;
   uint32_t version_max = kPeerProtocolVersion;
-  // Digest of what was decided when the cluster was bootstrapped; equal on all nodes.
+  // CRC-32C of the bootstrap record; equal on all nodes of a cluster.
   uint32_t bootstrap_checksum = 0;
 };
 
@@ -47,7 +49,8 @@ class Transport {
  public:
   class Receiver {
    public:
-    // `incarnation` is that of the handshake; the receiver refuses senders that are not who they should be.
+    // `incarnation` is the sender's, from the handshake. The receiver must
+    // refuse a sender with an unexpected incarnation.
     virtual void OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer message) = 0;
 
@@ -55,19 +58,22 @@ class Transport {
     ~Receiver() = default;
   };
 
-  // Begins to listen on `listen_address` and to connect to `peers`. Once per Transport. `receiver` must stay alive until the
-  // Transport is destroyed or Stop was called. kUnavailable or kInvalidArgument when the address cannot be used.
+  // Starts listening on `listen_address` and connecting to `peers`. At most
+  // once per Transport. `receiver` must stay alive until the Transport is
+  // destroyed or stopped. kUnavailable or kInvalidArgument if the address
+  // cannot be used.
   virtual absl::Status Start(const TransportIdentity& identity,
                              const std::string& listen_address,
                              std::vector<PeerAddress> peers,
                              Receiver* receiver) = 0;
   virtual void Stop() = 0;
 
-  // Sends the concatenation of `pieces` (at most kMessageBytesMax in all) or loses it. A peer that was not named in Start
-  // loses everything.
+  // Sends the concatenation of `pieces`, at most kMessageBytesMax in all, or
+  // loses it. Messages to a peer that was not named in Start are lost.
   virtual void Send(NodeId to, Lane lane, absl::Span<const Buffer> pieces) = 0;
 
-  // True while that lane's queue is so long that more should wait; sending all the same is allowed and may lose.
+  // True while the queue of that lane is so long that callers should wait.
+  // Messages sent in spite of it may be lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
 
  protected:

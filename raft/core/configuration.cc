@@ -158,7 +158,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   return c;
 }
 
-bool PinsStoreIdsOnly(const Configuration& from, const Configuration& to) {
+bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to) {
   auto binds = [](const std::vector<Member>& a, const std::vector<Member>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](const Member& old, const Member& bound) {

@@ -1,9 +1,6 @@
-// raft/core/configuration.h: who replicates a group: rules a Configuration
-// obeys, questions about it, and its form as the payload of an entry.
-//
-// The form (docs/reference/formats/configuration.md): a version byte, four
-// lists (voters, outgoing voters, learners, next learners; each a count and its
-// members), the lease length and the hash key; integers are little-endian.
+// raft/core/configuration.h: rules and queries of a Configuration, and its
+// encoding as the payload of an entry
+// (docs/reference/formats/configuration.md).
 #ifndef QUORATE_RAFT_CORE_CONFIGURATION_H_
 #define QUORATE_RAFT_CORE_CONFIGURATION_H_
 
@@ -22,29 +19,32 @@ inline constexpr uint8_t kConfigurationVersion = 1;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
 
-// OK if every list is strictly sorted by node and within its maximum; there is
-// a voter; learners are disjoint from voters of both halves; next learners are
-// outgoing voters that stay no voter; one node has one incarnation throughout;
-// the lease length is not negative.
+// OK if all of these hold:
+//   - every list is strictly sorted by node and within its maximum;
+//   - there is a voter;
+//   - no learner is a voter of either half;
+//   - every next learner is an outgoing voter and not a voter;
+//   - one node has the same incarnation in all lists;
+//   - the lease length is not negative.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 
-// Sorts each list by node. Duplicates stay and are found by
-// ValidateConfiguration.
+// Sorts each list by node. It keeps duplicates, which ValidateConfiguration
+// reports.
 void SortConfiguration(Configuration* configuration);
 
 // Requires: ValidateConfiguration is OK.
 Buffer EncodeConfiguration(const Configuration& configuration);
-// kInvalidArgument for anything that EncodeConfiguration did not make;
+// kInvalidArgument for bytes that EncodeConfiguration cannot return;
 // kUnimplemented for a newer version.
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
 
-// True if `to` is `from` with stores filled in where `from` names none: the
-// same nodes in the same lists, so that every quorum stays one.
-bool PinsStoreIdsOnly(const Configuration& from, const Configuration& to);
+// True if `to` differs from `from` only in store incarnations that `from`
+// leaves open. Such a change keeps every quorum a quorum.
+bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to);
 
-// A voter of the new or, in joint consensus, the old half.
+// True for a voter of the new or, in joint consensus, the old half.
 bool IsVoter(const Configuration& configuration, NodeId node);
-// A voter of either half or a learner.
+// True for a voter of either half and for a learner.
 bool IsMember(const Configuration& configuration, NodeId node);
 // Every voter of both halves, sorted, each once.
 std::vector<NodeId> VoterNodes(const Configuration& configuration);

@@ -13,7 +13,7 @@ Member MemberOf(uint32_t node) {
   return {NodeId(node), StoreIncarnation(1000 + node)};
 }
 
-// Every node plays one part, so that what comes out is valid.
+// Every node has one part, so that the configuration is valid.
 Configuration DrawValid() {
   Configuration c;
   for (uint32_t node = 1; node < 12; ++node) {
@@ -126,7 +126,7 @@ TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
             absl::StatusCode::kUnimplemented);
 }
 
-// One way to be wrong.
+// One kind of invalid configuration.
 struct Wrong {
   const char* name;
   Configuration configuration;

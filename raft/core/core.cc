@@ -61,8 +61,8 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   for (Entry& entry : restored.entries) log_.Append(std::move(entry));
   CHECK_GE(hard_state_.term, log_.last().term);
   durable_ = log_.last().index;
-  // Answers to read requests of an earlier life must not match new ones, and a
-  // restart may repeat every random draw: the clocks tell the lives apart.
+  // Replies to read requests from before a restart must not match new requests.
+  // A restart may repeat every random draw, so the clocks are part of the id.
   next_read_id_ = random_.Bits("raft.read_id", options_.node.value(),
                                Mix64(static_cast<uint64_t>(now.mono.ns())) ^
                                    static_cast<uint64_t>(now.wall.latest.ns()));
@@ -118,15 +118,15 @@ void Core::Impl::OnTimer() {
 
 // Raft paper 5.1, Figure 2 "Rules for Servers".
 bool Core::Impl::AdmitTerm(const Message& message) {
-  // A pre-vote speaks of a term that does not exist yet (thesis 9.6).
+  // A pre-vote carries a term that has not begun yet (thesis 9.6).
   if (message.type == MessageType::kPreVote) return true;
   if (message.type == MessageType::kPreVoteReply && !message.reject) {
     return true;
   }
   if (message.term > hard_state_.term) {
-    // A server that hears from a leader neither grants nor moves to the
-    // candidate's term (thesis 4.2.3), unless the leader itself asked for the
-    // election, or asks because it lost its role.
+    // A server with recent leader contact neither grants the vote nor moves to
+    // the candidate's term (thesis 4.2.3). Exceptions: the leader requested the
+    // election (`forced`), or the candidate is the leader itself.
     if (message.type == MessageType::kVote && !message.forced &&
         HasRecentLeaderContact() && message.from != leader()) {
       return false;
@@ -136,13 +136,14 @@ bool Core::Impl::AdmitTerm(const Message& message) {
   }
   if (message.term < hard_state_.term) {
     ReplyToStaleTerm(message);
-    // A voter behind in terms may still refuse a pre-vote.
+    // A voter of an older term may still reject a pre-vote.
     return message.type == MessageType::kPreVoteReply;
   }
   return true;
 }
 
-// Who speaks of an older term and waits for an answer must learn of this one.
+// A sender with an older term that waits for a reply must learn the present
+// term.
 void Core::Impl::ReplyToStaleTerm(const Message& message) {
   MessageType type;
   switch (message.type) {
@@ -158,7 +159,7 @@ void Core::Impl::ReplyToStaleTerm(const Message& message) {
       type = MessageType::kReadIndexReply;
       break;
     default:
-      return;  // An answer to what is no longer of interest.
+      return;  // A reply to a request of an older term.
   }
   Message reply = NewMessage(type, message.from);
   reply.reject = true;
@@ -207,8 +208,8 @@ Message Core::Impl::NewMessage(MessageType type, NodeId to) const {
   return message;
 }
 
-// Figure 2: persistent state is updated on stable storage before a message of
-// its term leaves. Most of the time it is, and nothing waits.
+// Figure 2: persistent state is on stable storage before a message of its term
+// leaves. Usually it is durable already and the message leaves at once.
 void Core::Impl::Send(Message message) {
   if (hard_state_ != durable_hard_state_) {
     MutableWrite().after.push_back(std::move(message));
@@ -230,8 +231,8 @@ void Core::Impl::FinishStep() {
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {
     Write& write = out_->writes.back();
-    // Said again as long as it is not known to be durable, so that no message
-    // rides on a write that writes nothing.
+    // The hard state is part of every write until it is known to be durable, so
+    // that a message never waits for a write without content.
     write.hard_state_changed = hard_state_ != durable_hard_state_;
     write.hard_state = hard_state_;
     write.token.epoch = epoch_;
@@ -256,7 +257,7 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 
 MonoTime Core::Impl::ComputeDeadline() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
-    if (leader->members.empty()) return MonoTime::Max();  // Nobody to tell.
+    if (leader->members.empty()) return MonoTime::Max();
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
                             leader->notification_at});
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
@@ -309,7 +310,8 @@ void Core::Impl::CheckInvariants() const {
   CHECK_LE(log_.start().index, snapshot_.position.index);
   CHECK_LE(snapshot_.position.index, applied_);
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
-    // Its first act was an entry of its own term, and only it appends to it.
+    // A leader first appends an entry of its own term, and no other replica
+    // appends to its log.
     CHECK_EQ(last.term, hard_state_.term);
     CHECK_EQ(hard_state_.voted_for, options_.node);
     CHECK(!installing());

@@ -1,19 +1,19 @@
 // raft/core/core.h: one replica of one Raft group as a state machine without
 // I/O, threads or ticks.
 //
-// Inputs go in one at a time through Step; everything to be done comes out in
-// an Output. The host (raft/host) carries it out. The core knows nothing of
-// disks, sockets, encodings or what commands mean.
+// Step takes one input at a time and returns everything to be done in an
+// Output. The host (raft/host) carries the Output out. The core knows nothing
+// of disks, sockets, encodings or the meaning of commands.
 //
-// Contract of an Output, in the fewest words:
-//   - `messages` and `heartbeats` may leave at once, in any order;
-//   - `writes` are done in order; when one is durable, and only then, its
-//   `after` may leave and WriteDone(token) is stepped;
-//   - `apply` is applied in order before anything of a later Output; it may run
-//   beside the writes;
-//   - `reads` are answered after `apply` of the same Output;
-//   - `deadline` replaces the earlier one: step Timeout when it has come
-//   (MonoTime::Max(): nothing to wait for).
+// Contract of an Output:
+//   - `messages` and `heartbeats` may leave at once, in any order.
+//   - `writes` are carried out in order. Only when a write is durable may its
+//     `after` leave; then step WriteDone(token).
+//   - `apply` is applied in order, before `apply` of a later Output. It may run
+//     while writes are in flight.
+//   - `reads` are answered after `apply` of the same Output.
+//   - `deadline` replaces the earlier one. Step TimerFired when it has come;
+//     MonoTime::Max() means that there is none.
 // The Output is reused: Step clears it first, and it is valid until the next
 // Step.
 #ifndef QUORATE_RAFT_CORE_CORE_H_
@@ -33,86 +33,91 @@ namespace quorate::raft {
 
 struct CoreOptions {
   NodeId node;
-  GroupId group;  // Only keys the random draws.
-  // A follower that hears nothing campaigns after a time drawn anew for each
-  // wait, uniform in [min, max].
+  GroupId group;  // Only a key of random draws.
+  // A follower without contact to a leader campaigns after a time that is drawn
+  // for each wait, uniform in [min, max].
   Duration election_timeout_min = Milliseconds(300);
   Duration election_timeout_max = Milliseconds(600);
-  // A leader beats at every multiple of this on its monotonic clock.
+  // A leader sends heartbeats at every multiple of this interval of its
+  // monotonic clock.
   Duration heartbeat_interval = Milliseconds(75);
-  // A probe or append that got no answer is sent again after this long.
+  // A probe or append without a reply is sent again after this time.
   Duration retry_interval = Milliseconds(150);
-  size_t append_bytes_max = 256 << 10;      // Of entries in one kAppend.
+  size_t append_bytes_max = 256 << 10;      // Entries in one kAppend.
   uint32_t inflight_messages_max = 64;      // Unanswered kAppends per follower.
-  size_t inflight_bytes_max = 8 << 20;      // Entries in them.
-  size_t uncommitted_bytes_max = 16 << 20;  // Proposals beyond it are refused.
+  size_t inflight_bytes_max = 8 << 20;      // Entries in those kAppends.
+  size_t uncommitted_bytes_max = 16 << 20;  // More proposals are refused.
   size_t snapshot_chunk_bytes = 64 << 10;
-  // Log time of one leader advances at most by the monotonic time passed plus
-  // this many parts per million.
+  // Under one leader, log time advances at most by the monotonic time that has
+  // passed, plus this many parts per million of it.
   uint32_t log_time_slew_ppm = 1000;
-  // Followers learn of a commit with the next append; if none follows, with a
-  // heartbeat after this long.
+  // The next append carries the commit index to a follower. If there is none
+  // within this time, a heartbeat does.
   Duration commit_notification_delay = Milliseconds(5);
-  // Read requests not yet answered; more are refused.
+  // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
 };
 
-// What recovery found on disk.
+// What recovery read from the disk.
 struct Restored {
   HardState hard_state;
-  // The newest snapshot's, or the empty position (0, 0) with an empty
+  // The newest snapshot, or the empty position (0, 0) with an empty
   // configuration.
   SnapshotDescriptor snapshot;
   // The entries after the snapshot, without a gap; all durable.
   std::vector<Entry> entries;
 };
 
-// Says which write became durable. An acknowledgement of entries whose epoch is
-// no longer the core's is ignored: something was truncated since, and the same
-// index may hold another entry. Copied from Write::token as it stands.
+// Names a write. The host copies it from Write::token into WriteDone.
 struct WriteToken {
+  // The core's epoch at the time of the write. The core raises its epoch when
+  // it truncates, because an index may then hold another entry. Of a write with
+  // an older epoch the core only takes the hard state as durable.
   uint64_t epoch = 0;
-  // Last entry durable once this write is; (0, 0) if it wrote none.
+  // Last entry of the write; (0, 0) if it has none.
   LogPosition last;
-  // Durable once this write is (it, or an earlier write, holds it).
+  // Durable once the write is: this write or an earlier one contains it.
   HardState hard_state;
   friend bool operator==(const WriteToken&, const WriteToken&) = default;
 };
 
-// ---- Inputs
+// ---- Inputs: events.
 
-// The host checked cluster, group incarnation and the sender's store; the core
-// checks everything else.
+// A message arrived. The host has checked the cluster, the group incarnation
+// and the sender's store; the core checks everything else.
 struct MessageReceived {
   Message message;
 };
-// Appends one entry if this replica leads and has room; see Output::proposed
-// and Output::refused. Requires: payload at most
-// kEntryPayloadBytesMax; a configuration only PinsStoreIdsOnly of the present one.
+// A caller wants one entry appended. The core appends it if this replica leads
+// and has room. Answered by Output::proposed or Output::refused. Requires: a
+// payload of at most kEntryPayloadBytesMax; a configuration that
+// OnlyPinsStoreIds of the present one.
 struct Proposal {
-  uint64_t tag = 0;  // The caller's, returned in Output.
+  uint64_t tag = 0;  // The caller's; returned in Output.
   EntryKind kind = EntryKind::kCommands;
   Buffer payload;
 };
-// Asks for an index such that reading the state applied through it is
-// linearizable (thesis 6.4). On a follower the leader is asked. Answered by
+// A caller wants an index such that a read of the state applied through it is
+// linearizable (thesis 6.4). A follower asks its leader. Answered by
 // Output::reads with the same tag.
 struct ReadRequested {
   uint64_t tag = 0;
 };
+// The deadline has come.
 struct TimerFired {};
+// A write is durable.
 struct WriteDone {
   WriteToken token;
 };
-// A snapshot of this replica's own state is durable: entries through
-// `compact_index` may be forgotten in memory (those whose write is under way
-// stay). Requires: compact_index <= snapshot.position.index <= applied.
+// A snapshot of this replica's own state is durable. The core forgets entries
+// through `compact_index`, but keeps those whose write is in flight. Requires:
+// compact_index <= snapshot.position.index <= applied.
 struct SnapshotTaken {
   SnapshotDescriptor snapshot;
   Index compact_index;
 };
-// Answer to SnapshotWork::kRead: bytes of the snapshot at `offset` (empty
-// `chunk` and `gone`: it is not there any more).
+// Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. `gone`,
+// with an empty `chunk`: the snapshot cannot be read any more.
 struct ChunkRead {
   NodeId to;
   SnapshotDescriptor snapshot;
@@ -120,21 +125,21 @@ struct ChunkRead {
   Buffer chunk;
   bool gone = false;
 };
-// Answer to SnapshotWork::kWrite: the staging file now holds `received` bytes
-// in order (it may also fall back to 0).
+// Answer to SnapshotWork::kWrite: the staging file now holds the first
+// `received` bytes of the snapshot. The number may fall back to 0.
 struct ChunkWritten {
   SnapshotDescriptor snapshot;
   uint64_t received = 0;
 };
-// Answer to SnapshotWork::kInstall: `ok`: durable, log cut, state machine
-// swapped. Otherwise it was discarded.
+// Answer to SnapshotWork::kInstall. `ok`: the snapshot is durable, the log is
+// cut and the state machine replaced. Otherwise the snapshot was discarded.
 struct SnapshotInstalled {
   SnapshotDescriptor snapshot;
   bool ok = false;
 };
-// Hands leadership to `to` (thesis 3.10). Given up after one election timeout,
-// and at once if this replica does not lead or `to` is no other voter; proposals
-// are refused meanwhile.
+// A caller wants the leadership transferred to `to` (thesis 3.10). The transfer
+// is abandoned after one election timeout, and at once if this replica does not
+// lead or `to` is not another voter. Proposals are refused meanwhile.
 struct TransferRequested {
   NodeId to;
 };
@@ -145,9 +150,9 @@ using Input = std::variant<MessageReceived, Proposal, ReadRequested, TimerFired,
 
 // ---- Output
 
-// One atomic, ordered addition to the log on disk. If `entries` is not empty,
-// whatever the log held from entries.front().index on is replaced: replay is in
-// physical order with unconditional truncation.
+// One atomic, ordered addition to the log on disk. Entries replace everything
+// that the log held from entries.front().index on: replay is in physical order
+// with unconditional truncation.
 struct Write {
   WriteToken token;
   bool hard_state_changed = false;
@@ -165,14 +170,14 @@ struct Refused {
   enum class Reason : uint8_t {
     kNotLeader,
     kTooMuchUncommitted,
-    kTransferInProgress,  // Leadership is being handed over (thesis 3.10).
+    kTransferInProgress,  // A leadership transfer is in progress.
   } reason = Reason::kNotLeader;
 };
 struct ReadReady {
   uint64_t tag = 0;
-  // False: no leader confirmed it; certainly harmless to ask again.
+  // False: no leader confirmed the read. The caller may ask again.
   bool ok = false;
-  // At most applied_index(): serve after `apply` of the same Output.
+  // At most applied_index(). Serve the read after `apply` of the same Output.
   Index index;
 };
 
@@ -183,8 +188,8 @@ struct SnapshotWork {
     // Store `chunk` at `offset` of the staging file of `snapshot`; answer
     // ChunkWritten.
     kWrite,
-    // All bytes are staged: verify, make durable, cut the log, swap the state
-    // machine; answer SnapshotInstalled.
+    // All bytes are staged: verify them, make them durable, cut the log,
+    // replace the state machine; answer SnapshotInstalled.
     kInstall,
   } kind = Kind::kRead;
   NodeId to;
@@ -196,19 +201,25 @@ struct SnapshotWork {
 enum class RoleKind : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
 std::string_view RoleName(RoleKind role);
 
-// What happened, for metrics, traces and judges.
+// What happened in a Step, for metrics, traces and checkers.
 struct Event {
   enum class Kind : uint8_t {
     kTermChanged,
     kRoleChanged,
-    kLeaderKnown,      // leader() changed, also to none.
-    kSuffixTruncated,  // `index` is the first entry removed.
+    // leader() changed, perhaps to none.
+    kLeaderKnown,
+    // `index` is the first entry that was removed.
+    kSuffixTruncated,
     kConfigurationChanged,
     kCommitAdvanced,
-    kStepDownNoQuorum,   // Check-quorum failed.
-    kSnapshotInstalled,  // `index` is its last one.
-    kTransferAbandoned,  // The target did not take over in time.
-    kInvalidMessage,     // A peer sent what it must not; ignored.
+    // Check-quorum failed.
+    kStepDownNoQuorum,
+    // `index` is the last entry that the snapshot covers.
+    kSnapshotInstalled,
+    // The target of a leadership transfer did not take over in time.
+    kTransferAbandoned,
+    // A peer sent a message that no correct peer sends; it was dropped.
+    kInvalidMessage,
   } kind = Kind::kTermChanged;
   Term term;
   RoleKind role = RoleKind::kFollower;
@@ -217,8 +228,8 @@ struct Event {
 };
 
 struct Output {
-  // kHeartbeat and kHeartbeatReply, apart so that the host can coalesce them
-  // per node pair.
+  // kHeartbeat and kHeartbeatReply; separate, so that the host can coalesce
+  // them per pair of nodes.
   std::vector<Message> heartbeats;
   std::vector<Message> messages;
   std::vector<Write> writes;
@@ -233,57 +244,58 @@ struct Output {
   void Clear();
 };
 
-// One replica. Not thread-safe; owned by the host.
+// One replica. Not thread-safe. The host owns it.
 class Core {
  public:
-  // Starts as a follower that has not heard of a leader. `random` serves
-  // election jitter and, with the clocks, the ids of forwarded reads.
+  // Starts as a follower without a known leader. `random` is used for election
+  // timeouts and, with the clocks, for the ids of forwarded reads.
   Core(const CoreOptions& options, Restored restored, Random random, Now now);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // The one entry point. `now` never goes back in `mono`. `output` is cleared
-  // first.
+  // The one entry point. Clears `output` first. Requires: `now.mono` never goes
+  // back.
   void Step(Now now, Input input, Output* output);
 
-  // First deadline, before any Step.
+  // The first deadline, before any Step.
   MonoTime deadline() const;
 
   RoleKind role() const;
   Term term() const;
   NodeId voted_for() const;
-  // Whom this replica takes for the leader of its term; zero if unknown.
+  // The leader of this replica's term; zero if unknown.
   NodeId leader() const;
   Index commit_index() const;
-  // Last entry handed out in Output::apply.
+  // Last entry that Output::apply has contained.
   Index applied_index() const;
-  // The one accessor of the end of the log; knows the snapshot boundary.
+  // The last entry, or log_start() if there is no entry after it.
   LogPosition last() const;
-  // The entry before the first one still in memory.
+  // The position just before the first entry that is still in memory.
   LogPosition log_start() const;
-  // Term at `index`, or zero if it is outside [boundary, last].
+  // Term at `index`, or zero if it is outside [log_start, last].
   Term TermAt(Index index) const;
-  // The entry at `index`. Requires: boundary < index <= last.
+  // The entry at `index`. Requires: log_start < index <= last.
   const Entry& EntryAt(Index index) const;
-  // In effect now: the newest in the log, committed or not.
+  // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
-  // In effect at `index` (what a snapshot taken there must carry). Requires:
-  // boundary <= index <= last.
+  // The configuration in effect at `index`; a snapshot taken there must contain
+  // it. Requires: log_start <= index <= last.
   const Configuration& ConfigurationAt(Index index) const;
   // Last entry known to be on this replica's own disk.
   Index durable_index() const;
   // The newest snapshot known to be durable here, or the empty descriptor.
   const SnapshotDescriptor& snapshot() const;
-  // The one gate of every read path of a leader: an entry of its own term is
-  // committed (thesis 6.4 step 1).
+  // True if this replica leads and an entry of its own term is committed. Every
+  // read path of a leader asks it (thesis 6.4 step 1).
   bool CanServeReads() const;
   // Log time of the last applied entry.
   WallTime applied_log_time() const;
-  // Log time that an entry proposed at `now` would get. Requires: leader.
+  // Log time that an entry proposed at `now` would get. Requires: this replica
+  // leads.
   WallTime NextLogTime(const Now& now) const;
 
-  // What the leader knows of each other member, for status pages.
+  // What the leader knows about each other member. Empty on other replicas.
   struct FollowerStatus {
     NodeId node;
     Index match;
@@ -292,8 +304,8 @@ class Core {
   };
   std::vector<FollowerStatus> followers() const;
 
-  // CHECKs every invariant that one replica can see of itself. Cheap; runs
-  // after each Step in tests and simulation.
+  // CHECKs every invariant that one replica can observe in its own state. Tests
+  // and the simulator call it.
   void CheckInvariants() const;
 
  private:

@@ -1,11 +1,13 @@
-// raft/core/core_impl.h: the state of one replica and the list of its rules.
-// Private to raft/core; the rules are in election.cc (terms, votes, leadership
-// transfer), replication.cc (log, commit, heartbeats), reads.cc, snapshots.cc;
-// core.cc dispatches.
+// raft/core/core_impl.h: the state of one replica and the functions that
+// implement its rules. Private to raft/core. core.cc dispatches inputs; the
+// rules are in election.cc (terms, votes, leadership transfer), replication.cc
+// (log, commit, heartbeats), reads.cc and snapshots.cc.
 //
-// Three habits keep it safe. Every message goes through Send, which holds it
-// back behind a write while term and vote are not durable. The term has one
-// setter and so has the vote. One Step makes at most one Write.
+// Three rules hold throughout:
+//   - Every message goes through Send. While term and vote are not durable,
+//     Send attaches the message to the write that makes them durable.
+//   - The term has one setter, and the vote has one.
+//   - One Step makes at most one Write.
 #ifndef QUORATE_RAFT_CORE_CORE_IMPL_H_
 #define QUORATE_RAFT_CORE_CORE_IMPL_H_
 
@@ -19,8 +21,8 @@
 
 namespace quorate::raft {
 
-// Nothing ever gets there; what claims to is nonsense, and would leave no room
-// to count on.
+// Terms and indexes stay below these limits. A message with a greater one is
+// invalid; accepting it would leave no room for later terms and indexes.
 inline constexpr Term kTermMax(uint64_t{1} << 62);
 inline constexpr Index kIndexMax(uint64_t{1} << 62);
 
@@ -28,7 +30,7 @@ class Core::Impl {
  public:
   Impl(const CoreOptions& options, Restored restored, Random random, Now now);
 
-  // Takes what it needs out of `input`.
+  // Moves out of `input`.
   void Step(Now now, Input& input, Output* output);
   MonoTime ComputeDeadline() const;
   void CheckInvariants() const;
@@ -42,13 +44,13 @@ class Core::Impl {
   Index durable_index() const { return durable_; }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
   WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
-  // Of the leader's next entry.
+  // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
   bool CanServeReads() const;
   std::vector<FollowerStatus> followers() const;
 
  private:
-  // A snapshot on its way from the leader. Survives elections.
+  // A snapshot that the leader is sending. It survives elections.
   struct IncomingSnapshot {
     SnapshotDescriptor snapshot;
     uint64_t received = 0;
@@ -60,7 +62,8 @@ class Core::Impl {
   struct InputDispatcher;
   void OnMessage(Message message);
   void OnTimer();
-  // True if `message` may be dispatched; adopts its term where due.
+  // Adopts the term of `message` if it is newer. True if the message may be
+  // dispatched.
   bool AdmitTerm(const Message& message);
   void ReplyToStaleTerm(const Message& message);
   void Dispatch(Message message);
@@ -84,7 +87,8 @@ class Core::Impl {
   void ElectionTimeout();
   void CountPreVote(NodeId voter, bool granted);
   void CountVote(NodeId voter, bool granted);
-  // A message that only the leader of this term sends. False: refused.
+  // Takes the sender of a message that only leaders send as the leader of this
+  // term. False if the message is invalid.
   bool AcceptLeader(const Message& message);
   void OnPreVote(const Message& message);
   void OnPreVoteReply(const Message& message);
@@ -160,23 +164,23 @@ class Core::Impl {
   uint64_t next_read_id_ = 0;
 
   HardState hard_state_;
-  HardState written_hard_state_;  // Handed out in a Write.
-  HardState durable_hard_state_;  // Acknowledged.
+  HardState written_hard_state_;  // The newest in a Write.
+  HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
   Index applied_;
-  // Last index on this replica's disk. Lowered by truncation.
+  // Last index on this replica's disk. Truncation lowers it.
   Index durable_;
-  // Rises whenever an index may come to mean another entry.
+  // Rises when an index may hold another entry than before.
   uint64_t epoch_ = 1;
   SnapshotDescriptor snapshot_;
   std::optional<IncomingSnapshot> incoming_snapshot_;
 
   Role role_;
-  MonoTime election_deadline_;  // Of every role but the leader's.
+  MonoTime election_deadline_;  // Unused by a leader.
 
-  Now now_;                // Of the current Step.
-  Output* out_ = nullptr;  // Of the current Step.
+  Now now_;                // Time of the current Step.
+  Output* out_ = nullptr;  // Output of the current Step.
 };
 
 }  // namespace quorate::raft

@@ -1,5 +1,5 @@
-// What the paper does not say, or leaves to the thesis and to us: log time,
-// limits, refusals, reads, hand-over, what a restart must not confuse.
+// Rules beyond Figure 2 of the Raft paper: log time, limits, invalid messages,
+// reads, leadership transfer, restarts.
 #include "raft/core/core.h"
 
 #include <map>
@@ -56,7 +56,7 @@ TEST_F(LogTimeTest, ClockStepsBack_DoesNotFall) {
   EXPECT_EQ(Propose(), 50 * kSecond);
 }
 
-// A machine without a time daemon reads a clock of unknown error: keys must
+// The clock of a machine without a time daemon has an unknown error. Keys must
 // expire there too.
 TEST_F(LogTimeTest, ClockWithoutLatestEnd_FollowsItsEarliestEnd) {
   Start(Term(1));
@@ -104,7 +104,7 @@ TEST_F(LogTimeTest, Commit_TellsTheLogTimeOfTheCommittedEntry) {
   EXPECT_EQ(core_->applied_log_time(), WallTime(50 * kSecond));
 }
 
-// ---- What peers may not send.
+// ---- Invalid messages.
 
 class RefusedTest : public ReplicaTest {
  protected:
@@ -155,7 +155,7 @@ TEST_F(RefusedTest, EntriesThatNoLeaderSends) {
   Receive(Append(2, 3, At(1, 1), {}));
   ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 3)}));  // A gap.
   ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 2), Commands(2, 3)}));
-  ExpectRefused(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // Of the future.
+  ExpectRefused(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // A future term.
   Entry entry = Commands(3, 2);
   entry.log_time = WallTime(-5);  // Before the bootstrap entry's.
   ExpectRefused(Append(2, 3, At(1, 1), {entry}));
@@ -210,7 +210,7 @@ TEST_F(CoreTest, Heartbeat_CommitBeyondTheLog_IsNotFollowed) {
   heartbeat.commit = Index(9);
   Receive(heartbeat);
   EXPECT_EQ(core_->commit_index(), Index(0));
-  // It is alive all the same.
+  // The follower is known to be alive.
   EXPECT_EQ(out_.heartbeats.size(), 1u);
 }
 
@@ -311,7 +311,7 @@ TEST_F(CoreTest, SnapshotInstall_NotOk_LeaderStartsAgain) {
   EXPECT_EQ(out_.messages[0].type, MessageType::kSnapshotReply);
   EXPECT_TRUE(out_.messages[0].reject);
   EXPECT_EQ(core_->last(), At(1, 1));
-  Receive(chunk);  // Taken from the beginning.
+  Receive(chunk);  // The transfer starts again.
   EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
@@ -326,8 +326,8 @@ TEST_F(CoreTest, SnapshotInstall_UnderWay_NothingElseMoves) {
   chunk.chunk = Buffer::Copy("a");
   Receive(chunk);
   Step(ChunkWritten{snapshot, 1});
-  // Neither entries nor commit move while the state machine is replaced, and
-  // the replica does not campaign with what is being replaced.
+  // While the state machine is replaced, the replica neither appends nor
+  // commits nor campaigns.
   Receive(Append(2, 5, At(1, 1), {Commands(5, 2)}, 2));
   EXPECT_EQ(core_->last(), At(1, 1));
   Message heartbeat = From(2, MessageType::kHeartbeat, 5);

@@ -1,5 +1,5 @@
-// Terms, votes, roles and the hand-over of leadership (Raft paper 5.2, 5.4.1;
-// thesis 3.10, 4.2.3, 6.2, 9.6).
+// Terms, votes, roles and leadership transfer (Raft paper 5.2, 5.4.1; thesis
+// 3.10, 4.2.3, 6.2, 9.6).
 #include <utility>
 
 #include "env/check.h"
@@ -8,7 +8,7 @@
 
 namespace quorate::raft {
 
-// The only place where a term begins, and so the only one where a vote ends.
+// The only place where a term begins and the vote is cleared.
 void Core::Impl::SetTerm(Term term) {
   CHECK_GT(term, hard_state_.term);
   hard_state_ = {term, NodeId()};
@@ -20,8 +20,8 @@ void Core::Impl::SetVote(NodeId node) {
   hard_state_.voted_for = node;
 }
 
-// Drawn anew for every wait, so that two candidates that collided once part
-// (Raft paper 5.2).
+// The timeout is drawn for each wait, so that two candidates that collided once
+// are unlikely to collide again (Raft paper 5.2).
 void Core::Impl::ResetElectionTimer() {
   const uint64_t entity =
       uint64_t{options_.node.value()} << 32 | options_.group.value();
@@ -32,8 +32,9 @@ void Core::Impl::ResetElectionTimer() {
                                   election_draws_++);
 }
 
-// Within the least election timeout of hearing from a leader nobody else may
-// disturb it. A leader hears itself: check-quorum ends its role in time.
+// No other candidate may disturb a leader within the least election timeout of
+// its last contact. A leader always has contact to itself; check-quorum ends
+// its role in time.
 bool Core::Impl::HasRecentLeaderContact() const {
   if (std::holds_alternative<Leader>(role_)) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
@@ -50,12 +51,13 @@ void Core::Impl::BecomeFollower(Term term, NodeId new_leader) {
   CHECK_GE(term, hard_state_.term);
   const RoleKind old_role = role();
   const NodeId old_leader = leader();
-  // Answers that a leader still owes are of its old term.
+  // Replies that a leader still owes belong to its old term.
   LeaveRole();
   if (term > hard_state_.term) SetTerm(term);
   role_ = Follower();
   std::get<Follower>(role_).leader = new_leader;
-  // A vote that was not granted gives nobody more time (Raft paper 5.2).
+  // A candidate of a newer term does not reset the timer of a voter that has
+  // not granted its vote (Raft paper 5.2).
   if (old_role == RoleKind::kLeader || new_leader != NodeId()) {
     ResetElectionTimer();
   }
@@ -82,9 +84,9 @@ void Core::Impl::BecomePreCandidate() {
   CountPreVote(options_.node, true);
 }
 
-// The requests leave behind the write that holds the own vote, and the own vote
-// counts when that write is durable: a candidate that crashed and forgot would
-// else collect votes for a log that it lost.
+// The requests leave after the write that holds the own vote, and the own vote
+// counts when that write is durable. Otherwise a candidate could crash, forget
+// its vote, and collect votes for a log that it lost.
 void Core::Impl::BecomeCandidate(bool forced) {
   CHECK(IsVoter(log_.configuration(), options_.node));
   const NodeId old_leader = leader();
@@ -126,14 +128,14 @@ void Core::Impl::BecomeLeader() {
   role_ = std::move(state);
   Emit(Event::Kind::kRoleChanged);
   Emit(Event::Kind::kLeaderKnown);
-  // An entry of the own term, so that earlier ones can be committed (Raft
-  // paper 5.4.2, 8).
+  // An entry of the own term allows earlier entries to be committed (Raft paper
+  // 5.4.2, 8).
   AppendOwn(EntryKind::kNoop, Buffer());
   for (Progress& member : std::get<Leader>(role_).members) SendAppends(member);
 }
 
 void Core::Impl::ElectionTimeout() {
-  // What is being installed is ahead of the log that would be campaigned with.
+  // The snapshot being installed is ahead of the log of this candidate.
   if (!IsVoter(log_.configuration(), options_.node) || installing()) {
     ResetElectionTimer();
     return;
@@ -179,7 +181,7 @@ bool Core::Impl::AcceptLeader(const Message& message) {
   return true;
 }
 
-// No side effects: no term, no vote, no timer (thesis 9.6).
+// Changes neither term nor vote nor timer (thesis 9.6).
 void Core::Impl::OnPreVote(const Message& message) {
   const bool disturbs = HasRecentLeaderContact() && message.from != leader();
   const bool grant = message.term > hard_state_.term && !disturbs &&
@@ -196,8 +198,8 @@ void Core::Impl::OnPreVoteReply(const Message& message) {
   CountPreVote(message.from, !message.reject);
 }
 
-// Raft paper 5.2, 5.4.1: at most one vote per term, and only for a log at least
-// as up to date, compared by last term first.
+// Raft paper 5.2, 5.4.1: at most one vote per term, and only for a candidate
+// whose log is at least as up to date. Last terms are compared first.
 void Core::Impl::OnVote(const Message& message) {
   const bool free = hard_state_.voted_for == NodeId() ||
                     hard_state_.voted_for == message.from;
@@ -234,8 +236,8 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
   ContinueLeadershipTransfer();
 }
 
-// Tells the target to campaign once its disk has the whole log. Said again at
-// each heartbeat: the term makes a second one harmless.
+// Sends kTimeoutNow to the target once its disk has the whole log, and again
+// with each heartbeat. The term makes a second kTimeoutNow harmless.
 void Core::Impl::ContinueLeadershipTransfer() {
   const Leader& leader = std::get<Leader>(role_);
   if (!leader.transfer) return;
@@ -244,8 +246,7 @@ void Core::Impl::ContinueLeadershipTransfer() {
   Send(NewMessage(MessageType::kTimeoutNow, target->node()));
 }
 
-// Campaigns at once: the leader asked, so neither pre-vote nor its own
-// liveness stand in the way.
+// Campaigns at once, without a pre-vote, because the leader requested it.
 void Core::Impl::OnTimeoutNow(const Message& message) {
   if (leader() != message.from || installing() ||
       !IsVoter(log_.configuration(), options_.node)) {

@@ -24,9 +24,9 @@ LogPosition DurableOf(const Core& core) {
   return {core.TermAt(core.durable_index()), core.durable_index()};
 }
 
-// Whether who has `durable` on its disk has the entry there that a leader of
-// `term` appended at `index`: by the time of its acknowledgement no log had
-// gone on with an older term.
+// True if a log that is durable through `durable` counts as a copy of the entry
+// that a leader of `term` appended at `index`: it reaches `index`, and its last
+// durable entry is of `term` or a later one.
 bool Holds(LogPosition durable, Term term, Index index) {
   return durable.term >= term && durable.index >= index;
 }
@@ -101,7 +101,7 @@ void ClusterInvariants::ObserveWritten(NodeId node, const WriteToken& token) {
   disk.hard_state = token.hard_state;
   if (disk.pending.empty() || disk.pending.front().token != token) return;
   const WrittenLog::PendingWrite& write = disk.pending.front();
-  // What replaces a suffix removes it.
+  // A write removes the suffix that it replaces.
   disk.terms.resize(write.first - disk.base - 1);
   disk.terms.insert(disk.terms.end(), write.terms.begin(), write.terms.end());
   disk.pending.pop_front();
@@ -139,7 +139,7 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
                    disk->terms.empty() ? Term() : disk->terms.back());
 }
 
-// Of what leaves at once; the rest waits for its write.
+// Checks the messages that leave at once; the others wait for their write.
 std::string ClusterInvariants::CheckMessages(NodeId node, const Output& output,
                                              const WrittenLog& disk) {
   if (!disk.watched) return "";
@@ -147,7 +147,7 @@ std::string ClusterInvariants::CheckMessages(NodeId node, const Output& output,
   for (const auto* messages : {&output.messages, &output.heartbeats}) {
     for (const Message& message : *messages) {
       const MessageType type = message.type;
-      // Pre-votes speak of a term that nobody is in yet.
+      // A pre-vote carries a term that has not begun yet.
       if (type == MessageType::kPreVote ||
           (type == MessageType::kPreVoteReply && !message.reject)) {
         continue;
@@ -338,9 +338,9 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
     return Violation("durability", node, "leads term ", term,
                      " before its own vote is on its disk");
   }
-  // What was committed in earlier terms; a leader of a later one may have
-  // committed more while this one was being elected. By log matching the last
-  // such entry speaks for all before it.
+  // The new leader must hold what was committed in earlier terms. A leader of a
+  // later term may have committed more meanwhile. By log matching it is enough
+  // to compare the last such entry.
   size_t last = committed_.size();
   while (last > 0 && committed_[last - 1].committed_in >= term) --last;
   if (last == 0 || Index(last) < core.log_start().index) return "";
@@ -360,7 +360,7 @@ std::string ClusterInvariants::CheckLeaderCommit(NodeId node,
     return Violation("commit", node, "of term ", core.term(), " commits entry ",
                      commit, " of term ", core.TermAt(commit), " by counting");
   }
-  // Counted here, without the product's arithmetic of quorums.
+  // The checker counts by itself, without the quorum functions of the product.
   const Configuration& configuration = core.configuration();
   for (const auto* voters :
        {&configuration.voters, &configuration.outgoing_voters}) {
@@ -398,7 +398,7 @@ std::string ClusterInvariants::CheckAppended(NodeId node, const Core& core,
       return Violation("log matching", node, "holds another entry at ",
                        entry.index, " in term ", entry.term);
     }
-    // Behind a boundary the predecessor's term may be forgotten.
+    // Before the log start the term of the predecessor may be unknown.
     if (previous < core.log_start().index) return "";
     if (fact.previous_term != previous_term) {
       return Violation("log matching", node, "holds entry ", entry.index,

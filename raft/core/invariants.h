@@ -1,15 +1,15 @@
-// raft/core/invariants.h: the rules that hold across the replicas of one group
-// (Raft paper Figure 3), judged after every step, incrementally: a step costs
-// in proportion to what it changed.
+// raft/core/invariants.h: checks the rules that hold across the replicas of one
+// group (Raft paper Figure 3) after every step. The cost is proportional to
+// what the step changed.
 //
-// The judge never aborts: it answers with the violation in words, so that it
-// can be tested by planting one. Its own memory of the group's history makes it
-// independent of what replicas remember.
+// The checker never aborts. It returns the violation in words, so that tests
+// can plant one. It keeps its own history of the group, independent of the
+// state of the replicas.
 //
-//   ClusterInvariants judge;
-//   judge.ObserveStart(node, core);         // after construction
+//   ClusterInvariants invariants;
+//   invariants.ObserveStart(node, core);         // after construction
 //   core.Step(now, input, &output);
-//   std::string violation = judge.Observe(node, core, output);
+//   std::string violation = invariants.Observe(node, core, output);
 #ifndef QUORATE_RAFT_CORE_INVARIANTS_H_
 #define QUORATE_RAFT_CORE_INVARIANTS_H_
 
@@ -24,14 +24,14 @@
 
 namespace quorate::raft {
 
-// What a replica's disk holds, by the writes that were done.
+// The contents of a replica's disk, derived from its completed writes.
 struct WrittenLog {
   struct PendingWrite {
     WriteToken token;
     Index first;
     std::vector<Term> terms;
   };
-  // Whether anybody tells which writes were done.
+  // True once ObserveWritten was called for the replica.
   bool watched = false;
   HardState hard_state;
   Index base;
@@ -41,38 +41,39 @@ struct WrittenLog {
 
 class ClusterInvariants {
  public:
-  // After every Step of replica `node`, with the Output it gave. Returns what
-  // was violated, or an empty string.
+  // Call after every Step of replica `node` with its Output. Returns the
+  // violation, or an empty string.
   //   Election safety: at most one leader per term.
   //   Log matching: same index and term, same entry and same predecessor.
   //   Leader completeness: a new leader holds what was committed before.
   //   State machine safety: the same entry is applied at an index everywhere.
   //   Commit: a leader commits by counting only entries of its own term, and
-  //   only what a quorum says it has on disk.
-  //   Snapshot: it is stamped with the term, log time and configuration of the
-  //   committed log at its index.
-  //   Configuration: in effect is the newest one in the log.
+  //   only entries that a quorum reports as durable.
+  //   Snapshot: it has the term, log time and configuration of the committed
+  //   log at its index.
+  //   Configuration: the newest one in the log is in effect.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
   std::string Observe(NodeId node, const Core& core, const Output& output);
 
-  // Replica `node` was made (again) from its disk.
-  //   Durability: the entries, the term and the vote that were on its disk are
-  //   there.
+  // Call when replica `node` was created from its disk, also after a restart.
+  //   Durability: the replica has the entries, the term and the vote that were
+  //   on its disk.
   std::string ObserveStart(NodeId node, const Core& core);
 
-  // A write that Output gave out is done; each of a replica's writes in order,
-  // before the Step with its WriteDone. Once it was called for a replica,
-  // Observe also compares what it says to have on its disk with what is there,
-  // and what its messages say: terms, votes and acknowledgements that are not
-  // on the disk stay at home.
+  // Call when a write of an Output is durable: for each write in order, before
+  // the Step with its WriteDone. From the first call on, Observe also checks
+  // two rules for that replica:
+  //   - its durable index does not exceed what its disk holds;
+  //   - its messages do not carry terms, votes or acknowledgements that are not
+  //     durable yet.
   void ObserveWritten(NodeId node, const WriteToken& token);
 
   // Highest index that any replica has committed.
   Index committed() const { return Index(committed_.size()); }
 
  private:
-  // What a replica looked like when it was last observed.
+  // The state of a replica when it was last observed.
   struct Seen {
     Term term;
     NodeId voted_for;
@@ -92,7 +93,7 @@ class ClusterInvariants {
   struct Committed {
     Term term;
     uint64_t digest = 0;
-    // Of the replica that committed it first.
+    // The term of the replica that committed it first.
     Term committed_in;
     WallTime log_time;
   };
@@ -117,7 +118,7 @@ class ClusterInvariants {
   absl::btree_map<Term, NodeId> leaders_;
   std::vector<std::vector<Fact>> facts_;  // By index - 1.
   std::vector<Committed> committed_;      // By index - 1.
-  // Those that were committed, encoded.
+  // The committed configurations, encoded, by index.
   absl::btree_map<Index, Buffer> configurations_;
 };
 

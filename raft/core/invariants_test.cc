@@ -1,6 +1,5 @@
-// The judge is judged: each violation it exists for is planted, by showing it
-// replicas that are right by themselves but not together, or outputs that no
-// replica gives.
+// Plants each violation that ClusterInvariants checks: replicas that are
+// correct alone but not together, or outputs that no replica returns.
 #include "raft/core/invariants.h"
 
 #include <string>
@@ -12,13 +11,14 @@ namespace {
 
 using ::testing::Test;
 
-// A replica as the fixture drives it, to be shown to the judge under any name.
-class Replica : public ReplicaTest {
+// A replica driven by the fixture. Tests pass it to the checker as any node.
+class DrivenReplica : public ReplicaTest {
  public:
   void TestBody() override {}
 
-  explicit Replica(uint64_t term = 1, std::initializer_list<uint64_t> log = {},
-                   NodeId voted_for = NodeId()) {
+  explicit DrivenReplica(uint64_t term = 1,
+                         std::initializer_list<uint64_t> log = {},
+                         NodeId voted_for = NodeId()) {
     Start(Term(term), log, voted_for);
   }
   void Lead() { BecomeServingLeader(); }
@@ -42,10 +42,10 @@ class Replica : public ReplicaTest {
 
 class JudgeTest : public Test {
  protected:
-  std::string Show(uint32_t node, Replica& replica) {
+  std::string Show(uint32_t node, DrivenReplica& replica) {
     return judge_.Observe(NodeId(node), replica.core(), replica.out());
   }
-  std::string Start(uint32_t node, Replica& replica) {
+  std::string Start(uint32_t node, DrivenReplica& replica) {
     return judge_.ObserveStart(NodeId(node), replica.core());
   }
   static void ExpectViolation(const std::string& rule,
@@ -57,7 +57,7 @@ class JudgeTest : public Test {
 };
 
 TEST_F(JudgeTest, NothingWrong_SaysNothing) {
-  Replica follower(2);
+  DrivenReplica follower(2);
   EXPECT_EQ(Start(1, follower), "");
   follower.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, follower), "");
@@ -65,8 +65,8 @@ TEST_F(JudgeTest, NothingWrong_SaysNothing) {
 }
 
 TEST_F(JudgeTest, TwoLeadersOfOneTerm_ElectionSafety) {
-  Replica one;
-  Replica two;
+  DrivenReplica one;
+  DrivenReplica two;
   one.LeadUncommitted();
   two.LeadUncommitted();
   EXPECT_EQ(Show(1, one), "");
@@ -74,38 +74,38 @@ TEST_F(JudgeTest, TwoLeadersOfOneTerm_ElectionSafety) {
 }
 
 TEST_F(JudgeTest, TwoVotesInOneTerm_OneVotePerTerm) {
-  Replica before(2, {}, NodeId(2));
-  Replica after(2, {}, NodeId(3));
+  DrivenReplica before(2, {}, NodeId(2));
+  DrivenReplica after(2, {}, NodeId(3));
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
 }
 
 TEST_F(JudgeTest, VoteForgotten_OneVotePerTerm) {
-  Replica before(2, {}, NodeId(2));
-  Replica after(2);
+  DrivenReplica before(2, {}, NodeId(2));
+  DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
 }
 
 TEST_F(JudgeTest, TermFalls_Monotonic) {
-  Replica before(3);
-  Replica after(2);
+  DrivenReplica before(3);
+  DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("monotonic term", Show(1, after));
 }
 
 TEST_F(JudgeTest, CommitFalls_Monotonic) {
-  Replica before(2);
+  DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 2);
-  Replica after(2);
+  DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("monotonic commit", Show(1, after));
 }
 
 TEST_F(JudgeTest, RestartForgetsCommit_IsAllowed) {
-  Replica before(2);
+  DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 2);
-  Replica after(2);
+  DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   EXPECT_EQ(Start(1, after), "");
   after.out().Clear();
@@ -113,8 +113,8 @@ TEST_F(JudgeTest, RestartForgetsCommit_IsAllowed) {
 }
 
 TEST_F(JudgeTest, SameIndexAndTermOtherEntry_LogMatching) {
-  Replica one(2);
-  Replica two(2);
+  DrivenReplica one(2);
+  DrivenReplica two(2);
   one.Follow(2, 2, 1, "a", 0);
   two.Follow(2, 2, 1, "b", 0);
   EXPECT_EQ(Show(1, one), "");
@@ -122,8 +122,8 @@ TEST_F(JudgeTest, SameIndexAndTermOtherEntry_LogMatching) {
 }
 
 TEST_F(JudgeTest, SameEntryOtherPredecessor_LogMatching) {
-  Replica one(4, {1});
-  Replica two(4, {3});
+  DrivenReplica one(4, {1});
+  DrivenReplica two(4, {3});
   one.Follow(4, 3, 1, "a", 0);
   two.Follow(4, 3, 3, "a", 0);
   EXPECT_EQ(Show(1, one), "");
@@ -131,17 +131,17 @@ TEST_F(JudgeTest, SameEntryOtherPredecessor_LogMatching) {
 }
 
 TEST_F(JudgeTest, RestartWithAnotherLog_LogMatching) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, one), "");
-  Replica two(2);
+  DrivenReplica two(2);
   two.Follow(2, 2, 1, "b", 0);
   ExpectViolation("log matching", Start(2, two));
 }
 
 TEST_F(JudgeTest, OtherEntriesApplied_StateMachineSafety) {
-  Replica one(2);
-  Replica two(3);
+  DrivenReplica one(2);
+  DrivenReplica two(3);
   one.Follow(2, 2, 1, "a", 2);
   two.Follow(3, 2, 1, "b", 2);
   EXPECT_EQ(Show(1, one), "");
@@ -149,21 +149,21 @@ TEST_F(JudgeTest, OtherEntriesApplied_StateMachineSafety) {
 }
 
 TEST_F(JudgeTest, EntrySkippedAtApply_StateMachineSafety) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   one.out().apply.erase(one.out().apply.begin());
   ExpectViolation("state machine safety", Show(1, one));
 }
 
 TEST_F(JudgeTest, CommittedButNotGivenOut_StateMachineSafety) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   one.out().apply.clear();
   ExpectViolation("state machine safety", Show(1, one));
 }
 
 TEST_F(JudgeTest, CommittedSuffixTruncated_StateMachineSafety) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
   one.out().Clear();
@@ -175,7 +175,7 @@ TEST_F(JudgeTest, CommittedSuffixTruncated_StateMachineSafety) {
 }
 
 TEST_F(JudgeTest, SnapshotOfWhatNobodyCommitted_StateMachineSafety) {
-  Replica one(2);
+  DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.out().Clear();
   Event event;
@@ -186,49 +186,49 @@ TEST_F(JudgeTest, SnapshotOfWhatNobodyCommitted_StateMachineSafety) {
 }
 
 TEST_F(JudgeTest, LeaderWithoutACommittedEntry_LeaderCompleteness) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
-  Replica two(2);
-  two.LeadUncommitted();  // Of term 3, without entry 2 of term 2.
+  DrivenReplica two(2);
+  two.LeadUncommitted();  // In term 3, without entry 2 of term 2.
   ExpectViolation("leader completeness", Show(3, two));
 }
 
 TEST_F(JudgeTest, LateLeaderOfAnOlderTerm_IsAllowed) {
-  Replica one(5);
+  DrivenReplica one(5);
   one.Follow(5, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
-  Replica two(2);
-  two.LeadUncommitted();  // Of term 3, elected before term 5 committed.
+  DrivenReplica two(2);
+  two.LeadUncommitted();  // In term 3, elected before term 5 committed.
   EXPECT_EQ(Show(3, two), "");
 }
 
 TEST_F(JudgeTest, OldTermCommittedByCounting_Commit) {
-  Replica before(2);
+  DrivenReplica before(2);
   EXPECT_EQ(Show(1, before), "");
-  Replica after(2);
+  DrivenReplica after(2);
   after.Follow(2, 2, 1, "a", 2);
   after.LeadUncommitted();
   ExpectViolation("commit", Show(1, after));
 }
 
 TEST_F(JudgeTest, AcknowledgedWithoutADisk_Commit) {
-  Replica leader;
+  DrivenReplica leader;
   EXPECT_EQ(Start(1, leader), "");
   leader.LeadUncommitted();
   EXPECT_EQ(Show(1, leader), "");
-  // Nobody the judge knows holds entry 2 on disk but the leader.
+  // As far as the checker knows, only the leader has entry 2 on disk.
   leader.Acknowledge(2, 2);
   ExpectViolation("commit", Show(1, leader));
 }
 
 TEST_F(JudgeTest, AcknowledgedAnotherTermsEntry_Commit) {
   // Node 2 has an entry 3 on disk, but of an older term than the leader's.
-  Replica follower(2, {1});
+  DrivenReplica follower(2, {1});
   follower.Follow(2, 3, 1, "a", 0);
   follower.Flush();
   EXPECT_EQ(Show(2, follower), "");
-  Replica leader(2, {1});
+  DrivenReplica leader(2, {1});
   leader.LeadUncommitted();
   EXPECT_EQ(Show(1, leader), "");
   leader.Acknowledge(2, 3);
@@ -236,49 +236,49 @@ TEST_F(JudgeTest, AcknowledgedAnotherTermsEntry_Commit) {
 }
 
 TEST_F(JudgeTest, RestartWithoutWhatWasOnDisk_Durability) {
-  Replica before(2);
+  DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 0);
   before.Flush();
   EXPECT_EQ(Show(1, before), "");
-  Replica after(2);
+  DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(JudgeTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
-  Replica before(3, {1, 2});
-  Replica after(3, {1, 1});
+  DrivenReplica before(3, {1, 2});
+  DrivenReplica after(3, {1, 1});
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(JudgeTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
-  Replica before(2);
+  DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, before), "");
-  Replica after(2);
+  DrivenReplica after(2);
   EXPECT_EQ(Start(1, after), "");
 }
 
 TEST_F(JudgeTest, RestartInAnEarlierTermThanWasOnDisk_Durability) {
   judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(3), NodeId()}});
-  Replica after(2);
+  DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(JudgeTest, RestartWithoutTheVoteThatWasOnDisk_Durability) {
   judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
-  Replica after(2);
+  DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(JudgeTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
   judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
-  Replica after(3);
+  DrivenReplica after(3);
   EXPECT_EQ(Start(1, after), "");
 }
 
 TEST_F(JudgeTest, TakenForWrittenWhileItIsNot_Durability) {
-  Replica one(2);
+  DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.Follow(2, 2, 1, "a", 0);
   const WriteToken first = one.out().writes[0].token;
@@ -286,12 +286,12 @@ TEST_F(JudgeTest, TakenForWrittenWhileItIsNot_Durability) {
   one.Follow(2, 3, 2, "b", 0);
   EXPECT_EQ(Show(1, one), "");
   judge_.ObserveWritten(NodeId(1), first);
-  one.Flush();  // Both, for all that the replica knows.
+  one.Flush();  // The replica learns that both are durable.
   ExpectViolation("durability", Show(1, one));
 }
 
 TEST_F(JudgeTest, WrittenOneAfterTheOther_IsAllowed) {
-  Replica one(2);
+  DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   for (const uint64_t index : {2, 3}) {
     one.Follow(2, index, index == 2 ? 1 : 2, "a", 0);
@@ -309,7 +309,7 @@ class MessageJudgeTest : public JudgeTest {
     EXPECT_EQ(Start(1, replica_), "");
     judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
   }
-  // Shows an output with one more message, sent at once.
+  // Passes an output with one more message that leaves at once.
   std::string Send(MessageType type, uint64_t term, uint32_t to,
                    uint64_t last = 0) {
     Message message;
@@ -322,7 +322,7 @@ class MessageJudgeTest : public JudgeTest {
     return Show(1, replica_);
   }
 
-  Replica replica_{2, {}, NodeId(3)};
+  DrivenReplica replica_{2, {}, NodeId(3)};
 };
 
 TEST_F(MessageJudgeTest, SaysWhatIsOnDisk_IsAllowed) {
@@ -350,7 +350,7 @@ TEST_F(MessageJudgeTest, AcknowledgesWhatIsNotOnDisk_Durability) {
 }
 
 TEST_F(JudgeTest, LeadsWithoutItsVoteOnDisk_Durability) {
-  Replica one;
+  DrivenReplica one;
   EXPECT_EQ(Start(1, one), "");
   judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(1), NodeId()}});
   one.LeadUncommitted();
@@ -358,12 +358,13 @@ TEST_F(JudgeTest, LeadsWithoutItsVoteOnDisk_Durability) {
   ExpectViolation("durability", Show(1, one));
 }
 
-// A snapshot of one's own state through entry 2, stamped as `change` leaves it.
+// A snapshot of the own state through entry 2, with the fields that `change`
+// sets.
 class SnapshotJudgeTest : public JudgeTest {
  protected:
   template <typename Change>
   std::string Take(Change change) {
-    Replica one(2);
+    DrivenReplica one(2);
     EXPECT_EQ(Start(1, one), "");
     one.Follow(2, 2, 1, "a", 2);
     one.Flush();
@@ -377,9 +378,9 @@ class SnapshotJudgeTest : public JudgeTest {
   }
 
  private:
-  // The output of Flush hides the one before; both are needed.
-  std::string ShowAll(Replica& one) {
-    Replica again(2);
+  // Flush overwrites the earlier output; both are needed.
+  std::string ShowAll(DrivenReplica& one) {
+    DrivenReplica again(2);
     again.Follow(2, 2, 1, "a", 2);
     const std::string violation = Show(1, again);
     return violation.empty() ? Show(1, one) : violation;
@@ -403,7 +404,7 @@ TEST_F(SnapshotJudgeTest, AnotherConfiguration_Snapshot) {
 }
 
 TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {
-  Replica one(2);
+  DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, one), "");
   Write write;

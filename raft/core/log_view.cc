@@ -102,7 +102,7 @@ void LogView::CompactTo(Index index) {
   while (configurations_.size() > 1 && configurations_[1].index <= index) {
     configurations_.erase(configurations_.begin());
   }
-  // Each erased entry is moved over at most once for every one that stays.
+  // At most one entry is moved for each one that is erased.
   if (head_ >= entries_.size() - head_) {
     entries_.erase(entries_.begin(),
                    entries_.begin() + static_cast<ptrdiff_t>(head_));

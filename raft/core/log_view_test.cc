@@ -1,5 +1,4 @@
-// LogView against a model that keeps every entry ever appended in a map and
-// forgets nothing but what it must.
+// LogView against a model that keeps all entries in a map.
 #include "raft/core/log_view.h"
 
 #include <map>
@@ -59,7 +58,7 @@ struct Model {
     }
     return found;
   }
-  // By definition: walk back.
+  // The definition: a search backwards.
   LogPosition FindConflictByTerm(uint64_t index, Term term) const {
     const uint64_t base_index = boundary.index.value();
     for (uint64_t i = std::min(index, Last().index.value());; --i) {
@@ -186,7 +185,7 @@ TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
   log.Append(EntryOf(1, 1));
   log.Append(EntryOf(1, 2));
   log.CompactTo(Index(2));
-  // A forgotten index has no term, and no term matches nothing (B027).
+  // A compacted index has no term, so the zero term must not match it (B027).
   EXPECT_FALSE(log.Matches({Term(0), Index(1)}));
   EXPECT_FALSE(log.Matches({Term(0), Index(2)}));
   EXPECT_FALSE(log.Matches({Term(0), Index(3)}));

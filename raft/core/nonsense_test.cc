@@ -1,5 +1,5 @@
-// A replica among peers that send anything at all: whatever arrives, it keeps
-// its own invariants, never gives back what it committed, and never dies.
+// A replica among peers that send arbitrary messages. It keeps its invariants,
+// never removes a committed entry, and never fails a CHECK.
 #include <string>
 #include <vector>
 
@@ -16,7 +16,7 @@ class NonsenseTest : public ReplicaTest {
   }
   bool Chance(uint64_t percent) { return Below(100) < percent; }
 
-  // Mostly near what is there, sometimes far off.
+  // Usually near the present value, sometimes far from it.
   uint64_t Near(uint64_t value) {
     if (Chance(3)) return ~uint64_t{0} - Below(3);
     const uint64_t low = value > 3 ? value - 3 : 0;
@@ -76,8 +76,8 @@ class NonsenseTest : public ReplicaTest {
     return m;
   }
 
-  // What moves the replica on: votes for a candidate, a whole snapshot for a
-  // follower, an acknowledgement for a leader.
+  // A message that makes progress: a vote for a candidate, a whole snapshot for
+  // a follower, an acknowledgement for a leader.
   Message PlausibleMessage() {
     Message m = SomeMessage();
     m.term = core_->term();
@@ -107,7 +107,7 @@ class NonsenseTest : public ReplicaTest {
     return m;
   }
 
-  // The host is honest, whatever the peers are.
+  // The host behaves correctly.
   void AnswerHost() {
     if (works_.empty() || Chance(30)) return;
     const SnapshotWork work = works_.front();
@@ -208,7 +208,7 @@ TEST_F(NonsenseTest, AnyMessages_ReplicaKeepsItsInvariantsAndItsWord) {
       if (HasFatalFailure()) return;
     }
   }
-  // The peers' nonsense led somewhere.
+  // The arbitrary messages reached the interesting states.
   EXPECT_GT(led_, 50);
   EXPECT_GT(installed_, 50);
   EXPECT_GT(refused_, 1000);

@@ -1,6 +1,6 @@
 // One test per rule of Figure 2 of "In Search of an Understandable Consensus
-// Algorithm (Extended Version)", and of Figure 13 for snapshots. The rule
-// stands above its test in the paper's words, shortened.
+// Algorithm (Extended Version)", and of Figure 13 for snapshots. The comment on
+// a test quotes its rule, shortened.
 #include <algorithm>
 #include <set>
 
@@ -27,7 +27,7 @@ TEST_F(PaperTest, State_VoteGranted_ReplyLeavesWithTheWriteThatHoldsIt) {
   EXPECT_FALSE(replies[0].reject);
 }
 
-// The same: the term and the entries, in one write (B002, B004).
+// Persistent state: the term and the entries, in one write (B002, B004).
 TEST_F(PaperTest, State_AppendOfNewTerm_OneWriteHoldsTermAndEntries) {
   Start(Term(1));
   Receive(Append(2, 3, At(1, 1), {Commands(3, 2)}));
@@ -40,7 +40,7 @@ TEST_F(PaperTest, State_AppendOfNewTerm_OneWriteHoldsTermAndEntries) {
   EXPECT_EQ(replies[0].last.index, Index(2));
 }
 
-// A heartbeat of a new term is answered when the term is durable, too.
+// The reply to a heartbeat of a new term also waits until the term is durable.
 TEST_F(PaperTest, State_HeartbeatOfNewTerm_AnsweredWhenTheTermIsDurable) {
   Start(Term(1));
   Receive(From(2, MessageType::kHeartbeat, 2));
@@ -152,7 +152,7 @@ TEST_F(PaperTest, AppendEntries_PreviousOfAnotherTerm_HintSkipsThatTerm) {
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_TRUE(out_.messages[0].reject);
   EXPECT_EQ(out_.messages[0].hint, At(1, 2));
-  // Nothing is removed before it is known what replaces it.
+  // A rejected append removes no entries.
   EXPECT_EQ(core_->last(), At(3, 5));
 }
 
@@ -175,7 +175,7 @@ TEST_F(PaperTest, AppendEntries_AllThereAlready_NothingIsWrittenOrRemoved) {
   EXPECT_TRUE(out_.writes.empty());
   EXPECT_EQ(core_->last(), At(2, 4));
   ASSERT_EQ(out_.messages.size(), 1u);
-  // The answer speaks of what the message covered, not of the whole log.
+  // The reply acknowledges what the message covered, not the whole log.
   EXPECT_EQ(out_.messages[0].last.index, Index(2));
 }
 
@@ -219,8 +219,8 @@ TEST_F(PaperTest, AllServers_HigherTermInAReply_LeaderBecomesFollower) {
 // ---- Followers
 
 // "If election timeout elapses without receiving AppendEntries from current
-// leader or granting vote to candidate: convert to candidate". Here by way of
-// the pre-vote (thesis 9.6).
+// leader or granting vote to candidate: convert to candidate". The pre-vote
+// comes first (thesis 9.6).
 TEST_F(PaperTest, Followers_ElectionTimeout_AsksForPreVotesFirst) {
   Start(Term(3));
   const MonoTime deadline = core_->deadline();
@@ -328,7 +328,7 @@ TEST_F(PaperTest, Candidates_ElectionTimeout_AsksAgain) {
   EXPECT_EQ(out_.messages[0].term, Term(3));
 }
 
-// 5.2: "randomized election timeouts", drawn for every wait (B014).
+// 5.2: "randomized election timeouts", drawn for each wait (B014).
 TEST_F(PaperTest, Candidates_EveryWait_IsDrawnAnew) {
   Start(Term(1));
   std::set<int64_t> waits;
@@ -368,7 +368,7 @@ TEST_F(PaperTest, Leaders_Idle_SendHeartbeats) {
 }
 
 // "If command received from client: append entry to local log, respond after
-// entry applied"; the disk works beside the sends (thesis 10.2.1).
+// entry applied". The disk writes while messages are sent (thesis 10.2.1).
 TEST_F(PaperTest, Leaders_Command_IsSentAndWrittenInOneStep) {
   Start(Term(1));
   BecomeServingLeader();
@@ -396,7 +396,7 @@ TEST_F(PaperTest, Leaders_Acknowledged_NextAndMatchFollow) {
   BecomeServingLeader();
   Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
   const auto appends = Of(out_.messages, MessageType::kAppend);
-  ASSERT_EQ(appends.size(), 1u);  // Node 3 has not answered its probe.
+  ASSERT_EQ(appends.size(), 1u);  // The probe of node 3 has no reply yet.
   EXPECT_EQ(appends[0].to, NodeId(2));
   EXPECT_EQ(appends[0].last, At(2, 2));
   Receive(Ack(2, 2, 3));

@@ -84,7 +84,7 @@ void Progress::AppendSent(Index last, size_t bytes, MonoTime retry_at) {
     retry_at_ = retry_at;
     return;
   }
-  if (last < next_) return;  // Nothing in it that needs an answer.
+  if (last < next_) return;  // It carries no entries, so it needs no reply.
   if (inflights_.empty()) retry_at_ = retry_at;
   inflights_.Add(last, bytes);
   next_ = last + 1;
@@ -98,7 +98,8 @@ bool Progress::Acknowledged(Index index, MonoTime retry_at) {
   }
   switch (state_) {
     case State::kProbe:
-      // Even an old answer shows that the follower is there and agrees.
+      // Even an old acknowledgement shows that the follower is reachable and
+      // agrees at `index`.
       BecomeReplicate();
       break;
     case State::kReplicate:
@@ -116,10 +117,10 @@ bool Progress::Acknowledged(Index index, MonoTime retry_at) {
 }
 
 bool Progress::Rejected(Index previous, Index hint) {
-  // Whatever lies at or before match was acknowledged: an old answer.
+  // The follower has acknowledged entries through match_: the reply is old.
   if (previous <= match_) return false;
   if (state_ == State::kSnapshot) return false;
-  // A probe has one question open; another's answer is stale.
+  // One probe is outstanding; the reply to an earlier one is stale.
   if (state_ == State::kProbe && previous + 1 != next_) return false;
   if (state_ == State::kReplicate && previous >= next_) return false;
   Become(State::kProbe);

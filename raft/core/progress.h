@@ -1,13 +1,14 @@
-// raft/core/progress.h: what a leader knows of one other member, and what it
-// may send it next.
+// raft/core/progress.h: what a leader knows about one other member, and what it
+// may send next.
 //
-// kProbe: the leader looks for where the logs agree: one kAppend at a time.
-// kReplicate: they agree up to next - 1 as far as known; kAppends are sent
-// ahead of their answers within limits of messages and bytes. kSnapshot: the
-// follower needs what the leader's log no longer has; chunks go one at a time,
-// the follower says from where.
+// kProbe: the leader searches for the last index at which the logs agree, with
+// one kAppend at a time. kReplicate: the logs are believed to agree up to next
+// - 1. The leader sends further kAppends before replies arrive, within limits
+// of messages and bytes. kSnapshot: the follower needs entries that the
+// leader's log no longer has. The leader sends one chunk at a time, at the
+// offset that the follower names.
 //
-// Every change of state resets what belongs to the old one in one place.
+// Become() resets the fields of the old state at every change of state.
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 
@@ -21,7 +22,7 @@
 
 namespace quorate::raft {
 
-// Answers that are outstanding, oldest first, bounded by number and by bytes.
+// The kAppends without a reply, oldest first, limited by number and bytes.
 class Inflights {
  public:
   struct Limits {
@@ -29,7 +30,7 @@ class Inflights {
     size_t bytes = 8 << 20;
   };
 
-  // True if nothing more should be sent. A first message always fits.
+  // True if no more should be sent. A first message always fits.
   bool Full(const Limits& limits) const;
   bool empty() const { return sent_.empty(); }
   size_t count() const { return sent_.size(); }
@@ -54,13 +55,13 @@ class Progress {
  public:
   enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
 
-  // A snapshot on its way to the follower.
+  // A snapshot that is being sent to the follower.
   struct PendingSnapshot {
     SnapshotDescriptor snapshot;
-    uint64_t offset = 0;       // The next byte the follower wants.
-    bool reading = false;      // A SnapshotWork::kRead is outstanding, for
-    uint64_t read_offset = 0;  // this offset.
-    bool in_flight = false;    // The chunk at `offset` was sent, not answered.
+    uint64_t offset = 0;       // The next byte that the follower needs.
+    bool reading = false;      // A SnapshotWork::kRead is outstanding.
+    uint64_t read_offset = 0;  // The offset of that kRead.
+    bool in_flight = false;    // The chunk at `offset` was sent; no reply yet.
   };
 
   // Begins in kProbe. Requires: next > 0.
@@ -70,20 +71,22 @@ class Progress {
   State state() const { return state_; }
   // Last entry known to be on the follower's disk and to match. Never falls.
   Index match() const { return match_; }
-  // First entry to send. Invariant: match < next.
+  // First entry to send next. Invariant: match < next.
   Index next() const { return next_; }
   const Inflights& inflights() const { return inflights_; }
   // Valid in kSnapshot.
   const PendingSnapshot& pending_snapshot() const { return pending_snapshot_; }
   PendingSnapshot& pending_snapshot() { return pending_snapshot_; }
 
-  // When the unanswered message should be sent again; Max() if there is none.
+  // When the message without a reply should be sent again; Max() if there is no
+  // such message.
   MonoTime retry_at() const { return retry_at_; }
   void set_retry_at(MonoTime at) { retry_at_ = at; }
 
-  // Starts over from `match`.
+  // Starts again after `match`.
   void BecomeProbe();
-  // The probe's answer is overdue: it may be sent again. Requires: kProbe.
+  // The reply to the probe is overdue; a probe may be sent again. Requires:
+  // kProbe.
   void ProbeAgain();
   void BecomeReplicate();
   void BecomeSnapshot(const SnapshotDescriptor& snapshot);
@@ -92,20 +95,20 @@ class Progress {
   bool CanAppend(const Inflights::Limits& limits) const;
   // An append with entries up to `last` (next - 1: none) of `bytes` was sent.
   void AppendSent(Index last, size_t bytes, MonoTime retry_at);
-  // The follower has everything up to `index`. Returns true if that is news.
-  // `retry_at` is for what is still unanswered.
+  // The follower has all entries up to `index`. Returns true if match() rises.
+  // `retry_at` is for messages that still have no reply.
   bool Acknowledged(Index index, MonoTime retry_at);
-  // The follower refused an append after `previous`; the logs may agree at
-  // `hint`. Returns false if the answer is stale; else the state is kProbe.
+  // The follower rejected an append after `previous`; the logs may agree at
+  // `hint`. Returns false if the reply is stale; otherwise the state is kProbe.
   bool Rejected(Index previous, Index hint);
 
-  // When it was last heard from in this term.
+  // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
   void RecordContact(MonoTime now) { last_contact_ = now; }
-  // Newest read batch it confirmed.
+  // The newest read round that the follower confirmed.
   ReadRound read_round() const { return read_round_; }
   void ConfirmReadRound(ReadRound round);
-  // Newest commit index it was told of.
+  // The newest commit index that was sent to the follower.
   Index commit_sent() const { return commit_sent_; }
   void CommitSent(Index commit);
 

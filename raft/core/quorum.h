@@ -1,7 +1,7 @@
 // raft/core/quorum.h: majorities, single and joint (thesis 4.3).
 //
-// One rule serves every question that a quorum decides: which index is
-// replicated, which read batch is confirmed, since when a leader is in contact.
+// QuorumValue decides which index is replicated, which read round is confirmed
+// and since when a leader is in contact.
 #ifndef QUORATE_RAFT_CORE_QUORUM_H_
 #define QUORATE_RAFT_CORE_QUORUM_H_
 
@@ -20,8 +20,8 @@ namespace quorate::raft {
 // Voters needed out of `size`: more than half.
 constexpr size_t MajoritySize(size_t size) { return size / 2 + 1; }
 
-// The largest value that a majority of `voters` has reached. Requires: at least
-// one voter. `value_of(NodeId)` gives what a voter has reached.
+// The largest value that a majority of `voters` has reached. `value_of(NodeId)`
+// returns the value of a voter. Requires: at least one voter.
 template <typename Value, typename ValueOf>
 Value MajorityValue(const std::vector<Member>& voters,
                     const ValueOf& value_of) {
@@ -32,8 +32,8 @@ Value MajorityValue(const std::vector<Member>& voters,
   return values[MajoritySize(values.size()) - 1];
 }
 
-// The same for a configuration: what both halves have reached. With no voter at
-// all nothing is decided: `none`.
+// The largest value that majorities of both halves of a configuration have
+// reached; `none` if there is no voter.
 template <typename Value, typename ValueOf>
 Value QuorumValue(const Configuration& configuration, Value none,
                   const ValueOf& value_of) {
@@ -47,13 +47,13 @@ Value QuorumValue(const Configuration& configuration, Value none,
 enum class Vote : uint8_t { kMissing, kGranted, kRejected };
 enum class VoteResult : uint8_t { kPending, kWon, kLost };
 
-// The votes of one campaign: the first answer of each voter counts.
+// The votes of one campaign. The first reply of each voter counts.
 class Tally {
  public:
   void Record(NodeId voter, bool granted);
   Vote vote(NodeId voter) const;
-  // Won once both halves granted by majority; lost once one half cannot any
-  // more. With no voter at all: lost.
+  // Won once majorities of both halves have granted their votes. Lost once one
+  // half cannot reach a majority any more, or if there is no voter.
   VoteResult Result(const Configuration& configuration) const;
 
  private:

@@ -94,7 +94,7 @@ RC_GTEST_PROP(QuorumTest, TwoQuorums_OfOneConfiguration_Intersect, ()) {
   for (uint32_t id = 1; id < 10; ++id) {
     if (a.count(id) == 0) others.insert(id);
   }
-  // If a is a quorum, what a leaves over is none.
+  // If `a` is a quorum, its complement is not.
   Tally tally_a;
   Tally tally_others;
   for (uint32_t id : a) tally_a.Record(NodeId(id), true);

@@ -2,9 +2,9 @@
 // commit index, confirms by a round of heartbeats that it still leads, and
 // answers once that index is applied. Followers ask the leader for an index.
 //
-// One round is outstanding at a time. A request joins the next round, never one
-// that began before it: its heartbeats may have left before a newer leader
-// committed something.
+// One round is outstanding at a time. A request joins the next round, never the
+// outstanding one: the heartbeats of that one may have left before a newer
+// leader committed an entry.
 #include <algorithm>
 #include <utility>
 
@@ -13,8 +13,8 @@
 
 namespace quorate::raft {
 
-// The one gate (thesis 6.4, step 1): until an entry of the own term is
-// committed, the leader does not know which earlier ones are.
+// Thesis 6.4, step 1: until an entry of the own term is committed, the leader
+// does not know which earlier entries are.
 bool Core::Impl::CanServeReads() const {
   return std::holds_alternative<Leader>(role_) &&
          log_.TermAt(commit_) == hard_state_.term;
@@ -43,7 +43,7 @@ void Core::Impl::AddRead(PendingRead read) {
   StartRound();
 }
 
-// Begins the next round if none is outstanding and somebody waits.
+// Begins the next round if no round is outstanding and reads are waiting.
 void Core::Impl::StartRound() {
   Leader& leader = std::get<Leader>(role_);
   if (!leader.round_reads.empty() || leader.waiting_reads.empty() ||
@@ -53,7 +53,7 @@ void Core::Impl::StartRound() {
   leader.round_reads.swap(leader.waiting_reads);
   ++leader.read_round;
   leader.round_index = commit_;
-  ConfirmRound();  // A single voter needs nobody.
+  ConfirmRound();  // A single voter confirms the round at once.
   if (!leader.round_reads.empty()) BroadcastHeartbeats();
 }
 
@@ -100,7 +100,8 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   Send(std::move(reply));
 }
 
-// Leadership ends: nobody confirmed them, and asking again is harmless.
+// Leadership ends before a quorum has confirmed these reads. Their callers may
+// ask again.
 void Core::Impl::FailReads() {
   Leader& leader = std::get<Leader>(role_);
   for (const PendingRead& read : leader.round_reads) {
@@ -163,7 +164,7 @@ void Core::Impl::OnReadIndexReply(const Message& message) {
   ReleaseForwardedReads();
 }
 
-// Asks again, or gives up.
+// Sends overdue requests again and fails expired ones.
 void Core::Impl::RetryForwardedReads() {
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) return;

@@ -1,5 +1,5 @@
-// raft/core/replica_fixture.h: one core driven by hand, for tests of single
-// rules. The test plays disk, network and clock.
+// raft/core/replica_fixture.h: one core, for tests of single rules. The test
+// takes the place of disk, network and clock.
 #ifndef QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
 #define QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
 
@@ -45,7 +45,7 @@ class ReplicaTest : public ::testing::Test {
     return entry;
   }
 
-  // Begins with the bootstrap entry and entries of these terms after it.
+  // Starts with the bootstrap entry, followed by entries of these terms.
   void Start(Term term, std::initializer_list<uint64_t> terms = {},
              NodeId voted_for = NodeId()) {
     Restored restored;
@@ -77,7 +77,7 @@ class ReplicaTest : public ::testing::Test {
     Step(MessageReceived{std::move(message)});
   }
 
-  // The oldest write is durable; gives what may leave with it.
+  // Completes the oldest write; returns the messages that waited for it.
   std::vector<Message> FinishWrite() {
     EXPECT_FALSE(pending_.empty());
     if (pending_.empty()) return {};
@@ -92,7 +92,7 @@ class ReplicaTest : public ::testing::Test {
 
   void Pass(Duration duration) { now_.mono = now_.mono + duration; }
 
-  // Lets the deadline come.
+  // Advances time to the deadline and fires the timer.
   void PassToDeadline() {
     now_.mono = core_->deadline();
     Step(TimerFired());
@@ -127,7 +127,7 @@ class ReplicaTest : public ::testing::Test {
     return message;
   }
 
-  // Through pre-vote and vote by node 2, and the own first entry to disk.
+  // Wins pre-vote and vote with node 2, and writes the own first entry.
   void BecomeLeader() {
     PassToDeadline();
     Message grant = From(2, MessageType::kPreVoteReply, core_->term().value());
@@ -139,14 +139,14 @@ class ReplicaTest : public ::testing::Test {
     leader_output_ = out_;
     FinishWrites();
   }
-  // And the first entry committed by node 2.
+  // Becomes leader and commits the own first entry with node 2.
   void BecomeServingLeader() {
     BecomeLeader();
     Receive(Ack(2, core_->term().value(), core_->last().index.value()));
     ASSERT_TRUE(core_->CanServeReads());
   }
 
-  // Messages of a type in a list.
+  // The messages of one type.
   static std::vector<Message> Of(const std::vector<Message>& messages,
                                  MessageType type) {
     std::vector<Message> found;
@@ -165,7 +165,7 @@ class ReplicaTest : public ::testing::Test {
   Now now_{MonoTime(1'000'000'000), {}};
   std::unique_ptr<Core> core_;
   Output out_;
-  Output leader_output_;  // Of the step that made it leader.
+  Output leader_output_;  // Output of the step that made it leader.
   std::vector<Write> pending_;
 };
 

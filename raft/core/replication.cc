@@ -34,10 +34,10 @@ Progress* Core::Impl::FindMember(NodeId node) {
 
 // ---- The leader's log.
 
-// Log time never falls, and under one leader advances at most by the monotonic
-// time passed plus a bounded slew, so that one step of a wall clock cannot
-// expire the world. An unsynchronised clock has an earliest end too, its
-// reading; without even that, log time advances by monotonic time.
+// Log time never falls. Under one leader it advances at most by the monotonic
+// time passed plus a bounded slew, so that a jump of a wall clock cannot expire
+// all keys. For an unsynchronised clock `earliest` is its reading; without
+// `earliest`, log time advances by monotonic time.
 WallTime Core::Impl::NextLogTime(const Now& now) const {
   const Leader& leader = std::get<Leader>(role_);
   const Duration elapsed = now.mono - leader.anchor_mono;
@@ -64,8 +64,8 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   return position;
 }
 
-// Into memory and into this Step's write. A configuration is in effect from
-// here on (thesis 4.1).
+// Appends to the log in memory and to the write of this Step. A configuration
+// takes effect when it is appended (thesis 4.1).
 void Core::Impl::AppendToLog(Entry entry) {
   const bool configuration = entry.kind == EntryKind::kConfiguration;
   const Index index = entry.index;
@@ -74,8 +74,8 @@ void Core::Impl::AppendToLog(Entry entry) {
   if (configuration) Emit(Event::Kind::kConfigurationChanged, index);
 }
 
-// Raft paper 5.3. The leader's own disk works beside the sends: its entry
-// counts for itself at WriteDone, as everybody's does (thesis 10.2.1).
+// Raft paper 5.3. The leader sends the entry while its own disk writes it. Its
+// own copy counts at WriteDone, like that of a follower (thesis 10.2.1).
 void Core::Impl::OnProposal(Proposal proposal) {
   CHECK_LE(proposal.payload.size(), kEntryPayloadBytesMax);
   Leader* leader = std::get_if<Leader>(&role_);
@@ -88,14 +88,14 @@ void Core::Impl::OnProposal(Proposal proposal) {
   if (proposal.kind == EntryKind::kConfiguration) {
     const auto decoded = DecodeConfiguration(proposal.payload.view());
     CHECK(decoded.ok());
-    CHECK(PinsStoreIdsOnly(log_.configuration(), *decoded));
+    CHECK(OnlyPinsStoreIds(log_.configuration(), *decoded));
   }
   if (leader->transfer) {
     refused.reason = Refused::Reason::kTransferInProgress;
     out_->refused.push_back(refused);
     return;
   }
-  // One proposal always fits, however large.
+  // A first proposal always fits, whatever its size.
   const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
   if (leader->uncommitted_bytes > 0 &&
       leader->uncommitted_bytes + size_bytes > options_.uncommitted_bytes_max) {
@@ -113,7 +113,7 @@ void Core::Impl::SendAppends(Progress& member) {
   const Inflights::Limits limits = {options_.inflight_messages_max,
                                     options_.inflight_bytes_max};
   while (member.CanAppend(limits)) {
-    // The entry before the first one to send must still be known.
+    // An append names the entry before its first one, which must be in the log.
     if (member.next() - 1 < log_.start().index) {
       StartSnapshot(member);
       return;
@@ -133,7 +133,7 @@ void Core::Impl::SendAppend(Progress& member) {
   message.commit = commit_;
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
-  // To someone silent only a question goes, no entries.
+  // A probe of an inactive follower carries no entries.
   const bool inactive =
       now_.mono - member.last_contact() >= options_.election_timeout_max;
   if (member.state() != Progress::State::kProbe || !inactive) {
@@ -153,7 +153,7 @@ void Core::Impl::SendAppend(Progress& member) {
 // Raft paper Figure 2, AppendEntries RPC, receiver implementation.
 void Core::Impl::OnAppend(const Message& message) {
   if (!AcceptLeader(message)) return;
-  // The log is being replaced; the leader will ask again.
+  // The log is being replaced; the leader sends again.
   if (installing()) return;
   if (!WellFormed(message)) {
     DropInvalid();
@@ -162,8 +162,8 @@ void Core::Impl::OnAppend(const Message& message) {
   const Index matched = message.last.index + message.entries.size();
   absl::Span<const Entry> entries = message.entries;
   if (message.last.index < commit_) {
-    // What is committed here is in every later leader's log (leader
-    // completeness): it matches, also where a snapshot took its place.
+    // Committed entries are in the log of every later leader (leader
+    // completeness). They match, even where a snapshot has replaced them here.
     const uint64_t known = commit_ - message.last.index;
     if (entries.size() <= known) {
       AckMatch(commit_);
@@ -190,8 +190,8 @@ void Core::Impl::OnAppend(const Message& message) {
   FollowerCommit(message.commit, matched);
 }
 
-// Whether the entries can be what a leader of that term sends. An unknown kind
-// or version stops the replica here: it never acknowledges the entry.
+// True if a leader of that term can have sent the entries. A replica never
+// acknowledges an entry of an unknown kind or version.
 bool Core::Impl::WellFormed(const Message& message) const {
   LogPosition previous = message.last;
   WallTime log_time = WallTime::Min();
@@ -211,7 +211,7 @@ bool Core::Impl::WellFormed(const Message& message) const {
   return previous.term <= message.term;
 }
 
-// Neither term nor log time falls along a log.
+// True if neither term nor log time falls from the entry before `entry`.
 bool Core::Impl::Continues(const Entry& entry) const {
   const Index previous = entry.index - 1;
   return entry.term >= log_.TermAt(previous) &&
@@ -228,9 +228,9 @@ void Core::Impl::RejectAppend(const Message& message) {
   Send(std::move(reply));
 }
 
-// Appends what the log does not hold, after removing what conflicts with it;
-// entries that match are never touched (Figure 2: "If an existing entry
-// conflicts with a new one").
+// Removes the suffix that conflicts with `entries`, then appends them. Matching
+// entries are never removed (Figure 2: "If an existing entry conflicts with a
+// new one").
 void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
   const Index first = entries.front().index;
   if (first <= log_.last().index) {
@@ -238,7 +238,7 @@ void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
     const bool reconfigured =
         log_.configuration() != log_.ConfigurationAt(first - 1);
     log_.TruncateFrom(first);
-    // Acknowledgements on their way are for what is gone.
+    // Writes in flight hold entries that are removed here.
     ++epoch_;
     durable_ = std::min(durable_, first - 1);
     Emit(Event::Kind::kSuffixTruncated, first);
@@ -247,14 +247,15 @@ void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
   for (const Entry& entry : entries) AppendToLog(entry);
 }
 
-// Only what is on the disk is acknowledged; the rest rides on its write.
+// Acknowledges entries that are durable. The acknowledgement of other entries
+// leaves with the write that holds them.
 void Core::Impl::AckMatch(Index matched) {
   Message reply = NewMessage(MessageType::kAppendReply, leader());
   reply.last = {Term(), std::min(matched, durable_)};
   Send(std::move(reply));
 }
 
-// The one rule for a follower's commit, whatever brings it (Figure 2:
+// The commit rule of followers for every type of message (Figure 2:
 // "commitIndex = min(leaderCommit, index of last new entry)").
 void Core::Impl::FollowerCommit(Index leader_commit, Index matched) {
   const Index index = std::min(leader_commit, matched);
@@ -265,7 +266,8 @@ void Core::Impl::FollowerCommit(Index leader_commit, Index matched) {
 
 void Core::Impl::OnWriteDone(const WriteDone& event) {
   const WriteToken& token = event.token;
-  // Terms and votes only ever advance: what was durable once says it all.
+  // Terms and votes only advance, so a newer durable hard state covers the
+  // older ones.
   if (token.hard_state.term > durable_hard_state_.term ||
       (token.hard_state.term == durable_hard_state_.term &&
        durable_hard_state_.voted_for == NodeId())) {
@@ -305,7 +307,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
                                          now_.mono + options_.retry_interval);
   if (member->state() == Progress::State::kSnapshot &&
       member->match() >= log_.start().index) {
-    // What it lacks is in the log (again).
+    // The entries that the follower lacks are in the log.
     member->BecomeReplicate();
   } else if (member->state() == Progress::State::kSnapshot &&
              member->match() >=
@@ -322,9 +324,9 @@ void Core::Impl::OnAppendReply(const Message& message) {
   }
 }
 
-// Only entries of the own term are committed by counting; earlier ones are with
-// them (Raft paper 5.4.2, Figure 8). A quorum without the leader's disk will
-// do.
+// Only entries of the own term are committed by counting replicas; earlier
+// entries are committed with them (Raft paper 5.4.2, Figure 8). The quorum need
+// not contain the leader's disk.
 void Core::Impl::TryCommit() {
   const Index index =
       QuorumValue<Index>(log_.configuration(), Index(0), [this](NodeId node) {
@@ -357,7 +359,7 @@ void Core::Impl::CommitTo(Index index) {
   }
 }
 
-// ---- Heartbeats, notices of commit, retries.
+// ---- Heartbeats, commit notifications, retries.
 
 void Core::Impl::SendHeartbeat(Progress& member) {
   Message message = NewMessage(MessageType::kHeartbeat, member.node());
@@ -370,8 +372,8 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   Send(std::move(message));
 }
 
-// On multiples of the interval: all groups that a node leads beat in the same
-// turn, so that the host sends one message for each peer.
+// Heartbeats are at multiples of the interval, so that all groups that a node
+// leads send them in one turn and the host sends one message to each peer.
 MonoTime Core::Impl::NextHeartbeat() const {
   const int64_t interval = options_.heartbeat_interval.ns();
   return MonoTime(0) + Nanoseconds((now_.mono.ns() / interval + 1) * interval);
@@ -386,7 +388,7 @@ void Core::Impl::BroadcastHeartbeats() {
 void Core::Impl::OnHeartbeat(const Message& message) {
   if (!AcceptLeader(message)) return;
   if (message.commit > log_.last().index && !installing()) {
-    DropInvalid();  // It claims that we hold what we never acknowledged.
+    DropInvalid();  // It names an entry that was never acknowledged here.
   } else {
     FollowerCommit(message.commit, message.commit);
   }
@@ -408,7 +410,7 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   ConfirmRound();
 }
 
-// An answer is overdue: go back to what is known and ask.
+// A reply is overdue: sends again from the last index known to match.
 void Core::Impl::Retry(Progress& member) {
   if (member.state() == Progress::State::kSnapshot) {
     ReadChunk(member);
@@ -440,8 +442,8 @@ void Core::Impl::LeaderTimeout() {
   }
 }
 
-// Followers learn of a commit with the next append. If none comes soon, a
-// heartbeat tells them.
+// The next append carries the commit index to a follower. This schedules a
+// heartbeat for the case that no append follows soon.
 void Core::Impl::ScheduleCommitNotification() {
   Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || !std::exchange(leader->notification_due, false) ||

@@ -1,5 +1,6 @@
-// raft/core/role.h: what a replica knows only in one role (Raft paper 5.1).
-// Alternatives of a variant: a follower has no leader's state to leave behind.
+// raft/core/role.h: the state that a replica has in one role only (Raft paper
+// 5.1). The roles are alternatives of a variant, so a change of role destroys
+// the state of the old one.
 #ifndef QUORATE_RAFT_CORE_ROLE_H_
 #define QUORATE_RAFT_CORE_ROLE_H_
 
@@ -16,17 +17,17 @@
 
 namespace quorate::raft {
 
-// A read that this follower sent on to its leader.
+// A read that this follower forwarded to its leader.
 struct ForwardedRead {
   uint64_t read_id = 0;
   uint64_t tag = 0;
   MonoTime retry_at;
   MonoTime expires_at;
   bool answered = false;
-  Index index;  // Valid if answered: ready once applied.
+  Index index;  // Valid if answered. The read is ready once it is applied.
 };
 struct Follower {
-  NodeId leader;  // Zero: not known.
+  NodeId leader;  // Zero if unknown.
   MonoTime last_contact = MonoTime::Min();
   std::vector<ForwardedRead> reads;
 };
@@ -38,7 +39,7 @@ struct Candidate {
 };
 // A read waiting for a confirmed round (thesis 6.4).
 struct PendingRead {
-  NodeId from;      // Zero: asked here.
+  NodeId from;      // The follower that asked; zero for a read of this node.
   uint64_t id = 0;  // The caller's tag, or the follower's read id.
 };
 struct LeadershipTransfer {
@@ -49,16 +50,17 @@ struct Leader {
   std::vector<Progress> members;  // All but this node, sorted.
   // Sum of size_bytes over (commit, last].
   size_t uncommitted_bytes = 0;
-  // Where log time stood when this leadership began.
+  // Log time when this leadership began.
   WallTime anchor_log_time;
   MonoTime anchor_mono;
   MonoTime heartbeat_at;
   MonoTime quorum_check_at;
-  // Followers that know less than `notification_commit` by then get a heartbeat.
+  // At `notification_at`, followers that were sent a lower commit index than
+  // `notification_commit` get a heartbeat.
   MonoTime notification_at = MonoTime::Max();
   Index notification_commit;
-  bool notification_due = false;  // Something this Step may want a notice.
-  // Reads in the round named `batch`, and those that came after it began.
+  bool notification_due = false;  // This Step may have to schedule one.
+  // The newest read round and its reads; reads that arrived later wait.
   ReadRound read_round;
   Index round_index;
   std::vector<PendingRead> round_reads;

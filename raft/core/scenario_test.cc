@@ -4,10 +4,10 @@
 //   bazel test //raft/core:scenario_test
 //   bazel run //raft/core:scenario_test -- --rewrite   # then read the diff
 //
-// A file is a list of blocks: commands, a line `----`, what they told, an empty
-// line. Lines that begin with # say why. Commands (n, a, b: nodes):
+// A file is a list of blocks: commands, a line `----`, their output, an empty
+// line. Lines that begin with # are comments. Commands (n, a, b: nodes):
 //   nodes N [learners=N] [seed=N] [KEY=BYTES…]
-//   campaign n           n's election timeout passes, nobody else's timer fires
+//   campaign n           n's election timeout passes, no other timer fires
 //   tick n [MS]          MS pass, then n's timers that are due fire
 //   advance MS           time passes, no timer fires
 //   run MS               time passes; timers, disks and links do their work
@@ -15,20 +15,20 @@
 //   compact n [keep=N]   a snapshot of what n applied, keeping N entries
 //   write n [N|all]      the oldest writes of n's disk become durable
 //   snap n [N|all]       the oldest snapshot works of n are done
-//   elect n VOTER…       n campaigns until it leads; only these voters hear it,
-//                        and of it only what elections are made of
+//   elect n VOTER…       n campaigns until it leads; only election messages
+//                        between n and these voters are delivered
 //   deliver a->b [N|all|last]       drop a->b [N|all]      drop all
 //   copy a->b NAME [last]           keeps a message for `inject NAME`
 //   cut a->b | cut a b | isolate n  messages sent from now on are lost
-//   heal                 all of those end
+//   heal                 all links work again
 //   crash n [written=N]  restart n
-//   stabilize            disks and links do what they can, time stands still
+//   stabilize            all writes and messages complete, time stands still
 //   status               log n              links
 //   expect n KEY=VALUE…  role term leader commit last vote applied durable
-//                        boundary voters, reads=yes|no, state of the machine
+//                        start (of the log) voters, reads=yes|no, state
 //   expect read TAG pending|failed|INDEX
-//   expect refused N     in all so far
-//   expect member n m KEY=VALUE…    what leader n knows of m: state match next
+//   expect refused N     number of refused proposals so far
+//   expect member n m KEY=VALUE…    m's state, match, next at leader n
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -113,10 +113,10 @@ std::string MessageText(const Message& m) {
   return text;
 }
 
-// Executes commands and collects what they tell and which expectations fail.
+// Executes commands and collects their output and failed expectations.
 class Scenario {
  public:
-  // What the command told, line by line.
+  // The output of the command, line by line.
   std::string Execute(const std::string& line) {
     out_.str("");
     Words words = Split(line);
@@ -174,7 +174,7 @@ class Scenario {
     return static_cast<uint32_t>(Number(word));
   }
 
-  // How many times, from an optional last word.
+  // The repeat count, from an optional last word.
   static size_t Count(const Words& words, size_t at) {
     if (words.size() <= at) return 1;
     return words[at] == "all" ? 1'000'000 : Number(words[at]);
@@ -285,7 +285,7 @@ class Scenario {
       if (link.empty()) Fail("nothing to deliver");
       if (!link.empty()) c.Deliver(from, to, link.size() - 1);
     } else if (verb == "deliver") {
-      // Answers to what is delivered now are not delivered with it.
+      // Replies to these messages are not delivered with them.
       const size_t count = std::min(Count(words, 1), link.size());
       if (count == 0) Fail("nothing to deliver");
       for (size_t i = 0; i < count; ++i) c.Deliver(from, to);
@@ -295,7 +295,7 @@ class Scenario {
     return true;
   }
 
-  // Delivers what elections are made of, and drops it elsewhere.
+  // Delivers election messages to the listed nodes and drops them elsewhere.
   void Elect(const Words& words) {
     TestCluster& c = *cluster_;
     const uint32_t self = Id(words.at(0));
@@ -389,7 +389,7 @@ class Scenario {
     if (key == "applied") return Text(core.applied_index().value());
     if (key == "durable") return Text(core.durable_index().value());
     if (key == "last") return PositionText(core.last());
-    if (key == "boundary") return PositionText(core.log_start());
+    if (key == "start") return PositionText(core.log_start());
     if (key == "reads") return core.CanServeReads() ? "yes" : "no";
     if (key == "voters") return Text(core.configuration().voters.size());
     if (key == "state") return cluster_->node(id).state;
@@ -459,7 +459,7 @@ class Scenario {
   std::vector<std::string> failures_;
 };
 
-// Replays the file; returns it with the output that really came.
+// Replays the file; returns it with the actual output.
 std::string Replay(std::istream& in, std::vector<std::string>* failures) {
   Scenario scenario;
   std::ostringstream actual;
@@ -467,7 +467,7 @@ std::string Replay(std::istream& in, std::vector<std::string>* failures) {
   bool golden = false;
   for (std::string line; std::getline(in, line);) {
     if (golden) {
-      if (!line.empty()) continue;  // Replaced by what was told.
+      if (!line.empty()) continue;  // The actual output replaces it.
       golden = false;
     }
     actual << line << "\n";

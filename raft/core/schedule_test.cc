@@ -1,7 +1,7 @@
 // Random schedules over a cluster of cores in memory: messages lost, doubled
 // and reordered, crashes with writes lost, partitions, compaction, transfers.
-// Every cross-replica rule is judged after every step; afterwards the cluster
-// is healed and must come to rest in agreement.
+// Every cross-replica rule is checked after every step. At the end the cluster
+// is healed and must agree.
 //
 //   bazel test //raft/core:schedule_test --test_arg=--seeds=1000..2000
 #include <cstdio>
@@ -35,8 +35,8 @@ class Dice {
   uint64_t counter_ = 0;
 };
 
-// How nasty this run is: drawn once per seed, so that each run is bad in a way
-// of its own (swarm testing).
+// The rates of faults, drawn once per seed, so that runs differ in the kinds of
+// faults (swarm testing).
 struct Weather {
   uint32_t lose_percent = 0;
   uint32_t double_percent = 0;
@@ -72,7 +72,7 @@ class Schedule {
     for (int step = 0; step < kSteps && ok(); ++step) Act();
   }
 
-  // Everybody returns; the cluster must agree and serve again.
+  // All replicas return; the cluster must agree and serve again.
   void Heal() {
     HealLinks();
     for (uint32_t id = 1; id <= cluster_.size(); ++id) {
@@ -245,7 +245,7 @@ class Schedule {
           if (!cluster_.up(other)) cluster_.Restart(other);
         }
         return;
-      case 5:  // Only one clock went on, as far as the others can tell.
+      case 5:  // Time passes, but only one replica's timer fires.
         cluster_.Advance(Milliseconds(600));
         cluster_.FireTimeout(Any());
         return;
@@ -277,7 +277,7 @@ TEST(ScheduleTest, RandomFaults_NoRuleIsBrokenAndAllAgreeAfterwards) {
       if (read.ok) ++answered;
     }
   }
-  // The schedules do not merely break everything.
+  // The schedules leave enough working to commit entries.
   const uint64_t runs = last_seed - first_seed + 1;
   std::printf("%llu runs, %llu entries, %llu reads\n",
               static_cast<unsigned long long>(runs),

@@ -1,9 +1,10 @@
-// Snapshots: making room in the log, and bringing a follower up that needs what
-// the log no longer has (Raft paper 7; thesis 5).
+// Snapshots: compacting the log, and sending the state to a follower that needs
+// entries which the log no longer has (Raft paper 7; thesis 5).
 //
-// One chunk is in flight per follower; the follower names the next byte it
-// wants, so a transfer goes on where it stood after a restart of either side.
-// Bytes are read and stored by the host (SnapshotWork).
+// One chunk is in flight per follower, and the follower names the next byte
+// that it needs. So a new leader with the same snapshot continues a transfer,
+// and a follower continues one as far as the host kept its staging file. The
+// host reads and stores the bytes (SnapshotWork).
 #include <algorithm>
 #include <utility>
 
@@ -19,7 +20,7 @@ void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
   if (event.snapshot.position.index <= snapshot_.position.index) return;
   CHECK(log_.Matches(event.snapshot.position));
   snapshot_ = std::move(event.snapshot);
-  // Entries whose write is under way stay until it is done.
+  // Entries whose write is in flight stay in memory.
   const Index boundary = std::min(event.compact_index, durable_);
   if (boundary > log_.start().index) log_.CompactTo(boundary);
 }
@@ -32,8 +33,9 @@ void Core::Impl::StartSnapshot(Progress& member) {
   ReadChunk(member);
 }
 
-// Asks the host for the bytes at the wanted offset, unless it is at it. A
-// transfer that has not begun moves on to the newest snapshot.
+// Asks the host for the bytes at the offset that the follower needs, unless a
+// read is outstanding. A transfer that is still at offset 0 changes to the
+// newest snapshot.
 void Core::Impl::ReadChunk(Progress& member) {
   if (member.pending_snapshot().reading) return;
   if (member.pending_snapshot().offset == 0 &&
@@ -62,18 +64,18 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   Progress::PendingSnapshot& transfer = member->pending_snapshot();
   if (!transfer.reading || event.offset != transfer.read_offset ||
       event.snapshot.position != transfer.snapshot.position) {
-    return;  // The answer to a transfer that was given up.
+    return;  // The read belongs to an abandoned transfer.
   }
   transfer.reading = false;
   if (event.gone) {
-    // A newer one took its place, or will.
+    // A newer snapshot has replaced it or will.
     transfer.offset = 0;
     member->set_retry_at(now_.mono + options_.retry_interval);
     if (snapshot_.position != transfer.snapshot.position) ReadChunk(*member);
     return;
   }
   if (transfer.offset != event.offset) {
-    ReadChunk(*member);  // The follower wants another part by now.
+    ReadChunk(*member);  // The follower needs another offset by now.
     return;
   }
   transfer.in_flight = true;
@@ -98,8 +100,8 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
     DropInvalid();
     return;
   }
-  // The same wish again changes nothing: the chunk is being read, or on its
-  // way, and its retry has a time of its own.
+  // A repeated request for the present offset changes nothing: the chunk is
+  // being read or is in flight, and retry_at() decides when it is sent again.
   if (!message.reject && message.offset == transfer.offset &&
       (transfer.reading || transfer.in_flight)) {
     return;
@@ -147,9 +149,10 @@ void Core::Impl::OnSnapshotChunk(Message message) {
   out_->snapshots.push_back(std::move(work));
 }
 
-// A snapshot of what is committed here is old; one that ends at an entry the
-// log holds adds nothing to it, and what follows that entry stays (Figure 13,
-// rule 6). Either way the leader may go on with entries.
+// True if the snapshot is not needed: this replica has committed its position,
+// or the log holds the entry at its position. In the second case the entries
+// after that position stay (Figure 13, rule 6). In both the acknowledgement
+// lets the leader continue with entries.
 bool Core::Impl::AlreadyCovered(LogPosition position) {
   const bool old = position.index <= commit_;
   if (!old && !log_.Matches(position)) return false;
@@ -179,7 +182,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   incoming_snapshot_->writing = false;
   incoming_snapshot_->received = event.received;
   if (!std::holds_alternative<Follower>(role_)) {
-    incoming_snapshot_.reset();  // A campaign goes with the log as it is.
+    incoming_snapshot_.reset();  // A candidate keeps its log.
     return;
   }
   if (AlreadyCovered(event.snapshot.position)) return;
@@ -195,8 +198,8 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   out_->snapshots.push_back(std::move(work));
 }
 
-// The host has swapped the state machine and cut the log: nothing of what was
-// in the log is in it any more.
+// The host has replaced the state machine and cut the log. No entry is left in
+// the log.
 void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   if (!installing() || incoming_snapshot_->snapshot != event.snapshot) return;
   incoming_snapshot_.reset();

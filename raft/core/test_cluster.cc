@@ -63,8 +63,8 @@ void TestCluster::Step(uint32_t id, Input input) {
   Absorb(id);
 }
 
-// What is committed for the first time is on the disks of a quorum, whatever
-// the replicas believe.
+// Checks that a newly committed entry is on the disks of a quorum, independent
+// of what the replicas believe.
 void TestCluster::CheckDisks(uint32_t id) {
   const Index commit = core(id).commit_index();
   const LogPosition position = {core(id).TermAt(commit), commit};
@@ -164,7 +164,7 @@ void TestCluster::Read(uint32_t id, uint64_t tag) {
 void TestCluster::Compact(uint32_t id, uint64_t keep) {
   if (!up(id)) return;
   Node& self = node(id);
-  // Only what is on this disk may be replaced by a snapshot of it.
+  // A snapshot may replace only entries that are on this disk.
   const Index index = std::min(self.applied, core(id).durable_index());
   if (index <= self.snapshot.position.index ||
       index <= core(id).log_start().index) {
@@ -252,7 +252,7 @@ void TestCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
     Step(id, SnapshotInstalled{snapshot, false});
     return;
   }
-  // What was written before is on the disk, in order, then cut away.
+  // The earlier writes complete in order; then the log is cut.
   std::deque<Write> writes = std::exchange(self.writes, {});
   for (const Write& write : writes) {
     MakeDurable(self, write);

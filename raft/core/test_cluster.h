@@ -1,9 +1,10 @@
-// raft/core/test_cluster.h: replicas of one group in memory, driven by hand.
+// raft/core/test_cluster.h: replicas of one group in memory, driven by a test.
 //
-// Every link is a queue, every disk a queue of writes that are not durable yet,
-// time moves only when told. The state machine appends payloads to a string,
-// which is also what snapshots hold. ClusterInvariants judges every step, and
-// every read is held against what had been committed when it was asked.
+// Every link is a queue of messages, and every disk a queue of writes that are
+// not durable yet. Time moves only on request. The state machine appends
+// payloads to a string, which is also the content of snapshots.
+// ClusterInvariants checks every step, and every read is compared with what was
+// committed when it was requested.
 #ifndef QUORATE_RAFT_CORE_TEST_CLUSTER_H_
 #define QUORATE_RAFT_CORE_TEST_CLUSTER_H_
 
@@ -37,7 +38,7 @@ class TestCluster {
     bool done = false;
     bool ok = false;
     Index index;
-    Index floor;  // Committed anywhere when it was asked.
+    Index floor;  // Highest committed index when it was requested.
   };
   // One replica with its disk, which outlives it.
   struct Node {
@@ -47,10 +48,10 @@ class TestCluster {
     std::vector<Entry> entries;  // After `snapshot`.
     SnapshotDescriptor snapshot;
     std::string snapshot_bytes;
-    // Written or asked for, not done.
+    // Requested and not done.
     std::deque<Write> writes;
     std::deque<SnapshotWork> works;
-    // Received so far; survives crashes.
+    // The part of a snapshot received so far; survives crashes.
     SnapshotDescriptor staging;
     std::string staged;
     // The state machine: payloads of commands applied, in brackets.
@@ -71,11 +72,11 @@ class TestCluster {
   }
   MonoTime now() const { return now_; }
 
-  // Steps a replica (nothing if it is down) and takes over its output.
+  // Steps a replica and takes its output. Does nothing if the replica is down.
   void Step(uint32_t id, Input input);
   void Propose(uint32_t id, const std::string& payload);
   void Read(uint32_t id, uint64_t tag);
-  // Takes a snapshot of what is applied and forgets all but `keep` entries.
+  // Takes a snapshot of the applied state and keeps the last `keep` entries.
   void Compact(uint32_t id, uint64_t keep);
 
   // The oldest write becomes durable, or the oldest snapshot work is done.
@@ -84,11 +85,11 @@ class TestCluster {
   // Delivers the message at `position` of a link; false if there is none.
   bool Deliver(uint32_t from, uint32_t to, size_t position = 0);
 
-  // Everything not durable is lost; `written` oldest writes made it to disk
-  // without anyone having been told.
+  // Stops a replica. Its writes in flight are lost, but for the `written`
+  // oldest ones, which are on disk though the replica was not informed.
   void Crash(uint32_t id, size_t written = 0);
   void Restart(uint32_t id);
-  // Messages sent from now on are lost on this link, or no more.
+  // Begins or ends the loss of messages that are sent on this link.
   void Cut(uint32_t from, uint32_t to) {
     cut_.insert({NodeId(from), NodeId(to)});
   }
@@ -98,13 +99,13 @@ class TestCluster {
 
   // Moves time without firing anything.
   void Advance(Duration duration) { now_ = now_ + duration; }
-  // Steps Timeout on one replica.
+  // Steps TimerFired on one replica.
   void FireTimeout(uint32_t id) { Step(id, TimerFired()); }
-  // Lets disks and links do all they can; time stands still. False if it would
-  // not come to rest.
+  // Completes all writes and delivers all messages without advancing time.
+  // False if the cluster keeps sending.
   bool Stabilize();
-  // Lets `duration` pass with timers firing when due and everything else at
-  // once.
+  // Advances time by `duration`. Timers fire when due; writes and messages
+  // complete at once.
   void Run(Duration duration);
 
   const std::map<uint64_t, ReadResult>& reads() const { return reads_; }
@@ -112,7 +113,7 @@ class TestCluster {
   const std::vector<Proposed>& proposed() const { return proposed_; }
   // The first violation of any rule, or empty.
   const std::string& violation() const { return violation_; }
-  // Lines told by Step since the last call.
+  // Lines that Step has added since the last call.
   std::vector<std::string> TakeTrace() { return std::exchange(trace_, {}); }
 
  private:

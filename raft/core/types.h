@@ -1,7 +1,7 @@
-// raft/core/types.h: the values that the core takes and gives: entries,
+// raft/core/types.h: the values in inputs and outputs of the core: entries,
 // messages, configurations, snapshots. Names are those of the Raft paper
-// (Figure 2) and thesis. Pure values; how they are encoded is
-// raft/host/envelope.h (between nodes) and raft/log (on disk).
+// (Figure 2) and thesis. raft/host/envelope.h encodes them for messages,
+// raft/log for the disk.
 #ifndef QUORATE_RAFT_CORE_TYPES_H_
 #define QUORATE_RAFT_CORE_TYPES_H_
 
@@ -17,16 +17,15 @@
 
 namespace quorate::raft {
 
-// Zero is before every election; bootstrap entries are of term 1.
+// Zero is before every election. Bootstrap entries have term 1.
 using Term = StrongOrdinal<struct TermTag>;
 // Zero is before the first entry.
 using Index = StrongOrdinal<struct IndexTag>;
-// Names a read batch of one leader in one term; made by the leader, rises by
-// one.
+// Numbers the read rounds of one leader in one term, from 1; zero means none.
 using ReadRound = StrongOrdinal<struct ReadRoundTag>;
 
-// Where an entry stands. Ordered as votes compare logs: by term, then by index
-// (Raft paper 5.4.1).
+// The position of an entry. Ordered by term, then by index, as votes compare
+// logs (Raft paper 5.4.1).
 struct LogPosition {
   Term term;
   Index index;
@@ -35,72 +34,70 @@ struct LogPosition {
 };
 
 enum class EntryKind : uint8_t {
-  // A new leader's first entry; also carries log time forward when nothing
-  // else does.
+  // A new leader's first entry. It also advances log time.
   kNoop = 1,
   // Payload: an encoded Configuration (raft/core/configuration.h).
   kConfiguration = 2,
-  // Payload: the state machine's.
+  // Payload: commands of the state machine.
   kCommands = 3,
 };
 
-// Largest payload of one entry, in bytes; the host refuses more.
+// Largest payload of one entry, in bytes. The host refuses larger ones.
 inline constexpr size_t kEntryPayloadBytesMax = 512 << 10;
 
 struct Entry {
   Term term;
   Index index;
   EntryKind kind = EntryKind::kNoop;
-  // Of the kind. An unknown kind or version stops the replica.
+  // Version of the kind's format. A replica does not accept an entry of an
+  // unknown kind or version from a leader.
   uint8_t version = 1;
-  // Never falls from one entry to the next; expiry is decided by it (design:
-  // log time).
+  // Never falls from one entry to the next. Replicas decide expiry by it.
   WallTime log_time{0};
-  // The leader's wall interval when it appended; leases are computed from it.
+  // The leader's wall clock interval when it appended the entry.
   WallInterval leader_wall;
   Buffer payload;
 
   LogPosition position() const { return {term, index}; }
-  // Logical size for every budget: a fixed 48 bytes of header plus the payload.
+  // The size that counts for every limit: the payload and 48 bytes of header.
   size_t size_bytes() const { return 48 + payload.size(); }
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// A replica is a node together with the store that holds its log.
+// A member of a group: a node and the store that holds its log.
 struct Member {
   NodeId node;
   StoreIncarnation incarnation;
   friend constexpr auto operator<=>(const Member&, const Member&) = default;
 };
 
-// Who replicates the group. Takes effect when appended (thesis 4.1), and is
-// derived again from the log after every truncation and restore. Each list is
-// sorted by node and without duplicates; `outgoing_voters` is empty outside
-// joint consensus (thesis 4.3); `next_learners` are outgoing voters that become
-// learners when it ends.
+// The members of a group. A configuration takes effect when it is appended
+// (thesis 4.1), and is derived again from the log after every truncation and
+// restore. Each list is sorted by node, without duplicates. `outgoing_voters`
+// is empty outside joint consensus (thesis 4.3). `next_learners` are outgoing
+// voters that become learners when joint consensus ends.
 struct Configuration {
   std::vector<Member> voters;
   std::vector<Member> outgoing_voters;
   std::vector<Member> learners;
   std::vector<Member> next_learners;
-  // Zero: no leases. Shorter than the least election timeout minus clock
-  // uncertainty.
+  // Zero: no leases. Otherwise shorter than the least election timeout minus
+  // clock uncertainty.
   Duration lease_length;
-  // Keys the order of the state machine's hash tables; the same on every
-  // replica.
+  // Key of the state machine's hash tables; equal on every replica.
   uint64_t hash_key = 0;
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
-// What must be durable before any message of that term leaves (Raft paper,
-// Figure 2 "persistent state").
+// Term and vote. They must be durable before any message of that term leaves
+// (Raft paper, Figure 2 "persistent state").
 struct HardState {
   Term term;
-  NodeId voted_for;  // Zero: nobody in this term.
+  NodeId voted_for;  // Zero: no vote in this term.
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
-// What a snapshot stands for: the state after applying the entry at `position`.
+// Describes a snapshot: the state after applying the entry at `position`.
 struct SnapshotDescriptor {
   LogPosition position;
   WallTime log_time{0};
@@ -127,44 +124,46 @@ enum class MessageType : uint8_t {
   kTimeoutNow,
 };
 
-// One message of one group between two of its members. Fields that a type does
-// not name here are zero.
+// One message of one group between two of its members. A field that is not
+// listed for a type is zero.
 //
-// kPreVote, kVote: `last` is the candidate's last entry. kPreVote's term is the
-// one it would campaign in. kVote: `forced`.
+// kPreVote: `last`, the candidate's last entry. `term` is the term of the
+// intended campaign.
+// kPreVoteReply: `reject`. `term` is the requested one if the vote is granted,
+// else the voter's own.
 //
-// kPreVoteReply: `reject`; granted: `term` is the one asked for, rejected: it
-// is the voter's own. kVoteReply: `reject`.
+// kVote: `last`, the candidate's last entry; `forced`.
+// kVoteReply: `reject`.
 //
-// kAppend: `last` is the entry just before `entries` (which may be empty: a
-// probe); `commit`, `commit_log_time`.
+// kAppend: `last`, the entry just before `entries`; `entries`, which are empty
+// in some probes; `commit`; `commit_log_time`.
+// kAppendReply, accepted: last.index is durable at the sender and matches.
+// kAppendReply, rejected: `reject`; `last` of the kAppend; `hint`, the sender's
+// last entry at or before `last` whose term is not higher. Any message of a
+// stale leader gets a rejecting kAppendReply with the higher term.
 //
-// kAppendReply, accepted: last.index is durable here and known to match.
-// Rejected: `reject`, `last` is that of the kAppend, `hint` the follower's last
-// entry at or before it whose term is not higher. A stale leader of any kind is
-// answered by `reject` with a higher term.
-//
-// kHeartbeat: `commit`, already min(leader's, match of the receiver);
-// `commit_log_time`; `read_round`, the newest (0: none).
-// kHeartbeatReply: `read_round` echoed.
+// kHeartbeat: `commit`, the least of the leader's commit index and the
+// receiver's match; `commit_log_time`; `read_round`, the newest one.
+// kHeartbeatReply: `read_round` of the kHeartbeat.
 //
 // kSnapshotChunk: `snapshot`, `offset`, `chunk`. kSnapshotReply:
-// snapshot.position, `offset` is the next byte wanted; `reject`: start again
-// from 0. A snapshot that is installed, or not needed, is answered by an
-// accepting kAppendReply.
+// snapshot.position; `offset`, the next byte that the sender needs; `reject`:
+// the transfer starts again at 0. A follower that has installed the snapshot,
+// or does not need it, sends an accepting kAppendReply instead.
 //
-// kReadIndex: `read_id`. kReadIndexReply: `read_id` echoed; last.index is the
-// index to wait for, or `reject`; `commit` as in kHeartbeat.
+// kReadIndex: `read_id`.
+// kReadIndexReply: `read_id` of the kReadIndex; last.index, the index that must
+// be applied, or `reject`; `commit` as in kHeartbeat.
 //
-// kTimeoutNow: nothing.
+// kTimeoutNow: no fields.
 struct Message {
   MessageType type = MessageType::kAppend;
   NodeId from;
   NodeId to;
   Term term;
   bool reject = false;
-  // Of kVote: asked for by the leader itself (kTimeoutNow), so voters that
-  // still hear from it do not refuse (thesis 4.2.3).
+  // The leader itself requested this kVote (kTimeoutNow), so voters with recent
+  // leader contact do not ignore it (thesis 4.2.3).
   bool forced = false;
   LogPosition last;
   LogPosition hint;

@@ -16,7 +16,7 @@ namespace quorate::raft {
 namespace {
 
 constexpr size_t kPrefixBytes = 8;
-// Above the largest encoded size of a header without variable parts.
+// More than the largest encoded size of a header without variable parts.
 constexpr size_t kMessageHeaderBytesMax = 160;
 constexpr size_t kEntryHeaderBytesMax = 64;
 
@@ -50,7 +50,7 @@ void ToWire(const Entry& entry, wire::EntryHeader* out) {
 void ToWire(const SnapshotDescriptor& snapshot, wire::Snapshot* out) {
   ToWire(snapshot.position, out->mutable_position());
   out->set_log_time_ns(snapshot.log_time.ns());
-  // A reply names the position alone.
+  // A reply contains the position only.
   if (!snapshot.configuration.voters.empty()) {
     const Buffer configuration = EncodeConfiguration(snapshot.configuration);
     out->set_configuration(configuration.data(), configuration.size());
@@ -81,7 +81,7 @@ void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   out->set_chunk_bytes(static_cast<uint32_t>(message.chunk.size()));
 }
 
-// Hands out the raw bytes behind the envelope, in order.
+// Takes the raw bytes after the envelope, in order.
 class PayloadCursor {
  public:
   PayloadCursor(const Buffer& bytes, size_t offset)

@@ -1,10 +1,8 @@
 // raft/host/envelope.h: the encoding of group messages between two nodes.
 //
-// Layout (docs/reference/formats/envelope.md), little-endian: u32 CRC-32C of
-// all that follows, seeded with (cluster, from, to); u32 size of the protobuf
-// Envelope; the Envelope; then the payloads of entries and chunks, concatenated
-// in the order of the messages. So a flipped bit, or a message that reached the
-// wrong node, is refused here.
+// The checksum is seeded with cluster, sender and receiver, so that the decoder
+// refuses a message that reached the wrong node. Layout:
+// docs/reference/formats/envelope.md.
 #ifndef QUORATE_RAFT_HOST_ENVELOPE_H_
 #define QUORATE_RAFT_HOST_ENVELOPE_H_
 
@@ -29,17 +27,18 @@ struct EnvelopeLink {
   NodeId to;
 };
 
-// Bytes that `message` takes in an envelope, at most.
+// An upper bound of the bytes that `message` takes in an envelope.
 size_t EnvelopeBytesBound(const GroupMessage& message);
 
-// Encodes `messages` as pieces for Transport::Send; payloads are shared, not
-// copied. Requires: the sum of EnvelopeBytesBound is at most
-// env::kMessageBytesMax - 16.
+// Encodes `messages` as pieces for Transport::Send, without copying payloads.
+// Requires: the sum of EnvelopeBytesBound is at most env::kMessageBytesMax -
+// 16.
 std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages);
 
-// The inverse. Payloads are slices of `bytes`. kDataLoss: checksum;
-// kInvalidArgument: well summed but malformed.
+// Decodes what EncodeEnvelope returned. Payloads are slices of `bytes`.
+// kDataLoss if the checksum is wrong; kInvalidArgument if the bytes are
+// malformed in spite of a correct checksum.
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     const EnvelopeLink& link, const Buffer& bytes);
 

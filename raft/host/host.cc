@@ -57,7 +57,7 @@ class Host::Impl final : public env::Transport::Receiver {
     auto it = replicas_.find(id);
     return it == replicas_.end() ? nullptr : it->second.get();
   }
-  // The deadline of the group may have come closer.
+  // Call when the deadline of the group may be earlier than before.
   void UpdateTimer(GroupId id);
 
   void OnOpened(absl::StatusOr<OpenedStore> opened);
@@ -83,15 +83,16 @@ class Host::Impl final : public env::Transport::Receiver {
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_deadline_changed_;
-  // Groups refer to log and snapshots, whose callbacks refer to groups: the
-  // stores go first.
+  // Replicas use the log and the snapshot store, and callbacks of both refer to
+  // replicas. Members are destroyed in reverse order, so log and snapshot store
+  // are destroyed first and call back no more.
   absl::btree_map<GroupId, std::unique_ptr<Replica>> replicas_;
   absl::btree_map<GroupId, absl::Status> fenced_;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<Log> log_;
 
-  // For each group one entry that is not later than its deadline; corrected
-  // when it comes up.
+  // One element for each group with a deadline. It is never later than the
+  // deadline; OnTimer corrects an earlier one.
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
   std::vector<GroupId> due_;  // Reused by OnTimer.
@@ -100,7 +101,6 @@ class Host::Impl final : public env::Transport::Receiver {
 };
 
 // ---- Starting and stopping
-// ----------------------------------------------------------------------------------------------
 
 void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   Started started = std::move(started_);
@@ -159,7 +159,6 @@ void Host::Impl::Stop(absl::Status why) {
 }
 
 // ---- Messages
-// -----------------------------------------------------------------------------------------------------------
 
 void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer bytes) {
@@ -186,7 +185,6 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
 }
 
 // ---- Time
-// ---------------------------------------------------------------------------------------------------------------
 
 void Host::Impl::UpdateTimer(GroupId id) {
   const MonoTime deadline = replica(id)->deadline();
@@ -201,8 +199,8 @@ void Host::Impl::UpdateTimer(GroupId id) {
 void Host::Impl::Arm() {
   const MonoTime earliest =
       deadlines_.empty() ? MonoTime::Max() : deadlines_.begin()->first;
-  // A timer that fires early finds nothing due and arms anew, so only an
-  // earlier deadline needs one.
+  // A timer that fires too early arms itself again, so only an earlier deadline
+  // needs a new one.
   if (earliest >= armed_) return;
   armed_ = earliest;
   timer_ = env_.loop.At(earliest, [this] { OnTimer(); });
@@ -226,7 +224,6 @@ void Host::Impl::OnTimer() {
 }
 
 // ---- Host
-// ---------------------------------------------------------------------------------------------------------------
 
 Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
            Observer* observer)

@@ -317,7 +317,8 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
-// The leader writes so much that it takes many snapshots in the time of one transfer.
+// The leader writes so much that it takes many snapshots in the time of one
+// transfer.
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);
   cluster.options_.core.snapshot_chunk_bytes = 1024;
@@ -372,7 +373,7 @@ TEST(Host, AnotherBootstrapRecord_StopsTheStart) {
       << cluster.node(2)->started;
 }
 
-TEST(Host, StoredBootstrapRecord_IsWhatTheCallerJudges) {
+TEST(Host, StoredBootstrapRecord_IsWhatTheCallerChecks) {
   Cluster cluster(18);
   ASSERT_TRUE(cluster.WaitForLeader());
   std::string judged;
@@ -396,7 +397,8 @@ TEST(Host, StoredBootstrapRecord_IsWhatTheCallerJudges) {
   EXPECT_EQ(judged, "stored:of today");
 }
 
-// Two nodes are enough for a leader: the third one was bootstrapped from another file.
+// Two nodes are enough for a leader: the third one was bootstrapped from
+// another file.
 TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   Cluster cluster(19);
   cluster.options_.bootstrap_record = "another";
@@ -410,7 +412,7 @@ TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   EXPECT_EQ(cluster.node(3)->journal()->lines().size(), 0u);
 }
 
-TEST(Host, WipedNodeFoundedAgain_IsRefusedByItsGroup) {
+TEST(Host, WipedNodeCreatedAgain_IsRefusedByItsGroup) {
   Cluster cluster(8);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
   // The stores are bound by an entry soon after the first election.

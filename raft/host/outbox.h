@@ -1,9 +1,10 @@
-// raft/host/outbox.h: gathers what a turn sends to each node into as few
-// transport messages as fit.
+// raft/host/outbox.h: collects the messages of a turn to each node into as few
+// transport messages as possible.
 //
-// So the heartbeats of all groups between two nodes, and everything else of one
-// turn, travel together. Two lanes: appends and snapshot chunks are bulk, all
-// else is control. Used only by the host; knows nothing of groups' states.
+// So the heartbeats of all groups between two nodes travel together. There are
+// two lanes: appends and snapshot chunks use the bulk lane, all other messages
+// the control lane. Used only by the host; knows nothing of the state of
+// groups.
 #ifndef QUORATE_RAFT_HOST_OUTBOX_H_
 #define QUORATE_RAFT_HOST_OUTBOX_H_
 
@@ -23,9 +24,9 @@ class Outbox {
   Outbox(env::Env& env, ClusterId cluster, NodeId self)
       : env_(env), cluster_(cluster), self_(self) {}
 
-  // Queues a message; it leaves at the end of this turn.
+  // Queues a message, which leaves at the end of this turn.
   void Add(GroupMessage message);
-  // Forgets what is queued and sends nothing more.
+  // Drops the queued messages and sends no more.
   void Stop();
 
  private:

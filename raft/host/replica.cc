@@ -24,12 +24,11 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
 }
 
 // ---- Entry points
-// -------------------------------------------------------------------------------------------------------
 
 void Replica::OnMessage(StoreIncarnation from_store, Message message) {
   if (!status_.ok() || !SenderIsMember(message.from, from_store)) return;
-  // While a snapshot replaces log and state, what a leader appends would be
-  // lost with them; it sends again.
+  // Entries appended while a snapshot replaces the log would be lost. The
+  // leader sends them again.
   if (installing_ && message.type == MessageType::kAppend) return;
   Step(MessageReceived{std::move(message)});
 }
@@ -48,7 +47,7 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   }
   proposing_ = std::move(done);
   Step(Proposal{next_tag_++, kind, std::move(payload)});
-  CHECK(!proposing_) << "the core neither took nor refused a proposal";
+  CHECK(!proposing_) << "the core neither accepted nor refused a proposal";
 }
 
 void Replica::Read(Host::ReadDone done) {
@@ -106,7 +105,6 @@ void Replica::Stop(const absl::Status& why) {
 }
 
 // ---- Stepping
-// -----------------------------------------------------------------------------------------------------------
 
 void Replica::Step(Input input) {
   if (!status_.ok()) return;
@@ -207,7 +205,7 @@ void Replica::ApplyEntry(const Entry& entry) {
       waiting = std::move(done);
       continue;
     }
-    // Another entry was committed in its place, so this one never will be.
+    // Another entry was committed at this index, so the proposed one never is.
     CHECK_EQ(index, entry.index);
     CompleteProposal(std::move(done),
                      {.outcome = Outcome::kNotExecuted,
@@ -301,7 +299,6 @@ void Replica::HandleEvents() {
 }
 
 // ---- Members and their stores
-// -------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -316,10 +313,10 @@ void ForEachMember(Configuration* configuration, Visit visit) {
 
 }  // namespace
 
-// A initial configuration names nodes without stores, since each store's name
-// was drawn apart. The leader fills in the stores that its members present and
-// replicates that, so that a node whose directory was replaced is refused from
-// then on.
+// An initial configuration names nodes without store incarnations, since each
+// node draws its own. The leader fills in the incarnations that its members
+// present and replicates the result. From then on a node whose data directory
+// was replaced is refused.
 void Replica::PinStoreIds() {
   if (pinning_in_flight_ || !core_->CanServeReads()) return;
   Configuration bound = core_->configuration();
@@ -368,8 +365,8 @@ bool Replica::SenderIsMember(NodeId from, StoreIncarnation store) {
       return false;
     }
   }
-  // Unknown senders pass: the configuration that names them may not have
-  // arrived yet.
+  // Messages of unknown senders are accepted: the configuration that names them
+  // may not have arrived yet.
   return true;
 }
 

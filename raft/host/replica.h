@@ -1,10 +1,10 @@
-// raft/host/replica.h: one replica inside a host: its core, its state machine,
-// and who waits for what.
+// raft/host/replica.h: one replica in a host: its core, its state machine, and
+// the callers that wait for proposals and reads.
 //
-// Carries out the Outputs of the core: writes to the log, messages to the
-// outbox, entries to the state machine, snapshots to their store. Callers'
-// callbacks never run inside; they are handed to CallbackQueue. Used only by the
-// host.
+// A Replica carries out the Outputs of its core: it passes writes to the log,
+// messages to the outbox, entries to the state machine and snapshots to their
+// store. It never runs a caller's callback itself, but adds it to the
+// CallbackQueue. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_REPLICA_H_
 #define QUORATE_RAFT_HOST_REPLICA_H_
 
@@ -22,7 +22,7 @@
 
 namespace quorate::raft {
 
-// What a host lends its groups; everything outlives them.
+// Objects of the host that its replicas use. All outlive the replicas.
 struct ReplicaServices {
   env::Env& env;
   const HostOptions& options;
@@ -31,11 +31,11 @@ struct ReplicaServices {
   Outbox& outbox;
   CallbackQueue& callbacks;
   Host::Observer& observer;
-  // Store incarnations that other nodes presented, and this node's own.
+  // The store incarnations that other nodes presented, and this node's own.
   const absl::btree_map<NodeId, StoreIncarnation>& stores;
-  // The log failed: the whole node stops.
+  // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
-  // The group's deadline() may have come closer.
+  // Must be called when a replica's deadline() may be earlier than before.
   absl::AnyInvocable<void(GroupId)>& on_deadline_changed;
 };
 
@@ -51,7 +51,7 @@ class Replica {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
-  // Fails everything that waits; nothing is stepped any more.
+  // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
 
   const Core& core() const { return *core_; }
@@ -65,14 +65,14 @@ class Replica {
   };
 
   void Step(Input input);
-  // replica.cc: the parts of an Output, in the order in which they are carried
-  // out.
-  void HandleEvents();
+  // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals();
   void HandleWrites();
   void HandleMessages();
   void HandleApply();
   void HandleReads();
+  void HandleSnapshots();  // In replica_snapshots.cc.
+  void HandleEvents();
   void ApplyEntry(const Entry& entry);
   void OnWritten(WriteToken token, std::vector<Message> after,
                  absl::Status status);
@@ -84,8 +84,7 @@ class Replica {
   void PinStoreIds();
   bool SenderIsMember(NodeId from, StoreIncarnation store);
 
-  // replica_snapshots.cc.
-  void HandleSnapshots();
+  // In replica_snapshots.cc.
   void MaybeBeginSnapshot();
   void WriteSnapshotPiece();
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
@@ -106,18 +105,19 @@ class Replica {
   MonoTime core_deadline_;
 
   uint64_t next_tag_ = 1;
-  // The callback of the Propose being stepped.
+  // The callback of the Proposal that is being stepped.
   Host::ProposeDone proposing_;
   absl::btree_map<std::pair<Index, Term>, PendingProposal> proposals_;
-  // When proposals of lost leaderships become unknown; Max(): there are none.
+  // When proposals of a lost leadership end as unknown; Max() if there are
+  // none.
   MonoTime proposals_deadline_ = MonoTime::Max();
 
-  // Reads of this turn, then by tag until the core answers.
+  // Reads of this turn; then those that the core has not answered, by tag.
   std::vector<Host::ReadDone> turn_reads_;
   env::Pending flush_reads_;
   absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core_;
 
-  // Some member of the configuration is not yet bound to a store.
+  // The configuration may have members without a store incarnation.
   bool has_unpinned_stores_ = true;
   bool pinning_in_flight_ = false;
   bool refusal_logged_ = false;
@@ -125,9 +125,9 @@ class Replica {
   uint64_t bytes_since_snapshot_ = 0;
   std::unique_ptr<SnapshotReader>
       snapshot_reader_;  // Set while one is being written.
-  // A snapshot is on its way to a follower, as far as can be told; what was
-  // last read for each.
+  // A snapshot is considered to be in transfer to a follower until then.
   MonoTime transfer_until_ = MonoTime::Min();
+  // The snapshot offset that was last read for each follower.
   absl::btree_map<NodeId, uint64_t> sent_offsets_;
   std::unique_ptr<SnapshotLoader> loader_;
   bool installing_ = false;

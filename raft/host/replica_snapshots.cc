@@ -1,4 +1,4 @@
-// The part of Group that takes, sends and installs snapshots.
+// The part of Replica that takes, sends and installs snapshots.
 #include <algorithm>
 #include <utility>
 
@@ -9,13 +9,14 @@
 namespace quorate::raft {
 namespace {
 constexpr size_t kPieceBytes = 256 << 10;
-// For a follower that is being brought up, entries of so many thresholds are kept: a snapshot that ends its transfer, or
-// takes away what it needs next, would make it begin anew, for ever under load.
+// While a follower catches up, the log keeps entries of up to this many
+// snapshot thresholds. Otherwise the next snapshot would end the transfer of
+// the present one, or remove the entries that the follower needs after it.
+// Under constant load the follower would start again and again.
 constexpr uint64_t kRetainThresholds = 8;
 }  // namespace
 
-// ---- Taking one's own
-// ---------------------------------------------------------------------------------------------------
+// ---- Taking snapshots
 
 void Replica::MaybeBeginSnapshot() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
@@ -66,8 +67,8 @@ void Replica::WriteSnapshotPiece() {
 }
 
 void Replica::OnSnapshotFailed(const absl::Status& status) {
-  // The log still has everything: the next one is tried after as many bytes
-  // again.
+  // The log still has all entries. The next attempt is after as many bytes of
+  // entries again.
   services_.env.tracer.Log(
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
@@ -97,7 +98,7 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
   const uint64_t trailing = services_.options.snapshot_trailing_bytes;
   const uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
-  // What the slowest follower that takes entries has.
+  // The match of the slowest follower that receives entries.
   Index needed = snapshot_index;
   for (const Core::FollowerStatus& follower : core_->followers()) {
     if (follower.state == "replicate")
@@ -116,10 +117,10 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
 }
 
 // ---- Sending and receiving
-// ----------------------------------------------------------------------------------------------
 
 void Replica::HandleSnapshots() {
-  // Answers come in later turns, so nothing here steps the core again.
+  // The snapshot store answers in later turns, so nothing here steps the core
+  // again.
   for (const SnapshotWork& work : output_.snapshots) {
     switch (work.kind) {
       case SnapshotWork::Kind::kRead:
@@ -136,7 +137,7 @@ void Replica::HandleSnapshots() {
 }
 
 void Replica::ReadChunk(const SnapshotWork& work) {
-  // Another part than before: the follower is there and takes them.
+  // A new offset shows that the follower receives chunks.
   const auto [sent, first] = sent_offsets_.try_emplace(work.to, work.offset);
   if (first || sent->second != work.offset) {
     sent->second = work.offset;
@@ -180,8 +181,8 @@ void Replica::WriteChunk(const SnapshotWork& work) {
 }
 
 // Two phases: first the file and the log's boundary become durable, then the
-// state machine is swapped. A crash between them is finished at the next start,
-// which loads the newest snapshot.
+// state machine is replaced. After a crash between the phases, the next start
+// loads the newest snapshot.
 void Replica::Install(const SnapshotDescriptor& snapshot) {
   CHECK(!installing_);
   installing_ = true;
@@ -241,7 +242,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
   }
   bytes_since_snapshot_ = 0;
   services_.env.tracer.Sometimes("raft.snapshot_installed");
-  // Proposals below the snapshot: their fate was not seen here.
+  // The outcome of proposals that the snapshot covers is not known here.
   while (!proposals_.empty() &&
          proposals_.begin()->first.first <= snapshot.position.index) {
     auto it = proposals_.begin();
@@ -251,7 +252,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
                           "a snapshot covers the entry's position")});
     proposals_.erase(it);
   }
-  // Told before what follows it is applied.
+  // The observer must learn of the snapshot before later entries are applied.
   services_.observer.OnRestored(key_.group, snapshot);
   Step(SnapshotInstalled{snapshot, true});
 }

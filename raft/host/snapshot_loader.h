@@ -1,8 +1,8 @@
-// raft/host/snapshot_loader.h: feeds a stored snapshot into a state machine,
+// raft/host/snapshot_loader.h: loads a stored snapshot into a state machine,
 // piece by piece.
 //
-// Used when a node opens its store and when a snapshot from a leader was
-// received; the state machine changes only at the end.
+// Used when a node opens its store and when a snapshot of a leader was
+// received. The state machine changes only at the end.
 #ifndef QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 #define QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 
@@ -25,8 +25,8 @@ class SnapshotLoader {
                  const SnapshotDescriptor& snapshot,
                  StateMachine* state_machine, Done done);
 
-  // Begins; `done` is called once, in a later turn: OK after the state machine
-  // was swapped.
+  // Begins the load. `done` is called once, in a later turn: with OK after the
+  // state machine was replaced.
   void Start();
 
  private:
@@ -39,7 +39,7 @@ class SnapshotLoader {
   std::unique_ptr<SnapshotWriter> writer_;
   Done done_;
   uint64_t offset_ = 0;
-  // Lets a read that completes after destruction find out.
+  // A read that completes after destruction observes false.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
  public:

@@ -108,9 +108,9 @@ void Startup::PrepareNextGroup() {
                     snapshot == newest.end() ? nullptr : &snapshot->second);
 }
 
-// A group of which the log knows nothing was never created here: a log that
-// lost records says so. A bootstrap that was interrupted is thereby completed by
-// the next start with `bootstrap`.
+// A group that is not in the log was never created here, since a log that lost
+// records reports it. So the next start with `bootstrap` completes an
+// interrupted bootstrap.
 void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   group->fenced = opened_.log->unknown_groups_fenced();
   auto damaged = opened_.snapshots->damaged().find(group->key);
@@ -139,8 +139,8 @@ void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
                       [this](absl::Status status) { OnGroupReady(status); });
 }
 
-// The newest snapshot and the log may be one step apart, since they are changed
-// one after the other.
+// The newest snapshot and the log may be one step apart, because one is written
+// before the other.
 void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
                                 const SnapshotDescriptor* snapshot) {
   Restored& restored = group->restored;
@@ -162,9 +162,9 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
     OnGroupReady(absl::OkStatus());
     return;
   }
-  // Does the log continue the snapshot? If its entry there is another one, or
-  // it ends before, an install was interrupted after the snapshot became
-  // durable: the log's part of it is done now.
+  // If the log ends before the snapshot's position, or holds another entry
+  // there, an install was interrupted after the snapshot became durable. The
+  // log is cut now.
   bool continues = recovered->boundary == base;
   for (Entry& entry : recovered->entries) {
     if (entry.index == base.index) continues = entry.term == base.term;
@@ -203,7 +203,7 @@ void Startup::LoadSnapshot() {
       opened_.snapshots.get(), group.key, group.restored.snapshot,
       group.state_machine.get(), [this](absl::Status status) {
         loader_.reset();
-        // A snapshot that cannot be read is this replica's loss alone.
+        // A snapshot that cannot be read fences this replica only.
         opened_.groups.back().fenced = std::move(status);
         OnGroupReady(absl::OkStatus());
       });

@@ -1,7 +1,8 @@
-// raft/host/startup.h: from a directory to replicas that can run: identity,
-// log, snapshots, state machines, bootstrap.
+// raft/host/startup.h: opens a data directory, or creates it, and prepares its
+// replicas: identity, log, snapshots, state machines.
 //
-// Every step is asynchronous; the first error ends it. Used only by the host.
+// Every step is asynchronous; the first error ends the start. Used only by the
+// host.
 #ifndef QUORATE_RAFT_HOST_STARTUP_H_
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
@@ -23,7 +24,7 @@ struct OpenedGroup {
   GroupKey key;
   Restored restored;
   std::unique_ptr<StateMachine> state_machine;
-  // Not OK: the replica must stay silent.
+  // Not OK: the replica is fenced.
   absl::Status fenced;
 };
 
@@ -51,7 +52,7 @@ class Startup {
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
   void OnLog(absl::StatusOr<std::unique_ptr<Log>> log);
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
-  // Prepares group `next_group_`, then the following ones.
+  // Prepares group `next_group_` and then those after it.
   void PrepareNextGroup();
   void PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
                          const SnapshotDescriptor* snapshot);
@@ -68,7 +69,7 @@ class Startup {
   OpenedStore opened_;
   size_t next_group_ = 0;
   std::unique_ptr<SnapshotLoader> loader_;
-  std::unique_ptr<Operation> step_;  // The one that is under way.
+  std::unique_ptr<Operation> step_;  // The operation in progress.
 };
 
 }  // namespace quorate::raft

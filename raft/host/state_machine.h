@@ -1,7 +1,9 @@
-// raft/host/state_machine.h: where a user's own state machine plugs in. `kv` is one of them and not privileged.
+// raft/host/state_machine.h: the interface of a replicated state machine. The
+// store in kv/ is one implementation.
 //
-// Deterministic: the same entries in the same order give the same state, results and digest on every replica, whatever the
-// process, compiler or platform. Time is Entry::log_time; there is no other.
+// A state machine must be deterministic: the same entries in the same order
+// give the same state, results and digest on every replica, in every process,
+// with every compiler. Its only time is Entry::log_time.
 //
 // Example: examples/counter.
 #ifndef QUORATE_RAFT_HOST_STATE_MACHINE_H_
@@ -18,7 +20,8 @@
 
 namespace quorate::raft {
 
-// A consistent view of a state machine, frozen when it was taken, read piece by piece while the state machine goes on.
+// A consistent view of a state machine at one index. It is read piece by piece
+// while the state machine applies further entries.
 class SnapshotReader {
  public:
   virtual ~SnapshotReader() = default;
@@ -26,13 +29,16 @@ class SnapshotReader {
   virtual Buffer Next(size_t size_bytes_max) = 0;
 };
 
-// Builds a state from the pieces of a snapshot, beside the current one, which it replaces at Commit.
+// Builds a state from the pieces of a snapshot. Commit replaces the current
+// state with it.
 class SnapshotWriter {
  public:
   virtual ~SnapshotWriter() = default;
-  // Pieces arrive in order, but split anywhere. kDataLoss or kInvalidArgument stop the restore; the current state stays.
+  // Pieces arrive in order, but split anywhere. kDataLoss or kInvalidArgument
+  // end the restore and keep the current state.
   virtual absl::Status Add(std::string_view bytes) = 0;
-  // Verifies completeness, then swaps. Nothing changes on error.
+  // Verifies completeness, then replaces the current state. An error changes
+  // nothing.
   virtual absl::Status Commit() = 0;
 };
 
@@ -40,20 +46,22 @@ class StateMachine {
  public:
   virtual ~StateMachine() = default;
 
-  // Applies one committed entry of kind kCommands; called once per index in order. Returns the result for whoever proposed
-  // it if `wants_result`, else an empty Buffer. Bad payloads are answered in the result, the same on every replica.
+  // Applies one committed entry of kind kCommands. Called once per index, in
+  // order. Returns the result for the proposer if `wants_result`, else an empty
+  // Buffer. The result reports a bad payload, on every replica alike.
   virtual Buffer Apply(const Entry& entry, bool wants_result) = 0;
 
-  // Called for entries of other kinds, so that log time and position advance. Default: nothing.
+  // Called for entries of other kinds, so that log time and position advance.
+  // The default does nothing.
   virtual void Advance(const Entry& entry) { (void)entry; }
 
-  // The state now, unaffected by what is applied later. One reader at a time.
+  // The present state, unaffected by later entries. One reader at a time.
   virtual std::unique_ptr<SnapshotReader> TakeSnapshot() = 0;
   virtual std::unique_ptr<SnapshotWriter> BeginRestore(
       const SnapshotDescriptor& snapshot) = 0;
 
-  // A digest of the whole state, cheap enough to ask after every entry in simulation: replicas that applied the same index
-  // must agree.
+  // A digest of the whole state. Replicas that applied the same index must have
+  // equal digests. Must be cheap: a simulation asks for it after every entry.
   virtual uint64_t Digest() const = 0;
 };
 

@@ -1,4 +1,5 @@
-// Creating and reading a store, with every disk operation failing or cut short once.
+// Creating and reading a store, with every disk operation failing or cut short
+// once.
 #include "raft/log/identity.h"
 
 #include <string>
@@ -28,7 +29,7 @@ bool Says(const absl::Status& status, const std::string& what) {
   return std::string(status.message()).find(what) != std::string::npos;
 }
 
-TEST(Identity, FoundedStore_IsReadBackAfterEitherCrash) {
+TEST(Identity, CreatedStore_IsReadBackAfterEitherCrash) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     LogHarness h(seed);
     ASSERT_TRUE(h.CreateStore().ok());
@@ -68,7 +69,7 @@ TEST(Identity, EmptyDirectory_IsNotAStore) {
   EXPECT_TRUE(Says(status, "bootstrap")) << status;
 }
 
-TEST(Identity, FoundedTwice_IsRefused) {
+TEST(Identity, CreatedTwice_IsRefused) {
   LogHarness h;
   ASSERT_TRUE(h.CreateStore().ok());
   const StoreIncarnation store = h.options().store;
@@ -76,7 +77,7 @@ TEST(Identity, FoundedTwice_IsRefused) {
   EXPECT_EQ(h.ReadIdentity()->store, store);
 }
 
-TEST(Identity, WipedAndFoundedAgain_IsAnotherStore) {
+TEST(Identity, WipedAndCreatedAgain_IsAnotherStore) {
   LogHarness h;
   ASSERT_TRUE(h.CreateStore().ok());
   const StoreIncarnation store = h.options().store;
@@ -99,7 +100,7 @@ TEST(Identity, AnotherClusterOrNode_IsNamed) {
   EXPECT_TRUE(Says(status, "copy of another node's directory")) << status;
 }
 
-TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorFounded) {
+TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorCreated) {
   LogHarness h;
   WriteFile(h, "somebody-elses", "data");
   EXPECT_TRUE(absl::IsFailedPrecondition(h.ReadIdentity().status()));
@@ -108,7 +109,7 @@ TEST(Identity, FilesWithoutIdentity_AreNeitherReadNorFounded) {
   EXPECT_TRUE(Says(status, "somebody-elses")) << status;
 }
 
-TEST(Identity, LostIdentityOfAUsedStore_IsNotFoundedOver) {
+TEST(Identity, LostIdentityOfAUsedStore_IsNotReplaced) {
   LogHarness h;
   h.Start();
   for (uint64_t i = 1; i < 50; ++i) {
