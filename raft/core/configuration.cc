@@ -137,9 +137,9 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint8_t>();
   if (!bytes.empty() && version > kConfigurationVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat("configuration of version ", version,
-                     ", this program knows ", kConfigurationVersion));
+    return absl::UnimplementedError(absl::StrCat(
+        "configuration has version ", version,
+        ", but this program supports versions up to ", kConfigurationVersion));
   }
   Configuration c;
   c.voters = TakeMembers(&reader);

@@ -58,7 +58,7 @@ struct CoreOptions {
   uint32_t pending_reads_max = 64 << 10;
 };
 
-// What recovery read from the disk.
+// The data of a replica that recovery read from the disk.
 struct Restored {
   HardState hard_state;
   // The newest snapshot, or the empty position (0, 0) with an empty
@@ -201,7 +201,7 @@ struct SnapshotWork {
 enum class RoleKind : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
 std::string_view RoleName(RoleKind role);
 
-// What happened in a Step, for metrics, traces and checkers.
+// An event of a Step, for metrics, traces and checkers.
 struct Event {
   enum class Kind : uint8_t {
     kTermChanged,
@@ -295,7 +295,7 @@ class Core {
   // leads.
   WallTime NextLogTime(const Now& now) const;
 
-  // What the leader knows about each other member. Empty on other replicas.
+  // The leader's view of each other member. Empty if this replica does not lead.
   struct FollowerStatus {
     NodeId node;
     Index match;

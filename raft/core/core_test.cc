@@ -92,7 +92,7 @@ TEST_F(LogTimeTest, NewLeader_ClockBehindTheLog_StaysAtTheLog) {
   EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(90 * kSecond));
 }
 
-TEST_F(LogTimeTest, Commit_TellsTheLogTimeOfTheCommittedEntry) {
+TEST_F(LogTimeTest, Commit_CarriesTheLogTimeOfTheCommittedEntry) {
   Start(Term(1));
   now_.wall = Exactly(50 * kSecond);
   BecomeServingLeader();
@@ -106,9 +106,9 @@ TEST_F(LogTimeTest, Commit_TellsTheLogTimeOfTheCommittedEntry) {
 
 // ---- Invalid messages.
 
-class RefusedTest : public ReplicaTest {
+class InvalidMessageTest : public ReplicaTest {
  protected:
-  void ExpectRefused(Message message) {
+  void ExpectDropped(Message message) {
     const LogPosition last = core_->last();
     const Term term = core_->term();
     Receive(std::move(message));
@@ -120,77 +120,77 @@ class RefusedTest : public ReplicaTest {
   }
 };
 
-TEST_F(RefusedTest, NotAddressedToUs_OrFromNobody) {
+TEST_F(InvalidMessageTest, NotAddressedToThisNode_OrWithoutSender) {
   Start(Term(2));
   Message message = Append(2, 2, At(1, 1), {});
   message.to = NodeId(3);
   Step(MessageReceived{message});
   EXPECT_EQ(out_.events.back().kind, Event::Kind::kInvalidMessage);
-  ExpectRefused(Append(1, 2, At(1, 1), {}));
-  ExpectRefused(Append(0, 2, At(1, 1), {}));
-  ExpectRefused(Append(2, 0, At(0, 0), {}));
+  ExpectDropped(Append(1, 2, At(1, 1), {}));
+  ExpectDropped(Append(0, 2, At(1, 1), {}));
+  ExpectDropped(Append(2, 0, At(0, 0), {}));
 }
 
-TEST_F(RefusedTest, TypeUnknown) {
+TEST_F(InvalidMessageTest, TypeUnknown) {
   Start(Term(2));
-  ExpectRefused(From(2, static_cast<MessageType>(99), 2));
+  ExpectDropped(From(2, static_cast<MessageType>(99), 2));
 }
 
-TEST_F(RefusedTest, SecondLeaderInOneTerm) {
+TEST_F(InvalidMessageTest, SecondLeaderInOneTerm) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
-  ExpectRefused(Append(3, 2, At(1, 1), {Commands(2, 2)}));
+  ExpectDropped(Append(3, 2, At(1, 1), {Commands(2, 2)}));
   EXPECT_EQ(core_->leader(), NodeId(2));
 }
 
-TEST_F(RefusedTest, AppendAtALeader) {
+TEST_F(InvalidMessageTest, AppendAtALeader) {
   Start(Term(1));
   BecomeLeader();
-  ExpectRefused(Append(3, 2, At(1, 1), {}));
+  ExpectDropped(Append(3, 2, At(1, 1), {}));
   EXPECT_EQ(core_->role(), RoleKind::kLeader);
 }
 
-TEST_F(RefusedTest, EntriesThatNoLeaderSends) {
+TEST_F(InvalidMessageTest, EntriesThatNoLeaderSends) {
   Start(Term(3));
   Receive(Append(2, 3, At(1, 1), {}));
-  ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 3)}));  // A gap.
-  ExpectRefused(Append(2, 3, At(1, 1), {Commands(3, 2), Commands(2, 3)}));
-  ExpectRefused(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // A future term.
+  ExpectDropped(Append(2, 3, At(1, 1), {Commands(3, 3)}));  // A gap.
+  ExpectDropped(Append(2, 3, At(1, 1), {Commands(3, 2), Commands(2, 3)}));
+  ExpectDropped(Append(2, 3, At(1, 1), {Commands(4, 2)}));  // A future term.
   Entry entry = Commands(3, 2);
   entry.log_time = WallTime(-5);  // Before the bootstrap entry's.
-  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
   entry = Commands(3, 2);
   entry.kind = EntryKind::kConfiguration;  // Does not decode.
-  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
 }
 
-TEST_F(RefusedTest, EntryOfUnknownKindOrVersion) {
+TEST_F(InvalidMessageTest, EntryOfUnknownKindOrVersion) {
   Start(Term(3));
   Receive(Append(2, 3, At(1, 1), {}));
   Entry entry = Commands(3, 2);
   entry.kind = static_cast<EntryKind>(77);
-  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
   entry = Commands(3, 2);
   entry.version = 2;
-  ExpectRefused(Append(2, 3, At(1, 1), {entry}));
+  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
 }
 
-TEST_F(RefusedTest, AcknowledgementOfWhatWasNeverSent) {
+TEST_F(InvalidMessageTest, AcknowledgementOfWhatWasNeverSent) {
   Start(Term(1));
   BecomeLeader();
-  ExpectRefused(Ack(2, 2, 9));
+  ExpectDropped(Ack(2, 2, 9));
   EXPECT_EQ(core_->commit_index(), Index(0));
 }
 
-TEST_F(RefusedTest, ConfirmationOfAReadRoundNeverSent) {
+TEST_F(InvalidMessageTest, ConfirmationOfAReadRoundNeverSent) {
   Start(Term(1));
   BecomeServingLeader();
   Message reply = From(2, MessageType::kHeartbeatReply, 2);
   reply.read_round = ReadRound(5);
-  ExpectRefused(reply);
+  ExpectDropped(reply);
 }
 
-TEST_F(RefusedTest, ChunkBeyondItsSnapshot) {
+TEST_F(InvalidMessageTest, ChunkBeyondItsSnapshot) {
   Start(Term(3));
   Receive(Append(2, 3, At(1, 1), {}));
   Message chunk = From(2, MessageType::kSnapshotChunk, 3);
@@ -198,10 +198,10 @@ TEST_F(RefusedTest, ChunkBeyondItsSnapshot) {
   chunk.snapshot.configuration = configuration_;
   chunk.snapshot.size_bytes = 3;
   chunk.chunk = Buffer::Copy("abcd");
-  ExpectRefused(chunk);
+  ExpectDropped(chunk);
   chunk.chunk = Buffer::Copy("abc");
   chunk.snapshot.configuration = Configuration();
-  ExpectRefused(chunk);
+  ExpectDropped(chunk);
 }
 
 TEST_F(CoreTest, Heartbeat_CommitBeyondTheLog_IsNotFollowed) {
@@ -424,7 +424,7 @@ TEST_F(CoreTest, JointConfiguration_NeedsBothMajorities) {
 
 // ---- Elections.
 
-TEST_F(CoreTest, PreVote_LeaderHeardRecently_IsRefused) {
+TEST_F(CoreTest, PreVote_RecentLeaderContact_IsRefused) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
   Message request = From(3, MessageType::kPreVote, 3);
@@ -439,7 +439,7 @@ TEST_F(CoreTest, PreVote_LeaderHeardRecently_IsRefused) {
   EXPECT_FALSE(out_.messages[0].reject);
 }
 
-TEST_F(CoreTest, Vote_LeaderHeardRecently_OnlyAForcedOneIsConsidered) {
+TEST_F(CoreTest, Vote_RecentLeaderContact_OnlyAForcedOneIsConsidered) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
   Message request = VoteRequest(3, 3, At(1, 1));
@@ -467,7 +467,7 @@ TEST_F(CoreTest, PreVoteReplies_OfAnEarlierTermOrRefused_DoNotElect) {
   EXPECT_EQ(core_->term(), Term(2));
 }
 
-TEST_F(CoreTest, CheckQuorum_NobodyHeardForAnElectionTimeout_StepsDown) {
+TEST_F(CoreTest, CheckQuorum_NoContactForAnElectionTimeout_StepsDown) {
   Start(Term(1));
   BecomeServingLeader();
   Pass(options_.election_timeout_max - Nanoseconds(1));
@@ -534,7 +534,7 @@ TEST_F(CoreTest, Append_BytesLimit_SplitsBetweenEntries) {
   EXPECT_EQ(appends[1].entries.size(), 2u);
 }
 
-TEST_F(CoreTest, CommitNotification_NothingFollows_AHeartbeatTellsSoon) {
+TEST_F(CoreTest, CommitNotification_NothingFollows_AHeartbeatFollowsSoon) {
   Start(Term(1));
   BecomeServingLeader();
   ASSERT_EQ(core_->commit_index(), Index(2));
@@ -648,7 +648,7 @@ TEST_F(CoreTest, ForwardedRead_TooMany_AreRefused) {
   EXPECT_FALSE(out_.reads[0].ok);
 }
 
-TEST_F(CoreTest, ForwardedRead_AnswerLost_IsAskedAgainThenGivenUp) {
+TEST_F(CoreTest, ForwardedRead_AnswerLost_IsSentAgainThenFails) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
   Step(ReadRequested{1});
@@ -681,7 +681,7 @@ TEST_F(CoreTest, ForwardedRead_IdsOfALaterLife_AreOthers) {
 
 // ---- Leadership transfer (thesis 3.10).
 
-TEST_F(CoreTest, Transfer_ToNobodyOrALearner_IsGivenUpAtOnce) {
+TEST_F(CoreTest, Transfer_ToNoVoter_IsAbandonedAtOnce) {
   configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
   Start(Term(1));
   BecomeServingLeader();

@@ -40,31 +40,31 @@ class DrivenReplica : public ReplicaTest {
   Output& out() { return out_; }
 };
 
-class JudgeTest : public Test {
+class InvariantsTest : public Test {
  protected:
   std::string Show(uint32_t node, DrivenReplica& replica) {
-    return judge_.Observe(NodeId(node), replica.core(), replica.out());
+    return invariants_.Observe(NodeId(node), replica.core(), replica.out());
   }
   std::string Start(uint32_t node, DrivenReplica& replica) {
-    return judge_.ObserveStart(NodeId(node), replica.core());
+    return invariants_.ObserveStart(NodeId(node), replica.core());
   }
   static void ExpectViolation(const std::string& rule,
                               const std::string& violation) {
     EXPECT_EQ(violation.substr(0, rule.size()), rule) << violation;
   }
 
-  ClusterInvariants judge_;
+  ClusterInvariants invariants_;
 };
 
-TEST_F(JudgeTest, NothingWrong_SaysNothing) {
+TEST_F(InvariantsTest, NothingWrong_SaysNothing) {
   DrivenReplica follower(2);
   EXPECT_EQ(Start(1, follower), "");
   follower.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, follower), "");
-  EXPECT_EQ(judge_.committed(), Index(2));
+  EXPECT_EQ(invariants_.committed(), Index(2));
 }
 
-TEST_F(JudgeTest, TwoLeadersOfOneTerm_ElectionSafety) {
+TEST_F(InvariantsTest, TwoLeadersOfOneTerm_ElectionSafety) {
   DrivenReplica one;
   DrivenReplica two;
   one.LeadUncommitted();
@@ -73,28 +73,28 @@ TEST_F(JudgeTest, TwoLeadersOfOneTerm_ElectionSafety) {
   ExpectViolation("election safety", Show(2, two));
 }
 
-TEST_F(JudgeTest, TwoVotesInOneTerm_OneVotePerTerm) {
+TEST_F(InvariantsTest, TwoVotesInOneTerm_OneVotePerTerm) {
   DrivenReplica before(2, {}, NodeId(2));
   DrivenReplica after(2, {}, NodeId(3));
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
 }
 
-TEST_F(JudgeTest, VoteForgotten_OneVotePerTerm) {
+TEST_F(InvariantsTest, VoteForgotten_OneVotePerTerm) {
   DrivenReplica before(2, {}, NodeId(2));
   DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
 }
 
-TEST_F(JudgeTest, TermFalls_Monotonic) {
+TEST_F(InvariantsTest, TermFalls_Monotonic) {
   DrivenReplica before(3);
   DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("monotonic term", Show(1, after));
 }
 
-TEST_F(JudgeTest, CommitFalls_Monotonic) {
+TEST_F(InvariantsTest, CommitFalls_Monotonic) {
   DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 2);
   DrivenReplica after(2);
@@ -102,7 +102,7 @@ TEST_F(JudgeTest, CommitFalls_Monotonic) {
   ExpectViolation("monotonic commit", Show(1, after));
 }
 
-TEST_F(JudgeTest, RestartForgetsCommit_IsAllowed) {
+TEST_F(InvariantsTest, RestartForgetsCommit_IsAllowed) {
   DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 2);
   DrivenReplica after(2);
@@ -112,7 +112,7 @@ TEST_F(JudgeTest, RestartForgetsCommit_IsAllowed) {
   EXPECT_EQ(Show(1, after), "");
 }
 
-TEST_F(JudgeTest, SameIndexAndTermOtherEntry_LogMatching) {
+TEST_F(InvariantsTest, SameIndexAndTermOtherEntry_LogMatching) {
   DrivenReplica one(2);
   DrivenReplica two(2);
   one.Follow(2, 2, 1, "a", 0);
@@ -121,7 +121,7 @@ TEST_F(JudgeTest, SameIndexAndTermOtherEntry_LogMatching) {
   ExpectViolation("log matching", Show(2, two));
 }
 
-TEST_F(JudgeTest, SameEntryOtherPredecessor_LogMatching) {
+TEST_F(InvariantsTest, SameEntryOtherPredecessor_LogMatching) {
   DrivenReplica one(4, {1});
   DrivenReplica two(4, {3});
   one.Follow(4, 3, 1, "a", 0);
@@ -130,7 +130,7 @@ TEST_F(JudgeTest, SameEntryOtherPredecessor_LogMatching) {
   ExpectViolation("log matching", Show(2, two));
 }
 
-TEST_F(JudgeTest, RestartWithAnotherLog_LogMatching) {
+TEST_F(InvariantsTest, RestartWithAnotherLog_LogMatching) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, one), "");
@@ -139,7 +139,7 @@ TEST_F(JudgeTest, RestartWithAnotherLog_LogMatching) {
   ExpectViolation("log matching", Start(2, two));
 }
 
-TEST_F(JudgeTest, OtherEntriesApplied_StateMachineSafety) {
+TEST_F(InvariantsTest, OtherEntriesApplied_StateMachineSafety) {
   DrivenReplica one(2);
   DrivenReplica two(3);
   one.Follow(2, 2, 1, "a", 2);
@@ -148,21 +148,21 @@ TEST_F(JudgeTest, OtherEntriesApplied_StateMachineSafety) {
   ExpectViolation("state machine safety", Show(2, two));
 }
 
-TEST_F(JudgeTest, EntrySkippedAtApply_StateMachineSafety) {
+TEST_F(InvariantsTest, EntrySkippedAtApply_StateMachineSafety) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   one.out().apply.erase(one.out().apply.begin());
   ExpectViolation("state machine safety", Show(1, one));
 }
 
-TEST_F(JudgeTest, CommittedButNotGivenOut_StateMachineSafety) {
+TEST_F(InvariantsTest, CommittedButNotGivenOut_StateMachineSafety) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   one.out().apply.clear();
   ExpectViolation("state machine safety", Show(1, one));
 }
 
-TEST_F(JudgeTest, CommittedSuffixTruncated_StateMachineSafety) {
+TEST_F(InvariantsTest, CommittedSuffixTruncated_StateMachineSafety) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
@@ -174,7 +174,7 @@ TEST_F(JudgeTest, CommittedSuffixTruncated_StateMachineSafety) {
   ExpectViolation("state machine safety", Show(1, one));
 }
 
-TEST_F(JudgeTest, SnapshotOfWhatNobodyCommitted_StateMachineSafety) {
+TEST_F(InvariantsTest, SnapshotNotCommitted_StateMachineSafety) {
   DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.out().Clear();
@@ -185,7 +185,7 @@ TEST_F(JudgeTest, SnapshotOfWhatNobodyCommitted_StateMachineSafety) {
   ExpectViolation("state machine safety", Show(1, one));
 }
 
-TEST_F(JudgeTest, LeaderWithoutACommittedEntry_LeaderCompleteness) {
+TEST_F(InvariantsTest, LeaderWithoutACommittedEntry_LeaderCompleteness) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
@@ -194,7 +194,7 @@ TEST_F(JudgeTest, LeaderWithoutACommittedEntry_LeaderCompleteness) {
   ExpectViolation("leader completeness", Show(3, two));
 }
 
-TEST_F(JudgeTest, LateLeaderOfAnOlderTerm_IsAllowed) {
+TEST_F(InvariantsTest, LateLeaderOfAnOlderTerm_IsAllowed) {
   DrivenReplica one(5);
   one.Follow(5, 2, 1, "a", 2);
   EXPECT_EQ(Show(1, one), "");
@@ -203,7 +203,7 @@ TEST_F(JudgeTest, LateLeaderOfAnOlderTerm_IsAllowed) {
   EXPECT_EQ(Show(3, two), "");
 }
 
-TEST_F(JudgeTest, OldTermCommittedByCounting_Commit) {
+TEST_F(InvariantsTest, OldTermCommittedByCounting_Commit) {
   DrivenReplica before(2);
   EXPECT_EQ(Show(1, before), "");
   DrivenReplica after(2);
@@ -212,7 +212,7 @@ TEST_F(JudgeTest, OldTermCommittedByCounting_Commit) {
   ExpectViolation("commit", Show(1, after));
 }
 
-TEST_F(JudgeTest, AcknowledgedWithoutADisk_Commit) {
+TEST_F(InvariantsTest, AcknowledgedWithoutADisk_Commit) {
   DrivenReplica leader;
   EXPECT_EQ(Start(1, leader), "");
   leader.LeadUncommitted();
@@ -222,7 +222,7 @@ TEST_F(JudgeTest, AcknowledgedWithoutADisk_Commit) {
   ExpectViolation("commit", Show(1, leader));
 }
 
-TEST_F(JudgeTest, AcknowledgedAnotherTermsEntry_Commit) {
+TEST_F(InvariantsTest, AcknowledgedAnotherTermsEntry_Commit) {
   // Node 2 has an entry 3 on disk, but of an older term than the leader's.
   DrivenReplica follower(2, {1});
   follower.Follow(2, 3, 1, "a", 0);
@@ -235,7 +235,7 @@ TEST_F(JudgeTest, AcknowledgedAnotherTermsEntry_Commit) {
   ExpectViolation("commit", Show(1, leader));
 }
 
-TEST_F(JudgeTest, RestartWithoutWhatWasOnDisk_Durability) {
+TEST_F(InvariantsTest, RestartWithoutWhatWasOnDisk_Durability) {
   DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 0);
   before.Flush();
@@ -244,14 +244,14 @@ TEST_F(JudgeTest, RestartWithoutWhatWasOnDisk_Durability) {
   ExpectViolation("durability", Start(1, after));
 }
 
-TEST_F(JudgeTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
+TEST_F(InvariantsTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
   DrivenReplica before(3, {1, 2});
   DrivenReplica after(3, {1, 1});
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("durability", Start(1, after));
 }
 
-TEST_F(JudgeTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
+TEST_F(InvariantsTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
   DrivenReplica before(2);
   before.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, before), "");
@@ -259,25 +259,25 @@ TEST_F(JudgeTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
   EXPECT_EQ(Start(1, after), "");
 }
 
-TEST_F(JudgeTest, RestartInAnEarlierTermThanWasOnDisk_Durability) {
-  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(3), NodeId()}});
+TEST_F(InvariantsTest, RestartInAnEarlierTermThanWasOnDisk_Durability) {
+  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(3), NodeId()}});
   DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
-TEST_F(JudgeTest, RestartWithoutTheVoteThatWasOnDisk_Durability) {
-  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+TEST_F(InvariantsTest, RestartWithoutTheVoteThatWasOnDisk_Durability) {
+  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
   DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
-TEST_F(JudgeTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
-  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+TEST_F(InvariantsTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
+  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
   DrivenReplica after(3);
   EXPECT_EQ(Start(1, after), "");
 }
 
-TEST_F(JudgeTest, TakenForWrittenWhileItIsNot_Durability) {
+TEST_F(InvariantsTest, TakenForWrittenWhileItIsNot_Durability) {
   DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.Follow(2, 2, 1, "a", 0);
@@ -285,29 +285,29 @@ TEST_F(JudgeTest, TakenForWrittenWhileItIsNot_Durability) {
   EXPECT_EQ(Show(1, one), "");
   one.Follow(2, 3, 2, "b", 0);
   EXPECT_EQ(Show(1, one), "");
-  judge_.ObserveWritten(NodeId(1), first);
+  invariants_.ObserveWritten(NodeId(1), first);
   one.Flush();  // The replica learns that both are durable.
   ExpectViolation("durability", Show(1, one));
 }
 
-TEST_F(JudgeTest, WrittenOneAfterTheOther_IsAllowed) {
+TEST_F(InvariantsTest, WrittenOneAfterTheOther_IsAllowed) {
   DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   for (const uint64_t index : {2, 3}) {
     one.Follow(2, index, index == 2 ? 1 : 2, "a", 0);
     EXPECT_EQ(Show(1, one), "");
-    judge_.ObserveWritten(NodeId(1), one.out().writes[0].token);
+    invariants_.ObserveWritten(NodeId(1), one.out().writes[0].token);
     one.Flush();
     EXPECT_EQ(Show(1, one), "");
   }
 }
 
 // Node 1 in term 2, with its disk watched.
-class MessageJudgeTest : public JudgeTest {
+class MessageInvariantsTest : public InvariantsTest {
  protected:
-  MessageJudgeTest() {
+  MessageInvariantsTest() {
     EXPECT_EQ(Start(1, replica_), "");
-    judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+    invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
   }
   // Passes an output with one more message that leaves at once.
   std::string Send(MessageType type, uint64_t term, uint32_t to,
@@ -325,7 +325,7 @@ class MessageJudgeTest : public JudgeTest {
   DrivenReplica replica_{2, {}, NodeId(3)};
 };
 
-TEST_F(MessageJudgeTest, SaysWhatIsOnDisk_IsAllowed) {
+TEST_F(MessageInvariantsTest, SaysWhatIsOnDisk_IsAllowed) {
   EXPECT_EQ(Send(MessageType::kHeartbeatReply, 2, 3), "");
   EXPECT_EQ(Send(MessageType::kVoteReply, 2, 3), "");
   EXPECT_EQ(Send(MessageType::kAppendReply, 2, 3, 1), "");
@@ -333,26 +333,26 @@ TEST_F(MessageJudgeTest, SaysWhatIsOnDisk_IsAllowed) {
   EXPECT_EQ(Send(MessageType::kPreVoteReply, 9, 3), "");
 }
 
-TEST_F(MessageJudgeTest, TermNotOnDisk_Durability) {
+TEST_F(MessageInvariantsTest, TermNotOnDisk_Durability) {
   ExpectViolation("durability", Send(MessageType::kHeartbeatReply, 3, 3));
 }
 
-TEST_F(MessageJudgeTest, VoteNotOnDisk_Durability) {
+TEST_F(MessageInvariantsTest, VoteNotOnDisk_Durability) {
   ExpectViolation("durability", Send(MessageType::kVoteReply, 2, 2));
 }
 
-TEST_F(MessageJudgeTest, OwnVoteNotOnDisk_Durability) {
+TEST_F(MessageInvariantsTest, OwnVoteNotOnDisk_Durability) {
   ExpectViolation("durability", Send(MessageType::kVote, 2, 3));
 }
 
-TEST_F(MessageJudgeTest, AcknowledgesWhatIsNotOnDisk_Durability) {
+TEST_F(MessageInvariantsTest, AcknowledgesWhatIsNotOnDisk_Durability) {
   ExpectViolation("durability", Send(MessageType::kAppendReply, 2, 3, 2));
 }
 
-TEST_F(JudgeTest, LeadsWithoutItsVoteOnDisk_Durability) {
+TEST_F(InvariantsTest, LeadsWithoutItsVoteOnDisk_Durability) {
   DrivenReplica one;
   EXPECT_EQ(Start(1, one), "");
-  judge_.ObserveWritten(NodeId(1), {.hard_state = {Term(1), NodeId()}});
+  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(1), NodeId()}});
   one.LeadUncommitted();
   one.out().Clear();
   ExpectViolation("durability", Show(1, one));
@@ -360,7 +360,7 @@ TEST_F(JudgeTest, LeadsWithoutItsVoteOnDisk_Durability) {
 
 // A snapshot of the own state through entry 2, with the fields that `change`
 // sets.
-class SnapshotJudgeTest : public JudgeTest {
+class SnapshotInvariantsTest : public InvariantsTest {
  protected:
   template <typename Change>
   std::string Take(Change change) {
@@ -387,23 +387,23 @@ class SnapshotJudgeTest : public JudgeTest {
   }
 };
 
-TEST_F(SnapshotJudgeTest, StampedWithWhatWasCommitted_IsAllowed) {
+TEST_F(SnapshotInvariantsTest, StampedWithWhatWasCommitted_IsAllowed) {
   EXPECT_EQ(Take([](SnapshotDescriptor*) {}), "");
 }
 
-TEST_F(SnapshotJudgeTest, AnotherLogTime_Snapshot) {
+TEST_F(SnapshotInvariantsTest, AnotherLogTime_Snapshot) {
   ExpectViolation("snapshot", Take([](SnapshotDescriptor* snapshot) {
                     snapshot->log_time = snapshot->log_time + Nanoseconds(1);
                   }));
 }
 
-TEST_F(SnapshotJudgeTest, AnotherConfiguration_Snapshot) {
+TEST_F(SnapshotInvariantsTest, AnotherConfiguration_Snapshot) {
   ExpectViolation("snapshot", Take([](SnapshotDescriptor* snapshot) {
                     snapshot->configuration.voters.pop_back();
                   }));
 }
 
-TEST_F(JudgeTest, LogTimeFalls_MonotonicLogTime) {
+TEST_F(InvariantsTest, LogTimeFalls_MonotonicLogTime) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 0);
   EXPECT_EQ(Show(1, one), "");

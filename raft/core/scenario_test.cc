@@ -38,7 +38,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/core/test_cluster.h"
+#include "raft/core/core_cluster.h"
 
 namespace quorate::raft {
 namespace {
@@ -132,8 +132,8 @@ class Scenario {
       Fail("unknown command: " + line);
     }
     if (cluster_ != nullptr) {
-      for (const std::string& told : cluster_->TakeTrace()) {
-        out_ << told << "\n";
+      for (const std::string& output : cluster_->TakeTrace()) {
+        out_ << output << "\n";
       }
       if (!cluster_->violation().empty()) Fail(cluster_->violation());
     }
@@ -145,7 +145,7 @@ class Scenario {
   void Fail(const std::string& why) { failures_.push_back(why); }
 
   void Nodes(const Words& words) {
-    TestCluster::Options options;
+    CoreCluster::Options options;
     options.voters = static_cast<uint32_t>(Number(words.at(0)));
     const std::map<std::string, size_t*> sizes = {
         {"append", &options.core.append_bytes_max},
@@ -167,7 +167,7 @@ class Scenario {
       }
     }
     core_options_ = options.core;
-    cluster_ = std::make_unique<TestCluster>(options);
+    cluster_ = std::make_unique<CoreCluster>(options);
   }
 
   static uint32_t Id(const std::string& word) {
@@ -190,7 +190,7 @@ class Scenario {
   }
 
   bool Drive(const std::string& verb, const Words& words) {
-    TestCluster& c = *cluster_;
+    CoreCluster& c = *cluster_;
     if (verb == "stabilize") {
       if (!c.Stabilize()) Fail("does not come to rest");
     } else if (verb == "run") {
@@ -232,7 +232,7 @@ class Scenario {
   }
 
   bool Link(const std::string& verb, const Words& words) {
-    TestCluster& c = *cluster_;
+    CoreCluster& c = *cluster_;
     if (verb == "heal") {
       EachPair([&c](uint32_t a, uint32_t b) { c.Heal(a, b); });
       return true;
@@ -297,7 +297,7 @@ class Scenario {
 
   // Delivers election messages to the listed nodes and drops them elsewhere.
   void Elect(const Words& words) {
-    TestCluster& c = *cluster_;
+    CoreCluster& c = *cluster_;
     const uint32_t self = Id(words.at(0));
     for (int attempt = 0; attempt < 4; ++attempt) {
       c.Advance(core_options_.election_timeout_max);
@@ -420,7 +420,7 @@ class Scenario {
     const auto read = cluster_->reads().find(Number(words.at(1)));
     std::string actual = "unknown";
     if (read != cluster_->reads().end()) {
-      const TestCluster::ReadResult& result = read->second;
+      const CoreCluster::ReadResult& result = read->second;
       actual = !result.done ? "pending"
                : result.ok  ? Text(result.index.value())
                             : "failed";
@@ -453,7 +453,7 @@ class Scenario {
   }
 
   CoreOptions core_options_;
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<CoreCluster> cluster_;
   std::map<std::string, Message> kept_;
   std::ostringstream out_;
   std::vector<std::string> failures_;
@@ -463,7 +463,7 @@ class Scenario {
 std::string Replay(std::istream& in, std::vector<std::string>* failures) {
   Scenario scenario;
   std::ostringstream actual;
-  std::string told;
+  std::string output;
   bool golden = false;
   for (std::string line; std::getline(in, line);) {
     if (golden) {
@@ -473,13 +473,13 @@ std::string Replay(std::istream& in, std::vector<std::string>* failures) {
     actual << line << "\n";
     if (line.empty() || line[0] == '#') continue;
     if (line == "----") {
-      actual << told;
-      told.clear();
+      actual << output;
+      output.clear();
       golden = true;
       continue;
     }
     const size_t before = scenario.failures().size();
-    told += scenario.Execute(line);
+    output += scenario.Execute(line);
     for (size_t i = before; i < scenario.failures().size(); ++i) {
       failures->push_back(line + ": " + scenario.failures()[i]);
     }

@@ -12,7 +12,7 @@
 
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "raft/core/test_cluster.h"
+#include "raft/core/core_cluster.h"
 
 namespace quorate::raft {
 namespace {
@@ -94,12 +94,12 @@ class Schedule {
   }
 
   bool ok() const { return cluster_.violation().empty(); }
-  const TestCluster& cluster() const { return cluster_; }
+  const CoreCluster& cluster() const { return cluster_; }
 
  private:
-  static TestCluster::Options DrawOptions(uint64_t seed) {
+  static CoreCluster::Options DrawOptions(uint64_t seed) {
     Dice dice(~seed);
-    TestCluster::Options options;
+    CoreCluster::Options options;
     options.seed = seed;
     options.voters =
         dice.Chance(60) ? 3 : 1 + static_cast<uint32_t>(dice.Below(5));
@@ -254,7 +254,7 @@ class Schedule {
 
   Dice dice_;
   Weather weather_;
-  TestCluster cluster_;
+  CoreCluster cluster_;
   std::vector<Message> old_;
   uint64_t payloads_ = 0;
   uint64_t reads_ = 0;

@@ -101,9 +101,9 @@ struct HardState {
 struct SnapshotDescriptor {
   LogPosition position;
   WallTime log_time{0};
-  Configuration configuration;  // In effect at `position`.
+  Configuration configuration;  // The one in effect at `position`.
   uint64_t size_bytes = 0;
-  uint32_t crc32c = 0;  // Of all bytes.
+  uint32_t crc32c = 0;  // Checksum of all bytes.
   friend bool operator==(const SnapshotDescriptor&,
                          const SnapshotDescriptor&) = default;
 };

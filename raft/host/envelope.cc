@@ -137,7 +137,7 @@ absl::Status DecodeSnapshot(const wire::Snapshot& in, MessageType type,
     if (!configuration.ok()) return configuration.status();
     out->configuration = *std::move(configuration);
   } else if (type != MessageType::kSnapshotReply) {
-    return absl::InvalidArgumentError("a snapshot without its configuration");
+    return absl::InvalidArgumentError("snapshot without a configuration");
   }
   out->size_bytes = in.size_bytes();
   out->crc32c = in.crc32c();
@@ -229,7 +229,7 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   }
   const uint32_t stated = LoadFixed<uint32_t>(bytes.view(), 0);
   if (Crc32c(Seed(link), bytes.view().substr(4)) != stated) {
-    return absl::DataLossError("envelope checksum does not fit");
+    return absl::DataLossError("envelope checksum does not match");
   }
   const size_t header_bytes = LoadFixed<uint32_t>(bytes.view(), 4);
   if (header_bytes > bytes.size() - kPrefixBytes) {
@@ -248,7 +248,8 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     if (!status.ok()) return status;
   }
   if (!payloads.AtEnd()) {
-    return absl::InvalidArgumentError("bytes are left over after the envelope");
+    return absl::InvalidArgumentError(
+        "the envelope is followed by extra bytes");
   }
   return messages;
 }

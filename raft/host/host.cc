@@ -171,8 +171,8 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
       bad_envelope_logged_ = true;
       env_.tracer.Log(
           env::Severity::kWarning,
-          absl::StrCat("raft: dropped a message from node ", from.value(), ": ",
-                       messages.status().ToString()));
+          absl::StrCat("raft: dropped an invalid message of node ",
+                       from.value(), ": ", messages.status().ToString()));
     }
     return;
   }

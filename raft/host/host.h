@@ -146,8 +146,8 @@ class Host {
   StateMachine* state_machine(GroupId group);
   const StateMachine* state_machine(GroupId group) const;
   std::vector<GroupId> groups() const;
-  // Not OK if the replica is fenced, or the node is starting or has stopped.
-  // The message says why.
+  // OK if this node has a working replica of the group. Otherwise the message
+  // says why not: fenced, stopped, starting or not held.
   absl::Status group_status(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;

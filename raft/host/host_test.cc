@@ -1,5 +1,5 @@
 // Hosts of three machines in the simulated world, over simulated disks and
-// links, with a state machine of the test's own.
+// links, with a state machine of this test.
 #include "raft/host/host.h"
 
 #include <memory>
@@ -101,7 +101,7 @@ class Quiet final : public Host::Observer {
 constexpr GroupId kGroup(1);
 constexpr ClusterId kCluster(99);
 
-// What runs on one machine.
+// The program of one machine.
 struct Program {
   Program(env::Env& env, HostOptions options)
       : host(
@@ -310,15 +310,14 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   cluster.Restart(lagging);
   ASSERT_TRUE(cluster.WaitConverged(301));
   EXPECT_GE(cluster.node(lagging)->observer.restored, 1);
-  // It survives another crash right after.
+  // The state survives another crash.
   cluster.Crash(lagging, sim::CrashKind::kMachine);
   cluster.Restart(lagging);
   ASSERT_EQ(cluster.Propose("tail").outcome, Outcome::kDone);
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
-// The leader writes so much that it takes many snapshots in the time of one
-// transfer.
+// The leader takes many snapshots during one snapshot transfer.
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);
   cluster.options_.core.snapshot_chunk_bytes = 1024;
@@ -339,7 +338,7 @@ TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
     restored = cluster.node(lagging)->observer.restored;
   }
   EXPECT_EQ(restored, 1);
-  // Entries do for the rest, and the log is cut again.
+  // Entries bring the follower up to date, and the log is compacted again.
   for (int i = 0; i < 400; ++i) {
     ASSERT_EQ(cluster.Propose(std::string(400, 'z')).outcome, Outcome::kDone);
   }
@@ -376,29 +375,29 @@ TEST(Host, AnotherBootstrapRecord_StopsTheStart) {
 TEST(Host, StoredBootstrapRecord_IsWhatTheCallerChecks) {
   Cluster cluster(18);
   ASSERT_TRUE(cluster.WaitForLeader());
-  std::string judged;
+  std::string checked;
   cluster.options_.bootstrap_record = "of today";
   cluster.options_.accept_bootstrap_record = [&](std::string_view stored) {
-    judged = "stored:" + std::string(stored);
-    return absl::AbortedError("judged");
+    checked = "stored:" + std::string(stored);
+    return absl::AbortedError("checked");
   };
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
   EXPECT_TRUE(absl::IsAborted(cluster.node(2)->started));
-  EXPECT_EQ(judged, "stored:");
-  // An empty directory: the record that is being stored.
+  EXPECT_EQ(checked, "stored:");
+  // In an empty directory, the record that is being stored is checked.
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.world_.EraseDisk(cluster.machines_[1]);
   cluster.Restart(2);
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
-  EXPECT_EQ(judged, "stored:of today");
+  EXPECT_EQ(checked, "stored:of today");
 }
 
-// Two nodes are enough for a leader: the third one was bootstrapped from
-// another file.
+// Two nodes are enough for a leader. The third one was bootstrapped with another
+// record.
 TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   Cluster cluster(19);
   cluster.options_.bootstrap_record = "another";
@@ -415,7 +414,7 @@ TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
 TEST(Host, WipedNodeCreatedAgain_IsRefusedByItsGroup) {
   Cluster cluster(8);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  // The stores are bound by an entry soon after the first election.
+  // An entry pins the store incarnations soon after the first election.
   cluster.world_.RunFor(Seconds(2));
   const uint32_t wiped = cluster.leader() % 3 + 1;
   cluster.Crash(wiped, sim::CrashKind::kMachine);

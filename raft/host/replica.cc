@@ -36,9 +36,9 @@ void Replica::OnMessage(StoreIncarnation from_store, Message message) {
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   absl::Status refusal = status_;
   if (refusal.ok() && payload.size() > kEntryPayloadBytesMax) {
-    refusal = absl::InvalidArgumentError(
-        absl::StrCat("payload of ", payload.size(), " bytes exceeds the ",
-                     kEntryPayloadBytesMax, " of one entry"));
+    refusal = absl::InvalidArgumentError(absl::StrCat(
+        "a payload of ", payload.size(), " bytes exceeds the limit of ",
+        kEntryPayloadBytesMax, " bytes for one entry"));
   }
   if (!refusal.ok()) {
     CompleteProposal(std::move(done),

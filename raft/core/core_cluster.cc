@@ -1,4 +1,4 @@
-#include "raft/core/test_cluster.h"
+#include "raft/core/core_cluster.h"
 
 #include <algorithm>
 
@@ -22,7 +22,7 @@ Entry BootstrapEntry(const Configuration& configuration) {
 
 }  // namespace
 
-TestCluster::TestCluster(const Options& options) : options_(options) {
+CoreCluster::CoreCluster(const Options& options) : options_(options) {
   for (uint32_t id = 1; id <= options.voters + options.learners; ++id) {
     const Member member = {NodeId(id), StoreIncarnation(100 + id)};
     (id <= options.voters ? configuration_.voters : configuration_.learners)
@@ -36,7 +36,7 @@ TestCluster::TestCluster(const Options& options) : options_(options) {
   }
 }
 
-Now TestCluster::ReadClock() const {
+Now CoreCluster::ReadClock() const {
   Now now;
   now.mono = now_;
   if (options_.wall_clock) {
@@ -46,26 +46,26 @@ Now TestCluster::ReadClock() const {
   return now;
 }
 
-void TestCluster::Report(const std::string& violation) {
+void CoreCluster::Report(const std::string& violation) {
   if (violation_.empty() && !violation.empty()) {
     violation_ = violation;
     trace_.push_back("VIOLATION " + violation);
   }
 }
 
-void TestCluster::Step(uint32_t id, Input input) {
+void CoreCluster::Step(uint32_t id, Input input) {
   if (!up(id)) return;
   core(id).Step(ReadClock(), std::move(input), &output_);
   core(id).CheckInvariants();
-  const Index committed = judge_.committed();
-  Report(judge_.Observe(NodeId(id), core(id), output_));
-  if (judge_.committed() > committed) CheckDisks(id);
+  const Index committed = invariants_.committed();
+  Report(invariants_.Observe(NodeId(id), core(id), output_));
+  if (invariants_.committed() > committed) CheckDisks(id);
   Absorb(id);
 }
 
 // Checks that a newly committed entry is on the disks of a quorum, independent
 // of what the replicas believe.
-void TestCluster::CheckDisks(uint32_t id) {
+void CoreCluster::CheckDisks(uint32_t id) {
   const Index commit = core(id).commit_index();
   const LogPosition position = {core(id).TermAt(commit), commit};
   const bool quorum =
@@ -82,7 +82,7 @@ void TestCluster::CheckDisks(uint32_t id) {
   }
 }
 
-void TestCluster::Absorb(uint32_t id) {
+void CoreCluster::Absorb(uint32_t id) {
   Node& self = node(id);
   for (const Event& event : output_.events) TraceEvent(id, event);
   for (const Message& message : output_.heartbeats) Enqueue(message);
@@ -109,7 +109,7 @@ void TestCluster::Absorb(uint32_t id) {
   }
 }
 
-void TestCluster::Apply(uint32_t id, const Entry& entry) {
+void CoreCluster::Apply(uint32_t id, const Entry& entry) {
   Node& self = node(id);
   if (entry.index != self.applied + 1) {
     Report(absl::StrCat("node ", id, " applies ", entry.index.value(),
@@ -126,7 +126,7 @@ void TestCluster::Apply(uint32_t id, const Entry& entry) {
   self.states[entry.index] = self.state;
 }
 
-void TestCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
+void CoreCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
   ReadResult& read = reads_[ready.tag];
   if (read.done) Report(absl::StrCat("read ", ready.tag, " answered twice"));
   read.done = true;
@@ -147,21 +147,21 @@ void TestCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
   }
 }
 
-void TestCluster::Enqueue(const Message& message) {
+void CoreCluster::Enqueue(const Message& message) {
   const Link key = {message.from, message.to};
   if (cut_.count(key) == 0) links_[key].push_back(message);
 }
 
-void TestCluster::Propose(uint32_t id, const std::string& payload) {
+void CoreCluster::Propose(uint32_t id, const std::string& payload) {
   Step(id, Proposal{0, EntryKind::kCommands, Buffer::Copy(payload)});
 }
 
-void TestCluster::Read(uint32_t id, uint64_t tag) {
-  reads_[tag].floor = judge_.committed();
+void CoreCluster::Read(uint32_t id, uint64_t tag) {
+  reads_[tag].floor = invariants_.committed();
   Step(id, ReadRequested{tag});
 }
 
-void TestCluster::Compact(uint32_t id, uint64_t keep) {
+void CoreCluster::Compact(uint32_t id, uint64_t keep) {
   if (!up(id)) return;
   Node& self = node(id);
   // A snapshot may replace only entries that are on this disk.
@@ -184,7 +184,7 @@ void TestCluster::Compact(uint32_t id, uint64_t keep) {
   Step(id, std::move(input));
 }
 
-void TestCluster::MakeDurable(Node& self, const Write& write) {
+void CoreCluster::MakeDurable(Node& self, const Write& write) {
   if (write.hard_state_changed) self.hard_state = write.hard_state;
   if (write.entries.empty()) return;
   const Index first = write.entries.front().index;
@@ -197,7 +197,7 @@ void TestCluster::MakeDurable(Node& self, const Write& write) {
   }
 }
 
-bool TestCluster::FinishWrite(uint32_t id) {
+bool CoreCluster::FinishWrite(uint32_t id) {
   Node& self = node(id);
   if (self.writes.empty()) return false;
   const Write write = std::move(self.writes.front());
@@ -208,7 +208,7 @@ bool TestCluster::FinishWrite(uint32_t id) {
   return true;
 }
 
-bool TestCluster::FinishWork(uint32_t id) {
+bool CoreCluster::FinishWork(uint32_t id) {
   Node& self = node(id);
   if (self.works.empty()) return false;
   const SnapshotWork work = std::move(self.works.front());
@@ -242,7 +242,7 @@ bool TestCluster::FinishWork(uint32_t id) {
   return false;
 }
 
-void TestCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
+void CoreCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
   Node& self = node(id);
   const bool intact =
       self.staging == snapshot && Crc32c(0, self.staged) == snapshot.crc32c;
@@ -268,7 +268,7 @@ void TestCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
   Step(id, SnapshotInstalled{snapshot, true});
 }
 
-bool TestCluster::Deliver(uint32_t from, uint32_t to, size_t position) {
+bool CoreCluster::Deliver(uint32_t from, uint32_t to, size_t position) {
   std::deque<Message>& queue = link(from, to);
   if (position >= queue.size()) return false;
   Message message = queue[position];
@@ -277,7 +277,7 @@ bool TestCluster::Deliver(uint32_t from, uint32_t to, size_t position) {
   return true;
 }
 
-void TestCluster::Crash(uint32_t id, size_t written) {
+void CoreCluster::Crash(uint32_t id, size_t written) {
   Node& self = node(id);
   for (size_t i = 0; i < written && !self.writes.empty(); ++i) {
     MakeDurable(self, self.writes.front());
@@ -288,7 +288,7 @@ void TestCluster::Crash(uint32_t id, size_t written) {
   self.works.clear();
 }
 
-void TestCluster::Restart(uint32_t id) {
+void CoreCluster::Restart(uint32_t id) {
   Node& self = node(id);
   Restored restored;
   restored.hard_state = self.hard_state;
@@ -306,10 +306,10 @@ void TestCluster::Restart(uint32_t id) {
   self.core = std::make_unique<Core>(core_options, std::move(restored),
                                      Random(options_.seed), ReadClock());
   self.core->CheckInvariants();
-  Report(judge_.ObserveStart(NodeId(id), *self.core));
+  Report(invariants_.ObserveStart(NodeId(id), *self.core));
 }
 
-bool TestCluster::Stabilize() {
+bool CoreCluster::Stabilize() {
   for (int round = 0; round < 10'000; ++round) {
     bool moved = false;
     for (uint32_t id = 1; id <= size(); ++id) {
@@ -327,7 +327,7 @@ bool TestCluster::Stabilize() {
   return false;
 }
 
-void TestCluster::Run(Duration duration) {
+void CoreCluster::Run(Duration duration) {
   const MonoTime end = now_ + duration;
   Stabilize();
   while (true) {
@@ -347,7 +347,7 @@ void TestCluster::Run(Duration duration) {
   now_ = end;
 }
 
-void TestCluster::TraceEvent(uint32_t id, const Event& event) {
+void CoreCluster::TraceEvent(uint32_t id, const Event& event) {
   std::string line = absl::StrCat(id, ": ");
   switch (event.kind) {
     case Event::Kind::kTermChanged:

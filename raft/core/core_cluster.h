@@ -1,12 +1,12 @@
-// raft/core/test_cluster.h: replicas of one group in memory, driven by a test.
+// raft/core/core_cluster.h: replicas of one group in memory, driven by a test.
 //
 // Every link is a queue of messages, and every disk a queue of writes that are
 // not durable yet. Time moves only on request. The state machine appends
 // payloads to a string, which is also the content of snapshots.
 // ClusterInvariants checks every step, and every read is compared with what was
 // committed when it was requested.
-#ifndef QUORATE_RAFT_CORE_TEST_CLUSTER_H_
-#define QUORATE_RAFT_CORE_TEST_CLUSTER_H_
+#ifndef QUORATE_RAFT_CORE_CORE_CLUSTER_H_
+#define QUORATE_RAFT_CORE_CORE_CLUSTER_H_
 
 #include <cstdint>
 #include <deque>
@@ -22,10 +22,10 @@
 
 namespace quorate::raft {
 
-using Link = std::pair<NodeId, NodeId>;  // From, to.
-
-class TestCluster {
+class CoreCluster {
  public:
+  using Link = std::pair<NodeId, NodeId>;  // From, to.
+
   struct Options {
     uint32_t voters = 3;
     uint32_t learners = 0;  // Numbered after the voters.
@@ -60,7 +60,7 @@ class TestCluster {
     std::map<Index, std::string> states;  // State after each index.
   };
 
-  explicit TestCluster(const Options& options);
+  explicit CoreCluster(const Options& options);
 
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
   Node& node(uint32_t id) { return nodes_[id - 1]; }
@@ -135,7 +135,7 @@ class TestCluster {
   std::set<Link> cut_;
   MonoTime now_{1'000'000'000};
   Output output_;
-  ClusterInvariants judge_;
+  ClusterInvariants invariants_;
   std::map<uint64_t, ReadResult> reads_;
   std::vector<Refused> refused_;
   std::vector<Proposed> proposed_;
@@ -145,4 +145,4 @@ class TestCluster {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_CORE_TEST_CLUSTER_H_
+#endif  // QUORATE_RAFT_CORE_CORE_CLUSTER_H_
