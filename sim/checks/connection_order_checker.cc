@@ -52,7 +52,8 @@ void ConnectionOrderChecker::OnCommitted(Operation op, Position at) {
         return !FindLater(*send.line, send.number, &later);
       });
   if (!lawful) Violate(*sends.back().line, op, later);
-  // If it was sent more than once, nobody knows which of them this is.
+  // If it was sent more than once, it is unknown which of the sends took
+  // effect.
   if (sends.size() > 1) return;
   sends[0].line->effects.emplace(sends[0].number, std::make_pair(op, at));
 }
@@ -65,10 +66,10 @@ void ConnectionOrderChecker::OnValue(const std::string& key, Position at,
 void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
                                     uint64_t value) {
   if (op >= sends_.size() || sends_[op].empty()) return;
-  // It was answered where it was sent last.
+  // The reply belongs to the last send.
   const auto [line, number] = sends_[op].back();
   sends_[op].clear();
-  // Replies come in the order of sending; otherwise, that is another's complaint.
+  // A reply out of order is ignored: the client reports it.
   if (number < line->read_through) return;
   Position floor = line->floor;
   Operation floor_op = line->floor_op;
@@ -80,7 +81,8 @@ void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
       floor_op = write;
     }
   }
-  // The first of the key's states with this value that ends behind the floor gives the smallest place.
+  // The smallest possible place is in the first state with this value that ends
+  // after the floor.
   const std::vector<State>& states = states_[key];
   bool known = false;
   Position place = 0;

@@ -28,7 +28,7 @@ bool Has(const kv::CommandView& command, kv::CommandFlags flag) {
   return (command.flags & flag) != 0;
 }
 
-// How long a command lets its key live; 0: until some point in time.
+// The lifetime that a command gives to its key. 0: it gives a point in time.
 int64_t LifeOf(const kv::CommandView& command) {
   return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
 }
@@ -62,10 +62,11 @@ void ExpiryChecker::Return(Ticket ticket, SimTime now,
   std::string held;
   for (const Written& other : key(operation.call.key).writes) {
     if (other.time < operation.invoked) continue;
-    absl::StrAppend(
-        &held, "\n  at ", other.time.ns(), " ns: ", VerbName(other.verb),
-        " -> ", other.reply.ToString().substr(0, 60), ", due ", other.due_ms,
-        ", log time ", other.log_ms, other.claimed ? ", another call's" : "");
+    absl::StrAppend(&held, "\n  at ", other.time.ns(),
+                    " ns: ", VerbName(other.verb), " -> ",
+                    other.reply.ToString().substr(0, 60), ", due ",
+                    other.due_ms, ", log time ", other.log_ms,
+                    other.claimed ? ", assigned to another call" : "");
   }
   violate_(absl::StrCat("acknowledged: ", Describe(operation.call), " -> ",
                         reply.ToString().substr(0, 60),
@@ -79,7 +80,7 @@ void ExpiryChecker::Withdraw(Ticket ticket) {
   operation.withdrawn = true;
   if (operation.committed) {
     violate_(absl::StrCat("refused: ", Describe(operation.call),
-                          " was committed, then certainly refused"));
+                          " was committed, then refused as not executed"));
   }
 }
 
@@ -90,10 +91,10 @@ void ExpiryChecker::StaleRead(uint32_t client, const std::string& name,
   }
   violate_(absl::StrCat("stale read: client ", client, " read ", name, " = \"",
                         std::string(value.substr(0, 60)),
-                        "\", which it never was"));
+                        "\", which the key never had"));
 }
 
-// ---- What the log says.
+// ---- The log.
 
 void ExpiryChecker::OnEntry(GroupId group, SimTime now, WallTime log_time) {
   WallTime& last = log_time_[group];
@@ -139,13 +140,13 @@ void ExpiryChecker::OnCommand(GroupId group, SimTime now,
     key(name).writes.push_back(std::move(written));
     return;
   }
-  // GETEX: a read and what follows.
+  // GETEX is a transaction of a read and a change of the expiry.
   kv::CommandReader nested = kv::CommandReader::Nested(command);
   kv::CommandView read;
   kv::CommandView then;
   if (nested.count() != 2 || !nested.Next(&read) || !nested.Next(&then) ||
       read.op != kv::Op::kGet) {
-    violate_("log: it holds a transaction that nobody asked");
+    violate_("log: it holds a transaction that no client sent");
     return;
   }
   const std::string name(read.arguments.Next());
@@ -159,7 +160,8 @@ void ExpiryChecker::OnCommand(GroupId group, SimTime now,
 void ExpiryChecker::Attribute(const std::string& token, Written written) {
   const auto it = tickets_.find(token);
   if (it == tickets_.end()) {
-    violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
+    violate_(
+        absl::StrCat("log: it holds \"", token, "\", which no client sent"));
     return;
   }
   Operation& operation = operations_[it->second];
@@ -171,7 +173,7 @@ void ExpiryChecker::Attribute(const std::string& token, Written written) {
   operation.written = std::move(written);
   if (operation.withdrawn) {
     violate_(absl::StrCat("refused: ", Describe(operation.call),
-                          " was certainly refused, then committed"));
+                          " was refused as not executed, then committed"));
   }
 }
 
@@ -218,7 +220,7 @@ ExpiryChecker::Written ExpiryChecker::Run(GroupId group,
     default:
       violate_(absl::StrCat("log: it holds ",
                             std::string(kv::OpName(command.op)), " of ", name,
-                            ", which nobody asked"));
+                            ", which no client sent"));
   }
   const bool same = next.there == before.there && next.value == before.value &&
                     next.due_ms == before.due_ms;
@@ -249,7 +251,7 @@ ClientReply ExpiryChecker::RunExpire(const kv::CommandView& command,
   if (!next->there) return Integer(0);
   const int64_t old = next->due_ms;
   const int64_t fresh = kv::DueOf(command, log_ms);
-  // No expiry counts as an infinite one.
+  // A key without expiry counts as expiring infinitely late.
   if ((Has(command, kv::kIfAbsent) && old != 0) ||
       (Has(command, kv::kIfPresent) && old == 0) ||
       (Has(command, kv::kIfGreater) && (old == 0 || fresh <= old)) ||
@@ -265,7 +267,7 @@ ClientReply ExpiryChecker::RunExpire(const kv::CommandView& command,
   return Integer(1);
 }
 
-// ---- Verdicts.
+// ---- Checks.
 
 void ExpiryChecker::CheckWrite(const Operation& operation) {
   const std::string what =
@@ -288,7 +290,7 @@ void ExpiryChecker::CheckWrite(const Operation& operation) {
   }
   const int64_t behind = UnixMs(operation.invoked) - written.log_ms;
   if (behind > LagMs()) {
-    violate_(absl::StrCat("log time: ", what, " was judged at a log time ",
+    violate_(absl::StrCat("log time: ", what, " was carried out at a log time ",
                           behind, " ms before its call; clocks allow ",
                           LagMs()));
   }
@@ -313,7 +315,8 @@ bool ExpiryChecker::Fits(const Operation& operation, const Written& written) {
          UnixMs(operation.invoked) - written.log_ms <= LagMs();
 }
 
-// One step of a matching (Kuhn 1955): a free write, or one whose call finds another.
+// One step of a bipartite matching (Kuhn 1955): takes a free write, or one
+// whose operation can be given another write.
 bool ExpiryChecker::Claim(Ticket ticket, std::set<size_t>* visited) {
   const Operation& operation = operations_[ticket];
   std::vector<Written>& writes = key(operation.call.key).writes;
@@ -344,7 +347,7 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
   if (call.verb == Verb::kTtl) {
     earliest -= UnixMs(now);
     latest -= UnixMs(operation.invoked) - LagMs();
-    // Never more than was asked for, whatever the clocks.
+    // The reply never exceeds the lifetime that was asked for.
     if (state.life_ms > 0) latest = std::min(latest, state.life_ms);
   }
   // Seconds are rounded half up.
@@ -361,7 +364,7 @@ void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
   const std::vector<State>& states = key(operation.call.key).states;
   const int64_t called_ms = UnixMs(operation.invoked);
   int64_t late_ms = 0;
-  // From the present back to what was current at the call.
+  // Goes back from the current state to the one at the call.
   for (auto state = states.rbegin(); state != states.rend(); ++state) {
     if (Explains(*state, operation, now, reply)) {
       const int64_t late = called_ms - state->due_ms;

@@ -1,16 +1,19 @@
-// sim/checks/expiry_checker.h: judges keys that may expire ("t…"), exactly.
+// sim/checks/expiry_checker.h: checks every reply about keys that may expire
+// ("t…"), exactly.
 //
-// A group's log says what was written, in which order and at what log time; so
-// every state of a key is known, with the moment from which it can be seen (the
-// first replica applied it). From this follows what each command must answer:
-// a write what the log makes of it, a linearizable read one of the states that
-// were current between its invocation and its return, a stale read any state
-// that ever was. Besides, log time itself is held against the true time: it
-// never runs ahead, so no key is gone before its time; and it lags by no more
-// than clocks allow, so no key outlives its time for who asks a leader.
+// A group's log has all writes with their order and log times. So every state
+// of a key is known, and the time from which clients can observe it: when the
+// first replica applied it. The rules are:
+// - a write returns the result that the log gives
+// - a linearizable read returns one of the states that were current between its
+//   invocation and its return
+// - a stale read returns any state that the key ever had
+// - log time is never ahead of the true time, so no key expires too early
+// - log time lags by no more than the clocks allow, so a leader does not return
+//   a key that has expired
 //
-// Has its own semantics of each command, not the product's. Sessions are dealt
-// with by whoever calls: a command that a session suppresses is not reported.
+// The semantics of each command is defined here a second time, apart from the
+// product's. The caller leaves out commands that a session suppresses.
 #ifndef QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 
@@ -33,13 +36,14 @@
 
 namespace quorate::sim {
 
-// What the judge may take for granted about the clocks of all nodes.
+// What the checker may assume about the clocks of all nodes.
 struct ClockBounds {
   // The true wall time at virtual time zero.
   WallTime epoch{};
   // The earliest end of a node's clock lags the true time by at most this.
   absl::AnyInvocable<Duration()> lag_max = [] { return Milliseconds(20); };
-  // Monotonic time that any one node has lost so far, beyond what slewing makes up for.
+  // The largest amount of monotonic time that one node has lost so far, beyond
+  // what slewing compensates.
   absl::AnyInvocable<Duration()> lost = [] { return Duration(); };
 };
 
@@ -50,7 +54,7 @@ class ExpiryChecker {
 
   explicit ExpiryChecker(Report violate) : violate_(std::move(violate)) {}
 
-  // Told each state of a key, by its value; null: nothing.
+  // Receives each new value of a key. Null: the key is absent.
   using Watcher =
       absl::AnyInvocable<void(const std::string& key, const std::string*)>;
   void WatchValues(Watcher watcher) { watcher_ = std::move(watcher); }
@@ -62,49 +66,51 @@ class ExpiryChecker {
 
   // ---- Clients.
   Ticket Invoke(SimTime now, const ExpiryCommand& call);
-  // Exactly one of these ends a call; `reply` is no error.
+  // A call that succeeded, with a reply that is not an error, or that was not
+  // executed. An outcome that stays unknown is not reported.
   void Return(Ticket ticket, SimTime now, const ClientReply& reply);
-  void Withdraw(Ticket ticket);  // Certainly not done.
+  void Withdraw(Ticket ticket);
   void StaleRead(uint32_t client, const std::string& key,
                  std::string_view value);
 
-  // ---- Logs. Each entry when the first replica applies it: first the entry,
-  // then its commands on keys that are covered.
+  // ---- Logs.
+  // Call these when the first replica applies an entry: OnEntry, then OnCommand
+  // for each command on covered keys.
   void OnEntry(GroupId group, SimTime now, WallTime log_time);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
 
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
   }
-  // How many keys were seen to expire.
+  // The number of keys that expired.
   uint64_t expired() const { return expired_; }
 
  private:
   struct State {
-    SimTime since;  // Until the next one's.
+    SimTime since;  // The state ends where the next one begins.
     bool there = false;
     std::string value;
-    int64_t due_ms = 0;   // Unix time; 0: never.
-    int64_t life_ms = 0;  // From setting it to due_ms; 0: not known.
+    int64_t due_ms = 0;   // Unix time. 0: the key does not expire.
+    int64_t life_ms = 0;  // The lifetime that was asked for. 0: unknown.
   };
   // A write in the log.
   struct Written {
     ExpiryCommand::Verb verb;
     SimTime time;
     int64_t log_ms = 0;
-    int64_t due_ms = 0;  // That it asked for; 0: none.
-    ClientReply reply;   // That its client must get.
+    int64_t due_ms = 0;  // The expiry that it asked for. 0: none.
+    ClientReply reply;   // The reply that its client must receive.
     bool claimed = false;
     Ticket claimed_by = 0;
   };
   struct Key {
     std::vector<State> states;    // Never empty.
-    std::vector<Written> writes;  // Without a text of their own.
+    std::vector<Written> writes;  // Writes without a unique text.
   };
   struct Operation {
     ExpiryCommand call;
     SimTime invoked;
-    SimTime returned;  // If it did.
+    SimTime returned;  // Set when it returned.
     ClientReply reply;
     bool withdrawn = false;
     bool committed = false;
@@ -112,7 +118,8 @@ class ExpiryChecker {
   };
 
   Key& key(const std::string& name);
-  // What a command does at log time `log_ms` and what it answers.
+  // Carries out a command at the group's log time. Returns its effect and
+  // reply.
   Written Run(GroupId group, const std::string& name, SimTime now,
               const kv::CommandView& command);
   ClientReply RunSet(const kv::CommandView& command, std::string_view text,
@@ -128,8 +135,9 @@ class ExpiryChecker {
                  const ClientReply& reply);
   bool Explains(const State& state, const Operation& operation, SimTime now,
                 const ClientReply& reply);
-  // Writes without a text of their own are told apart by what fits: each that was acknowledged has one in the log, and no two the
-  // same.
+  // Assigns a write of the log to an acknowledged operation whose write has no
+  // unique text. Each operation gets another write that fits it. False: no
+  // assignment exists.
   bool Claim(Ticket ticket, std::set<size_t>* visited);
   bool Fits(const Operation& operation, const Written& written);
   bool DueFits(const Operation& operation, SimTime now, int64_t due_ms);
@@ -137,7 +145,7 @@ class ExpiryChecker {
   int64_t UnixMs(SimTime time) const {
     return (clocks_.epoch + Duration(time.ns())).ms();
   }
-  // What log time may lag by. The rest is rounding.
+  // The largest allowed lag of log time. 2 ms are for rounding.
   int64_t LagMs() { return clocks_.lag_max().ms() + clocks_.lost().ms() + 2; }
 
   Report violate_;
@@ -145,8 +153,8 @@ class ExpiryChecker {
   ClockBounds clocks_;
   std::map<std::string, Key> keys_;
   std::vector<Operation> operations_;
-  absl::flat_hash_map<std::string, Ticket>
-      tickets_;  // By text. Looked up only.
+  // The operation that writes each unique text. Looked up only.
+  absl::flat_hash_map<std::string, Ticket> tickets_;
   std::map<GroupId, std::set<std::pair<int64_t, std::string>>> due_;
   std::map<GroupId, WallTime> log_time_;
   uint64_t expired_ = 0;

@@ -243,14 +243,14 @@ TEST_F(ExpiryCheckerTest, SetWhoseTimeIsOver_LeavesNothing) {
 TEST_F(ExpiryCheckerTest, StaleReadOfWhatNeverWas_Found) {
   Set("a", 100);
   checker_.StaleRead(1, "t1", "b");
-  ExpectFound("which it never was");
+  ExpectFound("which the key never had");
 }
 
 TEST_F(ExpiryCheckerTest, RefusedThenCommitted_Found) {
   const auto ticket = Invoke(SetCall("a", 100));
   checker_.Withdraw(ticket);
   CommitSet("a", UnixMs() + 90);
-  ExpectFound("certainly refused, then committed");
+  ExpectFound("refused as not executed, then committed");
 }
 
 TEST_F(ExpiryCheckerTest, CommittedTwice_Found) {

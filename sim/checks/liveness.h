@@ -1,6 +1,8 @@
-// sim/checks/liveness.h: what must happen within a bound once faults are healed.
+// sim/checks/liveness.h: requires progress within a bound once faults are
+// healed.
 //
-// Knows the world alone: who calls says when it is done and what is still open.
+// Knows the world alone. The caller defines when the work is done, and
+// describes the work that is still open.
 #ifndef QUORATE_SIM_CHECKS_LIVENESS_H_
 #define QUORATE_SIM_CHECKS_LIVENESS_H_
 
@@ -13,8 +15,9 @@
 
 namespace quorate::sim {
 
-// Runs `world` until `done()`. If that takes longer than `limit`, or nothing is left to happen, it is a violation named `what`,
-// with `describe()`. Does nothing after a violation, and stops at the first one.
+// Runs `world` until `done()`. It is a violation, named `what` and described by
+// `describe()`, if that takes longer than `limit` or no event is left. Does
+// nothing after a violation, and stops at the first one.
 void RequireWithin(World& world, std::string_view what, Duration limit,
                    absl::FunctionRef<bool()> done,
                    absl::FunctionRef<std::string()> describe);

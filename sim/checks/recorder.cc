@@ -215,12 +215,13 @@ void Recorder::Withdraw(Ticket ticket) {
   if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);
   histories_.online().Withdraw(operation.ticket, Now());
   if (!operation.token.empty() && written_[operation.token].seen_stale) {
-    violate_(absl::StrCat("stale read: \"", operation.token,
-                          "\" was seen, then its write certainly refused"));
+    violate_(absl::StrCat(
+        "stale read: \"", operation.token,
+        "\" was read, then its write was refused as not executed"));
   }
   if (operation.committed != SimTime::Max()) {
     violate_(absl::StrCat("refused: \"", operation.token,
-                          "\" was committed, then certainly refused"));
+                          "\" was committed, then refused as not executed"));
   }
   histories_.ReportNewViolations();
 }
@@ -246,14 +247,14 @@ void Recorder::CheckToken(uint32_t client, const std::string& key,
   const auto it = written_.find(absl::string_view(token.data(), token.size()));
   if (it == written_.end()) {
     violate_(absl::StrCat("stale read: client ", client, " read ", key, " = \"",
-                          std::string(token), "\", which nobody wrote"));
+                          std::string(token), "\", which no client wrote"));
     return;
   }
   it->second.seen_stale = true;
   if (operations_[it->second.ticket].withdrawn) {
     violate_(absl::StrCat("stale read: client ", client, " read ", key, " = \"",
                           std::string(token),
-                          "\", whose write was certainly refused"));
+                          "\", whose write was refused as not executed"));
   }
 }
 
@@ -340,7 +341,7 @@ void Recorder::OnCommand(const kv::Version& version,
     default:
       violate_(absl::StrCat("log: it holds ",
                             std::string(kv::OpName(command.op)),
-                            ", which nobody asked"));
+                            ", which no client sent"));
       return;
   }
   const lincheck::Version at = ++committed_;
@@ -411,7 +412,8 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
                        Value result) {
   const auto it = written_.find(token);
   if (it == written_.end()) {
-    violate_(absl::StrCat("log: it holds \"", token, "\", which nobody asked"));
+    violate_(
+        absl::StrCat("log: it holds \"", token, "\", which no client sent"));
     return;
   }
   Operation& operation = operations_[it->second.ticket];
@@ -425,7 +427,7 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
   order_.OnCommitted(it->second.ticket, at);
   if (operation.withdrawn) {
     violate_(absl::StrCat("refused: \"", token,
-                          "\" was certainly refused, then committed"));
+                          "\" was refused as not executed, then committed"));
   }
 }
 

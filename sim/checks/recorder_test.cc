@@ -200,19 +200,19 @@ TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
   Commit(kv::Op::kSet, "r1", "c1.1");
   recorder_.Withdraw(before);
   ASSERT_FALSE(found_.empty());
-  EXPECT_NE(found_[0].find("was committed, then certainly refused"),
+  EXPECT_NE(found_[0].find("was committed, then refused as not executed"),
             std::string::npos);
   found_.clear();
   const auto after = Invoke(Kv::kPut, "r1", "c1.2");
   recorder_.Withdraw(after);
   EXPECT_TRUE(found_.empty());
   Commit(kv::Op::kSet, "r1", "c1.2");
-  ExpectFound("was certainly refused, then committed");
+  ExpectFound("was refused as not executed, then committed");
 }
 
 TEST_F(RecorderTest, CommittedWriteThatNobodyAsked_Found) {
   Commit(kv::Op::kSet, "r1", "c9.9");
-  ExpectFound("which nobody asked");
+  ExpectFound("which no client sent");
 }
 
 TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
@@ -302,19 +302,19 @@ TEST_F(RecorderTest, ReadBehindOneOfAnExpiringKeyThatSawLess_Found) {
 
 TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
   recorder_.StaleRead(1, "r1", "c9.9:x");
-  ExpectFound("which nobody wrote");
+  ExpectFound("which no client wrote");
 }
 
 TEST_F(RecorderTest, StaleReadOfARefusedToken_FoundInEitherOrder) {
   const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
   recorder_.Withdraw(first);
   recorder_.StaleRead(1, "l1", "c1.1;");
-  ExpectFound("certainly refused");
+  ExpectFound("refused as not executed");
   found_.clear();
   const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
   recorder_.StaleRead(1, "l1", "c1.2;");
   recorder_.Withdraw(second);
-  ExpectFound("certainly refused");
+  ExpectFound("refused as not executed");
 }
 
 TEST_F(RecorderTest, UnexpectedReply_Found) {

@@ -155,8 +155,8 @@ void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
   if (group.log.empty() || group.voters.empty()) return;
   const raft::LogPosition committed{group.log.back().term,
                                     raft::Index(group.log.size())};
-  // Whoever has a later position by (term, index) has the committed entry too:
-  // elections see to that.
+  // A voter whose last position is later by (term, index) has the committed
+  // entry, too, because of the rules of elections.
   size_t count = 0;
   for (const NodeId voter : group.voters) {
     const auto it = group.holds.find(voter);
@@ -174,7 +174,7 @@ void ReplicaChecker::OnNotStarted(NodeId node, GroupId group,
                                   const absl::Status& why, bool damaged) {
   if (damaged || !absl::IsDataLoss(why)) return;
   violate_(Text("fenced: node ", node, ", group ", group,
-                ", though its disk did not rot: ", why.message()));
+                ", though its disk was not damaged: ", why.message()));
 }
 
 raft::Index ReplicaChecker::committed(GroupId group) const {

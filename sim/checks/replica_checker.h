@@ -1,8 +1,9 @@
-// sim/checks/replica_checker.h: what must hold in every run, whatever happens.
+// sim/checks/replica_checker.h: the rules about replicas that every run must
+// keep, whatever faults it has.
 //
-// Told of every role, applied entry and restored snapshot of every replica, the
-// judges keep for each group the one true log (a chain of hashes, entry by
-// entry) and compare. They know nothing of how replicas are driven.
+// The checker observes every role, applied entry and restored snapshot of every
+// replica. For each group it keeps the committed log as a chain of hashes and
+// compares each replica with it. It does not know how replicas are driven.
 #ifndef QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
 #define QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
 
@@ -29,18 +30,20 @@ class ReplicaChecker {
   using Report = absl::AnyInvocable<void(std::string)>;
   explicit ReplicaChecker(Report violate) : violate_(std::move(violate)) {}
 
-  // The rules of the core (raft/core/invariants.h) on the real objects, at every step.
+  // Checks the rules of the core (raft/core/invariants.h) on the real objects,
+  // at every step.
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
   void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
   void OnStep(NodeId node, GroupId group, const raft::Core& core,
               const raft::Output& output);
 
-  // At most one leader for each term of a group (Raft paper, Election Safety).
+  // Checks that a term of a group has at most one leader (Raft paper, Election
+  // Safety).
   void OnLeader(NodeId node, GroupId group, raft::Term term);
 
-  // What a leader has when it begins: every entry known to be committed (Leader
-  // Completeness). `term_at` gives the term of its entry at an index, zero
-  // where it has none; entries through `boundary` are in its snapshot.
+  // Checks that a new leader has every entry known to be committed (Leader
+  // Completeness). `term_at` returns the term of its entry at an index, or zero
+  // if it has none. Entries through `boundary` are in its snapshot.
   template <typename TermAt>
   void OnLeaderLog(NodeId node, GroupId group, raft::Term term,
                    raft::Index boundary, TermAt&& term_at) {
@@ -53,34 +56,34 @@ class ReplicaChecker {
     }
   }
 
-  // `entry` was applied by a replica: the same on all of them, in order,
-  // without a gap (State Machine Safety). Entries that were committed never
-  // change.
-  // True if no replica had applied it before.
+  // A replica applied `entry`. Checks that all replicas apply the same entries,
+  // in order and without a gap (State Machine Safety). Returns true if no
+  // replica had applied it before.
   bool OnApplied(NodeId node, GroupId group, const raft::Entry& entry);
   // The replica's state is now that of a snapshot.
   void OnRestored(NodeId node, GroupId group, raft::LogPosition position);
-  // The node began anew: it applies from its snapshot on.
+  // The node started: it applies entries from its snapshot on.
   void OnBoot(NodeId node);
 
-  // The state of a replica after applying through `index`: equal on all
-  // replicas.
+  // The digest of a replica's state after applying through `index`. Checks that
+  // it is equal on all replicas.
   void OnDigest(NodeId node, GroupId group, raft::Index index, uint64_t digest);
 
-  // ---- Durability of what was committed.
-  // Who votes in the group.
+  // ---- Durability of committed entries.
+  // The voting members of the group.
   void SetVoters(GroupId group, std::vector<NodeId> voters);
-  // What of the group's log the replica holds (or held when it stopped):
-  // entries through `last`. Call when a replica has recovered; after it, every
-  // committed entry must still be with a majority of voters.
+  // The replica has, or had when it stopped, the entries of the group's log
+  // through `last`. OnRecovered is for a replica that has just recovered: it
+  // checks that a majority of voters still has every committed entry.
   void OnHolds(NodeId node, GroupId group, raft::LogPosition last);
   void OnRecovered(NodeId node, GroupId group, raft::LogPosition last);
 
-  // The replica cannot start, for `why`. Only a disk that rotted excuses that its log or snapshot is damaged.
+  // The replica cannot start, for the reason `why`. A damaged log or snapshot
+  // is a violation, unless the simulator has damaged this disk.
   void OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
                     bool damaged);
 
-  // The last index known to be committed; and the chain of hashes through it.
+  // The last index known to be committed, and the chain of hashes through it.
   raft::Index committed(GroupId group) const;
   uint64_t chain(GroupId group) const;
   uint64_t leader_changes() const { return leader_changes_; }
@@ -91,15 +94,17 @@ class ReplicaChecker {
   struct Committed {
     raft::Term term;
     uint64_t hash = 0;
-    uint64_t chain = 0;   // Of this and all entries before it.
-    uint64_t digest = 0;  // Of the state after it, once some replica told.
+    uint64_t chain = 0;  // Hash of this and all earlier entries.
+    // Digest of the state after this entry, if `has_digest`.
+    uint64_t digest = 0;
     bool has_digest = false;
   };
   struct Group {
     raft::ClusterInvariants invariants;
     std::vector<Committed> log;  // [i] is index i + 1.
     std::map<raft::Term, NodeId> leaders;
-    std::map<NodeId, raft::Index> applied;  // Last, since its boot.
+    // The last index since the node's start.
+    std::map<NodeId, raft::Index> applied;
     std::map<NodeId, raft::LogPosition> holds;
     std::vector<NodeId> voters;
   };

@@ -34,7 +34,7 @@ absl::Status ParseNumber(std::string_view flag, std::string_view text, T least,
   return absl::OkStatus();
 }
 
-// One flag and its value (empty for those that take none).
+// Applies one flag. `value` is empty for flags that take none.
 absl::Status Apply(const std::string& flag, const std::string& value,
                    SimulateArguments* a) {
   constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
@@ -201,7 +201,8 @@ absl::StatusOr<SimulateArguments> ParseArguments(
       return Expected(flag, "no value", value);
     }
     if (TakesValue(flag) && !attached) {
-      // Another flag is none; --flag=--value says that it is meant.
+      // The next flag is not a value. A value that begins with -- needs the
+      // form --flag=--value.
       if (i + 1 < arguments.size() && arguments[i + 1].rfind("--", 0) != 0) {
         value = arguments[++i];
       }

@@ -1,4 +1,5 @@
-// simulate: runs a whole cluster in a deterministic simulation. `simulate --help` says how.
+// simulate: runs a cluster in a deterministic simulation. See `simulate
+// --help`.
 #include <unistd.h>
 
 #include <cstdio>
@@ -26,7 +27,8 @@ int BadUsage(std::string_view what) {
   return kBadUsage;
 }
 
-// `bazel run` starts programs elsewhere; paths are those of the person who typed them.
+// `bazel run` starts programs in another directory. Paths on the command line
+// are relative to the user's directory.
 std::string UserPath(const std::string& path) {
   const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
   if (path.empty() || path[0] == '/' || directory == nullptr) return path;
@@ -43,7 +45,8 @@ int Finish(const SimulateArguments& arguments, const RunReport& report) {
   return report.ok() ? kClean : kViolation;
 }
 
-// Before a run, not after it: what it has found would be lost. Empty: all can be written.
+// The error if an output file cannot be written, or an empty string. It is
+// called before a run, because a failure afterwards would lose the results.
 std::string CannotWrite(const SimulateArguments& arguments) {
   for (const std::string& path :
        {arguments.tape_out, arguments.trace_out, arguments.history_out}) {
@@ -54,7 +57,7 @@ std::string CannotWrite(const SimulateArguments& arguments) {
   return "";
 }
 
-// How to look at a history.
+// Prints how to view a history.
 void TellHistory(const std::string& path) {
   if (path.empty()) return;
   Print(absl::StrCat("history: ", path,
@@ -77,7 +80,7 @@ int RunOnce(const SimulateArguments& arguments) {
     if (tape.empty() && !CanWriteFile(own)) {
       Print(absl::StrCat("no tape: cannot write ", own, "; see --tape-out\n"));
     } else if (tape.empty()) {
-      // Once more with the same seed, writing down every choice.
+      // Runs the same seed again and records every choice.
       tape = job.tape_out = own;
       job.trace_out.clear();
       if (job.history_out.empty()) {
@@ -146,7 +149,8 @@ int Swarm(const SimulateArguments& arguments) {
                          " FAILED: ", report.violations[0],
                          "\n  replay: ", ReplayLine(failing), "\n"));
     }
-    // A line that rewrites itself, or one in a hundred where nobody watches.
+    // On a terminal one line of progress is overwritten. Otherwise every
+    // hundredth run prints a line.
     if (terminal || swarm.runs % 100 == 0 || swarm.runs == total) {
       std::fprintf(
           stderr, "%s%llu/%llu runs, %zu failed, %lld s%s",

@@ -25,7 +25,7 @@
 namespace quorate::sim {
 namespace {
 
-// A run that takes longer than this hangs.
+// A run that takes longer than this time is taken to hang.
 constexpr unsigned kWallSecondsMax = 600;
 
 int64_t WallNs() {
@@ -34,7 +34,7 @@ int64_t WallNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// What the handler of a failed CHECK needs, in the child.
+// The state that the handler of a failed CHECK needs in the child.
 struct Active {
   const Job* job = nullptr;
   Run* run = nullptr;
@@ -105,11 +105,12 @@ void OnCheckFailed(std::string_view message) {
   g_active.run = &run;
   SetCheckHandler(&OnCheckFailed);
   Deliver(run.Execute());
-  // Destructors of a world are checked by tests; a swarm need not wait for them.
+  // Exits without destructors to save time. Tests check the destructors of a
+  // world.
   ::_exit(0);
 }
 
-// A child process and what it has told so far.
+// A child process and its output so far.
 struct Worker {
   uint64_t seed = 0;
   pid_t pid = 0;
@@ -131,7 +132,7 @@ Worker Start(const Job& job) {
   return {.seed = job.run.seed, .pid = pid, .in = ends[0]};
 }
 
-// Reads what is there; true once the child has closed its end.
+// Reads available output. True once the child has closed its end.
 bool ReadSome(Worker* worker) {
   char bytes[16 << 10];
   const ssize_t n = ::read(worker->in, bytes, sizeof(bytes));
@@ -156,9 +157,9 @@ RunReport End(Worker* worker) {
             : absl::StrCat("the run died of signal ", signal, " (",
                            ::strsignal(signal), ")"));
   } else if (WEXITSTATUS(status) != 0 || !report.ok()) {
-    result.violations.push_back(absl::StrCat("the run ended with status ",
-                                             WEXITSTATUS(status), " and said '",
-                                             report.status().ToString(), "'"));
+    result.violations.push_back(
+        absl::StrCat("the run ended with status ", WEXITSTATUS(status),
+                     " and reported '", report.status().ToString(), "'"));
   }
   return result;
 }

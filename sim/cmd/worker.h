@@ -1,5 +1,5 @@
-// sim/cmd/worker.h: runs in child processes, so that a failed CHECK or a crash of the code under test is a violation like any
-// other and loses nothing else.
+// sim/cmd/worker.h: runs in child processes. So a failed CHECK or a crash of
+// the code under test is a violation like any other, and other runs go on.
 #ifndef QUORATE_SIM_CMD_WORKER_H_
 #define QUORATE_SIM_CMD_WORKER_H_
 
@@ -14,35 +14,40 @@
 
 namespace quorate::sim {
 
-// What one child does.
+// The task of one child process.
 struct Job {
   RunOptions run;
   std::optional<Tape> replay;
-  std::string
-      tape_out;  // Not empty: records, and writes the tape here, also when a CHECK fails.
-  std::string trace_out;  // Not empty: one line for each hashed event.
-  std::string
-      history_out;  // Not empty: what clients did, for //lincheck, also when a CHECK fails.
-  bool verbose = false;  // Log lines go to standard error.
+  // If not empty: records the run and writes its tape to this file, also when a
+  // CHECK fails.
+  std::string tape_out;
+  // If not empty: writes one line per hashed event to this file.
+  std::string trace_out;
+  // If not empty: writes the history of clients to this file, for //lincheck,
+  // also when a CHECK fails.
+  std::string history_out;
+  bool verbose = false;  // Prints log lines to standard error.
 };
 
-// Runs it in a child process and waits. A child that dies is a violation that says how.
+// Runs the job in a child process and waits. If the child dies, the report has
+// a violation with the signal or exit status.
 RunReport RunInChild(const Job& job);
 
 struct SwarmOptions {
-  RunOptions run;  // Its seed does not count.
+  RunOptions run;  // The seed is ignored.
   uint64_t first_seed = 1;
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
-  // Told of each run as it ends, in any order.
+  // Receives the report of each run when it ends, in any order.
   std::function<void(const RunReport&, const SwarmReport&)> on_report;
 };
 
 SwarmReport RunSwarm(const SwarmOptions& options);
 
-// Reads a whole file; nothing if that fails.
+// Reads a whole file. No value if that fails.
 std::optional<std::string> ReadFile(const std::string& path);
-// Whether a file can be written there; makes an empty one if there is none.
+// Whether a file can be written at `path`. Creates an empty file if there is
+// none.
 bool CanWriteFile(const std::string& path);
 bool WriteFile(const std::string& path, const std::string& text);
 

@@ -14,7 +14,7 @@
 
 namespace quorate::sim {
 
-// What runs on a server's machine; destroyed by a crash.
+// The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public raft::Host::Observer {
  public:
   Program(env::Env& env, Cluster* cluster, NodeId node)
@@ -33,8 +33,8 @@ class Cluster::Program final : public raft::Host::Observer {
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
 
-  // raft::Host::Observer. Nothing may be asked of the host in here: that is
-  // done after the turn.
+  // raft::Host::Observer. These functions must not call the host: checks that
+  // need it run after the turn.
   void OnEvent(GroupId group, const raft::Event& event) override {
     Changed& changed = changed_[group];
     changed.any = true;
@@ -48,7 +48,7 @@ class Cluster::Program final : public raft::Host::Observer {
       cluster_->Mark(node_, "raft.began_to_lead");
       cluster_->leaderships_.push_back(
           {cluster_->world_.now(), group, node_, event.term});
-      // The first leader of all takes over from nobody.
+      // The first leader of a group is not a change of leader.
       if (!cluster_->led_.insert(group).second) {
         cluster_->last_leader_change_[group] = cluster_->world_.now();
       }
@@ -97,13 +97,14 @@ class Cluster::Program final : public raft::Host::Observer {
  private:
   struct Changed {
     bool any = false;
-    raft::Term led;  // Began to lead in this term; zero: did not.
+    raft::Term led;  // The term in which it began to lead. Zero: it did not.
     raft::LogPosition holds;
-    NodeId
-        snapshot_from;  // Who leads while a snapshot comes in; zero: none does.
+    // The leader that sends a snapshot. Zero: no snapshot is being received.
+    NodeId snapshot_from;
   };
 
-  // A snapshot that stops half-way because whoever sent it does not lead any more.
+  // Marks a transfer of a snapshot that stops because its sender lost the
+  // leadership.
   void NoteTransfer(GroupId group, const raft::Core& core,
                     const raft::Output& output) {
     NodeId& sender = changed_[group].snapshot_from;
@@ -128,7 +129,7 @@ class Cluster::Program final : public raft::Host::Observer {
     }
   }
 
-  // What of the log is on this replica's disk.
+  // The last position of the log on this replica's disk.
   void NoteHolds(GroupId group, const raft::Core& core) {
     const raft::Index durable = core.durable_index();
     const raft::LogPosition holds{core.TermAt(durable), durable};
@@ -226,7 +227,7 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
 }
 
 Cluster::~Cluster() {
-  // The programs know the cluster; the world lives longer than it.
+  // The programs refer to the cluster, and the world outlives it.
   for (const MachineId machine : machines_) {
     if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
   }
@@ -240,8 +241,8 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   config.nodes = nodes_;
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
-  // A directory that was created once and is empty now has lost everything: the
-  // server must refuse it.
+  // The server must refuse an empty directory that it has created before: its
+  // data are lost.
   config.bootstrap = !created_[node.value() - 1];
   const absl::Status status = node::CompleteConfig(&config, {});
   CHECK(status.ok()) << status.ToString();
@@ -322,7 +323,7 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
         continue;
       }
       const node::Server* at = server(node);
-      // Not yet, unless what it lost keeps it from starting.
+      // The replica does not run yet. On a damaged disk it need not start.
       if (at == nullptr && !HasDamagedDisk(node)) return false;
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);
@@ -366,8 +367,8 @@ void Cluster::CompareStates() {
       const node::Server* at = server(node);
       const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
       if (store == nullptr) continue;
-      // Both ways: the incremental digest, and one computed from what is really
-      // there.
+      // Compares the incremental digest with one that is computed from the
+      // whole state.
       if (store->Digest() != store->RecomputeDigest()) {
         world_.Violate(absl::StrCat("digest: node ", node.value(), " group ",
                                     shard.group.value(),
@@ -413,7 +414,7 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
 uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
   const uint64_t number = raft::ParseSegmentName(file);
   const std::string bytes = world_.ReadDiskFile(machine, file);
-  // Snapshots say how long they are, and block by block what they hold.
+  // Snapshots have their length and a checksum for each block.
   if (number == 0) return file.substr(0, 4) == "snap" ? bytes.size() : 0;
   const auto header = raft::DecodeSegmentHeader(bytes);
   if (!header.ok()) return 0;

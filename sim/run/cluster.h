@@ -1,6 +1,6 @@
-// sim/run/cluster.h: a whole cluster in a simulated world: servers built by
-// node::MakeServer, the same function as in production, on machines of the
-// world, and the judges that watch their replicas.
+// sim/run/cluster.h: a cluster in a simulated world. node::MakeServer builds
+// its servers, as in production, on machines of the world. A ReplicaChecker
+// observes their replicas.
 #ifndef QUORATE_SIM_RUN_CLUSTER_H_
 #define QUORATE_SIM_RUN_CLUSTER_H_
 
@@ -26,18 +26,19 @@ struct ClusterOptions {
   uint32_t nodes = 5;
   uint32_t groups = 3;
   uint32_t replicas = 3;  // Voters of each group; at most `nodes`.
-  // Knobs of every server; identities, addresses and shards are filled in.
+  // The configuration of every server. The cluster fills in identities,
+  // addresses and shards.
   node::Config config;
-  // A server that stopped acknowledging (or could not start) is killed, and
-  // started again after about so long.
+  // A server that stopped acknowledging, or could not start, is killed, and
+  // started again after about this time.
   Duration supervisor_delay = Seconds(2);
 };
 
 class Cluster {
  public:
-  // Adds the machines to `world` (machine i + 1 is node i + 1 of an empty
-  // world); nothing runs yet. Both outlive the cluster; the step hook of the
-  // world calls AfterTurn.
+  // Adds the machines to `world`, in which they get the numbers of the nodes.
+  // Nothing runs yet. Both arguments outlive the cluster. The step hook of the
+  // world must call AfterTurn.
   Cluster(World& world, ReplicaChecker& replica_checker,
           const ClusterOptions& options);
   ~Cluster();
@@ -51,34 +52,37 @@ class Cluster {
   }
   // Boots every machine.
   void Start();
-  // Looks at what the last turn of `machine` changed.
+  // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
   const std::vector<MachineId>& machines() const { return machines_; }
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
-  // By node: for plain clients, and for cluster clients.
+  // The addresses of all nodes, in order: for plain clients, and for cluster
+  // clients.
   std::vector<std::string> resp_addresses() const;
   std::vector<std::string> resp_cluster_addresses() const;
-  // Null while the machine is down. Not OK Started: still null.
+  // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const;
-  // Who leads the group now, if somebody running says that it does (of the
-  // latest term); zero if none.
+  // The running node that considers itself the leader of the group, in the
+  // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // Every replica on `machines` has applied all that its leader has, and names the same leader. Spared are those that need not
-  // start: fenced ones, and any on a rotten disk.
+  // Whether every replica on `machines` has applied all entries of its leader,
+  // and knows the same leader. Fenced replicas and replicas on a damaged disk
+  // are left out: they need not start.
   bool Settled(const std::vector<MachineId>& machines) const;
-  // CLUSTER answers of every running node name each group's leader, and as failed exactly the nodes without a working replica.
+  // Whether the CLUSTER replies of every running node have the leader of each
+  // group, and mark exactly those nodes as failed that have no working replica.
   bool ViewsAreTrue() const;
-  // Compares the states of all running replicas that stand at the same index,
-  // whole.
+  // Compares the whole states of running replicas that have applied the same
+  // index.
   void CompareStates();
   std::string Describe() const;
-  // Who owns `key`.
+  // The group that owns `key`.
   GroupId GroupOf(std::string_view key) const;
-  // When somebody last began to lead that group.
+  // When the group of `key` last got a leader.
   SimTime LastLeaderChange(std::string_view key) const;
-  // Who began to lead, when, in order.
+  // All begins of leaderships, in order.
   struct Leadership {
     SimTime time;
     GroupId group;
@@ -86,31 +90,34 @@ class Cluster {
     raft::Term term;
   };
   const std::vector<Leadership>& leaderships() const { return leaderships_; }
-  // When a node's program began, or ended with a crash, in order.
+  // All starts and crashes of nodes' programs, in order.
   struct Life {
     SimTime time;
     NodeId node;
     bool begins = false;
   };
   const std::vector<Life>& lives() const { return lives_; }
-  // How many leading bytes of a file of a machine that is down may rot such that recovery can tell it from a torn tail.
+  // How many leading bytes of a file may be damaged so that recovery can tell
+  // the damage from a torn tail. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const;
-  // Tells which machines' stored bits were flipped: only there may a replica find its log or snapshot damaged.
+  // `damaged` returns whether the simulator has damaged a machine's disk. On
+  // other machines a damaged log or snapshot is a violation.
   void SetDamaged(absl::AnyInvocable<bool(MachineId) const> damaged) {
     damaged_ = std::move(damaged);
   }
-  // Tells which machines lost their disk: there nothing may start.
+  // `erased` returns whether a machine's disk was erased. A server must not
+  // start there.
   void SetErased(absl::AnyInvocable<bool(MachineId)> erased) {
     erased_ = std::move(erased);
   }
-  // A rare situation was reached.
+  // Counts a mark as reached.
   void Mark(NodeId node, std::string_view mark);
 
  private:
   class Program;
   friend class Program;
 
-  // Which of the node's replicas did not start, and whether they may.
+  // Checks that replicas that did not start have a reason.
   void CheckStart(NodeId node, const raft::Host& host);
   bool HasDamagedDisk(NodeId node) const {
     return damaged_ != nullptr && damaged_(machine(node));
@@ -128,16 +135,16 @@ class Cluster {
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;
-  std::vector<Program*> programs_;  // By node; null while down.
-  std::vector<bool> created_;       // By node: a start succeeded once, so the
-                                    // directory is not empty any more.
-  std::vector<bool>
-      created_late_;  // By node: for the first time after its disk was lost.
-  std::vector<bool> supervised_;  // By node: a kill is on its way.
+  std::vector<Program*> programs_;  // By node. Null while the node is down.
+  // By node: whether a start has succeeded, so that the directory is not empty.
+  std::vector<bool> created_;
+  // By node: whether the first start came after the disk was erased.
+  std::vector<bool> created_late_;
+  std::vector<bool> supervised_;  // By node: whether a kill is planned.
   std::map<uint32_t, uint32_t> node_of_machine_;
   std::vector<Leadership> leaderships_;
   std::vector<Life> lives_;
-  std::set<GroupId> led_;  // Had a leader.
+  std::set<GroupId> led_;  // Groups that have had a leader.
   std::map<GroupId, SimTime> last_leader_change_;
 };
 

@@ -22,7 +22,7 @@ class Fields {
  public:
   explicit Fields(std::string_view bytes) : rest_(bytes) {}
 
-  // False at the end, and at what cannot be read.
+  // Reads the next field. False at the end and at malformed bytes.
   bool Next() {
     uint64_t tag = 0;
     if (!Varint(&tag)) return false;
@@ -45,7 +45,7 @@ class Fields {
 
   uint64_t number = 0;
   uint64_t value = 0;      // A varint.
-  std::string_view bytes;  // Anything else.
+  std::string_view bytes;  // The contents of any other field.
 
  private:
   bool Varint(uint64_t* value) {

@@ -1,9 +1,10 @@
-// sim/run/message_key.h: names peer messages by what they are, so that the
-// choices about one stay as they were when others come or go
+// sim/run/message_key.h: names peer messages by their contents. So the choices
+// about a message stay the same when other messages are added or removed
 // (WorldOptions::message_key).
 //
-// Reads the headers that it needs and nothing else, not by the product's own
-// decoder (docs/reference/formats/envelope.md).
+// Has a decoder of its own for the few fields that it needs
+// (docs/reference/formats/envelope.md), so that the keys do not depend on the
+// product's decoder.
 #ifndef QUORATE_SIM_RUN_MESSAGE_KEY_H_
 #define QUORATE_SIM_RUN_MESSAGE_KEY_H_
 
@@ -12,9 +13,10 @@
 
 namespace quorate::sim {
 
-// Of an envelope: group, type, term, index and offset of its first message. Further
-// ones, payloads, commit indices and read batches do not count: they depend
-// on what else happens at the time. The same for all that is no envelope.
+// Returns a hash of group, type, term, index and offset of the first message in
+// an envelope. Other messages, payloads, commit indices and read rounds are
+// left out, because they depend on what else happens at the time. Zero for
+// bytes that are not an envelope.
 uint64_t EnvelopeKey(std::string_view bytes);
 
 }  // namespace quorate::sim

@@ -13,7 +13,8 @@
 namespace quorate::sim {
 namespace {
 
-// Rare situations that a swarm is meant to reach; what a component marks beyond these is reported too.
+// Marks that every swarm should reach. Other marks are reported when they are
+// reached.
 constexpr std::string_view kExpectedMarks[] = {
     "client.connection_reset_in_mid_reply",
     "client.read_across_leader_change",
@@ -54,7 +55,7 @@ std::string CountsToJson(const Counts& counts) {
   return text + "}";
 }
 
-// Each field once, so that encoding and decoding cannot differ.
+// Lists each field once, so that encoding and decoding cannot differ.
 template <typename R, typename Visit>
 void ForEachNumber(R& r, Visit&& visit) {
   visit("seed", r.seed);
@@ -110,7 +111,7 @@ std::string FormatReport(const RunReport& r) {
       "  succeeded: ", CountsToText(r.functions), "\n", "  leader changes ",
       r.leader_changes, ", entries applied ", r.entries, ", keys expired ",
       r.expired, "\n", "  faults: ", CountsToText(r.faults), "\n",
-      "  reached: ", CountsToText(r.marks), "\n", "  judged: ", r.histories,
+      "  reached: ", CountsToText(r.marks), "\n", "  checked: ", r.histories,
       " histories",
       r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
       ", ", r.digests_compared, " states, ", r.ordered,

@@ -22,11 +22,11 @@
 namespace quorate::sim {
 namespace {
 
-// How long what must happen may take once faults are healed.
+// Bounds on the time that progress may take once faults are healed.
 constexpr Duration kSettleMax = Seconds(30);
 constexpr Duration kFinishMax = Seconds(60);
 constexpr Duration kIdle = Seconds(2);
-// Faults end this share of the duration before clients do.
+// Faults end before clients do, by this fraction of the duration.
 constexpr int64_t kHealthyDivisor = 5;
 
 // Knobs of the product that are legal but unlikely, drawn from the seed.
@@ -113,7 +113,8 @@ class Run::Impl {
     cluster_.AfterTurn(machine);
     if (!world_.violations().empty()) world_.StopRunning();
   }
-  // Clocks are honest: the earliest end of one lags by twice its bound at most.
+  // Clocks are within their error bound, so the earliest end of an interval
+  // lags by at most twice the bound.
   Duration ClockLag() {
     Duration most;
     for (const MachineId machine : cluster_.machines()) {
@@ -121,7 +122,7 @@ class Run::Impl {
     }
     return most;
   }
-  // Drift is within what log time makes up for by slewing; standing still is not.
+  // Slewing of log time compensates drift, but not frozen clocks.
   Duration ClockLoss() {
     Duration most;
     for (const MachineId machine : cluster_.machines()) {
@@ -131,7 +132,8 @@ class Run::Impl {
   }
   bool Violated() const { return !world_.violations().empty(); }
   void StartClients();
-  // Runs until `done`; a violation in these words if that takes longer than `limit`.
+  // Runs until `done`. It is a violation, named `what`, if that takes longer
+  // than `limit`.
   template <typename Done>
   void Require(std::string_view what, Duration limit, Done&& done);
   void PlanFaults();
@@ -151,10 +153,12 @@ class Run::Impl {
   Recorder recorder_;
   Cluster cluster_;
   std::vector<WorkloadClient*> clients_;  // Owned by their machines.
-  DeepClient* deep_client_ = nullptr;     // Likewise; not in every run.
+  // Owned by its machine. Null in most runs.
+  DeepClient* deep_client_ = nullptr;
   std::vector<MachineId> client_machines_;
   std::optional<Schedule> schedule_;  // Empty without faults.
-  std::vector<MachineId> core_;       // What must work in the liveness phase.
+  // The nodes that must work in the liveness phase.
+  std::vector<MachineId> healed_;
 };
 
 WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
@@ -218,18 +222,19 @@ void Run::Impl::Liveness() {
   for (WorkloadClient* client : clients_) client->StopIssuing();
   if (deep_client_ != nullptr) {
     std::vector<std::string> healthy;
-    for (const MachineId machine : core_) {
+    for (const MachineId machine : healed_) {
       const auto& all = cluster_.machines();
       const auto place = std::find(all.begin(), all.end(), machine);
       healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
     }
     deep_client_->BeginLastRound(std::move(healthy));
   }
-  Require("finishing what clients wait for", kFinishMax,
+  Require("finishing all open operations", kFinishMax,
           [this] { return ClientsIdle() && DeepClientDone(); });
   if (Violated()) return;
   const std::vector<std::string> keys = recorder_.keys();
-  // Every group takes writes: number keys enough that each has some.
+  // Checks that every group accepts writes: takes enough number keys for each
+  // group to own some.
   std::vector<std::string> numbers;
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     if ((*key)[0] == 'n' && numbers.size() < 8 * options_.groups) {
@@ -239,13 +244,14 @@ void Run::Impl::Liveness() {
   clients_[0]->AddToEach(numbers);
   Require("writing", kFinishMax, [this] { return ClientsIdle(); });
   if (Violated()) return;
-  // Groups are idle for a while: what falls due then is found by the read that meets it.
+  // Groups are idle for a while. Keys that expire then are removed by a read.
   world_.RunFor(kIdle);
   clients_[0]->ReadAll(keys);
   Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
-  Require("agreeing", kSettleMax, [this] { return cluster_.Settled(core_); });
+  Require("agreement of the healed replicas", kSettleMax,
+          [this] { return cluster_.Settled(healed_); });
   if (schedule_.has_value()) schedule_->HealAll();
-  Require("agreeing of all", kSettleMax,
+  Require("agreement of all replicas", kSettleMax,
           [this] { return cluster_.Settled(cluster_.machines()); });
   Require("every node's view of the cluster", kSettleMax,
           [this] { return cluster_.ViewsAreTrue(); });
@@ -255,7 +261,7 @@ void Run::Impl::Liveness() {
 }
 
 void Run::Impl::PlanFaults() {
-  core_ = cluster_.machines();
+  healed_ = cluster_.machines();
   if (!options_.faults) return;
   std::vector<std::vector<MachineId>> groups;
   for (const node::ShardConfig& shard : cluster_.shards()) {
@@ -290,7 +296,7 @@ RunReport Run::Impl::Execute() {
   const SimTime end = world_.now() + options_.duration;
   world_.RunUntil(end - options_.duration / kHealthyDivisor);
   if (schedule_.has_value() && !Violated()) {
-    core_ = schedule_->BeginLiveness();
+    healed_ = schedule_->BeginLiveness();
   }
   if (!Violated()) world_.RunUntil(end);
   if (!Violated()) Liveness();

@@ -1,11 +1,15 @@
-// sim/run/run.h: one randomized run: a cluster, clients, faults, judges; then healing, and everything must finish.
+// sim/run/run.h: one randomized run of a cluster with clients, faults and
+// checkers.
 //
 //   Run run({.seed = 7});
-//   Report report = run.Execute();
+//   RunReport report = run.Execute();
 //
-// Phases, in virtual time: faults while clients work (safety); then a majority of every group is healed, the rest stays as it
-// is, and clients go on; then they stop: whatever they still wait for must end, every key must be readable, all running
-// replicas must agree, each within a bound (liveness).
+// A run has three phases in virtual time:
+// 1. Safety: clients work while faults happen.
+// 2. Liveness: a majority of every group is healed, the other nodes keep their
+//    faults, and clients go on.
+// 3. The end: clients stop. Their open operations must end, every key must be
+//    readable, and all running replicas must agree, each within a bound.
 #ifndef QUORATE_SIM_RUN_RUN_H_
 #define QUORATE_SIM_RUN_RUN_H_
 
@@ -25,7 +29,7 @@
 namespace quorate::sim {
 
 struct RunOptions {
-  // What a run may be asked for.
+  // The largest values that a run accepts.
   static constexpr uint32_t kNodesMax = 64;
   static constexpr uint32_t kGroupsMax = 256;
   static constexpr uint32_t kClientsMax = 1000;
@@ -36,8 +40,8 @@ struct RunOptions {
   uint32_t nodes = 5;
   uint32_t groups = 3;
   uint32_t clients = 10;
-  Duration duration = Seconds(60);       // Of the time in which clients work.
-  uint32_t operations_per_second = 100;  // All clients together.
+  Duration duration = Seconds(60);       // How long clients work.
+  uint32_t operations_per_second = 100;  // By all clients together.
   bool faults = true;
   // Keeps the tape (Run::tape).
   bool record = false;
@@ -45,30 +49,36 @@ struct RunOptions {
   bool keep_trace = false;
 };
 
-// The options that `tape` was recorded with. kInvalidArgument names the parameter that cannot be read.
+// The options with which `tape` was recorded. kInvalidArgument has the name of
+// a parameter that cannot be read.
 absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape);
 
 class Run {
  public:
-  // Of a new run.
+  // A new run.
   explicit Run(RunOptions options);
-  // Of a recorded one. `options` are those of the tape, with record or keep_trace changed at will.
+  // A run that replays `tape`. `options` are those of the tape; record and
+  // keep_trace may differ.
   Run(RunOptions options, const Tape& tape);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  // The nodes' log lines of at least `severity`. Before Execute.
+  // `sink` receives the nodes' log lines of at least `severity`. Call it before
+  // Execute.
   void SetLogSink(env::Severity severity, LogSink sink);
-  // Once.
+  // Runs everything. Call it once.
   RunReport Execute();
-  // What happened so far, also from within Execute (a failed CHECK).
+  // The results so far. It may be called during Execute, from the handler of a
+  // failed CHECK.
   RunReport Current() const;
-  // What the schedule did so far, a line for each fault.
+  // The faults so far, one line each.
   std::vector<std::string> Story() const;
-  // What clients did so far on keys that do not expire, with faults and leaders, in the form that //lincheck reads.
+  // What clients have done so far on keys that do not expire, with faults and
+  // leaders, in a format that //lincheck reads.
   std::string History() const;
-  // With the options as parameters. Requires: record, or a replay.
+  // The tape of the run, with the options as parameters. Requires: record, or a
+  // replay.
   Tape tape() const;
   const std::vector<TraceRecord>& trace() const;
 
@@ -77,7 +87,8 @@ class Run {
   std::unique_ptr<Impl> impl_;
 };
 
-// "simulate run --seed 7 …": what repeats the run, defaults left out.
+// The command line that repeats the run, without default values: "simulate run
+// --seed 7 …".
 std::string ReplayLine(const RunOptions& options);
 
 }  // namespace quorate::sim

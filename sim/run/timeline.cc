@@ -22,7 +22,8 @@ class Timeline {
     const lincheck::Time now = entry.time.ns();
     if (StartsWith(what, "families:")) return;
     if (what == "partition ends") return End("partition", now);
-    // Crashes are planned here and happen later, if at all: Life tells.
+    // The schedule only plans crashes and restarts. Cluster::Life has the real
+    // ones.
     if (StartsWith(what, "crash of") || StartsWith(what, "restart ")) return;
     if (what == "all healed" || StartsWith(what, "liveness phase")) {
       End("partition", now);
@@ -61,7 +62,7 @@ class Timeline {
   std::vector<TimelineEvent> Take() { return std::move(events_); }
 
  private:
-  // The oldest one of this name that has not ended.
+  // Ends the oldest open event of this name.
   void End(const std::string& name, lincheck::Time now) {
     const auto open = open_.find(name);
     if (open == open_.end()) return;
@@ -70,7 +71,8 @@ class Timeline {
   }
 
   std::vector<TimelineEvent> events_;
-  std::multimap<std::string, size_t> open_;  // By what ends it.
+  // Events that have not ended, by the name that ends them.
+  std::multimap<std::string, size_t> open_;
 };
 
 }  // namespace

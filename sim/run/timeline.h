@@ -1,6 +1,7 @@
-// sim/run/timeline.h: what a schedule did and who led, as events on the axis of time of a history's page (lincheck/page).
+// sim/run/timeline.h: faults and leaderships as events on the timeline of a
+// history's page (lincheck/page).
 //
-// For people: nothing is judged by it.
+// The timeline is for people. No check depends on it.
 #ifndef QUORATE_SIM_RUN_TIMELINE_H_
 #define QUORATE_SIM_RUN_TIMELINE_H_
 
@@ -12,8 +13,8 @@
 
 namespace quorate::sim {
 
-// Partitions last until they end, and a node is down from its crash until it begins again; whatever else was done is a note. A
-// leader leads until the next one of its group.
+// Partitions and the times in which nodes are down have a beginning and an end.
+// Other faults are notes. A leader leads until the next leader of its group.
 std::vector<lincheck::TimelineEvent> TimelineEventsOf(
     const std::vector<Schedule::Entry>& entries,
     const std::vector<Cluster::Life>& lives,
