@@ -1,4 +1,5 @@
-// The judge of order is given the violation it exists for, in each form, and the lawful thing next to it.
+// Shows the checker of order each form of its violation, and the correct
+// behaviour next to it.
 #include "sim/checks/connection_order_checker.h"
 
 #include <string>
@@ -23,7 +24,7 @@ class ConnectionOrderCheckerTest : public testing::Test {
   void Commit(ConnectionOrderChecker::Operation op) {
     checker_.OnCommitted(op, ++at_);
   }
-  // A write of `value`, whoever sent it.
+  // A write of `value` by any client.
   void Write(const std::string& key, uint64_t value) {
     checker_.OnValue(key, ++at_, value);
   }
@@ -129,7 +130,7 @@ TEST_F(ConnectionOrderCheckerTest, ReadOfAnOlderStateThanAWriteBefore_Found) {
   Commit(before);
   Write("k", 11);
   Commit(write);
-  // Another key's state that ended before the write is as wrong as its own.
+  // A state of another key that ended before the write is a violation, too.
   checker_.OnRead(read, "k", 10);
   ExpectFound(2, 1);
 }

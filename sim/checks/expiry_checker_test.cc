@@ -1,4 +1,4 @@
-// Each judgement of keys that expire is given the violation it exists for.
+// Shows each check of keys that expire the violation that it must find.
 #include "sim/checks/expiry_checker.h"
 
 #include <optional>
@@ -143,12 +143,12 @@ TEST_F(ExpiryCheckerTest, BackAfterItsTime_Found) {
   ExpectFound("linearizability");
 }
 
-// No entry moves log time, and nobody sees to it.
+// No entry moves log time on.
 TEST_F(ExpiryCheckerTest, ReadInAnIdleGroupLongAfterItsTime_Found) {
   Set("a", 10);
   Pass(17);
   Read(Verb::kGet, Bulk("a"));
-  EXPECT_TRUE(found_.empty()) << found_[0];  // As late as clocks allow.
+  EXPECT_TRUE(found_.empty()) << found_[0];  // This is as late as clocks allow.
   Pass(20);
   Read(Verb::kGet, Bulk("a"));
   ExpectFound("expiry");
@@ -158,7 +158,7 @@ TEST_F(ExpiryCheckerTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
   Set("a", 1000);
   Pass(200);
   const auto read = Invoke({.verb = Verb::kGet, .key = "t1"});
-  // Proposed long ago, committed now.
+  // The entry was proposed long ago and is committed now.
   CommitExpire(UnixMs() - 50, /*flags=*/0, /*lag_ms=*/100);
   Return(read, Bulk("a"));
   EXPECT_TRUE(found_.empty()) << found_[0];

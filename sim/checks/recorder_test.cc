@@ -1,4 +1,4 @@
-// Each judgement of client histories is given the violation it exists for.
+// Shows each check of client histories the violation that it must find.
 #include "sim/checks/recorder.h"
 
 #include <optional>
@@ -113,7 +113,7 @@ TEST_F(RecorderTest, RefusedWriteThatTookEffect_Found) {
   ExpectFound("linearizability");
 }
 
-// What a session exists to prevent.
+// A session must prevent this.
 TEST_F(RecorderTest, AppendThatTookEffectTwice_Found) {
   const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
   recorder_.LeaveUnknown(append);
@@ -131,7 +131,7 @@ TEST_F(RecorderTest, IncrementThatTookEffectTwice_Found) {
   ExpectFound("linearizability");
 }
 
-// ---- By what the logs hold.
+// ---- Checks against the logs.
 
 TEST_F(RecorderTest, LogAndClientsAgree_IsSilent) {
   const auto append = Invoke(Kv::kAppend, "l1", "c1.1;");
@@ -227,13 +227,13 @@ TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
-// With no budget at all every key is judged by its log.
+// Without a budget for searches every key is checked by its log.
 class RecorderWithoutSearchTest : public RecorderTest {
  protected:
   RecorderWithoutSearchTest()
       : RecorderTest({.online = {.configurations_max = 1, .nodes_max = 1},
                       .nodes_max = 0}) {}
-  // Two appends at once, of which the log holds the second first.
+  // Two concurrent appends. The log has the second one first.
   void AppendTwo() {
     const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
     const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
@@ -265,7 +265,7 @@ TEST_F(RecorderWithoutSearchTest, ReadOfWhatIsOver_Found) {
   AppendTwo();
   Get("l1", "c1.2;");
   recorder_.Finish();
-  // By a search that foresees it or, where that is not enough, by the order of the log.
+  // The search finds it or, without a budget, the order of the log.
   ExpectFound("linearizability, by ");
 }
 

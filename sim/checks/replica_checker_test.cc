@@ -1,5 +1,4 @@
-// Each judge is given the violation it exists for, and the lawful thing next to
-// it.
+// Shows each rule its violation, and the correct behaviour next to it.
 #include "sim/checks/replica_checker.h"
 
 #include <string>
@@ -26,7 +25,7 @@ Entry MakeEntry(uint64_t term, uint64_t index, std::string_view payload = "") {
 
 class ReplicaCheckerTest : public testing::Test {
  protected:
-  // Violations so far begin with these words.
+  // Expects one violation, which begins with these words.
   void ExpectFound(const std::string& rule) {
     ASSERT_EQ(found_.size(), 1u) << (found_.empty() ? "nothing" : found_[1]);
     EXPECT_EQ(found_[0].substr(0, rule.size()), rule) << found_[0];
@@ -53,7 +52,7 @@ TEST_F(ReplicaCheckerTest, LeaderWithoutACommittedEntry_Found) {
   replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(2, 2));
   const auto whole = [](Index index) { return Term(index.value()); };
   replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(3), Index(0), whole);
-  // What its snapshot holds cannot be asked any more.
+  // Terms of entries in the snapshot are not known any more.
   replica_checker_.OnLeaderLog(
       NodeId(2), kGroup, Term(3), Index(1),
       [](Index index) { return index == Index(2) ? Term(2) : Term(0); });

@@ -1,9 +1,10 @@
-// sim/choices/choices.h: every choice of the world goes through one object, which draws
-// it, records it or reads it from a tape.
+// sim/choices/choices.h: makes every choice of the world: draws it, records it,
+// or reads it from a tape.
 //
-// A choice is named by site, entity and the entity's own counter, and has a
-// boring default. Choices never depend on how many others were made: dropping
-// one leaves the rest as they were.
+// The key of a choice is its site, its entity and the entity's own counter.
+// Each choice has a default, at which nothing special happens. A choice does
+// not depend on the number of other choices, so removing one leaves the others
+// unchanged.
 #ifndef QUORATE_SIM_CHOICES_CHOICES_H_
 #define QUORATE_SIM_CHOICES_CHOICES_H_
 
@@ -30,13 +31,14 @@ struct ChoiceSite {
 
 class Choices {
  public:
-  // Draws from `seed`; keeps what differs from the defaults if `record`.
+  // Draws from `seed`. If `record`, keeps the choices that differ from the
+  // default.
   Choices(uint64_t seed, bool record);
-  // Reads from `tape`; draws nothing.
+  // Reads from `tape` and draws nothing.
   explicit Choices(const Tape& tape);
 
-  // The choice, `boring` unless the tape or draw(const Random&, Site, entity,
-  // counter) says otherwise.
+  // The choice: the value on the tape, or `default_value` if the tape does not
+  // have it; without a tape draw(const Random&, Site, entity, counter).
   template <typename Draw>
   uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                   uint64_t default_value, Draw&& draw) {
@@ -46,7 +48,7 @@ class Choices {
     if (recording_) Record(site, entity, counter, value, default_value);
     return value;
   }
-  // True with probability `ratio`; boring: false.
+  // True with probability `ratio`. Default: false.
   bool Chance(const ChoiceSite& site, uint64_t entity, uint64_t counter,
               Ratio ratio) {
     if (replaying_) return Find(site, entity, counter, 0) != 0;
@@ -56,8 +58,8 @@ class Choices {
     if (recording_) Record(site, entity, counter, value ? 1 : 0, 0);
     return value;
   }
-  // Uniform in [0, bound); boring: 0. Requires: bound > 0. A tape's value
-  // beyond the bound is cut to it.
+  // Uniform in [0, bound). Default: 0. Requires: bound > 0. A larger value on a
+  // tape becomes the largest allowed one.
   uint64_t Below(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                  uint64_t bound) {
     const uint64_t value =
@@ -67,7 +69,7 @@ class Choices {
                });
     return value < bound ? value : bound - 1;
   }
-  // Uniform in [low, high]; boring: low.
+  // Uniform in [low, high]. Default: low.
   Duration Between(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                    Duration low, Duration high) {
     return low + Duration(static_cast<int64_t>(
@@ -76,18 +78,18 @@ class Choices {
   }
 
   bool replaying() const { return replaying_; }
-  // Of the product's own draws.
+  // The seed of the product's own draws.
   uint64_t seed() const { return random_.seed(); }
-  // How many draws were made: none while replaying.
+  // The number of draws. Zero while replaying.
   uint64_t draws() const { return draws_; }
-  // Recording: the choices so far. Replaying: those lines of the tape that were
-  // asked for.
+  // While recording: the choices so far. While replaying: the lines of the tape
+  // that were used.
   std::vector<TapeChoice> taken() const;
 
  private:
   using Key = std::tuple<uint64_t, uint64_t, uint64_t>;
   struct Replayed {
-    size_t line = 0;  // In `choices_`.
+    size_t line = 0;  // The index in `choices_`.
     bool used = false;
   };
 
@@ -101,8 +103,8 @@ class Choices {
   const bool recording_;
   uint64_t draws_ = 0;
   std::vector<TapeChoice> choices_;
-  // Looked up only, never iterated. Of a recording, all choices: a name may be
-  // asked again, but must then mean the same.
+  // Looked up only. A recording has all choices here: a key may be used again,
+  // but with the same value.
   absl::flat_hash_map<Key, uint64_t> recorded_;
   absl::flat_hash_map<Key, Replayed> replay_;
 };

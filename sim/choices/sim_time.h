@@ -1,5 +1,5 @@
-// sim/choices/sim_time.h: the virtual time of a simulated world, which no node can
-// read: nodes see it through their clocks.
+// sim/choices/sim_time.h: the virtual time of a simulated world. Nodes cannot
+// read it; they have clocks.
 #ifndef QUORATE_SIM_CHOICES_SIM_TIME_H_
 #define QUORATE_SIM_CHOICES_SIM_TIME_H_
 

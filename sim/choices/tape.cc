@@ -79,8 +79,7 @@ absl::Status ParseChoiceLine(size_t number, std::string_view line, Tape* tape) {
   return absl::OkStatus();
 }
 
-// The parts of a tape, in order. What follows the first line that is there may
-// be missing.
+// The parts of a tape, in order. Any part may be missing.
 enum class Part { kMagic, kSeed, kParameters, kChoices };
 
 absl::Status ParseLine(size_t number, std::string_view line, Part* part,

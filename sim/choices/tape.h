@@ -1,5 +1,5 @@
-// sim/choices/tape.h: a run as text: a header and one line for each choice of the world
-// that differs from the boring default.
+// sim/choices/tape.h: a run as text: a header, and one line for each choice of
+// the world that is not a default choice.
 //
 //   quorate-tape 1
 //   seed 42
@@ -7,10 +7,9 @@
 //   ---
 //   net.fault 4294967298 17 1
 //
-// A choice line is: site, entity, counter, value. The order of choice lines
-// means nothing; deleting any line of a tape, of its header too, gives another
-// valid tape: what is missing has its default. Lines that are empty or begin
-// with '#' are skipped.
+// A choice line has site, entity, counter and value. The order of choice lines
+// has no meaning. Any line may be deleted, also of the header: a missing value
+// has its default. Empty lines and lines that begin with '#' are skipped.
 #ifndef QUORATE_SIM_CHOICES_TAPE_H_
 #define QUORATE_SIM_CHOICES_TAPE_H_
 
@@ -36,8 +35,8 @@ struct TapeChoice {
 
 struct Tape {
   uint64_t seed = 0;
-  // Of the scenario: key=value, in order, keys unique. Keys and values have no
-  // line break, keys no '='.
+  // The parameters of the run, in order, with unique keys. Keys and values have
+  // no line break, and keys have no '='.
   std::vector<std::pair<std::string, std::string>> parameters;
   std::vector<TapeChoice> choices;
 
@@ -48,7 +47,7 @@ struct Tape {
 };
 
 std::string FormatTape(const Tape& tape);
-// kInvalidArgument: "line 7: …, expected …".
+// Parses a tape. kInvalidArgument has the line: "line 7: …, expected …".
 absl::StatusOr<Tape> ParseTape(std::string_view text);
 
 }  // namespace quorate::sim

@@ -114,7 +114,7 @@ RC_GTEST_PROP(Tape, AnyBytes_AreParsedOrRefused, ()) {
     text[at] = *rc::gen::arbitrary<char>();
   }
   const auto parsed = ParseTape(text);
-  // What was accepted is a tape: it survives its own format.
+  // An accepted text is a tape: it can be formatted and parsed again.
   if (parsed.ok()) {
     const auto again = ParseTape(FormatTape(*parsed));
     RC_ASSERT(again.ok());

@@ -60,8 +60,8 @@ std::string TraceRecord::ToString() const {
 
 void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
                     uint64_t payload) {
-  // Each half is a bijection of its old value for a given event, so no
-  // difference can cancel itself.
+  // For a given event each half is a bijection of its old value, so a
+  // difference never disappears.
   const uint64_t who =
       uint64_t{machine.value()} << 8 | static_cast<uint64_t>(kind);
   const uint64_t event =

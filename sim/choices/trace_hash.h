@@ -1,9 +1,9 @@
-// sim/choices/trace_hash.h: the rolling 128-bit hash of everything that happens in a
-// run, always on.
+// sim/choices/trace_hash.h: the rolling 128-bit hash of all events of a run. It
+// is always on.
 //
-// Two runs of the same seed give the same hash in another process, at another
-// optimisation level, with another compiler. When they do not, runs that kept
-// their records name the first event that differs.
+// Runs of one seed have the same hash in every process, at every optimisation
+// level, with every compiler. If hashes differ, runs with records show the
+// first event that differs.
 #ifndef QUORATE_SIM_CHOICES_TRACE_HASH_H_
 #define QUORATE_SIM_CHOICES_TRACE_HASH_H_
 
@@ -34,8 +34,8 @@ enum class TraceKind : uint8_t {
   kCrash,
   kTimer,
   kMessage,
-  kDiskIssue,       // What a program wrote.
-  kDiskCompletion,  // What it was told.
+  kDiskIssue,       // An operation that a program issued.
+  kDiskCompletion,  // The result that it received.
   kStreamBytes,
   kStreamEvent,
   kConnect,
@@ -47,7 +47,8 @@ struct TraceRecord {
   SimTime time;
   MachineId machine;
   TraceKind kind = TraceKind::kNote;
-  uint64_t payload = 0;  // Hash of the bytes, or a number that tells the event.
+  // The hash of the bytes, or a number that identifies the event.
+  uint64_t payload = 0;
   friend bool operator==(const TraceRecord&, const TraceRecord&) = default;
   std::string ToString() const;
 };
@@ -74,8 +75,8 @@ class TraceHash {
   std::vector<TraceRecord> records_;
 };
 
-// The number of the first record in which two runs differ (one may just be
-// longer); nothing if they are equal.
+// The number of the first record in which two runs differ. One run may be a
+// prefix of the other. No value if they are equal.
 std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,
                                       const std::vector<TraceRecord>& b);
 

@@ -21,7 +21,7 @@ TEST(HashBytes, AnyFlippedBit_ChangesTheHash) {
   }
 }
 
-// What happens in a small run, with one thing changed by `change` (-1: none).
+// The events of a small run, with one of them changed by `change` (-1: none).
 Hash128 HashOfRun(int change) {
   TraceHash hash(false);
   for (int i = 0; i < 20; ++i) {
@@ -60,7 +60,7 @@ TEST(TraceHash, Swapped_EventsDiffer) {
 }
 
 TEST(TraceHash, KnownRun_IsTheSameEverywhere) {
-  // Another compiler, optimisation level or process must give this very value.
+  // Every compiler, optimisation level and process must give this value.
   TraceHash hash(false);
   hash.Add(SimTime(123456789), MachineId(2), TraceKind::kMessage,
            std::string_view("the quick brown fox"));

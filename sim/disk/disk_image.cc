@@ -119,7 +119,7 @@ uint64_t DiskFile::Write(uint64_t offset, std::string_view bytes,
     sectors_.erase(sectors_.lower_bound(first), sectors_.upper_bound(last));
   }
   if (end > size_) {
-    // What is needed to read the bytes back is durable with them.
+    // The size that is needed to read the bytes back becomes durable with them.
     size_ = end;
     sizes_ = {end, {}};
   } else if (!sizes_.versions.empty() && end > sizes_.durable) {
@@ -203,7 +203,8 @@ void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity,
                          uint64_t crash) {
   // The number of the crash leaves room for 2^40 sectors.
   const uint64_t counter = crash << 40;
-  absl::btree_map<uint64_t, int> fates;  // By change: 1 some kept, 2 some lost.
+  // By change: 1 if some sectors are kept, 2 if some are lost.
+  absl::btree_map<uint64_t, int> fates;
   for (auto& [sector, unsynced] : sectors_) {
     const uint64_t lost = ChooseLost(loss, state, entity, counter | sector,
                                      unsynced.versions.size());
@@ -335,8 +336,8 @@ void DiskImage::MarkSeen(uint64_t change) {
 }
 
 void DiskImage::SyncDirectory(uint64_t mark) {
-  // A directory's changes reach the disk in order: what precedes a covered one
-  // goes with it.
+  // Changes of a directory reach the disk in order: all changes before a
+  // covered one are durable, too.
   size_t covered = 0;
   for (size_t i = 0; i < unsynced_.size(); ++i) {
     if (unsynced_[i].seen != 0 && unsynced_[i].seen <= mark) covered = i + 1;

@@ -1,10 +1,10 @@
-// sim/disk/disk_image.h: what a machine's disk and its page cache hold, and what a
-// crash makes of it. No time, no callbacks.
+// sim/disk/disk_image.h: the contents of a machine's disk and page cache, and
+// the effects of a crash on them. There is no time here and no callback.
 //
-// The page cache is what programs read. A 512-byte sector whose newest contents
-// are not durable keeps every version since the durable one, so that a crash of
-// the machine can leave any of them. File sizes and directory operations are
-// kept likewise.
+// Programs read the page cache. A 512-byte sector whose newest contents are not
+// durable has every version since the durable one, so that a crash of the
+// machine can leave any of them. File sizes and directory operations have
+// versions, too.
 #ifndef QUORATE_SIM_DISK_DISK_IMAGE_H_
 #define QUORATE_SIM_DISK_DISK_IMAGE_H_
 
@@ -21,12 +21,12 @@ namespace quorate::sim {
 
 inline constexpr uint64_t kSectorBytes = 512;
 
-// Bytes addressed from zero; pages that were never written read as zeros.
+// Bytes by offset. Pages that were never written are zeros.
 class SparseBytes {
  public:
   void Read(uint64_t offset, size_t size, char* out) const;
   void Write(uint64_t offset, std::string_view bytes);
-  // Everything from `offset` on becomes zeros.
+  // Sets all bytes from `offset` on to zero.
   void ZeroFrom(uint64_t offset);
   bool PageIsZero(uint64_t offset) const;
 
@@ -35,7 +35,7 @@ class SparseBytes {
   std::vector<std::unique_ptr<char[]>> pages_;
 };
 
-// A file apart from its names.
+// The contents of a file. Its names are in DiskImage.
 class DiskFile {
  public:
   explicit DiskFile(uint64_t number) : number_(number) {}
@@ -44,20 +44,20 @@ class DiskFile {
   uint64_t size() const { return size_; }
   std::string Read(uint64_t offset, size_t size) const;
 
-  // A change of the page cache; returns the change's number. `durable`: it is
-  // on disk at once, with whatever was in its sectors.
+  // Changes the page cache and returns the number of the change. If `durable`,
+  // the sectors of the change are on the disk at once, with all their contents.
   uint64_t Write(uint64_t offset, std::string_view bytes, bool durable);
   uint64_t Truncate(uint64_t size);
-  // The program was told that the change ended: a sync issued from now on
-  // covers it.
+  // The change was reported to the program as done. A sync that is issued from
+  // now on covers it.
   void MarkSeen(uint64_t change);
   void MarkAllSeen();
-  // Names everything seen so far, for a Sync that is issued now.
+  // A mark for a Sync that is issued now. It covers all changes reported so
+  // far.
   uint64_t sync_mark() const { return seen_; }
-  // What was seen by the mark becomes durable.
+  // Makes changes that the mark covers durable.
   void Sync(uint64_t mark);
-  // A sync of what was seen by the mark failed: no later sync makes it durable
-  // any more.
+  // The sync with this mark failed. No later sync makes these changes durable.
   void Poison();
 
   // The machine lost power: each sector, and the size, keeps one of its
@@ -65,10 +65,10 @@ class DiskFile {
   enum class Loss : uint8_t { kNothing, kEverything, kMixed };
   void LosePower(Loss loss, SimState* state, uint64_t entity, uint64_t crash);
   bool FlipBit(uint64_t offset, int bit);
-  // Puts other bytes in the place of what is stored, durable or not, without a
-  // write. False: nothing is different, or not all of it is in the file.
+  // Replaces stored bytes, durable or not, without a write. False: the bytes
+  // are equal, or beyond the end of the file.
   bool Overwrite(uint64_t offset, std::string_view bytes);
-  // As kEverything would leave it.
+  // The state that a crash with Loss::kEverything would leave.
   uint64_t DurableSize() const;
 
  private:
@@ -77,7 +77,7 @@ class DiskFile {
     uint64_t change;
     T value;
   };
-  // Versions in order; `durable` is older than all of them, the last one is in
+  // Versions in order. `durable` is older than all of them. The last one is in
   // the page cache.
   template <typename T>
   struct Unsynced {
@@ -86,12 +86,12 @@ class DiskFile {
   };
   using Sector = std::string;
 
-  // How many leading versions a sync up to `mark` covers.
+  // The number of leading versions that a sync with `mark` covers.
   template <typename T>
   size_t Covered(const Unsynced<T>& unsynced, uint64_t mark) const;
   Sector ReadSector(uint64_t sector) const;
-  // Puts the present contents of the sectors aside before a change; `first` to
-  // `last` inclusive.
+  // Saves the contents of sectors `first` to `last`, inclusive, before a
+  // change.
   void BeforeChange(uint64_t first, uint64_t last);
   void AfterChange(uint64_t change, uint64_t first, uint64_t last);
   void NoteSize(uint64_t change, uint64_t size);
@@ -103,7 +103,8 @@ class DiskFile {
   uint64_t size_ = 0;
   uint64_t changes_ = 0;
   uint64_t seen_ = 0;
-  // When a change that is not durable was seen (a count); absent: not yet.
+  // For each change that is not durable, the number that it got when it was
+  // reported. Absent: not yet reported.
   absl::btree_map<uint64_t, uint64_t> seen_changes_;
   absl::btree_map<uint64_t, Unsynced<Sector>> sectors_;
   Unsynced<uint64_t> sizes_{0, {}};
@@ -119,8 +120,8 @@ class DiskImage {
   std::vector<std::string> Names() const;
   uint64_t TotalBytes() const;
 
-  // Changes of the directory; each returns its number. Create gives the file's.
-  // Requires of Create: the name is free; of Remove and Rename: it is there.
+  // Changes of the directory. Each returns its number. Create requires a free
+  // name, Remove and Rename require an existing one.
   uint64_t Create(std::string_view name, FileRef* file);
   uint64_t Remove(std::string_view name);
   uint64_t Rename(std::string_view from, std::string_view to);
@@ -128,12 +129,12 @@ class DiskImage {
   uint64_t sync_mark() const { return seen_; }
   void SyncDirectory(uint64_t mark);
 
-  // A process died: what it had done is in the page cache and a later sync
-  // covers it.
+  // A process died. Its changes are in the page cache, and a later sync covers
+  // them.
   void ProcessDied();
   void LosePower(SimState* state, uint64_t machine, uint64_t crash);
 
-  // Lock name to holder.
+  // The holder of each lock, by name.
   absl::btree_map<std::string, MachineId>& locks() { return locks_; }
   void Erase();
 
@@ -144,14 +145,14 @@ class DiskImage {
     std::string name;
     std::string to;
     FileRef file;
-    uint64_t seen = 0;  // 0: not yet.
+    uint64_t seen = 0;  // 0: not yet reported.
   };
   using Entries = absl::btree_map<std::string, FileRef, std::less<>>;
 
   static bool Apply(const Change& change, Entries* entries);
   uint64_t Add(Change change);
 
-  Entries entries_;  // What programs see.
+  Entries entries_;  // The directory as programs see it.
   Entries durable_;
   std::vector<Change> unsynced_;
   uint64_t changes_ = 0;

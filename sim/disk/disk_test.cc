@@ -1,4 +1,4 @@
-// The simulated disk: what survives which crash, and what its faults do.
+// The simulated disk: the effects of crashes and faults.
 #include <memory>
 #include <set>
 #include <string>
@@ -91,7 +91,8 @@ class Driver {
     Run();
     return result;
   }
-  // As a program would read it after the crash; "(none)" if there is no file.
+  // The contents as a program would read them after the crash. "(none)" if
+  // there is no file.
   std::string Contents(const std::string& name) {
     const auto files = world().DiskFiles(machine());
     for (const std::string& file : files) {
@@ -141,7 +142,7 @@ TEST(Disk, PlainWrite_MayOrMayNotSurviveAMachineCrash) {
               d.Crash(CrashKind::kMachine);
               return d.Contents("f");
             }),
-            // The size may be there before the bytes.
+            // The size may be durable before the bytes.
             (Set{"", "abc", std::string(3, '\0')}));
 }
 
@@ -185,7 +186,7 @@ TEST(Disk, OverwrittenSectors_HoldAnyMixOfOldAndNew) {
     EXPECT_EQ(found.size(), 1536u);
     std::string mix;
     for (int sector = 0; sector < 3; ++sector) {
-      // No sector is torn itself.
+      // A sector is never torn.
       EXPECT_EQ(found.substr(sector * 512, 512),
                 std::string(512, found[sector * 512]));
       mix += found[sector * 512];
@@ -289,7 +290,7 @@ TEST(Disk, TruncationWithoutSync_MayComeBack) {
         d.Crash(CrashKind::kMachine);
         return d.Contents("f");
       }),
-      // The size and the zeroed tail of the sector are lost each by itself.
+      // The size and the zeroed tail of the sector are lost independently.
       (Set{"ab", "abcdef", std::string("ab\0\0\0\0", 6)}));
 }
 
@@ -302,7 +303,7 @@ TEST(Disk, DurableWriteInFlight_LandsInWholeInPartOrNot) {
         d.Start(file.get(), 0, std::string(1024, 'n'), kDurable, &ignored);
     d.world().RunFor(Microseconds(50));
     d.Crash(CrashKind::kMachine);
-    EXPECT_FALSE(ignored.ok());  // Nobody was told.
+    EXPECT_FALSE(ignored.ok());  // The failure was not reported.
     const std::string found = d.Contents("f");
     return std::string{found[0], found[512]};
   });
@@ -373,7 +374,8 @@ TEST(DiskFault, FailedSync_MakesNothingDurableNeverAgain) {
     d.world().FailDiskOperation(d.machine(), World::DiskOperation::kSync, 1,
                                 false);
     EXPECT_FALSE(d.Sync(file.get()).ok());
-    // What a kernel does: the pages are clean now and this sync has nothing to do.
+    // As in an operating system, the pages are clean now, and this sync has
+    // nothing to write.
     EXPECT_TRUE(d.Sync(file.get()).ok());
     EXPECT_TRUE(d.world().violations().empty());
     file.reset();
@@ -492,7 +494,7 @@ TEST(DiskFault, Jitter_LetsOperationsOvertakeEachOther) {
   EXPECT_GT(overtakes, 0);
 }
 
-// ---- Against an obviously right model: for each sector, what it may hold.
+// ---- Against a simple model: the possible contents of each sector.
 
 RC_GTEST_PROP(Disk, AnyUse_LeavesEachSectorOneOfItsVersions, ()) {
   constexpr int kSectors = 6;

@@ -12,8 +12,8 @@ constexpr ChoiceSite kSlow("disk.slow");
 constexpr ChoiceSite kReadError("disk.read_error");
 constexpr ChoiceSite kWriteError("disk.write_error");
 constexpr ChoiceSite kSyncError("disk.sync_error");
-// What a failed or interrupted operation did all the same: 0 nothing, 1 all, 2
-// + n its first n sectors.
+// How much of a failed or interrupted write was done: 0 nothing, 1 all, 2 + n
+// its first n sectors.
 constexpr ChoiceSite kPartial("disk.partial");
 
 bool IsName(std::string_view name) {
@@ -148,7 +148,8 @@ env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
 
 env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
   OpenFile* open = files_.Find(handle);
-  if (open == nullptr) return {};  // Of an earlier incarnation.
+  // The handle belongs to an earlier incarnation.
+  if (open == nullptr) return {};
   operation.handle = handle;
   operation.file = open->file;
   if (operation.kind == Kind::kSync) {
@@ -361,7 +362,8 @@ void NodeDisk::ExecuteWrite(Operation* operation) {
 }
 
 void NodeDisk::ExecuteDirectory(Operation* operation) {
-  if (operation->kind == Kind::kList) return;  // Read when it is told.
+  // The directory is read when the result is reported.
+  if (operation->kind == Kind::kList) return;
   if (operation->kind == Kind::kSyncDirectory) {
     image_->SyncDirectory(operation->mark);
     return;
@@ -455,13 +457,13 @@ void NodeDisk::Interrupt(Operation* operation) {
     state.faults.Count(Fault::kDiskWriteTorn);
     bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
   }
-  // Not durable: a loss of power may still take any sector of it.
+  // The write is not durable: a loss of power may lose any of its sectors.
   if (Fits(operation->file->size(), operation->offset + bytes.size())) {
     operation->file->Write(operation->offset, bytes, false);
   }
 }
 
-// ---- Telling
+// ---- Reporting results
 
 void NodeDisk::Cancel(uint64_t id) {
   Operation* operation = operations_.Find(id);
@@ -469,7 +471,7 @@ void NodeDisk::Cancel(uint64_t id) {
   if (operation->executed) {
     operations_.Remove(id);
   } else {
-    // The I/O goes on, with its buffers.
+    // The I/O goes on and keeps its buffers.
     auto dying = std::exchange(operation->done, std::monostate());
   }
 }
@@ -540,7 +542,7 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
   for (uint64_t id : operations_.Ids()) {
     Operation* operation = operations_.Find(id);
     auto dying = std::exchange(operation->done, std::monostate());
-    // What was to begin later never did.
+    // Operations that had not begun yet do not happen.
     if (!operation->executed && operation->begins <= scheduler_->death_time()) {
       Interrupt(operation);
     }

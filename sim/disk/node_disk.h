@@ -20,7 +20,7 @@
 
 namespace quorate::sim {
 
-// What an operation does, for faults that concern only some.
+// The kinds of operations that a fault may be limited to.
 enum class DiskAccess : uint8_t { kRead, kWrite, kSync };
 
 class NodeDisk final : public env::Disk, public env::Pending::Source {
@@ -42,20 +42,21 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Cancel(uint64_t id) override;
 
   // ---- Called by the machine.
-  void DiskEvent(uint64_t id);  // kEventDisk: the operation ends.
-  void RunInput(uint64_t id);   // Its callback's turn has come.
-  // The program is gone: what was in flight happened in whole, in part or not
-  // at all; with `power_lost` the page cache is gone too.
+  void DiskEvent(uint64_t id);  // Handles kEventDisk: the operation ends.
+  // Runs the callback of the operation, in a turn.
+  void RunInput(uint64_t id);
+  // The program is gone. Operations in flight happened as a whole, in part or
+  // not at all. With `power_lost` the page cache is gone, too.
   void Die(bool power_lost, uint64_t crash);
 
   // ---- Faults.
   DiskOptions& options() { return options_; }
   void StallUntil(SimTime time) { stalled_until_ = time; }
-  // The `nth` operation (of the kind, or any) from now on fails; 0 disarms.
+  // The `nth` operation of the kind from now on fails. 0 disarms.
   void FailNth(bool any, DiskAccess kind, uint64_t nth, bool persistent);
   void Heal();
-  // Crashes the machine through `crash` once the `nth` operation from now on is
-  // in flight; 0 disarms.
+  // Crashes the machine while the `nth` operation from now on is in flight. 0
+  // disarms.
   void CrashAt(uint64_t nth) { operations_to_crash_ = nth; }
   DiskImage& image() { return *image_; }
 
@@ -79,11 +80,11 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     Kind kind = Kind::kOpen;
     OpenMode mode = OpenMode::kExisting;
     env::Durability durability = env::Durability::kLater;
-    bool failing = false;  // By a fault.
-    bool sync_fails =
-        false;  // Of a durable write: all is written, its sync fails.
-    bool executed = false;  // Its callback waits for a turn.
-    uint64_t number = 0;    // Of the machine's operations.
+    bool failing = false;  // A fault makes it fail.
+    // A durable write whose sync fails after a complete write.
+    bool sync_fails = false;
+    bool executed = false;  // It is done, and its callback waits for a turn.
+    uint64_t number = 0;    // Among the machine's operations.
     SimTime begins;
     std::string name;
     std::string to;
@@ -91,9 +92,9 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     DiskImage::FileRef file;
     uint64_t offset = 0;
     uint64_t size = 0;
-    uint64_t mark = 0;  // What a sync covers.
+    uint64_t mark = 0;  // For a sync: the changes that it covers.
     std::vector<Buffer> pieces;
-    // What happened.
+    // The result.
     uint64_t change = 0;
     absl::Status status;
     Buffer bytes;
@@ -120,14 +121,14 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void HashIssue(const Operation& operation);
   absl::Status FaultStatus(const Operation& operation) const;
 
-  // What an operation does to the image, when it ends.
+  // Applies an operation to the image when it ends.
   void Execute(Operation* operation);
   void ExecuteDirectory(Operation* operation);
   void ExecuteFailing(Operation* operation);
   void ExecuteWrite(Operation* operation);
   std::string Joined(const Operation& operation) const;
   bool Fits(uint64_t old_size, uint64_t new_size) const;
-  // What a crash makes of an operation in flight.
+  // Applies as much of an operation in flight as a crash leaves.
   void Interrupt(Operation* operation);
   void Finish(Operation operation);
 
@@ -144,11 +145,11 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   uint64_t operations_to_crash_ = 0;
   SimTime stalled_until_ = SimTime::Min();
   struct Plan {
-    uint64_t nth = 0;  // 0: none.
+    uint64_t nth = 0;  // 0: not armed.
     bool any = false;
     DiskAccess kind = DiskAccess::kRead;
     bool persistent = false;
-    bool failing = false;  // Persistently, from now on.
+    bool failing = false;  // All operations fail from now on.
   } plan_;
 };
 

@@ -16,10 +16,10 @@ constexpr ChoiceSite kLate("net.late");
 constexpr ChoiceSite kWhichOld("net.which_old");
 constexpr ChoiceSite kBit("net.bit");
 
-// Messages of a link remembered for replay.
+// The number of messages that a link remembers for replay.
 constexpr size_t kRememberedMax = 16;
 
-// `ratio` as a part of 2^32.
+// `ratio` as a fraction of 2^32.
 uint64_t Scaled(Ratio ratio) {
   return (uint64_t{ratio.numerator} << 32) / ratio.denominator;
 }
@@ -134,7 +134,7 @@ void Network::Send(NetworkMessage message) {
     state_->faults.Count(Fault::kMessageBlocked);
     return;
   }
-  // One message always fits into an empty lane, however small that is.
+  // An empty lane accepts any message.
   if (lane.bytes > 0 &&
       lane.bytes + message.bytes.size() > options.lane_bytes_max) {
     state_->faults.Count(Fault::kMessageOverflow);
@@ -163,7 +163,7 @@ void Network::Send(NetworkMessage message) {
       break;
     case Fate::kReorder:
       state_->faults.Count(Fault::kMessageReordered);
-      // The lane's order is not kept for this one.
+      // This message does not keep the order of its lane.
       Schedule(std::move(message), arrives + late(options.reorder_max));
       return;
     case Fate::kReplay:
@@ -233,7 +233,7 @@ void Network::Corrupt(NetworkMessage* message, const Key& key) {
 
 void Network::MessageEvent(uint64_t id) {
   NetworkMessage* message = messages_.Find(id);
-  if (message == nullptr) return;  // It never departed.
+  if (message == nullptr) return;  // The message was never sent.
   NetworkLink& link = this->link(message->from, message->to);
   if (link.clogged_until > state_->now) {
     state_->queue.Push(link.clogged_until, {kEventMessage, 0, id});

@@ -1,5 +1,5 @@
-// sim/network/network.h: the links between machines, which messages take and streams
-// share, and their faults.
+// sim/network/network.h: the links between machines, for messages and streams,
+// and their faults.
 #ifndef QUORATE_SIM_NETWORK_NETWORK_H_
 #define QUORATE_SIM_NETWORK_NETWORK_H_
 
@@ -22,23 +22,23 @@ namespace quorate::sim {
 
 class NodeTransport;
 
-// Who listens where. One address space for the whole world, "host:port"; hosts
-// have no meaning.
+// The listeners of the world by address, "host:port". Host names have no
+// meaning.
 class AddressBook {
  public:
   struct Owner {
     MachineId machine;
     NodeTransport* transport = nullptr;  // Or
     uint64_t listener = 0;
-    bool bound = false;  // False: `machine` was the last to listen there.
+    bool bound = false;  // False: `machine` was the last one to listen there.
   };
-  // Checks "host:port" and takes the address; a port of 0 is replaced by a free
-  // one where `any_port`.
+  // Checks "host:port" and binds the address. With `any_port` a port of 0
+  // becomes a free port.
   absl::Status Bind(std::string* address, bool any_port, const Owner& owner);
   void Unbind(const std::string& address);
-  // Null: nobody ever listened there.
+  // Null: no machine has ever listened there.
   const Owner* Find(const std::string& address) const;
-  // Grows with each change: lets users keep what they found.
+  // Grows with each change, so that users may cache results.
   uint64_t version() const { return version_; }
 
  private:
@@ -49,21 +49,21 @@ class AddressBook {
 
 // One direction between two machines.
 struct NetworkLink {
-  int blocks = 0;  // Partitions that cut it.
+  int blocks = 0;  // The number of partitions that block it.
   SimTime clogged_until = SimTime::Min();
   Duration extra_latency;
-  // Of messages:
+  // For messages:
   struct Lane {
     uint64_t count = 0;
     SimTime last_arrival = SimTime::Min();
-    size_t bytes = 0;  // On their way.
+    size_t bytes = 0;  // Bytes in flight.
   };
   std::array<Lane, 2> lanes;
   std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
-  // How often a keyed message was seen. Looked up only.
+  // How often each message key was seen. Looked up only.
   absl::flat_hash_map<uint64_t, uint64_t> seen;
-  uint64_t refused_version =
-      0;  // The address book's when a refusal was last traced.
+  // The version of the address book at the last traced refusal.
+  uint64_t refused_version = 0;
 };
 
 struct NetworkMessage {
@@ -71,11 +71,12 @@ struct NetworkMessage {
   MachineId to;
   env::Lane lane = env::Lane::kControl;
   env::TransportIdentity sender;
-  NodeId wanted;  // Whom the sender expects at the address.
+  NodeId wanted;  // The node that the sender expects at the address.
   SimTime departs;
-  size_t charged = 0;       // Bytes counted on the lane.
-  bool arrived = false;     // Waits for a turn of the receiver.
-  bool remembered = false;  // A copy kept for replay, never delivered itself.
+  size_t charged = 0;    // Bytes counted on the lane.
+  bool arrived = false;  // It waits for a turn of the receiver.
+  // It is a copy for replay and is not delivered itself.
+  bool remembered = false;
   Buffer bytes;
 };
 
@@ -98,13 +99,13 @@ class Network {
     message_key_ = key;
   }
 
-  // Sends a message from a transport that checked everything local.
+  // Sends a message. The transport has checked it already.
   void Send(NetworkMessage message);
-  void MessageEvent(uint64_t id);  // kEventMessage.
-  // The message for a turn of its receiver; it leaves the network.
+  void MessageEvent(uint64_t id);  // Handles kEventMessage.
+  // Removes the message from the network, for a turn of its receiver.
   NetworkMessage Take(uint64_t id) { return messages_.Take(id); }
-  // A machine died: what it was to send later never left, what it had received
-  // is gone.
+  // A machine died. Messages that it was to send later are not sent, and
+  // messages that it had received are lost.
   void MachineDied(MachineId machine, SimTime death);
 
  private:

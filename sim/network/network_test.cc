@@ -1,4 +1,5 @@
-// Messages between simulated machines and what may happen to them; crashes and pauses in the middle of a turn.
+// Messages between simulated machines and their faults; crashes and pauses in
+// the middle of a turn.
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,7 +14,7 @@ namespace {
 using env::Lane;
 using env::Pending;
 
-// Two machines with transports and no program: driven from the test.
+// Two machines with transports and without programs. The test drives them.
 class Pair {
  public:
   explicit Pair(const WorldOptions& options = {}) : world(options) {
@@ -61,12 +62,12 @@ class Pair {
 
 using Messages = std::vector<std::string>;
 
-TEST(Network, BoringLink_KeepsOrderAndTakesTheLeastLatency) {
+TEST(Network, LinkWithoutFaults_KeepsOrderAndTakesTheLeastLatency) {
   Pair pair;
   for (int i = 0; i < 20; ++i) pair.Send(0, std::to_string(i));
   pair.world.RunFor(Microseconds(99));
   EXPECT_TRUE(pair.inbox[1].messages.empty());
-  // The first one is delivered at once, the others in one turn after it.
+  // The first message is delivered at once, the others in one turn after it.
   pair.world.RunFor(Microseconds(10));
   ASSERT_EQ(pair.inbox[1].messages.size(), 20u);
   for (int i = 0; i < 20; ++i) {

@@ -6,12 +6,12 @@
 
 namespace quorate::sim {
 namespace {
-// 0 as asked, 1 refused, 2 no answer.
+// The fate of a connect: 0 no fault, 1 refused, 2 no reply.
 constexpr ChoiceSite kConnectFate("stream.connect");
 constexpr Duration kAskAgain = Seconds(1);
 }  // namespace
 
-// One end of a stream in a program's hands; outlived by its machine's parts.
+// The end of a stream that a program has. The parts of its machine outlive it.
 class NodeConnection final : public env::Connection {
  public:
   NodeConnection(StreamNet* net, uint64_t id, int side)
@@ -80,7 +80,8 @@ absl::StatusOr<std::unique_ptr<env::Listener>> NodeStreams::Listen(
 
 void NodeStreams::StopListening(uint64_t id) {
   Listening* listening = listeners_.Find(id);
-  if (listening == nullptr) return;  // Of a dead incarnation.
+  // The listener belongs to a dead incarnation.
+  if (listening == nullptr) return;
   net_->network().addresses().Unbind(listening->address);
   listeners_.Remove(id);
 }
@@ -176,7 +177,7 @@ void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
   }
   const uint64_t stream = attempt->stream;
   PushStep(state.now + latency, kAnswer, id);
-  // Last: it may run a turn of the server.
+  // This comes last, because it may run a turn of the server.
   if (stream != 0) {
     server->scheduler_->Accept({TurnInputKind::kConnect, stream << 1 | 1});
   }
@@ -210,7 +211,7 @@ void NodeStreams::AcceptInTurn(uint64_t id) {
   if (stream == nullptr) return;
   Listening* listening = listeners_.Find(stream->listener);
   if (listening == nullptr) {
-    // Nobody listens any more.
+    // The listener is gone.
     net_->Reset(id, "connection reset by peer");
     net_->Close(id, 1);
     return;

@@ -1,5 +1,6 @@
-// sim/network/node_streams.h: env::Streams of a simulated machine: its listeners and the streams that it opens.
-// What is on its way between machines is StreamNet's; this end must not know what faults do to it there.
+// sim/network/node_streams.h: env::Streams of a simulated machine: its
+// listeners and the streams that it opens. StreamNet moves the bytes between
+// machines; this class does not know its faults.
 #ifndef QUORATE_SIM_NETWORK_NODE_STREAMS_H_
 #define QUORATE_SIM_NETWORK_NODE_STREAMS_H_
 
@@ -28,11 +29,11 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
       const std::string& address, Accept accept) override;
   env::Pending Connect(const std::string& address,
                        Connected connected) override;
-  // env::Pending::Source: of connects.
+  // env::Pending::Source, for connects.
   void Cancel(uint64_t id) override;
 
   // ---- Called by the machine and the world.
-  void ConnectEvent(const QueuedEvent& event);  // kEventConnect.
+  void ConnectEvent(const QueuedEvent& event);  // Handles kEventConnect.
   void RunInput(uint64_t input) { net_->RunInput(input); }
   void RunConnect(uint64_t input);
   void EndTurn();
@@ -42,16 +43,16 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
   // ---- Called by the net.
   TurnScheduler& scheduler() { return *scheduler_; }
   void MarkDirty(uint64_t id, int side) { dirty_.push_back({id, side}); }
-  // Lost power and did not start again.
+  // The machine lost power and has not started again.
   bool powered() const { return powered_; }
 
  private:
   friend class NodeListener;
-  // What kEventConnect finds to do.
+  // The steps of a connect attempt (kEventConnect).
   enum Step : uint64_t { kAsk, kAnswer, kGiveUp };
   struct Listening {
     std::string address;
-    // Shared, so that a call may destroy its own listener.
+    // Shared, so that a callback may destroy its own listener.
     std::shared_ptr<Accept> accept;
   };
   struct Attempt {
@@ -59,7 +60,7 @@ class NodeStreams final : public env::Streams, public env::Pending::Source {
     std::string address;
     Connected connected;
     SimTime gives_up;
-    uint64_t fate = 0;  // 0 none, 1 refused, 2 no answer.
+    uint64_t fate = 0;  // 0: no fault, 1: refused, 2: no reply.
     Step next = kAsk;
     uint64_t stream = 0;
     absl::Status status;

@@ -40,7 +40,7 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
 }
 
 void NodeTransport::Stop() {
-  // A program that is destroyed by a crash stops what is dead already.
+  // A program that a crash destroys stops a transport that is dead already.
   if (!scheduler_->alive()) return;
   stopped_ = true;
   Detach();

@@ -1,5 +1,6 @@
-// sim/network/node_transport.h: env::Transport of a simulated machine.
-// Checks what is local (peers, sizes, addresses); what becomes of a message on its way is Network's.
+// sim/network/node_transport.h: env::Transport of a simulated machine. It
+// checks peers, sizes and addresses; Network moves the messages and applies
+// faults.
 #ifndef QUORATE_SIM_NETWORK_NODE_TRANSPORT_H_
 #define QUORATE_SIM_NETWORK_NODE_TRANSPORT_H_
 
@@ -19,7 +20,8 @@ class NodeTransport final : public env::Transport {
   NodeTransport(TurnScheduler* scheduler, Network* network,
                 env::Tracer* tracer);
 
-  // env::Transport. Ports are not chosen here: nobody could learn them.
+  // env::Transport. It does not choose free ports, because other nodes could
+  // not learn them.
   absl::Status Start(const env::TransportIdentity& identity,
                      const std::string& listen_address,
                      std::vector<env::PeerAddress> peers,
@@ -44,10 +46,10 @@ class NodeTransport final : public env::Transport {
   struct Peer {
     NodeId node;
     std::string address;
-    MachineId machine;     // Who was last known to listen there; zero: nobody.
-    uint64_t version = 0;  // Of the address book then.
+    MachineId machine;     // The machine last known to listen there, or zero.
+    uint64_t version = 0;  // The version of the address book at that time.
   };
-  // Null: not named in Start. Its machine is up to date.
+  // The peer with its current machine. Null if Start did not name it.
   Peer* FindPeer(NodeId node) const;
 
   TurnScheduler* const scheduler_;

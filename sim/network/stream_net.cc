@@ -10,12 +10,14 @@
 namespace quorate::sim {
 namespace {
 constexpr ChoiceSite kJitter("stream.jitter");
-// Bytes of an arrival that are read at once, plus one; 0: all.
+// The number of bytes of an arrival that are readable at once, plus one. 0:
+// all.
 constexpr ChoiceSite kSplit("stream.split");
 constexpr ChoiceSite kSplitDelay("stream.split_delay");
-// Bytes of an arrival that are read before the stream is reset, plus one; 0: no reset.
+// The number of bytes of an arrival that are readable before the stream is
+// reset, plus one. 0: no reset.
 constexpr ChoiceSite kReset("stream.reset");
-// Bytes that are lost at a close, of those not yet arrived.
+// The number of bytes in flight that are lost at a close.
 constexpr ChoiceSite kLostTail("stream.lost_tail");
 
 constexpr Duration kRetransmitFirst = Milliseconds(200);
@@ -25,7 +27,8 @@ uint64_t Encode(uint64_t id, int side) {
   return id << 1 | static_cast<uint64_t>(side);
 }
 
-// Removes `size` bytes from the front, as one Buffer; shares the block where one piece holds them all.
+// Removes `size` bytes from the front, as one Buffer. It shares the block if
+// one piece has them all.
 Buffer TakeFront(std::deque<Buffer>* pieces, size_t size) {
   if (pieces->front().size() >= size) {
     Buffer taken = pieces->front().Slice(0, size);
@@ -68,7 +71,7 @@ uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
   return streams_.Add(std::move(stream));
 }
 
-// ---- From programs
+// ---- Calls of programs
 
 void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
   Stream* stream = streams_.Find(id);
@@ -105,7 +108,7 @@ void StreamNet::SetObserver(uint64_t id, int side,
   if (end.state != StreamEnd::State::kOpen) return;
   CHECK(end.observer == nullptr) << "SetObserver is called once";
   end.observer = observer;
-  // Something may have happened before the program had it.
+  // Results may have come before the program had the connection.
   if (!end.failure.ok() || end.received_bytes > 0 || end.fin_received) {
     QueueInput(id, side, From::kProgram);
   }
@@ -147,7 +150,7 @@ void StreamNet::Close(uint64_t id, int side) {
   }
   end.ended = true;
   if (unread) {
-    // As TCP does: a close that throws received bytes away resets the stream.
+    // As in TCP, a close that drops received bytes resets the stream.
     PushStep(state_->now + LatencyTo(end, stream->ends[1 - side]), kRefused, id,
              1 - side);
   }
@@ -165,7 +168,8 @@ void StreamNet::Close(uint64_t id, int side) {
   }
   if (lost > 0) {
     state_->faults.Count(Fault::kStreamLostTail);
-    // Cut from the end: first what waits here, then what is on its way; the peer sees a reset.
+    // Drops bytes from the end: first waiting bytes, then bytes in flight. The
+    // peer observes a reset.
     size_t keep = tail - std::min<size_t>(lost, tail);
     size_t kept_segments = 0;
     pipe.bytes = 0;
@@ -262,7 +266,7 @@ void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
   if (pipe.in_flight.size() == 1) ScheduleArrival(arrives, id, side);
 }
 
-// ---- Arriving
+// ---- Arrivals
 
 void StreamNet::PipeEvent(const QueuedEvent& event) {
   const int side = static_cast<int>(event.target & 1);
@@ -325,7 +329,8 @@ void StreamNet::Retry(uint64_t id, int side) {
   pipe.in_flight.front().arrives = state_->now + wait;
 }
 
-// What arrives at an end that is not open any more is dropped, and bytes are answered with a reset.
+// Segments that arrive at a closed end are dropped. The reply to bytes is a
+// reset.
 void StreamNet::Refuse(uint64_t id, int side) {
   Stream& stream = *streams_.Find(id);
   StreamPipe& pipe = stream.pipes[side];
@@ -366,7 +371,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   uint64_t split = part(kSplit, state_->streams.split);
   if (reset > 0) split = reset;
   if (split > 1 || (split == 1 && reset > 0)) {
-    // The first split - 1 bytes now.
+    // The first split - 1 bytes arrive now.
     Buffer now = segment.bytes.Slice(0, split - 1);
     segment.bytes = segment.bytes.Suffix(split - 1);
     pipe.bytes -= now.size();
@@ -388,7 +393,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   }
   if (reset > 0) {
     state_->faults.Count(Fault::kStreamReset);
-    // The receiver still reads what arrived; both then learn.
+    // The receiver still reads the bytes that arrived. Then both ends fail.
     if (to.received_bytes > 0) QueueInput(id, 1 - side, From::kWorld);
     if (streams_.Find(id) != nullptr) Reset(id, "connection reset");
     return;
@@ -400,7 +405,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   QueueInput(id, 1 - side, From::kWorld);
 }
 
-// ---- Failing
+// ---- Failures
 
 void StreamNet::DropPipe(StreamPipe* pipe) {
   pipe->in_flight.clear();
@@ -445,7 +450,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       StreamEnd& end = stream->ends[side];
       StreamEnd& peer = stream->ends[1 - side];
       StreamPipe& pipe = stream->pipes[side];
-      // What was to leave after this moment never did.
+      // Segments that were to leave later are not sent.
       while (!pipe.in_flight.empty() &&
              pipe.in_flight.back().departs > node->scheduler().death_time()) {
         if (pipe.in_flight.back().fin) end.fin_sent = false;
@@ -464,7 +469,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
         }
       } else if (open) {
         end.state = StreamEnd::State::kClosed;
-        end.unsent.clear();  // It was the program's.
+        end.unsent.clear();  // The bytes belonged to the program.
         end.unsent_bytes = 0;
         end.ended = true;
         if (unread) {
@@ -493,7 +498,7 @@ void StreamNet::MaybeRemove(uint64_t id) {
   streams_.Remove(id);
 }
 
-// ---- Telling programs
+// ---- Reports to programs
 
 void StreamNet::QueueInput(uint64_t id, int side, From from) {
   StreamEnd& end = streams_.Find(id)->ends[side];
@@ -515,7 +520,7 @@ void StreamNet::RunInput(uint64_t input) {
   stream->ends[side].input_queued = false;
   if (stream->ends[side].observer == nullptr &&
       stream->ends[side].state == StreamEnd::State::kOpen) {
-    // Before it was given out, or in the turn that did.
+    // The program does not have the connection yet, or got it in this turn.
     if (!stream->ends[side].handed_out) return;
     ++stream->ends[side].unobserved;
     CHECK_LE(stream->ends[side].unobserved, 1)

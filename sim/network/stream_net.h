@@ -1,8 +1,10 @@
-// sim/network/stream_net.h: the byte streams of a world: what is on its way, what waits at either end, and their faults.
+// sim/network/stream_net.h: the byte streams of a world: bytes in flight, bytes
+// that wait at either end, and faults.
 //
-// Each direction is a pipe: bytes wait at the sender while the receiver's buffer is full, travel in segments that arrive in
-// order, and wait at the receiver until its program reads. A segment that cannot get through is sent again until it does or the
-// sender gives up.
+// Each direction is a pipe. Bytes wait at the sender while the receiver's
+// buffer is full. They travel in segments, which arrive in order, and wait at
+// the receiver until its program reads. A segment that cannot get through is
+// sent again until it arrives or the sender gives up.
 #ifndef QUORATE_SIM_NETWORK_STREAM_NET_H_
 #define QUORATE_SIM_NETWORK_STREAM_NET_H_
 
@@ -22,33 +24,38 @@ namespace quorate::sim {
 
 class NodeStreams;
 
-// One end of a stream, as its machine knows it.
+// One end of a stream as its machine knows it.
 struct StreamEnd {
   enum class State : uint8_t {
-    kOpen,    // The program holds the Connection.
-    kClosed,  // The program closed it or died; the machine still sends what it had taken and answers with resets.
-    kGone,  // The machine lost power: silence, until it runs again and answers with resets.
+    kOpen,  // The program has the Connection.
+    // The program closed it or died. The machine still sends accepted bytes and
+    // replies with resets.
+    kClosed,
+    // The machine lost power. It sends nothing until it runs again and replies
+    // with resets.
+    kGone,
   };
   NodeStreams* node = nullptr;
   State state = State::kOpen;
   env::Connection::Observer* observer = nullptr;
   std::string peer_address;
   bool paused = false;
-  bool ended =
-      false;  // End was called, or the stream closed: nothing more is written.
+  // End was called, or the stream is closed. Nothing more is written.
+  bool ended = false;
   bool fin_sent = false;
   bool input_queued = false;
   bool handed_out = false;
-  int unobserved = 0;    // Turns in which something could not be told.
-  bool dirty = false;    // Wrote in this turn.
-  absl::Status failure;  // Not OK: the stream is gone, told once.
+  int unobserved = 0;    // Turns in which no observer was set for a result.
+  bool dirty = false;    // It wrote bytes in this turn.
+  absl::Status failure;  // Not OK: the stream failed. It is reported once.
   bool failure_told = false;
   // Sending.
   std::deque<Buffer> unsent;
   size_t unsent_bytes = 0;
   uint64_t written_bytes = 0;
-  bool was_unsent = false;  // At the end of some turn, and OnDrained is owed.
-  bool drained = false;     // OnDrained is due.
+  // Bytes waited at the end of some turn, so OnDrained must follow.
+  bool was_unsent = false;
+  bool drained = false;  // OnDrained is due.
   // Receiving.
   std::deque<Buffer> received;
   size_t received_bytes = 0;
@@ -68,17 +75,19 @@ struct StreamPipe {
   size_t bytes = 0;
   SimTime last_arrival = SimTime::Min();
   SimTime stuck_since = SimTime::Max();
-  EventQueue::Handle arrival = 0;  // Of the first segment.
+  EventQueue::Handle arrival = 0;  // The event of the first segment's arrival.
   uint64_t segments = 0;
   uint64_t arrivals = 0;
   int attempts = 0;
 };
 
 struct Stream {
-  uint64_t key =
-      0;  // Names the stream in choices: who connected, and which of its connects it was.
-  uint64_t listener = 0;          // Of end 1, until it was accepted.
-  std::array<StreamEnd, 2> ends;  // 0 connected, 1 accepted.
+  // Identifies the stream in choices: the machine that connected and the number
+  // of its connect.
+  uint64_t key = 0;
+  // The listener of end 1, until the stream is accepted.
+  uint64_t listener = 0;
+  std::array<StreamEnd, 2> ends;  // End 0 connected, end 1 accepted.
   std::array<StreamPipe, 2> pipes;
 };
 
@@ -93,38 +102,39 @@ class StreamNet {
                   const std::string& address, uint64_t listener);
   Stream* Find(uint64_t id) { return streams_.Find(id); }
 
-  // ---- From programs, inside turns or outside. `side` is theirs.
+  // ---- Called for programs, inside turns or outside. `side` is their end.
   void Write(uint64_t id, int side, Buffer bytes);
   void End(uint64_t id, int side);
   void Close(uint64_t id, int side);
   void SetObserver(uint64_t id, int side, env::Connection::Observer* observer);
-  // The program is about to get the connection: it must set an observer in this turn.
+  // The program gets the connection now. It must set an observer in this turn.
   void HandOut(uint64_t id, int side) {
     streams_.Find(id)->ends[side].handed_out = true;
   }
   void SetPaused(uint64_t id, int side, bool paused);
-  // Sends what was queued, at the end of a turn.
+  // Sends queued bytes, at the end of a turn.
   void Flush(uint64_t id, int side);
 
-  // ---- From the world.
-  void PipeEvent(const QueuedEvent& event);  // kEventPipe.
-  // Tells the program what waits for it, in its turn. `input` as queued.
+  // ---- Called by the world.
+  void PipeEvent(const QueuedEvent& event);  // Handles kEventPipe.
+  // Reports waiting results to the program, in its turn. `input` is the id of
+  // the queued input.
   void RunInput(uint64_t input);
   void MachineDied(NodeStreams* node, bool power_lost);
   void ResetAll(NodeStreams* node);
-  // Both ends fail; what is on its way is lost.
+  // Both ends fail, and bytes in flight are lost.
   void Reset(uint64_t id, const std::string& why);
 
   SimState& state() { return *state_; }
   Network& network() { return *network_; }
 
  private:
-  // Event::target.
+  // Values of QueuedEvent::target.
   enum Step : uint32_t { kArrive, kPump, kRefused };
   enum class From : uint8_t { kWorld, kProgram };
 
   void PushStep(SimTime time, Step step, uint64_t id, int side);
-  // Has the first segment arrive at `time`, and at no other.
+  // Sets the arrival of the first segment to `time`.
   void ScheduleArrival(SimTime time, uint64_t id, int side);
   void Pump(uint64_t id, int side, From from);
   void SendSegment(uint64_t id, int side, Buffer bytes, bool fin);
@@ -132,7 +142,7 @@ class StreamNet {
   void Deliver(uint64_t id, int side);
   void Retry(uint64_t id, int side);
   void Refuse(uint64_t id, int side);
-  // The end learns that the stream is gone.
+  // Reports to the end that the stream failed.
   void Fail(uint64_t id, int side, const std::string& why, From from);
   void QueueInput(uint64_t id, int side, From from);
   bool TellBytes(uint64_t id, int side);

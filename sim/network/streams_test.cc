@@ -1,4 +1,5 @@
-// What only the simulated world does to byte streams: partitions, half-open ends, resets in mid-reply, lost tails.
+// Faults of byte streams that only the simulated world has: partitions,
+// half-open ends, resets in the middle of a reply, lost tails.
 #include <memory>
 #include <set>
 #include <string>
@@ -173,7 +174,8 @@ TEST(Streams, MachineCrash_LeavesTheClientHalfOpenUntilItWrites) {
   c.world.RunFor(Seconds(60));
   EXPECT_FALSE(c.client.ended);
   EXPECT_TRUE(c.client.closed.ok());
-  // Nobody answers while it is down; once it runs again it knows nothing of the stream.
+  // The machine does not reply while it is down. Once it runs again it does not
+  // know the stream.
   c.client.Say("hello?");
   c.world.RunFor(Seconds(3));
   EXPECT_TRUE(c.client.closed.ok());

@@ -12,7 +12,7 @@ using Verb = ExpiryCommand::Verb;
 using TimeForm = ExpiryCommand::TimeForm;
 using If = ExpiryCommand::If;
 
-// Lifetimes: some shorter than a turn of faults, some longer than an outage.
+// Lifetimes: some are shorter than a fault, some longer than an outage.
 constexpr int64_t kLifetimesMs[] = {20, 100, 400, 1'000, 3'000, 8'000};
 constexpr uint64_t kSecondsMax = 6;
 

@@ -1,7 +1,8 @@
-// sim/protocol/expiry_command.h: what clients do with keys that may expire ("t…"),
-// and how it is put in RESP.
+// sim/protocol/expiry_command.h: commands of clients on keys that may expire
+// ("t…"), and their RESP form.
 //
-// Knows the wire alone; sim/checks/expiry_checker.h judges the answers.
+// This file knows the wire alone. sim/checks/expiry_checker.h checks the
+// replies.
 #ifndef QUORATE_SIM_PROTOCOL_EXPIRY_COMMAND_H_
 #define QUORATE_SIM_PROTOCOL_EXPIRY_COMMAND_H_
 
@@ -20,8 +21,8 @@ struct ExpiryCommand {
     // Reads.
     kGet,
     kExists,
-    kTtl,         // TTL, PTTL: in the unit of `time_form`.
-    kExpireTime,  // EXPIRETIME, PEXPIRETIME: likewise.
+    kTtl,         // TTL, PTTL, by the unit of `time_form`.
+    kExpireTime,  // EXPIRETIME, PEXPIRETIME, by the unit of `time_form`.
     // Writes.
     kSet,
     kAppend,
@@ -31,7 +32,7 @@ struct ExpiryCommand {
     kPersist,
     kGetEx,
   };
-  // How `time` counts.
+  // The meaning of `time`.
   enum class TimeForm : uint8_t {
     kNone,
     kSeconds,
@@ -48,13 +49,14 @@ struct ExpiryCommand {
   TimeForm time_form = TimeForm::kNone;
   If condition = If::kAlways;
   bool want_old = false;        // SET … GET.
-  bool verb_with_time = false;  // SETEX and PSETEX, not SET … EX and PX.
+  bool verb_with_time = false;  // SETEX or PSETEX instead of SET … EX or PX.
   int64_t time = 0;
   std::string key;
-  std::string text;  // kSet: the value; kAppend: what is added. Each unique.
+  // kSet: the value. kAppend: the added text. Each text is unique.
+  std::string text;
 
   bool read_only() const { return verb <= Verb::kExpireTime; }
-  // Whether `time` says how long from now, not when.
+  // Whether `time` is a duration from now on, not a point in time.
   bool relative() const {
     return time_form == TimeForm::kSeconds || time_form == TimeForm::kMs;
   }
@@ -69,7 +71,8 @@ struct ExpiryCommand {
   int64_t time_ms() const { return in_seconds() ? time * 1000 : time; }
 };
 
-// `below(site, bound)` draws; `now_ms` is about the time of day; `text` makes a new value.
+// Draws a command. `below(site, bound)` draws a number, `now_ms` is about the
+// current Unix time, `text` makes a new value.
 ExpiryCommand DrawExpiryCommand(
     uint32_t client, std::string key, int64_t now_ms,
     absl::FunctionRef<uint64_t(Site site, uint64_t bound)> below,
@@ -77,9 +80,9 @@ ExpiryCommand DrawExpiryCommand(
 
 // The words of the command.
 std::vector<std::string> WordsOf(const ExpiryCommand& call);
-// "timed_get" and so on.
+// The name in reports, such as "timed_get".
 std::string VerbName(ExpiryCommand::Verb verb);
-// For people: those words, long ones cut.
+// The command for people, with long words cut.
 std::string Describe(const ExpiryCommand& call);
 
 }  // namespace quorate::sim

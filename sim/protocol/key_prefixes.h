@@ -1,5 +1,5 @@
-// sim/protocol/key_prefixes.h: keys that belong to one kind of simulated client,
-// so that each checker knows which commands are its own.
+// sim/protocol/key_prefixes.h: the prefixes of keys that belong to one kind of
+// simulated client. By them each checker recognizes its own commands.
 #ifndef QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 #define QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 

@@ -1,6 +1,9 @@
 // sim/protocol/reply.h: RESP2 replies as a client reads them from a byte stream.
 //
-// Pure, and not the product's own parser: a mistake there must not hide itself here.
+// This parser is apart from the parsers of the product (kv/client, net/) on
+// purpose. If both sides of a simulated connection shared one parser, a bug in
+// it could cancel itself out, and no run would show it. The parser is pure:
+// bytes in, replies out.
 #ifndef QUORATE_SIM_PROTOCOL_REPLY_H_
 #define QUORATE_SIM_PROTOCOL_REPLY_H_
 
@@ -19,13 +22,14 @@ struct ClientReply {
   std::vector<ClientReply> elements;
 
   bool is_error() const { return type == Type::kError; }
-  // The first word of an error: "MOVED", "ERR", …; else empty.
+  // The first word of an error, such as "MOVED" or "ERR". Empty for other
+  // replies.
   std::string_view error_code() const;
-  // As redis-cli would show it, on one line.
+  // The reply in the form of redis-cli, on one line.
   std::string ToString() const;
 };
 
-// Incremental: bytes may be split anywhere.
+// Parses incrementally: the bytes may be split anywhere.
 class ReplyParser {
  public:
   enum class Result : uint8_t { kReply, kNeedMore, kMalformed };
@@ -33,7 +37,7 @@ class ReplyParser {
   void Feed(std::string_view bytes);
   // Takes the next whole reply. After kMalformed nothing more can be read.
   Result Next(ClientReply* reply);
-  // Part of a reply was received.
+  // Whether a part of a reply was received.
   bool in_reply() const { return position_ < buffer_.size(); }
 
  private:
@@ -43,7 +47,7 @@ class ReplyParser {
   bool Line(size_t* at, std::string_view* line) const;
 
   std::string buffer_;
-  size_t position_ = 0;  // Of the next reply.
+  size_t position_ = 0;  // The beginning of the next reply.
 };
 
 }  // namespace quorate::sim

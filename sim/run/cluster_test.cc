@@ -1,5 +1,5 @@
-// What replicas do reaches the judges: each way is shown a replica that lies, and the judge must hear of it through a real
-// cluster.
+// Actions of replicas reach the checker. Each test has a replica with false
+// data, and the checker must report it through a real cluster.
 #include "sim/run/cluster.h"
 
 #include <string>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr GroupId kGroup(1);
 
-// Three nodes of one group in a boring world.
+// Three nodes of one group in a world without faults.
 class Small {
  public:
   explicit Small(uint64_t seed) : world_({.seed = seed}) {
@@ -24,7 +24,7 @@ class Small {
     cluster_.Start();
   }
 
-  // Until somebody other than `before` leads.
+  // Runs until a node other than `before` leads.
   NodeId Elect(NodeId before = NodeId()) {
     NodeId leader;
     EXPECT_TRUE(world_.RunUntilTrue([&] {
@@ -63,7 +63,8 @@ TEST(Cluster, NobodyLies_IsSilent) {
   EXPECT_GT(small.replica_checker().applied_entries(), 0u);
 }
 
-// A member claims to have led the term in which another is elected later: the step of that other one must tell.
+// A member is reported as leader of a term in which another one is elected
+// later. The step of the other one must be a violation.
 TEST(Cluster, StepOfALeaderBesideALyingOne_ReachesTheInvariants) {
   Small liar(1);
   const NodeId elected = liar.Elect();
@@ -74,7 +75,8 @@ TEST(Cluster, StepOfALeaderBesideALyingOne_ReachesTheInvariants) {
   small.ExpectFound("group 1: election safety");
 }
 
-// A member is seen with an entry on its disk that it will not have: its start must show that.
+// A member is reported with an entry on its disk that it will not have. Its
+// next start must be a violation.
 TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
   Small future(1);
   const NodeId first = future.Elect();
@@ -86,7 +88,7 @@ TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
   ASSERT_EQ(small.Elect(), first);
   small.world().Crash(small.cluster().machine(third), CrashKind::kProcess);
   small.replica_checker().OnStep(third, kGroup, future.core(third), {});
-  // Such a leap is no lawful step either.
+  // Such a jump is a violation, too.
   const size_t before = small.world().violations().size();
   small.world().Restart(small.cluster().machine(third));
   small.world().RunFor(Seconds(2));
@@ -96,7 +98,7 @@ TEST(Cluster, StartOfAReplicaThatForgot_ReachesTheInvariants) {
       << found[before];
 }
 
-// What it had promised is gone with its disk: it must not take part again.
+// The node's promises are lost with its disk, so it must not take part again.
 TEST(Cluster, NodeWithoutItsDisk_StaysAway) {
   Small small(1);
   const NodeId first = small.Elect();
@@ -124,7 +126,8 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
   small.ExpectFound("identity: node");
 }
 
-// Who is down, or starting, has agreed to nothing; unless what its disk lost keeps it from starting.
+// A node that is down or starting has not agreed, unless its damaged disk keeps
+// it from starting.
 TEST(Cluster, Settled_OnlyWhenWhoMayStartHasStartedAndCaughtUp) {
   Small small(1);
   const NodeId first = small.Elect();

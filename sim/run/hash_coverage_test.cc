@@ -1,5 +1,5 @@
-// Nothing that a run is judged by escapes its hash: every bit of every byte that programs send, write, read and note, and every
-// field of every hashed event.
+// The hash covers every bit of every byte that programs send, write, read and
+// note, and every field of every hashed event.
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kAddress[] = "n1:7000";
 
-// What the programs below say and store.
+// The bytes that the programs below send and store.
 struct Script {
   std::string message = "a message";
   std::string pieces = "two pieces";  // A write of two buffers.
@@ -24,7 +24,7 @@ struct Script {
   std::string request = "request";
   std::string reply = "the reply";
   std::string note = "note";
-  std::string stored = "stored";  // On the disk before it is read.
+  std::string stored = "stored";  // It is on the disk before it is read.
 };
 
 // Serves a stream, receives messages, and writes and reads its disk.
@@ -44,8 +44,8 @@ class Server final : public env::Transport::Receiver,
     listener_ = *std::move(listener);
     opening_ = env.disk.Open(script.file, env::Disk::OpenMode::kCreateIfAbsent,
                              [this](auto file) {
-                               if (!file.ok())
-                                 return;  // Not every flipped name is one.
+                               // Some flipped names are not valid.
+                               if (!file.ok()) return;
                                file_ = *std::move(file);
                                Write();
                              });
@@ -90,7 +90,7 @@ class Server final : public env::Transport::Receiver,
   env::Pending writing_;
 };
 
-// Sends a message and a request, then hangs up.
+// Sends a message and a request, then closes the stream.
 class Caller final : public env::Transport::Receiver,
                      public env::Connection::Observer {
  public:
@@ -144,7 +144,8 @@ class Writer {
   env::Pending writing_;
 };
 
-// A world in which everything that is hashed happens. `rot`: a bit of the stored file flips before it is read.
+// A world with every kind of hashed event. With `rot` a bit of the stored file
+// flips before it is read.
 struct Outcome {
   Hash128 hash;
   std::vector<TraceRecord> trace;
@@ -153,7 +154,7 @@ Outcome RunScript(const Script& script, std::optional<size_t> rot = {}) {
   World world({.seed = 5, .keep_trace = true});
   const MachineId server = world.AddMachine({.name = "n1"});
   const MachineId caller = world.AddMachine({.name = "n2"});
-  // The file comes to be on a disk that is shared, by a process of its own.
+  // Another process writes the file to the shared disk.
   const MachineId writer = world.AddMachine({.shares_disk_with = server});
   world.Start(writer, [&](env::Env& env) {
     return std::make_shared<Writer>(env, script.stored);
@@ -193,7 +194,7 @@ TEST(HashCoverage, TheSmallRun_HasEveryKindOfEvent) {
         << TraceKindName(static_cast<TraceKind>(kind));
   }
   EXPECT_EQ(outcome.hash, RunScript({}).hash);
-  // The records are all that was hashed.
+  // The records are all hashed events.
   EXPECT_EQ(outcome.hash, HashOf(outcome.trace));
 }
 
@@ -217,7 +218,7 @@ TEST(HashCoverage, AnyFlippedBitOfAProgramsBytes_ChangesTheHash) {
   }
 }
 
-// The bytes that a disk gives are hashed too, not only those it takes.
+// The hash has the bytes that a disk returns, not only the bytes written to it.
 TEST(HashCoverage, AnyFlippedBitOfWhatIsRead_ChangesTheHash) {
   absl::btree_set<std::string> hashes = {RunScript({}).hash.ToString()};
   for (size_t bit = 0; bit < Script().stored.size() * 8; ++bit) {

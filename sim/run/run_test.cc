@@ -1,4 +1,5 @@
-// A run is a function of its options; a tape repeats it; any part of a tape is a run.
+// A run depends on its options alone. A tape repeats it, and any part of a tape
+// is a valid run.
 #include "sim/run/run.h"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ TEST(Run, ReplayedTape_SameRun) {
   for (uint64_t seed = 4; seed <= 6; ++seed) {
     sim::Run run(Short(seed));
     const RunReport report = run.Execute();
-    // Through the text, as a file would.
+    // The tape goes through its text form.
     const auto tape = ParseTape(FormatTape(run.tape()));
     ASSERT_TRUE(tape.ok()) << tape.status();
     const auto options = OptionsOfTape(*tape);
@@ -96,7 +97,7 @@ TEST(Run, WithoutFaults_EverythingSucceeds) {
   const RunReport report =
       sim::Run({.seed = 1, .duration = Seconds(10), .faults = false}).Execute();
   EXPECT_EQ(report.violations, std::vector<std::string>{});
-  // But where a watched key was written by another client first.
+  // Unless another client wrote a watched key first.
   EXPECT_EQ(report.succeeded + report.refused, report.operations);
   EXPECT_LT(report.refused, report.operations / 50);
   EXPECT_GT(report.operations, 800u);

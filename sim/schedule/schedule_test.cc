@@ -96,7 +96,7 @@ constexpr uint32_t kNodes = 5;
 struct Outcome {
   Hash128 hash;
   Tape tape;
-  std::vector<MachineId> core;
+  std::vector<MachineId> healed;
   std::vector<uint64_t> heard = std::vector<uint64_t>(kNodes);  // At the end.
   std::vector<uint64_t> heard_before = std::vector<uint64_t>(kNodes);
   FaultCounters faults;
@@ -136,7 +136,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
     });
   }
   world.RunFor(Seconds(20));
-  outcome.core = schedule.BeginLiveness();
+  outcome.healed = schedule.BeginLiveness();
   world.RunFor(Seconds(6));
   outcome.heard_before = outcome.heard;
   world.RunFor(Seconds(2));
@@ -164,8 +164,9 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
     for (MachineId node : group) {
       const auto& b = schedule.disk_fault_targets();
       broken += std::count(b.begin(), b.end(), node);
-      sound += std::count(outcome.core.begin(), outcome.core.end(), node) > 0 &&
-               !schedule.damaged().contains(node);
+      sound +=
+          std::count(outcome.healed.begin(), outcome.healed.end(), node) > 0 &&
+          !schedule.damaged().contains(node);
     }
     EXPECT_LE(broken, 1);
     EXPECT_GE(sound, 2);
@@ -183,16 +184,16 @@ TEST(Schedule, SameSeed_GivesTheSameRunAndSoDoesItsTape) {
   }
 }
 
-TEST(Schedule, Liveness_TheCoreRunsAndIsConnected) {
+TEST(Schedule, Liveness_HealedNodesRunAndAreConnected) {
   size_t smaller = 0;
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     const Outcome outcome = RunOnce(seed, nullptr);
-    smaller += outcome.core.size() < kNodes ? 1 : 0;
-    for (MachineId node : outcome.core) {
-      // From each other member of the core, 50 times a second, for two seconds.
+    smaller += outcome.healed.size() < kNodes ? 1 : 0;
+    for (MachineId node : outcome.healed) {
+      // Each other healed node sends 50 messages a second, for two seconds.
       const size_t i = node.value() - 1;
       EXPECT_GE(outcome.heard[i] - outcome.heard_before[i],
-                90 * (outcome.core.size() - 1))
+                90 * (outcome.healed.size() - 1))
           << "seed " << seed << " node " << node;
     }
     EXPECT_TRUE(outcome.all_running) << "seed " << seed;

@@ -1,5 +1,5 @@
-// sim/state/faults.h: the kinds of faults, their names and how often each happened in
-// a run.
+// sim/state/faults.h: the kinds of faults, their names, and a counter of each
+// for a run.
 #ifndef QUORATE_SIM_STATE_FAULTS_H_
 #define QUORATE_SIM_STATE_FAULTS_H_
 
@@ -10,7 +10,7 @@
 
 namespace quorate::sim {
 
-// One name and counter each; docs/testing/fault-model.md has a row for each.
+// Each kind has a name, a counter, and a row in docs/testing/fault-model.md.
 enum class Fault : uint8_t {
   kMessageJitter,
   kMessageSpike,
@@ -21,7 +21,7 @@ enum class Fault : uint8_t {
   kMessageCorrupted,
   kMessageBlocked,   // By a partition.
   kMessageOverflow,  // The lane was full.
-  kPartition,        // Windows begun, by shape:
+  kPartition,        // Partitions that began, by shape:
   kPartitionOneWay,
   kPartitionBridge,
   kPartitionIsolate,
@@ -35,15 +35,15 @@ enum class Fault : uint8_t {
   kConnectHang,
   kProcessCrash,
   kMachineCrash,
-  kCrashInTurn,  // Of the crashes: after some env call within a turn.
+  kCrashInTurn,  // A crash after some env call within a turn.
   kCrashAtDiskOperation,
   kRestart,
   kPause,
   kPauseInTurn,
   kSlowTurn,
-  kDiskSectorLost,  // In a crash of the machine: not durable, old contents.
-  kDiskWriteTorn,   // Some sectors of a write old, some new.
-  kDiskEntryLost,   // A directory operation.
+  kDiskSectorLost,  // A crash of the machine left old contents.
+  kDiskWriteTorn,   // Some sectors of a write are old, some new.
+  kDiskEntryLost,   // A directory operation was lost.
   kDiskReadError,
   kDiskWriteError,
   kDiskSyncError,
@@ -51,19 +51,19 @@ enum class Fault : uint8_t {
   kDiskSlow,
   kDiskStalled,
   kDiskBitRot,
-  kDiskMisdirected,  // A sector holds what was written to another place.
-  kDiskStale,        // A sector holds what it held before.
+  kDiskMisdirected,  // A sector has bytes of another place.
+  kDiskStale,        // A sector has its contents before a write.
   kDiskWiped,
   kClockOffset,
   kClockDrift,
   kClockStep,
   kClockFreeze,
-  kClockUndisciplined,  // No latest end is known.
+  kClockUndisciplined,  // The clock states no latest end.
   kBuggify,
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kBuggify) + 1;
 
-// "message_lost" and so on: stable, used in output and documents.
+// A stable name such as "message_lost", for output and documents.
 std::string_view FaultName(Fault fault);
 
 class FaultCounters {

@@ -1,10 +1,10 @@
-// sim/state/options.h: the knobs of a simulated world. As they stand here they
-// describe the boring world: least latency, no fault, first in first out. What
-// each fault means and when a run can recover from it:
-// docs/testing/fault-model.md.
+// sim/state/options.h: the options of a simulated world. The defaults describe
+// a world without faults: least latency, first in, first out.
+// docs/testing/fault-model.md describes each fault and when a run can recover
+// from it.
 //
-// All of them may be changed while a world runs (World::network_options() and
-// so on).
+// All options may be changed while a world runs, through
+// World::network_options() and similar functions.
 #ifndef QUORATE_SIM_STATE_OPTIONS_H_
 #define QUORATE_SIM_STATE_OPTIONS_H_
 
@@ -19,23 +19,24 @@ namespace quorate::sim {
 // Messages between nodes (env::Transport). Ratios are per message.
 struct NetworkOptions {
   Duration latency_min = Microseconds(100);
-  // With probability `jitter` up to `jitter_max` more. Order on a link and lane
-  // is kept all the same.
+  // With probability `jitter` a delay of up to `jitter_max`. The order on a
+  // link and lane is kept.
   Ratio jitter{};
   Duration jitter_max = Milliseconds(2);
-  Ratio spike{};  // A delay of up to `spike_max`; order is kept.
+  Ratio spike{};  // A delay of up to `spike_max`. Order is kept.
   Duration spike_max = Milliseconds(200);
   Ratio loss{};
   Ratio duplicate{};  // A second copy, up to `reorder_max` later.
-  Ratio reorder{};    // Up to `reorder_max` late, overtaken by what follows.
+  // A delay of up to `reorder_max`. Later messages overtake.
+  Ratio reorder{};
   Duration reorder_max = Milliseconds(50);
-  Ratio replay{};  // An old message of the link comes again, up to `replay_max`
-                   // later.
+  // An old message of the link arrives again, up to `replay_max` later.
+  Ratio replay{};
   Duration replay_max = Seconds(5);
-  Ratio corrupt{};  // One bit flipped.
-  // Bytes on their way on one lane of one link. Above half of it the lane
-  // reports congestion, above it sends are lost; an empty lane takes any
-  // message.
+  Ratio corrupt{};  // One bit is flipped.
+  // The capacity for bytes in flight on one lane of one link. Above half of it
+  // the lane reports congestion, and beyond it messages are lost. An empty lane
+  // accepts any message.
   size_t lane_bytes_max = 8 << 20;
 };
 
@@ -44,53 +45,57 @@ struct StreamOptions {
   Duration latency_min = Microseconds(100);
   Ratio jitter{};  // Per segment.
   Duration jitter_max = Milliseconds(2);
-  Ratio split{};  // Per arrival: only some bytes now, the rest up to
-                  // `split_max` later.
+  // Per arrival: only some bytes arrive now, the rest up to `split_max` later.
+  Ratio split{};
   Duration split_max = Milliseconds(1);
-  Ratio reset{};  // Per segment: both ends are reset; what was on its way is
-                  // lost in part.
-  Ratio lost_tail{};  // Per close: only some of what was written is delivered.
-  Ratio refuse{};     // Per connect.
-  Ratio hang{};       // Per connect: no answer until the timeout.
+  // Per segment: both ends are reset, and a part of the bytes in flight is
+  // lost.
+  Ratio reset{};
+  // Per close: only some of the written bytes are delivered.
+  Ratio lost_tail{};
+  Ratio refuse{};  // Per connect.
+  Ratio hang{};    // Per connect: no reply until the timeout.
   Duration connect_timeout = Seconds(5);
-  // A segment that cannot get through is sent again for so long before the
-  // stream fails.
+  // How long a segment that cannot get through is sent again before the stream
+  // fails.
   Duration retransmit_max = Seconds(15);
-  size_t buffer_bytes =
-      64 << 10;  // Held for a reader that does not read, and on the way to it.
+  // Bytes in flight to a receiver and waiting for its program to read.
+  size_t buffer_bytes = 64 << 10;
 };
 
 // A machine's disk (env::Disk). Ratios are per operation.
 struct DiskOptions {
   Duration read_latency = Microseconds(50);
-  Duration write_latency = Microseconds(10);  // Into the page cache.
-  Duration sync_latency =
-      Microseconds(200);  // Also of durable writes and of directory operations.
+  Duration write_latency = Microseconds(10);  // A write into the page cache.
+  // Also for durable writes and directory operations.
+  Duration sync_latency = Microseconds(200);
   Ratio jitter{};
   Duration jitter_max = Milliseconds(1);
   Ratio slow{};
   Duration slow_max = Milliseconds(100);
-  Ratio read_error{};   // Transient.
-  Ratio write_error{};  // Also of durable writes and truncations.
-  Ratio
-      sync_error{};  // Also of the sync in a durable write: all of it is written, nothing durable.
-  uint64_t capacity_bytes = uint64_t{1}
-                            << 40;  // Sum of the sizes of all files.
+  Ratio read_error{};   // A transient error.
+  Ratio write_error{};  // Also for durable writes and truncations.
+  // Also for the sync in a durable write: the write is complete, but not
+  // durable.
+  Ratio sync_error{};
+  uint64_t capacity_bytes =
+      uint64_t{1}  // The limit for the sum of all files' sizes.
+      << 40;
 };
 
 // Turns of a machine's loop.
 struct LoopOptions {
   Duration turn_cost = Microseconds(1);  // At least 1 ns.
   Duration input_cost = Nanoseconds(100);
-  Ratio timers_first{};  // Per turn: due timers run before the other inputs,
-                         // not after them.
-  // Per turn: it takes up to `hiccup_max` longer.
+  // Per turn: due timers run before the other inputs instead of after them.
+  Ratio timers_first{};
+  // Per turn: the turn takes up to `hiccup_max` longer.
   Ratio hiccup{};
   Duration hiccup_max = Milliseconds(20);
 };
 
-// env::Buggify: a site is active in a run with one probability and then fires
-// with the other.
+// env::Buggify: a site is active in a run with probability `active`, and then
+// fires with probability `fire`.
 struct BuggifyOptions {
   Ratio active{};
   Ratio fire{1, 4};

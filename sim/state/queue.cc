@@ -107,7 +107,8 @@ void EventQueue::Compact() {
     }
   }
   heap_.resize(kept);
-  // The order of (time, order) is total, so the shape of the heap never shows.
+  // The order by (time, order) is total, so the shape of the heap has no
+  // effect.
   for (size_t i = kept / kArity + 1; i-- > 0;) {
     if (i < kept) SiftDown(i);
   }

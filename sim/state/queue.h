@@ -1,9 +1,9 @@
-// sim/state/queue.h: the one queue of everything that will happen, ordered by
-// (virtual time, order of insertion).
+// sim/state/queue.h: the queue of all future events of a world, ordered by
+// virtual time, then by insertion.
 //
-// Events are small values in pooled slots; in the steady state nothing is
-// allocated. Cancelling is O(1): the slot is marked and its place in the heap
-// is dropped when it comes up, or when such places are the majority.
+// Events are small values in pooled slots, so the steady state allocates
+// nothing. Cancelling is O(1): it marks the slot. The entry leaves the heap
+// when it reaches the top, or when cancelled entries are the majority.
 #ifndef QUORATE_SIM_STATE_QUEUE_H_
 #define QUORATE_SIM_STATE_QUEUE_H_
 
@@ -15,8 +15,7 @@
 
 namespace quorate::sim {
 
-// What happens: a kind that the world knows how to run, whom it concerns and
-// one number.
+// An event: a kind that the world can run, a target, and one number.
 struct QueuedEvent {
   uint32_t kind = 0;
   uint32_t target = 0;
@@ -25,14 +24,14 @@ struct QueuedEvent {
 
 class EventQueue {
  public:
-  // Names a scheduled event. Never reused; zero names none.
+  // Identifies a scheduled event. Handles are never reused. Zero is no event.
   using Handle = uint64_t;
 
   // Requires: `time` is not before that of the last popped event.
   Handle Push(SimTime time, const QueuedEvent& event);
-  // Forgets the event; one that was popped or cancelled already is ignored.
+  // Removes the event. A handle of a popped or cancelled event is ignored.
   void Cancel(Handle handle);
-  // The time of the next event; Max() if there is none.
+  // The time of the next event, or Max() if there is none.
   SimTime NextTime();
   // Takes the next event. Requires: NextTime() != Max().
   QueuedEvent Pop(SimTime* time);

@@ -50,7 +50,7 @@ TEST(EventQueue, ManyCancelled_LeaveNoTrace) {
 
 RC_GTEST_PROP(EventQueue, AnyUse_MatchesASortedMap, ()) {
   EventQueue queue;
-  // (time, order) to (number, handle): the obviously right queue.
+  // The model of the queue: (time, order) to (number, handle).
   std::map<std::pair<int64_t, uint64_t>,
            std::pair<uint32_t, EventQueue::Handle>>
       model;

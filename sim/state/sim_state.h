@@ -18,12 +18,11 @@
 
 namespace quorate::sim {
 
-// Event::kind: who runs it. Event::target is a machine's index for those of
-// machines.
+// Values of QueuedEvent::kind. For events of a machine the target is its id.
 enum EventKind : uint32_t {
   kEventWake,     // A machine is free again.
   kEventTimers,   // A machine's first timer may be due.
-  kEventDisk,     // An operation ends; the argument names it.
+  kEventDisk,     // A disk operation ends. The argument is its id.
   kEventMessage,  // A message arrives.
   kEventPipe,     // A pipe's next segment arrives or is sent.
   kEventConnect,  // A connect attempt makes its next step.
@@ -49,14 +48,16 @@ class SimState {
   absl::btree_map<std::string, uint64_t> marks;
   std::vector<std::string> violations;
 
-  // A choice of extra delay: with `ratio` up to `most`, counted as `fault`.
+  // Chooses an extra delay: up to `most` with probability `ratio`, else zero.
+  // Counts it as `fault`.
   Duration Delay(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                  Ratio ratio, Duration most, Fault fault) {
     if (!choices.replaying() && ratio.numerator == 0) return Duration(0);
     const auto ns = static_cast<int64_t>(choices.Choose(
         site, entity, counter, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
-          // One draw serves both: its low half decides, its high half measures.
+          // One draw serves both: its low half decides whether there is a
+          // delay, its high half how long it is.
           const uint64_t bits = random.Bits(s, e, c);
           const uint64_t low = (bits & 0xffffffff) * ratio.denominator >> 32;
           if (low >= ratio.numerator) return uint64_t{0};

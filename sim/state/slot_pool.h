@@ -1,5 +1,6 @@
-// sim/state/slot_pool.h: values in reused slots, named by ids that are never reused.
-// Operations, messages, streams and callbacks in flight live in such pools; iteration is in slot order, the same in every run.
+// sim/state/slot_pool.h: values in reused slots, with ids that are never
+// reused. The pools have operations, messages, streams and callbacks in flight.
+// Iteration is in the order of slots, which is the same in every run.
 #ifndef QUORATE_SIM_STATE_SLOT_POOL_H_
 #define QUORATE_SIM_STATE_SLOT_POOL_H_
 
@@ -13,8 +14,8 @@
 
 namespace quorate::sim {
 
-// Ids are (generation, slot); zero names nothing. Find and Remove of an id that
-// is gone do nothing. References stay valid until the next Add.
+// Ids are (generation, slot). Zero is no id. Find and Remove ignore an id whose
+// value is gone. References stay valid until the next Add.
 template <typename T>
 class SlotPool {
  public:
@@ -48,15 +49,15 @@ class SlotPool {
   void Remove(uint64_t id) {
     if (Find(id) == nullptr) return;
     const auto index = static_cast<uint32_t>(id);
-    // The slot is free before the value dies: its destructor may come back
-    // here.
+    // Frees the slot before the value is destroyed, because its destructor may
+    // call this pool.
     std::optional<T> dying = std::move(slots_[index].value);
     slots_[index].value.reset();
     ++slots_[index].generation;
     free_.push_back(index);
     --size_;
   }
-  // Ids in slot order: the same in every run.
+  // All ids, in the order of slots.
   std::vector<uint64_t> Ids() const {
     std::vector<uint64_t> ids;
     for (size_t i = 0; i < slots_.size(); ++i) {

@@ -16,11 +16,11 @@ TurnScheduler::TurnScheduler(SimState* state, MachineId id,
 
 bool TurnScheduler::BeginCall() {
   if (!alive_ || dying_) return false;
-  // A pause that was reached lies between the call before and this one.
+  // A pause that was reached comes between the previous call and this one.
   if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   if (calls_to_death_ > 0 && --calls_to_death_ == 0) {
     state_->faults.Count(Fault::kCrashInTurn);
-    // This call still takes effect; it is the last one.
+    // This call is the last one that takes effect.
     StopSoon();
   }
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
@@ -37,7 +37,7 @@ bool TurnScheduler::BeginCall() {
 void TurnScheduler::StopSoon() {
   if (!alive_ || dying_) return;
   dying_ = true;
-  if (in_turn_) return;  // Dies when the callback returns.
+  if (in_turn_) return;  // The machine dies when the callback returns.
   state_->queue.Push(state_->now, {kEventWake, id_.value(), 0});
 }
 
@@ -59,7 +59,7 @@ void TurnScheduler::Post(TurnInput input) {
 
 void TurnScheduler::Nudge() {
   if (!alive_ || dying_ || in_turn_) return;
-  // Not at once: the caller is in the middle of something.
+  // The turn comes later, because the caller is in the middle of its own work.
   for (const TurnInput& input : inbox_) {
     if (input.kind == TurnInputKind::kNudge) return;
   }
@@ -78,7 +78,7 @@ void TurnScheduler::TimerDue() {
 }
 
 void TurnScheduler::ScheduleWake() {
-  // A turn that runs, and Resume, look at the inbox themselves.
+  // A running turn and Resume check the inbox themselves.
   if (wake_ != 0 || paused_ || in_turn_) return;
   const SimTime when = busy_until_ > state_->now ? busy_until_ : state_->now;
   wake_ = state_->queue.Push(when, {kEventWake, id_.value(), 0});
@@ -164,7 +164,7 @@ void TurnScheduler::FinishTurn() {
     parts_->AfterTurn();
     return;
   }
-  // What the turn issued until it died has begun, even if the turn paused before.
+  // Effects that the turn issued before it died have begun, even after a pause.
   death_time_ = effect_time();
   in_turn_ = false;
   state_->queue.Cancel(std::exchange(wake_, 0));

@@ -1,10 +1,11 @@
-// sim/state/turn_scheduler.h: a machine's life and turns: when inputs are drained, how long that
-// takes, at which env call it dies or stops.
+// sim/state/turn_scheduler.h: decides when a machine's turns run, how long they
+// take, and at which env call the machine dies or pauses.
 //
-// A turn runs at one instant of virtual time and then keeps the machine busy:
-// inputs that arrive meanwhile wait and are drained together, which is how
-// batches arise. What a turn does after it stopped in the middle (PauseAfter)
-// takes effect that much later, and not at all if the machine dies before.
+// A turn runs at one instant of virtual time and then keeps the machine busy.
+// Inputs that arrive meanwhile wait and are handled together in the next turn;
+// this makes batches. After a pause in the middle of a turn (PauseAfter) the
+// effects of the rest come later by the length of the pause. If the machine
+// dies before, they do not happen.
 #ifndef QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 #define QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 
@@ -24,7 +25,7 @@ enum class TurnInputKind : uint32_t {
   kDisk,
   kStream,
   kConnect,
-  kNudge,  // Nothing: only deferred work waits.
+  kNudge,  // No input: a turn for deferred work.
 };
 
 struct TurnInput {
@@ -41,10 +42,10 @@ class TurnScheduler {
     virtual void BeginTurn() = 0;
     virtual void RunInput(const TurnInput& input) = 0;
     virtual void RunTimers() = 0;
-    // Fixes the second clock reading, then runs what was deferred.
+    // Fixes the second clock reading, then runs deferred callbacks.
     virtual void RunDeferred() = 0;
     virtual void EndTurn() = 0;
-    // Last of all, also after Die.
+    // The last call of a turn, also after Die.
     virtual void AfterTurn() = 0;
     // The machine died in this turn.
     virtual void Die() = 0;
@@ -57,40 +58,42 @@ class TurnScheduler {
                 Parts* parts);
 
   // ---- For the parts.
-  // Passes an env call that has an effect. False: the machine is dead (or
-  // dying) and the call does nothing.
+  // Counts an env call that has an effect. False: the machine is dead or dying,
+  // and the call must do nothing.
   bool BeginCall();
-  // When what is done now takes effect.
+  // The time at which an action of this moment takes effect.
   SimTime effect_time() const {
     return in_turn_ ? state_->now + elapsed_ : state_->now;
   }
-  // Dies when the running callback returns, or next of all outside of turns; no
-  // later call has an effect.
+  // Makes the machine die when the running callback returns, or as the next
+  // event outside of turns. No later call has an effect.
   void StopSoon();
-  // An input arrives now; it is drained in the next turn, at once if the
-  // machine is free.
+  // An input arrives now. The next turn handles it. That turn runs at once if
+  // the machine is free.
   void Accept(TurnInput input);
-  // The same, for callers that are inside some machine's turn: never runs one at once.
+  // Like Accept, for callers that are inside a machine's turn: no turn runs at
+  // once.
   void Post(TurnInput input);
-  // Sees to it that a turn comes although there may be no input.
+  // Makes a turn run even if there is no input.
   void Nudge();
   // A timer is due: runs a turn at once or when the machine is free.
   void TimerDue();
-  // When the machine died: what was to take effect later never did.
+  // When the machine died. Later effects did not happen.
   SimTime death_time() const { return death_time_; }
   bool alive() const { return alive_ && !dying_; }
   bool in_turn() const { return in_turn_; }
-  // Time in turns since the program started, pauses included; of the turn that
-  // runs, nothing yet.
+  // The time spent in turns since the program started, with pauses, without the
+  // running turn.
   Duration busy() const { return busy_; }
-  // Before this time no turn begins.
+  // No turn begins before this time.
   SimTime busy_until() const { return busy_until_; }
 
   // ---- For the machine.
   void Start();
-  // Dies now, or when the running callback returns. False: it does later.
+  // Makes the machine die, now or when the running callback returns. False: it
+  // dies later.
   bool Stop();
-  void WakeUp();  // kEventWake.
+  void WakeUp();  // Handles kEventWake.
   void Pause();
   void Resume();
   bool paused() const { return paused_; }
@@ -119,21 +122,22 @@ class TurnScheduler {
   Parts* const parts_;
 
   bool alive_ = false;
-  bool dying_ =
-      false;  // Within a turn: takes effect when the callback returns.
+  // Set within a turn. The machine dies when the callback returns.
+  bool dying_ = false;
   bool paused_ = false;
   bool in_turn_ = false;
   bool timer_due_ = false;
   SimTime busy_until_;
   SimTime death_time_;
-  Duration elapsed_;  // Of the turn that runs.
+  Duration elapsed_;  // Of the running turn.
   Duration busy_;
   EventQueue::Handle wake_ = 0;
   uint64_t turns_ = 0;
   uint64_t calls_to_death_ = 0;  // 0: not armed.
   uint64_t calls_to_pause_ = 0;
   Duration pause_length_;
-  Duration pause_due_;  // Reached in this turn; the next call falls after it.
+  // A pause that was reached in this turn. The next call comes after it.
+  Duration pause_due_;
   std::vector<TurnInput> inbox_;
   std::vector<TurnInput> draining_;
 };

@@ -28,7 +28,8 @@ class FakeServer::Session final : public env::Connection::Observer {
   void OnBytes(std::string_view bytes) override {
     parser_.Feed(bytes);
     std::string replies;
-    // A request is an array of bulk strings: what the parser of replies reads too.
+    // A request is an array of bulk strings, which the parser of replies can
+    // read.
     ClientReply request;
     while (parser_.Next(&request) == ReplyParser::Result::kReply) {
       Words words;

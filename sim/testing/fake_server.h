@@ -1,6 +1,7 @@
-// sim/testing/fake_server.h: a RESP server of one process without a log, for tests of clients: correct, or wrong in a chosen way.
+// sim/testing/fake_server.h: a RESP server of one process without a log, for
+// tests of clients. It is correct, or wrong in a chosen way.
 //
-// Testonly: the judges of client histories are judged with it.
+// Tests show with it that the checkers of histories find each mistake.
 #ifndef QUORATE_SIM_TESTING_FAKE_SERVER_H_
 #define QUORATE_SIM_TESTING_FAKE_SERVER_H_
 
@@ -19,11 +20,12 @@ namespace quorate::sim {
 
 enum class ServerMistake : uint8_t {
   kNone,
-  kForgetsWrites,  // Every so often a write is acknowledged and not done.
-  kServesStale,    // Every so often a read sees the value before.
-  kDoesTwice,      // Every so often an append or increment is done twice.
-  kDoesWhatItRefuses,  // Every so often a write is done and answered with CLUSTERDOWN.
-  kNeverAnswers,  // Every so often a connection is not served any more.
+  kForgetsWrites,  // Sometimes a write is acknowledged and not done.
+  kServesStale,    // Sometimes a read returns the previous value.
+  kDoesTwice,      // Sometimes an append or increment is done twice.
+  // Sometimes a write is done and the reply is CLUSTERDOWN.
+  kDoesWhatItRefuses,
+  kNeverAnswers,  // Sometimes a connection is not served any more.
 };
 
 class FakeServer {

@@ -1,12 +1,12 @@
-// sim/testing/test_env.h: one node's Env in a boring world of its own, driven by hand:
-// for unit tests in other folders.
+// sim/testing/test_env.h: one node's Env in a world of its own without faults,
+// for unit tests in other folders. The test drives the world.
 //
 //   TestEnv test;
 //   auto pending = test.env().disk.Open("wal", ...);
 //   test.world().RunUntilIdle();
-//   test.Crash(sim::CrashKind::kMachine);  // Destroy what uses the Env first:
-//   the world does not own it.
-//   // Build it again on test.env(): the same disk.
+//   // The world does not own objects that use the Env: destroy them first.
+//   test.Crash(sim::CrashKind::kMachine);
+//   // Build them again on test.env(): it has the same disk.
 #ifndef QUORATE_SIM_TESTING_TEST_ENV_H_
 #define QUORATE_SIM_TESTING_TEST_ENV_H_
 
@@ -29,23 +29,20 @@ class TestEnv {
   MachineId machine() const { return machine_; }
   env::Env& env() { return world_.env(machine_); }
 
-  // Runs `body` inside a turn of the node, then whatever follows until nothing
-  // is left to do.
+  // Runs `body` inside a turn of the node, then all events until none is left.
   template <typename Body>
   void InTurn(Body&& body) {
     env::Pending pending =
         env().loop.Defer([&body] { std::forward<Body>(body)(); });
     world_.RunUntilIdle();
   }
-  // Crashes the machine and boots it again: the disk stays, everything else is
-  // new.
+  // Crashes the machine and boots it again. The disk stays, everything else is
+  // new. The seed decides which bytes a crash of the machine loses
+  // (docs/testing/fault-model.md), so a test crashes under several seeds.
   void Crash(CrashKind kind) {
     world_.Crash(machine_, kind);
     world_.Start(machine_, nullptr);
   }
-  // A disk that loses, keeps or mixes what was not durable in the next crashes
-  // is chosen by the seed: see docs/testing/fault-model.md. Crashing under
-  // several seeds reaches every case.
 
  private:
   World world_;

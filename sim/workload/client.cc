@@ -14,7 +14,7 @@ namespace {
 
 using lincheck::Kv;
 
-// Ways of putting a swap, besides SET … GET.
+// RESP forms of a swap, besides SET … GET.
 constexpr uint8_t kGetSet = 1;
 constexpr uint8_t kTransaction = 2;
 constexpr uint8_t kWatched = 3;
@@ -30,7 +30,7 @@ std::string Command(const std::vector<std::string>& words) {
   return bytes;
 }
 
-// Of an operation on a key that may expire the client says the verb.
+// For a key that may expire the name is the command's.
 std::string Name(const ClientCall& call,
                  const std::optional<ExpiryCommand>& expiry) {
   if (expiry.has_value()) return Describe(*expiry);
@@ -105,7 +105,7 @@ void WorkloadClient::Tick() {
   if (!issuing_) return;
   const uint64_t burst = 1 + Random("client.burst", options_.burst_max);
   for (uint64_t i = 0; i < burst; ++i) Issue();
-  // On average one operation an interval, whatever the bursts.
+  // On average one operation per interval, for every size of bursts.
   const Duration wait =
       options_.interval * static_cast<int64_t>(burst) / 2 +
       Nanoseconds(static_cast<int64_t>(
@@ -182,7 +182,7 @@ ClientCall WorkloadClient::DrawCall() {
   } else {
     call.key = absl::StrCat("n", number, ".", epoch);
     call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
-    // Unique, so that a sum tells what it is made of.
+    // Increments are unique, so that a sum shows its parts.
     call.number = static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
   }
   return call;
@@ -193,7 +193,8 @@ std::string WorkloadClient::NewText(bool list) {
   const bool large =
       !list && env_.random.Chance(options_.large_value, "client.large",
                                   options_.id, values_);
-  // Lengths tell elements of a list apart, which keeps the judging of unknown appends cheap.
+  // Elements of a list differ in length. So the length of a list shows its
+  // elements, and checking appends of unknown outcome stays cheap.
   const size_t size_max = list ? 40 : options_.value_bytes_max;
   const size_t padding =
       large ? options_.large_value_bytes : Random("client.size", size_max + 1);
@@ -229,7 +230,7 @@ uint32_t WorkloadClient::Route(const Operation& operation) {
   if (!options_.stays) {
     any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
   }
-  // Not where a connection just failed, if there is another.
+  // Avoids a node whose connection failed recently, if there is another one.
   for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
     any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
   }
@@ -259,7 +260,8 @@ std::string WorkloadClient::Encode(Operation* operation) {
            Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
   if (operation->variant == kWatched) {
-    // That the key did not change since it was read makes it a swap. The key watched before it is never written.
+    // The transaction is a swap because the key did not change since it was
+    // read. No client writes the key that is watched first.
     const ClientCall& call = operation->call;
     operation->replies_expected = 5;
     return Command({"WATCH", absl::StrCat("{", call.key, "}w"), call.key}) +
@@ -324,7 +326,7 @@ void WorkloadClient::Send(OperationId id) {
 }
 
 const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
-  // READONLY is for cluster clients alone.
+  // Only cluster clients use READONLY.
   return options_.cluster || operation.stale
              ? options_.cluster_servers[operation.node]
              : options_.servers[operation.node];
@@ -337,7 +339,7 @@ void WorkloadClient::SendLater(OperationId id, Duration delay) {
   });
 }
 
-// ---- Hearing.
+// ---- Replies.
 
 void WorkloadClient::OnLinkReply(OperationId id, ClientReply reply,
                                  bool* done) {
@@ -347,8 +349,8 @@ void WorkloadClient::OnLinkReply(OperationId id, ClientReply reply,
   operation.replies.push_back(std::move(reply));
   *done = operation.replies.size() >= operation.replies_expected;
   if (!*done) return;
-  // Of a transaction the last reply counts; if it was abandoned, the first
-  // error tells why.
+  // The last reply of a transaction is its result. If it was abandoned, the
+  // first error is the reason.
   const ClientReply* answer = &operation.replies.back();
   if (answer->error_code() == "EXECABORT" || answer->error_code() == "ERR") {
     for (const ClientReply& earlier : operation.replies) {
@@ -399,12 +401,12 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
     }
     value = &reply.elements[0];
   } else if (operation.variant == kWatched) {
-    // Nil: the key changed, and nothing was done.
+    // Nil: the key changed, and the transaction was not executed.
     if (reply.type == ClientReply::Type::kNil)
       return recorder_->Withdraw(ticket);
     if (reply.type != ClientReply::Type::kArray) return unexpected();
     const std::vector<ClientReply>& replies = operation.replies;
-    // Not watched, or not read.
+    // WATCH or GET failed.
     if (replies[0].is_error() || replies[1].is_error()) {
       return recorder_->LeaveUnknown(ticket);
     }
@@ -446,7 +448,7 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
 void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
-  // All of these say that the request was certainly not done.
+  // All of these replies say that the request was not executed.
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||
                        code == "MISCONF";
@@ -485,8 +487,8 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   const auto node = static_cast<uint32_t>(server - servers.begin());
   node_of_slot_[static_cast<uint16_t>(slot)] = node;
   if (Suspects(node)) LeaveHome(operations_.at(id).node);
-  // Not at once: two nodes that each take the other for the leader would be
-  // asked without end.
+  // Waits a little: two nodes that take each other for the leader would
+  // otherwise be asked without a pause.
   TryAgain(id, Backoff(1, 20));
 }
 
@@ -497,9 +499,9 @@ void WorkloadClient::OnLinkMalformed(std::string_view server) {
 
 void WorkloadClient::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
-  // Whoever leads now, another node may know.
+  // Another node may know the leader.
   node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
-  // Reads do no harm twice; nor does what a session knows.
+  // Reads and commands with a session may be sent twice.
   const bool repeatable =
       operation.opens_session || IsRead(operation) || operation.sequence != 0;
   if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
@@ -555,8 +557,8 @@ void WorkloadClient::OnLinkClosed(ClientLink* link) {
 
 void WorkloadClient::Sweep() {
   const MonoTime now = env_.loop.ReadClock().mono;
-  // A connection on which something is overdue is given up: replies come in
-  // order, so nothing behind it can be heard either.
+  // Closes a connection on which a reply is overdue. Replies come in order, so
+  // no later reply can arrive, either.
   std::vector<ClientLink*> overdue;
   for (auto& [key, link] : links_) {
     const OperationId id = link->oldest();
@@ -573,7 +575,7 @@ void WorkloadClient::Sweep() {
     if (operation.deadline <= now) late.push_back(id);
   }
   for (const OperationId id : late) {
-    // Still on a connection: the sweep after its link is broken ends it.
+    // It still waits on a connection. The sweep after its link breaks ends it.
     if (delayed_.contains(id)) GiveUp(id);
   }
   sweep_ = env_.loop.At(now + kSweepInterval, [this] { Sweep(); });

@@ -1,11 +1,11 @@
 // sim/workload/client.h: a simulated client: a program on a machine of its own
-// that speaks RESP through byte streams.
+// that speaks RESP over byte streams.
 //
-// It pipelines, follows MOVED, retries what was certainly not done, retries
-// what is unknown only under a session, reconnects after resets, and records
-// every call with its outcome. Keys are of four kinds: registers ("r…"), lists
-// to append to ("l…"), counters ("n…") and what may expire ("t…"); each value
-// written is unique.
+// It pipelines, follows MOVED, reconnects after resets, and records every call
+// with its outcome. It retries commands that were not executed. Commands of
+// unknown outcome are retried only with a session. There are four kinds of
+// keys: registers ("r…"), lists to append to ("l…"), counters ("n…") and keys
+// that may expire ("t…"). Each written value is unique.
 #ifndef QUORATE_SIM_WORKLOAD_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_CLIENT_H_
 
@@ -31,19 +31,22 @@ struct WorkloadClientOptions {
   // Addresses by node, for plain clients and for cluster clients.
   std::vector<std::string> servers;
   std::vector<std::string> cluster_servers;
-  bool cluster = false;                   // Uses the latter, follows MOVED.
+  // Uses `cluster_servers` and follows MOVED.
+  bool cluster = false;
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
-  uint32_t keys = 6;       // Of each kind, at a time.
-  uint32_t operations_per_epoch =
-      150;  // After so many of its own a client turns to new keys.
+  // The number of keys of each kind that are in use at a time.
+  uint32_t keys = 6;
+  // After this number of its own operations a client uses new keys.
+  uint32_t operations_per_epoch = 150;
   bool sessions =
       false;  // Writes carry a session stamp and are retried when unknown.
-  bool stale_reads =
-      false;  // Some reads go to any node, as those of a cluster client on a
-              // READONLY connection.
+  // Some reads go to any node, like those of a cluster client on a READONLY
+  // connection.
+  bool stale_reads = false;
   bool expiry = true;  // Uses keys that may expire.
-  bool stays = false;  // With one node for whatever it knows no leader of.
+  // Stays with one node for slots whose leader it does not know.
+  bool stays = false;
   size_t value_bytes_max = 200;
   Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;
@@ -61,13 +64,14 @@ class WorkloadClient final : public ClientLink::Owner {
 
   // Begins no further operation.
   void StopIssuing();
-  // Reads every key of `keys` from whoever leads, trying until it succeeds.
+  // Reads every key of `keys` from its leader, and retries until it succeeds.
   void ReadAll(const std::vector<std::string>& keys);
-  // Adds to the number at every key of `keys`, each until one try is acknowledged.
+  // Adds to the number at every key of `keys`, and retries until it is
+  // acknowledged.
   void AddToEach(const std::vector<std::string>& keys);
-  // Nothing is open.
+  // Whether no operation is open.
   bool idle() const { return operations_.empty(); }
-  // What is open, for people.
+  // The open operations, for people.
   std::string Describe() const;
 
  private:
@@ -75,19 +79,20 @@ class WorkloadClient final : public ClientLink::Owner {
 
   struct Operation {
     ClientCall call;
-    std::optional<ExpiryCommand>
-        expiry;  // Then `call` has client and key alone.
+    // If set, `call` has client and key alone.
+    std::optional<ExpiryCommand> expiry;
     Recorder::Ticket ticket = 0;
-    bool recorded = false;  // Stale reads and session requests are not.
+    bool recorded = false;  // False for stale reads and requests for a session.
     bool stale = false;
     bool opens_session = false;
-    bool final = false;        // Never given up.
-    bool final_write = false;  // If its fate is unknown: another in its place.
-    uint8_t variant = 0;       // How the call is put in RESP.
-    uint64_t sequence = 0;     // Of the session; 0: none.
-    bool maybe_done = false;   // An earlier try may have taken effect.
+    bool final = false;  // It is never given up.
+    // If its outcome is unknown, another write replaces it.
+    bool final_write = false;
+    uint8_t variant = 0;      // Selects a RESP form of the call.
+    uint64_t sequence = 0;    // The sequence number of the session. 0: none.
+    bool maybe_done = false;  // An earlier try may have taken effect.
     MonoTime deadline;
-    uint32_t node = 0;  // Tried last.
+    uint32_t node = 0;  // The node tried last.
     std::vector<ClientReply> replies;
     size_t replies_expected = 1;
   };
@@ -105,16 +110,17 @@ class WorkloadClient final : public ClientLink::Owner {
   // ---- Sending.
   void Send(OperationId id);
   uint32_t Route(const Operation& operation);
-  // A connection to it failed a moment ago.
+  // Whether a connection to the node failed recently.
   bool Suspects(uint32_t node) const;
-  // `node` cannot serve, or sends to who cannot: it is none to stay with.
+  // Leaves `node` as the node to stay with, because it cannot serve or names
+  // another node that cannot.
   void LeaveHome(uint32_t node);
   const std::string& AddressOf(const Operation& operation) const;
   std::string Encode(Operation* operation);
   static std::vector<std::string> WordsFor(const Operation& operation);
   void SendLater(OperationId id, Duration delay);
 
-  // ---- Hearing.
+  // ---- Replies.
   void OnLinkReply(OperationId id, ClientReply reply, bool* done) override;
   void OnLinkBroken(OperationId id) override;
   void OnLinkRefused(OperationId id) override;
@@ -124,8 +130,8 @@ class WorkloadClient final : public ClientLink::Owner {
   void Succeed(Operation& operation, const ClientReply& reply);
   void OnError(OperationId id, const ClientReply& reply);
   void OnMoved(OperationId id, const ClientReply& reply);
-  // The request was certainly not done: again, perhaps elsewhere, until the
-  // deadline.
+  // The request was not executed. Sends it again, perhaps to another node,
+  // until the deadline.
   void TryAgain(OperationId id, Duration delay);
   void GiveUp(OperationId id);
   Operation FinalWrite(const std::string& key);
@@ -150,14 +156,16 @@ class WorkloadClient final : public ClientLink::Owner {
   uint64_t values_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
-  std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>>
-      links_;  // By node and READONLY.
-  std::vector<std::unique_ptr<ClientLink>>
-      dropped_;  // Destroyed at the end of the turn.
+  // By node, and whether it is READONLY.
+  std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
+  // They are destroyed at the end of the turn.
+  std::vector<std::unique_ptr<ClientLink>> dropped_;
   std::map<uint16_t, uint32_t> node_of_slot_;
   std::map<uint32_t, MonoTime> suspected_until_;  // By node.
-  uint32_t home_ = 0;                             // The node it stays with.
-  std::string session_;                           // Token; empty: none.
+  // The node that it stays with.
+  uint32_t home_ = 0;
+  // The token. Empty: no session.
+  std::string session_;
   bool opening_session_ = false;
   uint64_t next_sequence_ = 1;
   env::Pending tick_;

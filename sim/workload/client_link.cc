@@ -64,8 +64,8 @@ void ClientLink::OnBytes(std::string_view bytes) {
     }
     bool done = false;
     const RequestId id = written_.front();
-    // Out of the queue before the owner hears of it: the owner may forget the
-    // request.
+    // Removes the request from the queue before calling the owner, which may
+    // forget it.
     written_.pop_front();
     oldest_since_ = Now();
     owner_->OnLinkReply(id, std::move(reply), &done);

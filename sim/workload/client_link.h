@@ -1,5 +1,5 @@
-// sim/workload/client_link.h: one connection of a simulated client: requests out,
-// replies in, in order.
+// sim/workload/client_link.h: one connection of a simulated client. It sends
+// requests and receives their replies in order.
 #ifndef QUORATE_SIM_WORKLOAD_CLIENT_LINK_H_
 #define QUORATE_SIM_WORKLOAD_CLIENT_LINK_H_
 
@@ -16,31 +16,33 @@
 
 namespace quorate::sim {
 
-// Lifecycle: opened by the first Send; closed once, by the server, the network
-// or Break. After OnLinkClosed its owner destroys it, not before the callback
-// has returned.
+// The first Send opens the connection. The server, the network or Break closes
+// it, once. After OnLinkClosed has returned its owner destroys the link.
 class ClientLink final : public env::Connection::Observer {
  public:
   using RequestId = uint64_t;  // Not zero.
 
   class Owner {
    public:
-    // One reply to the oldest request; `done`: it was the last one to it.
+    // A reply to the oldest request. The owner sets `done` if it was the last
+    // reply to this request.
     virtual void OnLinkReply(RequestId id, ClientReply reply, bool* done) = 0;
-    // The connection broke after the request was written: its fate is unknown.
+    // The connection broke after the request was written. Its outcome is
+    // unknown.
     virtual void OnLinkBroken(RequestId id) = 0;
     // The request was never written.
     virtual void OnLinkRefused(RequestId id) = 0;
-    // The server sent what is no reply.
+    // The server sent bytes that are not a reply.
     virtual void OnLinkMalformed(std::string_view server) = 0;
-    // Nothing more will be called.
+    // The last call.
     virtual void OnLinkClosed(ClientLink* link) = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  // `number` names the connection. `readonly`: begins with READONLY.
+  // `number` identifies the connection. With `readonly` it begins with the
+  // command READONLY.
   ClientLink(env::Env& env, uint64_t number, std::string server, bool readonly,
              Owner* owner);
   ClientLink(const ClientLink&) = delete;
@@ -48,10 +50,11 @@ class ClientLink final : public env::Connection::Observer {
 
   uint64_t number() const { return number_; }
   void Send(RequestId id, std::string bytes);
-  // Closes it: the owner hears of every request, then of the end.
+  // Closes the connection: calls the owner for every request, then
+  // OnLinkClosed.
   void Break();
-  // The oldest request without its whole reply, or 0; and since when it is the
-  // oldest.
+  // The oldest request without all its replies, or 0, and the time since when
+  // it is the oldest.
   RequestId oldest() const;
   MonoTime oldest_since() const { return oldest_since_; }
 
@@ -69,14 +72,14 @@ class ClientLink final : public env::Connection::Observer {
   const uint64_t number_;
   const std::string server_;
   Owner* const owner_;
-  bool greeting_;  // The reply to READONLY is still to come.
+  bool greeting_;  // The reply to READONLY has not come yet.
   bool closed_ = false;
   env::Pending connecting_;
   std::unique_ptr<env::Connection> connection_;
   ReplyParser parser_;
   std::deque<RequestId> written_;
-  std::vector<std::pair<RequestId, std::string>>
-      waiting_;  // For the connection.
+  // Requests that wait for the connection.
+  std::vector<std::pair<RequestId, std::string>> waiting_;
   MonoTime oldest_since_;
 };
 

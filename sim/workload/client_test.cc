@@ -1,4 +1,5 @@
-// Clients against a server of a few lines: what is right stays silent, every mistake is found.
+// Clients against a small server. A correct server gives no violation, and
+// every mistake is found.
 #include "sim/workload/client.h"
 
 #include <memory>
@@ -129,7 +130,7 @@ TEST(WorkloadClient, EveryMistake_Found) {
   }
 }
 
-// Reads that clients never give up, of a server that stands still.
+// Clients never give up these reads, and the server does not reply.
 TEST(Liveness, RequestThatIsStuck_Found) {
   for (const bool stands_still : {false, true}) {
     World world({.seed = 1});

@@ -11,7 +11,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr Duration kBetweenRounds = Seconds(4);
-// A round without any reply for so long is given up.
+// A round without a reply for this long is given up.
 constexpr Duration kPatience = Seconds(15);
 
 std::string Command(const std::vector<std::string>& words) {
@@ -141,7 +141,7 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
     return false;
   }
   if (replies_ == 1) {
-    // A write that failed leaves nothing to read.
+    // After a failed write there is no value to read.
     if (reply.is_error()) {
       EndRound();
       return false;
@@ -164,7 +164,8 @@ void DeepClient::EndRound() {
   late_.Cancel();
   connection_.reset();
   expected_ = 0;
-  if (last_ == Last::kUnderWay) last_ = Last::kWanted;  // Once more.
+  // The last round runs again.
+  if (last_ == Last::kUnderWay) last_ = Last::kWanted;
   ArmTimer(last_ == Last::kNotYet ? kBetweenRounds : Milliseconds(200));
 }
 

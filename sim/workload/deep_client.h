@@ -1,8 +1,11 @@
-// sim/workload/deep_client.h: a simulated client that asks for more than any buffer holds.
+// sim/workload/deep_client.h: a simulated client that requests more than any
+// buffer can hold.
 //
-// In rounds: it writes a value, then pipelines many reads of it at once, and sometimes reads the replies late, half-closes or goes
-// away in the middle. Replies have to come in order, each whole and of the value written; once faults are over the last
-// round has to finish. Its keys begin with kDeepKeyPrefix, and nobody else uses them.
+// In each round it writes a value, then pipelines many reads of it. Sometimes
+// it reads the replies late, half-closes the connection, or closes it in the
+// middle. Replies must come in order, complete, and with the written value.
+// Once faults are over the last round must finish. Only this client uses keys
+// with kDeepKeyPrefix.
 #ifndef QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 
@@ -26,11 +29,12 @@ class DeepClient final : public env::Connection::Observer {
   DeepClient(const DeepClient&) = delete;
   DeepClient& operator=(const DeepClient&) = delete;
 
-  // Finishes the round under way, or gives it up, then does one more until it succeeds. A server of `healthy` that stops
-  // answering in the middle is a violation from now on.
+  // Finishes the current round or gives it up. Then begins one more round, and
+  // repeats it until it succeeds. From now on it is a violation if a server of
+  // `healthy` stops replying in the middle.
   void BeginLastRound(std::vector<std::string> healthy);
   bool last_round_done() const { return last_ == Last::kDone; }
-  // What is open, for people.
+  // The open work, for people.
   std::string Describe() const;
 
  private:
@@ -44,7 +48,7 @@ class DeepClient final : public env::Connection::Observer {
   void BeginRound();
   void Connect(const std::string& server);
   void Ask();
-  // False: the reply ended the round.
+  // Handles a reply. False: the reply ended the round.
   bool TakeReply(const ClientReply& reply);
   void EndRound();
   void ArmTimer(Duration wait);
@@ -61,14 +65,15 @@ class DeepClient final : public env::Connection::Observer {
   Last last_ = Last::kNotYet;
   env::Pending connecting_;
   env::Pending timer_;
-  env::Pending late_;  // Ends a pause of reading.
+  env::Pending late_;  // The end of a pause in reading.
   std::unique_ptr<env::Connection> connection_;
   ReplyParser parser_;
   uint64_t round_ = 0;
   std::string server_;
   std::string value_;
-  uint64_t replies_ = 0;   // Of this round.
-  uint64_t expected_ = 0;  // The write's included; 0: not asked yet.
+  uint64_t replies_ = 0;  // Received in this round.
+  // Expected in this round, with the write's. 0: nothing was sent yet.
+  uint64_t expected_ = 0;
 };
 
 }  // namespace quorate::sim

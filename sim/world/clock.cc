@@ -43,7 +43,7 @@ SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
   if (passed > static_cast<__int128>(Seconds(1'000'000'000).ns())) {
     return SimTime::Max();
   }
-  // Mono rounds: the estimate may be late by one.
+  // Mono rounds, so the estimate may be late by one.
   SimTime time = anchor_ + Duration(static_cast<int64_t>(passed) - 2);
   if (time < now) time = now;
   while (Mono(time) < deadline) time = time + Nanoseconds(1);

@@ -1,5 +1,5 @@
-// sim/world/clock.h: the clocks of one machine as functions of virtual time, each
-// with offset, rate, steps and freezes.
+// sim/world/clock.h: the clocks of one machine as functions of virtual time,
+// with offset, drift, steps and freezes.
 #ifndef QUORATE_SIM_WORLD_CLOCK_H_
 #define QUORATE_SIM_WORLD_CLOCK_H_
 
@@ -12,20 +12,21 @@
 namespace quorate::sim {
 
 struct SimClockOptions {
-  Duration mono_offset = Seconds(1000);  // Reading at virtual time zero.
+  Duration mono_offset = Seconds(1000);  // The reading at virtual time zero.
   int64_t mono_drift_ppm = 0;
-  Duration wall_offset{};  // Error of the wall clock. Honest: at most
-                           // `wall_error_bound` either way.
-  // The machine reports [reading - bound, reading + bound]. Negative: it cannot
-  // tell (an unbounded interval).
+  // The error of the wall clock. It should be at most `wall_error_bound` in
+  // both directions.
+  Duration wall_offset{};
+  // The machine reports [reading - bound, reading + bound]. Negative: the bound
+  // is unknown, and the interval is unbounded.
   Duration wall_error_bound = Milliseconds(10);
-  // False: it reports no latest end, as a machine does whose clock no daemon
+  // False: it reports no latest end, like a machine whose clock no daemon
   // disciplines.
   bool wall_latest_known = true;
 };
 
-// Monotonic and wall readings. Wall = true time + offset; mono is linear in
-// pieces and never goes back.
+// Monotonic and wall readings. The wall clock is the true time plus an offset.
+// The monotonic clock is piecewise linear and never goes back.
 class SimClock {
  public:
   SimClock(const SimClockOptions& options, WallTime epoch);
@@ -40,23 +41,24 @@ class SimClock {
   // `deadline`; SimTime::Max() while frozen.
   SimTime WhenMono(MonoTime deadline, SimTime now) const;
 
-  // ---- Changes, each from `now` on. Tell the world afterwards
-  // (World::ClockChanged). A turn that paused may have read a later time already:
-  // then from there.
+  // ---- Changes.
+  // They begin at `now`. If a turn that paused has read a later time already,
+  // they begin there. Call World::ClockChanged afterwards.
   void SetMonoDrift(SimTime now, int64_t ppm);
-  // Mono jumps ahead (what a machine that slept does). Requires: by >= 0.
+  // The monotonic clock jumps ahead, as after a suspension of the machine.
+  // Requires: by >= 0.
   void JumpMono(SimTime now, Duration by);
-  // Mono stands still until SetFrozen(now, false), then goes on from where it
-  // stood.
+  // The monotonic clock stops until SetFrozen(now, false), then goes on from
+  // the same reading.
   void SetFrozen(SimTime now, bool frozen);
   bool frozen() const { return frozen_; }
-  // How long it has stood still in all.
+  // The total time for which it was frozen.
   Duration frozen_for(SimTime now) const {
     return frozen_for_ +
            (frozen_ ? std::max(now, anchor_) - anchor_ : Duration());
   }
-  // Steps the wall clock. An offset beyond the bound makes the clock lie about
-  // itself, which no lease survives.
+  // Steps the wall clock. With an offset beyond the bound the stated interval
+  // is wrong, and no lease is safe.
   void SetWallOffset(Duration offset) { wall_offset_ = offset; }
   void SetWallErrorBound(Duration bound) { wall_error_bound_ = bound; }
   void SetWallLatestKnown(bool known) { wall_latest_known_ = known; }
@@ -68,12 +70,12 @@ class SimClock {
   // Makes `now` the beginning of a new piece.
   void Anchor(SimTime now);
 
-  SimTime read_;  // The latest time it was read at.
+  SimTime read_;  // The latest time at which it was read.
   SimTime anchor_;
   MonoTime anchor_mono_;
   int64_t mono_drift_ppm_;
   bool frozen_ = false;
-  Duration frozen_for_;  // Before anchor_.
+  Duration frozen_for_;  // The frozen time before anchor_.
   WallTime epoch_;
   Duration wall_offset_;
   Duration wall_error_bound_;

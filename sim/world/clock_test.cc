@@ -62,7 +62,7 @@ TEST(SimClock, WallWithinItsBound_HoldsTheTruth) {
     EXPECT_GE(clock.Wall(now).latest, truth);
   }
   clock.SetWallOffset(Milliseconds(11));
-  EXPECT_GT(clock.Wall(now).earliest, truth);  // It lies about itself.
+  EXPECT_GT(clock.Wall(now).earliest, truth);  // The stated interval is wrong.
   clock.SetWallErrorBound(Duration(-1));
   EXPECT_FALSE(clock.Wall(now).bounded());
 }

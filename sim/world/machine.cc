@@ -29,7 +29,7 @@ Machine::Machine(MachineObserver* host, SimState* state, Network* network,
       random_(Random(state->choices.seed()).Fork("sim.machine", id.value())) {}
 
 Machine::~Machine() {
-  // A world that ends is a crash for every program.
+  // The end of the world is a crash for every program.
   scheduler_.Stop();
 }
 
@@ -39,7 +39,7 @@ void Machine::Start(Factory factory) {
 }
 
 void Machine::Restart() {
-  // A death that waits for its event comes first.
+  // A death that is already scheduled comes first.
   if (scheduler_.started() && !scheduler_.alive()) scheduler_.Stop();
   CHECK(!scheduler_.started()) << name_ << " runs already";
   ++incarnation_;
@@ -90,7 +90,8 @@ void Machine::Die() {
                                   : Fault::kProcessCrash);
   transport_.Die();
   streams_.Die(power_lost);
-  // The world's side of the streams is dead before the program closes its own.
+  // Closes the world's side of the streams before the program closes its own
+  // side.
   program_.reset();
   disk_.Die(power_lost, incarnation_);
   loop_.Clear();

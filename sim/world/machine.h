@@ -1,5 +1,5 @@
-// sim/world/machine.h: one machine of a world: its turns, its parts (loop, disk,
-// transport, streams) and the program on it.
+// sim/world/machine.h: one machine of a world: its turns, its parts (loop,
+// disk, transport, streams) and its program.
 #ifndef QUORATE_SIM_WORLD_MACHINE_H_
 #define QUORATE_SIM_WORLD_MACHINE_H_
 
@@ -19,7 +19,7 @@
 
 namespace quorate::sim {
 
-// What of the world the machines call back.
+// The callbacks from machines to the world.
 class MachineObserver {
  public:
   virtual void OnTurn(MachineId machine) = 0;
@@ -62,7 +62,7 @@ class Machine final : public TurnScheduler::Parts,
   void Sometimes(std::string_view mark) override;
   // env::Buggify.
   bool Fire(Site site) override;
-  // env::Process: the machine's turns.
+  // env::Process. The time in turns counts as processor time.
   env::CpuTime ReadCpuTime() override {
     return {.user = scheduler_.busy(), .system = Duration(0)};
   }
@@ -76,7 +76,7 @@ class Machine final : public TurnScheduler::Parts,
   const std::string& name() const { return name_; }
   bool client() const { return client_; }
   uint64_t incarnation() const { return incarnation_; }
-  // How the machine dies when an armed point is reached.
+  // The kind of crash when an armed point is reached.
   void set_crash_kind(CrashKind kind) { crash_kind_ = kind; }
   std::shared_ptr<DiskImage> image() const { return image_; }
 

@@ -18,7 +18,8 @@ Now NodeLoop::ReadClock() {
 env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {
   if (!scheduler_->BeginCall()) return {};
   const uint64_t id = callbacks_.Add(std::move(callback));
-  // Timers that were cancelled leave when they come up, or when they are many.
+  // Cancelled timers leave the heap when they reach the top, or when they are
+  // many.
   if (timers_.size() > 64 && timers_.size() > 4 * callbacks_.size()) {
     timers_.erase(std::remove_if(timers_.begin(), timers_.end(),
                                  [this](const Timer& timer) {
@@ -54,7 +55,8 @@ void NodeLoop::PopFirst() {
 }
 
 void NodeLoop::RunTimers() {
-  // Only those that were set before this turn: what it sets itself runs in a later one.
+  // Runs only timers that were set before this turn. Timers that the turn sets
+  // run in a later turn.
   due_.clear();
   set_in_turn_.clear();
   while (FindFirst() && timers_.front().deadline <= reading_.mono) {

@@ -18,7 +18,7 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   NodeLoop(TurnScheduler* scheduler, SimClock clock)
       : scheduler_(scheduler), clock_(clock) {}
 
-  // env::Loop. Outside of turns the clock reads the present.
+  // env::Loop. Outside of turns the clock shows the current virtual time.
   Now ReadClock() override;
   env::Pending At(MonoTime deadline, env::Callback callback) override;
   env::Pending Defer(env::Callback callback) override;
@@ -32,9 +32,9 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   }
   void RunTimers();
   void RunDeferred();
-  // Has the world come back when the first timer is due.
+  // Schedules an event for the time at which the first timer is due.
   void Arm();
-  void TimersEvent();  // kEventTimers.
+  void TimersEvent();  // Handles kEventTimers.
   // The clock changed: the first timer may be due at another time.
   void Rearm();
   void Clear();  // The machine died.
@@ -58,13 +58,13 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   TurnScheduler* const scheduler_;
   SimClock clock_;
   Now reading_;
-  SlotPool<env::Callback> callbacks_;  // Of timers and deferred ones.
+  SlotPool<env::Callback> callbacks_;  // Of timers and deferred calls.
   std::vector<Timer> timers_;          // A heap, the first on top.
   std::vector<Timer> due_;
   std::vector<uint64_t> deferred_;
   uint64_t order_ = 0;
-  uint64_t first_of_turn_ =
-      0;  // Timers set from here on wait for the next turn.
+  // Timers with this number or a later one wait for the next turn.
+  uint64_t first_of_turn_ = 0;
   std::vector<Timer> set_in_turn_;
   EventQueue::Handle armed_ = 0;
   SimTime armed_for_ = SimTime::Max();

@@ -10,7 +10,7 @@
 
 namespace quorate::sim {
 
-// What machines tell the world.
+// The hooks that machines call.
 class World::Hooks final : public MachineObserver {
  public:
   void OnTurn(MachineId machine) override {
@@ -53,7 +53,7 @@ World::World(const WorldOptions& options)
 }
 
 World::~World() {
-  // Programs go first, while everything that they may call is still there.
+  // Destroys programs first, while everything that they may call still exists.
   hooks_->step_hook = nullptr;
   hooks_->mark_hook = nullptr;
   for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
@@ -328,7 +328,7 @@ Tape World::tape() const {
   return tape;
 }
 
-// ---- ReplicaChecker
+// ---- Checkers
 
 void World::SetStepHook(absl::AnyInvocable<void(MachineId)> hook) {
   hooks_->step_hook = std::move(hook);

@@ -1,4 +1,4 @@
-// A world of nodes that talk: determinism, crashes, tapes.
+// A world of nodes that exchange messages: determinism, crashes, tapes.
 #include "sim/world/world.h"
 
 #include <memory>
@@ -11,8 +11,9 @@
 namespace quorate::sim {
 namespace {
 
-// Sends a numbered message to every peer each millisecond, writes what it receives to its disk, and serves byte streams by
-// sending back what it gets. On one client machine a counterpart connects again and again.
+// Sends a numbered message to every peer each millisecond, writes received
+// messages to its disk, and echoes bytes of streams. A program on a client
+// machine connects to it again and again.
 class Chatter : public env::Transport::Receiver {
  public:
   Chatter(env::Env& env, uint32_t node, uint32_t nodes)
@@ -91,7 +92,7 @@ WorldOptions Stormy(uint64_t seed) {
   return options;
 }
 
-// Half a second of three chattering nodes, with crashes.
+// Half a second of three such nodes, with crashes.
 void RunStorm(World* world) {
   for (uint32_t i = 1; i <= 3; ++i) {
     const MachineId id = world->AddMachine();
@@ -145,7 +146,7 @@ TEST(World, ReplayedTape_GivesTheSameHashWithoutDrawing) {
   const auto parsed = ParseTape(FormatTape(tape));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(*parsed, tape);
-  // The world's rates do not matter any more.
+  // The world's rates have no effect any more.
   WorldOptions replaying;
   replaying.seed = 12345;
   replaying.replay = &*parsed;
