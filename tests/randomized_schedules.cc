@@ -1,9 +1,10 @@
-// 200 randomized schedules with fixed seeds, each judged by everything that the simulator knows.
+// Runs 200 randomized schedules with fixed seeds, with all checkers of the
+// simulator. Other seeds, and the next 200 seeds for each of five runs:
 //
-//   bazel test //tests:randomized_schedules --test_arg=--seeds=1000..1999     other seeds
-//   bazel test //tests:randomized_schedules --runs_per_test=5                 each run takes the next 200
+//   bazel test //tests:randomized_schedules --test_arg=--seeds=1000..1999
+//   bazel test //tests:randomized_schedules --runs_per_test=5
 //
-// A failing seed prints the line that replays it.
+// A failing seed prints the command line that replays it.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -44,7 +45,7 @@ int Main(int argc, char** argv) {
     first += skip;
     last += skip;
   }
-  // Bazel's shards take neighbouring ranges.
+  // Each shard of Bazel runs a range of its own.
   const uint64_t shards = Environment("TEST_TOTAL_SHARDS", 1);
   const uint64_t shard = Environment("TEST_SHARD_INDEX", 0);
   if (const char* status = std::getenv("TEST_SHARD_STATUS_FILE")) {

@@ -36,7 +36,7 @@
 
 namespace quorate::sim {
 
-// What the checker may assume about the clocks of all nodes.
+// Assumptions of the checker about the clocks of all nodes.
 struct ClockBounds {
   // The true wall time at virtual time zero.
   WallTime epoch{};

@@ -64,7 +64,8 @@ class HistoryChecker {
   };
 
   // Calls `violate` with each violation in words, once for each key. The first
-  // one has a minimal counter-example. `model` and `source` outlive this object.
+  // one has a minimal counter-example. `model` and `source` outlive this
+  // object.
   HistoryChecker(const lincheck::Model& model, const Budget& budget,
                  Report violate, const Source* source);
 

@@ -142,8 +142,8 @@ class Recorder final : private HistoryChecker::Source {
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return histories_.online(); }
   const ConnectionOrderChecker& order() const { return order_; }
-  // What clients did on keys that do not expire, with the outcomes and the
-  // order that the logs show. Its values live as long as the recorder.
+  // The history of clients on keys that do not expire, with the outcomes and
+  // the order that the logs show. Its values live as long as the recorder.
   lincheck::History KnownHistory() const;
   // Keys touched, in the order of their first use.
   const std::vector<std::string>& keys() const override { return keys_; }

@@ -210,7 +210,7 @@ TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
   ExpectFound("was refused as not executed, then committed");
 }
 
-TEST_F(RecorderTest, CommittedWriteThatNobodyAsked_Found) {
+TEST_F(RecorderTest, CommittedWriteThatNoClientSent_Found) {
   Commit(kv::Op::kSet, "r1", "c9.9");
   ExpectFound("which no client sent");
 }
@@ -300,7 +300,7 @@ TEST_F(RecorderTest, ReadBehindOneOfAnExpiringKeyThatSawLess_Found) {
   (void)k;
 }
 
-TEST_F(RecorderTest, StaleReadOfWhatNobodyWrote_Found) {
+TEST_F(RecorderTest, StaleReadOfAValueThatNoClientWrote_Found) {
   recorder_.StaleRead(1, "r1", "c9.9:x");
   ExpectFound("which no client wrote");
 }

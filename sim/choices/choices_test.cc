@@ -21,7 +21,7 @@ TEST(Choices, Drawn_DependOnTheirOwnNameOnly) {
   EXPECT_EQ(one.draws(), 50u);
 }
 
-TEST(Choices, Recorded_HoldsJustWhatIsNotBoring) {
+TEST(Choices, Recorded_HasTheChoicesThatAreNotDefaults) {
   Choices choices(7, true);
   std::vector<TapeChoice> expected;
   for (uint64_t i = 0; i < 200; ++i) {
@@ -41,7 +41,7 @@ TEST(Choices, NotRecording_KeepsNothing) {
   EXPECT_TRUE(choices.taken().empty());
 }
 
-TEST(Choices, Replayed_AreThoseOfTheTapeElseBoring) {
+TEST(Choices, Replayed_AreThoseOfTheTapeOrDefaults) {
   Tape tape;
   tape.seed = 9;
   tape.choices = {{"test.a", 1, 5, 1}, {"test.b", 2, 0, 700}};

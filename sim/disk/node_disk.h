@@ -1,5 +1,5 @@
-// sim/disk/node_disk.h: env::Disk of a simulated machine: operations in flight over
-// a DiskImage, their latency and their faults.
+// sim/disk/node_disk.h: env::Disk of a simulated machine: operations in flight
+// on a DiskImage, their latency and their faults.
 #ifndef QUORATE_SIM_DISK_NODE_DISK_H_
 #define QUORATE_SIM_DISK_NODE_DISK_H_
 

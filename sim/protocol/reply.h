@@ -1,4 +1,5 @@
-// sim/protocol/reply.h: RESP2 replies as a client reads them from a byte stream.
+// sim/protocol/reply.h: parses RESP2 replies that a client reads from a byte
+// stream.
 //
 // This parser is apart from the parsers of the product (kv/client, net/) on
 // purpose. If both sides of a simulated connection shared one parser, a bug in

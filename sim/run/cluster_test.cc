@@ -52,7 +52,7 @@ class Small {
   Cluster cluster_{world_, replica_checker_, {.nodes = 3, .groups = 1}};
 };
 
-TEST(Cluster, NobodyLies_IsSilent) {
+TEST(Cluster, CorrectReplicas_GiveNoViolation) {
   Small small(1);
   const NodeId first = small.Elect();
   small.world().Crash(small.cluster().machine(first), CrashKind::kMachine);

@@ -47,8 +47,9 @@ struct RunReport {
 
 // Text of several lines for people.
 std::string FormatReport(const RunReport& report);
-// One object, without a line break: seed, ok, trace_hash, virtual_seconds, wall_seconds, events, operations, faults,
-// leader_changes, violations and more.
+// One JSON object without a line break, with seed, ok, trace_hash,
+// virtual_seconds, wall_seconds, events, operations, faults, leader_changes,
+// violations and more.
 std::string ReportToJson(const RunReport& report);
 
 // A text form that passes a report from one process to another.

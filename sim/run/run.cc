@@ -184,7 +184,7 @@ void Run::Impl::StartClients() {
                     std::max<int64_t>(options_.operations_per_second, 1),
         .sessions = i % 3 == 1,
         .stale_reads = i % 4 == 2,
-        .stays = i % 2 == 0};
+        .stays_with_node = i % 2 == 0};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<WorkloadClient>(env, client, &recorder_);

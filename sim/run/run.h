@@ -74,7 +74,7 @@ class Run {
   RunReport Current() const;
   // The faults so far, one line each.
   std::vector<std::string> Story() const;
-  // What clients have done so far on keys that do not expire, with faults and
+  // The history of clients so far on keys that do not expire, with faults and
   // leaders, in a format that //lincheck reads.
   std::string History() const;
   // The tape of the run, with the options as parameters. Requires: record, or a

@@ -71,7 +71,7 @@ class Schedule {
     return damage_.damaged();
   }
   const absl::btree_set<MachineId>& erased() const { return damage_.erased(); }
-  // What the schedule did, in order.
+  // The actions of the schedule, in order.
   const std::vector<Entry>& entries() const { return context_.entries(); }
 
  private:

@@ -107,8 +107,8 @@ void Swarm::SetMessageRates() {
   streams.split = DrawRate(FaultFamily::kStreams, 1, {1, 3});
   streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 200});
   if (on(FaultFamily::kStreams)) {
-    // Few streams are closed while bytes are in flight, so at least every second
-    // one of them loses its tail.
+    // Few streams are closed while bytes are in flight, so at least half of
+    // those lose their tail.
     streams.lost_tail = {
         1, 1 + static_cast<uint32_t>(context_->choices().Below(
                    kRate, static_cast<uint64_t>(FaultFamily::kStreams) << 8 | 3,

@@ -1,5 +1,5 @@
-// sim/state/sim_state.h: what every part of a world shares: time, queue, choices, hash,
-// counters.
+// sim/state/sim_state.h: the state that all parts of a world share: time,
+// queue, choices, hash and counters.
 #ifndef QUORATE_SIM_STATE_SIM_STATE_H_
 #define QUORATE_SIM_STATE_SIM_STATE_H_
 

@@ -227,14 +227,14 @@ WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
 
 uint32_t WorkloadClient::Route(const Operation& operation) {
   uint32_t any = home_;
-  if (!options_.stays) {
+  if (!options_.stays_with_node) {
     any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
   }
   // Avoids a node whose connection failed recently, if there is another one.
   for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
     any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
   }
-  if (options_.stays) home_ = any;
+  if (options_.stays_with_node) home_ = any;
   if (operation.stale || operation.opens_session) return any;
   const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
   return it == node_of_slot_.end() || Suspects(it->second) ? any : it->second;

@@ -46,7 +46,7 @@ struct WorkloadClientOptions {
   bool stale_reads = false;
   bool expiry = true;  // Uses keys that may expire.
   // Stays with one node for slots whose leader it does not know.
-  bool stays = false;
+  bool stays_with_node = false;
   size_t value_bytes_max = 200;
   Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;

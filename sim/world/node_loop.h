@@ -1,5 +1,5 @@
-// sim/world/node_loop.h: env::Loop of a simulated machine: its clocks, timers and
-// deferred callbacks.
+// sim/world/node_loop.h: env::Loop of a simulated machine: its clocks, timers
+// and deferred callbacks.
 #ifndef QUORATE_SIM_WORLD_NODE_LOOP_H_
 #define QUORATE_SIM_WORLD_NODE_LOOP_H_
 

@@ -1,5 +1,5 @@
-// sim/world/world.h: a simulated world: machines with clocks, disks, a network and
-// streams between them, in virtual time.
+// sim/world/world.h: a simulated world: machines with clocks and disks, a
+// network and streams between them, in virtual time.
 //
 // A world has one thread, one event queue and no hidden input. Worlds with
 // equal options do the same, byte for byte (trace_hash()). A machine runs a

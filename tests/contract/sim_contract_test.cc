@@ -45,7 +45,7 @@ class SimFixture : public Fixture {
   int next_port_ = 7000;
 };
 
-std::unique_ptr<Fixture> MakeBoring() {
+std::unique_ptr<Fixture> MakeFaultless() {
   return std::make_unique<SimFixture>(sim::WorldOptions());
 }
 
@@ -65,12 +65,14 @@ std::unique_ptr<Fixture> MakeBusy() {
   return std::make_unique<SimFixture>(options);
 }
 
-INSTANTIATE_TEST_SUITE_P(Boring, LoopContract, ::testing::Values(&MakeBoring));
-INSTANTIATE_TEST_SUITE_P(Boring, DiskContract, ::testing::Values(&MakeBoring));
-INSTANTIATE_TEST_SUITE_P(Boring, TransportContract,
-                         ::testing::Values(&MakeBoring));
-INSTANTIATE_TEST_SUITE_P(Boring, StreamsContract,
-                         ::testing::Values(&MakeBoring));
+INSTANTIATE_TEST_SUITE_P(Faultless, LoopContract,
+                         ::testing::Values(&MakeFaultless));
+INSTANTIATE_TEST_SUITE_P(Faultless, DiskContract,
+                         ::testing::Values(&MakeFaultless));
+INSTANTIATE_TEST_SUITE_P(Faultless, TransportContract,
+                         ::testing::Values(&MakeFaultless));
+INSTANTIATE_TEST_SUITE_P(Faultless, StreamsContract,
+                         ::testing::Values(&MakeFaultless));
 INSTANTIATE_TEST_SUITE_P(Busy, LoopContract, ::testing::Values(&MakeBusy));
 INSTANTIATE_TEST_SUITE_P(Busy, DiskContract, ::testing::Values(&MakeBusy));
 INSTANTIATE_TEST_SUITE_P(Busy, StreamsContract, ::testing::Values(&MakeBusy));

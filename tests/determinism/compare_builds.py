@@ -2,8 +2,8 @@
 
   ./bazelw run //tests/determinism:compare_builds [-- SEED…]
 
-Builds tests/determinism:hashes twice, each in a place of its own; that takes some minutes the first time. Exit status 0: all are
-equal; 1: the first seed that differs is printed.
+Builds tests/determinism:hashes twice, in two output folders. The first time takes some minutes. Exit status: 0 if all hashes are
+equal, 1 with the first seed that differs.
 """
 
 import os
@@ -15,10 +15,10 @@ BUILDS = {'-O0': ['-c', 'dbg', '--copt=-O0'], '-O2': ['-c', 'opt', '--copt=-O2']
 
 
 def hashes(root, options, seeds):
-    """The lines of `hashes`, built with `options`."""
+    """The output lines of `hashes`, built with `options`."""
     bazel = os.path.join(root, 'bazelw')
     subprocess.run([bazel, 'build', *options, TARGET], cwd=root, check=True)
-    # Where outputs of this configuration lie; the link bazel-bin may be another one by now.
+    # The output folder of this configuration. The link bazel-bin may be another one's.
     place = subprocess.run([bazel, 'info', *options, 'bazel-bin'],
                            cwd=root,
                            check=True,

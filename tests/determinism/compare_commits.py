@@ -1,9 +1,9 @@
-"""Compares the hashes of `simulate run` between a commit and the working tree: a change of form alone changes none of them.
+"""Compares the hashes of `simulate run` between a commit and the working tree: a change of form alone must not change them.
 
   ./bazelw run //tests/determinism:compare_commits -- COMMIT [FIRST..LAST]
 
-COMMIT is built in a worktree of its own. Seeds 1..100 unless said otherwise; both programs together take about two minutes.
-Exit status 0: all hashes are equal; 1: the first seeds that differ are printed.
+COMMIT is built in a worktree of its own. The default is seeds 1..100; both programs together take about two minutes.
+Exit status: 0 if all hashes are equal, 1 with the first seeds that differ.
 """
 
 import os

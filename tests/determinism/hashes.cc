@@ -1,4 +1,5 @@
-// Prints "seed hash" for each seed on the command line, all run in this process, in this order.
+// Runs each seed of the command line in this process, in order, and prints its
+// seed, hash and number of events.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

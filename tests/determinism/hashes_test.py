@@ -1,4 +1,4 @@
-"""A seed has one hash: whatever ran before it in the process, wherever memory lies, whatever stands in fresh memory."""
+"""A seed has one hash. It does not depend on earlier runs in the process, on addresses, or on the contents of fresh memory."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ class HashesTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        # In one process twice, in different order.
+        # Two seeds in one process, twice, in different order.
         cls.first, cls.second, *cls.again = run([1, 2, 2, 1])
 
     def test_another_order_in_one_process(self):
@@ -42,7 +42,7 @@ class HashesTest(unittest.TestCase):
 
     def test_addresses_are_not_random(self):
         fixed = ['setarch', '-R']
-        # A container may forbid it.
+        # A container may forbid this call.
         if subprocess.run(fixed + ['true'], check=False).returncode != 0:
             self.skipTest('setarch -R is not permitted here')
         self.assertEqual(run([1, 2], prefix=fixed), [self.first, self.second])

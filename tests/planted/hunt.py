@@ -1,12 +1,12 @@
-"""Plants one known bug after the other into a copy of the source tree and hunts it with the simulator.
+"""Plants known bugs into a copy of the source tree, one after another, and searches each with the simulator.
 
-    ./bazelw run //tests/planted:hunt                                  all of them
-    ./bazelw run //tests/planted:hunt -- success-by-index-alone        some
+    ./bazelw run //tests/planted:hunt                                  all bugs
+    ./bazelw run //tests/planted:hunt -- success-by-index-alone        one bug
     ./bazelw run //tests/planted:hunt -- --seeds 501..1000 --jobs 2    with other seeds
 
-Found means: an invariant, a judge of histories or the liveness phase reports a violation for a seed that is clean without the
-patch. A CHECK of the product that fails, or a crash, is luck: it is told, and the hunt goes on behind it. Exit status: 0 all
-found, 1 some not found, 2 a patch that does not apply or build, or bad usage.
+A bug is found if a checker reports a violation for a seed that is clean without the patch. A failed CHECK of the product or a
+crash is luck: it is reported, and the hunt goes on after that seed. Exit status: 0 if all bugs are found, 1 if some are not,
+2 if a patch does not apply or build, or for bad usage.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import tree_copy
 
 BLOCK_SEEDS = 20
 _FAILED = re.compile(r'^\r?seed (\d+) FAILED: (.*)$', re.MULTILINE)
-# Not a verdict of a judge.
+# Violations that no checker reported.
 _LUCK = re.compile(r'^[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
 
 
@@ -40,8 +40,8 @@ class Result:
         return self.seed != 0
 
     @property
-    def judge(self):
-        """What reported it: the beginning of the message, up to its first colon, without the group."""
+    def checker(self):
+        """The checker that reported it: the beginning of the message, up to its first colon, without the group."""
         return re.sub(r'^group \d+: ', '', self.message).partition(':')[0]
 
 
@@ -63,7 +63,7 @@ def swarm(binary, first, last, jobs):
 
 
 class Progress:
-    """One line on standard error: rewritten on a terminal, otherwise told at the beginning of each stage only."""
+    """One line on standard error: overwritten on a terminal, otherwise printed at the beginning of each stage only."""
 
     def __init__(self):
         self._terminal = sys.stderr.isatty()
@@ -83,7 +83,7 @@ class Progress:
 
 
 def hunt(patch, planted, clean, seeds, jobs, say):
-    """Runs seeds in order until a judge reports what it does not report without the patch."""
+    """Runs seeds in order until a checker reports a violation that it does not report without the patch."""
     begin = time.monotonic()
     result = Result(patch)
     first, last = seeds
@@ -104,11 +104,11 @@ def hunt(patch, planted, clean, seeds, jobs, say):
 
 
 def format_table(results):
-    lines = ['| bug | catalogue | rated | seeds | judge | seconds |', '|---|---|---|---|---|---|']
+    lines = ['| bug | catalogue | rated | seeds | checker | seconds |', '|---|---|---|---|---|---|']
     for r in results:
         seeds = str(r.seeds_tried) if r.found else f'not in {r.seeds_tried}'
         luck = f' ({r.lucky} of them a failed CHECK or a crash)' if r.lucky else ''
-        lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | {seeds}{luck} | {r.judge} | {r.seconds:.0f} |')
+        lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | {seeds}{luck} | {r.checker} | {r.seconds:.0f} |')
     return '\n'.join(lines)
 
 
@@ -153,10 +153,10 @@ def run(chosen, arguments):
 
 def main(words):
     parser = argparse.ArgumentParser(prog='hunt', description='Plants known bugs into a copy of the tree and hunts them.')
-    parser.add_argument('names', metavar='NAME', nargs='*', help='of patches; all by default')
-    parser.add_argument('--seeds', type=parse_seeds, default=(1, 500), metavar='A..B', help='default: 1..500')
-    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='processes at a time; default: 2')
-    parser.add_argument('--list', action='store_true', help='the patches, and nothing else')
+    parser.add_argument('names', metavar='NAME', nargs='*', help='names of patches; default: all')
+    parser.add_argument('--seeds', type=parse_seeds, default=(1, 500), metavar='A..B', help='seeds to try; default: 1..500')
+    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='number of parallel processes; default: 2')
+    parser.add_argument('--list', action='store_true', help='list the patches and exit')
     arguments = parser.parse_args(words)
     try:
         folder = os.path.join(tree_copy.source_root(), 'tests', 'planted', 'patches')

@@ -1,4 +1,4 @@
-"""What counts as found."""
+"""Which outcomes of a seed count as found."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ PATCH = patches.Patch('a-bug', 'p', 'B001', 4, 'digest', 'Why.', '')
 
 
 def simulator(folder, name, failing):
-    """A program that speaks as `simulate swarm` does: `failing` gives the messages of seeds."""
+    """A program with the output of `simulate swarm`. `failing` has the messages of failing seeds."""
     path = os.path.join(folder, name)
     with open(path, 'w', encoding='utf-8') as file:
         file.write('#!/bin/sh\nfirst=${3%..*}; last=${3#*..}; status=0\n')
@@ -32,9 +32,9 @@ class HuntTest(unittest.TestCase):
             return hunt.hunt(PATCH, simulator(folder, 'planted', planted), simulator(folder, 'clean', clean), seeds, 2,
                              lambda detail: None)
 
-    def test_judge_reports_it_found_with_the_seeds_it_took(self):
+    def test_checker_reports_it_found_with_the_seeds_it_took(self):
         result = self.hunt({47: 'group 2: durability: node 1 restarts', 48: 'digest: other'}, {})
-        self.assertEqual((result.seed, result.seeds_tried, result.judge), (47, 47, 'durability'))
+        self.assertEqual((result.seed, result.seeds_tried, result.checker), (47, 47, 'durability'))
 
     def test_other_first_seed_counts_from_there(self):
         result = self.hunt({510: 'digest: other'}, {}, (501, 600))
@@ -47,7 +47,7 @@ class HuntTest(unittest.TestCase):
     def test_failed_check_or_crash_is_luck_and_does_not_count(self):
         result = self.hunt({3: 'raft/core/core.cc:9: CHECK failed: a <= b (2 vs 1)', 5: 'the run died of signal 11 (x)',
                             30: 'liveness: agreeing took more'}, {})
-        self.assertEqual((result.seed, result.lucky, result.judge), (30, 2, 'liveness'))
+        self.assertEqual((result.seed, result.lucky, result.checker), (30, 2, 'liveness'))
 
     def test_seed_that_fails_without_the_patch_does_not_count(self):
         result = self.hunt({7: 'digest: other', 25: 'digest: other'}, {7: 'digest: other'})

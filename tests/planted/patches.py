@@ -1,10 +1,10 @@
-"""Patches that plant known bugs into the product: how their files look, and applying them.
+"""Patches that plant known bugs into the product: their file format, and how they are applied.
 
 A file patches/NAME.patch begins with what it plants, then the change in the form of `diff -u`:
 
     Catalogue: B038
     Rated: 5
-    Judge: acknowledged
+    Checker: acknowledged
 
     Prose: what the change breaks, and what comes of it.
 
@@ -13,7 +13,7 @@ A file patches/NAME.patch begins with what it plants, then the change in the for
     @@ …
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from there), `Rated` how subtle it is
-(1 easy to 5 very subtle), `Judge` the beginning of the message that is expected to report it.
+(1 easy to 5 very subtle), `Checker` the beginning of the violation that is expected to report it.
 """
 
 import os
@@ -22,7 +22,7 @@ import subprocess
 from dataclasses import dataclass
 
 SUFFIX = '.patch'
-_KEYS = ('Catalogue', 'Rated', 'Judge')
+_KEYS = ('Catalogue', 'Rated', 'Checker')
 
 
 class BadPatch(Exception):
@@ -35,7 +35,7 @@ class Patch:
     path: str
     catalogue: str
     rating: int
-    judge: str
+    checker: str
     prose: str
     diff: str
 
@@ -46,7 +46,7 @@ class Patch:
 
     @property
     def changed_lines(self):
-        """Lines of the present tree that it replaces or lines that it puts there, whichever are more."""
+        """Lines of the present tree that it removes or adds, whichever number is larger."""
         lines = self.diff.split('\n')
         added = sum(line.startswith('+') and not line.startswith('+++ ') for line in lines)
         removed = sum(line.startswith('-') and not line.startswith('--- ') for line in lines)
@@ -73,7 +73,7 @@ def parse(name, path, text):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
         raise BadPatch(f'{name}: it does not say what it breaks')
-    return Patch(name, path, values['Catalogue'], int(values['Rated']), values['Judge'], prose.strip(), '--- a/' + diff)
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), values['Checker'], prose.strip(), '--- a/' + diff)
 
 
 def load(folder):
@@ -89,8 +89,8 @@ def load(folder):
 
 
 def apply_to(patch, root):
-    """Changes the files below `root`. BadPatch if it does not apply just so: then some files may be changed."""
+    """Changes the files below `root`. BadPatch if it does not apply exactly. Some files may be changed then."""
     run = subprocess.run(['patch', '-p1', '--batch', '--forward', '--fuzz=0', '--no-backup-if-mismatch', '-r', '-'],
                          cwd=root, input=patch.diff, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if run.returncode != 0:
-        raise BadPatch(f'{patch.name} does not apply to the tree as it is; plant it anew ({patch.path}):\n{run.stdout.strip()}')
+        raise BadPatch(f'{patch.name} does not apply to this tree; adapt the patch ({patch.path}):\n{run.stdout.strip()}')

@@ -1,4 +1,4 @@
-"""Every patch still applies to the tree as it is, says what it breaks, and the set is as subtle as it should be."""
+"""Every patch applies to this tree and describes what it breaks. The set has enough subtle bugs."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CHANGED_LINES_MAX = 6
 PRODUCT = ('raft/core/', 'raft/host/', 'raft/log/', 'kv/', 'node/')
 EXAMPLE = '''Catalogue: B001
 Rated: 2
-Judge: election safety
+Checker: election safety
 
 Why.
 
@@ -71,11 +71,11 @@ class ParseTest(unittest.TestCase):
 
     def test_example_gives_its_parts(self):
         patch = patches.parse('example', 'p', EXAMPLE)
-        self.assertEqual((patch.catalogue, patch.rating, patch.judge, patch.prose), ('B001', 2, 'election safety', 'Why.'))
+        self.assertEqual((patch.catalogue, patch.rating, patch.checker, patch.prose), ('B001', 2, 'election safety', 'Why.'))
         self.assertEqual((patch.files, patch.changed_lines), (['raft/f.cc'], 1))
 
     def test_what_is_missing_or_odd_is_refused(self):
-        for old, new in (('Rated: 2\n', ''), ('Rated: 2', 'Rated: 6'), ('B001', 'bug 1'), ('Why.\n', ''), ('Judge:', 'Jury:'),
+        for old, new in (('Rated: 2\n', ''), ('Rated: 2', 'Rated: 6'), ('B001', 'bug 1'), ('Why.\n', ''), ('Checker:', 'Check:'),
                          ('--- a/', '--- ')):
             with self.subTest(new), self.assertRaises(patches.BadPatch):
                 patches.parse('example', 'p', EXAMPLE.replace(old, new))

@@ -1,4 +1,4 @@
-"""The copy of the source tree that bugs are planted into, so that the tree itself is never changed.
+"""A copy of the source tree for planted bugs, so that the tree itself is never changed.
 
 It stays from one hunt to the next: Bazel then builds only what a patch changes.
 """
@@ -18,7 +18,7 @@ BINARY = 'bazel-bin/sim/cmd/simulate'
 
 
 class BuildFailed(Exception):
-    """Bazel's last words."""
+    """The end of Bazel's output."""
 
 
 def home():
@@ -26,7 +26,7 @@ def home():
 
 
 def source_root():
-    """The tree that the person who typed the command works in; for a test, the one behind its runfiles."""
+    """The source tree of the user's working directory; in a test, the tree behind its runfiles."""
     if 'BUILD_WORKSPACE_DIRECTORY' in os.environ:
         return os.environ['BUILD_WORKSPACE_DIRECTORY']
     here = os.path.dirname(os.path.realpath(__file__))
@@ -41,7 +41,7 @@ def _same(one, other):
 
 
 class TreeCopy:
-    """One user at a time: a second hunt waits for the first."""
+    """A lock on the copy: a second hunt waits for the first."""
 
     def __init__(self, source, folder=None, jobs=2):
         self.source = source
@@ -62,7 +62,7 @@ class TreeCopy:
         return [name for name in names if os.path.isfile(os.path.join(self.source, name))]
 
     def refresh(self):
-        """Makes it what the source tree is now, whatever the last hunt left behind."""
+        """Makes the copy equal to the source tree."""
         names = self.tracked()
         for name in names:
             self.restore(name)
