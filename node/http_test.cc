@@ -475,5 +475,43 @@ TEST(Http_WritesByGet, AreOffByDefault) {
   EXPECT_NE(reply.find("GET_WRITES_OFF"), std::string::npos);
 }
 
+// The client half-closes in the middle of a request, at every byte of it.
+TEST(Http_HalfClose, RequestCutOff_Gets400) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string whole = Request("PUT", "/v1/kv/a", "0123456789");
+  for (size_t size = 0; size <= whole.size(); ++size) {
+    auto client = cluster.ConnectHttp(0);
+    client->Send(Request("GET", "/livez") + whole.substr(0, size));
+    client->End();
+    cluster.world().RunFor(Seconds(1));
+    std::string reply = client->Take();
+    EXPECT_TRUE(client->closed()) << size;
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 200 OK") << size;
+    const size_t second = reply.find("HTTP/1.1 ", 1);
+    if (size == 0) {
+      EXPECT_EQ(second, std::string::npos);
+      continue;
+    }
+    ASSERT_NE(second, std::string::npos) << size;
+    reply.erase(0, second);
+    const bool cut = size < whole.size();
+    EXPECT_EQ(StatusLine(reply),
+              cut ? "HTTP/1.1 400 Bad Request" : "HTTP/1.1 200 OK")
+        << size;
+    if (!cut) continue;
+    EXPECT_NE(reply.find("the request is cut off"), std::string::npos) << size;
+    EXPECT_EQ(Header(reply, "Connection"), "close");
+  }
+}
+
+TEST(Http_Version, OtherThanOne_Gets505) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(0);
+  EXPECT_EQ(StatusLine(cluster.CallHttp(*client, "GET / HTTP/2.0\r\n")),
+            "HTTP/1.1 505 HTTP Version Not Supported");
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -77,6 +77,12 @@ void HttpSession::OnBytes(std::string_view bytes) {
   parser_.Detach();
 }
 
+void HttpSession::OnEnd() {
+  parser_.End();
+  Process();
+  parser_.Detach();
+}
+
 void HttpSession::Resume() {
   // RoomFor says it again of a read that is still parked.
   if (!pending_.empty()) pending_.front().without_room = false;

@@ -26,7 +26,7 @@ class HttpSession final : public Protocol, public Requester {
 
   // Protocol.
   void OnBytes(std::string_view bytes) override;
-  void OnEnd() override {}
+  void OnEnd() override;
   void Resume() override;
   size_t pending() const override {
     return pending_.size() +

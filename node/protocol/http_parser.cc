@@ -57,6 +57,17 @@ std::string Malformed(const BeastError& error) {
   return Concat("the request is malformed: ", error.message());
 }
 
+// The request line ends in "HTTP/digit.digit" of a version that is not served (RFC 9112 2.3, RFC 9110 15.6.6).
+bool NamesOtherVersion(std::string_view request_line, const BeastError& error) {
+  if (error != http::error::bad_version) return false;
+  const size_t space = request_line.rfind(' ');
+  const std::string_view version =
+      request_line.substr(space == std::string_view::npos ? 0 : space + 1);
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return version.size() == 10 && version.starts_with("HTTP/") &&
+         digit(version[5]) && version[6] == '.' && digit(version[7]);
+}
+
 // Cuts scheme and authority off an absolute form (RFC 9112 3.2.2). Empty if the target is no form that is served here.
 std::string OriginForm(std::string_view target) {
   if (target.starts_with('/') || target == "*") return std::string(target);
@@ -288,18 +299,24 @@ void HttpParser::Begin() {
 
 HttpParser::Result HttpParser::Next() {
   if (error_status_ != 0) return Result::kError;
-  if (input_.empty()) return Result::kNeedMore;
+  if (input_.empty()) return NeedMore();
   if (grammar_ == nullptr) Begin();
   while (!complete_) {
     const bool more = section_ == Section::kBody ? TakeBody() : TakeLines();
     if (error_status_ != 0) return Result::kError;
-    if (!more) return Result::kNeedMore;
+    if (!more) return NeedMore();
   }
   grammar_ = nullptr;
   Release(&lines_);
   expects_continue_ = false;
   partial_bytes_ = 0;
   return Result::kRequest;
+}
+
+HttpParser::Result HttpParser::NeedMore() {
+  if (!ended_ || partial_bytes() == 0) return Result::kNeedMore;
+  Fail(400, "the request is cut off");
+  return Result::kError;
 }
 
 bool HttpParser::TakeBody() {
@@ -425,7 +442,7 @@ bool HttpParser::ParseSection(std::string_view section) {
   const bool more = error == http::error::need_more;
   if (taken != section.size() || more != (section_ == Section::kRequestLine) ||
       (error && !more)) {
-    Fail(400, Malformed(error));
+    Fail(NamesOtherVersion(section, error) ? 505 : 400, Malformed(error));
     return false;
   }
   lines_.clear();

@@ -55,7 +55,9 @@ class HttpParser {
 
   // Valid after kRequest until the next Next.
   HttpRequest& request() { return request_; }
-  // After kError: 400, 413, 431 or 501, and why. Where the next request begins is not known then.
+  // Tells that no byte follows those fed. A request that has begun is an error then.
+  void End() { ended_ = true; }
+  // After kError: 400, 413, 431, 501 or 505, and why. Where the next request begins is not known then.
   int error_status() const { return error_status_; }
   const std::string& error() const { return error_; }
   // The client waits for "100 Continue" before it sends the body; true once per request.
@@ -75,6 +77,8 @@ class HttpParser {
   };
 
   void Begin();
+  // What Next returns for lack of bytes.
+  Result NeedMore();
   // Takes bytes from input_. False: there are too few, or error_status_ is set.
   bool TakeBody();
   bool TakeLines();
@@ -107,6 +111,7 @@ class HttpParser {
   uint64_t body_bytes_due_ = 0;  // kBody: until its end.
   size_t partial_bytes_ = 0;     // That left input_.
 
+  bool ended_ = false;
   int error_status_ = 0;
   std::string error_;
 };
