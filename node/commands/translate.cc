@@ -383,6 +383,25 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
   }
 }
 
+// The size of the longest value that the command carries; 0 if it carries none.
+size_t LongestValue(const kv::CommandSpec& spec) {
+  size_t longest = 0;
+  switch (spec.op) {
+    case Op::kSet:
+    case Op::kMSet:
+    case Op::kAppend:
+    case Op::kSetRange:
+      // Behind each key its value.
+      for (size_t i = 1; i < spec.arguments.size(); i += 2) {
+        longest = std::max(longest, spec.arguments[i].size());
+      }
+      break;
+    default:
+      break;
+  }
+  return longest;
+}
+
 // Growth ends where requests do, so that every value can be set again.
 void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
   const auto longest = static_cast<int64_t>(limits.value_bytes);
@@ -426,11 +445,9 @@ void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
     out->specs[i].slot = out->slot;
     size += kv::BatchBuilder::EncodedSize(out->specs[i]);
   }
-  for (const std::string_view argument : request) {
-    if (argument.size() > limits.value_bytes) {
-      out->error = ValueTooLong(limits);
-      return;
-    }
+  if (LongestValue(out->specs[0]) > limits.value_bytes) {
+    out->error = ValueTooLong(limits);
+    return;
   }
   if (size + 128 > raft::kEntryPayloadBytesMax) {
     out->error = Concat("ERR request is larger than one log entry holds (",

@@ -34,5 +34,51 @@ TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
   EXPECT_GT(seen, 30u);
 }
 
+std::string ErrorOf(const std::vector<std::string_view>& request,
+                    const LimitsConfig& limits) {
+  const CommandLookup lookup = LookUp(request);
+  EXPECT_NE(lookup.spec, nullptr) << request[0];
+  Translated command;
+  Translate(*lookup.spec, request, /*now_ms=*/1'000, limits, &command);
+  return command.error;
+}
+
+// A name, a key, an option or a number is no value, however long it is.
+TEST(Translate_ValueBytes, HoldForValuesAlone) {
+  LimitsConfig limits;
+  limits.value_bytes = 3;
+  limits.key_bytes = 6;
+  using Request = std::vector<std::string_view>;
+  for (const Request& request : std::vector<Request>{
+           {"GET", "longer"},
+           {"DEL", "longer", "longer"},
+           {"INCRBYFLOAT", "longer", "1.000000"},
+           {"SET", "longer", "123", "PXAT", "1995226041280"},
+           {"PSETEX", "longer", "1995226041280", "123"},
+           {"SETRANGE", "longer", "100000", "123"},
+           {"GETRANGE", "longer", "100000", "100001"},
+           {"INCRBY", "longer", "100000"},
+           {"MSET", "longer", "123"},
+           {"MEMORY", "USAGE", "longer", "SAMPLES", "10000"}}) {
+    EXPECT_EQ(ErrorOf(request, limits), "") << request[0];
+  }
+  for (const Request& request :
+       std::vector<Request>{{"SET", "k", "1234"},
+                            {"SETNX", "k", "1234"},
+                            {"GETSET", "k", "1234"},
+                            {"SETEX", "k", "1", "1234"},
+                            {"PSETEX", "k", "1", "1234"},
+                            {"APPEND", "k", "1234"},
+                            {"SETRANGE", "k", "0", "1234"},
+                            {"MSET", "k", "1", "{k}", "1234"},
+                            {"MSETNX", "k", "1234", "{k}", "1"}}) {
+    EXPECT_NE(ErrorOf(request, limits).find("limits.value_bytes = 3"),
+              std::string::npos)
+        << request[0] << ": " << ErrorOf(request, limits);
+  }
+  EXPECT_NE(ErrorOf({"GET", "longest"}, limits).find("limits.key_bytes (6)"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace quorate::node
