@@ -295,12 +295,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     upkeep_.OnChanged(group);
+    router_.OnApplied(group);
     if (observer_ != nullptr) observer_->OnApplied(group, entry);
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     ++metrics_.snapshots_installed;
     upkeep_.OnChanged(group);
+    router_.OnApplied(group);
     if (observer_ != nullptr) observer_->OnRestored(group, snapshot);
   }
   void OnStopped(const absl::Status& why) override {

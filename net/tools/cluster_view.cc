@@ -80,4 +80,20 @@ std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
   return groups;
 }
 
+std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info) {
+  constexpr std::string_view kRefusal = "_refusal:";
+  std::map<uint32_t, std::string> refused;
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::string line(absl::StripSuffix(raw, "\r"));
+    const size_t at = line.find(kRefusal);
+    uint32_t node = 0;
+    if (line.starts_with("node") && at != std::string::npos &&
+        absl::SimpleAtoi(line.substr(4, at - 4), &node)) {
+      refused[node] = line.substr(at + kRefusal.size());
+    }
+  }
+  return refused;
+}
+
 }  // namespace quorate::net

@@ -5,6 +5,7 @@
 #define QUORATE_NET_TOOLS_CLUSTER_VIEW_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,13 +41,17 @@ struct GroupLine {
   uint64_t commit = 0;
   uint64_t applied = 0;
   uint32_t slots = 0;  // How many the group owns.
-  std::string status;  // "ok", "fenced" or "stopped".
+  std::string status;  // "ok", "fenced", "stopped" or "refused".
   bool leads() const { return role == "leader"; }
   friend bool operator==(const GroupLine&, const GroupLine&) = default;
 };
 
 // Lines "group1:role=leader,leader=1,term=2,…" among others; keys in any order.
 std::vector<GroupLine> ParseInfoGroups(std::string_view info);
+
+// Of INFO's nodes section, "node3_refusal:…": the nodes that the one
+// asked refuses, and why, in words about "it".
+std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info);
 
 }  // namespace quorate::net
 

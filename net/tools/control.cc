@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -155,6 +156,9 @@ std::string Line(const Json& json) {
 struct NodeStatus {
   NodeLine line;
   bool answers = false;
+  // Why the node that was asked refuses it; empty if it does not.
+  std::string refused;
+  // Empty for a refused node: its groups may be others.
   std::vector<GroupLine> groups;
 };
 
@@ -170,6 +174,24 @@ struct GroupStatus {
   // "ADDRESS is fenced" of each replica that does not work.
   std::vector<std::string> unfit;
 };
+
+// Asks the node itself.
+NodeStatus StatusOf(const NodeLine& line,
+                    const std::map<uint32_t, std::string>& refused,
+                    Duration timeout) {
+  NodeStatus node{.line = line};
+  auto client = RespClient::Connect(line.address, timeout);
+  if (!client.ok()) return node;
+  const auto info = (*client)->Call({"INFO", "groups"});
+  node.answers = info.ok() && !info->error();
+  const auto why = refused.find(line.number);
+  if (why != refused.end()) {
+    node.refused = why->second;
+  } else if (node.answers) {
+    node.groups = ParseInfoGroups(info->text);
+  }
+  return node;
+}
 
 std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
   std::map<uint32_t, GroupStatus> groups;
@@ -205,6 +227,7 @@ int SlotsServed(const std::map<uint32_t, GroupStatus>& groups) {
 
 std::string StateOf(const NodeStatus& node) {
   if (!node.answers) return "no answer";
+  if (!node.refused.empty()) return "refused";
   std::string unfit;
   for (const GroupLine& line : node.groups) {
     if (line.status == "ok") continue;
@@ -222,6 +245,7 @@ std::string StatusText(const std::vector<NodeStatus>& nodes,
     rows.push_back({node.line.address, RoleOf(node.line), StateOf(node),
                     absl::StrCat(SlotCount(node.line)),
                     absl::StrJoin(node.line.slots, " ")});
+    if (!node.refused.empty()) rows.back().back() = node.refused;
   }
   std::string out = FormatTable(rows) + "\n";
   rows = {{"GROUP", "LEADER", "TERM", "COMMIT", "REPLICAS", "BEHIND"}};
@@ -248,6 +272,7 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
                     {"role", RoleOf(node.line)},
                     {"answers", node.answers},
                     {"state", StateOf(node)},
+                    {"why", node.refused},
                     {"slots", node.line.slots}});
   }
   Json states = Json::array();
@@ -284,6 +309,8 @@ absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
                   .address = fields[1].substr(0, fields[1].find('@')),
                   .flags = fields[2],
                   .link = fields[7]};
+    // Redis gives other numbers there; then it names no node.
+    if (!absl::SimpleAtoi(fields[6], &node.number)) node.number = 0;
     for (size_t i = 8; i < fields.size(); ++i) {
       if (!fields[i].starts_with('[')) node.slots.push_back(fields[i]);
     }
@@ -327,18 +354,15 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   const absl::StatusOr<std::vector<NodeLine>> nodes =
       ParseClusterNodes(reply->text);
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
+  const absl::StatusOr<RespValue> peers = Ask(options, {"INFO", "nodes"});
+  if (!peers.ok()) return Fail(std::string(peers.status().message()));
+  const std::map<uint32_t, std::string> refused =
+      ParseRefusedNodes(peers->text);
   bool well = true;
   std::vector<NodeStatus> all;
   for (const NodeLine& line : *nodes) {
-    NodeStatus node{.line = line};
-    auto client = RespClient::Connect(line.address, options.timeout);
-    if (client.ok()) {
-      const auto info = (*client)->Call({"INFO", "groups"});
-      node.answers = info.ok() && !info->error();
-      if (node.answers) node.groups = ParseInfoGroups(info->text);
-    }
-    well = well && node.answers;
-    all.push_back(std::move(node));
+    all.push_back(StatusOf(line, refused, options.timeout));
+    well = well && all.back().answers && all.back().refused.empty();
   }
   const std::map<uint32_t, GroupStatus> groups = GroupsOf(all);
   for (const auto& [id, group] : groups) {

@@ -29,7 +29,8 @@ struct ControlAnswer {
 
 // All nodes as the one asked lists them, and the groups as each says itself.
 // Exit status 1 if that one cannot be asked; 3 if a node does not answer, a
-// replica is fenced or stopped, or slots have no leader.
+// replica is fenced or stopped, a node or a replica is refused by the others,
+// or slots have no leader.
 ControlAnswer RunStatus(const ControlOptions& options);
 // The value as it is; exit status 1 if there is none.
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key);
@@ -42,6 +43,8 @@ ControlAnswer RunDelete(const ControlOptions& options,
 // One line of CLUSTER NODES.
 struct NodeLine {
   std::string id;
+  // The node's number, which a node gives as the configuration epoch; 0: none.
+  uint32_t number = 0;
   std::string address;
   std::string flags;
   std::string link;

@@ -16,6 +16,7 @@ TEST(ParseClusterNodes, LinesAsRedisClusterHasThem_AreTakenApart) {
   ASSERT_TRUE(nodes.ok()) << nodes.status();
   ASSERT_EQ(nodes->size(), 2u);
   EXPECT_EQ((*nodes)[0], (NodeLine{.id = "aa",
+                                   .number = 1,
                                    .address = "127.0.0.1:7001",
                                    .flags = "myself,master",
                                    .link = "connected",

@@ -528,10 +528,13 @@ void Quickstart::NoteReplica(Node& node, const GroupLine& line) {
     return;
   }
   if (std::exchange(node.unfit[group], line.status) == line.status) return;
-  Event(absl::StrCat(name, " is ", line.status,
-                     line.status == "fenced" ? " (its data are damaged)"
-                                             : " (the disk failed)",
-                     "; the node's log is ", node.plan.log_file));
+  const char* const why = line.status == "fenced" ? " (its data are damaged)"
+                          : line.status == "refused"
+                              ? " (its data directory is not the one that "
+                                "belongs to the group)"
+                              : " (the disk failed)";
+  Event(absl::StrCat(name, " is ", line.status, why, "; the node's log is ",
+                     node.plan.log_file));
 }
 
 void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {

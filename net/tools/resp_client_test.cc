@@ -164,6 +164,12 @@ TEST(ClusterView, InfoText_GivesGroups) {
                                   .slots = 5461,
                                   .status = "fenced"}));
   EXPECT_TRUE(ParseInfoGroups("group1:term=x").empty());
+  const std::map<uint32_t, std::string> refused = ParseRefusedNodes(
+      "# "
+      "Nodes\r\nnode2:state=online\r\nnode30:state=refused\r\nnode30_refusal:"
+      "it is, so\r\n"
+      "node4:state=offline\r\n");
+  EXPECT_EQ(refused, (std::map<uint32_t, std::string>{{30, "it is, so"}}));
 }
 
 }  // namespace

@@ -351,7 +351,7 @@ inline constexpr CommandSpec kCommands[] = {
     {"quorate.apply", CommandId::kQuorateApply, 6,
      kWrite | kNoScript | kNoMulti, 0, 0, 0, kConnections, "", "", "connection",
      "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
-    {"quorate.status", CommandId::kQuorateStatus, 3,
+    {"quorate.status", CommandId::kQuorateStatus, 4,
      kNoScript | kNoMulti | kFast, 0, 0, 0, kConnections, "", "", "connection",
      "7.0.0", "Between nodes: the state and the leader of each replica here"},
 };

@@ -373,7 +373,7 @@ HttpSession::Taken HttpSession::Submit(Route route, std::string_view name,
 }
 
 bool HttpSession::ServeStale(const kv::CommandSpec& spec, Pending& pending) {
-  const kv::Store* store = context_.router.QueueOf(spec.slot).store();
+  const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
   return EvaluateRead(*store, spec, context_.env.loop.ReadClock().wall.earliest,
                       [&](const kv::ResultView& result) {
@@ -516,7 +516,7 @@ void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
                         more);
     case Failure::Kind::kRefused:
       return WriteError(pending, 503, "STOPPED",
-                        Concat("this node has stopped serving the key's "
+                        Concat("this node does not serve the key's "
                                "group; the request was not executed: ",
                                Message(failure.why)),
                         more);
@@ -552,9 +552,13 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
   }
   for (const NodeConfig& node : context_.config.nodes) {
     if (node.id == context_.config.node) continue;
-    const bool alive = view.alive(node.id);
-    Append(&lines, alive ? "[+]" : "[ ]", "node ", node.id,
-           alive ? " ok" : " does not answer", "\n");
+    const std::string refusal = view.refusal(node.id);
+    const bool fine = view.alive(node.id) && refusal.empty();
+    Append(&lines, fine ? "[+]" : "[ ]", "node ", node.id,
+           fine                  ? " ok"
+           : view.alive(node.id) ? Concat(" is refused: ", refusal)
+                                 : " does not answer",
+           "\n");
   }
   const bool verbose = target.Parameter("verbose") != nullptr;
   std::string body = verbose || !ready ? lines : std::string();

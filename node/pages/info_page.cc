@@ -133,7 +133,8 @@ void Replication(const Page& page, std::string* out) {
         SplitAddress(page.cluster() ? master.resp_cluster : master.resp);
     Append(out, "role:slave\r\nmaster_host:", address.host,
            "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
-           context.router.view().alive(self.master) ? "up" : "down",
+           context.router.view().alive(self.master) && !self.failed ? "up"
+                                                                    : "down",
            "\r\nslave_read_only:1\r\n");
   }
   Append(out, "master_failover_state:no-failover\r\nmaster_replid:", self.id,
@@ -193,7 +194,7 @@ uint64_t SlotsOf(const Context& context, GroupId group) {
   return slots;
 }
 
-// One line for each group of which the configuration places a replica here. A fenced or stopped one has no role.
+// One line for each group of which the configuration places a replica here. One that does not work has no role.
 void Groups(const Page& page, std::string* out) {
   Context& context = page.context;
   const LiveView& view = context.router.view();
@@ -219,8 +220,18 @@ void Nodes(const Page& page, std::string* out) {
   Context& context = page.context;
   for (const NodeConfig& node : context.config.nodes) {
     if (node.id == context.config.node) continue;
+    const LiveView& view = context.router.view();
+    const std::string refusal = view.refusal(node.id);
+    const bool alive = view.alive(node.id);
     Append(out, "node", node.id, ":state=",
-           context.router.view().alive(node.id) ? "online" : "offline", "\r\n");
+           !alive            ? "offline"
+           : refusal.empty() ? "online"
+                             : "refused",
+           "\r\n");
+    // On a line of its own: clients split values at commas once they see "=".
+    if (alive && !refusal.empty()) {
+      Append(out, "node", node.id, "_refusal:", refusal, "\r\n");
+    }
   }
 }
 

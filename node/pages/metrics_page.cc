@@ -182,6 +182,16 @@ void WriteView(Context& context, Page& page) {
   replicas("quorate_replica_stopped",
            "1 if the group's replica here has stopped: the disk failed.",
            ReplicaState::kStopped);
+  replicas("quorate_replica_refused",
+           "1 if the other nodes of the group refuse the replica here.",
+           ReplicaState::kRefused);
+  page.Family("quorate_peer_refused", "gauge",
+              "1 if the other node answers and is refused: see /readyz.");
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""),
+                view.alive(node.id) && !view.refusal(node.id).empty() ? 1 : 0);
+  }
   page.Family("quorate_peer_alive", "gauge",
               "1 if the other node answers this one.");
   for (const NodeConfig& node : context.config.nodes) {

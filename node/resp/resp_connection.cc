@@ -8,6 +8,7 @@
 #include "node/base/text.h"
 #include "node/base/version.h"
 #include "node/resp/resp_session.h"
+#include "node/routing/node_identity.h"
 
 namespace quorate::node {
 namespace {
@@ -573,18 +574,20 @@ void RespSession::ReplyToPeer(uint64_t token, const PeerResult& result) {
   Finish(pending);
 }
 
-// QUORATE.STATUS start changes: the version of the rows that the asker knows.
+// QUORATE.STATUS start changes identity: the version of the rows that the asker knows, and who asks.
 RespSession::Taken RespSession::Status(const CommandSpec& row,
                                        Arguments request) {
   NodeReport known;
+  env::TransportIdentity asker;
   if (!ParseInteger(request[1], &known.start) ||
-      !ParseInteger(request[2], &known.changes)) {
-    ReplyError(row.id, "ERR value is not an integer or out of range");
+      !ParseInteger(request[2], &known.changes) ||
+      !ParseIdentity(request[3], &asker)) {
+    ReplyError(row.id, "ERR not a question of another node");
     return Taken::kDone;
   }
   PeerResult result;
   result.result.outcome = Outcome::kDone;
-  result.report = context_.router.view().Report(known);
+  result.report = context_.router.view().Report(known, asker);
   std::string text;
   WritePeerResult(result, &text);
   ReplyNow(row.id, [&](RespWriter& reply) { reply.Raw(text); });

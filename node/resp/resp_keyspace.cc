@@ -105,7 +105,7 @@ std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
         failure.kind == Failure::Kind::kOverloaded
             ? "too many requests wait for its leader"
         : failure.kind == Failure::Kind::kRefused
-            ? Concat("this node has stopped serving it: ", Message(failure.why))
+            ? Concat("this node does not serve it: ", Message(failure.why))
             : "no leader known");
   }
   switch (failure.kind) {
@@ -121,7 +121,7 @@ std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
       return Concat("CLUSTERDOWN too many requests wait for the leader of ",
                     group);
     case Failure::Kind::kRefused:
-      return Concat("MISCONF this node has stopped serving ", group, ": ",
+      return Concat("MISCONF this node does not serve ", group, ": ",
                     Message(failure.why));
     case Failure::Kind::kMoved:
     case Failure::Kind::kNoLeader:

@@ -279,8 +279,9 @@ void RespSession::WriteRole(RespWriter& reply) {
   reply.Bulk("slave");
   reply.Bulk(address.host);
   reply.Integer(address.port);
-  reply.Bulk(context_.router.view().alive(self.master) ? "connected"
-                                                       : "connect");
+  reply.Bulk(context_.router.view().alive(self.master) && !self.failed
+                 ? "connected"
+                 : "connect");
   reply.Integer(0);
 }
 

@@ -259,7 +259,7 @@ RespSession::Taken RespSession::HandleKeys(
 bool RespSession::ServeStale(const CommandSpec& row,
                              const Translated& command) {
   const GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const kv::Store* store = queue.store();
+  const kv::Store* store = queue.stale_store();
   if (store == nullptr || !store->Owns(command.slot) ||
       queue.leadership().kind == Leadership::Kind::kSelf) {
     return false;
@@ -496,7 +496,7 @@ std::string RespSession::FailureText(const Failure& failure) {
       return Concat("UNKNOWN the command may or may not have taken effect: ",
                     Message(failure.why));
     case Failure::Kind::kRefused:
-      return Concat("MISCONF this node has stopped serving the slot: ",
+      return Concat("MISCONF this node does not serve the slot: ",
                     Message(failure.why));
   }
   return "CLUSTERDOWN Hash slot not served";

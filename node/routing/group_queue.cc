@@ -65,7 +65,11 @@ const kv::Store* GroupQueue::store() const {
       std::as_const(parts_.host).state_machine(group_));
 }
 
-// A fenced or stopped replica counts as none: its core stays as it was, a leader's too.
+const kv::Store* GroupQueue::stale_store() const {
+  return applied_of_leader_ ? store() : nullptr;
+}
+
+// A fenced, stopped or refused replica counts as none: its core stays as it was, a leader's too.
 void GroupQueue::RefreshLeadership() {
   Leadership now;
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
@@ -81,6 +85,9 @@ void GroupQueue::RefreshLeadership() {
       now = {Leadership::Kind::kRemote, core.leader()};
     }
     parts_.view.LearnLeader(group_, core.term(), now.leader);
+    applied_of_leader_ = applied_of_leader_ ||
+                         (core.leader() != NodeId() &&
+                          core.TermAt(core.applied_index()) == core.term());
   }
   if (now.kind == leadership_.kind && now.leader == leadership_.leader) return;
   leadership_ = now;
@@ -92,6 +99,11 @@ void GroupQueue::RefreshLeadership() {
 bool GroupQueue::Alone() const {
   const auto& replicas = ReplicasOf(parts_.config, group_);
   return replicas.size() == 1 && replicas.front() == parts_.config.node;
+}
+
+absl::Status GroupQueue::Unservable() const {
+  if (hosted_) return absl::OkStatus();
+  return Alone() ? parts_.view.OwnStatus(group_) : parts_.view.CutOff(group_);
 }
 
 bool GroupQueue::Congested() const {
@@ -171,10 +183,9 @@ bool GroupQueue::FitsResults(Requester* requester, size_t result_bytes) const {
 
 std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
                                           size_t result_bytes) {
-  if (!hosted_ && Alone()) {
+  if (const absl::Status why = Unservable(); !why.ok()) {
     ask.requester->OnFailure(ask.token,
-                             MakeFailure(Failure::Kind::kRefused, slot,
-                                         parts_.view.OwnStatus(group_)));
+                             MakeFailure(Failure::Kind::kRefused, slot, why));
     return Admission::kAccepted;
   }
   if (ask.redirect && leadership_.kind == Leadership::Kind::kRemote) {
@@ -450,11 +461,11 @@ void GroupQueue::Flush() {
 void GroupQueue::SubmitWaiting() {
   while (!waiting_.empty() && MonoNow() >= retry_at_) {
     const Batch& front = waiting_.front();
-    if (!hosted_ && Alone()) {
+    if (const absl::Status why = Unservable(); !why.ok()) {
       Batch batch = std::move(waiting_.front());
       waiting_.pop_front();
       waiting_requests_ -= batch.items.size();
-      FailBatch(batch, Failure::Kind::kRefused, parts_.view.OwnStatus(group_));
+      FailBatch(batch, Failure::Kind::kRefused, why);
       continue;
     }
     if (leadership_.kind == Leadership::Kind::kUnknown) return;

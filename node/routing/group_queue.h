@@ -119,6 +119,11 @@ class GroupQueue {
   void RefreshLeadership();
   // Null if no working replica is here.
   const kv::Store* store() const;
+  // The store for reads that ask no leader. Null also until the replica, since its start, has applied an entry of a leader
+  // that it heard of: a replica that starts has applied its snapshot only.
+  const kv::Store* stale_store() const;
+  // Tells that the replica here applied entries or a snapshot: a Flush is due while stale_store() is null.
+  bool awaits_leaders_entry() const { return hosted_ && !applied_of_leader_; }
   GroupId group() const { return group_; }
   const QueueCounters& counters() const { return counters_; }
   size_t waiting_requests() const { return waiting_requests_; }
@@ -228,6 +233,8 @@ class GroupQueue {
   void LearnLeader(const PeerResult& answer);
   // This node's replica is the group's only one.
   bool Alone() const;
+  // Not OK: no node can execute commands of the group for this one, and why.
+  absl::Status Unservable() const;
   PeerResult NotLeading() const;
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);
@@ -263,6 +270,7 @@ class GroupQueue {
   const GroupId group_;
   const bool placed_;
   bool hosted_;
+  bool applied_of_leader_ = false;
   Callbacks callbacks_;
   Leadership leadership_;
 

@@ -6,12 +6,14 @@
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "node/base/text.h"
+#include "node/routing/node_identity.h"
 
 namespace quorate::node {
 namespace {
 
 constexpr ReplicaState kReported[] = {
-    ReplicaState::kFine, ReplicaState::kFenced, ReplicaState::kStopped};
+    ReplicaState::kFine, ReplicaState::kFenced, ReplicaState::kStopped,
+    ReplicaState::kRefused};
 
 // The fields of "a b c d"; false if there are not four.
 bool SplitRow(std::string_view row, std::array<std::string_view, 4>* fields) {
@@ -26,6 +28,20 @@ bool SplitRow(std::string_view row, std::array<std::string_view, 4>* fields) {
   return true;
 }
 
+bool Contains(const std::vector<GroupId>& groups, GroupId group) {
+  return std::ranges::find(groups, group) != groups.end();
+}
+
+// "group 1", "groups 1, 2".
+template <typename Id>
+std::string Named(std::string_view what, const std::vector<Id>& ids) {
+  std::string text = Concat(what, ids.size() > 1 ? "s " : " ");
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Append(&text, i > 0 ? ", " : "", ids[i]);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string_view ReplicaStateName(ReplicaState state) {
@@ -38,6 +54,8 @@ std::string_view ReplicaStateName(ReplicaState state) {
       return "fenced";
     case ReplicaState::kStopped:
       return "stopped";
+    case ReplicaState::kRefused:
+      return "refused";
   }
   return "";
 }
@@ -84,7 +102,7 @@ void LiveView::Ask(size_t index) {
   peer.asking = true;
   peer.asked = MonoNow();
   links_.To(peer.config->resp)
-      .AskStatus(peer.known,
+      .AskStatus(host_.identity(), peer.known,
                  [this, index](PeerResult answer) { OnAnswer(index, answer); });
 }
 
@@ -95,22 +113,50 @@ void LiveView::OnAnswer(size_t index, const PeerResult& answer) {
   peer.answered = true;
   peer.misses = 0;
   const bool back = !std::exchange(peer.alive, true);
-  bool news = back;
-  if (answer.report.start != 0 && !answer.report.rows.empty()) {
-    peer.known = {answer.report.start, answer.report.changes, {}};
-    news = true;
-    std::string_view rest = answer.report.rows;
-    while (!rest.empty()) {
-      const size_t end = rest.find('\n');
-      if (end == std::string_view::npos ||
-          !TakeRow(peer, rest.substr(0, end))) {
-        env_.tracer.Sometimes("node.unreadable_status");
-        break;
-      }
-      rest.remove_prefix(end + 1);
-    }
+  const bool other = TakeIdentity(peer, answer);
+  const bool rows = peer.difference.empty() && TakeRows(peer, answer.report);
+  if (other) RefreshCutOff();
+  if (back || other || rows) Change();
+}
+
+bool LiveView::TakeIdentity(Peer& peer, const PeerResult& answer) {
+  const NodeReport& report = answer.report;
+  std::string difference;
+  if (report.start != 0) {
+    difference =
+        IdentityDifference(host_.identity(), peer.config->id, report.identity);
+  } else if (answer.result.outcome == Outcome::kUnknown) {
+    difference = "it does not understand the questions of this version";
+  } else {
+    return false;  // It has too many clients.
   }
-  if (news) Change();
+  std::vector<GroupId> refused;
+  if (difference.empty()) refused = GroupsRefusing(report.identity);
+  if (difference == peer.difference && refused == peer.refused &&
+      report.refused == peer.refuses) {
+    return false;
+  }
+  peer.difference = std::move(difference);
+  peer.refused = std::move(refused);
+  peer.refuses = report.refused;
+  return true;
+}
+
+bool LiveView::TakeRows(Peer& peer, const NodeReport& report) {
+  if (report.start == 0 || report.rows.empty()) return false;
+  peer.known = {};
+  peer.known.start = report.start;
+  peer.known.changes = report.changes;
+  std::string_view rest = report.rows;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos || !TakeRow(peer, rest.substr(0, end))) {
+      env_.tracer.Sometimes("node.unreadable_status");
+      break;
+    }
+    rest.remove_prefix(end + 1);
+  }
+  return true;
 }
 
 bool LiveView::TakeRow(Peer& peer, std::string_view row) {
@@ -128,6 +174,7 @@ bool LiveView::TakeRow(Peer& peer, std::string_view row) {
   for (const ReplicaState state : kReported) {
     if (fields[1] == ReplicaStateName(state)) replica->second = state;
   }
+  if (StateOf(peer, group) == ReplicaState::kRefused) return true;
   LearnLeader(group, raft::Term(term), NodeId(leader));
   // The node's own words about its leadership come in order.
   const auto known = leaders_.find(group);
@@ -150,21 +197,100 @@ bool LiveView::alive(NodeId node) const {
   return peer == nullptr ? node == config_.node : peer->alive;
 }
 
+ReplicaState LiveView::StateOf(const Peer& peer, GroupId group) {
+  if (!peer.difference.empty() || Contains(peer.refused, group)) {
+    return ReplicaState::kRefused;
+  }
+  const auto found = peer.replicas.find(group);
+  CHECK(found != peer.replicas.end()) << "group " << group;
+  return found->second;
+}
+
 ReplicaState LiveView::replica(GroupId group, NodeId node) const {
   if (node == config_.node) {
     if (OwnStatus(group).ok()) return ReplicaState::kFine;
+    if (host_.group_status(group).ok()) return ReplicaState::kRefused;
     return host_.core(group) == nullptr ? ReplicaState::kFenced
                                         : ReplicaState::kStopped;
   }
   const Peer* peer = FindPeer(node);
   CHECK(peer != nullptr) << "node " << node;
-  const auto found = peer->replicas.find(group);
-  CHECK(found != peer->replicas.end()) << "group " << group;
-  return found->second;
+  return StateOf(*peer, group);
+}
+
+std::string LiveView::refusal(NodeId node) const {
+  const Peer* peer = FindPeer(node);
+  if (peer == nullptr) return {};
+  if (!peer->difference.empty()) return peer->difference;
+  if (!peer->refused.empty()) {
+    return Concat("its data directory is not the one that belongs to ",
+                  Named("group", peer->refused));
+  }
+  std::vector<GroupId> groups;
+  for (const auto& [group, state] : peer->replicas) {
+    if (state == ReplicaState::kRefused) groups.push_back(group);
+  }
+  if (groups.empty()) return {};
+  return Concat("the other nodes of ", Named("group", groups), " refuse it");
 }
 
 absl::Status LiveView::OwnStatus(GroupId group) const {
-  return host_.group_status(group);
+  absl::Status status = host_.group_status(group);
+  if (!status.ok() || (store_refused_.empty() && cut_off_.empty())) {
+    return status;
+  }
+  // Whatever one voter says: a majority follows it.
+  if (host_.core(group)->role() == raft::RoleKind::kLeader) return status;
+  const auto found = store_refused_.find(group);
+  return found != store_refused_.end() ? found->second : CutOff(group);
+}
+
+absl::Status LiveView::CutOff(GroupId group) const {
+  const auto found = cut_off_.find(group);
+  return found == cut_off_.end() ? absl::OkStatus() : found->second;
+}
+
+std::vector<GroupId> LiveView::GroupsRefusing(
+    const env::TransportIdentity& identity) const {
+  std::vector<GroupId> groups;
+  for (const GroupId group : own_groups_) {
+    if (host_.RefusesStore(group, identity.node, identity.incarnation)) {
+      groups.push_back(group);
+    }
+  }
+  return groups;
+}
+
+void LiveView::RefreshCutOff() {
+  cut_off_.clear();
+  store_refused_.clear();
+  for (const shardctrl::Group& group : map_.groups()) {
+    size_t others = 0;
+    std::string different;
+    std::vector<NodeId> refusing;
+    for (const NodeId voter : group.voters) {
+      const Peer* peer = FindPeer(voter);
+      if (peer == nullptr) continue;
+      if (!peer->difference.empty()) {
+        ++others;
+        Append(&different, different.empty() ? "" : "; ", "node ", voter, ": ",
+               peer->difference);
+      } else if (Contains(peer->refuses, group.id)) {
+        refusing.push_back(voter);
+      }
+    }
+    if (group.voters.size() - others < group.voters.size() / 2 + 1) {
+      cut_off_[group.id] = absl::FailedPreconditionError(
+          Concat("this node can reach no majority of the group (", different,
+                 "), see docs/operate/failures.md"));
+    }
+    if (!refusing.empty() && Contains(own_groups_, group.id)) {
+      store_refused_[group.id] = absl::FailedPreconditionError(
+          Concat("this node's data directory is not the one that belongs to "
+                 "the group (refused by ",
+                 Named("node", refusing), "), see docs/operate/failures.md"));
+    }
+  }
 }
 
 LiveView::Leader LiveView::leader(GroupId group) const {
@@ -176,8 +302,9 @@ NodeId LiveView::ReachableLeader(GroupId group) const {
   const Leader known = leader(group);
   const Peer* peer = FindPeer(known.node);
   if (peer == nullptr || !peer->alive || known.lapsed) return NodeId();
-  const auto state = peer->replicas.find(group);
-  if (state == peer->replicas.end() || Unfit(state->second)) return NodeId();
+  if (!peer->replicas.contains(group) || Unfit(StateOf(*peer, group))) {
+    return NodeId();
+  }
   return known.node;
 }
 
@@ -201,7 +328,8 @@ void LiveView::AskSoon(GroupId group) {
   }
 }
 
-NodeReport LiveView::Report(const NodeReport& known) {
+NodeReport LiveView::Report(const NodeReport& known,
+                            const env::TransportIdentity& asker) {
   std::string rows;
   for (const GroupId group : own_groups_) {
     const ReplicaState state = replica(group, config_.node);
@@ -223,7 +351,13 @@ NodeReport LiveView::Report(const NodeReport& known) {
     rows_ = std::move(rows);
     ++reported_;
   }
-  NodeReport report = {start_, reported_, {}};
+  NodeReport report;
+  report.identity = host_.identity();
+  if (IdentityDifference(report.identity, asker.node, asker).empty()) {
+    report.refused = GroupsRefusing(asker);
+  }
+  report.start = start_;
+  report.changes = reported_;
   if (known.start != start_ || known.changes != reported_) report.rows = rows_;
   return report;
 }

@@ -29,11 +29,13 @@ enum class ReplicaState : uint8_t {
   kFine,
   kFenced,   // Its log or snapshot is damaged: it stays silent.
   kStopped,  // The disk of its node failed.
+  kRefused,  // The other replicas refuse it: see LiveView::refusal.
 };
-// "unknown", "ok", "fenced", "stopped".
+// "unknown", "ok", "fenced", "stopped", "refused".
 std::string_view ReplicaStateName(ReplicaState state);
 constexpr bool Unfit(ReplicaState state) {
-  return state == ReplicaState::kFenced || state == ReplicaState::kStopped;
+  return state == ReplicaState::kFenced || state == ReplicaState::kStopped ||
+         state == ReplicaState::kRefused;
 }
 
 class LiveView {
@@ -63,8 +65,14 @@ class LiveView {
   bool alive(NodeId node) const;
   // Requires: `node` holds a replica of `group` by the configuration.
   ReplicaState replica(GroupId group, NodeId node) const;
-  // OK, or why this node's replica of `group` is fenced or stopped.
+  // Why `node` is refused, in words about "it": its identity is no peer's, its store is not the one that belongs to a group,
+  // or it reports that its peers refuse it. Empty if it is not. For this node: empty.
+  std::string refusal(NodeId node) const;
+  // OK, or why this node's replica of `group` is fenced, stopped or refused by the others.
   absl::Status OwnStatus(GroupId group) const;
+  // OK, or why no leader of `group` can be a peer of this node: too many of the group's voting nodes have an identity that
+  // refuses this one's.
+  absl::Status CutOff(GroupId group) const;
   Leader leader(GroupId group) const;
   // The leader if requests can be sent to it: another node that answers, whose replica works and which has not resigned. Else zero.
   NodeId ReachableLeader(GroupId group) const;
@@ -77,8 +85,9 @@ class LiveView {
   void OnOwnChange() { Change(); }
   // Asks the other replicas of `group` at once who leads, unless that happened a moment ago.
   void AskSoon(GroupId group);
-  // This node's facts; their rows are left out if `known` is their version.
-  NodeReport Report(const NodeReport& known);
+  // This node's facts for `asker`; their rows are left out if `known` is their version.
+  NodeReport Report(const NodeReport& known,
+                    const env::TransportIdentity& asker);
 
   // An unanswered question per interval; so many in a row make a node count as dead.
   static constexpr int kMissesMax = 3;
@@ -93,14 +102,30 @@ class LiveView {
     MonoTime asked = MonoTime::Min();
     // The version of its rows as last received.
     NodeReport known;
+    // Why its identity is no peer's; empty: it is one.
+    std::string difference;
+    // Groups whose replicas there refuse this node's store.
+    std::vector<GroupId> refuses;
+    // Groups whose replicas here refuse its store.
+    std::vector<GroupId> refused;
+    // As it reports them.
     absl::btree_map<GroupId, ReplicaState> replicas;
   };
 
   void Tick();
   void Ask(size_t index);
   void OnAnswer(size_t index, const PeerResult& answer);
+  // Whether anything changed. Of TakeRows: whether there were any.
+  bool TakeIdentity(Peer& peer, const PeerResult& answer);
+  bool TakeRows(Peer& peer, const NodeReport& report);
   // False if the row cannot be read.
   bool TakeRow(Peer& peer, std::string_view row);
+  // The groups whose replicas here refuse that store.
+  std::vector<GroupId> GroupsRefusing(
+      const env::TransportIdentity& identity) const;
+  static ReplicaState StateOf(const Peer& peer, GroupId group);
+  // What the identities and words of the peers mean for this node.
+  void RefreshCutOff();
   const Peer* FindPeer(NodeId node) const;
   void Change();
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
@@ -113,6 +138,10 @@ class LiveView {
   PeerLinks links_;
   std::vector<Peer> peers_;  // Ascending by node; without this one.
   absl::btree_map<GroupId, Leader> leaders_;
+  // The groups for which CutOff is not OK.
+  absl::btree_map<GroupId, absl::Status> cut_off_;
+  // Those of this node's groups whose other voters refuse this node's store.
+  absl::btree_map<GroupId, absl::Status> store_refused_;
   uint64_t version_ = 1;
   // What Report says: which start of this node, and how often the rows changed since.
   const uint64_t start_;

@@ -1,6 +1,7 @@
 // What a node says of replicas that do not work, of nodes that do not answer and of leaders that changed, in every place.
 #include "node/routing/live_view.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,23 @@ void ThreeOfFour(Config& config) {
 
 std::string Get(std::string_view target) {
   return Concat("GET ", target, " HTTP/1.1\r\nHost: n1\r\n\r\n");
+}
+
+// Clients that see "=" in a value split it at commas and want "=" in each part.
+void ExpectFieldsOfInfo(std::string_view info) {
+  while (!info.empty()) {
+    const std::string_view line = info.substr(0, info.find("\r\n"));
+    info.remove_prefix(std::min(info.size(), line.size() + 2));
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos || line.starts_with('$')) continue;
+    std::string_view value = line.substr(colon + 1);
+    if (value.find('=') == std::string_view::npos) continue;
+    while (!value.empty()) {
+      const std::string_view part = value.substr(0, value.find(','));
+      EXPECT_NE(part.find('='), std::string_view::npos) << line;
+      value.remove_prefix(std::min(value.size(), part.size() + 1));
+    }
+  }
 }
 
 class LiveViewTest : public ::testing::Test {
@@ -347,6 +365,160 @@ TEST_F(LiveViewTest, NodeWithoutReplica_NobodyLeads_ItSaysSo) {
   client->Send(EncodeRequest({"GET", "foo"}));
   cluster().world().RunFor(Milliseconds(2'200));
   EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
+}
+
+// The directory is lost, and the node bootstraps another one: the group knows its store and refuses the new one.
+TEST_F(LiveViewTest, LostDirectory_BootstrappedAgain_ShowsEverywhere) {
+  Make({.nodes = 3});
+  ASSERT_EQ(Ask(cluster().LeaderOf(GroupId(1)), {"SET", "foo", "1"}),
+            "+OK\r\n");
+  const size_t lost = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
+  cluster().Crash(lost);
+  cluster().world().EraseDisk(cluster().machine(lost));
+  ASSERT_TRUE(cluster().RestartWith(lost, cluster().config(lost)).ok());
+  cluster().world().RunFor(Seconds(3));
+  const size_t leader = cluster().LeaderOf(GroupId(1));
+  ASSERT_LT(leader, 3u);
+  // Its own node.
+  const std::string ready = AskHttp(lost, "/readyz");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
+  EXPECT_NE(
+      ready.find("[-]group 1 is refused: this node's data directory is not the "
+                 "one that belongs to the group (refused by nodes "),
+      std::string::npos)
+      << ready;
+  EXPECT_NE(AskHttp(lost, "/metrics")
+                .find("quorate_replica_refused{group=\"1\"} 1\n"),
+            std::string::npos);
+  EXPECT_NE(Ask(lost, {"INFO", "groups"}).find("group1:role=refused,leader="),
+            std::string::npos);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_EQ(FirstMaster(node), Concat("n", leader + 1));
+    EXPECT_FALSE(SlotsName(node, lost)) << node;
+    EXPECT_NE(NodeLine(node, lost).find("slave,fail "), std::string::npos);
+    EXPECT_NE(Ask(node, {"CLUSTER", "SHARDS"}).find("$4\r\nfail\r\n"),
+              std::string::npos);
+    if (node == lost) continue;
+    EXPECT_TRUE(NodeLine(node, lost).ends_with(" disconnected"));
+    const std::string why =
+        "its data directory is not the one that belongs to group 1";
+    const std::string other = AskHttp(node, "/readyz?verbose");
+    EXPECT_TRUE(other.starts_with("HTTP/1.1 200 ")) << other;
+    EXPECT_NE(other.find(Concat("[ ]node ", lost + 1, " is refused: ", why)),
+              std::string::npos)
+        << other;
+    EXPECT_NE(
+        AskHttp(node, "/metrics")
+            .find(Concat("quorate_peer_refused{node=\"", lost + 1, "\"} 1\n")),
+        std::string::npos);
+    EXPECT_NE(Ask(node, {"INFO", "nodes"})
+                  .find(Concat("node", lost + 1, ":state=refused\r\nnode",
+                               lost + 1, "_refusal:", why, "\r\n")),
+              std::string::npos);
+  }
+  for (size_t node = 0; node < 3; ++node) {
+    ExpectFieldsOfInfo(Ask(node, {"INFO"}));
+  }
+  // Nothing is answered from the empty store, and nothing waits.
+  auto plain = cluster().ConnectResp(lost);
+  auto cluster_client = cluster().ConnectRespCluster(lost);
+  auto http = cluster().ConnectHttp(lost);
+  plain->Send(EncodeRequest({"READONLY"}) + EncodeRequest({"GET", "foo"}));
+  cluster_client->Send(EncodeRequest({"READONLY"}) +
+                       EncodeRequest({"GET", "foo"}));
+  http->Send(Get("/v1/kv/foo?consistency=stale"));
+  cluster().world().RunFor(Milliseconds(100));
+  EXPECT_TRUE(plain->Take().ends_with("$1\r\n1\r\n"));
+  EXPECT_EQ(cluster_client->Take(),
+            Concat("+OK\r\n-MOVED 12182 ",
+                   cluster().config(leader).listen.resp_cluster, "\r\n"));
+  EXPECT_TRUE(http->Take().ends_with("\r\n\r\n1"));
+}
+
+void NodeThreeDividesOtherwise(Config& config) {
+  if (config.node != NodeId(3)) return;
+  config.shards = EvenShards(config.nodes, {.groups = 2});
+}
+
+TEST_F(LiveViewTest, OtherBootstrap_IsRefusedOnBothSides) {
+  TestCluster other({.nodes = 3, .adjust = NodeThreeDividesOtherwise});
+  ASSERT_TRUE(other.world().RunUntilTrue(
+      [&] { return other.LeaderOf(GroupId(1)) < 2; }, Seconds(10)));
+  other.world().RunFor(Seconds(3));
+  const auto ask = [&](size_t node, std::vector<std::string_view> words) {
+    return other.Command(*other.ConnectRespCluster(node), std::move(words));
+  };
+  const auto ready = [&](size_t node) {
+    return other.CallHttp(*other.ConnectHttp(node), Get("/readyz?verbose"));
+  };
+  constexpr std::string_view kWhy =
+      "it was bootstrapped with other groups, replicas, read-only nodes or "
+      "slots than this node";
+  for (size_t node = 0; node < 2; ++node) {
+    EXPECT_TRUE(ready(node).starts_with("HTTP/1.1 200 ")) << ready(node);
+    EXPECT_NE(ready(node).find(Concat("[ ]node 3 is refused: ", kWhy)),
+              std::string::npos)
+        << ready(node);
+    EXPECT_EQ(ask(node, {"CLUSTER", "SLOTS"}).find("\r\nn3\r\n"),
+              std::string::npos);
+    EXPECT_NE(ask(node, {"CLUSTER", "NODES"}).find("slave,fail "),
+              std::string::npos);
+    EXPECT_NE(ask(node, {"INFO", "nodes"})
+                  .find("node3:state=refused\r\nnode3_refusal:it was "),
+              std::string::npos);
+  }
+  for (size_t node = 0; node < 3; ++node) {
+    ExpectFieldsOfInfo(ask(node, {"INFO"}));
+  }
+  EXPECT_TRUE(ready(2).starts_with("HTTP/1.1 503 ")) << ready(2);
+  EXPECT_NE(ready(2).find("[-]group 1 is refused: this node can reach no "
+                          "majority of the group (node 1: it was "),
+            std::string::npos)
+      << ready(2);
+  EXPECT_EQ(ask(2, {"CLUSTER", "SLOTS"}), "*0\r\n");
+  EXPECT_NE(ask(2, {"CLUSTER", "INFO"}).find("cluster_slots_ok:0\r\n"),
+            std::string::npos);
+  for (auto& client : {other.ConnectResp(2), other.ConnectRespCluster(2)}) {
+    client->Send(EncodeRequest({"READONLY"}) + EncodeRequest({"GET", "foo"}) +
+                 EncodeRequest({"SET", "foo", "1"}) +
+                 EncodeRequest({"DBSIZE"}));
+    other.world().RunFor(Milliseconds(100));
+    std::string replies = client->Take();
+    replies.erase(0, ReplySize(replies));
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(replies.starts_with("-MISCONF this node does not serve "))
+          << replies;
+      EXPECT_NE(replies.find(kWhy), std::string::npos);
+      replies.erase(0, ReplySize(replies));
+    }
+    EXPECT_TRUE(replies.starts_with("-MISCONF ")) << replies;
+  }
+}
+
+// What a replica has applied when it starts is its snapshot only, often nothing.
+TEST_F(LiveViewTest, StartedReplica_AnswersNoStaleReadBeforeALeader) {
+  Make({.nodes = 3});
+  ASSERT_EQ(Ask(cluster().LeaderOf(GroupId(1)), {"SET", "foo", "1"}),
+            "+OK\r\n");
+  for (size_t node = 0; node < 3; ++node) cluster().Crash(node);
+  cluster().Restart(0);
+  cluster().world().RunFor(Seconds(1));
+  const std::string requests =
+      EncodeRequest({"READONLY"}) + EncodeRequest({"GET", "foo"});
+  auto alone = cluster().ConnectRespCluster(0);
+  auto http = cluster().ConnectHttp(0);
+  alone->Send(requests);
+  http->Send(Get("/v1/kv/foo?consistency=stale"));
+  cluster().world().RunFor(Milliseconds(2'500));
+  EXPECT_EQ(alone->Take(), "+OK\r\n-CLUSTERDOWN Hash slot not served\r\n");
+  EXPECT_TRUE(http->Take().starts_with("HTTP/1.1 503 "));
+  // Once it has heard of a leader, it answers, also without one.
+  cluster().Restart(1);
+  ASSERT_TRUE(cluster().AwaitLeaders());
+  cluster().world().RunFor(Seconds(2));
+  cluster().Crash(1);
+  cluster().world().RunFor(Seconds(3));
+  EXPECT_EQ(cluster().Call(*alone, requests, 2), "+OK\r\n$1\r\n1\r\n");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "env/parse_integer.h"
 #include "node/base/text.h"
 #include "node/protocol/resp_writer.h"
+#include "node/routing/node_identity.h"
 
 namespace quorate::node {
 namespace {
@@ -24,6 +25,26 @@ bool IsTooManyClients(absl::Span<const std::string_view> words) {
   return line == Concat("-", kTooManyClients, " ");
 }
 
+// "1 2 3".
+std::string FormatGroups(const std::vector<GroupId>& groups) {
+  std::string text;
+  for (const GroupId group : groups) {
+    Append(&text, text.empty() ? "" : " ", group);
+  }
+  return text;
+}
+
+bool ParseGroups(std::string_view text, std::vector<GroupId>* groups) {
+  while (!text.empty()) {
+    const size_t end = text.find(' ');
+    uint32_t number = 0;
+    if (!ParseInteger(text.substr(0, end), &number)) return false;
+    groups->push_back(GroupId(number));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return true;
+}
+
 PeerResult NotExecuted(const absl::Status& why) {
   PeerResult result;
   result.result.outcome = Outcome::kNotExecuted;
@@ -39,11 +60,13 @@ void WritePeerResult(const PeerResult& result, std::string* out) {
   switch (r.outcome) {
     case Outcome::kDone:
       if (result.report.start != 0) {
-        reply.Array(4);
+        reply.Array(6);
         reply.Bulk("STATUS");
         reply.Bulk(Concat(result.report.start));
         reply.Bulk(Concat(result.report.changes));
         reply.Bulk(result.report.rows);
+        reply.Bulk(FormatIdentity(result.report.identity));
+        reply.Bulk(FormatGroups(result.report.refused));
         return;
       }
       if (result.channel.channel != 0) {
@@ -103,10 +126,12 @@ bool ReadPeerResult(absl::Span<const std::string_view> fields,
     result->channel.term = raft::Term(term);
     return true;
   }
-  if (fields.size() == 4 && fields[0] == "STATUS") {
+  if (fields.size() == 6 && fields[0] == "STATUS") {
     NodeReport& report = result->report;
     if (!ParseInteger(fields[1], &report.start) ||
-        !ParseInteger(fields[2], &report.changes)) {
+        !ParseInteger(fields[2], &report.changes) ||
+        !ParseIdentity(fields[4], &report.identity) ||
+        !ParseGroups(fields[5], &report.refused)) {
       return false;
     }
     r.outcome = Outcome::kDone;
@@ -163,14 +188,16 @@ void PeerLink::Open(GroupId group, const ForwardStamp& instead, Done done) {
   Send(header, Buffer::Copy(channel), std::move(done));
 }
 
-void PeerLink::AskStatus(const NodeReport& known, Done done) {
-  std::string header = "*3\r\n";
+void PeerLink::AskStatus(const env::TransportIdentity& self,
+                         const NodeReport& known, Done done) {
+  std::string header = "*4\r\n";
   RespWriter writer(&header, 2);
   writer.Bulk("QUORATE.STATUS");
   writer.Bulk(Concat(known.start));
-  const std::string changes = Concat(known.changes);
-  Append(&header, "$", changes.size(), "\r\n");
-  Send(header, Buffer::Copy(changes), std::move(done));
+  writer.Bulk(Concat(known.changes));
+  const std::string identity = FormatIdentity(self);
+  Append(&header, "$", identity.size(), "\r\n");
+  Send(header, Buffer::Copy(identity), std::move(done));
 }
 
 void PeerLink::Send(const std::string& header, Buffer payload, Done done) {

@@ -14,6 +14,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "env/transport.h"
 #include "node/protocol/resp_parser.h"
 #include "node/routing/forward_channel.h"
 #include "raft/host/host.h"
@@ -22,6 +23,10 @@ namespace quorate::node {
 
 // The facts that a node reports of itself (node/routing/live_view.h).
 struct NodeReport {
+  // Of the reporting node.
+  env::TransportIdentity identity;
+  // The groups whose replicas there refuse the asker's store, ascending.
+  std::vector<GroupId> refused;
   // One number per start of the node; zero: none.
   uint64_t start = 0;
   // How often the rows changed since that start.
@@ -62,8 +67,9 @@ class PeerLink final : public env::Connection::Observer {
              Done done);
   // Opens a channel for batches of `group`, in place of `instead`.
   void Open(GroupId group, const ForwardStamp& instead, Done done);
-  // The other node's report; without rows if `known` is its version.
-  void AskStatus(const NodeReport& known, Done done);
+  // The other node's report to `self`; without rows if `known` is its version.
+  void AskStatus(const env::TransportIdentity& self, const NodeReport& known,
+                 Done done);
 
  private:
   struct Request {
@@ -114,7 +120,7 @@ class PeerLinks {
 };
 
 // The reply to QUORATE.APPLY, CHANNEL or STATUS: an array of bulk strings, hence parsed like a request.
-//   DONE term index log_time_ns results | CHANNEL term channel | STATUS start changes rows |
+//   DONE term index log_time_ns results | CHANNEL term channel | STATUS start changes rows identity refused |
 //   NOT leader term message | UNKNOWN message
 void WritePeerResult(const PeerResult& result, std::string* out);
 // False if `fields` is none.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "env/check.h"
+
 namespace quorate::node {
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
@@ -42,7 +44,8 @@ void Router::Start() {
   }
   view_.SetObserver([this] {
     for (size_t i = 0; i < queues_.size(); ++i) {
-      if (!queues_[i]->hosted()) Wake(i);
+      const GroupQueue& queue = *queues_[i];
+      if (!queue.hosted() || !view_.OwnStatus(queue.group()).ok()) Wake(i);
     }
   });
   view_.Start();
@@ -66,6 +69,14 @@ void Router::OnLeadershipEvent(GroupId group) {
     if (queues_[i]->group() != group) continue;
     Wake(i);
   }
+}
+
+void Router::OnApplied(GroupId group) {
+  const auto found = std::ranges::lower_bound(
+      queues_, group, {}, [](const auto& queue) { return queue->group(); });
+  CHECK(found != queues_.end() && (*found)->group() == group) << group;
+  if (!(*found)->awaits_leaders_entry()) return;
+  Wake(static_cast<size_t>(found - queues_.begin()));
 }
 
 void Router::ForgetBlocked(Requester* requester) {

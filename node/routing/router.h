@@ -37,6 +37,9 @@ class Router {
   // Tells that the host reported a change of leadership; cheap, callable from its observer.
   void OnLeadershipEvent(GroupId group);
 
+  // Tells that a replica of this node applied an entry or a snapshot; cheap, callable from the host's observer.
+  void OnApplied(GroupId group);
+
   GroupQueue& QueueOf(Slot slot) { return *queue_of_slot_[slot.value()]; }
   // Null if there is no such group.
   GroupQueue* FindQueue(GroupId group);

@@ -68,6 +68,7 @@ bool Topology::Serves(NodeId node, const shardctrl::Group& group) const {
 
 NodeId Topology::LeaderToList(const shardctrl::Group& group) const {
   const LiveView& view = router_.view();
+  if (!view.CutOff(group.id).ok()) return NodeId();
   const NodeId known = view.leader(group.id).node;
   if (known != NodeId() && Holds(group, known) &&
       !Unfit(view.replica(group.id, known))) {
@@ -88,7 +89,7 @@ void Topology::RefreshNode(Node& node) {
   const NodeId id = node.config->id;
   node.slots.clear();
   node.master = NodeId();
-  node.alive = router_.view().alive(id);
+  node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
   for (const shardctrl::Assignment& assignment : map_.assignments()) {
     if (LeaderOf(assignment.group) != id) continue;
     const uint32_t first = assignment.slots.first.value();
@@ -101,7 +102,7 @@ void Topology::RefreshNode(Node& node) {
   const auto groups = map_.GroupsOn(id);
   const auto working = std::ranges::find_if(
       groups, [&](GroupId group) { return Works(id, group); });
-  node.failed = !node.alive || (!groups.empty() && working == groups.end());
+  node.failed = !node.linked || (!groups.empty() && working == groups.end());
   if (!node.slots.empty() || groups.empty()) return;
   // It leads nothing: a replica of the leader of the first group whose replica works here. Without any replica it stays an empty master.
   node.master = LeaderOf(working == groups.end() ? groups.front() : *working);
@@ -275,7 +276,7 @@ std::string Topology::MakeNodesText() const {
            SplitAddress(node.config->peer).port, ' ', myself ? "myself," : "",
            master ? "master" : "slave", node.failed ? ",fail" : "", ' ',
            master_id, " 0 0 ", node.config->id, ' ',
-           node.alive ? "connected" : "disconnected");
+           node.linked ? "connected" : "disconnected");
     for (const SlotRange& range : node.slots) {
       Append(&text, ' ', range.first);
       if (range.first != range.last) Append(&text, '-', range.last);

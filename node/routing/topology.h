@@ -1,7 +1,7 @@
 // node/routing/topology.h: the cluster as its clients see it: one role for each address.
 //
 // A node is a master with exactly the slots whose groups it leads; one that leads nothing is a replica of one master. While a
-// group has no known leader the last one stands in; if its replica there is fenced or stopped, another one does.
+// group has no known leader the last one stands in; if its replica there does not work, another one does.
 #ifndef QUORATE_NODE_ROUTING_TOPOLOGY_H_
 #define QUORATE_NODE_ROUTING_TOPOLOGY_H_
 
@@ -33,9 +33,9 @@ class Topology {
     std::vector<SlotRange> slots;
     // Zero for a master.
     NodeId master;
-    // It answers.
-    bool alive = true;
-    // It is dead, or none of the replicas that it holds works.
+    // It answers, and is not refused.
+    bool linked = true;
+    // It is not linked, or none of the replicas that it holds works.
     bool failed = false;
   };
 
@@ -47,7 +47,8 @@ class Topology {
   const std::vector<Node>& nodes();
   const Node& self();
   const Node* Find(std::string_view id);
-  // The group's leader, or the one that stands in; zero if this node's replica is the only one and does not work.
+  // The group's leader, or the one that stands in; zero if this node's replica is the only one and does not work, or if no
+  // leader can be a peer of this node.
   NodeId LeaderOf(GroupId group);
   // Of all 16384, those whose group has a leader at this moment as far as known.
   uint32_t slots_with_leader();

@@ -75,6 +75,7 @@ class Host::Impl final : public env::Transport::Receiver {
 
   absl::Status status_ = absl::UnavailableError("the node is starting");
   StoreIncarnation store_;
+  env::TransportIdentity identity_;
   bool serving_ = false;
   bool bad_envelope_logged_ = false;
   absl::btree_map<NodeId, StoreIncarnation> stores_;
@@ -133,12 +134,12 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
         std::move(group.state_machine));
     observer_.OnRecovered(group.key.group, replicas_[group.key.group]->core());
   }
-  status_ = env_.transport.Start(
-      {.cluster = options_.cluster,
-       .node = options_.node,
-       .incarnation = store_,
-       .bootstrap_checksum = Crc32c(0, opened->bootstrap_record)},
-      options_.listen_address, options_.peers, this);
+  identity_ = {.cluster = options_.cluster,
+               .node = options_.node,
+               .incarnation = store_,
+               .bootstrap_checksum = Crc32c(0, opened->bootstrap_record)};
+  status_ = env_.transport.Start(identity_, options_.listen_address,
+                                 options_.peers, this);
   if (status_.ok()) {
     serving_ = true;
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
@@ -299,5 +300,16 @@ Log::Counters Host::log_counters() const {
 }
 
 StoreIncarnation Host::store() const { return impl_->store_; }
+
+const env::TransportIdentity& Host::identity() const {
+  return impl_->identity_;
+}
+
+bool Host::RefusesStore(GroupId group, NodeId node,
+                        StoreIncarnation store) const {
+  const Replica* target = impl_->replica(group);
+  return target != nullptr && target->status().ok() &&
+         target->RefusesStore(node, store);
+}
 
 }  // namespace quorate::raft

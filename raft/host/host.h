@@ -152,6 +152,11 @@ class Host {
   absl::Status status() const;
   Log::Counters log_counters() const;
   StoreIncarnation store() const;
+  // What this node presents to its peers. Requires: Start succeeded.
+  const env::TransportIdentity& identity() const;
+  // True if this node's replica of the group works and refuses messages of
+  // `node` with that store, because another store belongs to the group.
+  bool RefusesStore(GroupId group, NodeId node, StoreIncarnation store) const;
 
  private:
   class Impl;

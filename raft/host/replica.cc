@@ -342,32 +342,35 @@ void Replica::PinStoreIds() {
   });
 }
 
-bool Replica::SenderIsMember(NodeId from, StoreIncarnation store) {
+// False for a node that the configuration does not name: the configuration that
+// names it may not have arrived yet.
+bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
   const Configuration& configuration = core_->configuration();
   for (const auto* list :
        {&configuration.voters, &configuration.outgoing_voters,
         &configuration.learners, &configuration.next_learners}) {
     for (const Member& member : *list) {
-      if (member.node != from || member.incarnation == StoreIncarnation() ||
-          member.incarnation == store) {
-        continue;
+      if (member.node == node && member.incarnation != StoreIncarnation() &&
+          member.incarnation != store) {
+        return true;
       }
-      if (!refusal_logged_) {
-        refusal_logged_ = true;
-        services_.env.tracer.Log(
-            env::Severity::kError,
-            absl::StrCat("raft: group ", key_.group.value(), " refuses node ",
-                         from.value(),
-                         ": its data directory is not the one that belongs to "
-                         "the group. Only that very directory can bring the "
-                         "node back, see docs/operate/failures.md"));
-      }
-      return false;
     }
   }
-  // Messages of unknown senders are accepted: the configuration that names them
-  // may not have arrived yet.
-  return true;
+  return false;
+}
+
+bool Replica::SenderIsMember(NodeId from, StoreIncarnation store) {
+  if (!RefusesStore(from, store)) return true;
+  if (!std::exchange(refusal_logged_, true)) {
+    services_.env.tracer.Log(
+        env::Severity::kError,
+        absl::StrCat("raft: group ", key_.group.value(), " refuses node ",
+                     from.value(),
+                     ": its data directory is not the one that belongs to "
+                     "the group. Only that very directory can bring the "
+                     "node back, see docs/operate/failures.md"));
+  }
+  return false;
 }
 
 }  // namespace quorate::raft

@@ -58,6 +58,8 @@ class Replica {
   StateMachine* state_machine() const { return state_machine_.get(); }
   const absl::Status& status() const { return status_; }
   GroupKey key() const { return key_; }
+  // The configuration in effect names `node` with another store.
+  bool RefusesStore(NodeId node, StoreIncarnation store) const;
 
  private:
   struct PendingProposal {
