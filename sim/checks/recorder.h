@@ -159,8 +159,8 @@ class Recorder final : private HistoryChecker::Source {
     bool withdrawn = false;
     bool may_expire = false;
     ExpiryChecker::Ticket expiry_ticket = 0;
-    // The result by the log, when the log was committed, and the place among
-    // all committed commands.
+    // The result by the log, when the command was committed, and its place
+    // among all committed commands.
     lincheck::Value replayed;
     SimTime committed = SimTime::Max();
     lincheck::Version order = lincheck::kNoVersion;
@@ -229,7 +229,7 @@ class Recorder final : private HistoryChecker::Source {
   Counts counts_;
   size_t open_ = 0;
   LogReplay replay_;
-  // By key, in the order of the log.
+  // Keyed by key, in the order of the log.
   std::map<std::string, std::vector<Removal>> removals_;
   std::map<std::string, std::vector<HistoryChecker::Logged>> logged_;
   bool watches_log_ = false;

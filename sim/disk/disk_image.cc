@@ -203,7 +203,7 @@ void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity,
                          uint64_t crash) {
   // The number of the crash leaves room for 2^40 sectors.
   const uint64_t counter = crash << 40;
-  // By change: 1 if some sectors are kept, 2 if some are lost.
+  // Per change: 1 if some sectors are kept, 2 if some are lost.
   absl::btree_map<uint64_t, int> fates;
   for (auto& [sector, unsynced] : sectors_) {
     const uint64_t lost = ChooseLost(loss, state, entity, counter | sector,

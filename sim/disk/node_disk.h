@@ -84,7 +84,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     // A durable write whose sync fails after a complete write.
     bool sync_fails = false;
     bool executed = false;  // It is done, and its callback waits for a turn.
-    uint64_t number = 0;    // Among the machine's operations.
+    uint64_t number = 0;    // The number among the machine's operations.
     SimTime begins;
     std::string name;
     std::string to;
@@ -132,7 +132,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Interrupt(Operation* operation);
   void Finish(Operation operation);
 
-  // For NodeFile.
+  // Called by NodeFile.
   void Close(uint64_t handle);
   env::Pending FileOperation(uint64_t handle, Operation operation);
 

@@ -82,7 +82,7 @@ class Cluster {
   GroupId GroupOf(std::string_view key) const;
   // When the group of `key` last got a leader.
   SimTime LastLeaderChange(std::string_view key) const;
-  // All begins of leaderships, in order.
+  // The beginning of each leadership, in order.
   struct Leadership {
     SimTime time;
     GroupId group;
@@ -135,12 +135,14 @@ class Cluster {
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<MachineId> machines_;
-  std::vector<Program*> programs_;  // By node. Null while the node is down.
-  // By node: whether a start has succeeded, so that the directory is not empty.
+  // The program of each node. Null while the node is down.
+  std::vector<Program*> programs_;
+  // For each node, whether a start has succeeded, so that the directory is not
+  // empty.
   std::vector<bool> created_;
-  // By node: whether the first start came after the disk was erased.
+  // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
-  std::vector<bool> supervised_;  // By node: whether a kill is planned.
+  std::vector<bool> supervised_;  // For each node, whether a kill is planned.
   std::map<uint32_t, uint32_t> node_of_machine_;
   std::vector<Leadership> leaderships_;
   std::vector<Life> lives_;

@@ -38,7 +38,8 @@ struct RunReport {
   // Operations whose place in the order of their connection was checked.
   uint64_t ordered = 0;
   std::map<std::string, uint64_t> functions;  // Successful operations by kind.
-  std::map<std::string, uint64_t> faults;     // By kind, without zeros.
+  // Kinds that occurred, with their counts.
+  std::map<std::string, uint64_t> faults;
   // Marks reached (env::Tracer::Sometimes).
   std::map<std::string, uint64_t> marks;
 

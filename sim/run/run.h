@@ -41,7 +41,7 @@ struct RunOptions {
   uint32_t groups = 3;
   uint32_t clients = 10;
   Duration duration = Seconds(60);       // How long clients work.
-  uint32_t operations_per_second = 100;  // By all clients together.
+  uint32_t operations_per_second = 100;  // The rate of all clients together.
   bool faults = true;
   // Keeps the tape (Run::tape).
   bool record = false;

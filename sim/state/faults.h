@@ -19,7 +19,7 @@ enum class Fault : uint8_t {
   kMessageReordered,
   kMessageReplayed,
   kMessageCorrupted,
-  kMessageBlocked,   // By a partition.
+  kMessageBlocked,   // A partition blocked it.
   kMessageOverflow,  // The lane was full.
   kPartition,        // Partitions that began, by shape:
   kPartitionOneWay,

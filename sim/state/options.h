@@ -78,9 +78,8 @@ struct DiskOptions {
   // Also for the sync in a durable write: the write is complete, but not
   // durable.
   Ratio sync_error{};
-  uint64_t capacity_bytes =
-      uint64_t{1}  // The limit for the sum of all files' sizes.
-      << 40;
+  // The limit for the sum of all files' sizes.
+  uint64_t capacity_bytes = uint64_t{1} << 40;
 };
 
 // Turns of a machine's loop.

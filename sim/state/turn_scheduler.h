@@ -129,7 +129,7 @@ class TurnScheduler {
   bool timer_due_ = false;
   SimTime busy_until_;
   SimTime death_time_;
-  Duration elapsed_;  // Of the running turn.
+  Duration elapsed_;  // How long the running turn has taken so far.
   Duration busy_;
   EventQueue::Handle wake_ = 0;
   uint64_t turns_ = 0;

@@ -30,7 +30,7 @@ std::string Command(const std::vector<std::string>& words) {
   return bytes;
 }
 
-// For a key that may expire the name is the command's.
+// The name of an operation for people.
 std::string Name(const ClientCall& call,
                  const std::optional<ExpiryCommand>& expiry) {
   if (expiry.has_value()) return Describe(*expiry);

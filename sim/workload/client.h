@@ -156,12 +156,12 @@ class WorkloadClient final : public ClientLink::Owner {
   uint64_t values_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
-  // By node, and whether it is READONLY.
+  // Keyed by node, and whether the link is READONLY.
   std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
   // They are destroyed at the end of the turn.
   std::vector<std::unique_ptr<ClientLink>> dropped_;
   std::map<uint16_t, uint32_t> node_of_slot_;
-  std::map<uint32_t, MonoTime> suspected_until_;  // By node.
+  std::map<uint32_t, MonoTime> suspected_until_;  // Keyed by node.
   // The node that it stays with.
   uint32_t home_ = 0;
   // The token. Empty: no session.

@@ -58,8 +58,9 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   TurnScheduler* const scheduler_;
   SimClock clock_;
   Now reading_;
-  SlotPool<env::Callback> callbacks_;  // Of timers and deferred calls.
-  std::vector<Timer> timers_;          // A heap, the first on top.
+  // The callbacks of timers and deferred calls.
+  SlotPool<env::Callback> callbacks_;
+  std::vector<Timer> timers_;  // A heap, the first on top.
   std::vector<Timer> due_;
   std::vector<uint64_t> deferred_;
   uint64_t order_ = 0;
