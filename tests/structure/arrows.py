@@ -6,25 +6,18 @@ import re
 import tree
 from bans import Finding
 
-# The table of docs/architecture.md. A folder may always use itself.
-_LOWER = ('env', 'raft', 'shardctrl', 'kv', 'node')
-ALLOWED = {
-    'env': (),
-    'raft': ('env',),
-    'shardctrl': ('env', 'raft'),
-    'kv': ('env', 'raft', 'shardctrl'),
-    'node': ('env', 'raft', 'shardctrl', 'kv'),
-    'lincheck': (),
-    'sim': _LOWER + ('lincheck',),
-    'net': _LOWER + ('lincheck',),
-}
-# Inside raft/: the core knows neither the log on disk nor its host; the log knows the core's types only.
-ALLOWED_INSIDE = {
-    'raft/core': ('raft/core',),
-    'raft/log': ('raft/core', 'raft/log'),
-}
+# Folders of the product; each of their packages has a row in the table of docs/architecture.md.
+PRODUCT = ('env', 'raft', 'shardctrl', 'kv', 'node', 'lincheck', 'sim', 'net')
 # These may use anything.
 FREE = ('tests', 'bench', 'examples', 'docs', 'third_party', '')
+TABLE_PAGE = 'docs/architecture.md'
+_ROW = re.compile(r'^\| `([\w/]+)` \| .* \| (-|(?:`[\w/]+` ?)+) \|$', re.MULTILINE)
+
+
+def read_table(page):
+    """package -> the packages that its code may use, as the page says."""
+    return {match.group(1): set(re.findall(r'`([\w/]+)`', match.group(2))) for match in _ROW.finditer(page)}
+
 
 # Libraries from outside that pure folders may use: values and algorithms, nothing that runs by itself.
 PURE_EXTERNAL = {
@@ -34,11 +27,9 @@ PURE_EXTERNAL = {
     'nlohmann_json': 'JSON text in and out',
     'boost_beast': 'the grammar of HTTP over bytes in memory',
     'xxhash': 'digests',
-    'lz4': 'compression of bytes in memory',
-    'zstd': 'compression of bytes in memory',
 }
 ENV_EXTERNAL = ('com_google_absl',)
-LINCHECK_EXTERNAL = ('com_google_absl', 'nlohmann_json')
+LINCHECK_EXTERNAL = ('com_google_absl',)
 
 # Unit tests stand beside the code, and those of raft, kv and node run on the simulator's disk, network and clock.
 TEST_EXTRA = ('sim', 'lincheck')
@@ -62,19 +53,21 @@ def is_command(package):
     return 'cmd' in package.split('/')
 
 
-def _may_use(user_package, used_package, is_test):
+def _may_use(user_package, used_package, is_test, table):
     user, used = user_package.split('/', 1)[0], used_package.split('/', 1)[0]
+    if used_package == user_package:
+        return True
     if used == 'third_party' or user in FREE or is_command(user_package):
         return not ({user, used} == {'sim', 'net'})
     if used in FREE:
         return is_test
-    if user == used:
-        inside = ALLOWED_INSIDE.get('/'.join(user_package.split('/')[:2]))
-        used_part = '/'.join(used_package.split('/')[:2])
-        return inside is None or used_part in inside or is_test or used_part == user
-    if is_test and used in TEST_EXTRA and {user, used} != {'sim', 'net'}:
-        return True
-    return used in ALLOWED.get(user, ())
+    if not is_test:
+        return used_package in table.get(user_package, ())
+    # Tests stand beside the code. What they use is what their folder may use, and the simulator.
+    if used in TEST_EXTRA:
+        return {user, used} != {'sim', 'net'}
+    return user == used or any(package.split('/', 1)[0] == used for row, allowed in table.items()
+                               if row.split('/', 1)[0] == user for package in allowed)
 
 
 def _may_use_external(user, repository):
@@ -85,15 +78,32 @@ def _may_use_external(user, repository):
     return repository in PURE_EXTERNAL
 
 
-def check_targets(targets, exceptions=None):
+def _needs_row(target):
+    return folder_of(target.label) in PRODUCT and not target.is_test_code and target.kind != 'alias' and not is_command(target.package)
+
+
+def check_table(targets, table):
+    """Each entry of the table is needed, and names a package that exists."""
+    used = {}
+    for target in targets:
+        if not target.is_test_code and target.kind != 'alias':
+            used.setdefault(target.package, set()).update(package_of(dep) for dep in target.deps if not dep.startswith('@'))
+    for package, allowed in sorted(table.items()):
+        for other in sorted(allowed - used.get(package, set())):
+            yield Finding(TABLE_PAGE, 1, 'table', f'{package} does not use {other}: take it out of its row')
+        if package not in used:
+            yield Finding(TABLE_PAGE, 1, 'table', f'there is no package {package}')
+
+
+def check_targets(targets, table, exceptions=None):
     exceptions = EXCEPTIONS if exceptions is None else exceptions
     for target in targets:
         if target.label in exceptions:
             continue
         path = os.path.join(target.package, 'BUILD.bazel')
         user = folder_of(target.label)
-        if user not in ALLOWED and user not in FREE:
-            yield Finding(path, target.line, 'folder', f'{user}/ is not in the table of folders')
+        if user not in FREE and user not in PRODUCT or _needs_row(target) and target.package not in table:
+            yield Finding(path, target.line, 'folder', f'{target.package}/ has no row in the table of {TABLE_PAGE}')
             continue
         free = user in FREE or user == 'net' or is_command(target.package) or target.is_test_code
         for dep in target.deps:
@@ -101,7 +111,9 @@ def check_targets(targets, exceptions=None):
                 repository = dep[1:].split('//', 1)[0]
                 if not free and not _may_use_external(user, repository):
                     yield Finding(path, target.line, 'external', f'{target.label} may not use @{repository}')
-            elif not _may_use(target.package, package_of(dep), target.is_test_code):
+            elif target.kind == 'alias' and is_command(package_of(dep)):
+                continue  # A second name of a program.
+            elif not _may_use(target.package, package_of(dep), target.is_test_code, table):
                 yield Finding(path, target.line, 'arrow', f'{target.label} may not depend on {dep}')
             elif is_command(package_of(dep)) and not is_command(target.package) and user not in FREE and target.kind != 'alias':
                 yield Finding(path, target.line, 'arrow', f'{target.label} depends on {dep}, which belongs to a program')
@@ -110,12 +122,12 @@ def check_targets(targets, exceptions=None):
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
-def check_includes(path, text, is_test):
+def check_includes(path, text, is_test, table):
     """#include lines of one source file. Catches what reached a header through somebody else's deps."""
     package = os.path.dirname(path)
     for match in _INCLUDE.finditer(text):
         used = os.path.dirname(match.group(1))
-        if used.split('/', 1)[0] in ALLOWED and not _may_use(package, used, is_test):
+        if used.split('/', 1)[0] in PRODUCT and not _may_use(package, used, is_test, table):
             yield Finding(path, text.count('\n', 0, match.start()) + 1, 'include', f'{package}/ may not include "{match.group(1)}"')
 
 

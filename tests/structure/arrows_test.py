@@ -9,8 +9,11 @@ import arrows  # noqa: E402
 import tree  # noqa: E402
 
 
+TABLE = arrows.read_table(tree.read(tree.find_root(), arrows.TABLE_PAGE))
+
+
 def findings_of(build_text, package):
-    return [f.rule for f in arrows.check_targets(tree.parse_build(build_text, package), exceptions={})]
+    return [f.rule for f in arrows.check_targets(tree.parse_build(build_text, package), TABLE, exceptions={})]
 
 
 def library(deps, rule='cc_library', extra=''):
@@ -30,7 +33,9 @@ class ArrowsTest(unittest.TestCase):
 
     def test_BuildFiles_AsTheyAre_FollowTheTable(self):
         self.assertGreater(len(self.targets), 10)
-        self.assertNone(arrows.check_targets(self.targets))
+        self.assertGreater(len(TABLE), 30)
+        self.assertNone(arrows.check_targets(self.targets, TABLE))
+        self.assertNone(arrows.check_table(self.targets, TABLE))
 
     def test_BuildFiles_AsTheyAre_StateWhoMaySeeThem(self):
         self.assertNone(arrows.check_visibility(self.targets))
@@ -45,24 +50,27 @@ class ArrowsTest(unittest.TestCase):
         self.assertGreater(len(sources), 15)
         for path in sources:
             is_test = path in tests or path.endswith('_test.cc')
-            self.assertNone(arrows.check_includes(path, tree.read(self.root, path), is_test))
+            self.assertNone(arrows.check_includes(path, tree.read(self.root, path), is_test, TABLE))
 
     def test_Exceptions_EachOne_IsStillNeeded(self):
         for label in arrows.EXCEPTIONS:
             of_label = [t for t in self.targets if t.label == label]
-            self.assertTrue(list(arrows.check_targets(of_label, exceptions={})), f'{label} needs no exception any more')
+            self.assertTrue(list(arrows.check_targets(of_label, TABLE, exceptions={})), f'{label} needs no exception any more')
 
     def test_ForbiddenDependency_Planted_IsFound(self):
         self.assertEqual(['arrow'], findings_of(library(['//kv/store:store']), 'raft/core'))
-        self.assertEqual(['arrow'], findings_of(library(['//net/event_loop:loop']), 'sim'))
+        self.assertEqual(['arrow'], findings_of(library(['//net/event_loop:loop']), 'sim/run'))
         self.assertEqual(['arrow'], findings_of(library(['//sim/world:world']), 'net'))
+        self.assertEqual(['arrow'], findings_of(library(['//node/resp:resp_session']), 'node/routing'))
+        self.assertEqual(['arrow'], findings_of(library(['//raft/core:types']), 'shardctrl'))
         self.assertEqual(['arrow'], findings_of(library(['//raft/host']), 'raft/core'))
-        self.assertEqual(['arrow'], findings_of(library(['//bench:histogram']), 'kv'))
-        self.assertEqual(['arrow'], findings_of(library(['//sim/cmd:flags']), 'sim'))
+        self.assertEqual(['arrow'], findings_of(library(['//bench:histogram']), 'kv/store'))
+        self.assertEqual(['arrow'], findings_of(library(['//sim/cmd:flags']), 'sim/run'))
         self.assertEqual(['folder'], findings_of(library([]), 'misc'))
+        self.assertEqual(['folder'], findings_of(library([]), 'node/misc'))
 
     def test_AllowedDependency_OfEveryKind_Passes(self):
-        self.assertEqual([], findings_of(library(['//env:env', '//raft/core', '@com_google_absl//:status']), 'kv'))
+        self.assertEqual([], findings_of(library(['//env:env', '//raft/core:types', '@com_google_absl//:status']), 'kv/store'))
         self.assertEqual([], findings_of(library(['//sim/world:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
         self.assertEqual([], findings_of(library(['//net/event_loop:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
         self.assertEqual([], findings_of(library(['//node:server'], extra='testonly = True'), 'sim'))
@@ -73,13 +81,18 @@ class ArrowsTest(unittest.TestCase):
         self.assertEqual([], findings_of(library(['//net/event_loop:loop', '//sim/world:world'], 'cc_test'), 'tests/contract'))
 
     def test_ImpureExternalLibrary_InPureFolder_IsFound(self):
-        self.assertEqual(['external'], findings_of(library(['@boost//:asio']), 'node'))
+        self.assertEqual(['external'], findings_of(library(['@boost//:asio']), 'node/http'))
         self.assertEqual(['external'], findings_of(library(['@com_google_protobuf//:protobuf']), 'env'))
         self.assertEqual([], findings_of(library(['@boost//:asio']), 'net'))
 
     def test_Include_OfHigherFolder_IsFoundAtItsLine(self):
         text = '// x\n#include "env/env.h"\n#include "node/server.h"\n'
-        self.assertEqual([('include', 3)], [(f.rule, f.line) for f in arrows.check_includes('raft/core/a.h', text, False)])
+        self.assertEqual([('include', 3)], [(f.rule, f.line) for f in arrows.check_includes('raft/core/a.h', text, False, TABLE)])
+
+    def test_RowWithoutUse_Planted_IsFound(self):
+        table = dict(TABLE, **{'raft/core': TABLE['raft/core'] | {'kv/store'}, 'gone': set()})
+        self.assertEqual(['gone', 'raft/core'], sorted(f.message.removeprefix('there is no package ').split()[0]
+                                                       for f in arrows.check_table(self.targets, table)))
 
     def test_PublicTargetAndGlob_Planted_AreFound(self):
         targets = tree.parse_build(library([], extra='visibility = ["//visibility:public"]'), 'kv')
