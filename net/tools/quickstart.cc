@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -20,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
 #include "net/real_env.h"
@@ -150,6 +152,7 @@ class Quickstart {
   // OK also if a signal asks to stop.
   absl::Status AwaitReady(Node& node);
   void ReportMissing(Node& node, const absl::Status& why);
+  void ReportRunning(size_t running);
   void AwaitLeaders();
   void PrintBanner() const;
   void Watch();
@@ -285,6 +288,7 @@ absl::Status Quickstart::StartAll() {
     missing = std::move(ready);
   }
   if (running == 0) return missing;
+  if (running < nodes_.size()) ReportRunning(running);
   if (!state_.founded) {
     state_.founded = true;
     absl::Status written = WriteText(options_.data_dir + "/" + kStateName,
@@ -295,15 +299,39 @@ absl::Status Quickstart::StartAll() {
   return absl::OkStatus();
 }
 
-// The others go on with what they hold; it may be started by hand later.
+// The node may be started by hand later.
 void Quickstart::ReportMissing(Node& node, const absl::Status& why) {
-  Event(absl::StrCat(
-      "node ", node.plan.id.value(), " is missing, the other nodes go on: ",
-      std::string(why.message()), "\n          Its log is ", node.plan.log_file,
-      "\n          Once the cause is mended, start it with:"
-      "\n          ",
-      RestartCommand(node)));
+  Event(absl::StrCat("node ", node.plan.id.value(),
+                     " is missing: ", std::string(why.message()),
+                     "\n          Its log is ", node.plan.log_file,
+                     "\n          When its directory and its addresses are as "
+                     "they were, start "
+                     "it with:"
+                     "\n          ",
+                     RestartCommand(node)));
   node.down = true;
+}
+
+void Quickstart::ReportRunning(size_t running) {
+  const std::string count =
+      absl::StrCat(running, " of ", nodes_.size(), " nodes run: ");
+  std::vector<std::string> lost;
+  for (const node::ShardConfig& shard : shards_) {
+    const auto up = std::count_if(
+        shard.replicas.begin(), shard.replicas.end(), [this](NodeId id) {
+          return std::any_of(nodes_.begin(), nodes_.end(), [id](const Node& n) {
+            return n.plan.id == id && !n.down;
+          });
+        });
+    if (2 * static_cast<size_t>(up) <= shard.replicas.size()) {
+      lost.push_back(absl::StrCat(shard.group.value()));
+    }
+  }
+  Event(lost.empty()
+            ? count + "each group has a majority and serves its keys"
+            : absl::StrCat(count, "no majority of group ",
+                           absl::StrJoin(lost, ", group "),
+                           " runs, so their keys cannot be read or written"));
 }
 
 absl::Status Quickstart::StartNode(Node& node, bool found) {

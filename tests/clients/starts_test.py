@@ -301,9 +301,10 @@ class QuickstartTest(unittest.TestCase):
             away = f'{cluster.data_dir}/away'
             os.rename(f'{cluster.data_dir}/node-{lost}', away)
             again = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
-            self.assertRegex(again.output, rf'node {lost} is missing, the other nodes go on: node {lost} ended with status 1: .*'
+            self.assertRegex(again.output, rf'node {lost} is missing: node {lost} ended with status 1: .*'
                                            r'the data directory is empty.*cannot return, see docs/operate/failures\.md')
             self.assertRegex(again.output, rf'  node {lost}  .*  MISSING\n')
+            self.assertIn('2 of 3 nodes run: each group has a majority', again.output)
             self.assertNotIn('has no leader', again.output)
             self.assertNotIn('kill -9', again.output)
             for i in range(20):
@@ -311,6 +312,13 @@ class QuickstartTest(unittest.TestCase):
             self.assertEqual(0, again.stop())
             self.assertFalse(os.path.exists(f'{cluster.data_dir}/node-{lost}'))
             os.rename(away, f'{cluster.data_dir}/node-{lost}')
+        for lost in (1, 3):
+            os.rename(f'{cluster.data_dir}/node-{lost}', f'{cluster.data_dir}/away-{lost}')
+        one = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
+        self.assertIn('1 of 3 nodes run: no majority of group 1, group 2, group 3 runs', one.output)
+        self.assertEqual(0, one.stop())
+        for lost in (1, 3):
+            os.rename(f'{cluster.data_dir}/away-{lost}', f'{cluster.data_dir}/node-{lost}')
         whole = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
         self.assertNotIn('missing', whole.output)
         self.assertEqual(0, whole.stop())
