@@ -1,6 +1,6 @@
 // kv/slots/keyed_hash.h: the hash that orders tables and makes digests. Stored in
-// snapshots and scan cursors, so it never changes: kv/keyed_hash_test.cc holds
-// its values.
+// snapshots and scan cursors, so it never changes:
+// kv/slots/keyed_hash_test.cc holds its values.
 #ifndef QUORATE_KV_SLOTS_KEYED_HASH_H_
 #define QUORATE_KV_SLOTS_KEYED_HASH_H_
 

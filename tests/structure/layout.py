@@ -113,6 +113,32 @@ def check_binary(path, content):
         yield Finding(path, 1, 'binary', 'a binary file: programs are built, test inputs live in testdata/, pictures in docs/images/')
 
 
+ROOT_FILES = {'.bazelrc', '.clang-format', '.gitignore', 'BUILD.bazel', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md',
+              'SECURITY.md', 'WORKSPACE', 'bazelw'}
+
+
+def check_root(path):
+    """The root holds a fixed list of files; everything else has a folder."""
+    if '/' not in path and path not in ROOT_FILES and not path.endswith(('.tape', '.swp')):
+        yield Finding(path, 1, 'root', 'a new file in the root: give it a folder, or add it to ROOT_FILES')
+
+
+_NAMED_PATH = re.compile(r'(?<![\w/.-])((?:env|raft|shardctrl|kv|node|lincheck|sim|net|tests|bench|examples|docs)/[\w/.-]*\w'
+                         r'\.(?:h|cc|proto|py|md|txt|bzl|golden|hex))\b')
+
+
+def check_named_paths(path, text, files):
+    """Files of this repository that comments of sources and BUILD files name."""
+    if not path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl')):
+        return
+    marker = '//' if path.endswith(('.h', '.cc', '.proto')) else '#'
+    for number, line in enumerate(text.split('\n'), 1):
+        comment = line.partition(marker)[2]
+        for named in _NAMED_PATH.findall(comment):
+            if named not in files:
+                yield Finding(path, number, 'named-path', f'{named} does not exist')
+
+
 _ADVICE = re.compile(r'add (it|the node) again|(returns?|comes? back) (as|under) a new|let (it|the node) return|[Rr]emove (this|that|the) replica')
 
 

@@ -79,13 +79,25 @@ class LayoutTest(unittest.TestCase):
 
     def test_Sources_AsTheyAre_AreFormatted(self):
         tool = shutil.which('clang-format-14')
-        if tool is None:
-            self.skipTest('clang-format-14 is not installed')
+        self.assertIsNotNone(tool, 'clang-format-14 is not installed: it is in third_party/packages.txt')
         sources = [p for p in self.files if p.endswith(('.h', '.cc'))]
         run = subprocess.run([tool, '--dry-run', '-Werror', '--ferror-limit=1', *sources], cwd=self.root, capture_output=True, text=True,
                              check=False)
         wrong = sorted({line.split(':', 1)[0] for line in run.stderr.splitlines() if 'clang-formatted' in line})
         self.assertEqual([], wrong, 'run: clang-format-14 -i ' + ' '.join(wrong))
+
+    def test_Root_AsItIs_HoldsTheListedFiles(self):
+        for path in self.files:
+            self.assertEqual([], rules(layout.check_root(path)), path)
+        self.assertEqual(['root'], rules(layout.check_root('old_server')))
+
+    def test_CommentsAsTheyAre_NameFilesThatExist(self):
+        for path in self.files:
+            if path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl')) and not path.startswith('third_party/'):
+                found = list(layout.check_named_paths(path, tree.read(self.root, path), set(self.files)))
+                self.assertFalse(found, '\n' + '\n'.join(map(str, found)))
+        self.assertEqual(['named-path'], rules(layout.check_named_paths('kv/a.h', '// see kv/gone.h\n', {'kv/a.h'})))
+        self.assertEqual([], rules(layout.check_named_paths('kv/a.h', '// see kv/a.h\n', {'kv/a.h'})))
 
     def test_LongFile_Planted_IsFound(self):
         self.assertEqual(['file-size'], rules(layout.check_file_size('kv/a.cc', 'int x;\n' * 801)))
