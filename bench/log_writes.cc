@@ -121,7 +121,7 @@ class Bench {
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
       if (index_ % 64 == 0) {
-        log_->SetBoundary(group, entry.position(), false, [](absl::Status) {});
+        log_->SetLogStart(group, entry.position(), false, [](absl::Status) {});
       }
     }
     Tell("the log, one entry at a time", bytes, latencies);

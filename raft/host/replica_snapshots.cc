@@ -85,7 +85,7 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   snapshot_reader_.reset();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
   const Index compact_index = TrailingIndex(snapshot->position.index);
-  services_.log.SetBoundary(key_, {core_->TermAt(compact_index), compact_index},
+  services_.log.SetLogStart(key_, {core_->TermAt(compact_index), compact_index},
                             /*discard_suffix=*/false,
                             [this](absl::Status status) {
                               if (!status.ok()) services_.fail_node(status);
@@ -94,7 +94,7 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
 }
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
-  const Index boundary = core_->log_start().index;
+  const Index log_start = core_->log_start().index;
   const uint64_t trailing = services_.options.snapshot_trailing_bytes;
   const uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
@@ -106,7 +106,7 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
   }
   uint64_t bytes = 0;
   Index index = snapshot_index;
-  while (index > boundary) {
+  while (index > log_start) {
     bytes += core_->EntryAt(index).size_bytes();
     const bool keep =
         bytes <= trailing || (index > needed && bytes <= retained_max);
@@ -180,7 +180,7 @@ void Replica::WriteChunk(const SnapshotWork& work) {
       });
 }
 
-// Two phases: first the file and the log's boundary become durable, then the
+// Two phases: first the file and the log start become durable, then the
 // state machine is replaced. After a crash between the phases, the next start
 // loads the newest snapshot.
 void Replica::Install(const SnapshotDescriptor& snapshot) {
@@ -202,7 +202,7 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
 }
 
 void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
-  services_.log.SetBoundary(key_, snapshot.position, /*discard_suffix=*/true,
+  services_.log.SetLogStart(key_, snapshot.position, /*discard_suffix=*/true,
                             [this, snapshot](absl::Status status) {
                               if (!status.ok()) {
                                 services_.fail_node(std::move(status));

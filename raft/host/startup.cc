@@ -148,11 +148,11 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
   group->fenced = recovered->fenced;
   if (snapshot != nullptr) restored.snapshot = *snapshot;
   const LogPosition base = restored.snapshot.position;
-  if (group->fenced.ok() && base.index < recovered->boundary.index) {
+  if (group->fenced.ok() && base.index < recovered->log_start.index) {
     auto damaged = opened_.snapshots->damaged().find(group->key);
     group->fenced = absl::DataLossError(absl::StrCat(
         "group ", group->key.group.value(), ": the log begins after index ",
-        recovered->boundary.index.value(), " but the newest snapshot is at ",
+        recovered->log_start.index.value(), " but the newest snapshot is at ",
         base.index.value(),
         damaged == opened_.snapshots->damaged().end()
             ? ""
@@ -165,7 +165,7 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
   // If the log ends before the snapshot's position, or holds another entry
   // there, an install was interrupted after the snapshot became durable. The
   // log is cut now.
-  bool continues = recovered->boundary == base;
+  bool continues = recovered->log_start == base;
   for (Entry& entry : recovered->entries) {
     if (entry.index == base.index) continues = entry.term == base.term;
     if (entry.index > base.index && continues) {
@@ -183,7 +183,7 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
     LoadSnapshot();
     return;
   }
-  opened_.log->SetBoundary(group->key, base, /*discard_suffix=*/true,
+  opened_.log->SetLogStart(group->key, base, /*discard_suffix=*/true,
                            [this](absl::Status status) {
                              if (!status.ok()) {
                                OnGroupReady(std::move(status));

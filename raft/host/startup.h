@@ -69,7 +69,7 @@ class Startup {
   OpenedStore opened_;
   size_t next_group_ = 0;
   std::unique_ptr<SnapshotLoader> loader_;
-  std::unique_ptr<Operation> step_;  // The operation in progress.
+  std::unique_ptr<AsyncTask> step_;  // The operation in progress.
 };
 
 }  // namespace quorate::raft

@@ -14,12 +14,12 @@
 #include "env/crc32c.h"
 #include "gtest/gtest.h"
 #include "raft/log/identity_format.h"
-#include "raft/log/log_harness.h"
 #include "raft/log/record.h"
 #include "raft/log/replay.h"
 #include "raft/log/scan.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/snapshot_format.h"
+#include "raft/log/testing/log_harness.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::raft {
@@ -76,27 +76,27 @@ std::string Golden(const std::string& name, const std::string& bytes) {
 std::string SampleSegment() {
   SegmentOpening opening;
   opening.header = {kCluster, kStore, 7, {6, 0x4142}};
-  opening.batch = 51;
+  opening.write_number = 51;
   StateBody state;
   state.hard_state = {Term(9), NodeId(3)};
-  state.boundary = {Term(8), Index(100)};
+  state.log_start = {Term(8), Index(100)};
   state.last = Index(104);
   opening.states = {{kKey, state}};
-  opening.copies = {{RecordType::kBoundary, kFlagDiscardSuffix, kKey,
-                     EncodeBoundaryBody({Term(9), Index(110)})}};
+  opening.copies = {{RecordType::kLogStart, kFlagDiscardSuffix, kKey,
+                     EncodeLogStartBody({Term(9), Index(110)})}};
   opening.unknown_groups_fenced = false;
   std::string bytes = Joined(EncodeOpening(opening, 1 << 20).at(0));
   BatchWriter writer;
-  const LogPlace place{7, bytes.size()};
+  const SegmentOffset place{7, bytes.size()};
   writer.Start(SegmentSeed(kCluster, kStore, 7), place, place, 52);
   const HardState hard_state{Term(10), NodeId(2)};
   const std::vector<Entry> entries = {
       TestEntry(9, 111, "hello"), TestEntry(10, 112, std::string(600, 'w'))};
   writer.AddEntries(RecordType::kAppend, kKey, &hard_state, entries);
-  writer.AddEntries(RecordType::kCarry, kKey, nullptr,
+  writer.AddEntries(RecordType::kRewrite, kKey, nullptr,
                     absl::MakeSpan(entries).subspan(0, 1));
-  writer.Add(RecordType::kBoundary, 0, kKey,
-             EncodeBoundaryBody({Term(9), Index(111)}));
+  writer.Add(RecordType::kLogStart, 0, kKey,
+             EncodeLogStartBody({Term(9), Index(111)}));
   writer.Add(RecordType::kDrop, 0, {GroupId(5), GroupIncarnation(6)}, "");
   return bytes + Joined(writer.Take());
 }
@@ -136,7 +136,7 @@ TEST(FormatGolden, Segment_IsAsEver) {
   const std::string bytes = Golden("segment_v1.hex", SampleSegment());
   const auto header = DecodeSegmentHeader(bytes);
   ASSERT_TRUE(header.ok());
-  EXPECT_EQ(header->previous, (LogPlace{6, 0x4142}));
+  EXPECT_EQ(header->previous, (SegmentOffset{6, 0x4142}));
   const Scan scan = ScanSample(bytes);
   ASSERT_EQ(scan.records.size(), 7u);
   Replay replay;
@@ -144,7 +144,7 @@ TEST(FormatGolden, Segment_IsAsEver) {
   const Replay::Result result = replay.Finish();
   const RecoveredGroup& group = result.groups.at(kKey);
   EXPECT_TRUE(group.fenced.ok()) << group.fenced;
-  EXPECT_EQ(group.boundary, (LogPosition{Term(9), Index(111)}));
+  EXPECT_EQ(group.log_start, (LogPosition{Term(9), Index(111)}));
   EXPECT_EQ(group.entries,
             std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
   EXPECT_EQ(group.hard_state, (HardState{Term(10), NodeId(2)}));
@@ -190,7 +190,7 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   // A record of a type, and one of a version, that this program does not know; both with right checksums.
   for (const bool type : {true, false}) {
     std::string bytes = Joined(EncodeOpening(
-        {.header = {kCluster, kStore, 7, {}}, .batch = 1}, 1 << 20)[0]);
+        {.header = {kCluster, kStore, 7, {}}, .write_number = 1}, 1 << 20)[0]);
     BatchWriter writer;
     writer.Start(SegmentSeed(kCluster, kStore, 7), {7, bytes.size()}, {}, 2);
     writer.Add(type ? static_cast<RecordType>(99) : RecordType::kDrop, 0, kKey,
@@ -263,7 +263,7 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
   const std::string bytes = std::string(64, 'h') + Joined(writer.Take());
   RecordView view;
   RC_ASSERT(CheckRecord(bytes, 64, seed, &view) == RecordCheck::kGood);
-  RC_ASSERT(view.header.batch == 9u);
+  RC_ASSERT(view.header.write_number == 9u);
   const auto decoded = DecodeEntriesBody(view.header.flags, view.body);
   RC_ASSERT(decoded.ok());
   RC_ASSERT(decoded->entries == entries);
@@ -307,7 +307,7 @@ void DecodeEverything(const std::string& bytes) {
       CHECK_LE(size, bytes.size());
     }
   }
-  (void)DecodeBoundaryBody(bytes);
+  (void)DecodeLogStartBody(bytes);
   (void)DecodeOpenedBody(bytes);
   (void)DecodeSnapshotFooter(bytes, bytes.size());
   SnapshotFooter footer;
@@ -325,10 +325,10 @@ void DecodeEverything(const std::string& bytes) {
     CHECK_EQ(record.offset, at);
     at = record.end;
   }
-  for (const uint64_t suspect_from : {uint64_t{0}, scan.synced}) {
+  for (const uint64_t unconfirmed_from : {uint64_t{0}, scan.synced}) {
     Replay replay;
     (void)replay.AddClosed(6, scan, false);
-    (void)replay.AddLast(7, scan, suspect_from, true);
+    (void)replay.AddLast(7, scan, unconfirmed_from, true);
     (void)replay.Finish();
   }
 }
@@ -344,7 +344,7 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
       SampleSegment(),
       EncodeSnapshotEnd(kCluster, kStore, SampleTrailer(data)),
       EncodeStateBody({}),
-      EncodeBoundaryBody({}),
+      EncodeLogStartBody({}),
       EncodeOpenedBody({}),
       SnapshotName(kKey, {}),
       SegmentName(5)};
@@ -374,12 +374,12 @@ RC_GTEST_PROP(FormatFuzz, VerifiedNonsense_IsFencedOrRefused, ()) {
   const auto type = static_cast<RecordType>(*rc::gen::inRange(1, 7));
   std::string body = *Bytes(400);
   if (*rc::gen::arbitrary<bool>()) {
-    body = *rc::gen::element(EncodeStateBody({}), EncodeBoundaryBody({}),
+    body = *rc::gen::element(EncodeStateBody({}), EncodeLogStartBody({}),
                              EncodeOpenedBody({}));
     if (!body.empty()) body[body.size() / 2] ^= 0x5a;
   }
   std::string bytes = Joined(EncodeOpening(
-      {.header = {kCluster, kStore, 7, {}}, .batch = 1}, 1 << 20)[0]);
+      {.header = {kCluster, kStore, 7, {}}, .write_number = 1}, 1 << 20)[0]);
   BatchWriter writer;
   writer.Start(SegmentSeed(kCluster, kStore, 7), {7, bytes.size()},
                {7, bytes.size()}, 2);

@@ -26,7 +26,7 @@ bool IsBootstrapFile(const std::string& name) {
 }
 
 // What both operations begin with: the lock, and what is there.
-class StoreOperation : public Operation {
+class StoreOperation : public AsyncTask {
  protected:
   StoreOperation(env::Env& env, ClusterId cluster, NodeId node,
                  IdentityDone done)
@@ -178,7 +178,7 @@ class StoreCreation final : public StoreOperation {
   void OpenLog() {
     SegmentOpening opening;
     opening.header = {identity_.cluster, identity_.store, 1, {}};
-    opening.batch = 1;
+    opening.write_number = 1;
     opener_ = std::make_unique<SegmentOpener>(
         env_.disk, opening, kOpeningWriteBytes, std::string(),
         [this](absl::StatusOr<SegmentOpener::Opened> opened) {
@@ -221,12 +221,12 @@ class StoreCreation final : public StoreOperation {
 
 }  // namespace
 
-std::unique_ptr<Operation> ReadStore(env::Env& env, ClusterId cluster,
+std::unique_ptr<AsyncTask> ReadStore(env::Env& env, ClusterId cluster,
                                      NodeId node, IdentityDone done) {
   return std::make_unique<Reading>(env, cluster, node, std::move(done));
 }
 
-std::unique_ptr<Operation> CreateStore(env::Env& env, ClusterId cluster,
+std::unique_ptr<AsyncTask> CreateStore(env::Env& env, ClusterId cluster,
                                        NodeId node,
                                        std::string bootstrap_record,
                                        IdentityDone done) {

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "env/env.h"
 #include "env/ids.h"
-#include "raft/log/operation.h"
+#include "raft/log/async_task.h"
 
 namespace quorate::raft {
 
@@ -38,7 +38,7 @@ using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
 //   kFailedPrecondition  it belongs to another cluster, node or format version, or holds files but no identity;
 //   kDataLoss            the identity file is damaged;
 //   kUnavailable         another process has it locked; and whatever else the disk reports.
-[[nodiscard]] std::unique_ptr<Operation> ReadStore(env::Env& env,
+[[nodiscard]] std::unique_ptr<AsyncTask> ReadStore(env::Env& env,
                                                    ClusterId cluster,
                                                    NodeId node,
                                                    IdentityDone done);
@@ -47,7 +47,7 @@ using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
 // interrupted bootstrap is no store and may be repeated. Identity and bootstrap record become durable in one step, before `done`
 // is called. A directory that holds anything else is refused (kFailedPrecondition; kAlreadyExists if it is a store already);
 // kInvalidArgument: the record is longer than kBootstrapRecordBytesMax.
-[[nodiscard]] std::unique_ptr<Operation> CreateStore(
+[[nodiscard]] std::unique_ptr<AsyncTask> CreateStore(
     env::Env& env, ClusterId cluster, NodeId node, std::string bootstrap_record,
     IdentityDone done);
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "raft/log/log_harness.h"
+#include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
 namespace {

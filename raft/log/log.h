@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "env/env.h"
 #include "raft/core/types.h"
-#include "raft/log/operation.h"
+#include "raft/log/async_task.h"
 
 namespace quorate::raft {
 
@@ -38,10 +38,10 @@ struct LogOptions {
 // What the log holds of one group.
 struct RecoveredGroup {
   HardState hard_state;
-  // The last boundary recorded: entries at or before it are gone; a snapshot at least that new must exist.
-  LogPosition boundary;
+  // The last log_start recorded: entries at or before it are gone; a snapshot at least that new must exist.
+  LogPosition log_start;
   std::vector<Entry>
-      entries;  // After `boundary`, without a gap. Durable: made so again before being returned.
+      entries;  // After `log_start`, without a gap. Durable: made so again before being returned.
   // Not OK: this replica must neither vote, lead nor acknowledge; the message says which record is damaged.
   absl::Status fenced = absl::OkStatus();
 };
@@ -55,7 +55,7 @@ class Log {
   // Reads every segment, cuts a torn tail, makes what remains durable again, then calls `opened` in a later turn. Fails with
   // kDataLoss (unreadable beyond one group), kFailedPrecondition (another store's or a newer format's files), or the disk's.
   // The store must have been created (raft/log/identity.h): a log whose files are all missing is kDataLoss, not a new one.
-  [[nodiscard]] static std::unique_ptr<Operation> Open(
+  [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~Log() = default;
 
@@ -72,10 +72,10 @@ class Log {
   virtual void Append(GroupKey group, const HardState* hard_state,
                       absl::Span<const Entry> entries, Done done) = 0;
 
-  // Records, in the stream, that entries at or before `boundary` are not needed any more (a snapshot covers them) and, when
+  // Records, in the stream, that entries at or before `log_start` are not needed any more (a snapshot covers them) and, when
   // `discard_suffix`, that nothing after it is valid either (a snapshot was installed over the log). Old segments go when no
   // group needs them.
-  virtual void SetBoundary(GroupKey group, LogPosition boundary,
+  virtual void SetLogStart(GroupKey group, LogPosition log_start,
                            bool discard_suffix, Done done) = 0;
 
   // Forgets the group for ever; later records of this incarnation are refused.

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/log/log_harness.h"
-#include "raft/log/log_model.h"
 #include "raft/log/record.h"
+#include "raft/log/testing/log_harness.h"
+#include "raft/log/testing/log_model.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::raft {
@@ -115,7 +115,7 @@ rc::Gen<ModelStep> AnyStep() {
   using Do = ModelStep::Do;
   const auto kind = rc::gen::weightedElement<Kind>({{12, Kind::kAppend},
                                                     {3, Kind::kHardState},
-                                                    {3, Kind::kBoundary},
+                                                    {3, Kind::kLogStart},
                                                     {1, Kind::kInstall},
                                                     {1, Kind::kDrop}});
   return rc::gen::build<ModelStep>(
@@ -342,7 +342,7 @@ void WriteSmallLog(LogHarness& h, LogModel& model) {
       {.group = 2, .count = 3, .bytes = 600},
       {.kind = Kind::kHardState, .group = 1, .count = 3},
       {.group = 1, .back = 1, .count = 2, .bytes = 13},
-      {.kind = Kind::kBoundary, .group = 2, .back = 1},
+      {.kind = Kind::kLogStart, .group = 2, .back = 1},
       {.group = 2, .count = 1, .bytes = 14000},
       {.group = 1, .count = 1, .bytes = 9},
       {.group = 2, .count = 1, .bytes = 20},
@@ -360,7 +360,7 @@ bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
                 const ModelGroup& before) {
   for (const ModelGroup* model : {&now, &before}) {
     if (got.hard_state == model->hard_state &&
-        got.boundary == model->boundary && got.entries == model->entries) {
+        got.log_start == model->log_start && got.entries == model->entries) {
       return true;
     }
   }

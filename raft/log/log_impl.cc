@@ -11,9 +11,9 @@ namespace {
 // Entries of one record, in bytes; one entry is always allowed.
 constexpr size_t kRecordEntriesBytesMax = 1 << 20;
 // Of old entries brought forward in one durable write, so that new ones do not wait for them.
-constexpr size_t kCarryBytesMax = 256 << 10;
+constexpr size_t kRewriteBytesMax = 256 << 10;
 constexpr size_t kZeroBlockBytes = 64 << 10;
-constexpr size_t kFillBytesMax = 1 << 20;
+constexpr size_t kPreallocationBytesMax = 1 << 20;
 // Unused files kept to be overwritten; the others are removed.
 constexpr size_t kUnusedFilesMax = 1;
 // Files may take up to so many times the bytes of live entries, and so many segments more.
@@ -31,17 +31,17 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       state_(std::move(start.state)),
       recovered_(std::move(start.recovered)),
       unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
-      batch_(start.batch),
+      write_number_(start.write_number),
       unused_(start.unused.begin(), start.unused.end()),
       zeros_(Buffer::Copy(std::string(kZeroBlockBytes, '\0'))),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
-  position_ = opening_end_ = filled_end_ = start.current.end;
+  position_ = opening_end_ = preallocated_end_ = start.current.end;
   counters_.durable_writes = start.current.writes;
   counters_.written_bytes = start.current.written_bytes;
   segment_seed_ =
       SegmentSeed(options_.cluster, options_.store, state_.current()->number);
-  FillAhead();
+  Preallocate();
 }
 
 LogImpl::~LogImpl() {
@@ -87,13 +87,13 @@ void LogImpl::Append(GroupKey group, const HardState* hard_state,
   Enqueue(group, std::move(item));
 }
 
-void LogImpl::SetBoundary(GroupKey group, LogPosition boundary,
+void LogImpl::SetLogStart(GroupKey group, LogPosition log_start,
                           bool discard_suffix, Done done) {
   const absl::Status refusal = Refusal(group);
   if (!refusal.ok()) return CallLater(std::move(done), refusal);
   Item item;
-  item.type = RecordType::kBoundary;
-  item.boundary = boundary;
+  item.type = RecordType::kLogStart;
+  item.log_start = log_start;
   item.discard_suffix = discard_suffix;
   item.done = std::move(done);
   Enqueue(group, std::move(item));
@@ -150,10 +150,10 @@ void LogImpl::Flush() {
       return Roll();
     }
   }
-  const LogPlace place{state_.current()->number, position_};
-  writer_.Start(segment_seed_, place, place, batch_ + 1);
+  const SegmentOffset place{state_.current()->number, position_};
+  writer_.Start(segment_seed_, place, place, write_number_ + 1);
   FillBatch();
-  if (rewriting_ != nullptr) CarryForward();
+  if (rewriting_ != nullptr) RewriteLiveRecords();
   if (writer_.size_bytes() == 0) {
     if (HasWork()) Roll();
     return;
@@ -174,8 +174,8 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
       body += bytes;
       ++record.entries;
     }
-  } else if (item.type == RecordType::kBoundary) {
-    body = EncodeBoundaryBody(item.boundary).size();
+  } else if (item.type == RecordType::kLogStart) {
+    body = EncodeLogStartBody(item.log_start).size();
   }
   record.bytes = RecordBytes(body);
   return record;
@@ -250,16 +250,17 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       if (item.entries_written < item.entries.size()) return;
       break;
     }
-    case RecordType::kBoundary: {
+    case RecordType::kLogStart: {
       GroupLog& group = state_.group(key);
-      // An older boundary than the one recorded changes nothing.
-      if (!item.discard_suffix && item.boundary.index < group.boundary.index) {
-        item.boundary = group.boundary;
+      // An older log start than the one recorded changes nothing.
+      if (!item.discard_suffix &&
+          item.log_start.index < group.log_start.index) {
+        item.log_start = group.log_start;
       }
       writer_.Add(item.type,
                   item.discard_suffix ? kFlagDiscardSuffix : uint16_t{0}, key,
-                  EncodeBoundaryBody(item.boundary));
-      state_.SetBoundary(group, item.boundary, item.discard_suffix);
+                  EncodeLogStartBody(item.log_start));
+      state_.SetLogStart(group, item.log_start, item.discard_suffix);
       break;
     }
     case RecordType::kDrop:
@@ -274,10 +275,10 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
   queue.Pop();
 }
 
-void LogImpl::CarryGroup(GroupLog& group, size_t* budget) {
+void LogImpl::RewriteGroup(GroupLog& group, size_t* budget) {
   size_t i = 0;
   while (i < group.live.size()) {
-    if (group.live.where(i) != rewriting_) {
+    if (group.live.segment_of(i) != rewriting_) {
       ++i;
       continue;
     }
@@ -285,7 +286,7 @@ void LogImpl::CarryGroup(GroupLog& group, size_t* budget) {
     size_t count = 0;
     size_t bytes = 0;
     while (i + count < group.live.size() &&
-           group.live.where(i + count) == rewriting_ &&
+           group.live.segment_of(i + count) == rewriting_ &&
            (count == 0 || bytes < *budget)) {
       bytes += group.live.entries()[i + count].size_bytes();
       ++count;
@@ -295,20 +296,20 @@ void LogImpl::CarryGroup(GroupLog& group, size_t* budget) {
       *budget = 0;
       return;
     }
-    writer_.AddEntries(RecordType::kCarry, group.key, nullptr, run);
+    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
     for (size_t k = 0; k < count; ++k) group.live.Move(i + k, state_.current());
     *budget -= std::min(*budget, bytes);
     i += count;
   }
 }
 
-void LogImpl::CarryForward() {
-  size_t budget = kCarryBytesMax;
+void LogImpl::RewriteLiveRecords() {
+  size_t budget = kRewriteBytesMax;
   auto& groups = state_.groups();
   for (auto it = groups.lower_bound(rewrite_cursor_); it != groups.end();
        ++it) {
     rewrite_cursor_ = it->first;
-    CarryGroup(*it->second, &budget);
+    RewriteGroup(*it->second, &budget);
     if (budget == 0) return;
   }
   CHECK_EQ(rewriting_->live_bytes, 0u);
@@ -319,12 +320,13 @@ void LogImpl::CarryForward() {
 void LogImpl::WriteBatch() {
   writing_ = true;
   batch_bytes_ = writer_.size_bytes();
-  waiting_for_fill_ = filling_ && position_ + batch_bytes_ > filled_end_;
-  if (!waiting_for_fill_) IssueWrite();
+  waiting_for_preallocation_ =
+      preallocating_ && position_ + batch_bytes_ > preallocated_end_;
+  if (!waiting_for_preallocation_) IssueWrite();
 }
 
 void LogImpl::IssueWrite() {
-  ++batch_;
+  ++write_number_;
   ++counters_.durable_writes;
   counters_.written_bytes += batch_bytes_;
   const std::vector<Buffer> pieces = writer_.Take();
@@ -337,11 +339,11 @@ void LogImpl::OnWritten(absl::Status status) {
   if (!status.ok()) return Fail(status, "a durable write");
   writing_ = false;
   position_ += batch_bytes_;
-  filled_end_ = std::max(filled_end_, position_);
+  preallocated_end_ = std::max(preallocated_end_, position_);
   Segment* current = state_.current();
   current->file_bytes = std::max(current->file_bytes, position_);
   Reclaim();
-  FillAhead();
+  Preallocate();
   if (HasWork()) ScheduleFlush();
   bool destroyed = false;
   destroyed_ = &destroyed;
@@ -383,7 +385,7 @@ void LogImpl::Roll() {
                     options_.store,
                     state_.current()->number + 1,
                     {state_.current()->number, position_}};
-  opening.batch = ++batch_;
+  opening.write_number = ++write_number_;
   opening.states = state_.States();
   opening.unknown_groups_fenced = !unknown_groups_fenced_.ok();
   std::string recycled;
@@ -406,54 +408,54 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
   if (!opened.ok()) return Fail(opened.status(), "beginning the next segment");
   const uint64_t number = state_.current()->number + 1;
   tracer_.Sometimes("log.segment_begun");
-  fill_pending_.Cancel();
-  filling_ = false;
+  preallocation_pending_.Cancel();
+  preallocating_ = false;
   file_ = std::move(opened->file);
   position_ = opening_end_ = opened->end;
-  filled_end_ = std::max(position_, recycled_bytes);
-  state_.AddSegment(number, filled_end_);
+  preallocated_end_ = std::max(position_, recycled_bytes);
+  state_.AddSegment(number, preallocated_end_);
   segment_seed_ = SegmentSeed(options_.cluster, options_.store, number);
   counters_.durable_writes += opened->writes;
   counters_.written_bytes += opened->written_bytes;
   opener_.reset();
-  FillAhead();
+  Preallocate();
   ScheduleFlush();
 }
 
-void LogImpl::FillAhead() {
-  const uint64_t step = std::clamp<uint64_t>(options_.segment_bytes / 16,
-                                             kZeroBlockBytes, kFillBytesMax);
-  if (filling_ || filled_end_ >= options_.segment_bytes ||
-      filled_end_ - position_ >= step) {
+void LogImpl::Preallocate() {
+  const uint64_t step = std::clamp<uint64_t>(
+      options_.segment_bytes / 16, kZeroBlockBytes, kPreallocationBytesMax);
+  if (preallocating_ || preallocated_end_ >= options_.segment_bytes ||
+      preallocated_end_ - position_ >= step) {
     return;
   }
   std::vector<Buffer> pieces;
-  uint64_t left = std::min(step, options_.segment_bytes - filled_end_);
-  const uint64_t end = filled_end_ + left;
+  uint64_t left = std::min(step, options_.segment_bytes - preallocated_end_);
+  const uint64_t end = preallocated_end_ + left;
   while (left > 0) {
     const size_t size = std::min<uint64_t>(left, zeros_.size());
     pieces.push_back(zeros_.Slice(0, size));
     left -= size;
   }
-  filling_ = true;
-  fill_pending_ = file_->Write(
-      filled_end_, pieces, env::Durability::kLater,
+  preallocating_ = true;
+  preallocation_pending_ = file_->Write(
+      preallocated_end_, pieces, env::Durability::kLater,
       [this, end](absl::Status written) {
         if (!written.ok()) return Fail(written, "allocating space");
-        fill_pending_ = file_->Sync([this, end](absl::Status synced) {
+        preallocation_pending_ = file_->Sync([this, end](absl::Status synced) {
           if (!synced.ok()) return Fail(synced, "allocating space");
-          OnFilled(end);
+          OnPreallocated(end);
         });
       });
 }
 
-void LogImpl::OnFilled(uint64_t end) {
-  filling_ = false;
-  filled_end_ = std::max(filled_end_, end);
+void LogImpl::OnPreallocated(uint64_t end) {
+  preallocating_ = false;
+  preallocated_end_ = std::max(preallocated_end_, end);
   Segment* current = state_.current();
-  current->file_bytes = std::max(current->file_bytes, filled_end_);
-  if (waiting_for_fill_) {
-    waiting_for_fill_ = false;
+  current->file_bytes = std::max(current->file_bytes, preallocated_end_);
+  if (waiting_for_preallocation_) {
+    waiting_for_preallocation_ = false;
     IssueWrite();
   }
 }

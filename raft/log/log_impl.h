@@ -37,7 +37,7 @@ class LogImpl final : public Log {
     std::map<GroupKey, RecoveredGroup> recovered;
     absl::Status unknown_groups_fenced;
     SegmentOpener::Opened current;
-    uint64_t batch = 0;  // Of the last durable write.
+    uint64_t write_number = 0;  // Of the last durable write.
     std::vector<UnusedFile> unused;
   };
   LogImpl(env::Env& env, const LogOptions& options, Start start);
@@ -51,7 +51,7 @@ class LogImpl final : public Log {
   }
   void Append(GroupKey group, const HardState* hard_state,
               absl::Span<const Entry> entries, Done done) override;
-  void SetBoundary(GroupKey group, LogPosition boundary, bool discard_suffix,
+  void SetLogStart(GroupKey group, LogPosition log_start, bool discard_suffix,
                    Done done) override;
   void Drop(GroupKey group, Done done) override;
   absl::Status status() const override { return status_; }
@@ -64,7 +64,7 @@ class LogImpl final : public Log {
     std::optional<HardState> hard_state;
     std::vector<Entry> entries;
     size_t entries_written = 0;
-    LogPosition boundary;
+    LogPosition log_start;
     bool discard_suffix = false;
     Done done;
   };
@@ -99,8 +99,8 @@ class LogImpl final : public Log {
   void Write(Queue& queue, const NextRecord& record);
   bool Fits(size_t record_bytes) const;
   void FillBatch();
-  void CarryForward();
-  void CarryGroup(GroupLog& group, size_t* budget);
+  void RewriteLiveRecords();
+  void RewriteGroup(GroupLog& group, size_t* budget);
   void WriteBatch();
   void IssueWrite();
   void OnWritten(absl::Status status);
@@ -109,8 +109,8 @@ class LogImpl final : public Log {
   void Roll();
   void OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
                 uint64_t recycled_bytes);
-  void FillAhead();
-  void OnFilled(uint64_t end);
+  void Preallocate();
+  void OnPreallocated(uint64_t end);
   void Reclaim();
   void RemoveUnused();
 
@@ -135,13 +135,13 @@ class LogImpl final : public Log {
   uint32_t segment_seed_ = 0;
   uint64_t position_ = 0;  // Where the next record goes.
   uint64_t opening_end_ = 0;
-  uint64_t filled_end_ = 0;  // Bytes before it are allocated on disk.
-  uint64_t batch_ = 0;
+  uint64_t preallocated_end_ = 0;  // Bytes before it are allocated on disk.
+  uint64_t write_number_ = 0;
 
   BatchWriter writer_;
   bool writing_ =
       false;  // A batch is built; nothing else is begun until it is durable.
-  bool waiting_for_fill_ =
+  bool waiting_for_preallocation_ =
       false;  // It waits until zeros are written where part of it goes.
   size_t batch_bytes_ = 0;     // Its size.
   std::vector<Done> written_;  // Of what is in flight, in order.
@@ -152,7 +152,7 @@ class LogImpl final : public Log {
 
   std::deque<UnusedFile> unused_;
   bool removing_ = false;
-  bool filling_ = false;
+  bool preallocating_ = false;
   Buffer zeros_;
   std::unique_ptr<SegmentOpener> opener_;
   bool* destroyed_ = nullptr;  // Set by the destructor while callbacks run.
@@ -160,7 +160,7 @@ class LogImpl final : public Log {
   env::Pending flush_pending_;
   bool flush_scheduled_ = false;
   env::Pending write_pending_;
-  env::Pending fill_pending_;
+  env::Pending preallocation_pending_;
   env::Pending remove_pending_;
   CallbackQueue callbacks_;
 };

@@ -9,36 +9,36 @@ namespace quorate::raft {
 void LiveEntries::Append(Entry entry, Segment* segment) {
   segment->live_bytes += entry.size_bytes();
   entries_.push_back(std::move(entry));
-  where_.push_back(segment);
+  segment_of_.push_back(segment);
 }
 
 void LiveEntries::Truncate(size_t size) {
   CHECK_LE(size, this->size());
   while (this->size() > size) {
-    where_.back()->live_bytes -= entries_.back().size_bytes();
+    segment_of_.back()->live_bytes -= entries_.back().size_bytes();
     entries_.pop_back();
-    where_.pop_back();
+    segment_of_.pop_back();
   }
 }
 
 void LiveEntries::DropFront(size_t count) {
   CHECK_LE(count, size());
   for (size_t i = 0; i < count; ++i, ++head_) {
-    where_[head_]->live_bytes -= entries_[head_].size_bytes();
+    segment_of_[head_]->live_bytes -= entries_[head_].size_bytes();
     entries_[head_].payload = Buffer();
   }
   // Each entry is moved at most once for every entry dropped.
   if (2 * head_ >= entries_.size()) {
     entries_.erase(entries_.begin(), entries_.begin() + head_);
-    where_.erase(where_.begin(), where_.begin() + head_);
+    segment_of_.erase(segment_of_.begin(), segment_of_.begin() + head_);
     head_ = 0;
   }
 }
 
 void LiveEntries::Move(size_t i, Segment* segment) {
   const size_t bytes = entries_[head_ + i].size_bytes();
-  where_[head_ + i]->live_bytes -= bytes;
-  where_[head_ + i] = segment;
+  segment_of_[head_ + i]->live_bytes -= bytes;
+  segment_of_[head_ + i] = segment;
   segment->live_bytes += bytes;
 }
 
@@ -46,7 +46,7 @@ StateBody GroupLog::state() const {
   StateBody state;
   state.hard_state = hard_state;
   state.fenced = !fenced.ok();
-  state.boundary = boundary;
+  state.log_start = log_start;
   state.last = last();
   return state;
 }
@@ -79,24 +79,24 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   }
   if (entries.empty()) return;
   const Index from = entries.front().index;
-  CHECK_GT(from, group.boundary.index);
+  CHECK_GT(from, group.log_start.index);
   CHECK_LE(from, group.last() + 1);
-  group.live.Truncate(from - group.boundary.index - 1);
+  group.live.Truncate(from - group.log_start.index - 1);
   for (Entry& entry : entries) {
     CHECK_EQ(entry.index, group.last() + 1);
     group.live.Append(std::move(entry), current());
   }
 }
 
-void LogState::SetBoundary(GroupLog& group, LogPosition boundary,
+void LogState::SetLogStart(GroupLog& group, LogPosition log_start,
                            bool discard_suffix) {
-  CHECK_GE(boundary.index, group.boundary.index);
-  if (discard_suffix || boundary.index >= group.last()) {
+  CHECK_GE(log_start.index, group.log_start.index);
+  if (discard_suffix || log_start.index >= group.last()) {
     group.live.Truncate(0);
   } else {
-    group.live.DropFront(boundary.index - group.boundary.index);
+    group.live.DropFront(log_start.index - group.log_start.index);
   }
-  group.boundary = boundary;
+  group.log_start = log_start;
 }
 
 void LogState::Drop(GroupKey key) {

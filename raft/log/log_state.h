@@ -28,7 +28,7 @@ struct Segment {
   size_t live_bytes = 0;  // Of entries that have their newest record here.
 };
 
-// The entries of one group after its boundary, each with the segment of its newest record.
+// The entries of one group after its log_start, each with the segment of its newest record.
 class LiveEntries {
  public:
   size_t size() const { return entries_.size() - head_; }
@@ -36,7 +36,7 @@ class LiveEntries {
   absl::Span<const Entry> entries() const {
     return absl::MakeSpan(entries_).subspan(head_);
   }
-  Segment* where(size_t i) const { return where_[head_ + i]; }
+  Segment* segment_of(size_t i) const { return segment_of_[head_ + i]; }
 
   void Append(Entry entry, Segment* segment);
   // Keeps the first `size`.
@@ -47,19 +47,19 @@ class LiveEntries {
 
  private:
   std::vector<Entry> entries_;
-  std::vector<Segment*> where_;
+  std::vector<Segment*> segment_of_;
   size_t head_ = 0;  // Entries before it are gone.
 };
 
 struct GroupLog {
   GroupKey key;
   HardState hard_state;
-  LogPosition boundary;
+  LogPosition log_start;
   LiveEntries live;
   absl::Status fenced;
 
   Index last() const {
-    return live.empty() ? boundary.index : live.entries().back().index;
+    return live.empty() ? log_start.index : live.entries().back().index;
   }
   StateBody state() const;
 };
@@ -85,7 +85,7 @@ class LogState {
   // What a record that goes into the current segment means. Moves the entries out.
   void Append(GroupLog& group, const HardState* hard_state,
               absl::Span<Entry> entries);
-  void SetBoundary(GroupLog& group, LogPosition boundary, bool discard_suffix);
+  void SetLogStart(GroupLog& group, LogPosition log_start, bool discard_suffix);
   void Drop(GroupKey key);
 
   std::vector<std::pair<GroupKey, StateBody>> States() const;

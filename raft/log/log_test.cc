@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/log/log_harness.h"
+#include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
 namespace {
@@ -73,7 +73,7 @@ TEST_F(LogTest, ManySegments_RollAndComeBack) {
 // Recovery copies what nothing witnesses in front of the states of a new segment, which may become the first of the chain.
 TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
   std::vector<Entry> expected;
-  LogPosition boundary;
+  LogPosition log_start;
   uint64_t index = 0;
   for (int round = 0; round < 30; ++round) {
     for (int i = 0; i < 3; ++i) {
@@ -83,46 +83,46 @@ TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
       ASSERT_TRUE(h_.Append(kGroup, {entry}, &hard_state).ok());
     }
     if (round % 2 == 1) {
-      boundary = expected[expected.size() - 2].position();
+      log_start = expected[expected.size() - 2].position();
       expected.erase(expected.begin(), expected.end() - 1);
-      ASSERT_TRUE(h_.SetBoundary(kGroup, boundary).ok());
+      ASSERT_TRUE(h_.SetLogStart(kGroup, log_start).ok());
     }
     ASSERT_TRUE(
         h_.Restart(round % 3 == 0 ? CrashKind::kProcess : CrashKind::kMachine)
             .ok());
     ASSERT_TRUE(Recovered().fenced.ok()) << round << Recovered().fenced;
-    ASSERT_EQ(Recovered().boundary, boundary) << round;
+    ASSERT_EQ(Recovered().log_start, log_start) << round;
     ASSERT_EQ(Recovered().entries, expected) << round;
   }
 }
 
-TEST_F(LogTest, Boundary_DropsThePrefixForGood) {
+TEST_F(LogTest, LogStart_DropsThePrefixForGood) {
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b"),
                                  TestEntry(2, 3, "c")})
                   .ok());
-  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(2)}).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(2)}).ok());
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(1), Index(2)}));
+  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(1), Index(2)}));
   EXPECT_EQ(Recovered().entries, std::vector<Entry>{TestEntry(2, 3, "c")});
 }
 
-TEST_F(LogTest, OlderBoundary_ChangesNothing) {
+TEST_F(LogTest, OlderLogStart_ChangesNothing) {
   ASSERT_TRUE(
       h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b")}).ok());
-  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(2)}).ok());
-  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(1), Index(1)}).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(2)}).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(1)}).ok());
   ASSERT_TRUE(h_.Restart().ok());
-  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(1), Index(2)}));
+  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(1), Index(2)}));
 }
 
-TEST_F(LogTest, BoundaryOfAnInstalledSnapshot_DiscardsEverythingElse) {
+TEST_F(LogTest, LogStartOfAnInstalledSnapshot_DiscardsEverythingElse) {
   ASSERT_TRUE(
       h_.Append(kGroup, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b")}).ok());
-  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(5), Index(1)}, true).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(5), Index(1)}, true).ok());
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(5, 2, "x")}).ok());
-  ASSERT_TRUE(h_.SetBoundary(kGroup, {Term(6), Index(90)}, true).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(6), Index(90)}, true).ok());
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().boundary, (LogPosition{Term(6), Index(90)}));
+  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(6), Index(90)}));
   EXPECT_TRUE(Recovered().entries.empty());
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(6, 91, "y")}).ok());
 }
@@ -132,7 +132,7 @@ void Churn(LogHarness& h, GroupKey group, uint64_t from, uint64_t count) {
   for (uint64_t i = from; i < from + count; ++i) {
     ASSERT_TRUE(
         h.Append(group, {TestEntry(1, i, std::string(4000, 'c'))}).ok());
-    ASSERT_TRUE(h.SetBoundary(group, {Term(1), Index(i)}).ok());
+    ASSERT_TRUE(h.SetLogStart(group, {Term(1), Index(i)}).ok());
   }
 }
 
@@ -232,7 +232,7 @@ TEST_F(LogTest, CompactedSegments_AreOverwrittenAndSpaceStaysBounded) {
   EXPECT_LE(h_.LogFiles().size(), 4u);
   EXPECT_LE(h_.log()->counters().segments, 2u);
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().boundary.index, Index(400));
+  EXPECT_EQ(Recovered().log_start.index, Index(400));
 }
 
 TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
@@ -248,7 +248,7 @@ TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
     ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
     EXPECT_EQ(Recovered(idle).entries, entries);
     EXPECT_EQ(Recovered(idle).hard_state, vote);
-    EXPECT_EQ(Recovered().boundary.index, Index(400));
+    EXPECT_EQ(Recovered().log_start.index, Index(400));
   }
 }
 

@@ -20,7 +20,7 @@ constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is cheaper to copy than to carry as a piece of its own.
 constexpr size_t kCopiedPayloadBytesMax = 512;
 
-uint32_t PlaceSeed(uint32_t segment_seed, uint64_t offset) {
+uint32_t RecordSeed(uint32_t segment_seed, uint64_t offset) {
   char bytes[8];
   std::memcpy(bytes, &offset, sizeof(bytes));
   return Crc32c(segment_seed, std::string_view(bytes, sizeof(bytes)));
@@ -32,7 +32,7 @@ void Set(char* record, size_t offset, T value) {
 }
 
 // Fills in the header of a record, from which its checksum is computed.
-void EncodeHeader(const RecordHeader& header, uint32_t place_seed,
+void EncodeHeader(const RecordHeader& header, uint32_t record_seed,
                   char* record) {
   Set<uint32_t>(record, 0, header.body_bytes);
   Set<uint8_t>(record, 4, static_cast<uint8_t>(header.type));
@@ -41,11 +41,11 @@ void EncodeHeader(const RecordHeader& header, uint32_t place_seed,
   Set<uint32_t>(record, 8, header.key.group.value());
   Set<uint32_t>(record, 12, header.body_crc);
   Set<uint64_t>(record, 16, header.key.incarnation.value());
-  Set<uint64_t>(record, 24, header.batch);
+  Set<uint64_t>(record, 24, header.write_number);
   Set<uint64_t>(record, 32, header.synced.segment);
   Set<uint32_t>(record, 40, static_cast<uint32_t>(header.synced.offset));
   const std::string_view covered(record, kRecordHeaderBytes - 4);
-  Set<uint32_t>(record, kRecordHeaderBytes - 4, Crc32c(place_seed, covered));
+  Set<uint32_t>(record, kRecordHeaderBytes - 4, Crc32c(record_seed, covered));
 }
 
 absl::Status BadBody(const char* what, size_t size) {
@@ -137,9 +137,9 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   if (header.type == RecordType{0} || header.body_bytes > kRecordBodyBytesMax) {
     return RecordCheck::kBadHeader;
   }
-  const uint32_t place_seed = PlaceSeed(segment_seed, offset);
+  const uint32_t record_seed = RecordSeed(segment_seed, offset);
   if (LoadFixed<uint32_t>(bytes, kRecordHeaderBytes - 4) !=
-      Crc32c(place_seed, bytes.substr(0, kRecordHeaderBytes - 4))) {
+      Crc32c(record_seed, bytes.substr(0, kRecordHeaderBytes - 4))) {
     return RecordCheck::kBadHeader;
   }
   header.version = LoadFixed<uint8_t>(bytes, 5);
@@ -147,13 +147,13 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   header.key.group = GroupId(LoadFixed<uint32_t>(bytes, 8));
   header.body_crc = LoadFixed<uint32_t>(bytes, 12);
   header.key.incarnation = GroupIncarnation(LoadFixed<uint64_t>(bytes, 16));
-  header.batch = LoadFixed<uint64_t>(bytes, 24);
+  header.write_number = LoadFixed<uint64_t>(bytes, 24);
   header.synced.segment = LoadFixed<uint64_t>(bytes, 32);
   header.synced.offset = LoadFixed<uint32_t>(bytes, 40);
   const size_t padded = RecordBytes(header.body_bytes) - kRecordHeaderBytes;
   const std::string_view rest = bytes.substr(kRecordHeaderBytes);
   if (rest.size() < padded ||
-      Crc32c(place_seed, rest.substr(0, padded)) != header.body_crc) {
+      Crc32c(record_seed, rest.substr(0, padded)) != header.body_crc) {
     return RecordCheck::kBadBody;
   }
   view->body = rest.substr(0, header.body_bytes);
@@ -166,8 +166,8 @@ std::string EncodeStateBody(const StateBody& state) {
   AppendFixed<uint32_t>(&out, state.hard_state.voted_for.value());
   AppendFixed<uint32_t>(&out,
                         (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
-  AppendFixed<uint64_t>(&out, state.boundary.term.value());
-  AppendFixed<uint64_t>(&out, state.boundary.index.value());
+  AppendFixed<uint64_t>(&out, state.log_start.term.value());
+  AppendFixed<uint64_t>(&out, state.log_start.index.value());
   AppendFixed<uint64_t>(&out, state.last.value());
   CHECK_EQ(out.size(), kStateBodyBytes);
   return out;
@@ -182,8 +182,8 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   if (flags > 3) return BadBody("state flags", flags);
   state.fenced = (flags & 1) != 0;
   state.dropped = (flags & 2) != 0;
-  state.boundary.term = Term(LoadFixed<uint64_t>(body, 16));
-  state.boundary.index = Index(LoadFixed<uint64_t>(body, 24));
+  state.log_start.term = Term(LoadFixed<uint64_t>(body, 16));
+  state.log_start.index = Index(LoadFixed<uint64_t>(body, 24));
   state.last = Index(LoadFixed<uint64_t>(body, 32));
   return state;
 }
@@ -238,15 +238,15 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
   return result;
 }
 
-std::string EncodeBoundaryBody(LogPosition boundary) {
+std::string EncodeLogStartBody(LogPosition log_start) {
   std::string out;
-  AppendFixed<uint64_t>(&out, boundary.term.value());
-  AppendFixed<uint64_t>(&out, boundary.index.value());
+  AppendFixed<uint64_t>(&out, log_start.term.value());
+  AppendFixed<uint64_t>(&out, log_start.index.value());
   return out;
 }
 
-absl::StatusOr<LogPosition> DecodeBoundaryBody(std::string_view body) {
-  if (body.size() != 16) return BadBody("boundary", body.size());
+absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body) {
+  if (body.size() != 16) return BadBody("log start", body.size());
   return LogPosition{Term(LoadFixed<uint64_t>(body, 0)),
                      Index(LoadFixed<uint64_t>(body, 8))};
 }
@@ -264,13 +264,13 @@ absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body) {
                     (LoadFixed<uint64_t>(body, 8) & 1) != 0};
 }
 
-void BatchWriter::Start(uint32_t segment_seed, LogPlace start, LogPlace synced,
-                        uint64_t batch) {
+void BatchWriter::Start(uint32_t segment_seed, SegmentOffset start,
+                        SegmentOffset synced, uint64_t write_number) {
   CHECK_EQ(start.offset % kRecordAlignment, 0u);
   segment_seed_ = segment_seed;
   start_ = start;
   synced_ = synced;
-  batch_ = batch;
+  write_number_ = write_number;
   size_bytes_ = 0;
   scratch_.clear();
   pieces_.clear();
@@ -284,8 +284,8 @@ void BatchWriter::AddSegmentHeader(const SegmentHeader& header) {
 }
 
 void BatchWriter::Begin() {
-  place_seed_ = PlaceSeed(segment_seed_, start_.offset + size_bytes_);
-  body_crc_ = place_seed_;
+  record_seed_ = RecordSeed(segment_seed_, start_.offset + size_bytes_);
+  body_crc_ = record_seed_;
   body_bytes_ = 0;
   header_at_ = scratch_.size();
   scratch_.append(kRecordHeaderBytes, '\0');
@@ -318,9 +318,9 @@ void BatchWriter::End(RecordType type, uint16_t flags, GroupKey key) {
   header.flags = flags;
   header.key = key;
   header.body_crc = body_crc_;
-  header.batch = batch_;
+  header.write_number = write_number_;
   header.synced = synced_;
-  EncodeHeader(header, place_seed_, scratch_.data() + header_at_);
+  EncodeHeader(header, record_seed_, scratch_.data() + header_at_);
   size_bytes_ += record_bytes;
 }
 

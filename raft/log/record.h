@@ -36,9 +36,9 @@ enum class RecordType : uint8_t {
   kState = 1,  // A group as of the beginning of a segment.
   kAppend =
       2,  // Hard state, entries, or both; entries replace what was there from the first one on.
-  kCarry =
+  kRewrite =
       3,  // Entries still needed, brought forward from an old segment; they replace themselves alone.
-  kBoundary = 4,  // Log::SetBoundary.
+  kLogStart = 4,  // Log::SetLogStart.
   kDrop = 5,      // Log::Drop.
   kOpened =
       6,  // Ends the opening of a segment, which counts only if this is there.
@@ -46,13 +46,14 @@ enum class RecordType : uint8_t {
 // Flags of a record header.
 inline constexpr uint16_t kFlagHardState =
     1;  // kAppend: the body begins with one.
-inline constexpr uint16_t kFlagDiscardSuffix = 1;  // kBoundary.
+inline constexpr uint16_t kFlagDiscardSuffix = 1;  // kLogStart.
 
 // A byte of the log.
-struct LogPlace {
+struct SegmentOffset {
   uint64_t segment = 0;  // Numbered from 1; 0: no segment.
   uint64_t offset = 0;
-  friend constexpr auto operator<=>(const LogPlace&, const LogPlace&) = default;
+  friend constexpr auto operator<=>(const SegmentOffset&,
+                                    const SegmentOffset&) = default;
 };
 
 // The first 64 bytes of a segment.
@@ -61,7 +62,7 @@ struct SegmentHeader {
   StoreIncarnation store;
   uint64_t number = 0;
   // The stream up to `previous` comes before this segment; what that segment holds from there on does not count.
-  LogPlace previous;
+  SegmentOffset previous;
 };
 std::string EncodeSegmentHeader(const SegmentHeader& header);
 // kDataLoss: damaged or never written; kFailedPrecondition: a format version that this program does not know.
@@ -83,8 +84,8 @@ struct RecordHeader {
   uint16_t flags = 0;
   GroupKey key;
   uint32_t body_crc = 0;
-  uint64_t batch = 0;  // Number of the durable write, rising by one.
-  LogPlace
+  uint64_t write_number = 0;  // Number of the durable write, rising by one.
+  SegmentOffset
       synced;  // Everything before it was known to be durable when this was written.
 };
 
@@ -109,8 +110,8 @@ struct StateBody {
   HardState hard_state;
   bool fenced = false;
   bool dropped = false;
-  LogPosition boundary;
-  Index last;  // Of the last entry, or boundary.index.
+  LogPosition log_start;
+  Index last;  // Of the last entry, or log_start.index.
 };
 std::string EncodeStateBody(const StateBody& state);
 absl::StatusOr<StateBody> DecodeStateBody(std::string_view body);
@@ -123,8 +124,8 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
 size_t EntriesBodyBytes(bool hard_state, absl::Span<const Entry> entries);
 
-std::string EncodeBoundaryBody(LogPosition boundary);
-absl::StatusOr<LogPosition> DecodeBoundaryBody(std::string_view body);
+std::string EncodeLogStartBody(LogPosition log_start);
+absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body);
 
 struct OpenedBody {
   uint64_t states = 0;                 // kState records in this opening.
@@ -139,13 +140,13 @@ absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body);
 class BatchWriter {
  public:
   // Begins anew: the next record stands at `start`.
-  void Start(uint32_t segment_seed, LogPlace start, LogPlace synced,
-             uint64_t batch);
+  void Start(uint32_t segment_seed, SegmentOffset start, SegmentOffset synced,
+             uint64_t write_number);
   // Before any record of a batch that starts at offset 0.
   void AddSegmentHeader(const SegmentHeader& header);
   void Add(RecordType type, uint16_t flags, GroupKey key,
            std::string_view body);
-  // kAppend or kCarry.
+  // kAppend or kRewrite.
   void AddEntries(RecordType type, GroupKey key, const HardState* hard_state,
                   absl::Span<const Entry> entries);
   size_t size_bytes() const { return size_bytes_; }
@@ -165,14 +166,14 @@ class BatchWriter {
   void End(RecordType type, uint16_t flags, GroupKey key);
 
   uint32_t segment_seed_ = 0;
-  LogPlace start_;
-  LogPlace synced_;
-  uint64_t batch_ = 0;
+  SegmentOffset start_;
+  SegmentOffset synced_;
+  uint64_t write_number_ = 0;
   size_t size_bytes_ = 0;
   std::string scratch_;
   std::vector<Piece> pieces_;
   // Of the record being written.
-  uint32_t place_seed_ = 0;
+  uint32_t record_seed_ = 0;
   uint32_t body_crc_ = 0;
   size_t body_bytes_ = 0;
   size_t header_at_ = 0;  // In scratch_.

@@ -161,20 +161,20 @@ void Recovery::OnLastCandidate() {
 }
 
 void Recovery::BuildChain() {
-  // What stands in the last segment is witnessed by a later record there, or it is suspect from its beginning.
+  // What stands in the last segment is witnessed by a later record there, or it is unconfirmed from its beginning.
   last_header_ok_ = files_[last_].header_ok;
-  suspect_from_ = last_scan_.synced;
-  batch_ = last_scan_.batch_max;
+  unconfirmed_from_ = last_scan_.synced;
+  write_number_ = last_scan_.write_number_max;
   uint64_t number = last_;
   while (true) {
     const FileHead& file = files_[number];
-    LogPlace previous = file.header.previous;
+    SegmentOffset previous = file.header.previous;
     if (!file.header_ok) {
       // Its predecessor is what it was before: the next lower file, to wherever that ends.
       const auto it = files_.find(number);
       previous = it == files_.begin()
-                     ? LogPlace{}
-                     : LogPlace{std::prev(it)->first, ~uint64_t{0}};
+                     ? SegmentOffset{}
+                     : SegmentOffset{std::prev(it)->first, ~uint64_t{0}};
     }
     const auto found = files_.find(previous.segment);
     if (found == files_.end() || previous.segment >= number) break;
@@ -183,18 +183,18 @@ void Recovery::BuildChain() {
     chain_.push_back(previous);
     number = previous.segment;
   }
-  previous_ = suspect_from_ > 0 ? LogPlace{last_, suspect_from_}
-              : chain_.empty()  ? LogPlace{}
-                                : chain_.front();
+  previous_ = unconfirmed_from_ > 0 ? SegmentOffset{last_, unconfirmed_from_}
+              : chain_.empty()      ? SegmentOffset{}
+                                    : chain_.front();
   ReplayNext();
 }
 
 void Recovery::ReplayNext() {
   if (chain_.empty()) {
     return OnReplayed(
-        replay_.AddLast(last_, last_scan_, suspect_from_, last_header_ok_));
+        replay_.AddLast(last_, last_scan_, unconfirmed_from_, last_header_ok_));
   }
-  const LogPlace place = chain_.back();
+  const SegmentOffset place = chain_.back();
   chain_.pop_back();
   ReadWhole(place.segment, place.offset, [this, place] {
     const uint64_t number = place.segment;
@@ -205,7 +205,7 @@ void Recovery::ReplayNext() {
     }
     const Scan scan = ScanSegment(
         bytes_, number, SegmentSeed(options_.cluster, options_.store, number));
-    batch_ = std::max(batch_, scan.batch_max);
+    write_number_ = std::max(write_number_, scan.write_number_max);
     state_.AddSegment(number, files_[number].bytes);
     const absl::Status added = replay_.AddClosed(number, scan, header_ok);
     if (!added.ok()) return OnReplayed(added);
@@ -217,8 +217,9 @@ void Recovery::OnReplayed(absl::Status status) {
   if (!status.ok()) return Fail(status);
   result_ = replay_.Finish();
   last_bytes_.clear();
-  if (suspect_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
-  if (!result_.suspects.empty()) env_.tracer.Sometimes("log.suspects_copied");
+  if (unconfirmed_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
+  if (!result_.unconfirmed.empty())
+    env_.tracer.Sometimes("log.suspects_copied");
   if (result_.torn_tail_cut) env_.tracer.Sometimes("log.torn_tail_cut");
   if (result_.newly_fenced) env_.tracer.Sometimes("log.corrupt_record_fenced");
   for (const auto& [key, group] : result_.groups) {
@@ -233,11 +234,11 @@ void Recovery::BeginSegment() {
   const uint64_t number = files_.rbegin()->first + 1;
   SegmentOpening opening;
   opening.header = {options_.cluster, options_.store, number, previous_};
-  opening.batch = ++batch_;
+  opening.write_number = ++write_number_;
   opening.states = std::move(result_.states);
-  opening.copies = std::move(result_.suspects);
+  opening.copies = std::move(result_.unconfirmed);
   opening.unknown_groups_fenced = !result_.unknown_groups_fenced.ok();
-  // Segments that are gone from the chain hold no entries: those of suspect records stand in the new one.
+  // Segments that are gone from the chain hold no entries: those of unconfirmed records stand in the new one.
   std::map<uint64_t, Segment*> segments;
   for (const auto& segment : state_.segments()) {
     segments[segment->number] = segment.get();
@@ -247,12 +248,12 @@ void Recovery::BeginSegment() {
   for (const auto& [key, recovered] : result_.groups) {
     GroupLog& group = state_.group(key);
     group.hard_state = recovered.hard_state;
-    group.boundary = recovered.boundary;
+    group.log_start = recovered.log_start;
     group.fenced = recovered.fenced;
     if (!group.fenced.ok()) continue;
-    const std::vector<uint64_t>& where = result_.where[key];
+    const std::vector<uint64_t>& segment_of = result_.segment_of[key];
     for (size_t i = 0; i < recovered.entries.size(); ++i) {
-      group.live.Append(recovered.entries[i], segments.at(where[i]));
+      group.live.Append(recovered.entries[i], segments.at(segment_of[i]));
     }
   }
   for (const GroupKey& key : result_.dropped) state_.AddDropped(key);
@@ -277,13 +278,13 @@ void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
   start.recovered = std::move(result_.groups);
   start.unknown_groups_fenced = std::move(result_.unknown_groups_fenced);
   start.current = *std::move(opened);
-  start.batch = batch_;
+  start.write_number = write_number_;
   Log::Opened callback = std::move(opened_);
   callback(std::unique_ptr<Log>(
       std::make_unique<LogImpl>(env_, options_, std::move(start))));
 }
 
-std::unique_ptr<Operation> Log::Open(env::Env& env, const LogOptions& options,
+std::unique_ptr<AsyncTask> Log::Open(env::Env& env, const LogOptions& options,
                                      Opened opened) {
   return std::make_unique<Recovery>(env, options, std::move(opened));
 }

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "env/env.h"
+#include "raft/log/async_task.h"
 #include "raft/log/log.h"
 #include "raft/log/log_impl.h"
-#include "raft/log/operation.h"
 #include "raft/log/record.h"
 #include "raft/log/replay.h"
 #include "raft/log/scan.h"
@@ -23,7 +23,7 @@
 
 namespace quorate::raft {
 
-class Recovery final : public Operation {
+class Recovery final : public AsyncTask {
  public:
   Recovery(env::Env& env, const LogOptions& options, Log::Opened opened);
 
@@ -68,12 +68,12 @@ class Recovery final : public Operation {
   bool last_header_ok_ = false;
   std::string last_bytes_;
   Scan last_scan_;
-  uint64_t suspect_from_ = 0;
-  std::vector<LogPlace> chain_;
-  uint64_t batch_ = 0;
+  uint64_t unconfirmed_from_ = 0;
+  std::vector<SegmentOffset> chain_;
+  uint64_t write_number_ = 0;
   Replay replay_;
   Replay::Result result_;
-  LogPlace previous_;  // For the header of the new segment.
+  SegmentOffset previous_;  // For the header of the new segment.
   LogState state_;
   std::unique_ptr<SegmentOpener> opener_;
 };

@@ -45,16 +45,16 @@ void Replay::FenceAll(const std::string& why) {
   }
 }
 
-void Replay::Damage(const ScannedRecord& record, uint64_t segment) {
-  const std::string where = Describe(segment, record);
+void Replay::OnCorruptRecord(const ScannedRecord& record, uint64_t segment) {
+  const std::string extent = Describe(segment, record);
   if (record.kind == ScannedRecord::Kind::kBadBody &&
       record.header.key.group != GroupId()) {
     if (!dropped_.contains(record.header.key)) {
-      Fence(record.header.key, where);
+      Fence(record.header.key, extent);
     }
     return;
   }
-  if (fence_all_.empty()) fence_all_ = where;
+  if (fence_all_.empty()) fence_all_ = extent;
 }
 
 absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
@@ -67,7 +67,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   // What the stream gave so far is what the segment says it was: else something was lost that left no damage behind.
   if (found != groups_.end() && found->second.fenced.ok() && !state.fenced &&
       (found->second.hard_state != state.hard_state ||
-       found->second.boundary != state.boundary ||
+       found->second.log_start != state.log_start ||
        found->second.last != state.last)) {
     Fence(key, "a segment begins with another state than the one before ends");
   } else if (found == groups_.end() && !first_ && !state.fenced) {
@@ -75,7 +75,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   }
   Group& group = groups_[key];
   group.hard_state = state.hard_state;
-  group.boundary = state.boundary;
+  group.log_start = state.log_start;
   group.last = state.last;
   if (state.fenced && group.fenced.ok()) {
     group.fenced = absl::DataLossError(
@@ -103,7 +103,7 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
     group.last = body.entries.back().index;
   }
   for (Entry& entry : body.entries) {
-    if (entry.index <= group.boundary.index) continue;
+    if (entry.index <= group.log_start.index) continue;
     const uint64_t index = entry.index.value();
     group.entries.insert_or_assign(index,
                                    Group::Slot{std::move(entry), segment});
@@ -111,17 +111,17 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
   return absl::OkStatus();
 }
 
-void Replay::ApplyBoundary(GroupKey key, LogPosition boundary,
+void Replay::ApplyLogStart(GroupKey key, LogPosition log_start,
                            bool discard_suffix) {
   Group& group = groups_[key];
-  group.boundary = boundary;
+  group.log_start = log_start;
   if (discard_suffix) {
     group.entries.clear();
-    group.last = boundary.index;
+    group.last = log_start.index;
   }
   group.entries.erase(group.entries.begin(),
-                      group.entries.upper_bound(boundary.index.value()));
-  group.last = std::max(group.last, boundary.index);
+                      group.entries.upper_bound(log_start.index.value()));
+  group.last = std::max(group.last, log_start.index);
 }
 
 absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
@@ -137,15 +137,15 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
       return ApplyState(key, *state);
     }
     case RecordType::kAppend:
-    case RecordType::kCarry: {
+    case RecordType::kRewrite: {
       auto body = DecodeEntriesBody(record.header.flags, record.body);
       if (!body.ok()) return body.status();
       return ApplyEntries(record.header.type, key, *std::move(body), segment);
     }
-    case RecordType::kBoundary: {
-      auto boundary = DecodeBoundaryBody(record.body);
-      if (!boundary.ok()) return boundary.status();
-      ApplyBoundary(key, *boundary,
+    case RecordType::kLogStart: {
+      auto log_start = DecodeLogStartBody(record.body);
+      if (!log_start.ok()) return log_start.status();
+      ApplyLogStart(key, *log_start,
                     (record.header.flags & kFlagDiscardSuffix) != 0);
       return absl::OkStatus();
     }
@@ -173,7 +173,7 @@ absl::Status Replay::AddClosed(uint64_t number, const Scan& scan,
 }
 
 absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
-                             uint64_t suspect_from, bool header_ok) {
+                             uint64_t unconfirmed_from, bool header_ok) {
   fence_all_.clear();
   if (!header_ok) {
     fence_all_ = absl::StrCat("the header of ", SegmentName(number));
@@ -181,29 +181,29 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
   for (size_t i = 0; i < scan.records.size(); ++i) {
     const ScannedRecord& record = scan.records[i];
     if (record.kind != ScannedRecord::Kind::kGood) {
-      if (record.offset >= suspect_from) {
+      if (record.offset >= unconfirmed_from) {
         // Stale bytes of a recycled segment are not a torn write; what carries our seed behind the gap is.
         torn_tail_cut_ = record.kind == ScannedRecord::Kind::kBadBody ||
                          i + 1 < scan.records.size();
         break;
       }
-      Damage(record, number);
+      OnCorruptRecord(record, number);
       continue;
     }
-    const bool suspect = record.offset >= suspect_from &&
-                         record.header.type != RecordType::kState &&
-                         record.header.type != RecordType::kOpened;
-    if (suspect && suspects_.empty()) states_ = States();
-    const absl::Status applied = Apply(record, suspect ? 0 : number);
+    const bool unconfirmed = record.offset >= unconfirmed_from &&
+                             record.header.type != RecordType::kState &&
+                             record.header.type != RecordType::kOpened;
+    if (unconfirmed && unconfirmed_.empty()) states_ = States();
+    const absl::Status applied = Apply(record, unconfirmed ? 0 : number);
     if (absl::IsDataLoss(applied)) {
       // It verifies, yet makes no sense: as good as unreadable.
       if (fence_all_.empty()) fence_all_ = Describe(number, record);
       continue;
     }
     if (!applied.ok()) return applied;
-    if (suspect) {
-      suspects_.push_back({record.header.type, record.header.flags,
-                           record.header.key, std::string(record.body)});
+    if (unconfirmed) {
+      unconfirmed_.push_back({record.header.type, record.header.flags,
+                              record.header.key, std::string(record.body)});
     }
   }
   if (!fence_all_.empty()) FenceAll(fence_all_);
@@ -216,7 +216,7 @@ std::vector<std::pair<GroupKey, StateBody>> Replay::States() const {
   for (const auto& [key, group] : groups_) {
     StateBody state;
     state.hard_state = group.hard_state;
-    state.boundary = group.boundary;
+    state.log_start = group.log_start;
     state.last = group.last;
     states.emplace_back(key, state);
   }
@@ -230,18 +230,18 @@ std::vector<std::pair<GroupKey, StateBody>> Replay::States() const {
 
 Replay::Result Replay::Finish() {
   Result result;
-  if (suspects_.empty()) states_ = States();
+  if (unconfirmed_.empty()) states_ = States();
   for (auto& [key, group] : groups_) {
     RecoveredGroup& recovered = result.groups[key];
-    std::vector<uint64_t>& where = result.where[key];
+    std::vector<uint64_t>& segment_of = result.segment_of[key];
     recovered.hard_state = group.hard_state;
-    recovered.boundary = group.boundary;
-    Index last = group.boundary.index;
+    recovered.log_start = group.log_start;
+    Index last = group.log_start.index;
     for (auto& [index, slot] : group.entries) {
       if (index != last.value() + 1) break;
       last = slot.entry.index;
       recovered.entries.push_back(std::move(slot.entry));
-      where.push_back(slot.segment);
+      segment_of.push_back(slot.segment);
     }
     if (last != group.last) {
       Fence(key, absl::StrCat("entries after ", last.value(), " up to ",
@@ -263,7 +263,7 @@ Replay::Result Replay::Finish() {
   result.states = std::move(states_);
   result.dropped = std::move(dropped_);
   result.unknown_groups_fenced = unknown_groups_fenced_;
-  result.suspects = std::move(suspects_);
+  result.unconfirmed = std::move(unconfirmed_);
   result.torn_tail_cut = torn_tail_cut_;
   result.newly_fenced = newly_fenced_;
   return result;

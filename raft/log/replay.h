@@ -21,7 +21,7 @@
 namespace quorate::raft {
 
 // A record whose durability nothing witnesses yet: recovery writes it again.
-struct SuspectRecord {
+struct UnconfirmedRecord {
   RecordType type;
   uint16_t flags;
   GroupKey key;
@@ -32,13 +32,13 @@ class Replay {
  public:
   struct Result {
     std::map<GroupKey, RecoveredGroup> groups;
-    // The segment that holds each entry of a group, beside RecoveredGroup::entries; 0: only a suspect record does.
-    std::map<GroupKey, std::vector<uint64_t>> where;
+    // The segment that holds each entry of a group, beside RecoveredGroup::entries; 0: only a unconfirmed record does.
+    std::map<GroupKey, std::vector<uint64_t>> segment_of;
     std::set<GroupKey> dropped;
     absl::Status unknown_groups_fenced;
-    // What the new segment begins with: every group as it was before the suspect records, then those.
+    // What the new segment begins with: every group as it was before the unconfirmed records, then those.
     std::vector<std::pair<GroupKey, StateBody>> states;
-    std::vector<SuspectRecord> suspects;
+    std::vector<UnconfirmedRecord> unconfirmed;
     bool torn_tail_cut = false;
     bool newly_fenced = false;
   };
@@ -46,15 +46,15 @@ class Replay {
   // A segment whose whole extent is known to have been durable: whatever is unreadable is damage. `header_ok`: its header
   // verified. kFailedPrecondition: a record of a later format.
   absl::Status AddClosed(uint64_t number, const Scan& scan, bool header_ok);
-  // The last segment, opened. `suspect_from`: first offset that nothing witnesses; what is bad from there on is a torn tail.
-  absl::Status AddLast(uint64_t number, const Scan& scan, uint64_t suspect_from,
-                       bool header_ok);
+  // The last segment, opened. `unconfirmed_from`: first offset that nothing witnesses; what is bad from there on is a torn tail.
+  absl::Status AddLast(uint64_t number, const Scan& scan,
+                       uint64_t unconfirmed_from, bool header_ok);
   Result Finish();
 
  private:
   struct Group {
     HardState hard_state;
-    LogPosition boundary;
+    LogPosition log_start;
     Index last;  // What the records say, readable or not.
     struct Slot {
       Entry entry;
@@ -68,9 +68,9 @@ class Replay {
   absl::Status ApplyState(GroupKey key, const StateBody& state);
   absl::Status ApplyEntries(RecordType type, GroupKey key, EntriesBody body,
                             uint64_t segment);
-  void ApplyBoundary(GroupKey key, LogPosition boundary, bool discard_suffix);
+  void ApplyLogStart(GroupKey key, LogPosition log_start, bool discard_suffix);
   std::vector<std::pair<GroupKey, StateBody>> States() const;
-  void Damage(const ScannedRecord& record, uint64_t segment);
+  void OnCorruptRecord(const ScannedRecord& record, uint64_t segment);
   void Fence(GroupKey key, const std::string& why);
   void FenceAll(const std::string& why);
 
@@ -80,8 +80,8 @@ class Replay {
   absl::Status unknown_groups_fenced_;
   // Why every group with state in the segment being read is to be fenced; empty: none.
   std::string fence_all_;
-  std::vector<std::pair<GroupKey, StateBody>> states_;  // Before suspects_.
-  std::vector<SuspectRecord> suspects_;
+  std::vector<std::pair<GroupKey, StateBody>> states_;  // Before unconfirmed_.
+  std::vector<UnconfirmedRecord> unconfirmed_;
   bool torn_tail_cut_ = false;
   bool newly_fenced_ = false;
 };

@@ -28,10 +28,10 @@ Entry At(uint64_t term, uint64_t index) {
   return entry;
 }
 
-StateBody State(uint64_t term, uint64_t boundary, uint64_t last) {
+StateBody State(uint64_t term, uint64_t log_start, uint64_t last) {
   StateBody state;
   state.hard_state = {Term(term), NodeId(1)};
-  state.boundary = {Term(term), Index(boundary)};
+  state.log_start = {Term(term), Index(log_start)};
   state.last = Index(last);
   return state;
 }
@@ -43,11 +43,11 @@ std::string Segment(uint64_t number,
                     Add&& add) {
   SegmentOpening opening;
   opening.header = {kCluster, kStore, number, {number - 1, 0}};
-  opening.batch = 2 * number;
+  opening.write_number = 2 * number;
   opening.states = std::move(states);
   std::string bytes = Joined(EncodeOpening(opening, 1 << 20).at(0));
   BatchWriter writer;
-  const LogPlace place{number, bytes.size()};
+  const SegmentOffset place{number, bytes.size()};
   writer.Start(SegmentSeed(kCluster, kStore, number), place, place,
                2 * number + 1);
   add(writer);
@@ -112,13 +112,13 @@ TEST(Replay, CarriedEntries_FillTheHoleThatALostSegmentLeft) {
                            AddEntries(w, RecordType::kAppend, 1, 8, 8);
                          }),
                  Segment(2, {{kKey, State(1, 5, 8)}}, [](BatchWriter& w) {
-                   AddEntries(w, RecordType::kCarry, 1, 6, 7);
+                   AddEntries(w, RecordType::kRewrite, 1, 6, 7);
                  })});
   const RecoveredGroup& group = result.groups.at(kKey);
   EXPECT_TRUE(group.fenced.ok()) << group.fenced;
   ASSERT_EQ(group.entries.size(), 3u);
   EXPECT_EQ(group.entries.back().index, Index(8));
-  EXPECT_EQ(result.where.at(kKey), (std::vector<uint64_t>{2, 2, 1}));
+  EXPECT_EQ(result.segment_of.at(kKey), (std::vector<uint64_t>{2, 2, 1}));
 }
 
 TEST(Replay, EntriesThatNobodyCarried_FenceTheGroup) {
@@ -148,10 +148,10 @@ TEST(Replay, SuspectRecords_AreGivenBackWithTheStatesBeforeThem) {
   ASSERT_TRUE(replay.AddLast(1, scan, scan.synced, true).ok());
   const auto result = replay.Finish();
   EXPECT_EQ(result.groups.at(kKey).entries.size(), 3u);
-  ASSERT_EQ(result.suspects.size(), 1u);
+  ASSERT_EQ(result.unconfirmed.size(), 1u);
   ASSERT_EQ(result.states.size(), 1u);
   EXPECT_EQ(result.states[0].second.last, Index(5));
-  EXPECT_EQ(result.where.at(kKey), (std::vector<uint64_t>{0, 0, 0}));
+  EXPECT_EQ(result.segment_of.at(kKey), (std::vector<uint64_t>{0, 0, 0}));
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ Scan ScanSegment(std::string_view segment, uint64_t number,
           segment.size(), offset + RecordBytes(view.header.body_bytes));
       if (check == RecordCheck::kGood) {
         record.body = view.body;
-        scan.batch_max = std::max(scan.batch_max, view.header.batch);
+        scan.write_number_max =
+            std::max(scan.write_number_max, view.header.write_number);
         if (view.header.synced.segment == number) {
           scan.synced = std::max(scan.synced, view.header.synced.offset);
         }

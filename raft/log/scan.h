@@ -31,7 +31,7 @@ struct Scan {
   uint64_t synced = 0;
   // Offset behind a good kOpened record that only good records precede; zero if there is none.
   uint64_t opened = 0;
-  uint64_t batch_max = 0;  // Of good records.
+  uint64_t write_number_max = 0;  // Of good records.
 };
 
 // Looks at `segment` (its bytes from offset 0, up to where it counts), whose number is `number`. Records point into it.

@@ -10,23 +10,23 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
   const uint32_t seed =
       SegmentSeed(header.cluster, header.store, header.number);
   std::vector<std::vector<Buffer>> writes;
-  LogPlace place{header.number, 0};
+  SegmentOffset place{header.number, 0};
   BatchWriter writer;
-  writer.Start(seed, place, header.previous, opening.batch);
+  writer.Start(seed, place, header.previous, opening.write_number);
   writer.AddSegmentHeader(header);
   const auto add = [&](RecordType type, uint16_t flags, GroupKey key,
                        std::string_view body) {
     if (writer.size_bytes() + RecordBytes(body.size()) > write_bytes_max) {
       place.offset += writer.size_bytes();
       writes.push_back(writer.Take());
-      writer.Start(seed, place, header.previous, opening.batch);
+      writer.Start(seed, place, header.previous, opening.write_number);
     }
     writer.Add(type, flags, key, body);
   };
   for (const auto& [key, state] : opening.states) {
     add(RecordType::kState, 0, key, EncodeStateBody(state));
   }
-  for (const SuspectRecord& copy : opening.copies) {
+  for (const UnconfirmedRecord& copy : opening.copies) {
     add(copy.type, copy.flags, copy.key, copy.body);
   }
   add(RecordType::kOpened, 0, GroupKey{},

@@ -23,10 +23,10 @@ namespace quorate::raft {
 // What a new segment begins with.
 struct SegmentOpening {
   SegmentHeader header;
-  uint64_t batch = 0;  // Number of the durable writes of the opening.
+  uint64_t write_number = 0;  // Number of the durable writes of the opening.
   // Every group as of the end of the stream that comes before, which recovery compares; then what is added to it.
   std::vector<std::pair<GroupKey, StateBody>> states;
-  std::vector<SuspectRecord> copies;
+  std::vector<UnconfirmedRecord> copies;
   bool unknown_groups_fenced = false;
 };
 

@@ -13,7 +13,7 @@
 namespace quorate::raft {
 namespace {
 
-class Opening final : public Operation {
+class Opening final : public AsyncTask {
  public:
   Opening(env::Env& env, const LogOptions& options,
           SnapshotStore::Opened opened)
@@ -163,7 +163,7 @@ class Opening final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> SnapshotStore::Open(env::Env& env,
+std::unique_ptr<AsyncTask> SnapshotStore::Open(env::Env& env,
                                                const LogOptions& options,
                                                Opened opened) {
   return std::make_unique<Opening>(env, options, std::move(opened));

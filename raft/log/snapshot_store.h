@@ -29,14 +29,14 @@ class SnapshotStore {
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
 
   // Finds the newest complete snapshot of each group, removes staging files and older ones.
-  [[nodiscard]] static std::unique_ptr<Operation> Open(
+  [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~SnapshotStore() = default;
 
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
 
-  // Groups with a snapshot file that cannot be used, and why. If the log's boundary needs it, that replica is to be fenced.
+  // Groups with a snapshot file that cannot be used, and why. If the log's log_start needs it, that replica is to be fenced.
   virtual const std::map<GroupKey, absl::Status>& damaged() const = 0;
 
   // ---- Writing one's own. One at a time per group.

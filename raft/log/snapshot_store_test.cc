@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "gtest/gtest.h"
-#include "raft/log/log_harness.h"
 #include "raft/log/snapshot_format.h"
+#include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
 namespace {

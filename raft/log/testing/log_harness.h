@@ -1,8 +1,8 @@
-// raft/log/log_harness.h: a store on a simulated disk, driven step by step: for the tests of this folder.
+// raft/log/testing/log_harness.h: a store on a simulated disk, driven step by step: for the tests of this folder.
 //
 // Testonly. Each call runs the world until nothing is left to do, so that a test reads like a story.
-#ifndef QUORATE_RAFT_LOG_LOG_HARNESS_H_
-#define QUORATE_RAFT_LOG_LOG_HARNESS_H_
+#ifndef QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
+#define QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
 
 #include <cstdint>
 #include <memory>
@@ -128,10 +128,10 @@ class LogHarness {
       log_->Append(group, hard_state, entries, std::move(done));
     });
   }
-  absl::Status SetBoundary(GroupKey group, LogPosition boundary,
+  absl::Status SetLogStart(GroupKey group, LogPosition log_start,
                            bool discard_suffix = false) {
     return Wait([&](Log::Done done) {
-      log_->SetBoundary(group, boundary, discard_suffix, std::move(done));
+      log_->SetLogStart(group, log_start, discard_suffix, std::move(done));
     });
   }
   absl::Status Drop(GroupKey group) {
@@ -174,4 +174,4 @@ class LogHarness {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_LOG_HARNESS_H_
+#endif  // QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_

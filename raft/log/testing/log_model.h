@@ -1,8 +1,8 @@
-// raft/log/log_model.h: what the log should hold, the slow and obvious way, and random operations against both.
+// raft/log/testing/log_model.h: what the log should hold, the slow and obvious way, and random operations against both.
 //
 // Testonly. Shares no code with the log.
-#ifndef QUORATE_RAFT_LOG_LOG_MODEL_H_
-#define QUORATE_RAFT_LOG_LOG_MODEL_H_
+#ifndef QUORATE_RAFT_LOG_TESTING_LOG_MODEL_H_
+#define QUORATE_RAFT_LOG_TESTING_LOG_MODEL_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "raft/log/log_harness.h"
+#include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
 
@@ -23,10 +23,10 @@ struct ModelGroup {
   bool exists = false;
   bool dropped = false;
   HardState hard_state;
-  LogPosition boundary;
+  LogPosition log_start;
   std::vector<Entry> entries;
 
-  uint64_t last() const { return boundary.index.value() + entries.size(); }
+  uint64_t last() const { return log_start.index.value() + entries.size(); }
   friend bool operator==(const ModelGroup&, const ModelGroup&) = default;
 };
 
@@ -34,8 +34,8 @@ inline std::string Describe(const ModelGroup& group) {
   std::string text = group.exists ? "" : "absent ";
   if (group.dropped) text += "dropped ";
   text += "term " + std::to_string(group.hard_state.term.value()) + " vote " +
-          std::to_string(group.hard_state.voted_for.value()) + " boundary " +
-          std::to_string(group.boundary.index.value()) + " entries";
+          std::to_string(group.hard_state.voted_for.value()) + " log start " +
+          std::to_string(group.log_start.index.value()) + " entries";
   for (const Entry& entry : group.entries) {
     text += " " + std::to_string(entry.index.value()) + "@" +
             std::to_string(entry.term.value());
@@ -44,10 +44,10 @@ inline std::string Describe(const ModelGroup& group) {
 }
 
 struct ModelOperation {
-  enum class Kind : uint8_t { kAppend, kHardState, kBoundary, kInstall, kDrop };
+  enum class Kind : uint8_t { kAppend, kHardState, kLogStart, kInstall, kDrop };
   Kind kind = Kind::kAppend;
   uint32_t group = 1;
-  uint32_t back = 0;   // Entries replaced (kAppend), kept behind (kBoundary).
+  uint32_t back = 0;   // Entries replaced (kAppend), kept behind (kLogStart).
   uint32_t count = 1;  // Entries appended, or skipped by kInstall.
   uint32_t bytes = 10;
 };
@@ -109,22 +109,22 @@ class LogModel {
         next.hard_state.voted_for = NodeId(operation.count % 5);
         log.Append(key, &next.hard_state, {}, std::move(done));
         break;
-      case ModelOperation::Kind::kBoundary: {
+      case ModelOperation::Kind::kLogStart: {
         const size_t drop =
             next.entries.size() -
             std::min<size_t>(operation.back, next.entries.size());
         if (drop > 0) {
-          next.boundary = next.entries[drop - 1].position();
+          next.log_start = next.entries[drop - 1].position();
           next.entries.erase(next.entries.begin(), next.entries.begin() + drop);
         }
-        log.SetBoundary(key, next.boundary, false, std::move(done));
+        log.SetLogStart(key, next.log_start, false, std::move(done));
         break;
       }
       case ModelOperation::Kind::kInstall:
-        next.boundary = {next.hard_state.term,
-                         Index(next.last() + operation.count)};
+        next.log_start = {next.hard_state.term,
+                          Index(next.last() + operation.count)};
         next.entries.clear();
-        log.SetBoundary(key, next.boundary, true, std::move(done));
+        log.SetLogStart(key, next.log_start, true, std::move(done));
         break;
       case ModelOperation::Kind::kDrop:
         next = ModelGroup();
@@ -154,7 +154,7 @@ class LogModel {
         }
         found.exists = true;
         found.hard_state = it->second.hard_state;
-        found.boundary = it->second.boundary;
+        found.log_start = it->second.log_start;
         found.entries = it->second.entries;
       }
       bool matches = false;
@@ -229,7 +229,7 @@ inline ModelOperation RandomOperation(const Random& random, uint64_t number,
   } else if (kind < 80) {
     operation.kind = Kind::kHardState;
   } else if (kind < 94) {
-    operation.kind = Kind::kBoundary;
+    operation.kind = Kind::kLogStart;
     operation.back = below(6, "back");
   } else if (kind < 98) {
     operation.kind = Kind::kInstall;
@@ -241,4 +241,4 @@ inline ModelOperation RandomOperation(const Random& random, uint64_t number,
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_LOG_MODEL_H_
+#endif  // QUORATE_RAFT_LOG_TESTING_LOG_MODEL_H_
