@@ -1,13 +1,14 @@
-// raft/log/async_task.h: several disk operations that together are one thing to their caller.
+// raft/log/async_task.h: several disk operations with one result.
 //
-// Destroying it gives the whole of it up: its callback is not called then.
+// Destroying the task cancels it: its callback is then not called.
 #ifndef QUORATE_RAFT_LOG_ASYNC_TASK_H_
 #define QUORATE_RAFT_LOG_ASYNC_TASK_H_
 
 namespace quorate::raft {
 
-// Owned by who began it. Destroying it cancels its callback and what it has not issued yet; once the callback has begun it may
-// be destroyed at any time, also from within the callback.
+// The caller that started the task owns it. Destroying it cancels the callback
+// and every disk operation not yet issued. Once the callback has begun, the
+// task may be destroyed at any time, also from within the callback.
 class AsyncTask {
  public:
   virtual ~AsyncTask() = default;

@@ -1,6 +1,10 @@
-// The stored forms: golden files, round trips, and decoders that survive any bytes.
+// The stored forms: golden files, round trips, and decoders that survive any
+// bytes.
 //
-//   bazel run //raft/log:formats_test -- --rewrite   # after a deliberate change of a format; then read the diff
+//   bazel run //raft/log:formats_test -- --rewrite
+//
+// Rewrite the golden files only after a deliberate change of a format, and read
+// the diff.
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -37,7 +41,7 @@ std::string Joined(const std::vector<Buffer>& pieces) {
   return bytes;
 }
 
-// Sixteen bytes a line, so that a diff tells what moved.
+// Sixteen bytes per line, so that a diff shows which bytes changed.
 std::string HexLines(const std::string& bytes) {
   std::string text;
   for (size_t i = 0; i < bytes.size(); i += 16) {
@@ -54,7 +58,8 @@ std::string FromHexLines(const std::string& text) {
   return absl::HexStringToBytes(hex);
 }
 
-// Compares with (or writes) raft/log/testdata/NAME; returns what the file holds.
+// Compares with (or writes) raft/log/testdata/NAME; returns the contents of the
+// file.
 std::string Golden(const std::string& name, const std::string& bytes) {
   const std::string path = "raft/log/testdata/" + name;
   if (rewrite) {
@@ -187,7 +192,8 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   identity[8] = 3;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeIdentity(identity).status()));
 
-  // A record of a type, and one of a version, that this program does not know; both with right checksums.
+  // A record of an unknown type, and one of an unknown version; both have valid
+  // checksums.
   for (const bool type : {true, false}) {
     std::string bytes = Joined(EncodeOpening(
         {.header = {kCluster, kStore, 7, {}}, .write_number = 1}, 1 << 20)[0]);
@@ -197,7 +203,8 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
                "");
     std::string record = Joined(writer.Take());
     if (!type) {
-      // No encoder makes it: a header's version byte and checksum by hand.
+      // The encoder cannot write another version, so the byte and the checksum
+      // are set by hand.
       record[5] = 2;
       char place[8] = {};
       const uint64_t offset = bytes.size();
@@ -219,7 +226,7 @@ TEST(FormatPlace, RecordsElsewhere_AreNotRecords) {
   const std::string bytes = SampleSegment();
   const uint32_t seed = SegmentSeed(kCluster, kStore, 7);
   ASSERT_GT(ScanSegment(bytes, 7, seed).opened, 0u);
-  // In another segment, store, cluster, or at another offset.
+  // The same bytes in another segment, store or cluster, or at another offset.
   for (const uint32_t other : {SegmentSeed(kCluster, kStore, 8),
                                SegmentSeed(kCluster, StoreIncarnation(1), 7),
                                SegmentSeed(ClusterId(1), kStore, 7)}) {
@@ -293,7 +300,8 @@ RC_GTEST_PROP(FormatRoundTrip, SnapshotChecksums_DoNotDependOnThePieces, ()) {
   }
 }
 
-// ---- Any bytes at all: a Status or a value, never a crash, never much memory.
+// ---- Arbitrary bytes: decoders return a Status or a value, never crash, and
+// use little memory.
 
 void DecodeEverything(const std::string& bytes) {
   (void)DecodeIdentity(bytes);
@@ -369,7 +377,8 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
   DecodeEverything(bytes);
 }
 
-// Mutations that the checksums do not catch, because they are made before: bodies as a buggy or hostile writer would make them.
+// Mutations made before the checksums are computed: bodies as a buggy or
+// hostile writer would make them.
 RC_GTEST_PROP(FormatFuzz, VerifiedNonsense_IsFencedOrRefused, ()) {
   const auto type = static_cast<RecordType>(*rc::gen::inRange(1, 7));
   std::string body = *Bytes(400);

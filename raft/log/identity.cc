@@ -15,17 +15,17 @@ namespace {
 constexpr char kLockName[] = "lock";
 constexpr char kIdentityName[] = "identity";
 constexpr char kStagingName[] = "identity.new";
-// More than any identity file has: a longer one is damaged.
+// One byte more than the largest valid identity file: a longer file is damaged.
 constexpr size_t kIdentityReadBytes =
     kIdentityFixedBytes + kBootstrapRecordBytesMax + 1;
 constexpr size_t kOpeningWriteBytes = 4096;
 
-// What an interrupted bootstrap may leave behind.
+// True for the files that an interrupted bootstrap may leave.
 bool IsBootstrapFile(const std::string& name) {
   return name == kLockName || name == kStagingName || name == SegmentName(1);
 }
 
-// What both operations begin with: the lock, and what is there.
+// The first steps of both operations: lock the directory, list its files.
 class StoreOperation : public AsyncTask {
  protected:
   StoreOperation(env::Env& env, ClusterId cluster, NodeId node,
@@ -124,12 +124,13 @@ class StoreCreation final : public StoreOperation {
   StoreCreation(env::Env& env, ClusterId cluster, NodeId node,
                 std::string bootstrap_record, IdentityDone done)
       : StoreOperation(env, cluster, node, std::move(done)) {
-    // The clock tells two bootstraps of a node apart that have the same source of randomness.
+    // The clock distinguishes two bootstraps of a node that have the same
+    // source of randomness.
     const uint64_t counter =
         static_cast<uint64_t>(env.loop.ReadClock().mono.ns());
     uint64_t store =
         env.random.Bits("raft.store_incarnation", node.value(), counter);
-    if (store == 0) store = 1;  // Zero is no store.
+    if (store == 0) store = 1;  // Zero means no store.
     identity_ = {cluster, node, StoreIncarnation(store),
                  std::move(bootstrap_record)};
   }
@@ -158,7 +159,8 @@ class StoreCreation final : public StoreOperation {
     RemoveLeftovers();
   }
 
-  // A new file under the same name, and not the old one overwritten: nothing of the earlier attempt can be read later.
+  // Leftovers are removed, not overwritten, so that no byte of the earlier
+  // attempt can be read later.
   void RemoveLeftovers() {
     if (leftovers_.empty()) {
       pending_ = env_.disk.SyncDirectory([this](absl::Status status) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "quoratID";
 constexpr size_t kHeaderBytes = kIdentityFixedBytes - 4;
-// It has no bootstrap record.
+// A format without bootstrap record.
 constexpr uint32_t kVersionWithoutRecord = 1;
 
 }  // namespace
@@ -31,7 +31,8 @@ std::string EncodeIdentity(const StoreIdentity& identity) {
 }
 
 absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
-  // The version comes first: a later format may have another length and another checksum.
+  // The version comes first: a later format may have another length and another
+  // checksum.
   if (bytes.size() >= 12 && bytes.substr(0, kMagic.size()) == kMagic) {
     const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
     if (version > kStoreFormatVersion && version < 1000) {

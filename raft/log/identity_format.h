@@ -1,7 +1,7 @@
 // raft/log/identity_format.h: the bytes of the identity file
 // (docs/reference/formats/identity.md). Pure.
 //
-// What the file means and when it is written: identity.h.
+// identity.h says what the file means and when it is written.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
 #define QUORATE_RAFT_LOG_IDENTITY_FORMAT_H_
 
@@ -14,11 +14,11 @@
 
 namespace quorate::raft {
 
-// Of the data directory as a whole: a change to any stored form that an older
-// program would misread raises it.
+// Version of the data directory as a whole. A change to a stored form that an
+// older program would misread raises it.
 inline constexpr uint32_t kStoreFormatVersion = 2;
 
-// Size of the file but for its bootstrap record.
+// Size of the file without its bootstrap record.
 inline constexpr size_t kIdentityFixedBytes = 40;
 
 // Requires: the bootstrap record has at most kBootstrapRecordBytesMax bytes.

@@ -130,7 +130,7 @@ TEST(Identity, DamagedFile_IsDataLoss) {
   for (uint64_t i = 0; i < size; ++i) {
     ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), "identity", i, 2));
     const absl::Status status = h.ReadIdentity().status();
-    // A flipped version looks like another version.
+    // A flipped bit in the version looks like another version.
     EXPECT_TRUE(absl::IsDataLoss(status) ||
                 (i == 8 && absl::IsFailedPrecondition(status)))
         << i << " " << status;
@@ -169,7 +169,7 @@ TEST(IdentityFailNth, AnyOperationOfACreation_IsReportedAndCanBeRepeated) {
       EXPECT_TRUE(absl::IsUnavailable(status)) << status;
       h.world().HealDisk(h.test().machine());
       h.Crash(CrashKind::kMachine);
-      // A store, or none: never something between.
+      // Either a store or no store, never anything between.
       const auto identity = h.ReadIdentity();
       if (identity.ok()) {
         h.options().store = identity->store;

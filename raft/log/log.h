@@ -1,7 +1,10 @@
-// raft/log/log.h: the write-ahead log of a node, shared by all its groups, and what recovery returns.
+// raft/log/log.h: the write-ahead log of a node, shared by all its groups, and
+// the result of its recovery.
 //
-// One stream of records in segment files; one durable write carries what every group appended since the last one. Formats:
-// docs/reference/formats/log.md. Torn tails are cut, corruption below the last known synced position fences the groups concerned.
+// All groups write into one stream of records, stored in segment files. One
+// durable write carries the additions of all groups since the previous one.
+// Recovery cuts a torn tail; corruption before the last offset known to be
+// synced fences the groups it affects. Format: docs/reference/formats/log.md.
 #ifndef QUORATE_RAFT_LOG_LOG_H_
 #define QUORATE_RAFT_LOG_LOG_H_
 
@@ -30,58 +33,72 @@ struct LogOptions {
   ClusterId cluster;
   StoreIncarnation store;
   uint64_t segment_bytes = 64 << 20;
-  size_t batch_bytes_max = 4 << 20;  // Of one durable write.
-  size_t group_bytes_max =
-      1 << 20;  // A group's share of one durable write while others wait.
+  size_t batch_bytes_max = 4 << 20;  // Size limit of one durable write.
+  // Size limit of one group's share of a durable write while other groups wait.
+  size_t group_bytes_max = 1 << 20;
 };
 
-// What the log holds of one group.
+// The contents of the log for one group.
 struct RecoveredGroup {
   HardState hard_state;
-  // The last log_start recorded: entries at or before it are gone; a snapshot at least that new must exist.
+  // The last log start recorded. The log holds no entry at or before it, so a
+  // snapshot at least as new must exist.
   LogPosition log_start;
-  std::vector<Entry>
-      entries;  // After `log_start`, without a gap. Durable: made so again before being returned.
-  // Not OK: this replica must neither vote, lead nor acknowledge; the message says which record is damaged.
+  // The entries after `log_start`, without a gap. Recovery makes them durable
+  // again before it returns them.
+  std::vector<Entry> entries;
+  // If not OK, this replica must neither vote, lead nor acknowledge. The
+  // message names the damaged record.
   absl::Status fenced = absl::OkStatus();
 };
 
 class Log {
  public:
   using Opened = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Log>>)>;
-  // Called in order when that append is durable, or once with the error that stopped the log for good.
+  // Called in order of the calls: with OK when the addition is durable, or once
+  // with the error that stopped the log for good.
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
-  // Reads every segment, cuts a torn tail, makes what remains durable again, then calls `opened` in a later turn. Fails with
-  // kDataLoss (unreadable beyond one group), kFailedPrecondition (another store's or a newer format's files), or the disk's.
-  // The store must have been created (raft/log/identity.h): a log whose files are all missing is kDataLoss, not a new one.
+  // Reads every segment, cuts a torn tail and makes the rest durable again.
+  // Calls `opened` in a later turn. Errors: kDataLoss if more than single
+  // groups cannot be read; kFailedPrecondition if files belong to another store
+  // or a newer format; errors of the disk. The store must have been created
+  // (raft/log/identity.h): if all files of the log are missing, Open fails with
+  // kDataLoss and does not create a new log.
   [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~Log() = default;
 
-  // What recovery found, by group. Entries may be moved out.
+  // The result of recovery, by group. The caller may move entries out.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
 
-  // Not OK: a damaged record may have held a group that recovered() does not know. Such a group must not be created again here
-  // under the same incarnation, since it may have voted; Append refuses it with this status.
+  // Not OK if a damaged record may have held a group that recovered() does not
+  // contain. That group may have voted, so it must not be created again under
+  // the same incarnation. Append refuses it with this status.
   virtual absl::Status unknown_groups_fenced() const = 0;
 
-  // Queues one addition of `group`: replaces from entries.front().index on. It becomes part of a durable write begun no later
-  // than the end of this turn unless one is in flight; then of the next. After a crash an addition that was not acknowledged
-  // is there or not; of one above 1 MiB also a prefix may be, with the hard state. After a failure every call reports it.
+  // Queues one addition to the log of `group`. Entries replace everything from
+  // entries.front().index on. The addition becomes part of a durable write that
+  // begins at the end of this turn; if a write is in flight, part of the next
+  // one. An addition that was not acknowledged before a crash may be there
+  // afterwards or not. If it is larger than 1 MiB, a prefix of its entries may
+  // be there, with the hard state. After a failure every call reports the
+  // error.
   virtual void Append(GroupKey group, const HardState* hard_state,
                       absl::Span<const Entry> entries, Done done) = 0;
 
-  // Records, in the stream, that entries at or before `log_start` are not needed any more (a snapshot covers them) and, when
-  // `discard_suffix`, that nothing after it is valid either (a snapshot was installed over the log). Old segments go when no
-  // group needs them.
+  // Records in the stream that entries at or before `log_start` are not needed
+  // any more, because a snapshot covers them. With `discard_suffix`, entries
+  // after it become invalid too, because a snapshot was installed over the log.
+  // Old segments are removed when no group needs them.
   virtual void SetLogStart(GroupKey group, LogPosition log_start,
                            bool discard_suffix, Done done) = 0;
 
-  // Forgets the group for ever; later records of this incarnation are refused.
+  // Removes the group for good. Later records of this incarnation are refused.
   virtual void Drop(GroupKey group, Done done) = 0;
 
-  // OK, or why the log stopped: the node must stop acknowledging.
+  // OK, or the error that stopped the log. After an error the node must not
+  // acknowledge anything.
   virtual absl::Status status() const = 0;
 
   struct Counters {

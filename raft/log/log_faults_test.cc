@@ -1,4 +1,5 @@
-// The log against a slow model: random operations, crashes anywhere, the Nth disk operation failing, every bit flipped.
+// The log against a slow model: random operations, crashes at any point, a
+// failure of the Nth disk operation, every bit flipped.
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -19,7 +20,8 @@ using sim::World;
 
 constexpr uint32_t kGroups = 4;
 
-// Issues operations [from, from + count) of a workload, several in one turn, and lets some turns pass while writes are in flight.
+// Issues operations [from, from + count) of a workload, several per turn, and
+// lets some turns pass while writes are in flight.
 void Issue(LogHarness& h, LogModel& model, const Random& random, uint64_t from,
            uint64_t count) {
   uint64_t done = 0;
@@ -41,7 +43,7 @@ void Issue(LogHarness& h, LogModel& model, const Random& random, uint64_t from,
   }
 }
 
-// One life after another, each ended by a crash between or within disk operations.
+// Several lives, each ended by a crash between or within disk operations.
 void CrashRun(uint64_t seed, sim::WorldOptions world,
               std::map<std::string, uint64_t>* marks) {
   world.seed = seed;
@@ -64,7 +66,7 @@ void CrashRun(uint64_t seed, sim::WorldOptions world,
     Issue(h, model, random, number, count);
     number += count;
     h.Crash(kind);
-    // The opening may be cut short, too.
+    // The crash may also interrupt the opening.
     if (random.Below(3, "reopen", 0, life) == 0) {
       h.world().CrashAtDiskOperation(
           h.test().machine(), 1 + random.Below(20, "at2", 0, life), kind);
@@ -90,14 +92,15 @@ TEST(LogCrash, RandomOperationsAndCrashes_StateIsTheModelsAtOrAfterTheLastAck) {
     if (seed % 2 == 0) world.disk.jitter = {1, 2};
     CrashRun(seed, world, &marks);
   }
-  // The rare branches were taken, in more than a run or two.
+  // The runs reached the rare branches more than once or twice.
   EXPECT_GT(marks["log.torn_tail_cut"], 5u);
   EXPECT_GT(marks["log.segment_recycled"], 20u);
   EXPECT_GT(marks["log.segment_rewritten"], 5u);
   EXPECT_EQ(marks["log.corrupt_record_fenced"], 0u);
 }
 
-// The same with operations of RapidCheck's choosing, which shrinks what fails to a few of them.
+// Random operations chosen by RapidCheck, which shrinks a failing case to a few
+// operations.
 struct ModelStep {
   enum class Do : uint8_t { kIssue, kWait, kCrashProcess, kCrashMachine } what;
   ModelOperation operation;
@@ -176,7 +179,8 @@ RC_GTEST_PROP(LogModel, AfterAnyCrash_StateIsTheModelsAtOrAfterTheLastAck,
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
-// The lives of the two loops below: operations, some of them in flight together, and a restart in the middle.
+// The lives of the two loops below: operations, some of them in flight
+// together, and a restart in the middle.
 constexpr uint64_t kLoopOperations = 150;
 
 void LoopOptions(LogHarness& h) {
@@ -184,8 +188,9 @@ void LoopOptions(LogHarness& h) {
   h.options().batch_bytes_max = 8 << 10;
 }
 
-// For N = 1, 2, … the Nth disk operation fails, once or from then on, while the log is created, written, rolled, reopened and
-// rewritten; until a run has fewer than N operations. Returns how many runs there were.
+// For N = 1, 2, … the Nth disk operation fails, once or from then on, while the
+// log is created, written, rolled, reopened and rewritten. Stops when a run has
+// fewer than N operations. Returns the number of runs.
 uint64_t FailNthLoop(bool persistent) {
   const Random random(11);
   for (uint64_t n = 1; n < 2000; ++n) {
@@ -236,7 +241,7 @@ uint64_t FailNthLoop(bool persistent) {
           EXPECT_EQ(h.log()->status(), model.error());
         }
         heal(h.log()->status());
-        // It never comes back by itself.
+        // A stopped log never recovers by itself.
         EXPECT_EQ(h.Append(TestGroup(9), {TestEntry(1, 1, "late")}),
                   h.log()->status());
       }
@@ -263,7 +268,8 @@ TEST(LogFailNth, PersistentErrorFromAnyOperationOn_IsReportedAndNothingIsLost) {
   EXPECT_GT(FailNthLoop(true), 100u);
 }
 
-// In life `armed` (0: the creation) the machine stops while the Nth operation is in flight, for every N that this life has.
+// In life `armed` (0: the creation) the machine stops while the Nth operation
+// is in flight, for every N of that life.
 void CrashNthLoop(CrashKind kind, int armed) {
   const Random random(12);
   for (uint64_t n = 1; n < 2000; ++n) {
@@ -332,7 +338,7 @@ TEST(LogCrashNth, MachineDiesDuringAnyOperation_NothingAcknowledgedIsLost) {
   for (int life = 0; life <= 3; ++life) CrashNthLoop(CrashKind::kMachine, life);
 }
 
-// A small log of two groups over two segments, written the same way each time.
+// Writes a small log of two groups over two segments, always the same bytes.
 void WriteSmallLog(LogHarness& h, LogModel& model) {
   h.options().segment_bytes = 16 << 10;
   h.Start();
@@ -354,8 +360,9 @@ void WriteSmallLog(LogHarness& h, LogModel& model) {
   CHECK(model.AllAcknowledged());
 }
 
-// What a group that is not fenced may be when one bit of the log is wrong: what it was, or that without what its last durable
-// write added (no later record tells a torn write from a damaged one).
+// The allowed states of a group that is not fenced, when one bit of the log is
+// wrong: its state, or its state without the last durable write. No later
+// record distinguishes a torn write from a damaged one.
 bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
                 const ModelGroup& before) {
   for (const ModelGroup* model : {&now, &before}) {
@@ -367,7 +374,8 @@ bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
   return false;
 }
 
-// Until something is written behind it, a damaged opening looks like one that was not finished; what it replaced is still there.
+// Until a record follows it, a damaged opening looks like an unfinished one.
+// The segment that it replaces still exists.
 TEST(LogBitRot, AnyBitOfAFreshOpeningFlipped_ChangesNothing) {
   size_t flips = 0;
   for (uint64_t offset = 0;; ++offset) {
@@ -407,7 +415,7 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
       const std::string bytes = h.ReadFile(name);
       const size_t end = bytes.find_last_not_of('\0') + 1;
       for (uint64_t i = 0; i < end; ++i) {
-        // Inside the one long payload a sample tells as much.
+        // Within the one long payload a sample of offsets is enough.
         const bool inside =
             i > 100 && i + 100 < end && i % 16 != 0 &&
             bytes.compare(i - 100, 200, bytes, i - 99, 200) == 0;
@@ -424,7 +432,7 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
     LogModel model(&h);
     WriteSmallLog(h, model);
     const ModelGroup now[2] = {model.state(1), model.state(2)};
-    // The last write was group 1's.
+    // The last write belonged to group 1.
     ModelGroup before = now[0];
     before.entries.pop_back();
     h.Crash(CrashKind::kMachine);
@@ -445,7 +453,7 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
       if (!found->second.fenced.ok()) {
         ++fenced;
         EXPECT_EQ(h.Append(model.Key(group), {}), found->second.fenced);
-        // And it stays so.
+        // The group stays fenced.
         ASSERT_TRUE(h.Restart().ok());
         EXPECT_FALSE(h.log()->recovered()[model.Key(group)].fenced.ok());
         continue;

@@ -8,15 +8,17 @@
 namespace quorate::raft {
 namespace {
 
-// Entries of one record, in bytes; one entry is always allowed.
+// Size limit of the entries of one record. A single entry may exceed it.
 constexpr size_t kRecordEntriesBytesMax = 1 << 20;
-// Of old entries brought forward in one durable write, so that new ones do not wait for them.
+// Size limit of rewritten entries in one durable write, so that new entries do
+// not wait for them.
 constexpr size_t kRewriteBytesMax = 256 << 10;
 constexpr size_t kZeroBlockBytes = 64 << 10;
 constexpr size_t kPreallocationBytesMax = 1 << 20;
-// Unused files kept to be overwritten; the others are removed.
+// Number of unused files that are kept to be overwritten. Others are removed.
 constexpr size_t kUnusedFilesMax = 1;
-// Files may take up to so many times the bytes of live entries, and so many segments more.
+// Rewriting begins when files take more than kSpaceFactor times the bytes of
+// live entries plus kSlackSegments segments.
 constexpr uint64_t kSpaceFactor = 4;
 constexpr uint64_t kSlackSegments = 4;
 
@@ -100,7 +102,7 @@ void LogImpl::SetLogStart(GroupKey group, LogPosition log_start,
 }
 
 void LogImpl::Drop(GroupKey group, Done done) {
-  // A fenced group may be dropped: that is how it gets rid of its damaged past.
+  // A fenced group may be dropped: its damaged records are then not needed.
   const absl::Status refusal = Refusal(group);
   if (!status_.ok() || absl::IsFailedPrecondition(refusal)) {
     return CallLater(std::move(done), refusal);
@@ -184,7 +186,7 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
 bool LogImpl::Fits(size_t record_bytes) const {
   const size_t size = writer_.size_bytes();
   if (size == 0) {
-    // The first record of a segment always fits, however small segments are.
+    // The first record of a segment always fits, also into a small segment.
     return position_ == opening_end_ ||
            position_ + record_bytes <= options_.segment_bytes;
   }
@@ -252,7 +254,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
     }
     case RecordType::kLogStart: {
       GroupLog& group = state_.group(key);
-      // An older log start than the one recorded changes nothing.
+      // A log start older than the recorded one changes nothing.
       if (!item.discard_suffix &&
           item.log_start.index < group.log_start.index) {
         item.log_start = group.log_start;
@@ -282,7 +284,7 @@ void LogImpl::RewriteGroup(GroupLog& group, size_t* budget) {
       ++i;
       continue;
     }
-    // A run of entries in that segment, as long as the budget lasts.
+    // Take consecutive entries in that segment until the budget is used.
     size_t count = 0;
     size_t bytes = 0;
     while (i + count < group.live.size() &&
@@ -367,7 +369,7 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
     tracer_.Log(env::Severity::kError,
                 absl::StrCat("log: ", std::string(status_.message())));
   }
-  writing_ = true;  // Nothing is written again.
+  writing_ = true;  // The log never writes again.
   for (Done& done : written_) CallLater(std::move(done), status_);
   written_.clear();
   for (Queue* queue : ready_) {
@@ -460,8 +462,10 @@ void LogImpl::OnPreallocated(uint64_t end) {
   }
 }
 
-// Called when a record behind the opening of the current segment is durable, not earlier: until then damage to the opening
-// would look like an unfinished one, and recovery would fall back on what is given up here.
+// Called only when a record behind the opening of the current segment is
+// durable. Before that, recovery cannot distinguish damage to the opening from
+// an unfinished opening. It would then fall back on the segments that are freed
+// here.
 void LogImpl::Reclaim() {
   CHECK_GT(position_, opening_end_);
   auto& segments = state_.segments();
@@ -488,7 +492,7 @@ void LogImpl::RemoveUnused() {
   unused_.pop_front();
   remove_pending_ = disk_.Remove(name, [this, name](absl::Status status) {
     removing_ = false;
-    // It only takes space: the next start finds it again.
+    // The file only takes space until the next start finds it again.
     if (!status.ok() && tracer_.Logs(env::Severity::kWarning)) {
       tracer_.Log(
           env::Severity::kWarning,

@@ -1,6 +1,8 @@
-// raft/log/log_impl.h: the log while it runs: queues, batches, segments. Recovery (recovery.h) makes it.
+// raft/log/log_impl.h: the log while it runs: queues, batches, segments.
+// Recovery (recovery.h) creates it.
 //
-// Formats are record.h's, what each group has is log_state.h's; this file decides what is written when.
+// This file decides which record is written when. record.h has the formats,
+// log_state.h the state of each group.
 #ifndef QUORATE_RAFT_LOG_LOG_IMPL_H_
 #define QUORATE_RAFT_LOG_LOG_IMPL_H_
 
@@ -23,7 +25,8 @@
 
 namespace quorate::raft {
 
-// A file that no segment of the chain needs; the next segment may overwrite it.
+// A file that is not in the chain of segments. The next segment may overwrite
+// it.
 struct UnusedFile {
   std::string name;
   uint64_t bytes = 0;
@@ -31,13 +34,14 @@ struct UnusedFile {
 
 class LogImpl final : public Log {
  public:
-  // What recovery hands over: the stream up to now is durable, and `file` is the new current segment.
+  // The result of recovery: the stream is durable so far, and `current` is the
+  // new current segment.
   struct Start {
     LogState state;
     std::map<GroupKey, RecoveredGroup> recovered;
     absl::Status unknown_groups_fenced;
     SegmentOpener::Opened current;
-    uint64_t write_number = 0;  // Of the last durable write.
+    uint64_t write_number = 0;  // Number of the last durable write.
     std::vector<UnusedFile> unused;
   };
   LogImpl(env::Env& env, const LogOptions& options, Start start);
@@ -58,7 +62,7 @@ class LogImpl final : public Log {
   Counters counters() const override;
 
  private:
-  // One addition waiting to be written.
+  // One addition that waits to be written.
   struct Item {
     RecordType type = RecordType::kAppend;
     std::optional<HardState> hard_state;
@@ -68,7 +72,8 @@ class LogImpl final : public Log {
     bool discard_suffix = false;
     Done done;
   };
-  // What one group has waiting. Stays when it is empty, with its room.
+  // The waiting additions of one group. An empty queue is kept to reuse its
+  // memory.
   struct Queue {
     GroupKey key;
     std::vector<Item> items;
@@ -78,23 +83,25 @@ class LogImpl final : public Log {
     Item& front() { return items[head]; }
     void Pop();
   };
-  // The next record of an item: so many entries, so many bytes.
+  // Number of entries and size of the next record of an item.
   struct NextRecord {
     size_t entries = 0;
     size_t bytes = 0;
   };
 
   void Enqueue(GroupKey group, Item item);
-  // Why `group` may not be written; OK if it may.
+  // OK if `group` may be written; else the reason why not.
   absl::Status Refusal(GroupKey group) const;
   void CallLater(Done done, absl::Status status);
   void ScheduleFlush();
   void Flush();
   bool HasWork() const;
   NextRecord Measure(const Item& item) const;
-  // Puts what fits of `queue` into the batch, up to its share. False: the batch is full.
+  // Puts records of `queue` into the batch, up to `share_bytes`. False: the
+  // batch is full.
   bool TakeShare(Queue& queue, size_t share_bytes, bool* took);
-  // Ends the turn of the first queue: it goes behind the others, or out if it is empty.
+  // Moves the first queue behind the other ready queues, or removes it from
+  // them if it is empty.
   void NextQueue();
   void Write(Queue& queue, const NextRecord& record);
   bool Fits(size_t record_bytes) const;
@@ -127,26 +134,27 @@ class LogImpl final : public Log {
   Counters counters_;
 
   std::map<GroupKey, Queue> queues_;
-  std::deque<Queue*>
-      ready_;  // Those that are not empty, in the order of their turns.
+  // Queues that are not empty, in the order in which they are served.
+  std::deque<Queue*> ready_;
 
   // The current segment.
   std::unique_ptr<env::File> file_;
   uint32_t segment_seed_ = 0;
-  uint64_t position_ = 0;  // Where the next record goes.
+  uint64_t position_ = 0;  // Offset of the next record.
   uint64_t opening_end_ = 0;
   uint64_t preallocated_end_ = 0;  // Bytes before it are allocated on disk.
   uint64_t write_number_ = 0;
 
   BatchWriter writer_;
-  bool writing_ =
-      false;  // A batch is built; nothing else is begun until it is durable.
-  bool waiting_for_preallocation_ =
-      false;  // It waits until zeros are written where part of it goes.
-  size_t batch_bytes_ = 0;     // Its size.
-  std::vector<Done> written_;  // Of what is in flight, in order.
+  // True from when a batch is built until it is durable. No other batch begins
+  // meanwhile.
+  bool writing_ = false;
+  // True while the batch waits for zeros to be written where part of it goes.
+  bool waiting_for_preallocation_ = false;
+  size_t batch_bytes_ = 0;     // Size of the batch.
+  std::vector<Done> written_;  // Callbacks of the batch, in order.
 
-  // Bringing forward what the oldest segment still holds; null: not needed.
+  // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;
   GroupKey rewrite_cursor_;
 

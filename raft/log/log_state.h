@@ -1,7 +1,9 @@
-// raft/log/log_state.h: what the log on disk means right now: groups, their live entries, and the segments that hold them.
+// raft/log/log_state.h: the state that the log on disk describes: groups, their
+// live entries, and the segments that hold them.
 //
-// Changes only when a record is put into a write, so that it always tells the state at the end of the stream. Entries share
-// their payloads with the core. Pure values, no I/O.
+// The state changes only when a record is put into a write, so it is always the
+// state at the end of the stream. Entries share their payloads with the core.
+// Pure values, no I/O.
 #ifndef QUORATE_RAFT_LOG_LOG_STATE_H_
 #define QUORATE_RAFT_LOG_LOG_STATE_H_
 
@@ -25,10 +27,11 @@ namespace quorate::raft {
 struct Segment {
   uint64_t number = 0;
   uint64_t file_bytes = 0;
-  size_t live_bytes = 0;  // Of entries that have their newest record here.
+  size_t live_bytes = 0;  // Bytes of entries whose newest record is here.
 };
 
-// The entries of one group after its log_start, each with the segment of its newest record.
+// The entries of one group after its log start, each with the segment of its
+// newest record.
 class LiveEntries {
  public:
   size_t size() const { return entries_.size() - head_; }
@@ -39,16 +42,16 @@ class LiveEntries {
   Segment* segment_of(size_t i) const { return segment_of_[head_ + i]; }
 
   void Append(Entry entry, Segment* segment);
-  // Keeps the first `size`.
+  // Keeps the first `size` entries.
   void Truncate(size_t size);
   void DropFront(size_t count);
-  // Entry `i` has now its newest record in `segment`.
+  // Records that the newest record of entry `i` is now in `segment`.
   void Move(size_t i, Segment* segment);
 
  private:
   std::vector<Entry> entries_;
   std::vector<Segment*> segment_of_;
-  size_t head_ = 0;  // Entries before it are gone.
+  size_t head_ = 0;  // Entries before it were removed.
 };
 
 struct GroupLog {
@@ -66,15 +69,15 @@ struct GroupLog {
 
 class LogState {
  public:
-  // Finds or makes a group.
+  // Returns the group; adds it if there is none.
   GroupLog& group(GroupKey key);
-  // Null if there is none.
+  // Returns null if there is no such group.
   const GroupLog* Find(GroupKey key) const;
   std::map<GroupKey, std::unique_ptr<GroupLog>>& groups() { return groups_; }
   const std::set<GroupKey>& dropped() const { return dropped_; }
   void AddDropped(GroupKey key) { dropped_.insert(key); }
 
-  // Oldest first; the last is the one being written.
+  // Oldest first. The last one is being written.
   std::deque<std::unique_ptr<Segment>>& segments() { return segments_; }
   const std::deque<std::unique_ptr<Segment>>& segments() const {
     return segments_;
@@ -82,7 +85,8 @@ class LogState {
   Segment* current() { return segments_.back().get(); }
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
-  // What a record that goes into the current segment means. Moves the entries out.
+  // Applies the meaning of a record in the current segment. Moves the entries
+  // out.
   void Append(GroupLog& group, const HardState* hard_state,
               absl::Span<Entry> entries);
   void SetLogStart(GroupLog& group, LogPosition log_start, bool discard_suffix);

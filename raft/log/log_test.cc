@@ -1,4 +1,4 @@
-// The log as its users see it, on a disk that behaves well or crashes.
+// The log through its interface, on a disk that works or crashes.
 #include "raft/log/log.h"
 
 #include <string>
@@ -70,7 +70,8 @@ TEST_F(LogTest, ManySegments_RollAndComeBack) {
   EXPECT_EQ(Recovered().entries, expected);
 }
 
-// Recovery copies what nothing witnesses in front of the states of a new segment, which may become the first of the chain.
+// Recovery copies unconfirmed records behind the states of a new segment, which
+// may become the first segment of the chain.
 TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
   std::vector<Entry> expected;
   LogPosition log_start;
@@ -147,7 +148,7 @@ TEST_F(LogTest, DroppedGroup_IsGoneAndRefusedForEver) {
     ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
     EXPECT_EQ(h_.log()->recovered().count(kGroup), 0u);
     EXPECT_EQ(h_.log()->recovered().size(), 1u);
-    // The segment that holds the record goes.
+    // The segment that holds the record is removed.
     Churn(h_, TestGroup(2), 2 + 100 * i, 100);
   }
   const GroupKey reborn{kGroup.group, GroupIncarnation(77)};
@@ -210,7 +211,7 @@ TEST_F(LogTest, BigGroup_DoesNotKeepOthersWaiting) {
   });
   EXPECT_EQ(big_done, 100u);
   EXPECT_LE(big_when_small_done, 8u);
-  // No write was longer than it may be.
+  // No write exceeded its limit.
   EXPECT_GE(h_.log()->counters().durable_writes, before + 800 / 64);
 }
 
@@ -275,7 +276,7 @@ TEST_F(LogTest, TornTail_IsCutAndMarked) {
   FAIL() << "no crash tore the write";
 }
 
-// Where `text` stands first, and in which file.
+// Returns the first position of `text` and its file.
 uint64_t FindText(LogHarness& h, const std::string& text, std::string* name) {
   for (const std::string& file : h.LogFiles()) {
     const size_t at = h.ReadFile(file).find(text);
@@ -305,11 +306,11 @@ TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
   EXPECT_TRUE(h_.log()->unknown_groups_fenced().ok());
   EXPECT_TRUE(absl::IsDataLoss(h_.Append(kGroup, {TestEntry(1, 2, "x")})));
   EXPECT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 2, "y")}).ok());
-  // The damage goes away with its segment, the fence does not.
+  // The damage disappears with its segment; the fence does not.
   Churn(h_, TestGroup(2), 3, 200);
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
   EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced));
-  // Dropping it ends it.
+  // Dropping the group ends the fence.
   ASSERT_TRUE(h_.Drop(kGroup).ok());
   const GroupKey reborn{kGroup.group, GroupIncarnation(2)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "reborn")}).ok());

@@ -17,7 +17,8 @@ constexpr std::string_view kSegmentPrefix = "log-";
 constexpr size_t kStateBodyBytes = 40;
 constexpr size_t kHardStateBytes = 16;
 constexpr size_t kEntriesFixedBytes = 8;
-// A payload up to this size is cheaper to copy than to carry as a piece of its own.
+// A payload up to this size is copied, since that is cheaper than a piece of
+// its own.
 constexpr size_t kCopiedPayloadBytesMax = 512;
 
 uint32_t RecordSeed(uint32_t segment_seed, uint64_t offset) {
@@ -31,7 +32,7 @@ void Set(char* record, size_t offset, T value) {
   std::memcpy(record + offset, &value, sizeof(T));
 }
 
-// Fills in the header of a record, from which its checksum is computed.
+// Writes the header of a record, with its checksum.
 void EncodeHeader(const RecordHeader& header, uint32_t record_seed,
                   char* record) {
   Set<uint32_t>(record, 0, header.body_bytes);
@@ -133,7 +134,8 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   RecordHeader& header = view->header;
   header.body_bytes = LoadFixed<uint32_t>(bytes, 0);
   header.type = static_cast<RecordType>(LoadFixed<uint8_t>(bytes, 4));
-  // Cheap refusals first: recovery asks this at every eighth byte of what it cannot read.
+  // Cheap checks first: in an unreadable stretch recovery calls this function
+  // at every eighth byte.
   if (header.type == RecordType{0} || header.body_bytes > kRecordBodyBytesMax) {
     return RecordCheck::kBadHeader;
   }

@@ -1,8 +1,10 @@
-// raft/log/record.h: how the write-ahead log looks on disk. Pure encoding and decoding; docs/reference/formats/log.md has the tables.
+// raft/log/record.h: the bytes of the write-ahead log. Pure encoding and
+// decoding; the tables are in docs/reference/formats/log.md.
 //
-// A segment is a header of 64 bytes, then records. A record is a header of 48 bytes, a body, and zeros up to the next multiple
-// of eight. All checksums of records are seeded with cluster, store, segment and offset: what another store, another segment or
-// another place in this one once held is never taken for a record.
+// A segment is a header of 64 bytes, then records. A record is a header of 48
+// bytes, a body, and zeros up to the next multiple of eight. The checksums of a
+// record are seeded with cluster, store, segment and offset. So bytes of
+// another store, another segment or another offset never verify as a record.
 #ifndef QUORATE_RAFT_LOG_RECORD_H_
 #define QUORATE_RAFT_LOG_RECORD_H_
 
@@ -29,26 +31,29 @@ inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kRecordHeaderBytes = 48;
 inline constexpr size_t kEntryHeaderBytes = 48;
 inline constexpr size_t kRecordAlignment = 8;
-// A larger length is damage: decoders never allocate more.
+// A larger length is damage, so decoders never allocate more.
 inline constexpr size_t kRecordBodyBytesMax = 2 << 20;
 
 enum class RecordType : uint8_t {
-  kState = 1,  // A group as of the beginning of a segment.
-  kAppend =
-      2,  // Hard state, entries, or both; entries replace what was there from the first one on.
-  kRewrite =
-      3,  // Entries still needed, brought forward from an old segment; they replace themselves alone.
+  kState = 1,  // State of a group at the beginning of a segment.
+  // Hard state, entries, or both. Entries replace all entries of the group from
+  // the first one's index on.
+  kAppend = 2,
+  // Live entries copied from an old segment. Each replaces only the entry with
+  // its own index.
+  kRewrite = 3,
   kLogStart = 4,  // Log::SetLogStart.
   kDrop = 5,      // Log::Drop.
-  kOpened =
-      6,  // Ends the opening of a segment, which counts only if this is there.
+  // Last record of the opening of a segment. Without it the opening does not
+  // count.
+  kOpened = 6,
 };
 // Flags of a record header.
-inline constexpr uint16_t kFlagHardState =
-    1;  // kAppend: the body begins with one.
+// kAppend: the body begins with a hard state.
+inline constexpr uint16_t kFlagHardState = 1;
 inline constexpr uint16_t kFlagDiscardSuffix = 1;  // kLogStart.
 
-// A byte of the log.
+// Position of a byte in the log.
 struct SegmentOffset {
   uint64_t segment = 0;  // Numbered from 1; 0: no segment.
   uint64_t offset = 0;
@@ -61,19 +66,21 @@ struct SegmentHeader {
   ClusterId cluster;
   StoreIncarnation store;
   uint64_t number = 0;
-  // The stream up to `previous` comes before this segment; what that segment holds from there on does not count.
+  // The stream up to `previous` comes before this segment. Bytes of that
+  // segment from there on do not count.
   SegmentOffset previous;
 };
 std::string EncodeSegmentHeader(const SegmentHeader& header);
-// kDataLoss: damaged or never written; kFailedPrecondition: a format version that this program does not know.
+// kDataLoss: damaged or never written; kFailedPrecondition: a format version
+// that this program does not know.
 absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes);
 
 // "log-" and 16 hexadecimal digits.
 std::string SegmentName(uint64_t number);
-// Zero if `name` is not one.
+// Returns zero if `name` is not the name of a segment.
 uint64_t ParseSegmentName(std::string_view name);
 
-// The part of every record's seed that is the same throughout a segment.
+// The part of the seed that all records of a segment share.
 uint32_t SegmentSeed(ClusterId cluster, StoreIncarnation store,
                      uint64_t segment);
 
@@ -84,12 +91,13 @@ struct RecordHeader {
   uint16_t flags = 0;
   GroupKey key;
   uint32_t body_crc = 0;
-  uint64_t write_number = 0;  // Number of the durable write, rising by one.
-  SegmentOffset
-      synced;  // Everything before it was known to be durable when this was written.
+  uint64_t write_number = 0;  // Number of the durable write; it rises by one.
+  // Everything before this offset was known to be durable when the record was
+  // written.
+  SegmentOffset synced;
 };
 
-// The record with this body, from its header to its padding.
+// Size of a record with this body, from its header to its padding.
 constexpr size_t RecordBytes(size_t body_bytes) {
   return kRecordHeaderBytes + (body_bytes + kRecordAlignment - 1) /
                                   kRecordAlignment * kRecordAlignment;
@@ -100,25 +108,26 @@ struct RecordView {
   std::string_view body;
 };
 enum class RecordCheck : uint8_t { kGood, kBadHeader, kBadBody };
-// Looks at what stands at `offset` of `segment`. `view->header` is valid unless kBadHeader, `view->body` if kGood.
+// Checks the record at `offset` of `segment`. `view->header` is valid unless
+// kBadHeader; `view->body` is valid if kGood.
 RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
                         uint32_t segment_seed, RecordView* view);
 
-// ---- Bodies -------------------------------------------------------------------------------------------------------------
+// ---- Bodies
 
 struct StateBody {
   HardState hard_state;
   bool fenced = false;
   bool dropped = false;
   LogPosition log_start;
-  Index last;  // Of the last entry, or log_start.index.
+  Index last;  // Index of the last entry; log_start.index if there is none.
 };
 std::string EncodeStateBody(const StateBody& state);
 absl::StatusOr<StateBody> DecodeStateBody(std::string_view body);
 
 struct EntriesBody {
   std::optional<HardState> hard_state;
-  std::vector<Entry> entries;  // Payloads are copies of their own.
+  std::vector<Entry> entries;  // Payloads do not point into the decoded bytes.
 };
 absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
@@ -128,29 +137,30 @@ std::string EncodeLogStartBody(LogPosition log_start);
 absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body);
 
 struct OpenedBody {
-  uint64_t states = 0;                 // kState records in this opening.
+  uint64_t states = 0;  // Number of kState records in this opening.
   bool unknown_groups_fenced = false;  // Log::unknown_groups_fenced.
 };
 std::string EncodeOpenedBody(const OpenedBody& opened);
 absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body);
 
-// ---- Writing ------------------------------------------------------------------------------------------------------------
+// ---- Writing
 
-// Lays records one after another into the pieces of one File::Write. Large payloads stay where they are.
+// Encodes consecutive records as the pieces of one File::Write. Large payloads
+// are not copied.
 class BatchWriter {
  public:
-  // Begins anew: the next record stands at `start`.
+  // Starts a new batch whose first record is at `start`.
   void Start(uint32_t segment_seed, SegmentOffset start, SegmentOffset synced,
              uint64_t write_number);
-  // Before any record of a batch that starts at offset 0.
+  // Requires: the batch starts at offset 0 and has no record yet.
   void AddSegmentHeader(const SegmentHeader& header);
   void Add(RecordType type, uint16_t flags, GroupKey key,
            std::string_view body);
-  // kAppend or kRewrite.
+  // `type` is kAppend or kRewrite.
   void AddEntries(RecordType type, GroupKey key, const HardState* hard_state,
                   absl::Span<const Entry> entries);
   size_t size_bytes() const { return size_bytes_; }
-  // The pieces, in order. The writer has to be started again afterwards.
+  // Returns the pieces in order. Call Start before the next record.
   std::vector<Buffer> Take();
 
  private:
@@ -172,11 +182,11 @@ class BatchWriter {
   size_t size_bytes_ = 0;
   std::string scratch_;
   std::vector<Piece> pieces_;
-  // Of the record being written.
+  // State of the record that is being written.
   uint32_t record_seed_ = 0;
   uint32_t body_crc_ = 0;
   size_t body_bytes_ = 0;
-  size_t header_at_ = 0;  // In scratch_.
+  size_t header_at_ = 0;  // Offset in scratch_.
 };
 
 }  // namespace quorate::raft

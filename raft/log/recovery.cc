@@ -99,7 +99,8 @@ void Recovery::OnHead(uint64_t number, uint64_t bytes,
           options_.store.value(), " of cluster ", options_.cluster.value(),
           "; put it back where it came from")));
     }
-    // A file that was renamed to be overwritten and was not yet has the header of its former number.
+    // A file that was renamed to be recycled, but not yet overwritten, has the
+    // header of its former number.
     file.header_ok = header->number == number;
     file.header = *header;
   }
@@ -138,7 +139,8 @@ void Recovery::FindLast() {
   OnLastCandidate();
 }
 
-// The last segment is the newest whose opening was complete: before that nothing in it was acknowledged.
+// The last segment is the newest one with a complete opening. Before its
+// opening was complete, nothing in it was acknowledged.
 void Recovery::OnLastCandidate() {
   if (candidates_.empty()) {
     return Fail(absl::DataLossError(
@@ -161,7 +163,8 @@ void Recovery::OnLastCandidate() {
 }
 
 void Recovery::BuildChain() {
-  // What stands in the last segment is witnessed by a later record there, or it is unconfirmed from its beginning.
+  // Records before the largest synced offset are confirmed by a later record.
+  // If there is no such offset, the whole segment is unconfirmed.
   last_header_ok_ = files_[last_].header_ok;
   unconfirmed_from_ = last_scan_.synced;
   write_number_ = last_scan_.write_number_max;
@@ -170,7 +173,8 @@ void Recovery::BuildChain() {
     const FileHead& file = files_[number];
     SegmentOffset previous = file.header.previous;
     if (!file.header_ok) {
-      // Its predecessor is what it was before: the next lower file, to wherever that ends.
+      // The header is lost, so the predecessor is the next lower file, up to
+      // its end.
       const auto it = files_.find(number);
       previous = it == files_.begin()
                      ? SegmentOffset{}
@@ -178,7 +182,8 @@ void Recovery::BuildChain() {
     }
     const auto found = files_.find(previous.segment);
     if (found == files_.end() || previous.segment >= number) break;
-    // One that was overwritten under a new number, which then was lost, had not been needed any more.
+    // The file was recycled under a new number and that renaming was lost. Its
+    // entries were not needed any more.
     if (!found->second.header_ok && found->second.header.number != 0) break;
     chain_.push_back(previous);
     number = previous.segment;
@@ -200,8 +205,8 @@ void Recovery::ReplayNext() {
     const uint64_t number = place.segment;
     const bool header_ok = files_[number].header_ok;
     if (place.offset != ~uint64_t{0} && bytes_.size() < place.offset) {
-      bytes_.resize(
-          place.offset);  // Cut short by somebody: zeros do not verify.
+      // The file was truncated from outside. Zeros do not verify.
+      bytes_.resize(place.offset);
     }
     const Scan scan = ScanSegment(
         bytes_, number, SegmentSeed(options_.cluster, options_.store, number));
@@ -238,7 +243,8 @@ void Recovery::BeginSegment() {
   opening.states = std::move(result_.states);
   opening.copies = std::move(result_.unconfirmed);
   opening.unknown_groups_fenced = !result_.unknown_groups_fenced.ok();
-  // Segments that are gone from the chain hold no entries: those of unconfirmed records stand in the new one.
+  // Segments outside the chain hold no entries. Unconfirmed entries are copied
+  // into the new segment.
   std::map<uint64_t, Segment*> segments;
   for (const auto& segment : state_.segments()) {
     segments[segment->number] = segment.get();

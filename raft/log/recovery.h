@@ -1,8 +1,11 @@
-// raft/log/recovery.h: opens the log: finds the chain of segments, replays it, and writes again what may not be durable.
+// raft/log/recovery.h: opens the log: finds the chain of segments, replays it,
+// and rewrites records that may not be durable.
 //
-// Nothing is ever written into a file of an earlier run. What nothing witnesses as durable (at most the last batch) is copied
-// into a new segment, whose header says where the one before it ends: so a torn tail, or a page that an earlier failed sync
-// left only in memory, can never be read later as something else than it was read as now.
+// Recovery writes only into a new segment. It copies the unconfirmed records
+// (at most the last durable write) there, and the header of the new segment
+// cuts the segment before at that offset. A torn tail, or a page that a failed
+// sync left only in memory, is therefore never read differently by a later
+// start.
 #ifndef QUORATE_RAFT_LOG_RECOVERY_H_
 #define QUORATE_RAFT_LOG_RECOVERY_H_
 
@@ -57,13 +60,14 @@ class Recovery final : public AsyncTask {
 
   std::map<uint64_t, FileHead> files_;
   std::vector<uint64_t> heads_left_;
-  std::vector<uint64_t>
-      candidates_;  // For the last segment; the newest at the back.
+  // Candidates for the last segment, the newest at the back.
+  std::vector<uint64_t> candidates_;
   std::unique_ptr<env::File> file_;
   std::string bytes_;
   absl::AnyInvocable<void()> next_;
 
-  // The last segment, and the others of the chain, newest first, with where each ends.
+  // The last segment; then the other segments of the chain, newest first, each
+  // with its end.
   uint64_t last_ = 0;
   bool last_header_ok_ = false;
   std::string last_bytes_;

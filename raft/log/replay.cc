@@ -64,7 +64,8 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
     return absl::OkStatus();
   }
   const auto found = groups_.find(key);
-  // What the stream gave so far is what the segment says it was: else something was lost that left no damage behind.
+  // The state at the end of the previous segments must be the state with which
+  // this segment begins. A difference shows a loss that left no damaged record.
   if (found != groups_.end() && found->second.fenced.ok() && !state.fenced &&
       (found->second.hard_state != state.hard_state ||
        found->second.log_start != state.log_start ||
@@ -182,7 +183,8 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
     const ScannedRecord& record = scan.records[i];
     if (record.kind != ScannedRecord::Kind::kGood) {
       if (record.offset >= unconfirmed_from) {
-        // Stale bytes of a recycled segment are not a torn write; what carries our seed behind the gap is.
+        // Old bytes of a recycled segment are not a torn write. A record that
+        // verifies behind the gap is one.
         torn_tail_cut_ = record.kind == ScannedRecord::Kind::kBadBody ||
                          i + 1 < scan.records.size();
         break;
@@ -196,7 +198,7 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
     if (unconfirmed && unconfirmed_.empty()) states_ = States();
     const absl::Status applied = Apply(record, unconfirmed ? 0 : number);
     if (absl::IsDataLoss(applied)) {
-      // It verifies, yet makes no sense: as good as unreadable.
+      // The record verifies but cannot be decoded: treat it as unreadable.
       if (fence_all_.empty()) fence_all_ = Describe(number, record);
       continue;
     }
@@ -249,7 +251,7 @@ Replay::Result Replay::Finish() {
     }
     recovered.fenced = group.fenced;
   }
-  // What is fenced stays so, also when the damaged record is gone.
+  // A fenced group stays fenced when the damaged record is gone.
   std::set<GroupKey> fenced;
   for (const auto& [key, group] : groups_) {
     if (!group.fenced.ok()) fenced.insert(key);

@@ -1,6 +1,8 @@
-// raft/log/replay.h: from the records of all segments, in physical order, to what each group had. Pure.
+// raft/log/replay.h: computes the state of each group from the records of all
+// segments, in physical order. Pure.
 //
-// Order of calls: AddClosed for each segment of the chain but the last, AddLast for that, Finish.
+// Call AddClosed for each segment of the chain but the last, then AddLast for
+// the last one, then Finish.
 #ifndef QUORATE_RAFT_LOG_REPLAY_H_
 #define QUORATE_RAFT_LOG_REPLAY_H_
 
@@ -20,7 +22,7 @@
 
 namespace quorate::raft {
 
-// A record whose durability nothing witnesses yet: recovery writes it again.
+// A record that no later record proves to be durable. Recovery writes it again.
 struct UnconfirmedRecord {
   RecordType type;
   uint16_t flags;
@@ -32,21 +34,25 @@ class Replay {
  public:
   struct Result {
     std::map<GroupKey, RecoveredGroup> groups;
-    // The segment that holds each entry of a group, beside RecoveredGroup::entries; 0: only a unconfirmed record does.
+    // The segment that holds each entry of RecoveredGroup::entries; 0 if only
+    // an unconfirmed record holds it.
     std::map<GroupKey, std::vector<uint64_t>> segment_of;
     std::set<GroupKey> dropped;
     absl::Status unknown_groups_fenced;
-    // What the new segment begins with: every group as it was before the unconfirmed records, then those.
+    // Contents of the opening of the new segment: every group as it was before
+    // the unconfirmed records, then those records.
     std::vector<std::pair<GroupKey, StateBody>> states;
     std::vector<UnconfirmedRecord> unconfirmed;
     bool torn_tail_cut = false;
     bool newly_fenced = false;
   };
 
-  // A segment whose whole extent is known to have been durable: whatever is unreadable is damage. `header_ok`: its header
-  // verified. kFailedPrecondition: a record of a later format.
+  // Adds a segment that is known to have been durable as a whole: an unreadable
+  // record in it is damage. `header_ok`: the header of the segment verified.
+  // kFailedPrecondition: a record of a later format.
   absl::Status AddClosed(uint64_t number, const Scan& scan, bool header_ok);
-  // The last segment, opened. `unconfirmed_from`: first offset that nothing witnesses; what is bad from there on is a torn tail.
+  // Adds the last segment. `unconfirmed_from`: the first offset that no record
+  // proves to be durable. A bad record from there on is a torn tail.
   absl::Status AddLast(uint64_t number, const Scan& scan,
                        uint64_t unconfirmed_from, bool header_ok);
   Result Finish();
@@ -55,7 +61,7 @@ class Replay {
   struct Group {
     HardState hard_state;
     LogPosition log_start;
-    Index last;  // What the records say, readable or not.
+    Index last;  // Last index according to the records, readable or not.
     struct Slot {
       Entry entry;
       uint64_t segment;
@@ -78,9 +84,11 @@ class Replay {
   std::map<GroupKey, Group> groups_;
   std::set<GroupKey> dropped_;
   absl::Status unknown_groups_fenced_;
-  // Why every group with state in the segment being read is to be fenced; empty: none.
+  // If not empty, the reason to fence every group with state in the segment
+  // being read.
   std::string fence_all_;
-  std::vector<std::pair<GroupKey, StateBody>> states_;  // Before unconfirmed_.
+  // States before the records of unconfirmed_.
+  std::vector<std::pair<GroupKey, StateBody>> states_;
   std::vector<UnconfirmedRecord> unconfirmed_;
   bool torn_tail_cut_ = false;
   bool newly_fenced_ = false;

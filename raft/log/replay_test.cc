@@ -1,4 +1,4 @@
-// From records to groups: what is fenced and why, on segments made by hand.
+// Replay of hand-made segments: which groups are fenced, and why.
 #include "raft/log/replay.h"
 
 #include <string>
@@ -36,7 +36,8 @@ StateBody State(uint64_t term, uint64_t log_start, uint64_t last) {
   return state;
 }
 
-// A segment that begins with `states` and goes on with what `add` writes.
+// A segment that begins with `states`, followed by the records that `add`
+// writes.
 template <typename Add>
 std::string Segment(uint64_t number,
                     std::vector<std::pair<GroupKey, StateBody>> states,
@@ -105,7 +106,8 @@ TEST(Replay, GroupThatTheSegmentBeforeLacks_IsFenced) {
 }
 
 TEST(Replay, CarriedEntries_FillTheHoleThatALostSegmentLeft) {
-  // Entries 6 and 7 were in a segment that is gone; 8 is older than their new records.
+  // Entries 6 and 7 were in a segment that is gone; 8 is older than their new
+  // records.
   const auto result =
       ReplayAll({Segment(1, {{kKey, State(1, 5, 7)}},
                          [](BatchWriter& w) {

@@ -7,7 +7,7 @@
 namespace quorate::raft {
 namespace {
 
-// A good record at or after `offset`, or the end.
+// Returns the offset of the first good record at or after `offset`, or the end.
 uint64_t NextGood(std::string_view segment, uint64_t offset,
                   uint32_t segment_seed) {
   RecordView view;

@@ -1,6 +1,7 @@
-// raft/log/scan.h: finds the records in the bytes of one segment. Pure; never fails, whatever the bytes are.
+// raft/log/scan.h: finds the records in the bytes of one segment. Pure; never
+// fails, whatever the bytes are.
 //
-// What a bad record means (a torn tail, damage) is replay.h's to say.
+// replay.h decides whether a bad record is a torn tail or damage.
 #ifndef QUORATE_RAFT_LOG_SCAN_H_
 #define QUORATE_RAFT_LOG_SCAN_H_
 
@@ -15,26 +16,29 @@ namespace quorate::raft {
 struct ScannedRecord {
   enum class Kind : uint8_t {
     kGood,
-    kBadBody,     // The header verifies, what it describes does not.
-    kUnreadable,  // Nothing verifies up to the next item, or to the end.
+    kBadBody,     // The header verifies, the body does not.
+    kUnreadable,  // No record verifies up to the next item, or to the end.
   } kind = Kind::kGood;
   uint64_t offset = 0;
-  uint64_t end = 0;       // Offset of what comes next.
-  RecordHeader header;    // Unless kUnreadable.
-  std::string_view body;  // If kGood.
+  uint64_t end = 0;       // Offset of the next item.
+  RecordHeader header;    // Valid unless kUnreadable.
+  std::string_view body;  // Valid if kGood.
 };
 
 struct Scan {
-  // In the order of their offsets, from kSegmentHeaderBytes to the end without a gap.
+  // Ordered by offset, from kSegmentHeaderBytes to the end without a gap.
   std::vector<ScannedRecord> records;
-  // Everything before it was durable when some good record of this segment was written. Zero if none says so.
+  // Everything before this offset was durable when some good record of this
+  // segment was written. Zero if no record says so.
   uint64_t synced = 0;
-  // Offset behind a good kOpened record that only good records precede; zero if there is none.
+  // End of a good kOpened record that only good records precede; zero if there
+  // is none.
   uint64_t opened = 0;
-  uint64_t write_number_max = 0;  // Of good records.
+  uint64_t write_number_max = 0;  // Largest write number of the good records.
 };
 
-// Looks at `segment` (its bytes from offset 0, up to where it counts), whose number is `number`. Records point into it.
+// Scans `segment`, the bytes of segment `number` from offset 0 to its end. The
+// records point into it.
 Scan ScanSegment(std::string_view segment, uint64_t number,
                  uint32_t segment_seed);
 

@@ -1,6 +1,8 @@
-// raft/log/segment_opener.h: begins a new segment: its file, its header, every group's state, durable, and the directory's entry.
+// raft/log/segment_opener.h: begins a new segment: creates its file, writes
+// header and states durably, and syncs the directory.
 //
-// Used when the log rolls and at the end of recovery. Until it is done nothing in the segment is acknowledged.
+// Used when the log rolls and at the end of recovery. Nothing in the segment is
+// acknowledged before the opening is durable.
 #ifndef QUORATE_RAFT_LOG_SEGMENT_OPENER_H_
 #define QUORATE_RAFT_LOG_SEGMENT_OPENER_H_
 
@@ -20,33 +22,36 @@
 
 namespace quorate::raft {
 
-// What a new segment begins with.
+// Contents of the opening of a new segment.
 struct SegmentOpening {
   SegmentHeader header;
   uint64_t write_number = 0;  // Number of the durable writes of the opening.
-  // Every group as of the end of the stream that comes before, which recovery compares; then what is added to it.
+  // The state of every group at the end of the previous segment, which recovery
+  // compares; then the records that are added.
   std::vector<std::pair<GroupKey, StateBody>> states;
   std::vector<UnconfirmedRecord> copies;
   bool unknown_groups_fenced = false;
 };
 
-// The opening as the pieces of one durable write after another, none above about `write_bytes_max`. Nothing of it counts
-// before the last is durable.
+// Encodes the opening as the pieces of consecutive durable writes of at most
+// about `write_bytes_max` bytes. The opening counts only when the last write is
+// durable.
 std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
                                                size_t write_bytes_max);
 
-// Carries an opening out. Destroying it cancels.
+// Writes an opening. Destroying the object cancels it.
 class SegmentOpener {
  public:
   struct Opened {
     std::unique_ptr<env::File> file;
-    uint64_t end = 0;  // Where records go on.
+    uint64_t end = 0;  // Offset of the next record.
     uint64_t written_bytes = 0;
     uint64_t writes = 0;
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<Opened>)>;
 
-  // `recycled`: a file to rename and overwrite; empty: a new one is made. `done` may destroy the opener.
+  // `recycled`: a file to rename and overwrite; if empty, a new file is
+  // created. `done` may destroy the opener.
   SegmentOpener(env::Disk& disk, const SegmentOpening& opening,
                 size_t write_bytes_max, std::string recycled, Done done);
 

@@ -26,7 +26,7 @@ uint32_t BlockSeed(GroupKey group, LogPosition position, uint64_t number) {
   return Crc32cSeed(group.incarnation.value(), position.index.value(), number);
 }
 
-// Reads `digits` hexadecimal digits and takes them off.
+// Removes `digits` hexadecimal digits from `name` and parses them.
 bool TakeHex(std::string_view* name, size_t digits, uint64_t* value) {
   if (name->size() < digits) return false;
   *value = 0;

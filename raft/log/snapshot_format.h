@@ -1,7 +1,9 @@
-// raft/log/snapshot_format.h: names and bytes of snapshot files (docs/reference/formats/snapshot.md). Pure.
+// raft/log/snapshot_format.h: names and bytes of snapshot files
+// (docs/reference/formats/snapshot.md). Pure.
 //
-// A file is the state machine's bytes, then a trailer (a checksum for each block of them, then the descriptor), then a footer
-// of fixed size that says where the trailer begins.
+// A file is the state machine's bytes, then a trailer (a checksum for each
+// block of them, then the descriptor), then a footer of fixed size that says
+// where the trailer begins.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_FORMAT_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_FORMAT_H_
 
@@ -19,22 +21,25 @@
 namespace quorate::raft {
 
 inline constexpr uint32_t kSnapshotFormatVersion = 1;
-// Each block of the state machine's bytes has a checksum of its own; the last one may be shorter.
+// Each block of the state machine's bytes has its own checksum. The last block
+// may be shorter.
 inline constexpr size_t kSnapshotBlockBytes = 64 << 10;
 inline constexpr size_t kSnapshotFooterBytes = 48;
 
-// "snap-GGGGGGGG-IIIIIIIIIIIIIIII-TTTTTTTTTTTTTTTT-XXXXXXXXXXXXXXXX": group, incarnation, term and index, in hexadecimal.
+// "snap-GGGGGGGG-IIIIIIIIIIIIIIII-TTTTTTTTTTTTTTTT-XXXXXXXXXXXXXXXX": group,
+// incarnation, term and index, in hexadecimal.
 std::string SnapshotName(GroupKey group, LogPosition position);
 inline constexpr std::string_view kSnapshotPrefix = "snap-";
 
 struct SnapshotFileName {
   GroupKey group;
   LogPosition position;
-  bool staging = false;  // Something follows the name.
+  bool staging = false;  // A suffix follows the name.
 };
 std::optional<SnapshotFileName> ParseSnapshotName(std::string_view name);
 
-// Checksums the state machine's bytes as they come, in pieces of any size.
+// Computes the checksums of the state machine's bytes, added in pieces of any
+// size.
 class SnapshotChecksums {
  public:
   SnapshotChecksums(GroupKey group, LogPosition position)
@@ -42,7 +47,7 @@ class SnapshotChecksums {
   void Add(std::string_view bytes);
   uint64_t size_bytes() const { return size_bytes_; }
   uint32_t crc32c() const { return crc32c_; }
-  // Of every block, the last one possibly not full.
+  // Checksum of every block. The last block may be incomplete.
   const std::vector<uint32_t>& blocks() const { return blocks_; }
 
  private:
@@ -53,7 +58,7 @@ class SnapshotChecksums {
   std::vector<uint32_t> blocks_;
 };
 
-// Checksum of block `number` holding `bytes`.
+// Returns the checksum of block `number`, which contains `bytes`.
 uint32_t SnapshotBlockCrc(GroupKey group, LogPosition position, uint64_t number,
                           std::string_view bytes);
 
@@ -71,10 +76,12 @@ struct SnapshotFooter {
   uint32_t trailer_crc = 0;
 };
 
-// Trailer and footer together: everything that follows the state machine's bytes.
+// Encodes trailer and footer: everything that follows the state machine's
+// bytes.
 std::string EncodeSnapshotEnd(ClusterId cluster, StoreIncarnation store,
                               const SnapshotTrailer& trailer);
-// `bytes`: the last kSnapshotFooterBytes of a file of `file_bytes`. kDataLoss: damaged; kFailedPrecondition: another version.
+// `bytes`: the last kSnapshotFooterBytes of a file of `file_bytes` bytes.
+// kDataLoss: damaged; kFailedPrecondition: another version.
 absl::StatusOr<SnapshotFooter> DecodeSnapshotFooter(std::string_view bytes,
                                                     uint64_t file_bytes);
 absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(

@@ -58,7 +58,8 @@ void SnapshotStaging::EndStep(absl::Status status) {
     status_ = status;
     std::deque<Step> failed = std::move(steps_);
     steps_.clear();
-    // The first callback may destroy this object: nothing of it is used from here on.
+    // The first callback may destroy this object, so no member is used from
+    // here on.
     for (Step& step : failed) step.done(status);
     return;
   }

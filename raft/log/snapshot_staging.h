@@ -1,6 +1,8 @@
-// raft/log/snapshot_staging.h: one snapshot file while it is being written, under a staging name until it is complete.
+// raft/log/snapshot_staging.h: one snapshot file while it is being written,
+// under a staging name until it is complete.
 //
-// A crash leaves it as something to remove at the next start, never as a snapshot.
+// After a crash the file still has its staging name, and the next start removes
+// it.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 
@@ -17,26 +19,29 @@
 
 namespace quorate::raft {
 
-// Does what it is asked in order, one disk operation at a time. The first error is the answer to everything from then on; the
-// file is then to be thrown away. Destroying it cancels; the staging file stays.
+// Carries out its calls in order, one disk operation at a time. The first error
+// is the result of all calls from then on; the file must then be discarded.
+// Destroying the object cancels it, but does not remove the file.
 class SnapshotStaging {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
-  // `descriptor`: position and configuration; size and checksum are what gets appended.
+  // `descriptor` gives position and configuration. Size and checksum are
+  // computed from the appended bytes.
   SnapshotStaging(env::Disk& disk, ClusterId cluster, StoreIncarnation store,
                   GroupKey group, const SnapshotDescriptor& descriptor,
                   std::string staging_name);
 
-  // Creates the file. First.
+  // Creates the file. Must be the first call.
   void Create(Done done);
   void Append(Buffer piece, Done done);
-  // Adds the trailer, makes all of it durable, and gives the file its final name. Last.
+  // Adds the trailer, makes the file durable and gives it its final name. Must
+  // be the last call.
   void Finish(Done done);
 
   const SnapshotDescriptor& descriptor() const { return descriptor_; }
   const std::string& staging_name() const { return staging_name_; }
-  // Of what was appended, written or not.
+  // Checksums of the appended bytes, written or not.
   const SnapshotChecksums& checksums() const { return checksums_; }
   const absl::Status& status() const { return status_; }
 
@@ -64,7 +69,7 @@ class SnapshotStaging {
   SnapshotChecksums checksums_;
   std::unique_ptr<env::File> file_;
   uint64_t written_bytes_ = 0;
-  std::deque<Step> steps_;  // The first is under way.
+  std::deque<Step> steps_;  // The first one is running.
   absl::Status status_;
   env::Pending pending_;
 };

@@ -1,4 +1,5 @@
-// Opening the snapshot store: which files there are, which of them are complete, which is the newest of each group.
+// Opens the snapshot store: lists the files, checks which are complete, and
+// keeps the newest of each group.
 #include "raft/log/snapshot_store.h"
 
 #include <deque>
@@ -111,7 +112,7 @@ class Opening final : public AsyncTask {
     ReadNext();
   }
 
-  // It stays where it is, for whoever wants to look at it.
+  // The damaged file is kept for inspection.
   void OnDamaged(const absl::Status& status) {
     damaged_[current_.group] = absl::DataLossError(
         absl::StrCat(Name(), ": ", std::string(status.message())));
@@ -123,7 +124,8 @@ class Opening final : public AsyncTask {
     ReadNext();
   }
 
-  // Before anything new is written: it may take the name of something old.
+  // Runs before the first write, since a new file may have the name of an old
+  // one.
   void RemoveSurplus() {
     if (surplus_.empty()) return Finish(absl::OkStatus());
     const std::string name = std::move(surplus_.back());

@@ -1,8 +1,11 @@
-// raft/log/snapshot_store.h: snapshots in files of their own, checksummed, written and received in chunks.
+// raft/log/snapshot_store.h: snapshots in checksummed files, written and
+// received in chunks.
 //
-// A file is named by group, incarnation, term and index; it appears under its final name only when complete and durable
-// (staging name, sync, rename, sync of the directory). Format: docs/reference/formats/snapshot.md. One snapshot per group is kept besides
-// one being written and one being received.
+// A file is named by group, incarnation, term and index. It gets its final name
+// only when it is complete and durable: write under a staging name, sync,
+// rename, sync the directory. One complete snapshot per group is kept, beside
+// one being written and one being received. Format:
+// docs/reference/formats/snapshot.md.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 
@@ -28,7 +31,8 @@ class SnapshotStore {
       absl::AnyInvocable<void(absl::StatusOr<SnapshotDescriptor>)>;
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
 
-  // Finds the newest complete snapshot of each group, removes staging files and older ones.
+  // Finds the newest complete snapshot of each group; removes older ones and
+  // staging files.
   [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~SnapshotStore() = default;
@@ -36,34 +40,41 @@ class SnapshotStore {
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
 
-  // Groups with a snapshot file that cannot be used, and why. If the log's log_start needs it, that replica is to be fenced.
+  // Groups whose snapshot file cannot be used, each with the reason. If such a
+  // group needs the snapshot because of its log start, its replica must be
+  // fenced.
   virtual const std::map<GroupKey, absl::Status>& damaged() const = 0;
 
-  // ---- Writing one's own. One at a time per group.
-  // Begins a file for the state at `position`; size and checksum are filled in by Finish.
+  // ---- Writing an own snapshot. One at a time per group.
+  // Begins a file for the state at `position`; size and checksum are filled in
+  // by Finish.
   virtual void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
                      Done done) = 0;
   // Appends one piece (at most kDiskOperationBytesMax).
   virtual void Append(GroupKey group, Buffer piece, Done done) = 0;
-  // Makes it durable and the newest; the one before is removed. Gives the full descriptor.
+  // Makes the snapshot durable and the newest one, and removes the previous
+  // one. Passes the full descriptor to `done`.
   virtual void Finish(GroupKey group, DescriptorDone done) = 0;
   virtual void Abandon(GroupKey group) = 0;
 
-  // ---- Receiving one from a leader. One at a time per group; another descriptor starts over.
-  // Stores `chunk` at `offset` if that is how many bytes are there; `done` gets the number there now (so a duplicate or a gap
-  // is answered by what is wanted next).
+  // ---- Receiving a snapshot from a leader. One at a time per group.
+  // Another descriptor starts over. Stores `chunk` if `offset` is the number of
+  // bytes already received. `done` gets the number received now, which is the
+  // offset of the chunk wanted next, also after a duplicate or a gap.
   virtual void Receive(
       GroupKey group, const SnapshotDescriptor& descriptor, uint64_t offset,
       Buffer chunk,
       absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) = 0;
-  // Verifies size and checksum, makes it durable and the newest. kDataLoss if it does not verify; it is discarded then.
+  // Verifies size and checksum, makes the snapshot durable and the newest one.
+  // If it does not verify, it is discarded and the error is kDataLoss.
   virtual void FinishReceive(GroupKey group,
                              const SnapshotDescriptor& descriptor,
                              Done done) = 0;
 
   // ---- Reading.
-  // Up to `size` bytes at `offset` of the snapshot at exactly `position`; kNotFound when it was replaced, kDataLoss when a
-  // block's checksum does not fit.
+  // Reads up to `size` bytes at `offset` of the snapshot at exactly `position`.
+  // kNotFound: it was replaced; kDataLoss: the checksum of a block does not
+  // match.
   virtual void Read(GroupKey group, LogPosition position, uint64_t offset,
                     size_t size, ReadDone done) = 0;
 

@@ -10,7 +10,7 @@
 namespace quorate::raft {
 namespace {
 
-// Of one Read, so that it stays one disk operation.
+// Size limit of one Read, so that it is one disk operation.
 constexpr size_t kReadBytesMax = 4 << 20;
 
 uint64_t RoundUp(uint64_t value, uint64_t unit) {
@@ -57,7 +57,8 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
   Discard(stagings, group);
   Staging& staging = stagings[group];
   staging.number = ++stagings_begun_;
-  // A name is used once: what an abandoned file may still get from the disk stays out of the next.
+  // A name is used once: a late write to a discarded file cannot change the
+  // next file.
   staging.file = std::make_unique<SnapshotStaging>(
       disk_, options_.cluster, options_.store, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), suffix,
@@ -187,7 +188,7 @@ void SnapshotStoreImpl::FinishReceive(GroupKey group,
                                       Done done) {
   const auto newest = newest_.find(group);
   if (newest != newest_.end() && newest->second == descriptor) {
-    // Asked twice.
+    // The call was repeated.
     Discard(receiving_, group);
     return CallLater(std::move(done), absl::OkStatus());
   }
@@ -339,7 +340,7 @@ void SnapshotStoreImpl::RemoveNext() {
   const auto ended = [this](absl::Status status) {
     Removal removal = std::move(removals_.front());
     removals_.pop_front();
-    // A file that stays only takes space until the next start removes it.
+    // A file that remains only takes space until the next start removes it.
     if (!status.ok() && !absl::IsNotFound(status) &&
         tracer_.Logs(env::Severity::kWarning)) {
       tracer_.Log(env::Severity::kWarning,

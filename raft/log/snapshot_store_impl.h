@@ -1,6 +1,8 @@
-// raft/log/snapshot_store_impl.h: the snapshot files of a node. See snapshot_store.h for the contract.
+// raft/log/snapshot_store_impl.h: the snapshot files of a node.
+// snapshot_store.h has the contract.
 //
-// Names, chunks and checksums are snapshot_format.h's; what is in a snapshot is nobody's business here.
+// snapshot_format.h has names and checksums. The contents of a snapshot are
+// opaque here.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_IMPL_H_
 
@@ -19,7 +21,7 @@
 
 namespace quorate::raft {
 
-// A complete snapshot and what is needed to read it.
+// A complete snapshot and the checksums needed to read it.
 struct StoredSnapshot {
   SnapshotDescriptor descriptor;
   std::vector<uint32_t> blocks;
@@ -53,7 +55,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   void Drop(GroupKey group, Done done) override;
 
  private:
-  // One file being written. Its callbacks carry its number: a later one of the same group is not theirs.
+  // One file being written. Its callbacks carry its number, so they do not act
+  // on a later file of the same group.
   struct Staging {
     uint64_t number = 0;
     std::unique_ptr<SnapshotStaging> file;
@@ -63,8 +66,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   struct Reading {
     StoredSnapshot snapshot;  // As of the call; `blocks` only of the range.
     GroupKey group;
-    uint64_t offset = 0;  // Of the first byte asked for.
-    size_t size = 0;      // Asked for.
+    uint64_t offset = 0;  // Offset of the first byte to return.
+    size_t size = 0;      // Number of bytes to return.
     uint64_t first_block = 0;
     std::shared_ptr<env::File> file;
     env::Pending pending;
@@ -73,9 +76,11 @@ class SnapshotStoreImpl final : public SnapshotStore {
 
   Staging& Start(Stagings& stagings, GroupKey group,
                  const SnapshotDescriptor& descriptor, const char* suffix);
-  // Throws away what is being written for the group, if anything is; with a number, only that one.
+  // Discards the file being written for the group, if there is one; with a
+  // number, only that file.
   void Discard(Stagings& stagings, GroupKey group, uint64_t number = 0);
-  // After a staging file took its final name: it is the newest now.
+  // Called when a staging file has its final name: makes it the newest
+  // snapshot.
   void Install(Stagings& stagings, GroupKey group);
   void RemoveLater(std::string name);
   void RemoveNext();
@@ -89,7 +94,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Tracer& tracer_;
   const LogOptions options_;
   std::map<GroupKey, StoredSnapshot> stored_;
-  std::map<GroupKey, SnapshotDescriptor> newest_;  // Of `stored_`.
+  std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.
   std::map<GroupKey, absl::Status> damaged_;
   std::map<GroupKey, std::shared_ptr<env::File>> open_files_;
   Stagings writing_;
@@ -97,12 +102,12 @@ class SnapshotStoreImpl final : public SnapshotStore {
   uint64_t stagings_begun_ = 0;
   std::map<uint64_t, Reading> readings_;
   uint64_t readings_begun_ = 0;
-  // What a removal ends with; empty for files that nobody waits for.
+  // `done` is empty if no caller waits for the removal.
   struct Removal {
-    std::string name;  // Empty: sync the directory instead.
+    std::string name;  // If empty, sync the directory instead.
     Done done;
   };
-  std::deque<Removal> removals_;  // The first is under way.
+  std::deque<Removal> removals_;  // The first one is running.
   env::Pending removal_pending_;
   CallbackQueue callbacks_;
 };

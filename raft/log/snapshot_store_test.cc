@@ -1,4 +1,5 @@
-// Snapshots: written, received, read, replaced; with errors and crashes at every disk operation.
+// Snapshots: written, received, read, replaced; with an error or a crash at
+// every disk operation.
 #include "raft/log/snapshot_store.h"
 
 #include <algorithm>
@@ -41,7 +42,7 @@ SnapshotDescriptor Described(uint64_t index, const std::string& data) {
   return descriptor;
 }
 
-// Calls that wait for their end, over a LogHarness.
+// Calls on a LogHarness that wait for their result.
 class Store {
  public:
   explicit Store(LogHarness* harness) : h_(*harness) {}
@@ -143,7 +144,7 @@ TEST_F(SnapshotStoreTest, WrittenSnapshot_SurvivesAndReadsBack) {
   ASSERT_EQ(h_.snapshots()->newest().count(kGroup), 1u);
   EXPECT_EQ(h_.snapshots()->newest().at(kGroup), Described(10, data));
   EXPECT_EQ(*store_.ReadAll(10), data);
-  // Anywhere, across blocks, and over the end.
+  // Reads anywhere, across blocks, and beyond the end.
   EXPECT_EQ(*store_.Read(10, 65'530, 20), data.substr(65'530, 20));
   EXPECT_EQ(*store_.Read(10, 199'990, 1000), data.substr(199'990));
   EXPECT_EQ(*store_.Read(10, 200'000, 1000), "");
@@ -252,7 +253,7 @@ TEST_F(SnapshotStoreTest, WrongBytes_AreDiscarded) {
   data[77] ^= 1;
   ASSERT_TRUE(store_.Receive(descriptor, 0, data).ok());
   EXPECT_TRUE(absl::IsDataLoss(store_.FinishReceive(descriptor)));
-  // From the beginning, then.
+  // The transfer starts over.
   EXPECT_EQ(*store_.Receive(descriptor, 1000, ""), 0u);
   EXPECT_TRUE(absl::IsDataLoss(store_.FinishReceive(descriptor))) << "empty";
   EXPECT_TRUE(h_.snapshots()->newest().empty());
@@ -341,7 +342,8 @@ absl::Status Life(Store& store, uint64_t base, uint64_t* durable) {
   return absl::OkStatus();
 }
 
-// What is there now is the last one that was reported durable, or a later one, whole.
+// The stored snapshot must be complete: the last one reported durable, or a
+// later one.
 void CheckNewest(LogHarness& h, uint64_t durable) {
   Store store(&h);
   const auto& newest = h.snapshots()->newest();
@@ -382,7 +384,7 @@ TEST(SnapshotFailNth, AnyOperation_IsReportedAndTheNextTryWorks) {
         EXPECT_TRUE(injected);
         EXPECT_TRUE(absl::IsUnavailable(status)) << status;
         if (h.snapshots() != nullptr) {
-          // Nobody needs to restart for an error in a snapshot.
+          // An error in a snapshot needs no restart.
           EXPECT_TRUE(Life(store, 10, &durable).ok());
         }
       }

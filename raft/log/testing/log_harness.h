@@ -1,6 +1,7 @@
-// raft/log/testing/log_harness.h: a store on a simulated disk, driven step by step: for the tests of this folder.
+// raft/log/testing/log_harness.h: a store on a simulated disk, driven step by
+// step by the tests of raft/log.
 //
-// Testonly. Each call runs the world until nothing is left to do, so that a test reads like a story.
+// Testonly. Each call runs the world until no event is left.
 #ifndef QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
 #define QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
 
@@ -90,7 +91,7 @@ class LogHarness {
     Run();
     return result;
   }
-  // Created and opened, or a failed CHECK.
+  // Creates and opens the store; CHECKs that both succeed.
   void Start() {
     const absl::Status created = CreateStore();
     CHECK(created.ok()) << created;
@@ -106,7 +107,7 @@ class LogHarness {
     if (running()) world().Crash(test_.machine(), kind);
     Reboot();
   }
-  // After the machine stopped by itself (World::CrashAtDiskOperation).
+  // Call after the machine stopped by itself (World::CrashAtDiskOperation).
   void Reboot() {
     Close();
     if (!world().running(test_.machine())) {
@@ -118,10 +119,10 @@ class LogHarness {
     Crash(kind);
     return Open();
   }
-  // Until nothing is left to do.
+  // Runs the world until no event is left.
   void Run() { test_.world().RunUntilIdle(); }
 
-  // Calls that wait for their end.
+  // These calls wait for their result.
   absl::Status Append(GroupKey group, std::vector<Entry> entries,
                       const HardState* hard_state = nullptr) {
     return Wait([&](Log::Done done) {

@@ -1,6 +1,7 @@
-// raft/log/testing/log_model.h: what the log should hold, the slow and obvious way, and random operations against both.
+// raft/log/testing/log_model.h: a slow and obvious model of the log, and random
+// operations on log and model.
 //
-// Testonly. Shares no code with the log.
+// Testonly. The model shares no code with the log.
 #ifndef QUORATE_RAFT_LOG_TESTING_LOG_MODEL_H_
 #define QUORATE_RAFT_LOG_TESTING_LOG_MODEL_H_
 
@@ -47,18 +48,20 @@ struct ModelOperation {
   enum class Kind : uint8_t { kAppend, kHardState, kLogStart, kInstall, kDrop };
   Kind kind = Kind::kAppend;
   uint32_t group = 1;
-  uint32_t back = 0;   // Entries replaced (kAppend), kept behind (kLogStart).
+  // Entries replaced (kAppend), or kept after the log start (kLogStart).
+  uint32_t back = 0;
   uint32_t count = 1;  // Entries appended, or skipped by kInstall.
   uint32_t bytes = 10;
 };
 
-// Issues operations to a log and knows what each group may be after a crash: the state after any number of its operations that
-// is not less than the number acknowledged.
+// Issues operations to a log and knows the allowed states of each group after a
+// crash: the state after any prefix of its operations that contains all
+// acknowledged ones.
 class LogModel {
  public:
   explicit LogModel(LogHarness* harness) : harness_(harness) {}
 
-  // Issues `operation` in the turn that is running, on the log and on the model.
+  // Issues `operation` on log and model in the current turn.
   void Issue(const ModelOperation& operation) {
     History& history = groups_[operation.group];
     ModelGroup next = history.states.back();
@@ -136,10 +139,11 @@ class LogModel {
     ++issued_;
   }
 
-  // Every call since the last recovery was answered.
+  // True if every call since the last recovery was answered.
   bool AllAnswered() const { return ended_ == issued_; }
 
-  // Compares what recovery found and goes on from there. `fenced_ok`: a fenced group is right, too.
+  // Compares the result of recovery with the model and continues from it.
+  // `fenced_ok`: a fenced group is also right.
   void Recovered(bool fenced_ok = false) {
     error_ = absl::OkStatus();
     issued_ = ended_ = 0;
@@ -167,7 +171,8 @@ class LogModel {
         matches = true;
         break;
       }
-      // Never there, or dropped: the log cannot tell, so the key is not used again.
+      // The group was never there or was dropped. The log cannot distinguish
+      // these, so the key is not used again.
       found.dropped = !found.exists;
       EXPECT_TRUE(matches) << "group " << group << " is: " << Describe(found)
                            << "\n  acknowledged: "
@@ -178,14 +183,14 @@ class LogModel {
     }
   }
 
-  // Every operation so far was acknowledged.
+  // True if every operation so far was acknowledged.
   bool AllAcknowledged() const {
     for (const auto& [group, history] : groups_) {
       if (history.acknowledged + 1 != history.states.size()) return false;
     }
     return true;
   }
-  // The first error that a call ended with since the last recovery.
+  // The first error that a call returned since the last recovery.
   const absl::Status& error() const { return error_; }
   const ModelGroup& state(uint32_t group) {
     return groups_[group].states.back();
@@ -196,7 +201,8 @@ class LogModel {
 
  private:
   struct History {
-    std::vector<ModelGroup> states = {ModelGroup()};  // After so many calls.
+    // Indexed by the number of calls.
+    std::vector<ModelGroup> states = {ModelGroup()};
     size_t acknowledged = 0;
   };
 
@@ -209,7 +215,7 @@ class LogModel {
   absl::Status error_;
 };
 
-// Operation `number` of the workload that `random` stands for.
+// Returns operation `number` of the workload defined by `random`.
 inline ModelOperation RandomOperation(const Random& random, uint64_t number,
                                       uint32_t groups) {
   using Kind = ModelOperation::Kind;
