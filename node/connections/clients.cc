@@ -231,8 +231,10 @@ void Client::Flush() {
   Count();
   // The stream may take all of it at the end of this turn, and then tells nothing.
   if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
-  // What is due is answered first.
-  if ((closing_ || ended_) && protocol_->pending() == 0) {
+  // What is due is answered first, and so is what came before the end and waits
+  // for room.
+  const bool ended = ended_ && !protocol_->stopped();
+  if ((closing_ || ended) && protocol_->pending() == 0) {
     closing_ = true;
     if (!std::exchange(end_sent_, true)) connection_->End();
   }
@@ -374,6 +376,8 @@ void Clients::RunTurnEnd() {
     if (client.resume_wanted_) {
       client.resume_wanted_ = false;
       client.protocol_->Resume();
+      // Nothing may be left to answer: the stream can end.
+      if (client.ended_) client.flush_wanted_ = true;
     }
     if (client.flush_wanted_) client.Flush();
   }
