@@ -84,11 +84,11 @@ class Bench {
   }
 
   void Tables() {
-    const auto reaper = std::make_shared<kv::Reaper>();
+    const auto reclaimer = std::make_shared<kv::PageReclaimer>();
     kv::PageCounters counters;
     std::vector<std::unique_ptr<kv::Table>> tables(kHashSlotCount);
     for (auto& table : tables) {
-      table = std::make_unique<kv::Table>(/*hash_key=*/7, reaper, &counters);
+      table = std::make_unique<kv::Table>(/*hash_key=*/7, reclaimer, &counters);
     }
     uint64_t index = 0;
     Row(

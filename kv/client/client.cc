@@ -19,26 +19,29 @@
 namespace quorate::kv {
 namespace {
 
-// The map is asked for again at most so often.
+// The least time between two requests for the slot map.
 constexpr Duration kRefreshInterval = Milliseconds(100);
-// New commands take a new session after this; servers refuse an old one where it is new only after kSessionOpenWindow.
+// New commands use a new session after this time. Servers refuse an old session
+// in slots where it is new only after kSessionOpenWindow.
 constexpr Duration kSessionFresh = Nanoseconds(kSessionOpenWindow.ns() / 2);
-// Sessions in use at a time: each covers a window of kSessionOutstandingMax commands, which is what a slot keeps results of.
+// The most sessions in use at a time. Each covers a window of
+// kSessionOutstandingMax commands, for which a slot keeps results.
 constexpr size_t kClientSessionsMax = 16;
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-// What an error reply says about the try that it answers. No kind but the last two says anything about earlier tries.
+// What an error reply says about its try. Only the last two kinds say something
+// about earlier tries.
 enum class ErrorKind : uint8_t {
-  kRefused,         // Not executed, for what the command is.
+  kRefused,         // Not executed: the command itself was refused.
   kMoved,           // Not executed: another node serves the slot.
-  kAgain,           // Not executed: later, or elsewhere.
+  kAgain,           // Not executed: retry later, or elsewhere.
   kMaybe,           // May have been executed.
   kSessionExpired,  // Not executed.
-  kNoEffect,        // The command's only execution changed nothing.
-  kDoneBefore,      // Executed by an earlier try; the reply is lost.
+  kNoEffect,        // The only execution of the command changed nothing.
+  kDoneBefore,      // An earlier try was executed; its reply is lost.
 };
 
 bool StartsWithAny(std::string_view text,
@@ -48,8 +51,8 @@ bool StartsWithAny(std::string_view text,
       [text](std::string_view prefix) { return StartsWith(text, prefix); });
 }
 
-// SESSION_REUSED and SESSION_STALE are refusals: the store answers so by the number of the command, which an earlier try may
-// have used up.
+// SESSION_REUSED and SESSION_STALE are refusals: an earlier try may have used
+// up the number of the command.
 ErrorKind Classify(std::string_view error) {
   if (StartsWith(error, "MOVED ")) return ErrorKind::kMoved;
   if (StartsWith(error, "UNKNOWN ")) return ErrorKind::kMaybe;
@@ -61,8 +64,9 @@ ErrorKind Classify(std::string_view error) {
                      "ERR max number of clients reached"})) {
     return ErrorKind::kAgain;
   }
-  // Only the store gives these, from the value of the key; under a session it keeps them for every other try. Further texts
-  // of the store, such as "ERR value is not an integer", are also given by nodes that did not look at the session.
+  // Only the store sends these texts, and the session keeps them for every
+  // other try. Other texts of the store, such as "ERR value is not an integer",
+  // may also come from nodes that did not look at the session.
   if (StartsWithAny(
           error, {"WRONGTYPE ", "ERR increment or decrement would overflow"})) {
     return ErrorKind::kNoEffect;
@@ -96,13 +100,14 @@ class Client::Impl {
     std::optional<Slot> slot;
     MonoTime deadline;
     env::Pending deadline_timer;
-    env::Pending timer;  // Of the current try, or of the pause before the next.
-    bool trying = false;  // It left waiting_.
-    uint32_t attempts =
-        0;  // Also tells the current try's reply from late ones.
+    // For the current try, or for the pause before the next.
+    env::Pending timer;
+    bool trying = false;  // The request left waiting_.
+    // Also tells the reply of the current try from late replies.
+    uint32_t attempts = 0;
     uint32_t redirects = 0;
-    RespLink* link = nullptr;  // While a try is on its way.
-    std::string server = {};   // Of the last try.
+    RespLink* link = nullptr;  // Set while a try is in flight.
+    std::string server = {};   // The server of the last try.
     bool maybe_applied = false;
     std::shared_ptr<ClientSession> session;
     Sequence sequence;
@@ -115,10 +120,12 @@ class Client::Impl {
   }
   MonoTime now() { return loop_.ReadClock().mono; }
 
-  // Requests move from waiting_ to trying as there is room and, for writes, a session.
+  // Starts waiting requests as long as there is room and, for writes, a
+  // session.
   void PumpLater();
   void Pump();
-  // A session with room, or null: then one is on its way if there may be more.
+  // A session with room, or null. If null, a new session is being opened,
+  // unless there are as many as allowed.
   std::shared_ptr<ClientSession> PickSession();
   void Wait(uint64_t id);
   void Try(Request* request);
@@ -126,7 +133,7 @@ class Client::Impl {
   void OnError(Request* request, const std::string& error);
   void OnAttemptTimeout(uint64_t id);
   void OnDeadline(uint64_t id);
-  // Tries again after a pause, or ends where that would not be safe.
+  // Retries after a pause, or ends the request if a retry would not be safe.
   void Again(Request* request);
   void Finish(Request* request, Outcome outcome, absl::Status status,
               RespValue reply);
@@ -149,7 +156,7 @@ class Client::Impl {
 
   uint64_t next_id_ = 1;
   absl::btree_map<uint64_t, std::unique_ptr<Request>> requests_;
-  std::deque<uint64_t> waiting_;  // Ids; finished ones are skipped.
+  std::deque<uint64_t> waiting_;  // Ids; finished requests are skipped.
   size_t trying_ = 0;             // Requests that left waiting_.
   bool pump_due_ = false;
   env::Pending pump_;
@@ -180,7 +187,7 @@ void Client::Impl::Do(ClientRequest what, Done done) {
   const uint64_t id = request->id;
   ++counters_.requests;
   if (requests_.size() - trying_ >= options_.waiting_max) {
-    // Told later, like every other outcome.
+    // Reported later, like every other outcome.
     request->deadline_timer = loop_.Defer([this, id] {
       Finish(requests_.at(id).get(), Outcome::kNotExecuted,
              absl::ResourceExhaustedError(absl::StrCat(
@@ -219,7 +226,7 @@ void Client::Impl::Pump() {
     }
     Request* request = found->second.get();
     if (NeedsSession(*request)) {
-      // A new session or an acknowledged command pumps again.
+      // A new session or an acknowledged command calls Pump again.
       std::shared_ptr<ClientSession> session = PickSession();
       if (session == nullptr) return;
       request->sequence = session->Begin();
@@ -233,7 +240,7 @@ void Client::Impl::Pump() {
 }
 
 std::shared_ptr<ClientSession> Client::Impl::PickSession() {
-  // Old ones live on in the requests that still use them.
+  // The requests that use older sessions keep them alive.
   std::erase_if(sessions_,
                 [this](const auto& session) { return !session->fresh(now()); });
   for (const std::shared_ptr<ClientSession>& session : sessions_) {
@@ -302,7 +309,8 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
   switch (kind) {
     case ErrorKind::kMoved:
       ++counters_.redirects;
-      // A node that sends us round in circles must not spin: only the first redirect is followed at once.
+      // Only the first redirect is followed at once, so that a circle of
+      // redirects cannot spin.
       routes_.Moved(error, request->server);
       Refresh();
       if (request->redirects++ == 0) {
@@ -328,8 +336,8 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
       return;
     case ErrorKind::kRefused:
     case ErrorKind::kNoEffect: {
-      // A node may refuse a command before it looks at the session: its limits and rights may differ from those of the node
-      // that an earlier try went to.
+      // A node may refuse a command before it looks at the session. Its limits
+      // and rights may differ from those of the node of an earlier try.
       const bool proof =
           kind == ErrorKind::kNoEffect || request->what.read_only;
       const bool unknown = request->maybe_applied && !proof;
@@ -422,7 +430,8 @@ void Client::Impl::OpenSession() {
     OnSession(std::move(result));
   });
   session_timer_ = loop_.At(now() + options_.attempt_timeout, [this] {
-    // Whoever was asked does not answer; its late reply is as good as another's.
+    // The node that was asked does not answer. A late reply of it is still
+    // used.
     opening_session_ = false;
     PumpLater();
   });
@@ -449,7 +458,8 @@ void Client::Impl::OnSession(RespLink::Result result) {
   });
 }
 
-// This try did nothing. If no earlier one may have, the request begins anew under a new session.
+// This try did nothing. If no earlier try may have been executed, the request
+// starts again under a new session.
 void Client::Impl::ExpireSession(Request* request) {
   ++counters_.sessions_expired;
   request->session->Retire();
@@ -473,7 +483,8 @@ void Client::Impl::Refresh() {
   RespLink* link = AnyLink();
   const std::string_view command[] = {"CLUSTER", "SLOTS"};
   link->Send(command, [this, from = link->address()](RespLink::Result result) {
-    // Servers that are no cluster refuse it: then any of them serves every slot.
+    // A server without a cluster refuses the command; then every server serves
+    // every slot.
     if (result.status.ok()) routes_.Update(result.reply, from);
   });
 }

@@ -1,12 +1,19 @@
-// kv/client/client.h: the C++ client: asynchronous, pipelined, against an environment, so that it runs in the simulator too.
+// kv/client/client.h: the C++ client. It is asynchronous and pipelined, and
+// uses env interfaces, so that it also runs in the simulator.
 //
-// It learns who serves which slot (CLUSTER SLOTS, MOVED), connects to every node it needs, and tries again until a request's
-// deadline. Writes carry a session stamp (QUORATE.SESSION, QUORATE.DO), so trying again never applies one twice. Every
-// request ends with an Outcome: done, certainly not, or unknown. It is certainly not executed only if no try can have been: a
-// refusal after a try whose reply was lost is unknown, unless the store's answer holds for all tries.
+// The client learns which node serves which slot (CLUSTER SLOTS, MOVED),
+// connects to every node it needs, and retries until a request's deadline.
+// Writes carry a session stamp (QUORATE.SESSION, QUORATE.DO), so a retry never
+// applies a write twice.
 //
-// Requests that are outstanding at the same time may take effect in any order, even on one key: wait for one before sending
-// another that must come after it.
+// Every request ends with an Outcome: done, not executed, or unknown. "Not
+// executed" requires that no try can have been executed. A refusal after a try
+// whose reply was lost is unknown, unless the store's answer holds for all
+// tries.
+//
+// Requests that are outstanding together may take effect in any order, even on
+// one key. To order two requests, wait for the first result before sending the
+// second.
 //
 //   kv::Client client(loop, streams, Random(seed), {.seeds = {"127.0.0.1:7001"}});
 //   client.Set("k", "v", [](const kv::ClientResult& result) { … });
@@ -33,36 +40,45 @@
 namespace quorate::kv {
 
 struct ClientOptions {
-  // "host:port" of RESP; at least one. Others are learned.
+  // RESP addresses as "host:port"; at least one. The client learns other
+  // addresses.
   std::vector<std::string> seeds = {};
-  // False: writes carry no stamp and are sent once; one whose reply is lost is unknown at once.
+  // False: writes carry no stamp and are sent once. A write whose reply is lost
+  // is unknown at once.
   bool sessions = true;
-  // From the call to the end, whatever happens.
+  // The limit from call to result.
   Duration deadline = Seconds(10);
-  // For one try; longer than servers hold a request while their group has no leader.
+  // The limit of one try. Longer than a server holds a request while its group
+  // has no leader.
   Duration attempt_timeout = Seconds(3);
-  // Between tries: doubles from the least to the most, with as much jitter again.
+  // The pause between tries doubles from the least to the most, plus up to the
+  // same amount of jitter.
   Duration backoff_min = Milliseconds(5);
   Duration backoff_max = Milliseconds(500);
-  // Requests sent and not answered, over all connections; further ones wait.
+  // Requests sent but not answered, over all connections; further requests
+  // wait.
   size_t outstanding_max = 1024;
-  // Requests that wait; beyond it they are refused at once, certainly not applied.
+  // Requests that wait. Above it, further requests fail at once as not
+  // executed.
   size_t waiting_max = 64 << 10;
 };
 
 struct ClientRequest {
   std::vector<std::string> arguments = {};
-  // Decides the slot; none: any node will do, and no session is used.
+  // The key decides the slot. Without a key any node will do, and no session is
+  // used.
   std::optional<std::string> key = {};
-  // Changes nothing: may be sent again freely.
+  // The request changes nothing, so the client may resend it freely.
   bool read_only = false;
 };
 
 struct ClientResult {
-  // Of a read: kDone if it was answered, else kNotExecuted.
+  // For a read: kDone if it was answered, else kNotExecuted.
   Outcome outcome = Outcome::kUnknown;
-  // OK: `reply` is the server's. kInvalidArgument: the server refused the last try, its text in `reply` and message.
-  // kDeadlineExceeded, kUnavailable, kResourceExhausted, kAborted (the session expired) say why there is no reply.
+  // OK: `reply` is the server's reply. kInvalidArgument: the server refused the
+  // last try; `reply` and the message have its text. Without a reply:
+  // kDeadlineExceeded, kUnavailable, kResourceExhausted, or kAborted (the
+  // session expired).
   absl::Status status;
   RespValue reply;
 };
@@ -84,25 +100,26 @@ class Client {
     uint64_t unknown = 0;
   };
 
-  // Loop and streams outlive the client.
+  // `loop` and `streams` outlive the client.
   Client(env::Loop& loop, env::Streams& streams, Random random,
          ClientOptions options);
-  // Requests not finished are forgotten: their callbacks are not called.
+  // The callbacks of unfinished requests are not called.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // `done` is called once, in a later callback of the loop. It may call the client, not destroy it.
+  // `done` is called once, in a later callback of the loop. It may call the
+  // client, but not destroy it.
   void Do(ClientRequest request, Done done);
 
-  // The common ones.
+  // Common commands.
   void Get(std::string_view key, Done done);
   void Set(std::string_view key, std::string_view value, Done done);
   void Del(std::string_view key, Done done);
   void IncrBy(std::string_view key, int64_t delta, Done done);
   void Append(std::string_view key, std::string_view suffix, Done done);
 
-  // Requests not finished.
+  // Unfinished requests.
   size_t outstanding() const;
   Counters counters() const;
 

@@ -1,5 +1,5 @@
-// kv/client/client_session.h: a client's side of a session: numbers for its commands and the floor that tells servers what they
-// may forget.
+// kv/client/client_session.h: the client's side of a session: the numbers of
+// its commands, and the floor below which servers may drop results.
 #ifndef QUORATE_KV_CLIENT_CLIENT_SESSION_H_
 #define QUORATE_KV_CLIENT_CLIENT_SESSION_H_
 
@@ -16,15 +16,16 @@ namespace quorate::kv {
 
 class ClientSession {
  public:
-  // `token` as text; `fresh_until` is when the client should take a new session for new commands, long before servers refuse
-  // this one in slots where it is new.
+  // `token` is text. After `fresh_until` the client opens a new session for new
+  // commands, long before servers refuse this one in slots where it is new.
   ClientSession(std::string token, MonoTime fresh_until)
       : token_(std::move(token)), fresh_until_(fresh_until) {}
 
   const std::string& token() const { return token_; }
   bool fresh(MonoTime now) const { return now < fresh_until_; }
   void Retire() { fresh_until_ = MonoTime::Min(); }
-  // Numbers from the floor to the newest: so many results a slot may have to keep.
+  // The count of numbers from the floor to the newest: a slot may have to keep
+  // a result for each.
   size_t window() const { return next_ - floor(); }
 
   Sequence Begin() {
@@ -33,9 +34,9 @@ class ClientSession {
     outstanding_.insert(sequence);
     return sequence;
   }
-  // The client will not send this one again.
+  // The client will not send this command again.
   void Finish(Sequence sequence) { CHECK_EQ(outstanding_.erase(sequence), 1u); }
-  // Everything below is finished.
+  // All commands with lower numbers are finished.
   Sequence floor() const {
     return outstanding_.empty() ? next_ : *outstanding_.begin();
   }

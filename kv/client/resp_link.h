@@ -1,6 +1,7 @@
-// kv/client/resp_link.h: one pipelined RESP connection of a client: commands of one turn leave together, replies come in order.
+// kv/client/resp_link.h: one pipelined RESP connection of a client. Commands of
+// one turn are sent together; replies arrive in order.
 //
-// Beneath kv/client/client.h; knows nothing of slots, leaders or sessions.
+// Used by kv/client/client.h. Slots, leaders and sessions are handled there.
 #ifndef QUORATE_KV_CLIENT_RESP_LINK_H_
 #define QUORATE_KV_CLIENT_RESP_LINK_H_
 
@@ -22,32 +23,37 @@ namespace quorate::kv {
 
 class RespLink final : private env::Connection::Observer {
  public:
-  // What became of a command. Status OK: `reply` is the server's. Else the link broke, and `sent` tells whether the command
-  // may have left.
+  // The outcome of a command. With an OK status, `reply` is the server's reply.
+  // Otherwise the link broke, and `sent` is true if the command may have been
+  // sent.
   struct Result {
     absl::Status status;
     bool sent = false;
     RespValue reply;
   };
   using Done = absl::AnyInvocable<void(Result)>;
-  // The link is broken for good. It may be destroyed in a later turn or deferred callback, not inside the call.
+  // Called when the link breaks, which is final. The link may be destroyed in a
+  // later turn or deferred callback, not inside the call.
   using Broken = absl::AnyInvocable<void()>;
 
-  // Connects at once. `broken` is called once, before the commands still waiting are told.
+  // Connects at once. `broken` is called once, before the callbacks of waiting
+  // commands.
   RespLink(env::Loop& loop, env::Streams& streams, std::string address,
            Broken broken);
   RespLink(const RespLink&) = delete;
   RespLink& operator=(const RespLink&) = delete;
 
   const std::string& address() const { return address_; }
-  // Commands without a reply.
+  // Commands whose reply has not arrived.
   size_t in_flight() const { return waiting_.size(); }
   bool broken() const { return !failure_.ok(); }
 
-  // Requires: !broken(). `done` is called once, never inside the call; not at all if the link is destroyed first.
+  // Requires: !broken(). `done` is called once, never inside this call. It is
+  // not called if the link is destroyed first.
   void Send(absl::Span<const std::string_view> arguments, Done done);
 
-  // Breaks the link: a server that does not answer in time has lost its place in the order of replies.
+  // Breaks the link. Used when a server does not answer in time: later replies
+  // could not be matched with commands.
   void Abort(absl::Status why);
 
  private:
@@ -68,7 +74,8 @@ class RespLink final : private env::Connection::Observer {
   env::Pending flush_;
   bool flush_due_ = false;
   std::string unsent_;
-  // In the order of their commands; the last `unsent_count_` are still in unsent_.
+  // Callbacks in the order of their commands. The last `unsent_count_` commands
+  // are still in unsent_.
   std::deque<Done> waiting_;
   size_t unsent_count_ = 0;
   RespReplyParser parser_;

@@ -9,7 +9,8 @@
 namespace quorate::kv {
 namespace {
 
-// Longest line of a size, a number or a simple string; errors may quote a key.
+// The longest line of a size, a number or a simple string. An error may quote a
+// key.
 constexpr size_t kLineBytesMax = 128 << 10;
 
 }  // namespace
@@ -26,7 +27,7 @@ void AppendRespCommand(absl::Span<const std::string_view> arguments,
 
 void RespReplyParser::Append(std::string_view bytes) {
   if (failed_) return;
-  // What is moved is at most what was taken since the last time.
+  // Moves at most as many bytes as were read since the last move.
   if (taken_ > 0 && taken_ >= bytes_.size() / 2) {
     work_bytes_ += bytes_.size() - taken_;
     bytes_.erase(0, taken_);
@@ -69,7 +70,7 @@ RespReplyParser::Progress RespReplyParser::TakeLine(std::string_view* line) {
   const size_t searched = end == std::string::npos ? bytes_.size() : end + 2;
   work_bytes_ += searched - searched_;
   if (end == std::string::npos) {
-    // The next byte may be the line feed of the last one.
+    // The last byte may be a carriage return whose line feed comes next.
     searched_ = bytes_.size();
     if (searched_ > taken_ && bytes_.back() == '\r') --searched_;
     return bytes_.size() - taken_ > kLineBytesMax ? Progress::kError

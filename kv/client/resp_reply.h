@@ -1,6 +1,7 @@
-// kv/client/resp_reply.h: RESP as a client sees it: commands out, replies (RESP2 and RESP3) in, split anywhere.
+// kv/client/resp_reply.h: RESP on the client's side: writes commands, reads
+// replies (RESP2 and RESP3) that arrive in pieces of any size.
 //
-// Pure: bytes in, values out. The server's side of the protocol is node/protocol/resp_parser.h.
+// Does no I/O. node/protocol/resp_parser.h is the server's side.
 #ifndef QUORATE_KV_CLIENT_RESP_REPLY_H_
 #define QUORATE_KV_CLIENT_RESP_REPLY_H_
 
@@ -14,7 +15,7 @@
 
 namespace quorate::kv {
 
-// What a reply may hold; beyond it is a protocol error.
+// Limits of a reply; a larger reply is a protocol error.
 inline constexpr size_t kReplyStringBytesMax = 64 << 20;
 inline constexpr size_t kReplyElementsMax = 1 << 20;
 inline constexpr int kReplyDepthMax = 8;
@@ -22,7 +23,7 @@ inline constexpr int kReplyDepthMax = 8;
 struct RespValue {
   enum class Kind : uint8_t {
     kString,  // Simple, bulk or verbatim; also doubles and big numbers, as text.
-    kError,   // Text without the sign.
+    kError,   // The text without the leading '-'.
     kInteger,  // Also booleans.
     kNil,
     kArray,  // Also sets and pushes; maps as keys and values in turn.
@@ -41,49 +42,52 @@ struct RespValue {
 void AppendRespCommand(absl::Span<const std::string_view> arguments,
                        std::string* out);
 
-// Reads each byte once, however the replies are split: elements leave the buffer as they come, and a reply that is cut off
-// keeps those it has.
+// Parses each byte once, however replies are split. Complete elements leave the
+// buffer at once, and an incomplete reply keeps them.
 class RespReplyParser {
  public:
   enum class Progress : uint8_t {
-    kValue,     // One reply was taken.
+    kValue,     // One reply was read.
     kNeedMore,  // The bytes end within a reply.
-    kError,     // Not RESP. Nothing more will come out.
+    kError,     // Not RESP. All later calls fail as well.
   };
 
   void Append(std::string_view bytes);
-  // Takes the next reply.
+  // Reads the next reply.
   Progress Next(RespValue* value);
 
-  // Bytes that wait for the rest of their line or string.
+  // Bytes of an incomplete line or string.
   size_t unparsed_bytes() const { return bytes_.size() - taken_; }
-  // Bytes searched, copied or moved so far; at most four times the bytes appended.
+  // Bytes searched, copied or moved so far: at most four times the bytes
+  // appended.
   uint64_t work_bytes() const { return work_bytes_; }
 
  private:
-  // An array whose elements are coming.
+  // An array whose elements are not complete.
   struct Open {
     RespValue array;
     uint64_t left = 0;
   };
 
-  // Puts a value into the array that it belongs to. True if that ends a reply, which is then in `value`.
+  // Appends a value to the innermost open array. Returns true if that completes
+  // a reply, which is then in `value`.
   bool Complete(RespValue* value);
-  // One scalar, or the head of an array, which it opens unless it is empty.
+  // Parses one scalar, or the head of an array. A non-empty array is opened.
   Progress ParseOne(RespValue* value, bool* opened);
   Progress ParseString(std::string_view size_text, bool verbatim,
                        RespValue* value);
   Progress TakeString(RespValue* value);
   Progress ParseElements(std::string_view count_text, size_t multiple,
                          RespValue* value, bool* opened);
-  // The line at `taken_`, without its end; moves behind it.
+  // Reads the line at `taken_` without its end, and advances past it.
   Progress TakeLine(std::string_view* line);
 
   std::string bytes_;
   size_t taken_ = 0;
-  size_t searched_ = 0;     // No line ends before it.
-  std::vector<Open> open_;  // From the reply inwards.
-  bool in_string_ = false;  // Its size was taken, its bytes were not.
+  size_t searched_ = 0;     // No line ends before this offset.
+  std::vector<Open> open_;  // The open arrays, outermost first.
+  // The size of a string was read, its bytes were not.
+  bool in_string_ = false;
   bool verbatim_ = false;
   size_t string_bytes_ = 0;
   uint64_t work_bytes_ = 0;

@@ -10,7 +10,7 @@
 namespace quorate::kv {
 namespace {
 
-// "host:port", the host taken from `from` where it is empty or unknown.
+// Returns "host:port", with the host of `from` if the host is empty or unknown.
 std::string Address(std::string_view host, std::string_view port,
                     std::string_view from) {
   if (host.empty() || host == "?") host = from.substr(0, from.rfind(':'));
@@ -23,7 +23,7 @@ std::string Address(std::string_view host, std::string_view port,
 }  // namespace
 
 SlotRoutes::SlotRoutes(std::vector<std::string> seeds)
-    : addresses_(std::move(seeds)), of_slot_(kHashSlotCount, kNobody) {
+    : addresses_(std::move(seeds)), of_slot_(kHashSlotCount, kUnknownNode) {
   CHECK(!addresses_.empty());
   CHECK_LE(addresses_.size(), kRouteAddressesMax);
 }
@@ -31,7 +31,7 @@ SlotRoutes::SlotRoutes(std::vector<std::string> seeds)
 const std::string* SlotRoutes::Find(Slot slot) const {
   CHECK_LT(slot.value(), of_slot_.size());
   const uint16_t index = of_slot_[slot.value()];
-  return index == kNobody ? nullptr : &addresses_[index];
+  return index == kUnknownNode ? nullptr : &addresses_[index];
 }
 
 const std::string& SlotRoutes::Any(uint64_t turn) const {
@@ -41,7 +41,7 @@ const std::string& SlotRoutes::Any(uint64_t turn) const {
 uint16_t SlotRoutes::IndexOf(const std::string& address) {
   const auto found = std::find(addresses_.begin(), addresses_.end(), address);
   if (found == addresses_.end()) {
-    if (addresses_.size() >= kRouteAddressesMax) return kNobody;
+    if (addresses_.size() >= kRouteAddressesMax) return kUnknownNode;
     addresses_.push_back(address);
     return static_cast<uint16_t>(addresses_.size() - 1);
   }
@@ -50,7 +50,7 @@ uint16_t SlotRoutes::IndexOf(const std::string& address) {
 
 bool SlotRoutes::Update(const RespValue& cluster_slots, std::string_view from) {
   if (cluster_slots.kind != RespValue::Kind::kArray) return false;
-  std::vector<uint16_t> of_slot(kHashSlotCount, kNobody);
+  std::vector<uint16_t> of_slot(kHashSlotCount, kUnknownNode);
   for (const RespValue& range : cluster_slots.elements) {
     if (range.elements.size() < 3) return false;
     const int64_t first = range.elements[0].integer;
@@ -89,7 +89,7 @@ bool SlotRoutes::Moved(std::string_view error, std::string_view from) {
 
 void SlotRoutes::Forget(Slot slot) {
   CHECK_LT(slot.value(), of_slot_.size());
-  of_slot_[slot.value()] = kNobody;
+  of_slot_[slot.value()] = kUnknownNode;
 }
 
 }  // namespace quorate::kv

@@ -1,6 +1,8 @@
-// kv/client/slot_routes.h: what a client knows of who serves which slot: from CLUSTER SLOTS and from MOVED.
+// kv/client/slot_routes.h: a client's map from slots to nodes, from CLUSTER
+// SLOTS and MOVED.
 //
-// A guess that any answer may correct: it decides where a request is tried first, never whether it is right.
+// The map is a hint: it decides which node is tried first. Every answer may
+// correct it.
 #ifndef QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 #define QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 
@@ -15,29 +17,31 @@
 
 namespace quorate::kv {
 
-// Distinct addresses a client remembers.
+// The most addresses that a client remembers.
 inline constexpr size_t kRouteAddressesMax = 1024;
 
 class SlotRoutes {
  public:
-  // `seeds` are tried where nothing better is known. Requires: not empty.
+  // `seeds` are tried for slots without a known node. Requires: not empty.
   explicit SlotRoutes(std::vector<std::string> seeds);
 
-  // Who serves the slot, or null.
+  // The address of the slot's node, or null.
   const std::string* Find(Slot slot) const;
-  // Some known address, another for each `turn`.
+  // A known address, a different one for each `turn`.
   const std::string& Any(uint64_t turn) const;
 
-  // Takes the reply of CLUSTER SLOTS from `from`, whose host stands for empty ones. False if it cannot be read: nothing
-  // changes.
+  // Reads the reply of CLUSTER SLOTS from node `from`, whose host replaces
+  // empty hosts. Returns false, without a change, if the reply is invalid.
   bool Update(const RespValue& cluster_slots, std::string_view from);
-  // Takes "MOVED slot host:port" likewise. False if it cannot be read.
+  // Reads "MOVED slot host:port"; `from` replaces an empty host. Returns false
+  // if the text is invalid.
   bool Moved(std::string_view error, std::string_view from);
-  // The slot's owner did not answer: ask anyone next time.
+  // Forgets the slot's node, which did not answer. The next request goes to any
+  // node.
   void Forget(Slot slot);
 
  private:
-  static constexpr uint16_t kNobody = 0xffff;
+  static constexpr uint16_t kUnknownNode = 0xffff;
 
   uint16_t IndexOf(const std::string& address);
 

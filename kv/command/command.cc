@@ -15,223 +15,91 @@ constexpr size_t kCommandHeaderBytes = 16;
 constexpr size_t kStampBytes = 32;
 constexpr size_t kVersionBytes = 16;
 
-// Offsets in a command.
+// Offsets of header fields in a command.
 constexpr size_t kOpOffset = 4;
 constexpr size_t kPresentOffset = 5;
 constexpr size_t kFlagsOffset = 6;
 constexpr size_t kSlotOffset = 8;
 constexpr size_t kCountOffset = 12;
 
-// Which optional fields follow the header, in this order.
+// Bits of the optional fields that follow the header, in this order.
 constexpr uint8_t kHasSession = 1 << 0;
 constexpr uint8_t kHasExpiry = 1 << 1;
 constexpr uint8_t kHasExpected = 1 << 2;
 constexpr uint8_t kHasNumbers = 1 << 3;
 constexpr uint8_t kHasAll = 0x0f;
 
+enum class Access : uint8_t { kRead, kWrite };
 enum class Need : uint8_t { kNever, kMay, kMust };
 
-// What suits an op.
+struct ArgumentCount {
+  uint32_t min;
+  uint32_t max;
+  // Arguments come in groups of this size, each beginning with a key; 0: no
+  // argument is a key.
+  uint32_t step;
+};
+
+constexpr uint32_t kMany = std::numeric_limits<uint32_t>::max();
+constexpr ArgumentCount kNoArguments = {0, 0, 0};
+constexpr ArgumentCount kOneKey = {1, 1, 1};
+constexpr ArgumentCount kKeys = {1, kMany, 1};
+constexpr ArgumentCount kKeyAndValue = {2, 2, 2};
+constexpr ArgumentCount kKeysAndValues = {2, kMany, 2};
+constexpr ArgumentCount kCommands = {0, kMany, 0};
+
+constexpr CommandFlags kSetFlags =
+    kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry | kRelativeExpiry;
+constexpr CommandFlags kExpireAtFlags =
+    kIfAbsent | kIfPresent | kIfGreater | kIfLess | kRelativeExpiry;
+
+// The fields that a command of one op may have.
 struct Rule {
   Op op;
   std::string_view name;
-  uint32_t arguments_min;
-  uint32_t arguments_max;
-  // Arguments come in groups of so many, the first of each being a key; 0: no
-  // argument is a key.
-  uint32_t step;
-  CommandFlags flags;
+  Access access;
+  ArgumentCount arguments;
+  // The rules version since which the op carries numbers; 0: never.
+  uint32_t numbers_since = 0;
+  CommandFlags flags = 0;
   Need expiry = Need::kNever;
   Need expected = Need::kNever;
-  // Carries numbers in batches of this version of the rules and later; 0: never.
-  uint32_t numbers_since = 0;
-  bool read = false;
 
   bool HasNumbers(uint32_t rules) const {
     return numbers_since != 0 && rules >= numbers_since;
   }
 };
 
-constexpr uint32_t kMany = std::numeric_limits<uint32_t>::max();
-
+// Op, name, access, arguments; numbers since, flags, expiry, expected.
 constexpr Rule kRules[] = {
-    {.op = Op::kGet,
-     .name = "get",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kStrlen,
-     .name = "strlen",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kGetRange,
-     .name = "getrange",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .numbers_since = 1,
-     .read = true},
-    {.op = Op::kExists,
-     .name = "exists",
-     .arguments_min = 1,
-     .arguments_max = kMany,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kMGet,
-     .name = "mget",
-     .arguments_min = 1,
-     .arguments_max = kMany,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kExpireTime,
-     .name = "expiretime",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kType,
-     .name = "type",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kKeyCount,
-     .name = "keycount",
-     .arguments_min = 0,
-     .arguments_max = 0,
-     .step = 0,
-     .flags = 0,
-     .numbers_since = 1,
-     .read = true},
-    {.op = Op::kScan,
-     .name = "scan",
-     .arguments_min = 0,
-     .arguments_max = 0,
-     .step = 0,
-     .flags = 0,
-     .numbers_since = 1,
-     .read = true},
-    {.op = Op::kTtl,
-     .name = "ttl",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kWatch,
-     .name = "watch",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .read = true},
-    {.op = Op::kSet,
-     .name = "set",
-     .arguments_min = 2,
-     .arguments_max = 2,
-     .step = 2,
-     .flags =
-         kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry | kRelativeExpiry,
-     .expiry = Need::kMay,
-     .expected = Need::kMay},
-    {.op = Op::kGetDel,
-     .name = "getdel",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0},
-    {.op = Op::kDel,
-     .name = "del",
-     .arguments_min = 1,
-     .arguments_max = kMany,
-     .step = 1,
-     .flags = 0,
-     .expected = Need::kMay},
-    {.op = Op::kIncrBy,
-     .name = "incrby",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0,
-     .numbers_since = 1},
-    {.op = Op::kAppend,
-     .name = "append",
-     .arguments_min = 2,
-     .arguments_max = 2,
-     .step = 2,
-     .flags = 0,
-     .numbers_since = 2},
-    {.op = Op::kMSet,
-     .name = "mset",
-     .arguments_min = 2,
-     .arguments_max = kMany,
-     .step = 2,
-     .flags = kIfAbsent},
-    {.op = Op::kExpireAt,
-     .name = "expireat",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = kIfAbsent | kIfPresent | kIfGreater | kIfLess | kRelativeExpiry,
-     .expiry = Need::kMust},
-    {.op = Op::kPersist,
-     .name = "persist",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = 0},
-    {.op = Op::kSetRange,
-     .name = "setrange",
-     .arguments_min = 2,
-     .arguments_max = 2,
-     .step = 2,
-     .flags = 0,
-     .numbers_since = 1},
-    {.op = Op::kIncrByFloat,
-     .name = "incrbyfloat",
-     .arguments_min = 2,
-     .arguments_max = 2,
-     .step = 2,
-     .flags = 0,
-     .numbers_since = 2},
-    {.op = Op::kAtomic,
-     .name = "atomic",
-     .arguments_min = 0,
-     .arguments_max = kMany,
-     .step = 0,
-     .flags = 0},
-    {.op = Op::kCheckVersion,
-     .name = "checkversion",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .step = 1,
-     .flags = kIfAbsent,
-     .expected = Need::kMust,
-     .read = true},
-    {.op = Op::kFlush,
-     .name = "flush",
-     .arguments_min = 0,
-     .arguments_max = 0,
-     .step = 0,
-     .flags = 0,
-     .numbers_since = 1},
-    {.op = Op::kExpire,
-     .name = "expire",
-     .arguments_min = 0,
-     .arguments_max = 0,
-     .step = 0,
-     .flags = 0,
-     .numbers_since = 1},
+    {Op::kGet, "get", Access::kRead, kOneKey},
+    {Op::kStrlen, "strlen", Access::kRead, kOneKey},
+    {Op::kGetRange, "getrange", Access::kRead, kOneKey, 1},
+    {Op::kExists, "exists", Access::kRead, kKeys},
+    {Op::kMGet, "mget", Access::kRead, kKeys},
+    {Op::kExpireTime, "expiretime", Access::kRead, kOneKey},
+    {Op::kType, "type", Access::kRead, kOneKey},
+    {Op::kKeyCount, "keycount", Access::kRead, kNoArguments, 1},
+    {Op::kScan, "scan", Access::kRead, kNoArguments, 1},
+    {Op::kTtl, "ttl", Access::kRead, kOneKey},
+    {Op::kWatch, "watch", Access::kRead, kOneKey},
+    {Op::kSet, "set", Access::kWrite, kKeyAndValue, 0, kSetFlags, Need::kMay,
+     Need::kMay},
+    {Op::kGetDel, "getdel", Access::kWrite, kOneKey},
+    {Op::kDel, "del", Access::kWrite, kKeys, 0, 0, Need::kNever, Need::kMay},
+    {Op::kIncrBy, "incrby", Access::kWrite, kOneKey, 1},
+    {Op::kAppend, "append", Access::kWrite, kKeyAndValue, 2},
+    {Op::kMSet, "mset", Access::kWrite, kKeysAndValues, 0, kIfAbsent},
+    {Op::kExpireAt, "expireat", Access::kWrite, kOneKey, 0, kExpireAtFlags,
+     Need::kMust},
+    {Op::kPersist, "persist", Access::kWrite, kOneKey},
+    {Op::kSetRange, "setrange", Access::kWrite, kKeyAndValue, 1},
+    {Op::kIncrByFloat, "incrbyfloat", Access::kWrite, kKeyAndValue, 2},
+    {Op::kAtomic, "atomic", Access::kWrite, kCommands},
+    {Op::kCheckVersion, "checkversion", Access::kRead, kOneKey, 0, kIfAbsent,
+     Need::kNever, Need::kMust},
+    {Op::kFlush, "flush", Access::kWrite, kNoArguments, 1},
+    {Op::kExpire, "expire", Access::kWrite, kNoArguments, 1},
 };
 
 constexpr size_t kOpLimit = static_cast<size_t>(Op::kExpire) + 1;
@@ -253,8 +121,8 @@ bool Fits(Need need, bool present) {
   return present ? need != Need::kNever : need != Need::kMust;
 }
 
-// At most one of the conditions (XX goes with LT), and no two ways of saying
-// what becomes of the expiry.
+// At most one condition (XX may go with LT), and at most one rule for the
+// expiry.
 bool FlagsAgree(const CommandView& command) {
   const CommandFlags conditions =
       command.flags & (kIfAbsent | kIfPresent | kIfGreater | kIfLess);
@@ -291,8 +159,8 @@ bool StampMakesSense(const SessionStamp& stamp) {
          stamp.floor <= stamp.sequence;
 }
 
-// The fields between header and arguments. False if they are cut off or stand
-// where they must not.
+// Reads the fields between header and arguments. Returns false if they are cut
+// off, or if the stamp is invalid.
 bool TakeFields(FixedReader* reader, uint8_t present, CommandView* command) {
   command->has_session = (present & kHasSession) != 0;
   command->has_expiry = (present & kHasExpiry) != 0;
@@ -314,8 +182,8 @@ bool TakeFields(FixedReader* reader, uint8_t present, CommandView* command) {
   return reader->ok();
 }
 
-// True if `bytes` are exactly `count` length-prefixed strings, and keys among
-// them not too long.
+// True if `bytes` are exactly `count` length-prefixed strings and no key among
+// them is too long.
 bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
   FixedReader reader(bytes);
   uint32_t until_key = 0;
@@ -332,7 +200,7 @@ bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
   return reader.rest().empty();
 }
 
-// True if `bytes` are exactly `count` commands, as far as their sizes tell.
+// True if the sizes of `count` commands exactly fill `bytes`.
 bool FramesFit(std::string_view bytes, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     if (bytes.size() < kCommandHeaderBytes) return false;
@@ -343,8 +211,8 @@ bool FramesFit(std::string_view bytes, uint32_t count) {
   return bytes.empty();
 }
 
-// Every nested command makes sense, is of this slot and may stand there; checks
-// of versions come first.
+// True if every nested command is valid, may be nested, and has the slot of
+// `atomic`. Version checks must come first.
 bool NestedFit(const CommandView& atomic) {
   if (!FramesFit(atomic.nested, atomic.nested_count)) return false;
   CommandReader reader = CommandReader::Nested(atomic);
@@ -362,7 +230,8 @@ bool NestedFit(const CommandView& atomic) {
   return true;
 }
 
-// What may stand only at the top, or only nested.
+// True if the op is allowed at this level: some ops are allowed only at the
+// top, others only nested.
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
@@ -388,8 +257,9 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
   const Rule* rule = FindRule(command->op);
   if (rule == nullptr || zero != 0 || (present & ~kHasAll) != 0) return false;
   if ((command->flags & ~rule->flags) != 0) return false;
-  if (count < rule->arguments_min || count > rule->arguments_max) return false;
-  if (rule->step > 1 && count % rule->step != 0) return false;
+  if (count < rule->arguments.min || count > rule->arguments.max) return false;
+  if (rule->arguments.step > 1 && count % rule->arguments.step != 0)
+    return false;
   if (((present & kHasNumbers) != 0) != rule->HasNumbers(rules)) return false;
 
   FixedReader reader(encoded.substr(kCommandHeaderBytes));
@@ -405,7 +275,7 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
     command->nested_count = count;
     return NestedFit(*command);
   }
-  if (!ArgumentsFit(reader.rest(), count, rule->step)) return false;
+  if (!ArgumentsFit(reader.rest(), count, rule->arguments.step)) return false;
   command->arguments = ArgumentReader(reader.rest(), count);
   return true;
 }
@@ -446,7 +316,7 @@ std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command) {
 
 bool IsRead(Op op) {
   const Rule* rule = FindRule(op);
-  return rule != nullptr && rule->read;
+  return rule != nullptr && rule->access == Access::kRead;
 }
 
 std::string_view OpName(Op op) {

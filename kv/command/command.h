@@ -1,11 +1,11 @@
-// kv/command/command.h: a batch of many clients' commands in one entry payload, flat
-// (docs/reference/formats/commands.md).
+// kv/command/command.h: a batch of commands of many clients in the payload of
+// one entry (docs/reference/formats/commands.md).
 //
-// Encoding appends to one growing buffer; decoding gives views into the
-// payload. Everything nondeterministic was resolved before: times are absolute,
-// slots are computed. A batch is well formed or refused as a whole; a
-// well-formed batch may hold a command that makes no sense, which then is
-// answered with kMalformed and does nothing.
+// Encoding appends to one growing buffer. Decoding gives views into the
+// payload. Nondeterminism was resolved earlier: times are absolute, slots are
+// computed. A batch that is not well formed is refused as a whole. A
+// well-formed batch may contain an invalid command: its result is kMalformed,
+// and it does nothing.
 //
 //   BatchBuilder batch;
 //   uint32_t position = batch.Add({.op = Op::kSet, .slot = HashSlot("k"),
@@ -29,122 +29,134 @@
 
 namespace quorate::kv {
 
-// The version of the replicated rules: of everything that decides what a batch
-// does to the state and what it returns, constants included. Whoever changes
-// one of them raises it (kv/store/rules_test.cc). A batch carries the version of its
-// proposer. With it rises env::kPeerProtocolVersion, so that nodes of two
-// versions refuse each other. Batches of older versions in a log keep their meaning:
-//   1  growth ends at kValueBytesMax; decimals of 255 bytes; removals leave no
-//      trace.
-//   2  growth ends where the proposer says; longer decimals; a slot remembers
-//      its last removal; kTtl, kWatch, kExpire, kRelativeExpiry; positions of
-//      kScan have 27 bits.
+// The version of the replicated rules: everything that decides the effects and
+// results of a batch, constants included. Every change of the rules raises it
+// (kv/store/rules_test.cc), and raises env::kPeerProtocolVersion, so that nodes
+// of two versions refuse each other. A batch carries the version of its
+// proposer. Batches of older versions in a log keep their meaning:
 inline constexpr uint32_t kRulesVersion = 2;
 
-// What commands may hold. Part of the replicated rules.
+// Limits of commands. Part of the replicated rules.
 inline constexpr size_t kKeyBytesMax = 64 << 10;
-// Of stored values. Requests carry less: an entry's payload is smaller.
+// Limit of stored values. Requests carry less, because the payload of an entry
+// is smaller.
 inline constexpr size_t kValueBytesMax = 1 << 20;
-// Values that one command (a kAtomic with all that is nested in it) may return, in bytes; beyond it: kTooLarge.
+// Bytes of values that one command may return, a kAtomic with its nested
+// commands included. Above it the result is kTooLarge.
 inline constexpr size_t kReturnedBytesMax = 64 << 20;
-// Results of all commands of a batch, in bytes, as the store gives them out; beyond it: kResultNotKept instead of a large one. No rule of
-// replicas: it decides nothing that they store.
+// Bytes of the results of all commands of a batch, as the store returns them.
+// Above it, a large result becomes kResultNotKept. Not a replicated rule:
+// replicas store nothing that depends on it.
 inline constexpr size_t kEntryResultBytesMax = 2 * kReturnedBytesMax;
-// Keys that one kExpire may remove.
+// The most keys that one kExpire may remove.
 inline constexpr int64_t kExpireKeysMax = 4'096;
 
-// Stored numbers: never renumber. In comments: arguments; numbers; flags that
-// matter → payload of the result. "Reads" change nothing; they stand in a batch
-// when they must see unapplied writes of their own connection.
+// Stored numbers: never renumber. Each comment lists: arguments; numbers; flags
+// that apply → payload of the result. Reads change nothing; a batch contains
+// them if they must observe unapplied writes of their own connection.
 enum class Op : uint8_t {
-  kGet = 1,       // key → bytes, or kNil.
-  kStrlen = 2,    // key → integer.
-  kGetRange = 3,  // key; start, end (inclusive; negative from the end) → bytes
-                  // (empty if missing).
-  kExists = 4,    // key… → integer, a key named twice counting twice.
-  kMGet = 5,      // key… → array.
-  kExpireTime =
-      6,  // key → integer: absolute milliseconds, -1 no expiry, -2 no key.
-  kType = 7,  // key → bytes "string", or kNil.
-  // ; first slot, last slot, all owned → integer: keys in them, those due but
-  // not yet removed included.
+  // key → bytes, or kNil.
+  kGet = 1,
+  // key → integer.
+  kStrlen = 2,
+  // key; start, end (inclusive; negative: from the end) → bytes, empty if the
+  // key is absent.
+  kGetRange = 3,
+  // key… → integer; a key that is named twice counts twice.
+  kExists = 4,
+  // key… → array.
+  kMGet = 5,
+  // key → integer: absolute milliseconds; -1: no expiry; -2: no key.
+  kExpireTime = 6,
+  // key → bytes "string", or kNil.
+  kType = 7,
+  // ; first slot, last slot, all owned → integer: keys in these slots, due keys
+  // included until they are removed.
   kKeyCount = 8,
-  // ; cursor (kv/slots/slot_scan.h), last slot << 32 | count: visits keys from the
-  // cursor to the last slot, all owned, until about so many or kScanBytesMax
-  // were visited → array: where to go on (decimal; 0: the end), then keys.
+  // ; cursor (kv/slots/slot_scan.h), last slot << 32 | count. Visits keys from
+  // the cursor to the last slot, all owned, until about `count` keys or
+  // kScanBytesMax → array: the next cursor (decimal; 0: the end), then keys.
   kScan = 9,
-  // key → integer: milliseconds of log time until its expiry, -1 no expiry, -2
-  // no key.
+  // key → integer: milliseconds of log time until its expiry; -1: no expiry;
+  // -2: no key.
   kTtl = 10,
-  // key → none, for WATCH. Version: of the value; if there is none (kNil) of
-  // the slot's last removal.
+  // key → none, for WATCH. The version is that of the value; for an absent key
+  // (kNil) that of the slot's last removal.
   kWatch = 11,
 
-  kSet = 16,     // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry,
-                 // expire_at_ms, expected → see Result.
-  kGetDel = 17,  // key → bytes, or kNil.
-  kDel = 18,  // key…; expected (then one key) → integer: how many there were.
-  kIncrBy = 19,  // key; delta → integer.
+  // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry, expire_at_ms,
+  // expected → see ResultView.
+  kSet = 16,
+  // key → bytes, or kNil.
+  kGetDel = 17,
+  // key…; expected (only with one key) → integer: removed keys.
+  kDel = 18,
+  // key; delta → integer.
+  kIncrBy = 19,
   // key, suffix; longest value (0: kValueBytesMax) → integer: new length.
   kAppend = 20,
-  kMSet = 21,  // key, value, …; kIfAbsent (all or nothing: MSETNX) → none.
-  kExpireAt =
-      22,  // key; expire_at_ms; at most one of kIfAbsent (has none) kIfPresent
-  // (has one) kIfGreater kIfLess, or kIfPresent and kIfLess → integer
-  // 1 done, 0 not.
-  kPersist = 23,  // key → integer 1 an expiry was removed, 0 not.
+  // key, value, …; kIfAbsent (all or nothing: MSETNX) → none.
+  kMSet = 21,
+  // key; expire_at_ms; at most one of kIfAbsent (the key has no expiry),
+  // kIfPresent (it has one), kIfGreater, kIfLess, or kIfPresent with kIfLess →
+  // integer: 1 done, 0 not.
+  kExpireAt = 22,
+  // key → integer: 1 if an expiry was removed, else 0.
+  kPersist = 23,
   // key, bytes; offset, longest value (0: kValueBytesMax) → integer: length.
-  // Zeros fill a gap; no bytes change nothing.
+  // Zeros fill a gap. Empty bytes change nothing.
   kSetRange = 24,
-  // key, decimal (kv/command/decimal.h); longest value (0: kValueBytesMax) → bytes: the
-  // sum.
+  // key, decimal (kv/command/decimal.h); longest value (0: kValueBytesMax) →
+  // bytes: the sum.
   kIncrByFloat = 25,
 
-  // Commands evaluated one after another with nothing of others in between
-  // (MULTI/EXEC): `nested` of BatchReader, all of this slot, without stamps of
-  // their own. An error of one does not undo others. → nested results.
+  // Commands that are evaluated one after another, with no other command in
+  // between (MULTI/EXEC). The nested commands have this slot and no stamps. An
+  // error of one does not undo the others. → nested results.
   kAtomic = 32,
-  // key; expected; kIfAbsent: only first in a kAtomic (WATCH). If any of them
-  // does not hold, the whole kAtomic does nothing and is kConditionFailed. With
-  // kIfAbsent the key must be absent, and `expected` the slot's last removal:
-  // then the key was absent ever since kWatch returned that version.
+  // key; expected; kIfAbsent. Only at the beginning of a kAtomic (WATCH). If a
+  // condition does not hold, the kAtomic does nothing and is kConditionFailed.
+  // With kIfAbsent the key must be absent, and `expected` must be the slot's
+  // last removal: then the key was absent ever since kWatch returned that
+  // version.
   kCheckVersion = 33,
 
-  // ; first slot, last slot: removes every key of slots that must all be owned.
-  // Sessions stay. → integer: keys removed.
+  // ; first slot, last slot, all owned. Removes every key of these slots;
+  // sessions stay. → integer: removed keys.
   kFlush = 48,
-  // ; count, at most kExpireKeysMax: removes up to so many due keys of all
-  // slots, the earliest first. → integer: keys removed.
+  // ; count, at most kExpireKeysMax. Removes up to `count` due keys of all
+  // slots, the earliest first. → integer: removed keys.
   kExpire = 49,
 };
 
-// Bits, combined. A bit that an op does not list makes the command kMalformed.
+// Bits, combined. A bit that an op does not accept makes the command
+// kMalformed.
 using CommandFlags = uint16_t;
 inline constexpr CommandFlags kIfAbsent = 1 << 0;   // NX.
 inline constexpr CommandFlags kIfPresent = 1 << 1;  // XX.
-inline constexpr CommandFlags kIfGreater =
-    1 << 2;  // GT: no expiry counts as infinite.
-inline constexpr CommandFlags kIfLess = 1 << 3;      // LT: likewise.
+// GT and LT: no expiry counts as infinite.
+inline constexpr CommandFlags kIfGreater = 1 << 2;
+inline constexpr CommandFlags kIfLess = 1 << 3;
 inline constexpr CommandFlags kReturnOld = 1 << 4;   // GET.
 inline constexpr CommandFlags kKeepExpiry = 1 << 5;  // KEEPTTL.
-// `expire_at_ms` counts from the entry's log time, so that no clock sees more
-// left than was asked for.
+// `expire_at_ms` is relative to the entry's log time, so that no clock observes
+// a longer lifetime than the client asked for.
 inline constexpr CommandFlags kRelativeExpiry = 1 << 6;
 
 // True if the op never changes keys.
 bool IsRead(Op op);
 std::string_view OpName(Op op);
 
-// What to encode. Views need to live during Add only.
+// A command to encode. Its views must be valid during Add only.
 struct CommandSpec {
   Op op = Op::kGet;
   Slot slot = {};
   CommandFlags flags = 0;
   std::optional<SessionStamp> session = {};
   std::optional<int64_t> expire_at_ms = {};
-  // Compare and swap: acts only if the key's version is this one (none: only if
-  // the key is absent), else kConditionFailed with the current version in the
-  // result.
+  // Compare and swap: the command takes effect only if the key has this version
+  // (none: only if the key is absent). Otherwise the result is kConditionFailed
+  // with the current version.
   std::optional<Version> expected = {};
   std::array<int64_t, 2> numbers = {};
   absl::Span<const std::string_view> arguments = {};
@@ -152,45 +164,46 @@ struct CommandSpec {
 
 class BatchBuilder {
  public:
-  // Appends a command and returns its position in the entry (a nested one: in
-  // its kAtomic).
+  // Appends a command and returns its position in the entry; for a nested
+  // command, its position in the kAtomic.
   uint32_t Add(const CommandSpec& spec);
 
-  // Opens a kAtomic: Adds until EndAtomic are nested in it. Returns its
-  // position.
+  // Opens a kAtomic and returns its position. Commands added before EndAtomic
+  // are nested in it.
   uint32_t BeginAtomic(Slot slot, const std::optional<SessionStamp>& session);
   void EndAtomic();
 
-  // Bytes that Add would append, so that a caller can keep within
+  // Bytes that Add would append. The payload must stay within
   // raft::kEntryPayloadBytesMax.
   static size_t EncodedSize(const CommandSpec& spec);
-  // What a kAtomic adds around its nested commands.
+  // Bytes that a kAtomic adds to its nested commands.
   static size_t AtomicOverhead(bool session);
 
   uint32_t count() const { return count_; }
   size_t size_bytes() const;
   bool empty() const { return count_ == 0; }
 
-  // The payload; the builder is empty again and keeps its capacity.
+  // Returns the payload. The builder is empty afterwards and keeps its
+  // capacity.
   Buffer Finish();
 
  private:
   std::string bytes_;
   uint32_t count_ = 0;
-  // Offset of the open kAtomic, and how many commands it has; 0: none is open.
+  // Offset of the open kAtomic (0: none is open), and its number of commands.
   size_t atomic_offset_ = 0;
   uint32_t atomic_count_ = 0;
 };
 
-// Iterates over length-prefixed byte strings; made by CommandReader only over
-// checked bytes.
+// Iterates over length-prefixed byte strings. CommandReader makes it, over
+// checked bytes only.
 class ArgumentReader {
  public:
   ArgumentReader() = default;
   ArgumentReader(std::string_view bytes, uint32_t count)
       : bytes_(bytes), count_(count) {}
   uint32_t count() const { return count_; }
-  // The next one. Requires: fewer than count() were taken.
+  // Returns the next argument. Requires: fewer than count() were read.
   std::string_view Next();
 
  private:
@@ -198,14 +211,13 @@ class ArgumentReader {
   uint32_t count_ = 0;
 };
 
-// A decoded command: views into the payload. `op` is one of the enum's and
-// fields are within bounds; whether count and flags suit the op was checked
-// too.
+// A decoded command: views into the payload. `op` is a value of the enum,
+// fields are within bounds, and argument count and flags suit the op.
 struct CommandView {
   Op op = Op::kGet;
   CommandFlags flags = 0;
   Slot slot;
-  uint32_t rules = kRulesVersion;  // Of its batch.
+  uint32_t rules = kRulesVersion;  // The rules version of its batch.
   bool has_session = false;
   bool has_expiry = false;
   bool has_expected = false;
@@ -214,45 +226,43 @@ struct CommandView {
   Version expected;
   std::array<int64_t, 2> numbers = {};
   ArgumentReader arguments;
-  // Of kAtomic: the nested commands; read them with CommandReader(nested,
-  // nested_count, …).
+  // The nested commands of a kAtomic, for CommandReader::Nested.
   std::string_view nested;
   uint32_t nested_count = 0;
   // The command as encoded.
   std::string_view encoded;
 };
 
-// When the key is due that a command gives an expiry, if it runs at `now_ms`.
-// Requires: has_expiry.
+// The time at which the key is due, if a command with an expiry runs at
+// `now_ms`. Requires: has_expiry.
 int64_t DueOf(const CommandView& command, int64_t now_ms);
 
 // First and last slot of a command on whole slots (kKeyCount, kScan, kFlush),
-// as they stand there; nothing for the others.
+// unchecked; nullopt for other commands.
 std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
 
-// What a session remembers of a request: a keyed hash of everything but its
-// stamp and absolute times, which a retry of the same request may have computed
-// anew.
+// The hash by which a session recognises a request: a keyed hash of everything
+// but its stamp and its absolute times, which a retry may compute again.
 uint64_t RequestHash(uint64_t hash_key, const CommandView& command);
 
 // Reads a batch, or the nested commands of a kAtomic.
 class CommandReader {
  public:
-  // Over a payload. Check ok() first: false if the batch is not well formed,
-  // then there are no commands.
+  // Reads a payload. Check ok() first: false if the batch is not well formed;
+  // then it has no commands.
   explicit CommandReader(std::string_view payload);
-  // Over the nested commands of `atomic`.
+  // Reads the nested commands of `atomic`.
   static CommandReader Nested(const CommandView& atomic);
 
   bool ok() const { return ok_; }
-  // The version of the rules under which the batch was made.
+  // The rules version of the batch.
   uint32_t rules() const { return rules_; }
   uint32_t count() const { return count_; }
   bool done() const { return next_ == count_; }
-  // The next command's position.
+  // The position of the next command.
   uint32_t position() const { return next_; }
-  // Decodes the next command; false if it is malformed (the reader goes on
-  // behind it). Requires: !done().
+  // Decodes the next command. Returns false if the command is malformed; the
+  // reader continues behind it. Requires: !done().
   bool Next(CommandView* command);
 
  private:

@@ -13,7 +13,7 @@ void DropLeadingZeros(std::string* digits) {
   digits->erase(0, std::min(digits->find_first_not_of('0'), digits->size()));
 }
 
-// Of equally long numbers.
+// Compares two digit strings of equal length.
 std::string Add(const std::string& a, const std::string& b) {
   std::string sum(a.size() + 1, '0');
   int carry = 0;
@@ -26,7 +26,7 @@ std::string Add(const std::string& a, const std::string& b) {
   return sum;
 }
 
-// Of equally long numbers; `a` is not the smaller one.
+// Subtracts `b` from `a`: digit strings of equal length, `a` >= `b`.
 std::string Subtract(const std::string& a, const std::string& b) {
   std::string difference(a.size(), '0');
   int borrow = 0;
@@ -73,7 +73,7 @@ std::optional<Decimal> Decimal::Parse(std::string_view text,
         !rest.empty() && std::all_of(rest.begin(), rest.end(), IsDigit);
     if (!number_follows) return std::nullopt;
     rest.remove_prefix(std::min(rest.find_first_not_of('0'), rest.size() - 1));
-    // An exponent without a number's worth is out of any range.
+    // An exponent without a usable value is out of range.
     if (!ParseInteger(rest.substr(0, 9), &exponent)) return std::nullopt;
     if (minus) exponent = -exponent;
   }

@@ -10,9 +10,9 @@ constexpr uint8_t kResultVersion = 1;
 constexpr size_t kFrameBytes = 24;
 constexpr size_t kHeadBytes = 8;
 constexpr uint32_t kNilSize = 0xffffffff;
-// A smaller payload is never left out.
+// LeaveOutLast keeps smaller payloads.
 constexpr size_t kSmallPayloadBytes = 1 << 10;
-// Results of so many bytes are handed over, not copied.
+// Finish moves results of at least this size, and copies smaller ones.
 constexpr size_t kTakenFromBytes = 64 << 10;
 
 constexpr uint8_t kRefusedBit = 1 << 0;  // In the frame.
@@ -82,7 +82,7 @@ namespace {
 
 bool TakeWholeResults(FixedReader* reader, uint32_t count, bool nested);
 
-// The payload of one result: exactly `bytes`.
+// Checks the payload of one result, which must be exactly `bytes`.
 bool PayloadIsWhole(PayloadKind kind, std::string_view bytes, bool nested) {
   FixedReader reader(bytes);
   switch (kind) {

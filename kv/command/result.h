@@ -1,6 +1,6 @@
-// kv/command/result.h: what an entry's commands returned: one flat Buffer per entry,
-// one result per command, in order (docs/reference/formats/commands.md). Read
-// without copying: payloads are views into, or slices of, the Buffer.
+// kv/command/result.h: the results of an entry's commands: one flat Buffer per
+// entry, one result per command, in order (docs/reference/formats/commands.md).
+// Reading does not copy: payloads are views into, or slices of, the Buffer.
 #ifndef QUORATE_KV_COMMAND_RESULT_H_
 #define QUORATE_KV_COMMAND_RESULT_H_
 
@@ -19,91 +19,92 @@ namespace quorate::kv {
 // Stored in sessions: never renumber.
 enum class ResultStatus : uint8_t {
   kOk = 0,
-  kNil = 1,  // There is no such key.
-  kConditionFailed =
-      2,  // NX, XX, an expected version, a WATCH: nothing was changed.
+  kNil = 1,  // The key is absent.
+  // NX, XX, an expected version or a WATCH did not hold: nothing was changed.
+  kConditionFailed = 2,
   kWrongType = 3,
-  kNotInteger = 4,  // Neither the value nor the sum is touched.
+  kNotInteger = 4,  // The value is no integer, and was not changed.
   kOverflow = 5,
-  // The value would exceed kValueBytesMax, or the reply kReturnedBytesMax:
-  // nothing was changed.
+  // The value would exceed its limit, or the reply kReturnedBytesMax: nothing
+  // was changed.
   kTooLarge = 6,
-  kNotFloat = 7,  // The value is no decimal number.
-  // Refusals: this command did nothing and left no trace in its session.
-  kNotOwner = 16,  // The group does not own the slot: ask the map again.
-  kSessionExpired =
-      17,  // Whether an earlier copy took effect is not known any more.
-  kStaleSequence = 18,   // Below the floor that the client itself acknowledged.
-  kSequenceReused = 19,  // That sequence was another request.
-  kTooManyOutstanding = 20,  // The row is full until the client's floor rises.
-  kTooManySessions = 21,     // The slot has kSessionsPerSlotMax.
+  kNotFloat = 7,  // The value is no decimal number, and was not changed.
+  // Refusals: the command did nothing and left no trace in its session.
+  kNotOwner = 16,  // The group does not own the slot.
+  // It is unknown whether an earlier copy took effect.
+  kSessionExpired = 17,
+  kStaleSequence = 18,  // The sequence is below the floor that the client sent.
+  kSequenceReused = 19,  // The sequence belongs to another request.
+  // The row is full until the client raises its floor.
+  kTooManyOutstanding = 20,
+  kTooManySessions = 21,  // The slot has kSessionsPerSlotMax rows.
   kMalformed = 22,
-  // The command took effect, but its result was too large: to be kept for
-  // duplicates, or given out beside the others of its entry
+  // The command took effect, but its result was too large to keep for
+  // duplicates, or to return with the other results of its entry
   // (kEntryResultBytesMax).
   kResultNotKept = 32,
 };
 
 std::string_view ResultStatusName(ResultStatus status);
-// What is known of this copy of the command: kNotExecuted for the refusals,
-// else kDone. For a retry after an unknown outcome, kSessionExpired leaves the
-// first try unknown.
+// The outcome of this copy of the command: kNotExecuted for refusals, else
+// kDone. For a retry after an unknown outcome, kSessionExpired leaves the
+// outcome of the first try unknown.
 Outcome OutcomeOf(ResultStatus status);
 
 enum class PayloadKind : uint8_t {
   kNone = 0,
   kInteger = 1,
   kBytes = 2,
-  kArray = 3,   // Of bytes or nil.
-  kNested = 4,  // Results of a kAtomic.
+  kArray = 3,   // Elements are bytes or nil.
+  kNested = 4,  // The results of a kAtomic.
 };
 
 // An element of a kArray.
 struct ResultElement {
   bool nil = false;
   std::string_view bytes = {};
-  // Where `bytes` live, if they can be shared; else null.
+  // The Buffer of `bytes` if it can be shared; else null.
   const Buffer* shared = nullptr;
 };
 
-// One result. Of kSet: kOk if it wrote (`wrote`), kConditionFailed if not; with
-// kReturnOld the payload is the old value (kBytes) or kNone if there was no
-// key, whatever the status.
+// One result. The status of kSet is kOk if it wrote (`wrote`), else
+// kConditionFailed. With kReturnOld its payload is the old value (kBytes), or
+// kNone if the key was absent, whatever the status.
 struct ResultView {
   ResultStatus status = ResultStatus::kOk;
   PayloadKind kind = PayloadKind::kNone;
-  // Something was changed (or was, when the first copy of a duplicate ran).
+  // The command changed something; for a duplicate: its first copy did.
   bool wrote = false;
-  // Answered from the session: an earlier copy ran.
+  // The session answered: an earlier copy ran.
   bool duplicate = false;
-  // Of the value read or written; of the command itself where there is no
-  // single value. None for a missing key.
+  // The version of the value read or written; the command's own version if
+  // there is no single value; none for a missing key.
   Version version = {};
-  int64_t integer = 0;  // kInteger.
-  std::string_view bytes =
-      {};  // kBytes; of the other kinds the encoded payload.
-  // Where `bytes` of kBytes live, if they can be shared; else null.
+  int64_t integer = 0;  // Set for kInteger.
+  // The value of kBytes; for other kinds the encoded payload.
+  std::string_view bytes = {};
+  // The Buffer of `bytes` if it can be shared; else null.
   const Buffer* shared = nullptr;
-  // Of a kArray that is not encoded: `bytes` is empty then.
+  // The elements of a kArray that is not encoded; `bytes` is empty then.
   absl::Span<const ResultElement> elements = {};
 };
 
-// True if `results` are whole results of `count` commands, or a batch refused
-// as malformed: then every reader below can go through them. For bytes that
-// another process made.
+// True if `results` are complete results of `count` commands, or say that the
+// batch was refused as malformed. Every reader below can then read them. Call
+// it on bytes that another process made.
 bool ResultsAreWhole(std::string_view results, uint32_t count);
 
 // Iterates over an entry's results, or over those nested in one of them.
 class ResultReader {
  public:
-  // Checks the frame alone: ResultsAreWhole comes first for bytes of another
+  // Checks the frame alone. Call ResultsAreWhole first on bytes of another
   // process.
   explicit ResultReader(std::string_view results);
   static ResultReader Nested(const ResultView& atomic);
 
   bool ok() const { return ok_; }
-  // False if the whole batch was refused as malformed: there are no results,
-  // and nothing was done.
+  // False if the batch was refused as malformed: it did nothing and has no
+  // results.
   bool batch_accepted() const { return batch_accepted_; }
   uint32_t count() const { return count_; }
   bool done() const { return next_ == count_; }
@@ -129,7 +130,7 @@ class ArrayReader {
   explicit ArrayReader(std::string_view payload);
   uint32_t count() const { return count_; }
   bool done() const { return next_ == count_; }
-  // False for nil. Requires: !done().
+  // Returns false for nil. Requires: !done().
   bool Next(std::string_view* bytes);
 
  private:
@@ -138,11 +139,11 @@ class ArrayReader {
   uint32_t next_ = 0;
 };
 
-// A part of the Buffer that `bytes` views, sharing its block. Requires: bytes
-// lies in buffer.
+// The part of the Buffer that `bytes` views, sharing its block. Requires:
+// `bytes` lies in `buffer`.
 Buffer SliceOf(const Buffer& buffer, std::string_view bytes);
 
-// Appends results; the store's side.
+// Builds the results of an entry, or of one command.
 class ResultBuilder {
  public:
   // `entry` is the version of position 0.
@@ -151,11 +152,11 @@ class ResultBuilder {
   void AddInteger(const ResultView& head, int64_t value);
   void AddBytes(const ResultView& head, std::string_view bytes);
   void AddNone(const ResultView& head);
-  // A result whose payload is already encoded (from a session, or a nested
-  // builder).
+  // Adds a result whose payload is encoded already, in a session or by a nested
+  // builder.
   void AddEncoded(const ResultView& head);
 
-  // Makes room at once for about so many bytes more.
+  // Reserves capacity for about this many more bytes.
   void Reserve(size_t bytes) { bytes_.reserve(bytes_.size() + bytes); }
 
   // Arrays: BeginArray, one AddElement/AddNil for each, EndArray.
@@ -165,20 +166,19 @@ class ResultBuilder {
   void EndArray();
 
   // Nested results: BeginNested, any Adds, EndNested. `wrote` replaces the
-  // head's.
+  // value of the head.
   void BeginNested(const ResultView& head);
   void EndNested(bool wrote);
 
   uint32_t count() const { return count_; }
-  // The last result added outside any nesting, as it can be kept and given to
-  // AddEncoded.
+  // The last result that is not nested, in a form that AddEncoded takes.
   ResultView last() const;
-  // Replaces the last result by kResultNotKept, unless it is small.
+  // Replaces the last result by kResultNotKept, unless the result is small.
   void LeaveOutLast();
 
   size_t size_bytes() const { return bytes_.size(); }
   Buffer Finish();
-  // What a refused batch returns.
+  // The result of a batch that was refused as malformed.
   static Buffer Refused(const Version& entry);
 
  private:
@@ -188,8 +188,8 @@ class ResultBuilder {
   Version base_;
   uint32_t count_ = 0;
   size_t last_offset_ = 0;
-  // Of the open array or nest: where its head and its payload begin; a head at
-  // 0 means that none is open.
+  // Offsets of head and payload of the open array and of the open nested
+  // results. An offset of 0 means that none is open.
   size_t array_offset_ = 0;
   size_t array_payload_ = 0;
   size_t nest_offset_ = 0;

@@ -1,14 +1,15 @@
-// kv/command/session_stamp.h: what a command carries so that it takes effect exactly
-// once, however often it is sent.
+// kv/command/session_stamp.h: the stamp of a command that must take effect
+// exactly once, however often it is sent.
 //
-// A session costs nothing to open: a node answers QUORATE.SESSION with a token,
-// made of random bits and a time, without asking anyone. The first command of a
-// session in a slot makes the session's row there, later ones find it. Why
-// nothing can run twice: a row is made only while log time <= open_until, and
-// only if open_until < log time + kSessionLifetime; it lives for
-// kSessionLifetime at least. So when a row has expired, log time has passed
-// open_until, and a late copy of a command is refused (SESSION_EXPIRED), never
-// taken for a new one. No clock needs to be right for that.
+// Opening a session costs no replication: a node answers QUORATE.SESSION with a
+// token of random bits and a time. The first command of a session in a slot
+// creates the session's row there; later commands find it.
+//
+// Why a command cannot run twice: a row is created only while log time <=
+// open_until, and only if open_until < log time + kSessionLifetime. A row lives
+// for at least kSessionLifetime. So log time has passed open_until when a row
+// expires, and a late copy of a command is refused (SESSION_EXPIRED) instead of
+// run. This holds even if clocks are wrong.
 #ifndef QUORATE_KV_COMMAND_SESSION_STAMP_H_
 #define QUORATE_KV_COMMAND_SESSION_STAMP_H_
 
@@ -23,46 +24,46 @@
 
 namespace quorate::kv {
 
-// Random bits drawn by the node that opened the session; zero is no session.
+// Random bits from the node that opened the session; zero: no session.
 using ClientId = StrongId<struct ClientIdTag>;
-// Numbers a client's commands across all slots: 1, 2, 3, … A retry has the
+// Numbers the commands of a client across all slots: 1, 2, 3, … A retry has the
 // number of the first try.
 using Sequence = StrongOrdinal<struct SequenceTag>;
 
-// Part of the replicated rules: the same on every replica, changed only with
-// the version of the format.
-inline constexpr Duration kSessionLifetime =
-    Seconds(30 * 60);  // Since a row's last use.
-inline constexpr Duration kSessionOpenWindow =
-    Seconds(10 * 60);  // For the first use in a slot; less than the lifetime.
-inline constexpr size_t kSessionsPerSlotMax = 4096;  // Rows.
-inline constexpr size_t kSessionOutstandingMax =
-    128;  // Results kept in one row.
-inline constexpr size_t kSessionResultBytesMax =
-    64 << 10;  // A larger result is not kept (kResultNotKept).
-// Nor is one that would bring a row's results beyond this.
+// Part of the replicated rules: equal on every replica, changed only with
+// kRulesVersion.
+// Counted from the last use of a row.
+inline constexpr Duration kSessionLifetime = Seconds(30 * 60);
+// The time for the first use in a slot; less than the lifetime.
+inline constexpr Duration kSessionOpenWindow = Seconds(10 * 60);
+inline constexpr size_t kSessionsPerSlotMax = 4096;  // The most rows of a slot.
+// The most results in one row.
+inline constexpr size_t kSessionOutstandingMax = 128;
+// A larger result is not kept (kResultNotKept).
+inline constexpr size_t kSessionResultBytesMax = 64 << 10;
+// A result that would bring the row's results above this is not kept.
 inline constexpr size_t kSessionRowBytesMax = 1 << 20;
 
-// Identifies a session; what clients hold as text.
+// Identifies a session. Clients hold it as text.
 struct SessionToken {
   ClientId client = {};
   int64_t open_until_ms = 0;  // Milliseconds since the Unix epoch, by log time.
   friend bool operator==(const SessionToken&, const SessionToken&) = default;
 };
 
-// What a stamped command carries.
+// The session fields of a command.
 struct SessionStamp {
   SessionToken token = {};
   Sequence sequence = {};
-  // Every command with a number below it is finished for the client, who will
-  // not send it again: results are dropped. Invariant: floor <= sequence, else
-  // the command is kMalformed.
+  // The client has finished every command with a lower number and will not send
+  // it again; the results of those commands are dropped. Invariant: floor <=
+  // sequence, else the command is kMalformed.
   Sequence floor = {};
   friend bool operator==(const SessionStamp&, const SessionStamp&) = default;
 };
 
-// For the node that answers QUORATE.SESSION: `bits` are fresh random ones,
-// `now` the node's log time or clock.
+// Makes the answer to QUORATE.SESSION. `bits` are fresh random bits, `now` the
+// node's log time or clock.
 SessionToken MakeSessionToken(uint64_t bits, WallTime now);
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);

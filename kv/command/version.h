@@ -1,5 +1,5 @@
-// kv/command/version.h: when a value was written, as a place in a group's log. Every
-// result carries one.
+// kv/command/version.h: the position in a group's log at which a value was
+// written. Every result carries one.
 #ifndef QUORATE_KV_COMMAND_VERSION_H_
 #define QUORATE_KV_COMMAND_VERSION_H_
 
@@ -15,12 +15,12 @@
 
 namespace quorate::kv {
 
-// Unique in the cluster, and rising for the writes of one key while its slot
+// Unique in the cluster. It rises with each write of a key while the key's slot
 // stays in one group. All zero: never written.
 struct Version {
   GroupId group = {};
   raft::Index index = {};
-  uint32_t position = 0;  // Of the command in its entry.
+  uint32_t position = 0;  // The command's position in its entry.
   bool none() const { return index == raft::Index{}; }
   friend constexpr auto operator<=>(const Version&, const Version&) = default;
   friend std::ostream& operator<<(std::ostream& out, const Version& v) {
@@ -28,7 +28,8 @@ struct Version {
   }
 };
 
-// "group.index.position" in decimal, as in ETag headers; none is "0.0.0".
+// Writes "group.index.position" in decimal, as in ETag headers; none is
+// "0.0.0".
 std::string FormatVersion(const Version& version);
 std::optional<Version> ParseVersion(std::string_view text);
 

@@ -1,6 +1,6 @@
-// kv/slots/keyed_hash.h: the hash that orders tables and makes digests. Stored in
-// snapshots and scan cursors, so it never changes:
-// kv/slots/keyed_hash_test.cc holds its values.
+// kv/slots/keyed_hash.h: the hash that orders tables and makes digests.
+// Snapshots and scan cursors store it, so it must never change:
+// kv/slots/keyed_hash_test.cc pins its values.
 #ifndef QUORATE_KV_SLOTS_KEYED_HASH_H_
 #define QUORATE_KV_SLOTS_KEYED_HASH_H_
 
@@ -12,7 +12,7 @@
 
 namespace quorate::kv {
 
-// Both halves of a 64 by 64 bit product, folded.
+// The two halves of a 64 by 64 bit product, combined by exclusive or.
 inline uint64_t FoldMultiply(uint64_t a, uint64_t b) {
   const auto wide = static_cast<unsigned __int128>(a) * b;
   return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
@@ -30,8 +30,10 @@ inline uint64_t Load32(const char* p) {
   return value;
 }
 
-// 64 bits of `bytes` that nobody who does not know `key` can predict or make collide at will. A chain of folded multiplies
-// over words masked with secrets made of the key, which is random itself (the construction of wyhash).
+// A keyed 64-bit hash of `bytes`. It is a chain of folded multiplies over words
+// that are masked with secrets derived from the key (the construction of
+// wyhash). Security: results are unpredictable only without `key`, and only if
+// the key is random.
 inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
   const uint64_t secret_a =
       ((key ^ 0xa0761d6478bd642fULL) * 0xe7037ed1a0b428dbULL) | 1;
@@ -62,7 +64,7 @@ inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
   return FoldMultiply(state ^ secret_b, secret_a ^ bytes.size());
 }
 
-// Adds a word to a hash: for fields beside bytes.
+// Adds a word to a hash, for fields that are not bytes.
 inline uint64_t HashWord(uint64_t state, uint64_t word) {
   return Mix64((state ^ word) + 0x9e3779b97f4a7c15ULL);
 }

@@ -1,6 +1,7 @@
 // kv/slots/slot.h: the slot of a key.
 //
-// The same function in client, router and store, as in Redis Cluster, whose clients compute it themselves.
+// Client, router and store use one function. Clients of Redis Cluster compute
+// it themselves.
 #ifndef QUORATE_KV_SLOTS_SLOT_H_
 #define QUORATE_KV_SLOTS_SLOT_H_
 
@@ -14,17 +15,17 @@ namespace quorate::kv {
 // CRC-16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected.
 uint16_t Crc16(std::string_view bytes);
 
-// What of a key is hashed: the bytes between the first '{' and the first '}'
-// after it if there are any, else the whole key.
+// The hashed part of a key: the bytes between the first '{' and the next '}' if
+// there are any, else the whole key.
 std::string_view HashTag(std::string_view key);
 
-// Redis Cluster's: Crc16(HashTag(key)) modulo 16384.
+// The slot of Redis Cluster: Crc16(HashTag(key)) modulo 16384.
 inline Slot HashSlot(std::string_view key) {
   return Slot(Crc16(HashTag(key)) & (kHashSlotCount - 1));
 }
 
-// The slot by any strategy. Requires: slot_count > 0, and kHashSlotCount with
-// kHashSlots.
+// The slot under any partitioner. Requires: slot_count > 0; slot_count is
+// kHashSlotCount with kHashSlots.
 Slot SlotOf(Partitioner partitioner, uint32_t slot_count, std::string_view key);
 
 }  // namespace quorate::kv

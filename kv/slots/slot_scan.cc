@@ -5,7 +5,7 @@
 namespace quorate::kv {
 namespace {
 
-// Keys asked for at once: few, so that long ones do not add up to much.
+// Keys visited at once. The number is small, so that long keys do not add up.
 constexpr size_t kKeysAtOnce = 64;
 
 }  // namespace
@@ -29,7 +29,7 @@ ScanResult ScanSlots(int64_t cursor, int64_t bounds, ScanSlot scan) {
                bytes += key.size();
                result.keys.push_back(key);
              });
-    // A page full of keys that are due counts too, or a step had no bound.
+    // Due keys count as well, so that every step is bounded.
     const size_t visited =
         std::max<size_t>(result.keys.size() - before, step.done ? 0 : 1);
     left -= std::min(left, visited);

@@ -1,7 +1,7 @@
-// kv/slots/slot_scan.h: walks the keys of a range of slots in bounded steps.
+// kv/slots/slot_scan.h: visits the keys of a range of slots in bounded steps.
 //
-// A cursor names a slot and a place in it. Every key that is there from the
-// first step to the last is visited, on whatever replica each step runs.
+// A cursor names a slot and a position in it. A scan visits every key that is
+// present from its first step to its last, on whichever replica each step runs.
 #ifndef QUORATE_KV_SLOTS_SLOT_SCAN_H_
 #define QUORATE_KV_SLOTS_SLOT_SCAN_H_
 
@@ -15,13 +15,14 @@
 
 namespace quorate::kv {
 
-// Where a scan of one slot stands: the first bits of a keyed hash. A position
-// is valid on every replica, across writes, restarts and leader changes. One
-// step visits all keys of a position, so that a scan neither loses a key nor
-// returns to a position.
+// The position of a scan within one slot: the first bits of a keyed hash. A
+// position is valid on every replica, across writes, restarts and leader
+// changes. One step visits all keys of a position, so that a scan neither loses
+// a key nor returns to a position.
 struct ScanPosition {
   // Some clients read a cursor as a double, which holds integers of 53 bits.
-  // Slot and position take 41 of them; 12 are left to node/resp/resp_keyspace.cc.
+  // Slot and position use 41 bits; node/resp/resp_keyspace.cc uses the other
+  // 12.
   static constexpr int kBits = 27;
   uint64_t value = 0;  // 0: the beginning.
 };
@@ -30,8 +31,8 @@ struct ScanStep {
   ScanPosition next = {};
 };
 
-// A cursor has the slot in its low bits and the position above them. 0 is the
-// beginning of everything, and the cursor of a scan that has ended.
+// A cursor has the slot in its low bits and the position above them. 0 is both
+// the beginning of all slots and the cursor of a finished scan.
 inline constexpr int kCursorSlotBits = 14;
 inline constexpr int kCursorBits = kCursorSlotBits + ScanPosition::kBits;
 constexpr uint64_t MakeCursor(Slot slot, ScanPosition position) {
@@ -50,7 +51,7 @@ constexpr int64_t ScanBounds(Slot last, uint32_t count) {
   return int64_t{last.value()} << 32 | count;
 }
 
-// One step ends after about so many bytes of keys.
+// A step ends after about this many bytes of keys.
 inline constexpr size_t kScanBytesMax = 1 << 20;
 
 using ScanVisit = absl::FunctionRef<void(std::string_view key)>;
@@ -59,10 +60,10 @@ using ScanSlot = absl::FunctionRef<ScanStep(Slot slot, ScanPosition from,
                                             size_t count_max, ScanVisit visit)>;
 struct ScanResult {
   std::vector<std::string_view> keys;
-  uint64_t next = 0;  // A cursor; 0: the last slot was finished.
+  uint64_t next = 0;  // The next cursor; 0 after the last slot.
 };
 
-// One step, with the two numbers of Op::kScan.
+// Runs one step, given the two numbers of Op::kScan.
 ScanResult ScanSlots(int64_t cursor, int64_t bounds, ScanSlot scan);
 
 }  // namespace quorate::kv

@@ -62,9 +62,9 @@ std::vector<Key> DrawKeys(char prefix, size_t count, uint64_t* draw) {
 // Keys that stay are visited exactly once, and the scan ends, whatever the
 // hashes are and whatever is written or removed between two steps.
 RC_GTEST_PROP(SlotScan, AdversarialHashes_VisitsWhatStaysOnce, ()) {
-  auto reaper = std::make_shared<Reaper>();
+  auto reclaimer = std::make_shared<PageReclaimer>();
   PageCounters counters;
-  Table table(/*hash_key=*/1, reaper, &counters);
+  Table table(/*hash_key=*/1, reclaimer, &counters);
   uint64_t draw = *rc::gen::arbitrary<uint64_t>();
   const size_t stay_count = *rc::gen::inRange<size_t>(0, 2000);
   const std::vector<Key> stays = DrawKeys('s', stay_count, &draw);

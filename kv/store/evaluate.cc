@@ -14,10 +14,10 @@
 namespace quorate::kv {
 namespace {
 
-// Longer texts were no numbers under rules of version 1.
+// Under rules of version 1, longer texts are no numbers.
 constexpr size_t kDecimalBytesMaxRules1 = 255;
 
-// One command at work. Results go to nobody when the builder is null.
+// Evaluates one command. A null builder discards results.
 class Evaluator {
  public:
   Evaluator(const Evaluation& evaluation, ResultBuilder* results)
@@ -27,7 +27,7 @@ class Evaluator {
         payload_(evaluation.payload),
         results_(results) {}
 
-  // True if it changed something.
+  // Returns true if the command changed something.
   bool Run(const CommandView& command);
 
  private:
@@ -58,9 +58,9 @@ class Evaluator {
   bool Flush(const CommandView& command);
   bool Expire(const CommandView& command);
 
-  // Whether the key of a kCheckVersion is as it was.
+  // Whether the condition of a kCheckVersion holds.
   bool Holds(const CommandView& check);
-  // The longest value that a command may make of an existing one.
+  // The longest value to which a command may extend an existing one.
   static size_t GrowthMax(int64_t number) {
     const auto most = static_cast<int64_t>(kValueBytesMax);
     return static_cast<size_t>(number <= 0 ? most : std::min(number, most));
@@ -68,7 +68,7 @@ class Evaluator {
   Key NextKey(const CommandView& command, ArgumentReader* arguments) const {
     return keyspace_.MakeKey(command.slot, arguments->Next());
   }
-  // The only or first key of a command.
+  // The only or the first key of a command.
   Key FirstKey(const CommandView& command) const {
     ArgumentReader arguments = command.arguments;
     return NextKey(command, &arguments);
@@ -76,19 +76,19 @@ class Evaluator {
   const Record* Find(const Key& key) const {
     return keyspace_.Find(key, now_ms_);
   }
-  // For writes: removes what is due.
+  // Finds a key for a write, after removing the key if it is due.
   const Record* FindForWrite(const Key& key);
   bool VersionIs(const Record* record, const Version& expected) const {
     return record == nullptr ? expected.none() : record->version() == expected;
   }
-  // A value as it arrived, shared or copied.
+  // The new value as a source to share or to copy.
   ValueSource Arrived(std::string_view value);
-  // Puts, or removes where the expiry is due already.
+  // Puts the key, or removes it if its expiry is due already.
   void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
              bool has_expiry);
 
-  // Counts bytes against what the command may return, on every replica, whether or not somebody wants the result. False if
-  // they are too many.
+  // Adds to the bytes that the command returns. Every replica counts, whether
+  // or not a client waits for the result. Returns false above the limit.
   bool MayReturn(size_t bytes) {
     if (bytes > kReturnedBytesMax - returned_bytes_) return false;
     returned_bytes_ += bytes;
@@ -98,7 +98,7 @@ class Evaluator {
     return ReplyNone(ResultStatus::kTooLarge, version, /*wrote=*/false);
   }
 
-  // Results. Each returns `wrote`.
+  // Results. Each function returns `wrote`.
   ResultView Head(ResultStatus status, const Version& version, bool wrote) {
     return {.status = status, .wrote = wrote, .version = version};
   }
@@ -126,7 +126,7 @@ class Evaluator {
   const Version version_;
   const Buffer& payload_;
   ResultBuilder* results_;
-  Buffer slice_;  // Of the value being written, where it is shared.
+  Buffer slice_;  // Keeps the shared value that is being written.
   size_t returned_bytes_ = 0;
 };
 
@@ -139,7 +139,7 @@ const Record* Evaluator::FindForWrite(const Key& key) {
   if (record == nullptr) return nullptr;
   const int64_t expire_at_ms = record->expire_at_ms();
   if (expire_at_ms == 0 || expire_at_ms > now_ms_) return record;
-  keyspace_.EraseDue(key, version_);
+  keyspace_.EraseExpired(key, version_);
   return nullptr;
 }
 
@@ -257,7 +257,7 @@ bool Evaluator::Watch(const CommandView& command) {
 }
 
 bool Evaluator::Holds(const CommandView& check) {
-  // Removes a key that is due: it may have been set since it was watched.
+  // Removes the key if it is due: it may have been set after the WATCH.
   const Record* record = FindForWrite(FirstKey(check));
   if ((check.flags & kIfAbsent) == 0) return VersionIs(record, check.expected);
   return record == nullptr &&
@@ -428,7 +428,7 @@ bool Evaluator::SetRange(const CommandView& command) {
                         /*wrote=*/false);
   }
   const int64_t offset = command.numbers[0];
-  // A value that is longer already may be written within.
+  // A value above the limit may still be overwritten within its length.
   const auto longest = static_cast<int64_t>(
       std::max(GrowthMax(command.numbers[1]), value.size()));
   if (offset < 0 || offset > longest ||

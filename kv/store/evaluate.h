@@ -1,8 +1,8 @@
-// kv/store/evaluate.h: what each command does to the keys: the semantics of Redis 7.0
-// for strings and expiry.
+// kv/store/evaluate.h: what each command does to the keys, with the semantics
+// of Redis 7.0 for strings and expiry.
 //
-// Pure: the keyspace, the entry's log time and the command decide everything.
-// Knows nothing of ownership and sessions.
+// Deterministic: results depend on keyspace, log time and command alone.
+// Ownership and sessions are checked elsewhere.
 #ifndef QUORATE_KV_STORE_EVALUATE_H_
 #define QUORATE_KV_STORE_EVALUATE_H_
 
@@ -15,25 +15,25 @@
 
 namespace quorate::kv {
 
-// A value of at least so many bytes that fills at least half of the block it
-// arrived in is kept as a slice of that block; others are copied, so that no
-// small value pins a large message.
+// A value of at least this size is stored as a slice of the block it arrived
+// in, if it fills at least half of the block. Other values are copied, so that
+// a small value never keeps a large message in memory.
 inline constexpr size_t kSharedValueBytesMin = 4 << 10;
 
 struct Evaluation {
   Keyspace& keyspace;
-  int64_t now_ms;         // Log time.
-  Version version;        // Of what the command writes.
-  const Buffer& payload;  // Of the entry: what the command's views point into.
+  int64_t now_ms;   // Log time.
+  Version version;  // The version that written keys get.
+  // The entry's payload, into which the command's views point.
+  const Buffer& payload;
 };
 
-// Runs a command and appends its one result to `results` (null: nobody wants
-// it).
+// Runs a command and appends its result to `results`; null discards the result.
 void Evaluate(const Evaluation& evaluation, const CommandView& command,
               ResultBuilder* results);
 
-// The bytes that GETRANGE takes: `start` to `end` inclusive, negative ones
-// counting from the end; also for reads that do not travel in an entry.
+// The bytes that GETRANGE returns: `start` to `end` inclusive, negative offsets
+// counted from the end. Used for reads outside entries as well.
 std::string_view ValueRange(std::string_view value, int64_t start, int64_t end);
 
 }  // namespace quorate::kv

@@ -1,8 +1,8 @@
-// kv/store/expiry.h: which keys are due next, over all slots, in the order of (time,
-// slot, hash).
+// kv/store/expiry.h: the expiry order of the keys of all slots: by (time, slot,
+// hash).
 //
-// Remembers hashes, not keys: 16 bytes for each key with an expiry. Two keys of
-// one slot with equal hash and time stand twice.
+// Stores hashes instead of keys: 16 bytes for each key with an expiry. Two keys
+// of one slot with equal hash and time have two entries.
 #ifndef QUORATE_KV_STORE_EXPIRY_H_
 #define QUORATE_KV_STORE_EXPIRY_H_
 
@@ -26,26 +26,26 @@ class ExpiryIndex {
   };
 
   void Add(Slot slot, int64_t at_ms, uint64_t hash);
-  // Requires: it was added.
+  // Requires: this element was added.
   void Remove(Slot slot, int64_t at_ms, uint64_t hash);
-  // Forgets a slot; its memory goes step by step.
+  // Removes all elements of a slot. Memory is freed step by step.
   void DropSlot(Slot slot);
 
   bool empty() const { return firsts_.empty(); }
-  // Step has something to free.
+  // True if Step has something to free.
   bool dropped() const { return !dropped_.empty(); }
   uint64_t size() const { return size_; }
-  // The earliest. Requires: !empty().
+  // The earliest element. Requires: !empty().
   Due First() const;
 
-  // Frees up to `count_max` dropped elements. False when none is left.
+  // Frees up to `count_max` dropped elements. Returns false when none is left.
   bool Step(size_t count_max);
 
  private:
   using SlotSet = absl::btree_multiset<std::pair<int64_t, uint64_t>>;
 
-  // Invariant: no set is empty; firsts_ has exactly the first element's time of
-  // each.
+  // Invariant: no set is empty, and firsts_ holds the time of the first element
+  // of each set.
   absl::btree_map<Slot, SlotSet> slots_;
   absl::btree_set<std::pair<int64_t, Slot>> firsts_;
   std::vector<SlotSet> dropped_;

@@ -10,7 +10,7 @@ class Keyspace::Change {
   Change(Keyspace* keyspace, Slot slot) : keyspace_(*keyspace) {
     std::unique_ptr<Table>& table = keyspace_.tables_[slot.value()];
     if (table == nullptr) {
-      table = std::make_unique<Table>(keyspace_.hash_key_, keyspace_.reaper_,
+      table = std::make_unique<Table>(keyspace_.hash_key_, keyspace_.reclaimer_,
                                       keyspace_.page_counters_.get());
     }
     table_ = table.get();
@@ -131,7 +131,7 @@ bool Keyspace::Erase(const Key& key, const Version& by) {
   return true;
 }
 
-void Keyspace::EraseDue(const Key& key, const Version& by) {
+void Keyspace::EraseExpired(const Key& key, const Version& by) {
   CHECK(Erase(key, by));
   ++keys_expired_;
 }
@@ -175,7 +175,7 @@ ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
   uint64_t next = 0;
   bool more =
       table.ScanPages(from.value << kShift, count_max, visit_record, &next);
-  // The page may end within a position, which a cursor cannot express.
+  // Visit the rest of the position: a cursor cannot express a place within one.
   while (more && (next & kBehindPosition) != 0) {
     more = table.ScanPages(next, 1, visit_record, &next);
   }
@@ -200,16 +200,16 @@ uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
 }
 
 bool Keyspace::Reclaim(size_t pages_max) {
-  const bool pages = reaper_->Step(pages_max);
+  const bool pages = reclaimer_->Step(pages_max);
   const bool expiries = expiries_.Step(pages_max * kPageKeysMax);
   return pages || expiries;
 }
 
-std::vector<std::pair<Slot, TableView>> Keyspace::Share() const {
+std::vector<std::pair<Slot, TableView>> Keyspace::TakeView() const {
   std::vector<std::pair<Slot, TableView>> views;
   for (size_t i = 0; i < tables_.size(); ++i) {
     if (tables_[i] == nullptr || tables_[i]->key_count() == 0) continue;
-    views.emplace_back(Slot(static_cast<uint16_t>(i)), tables_[i]->Share());
+    views.emplace_back(Slot(static_cast<uint16_t>(i)), tables_[i]->TakeView());
   }
   return views;
 }

@@ -1,8 +1,8 @@
-// kv/store/keyspace.h: the keys of all slots of one group, with what is due when,
-// totals and digest.
+// kv/store/keyspace.h: the keys of all slots of one group, with their expiry
+// order, totals and digest.
 //
-// Knows log time only as the `now_ms` it is given; nothing here decides whether
-// a slot is owned.
+// Its time is the `now_ms` that callers pass: log time. Callers check whether
+// the group owns a slot.
 #ifndef QUORATE_KV_STORE_KEYSPACE_H_
 #define QUORATE_KV_STORE_KEYSPACE_H_
 
@@ -24,8 +24,8 @@
 
 namespace quorate::kv {
 
-// Visits, in hash order and from `from` on, about `count_max` keys of a table:
-// whole pages, and all keys of the last position that it touches.
+// Visits about `count_max` keys of a table in hash order, beginning at `from`.
+// It visits whole pages, and all keys of the last position.
 ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
                    absl::FunctionRef<void(const Record&)> visit);
 
@@ -43,69 +43,74 @@ class Keyspace {
   };
   Key MakeKey(Slot slot, std::string_view bytes) const;
 
-  // Brings what Find and Put of these keys will look at into the processor's
-  // cache, all of them at once rather than one miss after the other.
+  // Loads what Find and Put of these keys will read into the processor's cache,
+  // all at once, so that cache misses overlap.
   void Prefetch(absl::Span<const Key> keys) const;
 
-  // Null if the key is not there or due at `now_ms`. Valid until the next
-  // change of its slot.
+  // Returns null if the key is absent or due at `now_ms`. The record is valid
+  // until the next change of its slot.
   const Record* Find(const Key& key, int64_t now_ms) const;
-  // The same without regard to time.
+  // Returns the record whether or not it is due; null if the key is absent.
   const Record* FindEvenIfDue(const Key& key) const;
 
-  // Inserts or replaces (see Table::Put for what the value may point to).
+  // Inserts or replaces. Table::Put says where `value` may point.
   void Put(const Key& key, const ValueSource& value, const Version& version,
            int64_t expire_at_ms);
-  // Requires: the key is there.
+  // Requires: the key is present.
   void SetExpiry(const Key& key, const Version& version, int64_t expire_at_ms);
-  // Removals, `by` the command of that version. False if it was not there.
+  // Removes a key on behalf of the command with version `by`. Returns false if
+  // the key was absent.
   bool Erase(const Key& key, const Version& by);
-  // The same for a key that is due: counts as expired.
-  void EraseDue(const Key& key, const Version& by);
-  // Removes every key of the slot; how many. Their memory goes step by step.
+  // Removes a due key, which counts as expired. Requires: the key is present.
+  void EraseExpired(const Key& key, const Version& by);
+  // Removes every key of the slot and returns their number. Memory is freed
+  // step by step.
   uint64_t DropSlot(Slot slot, const Version& by);
 
-  // Removes up to `count_max` keys that are due, in the order of (time, slot,
-  // hash); how many.
+  // Removes up to `count_max` due keys in the order of (time, slot, hash).
+  // Returns how many were removed.
   size_t Expire(int64_t now_ms, size_t count_max, const Version& by);
-  // When the first key is due, in milliseconds of log time; nothing if no key
-  // has an expiry.
+  // The time at which the first key is due, in milliseconds of log time;
+  // nullopt if no key has an expiry.
   std::optional<int64_t> first_due_ms() const {
     if (expiries_.empty()) return std::nullopt;
     return expiries_.First().at_ms;
   }
 
-  // Which command removed a key from the slot last. None: no removal was
-  // noted. Two readings of an absent key's slot that are equal prove that the
-  // key was absent all the time between them.
+  // The command that last removed a key from the slot; none if no removal was
+  // noted. If two readings for an absent key's slot are equal, the key was
+  // absent all the time between them.
   Version last_removal(Slot slot) const {
     return removals_.empty() ? Version{} : removals_[slot.value()];
   }
-  // Removals are noted from here on; never before (rules of version 1).
+  // Starts to note removals. The rules of version 1 do not note them.
   void NoteRemovals() { noting_removals_ = true; }
   void RestoreRemoval(Slot slot, const Version& by);
-  // Those noted, by slot.
+  // The noted removals, by slot.
   std::vector<std::pair<Slot, Version>> Removals() const;
-  // Sum of a keyed hash of each, modulo 2^64.
+  // Sum of a keyed hash of each noted removal, modulo 2^64.
   uint64_t removals_digest() const { return removals_digest_; }
 
-  // Frees about so many pages of what was dropped. False when nothing is left.
+  // Frees about `pages_max` pages of removed or replaced data. Returns false
+  // when nothing is left.
   bool Reclaim(size_t pages_max);
-  bool reclaimable() const { return !reaper_->idle() || expiries_.dropped(); }
+  bool reclaimable() const {
+    return !reclaimer_->idle() || expiries_.dropped();
+  }
 
-  // ScanTable of one slot; keys that are due are visited, too.
+  // ScanTable of one slot. Due keys are visited as well.
   ScanStep Scan(Slot slot, ScanPosition from, size_t count_max,
                 absl::FunctionRef<void(const Record&)> visit) const;
 
   // Null if the slot has never had a key.
   const Table* table(Slot slot) const { return tables_[slot.value()].get(); }
-  // All non-empty tables by slot, as they are now.
-  std::vector<std::pair<Slot, TableView>> Share() const;
+  // Views of all non-empty tables, by slot.
+  std::vector<std::pair<Slot, TableView>> TakeView() const;
 
   uint64_t hash_key() const { return hash_key_; }
   uint32_t slot_count() const { return static_cast<uint32_t>(tables_.size()); }
   uint64_t key_count() const { return key_count_; }
-  // Of some slots.
+  // Keys in these slots.
   uint64_t KeyCount(const SlotRange& slots) const;
   uint64_t expiring_key_count() const { return expiries_.size(); }
   uint64_t size_bytes() const { return size_bytes_; }
@@ -117,14 +122,14 @@ class Keyspace {
   const PageCounters& page_counters() const { return *page_counters_; }
 
  private:
-  // Takes a table out of the totals while it changes.
+  // Subtracts a table from the totals while it changes.
   class Change;
 
   void NoteRemoval(Slot slot, const Version& by);
 
   uint64_t hash_key_;
-  // Outlive the tables and views.
-  std::shared_ptr<Reaper> reaper_ = std::make_shared<Reaper>();
+  // Outlives tables and views.
+  std::shared_ptr<PageReclaimer> reclaimer_ = std::make_shared<PageReclaimer>();
   std::unique_ptr<PageCounters> page_counters_ =
       std::make_unique<PageCounters>();
   std::vector<std::unique_ptr<Table>> tables_;

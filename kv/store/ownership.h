@@ -1,6 +1,7 @@
 // kv/store/ownership.h: which slots a group owns, as a set with a digest.
 //
-// Checked at apply, on every replica alike; who should own what is shardctrl's to decide.
+// Every replica checks ownership at apply. shardctrl decides which group owns
+// which slots.
 #ifndef QUORATE_KV_STORE_OWNERSHIP_H_
 #define QUORATE_KV_STORE_OWNERSHIP_H_
 
@@ -14,7 +15,7 @@ namespace quorate::kv {
 
 class Ownership {
  public:
-  // Requires: ranges within slot_count; they may touch and overlap.
+  // Requires: ranges within slot_count. They may touch and overlap.
   Ownership(uint32_t slot_count, absl::Span<const SlotRange> ranges);
 
   bool Owns(Slot slot) const {

@@ -1,4 +1,5 @@
-// kv/store/record.h: one key with its value, version and expiry, in one allocation.
+// kv/store/record.h: one key with its value, version and expiry, in one
+// allocation.
 //
 // Records are shared between the table and snapshots by count (not atomic: one
 // loop). A record that is shared never changes.
@@ -14,11 +15,11 @@
 
 namespace quorate::kv {
 
-// What one key costs in every budget beside its bytes.
+// Counted for each key in every budget, in addition to its bytes.
 inline constexpr size_t kRecordOverheadBytes = 64;
 
-// Where a new value comes from: the concatenation of two pieces, which are
-// copied, or a slice that is shared.
+// A new value: two pieces that are copied one after the other, or a slice that
+// is shared.
 struct ValueSource {
   std::string_view head = {};
   std::string_view tail = {};
@@ -28,11 +29,11 @@ struct ValueSource {
   }
 };
 
-// Lives on the heap behind Make and Unref only; key and value (or the Buffer
-// that holds it) follow the header.
+// Lives on the heap; only Make creates it and only Unref frees it. The key and
+// the value (or the Buffer that holds the value) follow the header.
 class Record {
  public:
-  // With one reference.
+  // Returns a record with one reference.
   static Record* Make(std::string_view key, const ValueSource& value,
                       const Version& version, int64_t expire_at_ms);
 
@@ -49,7 +50,7 @@ class Record {
     if (holds_buffer_) return buffer()->view();
     return {bytes() + key_size_, value_size_};
   }
-  // The Buffer that a large value lives in, or null.
+  // The Buffer of a large value; null for a value that was copied.
   const Buffer* buffer() const {
     return holds_buffer_ ? reinterpret_cast<const Buffer*>(bytes()) : nullptr;
   }
@@ -61,8 +62,8 @@ class Record {
     return kRecordOverheadBytes + key_size_ + value_size_;
   }
 
-  // True if the record can take a value of this kind and size in place.
-  // Requires of the setters: !shared().
+  // True if the value fits into the record in place. The setters below require
+  // !shared().
   bool Fits(const ValueSource& value) const {
     return !holds_buffer_ && value.shared == nullptr &&
            value.size() == value_size_;

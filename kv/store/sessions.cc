@@ -8,8 +8,8 @@
 namespace quorate::kv {
 namespace {
 
-// Lifetimes end at whole steps, so that a busy session moves in the order of
-// expiry once in a while only.
+// Rows expire at multiples of this step, so that a busy session seldom moves in
+// the expiry order.
 constexpr int64_t kExpiryStepMs = 1000;
 
 int64_t ExpiryOfUseAt(int64_t now_ms) {
@@ -25,8 +25,8 @@ std::vector<StoredResult>::const_iterator FindResult(const SessionRow& row,
                           });
 }
 
-Sessions::Admission Refuse(ResultStatus status) {
-  return {.verdict = Sessions::Admission::Verdict::kRefused, .refusal = status};
+Sessions::Decision Refuse(ResultStatus status) {
+  return {.verdict = Sessions::Decision::Verdict::kRefused, .refusal = status};
 }
 
 }  // namespace
@@ -54,11 +54,11 @@ bool Sessions::Contains(Slot slot, ClientId client) const {
   return Find(slot, client) != nullptr;
 }
 
-Sessions::Admission Sessions::Admit(Slot slot, const SessionStamp& stamp,
-                                    uint64_t request_hash, int64_t now_ms) {
+Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
+                                   uint64_t request_hash, int64_t now_ms) {
   const SessionToken& token = stamp.token;
   const SessionRow* row = Find(slot, token.client);
-  // A row past its time is as good as gone, whether or not it was removed.
+  // An expired row counts as absent, whether or not it was removed.
   if (row != nullptr && row->expire_at_ms <= now_ms) {
     return Refuse(ResultStatus::kSessionExpired);
   }
@@ -73,18 +73,19 @@ Sessions::Admission Sessions::Admit(Slot slot, const SessionStamp& stamp,
     }
     return {};
   }
-  // Found by its client alone: whoever derives the client from something of
-  // their own (an Idempotency-Key) sends another time with each try.
+  // The row is looked up by client alone, without comparing open_until. Retries
+  // with one Idempotency-Key derive the same client, but each has a new
+  // open_until.
   if (stamp.sequence < row->floor) return Refuse(ResultStatus::kStaleSequence);
   const auto kept = FindResult(*row, stamp.sequence);
   if (kept != row->results.end() && kept->sequence == stamp.sequence) {
     if (kept->request_hash != request_hash) {
       return Refuse(ResultStatus::kSequenceReused);
     }
-    Admission duplicate{.verdict = Admission::Verdict::kDuplicate,
-                        .result = *kept};
+    Decision duplicate{.verdict = Decision::Verdict::kDuplicate,
+                       .result = *kept};
     const Target target = BeginChange(slot, token);
-    Touch(slot, target.row, stamp, now_ms);
+    Renew(slot, target.row, stamp, now_ms);
     EndChange(slot, target);
     return duplicate;
   }
@@ -96,10 +97,11 @@ Sessions::Admission Sessions::Admit(Slot slot, const SessionStamp& stamp,
   return {};
 }
 
-void Sessions::Keep(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
-                    const ResultView& result, int64_t now_ms) {
+void Sessions::StoreResult(Slot slot, const SessionStamp& stamp,
+                           uint64_t request_hash, const ResultView& result,
+                           int64_t now_ms) {
   const Target target = BeginChange(slot, stamp.token);
-  Touch(slot, target.row, stamp, now_ms);
+  Renew(slot, target.row, stamp, now_ms);
   std::vector<StoredResult>& results = target.row->results;
   size_t row_bytes = result.bytes.size();
   for (const StoredResult& other : results) row_bytes += other.payload.size();
@@ -119,8 +121,8 @@ void Sessions::Keep(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
   EndChange(slot, target);
 }
 
-// Raises the floor, dropping what lies below, and moves the row's time.
-void Sessions::Touch(Slot slot, SessionRow* row, const SessionStamp& stamp,
+// Raises the floor, drops the results below it, and extends the row's lifetime.
+void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
                      int64_t now_ms) {
   if (stamp.floor > row->floor) {
     row->floor = stamp.floor;
@@ -138,7 +140,7 @@ size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
   while (removed < count_max && !expiries_.empty() &&
          std::get<0>(*expiries_.begin()) <= now_ms) {
     const auto [at_ms, slot, client] = *expiries_.begin();
-    SlotRows* slot_rows = OwnSlot(slot);
+    SlotRows* slot_rows = UnshareSlot(slot);
     const auto row = slot_rows->rows.find(client);
     CHECK(row != slot_rows->rows.end());
     const uint64_t digest = RowDigest(slot, *row->second);
@@ -153,7 +155,7 @@ size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
 }
 
 void Sessions::Restore(Slot slot, SessionRow row) {
-  SlotRows* slot_rows = OwnSlot(slot);
+  SlotRows* slot_rows = UnshareSlot(slot);
   for (StoredResult& result : row.results) {
     result.digest = ResultDigest(hash_key_, result);
   }
@@ -169,11 +171,11 @@ void Sessions::Restore(Slot slot, SessionRow row) {
   CHECK(inserted) << "client " << client << " in slot " << slot;
 }
 
-Sessions::View Sessions::Share() const {
+Sessions::View Sessions::TakeView() const {
   return View(slots_.begin(), slots_.end());
 }
 
-Sessions::SlotRows* Sessions::OwnSlot(Slot slot) {
+Sessions::SlotRows* Sessions::UnshareSlot(Slot slot) {
   std::shared_ptr<SlotRows>& slot_rows = slots_[slot];
   if (slot_rows == nullptr) {
     slot_rows = std::make_shared<SlotRows>();
@@ -185,7 +187,7 @@ Sessions::SlotRows* Sessions::OwnSlot(Slot slot) {
 
 Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
   Target target;
-  target.slot_rows = OwnSlot(slot);
+  target.slot_rows = UnshareSlot(slot);
   Row& row = target.slot_rows->rows[token.client];
   if (row == nullptr) {
     row = std::make_shared<SessionRow>(SessionRow{.token = token});

@@ -1,9 +1,11 @@
-// kv/store/sessions.h: what makes a stamped command take effect exactly once: for
-// each slot and session a row with the results of its commands that the client
-// has not acknowledged. Replicated state: decided at apply, by log time alone.
+// kv/store/sessions.h: rows that make a stamped command take effect exactly
+// once.
 //
-// Rules and why they hold: kv/command/session_stamp.h. A view shares rows with the
-// present until they change (copy on write by slot, then by row).
+// There is one row for each slot and session. It holds the results of the
+// commands that the client has not acknowledged. Rows are replicated state:
+// they change at apply, by log time alone. kv/command/session_stamp.h has the
+// rules and why they hold. A view shares rows with the present state until they
+// change (copy on write by slot, then by row).
 #ifndef QUORATE_KV_STORE_SESSIONS_H_
 #define QUORATE_KV_STORE_SESSIONS_H_
 
@@ -26,7 +28,7 @@
 
 namespace quorate::kv {
 
-// What a command returned, as a duplicate is answered.
+// The result of a command, for answering duplicates of it.
 struct StoredResult {
   Sequence sequence = {};
   uint64_t request_hash = 0;
@@ -35,7 +37,7 @@ struct StoredResult {
   bool wrote = false;
   Version version = {};
   Buffer payload = {};
-  // ResultDigest of the fields above, computed once.
+  // ResultDigest of the other fields, computed once.
   uint64_t digest = 0;
 };
 
@@ -45,57 +47,58 @@ struct SessionRow {
   SessionToken token = {};
   int64_t expire_at_ms = 0;
   Sequence floor = {};
-  // Ascending by sequence, all at or above `floor`; at most
-  // kSessionOutstandingMax.
+  // At most kSessionOutstandingMax results, ascending by sequence, none below
+  // `floor`.
   std::vector<StoredResult> results = {};
 };
 
 class Sessions {
  public:
   using Row = std::shared_ptr<SessionRow>;
-  // Rows of one slot by client.
+  // The rows of one slot by client.
   struct SlotRows {
     absl::btree_map<ClientId, Row> rows;
-    // Sum of RowDigest, modulo 2^64.
+    // Sum of the rows' RowDigest, modulo 2^64.
     uint64_t digest = 0;
   };
-  // All rows at one moment, by slot. Never written through.
+  // All rows at one point in time, by slot. Read-only.
   using View = absl::btree_map<Slot, std::shared_ptr<const SlotRows>>;
 
   explicit Sessions(uint64_t hash_key) : hash_key_(hash_key) {}
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
-  struct Admission {
+  struct Decision {
     enum class Verdict : uint8_t { kRun, kDuplicate, kRefused };
     Verdict verdict = Verdict::kRun;
-    ResultStatus refusal = ResultStatus::kOk;  // kRefused.
-    StoredResult result = {};                  // kDuplicate.
+    ResultStatus refusal = ResultStatus::kOk;  // Set for kRefused.
+    StoredResult result = {};                  // Set for kDuplicate.
   };
-  // Whether a command may run. Changes nothing, but that a duplicate raises
-  // floor and lifetime of its row.
-  Admission Admit(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
-                  int64_t now_ms);
-  // Keeps what a command returned that Admit let run. Makes the row if it is
-  // the first.
-  void Keep(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
-            const ResultView& result, int64_t now_ms);
+  // Decides whether a command may run. A duplicate raises floor and lifetime of
+  // its row; otherwise nothing changes.
+  Decision Check(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
+                 int64_t now_ms);
+  // Stores the result of a command for which Check returned kRun. Creates the
+  // row if there is none.
+  void StoreResult(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
+                   const ResultView& result, int64_t now_ms);
 
-  // Removes up to `count_max` rows whose time has come, in the order of (time,
-  // slot, client); how many.
+  // Removes up to `count_max` expired rows in the order of (time, slot,
+  // client). Returns how many were removed.
   size_t Expire(int64_t now_ms, size_t count_max);
 
-  // Adds a row that is not there, as it was stored. For restoring.
+  // Adds a row from a snapshot. Requires: there is none for its client in the
+  // slot.
   void Restore(Slot slot, SessionRow row);
   bool Contains(Slot slot, ClientId client) const;
 
-  View Share() const;
+  View TakeView() const;
 
   uint64_t row_count() const { return expiries_.size(); }
   uint64_t rows_made() const { return rows_made_; }
   uint64_t SlotDigest(Slot slot) const;
   uint64_t digest() const { return digest_; }
-  // The sum computed from scratch.
+  // The digest computed from scratch, for tests.
   uint64_t RecomputeDigest() const;
 
  private:
@@ -105,11 +108,12 @@ class Sessions {
   };
 
   const SessionRow* Find(Slot slot, ClientId client) const;
-  SlotRows* OwnSlot(Slot slot);
-  // The row for writing, its digest taken out; made if it is not there.
+  SlotRows* UnshareSlot(Slot slot);
+  // Returns the row for writing, after subtracting its digest. Creates the row
+  // if there is none.
   Target BeginChange(Slot slot, const SessionToken& token);
   void EndChange(Slot slot, const Target& target);
-  void Touch(Slot slot, SessionRow* row, const SessionStamp& stamp,
+  void Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
              int64_t now_ms);
   uint64_t RowDigest(Slot slot, const SessionRow& row) const;
 

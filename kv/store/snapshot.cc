@@ -64,7 +64,8 @@ void AppendRow(std::string* out, const SessionRow& row) {
   }
 }
 
-// A row; `reader` not ok: cut off. False: it makes no sense.
+// Reads a row. If the bytes are cut off, `reader` is not ok. Returns false if
+// the row is invalid.
 bool TakeRow(FixedReader* reader, SessionRow* row) {
   row->token.client = ClientId(reader->Take<uint64_t>());
   row->token.open_until_ms = reader->Take<int64_t>();
@@ -112,8 +113,8 @@ Buffer StoreSnapshotReader::Next(size_t size_bytes_max) {
   while (pending_.size() < size_bytes_max) {
     const size_t before = pending_.size();
     if (!AppendItem()) break;
-    // The end item's own checksum is not part of what it covers; nothing
-    // follows it.
+    // The checksum of the end item does not cover itself, and is the last
+    // field.
     crc_ = Crc32c(crc_, std::string_view(pending_).substr(before));
   }
   taken_ = std::min(pending_.size(), size_bytes_max);
@@ -187,7 +188,7 @@ void StoreSnapshotReader::AppendHeader() {
   }
 }
 
-// Goes on to the least slot with a table or rows that was not written yet.
+// Advances to the least slot with a table or rows that is not written yet.
 bool StoreSnapshotReader::NextSlot() {
   const bool table_left = next_table_ < tables_.size();
   const bool rows_left = next_sessions_ != sessions_.end();

@@ -1,9 +1,9 @@
 // kv/store/snapshot.h: the state of a store as bytes
 // (docs/reference/formats/kv-snapshot.md).
 //
-// Equal states give equal bytes, whatever their pages' history. Writing reads a
-// frozen view a few keys at a time; parsing builds a state of its own, beside
-// the present one, and believes nothing: sizes, order, digests and checksum.
+// Equal states give equal bytes, whatever the history of their pages. The
+// reader writes an unchanging view, a few keys at a time. The parser builds a
+// separate state and verifies sizes, order, digests and checksum.
 #ifndef QUORATE_KV_STORE_SNAPSHOT_H_
 #define QUORATE_KV_STORE_SNAPSHOT_H_
 
@@ -27,11 +27,11 @@
 
 namespace quorate::kv {
 
-// Version 1 had no rules and removals; it is read as made under rules of version
-// 1.
+// Version 1 has neither rules nor removals: it is read as made under rules of
+// version 1.
 inline constexpr uint32_t kSnapshotVersion = 2;
 
-// What stands in front.
+// The first item of a snapshot.
 struct SnapshotHeader {
   GroupId group = {};
   uint64_t hash_key = 0;
@@ -39,28 +39,28 @@ struct SnapshotHeader {
   raft::Index index = {};
   WallTime log_time{0};
   std::vector<SlotRange> owned = {};
-  // kRulesVersion of the newest batch.
+  // The rules version of the newest batch.
   uint32_t rules = 1;
   // The last removal of each slot that has one, by slot.
   std::vector<std::pair<Slot, Version>> removals = {};
 };
 
-// Reads a frozen view: of tables and sessions, both by slot.
+// Turns a view of tables and sessions, both by slot, into bytes.
 class StoreSnapshotReader final : public raft::SnapshotReader {
  public:
   StoreSnapshotReader(SnapshotHeader header,
                       std::vector<std::pair<Slot, TableView>> tables,
                       Sessions::View sessions);
-  // Never more than `size_bytes_max`, and exactly that but for the last piece.
+  // Returns exactly `size_bytes_max` bytes; the last piece may be shorter.
   Buffer Next(size_t size_bytes_max) override;
 
  private:
-  // Appends the next item; false at the end.
+  // Appends the next item. Returns false at the end.
   bool AppendItem();
   void AppendHeader();
   void AppendSlotEnd();
   void AppendEnd();
-  // Loads the next page of the current slot, if there is one.
+  // Loads the next page of the current slot. Returns false if there is none.
   bool LoadPage();
   bool NextSlot();
 
@@ -73,14 +73,14 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   Stage stage_ = Stage::kHeader;
   size_t next_table_ = 0;
   Sessions::View::const_iterator next_sessions_;
-  // The slot being written: its table and rows, either may be null.
+  // The slot being written; its table or its rows may be null.
   Slot slot_ = {};
   const TableView* table_ = nullptr;
   const Sessions::SlotRows* rows_ = nullptr;
   absl::btree_map<ClientId, Sessions::Row>::const_iterator next_row_;
   bool pages_left_ = false;
   uint64_t next_hash_ = 0;
-  // Of the current page, which the view keeps alive.
+  // Records of the current page, which the view keeps alive.
   std::vector<std::pair<uint64_t, const Record*>> page_;
   size_t next_record_ = 0;
 
@@ -92,10 +92,10 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
 
   uint32_t crc_ = 0;
   std::string pending_;
-  size_t taken_ = 0;  // Of pending_.
+  size_t taken_ = 0;  // Bytes of pending_ that were returned.
 };
 
-// Builds a state from bytes that arrive split anywhere.
+// Builds a state from bytes that arrive in pieces of any size.
 class SnapshotParser {
  public:
   struct State {
@@ -104,17 +104,18 @@ class SnapshotParser {
     std::unique_ptr<Sessions> sessions;
   };
 
-  // After an error every call returns it.
+  // Returns the first error again on every later call.
   absl::Status Add(std::string_view bytes);
-  // The state, once. kDataLoss if the end is missing.
+  // Returns the state, once. kDataLoss if the end is missing.
   absl::Status Finish(State* state);
 
  private:
-  // Takes one item off pending_; false: more bytes are needed, or status_ is an
-  // error.
+  // Parses one item of pending_. Returns false if more bytes are needed, or if
+  // status_ is an error.
   bool ParseItem();
   bool ParseHeader(std::string_view bytes, size_t* used);
-  // The header's removals, into the new keyspace. False as for ParseItem.
+  // Parses the header's removals into the new keyspace. Returns false as
+  // ParseItem does.
   bool ParseRemovals(FixedReader* reader);
   bool ParseSlot(std::string_view bytes, size_t* used);
   bool ParseRecord(std::string_view bytes, size_t* used);
@@ -126,8 +127,9 @@ class SnapshotParser {
   absl::Status status_;
   State state_;
   std::string pending_;
-  size_t parsed_ = 0;    // Of pending_.
-  uint64_t offset_ = 0;  // Of pending_[parsed_] in the snapshot, for messages.
+  size_t parsed_ = 0;  // Bytes of pending_ that were parsed.
+  // Offset of pending_[parsed_] in the snapshot, for messages.
+  uint64_t offset_ = 0;
   uint32_t crc_ = 0;
   bool have_header_ = false;
   bool ended_ = false;

@@ -21,17 +21,17 @@
 namespace quorate::kv {
 namespace {
 
-// Housekeeping for each entry: so many due keys and sessions are removed, and
-// so many more for each of its commands, that removal keeps up with what is
-// written. Part of the replicated rules.
+// Each entry removes this many due keys and expired sessions, and this many
+// more for each of its commands, so that removal keeps pace with writes. Part
+// of the replicated rules.
 constexpr size_t kExpiriesPerEntry = 16;
 constexpr size_t kExpiriesPerCommand = 2;
-// Pages freed for each entry and command, and at most for one entry. Not
-// replicated: memory only.
+// Pages freed for each entry, for each command, and at most for one entry. Not
+// replicated: they affect memory only.
 constexpr size_t kReclaimedPagesPerEntry = 4;
 constexpr size_t kReclaimedPagesMax = 64;
-// Commands decoded ahead, so that their keys are on their way from memory while
-// others are evaluated.
+// Commands decoded ahead, so that their keys are loaded into the cache while
+// earlier commands are evaluated.
 constexpr size_t kDecodedAhead = 16;
 
 struct Decoded {
@@ -72,24 +72,24 @@ class Store::Impl {
   const uint32_t slot_count_;
   raft::Index applied_index_;
   WallTime log_time_{0};
-  // The newest version of the rules of any batch so far.
+  // The newest rules version of any batch so far.
   uint32_t rules_ = 1;
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Sessions> sessions_;
-  // Replaced by a restore, being freed.
+  // State that a restore replaced; it is freed step by step.
   std::vector<std::unique_ptr<Keyspace>> retired_;
 
  private:
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
-  void MoveTo(const raft::Entry& entry);
+  void AdvanceTo(const raft::Entry& entry);
   void AdoptRules(uint32_t rules);
-  // After an entry's `commands` commands.
+  // Removes and frees after an entry of `commands` commands.
   void Housekeep(uint32_t commands);
   void Prefetch(absl::Span<const Decoded> chunk) const;
   void Run(const Decoded& one, const Version& version, const Buffer& payload,
            ResultBuilder* results);
-  // Why a decoded command may not run here; kOk: it may.
+  // Why a decoded command may not run here; kOk if it may.
   ResultStatus Refusal(const CommandView& command);
   void Process(const CommandView& command, const Version& version,
                const Buffer& payload, ResultBuilder* results);
@@ -98,11 +98,11 @@ class Store::Impl {
   void CountRefusal(ResultStatus status);
 
   Counters counters_;
-  // Of states that a restore replaced, so that counters never fall.
+  // Counters of states that a restore replaced, so that totals never decrease.
   Counters earlier_;
 };
 
-void Store::Impl::MoveTo(const raft::Entry& entry) {
+void Store::Impl::AdvanceTo(const raft::Entry& entry) {
   CHECK_GT(entry.index, applied_index_);
   applied_index_ = entry.index;
   log_time_ = std::max(log_time_, entry.log_time);
@@ -114,7 +114,7 @@ void Store::Impl::AdoptRules(uint32_t rules) {
 }
 
 Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
-  MoveTo(entry);
+  AdvanceTo(entry);
   const Version first{group_, entry.index, 0};
   CommandReader reader(entry.payload.view());
   if (!reader.ok()) {
@@ -145,7 +145,7 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
 }
 
 void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
-  // One has nothing to overlap with.
+  // A single command gains nothing from prefetching.
   if (chunk.size() < 2) return;
   std::array<Keyspace::Key, kDecodedAhead> keys;
   size_t count = 0;
@@ -173,14 +173,15 @@ void Store::Impl::Run(const Decoded& one, const Version& version,
   } else {
     Process(one.command, version, payload, results);
   }
-  // The proposer estimates results by the values that are there when it proposes: they may have grown since.
+  // The proposer estimated results by the values that it saw. Values may have
+  // grown since.
   if (results != nullptr && results->size_bytes() > kEntryResultBytesMax) {
     results->LeaveOutLast();
   }
 }
 
 void Store::Impl::Advance(const raft::Entry& entry) {
-  MoveTo(entry);
+  AdvanceTo(entry);
   Housekeep(0);
 }
 
@@ -201,7 +202,8 @@ ResultStatus Store::Impl::Refusal(const CommandView& command) {
   }
   const SlotRange range{Slot(static_cast<uint16_t>(first)),
                         Slot(static_cast<uint16_t>(last))};
-  // A stamp's row lives in one slot, which must be the command's too.
+  // The session row lives in the slot of the command, so the group must own
+  // that slot as well.
   const bool owned = ownership_.OwnsAll(range) &&
                      (!command.has_session || ownership_.Owns(command.slot));
   return owned ? ResultStatus::kOk : ResultStatus::kNotOwner;
@@ -220,35 +222,36 @@ void Store::Impl::ProcessStamped(const CommandView& command,
                                  const Version& version, const Buffer& payload,
                                  ResultBuilder* results) {
   const uint64_t request_hash = RequestHash(hash_key_, command);
-  const Sessions::Admission admission =
-      sessions_->Admit(command.slot, command.session, request_hash, now_ms());
-  switch (admission.verdict) {
-    case Sessions::Admission::Verdict::kRefused:
-      CountRefusal(admission.refusal);
+  const Sessions::Decision decision =
+      sessions_->Check(command.slot, command.session, request_hash, now_ms());
+  switch (decision.verdict) {
+    case Sessions::Decision::Verdict::kRefused:
+      CountRefusal(decision.refusal);
       if (results != nullptr) {
-        results->AddNone({.status = admission.refusal, .version = version});
+        results->AddNone({.status = decision.refusal, .version = version});
       }
       return;
-    case Sessions::Admission::Verdict::kDuplicate:
+    case Sessions::Decision::Verdict::kDuplicate:
       ++counters_.duplicates_answered;
       if (results != nullptr) {
-        results->AddEncoded({.status = admission.result.status,
-                             .kind = admission.result.kind,
-                             .wrote = admission.result.wrote,
+        results->AddEncoded({.status = decision.result.status,
+                             .kind = decision.result.kind,
+                             .wrote = decision.result.wrote,
                              .duplicate = true,
-                             .version = admission.result.version,
-                             .bytes = admission.result.payload.view()});
+                             .version = decision.result.version,
+                             .bytes = decision.result.payload.view()});
       }
       return;
-    case Sessions::Admission::Verdict::kRun:
+    case Sessions::Decision::Verdict::kRun:
       break;
   }
-  // Results are state here: they are made although nobody waits for them.
+  // Results are replicated state: they are built even if no client waits for
+  // them.
   ResultBuilder kept(version);
   ResultBuilder* builder = results != nullptr ? results : &kept;
   Process(command, version, payload, builder);
-  sessions_->Keep(command.slot, command.session, request_hash, builder->last(),
-                  now_ms());
+  sessions_->StoreResult(command.slot, command.session, request_hash,
+                         builder->last(), now_ms());
 }
 
 void Store::Impl::CountRefusal(ResultStatus status) {
@@ -274,7 +277,7 @@ void Store::Impl::CountRefusal(ResultStatus status) {
 void Store::Impl::Housekeep(uint32_t commands) {
   const size_t expiries =
       kExpiriesPerEntry + kExpiriesPerCommand * size_t{commands};
-  // No command has this position.
+  // This position differs from every command's.
   const Version by = {group_, applied_index_, commands};
   keyspace_->Expire(now_ms(), expiries, by);
   counters_.sessions_expired += sessions_->Expire(now_ms(), expiries);
@@ -301,7 +304,7 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .owned = ownership_.ranges(),
                      .rules = rules_,
                      .removals = keyspace_->Removals()},
-      keyspace_->Share(), sessions_->Share());
+      keyspace_->TakeView(), sessions_->TakeView());
 }
 
 absl::Status Store::Impl::Restore(SnapshotParser::State state) {
@@ -361,7 +364,7 @@ Store::Counters Store::Impl::counters() const {
 
 namespace {
 
-// Parses beside the present state; Commit hands the whole to the store.
+// Parses into a separate state. Commit hands it to the store as a whole.
 class Restorer final : public raft::SnapshotWriter {
  public:
   using Swap = std::function<absl::Status(SnapshotParser::State)>;
@@ -400,7 +403,7 @@ std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
 
 std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
     const raft::SnapshotDescriptor& snapshot) {
-  (void)snapshot;  // The bytes say it all, and are checked.
+  (void)snapshot;  // The bytes contain everything, and are checked.
   return std::make_unique<Restorer>([this](SnapshotParser::State state) {
     return impl_->Restore(std::move(state));
   });
@@ -427,7 +430,7 @@ std::vector<SlotRange> Store::owned() const {
 
 namespace {
 
-// What a record is for a reader at this time.
+// The lookup result of a record for a reader at this time.
 Lookup LookUp(const Record& record, WallTime log_time, WallTime due_by) {
   const int64_t expire_at_ms = record.expire_at_ms();
   if (expire_at_ms != 0) {

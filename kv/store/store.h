@@ -1,11 +1,11 @@
 // kv/store/store.h: the replicated key-value state of one group: a
 // raft::StateMachine.
 //
-// Single-threaded, deterministic: driven by Apply and Advance alone, whose only
-// time is the entry's log time. Reads between two entries see the state after
-// the last one; whether that is fresh enough is the caller's business
-// (raft::Host::Read). Memory of removed things is given back a bounded amount
-// per entry, so no entry stalls the loop, however large a slot is.
+// Single-threaded and deterministic: only Apply and Advance change the state,
+// and its only time is the entry's log time. A read between two entries returns
+// the state after the last one; the caller makes sure that this is fresh enough
+// (raft::Host::Read). Each entry frees a bounded amount of memory, so that no
+// entry blocks the loop, however large a slot is.
 #ifndef QUORATE_KV_STORE_STORE_H_
 #define QUORATE_KV_STORE_STORE_H_
 
@@ -30,29 +30,29 @@ namespace quorate::kv {
 
 struct StoreOptions {
   GroupId group = {};
-  // Configuration::hash_key: keys the order of tables and every digest; the
-  // same on all replicas.
+  // raft::Configuration::hash_key: the key of table order and of every digest,
+  // equal on all replicas.
   uint64_t hash_key = 0;
   uint32_t slot_count = kHashSlotCount;
-  // Slots of the group, decided at bootstrap. A snapshot with other slots is
+  // Slots of the group, fixed at bootstrap. A snapshot with other slots is
   // refused.
   std::vector<SlotRange> owned = {};
 };
 
-// What a read found.
+// The outcome of a read.
 struct Lookup {
   enum class State : uint8_t {
     kFound,
     kMissing,
-    // There by log time, but due by `due_by`: log time alone decides, so have
-    // the read evaluated in an entry, which carries log time forward.
+    // Present by log time, but due by `due_by`. Log time decides, so the caller
+    // evaluates the read in an entry, which advances log time.
     kNeedsTime,
   };
   State state = State::kMissing;
-  // Valid until the next Apply. Set when kFound.
+  // Valid until the next Apply. Set for kFound.
   std::string_view value = {};
-  // Where a large value lives, so that a reply can share it; null for small
-  // ones.
+  // The Buffer of a large value, so that a reply can share it; null for small
+  // values.
   const Buffer* shared = nullptr;
   Version version = {};
   int64_t expire_at_ms = 0;  // 0: never.
@@ -61,7 +61,7 @@ struct Lookup {
 
 class Store final : public raft::StateMachine {
  public:
-  // Rising counts since construction, for metrics and marks; not replicated.
+  // Counters since construction, for metrics and marks; not replicated.
   struct Counters {
     uint64_t commands = 0;
     uint64_t refused_not_owner = 0;
@@ -69,13 +69,13 @@ class Store final : public raft::StateMachine {
     uint64_t duplicates_answered = 0;
     uint64_t sessions_expired_refused = 0;
     uint64_t sequences_reused_refused = 0;
-    // Stale sequences, full rows and full slots.
+    // Refused for stale sequences, full rows and full slots.
     uint64_t sessions_refused_otherwise = 0;
     uint64_t sessions_made = 0;
     uint64_t sessions_expired = 0;
     uint64_t keys_expired = 0;
-    uint64_t pages_copied =
-        0;  // On write, because a snapshot holds the old one.
+    // Copied on write, because a snapshot shares the page.
+    uint64_t pages_copied = 0;
     uint64_t pages_split = 0;
     uint64_t snapshots_taken = 0;
     uint64_t snapshots_restored = 0;
@@ -94,30 +94,29 @@ class Store final : public raft::StateMachine {
       const raft::SnapshotDescriptor& snapshot) override;
   uint64_t Digest() const override;
 
-  // What the last entry left.
+  // The state after the last entry.
   GroupId group() const;
   raft::Index applied_index() const;
   WallTime log_time() const;
 
-  // Ownership. `slot` may be any; beyond the count it is not owned.
+  // Ownership. A slot beyond the slot count is not owned.
   bool Owns(Slot slot) const;
   std::vector<SlotRange> owned() const;  // Sorted, merged.
 
-  // Reads one key at log_time(). `due_by` is the time by which keys count as
-  // due for this read: the leader's clock for linearizable reads,
-  // WallTime::Min() where log time alone decides. Requires: Owns(slot) is the
-  // caller's check.
+  // Reads one key at log_time(). A key counts as due at `due_by`: the leader's
+  // clock for linearizable reads, WallTime::Min() where log time alone decides.
+  // Requires: Owns(slot).
   Lookup Get(Slot slot, std::string_view key, WallTime due_by) const;
 
-  // Visits about `count_max` keys of one slot from `from` in hash order, at
-  // least one page's worth of progress each call. Keys due by log time or
-  // `due_by` are skipped.
+  // Visits about `count_max` keys of one slot in hash order, beginning at
+  // `from`. Each call visits at least one page. Keys that are due by log time
+  // or by `due_by` are skipped.
   using Visit = absl::FunctionRef<void(std::string_view key, const Lookup&)>;
   ScanStep Scan(Slot slot, ScanPosition from, size_t count_max, WallTime due_by,
                 Visit visit) const;
 
-  // Counts and logical bytes (keys, values and a fixed amount for each key).
-  // Due keys count until they are removed.
+  // Numbers of keys, and logical bytes: keys, values and a fixed amount for
+  // each key. Due keys count until they are removed.
   uint64_t key_count(Slot slot) const;
   uint64_t key_count(const SlotRange& slots) const;
   uint64_t key_count() const;
@@ -126,19 +125,22 @@ class Store final : public raft::StateMachine {
   uint64_t size_bytes() const;
   uint64_t session_count() const;
 
-  // Keys with values, expiries and versions, and sessions, of one slot.
+  // Digest of one slot: keys with values, expiries and versions, and sessions.
   uint64_t SlotDigest(Slot slot) const;
-  // The same computed from scratch; for tests and judges. Linear.
+  // The digest of the whole store, computed from scratch in linear time; for
+  // tests and checkers.
   uint64_t RecomputeDigest() const;
 
-  // When the first key is due, in milliseconds of log time; nothing if no key
-  // has an expiry. Entries remove due keys: a few each, kExpire more.
+  // The time at which the first key is due, in milliseconds of log time;
+  // nullopt if no key has an expiry. Each entry removes a few due keys; kExpire
+  // removes more.
   std::optional<int64_t> first_due_ms() const;
 
-  // Frees up to about so many pages of what was removed or replaced. False when
-  // nothing is left. Every entry does a little; an idle turn may do more.
+  // Frees about `pages_max` pages of removed or replaced data. Returns false
+  // when nothing is left. Every entry frees a little; an idle turn may free
+  // more.
   bool Reclaim(size_t pages_max);
-  // Reclaim has something to free.
+  // True if Reclaim has something to free.
   bool reclaimable() const;
 
   Counters counters() const;

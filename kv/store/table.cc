@@ -15,23 +15,23 @@ namespace table_internal {
 // Bits of the hash that one branch decides.
 constexpr uint32_t kBranchBits = 6;
 constexpr uint32_t kBranchChildren = 1 << kBranchBits;
-// A page whose keys share so many bits grows instead of splitting, so that scan
-// positions of 48 bits can name every page.
+// A page whose keys share this many bits grows instead of splitting, so that a
+// scan position of 48 bits can name every page.
 constexpr uint32_t kPageDepthMax = 48;
 constexpr uint32_t kPathMax = kPageDepthMax / kBranchBits;
 constexpr uint32_t kPageCapacityMin = 4;
 
-struct Node {
+struct TrieNode {
   uint32_t references = 1;
   bool is_page = false;
-  // Of a page: bits that the hashes of its keys share. Of a branch: bits
-  // decided above it, a multiple of kBranchBits.
+  // In a page: the number of bits that the hashes of its keys share. In a
+  // branch: the number of bits decided above it, a multiple of kBranchBits.
   uint8_t depth = 0;
 };
 
-// Followed by hashes[capacity] and records[capacity], the first `count` in use,
-// sorted by (hash, key).
-struct Page : Node {
+// Followed in memory by hashes[capacity] and records[capacity]. The first
+// `count` are in use, sorted by (hash, key).
+struct Page : TrieNode {
   uint32_t count = 0;
   uint32_t capacity = 0;
 
@@ -46,10 +46,10 @@ struct Page : Node {
 };
 static_assert(sizeof(Page) % alignof(uint64_t) == 0);
 
-// A page of depth l below a branch of depth d stands in 2^(d + 6 - l)
-// neighbouring children, and counts as one reference.
-struct Branch : Node {
-  std::array<Node*, kBranchChildren> children = {};
+// A page of depth l below a branch of depth d fills 2^(d + 6 - l) neighbouring
+// children, and counts as one reference.
+struct Branch : TrieNode {
+  std::array<TrieNode*, kBranchChildren> children = {};
 };
 
 namespace {
@@ -64,10 +64,10 @@ Page* NewPage(uint32_t depth, uint32_t capacity) {
   return page;
 }
 
-// Not the records.
+// Frees the page alone, not its records.
 void DeletePage(Page* page) { ::operator delete(page); }
 
-uint32_t RunLength(const Branch& branch, const Node& child) {
+uint32_t RunLength(const Branch& branch, const TrieNode& child) {
   if (!child.is_page) return 1;
   return kBranchChildren >> (child.depth - branch.depth);
 }
@@ -76,16 +76,16 @@ uint32_t ChildIndex(const Branch& branch, uint64_t hash) {
   return static_cast<uint32_t>((hash << branch.depth) >> (64 - kBranchBits));
 }
 
-uint32_t RunStart(const Branch& branch, const Node& child, uint64_t hash) {
+uint32_t RunStart(const Branch& branch, const TrieNode& child, uint64_t hash) {
   return ChildIndex(branch, hash) & ~(RunLength(branch, child) - 1);
 }
 
-void SetRun(Branch* branch, uint32_t start, uint32_t length, Node* child) {
+void SetRun(Branch* branch, uint32_t start, uint32_t length, TrieNode* child) {
   std::fill_n(branch->children.begin() + start, length, child);
 }
 
-// The first place whose hash is not below `hash`. Hashes are uniform: a guess
-// by proportion is a few places off.
+// The first index whose hash is at least `hash`. Hashes are uniform, so a guess
+// by proportion is a few positions off.
 uint32_t LowerBound(const Page& page, uint64_t hash) {
   const uint64_t* hashes = page.hashes();
   const uint64_t fraction = (hash << page.depth) >> 32;
@@ -95,7 +95,7 @@ uint32_t LowerBound(const Page& page, uint64_t hash) {
   return at;
 }
 
-// The place of the key, or where to insert it.
+// The index of the key, or the index at which to insert it.
 uint32_t FindKey(const Page& page, uint64_t hash, std::string_view key,
                  bool* found) {
   uint32_t at = LowerBound(page, hash);
@@ -109,7 +109,7 @@ uint32_t FindKey(const Page& page, uint64_t hash, std::string_view key,
   return at;
 }
 
-const Page* FindPage(const Node* node, uint64_t hash) {
+const Page* FindPage(const TrieNode* node, uint64_t hash) {
   while (!node->is_page) {
     const auto* branch = static_cast<const Branch*>(node);
     node = branch->children[ChildIndex(*branch, hash)];
@@ -117,14 +117,15 @@ const Page* FindPage(const Node* node, uint64_t hash) {
   return static_cast<const Page*>(node);
 }
 
-// The first hash behind the page that holds `hash`; 0: it is the last one.
+// The least hash above all hashes that the page of `hash` may hold; 0 for the
+// last page.
 uint64_t EndOfPage(const Page& page, uint64_t hash) {
   if (page.depth == 0) return 0;
   const uint32_t low_bits = 64 - page.depth;
   return ((hash >> low_bits) + 1) << low_bits;
 }
 
-Node* CopyOf(const Node& node) {
+TrieNode* CopyOf(const TrieNode& node) {
   if (!node.is_page) {
     auto* copy = new Branch(static_cast<const Branch&>(node));
     copy->references = 1;
@@ -143,7 +144,7 @@ Node* CopyOf(const Node& node) {
   return copy;
 }
 
-bool ScanPagesOf(const Node* root, uint64_t from, size_t records_min,
+bool ScanPagesOf(const TrieNode* root, uint64_t from, size_t records_min,
                  Table::Visit visit, uint64_t* next) {
   if (root == nullptr) return false;
   size_t visited = 0;
@@ -153,7 +154,7 @@ bool ScanPagesOf(const Node* root, uint64_t from, size_t records_min,
       visit(page.hashes()[at], *page.records()[at]);
       ++visited;
     }
-    ++visited;  // An empty page is work, too.
+    ++visited;  // An empty page counts as well: visiting it takes time.
     const uint64_t end = EndOfPage(page, from);
     if (end == 0) return false;
     from = end;
@@ -168,21 +169,21 @@ bool ScanPagesOf(const Node* root, uint64_t from, size_t records_min,
 }  // namespace table_internal
 
 using table_internal::Branch;
-using table_internal::Node;
 using table_internal::Page;
+using table_internal::TrieNode;
 
-Reaper::~Reaper() {
+PageReclaimer::~PageReclaimer() {
   while (Step(1024)) {
   }
 }
 
-void Reaper::Drop(Node* node) {
+void PageReclaimer::Drop(TrieNode* node) {
   if (node != nullptr && --node->references == 0) dead_.push_back(node);
 }
 
-bool Reaper::Step(size_t nodes_max) {
+bool PageReclaimer::Step(size_t nodes_max) {
   for (; nodes_max > 0 && !dead_.empty(); --nodes_max) {
-    Node* node = dead_.back();
+    TrieNode* node = dead_.back();
     dead_.pop_back();
     if (node->is_page) {
       auto* page = static_cast<Page*>(node);
@@ -192,7 +193,7 @@ bool Reaper::Step(size_t nodes_max) {
     }
     auto* branch = static_cast<Branch*>(node);
     for (uint32_t i = 0; i < table_internal::kBranchChildren;) {
-      Node* child = branch->children[i];
+      TrieNode* child = branch->children[i];
       i += table_internal::RunLength(*branch, *child);
       Drop(child);
     }
@@ -201,23 +202,23 @@ bool Reaper::Step(size_t nodes_max) {
   return !dead_.empty();
 }
 
-TableView::TableView(Node* root, std::shared_ptr<Reaper> reaper)
-    : root_(root), reaper_(std::move(reaper)) {
+TableView::TableView(TrieNode* root, std::shared_ptr<PageReclaimer> reclaimer)
+    : root_(root), reclaimer_(std::move(reclaimer)) {
   if (root_ != nullptr) ++root_->references;
 }
 
 TableView::TableView(TableView&& other) noexcept
     : root_(std::exchange(other.root_, nullptr)),
-      reaper_(std::move(other.reaper_)) {}
+      reclaimer_(std::move(other.reclaimer_)) {}
 
 TableView& TableView::operator=(TableView&& other) noexcept {
   std::swap(root_, other.root_);
-  std::swap(reaper_, other.reaper_);
+  std::swap(reclaimer_, other.reclaimer_);
   return *this;
 }
 
 TableView::~TableView() {
-  if (reaper_ != nullptr) reaper_->Drop(root_);
+  if (reclaimer_ != nullptr) reclaimer_->Drop(root_);
 }
 
 bool TableView::ScanPages(uint64_t from, size_t records_min, Visit visit,
@@ -225,9 +226,8 @@ bool TableView::ScanPages(uint64_t from, size_t records_min, Visit visit,
   return table_internal::ScanPagesOf(root_, from, records_min, visit, next);
 }
 
-// Where a hash belongs: its page and the branches above it, all of them this
-// table's own.
-struct Table::Place {
+// The page of a hash and the branches above it, all unshared.
+struct Table::PagePath {
   std::array<Branch*, table_internal::kPathMax> branches;
   uint32_t branch_count = 0;
   Page* page = nullptr;
@@ -237,14 +237,16 @@ struct Table::Place {
   }
 };
 
-Table::Table(uint64_t hash_key, std::shared_ptr<Reaper> reaper,
+Table::Table(uint64_t hash_key, std::shared_ptr<PageReclaimer> reclaimer,
              PageCounters* counters)
-    : hash_key_(hash_key), reaper_(std::move(reaper)), counters_(counters) {
-  CHECK(reaper_ != nullptr);
+    : hash_key_(hash_key),
+      reclaimer_(std::move(reclaimer)),
+      counters_(counters) {
+  CHECK(reclaimer_ != nullptr);
   CHECK(counters_ != nullptr);
 }
 
-Table::~Table() { reaper_->Drop(root_); }
+Table::~Table() { reclaimer_->Drop(root_); }
 
 uint64_t Table::Hash(std::string_view key) const {
   return KeyedHash(hash_key_, key);
@@ -253,17 +255,17 @@ uint64_t Table::Hash(std::string_view key) const {
 uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
                              const Record& record) {
   const Version version = record.version();
-  const uint64_t place =
+  const uint64_t position_bits =
       uint64_t{version.group.value()} << 32 | uint64_t{version.position};
-  // Both hashes are uniform, so neither factor can be made zero at will.
+  // Both hashes are uniform, so a client cannot make a factor zero.
   uint64_t digest =
       FoldMultiply(hash ^ version.index.value(),
                    KeyedHash(hash_key + 1, record.value()) ^
                        static_cast<uint64_t>(record.expire_at_ms()));
-  return HashWord(digest, place);
+  return HashWord(digest, position_bits);
 }
 
-void Table::Account(uint64_t hash, const Record& record, bool added) {
+void Table::UpdateTotals(uint64_t hash, const Record& record, bool added) {
   const uint64_t digest = RecordDigest(hash_key_, hash, record);
   if (added) {
     ++key_count_;
@@ -301,16 +303,16 @@ void Table::PrefetchRecord(uint64_t hash) const {
   __builtin_prefetch(record + 64);
 }
 
-Node* Table::Own(Node* node) {
+TrieNode* Table::Unshare(TrieNode* node) {
   if (node->references == 1) return node;
-  Node* copy = table_internal::CopyOf(*node);
+  TrieNode* copy = table_internal::CopyOf(*node);
   --node->references;
   ++counters_->copied;
   return copy;
 }
 
-// Puts `child` where `hash` leads below `parent`, or at the root.
-void Table::Link(Branch* parent, uint64_t hash, Node* child) {
+// Links `child` into `parent` at the position of `hash`; null: at the root.
+void Table::Link(Branch* parent, uint64_t hash, TrieNode* child) {
   if (parent == nullptr) {
     root_ = child;
     return;
@@ -320,39 +322,39 @@ void Table::Link(Branch* parent, uint64_t hash, Node* child) {
                          table_internal::RunLength(*parent, *child), child);
 }
 
-Table::Place Table::FindForWrite(uint64_t hash) {
-  Place place;
+Table::PagePath Table::FindForWrite(uint64_t hash) {
+  PagePath path;
   if (root_ == nullptr) {
     root_ = table_internal::NewPage(0, table_internal::kPageCapacityMin);
   }
-  Node* node = root_;
+  TrieNode* node = root_;
   while (true) {
-    Node* own = Own(node);
-    if (own != node) Link(place.parent(), hash, own);
+    TrieNode* own = Unshare(node);
+    if (own != node) Link(path.parent(), hash, own);
     if (own->is_page) {
-      place.page = static_cast<Page*>(own);
-      return place;
+      path.page = static_cast<Page*>(own);
+      return path;
     }
     auto* branch = static_cast<Branch*>(own);
-    CHECK_LT(place.branch_count, table_internal::kPathMax);
-    place.branches[place.branch_count++] = branch;
+    CHECK_LT(path.branch_count, table_internal::kPathMax);
+    path.branches[path.branch_count++] = branch;
     node = branch->children[table_internal::ChildIndex(*branch, hash)];
   }
 }
 
-// Halves the page of `place` by its next bit and leaves in `place` the half to
-// which `hash` belongs.
-void Table::Split(Place* place, uint64_t hash) {
-  Page* low = place->page;
+// Splits the page of `path` by its next bit. Afterwards `path` has the half of
+// `hash`.
+void Table::Split(PagePath* path, uint64_t hash) {
+  Page* low = path->page;
   const uint32_t depth = low->depth;
   CHECK_LT(depth, table_internal::kPageDepthMax);
   if (depth % table_internal::kBranchBits == 0) {
-    // The page fills all that its parent gives it: a branch of its own.
+    // The page fills all children of its parent: insert a branch between them.
     auto* branch = new Branch();
     branch->depth = static_cast<uint8_t>(depth);
-    Link(place->parent(), hash, branch);
+    Link(path->parent(), hash, branch);
     branch->children.fill(low);
-    place->branches[place->branch_count++] = branch;
+    path->branches[path->branch_count++] = branch;
   }
   const uint64_t bit = uint64_t{1} << (63 - depth);
   const uint64_t* hashes = low->hashes();
@@ -366,38 +368,38 @@ void Table::Split(Place* place, uint64_t hash) {
   std::copy_n(low->records() + cut, high->count, high->records());
   low->count = cut;
   low->depth = static_cast<uint8_t>(depth + 1);
-  Link(place->parent(), hash & ~bit, low);
-  Link(place->parent(), hash | bit, high);
-  place->page = (hash & bit) != 0 ? high : low;
+  Link(path->parent(), hash & ~bit, low);
+  Link(path->parent(), hash | bit, high);
+  path->page = (hash & bit) != 0 ? high : low;
   ++counters_->split;
 }
 
-// Makes room for one more record.
-void Table::Grow(Place* place, uint64_t hash) {
-  Page* page = place->page;
+// Replaces the page by one with room for another record.
+void Table::Grow(PagePath* path, uint64_t hash) {
+  Page* page = path->page;
   if (page->count < page->capacity) return;
   Page* larger = table_internal::NewPage(page->depth, page->capacity * 2);
   larger->count = page->count;
   std::copy_n(page->hashes(), page->count, larger->hashes());
   std::copy_n(page->records(), page->count, larger->records());
-  Link(place->parent(), hash, larger);
+  Link(path->parent(), hash, larger);
   table_internal::DeletePage(page);
-  place->page = larger;
+  path->page = larger;
 }
 
 void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
                 const Version& version, int64_t expire_at_ms) {
-  Place place = FindForWrite(hash);
+  PagePath path = FindForWrite(hash);
   bool found = false;
-  uint32_t at = table_internal::FindKey(*place.page, hash, key, &found);
+  uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
   if (!found) {
     Record* record = Record::Make(key, value, version, expire_at_ms);
-    while (place.page->count >= kPageKeysMax &&
-           place.page->depth < table_internal::kPageDepthMax) {
-      Split(&place, hash);
+    while (path.page->count >= kPageKeysMax &&
+           path.page->depth < table_internal::kPageDepthMax) {
+      Split(&path, hash);
     }
-    Grow(&place, hash);
-    Page* page = place.page;
+    Grow(&path, hash);
+    Page* page = path.page;
     at = table_internal::FindKey(*page, hash, key, &found);
     std::copy_backward(page->hashes() + at, page->hashes() + page->count,
                        page->hashes() + page->count + 1);
@@ -406,11 +408,11 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
     page->hashes()[at] = hash;
     page->records()[at] = record;
     ++page->count;
-    Account(hash, *record, /*added=*/true);
+    UpdateTotals(hash, *record, /*added=*/true);
     return;
   }
-  Record*& record = place.page->records()[at];
-  Account(hash, *record, /*added=*/false);
+  Record*& record = path.page->records()[at];
+  UpdateTotals(hash, *record, /*added=*/false);
   if (!record->shared() && record->Fits(value)) {
     record->SetValue(value);
     record->SetVersion(version);
@@ -420,17 +422,17 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
     record->Unref();
     record = fresh;
   }
-  Account(hash, *record, /*added=*/true);
+  UpdateTotals(hash, *record, /*added=*/true);
 }
 
 void Table::SetExpiry(uint64_t hash, std::string_view key,
                       const Version& version, int64_t expire_at_ms) {
-  const Place place = FindForWrite(hash);
+  const PagePath path = FindForWrite(hash);
   bool found = false;
-  const uint32_t at = table_internal::FindKey(*place.page, hash, key, &found);
+  const uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
   CHECK(found);
-  Record*& record = place.page->records()[at];
-  Account(hash, *record, /*added=*/false);
+  Record*& record = path.page->records()[at];
+  UpdateTotals(hash, *record, /*added=*/false);
   if (record->shared()) {
     const ValueSource value{
         .head = record->buffer() != nullptr ? "" : record->value(),
@@ -442,15 +444,15 @@ void Table::SetExpiry(uint64_t hash, std::string_view key,
     record->SetVersion(version);
     record->SetExpiry(expire_at_ms);
   }
-  Account(hash, *record, /*added=*/true);
+  UpdateTotals(hash, *record, /*added=*/true);
 }
 
 bool Table::Erase(uint64_t hash, std::string_view key) {
   if (Find(hash, key) == nullptr) return false;
-  const Place place = FindForWrite(hash);
+  const PagePath path = FindForWrite(hash);
   bool found = false;
-  const uint32_t at = table_internal::FindKey(*place.page, hash, key, &found);
-  EraseAt(place, at, hash);
+  const uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
+  EraseAt(path, at, hash);
   return true;
 }
 
@@ -467,28 +469,28 @@ bool Table::EraseExpired(uint64_t hash, int64_t expire_at_ms) {
   return true;
 }
 
-void Table::EraseAt(const Place& place, uint32_t at, uint64_t hash) {
-  Page* page = place.page;
+void Table::EraseAt(const PagePath& path, uint32_t at, uint64_t hash) {
+  Page* page = path.page;
   Record* record = page->records()[at];
-  Account(hash, *record, /*added=*/false);
+  UpdateTotals(hash, *record, /*added=*/false);
   record->Unref();
   std::copy(page->hashes() + at + 1, page->hashes() + page->count,
             page->hashes() + at);
   std::copy(page->records() + at + 1, page->records() + page->count,
             page->records() + at);
   --page->count;
-  if (page->count <= kPageMergeKeysMax) MergeUpwards(place, hash);
+  if (page->count <= kPageMergeKeysMax) MergeUpwards(path, hash);
 }
 
-// Joins the page of `place` with its neighbour while both are nearly empty, and
-// drops branches that hold one page only.
-void Table::MergeUpwards(Place place, uint64_t hash) {
-  Page* page = place.page;
-  while (place.parent() != nullptr) {
-    Branch* branch = place.parent();
+// Merges the page of `path` with its neighbour while both are nearly empty, and
+// removes branches that hold a single page.
+void Table::MergeUpwards(PagePath path, uint64_t hash) {
+  Page* page = path.page;
+  while (path.parent() != nullptr) {
+    Branch* branch = path.parent();
     const uint32_t run = table_internal::RunLength(*branch, *page);
     const uint32_t start = table_internal::RunStart(*branch, *page, hash);
-    Node* other = branch->children[start ^ run];
+    TrieNode* other = branch->children[start ^ run];
     if (!other->is_page || other->depth != page->depth) return;
     auto* high = static_cast<Page*>(other);
     if (page->count + high->count > kPageMergeKeysMax) return;
@@ -501,14 +503,14 @@ void Table::MergeUpwards(Place place, uint64_t hash) {
         page->hashes()[page->count] = half->hashes()[i];
         page->records()[page->count++] = half->records()[i];
       }
-      reaper_->Drop(half);
+      reclaimer_->Drop(half);
     }
     ++counters_->merged;
     if (page->depth == branch->depth) {
-      --place.branch_count;
+      --path.branch_count;
       delete branch;
     }
-    Link(place.parent(), hash, page);
+    Link(path.parent(), hash, page);
   }
   if (page->count == 0) {
     table_internal::DeletePage(page);
@@ -521,6 +523,6 @@ bool Table::ScanPages(uint64_t from, size_t records_min, Visit visit,
   return table_internal::ScanPagesOf(root_, from, records_min, visit, next);
 }
 
-TableView Table::Share() const { return TableView(root_, reaper_); }
+TableView Table::TakeView() const { return TableView(root_, reclaimer_); }
 
 }  // namespace quorate::kv

@@ -1,16 +1,16 @@
-// kv/store/table.h: the keys of one slot: a hash table whose iteration order is that
-// of a keyed hash, in pages.
+// kv/store/table.h: the keys of one slot, in pages, iterated in the order of a
+// keyed hash.
 //
 // A page holds up to kPageKeysMax keys whose hashes share a prefix, sorted by
-// hash. Pages hang in a trie of 64-way nodes; a full page splits in two by the
-// next bit of the hash, and two that became nearly empty merge, so that no
-// operation ever touches more than one page and a path of a few nodes, however
-// many keys there are. What is iterated, digested and stored depends on the
-// keys alone, never on the history of splits.
+// hash. Pages hang in a trie of 64-way branches. A full page splits in two by
+// the next bit of the hash, and two nearly empty neighbours merge. So every
+// operation touches one page and a short path of branches, however many keys
+// there are. Iteration order, digests and stored bytes depend on the keys
+// alone, never on the history of splits.
 //
-// Copy on write: a TableView shares the whole table for the price of one count;
-// the first write to a shared page or node copies just that. What the last
-// holder lets go is freed by a Reaper, a few pages at a time.
+// Copy on write: a TableView shares the whole table by adding one reference.
+// The first write to a shared page or branch copies that page or branch. A
+// PageReclaimer frees pages without references, a few at a time.
 #ifndef QUORATE_KV_STORE_TABLE_H_
 #define QUORATE_KV_STORE_TABLE_H_
 
@@ -26,8 +26,7 @@
 namespace quorate::kv {
 
 inline constexpr uint32_t kPageKeysMax = 64;
-// Two neighbouring pages that hold no more than so many keys together become
-// one.
+// Two neighbouring pages with at most this many keys together merge.
 inline constexpr uint32_t kPageMergeKeysMax = 16;
 
 struct PageCounters {
@@ -37,35 +36,36 @@ struct PageCounters {
 };
 
 namespace table_internal {
-struct Node;
+struct TrieNode;
 struct Page;
 struct Branch;
 }  // namespace table_internal
 
-// Takes pages that nobody holds any more and frees them step by step.
-class Reaper {
+// Frees pages and branches that have no reference left, step by step.
+class PageReclaimer {
  public:
-  Reaper() = default;
-  ~Reaper();
-  Reaper(const Reaper&) = delete;
-  Reaper& operator=(const Reaper&) = delete;
+  PageReclaimer() = default;
+  ~PageReclaimer();
+  PageReclaimer(const PageReclaimer&) = delete;
+  PageReclaimer& operator=(const PageReclaimer&) = delete;
 
-  // Drops one reference to `node` (null: nothing) and keeps it for freeing if
-  // that was the last.
-  void Drop(table_internal::Node* node);
+  // Drops one reference to `node`, which may be null. Keeps the node for
+  // freeing if that was the last reference.
+  void Drop(table_internal::TrieNode* node);
   // Frees up to `nodes_max` pages or nodes. False when nothing is left.
   bool Step(size_t nodes_max);
   bool idle() const { return dead_.empty(); }
 
  private:
-  std::vector<table_internal::Node*> dead_;
+  std::vector<table_internal::TrieNode*> dead_;
 };
 
-// A table as it was at one moment. Values may be moved, not copied.
+// An unchanging view of a table. Movable, not copyable.
 class TableView {
  public:
   TableView() = default;
-  TableView(table_internal::Node* root, std::shared_ptr<Reaper> reaper);
+  TableView(table_internal::TrieNode* root,
+            std::shared_ptr<PageReclaimer> reclaimer);
   TableView(TableView&& other) noexcept;
   TableView& operator=(TableView&& other) noexcept;
   ~TableView();
@@ -76,15 +76,15 @@ class TableView {
                  uint64_t* next) const;
 
  private:
-  table_internal::Node* root_ = nullptr;
-  std::shared_ptr<Reaper> reaper_;
+  table_internal::TrieNode* root_ = nullptr;
+  std::shared_ptr<PageReclaimer> reclaimer_;
 };
 
 class Table {
  public:
-  // All tables of a store share key, reaper and counters; the latter two
-  // outlive them.
-  Table(uint64_t hash_key, std::shared_ptr<Reaper> reaper,
+  // All tables of a store share `hash_key`, `reclaimer` and `counters`; the
+  // latter two outlive the tables.
+  Table(uint64_t hash_key, std::shared_ptr<PageReclaimer> reclaimer,
         PageCounters* counters);
   ~Table();
   Table(const Table&) = delete;
@@ -92,66 +92,68 @@ class Table {
 
   uint64_t Hash(std::string_view key) const;
 
-  // Null if it is not there. Valid until the next change of the table. `hash`
-  // is Hash(key) in all calls.
+  // Returns null if the key is absent. The record is valid until the next
+  // change of the table. `hash` is Hash(key) in all calls.
   const Record* Find(uint64_t hash, std::string_view key) const;
 
-  // Hints for the processor's cache, in this order, other work in between:
-  // what Find(hash, …) will look at. They change and read nothing that counts.
+  // Bring into the processor's cache what Find(hash, …) will read. Call them in
+  // this order, with other work in between. They change nothing.
   void PrefetchRoot() const;
   void PrefetchRecord(uint64_t hash) const;
 
   // Inserts or replaces. Neither key nor value may point into the table's own
-  // record of that key, unless the value's size differs from the present one.
+  // record of that key, unless the new value differs in size from the present
+  // one.
   void Put(uint64_t hash, std::string_view key, const ValueSource& value,
            const Version& version, int64_t expire_at_ms);
-  // Changes expiry and version of a key that is there, not its value.
+  // Changes expiry and version of a key, not its value. Requires: the key is
+  // present.
   void SetExpiry(uint64_t hash, std::string_view key, const Version& version,
                  int64_t expire_at_ms);
-  // False if it was not there.
+  // Returns false if the key was absent.
   bool Erase(uint64_t hash, std::string_view key);
-  // Erases one key of this hash that has this expiry; false if there is none.
-  // For expiry, which remembers hashes only.
+  // Erases one key that has this hash and this expiry. Returns false if there
+  // is none. For the expiry index, which stores hashes only.
   bool EraseExpired(uint64_t hash, int64_t expire_at_ms);
 
-  // Visits, in the order of (hash, key), the keys with hash >= from, page by
-  // page, until at least `records_min` were visited. False if that was the end;
-  // else *next is the hash to go on from: keys of one hash are never torn
-  // apart.
+  // Visits the keys with hash >= `from` in the order of (hash, key), page by
+  // page, until at least `records_min` keys were visited. Returns false at the
+  // end of the table; else *next is the hash to continue from. All keys of one
+  // hash are visited in one call.
   using Visit = TableView::Visit;
   bool ScanPages(uint64_t from, size_t records_min, Visit visit,
                  uint64_t* next) const;
 
-  TableView Share() const;
+  TableView TakeView() const;
 
   uint64_t key_count() const { return key_count_; }
   uint64_t size_bytes() const { return size_bytes_; }
   // Sum of RecordDigest over all keys, modulo 2^64.
   uint64_t digest() const { return digest_; }
 
-  // Of key (by its hash), value, expiry and version.
+  // Digest of a record: key (by its hash), value, expiry and version.
   static uint64_t RecordDigest(uint64_t hash_key, uint64_t hash,
                                const Record& record);
 
  private:
-  struct Place;
+  struct PagePath;
 
-  // Descends to the page of `hash`, making every node on the way this table's
-  // own.
-  Place FindForWrite(uint64_t hash);
+  // Descends to the page of `hash`. Copies each shared node on the way, so that
+  // the path belongs to this table alone.
+  PagePath FindForWrite(uint64_t hash);
   void Link(table_internal::Branch* parent, uint64_t hash,
-            table_internal::Node* child);
-  void Split(Place* place, uint64_t hash);
-  void Grow(Place* place, uint64_t hash);
-  void MergeUpwards(Place place, uint64_t hash);
-  table_internal::Node* Own(table_internal::Node* node);
-  void EraseAt(const Place& place, uint32_t at, uint64_t hash);
-  void Account(uint64_t hash, const Record& record, bool added);
+            table_internal::TrieNode* child);
+  void Split(PagePath* path, uint64_t hash);
+  void Grow(PagePath* path, uint64_t hash);
+  void MergeUpwards(PagePath path, uint64_t hash);
+  table_internal::TrieNode* Unshare(table_internal::TrieNode* node);
+  void EraseAt(const PagePath& path, uint32_t at, uint64_t hash);
+  void UpdateTotals(uint64_t hash, const Record& record, bool added);
 
   uint64_t hash_key_;
-  std::shared_ptr<Reaper> reaper_;
+  std::shared_ptr<PageReclaimer> reclaimer_;
   PageCounters* counters_;
-  table_internal::Node* root_ = nullptr;
+  table_internal::TrieNode* root_ = nullptr;
   uint64_t key_count_ = 0;
   uint64_t size_bytes_ = 0;
   uint64_t digest_ = 0;

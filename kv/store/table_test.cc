@@ -22,7 +22,7 @@ constexpr uint64_t kHashKey = 5;
 
 class TableTest : public ::testing::Test {
  protected:
-  TableTest() : table_(kHashKey, reaper_, &counters_) {}
+  TableTest() : table_(kHashKey, reclaimer_, &counters_) {}
 
   void Put(std::string_view key, std::string_view value, uint64_t index = 1) {
     table_.Put(table_.Hash(key), key, {.head = value},
@@ -57,7 +57,7 @@ class TableTest : public ::testing::Test {
     return keys;
   }
 
-  std::shared_ptr<Reaper> reaper_ = std::make_shared<Reaper>();
+  std::shared_ptr<PageReclaimer> reclaimer_ = std::make_shared<PageReclaimer>();
   PageCounters counters_;
   Table table_;
 };
@@ -86,7 +86,7 @@ TEST_F(TableTest, ErasedKeys_LeaveNothing) {
 TEST_F(TableTest, View_KeepsWhatItShared) {
   for (int i = 0; i < 3'000; ++i) Put(Key(i), "old");
   const std::vector<std::string> keys = Keys(table_);
-  TableView view = table_.Share();
+  TableView view = table_.TakeView();
   for (int i = 0; i < 3'000; ++i) {
     if (i % 3 == 0) Erase(Key(i));
     if (i % 3 == 1) Put(Key(i), "new");
@@ -106,7 +106,7 @@ TEST_F(TableTest, View_KeepsWhatItShared) {
 
 TEST_F(TableTest, FirstWriteAfterAView_CopiesOnlyThePathToItsPage) {
   for (int i = 0; i < 100'000; ++i) Put(Key(i), "v");
-  const TableView view = table_.Share();
+  const TableView view = table_.TakeView();
   Put(Key(1), "w");
   // Three levels of branches at most, and the page.
   EXPECT_LE(counters_.copied, 4u);
@@ -118,14 +118,14 @@ TEST_F(TableTest, FirstWriteAfterAView_CopiesOnlyThePathToItsPage) {
 TEST_F(TableTest, Reaper_FreesStepByStep) {
   for (int i = 0; i < 10'000; ++i) Put(Key(i), "v");
   {
-    TableView view = table_.Share();
+    TableView view = table_.TakeView();
     for (int i = 0; i < 10'000; ++i) Put(Key(i), "longer");
-    while (reaper_->Step(1'000)) {
+    while (reclaimer_->Step(1'000)) {
     }
   }
-  EXPECT_FALSE(reaper_->idle());
+  EXPECT_FALSE(reclaimer_->idle());
   int steps = 0;
-  while (reaper_->Step(10)) ++steps;
+  while (reclaimer_->Step(10)) ++steps;
   EXPECT_GT(steps, 10);
 }
 
@@ -166,9 +166,9 @@ TEST_F(TableTest, EraseExpired_TakesTheRecordWithThatTimeOnly) {
 
 // Hashes chosen by hand reach what random ones do not: long common prefixes, and more equal ones than a page holds.
 RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
-  auto reaper = std::make_shared<Reaper>();
+  auto reclaimer = std::make_shared<PageReclaimer>();
   PageCounters counters;
-  Table table(kHashKey, reaper, &counters);
+  Table table(kHashKey, reclaimer, &counters);
   std::map<std::pair<uint64_t, std::string>, std::string> model;
   std::vector<TableView> views;
   std::vector<size_t> view_sizes;
@@ -196,7 +196,7 @@ RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
       model.erase(victim);
     }
     if (Mix64(draw ^ 5) % 100 == 0) {
-      views.push_back(table.Share());
+      views.push_back(table.TakeView());
       view_sizes.push_back(model.size());
     }
   }
@@ -233,9 +233,9 @@ RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
 
 // Keys that are there from the first step of a scan to the last are visited, and none twice.
 RC_GTEST_PROP(Table, ScanUnderChanges_VisitsWhatStays, ()) {
-  auto reaper = std::make_shared<Reaper>();
+  auto reclaimer = std::make_shared<PageReclaimer>();
   PageCounters counters;
-  Table table(kHashKey, reaper, &counters);
+  Table table(kHashKey, reclaimer, &counters);
   const auto put = [&](const std::string& key) {
     table.Put(table.Hash(key), key, {.head = "v"},
               {GroupId(1), raft::Index(1), 0}, 0);
