@@ -45,11 +45,11 @@ constexpr bool RowsFollowIds() {
 }
 static_assert(RowsFollowIds());
 
-constexpr bool IsSubcommand(const CommandSpec& spec) {
+constexpr bool IsSubcommand(const CommandRow& spec) {
   return spec.name.find('|') != std::string_view::npos;
 }
 
-std::string WrongArity(const CommandSpec& spec) {
+std::string WrongArity(const CommandRow& spec) {
   return Concat("ERR wrong number of arguments for '", spec.name, "' command");
 }
 
@@ -122,7 +122,7 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   return pieces;
 }
 
-std::vector<std::string_view> CategoriesOf(const CommandSpec& spec) {
+std::vector<std::string_view> CategoriesOf(const CommandRow& spec) {
   std::vector<std::string_view> names;
   for (const Named& category : kCategoryNames) {
     if ((spec.categories & category.bit) != 0) names.push_back(category.name);
@@ -133,7 +133,7 @@ std::vector<std::string_view> CategoriesOf(const CommandSpec& spec) {
   return names;
 }
 
-void WriteKeySpecs(const CommandSpec& spec, RespWriter& reply) {
+void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   if (spec.first_key == 0) {
     reply.Array(0);
     return;
@@ -166,7 +166,7 @@ void WriteKeySpecs(const CommandSpec& spec, RespWriter& reply) {
 }
 
 // The rows of `spec`'s subcommands, which follow it.
-absl::Span<const CommandSpec> SubcommandsOf(const CommandSpec& spec) {
+absl::Span<const CommandRow> SubcommandsOf(const CommandRow& spec) {
   const size_t begin = static_cast<size_t>(spec.id) + 1;
   size_t end = begin;
   if (!IsSubcommand(spec)) {
@@ -175,7 +175,7 @@ absl::Span<const CommandSpec> SubcommandsOf(const CommandSpec& spec) {
   return AllCommands().subspan(begin, end - begin);
 }
 
-void WriteInfo(const CommandSpec& spec, RespWriter& reply) {
+void WriteInfo(const CommandRow& spec, RespWriter& reply) {
   reply.Array(10);
   reply.Bulk(spec.name);
   reply.Integer(spec.arity);
@@ -192,12 +192,12 @@ void WriteInfo(const CommandSpec& spec, RespWriter& reply) {
   WriteKeySpecs(spec, reply);
   const auto subcommands = SubcommandsOf(spec);
   reply.Array(subcommands.size());
-  for (const CommandSpec& subcommand : subcommands) {
+  for (const CommandRow& subcommand : subcommands) {
     WriteInfo(subcommand, reply);
   }
 }
 
-void WriteDocs(const CommandSpec& spec, RespWriter& reply) {
+void WriteDocs(const CommandRow& spec, RespWriter& reply) {
   const auto subcommands = SubcommandsOf(spec);
   reply.Bulk(spec.name);
   reply.Map(subcommands.empty() ? 3 : 4);
@@ -210,41 +210,41 @@ void WriteDocs(const CommandSpec& spec, RespWriter& reply) {
   if (subcommands.empty()) return;
   reply.Bulk("subcommands");
   reply.Map(subcommands.size());
-  for (const CommandSpec& subcommand : subcommands) {
+  for (const CommandRow& subcommand : subcommands) {
     WriteDocs(subcommand, reply);
   }
 }
 
 }  // namespace
 
-absl::Span<const CommandSpec> AllCommands() { return kCommands; }
+absl::Span<const CommandRow> AllCommands() { return kCommands; }
 
-const CommandSpec* FindCommand(std::string_view name) {
+const CommandRow* FindCommand(std::string_view name) {
   size_t bucket = NameHash(name) % kBuckets;
   while (kIndex[bucket] != 255) {
-    const CommandSpec& spec = kCommands[kIndex[bucket]];
+    const CommandRow& spec = kCommands[kIndex[bucket]];
     if (EqualsIgnoreCase(spec.name, name)) return &spec;
     bucket = (bucket + 1) % kBuckets;
   }
   return nullptr;
 }
 
-const CommandSpec& SpecOf(CommandId id) {
+const CommandRow& RowOf(CommandId id) {
   return kCommands[static_cast<size_t>(id)];
 }
 
-bool HasSubcommands(const CommandSpec& spec) {
+bool HasSubcommands(const CommandRow& spec) {
   return !SubcommandsOf(spec).empty();
 }
 
 CommandLookup LookUp(Arguments request) {
   CHECK(!request.empty());
-  const CommandSpec* spec = FindCommand(request[0]);
+  const CommandRow* spec = FindCommand(request[0]);
   if (spec == nullptr || IsSubcommand(*spec)) {
     return {nullptr, UnknownCommand(request)};
   }
   if (request.size() > 1 && HasSubcommands(*spec)) {
-    const CommandSpec* subcommand =
+    const CommandRow* subcommand =
         FindCommand(Concat(spec->name, '|', request[1].substr(0, 64)));
     if (subcommand == nullptr) {
       return {nullptr,
@@ -257,7 +257,7 @@ CommandLookup LookUp(Arguments request) {
   return {spec, {}};
 }
 
-KeyPositions FindKeys(const CommandSpec& spec, Arguments request) {
+KeyPositions FindKeys(const CommandRow& spec, Arguments request) {
   if (spec.id == CommandId::kQuorateDo) {
     const Arguments inner = request.subspan(4);
     const CommandLookup lookup = LookUp(inner);
@@ -279,7 +279,7 @@ KeyPositions FindKeys(const CommandSpec& spec, Arguments request) {
 
 size_t CommandCount() {
   size_t count = 0;
-  for (const CommandSpec& spec : kCommands) {
+  for (const CommandRow& spec : kCommands) {
     if (!IsSubcommand(spec)) ++count;
   }
   return count;
@@ -287,7 +287,7 @@ size_t CommandCount() {
 
 void WriteCommandTable(RespWriter& reply) {
   reply.Array(CommandCount());
-  for (const CommandSpec& spec : kCommands) {
+  for (const CommandRow& spec : kCommands) {
     if (!IsSubcommand(spec)) WriteInfo(spec, reply);
   }
 }
@@ -299,7 +299,7 @@ void WriteCommandInfo(Arguments request, RespWriter& reply) {
   }
   reply.Array(request.size() - 2);
   for (const std::string_view name : request.subspan(2)) {
-    const CommandSpec* spec = FindCommand(name);
+    const CommandRow* spec = FindCommand(name);
     if (spec == nullptr) {
       reply.Null();
     } else {
@@ -309,18 +309,18 @@ void WriteCommandInfo(Arguments request, RespWriter& reply) {
 }
 
 void WriteCommandDocs(Arguments request, RespWriter& reply) {
-  std::vector<const CommandSpec*> specs;
+  std::vector<const CommandRow*> specs;
   if (request.size() == 2) {
-    for (const CommandSpec& spec : kCommands) {
+    for (const CommandRow& spec : kCommands) {
       if (!IsSubcommand(spec)) specs.push_back(&spec);
     }
   }
   for (const std::string_view name : request.subspan(2)) {
-    const CommandSpec* spec = FindCommand(name);
+    const CommandRow* spec = FindCommand(name);
     if (spec != nullptr) specs.push_back(spec);
   }
   reply.Map(specs.size());
-  for (const CommandSpec* spec : specs) WriteDocs(*spec, reply);
+  for (const CommandRow* spec : specs) WriteDocs(*spec, reply);
 }
 
 void WriteCommandList(Arguments request, RespWriter& reply) {
@@ -340,7 +340,7 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
   }
   const std::string pattern = Lower(argument);
   const std::string category = Concat('@', pattern);
-  for (const CommandSpec& spec : kCommands) {
+  for (const CommandRow& spec : kCommands) {
     if (by_module) continue;  // There are no modules.
     if (by_pattern && !GlobMatch(pattern, spec.name)) continue;
     if (by_category) {
@@ -359,7 +359,7 @@ namespace {
 
 // What a request does with its keys: as its row says, but for SET, which reads
 // the old value only with GET.
-std::string_view KeyFlagsOf(const CommandSpec& spec, Arguments request) {
+std::string_view KeyFlagsOf(const CommandRow& spec, Arguments request) {
   if (spec.id != CommandId::kSet) return spec.key_flags;
   const Arguments options = request.subspan(3);
   const bool reads = std::any_of(
@@ -372,7 +372,7 @@ std::string_view KeyFlagsOf(const CommandSpec& spec, Arguments request) {
 
 void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
   const Arguments inner = request.subspan(2);
-  const CommandSpec* spec = FindCommand(inner[0]);
+  const CommandRow* spec = FindCommand(inner[0]);
   if (spec != nullptr && inner.size() > 1 && HasSubcommands(*spec)) {
     spec = FindCommand(Concat(spec->name, '|', inner[1].substr(0, 64)));
   }

@@ -1,8 +1,8 @@
-// node/commands/command_table.h: every RESP command this node knows: arity, flags, where
-// its keys stand, and what COMMAND says of it.
+// node/commands/command_table.h: every RESP command of this node: arity, flags,
+// key positions, and the facts that COMMAND reports.
 //
-// Facts are Redis 7.0's; clients route and check by them. The table is
-// constant; looking up takes no allocation.
+// The facts are those of Redis 7.0, by which clients route and check. The table
+// is constant; a lookup does not allocate.
 #ifndef QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
 #define QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
 
@@ -16,7 +16,7 @@
 
 namespace quorate::node {
 
-// One for each row, in the order of the table.
+// One id for each row, in the order of the table.
 enum class CommandId : uint8_t {
   kGet,
   kSet,
@@ -140,7 +140,7 @@ enum class CommandId : uint8_t {
   kQuorateStatus,
 };
 
-// Bits of CommandSpec::flags, named as COMMAND reports them.
+// Bits of CommandRow::flags, named as COMMAND reports them.
 enum CommandFlag : uint32_t {
   kWrite = 1 << 0,
   kReadonly = 1 << 1,
@@ -157,7 +157,7 @@ enum CommandFlag : uint32_t {
   kAllowBusy = 1 << 12,
 };
 
-// Bits of CommandSpec::categories; @read, @write, @fast and @slow follow from
+// Bits of CommandRow::categories; @read, @write, @fast and @slow follow from
 // the flags.
 enum CommandCategory : uint32_t {
   kKeyspace = 1 << 0,
@@ -168,14 +168,14 @@ enum CommandCategory : uint32_t {
   kAdministration = 1 << 5,
 };
 
-struct CommandSpec {
+struct CommandRow {
   std::string_view name;  // Lower case; subcommands as "client|id".
   CommandId id;
-  // Of arguments, the command's own name (and subcommand) included; negative:
-  // at least so many.
+  // The number of arguments, including the command's name and subcommand.
+  // Negative: at least that many.
   int8_t arity;
   uint32_t flags = 0;
-  // Positions of keys; 0: none. A negative last counts from the end.
+  // Positions of keys; 0: none. A negative last position counts from the end.
   int8_t first_key = 0;
   int8_t last_key = 0;
   int8_t key_step = 0;
@@ -196,19 +196,19 @@ struct CommandSpec {
 using Arguments = absl::Span<const std::string_view>;
 
 // All rows; the subcommands of a command follow it.
-absl::Span<const CommandSpec> AllCommands();
+absl::Span<const CommandRow> AllCommands();
 
 // The row of a name in any case ("GET", "client|id"), or null.
-const CommandSpec* FindCommand(std::string_view name);
-const CommandSpec& SpecOf(CommandId id);
+const CommandRow* FindCommand(std::string_view name);
+const CommandRow& RowOf(CommandId id);
 
-// True if `spec` is a container: CLIENT, CONFIG and so on.
-bool HasSubcommands(const CommandSpec& spec);
+// True if `spec` has subcommands: CLIENT, CONFIG and so on.
+bool HasSubcommands(const CommandRow& spec);
 
-// What a request means: its row (of the subcommand, for containers) or the
-// error Redis gives, without a leading '-'.
+// The row of a request (of the subcommand, for commands with subcommands), or
+// the error that Redis gives, without a leading '-'.
 struct CommandLookup {
-  const CommandSpec* spec = nullptr;
+  const CommandRow* spec = nullptr;
   std::string error;
 };
 CommandLookup LookUp(Arguments request);
@@ -220,7 +220,7 @@ struct KeyPositions {
   size_t last = 0;   // Inclusive.
   size_t step = 1;
 };
-KeyPositions FindKeys(const CommandSpec& spec, Arguments request);
+KeyPositions FindKeys(const CommandRow& spec, Arguments request);
 
 // The replies of COMMAND and its subcommands. `request` is the whole command.
 void WriteCommandTable(RespWriter& reply);  // COMMAND.
@@ -231,8 +231,9 @@ void WriteCommandDocs(Arguments request,
 void WriteCommandList(Arguments request,
                       RespWriter& reply);  // COMMAND LIST [FILTERBY …].
 void WriteCommandGetKeys(Arguments request,
-                         RespWriter& reply);  // And GETKEYSANDFLAGS.
-size_t CommandCount();                        // Without subcommands.
+                         // COMMAND GETKEYS and GETKEYSANDFLAGS.
+                         RespWriter& reply);
+size_t CommandCount();  // The number of commands without their subcommands.
 
 }  // namespace quorate::node
 

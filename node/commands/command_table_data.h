@@ -1,6 +1,11 @@
-// node/commands/command_table_data.h: the rows of the command table, facts of Redis 7.0 by
-// which clients route. Part of command_table.cc. Fields stand in the order of
-// CommandSpec; subcommands follow their command.
+// node/commands/command_table_data.h: the rows of the command table, with the
+// facts of Redis 7.0 by which clients route. Part of command_table.cc.
+// Subcommands follow their command.
+//
+// The fields of a row, in the order of CommandRow:
+//   name, id, arity, flags,
+//   first key, last key, key step, categories,
+//   tips, key flags, group, since, summary
 #ifndef QUORATE_NODE_COMMANDS_COMMAND_TABLE_DATA_H_
 #define QUORATE_NODE_COMMANDS_COMMAND_TABLE_DATA_H_
 
@@ -8,7 +13,7 @@
 
 namespace quorate::node {
 
-inline constexpr CommandSpec kCommands[] = {
+inline constexpr CommandRow kCommands[] = {
     {"get", CommandId::kGet, 2, kReadonly | kFast, 1, 1, 1, kStrings, "",
      "RO,access", "string", "1.0.0", "The value of a key"},
     {"set", CommandId::kSet, -3, kWrite | kDenyOom, 1, 1, 1, kStrings, "",

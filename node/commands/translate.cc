@@ -22,7 +22,7 @@ constexpr std::string_view kNotInteger =
 constexpr std::string_view kNotFloat = "ERR value is not a valid float";
 constexpr std::string_view kSyntax = "ERR syntax error";
 
-std::string InvalidExpire(const CommandSpec& row) {
+std::string InvalidExpire(const CommandRow& row) {
   return Concat("ERR invalid expire time in '", row.name, "' command");
 }
 
@@ -51,7 +51,7 @@ std::optional<TimeForm> FormOf(std::string_view option) {
 }
 
 // The expiry of SET and GETEX, into `spec` or `error`: must be positive.
-void ReadExpiry(const CommandSpec& row, std::string_view text, TimeForm form,
+void ReadExpiry(const CommandRow& row, std::string_view text, TimeForm form,
                 int64_t now_ms, kv::CommandSpec* spec, std::string* error) {
   int64_t ms;
   if (!ParseInteger(text, &ms)) {
@@ -69,7 +69,7 @@ void ReadExpiry(const CommandSpec& row, std::string_view text, TimeForm form,
 }
 
 // SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
-void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
+void TranslateSet(const CommandRow& row, Arguments request, int64_t now_ms,
                   Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kSet;
@@ -100,12 +100,12 @@ void TranslateSet(const CommandSpec& row, Arguments request, int64_t now_ms,
   if (form.has_value()) {
     ReadExpiry(row, time, *form, now_ms, &spec, &out->error);
   }
-  out->shape =
-      (spec.flags & kv::kReturnOld) != 0 ? Shape::kOldValue : Shape::kOkOrNull;
+  out->format = (spec.flags & kv::kReturnOld) != 0 ? ReplyFormat::kOldValue
+                                                   : ReplyFormat::kOkOrNull;
 }
 
 // SETEX key seconds value, PSETEX key milliseconds value.
-void TranslateSetex(const CommandSpec& row, Arguments request, int64_t now_ms,
+void TranslateSetex(const CommandRow& row, Arguments request, int64_t now_ms,
                     Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kSet;
@@ -113,15 +113,15 @@ void TranslateSetex(const CommandSpec& row, Arguments request, int64_t now_ms,
   spec.arguments = out->storage;
   ReadExpiry(row, request[2], {row.id == CommandId::kSetex, false}, now_ms,
              &spec, &out->error);
-  out->shape = Shape::kStatusOk;
+  out->format = ReplyFormat::kStatusOk;
 }
 
 // GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]
-void TranslateGetex(const CommandSpec& row, Arguments request, int64_t now_ms,
+void TranslateGetex(const CommandRow& row, Arguments request, int64_t now_ms,
                     Translated* out) {
   out->specs[0].op = Op::kGet;
   out->specs[0].arguments = request.subspan(1, 1);
-  out->shape = Shape::kBulk;
+  out->format = ReplyFormat::kBulk;
   if (request.size() == 2) return;
   kv::CommandSpec& second = out->specs[1];
   second.arguments = request.subspan(1, 1);
@@ -145,7 +145,7 @@ void TranslateGetex(const CommandSpec& row, Arguments request, int64_t now_ms,
     ReadExpiry(row, time, *form, now_ms, &second, &out->error);
   }
   out->count = 2;
-  out->shape = Shape::kBulkThenIgnored;
+  out->format = ReplyFormat::kBulkThenIgnored;
 }
 
 // The options of EXPIRE and its kin.
@@ -183,12 +183,12 @@ bool ParseExpireOptions(Arguments options, kv::CommandFlags* flags,
   return true;
 }
 
-void TranslateExpire(const CommandSpec& row, Arguments request, int64_t now_ms,
+void TranslateExpire(const CommandRow& row, Arguments request, int64_t now_ms,
                      TimeForm form, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kExpireAt;
   spec.arguments = request.subspan(1, 1);
-  out->shape = Shape::kInteger;
+  out->format = ReplyFormat::kInteger;
   if (!ParseExpireOptions(request.subspan(3), &spec.flags, &out->error)) {
     return;
   }
@@ -216,11 +216,11 @@ void TranslateExpire(const CommandSpec& row, Arguments request, int64_t now_ms,
   spec.expire_at_ms = AtLeastOne(when);
 }
 
-void TranslateIncr(const CommandSpec& row, Arguments request, Translated* out) {
+void TranslateIncr(const CommandRow& row, Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kIncrBy;
   spec.arguments = request.subspan(1, 1);
-  out->shape = Shape::kInteger;
+  out->format = ReplyFormat::kInteger;
   int64_t delta = 1;
   if (request.size() == 3 && !ParseInteger(request[2], &delta)) {
     out->error = kNotInteger;
@@ -241,7 +241,7 @@ void TranslateIncrByFloat(Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kIncrByFloat;
   spec.arguments = request.subspan(1, 2);
-  out->shape = Shape::kDecimal;
+  out->format = ReplyFormat::kDecimal;
   std::string_view increment = request[2];
   if (increment.starts_with('+') || increment.starts_with('-')) {
     increment.remove_prefix(1);
@@ -256,7 +256,7 @@ void TranslateRange(Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kGetRange;
   spec.arguments = request.subspan(1, 1);
-  out->shape = Shape::kBulk;
+  out->format = ReplyFormat::kBulk;
   if (!ParseInteger(request[2], &spec.numbers[0]) ||
       !ParseInteger(request[3], &spec.numbers[1])) {
     out->error = kNotInteger;
@@ -269,7 +269,7 @@ void TranslateSetrange(Arguments request, Translated* out) {
   spec.op = Op::kSetRange;
   out->storage = {request[1], request[3]};
   spec.arguments = out->storage;
-  out->shape = Shape::kLength;
+  out->format = ReplyFormat::kLength;
   if (!ParseInteger(request[2], &spec.numbers[0])) {
     out->error = kNotInteger;
   } else if (spec.numbers[0] < 0) {
@@ -291,42 +291,43 @@ std::string_view MemoryOptionsError(Arguments options) {
 }
 
 // Commands whose arguments are keys, or keys and values, as they stand.
-struct Plain {
+struct SimpleCommand {
   CommandId id;
   Op op;
-  Shape shape;
+  ReplyFormat format;
   kv::CommandFlags flags;
 };
-constexpr Plain kPlain[] = {
-    {CommandId::kGet, Op::kGet, Shape::kBulk, 0},
-    {CommandId::kStrlen, Op::kStrlen, Shape::kInteger, 0},
-    {CommandId::kMget, Op::kMGet, Shape::kArray, 0},
-    {CommandId::kExists, Op::kExists, Shape::kInteger, 0},
-    {CommandId::kTouch, Op::kExists, Shape::kInteger, 0},
-    {CommandId::kType, Op::kType, Shape::kType, 0},
-    {CommandId::kTtl, Op::kTtl, Shape::kTtlSeconds, 0},
-    {CommandId::kPttl, Op::kTtl, Shape::kTtlMs, 0},
-    {CommandId::kExpiretime, Op::kExpireTime, Shape::kExpireTimeSeconds, 0},
-    {CommandId::kPexpiretime, Op::kExpireTime, Shape::kInteger, 0},
-    {CommandId::kSetnx, Op::kSet, Shape::kWroteInteger, kv::kIfAbsent},
-    {CommandId::kGetset, Op::kSet, Shape::kOldValue, kv::kReturnOld},
-    {CommandId::kGetdel, Op::kGetDel, Shape::kBulk, 0},
-    {CommandId::kMset, Op::kMSet, Shape::kStatusOk, 0},
-    {CommandId::kMsetnx, Op::kMSet, Shape::kWroteInteger, kv::kIfAbsent},
-    {CommandId::kAppend, Op::kAppend, Shape::kLength, 0},
-    {CommandId::kDel, Op::kDel, Shape::kInteger, 0},
-    {CommandId::kUnlink, Op::kDel, Shape::kInteger, 0},
-    {CommandId::kPersist, Op::kPersist, Shape::kInteger, 0},
+constexpr SimpleCommand kSimpleCommands[] = {
+    {CommandId::kGet, Op::kGet, ReplyFormat::kBulk, 0},
+    {CommandId::kStrlen, Op::kStrlen, ReplyFormat::kInteger, 0},
+    {CommandId::kMget, Op::kMGet, ReplyFormat::kArray, 0},
+    {CommandId::kExists, Op::kExists, ReplyFormat::kInteger, 0},
+    {CommandId::kTouch, Op::kExists, ReplyFormat::kInteger, 0},
+    {CommandId::kType, Op::kType, ReplyFormat::kType, 0},
+    {CommandId::kTtl, Op::kTtl, ReplyFormat::kTtlSeconds, 0},
+    {CommandId::kPttl, Op::kTtl, ReplyFormat::kTtlMs, 0},
+    {CommandId::kExpiretime, Op::kExpireTime, ReplyFormat::kExpireTimeSeconds,
+     0},
+    {CommandId::kPexpiretime, Op::kExpireTime, ReplyFormat::kInteger, 0},
+    {CommandId::kSetnx, Op::kSet, ReplyFormat::kWroteInteger, kv::kIfAbsent},
+    {CommandId::kGetset, Op::kSet, ReplyFormat::kOldValue, kv::kReturnOld},
+    {CommandId::kGetdel, Op::kGetDel, ReplyFormat::kBulk, 0},
+    {CommandId::kMset, Op::kMSet, ReplyFormat::kStatusOk, 0},
+    {CommandId::kMsetnx, Op::kMSet, ReplyFormat::kWroteInteger, kv::kIfAbsent},
+    {CommandId::kAppend, Op::kAppend, ReplyFormat::kLength, 0},
+    {CommandId::kDel, Op::kDel, ReplyFormat::kInteger, 0},
+    {CommandId::kUnlink, Op::kDel, ReplyFormat::kInteger, 0},
+    {CommandId::kPersist, Op::kPersist, ReplyFormat::kInteger, 0},
 };
 
-const Plain* FindPlain(CommandId id) {
-  for (const Plain& plain : kPlain) {
+const SimpleCommand* FindSimpleCommand(CommandId id) {
+  for (const SimpleCommand& plain : kSimpleCommands) {
     if (plain.id == id) return &plain;
   }
   return nullptr;
 }
 
-void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
+void TranslateOne(const CommandRow& row, Arguments request, int64_t now_ms,
                   Translated* out) {
   switch (row.id) {
     case CommandId::kSet:
@@ -364,19 +365,20 @@ void TranslateOne(const CommandSpec& row, Arguments request, int64_t now_ms,
       }
       out->specs[0].op = Op::kGet;
       out->specs[0].arguments = request.subspan(2, 1);
-      out->shape = row.id == CommandId::kObjectEncoding   ? Shape::kEncoding
-                   : row.id == CommandId::kObjectRefcount ? Shape::kRefcount
-                                                          : Shape::kMemory;
+      out->format =
+          row.id == CommandId::kObjectEncoding   ? ReplyFormat::kEncoding
+          : row.id == CommandId::kObjectRefcount ? ReplyFormat::kRefcount
+                                                 : ReplyFormat::kMemory;
       return;
     default:
       break;
   }
-  const Plain* plain = FindPlain(row.id);
+  const SimpleCommand* plain = FindSimpleCommand(row.id);
   CHECK(plain != nullptr) << row.name;
   out->specs[0].op = plain->op;
   out->specs[0].flags = plain->flags;
   out->specs[0].arguments = request.subspan(1);
-  out->shape = plain->shape;
+  out->format = plain->format;
   if (plain->op == Op::kMSet && request.size() % 2 == 0) {
     out->error =
         Concat("ERR wrong number of arguments for '", row.name, "' command");
@@ -419,11 +421,11 @@ std::string KeyTooLong(const LimitsConfig& limits) {
                 ")");
 }
 
-bool IsKeyCommand(const CommandSpec& row) {
+bool IsKeyCommand(const CommandRow& row) {
   return row.first_key != 0 && row.id != CommandId::kWatch;
 }
 
-void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
+void Translate(const CommandRow& row, Arguments request, int64_t now_ms,
                const LimitsConfig& limits, Translated* out) {
   TranslateOne(row, request, now_ms, out);
   if (!out->error.empty()) return;
@@ -531,15 +533,17 @@ void WriteArray(const kv::ResultView& result, RespWriter& reply) {
 }
 
 // What the status means for this command, where it has several meanings.
-std::string ErrorFor(Shape shape, kv::ResultStatus status,
+std::string ErrorFor(ReplyFormat format, kv::ResultStatus status,
                      const LimitsConfig& limits) {
-  const bool grows = shape == Shape::kLength || shape == Shape::kDecimal;
+  const bool grows =
+      format == ReplyFormat::kLength || format == ReplyFormat::kDecimal;
   if (status == kv::ResultStatus::kTooLarge) {
     return grows ? ValueTooLong(limits)
                  : Concat("ERR reply is larger than ", kv::kReturnedBytesMax,
                           " bytes");
   }
-  if (status == kv::ResultStatus::kOverflow && shape == Shape::kDecimal) {
+  if (status == kv::ResultStatus::kOverflow &&
+      format == ReplyFormat::kDecimal) {
     return "ERR increment would produce NaN or Infinity";
   }
   return std::string(ErrorOf(status));
@@ -553,45 +557,45 @@ std::string_view EncodingOf(std::string_view value) {
 
 }  // namespace
 
-void WriteResult(Shape shape, const kv::ResultView& result,
+void WriteResult(ReplyFormat format, const kv::ResultView& result,
                  const LimitsConfig& limits, RespWriter& reply) {
   if (!ErrorOf(result.status).empty()) {
-    reply.Error(ErrorFor(shape, result.status, limits));
+    reply.Error(ErrorFor(format, result.status, limits));
     return;
   }
-  switch (shape) {
-    case Shape::kBulk:
-    case Shape::kOldValue:
-    case Shape::kBulkThenIgnored:
-    case Shape::kDecimal:
+  switch (format) {
+    case ReplyFormat::kBulk:
+    case ReplyFormat::kOldValue:
+    case ReplyFormat::kBulkThenIgnored:
+    case ReplyFormat::kDecimal:
       return WriteBulkOrNull(result, reply);
-    case Shape::kInteger:
-    case Shape::kLength:
-    case Shape::kTtlMs:
-    case Shape::kSum:
+    case ReplyFormat::kInteger:
+    case ReplyFormat::kLength:
+    case ReplyFormat::kTtlMs:
+    case ReplyFormat::kSum:
       return reply.Integer(result.integer);
-    case Shape::kStatusOk:
+    case ReplyFormat::kStatusOk:
       return reply.Ok();
-    case Shape::kOkOrNull:
+    case ReplyFormat::kOkOrNull:
       return result.status == kv::ResultStatus::kOk ? reply.Ok() : reply.Null();
-    case Shape::kWroteInteger:
+    case ReplyFormat::kWroteInteger:
       return reply.Integer(result.status == kv::ResultStatus::kOk ? 1 : 0);
-    case Shape::kArray:
+    case ReplyFormat::kArray:
       return WriteArray(result, reply);
-    case Shape::kTtlSeconds:
-    case Shape::kExpireTimeSeconds:
+    case ReplyFormat::kTtlSeconds:
+    case ReplyFormat::kExpireTimeSeconds:
       return reply.Integer(result.integer < 0 ? result.integer
                                               : (result.integer + 500) / 1000);
-    case Shape::kType:
+    case ReplyFormat::kType:
       return reply.Simple(result.kind == kv::PayloadKind::kBytes ? result.bytes
                                                                  : "none");
-    case Shape::kEncoding:
+    case ReplyFormat::kEncoding:
       if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
       return reply.Bulk(EncodingOf(result.bytes));
-    case Shape::kRefcount:
+    case ReplyFormat::kRefcount:
       if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
       return reply.Integer(1);
-    case Shape::kMemory:
+    case ReplyFormat::kMemory:
       if (result.kind != kv::PayloadKind::kBytes) return reply.Null();
       return reply.Integer(static_cast<int64_t>(result.bytes.size()) + 64);
   }

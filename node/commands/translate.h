@@ -1,6 +1,8 @@
-// node/commands/translate.h: what a RESP command on keys means to the store, and how the store's result is written as its reply.
+// node/commands/translate.h: translates RESP commands on keys into commands of
+// the store, and results of the store into replies.
 //
-// Pure: relative times become absolute by the clock given; errors are Redis's. Knows nothing of groups and leaders.
+// Deterministic: relative times become absolute by the time that the caller
+// gives. Errors are those of Redis. Groups and leaders are handled elsewhere.
 #ifndef QUORATE_NODE_COMMANDS_TRANSLATE_H_
 #define QUORATE_NODE_COMMANDS_TRANSLATE_H_
 
@@ -17,17 +19,17 @@
 
 namespace quorate::node {
 
-// How a result is written.
-enum class Shape : uint8_t {
+// The format in which a result is written.
+enum class ReplyFormat : uint8_t {
   kBulk,  // Bytes or null.
   kInteger,
-  kLength,        // Of a value that grew.
+  kLength,        // The new length of a value.
   kDecimal,       // INCRBYFLOAT.
-  kStatusOk,      // +OK whatever was done.
-  kOkOrNull,      // +OK if it wrote, else null.
+  kStatusOk,      // +OK for every result.
+  kOkOrNull,      // +OK if the command wrote, else null.
   kOldValue,      // The old value or null.
-  kWroteInteger,  // 1 if it wrote, else 0.
-  kArray,         // Bytes or null each.
+  kWroteInteger,  // 1 if the command wrote, else 0.
+  kArray,         // Each element is bytes or null.
   kTtlSeconds,
   kTtlMs,
   kExpireTimeSeconds,
@@ -35,19 +37,20 @@ enum class Shape : uint8_t {
   kEncoding,         // OBJECT ENCODING.
   kRefcount,         // OBJECT REFCOUNT.
   kMemory,           // MEMORY USAGE.
-  kSum,              // Of the integers of several results (DBSIZE).
-  kBulkThenIgnored,  // Of two results, the first as kBulk (GETEX).
+  kSum,              // The sum of several results (DBSIZE).
+  kBulkThenIgnored,  // The first of two results, as kBulk (GETEX).
 };
 
-// One command on keys, as the store takes it. `specs` refer to the request's bytes and to `storage`: neither copied nor moved.
+// A command on keys as the store takes it. `specs` point to the request's bytes
+// and to `storage`, so it can be neither copied nor moved.
 struct Translated {
   Translated() = default;
   Translated(const Translated&) = delete;
   Translated& operator=(const Translated&) = delete;
 
   Slot slot;
-  Shape shape = Shape::kBulk;
-  // One, or two to be done as one.
+  ReplyFormat format = ReplyFormat::kBulk;
+  // One, or two that are evaluated as one kAtomic.
   size_t count = 1;
   std::array<kv::CommandSpec, 2> specs;
   std::array<std::string_view, 2> storage;
@@ -61,10 +64,11 @@ struct Translated {
 };
 
 // True if the row is a command on keys that Translate knows.
-bool IsKeyCommand(const CommandSpec& row);
+bool IsKeyCommand(const CommandRow& row);
 
-// Requires: IsKeyCommand(row), row.AcceptsCount(request.size()). `now_ms` is Unix time. On error only out->error is set.
-void Translate(const CommandSpec& row, Arguments request, int64_t now_ms,
+// Requires: IsKeyCommand(row), row.AcceptsCount(request.size()). `now_ms` is
+// Unix time. On error only out->error is set.
+void Translate(const CommandRow& row, Arguments request, int64_t now_ms,
                const LimitsConfig& limits, Translated* out);
 
 // The error for a key that is longer than limits.key_bytes.
@@ -73,16 +77,16 @@ std::string KeyTooLong(const LimitsConfig& limits);
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 
-// How many results (nested ones, in a transaction) a shape takes.
-inline size_t ResultCount(Shape shape) {
-  return shape == Shape::kBulkThenIgnored ? 2 : 1;
+// How many results (nested ones, in a transaction) a format takes.
+inline size_t ResultCount(ReplyFormat format) {
+  return format == ReplyFormat::kBulkThenIgnored ? 2 : 1;
 }
 
 // The error for a status that is one, or empty.
 std::string_view ErrorOf(kv::ResultStatus status);
 
 // Writes one reply. For kBulkThenIgnored, `result` is the first of the two.
-void WriteResult(Shape shape, const kv::ResultView& result,
+void WriteResult(ReplyFormat format, const kv::ResultView& result,
                  const LimitsConfig& limits, RespWriter& reply);
 
 }  // namespace quorate::node

@@ -13,7 +13,7 @@ namespace {
 // A row without a translation would stop the node that a client sends it to.
 TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
   size_t seen = 0;
-  for (const CommandSpec& row : AllCommands()) {
+  for (const CommandRow& row : AllCommands()) {
     if (!IsKeyCommand(row)) continue;
     SCOPED_TRACE(std::string(row.name));
     const size_t count =

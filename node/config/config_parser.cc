@@ -37,14 +37,14 @@ struct Target {
   std::vector<RawShard> shards;
 };
 
-using Place =
+using ValuePointer =
     std::variant<bool*, uint64_t*, uint32_t*, int64_t*, Duration*, std::string*,
                  std::vector<std::string>*, NodeId*, ClusterId*>;
 
-struct Knob {
+struct Setting {
   std::string_view name;
   // Where the value goes; `row` is the index in an array of tables.
-  Place (*place)(Target& target, size_t row);
+  ValuePointer (*place)(Target& target, size_t row);
   int64_t min = 0;
   int64_t max = 0;
   std::string_view unit = "";  // For people. Durations: "ms" or "us".
@@ -64,10 +64,12 @@ constexpr int64_t kRequestBytesMin = raft::kEntryPayloadBytesMax + 1024;
 // From a node's HTTP port down to the one for plain Redis clients, and up to the one for peers, where only the first is given.
 constexpr int64_t kPortDistance = 1'000;
 
-#define PLACE(member) \
-  [](Target& t, [[maybe_unused]] size_t row) -> Place { return &t.member; }
+#define PLACE(member)                                          \
+  [](Target& t, [[maybe_unused]] size_t row) -> ValuePointer { \
+    return &t.member;                                          \
+  }
 
-constexpr Knob kKnobs[] = {
+constexpr Setting kSettings[] = {
     {"cluster.id", PLACE(config.cluster), 1, kIntegerMax, "", true},
     {"node.id", PLACE(config.node), 1, 65535, "", true},
     {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
@@ -173,24 +175,27 @@ constexpr Knob kKnobs[] = {
 
 #undef PLACE
 
-bool InMicroseconds(const Knob& knob) { return knob.name.ends_with("_us"); }
+bool InMicroseconds(const Setting& setting) {
+  return setting.name.ends_with("_us");
+}
 
-bool IsInteger(const Place& place) {
+bool IsInteger(const ValuePointer& place) {
   return !std::holds_alternative<bool*>(place) &&
          !std::holds_alternative<std::string*>(place) &&
          !std::holds_alternative<std::vector<std::string>*>(place);
 }
 
-std::string Expected(const Knob& knob, const Place& place) {
+std::string Expected(const Setting& setting, const ValuePointer& place) {
   if (std::holds_alternative<bool*>(place)) return "true or false";
   if (std::holds_alternative<std::string*>(place)) {
-    return Concat("a string (", knob.unit, ")");
+    return Concat("a string (", setting.unit, ")");
   }
   if (std::holds_alternative<std::vector<std::string>*>(place)) {
-    return Concat("an array of strings (", knob.unit, ")");
+    return Concat("an array of strings (", setting.unit, ")");
   }
-  std::string text = Concat("an integer from ", knob.min, " to ", knob.max);
-  if (!knob.unit.empty()) Append(&text, " (", knob.unit, ")");
+  std::string text =
+      Concat("an integer from ", setting.min, " to ", setting.max);
+  if (!setting.unit.empty()) Append(&text, " (", setting.unit, ")");
   return text;
 }
 
@@ -230,15 +235,16 @@ struct StoreInteger {
   void operator()(std::vector<std::string>*) const {}
 };
 
-// False if the node does not hold what the knob expects.
-bool Store(const Knob& knob, const Place& place, const toml::node& node) {
+// False if the node does not hold what the setting expects.
+bool Store(const Setting& setting, const ValuePointer& place,
+           const toml::node& node) {
   if (IsInteger(place)) {
     const auto* integer = node.as_integer();
-    if (integer == nullptr || integer->get() < knob.min ||
-        integer->get() > knob.max) {
+    if (integer == nullptr || integer->get() < setting.min ||
+        integer->get() > setting.max) {
       return false;
     }
-    std::visit(StoreInteger{integer->get(), InMicroseconds(knob)}, place);
+    std::visit(StoreInteger{integer->get(), InMicroseconds(setting)}, place);
     return true;
   }
   if (bool* const* flag = std::get_if<bool*>(&place)) {
@@ -325,19 +331,19 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 std::string_view NearestKey(std::string_view name) {
   std::string_view nearest;
   size_t least = std::numeric_limits<size_t>::max();
-  for (const Knob& knob : kKnobs) {
-    const size_t distance = EditDistance(name, knob.name);
+  for (const Setting& setting : kSettings) {
+    const size_t distance = EditDistance(name, setting.name);
     if (distance < least) {
       least = distance;
-      nearest = knob.name;
+      nearest = setting.name;
     }
   }
   return nearest;
 }
 
-const Knob* FindKnob(std::string_view name) {
-  for (const Knob& knob : kKnobs) {
-    if (knob.name == name) return &knob;
+const Setting* FindSetting(std::string_view name) {
+  for (const Setting& setting : kSettings) {
+    if (setting.name == name) return &setting;
   }
   return nullptr;
 }
@@ -431,14 +437,14 @@ class Parser {
   }
 
   absl::Status Take(const Leaf& leaf) {
-    const Knob* knob = FindKnob(leaf.name);
+    const Setting* setting = FindSetting(leaf.name);
     if (leaf.name == "clients.redirect") {
       return Fail(leaf.position, leaf.display,
                   "expected no such key (on nodes[].resp a node forwards "
                   "every command, on nodes[].resp_cluster it answers MOVED), "
                   "found it");
     }
-    if (knob == nullptr) {
+    if (setting == nullptr) {
       return Fail(leaf.position, leaf.display,
                   Concat("expected a known key, such as '",
                          NearestKey(leaf.name), "', found an unknown one"));
@@ -449,47 +455,47 @@ class Parser {
     } else if (leaf.name.starts_with("shards[]")) {
       target_.shards.resize(std::max(target_.shards.size(), leaf.row + 1));
     }
-    const auto place = knob->place(target_, leaf.row);
-    if (!Store(*knob, place, *leaf.node)) {
+    const auto place = setting->place(target_, leaf.row);
+    if (!Store(*setting, place, *leaf.node)) {
       return Fail(PositionOf(leaf.node->source()), leaf.display,
-                  Concat("expected ", Expected(*knob, place), ", found ",
+                  Concat("expected ", Expected(*setting, place), ", found ",
                          Found(*leaf.node)));
     }
     return absl::OkStatus();
   }
 
   absl::Status CheckRequired() {
-    for (const Knob& knob : kKnobs) {
-      if (!knob.required) continue;
-      const size_t bracket = knob.name.find("[]");
+    for (const Setting& setting : kSettings) {
+      if (!setting.required) continue;
+      const size_t bracket = setting.name.find("[]");
       size_t rows = 1;
-      if (knob.name.starts_with("nodes[]")) {
+      if (setting.name.starts_with("nodes[]")) {
         rows = target_.config.nodes.size();
-      } else if (knob.name.starts_with("shards[]")) {
+      } else if (setting.name.starts_with("shards[]")) {
         rows = target_.shards.size();
       }
       for (size_t row = 0; row < rows; ++row) {
         const bool given =
             std::any_of(leaves_.begin(), leaves_.end(), [&](const Leaf& leaf) {
-              return leaf.name == knob.name && leaf.row == row;
+              return leaf.name == setting.name && leaf.row == row;
             });
         if (given) continue;
         Position position;
-        std::string display(knob.name);
+        std::string display(setting.name);
         if (bracket != std::string_view::npos) {
-          const std::string_view table = knob.name.substr(0, bracket + 2);
+          const std::string_view table = setting.name.substr(0, bracket + 2);
           for (const Leaf& leaf : leaves_) {
             if (leaf.name.starts_with(table) && leaf.row == row) {
               position = leaf.position;
               break;
             }
           }
-          display = Concat(knob.name.substr(0, bracket), "[", row, "]",
-                           knob.name.substr(bracket + 2));
+          display = Concat(setting.name.substr(0, bracket), "[", row, "]",
+                           setting.name.substr(bracket + 2));
         }
         return Fail(
             position, display,
-            Concat("expected ", Expected(knob, knob.place(target_, row)),
+            Concat("expected ", Expected(setting, setting.place(target_, row)),
                    ", found nothing"));
       }
     }
@@ -634,15 +640,16 @@ std::vector<ConfigKey> ConfigKeys() {
   defaults.config.nodes.resize(1);
   defaults.shards.resize(1);
   std::vector<ConfigKey> keys;
-  for (const Knob& knob : kKnobs) {
-    const Place place = knob.place(defaults, 0);
-    ConfigKey key{std::string(knob.name), Expected(knob, place), ""};
-    if (knob.required) {
+  for (const Setting& setting : kSettings) {
+    const ValuePointer place = setting.place(defaults, 0);
+    ConfigKey key{std::string(setting.name), Expected(setting, place), ""};
+    if (setting.required) {
       key.default_value = "required";
-    } else if (!knob.derived.empty()) {
-      key.default_value = std::string(knob.derived);
+    } else if (!setting.derived.empty()) {
+      key.default_value = std::string(setting.derived);
     } else {
-      key.default_value = std::visit(ShowDefault{InMicroseconds(knob)}, place);
+      key.default_value =
+          std::visit(ShowDefault{InMicroseconds(setting)}, place);
     }
     keys.push_back(std::move(key));
   }
@@ -650,15 +657,16 @@ std::vector<ConfigKey> ConfigKeys() {
 }
 
 std::string ConfigValue(const Config& config, std::string_view name) {
-  const Knob* knob = FindKnob(name);
-  if (knob == nullptr || knob->name.find('[') != std::string_view::npos ||
-      knob->name.starts_with("sharding.")) {
+  const Setting* setting = FindSetting(name);
+  if (setting == nullptr || setting->name.find('[') != std::string_view::npos ||
+      setting->name.starts_with("sharding.")) {
     return "";
   }
   Target target{config, {}, {}};
   if (name == "node.id") return Concat(config.node);
   if (name == "cluster.id") return Concat(config.cluster);
-  return std::visit(ShowDefault{InMicroseconds(*knob)}, knob->place(target, 0));
+  return std::visit(ShowDefault{InMicroseconds(*setting)},
+                    setting->place(target, 0));
 }
 
 }  // namespace quorate::node

@@ -10,27 +10,35 @@ namespace {
 
 // Replies that one connection is given before others get their turn, in bytes.
 constexpr size_t kTurnReplyBytes = 1 << 20;
-// Replies that all connections are given in one turn, in bytes: other work of the loop waits while they are made. Beyond it
-// each is given as little as without budget, and large replies wait for the next turn.
+// Replies that all connections are given in one turn, in bytes: other work of
+// the loop waits while they are made. Beyond it each is given as little as
+// without budget, and large replies wait for the next turn.
 constexpr size_t kTurnTotalBytes = 4 << 20;
-// Without budget a connection whose earlier replies have all left is given so many bytes in a turn, and one reply more.
+// Without budget a connection whose earlier replies have all left is given so
+// many bytes in a turn, and one reply more.
 constexpr size_t kFreshReplyBytes = 64 << 10;
-// A connection may hold as many unsent bytes as its peer has proven to read, from this on up to limits.output_buffer_bytes.
-// The peer starts anew when it takes less than kProvenRate bytes a second while output waits for it.
+// A connection may hold as many unsent bytes as its peer has proven to read,
+// from this on up to limits.output_buffer_bytes. The peer starts anew when it
+// takes less than kProvenRate bytes a second while output waits for it.
 constexpr size_t kFirstWindowBytes = 1 << 20;
 constexpr uint64_t kProvenRate = 1 << 20;
-// The last quarter of the budget takes large replies up to so many times what the peer has proven to read.
+// The last quarter of the budget takes large replies up to so many times what
+// the peer has proven to read.
 constexpr uint64_t kSparedPerProven = 64;
 // A connection that holds less is not counted against the budget of the node.
 constexpr size_t kCountedFromBytes = 16 << 10;
-// A reply above kTurnReplyBytes is followed by a pause of so many times the turn in which it was made. In the pause no
-// further one is made: other work goes on, and connections that were closed are noticed before replies are made for them.
+// A reply above kTurnReplyBytes is followed by a pause of so many times the
+// turn in which it was made. In the pause no further one is made: other work
+// goes on, and connections that were closed are noticed before replies are made
+// for them.
 constexpr int64_t kLargeReplyPauses = 2;
 constexpr Duration kLargeReplyPauseMax = Seconds(1);
-// While a connection waits for room, the bytes that left without a call are looked at so often.
+// While a connection waits for room, the bytes that left without a call are
+// looked at so often.
 constexpr Duration kRoomInterval = Milliseconds(20);
-// After the last reply, what the peer still sends is read and dropped for so long unless it ends first: closing at once
-// would reset the stream, which may cost the peer the reply.
+// After the last reply, what the peer still sends is read and dropped for so
+// long unless it ends first: closing at once would reset the stream, which may
+// cost the peer the reply.
 constexpr Duration kLingerMax = Seconds(2);
 
 }  // namespace
@@ -108,7 +116,8 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
                                      clients_.env_.loop.ReadClock().mono)) {
     return false;
   }
-  // Replies held behind this one leave only after it: it never waits for the budget that they use up.
+  // Replies held behind this one leave only after it: it never waits for the
+  // budget that they use up.
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
   if (turn_is_full || clients_.budget_.exhausted()) {
@@ -181,7 +190,7 @@ void Client::OnBytes(std::string_view bytes) {
 
 void Client::OnEnd() {
   ended_ = true;
-  if (end_left_) {
+  if (output_drained_) {
     Close();
     return;
   }
@@ -202,7 +211,7 @@ void Client::OnDrained() {
     LookForRoom();
     return;
   }
-  end_left_ = true;
+  output_drained_ = true;
   if (ended_) {
     Close();
     return;
@@ -229,7 +238,8 @@ void Client::Flush() {
     out_.MoveTo([this](Buffer piece) { connection_->Write(std::move(piece)); });
   }
   Count();
-  // The stream may take all of it at the end of this turn, and then tells nothing.
+  // The stream may take all of it at the end of this turn, and then tells
+  // nothing.
   if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
   // What is due is answered first, and so is what came before the end and waits
   // for room.

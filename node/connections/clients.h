@@ -1,16 +1,14 @@
-// node/connections/clients.h: the connections of clients: buffers, limits and lifetimes, below the protocols spoken on them.
+// node/connections/clients.h: client connections: their buffers, limits and
+// lifetimes, below the protocols.
 //
-// A Client owns one byte stream and one Protocol. Output of a turn leaves together at its end. A connection that is closed
-// while answers are due lingers without a stream until the last one came.
+// A Client owns one byte stream and one Protocol. All output of a turn is sent
+// at its end. A connection that closes while answers are due stays, without a
+// stream, until the last answer.
 //
-// Back-pressure. A protocol asks RoomFor() before it takes a request and before it accepts the result of a read. Without room
-// it stops, and the Client calls Resume() in a later turn, once there is room. Room comes back in one of three ways, and
-// RoomFor() arms whichever applies:
-//   - the turn has made its share of replies to this connection, or to all: the next turn resumes;
-//   - the stream has taken everything: OnDrained, or the look at the beginning of the next turn when the stream took it at
-//     once (env/byte_streams.h calls OnDrained only for bytes that were unsent at the end of a turn);
-//   - bytes left without a call (a stream tells only when nothing is left; other connections share the node's budget): a
-//     look every kRoomInterval while any connection waits.
+// Back-pressure. A protocol calls RoomFor() before it handles a request and
+// before it accepts the result of a read. Without room it stops, and the Client
+// calls Resume() in a later turn, once there is room. RoomFor() arms the event
+// that returns room:
 #ifndef QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 #define QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 
@@ -33,22 +31,25 @@ namespace quorate::node {
 class Client;
 class Clients;
 
-// What is spoken on a connection.
+// The protocol of a connection.
 class Protocol {
  public:
   virtual ~Protocol() = default;
   virtual void OnBytes(std::string_view bytes) = 0;
-  // The client sends nothing more; what it asked is still answered.
+  // The client sends nothing more. Its requests are still answered.
   virtual void OnEnd() = 0;
-  // Goes on where it stopped for want of room or of answers.
+  // Continues after a stop for lack of room or of answers.
   virtual void Resume() = 0;
-  // Answers still due. A closed connection is destroyed when there are none.
+  // The number of outstanding answers. A closed connection is destroyed at
+  // zero.
   virtual size_t pending() const = 0;
-  // Bytes of a request that is not whole yet.
+  // Bytes of an incomplete request.
   virtual size_t partial_bytes() const = 0;
-  // For CheckInvariants. True if the protocol takes no further request, or holds results back, until Resume().
+  // For CheckInvariants. True if the protocol takes no further request, or
+  // holds results back, until Resume().
   virtual bool stopped() const = 0;
-  // For CheckInvariants. True if an answer is due that will call Resume(): that of the oldest request, or OnUnblocked.
+  // For CheckInvariants. True if an answer is due that will call Resume(): that
+  // of the oldest request, or OnUnblocked.
   virtual bool awaits_answer() const = 0;
   // The stream is gone.
   virtual void OnClosed() = 0;
@@ -62,27 +63,32 @@ class Client final : public env::Connection::Observer {
   Client& operator=(const Client&) = delete;
 
   // ---- For the protocol.
-  // Append replies here, then call WantFlush. They leave at the end of the turn.
+  // Replies are appended here, followed by a call of WantFlush. They are sent
+  // at the end of the turn.
   ReplyText& out() { return out_; }
   void WantFlush();
-  // Resume() at the end of this turn.
+  // Requests Resume() at the end of this turn.
   void WantResume();
-  // True if a reply of about `bytes` may be made now; `in_front`: no reply stands before it, so it can leave. If false,
-  // Resume() is called once it would be true. A connection without unsent replies always has room for a small one.
+  // True if a reply of about `bytes` may be made now. `in_front`: no reply
+  // precedes it, so it can be sent. If false, Resume() is called once the
+  // answer would be true. A connection without unsent replies always has room
+  // for a small one.
   bool RoomFor(size_t bytes, bool in_front);
-  // Replies that are made but stand behind one that is due count until Unhold.
+  // Replies that are made, but wait for an earlier reply, count until Unhold.
   void Hold(size_t bytes);
   void Unhold(size_t bytes) { held_bytes_ -= bytes; }
   void PauseReads();
   void ResumeReads();
-  // Takes nothing more, answers what is due, then closes.
+  // Handles no further request, sends outstanding replies, then closes.
   void CloseAfterFlush();
-  // The stream is gone, or will be as soon as what is due has been answered.
+  // The stream is closed, or will be after the outstanding replies.
   bool closing() const { return closing_ || connection_ == nullptr; }
-  // No further request may be taken: the connection is closing, or the node is stopping.
+  // No further request may be handled: the connection is closing, or the node
+  // is stopping.
   bool refuses_requests() const;
 
-  // Another node sends requests on the connection: it is no client to users. Counts against limits.connections all the same.
+  // Marks a connection of another node, which users do not see as a client. It
+  // still counts against limits.connections.
   void MarkLink();
   bool is_link() const { return link_; }
 
@@ -91,7 +97,7 @@ class Client final : public env::Connection::Observer {
   MonoTime created() const { return created_; }
   MonoTime last_input() const { return last_input_; }
   size_t unsent_bytes() const;
-  // Of replies that stand behind one that is due.
+  // The bytes of replies that wait for an earlier reply.
   size_t held_bytes() const { return held_bytes_; }
   Protocol& protocol() { return *protocol_; }
 
@@ -108,16 +114,17 @@ class Client final : public env::Connection::Observer {
   void Close();
   // The bytes that may be unsent before the protocol has to stop.
   size_t window_bytes() const;
-  // Looks at how fast the peer takes its output.
+  // Measures how fast the peer reads its output.
   void Measure();
-  // What RoomFor says, without its promise.
+  // The answer of RoomFor, without its promise to call Resume().
   bool HasRoom(size_t bytes, bool in_front) const;
   // Reports the share of this connection to the node's budget.
   void Count();
-  // Resumes the protocol if it waits for room and there is some; true if it still waits.
+  // Resumes the protocol if it waits for room and there is some; true if it
+  // still waits.
   bool LookForRoom();
   void CheckInvariants() const;
-  // Closes if it stalled or idled too long.
+  // Closes the connection if it stalled or was idle for too long.
   void Sweep(MonoTime now);
 
   Clients& clients_;
@@ -128,18 +135,19 @@ class Client final : public env::Connection::Observer {
   const MonoTime created_;
   ReplyText out_;
   size_t held_bytes_ = 0;
-  // Given to the stream since the protocol last had to stop for the sake of other connections.
+  // Bytes given to the stream since the protocol last stopped because of other
+  // connections.
   size_t flushed_bytes_ = 0;
-  // As the budget knows it; small shares are not counted.
+  // The share that was reported to the budget; small shares are not counted.
   size_t counted_bytes_ = 0;
   // All bytes given to the stream.
   uint64_t written_bytes_ = 0;
-  // Taken by the peer since it was last slow.
+  // Bytes that the peer read since it was last slow.
   uint64_t proven_bytes_ = 0;
-  // When Measure last had a result, and how much the stream had sent by then.
+  // The time of the last result of Measure, and the bytes sent by then.
   MonoTime measured_;
   uint64_t measured_bytes_ = 0;
-  // RoomFor said no: for a reply of so many bytes.
+  // The size of the reply that RoomFor refused.
   bool awaits_room_ = false;
   size_t awaited_bytes_ = 0;
   bool look_wanted_ = false;
@@ -147,12 +155,13 @@ class Client final : public env::Connection::Observer {
   bool resume_wanted_ = false;
   bool closing_ = false;   // CloseAfterFlush was called.
   bool ended_ = false;     // The client half-closed.
-  bool end_sent_ = false;  // So did this side, and nothing is written any more.
-  bool end_left_ = false;  // What it had to send is out.
+  bool end_sent_ = false;  // This side half-closed: nothing more is written.
+  bool output_drained_ = false;  // All output was written after end_sent_.
   bool reads_paused_ = false;
   bool link_ = false;
   MonoTime last_input_;
-  // When the peer was last seen to have taken output, and how much it had taken then.
+  // The time at which the peer was last known to have read output, and the
+  // bytes that it had read by then.
   MonoTime last_progress_;
   uint64_t taken_bytes_ = 0;
   env::Pending linger_;
@@ -168,11 +177,13 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
-  // Takes a connection just accepted. Over the limit it gets `refusal` and is closed.
+  // Takes an accepted connection. Above the limit the connection gets `refusal`
+  // and is closed.
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
-  // Connections of clients with a stream, ascending by id. Links of other nodes are none.
+  // Client connections with a stream, ascending by id, without links of other
+  // nodes.
   std::vector<Client*> All() const;
   size_t count() const { return open_ - links_; }
   // Links of other nodes.
@@ -182,11 +193,12 @@ class Clients {
   void Kill(Client& client);
   // True if no connection has an answer due.
   bool idle() const;
-  // Takes no further request from anybody.
+  // Stops handling further requests on all connections.
   void StopReading();
   // Connections that wait for room.
   size_t awaiting_room() const;
-  // CHECKs that no connection with work waits for an event that cannot come. Holds between turns.
+  // CHECKs that no connection with work waits for an event that cannot come.
+  // Holds between turns.
   void CheckInvariants() const;
 
  private:
@@ -195,13 +207,13 @@ class Clients {
   void Schedule(Client& client);
   void RunTurnEnd();
   void ArmSweep();
-  // Looks at `client` at the beginning of the next turn.
+  // Checks `client` at the beginning of the next turn.
   void LookNextTurn(Client& client);
   void RunLook();
   void ArmRoomTimer();
   // `client` is about to send its output, which is a large reply.
   void LargeReplyMade(Client& client);
-  // In the turn after it: begins the pause.
+  // Begins the pause, in the turn after the reply.
   void EndLargeReply();
 
   env::Env& env_;
@@ -213,17 +225,18 @@ class Clients {
   size_t open_ = 0;  // Links included.
   size_t links_ = 0;
   bool stopped_ = false;
-  // Clients with something to do at the end of the turn, by id, in order of request.
+  // Clients with work at the end of the turn, by id, in the order of their
+  // calls.
   std::vector<uint64_t> scheduled_;
   bool turn_end_deferred_ = false;
   env::Pending turn_end_;
-  // Clients to look at in the next turn, by id.
+  // Clients to check in the next turn, by id.
   std::vector<uint64_t> looks_;
   bool look_armed_ = false;
   env::Pending look_;
   bool room_timer_armed_ = false;
   env::Pending room_timer_;
-  // Replies that were made since the last look for room.
+  // Bytes of replies made since the last check for room.
   size_t turn_bytes_ = 0;
   // The last large reply: to whom, when it was made, and when the next one may
   // be.

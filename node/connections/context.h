@@ -1,6 +1,7 @@
-// node/connections/context.h: the parts of one server that its sessions work with. All outlive every session.
+// node/connections/context.h: the parts of a server that its sessions use. All
+// outlive every session.
 //
-// Handed to sessions instead of the server, which they must not know.
+// Sessions get it instead of the server, on which they must not depend.
 #ifndef QUORATE_NODE_CONNECTIONS_CONTEXT_H_
 #define QUORATE_NODE_CONNECTIONS_CONTEXT_H_
 
@@ -18,7 +19,7 @@
 
 namespace quorate::node {
 
-// The address that a RESP client came by.
+// The address to which a RESP client connected.
 enum class RespAddress : uint8_t {
   // For plain clients: the node behaves as one Redis that holds every key. It
   // forwards commands to the leaders, and its answers are about all groups.
@@ -40,8 +41,9 @@ struct Context {
   Clients& http_clients;
   OutputBudget& output_budget;
   MonoTime started;
-  // Sessions opened and random keys drawn since the start; keys the draws.
-  uint64_t draws = 0;
+  // The number of random draws since the start (opened sessions and random
+  // keys); part of the key of each draw.
+  uint64_t random_draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
   // Unix time as log time counts it: never later than the true time.

@@ -9,7 +9,7 @@ constexpr size_t kErrorCodesMax = 128;
 
 }  // namespace
 
-void Histogram::Add(Duration duration) {
+void LatencyHistogram::Add(Duration duration) {
   size_t i = 0;
   while (i < kBoundsUs.size() && duration.us() > kBoundsUs[i]) ++i;
   ++buckets_[i];
@@ -17,7 +17,7 @@ void Histogram::Add(Duration duration) {
   sum_ = sum_ + duration;
 }
 
-uint64_t Histogram::CumulativeCount(size_t i) const {
+uint64_t LatencyHistogram::CumulativeCount(size_t i) const {
   uint64_t count = 0;
   for (size_t b = 0; b <= i; ++b) count += buckets_[b];
   return count;
@@ -79,12 +79,13 @@ void MetricsText::Sample(std::string_view labels, uint64_t value) {
   Append(&text_, " ", value, "\n");
 }
 
-void MetricsText::Samples(std::string_view labels, const Histogram& histogram) {
+void MetricsText::Samples(std::string_view labels,
+                          const LatencyHistogram& histogram) {
   const std::string_view comma = labels.empty() ? "" : ",";
-  for (size_t i = 0; i <= Histogram::kBoundsUs.size(); ++i) {
+  for (size_t i = 0; i <= LatencyHistogram::kBoundsUs.size(); ++i) {
     const std::string bound =
-        i < Histogram::kBoundsUs.size()
-            ? FormatSeconds(Microseconds(Histogram::kBoundsUs[i]))
+        i < LatencyHistogram::kBoundsUs.size()
+            ? FormatSeconds(Microseconds(LatencyHistogram::kBoundsUs[i]))
             : "+Inf";
     Append(&text_, name_, "_bucket{", labels, comma, "le=\"", bound, "\"} ",
            histogram.CumulativeCount(i), "\n");

@@ -1,7 +1,9 @@
-// node/connections/metrics.h: counters and histograms of one node, and their text in Prometheus form.
+// node/connections/metrics.h: counters and histograms of one node, and their
+// text in Prometheus form.
 //
-// Plain values, written by the sessions; reading them changes nothing. What groups, logs and stores count themselves is asked
-// from them when the text is made (node/metrics_page).
+// Plain values that the sessions write; reading changes nothing. Counts of
+// groups, logs and stores are read from them when the text is made
+// (node/pages/metrics_page.h).
 #ifndef QUORATE_NODE_CONNECTIONS_METRICS_H_
 #define QUORATE_NODE_CONNECTIONS_METRICS_H_
 
@@ -19,7 +21,7 @@
 namespace quorate::node {
 
 // Counts of durations below fixed bounds.
-class Histogram {
+class LatencyHistogram {
  public:
   // Upper bounds, in microseconds; the last bucket has none.
   static constexpr std::array<int64_t, 15> kBoundsUs = {
@@ -29,7 +31,8 @@ class Histogram {
   void Add(Duration duration);
   uint64_t count() const { return count_; }
   Duration sum() const { return sum_; }
-  // Of durations at most kBoundsUs[i]; [size] is the count of all.
+  // Counts of durations at most kBoundsUs[i]; [size] is the count of all
+  // durations.
   uint64_t CumulativeCount(size_t i) const;
 
  private:
@@ -43,7 +46,7 @@ class Metrics {
   struct Command {
     uint64_t calls = 0;
     uint64_t failed = 0;  // Answered with an error.
-    Histogram duration;
+    LatencyHistogram duration;
   };
   struct Connections {
     uint64_t accepted = 0;
@@ -59,7 +62,7 @@ class Metrics {
   // `reply` is an error reply, "-CODE …".
   void OnErrorReply(std::string_view reply);
   void OnHttp(std::string_view route, int status, Duration duration);
-  // What CONFIG RESETSTAT resets.
+  // Resets what CONFIG RESETSTAT resets in Redis.
   void Reset();
 
   const Command& command(CommandId id) const {
@@ -70,7 +73,7 @@ class Metrics {
     return errors_;
   }
   struct Http {
-    Histogram duration;
+    LatencyHistogram duration;
     absl::btree_map<int, uint64_t> statuses;
   };
   const absl::btree_map<std::string, Http>& http() const { return http_; }
@@ -95,14 +98,15 @@ class Metrics {
   uint64_t total_errors_ = 0;
 };
 
-// Writes the text exposition format 0.0.4: one family at a time, HELP and TYPE first.
+// Writes the text exposition format 0.0.4: one family at a time, HELP and TYPE
+// first.
 class MetricsText {
  public:
   void Family(std::string_view name, std::string_view type,
               std::string_view help);
-  // A sample of the family; `labels` as "a=\"b\",c=\"d\"", may be empty.
+  // Writes a sample of the family. `labels` is "a=\"b\",c=\"d\"" or empty.
   void Sample(std::string_view labels, uint64_t value);
-  void Samples(std::string_view labels, const Histogram& histogram);
+  void Samples(std::string_view labels, const LatencyHistogram& histogram);
   std::string Take() { return std::move(text_); }
 
  private:

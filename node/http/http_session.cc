@@ -121,7 +121,8 @@ void HttpSession::Process() {
   if (stalled_.has_value() && !Stopped()) {
     HttpRequest request = *std::move(stalled_);
     stalled_.reset();
-    if (Handle(request) == Taken::kBlocked) stalled_ = std::move(request);
+    if (Handle(request) == HandleResult::kBlocked)
+      stalled_ = std::move(request);
   }
   while (!stalled_.has_value() && !Stopped()) {
     const HttpParser::Result next = parser_.Next();
@@ -138,7 +139,7 @@ void HttpSession::Process() {
             parser_.error());
       break;
     }
-    if (Handle(parser_.request()) == Taken::kBlocked) {
+    if (Handle(parser_.request()) == HandleResult::kBlocked) {
       stalled_ = std::move(parser_.request());
     }
   }
@@ -158,20 +159,20 @@ void HttpSession::SendContinueIfDue() {
   client_.WantFlush();
 }
 
-HttpSession::Taken HttpSession::Handle(HttpRequest& request) {
+HttpSession::HandleResult HttpSession::Handle(HttpRequest& request) {
   HttpTarget target;
   if (!ParseTarget(request.target, &target)) {
     Error(request, "bad", 400, "BAD_REQUEST",
           "the target has a broken %XX, or a # that is not written as %23");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (target.path.starts_with(kKeyPrefix)) return HandleKey(request, target);
   if (target.path == "/set") return HandlePlain(request, target, true);
   if (target.path == "/get") return HandlePlain(request, target, false);
-  if (HandleFixed(request, target)) return Taken::kDone;
+  if (HandleFixed(request, target)) return HandleResult::kDone;
   Error(request, "unknown", 404, "NO_SUCH_ROUTE",
         "there are /v1/kv/KEY, /get, /set, /livez, /readyz and /metrics");
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 bool HttpSession::HandleFixed(const HttpRequest& request,
@@ -211,15 +212,15 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
   return true;
 }
 
-HttpSession::Taken HttpSession::HandleKey(const HttpRequest& request,
-                                          const HttpTarget& target) {
+HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
+                                                 const HttpTarget& target) {
   const std::string_view key =
       std::string_view(target.path).substr(kKeyPrefix.size());
   if (key.empty() || key.size() > context_.config.limits.key_bytes) {
     Error(request, "kv", 400, "BAD_KEY",
           Concat("a key has from 1 to ", context_.config.limits.key_bytes,
                  " bytes"));
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   kv::CommandSpec spec;
   spec.slot = kv::HashSlot(key);
@@ -235,27 +236,27 @@ HttpSession::Taken HttpSession::HandleKey(const HttpRequest& request,
         request.Header("transfer-encoding") == nullptr) {
       Error(request, "kv_put", 411, "LENGTH_REQUIRED",
             "a value comes with Content-Length or in chunks");
-      return Taken::kDone;
+      return HandleResult::kDone;
     }
     spec.op = kv::Op::kSet;
     spec.arguments = arguments;
-    if (!ReadWriteOptions(request, target, &spec)) return Taken::kDone;
+    if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
     return Submit(Route::kPut, "kv_put", request, target, spec);
   }
   if (request.method == "DELETE") {
     spec.op = kv::Op::kDel;
     spec.arguments = absl::MakeSpan(arguments, 1);
-    if (!ReadWriteOptions(request, target, &spec)) return Taken::kDone;
+    if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
     return Submit(Route::kDelete, "kv_delete", request, target, spec);
   }
   Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
         "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
-HttpSession::Taken HttpSession::HandlePlain(const HttpRequest& request,
-                                            const HttpTarget& target,
-                                            bool set) {
+HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
+                                                   const HttpTarget& target,
+                                                   bool set) {
   const std::string_view name = set ? "set" : "get";
   const std::string* key = target.Parameter("key");
   const std::string* value = target.Parameter("value");
@@ -264,23 +265,23 @@ HttpSession::Taken HttpSession::HandlePlain(const HttpRequest& request,
     Error(request, name, 403, "GET_WRITES_OFF",
           "writing by GET is off; set clients.http_get_writes = true or use "
           "PUT /v1/kv/KEY");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (request.method != "GET") {
     Error(request, name, 405, "METHOD_NOT_ALLOWED", "only GET",
           "Allow: GET\r\n");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (key == nullptr || key->empty() || key->size() > limits.key_bytes ||
       (set && value == nullptr)) {
     Error(request, name, 400, "BAD_REQUEST",
           set ? "expected /set?key=K&value=V" : "expected /get?key=K");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (set && value->size() > limits.value_bytes) {
     Error(request, name, 413, "TOO_LARGE",
           "the value exceeds limits.value_bytes");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   kv::CommandSpec spec;
   spec.slot = kv::HashSlot(*key);
@@ -336,40 +337,41 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
   return true;
 }
 
-HttpSession::Taken HttpSession::Submit(Route route, std::string_view name,
-                                       const HttpRequest& request,
-                                       const HttpTarget& target,
-                                       const kv::CommandSpec& spec) {
+HttpSession::HandleResult HttpSession::Submit(Route route,
+                                              std::string_view name,
+                                              const HttpRequest& request,
+                                              const HttpTarget& target,
+                                              const kv::CommandSpec& spec) {
   const bool write = !kv::IsRead(spec.op);
   if (write && context_.config.self().read_only) {
     Error(request, name, 403, "READ_ONLY_NODE",
           "this node holds non-voting replicas only and serves reads; write "
           "to another node");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   const std::string* consistency = target.Parameter("consistency");
   if (consistency != nullptr && *consistency != "linearizable" &&
       *consistency != "stale") {
     Error(request, name, 400, "BAD_CONSISTENCY",
           "consistency is linearizable or stale");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   Pending& pending = Begin(name, request);
   pending.route = route;
   if (!write && consistency != nullptr && *consistency == "stale" &&
       ServeStale(spec, pending)) {
     Finish(pending);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
-  const Ask ask = {this, front_token_ + pending_.size() - 1,
-                   target.Parameter("redirect") != nullptr};
-  if (context_.router.QueueOf(spec.slot).Add(ask, spec) ==
+  const RoutedRequest routed = {this, front_token_ + pending_.size() - 1,
+                                target.Parameter("redirect") != nullptr};
+  if (context_.router.QueueOf(spec.slot).Add(routed, spec) ==
       Admission::kBlocked) {
     pending_.pop_back();
     last_ = false;
-    return Taken::kBlocked;
+    return HandleResult::kBlocked;
   }
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 bool HttpSession::ServeStale(const kv::CommandSpec& spec, Pending& pending) {
@@ -486,10 +488,11 @@ void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
   Write(pending, response);
 }
 
-void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
+void HttpSession::WriteFailure(Pending& pending,
+                               const RequestFailure& failure) {
   const std::string more = Concat(",\"slot\":", failure.slot);
   switch (failure.kind) {
-    case Failure::Kind::kMoved: {
+    case RequestFailure::Kind::kMoved: {
       ++context_.metrics.redirects_moved;
       const NodeConfig* leader = context_.config.FindNode(failure.leader);
       if (leader == nullptr) break;
@@ -502,19 +505,19 @@ void HttpSession::WriteFailure(Pending& pending, const Failure& failure) {
                                       pending.target, "\r\n"),
                     .body = body});
     }
-    case Failure::Kind::kNoLeader:
+    case RequestFailure::Kind::kNoLeader:
       break;
-    case Failure::Kind::kOverloaded:
+    case RequestFailure::Kind::kOverloaded:
       return WriteError(pending, 503, "OVERLOADED",
                         "too many requests wait for the key's group; this one "
                         "was not executed",
                         more);
-    case Failure::Kind::kUnknown:
+    case RequestFailure::Kind::kUnknown:
       return WriteError(pending, 504, "OUTCOME_UNKNOWN",
                         Concat("the write may or may not have taken effect: ",
                                Message(failure.why)),
                         more);
-    case Failure::Kind::kRefused:
+    case RequestFailure::Kind::kRefused:
       return WriteError(pending, 503, "STOPPED",
                         Concat("this node does not serve the key's "
                                "group; the request was not executed: ",
@@ -575,7 +578,7 @@ void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
   Finish(pending);
 }
 
-void HttpSession::OnFailure(uint64_t token, const Failure& failure) {
+void HttpSession::OnFailure(uint64_t token, const RequestFailure& failure) {
   Pending& pending = PendingOf(token);
   WriteFailure(pending, failure);
   Finish(pending);

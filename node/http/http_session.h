@@ -16,11 +16,11 @@
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/protocol/http_parser.h"
-#include "node/routing/requester.h"
+#include "node/routing/request_sink.h"
 
 namespace quorate::node {
 
-class HttpSession final : public Protocol, public Requester {
+class HttpSession final : public Protocol, public RequestSink {
  public:
   HttpSession(Context& context, Client& client);
 
@@ -41,9 +41,9 @@ class HttpSession final : public Protocol, public Requester {
   }
   void OnClosed() override;
 
-  // Requester.
+  // RequestSink.
   void OnResult(uint64_t token, const kv::ResultView& result) override;
-  void OnFailure(uint64_t token, const Failure& failure) override;
+  void OnFailure(uint64_t token, const RequestFailure& failure) override;
   void OnUnblocked() override { client_.WantResume(); }
   bool RoomFor(uint64_t token, size_t bytes) override;
   bool RoomForNext(size_t bytes) override;
@@ -57,7 +57,7 @@ class HttpSession final : public Protocol, public Requester {
     kPlainSet,
     kOther,
   };
-  enum class Taken : uint8_t { kDone, kBlocked };
+  enum class HandleResult : uint8_t { kDone, kBlocked };
   struct Pending {
     Route route = Route::kOther;
     std::string_view name;  // For metrics.
@@ -84,21 +84,22 @@ class HttpSession final : public Protocol, public Requester {
   bool Stopped();
   // The client waits for "100 Continue", and every earlier request has its reply.
   void SendContinueIfDue();
-  Taken Handle(HttpRequest& request);
+  HandleResult Handle(HttpRequest& request);
   // Takes up a route; false if there is none of that path.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);
-  Taken HandleKey(const HttpRequest& request, const HttpTarget& target);
-  Taken HandlePlain(const HttpRequest& request, const HttpTarget& target,
-                    bool set);
+  HandleResult HandleKey(const HttpRequest& request, const HttpTarget& target);
+  HandleResult HandlePlain(const HttpRequest& request, const HttpTarget& target,
+                           bool set);
   // Reads the parameters of a write into `spec`; an error has been sent if false.
   bool ReadWriteOptions(const HttpRequest& request, const HttpTarget& target,
                         kv::CommandSpec* spec);
-  Taken Submit(Route route, std::string_view name, const HttpRequest& request,
-               const HttpTarget& target, const kv::CommandSpec& spec);
+  HandleResult Submit(Route route, std::string_view name,
+                      const HttpRequest& request, const HttpTarget& target,
+                      const kv::CommandSpec& spec);
   bool ServeStale(const kv::CommandSpec& spec, Pending& pending);
 
   void WriteResult(Pending& pending, const kv::ResultView& result);
-  void WriteFailure(Pending& pending, const Failure& failure);
+  void WriteFailure(Pending& pending, const RequestFailure& failure);
   void WriteReady(Pending& pending, const HttpTarget& target);
   void Write(Pending& pending, const Response& response);
   void WriteError(Pending& pending, int status, std::string_view code,

@@ -143,7 +143,7 @@ void Replication(const Page& page, std::string* out) {
 
 void Commandstats(const Page& page, std::string* out) {
   Context& context = page.context;
-  for (const CommandSpec& row : AllCommands()) {
+  for (const CommandRow& row : AllCommands()) {
     const Metrics::Command& command = context.metrics.command(row.id);
     if (command.calls == 0) continue;
     const int64_t us = command.duration.sum().us();

@@ -31,7 +31,7 @@ void PerGroup(
 void WriteCommands(const Metrics& metrics, Page& page) {
   page.Family("quorate_commands_total", "counter",
               "RESP commands answered, by command and status.");
-  for (const CommandSpec& row : AllCommands()) {
+  for (const CommandRow& row : AllCommands()) {
     const Metrics::Command& command = metrics.command(row.id);
     if (command.calls == 0) continue;
     page.Sample(Concat("cmd=\"", row.name, "\",status=\"ok\""),
@@ -41,7 +41,7 @@ void WriteCommands(const Metrics& metrics, Page& page) {
   }
   page.Family("quorate_command_duration_seconds", "histogram",
               "Time from reading a RESP command to its reply.");
-  for (const CommandSpec& row : AllCommands()) {
+  for (const CommandRow& row : AllCommands()) {
     const Metrics::Command& command = metrics.command(row.id);
     if (command.calls == 0) continue;
     page.Samples(Concat("cmd=\"", row.name, "\""), command.duration);

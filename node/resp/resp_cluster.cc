@@ -28,7 +28,7 @@ std::string ClusterInfo(Context& context) {
 
 }  // namespace
 
-bool RespSession::WriteCluster(const CommandSpec& row, Arguments request,
+bool RespSession::WriteCluster(const CommandRow& row, Arguments request,
                                RespWriter& reply) {
   if (!row.name.starts_with("cluster|")) return false;
   if (!cluster()) {
@@ -92,7 +92,7 @@ void RespSession::WriteReplicas(std::string_view id, RespWriter& reply) {
   if (node->master != NodeId()) {
     return reply.Error("ERR The specified node is not a master");
   }
-  // Lines of CLUSTER NODES that name it as their master.
+  // The lines of CLUSTER NODES that name this node as master.
   std::vector<std::string_view> lines;
   std::string_view rest = context_.topology.NodesText();
   while (!rest.empty()) {

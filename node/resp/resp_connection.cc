@@ -1,4 +1,5 @@
-// Commands about the connection itself, and those that carry sessions and peers' batches.
+// Commands on the connection itself, and those for sessions and for batches of
+// other nodes.
 #include <algorithm>
 #include <utility>
 
@@ -20,12 +21,13 @@ constexpr std::string_view kNoPassword =
 constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-// The only user. No password is set, so any password is the right one.
+// The only user. It has no password, so any password is accepted.
 constexpr std::string_view kDefaultUser = "default";
 
 constexpr std::string_view kSyntax = "ERR syntax error";
 
-// What CLIENT LIST and CLIENT KILL call the kinds of connections; all of ours are normal.
+// The types of connections in CLIENT LIST and CLIENT KILL. Every connection is
+// normal.
 bool IsClientType(std::string_view name) {
   for (const std::string_view type :
        {"normal", "slave", "replica", "pubsub", "master"}) {
@@ -38,7 +40,8 @@ std::string UnknownType(std::string_view name) {
   return Concat("ERR Unknown client type '", name, "'");
 }
 
-// CLIENT TRACKING on|off [REDIRECT id] [PREFIX p]... [BCAST] [OPTIN] [OPTOUT] [NOLOOP]: no invalidations are sent here.
+// CLIENT TRACKING on|off [REDIRECT id] [PREFIX p]... [BCAST] [OPTIN] [OPTOUT]
+// [NOLOOP]. This server sends no invalidations.
 std::string_view TrackingError(Arguments options, bool on) {
   bool prefix = false;
   bool broadcast = false;
@@ -74,7 +77,7 @@ std::string_view TrackingError(Arguments options, bool on) {
          "invalidations";
 }
 
-// CLIENT PAUSE timeout [WRITE | ALL]: a pause of no length is all there is.
+// CLIENT PAUSE timeout [WRITE | ALL]. Only a pause of zero length is supported.
 std::string PauseError(Arguments arguments) {
   if (arguments.size() > 2) {
     return "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. "
@@ -108,7 +111,8 @@ std::string_view UnblockError(Arguments arguments) {
   return {};
 }
 
-// Names may hold what a line of CLIENT LIST may: printable characters without spaces.
+// Names consist of the characters that a line of CLIENT LIST allows: printable,
+// without spaces.
 bool IsPlainName(std::string_view name) {
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return c >= '!' && c <= '~'; });
@@ -117,7 +121,7 @@ bool IsPlainName(std::string_view name) {
 constexpr std::string_view kBadName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
-// Null if `word` names no group.
+// Returns null if `word` names no group.
 GroupQueue* QueueOfGroup(Context& context, std::string_view word) {
   uint32_t group = 0;
   return ParseInteger(word, &group) ? context.router.FindQueue(GroupId(group))
@@ -135,7 +139,7 @@ void WriteHelp(std::string_view command,
 
 }  // namespace
 
-bool RespSession::WriteConnection(const CommandSpec& row, Arguments request,
+bool RespSession::WriteConnection(const CommandRow& row, Arguments request,
                                   RespWriter& reply) {
   switch (row.id) {
     case CommandId::kPing:
@@ -241,7 +245,7 @@ void RespSession::WriteHello(Arguments request, RespWriter& reply) {
   }
   if (name.has_value()) name_ = *name;
   version_ = static_cast<int>(version);
-  // The answer already speaks the new version.
+  // The reply uses the new version already.
   std::string text;
   RespWriter hello(&text, version_);
   hello.Map(7);
@@ -296,7 +300,7 @@ std::string RespSession::Describe() const {
       " lib-name=", library_name_, " lib-ver=", library_version_);
 }
 
-void RespSession::WriteClient(const CommandSpec& row, Arguments request,
+void RespSession::WriteClient(const CommandRow& row, Arguments request,
                               RespWriter& reply) {
   switch (row.id) {
     case CommandId::kClientId:
@@ -361,8 +365,9 @@ void RespSession::WriteClient(const CommandSpec& row, Arguments request,
   }
 }
 
-// What Redis keeps of a connection and this server does not: said as of a connection that has none of it.
-void RespSession::WriteClientState(const CommandSpec& row, Arguments arguments,
+// Connection state that Redis has and this server has not. Replies describe a
+// connection without such state.
+void RespSession::WriteClientState(const CommandRow& row, Arguments arguments,
                                    RespWriter& reply) {
   std::string error;
   switch (row.id) {
@@ -434,7 +439,7 @@ void RespSession::ListClients(Arguments options, RespWriter& reply) {
 void RespSession::KillClients(Arguments request, RespWriter& reply) {
   std::optional<int64_t> id;
   std::string_view address;
-  bool none = false;  // A condition that no connection of ours meets.
+  bool none = false;  // A condition that no connection here meets.
   bool skip_me = true;
   const bool old_form = request.size() == 3;
   if (old_form) {
@@ -487,69 +492,72 @@ void RespSession::KillClients(Arguments request, RespWriter& reply) {
 
 // ---- Sessions and peers.
 
-RespSession::Taken RespSession::Session(const CommandSpec& row) {
+RespSession::HandleResult RespSession::Session(const CommandRow& row) {
   const quorate::Now now = context_.env.loop.ReadClock();
-  // Draws of an earlier life of this node were keyed by other times.
+  // Draws before a restart of this node had other start times in their key.
   const uint64_t bits = context_.env.random.Bits(
       "node.session",
       Mix64(static_cast<uint64_t>(now.wall.earliest.ns())) ^
           static_cast<uint64_t>(now.mono.ns()) ^ context_.host.store().value(),
-      context_.draws++);
+      context_.random_draws++);
   ReplyNow(row.id, [&](RespWriter& reply) {
     reply.Bulk(
         kv::FormatSessionToken(kv::MakeSessionToken(bits, now.wall.earliest)));
   });
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 // QUORATE.DO session sequence floor command …
-RespSession::Taken RespSession::Do(const CommandSpec& row, Arguments request) {
+RespSession::HandleResult RespSession::Do(const CommandRow& row,
+                                          Arguments request) {
   const auto token = kv::ParseSessionToken(request[1]);
   uint64_t sequence;
   uint64_t floor;
   if (!token.has_value()) {
     ReplyError(row.id, "ERR not a session: use QUORATE.SESSION");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (!ParseInteger(request[2], &sequence) ||
       !ParseInteger(request[3], &floor) || sequence == 0 || floor > sequence) {
     ReplyError(row.id, "ERR sequence or floor is out of range");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   const Arguments inner = request.subspan(4);
   const CommandLookup lookup = LookUp(inner);
   if (lookup.spec == nullptr) {
     ReplyError(row.id, lookup.error);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (!IsKeyCommand(*lookup.spec)) {
     ReplyError(row.id, "ERR only commands on keys run in a session");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   return HandleKeys(
       *lookup.spec, inner,
       kv::SessionStamp{*token, kv::Sequence(sequence), kv::Sequence(floor)});
 }
 
-// QUORATE.CHANNEL group term channel: the latter two as of the channel that the new one replaces.
-RespSession::Taken RespSession::OpenChannel(const CommandSpec& row,
-                                            Arguments request) {
+// QUORATE.CHANNEL group term channel: term and channel of the channel that the
+// new one replaces.
+RespSession::HandleResult RespSession::OpenChannel(const CommandRow& row,
+                                                   Arguments request) {
   GroupQueue* queue = QueueOfGroup(context_, request[1]);
   uint64_t term = 0;
-  ForwardStamp instead;
+  ForwardStamp replaces;
   if (queue == nullptr || !ParseInteger(request[2], &term) ||
-      !ParseInteger(request[3], &instead.channel)) {
+      !ParseInteger(request[3], &replaces.channel)) {
     ReplyError(row.id, "ERR no such group or channel");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
-  instead.term = raft::Term(term);
-  ReplyToPeer(Expect(row.id, Shape::kBulk), queue->OpenForPeer(instead));
-  return Taken::kDone;
+  replaces.term = raft::Term(term);
+  ReplyToPeer(PushReply(row.id, ReplyFormat::kBulk),
+              queue->OpenForPeer(replaces));
+  return HandleResult::kDone;
 }
 
 // QUORATE.APPLY group term channel number batch
-RespSession::Taken RespSession::Apply(const CommandSpec& row,
-                                      Arguments request) {
+RespSession::HandleResult RespSession::Apply(const CommandRow& row,
+                                             Arguments request) {
   GroupQueue* queue = QueueOfGroup(context_, request[1]);
   uint64_t term = 0;
   ForwardStamp stamp;
@@ -557,33 +565,35 @@ RespSession::Taken RespSession::Apply(const CommandSpec& row,
       !ParseInteger(request[3], &stamp.channel) ||
       !ParseInteger(request[4], &stamp.number)) {
     ReplyError(row.id, "ERR no such group or channel");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   stamp.term = raft::Term(term);
-  const uint64_t token = Expect(row.id, Shape::kBulk);
+  const uint64_t token = PushReply(row.id, ReplyFormat::kBulk);
   queue->ApplyForPeer(
       stamp, Buffer::Copy(request[5]),
       [this, token](PeerResult result) { ReplyToPeer(token, result); });
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 void RespSession::ReplyToPeer(uint64_t token, const PeerResult& result) {
   Pending& pending = PendingOf(token);
   WritePeerResult(result, &pending.reply);
-  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
+                pending.reply);
   Finish(pending);
 }
 
-// QUORATE.STATUS start changes identity: the version of the rows that the asker knows, and who asks.
-RespSession::Taken RespSession::Status(const CommandSpec& row,
-                                       Arguments request) {
+// QUORATE.STATUS start changes identity: the version of the rows that the
+// requesting node has, and its identity.
+RespSession::HandleResult RespSession::Status(const CommandRow& row,
+                                              Arguments request) {
   NodeReport known;
   env::TransportIdentity asker;
   if (!ParseInteger(request[1], &known.start) ||
       !ParseInteger(request[2], &known.changes) ||
       !ParseIdentity(request[3], &asker)) {
     ReplyError(row.id, "ERR not a question of another node");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   PeerResult result;
   result.result.outcome = Outcome::kDone;
@@ -591,7 +601,7 @@ RespSession::Taken RespSession::Status(const CommandSpec& row,
   std::string text;
   WritePeerResult(result, &text);
   ReplyNow(row.id, [&](RespWriter& reply) { reply.Raw(text); });
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 }  // namespace quorate::node

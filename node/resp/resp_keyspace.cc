@@ -1,5 +1,6 @@
-// Commands about the keys as a whole. For a plain client they cover all groups, for a cluster client those that this node
-// leads. Each question is a read that goes the way of any other read of its group.
+// Commands on many keys. For a plain client they cover all groups, for a
+// cluster client those that this node leads. Each question is a read, routed as
+// any other read of its group.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -16,15 +17,16 @@ namespace quorate::node {
 namespace {
 
 // A cursor of SCAN has a tag above its slot and position. The tag of plain
-// clients is 0. That of cluster clients stands for the node and the groups that
-// it led, so that a scan never goes on where its answer would lack keys.
+// clients is 0. The tag of cluster clients identifies the node and the groups
+// that it led, so that a scan does not continue where its answer would lack
+// keys.
 constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
 constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
 constexpr std::string_view kOtherCursor =
     "ERR invalid cursor: it is of another address, or the groups that this "
     "node leads have changed since; start the scan again";
 
-// What KEYS may return, as any other command, in bytes.
+// The most bytes that KEYS returns; equal to the limit of any other command.
 constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
 constexpr std::string_view kTooMuch =
     "ERR the reply would exceed 64 MiB; use SCAN";
@@ -32,7 +34,7 @@ constexpr std::string_view kTooMuchOfSlot =
     "ERR the reply would exceed 64 MiB; ask for fewer";
 static_assert(kKeysBytesMax == 64 << 20);
 
-// As strtoul reads it: a sign is allowed, and nothing is 0.
+// Parses as strtoul does: a sign is allowed, and an empty text is 0.
 bool ParseCursor(std::string_view text, uint64_t* cursor) {
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
@@ -46,7 +48,8 @@ bool ParseCursor(std::string_view text, uint64_t* cursor) {
   return true;
 }
 
-// Keys with an expiry in the copies of all groups; nothing if a group has no copy here. A copy may lag behind.
+// Keys with an expiry in the replicas of all groups; nullopt if a group has no
+// replica here. A replica may lag behind.
 std::optional<int64_t> ExpiringKeys(const Context& context) {
   int64_t keys = 0;
   for (const auto& queue : context.router.queues()) {
@@ -88,7 +91,7 @@ uint64_t RespSession::CursorTag() const {
 }
 
 std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
-                                          const Failure& failure) const {
+                                          const RequestFailure& failure) const {
   std::string slots;
   for (const SlotRange& range : context_.map.RangesOf(failure.group)) {
     Append(&slots, slots.empty() ? "" : ",", range.first);
@@ -98,18 +101,18 @@ std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
       Concat("group ", failure.group, " (slots ", slots, ")");
   const bool flush =
       command == CommandId::kFlushall || command == CommandId::kFlushdb;
-  if (flush && asked > 1 && failure.kind != Failure::Kind::kUnknown) {
+  if (flush && asked > 1 && failure.kind != RequestFailure::Kind::kUnknown) {
     return Concat(
         "UNKNOWN ", group,
         " did not execute the command, other groups may have: ",
-        failure.kind == Failure::Kind::kOverloaded
+        failure.kind == RequestFailure::Kind::kOverloaded
             ? "too many requests wait for its leader"
-        : failure.kind == Failure::Kind::kRefused
+        : failure.kind == RequestFailure::Kind::kRefused
             ? Concat("this node does not serve it: ", Message(failure.why))
             : "no leader known");
   }
   switch (failure.kind) {
-    case Failure::Kind::kUnknown:
+    case RequestFailure::Kind::kUnknown:
       if (flush) {
         return Concat("UNKNOWN ", group,
                       " may or may not have executed the command: ",
@@ -117,14 +120,14 @@ std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
       }
       return Concat("CLUSTERDOWN ", group,
                     " did not answer: ", Message(failure.why));
-    case Failure::Kind::kOverloaded:
+    case RequestFailure::Kind::kOverloaded:
       return Concat("CLUSTERDOWN too many requests wait for the leader of ",
                     group);
-    case Failure::Kind::kRefused:
+    case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve ", group, ": ",
                     Message(failure.why));
-    case Failure::Kind::kMoved:
-    case Failure::Kind::kNoLeader:
+    case RequestFailure::Kind::kMoved:
+    case RequestFailure::Kind::kNoLeader:
       break;
   }
   return Concat("CLUSTERDOWN no leader known for ", group);
@@ -132,45 +135,45 @@ std::string RespSession::GroupFailureText(CommandId command, uint32_t asked,
 
 // ---- One question to each range of slots.
 
-RespSession::Taken RespSession::FlushAll(const CommandSpec& row,
-                                         Arguments request) {
+RespSession::HandleResult RespSession::FlushAll(const CommandRow& row,
+                                                Arguments request) {
   if (request.size() > 2 ||
       (request.size() == 2 && !EqualsIgnoreCase(request[1], "async") &&
        !EqualsIgnoreCase(request[1], "sync"))) {
     ReplyError(row.id, "ERR syntax error");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (context_.config.self().read_only) {
     ReplyError(row.id, kReadOnly);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   const std::vector<Covered> covered = CoveredSlots();
   if (covered.empty()) {
     ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
   } else {
-    AskEach(Expect(row.id, Shape::kStatusOk), covered, kv::Op::kFlush);
+    AskEach(PushReply(row.id, ReplyFormat::kStatusOk), covered, kv::Op::kFlush);
   }
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
-RespSession::Taken RespSession::CountKeys(const CommandSpec& row) {
+RespSession::HandleResult RespSession::CountKeys(const CommandRow& row) {
   const std::vector<Covered> covered = CoveredSlots();
   if (covered.empty()) {
     ReplyNow(row.id, [](RespWriter& reply) { reply.Integer(0); });
   } else {
-    AskEach(Expect(row.id, Shape::kSum), covered, kv::Op::kKeyCount);
+    AskEach(PushReply(row.id, ReplyFormat::kSum), covered, kv::Op::kKeyCount);
   }
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
-RespSession::Taken RespSession::Info(const CommandSpec& row,
-                                     Arguments request) {
+RespSession::HandleResult RespSession::Info(const CommandRow& row,
+                                            Arguments request) {
   const Arguments sections = request.subspan(1);
-  const uint64_t token = Expect(row.id, Shape::kSum);
+  const uint64_t token = PushReply(row.id, ReplyFormat::kSum);
   PendingOf(token).info_sections = std::make_unique<std::vector<std::string>>(
       sections.begin(), sections.end());
   AskEach(token, CoveredSlots(), kv::Op::kKeyCount);
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 void RespSession::WriteInfo(const Pending& pending, std::string_view error,
@@ -232,10 +235,10 @@ void RespSession::AskUnasked() {
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 std::string_view RespSession::ReadScanOptions(Arguments request,
                                               uint64_t* cursor,
-                                              KeyWalk* walk) const {
+                                              KeyScan* scan) const {
   if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
-  walk->cursor_tag = CursorTag();
-  if (*cursor != 0 && *cursor >> kv::kCursorBits != walk->cursor_tag) {
+  scan->cursor_tag = CursorTag();
+  if (*cursor != 0 && *cursor >> kv::kCursorBits != scan->cursor_tag) {
     return kOtherCursor;
   }
   *cursor &= kCursorMask;
@@ -243,9 +246,9 @@ std::string_view RespSession::ReadScanOptions(Arguments request,
   for (size_t i = 2; i < request.size(); i += 2) {
     if (i + 1 == request.size()) return "ERR syntax error";
     if (EqualsIgnoreCase(request[i], "match")) {
-      walk->pattern = request[i + 1];
+      scan->pattern = request[i + 1];
     } else if (EqualsIgnoreCase(request[i], "type")) {
-      walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
+      scan->any_type = EqualsIgnoreCase(request[i + 1], "string");
     } else if (EqualsIgnoreCase(request[i], "count")) {
       if (!ParseInteger(request[i + 1], &count)) {
         return "ERR value is not an integer or out of range";
@@ -255,57 +258,59 @@ std::string_view RespSession::ReadScanOptions(Arguments request,
       return "ERR syntax error";
     }
   }
-  walk->wanted = std::min(static_cast<uint64_t>(count),
+  scan->wanted = std::min(static_cast<uint64_t>(count),
                           uint64_t{context_.config.limits.scan_keys});
   return {};
 }
 
-RespSession::Taken RespSession::WalkKeys(const CommandSpec& row,
-                                         Arguments request) {
-  auto walk = std::make_unique<KeyWalk>();
-  walk->command = row.id;
-  walk->wanted = std::numeric_limits<uint64_t>::max();
+RespSession::HandleResult RespSession::ScanKeys(const CommandRow& row,
+                                                Arguments request) {
+  auto scan = std::make_unique<KeyScan>();
+  scan->command = row.id;
+  scan->wanted = std::numeric_limits<uint64_t>::max();
   uint64_t cursor = 0;
   if (row.id == CommandId::kScan) {
     const std::string_view error =
-        ReadScanOptions(request, &cursor, walk.get());
+        ReadScanOptions(request, &cursor, scan.get());
     if (!error.empty()) {
       ReplyError(row.id, error);
-      return Taken::kDone;
+      return HandleResult::kDone;
     }
   } else if (row.id == CommandId::kKeys) {
-    walk->pattern = request[1];
+    scan->pattern = request[1];
   } else {
-    walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
-                                          context_.draws++);
-    cursor = walk->bits & kCursorMask;  // Any slot, any position in it.
+    scan->bits = context_.env.random.Bits("node.random_key", client_.id(),
+                                          context_.random_draws++);
+    // A random slot, and a random position in it.
+    cursor = scan->bits & kCursorMask;
   }
   const Slot from = kv::CursorSlot(cursor);
-  std::vector<Stretch> before;  // Of the cursor: RANDOMKEY goes around.
+  // The slots before the cursor: RANDOMKEY wraps around.
+  std::vector<SlotCursor> before;
   for (const auto& [slots, may_lead] : CoveredSlots()) {
     const uint64_t begin = kv::MakeCursor(slots.first, {});
     const bool inside = slots.first <= from && from <= slots.last;
     if (inside) {
-      walk->stretches.push_back({cursor, slots.last, may_lead});
+      scan->cursors.push_back({cursor, slots.last, may_lead});
       before.push_back({begin, from, may_lead});
     } else if (from < slots.first) {
-      walk->stretches.push_back({begin, slots.last, may_lead});
+      scan->cursors.push_back({begin, slots.last, may_lead});
     } else {
       before.push_back({begin, slots.last, may_lead});
     }
   }
   if (row.id == CommandId::kRandomkey) {
-    walk->stretches.insert(walk->stretches.end(), before.begin(), before.end());
+    scan->cursors.insert(scan->cursors.end(), before.begin(), before.end());
   }
-  const uint64_t token = Expect(row.id, Shape::kArray);
-  walk_ = std::move(walk);
-  StepWalk(token);
-  return Taken::kDone;
+  const uint64_t token = PushReply(row.id, ReplyFormat::kArray);
+  scan_ = std::move(scan);
+  StepScan(token);
+  return HandleResult::kDone;
 }
 
-// Every node answers for every slot: the question goes to the slot's group.
-RespSession::Taken RespSession::SlotKeys(const CommandSpec& row,
-                                         Arguments request) {
+// Every node answers for every slot by asking the slot's group.
+RespSession::HandleResult RespSession::SlotKeys(const CommandRow& row,
+                                                Arguments request) {
   const bool count_only = row.id == CommandId::kClusterCountkeysinslot;
   int64_t number = 0;
   int64_t count = 0;
@@ -321,118 +326,120 @@ RespSession::Taken RespSession::SlotKeys(const CommandSpec& row,
   }
   if (!error.empty()) {
     ReplyError(row.id, error);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   const Slot slot(static_cast<uint16_t>(number));
   if (count_only) {
-    AskEach(Expect(row.id, Shape::kSum), {{.slots = {slot, slot}}},
+    AskEach(PushReply(row.id, ReplyFormat::kSum), {{.slots = {slot, slot}}},
             kv::Op::kKeyCount);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
-  auto walk = std::make_unique<KeyWalk>();
-  walk->command = row.id;
-  walk->wanted = static_cast<uint64_t>(count);
-  walk->stretches.push_back({kv::MakeCursor(slot, {}), slot});
-  const uint64_t token = Expect(row.id, Shape::kArray);
-  walk_ = std::move(walk);
-  StepWalk(token);
-  return Taken::kDone;
+  auto scan = std::make_unique<KeyScan>();
+  scan->command = row.id;
+  scan->wanted = static_cast<uint64_t>(count);
+  scan->cursors.push_back({kv::MakeCursor(slot, {}), slot});
+  const uint64_t token = PushReply(row.id, ReplyFormat::kArray);
+  scan_ = std::move(scan);
+  StepScan(token);
+  return HandleResult::kDone;
 }
 
-void RespSession::StepWalk(uint64_t token) {
-  KeyWalk& walk = *walk_;
+void RespSession::StepScan(uint64_t token) {
+  KeyScan& scan = *scan_;
   const bool found =
-      walk.command == CommandId::kRandomkey && !walk.keys.empty();
-  if (walk.next == walk.stretches.size() || walk.visited >= walk.wanted ||
+      scan.command == CommandId::kRandomkey && !scan.keys.empty();
+  if (scan.next == scan.cursors.size() || scan.visited >= scan.wanted ||
       found || closed_) {
-    return EndWalk(token, "");
+    return EndScan(token, "");
   }
-  const Stretch& stretch = walk.stretches[walk.next];
+  const SlotCursor& slot_cursor = scan.cursors[scan.next];
   const uint64_t count =
-      walk.command == CommandId::kRandomkey
+      scan.command == CommandId::kRandomkey
           ? 1
-          : std::min(walk.wanted - walk.visited,
+          : std::min(scan.wanted - scan.visited,
                      uint64_t{context_.config.limits.scan_keys});
   kv::CommandSpec spec;
   spec.op = kv::Op::kScan;
-  spec.slot = kv::CursorSlot(stretch.cursor);
-  spec.numbers = {static_cast<int64_t>(stretch.cursor),
-                  kv::ScanBounds(stretch.last, static_cast<uint32_t>(count))};
+  spec.slot = kv::CursorSlot(slot_cursor.cursor);
+  spec.numbers = {
+      static_cast<int64_t>(slot_cursor.cursor),
+      kv::ScanBounds(slot_cursor.last, static_cast<uint32_t>(count))};
   asked_groups_.clear();
-  AskGroup(token, spec, stretch.may_lead);
+  AskGroup(token, spec, slot_cursor.may_lead);
 }
 
-void RespSession::OnWalkFailed(uint64_t token, const Failure& failure) {
-  KeyWalk& walk = *walk_;
-  if (failure.kind != Failure::Kind::kMoved) {
-    return EndWalk(token, GroupFailureText(walk.command, 0, failure));
+void RespSession::OnScanFailed(uint64_t token, const RequestFailure& failure) {
+  KeyScan& scan = *scan_;
+  if (failure.kind != RequestFailure::Kind::kMoved) {
+    return EndScan(token, GroupFailureText(scan.command, 0, failure));
   }
-  // Another node leads the group: its keys are that node's.
-  ++walk.next;
-  StepWalk(token);
+  // Another node leads the group, and answers for its keys.
+  ++scan.next;
+  StepScan(token);
 }
 
-void RespSession::OnWalked(uint64_t token, const kv::ResultView& result) {
+void RespSession::OnScanResult(uint64_t token, const kv::ResultView& result) {
   const std::string_view error = ErrorOf(result.status);
-  if (!error.empty()) return EndWalk(token, error);
-  KeyWalk& walk = *walk_;
+  if (!error.empty()) return EndScan(token, error);
+  KeyScan& scan = *scan_;
   kv::ArrayReader reader(result.bytes);
   std::string_view bytes;
   uint64_t cursor = 0;
   if (reader.done() || !reader.Next(&bytes) || !ParseInteger(bytes, &cursor)) {
-    return EndWalk(token, "ERR the store gave no cursor");
+    return EndScan(token, "ERR the store gave no cursor");
   }
-  walk.visited += reader.count() - 1;
+  scan.visited += reader.count() - 1;
   while (!reader.done()) {
     if (!reader.Next(&bytes)) continue;
-    if (!walk.any_type || !GlobMatch(walk.pattern, bytes)) continue;
-    walk.keys.emplace_back(bytes);
-    walk.key_bytes += bytes.size() + 16;
+    if (!scan.any_type || !GlobMatch(scan.pattern, bytes)) continue;
+    scan.keys.emplace_back(bytes);
+    scan.key_bytes += bytes.size() + 16;
   }
-  if (walk.key_bytes > kKeysBytesMax) {
-    return EndWalk(token, walk.command == CommandId::kClusterGetkeysinslot
+  if (scan.key_bytes > kKeysBytesMax) {
+    return EndScan(token, scan.command == CommandId::kClusterGetkeysinslot
                               ? kTooMuchOfSlot
                               : kTooMuch);
   }
   if (cursor == 0) {
-    ++walk.next;
+    ++scan.next;
   } else {
-    // What this node has begun, it ends.
-    walk.stretches[walk.next].cursor = cursor;
-    walk.stretches[walk.next].may_lead = false;
+    // This node finishes the group that it has begun.
+    scan.cursors[scan.next].cursor = cursor;
+    scan.cursors[scan.next].may_lead = false;
   }
-  StepWalk(token);
+  StepScan(token);
 }
 
-void RespSession::EndWalk(uint64_t token, std::string_view error) {
-  const std::unique_ptr<KeyWalk> walk = std::move(walk_);
+void RespSession::EndScan(uint64_t token, std::string_view error) {
+  const std::unique_ptr<KeyScan> scan = std::move(scan_);
   Pending& pending = PendingOf(token);
   RespWriter reply(&pending.reply, pending.version);
   if (!error.empty()) {
     reply.Error(error);
-  } else if (walk->command == CommandId::kRandomkey) {
-    if (walk->keys.empty()) {
+  } else if (scan->command == CommandId::kRandomkey) {
+    if (scan->keys.empty()) {
       reply.Null();
     } else {
-      reply.Bulk(walk->keys[(walk->bits >> 32) % walk->keys.size()]);
+      reply.Bulk(scan->keys[(scan->bits >> 32) % scan->keys.size()]);
     }
   } else {
-    if (walk->command == CommandId::kScan) {
+    if (scan->command == CommandId::kScan) {
       reply.Array(2);
-      reply.Bulk(Concat(walk->next == walk->stretches.size()
+      reply.Bulk(Concat(scan->next == scan->cursors.size()
                             ? 0
-                            : walk->stretches[walk->next].cursor |
-                                  walk->cursor_tag << kv::kCursorBits));
+                            : scan->cursors[scan->next].cursor |
+                                  scan->cursor_tag << kv::kCursorBits));
     }
-    // A step may visit more keys than it was asked for.
-    if (walk->command == CommandId::kClusterGetkeysinslot &&
-        walk->keys.size() > walk->wanted) {
-      walk->keys.resize(walk->wanted);
+    // A step may visit more keys than requested.
+    if (scan->command == CommandId::kClusterGetkeysinslot &&
+        scan->keys.size() > scan->wanted) {
+      scan->keys.resize(scan->wanted);
     }
-    reply.Array(walk->keys.size());
-    for (const std::string& key : walk->keys) reply.Bulk(key);
+    reply.Array(scan->keys.size());
+    for (const std::string& key : scan->keys) reply.Bulk(key);
   }
-  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
+                pending.reply);
   Finish(pending);
 }
 

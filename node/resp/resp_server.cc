@@ -1,4 +1,4 @@
-// Commands about the server: COMMAND, CONFIG, INFO and the like.
+// Commands on the server: COMMAND, CONFIG, INFO and the like.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -14,7 +14,8 @@
 namespace quorate::node {
 namespace {
 
-// Parameters of Redis that clients and benchmarks ask for, with what is true here.
+// Parameters of Redis that clients and benchmarks read, with the values that
+// apply here.
 struct Parameter {
   std::string_view name;
   std::string_view value;
@@ -85,7 +86,7 @@ void ConfigGet(const Config& config, RespAddress of, Arguments patterns,
   }
 }
 
-// An amount as Redis reads one: a number, perhaps with a unit.
+// Parses an amount as Redis does: a number, with an optional unit.
 std::optional<int64_t> ParseAmount(std::string_view text) {
   constexpr std::pair<std::string_view, int64_t> kUnits[] = {
       {"kb", 1 << 10},  {"mb", 1 << 20},      {"gb", 1 << 30}, {"k", 1'000},
@@ -112,8 +113,9 @@ bool SameValue(std::string_view asked, std::string_view present) {
   return amount.has_value() && amount == ParseAmount(present);
 }
 
-// Nothing is set at run time. A parameter may be "set" to the value it has;
-// every other request is an error, so that nobody relies on what was not done.
+// Parameters are fixed at run time. A parameter may be "set" to its present
+// value; every other request is an error, so that a client does not rely on a
+// change that was not made.
 void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
                RespWriter& reply) {
   if (pairs.size() % 2 != 0) {
@@ -143,7 +145,8 @@ void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
   reply.Ok();
 }
 
-// What WAIT promises: a write was answered because a majority holds it.
+// The replicas that WAIT reports: a write is answered only after a majority has
+// it.
 int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
   size_t least = 0;
   for (const shardctrl::Group& group : map.groups()) {
@@ -153,11 +156,11 @@ int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
   return static_cast<int64_t>(least);
 }
 
-// Of a command with subcommands.
-void WriteHelp(const CommandSpec& row, RespWriter& reply) {
+// The help of a command with subcommands.
+void WriteHelp(const CommandRow& row, RespWriter& reply) {
   const std::string_view name = row.name.substr(0, row.name.find('|'));
   std::vector<std::string_view> names;
-  for (const CommandSpec& other : AllCommands()) {
+  for (const CommandRow& other : AllCommands()) {
     if (other.name.starts_with(Concat(name, "|"))) {
       names.push_back(other.name.substr(name.size() + 1));
     }
@@ -169,7 +172,7 @@ void WriteHelp(const CommandSpec& row, RespWriter& reply) {
 
 }  // namespace
 
-bool RespSession::WriteServer(const CommandSpec& row, Arguments request,
+bool RespSession::WriteServer(const CommandRow& row, Arguments request,
                               RespWriter& reply) {
   switch (row.id) {
     case CommandId::kCommand:

@@ -20,16 +20,18 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
   };
 }
 
-// A reply above this gets its memory at once.
+// Memory for a larger reply is reserved at once.
 constexpr size_t kLargeReplyBytes = 64 << 10;
 
-// Browsers can be made to send these to any port: refusing them protects against requests forged by web pages.
+// A web page can make a browser send these words to any port. The connection is
+// closed to protect against such forged requests.
 bool LooksLikeHttp(std::string_view word) {
   return EqualsIgnoreCase(word, "post") || EqualsIgnoreCase(word, "host:");
 }
 
-// Answered only when everything before it on the connection was: it looks at the store beside the log.
-bool WaitsForEarlier(const CommandSpec& row) {
+// Commands that wait until all earlier commands of the connection are answered,
+// because they read the store outside the log.
+bool WaitsForEarlier(const CommandRow& row) {
   switch (row.id) {
     case CommandId::kKeys:
     case CommandId::kScan:
@@ -67,7 +69,7 @@ void RespSession::OnBytes(std::string_view bytes) {
 }
 
 void RespSession::Resume() {
-  // RoomFor says it again of a read that is still parked.
+  // RoomFor sets this again for a read that is still parked.
   if (!pending_.empty()) pending_.front().without_room = false;
   if (has_parked()) context_.router.ServeParked(this);
   AskUnasked();
@@ -81,14 +83,14 @@ void RespSession::OnClosed() {
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
   for (const Unasked& question : std::exchange(unasked_, {})) {
-    Failure overloaded;
-    overloaded.kind = Failure::Kind::kOverloaded;
+    RequestFailure overloaded;
+    overloaded.kind = RequestFailure::Kind::kOverloaded;
     OnFailure(question.token, overloaded);
   }
 }
 
 bool RespSession::Stopped() {
-  return closed_ || walk_ != nullptr || !unasked_.empty() ||
+  return closed_ || scan_ != nullptr || !unasked_.empty() ||
          client_.refuses_requests() || has_parked() ||
          pending_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, pending_.empty());
@@ -111,7 +113,8 @@ void RespSession::Process() {
   if (!stalled_.empty() && !Stopped()) {
     std::vector<std::string> stalled = std::exchange(stalled_, {});
     const std::vector<std::string_view> request(stalled.begin(), stalled.end());
-    if (Handle(request) == Taken::kBlocked) stalled_ = std::move(stalled);
+    if (Handle(request) == HandleResult::kBlocked)
+      stalled_ = std::move(stalled);
   }
   while (stalled_.empty() && !Stopped()) {
     const RespParser::Result next = parser_.Next();
@@ -122,7 +125,7 @@ void RespSession::Process() {
       client_.CloseAfterFlush();
       break;
     }
-    if (Handle(parser_.arguments()) == Taken::kBlocked && !closed_) {
+    if (Handle(parser_.arguments()) == HandleResult::kBlocked && !closed_) {
       const Arguments request = parser_.arguments();
       stalled_.assign(request.begin(), request.end());
     }
@@ -136,10 +139,10 @@ void RespSession::Process() {
   }
 }
 
-RespSession::Taken RespSession::Handle(Arguments request) {
+RespSession::HandleResult RespSession::Handle(Arguments request) {
   if (LooksLikeHttp(request[0])) {
     client_.CloseAfterFlush();
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   CommandLookup lookup = LookUp(request);
   if (lookup.spec == nullptr) {
@@ -150,10 +153,10 @@ RespSession::Taken RespSession::Handle(Arguments request) {
                             std::string_view(lookup.error).substr(4));
     }
     ReplyError(std::nullopt, lookup.error);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
-  const CommandSpec& row = *lookup.spec;
-  if (WaitsForEarlier(row) && !pending_.empty()) return Taken::kBlocked;
+  const CommandRow& row = *lookup.spec;
+  if (WaitsForEarlier(row) && !pending_.empty()) return HandleResult::kBlocked;
   last_command_ = row.name;
   if (in_transaction_) {
     switch (row.id) {
@@ -166,14 +169,14 @@ RespSession::Taken RespSession::Handle(Arguments request) {
         break;
       default:
         Queue(row, request);
-        return Taken::kDone;
+        return HandleResult::kDone;
     }
   }
   return HandleRow(row, request);
 }
 
-RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
-                                          Arguments request) {
+RespSession::HandleResult RespSession::HandleRow(const CommandRow& row,
+                                                 Arguments request) {
   switch (row.id) {
     case CommandId::kMulti:
       return Multi(request);
@@ -194,7 +197,7 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
     case CommandId::kKeys:
     case CommandId::kScan:
     case CommandId::kRandomkey:
-      return WalkKeys(row, request);
+      return ScanKeys(row, request);
     case CommandId::kClusterCountkeysinslot:
     case CommandId::kClusterGetkeysinslot:
       return SlotKeys(row, request);
@@ -216,7 +219,7 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
   }
   if (IsKeyCommand(row)) return HandleKeys(row, request, std::nullopt);
   if (row.id == CommandId::kClientReply && EqualsIgnoreCase(request[2], "on")) {
-    // Its own reply is the first that is sent again.
+    // The reply to this command is the first that is sent again.
     reply_off_ = false;
     reply_skip_next_ = false;
   }
@@ -225,10 +228,10 @@ RespSession::Taken RespSession::HandleRow(const CommandSpec& row,
     CHECK(written) << row.name;
   });
   if (row.id == CommandId::kQuit) client_.CloseAfterFlush();
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
-bool RespSession::WriteLocal(const CommandSpec& row, Arguments request,
+bool RespSession::WriteLocal(const CommandRow& row, Arguments request,
                              RespWriter& reply) {
   return WriteConnection(row, request, reply) ||
          WriteServer(row, request, reply) || WriteCluster(row, request, reply);
@@ -236,28 +239,27 @@ bool RespSession::WriteLocal(const CommandSpec& row, Arguments request,
 
 // ---- Commands on keys.
 
-RespSession::Taken RespSession::HandleKeys(
-    const CommandSpec& row, Arguments request,
+RespSession::HandleResult RespSession::HandleKeys(
+    const CommandRow& row, Arguments request,
     const std::optional<kv::SessionStamp>& session) {
   Translated command;
   Translate(row, request, context_.UnixMs(), context_.config.limits, &command);
   if (!command.error.empty()) {
     ReplyError(row.id, command.error);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (!command.read_only() && context_.config.self().read_only) {
     ReplyError(row.id, kReadOnly);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (command.read_only()) {
-    if (readonly_ && ServeStale(row, command)) return Taken::kDone;
+    if (readonly_ && ServeStale(row, command)) return HandleResult::kDone;
     return Submit(row, command, std::nullopt);
   }
   return Submit(row, command, session);
 }
 
-bool RespSession::ServeStale(const CommandSpec& row,
-                             const Translated& command) {
+bool RespSession::ServeStale(const CommandRow& row, const Translated& command) {
   const GroupQueue& queue = context_.router.QueueOf(command.slot);
   const kv::Store* store = queue.stale_store();
   if (store == nullptr || !store->Owns(command.slot) ||
@@ -269,35 +271,36 @@ bool RespSession::ServeStale(const CommandSpec& row,
       [&](const kv::ResultView& result) {
         ++context_.metrics.stale_reads;
         ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.shape, result, context_.config.limits, reply);
+          WriteResult(command.format, result, context_.config.limits, reply);
         });
       });
 }
 
-RespSession::Taken RespSession::Submit(
-    const CommandSpec& row, const Translated& command,
+RespSession::HandleResult RespSession::Submit(
+    const CommandRow& row, const Translated& command,
     const std::optional<kv::SessionStamp>& session) {
   GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const Ask ask = {this, Expect(row.id, command.shape), cluster()};
+  const RoutedRequest routed = {this, PushReply(row.id, command.format),
+                                cluster()};
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];
     spec.session = session;
-    admission = queue.Add(ask, spec);
+    admission = queue.Add(routed, spec);
   } else {
-    admission = queue.AddAtomic(ask, command.slot, session, command.all());
+    admission = queue.AddAtomic(routed, command.slot, session, command.all());
   }
-  if (admission == Admission::kAccepted) return Taken::kDone;
-  Unexpect();
-  return Taken::kBlocked;
+  if (admission == Admission::kAccepted) return HandleResult::kDone;
+  PopReply();
+  return HandleResult::kBlocked;
 }
 
 // ---- Replies.
 
-uint64_t RespSession::Expect(CommandId command, Shape shape) {
+uint64_t RespSession::PushReply(CommandId command, ReplyFormat format) {
   Pending pending;
   pending.command = command;
-  pending.shape = shape;
+  pending.format = format;
   pending.version = version_;
   pending.silent = TakeSilence();
   pending.begun = context_.MonoNow();
@@ -305,12 +308,12 @@ uint64_t RespSession::Expect(CommandId command, Shape shape) {
   return front_token_ + pending_.size() - 1;
 }
 
-void RespSession::Unexpect() {
+void RespSession::PopReply() {
   if (pending_.back().silent && !reply_off_) reply_skip_next_ = true;
   pending_.pop_back();
 }
 
-void RespSession::PopFront() {
+void RespSession::PopFirstReply() {
   client_.Unhold(pending_.front().held_bytes);
   pending_.pop_front();
   ++front_token_;
@@ -335,14 +338,14 @@ void RespSession::ReplyNow(std::optional<CommandId> command,
     const size_t begin = out.size();
     RespWriter reply(&out, version_);
     write(reply);
-    Account(command, Duration(), std::string_view(out).substr(begin));
+    RecordMetrics(command, Duration(), std::string_view(out).substr(begin));
     client_.WantFlush();
     return;
   }
   std::string text;
   RespWriter reply(&text, version_);
   write(reply);
-  Account(command, Duration(), text);
+  RecordMetrics(command, Duration(), text);
   if (silent) return;
   Pending pending;
   pending.ready = true;
@@ -357,8 +360,8 @@ void RespSession::ReplyError(std::optional<CommandId> command,
   ReplyNow(command, [&](RespWriter& reply) { reply.Error(error); });
 }
 
-void RespSession::Account(std::optional<CommandId> command, Duration duration,
-                          std::string_view reply) {
+void RespSession::RecordMetrics(std::optional<CommandId> command,
+                                Duration duration, std::string_view reply) {
   const bool failed = !reply.empty() && reply[0] == '-';
   if (failed) context_.metrics.OnErrorReply(reply);
   if (command.has_value()) {
@@ -367,10 +370,10 @@ void RespSession::Account(std::optional<CommandId> command, Duration duration,
 }
 
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
-  if (walk_ != nullptr) return OnWalked(token, result);
+  if (scan_ != nullptr) return OnScanResult(token, result);
   Pending& pending = PendingOf(token);
   if (closed_) {
-    // Nobody takes the reply.
+    // The connection is closed: the reply is dropped.
     if (--pending.parts == 0) Finish(pending);
     return;
   }
@@ -380,13 +383,13 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     if (!unasked_.empty()) client_.WantResume();
     return;
   }
-  // The front's reply needs no detour.
+  // The reply of the first pending request is written to the output directly.
   const bool direct = &pending == &pending_.front() && !pending.silent &&
                       pending.reply.empty() && pending.parts == 1;
   std::string& text = direct ? client_.out().text() : pending.reply;
   const size_t begin = text.size();
   if (begin == 0 || direct) {
-    // Growing by doubling would copy a large reply again and again.
+    // Without a reservation, growth would copy a large reply several times.
     if (result.bytes.size() > kLargeReplyBytes && result.shared == nullptr) {
       text.reserve(begin + result.bytes.size() + result.bytes.size() / 8);
     }
@@ -396,21 +399,22 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
       FinishWatch(std::move(*pending.watch), result, reply);
     } else if (pending.info_sections != nullptr) {
       WriteInfo(pending, ErrorOf(result.status), reply);
-    } else if (pending.shape == Shape::kSum && ErrorOf(result.status).empty()) {
+    } else if (pending.format == ReplyFormat::kSum &&
+               ErrorOf(result.status).empty()) {
       reply.Integer(pending.sum);
     } else if (pending.transaction != nullptr) {
       WriteTransaction(*pending.transaction, result, reply);
-    } else if (pending.shape == Shape::kBulkThenIgnored &&
+    } else if (pending.format == ReplyFormat::kBulkThenIgnored &&
                result.kind == kv::PayloadKind::kNested) {
       kv::ResultReader nested = kv::ResultReader::Nested(result);
       if (nested.done()) {
         reply.Error(kNoResult);
       } else {
-        WriteResult(pending.shape, nested.Next(), context_.config.limits,
+        WriteResult(pending.format, nested.Next(), context_.config.limits,
                     reply);
       }
     } else {
-      WriteResult(pending.shape, result, context_.config.limits, reply);
+      WriteResult(pending.format, result, context_.config.limits, reply);
     }
   }
   if (pending.parts > 1) {
@@ -418,24 +422,24 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     if (!unasked_.empty()) client_.WantResume();
     return;
   }
-  Account(pending.command, context_.MonoNow() - pending.begun,
-          std::string_view(text).substr(direct ? begin : 0));
+  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
+                std::string_view(text).substr(direct ? begin : 0));
   if (direct) {
-    PopFront();
+    PopFirstReply();
     SendReady();
   } else {
     Finish(pending);
   }
 }
 
-void RespSession::OnFailure(uint64_t token, const Failure& failure) {
-  if (walk_ != nullptr) return OnWalkFailed(token, failure);
+void RespSession::OnFailure(uint64_t token, const RequestFailure& failure) {
+  if (scan_ != nullptr) return OnScanFailed(token, failure);
   Pending& pending = PendingOf(token);
-  if (pending.asked > 0 && failure.kind == Failure::Kind::kMoved) {
-    // Another node leads the group: its answer counts there.
+  if (pending.asked > 0 && failure.kind == RequestFailure::Kind::kMoved) {
+    // Another node leads the group, and counts its keys.
     return OnResult(token, kv::ResultView{});
   }
-  if (failure.kind == Failure::Kind::kMoved) {
+  if (failure.kind == RequestFailure::Kind::kMoved) {
     ++context_.metrics.redirects_moved;
   }
   if (pending.reply.empty()) {
@@ -454,7 +458,8 @@ void RespSession::OnFailure(uint64_t token, const Failure& failure) {
     if (!unasked_.empty() && !closed_) client_.WantResume();
     return;
   }
-  Account(pending.command, context_.MonoNow() - pending.begun, pending.reply);
+  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
+                pending.reply);
   Finish(pending);
 }
 
@@ -472,30 +477,30 @@ void RespSession::SendReady() {
   while (!pending_.empty() && pending_.front().ready) {
     if (!pending_.front().silent)
       client_.out().text() += pending_.front().reply;
-    PopFront();
+    PopFirstReply();
   }
-  // Also tells the owner of a closed connection that less is pending.
+  // Also lets the owner of a closed connection notice that less is pending.
   client_.WantFlush();
   if ((waiting_ || has_parked()) && !closed_) client_.WantResume();
 }
 
-std::string RespSession::FailureText(const Failure& failure) {
+std::string RespSession::FailureText(const RequestFailure& failure) {
   switch (failure.kind) {
-    case Failure::Kind::kMoved: {
+    case RequestFailure::Kind::kMoved: {
       const NodeConfig* leader = context_.config.FindNode(failure.leader);
       if (leader == nullptr) break;
       const HostPort address = SplitAddress(leader->resp_cluster);
       return Concat("MOVED ", failure.slot, " ", address.host, ":",
                     address.port);
     }
-    case Failure::Kind::kNoLeader:
+    case RequestFailure::Kind::kNoLeader:
       break;
-    case Failure::Kind::kOverloaded:
+    case RequestFailure::Kind::kOverloaded:
       return "CLUSTERDOWN too many requests wait for the slot's leader";
-    case Failure::Kind::kUnknown:
+    case RequestFailure::Kind::kUnknown:
       return Concat("UNKNOWN the command may or may not have taken effect: ",
                     Message(failure.why));
-    case Failure::Kind::kRefused:
+    case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve the slot: ",
                     Message(failure.why));
   }

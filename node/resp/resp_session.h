@@ -1,7 +1,9 @@
-// node/resp/resp_session.h: one RESP connection: requests in, replies out in the order of the requests.
+// node/resp/resp_session.h: one RESP connection. Replies leave in the order of
+// the requests.
 //
-// A state machine over bytes: the Client below it owns the stream, the router gives the answers. Handlers stand in files by
-// family: resp_session.cc (commands on keys), resp_transaction.cc, resp_connection.cc, resp_keyspace.cc, resp_server.cc,
+// The Client below it owns the stream; the router gives the answers.
+// Handlers are in files by family: resp_session.cc (commands on keys),
+// resp_transaction.cc, resp_connection.cc, resp_keyspace.cc, resp_server.cc,
 // resp_cluster.cc.
 #ifndef QUORATE_NODE_RESP_RESP_SESSION_H_
 #define QUORATE_NODE_RESP_RESP_SESSION_H_
@@ -24,15 +26,15 @@
 #include "node/protocol/resp_parser.h"
 #include "node/protocol/resp_writer.h"
 #include "node/routing/peer_link.h"
-#include "node/routing/requester.h"
+#include "node/routing/request_sink.h"
 
 namespace quorate::node {
 
-class RespSession final : public Protocol, public Requester {
+class RespSession final : public Protocol, public RequestSink {
  public:
   RespSession(Context& context, Client& client, RespAddress address);
 
-  // What CLIENT LIST tells of this connection, one line.
+  // The line of CLIENT LIST for this connection.
   std::string Describe() const;
   const std::string& name() const { return name_; }
   std::string_view peer_address() const { return client_.peer_address(); }
@@ -53,9 +55,9 @@ class RespSession final : public Protocol, public Requester {
   }
   void OnClosed() override;
 
-  // Requester.
+  // RequestSink.
   void OnResult(uint64_t token, const kv::ResultView& result) override;
-  void OnFailure(uint64_t token, const Failure& failure) override;
+  void OnFailure(uint64_t token, const RequestFailure& failure) override;
   void OnUnblocked() override { client_.WantResume(); }
   bool RoomFor(uint64_t token, size_t bytes) override;
   bool RoomForNext(size_t bytes) override;
@@ -64,214 +66,219 @@ class RespSession final : public Protocol, public Requester {
   static constexpr std::string_view kReadOnly =
       "READONLY You can't write against a read only replica.";
 
-  // The store of another node left out what its command returns.
+  // Another node's store left out the result of its command.
   static constexpr std::string_view kNoResult = "ERR the store gave no result";
   static constexpr std::string_view kClusterDisabled =
       "ERR This instance has cluster support disabled";
 
-  // What became of a request when it was taken up.
-  enum class Taken : uint8_t {
-    kDone,     // Answered, or the answer is due.
-    kBlocked,  // Nothing happened: try the same request again on Resume.
+  // The outcome of handling a request.
+  enum class HandleResult : uint8_t {
+    kDone,     // Answered, or the answer will follow.
+    kBlocked,  // Nothing happened: the request is handled again on Resume.
   };
-  // A transaction on its way: how each command's part of the reply is written.
+  // A submitted transaction: the format of each command's part of the reply.
   struct Step {
-    const CommandSpec* row;
-    Shape shape = Shape::kBulk;
-    bool local = false;  // Touches no key: written when the reply is.
-    std::string error;   // Found wrong before it was sent.
-    std::vector<std::string> arguments;  // Of local ones.
+    const CommandRow* row;
+    ReplyFormat format = ReplyFormat::kBulk;
+    // The command has no keys: its reply is written with the whole reply.
+    bool local = false;
+    // Set if the command was invalid before it was submitted.
+    std::string error;
+    std::vector<std::string> arguments;  // Arguments of local commands.
   };
   struct Transaction {
-    size_t checks = 0;  // Watched keys, whose results come first.
+    size_t checks = 0;  // The number of watched keys, whose results come first.
     std::vector<Step> steps;
   };
   struct Watched {
     std::string key;
     Slot slot;
     bool absent = false;
-    kv::Version version = {};  // Op::kWatch's.
+    kv::Version version = {};  // The version that Op::kWatch returned.
   };
-  // A reply that is due, or is ready but stands behind one that is due.
+  // A reply that is due, or that is ready but waits for an earlier one.
   struct Pending {
-    // Of a reply that is due; one that is ready is accounted for already.
+    // Set for a reply that is due; a ready reply is counted in the metrics
+    // already.
     CommandId command = {};
-    Shape shape = Shape::kBulk;
-    int version = 2;  // Of RESP, when the request was taken up.
+    ReplyFormat format = ReplyFormat::kBulk;
+    int version = 2;  // The RESP version when the request was handled.
     bool ready = false;
-    bool silent = false;        // CLIENT REPLY OFF or SKIP.
-    bool without_room = false;  // The result waits for RoomFor.
-    // Answers still to come (FLUSHALL, DBSIZE: one for each range of slots).
+    bool silent = false;        // Not sent because of CLIENT REPLY OFF or SKIP.
+    bool without_room = false;  // The result waits for room.
+    // Outstanding answers (FLUSHALL, DBSIZE: one for each range of slots).
     uint32_t parts = 1;
-    int64_t sum = 0;     // DBSIZE: of the parts so far.
-    uint32_t asked = 0;  // Not 0: the parts are so many answers of groups.
+    int64_t sum = 0;  // The sum of the parts so far, for DBSIZE.
+    // The number of groups that were asked; 0: not a command on all groups.
+    uint32_t asked = 0;
     MonoTime begun;
-    size_t held_bytes = 0;  // Of the reply, while it stands behind another.
+    // The size of the reply while it waits for an earlier one.
+    size_t held_bytes = 0;
     std::string reply;
     std::unique_ptr<Transaction> transaction;
-    // WATCH: keys that are watched once the reply is OK.
+    // The keys of a WATCH, watched once the reply is OK.
     std::unique_ptr<std::vector<Watched>> watch;
     // INFO for a plain client: the sections asked for.
     std::unique_ptr<std::vector<std::string>> info_sections;
   };
   struct QueuedCommand {
-    const CommandSpec* row;
+    const CommandRow* row;
     std::vector<std::string> arguments;
   };
-  // Slots of one group that a command is about.
+  // Slots of one group that a command covers.
   struct Covered {
     SlotRange slots;
     // This node votes in the group and knows of no leader. When one is known
     // within the time limit and it is another node, that node answers for them.
     bool may_lead = false;
   };
-  // Slots of one group that are still to be visited.
-  struct Stretch {
+  // Slots of one group that a scan has not visited yet.
+  struct SlotCursor {
     uint64_t cursor = 0;  // kv/slots/slot_scan.h.
     Slot last;
-    bool may_lead = false;  // As in Covered.
+    bool may_lead = false;  // See Covered.
   };
-  // A question to a group that had no room for it. It has no arguments.
+  // A request for a group that had no room for it. It has no arguments.
   struct Unasked {
     uint64_t token;
     kv::CommandSpec spec;
     bool redirect;
   };
-  // KEYS, SCAN or RANDOMKEY on its way: steps of bounded size one after the
-  // other, each a read of the group it visits. Nothing else of the connection
-  // is taken up meanwhile.
-  struct KeyWalk {
+  // A running KEYS, SCAN or RANDOMKEY: a sequence of steps of bounded size,
+  // each a read of the group that it visits. The connection handles no other
+  // request meanwhile.
+  struct KeyScan {
     CommandId command;
     std::string pattern = "*";
     bool any_type = true;  // False: no key is of the type asked for.
     uint64_t wanted = 0;   // Keys to visit.
     uint64_t visited = 0;
-    uint64_t bits = 0;        // RANDOMKEY's choice.
-    uint64_t cursor_tag = 0;  // SCAN's, when it began.
-    std::vector<Stretch> stretches;
-    size_t next = 0;  // The stretch under way.
+    uint64_t bits = 0;        // The random choice of RANDOMKEY.
+    uint64_t cursor_tag = 0;  // The tag of SCAN's cursor at the beginning.
+    std::vector<SlotCursor> cursors;
+    size_t next = 0;  // The index of the current slot cursor.
     std::vector<std::string> keys;
     size_t key_bytes = 0;
   };
 
   // ---- The loop (resp_session.cc).
   void Process();
-  // True if no further request may be taken now.
+  // True if no further request may be handled now.
   bool Stopped();
-  Taken Handle(Arguments request);
-  Taken HandleRow(const CommandSpec& row, Arguments request);
-  Taken HandleKeys(const CommandSpec& row, Arguments request,
-                   const std::optional<kv::SessionStamp>& session);
-  Taken Submit(const CommandSpec& row, const Translated& command,
-               const std::optional<kv::SessionStamp>& session);
-  bool ServeStale(const CommandSpec& row, const Translated& command);
+  HandleResult Handle(Arguments request);
+  HandleResult HandleRow(const CommandRow& row, Arguments request);
+  HandleResult HandleKeys(const CommandRow& row, Arguments request,
+                          const std::optional<kv::SessionStamp>& session);
+  HandleResult Submit(const CommandRow& row, const Translated& command,
+                      const std::optional<kv::SessionStamp>& session);
+  bool ServeStale(const CommandRow& row, const Translated& command);
 
   // ---- Replies (resp_session.cc).
-  // Appends a reply for `command` that is due and returns its token.
-  uint64_t Expect(CommandId command, Shape shape);
-  // Takes the newest expected reply back: the router blocked.
-  void Unexpect();
+  // Appends a reply that is due for `command`, and returns its token.
+  uint64_t PushReply(CommandId command, ReplyFormat format);
+  // Removes the newest reply, because the router blocked its request.
+  void PopReply();
   Pending& PendingOf(uint64_t token);
-  // Writes a reply that is ready now: straight out when no other is due.
-  // No command: the request names none, which counts as an error alone.
+  // Writes a reply that is ready now, directly if no other reply is due.
+  // Without `command` (the request names none) only an error is counted.
   void ReplyNow(std::optional<CommandId> command,
                 absl::FunctionRef<void(RespWriter&)> write);
   void ReplyError(std::optional<CommandId> command, std::string_view error);
   void Finish(Pending& pending);
-  void PopFront();
+  void PopFirstReply();
   void SendReady();
-  void Account(std::optional<CommandId> command, Duration duration,
-               std::string_view reply);
-  std::string FailureText(const Failure& failure);
+  void RecordMetrics(std::optional<CommandId> command, Duration duration,
+                     std::string_view reply);
+  std::string FailureText(const RequestFailure& failure);
   bool TakeSilence();
 
   // ---- Transactions (resp_transaction.cc).
-  Taken Multi(Arguments request);
-  // One for each watched key: it must be as it was.
+  HandleResult Multi(Arguments request);
+  // Adds one check for each watched key: the key must be unchanged.
   void AddWatchChecks(std::vector<std::string_view>* keys,
                       std::vector<kv::CommandSpec>* specs) const;
-  Taken Exec(const CommandSpec& row);
-  Taken Discard();
-  Taken Watch(const CommandSpec& row, Arguments request);
-  void Queue(const CommandSpec& row, Arguments request);
-  std::string QueueError(const CommandSpec& row, Arguments request);
+  HandleResult Exec(const CommandRow& row);
+  HandleResult Discard();
+  HandleResult Watch(const CommandRow& row, Arguments request);
+  void Queue(const CommandRow& row, Arguments request);
+  std::string QueueError(const CommandRow& row, Arguments request);
   void ForgetTransaction();
   void WriteTransaction(const Transaction& transaction,
                         const kv::ResultView& result, RespWriter& reply);
-  // Answers a WATCH; its keys are watched only if the store took all of them.
+  // Answers a WATCH. Its keys are watched only if the store accepted all of
+  // them.
   void FinishWatch(std::vector<Watched> watch, const kv::ResultView& result,
                    RespWriter& reply);
-  // Commands that may stand in a transaction although they touch no key.
-  bool WriteLocal(const CommandSpec& row, Arguments request, RespWriter& reply);
+  // Writes the reply of a command without keys, which transactions may contain.
+  // Returns false for other commands.
+  bool WriteLocal(const CommandRow& row, Arguments request, RespWriter& reply);
 
   // ---- Keys as a whole (resp_keyspace.cc).
-  Taken FlushAll(const CommandSpec& row, Arguments request);
-  Taken CountKeys(const CommandSpec& row);
-  // INFO with the section Keyspace, for a plain client: about all groups.
-  Taken Info(const CommandSpec& row, Arguments request);
-  // `error` is empty, or says why not all keys are counted.
+  HandleResult FlushAll(const CommandRow& row, Arguments request);
+  HandleResult CountKeys(const CommandRow& row);
+  // INFO with the section Keyspace for a plain client, which covers all groups.
+  HandleResult Info(const CommandRow& row, Arguments request);
+  // `error` is empty, or says why keys are missing from the counts.
   void WriteInfo(const Pending& pending, std::string_view error,
                  RespWriter& reply) const;
-  // Asks every one of `covered`, which is not empty; answers `token` when all
-  // did.
+  // Asks every group of `covered`, which is not empty. Answers `token` when all
+  // have answered.
   void AskEach(uint64_t token, const std::vector<Covered>& covered, kv::Op op);
   // Asks the group of `spec`, at once or when it has room. With `redirect` the
-  // question fails if another node leads the group.
+  // request fails if another node leads the group.
   void AskGroup(uint64_t token, const kv::CommandSpec& spec, bool redirect);
   void AskUnasked();
-  Taken WalkKeys(const CommandSpec& row, Arguments request);
+  HandleResult ScanKeys(const CommandRow& row, Arguments request);
   // CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT.
-  Taken SlotKeys(const CommandSpec& row, Arguments request);
-  // Reads SCAN's arguments; the error if they are wrong.
+  HandleResult SlotKeys(const CommandRow& row, Arguments request);
+  // Reads the arguments of SCAN. Returns an error text if they are invalid.
   std::string_view ReadScanOptions(Arguments request, uint64_t* cursor,
-                                   KeyWalk* walk) const;
-  // All slots for a plain client; for a cluster client those that this node
-  // leads or may lead.
+                                   KeyScan* scan) const;
+  // All slots for a plain client. For a cluster client: the slots that this
+  // node leads or may lead.
   std::vector<Covered> CoveredSlots() const;
   uint64_t CursorTag() const;
-  // The error of a command on all covered groups that one of them failed.
-  // `asked`: how many parts the command has.
+  // The error of a command on all covered groups if one group fails it. `asked`
+  // is the number of the command's parts.
   std::string GroupFailureText(CommandId command, uint32_t asked,
-                               const Failure& failure) const;
-  void StepWalk(uint64_t token);
-  void OnWalked(uint64_t token, const kv::ResultView& result);
-  void OnWalkFailed(uint64_t token, const Failure& failure);
-  void EndWalk(uint64_t token, std::string_view error);
+                               const RequestFailure& failure) const;
+  void StepScan(uint64_t token);
+  void OnScanResult(uint64_t token, const kv::ResultView& result);
+  void OnScanFailed(uint64_t token, const RequestFailure& failure);
+  void EndScan(uint64_t token, std::string_view error);
 
   // ---- Connection, server, cluster: each answers at once.
-  bool WriteConnection(const CommandSpec& row, Arguments request,
+  bool WriteConnection(const CommandRow& row, Arguments request,
                        RespWriter& reply);
   void WriteHello(Arguments request, RespWriter& reply);
-  void WriteClient(const CommandSpec& row, Arguments request,
-                   RespWriter& reply);
-  void WriteClientState(const CommandSpec& row, Arguments arguments,
+  void WriteClient(const CommandRow& row, Arguments request, RespWriter& reply);
+  void WriteClientState(const CommandRow& row, Arguments arguments,
                         RespWriter& reply);
   void ListClients(Arguments options, RespWriter& reply);
   void KillClients(Arguments request, RespWriter& reply);
   void Reset();
-  bool WriteServer(const CommandSpec& row, Arguments request,
-                   RespWriter& reply);
+  bool WriteServer(const CommandRow& row, Arguments request, RespWriter& reply);
   void WriteWait(Arguments request, RespWriter& reply);
   void WriteRole(RespWriter& reply);
-  bool WriteCluster(const CommandSpec& row, Arguments request,
+  bool WriteCluster(const CommandRow& row, Arguments request,
                     RespWriter& reply);
   void WriteReplicas(std::string_view id, RespWriter& reply);
-  Taken Session(const CommandSpec& row);
-  Taken Do(const CommandSpec& row, Arguments request);
-  Taken OpenChannel(const CommandSpec& row, Arguments request);
-  Taken Apply(const CommandSpec& row, Arguments request);
-  Taken Status(const CommandSpec& row, Arguments request);
+  HandleResult Session(const CommandRow& row);
+  HandleResult Do(const CommandRow& row, Arguments request);
+  HandleResult OpenChannel(const CommandRow& row, Arguments request);
+  HandleResult Apply(const CommandRow& row, Arguments request);
+  HandleResult Status(const CommandRow& row, Arguments request);
   void ReplyToPeer(uint64_t token, const PeerResult& result);
 
-  // Whether the client is one of a cluster; if not, it is a plain client.
+  // True for a cluster client, false for a plain client.
   bool cluster() const { return address_ == RespAddress::kCluster; }
-  // Whether the node calls itself a master: a plain client sees a master
+  // True if the node reports itself as a master. A plain client sees a master
   // wherever it may write.
   bool IsMaster() const {
     return cluster() ? context_.topology.self().master == NodeId()
                      : !context_.config.self().read_only;
   }
-  // The address of `node` that this client's kind uses.
+  // The address of `node` for this kind of client.
   const std::string& AddressOf(const NodeConfig& node) const {
     return cluster() ? node.resp_cluster : node.resp;
   }
@@ -287,15 +294,16 @@ class RespSession final : public Protocol, public Requester {
   int version_ = 2;
   bool closed_ = false;
   bool processing_ = false;
-  bool waiting_ = false;  // Process stopped before the input's end.
+  bool waiting_ = false;  // Process stopped before the end of the input.
 
-  // The replies due, oldest first; the token of the front.
+  // The replies that are due, oldest first, and the token of the first.
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
-  std::unique_ptr<KeyWalk> walk_;
-  // Nothing else is taken up while there are any: it would overtake them.
+  std::unique_ptr<KeyScan> scan_;
+  // While this is not empty, no other request is handled, because it would
+  // overtake these.
   std::vector<Unasked> unasked_;
-  // Groups that have accepted a part of the newest command in parts.
+  // Groups that accepted a part of the newest command in parts.
   std::vector<GroupId> asked_groups_;
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;

@@ -1,4 +1,5 @@
-// MULTI, EXEC, DISCARD and WATCH: a transaction is one kAtomic in one entry, its watched versions checked in front.
+// MULTI, EXEC, DISCARD and WATCH. A transaction is one kAtomic in one entry,
+// which checks the watched versions first.
 #include <iterator>
 #include <utility>
 
@@ -14,10 +15,10 @@ constexpr std::string_view kAborted =
     "EXECABORT Transaction discarded because of previous errors.";
 constexpr std::string_view kTooLarge =
     "ERR transaction is larger than one log entry holds";
-// Room for stamps, checks and headers beside the commands.
+// Space for stamps, checks and headers in addition to the commands.
 constexpr size_t kQueuedBytesMax = raft::kEntryPayloadBytesMax * 3 / 4;
 
-// Keys that one connection watches.
+// The most keys that one connection watches.
 constexpr size_t kWatchedMax = 8'192;
 
 bool FitOneEntry(absl::Span<const kv::CommandSpec> specs) {
@@ -28,8 +29,8 @@ bool FitOneEntry(absl::Span<const kv::CommandSpec> specs) {
   return bytes <= raft::kEntryPayloadBytesMax;
 }
 
-// What takes more than one group, or a turn of its own.
-bool MayNotBeQueued(const CommandSpec& row) {
+// Commands that need more than one group or more than one turn.
+bool MayNotBeQueued(const CommandRow& row) {
   switch (row.id) {
     case CommandId::kFlushall:
     case CommandId::kFlushdb:
@@ -48,24 +49,24 @@ bool MayNotBeQueued(const CommandSpec& row) {
 
 }  // namespace
 
-RespSession::Taken RespSession::Multi(Arguments) {
+RespSession::HandleResult RespSession::Multi(Arguments) {
   if (in_transaction_) {
     ReplyError(CommandId::kMulti, "ERR MULTI calls can not be nested");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   in_transaction_ = true;
   transaction_dirty_ = false;
   ReplyNow(CommandId::kMulti, [](RespWriter& reply) { reply.Ok(); });
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
-RespSession::Taken RespSession::Discard() {
+RespSession::HandleResult RespSession::Discard() {
   const bool open = in_transaction_;
   if (open) ForgetTransaction();
   ReplyNow(CommandId::kDiscard, [&](RespWriter& reply) {
     open ? reply.Ok() : reply.Error("ERR DISCARD without MULTI");
   });
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 void RespSession::ForgetTransaction() {
@@ -76,7 +77,7 @@ void RespSession::ForgetTransaction() {
   watched_.clear();
 }
 
-std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
+std::string RespSession::QueueError(const CommandRow& row, Arguments request) {
   if (MayNotBeQueued(row)) {
     return "ERR Command not allowed inside a transaction";
   }
@@ -99,8 +100,8 @@ std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
   const GroupQueue& queue = context_.router.QueueOf(slot);
   if (cluster() && queue.leadership().kind == Leadership::Kind::kRemote) {
     ++context_.metrics.redirects_moved;
-    Failure moved;
-    moved.kind = Failure::Kind::kMoved;
+    RequestFailure moved;
+    moved.kind = RequestFailure::Kind::kMoved;
     moved.slot = slot;
     moved.leader = queue.leadership().leader;
     return FailureText(moved);
@@ -108,7 +109,7 @@ std::string RespSession::QueueError(const CommandSpec& row, Arguments request) {
   return {};
 }
 
-void RespSession::Queue(const CommandSpec& row, Arguments request) {
+void RespSession::Queue(const CommandRow& row, Arguments request) {
   const std::string error = QueueError(row, request);
   if (!error.empty()) {
     transaction_dirty_ = true;
@@ -120,22 +121,22 @@ void RespSession::Queue(const CommandSpec& row, Arguments request) {
   ReplyNow(row.id, [](RespWriter& reply) { reply.Simple("QUEUED"); });
 }
 
-RespSession::Taken RespSession::Watch(const CommandSpec& row,
-                                      Arguments request) {
+RespSession::HandleResult RespSession::Watch(const CommandRow& row,
+                                             Arguments request) {
   if (in_transaction_) {
     ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   const Slot slot = kv::HashSlot(request[1]);
   std::vector<kv::CommandSpec> specs;
   for (size_t i = 1; i < request.size(); ++i) {
     if (kv::HashSlot(request[i]) != slot) {
       ReplyError(row.id, kCrossSlot);
-      return Taken::kDone;
+      return HandleResult::kDone;
     }
     if (request[i].size() > context_.config.limits.key_bytes) {
       ReplyError(row.id, KeyTooLong(context_.config.limits));
-      return Taken::kDone;
+      return HandleResult::kDone;
     }
     kv::CommandSpec spec;
     spec.op = kv::Op::kWatch;
@@ -147,21 +148,22 @@ RespSession::Taken RespSession::Watch(const CommandSpec& row,
     ReplyError(row.id, Concat("ERR more keys are watched than ", kWatchedMax,
                               " or than one log entry holds (",
                               raft::kEntryPayloadBytesMax, " bytes)"));
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   GroupQueue& queue = context_.router.QueueOf(slot);
-  const uint64_t token = Expect(row.id, Shape::kStatusOk);
+  const uint64_t token = PushReply(row.id, ReplyFormat::kStatusOk);
   auto watch = std::make_unique<std::vector<Watched>>();
   for (const kv::CommandSpec& spec : specs) {
     watch->push_back({.key = std::string(spec.arguments[0]), .slot = slot});
   }
   PendingOf(token).watch = std::move(watch);
-  const Ask ask = {this, token, cluster()};
-  if (queue.AddAtomic(ask, slot, std::nullopt, specs) == Admission::kAccepted) {
-    return Taken::kDone;
+  const RoutedRequest routed = {this, token, cluster()};
+  if (queue.AddAtomic(routed, slot, std::nullopt, specs) ==
+      Admission::kAccepted) {
+    return HandleResult::kDone;
   }
-  Unexpect();
-  return Taken::kBlocked;
+  PopReply();
+  return HandleResult::kBlocked;
 }
 
 void RespSession::FinishWatch(std::vector<Watched> watch,
@@ -182,7 +184,7 @@ void RespSession::FinishWatch(std::vector<Watched> watch,
 
 void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
                                  std::vector<kv::CommandSpec>* specs) const {
-  keys->reserve(watched_.size());  // The checks refer to its elements.
+  keys->reserve(watched_.size());  // The checks point to its elements.
   for (const Watched& watched : watched_) {
     keys->push_back(watched.key);
     kv::CommandSpec check;
@@ -195,15 +197,15 @@ void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
   }
 }
 
-RespSession::Taken RespSession::Exec(const CommandSpec& row) {
+RespSession::HandleResult RespSession::Exec(const CommandRow& row) {
   if (!in_transaction_) {
     ReplyError(row.id, "ERR EXEC without MULTI");
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (transaction_dirty_) {
     ForgetTransaction();
     ReplyError(row.id, kAborted);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   auto transaction = std::make_unique<Transaction>();
   std::vector<kv::CommandSpec> specs;
@@ -217,7 +219,7 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
   AddWatchChecks(&watched_keys, &specs);
   for (const Watched& watched : watched_) take_slot(watched.slot);
   transaction->checks = specs.size();
-  // What specs refer to.
+  // Storage to which the specs point.
   std::vector<std::vector<std::string_view>> requests;
   std::vector<std::unique_ptr<Translated>> commands;
   for (const QueuedCommand& queued : queued_) {
@@ -232,7 +234,7 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
       Translated& command = *commands.back();
       Translate(*queued.row, requests.back(), context_.UnixMs(),
                 context_.config.limits, &command);
-      step.shape = command.shape;
+      step.format = command.format;
       step.error = command.error;
       if (command.error.empty()) {
         take_slot(command.slot);
@@ -245,25 +247,25 @@ RespSession::Taken RespSession::Exec(const CommandSpec& row) {
   if (cross_slot || !FitOneEntry(specs)) {
     ForgetTransaction();
     ReplyError(row.id, cross_slot ? kCrossSlot : kTooLarge);
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
   if (!slot.has_value()) {
     ForgetTransaction();
     ReplyNow(row.id, [&](RespWriter& reply) {
       WriteTransaction(*transaction, kv::ResultView{}, reply);
     });
-    return Taken::kDone;
+    return HandleResult::kDone;
   }
-  const uint64_t token = Expect(row.id, Shape::kBulk);
+  const uint64_t token = PushReply(row.id, ReplyFormat::kBulk);
   PendingOf(token).transaction = std::move(transaction);
-  const Ask ask = {this, token, cluster()};
-  if (context_.router.QueueOf(*slot).AddAtomic(ask, *slot, std::nullopt,
+  const RoutedRequest routed = {this, token, cluster()};
+  if (context_.router.QueueOf(*slot).AddAtomic(routed, *slot, std::nullopt,
                                                specs) == Admission::kBlocked) {
-    Unexpect();
-    return Taken::kBlocked;
+    PopReply();
+    return HandleResult::kBlocked;
   }
   ForgetTransaction();
-  return Taken::kDone;
+  return HandleResult::kDone;
 }
 
 void RespSession::WriteTransaction(const Transaction& transaction,
@@ -298,8 +300,8 @@ void RespSession::WriteTransaction(const Transaction& transaction,
     } else if (!nested.has_value() || nested->done()) {
       reply.Error(kNoResult);
     } else {
-      WriteResult(step.shape, nested->Next(), context_.config.limits, reply);
-      for (size_t i = 1; i < ResultCount(step.shape) && !nested->done(); ++i) {
+      WriteResult(step.format, nested->Next(), context_.config.limits, reply);
+      for (size_t i = 1; i < ResultCount(step.format) && !nested->done(); ++i) {
         nested->Next();
       }
     }

@@ -13,9 +13,9 @@ void ForwardChannels::Enter(raft::Term term) {
 }
 
 ForwardStamp ForwardChannels::Open(raft::Term term,
-                                   const ForwardStamp& instead) {
+                                   const ForwardStamp& replaces) {
   Enter(term);
-  if (instead.term == term) taken_.erase(instead.channel);
+  if (replaces.term == term) taken_.erase(replaces.channel);
   if (taken_.size() >= kChannelsMax) taken_.erase(taken_.begin());
   taken_.emplace(++opened_, 0);
   return {term, opened_, 0};

@@ -1,11 +1,19 @@
-// node/routing/forward_channel.h: forwarded batches take effect in the order in which they were sent, or not at all.
+// node/routing/forward_channel.h: forwarded batches take effect in the order in
+// which they were sent, or not at all.
 //
-// A batch on its way to another node may arrive late: after its sender gave it up, after later batches went another way, after
-// the receiver lost its leadership and won it again. So a node opens a channel at the leader before it forwards to it and
-// numbers its batches there. A leader takes a batch only in a channel that it opened itself, in its present term, and only above
-// all numbers it took there before. Two batches of one sender then are in one channel, where numbers order them, or in channels
-// of two terms, where the log does: what is appended in the older term after the newer one began is never committed; or the
-// older one's channel was closed before the newer one's was opened.
+// A forwarded batch may arrive late: after its sender gave up, after later
+// batches went elsewhere, or after the receiver lost leadership and won it
+// again. So a node opens a channel at the leader before it forwards, and
+// numbers its batches in that channel. A leader accepts a batch only in a
+// channel that it opened in its present term, and only with a number above all
+// numbers that it accepted there.
+//
+// Two batches of one sender are therefore ordered in one of these ways:
+// - They are in one channel: their numbers order them.
+// - Their channels belong to two terms: an entry that is appended in the older
+//   term after the newer term began is never committed.
+// - Their channels belong to one term: the older channel was closed before the
+//   newer one was opened.
 #ifndef QUORATE_NODE_ROUTING_FORWARD_CHANNEL_H_
 #define QUORATE_NODE_ROUTING_FORWARD_CHANNEL_H_
 
@@ -17,22 +25,22 @@
 
 namespace quorate::node {
 
-// The place of a batch in a channel.
+// The position of a batch in a channel.
 struct ForwardStamp {
-  raft::Term term;       // Of the leadership that opened the channel.
-  uint64_t channel = 0;  // 0: none.
-  uint64_t number = 0;   // Rising, from 1.
+  raft::Term term;       // The term of the leader that opened the channel.
+  uint64_t channel = 0;  // 0: no channel.
+  uint64_t number = 0;   // Counts up from 1.
 };
 
-// The leader's side, of one group.
+// The leader's side of the channels of one group.
 class ForwardChannels {
  public:
-  // Beyond so many the oldest is closed; its sender opens another.
+  // Above this number the oldest channel is closed; its sender opens another.
   static constexpr size_t kChannelsMax = 1024;
 
-  // A new channel, for a leader in `term`. Closes `instead`, if it is open.
-  ForwardStamp Open(raft::Term term, const ForwardStamp& instead);
-  // True if a leader in `term` may take a batch so stamped, once.
+  // Opens a channel for a leader in `term`. Closes `replaces` if it is open.
+  ForwardStamp Open(raft::Term term, const ForwardStamp& replaces);
+  // True, once, if a leader in `term` may accept a batch with this stamp.
   bool Take(raft::Term term, const ForwardStamp& stamp);
 
  private:
@@ -40,7 +48,8 @@ class ForwardChannels {
 
   raft::Term term_;
   uint64_t opened_ = 0;
-  absl::btree_map<uint64_t, uint64_t> taken_;  // By channel: the last number.
+  // The last accepted number, by channel.
+  absl::btree_map<uint64_t, uint64_t> taken_;
 };
 
 }  // namespace quorate::node

@@ -9,20 +9,25 @@
 namespace quorate::node {
 namespace {
 
-// Entries of one group between proposing and applying. Well below what the core refuses.
+// The most entries of a group between proposing and applying. Well below what
+// the core refuses.
 constexpr size_t kInflightBatchesMax = 256;
-// While so many are under way, what arrives is gathered rather than proposed in small pieces: an entry costs every
-// replica the same whether it carries one command or hundreds, and the disks decide the pace anyway.
+// From this many batches in flight on, arriving commands are collected instead
+// of proposed in small entries. An entry costs every replica the same whether
+// it carries one command or hundreds, and the disks limit the pace.
 constexpr size_t kInflightBatchesBeforeGathering = 2;
-// What the results of one entry may come to, and those of all entries of a group under way, in bytes: they may all be made
-// in one turn. A single command may return more (kv::kReturnedBytesMax).
+// Upper bounds of the result bytes of one entry, and of all entries of a group
+// in flight, which may all be built in one turn. A single command may return
+// more (kv::kReturnedBytesMax).
 constexpr size_t kEntryExpectedBytesMax = 8 << 20;
 constexpr size_t kInflightExpectedBytesMax = 16 << 20;
-// Results up to this need no room of their own: a value fits, and a step of a scan.
+// Results up to this size are not checked for room: a value fits, and a step of
+// a scan.
 constexpr size_t kSmallResultBytes = 2 * kv::kScanBytesMax;
-// A connection may have any number of such results on their way, whatever the budget of the node says.
+// A connection may have any number of results up to this size in flight,
+// whatever the node's budget.
 constexpr size_t kFreeResultBytes = 1 << 10;
-// The frame of one result.
+// The size of a result without its payload.
 constexpr size_t kResultFrameBytes = 64;
 static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <= kSmallResultBytes);
 
@@ -69,7 +74,8 @@ const kv::Store* GroupQueue::stale_store() const {
   return applied_of_leader_ ? store() : nullptr;
 }
 
-// A fenced, stopped or refused replica counts as none: its core stays as it was, a leader's too.
+// A fenced, stopped or refused replica counts as absent. Its core keeps its
+// last state, which may be that of a leader.
 void GroupQueue::RefreshLeadership() {
   Leadership now;
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
@@ -110,34 +116,35 @@ bool GroupQueue::Congested() const {
   return waiting_requests_ >= parts_.config.limits.held_requests;
 }
 
-Failure GroupQueue::MakeFailure(Failure::Kind kind, Slot slot,
-                                const absl::Status& why) const {
+RequestFailure GroupQueue::MakeFailure(RequestFailure::Kind kind, Slot slot,
+                                       const absl::Status& why) const {
   return {kind, slot, group_, leadership_.leader, why};
 }
 
-Admission GroupQueue::Refuse(const Ask& ask, Slot slot, Failure::Kind kind) {
-  ask.requester->OnFailure(ask.token,
-                           MakeFailure(kind, slot, absl::OkStatus()));
+Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
+                             RequestFailure::Kind kind) {
+  request.sink->OnFailure(request.token,
+                          MakeFailure(kind, slot, absl::OkStatus()));
   return Admission::kAccepted;
 }
 
-Admission GroupQueue::Block(const Ask& ask) {
-  if (std::find(blocked_.begin(), blocked_.end(), ask.requester) ==
+Admission GroupQueue::Block(const RoutedRequest& request) {
+  if (std::find(blocked_.begin(), blocked_.end(), request.sink) ==
       blocked_.end()) {
-    blocked_.push_back(ask.requester);
-    ++ask.requester->blocked_queues_;
+    blocked_.push_back(request.sink);
+    ++request.sink->blocked_queues_;
   }
   return Admission::kBlocked;
 }
 
-void GroupQueue::ForgetBlocked(Requester* requester) {
-  const auto place = std::find(blocked_.begin(), blocked_.end(), requester);
+void GroupQueue::ForgetBlocked(RequestSink* sink) {
+  const auto place = std::find(blocked_.begin(), blocked_.end(), sink);
   if (place == blocked_.end()) return;
   blocked_.erase(place);
-  --requester->blocked_queues_;
+  --sink->blocked_queues_;
 }
 
-size_t GroupQueue::ResultBytes(Requester* requester,
+size_t GroupQueue::ResultBytes(RequestSink* sink,
                                const kv::CommandSpec& spec) const {
   switch (spec.op) {
     case kv::Op::kSet:
@@ -156,7 +163,7 @@ size_t GroupQueue::ResultBytes(Requester* requester,
   const size_t keys =
       spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
   const kv::Store* here = store();
-  const size_t added = requester->OrderOf(group_).unapplied_bytes;
+  const size_t added = sink->OrderOf(group_).unapplied_bytes;
   size_t bytes = kResultFrameBytes;
   for (const std::string_view key : spec.arguments.first(keys)) {
     size_t value = kv::kValueBytesMax;
@@ -170,9 +177,9 @@ size_t GroupQueue::ResultBytes(Requester* requester,
   return bytes;
 }
 
-bool GroupQueue::FitsResults(Requester* requester, size_t result_bytes) const {
-  const size_t under_way = requester->OrderOf(group_).result_bytes;
-  // One command may always go.
+bool GroupQueue::FitsResults(RequestSink* sink, size_t result_bytes) const {
+  const size_t under_way = sink->OrderOf(group_).result_bytes;
+  // A single command is always admitted.
   return (under_way == 0 && result_bytes <= kv::kReturnedBytesMax) ||
          (under_way + result_bytes <=
               std::max(kSmallResultBytes,
@@ -181,122 +188,129 @@ bool GroupQueue::FitsResults(Requester* requester, size_t result_bytes) const {
            parts_.budget.Fits(result_bytes)));
 }
 
-std::optional<Admission> GroupQueue::Gate(const Ask& ask, Slot slot,
-                                          size_t result_bytes) {
+std::optional<Admission> GroupQueue::CheckAdmission(
+    const RoutedRequest& request, Slot slot, size_t result_bytes) {
   if (const absl::Status why = Unservable(); !why.ok()) {
-    ask.requester->OnFailure(ask.token,
-                             MakeFailure(Failure::Kind::kRefused, slot, why));
+    request.sink->OnFailure(
+        request.token, MakeFailure(RequestFailure::Kind::kRefused, slot, why));
     return Admission::kAccepted;
   }
-  if (ask.redirect && leadership_.kind == Leadership::Kind::kRemote) {
-    return Refuse(ask, slot, Failure::Kind::kMoved);
+  if (request.redirect && leadership_.kind == Leadership::Kind::kRemote) {
+    return Refuse(request, slot, RequestFailure::Kind::kMoved);
   }
-  if (Congested() && !ask.further) {
+  if (Congested() && !request.further) {
     if (leadership_.kind == Leadership::Kind::kUnknown) {
-      return Refuse(ask, slot, Failure::Kind::kOverloaded);
+      return Refuse(request, slot, RequestFailure::Kind::kOverloaded);
     }
-    return Block(ask);
+    return Block(request);
   }
   if (result_bytes > 0) {
-    Requester::Order& order = ask.requester->OrderOf(group_);
-    // Its reads under way must not see this write, nor more than this read; their answers unblock it.
+    RequestSink::ConnectionOrder& order = request.sink->OrderOf(group_);
+    // The sink's issued reads must not observe this write, nor more than this
+    // read. Their answers unblock the sink.
     if (order.issued_reads > 0) return Admission::kBlocked;
     if (order.waiting_reads > 0) {
-      if (!WaitingReadsFit(ask.requester)) return Admission::kBlocked;
-      MoveReadsToBatch(ask.requester);
+      if (!WaitingReadsFit(request.sink)) return Admission::kBlocked;
+      MoveReadsToBatch(request.sink);
     }
-    // The answers to what is under way unblock it.
-    if (!FitsResults(ask.requester, result_bytes)) return Admission::kBlocked;
+    // Answers to commands in flight unblock the sink.
+    if (!FitsResults(request.sink, result_bytes)) return Admission::kBlocked;
     if (result_bytes > kSmallResultBytes &&
-        !ask.requester->RoomForNext(result_bytes)) {
+        !request.sink->RoomForNext(result_bytes)) {
       return Admission::kBlocked;
     }
   }
   return std::nullopt;
 }
 
-Admission GroupQueue::Add(const Ask& ask, const kv::CommandSpec& spec) {
+Admission GroupQueue::Add(const RoutedRequest& request,
+                          const kv::CommandSpec& spec) {
   bool write = !kv::IsRead(spec.op);
   bool in_batch = write;
   if (!write) {
-    const Requester::Order& order = ask.requester->OrderOf(group_);
-    // In a batch it also settles what became of the requester's writes that were lost on their way.
+    const RequestSink::ConnectionOrder& order = request.sink->OrderOf(group_);
+    // In a batch, the read also settles the outcome of the sink's writes that
+    // were lost in forwarding.
     in_batch = !hosted_ || order.unapplied_writes > 0 || order.unsettled > 0;
-    // It must not see less than those did, whose answers may come before this node applied what they saw; those unblock it.
+    // The read must not return an older state than the sink's earlier reads in
+    // the log, whose answers may arrive before this node has applied what they
+    // observed. Those answers unblock the sink.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
-  const size_t result_bytes = in_batch ? ResultBytes(ask.requester, spec) : 0;
-  if (const auto admission = Gate(ask, spec.slot, result_bytes)) {
+  const size_t result_bytes = in_batch ? ResultBytes(request.sink, spec) : 0;
+  if (const auto admission = CheckAdmission(request, spec.slot, result_bytes)) {
     return *admission;
   }
   if (!write && in_batch) {
-    AddReadToLane(ask, spec, result_bytes);
+    AddReadToBatch(request, spec, result_bytes);
   } else if (write) {
     const size_t size = kv::BatchBuilder::EncodedSize(spec);
-    Lane& lane = LaneFor(ask, size, result_bytes);
-    lane.builder.Add(spec);
-    AddItem(lane, ask,
-            {ask.requester, ask.token, spec.slot, true,
+    OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+    open_batch.builder.Add(spec);
+    AddItem(open_batch, request,
+            {request.sink, request.token, spec.slot, true,
              static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
   } else {
-    AddRead(ask, spec);
+    AddRead(request, spec);
   }
   callbacks_.wake();
   return Admission::kAccepted;
 }
 
-Admission GroupQueue::AddAtomic(const Ask& ask, Slot slot,
+Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                                 const std::optional<kv::SessionStamp>& session,
                                 absl::Span<const kv::CommandSpec> specs) {
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
   size_t result_bytes = kResultFrameBytes;
   for (const kv::CommandSpec& spec : specs) {
     size += kv::BatchBuilder::EncodedSize(spec);
-    result_bytes += ResultBytes(ask.requester, spec);
+    result_bytes += ResultBytes(request.sink, spec);
   }
   result_bytes = std::min(result_bytes, kv::kReturnedBytesMax);
-  if (const auto admission = Gate(ask, slot, result_bytes)) {
+  if (const auto admission = CheckAdmission(request, slot, result_bytes)) {
     return *admission;
   }
-  Lane& lane = LaneFor(ask, size, result_bytes);
-  lane.builder.BeginAtomic(slot, session);
-  for (const kv::CommandSpec& spec : specs) lane.builder.Add(spec);
-  lane.builder.EndAtomic();
-  AddItem(lane, ask,
-          {ask.requester, ask.token, slot, true, static_cast<uint32_t>(size),
+  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  open_batch.builder.BeginAtomic(slot, session);
+  for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
+  open_batch.builder.EndAtomic();
+  AddItem(open_batch, request,
+          {request.sink, request.token, slot, true, static_cast<uint32_t>(size),
            static_cast<uint32_t>(result_bytes)});
   callbacks_.wake();
   return Admission::kAccepted;
 }
 
-GroupQueue::Lane& GroupQueue::LaneFor(const Ask& ask, size_t encoded_size,
-                                      size_t result_bytes) {
+GroupQueue::OpenBatch& GroupQueue::OpenBatchFor(const RoutedRequest& request,
+                                                size_t encoded_size,
+                                                size_t result_bytes) {
   const LimitsConfig& limits = parts_.config.limits;
-  Lane& lane = lanes_[ask.redirect];
-  if (!lane.items.empty() &&
-      (lane.items.size() >= limits.batch_commands ||
-       lane.builder.size_bytes() + encoded_size > limits.batch_bytes ||
-       lane.result_bytes + result_bytes > kEntryExpectedBytesMax)) {
-    CloseLane(ask.redirect);
+  OpenBatch& open_batch = open_batches_[request.redirect];
+  if (!open_batch.items.empty() &&
+      (open_batch.items.size() >= limits.batch_commands ||
+       open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
+       open_batch.result_bytes + result_bytes > kEntryExpectedBytesMax)) {
+    CloseOpenBatch(request.redirect);
   }
-  Requester::Order& order = ask.requester->OrderOf(group_);
-  if (order.lane_redirect != ask.redirect) {
-    // What it has in the other lane goes first.
-    if (order.lane == lanes_[order.lane_redirect].number) {
-      CloseLane(order.lane_redirect);
+  RequestSink::ConnectionOrder& order = request.sink->OrderOf(group_);
+  if (order.open_batch_redirect != request.redirect) {
+    // Its commands in the other open batch go first.
+    if (order.open_batch == open_batches_[order.open_batch_redirect].number) {
+      CloseOpenBatch(order.open_batch_redirect);
     }
-    order.lane_redirect = ask.redirect;
+    order.open_batch_redirect = request.redirect;
   }
-  order.lane = lane.number;
-  return lane;
+  order.open_batch = open_batch.number;
+  return open_batch;
 }
 
-void GroupQueue::AddItem(Lane& lane, const Ask& ask, const Item& item) {
-  lane.items.push_back(item);
-  lane.result_bytes += item.result_bytes;
+void GroupQueue::AddItem(OpenBatch& open_batch, const RoutedRequest& request,
+                         const Item& item) {
+  open_batch.items.push_back(item);
+  open_batch.result_bytes += item.result_bytes;
   parts_.budget.Reserve(item.result_bytes);
   ++waiting_requests_;
-  Requester::Order& order = ask.requester->OrderOf(group_);
+  RequestSink::ConnectionOrder& order = request.sink->OrderOf(group_);
   order.result_bytes += item.result_bytes;
   if (item.write) {
     ++order.unapplied_writes;
@@ -306,39 +320,42 @@ void GroupQueue::AddItem(Lane& lane, const Ask& ask, const Item& item) {
   }
 }
 
-void GroupQueue::AddReadToLane(const Ask& ask, const kv::CommandSpec& spec,
-                               size_t result_bytes) {
+void GroupQueue::AddReadToBatch(const RoutedRequest& request,
+                                const kv::CommandSpec& spec,
+                                size_t result_bytes) {
   const size_t size = kv::BatchBuilder::EncodedSize(spec);
-  Lane& lane = LaneFor(ask, size, result_bytes);
-  lane.builder.Add(spec);
-  AddItem(lane, ask,
-          {ask.requester, ask.token, spec.slot, false,
+  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  open_batch.builder.Add(spec);
+  AddItem(open_batch, request,
+          {request.sink, request.token, spec.slot, false,
            static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
   ++counters_.reads_in_log;
 }
 
-void GroupQueue::AddRead(const Ask& ask, const kv::CommandSpec& spec) {
+void GroupQueue::AddRead(const RoutedRequest& request,
+                         const kv::CommandSpec& spec) {
   ReadItem item = {
-      .requester = ask.requester,
-      .token = ask.token,
+      .sink = request.sink,
+      .token = request.token,
       .deadline = MonoNow() + parts_.config.timeouts.leader_wait,
       .numbers = spec.numbers,
       .arguments_offset = reads_->arena.size(),
       .arguments_count = static_cast<uint32_t>(spec.arguments.size()),
       .slot = spec.slot,
       .op = spec.op,
-      .redirect = ask.redirect,
+      .redirect = request.redirect,
   };
   for (const std::string_view argument : spec.arguments) {
     AppendArgument(&reads_->arena, argument);
   }
   reads_->items.push_back(item);
   ++waiting_requests_;
-  ++ask.requester->OrderOf(group_).waiting_reads;
+  ++request.sink->OrderOf(group_).waiting_reads;
   ++counters_.reads;
 }
 
-kv::CommandSpec GroupQueue::SpecOf(const ReadItem& item, const Reads& reads) {
+kv::CommandSpec GroupQueue::CommandOf(const ReadItem& item,
+                                      const Reads& reads) {
   arguments_.clear();
   const char* p = reads.arena.data() + item.arguments_offset;
   for (uint32_t i = 0; i < item.arguments_count; ++i) {
@@ -355,29 +372,29 @@ kv::CommandSpec GroupQueue::SpecOf(const ReadItem& item, const Reads& reads) {
   return spec;
 }
 
-bool GroupQueue::WaitingReadsFit(Requester* requester) {
-  size_t count = requester->OrderOf(group_).waiting_reads;
+bool GroupQueue::WaitingReadsFit(RequestSink* sink) {
+  size_t count = sink->OrderOf(group_).waiting_reads;
   size_t result_bytes = 0;
   for (size_t i = reads_->items.size(); count > 0; --i) {
     CHECK_GT(i, size_t{0});
     const ReadItem& item = reads_->items[i - 1];
-    if (item.requester != requester) continue;
+    if (item.sink != sink) continue;
     --count;
-    result_bytes += ResultBytes(requester, SpecOf(item, *reads_));
+    result_bytes += ResultBytes(sink, CommandOf(item, *reads_));
   }
-  return FitsResults(requester, result_bytes);
+  return FitsResults(sink, result_bytes);
 }
 
-void GroupQueue::MoveParkedToBatch(Requester* requester) {
-  if (requester->OrderOf(group_).parked_reads == 0) return;
-  std::vector<Requester::ParkedRead> parked;
-  parked.swap(requester->parked_);
-  for (Requester::ParkedRead& read : parked) {
+void GroupQueue::MoveParkedToBatch(RequestSink* sink) {
+  if (sink->OrderOf(group_).parked_reads == 0) return;
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->parked_);
+  for (RequestSink::ParkedRead& read : parked) {
     if (read.group != group_) {
-      requester->parked_.push_back(std::move(read));
+      sink->parked_.push_back(std::move(read));
       continue;
     }
-    Requester::Order& order = requester->OrderOf(group_);
+    RequestSink::ConnectionOrder& order = sink->OrderOf(group_);
     --order.parked_reads;
     --order.issued_reads;
     const std::vector<std::string_view> arguments(read.arguments.begin(),
@@ -387,71 +404,72 @@ void GroupQueue::MoveParkedToBatch(Requester* requester) {
     spec.slot = read.slot;
     spec.numbers = read.numbers;
     spec.arguments = arguments;
-    AddReadToLane({requester, read.token, read.redirect}, spec,
-                  ResultBytes(requester, spec));
+    AddReadToBatch({sink, read.token, read.redirect}, spec,
+                   ResultBytes(sink, spec));
   }
 }
 
-void GroupQueue::MoveReadsToBatch(Requester* requester) {
-  MoveParkedToBatch(requester);
-  // They stand near the end, where this turn put them.
-  const uint32_t count = requester->OrderOf(group_).waiting_reads;
+void GroupQueue::MoveReadsToBatch(RequestSink* sink) {
+  MoveParkedToBatch(sink);
+  // They are near the end, where this turn added them.
+  const uint32_t count = sink->OrderOf(group_).waiting_reads;
   std::vector<size_t> places;
   for (size_t i = reads_->items.size(); places.size() < count; --i) {
     CHECK_GT(i, size_t{0});
-    if (reads_->items[i - 1].requester == requester) places.push_back(i - 1);
+    if (reads_->items[i - 1].sink == sink) places.push_back(i - 1);
   }
-  requester->OrderOf(group_).waiting_reads = 0;
+  sink->OrderOf(group_).waiting_reads = 0;
   waiting_requests_ -= count;
   for (size_t i = places.size(); i > 0; --i) {
     ReadItem& item = reads_->items[places[i - 1]];
-    const kv::CommandSpec spec = SpecOf(item, *reads_);
-    AddReadToLane({requester, item.token, item.redirect}, spec,
-                  ResultBytes(requester, spec));
-    item.requester = nullptr;
+    const kv::CommandSpec spec = CommandOf(item, *reads_);
+    AddReadToBatch({sink, item.token, item.redirect}, spec,
+                   ResultBytes(sink, spec));
+    item.sink = nullptr;
   }
 }
 
 void GroupQueue::MoveAllReadsToBatch() {
   for (size_t i = 0; i < reads_->items.size(); ++i) {
-    Requester* const requester = reads_->items[i].requester;
-    if (requester != nullptr) MoveReadsToBatch(requester);
+    RequestSink* const sink = reads_->items[i].sink;
+    if (sink != nullptr) MoveReadsToBatch(sink);
   }
   reads_->items.clear();
   reads_->arena.clear();
 }
 
-void GroupQueue::CloseLane(bool redirect) {
-  Lane& lane = lanes_[redirect];
-  if (lane.items.empty()) return;
+void GroupQueue::CloseOpenBatch(bool redirect) {
+  OpenBatch& open_batch = open_batches_[redirect];
+  if (open_batch.items.empty()) return;
   Batch batch;
   batch.sequence = next_sequence_++;
-  batch.payload = lane.builder.Finish();
-  batch.items = std::move(lane.items);
-  batch.result_bytes = std::exchange(lane.result_bytes, 0);
+  batch.payload = open_batch.builder.Finish();
+  batch.items = std::move(open_batch.items);
+  batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
   batch.deadline = MonoNow() + parts_.config.timeouts.leader_wait;
   batch.redirect = redirect;
-  ++lane.number;
-  lane.items.clear();
+  ++open_batch.number;
+  open_batch.items.clear();
   waiting_.push_back(std::move(batch));
 }
 
 void GroupQueue::Flush() {
   RefreshLeadership();
-  // Not ahead of reads that a read point is due for: those follow when it fails.
+  // Not while a read point is outstanding: its reads come first, and follow
+  // when it fails.
   if (!hosted_ && !read_point_due_) MoveAllReadsToBatch();
   if (leadership_.kind != Leadership::Kind::kSelf ||
       inflight_batches_ < kInflightBatchesBeforeGathering ||
       parts_.buggify.Fire("node.no_gathering")) {
-    CloseLane(false);
-    CloseLane(true);
+    CloseOpenBatch(false);
+    CloseOpenBatch(true);
   }
   if (MonoNow() >= retry_at_) {
     SubmitWaiting();
     IssueReads();
   }
   ExpireWaiting();
-  UnblockRequesters();
+  UnblockSinks();
   if (!hosted_ && waiting_requests_ > 0 &&
       leadership_.kind == Leadership::Kind::kUnknown) {
     parts_.view.AskSoon(group_);
@@ -465,7 +483,7 @@ void GroupQueue::SubmitWaiting() {
       Batch batch = std::move(waiting_.front());
       waiting_.pop_front();
       waiting_requests_ -= batch.items.size();
-      FailBatch(batch, Failure::Kind::kRefused, why);
+      FailBatch(batch, RequestFailure::Kind::kRefused, why);
       continue;
     }
     if (leadership_.kind == Leadership::Kind::kUnknown) return;
@@ -479,9 +497,9 @@ void GroupQueue::SubmitWaiting() {
              kInflightExpectedBytesMax)) {
       return;
     }
-    const Again again =
-        !moved && front.refused ? MayBeSubmittedAgain(front) : Again::kYes;
-    if (again == Again::kLater) return;
+    const RetryDecision again =
+        !moved && front.refused ? DecideRetry(front) : RetryDecision::kYes;
+    if (again == RetryDecision::kLater) return;
     if (!moved && !Submittable()) {
       OpenChannel();
       return;
@@ -490,9 +508,9 @@ void GroupQueue::SubmitWaiting() {
     waiting_.pop_front();
     waiting_requests_ -= batch.items.size();
     if (moved) {
-      FailBatch(batch, Failure::Kind::kMoved, absl::OkStatus());
-    } else if (again == Again::kNever) {
-      FailBatch(batch, Failure::Kind::kNoLeader, absl::OkStatus());
+      FailBatch(batch, RequestFailure::Kind::kMoved, absl::OkStatus());
+    } else if (again == RetryDecision::kNever) {
+      FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
     } else if (self) {
       Propose(std::move(batch));
     } else {
@@ -501,27 +519,27 @@ void GroupQueue::SubmitWaiting() {
   }
 }
 
-// A batch may be refused although a later one is not: the leader had room for the smaller of them, or the later one went
-// to the next leader.
-GroupQueue::Again GroupQueue::MayBeSubmittedAgain(const Batch& batch) {
-  Again again = Again::kYes;
+// A batch may be refused although a later batch is not: the leader had room for
+// the smaller batch, or the later one went to the next leader.
+GroupQueue::RetryDecision GroupQueue::DecideRetry(const Batch& batch) {
+  RetryDecision again = RetryDecision::kYes;
   for (const Item& item : batch.items) {
-    const Requester::Order& order = item.requester->OrderOf(group_);
-    if (order.executed_through > batch.sequence) return Again::kNever;
-    if (order.submitted > 0) again = Again::kLater;
+    const RequestSink::ConnectionOrder& order = item.sink->OrderOf(group_);
+    if (order.executed_through > batch.sequence) return RetryDecision::kNever;
+    if (order.submitted > 0) again = RetryDecision::kLater;
   }
   return again;
 }
 
-void GroupQueue::NoteSubmitted(const Batch& batch) {
+void GroupQueue::RecordSubmitted(const Batch& batch) {
   for (const Item& item : batch.items) {
-    ++item.requester->OrderOf(group_).submitted;
+    ++item.sink->OrderOf(group_).submitted;
   }
 }
 
-void GroupQueue::NoteAnswered(const Batch& batch, Outcome outcome) {
+void GroupQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
   for (const Item& item : batch.items) {
-    Requester::Order& order = item.requester->OrderOf(group_);
+    RequestSink::ConnectionOrder& order = item.sink->OrderOf(group_);
     --order.submitted;
     if (outcome == Outcome::kNotExecuted) continue;
     order.executed_through = std::max(order.executed_through, batch.sequence);
@@ -534,7 +552,7 @@ void GroupQueue::NoteAnswered(const Batch& batch, Outcome outcome) {
 }
 
 void GroupQueue::Propose(Batch batch) {
-  NoteSubmitted(batch);
+  RecordSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
   inflight_result_bytes_ += batch.result_bytes;
@@ -583,7 +601,7 @@ void GroupQueue::OpenChannel() {
                                   });
 }
 
-// It may still be open there. No matter: the next is opened in its place.
+// The channel may still be open at the leader. The next channel replaces it.
 void GroupQueue::CloseChannel(NodeId leader, const ForwardStamp& stamp) {
   Channel& channel = channels_[leader];
   if (channel.last.term == stamp.term &&
@@ -595,7 +613,7 @@ void GroupQueue::CloseChannel(NodeId leader, const ForwardStamp& stamp) {
 void GroupQueue::Forward(Batch batch) {
   const NodeConfig& node = LeaderConfig();
   batch.forwarded = true;
-  NoteSubmitted(batch);
+  RecordSubmitted(batch);
   ++inflight_batches_;
   inflight_bytes_ += batch.payload.size();
   inflight_result_bytes_ += batch.result_bytes;
@@ -625,14 +643,14 @@ void GroupQueue::OnBatchDone(Batch batch, const raft::ProposeResult& result) {
   --inflight_batches_;
   inflight_bytes_ -= batch.payload.size();
   inflight_result_bytes_ -= batch.result_bytes;
-  NoteAnswered(batch, result.outcome);
+  RecordAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:
       Deliver(batch, result.result);
       break;
     case Outcome::kUnknown:
       ++counters_.proposals_unknown;
-      FailBatch(batch, Failure::Kind::kUnknown, result.status);
+      FailBatch(batch, RequestFailure::Kind::kUnknown, result.status);
       break;
     case Outcome::kNotExecuted: {
       ++counters_.proposals_refused;
@@ -655,14 +673,14 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
       !kv::ResultsAreWhole(results.view(),
                            static_cast<uint32_t>(batch.items.size()))) {
     ++counters_.proposals_unknown;
-    FailBatch(batch, Failure::Kind::kUnknown,
+    FailBatch(batch, RequestFailure::Kind::kUnknown,
               absl::InternalError("the leader's results make no sense"));
     return;
   }
   kv::ResultReader reader(results.view());
   CHECK(reader.ok()) << "results are made by this process, or were checked";
   if (!reader.batch_accepted()) {
-    FailBatch(batch, Failure::Kind::kRefused,
+    FailBatch(batch, RequestFailure::Kind::kRefused,
               absl::InternalError("the batch was refused as malformed"));
     return;
   }
@@ -670,16 +688,16 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
   for (const Item& item : batch.items) {
     const kv::ResultView result = reader.Next();
     if (!item.write && result.status == kv::ResultStatus::kResultNotKept) {
-      FailItem(item, Failure::Kind::kOverloaded, absl::OkStatus());
+      FailItem(item, RequestFailure::Kind::kOverloaded, absl::OkStatus());
       continue;
     }
     Release(item);
-    item.requester->OnResult(item.token, result);
+    item.sink->OnResult(item.token, result);
   }
 }
 
 void GroupQueue::Release(const Item& item) {
-  Requester::Order& order = item.requester->OrderOf(group_);
+  RequestSink::ConnectionOrder& order = item.sink->OrderOf(group_);
   order.result_bytes -= item.result_bytes;
   parts_.budget.Release(item.result_bytes);
   if (item.write) {
@@ -690,22 +708,23 @@ void GroupQueue::Release(const Item& item) {
   }
 }
 
-void GroupQueue::FailItem(const Item& item, Failure::Kind kind,
+void GroupQueue::FailItem(const Item& item, RequestFailure::Kind kind,
                           const absl::Status& why) {
   Release(item);
-  // A read that travelled in an entry does no harm whatever became of it.
-  if (kind == Failure::Kind::kUnknown && !item.write) {
-    kind = Failure::Kind::kNoLeader;
+  // A read in an entry has no effect, so its outcome need not be known.
+  if (kind == RequestFailure::Kind::kUnknown && !item.write) {
+    kind = RequestFailure::Kind::kNoLeader;
   }
-  item.requester->OnFailure(item.token, MakeFailure(kind, item.slot, why));
+  item.sink->OnFailure(item.token, MakeFailure(kind, item.slot, why));
 }
 
-void GroupQueue::FailBatch(const Batch& batch, Failure::Kind kind,
+void GroupQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
                            const absl::Status& why) {
   for (const Item& item : batch.items) FailItem(item, kind, why);
 }
 
-// Not in the term of the channel, in any case.
+// The answer that this node does not lead, at least not in the term of the
+// channel.
 PeerResult GroupQueue::NotLeading() const {
   PeerResult result;
   result.result.outcome = Outcome::kNotExecuted;
@@ -717,13 +736,13 @@ PeerResult GroupQueue::NotLeading() const {
   return result;
 }
 
-PeerResult GroupQueue::OpenForPeer(const ForwardStamp& instead) {
+PeerResult GroupQueue::OpenForPeer(const ForwardStamp& replaces) {
   RefreshLeadership();
   if (leadership_.kind != Leadership::Kind::kSelf) return NotLeading();
   PeerResult result;
   result.result.outcome = Outcome::kDone;
   result.channel =
-      peer_channels_.Open(parts_.host.core(group_)->term(), instead);
+      peer_channels_.Open(parts_.host.core(group_)->term(), replaces);
   return result;
 }
 

@@ -1,8 +1,11 @@
-// node/routing/group_queue.h: the commands of one group on their way: collected in a turn, proposed together, held while nobody leads.
+// node/routing/group_queue.h: the queue of commands for one group. It collects
+// the commands of a turn, proposes them together, and holds them while the
+// group has no known leader.
 //
-// Commands of one requester stay in its order. Reads go around the log: those of a turn share one read point; only a read
-// behind unapplied writes of its own requester travels in the entry. Nothing is proposed twice unless it certainly did not
-// happen the first time.
+// Commands of one sink stay in its order. Reads bypass the log: all reads of a
+// turn share one read point. A read travels in an entry only behind unapplied
+// writes of its own sink. A command is proposed again only if it was not
+// executed the first time.
 #ifndef QUORATE_NODE_ROUTING_GROUP_QUEUE_H_
 #define QUORATE_NODE_ROUTING_GROUP_QUEUE_H_
 
@@ -24,25 +27,27 @@
 #include "node/routing/forward_channel.h"
 #include "node/routing/live_view.h"
 #include "node/routing/peer_link.h"
-#include "node/routing/requester.h"
+#include "node/routing/request_sink.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
 
-// One request as the router sees it.
-struct Ask {
-  Requester* requester = nullptr;
-  // The requester's, returned with the answer.
+// A request as sessions give it to the router.
+struct RoutedRequest {
+  RequestSink* sink = nullptr;
+  // Chosen by the sink, and returned with the answer.
   uint64_t token = 0;
-  // Wants to be told who leads (MOVED) rather than have the command passed on.
+  // The sink wants to learn who leads (MOVED) instead of having the command
+  // forwarded.
   bool redirect = false;
-  // A further part of a command of which this group took the first part: limits.held_requests counts them as one request.
+  // A further part of a command whose first part this group accepted.
+  // limits.held_requests counts all parts as one request.
   bool further = false;
 };
 
 enum class Admission : uint8_t {
-  kAccepted,  // The answer is due, or was given already.
-  kBlocked,  // Nothing happened; ask again after the next answer or OnUnblocked.
+  kAccepted,  // The answer will follow, or was given already.
+  kBlocked,   // Nothing happened. Retry after the next answer or OnUnblocked.
 };
 
 struct Leadership {
@@ -50,11 +55,11 @@ struct Leadership {
   NodeId leader;  // Zero if unknown.
 };
 
-// Rising counts, for metrics.
+// Counters for metrics.
 struct QueueCounters {
   uint64_t proposals = 0;
   uint64_t proposed_commands = 0;
-  uint64_t proposals_refused = 0;  // Certainly not executed.
+  uint64_t proposals_refused = 0;  // Not executed.
   uint64_t proposals_unknown = 0;
   uint64_t forwarded = 0;  // Batches sent to another node.
   uint64_t read_rounds = 0;
@@ -66,7 +71,7 @@ struct QueueCounters {
 
 class GroupQueue {
  public:
-  // What a queue works with; all outlive it.
+  // The parts that a queue uses; all outlive it.
   struct Parts {
     env::Loop& loop;
     env::Buggify& buggify;
@@ -77,9 +82,9 @@ class GroupQueue {
     OutputBudget& budget;
   };
   struct Callbacks {
-    // Asks for a Flush in step 2 of this turn.
+    // Requests a Flush in step 2 of this turn.
     absl::AnyInvocable<void()> wake;
-    // leadership() changed.
+    // Called when leadership() has changed.
     absl::AnyInvocable<void()> leadership_changed;
   };
 
@@ -87,92 +92,101 @@ class GroupQueue {
   GroupQueue(const GroupQueue&) = delete;
   GroupQueue& operator=(const GroupQueue&) = delete;
 
-  Admission Add(const Ask& ask, const kv::CommandSpec& spec);
-  // `specs` as one kAtomic.
-  Admission AddAtomic(const Ask& ask, Slot slot,
+  Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec);
+  // Adds `specs` as one kAtomic.
+  Admission AddAtomic(const RoutedRequest& request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
-  // A whole batch of another node's. kNotExecuted with the leader's name unless this node leads and takes the stamp.
+  // Proposes a batch of another node. kNotExecuted with the leader's name
+  // unless this node leads and accepts the stamp.
   void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
                     PeerLink::Done done);
-  // A channel for such batches; kNotExecuted with the leader's name unless this node leads.
-  PeerResult OpenForPeer(const ForwardStamp& instead);
+  // Opens a channel for such batches. kNotExecuted with the leader's name
+  // unless this node leads.
+  PeerResult OpenForPeer(const ForwardStamp& replaces);
 
-  // Proposes, reads, passes on and gives up what is due. In step 2 of a turn.
+  // Proposes, reads, forwards and fails what is due. Called in step 2 of a
+  // turn.
   void Flush();
-  // When Flush is wanted next though nothing happens; Max(): never.
+  // The time of the next Flush if nothing else happens; Max(): none.
   MonoTime next_deadline() const;
 
-  // Forgets that `requester` waits for OnUnblocked.
-  void ForgetBlocked(Requester* requester);
-  // Evaluates the parked reads of `requester` as far as it has room for their results.
-  void ServeParked(Requester* requester);
-  // Fails them all: nobody reads the results.
-  void DropParked(Requester* requester);
+  // Cancels the OnUnblocked that `sink` waits for.
+  void ForgetBlocked(RequestSink* sink);
+  // Evaluates the parked reads of `sink` while it has room for their results.
+  void ServeParked(RequestSink* sink);
+  // Fails all parked reads of `sink`, which does not need the results.
+  void DropParked(RequestSink* sink);
 
   const Leadership& leadership() const { return leadership_; }
-  // The configuration places a replica here.
+  // True if the configuration places a replica here.
   bool placed() const { return placed_; }
-  // A replica is here and works. False: the leader is the one that the live view knows.
+  // True if a working replica is here. If not, the live view decides who leads.
   bool hosted() const { return hosted_; }
-  // Reads the host's view and the live view again.
+  // Updates leadership() from the host and the live view.
   void RefreshLeadership();
   // Null if no working replica is here.
   const kv::Store* store() const;
-  // The store for reads that ask no leader. Null also until the replica, since its start, has applied an entry of a leader
-  // that it heard of: a replica that starts has applied its snapshot only.
+  // The store for reads that ask no leader. Null also until the replica, since
+  // its start, has applied an entry of a leader that it heard of: a replica
+  // that starts has applied its snapshot only.
   const kv::Store* stale_store() const;
-  // Tells that the replica here applied entries or a snapshot: a Flush is due while stale_store() is null.
+  // Tells that the replica here applied entries or a snapshot: a Flush is due
+  // while stale_store() is null.
   bool awaits_leaders_entry() const { return hosted_ && !applied_of_leader_; }
   GroupId group() const { return group_; }
   const QueueCounters& counters() const { return counters_; }
   size_t waiting_requests() const { return waiting_requests_; }
-  // Batches given to the host or to another node, not yet answered.
+  // Batches that were submitted to the host or to another node, without an
+  // answer.
   size_t inflight() const { return inflight_batches_; }
 
  private:
   struct Item {
-    Requester* requester;
+    RequestSink* sink;
     uint64_t token;
     Slot slot;
     bool write;
-    uint32_t bytes;         // Encoded.
-    uint32_t result_bytes;  // What the result may come to.
+    uint32_t bytes;         // Encoded size.
+    uint32_t result_bytes;  // Upper bound of the result's size.
   };
-  // One entry's worth of commands.
+  // The commands of one entry.
   struct Batch {
     uint64_t sequence = 0;
     Buffer payload;
     size_t result_bytes = 0;
     std::vector<Item> items;
-    MonoTime deadline;  // For having a leader.
+    MonoTime deadline;  // The time until which the batch waits for a leader.
     bool redirect = false;
-    bool refused = false;  // It was submitted and came back.
+    bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
   };
   // Whether a refused batch may be submitted again.
-  enum class Again : uint8_t {
+  enum class RetryDecision : uint8_t {
     kYes,
-    kLater,  // A later batch of one of its requesters is under way.
-    kNever,  // One was, or may have been, executed: its commands may not follow.
+    kLater,  // Later: a later batch of one of its sinks is in flight.
+    // No: a later batch of one of its sinks was, or may have been, executed.
+    kNever,
   };
-  // A batch that grows during a turn. Those who want redirection are kept apart from those who do not; one who wants now this,
-  // now that, is never in both.
-  struct Lane {
-    uint64_t number = 1;  // Of the batches it has been.
+  // A batch that grows during a turn. Requests with and without redirect are
+  // collected separately. If a sink uses both, the batch of its earlier
+  // requests is closed first.
+  struct OpenBatch {
+    uint64_t number = 1;  // Counts the batches that were collected here.
     kv::BatchBuilder builder;
     size_t result_bytes = 0;
     std::vector<Item> items;
   };
-  // To one node, for when it leads.
+  // A channel to one node that leads the group.
   struct Channel {
     ForwardStamp last;
     bool open = false;
     bool opening = false;
   };
-  // A read that is not in any batch. Its arguments stand in the arena, each behind its length.
+  // A read outside batches. Its arguments are in the arena, each after its
+  // length.
   struct ReadItem {
-    Requester* requester;  // Null: moved to a batch.
+    RequestSink* sink;  // Null if the read moved to a batch.
     uint64_t token;
     MonoTime deadline;
     std::array<int64_t, 2> numbers;
@@ -187,49 +201,59 @@ class GroupQueue {
     std::string arena;
   };
 
-  // After a refusal or a failed read point: how long to wait before the next try.
+  // The pause after a refusal or a failed read point.
   static constexpr Duration kRetryDelay = Milliseconds(10);
 
   static void AppendArgument(std::string* arena, std::string_view argument);
   bool Congested() const;
-  Admission Refuse(const Ask& ask, Slot slot, Failure::Kind kind);
-  Admission Block(const Ask& ask);
-  // Everything that stands in the way of adding a command; nothing if it may be added. `result_bytes`: of one that goes into
-  // a batch, what its result may come to; 0 for a read around the log.
-  std::optional<Admission> Gate(const Ask& ask, Slot slot, size_t result_bytes);
-  // What the result of `spec` may come to, in bytes. Exact for the state applied here and the requester's own writes on
-  // their way; without a replica, the most that a value may have.
-  size_t ResultBytes(Requester* requester, const kv::CommandSpec& spec) const;
-  // May results of so many more bytes of this requester be on their way in batches?
-  bool FitsResults(Requester* requester, size_t result_bytes) const;
-  // Where the requester's next command goes; closes batches that must not take it.
-  Lane& LaneFor(const Ask& ask, size_t encoded_size, size_t result_bytes);
-  void AddRead(const Ask& ask, const kv::CommandSpec& spec);
-  void AddReadToLane(const Ask& ask, const kv::CommandSpec& spec,
-                     size_t result_bytes);
-  void AddItem(Lane& lane, const Ask& ask, const Item& item);
-  kv::CommandSpec SpecOf(const ReadItem& item, const Reads& reads);
-  // Puts the requester's waiting reads into the batch: in front of its write, or behind a read of its that goes there.
-  void MoveReadsToBatch(Requester* requester);
-  // Would their results be within the bounds of a batch?
-  bool WaitingReadsFit(Requester* requester);
-  // Puts the requester's parked reads into the batch: no replica here can serve them any more.
-  void MoveParkedToBatch(Requester* requester);
-  // All waiting reads: without a replica here they travel in entries.
+  Admission Refuse(const RoutedRequest& request, Slot slot,
+                   RequestFailure::Kind kind);
+  Admission Block(const RoutedRequest& request);
+  // Checks everything that can prevent a command from being added. Returns
+  // nullopt if the command may be added. `result_bytes` is the upper bound of
+  // its result in a batch; 0 for a read outside the log.
+  std::optional<Admission> CheckAdmission(const RoutedRequest& request,
+                                          Slot slot, size_t result_bytes);
+  // Upper bound of the result of `spec`, in bytes. Exact for the state applied
+  // here plus the sink's own writes in flight. Without a replica, the largest
+  // value counts.
+  size_t ResultBytes(RequestSink* sink, const kv::CommandSpec& spec) const;
+  // True if batches may carry results of this many more bytes for the sink.
+  bool FitsResults(RequestSink* sink, size_t result_bytes) const;
+  // The open batch for the sink's next command. Closes batches that must not
+  // take the command.
+  OpenBatch& OpenBatchFor(const RoutedRequest& request, size_t encoded_size,
+                          size_t result_bytes);
+  void AddRead(const RoutedRequest& request, const kv::CommandSpec& spec);
+  void AddReadToBatch(const RoutedRequest& request, const kv::CommandSpec& spec,
+                      size_t result_bytes);
+  void AddItem(OpenBatch& open_batch, const RoutedRequest& request,
+               const Item& item);
+  kv::CommandSpec CommandOf(const ReadItem& item, const Reads& reads);
+  // Moves the sink's waiting reads into the batch: in front of its write, or
+  // behind a read of it.
+  void MoveReadsToBatch(RequestSink* sink);
+  // True if the results of the sink's waiting reads fit into a batch.
+  bool WaitingReadsFit(RequestSink* sink);
+  // Moves the sink's parked reads into the batch, when no replica here can
+  // serve them any more.
+  void MoveParkedToBatch(RequestSink* sink);
+  // Moves all waiting reads: without a replica here they travel in entries.
   void MoveAllReadsToBatch();
-  void CloseLane(bool redirect);
+  void CloseOpenBatch(bool redirect);
   void SubmitWaiting();
-  Again MayBeSubmittedAgain(const Batch& batch);
-  void NoteSubmitted(const Batch& batch);
-  void NoteAnswered(const Batch& batch, Outcome outcome);
+  RetryDecision DecideRetry(const Batch& batch);
+  void RecordSubmitted(const Batch& batch);
+  void RecordAnswered(const Batch& batch, Outcome outcome);
   void Propose(Batch batch);
   void Forward(Batch batch);
-  // Whether what waits can be submitted as soon as there is room. Opens a channel to the leader if there is none.
+  // True if waiting batches can be submitted as soon as there is room.
   bool Submittable() const;
   void OpenChannel();
   void CloseChannel(NodeId leader, const ForwardStamp& stamp);
   const NodeConfig& LeaderConfig() const;
-  // Learns from the answer of a node that did not execute what it was sent.
+  // Updates the live view from the answer of a node that did not execute a
+  // batch.
   void LearnLeader(const PeerResult& answer);
   // This node's replica is the group's only one.
   bool Alone() const;
@@ -238,33 +262,35 @@ class GroupQueue {
   PeerResult NotLeading() const;
   void OnBatchDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);
-  void FailBatch(const Batch& batch, Failure::Kind kind,
+  void FailBatch(const Batch& batch, RequestFailure::Kind kind,
                  const absl::Status& why);
   void Release(const Item& item);
-  void FailItem(const Item& item, Failure::Kind kind, const absl::Status& why);
-  void FailRead(const ReadItem& item, Failure::Kind kind,
+  void FailItem(const Item& item, RequestFailure::Kind kind,
+                const absl::Status& why);
+  void FailRead(const ReadItem& item, RequestFailure::Kind kind,
                 const absl::Status& why);
   void IssueReads();
   void OnReadPoint(std::unique_ptr<Reads> reads, const absl::Status& status);
-  // What became of a read whose read point is reached.
+  // The outcome of serving a read whose read point is reached.
   enum class Served : uint8_t {
     kDone,
-    kNoRoom,  // The requester has no room for the result.
-    kLater,   // It has to follow a read that travels in the log.
+    kNoRoom,  // The sink has no room for the result.
+    // A read of the same sink travels in the log: this read must follow it.
+    kLater,
   };
-  Served Serve(const Ask& ask, const kv::CommandSpec& spec);
+  Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
   void Park(const ReadItem& item, const Reads& reads);
-  void AppendRead(const Requester::ParkedRead& read, Requester* requester,
+  void AppendRead(const RequestSink::ParkedRead& read, RequestSink* sink,
                   Reads* reads) const;
-  // Puts the waiting reads of the requester in the order in which it sent them.
-  void SortReadsOf(Requester* requester);
+  // Sorts the waiting reads of the sink in the order in which it sent them.
+  void SortReadsOf(RequestSink* sink);
   void KeepReads(const Reads& reads);
   void KeepRead(const ReadItem& item, const Reads& reads);
   void ExpireWaiting();
-  void UnblockRequesters();
+  void UnblockSinks();
   MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }
-  Failure MakeFailure(Failure::Kind kind, Slot slot,
-                      const absl::Status& why) const;
+  RequestFailure MakeFailure(RequestFailure::Kind kind, Slot slot,
+                             const absl::Status& why) const;
 
   const Parts parts_;
   const GroupId group_;
@@ -274,26 +300,26 @@ class GroupQueue {
   Callbacks callbacks_;
   Leadership leadership_;
 
-  Lane lanes_[2];
-  std::deque<Batch> waiting_;  // Ascending by sequence.
+  OpenBatch open_batches_[2];
+  std::deque<Batch> waiting_;  // In ascending order of sequence.
   size_t waiting_requests_ = 0;
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
   size_t inflight_bytes_ = 0;
   size_t inflight_result_bytes_ = 0;
-  // By node.
+  // Channels to other nodes, by node.
   absl::btree_map<NodeId, Channel> channels_;
-  // Opened by others, here.
+  // Channels that other nodes opened here.
   ForwardChannels peer_channels_;
   std::unique_ptr<Reads> reads_;
   std::unique_ptr<Reads> spare_reads_;
-  // Reads wait for a read point. One at a time, or a later one might be there first.
+  // A read point was requested. One at a time: a later one might arrive first.
   bool read_point_due_ = false;
-  // Scratch for SpecOf.
+  // Buffer of CommandOf.
   std::vector<std::string_view> arguments_;
-  // After a refusal or a failed read point nothing is tried before this.
+  // After a refusal or a failed read point, nothing is tried before this time.
   MonoTime retry_at_ = MonoTime::Min();
-  std::vector<Requester*> blocked_;
+  std::vector<RequestSink*> blocked_;
   QueueCounters counters_;
 };
 

@@ -1,4 +1,5 @@
-// The read path of GroupQueue and what concerns waiting: read points, deadlines, unblocking.
+// The read path of GroupQueue: read points, parked reads, deadlines,
+// unblocking.
 #include <algorithm>
 #include <utility>
 
@@ -7,9 +8,9 @@
 
 namespace quorate::node {
 
-void GroupQueue::FailRead(const ReadItem& item, Failure::Kind kind,
+void GroupQueue::FailRead(const ReadItem& item, RequestFailure::Kind kind,
                           const absl::Status& why) {
-  item.requester->OnFailure(item.token, MakeFailure(kind, item.slot, why));
+  item.sink->OnFailure(item.token, MakeFailure(kind, item.slot, why));
 }
 
 void GroupQueue::IssueReads() {
@@ -23,19 +24,20 @@ void GroupQueue::IssueReads() {
   const bool remote = leadership_.kind == Leadership::Kind::kRemote;
   bool any = false;
   for (ReadItem& item : reads->items) {
-    if (item.requester == nullptr) continue;
-    Requester::Order& order = item.requester->OrderOf(group_);
+    if (item.sink == nullptr) continue;
+    RequestSink::ConnectionOrder& order = item.sink->OrderOf(group_);
     if (order.reads_in_log > 0) {
-      // A follower may not have applied what the result of that read will show: this one needs a read point after it.
+      // This node may not have applied what the read in the log observes. So
+      // this read needs a read point after it.
       KeepRead(item, *reads);
-      item.requester = nullptr;
+      item.sink = nullptr;
       continue;
     }
     --waiting_requests_;
     --order.waiting_reads;
     if (remote && item.redirect) {
-      FailRead(item, Failure::Kind::kMoved, absl::OkStatus());
-      item.requester = nullptr;
+      FailRead(item, RequestFailure::Kind::kMoved, absl::OkStatus());
+      item.sink = nullptr;
       continue;
     }
     ++order.issued_reads;
@@ -59,15 +61,15 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
   }
   bool kept = !status.ok();
   for (ReadItem& item : reads->items) {
-    if (item.requester == nullptr || !status.ok()) continue;
-    const Ask ask = {item.requester, item.token, item.redirect};
-    switch (Serve(ask, SpecOf(item, *reads))) {
+    if (item.sink == nullptr || !status.ok()) continue;
+    const RoutedRequest request = {item.sink, item.token, item.redirect};
+    switch (Serve(request, CommandOf(item, *reads))) {
       case Served::kDone:
-        item.requester = nullptr;
+        item.sink = nullptr;
         break;
       case Served::kNoRoom:
         Park(item, *reads);
-        item.requester = nullptr;
+        item.sink = nullptr;
         break;
       case Served::kLater:
         kept = true;
@@ -81,46 +83,47 @@ void GroupQueue::OnReadPoint(std::unique_ptr<Reads> reads,
   callbacks_.wake();
 }
 
-GroupQueue::Served GroupQueue::Serve(const Ask& ask,
+GroupQueue::Served GroupQueue::Serve(const RoutedRequest& request,
                                      const kv::CommandSpec& spec) {
-  Requester::Order& order = ask.requester->OrderOf(group_);
+  RequestSink::ConnectionOrder& order = request.sink->OrderOf(group_);
   const kv::Store* here = store();
   if (here == nullptr) {
-    // The replica has stopped meanwhile.
+    // The replica has stopped in the meantime.
     --order.issued_reads;
-    MoveParkedToBatch(ask.requester);
-    AddReadToLane(ask, spec, ResultBytes(ask.requester, spec));
+    MoveParkedToBatch(request.sink);
+    AddReadToBatch(request, spec, ResultBytes(request.sink, spec));
     return Served::kDone;
   }
   if (order.reads_in_log > 0) return Served::kLater;
   if (!here->Owns(spec.slot)) {
     --order.issued_reads;
-    ask.requester->OnFailure(
-        ask.token,
-        MakeFailure(Failure::Kind::kNoLeader, spec.slot, absl::OkStatus()));
+    request.sink->OnFailure(
+        request.token, MakeFailure(RequestFailure::Kind::kNoLeader, spec.slot,
+                                   absl::OkStatus()));
     return Served::kDone;
   }
-  // Reads of one requester are evaluated in their order.
+  // Reads of one sink are evaluated in order.
   if (order.parked_reads > 0) return Served::kNoRoom;
   const size_t bytes =
-      spec.arguments.size() > 1 ? ResultBytes(ask.requester, spec) : 0;
-  if (!ask.requester->RoomFor(ask.token, bytes)) return Served::kNoRoom;
+      spec.arguments.size() > 1 ? ResultBytes(request.sink, spec) : 0;
+  if (!request.sink->RoomFor(request.token, bytes)) return Served::kNoRoom;
   const bool done =
       EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.earliest,
                    [&](const kv::ResultView& result) {
-                     --ask.requester->OrderOf(group_).issued_reads;
-                     ask.requester->OnResult(ask.token, result);
+                     --request.sink->OrderOf(group_).issued_reads;
+                     request.sink->OnResult(request.token, result);
                    });
   if (done) return Served::kDone;
-  // A key is due by this node's clock but not by log time, which alone decides: the entry that carries the read moves it.
+  // A key is due by this node's clock, but not by log time, which decides. An
+  // entry with the read advances log time.
   --order.issued_reads;
-  AddReadToLane(ask, spec, ResultBytes(ask.requester, spec));
+  AddReadToBatch(request, spec, ResultBytes(request.sink, spec));
   return Served::kDone;
 }
 
 void GroupQueue::Park(const ReadItem& item, const Reads& reads) {
-  const kv::CommandSpec spec = SpecOf(item, reads);
-  item.requester->parked_.push_back(
+  const kv::CommandSpec spec = CommandOf(item, reads);
+  item.sink->parked_.push_back(
       {group_,
        item.token,
        item.numbers,
@@ -128,23 +131,24 @@ void GroupQueue::Park(const ReadItem& item, const Reads& reads) {
        item.op,
        item.redirect,
        {spec.arguments.begin(), spec.arguments.end()}});
-  ++item.requester->OrderOf(group_).parked_reads;
+  ++item.sink->OrderOf(group_).parked_reads;
 }
 
-void GroupQueue::ServeParked(Requester* requester) {
-  std::vector<Requester::ParkedRead> parked;
-  parked.swap(requester->parked_);
+void GroupQueue::ServeParked(RequestSink* sink) {
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->parked_);
   Reads behind_log;
   bool no_room = false;
-  for (Requester::ParkedRead& read : parked) {
+  for (RequestSink::ParkedRead& read : parked) {
     if (no_room || read.group != group_) {
-      requester->parked_.push_back(std::move(read));
+      sink->parked_.push_back(std::move(read));
       continue;
     }
-    if (requester->OrderOf(group_).reads_in_log > 0) {
-      // That read may show more than this node has applied: the others need a read point after it.
-      --requester->OrderOf(group_).parked_reads;
-      AppendRead(read, requester, &behind_log);
+    if (sink->OrderOf(group_).reads_in_log > 0) {
+      // The read in the log may observe more than this node has applied. So the
+      // other reads need a read point after it.
+      --sink->OrderOf(group_).parked_reads;
+      AppendRead(read, sink, &behind_log);
       continue;
     }
     arguments_.assign(read.arguments.begin(), read.arguments.end());
@@ -153,31 +157,31 @@ void GroupQueue::ServeParked(Requester* requester) {
     spec.slot = read.slot;
     spec.numbers = read.numbers;
     spec.arguments = arguments_;
-    const Ask ask = {requester, read.token, read.redirect};
-    // The first of those that are left: nothing of this group stands before it.
-    const uint32_t left =
-        std::exchange(requester->OrderOf(group_).parked_reads, 0);
-    const Served served = Serve(ask, spec);
-    Requester::Order& order = requester->OrderOf(group_);
+    const RoutedRequest request = {sink, read.token, read.redirect};
+    // The read is the first of those left, so no read of this group precedes
+    // it.
+    const uint32_t left = std::exchange(sink->OrderOf(group_).parked_reads, 0);
+    const Served served = Serve(request, spec);
+    RequestSink::ConnectionOrder& order = sink->OrderOf(group_);
     order.parked_reads = left;
     if (served == Served::kDone) {
       --order.parked_reads;
     } else {
       no_room = true;
-      requester->parked_.push_back(std::move(read));
+      sink->parked_.push_back(std::move(read));
     }
   }
   if (!behind_log.items.empty()) {
     KeepReads(behind_log);
-    requester->OrderOf(group_).parked_went_back = true;
+    sink->OrderOf(group_).parked_went_back = true;
   }
   callbacks_.wake();
 }
 
-void GroupQueue::AppendRead(const Requester::ParkedRead& read,
-                            Requester* requester, Reads* reads) const {
+void GroupQueue::AppendRead(const RequestSink::ParkedRead& read,
+                            RequestSink* sink, Reads* reads) const {
   reads->items.push_back({
-      .requester = requester,
+      .sink = sink,
       .token = read.token,
       .deadline = MonoNow() + parts_.config.timeouts.leader_wait,
       .numbers = read.numbers,
@@ -192,33 +196,33 @@ void GroupQueue::AppendRead(const Requester::ParkedRead& read,
   }
 }
 
-void GroupQueue::DropParked(Requester* requester) {
-  std::vector<Requester::ParkedRead> parked;
-  parked.swap(requester->parked_);
-  for (Requester::ParkedRead& read : parked) {
+void GroupQueue::DropParked(RequestSink* sink) {
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->parked_);
+  for (RequestSink::ParkedRead& read : parked) {
     if (read.group != group_) {
-      requester->parked_.push_back(std::move(read));
+      sink->parked_.push_back(std::move(read));
       continue;
     }
-    Requester::Order& order = requester->OrderOf(group_);
+    RequestSink::ConnectionOrder& order = sink->OrderOf(group_);
     --order.parked_reads;
     --order.issued_reads;
-    requester->OnFailure(read.token, MakeFailure(Failure::Kind::kNoLeader,
-                                                 read.slot, absl::OkStatus()));
+    sink->OnFailure(read.token, MakeFailure(RequestFailure::Kind::kNoLeader,
+                                            read.slot, absl::OkStatus()));
   }
 }
 
-// In front of those that came meanwhile.
+// Puts the reads back in front of those that arrived in the meantime.
 void GroupQueue::KeepReads(const Reads& reads) {
   const std::unique_ptr<Reads> later = std::move(reads_);
   reads_ = std::make_unique<Reads>();
-  std::vector<Requester*> unsorted;
+  std::vector<RequestSink*> unsorted;
   for (const ReadItem& item : reads.items) {
-    if (item.requester == nullptr) continue;
-    Requester::Order& order = item.requester->OrderOf(group_);
-    // What was parked may be older than what comes back here.
+    if (item.sink == nullptr) continue;
+    RequestSink::ConnectionOrder& order = item.sink->OrderOf(group_);
+    // Parked reads may be older than the reads put back here.
     if (std::exchange(order.parked_went_back, false)) {
-      unsorted.push_back(item.requester);
+      unsorted.push_back(item.sink);
     }
     --order.issued_reads;
     ++order.waiting_reads;
@@ -226,16 +230,16 @@ void GroupQueue::KeepReads(const Reads& reads) {
     KeepRead(item, reads);
   }
   for (const ReadItem& item : later->items) {
-    if (item.requester != nullptr) KeepRead(item, *later);
+    if (item.sink != nullptr) KeepRead(item, *later);
   }
-  for (Requester* requester : unsorted) SortReadsOf(requester);
+  for (RequestSink* sink : unsorted) SortReadsOf(sink);
 }
 
-void GroupQueue::SortReadsOf(Requester* requester) {
+void GroupQueue::SortReadsOf(RequestSink* sink) {
   std::vector<size_t> places;
   std::vector<ReadItem> sorted;
   for (size_t i = 0; i < reads_->items.size(); ++i) {
-    if (reads_->items[i].requester != requester) continue;
+    if (reads_->items[i].sink != sink) continue;
     places.push_back(i);
     sorted.push_back(reads_->items[i]);
   }
@@ -249,7 +253,7 @@ void GroupQueue::SortReadsOf(Requester* requester) {
 
 void GroupQueue::KeepRead(const ReadItem& item, const Reads& reads) {
   ReadItem kept = item;
-  const kv::CommandSpec spec = SpecOf(item, reads);
+  const kv::CommandSpec spec = CommandOf(item, reads);
   kept.arguments_offset = reads_->arena.size();
   for (const std::string_view argument : spec.arguments) {
     AppendArgument(&reads_->arena, argument);
@@ -260,53 +264,54 @@ void GroupQueue::KeepRead(const ReadItem& item, const Reads& reads) {
 void GroupQueue::ExpireWaiting() {
   const MonoTime now = MonoNow();
   while (!waiting_.empty() && waiting_.front().deadline <= now) {
-    // Behind a leader that takes proposals nothing expires: it waits for room.
+    // While a leader accepts proposals nothing expires: the batch waits for
+    // room.
     if (Submittable() && now >= retry_at_) break;
     Batch batch = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_requests_ -= batch.items.size();
     counters_.leader_wait_expired += batch.items.size();
-    FailBatch(batch, Failure::Kind::kNoLeader, absl::OkStatus());
+    FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
   }
   bool expired = false;
   for (ReadItem& item : reads_->items) {
-    if (item.requester == nullptr || item.deadline > now) continue;
+    if (item.sink == nullptr || item.deadline > now) continue;
     expired = true;
   }
   if (!expired) return;
-  // Answers may add reads: take the list away first.
+  // Answers may add reads, so the list is moved away first.
   std::unique_ptr<Reads> reads = std::move(reads_);
   reads_ = std::make_unique<Reads>();
   for (const ReadItem& item : reads->items) {
-    if (item.requester == nullptr) continue;
+    if (item.sink == nullptr) continue;
     if (item.deadline > now) {
       KeepRead(item, *reads);
       continue;
     }
-    --item.requester->OrderOf(group_).waiting_reads;
+    --item.sink->OrderOf(group_).waiting_reads;
     --waiting_requests_;
     ++counters_.leader_wait_expired;
-    FailRead(item, Failure::Kind::kNoLeader, absl::OkStatus());
+    FailRead(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
   }
 }
 
-void GroupQueue::UnblockRequesters() {
+void GroupQueue::UnblockSinks() {
   if (blocked_.empty() ||
       waiting_requests_ * 2 > parts_.config.limits.held_requests) {
     return;
   }
-  std::vector<Requester*> blocked;
+  std::vector<RequestSink*> blocked;
   blocked.swap(blocked_);
-  for (Requester* requester : blocked) {
-    --requester->blocked_queues_;
-    requester->OnUnblocked();
+  for (RequestSink* sink : blocked) {
+    --sink->blocked_queues_;
+    sink->OnUnblocked();
   }
 }
 
 MonoTime GroupQueue::next_deadline() const {
   if (waiting_.empty() && reads_->items.empty()) return MonoTime::Max();
   const bool pausing = parts_.loop.ReadClock().mono < retry_at_;
-  // Waits for room or a read point; an answer will wake it.
+  // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind != Leadership::Kind::kUnknown &&
       (Submittable() || waiting_.empty())) {
     return MonoTime::Max();
@@ -314,7 +319,7 @@ MonoTime GroupQueue::next_deadline() const {
   MonoTime next = pausing ? retry_at_ : MonoTime::Max();
   if (!waiting_.empty()) next = std::min(next, waiting_.front().deadline);
   for (const ReadItem& item : reads_->items) {
-    if (item.requester != nullptr) next = std::min(next, item.deadline);
+    if (item.sink != nullptr) next = std::min(next, item.deadline);
   }
   return next;
 }

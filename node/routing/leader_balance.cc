@@ -6,10 +6,11 @@
 namespace quorate::node {
 namespace {
 
-// Looks so often; a group is moved at most once in the pause, which begins here and doubles up to the maximum.
+// The interval of checks. Each group has at most one transfer per pause. The
+// pause begins with this value and doubles up to the maximum.
 constexpr Duration kInterval = Milliseconds(500);
 constexpr Duration kPauseMax = Seconds(300);
-// A follower this close behind has the rest before the next heartbeat.
+// A follower with at most this lag catches up before the next heartbeat.
 constexpr uint64_t kLagMax = 64;
 
 }  // namespace

@@ -1,7 +1,9 @@
-// node/routing/leader_balance.h: hands leadership of each group to its preferred replica, so that one node does not lead everything.
+// node/routing/leader_balance.h: transfers leadership of each group to its
+// preferred replica, so that leaders are spread over the nodes.
 //
-// Only the leader acts, only towards a replica that holds everything, and again only after a pause that doubles with each
-// attempt that did not last: a preferred node that cannot keep the role is left alone.
+// Only the leader transfers, and only to a replica that has nearly the whole
+// log. The pause before the next transfer doubles after each transfer that did
+// not last, so a preferred node that cannot keep leadership is left alone.
 #ifndef QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 #define QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 
@@ -16,15 +18,17 @@ namespace quorate::node {
 
 class LeaderBalance {
  public:
-  // All outlive it.
+  // All parameters outlive it.
   LeaderBalance(env::Env& env, const Config& config, raft::Host& host,
                 Router& router);
   LeaderBalance(const LeaderBalance&) = delete;
   LeaderBalance& operator=(const LeaderBalance&) = delete;
 
-  // Call when leadership changed; arms a timer only while this node leads a group that prefers another.
+  // Call when leadership changed. A timer runs only while this node leads a
+  // group that prefers another node.
   void OnLeadershipChanged();
-  // Hands over everything that another voter can take, for a node that stops. No further balancing.
+  // Transfers every leadership that another voter can take, before this node
+  // stops. Balancing ends.
   void TransferAllLeaderships();
   uint64_t transfers() const { return transfers_; }
 
@@ -37,7 +41,8 @@ class LeaderBalance {
   };
 
   void Tick();
-  // A voter other than this node that is known to hold the whole log; `wanted` or, if that is zero, any.
+  // Another voter that has nearly the whole log: `wanted`, or any voter if
+  // `wanted` is zero.
   NodeId CaughtUp(GroupId group, NodeId wanted) const;
 
   env::Env& env_;

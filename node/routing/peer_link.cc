@@ -177,13 +177,13 @@ void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
   Send(header, std::move(payload), std::move(done));
 }
 
-void PeerLink::Open(GroupId group, const ForwardStamp& instead, Done done) {
+void PeerLink::Open(GroupId group, const ForwardStamp& replaces, Done done) {
   std::string header = "*4\r\n";
   RespWriter writer(&header, 2);
   writer.Bulk("QUORATE.CHANNEL");
   writer.Bulk(Concat(group));
-  writer.Bulk(Concat(instead.term));
-  const std::string channel = Concat(instead.channel);
+  writer.Bulk(Concat(replaces.term));
+  const std::string channel = Concat(replaces.channel);
   Append(&header, "$", channel.size(), "\r\n");
   Send(header, Buffer::Copy(channel), std::move(done));
 }

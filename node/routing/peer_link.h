@@ -65,8 +65,8 @@ class PeerLink final : public env::Connection::Observer {
   // `done` is called once, in a later turn, unless the link is destroyed first.
   void Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
              Done done);
-  // Opens a channel for batches of `group`, in place of `instead`.
-  void Open(GroupId group, const ForwardStamp& instead, Done done);
+  // Opens a channel for batches of `group`, in place of `replaces`.
+  void Open(GroupId group, const ForwardStamp& replaces, Done done);
   // The other node's report to `self`; without rows if `known` is its version.
   void AskStatus(const env::TransportIdentity& self, const NodeReport& known,
                  Done done);

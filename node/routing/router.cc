@@ -37,7 +37,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 }
 
 void Router::Start() {
-  // At once: a request may arrive before this turn has flushed anything.
+  // Without delay: a request may arrive before the first flush of this turn.
   for (size_t i = 0; i < queues_.size(); ++i) {
     queues_[i]->RefreshLeadership();
     Wake(i);
@@ -79,13 +79,13 @@ void Router::OnApplied(GroupId group) {
   Wake(static_cast<size_t>(found - queues_.begin()));
 }
 
-void Router::ForgetBlocked(Requester* requester) {
-  for (const auto& queue : queues_) queue->ForgetBlocked(requester);
+void Router::ForgetBlocked(RequestSink* sink) {
+  for (const auto& queue : queues_) queue->ForgetBlocked(sink);
 }
 
-std::vector<GroupId> Router::GroupsOfParked(const Requester& requester) {
+std::vector<GroupId> Router::GroupsOfParked(const RequestSink& sink) {
   std::vector<GroupId> groups;
-  for (const Requester::ParkedRead& read : requester.parked_) {
+  for (const RequestSink::ParkedRead& read : sink.parked_) {
     if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
       groups.push_back(read.group);
     }
@@ -93,15 +93,15 @@ std::vector<GroupId> Router::GroupsOfParked(const Requester& requester) {
   return groups;
 }
 
-void Router::ServeParked(Requester* requester) {
-  for (const GroupId group : GroupsOfParked(*requester)) {
-    FindQueue(group)->ServeParked(requester);
+void Router::ServeParked(RequestSink* sink) {
+  for (const GroupId group : GroupsOfParked(*sink)) {
+    FindQueue(group)->ServeParked(sink);
   }
 }
 
-void Router::DropParked(Requester* requester) {
-  for (const GroupId group : GroupsOfParked(*requester)) {
-    FindQueue(group)->DropParked(requester);
+void Router::DropParked(RequestSink* sink) {
+  for (const GroupId group : GroupsOfParked(*sink)) {
+    FindQueue(group)->DropParked(sink);
   }
 }
 

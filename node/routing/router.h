@@ -1,6 +1,8 @@
-// node/routing/router.h: which group a slot belongs to, who leads it, and the queues through which commands reach it.
+// node/routing/router.h: maps slots to groups, and holds the queue of each
+// group.
 //
-// Sessions ask it and get exactly one answer for each accepted request; it knows no protocol.
+// Each accepted request gets exactly one answer. The router is independent of
+// client protocols.
 #ifndef QUORATE_NODE_ROUTING_ROUTER_H_
 #define QUORATE_NODE_ROUTING_ROUTER_H_
 
@@ -34,34 +36,37 @@ class Router {
   void SetLeadershipObserver(absl::AnyInvocable<void()> observer) {
     on_leadership_ = std::move(observer);
   }
-  // Tells that the host reported a change of leadership; cheap, callable from its observer.
+  // Reports a change of leadership by the host. Cheap, callable from the host's
+  // observer.
   void OnLeadershipEvent(GroupId group);
 
-  // Tells that a replica of this node applied an entry or a snapshot; cheap, callable from the host's observer.
+  // Reports that a replica of this node applied an entry or a snapshot. Cheap,
+  // callable from the host's observer.
   void OnApplied(GroupId group);
 
   GroupQueue& QueueOf(Slot slot) { return *queue_of_slot_[slot.value()]; }
-  // Null if there is no such group.
+  // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
-  // Of every queue: see GroupQueue::ForgetBlocked.
-  void ForgetBlocked(Requester* requester);
-  // Gives `requester` the results of its parked reads, as far as it has room for them.
-  void ServeParked(Requester* requester);
-  // Fails its parked reads: nobody takes their results.
-  void DropParked(Requester* requester);
+  // Calls GroupQueue::ForgetBlocked of every queue.
+  void ForgetBlocked(RequestSink* sink);
+  // Gives `sink` the results of its parked reads while it has room for them.
+  void ServeParked(RequestSink* sink);
+  // Fails the parked reads of `sink`, which does not need the results.
+  void DropParked(RequestSink* sink);
 
-  // Tells that replicas of this node stopped; callable from the host's observer.
+  // Reports that replicas of this node stopped; callable from the host's
+  // observer.
   void OnReplicasStopped();
   LiveView& view() { return view_; }
 
-  // True if every command accepted so far has been answered.
+  // True if every accepted command has been answered.
   bool idle() const;
 
  private:
-  static std::vector<GroupId> GroupsOfParked(const Requester& requester);
+  static std::vector<GroupId> GroupsOfParked(const RequestSink& sink);
   void Wake(size_t index);
   void Defer();
   void Flush();
@@ -72,14 +77,14 @@ class Router {
   LiveView view_;
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
   std::vector<GroupQueue*> queue_of_slot_;
-  // Indexes of queues that want a Flush, each once.
+  // Indexes of the queues that requested a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;
   env::Pending deferred_;
   bool flush_deferred_ = false;
   env::Pending timer_;
   MonoTime timer_at_ = MonoTime::Max();
-  // Queues whose next_deadline is not Max, as of their last Flush.
+  // Queues with a next_deadline() other than Max, as of their last Flush.
   std::vector<size_t> timed_;
   bool leadership_changed_ = false;
   absl::AnyInvocable<void()> on_leadership_;

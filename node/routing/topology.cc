@@ -104,7 +104,9 @@ void Topology::RefreshNode(Node& node) {
       groups, [&](GroupId group) { return Works(id, group); });
   node.failed = !node.linked || (!groups.empty() && working == groups.end());
   if (!node.slots.empty() || groups.empty()) return;
-  // It leads nothing: a replica of the leader of the first group whose replica works here. Without any replica it stays an empty master.
+  // A node that leads nothing is a replica of the leader of the first group
+  // whose replica works here. Without such a replica it is a master without
+  // slots.
   node.master = LeaderOf(working == groups.end() ? groups.front() : *working);
   if (node.master == id) node.master = NodeId();
 }
@@ -177,7 +179,8 @@ void Topology::WriteNode(const Node& node, RespWriter& reply) const {
 }
 
 std::string Topology::MakeSlotsReply(int version) const {
-  // A row per range of one master and one set of replicas; a dead or unfit replica is in none.
+  // One row for each range of one master and one set of replicas. Replicas that
+  // are dead or do not work are left out.
   struct Row {
     SlotRange slots;
     const Node* master;

@@ -1,7 +1,10 @@
-// node/routing/topology.h: the cluster as its clients see it: one role for each address.
+// node/routing/topology.h: the cluster as clients see it, with one role for
+// each address.
 //
-// A node is a master with exactly the slots whose groups it leads; one that leads nothing is a replica of one master. While a
-// group has no known leader the last one stands in; if its replica there does not work, another one does.
+// A node is a master with exactly the slots whose groups it leads. A node that
+// leads nothing is a replica of one master. While a group has no known leader,
+// its last leader is listed; if the replica there does not work, another
+// replica is listed.
 #ifndef QUORATE_NODE_ROUTING_TOPOLOGY_H_
 #define QUORATE_NODE_ROUTING_TOPOLOGY_H_
 
@@ -17,7 +20,7 @@
 
 namespace quorate::node {
 
-// "127.0.0.1:7001" → {"127.0.0.1", 7001}; brackets of IPv6 go.
+// "127.0.0.1:7001" → {"127.0.0.1", 7001}; the brackets of IPv6 are removed.
 struct HostPort {
   std::string host;
   int64_t port = 0;
@@ -29,13 +32,13 @@ class Topology {
   struct Node {
     const NodeConfig* config = nullptr;
     std::string id;  // 40 hex digits.
-    // Led by it; empty for replicas.
+    // The slots that the node leads; empty for replicas.
     std::vector<SlotRange> slots;
     // Zero for a master.
     NodeId master;
-    // It answers, and is not refused.
+    // The node answers and is not refused.
     bool linked = true;
-    // It is not linked, or none of the replicas that it holds works.
+    // The node has no link, or none of its replicas works.
     bool failed = false;
   };
 
@@ -43,28 +46,31 @@ class Topology {
   Topology(const Config& config, const shardctrl::ShardMap& map,
            Router& router);
 
-  // As of now; valid until the next call.
+  // The present nodes; valid until the next call.
   const std::vector<Node>& nodes();
   const Node& self();
   const Node* Find(std::string_view id);
-  // The group's leader, or the one that stands in; zero if this node's replica is the only one and does not work, or if no
-  // leader can be a peer of this node.
+  // The group's leader, or the node listed in its place. Zero if this node has
+  // the only replica and it does not work, or if no leader can be a peer of
+  // this node.
   NodeId LeaderOf(GroupId group);
-  // Of all 16384, those whose group has a leader at this moment as far as known.
+  // The number of slots whose group has a known leader.
   uint32_t slots_with_leader();
 
-  // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until the view changes.
+  // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until the view
+  // changes.
   std::string_view SlotsReply(int version);
   std::string_view ShardsReply(int version);
   std::string_view NodesText();
 
  private:
   void Refresh();
-  // Who stands for the group's leader now.
+  // The node to list as the group's leader.
   NodeId LeaderToList(const shardctrl::Group& group) const;
-  // Whether the node answers and its replica of the group, if it holds one, works.
+  // True if the node answers and its replica of the group, if it has one,
+  // works.
   bool Works(NodeId node, GroupId group) const;
-  // Works, and a replica is there.
+  // True if the node has a replica of the group, and both work.
   bool Serves(NodeId node, const shardctrl::Group& group) const;
   void RefreshNode(Node& node);
   void WriteNode(const Node& node, RespWriter& reply) const;
@@ -75,8 +81,8 @@ class Topology {
   const Config& config_;
   const shardctrl::ShardMap& map_;
   Router& router_;
-  uint64_t version_ = 0;         // Of the view, when nodes_ was made.
-  std::vector<NodeId> leaders_;  // By position of the group in the map.
+  uint64_t version_ = 0;  // The version of the view from which nodes_ was made.
+  std::vector<NodeId> leaders_;  // By the group's position in the map.
   std::vector<Node> nodes_;
   std::string slots_replies_[2];
   std::string shards_replies_[2];

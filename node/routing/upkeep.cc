@@ -10,7 +10,7 @@
 namespace quorate::node {
 namespace {
 
-// How many keys the entry removed; 0 if it was not executed.
+// The number of keys that the entry removed; 0 if it was not executed.
 int64_t RemovedBy(const raft::ProposeResult& result) {
   if (result.outcome != Outcome::kDone) return 0;
   kv::ResultReader reader(result.result.view());
@@ -62,11 +62,11 @@ void Upkeep::ArmLook(GroupId id, Group& group) {
     return;
   }
   const MonoTime now = loop_.ReadClock().mono;
-  // Long waits are cut: both clocks may run differently.
+  // Long waits are cut short, because log time and the clock may diverge.
   const int64_t wait_ms =
       std::clamp<int64_t>(*due_ms - NextEntryMs(id), 0, 60'000);
   const MonoTime at = std::max(now + Milliseconds(wait_ms), group.look_from);
-  // A timer that fires too early looks again.
+  // A timer that fires too early is set again.
   if (group.look_at <= at) return;
   group.look_at = at;
   group.look = loop_.At(at, [this, id] { Look(id); });

@@ -1,10 +1,10 @@
-// node/routing/upkeep.h: what the stores of a node need although no request arrives: due
-// keys are removed, and memory of removed things is freed.
+// node/routing/upkeep.h: work of a node's stores that no request triggers:
+// removal of due keys, and freeing of memory.
 //
 // Removal is a replicated rule: the leader of a group proposes entries that
-// remove a bounded number of due keys each, and none while nothing is due. Every
-// replica frees its own memory, a bounded amount in each turn. A group without
-// due keys and without garbage holds no timer but the one for its next due key.
+// each remove a bounded number of due keys, and proposes none while no key is
+// due. Every replica frees its own memory, a bounded amount per turn. A group
+// without due keys and garbage has one timer at most: for its next due key.
 #ifndef QUORATE_NODE_ROUTING_UPKEEP_H_
 #define QUORATE_NODE_ROUTING_UPKEEP_H_
 
@@ -22,13 +22,15 @@ namespace quorate::node {
 
 class Upkeep {
  public:
-  // Keys that one entry removes: a few milliseconds of every replica's turn.
+  // The keys that one entry removes; takes a few milliseconds of every
+  // replica's turn.
   static constexpr int64_t kKeysPerEntry = 1'000;
-  // Between two entries while more is due than one removes.
+  // The pause between two entries while more keys are due than one entry
+  // removes.
   static constexpr Duration kEntryPause = Milliseconds(5);
-  // Between two looks for due keys otherwise.
+  // The pause between two checks for due keys otherwise.
   static constexpr Duration kLookInterval = Seconds(1);
-  // Pages that one turn frees, and the time between two such turns.
+  // The pages that one turn frees, and the pause between two such turns.
   static constexpr size_t kPagesPerTurn = 128;
   static constexpr Duration kReclaimPause = Milliseconds(5);
 
@@ -41,11 +43,11 @@ class Upkeep {
 
  private:
   struct Group {
-    bool changed = false;    // Listed in changed_.
-    bool proposing = false;  // An entry is under way.
-    // No look for due keys before this.
+    bool changed = false;    // True while listed in changed_.
+    bool proposing = false;  // An entry is in flight.
+    // Due keys are not checked before this time.
     MonoTime look_from = MonoTime::Min();
-    MonoTime look_at = MonoTime::Max();  // The timer; Max(): none.
+    MonoTime look_at = MonoTime::Max();  // The time of the timer; Max(): none.
     env::Pending look;
     bool reclaiming = false;
     env::Pending reclaim;
@@ -56,10 +58,11 @@ class Upkeep {
   void ArmLook(GroupId id, Group& group);
   void Look(GroupId id);
   void ArmReclaim(GroupId id, Group& group);
-  // The store of a group that this node leads and may write to, or null.
+  // The store of a group that this node leads and can write to; else null.
   const kv::Store* LedStore(GroupId id) const;
-  // Log time of an entry proposed now, in milliseconds: it removes what is due
-  // by then. Log time may be behind the clock. Requires: this node leads.
+  // Log time of an entry that is proposed now, in milliseconds: the entry
+  // removes keys that are due by then. Log time may be behind the clock.
+  // Requires: this node leads.
   int64_t NextEntryMs(GroupId id) const;
 
   env::Loop& loop_;

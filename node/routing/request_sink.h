@@ -1,0 +1,119 @@
+// node/routing/request_sink.h: the receiver of the answers to routed requests:
+// a RESP or HTTP session.
+//
+// The router answers each accepted request exactly once, unless the router is
+// destroyed first. The sink must live until then: a closed session waits for
+// its last answers.
+//
+// A read outside the log is evaluated only while the sink has room for its
+// result. Without room the read is parked until Router::ServeParked.
+#ifndef QUORATE_NODE_ROUTING_REQUEST_SINK_H_
+#define QUORATE_NODE_ROUTING_REQUEST_SINK_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "env/ids.h"
+#include "env/outcome.h"
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::node {
+
+// Why a request has no result.
+struct RequestFailure {
+  enum class Kind : uint8_t {
+    kMoved,       // Another node leads; not executed.
+    kNoLeader,    // No leader became known in time; not executed.
+    kOverloaded,  // Too many requests wait; not executed.
+    kUnknown,  // The request may have been executed, or may be executed later.
+    kRefused,  // The node is stopped or fenced; not executed.
+  } kind = Kind::kUnknown;
+  Slot slot;
+  GroupId group;
+  NodeId leader;  // Set for kMoved.
+  absl::Status why;
+};
+
+class RequestSink {
+ public:
+  // `result` is valid during the call.
+  virtual void OnResult(uint64_t token, const kv::ResultView& result) = 0;
+  virtual void OnFailure(uint64_t token, const RequestFailure& failure) = 0;
+  // A request that GroupQueue blocked may be tried again. It has no answer.
+  virtual void OnUnblocked() = 0;
+  // True if the sink can take the result of `token`, of about `bytes`, now. If
+  // not, the sink calls Router::ServeParked once it can.
+  virtual bool RoomFor(uint64_t token, size_t bytes) = 0;
+  // True if the sink can take a result of `bytes` for a request that is not
+  // accepted yet.
+  virtual bool RoomForNext(size_t bytes) = 0;
+
+ protected:
+  ~RequestSink() = default;
+
+  // True if a queue will call OnUnblocked.
+  bool blocked() const { return blocked_queues_ > 0; }
+  bool has_parked() const { return !parked_.empty(); }
+
+ private:
+  friend class GroupQueue;
+  friend class Router;
+  // A read whose read point is reached, but whose result had no room.
+  struct ParkedRead {
+    GroupId group;
+    uint64_t token;
+    std::array<int64_t, 2> numbers;
+    Slot slot;
+    kv::Op op;
+    bool redirect;
+    std::vector<std::string> arguments;
+  };
+  // The state that keeps the commands of one sink to one group in order.
+  struct ConnectionOrder {
+    GroupId group;
+    uint32_t unapplied_writes = 0;
+    uint32_t reads_in_log = 0;   // In batches, without an answer.
+    uint32_t waiting_reads = 0;  // Not yet given to the host.
+    uint32_t issued_reads = 0;   // Given to the host, or parked.
+    uint32_t parked_reads = 0;
+    // Parked reads became waiting reads again, perhaps behind later reads.
+    bool parked_went_back = false;
+    // Encoded size of the unapplied writes: the most that they add to a value.
+    size_t unapplied_bytes = 0;
+    // Upper bound of the results of its commands in batches.
+    size_t result_bytes = 0;
+    // Commands in submitted batches without an answer.
+    uint32_t submitted = 0;
+    // The newest batch with a command of this sink that was, or may have been,
+    // executed.
+    uint64_t executed_through = 0;
+    // The newest batch that another node may still execute; 0 once a later
+    // batch is known to be executed.
+    uint64_t unsettled = 0;
+    // The number of the open batch that got its newest batched command;
+    // outdated if that batch was closed.
+    uint64_t open_batch = 0;
+    bool open_batch_redirect = false;
+  };
+  ConnectionOrder& OrderOf(GroupId group) {
+    for (ConnectionOrder& order : orders_) {
+      if (order.group == group) return order;
+    }
+    orders_.push_back({group});
+    return orders_.back();
+  }
+  absl::InlinedVector<ConnectionOrder, 3> orders_;
+  std::vector<ParkedRead> parked_;  // In order within each group.
+  uint32_t blocked_queues_ = 0;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_REQUEST_SINK_H_
