@@ -1,0 +1,69 @@
+"""Comments and pages in plain words: patterns that CONTRIBUTING's rules for words exclude.
+
+Files that still have such sentences are listed in prose_exceptions.txt. The list only shrinks: a file without findings leaves it, and no
+file is added.
+"""
+
+import re
+
+from bans import Finding
+
+LIST = 'tests/structure/prose_exceptions.txt'
+# The checker's own prose, its page and its format.
+APART = ('lincheck/', 'docs/lincheck.md', 'docs/reference/formats/history.md')
+# Texts of other kinds: pinned bytes, generated lists, the rules themselves.
+SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
+
+_SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Of those)\b(?![^.]*\?)')
+_FRAGMENT = re.compile(r"^(Of (?:a|an|the|what|which|those|its|all)\b|The same\b[.,;]|Likewise\b|See above\b)")
+_WORD = re.compile(r'\b(nobody|somebody|whoever|one or another)\b', re.IGNORECASE)
+
+
+def comments(path, text):
+    """(line number, text) of every comment or paragraph."""
+    marker = {'h': '//', 'cc': '//', 'proto': '//', 'py': '#', 'bzl': '#', 'bazel': '#'}.get(path.rsplit('.', 1)[-1])
+    block, first, code = [], 0, False
+    for number, line in enumerate(text.split('\n') + [''], 1):
+        stripped = line.strip()
+        if marker is None:
+            code = code != stripped.startswith('```')
+            # Headings and tables are no sentences.
+            part = '' if code or stripped.startswith(('```', '|', '#')) else stripped.lstrip('>*- ')
+            starts = stripped.startswith(('- ', '* ', '>'))
+        else:
+            part = stripped[len(marker):].strip() if stripped.startswith(marker) else ''
+            starts = False
+        if block and (not part or starts):
+            yield first, ' '.join(block)
+            block = []
+        if part:
+            if not block:
+                first = number
+            block.append(part)
+
+
+def check(path, text):
+    for number, comment in comments(path, text):
+        if path.endswith('.md'):
+            comment = re.sub(r'`[^`]*`', '`', comment)
+        for pattern in (_SENTENCE, _WORD) if path.endswith('.md') else (_SENTENCE, _FRAGMENT, _WORD):
+            match = pattern.search(comment)
+            if match:
+                yield Finding(path, number, 'prose', f'"{match.group(1)} …": name the subject; comments stand alone (CONTRIBUTING, rules for words)')
+
+
+def is_checked(path):
+    return path.endswith(('.h', '.cc', '.proto', '.py', '.bzl', '.bazel', '.md')) and not path.startswith(APART + SKIPPED) \
+        and '/testdata/' not in path
+
+
+def check_all(texts, listed):
+    """texts: {path: text} of the checked files."""
+    for path, text in sorted(texts.items()):
+        found = list(check(path, text))
+        if found and path not in listed:
+            yield from found
+        elif not found and path in listed:
+            yield Finding(LIST, 1, 'prose', f'{path} has no such sentence any more: take it out of the list')
+    for path in sorted(set(listed) - set(texts)):
+        yield Finding(LIST, 1, 'prose', f'there is no {path}')

@@ -1,0 +1,48 @@
+"""Comments and pages are in plain words, outside a list that shrinks; and the check can fail."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import prose  # noqa: E402
+import tree  # noqa: E402
+
+
+def found(text, path='kv/a.h'):
+    return [f.message.split('"')[1] for f in prose.check(path, text)]
+
+
+class ProseTest(unittest.TestCase):
+
+    def test_CommentsAndPages_AsTheyAre_NameTheirSubjects(self):
+        root = tree.find_root()
+        texts = {p: tree.read(root, p) for p in tree.list_files(root) if prose.is_checked(p)}
+        self.assertGreater(len(texts), 400)
+        listed = [line for line in tree.read(root, prose.LIST).splitlines() if line and not line.startswith('#')]
+        self.assertEqual(sorted(set(listed)), listed)
+        findings = list(prose.check_all(texts, listed))
+        self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
+
+    def test_SentenceWithoutSubject_Planted_IsFound(self):
+        self.assertEqual(['What …'], found('// What is due leaves first.\n'))
+        self.assertEqual(['What …'], found('// The write ends. What\n// follows is cut.\n'))
+        self.assertEqual(['Who …'], found('Who asks gets it.\n', 'docs/a.md'))
+        self.assertEqual([], found('// The leader sends what is due.\n'))
+        self.assertEqual([], found('# What the simulator does\n', 'docs/a.md'))
+        self.assertEqual([], found('int What = 1;\n'))
+
+    def test_FragmentAndInventedSubject_Planted_AreFound(self):
+        self.assertEqual(['Of the …'], found('// Of the last one.\n'))
+        self.assertEqual(['Likewise …'], found('  // Likewise for reads.\n'))
+        self.assertEqual(['nobody …'], found('// The entry that nobody needs.\n'))
+        self.assertEqual([], found('// Bytes of the last record.\n'))
+
+    def test_List_OnlyShrinks(self):
+        texts = {'kv/clean.h': '// The key.\n', 'kv/old.h': '// What is due.\n', 'kv/new.h': '// What is new.\n'}
+        paths = [f.path for f in prose.check_all(texts, ['kv/clean.h', 'kv/gone.h', 'kv/old.h'])]
+        self.assertEqual([prose.LIST, 'kv/new.h', prose.LIST], paths)
+
+
+if __name__ == '__main__':
+    unittest.main()
