@@ -85,7 +85,7 @@ class RealFixture final : public Fixture {
   }
 
   void TurnAll() {
-    // A loop waits only as long as another may be kept waiting by it.
+    // Each loop waits only briefly, since the loops take turns.
     const size_t loops = envs_.size() + shared_.size();
     const Duration wait = loops > 1 ? Microseconds(200) : Milliseconds(5);
     for (auto& [index, real] : envs_) real->loop().RunTurn(wait);

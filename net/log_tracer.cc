@@ -38,7 +38,7 @@ LogTracer::LogTracer(std::string name, env::Severity level)
   log.set_level(LevelOf(level));
   log.set_formatter(std::make_unique<spdlog::pattern_formatter>(
       "%Y-%m-%dT%H:%M:%S.%eZ %L %n %v", spdlog::pattern_time_type::utc));
-  // A line is there when the process dies.
+  // Flush each line, so that it is written when the process dies.
   log.flush_on(spdlog::level::trace);
 }
 

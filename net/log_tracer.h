@@ -1,5 +1,5 @@
-// net/log_tracer.h: env::Tracer that writes lines to standard error.
-// Synchronous: rare lines, written before a process can die.
+// net/log_tracer.h: env::Tracer that writes lines to standard error. Writes are
+// synchronous: lines are rare, and none is lost when the process dies.
 #ifndef QUORATE_NET_LOG_TRACER_H_
 #define QUORATE_NET_LOG_TRACER_H_
 
@@ -11,11 +11,11 @@
 
 namespace quorate::net {
 
-// One line each: time in UTC, severity, name, message. Marks of rare situations
-// go nowhere: they are the simulator's.
+// Writes one line per message: time in UTC, severity, name, message. Marks are
+// ignored; only the simulator counts them.
 class LogTracer final : public env::Tracer {
  public:
-  // Writes what is at least `level`; `name` says which node speaks.
+  // Writes messages of at least `level`. `name` identifies the node.
   LogTracer(std::string name, env::Severity level);
   ~LogTracer();
 

@@ -1,5 +1,5 @@
-// net/real_env.h: the real world of one node: one loop with its clocks, disk,
-// sockets and log, bundled as an env::Env.
+// net/real_env.h: the real world of one node: loop, clocks, disk, sockets and
+// log, bundled as an env::Env.
 #ifndef QUORATE_NET_REAL_ENV_H_
 #define QUORATE_NET_REAL_ENV_H_
 
@@ -18,9 +18,9 @@
 namespace quorate::net {
 
 struct RealEnvOptions {
-  // Made where it is not there.
+  // Created if it does not exist.
   std::string data_directory;
-  // Who speaks in the log.
+  // Name of the node in its log.
   std::string name = "quorate";
   env::Severity log_level = env::Severity::kInfo;
   ClockOptions clock;
@@ -28,11 +28,11 @@ struct RealEnvOptions {
   raft::TransportOptions transport;
 };
 
-// Example: make one, build a node on env(), then loop().Run(). The node goes
+// Usage: create one, build a node on env(), call loop().Run(). Destroy the node
 // before its RealEnv.
 class RealEnv {
  public:
-  // Fails when the directory cannot be used; the message says why.
+  // Fails if the directory cannot be used; the message gives the reason.
   static absl::StatusOr<std::unique_ptr<RealEnv>> Create(
       const RealEnvOptions& options);
   RealEnv(const RealEnv&) = delete;
@@ -41,7 +41,7 @@ class RealEnv {
   env::Env& env() { return env_; }
   EventLoop& loop() { return *loop_; }
   env::Tracer& tracer() { return tracer_; }
-  // Actually bound by the transport; empty before it was started.
+  // The address that the transport actually bound; empty before it is started.
   std::string peer_address() const { return transport_.listen_address(); }
 
  private:
@@ -68,7 +68,7 @@ class RealEnv {
   env::Env env_;
 };
 
-// 64 bits from the kernel: the seed of a process.
+// Returns 64 random bits of the kernel, the seed of a process.
 uint64_t RandomSeed();
 
 }  // namespace quorate::net

@@ -1,5 +1,6 @@
-// A whole node on real sockets and files, with clients on the same loop that ask for more than any buffer holds. The
-// invariants of the client tables are checked after every turn.
+// A whole node on real sockets and files. Clients on the same loop request more
+// bytes than any buffer holds. The invariants of the client tables are checked
+// after every turn.
 #include "node/server.h"
 
 #include <arpa/inet.h>
@@ -189,7 +190,8 @@ TEST_F(RealServer, SlowReaders_HoldABoundedSumAndDelayNobodyElse) {
     slow.back()->Send(Repeat(Request({"GET", "big"}), 100));
   }
   RunTurns(200);
-  // The kernel takes some megabytes of each; the rest stands in the server.
+  // The kernel takes some megabytes of each reply; the rest waits in the
+  // server.
   const std::string metrics = server_->MetricsText();
   const size_t at = metrics.find("\nquorate_output_held_bytes ");
   ASSERT_NE(at, std::string::npos);
@@ -223,7 +225,7 @@ TEST_F(RealServer, ReaderOfAByteAtATime_GetsEverything) {
   size_t got = 0;
   std::string bytes(64 << 10, '\0');
   RunUntil([&] {
-    // The first bytes one by one, then faster, to come to an end.
+    // Read the first bytes one by one, then faster, so that the test ends.
     ssize_t size = 0;
     do {
       size = recv(fd.get(), bytes.data(), got < 300 ? 1 : bytes.size(),

@@ -1,6 +1,6 @@
-// Three hosts of one group over real files and loopback sockets, on one loop. The
-// device of one of them hangs for five seconds in a durable write: nothing that
-// the others see may hang with it.
+// Three hosts of one group over real files and loopback sockets, on one loop.
+// The device of one host hangs for five seconds in a durable write. The other
+// hosts must not notice.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -24,8 +24,8 @@
 
 namespace {
 
-// The hanging device: system calls that wait for it do not return before
-// `g_stalled_until` if they are for a file under `g_stalled_directory`.
+// The hanging device: system calls for a file under `g_stalled_directory` do
+// not return before `g_stalled_until`.
 std::string g_stalled_directory;  // NOLINT: set while no disk thread runs.
 std::atomic<int64_t> g_stalled_until_ns = 0;
 std::atomic<int> g_stalled_calls = 0;
@@ -47,7 +47,7 @@ void HangIfStalled(int fd) {
 
 }  // namespace
 
-// These take the place of the C library's in this program.
+// These functions replace those of the C library in this program.
 extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int count,
                             off_t offset, int flags) {
   if ((flags & RWF_DSYNC) != 0) HangIfStalled(fd);
@@ -92,7 +92,7 @@ class NoProcess final : public env::Process {
   env::CpuTime ReadCpuTime() override { return {}; }
 };
 
-// What one process would be, but for the loop.
+// One process, without its loop.
 class Node final : raft::Host::Observer {
  public:
   Node(EventLoop& loop, const std::string& directory,
@@ -194,7 +194,7 @@ class StallTest : public testing::Test {
   std::string Directory(uint32_t n) const {
     return absl::StrCat(root_, "/node-", n);
   }
-  // Who leads in the highest term; 0 if nobody does.
+  // Returns the leader of the highest term; 0 if there is none.
   uint32_t Leader() {
     uint32_t leader = 0;
     raft::Term term;
@@ -207,7 +207,7 @@ class StallTest : public testing::Test {
     }
     return leader;
   }
-  // Has one proposal under way at any time, at whoever leads.
+  // Keeps one proposal in flight, at the current leader.
   void KeepProposing() {
     if (proposing_ || Leader() == 0) return;
     proposing_ = true;
@@ -240,11 +240,12 @@ class StallTest : public testing::Test {
       if (Leader() == 0) ++turns_without_leader;
     }
     EXPECT_GT(g_stalled_calls.load(), 0) << "nothing was stalled";
-    // Were a sync done on the loop's thread, it would have turned once.
+    // If a sync ran on the loop's thread, the loop would have run one turn
+    // only.
     EXPECT_GT(turns, 100);
     EXPECT_LT(turns_without_leader, turns / 2) << "leadership got lost";
     EXPECT_GT(done_, done_before + 10) << "writes waited for the device";
-    // And the one that hung catches up.
+    // The stalled host catches up.
     g_stalled_until_ns = 0;
     RunUntil(loop_, [this] {
       if (proposing_) return false;

@@ -15,7 +15,7 @@ namespace {
 
 using env::Lane;
 
-// A node that remembers what it was sent.
+// A node that records the messages it receives.
 class Node final : public env::Transport::Receiver {
  public:
   Node(EventLoop& loop, uint32_t id, uint64_t cluster = 7,
@@ -51,10 +51,11 @@ class Node final : public env::Transport::Receiver {
   bool stop_on_message = false;
 };
 
-// Somebody who connects, says `words` and sees whether that ends.
-class Stranger final : public env::Connection::Observer {
+// A client that connects, sends `words` and records whether the connection is
+// closed.
+class RawClient final : public env::Connection::Observer {
  public:
-  Stranger(Node& from, const std::string& address, std::string words)
+  RawClient(Node& from, const std::string& address, std::string words)
       : dial_(from.sockets.Connect(
             address,
             [this, words = std::move(words)](
@@ -80,7 +81,7 @@ class Stranger final : public env::Connection::Observer {
 
 class TransportTest : public testing::Test {
  protected:
-  // A port that nobody uses: bound once and given back.
+  // A free port: bound once and released.
   std::string FreeAddress() {
     RecordingTracer tracer;
     Sockets sockets(loop_, tracer);
@@ -88,7 +89,7 @@ class TransportTest : public testing::Test {
                             [](std::unique_ptr<env::Connection>) {}))
         ->address();
   }
-  // Two nodes that know each other, and both lanes up.
+  // Two nodes that know each other, with both lanes connected.
   void StartPair(Node& a, Node& b) {
     address_a_ = FreeAddress();
     address_b_ = FreeAddress();
@@ -101,7 +102,7 @@ class TransportTest : public testing::Test {
     a.messages.clear();
     b.messages.clear();
   }
-  // Sends until one arrives.
+  // Sends until a message arrives.
   void Exchange(Node& from, Node& to, Lane lane) {
     const size_t before = to.messages.size();
     RunUntil(loop_, [&] {
@@ -243,33 +244,34 @@ TEST_F(TransportTest, NodeThatNobodyNamed_IsRefused) {
   });
 }
 
-TEST_F(TransportTest, Strangers_WithNonsense_AreClosedAndOthersServed) {
+TEST_F(TransportTest, PendingHandshakes_WithNonsense_AreClosedAndOthersServed) {
   Node a(loop_, 1);
   Node b(loop_, 2);
   StartPair(a, b);
-  Stranger stranger(
+  RawClient client(
       b, address_a_,
       "GET / HTTP/1.1\r\nHost: somewhere.else.example.com\r\n\r\n");
-  RunUntil(loop_, [&] { return stranger.gone(); });
+  RunUntil(loop_, [&] { return client.gone(); });
   Exchange(b, a, Lane::kControl);
 }
 
-TEST_F(TransportTest, StrangerThatSaysNothing_IsClosedInTime) {
+TEST_F(TransportTest, ClientWithoutHello_IsClosedInTime) {
   Node a(loop_, 1, 7, {.handshake_max = Milliseconds(20)});
   ASSERT_TRUE(a.Start({}).ok());
-  Stranger stranger(a, a.transport.listen_address(), "");
-  RunUntil(loop_, [&] { return stranger.gone(); });
+  RawClient client(a, a.transport.listen_address(), "");
+  RunUntil(loop_, [&] { return client.gone(); });
 }
 
-TEST_F(TransportTest, Strangers_MoreThanTheMaximum_AreClosedAtOnce) {
-  Node a(loop_, 1, 7, {.handshake_max = Seconds(3600), .strangers_max = 2});
+TEST_F(TransportTest, PendingHandshakes_MoreThanTheMaximum_AreClosedAtOnce) {
+  Node a(loop_, 1, 7,
+         {.handshake_max = Seconds(3600), .pending_handshakes_max = 2});
   ASSERT_TRUE(a.Start({}).ok());
   const std::string address = a.transport.listen_address();
-  Stranger first(a, address, "");
+  RawClient first(a, address, "");
   RunUntil(loop_, [&] { return first.connected(); });
-  Stranger second(a, address, "");
+  RawClient second(a, address, "");
   RunUntil(loop_, [&] { return second.connected(); });
-  Stranger third(a, address, "");
+  RawClient third(a, address, "");
   RunUntil(loop_, [&] { return third.gone(); });
   EXPECT_FALSE(first.gone());
   EXPECT_FALSE(second.gone());
@@ -281,8 +283,9 @@ TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
   raft::Hello hello;
   hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
   hello.to = NodeId(1);
-  Stranger rogue(a, a.transport.listen_address(),
-                 raft::EncodeHello(hello) + std::string("\x01\x00\x10\x00", 4));
+  RawClient rogue(
+      a, a.transport.listen_address(),
+      raft::EncodeHello(hello) + std::string("\x01\x00\x10\x00", 4));
   RunUntil(loop_, [&] { return rogue.gone(); });
   EXPECT_TRUE(a.tracer.Said("announced a message of 1048577 bytes"));
   EXPECT_TRUE(a.messages.empty());

@@ -126,7 +126,7 @@ absl::Status CheckSlotCount(Partitioner partitioner, uint32_t slot_count) {
       absl::StrCat("an unknown partitioner, ", static_cast<int>(partitioner)));
 }
 
-// The first slot that nobody owns, for a message: with the end of the gap.
+// Returns the first range of slots without an owner, for a message.
 std::string FirstGap(const std::vector<GroupId>& owners) {
   const auto first = std::find(owners.begin(), owners.end(), GroupId{});
   const auto last = std::find_if(

@@ -1,8 +1,9 @@
 // shardctrl/map.h: the shard map as a value: slots to groups, groups to
 // replicas, nodes to addresses.
 //
-// Built once from a configuration file (node/config/config.h), checked whole,
-// then immutable. A slot's group is one array access. Knows nothing of leaders.
+// Built once from a configuration file (node/config/config.h), validated, then
+// immutable. Looking up the group of a slot is one array access. The map does
+// not know leaders.
 #ifndef QUORATE_SHARDCTRL_MAP_H_
 #define QUORATE_SHARDCTRL_MAP_H_
 
@@ -22,8 +23,8 @@ namespace quorate::shardctrl {
 // Rises with every change of the map; a static map is version 1.
 using MapVersion = StrongOrdinal<struct MapVersionTag>;
 
-// One server process's loop, as the outside reaches it. Addresses are
-// "host:port"; resp and http may be empty (not served).
+// The addresses of one node, in the form "host:port". resp and http may be
+// empty: the node then does not serve that protocol.
 struct Node {
   NodeId id = {};
   std::string name = {};  // For people; unique; never empty.
@@ -53,7 +54,7 @@ struct Assignment {
 
 class ShardMap {
  public:
-  // What a map is made of, in any order.
+  // The parts of a map, in any order.
   struct Parts {
     MapVersion version{1};
     Partitioner partitioner = Partitioner::kHashSlots;
@@ -66,14 +67,14 @@ class ShardMap {
     std::vector<Assignment> assignments = {};
   };
 
-  // No slots, no groups, no nodes: version 0, what a node knows before it knows
-  // a map.
+  // The empty map: no slots, groups or nodes, version 0. A node has it before
+  // it knows another one.
   ShardMap() = default;
 
-  // Sorts and checks. kInvalidArgument names the first thing wrong: a zero or
-  // repeated id, name or address, a group without voters or with an unknown
-  // node, a voter on a read-only node, a slot assigned twice, not at all or to
-  // an unknown group.
+  // Sorts and checks the parts. kInvalidArgument names the first error: a zero
+  // or repeated id, name or address; a group without voters or with an unknown
+  // node; a voter on a read-only node; a slot that is unassigned, assigned
+  // twice, or assigned to an unknown group.
   static absl::StatusOr<ShardMap> Create(Parts parts);
 
   MapVersion version() const { return parts_.version; }
@@ -81,9 +82,10 @@ class ShardMap {
   uint32_t slot_count() const { return parts_.slot_count; }
   bool empty() const { return group_of_slot_.empty(); }
 
-  // The owner. Requires: slot < slot_count(), map not empty.
+  // Returns the group that owns `slot`. Requires: slot < slot_count(), map not
+  // empty.
   GroupId GroupOf(Slot slot) const { return group_of_slot_[slot.value()]; }
-  // Null if there is none. Pointers live as long as the map.
+  // Returns null if there is none. Pointers are valid as long as the map.
   const Group* FindGroup(GroupId id) const;
   const Group* FindGroup(std::string_view name) const;
   const Node* FindNode(NodeId id) const;
@@ -96,12 +98,12 @@ class ShardMap {
   absl::Span<const Assignment> assignments() const {
     return parts_.assignments;
   }
-  // Sorted; empty if the group owns nothing or is unknown.
+  // Sorted; empty if the group owns no slot or is unknown.
   std::vector<SlotRange> RangesOf(GroupId group) const;
-  // Groups of which the node holds a replica, voting or not, sorted.
+  // Groups with a replica on the node, voting or not, sorted.
   std::vector<GroupId> GroupsOn(NodeId node) const;
 
-  // Several lines for people: one for each group with its slots and replicas.
+  // Text for people: one line per group, with slots and replicas.
   std::string ToString() const;
 
   friend bool operator==(const ShardMap& a, const ShardMap& b) {
@@ -120,9 +122,9 @@ class ShardMap {
   std::vector<GroupId> group_of_slot_;
 };
 
-// "0-5460,10923" ↔ ranges; the text form used in files and messages. Ranges
-// come back sorted; kInvalidArgument names what cannot be read, overlaps or
-// reaches `slot_count`.
+// Convert between "0-5460,10923" and ranges; this is the text form in files and
+// messages. Parsed ranges are sorted. kInvalidArgument names a part that cannot
+// be parsed, overlaps another or reaches `slot_count`.
 std::string FormatSlotRanges(absl::Span<const SlotRange> ranges);
 absl::StatusOr<std::vector<SlotRange>> ParseSlotRanges(std::string_view text,
                                                        uint32_t slot_count);

@@ -19,7 +19,7 @@ Node MakeNode(uint32_t id) {
           .http_address = "h" + std::to_string(id) + ":2"};
 }
 
-// Three nodes, two groups, the slots halved.
+// Three nodes and two groups with half of the slots each.
 ShardMap::Parts GoodParts() {
   ShardMap::Parts parts;
   parts.nodes = {MakeNode(3), MakeNode(1), MakeNode(2)};

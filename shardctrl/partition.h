@@ -1,7 +1,7 @@
-// shardctrl/partition.h: how the key space is cut: slots, ranges of slots and
-// the strategies that give a key its slot.
+// shardctrl/partition.h: slots, ranges of slots, and the strategies that map a
+// key to its slot.
 //
-// Values only; computing the slot of a key is kv/slots/slot.h.
+// Values only. kv/slots/slot.h computes the slot of a key.
 #ifndef QUORATE_SHARDCTRL_PARTITION_H_
 #define QUORATE_SHARDCTRL_PARTITION_H_
 
@@ -21,13 +21,14 @@ using Slot = StrongId<struct SlotTag, uint16_t>;
 // As in Redis Cluster.
 inline constexpr uint32_t kHashSlotCount = 16384;
 
-// How a key finds its slot. The numbers are stored: never renumber.
+// How a key is mapped to a slot. The numbers are stored, so never renumber
+// them.
 enum class Partitioner : uint8_t {
-  // CRC16 of the key or of its hash tag, modulo kHashSlotCount. The only one
-  // that cluster clients can follow.
+  // CRC16 of the key or of its hash tag, modulo kHashSlotCount. The only
+  // strategy that cluster clients support.
   kHashSlots = 1,
-  // The key's last byte modulo the count of shards (an empty key: 0). A
-  // teaching example of skew.
+  // The last byte of the key modulo the number of shards; an empty key has slot
+  // 0. An example of skew.
   kLastCharacter = 2,
 };
 

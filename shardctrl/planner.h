@@ -1,7 +1,6 @@
 // shardctrl/planner.h: pure functions that assign slots to groups.
 //
-// One function, for a static map: nothing moves slots yet. Knows nothing of
-// nodes.
+// One function, for a static map: slots never move. It does not use nodes.
 #ifndef QUORATE_SHARDCTRL_PLANNER_H_
 #define QUORATE_SHARDCTRL_PLANNER_H_
 
@@ -13,8 +12,9 @@
 
 namespace quorate::shardctrl {
 
-// Contiguous ranges in the order of `groups` that cover [0, slot_count), with sizes that differ by one at most. Groups beyond the
-// count of slots get none. Requires: groups not empty.
+// Returns contiguous ranges that cover [0, slot_count), in the order of
+// `groups`. Their sizes differ by at most one. If there are more groups than
+// slots, the last groups get none. Requires: groups not empty.
 std::vector<Assignment> AssignEvenly(uint32_t slot_count,
                                      absl::Span<const GroupId> groups);
 

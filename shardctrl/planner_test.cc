@@ -10,7 +10,7 @@
 namespace quorate::shardctrl {
 namespace {
 
-// The owner of every slot, found by walking all assignments.
+// Returns the owner of every slot, computed by walking all assignments.
 std::map<uint32_t, GroupId> OwnersOf(
     const std::vector<Assignment>& assignments) {
   std::map<uint32_t, GroupId> owners;

@@ -1,6 +1,6 @@
-// How the allocator of quorated, jemalloc, returns memory to the system
-// (docs/decisions/0023): a thread of its own does it within seconds after the
-// memory was freed, so that no turn of the loop waits for it.
+// Settings of jemalloc, the allocator of quorated (docs/decisions/0023). A
+// background thread returns freed memory to the system within seconds, so no
+// turn of the loop waits for it.
 
 extern "C" {
 // Read by jemalloc before main.

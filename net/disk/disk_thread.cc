@@ -14,10 +14,10 @@ struct DiskThread::Shared {
   std::vector<std::unique_ptr<Job>> submitted;  // Guarded by mutex.
   std::vector<std::unique_ptr<Job>> finished;   // Guarded by mutex.
   bool stop = false;                            // Guarded by mutex.
-  // Null once the DiskThread is gone. Read and written on the loop's thread.
+  // Null once the DiskThread is destroyed. Used on the loop's thread only.
   DiskThread* owner = nullptr;
   EventLoop* loop = nullptr;
-  // For posting oneself; set once, before the thread begins.
+  // Reference to itself for posting; set once, before the thread starts.
   std::weak_ptr<Shared> self;
 };
 
@@ -26,7 +26,7 @@ DiskThread::DiskThread(EventLoop& loop)
   shared_->owner = this;
   shared_->loop = &loop_;
   shared_->self = shared_;
-  // Signals belong to the loop's thread.
+  // Signals are handled on the loop's thread.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -43,8 +43,8 @@ DiskThread::~DiskThread() {
   shared_->work.notify_one();
   thread_.join();
   shared_->owner = nullptr;
-  // The jobs hold buffers of this thread: they may not wait for a wake-up that
-  // may never be handled.
+  // Destroy the jobs here: they hold buffers of this thread, and a pending
+  // wake-up may never run.
   shared_->finished.clear();
 }
 
@@ -57,7 +57,8 @@ void DiskThread::Submit(std::unique_ptr<Job> job) {
     was_empty = shared_->submitted.empty();
     shared_->submitted.push_back(std::move(job));
   }
-  // Otherwise the thread has not taken the ones before and will see this one.
+  // Otherwise the thread has not taken the earlier jobs yet and will find this
+  // one with them.
   if (was_empty) shared_->work.notify_one();
 }
 

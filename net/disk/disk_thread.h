@@ -1,5 +1,6 @@
-// net/disk/disk_thread.h: a thread that runs blocking system calls for one loop.
-// Files belong to file_disk.h; here are only the queue and the wake-up.
+// net/disk/disk_thread.h: a thread that runs blocking system calls for one
+// loop. This file has only the queue and the wake-up; file_disk.h has the
+// operations.
 #ifndef QUORATE_NET_DISK_DISK_THREAD_H_
 #define QUORATE_NET_DISK_DISK_THREAD_H_
 
@@ -14,22 +15,22 @@
 
 namespace quorate::net {
 
-// First in, first out. What finishes while the loop is busy comes back to it
-// together, by one wake-up. Destruction waits until what was submitted has run;
-// completions not yet delivered are dropped.
+// Runs jobs in order of submission. Jobs that finish while the loop is busy are
+// delivered together, with one wake-up. The destructor waits until all
+// submitted jobs have run, and drops completions not yet delivered.
 class DiskThread {
  public:
-  // A unit of work. Made and destroyed on the loop's thread.
+  // A unit of work. Created and destroyed on the loop's thread.
   class Job {
    public:
     virtual ~Job() = default;
-    // On the disk thread.
+    // Called on the disk thread.
     virtual void Run() = 0;
-    // On the loop's thread, in step 1 of a later turn.
+    // Called on the loop's thread, in step 1 of a later turn.
     virtual void Finish() = 0;
   };
 
-  // Jobs submitted and not finished.
+  // Limit of jobs that are submitted and not finished.
   static constexpr size_t kJobsMax = 65536;
 
   explicit DiskThread(EventLoop& loop);
@@ -51,7 +52,7 @@ class DiskThread {
   EventLoop& loop_;
   size_t unfinished_ = 0;
   std::vector<std::unique_ptr<Job>> finishing_;
-  // Outlives this object while a wake-up of the loop is on its way.
+  // May outlive this object while a wake-up of the loop is pending.
   std::shared_ptr<Shared> shared_;
   std::thread thread_;
 };

@@ -20,7 +20,7 @@ namespace {
 using env::Durability;
 using env::Pending;
 
-// Names are flat (env/disk.h): nothing leaves the directory.
+// Names are flat (env/disk.h): no name refers to a file outside the directory.
 bool ValidName(std::string_view name) {
   if (name.empty() || name.size() > 128 || name == "." || name == "..") {
     return false;
@@ -34,7 +34,7 @@ bool ValidName(std::string_view name) {
 }  // namespace
 
 // An open file descriptor, shared by its File and the operations in flight. The
-// count changes on the loop's thread alone.
+// count changes only on the loop's thread.
 class FileDisk::Descriptor {
  public:
   Descriptor(FileDisk* disk, int fd, std::string name)
@@ -45,7 +45,7 @@ class FileDisk::Descriptor {
 
   int fd() const { return fd_; }
   const std::string& name() const { return name_; }
-  // Operations that have not finished; loop's thread only.
+  // Operations that have not finished. Used on the loop's thread only.
   std::vector<Operation*>& operations() { return operations_; }
 
  private:
@@ -67,16 +67,16 @@ class FileDisk::Operation : public DiskThread::Job {
   ~Operation() override {
     disk_->operations_.Cancel(id_);
     if (descriptor_ == nullptr) return;
-    // The last one takes its place: their order means nothing.
+    // The last one takes its place, since the order has no meaning.
     std::vector<Operation*>& all = descriptor_->operations();
     all[position_] = all.back();
     all[position_]->position_ = position_;
     all.pop_back();
   }
   uint64_t id() const { return id_; }
-  // Nobody will be called.
+  // The callback was cancelled.
   virtual void DropCallback() = 0;
-  // Run never happened: the result is `status`.
+  // Run was not called: the result is `status`.
   virtual void Refuse(absl::Status status) = 0;
 
  protected:
@@ -85,7 +85,7 @@ class FileDisk::Operation : public DiskThread::Job {
  private:
   const std::shared_ptr<Descriptor> descriptor_;
   uint64_t id_ = 0;
-  // Where it stands in descriptor_->operations().
+  // Index in descriptor_->operations().
   size_t position_ = 0;
 };
 
@@ -105,7 +105,7 @@ class FileDisk::OperationOf final : public Operation {
   }
   void DropCallback() override { done_ = nullptr; }
   void Finish() override {
-    // The callback has begun: its Pending is spent.
+    // The callback has begun, so its Pending has no effect any more.
     disk_->operations_.Cancel(id());
     absl::AnyInvocable<void(Result)> done = std::move(done_);
     done_ = nullptr;
@@ -140,9 +140,10 @@ class FileDisk::OpenFile final : public env::File {
     }
     CHECK_LE(size, env::kDiskOperationBytesMax);
     const bool durable = durability == Durability::kDurable;
-    // `owned` only keeps the bytes alive: the thread never touches its counts.
+    // `owned` only keeps the bytes alive. The thread does not touch its
+    // reference counts.
     return disk_->Do<absl::Status>(
-        durable ? Thread::kDurable : Thread::kOther, descriptor_,
+        durable ? Thread::kDurable : Thread::kBackground, descriptor_,
         [file = descriptor_.get(), owned = std::move(owned),
          vectors = std::move(vectors), offset, durable]() mutable {
           const int error = WriteFully(file->fd(), vectors, offset, durable);
@@ -156,10 +157,10 @@ class FileDisk::OpenFile final : public env::File {
     CHECK_LE(size, env::kDiskOperationBytesMax);
     char* bytes = nullptr;
     Buffer buffer = Buffer::Create(size, [&](char* block) { bytes = block; });
-    // One reference in the operation, for the thread to write to; one in the
-    // callback, which may go earlier.
+    // One reference is in the operation, for the thread to write to. The other
+    // is in the callback, which may be destroyed earlier.
     return disk_->Do<absl::StatusOr<size_t>>(
-        Thread::kOther, descriptor_,
+        Thread::kBackground, descriptor_,
         [file = descriptor_.get(), buffer, bytes, size,
          offset]() -> absl::StatusOr<size_t> {
           const int64_t n = ReadFully(file->fd(), bytes, size, offset);
@@ -176,8 +177,8 @@ class FileDisk::OpenFile final : public env::File {
 
   Pending Sync(Done done) override {
     return disk_->Do<absl::Status>(
-        Thread::kOther, descriptor_,
-        // A new size is not always part of what fdatasync must keep.
+        Thread::kBackground, descriptor_,
+        // fdatasync need not make a new size durable.
         [file = descriptor_.get(), whole = std::exchange(truncated_, false)] {
           const int result = whole ? fsync(file->fd()) : fdatasync(file->fd());
           return result == 0 ? absl::OkStatus()
@@ -189,7 +190,7 @@ class FileDisk::OpenFile final : public env::File {
   Pending Truncate(uint64_t size, Done done) override {
     truncated_ = true;
     return disk_->Do<absl::Status>(
-        Thread::kOther, descriptor_,
+        Thread::kBackground, descriptor_,
         [file = descriptor_.get(), size] {
           return ftruncate(file->fd(), static_cast<off_t>(size)) == 0
                      ? absl::OkStatus()
@@ -200,7 +201,7 @@ class FileDisk::OpenFile final : public env::File {
 
   Pending Size(SizeDone done) override {
     return disk_->Do<absl::StatusOr<uint64_t>>(
-        Thread::kOther, descriptor_,
+        Thread::kBackground, descriptor_,
         [file = descriptor_.get()]() -> absl::StatusOr<uint64_t> {
           struct stat info;
           if (fstat(file->fd(), &info) != 0) {
@@ -214,7 +215,7 @@ class FileDisk::OpenFile final : public env::File {
  private:
   FileDisk* const disk_;
   const std::shared_ptr<Descriptor> descriptor_;
-  // Since the last Sync was issued.
+  // Set by writes since the last Sync was issued.
   bool truncated_ = false;
 };
 
@@ -223,12 +224,12 @@ FileDisk::FileDisk(EventLoop& loop, std::string directory, int directory_fd)
       directory_(std::move(directory)),
       directory_fd_(directory_fd),
       durable_thread_(std::make_unique<DiskThread>(loop)),
-      other_thread_(std::make_unique<DiskThread>(loop)) {}
+      background_thread_(std::make_unique<DiskThread>(loop)) {}
 
 FileDisk::~FileDisk() {
   closing_ = true;
   durable_thread_.reset();
-  other_thread_.reset();
+  background_thread_.reset();
   refused_.clear();
   close(directory_fd_);
 }
@@ -260,7 +261,7 @@ Pending FileDisk::Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
 
 void FileDisk::Submit(Thread thread, std::unique_ptr<Operation> operation) {
   DiskThread& chosen =
-      thread == Thread::kDurable ? *durable_thread_ : *other_thread_;
+      thread == Thread::kDurable ? *durable_thread_ : *background_thread_;
   if (!chosen.full()) {
     chosen.Submit(std::move(operation));
     return;
@@ -299,10 +300,10 @@ void FileDisk::CloseLater(int fd) {
    private:
     const int fd_;
   };
-  if (closing_ || other_thread_->full()) {
+  if (closing_ || background_thread_->full()) {
     close(fd);
   } else {
-    other_thread_->Submit(std::make_unique<Close>(fd));
+    background_thread_->Submit(std::make_unique<Close>(fd));
   }
 }
 
@@ -312,7 +313,7 @@ Pending FileDisk::Open(std::string_view name, OpenMode mode, OpenDone done) {
   if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
   if (mode == OpenMode::kCreateIfAbsent) flags |= O_CREAT;
   return Do<absl::StatusOr<OwnedFd>>(
-      Thread::kOther, nullptr,
+      Thread::kBackground, nullptr,
       [fd = directory_fd_, name = std::string(name),
        flags]() -> absl::StatusOr<OwnedFd> {
         OwnedFd file(openat(fd, name.c_str(), flags, 0640));
@@ -330,14 +331,14 @@ Pending FileDisk::Open(std::string_view name, OpenMode mode, OpenDone done) {
 
 Pending FileDisk::List(ListDone done) {
   return Do<absl::StatusOr<std::vector<std::string>>>(
-      Thread::kOther, nullptr, [fd = directory_fd_] { return ListFiles(fd); },
-      std::move(done));
+      Thread::kBackground, nullptr,
+      [fd = directory_fd_] { return ListFiles(fd); }, std::move(done));
 }
 
 Pending FileDisk::Remove(std::string_view name, env::File::Done done) {
   CHECK(ValidName(name)) << "'" << name << "'";
   return Do<absl::Status>(
-      Thread::kOther, nullptr,
+      Thread::kBackground, nullptr,
       [fd = directory_fd_, name = std::string(name)] {
         return unlinkat(fd, name.c_str(), 0) == 0
                    ? absl::OkStatus()
@@ -351,7 +352,7 @@ Pending FileDisk::Rename(std::string_view from, std::string_view to,
   CHECK(ValidName(from)) << "'" << from << "'";
   CHECK(ValidName(to)) << "'" << to << "'";
   return Do<absl::Status>(
-      Thread::kOther, nullptr,
+      Thread::kBackground, nullptr,
       [fd = directory_fd_, from = std::string(from), to = std::string(to)] {
         return renameat(fd, from.c_str(), fd, to.c_str()) == 0
                    ? absl::OkStatus()
@@ -362,7 +363,7 @@ Pending FileDisk::Rename(std::string_view from, std::string_view to,
 
 Pending FileDisk::SyncDirectory(env::File::Done done) {
   return Do<absl::Status>(
-      Thread::kOther, nullptr,
+      Thread::kBackground, nullptr,
       [fd = directory_fd_, directory = directory_] {
         return fsync(fd) == 0
                    ? absl::OkStatus()
@@ -376,11 +377,11 @@ Pending FileDisk::Lock(std::string_view name, env::File::Done done) {
   const std::string key(name);
   if (locks_.contains(key)) {
     return Do<absl::Status>(
-        Thread::kOther, nullptr, [] { return absl::OkStatus(); },
+        Thread::kBackground, nullptr, [] { return absl::OkStatus(); },
         std::move(done));
   }
   return Do<absl::StatusOr<OwnedFd>>(
-      Thread::kOther, nullptr,
+      Thread::kBackground, nullptr,
       [fd = directory_fd_, key, directory = directory_] {
         return LockFile(fd, key, directory);
       },

@@ -1,5 +1,5 @@
 // net/disk/file_disk.h: env::Disk over one directory of a POSIX file system.
-// Blocking calls are posix_file.h's; threads are disk_thread.h's.
+// posix_file.h has the blocking calls, disk_thread.h the threads.
 #ifndef QUORATE_NET_DISK_FILE_DISK_H_
 #define QUORATE_NET_DISK_FILE_DISK_H_
 
@@ -22,14 +22,14 @@
 namespace quorate::net {
 
 // Every system call that may touch the device runs on one of two threads:
-// durable writes (what acknowledgements wait for) on the first, everything else
-// on the second, so that the sync of a snapshot never delays the log.
-// Destruction waits for operations in flight and releases the locks. While a
-// thread has DiskThread::kJobsMax operations, further ones fail (kUnavailable).
+// durable writes on the first, everything else on the second. So the sync of a
+// snapshot does not delay a durable write. The destructor waits for operations
+// in flight and releases the locks. While a thread has DiskThread::kJobsMax
+// operations, further ones fail with kUnavailable.
 class FileDisk final : public env::Disk, private env::Pending::Source {
  public:
-  // Opens `directory`, making it (and its parents) where it is not there.
-  // Blocks: for start-up. Errors name the directory and say what is wrong.
+  // Opens `directory`; creates it and its parents if they do not exist. Blocks,
+  // so call it at start-up. Errors name the directory and the reason.
   static absl::StatusOr<std::unique_ptr<FileDisk>> OpenDirectory(
       EventLoop& loop, const std::string& directory);
   ~FileDisk();
@@ -41,13 +41,13 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   env::Pending Rename(std::string_view from, std::string_view to,
                       env::File::Done done) override;
   env::Pending SyncDirectory(env::File::Done done) override;
-  // The lock file holds the process id of its holder.
+  // The lock file contains the process id of its holder.
   env::Pending Lock(std::string_view name, env::File::Done done) override;
 
   const std::string& directory() const { return directory_; }
 
  private:
-  enum class Thread { kDurable, kOther };
+  enum class Thread { kDurable, kBackground };
   class Operation;
   template <typename Result>
   class OperationOf;
@@ -56,7 +56,7 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
 
   FileDisk(EventLoop& loop, std::string directory, int directory_fd);
 
-  // Runs `run` on `thread`, then `done` with what it returned on the loop's.
+  // Runs `run` on `thread`, then `done` with the result on the loop's thread.
   // `descriptor`, if not null, stays open until then.
   template <typename Result>
   env::Pending Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
@@ -72,13 +72,13 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   const int directory_fd_;
   std::map<std::string, OwnedFd> locks_;
   CallbackTable<Operation*> operations_;
-  // Operations that found their thread's queue full.
+  // Operations refused because the queue of their thread was full.
   std::vector<std::unique_ptr<Operation>> refused_;
   env::Pending refused_timer_;
   bool closing_ = false;
-  // Null in the destructor once they have ended.
+  // Null in the destructor once the threads have ended.
   std::unique_ptr<DiskThread> durable_thread_;
-  std::unique_ptr<DiskThread> other_thread_;
+  std::unique_ptr<DiskThread> background_thread_;
 };
 
 }  // namespace quorate::net

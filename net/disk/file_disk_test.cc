@@ -214,7 +214,8 @@ TEST_F(FileDiskTest, Lock_HeldByAnotherDisk_NamesTheHolder) {
 }
 
 TEST_F(FileDiskTest, Write_BeyondTheFileSizeLimit_IsResourceExhausted) {
-  // The nearest thing to a full disk that an unprivileged test can have.
+  // An unprivileged test cannot fill a disk; a size limit is the closest
+  // substitute.
   auto file = Open(*disk_, "limited", OpenMode::kCreate);
   rlimit before;
   getrlimit(RLIMIT_FSIZE, &before);
@@ -241,7 +242,7 @@ TEST_F(FileDiskTest, Operations_BeyondTheQueuesMaximum_AreRefused) {
     }));
   }
   RunUntil([&] { return done == issued; });
-  // The loop did not turn meanwhile, so nothing had finished.
+  // The loop ran no turn meanwhile, so no operation had finished.
   EXPECT_EQ(refused, 100u);
 }
 

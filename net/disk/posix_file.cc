@@ -118,7 +118,7 @@ absl::Status MakeDirectories(const std::string& path) {
 }
 
 absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {
-  // A descriptor of its own: the position of the shared one would move.
+  // A separate descriptor: reading would move the position of the shared one.
   const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return FileError(errno, "listing", ".");
   DIR* directory = fdopendir(fd);
@@ -146,8 +146,8 @@ absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {
 
 namespace {
 
-// A lock of the open file description: released when the process ends in
-// whatever way, and effective within one process too.
+// A lock of the open file description: the kernel releases it however the
+// process ends, and it also excludes within one process.
 struct flock WholeFile() {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
@@ -155,7 +155,7 @@ struct flock WholeFile() {
   return lock;
 }
 
-// The process id written in a lock file, 0 if there is none.
+// Returns the process id written in a lock file; 0 if there is none.
 int64_t ReadHolder(int fd) {
   char text[32] = {};
   int64_t holder = 0;
@@ -188,7 +188,8 @@ absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
         absl::StrCat("the data directory '", directory, "' is in use by ", who,
                      ", which holds the lock '", name, "'"));
   }
-  // Removed by its last holder meanwhile: a lock on it excludes nobody.
+  // The last holder removed the file meanwhile, so a lock on it excludes no
+  // other process.
   struct stat info;
   if (fstat(fd, &info) != 0 || info.st_nlink == 0) {
     return absl::UnavailableError(

@@ -1,5 +1,5 @@
-// net/disk/posix_file.h: blocking file operations with their errors in words. Run on
-// disk threads, and at start-up.
+// net/disk/posix_file.h: blocking file operations with readable errors. They
+// run on disk threads and at start-up.
 #ifndef QUORATE_NET_DISK_POSIX_FILE_H_
 #define QUORATE_NET_DISK_POSIX_FILE_H_
 
@@ -18,7 +18,7 @@
 
 namespace quorate::net {
 
-// A file descriptor that is closed with its owner.
+// A file descriptor that its destructor closes.
 class OwnedFd {
  public:
   OwnedFd() = default;
@@ -37,37 +37,37 @@ class OwnedFd {
   int fd_ = -1;
 };
 
-// The Status of a failed operation: kResourceExhausted when the disk or a quota
-// is full, kNotFound, kAlreadyExists, kPermissionDenied, kDataLoss for a read
-// that the device could not do, else kUnavailable.
-// Example: "writing 'wal-1.log': No space left on device".
+// Returns the Status of a failed operation. kResourceExhausted: disk or quota
+// is full; kNotFound; kAlreadyExists; kPermissionDenied; kDataLoss: the device
+// could not read; else kUnavailable. Example: "writing 'wal-1.log': No space
+// left on device".
 absl::Status FileError(int error, std::string_view action,
                        std::string_view name);
 
-// Writes all of `pieces` from `offset`, durably if `durable` (RWF_DSYNC; where
-// the file system does not know it, fdatasync afterwards). Changes `pieces`.
-// Returns 0 or errno.
+// Writes all of `pieces` from `offset`; durably if `durable` (RWF_DSYNC, or
+// fdatasync afterwards if the file system does not support it). Changes
+// `pieces`. Returns 0 or errno.
 int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
                bool durable);
 
-// Reads up to `size` bytes. Returns the number read (fewer only at the file's
-// end) or -errno.
+// Reads up to `size` bytes. Returns the number of bytes (less than `size` only
+// at the end of the file) or -errno.
 int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset);
 
-// Makes `path` and its parents where they are not there, durably: the name of
-// each new one is synced in its parent.
+// Creates `path` and its missing parents durably: syncs the parent of each new
+// directory.
 absl::Status MakeDirectories(const std::string& path);
 
-// The names of regular files in the directory, sorted.
+// Returns the names of the regular files in the directory, sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
 
-// Takes an exclusive lock on `name` and writes this process's id into it.
-// Returns the descriptor that holds it. kUnavailable names the holder.
+// Takes an exclusive lock on `name` and writes the id of this process into it.
+// Returns the descriptor that holds the lock. kUnavailable names the holder.
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
                                  const std::string& directory);
 
-// The process that holds the lock file at `path` (0: it does not say); nothing
-// if nobody holds it or there is no such file.
+// Returns the process that holds the lock file at `path`; 0 if the file does
+// not say; nothing if the file is not locked or does not exist.
 std::optional<int64_t> LockHolder(const std::string& path);
 
 }  // namespace quorate::net

@@ -1,5 +1,5 @@
-// net/event_loop/callback_table.h: the callbacks that an implementation of env/ still
-// owes, and the env::Pending handles that cancel them. Used on the loop's
+// net/event_loop/callback_table.h: the pending callbacks of an implementation
+// of env/, and the env::Pending handles that cancel them. Used on the loop's
 // thread only.
 #ifndef QUORATE_NET_EVENT_LOOP_CALLBACK_TABLE_H_
 #define QUORATE_NET_EVENT_LOOP_CALLBACK_TABLE_H_
@@ -14,13 +14,13 @@
 
 namespace quorate::net {
 
-// Slots with a generation each, so that ids are never reused: adding, taking
-// and cancelling cost no allocation once the table has grown. Callback:
-// movable, default-constructible to "none", testable as a bool.
+// Slots with a generation each, so ids are never reused. Adding, taking and
+// cancelling allocate nothing once the table has grown. Callback must be
+// movable, default-constructible to "none", and testable as a bool.
 template <typename Callback>
 class CallbackTable final : public env::Pending::Source {
  public:
-  // Callbacks owed at the same time.
+  // Number of pending callbacks.
   static constexpr size_t kSlotsMax = size_t{1} << 22;
 
   // Keeps `callback` until it is taken or cancelled. The id is never zero.
@@ -48,7 +48,7 @@ class CallbackTable final : public env::Pending::Source {
            slots_[slot].generation == id / kSlotsMax;
   }
 
-  // The callback, which is owed no more; none if it was taken or cancelled.
+  // Removes and returns the callback; none if it was taken or cancelled.
   Callback Take(uint64_t id) {
     if (!Owes(id)) return Callback();
     Slot& slot = slots_[id % kSlotsMax];
@@ -60,7 +60,7 @@ class CallbackTable final : public env::Pending::Source {
     return callback;
   }
 
-  // The callback is destroyed here: it may cancel others while it goes.
+  // The callback is destroyed here. Its destructor may cancel other callbacks.
   void Cancel(uint64_t id) override { Take(id); }
 
   size_t size() const { return size_; }

@@ -10,10 +10,11 @@
 namespace quorate::net {
 namespace {
 
-// The kernel's own assumption on an undisciplined oscillator (MAXFREQ, 500
-// ppm).
+// The drift that the kernel assumes for an undisciplined oscillator (MAXFREQ,
+// 500 ppm).
 constexpr int64_t kDriftPartsPerMillion = 500;
-// Both clocks were read one after the other; more difference is a step.
+// Largest difference of two clocks read one after the other. A larger one is a
+// step.
 constexpr Duration kAgreement = Microseconds(500);
 
 int64_t ReadNs(clockid_t id) {

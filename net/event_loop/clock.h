@@ -1,5 +1,5 @@
-// net/event_loop/clock.h: reads the machine's clocks.
-// The event loop calls it once a step; nothing else in a node reads a clock.
+// net/event_loop/clock.h: reads the clocks of the machine. The event loop calls
+// it once per step; no other code of a node reads a clock.
 #ifndef QUORATE_NET_EVENT_LOOP_CLOCK_H_
 #define QUORATE_NET_EVENT_LOOP_CLOCK_H_
 
@@ -10,23 +10,24 @@
 namespace quorate::net {
 
 struct ClockOptions {
-  // The half width of the wall interval is never less than this, however exact
-  // the kernel believes its clock to be.
+  // Least half width of the wall interval, however exact the kernel believes
+  // its clock to be.
   Duration error_floor = Milliseconds(1);
-  // What the operator vouches for where the kernel does not know its clock's
-  // error (no time service runs): the half width then. Zero: nobody vouches.
+  // Half width of the wall interval if the kernel does not know the error of
+  // its clock (no time service runs). The operator asserts it; zero: no
+  // assertion, so the interval is unbounded.
   Duration error_unsynchronised = Nanoseconds(0);
 };
 
-// What the kernel says about its wall clock (ntp_adjtime).
+// The kernel's estimate of its wall clock (ntp_adjtime).
 struct ClockError {
   bool synchronised = false;
   Duration error_max;
 };
 
-// The interval around `reading`. Where nobody knows the error it is not bounded
-// above, so leases are off, and its lower end is the reading itself less the
-// floor: log time, by which keys expire, goes by the best guess there is.
+// Returns the interval around `reading`. If the error is unknown, the interval
+// has no upper bound, so leases are off. Its lower bound is then the reading
+// less the floor: log time, which decides expiry, uses the best estimate.
 WallInterval MakeWallInterval(WallTime reading, const ClockError& error,
                               const ClockOptions& options);
 
@@ -34,16 +35,16 @@ class Clock {
  public:
   explicit Clock(const ClockOptions& options) : options_(options) {}
 
-  // CLOCK_MONOTONIC, which stands still while the machine is suspended: a node
-  // that could not act must not find all its deadlines passed on waking up.
-  // What may not be trusted across a suspension (leases) goes by wall time.
+  // Reads CLOCK_MONOTONIC. It stops while the machine is suspended, so
+  // deadlines do not pass while the node cannot act. Code that must not trust
+  // it across a suspension (leases) uses wall time.
   static MonoTime ReadMono();
 
   Now Read();
 
  private:
-  // The kernel's answer is used for this long, widened meanwhile by the drift
-  // that the kernel itself assumes, and only while both clocks agree.
+  // The kernel's estimate is reused for this long, widened by the drift that
+  // the kernel itself assumes, and only while both clocks agree.
   static constexpr Duration kErrorValidFor = Milliseconds(10);
 
   const ClockOptions options_;

@@ -16,7 +16,7 @@ namespace quorate::net {
 namespace asio = boost::asio;
 
 struct EventLoop::Asio {
-  // Only the loop's thread touches sockets and files; other threads only post.
+  // Only the loop's thread uses sockets and files. Other threads only post.
   asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   asio::executor_work_guard<asio::io_context::executor_type> work =
       asio::make_work_guard(context);
@@ -91,8 +91,8 @@ void EventLoop::RunTurn(Duration wait_max) {
   now_valid_ = false;
   DrainReady(wait_max);
   FireTimers();
-  // What step 2 decides may rest on nothing read before the inputs were
-  // drained.
+  // Decisions in step 2 must not use a clock reading from before the inputs
+  // were drained.
   now_valid_ = false;
   RunDeferred();
   while (!turn_ends_.empty()) {
@@ -102,21 +102,22 @@ void EventLoop::RunTurn(Duration wait_max) {
 }
 
 void EventLoop::DrainReady(Duration wait_max) {
-  // Cancelled timers wake nobody.
+  // Cancelled timers must not end the wait.
   while (!timers_.empty() && !timer_callbacks_.Owes(timers_.front().id)) {
     std::pop_heap(timers_.begin(), timers_.end());
     timers_.pop_back();
   }
   Duration wait = wait_max;
   if (!deferred_.empty() || HasPosted()) {
-    // The wake-up of what was posted may have been handled in the turn before.
+    // The wake-up for posted callbacks may have been handled in the previous
+    // turn.
     wait = Nanoseconds(0);
   } else if (!timers_.empty()) {
     wait = std::min(wait, timers_.front().deadline - Clock::ReadMono());
   }
   int handlers = 0;
   if (wait > Nanoseconds(0)) {
-    // The time spent waiting is no part of the turn: its clock is read after.
+    // The clock is read after the wait, which is not part of the turn.
     handlers += static_cast<int>(
         asio_->context.run_one_for(std::chrono::nanoseconds(wait.ns())));
   }

@@ -1,8 +1,9 @@
-// net/event_loop/loop.h: env::Loop over Boost.Asio: one thread, one io_context, turns.
+// net/event_loop/loop.h: env::Loop over Boost.Asio: one thread, one io_context,
+// turns.
 //
-// A turn: wait until something is ready; run what is ready (step 1), then the
-// timers that are due; run the deferred callbacks (step 2); then let the socket
-// layer send what the turn wrote. Only net/ includes this file.
+// A turn waits until something is ready. Step 1 runs the ready handlers, then
+// the due timers; step 2 runs the deferred callbacks. At the end the socket
+// layer sends the bytes written during the turn. Only net/ includes this file.
 #ifndef QUORATE_NET_EVENT_LOOP_LOOP_H_
 #define QUORATE_NET_EVENT_LOOP_LOOP_H_
 
@@ -24,11 +25,11 @@ namespace quorate::net {
 
 class EventLoop final : public env::Loop {
  public:
-  // Handlers of one turn; what is ready beyond them waits for the next, so that
-  // a flood of input cannot keep step 2 from running.
+  // Limit of handlers in one turn. The rest waits for the next turn, so a flood
+  // of input cannot keep step 2 from running.
   static constexpr int kTurnHandlersMax = 4096;
 
-  // Work to do when a turn has ended: no callback of a node runs in it.
+  // Work at the end of a turn. It runs no callback of a node.
   class TurnEnd {
    public:
     virtual void OnTurnEnd() = 0;
@@ -46,18 +47,18 @@ class EventLoop final : public env::Loop {
   env::Pending At(MonoTime deadline, env::Callback callback) override;
   env::Pending Defer(env::Callback callback) override;
 
-  // Turns until Stop.
+  // Runs turns until Stop.
   void Run();
-  // One turn, which waits at most `wait_max` for something to do.
+  // Runs one turn, which waits at most `wait_max`.
   void RunTurn(Duration wait_max);
-  // Ends Run after this turn. On the loop's thread.
+  // Ends Run after this turn. Call on the loop's thread.
   void Stop() { stopped_ = true; }
 
-  // Calls `callback` in step 1 of a later turn. From any thread; the only such
-  // function.
+  // Calls `callback` in step 1 of a later turn. The only method that any thread
+  // may call.
   void Post(env::Callback callback);
   // Calls `callback` in step 1 of a turn for each arrival of one of `signals`,
-  // which no longer end the process.
+  // which then no longer end the process.
   void OnSignals(const std::vector<int>& signals,
                  absl::AnyInvocable<void(int)> callback);
 
@@ -65,7 +66,7 @@ class EventLoop final : public env::Loop {
   void AtTurnEnd(TurnEnd* end) { turn_ends_.push_back(end); }
   void CancelTurnEnd(TurnEnd* end);
 
-  // Counts turns: what must not happen in the turn that asked for it compares.
+  // Number of the turn. Code compares it to avoid acting in the same turn.
   uint64_t turn() const { return turn_; }
 
   boost::asio::io_context& context();
@@ -75,7 +76,7 @@ class EventLoop final : public env::Loop {
     MonoTime deadline;
     uint64_t sequence;
     uint64_t id;
-    // The heap's order: the first to fire on top.
+    // Order of the heap: the first timer to fire is on top.
     friend bool operator<(const Timer& a, const Timer& b) {
       return a.deadline != b.deadline ? a.deadline > b.deadline
                                       : a.sequence > b.sequence;
@@ -88,16 +89,17 @@ class EventLoop final : public env::Loop {
   void RunPosted();
   void FireTimers();
   void RunDeferred();
-  // Forgets cancelled timers when they are the larger part.
+  // Removes cancelled timers if they are the majority.
   void CompactTimers();
 
   Clock clock_;
   Now now_;
-  // False: the next ReadClock reads the clocks anew.
+  // If false, the next ReadClock reads the clocks.
   bool now_valid_ = false;
   bool stopped_ = false;
   uint64_t turn_ = 0;
-  // Timers from this sequence on were set in this turn: they wait for the next.
+  // Timers from this sequence on were set in this turn and wait for the next
+  // one.
   uint64_t turn_sequence_ = 0;
 
   CallbackTable<env::Callback> timer_callbacks_;

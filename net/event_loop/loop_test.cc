@@ -13,7 +13,7 @@
 namespace quorate::net {
 namespace {
 
-// Turns until `done()`, or fails after a generous time.
+// Runs turns until `done()`; fails after a generous time.
 template <typename Done>
 void RunUntil(EventLoop& loop, Done done) {
   const MonoTime limit = Clock::ReadMono() + Seconds(30);
@@ -159,8 +159,9 @@ TEST(EventLoop, Post_FromAnotherThread_WakesTheLoop) {
   other.join();
 }
 
-// The second handler runs after the turn has looked for posted callbacks, and the wake-up of what it posts is handled in
-// the same turn: the next one must not wait for another.
+// The second handler runs after the turn looked for posted callbacks, and the
+// wake-up for its own post is handled in the same turn. The next turn must not
+// wait for another wake-up.
 TEST(EventLoop, Post_LateInATurn_IsNotLeftWaiting) {
   EventLoop loop;
   bool ran = false;

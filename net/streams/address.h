@@ -1,5 +1,5 @@
-// net/streams/address.h: "host:port" in words and apart.
-// Nothing is resolved here.
+// net/streams/address.h: parses and formats "host:port".
+// Resolves no names.
 #ifndef QUORATE_NET_STREAMS_ADDRESS_H_
 #define QUORATE_NET_STREAMS_ADDRESS_H_
 
@@ -19,11 +19,11 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
-// Reads "127.0.0.1:7001", "localhost:7001", "[::1]:7001". kInvalidArgument
-// names the address and says what is wrong.
+// Parses "127.0.0.1:7001", "localhost:7001", "[::1]:7001". kInvalidArgument
+// names the address and the error.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
 
-// The reverse; an IPv6 literal gets its brackets.
+// The inverse of ParseHostPort. An IPv6 literal gets brackets.
 std::string FormatHostPort(std::string_view host, uint16_t port);
 
 }  // namespace quorate::net

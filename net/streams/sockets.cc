@@ -33,7 +33,7 @@ using TcpAcceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using TcpSocket = asio::basic_stream_socket<tcp, Executor>;
 using TcpResolver = asio::ip::basic_resolver<tcp, Executor>;
 
-// When descriptors ran out, accepting is tried again after this.
+// Pause before accepting again after the process ran out of descriptors.
 constexpr Duration kAcceptRetry = Milliseconds(100);
 
 std::string Format(const tcp::endpoint& endpoint) {
@@ -41,11 +41,11 @@ std::string Format(const tcp::endpoint& endpoint) {
 }
 
 void SetOption(int fd, int level, int name, int value) {
-  // A socket that does not know the option works all the same.
+  // A socket without this option works too.
   (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-// From here on the stream's poller watches it.
+// From here on the poller of the stream watches the socket.
 OwnedFd Detach(TcpSocket& socket) {
   error_code ignored;
   return OwnedFd(socket.release(ignored));
@@ -64,7 +64,7 @@ struct Sockets::Core {
   CallbackTable<std::shared_ptr<Dial>> dials;
 };
 
-// One attempt to connect. Owned by the table of dials, so that cancelling its
+// One attempt to connect. Owned by the table of dials, so cancelling its
 // Pending closes its socket.
 class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
  public:
@@ -127,7 +127,7 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
   }
 
   void Finish(absl::Status status) {
-    // Never in the turn that asked for the connection.
+    // Never reported in the turn that asked for the connection.
     if (core_.loop.turn() == turn_) {
       core_.loop.Post([weak = weak_from_this(), status]() mutable {
         const std::shared_ptr<Dial> dial = weak.lock();
@@ -144,7 +144,7 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
     const int fd = socket_.native_handle();
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-              static_cast<int>(core_.options.unacknowledged_max.ms()));
+              static_cast<int>(core_.options.user_timeout_dialed.ms()));
     connected_(MakeConnection(core_.poller, Detach(socket_), address_));
   }
 
@@ -172,7 +172,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     error_code error;
     tcp::endpoint endpoint(asio::ip::make_address(at->host, error), at->port);
     if (error) {
-      // A name: start-up may wait for it.
+      // A host name. Blocking is allowed at start-up.
       TcpResolver resolver(core_.loop.context());
       const auto results =
           resolver.resolve(at->host, std::to_string(at->port), error);
@@ -232,7 +232,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
                              [this] { Next(); });
       return;
     }
-    if (error) {  // The peer went away before it was accepted.
+    if (error) {  // The peer closed before it was accepted.
       Next();
       return;
     }
@@ -241,7 +241,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     const int fd = socket.native_handle();
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-              static_cast<int>(core_.options.untaken_max.ms()));
+              static_cast<int>(core_.options.user_timeout_accepted.ms()));
     KeepAlive(fd);
     // The callback may destroy the listener.
     const std::shared_ptr<Acceptor> self = shared_from_this();

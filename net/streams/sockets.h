@@ -1,5 +1,5 @@
-// net/streams/sockets.h: env::Streams over TCP: addresses that accept and connections
-// that are dialled.
+// net/streams/sockets.h: env::Streams over TCP: addresses that accept and
+// connections that are dialled.
 #ifndef QUORATE_NET_STREAMS_SOCKETS_H_
 #define QUORATE_NET_STREAMS_SOCKETS_H_
 
@@ -14,19 +14,21 @@
 namespace quorate::net {
 
 struct SocketOptions {
-  // A dialled stream whose sent bytes are not acknowledged for so long is
-  // closed, instead of waiting out the kernel's ever longer pauses.
-  Duration unacknowledged_max = Seconds(5);
-  // An accepted stream whose sent bytes the peer does not take for so long is
-  // closed, though they fit the kernel's buffers.
-  Duration untaken_max = Seconds(60);
-  // Accepted streams are probed after so long without traffic, then every third
-  // of it; a peer that answers none of three probes is gone. 0: never.
+  // TCP_USER_TIMEOUT of dialled streams: a stream whose sent bytes stay
+  // unacknowledged this long is closed, instead of waiting for the growing
+  // pauses of the kernel.
+  Duration user_timeout_dialed = Seconds(5);
+  // TCP_USER_TIMEOUT of accepted streams: a stream whose sent bytes the peer
+  // does not take for this long is closed, also if they fit the buffers of the
+  // kernel.
+  Duration user_timeout_accepted = Seconds(60);
+  // Accepted streams are probed after this time without traffic, then every
+  // third of it. A peer that answers none of three probes is closed. 0: never.
   Duration keep_alive = Seconds(300);
   int listen_backlog = 4096;
 };
 
-// Outlives its listeners and connections.
+// Must outlive its listeners and connections.
 class Sockets final : public env::Streams {
  public:
   Sockets(EventLoop& loop, env::Tracer& tracer,

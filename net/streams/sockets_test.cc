@@ -15,7 +15,7 @@
 namespace quorate::net {
 namespace {
 
-// One end of a stream, and what it has seen.
+// One end of a stream and the events it received.
 class End final : public env::Connection::Observer {
  public:
   explicit End(std::unique_ptr<env::Connection> c) : connection(std::move(c)) {
@@ -90,10 +90,11 @@ TEST_F(SocketsTest, Bytes_BothWays_ArriveInOrder) {
             "127.0.0.1:");
 }
 
-// What it was sent fits the kernel's buffers, so the stream has nothing unsent: the kernel must tell.
+// The sent bytes fit the buffers of the kernel, so the stream has no unsent
+// bytes: only the kernel can report the stall.
 TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
   SocketOptions options;
-  options.untaken_max = Milliseconds(500);
+  options.user_timeout_accepted = Milliseconds(500);
   Sockets sockets(loop_, tracer_, options);
   std::unique_ptr<End> server;
   listener_ = *sockets.Listen(

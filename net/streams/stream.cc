@@ -19,14 +19,14 @@
 namespace quorate::net {
 namespace {
 
-// Pieces of one gathered send.
+// Limit of pieces in one gathered send.
 constexpr size_t kSendPiecesMax = 128;
-// Reads of one stream in a turn; what is left waits for the next, so that one
-// sender does not keep the others waiting.
+// Limit of reads of one stream per turn. The rest waits for the next turn, so
+// one sender does not delay the others.
 constexpr int kReadsOfOneTurn = 4;
 
-// Shared by its ConnectionEnd and by whoever is calling it.
-// closed_ is final: nothing is read, written or called after it.
+// Shared by its ConnectionEnd and by the code that is calling it. closed_ is
+// final: nothing is read, written or called afterwards.
 class Stream final : public StreamPoller::Watcher,
                      public std::enable_shared_from_this<Stream> {
  public:
@@ -44,8 +44,9 @@ class Stream final : public StreamPoller::Watcher,
   void End();
   void PauseReads() { paused_ = true; }
   void ResumeReads();
-  // The ConnectionEnd goes: sends what the kernel takes at once.
-  void Abandon();
+  // Called by the destructor of ConnectionEnd: sends the bytes that the kernel
+  // takes at once, then closes.
+  void CloseNow();
   size_t unsent_bytes() const { return unsent_bytes_; }
   uint64_t taken_bytes() const;
   const std::string& peer_address() const { return peer_address_; }
@@ -58,7 +59,7 @@ class Stream final : public StreamPoller::Watcher,
     return readable_ && !paused_ && !ended_ && !closed_;
   }
   void Flush();
-  // Returns 0, EAGAIN or what went wrong.
+  // Returns 0, EAGAIN or another errno.
   int Send();
   void Fail(const char* doing, int error);
   void FailLater(int error);
@@ -71,14 +72,15 @@ class Stream final : public StreamPoller::Watcher,
   bool closed_ = false;
 
   // ---- Reading.
-  // There may be bytes that were not read; the poller tells only what is new.
+  // There may be unread bytes. The poller is edge-triggered and reports only
+  // new ones.
   bool readable_ = false;
-  // The end, or an error, stands behind what can be read: read until there.
+  // An end of stream or an error follows the readable bytes: read until it.
   bool end_is_near_ = false;
   bool paused_ = false;
   // The peer has half-closed.
   bool ended_ = false;
-  bool again_queued_ = false;
+  bool rescheduled_ = false;
 
   // ---- Writing.
   std::vector<Buffer> unsent_;
@@ -86,28 +88,31 @@ class Stream final : public StreamPoller::Watcher,
   size_t unsent_bytes_ = 0;
   uint64_t written_bytes_ = 0;
   bool flush_queued_ = false;
-  // The kernel takes no more; the poller tells when it does.
+  // The send buffer is full. The poller reports when there is room.
   bool blocked_ = false;
   bool end_requested_ = false;
   bool end_sent_ = false;
-  bool end_told_ = false;  // OnDrained was called after it, or soon will be.
+  // OnDrained was called after the end was sent, or will be at the end of this
+  // turn.
+  bool end_reported_ = false;
 };
 
 void Stream::OnReady(uint32_t events) {
   const std::shared_ptr<Stream> self = shared_from_this();
-  again_queued_ = false;
+  rescheduled_ = false;
   if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
     const int error = Send();
     if (error == 0) {
       blocked_ = false;
-      end_told_ = end_sent_;
+      end_reported_ = end_sent_;
       observer_->OnDrained();
     } else if (error != EAGAIN) {
       Fail("writing to ", error);
     }
     if (closed_) return;
   }
-  // While reads are paused nothing else would notice that the peer has reset the stream.
+  // While reads are paused, no other event would show that the peer has reset
+  // the stream.
   if (paused_ && (events & EPOLLERR) != 0) {
     int error = 0;
     socklen_t size = sizeof(error);
@@ -126,8 +131,8 @@ void Stream::Read() {
     const ssize_t size = recv(socket_.get(), poller_.read_buffer(),
                               StreamPoller::kReadBytes, MSG_DONTWAIT);
     if (size > 0) {
-      // A read that did not fill the buffer has emptied the socket; what comes
-      // later is a new event.
+      // A read that did not fill the buffer has emptied the socket. Later bytes
+      // cause a new event.
       if (static_cast<size_t>(size) < StreamPoller::kReadBytes &&
           !end_is_near_) {
         readable_ = false;
@@ -142,12 +147,16 @@ void Stream::Read() {
       Fail("reading from ", errno);
     }
   }
-  if (WantsReads() && !std::exchange(again_queued_, true)) poller_.Again(this);
+  if (WantsReads() && !std::exchange(rescheduled_, true)) {
+    poller_.Reschedule(this);
+  }
 }
 
 void Stream::ResumeReads() {
   paused_ = false;
-  if (WantsReads() && !std::exchange(again_queued_, true)) poller_.Again(this);
+  if (WantsReads() && !std::exchange(rescheduled_, true)) {
+    poller_.Reschedule(this);
+  }
 }
 
 void Stream::Write(Buffer bytes) {
@@ -223,7 +232,7 @@ void Stream::OnFlush() {
     blocked_ = true;
   } else if (error != 0) {
     FailLater(error);
-  } else if (end_sent_ && !std::exchange(end_told_, true)) {
+  } else if (end_sent_ && !std::exchange(end_reported_, true)) {
     poller_.loop().Post([self = shared_from_this()] {
       if (!self->closed_) self->observer_->OnDrained();
     });
@@ -231,7 +240,7 @@ void Stream::OnFlush() {
 }
 
 void Stream::FailLater(int error) {
-  // Nobody is called at the end of a turn.
+  // No callback runs at the end of a turn.
   poller_.loop().Post([self = shared_from_this(), error] {
     if (!self->closed_) self->Fail("writing to ", error);
   });
@@ -246,7 +255,7 @@ void Stream::Fail(const char* doing, int error) {
                                          : absl::UnavailableError(message));
 }
 
-void Stream::Abandon() {
+void Stream::CloseNow() {
   if (closed_) return;
   (void)Send();
   Close();
@@ -265,7 +274,7 @@ class ConnectionEnd final : public env::Connection {
  public:
   explicit ConnectionEnd(std::shared_ptr<Stream> stream)
       : stream_(std::move(stream)) {}
-  ~ConnectionEnd() override { stream_->Abandon(); }
+  ~ConnectionEnd() override { stream_->CloseNow(); }
 
   void SetObserver(Observer* observer) override {
     stream_->SetObserver(observer);

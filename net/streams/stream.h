@@ -1,7 +1,7 @@
 // net/streams/stream.h: one TCP byte stream as an env::Connection.
 //
-// Reading allocates nothing, and what a turn writes leaves in one gathered send
-// at its end.
+// Reading allocates nothing. Bytes written during a turn leave in one gathered
+// send at its end.
 #ifndef QUORATE_NET_STREAMS_STREAM_H_
 #define QUORATE_NET_STREAMS_STREAM_H_
 
@@ -14,7 +14,7 @@
 
 namespace quorate::net {
 
-// Takes over a connected socket. `poller` outlives the connection.
+// Takes ownership of a connected socket. `poller` must outlive the connection.
 std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
                                                 OwnedFd socket,
                                                 std::string peer_address);

@@ -17,8 +17,8 @@ namespace {
 
 constexpr int kEventsMax = 256;
 
-void Forget(std::vector<StreamPoller::Watcher*>& watchers,
-            StreamPoller::Watcher* watcher) {
+void Erase(std::vector<StreamPoller::Watcher*>& watchers,
+           StreamPoller::Watcher* watcher) {
   std::replace(watchers.begin(), watchers.end(), watcher,
                static_cast<StreamPoller::Watcher*>(nullptr));
 }
@@ -32,7 +32,7 @@ struct StreamPoller::Epoll {
   }
   asio::posix::stream_descriptor descriptor;
   epoll_event events[kEventsMax];
-  // Those of `events` from `next` on have not been told yet.
+  // Index of the first event not yet reported.
   int next = 0;
   int count = 0;
 };
@@ -64,15 +64,16 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
       epoll_->events[i].data.ptr = nullptr;
     }
   }
-  Forget(again_, watcher);
-  Forget(running_again_, watcher);
-  Forget(flush_, watcher);
+  Erase(rescheduled_, watcher);
+  Erase(running_, watcher);
+  Erase(flush_, watcher);
 }
 
 void StreamPoller::Wait() {
   epoll_->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
                                 [this](const boost::system::error_code& error) {
-                                  // An error: this object is gone.
+                                  // An error means that this object was
+                                  // destroyed.
                                   if (!error) Dispatch();
                                 });
 }
@@ -92,19 +93,20 @@ void StreamPoller::Dispatch() {
   Wait();
 }
 
-void StreamPoller::Again(Watcher* watcher) {
-  if (again_.empty()) {
-    again_timer_ = loop_.At(loop_.ReadClock().mono, [this] { RunAgain(); });
+void StreamPoller::Reschedule(Watcher* watcher) {
+  if (rescheduled_.empty()) {
+    reschedule_timer_ =
+        loop_.At(loop_.ReadClock().mono, [this] { RunRescheduled(); });
   }
-  again_.push_back(watcher);
+  rescheduled_.push_back(watcher);
 }
 
-void StreamPoller::RunAgain() {
-  running_again_.swap(again_);
-  for (size_t i = 0; i < running_again_.size(); ++i) {
-    if (running_again_[i] != nullptr) running_again_[i]->OnReady(EPOLLIN);
+void StreamPoller::RunRescheduled() {
+  running_.swap(rescheduled_);
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i] != nullptr) running_[i]->OnReady(EPOLLIN);
   }
-  running_again_.clear();
+  running_.clear();
 }
 
 void StreamPoller::Flush(Watcher* watcher) {

@@ -1,9 +1,9 @@
-// net/streams/stream_poller.h: which byte streams can be read or written, and which were
-// written to in this turn.
+// net/streams/stream_poller.h: reports which byte streams can be read or
+// written, and flushes those that were written to in this turn.
 //
-// All streams share one epoll set, edge-triggered, which the loop's context
-// watches as one descriptor: a stream costs one system call when it is opened
-// and none to wait for more.
+// All streams share one edge-triggered epoll set, which the context of the loop
+// watches as one descriptor. So a stream costs one system call when it is
+// opened and none to wait again.
 #ifndef QUORATE_NET_STREAMS_STREAM_POLLER_H_
 #define QUORATE_NET_STREAMS_STREAM_POLLER_H_
 
@@ -18,15 +18,15 @@ namespace quorate::net {
 
 class StreamPoller final : public EventLoop::TurnEnd {
  public:
-  // Bytes of one read; the buffer is shared by all streams.
+  // Size of one read. All streams share the buffer.
   static constexpr size_t kReadBytes = 256 << 10;
 
-  // A stream. Removed before it is destroyed.
+  // A stream. Must be removed before it is destroyed.
   class Watcher {
    public:
-    // In step 1 of a turn; `events` as epoll gives them.
+    // Called in step 1 of a turn, with the events of epoll.
     virtual void OnReady(uint32_t events) = 0;
-    // At the end of a turn that asked for it.
+    // Called at the end of a turn in which Flush was called.
     virtual void OnFlush() = 0;
 
    protected:
@@ -38,16 +38,17 @@ class StreamPoller final : public EventLoop::TurnEnd {
   StreamPoller(const StreamPoller&) = delete;
   StreamPoller& operator=(const StreamPoller&) = delete;
 
-  // Watches `fd` until Remove. The first event may be there at once.
+  // Watches `fd` until Remove. The first event may come at once.
   void Add(int fd, Watcher* watcher);
-  // Before `fd` is closed. Nothing is called after it.
+  // Must be called before `fd` is closed. No method of `watcher` is called
+  // afterwards.
   void Remove(int fd, Watcher* watcher);
-  // Calls OnReady(events) in the next turn, for what was left unread.
-  void Again(Watcher* watcher);
+  // Calls OnReady in the next turn, for bytes that were left unread.
+  void Reschedule(Watcher* watcher);
   // Calls OnFlush at the end of this turn.
   void Flush(Watcher* watcher);
 
-  // Free for use during a call of OnReady.
+  // May be used during a call of OnReady.
   char* read_buffer() { return read_buffer_.get(); }
   EventLoop& loop() { return loop_; }
 
@@ -56,16 +57,16 @@ class StreamPoller final : public EventLoop::TurnEnd {
 
   void Wait();
   void Dispatch();
-  void RunAgain();
+  void RunRescheduled();
   void OnTurnEnd() override;
 
   EventLoop& loop_;
   const std::unique_ptr<char[]> read_buffer_;
   // Null entries were removed meanwhile.
-  std::vector<Watcher*> again_;
-  std::vector<Watcher*> running_again_;
+  std::vector<Watcher*> rescheduled_;
+  std::vector<Watcher*> running_;
   std::vector<Watcher*> flush_;
-  env::Pending again_timer_;
+  env::Pending reschedule_timer_;
   const std::unique_ptr<Epoll> epoll_;
 };
 

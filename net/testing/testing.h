@@ -1,5 +1,5 @@
-// net/testing/testing.h: what the tests of net/ share: a loop that turns until
-// something holds, and a tracer that remembers.
+// net/testing/testing.h: helpers of the tests of net/: a loop that runs until a
+// condition holds, and a tracer that records.
 #ifndef QUORATE_NET_TESTING_TESTING_H_
 #define QUORATE_NET_TESTING_TESTING_H_
 
@@ -15,7 +15,8 @@
 
 namespace quorate::net {
 
-// Turns until `done()`; fails the test after a time that only a hang takes.
+// Runs turns until `done()`; fails the test after a time that only a hang
+// takes.
 inline void RunUntil(EventLoop& loop, const std::function<bool()>& done) {
   const MonoTime limit = Clock::ReadMono() + Seconds(30);
   while (!done()) {

@@ -127,9 +127,9 @@ std::optional<int> ChildProcess::Poll() {
   return status_;
 }
 
-int ChildProcess::Stop(int signal, Duration patience) {
+int ChildProcess::Stop(int signal, Duration timeout) {
   Signal(signal);
-  const MonoTime limit = Clock::ReadMono() + patience;
+  const MonoTime limit = Clock::ReadMono() + timeout;
   while (!Poll().has_value()) {
     if (Clock::ReadMono() >= limit) {
       kill(pid_, SIGKILL);

@@ -1,5 +1,5 @@
-// net/tools/child_process.h: a program run by this one, for quickstart and for tests.
-// Blocking calls with time limits: not for the event loop.
+// net/tools/child_process.h: runs a program as a child, for quickstart and for
+// tests. Calls block up to a time limit, so do not use them on the event loop.
 #ifndef QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 #define QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 
@@ -17,16 +17,16 @@
 namespace quorate::net {
 
 struct ChildOptions {
-  // The program's path, then its arguments.
+  // The path of the program, then its arguments.
   std::vector<std::string> command;
-  // Its standard error is appended here.
+  // Standard error of the child is appended to this file.
   std::string log_file;
   // Added to the environment.
   std::map<std::string, std::string> environment;
 };
 
-// In a process group of its own, so that Ctrl-C on the terminal reaches only the
-// parent. Destroying it kills the child if it still runs.
+// The child has its own process group, so Ctrl-C on the terminal reaches only
+// the parent. The destructor kills a child that still runs.
 class ChildProcess {
  public:
   static absl::StatusOr<ChildProcess> Start(const ChildOptions& options);
@@ -36,15 +36,15 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
 
-  // The next line of its standard output; kDeadlineExceeded, kOutOfRange once
-  // the output has ended.
+  // Returns the next line of its standard output. kDeadlineExceeded: none in
+  // time; kOutOfRange: the output has ended.
   absl::StatusOr<std::string> ReadLine(Duration timeout);
 
   void Signal(int signal);
-  // Sends `signal`, waits, and kills what has not ended by then. Returns the
-  // wait status.
-  int Stop(int signal, Duration patience);
-  // The wait status once the child has ended.
+  // Sends `signal` and waits; kills the child if it has not ended within
+  // `timeout`. Returns the wait status.
+  int Stop(int signal, Duration timeout);
+  // Returns the wait status once the child has ended.
   std::optional<int> Poll();
 
  private:
@@ -60,8 +60,8 @@ class ChildProcess {
 // "was killed by signal 9 (Killed)", "ended with status 1".
 std::string DescribeEnd(int wait_status);
 
-// Where the program `name` of this package's cmd/ is: beside this executable or
-// in its runfiles. kNotFound names the places.
+// Returns the path of the program `name` of net/cmd: beside this executable or
+// in its runfiles. kNotFound names the places searched.
 absl::StatusOr<std::string> FindProgram(const std::string& name);
 
 }  // namespace quorate::net

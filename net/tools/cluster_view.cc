@@ -12,12 +12,12 @@ namespace quorate::net {
 
 using Kind = RespValue::Kind;
 
-absl::StatusOr<std::vector<SlotRange>> ParseClusterSlots(
+absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
     const RespValue& reply) {
   const absl::Status nonsense =
       absl::DataLossError("not an answer to CLUSTER SLOTS");
   if (!reply.is(Kind::kArray)) return nonsense;
-  std::vector<SlotRange> ranges;
+  std::vector<ClusterSlotsRow> ranges;
   for (const RespValue& row : reply.items) {
     if (row.items.size() < 3 || !row.items[0].is(Kind::kInteger) ||
         !row.items[1].is(Kind::kInteger) || row.items[2].items.size() < 2 ||
@@ -34,9 +34,9 @@ absl::StatusOr<std::vector<SlotRange>> ParseClusterSlots(
   return ranges;
 }
 
-std::optional<std::string> MasterOf(const std::vector<SlotRange>& ranges,
+std::optional<std::string> MasterOf(const std::vector<ClusterSlotsRow>& ranges,
                                     uint16_t slot) {
-  for (const SlotRange& range : ranges) {
+  for (const ClusterSlotsRow& range : ranges) {
     if (range.first <= slot && slot <= range.last) return range.master;
   }
   return std::nullopt;

@@ -1,6 +1,6 @@
-// net/tools/cluster_view.h: who leads which group, as seen from outside by asking the
-// nodes over RESP. CLUSTER SLOTS is answered on, and names, the addresses for
-// cluster clients; INFO is answered on both kinds.
+// net/tools/cluster_view.h: parses the replies that show which node leads which
+// group. Cluster addresses answer CLUSTER SLOTS, which lists cluster addresses;
+// both kinds of address answer INFO.
 #ifndef QUORATE_NET_TOOLS_CLUSTER_VIEW_H_
 #define QUORATE_NET_TOOLS_CLUSTER_VIEW_H_
 
@@ -17,22 +17,23 @@
 namespace quorate::net {
 
 // One row of CLUSTER SLOTS: an inclusive range and the address of its master.
-struct SlotRange {
+struct ClusterSlotsRow {
   uint16_t first = 0;
   uint16_t last = 0;
   std::string master;
-  friend bool operator==(const SlotRange&, const SlotRange&) = default;
+  friend bool operator==(const ClusterSlotsRow&,
+                         const ClusterSlotsRow&) = default;
 };
 
-// kDataLoss for what is no answer to CLUSTER SLOTS.
-absl::StatusOr<std::vector<SlotRange>> ParseClusterSlots(
+// kDataLoss if `reply` is not a reply to CLUSTER SLOTS.
+absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
     const RespValue& reply);
 
-// The master of `slot`; none when no row covers it.
-std::optional<std::string> MasterOf(const std::vector<SlotRange>& ranges,
+// Returns the master of `slot`; none if no row contains it.
+std::optional<std::string> MasterOf(const std::vector<ClusterSlotsRow>& ranges,
                                     uint16_t slot);
 
-// What a node says of its replica of one group in INFO's groups section.
+// The state of a node's replica of one group, from the groups section of INFO.
 struct GroupLine {
   uint32_t group = 0;
   std::string role;  // "leader", "follower", …
@@ -40,17 +41,18 @@ struct GroupLine {
   uint64_t term = 0;
   uint64_t commit = 0;
   uint64_t applied = 0;
-  uint32_t slots = 0;  // How many the group owns.
+  uint32_t slots = 0;  // Number of slots that the group owns.
   std::string status;  // "ok", "fenced", "stopped" or "refused".
   bool leads() const { return role == "leader"; }
   friend bool operator==(const GroupLine&, const GroupLine&) = default;
 };
 
-// Lines "group1:role=leader,leader=1,term=2,…" among others; keys in any order.
+// Parses lines such as "group1:role=leader,leader=1,term=2,…" and ignores
+// others. Keys may have any order.
 std::vector<GroupLine> ParseInfoGroups(std::string_view info);
 
-// Of INFO's nodes section, "node3_refusal:…": the nodes that the one
-// asked refuses, and why, in words about "it".
+// Parses "node3_refusal:…" in the nodes section of INFO: the nodes that the
+// asked node refuses, with the reason as a clause about "it".
 std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info);
 
 }  // namespace quorate::net

@@ -25,33 +25,36 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kFailed = 1;
-// Of `status`: the cluster answered, and something in it needs care.
+// Exit status of `status` if the cluster answered but something in it needs
+// attention.
 constexpr int kUnwell = 3;
 constexpr int kSlots = 16'384;
-// A request is passed on so often, then something is wrong with the cluster.
+// Limit of redirections of one request. More of them mean a fault in the
+// cluster.
 constexpr int kRedirectsMax = 16;
 
 ControlAnswer Fail(const std::string& why) {
   return {.error = why, .exit_status = kFailed};
 }
 
-// Longer than the first message between nodes: the address for peers closes
-// the connection at once instead of waiting for the rest.
+// Longer than a Hello: a peer address closes the connection at once instead of
+// waiting for more bytes.
 constexpr std::string_view kGreeting =
     "quoratectl asks whether this address answers in RESP";
 static_assert(kGreeting.size() > raft::kHelloBytes);
 
-// Whether the address is one for peers: those answer a raft::Hello of any cluster.
-// In the lane whose refusals a node does not log.
+// Returns whether the address is a peer address: those answer a raft::Hello of
+// any cluster. Nodes do not log refusals in the bulk lane.
 bool IsPeerAddress(const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
   if (!client.ok()) return false;
   const auto answer = (*client)->Exchange(
-      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kWelcomeBytes);
-  return answer.ok() && raft::DecodeWelcome(*answer).ok();
+      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kHelloReplyBytes);
+  return answer.ok() && raft::DecodeHelloReply(*answer).ok();
 }
 
-// A connection that answers in RESP, or what the address is instead.
+// Returns a connection that answers in RESP, or an error that says what the
+// address is.
 absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
     const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
@@ -73,7 +76,7 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
   return reply.status();
 }
 
-// Goes where it is redirected, and waits for a leader within the time limit.
+// Follows redirections, and waits for a leader within the time limit.
 absl::StatusOr<RespValue> Ask(const ControlOptions& options,
                               const std::vector<std::string_view>& command) {
   const MonoTime limit = Clock::ReadMono() + options.timeout;
@@ -81,7 +84,7 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
   for (int redirects = 0;;) {
     auto client = ConnectNode(address, options.timeout);
     if (!client.ok()) {
-      // A leader that died lately: the node asked first will know the next.
+      // The leader died recently. The first node will learn the next leader.
       if (address == options.address || Clock::ReadMono() > limit) {
         return client.status();
       }
@@ -110,7 +113,7 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
   }
 }
 
-// The advice for status asked of an address for plain clients.
+// The advice when status is asked of a plain address.
 std::string OtherAddress(const ControlOptions& options) {
   const auto reply = Ask(options, {"CONFIG", "GET", "listen.resp_cluster"});
   const bool known = reply.ok() && reply->items.size() == 2;
@@ -147,12 +150,12 @@ std::string RoleOf(const NodeLine& node) {
   return absl::StrJoin(words, ",");
 }
 
-// One line; bytes that are no UTF-8 become U+FFFD.
+// Makes one line of the text. Bytes that are not UTF-8 become U+FFFD.
 std::string Line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// A node of the cluster, as it is listed and as it speaks for itself.
+// A node of the cluster: its row in the list and its own report.
 struct NodeStatus {
   NodeLine line;
   bool answers = false;
@@ -162,16 +165,17 @@ struct NodeStatus {
   std::vector<GroupLine> groups;
 };
 
-// One group, put together from what all nodes say.
+// One group, combined from the reports of all nodes.
 struct GroupStatus {
-  std::string leader;  // Its address; empty if nobody says it leads.
+  // Address of the leader; empty if no node reports to lead.
+  std::string leader;
   uint64_t term = 0;
   uint64_t commit = 0;
   int replicas = 0;
   // The applied index of the replica that is furthest behind.
   uint64_t applied_least = ~uint64_t{0};
   int slots = 0;
-  // "ADDRESS is fenced" of each replica that does not work.
+  // "ADDRESS is fenced" for each replica that does not work.
   std::vector<std::string> unfit;
 };
 
@@ -216,7 +220,7 @@ std::map<uint32_t, GroupStatus> GroupsOf(const std::vector<NodeStatus>& nodes) {
   return groups;
 }
 
-// Slots of groups that an answering node leads.
+// Number of slots of groups that an answering node leads.
 int SlotsServed(const std::map<uint32_t, GroupStatus>& groups) {
   int served = 0;
   for (const auto& [id, group] : groups) {
@@ -403,7 +407,7 @@ ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
 ControlAnswer RunDelete(const ControlOptions& options,
                         const std::vector<std::string>& keys) {
   int64_t deleted = 0;
-  // One by one: keys may live in different slots.
+  // One command per key, since keys may be in different slots.
   for (const std::string& key : keys) {
     const absl::StatusOr<RespValue> reply = Ask(options, {"DEL", key});
     if (!reply.ok()) return Fail(std::string(reply.status().message()));

@@ -1,5 +1,5 @@
-// net/tools/control.h: the commands of quoratectl.
-// Blocking, over RESP alone: they need nothing of a node but its address.
+// net/tools/control.h: the commands of quoratectl. They block and use RESP
+// only.
 #ifndef QUORATE_NET_TOOLS_CONTROL_H_
 #define QUORATE_NET_TOOLS_CONTROL_H_
 
@@ -14,29 +14,29 @@
 namespace quorate::net {
 
 struct ControlOptions {
-  // For cluster clients. One for plain clients serves keys, but no status.
+  // A cluster address. A plain address also serves keys, but no status.
   std::string address = "127.0.0.1:7101";
   Duration timeout = Seconds(5);
   bool json = false;
 };
 
-// What a command prints, and its exit status.
+// The output of a command and its exit status.
 struct ControlAnswer {
   std::string out;
   std::string error;
   int exit_status = 0;
 };
 
-// All nodes as the one asked lists them, and the groups as each says itself.
-// Exit status 1 if that one cannot be asked; 3 if a node does not answer, a
-// replica is fenced or stopped, a node or a replica is refused by the others,
-// or slots have no leader.
+// Lists all nodes that the asked node lists, and the groups as each node
+// reports them. Exit status 1: the node cannot be asked. Exit status 3: a node
+// does not answer, a replica is fenced or stopped, a node or a replica is
+// refused by the others, or slots have no leader.
 ControlAnswer RunStatus(const ControlOptions& options);
-// The value as it is; exit status 1 if there is none.
+// Prints the value unchanged. Exit status 1 if the key does not exist.
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key);
 ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
                      const std::string& value);
-// How many of the keys there were.
+// Prints how many of the keys existed.
 ControlAnswer RunDelete(const ControlOptions& options,
                         const std::vector<std::string>& keys);
 
@@ -53,11 +53,10 @@ struct NodeLine {
   friend bool operator==(const NodeLine&, const NodeLine&) = default;
 };
 
-// kDataLoss for a line without the fields that Redis Cluster has.
+// kDataLoss if a line lacks fields of Redis Cluster.
 absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text);
 
-// Columns as wide as they need to be, two spaces apart; the first row is the
-// heading.
+// Pads the columns, two spaces apart. The first row is the heading.
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace quorate::net

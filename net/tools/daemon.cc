@@ -25,7 +25,7 @@
 namespace quorate::net {
 namespace {
 
-int Complain(const std::string& what, int exit_status) {
+int PrintError(const std::string& what, int exit_status) {
   std::fprintf(stderr, "quorated: %s\n", what.c_str());
   return exit_status;
 }
@@ -47,7 +47,7 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   return text;
 }
 
-// As many descriptors as the system lets this process have.
+// Raises the limit of open descriptors to the maximum that the system allows.
 void RaiseDescriptorLimit() {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -76,7 +76,7 @@ class Daemon {
  private:
   void OnStarted(absl::Status status) {
     if (!status.ok()) {
-      Leave(Complain(std::string(status.message()), kExitFailed));
+      Exit(PrintError(std::string(status.message()), kExitFailed));
       return;
     }
     if (stopping_) return;
@@ -92,13 +92,13 @@ class Daemon {
     if (std::exchange(stopping_, true)) {
       real_.tracer().Log(env::Severity::kWarning,
                          "stopping at once, on a second signal");
-      Leave(kExitFailed);
+      Exit(kExitFailed);
       return;
     }
     real_.tracer().Log(env::Severity::kInfo,
                        std::string("stopping, on ") + strsignal(signal));
     if (!started_) {
-      Leave(kExitClean);
+      Exit(kExitClean);
       return;
     }
     server_->Stop([this](absl::Status status) {
@@ -106,11 +106,11 @@ class Daemon {
         real_.tracer().Log(env::Severity::kWarning,
                            "stopped: " + std::string(status.message()));
       }
-      Leave(kExitClean);
+      Exit(kExitClean);
     });
   }
 
-  void Leave(int exit_status) {
+  void Exit(int exit_status) {
     exit_status_ = exit_status;
     real_.loop().Stop();
   }
@@ -122,28 +122,28 @@ class Daemon {
   int exit_status_ = kExitClean;
 };
 
-// A start that fails leaves nothing of itself on disk.
+// A failed start removes everything that it created on disk.
 int RunNode(const node::Config& config, const DaemonOptions& options) {
   const StartTraces traces(config.data_dir);
   if (!traces.was_store()) {
-    // Found out before a store is made. An existing store is opened first: if
-    // the node runs already, its lock is what the message should name.
+    // Checked before a store is created. An existing store is opened first: if
+    // the node already runs, the message should name its lock.
     const node::ListenConfig& listen = config.listen;
     const absl::Status free = CheckListenAddresses(
         {listen.resp, listen.resp_cluster, listen.http, listen.peer});
-    if (!free.ok()) return Complain(std::string(free.message()), kExitFailed);
+    if (!free.ok()) return PrintError(std::string(free.message()), kExitFailed);
   }
   RealEnvOptions world;
   world.data_directory = config.data_dir;
   world.name = "node-" + std::to_string(config.node.value());
   world.log_level = options.log_level;
   world.clock.error_floor = config.clock.uncertainty_floor;
-  world.sockets.untaken_max = config.timeouts.stall;
+  world.sockets.user_timeout_accepted = config.timeouts.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
   absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
   if (!real.ok()) {
     traces.Remove();
-    return Complain(std::string(real.status().message()), kExitFailed);
+    return PrintError(std::string(real.status().message()), kExitFailed);
   }
   Daemon daemon(**real, config);
   const int exit_status = daemon.Run();
@@ -161,7 +161,7 @@ int RunDaemon(const DaemonOptions& options) {
     const pid_t parent =
         options.exit_with_parent > 0 ? options.exit_with_parent : getppid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // It may have ended before that was set.
+    // The process may have ended before that was set.
     if (getppid() != parent) return kExitFailed;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -169,12 +169,12 @@ int RunDaemon(const DaemonOptions& options) {
   RaiseDescriptorLimit();
   const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
   if (!text.ok()) {
-    return Complain(std::string(text.status().message()), kExitUsage);
+    return PrintError(std::string(text.status().message()), kExitUsage);
   }
   absl::StatusOr<node::Config> config =
       node::ParseConfig(*text, options.config_file);
   if (!config.ok()) {
-    return Complain(std::string(config.status().message()), kExitUsage);
+    return PrintError(std::string(config.status().message()), kExitUsage);
   }
   if (options.bootstrap) config->bootstrap = true;
   return RunNode(*config, options);

@@ -1,5 +1,5 @@
-// net/tools/listen_check.h: whether addresses are free, before a start touches the
-// disk.
+// net/tools/listen_check.h: checks that addresses are free before a start
+// touches the disk.
 #ifndef QUORATE_NET_TOOLS_LISTEN_CHECK_H_
 #define QUORATE_NET_TOOLS_LISTEN_CHECK_H_
 
@@ -10,8 +10,8 @@
 
 namespace quorate::net {
 
-// OK if a process could listen on each of the addresses now. kUnavailable
-// names the first one that is taken.
+// Returns OK if a process could listen on each of the addresses now.
+// kUnavailable names the first one in use.
 absl::Status CheckListenAddresses(const std::vector<std::string>& addresses);
 
 }  // namespace quorate::net

@@ -41,10 +41,10 @@ constexpr Duration kLeadersWithin = Seconds(15);
 constexpr Duration kStopWithin = Seconds(15);
 constexpr Duration kPollEvery = Milliseconds(250);
 constexpr Duration kAskWithin = Milliseconds(500);
-// Elections and short stalls are no events of their own.
+// Shorter interruptions (elections, short stalls) are not reported.
 constexpr Duration kLeaderlessAfter = Seconds(3);
 constexpr Duration kSilentAfter = Seconds(3);
-// A node's log of earlier runs is dropped at start beyond this.
+// Size from which a node's log of earlier runs is dropped at start.
 constexpr uintmax_t kLogBytesMax = 16 << 20;
 constexpr char kStateName[] = "quickstart.state";
 
@@ -55,7 +55,7 @@ std::string ReadText(const std::string& path, uintmax_t from = 0) {
                      std::istreambuf_iterator<char>());
 }
 
-// Replaces the file as a whole, or leaves it as it was.
+// Replaces the file atomically.
 absl::Status WriteText(const std::string& path, const std::string& text) {
   const std::string staging = path + ".new";
   const OwnedFd fd(
@@ -84,7 +84,7 @@ void Event(const std::string& what) {
   std::fflush(stdout);
 }
 
-int Complain(const absl::Status& status, int exit_status) {
+int PrintError(const absl::Status& status, int exit_status) {
   std::fprintf(stderr, "quickstart: %s\n",
                std::string(status.message()).c_str());
   return exit_status;
@@ -112,7 +112,7 @@ class Quickstart {
     if (!status.ok()) {
       lock_ = OwnedFd();
       if (!KeepsTraces()) traces_.Remove();
-      return Complain(status, kExitFailed);
+      return PrintError(status, kExitFailed);
     }
     if (!interrupted_) {
       PrintBanner();
@@ -130,10 +130,10 @@ class Quickstart {
     QuickstartNode plan;
     std::optional<ChildProcess> child;
     std::unique_ptr<RespClient> client;
-    // It was reported as dead or silent.
+    // True once the node was reported as dead or silent.
     bool down = false;
     MonoTime answered = MonoTime::Min();
-    // The state of each replica here that does not work.
+    // The state of each replica on this node that does not work.
     std::map<GroupId, std::string> unfit;
   };
 
@@ -145,11 +145,12 @@ class Quickstart {
   absl::Status Prepare();
   absl::Status LoadState();
   absl::Status CheckPorts() const;
-  // The directory was made by an earlier start, or a node has a store in it.
+  // True if an earlier start created the directory, or a node has a store in
+  // it.
   bool KeepsTraces() const;
   absl::Status StartAll();
-  absl::Status StartNode(Node& node, bool found);
-  // OK also if a signal asks to stop.
+  absl::Status StartNode(Node& node, bool bootstrap);
+  // Also returns OK if a signal asks to stop.
   absl::Status AwaitReady(Node& node);
   void ReportMissing(Node& node, const absl::Status& why);
   void ReportRunning(size_t running);
@@ -167,7 +168,7 @@ class Quickstart {
   void StopAll();
   void StopRestarted(const Node& node);
   void BlockSignals();
-  // Waits for a signal; true if it asks to stop.
+  // Waits for a signal; returns true if it asks to stop.
   bool WaitForSignal(Duration timeout);
 
   const QuickstartOptions options_;
@@ -179,14 +180,14 @@ class Quickstart {
   OwnedFd lock_;
   QuickstartState state_;
   std::vector<node::ShardConfig> shards_;
-  // The last one known, when one was seen last, and which groups were reported
-  // to have none.
+  // The last known leader of each group, when it was last seen, and which
+  // groups were reported to have none.
   std::map<GroupId, NodeId> leaders_;
   std::map<GroupId, MonoTime> led_at_;
   std::set<GroupId> leaderless_;
   sigset_t signals_;
   bool interrupted_ = false;
-  bool quiet_ = true;  // Leaders found while starting are no events.
+  bool quiet_ = true;  // Leaders that appear during the start are not reported.
 };
 
 absl::Status Quickstart::Prepare() {
@@ -260,7 +261,8 @@ absl::Status Quickstart::LoadState() {
     state_ = *state;
     return CheckFits(options_, state_);
   }
-  // Half of the numbers are no TOML integers, and zero is no cluster.
+  // Half of the 64-bit numbers are not TOML integers, and zero is not a
+  // cluster.
   state_.cluster = ClusterId((RandomSeed() >> 1) | 1);
   state_.nodes = options_.nodes;
   state_.groups = options_.groups;
@@ -270,7 +272,7 @@ absl::Status Quickstart::LoadState() {
 
 absl::Status Quickstart::StartAll() {
   for (Node& node : nodes_) {
-    absl::Status started = StartNode(node, /*found=*/!state_.founded);
+    absl::Status started = StartNode(node, /*bootstrap=*/!state_.bootstrapped);
     if (!started.ok()) return started;
   }
   absl::Status missing;
@@ -282,15 +284,15 @@ absl::Status Quickstart::StartAll() {
       ++running;
       continue;
     }
-    // The first start makes the cluster: all nodes or none.
-    if (!state_.founded) return ready;
+    // The first start creates all nodes or none.
+    if (!state_.bootstrapped) return ready;
     ReportMissing(node, ready);
     missing = std::move(ready);
   }
   if (running == 0) return missing;
   if (running < nodes_.size()) ReportRunning(running);
-  if (!state_.founded) {
-    state_.founded = true;
+  if (!state_.bootstrapped) {
+    state_.bootstrapped = true;
     absl::Status written = WriteText(options_.data_dir + "/" + kStateName,
                                      FormatQuickstartState(state_));
     if (!written.ok()) return written;
@@ -334,7 +336,7 @@ void Quickstart::ReportRunning(size_t running) {
                            " runs, so their keys cannot be read or written"));
 }
 
-absl::Status Quickstart::StartNode(Node& node, bool found) {
+absl::Status Quickstart::StartNode(Node& node, bool bootstrap) {
   std::error_code error;
   if (std::filesystem::file_size(node.plan.log_file, error) > kLogBytesMax &&
       !error) {
@@ -343,7 +345,7 @@ absl::Status Quickstart::StartNode(Node& node, bool found) {
   std::vector<std::string> command = {
       program_, "--config", node.plan.config_file,
       absl::StrCat("--exit-with-parent=", getpid())};
-  if (found) command.push_back("--bootstrap");
+  if (bootstrap) command.push_back("--bootstrap");
   absl::StatusOr<ChildProcess> child = ChildProcess::Start(
       {.command = std::move(command), .log_file = node.plan.log_file});
   if (!child.ok()) return child.status();
@@ -438,7 +440,7 @@ void Quickstart::PrintBanner() const {
       options_.port + first_index, options_.port + last_index,
       first.http.c_str(), last.http.c_str(), first.http.c_str(),
       last.http.c_str());
-  // Fewer have no majority without it.
+  // With fewer nodes there is no majority without it.
   if (options_.nodes > 2 &&
       running.size() == static_cast<size_t>(options_.nodes)) {
     std::printf("  kill -9 %d   # the other nodes go on\n",
@@ -525,7 +527,7 @@ absl::StatusOr<std::string> Quickstart::InfoOf(Node& node) {
   const absl::StatusOr<RespValue> reply = node.client->Call({"INFO", "groups"});
   if (!reply.ok()) {
     node.client.reset();
-    // Whether the node is gone shows when it is called again.
+    // The next call shows whether the node is gone.
     return absl::AbortedError(std::string(reply.status().message()));
   }
   return reply->text;
@@ -575,7 +577,8 @@ void Quickstart::AskNode(Node& node, std::map<GroupId, Leader>* leaders) {
   if (std::exchange(node.down, false)) {
     Event(absl::StrCat("node ", node.plan.id.value(), " is back"));
   }
-  // A node is believed about itself only; an old leader may not know yet.
+  // Use only what a node reports about itself. An old leader may not know about
+  // a new one.
   for (const GroupLine& line : ParseInfoGroups(*info)) {
     NoteReplica(node, line);
     Leader& leader = (*leaders)[GroupId(line.group)];
@@ -596,7 +599,7 @@ void Quickstart::StopAll() {
   }
 }
 
-// One that the user has restarted by hand is no child of this process.
+// A node that the user restarted by hand is not a child of this process.
 void Quickstart::StopRestarted(const Node& node) {
   const std::string lock = node.plan.data_dir + "/lock";
   const MonoTime limit = Clock::ReadMono() + kStopWithin;
@@ -644,10 +647,11 @@ int RunQuickstart(const QuickstartOptions& options) {
   QuickstartOptions whole = options;
   if (whole.data_dir.empty()) {
     absl::StatusOr<std::string> directory = DefaultQuickstartDirectory();
-    if (!directory.ok()) return Complain(directory.status(), kExitUsage);
+    if (!directory.ok()) return PrintError(directory.status(), kExitUsage);
     whole.data_dir = *directory;
   }
-  // Where the user typed it, when bazel run has changed the directory.
+  // Relative to the directory in which the user typed the command, since bazel
+  // run changes it.
   const char* const typed_in = std::getenv("BUILD_WORKING_DIRECTORY");
   std::filesystem::path path(whole.data_dir);
   if (path.is_relative() && typed_in != nullptr) {
@@ -655,7 +659,7 @@ int RunQuickstart(const QuickstartOptions& options) {
   }
   whole.data_dir = std::filesystem::absolute(path).lexically_normal().string();
   absl::StatusOr<QuickstartPlan> plan = PlanQuickstart(whole);
-  if (!plan.ok()) return Complain(plan.status(), kExitUsage);
+  if (!plan.ok()) return PrintError(plan.status(), kExitUsage);
   return Quickstart(whole, *std::move(plan)).Run();
 }
 

@@ -1,5 +1,5 @@
-// net/tools/quickstart.h: starts a cluster of quorated processes on loopback, tells
-// what happens to it, and stops it.
+// net/tools/quickstart.h: starts a cluster of quorated processes on loopback,
+// reports its events, and stops it.
 #ifndef QUORATE_NET_TOOLS_QUICKSTART_H_
 #define QUORATE_NET_TOOLS_QUICKSTART_H_
 
@@ -10,12 +10,12 @@
 
 namespace quorate::net {
 
-// The directory used when none is given: quorate/quickstart under
-// $XDG_CACHE_HOME, or under .cache of the home directory.
+// Returns the default directory: quorate/quickstart under $XDG_CACHE_HOME, or
+// under .cache of the home directory.
 absl::StatusOr<std::string> DefaultQuickstartDirectory();
 
-// Runs until SIGINT or SIGTERM. Returns the exit status: 0, 1 if the cluster
-// could not be started, 2 if the options are wrong.
+// Runs until SIGINT or SIGTERM. Returns the exit status: 0; 1 if the cluster
+// could not be started; 2 if the options are wrong.
 int RunQuickstart(const QuickstartOptions& options);
 
 }  // namespace quorate::net

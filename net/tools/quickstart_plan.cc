@@ -20,7 +20,7 @@ int PeerPort(int port) {
                                             : port - kPeerPortOffset;
 }
 
-// A TOML basic string.
+// Returns a TOML basic string.
 std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -115,7 +115,7 @@ std::string FormatQuickstartState(const QuickstartState& state) {
   return absl::StrCat("quickstart 1\ncluster ", state.cluster.value(),
                       "\nnodes ", state.nodes, "\ngroups ", state.groups,
                       "\nread_replicas ", state.read_replicas, "\nfounded ",
-                      state.founded ? 1 : 0, "\n");
+                      state.bootstrapped ? 1 : 0, "\n");
 }
 
 absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text) {
@@ -147,7 +147,7 @@ absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text) {
       .nodes = static_cast<int>(values["nodes"]),
       .groups = static_cast<int>(values["groups"]),
       .read_replicas = static_cast<int>(values["read_replicas"]),
-      .founded = values["founded"] != 0};
+      .bootstrapped = values["founded"] != 0};
 }
 
 absl::Status CheckFits(const QuickstartOptions& options,

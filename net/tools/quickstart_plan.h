@@ -1,5 +1,5 @@
-// net/tools/quickstart_plan.h: what a quickstart cluster looks like: its nodes, their
-// ports, directories and configuration files. Values only: nothing is started.
+// net/tools/quickstart_plan.h: the layout of a quickstart cluster: nodes,
+// ports, directories and configuration files. Values only; starts nothing.
 #ifndef QUORATE_NET_TOOLS_QUICKSTART_PLAN_H_
 #define QUORATE_NET_TOOLS_QUICKSTART_PLAN_H_
 
@@ -15,21 +15,23 @@ namespace quorate::net {
 
 struct QuickstartOptions {
   std::string data_dir;
-  // The first node listens here for plain clients, each further one on the
-  // next port.
+  // Port of the first node for plain clients. Each further node uses the next
+  // port.
   int port = 7001;
-  // Listens there for cluster clients in the same way; 0: `port` plus kClusterPortOffset.
+  // Port of the first node for cluster clients, likewise counted up; 0: `port`
+  // plus kClusterPortOffset.
   int cluster_port = 0;
   int http_port = 8001;
-  // Nodes with a vote, and Raft groups with a replica on each of them.
+  // Number of voting nodes, and of Raft groups; each group has a replica on
+  // each of them.
   int nodes = 3;
   int groups = 3;
-  // Further nodes without a vote, which serve stale reads.
+  // Number of further nodes without a vote, which serve stale reads.
   int read_replicas = 0;
 };
 
-// A node's port for peers is its port for plain clients plus this; where that
-// would exceed 65535, less this.
+// The peer port of a node is its plain port plus this. If that exceeds 65535,
+// it is the plain port minus this.
 inline constexpr int kPeerPortOffset = 10'000;
 inline constexpr int kClusterPortOffset = 100;
 inline constexpr int kQuickstartNodesMax = 15;
@@ -51,34 +53,34 @@ struct QuickstartPlan {
   std::vector<QuickstartNode> nodes;
 };
 
-// kInvalidArgument when the options contradict each other (ports that overlap
-// or do not exist, too many nodes), in words.
+// kInvalidArgument says why options contradict each other, such as overlapping
+// ports or too many nodes.
 absl::StatusOr<QuickstartPlan> PlanQuickstart(const QuickstartOptions& options);
 
-// The text of `node`'s configuration file.
+// Returns the text of `node`'s configuration file.
 std::string QuickstartToml(const QuickstartOptions& options,
                            const QuickstartPlan& plan,
                            const QuickstartNode& node, ClusterId cluster);
 
-// What a data directory remembers of the options it was made with.
+// The options with which a data directory was created.
 struct QuickstartState {
   ClusterId cluster;
   int nodes = 0;
   int groups = 0;
   int read_replicas = 0;
-  // Every node has been up once: no store is founded any more.
-  bool founded = false;
+  // Every node has run once, so no store is bootstrapped any more.
+  bool bootstrapped = false;
 
   friend bool operator==(const QuickstartState&,
                          const QuickstartState&) = default;
 };
 
 std::string FormatQuickstartState(const QuickstartState& state);
-// kDataLoss for anything that FormatQuickstartState does not write.
+// kDataLoss if FormatQuickstartState does not write such a text.
 absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text);
 
-// OK, or kFailedPrecondition that says with which options the directory was
-// made and what can be done.
+// Returns OK, or kFailedPrecondition that names the options of the directory
+// and the possible remedies.
 absl::Status CheckFits(const QuickstartOptions& options,
                        const QuickstartState& state);
 

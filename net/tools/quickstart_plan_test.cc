@@ -106,7 +106,7 @@ TEST(QuickstartState, Formatted_ParsesToItself) {
                               .nodes = 5,
                               .groups = 7,
                               .read_replicas = 2,
-                              .founded = true};
+                              .bootstrapped = true};
   const auto parsed = ParseQuickstartState(FormatQuickstartState(state));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(*parsed, state);

@@ -1,5 +1,5 @@
-// net/tools/resp_client.h: a small blocking RESP2 client for command-line programs
-// and tests. Every call has a time limit.
+// net/tools/resp_client.h: a small blocking RESP2 client for command-line
+// programs and tests. Every call has a time limit.
 #ifndef QUORATE_NET_TOOLS_RESP_CLIENT_H_
 #define QUORATE_NET_TOOLS_RESP_CLIENT_H_
 

@@ -16,7 +16,8 @@ namespace {
 
 using Kind = RespValue::Kind;
 
-// Accepts one connection, reads what comes, sends `reply` byte by byte, closes.
+// Accepts one connection, reads the request, sends `reply` byte by byte, and
+// closes.
 class OneShotServer {
  public:
   explicit OneShotServer(std::string reply) {

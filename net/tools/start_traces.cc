@@ -38,7 +38,8 @@ void StartTraces::Remove() const {
   }
 }
 
-// Under the directory's lock, so that nothing of another process is removed.
+// Holds the lock of the directory, so that no file of another process is
+// removed.
 void StartTraces::RemoveFiles() const {
   const OwnedFd fd(
       open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

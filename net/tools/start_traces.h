@@ -1,8 +1,7 @@
-// net/tools/start_traces.h: what a start leaves on disk, so that a failed one leaves
-// nothing.
+// net/tools/start_traces.h: removes the files that a failed start left on disk.
 //
-// A store is never removed: from the moment at which its marker stands in the
-// directory, everything stays.
+// A store is never removed: once its marker is in the directory, every file is
+// kept.
 #ifndef QUORATE_NET_TOOLS_START_TRACES_H_
 #define QUORATE_NET_TOOLS_START_TRACES_H_
 
@@ -21,19 +20,19 @@ class StartTraces {
     // The file that makes the directory a store; empty: there is none.
     std::string marker = "identity";
   };
-  // Looks at `directory` before the start; changes nothing.
+  // Records the contents of `directory` before the start; changes nothing.
   explicit StartTraces(const std::string& directory)
       : StartTraces(directory, Names()) {}
   StartTraces(const std::string& directory, Names names);
 
-  // The directory held the file, or directory, `name`.
+  // True if the directory contained the file or directory `name`.
   bool had(const std::string& name) const { return files_.contains(name); }
-  // The directory held a store already.
+  // True if the directory contained a store.
   bool was_store() const { return had(names_.marker); }
-  // Removes the files that were made since, then the directory and those of
-  // its parents that were made since and are empty. Removes nothing if the
-  // directory is a store or in use by another process. Requires: this process
-  // has closed what it had open there.
+  // Removes the files created since, then the directory and those of its
+  // parents that were created since and are empty. Removes nothing if the
+  // directory is a store or another process uses it. Requires: this process has
+  // closed its files there.
   void Remove() const;
 
  private:
@@ -42,7 +41,7 @@ class StartTraces {
   const Names names_;
   std::filesystem::path directory_;
   std::set<std::string> files_;
-  // Those that did not exist, the deepest first.
+  // Directories that did not exist, the deepest first.
   std::vector<std::filesystem::path> missing_;
 };
 

@@ -1,4 +1,4 @@
-// What a failed start leaves behind: nothing, and everything that was there before.
+// A failed start leaves no new file, and every file that existed before.
 #include "net/tools/start_traces.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ class StartTracesTest : public testing::Test {
   }
   ~StartTracesTest() override { fs::remove_all(root_); }
   static void Write(const fs::path& file) { std::ofstream(file) << "x"; }
-  // What a start makes before the identity.
+  // Files that a start creates before the identity.
   static void Begin(const fs::path& directory) {
     ASSERT_TRUE(MakeDirectories(directory.string()).ok());
     for (const char* name : {"lock", "identity.new", "log-0000000000000001"}) {
@@ -56,7 +56,7 @@ TEST_F(StartTracesTest, DirectoryMadeInPart_Goes) {
   const StartTraces traces((root_ / "a/b/data").string());
   ASSERT_TRUE(MakeDirectories((root_ / "a").string()).ok());
   traces.Remove();
-  // The deepest one that is there now.
+  // The deepest directory that exists.
   EXPECT_FALSE(fs::exists(root_ / "a"));
 }
 

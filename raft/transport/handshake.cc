@@ -11,8 +11,8 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kHelloMagic = 0x48545251;    // "QRTH"
-constexpr uint32_t kWelcomeMagic = 0x57545251;  // "QRTW"
+constexpr uint32_t kHelloMagic = 0x48545251;       // "QRTH"
+constexpr uint32_t kHelloReplyMagic = 0x57545251;  // "QRTW"
 
 void Seal(std::string& out) { AppendFixed<uint32_t>(&out, Crc32c(0, out)); }
 
@@ -55,18 +55,18 @@ std::string EncodeHello(const Hello& hello) {
   return out;
 }
 
-std::string EncodeWelcome(const Welcome& welcome) {
+std::string EncodeHelloReply(const HelloReply& reply) {
   std::string out;
-  out.reserve(kWelcomeBytes);
-  AppendFixed<uint32_t>(&out, kWelcomeMagic);
-  AppendFixed<uint64_t>(&out, welcome.cluster.value());
-  AppendFixed<uint64_t>(&out, welcome.incarnation.value());
-  AppendFixed<uint32_t>(&out, welcome.node.value());
-  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(welcome.refusal));
-  AppendFixed<uint32_t>(&out, welcome.version);
-  AppendFixed<uint32_t>(&out, welcome.bootstrap_checksum);
+  out.reserve(kHelloReplyBytes);
+  AppendFixed<uint32_t>(&out, kHelloReplyMagic);
+  AppendFixed<uint64_t>(&out, reply.cluster.value());
+  AppendFixed<uint64_t>(&out, reply.incarnation.value());
+  AppendFixed<uint32_t>(&out, reply.node.value());
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(reply.refusal));
+  AppendFixed<uint32_t>(&out, reply.version);
+  AppendFixed<uint32_t>(&out, reply.bootstrap_checksum);
   Seal(out);
-  CHECK_EQ(out.size(), kWelcomeBytes);
+  CHECK_EQ(out.size(), kHelloReplyBytes);
   return out;
 }
 
@@ -93,76 +93,76 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   return hello;
 }
 
-absl::StatusOr<Welcome> DecodeWelcome(std::string_view bytes) {
-  absl::Status sealed = CheckSeal(bytes, kWelcomeBytes);
+absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
+  absl::Status sealed = CheckSeal(bytes, kHelloReplyBytes);
   if (!sealed.ok()) return sealed;
   FixedReader in(bytes);
-  if (in.Take<uint32_t>() != kWelcomeMagic) {
+  if (in.Take<uint32_t>() != kHelloReplyMagic) {
     return absl::InvalidArgumentError("not the answer of a node");
   }
-  Welcome welcome;
-  welcome.cluster = ClusterId(in.Take<uint64_t>());
-  welcome.incarnation = StoreIncarnation(in.Take<uint64_t>());
-  welcome.node = NodeId(in.Take<uint32_t>());
+  HelloReply reply;
+  reply.cluster = ClusterId(in.Take<uint64_t>());
+  reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
+  reply.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = in.Take<uint32_t>();
-  if (refusal > static_cast<uint32_t>(Refusal::kOtherBootstrap)) {
+  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherBootstrap)) {
     return absl::InvalidArgumentError("a refusal for an unknown reason");
   }
-  welcome.refusal = static_cast<Refusal>(refusal);
-  welcome.version = in.Take<uint32_t>();
-  welcome.bootstrap_checksum = in.Take<uint32_t>();
-  return welcome;
+  reply.refusal = static_cast<HandshakeRefusal>(refusal);
+  reply.version = in.Take<uint32_t>();
+  reply.bootstrap_checksum = in.Take<uint32_t>();
+  return reply;
 }
 
-Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
-               bool knows) {
-  Welcome welcome{.cluster = self.cluster,
-                  .node = self.node,
-                  .incarnation = self.incarnation,
-                  .bootstrap_checksum = self.bootstrap_checksum};
+HelloReply MakeHelloReply(const env::TransportIdentity& self,
+                          const Hello& hello, bool knows) {
+  HelloReply reply{.cluster = self.cluster,
+                   .node = self.node,
+                   .incarnation = self.incarnation,
+                   .bootstrap_checksum = self.bootstrap_checksum};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
   if (hello.from.cluster != self.cluster) {
-    welcome.refusal = Refusal::kOtherCluster;
+    reply.refusal = HandshakeRefusal::kOtherCluster;
   } else if (hello.to != self.node) {
-    welcome.refusal = Refusal::kOtherNode;
+    reply.refusal = HandshakeRefusal::kOtherNode;
   } else if (!knows) {
-    welcome.refusal = Refusal::kUnknownNode;
+    reply.refusal = HandshakeRefusal::kUnknownNode;
   } else if (version < self.version_min || version < hello.from.version_min) {
-    welcome.refusal = Refusal::kNoCommonVersion;
+    reply.refusal = HandshakeRefusal::kNoCommonVersion;
   } else if (hello.from.bootstrap_checksum != self.bootstrap_checksum) {
-    welcome.refusal = Refusal::kOtherBootstrap;
+    reply.refusal = HandshakeRefusal::kOtherBootstrap;
   } else {
-    welcome.version = version;
+    reply.version = version;
   }
-  return welcome;
+  return reply;
 }
 
 std::string DescribeRefusal(const env::TransportIdentity& self,
-                            const Hello& hello, const Welcome& welcome) {
-  switch (welcome.refusal) {
-    case Refusal::kNone:
+                            const Hello& hello, const HelloReply& reply) {
+  switch (reply.refusal) {
+    case HandshakeRefusal::kNone:
       break;
-    case Refusal::kOtherCluster:
+    case HandshakeRefusal::kOtherCluster:
       return absl::StrCat("node ", hello.from.node.value(), " is of cluster ",
                           hello.from.cluster.value(), ", node ",
-                          welcome.node.value(), " of cluster ",
-                          welcome.cluster.value());
-    case Refusal::kOtherNode:
+                          reply.node.value(), " of cluster ",
+                          reply.cluster.value());
+    case HandshakeRefusal::kOtherNode:
       return absl::StrCat("node ", hello.from.node.value(), " looked for node ",
                           hello.to.value(), " and found node ",
-                          welcome.node.value());
-    case Refusal::kNoCommonVersion:
+                          reply.node.value());
+    case HandshakeRefusal::kNoCommonVersion:
       return absl::StrCat("node ", hello.from.node.value(),
                           " speaks the peer protocol's versions ",
                           hello.from.version_min, " to ",
-                          hello.from.version_max, ", node ",
-                          welcome.node.value(), " has none of them");
-    case Refusal::kUnknownNode:
-      return absl::StrCat("the configuration of node ", welcome.node.value(),
+                          hello.from.version_max, ", node ", reply.node.value(),
+                          " has none of them");
+    case HandshakeRefusal::kUnknownNode:
+      return absl::StrCat("the configuration of node ", reply.node.value(),
                           " does not name node ", hello.from.node.value());
-    case Refusal::kOtherBootstrap:
+    case HandshakeRefusal::kOtherBootstrap:
       return absl::StrCat(
-          "node ", hello.from.node.value(), " and node ", welcome.node.value(),
+          "node ", hello.from.node.value(), " and node ", reply.node.value(),
           " were bootstrapped with different groups, replicas, read-only nodes "
           "or slots in their configuration files: the file that differs from "
           "the majority's is wrong, see docs/operate/failures.md");

@@ -1,8 +1,9 @@
-// raft/transport/handshake.h: what two nodes tell each other before messages pass.
+// raft/transport/handshake.h: the handshake of a connection between two nodes.
 //
-// The dialling node sends a Hello, the accepting one answers with a Welcome;
-// then messages flow one way, each behind its length. Format:
-// docs/reference/formats/transport.md. Pure bytes: no sockets here.
+// The dialling node sends a Hello, the accepting node answers with a
+// HelloReply. Then messages flow from the dialling to the accepting node, each
+// after its length. Format: docs/reference/formats/transport.md. Pure bytes, no
+// sockets.
 #ifndef QUORATE_RAFT_TRANSPORT_HANDSHAKE_H_
 #define QUORATE_RAFT_TRANSPORT_HANDSHAKE_H_
 
@@ -17,24 +18,24 @@
 
 namespace quorate::raft {
 
-// Bytes on the wire.
+// Sizes on the wire.
 inline constexpr size_t kHelloBytes = 48;
-inline constexpr size_t kWelcomeBytes = 40;
+inline constexpr size_t kHelloReplyBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 4;
 
 struct Hello {
   env::TransportIdentity from;
-  // Whom the dialling node believes to have reached.
+  // The node that the dialling node wants to reach.
   NodeId to;
   env::Lane lane = env::Lane::kControl;
 
   friend bool operator==(const Hello& a, const Hello& b);
 };
 
-enum class Refusal : uint32_t {
+enum class HandshakeRefusal : uint32_t {
   kNone = 0,
   kOtherCluster = 1,
-  // The node that answers is not the one that was meant.
+  // The answering node is not the intended one.
   kOtherNode = 2,
   kNoCommonVersion = 3,
   // The configuration of the answering node does not name the dialling one.
@@ -43,34 +44,35 @@ enum class Refusal : uint32_t {
   kOtherBootstrap = 5,
 };
 
-struct Welcome {
-  Refusal refusal = Refusal::kNone;
+struct HelloReply {
+  HandshakeRefusal refusal = HandshakeRefusal::kNone;
   ClusterId cluster;
   NodeId node;
   StoreIncarnation incarnation;
-  // The version both speak; zero when refused.
+  // The version that both nodes use; zero if refused.
   uint32_t version = 0;
   // TransportIdentity::bootstrap_checksum of the answering node.
   uint32_t bootstrap_checksum = 0;
 
-  friend bool operator==(const Welcome&, const Welcome&) = default;
+  friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };
 
 std::string EncodeHello(const Hello& hello);
-std::string EncodeWelcome(const Welcome& welcome);
-// kInvalidArgument for bytes that no node of this project sends; require
-// exactly kHelloBytes or kWelcomeBytes.
+std::string EncodeHelloReply(const HelloReply& reply);
+// kInvalidArgument if no node of this project sends such bytes. Require exactly
+// kHelloBytes or kHelloReplyBytes.
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
-absl::StatusOr<Welcome> DecodeWelcome(std::string_view bytes);
+absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 
-// The answer of a node to a Hello. `knows` tells whether its configuration
-// names hello.from.node as a peer.
-Welcome Answer(const env::TransportIdentity& self, const Hello& hello,
-               bool knows);
+// Returns the reply of node `self` to a Hello. `knows`: its configuration names
+// hello.from.node as a peer.
+HelloReply MakeHelloReply(const env::TransportIdentity& self,
+                          const Hello& hello, bool knows);
 
-// Why, for people: "it belongs to cluster 17, this node to cluster 4".
+// Returns the reason as a sentence, such as "node 2 is of cluster 17, node 1 of
+// cluster 4".
 std::string DescribeRefusal(const env::TransportIdentity& self,
-                            const Hello& hello, const Welcome& welcome);
+                            const Hello& hello, const HelloReply& reply);
 
 }  // namespace quorate::raft
 

@@ -30,16 +30,16 @@ RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
 }
 
 RC_GTEST_PROP(Handshake, Welcome_Encoded_DecodesToItself, ()) {
-  const Welcome welcome{
-      .refusal = static_cast<Refusal>(*rc::gen::inRange(0, 6)),
+  const HelloReply reply{
+      .refusal = static_cast<HandshakeRefusal>(*rc::gen::inRange(0, 6)),
       .cluster = ClusterId(*rc::gen::arbitrary<uint64_t>()),
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
       .version = *rc::gen::arbitrary<uint32_t>(),
       .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>()};
-  const auto decoded = DecodeWelcome(EncodeWelcome(welcome));
+  const auto decoded = DecodeHelloReply(EncodeHelloReply(reply));
   RC_ASSERT(decoded.ok());
-  RC_ASSERT(*decoded == welcome);
+  RC_ASSERT(*decoded == reply);
 }
 
 RC_GTEST_PROP(Handshake, OneBitFlipped_IsRefused, ()) {
@@ -51,7 +51,7 @@ RC_GTEST_PROP(Handshake, OneBitFlipped_IsRefused, ()) {
 
 RC_GTEST_PROP(Handshake, AnyBytes_NeverDecodeByChance, (std::string bytes)) {
   RC_ASSERT(!DecodeHello(bytes).ok());
-  RC_ASSERT(!DecodeWelcome(bytes).ok());
+  RC_ASSERT(!DecodeHelloReply(bytes).ok());
 }
 
 TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
@@ -81,8 +81,8 @@ class AnswerTest : public testing::Test {
                    .version_max = 4};
     hello_.to = NodeId(1);
   }
-  Refusal Why(bool knows = true) const {
-    return Answer(self_, hello_, knows).refusal;
+  HandshakeRefusal Why(bool knows = true) const {
+    return MakeHelloReply(self_, hello_, knows).refusal;
   }
   env::TransportIdentity self_{.cluster = ClusterId(7),
                                .node = NodeId(1),
@@ -93,41 +93,42 @@ class AnswerTest : public testing::Test {
 };
 
 TEST_F(AnswerTest, APeer_IsWelcomeInTheHighestCommonVersion) {
-  const Welcome welcome = Answer(self_, hello_, true);
-  EXPECT_EQ(welcome.refusal, Refusal::kNone);
-  EXPECT_EQ(welcome.version, 3u);
-  EXPECT_EQ(welcome.node, NodeId(1));
-  EXPECT_EQ(welcome.incarnation, StoreIncarnation(11));
+  const HelloReply reply = MakeHelloReply(self_, hello_, true);
+  EXPECT_EQ(reply.refusal, HandshakeRefusal::kNone);
+  EXPECT_EQ(reply.version, 3u);
+  EXPECT_EQ(reply.node, NodeId(1));
+  EXPECT_EQ(reply.incarnation, StoreIncarnation(11));
 }
 
 TEST_F(AnswerTest, WhoeverDoesNotBelong_IsRefusedForThatReason) {
-  EXPECT_EQ(Why(/*knows=*/false), Refusal::kUnknownNode);
+  EXPECT_EQ(Why(/*knows=*/false), HandshakeRefusal::kUnknownNode);
   hello_.to = NodeId(9);
-  EXPECT_EQ(Why(), Refusal::kOtherNode);
+  EXPECT_EQ(Why(), HandshakeRefusal::kOtherNode);
   hello_.from.cluster = ClusterId(8);
-  EXPECT_EQ(Why(), Refusal::kOtherCluster);
+  EXPECT_EQ(Why(), HandshakeRefusal::kOtherCluster);
 }
 
 TEST_F(AnswerTest, AnotherBootstrapRecord_IsRefusedAndExplained) {
   hello_.from.bootstrap_checksum = 5;
-  EXPECT_EQ(Why(), Refusal::kOtherBootstrap);
+  EXPECT_EQ(Why(), HandshakeRefusal::kOtherBootstrap);
   const std::string why =
-      DescribeRefusal(self_, hello_, Answer(self_, hello_, true));
+      DescribeRefusal(self_, hello_, MakeHelloReply(self_, hello_, true));
   EXPECT_NE(why.find("node 2 and node 1 were bootstrapped with different"),
             std::string::npos)
       << why;
-  // Another version may have another digest: it is told of the version.
+  // Another version may have another digest: the reason must then be the
+  // version.
   hello_.from.version_min = 4;
-  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+  EXPECT_EQ(Why(), HandshakeRefusal::kNoCommonVersion);
 }
 
 TEST_F(AnswerTest, NoCommonVersion_IsRefused) {
   hello_.from.version_min = 4;
   hello_.from.version_max = 9;
-  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+  EXPECT_EQ(Why(), HandshakeRefusal::kNoCommonVersion);
   hello_.from.version_min = 0;
   hello_.from.version_max = 0;
-  EXPECT_EQ(Why(), Refusal::kNoCommonVersion);
+  EXPECT_EQ(Why(), HandshakeRefusal::kNoCommonVersion);
 }
 
 }  // namespace

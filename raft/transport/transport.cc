@@ -22,8 +22,8 @@ const char* LaneName(Lane lane) {
 
 }  // namespace
 
-// The connection that this node dials to one peer for one lane, again and
-// again. Sends, and hears nothing but the Welcome.
+// The connection that this node dials to one peer for one lane, repeatedly. It
+// sends messages and receives only the HelloReply.
 class StreamTransport::Outgoing final : env::Connection::Observer {
  public:
   Outgoing(StreamTransport& transport, const env::PeerAddress& peer, Lane lane)
@@ -44,8 +44,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         });
   }
 
-  // The peer is there: no reason to wait out a pause.
-  void HurryUp() {
+  // The peer is reachable: dial without waiting for the end of the pause.
+  void RedialNow() {
     if (!waiting_ || refused_) return;
     waiting_ = false;
     pause_ = transport_.options_.redial_min;
@@ -74,7 +74,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
  private:
   void OnConnected(absl::StatusOr<std::unique_ptr<env::Connection>> connected) {
     if (!connected.ok()) {
-      GiveUp(std::string(connected.status().message()));
+      Disconnect(std::string(connected.status().message()));
       return;
     }
     connection_ = *std::move(connected);
@@ -82,7 +82,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     connection_->Write(Buffer::Copy(EncodeHello(MakeHello())));
     timer_ = transport_.loop_.At(
         transport_.loop_.ReadClock().mono + transport_.options_.handshake_max,
-        [this] { GiveUp("no answer to the handshake"); });
+        [this] { Disconnect("no answer to the handshake"); });
   }
 
   Hello MakeHello() const {
@@ -90,55 +90,59 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   void OnBytes(std::string_view bytes) override {
-    if (open_ || welcome_.size() + bytes.size() > kWelcomeBytes) {
-      GiveUp("it sent what no node sends");
+    if (open_ || reply_.size() + bytes.size() > kHelloReplyBytes) {
+      Disconnect("it sent what no node sends");
       return;
     }
-    welcome_.append(bytes);
-    if (welcome_.size() < kWelcomeBytes) return;
-    const absl::StatusOr<Welcome> welcome = DecodeWelcome(welcome_);
-    if (!welcome.ok()) {
-      GiveUp(std::string(welcome.status().message()));
+    reply_.append(bytes);
+    if (reply_.size() < kHelloReplyBytes) return;
+    const absl::StatusOr<HelloReply> reply = DecodeHelloReply(reply_);
+    if (!reply.ok()) {
+      Disconnect(std::string(reply.status().message()));
       return;
     }
-    Welcome answer = *welcome;
-    // The answering node may be lenient; this one is not.
-    if (answer.refusal == Refusal::kNone &&
-        answer.cluster != transport_.identity_.cluster) {
-      answer.refusal = Refusal::kOtherCluster;
-    } else if (answer.refusal == Refusal::kNone && answer.node != peer_.node) {
-      answer.refusal = Refusal::kOtherNode;
-    } else if (answer.refusal == Refusal::kNone &&
-               answer.bootstrap_checksum !=
+    HelloReply checked = *reply;
+    // The answering node may accept what this node does not.
+    if (checked.refusal == HandshakeRefusal::kNone &&
+        checked.cluster != transport_.identity_.cluster) {
+      checked.refusal = HandshakeRefusal::kOtherCluster;
+    } else if (checked.refusal == HandshakeRefusal::kNone &&
+               checked.node != peer_.node) {
+      checked.refusal = HandshakeRefusal::kOtherNode;
+    } else if (checked.refusal == HandshakeRefusal::kNone &&
+               checked.bootstrap_checksum !=
                    transport_.identity_.bootstrap_checksum) {
-      answer.refusal = Refusal::kOtherBootstrap;
+      checked.refusal = HandshakeRefusal::kOtherBootstrap;
     }
-    if (answer.refusal != Refusal::kNone) {
+    if (checked.refusal != HandshakeRefusal::kNone) {
       refused_ = true;
-      GiveUp("refused: " +
-             DescribeRefusal(transport_.identity_, MakeHello(), answer));
+      Disconnect("refused: " +
+                 DescribeRefusal(transport_.identity_, MakeHello(), checked));
       return;
     }
     open_ = true;
     timer_ = env::Pending();
     pause_ = transport_.options_.redial_min;
-    said_.clear();
+    last_logged_.clear();
     Log(Severity::kInfo, "connected");
   }
 
-  void OnEnd() override { GiveUp("it closed the connection"); }
+  void OnEnd() override { Disconnect("it closed the connection"); }
   void OnClosed(absl::Status reason) override {
-    GiveUp(std::string(reason.message()));
+    Disconnect(std::string(reason.message()));
   }
   void OnDrained() override {}
 
-  // Closes, says why if that is news, and dials again after a pause.
-  void GiveUp(const std::string& why) {
+  // Closes the connection, logs the reason if it is a new one, and dials again
+  // after a pause.
+  void Disconnect(const std::string& why) {
     connection_.reset();
     open_ = false;
-    welcome_.clear();
-    if (why != said_) Log(refused_ ? Severity::kError : Severity::kInfo, why);
-    said_ = why;
+    reply_.clear();
+    if (why != last_logged_) {
+      Log(refused_ ? Severity::kError : Severity::kInfo, why);
+    }
+    last_logged_ = why;
     Duration pause = pause_;
     if (refused_) {
       pause = transport_.options_.redial_refused;
@@ -159,7 +163,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   void Log(Severity severity, const std::string& what) {
-    // Both lanes fare alike: one of them tells.
+    // Both lanes have the same errors, so only the control lane logs them.
     if (lane_ != Lane::kControl) severity = Severity::kDebug;
     if (!transport_.tracer_.Logs(severity)) return;
     transport_.tracer_.Log(
@@ -177,8 +181,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   bool waiting_ = false;
   bool refused_ = false;
   bool open_ = false;
-  std::string welcome_;
-  std::string said_;
+  std::string reply_;
+  std::string last_logged_;
   env::Pending dialling_;
   env::Pending timer_;
   std::unique_ptr<env::Connection> connection_;
@@ -187,13 +191,14 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
 struct StreamTransport::Peer {
   Outgoing control;
   Outgoing bulk;
-  // The connections it has dialled, by lane. Owned by incoming_.
+  // The connections that the peer dialled, by lane. Owned by incoming_.
   Incoming* incoming[2] = {nullptr, nullptr};
 
   Outgoing& lane(Lane lane) { return lane == Lane::kControl ? control : bulk; }
 };
 
-// A connection that was accepted: a stranger, then a peer that sends messages.
+// An accepted connection: first it waits for the Hello, then it receives
+// messages.
 class StreamTransport::Incoming final : env::Connection::Observer {
  public:
   Incoming(StreamTransport& transport,
@@ -208,7 +213,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
     if (destroyed_ != nullptr) *destroyed_ = true;
   }
 
-  bool stranger() const { return !admitted_; }
+  bool handshake_pending() const { return !admitted_; }
   NodeId node() const { return hello_.from.node; }
   Lane lane() const { return hello_.lane; }
   std::string peer_address() const { return connection_->peer_address(); }
@@ -216,8 +221,8 @@ class StreamTransport::Incoming final : env::Connection::Observer {
  private:
   void OnBytes(std::string_view bytes) override {
     if (refused_) return;
-    if (!admitted_ && !Greet(bytes)) return;
-    // The receiver may stop the transport, and this with it.
+    if (!admitted_ && !ReadHello(bytes)) return;
+    // The receiver may stop the transport, which destroys this object.
     bool destroyed = false;
     destroyed_ = &destroyed;
     while (!bytes.empty() && TakeMessage(bytes)) {
@@ -232,14 +237,15 @@ class StreamTransport::Incoming final : env::Connection::Observer {
     if (broken_) transport_.Remove(this);
   }
 
-  // Takes the Hello off `bytes`; true once it is whole and was admitted.
-  bool Greet(std::string_view& bytes) {
+  // Moves bytes of the Hello from `bytes`. Returns true once the Hello is
+  // complete and admitted.
+  bool ReadHello(std::string_view& bytes) {
     const size_t wanted =
-        std::min(kHelloBytes - greeting_.size(), bytes.size());
-    greeting_.append(bytes.substr(0, wanted));
+        std::min(kHelloBytes - hello_bytes_.size(), bytes.size());
+    hello_bytes_.append(bytes.substr(0, wanted));
     bytes.remove_prefix(wanted);
-    if (greeting_.size() < kHelloBytes) return false;
-    const absl::StatusOr<Hello> hello = DecodeHello(greeting_);
+    if (hello_bytes_.size() < kHelloBytes) return false;
+    const absl::StatusOr<Hello> hello = DecodeHello(hello_bytes_);
     if (!hello.ok()) {
       transport_.tracer_.Log(
           Severity::kDebug,
@@ -249,10 +255,10 @@ class StreamTransport::Incoming final : env::Connection::Observer {
       return false;
     }
     hello_ = *hello;
-    const Welcome welcome = transport_.Admit(this, hello_);
-    connection_->Write(Buffer::Copy(EncodeWelcome(welcome)));
-    if (welcome.refusal != Refusal::kNone) {
-      // The timer, or the peer, ends it.
+    const HelloReply reply = transport_.Admit(this, hello_);
+    connection_->Write(Buffer::Copy(EncodeHelloReply(reply)));
+    if (reply.refusal != HandshakeRefusal::kNone) {
+      // The timer or the peer closes the connection.
       refused_ = true;
       connection_->End();
       return false;
@@ -262,8 +268,8 @@ class StreamTransport::Incoming final : env::Connection::Observer {
     return true;
   }
 
-  // Moves what it can from `bytes` into the message begun. False if the peer
-  // breaks the protocol.
+  // Moves bytes from `bytes` into the current message. Returns false if the
+  // peer breaks the protocol.
   bool TakeMessage(std::string_view& bytes) {
     if (header_size_ < kFrameHeaderBytes) {
       const size_t n = std::min(kFrameHeaderBytes - header_size_, bytes.size());
@@ -305,15 +311,15 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   StreamTransport& transport_;
   const std::unique_ptr<env::Connection> connection_;
   env::Pending timer_;
-  std::string greeting_;
+  std::string hello_bytes_;
   Hello hello_;
   bool admitted_ = false;
   bool refused_ = false;
   bool broken_ = false;
   bool* destroyed_ = nullptr;
 
-  // The message that is coming in: nobody else holds it yet, so it is filled
-  // in place.
+  // The message being received. It is filled in place, since no other object
+  // refers to it yet.
   char header_[kFrameHeaderBytes] = {};
   size_t header_size_ = 0;
   Buffer message_;
@@ -360,7 +366,8 @@ absl::Status StreamTransport::Start(const env::TransportIdentity& identity,
 
 void StreamTransport::Stop() {
   listener_.reset();
-  // Destroying one may not find the others half gone.
+  // Empty the tables first: the destructor of one connection may look for
+  // others.
   const auto peers = std::exchange(peers_, {});
   const auto incoming = std::exchange(incoming_, {});
 }
@@ -384,30 +391,29 @@ bool StreamTransport::Congested(NodeId to, Lane lane) const {
 }
 
 void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
-  const auto strangers = static_cast<size_t>(
-      std::count_if(incoming_.begin(), incoming_.end(),
-                    [](const auto& incoming) { return incoming->stranger(); }));
-  if (strangers >= options_.strangers_max) return;
+  const auto pending = static_cast<size_t>(std::count_if(
+      incoming_.begin(), incoming_.end(),
+      [](const auto& incoming) { return incoming->handshake_pending(); }));
+  if (pending >= options_.pending_handshakes_max) return;
   incoming_.push_back(std::make_unique<Incoming>(*this, std::move(connection)));
 }
 
-Welcome StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
+HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   const auto it = peers_.find(hello.from.node);
-  const Welcome welcome = Answer(identity_, hello, it != peers_.end());
-  if (welcome.refusal != Refusal::kNone) {
+  const HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
+  if (reply.refusal != HandshakeRefusal::kNone) {
     if (hello.lane == Lane::kControl) {
-      tracer_.Log(
-          Severity::kError,
-          absl::StrCat("transport: refused ", incoming->peer_address(), ": ",
-                       DescribeRefusal(identity_, hello, welcome)));
+      tracer_.Log(Severity::kError,
+                  absl::StrCat("transport: refused ", incoming->peer_address(),
+                               ": ", DescribeRefusal(identity_, hello, reply)));
     }
-    return welcome;
+    return reply;
   }
   Incoming*& current = it->second->incoming[static_cast<size_t>(hello.lane)];
   Incoming* const before = std::exchange(current, incoming);
   if (before != nullptr) Remove(before);
-  it->second->lane(hello.lane).HurryUp();
-  return welcome;
+  it->second->lane(hello.lane).RedialNow();
+  return reply;
 }
 
 void StreamTransport::Remove(Incoming* incoming) {

@@ -1,9 +1,9 @@
 // raft/transport/transport.h: env::Transport over byte streams.
 //
-// A node dials each peer twice, once for each lane, and sends on what it has
-// dialled; it receives on what it has accepted. So a heartbeat never queues
-// behind a snapshot, and who is who is settled once for each connection. Built
-// on env:: alone: the real world hands it sockets.
+// A node dials each peer twice, once for each lane. It sends on connections
+// that it dialled and receives on those that it accepted. So a heartbeat never
+// queues behind a snapshot, and the handshake identifies the peer once per
+// connection. Built on env:: alone; the real world passes in sockets.
 #ifndef QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
 #define QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
 
@@ -22,20 +22,21 @@
 namespace quorate::raft {
 
 struct TransportOptions {
-  // Bytes that wait in one lane to one peer: a message that would exceed it is
-  // lost. Congested from half of it.
+  // Limit of the bytes that wait in one lane to one peer. A message that would
+  // exceed it is dropped. Congested returns true from half of it.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
   // Pauses before dialling again: doubled from the first to the last, then
   // shortened by up to half at random.
   Duration redial_min = Milliseconds(50);
   Duration redial_max = Milliseconds(1000);
-  // After a refusal, which a configuration has to change.
+  // Pause after a refusal: only a change of the configuration can end it.
   Duration redial_refused = Seconds(5);
-  // A connection that was not greeted within this is given up.
+  // Time limit of the handshake. A connection without a handshake by then is
+  // closed.
   Duration handshake_max = Seconds(5);
-  // Accepted connections that have not said who they are.
-  size_t strangers_max = 256;
+  // Limit of accepted connections whose Hello has not arrived.
+  size_t pending_handshakes_max = 256;
 };
 
 class StreamTransport final : public env::Transport {
@@ -56,7 +57,7 @@ class StreamTransport final : public env::Transport {
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
 
-  // Actually bound; empty before Start.
+  // The address actually bound; empty before Start.
   std::string listen_address() const;
 
  private:
@@ -65,10 +66,10 @@ class StreamTransport final : public env::Transport {
   struct Peer;
 
   void Accept(std::unique_ptr<env::Connection> connection);
-  // A stranger said who it is. If it is welcome it takes the place of an older
+  // Handles the Hello of `incoming`. If it is admitted, it replaces an older
   // connection of the same peer and lane.
-  Welcome Admit(Incoming* incoming, const Hello& hello);
-  // Removes `incoming` from where it is kept, and destroys it.
+  HelloReply Admit(Incoming* incoming, const Hello& hello);
+  // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
 
   env::Loop& loop_;
