@@ -1,4 +1,6 @@
-// What applying a command costs, store alone: batches of SETs of 64 B on random keys, and reads of them.
+// bench/apply.cc: the processor time that the store needs to apply a command,
+// without consensus or network: batches of SETs of 64 bytes on random keys, and
+// single reads.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -109,8 +111,9 @@ int Run(const std::vector<uint64_t>& sizes) {
 
 int main(int argc, char** argv) {
   std::vector<uint64_t> keys = {10'000, 1'000'000};
-  CLI::App app{"What applying a command costs."};
-  app.add_option("--keys", keys, "Sizes of the store")->delimiter(',');
+  CLI::App app{"Measures the time that the store needs to apply one command."};
+  app.add_option("--keys", keys, "Numbers of keys, one row each")
+      ->delimiter(',');
   CLI11_PARSE(app, argc, argv);
   return quorate::bench::Run(keys);
 }

@@ -1,9 +1,9 @@
-// Puts the same loads on this store, Redis and etcd in one run, and tells what
-// each does.
+// bench/compare.cc: runs the same loads on this store, Redis and etcd in one
+// run, and reports throughput, latency and processor time of each.
 //
-// One thread here makes the load; it shares the machine with the servers. The
-// rounds go around the systems, so that whatever else the machine does meets
-// all of them alike; the median round is reported.
+// The load comes from one thread of this process, which shares the machine with
+// the servers. Each round measures every system once, so other activity of the
+// machine affects all systems alike. The median round is reported.
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -73,7 +73,8 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// The user stands elsewhere than `bazel run` does.
+// Resolves a relative path against the folder in which the user called Bazel:
+// `bazel run` starts programs in another folder.
 std::string FromUsersFolder(const std::string& path) {
   const std::string folder = Environment("BUILD_WORKING_DIRECTORY");
   return folder.empty() || path.starts_with("/")
@@ -142,7 +143,7 @@ class Comparison {
  private:
   bool StartSystems(const ScratchFolder& folder);
   bool Fill(System& system);
-  // One round of one load on one system; nothing when it failed.
+  // Runs one round of one load on one system. Returns nothing if it failed.
   std::optional<Row> Measure(System& system, const Load& load, int round);
   void RunLoad(const Load& load);
 
@@ -212,7 +213,8 @@ std::optional<Row> Comparison::Measure(System& system, const Load& load,
                  measured->first_error.c_str());
   }
   if (measured->moved > 0) {
-    std::fprintf(stderr, "%s: its leader changed; %llu requests went again\n",
+    std::fprintf(stderr,
+                 "%s: the leader changed; %llu requests were sent again\n",
                  system.name().c_str(),
                  static_cast<unsigned long long>(measured->moved));
   }
@@ -246,7 +248,7 @@ void Comparison::RunLoad(const Load& load) {
   std::vector<std::vector<Row>> rounds(systems_.size());
   for (int round = 0; round < options_.rounds && !Interrupted(); ++round) {
     for (size_t i = 0; i < systems_.size() && !Interrupted(); ++i) {
-      // Another system begins each round.
+      // Each round begins with another system.
       const size_t which = (i + static_cast<size_t>(round)) % systems_.size();
       System& system = *systems_[which];
       if (load.pipeline > 1 && !system.has_pipelining()) continue;
@@ -326,15 +328,17 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.1, 600.0))
       ->capture_default_str();
   app.add_option("--data-dir", options.data_dir,
-                 "Where the servers' folders go (and are removed again)")
+                 "Folder for the servers' files; they are removed at the end")
       ->capture_default_str();
-  app.add_option("--systems", options.systems,
-                 "Which to compare; memory is a map in memory, the bound "
-                 "that the kernel's sockets set")
+  app.add_option(
+         "--systems", options.systems,
+         "Systems to compare; memory is a map in memory that shows the bound "
+         "set by the kernel's sockets")
       ->delimiter(',')
       ->check(CLI::IsMember({"quorate", "redis", "etcd", "memory"}));
-  app.add_option("--quorated", options.quorated,
-                 "Another quorated than the one built with this program");
+  app.add_option(
+      "--quorated", options.quorated,
+      "Path of another quorated than the one built with this program");
   CLI11_PARSE(app, argc, argv);
   options.data_dir = quorate::bench::FromUsersFolder(options.data_dir);
   if (!options.json.empty()) {

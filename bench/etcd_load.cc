@@ -32,8 +32,7 @@ class EtcdLoad {
  private:
   using Stub = grpc::TemplatedGenericStub<Request, Response>;
 
-  // One of the outstanding requests; sends the next as soon as it has the
-  // reply.
+  // One outstanding request. When its reply arrives, the lane sends the next.
   struct Lane {
     Stub* stub;
     uint64_t key = 0;
@@ -173,7 +172,7 @@ EtcdChannels OpenEtcdChannels(uint16_t port, int count) {
   EtcdChannels channels;
   for (int i = 0; i < count; ++i) {
     grpc::ChannelArguments arguments;
-    // Otherwise all channels share one connection.
+    // Without this argument all channels share one connection.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     channels.push_back(grpc::CreateCustomChannel(
         absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials(),

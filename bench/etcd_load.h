@@ -22,9 +22,9 @@ using EtcdChannels = std::vector<std::shared_ptr<grpc::Channel>>;
 // `count` channels to 127.0.0.1:port, each with a TCP connection of its own.
 EtcdChannels OpenEtcdChannels(uint16_t port, int count);
 
-// Runs the workload over the channels, round robin, connections * pipeline
-// calls outstanding. GET is a linearizable Range. Not OK when calls stay out
-// for 30 s; failed calls are counted instead.
+// Runs the workload over the channels, round robin, with connections * pipeline
+// calls outstanding. GET is a linearizable Range. Returns an error if no call
+// completes for 30 s; failed calls are counted instead.
 absl::StatusOr<Measurement> RunEtcdLoad(const EtcdChannels& channels,
                                         const Workload& workload);
 

@@ -9,8 +9,8 @@ namespace {
 constexpr int kBitsOfBucket = 7;  // 128 buckets for each power of two.
 constexpr uint64_t kExact = uint64_t{1} << kBitsOfBucket;
 
-// Values below 128 have a bucket each; above, the leading bit and the seven
-// bits behind it name the bucket.
+// Values below 128 have a bucket each. For larger values the leading bit and
+// the seven bits after it select the bucket.
 size_t BucketOf(uint64_t value) {
   if (value < kExact) return value;
   const int shift = std::bit_width(value) - 1 - kBitsOfBucket;

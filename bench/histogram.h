@@ -1,9 +1,9 @@
 // bench/histogram.h: latencies in buckets whose width grows with the value, as
 // in HdrHistogram.
 //
-// Every power of two is cut into 128 equal buckets, so a percentile is exact to
-// within 1/128 of its value whatever the range. Adding costs a few instructions
-// and no memory.
+// Every power of two is divided into 128 equal buckets, so a percentile is
+// exact to within 1/128 of its value over the whole range. Adding a value takes
+// a few instructions and no memory.
 #ifndef QUORATE_BENCH_HISTOGRAM_H_
 #define QUORATE_BENCH_HISTOGRAM_H_
 

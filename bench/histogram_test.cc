@@ -22,7 +22,7 @@ TEST(HistogramTest, Percentile_OfSmallValues_IsExact) {
   EXPECT_EQ(histogram.Percentile(10'000), 100u);
 }
 
-// Against the obvious: sort, then count.
+// Compares with a sorted list.
 RC_GTEST_PROP(HistogramTest, Percentile_OfAnyValues_IsWithinABucketOfTheTruth,
               ()) {
   const auto shift = *rc::gen::inRange(0, 64);

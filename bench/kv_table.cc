@@ -1,5 +1,7 @@
-// What one key costs in memory: get and overwrite of a table per slot, of the whole store behind it, and of a hash map and an
-// ordered map over all keys, in one run on the same keys. Compare the rows, not the days.
+// bench/kv_table.cc: the time of a get and of an overwrite in a table per slot,
+// in the whole store behind it, and in a hash map and an ordered map over all
+// keys. All rows use the same keys in one run; only rows of one run can be
+// compared.
 //
 //   ./bazelw run -c opt //bench:kv_table -- --keys 1000000
 #include <CLI/CLI.hpp>
@@ -34,7 +36,7 @@ class Bench {
       keys_.push_back("key:" + std::to_string(i));
       slots_.push_back(kv::HashSlot(keys_.back()));
     }
-    // Each access is of a key far from the last one.
+    // Each access is to a key far from the previous one.
     for (uint64_t i = 0; i < keys; ++i) {
       order_.push_back(Random(1).Below(keys, "bench.kv_table", 0, i));
     }
@@ -60,7 +62,7 @@ class Bench {
 
   template <typename Access>
   double Time(const Access& access) {
-    // Processor time, so that neighbours on the machine count less.
+    // Processor time, so that other load on the machine matters less.
     const std::clock_t begun = std::clock();
     for (const uint64_t i : order_) access(i);
     return static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC * 1e9 /
@@ -139,11 +141,11 @@ class Bench {
 }  // namespace quorate::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("What one key costs in memory");
+  CLI::App app("Measures gets and overwrites of one key in memory");
   uint64_t keys = 1'000'000;
   size_t value_bytes = 64;
   app.add_option("--keys", keys, "How many")->check(CLI::Range(1024, 1 << 26));
-  app.add_option("--value-bytes", value_bytes, "Of each value");
+  app.add_option("--value-bytes", value_bytes, "Bytes of each value");
   CLI11_PARSE(app, argc, argv);
   quorate::bench::Bench(keys, value_bytes).Run();
   return 0;

@@ -1,7 +1,7 @@
-// How long the linearizability checker takes and how much memory it needs, on
-// listed, generated histories of growing sizes, right and wrong. Each row runs
-// in a process of its own, on one core; "peak" is all of that process, the
-// history included.
+// bench/lincheck.cc: time and memory that the linearizability checker needs for
+// generated histories of growing sizes, linearizable and not. Each row runs in
+// a process of its own, on one core; "peak" is the memory of that whole
+// process, with the history.
 //
 //   ./bazelw run -c opt //bench:lincheck              all rows
 //   ./bazelw run -c opt //bench:lincheck -- --only append --operations-max 1000000
@@ -30,7 +30,7 @@ struct Series {
   const char* model;
   HistoryOptions options;
   std::vector<size_t> sizes;
-  size_t histories = 1;  // So many, with seeds 1, 2, …
+  size_t histories = 1;  // Number of histories, with seeds 1, 2, …
 };
 
 std::vector<Series> AllSeries() {
@@ -113,7 +113,7 @@ double PeakMib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-// Processor time, so that neighbours on the machine count less.
+// Processor time, so that other load on the machine matters less.
 double Now() {
   timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -151,7 +151,7 @@ Row Measure(const Series& series, HistoryOptions options) {
   return row;
 }
 
-// In a child, so that peaks do not mix.
+// Measures in a child process, so that each row has a peak of its own.
 Row Apart(const Series& series, const HistoryOptions& options) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
@@ -216,7 +216,8 @@ int main(int argc, char** argv) {
   std::string only;
   size_t operations_max = 10'000'000;
   app.add_option("--only", only, "Series whose names contain this");
-  app.add_option("--operations-max", operations_max, "Leave out larger sizes");
+  app.add_option("--operations-max", operations_max,
+                 "Largest number of operations that is measured");
   CLI11_PARSE(app, argc, argv);
   quorate::bench::Run(only, operations_max);
   return 0;

@@ -52,7 +52,7 @@ class Maker {
 
  private:
   static constexpr uint64_t kPauseMax = 100;
-  static constexpr uint64_t kLatencyMax = 1000;  // Each way.
+  static constexpr uint64_t kLatencyMax = 1000;  // In each direction.
 
   struct Pending {
     Time effect = 0;
@@ -66,7 +66,7 @@ class Maker {
     Datum state;
     Version version = lincheck::kInitialVersion;
     Version last_version = lincheck::kInitialVersion;
-    // Of an early state, for the wrong read.
+    // An early state, which the wrong read returns.
     Value early;
     Version early_version = lincheck::kNoVersion;
     bool overwritten = false;
@@ -118,7 +118,7 @@ class Maker {
                            std::to_string(++count_) + " y");
   }
 
-  // Function and arguments.
+  // Draws function and arguments.
   void Draw(Operation* op, size_t i, bool read) {
     const uint64_t dice = Below(100);
     switch (options_.mix) {
@@ -169,7 +169,7 @@ class Maker {
     return history_.String(state.bytes());
   }
 
-  // Runs the store and fills in what it answers.
+  // Applies the operation to the store and fills in its result.
   void Effect(Operation* op) {
     Key& key = keys_[op->partition];
     if (options_.mix == Mix::kCasRegister) {
@@ -181,7 +181,7 @@ class Maker {
           op->result == Value::Integer(1)) {
         if (op->function != CasRegister::kRead) key.state.Assign(op->argument);
       }
-      // Some other value, for the wrong read.
+      // A value other than the current one, for the wrong read.
       key.early = Value::Integer((key.state.integer() + 1) % 5);
       return;
     }

@@ -1,10 +1,10 @@
-// bench/lincheck_histories.h: the histories that //bench:lincheck judges, each
-// made from its description alone.
+// bench/lincheck_histories.h: the histories that //bench:lincheck checks, each
+// generated from its description alone.
 //
-// Clients work side by side against one correct store: an operation takes
-// effect at a random moment between its invocation and its return. A wrong
-// history is the same one with one more read at its end, which returns what was
-// overwritten before.
+// Concurrent clients use one correct store: an operation takes effect at a
+// random time between its invocation and its return. A wrong history is the
+// correct one with one more read at its end, which returns an overwritten
+// value.
 #ifndef QUORATE_BENCH_LINCHECK_HISTORIES_H_
 #define QUORATE_BENCH_LINCHECK_HISTORIES_H_
 
@@ -16,14 +16,21 @@
 namespace quorate::bench {
 
 enum class Mix : uint8_t {
-  kRegister,  // models/register.h: half reads; every value is written once.
-  kVersions,  // models/kv.h: gets, puts, cas, swaps, deletes; operations tell
-              // versions.
-  kStore,     // The same without versions.
-  kCasRegister,  // models/cas_register.h: reads, writes and cas of five values.
-  kAppend,       // models/kv.h: half gets, half appends of pieces of their own.
-  kText,         // models/kv.h: gets, appends and, now and then, puts.
-  kLetters,      // The same with only five different pieces.
+  // models/register.h: half of the operations are reads; every value is written
+  // once.
+  kRegister,
+  // models/kv.h: gets, puts, cas, swaps, deletes; results contain versions.
+  kVersions,
+  // models/kv.h: the operations of kVersions, results without versions.
+  kStore,
+  // models/cas_register.h: reads, writes and cas of five values.
+  kCasRegister,
+  // models/kv.h: half gets, half appends of unique pieces.
+  kAppend,
+  // models/kv.h: gets, appends of unique pieces and occasional puts.
+  kText,
+  // models/kv.h: the operations of kText with only five different pieces.
+  kLetters,
 };
 
 struct HistoryOptions {
@@ -31,7 +38,7 @@ struct HistoryOptions {
   size_t operations = 1000;
   uint32_t clients = 10;
   uint32_t keys = 1;
-  int unknown_percent = 0;  // Whose client never learns what became of them.
+  int unknown_percent = 0;  // Operations of unknown outcome.
   bool wrong = false;
   uint64_t seed = 1;
 };

@@ -1,5 +1,7 @@
-// What a durable write costs on this disk, by what it has to change beside the bytes: the size of the file, its blocks, or
-// nothing; and what the write-ahead log makes of it. All in one run, on one disk: compare the rows, not the days.
+// bench/log_writes.cc: the cost of a durable write on this disk, by what the
+// file system must update beside the bytes: the size of the file, its blocks,
+// or nothing. The last row of each size is the write-ahead log. Only rows of
+// one run on one disk can be compared.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -26,7 +28,7 @@ class Bench {
       : real_(real), env_(real.env()), seconds_(seconds) {}
 
   void Run() {
-    OpenLog();  // First: a store is created in an empty directory.
+    OpenLog();  // First, because a store is created in an empty directory.
     std::printf("%-34s %8s %10s %9s %9s\n", "one durable write at a time",
                 "bytes", "writes/s", "p50 us", "p99 us");
     for (const size_t bytes : {256, 4096, 65536}) {
@@ -40,11 +42,11 @@ class Bench {
  private:
   enum class Prepare { kNothing, kHole, kZeros };
 
-  // Turns until `*done`.
+  // Runs turns until `done`.
   void Await(const bool& done) {
     while (!done) real_.loop().RunTurn(Seconds(1));
   }
-  void Tell(const char* what, size_t bytes, const Histogram& latencies) {
+  void PrintRow(const char* what, size_t bytes, const Histogram& latencies) {
     std::printf("%-34s %8zu %10.0f %9.0f %9.0f\n", what, bytes,
                 static_cast<double>(latencies.count()) / seconds_,
                 static_cast<double>(latencies.Percentile(5'000)) / 1e3,
@@ -89,7 +91,8 @@ class Bench {
     Histogram latencies;
     const int64_t end = MonotonicNanos() + seconds_ * 1'000'000'000LL;
     for (uint64_t at = 0; MonotonicNanos() < end; at += bytes) {
-      // A hole or zeros only last so long: begin again, as the log does with a recycled segment.
+      // The prepared zeros are used again from the start, as the log does with
+      // a recycled segment. A hole can be filled only once.
       if (prepare == Prepare::kZeros && at + bytes > kFileBytes) at = 0;
       if (prepare == Prepare::kHole && at + bytes > kFileBytes) break;
       const int64_t begin = MonotonicNanos();
@@ -99,7 +102,7 @@ class Bench {
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
     }
-    Tell(what, bytes, latencies);
+    PrintRow(what, bytes, latencies);
   }
 
   void Log(size_t bytes) {
@@ -124,7 +127,7 @@ class Bench {
         log_->SetLogStart(group, entry.position(), false, [](absl::Status) {});
       }
     }
-    Tell("the log, one entry at a time", bytes, latencies);
+    PrintRow("the log, one entry at a time", bytes, latencies);
   }
 
   void OpenLog() {
@@ -161,10 +164,13 @@ class Bench {
 int main(int argc, char** argv) {
   std::string data_dir = std::filesystem::temp_directory_path() / "log-writes";
   int seconds = 2;
-  CLI::App app("What a durable write costs, and what the log makes of it");
-  app.add_option("--data-dir", data_dir, "emptied first")
+  CLI::App app(
+      "Measures durable writes on this disk, and the log on top of them");
+  app.add_option("--data-dir", data_dir,
+                 "Directory for the files; its contents are removed first")
       ->capture_default_str();
-  app.add_option("--seconds", seconds, "for each row")->capture_default_str();
+  app.add_option("--seconds", seconds, "Seconds for each row")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   std::filesystem::remove_all(data_dir);
   {

@@ -40,12 +40,12 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-// What the child does between fork and exec. Returns only if exec failed.
+// The steps of the child between fork and exec. Returns only if exec failed.
 void BecomeChild(const std::vector<char*>& argv, const char* log,
                  pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
-  // Ctrl-C is for the parent, which then stops its children.
+  // Ctrl-C shall reach only the parent, which then stops its children.
   setpgid(0, 0);
   const int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
   const int in = open("/dev/null", O_RDONLY);
@@ -142,8 +142,8 @@ bool ChildProcess::Running() {
 }
 
 int64_t ChildProcess::ProcessorNanos() const {
-  // proc(5): the program's name stands in parentheses; utime and stime are the
-  // 12th and 13th fields behind it.
+  // proc(5): the program's name is in parentheses; utime and stime are the 12th
+  // and 13th fields after it.
   const std::string stat = ReadFile(absl::StrCat("/proc/", pid_, "/stat"));
   const size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return 0;

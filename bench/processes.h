@@ -1,6 +1,6 @@
-// bench/processes.h: server processes of a measurement and the folder they live
-// in. All of it goes when the object goes; a server dies with this process even
-// if that is killed.
+// bench/processes.h: server processes of a measurement and the folder with
+// their files. Destroying an object ends its process or removes its folder. The
+// kernel kills a server when this process dies, even by SIGKILL.
 #ifndef QUORATE_BENCH_PROCESSES_H_
 #define QUORATE_BENCH_PROCESSES_H_
 
@@ -15,17 +15,17 @@
 
 namespace quorate::bench {
 
-// A new folder, removed with everything in it.
+// A new folder, which the destructor removes with its contents.
 class ScratchFolder {
  public:
-  // Makes it below `parent`, which is made too if need be.
+  // Creates the folder below `parent`, and `parent` if it is absent.
   static absl::StatusOr<ScratchFolder> Create(const std::string& parent);
   ScratchFolder(ScratchFolder&& other) noexcept;
   ScratchFolder& operator=(ScratchFolder&&) = delete;
   ~ScratchFolder();
 
   const std::string& path() const { return path_; }
-  // Makes and names a folder inside.
+  // Creates a folder inside and returns its path.
   std::string Sub(const std::string& name) const;
 
  private:
@@ -35,20 +35,20 @@ class ScratchFolder {
 
 class ChildProcess {
  public:
-  // Runs `arguments` with its output going to the file `log`. NotFound if there
-  // is no such program.
+  // Starts `arguments` with its output going to the file `log`. NotFound if
+  // there is no such program.
   static absl::StatusOr<ChildProcess> Start(
       const std::vector<std::string>& arguments, const std::string& log);
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
-  // SIGTERM, and SIGKILL after 3 s.
+  // Sends SIGTERM, and SIGKILL after 3 s.
   ~ChildProcess();
 
   bool Running();
-  // Of all its threads so far, user and system, in nanoseconds; the kernel
-  // counts in steps of 10 ms.
+  // Processor time of all its threads so far, user and system, in nanoseconds.
+  // The kernel counts in steps of 10 ms.
   int64_t ProcessorNanos() const;
-  // The end of its output, for messages about its death.
+  // The end of its output, for error messages.
   std::string LogTail() const;
 
  private:
@@ -57,17 +57,17 @@ class ChildProcess {
   std::string log_;
 };
 
-// Of this process so far, user and system, in nanoseconds.
+// Processor time of this process so far, user and system, in nanoseconds.
 int64_t OwnProcessorNanos();
 
-// TCP ports of loopback that nobody uses at the moment.
+// TCP ports of loopback that are free at the moment.
 std::vector<uint16_t> FreePorts(int count);
 
-// The body of an HTTP GET on 127.0.0.1.
+// The body of the answer to an HTTP GET on 127.0.0.1.
 absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path);
 
-// The sum of a counter's samples, whatever their labels, in a page of
-// Prometheus text; -1 if it is not there.
+// The sum of a counter's samples over all labels, in a page of Prometheus text;
+// -1 if the page does not have the counter.
 double PrometheusSum(const std::string& page, const std::string& name);
 
 }  // namespace quorate::bench

@@ -1,4 +1,5 @@
-// This store: three quorated processes, one group with a replica on each.
+// bench/quorate_system.cc: three quorated processes, one group with a replica
+// on each.
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -32,7 +33,7 @@ class Quorate final : public System {
 
  private:
   absl::Status StartServer(const ScratchFolder& folder, int index);
-  // The load goes to the leader, as a cluster client's would.
+  // The load is sent to the leader, as a cluster client would do.
   absl::StatusOr<uint16_t> FindLeader();
   uint16_t plain_port(int i) const { return ports_[3 * kServers + i]; }
   uint16_t cluster_port(int i) const { return ports_[i]; }
@@ -89,7 +90,7 @@ absl::StatusOr<uint16_t> Quorate::FindLeader() {
   for (int i = 0; i < kServers; ++i) {
     absl::StatusOr<std::string> reply =
         AskResp(cluster_port(i), "SET bench:leader ?");
-    // Others answer MOVED, or CLUSTERDOWN while there is none.
+    // Other nodes answer MOVED, or CLUSTERDOWN while there is no leader.
     if (reply.ok() && *reply == "OK") return cluster_port(i);
   }
   return absl::UnavailableError("quorated has no leader");

@@ -1,5 +1,7 @@
-// What an entry costs in consensus alone: three nodes with raft::Host in the real world, a state machine that does nothing, and
-// proposals of a fixed size, so many outstanding. What a server does around it (protocol, routing, store) is not in it.
+// bench/replication.cc: the cost of an entry in consensus alone. Three nodes
+// with raft::Host, real disks and sockets, a state machine that does nothing,
+// and a fixed number of outstanding proposals of a fixed size. Protocol,
+// routing and store of a server are not measured.
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,7 +54,8 @@ class Sink final : public raft::StateMachine {
   uint64_t Digest() const override { return 0; }
 };
 
-// One node; proposes for as long as it leads, and tells once a second what came of it.
+// One node. It proposes while it leads, and prints its throughput once a
+// second.
 class Node {
  public:
   Node(net::RealEnv& real, const Options& options, raft::HostOptions host)
@@ -74,7 +77,7 @@ class Node {
 
  private:
   void Tick() {
-    if (committed_.count() > 0) Tell();
+    if (committed_.count() > 0) PrintSecond();
     while (outstanding_ < options_.outstanding && Propose()) {
     }
     timer_ = env_.loop.At(env_.loop.ReadClock().mono + Seconds(1),
@@ -101,11 +104,11 @@ class Node {
     return true;
   }
 
-  void Tell() {
+  void PrintSecond() {
     const uint64_t writes = host_.log_counters().durable_writes;
     std::printf(
         "node %u: %llu entries/s, p50 %.0f us, p99 %.0f us, %.2f durable "
-        "writes for each entry here\n",
+        "writes per entry on this node\n",
         id_.value(), static_cast<unsigned long long>(committed_.count()),
         static_cast<double>(committed_.Percentile(5'000)) / 1e3,
         static_cast<double>(committed_.Percentile(9'900)) / 1e3,
@@ -188,7 +191,8 @@ int main(int argc, char** argv) {
   const char* home = std::getenv("HOME");
   options.data_dir =
       std::string(home == nullptr ? "/tmp" : home) + "/.cache/quorate-bench";
-  CLI::App app{"What an entry costs in consensus alone, on three nodes."};
+  CLI::App app{
+      "Measures the cost of an entry in consensus alone, on three nodes."};
   app.add_option("--entry-bytes", options.entry_bytes)->capture_default_str();
   app.add_option("--outstanding", options.outstanding)->capture_default_str();
   app.add_option("--seconds", options.seconds)->capture_default_str();

@@ -78,7 +78,7 @@ std::string SummaryText(const Report& report) {
     }
     text += "\n";
   }
-  text += "\nWhat an answer means:\n";
+  text += "\nGuarantees of an answer:\n";
   for (const SystemNote& system : report.systems) {
     absl::StrAppendFormat(&text, "  %-8s %s (%s)\n", system.system,
                           system.guarantees, system.version);
@@ -106,7 +106,7 @@ std::string Json(const Report& report) {
                             {"p99_us", Rounded(row.p99_us)},
                             {"p999_us", Rounded(row.p999_us)},
                             {"errors", row.errors}});
-    // In the order of the rows; null: not told.
+    // Details have the order of the rows; null: not measured.
     nlohmann::ordered_json detail = {
         {"least_ops_per_second", Rounded(row.least_ops_per_second)},
         {"most_ops_per_second", Rounded(row.most_ops_per_second)},

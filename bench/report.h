@@ -20,13 +20,13 @@ struct Row {
   double p50_us = 0;
   double p99_us = 0;
   double p999_us = 0;
-  uint64_t errors = 0;  // Of all rounds.
-  // Beside the JSON rows.
-  double least_ops_per_second = 0;  // Of the rounds.
+  uint64_t errors = 0;  // Sum over all rounds.
+  // These appear in the table and under "details" of the JSON.
+  double least_ops_per_second = 0;  // The slowest round.
   double most_ops_per_second = 0;
   double server_us_per_op = -1;  // Processor time of all servers.
-  double client_us_per_op = -1;  // Of the program that makes the load.
-  double syncs_per_write = -1;   // -1: not told.
+  double client_us_per_op = -1;  // Processor time of the load.
+  double syncs_per_write = -1;   // -1: not measured.
 };
 
 struct SystemNote {
@@ -43,13 +43,13 @@ struct Report {
   double seconds_per_round = 0;
 };
 
-// The median of rounds of one cell, by throughput; errors are summed. Requires:
-// not empty.
+// The median round of one system and load, by throughput, with the sum of all
+// errors. Requires: `rounds` is not empty.
 Row MedianOf(std::vector<Row> rounds);
 
 std::string HeaderText();
 std::string RowText(const Row& row);
-// Ratios of this store to the others, then what each promises.
+// Ratios of this store to the others, then the guarantees of each system.
 std::string SummaryText(const Report& report);
 std::string Json(const Report& report);
 

@@ -49,8 +49,8 @@ absl::StatusOr<int> Connect(uint16_t port) {
   return fd;
 }
 
-// One connection: what it waits for, oldest first, in a ring of `pipeline`
-// places, and bytes of an incomplete reply.
+// One connection: its outstanding requests, oldest first, in a ring of
+// `pipeline` slots, and the bytes of an incomplete reply.
 struct Lane {
   int fd = -1;
   uint16_t port = 0;
@@ -62,7 +62,8 @@ struct Lane {
   size_t first = 0;
   size_t waiting = 0;
   std::string partial;
-  // Requests answered with MOVED, and the port the last of them pointed to.
+  // Requests that were answered with MOVED, and the port that the last of these
+  // replies named.
   std::vector<Waiting> again;
   uint16_t moved_to = 0;
 };
@@ -102,7 +103,8 @@ class RespLoad {
  private:
   absl::Status Open();
   absl::Status OpenLane(Lane& lane, uint16_t port);
-  // To where its requests were pointed, once none is out any more.
+  // Reconnects the lane to the port of its MOVED replies. Requires: no request
+  // is outstanding on it.
   absl::Status FollowMoved(Lane& lane);
   // Fills the lane's ring with new requests and sends them in one call.
   absl::Status Refill(Lane& lane, int64_t now_ns);
@@ -119,7 +121,7 @@ class RespLoad {
   std::unique_ptr<char[]> in_ = std::make_unique<char[]>(kReadBytes);
   size_t waiting_ = 0;
   bool closing_ = false;
-  int64_t begin_ns_ = 0;  // Of the time measured.
+  int64_t begin_ns_ = 0;  // Start of the measured time.
   int64_t end_ns_ = 0;
   Measurement measurement_;
 };
@@ -187,8 +189,8 @@ absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
     ++waiting_;
     AppendRequest(key);
   }
-  // The socket blocks; what is outstanding on one connection always fits into
-  // its buffers, so it never does.
+  // The socket is in blocking mode. The outstanding requests of one connection
+  // always fit its buffers, so send() does not block.
   size_t sent = 0;
   while (sent < out_.size()) {
     const ssize_t n =
@@ -274,7 +276,7 @@ absl::StatusOr<Measurement> RespLoad::Run() {
   }
   std::vector<epoll_event> events(std::max<size_t>(lanes_.size(), 1));
   int64_t last_reply_ns = MonotonicNanos();
-  uint64_t answered = 0;  // MOVED is no answer.
+  uint64_t answered = 0;  // MOVED replies do not count.
   while (waiting_ > 0) {
     const int ready =
         epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);

@@ -11,16 +11,16 @@
 
 namespace quorate::bench {
 
-// Connects to 127.0.0.1:port, runs the workload and waits for all replies. Not
-// OK when a connection cannot be made or breaks, or when replies stay out for
-// 30 s; error replies are counted instead. A MOVED reply to another port of
-// loopback is followed, as a cluster's client does: the request goes again
-// there, and its latency runs on.
+// Connects to 127.0.0.1:port, runs the workload and waits for all replies.
+// Returns an error if a connection cannot be made or breaks, or if no reply
+// comes for 30 s; error replies are counted instead. A MOVED reply to another
+// port of loopback is followed, as a cluster client would do: the request is
+// sent again to that port, and its latency includes both tries.
 absl::StatusOr<Measurement> RunRespLoad(uint16_t port,
                                         const Workload& workload);
 
-// Sends one request, as text with arguments between spaces, and returns the
-// text of its reply, an error's with the leading '-'.
+// Sends one request, given as arguments separated by spaces. Returns the text
+// of the reply; the text of an error begins with '-'.
 absl::StatusOr<std::string> AskResp(uint16_t port, const std::string& request);
 
 }  // namespace quorate::bench

@@ -17,8 +17,8 @@
 namespace quorate::bench {
 namespace {
 
-// A RESP server of one map, a thread for each connection; `spoil` may change
-// a reply before it leaves.
+// A RESP server of one map with a thread for each connection. `spoil` may
+// change a reply before it is sent.
 class Server {
  public:
   using Spoil = std::string (*)(std::string reply);
@@ -69,7 +69,7 @@ class Server {
     close(fd);
   }
 
-  // The first whole request of `in`, taken off it.
+  // Removes the first complete request from `in` and returns it.
   static std::optional<std::vector<std::string>> Cut(std::string* in) {
     size_t at = 0;
     const auto number = [&]() -> std::optional<size_t> {
@@ -151,7 +151,7 @@ TEST(RespLoadTest, MissingAndErrorReplies_AreCountedAndNamed) {
 
 uint16_t moved_to = 0;
 
-TEST(RespLoadTest, Moved_GoesWhereItPoints) {
+TEST(RespLoadTest, Moved_ReconnectsToTheNamedPort) {
   Server there(AsItIs);
   moved_to = there.port();
   Server here([](std::string) -> std::string {
@@ -163,7 +163,8 @@ TEST(RespLoadTest, Moved_GoesWhereItPoints) {
   ASSERT_TRUE(filled.ok()) << filled.status();
   EXPECT_EQ(filled->errors, 0u) << filled->first_error;
   EXPECT_EQ(filled->replies, 20u);
-  EXPECT_EQ(filled->moved, 12u);  // What the three connections sent first.
+  // The first requests of the three connections.
+  EXPECT_EQ(filled->moved, 12u);
   EXPECT_EQ(there.keys(), 20u);
 }
 
@@ -185,7 +186,7 @@ TEST(RespLoadTest, Nonsense_EndsTheLoad) {
             absl::StatusCode::kDataLoss);
 }
 
-TEST(RespLoadTest, NobodyThere_IsUnavailable) {
+TEST(RespLoadTest, NoServer_IsUnavailable) {
   EXPECT_EQ(RunRespLoad(1, Small(Op::kSet)).status().code(),
             absl::StatusCode::kUnavailable);
 }

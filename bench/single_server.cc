@@ -1,5 +1,5 @@
-// Systems of one process that speaks RESP: Redis, what most people compare
-// with, and a map in memory behind the plainest loop, the bound for any server.
+// bench/single_server.cc: systems of one process that speaks RESP: Redis, and a
+// map in memory behind a minimal loop, which shows the bound for any server.
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,8 +87,8 @@ std::unique_ptr<System> MakeRedis() {
 std::unique_ptr<System> MakeMemory(std::string program) {
   return std::make_unique<SingleServer>(Program{
       .name = "memory",
-      .guarantees = "nothing is kept: a map in one process's memory behind the "
-                    "plainest epoll loop, to see what the kernel's sockets "
+      .guarantees = "nothing is stored: a map in one process's memory behind a "
+                    "minimal epoll loop, to measure what the kernel's sockets "
                     "cost",
       .command =
           [](const std::string& path, const std::string& port,

@@ -1,5 +1,5 @@
-// bench/system.h: one store under measurement: its servers, how to put load on
-// it, and what it costs and promises.
+// bench/system.h: one store under measurement: how to start it and put load on
+// it, its resource use and its guarantees.
 #ifndef QUORATE_BENCH_SYSTEM_H_
 #define QUORATE_BENCH_SYSTEM_H_
 
@@ -14,10 +14,11 @@
 
 namespace quorate::bench {
 
-// What its servers have used up since they started.
+// Resources that the servers of a system have used since they started.
 struct Usage {
   int64_t processor_ns = 0;
-  double syncs = -1;  // Of the log's file, all servers together; -1: not told.
+  // Syncs of the log files, sum over all servers; -1: not counted.
+  double syncs = -1;
 };
 
 class System {
@@ -25,19 +26,19 @@ class System {
   virtual ~System() = default;
 
   virtual std::string name() const = 0;
-  // What an acknowledged write and a read mean, in a line or two.
+  // The guarantees of an acknowledged write and of a read, in a line or two.
   virtual std::string guarantees() const = 0;
   virtual bool has_pipelining() const = 0;
-  // Starts the servers below `folder` and waits until they serve. NotFound: not
-  // installed.
+  // Starts the servers below `folder` and waits until they serve requests.
+  // NotFound: the system is not installed.
   virtual absl::Status Start(const ScratchFolder& folder) = 0;
   virtual absl::StatusOr<Measurement> Run(const Workload& workload) = 0;
   virtual Usage ReadUsage() = 0;
 };
 
-// One redis-server with an append-only file that is synced before each reply.
+// One redis-server whose append-only file is synced before each reply.
 std::unique_ptr<System> MakeRedis();
-// Three etcd servers, defaults.
+// Three etcd servers with default settings.
 std::unique_ptr<System> MakeEtcd();
 // Three quorated processes with one group; `program` is the path of quorated.
 std::unique_ptr<System> MakeQuorate(std::string program);

@@ -29,7 +29,7 @@ bool Corpus::Next(uint64_t* key) {
     *key = next_++;
     return true;
   }
-  // xorshift64*: good enough to spread keys, and costs nothing.
+  // xorshift64*: spreads keys well enough at almost no cost.
   state_ ^= state_ >> 12;
   state_ ^= state_ << 25;
   state_ ^= state_ >> 27;
@@ -40,7 +40,7 @@ bool Corpus::Next(uint64_t* key) {
 }
 
 void Corpus::WriteKey(uint64_t key, char* out) const {
-  // "v00064:000001234": keys of different value sizes do not meet.
+  // "v00064:000001234": workloads of different value sizes use different keys.
   out[0] = 'v';
   uint64_t size = filler_.size();
   for (int i = 5; i >= 1; --i, size /= 10) {

@@ -1,9 +1,8 @@
-// bench/workload.h: what one measurement asks of a system, and what comes of
-// it.
+// bench/workload.h: the load of one measurement, and its result.
 //
 // A closed loop: `connections` times `pipeline` requests are outstanding at any
-// time, over a fixed number of keys, whose values follow from the key, so that
-// every reply can be checked. Knows no system and no protocol.
+// time, over a fixed number of keys. The value of a key follows from the key,
+// so every reply can be checked. Independent of system and protocol.
 #ifndef QUORATE_BENCH_WORKLOAD_H_
 #define QUORATE_BENCH_WORKLOAD_H_
 
@@ -26,17 +25,18 @@ struct Workload {
   int64_t measure_ns = 0;
   uint64_t keys = 10'000;
   uint64_t seed = 1;
-  // Each key exactly once, in order, instead of random keys for a time.
+  // Writes each key exactly once, in order, instead of random keys for a time.
   bool fill = false;
 };
 
 struct Measurement {
-  Histogram latency_ns;    // Of requests whose reply came in the time measured.
-  int64_t elapsed_ns = 0;  // The time measured.
-  uint64_t replies = 0;    // All good ones, warm-up included.
-  uint64_t moved = 0;      // Requests sent again where a MOVED reply pointed.
-  uint64_t errors = 0;     // Error replies and wrong values, warm-up included.
-  std::string first_error;  // In words, if there was one.
+  Histogram latency_ns;    // Requests whose reply arrived in the measured time.
+  int64_t elapsed_ns = 0;  // The measured time.
+  uint64_t replies = 0;    // All correct replies, with those of the warm-up.
+  uint64_t moved = 0;      // Requests sent again because of a MOVED reply.
+  // Error replies and wrong values, with those of the warm-up.
+  uint64_t errors = 0;
+  std::string first_error;  // Text of the first error, if there was one.
 
   double ops_per_second() const {
     return elapsed_ns == 0 ? 0
@@ -53,11 +53,12 @@ class Corpus {
  public:
   explicit Corpus(const Workload& workload);
 
-  // The next key's number, or false when a fill has named each.
+  // Sets `key` to the next key's number. False if a fill has returned every
+  // key.
   bool Next(uint64_t* key);
   // Writes the key's kKeyBytes characters to `out`.
   void WriteKey(uint64_t key, char* out) const;
-  // Writes its value_bytes characters to `out`.
+  // Writes the value_bytes characters of the key's value to `out`.
   void WriteValue(uint64_t key, char* out) const;
   bool IsValueOf(uint64_t key, std::string_view value) const;
 
@@ -71,10 +72,10 @@ class Corpus {
   std::string filler_;
 };
 
-// Monotonic, in nanoseconds.
+// Monotonic time in nanoseconds.
 int64_t MonotonicNanos();
 
-// True once the user pressed Ctrl-C: measurements end early.
+// True after the user pressed Ctrl-C: measurements then end early.
 bool Interrupted();
 void CatchInterrupts();
 
