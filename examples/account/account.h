@@ -14,17 +14,18 @@ struct Account {
   enum Function : uint8_t { kDeposit, kWithdraw, kBalance };
   using State = int64_t;
   State Initial() const { return 0; }
-  // Moves `state` on; false if `op` cannot have given its result there.
+  // Applies `op` to `state`. Returns false if `op` cannot have returned its
+  // result in that state.
   bool Step(State& state, const Operation& op) const {
     if (op.function != kBalance && !op.argument.is_integer()) return false;
     const bool enough =
         op.function != kWithdraw || state >= op.argument.integer();
     if (op.function == kDeposit &&
         __builtin_add_overflow(state, op.argument.integer(), &state)) {
-      return false;  // More than there is in the world.
+      return false;  // The sum does not fit.
     }
     if (op.function == kWithdraw && enough) state -= op.argument.integer();
-    if (!op.known() || op.result.is_none()) return true;  // It did not say.
+    if (!op.known() || op.result.is_none()) return true;  // Unknown result.
     return op.result == (op.function == kBalance ? state : int64_t{enough});
   }
   bool IsRead(const Operation& op) const { return op.function == kBalance; }

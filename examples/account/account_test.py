@@ -1,4 +1,4 @@
-"""The example does what its page says, and the page shows the code that is here."""
+"""The example behaves as docs/lincheck.md says, and the page shows its code."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ class AccountTest(unittest.TestCase):
     def test_Help_NamesTheModel(self):
         self.assertIn('account: deposit, withdraw, balance', run('--help')[1])
 
-    def test_Page_ShowsTheCodeThatIsHere(self):
+    def test_Page_ShowsTheCode(self):
         with open('docs/lincheck.md', encoding='utf-8') as page:
             text = page.read()
         for name in ('account.h', 'main.cc'):

@@ -1,4 +1,6 @@
-// The program `lincheck`, with a model of its own: ./bazelw run //examples/account -- FILE… --html page.html
+// The program `lincheck` with a model of its own:
+//
+//   ./bazelw run //examples/account -- FILE… --html page.html
 #include "examples/account/account.h"
 #include "lincheck/cmd/program.h"
 

@@ -11,7 +11,7 @@ namespace {
 
 Buffer ToBuffer(int64_t number) { return Buffer::Copy(std::to_string(number)); }
 
-// A snapshot of a number needs no copy-on-write: it is the number as it was.
+// A snapshot of a number needs no copy-on-write: it copies the number.
 class Reader final : public raft::SnapshotReader {
  public:
   explicit Reader(int64_t sum) : rest_(ToBuffer(sum)) {}

@@ -1,7 +1,9 @@
-// examples/counter/counter.h: a state machine of a user's own: one replicated number that clients add to.
+// examples/counter/counter.h: a user's own state machine: one replicated number
+// to which clients add.
 //
-// A command is the decimal text of what to add; its result is the decimal text of the sum. That is all there is: consensus, log,
-// snapshots, simulator and checker come from the framework, as they do for kv/.
+// A command is the decimal text of the number to add; its result is the decimal
+// text of the sum. Consensus, log, snapshots, simulator and checker come from
+// the framework, as for kv/.
 #ifndef QUORATE_EXAMPLES_COUNTER_COUNTER_H_
 #define QUORATE_EXAMPLES_COUNTER_COUNTER_H_
 

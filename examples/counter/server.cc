@@ -33,7 +33,7 @@ raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
 
 }  // namespace
 
-// One client: collects lines, and reads no further while a request is under way.
+// One client. It collects lines, and pauses reads while a request is executed.
 class CounterServer::Session final : public env::Connection::Observer {
  public:
   Session(CounterServer& server, uint64_t id,
@@ -54,7 +54,7 @@ class CounterServer::Session final : public env::Connection::Observer {
     text_.append(bytes);
     TakeLines();
   }
-  // Not called while a request is under way, since reads are paused then.
+  // Not called while a request is executed, since reads are paused then.
   void OnEnd() override {
     ended_ = true;
     connection_->End();
@@ -64,7 +64,8 @@ class CounterServer::Session final : public env::Connection::Observer {
     if (ended_) server_.sessions_.erase(id_);
   }
 
-  // Hands over the next request. Its reply takes the one after it.
+  // Passes the next complete line to the server. The reply to it calls this
+  // function again for the next line.
   void TakeLines() {
     if (busy_) return;
     const size_t end = text_.find('\n');

@@ -1,11 +1,11 @@
 // examples/counter/server.h: a replicated counter as a server: one replica, and
-// a line protocol for clients. Built on env:: alone, so it runs over sockets and
+// a line protocol for clients. It uses env:: only, so it runs over sockets and
 // disks as well as in the simulator.
 //
 //   add N   ->  ok SUM
 //   sum     ->  ok SUM                 linearizable
-//   any     ->  not executed: REASON   send it again, perhaps to another node
-//   any     ->  unknown: REASON        it may have been executed, or may be yet
+//   any     ->  not executed: REASON   it may be sent again, to any node
+//   any     ->  unknown: REASON        it was perhaps executed, or will be
 //
 // A connection's requests are answered one after the other.
 #ifndef QUORATE_EXAMPLES_COUNTER_SERVER_H_
@@ -30,8 +30,8 @@ class CounterServer final : public raft::Host::Observer {
   struct Options {
     ClusterId cluster;
     NodeId node;
-    // Where each node listens for the others, this one included, in the order of
-    // the ids.
+    // Addresses for messages between nodes, this node included, in the order of
+    // ids.
     std::vector<env::PeerAddress> nodes;
     std::string client_address;
     // Creates a new store in an empty directory.
@@ -39,20 +39,22 @@ class CounterServer final : public raft::Host::Observer {
   };
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
-  // `stopped` is called when the disk failed: the node acknowledges nothing from
-  // then on. It must not destroy the server.
+  // `stopped` is called when the disk failed: from then on the node
+  // acknowledges no request. The callback must not destroy the server.
   CounterServer(env::Env& env, const Options& options, Done stopped);
   ~CounterServer();
   CounterServer(const CounterServer&) = delete;
   CounterServer& operator=(const CounterServer&) = delete;
 
-  // Recovers, joins and listens; `started` is called once.
+  // Recovers the store, connects to the other nodes and listens for clients.
+  // `started` is called once.
   void Start(Done started);
 
  private:
   class Session;
 
-  // The reply to one request goes to session `id`, if it is still there.
+  // Executes one request. The reply is sent to session `id`, if it still
+  // exists.
   void Handle(uint64_t id, std::string_view line);
   void Add(uint64_t id, std::string_view number);
   void Sum(uint64_t id);

@@ -1,8 +1,9 @@
 // counter_server: one node of a replicated counter, over a real disk and real
 // sockets.
 //
-// Prints "ready" when it listens. SIGTERM ends it: everything acknowledged is
-// on the disks of a majority, so nothing needs to be written at the end.
+// It prints "ready" when it listens. SIGTERM ends it at once: every
+// acknowledged command is on the disks of a majority, so no write is needed at
+// the end.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ int Run(const Arguments& arguments) {
   };
 
   CounterServer::Options options;
-  // Any number of your own: nodes of different clusters refuse each other.
+  // Any number may be chosen: nodes of different clusters refuse each other.
   options.cluster = ClusterId(0xC0047E7);
   options.node = NodeId(arguments.node);
   for (const std::string& address : arguments.peers) {
@@ -71,20 +72,20 @@ int main(int argc, char** argv) {
   quorate::examples::Arguments arguments;
   CLI::App app("counter_server: one node of a replicated counter.");
   app.add_option("--node", arguments.node,
-                 "Which of --peers this node is: 1 and up")
+                 "Position of this node in --peers, from 1")
       ->required();
   app.add_option(
          "--peers", arguments.peers,
-         "Where each node listens for the others: host:port,host:port,…")
+         "Addresses between nodes, one for each node: host:port,host:port,…")
       ->delimiter(',')
       ->required();
   app.add_option("--clients", arguments.clients,
-                 "Where this node listens for clients: host:port")
+                 "Address of this node for clients: host:port")
       ->required();
-  app.add_option("--data-dir", arguments.directory, "Where the log is kept")
+  app.add_option("--data-dir", arguments.directory, "Directory of the log")
       ->required();
   app.add_flag("--bootstrap", arguments.bootstrap,
-               "Create a new store: for the first start only");
+               "Create a new store; for the first start only");
   app.add_flag("--exit-with-parent", arguments.exit_with_parent,
                "End when the process that started this one ends");
   try {

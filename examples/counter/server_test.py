@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def own_address():
-    """A loopback address that no other test has, and the lock that keeps it."""
+    """Returns a loopback address that no other test uses, and the socket that locks it."""
     while True:
         number = random.randrange(1 << 16)
         lock = socket.socket(socket.AF_UNIX)
@@ -66,7 +66,7 @@ class Cluster:
             return process.wait(WITHIN_SECONDS)
 
     def ask(self, node, line):
-        """The reply of one node, or None if it does not answer."""
+        """Returns the reply of one node, or None if it does not answer."""
         try:
             with socket.create_connection((self.address, 7000 + node), WITHIN_SECONDS) as connection:
                 connection.sendall(line.encode() + b'\n')
@@ -89,7 +89,7 @@ class Cluster:
         raise AssertionError(f'{line!r} was not executed: {replies[-NODES:]}')
 
     def leader(self):
-        """The node that executes an addition of zero."""
+        """Returns the node that executes an addition of zero."""
         limit = time.monotonic() + WITHIN_SECONDS
         while time.monotonic() < limit:
             for node in list(self.processes):
@@ -131,7 +131,7 @@ class CounterServerTest(unittest.TestCase):
             self.assertEqual(0, cluster.stop(node, signal.SIGTERM))
         self.start_all()
         self.assertEqual(25, cluster.ask_any('sum'))
-        # Every node gives linearizable reads, whoever leads.
+        # Every node serves linearizable reads, whichever node leads.
         limit = time.monotonic() + WITHIN_SECONDS
         for node in range(1, NODES + 1):
             while cluster.ask(node, 'sum') != 'ok 25':

@@ -1,5 +1,6 @@
-// The counter on three machines of a simulated world that lose messages, partition, crash and tear their disks, while clients
-// on every machine add; and the counter's own check of what they were told.
+// The counter on three machines of a simulated world that loses messages,
+// partitions the network, crashes machines and tears disks, while a client on
+// every machine adds. The test checks the sums that the clients received.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ namespace {
 constexpr GroupId kGroup(1);
 constexpr int kNodes = 3;
 
-// What the counter is, for the checker: every add returns the sum after it.
+// The counter as a model of the checker: every add returns the new sum.
 struct CounterModel {
   using State = int64_t;
   State Initial() const { return 0; }
@@ -36,7 +37,7 @@ struct CounterModel {
   }
 };
 
-// Every add of a run, as the clients saw it.
+// Every add of a run, with the sum that its client received.
 class Record {
  public:
   size_t Invoke(int64_t at, int64_t delta) {
@@ -55,7 +56,7 @@ class Record {
   }
 
   size_t done() const { return done_; }
-  // What may have happened at all.
+  // All adds except those that were certainly not executed.
   lincheck::History History() const {
     lincheck::History history;
     const uint32_t counter = history.Partition("counter");
@@ -76,7 +77,7 @@ class Record {
   size_t done_ = 0;
 };
 
-// Answers as if it had added, but forgets every fiftieth time.
+// Returns the right sum, but drops every fiftieth add.
 class ForgetfulCounter final : public Counter {
  public:
   Buffer Apply(const raft::Entry& entry, bool wants_result) override {
@@ -96,7 +97,7 @@ std::unique_ptr<raft::StateMachine> New() {
   return std::make_unique<T>();
 }
 
-// What runs on a machine: a replica, and a client that adds every 20 ms.
+// The process on a machine: a replica, and a client that adds every 20 ms.
 class Node {
  public:
   Node(env::Env& env, sim::World& world, raft::HostOptions options, Make make,
@@ -114,7 +115,7 @@ class Node {
     });
   }
 
-  // Of this replica; or why it has none.
+  // The sum of this replica, or the reason why it has none.
   absl::StatusOr<int64_t> Sum() const {
     const absl::Status status = host_.group_status(kGroup);
     if (!status.ok()) return status;
@@ -158,19 +159,20 @@ class Simulation {
     }
   }
 
-  // Seconds of trouble, then two of peace. Returns what is wrong, if anything.
+  // Runs with faults for `seconds`, then without faults for two seconds.
+  // Returns a description of the first violation, or "".
   std::string Run(int seconds) {
     world_.network_options().loss = {1, 50};
     world_.network_options().duplicate = {1, 50};
     world_.network_options().reorder = {1, 20};
     for (int second = 1; second <= seconds; ++second) {
       world_.RunUntil(sim::SimTime(0) + Seconds(second));
-      Trouble(second);
+      InjectFault(second);
     }
     world_.network_options() = {};
     world_.HealNetwork();
     world_.RunFor(Seconds(2));
-    return Judge();
+    return Check();
   }
 
   size_t done() const { return record_.done(); }
@@ -195,14 +197,14 @@ class Simulation {
     options.groups.push_back(
         {.group = kGroup, .initial_configuration = initial});
     options.bootstrap = world_.incarnation(machines_[i]) == 1;
-    // Small, so that snapshots happen.
+    // Small values, so that snapshots are taken.
     options.snapshot_threshold_bytes = 2'000;
     options.snapshot_trailing_bytes = 500;
     return options;
   }
 
-  // One machine crashes and comes back, or is cut off for half a second.
-  void Trouble(int second) {
+  // Crashes one machine, or cuts it off, for half a second.
+  void InjectFault(int second) {
     const auto roll = [&](const sim::ChoiceSite& site, uint64_t bound) {
       return world_.choices().Below(site, 0, static_cast<uint64_t>(second),
                                     bound);
@@ -222,7 +224,7 @@ class Simulation {
     world_.At(end, [this] { world_.HealNetwork(); });
   }
 
-  std::string Judge() const {
+  std::string Check() const {
     const auto model = lincheck::ModelOf(CounterModel{});
     const lincheck::History history = record_.History();
     const lincheck::Verdict verdict =
@@ -245,7 +247,7 @@ class Simulation {
   sim::World world_;
   Record record_;
   std::vector<sim::MachineId> machines_;
-  // The world owns what runs on its machines.
+  // The world owns the objects of its machines.
   std::vector<std::weak_ptr<Node>> nodes_;
 };
 
@@ -258,12 +260,12 @@ TEST(CounterSimulationTest, AddsUnderFaults_OfManySeeds_AreLinearizable) {
   }
 }
 
-TEST(CounterSimulationTest, ForgetfulCounter_IsFoundOut) {
+TEST(CounterSimulationTest, ForgetfulCounter_IsReported) {
   const std::string wrong = Simulation(1, New<ForgetfulCounter>).Run(1);
   EXPECT_NE(wrong.find("add"), std::string::npos) << wrong;
 }
 
-TEST(CounterSimulationTest, SameSeed_Twice_DoesTheSame) {
+TEST(CounterSimulationTest, SameSeed_Twice_HasTheSameHash) {
   Simulation first(7), second(7);
   first.Run(10);
   second.Run(10);
