@@ -1,6 +1,6 @@
-"""Runs the tests of the main module as unittest.main does, and tells Bazel of each case by itself.
+"""Runs the tests of the main module as unittest.main does, and reports each case to Bazel.
 
-unittest writes no report, so that Bazel would count a whole file as one case that passed, skipped cases included.
+unittest writes no report. Bazel would count a whole file, with its skipped cases, as one case that passed.
 """
 
 import os
@@ -11,7 +11,7 @@ import unittest
 import xml.etree.ElementTree as xml
 
 
-# What XML cannot hold.
+# Characters that are not allowed in XML.
 _UNPRINTABLE = re.compile(r'[^\t\n\r -\ufffd]')
 
 
@@ -60,7 +60,7 @@ def _write(ends, path):
 
 
 def main(arguments=None):
-    """Ends the process: 0 if no case failed."""
+    """Runs the tests and ends the process, with status 0 if no case failed."""
     runner = unittest.TextTestRunner(resultclass=_Result, verbosity=2)
     program = unittest.main(testRunner=runner, exit=False, argv=[sys.argv[0], *(arguments or [])])
     if 'XML_OUTPUT_FILE' in os.environ:

@@ -1,4 +1,4 @@
-"""case_report tells each case of a file by itself, the skipped ones with their reason."""
+"""case_report reports each case of a file, and the reason of each skipped case."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ case_report.main()
 
 class CaseReportTest(unittest.TestCase):
 
-    def test_Cases_AreToldApart(self):
+    def test_EachCase_HasItsOwnReport(self):
         with tempfile.TemporaryDirectory() as folder:
             report = os.path.join(folder, 'test.xml')
             done = subprocess.run([sys.executable, '-c', PROGRAM], env={**os.environ, 'PYTHONPATH': FOLDER, 'XML_OUTPUT_FILE': report},

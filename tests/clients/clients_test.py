@@ -1,4 +1,4 @@
-"""Clients that people have, unchanged, against the cluster that a newcomer starts."""
+"""Common clients, unchanged, against a cluster that quickstart starts."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ class ClientsTest(unittest.TestCase):
             for other in range(self.cluster.count):
                 self.assertEqual(f'from {port}', self.cli(other, 'get', f'cli:{i}'))
 
-    def test_RedisCli_InEveryProtocol_GetsTheAnswersOfRedis(self):
+    def test_RedisCli_InEveryProtocol_ReceivesTheRepliesOfRedis(self):
         for options in ((), ('-3',), ('-c',), ('-c', '-3')):
             self.assertEqual('1', self.cli(0, 'del', 'n') if self.cli(0, 'exists', 'n') == '1' else '1')
             self.assertEqual('1', self.cli(0, 'incr', 'n', options=options))
@@ -56,7 +56,7 @@ class ClientsTest(unittest.TestCase):
             self.assertIn('ERR unknown command', self.cli(0, 'nonsense', options=options))
             self.assertIn('wrong number of arguments', self.cli(0, 'get', options=options))
 
-    def test_RedisCli_Transactions_AreWhole(self):
+    def test_RedisCli_Transactions_AreAtomic(self):
         out = self.cli(0, text='set {t}a 1\nmulti\nincr {t}a\nincr {t}a\nexec\n')
         self.assertEqual(['2', '3'], out.split()[-2:], out)
 
@@ -81,7 +81,7 @@ class ClientsTest(unittest.TestCase):
             self.check_benchmark('-p', port)
 
     def test_RedisBenchmark_AsAClusterClient_RunsWithoutErrors(self):
-        # It refuses a cluster with one master, and gives up when a node leads that was no master when it began.
+        # redis-benchmark refuses a cluster with one master. It gives up when a node that was no master at its start becomes a leader.
         limit = time.monotonic() + 60
         while self.cli(0, 'cluster', 'nodes', options=('-c',)).count('master') < self.cluster.count:
             self.assertLess(time.monotonic(), limit)
@@ -119,8 +119,8 @@ class ClientsTest(unittest.TestCase):
         for i in range(100):
             self.assertTrue(client.set(f'cluster:{i}', i))
         self.assertEqual([str(i) for i in range(100)], [client.get(f'cluster:{i}') for i in range(100)])
-        # SCAN covers what each node leads, and a client keeps the map it began with: while leaders still move to the nodes
-        # preferred for them, only a client that begins later sees them all. A cursor from before such a move is refused.
+        # SCAN covers the groups that each node leads, and a client keeps its first slot map. While leadership still moves to the
+        # preferred leaders, only a client that connects later sees all keys. A cursor from before such a move is refused.
         limit = time.monotonic() + 60
         while True:
             try:
@@ -179,7 +179,7 @@ class ClientsTest(unittest.TestCase):
         self.assertEqual(200, self.curl('-X', 'DELETE', http(1, '/v1/kv/greeting'))[0])
         self.assertEqual(404, self.curl(http(2, '/v1/kv/greeting'))[0])
 
-    def test_Curl_PlainGets_AsTheSmallSystemsHaveThem(self):
+    def test_Curl_PlainGets_SetAndGetAKey(self):
         http = self.cluster.http
         for node in range(self.cluster.count):
             self.assertEqual(200, self.curl(http(node, f'/set?key=plain&value={node}'))[0])
@@ -189,7 +189,7 @@ class ClientsTest(unittest.TestCase):
         http = self.cluster.http
         self.assertEqual(200, self.curl(http(0, '/livez'))[0])
         limit = time.monotonic() + 60
-        while self.curl(http(0, '/readyz'))[0] != 200:  # It may not have heard of every leader yet.
+        while self.curl(http(0, '/readyz'))[0] != 200:  # The node may not know every leader yet.
             self.assertLess(time.monotonic(), limit)
             time.sleep(0.05)
         code, text = self.curl(http(0, '/metrics'))

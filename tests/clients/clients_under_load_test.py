@@ -24,13 +24,13 @@ MISSING = f"{LIBRARY} was not tested: {NPM['missing']}" if LIBRARY != PYTHON_RED
 PIPELINE = 10_000
 KEYS = 50_000
 LARGE_VALUES = 100
-# Each node holds every group: some 20 MiB of values and keys here, the log of the same, and buffers.
+# Each node has a replica of every group: about 20 MiB of values and keys, their log entries, and buffers.
 NODE_RSS_MAX = 256 << 20
 SETTLES_WITHIN_SECONDS = 60
 
 
 def is_temporary(refusal):
-    """True for errors of a change of leaders; node-redis 4 then also gives up what it had sent to the leader before."""
+    """True for errors that a change of leaders causes. node-redis 4 then also abandons requests that it sent to the old leader."""
     return str(refusal).startswith((*quickstart_cluster.TEMPORARY_ERRORS, 'Disconnects client'))
 
 
@@ -60,7 +60,7 @@ class UnderLoad:
         self.store.check_peak_rss(self, NODE_RSS_MAX)
 
     def pipeline(self, commands, before=lambda: None):
-        """The replies to commands that may be sent again, after `before`, if a change of leaders left some without an answer."""
+        """Returns the replies to commands. Calls `before` and sends them again if a change of leaders left some without an answer."""
         limit = time.monotonic() + SETTLES_WITHIN_SECONDS
         while True:
             before()
@@ -77,10 +77,10 @@ class UnderLoad:
         return {f'key:{i}' for i in range(count)}
 
     def check_whole(self, expected, ask):
-        """What `ask` returns of a client is `expected`.
+        """Asserts that `ask` returns `expected` for a client.
 
-        A cluster client asks each node for what it leads, by the map that the client began with. On a busy machine a leader may move
-        meanwhile: an answer is incomplete, or a cursor is refused, and a client that begins later sees all. A plain client sees all.
+        A cluster client asks each node about the groups that the node leads, by its first slot map. On a busy machine leadership may
+        move: then an answer is incomplete or a cursor is refused, and a client that connects later sees all keys.
         """
         def found_now():
             try:
@@ -109,7 +109,7 @@ class UnderLoad:
     def test_Pipeline_OfTenThousandIncrements_CountsEachOnce(self):
         self.assertEqual(list(range(1, PIPELINE + 1)), self.pipeline([['INCR', 'counter']] * PIPELINE, before=self.store.flush))
 
-    def test_Pipeline_OfErrorsAndAnswers_KeepsTheirPlaces(self):
+    def test_Pipeline_OfErrorsAndResults_KeepsTheirOrder(self):
         self.client.set('text', 'no number')
         replies = self.pipeline([['INCR', 'text'], ['GET', 'text']] * (PIPELINE // 2))
         refused, text = replies[:2]
@@ -125,7 +125,7 @@ class UnderLoad:
 
     # ---- values
 
-    def test_Value_OfEverySize_ComesBack(self):
+    def test_Value_OfEverySize_IsReadAsWritten(self):
         largest = self.value_bytes_max
         for size in (0, 1, 2, 63, 64, 65, 1_023, 1_024, 16_383, 16_384, 65_535, 65_536, 262_144, largest - 1, largest):
             value = (f'{size}.' * size)[:size]
@@ -141,7 +141,7 @@ class UnderLoad:
 
     # ---- the keyspace
 
-    def test_Keyspace_OfFiftyThousandKeys_IsWhole(self):
+    def test_Keyspace_OfFiftyThousandKeys_IsListedCompletely(self):
         keys = self.fill(KEYS)
         self.check_whole(KEYS, lambda client: client.size())
         self.check_whole(sorted(keys), lambda client: sorted(client.keys('*')))

@@ -1,4 +1,4 @@
-"""A store that is left alone gives back the memory of keys that expire."""
+"""A store without traffic releases the memory of expired keys."""
 
 import os
 import sys
@@ -17,14 +17,14 @@ VALUE = 'e' * 500
 KEYS_THAT_STAY = 100
 LIVES_SECONDS = 25
 IDLE_SECONDS_MAX = 60 + LIVES_SECONDS
-# Keys and values are 100 MB on each node, the log's tail in memory another 100 MB.
+# On each node keys and values take 100 MB, and log entries in memory another 100 MB.
 NODE_RSS_MAX = 400 << 20
 GIVEN_BACK_MIN = 60 << 20
 
 
 class IdleExpiryTest(unittest.TestCase):
 
-    def test_IdleStore_WhoseKeysExpire_GivesTheirMemoryBack(self):
+    def test_IdleStore_WhoseKeysExpire_ReleasesTheirMemory(self):
         store = quickstart_cluster.QuickstartCluster().started()
         self.addCleanup(store.stop)
         client = store.client()
@@ -38,13 +38,13 @@ class IdleExpiryTest(unittest.TestCase):
         full = store.rss_bytes()
         client.close()
 
-        # Nothing is asked of the store, so that no traffic reminds it of what is due.
+        # The test sends no request meanwhile: expiry must work without traffic.
         limit = time.monotonic() + IDLE_SECONDS_MAX
         while True:
             given_back = {node: full[node] - rss for node, rss in store.rss_bytes().items()}
             if min(given_back.values()) >= GIVEN_BACK_MIN:
                 break
-            self.assertLess(time.monotonic(), limit, f'bytes given back: {given_back} of {full}')
+            self.assertLess(time.monotonic(), limit, f'bytes released: {given_back} of {full}')
             time.sleep(0.5)
         while store.client().dbsize() != KEYS_THAT_STAY:
             self.assertLess(time.monotonic(), limit, f'{store.client().dbsize()} keys are left')

@@ -1,4 +1,4 @@
-// What client_driver.js needs of ioredis.
+// The functions of ioredis that client_driver.js uses.
 'use strict';
 const Redis = require('ioredis');
 
@@ -18,7 +18,7 @@ async function* scan(node, pattern, count) {
 
 exports.connect = async (library, kind, ports, orError) => {
   const cluster = kind === 'cluster';
-  // Without another try: a connection that the store closes shall be seen.
+  // No retries: the test must notice a connection that the store closes.
   const client = cluster ? new Redis.Cluster(ports.map((port) => ({host: '127.0.0.1', port}))) :
                            new Redis(ports[0], '127.0.0.1', {retryStrategy: null});
   return {

@@ -1,4 +1,4 @@
-// What client_driver.js needs of node-redis, versions 4 and 5.
+// The functions of node-redis, versions 4 and 5, that client_driver.js uses.
 'use strict';
 
 // Version 5 yields the keys of one reply at a time, version 4 one key at a time.
@@ -10,7 +10,7 @@ exports.connect = async (library, kind, ports, orError) => {
   const {createClient, createCluster} = require(library);
   const cluster = kind === 'cluster';
   const urls = ports.map((port) => ({url: `redis://127.0.0.1:${port}`}));
-  // Without another try: a connection that the store closes shall be seen.
+  // No retries: the test must notice a connection that the store closes.
   const client = cluster ? createCluster({rootNodes: urls}) : createClient({...urls[0], socket: {reconnectStrategy: false}});
   client.on('error', (error) => console.error(error.message));
   await client.connect();

@@ -1,4 +1,4 @@
-"""quickstart, quorated and quoratectl as a person uses them: output, exit statuses, errors, restarts."""
+"""quickstart, quorated and quoratectl as users start them: output, exit statuses, errors, restarts."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def scratch():
 class QuickstartTest(unittest.TestCase):
 
     def ctl(self, cluster, *words, node=0):
-        """By the address for plain clients, but for the status."""
+        """Runs quoratectl with the address for plain clients; `status` uses the one for cluster clients."""
         port = cluster.cluster_port if 'status' in words else cluster.port
         return run(program('quoratectl'), '--address', f'127.0.0.1:{port + node}', *words)
 
@@ -45,7 +45,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual((0, 'value\n', ''), self.ctl(again, 'get', 'kept', node=2))
         self.assertEqual(0, again.stop(signal.SIGTERM))
 
-    def test_Control_TellsWhatItFinds(self):
+    def test_Control_ReportsStatusAndKeys(self):
         cluster = QuickstartCluster(nodes=3).started()
         status, out, err = self.ctl(cluster, 'status')
         self.assertEqual(0, status, out + err)
@@ -61,7 +61,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(3, status)
         self.assertIn('no answer', out)
         self.assertEqual((1, '', "quoratectl: there is no key 'none'\n"), self.ctl(cluster, 'get', 'none'))
-        # Sent on to the dead node, it asks the first one again until another leads.
+        # A MOVED reply may name the dead node. quoratectl then asks the first node again until another node leads.
         for key in 'foo', 'bar', 'hello':
             self.assertEqual((1, '', f"quoratectl: there is no key '{key}'\n"),
                              run(program('quoratectl'), '--address', f'127.0.0.1:{cluster.cluster_port}', 'get', key))
@@ -79,7 +79,7 @@ class QuickstartTest(unittest.TestCase):
                     'which is for cluster clients\n'), run(program('quoratectl'), '--address', plain, 'status'))
         self.assertEqual(0, cluster.stop())
 
-    def test_MajorityLost_IsToldAndNoSlotHasALeader(self):
+    def test_MajorityLost_IsReportedAndNoSlotHasALeader(self):
         cluster = QuickstartCluster(nodes=3).started()
         for node in (2, 3):
             os.kill(cluster.pid_of(node), signal.SIGKILL)
@@ -94,13 +94,13 @@ class QuickstartTest(unittest.TestCase):
         cluster.wait_for('node 2 is back')
         for group in (1, 2, 3):
             cluster.wait_for(f'group {group} has a leader again: node ')
-        # No child of quickstart any more, and reported all the same.
+        # A node that was restarted by hand is no child of quickstart, which reports its end nevertheless.
         restarted.kill()
         restarted.wait()
         cluster.wait_for('node 2 is gone; restart it with:')
         self.assertEqual(0, cluster.stop())
 
-    def test_FencedReplica_IsToldAndTheNodeServesOn(self):
+    def test_FencedReplica_IsReportedAndTheNodeServesOtherGroups(self):
         data_dir = scratch()
         cluster = QuickstartCluster(data_dir).started()
         for i in range(20):
@@ -125,7 +125,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual((0, 'record 19 is here\n', ''), self.ctl(again, 'get', '{t}damaged', node=1))
         self.assertEqual(0, again.stop())
 
-    def test_NodeThatDies_IsToldWithTheCommandThatRestartsIt(self):
+    def test_NodeThatDies_IsReportedWithTheCommandThatRestartsIt(self):
         cluster = QuickstartCluster().started()
         victim = int(re.search(r'group 1 .* led by node (\d)', cluster.output).group(1))
         os.kill(cluster.pid_of(victim), signal.SIGKILL)
@@ -133,14 +133,14 @@ class QuickstartTest(unittest.TestCase):
         cluster.wait_for(f'leads (before: node {victim})')
         self.assertEqual((0, 'OK\n', ''), self.ctl(cluster, 'set', 'x', 'y', node=victim % 3))
         command = re.search(r'restart it with:\n\s*(\S.*)\n', cluster.output).group(1)
-        # Started by hand, it is no child of quickstart; Ctrl-C stops it all the same.
+        # A node that was restarted by hand is no child of quickstart. Ctrl-C stops it as well.
         restarted = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
         cluster.wait_for(f'node {victim} is back')
         self.assertEqual((0, 'y\n', ''), self.ctl(cluster, 'get', 'x', node=victim - 1))
         self.assertEqual(0, cluster.stop())
         self.assertEqual(0, restarted.wait(timeout=30))
 
-    def test_Killed_TakesItsNodesAlong(self):
+    def test_KilledQuickstart_EndsItsNodes(self):
         cluster = QuickstartCluster().started()
         pids = [cluster.pid_of(node) for node in (1, 2, 3)]
         cluster.stop(signal.SIGKILL)
@@ -169,7 +169,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual((1, '', f"quickstart: opening directory '{path}': Not a directory\n"),
                          run(program('quickstart'), '--data-dir', path, '--port', base, '--http-port', base + 50))
 
-    def test_OneNode_NoOtherNodesArePromised(self):
+    def test_OneNode_OutputNamesNoOtherNodes(self):
         cluster = QuickstartCluster(nodes=1).started()
         self.assertEqual(0, cluster.stop())
         self.assertIn('redis-cli', cluster.output)
@@ -217,7 +217,7 @@ peer = "127.0.0.1:{base + 2}"
         return run(program('quorated'), '--config', self.file(text), '--exit-with-parent', *options)
 
     def start(self, *options, preexec_fn=die_with_parent):
-        """A node that serves."""
+        """Starts a node and waits until it serves."""
         process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent', *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
         line = process.stdout.readline()
@@ -291,7 +291,7 @@ peer = "127.0.0.1:{base + 2}"
         self.assertIn(self.data_dir + '/data', err)
 
     def test_FullDisk_StopsAcknowledgingAndSaysWhy(self):
-        # The nearest thing to a full disk that a test may have: no file of the process may grow beyond five megabytes.
+        # A limit of five megabytes for each file of the process acts like a full disk.
         def limited():
             die_with_parent()
             resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
@@ -308,13 +308,13 @@ peer = "127.0.0.1:{base + 2}"
         self.assertEqual('503', run('curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', f'http://{http}/readyz')[1])
         process.send_signal(signal.SIGTERM)
         self.assertIn('File too large', process.communicate(timeout=60)[1])
-        # With room again, all that was acknowledged is there.
+        # Without the limit, every acknowledged write can be read.
         process = self.start()
         for i in range(written):
             self.assertEqual(60_001, len(run(program('quoratectl'), '--address', resp, 'get', f'k{i}')[1]))
         self.assertEqual(0, self.stop(process))
 
-    def test_KilledAtAnyTime_ComesBack(self):
+    def test_KilledAtAnyTime_StartsAgain(self):
         self.stop(self.start('--bootstrap'), signal.SIGKILL)
         self.assertEqual(0, self.stop(self.start()))
 

@@ -1,6 +1,6 @@
-"""A quickstart cluster for tests: the program a newcomer types, on free ports, gone when the test is.
+"""A quickstart cluster for tests, on free ports; it ends with the test.
 
-Python with the redis module is Debian's; another interpreter that comes first in PATH is left for it.
+Debian's Python has the redis module. with_debian_python() switches to it from another interpreter that comes first in PATH.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ STARTS_WITHIN_SECONDS = 90
 ANSWERS_WITHIN_SECONDS = 60
 CLUSTER_PORT_OFFSET = 100
 HTTP_PORT_OFFSET = 250
-# How errors begin that a change of leaders causes. On a busy machine leaders change now and then.
+# Beginnings of errors that a change of leaders causes. On a busy machine leaders change occasionally.
 TEMPORARY_ERRORS = ('CLUSTERDOWN', 'UNKNOWN', 'TRYAGAIN', 'Hash slot not served')
 
 
 def with_debian_python():
-    """Goes on in Debian's interpreter if this one does not know the redis module."""
+    """Continues in Debian's interpreter if this one lacks the redis module."""
     try:
         import redis  # noqa: F401
     except ImportError:
@@ -41,7 +41,7 @@ def program(name):
 
 
 def reusing_socket():
-    """One that binds a port whose earlier connections are still fading."""
+    """A socket that can bind a port whose earlier connections are in TIME_WAIT."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return made
@@ -56,8 +56,8 @@ def _free(port):
     return True
 
 
-# Tests that run side by side take their ports from different blocks. In a block plain addresses come first, then those for cluster
-# clients, then HTTP; ports for peers are 10,000 above. The bound name of a block is its lock, and the kernel drops it with the process.
+# Tests that run at the same time take their ports from different blocks. In a block plain addresses come first, then those for cluster
+# clients, then HTTP; ports for peers are 10,000 above. A bound abstract socket name locks a block until the process ends.
 _BLOCKS = range(10_000, 20_000, 400)
 _BASES_PER_BLOCK = 5
 _PORTS_PER_BASE = CLUSTER_PORT_OFFSET // _BASES_PER_BLOCK
@@ -80,7 +80,7 @@ def _take_block():
 
 
 def free_base(count, extra=()):
-    """A port from which `count` in a row are free, and so are those at each distance in `extra`. No other test gets them."""
+    """Returns the first of `count` consecutive free ports, for which those at each distance in `extra` are free too. No other test gets them."""
     assert count <= _PORTS_PER_BASE
     for _ in range(1000):
         number, place = divmod(next(_handed_out), _BASES_PER_BLOCK)
@@ -97,12 +97,12 @@ def die_with_parent():
 
 
 class QuickstartCluster:
-    """Started on construction; `output` is what the program has printed so far."""
+    """The constructor starts quickstart; `output` is the text that it has printed so far."""
 
     def __init__(self, data_dir=None, nodes=3, port=None, http_port=None, more=()):
         self.data_dir = data_dir or tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
         self.count = nodes
-        # For plain clients; cluster clients use the ports that are CLUSTER_PORT_OFFSET above.
+        # Ports for plain clients; those for cluster clients are CLUSTER_PORT_OFFSET above.
         self.port = port or free_base(nodes + 2, extra=(CLUSTER_PORT_OFFSET, HTTP_PORT_OFFSET, 10_000))
         self.cluster_port = self.port + CLUSTER_PORT_OFFSET
         self.http_port = http_port or self.port + HTTP_PORT_OFFSET
@@ -117,18 +117,18 @@ class QuickstartCluster:
         return range(self.port, self.port + self.count)
 
     def plain_ports(self):
-        """Where clients that know of one server connect."""
+        """Ports for clients without cluster support."""
         return self.ports()
 
     def cluster_ports(self):
-        """Where cluster clients connect."""
+        """Ports for cluster clients."""
         return range(self.cluster_port, self.cluster_port + self.count)
 
     def http(self, node, path):
         return f'http://127.0.0.1:{self.http_port + node}{path}'
 
     def pump(self, seconds):
-        """Reads what is printed for so long; False once the output has ended."""
+        """Reads output for `seconds`; False once the output has ended."""
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             return True
         chunk = self.process.stdout.read()
@@ -140,7 +140,7 @@ class QuickstartCluster:
         limit = time.monotonic() + seconds
         while words not in self.output:
             if not self.pump(0.1) or time.monotonic() > limit:
-                raise AssertionError(f'waited in vain for {words!r}; the output was:\n{self.output}')
+                raise AssertionError(f'{words!r} was not printed in time; the output was:\n{self.output}')
         return self
 
     def started(self):
@@ -160,23 +160,23 @@ class QuickstartCluster:
         return found
 
     def sockets(self):
-        """How many sockets the processes of all nodes hold."""
+        """The number of open sockets in all node processes."""
         folders = [f'/proc/{self.pid_of(node)}/fd' for node in range(1, self.count + 1)]
         held = 0
         for path in (os.path.join(folder, name) for folder in folders for name in os.listdir(folder)):
-            with contextlib.suppress(FileNotFoundError):  # Closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):  # The descriptor was closed meanwhile.
                 held += os.readlink(path).startswith('socket:')
         return held
 
     def check_peak_rss(self, test, most):
-        """Fails `test` if a node ever had `most` bytes or more in memory."""
+        """Fails `test` if the peak memory of a node was `most` bytes or more."""
         peaks = self.rss_bytes('VmHWM')
-        print('the most that nodes had in memory:', {node: f'{peak >> 20} MiB' for node, peak in peaks.items()})
+        print('peak memory of each node:', {node: f'{peak >> 20} MiB' for node, peak in peaks.items()})
         for node, peak in peaks.items():
             test.assertLess(peak, most, f'node {node} had {peak >> 20} MiB')
 
     def client(self, port=None):
-        """python3-redis as a plain client, which the caller may need with_debian_python() for."""
+        """python3-redis as a plain client; the caller may need with_debian_python() first."""
         import redis
         return redis.Redis(port=port or self.plain_ports()[0], decode_responses=True, socket_timeout=ANSWERS_WITHIN_SECONDS)
 
@@ -188,7 +188,7 @@ class QuickstartCluster:
         self.client().flushall()
 
     def wait_until_leaders_stay(self, seconds=STARTS_WITHIN_SECONDS):
-        """Waits until each node leads a group, which is where leaders of a healthy quickstart end, and all nodes know it."""
+        """Waits until each node leads a group, as in every healthy quickstart in the end, and all nodes know these leaders."""
         limit = time.monotonic() + seconds
         while True:
             known = [{(slots[0], slots[1], slots[2][1]) for slots in self.client(port).execute_command('CLUSTER', 'SLOTS')}
@@ -196,11 +196,11 @@ class QuickstartCluster:
             if all(each == known[0] for each in known) and len({port for _, _, port in known[0]}) == self.count:
                 return
             if time.monotonic() > limit:
-                raise AssertionError(f'leaders do not come to rest: {known}')
+                raise AssertionError(f'leaders keep changing: {known}')
             time.sleep(0.1)
 
     def stop(self, with_signal=signal.SIGINT):
-        """The exit status."""
+        """Stops the cluster and returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
             limit = time.monotonic() + 60

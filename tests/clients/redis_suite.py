@@ -3,10 +3,10 @@
     ./bazelw run //tests/clients:redis_suite -- --redis-source DIR [--units unit/type/string,unit/expire] [--unit-seconds 300]
 
 DIR is the source tree of Redis 7.0, which is not part of this one; tclsh (Debian's package tcl) runs its tests. The suite knows this
-mode as external: it connects to a server that is there already, here the address for plain clients. Units of integration/ start and
+mode as external: it connects to a server that runs already, here at the address for plain clients. Units of integration/ start and
 stop servers of Redis' own and are left out. redis_suite_report.py says when a test is not applicable.
 
-Exit status: 0 if every unit came to its end and no test failed, 1 otherwise, 2 if the suite could not be run.
+Exit status: 0 if every unit ended and no test failed, 1 otherwise, 2 if the suite could not be run.
 """
 
 import argparse
@@ -20,13 +20,13 @@ import sys
 import tempfile
 
 FOLDER = os.path.dirname(os.path.realpath(__file__))
-# `bazel run` sets no TEST_SRCDIR; this file is quorate/tests/clients/redis_suite.py in the folder meant.
+# `bazel run` sets no TEST_SRCDIR. Its value is the folder in which this file is quorate/tests/clients/redis_suite.py.
 os.environ.setdefault('TEST_SRCDIR', os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..')))
 sys.path.insert(0, FOLDER)
 import quickstart_cluster  # noqa: E402
 import redis_suite_report  # noqa: E402
 
-# What redis_suite_hooks.tcl does instead, in the procedure that begins a block of tests in external mode.
+# Calls of the suite, and the functions of redis_suite_hooks.tcl that replace them at the beginning of a block of tests in external mode.
 REPLACED = {'r function flush': 'begin_block', 'r config set $param $val': 'change_setting $param $val'}
 
 
@@ -45,7 +45,7 @@ def copy_suite(source, folder):
 
 
 def run_tcl(folder, words, seconds):
-    """Returns (what the suite printed, why it was stopped or '')."""
+    """Returns (output of the suite, reason why it was stopped or '')."""
     process = subprocess.Popen(['tclsh', 'tests/test_helper.tcl', *words], cwd=folder, env={**os.environ, 'TERM': 'dumb'},
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
                                preexec_fn=quickstart_cluster.die_with_parent)
@@ -67,7 +67,7 @@ def run_unit(folder, port, unit, seconds, commands):
     output, stopped = run_tcl(folder, ['--host', '127.0.0.1', '--port', str(port), '--singledb', '--durable', '--ignore-digest',
                                        '--timeout', str(seconds), '--tags', redis_suite_report.denied_tags(commands),
                                        '--single', unit], seconds + 10)
-    return redis_suite_report.judge(unit, output, commands, stopped), output
+    return redis_suite_report.make_report(unit, output, commands, stopped), output
 
 
 def commands_of(client):

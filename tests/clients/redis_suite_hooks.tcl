@@ -1,11 +1,11 @@
 
-# Appended to the suite's support files by redis_suite.py. A test that failed sends what judges it: the distinct commands that it sent
-# and the distinct error replies that it received. Its connection is then replaced, lest a half-done transaction fail the next test.
+# Appended to the suite's support files by redis_suite.py. A failed test sends the evidence that classifies it: the distinct commands that it sent
+# and the distinct error replies that it received. Its connection is then replaced, so that an unfinished transaction cannot fail the next test.
 set ::sent_commands {}
 set ::error_replies {}
 set ::refused_settings {}
 
-# Every test begins with a DEBUG LOG of its own name, which servers may refuse: neither command nor reply counts.
+# Every test begins with a DEBUG LOG of its own name, which servers may refuse. Neither that command nor its reply counts.
 # The command that COMMAND INFO or GETKEYS is asked about counts as sent.
 proc note_command {words operation} {
     lassign $words - - command arguments

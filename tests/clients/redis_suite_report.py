@@ -1,11 +1,11 @@
-"""What a run of Redis' own test suite says: its output taken apart, and each test judged.
+"""Parses the output of Redis' own test suite and classifies each test.
 
-A test passed, failed, or is not applicable. No list of tests' names decides anything. A test is not applicable if
+A test passed, failed, or is not applicable. No list of test names is used. A test is not applicable if
 
-- the suite left it out because of a tag: of its own accord, or because denied_tags() names the tag, or
+- the suite skipped it because of a tag, by default or because denied_tags() names the tag, or
 - it failed and had sent a command that the store does not list (COMMAND LIST), or
-- it failed after an error reply that says that the store does not have what the test is about (NOT_HERE), or
-- it failed for want of a variable that an earlier test would have set.
+- it failed after an error reply which says that the store lacks the tested feature (NOT_HERE), or
+- it failed because an earlier test did not set a variable.
 """
 
 import re
@@ -22,7 +22,7 @@ NOT_HERE = (
     (re.compile(r'(\blimits\.\w+)'), 'beyond {}'),
 )
 _NO_VARIABLE = re.compile(r"can't read .*: no such variable")
-# Tags of the suite, and the first command of the data type or feature that the tag stands for.
+# Tags of the suite, and the first command of the data type or feature that each tag denotes.
 TAGS = {'hash': 'hset', 'list': 'lpush', 'set': 'sadd', 'zset': 'zadd', 'stream': 'xadd', 'geo': 'geoadd', 'hll': 'pfadd', 'bitops': 'setbit',
         'scripting': 'eval', 'pubsub': 'subscribe', 'acl': 'acl', 'slowlog': 'slowlog', 'sort': 'sort', 'needs:debug': 'debug',
         'needs:repl': 'psync', 'repl': 'psync', 'needs:save': 'save', 'needs:pfdebug': 'pfdebug', 'needs:latency': 'latency'}
@@ -39,7 +39,7 @@ class Case:
     error_replies: list = field(default_factory=list)
 
     def reason(self, commands):
-        """Why a test that failed is not applicable to a store with these commands, or None."""
+        """Returns why a failed test is not applicable to a store with these commands, or None."""
         for command in self.sent_commands:
             if command not in commands:
                 return f'no command {command}'
@@ -54,7 +54,7 @@ class Case:
 
 @dataclass
 class UnitReport:
-    """The tests of one unit. `broken` says why it did not come to its end, or is empty."""
+    """The tests of one unit. `broken` says why the unit did not end, or is empty."""
     unit: str
     passed: list = field(default_factory=list)
     failed: list = field(default_factory=list)
@@ -63,12 +63,12 @@ class UnitReport:
 
 
 def denied_tags(commands):
-    """Returns the suite's option that leaves out what a store with these commands does not have."""
+    """Returns the suite's option that skips features which a store with these commands lacks."""
     return ' '.join(f'-{tag}' for tag, command in TAGS.items() if command not in commands)
 
 
 def _cases(output):
-    """The tests in the output, and whether the unit came to its end."""
+    """Returns the tests in the output, and whether the unit ended."""
     cases, last, ended = [], None, False
     for line in output.splitlines():
         event = _EVENT.match(line)
@@ -89,7 +89,7 @@ def _cases(output):
     return cases, ended
 
 
-def judge(unit, output, commands, broken=''):
+def make_report(unit, output, commands, broken=''):
     """Returns the UnitReport of the suite's output for one unit; `commands` are those of the store, in lower case."""
     report = UnitReport(unit, broken=broken)
     cases, ended = _cases(output)
@@ -117,13 +117,13 @@ def _table(rows):
 
 
 def format_reports(reports):
-    """The table of units with totals, the reasons for what is not applicable, and the tests that failed."""
+    """Returns the table of units with totals, the reasons for tests that are not applicable, and the failed tests."""
     rows = [('unit', 'passed', 'failed', 'not applicable', '')]
     rows += [(r.unit, len(r.passed), len(r.failed), sum(r.not_applicable.values()), r.broken and f'stopped: {r.broken}') for r in reports]
     rows.append(('total', *(sum(row[i] for row in rows[1:]) for i in (1, 2, 3)), ''))
     lines = list(_table(rows))
     reasons = sum((report.not_applicable for report in reports), Counter())
-    lines += ['', 'not applicable (a block of tests that a tag leaves out counts as one) because of:'] + [f'{count:6}  {reason}' for reason, count in reasons.most_common()]
+    lines += ['', 'not applicable (a block of tests that a tag skips counts as one) because of:'] + [f'{count:6}  {reason}' for reason, count in reasons.most_common()]
     for report in reports:
         for case in report.failed:
             lines += ['', f'FAILED {case.name}'] + [f'    {line}' for line in case.text[:3]]

@@ -1,4 +1,4 @@
-"""Canned output of Redis' test suite is taken apart and judged."""
+"""Recorded output of Redis' test suite is parsed, and each test is classified."""
 
 import os
 import sys
@@ -36,8 +36,8 @@ Expected '10000' to equal or match '3334'
 COMMANDS = {'get', 'set', 'setrange', 'del', 'dbsize'}
 
 
-def judge(output, broken=''):
-    return redis_suite_report.judge('unit/type/string', output, COMMANDS, broken)
+def report_of(output, broken=''):
+    return redis_suite_report.make_report('unit/type/string', output, COMMANDS, broken)
 
 
 def names(cases):
@@ -46,19 +46,19 @@ def names(cases):
 
 class RedisSuiteReportTest(unittest.TestCase):
 
-    def test_Output_IsJudgedTestByTest(self):
-        report = judge(OUTPUT)
+    def test_Output_IsClassifiedTestByTest(self):
+        report = report_of(OUTPUT)
         self.assertEqual(['SET and GET an item', 'GETEX syntax errors'], names(report.passed))
         self.assertEqual(['DBSIZE should be 10000 now', 'SETRANGE with huge offset'], names(report.failed))
         self.assertEqual({'no command sadd': 1, 'needs:repl denied': 1}, dict(report.not_applicable))
         self.assertEqual('', report.broken)
 
-    def test_CommandThatIsNotThere_IsAReasonWithoutAReply(self):
-        report = judge('[err]: blocks in tests/u.tcl\nTimeout\n[sent_commands]: set blpop\n[1/1 done]: u')
+    def test_MissingCommand_IsAReasonWithoutAReply(self):
+        report = report_of('[err]: blocks in tests/u.tcl\nTimeout\n[sent_commands]: set blpop\n[1/1 done]: u')
         self.assertEqual({'no command blpop': 1}, dict(report.not_applicable))
 
-    def test_ErrorOutsideTests_IsJudgedByItsOwnText(self):
-        report = judge("[err]: n command 'hset'\nERR unknown command 'hset', with args\n[1/1 done]: u")
+    def test_ErrorOutsideTests_IsClassifiedByItsText(self):
+        report = report_of("[err]: n command 'hset'\nERR unknown command 'hset', with args\n[1/1 done]: u")
         self.assertEqual({'no command hset': 1}, dict(report.not_applicable))
 
     def test_ReasonsOtherThanCommands_AreNamed(self):
@@ -67,13 +67,13 @@ class RedisSuiteReportTest(unittest.TestCase):
                               ('ERR CLIENT TRACKING is not supported: no invalidations', 'no CLIENT TRACKING'),
                               ("ERR CONFIG SET failed (possibly related to argument 'save')", 'no setting save'),
                               ('ERR string exceeds limits.value_bytes (458752)', 'beyond limits.value_bytes')):
-            report = judge(f'[err]: a in tests/u.tcl\n[error_reply]: {reply}\n[1/1 done]: u')
+            report = report_of(f'[err]: a in tests/u.tcl\n[error_reply]: {reply}\n[1/1 done]: u')
             self.assertEqual({reason: 1}, dict(report.not_applicable))
 
     def test_VariableOfAnEarlierTest_IsAReasonWithinTestsOnly(self):
         text = 'can\'t read "id": no such variable\n[1/1 done]: u'
-        self.assertEqual({'builds on an earlier test': 1}, dict(judge(f'[err]: a in tests/u.tcl\n{text}').not_applicable))
-        self.assertEqual(1, len(judge(f'[err]:  "id": no such variable\n{text}').failed))
+        self.assertEqual({'builds on an earlier test': 1}, dict(report_of(f'[err]: a in tests/u.tcl\n{text}').not_applicable))
+        self.assertEqual(1, len(report_of(f'[err]:  "id": no such variable\n{text}').failed))
 
     def test_Tags_OfWhatTheStoreLacks_AreDenied(self):
         denied = redis_suite_report.denied_tags({'get', 'set', 'hset', 'eval'}).split()
@@ -81,14 +81,14 @@ class RedisSuiteReportTest(unittest.TestCase):
         self.assertNotIn('-hash', denied)
         self.assertNotIn('-scripting', denied)
 
-    def test_UnitThatDoesNotEnd_IsToldApart(self):
-        self.assertEqual('the suite ended early', judge('[ok]: a (1 ms)').broken)
-        self.assertEqual('not done within 9 s', judge('[ok]: a', 'not done within 9 s').broken)
-        self.assertEqual('Executing test client: x.', judge('[exception]: Executing test client: x.').broken)
+    def test_UnitThatDoesNotEnd_IsReportedAsBroken(self):
+        self.assertEqual('the suite ended early', report_of('[ok]: a (1 ms)').broken)
+        self.assertEqual('not done within 9 s', report_of('[ok]: a', 'not done within 9 s').broken)
+        self.assertEqual('Executing test client: x.', report_of('[exception]: Executing test client: x.').broken)
 
     def test_Table_EndsWithTotals(self):
-        report = judge(OUTPUT)
-        other = redis_suite_report.judge('u', '[ok]: a', COMMANDS)
+        report = report_of(OUTPUT)
+        other = redis_suite_report.make_report('u', '[ok]: a', COMMANDS)
         self.assertEqual(['unit              passed  failed  not applicable',
                           'unit/type/string       2       2               2',
                           'u                      1       0               0  stopped: the suite ended early',

@@ -1,4 +1,4 @@
-"""Two hundred clients that ask for far more than they read, beside clients that are served meanwhile.
+"""Two hundred clients that request far more than they read, and other clients that must be served meanwhile.
 
 Usage: slow_readers_test.py PROTOCOL; `resp` or `http`.
 """
@@ -43,7 +43,7 @@ REQUEST, REPLY, REFUSAL = {
 
 
 class SlowReader:
-    """A connection with `requests` under way. On a busy machine leaders change, and then some are refused for want of a leader."""
+    """A connection with `requests` outstanding. On a busy machine leaders change, and requests without a leader are refused."""
 
     def __init__(self, port, requests):
         self.socket = socket.socket()
@@ -64,7 +64,7 @@ class SlowReader:
 
     def is_served(self):
         replies = self.heads.count(REPLY)
-        assert self.value_bytes <= replies * VALUE_BYTES, f'more than was asked for: {self}'
+        assert self.value_bytes <= replies * VALUE_BYTES, f'more than was requested: {self}'
         return replies + self.refusals() == self.requests and self.value_bytes == replies * VALUE_BYTES
 
     def refusals(self):
@@ -84,7 +84,7 @@ def read_all(readers):
         while selector.get_map():
             ready = selector.select(1)
             waiting = [key.data for key in selector.get_map().values()]
-            assert ready or time.monotonic() < limit, f'{len(waiting)} readers wait in vain, the first with {waiting[0]}'
+            assert ready or time.monotonic() < limit, f'{len(waiting)} readers received nothing in time, the first with {waiting[0]}'
             for key, _ in ready:
                 key.data.read(1 << 20)
                 if key.data.is_served():
@@ -92,7 +92,7 @@ def read_all(readers):
 
 
 class ServedClients:
-    """Clients of every node that write and read at an ordinary pace while something else goes on."""
+    """Clients of every node that write and read at an ordinary rate in the background."""
 
     def __init__(self, store):
         self.failures, self.slowest, self.repeated = [], 0.0, 0
@@ -113,7 +113,7 @@ class ServedClients:
             self.failures.append(repr(error))
 
     def _again(self, ask):
-        """Asks again when leaders change, as they may on a busy machine."""
+        """Repeats the request after a change of leaders, which may happen on a busy machine."""
         limit = time.monotonic() + OVERALL_SECONDS_MAX
         while True:
             try:
@@ -151,7 +151,7 @@ class SlowReadersTest(unittest.TestCase):
             reader.socket.close()
 
     def check_others_are_served(self):
-        """Other clients are served, all of them, while the slow readers take a few bytes now and then."""
+        """Asserts that all other clients are served while the slow readers read a few bytes at a time."""
         served = ServedClients(self.store)
         for reader in self.readers:
             reader.read(4_096)
@@ -167,19 +167,19 @@ class SlowReadersTest(unittest.TestCase):
             left = {node: rss - self.at_rest[node] for node, rss in self.store.rss_bytes().items()}
             if max(left.values()) < NODE_RSS_LEFT_MAX:
                 return
-            self.assertLess(time.monotonic(), limit, f'bytes that the nodes keep: {left}')
+            self.assertLess(time.monotonic(), limit, f'bytes that the nodes still hold: {left}')
             time.sleep(0.2)
 
-    def test_SlowReaders_DelayNobodyAndGetEverything(self):
+    def test_SlowReaders_DelayNoOtherClientAndReceiveAllReplies(self):
         self.open(REQUESTS_READ)
         self.check_others_are_served()
         read_all(self.readers)
         refused = sum(reader.refusals() for reader in self.readers)
-        self.assertLess(refused, READERS * REQUESTS_READ * 9 // 10, 'hardly a request was served')
+        self.assertLess(refused, READERS * REQUESTS_READ * 9 // 10, 'too few requests were served')
         self.close()
         self.check_memory_is_given_back()
 
-    def test_SlowReaders_ThatGoAway_LeaveNothingBehind(self):
+    def test_SlowReaders_ThatDisconnect_ReleaseMemoryAndSockets(self):
         self.open(REQUESTS_LEFT)
         self.check_others_are_served()
         self.close()

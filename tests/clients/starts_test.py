@@ -22,7 +22,7 @@ def scratch():
 
 
 def contents(folder):
-    """Every file below `folder` with its bytes; None: there is no such folder."""
+    """Every file below `folder` with its bytes; None if there is no such folder."""
     if not os.path.exists(folder):
         return None
     found = {}
@@ -35,7 +35,7 @@ def contents(folder):
 
 
 def any_process_names(path):
-    """Whether some process has `path` in its command line."""
+    """True if a process has `path` in its command line."""
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{pid}/cmdline', 'rb') as file:
@@ -78,7 +78,7 @@ class Nodes:
                                 stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
 
     def fail(self, config, *options, preexec_fn=die_with_parent):
-        """The exit status and the last message of a start that is to fail."""
+        """Returns the exit status and the last message of a start that must fail."""
         process = self.popen(config, *options, preexec_fn=preexec_fn)
         out, err = process.communicate(timeout=60)
         assert out == '' and process.returncode != 0, f'it started: {out} {err}'
@@ -118,7 +118,7 @@ class Cleaned(unittest.TestCase):
 class FailedStartTest(Cleaned):
 
     def failures(self, nodes):
-        """(what, message, start): first starts that fail, each for another reason."""
+        """Yields (name, message, start) for first starts that fail, each for a different reason."""
 
         def small():
             die_with_parent()
@@ -146,7 +146,7 @@ class FailedStartTest(Cleaned):
                 _, err = start()
                 self.assertIn(message, err)
                 self.assertEqual(['node-1.toml'], os.listdir(nodes.root))
-        # After all of that it is as new.
+        # After these failures the directory can still be bootstrapped.
         nodes.start(1, '--bootstrap')
         self.assertEqual(0, nodes.ctl(1, 'set', 'a', 'b')[0])
 
@@ -218,7 +218,7 @@ class FailedStartTest(Cleaned):
             time.sleep(random.random() * 0.03)
             process.terminate()
             process.communicate(timeout=60)
-            # Killed by the signal: it came before the program could take signals.
+            # The status of a kill by the signal means that it came before the program handled signals.
             if process.returncode != -signal.SIGTERM and not os.path.exists(f'{place}/data/identity'):
                 self.assertFalse(os.path.exists(place), process.returncode)
 
@@ -277,7 +277,7 @@ class LostDirectoryTest(Cleaned):
             self.assertIn("A copy of another node's directory cannot replace a lost one", err)
         shutil.rmtree(nodes.data(3))
         nodes.start(2)
-        # An empty directory with bootstrap: a stranger, which holds nothing and is refused.
+        # An empty directory with --bootstrap becomes another store, which the group refuses.
         nodes.start(3, '--bootstrap')
         while nodes.ctl(1, 'get', 'a') != (0, 'c\n'):
             self.assertLess(time.monotonic(), limit)
@@ -292,7 +292,7 @@ class QuickstartTest(unittest.TestCase):
                               text=True, timeout=60, check=False, preexec_fn=die_with_parent)
         return done.returncode, done.stdout
 
-    def test_LostDirectory_TheOthersStartAndTheLossIsTold(self):
+    def test_LostDirectory_TheOthersStartAndTheLossIsReported(self):
         cluster = QuickstartCluster(scratch()).started()
         for i in range(20):
             self.assertEqual((0, 'OK\n'), self.ctl(cluster, 'set', f'k{i}', f'v{i}'))
@@ -335,7 +335,7 @@ class QuickstartTest(unittest.TestCase):
             self.assertEqual(1, cluster.stop())
         self.assertRegex(cluster.output, rf'^quickstart: node 2: cannot listen on 127\.0\.0\.1:{base + 1}: .*in use')
         self.assertEqual([], os.listdir(root))
-        # With other options too, since nothing is left.
+        # A later start may have other options, since the failed one left nothing behind.
         cluster = QuickstartCluster(f'{root}/new/data', nodes=1, port=base).started()
         self.assertEqual(0, cluster.stop())
 
@@ -346,7 +346,7 @@ class QuickstartTest(unittest.TestCase):
             cluster = QuickstartCluster(data_dir, port=cluster and cluster.port, http_port=cluster and cluster.http_port)
             time.sleep(random.random() * 0.4)
             cluster.stop(signal.SIGKILL)
-            # Its nodes die with it, a moment later.
+            # The nodes end shortly after quickstart.
             while any_process_names(data_dir):
                 time.sleep(0.02)
         cluster = QuickstartCluster(data_dir, port=cluster.port, http_port=cluster.http_port).started()

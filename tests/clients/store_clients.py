@@ -1,6 +1,6 @@
 """The client libraries that tests use, behind one interface, each as a plain and as a cluster client.
 
-A reply that is an error comes back as a Refused, in its place among the others. Values are text.
+An error reply is returned as a Refused, at its position among the other replies. Values are text.
 """
 
 import json
@@ -19,7 +19,7 @@ REPLY_SECONDS_MAX = 60
 
 
 class Refused(Exception):
-    """An error reply of the store; equal if its text is."""
+    """An error reply of the store; two are equal if their texts are."""
 
     def __eq__(self, other):
         return isinstance(other, Refused) and str(self) == str(other)
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 class _Interruptions(logging.Handler):
-    """Keeps what the redis module logs of connections that broke or hung, which it then tries again in silence."""
+    """Keeps the log lines of the redis module about broken or hanging connections, which it retries silently."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ class PythonClient:
     """python3-redis."""
 
     def __init__(self, kind, ports):
-        # A cluster client asks one node of its own choice unless it is told otherwise.
+        # By default a cluster client asks one node of its own choice.
         self._everywhere = {'target_nodes': RedisCluster.PRIMARIES} if kind == 'cluster' else {}
         settings = {'decode_responses': True, 'socket_timeout': REPLY_SECONDS_MAX, 'port': ports[0]}
         self._client = RedisCluster(host='127.0.0.1', **settings) if kind == 'cluster' else redis.Redis(**settings)
@@ -91,7 +91,7 @@ class PythonClient:
 
 
 class JavascriptClient:
-    """A library of npm's, driven by client_driver.js in a process of its own."""
+    """A library from npm, driven by client_driver.js in a process of its own."""
 
     def __init__(self, library, kind, ports, found):
         self._process = subprocess.Popen(
@@ -145,7 +145,7 @@ class JavascriptClient:
 
 
 def npm_packages():
-    """What third_party/npm/packages.bzl found: `missing` says why there is nothing, or is empty."""
+    """The result of third_party/npm/packages.bzl: `missing` says why there are no packages, or is empty."""
     folder = os.path.join(os.environ['TEST_SRCDIR'], 'npm_packages')
     with open(os.path.join(folder, 'found.json'), encoding='utf-8') as file:
         return {**json.load(file), 'node_modules': os.path.join(folder, 'node_modules')}

@@ -1,4 +1,5 @@
-// What env/disk.h promises, as far as a process can see it. Crashes of the machine are the simulator's own tests.
+// The contract of env/disk.h, as far as a process can observe it. Crashes of
+// the machine are tested with the simulator.
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,7 +51,8 @@ absl::Status DiskContract::Write(File* file, uint64_t offset,
                                  const std::string& bytes,
                                  env::Durability durability) {
   return Await([&](File::Done done) {
-    // The buffer and the span may go as soon as the call returned.
+    // The caller may destroy the buffer and the span when the call has
+    // returned.
     const Buffer piece = Buffer::Copy(bytes);
     return file->Write(offset, absl::MakeConstSpan(&piece, 1), durability,
                        std::move(done));
@@ -138,7 +140,7 @@ TEST_P(DiskContract, Open_MissingFile_IsNotFoundUnlessItMayBeCreated) {
   EXPECT_TRUE(Open("f", OpenMode::kCreateIfAbsent).ok());
 }
 
-TEST_P(DiskContract, Open_CreateWhereItIsThere_AlreadyExists) {
+TEST_P(DiskContract, Open_CreateOfAnExistingFile_AlreadyExists) {
   EXPECT_TRUE(Open("f", OpenMode::kCreate).ok());
   EXPECT_EQ(Open("f", OpenMode::kCreate).status().code(),
             absl::StatusCode::kAlreadyExists);
@@ -238,7 +240,7 @@ TEST_P(DiskContract, TwoHandles_SeeOneFile) {
   EXPECT_EQ(Size(b.get()), 6u);
 }
 
-TEST_P(DiskContract, EverythingWritten_IsThereForTheNextProcess) {
+TEST_P(DiskContract, EverythingWritten_IsReadByTheNextProcess) {
   auto file = MustOpen("f");
   ASSERT_TRUE(Write(file.get(), 0, "plain ", kLater).ok());
   ASSERT_TRUE(Write(file.get(), 6, "durable ", kDurable).ok());
@@ -317,7 +319,7 @@ TEST_P(DiskContract, List_IsSortedAndComplete) {
   EXPECT_EQ(List(), (std::vector<std::string>{"0", "a-1", "a.2", "b", "z_1"}));
 }
 
-TEST_P(DiskContract, Remove_TakesTheNameButNotTheOpenFile) {
+TEST_P(DiskContract, Remove_RemovesTheNameButNotTheOpenFile) {
   auto file = MustOpen("f");
   ASSERT_TRUE(Write(file.get(), 0, "still here", kLater).ok());
   ASSERT_TRUE(Remove("f").ok());

@@ -1,10 +1,14 @@
-// tests/contract/fixture.h: the contract of env/ as tests, written against an abstract world.
+// tests/contract/fixture.h: tests of the contract of env/, written against an
+// abstract world.
 //
-// Each implementation of the environment supplies a Fixture and instantiates the suites; all must pass on all of them:
+// Each implementation of the environment supplies a Fixture and instantiates
+// all suites; all must pass:
 //
-//   INSTANTIATE_TEST_SUITE_P(Sim, DiskContract, ::testing::Values(&MakeSimFixture));   // and Loop-, Transport-, StreamsContract
+//   INSTANTIATE_TEST_SUITE_P(Sim, DiskContract,
+//                            ::testing::Values(&MakeSimFixture));
 //
-// Only what env/*.h states is tested. Nothing here assumes a turn, a clock rate or an order that the headers leave open.
+// The suites test only the statements of env/*.h. They assume no length of a
+// turn, no clock rate and no order that the headers leave open.
 #ifndef QUORATE_TESTS_CONTRACT_FIXTURE_H_
 #define QUORATE_TESTS_CONTRACT_FIXTURE_H_
 
@@ -21,17 +25,20 @@ namespace quorate::contract {
 class Fixture {
  public:
   virtual ~Fixture() = default;
-  // Environments are numbered 0, 1, 2, …; each is made when it is first asked for, with an empty data directory.
+  // The environment of this number: 0, 1, 2, …. The first call for a number
+  // creates it, with an empty data directory.
   virtual env::Env& env(int index) = 0;
-  // Another process on the data directory of env(index), living beside it.
+  // A second process on the data directory of env(index), beside the first.
   virtual env::Env& SharingDirectoryOf(int index) = 0;
-  // Ends the process of env(index) and starts another on the same directory. Whatever was built on it must be gone already.
+  // Ends the process of env(index) and starts another on the same directory.
+  // Requires: every object that uses env(index) was destroyed.
   virtual void Restart(int index) = 0;
-  // Drives all environments until `done()` holds, or a time passes that only a hang takes: then false.
+  // Drives all environments until `done()` holds. False if it does not hold
+  // after a time that only a hang can explain.
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
-  // Drives them for about so long.
+  // Drives all environments for about this long.
   virtual void RunFor(Duration length) = 0;
-  // "host:port" where nobody listens, another at each call.
+  // A "host:port" without a listener, a different one at each call.
   virtual std::string FreshAddress() = 0;
 };
 
@@ -46,7 +53,7 @@ class ContractTest : public ::testing::TestWithParam<MakeFixture> {
   [[nodiscard]] bool RunUntil(const std::function<bool()>& done) {
     return fixture_->RunUntil(done);
   }
-  // Long enough for anything that is going to happen at once.
+  // Drives the world long enough for everything that happens without delay.
   void Settle() { fixture_->RunFor(Milliseconds(100)); }
   // Runs `body` in step 1 of a turn of env(index).
   void InTurn(const std::function<void()>& body, int index = 0) {
@@ -65,7 +72,7 @@ class ContractTest : public ::testing::TestWithParam<MakeFixture> {
 
 class LoopContract : public ContractTest {};
 
-// With shorthands that run one operation to its end.
+// Adds functions that run one operation to its end.
 class DiskContract : public ContractTest {
  protected:
   static constexpr auto kDurable = env::Durability::kDurable;
@@ -73,7 +80,7 @@ class DiskContract : public ContractTest {
 
   absl::StatusOr<std::unique_ptr<env::File>> Open(const std::string& name,
                                                   env::Disk::OpenMode mode);
-  // Fails the test if that does not work.
+  // Fails the test if the file cannot be opened.
   std::unique_ptr<env::File> MustOpen(const std::string& name);
   absl::Status Write(env::File* file, uint64_t offset, const std::string& bytes,
                      env::Durability durability);

@@ -1,4 +1,4 @@
-// What env/loop.h, env/pending.h and env/time.h promise.
+// The contract of env/loop.h, env/pending.h and env/time.h.
 #include <string>
 #include <utility>
 #include <vector>
@@ -189,7 +189,7 @@ TEST_P(LoopContract, CancelledDeferred_NeverRuns) {
   EXPECT_FALSE(ran);
 }
 
-TEST_P(LoopContract, Clock_StandsStillInAStepAndIsReadAnewForTheSecond) {
+TEST_P(LoopContract, Clock_IsFixedInAStepAndReadAgainForTheSecond) {
   MonoTime first;
   MonoTime again;
   MonoTime second;
@@ -197,7 +197,7 @@ TEST_P(LoopContract, Clock_StandsStillInAStepAndIsReadAnewForTheSecond) {
   Pending deferred;
   InTurn([&] {
     first = env().loop.ReadClock().mono;
-    // Some work between the readings.
+    // Takes some time between the two readings.
     std::string work;
     for (int i = 0; i < 100000; ++i) work += 'x';
     again = env().loop.ReadClock().mono;
@@ -242,7 +242,7 @@ TEST_P(LoopContract, ManyTimers_AllFireInOrder) {
   std::vector<int> fired;
   const MonoTime start = env().loop.ReadClock().mono + Milliseconds(5);
   for (int i = 0; i < 500; ++i) {
-    // 7919 is prime: every millisecond's worth is hit in a mixed-up order.
+    // 7919 is prime, so the loop visits every millisecond in a mixed order.
     const int slot = i * 7919 % 500;
     timers.push_back(env().loop.At(start + Microseconds(slot * 10),
                                    [&fired, slot] { fired.push_back(slot); }));

@@ -49,7 +49,8 @@ std::unique_ptr<Fixture> MakeFaultless() {
   return std::make_unique<SimFixture>(sim::WorldOptions());
 }
 
-// Everything legal that the contract allows at its worst, short of losses and errors.
+// A world with the worst behaviour that the contract allows, without losses and
+// errors.
 std::unique_ptr<Fixture> MakeBusy() {
   sim::WorldOptions options;
   options.seed = 99;

@@ -1,4 +1,4 @@
-// What env/byte_streams.h promises.
+// The contract of env/byte_streams.h.
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,7 +16,7 @@ using env::Connection;
 using env::Listener;
 using env::Pending;
 
-// Remembers what happened to one end.
+// Records the calls for one end of a connection.
 class End : public Connection::Observer {
  public:
   void OnBytes(std::string_view bytes) override {
@@ -64,7 +64,7 @@ class End : public Connection::Observer {
   }
 };
 
-// A server on env(0), a client on env(1), connected.
+// A server on env(0), connected with a client on env(1).
 class Connected {
  public:
   explicit Connected(Fixture* fixture) : fixture_(fixture) {
@@ -107,7 +107,7 @@ std::string Pattern(size_t size) {
   return bytes;
 }
 
-// More than any buffer between two programs holds.
+// More than all buffers between two programs can hold.
 constexpr size_t kPlenty = 32 << 20;
 
 }  // namespace
@@ -124,7 +124,7 @@ TEST_P(StreamsContract, Bytes_GoBothWays) {
   EXPECT_FALSE(c.server.connection->peer_address().empty());
 }
 
-TEST_P(StreamsContract, Listen_OnPortZero_TellsThePortChosen) {
+TEST_P(StreamsContract, Listen_OnPortZero_ReportsTheChosenPort) {
   const std::string address = fixture().FreshAddress();
   const std::string host = address.substr(0, address.rfind(':'));
   auto a = env(0).streams.Listen(host + ":0", [](auto) {});
@@ -153,7 +153,7 @@ TEST_P(StreamsContract, Listen_OnNoAddress_IsInvalid) {
   }
 }
 
-TEST_P(StreamsContract, Connect_WhereNobodyListens_FailsInALaterTurn) {
+TEST_P(StreamsContract, Connect_WithoutAListener_FailsInALaterTurn) {
   absl::Status status;
   bool called = false;
   bool inside = true;
@@ -184,7 +184,7 @@ TEST_P(StreamsContract, Connect_Cancelled_IsNeverCalled) {
   EXPECT_FALSE(called);
 }
 
-TEST_P(StreamsContract, DestroyedListener_AcceptsNothingButKeepsWhatItHas) {
+TEST_P(StreamsContract, DestroyedListener_AcceptsNoMoreAndKeepsItsConnections) {
   Connected c(&fixture());
   const std::string address = c.listener->address();
   c.listener.reset();
@@ -279,7 +279,7 @@ TEST_P(StreamsContract, HalfClose_EndsOneDirectionOnly) {
   ASSERT_TRUE(c.RunUntil([&] { return c.client.ends == 1; }));
 }
 
-TEST_P(StreamsContract, EndAfterMuch_SendsItAllFirst) {
+TEST_P(StreamsContract, EndAfterManyBytes_SendsThemFirst) {
   Connected c(&fixture());
   const std::string bytes = Pattern(3 << 20);
   c.client.Say(bytes);
@@ -296,7 +296,7 @@ TEST_P(StreamsContract, DestroyedConnection_IsNoticedByItsPeer) {
   EXPECT_EQ(c.client.ends + c.client.closes, 0);
 }
 
-TEST_P(StreamsContract, WritingToAPeerThatIsGone_EndsInOnClosed) {
+TEST_P(StreamsContract, WritingToADestroyedPeer_EndsInOnClosed) {
   Connected c(&fixture());
   c.client.connection.reset();
   for (int i = 0; i < 100 && c.server.closes == 0; ++i) {
@@ -336,7 +336,7 @@ TEST_P(StreamsContract, ObserverMayDestroyTheConnectionInsideEachCall) {
   }
 }
 
-TEST_P(StreamsContract, PausedReader_GetsNothingUntilItResumes) {
+TEST_P(StreamsContract, PausedReader_ReceivesNothingUntilItResumes) {
   Connected c(&fixture());
   c.server.connection->PauseReads();
   c.client.Say("wait for it");
@@ -345,12 +345,12 @@ TEST_P(StreamsContract, PausedReader_GetsNothingUntilItResumes) {
   EXPECT_EQ(c.server.got, "");
   EXPECT_EQ(c.server.ends, 0);
   c.server.connection->ResumeReads();
-  EXPECT_EQ(c.server.got, "");  // Never inside the call.
+  EXPECT_EQ(c.server.got, "");  // Never during the call.
   ASSERT_TRUE(c.RunUntil([&] { return c.server.ends == 1; }));
   EXPECT_EQ(c.server.got, "wait for it");
 }
 
-TEST_P(StreamsContract, PausedReader_HoldsItsPeerBackUntilItResumes) {
+TEST_P(StreamsContract, PausedReader_StopsItsPeerUntilItResumes) {
   Connected c(&fixture());
   c.server.connection->PauseReads();
   const std::string bytes = Pattern(kPlenty);
@@ -370,7 +370,7 @@ TEST_P(StreamsContract, PausedReader_HoldsItsPeerBackUntilItResumes) {
   EXPECT_EQ(c.client.drains, 1);
 }
 
-TEST_P(StreamsContract, TakenBytes_RiseAsThePeerReadsAndReachTheWhole) {
+TEST_P(StreamsContract, TakenBytes_RiseAsThePeerReadsUntilAllAreTaken) {
   Connected c(&fixture());
   EXPECT_EQ(c.client.connection->taken_bytes(), 0u);
   c.server.connection->PauseReads();
@@ -388,23 +388,23 @@ TEST_P(StreamsContract, TakenBytes_RiseAsThePeerReadsAndReachTheWhole) {
   EXPECT_EQ(c.client.connection->unsent_bytes(), 0u);
 }
 
-TEST_P(StreamsContract, End_WhenAllHasLeft_IsToldOnceInALaterTurn) {
+TEST_P(StreamsContract, End_WhenAllBytesAreSent_IsReportedOnceInALaterTurn) {
   Connected c(&fixture());
   InTurn(
       [&] {
-        c.client.Say("goodbye");
+        c.client.Say("last words");
         c.client.connection->End();
         EXPECT_EQ(c.client.drains, 0);
       },
       1);
   ASSERT_TRUE(c.RunUntil([&] { return c.client.drains == 1; }));
   ASSERT_TRUE(c.RunUntil([&] { return c.server.ends == 1; }));
-  EXPECT_EQ(c.server.got, "goodbye");
-  // The same with nothing to send before the end.
+  EXPECT_EQ(c.server.got, "last words");
+  // The other end has sent nothing before it ends.
   InTurn([&] { c.server.connection->End(); }, 0);
   ASSERT_TRUE(c.RunUntil([&] { return c.server.drains == 1; }));
   ASSERT_TRUE(c.RunUntil([&] { return c.client.ends == 1; }));
-  // Both have ended: nothing is left to be told.
+  // Both ends have ended, so no further call may come.
   Settle();
   for (const End* end : {&c.server, &c.client}) {
     EXPECT_EQ(end->drains, 1);
@@ -413,7 +413,7 @@ TEST_P(StreamsContract, End_WhenAllHasLeft_IsToldOnceInALaterTurn) {
   }
 }
 
-TEST_P(StreamsContract, EndBehindMuch_IsToldOnceThePeerTookIt) {
+TEST_P(StreamsContract, EndAfterManyBytes_IsReportedWhenThePeerTookThem) {
   Connected c(&fixture());
   c.server.connection->PauseReads();
   c.client.Say(Pattern(kPlenty));
@@ -437,7 +437,7 @@ TEST_P(StreamsContract, SmallWrite_NeedsNoOnDrained) {
   EXPECT_EQ(c.client.connection->unsent_bytes(), 0u);
 }
 
-TEST_P(StreamsContract, ConnectionToOneself_Works) {
+TEST_P(StreamsContract, ConnectionWithinOneProcess_Works) {
   End server;
   End client;
   auto listener = env(0).streams.Listen(

@@ -1,5 +1,5 @@
-// What env/transport.h promises. Messages may be lost even in a good world (before a link is up), so tests send until one
-// arrives.
+// The contract of env/transport.h. Messages may be lost even without faults
+// (before a link is up), so tests send until one arrives.
 #include <map>
 #include <memory>
 #include <string>
@@ -69,7 +69,7 @@ class Pair {
     ASSERT_TRUE(Start(0, Identity(1), NodeId(2)).ok());
     ASSERT_TRUE(Start(1, Identity(2), NodeId(1)).ok());
   }
-  // Sends from one to the other until it arrives.
+  // Sends from one node to the other until the message arrives.
   bool Deliver(int from, const std::string& bytes, Lane lane) {
     const int to = 1 - from;
     const Buffer piece = Buffer::Copy(bytes);
@@ -157,14 +157,14 @@ TEST_P(TransportContract, ManyMessages_ArriveWhole) {
   }
 }
 
-TEST_P(TransportContract, MessageToANodeThatWasNotNamed_IsLost) {
+TEST_P(TransportContract, MessageToAnUnknownNode_IsLost) {
   Pair pair(&fixture());
   pair.StartBoth();
-  const Buffer piece = Buffer::Copy("to nobody");
+  const Buffer piece = Buffer::Copy("to an unknown node");
   env(0).transport.Send(NodeId(9), Lane::kControl,
                         absl::MakeConstSpan(&piece, 1));
   EXPECT_TRUE(pair.Deliver(0, "to somebody", Lane::kControl));
-  EXPECT_FALSE(pair.inbox[1].Has("to nobody"));
+  EXPECT_FALSE(pair.inbox[1].Has("to an unknown node"));
   EXPECT_FALSE(env(0).transport.Congested(NodeId(9), Lane::kControl));
 }
 
@@ -256,7 +256,7 @@ TEST_P(TransportContract, AddressInUse_IsUnavailableAndNamed) {
   env(0).transport.Stop();
 }
 
-TEST_P(TransportContract, AddressThatIsNone_IsInvalid) {
+TEST_P(TransportContract, MalformedAddress_IsInvalid) {
   Inbox inbox;
   const absl::Status status =
       env(0).transport.Start(Identity(1), "no port here", {}, &inbox);
@@ -314,7 +314,8 @@ TEST_P(TransportContract, FloodedLane_ReportsCongestionAndRecovers) {
   env::Transport& transport = env(0).transport;
   EXPECT_FALSE(transport.Congested(NodeId(2), Lane::kBulk));
   const Buffer piece = Buffer::Copy(std::string(256 << 10, 'b'));
-  // All in one turn: nothing drains meanwhile. 256 MiB are too much for any queue.
+  // All messages are sent in one turn, so no queue can drain. No queue takes
+  // 256 MiB.
   bool congested = false;
   InTurn([&] {
     for (int i = 0; i < 1024 && !congested; ++i) {

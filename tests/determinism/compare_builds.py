@@ -18,7 +18,7 @@ def hashes(root, options, seeds):
     """The output lines of `hashes`, built with `options`."""
     bazel = os.path.join(root, 'bazelw')
     subprocess.run([bazel, 'build', *options, TARGET], cwd=root, check=True)
-    # The output folder of this configuration. The link bazel-bin may be another one's.
+    # The output folder of this configuration. The link bazel-bin may belong to another one.
     place = subprocess.run([bazel, 'info', *options, 'bazel-bin'],
                            cwd=root,
                            check=True,

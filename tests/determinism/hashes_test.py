@@ -22,7 +22,7 @@ class HashesTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        # Two seeds in one process, twice, in different order.
+        # Runs two seeds twice in one process, in different order.
         cls.first, cls.second, *cls.again = run([1, 2, 2, 1])
 
     def test_another_order_in_one_process(self):

@@ -22,7 +22,7 @@ import tree_copy
 
 BLOCK_SEEDS = 20
 _FAILED = re.compile(r'^\r?seed (\d+) FAILED: (.*)$', re.MULTILINE)
-# Violations that no checker reported.
+# Failures that no checker reported.
 _LUCK = re.compile(r'^[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
 
 

@@ -1,4 +1,4 @@
-"""Which outcomes of a seed count as found."""
+"""The hunt counts the right outcomes of a seed as found."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ PATCH = patches.Patch('a-bug', 'p', 'B001', 4, 'digest', 'Why.', '')
 
 
 def simulator(folder, name, failing):
-    """A program with the output of `simulate swarm`. `failing` has the messages of failing seeds."""
+    """Writes a program with the output of `simulate swarm`. `failing` has the messages of failing seeds."""
     path = os.path.join(folder, name)
     with open(path, 'w', encoding='utf-8') as file:
         file.write('#!/bin/sh\nfirst=${3%..*}; last=${3#*..}; status=0\n')

@@ -1,18 +1,18 @@
 """Patches that plant known bugs into the product: their file format, and how they are applied.
 
-A file patches/NAME.patch begins with what it plants, then the change in the form of `diff -u`:
+A file patches/NAME.patch begins with a description of the bug, followed by the change in the form of `diff -u`:
 
     Catalogue: B038
     Rated: 5
     Checker: acknowledged
 
-    Prose: what the change breaks, and what comes of it.
+    Prose: what the change breaks, and the consequences.
 
     --- a/raft/host/replica.cc
     +++ b/raft/host/replica.cc
     @@ …
 
-`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from there), `Rated` how subtle it is
+`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue), `Rated` how subtle it is
 (1 easy to 5 very subtle), `Checker` the beginning of the violation that is expected to report it.
 """
 
@@ -26,7 +26,7 @@ _KEYS = ('Catalogue', 'Rated', 'Checker')
 
 
 class BadPatch(Exception):
-    """A patch that cannot be read or does not apply; the message says which and why."""
+    """A patch that cannot be read or does not apply; the message names the patch and the reason."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ def load(folder):
 
 
 def apply_to(patch, root):
-    """Changes the files below `root`. BadPatch if it does not apply exactly. Some files may be changed then."""
+    """Changes the files below `root`. Raises BadPatch if the patch does not apply exactly; some files may then be changed."""
     run = subprocess.run(['patch', '-p1', '--batch', '--forward', '--fuzz=0', '--no-backup-if-mismatch', '-r', '-'],
                          cwd=root, input=patch.diff, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if run.returncode != 0:

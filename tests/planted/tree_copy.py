@@ -1,6 +1,6 @@
 """A copy of the source tree for planted bugs, so that the tree itself is never changed.
 
-It stays from one hunt to the next: Bazel then builds only what a patch changes.
+The copy is kept between hunts, so Bazel builds only the files that a patch changes.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ BINARY = 'bazel-bin/sim/cmd/simulate'
 
 
 class BuildFailed(Exception):
-    """The end of Bazel's output."""
+    """A failed build; the message is the last part of Bazel's output."""
 
 
 def home():
@@ -41,7 +41,7 @@ def _same(one, other):
 
 
 class TreeCopy:
-    """A lock on the copy: a second hunt waits for the first."""
+    """The copy, with a lock: a second hunt waits for the first."""
 
     def __init__(self, source, folder=None, jobs=2):
         self.source = source

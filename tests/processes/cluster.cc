@@ -99,7 +99,7 @@ absl::Status ProcessCluster::Launch(int node) {
   net::ChildOptions child;
   child.command = {*program, "--config", plan_.nodes[node].config_file,
                    absl::StrCat("--exit-with-parent=", getpid())};
-  if (!founded_) child.command.push_back("--bootstrap");
+  if (!bootstrapped_) child.command.push_back("--bootstrap");
   child.log_file = plan_.nodes[node].log_file;
   for (const auto& [name, value] : cluster_options_.environment) {
     child.environment[name] =
@@ -135,7 +135,7 @@ absl::Status ProcessCluster::StartAll() {
     absl::Status ready = AwaitReady(node);
     if (!ready.ok()) return ready;
   }
-  founded_ = true;
+  bootstrapped_ = true;
   return absl::OkStatus();
 }
 

@@ -1,6 +1,5 @@
 // tests/processes/cluster.h: a cluster of real quorated processes on loopback.
-//
-// Every process ends with the test that started it, whatever happens.
+// The kernel ends each process with the test that started it.
 #ifndef QUORATE_TESTS_PROCESSES_CLUSTER_H_
 #define QUORATE_TESTS_PROCESSES_CLUSTER_H_
 
@@ -35,22 +34,22 @@ class ProcessCluster {
   ProcessCluster(const ProcessCluster&) = delete;
   ProcessCluster& operator=(const ProcessCluster&) = delete;
 
-  // Starts every node that does not run and waits until all serve. The first
-  // call founds the cluster.
+  // Starts every node that does not run and waits until all serve requests. The
+  // first call bootstraps the cluster.
   absl::Status StartAll();
   void Kill(int node, int signal);
-  // SIGTERM to all; the wait status of each.
+  // Sends SIGTERM to all processes and returns the wait status of each.
   std::vector<int> StopAll();
-  // Waits until every group has a leader that says so itself.
+  // Waits until every group has a node that reports itself as its leader.
   absl::Status AwaitLeaders(Duration limit);
-  // The node (counted from 0) that says it leads `slot`.
+  // The node (counted from 0) that reports itself as leader of `slot`.
   std::optional<int> LeaderOf(uint16_t slot);
 
   int size() const { return static_cast<int>(plan_.nodes.size()); }
   bool runs(int node) { return processes_[node].has_value(); }
   const net::QuickstartNode& node(int node) const { return plan_.nodes[node]; }
   const std::string& directory() const { return options_.data_dir; }
-  // The end of a node's log, for failures.
+  // The last lines of a node's log, for failure messages.
   std::string LogTail(int node) const;
 
  private:
@@ -60,12 +59,12 @@ class ProcessCluster {
   const ProcessClusterOptions cluster_options_;
   net::QuickstartOptions options_;
   net::QuickstartPlan plan_;
-  bool founded_ = false;
+  bool bootstrapped_ = false;
   std::vector<std::optional<net::ChildProcess>> processes_;
 };
 
-// Ports of loopback that nobody listens on, outside the range from which the
-// kernel takes the ports of outgoing connections.
+// Ports of loopback without a listener, outside the range from which the kernel
+// takes ports of outgoing connections.
 std::vector<int> FreePorts(int count);
 
 }  // namespace quorate::tests

@@ -1,8 +1,9 @@
-// Rounds of kill -9 under load: one node, the leader of a group, all of them.
-// What the clients saw must be linearizable, and every round must see progress.
+// Rounds of kill -9 under load: of one node, of the leader of a group, of all
+// nodes. The history of the clients must be linearizable, and every round must
+// make progress.
 //
-//   --rounds=N   rounds (10)
-//   --seed=N     of the choices (drawn at random, printed first)
+//   --rounds=N   number of rounds (10)
+//   --seed=N     seed of the choices (drawn at random, printed first)
 #include <signal.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ namespace {
 int g_rounds = 10;
 uint64_t g_seed = 0;
 
-// Histories are judged and begun anew after so many rounds.
+// A history is checked after this number of rounds, and the next one begins.
 constexpr int kRoundsOfOneHistory = 20;
 constexpr uint64_t kProgress = 20;
 
@@ -60,7 +61,7 @@ class KillTest : public testing::Test {
     }
   }
 
-  void Judge() {
+  void CheckHistory() {
     ASSERT_EQ(load_->complaint(), "");
     const lincheck::History history = load_->Stop();
     load_.reset();
@@ -73,7 +74,7 @@ class KillTest : public testing::Test {
                 : "undecided");
   }
 
-  // Kills what this round is about; the number of nodes killed.
+  // Kills the nodes of this round. Returns their number.
   int KillSome(int round) {
     const uint64_t kind = round % 3;
     if (kind == 2) {
@@ -109,7 +110,7 @@ class KillTest : public testing::Test {
   uint64_t operations_ = 0;
 };
 
-TEST_F(KillTest, KillNine_UnderLoad_LosesAndDoublesNothing) {
+TEST_F(KillTest, KillNine_UnderLoad_LosesAndRepeatsNothing) {
   const absl::Status started = cluster_.StartAll();
   ASSERT_TRUE(started.ok()) << started;
   for (int round = 0; round < g_rounds; ++round) {
@@ -117,10 +118,10 @@ TEST_F(KillTest, KillNine_UnderLoad_LosesAndDoublesNothing) {
     SCOPED_TRACE("round " + std::to_string(round));
     ASSERT_NO_FATAL_FAILURE(RunRound(round));
     if ((round + 1) % kRoundsOfOneHistory == 0 || round + 1 == g_rounds) {
-      ASSERT_NO_FATAL_FAILURE(Judge());
+      ASSERT_NO_FATAL_FAILURE(CheckHistory());
     }
   }
-  std::printf("%d rounds, %llu operations judged\n", g_rounds,
+  std::printf("%d rounds, %llu operations checked\n", g_rounds,
               static_cast<unsigned long long>(operations_));
   for (const int status : cluster_.StopAll()) EXPECT_EQ(status, 0);
 }

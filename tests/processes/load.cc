@@ -22,13 +22,13 @@ namespace {
 
 constexpr Duration kReplyWithin = Seconds(5);
 
-// What a client knows of one command.
+// A client's record of one command.
 struct Record {
   int64_t invoke = 0;
   int64_t ret = lincheck::kNever;
   int key = 0;
   uint8_t function = Kv::kGet;
-  std::string value;  // What SET wrote.
+  std::string value;  // The value of a SET.
   RespValue reply;
 };
 
@@ -38,7 +38,7 @@ bool StartsWith(const RespValue& reply, std::string_view prefix) {
   return reply.error() && reply.text.starts_with(prefix);
 }
 
-// The command had no effect and never will.
+// True if the reply says that the command had no effect and never will.
 bool NotExecuted(const RespValue& reply) {
   for (const char* code :
        {"MOVED ", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "READONLY"}) {
@@ -94,7 +94,8 @@ class Load::Client {
       absl::StatusOr<RespValue> reply = client_->Call(command);
       if (!reply.ok()) {
         Elsewhere();
-        // A read without an answer says nothing and may be asked again.
+        // A read without an answer adds nothing to the history. It may be sent
+        // again.
         if (record.function == Kv::kGet) continue;
         records_.push_back(std::move(record));
         return;

@@ -1,5 +1,5 @@
-// tests/processes/load.h: clients in threads that write and read real nodes and
-// record what they saw, for the linearizability checker.
+// tests/processes/load.h: clients in threads that write to and read from real
+// nodes, and record calls and results for the linearizability checker.
 #ifndef QUORATE_TESTS_PROCESSES_LOAD_H_
 #define QUORATE_TESTS_PROCESSES_LOAD_H_
 
@@ -15,18 +15,20 @@
 namespace quorate::tests {
 
 struct LoadOptions {
-  // RESP addresses; a client that loses one goes to the next.
+  // RESP addresses. A client that loses its connection uses the next address.
   std::vector<std::string> addresses;
   int clients = 8;
   int keys = 24;
-  // Part of every key's name: histories with different ones do not meet.
+  // Part of every key's name, so that histories with different prefixes share
+  // no key.
   std::string prefix;
   uint64_t seed = 1;
 };
 
-// Each client does one command at a time: SET of a value never written before,
-// GET, and on every fourth key INCR. Errors that say "certainly not" are tried
-// elsewhere; lost connections and UNKNOWN leave an operation without an end.
+// Each client sends one command at a time: SET of a value that was never
+// written before, GET, and on every fourth key INCR. A command that was
+// certainly not executed is sent to another node. After a lost connection or
+// UNKNOWN the operation has no end in the history.
 class Load {
  public:
   explicit Load(const LoadOptions& options);
@@ -34,11 +36,11 @@ class Load {
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  // Ends all clients and gives what they saw. Once.
+  // Ends all clients and returns the history. Called once.
   lincheck::History Stop();
   // Commands answered so far.
   uint64_t answered() const { return answered_.load(); }
-  // Not empty: a reply that no client should ever see.
+  // A reply that no client should ever receive; empty if there was none.
   std::string complaint() const;
 
  private:

@@ -1,5 +1,5 @@
-// No acknowledgement leaves a node before the disks of a quorum have returned
-// from the durable write of it, seen from below the real processes.
+// A node sends no acknowledgement before the disks of a quorum have completed
+// its durable write, as traced below the real processes.
 #include <unistd.h>
 
 #include <cstdio>
@@ -36,8 +36,8 @@ std::string ReadText(const std::string& path) {
                      std::istreambuf_iterator<char>());
 }
 
-// SET key token GET, again and again: each reply holds the token before, so that
-// it can be told, below the process, which write it acknowledges.
+// Sends SET key token GET repeatedly. Each reply holds the previous token,
+// which identifies the acknowledged write to the preloaded library.
 void Write(ProcessCluster& cluster, int number,
            std::vector<AcknowledgedWrite>* acknowledged) {
   const std::string key = absl::StrCat("client-", number);
@@ -65,7 +65,7 @@ void Write(ProcessCluster& cluster, int number,
     if (i > 1) {
       ASSERT_EQ(reply->text, "~token-" + TokenOf(number, i - 1));
       acknowledged->push_back(
-          {.token = TokenOf(number, i), .told_by = TokenOf(number, i - 1)});
+          {.token = TokenOf(number, i), .reply_token = TokenOf(number, i - 1)});
     }
     ++i;
   }
@@ -103,14 +103,13 @@ TEST(SyncOrder, Acknowledgement_NeverLeavesBeforeAQuorumsDisksHaveTheWrite) {
     writes.insert(writes.end(), of_client.begin(), of_client.end());
   }
   ASSERT_EQ(writes.size(), static_cast<size_t>(kClients * (kWrites - 1)));
-  const SyncJudgement judgement = JudgeSyncs(traces, ports, 2, writes);
-  EXPECT_EQ(judgement.judged, static_cast<int>(writes.size()));
-  EXPECT_TRUE(judgement.early.empty())
-      << judgement.early.size()
-      << " early, the first: " << judgement.early.front();
+  const SyncCheck check = CheckSyncs(traces, ports, 2, writes);
+  EXPECT_EQ(check.checked, static_cast<int>(writes.size()));
+  EXPECT_TRUE(check.early.empty())
+      << check.early.size() << " early, the first: " << check.early.front();
 }
 
-TEST(JudgeSyncs, AckThatLeftEarly_IsFound) {
+TEST(CheckSyncs, AckThatLeftEarly_IsReported) {
   const std::vector<std::string> texts = {
       "sync 100 b\nsend 150 7001 a\nsend 90 17001 b\n",
       "sync 160 b\n",
@@ -122,23 +121,23 @@ TEST(JudgeSyncs, AckThatLeftEarly_IsFound) {
   }
   const std::vector<int> ports = {7001, 7002, 7003};
   const std::vector<AcknowledgedWrite> writes = {
-      {.token = "b", .told_by = "a"}};
-  SyncJudgement judgement = JudgeSyncs(traces, ports, 2, writes);
-  EXPECT_EQ(judgement.judged, 1);
-  ASSERT_EQ(judgement.early.size(), 1u);
-  EXPECT_EQ(judgement.early[0],
+      {.token = "b", .reply_token = "a"}};
+  SyncCheck check = CheckSyncs(traces, ports, 2, writes);
+  EXPECT_EQ(check.checked, 1);
+  ASSERT_EQ(check.early.size(), 1u);
+  EXPECT_EQ(check.early[0],
             "the acknowledgement of b left when 1 disks had it, not 2");
-  // Were the second disk a little faster, all would be well.
+  // With a slightly faster second disk the acknowledgement is in time.
   traces[1] = ParseSyncTrace("sync 149 b\n");
-  judgement = JudgeSyncs(traces, ports, 2, writes);
-  EXPECT_TRUE(judgement.early.empty());
+  check = CheckSyncs(traces, ports, 2, writes);
+  EXPECT_TRUE(check.early.empty());
 }
 
-TEST(JudgeSyncs, AckThatWasNotSeen_IsNotJudged) {
+TEST(CheckSyncs, AckOutsideTheTrace_IsNotChecked) {
   const std::vector<SyncTrace> traces = {ParseSyncTrace("sync 1 b\n")};
-  EXPECT_EQ(
-      JudgeSyncs(traces, {7001}, 1, {{.token = "b", .told_by = "a"}}).judged,
-      0);
+  EXPECT_EQ(CheckSyncs(traces, {7001}, 1, {{.token = "b", .reply_token = "a"}})
+                .checked,
+            0);
 }
 
 }  // namespace

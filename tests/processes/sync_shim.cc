@@ -1,11 +1,11 @@
-// A library to be preloaded into quorated: it writes down when a token that a
-// client wrote was made durable, and when one is about to be sent.
+// A library to be preloaded into quorated. It records when a token that a
+// client wrote became durable, and when one is about to be sent.
 //
-// Lines of the file named by QUORATE_SYNC_TRACE (times of CLOCK_MONOTONIC, which
-// all processes of a machine share):
+// Lines of the file named by QUORATE_SYNC_TRACE (times of CLOCK_MONOTONIC,
+// which all processes of a machine share):
 //   sync NANOSECONDS TOKEN          a durable write of it has returned
-//   send NANOSECONDS PORT TOKEN     about to leave from this local port
-// A token is "~token-" and ten digits, anywhere in what is written or sent.
+//   send NANOSECONDS PORT TOKEN     it is about to be sent from this local port
+// A token is "~token-" and ten digits, anywhere in the written or sent bytes.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -65,7 +65,7 @@ void Collect(const char* bytes, size_t size, Tokens* tokens) {
 }
 
 Tokens TokensIn(const iovec* pieces, int count) {
-  // A token may lie across pieces.
+  // A token may be split across pieces.
   std::string whole;
   for (int i = 0; i < count; ++i) {
     whole.append(static_cast<const char*>(pieces[i].iov_base),

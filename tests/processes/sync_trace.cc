@@ -32,33 +32,33 @@ SyncTrace ParseSyncTrace(std::string_view text) {
   return trace;
 }
 
-SyncJudgement JudgeSyncs(const std::vector<SyncTrace>& traces,
-                         const std::vector<int>& resp_ports, int quorum,
-                         const std::vector<AcknowledgedWrite>& writes) {
-  SyncJudgement judgement;
+SyncCheck CheckSyncs(const std::vector<SyncTrace>& traces,
+                     const std::vector<int>& resp_ports, int quorum,
+                     const std::vector<AcknowledgedWrite>& writes) {
+  SyncCheck check;
   for (const AcknowledgedWrite& write : writes) {
     std::optional<int64_t> left;
     for (size_t node = 0; node < traces.size(); ++node) {
       const auto port = traces[node].sent.find(resp_ports[node]);
       if (port == traces[node].sent.end()) continue;
-      const auto sent = port->second.find(write.told_by);
+      const auto sent = port->second.find(write.reply_token);
       if (sent == port->second.end()) continue;
       left = std::min(left.value_or(sent->second), sent->second);
     }
     if (!left.has_value()) continue;
-    ++judgement.judged;
+    ++check.checked;
     int durable = 0;
     for (const SyncTrace& trace : traces) {
       const auto synced = trace.synced.find(write.token);
       if (synced != trace.synced.end() && synced->second <= *left) ++durable;
     }
     if (durable < quorum) {
-      judgement.early.push_back(
-          absl::StrCat("the acknowledgement of ", write.token, " left when ",
-                       durable, " disks had it, not ", quorum));
+      check.early.push_back(absl::StrCat("the acknowledgement of ", write.token,
+                                         " left when ", durable,
+                                         " disks had it, not ", quorum));
     }
   }
-  return judgement;
+  return check;
 }
 
 }  // namespace quorate::tests

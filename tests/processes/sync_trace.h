@@ -1,5 +1,6 @@
-// tests/processes/sync_trace.h: what the preloaded library wrote down, and the
-// judge of it: no acknowledgement leaves before a quorum's disks have the write.
+// tests/processes/sync_trace.h: parses the traces of the preloaded library and
+// checks them: no acknowledgement is sent before the disks of a quorum have the
+// write.
 #ifndef QUORATE_TESTS_PROCESSES_SYNC_TRACE_H_
 #define QUORATE_TESTS_PROCESSES_SYNC_TRACE_H_
 
@@ -21,23 +22,23 @@ struct SyncTrace {
 
 SyncTrace ParseSyncTrace(std::string_view text);
 
-// A write, and the token by which its acknowledgement can be told.
+// A write, and the token in the reply that acknowledges it.
 struct AcknowledgedWrite {
   std::string token;
-  std::string told_by;
+  std::string reply_token;
 };
 
-struct SyncJudgement {
-  // Writes whose acknowledgement was seen leaving.
-  int judged = 0;
-  // In words, those that left too early.
+struct SyncCheck {
+  // Writes whose acknowledgement is in the trace.
+  int checked = 0;
+  // Descriptions of the acknowledgements that were sent too early.
   std::vector<std::string> early;
 };
 
 // `resp_ports` are the ports for clients, by node, in the order of `traces`.
-SyncJudgement JudgeSyncs(const std::vector<SyncTrace>& traces,
-                         const std::vector<int>& resp_ports, int quorum,
-                         const std::vector<AcknowledgedWrite>& writes);
+SyncCheck CheckSyncs(const std::vector<SyncTrace>& traces,
+                     const std::vector<int>& resp_ports, int quorum,
+                     const std::vector<AcknowledgedWrite>& writes);
 
 }  // namespace quorate::tests
 

@@ -1,4 +1,4 @@
-"""The arrows between folders: who may depend on whom, for `deps` in BUILD files and for #include lines alike."""
+"""The allowed dependencies between packages, for `deps` in BUILD files and for #include lines."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def read_table(page):
     return {match.group(1): set(re.findall(r'`([\w/]+)`', match.group(2))) for match in _ROW.finditer(page)}
 
 
-# Libraries from outside that pure folders may use: values and algorithms, nothing that runs by itself.
+# External libraries that pure folders may use: values and algorithms, without threads or input and output.
 PURE_EXTERNAL = {
     'com_google_absl': 'containers, strings, Status',
     'com_google_protobuf': 'envelopes between peers, configuration entries and snapshot headers',
@@ -31,7 +31,7 @@ PURE_EXTERNAL = {
 ENV_EXTERNAL = ('com_google_absl',)
 LINCHECK_EXTERNAL = ('com_google_absl',)
 
-# Unit tests stand beside the code, and those of raft, kv and node run on the simulator's disk, network and clock.
+# Unit tests are beside the code, and those of raft, kv and node run on the simulator's disk, network and clock.
 TEST_EXTRA = ('sim', 'lincheck')
 
 # label -> reason. Targets that may break a rule of this file.
@@ -63,7 +63,7 @@ def _may_use(user_package, used_package, is_test, table):
         return is_test
     if not is_test:
         return used_package in table.get(user_package, ())
-    # Tests stand beside the code. What they use is what their folder may use, and the simulator.
+    # Tests are beside the code. They may use the packages that their folder may use, and the simulator.
     if used in TEST_EXTRA:
         return {user, used} != {'sim', 'net'}
     return user == used or any(package.split('/', 1)[0] == used for row, allowed in table.items()
@@ -123,7 +123,7 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
 def check_includes(path, text, is_test, table):
-    """#include lines of one source file. Catches what reached a header through somebody else's deps."""
+    """#include lines of one source file. Reports headers that are reachable only through the deps of another target."""
     package = os.path.dirname(path)
     for match in _INCLUDE.finditer(text):
         used = os.path.dirname(match.group(1))
@@ -132,9 +132,9 @@ def check_includes(path, text, is_test, table):
 
 
 def check_visibility(targets):
-    """Everything is private unless it says to whom it is open; env/ is the one folder that everybody may see."""
+    """Every target names the folders that may use it; only env/ is public."""
     for target in targets:
-        # An alias is a second name of a program, for people to type.
+        # An alias is a second name of a program for users.
         if target.kind != 'alias' and '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
             yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'visibility',
                           f'{target.label} is public: name the folders that may use it')
@@ -147,7 +147,7 @@ def check_globs(path, text):
 
 
 def check_files_have_targets(targets, files):
-    """C++ files that no target builds, and files that a target names but nobody wrote."""
+    """C++ files that no target builds, and files that a target names but that do not exist."""
     named = {}
     for target in targets:
         for source in target.srcs + target.hdrs:

@@ -1,4 +1,4 @@
-"""BUILD files and #include lines follow the table of folders; and the checks that say so can fail."""
+"""BUILD files and #include lines follow the table of packages; and the checks can fail."""
 
 import os
 import sys

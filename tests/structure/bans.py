@@ -1,4 +1,4 @@
-"""What pure code must not say: the determinism rules as text.
+"""Patterns that pure code must not contain: the rules of determinism.
 
 Pure is every library outside net/, bench/ and cmd/ folders; tests may do as they like. The object files are held against an
 allowlist besides (purity_test); this lint gives the clearer message, at the line, and sees what leaves no symbol behind.
@@ -38,7 +38,7 @@ BANS = (
         r'latch|\w*_semaphore|this_thread|call_once|once_flag|lock_guard|unique_lock|scoped_lock|shared_lock)\b|\babsl::Mutex\w*|'
         r'#include\s*[<"](?:thread|mutex|shared_mutex|condition_variable|future|barrier|latch|semaphore|stop_token|pthread\.h|'
         r'absl/synchronization/[^>"]*)[>"]|\bpthread_\w+',
-        'pure code has one thread and no locks; what must wait takes a callback'),
+        'pure code has one thread and no locks; a function that must wait takes a callback'),
     Ban('atomic', r'\bstd::atomic\w*|#include\s*<atomic>', "only one loop's thread ever touches an object; a plain field will do"),
     Ban('clock',
         r'\babsl::(?:Now|GetCurrentTimeNanos|Clock|SleepFor)\b|\bstd::chrono\b|#include\s*[<"](?:chrono|ctime|time\.h|sys/time\.h|'
@@ -53,10 +53,10 @@ BANS = (
         r'\b(?:secure_)?getenv\b|\bsetenv\b|(?<![\w.>:])(?:system|popen|fork|execve?)\s*\(|#include\s*<(?:unistd\.h|fcntl\.h|'
         r'sys/(?!types)[^>]*|netinet/[^>]*|arpa/[^>]*|netdb\.h|poll\.h|signal\.h|csignal|dirent\.h|dlfcn\.h|liburing\.h|boost/asio[^>]*|'
         r'boost/beast/(?!http/(?:basic_parser|rfc7230)\.hpp>)[^>]*|openssl/[^>]*)>',
-        'the outside (environment, processes, sockets) is reached through env/ only'),
+        'environment variables, processes and sockets are reached through env/ only'),
     Ban('file',
         r'\bstd::(?:[io]?fstream|filesystem|fopen|freopen|tmpfile)\b|#include\s*<(?:fstream|filesystem)>|(?<![\w.>:])fopen\s*\(',
-        'files are reached through env::Disk; what a main reads or writes it hands in'),
+        'files are reached through env::Disk, or their text is passed in by main()'),
     Ban('console', r'#include\s*<iostream>|\bstd::(?:cout|cerr|clog|f?printf|puts)\b|(?<![\w.>:])f?printf\s*\(',
         'return text and let the main print it; events go to env::Tracer'),
     Ban('static', r'\bthread_local\b|^\s*static\s+(?!const\b|constexpr\b|constinit\s+const\b|_?[sS]tatic_assert|inline\s+constexpr\b)'
@@ -65,7 +65,7 @@ BANS = (
         'these hashes differ from process to process; use a keyed or CRC hash, or AbslHashValue for a container',
         PROTOCOL_FOLDERS + ('sim',)),
     Ban('unordered', r'\bstd::unordered_\w+|#include\s*<unordered_(?:map|set)>',
-        'use absl::flat_hash_* where nobody iterates, absl::btree_* or a sorted vector where somebody does',
+        'use absl::flat_hash_* if no code iterates over it, otherwise absl::btree_* or a sorted vector',
         PROTOCOL_FOLDERS + ('sim',)),
     Ban('pointer', r'\b(?:map|set|flat_hash_map|flat_hash_set|btree_map|btree_set)<\s*(?:const\s+)?[\w:]+(?:\s+const)?\s*\*|'
         r'\bu?intptr_t\b', 'addresses differ from run to run: no pointer as a key or in output'),
@@ -74,7 +74,7 @@ BANS = (
         'with a comparator of its own, ties may come out in any order: std::stable_sort', PROTOCOL_FOLDERS + ('sim',)),
     Ban('float', r'\b(?:double|float)\b', 'no floating point decides anything: integers and ratios of integers',
         PROTOCOL_FOLDERS + ('sim',)),
-    Ban('throw', r'\bthrow\b|\bdynamic_cast\b|\btypeid\b', 'our code throws nothing and asks no object for its type'),
+    Ban('throw', r'\bthrow\b|\bdynamic_cast\b|\btypeid\b', 'our code throws nothing and uses no runtime type information'),
     Ban('coroutine', r'\bco_(?:await|yield|return)\b', 'no coroutines in protocol code', PROTOCOL_FOLDERS),
     Ban('assert', r'(?<!\w)assert\s*\(|#include\s*<(?:cassert|assert\.h)>', 'CHECK stays on in release builds; assert does not'),
 )

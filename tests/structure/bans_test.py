@@ -1,4 +1,4 @@
-"""Pure sources keep the rules of determinism; and the lint that says so can fail."""
+"""Pure sources keep the rules of determinism; and the lint can fail."""
 
 import collections
 import os
@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import bans  # noqa: E402
 import tree  # noqa: E402
 
-# One line for each rule that must be caught, and one that looks like it and must not be.
+# For each rule a line that must be reported, and a similar line that must not.
 PLANTED = {
     'thread': ('std::mutex mu_;', '// std::mutex is not for us'),
     'atomic': ('std::atomic<int> count_;', 'int atomicity_;'),
@@ -54,7 +54,7 @@ class BansTest(unittest.TestCase):
             for path, text in package.items():
                 findings.extend(bans.check_proto(path, text) if path.endswith('.proto') else bans.check_bans(path, text))
             findings.extend(bans.check_hash_iteration({p: t for p, t in package.items() if not p.endswith('.proto')}))
-        self.assertGreater(count, 15, 'the lint found hardly any sources: is it looking in the right place?')
+        self.assertGreater(count, 15, 'the lint checked too few sources: does it read the right folders?')
         left = bans.apply_exceptions(findings, bans.EXCEPTIONS)
         self.assertFalse(left, '\n' + '\n'.join(map(str, left)))
 

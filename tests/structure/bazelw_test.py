@@ -1,4 +1,4 @@
-"""./bazelw chooses the right Bazel and installs, or says what is missing; played on a machine made of fake commands."""
+"""./bazelw chooses the right Bazel and installs, or names the missing packages; tested with fake commands."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-""".ci/count_tests.py counts what ran, and believes the worse of two reports."""
+""".ci/count_tests.py counts the tests that ran, and uses the worse of two reports."""
 
 import json
 import os

@@ -20,7 +20,7 @@ _LEFTOVER = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
 _TEXT = ('.h', '.cc', '.py', '.sh', '.bzl', '.bazel', '.proto', '.toml', '.md', '.txt', '.html', '.js', '.css')
 
 
-# Files of testonly targets, beside those that look like tests; set by whoever knows the BUILD files.
+# Files of testonly targets, beside those whose names look like tests; set by the caller, which has parsed the BUILD files.
 TEST_FILES = set()
 
 
@@ -53,7 +53,7 @@ def check_function_sizes(path, text):
 
 
 def check_banner(path, text):
-    """A header begins with what it is, under its own path."""
+    """A header begins with its path and a description."""
     if not path.endswith('.h'):
         return
     lines = text.split('\n')
@@ -61,8 +61,8 @@ def check_banner(path, text):
     if not lines[0].startswith(f'// {path}: '):
         yield Finding(path, 1, 'banner', f'a header begins with "// {path}: what it is"')
     elif not BANNER_LINES_MIN <= length <= BANNER_LINES_MAX:
-        yield Finding(path, 1, 'banner', f'{length} lines of banner; {BANNER_LINES_MIN} to {BANNER_LINES_MAX} say what it is, '
-                                         'where it sits and what it must not know')
+        yield Finding(path, 1, 'banner', f'{length} lines of banner; {BANNER_LINES_MIN} to {BANNER_LINES_MAX} describe it, '
+                                         'its place and the things it must not depend on')
 
 
 def check_guard(path, text):
@@ -72,7 +72,7 @@ def check_guard(path, text):
     if f'#ifndef {guard}\n#define {guard}\n' not in text:
         yield Finding(path, 1, 'guard', f'the include guard is {guard}')
     if re.search(r'^\s*using\s+namespace\b', cpp_text.code_only(text), re.MULTILINE):
-        yield Finding(path, 1, 'guard', 'a header opens no namespace for its users')
+        yield Finding(path, 1, 'guard', 'a header has no using-directive')
 
 
 def check_own_header_first(path, text, files):
@@ -89,7 +89,7 @@ def check_leftovers(path, text):
         for number, line in enumerate(text.split('\n'), 1):
             match = _LEFTOVER.search(line)
             if match:
-                yield Finding(path, number, 'leftover', f'{match.group(1)}: finish it, or write an issue and say nothing here')
+                yield Finding(path, number, 'leftover', f'{match.group(1)}: finish it, or write an issue and remove this')
 
 
 def check_whitespace(path, text):

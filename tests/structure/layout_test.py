@@ -1,4 +1,4 @@
-"""Files look as the style asks; and the checks that say so can fail."""
+"""Files have the required layout; and the checks can fail."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the object files of pure libraries need from outside, and what they keep: read with nm, held against an allowlist.
+"""The undefined symbols and the static state of the object files of pure libraries, read with nm and compared with an allowlist.
 
 A ban list would miss what nobody thought of (absl::Now does not say "clock" where it is called); an allowlist does not.
 """
@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 
-# label -> {pattern of symbols: reason}: state that outlives a call; * stands for anything. Everything else in .data or .bss is refused.
+# label -> {pattern of symbols: reason}: state that outlives a call; * matches anything. Everything else in .data or .bss is refused.
 STATIC_STATE = {
     '//env:check': {
         'quorate::(anonymous namespace)::g_handler': 'the CHECK handler, the one exception of the design',
@@ -16,18 +16,18 @@ STATIC_STATE = {
     '//node/protocol:http_parser': {
         'boost::beast::http::detail::basic_parser_base::parse_field(*)::is_token': 'a table of constants',
         '*boost::beast::http::detail::get_field_table()::tab': 'the names of headers: constants, made at their first use',
-        '*boost::system::detail::to_std_category(boost::system::error_category const&)::*': 'error codes of other libraries, never asked for',
+        '*boost::system::detail::to_std_category(boost::system::error_category const&)::*': 'error codes of other libraries, never used',
         'guard variable for boost::none': 'an empty constant',
     },
 }
 
 _MUTABLE = re.compile(r'^\.(?:bss|tbss|tdata|data(?!\.rel\.ro))')
-# The compiler's own constants, which the linker fills in; and what absl/status/status.h brings along by including <iostream>. Using
+# The compiler's own constants, which the linker fills in, and the object that absl/status/status.h adds by including <iostream>. Using
 # one of those streams would show as a symbol of its own.
 _HARMLESS_STATE = re.compile(r'DW\.ref\..*|std::__ioinit')
-# Protobuf's generated code registers its descriptors, which nothing of ours reads.
+# Protobuf's generated code registers its descriptors, which our code never reads.
 _GENERATED = ('.pb.o', '.pb.pic.o')
-# Debian's name of an inline namespace, and an ABI tag: neither says anything here.
+# Debian's name of an inline namespace, and an ABI tag: neither matters here.
 _NOISE = re.compile(r'\bdebian\d+::|\[abi:cxx11\]')
 _SANITIZER = re.compile(r'^__(?:asan|tsan|ubsan|msan|gcov)_')
 
@@ -56,7 +56,7 @@ def read_symbols(paths):
 
 
 class Allowlist:
-    """Lines `pattern  # reason`; `[label]` begins a section for one library, `[*]` the one for all. * stands for anything."""
+    """Lines `pattern  # reason`; `[label]` begins a section for one library, `[*]` the one for all. * matches anything."""
 
     def __init__(self, text):
         self.patterns = {'*': []}

@@ -1,4 +1,4 @@
-"""Object files of pure libraries need nothing impure and keep no state; and the check that says so can fail."""
+"""Object files of pure libraries need no impure symbol and have no static state; and the check can fail."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import tree  # noqa: E402
 
 LISTING = 'tests/structure/pure_objects.txt'
 ALLOWED = os.path.join(HERE, 'allowed_symbols.txt')
-# Libraries with sources that stay out, each with a reason.
+# Libraries with sources that are not checked, each with a reason.
 NOT_PURE = {}
 
 

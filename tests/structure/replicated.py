@@ -1,14 +1,14 @@
-"""What replicas must agree on comes from the stored bootstrap record, never from the configuration file."""
+"""Values on which replicas must agree come from the stored bootstrap record, never from the configuration file."""
 
 import re
 
 import cpp_text
 from bans import Finding
 
-# What replicas are made of. None of these may know the configuration, directly or through others.
+# The libraries of a replica. None of them may depend on the configuration, directly or indirectly.
 REPLICATED = ('//node/config:bootstrap_record', '//kv/store:store', '//raft/host:host', '//raft/core:core')
 CONFIGURATION = '//node/config:config'
-# The only files of node/ and net/ that make entry 1 of a group or the beginning of a replica.
+# The only files of node/ and net/ that create entry 1 of a group or the initial state of a replica.
 MAKERS = ('node/config/bootstrap_record.cc', 'node/config/bootstrap_record.h')
 
 _MADE = re.compile(r'\bStoreOptions\b(?!Of)|\braft::Configuration\s+\w+\s*[;{=(]')
