@@ -234,7 +234,7 @@ TEST_F(CoreTest, Append_MatchesWhatIsNotDurableYet_OnlyDurableIsAcknowledged) {
   Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
   Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_EQ(out_.messages[0].last.index, Index(1));
+  EXPECT_EQ(out_.messages[0].match, Index(1));
 }
 
 TEST_F(CoreTest, WriteDone_OutOfOrder_DoesNotFall) {
@@ -269,7 +269,7 @@ TEST_F(CoreTest, Refusal_LateAfterTheFollowerCaughtUp_DoesNotWalkBack) {
   ASSERT_EQ(core_->followers()[0].match, Index(5));
   Message refusal = Ack(2, 4, 0);
   refusal.reject = true;
-  refusal.last = At(3, 4);
+  refusal.previous = At(3, 4);
   refusal.hint = At(1, 1);
   Receive(refusal);
   EXPECT_EQ(core_->followers()[0].next, Index(6));
@@ -428,7 +428,7 @@ TEST_F(CoreTest, PreVote_RecentLeaderContact_IsRefused) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
   Message request = From(3, MessageType::kPreVote, 3);
-  request.last = At(1, 1);
+  request.last_log = At(1, 1);
   Pass(options_.election_timeout_min - Nanoseconds(1));
   Receive(request);
   ASSERT_EQ(out_.messages.size(), 1u);

@@ -78,7 +78,7 @@ void Core::Impl::BecomePreCandidate() {
     if (voter == options_.node) continue;
     Message message = NewMessage(MessageType::kPreVote, voter);
     message.term = hard_state_.term + 1;
-    message.last = log_.last();
+    message.last_log = log_.last();
     Send(std::move(message));
   }
   CountPreVote(options_.node, true);
@@ -100,7 +100,7 @@ void Core::Impl::BecomeCandidate(bool forced) {
   for (const NodeId voter : VoterNodes(log_.configuration())) {
     if (voter == options_.node) continue;
     Message message = NewMessage(MessageType::kVote, voter);
-    message.last = log_.last();
+    message.last_log = log_.last();
     message.forced = forced;
     Send(std::move(message));
   }
@@ -185,7 +185,7 @@ bool Core::Impl::AcceptLeader(const Message& message) {
 void Core::Impl::OnPreVote(const Message& message) {
   const bool disturbs = HasRecentLeaderContact() && message.from != leader();
   const bool grant = message.term > hard_state_.term && !disturbs &&
-                     message.last >= log_.last();
+                     message.last_log >= log_.last();
   Message reply = NewMessage(MessageType::kPreVoteReply, message.from);
   if (grant) reply.term = message.term;
   reply.reject = !grant;
@@ -204,7 +204,7 @@ void Core::Impl::OnVote(const Message& message) {
   const bool free = hard_state_.voted_for == NodeId() ||
                     hard_state_.voted_for == message.from;
   const bool grant =
-      free && leader() == NodeId() && message.last >= log_.last();
+      free && leader() == NodeId() && message.last_log >= log_.last();
   if (grant) {
     if (hard_state_.voted_for == NodeId()) SetVote(message.from);
     if (!std::holds_alternative<Follower>(role_)) {

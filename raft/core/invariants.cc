@@ -166,9 +166,9 @@ std::string ClusterInvariants::CheckMessages(NodeId node, const Output& output,
                          " before that is on its disk");
       }
       if (type == MessageType::kAppendReply && !message.reject &&
-          message.last.index > last) {
-        return Violation("durability", node, "acknowledges ",
-                         message.last.index, ", its disk ends at ", last);
+          message.match > last) {
+        return Violation("durability", node, "acknowledges ", message.match,
+                         ", its disk ends at ", last);
       }
     }
   }

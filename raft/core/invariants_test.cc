@@ -316,7 +316,7 @@ class MessageInvariantsTest : public InvariantsTest {
     message.type = type;
     message.term = Term(term);
     message.to = NodeId(to);
-    message.last.index = Index(last);
+    message.match = Index(last);
     replica_.out().Clear();
     replica_.out().messages.push_back(message);
     return Show(1, replica_);

@@ -56,13 +56,14 @@ class NonsenseTest : public ReplicaTest {
     if (m.type == MessageType::kPreVoteReply && Chance(50)) ++m.term;
     m.reject = Chance(30);
     m.forced = Chance(20);
-    m.last = SomePosition();
+    m.last_log = m.previous = SomePosition();
+    m.match = m.read_index = m.previous.index;
     m.hint = SomePosition();
     m.commit = SomeIndex();
     m.read_round = ReadRound(Below(5));
     m.read_id = Chance(50) ? read_id_ : Below(5);
     if (m.type == MessageType::kAppend) {
-      LogPosition previous = m.last;
+      LogPosition previous = m.previous;
       for (uint64_t n = Below(4); n > 0; --n) {
         m.entries.push_back(SomeEntry(previous));
         previous = m.entries.back().position();
@@ -92,7 +93,7 @@ class NonsenseTest : public ReplicaTest {
         break;
       case RoleKind::kLeader:
         m.type = MessageType::kAppendReply;
-        m.last = core_->last();
+        m.match = core_->last().index;
         break;
       case RoleKind::kFollower:
         m.type = MessageType::kSnapshotChunk;

@@ -37,7 +37,7 @@ TEST_F(PaperTest, State_AppendOfNewTerm_OneWriteHoldsTermAndEntries) {
   ASSERT_EQ(out_.writes[0].entries.size(), 1u);
   const auto replies = Of(FinishWrite(), MessageType::kAppendReply);
   ASSERT_EQ(replies.size(), 1u);
-  EXPECT_EQ(replies[0].last.index, Index(2));
+  EXPECT_EQ(replies[0].match, Index(2));
 }
 
 // The reply to a heartbeat of a new term also waits until the term is durable.
@@ -141,7 +141,7 @@ TEST_F(PaperTest, AppendEntries_PreviousMissing_IsRefusedWithAHint) {
   Receive(Append(2, 2, At(2, 7), {Commands(2, 8)}));
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_TRUE(out_.messages[0].reject);
-  EXPECT_EQ(out_.messages[0].last, At(2, 7));
+  EXPECT_EQ(out_.messages[0].previous, At(2, 7));
   EXPECT_EQ(out_.messages[0].hint, At(1, 2));
   EXPECT_EQ(core_->last(), At(1, 2));
 }
@@ -176,7 +176,7 @@ TEST_F(PaperTest, AppendEntries_AllThereAlready_NothingIsWrittenOrRemoved) {
   EXPECT_EQ(core_->last(), At(2, 4));
   ASSERT_EQ(out_.messages.size(), 1u);
   // The reply acknowledges what the message covered, not the whole log.
-  EXPECT_EQ(out_.messages[0].last.index, Index(2));
+  EXPECT_EQ(out_.messages[0].match, Index(2));
 }
 
 // "5. If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index
@@ -262,7 +262,7 @@ TEST_F(PaperTest, Followers_PreVoteGranted_HasNoSideEffect) {
   const MonoTime deadline = core_->deadline();
   now_.mono = deadline - Milliseconds(1);
   Message request = From(2, MessageType::kPreVote, 7);
-  request.last = At(1, 1);
+  request.last_log = At(1, 1);
   Receive(request);
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_FALSE(out_.messages[0].reject);
@@ -349,7 +349,7 @@ TEST_F(PaperTest, Leaders_Elected_AppendAnEntryOfTheirTermAtOnce) {
   const auto appends = Of(leader_output_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 2u);
   for (const Message& append : appends) {
-    EXPECT_EQ(append.last, At(1, 1));
+    EXPECT_EQ(append.previous, At(1, 1));
     ASSERT_EQ(append.entries.size(), 1u);
     EXPECT_EQ(append.entries[0].kind, EntryKind::kNoop);
     EXPECT_EQ(append.entries[0].position(), At(2, 2));
@@ -398,7 +398,7 @@ TEST_F(PaperTest, Leaders_Acknowledged_NextAndMatchFollow) {
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 1u);  // The probe of node 3 has no reply yet.
   EXPECT_EQ(appends[0].to, NodeId(2));
-  EXPECT_EQ(appends[0].last, At(2, 2));
+  EXPECT_EQ(appends[0].previous, At(2, 2));
   Receive(Ack(2, 2, 3));
   EXPECT_EQ(core_->followers()[0].match, Index(3));
   EXPECT_EQ(core_->followers()[0].next, Index(4));
@@ -411,12 +411,12 @@ TEST_F(PaperTest, Leaders_Refused_GoBackToWhereTheLogsMayAgree) {
   BecomeLeader();
   Message refusal = Ack(2, 5, 0);
   refusal.reject = true;
-  refusal.last = At(4, 5);
+  refusal.previous = At(4, 5);
   refusal.hint = At(3, 5);
   Receive(refusal);
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 1u);
-  EXPECT_EQ(appends[0].last, At(2, 3));
+  EXPECT_EQ(appends[0].previous, At(2, 3));
 }
 
 // "If there exists an N such that N > commitIndex, a majority of matchIndex[i]
@@ -517,7 +517,7 @@ TEST_F(PaperTest, InstallSnapshot_Complete_ReplacesLogAndConfiguration) {
   EXPECT_EQ(core_->configuration(), snapshot.configuration);
   EXPECT_EQ(core_->applied_log_time(), WallTime(50));
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_EQ(out_.messages[0].last.index, Index(9));
+  EXPECT_EQ(out_.messages[0].match, Index(9));
 }
 
 // "6. If existing log entry has same index and term as snapshot's last included
@@ -530,7 +530,7 @@ TEST_F(PaperTest, InstallSnapshot_LogHasItsLastEntry_KeepsWhatFollows) {
   EXPECT_EQ(core_->commit_index(), Index(3));
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_EQ(out_.messages[0].type, MessageType::kAppendReply);
-  EXPECT_EQ(out_.messages[0].last.index, Index(3));
+  EXPECT_EQ(out_.messages[0].match, Index(3));
 }
 
 }  // namespace

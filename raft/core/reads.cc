@@ -93,7 +93,7 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   reply.reject = !ok;
   reply.read_id = read.id;
   if (ok) {
-    reply.last = {Term(), index};
+    reply.read_index = index;
     const Progress* member = FindMember(read.from);
     if (member != nullptr) reply.commit = std::min(commit_, member->match());
   }
@@ -153,7 +153,7 @@ void Core::Impl::OnReadIndexReply(const Message& message) {
   for (ForwardedRead& read : follower->reads) {
     if (read.read_id != message.read_id || read.answered) continue;
     read.answered = true;
-    read.index = message.last.index;
+    read.index = message.read_index;
     read.retry_at = MonoTime::Max();
     if (message.reject) read.expires_at = now_.mono;
   }

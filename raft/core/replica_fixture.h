@@ -108,14 +108,14 @@ class ReplicaTest : public ::testing::Test {
 
   static Message VoteRequest(uint32_t node, uint64_t term, LogPosition last) {
     Message message = From(node, MessageType::kVote, term);
-    message.last = last;
+    message.last_log = last;
     return message;
   }
 
   static Message Append(uint32_t leader, uint64_t term, LogPosition previous,
                         std::vector<Entry> entries, uint64_t commit = 0) {
     Message message = From(leader, MessageType::kAppend, term);
-    message.last = previous;
+    message.previous = previous;
     message.entries = std::move(entries);
     message.commit = Index(commit);
     return message;
@@ -123,7 +123,7 @@ class ReplicaTest : public ::testing::Test {
 
   static Message Ack(uint32_t node, uint64_t term, uint64_t match) {
     Message message = From(node, MessageType::kAppendReply, term);
-    message.last.index = Index(match);
+    message.match = Index(match);
     return message;
   }
 

@@ -129,7 +129,7 @@ void Core::Impl::SendAppends(Progress& member) {
 void Core::Impl::SendAppend(Progress& member) {
   const Index previous = member.next() - 1;
   Message message = NewMessage(MessageType::kAppend, member.node());
-  message.last = {log_.TermAt(previous), previous};
+  message.previous = {log_.TermAt(previous), previous};
   message.commit = commit_;
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
@@ -159,18 +159,18 @@ void Core::Impl::OnAppend(const Message& message) {
     DropInvalid();
     return;
   }
-  const Index matched = message.last.index + message.entries.size();
+  const Index matched = message.previous.index + message.entries.size();
   absl::Span<const Entry> entries = message.entries;
-  if (message.last.index < commit_) {
+  if (message.previous.index < commit_) {
     // Committed entries are in the log of every later leader (leader
     // completeness). They match, even where a snapshot has replaced them here.
-    const uint64_t known = commit_ - message.last.index;
+    const uint64_t known = commit_ - message.previous.index;
     if (entries.size() <= known) {
       AckMatch(commit_);
       return;
     }
     entries.remove_prefix(known);
-  } else if (!log_.Matches(message.last)) {
+  } else if (!log_.Matches(message.previous)) {
     RejectAppend(message);
     return;
   }
@@ -184,7 +184,7 @@ void Core::Impl::OnAppend(const Message& message) {
   } else {
     ReplaceSuffix(entries);
     Message reply = NewMessage(MessageType::kAppendReply, message.from);
-    reply.last = {Term(), matched};
+    reply.match = matched;
     MutableWrite().after.push_back(std::move(reply));
   }
   FollowerCommit(message.commit, matched);
@@ -193,7 +193,7 @@ void Core::Impl::OnAppend(const Message& message) {
 // True if a leader of that term can have sent the entries. A replica never
 // acknowledges an entry of an unknown kind or version.
 bool Core::Impl::WellFormed(const Message& message) const {
-  LogPosition previous = message.last;
+  LogPosition previous = message.previous;
   WallTime log_time = WallTime::Min();
   for (const Entry& entry : message.entries) {
     if (entry.index != previous.index + 1 || entry.term < previous.term ||
@@ -223,8 +223,9 @@ bool Core::Impl::Continues(const Entry& entry) const {
 void Core::Impl::RejectAppend(const Message& message) {
   Message reply = NewMessage(MessageType::kAppendReply, message.from);
   reply.reject = true;
-  reply.last = message.last;
-  reply.hint = log_.FindConflictByTerm(message.last.index, message.last.term);
+  reply.previous = message.previous;
+  reply.hint =
+      log_.FindConflictByTerm(message.previous.index, message.previous.term);
   Send(std::move(reply));
 }
 
@@ -251,7 +252,7 @@ void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
 // leaves with the write that holds them.
 void Core::Impl::AckMatch(Index matched) {
   Message reply = NewMessage(MessageType::kAppendReply, leader());
-  reply.last = {Term(), std::min(matched, durable_)};
+  reply.match = std::min(matched, durable_);
   Send(std::move(reply));
 }
 
@@ -294,17 +295,17 @@ void Core::Impl::OnAppendReply(const Message& message) {
   if (message.reject) {
     const LogPosition hint =
         log_.FindConflictByTerm(message.hint.index, message.hint.term);
-    if (member->Rejected(message.last.index, hint.index)) {
+    if (member->Rejected(message.previous.index, hint.index)) {
       SendAppends(*member);
     }
     return;
   }
-  if (message.last.index > log_.last().index) {
+  if (message.match > log_.last().index) {
     DropInvalid();
     return;
   }
-  const bool news = member->Acknowledged(message.last.index,
-                                         now_.mono + options_.retry_interval);
+  const bool news =
+      member->Acknowledged(message.match, now_.mono + options_.retry_interval);
   if (member->state() == Progress::State::kSnapshot &&
       member->match() >= log_.start().index) {
     // The entries that the follower lacks are in the log.

@@ -76,17 +76,17 @@ std::string MessageText(const Message& m) {
   switch (m.type) {
     case MessageType::kPreVote:
     case MessageType::kVote:
-      text += " last " + PositionText(m.last) + (m.forced ? " forced" : "");
+      text += " last " + PositionText(m.last_log) + (m.forced ? " forced" : "");
       break;
     case MessageType::kAppend:
-      text += " after " + PositionText(m.last);
+      text += " after " + PositionText(m.previous);
       for (const Entry& entry : m.entries) text += " " + EntryText(entry);
       text += " commit " + Text(m.commit.value());
       break;
     case MessageType::kAppendReply:
-      text += m.reject ? " reject " + PositionText(m.last) + " hint " +
+      text += m.reject ? " reject " + PositionText(m.previous) + " hint " +
                              PositionText(m.hint)
-                       : " match " + Text(m.last.index.value());
+                       : " match " + Text(m.match.value());
       break;
     case MessageType::kHeartbeat:
       text += " commit " + Text(m.commit.value());
@@ -104,7 +104,7 @@ std::string MessageText(const Message& m) {
       text += m.reject ? " reject" : " grant";
       break;
     case MessageType::kReadIndexReply:
-      text += m.reject ? " reject" : " index " + Text(m.last.index.value());
+      text += m.reject ? " reject" : " index " + Text(m.read_index.value());
       break;
     case MessageType::kReadIndex:
     case MessageType::kTimeoutNow:

@@ -127,20 +127,19 @@ enum class MessageType : uint8_t {
 // One message of one group between two of its members. A field that is not
 // listed for a type is zero.
 //
-// kPreVote: `last`, the candidate's last entry. `term` is the term of the
-// intended campaign.
+// kPreVote: `last_log`. `term` is the term of the intended campaign.
 // kPreVoteReply: `reject`. `term` is the requested one if the vote is granted,
 // else the voter's own.
 //
-// kVote: `last`, the candidate's last entry; `forced`.
+// kVote: `last_log`; `forced`.
 // kVoteReply: `reject`.
 //
-// kAppend: `last`, the entry just before `entries`; `entries`, which are empty
-// in some probes; `commit`; `commit_log_time`.
-// kAppendReply, accepted: last.index is durable at the sender and matches.
-// kAppendReply, rejected: `reject`; `last` of the kAppend; `hint`, the sender's
-// last entry at or before `last` whose term is not higher. Any message of a
-// stale leader gets a rejecting kAppendReply with the higher term.
+// kAppend: `previous`; `entries`, which are empty in some probes; `commit`;
+// `commit_log_time`.
+// kAppendReply, accepted: `match`.
+// kAppendReply, rejected: `reject`; `previous` of the kAppend; `hint`, the
+// sender's last entry at or before `previous` whose term is not higher. Any
+// message of a stale leader gets a rejecting kAppendReply with the higher term.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `commit_log_time`; `read_round`, the newest one.
@@ -152,8 +151,8 @@ enum class MessageType : uint8_t {
 // or does not need it, sends an accepting kAppendReply instead.
 //
 // kReadIndex: `read_id`.
-// kReadIndexReply: `read_id` of the kReadIndex; last.index, the index that must
-// be applied, or `reject`; `commit` as in kHeartbeat.
+// kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;
+// `commit` as in kHeartbeat.
 //
 // kTimeoutNow: no fields.
 struct Message {
@@ -165,7 +164,11 @@ struct Message {
   // The leader itself requested this kVote (kTimeoutNow), so voters with recent
   // leader contact do not ignore it (thesis 4.2.3).
   bool forced = false;
-  LogPosition last;
+  LogPosition last_log;  // The candidate's last entry.
+  LogPosition previous;  // The entry just before `entries`.
+  // Up to here the sender's log is durable and matches the leader's.
+  Index match;
+  Index read_index;  // A read may be served once this index is applied.
   LogPosition hint;
   Index commit;
   WallTime commit_log_time{0};

@@ -59,6 +59,49 @@ void ToWire(const SnapshotDescriptor& snapshot, wire::Snapshot* out) {
   out->set_crc32c(snapshot.crc32c);
 }
 
+// The field of `message` that its type sends as `position`.
+LogPosition PositionOf(const Message& message) {
+  switch (message.type) {
+    case MessageType::kPreVote:
+    case MessageType::kVote:
+      return message.last_log;
+    case MessageType::kAppend:
+      return message.previous;
+    case MessageType::kAppendReply:
+      return message.reject ? message.previous
+                            : LogPosition{Term(), message.match};
+    case MessageType::kReadIndexReply:
+      return {Term(), message.read_index};
+    default:
+      return {};
+  }
+}
+
+// The inverse of PositionOf; the type and `reject` of `message` are set.
+void SetPosition(const LogPosition& position, Message* message) {
+  switch (message->type) {
+    case MessageType::kPreVote:
+    case MessageType::kVote:
+      message->last_log = position;
+      break;
+    case MessageType::kAppend:
+      message->previous = position;
+      break;
+    case MessageType::kAppendReply:
+      if (message->reject) {
+        message->previous = position;
+      } else {
+        message->match = position.index;
+      }
+      break;
+    case MessageType::kReadIndexReply:
+      message->read_index = position.index;
+      break;
+    default:
+      break;
+  }
+}
+
 void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   const Message& message = in.message;
   out->set_group(in.group.group.value());
@@ -67,7 +110,8 @@ void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   out->set_term(message.term.value());
   out->set_reject(message.reject);
   out->set_forced(message.forced);
-  if (message.last != LogPosition{}) ToWire(message.last, out->mutable_last());
+  const LogPosition position = PositionOf(message);
+  if (position != LogPosition{}) ToWire(position, out->mutable_position());
   if (message.hint != LogPosition{}) ToWire(message.hint, out->mutable_hint());
   out->set_commit(message.commit.value());
   out->set_commit_log_time_ns(message.commit_log_time.ns());
@@ -102,7 +146,7 @@ class PayloadCursor {
 absl::Status DecodeEntries(const wire::GroupMessage& in,
                            PayloadCursor* payloads, Message* out) {
   out->entries.reserve(in.entries_size());
-  Index index = out->last.index;
+  Index index = out->previous.index;
   for (const wire::EntryHeader& header : in.entries()) {
     Entry entry;
     entry.term = Term(header.term());
@@ -160,7 +204,7 @@ absl::Status DecodeMessage(const EnvelopeLink& link,
   message.term = Term(in.term());
   message.reject = in.reject();
   message.forced = in.forced();
-  message.last = FromWire(in.last());
+  SetPosition(FromWire(in.position()), &message);
   message.hint = FromWire(in.hint());
   message.commit = Index(in.commit());
   message.commit_log_time = WallTime(in.commit_log_time_ns());

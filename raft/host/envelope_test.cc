@@ -26,7 +26,10 @@ void ExpectEqual(const Message& a, const Message& b) {
   EXPECT_EQ(a.term, b.term);
   EXPECT_EQ(a.reject, b.reject);
   EXPECT_EQ(a.forced, b.forced);
-  EXPECT_EQ(a.last, b.last);
+  EXPECT_EQ(a.last_log, b.last_log);
+  EXPECT_EQ(a.previous, b.previous);
+  EXPECT_EQ(a.match, b.match);
+  EXPECT_EQ(a.read_index, b.read_index);
   EXPECT_EQ(a.hint, b.hint);
   EXPECT_EQ(a.commit, b.commit);
   EXPECT_EQ(a.commit_log_time, b.commit_log_time);
@@ -54,7 +57,27 @@ GroupMessage Draw(uint64_t seed) {
   m.term = Term(below(1000));
   m.reject = below(2) == 1;
   m.forced = below(2) == 1;
-  m.last = {Term(below(9)), Index(below(1 << 20))};
+  switch (m.type) {
+    case MessageType::kPreVote:
+    case MessageType::kVote:
+      m.last_log = {Term(below(9)), Index(below(1 << 20))};
+      break;
+    case MessageType::kAppendReply:
+      if (m.reject) {
+        m.previous = {Term(below(9)), Index(below(1 << 20))};
+      } else {
+        m.match = Index(below(1 << 20));
+      }
+      break;
+    case MessageType::kReadIndexReply:
+      m.read_index = Index(below(1 << 20));
+      break;
+    case MessageType::kAppend:
+      m.previous = {Term(below(9)), Index(below(1 << 20))};
+      break;
+    default:
+      break;
+  }
   m.hint = {Term(below(9)), Index(below(2))};
   m.commit = Index(below(1 << 20));
   m.commit_log_time = WallTime(static_cast<int64_t>(below(1ULL << 60)));
@@ -62,7 +85,7 @@ GroupMessage Draw(uint64_t seed) {
   m.read_id = below(5);
   const uint64_t entries = below(4);
   for (uint64_t i = 0; i < entries; ++i) {
-    Entry entry{.term = Term(below(9)), .index = m.last.index + (i + 1)};
+    Entry entry{.term = Term(below(9)), .index = m.previous.index + (i + 1)};
     entry.kind = static_cast<EntryKind>(1 + below(3));
     entry.log_time = WallTime(static_cast<int64_t>(below(1000)));
     if (below(2) == 1) entry.leader_wall.earliest = WallTime(5);
@@ -116,7 +139,7 @@ TEST(Envelope, SnapshotReply_NeedsNoConfiguration) {
 TEST(Envelope, Payloads_AreSharedNotCopied) {
   GroupMessage message = Draw(1);
   message.message.entries = {Entry{.term = Term(1),
-                                   .index = message.message.last.index + 1,
+                                   .index = message.message.previous.index + 1,
                                    .payload = Buffer::Copy("payload")}};
   const std::vector<Buffer> pieces = EncodeEnvelope(kLink, {message});
   ASSERT_GE(pieces.size(), 2u);

@@ -16,7 +16,7 @@ raft::GroupMessage Append() {
   one.group.group = GroupId(7);
   one.message.type = raft::MessageType::kAppend;
   one.message.term = raft::Term(300);
-  one.message.last = {raft::Term(299), raft::Index(1'000'000)};
+  one.message.previous = {raft::Term(299), raft::Index(1'000'000)};
   one.message.commit = raft::Index(5);
   return one;
 }
@@ -41,7 +41,7 @@ TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
   other.message.term = raft::Term(301);
   EXPECT_NE(KeyOf({other}), key);
   other = Append();
-  other.message.last.index = raft::Index(1'000'001);
+  other.message.previous.index = raft::Index(1'000'001);
   EXPECT_NE(KeyOf({other}), key);
   other = Append();
   other.message.type = raft::MessageType::kSnapshotChunk;
