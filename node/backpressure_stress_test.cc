@@ -1,5 +1,6 @@
-// Random clients of nodes with small limits, while nodes crash, links break and disks fail. Every request of a connection
-// that stays open gets its reply in order. Counters that a connection reads never go back.
+// Random clients of nodes with small limits, while nodes crash, links break and
+// disks fail. Every request of a connection that stays open gets its reply in
+// order. Counters that one connection reads never decrease.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -38,12 +39,13 @@ void Medium(Config& config) {
   config.limits.batch_commands = 3;
 }
 
-// A connection with its requests that have no reply yet.
+// A connection, with its requests that have no reply yet.
 struct Talker {
   std::unique_ptr<TestClient> client;
   std::string id;
   size_t node = 0;
-  // A request whose reply shows the value of `counter`, or of none if empty.
+  // A request whose reply contains the value of `counter`; of no counter if
+  // empty.
   struct Due {
     std::string counter;
     bool rises = false;

@@ -1,5 +1,7 @@
-// Replies larger than every buffer, pipelines deeper than every limit and readers that are slow: nothing hangs, memory stays
-// bounded, and nobody else waits. The cluster checks the invariants of its client tables after every turn.
+// Replies larger than every buffer, pipelines deeper than every limit, and slow
+// readers. Every request is answered, memory stays bounded, and no other client
+// waits. The cluster checks the invariants of its client tables after every
+// turn.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -33,7 +35,8 @@ bool AwaitBytes(TestCluster& cluster, TestClient& client, size_t size) {
       Seconds(60));
 }
 
-// As many replies of `value` as fit no buffer, all asked for at once; then one more request.
+// Requests `count` replies of `value` at once, more than any buffer holds, and
+// sends one more request afterwards.
 void ExpectAllReplies(TestCluster& cluster, TestClient& client, int count,
                       const std::string& value) {
   const size_t expected = count * BulkReply(value).size() + 7;
@@ -56,7 +59,7 @@ TEST(Backpressure_Resp,
   ExpectAllReplies(cluster, *client, 2'000, value);
 }
 
-// A stream that takes everything at the end of the turn never tells that it is empty again.
+// A stream that sends everything at the end of the turn never calls OnDrained.
 TEST(Backpressure_Resp,
      StreamThatTakesEverythingAtOnce_DoesNotStopTheConnection) {
   TestCluster cluster({.stream_buffer_bytes = size_t{1} << 30});
@@ -67,7 +70,7 @@ TEST(Backpressure_Resp,
   ExpectAllReplies(cluster, *client, 1'500, value);
 }
 
-TEST(Backpressure_Resp, StreamThatTakesAFewBytes_StillBringsEveryReply) {
+TEST(Backpressure_Resp, StreamThatTakesAFewBytes_DeliversEveryReply) {
   TestCluster cluster({.stream_buffer_bytes = 700});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -76,13 +79,14 @@ TEST(Backpressure_Resp, StreamThatTakesAFewBytes_StillBringsEveryReply) {
   ExpectAllReplies(cluster, *client, 2'500, value);
 }
 
-TEST(Backpressure_Resp, WritesThatReturnOldValues_AreHeldBackAsWell) {
+TEST(Backpressure_Resp, WritesThatReturnOldValues_AreBoundedToo) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
   EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
-  // Each read stands behind a write of its own connection, so it travels in the log.
+  // Each read follows a write of its own connection, so it goes through the
+  // log.
   const int count = 300;
   std::string requests;
   for (int i = 0; i < count; ++i) {
@@ -134,7 +138,7 @@ TEST(Backpressure_Resp, ImmediateReplies_AreBoundedInATurnToo) {
             cluster.config(0).limits.output_buffer_bytes + 2 * kMi);
 }
 
-TEST(Backpressure_Resp, HalfClosedBehindMoreThanATurnsShare_GetsEveryReply) {
+TEST(Backpressure_Resp, HalfClosedAfterMoreThanATurnsShare_GetsEveryReply) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -148,8 +152,8 @@ TEST(Backpressure_Resp, HalfClosedBehindMoreThanATurnsShare_GetsEveryReply) {
   EXPECT_EQ(cluster.server(0).open_connections(), 0u);
 }
 
-// Reads of a group without a leader hold the replies of another group back.
-TEST(Backpressure_Resp, RepliesBehindOneThatIsDue_AreBoundedAndCome) {
+// Reads of a group without a leader delay the replies of another group.
+TEST(Backpressure_Resp, RepliesBehindAnOutstandingOne_AreBoundedAndArrive) {
   TestCluster cluster({.nodes = 3, .groups = 2});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const std::string value(400'000, 'x');
@@ -182,7 +186,7 @@ TEST(Backpressure_Resp, ClosedWhileResultsWaitForRoom_LeavesNothingBehind) {
   EXPECT_EQ(cluster.Command(*next, {"PING"}), "+PONG\r\n");
 }
 
-TEST(Backpressure_Resp, QuitBehindRepliesWithoutRoom_SendsThemFirst) {
+TEST(Backpressure_Resp, QuitAfterRepliesWithoutRoom_SendsThemFirst) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -197,7 +201,7 @@ TEST(Backpressure_Resp, QuitBehindRepliesWithoutRoom_SendsThemFirst) {
   EXPECT_EQ(cluster.server(0).open_connections(), 0u);
 }
 
-TEST(Backpressure_Http, PipelinedLargeValues_AllComeWithinTheBound) {
+TEST(Backpressure_Http, PipelinedLargeValues_AllArriveWithinTheBound) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto writer = cluster.ConnectResp(0);
@@ -222,7 +226,7 @@ TEST(Backpressure_Http, PipelinedLargeValues_AllComeWithinTheBound) {
   EXPECT_TRUE(client->received().ends_with("ok\n"));
 }
 
-TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
+TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNoOtherClient) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 8 << 20;
   }});
@@ -237,13 +241,13 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
     slow.back()->Send(Repeat({"GET", "{k}"}, 40));
   }
   cluster.world().RunFor(Seconds(2));
-  // Beyond the bound each connection gets one reply more.
+  // Beyond the limit each connection may make one reply more.
   const size_t bound = cluster.config(0).limits.output_total_bytes + 30 * kMi;
   EXPECT_LT(cluster.server(0).metrics().output_bytes, bound);
-  // Whoever reads is served, also many at once.
+  // A client that reads is served, even with many requests at once.
   ExpectAllReplies(cluster, *other, 100, value);
   EXPECT_EQ(cluster.Command(*other, {"SET", "x", "1"}), "+OK\r\n");
-  // And those that begin to read get everything.
+  // Clients that begin to read receive everything.
   for (auto& client : slow) client->ResumeReads();
   for (auto& client : slow) {
     ASSERT_TRUE(AwaitBytes(cluster, *client, 40 * BulkReply(value).size()));
@@ -251,8 +255,8 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNobodyElse) {
   }
 }
 
-// Their reads share a read point, so that all results are there in one turn.
-TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
+// The reads share a read point, so all results arrive in one turn.
+TEST(Backpressure_SlowReaders, WithRequestsAtOnce_HoldABoundedSum) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 8 << 20;
   }});
@@ -269,7 +273,7 @@ TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
   mget.resize(11, "{k}");
   for (auto& client : slow) client->Send(EncodeRequest(mget));
   cluster.world().RunFor(Seconds(2));
-  // The reply that reaches the bound may exceed it.
+  // The reply that reaches the limit may exceed it.
   const size_t one = 5 + 10 * BulkReply(value).size();
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
             cluster.config(0).limits.output_total_bytes + one + kMi);
@@ -279,7 +283,8 @@ TEST(Backpressure_SlowReaders, ThatAskAtOnce_HoldABoundedSum) {
   }
 }
 
-// The bystander has read a sixty-fourth of what it asks for, the slow readers have read nothing.
+// The other client has read a sixty-fourth of the size of its request; the slow
+// readers have read nothing.
 TEST(Backpressure_SlowReaders, OfLargeRepliesDelayNoLargeReplyToAReader) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 16 << 20;
@@ -311,7 +316,8 @@ TEST(Backpressure_SlowReaders, OfLargeRepliesDelayNoLargeReplyToAReader) {
   }
 }
 
-// The results of commands in the log are not made for a connection until its earlier ones were taken, once the node holds enough.
+// When the node holds enough, results from the log are made for a connection
+// only after it has taken its earlier ones.
 TEST(Backpressure_SlowReaders, OfResultsFromTheLog_HoldABoundedSumToo) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
                          config.limits.output_total_bytes = 8 << 20;
@@ -322,7 +328,8 @@ TEST(Backpressure_SlowReaders, OfResultsFromTheLog_HoldABoundedSumToo) {
   size_t node = 0;
   while (cluster.server(node).store(GroupId(2)) != nullptr) ++node;
   auto other = cluster.ConnectResp(node);
-  // "a" has slot 15495, of the third group; "foo" slot 12182; "user" slot 5474, of the second.
+  // "a" has slot 15495, of the third group; "foo" slot 12182; "user" slot 5474,
+  // of the second.
   EXPECT_EQ(cluster.Command(*other, {"SET", "user", value}), "+OK\r\n");
   std::vector<std::unique_ptr<TestClient>> slow;
   for (int i = 0; i < 40; ++i) {
@@ -365,7 +372,8 @@ TEST(Backpressure_SlowReaders,
     slow.back()->Send(i % 2 == 0 ? transaction : behind_writes);
   }
   cluster.world().RunFor(Seconds(5));
-  // The bound, one large reply beyond it, and one value for each connection; streams take 64 KiB.
+  // The limit, one large reply beyond it, and one value for each connection;
+  // streams buffer 64 KiB.
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
             (8u << 20) + (5u << 20) + 60 * 500'000);
   EXPECT_EQ(cluster.Command(*other, {"SET", "x", "1"}), "+OK\r\n");
@@ -376,8 +384,9 @@ TEST(Backpressure_SlowReaders,
   }
 }
 
-// It takes far longer than timeouts.stall_ms for each reply, but it does read.
-TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
+// The client takes far longer than timeouts.stall_ms for each reply, but it
+// reads.
+TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
   TestCluster cluster(
       {.adjust = [](Config& config) { config.timeouts.stall = Seconds(10); }});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -403,7 +412,8 @@ TEST(Backpressure_SlowReaders, ThatReadALittleNowAndThen_AreNotClosed) {
   EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
 }
 
-// Twenty clients pipeline large writes that return large values through a node that does not lead.
+// Twenty clients pipeline large writes with large results through a node that
+// does not lead.
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -422,8 +432,9 @@ TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   }
 }
 
-// The link breaks while the leader takes no further connection: the batches behind the refusal were certainly not executed.
-TEST(Backpressure_Forwarding, LeaderWithItsMostClients_IsNoUnknownOutcome) {
+// The link breaks while the leader accepts no further connection. Batches that
+// were refused were certainly not executed.
+TEST(Backpressure_Forwarding, LeaderAtItsConnectionLimit_IsNoUnknownOutcome) {
   TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
                          config.limits.connections = 12;
                        }});
@@ -432,7 +443,8 @@ TEST(Backpressure_Forwarding, LeaderWithItsMostClients_IsNoUnknownOutcome) {
   auto client = cluster.ConnectResp((leader + 1) % 3);
   EXPECT_EQ(cluster.Command(*client, {"INCR", "n"}), ":1\r\n");
   cluster.world().ResetStreams(cluster.machine(leader));
-  std::vector<std::unique_ptr<TestClient>> crowd;  // In the links' place.
+  // These take the places of the links.
+  std::vector<std::unique_ptr<TestClient>> crowd;
   for (int i = 0; i < 20; ++i) crowd.push_back(cluster.ConnectResp(leader));
   client->Send(EncodeRequest({"INCR", "n"}));
   cluster.world().RunFor(Seconds(5));
@@ -443,7 +455,7 @@ TEST(Backpressure_Forwarding, LeaderWithItsMostClients_IsNoUnknownOutcome) {
   EXPECT_EQ(cluster.Command(*client, {"INCR", "n"}), ":2\r\n");
 }
 
-// A pipeline of reads that travel in the log because no replica is here.
+// A pipeline of reads that go through the log because this node has no replica.
 TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
                          config.shards = EvenShards(config.nodes, {3, 1});
@@ -457,7 +469,7 @@ TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   }
 }
 
-// Without a replica the size of a value is not known before it is read.
+// A node without a replica does not know the size of a value before the read.
 TEST(Backpressure_SlowReaders, DelayNoReadOfAGroupWithoutAReplica) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
                          config.shards = EvenShards(config.nodes, {3, 1});
@@ -466,7 +478,7 @@ TEST(Backpressure_SlowReaders, DelayNoReadOfAGroupWithoutAReplica) {
   ASSERT_TRUE(cluster.AwaitLeaders());
   const std::string value(400'000, 'x');
   auto other = cluster.ConnectResp(0);
-  // Of three groups.
+  // Keys of three groups.
   const std::vector<std::string_view> keys = {"a", "b", "c"};
   for (const std::string_view key : keys) {
     EXPECT_EQ(cluster.Command(*other, {"SET", key, value}), "+OK\r\n");
@@ -487,7 +499,7 @@ TEST(Backpressure_SlowReaders, DelayNoReadOfAGroupWithoutAReplica) {
   EXPECT_TRUE(all.starts_with("*3\r\n")) << all;
 }
 
-TEST(Backpressure_Http, LastRequestThatIsDue_IsAnsweredAndTheStreamEnds) {
+TEST(Backpressure_Http, LastOutstandingRequest_IsAnsweredAndTheStreamEnds) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectHttp(0);
@@ -498,7 +510,8 @@ TEST(Backpressure_Http, LastRequestThatIsDue_IsAnsweredAndTheStreamEnds) {
   EXPECT_TRUE(client->closed());
 }
 
-// Reads that wait for room when the replica stops go before the reads that came after them.
+// Reads that wait for room when the replica stops are answered before later
+// reads.
 TEST(Backpressure_StoppedReplica, ReadsOfOneConnection_NeverGoBack) {
   for (uint64_t seed = 1; seed <= 24; ++seed) {
     SCOPED_TRACE(seed);

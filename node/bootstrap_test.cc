@@ -1,4 +1,5 @@
-// What was decided at bootstrap outlives every edit of the configuration files: a start is refused, or all keys are there.
+// The decisions of the bootstrap survive every edit of the configuration files:
+// either a start is refused, or all keys can be read.
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
@@ -28,7 +29,8 @@ void PutKeys(TestCluster& cluster) {
   }
 }
 
-// Keys that a linearizable read through `node` does not return as they were acknowledged.
+// Keys for which a linearizable read through `node` does not return the
+// acknowledged value.
 std::vector<std::string> MissingKeys(TestCluster& cluster, size_t node) {
   std::vector<std::string> missing;
   auto client = cluster.ConnectHttp(node);
@@ -49,14 +51,15 @@ std::vector<std::string> MissingKeys(TestCluster& cluster, size_t node) {
   return missing;
 }
 
-// An edit of a whole configuration; false: there is nothing to edit in this one.
+// An edit of a configuration. It returns false if it does not apply to this
+// configuration.
 struct Edit {
   const char* what;
   bool harmless;
   std::function<bool(Config*)> apply;
 };
 
-// Divides anew from what the rows of nodes say, as a file without [[shards]] does.
+// Divides the slots by the rows of nodes, as for a file without [[shards]].
 bool Divide(Config* config, EvenSharding sharding) {
   config->shards.clear();
   return CompleteConfig(config, sharding).ok();
@@ -150,7 +153,8 @@ struct Shape {
   void (*adjust)(Config&);
 };
 
-// Restarts one node after the other with the edited file, then all of them at once.
+// Restarts the nodes one after another with the edited file, then all of them
+// at once.
 void RestartEdited(const Shape& shape, const Edit& edit, bool bootstrap) {
   TestCluster cluster({.nodes = 3,
                        .read_only_nodes = shape.read_only_nodes,
@@ -208,7 +212,7 @@ TEST(Bootstrap_EditedFile, AnyEdit_IsRefusedOrAllKeysAreThere) {
   }
 }
 
-TEST(Bootstrap_EditedFile, GroupsRaisedWithBootstrapLeftOn_SaysBoth) {
+TEST(Bootstrap_EditedFile, GroupsRaisedWithBootstrapLeftOn_NamesBothValues) {
   TestCluster cluster({.nodes = 1});
   ASSERT_TRUE(cluster.AwaitLeaders());
   Config edited = cluster.config(0);
@@ -224,14 +228,15 @@ TEST(Bootstrap_EditedFile, GroupsRaisedWithBootstrapLeftOn_SaysBoth) {
 
 void NodeThreeDivides(Config& config) {
   if (config.node != NodeId(3)) return;
-  // Completed later: the same groups with other slots.
+  // An edited file with [[shards]]: equal groups with other slots.
   config.shards = EvenShards(config.nodes, {.groups = 2});
   config.shards[0].slots.back().second -= 1;
   config.shards[1].slots.front().first -= 1;
 }
 
-// Each node bootstraps by itself: nodes with different files must not serve one group together.
-TEST(Bootstrap_DifferentFiles, MinorityTakesNoPart) {
+// Each node bootstraps by itself, so nodes with different files must not serve
+// one group together.
+TEST(Bootstrap_DifferentFiles, MinorityIsRefused) {
   TestCluster cluster({.nodes = 3, .groups = 2, .adjust = NodeThreeDivides});
   const auto leads = [&] {
     return cluster.LeaderOf(GroupId(1)) < 2 && cluster.LeaderOf(GroupId(2)) < 2;
@@ -246,7 +251,8 @@ TEST(Bootstrap_DifferentFiles, MinorityTakesNoPart) {
     EXPECT_EQ(core->last().index, raft::Index(1));
   }
   ASSERT_NO_FATAL_FAILURE(PutKeys(cluster));
-  // The file is corrected, and the directory that never took part is removed.
+  // The file is corrected, and the data directory of the refused node is
+  // removed.
   Config corrected = cluster.config(2);
   corrected.shards = cluster.config(0).shards;
   corrected.even = cluster.config(0).even;

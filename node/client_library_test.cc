@@ -1,4 +1,5 @@
-// The C++ client (kv/client/client.h) against real servers, by the addresses for plain and for cluster clients.
+// The C++ client (kv/client/client.h) with real servers, by the addresses for
+// plain and for cluster clients.
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,7 +40,7 @@ class ClientLibraryTest : public testing::TestWithParam<bool> {
     return
         [this](const kv::ClientResult& result) { results_.push_back(result); };
   }
-  // Until `count` results are there; returns them.
+  // Runs until `count` results have arrived, and returns them.
   std::vector<kv::ClientResult> Await(size_t count) {
     EXPECT_TRUE(cluster_.world().RunUntilTrue(
         [&] { return results_.size() >= count; }, Seconds(60)))
@@ -73,14 +74,15 @@ TEST_P(ClientLibraryTest, KeysOfAllGroups_AreWrittenReadAndRemoved) {
   }
   auto resp = cluster_.ConnectResp(0);
   EXPECT_EQ(cluster_.Command(*resp, {"DBSIZE"}), ":0\r\n");
-  // A plain client is never sent elsewhere.
+  // A plain client is never redirected.
   if (plain()) {
     EXPECT_EQ(client_->counters().redirects, 0u);
   }
   EXPECT_EQ(client_->counters().unknown, 0u);
 }
 
-// Each node crashes in turn while counters are raised: what is reported as done has taken effect once.
+// Each node crashes in turn while the client increments counters. Every
+// increment reported as done took effect once.
 TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {
   ASSERT_TRUE(cluster_.AwaitLeaders());
   std::map<int, int64_t> least, most;

@@ -1,4 +1,5 @@
-// Several servers in the simulated world: routing, redirects, forwarding, order, failures.
+// Several servers in the simulated world: routing, redirects, forwarding,
+// order, failures.
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
@@ -11,11 +12,11 @@
 namespace quorate::node {
 namespace {
 
-// Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of 866.
+// Keys of the three even groups: foo has slot 12182, bar 5061, hello 866.
 constexpr std::string_view kThird = "foo";
 constexpr std::string_view kFirst = "bar";
 
-TEST(Cluster_Pipeline, AcrossGroups_RepliesStandInOrder) {
+TEST(Cluster_Pipeline, AcrossGroups_RepliesAreInOrder) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -48,7 +49,7 @@ TEST(Cluster_Pipeline, ReadsBeforeAWrite_DoNotSeeIt) {
     expected += last + last + "+OK\r\n";
     last = Concat("$", value.size(), "\r\n", value, "\r\n");
   }
-  // In pieces that end anywhere, so that turns end anywhere.
+  // The pieces end at arbitrary bytes, so turns end there too.
   std::string received;
   for (size_t i = 0; i < requests.size(); i += 97) {
     client->Send(std::string_view(requests).substr(i, 97));
@@ -76,7 +77,7 @@ TEST(Cluster_Proxy, AnyNode_ReadsAndWrites) {
   }
 }
 
-// On the address for plain clients a node is one Redis.
+// At the address for plain clients a node behaves as one Redis.
 TEST(Cluster_Plain, ClusterCommands_AnswerAsRedisWithoutClusterMode) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -121,7 +122,7 @@ TEST(Cluster_Plain, ClusterCommands_AnswerAsRedisWithoutClusterMode) {
   }
 }
 
-TEST(Cluster_Addresses, ClusterOne_NamesItsKindOnly) {
+TEST(Cluster_Addresses, ClusterAddress_NamesOnlyClusterAddresses) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(5));
@@ -145,7 +146,8 @@ TEST(Cluster_Addresses, ClusterOne_NamesItsKindOnly) {
   }
 }
 
-// The address for plain clients of a read-only node forwards reads, which are never stale, and refuses writes.
+// The plain address of a read-only node forwards reads, which are never stale,
+// and refuses writes.
 TEST(Cluster_ReadOnlyNode, PlainAddress_ForwardsReadsAndRefusesWrites) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -164,7 +166,7 @@ TEST(Cluster_ReadOnlyNode, PlainAddress_ForwardsReadsAndRefusesWrites) {
   EXPECT_EQ(cluster.server(3).metrics().stale_reads, 0u);
 }
 
-TEST(Cluster_Moved, InsideMulti_MakesExecAbort) {
+TEST(Cluster_Moved, InsideMulti_AbortsExec) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -177,7 +179,7 @@ TEST(Cluster_Moved, InsideMulti_MakesExecAbort) {
             "-EXECABORT Transaction discarded because of previous errors.\r\n");
 }
 
-TEST(Cluster_Readonly, Follower_ServesStaleReadsAndSendsWritesAway) {
+TEST(Cluster_Readonly, Follower_ServesStaleReadsAndRedirectsWrites) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -227,7 +229,8 @@ TEST(Cluster_NoQuorum, RequestsAreHeldThenRefused) {
   auto client = cluster.ConnectResp(other);
   cluster.Crash(leader);
   cluster.Crash((leader + 2) % 3);
-  // Until the last node notices, it still sends clients to the dead leader.
+  // Until the last node notices the failure, it redirects clients to the dead
+  // leader.
   cluster.world().RunFor(Seconds(3));
   const auto begun = cluster.world().now();
   client->Send(EncodeRequest({"SET", "foo", "1"}) +
@@ -241,7 +244,7 @@ TEST(Cluster_NoQuorum, RequestsAreHeldThenRefused) {
   (void)begun;
 }
 
-TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNext) {
+TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNextLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -249,7 +252,8 @@ TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNext) {
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
   cluster.Crash(leader);
   cluster.world().RunFor(Milliseconds(5));
-  // Sent to a stream that is gone: certainly not executed, hence held and sent to the next leader.
+  // The request goes to a broken stream, so it was certainly not executed. It
+  // is held and sent to the next leader.
   client->Send(EncodeRequest({"INCR", "foo"}));
   cluster.world().RunFor(Seconds(4));
   const std::string reply = client->Take();
@@ -287,7 +291,7 @@ TEST(Cluster_Sessions, SameSequence_RunsOnce) {
   EXPECT_EQ(cluster.Command(*other, {"GET", "n"}), "$1\r\n2\r\n");
 }
 
-TEST(Cluster_FlushAll, EmptiesWhatTheNodeLeads) {
+TEST(Cluster_FlushAll, EmptiesTheLedGroups) {
   TestCluster cluster({.nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -326,7 +330,7 @@ TEST(Cluster_Scan, VisitsEveryKeyOnce) {
   EXPECT_TRUE(all.starts_with("*10\r\n")) << all;
 }
 
-TEST(Cluster_SlowReader, IsHeldBackAndThenServed) {
+TEST(Cluster_SlowReader, IsPausedAndThenServed) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -336,7 +340,7 @@ TEST(Cluster_SlowReader, IsHeldBackAndThenServed) {
   client->PauseReads();
   for (int i = 0; i < 200; ++i) client->Send(EncodeRequest({"GET", "big"}));
   cluster.world().RunFor(Seconds(10));
-  // Less than the 40 MB asked for were produced.
+  // Less than the requested 40 MB were produced.
   EXPECT_LT(cluster.server(0).metrics().output_bytes,
             cluster.config(0).limits.output_buffer_bytes + (2u << 20));
   EXPECT_FALSE(client->closed());
@@ -344,8 +348,9 @@ TEST(Cluster_SlowReader, IsHeldBackAndThenServed) {
   EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
 }
 
-// Who reads gets every reply, however many large ones it asked for at once; memory for them is bounded all the same.
-TEST(Cluster_Pipeline, OfLargeReplies_IsTakenInPortions) {
+// A client that reads receives every reply, even if it requests many large ones
+// at once. Memory for the replies stays bounded.
+TEST(Cluster_Pipeline, OfLargeReplies_IsSentInPortions) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -390,7 +395,7 @@ TEST(Cluster_HalfSentRequest, IsClosedAfterTheStallTime) {
   EXPECT_EQ(cluster.Command(*idle, {"PING"}), "+PONG\r\n");
 }
 
-TEST(Cluster_HalfClosedClient, GetsItsLastReplies) {
+TEST(Cluster_HalfClosedClient, ReceivesItsLastReplies) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -401,8 +406,9 @@ TEST(Cluster_HalfClosedClient, GetsItsLastReplies) {
   EXPECT_TRUE(client->closed());
 }
 
-// What stands in front of the end of a connection is answered before it; nothing is written behind it.
-TEST(Cluster_Quit, BehindRepliesThatAreDue_AnswersThemFirst) {
+// Requests before the end of a connection are answered first; nothing is
+// written after the end.
+TEST(Cluster_Quit, AfterOutstandingReplies_AnswersThemFirst) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const std::string_view kBad = "*1\r\nx\r\n";
@@ -424,7 +430,8 @@ TEST(Cluster_Quit, BehindRepliesThatAreDue_AnswersThemFirst) {
   }
 }
 
-// A connection is given back when both sides have ended, or a little after this side did.
+// A connection is released when both sides have ended, or shortly after this
+// side has ended.
 TEST(Cluster_Quit, TheConnectionIsReleased) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -444,14 +451,14 @@ TEST(Cluster_Quit, TheConnectionIsReleased) {
       cluster.world().RunFor(Milliseconds(10));
     } else {
       EXPECT_EQ(count(), "2");
-      // Whatever it still says is dropped.
+      // Later input is dropped.
       client->Send(EncodeRequest({"PING"}));
       cluster.world().RunFor(Seconds(3));
     }
     EXPECT_EQ(count(), "1");
     EXPECT_EQ(client->Take(), "");
   }
-  // And when the client ends first.
+  // The client ends first.
   auto client = cluster.ConnectResp(0);
   client->End();
   cluster.world().RunFor(Milliseconds(10));
@@ -519,7 +526,7 @@ TEST(Cluster_Leaders, AreSpreadAsPreferred) {
       cluster.Command(*client, {"CLUSTER", "SLOTS"}).starts_with("*3\r\n"));
 }
 
-TEST(Cluster_StoppingLeader, HandsOverFirst) {
+TEST(Cluster_StoppingLeader, TransfersLeadershipFirst) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(5));
@@ -535,7 +542,7 @@ TEST(Cluster_StoppingLeader, HandsOverFirst) {
   EXPECT_NE(cluster.LeaderOf(GroupId(1)), leader);
 }
 
-TEST(Cluster_StoppingLeaders, AllAtOnce_DoNotPassLeadershipAroundForLong) {
+TEST(Cluster_StoppingLeaders, AllAtOnce_TransferLeadershipForAShortTimeOnly) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(5));
@@ -551,7 +558,7 @@ TEST(Cluster_StoppingLeaders, AllAtOnce_DoNotPassLeadershipAroundForLong) {
                                            Milliseconds(900)));
 }
 
-TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
+TEST(Cluster_Stop, AnswersOutstandingRequests) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -567,7 +574,7 @@ TEST(Cluster_Stop, AnswersWhatIsUnderWay) {
   EXPECT_TRUE(stopped);
 }
 
-TEST(Cluster_Pipeline, ReadsBesideAnothersWrites_NeverGoBack) {
+TEST(Cluster_Pipeline, ReadsDuringOtherWrites_NeverGoBack) {
   TestCluster cluster({.nodes = 3, .seed = 45});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -597,7 +604,8 @@ TEST(Cluster_Pipeline, ReadsBesideAnothersWrites_NeverGoBack) {
   EXPECT_EQ(reads, 2000);
 }
 
-// A write that an old leader gave back after a later one of the same connection went to the new leader.
+// An old leader returns a write as not executed after a later write of its
+// connection went to the new leader.
 TEST(Cluster_Pipeline, LeaderLost_NoWriteOvertakesAnEarlierOne) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     TestCluster cluster({.nodes = 3, .seed = seed});
@@ -630,10 +638,11 @@ TEST(Cluster_Pipeline, LeaderLost_NoWriteOvertakesAnEarlierOne) {
   }
 }
 
-// A follower passed on a SET and gave it up, since its stream to the leader stuck; the bytes are still on their way. `next` is
-// what its client sends then, on the same connection; the result is the reply to that.
-std::string AfterAWriteThatIsLate(TestCluster& cluster, TestClient& client,
-                                  size_t follower, std::string_view next) {
+// A follower forwarded a SET and reported it as unknown, since its stream to
+// the leader hung; the bytes are still on their way. Then the client sends
+// `next` on the same connection. Returns the reply to `next`.
+std::string SendAfterADelayedWrite(TestCluster& cluster, TestClient& client,
+                                   size_t follower, std::string_view next) {
   sim::World& world = cluster.world();
   const size_t leader = cluster.LeaderOf(GroupId(1));
   EXPECT_EQ(cluster.Command(client, {"SET", "k", "0"}), "+OK\r\n");
@@ -641,7 +650,8 @@ std::string AfterAWriteThatIsLate(TestCluster& cluster, TestClient& client,
   client.Send(EncodeRequest({"SET", "k", "1"}));
   world.RunFor(Milliseconds(120));
   EXPECT_TRUE(client.Take().starts_with("-UNKNOWN "));
-  // The longer a link is down, the more rarely a stream tries: what is sent now overtakes.
+  // A stream retries at growing intervals, so a new message overtakes the
+  // delayed one.
   world.RunFor(Seconds(2));
   world.HealNetwork();
   client.Send(next);
@@ -649,15 +659,18 @@ std::string AfterAWriteThatIsLate(TestCluster& cluster, TestClient& client,
   return client.Take();
 }
 
-void Impatient(Config& config) { config.timeouts.proxy = Milliseconds(100); }
+void UseShortForwardingTimeout(Config& config) {
+  config.timeouts.proxy = Milliseconds(100);
+}
 
-TEST(Cluster_Forwarding, BatchThatComesLate_DoesNotUndoALaterOne) {
+TEST(Cluster_Forwarding, DelayedBatch_DoesNotUndoALaterOne) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Impatient});
+    TestCluster cluster(
+        {.nodes = 3, .seed = seed, .adjust = UseShortForwardingTimeout});
     ASSERT_TRUE(cluster.AwaitLeaders());
     const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
     auto client = cluster.ConnectResp(follower);
-    const std::string reply = AfterAWriteThatIsLate(
+    const std::string reply = SendAfterADelayedWrite(
         cluster, *client, follower, EncodeRequest({"SET", "k", "2"}));
     ASSERT_EQ(reply, "+OK\r\n");
     EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), "$1\r\n2\r\n")
@@ -665,20 +678,22 @@ TEST(Cluster_Forwarding, BatchThatComesLate_DoesNotUndoALaterOne) {
   }
 }
 
-TEST(Cluster_Forwarding, BatchThatComesLate_IsNotBehindALaterRead) {
+TEST(Cluster_Forwarding, DelayedBatch_DoesNotTakeEffectAfterALaterRead) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster({.nodes = 3, .seed = seed, .adjust = Impatient});
+    TestCluster cluster(
+        {.nodes = 3, .seed = seed, .adjust = UseShortForwardingTimeout});
     ASSERT_TRUE(cluster.AwaitLeaders());
     const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
     auto client = cluster.ConnectResp(follower);
-    const std::string read = AfterAWriteThatIsLate(cluster, *client, follower,
-                                                   EncodeRequest({"GET", "k"}));
+    const std::string read = SendAfterADelayedWrite(
+        cluster, *client, follower, EncodeRequest({"GET", "k"}));
     ASSERT_TRUE(read.starts_with("$1\r\n")) << read;
     EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), read) << "seed " << seed;
   }
 }
 
-// The first read meets a key that is due, which takes an entry of the log; the second would not.
+// The first read observes a due key, so it needs an entry of the log; the
+// second does not.
 TEST(Cluster_Pipeline, ReadThatNeedsTheLog_IsNotOvertakenByTheNext) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -695,12 +710,14 @@ TEST(Cluster_Pipeline, ReadThatNeedsTheLog_IsNotOvertakenByTheNext) {
     reader->Send(EncodeRequest({"GET", "k"}) + EncodeRequest({"GET", "n"}));
     cluster.world().RunFor(Milliseconds(100));
     writer->Take();
-    // Whoever saw the second write sees the first.
+    // A client that observed the second write must observe the first.
     EXPECT_NE(reader->Take(), "$3\r\nset\r\n$3\r\nold\r\n") << "step " << i;
   }
 }
 
-// Replies to reads of n and of k, which is set to the same number behind it: n never goes back, nor behind k.
+// Checks replies to reads of n and k. Each number is written to n first and
+// then to k, so values of n never fall, and never below a value of k that was
+// read before.
 void ExpectNoReadGoesBack(std::string_view replies, std::string_view pattern,
                           int reads, std::string_view where) {
   int last = 0;
@@ -720,9 +737,10 @@ void ExpectNoReadGoesBack(std::string_view replies, std::string_view pattern,
   EXPECT_EQ(seen, reads) << where;
 }
 
-// Reads pass through the log behind writes and where a key is due, and beside it else. At a follower, messages of the group come
-// later than the leader's answers, or not at all, so that rounds of reads fail.
-TEST(Cluster_Pipeline, ReadsInTheLogAndBesideIt_NeverGoBack) {
+// Reads after writes, and reads of due keys, go through the log; other reads do
+// not. At a follower, messages of the group arrive later than the leader's
+// answers, or never, so that read rounds fail.
+TEST(Cluster_Pipeline, ReadsInsideAndOutsideTheLog_NeverGoBack) {
   constexpr std::string_view kPattern = "wknnknn";
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     TestCluster cluster({.nodes = 3, .seed = seed});
@@ -753,7 +771,7 @@ TEST(Cluster_Pipeline, ReadsInTheLogAndBesideIt_NeverGoBack) {
   }
 }
 
-// Of the first group.
+// The value of a metric for the first group.
 uint64_t MetricOf(TestCluster& cluster, size_t node, std::string_view name) {
   const std::string text = cluster.server(node).MetricsText();
   const size_t at = text.find("} ", text.find(Concat("\n", name, "{")));
@@ -761,8 +779,9 @@ uint64_t MetricOf(TestCluster& cluster, size_t node, std::string_view name) {
   return std::strtoull(text.c_str() + at + 2, nullptr, 10);
 }
 
-// The same at a follower that forwards: the second read comes while the first waits for its read point. If the link to the leader
-// is `cut`, that point is not given, and both are in the next round.
+// A read of a due key at a forwarding follower: the second read arrives while
+// the first waits for its read point. With `cut`, the link to the leader is
+// cut, no read point comes, and both reads are in the next round.
 void ExpectDueReadIsNotOvertaken(bool cut, uint64_t seeds) {
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     TestCluster cluster({.nodes = 3, .seed = seed});
@@ -812,11 +831,11 @@ TEST(Cluster_Pipeline, ReadThatNeedsTheLog_IsNotOvertakenByOneThatWaited) {
   ExpectDueReadIsNotOvertaken(false, 25);
 }
 
-TEST(Cluster_Pipeline, ReadThatNeedsTheLogLater_IsNotOvertakenEither) {
+TEST(Cluster_Pipeline, ReadThatNeedsTheLogLater_IsNotOvertakenByTheNext) {
   ExpectDueReadIsNotOvertaken(true, 25);
 }
 
-// Node 4 holds no replica: it knows the leader from hearsay alone.
+// Node 4 has no replica: it learns of leaders from other nodes only.
 TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          config.shards.push_back(
@@ -842,8 +861,9 @@ TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
   }
 }
 
-// It sends clients away, so it never hears of a new leader from what it passed on.
-TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
+// This node redirects clients, so it never learns of a new leader from
+// forwarded batches.
+TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsTheLeader) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          config.shards.push_back(
                              {.group = GroupId(1),
@@ -868,7 +888,7 @@ TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
   cluster.Crash(0);
   cluster.world().RunFor(Seconds(6));
   expect_leader(cluster.LeaderOf(GroupId(1)));
-  // The leader's machine says nothing at all: no refusal, no reset.
+  // The leader's machine sends nothing at all: no refusal, no reset.
   cluster.Restart(0);
   cluster.world().RunFor(Seconds(5));
   cluster.Crash(cluster.LeaderOf(GroupId(1)), sim::CrashKind::kMachine);
@@ -876,7 +896,8 @@ TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsWhoLeads) {
   expect_leader(cluster.LeaderOf(GroupId(1)));
 }
 
-// Its disk failed: it does not serve, and must not be asked for ever.
+// The disk of the leader failed: it does not serve, and the node must stop
+// sending requests to it.
 TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          config.shards.push_back(
@@ -911,7 +932,7 @@ TEST(Cluster_Watch, MoreThanOneEntryHolds_IsAnErrorAtOnce) {
   std::vector<std::string_view> words = {"WATCH"};
   words.insert(words.end(), keys.begin(), keys.end());
   EXPECT_TRUE(cluster.Command(*client, words).starts_with("-ERR "));
-  // Nor does a connection keep any number of them.
+  // A connection also has a limit on watched keys.
   words.resize(4'000);
   std::string reply = "+OK\r\n";
   for (int i = 0; i < 20 && reply == "+OK\r\n"; ++i) {

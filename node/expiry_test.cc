@@ -1,4 +1,5 @@
-// Keys that expire: what is left of their time on every path, and that they go without traffic, in few entries.
+// Expiry: the remaining time on every path, and the removal of due keys without
+// traffic, in few entries.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ int64_t IntegerOf(const std::string& reply) {
   return reply.size() < 2 ? -100 : std::stoll(reply.substr(1));
 }
 
-// Nodes with clocks that differ, spoken to through each of them.
+// Nodes whose clocks differ. Clients connect to each of them.
 TEST(Expiry_TimeLeft, OnEveryNodeAndPath_IsNeverMoreThanWasSet) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
   for (size_t node = 0; node < cluster.size(); ++node) {
@@ -91,7 +92,7 @@ uint64_t LastEntry(TestCluster& cluster) {
   return cluster.server(leader).host().core(GroupId(1))->last().index.value();
 }
 
-TEST(Expiry_IdleCluster, ManyDueKeys_GoOnEveryReplicaInFewEntries) {
+TEST(Expiry_IdleCluster, ManyDueKeys_AreRemovedOnEveryReplicaInFewEntries) {
   constexpr int kKeys = 100'000;
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -99,15 +100,16 @@ TEST(Expiry_IdleCluster, ManyDueKeys_GoOnEveryReplicaInFewEntries) {
   Fill(cluster, *client, kKeys, 60);
   ASSERT_EQ(KeysOf(cluster), uint64_t{kKeys});
   const uint64_t entries = LastEntry(cluster);
-  // Nothing is proposed while nothing is due.
+  // Nothing is proposed before a key is due.
   cluster.world().RunFor(Seconds(30));
   EXPECT_EQ(LastEntry(cluster), entries);
   EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return KeysOf(cluster) == 0; },
                                            Seconds(60)));
-  // One for each kKeysPerEntry, and one for each second in which they came due.
+  // One entry for each kKeysPerEntry keys, and one for each second in which
+  // keys became due.
   EXPECT_LE(LastEntry(cluster) - entries, kKeys / Upkeep::kKeysPerEntry + 30);
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
-  // Then nothing more, and all memory is given back.
+  // Afterwards nothing is proposed, and all memory is released.
   const uint64_t last = LastEntry(cluster);
   cluster.world().RunFor(Seconds(60));
   EXPECT_EQ(LastEntry(cluster), last);
@@ -116,7 +118,8 @@ TEST(Expiry_IdleCluster, ManyDueKeys_GoOnEveryReplicaInFewEntries) {
   }
 }
 
-// Log time follows the clock slowly: until it says that a key is due, an entry would remove nothing.
+// Log time follows the clock slowly. Until log time reaches the expiry, an
+// entry would remove nothing.
 TEST(Expiry_IdleCluster, ClockAheadOfLogTime_ProposesNothingBeforeKeysAreDue) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -134,7 +137,7 @@ TEST(Expiry_IdleCluster, ClockAheadOfLogTime_ProposesNothingBeforeKeysAreDue) {
   EXPECT_LE(LastEntry(cluster) - entries, 5u);
 }
 
-TEST(Expiry_IdleCluster, ANewLeader_GoesOn) {
+TEST(Expiry_IdleCluster, ANewLeader_ContinuesTheRemoval) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -148,7 +151,7 @@ TEST(Expiry_IdleCluster, ANewLeader_GoesOn) {
                                            Seconds(20)));
 }
 
-TEST(Expiry_ReadMostlyStore, DueKeys_Go) {
+TEST(Expiry_ReadMostlyStore, DueKeys_AreRemoved) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -161,7 +164,7 @@ TEST(Expiry_ReadMostlyStore, DueKeys_Go) {
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":1\r\n");
 }
 
-TEST(Expiry_Reclaim, AfterFlushAll_GoesOnWithoutEntries) {
+TEST(Expiry_Reclaim, AfterFlushAll_ContinuesWithoutEntries) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));

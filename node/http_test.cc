@@ -1,4 +1,4 @@
-// HTTP end to end in the simulated world: requests and whole replies.
+// HTTP end to end in the simulated world: requests and complete replies.
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
@@ -110,7 +110,7 @@ TEST_F(HttpTest, Ttl_EndsTheKey) {
   EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/t")), "HTTP/1.1 404 Not Found");
 }
 
-TEST_F(HttpTest, IdempotencyKey_SameRequestRunsOnce) {
+TEST_F(HttpTest, IdempotencyKey_RepeatedRequestRunsOnce) {
   const std::string key = "Idempotency-Key: order-17\r\n";
   const std::string first = Call("PUT", "/v1/kv/i", "1", key);
   EXPECT_EQ(StatusLine(first), "HTTP/1.1 200 OK");
@@ -160,7 +160,7 @@ TEST_F(HttpTest, BadRequests_AreNamed) {
               std::string::npos)
         << reply;
   }
-  // The connection went on all the while.
+  // The connection stayed open.
   EXPECT_EQ(Body(Call("GET", "/livez")), "ok\n");
 }
 
@@ -196,8 +196,9 @@ TEST_F(HttpTest, PutWithoutLength_IsRefused_ButEmptyAndChunkedValuesAreNot) {
   EXPECT_EQ(Body(Call("GET", "/v1/kv/l")), "abcde");
 }
 
-// A proxy in front of the node may frame such a message in another way: its bytes must never become a request of their own.
-TEST_F(HttpTest, AmbiguousMessages_AreRefusedAndNothingBehindThemIsRead) {
+// A proxy in front of the node may frame such a message differently. Its bytes
+// must never become another request.
+TEST_F(HttpTest, AmbiguousMessages_AreRefusedAndLaterBytesAreNotRead) {
   const std::string hidden = Request("PUT", "/v1/kv/am", "hidden");
   for (const std::string_view headers :
        {"Host: a\r\nHost: b\r\nContent-Length: 1\r\n\r\nx",
@@ -231,7 +232,7 @@ TEST_F(HttpTest, AmbiguousMessages_AreRefusedAndNothingBehindThemIsRead) {
   EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/am")), "HTTP/1.1 404 Not Found");
 }
 
-// java.net.http.HttpClient and curl --http2 ask for it by default.
+// java.net.http.HttpClient and curl --http2 send this header by default.
 TEST_F(HttpTest, UpgradeToHttp2_IsIgnored) {
   const std::string_view upgrade =
       "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
@@ -258,7 +259,7 @@ TEST_F(HttpTest, KeepAliveOfHttp10_IsConfirmed) {
   EXPECT_TRUE(client_->closed());
 }
 
-TEST_F(HttpTest, BytesOneByOne_AreTheSameRequests) {
+TEST_F(HttpTest, BytesOneByOne_AreEqualRequests) {
   const std::string put =
       "PUT /v1/kv/b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n";
@@ -288,8 +289,9 @@ TEST_F(HttpTest, Value_OfTheLargestSize_IsTaken_AndOneByteMoreIsNot) {
       << refused;
 }
 
-// The client still sends when it is refused: it must see the reply, not a reset.
-TEST_F(HttpTest, TooLargeChunkedBody_IsAnsweredWhileItComes) {
+// The client is still sending when it is refused. It must receive the reply,
+// not a reset.
+TEST_F(HttpTest, TooLargeChunkedBody_IsAnsweredWhileItArrives) {
   std::string request =
       "PUT /v1/kv/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 20; ++i) {
@@ -331,7 +333,7 @@ TEST_F(HttpTest, ExpectContinue_IsAnswered) {
   }
 }
 
-TEST_F(HttpTest, ExpectContinue_BehindAReplyThatIsDue_FollowsIt) {
+TEST_F(HttpTest, ExpectContinue_BehindAnOutstandingReply_FollowsIt) {
   for (const std::string& first :
        {Request("PUT", "/v1/kv/y", "1"), Request("GET", "/v1/kv/y"),
         Request("GET", "/livez"),
@@ -356,7 +358,7 @@ TEST_F(HttpTest, ConnectionClose_IsObeyed) {
 }
 
 TEST_F(HttpTest, Redirect_NamesTheLeader) {
-  // foo is of the third group, which the third node leads.
+  // foo is in the third group, which the third node leads.
   const std::string reply = Call("PUT", "/v1/kv/foo?redirect", "1");
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 307 Temporary Redirect");
   EXPECT_EQ(Header(reply, "Location"), "http://n3:8001/v1/kv/foo?redirect");
@@ -368,7 +370,7 @@ TEST_F(HttpTest, Redirect_NamesTheLeader) {
   EXPECT_EQ(Body(Call("GET", "/v1/kv/foo")), "2");
 }
 
-// bar is of the first group, which this node leads.
+// bar is in the first group, which this node leads.
 TEST_F(HttpTest, Pipelined_WithAndWithoutRedirect_KeepTheirOrder) {
   for (const bool first : {true, false}) {
     const std::string_view targets[] = {"/v1/kv/bar?redirect", "/v1/kv/bar"};
@@ -402,7 +404,7 @@ TEST_F(HttpTest, Ready_ListsGroups_AndFailsWithoutALeader) {
   EXPECT_EQ(StatusLine(stale), "HTTP/1.1 404 Not Found");
 }
 
-// Every sample belongs to a family announced by HELP and TYPE, and says a number.
+// Every sample belongs to a family with HELP and TYPE, and has a number.
 TEST_F(HttpTest, Metrics_AreWellFormed) {
   Call("PUT", "/v1/kv/foo", "1");
   auto resp = cluster_.ConnectResp(0);
@@ -475,8 +477,8 @@ TEST(Http_WritesByGet, AreOffByDefault) {
   EXPECT_NE(reply.find("GET_WRITES_OFF"), std::string::npos);
 }
 
-// The client half-closes in the middle of a request, at every byte of it.
-TEST(Http_HalfClose, RequestCutOff_Gets400) {
+// The client half-closes within a request, after each of its bytes in turn.
+TEST(Http_HalfClose, IncompleteRequest_Gets400) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   const std::string whole = Request("PUT", "/v1/kv/a", "0123456789");

@@ -1,4 +1,5 @@
-// KEYS, SCAN, DBSIZE, RANDOMKEY and FLUSHALL on several nodes: what they cover, and in what steps.
+// KEYS, SCAN, DBSIZE, RANDOMKEY and FLUSHALL on several nodes: the keys that
+// they cover, and their steps.
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -15,7 +16,7 @@
 namespace quorate::node {
 namespace {
 
-// The bulk strings of a reply in which nothing else is of interest.
+// The bulk strings of a reply; everything else is skipped.
 std::vector<std::string> Bulks(const std::string& reply) {
   std::vector<std::string> bulks;
   for (size_t at = reply.find('$'); at != std::string::npos;
@@ -41,7 +42,7 @@ std::set<std::string> Fill(TestCluster& cluster, TestClient& client,
   return keys;
 }
 
-// Every key that a whole SCAN returned, as often as it did.
+// Every key that a complete SCAN returned, with repetitions.
 std::multiset<std::string> ScanAll(TestCluster& cluster, TestClient& client,
                                    std::string_view count) {
   std::multiset<std::string> keys;
@@ -60,7 +61,7 @@ std::multiset<std::string> ScanAll(TestCluster& cluster, TestClient& client,
   return keys;
 }
 
-// Through whatever node: the whole.
+// Every node covers all keys.
 TEST(Keyspace_Plain, EachNode_CoversEveryKeyOnce) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -117,7 +118,7 @@ TEST(Keyspace_Plain, Info_CountsKeysThatExpire) {
   EXPECT_LT(whole, 4);
 }
 
-// A scan may go from node to node.
+// A scan may continue on another node.
 TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -141,8 +142,9 @@ TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   EXPECT_GT(step, 6);
 }
 
-// Nodes crash and come back, and leadership moves: an answer is whole or an error, and a scan loses no key.
-TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreWholeOrErrors) {
+// Nodes crash and restart, and leadership moves. Every answer is complete or an
+// error, and a scan misses no key.
+TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreCompleteOrErrors) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     TestCluster cluster({.nodes = 3, .groups = 3, .seed = seed});
     ASSERT_TRUE(cluster.AwaitLeaders());
@@ -151,7 +153,7 @@ TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreWholeOrErrors) {
     std::set<std::string> seen;
     std::string cursor = "0";
     size_t down = 3;  // None.
-    size_t last = 0;  // Crashed last: it may not listen yet.
+    size_t last = 0;  // The node that crashed last; it may not listen yet.
     for (int step = 0; cursor != "0" || step == 0;) {
       ASSERT_LT(++step, 2000);
       if (step % 4 == 0) {
@@ -184,7 +186,7 @@ TEST(Keyspace_Plain, NodesCrashMeanwhile_AnswersAreWholeOrErrors) {
   }
 }
 
-// What a cluster client puts together from all masters.
+// A cluster client combines the answers of all masters.
 TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -209,7 +211,7 @@ TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
   EXPECT_EQ(listed, scanned);
 }
 
-TEST(Keyspace_Cluster, CursorOfElsewhere_IsAnError) {
+TEST(Keyspace_Cluster, CursorOfAnotherNode_IsAnError) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(10));
@@ -235,8 +237,9 @@ TEST(Keyspace_Cluster, CursorOfElsewhere_IsAnError) {
   }
 }
 
-// The slot's group is asked, whichever node leads it; the last node has no replica of group 3.
-TEST(Keyspace_Cluster, KeysOfASlot_AreTheSameOnEveryNode) {
+// The slot's group answers, whichever node leads it. The last node has no
+// replica of group 3.
+TEST(Keyspace_Cluster, KeysOfASlot_AreEqualOnEveryNode) {
   TestCluster cluster({.nodes = 4, .groups = 3, .adjust = [](Config& config) {
                          config.shards = EvenShards(config.nodes, {3, 3});
                        }});
@@ -269,7 +272,8 @@ TEST(Keyspace_Cluster, KeysOfASlot_AreTheSameOnEveryNode) {
   }
 }
 
-// Keys of a group that moved away would be missing, those of one that came twice.
+// The scan would miss keys of a group that moved away, and repeat those of a
+// group that moved here.
 TEST(Keyspace_Cluster, LeadershipMovesDuringAScan_IsAnError) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -305,7 +309,7 @@ TEST(Keyspace_Plain, FlushAllOnOneNode_RemovesEveryKey) {
   }
 }
 
-// The last node votes nowhere: both groups are asked over the network.
+// The last node has no vote: it asks both groups over the network.
 TEST(Keyspace_Plain, NodeWithoutReplicas_CoversEveryKey) {
   TestCluster cluster(
       {.nodes = 3, .groups = 2, .adjust = [](Config& config) {
@@ -329,7 +333,7 @@ TEST(Keyspace_Plain, NodeWithoutReplicas_CoversEveryKey) {
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
 }
 
-TEST(Keyspace_Cluster, EachNode_CoversWhatItLeads) {
+TEST(Keyspace_Cluster, EachNode_CoversItsLedGroups) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   cluster.world().RunFor(Seconds(10));
@@ -350,8 +354,9 @@ TEST(Keyspace_Cluster, EachNode_CoversWhatItLeads) {
   EXPECT_EQ(all.size(), 60u);
 }
 
-// A walk takes many turns: what is sent behind it waits, and others are served meanwhile.
-TEST(Keyspace_Keys, OfManyKeys_GoesInSteps) {
+// A scan of all keys takes many turns. Later requests of its connection wait,
+// and other connections are served.
+TEST(Keyspace_Keys, OfManyKeys_TakesSteps) {
   TestCluster cluster(
       {.nodes = 3,
        .read_only_nodes = 1,
@@ -392,8 +397,8 @@ TEST(Keyspace_Keys, MoreThanAReplyMayHold_IsAnError) {
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":1050\r\n");
 }
 
-// With the majority lost nothing is answered as if it were the whole.
-TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
+// With the majority lost, no partial answer is given as if it were complete.
+TEST(Keyspace_MajorityLost, EveryCommand_NamesTheMissingGroup) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto plain = cluster.ConnectResp(0);
@@ -453,14 +458,15 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesWhatCannotBeAsked) {
   }
 }
 
-// A command that was certainly not executed may be sent again as if nothing had happened.
+// A client may repeat a command that was certainly not executed, so this error
+// must not be given for a partial effect.
 TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledNotExecuted) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
                          config.shards = EvenShards(config.nodes, {3, 1});
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
-  // "b" is of the first group, which this node holds.
+  // "b" is in the first group, which has a replica on this node.
   EXPECT_EQ(cluster.Command(*client, {"SET", "b", "1"}), "+OK\r\n");
   cluster.Crash(2);
   client->Send(EncodeRequest({"FLUSHALL"}));
@@ -471,7 +477,8 @@ TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledNotExecuted) {
   EXPECT_EQ(cluster.Command(*client, {"GET", "b"}), "$-1\r\n");
 }
 
-// The node that is elected while the commands wait answers for the group, and no other node does.
+// The node that is elected while the commands wait answers for the group. No
+// other node does.
 TEST(Keyspace_Cluster, ElectionMeanwhile_TheNewLeaderCovers) {
   int led = 0;
   constexpr int kSeeds = 12;
@@ -501,7 +508,7 @@ TEST(Keyspace_Cluster, ElectionMeanwhile_TheNewLeaderCovers) {
   EXPECT_LT(led, kSeeds);
 }
 
-// Ranges of the groups take turns, and little may wait.
+// The slot ranges alternate between two groups, and only one request may wait.
 void ManyRanges(Config& config) {
   config.limits.held_requests = 1;
   config.shards = EvenShards(config.nodes, {2, 3});
@@ -529,7 +536,8 @@ TEST(Keyspace_HeldRequests, CommandOnManyRanges_CountsAsOneRequest) {
   EXPECT_EQ(cluster.Command(*writer, {"DBSIZE"}), ":0\r\n");
 }
 
-// Requests of others fill the queue: the command waits for room, and those behind it on its connection follow it.
+// Requests of other connections fill the queue. The command waits for room, and
+// later ones of its connection wait behind it.
 TEST(Keyspace_HeldRequests, BehindRequestsOfOthers_Waits) {
   TestCluster cluster({.nodes = 3, .adjust = ManyRanges});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -557,8 +565,9 @@ TEST(Keyspace_HeldRequests, BehindRequestsOfOthers_Waits) {
   }
 }
 
-// What has not been asked yet ends with the connection, and nothing waits for it.
-TEST(Keyspace_HeldRequests, ClientThatLeaves_LeavesNothingBehind) {
+// When the connection closes, the remaining steps are dropped and nothing waits
+// for them.
+TEST(Keyspace_HeldRequests, ClosedConnection_ReleasesItsRequests) {
   TestCluster cluster({.nodes = 3, .adjust = ManyRanges});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto other = cluster.ConnectResp(0);

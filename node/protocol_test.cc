@@ -1,4 +1,5 @@
-// One connection's protocol: which requests change how later ones are answered, and what INFO says.
+// The protocol of one connection: requests that change later replies, and the
+// contents of INFO.
 #include <algorithm>
 #include <string>
 
@@ -26,14 +27,15 @@ struct Single {
   std::unique_ptr<TestClient> client;
 };
 
-// The number behind "name:" in INFO's text.
+// The number after "name:" in INFO's text.
 double Field(const std::string& info, const std::string& name) {
   const size_t at = info.find("\r\n" + name + ":");
   if (at == std::string::npos) return -1;
   return std::stod(info.substr(at + name.size() + 3));
 }
 
-// Redis's fields in its order; a client's own request stands in its buffer.
+// Redis's fields in its order. The request itself is still in the client's
+// query buffer.
 TEST(Protocol_ClientList, Line_HasTheFieldsOfRedis) {
   Single one;
   auto idle = one.cluster.ConnectResp(0);
@@ -55,7 +57,7 @@ TEST(Protocol_ClientList, Line_HasTheFieldsOfRedis) {
   EXPECT_NE(info.find(" qbuf=26 "), std::string::npos) << info;
 }
 
-TEST(Protocol_Info, FieldsThatToolsReadOfEveryRedis_AreThere) {
+TEST(Protocol_Info, FieldsThatToolsRead_ArePresent) {
   Single one;
   const std::string info = one.cluster.Command(*one.client, {"INFO"});
   EXPECT_EQ(Field(info, "lazyfree_pending_objects"), 0);
@@ -66,8 +68,9 @@ TEST(Protocol_Info, FieldsThatToolsReadOfEveryRedis_AreThere) {
             "*4\r\n$9\r\nreplicaof\r\n$0\r\n\r\n$7\r\nslaveof\r\n$0\r\n\r\n");
 }
 
-// Nodes ask each other how they are and pass requests on, by connections to the address for plain clients.
-TEST(Protocol_Clients, LinksOfOtherNodes_AreNone) {
+// Nodes query each other's state and forward requests over connections to the
+// address for plain clients.
+TEST(Protocol_Clients, LinksOfOtherNodes_AreNotCounted) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
@@ -150,7 +153,7 @@ TEST(Protocol_ClientReply, On_AnswersOkAlsoAfterOffAndSkip) {
             "+OK\r\n");
 }
 
-TEST(Protocol_Metrics, UnknownCommandsAndNonsense_CountAsErrorsOfNoCommand) {
+TEST(Protocol_Metrics, UnknownAndMalformedCommands_CountAsErrorsOfNoCommand) {
   Single one;
   one.cluster.Command(*one.client, {"BOGUS"});
   one.cluster.Command(*one.client, {"GET"});
@@ -202,7 +205,8 @@ TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
   EXPECT_EQ(cluster.Call(*client, requests, 40), expected);
 }
 
-// Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of 866.
+// Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of
+// 866.
 TEST(Protocol_Watch, AnsweredMoved_WatchesNothing) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -237,7 +241,8 @@ TEST(Protocol_Watch, AnsweredClusterDown_WatchesNothing) {
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto writer = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
   EXPECT_EQ(cluster.Command(*writer, {"SET", "k", "1"}), "+OK\r\n");
-  if (cluster.LeaderOf(GroupId(1)) != leader) return;  // It would be MOVED.
+  // Otherwise the reply would be MOVED.
+  if (cluster.LeaderOf(GroupId(1)) != leader) return;
   EXPECT_EQ(
       cluster.Call(*client,
                    EncodeRequest({"MULTI"}) + EncodeRequest({"GET", "k"}) +
@@ -271,7 +276,7 @@ TEST(Protocol_Watch, BeforeReset_WatchesNothingAfterIt) {
             "+OK\r\n+QUEUED\r\n*1\r\n$6\r\ntheirs\r\n");
 }
 
-TEST(Protocol_Growth, EndsWhereASetDoes) {
+TEST(Protocol_Growth, HasTheLimitOfSet) {
   Single one;
   const size_t longest = one.cluster.config(0).limits.value_bytes;
   const std::string too_long =
@@ -292,7 +297,7 @@ TEST(Protocol_Growth, EndsWhereASetDoes) {
 
 void ShortValues(Config& config) { config.limits.value_bytes = 20; }
 
-TEST(Protocol_Growth, OfADecimal_EndsWhereASetDoes) {
+TEST(Protocol_Growth, OfADecimal_HasTheLimitOfSet) {
   TestCluster cluster({.adjust = ShortValues});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -303,7 +308,7 @@ TEST(Protocol_Growth, OfADecimal_EndsWhereASetDoes) {
             "bytes)\r\n");
 }
 
-TEST(Protocol_IncrByFloat, ReadsWhatItWrote) {
+TEST(Protocol_IncrByFloat, ReadsItsOwnResults) {
   Single one;
   const std::string million = "1" + std::string(300, '0');
   const auto add = [&](std::string_view increment) {

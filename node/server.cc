@@ -25,7 +25,7 @@ namespace {
 constexpr std::string_view kHttpRefusal =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
-// How often Stop looks whether everything is answered.
+// Interval at which Stop checks whether every request is answered.
 constexpr Duration kStopPoll = Milliseconds(10);
 
 shardctrl::ShardMap MakeMap(const Config& config) {
@@ -56,8 +56,8 @@ shardctrl::ShardMap MakeMap(const Config& config) {
   return *std::move(map);
 }
 
-// `today` is what a bootstrap would decide: it becomes the record of an empty
-// directory, and has no other effect.
+// `today` is the record that a bootstrap would create. It is stored in an empty
+// directory and has no other effect.
 raft::HostOptions MakeHostOptions(const Config& config,
                                   const shardctrl::ShardMap& map,
                                   const BootstrapRecord& today) {
@@ -244,13 +244,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     const MonoTime now = env_.loop.ReadClock().mono;
     const bool idle =
         router_.idle() && resp_clients_.idle() && http_clients_.idle();
-    if (idle && !handed_over_) {
-      handed_over_ = true;
+    if (idle && !transferred_) {
+      transferred_ = true;
       balance_.TransferAllLeaderships();
-      // A target that has not taken over by then will not: it stops as well, or is gone.
+      // A target that does not lead after this time never will: it stops as
+      // well, or is dead.
       stop_deadline_ =
           std::min(stop_deadline_, now + config_.raft.election_timeout_max);
-    } else if (now >= stop_deadline_ || (handed_over_ && !LeadsAny())) {
+    } else if (now >= stop_deadline_ || (transferred_ && !LeadsAny())) {
       stopped_(absl::OkStatus());
       return;
     }
@@ -260,7 +261,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   bool LeadsAny() const {
     for (const auto& queue : router_.queues()) {
       const raft::Core* core = host_.core(queue->group());
-      // Alone in its group, it has nobody to hand over to.
+      // A group with one voter has no transfer target.
       if (queue->hosted() && core != nullptr &&
           core->role() == raft::RoleKind::kLeader &&
           core->configuration().voters.size() > 1) {
@@ -326,7 +327,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   env::Env& env_;
   const Config config_;
   const shardctrl::ShardMap map_;
-  // As it is stored in the data directory; empty until that was read.
+  // The record as stored in the data directory; empty until it was read.
   BootstrapRecord bootstrap_record_;
   raft::Host::Observer* const observer_;
   Metrics metrics_;
@@ -349,7 +350,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Done stopped_;
   env::Pending stop_timer_;
   MonoTime stop_deadline_;
-  bool handed_over_ = false;
+  bool transferred_ = false;
 };
 
 }  // namespace

@@ -1,10 +1,9 @@
 // node/server.h: one node: hosts its groups, routes commands to their leaders,
 // answers RESP and HTTP clients.
 //
-// Assembled from an env::Env and a Config alone, so that the same object runs
-// in the simulator and in production. Lifecycle: MakeServer, Start once, Stop
-// once (optional: destroying a Server is a crash as far as disk and peers can
-// tell).
+// It is built from an env::Env and a Config alone, so the same object runs in
+// the simulator and in production. Lifecycle: MakeServer, Start once, Stop
+// once. Stop is optional: for disk and peers, destroying a Server is a crash.
 #ifndef QUORATE_NODE_SERVER_H_
 #define QUORATE_NODE_SERVER_H_
 
@@ -33,20 +32,22 @@ class Server {
   virtual ~Server() = default;
 
   // Recovers from disk, listens for peers, then for clients. `started` is
-  // called once, in a later turn: OK, or what is wrong with directory, disk or
-  // an address, in words that say what to do. Nothing listens after an error.
+  // called once, in a later turn, with OK or with an error of the directory,
+  // the disk or an address that names the remedy. After an error the server
+  // does not listen.
   virtual void Start(Done started) = 0;
 
-  // Accepts no further connection and reads no further request, hands
-  // leadership over where another voter can take it, and calls `stopped` once
-  // the requests in flight are answered or timeouts.stop has passed. Destroy
-  // the Server after that.
+  // Accepts no further connection and reads no further request. Transfers its
+  // leaderships to other voters where possible. Calls `stopped` when the
+  // outstanding requests are answered, or when timeouts.stop has passed.
+  // Destroy the Server after that.
   virtual void Stop(Done stopped) = 0;
 
-  // OK, or why this node has stopped acknowledging (a failed or full disk).
+  // OK, or the reason why this node has stopped acknowledging (a failed or full
+  // disk).
   virtual absl::Status status() const = 0;
 
-  // ---- For judges, status pages and tests.
+  // ---- For checkers, status pages and tests.
   virtual raft::Host& host() = 0;
   virtual const raft::Host& host() const = 0;
   // Null if this node holds no replica of the group.
@@ -54,24 +55,24 @@ class Server {
   virtual const Metrics& metrics() const = 0;
   // The text of GET /metrics.
   virtual std::string MetricsText() const = 0;
-  // What this node's CLUSTER answers say: the group's master (zero: none), and
-  // whether a node is flagged as failed.
+  // The contents of this node's CLUSTER answers: the group's master (zero if
+  // there is none), and whether a node is flagged as failed.
   virtual NodeId ListedLeader(GroupId group) = 0;
   virtual bool ListedAsFailed(NodeId node) = 0;
-  // Actually bound; empty before Start has succeeded.
+  // The bound address; empty before Start has succeeded.
   virtual std::string resp_address() const = 0;
   virtual std::string resp_cluster_address() const = 0;
   virtual std::string http_address() const = 0;
-  // Of clients, and of peers that pass commands on.
+  // Connections of clients, and of other nodes that forward commands.
   virtual size_t open_connections() const = 0;
-  // CHECKs what holds between turns: no connection waits for an event that
-  // cannot come. Linear in the number of connections.
+  // CHECKs the invariant that holds between turns: no connection waits for an
+  // event that cannot come. Linear in the number of connections.
   virtual void CheckInvariants() const = 0;
 };
 
-// `env` must outlive the server. `observer`, if not null, is told everything
-// that the host tells its observer. Requires: `config` came from ParseConfig or
-// passed CompleteConfig.
+// `env` must outlive the server. `observer`, if not null, receives every call
+// of the host's observer. Requires: `config` came from ParseConfig or passed
+// CompleteConfig.
 std::unique_ptr<Server> MakeServer(env::Env& env, const Config& config,
                                    raft::Host::Observer* observer = nullptr);
 

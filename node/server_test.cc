@@ -1,4 +1,4 @@
-// One server, end to end in the simulated world: bytes in, bytes out.
+// One server, end to end in the simulated world.
 #include "node/server.h"
 
 #include "gtest/gtest.h"
@@ -17,7 +17,7 @@ TEST(Server_OneNode, SetThenGet_Answers) {
   EXPECT_EQ(cluster.Command(*client, {"GET", "nope"}), "$-1\r\n");
 }
 
-TEST(Server_ThreeNodes, Follower_SendsClientsToTheLeader) {
+TEST(Server_ThreeNodes, Follower_RedirectsClientsToTheLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));

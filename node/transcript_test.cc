@@ -1,4 +1,5 @@
-// Replays transcripts of testdata/ against one server: requests and the exact bytes of their replies.
+// Replays transcripts of testdata/ with one server: requests and the exact
+// bytes of their replies.
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -16,7 +17,7 @@ struct Exchange {
   std::string reply;  // Escaped.
 };
 
-// Words by spaces; double quotes keep spaces inside.
+// Splits at spaces; spaces inside double quotes are kept.
 std::vector<std::string> SplitWords(const std::string& text) {
   std::vector<std::string> words;
   std::string word;

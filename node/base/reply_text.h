@@ -1,8 +1,8 @@
-// node/base/reply_text.h: replies on their way to a stream: text that was put
-// together here, and large values that are shared with the store.
+// node/base/reply_text.h: replies on their way to a stream: text that the node
+// wrote, and large values that are shared with the store.
 //
-// A value of a megabyte costs no copy, and no memory as long as the store keeps
-// it. Sizes count the shared bytes as if they were copied.
+// A value of a megabyte needs no copy, and no memory of its own while the store
+// keeps it. Sizes count shared bytes like copied ones.
 #ifndef QUORATE_NODE_BASE_REPLY_TEXT_H_
 #define QUORATE_NODE_BASE_REPLY_TEXT_H_
 
@@ -17,12 +17,12 @@ namespace quorate::node {
 
 class ReplyText {
  public:
-  // Shorter values are copied: a piece costs more than their bytes.
+  // Shorter values are copied, because a piece costs more than its bytes.
   static constexpr size_t kSharedFromBytes = 16 << 10;
 
-  // The text so far, without shared values. Only appended to.
+  // The text so far, without shared values. Callers may only append to it.
   std::string& text() { return text_; }
-  // Appends `bytes`. They are shared: nothing of them is copied.
+  // Appends `bytes` without a copy.
   void Share(Buffer bytes) {
     shared_bytes_ += bytes.size();
     shared_.push_back({text_.size(), std::move(bytes)});
@@ -31,7 +31,8 @@ class ReplyText {
   size_t size() const { return text_.size() + shared_bytes_; }
   bool empty() const { return text_.empty() && shared_.empty(); }
 
-  // Calls `write(Buffer)` with one piece after the other, and is empty.
+  // Calls `write(Buffer)` with each piece in order. Afterwards the text is
+  // empty.
   template <typename Write>
   void MoveTo(Write&& write) {
     size_t begin = 0;
@@ -52,15 +53,15 @@ class ReplyText {
     shared_.clear();
     shared_bytes_ = 0;
   }
-  // Gives the memory back.
+  // Frees the memory.
   void Drop() { *this = ReplyText(); }
 
  private:
-  // A longer text leaves as it is; a shorter one is copied, and its memory used
+  // A longer text is moved out; a shorter one is copied, and its memory is used
   // again.
   static constexpr size_t kTakenFromBytes = 1 << 20;
   struct Shared {
-    size_t offset;  // In the text.
+    size_t offset;  // Offset in the text.
     Buffer bytes;
   };
   std::string text_;

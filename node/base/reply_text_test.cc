@@ -14,7 +14,7 @@ std::vector<Buffer> Pieces(ReplyText* reply) {
   return pieces;
 }
 
-TEST(ReplyText, SharedValues_StandWhereTheyWerePut) {
+TEST(ReplyText, SharedValues_KeepTheirPositions) {
   const Buffer value = Buffer::Copy("value");
   ReplyText reply;
   reply.text() += "a";

@@ -1,8 +1,8 @@
-// node/base/text.h: puts short texts together from std::string_view, numbers and
+// node/base/text.h: concatenates short texts from std::string_view, numbers and
 // strong ids.
 //
-// Debian's Abseil has its own string_view, which std::string_view does not
-// convert to; this is what the node needs instead of absl::StrCat.
+// Debian's Abseil has its own string_view, to which std::string_view does not
+// convert. The node uses these functions instead of absl::StrCat.
 #ifndef QUORATE_NODE_BASE_TEXT_H_
 #define QUORATE_NODE_BASE_TEXT_H_
 

@@ -1,6 +1,6 @@
-// node/base/version.h: what this server says it is.
+// node/base/version.h: the versions that this server reports.
 //
-// Its own version, and the version of Redis whose commands it follows: clients switch features by it.
+// Its own version, and the version of Redis whose commands it implements.
 #ifndef QUORATE_NODE_BASE_VERSION_H_
 #define QUORATE_NODE_BASE_VERSION_H_
 
@@ -9,8 +9,9 @@
 namespace quorate::node {
 
 inline constexpr std::string_view kQuorateVersion = "0.1.0";
-// The Redis whose replies node/testdata/commands.txt holds, and whose commands
-// docs/reference/redis.md lists. Clients switch features on by it.
+// The Redis version whose replies node/testdata/commands.txt holds, and whose
+// commands docs/reference/redis.md lists. INFO and HELLO report it, because
+// clients enable features by this version.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 }  // namespace quorate::node

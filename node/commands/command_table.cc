@@ -23,8 +23,8 @@ constexpr uint32_t NameHash(std::string_view name) {
   return hash ^ (hash >> 15);
 }
 
-// Open addressing over the names; 255 marks an empty bucket. Made by the
-// compiler.
+// A hash index over the names with open addressing; 255 marks an empty bucket.
+// It is computed at compile time.
 constexpr std::array<uint8_t, kBuckets> MakeIndex() {
   std::array<uint8_t, kBuckets> index{};
   for (auto& bucket : index) bucket = 255;
@@ -53,7 +53,8 @@ std::string WrongArity(const CommandRow& spec) {
   return Concat("ERR wrong number of arguments for '", spec.name, "' command");
 }
 
-// As the C library prints it: to the first zero.
+// The part of `bytes` that a C string function would print: up to the first
+// zero byte.
 std::string_view AsText(std::string_view bytes) {
   return bytes.substr(0, bytes.find('\0'));
 }
@@ -165,7 +166,7 @@ void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   reply.Integer(0);
 }
 
-// The rows of `spec`'s subcommands, which follow it.
+// The rows of the subcommands of `spec`. They follow it in the table.
 absl::Span<const CommandRow> SubcommandsOf(const CommandRow& spec) {
   const size_t begin = static_cast<size_t>(spec.id) + 1;
   size_t end = begin;
@@ -357,8 +358,8 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
 
 namespace {
 
-// What a request does with its keys: as its row says, but for SET, which reads
-// the old value only with GET.
+// The key flags of a request: those of its row, except for SET, which reads the
+// old value only with GET.
 std::string_view KeyFlagsOf(const CommandRow& spec, Arguments request) {
   if (spec.id != CommandId::kSet) return spec.key_flags;
   const Arguments options = request.subspan(3);

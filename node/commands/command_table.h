@@ -1,8 +1,8 @@
 // node/commands/command_table.h: every RESP command of this node: arity, flags,
-// key positions, and the facts that COMMAND reports.
+// key positions, and the properties that COMMAND reports.
 //
-// The facts are those of Redis 7.0, by which clients route and check. The table
-// is constant; a lookup does not allocate.
+// The properties are those of Redis 7.0; clients use them to route and to check
+// requests. The table is constant; a lookup does not allocate.
 #ifndef QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
 #define QUORATE_NODE_COMMANDS_COMMAND_TABLE_H_
 

@@ -1,5 +1,5 @@
 // node/commands/command_table_data.h: the rows of the command table, with the
-// facts of Redis 7.0 by which clients route. Part of command_table.cc.
+// properties of Redis 7.0 by which clients route. Part of command_table.cc.
 // Subcommands follow their command.
 //
 // The fields of a row, in the order of CommandRow:

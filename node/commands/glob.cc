@@ -7,8 +7,9 @@
 namespace quorate::node {
 namespace {
 
-// Matches one character against the class that begins behind '[' at `*p`;
-// leaves `*p` behind the class. A class without end ends with the pattern.
+// Matches `c` against the character class whose first character is at `*p`,
+// after the '['. Moves `*p` to the first character after the class. A class
+// without a closing bracket ends with the pattern.
 bool MatchClass(std::string_view pattern, size_t* p, char c) {
   bool negate = false;
   bool matched = false;
@@ -36,8 +37,8 @@ bool MatchClass(std::string_view pattern, size_t* p, char c) {
   return matched != negate;
 }
 
-// Matches one element of the pattern that is not '*' against `c`; advances `*p`
-// behind it.
+// Matches `c` against one element of the pattern that is not '*'. Moves `*p` to
+// the next element.
 bool MatchOne(std::string_view pattern, size_t* p, char c) {
   switch (pattern[*p]) {
     case '?':
@@ -60,8 +61,8 @@ bool MatchOne(std::string_view pattern, size_t* p, char c) {
 bool GlobMatch(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
-  // Where to go on after the last '*', should what follows it not match: one
-  // character later.
+  // Positions for the next try after the last '*'. If the rest of the pattern
+  // does not match, the '*' takes one character more.
   size_t star_p = std::string_view::npos;
   size_t star_t = 0;
   while (t < text.size()) {

@@ -1,6 +1,7 @@
-// node/commands/glob.h: the patterns of KEYS, SCAN, CONFIG GET and COMMAND LIST.
+// node/commands/glob.h: the patterns of KEYS, SCAN, CONFIG GET and COMMAND
+// LIST.
 //
-// Redis's rules for *, ?, [...] and backslash. Pure, and never slower than the product of both lengths.
+// Redis's rules for *, ?, [...] and backslash. Pure.
 #ifndef QUORATE_NODE_COMMANDS_GLOB_H_
 #define QUORATE_NODE_COMMANDS_GLOB_H_
 
@@ -8,8 +9,8 @@
 
 namespace quorate::node {
 
-// Redis's glob: '*', '?', '[a-z]', '[^…]' and backslash. Linear in pattern
-// times text; patterns cannot make it explode.
+// Matches with Redis's rules: '*', '?', '[a-z]', '[^…]' and backslash. The time
+// is at most proportional to the product of both lengths.
 bool GlobMatch(std::string_view pattern, std::string_view text);
 
 }  // namespace quorate::node

@@ -38,7 +38,8 @@ ResultView Nil() {
   return result;
 }
 
-// `now_ms`: the newest time that is certain, by log or clock.
+// `now_ms` is the latest time that has certainly been reached, by log time or
+// by the clock.
 ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup,
                     int64_t now_ms) {
   switch (spec.op) {

@@ -1,6 +1,7 @@
-// node/commands/read_command.h: evaluates the commands that only read against a store, outside the log.
+// node/commands/read_command.h: evaluates read-only commands against a store,
+// outside the log.
 //
-// The caller has seen to it that the store is fresh enough to be read.
+// The caller ensures that the store is fresh enough.
 #ifndef QUORATE_NODE_COMMANDS_READ_COMMAND_H_
 #define QUORATE_NODE_COMMANDS_READ_COMMAND_H_
 
@@ -17,8 +18,10 @@
 
 namespace quorate::node {
 
-// Calls `done` with the result that the same command would have had in an entry applied next, and returns true. False, without
-// a call: a key is due by `due_by` but not by log time. Requires: kv::IsRead(spec.op), the store owns spec.slot.
+// Calls `done` with the result that the command would have in an entry applied
+// next, and returns true. Returns false without a call if a key is due by
+// `due_by` but not by log time. Requires: kv::IsRead(spec.op), and the store
+// owns spec.slot.
 bool EvaluateRead(const kv::Store& store, const kv::CommandSpec& spec,
                   WallTime due_by,
                   absl::FunctionRef<void(const kv::ResultView&)> done);

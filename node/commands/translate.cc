@@ -32,7 +32,7 @@ std::string ValueTooLong(const LimitsConfig& limits) {
       limits.value_bytes, " bytes)");
 }
 
-// A time of expiry that is over is as good as the first one.
+// A time of expiry in the past acts like the earliest possible one.
 int64_t AtLeastOne(int64_t ms) { return std::max<int64_t>(1, ms); }
 
 struct TimeForm {
@@ -50,7 +50,8 @@ std::optional<TimeForm> FormOf(std::string_view option) {
   return std::nullopt;
 }
 
-// The expiry of SET and GETEX, into `spec` or `error`: must be positive.
+// Reads the expiry of SET and GETEX into `spec`, or sets the error. The number
+// must be positive.
 void ReadExpiry(const CommandRow& row, std::string_view text, TimeForm form,
                 int64_t now_ms, kv::CommandSpec* spec, std::string* error) {
   int64_t ms;
@@ -90,7 +91,7 @@ void TranslateSet(const CommandRow& row, Arguments request, int64_t now_ms,
     } else if (const auto found = FormOf(option);
                found.has_value() && (spec.flags & kv::kKeepExpiry) == 0 &&
                form.value_or(*found) == *found && i + 1 < request.size()) {
-      form = found;  // The same one again replaces it.
+      form = found;  // A repeated option replaces the earlier one.
       time = request[++i];
     } else {
       out->error = kSyntax;
@@ -148,7 +149,7 @@ void TranslateGetex(const CommandRow& row, Arguments request, int64_t now_ms,
   out->format = ReplyFormat::kBulkThenIgnored;
 }
 
-// The options of EXPIRE and its kin.
+// The options of EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT.
 bool ParseExpireOptions(Arguments options, kv::CommandFlags* flags,
                         std::string* error) {
   for (const std::string_view option : options) {
@@ -178,7 +179,7 @@ bool ParseExpireOptions(Arguments options, kv::CommandFlags* flags,
     *error = "ERR GT and LT options at the same time are not compatible";
     return false;
   }
-  // A key without expiry never passes GT, so XX adds nothing to it.
+  // GT never holds for a key without expiry, so XX adds nothing to it.
   if (greater) *flags &= ~kv::kIfPresent;
   return true;
 }
@@ -236,7 +237,7 @@ void TranslateIncr(const CommandRow& row, Arguments request, Translated* out) {
   spec.numbers[0] = delta;
 }
 
-// INCRBYFLOAT key increment: the decimal itself is read where it is added.
+// INCRBYFLOAT key increment. The store parses the decimal when it adds it.
 void TranslateIncrByFloat(Arguments request, Translated* out) {
   kv::CommandSpec& spec = out->specs[0];
   spec.op = Op::kIncrByFloat;
@@ -277,7 +278,7 @@ void TranslateSetrange(Arguments request, Translated* out) {
   }
 }
 
-// [SAMPLES count]: there is nothing to sample.
+// [SAMPLES count]. The count has no effect, since nothing is sampled.
 std::string_view MemoryOptionsError(Arguments options) {
   for (size_t i = 0; i < options.size(); i += 2) {
     if (!EqualsIgnoreCase(options[i], "samples") || i + 1 == options.size()) {
@@ -290,7 +291,7 @@ std::string_view MemoryOptionsError(Arguments options) {
   return {};
 }
 
-// Commands whose arguments are keys, or keys and values, as they stand.
+// Commands whose arguments are keys, or keys and values, without options.
 struct SimpleCommand {
   CommandId id;
   Op op;
@@ -385,7 +386,7 @@ void TranslateOne(const CommandRow& row, Arguments request, int64_t now_ms,
   }
 }
 
-// The size of the longest value that the command carries; 0 if it carries none.
+// The size of the longest value in the command; 0 if it has no value.
 size_t LongestValue(const kv::CommandSpec& spec) {
   size_t longest = 0;
   switch (spec.op) {
@@ -393,7 +394,7 @@ size_t LongestValue(const kv::CommandSpec& spec) {
     case Op::kMSet:
     case Op::kAppend:
     case Op::kSetRange:
-      // Behind each key its value.
+      // Each key is followed by its value.
       for (size_t i = 1; i < spec.arguments.size(); i += 2) {
         longest = std::max(longest, spec.arguments[i].size());
       }
@@ -404,7 +405,8 @@ size_t LongestValue(const kv::CommandSpec& spec) {
   return longest;
 }
 
-// Growth ends where requests do, so that every value can be set again.
+// Limits the size to which a value may grow to that of a request, so that every
+// value can also be set.
 void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
   const auto longest = static_cast<int64_t>(limits.value_bytes);
   if (spec->op == Op::kAppend || spec->op == Op::kIncrByFloat) {
@@ -532,7 +534,7 @@ void WriteArray(const kv::ResultView& result, RespWriter& reply) {
   }
 }
 
-// What the status means for this command, where it has several meanings.
+// The error for a status that has different meanings for different commands.
 std::string ErrorFor(ReplyFormat format, kv::ResultStatus status,
                      const LimitsConfig& limits) {
   const bool grows =

@@ -1,8 +1,8 @@
 // node/commands/translate.h: translates RESP commands on keys into commands of
 // the store, and results of the store into replies.
 //
-// Deterministic: relative times become absolute by the time that the caller
-// gives. Errors are those of Redis. Groups and leaders are handled elsewhere.
+// Deterministic: the caller supplies the time by which relative times become
+// absolute. Errors are those of Redis. Independent of groups and leaders.
 #ifndef QUORATE_NODE_COMMANDS_TRANSLATE_H_
 #define QUORATE_NODE_COMMANDS_TRANSLATE_H_
 
@@ -41,7 +41,7 @@ enum class ReplyFormat : uint8_t {
   kBulkThenIgnored,  // The first of two results, as kBulk (GETEX).
 };
 
-// A command on keys as the store takes it. `specs` point to the request's bytes
+// A command on keys in the store's form. `specs` point to the request's bytes
 // and to `storage`, so it can be neither copied nor moved.
 struct Translated {
   Translated() = default;
@@ -50,7 +50,7 @@ struct Translated {
 
   Slot slot;
   ReplyFormat format = ReplyFormat::kBulk;
-  // One, or two that are evaluated as one kAtomic.
+  // Number of specs: one, or two that are evaluated as one kAtomic.
   size_t count = 1;
   std::array<kv::CommandSpec, 2> specs;
   std::array<std::string_view, 2> storage;
@@ -77,12 +77,12 @@ std::string KeyTooLong(const LimitsConfig& limits);
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 
-// How many results (nested ones, in a transaction) a format takes.
+// The number of results (nested ones, in a transaction) that a format uses.
 inline size_t ResultCount(ReplyFormat format) {
   return format == ReplyFormat::kBulkThenIgnored ? 2 : 1;
 }
 
-// The error for a status that is one, or empty.
+// The error text of a status; empty if the status is no error.
 std::string_view ErrorOf(kv::ResultStatus status);
 
 // Writes one reply. For kBulkThenIgnored, `result` is the first of the two.

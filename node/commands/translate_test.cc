@@ -10,7 +10,8 @@
 namespace quorate::node {
 namespace {
 
-// A row without a translation would stop the node that a client sends it to.
+// Translate() must handle every row: the node would stop at a row without a
+// translation.
 TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
   size_t seen = 0;
   for (const CommandRow& row : AllCommands()) {
@@ -43,8 +44,8 @@ std::string ErrorOf(const std::vector<std::string_view>& request,
   return command.error;
 }
 
-// A name, a key, an option or a number is no value, however long it is.
-TEST(Translate_ValueBytes, HoldForValuesAlone) {
+// limits.value_bytes does not apply to names, keys, options and numbers.
+TEST(Translate_ValueBytes, ApplyToValuesOnly) {
   LimitsConfig limits;
   limits.value_bytes = 3;
   limits.key_bytes = 6;

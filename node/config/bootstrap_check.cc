@@ -37,7 +37,7 @@ bool SameGroups(const BootstrapRecord& a, const BootstrapRecord& b) {
   return true;
 }
 
-// A contradiction: where the file says what, and what was decided.
+// The error for a contradiction between a value of the file and the stored one.
 absl::Status Contradiction(std::string_view key, std::string_view today,
                            std::string_view stored) {
   return absl::FailedPreconditionError(Concat(
@@ -53,7 +53,8 @@ absl::Status Contradiction(std::string_view key, std::string_view today,
 absl::Status CheckAgainstBootstrap(const Config& config,
                                    const BootstrapRecord& today,
                                    const BootstrapRecord& stored) {
-  // What [sharding] and [[nodes]] imply, or what [[shards]] says.
+  // The key of a contradiction depends on the file: [sharding] and [[nodes]],
+  // or [[shards]].
   const bool even = config.even.has_value();
   if (today.cluster != stored.cluster) {
     return Contradiction("cluster.id", Concat("cluster ", today.cluster),

@@ -1,7 +1,7 @@
-// node/config/bootstrap_check.h: compares the configuration file with what was decided
-// when the cluster was bootstrapped.
+// node/config/bootstrap_check.h: compares the configuration file with the
+// decisions of the bootstrap.
 //
-// The stored record wins always: a file that contradicts it stops the start.
+// The stored record always wins: a file that contradicts it stops the start.
 // Pure.
 #ifndef QUORATE_NODE_CONFIG_BOOTSTRAP_CHECK_H_
 #define QUORATE_NODE_CONFIG_BOOTSTRAP_CHECK_H_
@@ -12,9 +12,9 @@
 
 namespace quorate::node {
 
-// OK if `config` says what `stored` says. Otherwise kFailedPrecondition with
-// the key of the file and its value, the stored value, and what to do.
-// Requires: `today` is the record that a bootstrap with `config` would make.
+// OK if `config` agrees with `stored`. Otherwise kFailedPrecondition with the
+// key of the file, its value, the stored value and the remedy. Requires:
+// `today` is the record that a bootstrap with `config` would create.
 absl::Status CheckAgainstBootstrap(const Config& config,
                                    const BootstrapRecord& today,
                                    const BootstrapRecord& stored);

@@ -19,7 +19,8 @@ void AppendNodes(std::string* out, absl::Span<const NodeId> nodes) {
   for (const NodeId node : nodes) AppendFixed(out, node.value());
 }
 
-// A count that the remaining bytes can hold; otherwise the reader has failed.
+// Reads a count. If the remaining bytes cannot hold that many elements, the
+// reader fails.
 uint32_t TakeCount(FixedReader* reader, size_t element_bytes) {
   const auto count = reader->Take<uint32_t>();
   if (count <= reader->rest().size() / element_bytes) return count;
@@ -38,7 +39,8 @@ std::vector<NodeId> TakeNodes(FixedReader* reader) {
 
 std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
   std::vector<SlotRange> slots(TakeCount(reader, 2 * sizeof(uint16_t)));
-  uint32_t least = 0;  // Adjacent ranges would be one.
+  // Lower bound of the next range: adjacent ranges must be merged.
+  uint32_t least = 0;
   for (SlotRange& range : slots) {
     range.first = Slot(reader->Take<uint16_t>());
     range.last = Slot(reader->Take<uint16_t>());
@@ -120,7 +122,7 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
     reader.Fail();
   }
   record.read_only = TakeNodes(&reader);
-  // A group has 20 bytes beside its lists' elements.
+  // A group has 20 bytes besides the elements of its lists.
   record.groups.resize(TakeCount(&reader, 20));
   GroupId before;
   for (BootstrapGroup& group : record.groups) {

@@ -1,10 +1,10 @@
-// node/config/bootstrap_record.h: what is decided for all nodes when a cluster is
-// bootstrapped, and what replicas make of it.
+// node/config/bootstrap_record.h: the decisions that a bootstrap makes for all
+// nodes of a cluster, and the initial state of replicas that follows.
 //
 // Each node stores the record with the identity of its data directory
-// (docs/reference/formats/bootstrap.md). From then on replicas get the voters
+// (docs/reference/formats/bootstrap.md). From then on replicas take the voters
 // of entry 1, the slots and the hash key from the stored record alone. It must
-// not know the configuration file: that one may be edited. Pure.
+// not depend on the configuration file, which may be edited. Pure.
 #ifndef QUORATE_NODE_CONFIG_BOOTSTRAP_RECORD_H_
 #define QUORATE_NODE_CONFIG_BOOTSTRAP_RECORD_H_
 
@@ -31,26 +31,26 @@ struct BootstrapGroup {
                          const BootstrapGroup&) = default;
 };
 
-// Equal on all nodes. Addresses, names and limits are no part of it.
+// The record is equal on all nodes. It contains no addresses, names or limits.
 struct BootstrapRecord {
   ClusterId cluster = {};
   Partitioner partitioner = Partitioner::kHashSlots;
   uint32_t slot_count = kHashSlotCount;
-  // They hold a replica without a vote of every group. Sorted.
+  // Nodes with a non-voting replica of every group. Sorted.
   std::vector<NodeId> read_only = {};
   std::vector<BootstrapGroup> groups = {};  // Sorted by group.
-  // Null if there is none.
+  // The group's row, or null.
   const BootstrapGroup* FindGroup(GroupId group) const;
   friend bool operator==(const BootstrapRecord&,
                          const BootstrapRecord&) = default;
 };
 
-// What a node that bootstraps `cluster` with this map decides.
+// The record that a node stores when it bootstraps `cluster` with this map.
 BootstrapRecord MakeBootstrapRecord(ClusterId cluster,
                                     const shardctrl::ShardMap& map);
 
 std::string EncodeBootstrapRecord(const BootstrapRecord& record);
-// Accepts exactly what the encoder makes. kDataLoss: other bytes;
+// Accepts exactly the output of the encoder. kDataLoss: other bytes;
 // kFailedPrecondition: a later version.
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes);
 
@@ -58,7 +58,8 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes);
 raft::Configuration FirstConfiguration(const BootstrapRecord& record,
                                        GroupId group);
 
-// How a replica of the group begins. Requires: the record has the group.
+// The initial state of a replica of the group. Requires: the record has the
+// group.
 kv::StoreOptions StoreOptionsOf(const BootstrapRecord& record, GroupId group);
 
 }  // namespace quorate::node

@@ -76,7 +76,8 @@ Config Parse(const std::string& text) {
   return *std::move(config);
 }
 
-// What a start with `today` says to a directory bootstrapped with `then`.
+// The result of a start with the file `today` on a directory that was
+// bootstrapped with the file `then`.
 absl::Status Start(const std::string& then, const std::string& today) {
   const Config config = Parse(today);
   return CheckAgainstBootstrap(config, RecordOf(config), RecordOf(Parse(then)));
@@ -97,7 +98,7 @@ TEST(BootstrapCheck, SameFile_IsAccepted) {
   EXPECT_TRUE(Start(Even("groups = 3", 3), Even("groups = 3", 3)).ok());
   EXPECT_TRUE(
       Start(ByHand("0-99", "100-16383"), ByHand("0-99", "100-16383")).ok());
-  // The same division in other words.
+  // An equal division, written in another form.
   EXPECT_TRUE(
       Start(ByHand("0-99", "100-16383"), ByHand("0-49,50-99", "100-16383"))
           .ok());
@@ -142,7 +143,7 @@ TEST(BootstrapRecord, Voters_AreComparedWithoutTheirOrder) {
           .ok());
 }
 
-TEST(BootstrapRecord, ReplicasBegin_AsTheRecordSays) {
+TEST(BootstrapRecord, Replicas_StartAsTheRecordSays) {
   const BootstrapRecord record = RecordOf(Parse(Even("groups = 2", 3, 1)));
   const raft::Configuration first = FirstConfiguration(record, GroupId(2));
   ASSERT_EQ(first.voters.size(), 3u);
@@ -219,7 +220,7 @@ TEST(BootstrapRecord, LaterVersion_IsRefusedAndNamed) {
   EXPECT_TRUE(absl::IsDataLoss(DecodeBootstrapRecord(bytes).status()));
 }
 
-TEST(BootstrapRecord, Bytes_AreAsEver) {
+TEST(BootstrapRecord, Bytes_AreThoseOfTheGoldenFile) {
   const BootstrapRecord record{
       .cluster = ClusterId(0x0102030405060708),
       .read_only = {NodeId(9)},

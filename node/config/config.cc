@@ -15,14 +15,15 @@ namespace {
 
 constexpr uint32_t kSlotCount = 16384;
 
-// What a rule across keys found wrong, and at which key.
+// A violation of a rule across keys, and the key at fault.
 struct Problem {
   std::string key;
   std::string text;  // "expected …, found …".
 };
 using MaybeProblem = std::optional<Problem>;
 
-// "host" of "host:port" or "[host]:port"; nothing if there is no such form.
+// Returns "host" of "host:port" or "[host]:port"; nothing if the text has
+// neither form.
 std::optional<std::string_view> HostOf(std::string_view address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
@@ -47,7 +48,7 @@ bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-// Where one kind of client or peer connects: the key that said so, and what.
+// An address for one kind of client or peer, and the key that set it.
 struct ListenAddress {
   std::string key;
   std::string_view address;
@@ -71,7 +72,8 @@ MaybeProblem CheckListen(const ListenAddress& listen, bool non_loopback) {
   return std::nullopt;
 }
 
-// Takes from the node's own row what [listen] does not say, and checks it.
+// Sets listen addresses that [listen] omits from the node's own row, and checks
+// all of them.
 MaybeProblem CompleteListen(Config* config) {
   size_t row = 0;
   while (config->nodes[row].id != config->node) ++row;
@@ -95,7 +97,7 @@ MaybeProblem CompleteListen(Config* config) {
   return std::nullopt;
 }
 
-// "host:7101" for "host:7001"; empty where there is no such port.
+// Returns "host:7101" for "host:7001"; empty if that port would be too large.
 std::string ClusterAddressOf(std::string_view resp) {
   if (!HostOf(resp).has_value()) return {};
   const size_t colon = resp.rfind(':');
@@ -107,7 +109,7 @@ std::string ClusterAddressOf(std::string_view resp) {
   return Concat(resp.substr(0, colon + 1), port + kClusterPortOffset);
 }
 
-// Names the addresses for cluster clients that no row names.
+// Derives the addresses for cluster clients that no row names.
 MaybeProblem CompleteNodes(Config* config) {
   for (size_t row = 0; row < config->nodes.size(); ++row) {
     NodeConfig& node = config->nodes[row];
@@ -123,7 +125,8 @@ MaybeProblem CompleteNodes(Config* config) {
   return std::nullopt;
 }
 
-// The rows as they stand in the file: keys name their places.
+// Checks the rows in the order of the file, because error messages name their
+// positions.
 MaybeProblem CheckNodes(const Config& config) {
   const auto& nodes = config.nodes;
   if (nodes.empty()) {

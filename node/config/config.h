@@ -1,9 +1,9 @@
-// node/config/config.h: every knob of a node, with its default, unit and limits, and
-// the parser of the TOML file that sets them.
+// node/config/config.h: every setting of a node, with default, unit and limits,
+// and the parser of the TOML file.
 //
-// Pure: the text comes in, a value or one error comes out; reading files is the
-// caller's. The reference for people is docs/reference/configuration.md, which
-// a test compares with ConfigKeys().
+// Pure: it takes text and returns a configuration or one error; the caller
+// reads the file. docs/reference/configuration.md is the reference for users; a
+// test compares it with ConfigKeys().
 #ifndef QUORATE_NODE_CONFIG_CONFIG_H_
 #define QUORATE_NODE_CONFIG_CONFIG_H_
 
@@ -21,27 +21,27 @@
 
 namespace quorate::node {
 
-// One row of the table of nodes. Addresses are "host:port" as clients and peers
-// reach them.
+// One row of the table of nodes. Clients and peers connect to these "host:port"
+// addresses.
 struct NodeConfig {
   NodeId id;
   std::string resp;          // For plain clients.
   std::string resp_cluster;  // For cluster clients.
   std::string http;
   std::string peer;
-  // Holds every group without a vote, serves stale reads on resp_cluster and
-  // refuses writes.
+  // Such a node has a non-voting replica of every group. It serves stale reads
+  // on resp_cluster and refuses writes.
   bool read_only = false;
 };
 
-// One Raft group and the slots it begins with.
+// One Raft group and its initial slots.
 struct ShardConfig {
   GroupId group;
   std::string name;
   // Inclusive ranges of slots, ascending.
   std::vector<std::pair<uint16_t, uint16_t>> slots;
-  // Voting replicas, the preferred first leader in front. Read-only nodes are
-  // not listed.
+  // Voting replicas; the first is the preferred leader. Read-only nodes are not
+  // listed.
   std::vector<NodeId> replicas;
 };
 
@@ -50,55 +50,59 @@ struct ListenConfig {
   std::string resp_cluster;
   std::string http;
   std::string peer;
-  // Unless true, every listen address must be loopback.
+  // If false, every listen address must be loopback.
   bool allow_non_loopback = false;
 };
 
 struct LimitsConfig {
   size_t key_bytes = 16 << 10;
-  // Bounded by what one log entry holds.
+  // Limited by the size of one log entry.
   size_t value_bytes = 448 << 10;
-  // Of each protocol, RESP and HTTP; further ones get an error and are closed.
+  // Number of connections of each protocol, RESP and HTTP. Further ones receive
+  // an error and are closed.
   size_t connections = 10'000;
-  // Replies of one connection that its peer has not taken: beyond it the node
-  // stops reading from that connection. One reply may exceed it.
+  // Bytes of replies of one connection that its peer has not taken. At this
+  // limit the node stops reading from the connection. One reply may exceed it.
   size_t output_buffer_bytes = 16 << 20;
-  // The same of all connections: beyond it the node stops reading from those
-  // that have not taken their earlier replies.
+  // Bytes of replies of all connections that their peers have not taken. At
+  // this limit the node stops reading from connections that have not taken
+  // their earlier replies.
   size_t output_total_bytes = 256 << 20;
-  // Bytes of one connection that were read but are not yet whole requests:
-  // beyond it the connection is closed.
+  // Bytes read from one connection that are not yet complete requests. Beyond
+  // this limit the connection is closed.
   size_t query_buffer_bytes = 4 << 20;
-  // Requests of one connection without a reply: beyond it the node stops
-  // reading from it.
+  // Requests of one connection without a reply. At this limit the node stops
+  // reading from the connection.
   size_t pipeline = 1'024;
   // Arguments of one RESP request.
   size_t arguments = 1 << 20;
-  // Requests of one group that wait for a leader: beyond it they are refused at
+  // Requests of one group that wait for a leader. Further ones are refused at
   // once.
   size_t held_requests = 16'384;
   size_t http_header_bytes = 16 << 10;
-  // Commands and bytes that one log entry carries.
+  // Maximum of commands and of bytes in one log entry.
   size_t batch_commands = 4'096;
   size_t batch_bytes = 384 << 10;
-  // Keys that one SCAN, or one step of KEYS, looks at.
+  // Keys that one SCAN, or one step of KEYS, examines.
   size_t scan_keys = 10'000;
 };
 
 struct TimeoutsConfig {
-  // A request waits so long for its group to have a leader, then CLUSTERDOWN.
+  // Time that a request waits for a leader of its group before it is answered
+  // with CLUSTERDOWN.
   Duration leader_wait = Milliseconds(2'000);
-  // A connection without a request is closed after this; 0: never.
+  // A connection without a request is closed after this time; 0: never.
   Duration idle = Milliseconds(0);
-  // A connection is closed whose output, or half-sent request, made no progress
-  // for so long.
+  // A connection is closed if its output or an incomplete request makes no
+  // progress for this time.
   Duration stall = Milliseconds(60'000);
-  // A connection without traffic is probed after this; see net/streams/sockets.h.
+  // A connection without traffic is probed after this time; see
+  // net/streams/sockets.h.
   Duration keep_alive = Seconds(300);
-  // A proxied request gets its reply from the leader within this or is answered
-  // as unknown.
+  // Time that a forwarded request waits for the leader's reply before its
+  // outcome is reported as unknown.
   Duration proxy = Milliseconds(5'000);
-  // Stop() waits so long for requests in flight.
+  // Time that Stop() waits for outstanding requests.
   Duration stop = Milliseconds(3'000);
 };
 
@@ -115,10 +119,11 @@ struct RaftConfig {
 };
 
 struct SnapshotConfig {
-  // A group whose entries since its last snapshot exceed this takes a new one;
-  // 0: never, the log is kept whole.
+  // A group takes a snapshot when its entries since the last one exceed this
+  // size; 0: never, so the whole log is kept.
   uint64_t threshold_bytes = 64 << 20;
-  // Entries kept behind a snapshot for followers that are a little late.
+  // Size of entries kept before a snapshot's index, for followers that are
+  // slightly behind.
   uint64_t trailing_bytes = 8 << 20;
   size_t chunk_bytes = 64 << 10;
 };
@@ -130,11 +135,11 @@ struct LogConfig {
 };
 
 struct ClockConfig {
-  // The wall clock is never taken to be better known than this, either way.
+  // Minimum uncertainty of the wall clock, in each direction.
   Duration uncertainty_floor = Milliseconds(1);
 };
 
-// How slots are divided when no [[shards]] table says so.
+// Division of slots if there are no [[shards]] tables.
 struct EvenSharding {
   uint32_t groups = 1;
   // Voting replicas of each group; 0: every voting node.
@@ -145,17 +150,17 @@ struct Config {
   ClusterId cluster;
   NodeId node;
   std::string data_dir;
-  // Founds a new store in an empty data_dir. False: an empty directory is
-  // refused.
+  // If true, creates a new store in an empty data_dir. If false, an empty
+  // directory is refused.
   bool bootstrap = false;
   ListenConfig listen;
   std::vector<NodeConfig> nodes;  // Ascending by id.
   std::vector<ShardConfig>
       shards;  // Ascending by group; together all 16384 slots.
-  // Set by CompleteConfig if it has divided the slots, since there were no
+  // Set by CompleteConfig if it divided the slots because there were no
   // [[shards]].
   std::optional<EvenSharding> even;
-  // GET /set?key=K&value=V writes. Off: 403.
+  // If true, GET /set?key=K&value=V writes; otherwise it is answered with 403.
   bool http_get_writes = false;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
@@ -164,46 +169,47 @@ struct Config {
   LogConfig log;
   ClockConfig clock;
 
-  // The row of `id`, or null.
+  // The row of `id`, or null if there is none.
   const NodeConfig* FindNode(NodeId id) const;
   // This node's own row. Requires: the configuration came from ParseConfig or
   // passed CompleteConfig.
   const NodeConfig& self() const { return *FindNode(node); }
 };
 
-// A node's port for cluster clients is its port for plain clients plus this
-// where a configuration names only the latter.
+// Distance from a node's port for plain clients to the one for cluster clients,
+// if the configuration names only the former.
 inline constexpr int64_t kClusterPortOffset = 100;
 
-// Reads the text of a configuration file. Errors are kInvalidArgument with
-// "file:line:column: key 'x.y': expected …, found …"; an unknown key is an
-// error that names the nearest known one.
+// Parses the text of a configuration file. Errors are kInvalidArgument with
+// "file:line:column: key 'x.y': expected …, found …". The error for an unknown
+// key names the most similar known one.
 absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
                                    std::string_view file_name);
 
-// The rules across keys that ParseConfig ends with, for configurations built in
-// code. Fills what is derived: addresses for cluster clients from those for
-// plain clients, listen addresses from the node's own row, and shards if there
-// are none. kInvalidArgument with "key 'x.y': expected …, found
-// …".
+// Checks the rules across keys and sets derived values, for configurations that
+// are built in code; ParseConfig ends with these steps. Derived are: addresses
+// for cluster clients from those for plain clients, listen addresses from the
+// node's own row, and shards if there are none. kInvalidArgument with "key
+// 'x.y': expected …, found …".
 absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 
-// Divides all slots as evenly as possible, each group one range; its replicas
-// are voting nodes, rotated so that preferred leaders are spread.
+// Divides all slots as evenly as possible into one range per group. Replicas
+// are voting nodes, rotated so that each node is the preferred leader of an
+// equal share.
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
                                     const EvenSharding& sharding);
 
-// One knob, for the reference page and for CONFIG GET.
+// One setting, for the reference page and for CONFIG GET.
 struct ConfigKey {
   std::string name;      // "limits.key_bytes"; rows of tables as "nodes[].id".
   std::string expected;  // "an integer from 1 to 65536 (bytes)".
-  std::string default_value;  // As TOML; empty: required or derived.
+  std::string default_value;  // In TOML; empty if required or derived.
 };
 // In the order of the reference page.
 std::vector<ConfigKey> ConfigKeys();
 
-// The value of a knob outside the tables as text ("2000", "true"); empty if
-// there is no such knob.
+// The value of a setting outside the tables as text ("2000", "true"); empty if
+// there is no such setting.
 std::string ConfigValue(const Config& config, std::string_view name);
 
 }  // namespace quorate::node

@@ -1,9 +1,10 @@
-// Reads the TOML text: a table of knobs says what each key expects and where
-// its value goes; nothing else knows key names.
+// Parses the TOML text. A table of settings says what each key expects and
+// which field it sets; no other code depends on key names.
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
-// The parser asserts, and with NDEBUG lets the compiler assume, that a table's
-// header begins with a key; the next lines of it give the error. So: neither.
+// The TOML library asserts that a table's header begins with a key. With NDEBUG
+// the compiler would assume it; the code after the assertion reports the error.
+// So neither form of assert is compiled.
 #undef NDEBUG
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>
@@ -30,7 +31,7 @@ struct RawShard {
   std::vector<std::string> replicas;
 };
 
-// What the keys are read into, before the rules across keys.
+// The parsed keys, before the rules across keys are checked.
 struct Target {
   Config config;
   EvenSharding sharding;
@@ -43,14 +44,13 @@ using ValuePointer =
 
 struct Setting {
   std::string_view name;
-  // Where the value goes; `row` is the index in an array of tables.
+  // Returns the field to set; `row` is the index in an array of tables.
   ValuePointer (*place)(Target& target, size_t row);
   int64_t min = 0;
   int64_t max = 0;
-  std::string_view unit = "";  // For people. Durations: "ms" or "us".
+  std::string_view unit = "";  // Unit in messages. Durations: "ms" or "us".
   bool required = false;
-  std::string_view derived =
-      "";  // What an absent key means, if not a constant.
+  std::string_view derived = "";  // Default in words, if it is not a constant.
 };
 
 constexpr int64_t kKi = 1 << 10;
@@ -58,10 +58,11 @@ constexpr int64_t kMi = 1 << 20;
 constexpr int64_t kGi = 1 << 30;
 constexpr int64_t kIntegerMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kHourMs = 3'600'000;
-// A batch that another node passes on arrives as one request, and fills at most
-// one log entry. So does every request for a key.
+// A batch that another node forwards arrives as one request and fills at most
+// one log entry. A request for one key fits one log entry too.
 constexpr int64_t kRequestBytesMin = raft::kEntryPayloadBytesMax + 1024;
-// From a node's HTTP port down to the one for plain Redis clients, and up to the one for peers, where only the first is given.
+// Distance from a node's HTTP port down to its Redis port and up to its peer
+// port, if only the HTTP port is given.
 constexpr int64_t kPortDistance = 1'000;
 
 #define PLACE(member)                                          \
@@ -235,7 +236,8 @@ struct StoreInteger {
   void operator()(std::vector<std::string>*) const {}
 };
 
-// False if the node does not hold what the setting expects.
+// Stores the value. False if the TOML node does not have the expected type and
+// range.
 bool Store(const Setting& setting, const ValuePointer& place,
            const toml::node& node) {
   if (IsInteger(place)) {
@@ -311,7 +313,7 @@ void Flatten(const toml::table& table, const std::string& name,
   }
 }
 
-// How many single-character edits lead from `a` to `b`.
+// The number of single-character edits that lead from `a` to `b`.
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -348,7 +350,7 @@ const Setting* FindSetting(std::string_view name) {
   return nullptr;
 }
 
-// Parses "0-5460,6000"; false if it is not of that form.
+// Parses "0-5460,6000". False if the text does not have this form.
 bool ParseSlots(std::string_view text,
                 std::vector<std::pair<uint16_t, uint16_t>>* slots) {
   uint32_t number = 0;
@@ -419,7 +421,7 @@ class Parser {
                                              "': ", text));
   }
 
-  // Puts the place of the key in front of "key 'x.y': …".
+  // Puts the position of the key in the file before "key 'x.y': …".
   absl::Status AtKey(std::string_view message) const {
     const size_t begin = message.find('\'') + 1;
     const size_t end = message.find('\'', begin);
@@ -502,7 +504,7 @@ class Parser {
     return absl::OkStatus();
   }
 
-  // The node that has `address` in its row, whatever for.
+  // The node that has `address` in its row, for any purpose.
   NodeId NodeAt(std::string_view address) const {
     for (const NodeConfig& node : target_.config.nodes) {
       if (node.resp == address || node.resp_cluster == address ||
@@ -520,8 +522,9 @@ class Parser {
     return {};
   }
 
-  // Without [[nodes]] the addresses in [[shards]] are those for HTTP, and the other ports follow from them. Nodes are
-  // numbered as they appear.
+  // Without [[nodes]] the addresses in [[shards]] are HTTP addresses, and the
+  // other ports are derived. Nodes are numbered in the order of their first
+  // address.
   absl::Status DeriveNodes() {
     for (size_t row = 0; row < target_.shards.size(); ++row) {
       const RawShard& raw = target_.shards[row];

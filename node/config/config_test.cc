@@ -49,7 +49,7 @@ std::string ErrorOf(const std::string& text) {
   return std::string(Message(ParseConfig(text, "q.toml").status()));
 }
 
-TEST(Config_LeastText, FillsDefaultsAndWhatIsDerived) {
+TEST(Config_LeastText, SetsDefaultsAndDerivedValues) {
   const Config config = Parse(With("[sharding]\ngroups = 3\n"));
   EXPECT_EQ(config.cluster, ClusterId(7));
   EXPECT_EQ(config.node, NodeId(2));
@@ -65,7 +65,7 @@ TEST(Config_LeastText, FillsDefaultsAndWhatIsDerived) {
   EXPECT_EQ(config.shards[0].slots.front(),
             std::pair(uint16_t{0}, uint16_t{5460}));
   EXPECT_EQ(config.shards[2].slots.back().second, 16383);
-  // Preferred leaders are spread.
+  // Groups have different preferred leaders.
   EXPECT_EQ(config.shards[0].replicas.front(), NodeId(1));
   EXPECT_EQ(config.shards[1].replicas.front(), NodeId(2));
 }
@@ -94,7 +94,7 @@ uncertainty_floor_us = 250
   EXPECT_EQ(config.clock.uncertainty_floor, Microseconds(250));
 }
 
-TEST(Config_Shards, ReadLikeThoseOfASmallStore) {
+TEST(Config_Shards, MayNameTheirNodesByAddress) {
   const Config config = Parse(With(R"(
 [[shards]]
 name = "Moscow"
@@ -114,7 +114,7 @@ address = "127.0.0.1:8003"
             (std::vector<NodeId>{NodeId(2), NodeId(1)}));
 }
 
-// The table of a small store as it stands: nothing else names the nodes.
+// A file with [[shards]] alone: no other table names the nodes.
 TEST(Config_ShardsAlone, NumberTheNodesAndDeriveTheirPorts) {
   const std::string text = R"(
 [cluster]
@@ -160,7 +160,7 @@ replicas = ["127.0.0.33:8080", "127.0.0.2:8080"]
             "q.toml:18:1: key 'shards[1].replicas': expected \"host:port\" "
             "with a port from 1001 to 64535 (there are no [[nodes]]), found "
             "\"127.0.0.33:1000\"");
-  // Two nodes whose ports would be the same.
+  // Two nodes would get equal ports.
   bad = text;
   bad.replace(bad.find("127.0.0.22:8080"), 15, "127.0.0.2:9080");
   EXPECT_NE(ErrorOf(bad).find("expected each address once"), std::string::npos)
@@ -183,7 +183,7 @@ address = "127.0.0.1:6002"
   EXPECT_EQ(config.shards[0].replicas, std::vector<NodeId>{NodeId(2)});
 }
 
-TEST(Config_ShardsWithSlots, TakeThem) {
+TEST(Config_ShardsWithSlots, KeepTheirSlots) {
   const Config config = Parse(With(R"(
 [[shards]]
 name = "a"
@@ -203,7 +203,7 @@ address = "127.0.0.1:9003"
   EXPECT_EQ(config.shards[1].replicas, std::vector<NodeId>{NodeId(3)});
 }
 
-TEST(Config_Errors, NamePlaceKeyAndExpectation) {
+TEST(Config_Errors, NamePositionKeyAndExpectation) {
   const std::pair<std::string, std::string> rows[] = {
       {With("[limits]\nkey_byte = 3\n"),
        "q.toml:27:1: key 'limits.key_byte': expected a known key, such as "
@@ -298,7 +298,7 @@ TEST(Config_OwnRowOutsideLoopback, IsNamed) {
       << ErrorOf(text);
 }
 
-TEST(Config_BrokenToml, NamesThePlace) {
+TEST(Config_BrokenToml, NamesThePosition) {
   EXPECT_TRUE(ErrorOf("[cluster\nid = 1\n").starts_with("q.toml:1:"))
       << ErrorOf("[cluster\nid = 1\n");
   for (const char* header : {"[=", "[.]", "[\u00e9]", "[[=]]"}) {

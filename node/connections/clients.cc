@@ -8,37 +8,38 @@
 namespace quorate::node {
 namespace {
 
-// Replies that one connection is given before others get their turn, in bytes.
+// Replies that one connection may make before others get their turn, in bytes.
 constexpr size_t kTurnReplyBytes = 1 << 20;
-// Replies that all connections are given in one turn, in bytes: other work of
-// the loop waits while they are made. Beyond it each is given as little as
-// without budget, and large replies wait for the next turn.
+// Replies that all connections may make in one turn, in bytes: other work of
+// the loop waits meanwhile. Beyond this each connection may make only as much
+// as without budget, and large replies wait for the next turn.
 constexpr size_t kTurnTotalBytes = 4 << 20;
-// Without budget a connection whose earlier replies have all left is given so
-// many bytes in a turn, and one reply more.
+// Without budget, a connection whose earlier replies have all been sent may
+// make this many bytes in a turn, and one reply more.
 constexpr size_t kFreshReplyBytes = 64 << 10;
-// A connection may hold as many unsent bytes as its peer has proven to read,
-// from this on up to limits.output_buffer_bytes. The peer starts anew when it
-// takes less than kProvenRate bytes a second while output waits for it.
+// The initial window. The window is the number of unsent bytes that a
+// connection may hold: the bytes that its peer has proven to read, between this
+// value and limits.output_buffer_bytes. It returns to this value when the peer
+// reads less than kProvenRate bytes a second while output waits for it.
 constexpr size_t kFirstWindowBytes = 1 << 20;
 constexpr uint64_t kProvenRate = 1 << 20;
-// The last quarter of the budget takes large replies up to so many times what
-// the peer has proven to read.
+// The last quarter of the budget admits a large reply of at most this many
+// times the bytes that the peer has proven to read.
 constexpr uint64_t kSparedPerProven = 64;
-// A connection that holds less is not counted against the budget of the node.
+// A connection that holds less does not count against the budget of the node.
 constexpr size_t kCountedFromBytes = 16 << 10;
-// A reply above kTurnReplyBytes is followed by a pause of so many times the
-// turn in which it was made. In the pause no further one is made: other work
-// goes on, and connections that were closed are noticed before replies are made
-// for them.
+// A reply above kTurnReplyBytes is followed by a pause. The pause lasts this
+// many times as long as the turn that made the reply. No further large reply is
+// made in the pause: other work continues, and closed connections are noticed
+// before replies are made for them.
 constexpr int64_t kLargeReplyPauses = 2;
 constexpr Duration kLargeReplyPauseMax = Seconds(1);
-// While a connection waits for room, the bytes that left without a call are
-// looked at so often.
+// Interval at which connections that wait for room are checked, since a stream
+// may send bytes without a call.
 constexpr Duration kRoomInterval = Milliseconds(20);
-// After the last reply, what the peer still sends is read and dropped for so
-// long unless it ends first: closing at once would reset the stream, which may
-// cost the peer the reply.
+// After the last reply, further input is read and dropped until the peer ends
+// its side, or for this time. Closing at once would reset the stream, and the
+// peer could lose the reply.
 constexpr Duration kLingerMax = Seconds(2);
 
 }  // namespace
@@ -60,7 +61,7 @@ void Client::MarkLink() {
 }
 
 void Client::WantFlush() {
-  // At once: further connections may get replies in this turn.
+  // Counted now, because other connections may get replies in this turn.
   Count();
   if (flush_wanted_) return;
   flush_wanted_ = true;
@@ -96,7 +97,7 @@ void Client::Measure() {
   const uint64_t taken = written_bytes_ - unsent - measured_bytes_;
   const Duration elapsed = now - measured_;
   if (unsent > 0 && elapsed < Seconds(1)) return;
-  // Less than kCountedFromBytes is not looked at when it leaves.
+  // Less than kCountedFromBytes is not measured when it is sent.
   const bool slow =
       (unsent > 0 || taken >= kCountedFromBytes) && elapsed >= Seconds(1) &&
       taken <
@@ -116,8 +117,8 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
                                      clients_.env_.loop.ReadClock().mono)) {
     return false;
   }
-  // Replies held behind this one leave only after it: it never waits for the
-  // budget that they use up.
+  // Replies behind this one are sent only after it. So it must not wait for the
+  // budget that they use.
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
   if (turn_is_full || clients_.budget_.exhausted()) {
@@ -132,7 +133,7 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
 bool Client::RoomFor(size_t bytes, bool in_front) {
   Count();
   if (HasRoom(bytes, in_front)) return true;
-  // What stands behind a reply that is due goes on when that one comes.
+  // This request waits for an earlier reply and continues after it.
   if (!in_front && HasRoom(bytes, true)) return false;
   awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;
   awaits_room_ = true;
@@ -177,7 +178,7 @@ void Client::ResumeReads() {
 
 void Client::CloseAfterFlush() {
   closing_ = true;
-  // From here on what comes is dropped.
+  // Input from now on is dropped.
   ResumeReads();
   WantFlush();
 }
@@ -238,11 +239,11 @@ void Client::Flush() {
     out_.MoveTo([this](Buffer piece) { connection_->Write(std::move(piece)); });
   }
   Count();
-  // The stream may take all of it at the end of this turn, and then tells
-  // nothing.
+  // The stream may send all bytes at the end of this turn without a call of
+  // OnDrained.
   if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
-  // What is due is answered first, and so is what came before the end and waits
-  // for room.
+  // Outstanding answers are sent first. Requests that came before the end of
+  // the input and wait for room are answered too.
   const bool ended = ended_ && !protocol_->stopped();
   if ((closing_ || ended) && protocol_->pending() == 0) {
     closing_ = true;
@@ -260,14 +261,15 @@ void Client::Close() {
   awaits_room_ = false;
   Count();
   protocol_->OnClosed();
-  clients_.Schedule(*this);  // To be destroyed once nothing is pending.
+  clients_.Schedule(*this);  // It is destroyed when no answer is outstanding.
 }
 
 void Client::CheckInvariants() const {
   CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
   if (awaits_room_) {
     CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
-        << "client " << id_ << " waits for room that is never looked for";
+        << "client " << id_
+        << " waits for room, and no check for room is armed";
   }
   CHECK(!protocol_->stopped() || protocol_->awaits_answer() || awaits_room_ ||
         resume_wanted_)
@@ -275,7 +277,7 @@ void Client::CheckInvariants() const {
       << protocol_->pending() << ", unsent " << unsent_bytes();
   CHECK(!reads_paused_ || protocol_->stopped() || resume_wanted_ ||
         clients_.stopped_)
-      << "client " << id_ << " is not read, and nothing will change that";
+      << "client " << id_ << " is not read, and no event will resume reads";
 }
 
 void Client::Sweep(MonoTime now) {
@@ -386,7 +388,7 @@ void Clients::RunTurnEnd() {
     if (client.resume_wanted_) {
       client.resume_wanted_ = false;
       client.protocol_->Resume();
-      // Nothing may be left to answer: the stream can end.
+      // If no answer is outstanding, the stream can end.
       if (client.ended_) client.flush_wanted_ = true;
     }
     if (client.flush_wanted_) client.Flush();
@@ -406,7 +408,7 @@ void Clients::RunLook() {
   EndLargeReply();
   std::vector<uint64_t> looks;
   looks.swap(looks_);
-  // Each of them is the first one in some turn.
+  // The rotation gives each client the first place in some turn.
   if (!looks.empty()) {
     std::rotate(looks.begin(), looks.begin() + 1, looks.end());
   }
@@ -430,9 +432,9 @@ void Clients::ArmRoomTimer() {
     room_timer_armed_ = false;
     turn_bytes_ = 0;
     bool awaited = false;
-    // All of them: a share that shrank makes room for others.
+    // Count all connections first: a share that shrank makes room for others.
     for (const auto& [id, client] : clients_) client->Count();
-    // In turn: the one that had the last large reply comes last.
+    // The connection that received the last large reply comes last.
     const auto first = clients_.upper_bound(large_reply_to_);
     for (auto it = first; it != clients_.end(); ++it) {
       awaited = it->second->LookForRoom() || awaited;
@@ -447,7 +449,7 @@ void Clients::ArmRoomTimer() {
 void Clients::LargeReplyMade(Client& client) {
   large_reply_to_ = client.id();
   large_reply_made_ = env_.loop.ReadClock().mono;
-  // Until EndLargeReply.
+  // EndLargeReply sets the end of the pause.
   large_reply_at_ = MonoTime::Max();
   LookNextTurn(client);
 }

@@ -7,8 +7,9 @@
 //
 // Back-pressure. A protocol calls RoomFor() before it handles a request and
 // before it accepts the result of a read. Without room it stops, and the Client
-// calls Resume() in a later turn, once there is room. RoomFor() arms the event
-// that returns room:
+// calls Resume() in a later turn, when there is room. RoomFor() arms the check
+// for room: it runs in the next turn, when the stream is drained, and every 20
+// ms while a connection waits.
 #ifndef QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 #define QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 
@@ -51,7 +52,7 @@ class Protocol {
   // For CheckInvariants. True if an answer is due that will call Resume(): that
   // of the oldest request, or OnUnblocked.
   virtual bool awaits_answer() const = 0;
-  // The stream is gone.
+  // The stream was closed.
   virtual void OnClosed() = 0;
 };
 
@@ -70,8 +71,8 @@ class Client final : public env::Connection::Observer {
   // Requests Resume() at the end of this turn.
   void WantResume();
   // True if a reply of about `bytes` may be made now. `in_front`: no reply
-  // precedes it, so it can be sent. If false, Resume() is called once the
-  // answer would be true. A connection without unsent replies always has room
+  // precedes it, so it can be sent. If the result is false, Resume() is called
+  // when it would be true. A connection without unsent replies always has room
   // for a small one.
   bool RoomFor(size_t bytes, bool in_front);
   // Replies that are made, but wait for an earlier reply, count until Unhold.
@@ -177,8 +178,8 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
-  // Takes an accepted connection. Above the limit the connection gets `refusal`
-  // and is closed.
+  // Adds an accepted connection. Above the limit the connection receives
+  // `refusal` and is closed.
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
@@ -238,8 +239,8 @@ class Clients {
   env::Pending room_timer_;
   // Bytes of replies made since the last check for room.
   size_t turn_bytes_ = 0;
-  // The last large reply: to whom, when it was made, and when the next one may
-  // be.
+  // The last large reply: its client, the time at which it was made, and the
+  // earliest time of the next one.
   uint64_t large_reply_to_ = 0;
   MonoTime large_reply_made_;
   MonoTime large_reply_at_;

@@ -1,5 +1,6 @@
-// The client table between streams of every kind and protocols that ask for much: a random history of requests, answers and
-// readers, in which every reply has to come, in order, within the bounds.
+// The client table between streams of every kind and protocols with large
+// outputs. In a random history of requests, answers and reads every reply must
+// arrive, in order, within the bounds.
 #include "node/connections/clients.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ namespace {
 constexpr size_t kMi = size_t{1} << 20;
 constexpr size_t kPipelineMax = 64;
 
-// Turns as env/loop.h describes them, one at a time.
+// Turns as in env/loop.h, one at a time.
 class HandLoop final : public env::Loop, private env::Pending::Source {
  public:
   Now ReadClock() override { return {mono_, {}}; }
@@ -36,13 +37,13 @@ class HandLoop final : public env::Loop, private env::Pending::Source {
     return env::Pending(this, last_id_);
   }
 
-  // `input` is what arrives in this turn.
+  // Runs one turn with `input` as its step 1.
   void RunTurn(const std::function<void()>& input) {
     const uint64_t before = last_id_;
     input();
     while (!timers_.empty()) {
       const auto first = timers_.begin();
-      // What was set in this turn waits for the next.
+      // A timer that was set in this turn waits for the next.
       if (first->first.first > mono_ || first->first.second > before) break;
       env::Callback callback = std::move(first->second);
       timers_.erase(first);
@@ -69,7 +70,7 @@ class HandLoop final : public env::Loop, private env::Pending::Source {
   std::deque<std::pair<uint64_t, env::Callback>> deferred_;
 };
 
-// How much a stream takes at the end of a turn.
+// The share of its bytes that a stream takes at the end of a turn.
 enum class Taking { kEverything, kOneByte, kSome, kNothing };
 
 struct Wire {
@@ -80,11 +81,11 @@ struct Wire {
   bool was_unsent = false;
   bool paused = false;
   bool open = true;
-  std::string input;  // Not yet read by the table.
+  std::string input;  // Bytes that the table has not read yet.
   std::string output;
 };
 
-// What env/byte_streams.h promises, on a wire of the test.
+// The contract of env/byte_streams.h, controlled by the test.
 class HandStream final : public env::Connection {
  public:
   explicit HandStream(Wire* wire) : wire_(wire) {}
@@ -131,7 +132,8 @@ size_t Most(Taking taking) {
   return 0;
 }
 
-// Each request is one byte: 'i' is answered at once, 'd' whenever the test says, 'r' likewise but only with room for it.
+// Each request is one byte. 'i' is answered at once, 'd' when the test decides,
+// 'r' also when the test decides, but only with room for it.
 class Script final : public Protocol {
  public:
   Script(Client& client, size_t reply_bytes)
@@ -156,7 +158,7 @@ class Script final : public Protocol {
   }
   void OnClosed() override {}
 
-  // Answers the `which`-th request that is due.
+  // Answers the outstanding request number `which`.
   void AnswerOne(size_t which) {
     std::vector<uint64_t> due;
     for (size_t i = 0; i < pending_.size(); ++i) {
@@ -279,7 +281,8 @@ class Table {
     connections_[which]->wire.taking = taking;
   }
 
-  // One turn: what arrived, then timers and deferred calls, then the streams take their share.
+  // One turn: input, then timers and deferred calls, then the streams take
+  // their share.
   void RunTurn() {
     loop_.RunTurn([this] {
       for (auto& c : connections_) Drain(&c->wire);
@@ -303,7 +306,7 @@ class Table {
     most_held_ = std::max(most_held_, held);
   }
 
-  // Answers all and reads all; true if every reply came, in order.
+  // Answers and reads everything. True if every reply came, in order.
   bool Finish() {
     SetTaking(Taking::kEverything);
     for (int turn = 0; turn < 20'000; ++turn) {
@@ -322,7 +325,7 @@ class Table {
   size_t most_held() const { return most_held_; }
   void ResetMostHeld() { most_held_ = 0; }
   size_t awaiting_room() const { return clients_.awaiting_room(); }
-  // Reads each byte once: outputs are long.
+  // Each byte is read once, because outputs are long.
   size_t replies(size_t which) {
     Connection& c = *connections_[which];
     const std::string_view fresh =
@@ -339,7 +342,7 @@ class Table {
     Script* script = nullptr;
     size_t reply_bytes = 0;
     size_t asked = 0;
-    size_t checked = 0;  // Replies seen to be right.
+    size_t checked = 0;  // Replies that were checked.
     size_t checked_bytes = 0;
     size_t replies = 0;
     size_t counted_bytes = 0;
@@ -387,7 +390,7 @@ Config SmallLimits() {
   return config;
 }
 
-RC_GTEST_PROP(Clients, AnyHistory_BringsEveryReplyInOrder, ()) {
+RC_GTEST_PROP(Clients, AnyHistory_DeliversEveryReplyInOrder, ()) {
   Table table(SmallLimits());
   const size_t count = *rc::gen::inRange<size_t>(1, 5);
   for (size_t i = 0; i < count; ++i) {
@@ -412,14 +415,14 @@ RC_GTEST_PROP(Clients, AnyHistory_BringsEveryReplyInOrder, ()) {
 }
 
 // Replies held behind a large one use up the budget that it waits for.
-TEST(Clients_LargeReplyInFront, NeverWaitsForTheRepliesBehindIt) {
+TEST(Clients_LargeReplyInFront, NeverWaitsForLaterReplies) {
   Table table(SmallLimits());
   for (size_t i = 0; i < 2; ++i) {
     table.Open(Taking::kEverything, 1'500'000);
     table.Send(i, "rddd");
   }
   table.RunTurn();
-  // The last ones first.
+  // The last replies come first.
   for (int round = 0; round < 3; ++round) {
     for (size_t i = 0; i < 2; ++i) table.AnswerOne(i, 3 - round);
     table.RunTurn();
@@ -427,7 +430,8 @@ TEST(Clients_LargeReplyInFront, NeverWaitsForTheRepliesBehindIt) {
   EXPECT_TRUE(table.Finish());
 }
 
-// The stream takes all of it at the end of the turn, so it never calls OnDrained.
+// The stream takes all bytes at the end of the turn, so it never calls
+// OnDrained.
 TEST(Clients_StreamThatTakesEverything,
      MoreThanATurnsShare_GoesOnInTheNextTurn) {
   Table table(SmallLimits());
@@ -461,7 +465,7 @@ TEST(Clients_StreamThatHasTakenMuch, HoldsItsLimitAndOneReply) {
   for (int i = 0; i < 100; ++i) table.RunTurn();
   EXPECT_GT(table.most_held(), 2 * kMi - 300'000);
   EXPECT_LE(table.most_held(), 2 * kMi + 300'000);
-  // Two seconds later it has proven nothing.
+  // After two slow seconds the peer has proven nothing.
   table.Pass(Seconds(2));
   table.RunTurn();
   table.SetTaking(Taking::kSome);
@@ -473,7 +477,7 @@ TEST(Clients_StreamThatHasTakenMuch, HoldsItsLimitAndOneReply) {
   EXPECT_TRUE(table.Finish());
 }
 
-// The loop does other things between two of them.
+// The loop does other work between two large replies.
 TEST(Clients_LargeReplies, ToManyConnections_AreMadeOneAfterAPause) {
   Table table((Config()));
   const size_t count = 8;
@@ -494,12 +498,12 @@ TEST(Clients_LargeReplies, ToManyConnections_AreMadeOneAfterAPause) {
     replies = now;
   }
   EXPECT_EQ(replies, count);
-  // A turn takes a millisecond here, so the pause is two of them.
+  // A turn takes a millisecond here, so a pause takes two.
   EXPECT_GE(idle, 2 * (count - 1));
   EXPECT_TRUE(table.Finish());
 }
 
-TEST(Clients_LargeReplies, ToOneThatAsksForMany_LetOthersHaveTheirs) {
+TEST(Clients_LargeReplies, ToOneBusyConnection_LeaveRoomForOthers) {
   Table table((Config()));
   const size_t count = 4;
   for (size_t i = 0; i < count; ++i) {
@@ -529,7 +533,7 @@ TEST(Clients_SmallReplies, ToManyConnections_ShareTheTurn) {
     table.Send(i, std::string(20, 'i'));
   }
   table.RunTurn();
-  // Four MiB, and one reply for each.
+  // Four MiB, and one reply for each connection.
   EXPECT_LE(table.most_held(), 5 * kMi + count * 200'000);
   EXPECT_TRUE(table.Finish());
 }
@@ -542,7 +546,8 @@ TEST(Clients_Budget, IsSharedAndOthersAreServedBeyondIt) {
   }
   table.Open(Taking::kEverything, 1'000);
   for (int i = 0; i < 100; ++i) table.RunTurn();
-  // In the turn that reaches the bound each connection may still be given its share.
+  // In the turn that reaches the limit, each connection may still make its
+  // share.
   EXPECT_LE(table.most_held(), 4 * kMi + 8 * (kMi + 300'000));
   EXPECT_EQ(table.awaiting_room(), 8u);
   table.Send(8, std::string(500, 'i'));
@@ -551,7 +556,8 @@ TEST(Clients_Budget, IsSharedAndOthersAreServedBeyondIt) {
   EXPECT_TRUE(table.Finish());
 }
 
-// Two connections that do not read hold what all may hold, but for less than a quarter.
+// Two connections that do not read hold the whole budget except for the last
+// quarter.
 TEST(Clients_LastQuarterOfTheBudget,
      IsForConnectionsThatHaveShownThatTheyRead) {
   Table table(SmallLimits());
@@ -570,14 +576,14 @@ TEST(Clients_LastQuarterOfTheBudget,
     ask(i);
   }
   EXPECT_EQ(table.most_held(), 4'000'000u);
-  // One that has read, one that is new, one that wants little.
+  // A connection that has read, a new one, and one with small replies.
   ask(2);
   ask(3);
   ask(4);
   EXPECT_EQ(table.replies(2), 2u);
   EXPECT_EQ(table.replies(3), 0u);
   EXPECT_EQ(table.replies(4), 1u);
-  // One that has read before, and does so slowly now.
+  // A connection that has read before, but reads slowly now.
   table.SetTaking(2, Taking::kNothing);
   ask(2);
   while (table.replies(2) < 3) {

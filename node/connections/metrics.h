@@ -1,9 +1,7 @@
 // node/connections/metrics.h: counters and histograms of one node, and their
 // text in Prometheus form.
-//
-// Plain values that the sessions write; reading changes nothing. Counts of
-// groups, logs and stores are read from them when the text is made
-// (node/pages/metrics_page.h).
+// Plain values that the sessions write. Metrics of groups, logs and stores are
+// read from these when the text is written (node/pages/metrics_page.h).
 #ifndef QUORATE_NODE_CONNECTIONS_METRICS_H_
 #define QUORATE_NODE_CONNECTIONS_METRICS_H_
 
@@ -20,7 +18,7 @@
 
 namespace quorate::node {
 
-// Counts of durations below fixed bounds.
+// Counts durations below fixed bounds.
 class LatencyHistogram {
  public:
   // Upper bounds, in microseconds; the last bucket has none.

@@ -1,6 +1,7 @@
 // node/http/http_reply.h: the fixed texts of HTTP replies.
 //
-// Sits between http_session.h, which decides, and the bytes; knows no request.
+// http_session.h decides on a reply and uses these texts; they depend on no
+// request.
 #ifndef QUORATE_NODE_HTTP_HTTP_REPLY_H_
 #define QUORATE_NODE_HTTP_HTTP_REPLY_H_
 
@@ -11,14 +12,15 @@
 
 namespace quorate::node {
 
-// "Not Found" for 404.
+// For example "Not Found" for 404.
 std::string_view HttpReason(int status);
 
-// {"error":{"code":…,"message":…MORE}}; `more` is JSON that begins with a comma, or nothing.
+// {"error":{"code":…,"message":…MORE}}. `more` is JSON that begins with a
+// comma, or empty.
 std::string HttpErrorBody(std::string_view code, std::string_view message,
                           std::string_view more);
 
-// How a result that is an error is answered; null for one that is none.
+// The reply to a result that is an error; null if the result is no error.
 struct HttpStatusError {
   kv::ResultStatus result;
   int status;

@@ -20,7 +20,8 @@ namespace {
 constexpr std::string_view kKeyPrefix = "/v1/kv/";
 constexpr size_t kIdempotencyKeyBytesMax = 255;
 
-// "30s", "1500ms", "5m", "2h" or plain seconds, in milliseconds; nothing unless positive.
+// Parses "30s", "1500ms", "5m", "2h" or plain seconds and returns milliseconds.
+// Nothing unless the number is positive.
 std::optional<int64_t> ParseTtl(std::string_view text) {
   const size_t digits = text.find_first_not_of("0123456789");
   const std::string_view unit =
@@ -40,13 +41,14 @@ std::optional<int64_t> ParseTtl(std::string_view text) {
   return number * scale;
 }
 
-// A version as X-Quorate-Version gives it; "0" is that of an absent key.
+// Parses a version in the form of X-Quorate-Version. "0" is the version of an
+// absent key.
 std::optional<kv::Version> ParseCas(std::string_view text) {
   if (text == "0") return kv::Version{};
   return kv::ParseVersion(text);
 }
 
-// A message about a group's replica without the words that name the group.
+// Removes the words that name the group from a message about its replica.
 std::string_view WithoutGroup(std::string_view message, GroupId group) {
   for (const std::string_view words : {" is fenced: ", ": "}) {
     const std::string prefix = Concat("group ", group, words);
@@ -55,7 +57,8 @@ std::string_view WithoutGroup(std::string_view message, GroupId group) {
   return message;
 }
 
-// Why a replica is fenced or stopped, if the log's own line does not say it.
+// Appends why a replica is fenced or stopped, unless the line of the log gives
+// this reason already.
 void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
                       GroupId group, std::string* lines) {
   const std::string_view why = WithoutGroup(Message(status), group);
@@ -84,7 +87,7 @@ void HttpSession::OnEnd() {
 }
 
 void HttpSession::Resume() {
-  // RoomFor says it again of a read that is still parked.
+  // For a read that is still parked, RoomFor sets the field again.
   if (!pending_.empty()) pending_.front().without_room = false;
   if (has_parked()) context_.router.ServeParked(this);
   Process();
@@ -152,7 +155,7 @@ void HttpSession::Process() {
   }
 }
 
-// Replies to earlier requests come first (RFC 9110 10.1.1).
+// Replies to earlier requests are sent first (RFC 9110 10.1.1).
 void HttpSession::SendContinueIfDue() {
   if (!pending_.empty() || !parser_.TakeExpectsContinue()) return;
   client_.out().text() += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -231,7 +234,8 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     return Submit(Route::kGet, "kv_get", request, target, spec);
   }
   if (request.method == "PUT") {
-    // Without either the message has no body, which is hardly what was meant; an empty value says "Content-Length: 0".
+    // Without either header the message has no body, which is probably a
+    // mistake. An empty value is written with "Content-Length: 0".
     if (request.Header("content-length") == nullptr &&
         request.Header("transfer-encoding") == nullptr) {
       Error(request, "kv_put", 411, "LENGTH_REQUIRED",
@@ -324,7 +328,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
             "an Idempotency-Key has from 1 to 255 bytes");
       return false;
     }
-    // The key is the session; whoever sends it again finds the first answer.
+    // The session is derived from the Idempotency-Key, so a repeated request
+    // receives the first answer.
     const uint64_t client =
         kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
     kv::SessionStamp stamp;
@@ -529,7 +534,8 @@ void HttpSession::WriteFailure(Pending& pending,
              more);
 }
 
-// Ready: the log works, and so does every replica of this node, with a leader. Other nodes do not count; they are listed.
+// A node is ready if the log works, and if every replica of the node works and
+// has a leader. Other nodes are listed but do not count.
 void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
   const absl::Status log = context_.host.status();
   bool ready = log.ok();

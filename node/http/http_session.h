@@ -1,7 +1,9 @@
-// node/http/http_session.h: one HTTP connection: raw values under /v1/kv/, health, metrics, and the plain /set and /get.
+// node/http/http_session.h: one HTTP connection: raw values under /v1/kv/,
+// health, metrics, and the simple routes /set and /get.
 //
-// A state machine over bytes, like RespSession. Any node answers: writes are passed on to the leader, reads use the local
-// replica behind a read point. Routes and replies: docs/reference/http.md.
+// A state machine over bytes, like RespSession. Any node answers: writes are
+// forwarded to the leader, reads use the local replica after a read point.
+// Routes and replies: docs/reference/http.md.
 #ifndef QUORATE_NODE_HTTP_HTTP_SESSION_H_
 #define QUORATE_NODE_HTTP_HTTP_SESSION_H_
 
@@ -60,37 +62,40 @@ class HttpSession final : public Protocol, public RequestSink {
   enum class HandleResult : uint8_t { kDone, kBlocked };
   struct Pending {
     Route route = Route::kOther;
-    std::string_view name;  // For metrics.
-    std::string target;     // For redirects.
+    std::string_view name;  // The route's name in metrics.
+    std::string target;     // The target, for redirects.
     bool head = false;
     bool keep_alive = true;
-    std::string_view connection;  // The reply's header line, or nothing.
+    std::string_view connection;  // The header line of the reply, or "".
     bool ready = false;
-    bool without_room = false;  // The result waits for RoomFor.
+    bool without_room = false;  // The result waits until RoomFor returns true.
     MonoTime begun;
-    size_t held_bytes = 0;  // Of the reply, while it stands behind another.
+    // Size of the reply while it waits behind another one.
+    size_t held_bytes = 0;
     std::string reply;
   };
-  // What is answered.
+  // A reply without framing.
   struct Response {
     int status = 200;
     std::string_view content_type = "application/json";
-    std::string headers;  // Whole lines.
+    std::string headers;  // Complete lines.
     std::string_view body;
   };
 
   void Process();
-  // True if no further request may be taken now.
+  // True if the session accepts no further request now.
   bool Stopped();
-  // The client waits for "100 Continue", and every earlier request has its reply.
+  // Sends "100 Continue" if the client waits for it and every earlier request
+  // has its reply.
   void SendContinueIfDue();
   HandleResult Handle(HttpRequest& request);
-  // Takes up a route; false if there is none of that path.
+  // Answers a fixed route. False if the path is no fixed route.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandleKey(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandlePlain(const HttpRequest& request, const HttpTarget& target,
                            bool set);
-  // Reads the parameters of a write into `spec`; an error has been sent if false.
+  // Reads the parameters of a write into `spec`. If it returns false, it has
+  // sent an error.
   bool ReadWriteOptions(const HttpRequest& request, const HttpTarget& target,
                         kv::CommandSpec* spec);
   HandleResult Submit(Route route, std::string_view name,
@@ -104,7 +109,7 @@ class HttpSession final : public Protocol, public RequestSink {
   void Write(Pending& pending, const Response& response);
   void WriteError(Pending& pending, int status, std::string_view code,
                   std::string_view message, std::string_view more = "");
-  // Answers the request at once.
+  // Begin adds a request without a reply. Error adds one and answers it.
   Pending& Begin(std::string_view name, const HttpRequest& request);
   void Error(const HttpRequest& request, std::string_view name, int status,
              std::string_view code, std::string_view message,
@@ -121,7 +126,7 @@ class HttpSession final : public Protocol, public RequestSink {
   bool closed_ = false;
   bool processing_ = false;
   bool waiting_ = false;
-  bool last_ = false;  // The last request of the connection was taken.
+  bool last_ = false;  // True after the last request of the connection.
 };
 
 }  // namespace quorate::node

@@ -9,17 +9,18 @@
 namespace quorate::node {
 namespace {
 
-// What the stores of this node hold together, and of it what belongs to groups that the node leads.
+// Sums over the stores of this node; led_* count only groups that the node
+// leads.
 struct Totals {
   uint64_t bytes = 0;
   uint64_t led_keys = 0;
   uint64_t led_expiring = 0;
   uint64_t expired = 0;
-  // Groups whose removed keys still take memory.
+  // Groups whose removed keys still use memory.
   uint64_t reclaiming = 0;
 };
 
-// What a section is written from.
+// The inputs of a section.
 struct Page {
   Context& context;
   const InfoView& view;
@@ -46,7 +47,8 @@ void Server(const Page& page, std::string* out) {
   Context& context = page.context;
   const int64_t uptime =
       (context.MonoNow() - context.started).ns() / 1'000'000'000;
-  // Programs that print the version of a Redis read these two as well.
+  // Programs that print the version of a Redis server also read the next two
+  // fields.
   Append(out, "redis_version:", kRedisVersion,
          "\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0"
          "\r\nquorate_version:",
@@ -168,7 +170,7 @@ void AppendSeconds(Duration duration, std::string* out) {
          us, "\r\n");
 }
 
-// No child processes are started, so theirs is zero.
+// The node starts no child processes, so their times are zero.
 void Cpu(const Page& page, std::string* out) {
   Context& context = page.context;
   const env::CpuTime used = context.env.process.ReadCpuTime();
@@ -194,7 +196,8 @@ uint64_t SlotsOf(const Context& context, GroupId group) {
   return slots;
 }
 
-// One line for each group of which the configuration places a replica here. One that does not work has no role.
+// One line for each group of which the configuration places a replica here. A
+// replica that does not work has its state in place of a role.
 void Groups(const Page& page, std::string* out) {
   Context& context = page.context;
   const LiveView& view = context.router.view();
@@ -228,7 +231,8 @@ void Nodes(const Page& page, std::string* out) {
            : refusal.empty() ? "online"
                              : "refused",
            "\r\n");
-    // On a line of its own: clients split values at commas once they see "=".
+    // On a line of its own, because clients split a value that contains "=" at
+    // commas.
     if (alive && !refusal.empty()) {
       Append(out, "node", node.id, "_refusal:", refusal, "\r\n");
     }

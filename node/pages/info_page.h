@@ -1,6 +1,8 @@
-// node/pages/info_page.h: the text of INFO, in Redis's sections and field names.
+// node/pages/info_page.h: the text of INFO, with Redis's sections and field
+// names.
 //
-// Clients parse it, some before they send anything else. Reads the server's state and changes nothing.
+// Clients parse this text, some of them before they send any other command. It
+// reads the server's state and changes nothing.
 #ifndef QUORATE_NODE_PAGES_INFO_PAGE_H_
 #define QUORATE_NODE_PAGES_INFO_PAGE_H_
 
@@ -10,19 +12,20 @@
 
 namespace quorate::node {
 
-// What the text depends on beside the server's state.
+// The inputs of the text besides the server's state.
 struct InfoView {
   RespAddress address = RespAddress::kPlain;
-  // Lines of the section Keyspace for a plain client, which are about all
-  // groups. For a cluster client the page counts what this node leads.
+  // Lines of the section Keyspace for a plain client; they cover all groups.
+  // For a cluster client the page counts the groups that this node leads.
   std::string keyspace = {};
 };
 
-// `sections` as given to INFO; none, "default", "all" and "everything" mean every section.
+// `sections` are the arguments of INFO. None, "default", "all" and "everything"
+// mean every section.
 std::string InfoText(Context& context, const InfoView& view,
                      Arguments sections);
 
-// Whether `sections` name Keyspace, and whether they name anything else.
+// True if `sections` name Keyspace; true if they name no other section.
 bool InfoHasKeyspace(Arguments sections);
 bool InfoHasKeyspaceOnly(Arguments sections);
 

@@ -15,7 +15,7 @@ void One(Page& page, std::string_view name, std::string_view type,
   page.Sample("", value);
 }
 
-// One sample for each group of which this node holds a replica, working or stopped.
+// One sample for each group with a replica on this node, working or stopped.
 void PerGroup(
     Context& context, Page& page, std::string_view name, std::string_view type,
     std::string_view help,

@@ -1,8 +1,8 @@
-// node/pages/metrics_page.h: GET /metrics: everything this node counts, in
+// node/pages/metrics_page.h: GET /metrics: all counters of this node, in
 // Prometheus's text form (docs/reference/metrics.md).
 //
-// Reads the server's state and changes nothing; names are a contract with
-// dashboards.
+// It reads the server's state and changes nothing. Dashboards depend on the
+// names.
 #ifndef QUORATE_NODE_PAGES_METRICS_PAGE_H_
 #define QUORATE_NODE_PAGES_METRICS_PAGE_H_
 

@@ -24,12 +24,13 @@ constexpr std::string_view kTooLong =
 // An idle connection keeps blocks up to this size.
 constexpr size_t kKeptBytesMax = 4 << 10;
 
-// RFC 3986 3.2.2 and 3.2.3: the characters of a host, in brackets or not, and a port.
+// RFC 3986 3.2.2 and 3.2.3: the characters of a host, in brackets or not, and a
+// port.
 constexpr std::string_view kHostCharacters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     "-._~%!$&'()*+,;=:[]";
 
-// Bytes within a line: no control characters but the tab.
+// Bytes allowed within a line: no control characters except the tab.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> plain = {};
   for (int byte = 0; byte < 256; ++byte) {
@@ -44,7 +45,7 @@ bool HasToken(std::string_view list, const char* token) {
   return http::token_list(BeastText(list.data(), list.size())).exists(token);
 }
 
-// Frees a large block that stays behind in an empty string.
+// Frees a large block that an empty string still holds.
 void Release(std::string* text) {
   if (text->capacity() > kKeptBytesMax) std::string().swap(*text);
 }
@@ -57,7 +58,8 @@ std::string Malformed(const BeastError& error) {
   return Concat("the request is malformed: ", error.message());
 }
 
-// The request line ends in "HTTP/digit.digit" of a version that is not served (RFC 9112 2.3, RFC 9110 15.6.6).
+// True if the request line ends in "HTTP/digit.digit" of a version that is not
+// served (RFC 9112 2.3, RFC 9110 15.6.6).
 bool NamesOtherVersion(std::string_view request_line, const BeastError& error) {
   if (error != http::error::bad_version) return false;
   const size_t space = request_line.rfind(' ');
@@ -68,7 +70,8 @@ bool NamesOtherVersion(std::string_view request_line, const BeastError& error) {
          digit(version[5]) && version[6] == '.' && digit(version[7]);
 }
 
-// Cuts scheme and authority off an absolute form (RFC 9112 3.2.2). Empty if the target is no form that is served here.
+// Removes scheme and authority of an absolute form (RFC 9112 3.2.2). Returns ""
+// if the target has a form that is not served here.
 std::string OriginForm(std::string_view target) {
   if (target.starts_with('/') || target == "*") return std::string(target);
   const size_t colon = target.find("://");
@@ -122,7 +125,8 @@ const std::string* HttpTarget::Parameter(std::string_view name) const {
 }
 
 bool ParseTarget(std::string_view target, HttpTarget* parsed) {
-  // A target has no fragment (RFC 9112 3.2). Without it the target would be another one.
+  // A target has no fragment (RFC 9112 3.2). Dropping the fragment would name
+  // another target.
   if (target.find('#') != std::string_view::npos) return false;
   const size_t mark = target.find('?');
   if (!Unescape(target.substr(0, mark), false, &parsed->path)) return false;
@@ -145,11 +149,11 @@ bool ParseTarget(std::string_view target, HttpTarget* parsed) {
   return true;
 }
 
-// Collects one request. Beast calls the functions named on_*.
+// Collects one request. Beast calls the on_* functions.
 class HttpParser::Grammar final : public http::basic_parser<true> {
  public:
   explicit Grammar(HttpParser& owner) : owner_(owner) {
-    // Sections are bounded before they come here.
+    // Sections are limited before they are passed to Beast.
     header_limit(std::numeric_limits<uint32_t>::max());
     body_limit(owner.limits_.body_bytes_max);
   }
@@ -228,7 +232,8 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
       Refuse(400, "HTTP/1.1 needs a Host header", error);
     }
   }
-  // RFC 9112 6.1 to 6.3. Beast has refused a Content-Length beside chunks, and a length that is not a number.
+  // RFC 9112 6.1 to 6.3. Beast has already refused a Content-Length beside
+  // chunks, and a length that is not a number.
   void CheckFraming(BeastError& error) {
     size_t lengths = 0;
     size_t codings = 0;
@@ -429,7 +434,7 @@ bool HttpParser::ParseSection(std::string_view section) {
   const size_t taken = grammar_->put({section.data(), section.size()}, error);
   if (error_status_ != 0) return false;
   if (error == http::error::need_more && IsLastChunk(section)) {
-    // Beast takes it together with the trailers.
+    // Beast consumes this line together with the trailers.
     if (lines_.empty()) lines_.assign(section);
     section_ = Section::kTrailers;
     return true;

@@ -54,7 +54,7 @@ const std::string kPipeline =
     "DELETE /v1/kv/d HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
     "GET /livez HTTP/1.0\r\n\r\n";
 
-TEST(HttpParser_Pipeline, GivesEveryRequest) {
+TEST(HttpParser_Pipeline, ReturnsEveryRequest) {
   const Parsed parsed = Parse(kPipeline, {});
   const std::vector<std::string> expected = {
       "GET /v1/kv/a?x=1 [] keep", "PUT /v1/kv/b [hello] keep",
@@ -64,13 +64,13 @@ TEST(HttpParser_Pipeline, GivesEveryRequest) {
   EXPECT_EQ(parsed.status, 0);
 }
 
-RC_GTEST_PROP(HttpParser_Pipeline, AnySplit_GivesTheSame, ()) {
+RC_GTEST_PROP(HttpParser_Pipeline, AnySplit_ReturnsEqualRequests, ()) {
   const auto cuts = *rc::gen::container<std::vector<size_t>>(
       rc::gen::inRange<size_t>(0, kPipeline.size() + 1));
   RC_ASSERT(Parse(kPipeline, cuts) == Parse(kPipeline, {}));
 }
 
-RC_GTEST_PROP(HttpParser_MutatedPipeline, AnySplit_GivesTheSame, ()) {
+RC_GTEST_PROP(HttpParser_MutatedPipeline, AnySplit_ReturnsEqualRequests, ()) {
   std::string bytes = kPipeline;
   const auto place = *rc::gen::inRange<size_t>(0, bytes.size());
   bytes[place] = *rc::gen::arbitrary<char>();
@@ -88,7 +88,7 @@ std::string Chunked(std::string_view body) {
       "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", body);
 }
 
-TEST(HttpParser_BadInput, GetsAStatus) {
+TEST(HttpParser_BadInput, HasAnErrorStatus) {
   const std::pair<std::string, int> rows[] = {
       {"GARBAGE\r\n\r\n", 400},
       {"GET\r\n", 400},
@@ -125,7 +125,7 @@ TEST(HttpParser_BadInput, GetsAStatus) {
   }
 }
 
-// Each could be read in another way by a proxy in front of the node.
+// A proxy in front of the node could read each of these differently.
 TEST(HttpParser_AmbiguousMessages, AreRefused) {
   const std::string rows[] = {
       "GET / HTTP/1.1\r\n\r\n",
@@ -226,7 +226,7 @@ TEST(HttpParser_Persistence, FollowsVersionAndConnection) {
   }
 }
 
-TEST(HttpParser_Target, LosesSchemeAndAuthority) {
+TEST(HttpParser_Target, HasNoSchemeAndAuthority) {
   const std::pair<std::string, std::string> rows[] = {
       {"/v1/kv/a?b#c", "/v1/kv/a?b#c"},
       {"http://h:8001/v1/kv/a?b", "/v1/kv/a?b"},
@@ -299,7 +299,7 @@ TEST(HttpParser_TooLargeBody, NamesTheLimit) {
   EXPECT_EQ(parser.error(), "the body exceeds limits.value_bytes (2000 bytes)");
 }
 
-TEST(HttpParser_ExpectContinue, IsDueUntilTheBodyBegins) {
+TEST(HttpParser_ExpectContinue, IsReportedUntilTheBodyBegins) {
   const auto due = [](std::string_view bytes) {
     HttpParser parser(kLimits);
     parser.Feed(bytes);
@@ -329,8 +329,8 @@ TEST(HttpParser_ExpectContinue, IsDueUntilTheBodyBegins) {
   EXPECT_FALSE(once.TakeExpectsContinue());
 }
 
-// Pieces of messages, right and wrong, in any order.
-RC_GTEST_PROP(HttpParser_AnyPieces, AnySplit_GivesTheSame, ()) {
+// Valid and invalid pieces of messages in any order.
+RC_GTEST_PROP(HttpParser_AnyPieces, AnySplit_ReturnsEqualRequests, ()) {
   static const std::vector<std::string> kPieces = {
       Get(""),
       Chunked(""),
@@ -370,7 +370,7 @@ RC_GTEST_PROP(HttpParser_AnyPieces, AnySplit_GivesTheSame, ()) {
   RC_ASSERT(Parse(bytes, cuts) == Parse(bytes, {}));
 }
 
-RC_GTEST_PROP(HttpParser_AnyBytes, AnySplit_GivesTheSame, ()) {
+RC_GTEST_PROP(HttpParser_AnyBytes, AnySplit_ReturnsEqualRequests, ()) {
   const auto bytes = *rc::gen::container<std::string>(
       rc::gen::elementOf(std::string("GT/ HP1.:\r\r\n\n\t0a;=\"\x00\xff", 20)));
   const auto cuts = *rc::gen::container<std::vector<size_t>>(
@@ -378,13 +378,13 @@ RC_GTEST_PROP(HttpParser_AnyBytes, AnySplit_GivesTheSame, ()) {
   RC_ASSERT(Parse(bytes, cuts) == Parse(bytes, {}));
 }
 
-TEST(HttpParser_Pipeline, ByteByByte_GivesTheSame) {
+TEST(HttpParser_Pipeline, ByteByByte_ReturnsEqualRequests) {
   std::vector<size_t> cuts;
   for (size_t i = 0; i < kPipeline.size(); ++i) cuts.push_back(i);
   EXPECT_EQ(Parse(kPipeline, cuts).requests, Parse(kPipeline, {}).requests);
 }
 
-TEST(HttpTarget_Escapes, AreUndone) {
+TEST(HttpTarget_Escapes, AreDecoded) {
   HttpTarget target;
   ASSERT_TRUE(ParseTarget("/v1/kv/a%20b%2Fc+d?key=x+y%26&flag&=v", &target));
   EXPECT_EQ(target.path, "/v1/kv/a b/c+d");
@@ -395,8 +395,9 @@ TEST(HttpTarget_Escapes, AreUndone) {
   EXPECT_EQ(target.Parameter("none"), nullptr);
 }
 
-// Cut off, as browsers do before they send, it would make another key of this one.
-TEST(HttpTarget_Fragment_IsRefused, WhereverItStands) {
+// Without its fragment, which browsers remove before they send, the target
+// would name another key.
+TEST(HttpTarget_Fragment_IsRefused, AtAnyPosition) {
   for (const std::string_view text : {"/a#b", "/#", "/a?b=1#c", "#"}) {
     HttpTarget target;
     EXPECT_FALSE(ParseTarget(text, &target)) << text;
@@ -406,7 +407,7 @@ TEST(HttpTarget_Fragment_IsRefused, WhereverItStands) {
   EXPECT_EQ(target.path, "/a#b");
 }
 
-TEST(HttpTarget_BrokenEscape_IsRefused, WhereverItStands) {
+TEST(HttpTarget_BrokenEscape_IsRefused, AtAnyPosition) {
   for (const std::string_view text :
        {"/%", "/%2", "/%zz", "/a?b=%1", "/a?%x=1"}) {
     HttpTarget target;

@@ -35,9 +35,9 @@ char Unescape(char c) {
   }
 }
 
-// Reads the inside of a quoted word; `*i` stands behind the opening quote and
-// ends behind the closing one. False when the quote never closes or is followed
-// by something other than a space.
+// Reads the rest of a quoted word. `*i` is the position after the opening
+// quote; at the end it is the position after the closing one. False if the
+// quote is not closed, or if the next character is not a space.
 bool ReadQuoted(std::string_view line, char quote, size_t* i,
                 std::string* word) {
   while (*i < line.size()) {
@@ -67,8 +67,8 @@ bool ReadQuoted(std::string_view line, char quote, size_t* i,
   return false;
 }
 
-// Splits a line into words as redis-cli and a telnet user write them. False on
-// unbalanced quotes.
+// Splits a line into words as redis-cli and a telnet user write them. False if
+// a quote is not closed.
 bool SplitWords(std::string_view line, std::vector<std::string>* words) {
   size_t i = 0;
   while (true) {
@@ -116,8 +116,8 @@ void RespParser::Feed(std::string_view bytes) {
 }
 
 void RespParser::Detach() {
-  // Keeps everything from the beginning of the request under way, so that its
-  // spans stay right once they are shifted.
+  // Keeps everything from the beginning of the current request, whose spans are
+  // shifted below.
   returned_bytes_ = 0;
   const size_t cut = begin_;
   if (owned_) {
@@ -132,7 +132,7 @@ void RespParser::Detach() {
     for (auto& [offset, size] : spans_) offset -= cut;
   }
   if (position_ == buffer_.size() && remaining_ == 0) {
-    // Between two requests no large one keeps its memory.
+    // A large request must not keep its memory until the next one.
     Release(&buffer_);
     Release(&spans_);
     Release(&arguments_);

@@ -25,7 +25,8 @@ constexpr RespParser::Limits kLimits = {.arguments_max = 1000,
                                         .request_bytes_max = 200'000,
                                         .line_bytes_max = 1024};
 
-// Feeds `bytes` in pieces that end at `cuts`; each piece is destroyed after use, so that views into it would show.
+// Feeds `bytes` in pieces that end at `cuts`. Each piece is destroyed after
+// use, so that a sanitizer reports views into it.
 Parsed Parse(const std::string& bytes, std::vector<size_t> cuts) {
   RespParser parser(kLimits);
   Parsed parsed;
@@ -69,7 +70,7 @@ rc::Gen<Requests> AnyRequests() {
           rc::gen::string<std::string>())));
 }
 
-TEST(RespParser_LargeRequest, KeepsNoMemoryOnceItIsHandled) {
+TEST(RespParser_LargeRequest, FreesItsMemoryAfterUse) {
   RespParser parser({.arguments_max = 1 << 20,
                      .bulk_bytes_max = 4 << 20,
                      .request_bytes_max = 4 << 20,
@@ -91,7 +92,7 @@ TEST(RespParser_LargeRequest, KeepsNoMemoryOnceItIsHandled) {
   EXPECT_LE(parser.held_bytes(), 4 * RespParser::kKeptBytes);
 }
 
-RC_GTEST_PROP(RespParser_AnyRequests, AnySplit_GivesThemBack, ()) {
+RC_GTEST_PROP(RespParser_AnyRequests, AnySplit_ReturnsThem, ()) {
   const Requests requests = *AnyRequests();
   std::string bytes;
   for (const auto& request : requests) bytes += Encode(request);
@@ -102,8 +103,9 @@ RC_GTEST_PROP(RespParser_AnyRequests, AnySplit_GivesThemBack, ()) {
   RC_ASSERT(parsed.requests == requests);
 }
 
-RC_GTEST_PROP(RespParser_AnyBytes, AnySplit_GivesTheSame, ()) {
-  // Mostly characters that mean something, so that it gets past the first byte.
+RC_GTEST_PROP(RespParser_AnyBytes, AnySplit_ReturnsEqualRequests, ()) {
+  // Mostly characters of the protocol, so that parsing continues after the
+  // first byte.
   const auto bytes =
       *rc::gen::container<std::string>(rc::gen::weightedOneOf<char>(
           {{8, rc::gen::element('*', '$', '\r', '\n', '0', '1', '2', '-', 'a',
@@ -114,7 +116,7 @@ RC_GTEST_PROP(RespParser_AnyBytes, AnySplit_GivesTheSame, ()) {
   RC_ASSERT(Parse(bytes, cuts) == Parse(bytes, {}));
 }
 
-RC_GTEST_PROP(RespParser_MutatedRequests, AnySplit_GivesTheSame, ()) {
+RC_GTEST_PROP(RespParser_MutatedRequests, AnySplit_ReturnsEqualRequests, ()) {
   const Requests requests = *rc::gen::nonEmpty(AnyRequests());
   std::string bytes;
   for (const auto& request : requests) bytes += Encode(request);
@@ -130,7 +132,7 @@ struct Malformed {
   std::string error;
 };
 
-TEST(RespParser_MalformedInput, SaysWhatRedisSays) {
+TEST(RespParser_MalformedInput, HasTheErrorTextOfRedis) {
   const Malformed rows[] = {
       {"*abc\r\n", "Protocol error: invalid multibulk length"},
       {"*1001\r\n", "Protocol error: invalid multibulk length"},
@@ -154,7 +156,7 @@ TEST(RespParser_MalformedInput, SaysWhatRedisSays) {
   }
 }
 
-TEST(RespParser_RequestOverItsLimit_Fails, ThoughEveryBulkIsWithinIts) {
+TEST(RespParser_RequestOverItsLimit_Fails, EvenIfEveryBulkIsWithinItsLimit) {
   const std::string big(90'000, 'x');
   EXPECT_EQ(Parse(Encode({big, big, big}), {}).error,
             "Protocol error: too big request");
@@ -174,7 +176,7 @@ TEST(RespParser_EmptyArrays, AreSkipped) {
   EXPECT_EQ(parsed.requests, Requests({{"PING"}}));
 }
 
-TEST(RespParser_WholeRequest_IsNotCopied, ViewsLieInTheBytesFed) {
+TEST(RespParser_WholeRequest_IsNotCopied, ViewsPointIntoTheFedBytes) {
   const std::string bytes = Encode({"GET", "key"});
   RespParser parser(kLimits);
   parser.Feed(bytes);

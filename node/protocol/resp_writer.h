@@ -1,8 +1,8 @@
 // node/protocol/resp_writer.h: appends replies in RESP2 or RESP3 to a string.
 //
 // The caller keeps the nesting right: Array(2) is followed by two replies,
-// Map(2) by four. Where RESP2 has no such type (maps, sets, nulls, verbatim
-// text), what Redis sends instead is written.
+// Map(2) by four. For types that RESP2 lacks (maps, sets, nulls, verbatim
+// text), the writer writes the RESP2 form that Redis uses.
 #ifndef QUORATE_NODE_PROTOCOL_RESP_WRITER_H_
 #define QUORATE_NODE_PROTOCOL_RESP_WRITER_H_
 
@@ -26,21 +26,21 @@ class RespWriter {
 
   void Ok() { out_->append("+OK\r\n"); }
   void Simple(std::string_view text);
-  // `text` begins with its code, as "ERR syntax error". Line ends inside become
-  // spaces.
+  // `text` begins with its code, as in "ERR syntax error". Line ends inside it
+  // become spaces.
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);
-  // `shared`, if not null, holds the same bytes.
+  // `shared`, if not null, holds the bytes of `bytes`.
   void Bulk(std::string_view bytes, const Buffer* shared);
   void Null();       // $-1 or _.
   void NullArray();  // *-1 or _.
   void Array(size_t size) { Header('*', size); }
   void Map(size_t pairs);
   void Set(size_t size) { Header(version_ >= 3 ? '~' : '*', size); }
-  // Text for people; "txt" in RESP3, a bulk string in RESP2.
+  // Text for people: "txt" in RESP3, a bulk string in RESP2.
   void Verbatim(std::string_view text);
-  // Bytes that are already a reply.
+  // Appends bytes that are already a reply.
   void Raw(std::string_view reply) { out_->append(reply); }
 
   int version() const { return version_; }

@@ -40,7 +40,7 @@ TEST(RespWriter_BothVersions, WriteEveryType) {
   }
 }
 
-TEST(RespWriter_ErrorWithLineEnds_StaysOneLine, SpacesStandForThem) {
+TEST(RespWriter_ErrorWithLineEnds_StaysOneLine, SpacesReplaceThem) {
   EXPECT_EQ(Write(2, [](RespWriter& r) { r.Error("ERR a\r\nb"); }),
             "-ERR a  b\r\n");
 }

@@ -87,7 +87,7 @@ void TestCluster::Start(size_t node) {
     starts_[node] = absl::UnknownError("not started yet");
     server->Start([this, node](absl::Status status) {
       CHECK(status.ok() || starts_may_fail_) << Message(status);
-      // Clients may ask in this very turn.
+      // Clients may send requests in this turn.
       if (status.ok()) (void)servers_[node]->MetricsText();
       starts_[node] = std::move(status);
     });

@@ -1,6 +1,8 @@
-// node/testing/test_cluster.h: servers on machines of a simulated world and clients that speak to them in bytes, for tests.
+// node/testing/test_cluster.h: servers on machines of a simulated world, and
+// clients that exchange bytes with them, for tests.
 //
-// Testonly. Each server's CheckInvariants() runs after each of its turns. The same servers as in production, since node/ knows no other environment than env/.
+// Testonly. Each server's CheckInvariants() runs after each of its turns. The
+// servers are those of production, because node/ depends on env/ only.
 #ifndef QUORATE_NODE_TESTING_TEST_CLUSTER_H_
 #define QUORATE_NODE_TESTING_TEST_CLUSTER_H_
 
@@ -22,13 +24,13 @@ class TestClient final : public env::Connection::Observer {
   TestClient(sim::World& world, env::Env& env, const std::string& address);
 
   void Send(std::string_view bytes);
-  // Half-closes.
+  // Ends the client's side of the stream.
   void End();
   void Close() { connection_.reset(); }
   void PauseReads() { connection_->PauseReads(); }
   void ResumeReads() { connection_->ResumeReads(); }
 
-  // Everything received since the last Take.
+  // All bytes received since the last Take.
   const std::string& received() const { return received_; }
   std::string Take() { return std::exchange(received_, {}); }
   bool connected() const { return connection_ != nullptr; }
@@ -55,7 +57,7 @@ class TestCluster {
     uint32_t read_only_nodes = 0;
     uint32_t groups = 1;
     uint64_t seed = 1;
-    // What a stream holds for a reader that does not read.
+    // Size of a stream's buffer, which fills if its reader does not read.
     size_t stream_buffer_bytes = 64 << 10;
     // Changes each node's configuration before it is completed.
     void (*adjust)(Config&) = nullptr;
@@ -65,32 +67,35 @@ class TestCluster {
   ~TestCluster();
 
   sim::World& world() { return world_; }
-  // Of the machine on which clients run.
+  // The environment of the machine on which clients run.
   env::Env& clients_env() { return world_.env(clients_); }
   Server& server(size_t node) { return *servers_[node]; }
   sim::MachineId machine(size_t node) const { return machines_[node]; }
   const Config& config(size_t node) const { return configs_[node]; }
   size_t size() const { return servers_.size(); }
 
-  // Runs until every group has a leader that serves. False if that takes over ten seconds.
+  // Runs until every group has a leader that serves requests. False if that
+  // takes over ten seconds.
   bool AwaitLeaders();
   // The position of the node that leads `group`, or size().
   size_t LeaderOf(GroupId group) const;
 
-  // As a plain client, and as a cluster client.
+  // Connects as a plain client, and as a cluster client.
   std::unique_ptr<TestClient> ConnectResp(size_t node);
   std::unique_ptr<TestClient> ConnectRespCluster(size_t node);
   std::unique_ptr<TestClient> ConnectHttp(size_t node);
-  // Sends and returns what came back in the second that follows, or as soon as `replies` whole RESP replies are there.
+  // Sends bytes and returns the bytes received in the next second, or until
+  // `replies` complete RESP replies have arrived.
   std::string Call(TestClient& client, std::string_view bytes,
                    size_t replies = 1);
-  // The same for words of one RESP request.
+  // Calls the server with one RESP request of these words.
   std::string Command(TestClient& client, std::vector<std::string_view> words);
   std::string CallHttp(TestClient& client, std::string_view bytes);
 
   void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
-  // Crashes the node if it runs, and starts it with `config`. Returns what Start reported.
+  // Crashes the node if it runs, and starts it with `config`. Returns the
+  // status that Start reported.
   absl::Status RestartWith(size_t node, const Config& config);
 
  private:
@@ -100,14 +105,14 @@ class TestCluster {
   std::vector<Config> configs_;
   std::vector<sim::MachineId> machines_;
   std::vector<Server*> servers_;
-  std::vector<absl::Status> starts_;  // Not yet: kUnknown.
-  bool starts_may_fail_ = false;      // Since RestartWith.
+  std::vector<absl::Status> starts_;  // kUnknown until Start has reported.
+  bool starts_may_fail_ = false;      // Set by RestartWith.
   sim::MachineId clients_;
 };
 
 // "*2\r\n$3\r\nGET\r\n…".
 std::string EncodeRequest(const std::vector<std::string_view>& words);
-// Bytes of the first whole reply in `bytes`; 0 if none is whole.
+// The length of the first complete reply in `bytes`; 0 if there is none.
 size_t ReplySize(std::string_view bytes);
 
 }  // namespace quorate::node
