@@ -156,7 +156,8 @@ class RealServer : public testing::Test {
   std::unique_ptr<node::Server> server_;
 };
 
-TEST_F(RealServer, RepliesOfOneTurnBeyondOneMiB_AllComeAndTheConnectionGoesOn) {
+TEST_F(RealServer,
+       RepliesOfOneTurnBeyondOneMiB_AllArriveAndTheConnectionStays) {
   auto client = ConnectResp();
   SetBig(*client, 1'100);
   size_t expected = client->received_bytes();
@@ -180,7 +181,7 @@ TEST_F(RealServer, SixLargeMgets_AreAnsweredAndTheConnectionStays) {
   EXPECT_FALSE(client->closed());
 }
 
-TEST_F(RealServer, SlowReaders_HoldABoundedSumAndDelayNobodyElse) {
+TEST_F(RealServer, SlowReaders_HoldABoundedSumAndDelayNoOtherClient) {
   auto other = ConnectResp();
   SetBig(*other, 400'000);
   std::vector<std::unique_ptr<StreamClient>> slow;
@@ -237,7 +238,7 @@ TEST_F(RealServer, ReaderOfAByteAtATime_GetsEverything) {
   EXPECT_EQ(got, expected);
 }
 
-TEST_F(RealServer, PeerThatGoesWhileRepliesWait_LeavesNoConnectionBehind) {
+TEST_F(RealServer, PeerThatDisconnectsWhileRepliesWait_ReleasesTheConnection) {
   auto client = ConnectResp();
   SetBig(*client, 400'000);
   {
@@ -249,7 +250,7 @@ TEST_F(RealServer, PeerThatGoesWhileRepliesWait_LeavesNoConnectionBehind) {
   RunUntil([&] { return server_->open_connections() == 1; });
 }
 
-TEST_F(RealServer, PipelinedHttpReads_AllCome) {
+TEST_F(RealServer, PipelinedHttpReads_AllArrive) {
   auto writer = ConnectResp();
   SetBig(*writer, 400'000);
   auto client = Connect(server_->http_address());

@@ -243,7 +243,7 @@ class StallTest : public testing::Test {
     // If a sync ran on the loop's thread, the loop would have run one turn
     // only.
     EXPECT_GT(turns, 100);
-    EXPECT_LT(turns_without_leader, turns / 2) << "leadership got lost";
+    EXPECT_LT(turns_without_leader, turns / 2) << "the group lost its leader";
     EXPECT_GT(done_, done_before + 10) << "writes waited for the device";
     // The stalled host catches up.
     g_stalled_until_ns = 0;
@@ -262,11 +262,11 @@ class StallTest : public testing::Test {
   int done_ = 0;
 };
 
-TEST_F(StallTest, LeadersDeviceHangs_LeadershipAndWritesGoOn) {
+TEST_F(StallTest, LeadersDeviceHangs_LeadershipAndWritesContinue) {
   CheckThatTheOthersGoOnWhile(Leader());
 }
 
-TEST_F(StallTest, FollowersDeviceHangs_LeadershipAndWritesGoOn) {
+TEST_F(StallTest, FollowersDeviceHangs_LeadershipAndWritesContinue) {
   const uint32_t leader = Leader();
   const uint64_t term = nodes_[leader - 1]->term().value();
   CheckThatTheOthersGoOnWhile(leader % kNodes + 1);

@@ -204,14 +204,14 @@ TEST_F(TransportTest, PeerThatStartsLater_IsReachedThen) {
   Node a(loop_, 1);
   ASSERT_TRUE(a.Start({{NodeId(2), address}}).ok());
   for (int i = 0; i < 30; ++i) loop_.RunTurn(Milliseconds(5));
-  EXPECT_TRUE(a.tracer.Said("node 2 at " + address)) << "says what is wrong";
+  EXPECT_TRUE(a.tracer.Said("node 2 at " + address)) << "names the error";
   Node b(loop_, 2);
   ASSERT_TRUE(
       b.Start({{NodeId(1), a.transport.listen_address()}}, address).ok());
   Exchange(a, b, Lane::kControl);
 }
 
-TEST_F(TransportTest, NodeOfAnotherCluster_IsRefusedByBothInWords) {
+TEST_F(TransportTest, NodeOfAnotherCluster_IsRefusedByBothWithTheReason) {
   Node a(loop_, 1, /*cluster=*/7);
   Node b(loop_, 2, /*cluster=*/8);
   const std::string address = FreeAddress();
@@ -234,7 +234,7 @@ TEST_F(TransportTest, WrongNodeAtAnAddress_IsRefused) {
            [&] { return a.tracer.Said("looked for node 3 and found node 2"); });
 }
 
-TEST_F(TransportTest, NodeThatNobodyNamed_IsRefused) {
+TEST_F(TransportTest, NodeOutsideTheConfiguration_IsRefused) {
   Node a(loop_, 1);
   Node b(loop_, 2);
   ASSERT_TRUE(b.Start({}).ok());
@@ -244,7 +244,8 @@ TEST_F(TransportTest, NodeThatNobodyNamed_IsRefused) {
   });
 }
 
-TEST_F(TransportTest, PendingHandshakes_WithNonsense_AreClosedAndOthersServed) {
+TEST_F(TransportTest,
+       PendingHandshakes_WithInvalidBytes_AreClosedAndOthersServed) {
   Node a(loop_, 1);
   Node b(loop_, 2);
   StartPair(a, b);
@@ -303,7 +304,7 @@ TEST_F(TransportTest, Stop_InsideAMessage_EndsEverything) {
   EXPECT_EQ(b.messages.size(), 1u);
 }
 
-TEST_F(TransportTest, Start_OnAPortInUse_SaysSo) {
+TEST_F(TransportTest, Start_OnAPortInUse_NamesTheReason) {
   Node a(loop_, 1);
   ASSERT_TRUE(a.Start({}).ok());
   Node b(loop_, 2);

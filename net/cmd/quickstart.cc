@@ -17,17 +17,19 @@ int main(int argc, char** argv) {
       "options are wrong.");
   quorate::net::QuickstartOptions options;
   app.add_option("--data-dir", options.data_dir,
-                 "Where everything is kept, across restarts too "
+                 "Directory of all data, which is kept across restarts "
                  "[~/.cache/quorate/quickstart]");
-  app.add_option("--port", options.port,
-                 "Port for plain Redis clients of the first node; each further "
-                 "one on the next")
+  app.add_option(
+         "--port", options.port,
+         "Port for plain Redis clients of the first node; further nodes "
+         "use the next ports")
       ->capture_default_str();
   app.add_option("--cluster-port", options.cluster_port,
-                 "Port for Redis Cluster clients of the first node; each "
-                 "further one on the next [--port + 100]");
-  app.add_option("--http-port", options.http_port,
-                 "HTTP port of the first node; each further one on the next")
+                 "Port for Redis Cluster clients of the first node; further "
+                 "nodes use the next ports [--port + 100]");
+  app.add_option(
+         "--http-port", options.http_port,
+         "HTTP port of the first node; further nodes use the next ports")
       ->capture_default_str();
   app.add_option("--nodes", options.nodes, "Nodes with a vote")
       ->capture_default_str();

@@ -1,4 +1,4 @@
-// quoratectl: asks a running cluster, and reads and writes keys.
+// quoratectl: shows the status of a running cluster, and reads and writes keys.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -14,21 +14,22 @@ int main(int argc, char** argv) {
   std::string value;
   std::vector<std::string> keys;
   CLI::App app(
-      "quoratectl: asks a running Quorate cluster.\n"
-      "Exit status: 0 if it worked, 1 if it did not (no such key, no node at "
+      "quoratectl: status and keys of a running Quorate cluster.\n"
+      "Exit status: 0 on success, 1 on failure (no such key, no node at "
       "the address), 2 if the command line is wrong. `status` exits with 3 if "
       "a node does not answer, a replica is fenced or stopped, or slots have "
       "no leader.");
   app.add_option("--address", options.address,
                  "Address for cluster clients (resp_cluster) of any node")
       ->capture_default_str();
-  app.add_option("--timeout-ms", timeout_ms, "Patience with each node")
+  app.add_option("--timeout-ms", timeout_ms,
+                 "Timeout for each node, in milliseconds")
       ->capture_default_str()
       ->check(CLI::Range(1, 3'600'000));
   app.add_flag("--json", options.json, "Print JSON");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_subcommand("status", "Nodes, and who leads which slots");
+  app.add_subcommand("status", "Nodes, groups, leaders and slots");
   CLI::App* const get = app.add_subcommand("get", "Print a key's value");
   get->add_option("key", key)->required();
   CLI::App* const set = app.add_subcommand("set", "Set a key");

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
                "Create a new store if the data directory is empty: for the "
                "first start of a new cluster's node only");
   app.add_option("--log-level", options.log_level,
-                 "Least severity of what goes to standard error")
+                 "Least severity of messages on standard error")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, Severity>{{"debug", Severity::kDebug},
                                           {"info", Severity::kInfo},

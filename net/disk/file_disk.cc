@@ -67,7 +67,7 @@ class FileDisk::Operation : public DiskThread::Job {
   ~Operation() override {
     disk_->operations_.Cancel(id_);
     if (descriptor_ == nullptr) return;
-    // The last one takes its place, since the order has no meaning.
+    // Moves the last operation here; their order has no meaning.
     std::vector<Operation*>& all = descriptor_->operations();
     all[position_] = all.back();
     all[position_]->position_ = position_;

@@ -37,7 +37,7 @@ class FileDiskTest : public testing::Test {
   void RunUntil(const std::function<bool()>& done) {
     const MonoTime limit = Clock::ReadMono() + Seconds(30);
     while (!done()) {
-      ASSERT_LT(Clock::ReadMono(), limit) << "waited in vain";
+      ASSERT_LT(Clock::ReadMono(), limit) << "the operation never completed";
       loop_.RunTurn(Milliseconds(10));
     }
   }
@@ -103,7 +103,7 @@ TEST_F(FileDiskTest, Write_OfMorePiecesThanOneCallTakes_IsWhole) {
   EXPECT_EQ(Read(**file, 0, whole.size() + 1), whole);
 }
 
-TEST_F(FileDiskTest, Open_ByMode_TellsWhatIsThere) {
+TEST_F(FileDiskTest, Open_ByMode_ReportsWhetherTheFileExists) {
   EXPECT_EQ(Open(*disk_, "a", OpenMode::kExisting).status().code(),
             absl::StatusCode::kNotFound);
   EXPECT_TRUE(Open(*disk_, "a", OpenMode::kCreate).ok());
@@ -156,7 +156,7 @@ TEST_F(FileDiskTest, TruncateSizeSync_AgreeOnTheSize) {
   EXPECT_EQ(Read(**file, 0, 100), "0123" + std::string(96, '\0'));
 }
 
-TEST_F(FileDiskTest, Pending_Destroyed_WritesButCallsNobody) {
+TEST_F(FileDiskTest, Pending_Destroyed_WritesWithoutACall) {
   auto file = Open(*disk_, "p", OpenMode::kCreate);
   const Buffer bytes = Buffer::Copy("kept");
   {
@@ -170,7 +170,7 @@ TEST_F(FileDiskTest, Pending_Destroyed_WritesButCallsNobody) {
   EXPECT_EQ(Read(**file, 0, 10), "kept");
 }
 
-TEST_F(FileDiskTest, File_DestroyedWithOperationsInFlight_CallsNobody) {
+TEST_F(FileDiskTest, File_DestroyedWithOperationsInFlight_MakesNoCall) {
   auto file = Open(*disk_, "gone", OpenMode::kCreate);
   const Buffer bytes = Buffer::Copy(std::string(1 << 20, 'x'));
   std::vector<env::Pending> pendings;
@@ -246,7 +246,7 @@ TEST_F(FileDiskTest, Operations_BeyondTheQueuesMaximum_AreRefused) {
   EXPECT_EQ(refused, 100u);
 }
 
-TEST(FileDisk, OpenDirectory_WhichIsNotThere_MakesItWithItsParents) {
+TEST(FileDisk, OpenDirectory_OfAMissingPath_CreatesItWithItsParents) {
   EventLoop loop;
   const std::filesystem::path root =
       std::filesystem::path(testing::TempDir()) / "made";
@@ -258,7 +258,7 @@ TEST(FileDisk, OpenDirectory_WhichIsNotThere_MakesItWithItsParents) {
   std::filesystem::remove_all(root);
 }
 
-TEST(FileDisk, OpenDirectory_WhichIsAFile_SaysSo) {
+TEST(FileDisk, OpenDirectory_OfAFile_NamesTheReason) {
   EventLoop loop;
   const std::string path = std::filesystem::path(testing::TempDir()) / "a_file";
   std::ofstream(path) << "x";

@@ -10,7 +10,7 @@ namespace {
 
 using Table = CallbackTable<std::function<void()>>;
 
-TEST(CallbackTable, Take_OfWhatWasAdded_GivesItOnce) {
+TEST(CallbackTable, Take_OfAnAddedCallback_ReturnsItOnce) {
   Table table;
   int calls = 0;
   const uint64_t id = table.Add([&] { ++calls; });
@@ -28,7 +28,7 @@ TEST(CallbackTable, Pending_Destroyed_CancelsItsCallback) {
   EXPECT_FALSE(table.Take(id));
 }
 
-TEST(CallbackTable, Cancel_OfAnOldId_LeavesTheSlotsNewOwnerAlone) {
+TEST(CallbackTable, Cancel_OfAnOldId_KeepsTheSlotsNewCallback) {
   Table table;
   const uint64_t old_id = table.Add([] {});
   table.Cancel(old_id);

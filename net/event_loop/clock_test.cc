@@ -30,7 +30,7 @@ TEST(MakeWallInterval, Unsynchronised_IsNotBounded) {
   EXPECT_LE(interval.earliest, kReading);
 }
 
-TEST(MakeWallInterval, UnsynchronisedButVouchedFor_IsAsWideAsVouched) {
+TEST(MakeWallInterval, UnsynchronisedWithAStatedError_IsAsWideAsStated) {
   const WallInterval interval =
       MakeWallInterval(kReading, {.synchronised = false},
                        {.error_floor = Milliseconds(1),

@@ -13,12 +13,13 @@
 namespace quorate::net {
 namespace {
 
-// Runs turns until `done()`; fails after a generous time.
+// Runs turns until `done()`. Fails the test after a time that only a hang can
+// explain.
 template <typename Done>
 void RunUntil(EventLoop& loop, Done done) {
   const MonoTime limit = Clock::ReadMono() + Seconds(30);
   while (!done()) {
-    ASSERT_LT(Clock::ReadMono(), limit) << "waited in vain";
+    ASSERT_LT(Clock::ReadMono(), limit) << "the condition never became true";
     loop.RunTurn(Milliseconds(10));
   }
 }
@@ -94,7 +95,7 @@ TEST(EventLoop, Post_InsideAPostedCallback_RunsInTheNextTurn) {
   EXPECT_EQ(ran, 1);
 }
 
-TEST(EventLoop, TimersCancelledByTheThousand_AreForgotten) {
+TEST(EventLoop, ThousandsOfCancelledTimers_AreRemoved) {
   EventLoop loop;
   for (int i = 0; i < 100'000; ++i) {
     env::Pending timer = loop.At(MonoTime::Max() - Seconds(1), [] { FAIL(); });
@@ -130,7 +131,7 @@ TEST(EventLoop, Deferred_Cancelled_DoesNotRun) {
   EXPECT_TRUE(ran);
 }
 
-TEST(EventLoop, ReadClock_StandsStillInAStepAndMovesOnBetweenThem) {
+TEST(EventLoop, ReadClock_IsFixedInAStepAndAdvancesBetweenThem) {
   EventLoop loop;
   Now input;
   Now deferred;

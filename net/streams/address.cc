@@ -7,7 +7,7 @@ namespace quorate::net {
 absl::StatusOr<HostPort> ParseHostPort(std::string_view address) {
   const auto wrong = [&](const char* what) {
     return absl::InvalidArgumentError("'" + std::string(address) +
-                                      "' is no address: " + what);
+                                      "' is not an address: " + what);
   };
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos) return wrong("expected host:port");

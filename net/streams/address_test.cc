@@ -5,13 +5,13 @@
 namespace quorate::net {
 namespace {
 
-TEST(ParseHostPort, GoodAddresses_AreTakenApart) {
+TEST(ParseHostPort, GoodAddresses_AreParsed) {
   EXPECT_EQ(*ParseHostPort("127.0.0.1:7001"), (HostPort{"127.0.0.1", 7001}));
   EXPECT_EQ(*ParseHostPort("localhost:0"), (HostPort{"localhost", 0}));
   EXPECT_EQ(*ParseHostPort("[::1]:65535"), (HostPort{"::1", 65535}));
 }
 
-TEST(ParseHostPort, BadAddresses_AreRefusedWithTheirName) {
+TEST(ParseHostPort, BadAddresses_AreRefusedByName) {
   for (const char* bad : {"", "host", ":1", "host:", "host:x", "host:65536",
                           "host:-1", "host:1 ", "::1:7001", "[]:1"}) {
     const auto parsed = ParseHostPort(bad);
@@ -22,7 +22,7 @@ TEST(ParseHostPort, BadAddresses_AreRefusedWithTheirName) {
   }
 }
 
-TEST(FormatHostPort, OfWhatWasParsed_GivesItBack) {
+TEST(FormatHostPort, OfAParsedAddress_ReturnsIt) {
   for (const char* address : {"127.0.0.1:7001", "localhost:0", "[::1]:80"}) {
     const auto parsed = ParseHostPort(address);
     EXPECT_EQ(FormatHostPort(parsed->host, parsed->port), address);

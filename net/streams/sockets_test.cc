@@ -84,7 +84,7 @@ TEST_F(SocketsTest, Bytes_BothWays_ArriveInOrder) {
     return pair.server->received == "one two" &&
            pair.client->received == "three";
   });
-  EXPECT_EQ(pair.server->reads, 1) << "what one turn writes leaves together";
+  EXPECT_EQ(pair.server->reads, 1) << "the writes of one turn leave together";
   EXPECT_EQ(pair.client->connection->peer_address(), listener_->address());
   EXPECT_EQ(pair.server->connection->peer_address().substr(0, 10),
             "127.0.0.1:");
@@ -166,7 +166,7 @@ TEST_F(SocketsTest, End_HalfCloses_AndTheOtherWayStillWorks) {
   EXPECT_FALSE(pair.client->ended);
 }
 
-TEST_F(SocketsTest, DestroyedWithBytesWritten_TheyStillLeave) {
+TEST_F(SocketsTest, DestroyedAfterAWrite_SendsTheBytes) {
   Pair pair = Connect();
   pair.client->Write("last words");
   pair.client->connection.reset();
@@ -174,7 +174,7 @@ TEST_F(SocketsTest, DestroyedWithBytesWritten_TheyStillLeave) {
   EXPECT_EQ(pair.server->received, "last words");
 }
 
-TEST_F(SocketsTest, DestroyedInsideItsOwnCallback_IsQuiet) {
+TEST_F(SocketsTest, DestroyedInsideItsOwnCallback_MakesNoFurtherCall) {
   Pair pair = Connect();
   pair.server->destroy_on_bytes = true;
   pair.client->Write("bye");
@@ -197,7 +197,7 @@ TEST_F(SocketsTest, PeerResets_TheStreamIsClosedOnce) {
   loop_.RunTurn(Milliseconds(1));
 }
 
-TEST_F(SocketsTest, Listen_OnAPortInUse_SaysSo) {
+TEST_F(SocketsTest, Listen_OnAPortInUse_NamesTheReason) {
   Connect();
   const auto second = sockets_.Listen(listener_->address(),
                                       [](std::unique_ptr<env::Connection>) {});
@@ -207,7 +207,7 @@ TEST_F(SocketsTest, Listen_OnAPortInUse_SaysSo) {
             std::string::npos);
 }
 
-TEST_F(SocketsTest, Listen_OnWhatIsNoAddressOfThisMachine_IsRefused) {
+TEST_F(SocketsTest, Listen_OnAnAddressOfAnotherMachine_IsRefused) {
   for (const char* address : {"nonsense", "192.0.2.1:1", "127.0.0.1:99999"}) {
     const auto listener =
         sockets_.Listen(address, [](std::unique_ptr<env::Connection>) {});
@@ -224,7 +224,7 @@ TEST_F(SocketsTest, Listen_AgainAfterClosing_TakesThePortBack) {
       sockets_.Listen(address, [](std::unique_ptr<env::Connection>) {}).ok());
 }
 
-TEST_F(SocketsTest, Connect_WhereNobodyListens_FailsInALaterTurn) {
+TEST_F(SocketsTest, Connect_WithoutAListener_FailsInALaterTurn) {
   for (const char* address : {"127.0.0.1:1", "not an address"}) {
     std::optional<absl::Status> status;
     env::Pending pending = sockets_.Connect(
@@ -253,7 +253,7 @@ TEST_F(SocketsTest, Connect_ByName_IsResolved) {
   RunUntil(loop_, [&] { return connected; });
 }
 
-TEST_F(SocketsTest, Connect_Cancelled_CallsNobody) {
+TEST_F(SocketsTest, Connect_Cancelled_MakesNoCall) {
   Connect();
   {
     auto cancelled =

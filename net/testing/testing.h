@@ -15,12 +15,12 @@
 
 namespace quorate::net {
 
-// Runs turns until `done()`; fails the test after a time that only a hang
-// takes.
+// Runs turns until `done()`. Fails the test after a time that only a hang can
+// explain.
 inline void RunUntil(EventLoop& loop, const std::function<bool()>& done) {
   const MonoTime limit = Clock::ReadMono() + Seconds(30);
   while (!done()) {
-    ASSERT_LT(Clock::ReadMono(), limit) << "waited in vain";
+    ASSERT_LT(Clock::ReadMono(), limit) << "the condition never became true";
     loop.RunTurn(Milliseconds(10));
   }
 }

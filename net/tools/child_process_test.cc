@@ -32,7 +32,7 @@ TEST(ChildProcess, Output_IsReadByLinesAndErrorsGoToTheLog) {
   EXPECT_NE(text.find("oops\n"), std::string::npos);
 }
 
-TEST(ChildProcess, Stop_OfOneThatDoesNotListen_KillsIt) {
+TEST(ChildProcess, Stop_OfAChildThatIgnoresTheSignal_KillsIt) {
   auto child = Shell("trap '' TERM; echo up; while :; do sleep 1; done");
   ASSERT_TRUE(child.ok());
   ASSERT_TRUE(child->ReadLine(Seconds(30)).ok());
@@ -43,7 +43,7 @@ TEST(ChildProcess, Stop_OfOneThatDoesNotListen_KillsIt) {
   EXPECT_EQ(DescribeEnd(status), "was killed by signal 9 (Killed)");
 }
 
-TEST(ChildProcess, Start_OfWhatIsNotThere_SaysSo) {
+TEST(ChildProcess, Start_OfAMissingProgram_NamesTheReason) {
   const auto child = ChildProcess::Start(
       {.command = {"/no/such/program"}, .log_file = LogPath()});
   EXPECT_TRUE(absl::IsNotFound(child.status())) << child.status();

@@ -7,7 +7,7 @@
 namespace quorate::net {
 namespace {
 
-TEST(ParseClusterNodes, LinesAsRedisClusterHasThem_AreTakenApart) {
+TEST(ParseClusterNodes, LinesOfRedisCluster_AreParsed) {
   const auto nodes = ParseClusterNodes(
       "bb 127.0.0.1:7002@17002 slave aa 0 0 1 connected\n"
       "aa 127.0.0.1:7001@17001,host myself,master - 0 0 1 connected 0-5460 "
@@ -30,7 +30,7 @@ TEST(FormatTable, Columns_AreAsWideAsTheirWidestCell) {
             "A     B\nlong  x\ny     \n");
 }
 
-TEST(Control, NobodyAtTheAddress_FailsWithItsName) {
+TEST(Control, NoNodeAtTheAddress_FailsWithItsName) {
   const ControlOptions options{.address = "127.0.0.1:1"};
   for (const ControlAnswer& answer :
        {RunStatus(options), RunGet(options, "k"), RunSet(options, "k", "v"),

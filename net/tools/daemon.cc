@@ -91,7 +91,7 @@ class Daemon {
   void OnSignal(int signal) {
     if (std::exchange(stopping_, true)) {
       real_.tracer().Log(env::Severity::kWarning,
-                         "stopping at once, on a second signal");
+                         "stopping at once after a second signal");
       Exit(kExitFailed);
       return;
     }

@@ -15,7 +15,7 @@ absl::Status CheckListenAddresses(const std::vector<std::string>& addresses) {
   EventLoop loop{ClockOptions()};
   LogTracer tracer("addresses", env::Severity::kError);
   Sockets sockets(loop, tracer, SocketOptions());
-  // All at once, so that one that is named twice is found.
+  // All listeners exist at once, so an address that is named twice is reported.
   std::vector<std::unique_ptr<env::Listener>> listeners;
   for (const std::string& address : addresses) {
     auto listener =

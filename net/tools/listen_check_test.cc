@@ -12,7 +12,7 @@
 namespace quorate::net {
 namespace {
 
-TEST(CheckListenAddresses, TakenOne_IsNamed) {
+TEST(CheckListenAddresses, AddressInUse_IsNamed) {
   EventLoop loop{ClockOptions()};
   LogTracer tracer("test", env::Severity::kError);
   Sockets sockets(loop, tracer, SocketOptions());

@@ -443,7 +443,7 @@ void Quickstart::PrintBanner() const {
   // With fewer nodes there is no majority without it.
   if (options_.nodes > 2 &&
       running.size() == static_cast<size_t>(options_.nodes)) {
-    std::printf("  kill -9 %d   # the other nodes go on\n",
+    std::printf("  kill -9 %d   # the other nodes continue\n",
                 static_cast<int>(nodes_.front().child->pid()));
   }
   if (!control_program_.empty()) {

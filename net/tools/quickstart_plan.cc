@@ -98,7 +98,7 @@ std::string QuickstartToml(const QuickstartOptions& options,
       "docs/reference/configuration.md.\n\n",
       "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
       "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
-      "# GET /set?key=K&value=V writes: for trying things out.\n",
+      "# Lets GET /set?key=K&value=V write, for experiments.\n",
       "http_get_writes = true\n\n[sharding]\ngroups = ", options.groups, "\n");
   for (const QuickstartNode& row : plan.nodes) {
     absl::StrAppend(&text, "\n[[nodes]]\nid = ", row.id.value(),
@@ -160,7 +160,7 @@ absl::Status CheckFits(const QuickstartOptions& options,
       absl::StrCat("the data directory '", options.data_dir, "' was made with ",
                    MadeWith(state),
                    ". Give these options, or another --data-dir, or remove "
-                   "the directory to begin anew."));
+                   "the directory to start with a new store."));
 }
 
 }  // namespace quorate::net

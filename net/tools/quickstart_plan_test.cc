@@ -14,7 +14,7 @@ std::string Refusal(const QuickstartOptions& options) {
   return std::string(plan.status().message());
 }
 
-TEST(QuickstartPlan, Defaults_AreThreeNodesOnPortsInARow) {
+TEST(QuickstartPlan, Defaults_AreThreeNodesOnConsecutivePorts) {
   const auto plan = PlanQuickstart({.data_dir = "/d"});
   ASSERT_TRUE(plan.ok()) << plan.status();
   ASSERT_EQ(plan->nodes.size(), 3u);
@@ -44,7 +44,7 @@ TEST(QuickstartPlan, HighPorts_GetPeerPortsBelow) {
   EXPECT_EQ(plan->nodes[0].peer, "127.0.0.1:50000");
 }
 
-TEST(QuickstartPlan, ClusterPort_IsTaken) {
+TEST(QuickstartPlan, ClusterPort_IsUsed) {
   const auto plan =
       PlanQuickstart({.data_dir = "/d", .port = 7001, .cluster_port = 6001});
   ASSERT_TRUE(plan.ok()) << plan.status();
@@ -52,7 +52,7 @@ TEST(QuickstartPlan, ClusterPort_IsTaken) {
   EXPECT_EQ(plan->nodes[1].resp_cluster, "127.0.0.1:6002");
 }
 
-TEST(QuickstartPlan, OptionsThatCannotBe_AreRefusedByName) {
+TEST(QuickstartPlan, InvalidOptions_AreRefusedByName) {
   EXPECT_NE(Refusal({.nodes = 0}).find("--nodes 0"), std::string::npos);
   EXPECT_NE(Refusal({.nodes = 16}).find("--nodes 16"), std::string::npos);
   EXPECT_NE(Refusal({.groups = 0}).find("--groups 0"), std::string::npos);
@@ -77,7 +77,7 @@ TEST(QuickstartPlan, PortsThatOverlap_AreRefusedByNumber) {
             std::string::npos);
 }
 
-TEST(QuickstartPlan, ConfigurationFiles_AreWhatANodeReads) {
+TEST(QuickstartPlan, ConfigurationFiles_AreReadableByANode) {
   const QuickstartOptions options{.data_dir = "/a \"strange\" \\ place",
                                   .nodes = 3,
                                   .groups = 5,

@@ -36,7 +36,8 @@ absl::StatusOr<int64_t> ParseInteger(std::string_view text) {
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return absl::DataLossError("a reply with no number where one belongs");
+    return absl::DataLossError(
+        "a reply without a number where one is expected");
   }
   return value;
 }
@@ -119,7 +120,7 @@ absl::Status RespClient::SendAll(std::string_view bytes) {
 }
 
 absl::Status RespClient::Fill() {
-  // Moves at most as many bytes as were read since the last time.
+  // Moves at most as many bytes as were read since the last move.
   if (begin_ >= buffer_.size() - begin_) {
     buffer_.erase(0, begin_);
     begin_ = 0;
@@ -139,7 +140,7 @@ absl::Status RespClient::Fill() {
 }
 
 absl::StatusOr<std::string> RespClient::ReadLine() {
-  // Bytes behind begin_ that hold no line end.
+  // Number of bytes after begin_ that contain no line end.
   size_t searched = 0;
   while (true) {
     const size_t end = buffer_.find("\r\n", begin_ + searched);
@@ -150,9 +151,9 @@ absl::StatusOr<std::string> RespClient::ReadLine() {
     }
     searched = buffer_.size() - begin_;
     if (searched > kLineBytesMax) {
-      return absl::DataLossError("a reply with a line that does not end");
+      return absl::DataLossError("a reply with a line that is too long");
     }
-    if (searched > 0) --searched;  // It may be the first byte of the end.
+    if (searched > 0) --searched;  // The last byte may be the CR of a line end.
     const absl::Status filled = Fill();
     if (!filled.ok()) return filled;
   }
@@ -172,7 +173,7 @@ absl::StatusOr<RespValue> RespClient::ReadValue(int depth) {
   absl::StatusOr<std::string> line = ReadLine();
   if (!line.ok()) return line.status();
   if (line->empty() || depth > kDepthMax) {
-    return absl::DataLossError("a reply that is not RESP");
+    return absl::DataLossError("the reply is not RESP");
   }
   using Kind = RespValue::Kind;
   if (line->starts_with("HTTP/")) {
@@ -201,7 +202,7 @@ absl::StatusOr<RespValue> RespClient::ReadValue(int depth) {
     }
     return array;
   }
-  return absl::DataLossError("a reply that is not RESP");
+  return absl::DataLossError("the reply is not RESP");
 }
 
 }  // namespace quorate::net

@@ -19,7 +19,7 @@ namespace quorate::net {
 struct RespValue {
   enum class Kind { kSimple, kError, kInteger, kBulk, kNull, kArray };
   Kind kind = Kind::kNull;
-  // Of a simple string, an error or a bulk string.
+  // The text of a simple string, an error or a bulk string.
   std::string text;
   int64_t integer = 0;
   std::vector<RespValue> items;
@@ -30,18 +30,19 @@ struct RespValue {
 
 class RespClient {
  public:
-  // kUnavailable when nobody listens at "host:port"; kDeadlineExceeded.
+  // Connects to "host:port". kUnavailable: no server listens there;
+  // kDeadlineExceeded.
   static absl::StatusOr<std::unique_ptr<RespClient>> Connect(
       const std::string& address, Duration timeout);
 
-  // Sends one command and reads its reply, error replies included. After a
-  // failure of the connection itself (kUnavailable, kDeadlineExceeded,
-  // kDataLoss for nonsense) nobody knows whether the command took effect, and
-  // the client can be used no more.
+  // Sends one command and returns its reply, also an error reply. If the
+  // connection fails (kUnavailable, kDeadlineExceeded, kDataLoss for invalid
+  // bytes), the command may or may not have taken effect, and the client cannot
+  // be used again.
   absl::StatusOr<RespValue> Call(const std::vector<std::string_view>& command);
 
-  // Sends `bytes` as they are and reads `size` bytes, for a server of another
-  // protocol. The client can be used no more.
+  // Sends `bytes` unchanged and reads `size` bytes, for a server of another
+  // protocol. The client cannot be used again.
   absl::StatusOr<std::string> Exchange(std::string_view bytes, size_t size);
 
  private:

@@ -87,7 +87,7 @@ TEST(RespClient, RepliesOfEveryKind_AreRead) {
   EXPECT_EQ(array.items[0].items[0].integer, 7);
 }
 
-TEST(RespClient, Nonsense_IsDataLoss) {
+TEST(RespClient, InvalidBytes_AreDataLoss) {
   for (const char* reply : {"hello\r\n", "\r\n", ":x\r\n", "$-2\r\n"}) {
     EXPECT_TRUE(absl::IsDataLoss(CallOnce(reply).status())) << reply;
   }
@@ -126,7 +126,7 @@ TEST(RespClient, ConnectionLost_IsUnavailable) {
       RespClient::Connect("127.0.0.1:1", Seconds(10)).status()));
 }
 
-TEST(ClusterView, SlotsReply_GivesMasters) {
+TEST(ClusterView, SlotsReply_NamesMasters) {
   const RespValue reply = *CallOnce(
       "*2\r\n"
       "*4\r\n:0\r\n:99\r\n"
@@ -141,7 +141,7 @@ TEST(ClusterView, SlotsReply_GivesMasters) {
   EXPECT_FALSE(ParseClusterSlots(RespValue()).ok());
 }
 
-TEST(ClusterView, InfoText_GivesGroups) {
+TEST(ClusterView, InfoText_NamesGroups) {
   const std::vector<GroupLine> groups = ParseInfoGroups(
       "# Cluster\r\ncluster_enabled:1\r\n"
       "group1:role=leader,leader=2,term=3,commit=7,applied=6,status=ok\r\n"

@@ -35,7 +35,7 @@ class StartTracesTest : public testing::Test {
   fs::path root_;
 };
 
-TEST_F(StartTracesTest, NewDirectory_GoesWithItsNewParents) {
+TEST_F(StartTracesTest, NewDirectory_IsRemovedWithItsNewParents) {
   const StartTraces traces((root_ / "a/b/data/").string());
   Begin(root_ / "a/b/data");
   traces.Remove();
@@ -43,7 +43,7 @@ TEST_F(StartTracesTest, NewDirectory_GoesWithItsNewParents) {
   EXPECT_FALSE(fs::exists(root_ / "a"));
 }
 
-TEST_F(StartTracesTest, ParentThatIsUsedByAnother_Stays) {
+TEST_F(StartTracesTest, ParentUsedByAnotherDirectory_Stays) {
   const StartTraces traces((root_ / "a/data").string());
   Begin(root_ / "a/data");
   Write(root_ / "a/other");
@@ -52,7 +52,7 @@ TEST_F(StartTracesTest, ParentThatIsUsedByAnother_Stays) {
   EXPECT_TRUE(fs::exists(root_ / "a/other"));
 }
 
-TEST_F(StartTracesTest, DirectoryMadeInPart_Goes) {
+TEST_F(StartTracesTest, PartlyCreatedDirectory_IsRemoved) {
   const StartTraces traces((root_ / "a/b/data").string());
   ASSERT_TRUE(MakeDirectories((root_ / "a").string()).ok());
   traces.Remove();
@@ -60,7 +60,7 @@ TEST_F(StartTracesTest, DirectoryMadeInPart_Goes) {
   EXPECT_FALSE(fs::exists(root_ / "a"));
 }
 
-TEST_F(StartTracesTest, DirectoryThatWasThere_KeepsWhatItHeld) {
+TEST_F(StartTracesTest, ExistingDirectory_KeepsItsFiles) {
   fs::create_directories(root_ / "data/sub");
   Write(root_ / "data/mine");
   const StartTraces traces((root_ / "data").string());
