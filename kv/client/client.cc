@@ -32,8 +32,8 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-// What an error reply says about its try. Only the last two kinds say something
-// about earlier tries.
+// The meaning of an error reply for its try. Only the last two kinds apply to
+// earlier tries too.
 enum class ErrorKind : uint8_t {
   kRefused,         // Not executed: the command itself was refused.
   kMoved,           // Not executed: another node serves the slot.
@@ -103,7 +103,7 @@ class Client::Impl {
     // For the current try, or for the pause before the next.
     env::Pending timer;
     bool trying = false;  // The request left waiting_.
-    // Also tells the reply of the current try from late replies.
+    // Also distinguishes the reply to the current try from late replies.
     uint32_t attempts = 0;
     uint32_t redirects = 0;
     RespLink* link = nullptr;  // Set while a try is in flight.

@@ -1,4 +1,5 @@
-// The client against small servers that share one real store, in a simulated world that resets and splits streams.
+// The client with small servers that share one real store, in a simulated world
+// that resets and splits streams.
 #include "kv/client/client.h"
 
 #include <cstdint>
@@ -25,7 +26,7 @@
 namespace quorate::kv {
 namespace {
 
-// What a server does with a command on a key.
+// A server's treatment of a command on a key.
 enum class Fate : uint8_t {
   kServe,
   kApplyAndClose,  // The reply is lost.
@@ -34,10 +35,11 @@ enum class Fate : uint8_t {
   kSayUnknown,
   kSayDown,
   kIgnore,
-  kRefuse,  // Before the session is looked at, with Cluster::refusal.
+  kRefuse,  // With Cluster::refusal, before the session is checked.
 };
 
-// The state that all servers share, as if consensus were perfect, and who leads each half of the slots.
+// The state that all servers share, as if consensus were perfect, and the
+// leader of each half of the slots.
 struct Cluster {
   Store store{{.group = GroupId(1),
                .hash_key = 5,
@@ -49,7 +51,7 @@ struct Cluster {
   uint64_t sessions = 0;
   uint64_t commands = 0;
   std::string refusal = "ERR not here";
-  // Asked once for each command on a key.
+  // Called once for each command on a key.
   std::function<Fate()> fate = [] { return Fate::kServe; };
 
   size_t LeaderOf(Slot slot) const {
@@ -261,7 +263,7 @@ class Scene {
   void Run(std::function<void()> body) {
     pending_.push_back(world_.env(client_machine_).loop.Defer(std::move(body)));
   }
-  // Until so many results are there.
+  // Runs until `count` results have arrived.
   void Await(size_t count) {
     EXPECT_TRUE(world_.RunUntilTrue([&] { return results.size() >= count; },
                                     Seconds(120)))
@@ -286,12 +288,12 @@ class Scene {
   sim::MachineId client_machine_;
 
  public:
-  // Before the world.
+  // Destroyed before the world.
   std::vector<env::Pending> pending_;
   std::unique_ptr<Client> client;
 };
 
-// Serves but for the first commands, whose fates are given.
+// Returns the given fates for the first commands and kServe afterwards.
 std::function<Fate()> First(std::deque<Fate> fates) {
   auto left = std::make_shared<std::deque<Fate>>(std::move(fates));
   return [left] {
@@ -373,7 +375,7 @@ TEST(Client, NotExecuted_WithoutASession_IsTriedAgain) {
   EXPECT_EQ(scene.client->counters().attempts, 3u);
 }
 
-TEST(Client, Deadline_TellsWhetherTheCommandMayHaveRun) {
+TEST(Client, Deadline_ReportsWhetherTheCommandMayHaveRun) {
   Scene scene;
   scene.cluster.fate = [] { return Fate::kSayDown; };
   scene.MakeClient({.deadline = Seconds(2)});
@@ -391,7 +393,7 @@ TEST(Client, Deadline_TellsWhetherTheCommandMayHaveRun) {
   EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
-TEST(Client, NobodyListens_IsNotExecuted) {
+TEST(Client, NoListener_IsNotExecuted) {
   Scene scene;
   scene.MakeClient({.seeds = {"nowhere:1"}, .deadline = Seconds(1)});
   const ClientResult result =
@@ -399,7 +401,7 @@ TEST(Client, NobodyListens_IsNotExecuted) {
   EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
-TEST(Client, Refusal_IsTheServersWords) {
+TEST(Client, Refusal_HasTheServersText) {
   Scene scene;
   scene.MakeClient();
   scene.Only([&](Client& c) { c.Set("k", "word", scene.Keep()); });
@@ -434,7 +436,7 @@ TEST(Client, RefusalOfASecondTry_AfterOneThatMayHaveRun_IsUnknown) {
           "SESSION_STALE this sequence number is finished",
           "CROSSSLOT Keys in request don't hash to the same slot"}) {
       for (const bool again : {false, true}) {
-        // The uncertain try may lie further back than the one before.
+        // The uncertain try may be an earlier one than the previous one.
         std::deque<Fate> fates = {first.fate, Fate::kRefuse};
         if (again) fates.insert(fates.begin() + 1, Fate::kSayDown);
         Scene scene;
@@ -453,7 +455,7 @@ TEST(Client, RefusalOfASecondTry_AfterOneThatMayHaveRun_IsUnknown) {
   }
 }
 
-// What the store says under a session holds for every try.
+// The store's answer in a session applies to every try of the command.
 TEST(Client, AnswerOfTheStore_AfterATryThatMayHaveRun_IsCertain) {
   for (const FirstTry& first : kFirstTries) {
     Scene scene;
@@ -542,7 +544,7 @@ TEST(Client, ManyWritesOfOneKey_NeverOverfillASession) {
             kWrites + scene.client->counters().redirects);
 }
 
-TEST(Client, CommandWithoutAKey_GoesAnywhere) {
+TEST(Client, CommandWithoutAKey_IsSentToAnyServer) {
   Scene scene;
   scene.MakeClient();
   const ClientResult result = scene.Only(
@@ -550,7 +552,7 @@ TEST(Client, CommandWithoutAKey_GoesAnywhere) {
   EXPECT_EQ(result.reply.text, "PONG");
 }
 
-RC_GTEST_PROP(Client, AnyFaults_CountersHoldWhatWasDone, ()) {
+RC_GTEST_PROP(Client, AnyFaults_CountersHaveTheReportedIncrements, ()) {
   const auto seed = *rc::gen::arbitrary<uint64_t>();
   Scene scene(seed, /*servers=*/3);
   sim::StreamOptions& streams = scene.world().stream_options();
@@ -566,7 +568,7 @@ RC_GTEST_PROP(Client, AnyFaults_CountersHoldWhatWasDone, ()) {
     const uint64_t bits = random.Bits("test.fate", 0, draw++);
     if (bits % 97 == 0)
       std::swap(scene.cluster.leaders[0], scene.cluster.leaders[1]);
-    // Not kIgnore: replies behind the one left out would be taken for it.
+    // Without kIgnore: a later reply would be taken for the omitted one.
     constexpr Fate kFates[] = {Fate::kServe,        Fate::kApplyAndClose,
                                Fate::kCloseUnheard, Fate::kSayUnknown,
                                Fate::kSayDown,      Fate::kApplyAndSayUnknown,

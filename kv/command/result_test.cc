@@ -39,7 +39,7 @@ void ReadArray(const ResultView& result, size_t* read) {
   }
 }
 
-// Reads whatever is there; how many results and elements that was.
+// Reads all results. Returns the number of results and elements.
 size_t ReadAll(std::string_view results) {
   size_t read = 0;
   ResultReader reader(results);
@@ -72,8 +72,9 @@ TEST(Result_NotWhole, CutShortLengthenedOrOfOtherCount) {
   EXPECT_FALSE(ResultsAreWhole(bytes, kKinds + 1));
 }
 
-// What is taken for whole can be read to its end, which checks every bound.
-RC_GTEST_PROP(Result_Changed, TakenForWhole_CanBeReadToItsEnd, ()) {
+// Every encoding that ResultsAreWhole accepts can be read to its end without
+// leaving the buffer.
+RC_GTEST_PROP(Result_Changed, AcceptedAsWhole_CanBeReadToItsEnd, ()) {
   const Buffer results = AllKinds();
   std::string bytes(results.view());
   const int changes = *rc::gen::inRange(1, 4);

@@ -1,5 +1,5 @@
-// The replicated rules of this version, pinned: whoever changes one of them raises kRulesVersion with it, gives older batches
-// their old meaning, and writes the next golden file.
+// The replicated rules of this version, pinned. A change of a rule must raise
+// kRulesVersion, keep the meaning of older batches, and add a golden file.
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -48,7 +48,7 @@ TEST(Rules, OfVersion2_HaveTheseConstants) {
   }
 }
 
-// A batch as rules of version 1 had it: growth without numbers.
+// The form of a batch under rules of version 1: growth without numbers.
 std::string AsVersion1(std::string_view payload) {
   constexpr size_t kHeaderBytes = 16;
   std::string old(payload.substr(0, 8));
@@ -69,7 +69,7 @@ std::string AsVersion1(std::string_view payload) {
   return old;
 }
 
-// A store and the batch it applies next.
+// A store and the next batch.
 class RulesTest : public ::testing::Test {
  protected:
   void Add(CommandSpec spec, std::vector<std::string_view> arguments) {
@@ -77,7 +77,7 @@ class RulesTest : public ::testing::Test {
     spec.arguments = arguments;
     batch_.Add(spec);
   }
-  // Applies the batch, made under `rules`, at log time `now_ms`; its results.
+  // Applies the batch under `rules` at log time `now_ms`. Returns its results.
   std::string Apply(int64_t now_ms, uint32_t rules = kRulesVersion) {
     const Buffer payload = batch_.Finish();
     raft::Entry entry;
@@ -88,7 +88,7 @@ class RulesTest : public ::testing::Test {
         rules == 1 ? Buffer::Copy(AsVersion1(payload.view())) : payload;
     return std::string(store_.Apply(entry, /*wants_result=*/true).view());
   }
-  // The status of the last of some results.
+  // The status of the last result.
   static ResultStatus LastOf(const std::string& results) {
     ResultReader reader(results);
     ResultView result;
@@ -102,7 +102,7 @@ class RulesTest : public ::testing::Test {
   raft::Index index_{0};
 };
 
-TEST_F(RulesTest, AScriptOfEveryOp_GivesTheResultsAndDigestOfVersion2) {
+TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   const Version none{};
   Add({.op = Op::kSet, .expire_at_ms = 9'000}, {"{a}1", "one"});
   Add({.op = Op::kSet, .flags = kRelativeExpiry, .expire_at_ms = 500},
@@ -180,7 +180,7 @@ TEST_F(RulesTest, BatchesOfVersion1_KeepTheirMeaning) {
   Apply(2, /*rules=*/1);
   Add({.op = Op::kAppend}, {"big", half});
   EXPECT_EQ(LastOf(Apply(3, /*rules=*/1)), ResultStatus::kOk);
-  // Removals are noted from the first batch of version 2 on.
+  // Removals are recorded from the first batch of version 2 on.
   Add({.op = Op::kWatch}, {"gone"});
   Add({.op = Op::kIncrByFloat}, {"f", "1"});
   const std::string results = Apply(4);
@@ -223,7 +223,7 @@ TEST_F(RulesTest, AnExpiryFromNow_CountsFromTheLogTimeOfItsEntry) {
   Add({.op = Op::kExists}, {"k"});
   const std::string third = Apply(8'000);
   EXPECT_EQ(ResultReader(third).Next().integer, 0);
-  // So far ahead that it never ends.
+  // Further ahead than any time, so the key never expires.
   Add({.op = Op::kSet,
        .flags = kRelativeExpiry,
        .expire_at_ms = std::numeric_limits<int64_t>::max()},
@@ -249,7 +249,7 @@ TEST_F(RulesTest, Expire_RemovesTheCountItIsGiven_AndNoMoreThanItsMaximum) {
   const std::string due = Apply(50);
   EXPECT_EQ(ResultReader(due).Next().integer, 1'000);
   EXPECT_TRUE(ResultReader(due).Next().wrote);
-  // Each entry removes a few more.
+  // Each entry removes a few due keys more.
   EXPECT_EQ(store_.key_count(), 3'000u - 1'000 - 18);
   for (const int64_t count : {int64_t{0}, int64_t{-1}, kExpireKeysMax + 1}) {
     Add({.op = Op::kExpire, .numbers = {count, 0}}, {});

@@ -1,4 +1,5 @@
-// WATCH of the store: the version that kWatch returns changes with every change of the key, through absence as well.
+// WATCH of the store: the version that kWatch returns changes with every change
+// of the key, also while the key is absent.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@ namespace {
 
 const Slot kSlot = HashSlot("{s}");
 
-// What kWatch returned.
+// The result of kWatch.
 struct Watched {
   bool absent = false;
   Version version;
@@ -45,7 +46,7 @@ class Watcher {
     const ResultView found = ResultReader(results.view()).Next();
     return {found.status == ResultStatus::kNil, found.version};
   }
-  // Whether a transaction that watched the key would run.
+  // True if a transaction that watched the key would run.
   bool Passes(std::string_view key, const Watched& watched, int64_t now_ms) {
     const std::string_view keys[] = {key};
     batch_.BeginAtomic(kSlot, std::nullopt);
@@ -126,11 +127,11 @@ TEST(Watch_AbsentKey, SetAndFlushedSince_DoesNotPass) {
             ResultStatus::kConditionFailed);
 }
 
-// The key that replaced a due one has the version of the removal it caused.
+// A key that replaced a due key has the version of that removal.
 TEST(Watch_PresentKey, ThatReplacedADueOneAndIsDueItself_DoesNotPass) {
   Watcher watcher;
   watcher.Add(Op::kSet, {"{s}a", "old"}, 100);
-  // More due keys than two entries remove, all before this one.
+  // More due keys than two entries remove; all of them are removed before it.
   std::vector<std::string> others;
   for (int i = 0; i < 400; ++i) others.push_back("{s}o" + std::to_string(i));
   for (const std::string& other : others) {
@@ -144,8 +145,8 @@ TEST(Watch_PresentKey, ThatReplacedADueOneAndIsDueItself_DoesNotPass) {
   EXPECT_FALSE(watcher.Passes("{s}a", watched, 200));
 }
 
-// Never wrongly: between two looks that pass, the key was never another.
-RC_GTEST_PROP(Watch_AnyHistory, Passes_OnlyIfTheKeyWasTheSameThroughout, ()) {
+// If a check passes, the key did not change between WATCH and the check.
+RC_GTEST_PROP(Watch_AnyHistory, Passes_OnlyIfTheKeyDidNotChange, ()) {
   Watcher watcher;
   const std::vector<std::string> keys = {"{s}a", "{s}b"};
   int64_t now_ms = 1;
@@ -172,14 +173,14 @@ RC_GTEST_PROP(Watch_AnyHistory, Passes_OnlyIfTheKeyWasTheSameThroughout, ()) {
       watcher.Apply(now_ms);
       for (Look& look : looks) look.changed |= look.key == key;
     } else {
-      // A key that is not there is not changed.
+      // DEL does not change an absent key.
       const bool there =
           watcher.store().Get(kSlot, key, WallTime(now_ms * 1'000'000)).found();
       watcher.Add(Op::kDel, {key});
       watcher.Apply(now_ms);
       for (Look& look : looks) look.changed |= there && look.key == key;
     }
-    // Expiry is a change, too.
+    // Expiry is a change too.
     for (Look& look : looks) {
       const bool there = watcher.store()
                              .Get(kSlot, look.key, WallTime(now_ms * 1'000'000))
