@@ -40,7 +40,7 @@ void HistoryChecker::CheckGivenUp() {
     }
     if (verdict.result != lincheck::Result::kViolation) continue;
     violate_(absl::StrCat(
-        "linearizability, by what the logs tell: ",
+        "linearizability, by the contents of the logs: ",
         lincheck::Describe(history, model_, *verdict.counter_example)));
   }
 }
@@ -92,8 +92,8 @@ void HistoryChecker::ReportNewViolations() {
         online_.violations()[reported_++];
     std::string reason =
         absl::StrCat("key \"", violation.partition, "\": ", violation.reason);
-    // Explains the first violation with the whole history of its key. What
-    // clients know alone is preferred, if it shows the violation.
+    // Explains the first violation with the whole history of its key. An
+    // explanation by client histories without logs is preferred.
     for (const bool with_logs : {true, false}) {
       if (reported_ > 1) break;
       const lincheck::History history =

@@ -110,6 +110,13 @@ bool Allowed(SimulateArguments::Command command, const std::string& flag) {
 }  // namespace
 
 const std::string_view kUsage =
+    "simulate runs a cluster of nodes in a deterministic simulation with "
+    "faults and checks the results.\n"
+    "\n"
+    "  run      runs one seed and prints a report\n"
+    "  swarm    runs many seeds and reports how often each fault happened\n"
+    "  replay   repeats the run of a tape\n"
+    "\n"
     "simulate run     --seed N [--nodes 5] [--groups 3] [--duration 60s] "
     "[--clients 10]\n"
     "                 [--rate 100] [--no-faults] [--tape-out FILE] "
@@ -121,7 +128,14 @@ const std::string_view kUsage =
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "\n"
-    "Exit status: 0 clean, 1 a violation was found, 2 bad usage.\n";
+    "--duration is in simulated time; --rate is the requests of all clients "
+    "per second.\n"
+    "--history-out writes the clients' history for //lincheck, --trace-out "
+    "one line per\n"
+    "event, --tape-out the choices of the run; --verbose prints the nodes' "
+    "logs.\n"
+    "\n"
+    "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   absl::string_view digits = View(text);

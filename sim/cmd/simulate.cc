@@ -58,7 +58,7 @@ std::string CannotWrite(const SimulateArguments& arguments) {
 }
 
 // Prints how to view a history.
-void TellHistory(const std::string& path) {
+void PrintHowToView(const std::string& path) {
   if (path.empty()) return;
   Print(absl::StrCat("history: ", path,
                      "\n        ./bazelw run -c opt //lincheck -- ", path,
@@ -102,7 +102,7 @@ int RunOnce(const SimulateArguments& arguments) {
                        "\n        ./bazelw run -c opt //:simulate -- replay ",
                        tape, "\n"));
   }
-  TellHistory(job.history_out);
+  PrintHowToView(job.history_out);
   return Finish(arguments, report);
 }
 
@@ -130,7 +130,7 @@ int Replay(const SimulateArguments& arguments) {
           .verbose = arguments.verbose};
   const RunReport report = RunInChild(job);
   Print(FormatReport(report));
-  TellHistory(job.history_out);
+  PrintHowToView(job.history_out);
   return Finish(arguments, report);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kBetweenRounds = Seconds(4);
 // A round without a reply for this long is given up.
-constexpr Duration kPatience = Seconds(15);
+constexpr Duration kReplyTimeout = Seconds(15);
 
 std::string Command(const std::vector<std::string>& words) {
   std::string bytes = absl::StrCat("*", words.size(), "\r\n");
@@ -74,7 +74,7 @@ void DeepClient::Connect(const std::string& server) {
   replies_ = 0;
   expected_ = 1;
   parser_ = ReplyParser();
-  ArmTimer(kPatience);
+  ArmTimer(kReplyTimeout);
   connecting_ = env_.streams.Connect(
       server,
       [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
@@ -129,7 +129,7 @@ void DeepClient::OnBytes(std::string_view bytes) {
     any = true;
     if (!TakeReply(reply)) return;
   }
-  if (any) ArmTimer(kPatience);
+  if (any) ArmTimer(kReplyTimeout);
 }
 
 bool DeepClient::TakeReply(const ClientReply& reply) {
