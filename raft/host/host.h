@@ -152,7 +152,7 @@ class Host {
   absl::Status status() const;
   Log::Counters log_counters() const;
   StoreIncarnation store() const;
-  // What this node presents to its peers. Requires: Start succeeded.
+  // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of
   // `node` with that store, because another store belongs to the group.
