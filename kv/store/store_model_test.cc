@@ -1,4 +1,5 @@
-// Random histories on the store, judged by a model that is slow and plainly right, with snapshots taken on the way.
+// Random histories on the store, with snapshots, compared with a slow and simple
+// model.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

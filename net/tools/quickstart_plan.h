@@ -18,8 +18,8 @@ struct QuickstartOptions {
   // Port of the first node for plain clients. Each further node uses the next
   // port.
   int port = 7001;
-  // Port of the first node for cluster clients, likewise counted up; 0: `port`
-  // plus kClusterPortOffset.
+  // Port of the first node for cluster clients. Each further node uses the next
+  // port. 0: `port` plus kClusterPortOffset.
   int cluster_port = 0;
   int http_port = 8001;
   // Number of voting nodes, and of Raft groups; each group has a replica on

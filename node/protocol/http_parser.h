@@ -30,7 +30,7 @@ struct HttpRequest {
   std::string target;
   // Names in lower case. Trailers are dropped.
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;       // Of a chunked body, all chunks joined.
+  std::string body;       // The chunks of a chunked body, joined.
   int minor_version = 1;  // The x of HTTP/1.x: 0 or 1.
   bool keep_alive = true;
 

@@ -131,7 +131,7 @@ class GroupQueue {
   // its start, has applied an entry of a leader that it heard of: a replica
   // that starts has applied its snapshot only.
   const kv::Store* stale_store() const;
-  // Tells that the replica here applied entries or a snapshot: a Flush is due
+  // Called when the replica here applied entries or a snapshot: a Flush is due
   // while stale_store() is null.
   bool awaits_leaders_entry() const { return hosted_ && !applied_of_leader_; }
   GroupId group() const { return group_; }

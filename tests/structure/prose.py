@@ -15,8 +15,13 @@ APART = ('lincheck/', 'docs/lincheck.md', 'docs/reference/formats/history.md')
 SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
 
 _SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Of those)\b(?![^.]*\?)')
-_FRAGMENT = re.compile(r"^(Of (?:a|an|the|what|which|those|its|all)\b|The same\b[.,;]|Likewise\b|See above\b)")
-_WORD = re.compile(r'\b(nobody|somebody|whoever|one or another)\b', re.IGNORECASE)
+_FRAGMENT = re.compile(r"^(Of (?:a|an|the|what|which|those|its|all)\b|The same\b[.,;]|See above\b)")
+# Indefinite subjects, private words for standard terms (timeout, transfer, bootstrap, checker), and idioms.
+_WORD = re.compile(
+    r'\b(nobody|somebody|whoever|one or another'
+    r'|patience|hand-?overs?|handed over|found(?:ed|ing)|judge[sd]?|judgements?|strangers?|hearsay|goodbye'
+    r'|all the same|anew|in vain|likewise|tells (?:that|what|which|whether|nothing)|as (?:it|they) stands?)\b', re.IGNORECASE)
+_TRAILING = {'//': re.compile(r'\S\s\s+// (.*)$'), '#': re.compile(r'\S\s\s+# (.*)$')}
 
 
 def comments(path, text):
@@ -40,6 +45,10 @@ def comments(path, text):
             if not block:
                 first = number
             block.append(part)
+        elif marker is not None:
+            trailing = _TRAILING[marker].search(line)
+            if trailing:
+                yield number, trailing.group(1)
 
 
 def check(path, text):

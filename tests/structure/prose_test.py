@@ -37,6 +37,14 @@ class ProseTest(unittest.TestCase):
         self.assertEqual(['Likewise …'], found('  // Likewise for reads.\n'))
         self.assertEqual(['nobody …'], found('// The entry that nobody needs.\n'))
         self.assertEqual([], found('// Bytes of the last record.\n'))
+        self.assertEqual(['Of the …'], found('int size = 0;  // Of the last one.\n'))
+
+    def test_WordsOfOurOwnAndIdioms_Planted_AreFound(self):
+        for text in ('The timer is the patience with a peer.', 'After the handover it stops.', 'The call that founded the cluster.',
+                     'The verdict of the judge.', 'The parser is made anew.', 'The node starts all the same.', 'It waits in vain.',
+                     'Tells that entries were applied.', 'The words as they stand.'):
+            self.assertEqual(1, len(found(f'// {text}\n')), text)
+        self.assertEqual([], found('// The leader found no entry and retries; the profile is finding its form.\n'))
 
     def test_List_OnlyShrinks(self):
         texts = {'kv/clean.h': '// The key.\n', 'kv/old.h': '// What is due.\n', 'kv/new.h': '// What is new.\n'}
