@@ -36,8 +36,7 @@ absl::StatusOr<int64_t> ParseInteger(std::string_view text) {
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return absl::DataLossError(
-        "a reply without a number where one is expected");
+    return absl::DataLossError("the reply is not RESP");
   }
   return value;
 }
@@ -151,7 +150,7 @@ absl::StatusOr<std::string> RespClient::ReadLine() {
     }
     searched = buffer_.size() - begin_;
     if (searched > kLineBytesMax) {
-      return absl::DataLossError("a reply with a line that is too long");
+      return absl::DataLossError("the reply is not RESP");
     }
     if (searched > 0) --searched;  // The last byte may be the CR of a line end.
     const absl::Status filled = Fill();

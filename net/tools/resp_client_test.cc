@@ -89,7 +89,9 @@ TEST(RespClient, RepliesOfEveryKind_AreRead) {
 
 TEST(RespClient, InvalidBytes_AreDataLoss) {
   for (const char* reply : {"hello\r\n", "\r\n", ":x\r\n", "$-2\r\n"}) {
-    EXPECT_TRUE(absl::IsDataLoss(CallOnce(reply).status())) << reply;
+    EXPECT_EQ(CallOnce(reply).status(),
+              absl::DataLossError("the reply is not RESP"))
+        << reply;
   }
 }
 
