@@ -19,13 +19,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "bench/resp_reply.h"
+#include "kv/client/resp_reply.h"
 
 namespace quorate::bench {
 namespace {
 
 constexpr int64_t kReplyTimeoutNs = 30'000'000'000;
 constexpr size_t kReadBytes = 64 << 10;
+
+using Kind = kv::RespValue::Kind;
+using Progress = kv::RespReplyParser::Progress;
 
 absl::Status Errno(const char* what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
@@ -50,7 +53,7 @@ absl::StatusOr<int> Connect(uint16_t port) {
 }
 
 // One connection: its outstanding requests, oldest first, in a ring of
-// `pipeline` slots, and the bytes of an incomplete reply.
+// `pipeline` slots, and the parser of its replies.
 struct Lane {
   int fd = -1;
   uint16_t port = 0;
@@ -61,7 +64,7 @@ struct Lane {
   std::vector<Waiting> ring;
   size_t first = 0;
   size_t waiting = 0;
-  std::string partial;
+  kv::RespReplyParser replies;
   // Requests that were answered with MOVED, and the port that the last of these
   // replies named.
   std::vector<Waiting> again;
@@ -76,6 +79,23 @@ uint16_t MovedTo(std::string_view error) {
   uint16_t number = 0;
   std::from_chars(port.data(), port.data() + port.size(), number);
   return number;
+}
+
+// Returns the text of a reply, with the leading '-' of an error.
+std::string TextOf(const kv::RespValue& reply) {
+  switch (reply.kind) {
+    case Kind::kError:
+      return absl::StrCat("-", reply.text);
+    case Kind::kString:
+      return reply.text;
+    case Kind::kInteger:
+      return absl::StrCat(reply.integer);
+    case Kind::kNil:
+      return "(nil)";
+    case Kind::kArray:
+      return "(array)";
+  }
+  return "";
 }
 
 class RespLoad {
@@ -109,7 +129,7 @@ class RespLoad {
   // Fills the lane's ring with new requests and sends them in one call.
   absl::Status Refill(Lane& lane, int64_t now_ns);
   absl::Status OnReadable(Lane& lane);
-  void OnReply(const RespReply& reply, Lane& lane, int64_t now_ns);
+  void OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns);
   void AppendRequest(uint64_t key);
   void Fail(std::string why);
 
@@ -140,6 +160,7 @@ absl::Status RespLoad::OpenLane(Lane& lane, uint16_t port) {
   if (!fd.ok()) return fd.status();
   if (lane.fd >= 0) close(lane.fd);
   lane.fd = *fd;
+  lane.replies = kv::RespReplyParser();
   lane.port = port;
   epoll_event event = {.events = EPOLLIN, .data = {.ptr = &lane}};
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event) != 0) {
@@ -209,11 +230,11 @@ void RespLoad::Fail(std::string why) {
   }
 }
 
-void RespLoad::OnReply(const RespReply& reply, Lane& lane, int64_t now_ns) {
+void RespLoad::OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns) {
   const Lane::Waiting request = lane.ring[lane.first];
   lane.first = (lane.first + 1) % lane.ring.size();
   --lane.waiting;
-  if (const uint16_t port = reply.kind == '-' ? MovedTo(reply.text) : 0;
+  if (const uint16_t port = reply.is_error() ? MovedTo(reply.text) : 0;
       port != 0) {
     lane.again.push_back(request);
     lane.moved_to = port;
@@ -221,12 +242,11 @@ void RespLoad::OnReply(const RespReply& reply, Lane& lane, int64_t now_ns) {
   }
   --waiting_;
   const bool good =
-      workload_.op == Op::kSet
-          ? reply.kind == '+' && reply.text == "OK"
-          : reply.kind == '$' && corpus_.IsValueOf(request.key, reply.text);
+      reply.kind == Kind::kString &&
+      (workload_.op == Op::kSet ? reply.text == "OK"
+                                : corpus_.IsValueOf(request.key, reply.text));
   if (!good) {
-    Fail(absl::StrCat(std::string(1, reply.kind),
-                      std::string(reply.text.substr(0, 200))));
+    Fail(TextOf(reply).substr(0, 200));
     return;
   }
   ++measurement_.replies;
@@ -242,23 +262,18 @@ absl::Status RespLoad::OnReadable(Lane& lane) {
   if (n < 0) return Errno("recv");
   if (n == 0) return absl::UnavailableError("the server closed a connection");
   const int64_t now_ns = MonotonicNanos();
-  std::string_view input(in_.get(), static_cast<size_t>(n));
-  std::string joined;
-  if (!lane.partial.empty()) {
-    joined = std::move(lane.partial);
-    joined.append(input);
-    input = joined;
-  }
-  RespReply reply;
-  while (const size_t size = CutReply(input, &reply)) {
-    if (reply.kind == '?' || lane.waiting == 0) {
-      return absl::DataLossError(
-          absl::StrCat("not a reply: ", std::string(input.substr(0, 100))));
-    }
+  const std::string_view input(in_.get(), static_cast<size_t>(n));
+  lane.replies.Append(input);
+  kv::RespValue reply;
+  Progress progress;
+  while ((progress = lane.replies.Next(&reply)) == Progress::kValue) {
+    if (lane.waiting == 0) break;
     OnReply(reply, lane, now_ns);
-    input.remove_prefix(size);
   }
-  lane.partial.assign(input);
+  if (progress != Progress::kNeedMore) {
+    return absl::DataLossError(absl::StrCat("not the replies to the requests: ",
+                                            std::string(input.substr(0, 100))));
+  }
   if (!lane.again.empty()) {
     if (lane.waiting > 0) return absl::OkStatus();
     if (absl::Status s = FollowMoved(lane); !s.ok()) return s;
@@ -315,24 +330,22 @@ absl::StatusOr<std::string> AskResp(uint16_t port, const std::string& request) {
   const timeval timeout = {.tv_sec = 5, .tv_usec = 0};
   setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   const std::vector<std::string> arguments = absl::StrSplit(request, ' ');
-  std::string out = absl::StrCat("*", arguments.size(), "\r\n");
-  for (const std::string& argument : arguments) {
-    absl::StrAppend(&out, "$", argument.size(), "\r\n", argument, "\r\n");
-  }
-  std::string in;
-  RespReply reply;
-  bool sent = send(*fd, out.data(), out.size(), MSG_NOSIGNAL) ==
+  std::string out;
+  kv::AppendRespCommand(
+      std::vector<std::string_view>(arguments.begin(), arguments.end()), &out);
+  bool open = send(*fd, out.data(), out.size(), MSG_NOSIGNAL) ==
               static_cast<ssize_t>(out.size());
-  while (sent && CutReply(in, &reply) == 0) {
+  kv::RespReplyParser parser;
+  kv::RespValue reply;
+  while (open && parser.Next(&reply) == Progress::kNeedMore) {
     char bytes[4096];
     const ssize_t n = recv(*fd, bytes, sizeof(bytes), 0);
-    if (n <= 0) sent = false;
-    if (n > 0) in.append(bytes, static_cast<size_t>(n));
+    if (n <= 0) open = false;
+    if (n > 0) parser.Append(std::string_view(bytes, static_cast<size_t>(n)));
   }
   close(*fd);
-  if (!sent) return absl::UnavailableError("no reply");
-  return reply.kind == '-' ? absl::StrCat("-", std::string(reply.text))
-                           : std::string(reply.text);
+  if (!open) return absl::UnavailableError("no reply");
+  return TextOf(reply);
 }
 
 }  // namespace quorate::bench

@@ -10,26 +10,27 @@
 
 namespace quorate::net {
 
-using Kind = RespValue::Kind;
+using Kind = kv::RespValue::Kind;
 
 absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
-    const RespValue& reply) {
+    const kv::RespValue& reply) {
   const absl::Status nonsense =
       absl::DataLossError("not an answer to CLUSTER SLOTS");
-  if (!reply.is(Kind::kArray)) return nonsense;
+  if (reply.kind != Kind::kArray) return nonsense;
   std::vector<ClusterSlotsRow> ranges;
-  for (const RespValue& row : reply.items) {
-    if (row.items.size() < 3 || !row.items[0].is(Kind::kInteger) ||
-        !row.items[1].is(Kind::kInteger) || row.items[2].items.size() < 2 ||
-        !row.items[2].items[1].is(Kind::kInteger)) {
+  for (const kv::RespValue& row : reply.elements) {
+    if (row.elements.size() < 3 || row.elements[0].kind != Kind::kInteger ||
+        row.elements[1].kind != Kind::kInteger ||
+        row.elements[2].elements.size() < 2 ||
+        row.elements[2].elements[1].kind != Kind::kInteger) {
       return nonsense;
     }
-    const RespValue& master = row.items[2];
-    ranges.push_back({.first = static_cast<uint16_t>(row.items[0].integer),
-                      .last = static_cast<uint16_t>(row.items[1].integer),
+    const kv::RespValue& master = row.elements[2];
+    ranges.push_back({.first = static_cast<uint16_t>(row.elements[0].integer),
+                      .last = static_cast<uint16_t>(row.elements[1].integer),
                       .master = FormatHostPort(
-                          master.items[0].text,
-                          static_cast<uint16_t>(master.items[1].integer))});
+                          master.elements[0].text,
+                          static_cast<uint16_t>(master.elements[1].integer))});
   }
   return ranges;
 }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "net/tools/resp_client.h"
+#include "kv/client/resp_reply.h"
 
 namespace quorate::net {
 
@@ -27,7 +27,7 @@ struct ClusterSlotsRow {
 
 // kDataLoss if `reply` is not a reply to CLUSTER SLOTS.
 absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
-    const RespValue& reply);
+    const kv::RespValue& reply);
 
 // Returns the master of `slot`; none if no row contains it.
 std::optional<std::string> MasterOf(const std::vector<ClusterSlotsRow>& ranges,

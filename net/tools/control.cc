@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "kv/client/resp_reply.h"
 #include "net/event_loop/clock.h"
 #include "net/tools/cluster_view.h"
 #include "net/tools/resp_client.h"
@@ -59,9 +60,10 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
     const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
   if (!client.ok()) return client.status();
-  const absl::StatusOr<RespValue> reply = (*client)->Call({"PING", kGreeting});
+  const absl::StatusOr<kv::RespValue> reply =
+      (*client)->Call({"PING", kGreeting});
   if (reply.ok()) {
-    if (!reply->error()) return client;
+    if (!reply->is_error()) return client;
     return absl::UnavailableError(absl::StrCat(address, ": ", reply->text));
   }
   const std::string advice = "; give the RESP address of a node";
@@ -77,8 +79,9 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
 }
 
 // Follows redirections, and waits for a leader within the time limit.
-absl::StatusOr<RespValue> Ask(const ControlOptions& options,
-                              const std::vector<std::string_view>& command) {
+absl::StatusOr<kv::RespValue> Ask(
+    const ControlOptions& options,
+    const std::vector<std::string_view>& command) {
   const MonoTime limit = Clock::ReadMono() + options.timeout;
   std::string address = options.address;
   for (int redirects = 0;;) {
@@ -93,14 +96,14 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
       usleep(50'000);
       continue;
     }
-    absl::StatusOr<RespValue> reply = (*client)->Call(command);
+    absl::StatusOr<kv::RespValue> reply = (*client)->Call(command);
     if (!reply.ok()) {
       if (command.front() == "GET") return reply;
       return absl::UnknownError(
           absl::StrCat(std::string(reply.status().message()),
                        "; whether the command took effect is not known"));
     }
-    if (!reply->error()) return reply;
+    if (!reply->is_error()) return reply;
     if (reply->text.starts_with("MOVED ") && ++redirects <= kRedirectsMax) {
       address = reply->text.substr(reply->text.rfind(' ') + 1);
       continue;
@@ -116,11 +119,11 @@ absl::StatusOr<RespValue> Ask(const ControlOptions& options,
 // The advice when status is asked of a plain address.
 std::string OtherAddress(const ControlOptions& options) {
   const auto reply = Ask(options, {"CONFIG", "GET", "listen.resp_cluster"});
-  const bool known = reply.ok() && reply->items.size() == 2;
-  return absl::StrCat(options.address,
-                      " is an address for plain clients; give --address ",
-                      known ? reply->items[1].text : "the node's resp_cluster",
-                      ", which is for cluster clients");
+  const bool known = reply.ok() && reply->elements.size() == 2;
+  return absl::StrCat(
+      options.address, " is an address for plain clients; give --address ",
+      known ? reply->elements[1].text : "the node's resp_cluster",
+      ", which is for cluster clients");
 }
 
 int SlotCount(const NodeLine& node) {
@@ -187,7 +190,7 @@ NodeStatus StatusOf(const NodeLine& line,
   auto client = RespClient::Connect(line.address, timeout);
   if (!client.ok()) return node;
   const auto info = (*client)->Call({"INFO", "groups"});
-  node.answers = info.ok() && !info->error();
+  node.answers = info.ok() && !info->is_error();
   const auto why = refused.find(line.number);
   if (why != refused.end()) {
     node.refused = why->second;
@@ -348,17 +351,18 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
 }
 
 ControlAnswer RunStatus(const ControlOptions& options) {
-  const absl::StatusOr<RespValue> reply = Ask(options, {"CLUSTER", "NODES"});
+  const absl::StatusOr<kv::RespValue> reply =
+      Ask(options, {"CLUSTER", "NODES"});
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
-  if (reply->error() &&
+  if (reply->is_error() &&
       reply->text.find("cluster support disabled") != std::string::npos) {
     return Fail(OtherAddress(options));
   }
-  if (reply->error()) return Fail(reply->text);
+  if (reply->is_error()) return Fail(reply->text);
   const absl::StatusOr<std::vector<NodeLine>> nodes =
       ParseClusterNodes(reply->text);
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
-  const absl::StatusOr<RespValue> peers = Ask(options, {"INFO", "nodes"});
+  const absl::StatusOr<kv::RespValue> peers = Ask(options, {"INFO", "nodes"});
   if (!peers.ok()) return Fail(std::string(peers.status().message()));
   const std::map<uint32_t, std::string> refused =
       ParseRefusedNodes(peers->text);
@@ -378,10 +382,10 @@ ControlAnswer RunStatus(const ControlOptions& options) {
 }
 
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
-  const absl::StatusOr<RespValue> reply = Ask(options, {"GET", key});
+  const absl::StatusOr<kv::RespValue> reply = Ask(options, {"GET", key});
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
-  if (reply->error()) return Fail(reply->text);
-  const bool found = !reply->is(RespValue::Kind::kNull);
+  if (reply->is_error()) return Fail(reply->text);
+  const bool found = !reply->is_nil();
   ControlAnswer answer{.exit_status = found ? 0 : kFailed};
   if (options.json) {
     Json value;
@@ -397,9 +401,9 @@ ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {
 
 ControlAnswer RunSet(const ControlOptions& options, const std::string& key,
                      const std::string& value) {
-  const absl::StatusOr<RespValue> reply = Ask(options, {"SET", key, value});
+  const absl::StatusOr<kv::RespValue> reply = Ask(options, {"SET", key, value});
   if (!reply.ok()) return Fail(std::string(reply.status().message()));
-  if (reply->error()) return Fail(reply->text);
+  if (reply->is_error()) return Fail(reply->text);
   if (!options.json) return {.out = "OK\n"};
   return {.out = Line({{"key", key}, {"ok", true}})};
 }
@@ -409,9 +413,9 @@ ControlAnswer RunDelete(const ControlOptions& options,
   int64_t deleted = 0;
   // One command per key, since keys may be in different slots.
   for (const std::string& key : keys) {
-    const absl::StatusOr<RespValue> reply = Ask(options, {"DEL", key});
+    const absl::StatusOr<kv::RespValue> reply = Ask(options, {"DEL", key});
     if (!reply.ok()) return Fail(std::string(reply.status().message()));
-    if (reply->error()) return Fail(reply->text);
+    if (reply->is_error()) return Fail(reply->text);
     deleted += reply->integer;
   }
   if (options.json) return {.out = Line({{"deleted", deleted}})};

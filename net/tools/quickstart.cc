@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "kv/client/resp_reply.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
 #include "net/real_env.h"
@@ -524,7 +525,8 @@ absl::StatusOr<std::string> Quickstart::InfoOf(Node& node) {
     if (!client.ok()) return client.status();
     node.client = *std::move(client);
   }
-  const absl::StatusOr<RespValue> reply = node.client->Call({"INFO", "groups"});
+  const absl::StatusOr<kv::RespValue> reply =
+      node.client->Call({"INFO", "groups"});
   if (!reply.ok()) {
     node.client.reset();
     // The next call shows whether the node is gone.

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <charconv>
 #include <system_error>
 #include <utility>
 
@@ -17,10 +16,7 @@
 namespace quorate::net {
 namespace {
 
-constexpr int kDepthMax = 16;
-constexpr size_t kLineBytesMax = 128 << 10;
-constexpr int64_t kItemsMax = 1 << 20;
-constexpr int64_t kBulkBytesMax = 512 << 20;
+constexpr std::string_view kHttpReply = "HTTP/";
 
 absl::Status Failed(const std::string& what, int error) {
   const std::string message =
@@ -29,16 +25,6 @@ absl::Status Failed(const std::string& what, int error) {
     return absl::DeadlineExceededError(what + ": no answer in time");
   }
   return absl::UnavailableError(message);
-}
-
-absl::StatusOr<int64_t> ParseInteger(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return absl::DataLossError("the reply is not RESP");
-  }
-  return value;
 }
 
 void SetTimeout(int fd, Duration timeout) {
@@ -86,24 +72,43 @@ absl::StatusOr<std::unique_ptr<RespClient>> RespClient::Connect(
   return last;
 }
 
-absl::StatusOr<RespValue> RespClient::Call(
+absl::StatusOr<kv::RespValue> RespClient::Call(
     const std::vector<std::string_view>& command) {
-  std::string request = "*" + std::to_string(command.size()) + "\r\n";
-  for (const std::string_view word : command) {
-    request += "$" + std::to_string(word.size()) + "\r\n";
-    request += word;
-    request += "\r\n";
-  }
+  std::string request;
+  kv::AppendRespCommand(command, &request);
   const absl::Status sent = SendAll(request);
   if (!sent.ok()) return sent;
-  return ReadValue(0);
+  // The first bytes of the reply, which show a server of another protocol.
+  std::string head;
+  while (true) {
+    kv::RespValue reply;
+    using Progress = kv::RespReplyParser::Progress;
+    const Progress progress = parser_.Next(&reply);
+    if (progress == Progress::kValue) return reply;
+    if (progress == Progress::kError) {
+      return absl::DataLossError(
+          head == kHttpReply ? address_ + " answers in HTTP, not in RESP"
+                             : std::string("the reply is not RESP"));
+    }
+    std::string bytes;
+    const absl::Status received = Receive(&bytes);
+    if (!received.ok()) return received;
+    head += bytes.substr(0, kHttpReply.size() - head.size());
+    parser_.Append(bytes);
+  }
 }
 
 absl::StatusOr<std::string> RespClient::Exchange(std::string_view bytes,
                                                  size_t size) {
   const absl::Status sent = SendAll(bytes);
   if (!sent.ok()) return sent;
-  return ReadBytes(size);
+  std::string answer;
+  while (answer.size() < size) {
+    const absl::Status received = Receive(&answer);
+    if (!received.ok()) return received;
+  }
+  answer.resize(size);
+  return answer;
 }
 
 absl::Status RespClient::SendAll(std::string_view bytes) {
@@ -118,90 +123,19 @@ absl::Status RespClient::SendAll(std::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status RespClient::Fill() {
-  // Moves at most as many bytes as were read since the last move.
-  if (begin_ >= buffer_.size() - begin_) {
-    buffer_.erase(0, begin_);
-    begin_ = 0;
-  }
-  char bytes[16 << 10];
+absl::Status RespClient::Receive(std::string* bytes) {
+  char chunk[16 << 10];
   while (true) {
-    const ssize_t n = recv(fd_.get(), bytes, sizeof(bytes), 0);
+    const ssize_t n = recv(fd_.get(), chunk, sizeof(chunk), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Failed("reading from " + address_, errno);
     if (n == 0) {
       return absl::UnavailableError("reading from " + address_ +
                                     ": the connection was closed");
     }
-    buffer_.append(bytes, n);
+    bytes->append(chunk, n);
     return absl::OkStatus();
   }
-}
-
-absl::StatusOr<std::string> RespClient::ReadLine() {
-  // Number of bytes after begin_ that contain no line end.
-  size_t searched = 0;
-  while (true) {
-    const size_t end = buffer_.find("\r\n", begin_ + searched);
-    if (end != std::string::npos) {
-      std::string line = buffer_.substr(begin_, end - begin_);
-      begin_ = end + 2;
-      return line;
-    }
-    searched = buffer_.size() - begin_;
-    if (searched > kLineBytesMax) {
-      return absl::DataLossError("the reply is not RESP");
-    }
-    if (searched > 0) --searched;  // The last byte may be the CR of a line end.
-    const absl::Status filled = Fill();
-    if (!filled.ok()) return filled;
-  }
-}
-
-absl::StatusOr<std::string> RespClient::ReadBytes(size_t size) {
-  while (buffer_.size() - begin_ < size) {
-    const absl::Status filled = Fill();
-    if (!filled.ok()) return filled;
-  }
-  std::string bytes = buffer_.substr(begin_, size);
-  begin_ += size;
-  return bytes;
-}
-
-absl::StatusOr<RespValue> RespClient::ReadValue(int depth) {
-  absl::StatusOr<std::string> line = ReadLine();
-  if (!line.ok()) return line.status();
-  if (line->empty() || depth > kDepthMax) {
-    return absl::DataLossError("the reply is not RESP");
-  }
-  using Kind = RespValue::Kind;
-  if (line->starts_with("HTTP/")) {
-    return absl::DataLossError(address_ + " answers in HTTP, not in RESP");
-  }
-  const char type = line->front();
-  const std::string rest = line->substr(1);
-  if (type == '+') return RespValue{.kind = Kind::kSimple, .text = rest};
-  if (type == '-') return RespValue{.kind = Kind::kError, .text = rest};
-  const absl::StatusOr<int64_t> number = ParseInteger(rest);
-  if (!number.ok()) return number.status();
-  if (type == ':') return RespValue{.kind = Kind::kInteger, .integer = *number};
-  if ((type == '$' || type == '*') && *number == -1) return RespValue();
-  if (type == '$' && *number >= 0 && *number <= kBulkBytesMax) {
-    absl::StatusOr<std::string> bytes = ReadBytes(*number + 2);
-    if (!bytes.ok()) return bytes.status();
-    bytes->resize(*number);
-    return RespValue{.kind = Kind::kBulk, .text = *std::move(bytes)};
-  }
-  if (type == '*' && *number >= 0 && *number <= kItemsMax) {
-    RespValue array{.kind = Kind::kArray};
-    for (int64_t i = 0; i < *number; ++i) {
-      absl::StatusOr<RespValue> item = ReadValue(depth + 1);
-      if (!item.ok()) return item.status();
-      array.items.push_back(*std::move(item));
-    }
-    return array;
-  }
-  return absl::DataLossError("the reply is not RESP");
 }
 
 }  // namespace quorate::net

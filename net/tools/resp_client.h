@@ -1,9 +1,13 @@
-// net/tools/resp_client.h: a small blocking RESP2 client for command-line
+// net/tools/resp_client.h: a small blocking RESP client for command-line
 // programs and tests. Every call has a time limit.
+//
+// Replies are parsed by kv/client/resp_reply.h, whose limits hold here: 64 MiB
+// for a string, 1,048,576 elements for an array. A value of the store has at
+// most 448 KiB, so the replies that these programs ask for are far below.
 #ifndef QUORATE_NET_TOOLS_RESP_CLIENT_H_
 #define QUORATE_NET_TOOLS_RESP_CLIENT_H_
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,36 +16,26 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/time.h"
+#include "kv/client/resp_reply.h"
 #include "net/disk/posix_file.h"
 
 namespace quorate::net {
 
-struct RespValue {
-  enum class Kind { kSimple, kError, kInteger, kBulk, kNull, kArray };
-  Kind kind = Kind::kNull;
-  // The text of a simple string, an error or a bulk string.
-  std::string text;
-  int64_t integer = 0;
-  std::vector<RespValue> items;
-
-  bool is(Kind k) const { return kind == k; }
-  bool error() const { return kind == Kind::kError; }
-};
-
 class RespClient {
  public:
-  // Connects to "host:port". kUnavailable: no server listens there;
-  // kDeadlineExceeded.
+  // kUnavailable if no server listens at "host:port"; kDeadlineExceeded if it
+  // does not accept in time.
   static absl::StatusOr<std::unique_ptr<RespClient>> Connect(
       const std::string& address, Duration timeout);
 
-  // Sends one command and returns its reply, also an error reply. If the
-  // connection fails (kUnavailable, kDeadlineExceeded, kDataLoss for invalid
-  // bytes), the command may or may not have taken effect, and the client cannot
-  // be used again.
-  absl::StatusOr<RespValue> Call(const std::vector<std::string_view>& command);
+  // Sends one command and reads its reply, error replies included. A failure of
+  // the connection itself is kUnavailable, kDeadlineExceeded, or kDataLoss for
+  // bytes that are not RESP. The outcome of the command is unknown then, and
+  // the client cannot be used again.
+  absl::StatusOr<kv::RespValue> Call(
+      const std::vector<std::string_view>& command);
 
-  // Sends `bytes` unchanged and reads `size` bytes, for a server of another
+  // Sends `bytes` as they are and reads `size` bytes, for a server of another
   // protocol. The client cannot be used again.
   absl::StatusOr<std::string> Exchange(std::string_view bytes, size_t size);
 
@@ -50,16 +44,13 @@ class RespClient {
       : fd_(std::move(fd)), address_(std::move(address)), timeout_(timeout) {}
 
   absl::Status SendAll(std::string_view bytes);
-  absl::Status Fill();
-  absl::StatusOr<std::string> ReadLine();
-  absl::StatusOr<std::string> ReadBytes(size_t size);
-  absl::StatusOr<RespValue> ReadValue(int depth);
+  // Appends the bytes that arrive next.
+  absl::Status Receive(std::string* bytes);
 
   OwnedFd fd_;
   const std::string address_;
   const Duration timeout_;
-  std::string buffer_;
-  size_t begin_ = 0;
+  kv::RespReplyParser parser_;
 };
 
 }  // namespace quorate::net

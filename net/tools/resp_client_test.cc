@@ -14,7 +14,7 @@
 namespace quorate::net {
 namespace {
 
-using Kind = RespValue::Kind;
+using Kind = kv::RespValue::Kind;
 
 // Accepts one connection, reads the request, sends `reply` byte by byte, and
 // closes.
@@ -58,7 +58,7 @@ class OneShotServer {
   std::thread thread_;
 };
 
-absl::StatusOr<RespValue> CallOnce(const std::string& reply) {
+absl::StatusOr<kv::RespValue> CallOnce(const std::string& reply) {
   OneShotServer server(reply);
   auto client = RespClient::Connect(server.address(), Seconds(10));
   EXPECT_TRUE(client.ok()) << client.status();
@@ -77,14 +77,14 @@ TEST(RespClient, Command_IsSentAsBulkStrings) {
 
 TEST(RespClient, RepliesOfEveryKind_AreRead) {
   EXPECT_EQ(CallOnce("+PONG\r\n")->text, "PONG");
-  EXPECT_TRUE(CallOnce("-ERR no\r\n")->error());
+  EXPECT_TRUE(CallOnce("-ERR no\r\n")->is_error());
   EXPECT_EQ(CallOnce("-ERR no\r\n")->text, "ERR no");
   EXPECT_EQ(CallOnce(":-42\r\n")->integer, -42);
-  EXPECT_TRUE(CallOnce("$-1\r\n")->is(Kind::kNull));
+  EXPECT_TRUE(CallOnce("$-1\r\n")->is_nil());
   EXPECT_EQ(CallOnce("$5\r\na\r\nbc\r\n")->text, "a\r\nbc");
-  const RespValue array = *CallOnce("*2\r\n*1\r\n:7\r\n$1\r\nx\r\n");
-  ASSERT_EQ(array.items.size(), 2u);
-  EXPECT_EQ(array.items[0].items[0].integer, 7);
+  const kv::RespValue array = *CallOnce("*2\r\n*1\r\n:7\r\n$1\r\nx\r\n");
+  ASSERT_EQ(array.elements.size(), 2u);
+  EXPECT_EQ(array.elements[0].elements[0].integer, 7);
 }
 
 TEST(RespClient, InvalidBytes_AreDataLoss) {
@@ -116,10 +116,10 @@ TEST(RespClient, ManyItems_AreRead) {
   for (int i = 0; i < 20'000; ++i) {
     reply += "$4\r\n" + std::to_string(10'000 + i % 10'000).substr(1) + "\r\n";
   }
-  const RespValue array = *CallOnce(reply);
-  ASSERT_EQ(array.items.size(), 20'000u);
-  EXPECT_EQ(array.items[9'999].text, "9999");
-  EXPECT_EQ(array.items[10'001].text, "0001");
+  const kv::RespValue array = *CallOnce(reply);
+  ASSERT_EQ(array.elements.size(), 20'000u);
+  EXPECT_EQ(array.elements[9'999].text, "9999");
+  EXPECT_EQ(array.elements[10'001].text, "0001");
 }
 
 TEST(RespClient, ConnectionLost_IsUnavailable) {
@@ -129,7 +129,7 @@ TEST(RespClient, ConnectionLost_IsUnavailable) {
 }
 
 TEST(ClusterView, SlotsReply_NamesMasters) {
-  const RespValue reply = *CallOnce(
+  const kv::RespValue reply = *CallOnce(
       "*2\r\n"
       "*4\r\n:0\r\n:99\r\n"
       "*3\r\n$9\r\n127.0.0.1\r\n:7001\r\n$1\r\na\r\n"
@@ -140,7 +140,7 @@ TEST(ClusterView, SlotsReply_NamesMasters) {
   EXPECT_EQ(MasterOf(*ranges, 99), "127.0.0.1:7001");
   EXPECT_EQ(MasterOf(*ranges, 100), "[::1]:7003");
   EXPECT_EQ(MasterOf(*ranges, 101), std::nullopt);
-  EXPECT_FALSE(ParseClusterSlots(RespValue()).ok());
+  EXPECT_FALSE(ParseClusterSlots(kv::RespValue()).ok());
 }
 
 TEST(ClusterView, InfoText_NamesGroups) {

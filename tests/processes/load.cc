@@ -9,14 +9,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
+#include "kv/client/resp_reply.h"
 #include "lincheck/models/kv.h"
 #include "net/event_loop/clock.h"
 #include "net/tools/resp_client.h"
 
 namespace quorate::tests {
 
+using kv::RespValue;
 using lincheck::Kv;
-using net::RespValue;
 
 namespace {
 
@@ -35,7 +36,7 @@ struct Record {
 int64_t NowNs() { return net::Clock::ReadMono().ns(); }
 
 bool StartsWith(const RespValue& reply, std::string_view prefix) {
-  return reply.error() && reply.text.starts_with(prefix);
+  return reply.is_error() && reply.text.starts_with(prefix);
 }
 
 // True if the reply says that the command had no effect and never will.
@@ -108,7 +109,7 @@ class Load::Client {
         if (record.function != Kv::kGet) records_.push_back(std::move(record));
         return;
       }
-      if (reply->error()) {
+      if (reply->is_error()) {
         const std::lock_guard<std::mutex> lock(mutex_);
         complaint_ =
             absl::StrCat(std::string(command[0]), " ", key, ": ", reply->text);
@@ -215,7 +216,7 @@ lincheck::History Load::Stop() {
         if (op.known()) {
           op.result = history.Integer(record.reply.integer);
         }
-      } else if (record.reply.is(RespValue::Kind::kNull)) {
+      } else if (record.reply.is_nil()) {
         op.result = lincheck::Value::Nil();
       } else if (Client::IsCounter(record.key)) {
         op.result = history.Integer(std::stoll(record.reply.text));

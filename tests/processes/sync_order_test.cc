@@ -52,16 +52,16 @@ void Write(ProcessCluster& cluster, int number,
     const std::string value = "~token-" + TokenOf(number, i);
     const auto reply = client->Call({"SET", key, value, "GET"});
     ASSERT_TRUE(reply.ok()) << reply.status();
-    if (reply->error() && reply->text.starts_with("MOVED ")) {
+    if (reply->is_error() && reply->text.starts_with("MOVED ")) {
       address = reply->text.substr(reply->text.rfind(' ') + 1);
       client.reset();
       continue;
     }
-    if (reply->error() && reply->text.starts_with("CLUSTERDOWN")) {
+    if (reply->is_error() && reply->text.starts_with("CLUSTERDOWN")) {
       usleep(10'000);
       continue;
     }
-    ASSERT_FALSE(reply->error()) << reply->text;
+    ASSERT_FALSE(reply->is_error()) << reply->text;
     if (i > 1) {
       ASSERT_EQ(reply->text, "~token-" + TokenOf(number, i - 1));
       acknowledged->push_back(
