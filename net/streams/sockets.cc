@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "env/host_port.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/callback_table.h"
-#include "net/streams/address.h"
 #include "net/streams/stream.h"
 #include "net/streams/stream_poller.h"
 

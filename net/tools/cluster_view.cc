@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "net/streams/address.h"
+#include "env/host_port.h"
 
 namespace quorate::net {
 

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "net/streams/address.h"
+#include "env/host_port.h"
 
 namespace quorate::net {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "env/check.h"
-#include "env/parse_integer.h"
+#include "env/host_port.h"
 #include "node/base/text.h"
 #include "shardctrl/planner.h"
 
@@ -22,28 +22,6 @@ struct Problem {
 };
 using MaybeProblem = std::optional<Problem>;
 
-// Returns "host" of "host:port" or "[host]:port"; nothing if the text has
-// neither form.
-std::optional<std::string_view> HostOf(std::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  const std::string_view port = address.substr(colon + 1);
-  if (port.empty() || port.size() > 5) return std::nullopt;
-  uint32_t number = 0;
-  for (const char c : port) {
-    if (c < '0' || c > '9') return std::nullopt;
-    number = number * 10 + static_cast<uint32_t>(c - '0');
-  }
-  if (number > 65535) return std::nullopt;
-  std::string_view host = address.substr(0, colon);
-  if (host.front() == '[') {
-    if (host.size() < 3 || host.back() != ']') return std::nullopt;
-    return host.substr(1, host.size() - 2);
-  }
-  if (host.find(':') != std::string_view::npos) return std::nullopt;
-  return host;
-}
-
 bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
@@ -55,13 +33,13 @@ struct ListenAddress {
 };
 
 MaybeProblem CheckListen(const ListenAddress& listen, bool non_loopback) {
-  const auto host = HostOf(listen.address);
-  if (!host.has_value()) {
+  const absl::StatusOr<HostPort> address = ParseHostPort(listen.address);
+  if (!address.ok()) {
     return Problem{listen.key,
                    Concat("expected an address \"host:port\", found \"",
                           listen.address, "\"")};
   }
-  if (!non_loopback && !IsLoopback(*host)) {
+  if (!non_loopback && !IsLoopback(address->host)) {
     return Problem{
         listen.key,
         Concat("expected a loopback address, found \"", listen.address,
@@ -98,23 +76,19 @@ MaybeProblem CompleteListen(Config* config) {
 }
 
 // Returns "host:7101" for "host:7001"; empty if that port would be too large.
-std::string ClusterAddressOf(std::string_view resp) {
-  if (!HostOf(resp).has_value()) return {};
-  const size_t colon = resp.rfind(':');
-  int64_t port = 0;
-  if (!ParseInteger(resp.substr(colon + 1), &port) ||
-      port > 65'535 - kClusterPortOffset) {
-    return {};
-  }
-  return Concat(resp.substr(0, colon + 1), port + kClusterPortOffset);
+std::string ClusterAddressOf(const HostPort& resp) {
+  if (resp.port > 65'535 - kClusterPortOffset) return {};
+  return FormatHostPort(resp.host,
+                        static_cast<uint16_t>(resp.port + kClusterPortOffset));
 }
 
 // Derives the addresses for cluster clients that no row names.
 MaybeProblem CompleteNodes(Config* config) {
   for (size_t row = 0; row < config->nodes.size(); ++row) {
     NodeConfig& node = config->nodes[row];
-    if (!node.resp_cluster.empty() || !HostOf(node.resp).has_value()) continue;
-    node.resp_cluster = ClusterAddressOf(node.resp);
+    const absl::StatusOr<HostPort> resp = ParseHostPort(node.resp);
+    if (!node.resp_cluster.empty() || !resp.ok()) continue;
+    node.resp_cluster = ClusterAddressOf(*resp);
     if (node.resp_cluster.empty()) {
       return Problem{
           Concat("nodes[", row, "].resp"),
@@ -152,7 +126,7 @@ MaybeProblem CheckNodes(const Config& config) {
         {"peer", &node.peer}};
     for (const auto& [name, address] : columns) {
       const std::string key = Concat("nodes[", row, "].", name);
-      if (!HostOf(*address).has_value()) {
+      if (!ParseHostPort(*address).ok()) {
         return Problem{
             key, Concat("expected an address \"host:port\", found \"", *address,
                         "\"")};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/base/version.h"
 
@@ -56,9 +57,9 @@ void Server(const Page& page, std::string* out) {
          "\r\nredis_mode:", page.cluster() ? "cluster" : "standalone",
          "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
          "\r\ntcp_port:",
-         SplitAddress(page.cluster() ? context.config.listen.resp_cluster
-                                     : context.config.listen.resp)
-             .port,
+         ParseHostPort(page.cluster() ? context.config.listen.resp_cluster
+                                      : context.config.listen.resp)
+             ->port,
          "\r\nuptime_in_seconds:", uptime,
          "\r\nuptime_in_days:", uptime / 86'400,
          "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
@@ -122,7 +123,7 @@ void Replication(const Page& page, std::string* out) {
     for (const Topology::Node& node : context.topology.nodes()) {
       if (node.master != self.config->id) continue;
       if (!node.failed) ++connected;
-      const HostPort address = SplitAddress(node.config->resp_cluster);
+      const HostPort address = *ParseHostPort(node.config->resp_cluster);
       Append(&lines, "slave", replicas++, ":ip=", address.host,
              ",port=", address.port,
              ",state=", node.failed ? "offline" : "online",
@@ -132,7 +133,7 @@ void Replication(const Page& page, std::string* out) {
   } else {
     const NodeConfig& master = *context.config.FindNode(self.master);
     const HostPort address =
-        SplitAddress(page.cluster() ? master.resp_cluster : master.resp);
+        *ParseHostPort(page.cluster() ? master.resp_cluster : master.resp);
     Append(out, "role:slave\r\nmaster_host:", address.host,
            "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
            context.router.view().alive(self.master) && !self.failed ? "up"

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/host_port.h"
 #include "env/parse_integer.h"
 #include "node/base/text.h"
 #include "node/commands/glob.h"
@@ -43,7 +44,7 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
     const Config& config, RespAddress of) {
   const bool cluster = of == RespAddress::kCluster;
   const HostPort address =
-      SplitAddress(cluster ? config.listen.resp_cluster : config.listen.resp);
+      *ParseHostPort(cluster ? config.listen.resp_cluster : config.listen.resp);
   std::vector<std::pair<std::string, std::string>> all;
   for (const Parameter& parameter : kParameters) {
     all.emplace_back(parameter.name, parameter.value);
@@ -268,7 +269,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     reply.Integer(0);
     reply.Array(replicas.size());
     for (const Topology::Node* node : replicas) {
-      const HostPort address = SplitAddress(AddressOf(*node->config));
+      const HostPort address = *ParseHostPort(AddressOf(*node->config));
       reply.Array(3);
       reply.Bulk(address.host);
       reply.Bulk(Concat(address.port));
@@ -277,7 +278,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     return;
   }
   const HostPort address =
-      SplitAddress(AddressOf(*context_.config.FindNode(self.master)));
+      *ParseHostPort(AddressOf(*context_.config.FindNode(self.master)));
   reply.Array(5);
   reply.Bulk("slave");
   reply.Bulk(address.host);

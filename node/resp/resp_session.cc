@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/commands/read_command.h"
 #include "node/pages/info_page.h"
@@ -489,7 +490,7 @@ std::string RespSession::FailureText(const RequestFailure& failure) {
     case RequestFailure::Kind::kMoved: {
       const NodeConfig* leader = context_.config.FindNode(failure.leader);
       if (leader == nullptr) break;
-      const HostPort address = SplitAddress(leader->resp_cluster);
+      const HostPort address = *ParseHostPort(leader->resp_cluster);
       return Concat("MOVED ", failure.slot, " ", address.host, ":",
                     address.port);
     }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "env/check.h"
-#include "env/parse_integer.h"
+#include "env/host_port.h"
 #include "env/random.h"
 #include "node/base/text.h"
 
@@ -31,19 +31,6 @@ std::string NodeIdText(ClusterId cluster, NodeId node) {
 }
 
 }  // namespace
-
-HostPort SplitAddress(std::string_view address) {
-  HostPort split;
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return {std::string(address), 0};
-  std::string_view host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[') {
-    host = host.substr(1, host.size() - 2);
-  }
-  split.host = host;
-  ParseInteger(address.substr(colon + 1), &split.port);
-  return split;
-}
 
 Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
                    Router& router)
@@ -170,7 +157,7 @@ uint32_t Topology::slots_with_leader() {
 }
 
 void Topology::WriteNode(const Node& node, RespWriter& reply) const {
-  const HostPort address = SplitAddress(node.config->resp_cluster);
+  const HostPort address = *ParseHostPort(node.config->resp_cluster);
   reply.Array(4);
   reply.Bulk(address.host);
   reply.Integer(address.port);
@@ -244,7 +231,7 @@ std::string Topology::MakeShardsReply(int version) const {
     reply.Bulk("nodes");
     reply.Array(members.size());
     for (const Node* member : members) {
-      const HostPort address = SplitAddress(member->config->resp_cluster);
+      const HostPort address = *ParseHostPort(member->config->resp_cluster);
       reply.Map(7);
       reply.Bulk("id");
       reply.Bulk(member->id);
@@ -268,7 +255,7 @@ std::string Topology::MakeShardsReply(int version) const {
 std::string Topology::MakeNodesText() const {
   std::string text;
   for (const Node& node : nodes_) {
-    const HostPort address = SplitAddress(node.config->resp_cluster);
+    const HostPort address = *ParseHostPort(node.config->resp_cluster);
     const bool myself = node.config->id == config_.node;
     const bool master = node.master == NodeId();
     std::string_view master_id = "-";
@@ -276,7 +263,7 @@ std::string Topology::MakeNodesText() const {
       if (!master && other.config->id == node.master) master_id = other.id;
     }
     Append(&text, node.id, ' ', address.host, ':', address.port, '@',
-           SplitAddress(node.config->peer).port, ' ', myself ? "myself," : "",
+           ParseHostPort(node.config->peer)->port, ' ', myself ? "myself," : "",
            master ? "master" : "slave", node.failed ? ",fail" : "", ' ',
            master_id, " 0 0 ", node.config->id, ' ',
            node.linked ? "connected" : "disconnected");

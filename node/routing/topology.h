@@ -20,13 +20,6 @@
 
 namespace quorate::node {
 
-// "127.0.0.1:7001" → {"127.0.0.1", 7001}; the brackets of IPv6 are removed.
-struct HostPort {
-  std::string host;
-  int64_t port = 0;
-};
-HostPort SplitAddress(std::string_view address);
-
 class Topology {
  public:
   struct Node {

@@ -1,10 +1,10 @@
 #include "sim/network/network.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "env/check.h"
+#include "env/host_port.h"
 #include "sim/network/node_transport.h"
 
 namespace quorate::sim {
@@ -29,23 +29,14 @@ uint64_t Scaled(Ratio ratio) {
 
 absl::Status AddressBook::Bind(std::string* address, bool any_port,
                                const Owner& owner) {
-  const size_t colon = address->rfind(':');
-  uint32_t port = 0;
-  bool valid = colon != std::string::npos && colon > 0;
-  if (valid) {
-    const char* first = address->data() + colon + 1;
-    const char* last = address->data() + address->size();
-    const auto [stop, error] = std::from_chars(first, last, port);
-    valid = error == std::errc() && stop == last && port <= 65535;
-  }
-  if (!valid || (port == 0 && !any_port)) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(*address);
+  if (!parsed.ok() || (parsed->port == 0 && !any_port)) {
     return absl::InvalidArgumentError("address \"" + *address +
                                       "\": expected host:port");
   }
-  if (port == 0) {
-    const std::string host = address->substr(0, colon + 1);
+  if (parsed->port == 0) {
     do {
-      *address = host + std::to_string(next_port_++);
+      *address = FormatHostPort(parsed->host, next_port_++);
     } while (owners_.contains(*address));
   }
   Owner& entry = owners_[*address];

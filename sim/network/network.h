@@ -44,7 +44,7 @@ class AddressBook {
  private:
   absl::btree_map<std::string, Owner> owners_;
   uint64_t version_ = 1;
-  uint32_t next_port_ = 40000;
+  uint16_t next_port_ = 40000;
 };
 
 // One direction between two machines.

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "env/host_port.h"
 #include "gtest/gtest.h"
-#include "net/streams/address.h"
 #include "net/tools/resp_client.h"
 #include "tests/processes/cluster.h"
 #include "tests/processes/sync_trace.h"
@@ -95,7 +95,7 @@ TEST(SyncOrder, Acknowledgement_NeverLeavesBeforeAQuorumsDisksHaveTheWrite) {
   std::vector<int> ports;
   for (int i = 0; i < cluster.size(); ++i) {
     traces.push_back(ParseSyncTrace(ReadText(absl::StrCat(traces_at, i + 1))));
-    ports.push_back(net::ParseHostPort(cluster.node(i).resp)->port);
+    ports.push_back(ParseHostPort(cluster.node(i).resp)->port);
     EXPECT_FALSE(traces.back().synced.empty()) << "node " << i + 1;
   }
   std::vector<AcknowledgedWrite> writes;

@@ -1,8 +1,8 @@
-#include "net/streams/address.h"
+#include "env/host_port.h"
 
 #include "gtest/gtest.h"
 
-namespace quorate::net {
+namespace quorate {
 namespace {
 
 TEST(ParseHostPort, GoodAddresses_AreParsed) {
@@ -12,8 +12,9 @@ TEST(ParseHostPort, GoodAddresses_AreParsed) {
 }
 
 TEST(ParseHostPort, BadAddresses_AreRefusedByName) {
-  for (const char* bad : {"", "host", ":1", "host:", "host:x", "host:65536",
-                          "host:-1", "host:1 ", "::1:7001", "[]:1"}) {
+  for (const char* bad :
+       {"", "host", ":1", "host:", "host:x", "host:65536", "host:-1", "host:+1",
+        "host:1 ", "host:000080", "::1:7001", "[]:1", "[::1:1", "[host:1"}) {
     const auto parsed = ParseHostPort(bad);
     ASSERT_FALSE(parsed.ok()) << bad;
     EXPECT_NE(parsed.status().ToString().find("'" + std::string(bad) + "'"),
@@ -30,4 +31,4 @@ TEST(FormatHostPort, OfAParsedAddress_ReturnsIt) {
 }
 
 }  // namespace
-}  // namespace quorate::net
+}  // namespace quorate

@@ -1,7 +1,8 @@
-// net/streams/address.h: parses and formats "host:port".
-// Resolves no names.
-#ifndef QUORATE_NET_STREAMS_ADDRESS_H_
-#define QUORATE_NET_STREAMS_ADDRESS_H_
+// env/host_port.h: parses and formats addresses "host:port".
+//
+// Resolves no names: whether a host exists is for the network to say.
+#ifndef QUORATE_ENV_HOST_PORT_H_
+#define QUORATE_ENV_HOST_PORT_H_
 
 #include <cstdint>
 #include <string>
@@ -9,11 +10,10 @@
 
 #include "absl/status/statusor.h"
 
-namespace quorate::net {
+namespace quorate {
 
 struct HostPort {
-  // Without the brackets of an IPv6 literal.
-  std::string host;
+  std::string host;  // Without the brackets of an IPv6 literal.
   uint16_t port = 0;
 
   friend bool operator==(const HostPort&, const HostPort&) = default;
@@ -26,6 +26,6 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
 // The inverse of ParseHostPort. An IPv6 literal gets brackets.
 std::string FormatHostPort(std::string_view host, uint16_t port);
 
-}  // namespace quorate::net
+}  // namespace quorate
 
-#endif  // QUORATE_NET_STREAMS_ADDRESS_H_
+#endif  // QUORATE_ENV_HOST_PORT_H_
