@@ -1,11 +1,10 @@
 #include "node/http/http_session.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "env/check.h"
-#include "env/parse_integer.h"
+#include "env/parse_duration.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/keyed_hash.h"
 #include "kv/slots/slot.h"
@@ -19,27 +18,6 @@ namespace {
 
 constexpr std::string_view kKeyPrefix = "/v1/kv/";
 constexpr size_t kIdempotencyKeyBytesMax = 255;
-
-// Parses "30s", "1500ms", "5m", "2h" or plain seconds and returns milliseconds.
-// Nothing unless the number is positive.
-std::optional<int64_t> ParseTtl(std::string_view text) {
-  const size_t digits = text.find_first_not_of("0123456789");
-  const std::string_view unit =
-      digits == std::string_view::npos ? "s" : text.substr(digits);
-  int64_t number;
-  if (!ParseInteger(text.substr(0, digits), &number) || number <= 0) {
-    return std::nullopt;
-  }
-  int64_t scale = 0;
-  if (unit == "ms") scale = 1;
-  if (unit == "s") scale = 1'000;
-  if (unit == "m") scale = 60'000;
-  if (unit == "h") scale = 3'600'000;
-  if (scale == 0 || number > std::numeric_limits<int64_t>::max() / 4 / scale) {
-    return std::nullopt;
-  }
-  return number * scale;
-}
 
 // Parses a version in the form of X-Quorate-Version. "0" is the version of an
 // absent key.
@@ -312,7 +290,7 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
   }
   const std::string* ttl = target.Parameter("ttl");
   if (ttl != nullptr) {
-    const auto ms = ParseTtl(*ttl);
+    const auto ms = ParseDurationMs(*ttl);
     if (!ms.has_value() || spec->op != kv::Op::kSet) {
       Error(request, "kv", 400, "BAD_TTL",
             "ttl is a positive number of seconds, or has a unit: ms, s, m, h");

@@ -1,10 +1,11 @@
 #include "sim/cmd/arguments.h"
 
 #include <limits>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "env/parse_duration.h"
 
 namespace quorate::sim {
 namespace {
@@ -138,22 +139,12 @@ const std::string_view kUsage =
     "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
-  absl::string_view digits = View(text);
-  Duration unit = Seconds(1);
-  if (absl::ConsumeSuffix(&digits, "ms")) {
-    unit = Milliseconds(1);
-  } else if (absl::ConsumeSuffix(&digits, "m")) {
-    unit = Seconds(60);
-  } else {
-    absl::ConsumeSuffix(&digits, "s");
-  }
-  int64_t count = 0;
-  if (!absl::SimpleAtoi(digits, &count) || count <= 0 ||
-      count > RunOptions::kDurationMax.ns() / unit.ns()) {
+  const std::optional<int64_t> ms = ParseDurationMs(text);
+  if (!ms.has_value() || *ms > RunOptions::kDurationMax.ms()) {
     return Expected("--duration",
                     "a time such as 60s, 250ms or 2m, at most a week", text);
   }
-  return unit * count;
+  return Milliseconds(*ms);
 }
 
 absl::Status ParseSeeds(std::string_view text, uint64_t* first,

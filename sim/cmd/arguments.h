@@ -38,7 +38,7 @@ extern const std::string_view kUsage;
 absl::StatusOr<SimulateArguments> ParseArguments(
     const std::vector<std::string>& arguments);
 
-// Parses "10", "10s", "250ms" or "2m"; otherwise kInvalidArgument.
+// Parses "10", "10s", "250ms", "2m" or "1h"; otherwise kInvalidArgument.
 absl::StatusOr<Duration> ParseDuration(std::string_view text);
 // Parses "5..20" or "7".
 absl::Status ParseSeeds(std::string_view text, uint64_t* first, uint64_t* last);

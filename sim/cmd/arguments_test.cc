@@ -17,6 +17,8 @@ TEST(SimulateArguments, Run_WithEverything) {
   EXPECT_EQ(parsed->run.groups, 2u);
   EXPECT_EQ(parsed->run.clients, 4u);
   EXPECT_EQ(parsed->run.duration, Milliseconds(250));
+  EXPECT_EQ(*ParseDuration("2h"), Seconds(7'200));
+  EXPECT_FALSE(ParseDuration("169h").ok());
   EXPECT_EQ(parsed->tape_out, "x.tape");
   EXPECT_EQ(parsed->history_out, "x.jsonl");
   EXPECT_TRUE(parsed->json);
@@ -49,7 +51,7 @@ TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
       {{"run", "--what", "1"}, "unknown flag --what of run"},
       {{"run", "--jobs", "1"}, "unknown flag --jobs of run"},
       {{"run", "--json=1"}, "--json: expected no value"},
-      {{"run", "--duration", "1h"}, "--duration: expected a time"},
+      {{"run", "--duration", "1d"}, "--duration: expected a time"},
       {{"swarm", "--seeds", "9..1"}, "--seeds: expected a range"},
       {{"replay"}, "expected the path of a tape"},
       {{"run", "stray"}, "expected a flag, found 'stray'"},
