@@ -1,5 +1,6 @@
 #include "node/http/http_reply.h"
 
+#include "env/json_string.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
@@ -79,22 +80,8 @@ std::string_view HttpReason(int status) {
 
 std::string HttpErrorBody(std::string_view code, std::string_view message,
                           std::string_view more) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text =
-      Concat("{\"error\":{\"code\":\"", code, "\",\"message\":\"");
-  for (const char c : message) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (c == '"' || c == '\\') {
-      text.push_back('\\');
-      text.push_back(c);
-    } else if (byte < 0x20) {
-      Append(&text, "\\u00", kDigits[byte >> 4], kDigits[byte & 15]);
-    } else {
-      text.push_back(c);
-    }
-  }
-  Append(&text, "\"", more, "}}\n");
-  return text;
+  return Concat("{\"error\":{\"code\":\"", code,
+                "\",\"message\":", JsonString(message), more, "}}\n");
 }
 
 const HttpStatusError* HttpErrorOf(ResultStatus status) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "env/json_string.h"
 #include "sim/state/faults.h"
 
 namespace quorate::sim {
@@ -81,24 +82,6 @@ void ForEachCounts(R& r, Visit&& visit) {
 }
 
 }  // namespace
-
-std::string JsonString(std::string_view text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      json += '\\';
-      json += c;
-    } else if (c == '\n') {
-      json += "\\n";
-    } else if (byte < 0x20) {
-      absl::StrAppendFormat(&json, "\\u%04x", byte);
-    } else {
-      json += c;
-    }
-  }
-  return json + "\"";
-}
 
 std::string FormatReport(const RunReport& r) {
   std::string text = absl::StrCat(

@@ -79,9 +79,6 @@ struct SwarmReport {
 std::string FormatSwarm(const SwarmReport& swarm);
 std::string SwarmToJson(const SwarmReport& swarm);
 
-// A JSON string with its quotes.
-std::string JsonString(std::string_view text);
-
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_RUN_REPORT_H_
