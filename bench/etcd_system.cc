@@ -34,7 +34,7 @@ class Etcd final : public System {
   absl::StatusOr<uint16_t> FindLeader();
 
   std::vector<uint16_t> ports_;
-  std::vector<ChildProcess> servers_;
+  std::vector<ServerProcess> servers_;
   uint16_t leader_ = 0;
   int channel_count_ = 0;
   EtcdChannels channels_;
@@ -52,7 +52,7 @@ absl::Status Etcd::Start(const ScratchFolder& folder) {
     const std::string client = absl::StrCat("http://127.0.0.1:", ports_[i]);
     const std::string peer =
         absl::StrCat("http://127.0.0.1:", ports_[kServers + i]);
-    absl::StatusOr<ChildProcess> server = ChildProcess::Start(
+    absl::StatusOr<ServerProcess> server = ServerProcess::Start(
         {"etcd", "--name", absl::StrCat("n", i), "--data-dir",
          absl::StrCat(home, "/data"), "--listen-client-urls", client,
          "--advertise-client-urls", client, "--listen-peer-urls", peer,

@@ -1,13 +1,10 @@
 #include "bench/processes.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,12 +24,6 @@
 namespace quorate::bench {
 namespace {
 
-void SleepMs(int ms) {
-  const timespec time = {.tv_sec = ms / 1000,
-                         .tv_nsec = (ms % 1000) * 1'000'000L};
-  nanosleep(&time, nullptr);
-}
-
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -40,24 +31,13 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-// The steps of the child between fork and exec. Returns only if exec failed.
-void BecomeChild(const std::vector<char*>& argv, const char* log,
-                 pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);
-  // Ctrl-C shall reach only the parent, which then stops its children.
-  setpgid(0, 0);
-  const int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-  const int in = open("/dev/null", O_RDONLY);
-  dup2(in, 0);
-  dup2(out, 1);
-  dup2(out, 2);
+// Raises the soft limit on open files, which servers inherit.
+void RaiseFileLimit() {
   rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  execvp(argv[0], argv.data());
 }
 
 }  // namespace
@@ -88,63 +68,27 @@ std::string ScratchFolder::Sub(const std::string& name) const {
   return path;
 }
 
-absl::StatusOr<ChildProcess> ChildProcess::Start(
-    const std::vector<std::string>& arguments, const std::string& log) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) {
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  }
-  argv.push_back(nullptr);
-  int failure[2];
-  if (pipe2(failure, O_CLOEXEC) != 0) {
-    return absl::UnavailableError(std::strerror(errno));
-  }
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    BecomeChild(argv, log.c_str(), parent);
-    const int error = errno;
-    static_cast<void>(!write(failure[1], &error, sizeof(error)));
-    _exit(127);
-  }
-  close(failure[1]);
-  int error = 0;
-  const bool failed =
-      pid < 0 || read(failure[0], &error, sizeof(error)) == sizeof(error);
-  close(failure[0]);
-  if (failed) {
-    if (pid > 0) waitpid(pid, nullptr, 0);
-    const std::string message =
-        absl::StrCat(arguments[0], ": ", std::strerror(error));
-    return error == ENOENT ? absl::NotFoundError(message)
-                           : absl::UnavailableError(message);
-  }
-  return ChildProcess(pid, log);
+absl::StatusOr<ServerProcess> ServerProcess::Start(
+    const std::vector<std::string>& command, const std::string& log) {
+  RaiseFileLimit();
+  absl::StatusOr<net::ChildProcess> child =
+      net::ChildProcess::Start({.command = command,
+                                .log_file = log,
+                                .log_output = true,
+                                .kill_with_parent = true});
+  if (!child.ok()) return child.status();
+  return ServerProcess(*std::move(child), log);
 }
 
-ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), log_(std::move(other.log_)) {}
-
-ChildProcess::~ChildProcess() {
-  if (pid_ <= 0) return;
-  kill(pid_, SIGTERM);
-  for (int waited = 0; waited < 3'000; waited += 10) {
-    if (!Running()) return;
-    SleepMs(10);
-  }
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+ServerProcess::~ServerProcess() {
+  if (child_.pid() > 0) child_.Stop(SIGTERM, Seconds(3));
 }
 
-bool ChildProcess::Running() {
-  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
-  return pid_ > 0;
-}
-
-int64_t ChildProcess::ProcessorNanos() const {
+int64_t ServerProcess::ProcessorNanos() const {
   // proc(5): the program's name is in parentheses; utime and stime are the 12th
   // and 13th fields after it.
-  const std::string stat = ReadFile(absl::StrCat("/proc/", pid_, "/stat"));
+  const std::string stat =
+      ReadFile(absl::StrCat("/proc/", child_.pid(), "/stat"));
   const size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return 0;
   const std::vector<std::string> fields =
@@ -157,7 +101,7 @@ int64_t ChildProcess::ProcessorNanos() const {
   return (user + system) * (1'000'000'000LL / sysconf(_SC_CLK_TCK));
 }
 
-std::string ChildProcess::LogTail() const {
+std::string ServerProcess::LogTail() const {
   std::string text = ReadFile(log_);
   return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
 }

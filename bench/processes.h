@@ -4,14 +4,14 @@
 #ifndef QUORATE_BENCH_PROCESSES_H_
 #define QUORATE_BENCH_PROCESSES_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "net/tools/child_process.h"
 
 namespace quorate::bench {
 
@@ -33,18 +33,19 @@ class ScratchFolder {
   std::string path_;
 };
 
-class ChildProcess {
+// A server that runs until the object is destroyed.
+class ServerProcess {
  public:
-  // Starts `arguments` with its output going to the file `log`. NotFound if
-  // there is no such program.
-  static absl::StatusOr<ChildProcess> Start(
-      const std::vector<std::string>& arguments, const std::string& log);
-  ChildProcess(ChildProcess&& other) noexcept;
-  ChildProcess& operator=(ChildProcess&&) = delete;
+  // Starts `command` with its output going to the file `log`. NotFound if there
+  // is no such program.
+  static absl::StatusOr<ServerProcess> Start(
+      const std::vector<std::string>& command, const std::string& log);
+  ServerProcess(ServerProcess&& other) noexcept = default;
+  ServerProcess& operator=(ServerProcess&&) = delete;
   // Sends SIGTERM, and SIGKILL after 3 s.
-  ~ChildProcess();
+  ~ServerProcess();
 
-  bool Running();
+  bool Running() { return !child_.Poll().has_value(); }
   // Processor time of all its threads so far, user and system, in nanoseconds.
   // The kernel counts in steps of 10 ms.
   int64_t ProcessorNanos() const;
@@ -52,8 +53,9 @@ class ChildProcess {
   std::string LogTail() const;
 
  private:
-  ChildProcess(pid_t pid, std::string log) : pid_(pid), log_(std::move(log)) {}
-  pid_t pid_;
+  ServerProcess(net::ChildProcess child, std::string log)
+      : child_(std::move(child)), log_(std::move(log)) {}
+  net::ChildProcess child_;
   std::string log_;
 };
 

@@ -35,15 +35,15 @@ TEST(ProcessesTest, Folder_AtItsEnd_IsRemovedWithItsContents) {
 }
 
 TEST(ProcessesTest, Program_ThatIsNotThere_IsNotFound) {
-  absl::StatusOr<ChildProcess> child =
-      ChildProcess::Start({"no-such-program"}, "/dev/null");
+  absl::StatusOr<ServerProcess> child =
+      ServerProcess::Start({"no-such-program"}, "/dev/null");
   EXPECT_EQ(child.status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(ProcessesTest, Program_ThatEnds_IsNoticedWithItsOutput) {
   const std::string log = testing::TempDir() + "/log";
-  absl::StatusOr<ChildProcess> child =
-      ChildProcess::Start({"sh", "-c", "echo last words >&2"}, log);
+  absl::StatusOr<ServerProcess> child =
+      ServerProcess::Start({"sh", "-c", "echo last words >&2"}, log);
   ASSERT_TRUE(child.ok()) << child.status();
   while (child->Running()) {
   }

@@ -42,7 +42,7 @@ class Quorate final : public System {
 
   const std::string program_;
   std::vector<uint16_t> ports_;
-  std::vector<ChildProcess> servers_;
+  std::vector<ServerProcess> servers_;
 };
 
 absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
@@ -59,7 +59,7 @@ absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
            << "\"\npeer = \"127.0.0.1:" << peer_port(i) << "\"\n";
   }
   config.close();
-  absl::StatusOr<ChildProcess> server = ChildProcess::Start(
+  absl::StatusOr<ServerProcess> server = ServerProcess::Start(
       {program_, "--config", file, "--bootstrap", "--exit-with-parent"},
       absl::StrCat(home, "/log"));
   if (!server.ok()) return server.status();
@@ -75,7 +75,7 @@ absl::Status Quorate::Start(const ScratchFolder& folder) {
   const int64_t deadline_ns = MonotonicNanos() + 20'000'000'000;
   while (MonotonicNanos() < deadline_ns && !Interrupted()) {
     if (FindLeader().ok()) return absl::OkStatus();
-    for (ChildProcess& server : servers_) {
+    for (ServerProcess& server : servers_) {
       if (!server.Running()) {
         return absl::UnavailableError(
             absl::StrCat("quorated ended:\n", server.LogTail()));

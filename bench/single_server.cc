@@ -34,7 +34,7 @@ class SingleServer final : public System {
   absl::Status Start(const ScratchFolder& folder) override {
     const std::string home = folder.Sub(program_.name);
     port_ = FreePorts(1)[0];
-    absl::StatusOr<ChildProcess> server = ChildProcess::Start(
+    absl::StatusOr<ServerProcess> server = ServerProcess::Start(
         program_.command(program_.path, absl::StrCat(port_), home),
         absl::StrCat(home, "/log"));
     if (!server.ok()) return server.status();
@@ -60,7 +60,7 @@ class SingleServer final : public System {
  private:
   const Program program_;
   uint16_t port_ = 0;
-  std::optional<ChildProcess> server_;
+  std::optional<ServerProcess> server_;
 };
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "env/check.h"
 #include "net/event_loop/clock.h"
 
 namespace quorate::net {
@@ -39,38 +40,80 @@ std::vector<std::string> Environment(
   return all;
 }
 
+// The arguments of exec() and the descriptors of a child. They are made before
+// fork(), since a child of a process with threads must not allocate.
+struct Exec {
+  char* const* argv;
+  char* const* envp;
+  int input;
+  int output;
+  int log;
+  pid_t parent;  // The child dies with this process; 0: it does not.
+};
+
+// Runs in the child. Returns errno if the program cannot be started.
+int BecomeProgram(const Exec& exec) {
+  if (exec.parent != 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != exec.parent) _exit(127);
+  }
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (dup2(exec.input, 0) < 0 || dup2(exec.output, 1) < 0 ||
+      dup2(exec.log, 2) < 0) {
+    return errno;
+  }
+  execvpe(exec.argv[0], exec.argv, exec.envp);
+  return errno;
+}
+
 }  // namespace
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const ChildOptions& options) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return FileError(errno, "making", "a pipe");
-  OwnedFd read_end(ends[0]);
-  const OwnedFd write_end(ends[1]);
+  int output[2];
+  if (pipe2(output, O_CLOEXEC) != 0)
+    return FileError(errno, "making", "a pipe");
+  OwnedFd read_end(output[0]);
+  const OwnedFd write_end(output[1]);
+  int failure[2];
+  if (pipe2(failure, O_CLOEXEC) != 0) {
+    return FileError(errno, "making", "a pipe");
+  }
+  const OwnedFd failure_read(failure[0]);
+  OwnedFd failure_write(failure[1]);
   const OwnedFd log(open(options.log_file.c_str(),
                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
   if (log.get() < 0) return FileError(errno, "opening", options.log_file);
+  const OwnedFd input(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (input.get() < 0) return FileError(errno, "opening", "/dev/null");
 
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, write_end.get(), 1);
-  posix_spawn_file_actions_adddup2(&actions, log.get(), 2);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> command = options.command;
   std::vector<std::string> environment = Environment(options.environment);
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, command.front().c_str(), &actions, &attributes,
-                  Pointers(command).data(), Pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
+  const std::vector<char*> argv = Pointers(command);
+  const std::vector<char*> envp = Pointers(environment);
+  const Exec exec = {.argv = argv.data(),
+                     .envp = envp.data(),
+                     .input = input.get(),
+                     .output = options.log_output ? log.get() : write_end.get(),
+                     .log = log.get(),
+                     .parent = options.kill_with_parent ? getpid() : 0};
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int error = BecomeProgram(exec);
+    static_cast<void>(!write(failure_write.get(), &error, sizeof(error)));
+    _exit(127);
+  }
+  int error = pid < 0 ? errno : 0;
+  failure_write = OwnedFd();
+  if (pid > 0) {
+    ssize_t n;
+    do {
+      n = read(failure_read.get(), &error, sizeof(error));
+    } while (n < 0 && errno == EINTR);
+    if (n == sizeof(error)) waitpid(pid, nullptr, 0);
+  }
   if (error != 0) return FileError(error, "starting", options.command.front());
   return ChildProcess(pid, std::move(read_end));
 }
@@ -128,6 +171,7 @@ std::optional<int> ChildProcess::Poll() {
 }
 
 int ChildProcess::Stop(int signal, Duration timeout) {
+  CHECK_GT(pid_, 0);
   Signal(signal);
   const MonoTime limit = Clock::ReadMono() + timeout;
   while (!Poll().has_value()) {

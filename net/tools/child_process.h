@@ -1,5 +1,5 @@
-// net/tools/child_process.h: runs a program as a child, for quickstart and for
-// tests. Calls block up to a time limit, so do not use them on the event loop.
+// net/tools/child_process.h: runs a program as a child, for quickstart, tests
+// and benches. Calls block up to a time limit, so do not use them on the event loop.
 #ifndef QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 #define QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 
@@ -17,10 +17,16 @@
 namespace quorate::net {
 
 struct ChildOptions {
-  // The path of the program, then its arguments.
+  // The program, then its arguments. A name without a slash is looked up in
+  // PATH.
   std::vector<std::string> command;
   // Standard error of the child is appended to this file.
   std::string log_file;
+  // Standard output goes to the log file, too; ReadLine returns kOutOfRange.
+  bool log_output = false;
+  // The kernel kills the child when the thread that started it ends, even by
+  // SIGKILL of the process.
+  bool kill_with_parent = false;
   // Added to the environment.
   std::map<std::string, std::string> environment;
 };
