@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "env/annotate.h"
 #include "kv/client/resp_reply.h"
 #include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
@@ -232,9 +233,8 @@ absl::Status Quickstart::CheckPorts() const {
         CheckListenAddresses({node.plan.resp, node.plan.resp_cluster,
                               node.plan.http, node.plan.peer});
     if (free.ok()) continue;
-    return absl::Status(free.code(),
-                        absl::StrCat("node ", node.plan.id.value(), ": ",
-                                     std::string(free.message())));
+    return Annotate(free,
+                    std::string(absl::StrCat("node ", node.plan.id.value())));
   }
   return absl::OkStatus();
 }

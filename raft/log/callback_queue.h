@@ -6,6 +6,7 @@
 #include <deque>
 #include <utility>
 
+#include "env/destruction.h"
 #include "env/loop.h"
 #include "env/pending.h"
 
@@ -19,9 +20,6 @@ class CallbackQueue {
   explicit CallbackQueue(env::Loop& loop) : loop_(loop) {}
   CallbackQueue(const CallbackQueue&) = delete;
   CallbackQueue& operator=(const CallbackQueue&) = delete;
-  ~CallbackQueue() {
-    if (destroyed_ != nullptr) *destroyed_ = true;
-  }
 
   void Add(env::Callback callback) {
     queue_.push_back(std::move(callback));
@@ -32,23 +30,21 @@ class CallbackQueue {
 
  private:
   void Run() {
-    bool destroyed = false;
-    destroyed_ = &destroyed;
+    Destruction::Watch watch(&destruction_);
     while (!queue_.empty()) {
       env::Callback callback = std::move(queue_.front());
       queue_.pop_front();
       callback();
-      if (destroyed) return;
+      if (watch.destroyed()) return;
     }
-    destroyed_ = nullptr;
     scheduled_ = false;
   }
 
   env::Loop& loop_;
   std::deque<env::Callback> queue_;
   env::Pending run_;
-  bool scheduled_ = false;     // Until Run has emptied the queue.
-  bool* destroyed_ = nullptr;  // Points into Run while callbacks run.
+  bool scheduled_ = false;  // Until Run has emptied the queue.
+  Destruction destruction_;
 };
 
 }  // namespace quorate::raft

@@ -46,10 +46,6 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
   Preallocate();
 }
 
-LogImpl::~LogImpl() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
-}
-
 Log::Counters LogImpl::counters() const {
   Counters counters = counters_;
   counters.segments = state_.segments().size();
@@ -347,15 +343,13 @@ void LogImpl::OnWritten(absl::Status status) {
   Reclaim();
   Preallocate();
   if (HasWork()) ScheduleFlush();
-  bool destroyed = false;
-  destroyed_ = &destroyed;
+  Destruction::Watch watch(&destruction_);
   auto written = std::move(written_);
   written_.clear();
   for (Done& done : written) {
     if (done != nullptr) done(absl::OkStatus());
-    if (destroyed) return;
+    if (watch.destroyed()) return;
   }
-  destroyed_ = nullptr;
 }
 
 void LogImpl::Fail(const absl::Status& status, const char* what) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "env/destruction.h"
 #include "env/env.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/log.h"
@@ -45,7 +46,6 @@ class LogImpl final : public Log {
     std::vector<UnusedFile> unused;
   };
   LogImpl(env::Env& env, const LogOptions& options, Start start);
-  ~LogImpl() override;
 
   std::map<GroupKey, RecoveredGroup>& recovered() override {
     return recovered_;
@@ -163,7 +163,7 @@ class LogImpl final : public Log {
   bool preallocating_ = false;
   Buffer zeros_;
   std::unique_ptr<SegmentOpener> opener_;
-  bool* destroyed_ = nullptr;  // Set by the destructor while callbacks run.
+  Destruction destruction_;
 
   env::Pending flush_pending_;
   bool flush_scheduled_ = false;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "env/annotate.h"
 #include "env/check.h"
 
 namespace quorate::raft {
@@ -21,11 +22,6 @@ LogOptions Clamped(LogOptions options) {
   options.group_bytes_max = std::clamp<size_t>(options.group_bytes_max, 1024,
                                                options.batch_bytes_max);
   return options;
-}
-
-absl::Status Annotate(const absl::Status& status, const std::string& what) {
-  return absl::Status(status.code(),
-                      absl::StrCat(what, ": ", std::string(status.message())));
 }
 
 }  // namespace

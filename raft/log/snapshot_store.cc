@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "env/annotate.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/snapshot_store_impl.h"
 
@@ -143,9 +144,7 @@ class Opening final : public AsyncTask {
   void Finish(absl::Status status) {
     SnapshotStore::Opened opened = std::move(opened_);
     if (!status.ok()) {
-      return opened(absl::Status(status.code(),
-                                 absl::StrCat("cannot open the snapshots: ",
-                                              std::string(status.message()))));
+      return opened(Annotate(status, "cannot open the snapshots"));
     }
     opened(std::unique_ptr<SnapshotStore>(std::make_unique<SnapshotStoreImpl>(
         env_, options_, std::move(stored_), std::move(damaged_))));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/destruction.h"
 
 namespace quorate::raft {
 
@@ -209,9 +210,6 @@ class StreamTransport::Incoming final : env::Connection::Observer {
         transport_.loop_.ReadClock().mono + transport_.options_.handshake_max,
         [this] { transport_.Remove(this); });
   }
-  ~Incoming() {
-    if (destroyed_ != nullptr) *destroyed_ = true;
-  }
 
   bool handshake_pending() const { return !admitted_; }
   NodeId node() const { return hello_.from.node; }
@@ -223,17 +221,15 @@ class StreamTransport::Incoming final : env::Connection::Observer {
     if (refused_) return;
     if (!admitted_ && !ReadHello(bytes)) return;
     // The receiver may stop the transport, which destroys this object.
-    bool destroyed = false;
-    destroyed_ = &destroyed;
+    Destruction::Watch watch(&destruction_);
     while (!bytes.empty() && TakeMessage(bytes)) {
       if (missing_ > 0) continue;
       transport_.receiver_->OnMessage(hello_.from.node, hello_.from.incarnation,
                                       std::move(message_));
-      if (destroyed) return;
+      if (watch.destroyed()) return;
       message_ = Buffer();
       header_size_ = 0;
     }
-    destroyed_ = nullptr;
     if (broken_) transport_.Remove(this);
   }
 
@@ -316,7 +312,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   bool admitted_ = false;
   bool refused_ = false;
   bool broken_ = false;
-  bool* destroyed_ = nullptr;
+  Destruction destruction_;
 
   // The message being received. It is filled in place, since no other object
   // refers to it yet.
