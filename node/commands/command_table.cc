@@ -11,6 +11,8 @@
 namespace quorate::node {
 namespace {
 
+using command_rows::kCommands;
+
 constexpr size_t kCommandCount = std::size(kCommands);
 constexpr size_t kBuckets = 512;
 static_assert(kCommandCount < kBuckets / 2 && kCommandCount < 256);
@@ -135,14 +137,14 @@ std::vector<std::string_view> CategoriesOf(const CommandRow& spec) {
 }
 
 void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
-  if (spec.first_key == 0) {
+  if (spec.keys.first == 0) {
     reply.Array(0);
     return;
   }
   reply.Array(1);
   reply.Map(3);
   reply.Bulk("flags");
-  WriteNames(Split(spec.key_flags, ','), true, true, reply);
+  WriteNames(Split(spec.keys.flags, ','), true, true, reply);
   reply.Bulk("begin_search");
   reply.Map(2);
   reply.Bulk("type");
@@ -150,7 +152,7 @@ void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   reply.Bulk("spec");
   reply.Map(1);
   reply.Bulk("index");
-  reply.Integer(spec.first_key);
+  reply.Integer(spec.keys.first);
   reply.Bulk("find_keys");
   reply.Map(2);
   reply.Bulk("type");
@@ -158,10 +160,10 @@ void WriteKeySpecs(const CommandRow& spec, RespWriter& reply) {
   reply.Bulk("spec");
   reply.Map(3);
   reply.Bulk("lastkey");
-  reply.Integer(spec.last_key < 0 ? spec.last_key
-                                  : spec.last_key - spec.first_key);
+  reply.Integer(spec.keys.last < 0 ? spec.keys.last
+                                   : spec.keys.last - spec.keys.first);
   reply.Bulk("keystep");
-  reply.Integer(spec.key_step);
+  reply.Integer(spec.keys.step);
   reply.Bulk("limit");
   reply.Integer(0);
 }
@@ -185,9 +187,9 @@ void WriteInfo(const CommandRow& spec, RespWriter& reply) {
     if ((spec.flags & flag.bit) != 0) flags.push_back(flag.name);
   }
   WriteNames(flags, true, true, reply);
-  reply.Integer(spec.first_key);
-  reply.Integer(spec.last_key);
-  reply.Integer(spec.key_step);
+  reply.Integer(spec.keys.first);
+  reply.Integer(spec.keys.last);
+  reply.Integer(spec.keys.step);
   WriteNames(CategoriesOf(spec), true, true, reply);
   WriteNames(Split(spec.tips, ' '), false, false, reply);
   WriteKeySpecs(spec, reply);
@@ -262,19 +264,19 @@ KeyPositions FindKeys(const CommandRow& spec, Arguments request) {
   if (spec.id == CommandId::kQuorateDo) {
     const Arguments inner = request.subspan(4);
     const CommandLookup lookup = LookUp(inner);
-    if (lookup.spec == nullptr || lookup.spec->first_key == 0) return {};
+    if (lookup.spec == nullptr || lookup.spec->keys.first == 0) return {};
     KeyPositions keys = FindKeys(*lookup.spec, inner);
     keys.first += 4;
     keys.last += 4;
     return keys;
   }
-  if (spec.first_key == 0) return {};
+  if (spec.keys.first == 0) return {};
   KeyPositions keys;
-  keys.first = static_cast<size_t>(spec.first_key);
-  keys.step = static_cast<size_t>(spec.key_step);
-  keys.last = spec.last_key >= 0
-                  ? static_cast<size_t>(spec.last_key)
-                  : request.size() - static_cast<size_t>(-spec.last_key);
+  keys.first = static_cast<size_t>(spec.keys.first);
+  keys.step = static_cast<size_t>(spec.keys.step);
+  keys.last = spec.keys.last >= 0
+                  ? static_cast<size_t>(spec.keys.last)
+                  : request.size() - static_cast<size_t>(-spec.keys.last);
   return keys;
 }
 
@@ -361,7 +363,7 @@ namespace {
 // The key flags of a request: those of its row, except for SET, which reads the
 // old value only with GET.
 std::string_view KeyFlagsOf(const CommandRow& spec, Arguments request) {
-  if (spec.id != CommandId::kSet) return spec.key_flags;
+  if (spec.id != CommandId::kSet) return spec.keys.flags;
   const Arguments options = request.subspan(3);
   const bool reads = std::any_of(
       options.begin(), options.end(),
@@ -381,7 +383,7 @@ void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
     reply.Error("ERR Invalid command specified");
     return;
   }
-  if (spec->first_key == 0 && !spec->Has(kMovableKeys)) {
+  if (spec->keys.first == 0 && !spec->Has(kMovableKeys)) {
     reply.Error("ERR The command has no key arguments");
     return;
   }

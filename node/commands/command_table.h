@@ -168,6 +168,14 @@ enum CommandCategory : uint32_t {
   kAdministration = 1 << 5,
 };
 
+// The positions of a command's keys.
+struct KeyRange {
+  int8_t first = 0;  // 0: no keys.
+  int8_t last = 0;   // Inclusive; a negative position counts from the end.
+  int8_t step = 0;
+  std::string_view flags = "";  // The use of the keys, separated by commas.
+};
+
 struct CommandRow {
   std::string_view name;  // Lower case; subcommands as "client|id".
   CommandId id;
@@ -175,16 +183,12 @@ struct CommandRow {
   // Negative: at least that many.
   int8_t arity;
   uint32_t flags = 0;
-  // Positions of keys; 0: none. A negative last position counts from the end.
-  int8_t first_key = 0;
-  int8_t last_key = 0;
-  int8_t key_step = 0;
-  uint32_t categories = 0;
-  std::string_view tips = "";       // Separated by spaces.
-  std::string_view key_flags = "";  // Separated by commas.
+  KeyRange keys;
   std::string_view group;
+  uint32_t categories = 0;
   std::string_view since;
   std::string_view summary;
+  std::string_view tips = "";  // Separated by spaces.
 
   bool Has(CommandFlag flag) const { return (flags & flag) != 0; }
   bool AcceptsCount(size_t arguments) const {

@@ -424,7 +424,7 @@ std::string KeyTooLong(const LimitsConfig& limits) {
 }
 
 bool IsKeyCommand(const CommandRow& row) {
-  return row.first_key != 0 && row.id != CommandId::kWatch;
+  return row.keys.first != 0 && row.id != CommandId::kWatch;
 }
 
 void Translate(const CommandRow& row, Arguments request, int64_t now_ms,
