@@ -38,19 +38,21 @@ struct Options {
 };
 
 struct Load {
-  Op op;
+  Workload::Op op;
   size_t value_bytes;
   int connections;
   int pipeline;
 };
 
-const char* OpName(Op op) { return op == Op::kSet ? "set" : "get"; }
+const char* OpName(Workload::Op op) {
+  return op == Workload::Op::kSet ? "set" : "get";
+}
 
 std::vector<Load> Loads(bool quick) {
   std::vector<Load> loads;
   if (quick) {
     for (const auto& [connections, pipeline] : {std::pair(512, 1), {50, 16}}) {
-      for (const Op op : {Op::kSet, Op::kGet}) {
+      for (const Workload::Op op : {Workload::Op::kSet, Workload::Op::kGet}) {
         loads.push_back({op, 64, connections, pipeline});
       }
     }
@@ -59,7 +61,7 @@ std::vector<Load> Loads(bool quick) {
   for (const size_t bytes : {64, 1024}) {
     for (const int connections : {1, 50, 512}) {
       for (const int pipeline : {1, 16}) {
-        for (const Op op : {Op::kSet, Op::kGet}) {
+        for (const Workload::Op op : {Workload::Op::kSet, Workload::Op::kGet}) {
           loads.push_back({op, bytes, connections, pipeline});
         }
       }
@@ -237,7 +239,8 @@ std::optional<Row> Comparison::Measure(System& system, const Load& load,
         static_cast<double>(after.processor_ns - before.processor_ns) / 1e3 /
         replies;
     row.client_us_per_op = static_cast<double>(own_ns) / 1e3 / replies;
-    if (load.op == Op::kSet && before.syncs >= 0 && after.syncs >= 0) {
+    if (load.op == Workload::Op::kSet && before.syncs >= 0 &&
+        after.syncs >= 0) {
       row.syncs_per_write = (after.syncs - before.syncs) / replies;
     }
   }

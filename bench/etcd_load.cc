@@ -183,7 +183,7 @@ EtcdChannels OpenEtcdChannels(uint16_t port, int count) {
 
 absl::StatusOr<Measurement> RunEtcdLoad(const EtcdChannels& channels,
                                         const Workload& workload) {
-  if (workload.op == Op::kSet) {
+  if (workload.op == Workload::Op::kSet) {
     return EtcdLoad<etcdserverpb::PutRequest, etcdserverpb::PutResponse>(
                channels, workload, "/etcdserverpb.KV/Put")
         .Run();

@@ -176,7 +176,7 @@ absl::Status RespLoad::FollowMoved(Lane& lane) {
 }
 
 void RespLoad::AppendRequest(uint64_t key) {
-  if (workload_.op == Op::kGet) {
+  if (workload_.op == Workload::Op::kGet) {
     out_.append("*2\r\n$3\r\nGET\r\n$16\r\n");
     out_.resize(out_.size() + kKeyBytes);
     corpus_.WriteKey(key, out_.data() + out_.size() - kKeyBytes);
@@ -241,10 +241,10 @@ void RespLoad::OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns) {
     return;
   }
   --waiting_;
-  const bool good =
-      reply.kind == Kind::kString &&
-      (workload_.op == Op::kSet ? reply.text == "OK"
-                                : corpus_.IsValueOf(request.key, reply.text));
+  const bool good = reply.kind == Kind::kString &&
+                    (workload_.op == Workload::Op::kSet
+                         ? reply.text == "OK"
+                         : corpus_.IsValueOf(request.key, reply.text));
   if (!good) {
     Fail(TextOf(reply).substr(0, 200));
     return;

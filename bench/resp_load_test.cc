@@ -115,7 +115,7 @@ class Server {
 
 std::string AsItIs(std::string reply) { return reply; }
 
-Workload Small(Op op) {
+Workload Small(Workload::Op op) {
   return {.op = op,
           .value_bytes = 100,
           .connections = 3,
@@ -126,13 +126,14 @@ Workload Small(Op op) {
 
 TEST(RespLoadTest, Fill_ThenGet_ReadsWhatWasWritten) {
   Server server(AsItIs);
-  Workload fill = Small(Op::kSet);
+  Workload fill = Small(Workload::Op::kSet);
   fill.fill = true;
   absl::StatusOr<Measurement> filled = RunRespLoad(server.port(), fill);
   ASSERT_TRUE(filled.ok()) << filled.status();
   EXPECT_EQ(filled->replies, 20u);
   EXPECT_EQ(server.keys(), 20u);
-  absl::StatusOr<Measurement> got = RunRespLoad(server.port(), Small(Op::kGet));
+  absl::StatusOr<Measurement> got =
+      RunRespLoad(server.port(), Small(Workload::Op::kGet));
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_GT(got->latency_ns.count(), 0u);
   EXPECT_GE(got->replies, got->latency_ns.count());
@@ -142,7 +143,8 @@ TEST(RespLoadTest, Fill_ThenGet_ReadsWhatWasWritten) {
 TEST(RespLoadTest, MissingAndErrorReplies_AreCountedAndNamed) {
   Server server(
       [](std::string) -> std::string { return "-CLUSTERDOWN no leader\r\n"; });
-  absl::StatusOr<Measurement> set = RunRespLoad(server.port(), Small(Op::kSet));
+  absl::StatusOr<Measurement> set =
+      RunRespLoad(server.port(), Small(Workload::Op::kSet));
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_GT(set->errors, 0u);
   EXPECT_EQ(set->replies, 0u);
@@ -157,7 +159,7 @@ TEST(RespLoadTest, Moved_ReconnectsToTheNamedPort) {
   Server here([](std::string) -> std::string {
     return "-MOVED 1 127.0.0.1:" + std::to_string(moved_to) + "\r\n";
   });
-  Workload fill = Small(Op::kSet);
+  Workload fill = Small(Workload::Op::kSet);
   fill.fill = true;
   absl::StatusOr<Measurement> filled = RunRespLoad(here.port(), fill);
   ASSERT_TRUE(filled.ok()) << filled.status();
@@ -173,8 +175,9 @@ TEST(RespLoadTest, OneWrongByteInAValue_IsAnError) {
     if (reply.size() > 50) reply[reply.size() - 20] ^= 1;
     return reply;
   });
-  ASSERT_TRUE(RunRespLoad(server.port(), Small(Op::kSet)).ok());
-  absl::StatusOr<Measurement> got = RunRespLoad(server.port(), Small(Op::kGet));
+  ASSERT_TRUE(RunRespLoad(server.port(), Small(Workload::Op::kSet)).ok());
+  absl::StatusOr<Measurement> got =
+      RunRespLoad(server.port(), Small(Workload::Op::kGet));
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->replies, 0u);
   EXPECT_GT(got->errors, 0u);
@@ -182,12 +185,13 @@ TEST(RespLoadTest, OneWrongByteInAValue_IsAnError) {
 
 TEST(RespLoadTest, Nonsense_EndsTheLoad) {
   Server server([](std::string) -> std::string { return "hello\r\n"; });
-  EXPECT_EQ(RunRespLoad(server.port(), Small(Op::kSet)).status().code(),
-            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(
+      RunRespLoad(server.port(), Small(Workload::Op::kSet)).status().code(),
+      absl::StatusCode::kDataLoss);
 }
 
 TEST(RespLoadTest, NoServer_IsUnavailable) {
-  EXPECT_EQ(RunRespLoad(1, Small(Op::kSet)).status().code(),
+  EXPECT_EQ(RunRespLoad(1, Small(Workload::Op::kSet)).status().code(),
             absl::StatusCode::kUnavailable);
 }
 

@@ -14,9 +14,9 @@
 
 namespace quorate::bench {
 
-enum class Op : uint8_t { kSet, kGet };
-
 struct Workload {
+  enum class Op : uint8_t { kSet, kGet };
+
   Op op = Op::kSet;
   size_t value_bytes = 64;  // At least kKeyBytes.
   int connections = 1;

@@ -128,15 +128,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                  http_clients_,
                  output_budget_,
                  env.loop.ReadClock().mono},
-        make_resp_([this](Client& client) {
+        make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
                                                RespAddress::kPlain);
         }),
-        make_resp_cluster_([this](Client& client) {
+        make_resp_cluster_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
                                                RespAddress::kCluster);
         }),
-        make_http_([this](Client& client) {
+        make_http_([this](ClientConnection& client) {
           return std::make_unique<HttpSession>(context_, client);
         }) {}
 

@@ -44,8 +44,8 @@ constexpr Duration kLingerMax = Seconds(2);
 
 }  // namespace
 
-Client::Client(Clients& clients, uint64_t id,
-               std::unique_ptr<env::Connection> connection)
+ClientConnection::ClientConnection(Clients& clients, uint64_t id,
+                                   std::unique_ptr<env::Connection> connection)
     : clients_(clients),
       id_(id),
       connection_(std::move(connection)),
@@ -55,12 +55,12 @@ Client::Client(Clients& clients, uint64_t id,
       last_input_(created_),
       last_progress_(created_) {}
 
-void Client::MarkLink() {
+void ClientConnection::MarkLink() {
   if (connection_ == nullptr || std::exchange(link_, true)) return;
   ++clients_.links_;
 }
 
-void Client::WantFlush() {
+void ClientConnection::WantFlush() {
   // Counted now, because other connections may get replies in this turn.
   Count();
   if (flush_wanted_) return;
@@ -68,29 +68,29 @@ void Client::WantFlush() {
   clients_.Schedule(*this);
 }
 
-void Client::WantResume() {
+void ClientConnection::WantResume() {
   if (resume_wanted_) return;
   resume_wanted_ = true;
   clients_.Schedule(*this);
 }
 
-size_t Client::unsent_bytes() const {
+size_t ClientConnection::unsent_bytes() const {
   return out_.size() +
          (connection_ == nullptr ? 0 : connection_->unsent_bytes());
 }
 
-void Client::Hold(size_t bytes) {
+void ClientConnection::Hold(size_t bytes) {
   held_bytes_ += bytes;
   Count();
 }
 
-size_t Client::window_bytes() const {
+size_t ClientConnection::window_bytes() const {
   const size_t most = clients_.config_.limits.output_buffer_bytes;
   if (proven_bytes_ >= most) return most;
   return std::min(most, std::max<size_t>(kFirstWindowBytes, proven_bytes_));
 }
 
-void Client::Measure() {
+void ClientConnection::Measure() {
   if (connection_ == nullptr) return;
   const MonoTime now = clients_.env_.loop.ReadClock().mono;
   const size_t unsent = connection_->unsent_bytes();
@@ -107,7 +107,7 @@ void Client::Measure() {
   measured_ = now;
 }
 
-bool Client::HasRoom(size_t bytes, bool in_front) const {
+bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
   if (connection_ == nullptr) return true;
   const size_t unsent = connection_->unsent_bytes();
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
@@ -130,7 +130,7 @@ bool Client::HasRoom(size_t bytes, bool in_front) const {
                                  flushed_bytes_ + fresh < kTurnReplyBytes);
 }
 
-bool Client::RoomFor(size_t bytes, bool in_front) {
+bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
   Count();
   if (HasRoom(bytes, in_front)) return true;
   // This request waits for an earlier reply and continues after it.
@@ -141,7 +141,7 @@ bool Client::RoomFor(size_t bytes, bool in_front) {
   return false;
 }
 
-void Client::Count() {
+void ClientConnection::Count() {
   const size_t bytes =
       connection_ == nullptr ? 0 : unsent_bytes() + held_bytes_;
   const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
@@ -151,7 +151,7 @@ void Client::Count() {
   clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
 }
 
-bool Client::LookForRoom() {
+bool ClientConnection::LookForRoom() {
   Measure();
   Count();
   if (!awaits_room_) return false;
@@ -162,34 +162,36 @@ bool Client::LookForRoom() {
   return false;
 }
 
-bool Client::refuses_requests() const { return closing() || clients_.stopped_; }
+bool ClientConnection::refuses_requests() const {
+  return closing() || clients_.stopped_;
+}
 
-void Client::PauseReads() {
+void ClientConnection::PauseReads() {
   if (reads_paused_ || closing_ || connection_ == nullptr) return;
   reads_paused_ = true;
   connection_->PauseReads();
 }
 
-void Client::ResumeReads() {
+void ClientConnection::ResumeReads() {
   if (!reads_paused_ || connection_ == nullptr || clients_.stopped_) return;
   reads_paused_ = false;
   connection_->ResumeReads();
 }
 
-void Client::CloseAfterFlush() {
+void ClientConnection::CloseAfterFlush() {
   closing_ = true;
   // Input from now on is dropped.
   ResumeReads();
   WantFlush();
 }
 
-void Client::OnBytes(std::string_view bytes) {
+void ClientConnection::OnBytes(std::string_view bytes) {
   last_input_ = clients_.env_.loop.ReadClock().mono;
   clients_.metrics_.input_bytes += bytes.size();
   if (!closing_) protocol_->OnBytes(bytes);
 }
 
-void Client::OnEnd() {
+void ClientConnection::OnEnd() {
   ended_ = true;
   if (output_drained_) {
     Close();
@@ -199,14 +201,14 @@ void Client::OnEnd() {
   WantFlush();
 }
 
-void Client::OnClosed(absl::Status reason) {
+void ClientConnection::OnClosed(absl::Status reason) {
   if (absl::IsDeadlineExceeded(reason)) {
     ++clients_.metrics_.connections.closed_stalled;
   }
   Close();
 }
 
-void Client::OnDrained() {
+void ClientConnection::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;
   if (!end_sent_) {
     LookForRoom();
@@ -221,7 +223,7 @@ void Client::OnDrained() {
       clients_.env_.loop.At(last_progress_ + kLingerMax, [this] { Close(); });
 }
 
-void Client::Flush() {
+void ClientConnection::Flush() {
   flush_wanted_ = false;
   if (connection_ == nullptr) {
     out_.Drop();
@@ -251,7 +253,7 @@ void Client::Flush() {
   }
 }
 
-void Client::Close() {
+void ClientConnection::Close() {
   if (connection_ == nullptr) return;
   linger_.Cancel();
   connection_.reset();
@@ -264,7 +266,7 @@ void Client::Close() {
   clients_.Schedule(*this);  // It is destroyed when no answer is outstanding.
 }
 
-void Client::CheckInvariants() const {
+void ClientConnection::CheckInvariants() const {
   CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
   if (awaits_room_) {
     CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
@@ -280,7 +282,7 @@ void Client::CheckInvariants() const {
       << "client " << id_ << " is not read, and no event will resume reads";
 }
 
-void Client::Sweep(MonoTime now) {
+void ClientConnection::Sweep(MonoTime now) {
   if (connection_ == nullptr) return;
   const TimeoutsConfig& timeouts = clients_.config_.timeouts;
   const size_t unsent = connection_->unsent_bytes();
@@ -318,8 +320,9 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
   if (stopped_) return;
   ++metrics_.connections.accepted;
   const uint64_t id = next_id_++;
-  auto client = std::make_unique<Client>(*this, id, std::move(connection));
-  Client& taken = *client;
+  auto client =
+      std::make_unique<ClientConnection>(*this, id, std::move(connection));
+  ClientConnection& taken = *client;
   clients_.emplace(id, std::move(client));
   ++open_;
   taken.connection_->SetObserver(&taken);
@@ -332,8 +335,8 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
   ArmSweep();
 }
 
-std::vector<Client*> Clients::All() const {
-  std::vector<Client*> all;
+std::vector<ClientConnection*> Clients::All() const {
+  std::vector<ClientConnection*> all;
   for (const auto& [id, client] : clients_) {
     if (client->connection_ != nullptr && !client->link_) {
       all.push_back(client.get());
@@ -342,18 +345,18 @@ std::vector<Client*> Clients::All() const {
   return all;
 }
 
-Client* Clients::Find(uint64_t id) const {
+ClientConnection* Clients::Find(uint64_t id) const {
   const auto found = clients_.find(id);
   return found == clients_.end() || found->second->connection_ == nullptr
              ? nullptr
              : found->second.get();
 }
 
-void Clients::Kill(Client& client) { client.CloseAfterFlush(); }
+void Clients::Kill(ClientConnection& client) { client.CloseAfterFlush(); }
 
 bool Clients::idle() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& entry) {
-    const Client& client = *entry.second;
+    const ClientConnection& client = *entry.second;
     return client.protocol_->pending() == 0 &&
            (client.connection_ == nullptr || client.unsent_bytes() == 0);
   });
@@ -364,7 +367,7 @@ void Clients::StopReading() {
   stopped_ = true;
 }
 
-void Clients::Schedule(Client& client) {
+void Clients::Schedule(ClientConnection& client) {
   scheduled_.push_back(client.id());
   if (turn_end_deferred_) return;
   turn_end_deferred_ = true;
@@ -378,7 +381,7 @@ void Clients::RunTurnEnd() {
   for (const uint64_t id : scheduled) {
     const auto found = clients_.find(id);
     if (found == clients_.end()) continue;
-    Client& client = *found->second;
+    ClientConnection& client = *found->second;
     if (client.connection_ == nullptr) {
       client.flush_wanted_ = false;
       client.resume_wanted_ = false;
@@ -395,7 +398,7 @@ void Clients::RunTurnEnd() {
   }
 }
 
-void Clients::LookNextTurn(Client& client) {
+void Clients::LookNextTurn(ClientConnection& client) {
   if (!std::exchange(client.look_wanted_, true)) looks_.push_back(client.id());
   if (look_armed_) return;
   look_armed_ = true;
@@ -446,7 +449,7 @@ void Clients::ArmRoomTimer() {
   });
 }
 
-void Clients::LargeReplyMade(Client& client) {
+void Clients::LargeReplyMade(ClientConnection& client) {
   large_reply_to_ = client.id();
   large_reply_made_ = env_.loop.ReadClock().mono;
   // EndLargeReply sets the end of the pause.

@@ -1,15 +1,15 @@
 // node/connections/clients.h: client connections: their buffers, limits and
 // lifetimes, below the protocols.
 //
-// A Client owns one byte stream and one Protocol. All output of a turn is sent
-// at its end. A connection that closes while answers are due stays, without a
-// stream, until the last answer.
+// A ClientConnection owns one byte stream and one Protocol. All output of a
+// turn is sent at its end. A connection that closes while answers are due
+// stays, without a stream, until the last answer.
 //
 // Back-pressure. A protocol calls RoomFor() before it handles a request and
-// before it accepts the result of a read. Without room it stops, and the Client
-// calls Resume() in a later turn, when there is room. RoomFor() arms the check
-// for room: it runs in the next turn, when the stream is drained, and every 20
-// ms while a connection waits.
+// before it accepts the result of a read. Without room it stops, and the
+// ClientConnection calls Resume() in a later turn, when there is room.
+// RoomFor() arms the check for room: it runs in the next turn, when the stream
+// is drained, and every 20 ms while a connection waits.
 #ifndef QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 #define QUORATE_NODE_CONNECTIONS_CLIENTS_H_
 
@@ -29,7 +29,7 @@
 
 namespace quorate::node {
 
-class Client;
+class ClientConnection;
 class Clients;
 
 // The protocol of a connection.
@@ -56,12 +56,12 @@ class Protocol {
   virtual void OnClosed() = 0;
 };
 
-class Client final : public env::Connection::Observer {
+class ClientConnection final : public env::Connection::Observer {
  public:
-  Client(Clients& clients, uint64_t id,
-         std::unique_ptr<env::Connection> connection);
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  ClientConnection(Clients& clients, uint64_t id,
+                   std::unique_ptr<env::Connection> connection);
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
 
   // ---- For the protocol.
   // Replies are appended here, followed by a call of WantFlush. They are sent
@@ -170,7 +170,8 @@ class Client final : public env::Connection::Observer {
 
 class Clients {
  public:
-  using MakeProtocol = absl::AnyInvocable<std::unique_ptr<Protocol>(Client&)>;
+  using MakeProtocol =
+      absl::AnyInvocable<std::unique_ptr<Protocol>(ClientConnection&)>;
 
   Clients(env::Env& env, const Config& config, Metrics& metrics,
           OutputBudget& budget);
@@ -185,13 +186,13 @@ class Clients {
 
   // Client connections with a stream, ascending by id, without links of other
   // nodes.
-  std::vector<Client*> All() const;
+  std::vector<ClientConnection*> All() const;
   size_t count() const { return open_ - links_; }
   // Links of other nodes.
   size_t links() const { return links_; }
-  Client* Find(uint64_t id) const;
+  ClientConnection* Find(uint64_t id) const;
   // Ends the stream of `client` as CloseAfterFlush does.
-  void Kill(Client& client);
+  void Kill(ClientConnection& client);
   // True if no connection has an answer due.
   bool idle() const;
   // Stops handling further requests on all connections.
@@ -203,17 +204,17 @@ class Clients {
   void CheckInvariants() const;
 
  private:
-  friend class Client;
+  friend class ClientConnection;
 
-  void Schedule(Client& client);
+  void Schedule(ClientConnection& client);
   void RunTurnEnd();
   void ArmSweep();
   // Checks `client` at the beginning of the next turn.
-  void LookNextTurn(Client& client);
+  void LookNextTurn(ClientConnection& client);
   void RunLook();
   void ArmRoomTimer();
   // `client` is about to send its output, which is a large reply.
-  void LargeReplyMade(Client& client);
+  void LargeReplyMade(ClientConnection& client);
   // Begins the pause, in the turn after the reply.
   void EndLargeReply();
 
@@ -221,7 +222,7 @@ class Clients {
   const Config& config_;
   Metrics& metrics_;
   OutputBudget& budget_;
-  absl::btree_map<uint64_t, std::unique_ptr<Client>> clients_;
+  absl::btree_map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   uint64_t next_id_ = 1;
   size_t open_ = 0;  // Links included.
   size_t links_ = 0;

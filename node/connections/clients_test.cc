@@ -136,7 +136,7 @@ size_t Most(Taking taking) {
 // 'r' also when the test decides, but only with room for it.
 class Script final : public Protocol {
  public:
-  Script(Client& client, size_t reply_bytes)
+  Script(ClientConnection& client, size_t reply_bytes)
       : client_(client), reply_bytes_(reply_bytes) {}
 
   void OnBytes(std::string_view bytes) override {
@@ -230,7 +230,7 @@ class Script final : public Protocol {
     if (stopped_ || !parked_.empty()) client_.WantResume();
   }
 
-  Client& client_;
+  ClientConnection& client_;
   const size_t reply_bytes_;
   std::string input_;
   std::deque<Pending> pending_;
@@ -259,7 +259,7 @@ class Table {
     Connection& c = *connections_.back();
     c.wire.taking = taking;
     c.reply_bytes = reply_bytes;
-    Clients::MakeProtocol make = [&c](Client& client) {
+    Clients::MakeProtocol make = [&c](ClientConnection& client) {
       auto script = std::make_unique<Script>(client, c.reply_bytes);
       c.script = script.get();
       return script;

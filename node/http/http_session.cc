@@ -46,7 +46,7 @@ void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
 
 }  // namespace
 
-HttpSession::HttpSession(Context& context, Client& client)
+HttpSession::HttpSession(Context& context, ClientConnection& client)
     : context_(context),
       client_(client),
       parser_({.header_bytes_max = context.config.limits.http_header_bytes,

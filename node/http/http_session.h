@@ -24,7 +24,7 @@ namespace quorate::node {
 
 class HttpSession final : public Protocol, public RequestSink {
  public:
-  HttpSession(Context& context, Client& client);
+  HttpSession(Context& context, ClientConnection& client);
 
   // Protocol.
   void OnBytes(std::string_view bytes) override;
@@ -118,7 +118,7 @@ class HttpSession final : public Protocol, public RequestSink {
   Pending& PendingOf(uint64_t token);
 
   Context& context_;
-  Client& client_;
+  ClientConnection& client_;
   HttpParser parser_;
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;

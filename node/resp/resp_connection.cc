@@ -424,7 +424,7 @@ void RespSession::ListClients(Arguments options, RespWriter& reply) {
     return reply.Error(kSyntax);
   }
   std::string text;
-  for (Client* client : context_.resp_clients.All()) {
+  for (ClientConnection* client : context_.resp_clients.All()) {
     const auto id = static_cast<int64_t>(client->id());
     if (!any_type ||
         (!ids.empty() && std::find(ids.begin(), ids.end(), id) == ids.end())) {
@@ -478,7 +478,7 @@ void RespSession::KillClients(Arguments request, RespWriter& reply) {
     }
   }
   int64_t killed = 0;
-  for (Client* client : context_.resp_clients.All()) {
+  for (ClientConnection* client : context_.resp_clients.All()) {
     if (id.has_value() && client->id() != static_cast<uint64_t>(*id)) continue;
     if (!address.empty() && client->peer_address() != address) continue;
     if (none || (skip_me && client == &client_)) continue;

@@ -57,7 +57,8 @@ bool WaitsForEarlier(const CommandRow& row) {
 
 }  // namespace
 
-RespSession::RespSession(Context& context, Client& client, RespAddress address)
+RespSession::RespSession(Context& context, ClientConnection& client,
+                         RespAddress address)
     : context_(context),
       client_(client),
       address_(address),

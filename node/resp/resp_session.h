@@ -1,7 +1,7 @@
 // node/resp/resp_session.h: one RESP connection. Replies leave in the order of
 // the requests.
 //
-// The Client below it owns the stream; the router gives the answers.
+// The ClientConnection below it owns the stream; the router gives the answers.
 // Handlers are in files by family: resp_session.cc (commands on keys),
 // resp_transaction.cc, resp_connection.cc, resp_keyspace.cc, resp_server.cc,
 // resp_cluster.cc.
@@ -32,7 +32,7 @@ namespace quorate::node {
 
 class RespSession final : public Protocol, public RequestSink {
  public:
-  RespSession(Context& context, Client& client, RespAddress address);
+  RespSession(Context& context, ClientConnection& client, RespAddress address);
 
   // The line of CLIENT LIST for this connection.
   std::string Describe() const;
@@ -288,7 +288,7 @@ class RespSession final : public Protocol, public RequestSink {
   }
 
   Context& context_;
-  Client& client_;
+  ClientConnection& client_;
   const RespAddress address_;
   RespParser parser_;
   int version_ = 2;
