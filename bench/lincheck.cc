@@ -4,7 +4,8 @@
 // process, with the history.
 //
 //   ./bazelw run -c opt //bench:lincheck              all rows
-//   ./bazelw run -c opt //bench:lincheck -- --only append --operations-max 1000000
+//   ./bazelw run -c opt //bench:lincheck -- --only append
+//       --operations-max 1000000
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

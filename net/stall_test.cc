@@ -25,7 +25,7 @@
 namespace {
 
 // The hanging device: system calls for a file under `g_stalled_directory` do
-// not return before `g_stalled_until`.
+// not return before `g_stalled_until_ns`.
 std::string g_stalled_directory;  // NOLINT: set while no disk thread runs.
 std::atomic<int64_t> g_stalled_until_ns = 0;
 std::atomic<int> g_stalled_calls = 0;

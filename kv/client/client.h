@@ -15,7 +15,8 @@
 // one key. To order two requests, wait for the first result before sending the
 // second.
 //
-//   kv::Client client(loop, streams, Random(seed), {.seeds = {"127.0.0.1:7001"}});
+//   kv::Client client(loop, streams, Random(seed),
+//                     {.seeds = {"127.0.0.1:7001"}});
 //   client.Set("k", "v", [](const kv::ClientResult& result) { … });
 #ifndef QUORATE_KV_CLIENT_CLIENT_H_
 #define QUORATE_KV_CLIENT_CLIENT_H_

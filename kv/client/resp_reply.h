@@ -22,11 +22,15 @@ inline constexpr int kReplyDepthMax = 8;
 
 struct RespValue {
   enum class Kind : uint8_t {
-    kString,  // Simple, bulk or verbatim; also doubles and big numbers, as text.
-    kError,   // The text without the leading '-'.
-    kInteger,  // Also booleans.
+    // Simple, bulk or verbatim; also doubles and big numbers, as text.
+    kString,
+    // The text without the leading '-'.
+    kError,
+    // Also booleans.
+    kInteger,
     kNil,
-    kArray,  // Also sets and pushes; maps as keys and values in turn.
+    // Also sets and pushes; maps as keys and values in turn.
+    kArray,
   };
   Kind kind = Kind::kNil;
   std::string text = {};

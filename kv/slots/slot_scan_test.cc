@@ -27,7 +27,8 @@ TEST(Cursor, LargestPosition_FitsADouble) {
   EXPECT_EQ(CursorPosition(cursor).value, kPositions - 1);
 }
 
-// Hashes that an adversary might find: many share a position, and many are equal.
+// Hashes that an adversary might find: many share a position, and many are
+// equal.
 uint64_t AdversarialHash(uint64_t draw) {
   constexpr int kShift = 64 - ScanPosition::kBits;
   constexpr uint64_t kPositions[] = {0, 1, 2, 0x2aaaaaa, 0x7ffffff};

@@ -1,5 +1,5 @@
-// Random histories on the store, with snapshots, compared with a slow and simple
-// model.
+// Random histories on the store, with snapshots, compared with a slow and
+// simple model.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -114,7 +114,8 @@ class Model {
     return {.status = status, .version = version_};
   }
 
-  // A row lives until the second after its lifetime has passed since its last use.
+  // A row lives until the second after its lifetime has passed since its last
+  // use.
   static bool Alive(const Row& row, int64_t now_ms) {
     const int64_t end = row.used_ms + kSessionLifetime.ms();
     return now_ms < (end + 999) / 1000 * 1000;
@@ -706,8 +707,8 @@ class History {
     transfer_->digest = store_->Digest();
   }
 
-  // The snapshot is the state when it was taken; what was applied since leads to the present one; and the history goes on
-  // with the copy.
+  // The snapshot is the state when it was taken; what was applied since leads
+  // to the present one; and the history goes on with the copy.
   void EndTransfer() {
     transfer_->Finish();
     RC_ASSERT(transfer_->to->Digest() == transfer_->digest);

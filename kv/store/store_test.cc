@@ -1,4 +1,5 @@
-// The store command by command, as a client sees it. Random histories against a model are in store_model_test.cc.
+// The store command by command, as a client sees it. Random histories against a
+// model are in store_model_test.cc.
 #include "kv/store/store.h"
 
 #include <cstdint>

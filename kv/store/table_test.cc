@@ -164,7 +164,8 @@ TEST_F(TableTest, EraseExpired_TakesTheRecordWithThatTimeOnly) {
   EXPECT_EQ(table_.key_count(), 0u);
 }
 
-// Hashes chosen by hand reach what random ones do not: long common prefixes, and more equal ones than a page holds.
+// Hashes chosen by hand reach what random ones do not: long common prefixes,
+// and more equal ones than a page holds.
 RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
   auto reclaimer = std::make_shared<PageReclaimer>();
   PageCounters counters;
@@ -231,7 +232,8 @@ RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
   }
 }
 
-// Keys that are there from the first step of a scan to the last are visited, and none twice.
+// Keys that are there from the first step of a scan to the last are visited,
+// and none twice.
 RC_GTEST_PROP(Table, ScanUnderChanges_VisitsWhatStays, ()) {
   auto reclaimer = std::make_shared<PageReclaimer>();
   PageCounters counters;

@@ -1,7 +1,9 @@
-// kv/testing/golden.h: compares bytes of a format with a file of them, written as hexadecimal text.
+// kv/testing/golden.h: compares bytes of a format with a file of them, written
+// as hexadecimal text.
 //
-// When a format changes on purpose, its version changes and a file for that version is added: run the test with
-// --test_env=QUORATE_GOLDEN_PRINT=1 and take what it prints.
+// When a format changes on purpose, its version changes and a file for that
+// version is added: run the test with --test_env=QUORATE_GOLDEN_PRINT=1 and
+// take the text that it prints.
 #ifndef QUORATE_KV_TESTING_GOLDEN_H_
 #define QUORATE_KV_TESTING_GOLDEN_H_
 

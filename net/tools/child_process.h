@@ -1,5 +1,6 @@
 // net/tools/child_process.h: runs a program as a child, for quickstart, tests
-// and benches. Calls block up to a time limit, so do not use them on the event loop.
+// and benches. Calls block up to a time limit, so do not use them on the event
+// loop.
 #ifndef QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 #define QUORATE_NET_TOOLS_CHILD_PROCESS_H_
 

@@ -226,18 +226,16 @@ struct KeyPositions {
 };
 KeyPositions FindKeys(const CommandRow& spec, Arguments request);
 
-// The replies of COMMAND and its subcommands. `request` is the whole command.
-void WriteCommandTable(RespWriter& reply);  // COMMAND.
-void WriteCommandInfo(Arguments request,
-                      RespWriter& reply);  // COMMAND INFO [name …].
-void WriteCommandDocs(Arguments request,
-                      RespWriter& reply);  // COMMAND DOCS [name …].
-void WriteCommandList(Arguments request,
-                      RespWriter& reply);  // COMMAND LIST [FILTERBY …].
-void WriteCommandGetKeys(Arguments request,
-                         // COMMAND GETKEYS and GETKEYSANDFLAGS.
-                         RespWriter& reply);
-size_t CommandCount();  // The number of commands without their subcommands.
+// The replies of COMMAND, COMMAND INFO, COMMAND DOCS, COMMAND LIST, COMMAND
+// GETKEYS and COMMAND GETKEYSANDFLAGS. `request` is the whole command.
+void WriteCommandTable(RespWriter& reply);
+void WriteCommandInfo(Arguments request, RespWriter& reply);
+void WriteCommandDocs(Arguments request, RespWriter& reply);
+void WriteCommandList(Arguments request, RespWriter& reply);
+void WriteCommandGetKeys(Arguments request, RespWriter& reply);
+
+// The number of commands without their subcommands.
+size_t CommandCount();
 
 }  // namespace quorate::node
 

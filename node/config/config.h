@@ -155,8 +155,8 @@ struct Config {
   bool bootstrap = false;
   ListenConfig listen;
   std::vector<NodeConfig> nodes;  // Ascending by id.
-  std::vector<ShardConfig>
-      shards;  // Ascending by group; together all 16384 slots.
+  // Ascending by group; together all 16384 slots.
+  std::vector<ShardConfig> shards;
   // Set by CompleteConfig if it divided the slots because there were no
   // [[shards]].
   std::optional<EvenSharding> even;

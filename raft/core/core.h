@@ -295,7 +295,8 @@ class Core {
   // leads.
   WallTime NextLogTime(const Now& now) const;
 
-  // The leader's view of each other member. Empty if this replica does not lead.
+  // The leader's view of each other member. Empty if this replica does not
+  // lead.
   struct FollowerStatus {
     NodeId node;
     Index match;

@@ -127,8 +127,8 @@ void Core::Impl::OnSnapshotChunk(Message message) {
     return;
   }
   if (AlreadyCovered(snapshot.position)) return;
-  if (incoming_snapshot_ && incoming_snapshot_->writing)
-    return;  // One at a time.
+  // One at a time.
+  if (incoming_snapshot_ && incoming_snapshot_->writing) return;
   if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {
     incoming_snapshot_ = IncomingSnapshot();
     incoming_snapshot_->snapshot = snapshot;

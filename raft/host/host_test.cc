@@ -396,8 +396,8 @@ TEST(Host, StoredBootstrapRecord_IsWhatTheCallerChecks) {
   EXPECT_EQ(checked, "stored:of today");
 }
 
-// Two nodes are enough for a leader. The third one was bootstrapped with another
-// record.
+// Two nodes are enough for a leader. The third one was bootstrapped with
+// another record.
 TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   Cluster cluster(19);
   cluster.options_.bootstrap_record = "another";

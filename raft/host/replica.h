@@ -125,8 +125,8 @@ class Replica {
   bool refusal_logged_ = false;
 
   uint64_t bytes_since_snapshot_ = 0;
-  std::unique_ptr<SnapshotReader>
-      snapshot_reader_;  // Set while one is being written.
+  // Set while a snapshot is being written.
+  std::unique_ptr<SnapshotReader> snapshot_reader_;
   // A snapshot is considered to be in transfer to a follower until then.
   MonoTime transfer_until_ = MonoTime::Min();
   // The snapshot offset that was last read for each follower.

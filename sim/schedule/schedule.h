@@ -11,7 +11,8 @@
 // their rates. FaultWindows plans faults by time, DiskDamage alters stored
 // bytes. FaultTriggers hits nodes at rare marks. Healing ends the faults.
 //
-//   Schedule schedule(&world, {.nodes = …, .groups = …, .length = Seconds(60)});
+//   Schedule schedule(&world,
+//                     {.nodes = …, .groups = …, .length = Seconds(60)});
 //   schedule.Begin();
 //   world.RunFor(Seconds(60));
 //   schedule.BeginLiveness();

@@ -39,8 +39,8 @@ struct WorkloadClientOptions {
   uint32_t keys = 6;
   // After this number of its own operations a client uses new keys.
   uint32_t operations_per_epoch = 150;
-  bool sessions =
-      false;  // Writes carry a session stamp and are retried when unknown.
+  // Writes carry a session stamp and are retried when unknown.
+  bool sessions = false;
   // Some reads go to any node, like those of a cluster client on a READONLY
   // connection.
   bool stale_reads = false;

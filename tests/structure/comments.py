@@ -1,0 +1,76 @@
+"""Comments of C++ and proto files: their width, their place at declarations, and the names in them.
+
+A comment names only what exists: an identifier in backquotes, a member as Class::Member and a function as Name() occur in the code of
+the repository. A renamed function takes its comments along.
+"""
+
+import re
+
+from bans import Finding
+
+WIDTH_MAX = 80
+# The checker's own files.
+APART = ('lincheck/',)
+
+_COMMENT = re.compile(r'(?:^|(?<=\s))//(?!/) ?(.*)$')
+_WORD = re.compile(r'[A-Za-z_]\w*')
+_QUALIFIED = re.compile(r'(?<![\w:.`/])((?:[A-Za-z_]\w*::)+~?[A-Za-z_]\w*)')
+_CALL = re.compile(r'(?<![\w:.>/`])([A-Za-z_]\w{2,})\(\)')
+_QUOTED = re.compile(r'`([A-Za-z_]\w*)`')
+
+
+def applies(path):
+    return path.endswith(('.h', '.cc', '.proto')) and not path.startswith(APART + ('third_party/',))
+
+
+def _comments(text):
+    """(line number, code before the comment, comment) of the lines of `text` that have one."""
+    for number, line in enumerate(text.split('\n'), 1):
+        match = _COMMENT.search(line)
+        # A // within a string, such as the one of a URL, begins no comment.
+        if match and line.count('"', 0, match.start()) % 2 == 0:
+            yield number, line[:match.start()].rstrip(), match.group(1)
+
+
+def check_width(path, text):
+    lines = text.split('\n')
+    for number, _, _ in _comments(text):
+        if len(lines[number - 1]) > WIDTH_MAX:
+            yield Finding(path, number, 'comment-width', f'{len(lines[number - 1])} columns, at most {WIDTH_MAX} in lines with a comment')
+
+
+def check_broken_declarations(path, text):
+    """A declaration that is broken only because a comment follows it: the comment belongs on the line above."""
+    lines = text.split('\n')
+    for number, code, _ in _comments(text):
+        before = lines[number - 2].rstrip() if number > 1 else ''
+        if not code.strip() or not before or _COMMENT.search(before) or before[-1] in '{};:#\\' or before.lstrip().startswith('#'):
+            continue
+        # The line above is a row of a list: it ends with a comma outside parentheses.
+        if before[-1] == ',' and before.count('(') <= before.count(')'):
+            continue
+        joined = before + ('' if before[-1] == '(' else ' ') + code.strip()
+        if len(joined) <= WIDTH_MAX:
+            yield Finding(path, number, 'comment-place', 'the declaration fits on one line: write its comment on the line above')
+
+
+def words_of(text):
+    """Every word of the code of a C++ or proto file, literals included."""
+    without = '\n'.join(line[:match.start()] if (match := _COMMENT.search(line)) and line.count('"', 0, match.start()) % 2 == 0 else line
+                        for line in text.split('\n'))
+    return set(_WORD.findall(without))
+
+
+def _names(comment):
+    yield from _QUOTED.findall(comment)
+    for pattern in (_QUALIFIED, _CALL):
+        yield from pattern.findall(comment)
+
+
+def check_names(path, text, words_by_file):
+    """words_by_file: path -> words of its code. A qualified name exists if one file has all its parts."""
+    for number, _, comment in _comments(text):
+        for name in _names(comment):
+            parts = set(name.replace('~', '').split('::'))
+            if not any(parts <= words for words in words_by_file.values()):
+                yield Finding(path, number, 'comment-name', f'there is no {name} in the code')

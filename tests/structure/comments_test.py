@@ -1,0 +1,68 @@
+"""Comments have one width, stand above declarations and name what exists; and the checks can fail."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import comments  # noqa: E402
+import prose  # noqa: E402
+import tree  # noqa: E402
+
+_CODE = ('.h', '.cc', '.proto', '.py', '.js', '.sh', '.bazel', '.bzl')
+
+
+def rules(findings):
+    return [f.rule for f in findings]
+
+
+class CommentsTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        root = tree.find_root()
+        cls.texts = {p: tree.read(root, p) for p in tree.list_files(root) if p.endswith(_CODE)}
+
+    def check_all(self, check, without=()):
+        checked = {p: text for p, text in self.texts.items() if comments.applies(p) and p not in without}
+        self.assertGreater(len(checked), 400)
+        findings = [f for path, text in checked.items() for f in check(path, text)]
+        self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
+
+    def test_Comments_AsTheyAre_HaveOneWidth(self):
+        # Files whose prose is still to be rewritten.
+        listed = tree.read(tree.find_root(), prose.LIST).split()
+        self.check_all(comments.check_width, without=listed)
+
+    def test_Declarations_AsTheyAre_AreNotBrokenByTheirComments(self):
+        self.check_all(comments.check_broken_declarations)
+
+    def test_Names_InComments_ExistInTheCode(self):
+        words = {path: comments.words_of(text) for path, text in self.texts.items()}
+        self.check_all(lambda path, text: comments.check_names(path, text, words))
+
+    def test_WideComment_Planted_IsFound(self):
+        for line in ('// ' + 'x' * 78, '  int a;  // ' + 'x' * 70):
+            self.assertEqual(['comment-width'], rules(comments.check_width('kv/a.h', line)))
+        for line in ('// ' + 'x' * 77, 'f("//' + 'x' * 90 + '");', 'int a = ' + '1' * 90 + ';'):
+            self.assertEqual([], rules(comments.check_width('kv/a.h', line)))
+
+    def test_DeclarationBrokenByItsComment_Planted_IsFound(self):
+        for text in ('  kAppend =\n      2,  // Hard state.\n', '  std::vector<int>\n      a_;  // Ascending.\n',
+                     'void F(int a,\n       int b);  // Twice.\n', '  if (a)\n    return;  // One at a time.\n'):
+            self.assertEqual(['comment-place'], rules(comments.check_broken_declarations('kv/a.h', text)), text)
+        for text in ('  kA,\n  kB,  // The second.\n', '  int a;\n  int b;  // The second.\n', '// The first.\nint a;  // One.\n',
+                     f'void F(int {"a" * 40},\n       int {"b" * 40});  // Twice.\n', 'class A {\n  int b;  // One.\n'):
+            self.assertEqual([], rules(comments.check_broken_declarations('kv/a.h', text)), text)
+
+    def test_NameThatDoesNotExist_Planted_IsFound(self):
+        words = {'kv/b.h': comments.words_of('class Router {\n  void Add(int value_bytes);\n};  // Gone\n'),
+                 'kv/c.h': comments.words_of('void Execute();\n')}
+        for comment in ('Router::Add does it.', '`value_bytes` at most.', 'Add() and Router::Add() do it.', 'Who is `a b`?'):
+            self.assertEqual([], rules(comments.check_names('kv/a.h', f'// {comment}\n', words)), comment)
+        for comment in ('Router::Execute does it.', 'calls Gone() later', 'at most `key_bytes`', 'Queue::Add'):
+            self.assertEqual(['comment-name'], rules(comments.check_names('kv/a.h', f'int a;  // {comment}\n', words)), comment)
+
+
+if __name__ == '__main__':
+    unittest.main()
