@@ -119,7 +119,7 @@ ROOT_FILES = {'.bazelrc', '.clang-format', '.gitignore', 'BUILD.bazel', 'CHANGEL
 
 def check_root(path):
     """The root holds a fixed list of files; everything else has a folder."""
-    if '/' not in path and path not in ROOT_FILES and not path.endswith(('.tape', '.swp')):
+    if '/' not in path and path not in ROOT_FILES:
         yield Finding(path, 1, 'root', 'a new file in the root: give it a folder, or add it to ROOT_FILES')
 
 

@@ -91,6 +91,13 @@ class LayoutTest(unittest.TestCase):
             self.assertEqual([], rules(layout.check_root(path)), path)
         self.assertEqual(['root'], rules(layout.check_root('old_server')))
 
+    def test_IgnoredFiles_AreNoneOfTheRepository(self):
+        patterns = ['/bazel-*', '/out.json', '*.o', '.idea/']
+        for path in ('bazel-bin/', 'out.json', 'a.o', 'kv/b.o', '.idea/', 'kv/.idea/'):
+            self.assertTrue(tree.is_ignored(path, patterns), path)
+        for path in ('kv/bazel-bin/', 'kv/out.json', 'o', 'kv/a.oo', '.idea', 'kv/'):
+            self.assertFalse(tree.is_ignored(path, patterns), path)
+
     def test_CommentsAsTheyAre_NameFilesThatExist(self):
         for path in self.files:
             if path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl')) and not path.startswith('third_party/'):

@@ -5,6 +5,7 @@ The tests read the source tree itself, not a declared list of files, so that a n
 """
 
 import ast
+import fnmatch
 import os
 from dataclasses import dataclass, field
 
@@ -19,15 +20,32 @@ def find_root():
     raise RuntimeError('no WORKSPACE in the runfiles: add //:WORKSPACE to data')
 
 
+def is_ignored(path, patterns):
+    """Whether a .gitignore of `patterns` excludes `path` (a folder ends with /). Patterns name a root entry (/x) or a base name (x, x/)."""
+    name = path.rstrip('/')
+    for pattern in patterns:
+        if pattern.endswith('/') and not path.endswith('/'):
+            continue
+        wanted = pattern.strip('/')
+        if fnmatch.fnmatch(name if pattern.startswith('/') else os.path.basename(name), wanted) \
+                and not (pattern.startswith('/') and '/' in name):
+            return True
+    return False
+
+
 def list_files(root):
     """Every file that belongs to the repository, relative to its root, sorted."""
+    ignore = os.path.join(root, '.gitignore')
+    patterns = read(root, '.gitignore').split() if os.path.exists(ignore) else []
     found = []
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS and not (folder == root and f.startswith('bazel-')))
+        inner = os.path.relpath(folder, root)
+        prefix = '' if inner == '.' else inner + '/'
+        folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS and not is_ignored(f'{prefix}{f}/', patterns))
         for name in files:
             path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                found.append(os.path.relpath(path, root))
+            if not os.path.islink(path) and not is_ignored(prefix + name, patterns):
+                found.append(prefix + name)
     return sorted(found)
 
 
