@@ -22,9 +22,7 @@ def read_table(page):
 # External libraries that pure folders may use: values and algorithms, without threads or input and output.
 PURE_EXTERNAL = {
     'com_google_absl': 'containers, strings, Status',
-    'com_google_protobuf': 'envelopes between peers, configuration entries and snapshot headers',
     'tomlplusplus': 'parsing of configuration text',
-    'nlohmann_json': 'JSON text in and out',
     'boost_beast': 'the grammar of HTTP over bytes in memory',
     'xxhash': 'digests',
 }
@@ -138,6 +136,50 @@ def check_visibility(targets):
         if target.kind != 'alias' and '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
             yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'visibility',
                           f'{target.label} is public: name the folders that may use it')
+
+
+def _matches(pattern, package):
+    folder, _, kind = pattern[2:].partition(':')
+    return package == folder or kind == '__subpackages__' and package.startswith(folder + '/' if folder else '')
+
+
+def check_dead_visibility(targets):
+    """Every entry of a visibility has a target that uses it: one of the target's own, or one of the package's default."""
+    users = {}
+    for target in targets:
+        for label in target.labels:
+            users.setdefault(label, set()).add(target.package)
+    defaults = {}
+    for target in targets:
+        packages = users.get(target.label, set()) - {target.package}
+        if target.own_visibility:
+            defaults.setdefault(target.package, [target, set(), set()])
+            for entry in target.visibility:
+                if not entry.startswith('//visibility:') and not any(_matches(entry, package) for package in packages):
+                    yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'dead-visibility',
+                                  f'{entry} does not use {target.label}')
+        else:
+            _, entries, all_packages = defaults.setdefault(target.package, [target, set(), set()])
+            entries.update(target.visibility)
+            all_packages.update(packages)
+    for package, (_, entries, packages) in sorted(defaults.items()):
+        for entry in sorted(entries):
+            if not entry.startswith('//visibility:') and not any(_matches(entry, user) for user in packages):
+                yield Finding(os.path.join(package, 'BUILD.bazel'), 1, 'dead-visibility', f'{entry} uses nothing of //{package}')
+
+
+def check_dead_external(targets):
+    """Every library that pure folders may use is used by one of them."""
+    used = {}
+    for target in targets:
+        folder = folder_of(target.label)
+        if folder in PRODUCT and folder != 'net' and not target.is_test_code and not is_command(target.package):
+            used.setdefault(folder, set()).update(dep[1:].split('//', 1)[0] for dep in target.deps if dep.startswith('@'))
+    pure = {name for folder, names in used.items() if folder not in ('env', 'lincheck') for name in names}
+    for listed, names in ((PURE_EXTERNAL, pure), (ENV_EXTERNAL, used.get('env', set())), (LINCHECK_EXTERNAL, used.get('lincheck', set()))):
+        for name in listed:
+            if name not in names:
+                yield Finding('tests/structure/arrows.py', 1, 'dead-external', f'no pure folder uses @{name}: take it out of the list')
 
 
 def check_globs(path, text):

@@ -40,6 +40,25 @@ class ArrowsTest(unittest.TestCase):
     def test_BuildFiles_AsTheyAre_StateWhoMaySeeThem(self):
         self.assertNone(arrows.check_visibility(self.targets))
 
+    def test_Visibilities_AsTheyAre_AreUsed(self):
+        self.assertNone(arrows.check_dead_visibility(self.targets))
+
+    def test_LibrariesFromOutside_AsTheyAre_AreUsed(self):
+        self.assertNone(arrows.check_dead_external(self.targets))
+
+    def test_UnusedVisibility_Planted_IsFound(self):
+        def found(visibility, user, default='[]'):
+            text = f'package(default_visibility = {default})\ncc_library(name = "x", {visibility})\ncc_library(name = "y", deps = [":x"])'
+            targets = tree.parse_build(text, 'kv/a') + tree.parse_build('cc_test(name = "z", data = ["//kv/a:x"])', user)
+            return [f.message for f in arrows.check_dead_visibility(targets)]
+
+        for entry, user in (('//node:__pkg__', 'node'), ('//node:__subpackages__', 'node/b'), ('//node:__subpackages__', 'node')):
+            self.assertEqual([], found(f'visibility = ["{entry}"]', user))
+            self.assertEqual([], found('', user, f'["{entry}"]'))
+        for entry, user in (('//node:__pkg__', 'node/b'), ('//node:__subpackages__', 'nodes'), ('//kv/a:__pkg__', 'node')):
+            self.assertEqual([f'{entry} does not use //kv/a:x'], found(f'visibility = ["{entry}"]', user))
+            self.assertEqual([f'{entry} uses nothing of //kv/a'], found('', user, f'["{entry}"]'))
+
     def test_BuildFiles_AsTheyAre_ListTheirFiles(self):
         for path in arrows.all_build_files(self.root):
             self.assertNone(arrows.check_globs(path, tree.read(self.root, path)))

@@ -66,7 +66,11 @@ class Target:
     deps: list = field(default_factory=list)
     tags: list = field(default_factory=list)
     visibility: list = None
+    # Whether `visibility` is the target's own, not its package's default.
+    own_visibility: bool = False
     testonly: bool = False
+    # Every label of this repository that the target names, in whatever argument.
+    labels: list = field(default_factory=list)
 
     @property
     def is_test_code(self):
@@ -114,6 +118,10 @@ def parse_build(text, package):
             target.tags = _strings(arguments['tags'])
         if 'visibility' in arguments:
             target.visibility = _strings(arguments['visibility'])
+            target.own_visibility = True
+        for key, value in arguments.items():
+            if key not in ('name', 'visibility'):
+                target.labels.extend(absolute_label(s, package) for s in _strings(value) if s.startswith(('//', ':')))
         testonly = arguments.get('testonly')
         target.testonly = isinstance(testonly, ast.Constant) and bool(testonly.value)
         targets.append(target)
