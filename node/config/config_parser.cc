@@ -15,7 +15,7 @@
 #include <optional>
 #include <variant>
 
-#include "env/parse_integer.h"
+#include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/config/config.h"
 #include "raft/core/types.h"
@@ -536,11 +536,9 @@ class Parser {
             })) {
           continue;
         }
-        const size_t colon = address.rfind(':');
-        int64_t port = 0;
-        if (colon == std::string::npos ||
-            !ParseInteger(std::string_view(address).substr(colon + 1), &port) ||
-            port <= kPortDistance || port > 65'535 - kPortDistance) {
+        const absl::StatusOr<HostPort> http = ParseHostPort(address);
+        if (!http.ok() || http->port <= kPortDistance ||
+            http->port > 65'535 - kPortDistance) {
           const std::string_view key = i == 0 ? "address" : "replicas";
           return Fail(
               PositionOfRow(Concat("shards[].", key), row),
@@ -549,13 +547,15 @@ class Parser {
                      kPortDistance + 1, " to ", 65'535 - kPortDistance,
                      " (there are no [[nodes]]), found \"", address, "\""));
         }
-        const std::string host = address.substr(0, colon + 1);
+        const auto at_distance = [&](int64_t distance) {
+          return FormatHostPort(http->host,
+                                static_cast<uint16_t>(http->port + distance));
+        };
         const auto id = static_cast<uint32_t>(target_.config.nodes.size() + 1);
-        target_.config.nodes.push_back(
-            {.id = NodeId(id),
-             .resp = Concat(host, port - kPortDistance),
-             .http = address,
-             .peer = Concat(host, port + kPortDistance)});
+        target_.config.nodes.push_back({.id = NodeId(id),
+                                        .resp = at_distance(-kPortDistance),
+                                        .http = address,
+                                        .peer = at_distance(kPortDistance)});
       }
     }
     return absl::OkStatus();

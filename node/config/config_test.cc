@@ -160,6 +160,12 @@ replicas = ["127.0.0.33:8080", "127.0.0.2:8080"]
             "q.toml:18:1: key 'shards[1].replicas': expected \"host:port\" "
             "with a port from 1001 to 64535 (there are no [[nodes]]), found "
             "\"127.0.0.33:1000\"");
+  bad = text;
+  bad.replace(bad.find("127.0.0.33:8080"), 15, ":8080");
+  EXPECT_EQ(ErrorOf(bad),
+            "q.toml:18:1: key 'shards[1].replicas': expected \"host:port\" "
+            "with a port from 1001 to 64535 (there are no [[nodes]]), found "
+            "\":8080\"");
   // Two nodes would get equal ports.
   bad = text;
   bad.replace(bad.find("127.0.0.22:8080"), 15, "127.0.0.2:9080");
