@@ -72,7 +72,7 @@ TEST(BufferDeathTest, SliceOutsideTheBytes_Fails) {
   EXPECT_DEATH(buffer.Slice(4, 0), "CHECK failed");
 }
 
-TEST(Buffer, Slice_TellsTheSizeOfTheBlockItPins) {
+TEST(Buffer, Slice_ReportsTheSizeOfItsPinnedBlock) {
   const Buffer whole = Buffer::Copy("0123456789");
   EXPECT_EQ(whole.Slice(3, 2).block_size(), 10u);
   EXPECT_EQ(Buffer().block_size(), 0u);

@@ -479,7 +479,7 @@ TEST(Cluster_MalformedInput, ClosesThatConnectionAlone) {
   EXPECT_EQ(cluster.Command(*good, {"PING"}), "+PONG\r\n");
 }
 
-TEST(Cluster_Expiry, FirstReadOfADueKeyInAnIdleGroup_FindsNothing) {
+TEST(Cluster_Expiry, FirstReadOfADueKeyInAnIdleGroup_ReturnsNull) {
   for (const uint32_t nodes : {1u, 3u}) {
     TestCluster cluster({.nodes = nodes});
     ASSERT_TRUE(cluster.AwaitLeaders());
@@ -836,7 +836,7 @@ TEST(Cluster_Pipeline, ReadThatNeedsTheLogLater_IsNotOvertakenByTheNext) {
 }
 
 // Node 4 has no replica: it learns of leaders from other nodes only.
-TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_FindsAnother) {
+TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_UsesTheNextLeader) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          config.shards.push_back(
                              {.group = GroupId(1),
@@ -898,7 +898,7 @@ TEST(Cluster_NodeWithoutReplica, Redirecting_LearnsTheLeader) {
 
 // The disk of the leader failed: it does not serve, and the node must stop
 // sending requests to it.
-TEST(Cluster_NodeWithoutReplica, LeaderStopped_FindsTheNext) {
+TEST(Cluster_NodeWithoutReplica, LeaderStopped_UsesTheNextLeader) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
                          config.shards.push_back(
                              {.group = GroupId(1),

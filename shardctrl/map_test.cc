@@ -84,7 +84,7 @@ TEST(ShardMap, Empty_KnowsNothing) {
   EXPECT_EQ(map.slot_count(), 0u);
 }
 
-TEST(ShardMap, SlotsOfNobodyOrOfTwo_AreRefused) {
+TEST(ShardMap, SlotsOfNoGroupOrOfTwo_AreRefused) {
   ShardMap::Parts parts = GoodParts();
   parts.assignments[0].slots = Range(8200, 16383);
   EXPECT_EQ(ErrorOf(parts), "shard map: slots 8192-8199 belong to no group");

@@ -111,7 +111,7 @@ TEST(Snapshot, OfVersion1_IsReadAndHasNoRemovals) {
   EXPECT_EQ(store.Digest(), replayed.Digest());
 }
 
-TEST(Snapshot, RestoredStore_HasTheSameBytesAndGoesOnAlike) {
+TEST(Snapshot, RestoredStore_HasEqualBytesAndEqualLaterDigests) {
   const auto store = SampleStore();
   const std::string bytes = BytesOf(store.get());
   Store other({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});

@@ -314,7 +314,7 @@ TEST_F(StoreTest, DueKeys_AreRemovedABoundedNumberPerEntry) {
   EXPECT_EQ(store_.Digest(), store_.RecomputeDigest());
 }
 
-TEST_F(StoreTest, Set_DropsOrKeepsAnExpiryAsTold) {
+TEST_F(StoreTest, Set_DropsOrKeepsAnExpiryByItsFlags) {
   Do({.op = Op::kSet, .expire_at_ms = 5'000}, {"k", "1"});
   Do({.op = Op::kSet, .flags = kKeepExpiry}, {"k", "2"});
   EXPECT_EQ(Get("k").expire_at_ms, 5'000);

@@ -1,9 +1,8 @@
-// kv/testing/golden.h: compares bytes of a format with a file of them, written
-// as hexadecimal text.
+// kv/testing/golden.h: compares bytes of a format with a golden file, which has
+// them as hexadecimal text.
 //
-// When a format changes on purpose, its version changes and a file for that
-// version is added: run the test with --test_env=QUORATE_GOLDEN_PRINT=1 and
-// take the text that it prints.
+// After an intended change of a format, raise its version and add a golden file
+// for the new version: --test_env=QUORATE_GOLDEN_PRINT=1 prints its contents.
 #ifndef QUORATE_KV_TESTING_GOLDEN_H_
 #define QUORATE_KV_TESTING_GOLDEN_H_
 

@@ -248,7 +248,7 @@ TEST_F(CoreTest, WriteDone_OutOfOrder_DoesNotFall) {
   EXPECT_EQ(core_->durable_index(), Index(3));
 }
 
-TEST_F(CoreTest, Acknowledgement_LateOrFromAStranger_ChangesNothing) {
+TEST_F(CoreTest, Acknowledgement_LateOrFromANonMember_ChangesNothing) {
   Start(Term(1));
   BecomeServingLeader();
   for (int i = 0; i < 3; ++i) {

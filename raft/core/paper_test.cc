@@ -249,7 +249,7 @@ TEST_F(PaperTest, Followers_VoteGranted_TimerStartsAnew) {
   EXPECT_GE(core_->deadline() - now_.mono, options_.election_timeout_min);
 }
 
-TEST_F(PaperTest, Followers_VoteRefused_TimerGoesOn) {
+TEST_F(PaperTest, Followers_VoteRefused_TimerContinues) {
   Start(Term(2), {2});
   const MonoTime deadline = core_->deadline();
   now_.mono = deadline - Milliseconds(1);

@@ -496,7 +496,7 @@ std::string ReadAll(const std::string& path) {
   return text.str();
 }
 
-TEST_P(ScenarioTest, File_TellsWhatItSays) {
+TEST_P(ScenarioTest, File_HasTheGoldenOutput) {
   const std::string golden = ReadAll(GetParam());
   ASSERT_FALSE(golden.empty()) << GetParam();
   std::istringstream in(golden);

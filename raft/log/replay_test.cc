@@ -123,7 +123,7 @@ TEST(Replay, CarriedEntries_FillTheHoleThatALostSegmentLeft) {
   EXPECT_EQ(result.segment_of.at(kKey), (std::vector<uint64_t>{2, 2, 1}));
 }
 
-TEST(Replay, EntriesThatNobodyCarried_FenceTheGroup) {
+TEST(Replay, EntriesThatWereNotRewritten_FenceTheGroup) {
   const auto result =
       ReplayAll({Segment(1, {{kKey, State(1, 5, 7)}}, [](BatchWriter& w) {
         AddEntries(w, RecordType::kAppend, 1, 8, 8);

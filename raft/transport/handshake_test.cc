@@ -100,7 +100,7 @@ TEST_F(AnswerTest, APeer_IsWelcomeInTheHighestCommonVersion) {
   EXPECT_EQ(reply.incarnation, StoreIncarnation(11));
 }
 
-TEST_F(AnswerTest, WhoeverDoesNotBelong_IsRefusedForThatReason) {
+TEST_F(AnswerTest, PeerThatDoesNotBelong_IsRefusedWithTheReason) {
   EXPECT_EQ(Why(/*knows=*/false), HandshakeRefusal::kUnknownNode);
   hello_.to = NodeId(9);
   EXPECT_EQ(Why(), HandshakeRefusal::kOtherNode);

@@ -324,7 +324,7 @@ TEST(Turn, InputsThatArriveWhileBusy_ShareTheNextTurn) {
   pair.world.SetStepHook(nullptr);
 }
 
-TEST(Turn, FrozenClock_FiresNoTimerUntilItGoesOn) {
+TEST(Turn, FrozenClock_FiresNoTimerUntilItAdvances) {
   World world{WorldOptions()};
   const MachineId machine = world.AddMachine();
   world.Start(machine, nullptr);

@@ -89,7 +89,7 @@ TEST(Streams, SplitReads_ArriveInPiecesAndWhole) {
   EXPECT_GT(c.world.faults().count(Fault::kStreamSplit), 20u);
 }
 
-TEST(Streams, Reset_CutsAReplyInTheMiddleAndTellsBothEnds) {
+TEST(Streams, Reset_CutsAReplyAndIsReportedToBothEnds) {
   std::set<size_t> lengths;
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     WorldOptions options;
@@ -247,7 +247,7 @@ TEST(Streams, ConnectFaults_RefuseOrHang) {
   EXPECT_EQ(refused + timed_out + connected, 60);
 }
 
-TEST(Streams, ResetStreams_TellsBothEnds) {
+TEST(Streams, ResetStreams_IsReportedToBothEnds) {
   Connected c;
   ASSERT_TRUE(c.Up());
   c.world.ResetStreams(c.server_machine);

@@ -20,7 +20,7 @@ TEST(SimClock, Drift_StretchesMonotonicTime) {
   EXPECT_EQ(clock.Mono(SimTime(Seconds(20).ns())).ns(), Seconds(25).ns());
 }
 
-TEST(SimClock, Frozen_StandsStillAndGoesOnFromThere) {
+TEST(SimClock, Frozen_StopsAndContinuesFromThere) {
   SimClock clock({}, kEpoch);
   const MonoTime before = clock.Mono(SimTime(1000));
   clock.SetFrozen(SimTime(1000), true);

@@ -195,10 +195,10 @@ TEST_P(TransportContract, PeerThatRestarts_IsReachedUnderItsNewIncarnation) {
 
 TEST_P(TransportContract, AnotherCluster_IsRefused) {
   Pair pair(&fixture());
-  TransportIdentity stranger = Identity(2);
-  stranger.cluster = ClusterId(78);
+  TransportIdentity other = Identity(2);
+  other.cluster = ClusterId(78);
   ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
-  ASSERT_TRUE(pair.Start(1, stranger, NodeId(1)).ok());
+  ASSERT_TRUE(pair.Start(1, other, NodeId(1)).ok());
   EXPECT_FALSE(pair.Deliver(0, "hello?", Lane::kControl));
   EXPECT_FALSE(pair.Deliver(1, "hello?", Lane::kControl));
 }

@@ -21,6 +21,8 @@ _WORD = re.compile(
     r'\b(nobody|somebody|whoever|one or another'
     r'|patience|hand-?overs?|handed over|found(?:ed|ing)|judge[sd]?|judgements?|strangers?|hearsay|goodbye'
     r'|all the same|anew|in vain|likewise|tells (?:that|what|which|whether|nothing)|as (?:it|they) stands?)\b', re.IGNORECASE)
+_TEST = re.compile(r'^\s*(?:TEST(?:_F|_P)?|RC_GTEST_PROP|RC_GTEST_FIXTURE_PROP)\(|^\s*def test_')
+_TEST_WORD = re.compile(r'(Nobody|Somebody|Whoever|Stranger|Patience|Hand[Oo]vers?|Founded|Tells|GoesOn|GoOn)(?![a-z])')
 _TRAILING = {'//': re.compile(r'\S\s\s+// (.*)$'), '#': re.compile(r'\S\s\s+# (.*)$')}
 
 
@@ -59,6 +61,11 @@ def check(path, text):
             match = pattern.search(comment)
             if match:
                 yield Finding(path, number, 'prose', f'"{match.group(1)} …": name the subject; comments stand alone (CONTRIBUTING, rules for words)')
+    if path.endswith(('.cc', '.py')):
+        for number, line in enumerate(text.split('\n'), 1):
+            match = _TEST.search(line) and _TEST_WORD.search(line)
+            if match:
+                yield Finding(path, number, 'prose', f'"{match.group(1)}" in the name of a test: name the subject and what it does')
 
 
 def is_checked(path):

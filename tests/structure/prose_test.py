@@ -46,6 +46,11 @@ class ProseTest(unittest.TestCase):
             self.assertEqual(1, len(found(f'// {text}\n')), text)
         self.assertEqual([], found('// The leader found no entry and retries; the profile is finding its form.\n'))
 
+    def test_NameOfATest_WithSuchAWord_IsFound(self):
+        self.assertEqual(['Nobody'], found('TEST(Stream, Cancelled_CallsNobody) {\n', 'net/a_test.cc'))
+        self.assertEqual(['Tells'], found('    def test_Error_TellsTheName(self):\n', 'tests/a_test.py'))
+        self.assertEqual([], found('TEST(Stream, Cancelled_MakesNoCall) {\n', 'net/a_test.cc'))
+
     def test_List_OnlyShrinks(self):
         texts = {'kv/clean.h': '// The key.\n', 'kv/old.h': '// What is due.\n', 'kv/new.h': '// What is new.\n'}
         paths = [f.path for f in prose.check_all(texts, ['kv/clean.h', 'kv/gone.h', 'kv/old.h'])]
