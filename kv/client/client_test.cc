@@ -432,7 +432,7 @@ TEST(Client, RefusalOfASecondTry_AfterOneThatMayHaveRun_IsUnknown) {
           "ERR value is not an integer or out of range",
           "ERR string exceeds maximum allowed size", "NOPERM no right to do it",
           "NOAUTH Authentication required.", "OOM command not allowed",
-          "SESSION_REUSED this sequence number was another command",
+          "SESSION_REUSED this sequence number was used for another command",
           "SESSION_STALE this sequence number is finished",
           "CROSSSLOT Keys in request don't hash to the same slot"}) {
       for (const bool again : {false, true}) {

@@ -482,17 +482,17 @@ std::string_view ErrorOf(kv::ResultStatus status) {
       return "SESSION_EXPIRED the session is over; whether an earlier try of "
              "this command took effect is not known";
     case kv::ResultStatus::kStaleSequence:
-      return "SESSION_STALE the client itself declared this sequence number "
-             "finished";
+      return "SESSION_STALE this sequence number is below the floor that the "
+             "client sent";
     case kv::ResultStatus::kSequenceReused:
-      return "SESSION_REUSED this sequence number was another command";
+      return "SESSION_REUSED this sequence number was used for another command";
     case kv::ResultStatus::kTooManyOutstanding:
       return "SESSION_FULL too many sequence numbers are outstanding; raise "
              "the floor";
     case kv::ResultStatus::kTooManySessions:
       return "SESSION_LIMIT the slot holds no more sessions";
     case kv::ResultStatus::kMalformed:
-      return "ERR the command makes no sense to the store";
+      return "ERR the store refused the command as malformed";
     case kv::ResultStatus::kResultNotKept:
       return "RESULT_NOT_KEPT the command took effect; its result was too "
              "large to keep";

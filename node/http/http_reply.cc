@@ -22,7 +22,7 @@ constexpr HttpStatusError kErrors[] = {
      "the key's session is over; whether an earlier try took effect is not "
      "known"},
     {ResultStatus::kStaleSequence, 409, "SESSION_STALE",
-     "this request was declared finished"},
+     "the client declared that it needs no answer to this request"},
     {ResultStatus::kSequenceReused, 422, "IDEMPOTENCY_KEY_REUSED",
      "the Idempotency-Key was used for another request"},
     {ResultStatus::kTooManyOutstanding, 429, "SESSION_FULL",
@@ -30,7 +30,7 @@ constexpr HttpStatusError kErrors[] = {
     {ResultStatus::kTooManySessions, 429, "SESSION_LIMIT",
      "the slot holds no more sessions; the request was not executed"},
     {ResultStatus::kMalformed, 400, "MALFORMED",
-     "the request makes no sense to the store"},
+     "the store refused the request as malformed"},
     {ResultStatus::kResultNotKept, 409, "RESULT_NOT_KEPT",
      "the request took effect; its result was too large to keep"},
 };

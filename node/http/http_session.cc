@@ -144,15 +144,16 @@ HttpSession::HandleResult HttpSession::Handle(HttpRequest& request) {
   HttpTarget target;
   if (!ParseTarget(request.target, &target)) {
     Error(request, "bad", 400, "BAD_REQUEST",
-          "the target has a broken %XX, or a # that is not written as %23");
+          "the target has a malformed %XX, or a # that is not written as %23");
     return HandleResult::kDone;
   }
   if (target.path.starts_with(kKeyPrefix)) return HandleKey(request, target);
   if (target.path == "/set") return HandlePlain(request, target, true);
   if (target.path == "/get") return HandlePlain(request, target, false);
   if (HandleFixed(request, target)) return HandleResult::kDone;
-  Error(request, "unknown", 404, "NO_SUCH_ROUTE",
-        "there are /v1/kv/KEY, /get, /set, /livez, /readyz and /metrics");
+  Error(
+      request, "unknown", 404, "NO_SUCH_ROUTE",
+      "no such route; use /v1/kv/KEY, /get, /set, /livez, /readyz or /metrics");
   return HandleResult::kDone;
 }
 
@@ -199,7 +200,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
       std::string_view(target.path).substr(kKeyPrefix.size());
   if (key.empty() || key.size() > context_.config.limits.key_bytes) {
     Error(request, "kv", 400, "BAD_KEY",
-          Concat("a key has from 1 to ", context_.config.limits.key_bytes,
+          Concat("a key must have from 1 to ", context_.config.limits.key_bytes,
                  " bytes"));
     return HandleResult::kDone;
   }
@@ -217,7 +218,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     if (request.Header("content-length") == nullptr &&
         request.Header("transfer-encoding") == nullptr) {
       Error(request, "kv_put", 411, "LENGTH_REQUIRED",
-            "a value comes with Content-Length or in chunks");
+            "a value needs Content-Length or chunked encoding");
       return HandleResult::kDone;
     }
     spec.op = kv::Op::kSet;
@@ -244,9 +245,10 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
   const std::string* value = target.Parameter("value");
   const LimitsConfig& limits = context_.config.limits;
   if (set && !context_.config.http_get_writes) {
-    Error(request, name, 403, "GET_WRITES_OFF",
-          "writing by GET is off; set clients.http_get_writes = true or use "
-          "PUT /v1/kv/KEY");
+    Error(
+        request, name, 403, "GET_WRITES_OFF",
+        "writes by GET are disabled; set clients.http_get_writes = true or use "
+        "PUT /v1/kv/KEY");
     return HandleResult::kDone;
   }
   if (request.method != "GET") {
@@ -281,9 +283,10 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
   if (const std::string* cas = target.Parameter("cas")) {
     const auto version = ParseCas(*cas);
     if (!version.has_value()) {
-      Error(request, "kv", 400, "BAD_CAS",
-            "cas is a version as in X-Quorate-Version, or 0 for a key that "
-            "must not exist");
+      Error(
+          request, "kv", 400, "BAD_CAS",
+          "cas must be a version as in X-Quorate-Version, or 0 for a key that "
+          "must not exist");
       return false;
     }
     spec->expected = version;
@@ -293,7 +296,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
     const auto ms = ParseDurationMs(*ttl);
     if (!ms.has_value() || spec->op != kv::Op::kSet) {
       Error(request, "kv", 400, "BAD_TTL",
-            "ttl is a positive number of seconds, or has a unit: ms, s, m, h");
+            "ttl must be a positive number of seconds, or have a unit: ms, s, "
+            "m, h");
       return false;
     }
     spec->expire_at_ms = *ms;
@@ -303,7 +307,7 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
   if (const std::string* key = request.Header("idempotency-key")) {
     if (key->empty() || key->size() > kIdempotencyKeyBytesMax) {
       Error(request, "kv", 400, "BAD_IDEMPOTENCY_KEY",
-            "an Idempotency-Key has from 1 to 255 bytes");
+            "an Idempotency-Key must have from 1 to 255 bytes");
       return false;
     }
     // The session is derived from the Idempotency-Key, so a repeated request
@@ -336,7 +340,7 @@ HttpSession::HandleResult HttpSession::Submit(Route route,
   if (consistency != nullptr && *consistency != "linearizable" &&
       *consistency != "stale") {
     Error(request, name, 400, "BAD_CONSISTENCY",
-          "consistency is linearizable or stale");
+          "consistency must be linearizable or stale");
     return HandleResult::kDone;
   }
   Pending& pending = Begin(name, request);
@@ -453,7 +457,8 @@ void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
     case Route::kDelete:
       if (failed) {
         body = HttpErrorBody(
-            "CONDITION_FAILED", "nothing was changed",
+            "CONDITION_FAILED",
+            "the condition does not hold; the key is unchanged",
             Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
         response.status = 412;
       } else if (pending.route == Route::kPut) {

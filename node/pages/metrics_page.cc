@@ -76,10 +76,10 @@ void WriteConnections(Context& context, Page& page) {
   page.Sample("protocol=\"resp\"", context.resp_clients.count());
   page.Sample("protocol=\"http\"", context.http_clients.count());
   One(page, "quorate_output_held_bytes", "gauge",
-      "Replies that clients have not taken yet, in bytes.",
+      "Replies that clients have not received yet, in bytes.",
       context.output_budget.held_bytes());
   page.Family("quorate_clients_without_room", "gauge",
-              "Client connections that are not read until they have taken "
+              "Client connections that are not read until they have received "
               "replies, by protocol.");
   page.Sample("protocol=\"resp\"", context.resp_clients.awaiting_room());
   page.Sample("protocol=\"http\"", context.http_clients.awaiting_room());
@@ -108,14 +108,13 @@ uint64_t SumOf(const Context& context,
 
 void WriteRouting(Context& context, Page& page) {
   page.Family("quorate_redirects_total", "counter",
-              "Commands sent elsewhere, by how (batches, where proxied).");
+              "Commands answered with MOVED, and forwarded batches, by type.");
   page.Sample("type=\"moved\"", context.metrics.redirects_moved);
   page.Sample("type=\"proxied\"", SumOf(context, [](const QueueCounters& c) {
                 return c.forwarded;
               }));
   One(page, "quorate_stale_reads_total", "counter",
-      "Reads answered from a replica without asking its leader.",
-      context.metrics.stale_reads);
+      "Reads answered without a read point.", context.metrics.stale_reads);
   PerGroup(context, page, "quorate_proposals_total", "counter",
            "Entries proposed by this node.",
            [](const GroupQueue& queue, const raft::Core&) {
@@ -127,12 +126,12 @@ void WriteRouting(Context& context, Page& page) {
              return queue.counters().proposed_commands;
            });
   PerGroup(context, page, "quorate_proposals_failed_total", "counter",
-           "Entries certainly not executed.",
+           "Proposed or forwarded entries that were not executed.",
            [](const GroupQueue& queue, const raft::Core&) {
              return queue.counters().proposals_refused;
            });
   PerGroup(context, page, "quorate_proposals_unknown_total", "counter",
-           "Entries whose fate could not be told.",
+           "Proposed or forwarded entries of unknown outcome.",
            [](const GroupQueue& queue, const raft::Core&) {
              return queue.counters().proposals_unknown;
            });
@@ -147,12 +146,12 @@ void WriteRouting(Context& context, Page& page) {
              return queue.waiting_requests();
            });
   PerGroup(context, page, "quorate_held_requests_expired_total", "counter",
-           "Requests that waited in vain for a leader.",
+           "Requests that were refused after waiting for a leader.",
            [](const GroupQueue& queue, const raft::Core&) {
              return queue.counters().leader_wait_expired;
            });
   PerGroup(context, page, "quorate_read_rounds_total", "counter",
-           "Linearizable read points asked for.",
+           "Requests for linearizable read points.",
            [](const GroupQueue& queue, const raft::Core&) {
              return queue.counters().read_rounds;
            });
@@ -176,17 +175,20 @@ void WriteView(Context& context, Page& page) {
           view.replica(queue->group(), context.config.node) == state ? 1 : 0);
     }
   };
-  replicas("quorate_replica_fenced",
-           "1 if the group's replica here is fenced: its data are damaged.",
-           ReplicaState::kFenced);
-  replicas("quorate_replica_stopped",
-           "1 if the group's replica here has stopped: the disk failed.",
-           ReplicaState::kStopped);
+  replicas(
+      "quorate_replica_fenced",
+      "1 if this node's replica of the group is fenced: its data are damaged.",
+      ReplicaState::kFenced);
+  replicas(
+      "quorate_replica_stopped",
+      "1 if this node's replica of the group has stopped: the disk failed.",
+      ReplicaState::kStopped);
   replicas("quorate_replica_refused",
-           "1 if the other nodes of the group refuse the replica here.",
+           "1 if the other nodes of the group refuse this node's replica.",
            ReplicaState::kRefused);
-  page.Family("quorate_peer_refused", "gauge",
-              "1 if the other node answers and is refused: see /readyz.");
+  page.Family(
+      "quorate_peer_refused", "gauge",
+      "1 if this node refuses the other node, which answers: see /readyz.");
   for (const NodeConfig& node : context.config.nodes) {
     if (node.id == context.config.node) continue;
     page.Sample(Concat("node=\"", node.id, "\""),
@@ -223,7 +225,7 @@ void WriteRaft(Context& context, Page& page) {
              return core.commit_index().value();
            });
   PerGroup(context, page, "quorate_raft_applied_index", "gauge",
-           "Highest index applied here.",
+           "Highest index applied on this node.",
            [](const GroupQueue&, const raft::Core& core) {
              return core.applied_index().value();
            });
@@ -233,7 +235,7 @@ void WriteRaft(Context& context, Page& page) {
              return core.last().index.value();
            });
   page.Family("quorate_raft_replication_lag_entries", "gauge",
-              "Entries of a led group that a replica is not known to hold.");
+              "Entries of a led group by which a replica lags.");
   for (const auto& queue : context.router.queues()) {
     const raft::Core* core = context.host.core(queue->group());
     if (!queue->hosted() || core->role() != raft::RoleKind::kLeader) continue;
@@ -247,7 +249,7 @@ void WriteRaft(Context& context, Page& page) {
   One(page, "quorate_raft_leader_changes_total", "counter",
       "Changes of a group's leader seen by this node.", metrics.leader_changes);
   One(page, "quorate_raft_elections_total", "counter",
-      "Elections begun by this node.", metrics.elections);
+      "Elections that this node started.", metrics.elections);
   One(page, "quorate_raft_suffixes_truncated_total", "counter",
       "Times a conflicting suffix of the log was removed.",
       metrics.suffixes_truncated);
@@ -259,12 +261,12 @@ void WriteRaft(Context& context, Page& page) {
 void WriteStorage(Context& context, Page& page) {
   const auto log = context.host.log_counters();
   One(page, "quorate_log_durable_writes_total", "counter",
-      "Durable writes of the log: one carries what all groups appended.",
+      "Durable writes of the log; one write carries records of all groups.",
       log.durable_writes);
   One(page, "quorate_log_written_bytes_total", "counter",
       "Bytes written to the log.", log.written_bytes);
   One(page, "quorate_log_appends_total", "counter",
-      "Additions of groups to the log.", log.appends);
+      "Appends of groups to the log.", log.appends);
   One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
       log.segments);
   const auto store = [&](std::string_view name, std::string_view type,
@@ -279,15 +281,14 @@ void WriteStorage(Context& context, Page& page) {
   };
   store("quorate_keys", "gauge", "Keys held.",
         [](const kv::Store& s) { return s.key_count(); });
-  store("quorate_memory_bytes", "gauge",
-        "Logical bytes of keys and values held.",
+  store("quorate_memory_bytes", "gauge", "Logical bytes of keys and values.",
         [](const kv::Store& s) { return s.size_bytes(); });
-  store("quorate_sessions", "gauge", "Client sessions held.",
+  store("quorate_sessions", "gauge", "Client sessions.",
         [](const kv::Store& s) { return s.session_count(); });
   store("quorate_expired_keys_total", "counter", "Keys removed as expired.",
         [](const kv::Store& s) { return s.counters().keys_expired; });
   store("quorate_duplicates_answered_total", "counter",
-        "Commands answered from their session instead of run again.",
+        "Repeated commands that were answered from their session.",
         [](const kv::Store& s) { return s.counters().duplicates_answered; });
   store("quorate_snapshots_taken_total", "counter", "Snapshots begun.",
         [](const kv::Store& s) { return s.counters().snapshots_taken; });
@@ -297,7 +298,8 @@ void WriteStorage(Context& context, Page& page) {
 
 std::string MetricsPage(Context& context) {
   Page page;
-  page.Family("quorate_build_info", "gauge", "What runs here; always 1.");
+  page.Family("quorate_build_info", "gauge",
+              "The version of the node; always 1.");
   page.Sample(Concat("version=\"", kQuorateVersion, "\",node=\"",
                      context.config.node, "\""),
               1);
@@ -307,7 +309,8 @@ std::string MetricsPage(Context& context) {
   One(page, "quorate_healthy", "gauge",
       "0 once this node has stopped acknowledging.",
       context.host.status().ok() ? 1 : 0);
-  page.Family("quorate_slots_owned", "gauge", "Slots of groups led here.");
+  page.Family("quorate_slots_owned", "gauge",
+              "Slots of groups that this node leads.");
   uint64_t slots = 0;
   for (const SlotRange& range : context.topology.self().slots) {
     slots += range.size();

@@ -54,7 +54,7 @@ std::string Malformed(const BeastError& error) {
   if (error == http::error::bad_version) {
     return "only HTTP/1.0 and HTTP/1.1 are served";
   }
-  if (error == http::error::need_more) return "the request is cut off";
+  if (error == http::error::need_more) return "the request is incomplete";
   return Concat("the request is malformed: ", error.message());
 }
 
@@ -224,7 +224,7 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
       if (name != "host") continue;
       ++count;
       if (value.find_first_not_of(kHostCharacters) != std::string::npos) {
-        return Refuse(400, "the Host header names no host", error);
+        return Refuse(400, "the Host header is not a valid host", error);
       }
     }
     if (count > 1) return Refuse(400, "more than one Host header", error);
@@ -240,7 +240,7 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
     for (const auto& [name, value] : owner_.request_.headers) {
       if (name == "content-length") {
         if (++lengths > 1 || !ParseInteger(value, &owner_.body_bytes_due_)) {
-          return Refuse(400, "Content-Length is not one number", error);
+          return Refuse(400, "Content-Length is not a single number", error);
         }
       } else if (name == "transfer-encoding") {
         if (++codings > 1 || owner_.request_.minor_version == 0) {
@@ -320,7 +320,7 @@ HttpParser::Result HttpParser::Next() {
 
 HttpParser::Result HttpParser::NeedMore() {
   if (!ended_ || partial_bytes() == 0) return Result::kNeedMore;
-  Fail(400, "the request is cut off");
+  Fail(400, "the request is incomplete");
   return Result::kError;
 }
 
@@ -351,9 +351,9 @@ bool HttpParser::Admit(char c) {
   if (section_ == Section::kChunkSize) expects_continue_ = false;
   const bool line_end = c == '\n';
   if (line_end != carriage_return_) {
-    Fail(400, "a line ends with CR and LF");
+    Fail(400, "a line must end with CR and LF");
   } else if (!kPlain[static_cast<uint8_t>(c)] && c != '\r' && !line_end) {
-    Fail(400, "a control character in a line");
+    Fail(400, "a line contains a control character");
   } else if (line_bytes_ == 0 && (c == ' ' || c == '\t') &&
              section_ != Section::kRequestLine) {
     Fail(400, "a line begins with a space");

@@ -592,7 +592,7 @@ RespSession::HandleResult RespSession::Status(const CommandRow& row,
   if (!ParseInteger(request[1], &known.start) ||
       !ParseInteger(request[2], &known.changes) ||
       !ParseIdentity(request[3], &asker)) {
-    ReplyError(row.id, "ERR not a question of another node");
+    ReplyError(row.id, "ERR not a query of another node");
     return HandleResult::kDone;
   }
   PeerResult result;

@@ -23,7 +23,8 @@ namespace {
 constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
 constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
 constexpr std::string_view kOtherCursor =
-    "ERR invalid cursor: it is of another address, or the groups that this "
+    "ERR invalid cursor: it belongs to another address, or the groups that "
+    "this "
     "node leads have changed since; start the scan again";
 
 // The most bytes that KEYS returns; equal to the limit of any other command.
@@ -386,7 +387,7 @@ void RespSession::OnScanResult(uint64_t token, const kv::ResultView& result) {
   std::string_view bytes;
   uint64_t cursor = 0;
   if (reader.done() || !reader.Next(&bytes) || !ParseInteger(bytes, &cursor)) {
-    return EndScan(token, "ERR the store gave no cursor");
+    return EndScan(token, "ERR the store returned no cursor");
   }
   scan.visited += reader.count() - 1;
   while (!reader.done()) {

@@ -206,7 +206,7 @@ bool RespSession::WriteServer(const CommandRow& row, Arguments request,
       reply.Ok();
       return true;
     case CommandId::kConfigRewrite:
-      reply.Error("ERR The configuration file is the operator's");
+      reply.Error("ERR CONFIG REWRITE is not supported by this server");
       return true;
     case CommandId::kInfo:
       reply.Verbatim(InfoText(

@@ -67,7 +67,8 @@ class RespSession final : public Protocol, public RequestSink {
       "READONLY You can't write against a read only replica.";
 
   // Another node's store left out the result of its command.
-  static constexpr std::string_view kNoResult = "ERR the store gave no result";
+  static constexpr std::string_view kNoResult =
+      "ERR the store returned no result";
   static constexpr std::string_view kClusterDisabled =
       "ERR This instance has cluster support disabled";
 

@@ -674,7 +674,7 @@ void GroupQueue::Deliver(const Batch& batch, const Buffer& results) {
                            static_cast<uint32_t>(batch.items.size()))) {
     ++counters_.proposals_unknown;
     FailBatch(batch, RequestFailure::Kind::kUnknown,
-              absl::InternalError("the leader's results make no sense"));
+              absl::InternalError("the leader's results are malformed"));
     return;
   }
   kv::ResultReader reader(results.view());

@@ -131,8 +131,8 @@ class GroupQueue {
   // its start, has applied an entry of a leader that it heard of: a replica
   // that starts has applied its snapshot only.
   const kv::Store* stale_store() const;
-  // Called when the replica here applied entries or a snapshot: a Flush is due
-  // while stale_store() is null.
+  // True if this node's replica has applied no entry of a leader since its
+  // start, so stale_store() is null. When it applies one, a Flush is due.
   bool awaits_leaders_entry() const { return hosted_ && !applied_of_leader_; }
   GroupId group() const { return group_; }
   const QueueCounters& counters() const { return counters_; }

@@ -126,7 +126,7 @@ bool LiveView::TakeIdentity(Peer& peer, const PeerResult& answer) {
     difference =
         IdentityDifference(host_.identity(), peer.config->id, report.identity);
   } else if (answer.result.outcome == Outcome::kUnknown) {
-    difference = "it does not understand the questions of this version";
+    difference = "it does not understand the status query of this version";
   } else {
     return false;  // It has too many clients.
   }

@@ -244,13 +244,14 @@ void PeerLink::OnBytes(std::string_view bytes) {
     const RespParser::Result next = parser_->Next();
     if (next == RespParser::Result::kNeedMore) break;
     if (next == RespParser::Result::kError || sent_ == 0) {
-      Fail(absl::InternalError("a peer's reply cannot be read"));
+      Fail(absl::InternalError("the leader's reply is malformed"));
       return;
     }
     if (!std::exchange(any_reply_, true) &&
         IsTooManyClients(parser_->arguments())) {
       sent_ = 0;  // It read none of them.
-      Fail(absl::ResourceExhaustedError("the leader has its most clients"),
+      Fail(absl::ResourceExhaustedError(
+               "the leader has reached its limit of connections"),
            /*answered=*/true);
       return;
     }
@@ -275,7 +276,9 @@ void PeerLink::TakeReply() {
   done(std::move(result));
 }
 
-void PeerLink::OnEnd() { Fail(absl::UnavailableError("the leader hung up")); }
+void PeerLink::OnEnd() {
+  Fail(absl::UnavailableError("the leader closed the connection"));
+}
 
 void PeerLink::OnClosed(absl::Status reason) { Fail(reason); }
 

@@ -132,7 +132,7 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
           group, " has too many uncommitted bytes; try again later"));
     case Refused::Reason::kTransferInProgress:
       return absl::UnavailableError(
-          absl::StrCat(group, " is handing its leadership over"));
+          absl::StrCat(group, " is transferring its leadership"));
   }
   return absl::InternalError("invalid reason");
 }
@@ -207,10 +207,10 @@ void Replica::ApplyEntry(const Entry& entry) {
     }
     // Another entry was committed at this index, so the proposed one never is.
     CHECK_EQ(index, entry.index);
-    CompleteProposal(std::move(done),
-                     {.outcome = Outcome::kNotExecuted,
-                      .status = absl::AbortedError(
-                          "another leader's entry took its place")});
+    CompleteProposal(
+        std::move(done),
+        {.outcome = Outcome::kNotExecuted,
+         .status = absl::AbortedError("another leader's entry replaced it")});
   }
   Buffer result;
   if (entry.kind == EntryKind::kCommands) {
