@@ -91,8 +91,8 @@ TEST(Snapshot, SampleStore_HasTheBytesOfVersion2) {
                         BytesOf(SampleStore().get()));
 }
 
-// A store that goes on from a snapshot of version 1 is the one that applied the
-// same log under rules of version 1.
+// A store that continues from a snapshot of version 1 is the one that applied
+// the same log under rules of version 1.
 TEST(Snapshot, OfVersion1_IsReadAndHasNoRemovals) {
   Store store(kOptions);
   ASSERT_TRUE(Restore(&store, testing::ReadGolden(

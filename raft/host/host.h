@@ -89,7 +89,7 @@ class Host {
     virtual void OnApplied(GroupId group, const Entry& entry) = 0;
     virtual void OnRestored(GroupId group,
                             const SnapshotDescriptor& snapshot) = 0;
-    // The node stopped for good. `why` gives the reason.
+    // The node stopped permanently. `why` gives the reason.
     virtual void OnStopped(const absl::Status& why) = 0;
     // A replica was created from its data on disk.
     virtual void OnRecovered(GroupId group, const Core& core) {

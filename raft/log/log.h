@@ -56,7 +56,7 @@ class Log {
  public:
   using Opened = absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Log>>)>;
   // Called in order of the calls: with OK when the addition is durable, or once
-  // with the error that stopped the log for good.
+  // with the error that stopped the log.
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
   // Reads every segment, cuts a torn tail and makes the rest durable again.
@@ -94,7 +94,8 @@ class Log {
   virtual void SetLogStart(GroupKey group, LogPosition log_start,
                            bool discard_suffix, Done done) = 0;
 
-  // Removes the group for good. Later records of this incarnation are refused.
+  // Removes the group permanently. Later records of this incarnation are
+  // refused.
   virtual void Drop(GroupKey group, Done done) = 0;
 
   // OK, or the error that stopped the log. After an error the node must not

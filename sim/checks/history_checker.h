@@ -1,7 +1,7 @@
 // sim/checks/history_checker.h: checks that what clients observed is
 // linearizable (lincheck/).
 //
-// An online checker follows the operations while the run goes on. It gives up
+// An online checker follows the operations during the run. It gives up
 // keys whose search becomes too expensive; at the end those are checked again,
 // with the outcomes and the order that the logs of the groups show. A key whose
 // second search is too expensive as well is checked by the order of its log

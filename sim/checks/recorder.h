@@ -1,5 +1,5 @@
 // sim/checks/recorder.h: records what the clients of a run did and what the
-// logs committed, and passes both to the checkers while the run goes on.
+// logs committed, and passes both to the checkers during the run.
 //
 // Operations go to the HistoryChecker with the world's time; commands of one
 // connection go to the ConnectionOrderChecker, and keys that may expire ("t…")

@@ -42,7 +42,8 @@ class FaultContext {
   // True from the end of the safety phase on.
   bool liveness() const { return liveness_; }
   void BeginLiveness(absl::btree_set<MachineId> healed);
-  // The nodes that are healed for good. Empty in the safety phase.
+  // The nodes that are healed until the end of the run. Empty in the safety
+  // phase.
   const absl::btree_set<MachineId>& healed() const { return healed_; }
   // Adds one more healed node. False: it was healed already.
   bool AddHealed(MachineId node) { return healed_.insert(node).second; }
