@@ -65,7 +65,7 @@ void RespLink::OnBytes(std::string_view bytes) {
     }
     if (waiting_.size() <= unsent_count_) {
       Abort(absl::DataLossError(
-          absl::StrCat(address_, " sent a reply nobody waits for")));
+          absl::StrCat(address_, " sent an unexpected reply")));
       return;
     }
     Done done = std::move(waiting_.front());
