@@ -21,8 +21,7 @@ namespace quorate::kv {
 // a key nor returns to a position.
 struct ScanPosition {
   // Some clients read a cursor as a double, which holds integers of 53 bits.
-  // Slot and position use 41 bits; node/resp/resp_keyspace.cc uses the other
-  // 12.
+  // Slot and position use 41 bits; node/resp/key_scan.cc uses the other 12.
   static constexpr int kBits = 27;
   uint64_t value = 0;  // 0: the beginning.
 };

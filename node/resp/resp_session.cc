@@ -1,12 +1,10 @@
 #include "node/resp/resp_session.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "env/check.h"
-#include "env/host_port.h"
 #include "node/base/text.h"
-#include "node/commands/read_command.h"
+#include "node/commands/translate.h"
 #include "node/pages/info_page.h"
 
 namespace quorate::node {
@@ -20,9 +18,6 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
       .line_bytes_max = 64 << 10,
   };
 }
-
-// Memory for a larger reply is reserved at once.
-constexpr size_t kLargeReplyBytes = 64 << 10;
 
 // A web page can make a browser send these words to any port. The connection is
 // closed to protect against such forged requests.
@@ -55,14 +50,43 @@ bool WaitsForEarlier(const CommandRow& row) {
   }
 }
 
+// Commands that an open transaction does not queue.
+bool IsHandledInTransaction(const CommandRow& row) {
+  switch (row.id) {
+    case CommandId::kExec:
+    case CommandId::kDiscard:
+    case CommandId::kMulti:
+    case CommandId::kWatch:
+    case CommandId::kQuit:
+    case CommandId::kReset:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 RespSession::RespSession(Context& context, ClientConnection& client,
                          RespAddress address)
     : context_(context),
       client_(client),
-      address_(address),
-      parser_(ParserLimits(context.config.limits)) {}
+      view_(context, address),
+      parser_(ParserLimits(context.config.limits)),
+      replies_(context, client, [this] { OnRepliesSent(); }),
+      key_commands_(context, address, *this, replies_),
+      transaction_(
+          context, address, *this, replies_,
+          [this](const CommandRow& row, Arguments request, RespWriter& reply) {
+            return WriteLocal(row, request, reply);
+          }),
+      questions_(context, address, *this),
+      group_commands_(context, address, questions_, replies_),
+      scan_(context, client, address, questions_, replies_),
+      peers_(context, client, replies_),
+      client_commands_(context, client, view_, key_commands_, replies_),
+      server_commands_(context, view_),
+      cluster_commands_(context, view_) {}
 
 void RespSession::OnBytes(std::string_view bytes) {
   parser_.Feed(bytes);
@@ -71,10 +95,9 @@ void RespSession::OnBytes(std::string_view bytes) {
 }
 
 void RespSession::Resume() {
-  // RoomFor sets this again for a read that is still parked.
-  if (!pending_.empty()) pending_.front().without_room = false;
+  replies_.ForgetLackOfRoom();
   if (has_parked()) context_.router.ServeParked(this);
-  AskUnasked();
+  questions_.AskWaiting();
   Process();
   parser_.Detach();
 }
@@ -82,31 +105,29 @@ void RespSession::Resume() {
 void RespSession::OnClosed() {
   closed_ = true;
   stalled_.clear();
+  const std::vector<uint64_t> unasked = questions_.Close();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
-  for (const Unasked& question : std::exchange(unasked_, {})) {
+  for (const uint64_t token : unasked) {
     RequestFailure overloaded;
     overloaded.kind = RequestFailure::Kind::kOverloaded;
-    OnFailure(question.token, overloaded);
+    OnFailure(token, overloaded);
   }
 }
 
 bool RespSession::Stopped() {
-  return closed_ || scan_ != nullptr || !unasked_.empty() ||
+  return closed_ || scan_.running() || questions_.waiting() ||
          client_.refuses_requests() || has_parked() ||
-         pending_.size() >= context_.config.limits.pipeline ||
-         !client_.RoomFor(0, pending_.empty());
+         replies_.size() >= context_.config.limits.pipeline ||
+         !client_.RoomFor(0, replies_.empty());
 }
 
 bool RespSession::RoomFor(uint64_t token, size_t bytes) {
-  if (closed_) return true;
-  const bool room = client_.RoomFor(bytes, token == front_token_);
-  PendingOf(token).without_room = !room;
-  return room;
+  return closed_ || replies_.RoomFor(token, bytes);
 }
 
-bool RespSession::RoomForNext(size_t bytes) {
-  return client_.RoomFor(bytes, pending_.size() == 1);
+void RespSession::OnRepliesSent() {
+  if ((waiting_ || has_parked()) && !closed_) client_.WantResume();
 }
 
 void RespSession::Process() {
@@ -115,19 +136,18 @@ void RespSession::Process() {
   if (!stalled_.empty() && !Stopped()) {
     std::vector<std::string> stalled = std::exchange(stalled_, {});
     const std::vector<std::string_view> request(stalled.begin(), stalled.end());
-    if (Handle(request) == HandleResult::kBlocked)
-      stalled_ = std::move(stalled);
+    if (Handle(request) == Handled::kBlocked) stalled_ = std::move(stalled);
   }
   while (stalled_.empty() && !Stopped()) {
     const RespParser::Result next = parser_.Next();
     if (next == RespParser::Result::kNeedMore) break;
     if (next == RespParser::Result::kError) {
       ++context_.metrics.connections.protocol_errors;
-      ReplyError(std::nullopt, Concat("ERR ", parser_.error()));
+      replies_.ReplyError(std::nullopt, Concat("ERR ", parser_.error()));
       client_.CloseAfterFlush();
       break;
     }
-    if (Handle(parser_.arguments()) == HandleResult::kBlocked && !closed_) {
+    if (Handle(parser_.arguments()) == Handled::kBlocked && !closed_) {
       const Arguments request = parser_.arguments();
       stalled_.assign(request.begin(), request.end());
     }
@@ -141,372 +161,159 @@ void RespSession::Process() {
   }
 }
 
-RespSession::HandleResult RespSession::Handle(Arguments request) {
+Handled RespSession::Handle(Arguments request) {
   if (LooksLikeHttp(request[0])) {
     client_.CloseAfterFlush();
-    return HandleResult::kDone;
+    return Handled::kDone;
   }
-  CommandLookup lookup = LookUp(request);
+  const CommandLookup lookup = LookUp(request);
   if (lookup.spec == nullptr) {
-    if (in_transaction_) transaction_dirty_ = true;
-    if (EqualsIgnoreCase(request[0], "exec")) {
-      ForgetTransaction();
-      lookup.error = Concat("EXECABORT Transaction discarded because of: ",
-                            std::string_view(lookup.error).substr(4));
-    }
-    ReplyError(std::nullopt, lookup.error);
-    return HandleResult::kDone;
+    RefuseUnknown(request[0], lookup.error);
+    return Handled::kDone;
   }
   const CommandRow& row = *lookup.spec;
-  if (WaitsForEarlier(row) && !pending_.empty()) return HandleResult::kBlocked;
+  if (WaitsForEarlier(row) && !replies_.empty()) return Handled::kBlocked;
   last_command_ = row.name;
-  if (in_transaction_) {
-    switch (row.id) {
-      case CommandId::kExec:
-      case CommandId::kDiscard:
-      case CommandId::kMulti:
-      case CommandId::kWatch:
-      case CommandId::kQuit:
-      case CommandId::kReset:
-        break;
-      default:
-        Queue(row, request);
-        return HandleResult::kDone;
-    }
+  if (transaction_.open() && !IsHandledInTransaction(row)) {
+    transaction_.Queue(row, request);
+    return Handled::kDone;
   }
   return HandleRow(row, request);
 }
 
-RespSession::HandleResult RespSession::HandleRow(const CommandRow& row,
-                                                 Arguments request) {
+// `name` names no command, or has a wrong number of arguments.
+void RespSession::RefuseUnknown(std::string_view name, std::string_view error) {
+  transaction_.MarkInvalid();
+  if (!EqualsIgnoreCase(name, "exec")) {
+    return replies_.ReplyError(std::nullopt, error);
+  }
+  transaction_.Forget();
+  replies_.ReplyError(
+      std::nullopt,
+      Concat("EXECABORT Transaction discarded because of: ", error.substr(4)));
+}
+
+Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
   switch (row.id) {
     case CommandId::kMulti:
-      return Multi(request);
+      return transaction_.Multi();
     case CommandId::kExec:
-      return Exec(row);
+      return transaction_.Exec(row);
     case CommandId::kDiscard:
-      return Discard();
+      return transaction_.Discard();
     case CommandId::kWatch:
-      return Watch(row, request);
+      return transaction_.Watch(row, request);
     case CommandId::kFlushall:
     case CommandId::kFlushdb:
-      return FlushAll(row, request);
+      return group_commands_.FlushAll(row, request);
     case CommandId::kDbsize:
-      return CountKeys(row);
+      return group_commands_.CountKeys(row);
     case CommandId::kInfo:
-      if (cluster() || !InfoHasKeyspace(request.subspan(1))) break;
-      return Info(row, request);
+      if (view_.cluster() || !InfoHasKeyspace(request.subspan(1))) break;
+      return group_commands_.Info(row, request);
+    case CommandId::kClusterCountkeysinslot:
+      return group_commands_.CountKeysInSlot(row, request);
     case CommandId::kKeys:
     case CommandId::kScan:
     case CommandId::kRandomkey:
-      return ScanKeys(row, request);
-    case CommandId::kClusterCountkeysinslot:
+      return scan_.Scan(row, request);
     case CommandId::kClusterGetkeysinslot:
-      return SlotKeys(row, request);
+      return scan_.KeysInSlot(row, request);
     case CommandId::kQuorateSession:
-      return Session(row);
+      return key_commands_.OpenSession(row);
     case CommandId::kQuorateDo:
-      return Do(row, request);
+      return key_commands_.HandleInSession(row, request);
     case CommandId::kQuorateChannel:
-      client_.MarkLink();
-      return OpenChannel(row, request);
+      return peers_.OpenChannel(row, request);
     case CommandId::kQuorateApply:
-      client_.MarkLink();
-      return Apply(row, request);
+      return peers_.Apply(row, request);
     case CommandId::kQuorateStatus:
-      client_.MarkLink();
-      return Status(row, request);
+      return peers_.Status(row, request);
     default:
       break;
   }
-  if (IsKeyCommand(row)) return HandleKeys(row, request, std::nullopt);
+  if (IsKeyCommand(row)) return key_commands_.Handle(row, request);
   if (row.id == CommandId::kClientReply && EqualsIgnoreCase(request[2], "on")) {
     // The reply to this command is the first that is sent again.
-    reply_off_ = false;
-    reply_skip_next_ = false;
+    replies_.EndSilence();
   }
-  ReplyNow(row.id, [&](RespWriter& reply) {
+  replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     const bool written = WriteLocal(row, request, reply);
     CHECK(written) << row.name;
   });
   if (row.id == CommandId::kQuit) client_.CloseAfterFlush();
-  return HandleResult::kDone;
+  return Handled::kDone;
 }
 
 bool RespSession::WriteLocal(const CommandRow& row, Arguments request,
                              RespWriter& reply) {
-  return WriteConnection(row, request, reply) ||
-         WriteServer(row, request, reply) || WriteCluster(row, request, reply);
-}
-
-// ---- Commands on keys.
-
-RespSession::HandleResult RespSession::HandleKeys(
-    const CommandRow& row, Arguments request,
-    const std::optional<kv::SessionStamp>& session) {
-  Translated command;
-  Translate(row, request, context_.UnixMs(), context_.config.limits, &command);
-  if (!command.error.empty()) {
-    ReplyError(row.id, command.error);
-    return HandleResult::kDone;
+  switch (row.id) {
+    case CommandId::kUnwatch:
+      transaction_.Unwatch();
+      reply.Ok();
+      return true;
+    case CommandId::kReset:
+      transaction_.Forget();
+      client_commands_.Reset();
+      reply.Simple("RESET");
+      return true;
+    default:
+      return client_commands_.Write(row, request, reply) ||
+             server_commands_.Write(row, request, reply) ||
+             cluster_commands_.Write(row, request, reply);
   }
-  if (!command.read_only() && context_.config.self().read_only) {
-    ReplyError(row.id, kReadOnly);
-    return HandleResult::kDone;
-  }
-  if (command.read_only()) {
-    if (readonly_ && ServeStale(row, command)) return HandleResult::kDone;
-    return Submit(row, command, std::nullopt);
-  }
-  return Submit(row, command, session);
 }
 
-bool RespSession::ServeStale(const CommandRow& row, const Translated& command) {
-  const GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const kv::Store* store = queue.stale_store();
-  if (store == nullptr || !store->Owns(command.slot) ||
-      queue.leadership().kind == Leadership::Kind::kSelf) {
-    return false;
-  }
-  return EvaluateRead(
-      *store, command.specs[0], context_.env.loop.ReadClock().wall.earliest,
-      [&](const kv::ResultView& result) {
-        ++context_.metrics.stale_reads;
-        ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.format, result, context_.config.limits, reply);
-        });
-      });
-}
-
-RespSession::HandleResult RespSession::Submit(
-    const CommandRow& row, const Translated& command,
-    const std::optional<kv::SessionStamp>& session) {
-  GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const RoutedRequest routed = {this, PushReply(row.id, command.format),
-                                cluster()};
-  Admission admission;
-  if (command.count == 1) {
-    kv::CommandSpec spec = command.specs[0];
-    spec.session = session;
-    admission = queue.Add(routed, spec);
-  } else {
-    admission = queue.AddAtomic(routed, command.slot, session, command.all());
-  }
-  if (admission == Admission::kAccepted) return HandleResult::kDone;
-  PopReply();
-  return HandleResult::kBlocked;
-}
-
-// ---- Replies.
-
-uint64_t RespSession::PushReply(CommandId command, ReplyFormat format) {
-  Pending pending;
-  pending.command = command;
-  pending.format = format;
-  pending.version = version_;
-  pending.silent = TakeSilence();
-  pending.begun = context_.MonoNow();
-  pending_.push_back(std::move(pending));
-  return front_token_ + pending_.size() - 1;
-}
-
-void RespSession::PopReply() {
-  if (pending_.back().silent && !reply_off_) reply_skip_next_ = true;
-  pending_.pop_back();
-}
-
-void RespSession::PopFirstReply() {
-  client_.Unhold(pending_.front().held_bytes);
-  pending_.pop_front();
-  ++front_token_;
-}
-
-RespSession::Pending& RespSession::PendingOf(uint64_t token) {
-  CHECK_GE(token, front_token_);
-  CHECK_LT(token - front_token_, pending_.size());
-  return pending_[token - front_token_];
-}
-
-bool RespSession::TakeSilence() {
-  if (reply_off_) return true;
-  return std::exchange(reply_skip_next_, false);
-}
-
-void RespSession::ReplyNow(std::optional<CommandId> command,
-                           absl::FunctionRef<void(RespWriter&)> write) {
-  const bool silent = TakeSilence();
-  if (pending_.empty() && !silent) {
-    std::string& out = client_.out().text();
-    const size_t begin = out.size();
-    RespWriter reply(&out, version_);
-    write(reply);
-    RecordMetrics(command, Duration(), std::string_view(out).substr(begin));
-    client_.WantFlush();
-    return;
-  }
-  std::string text;
-  RespWriter reply(&text, version_);
-  write(reply);
-  RecordMetrics(command, Duration(), text);
-  if (silent) return;
-  Pending pending;
-  pending.ready = true;
-  pending.held_bytes = text.size();
-  pending.reply = std::move(text);
-  client_.Hold(pending.held_bytes);
-  pending_.push_back(std::move(pending));
-}
-
-void RespSession::ReplyError(std::optional<CommandId> command,
-                             std::string_view error) {
-  ReplyNow(command, [&](RespWriter& reply) { reply.Error(error); });
-}
-
-void RespSession::RecordMetrics(std::optional<CommandId> command,
-                                Duration duration, std::string_view reply) {
-  const bool failed = !reply.empty() && reply[0] == '-';
-  if (failed) context_.metrics.OnErrorReply(reply);
-  if (command.has_value()) {
-    context_.metrics.OnCommand(*command, duration, failed);
-  }
+std::string RespSession::Describe() const {
+  const MonoTime now = context_.MonoNow();
+  const int64_t age = (now - client_.created()).ns() / 1'000'000'000;
+  const int64_t idle = (now - client_.last_input()).ns() / 1'000'000'000;
+  std::string flags;
+  if (transaction_.open()) flags += "x";
+  if (key_commands_.stale_reads()) flags += "r";
+  if (flags.empty()) flags = "N";
+  size_t stalled_bytes = 0;
+  for (const std::string& argument : stalled_) stalled_bytes += argument.size();
+  const size_t queued_bytes = transaction_.queued_bytes();
+  const size_t output_bytes = client_.unsent_bytes() + client_.held_bytes();
+  return Concat(
+      "id=", client_.id(), " addr=", client_.peer_address(),
+      " laddr=", view_.listen_address(),
+      " fd=-1 name=", client_commands_.name(), " age=", age, " idle=", idle,
+      " flags=", flags, " db=0 sub=0 psub=0 ssub=0 multi=",
+      transaction_.open() ? static_cast<int64_t>(transaction_.queued_commands())
+                          : -1,
+      " qbuf=", parser_.buffered_bytes(),
+      " qbuf-free=0 argv-mem=", stalled_bytes, " multi-mem=", queued_bytes,
+      " rbs=0 rbp=0 obl=", client_.unsent_bytes(), " oll=", replies_.size(),
+      " omem=", output_bytes, " tot-mem=",
+      parser_.buffered_bytes() + stalled_bytes + queued_bytes + output_bytes,
+      " events=r cmd=", last_command_,
+      " user=default redir=-1 resp=", replies_.version(),
+      " lib-name=", client_commands_.library_name(),
+      " lib-ver=", client_commands_.library_version());
 }
 
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
-  if (scan_ != nullptr) return OnScanResult(token, result);
-  Pending& pending = PendingOf(token);
-  if (closed_) {
-    // The connection is closed: the reply is dropped.
-    if (--pending.parts == 0) Finish(pending);
-    return;
-  }
-  pending.sum += result.integer;
-  if (pending.parts > 1 && ErrorOf(result.status).empty()) {
-    --pending.parts;
-    if (!unasked_.empty()) client_.WantResume();
-    return;
-  }
-  // The reply of the first pending request is written to the output directly.
-  const bool direct = &pending == &pending_.front() && !pending.silent &&
-                      pending.reply.empty() && pending.parts == 1;
-  std::string& text = direct ? client_.out().text() : pending.reply;
-  const size_t begin = text.size();
-  if (begin == 0 || direct) {
-    // Without a reservation, growth would copy a large reply several times.
-    if (result.bytes.size() > kLargeReplyBytes && result.shared == nullptr) {
-      text.reserve(begin + result.bytes.size() + result.bytes.size() / 8);
-    }
-    RespWriter reply = direct ? RespWriter(&client_.out(), pending.version)
-                              : RespWriter(&text, pending.version);
-    if (pending.watch != nullptr) {
-      FinishWatch(std::move(*pending.watch), result, reply);
-    } else if (pending.info_sections != nullptr) {
-      WriteInfo(pending, ErrorOf(result.status), reply);
-    } else if (pending.format == ReplyFormat::kSum &&
-               ErrorOf(result.status).empty()) {
-      reply.Integer(pending.sum);
-    } else if (pending.transaction != nullptr) {
-      WriteTransaction(*pending.transaction, result, reply);
-    } else if (pending.format == ReplyFormat::kBulkThenIgnored &&
-               result.kind == kv::PayloadKind::kNested) {
-      kv::ResultReader nested = kv::ResultReader::Nested(result);
-      if (nested.done()) {
-        reply.Error(kNoResult);
-      } else {
-        WriteResult(pending.format, nested.Next(), context_.config.limits,
-                    reply);
-      }
-    } else {
-      WriteResult(pending.format, result, context_.config.limits, reply);
-    }
-  }
-  if (pending.parts > 1) {
-    --pending.parts;
-    if (!unasked_.empty()) client_.WantResume();
-    return;
-  }
-  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
-                std::string_view(text).substr(direct ? begin : 0));
-  if (direct) {
-    PopFirstReply();
-    SendReady();
+  if (scan_.running()) return scan_.OnResult(result);
+  if (group_commands_.awaits(token)) {
+    group_commands_.OnResult(result);
+    // The answer made room for a question that waits.
+    if (questions_.waiting()) client_.WantResume();
+  } else if (closed_) {
+    replies_.Drop(token);
   } else {
-    Finish(pending);
+    replies_.OnResult(token, result);
   }
 }
 
 void RespSession::OnFailure(uint64_t token, const RequestFailure& failure) {
-  if (scan_ != nullptr) return OnScanFailed(token, failure);
-  Pending& pending = PendingOf(token);
-  if (pending.asked > 0 && failure.kind == RequestFailure::Kind::kMoved) {
-    // Another node leads the group, and counts its keys.
-    return OnResult(token, kv::ResultView{});
+  if (scan_.running()) return scan_.OnFailure(failure);
+  if (!group_commands_.awaits(token)) {
+    return replies_.OnFailure(token, failure);
   }
-  if (failure.kind == RequestFailure::Kind::kMoved) {
-    ++context_.metrics.redirects_moved;
-  }
-  if (pending.reply.empty()) {
-    RespWriter reply(&pending.reply, pending.version);
-    const std::string error =
-        pending.asked > 0
-            ? GroupFailureText(pending.command, pending.asked, failure)
-            : FailureText(failure);
-    if (pending.info_sections != nullptr) {
-      WriteInfo(pending, error, reply);
-    } else {
-      reply.Error(error);
-    }
-  }
-  if (--pending.parts > 0) {
-    if (!unasked_.empty() && !closed_) client_.WantResume();
-    return;
-  }
-  RecordMetrics(pending.command, context_.MonoNow() - pending.begun,
-                pending.reply);
-  Finish(pending);
-}
-
-void RespSession::Finish(Pending& pending) {
-  pending.ready = true;
-  if (&pending == &pending_.front()) {
-    SendReady();
-  } else if (!pending.silent) {
-    pending.held_bytes = pending.reply.size();
-    client_.Hold(pending.held_bytes);
-  }
-}
-
-void RespSession::SendReady() {
-  while (!pending_.empty() && pending_.front().ready) {
-    if (!pending_.front().silent)
-      client_.out().text() += pending_.front().reply;
-    PopFirstReply();
-  }
-  // Also lets the owner of a closed connection notice that less is pending.
-  client_.WantFlush();
-  if ((waiting_ || has_parked()) && !closed_) client_.WantResume();
-}
-
-std::string RespSession::FailureText(const RequestFailure& failure) {
-  switch (failure.kind) {
-    case RequestFailure::Kind::kMoved: {
-      const NodeConfig* leader = context_.config.FindNode(failure.leader);
-      if (leader == nullptr) break;
-      const HostPort address = *ParseHostPort(leader->resp_cluster);
-      return Concat("MOVED ", failure.slot, " ", address.host, ":",
-                    address.port);
-    }
-    case RequestFailure::Kind::kNoLeader:
-      break;
-    case RequestFailure::Kind::kOverloaded:
-      return "CLUSTERDOWN too many requests wait for the slot's leader";
-    case RequestFailure::Kind::kUnknown:
-      return Concat("UNKNOWN the command may or may not have taken effect: ",
-                    Message(failure.why));
-    case RequestFailure::Kind::kRefused:
-      return Concat("MISCONF this node does not serve the slot: ",
-                    Message(failure.why));
-  }
-  return "CLUSTERDOWN Hash slot not served";
+  group_commands_.OnFailure(failure);
+  if (questions_.waiting()) client_.WantResume();
 }
 
 }  // namespace quorate::node

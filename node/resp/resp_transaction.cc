@@ -1,11 +1,11 @@
-// MULTI, EXEC, DISCARD and WATCH. A transaction is one kAtomic in one entry,
-// which checks the watched versions first.
+#include "node/resp/resp_transaction.h"
+
 #include <iterator>
 #include <utility>
 
 #include "kv/slots/slot.h"
 #include "node/base/text.h"
-#include "node/resp/resp_session.h"
+#include "node/resp/error_text.h"
 #include "raft/core/types.h"
 
 namespace quorate::node {
@@ -49,35 +49,45 @@ bool MayNotBeQueued(const CommandRow& row) {
 
 }  // namespace
 
-RespSession::HandleResult RespSession::Multi(Arguments) {
-  if (in_transaction_) {
-    ReplyError(CommandId::kMulti, "ERR MULTI calls can not be nested");
-    return HandleResult::kDone;
+RespTransaction::RespTransaction(Context& context, RespAddress address,
+                                 RequestSink& sink, ReplyQueue& replies,
+                                 WriteLocal write_local)
+    : context_(context),
+      cluster_(address == RespAddress::kCluster),
+      sink_(sink),
+      replies_(replies),
+      write_local_(std::move(write_local)) {}
+
+Handled RespTransaction::Multi() {
+  if (open_) {
+    replies_.ReplyError(CommandId::kMulti, "ERR MULTI calls can not be nested");
+    return Handled::kDone;
   }
-  in_transaction_ = true;
-  transaction_dirty_ = false;
-  ReplyNow(CommandId::kMulti, [](RespWriter& reply) { reply.Ok(); });
-  return HandleResult::kDone;
+  open_ = true;
+  invalid_ = false;
+  replies_.ReplyNow(CommandId::kMulti, [](RespWriter& reply) { reply.Ok(); });
+  return Handled::kDone;
 }
 
-RespSession::HandleResult RespSession::Discard() {
-  const bool open = in_transaction_;
-  if (open) ForgetTransaction();
-  ReplyNow(CommandId::kDiscard, [&](RespWriter& reply) {
+Handled RespTransaction::Discard() {
+  const bool open = open_;
+  if (open) Forget();
+  replies_.ReplyNow(CommandId::kDiscard, [&](RespWriter& reply) {
     open ? reply.Ok() : reply.Error("ERR DISCARD without MULTI");
   });
-  return HandleResult::kDone;
+  return Handled::kDone;
 }
 
-void RespSession::ForgetTransaction() {
-  in_transaction_ = false;
-  transaction_dirty_ = false;
+void RespTransaction::Forget() {
+  open_ = false;
+  invalid_ = false;
   queued_.clear();
   queued_bytes_ = 0;
   watched_.clear();
 }
 
-std::string RespSession::QueueError(const CommandRow& row, Arguments request) {
+std::string RespTransaction::QueueError(const CommandRow& row,
+                                        Arguments request) {
   if (MayNotBeQueued(row)) {
     return "ERR Command not allowed inside a transaction";
   }
@@ -95,48 +105,47 @@ std::string RespSession::QueueError(const CommandRow& row, Arguments request) {
     if (kv::HashSlot(request[i]) != slot) return std::string(kCrossSlot);
   }
   if (row.Has(kWrite) && context_.config.self().read_only) {
-    return "READONLY You can't write against a read only replica.";
+    return std::string(kReadOnlyReplica);
   }
   const GroupQueue& queue = context_.router.QueueOf(slot);
-  if (cluster() && queue.leadership().kind == Leadership::Kind::kRemote) {
+  if (cluster_ && queue.leadership().kind == Leadership::Kind::kRemote) {
     ++context_.metrics.redirects_moved;
     RequestFailure moved;
     moved.kind = RequestFailure::Kind::kMoved;
     moved.slot = slot;
     moved.leader = queue.leadership().leader;
-    return FailureText(moved);
+    return FailureText(context_, moved);
   }
   return {};
 }
 
-void RespSession::Queue(const CommandRow& row, Arguments request) {
+void RespTransaction::Queue(const CommandRow& row, Arguments request) {
   const std::string error = QueueError(row, request);
   if (!error.empty()) {
-    transaction_dirty_ = true;
-    ReplyError(row.id, error);
+    invalid_ = true;
+    replies_.ReplyError(row.id, error);
     return;
   }
   queued_.push_back(
       {&row, std::vector<std::string>(request.begin(), request.end())});
-  ReplyNow(row.id, [](RespWriter& reply) { reply.Simple("QUEUED"); });
+  replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Simple("QUEUED"); });
 }
 
-RespSession::HandleResult RespSession::Watch(const CommandRow& row,
-                                             Arguments request) {
-  if (in_transaction_) {
-    ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
-    return HandleResult::kDone;
+Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
+  if (open_) {
+    replies_.ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
+    return Handled::kDone;
   }
   const Slot slot = kv::HashSlot(request[1]);
   std::vector<kv::CommandSpec> specs;
   for (size_t i = 1; i < request.size(); ++i) {
     if (kv::HashSlot(request[i]) != slot) {
-      ReplyError(row.id, kCrossSlot);
-      return HandleResult::kDone;
+      replies_.ReplyError(row.id, kCrossSlot);
+      return Handled::kDone;
     }
     if (request[i].size() > context_.config.limits.key_bytes) {
-      ReplyError(row.id, KeyTooLong(context_.config.limits));
-      return HandleResult::kDone;
+      replies_.ReplyError(row.id, KeyTooLong(context_.config.limits));
+      return Handled::kDone;
     }
     kv::CommandSpec spec;
     spec.op = kv::Op::kWatch;
@@ -145,29 +154,35 @@ RespSession::HandleResult RespSession::Watch(const CommandRow& row,
     specs.push_back(spec);
   }
   if (watched_.size() + specs.size() > kWatchedMax || !FitOneEntry(specs)) {
-    ReplyError(row.id, Concat("ERR more keys are watched than ", kWatchedMax,
-                              " or than one log entry holds (",
-                              raft::kEntryPayloadBytesMax, " bytes)"));
-    return HandleResult::kDone;
+    replies_.ReplyError(row.id,
+                        Concat("ERR more keys are watched than ", kWatchedMax,
+                               " or than one log entry holds (",
+                               raft::kEntryPayloadBytesMax, " bytes)"));
+    return Handled::kDone;
   }
   GroupQueue& queue = context_.router.QueueOf(slot);
-  const uint64_t token = PushReply(row.id, ReplyFormat::kStatusOk);
-  auto watch = std::make_unique<std::vector<Watched>>();
+  std::vector<Watched> watch;
   for (const kv::CommandSpec& spec : specs) {
-    watch->push_back({.key = std::string(spec.arguments[0]), .slot = slot});
+    watch.push_back({.key = std::string(spec.arguments[0]), .slot = slot});
   }
-  PendingOf(token).watch = std::move(watch);
-  const RoutedRequest routed = {this, token, cluster()};
+  const uint64_t token = replies_.Push(
+      row.id, ReplyFormat::kStatusOk,
+      [this, watch = std::move(watch)](const kv::ResultView& result,
+                                       RespWriter& reply) mutable {
+        FinishWatch(std::move(watch), result, reply);
+      });
+  const RoutedRequest routed = {&sink_, token, cluster_};
   if (queue.AddAtomic(routed, slot, std::nullopt, specs) ==
       Admission::kAccepted) {
-    return HandleResult::kDone;
+    return Handled::kDone;
   }
-  PopReply();
-  return HandleResult::kBlocked;
+  replies_.PopNewest();
+  return Handled::kBlocked;
 }
 
-void RespSession::FinishWatch(std::vector<Watched> watch,
-                              const kv::ResultView& result, RespWriter& reply) {
+void RespTransaction::FinishWatch(std::vector<Watched> watch,
+                                  const kv::ResultView& result,
+                                  RespWriter& reply) {
   std::string_view error = ErrorOf(result.status);
   kv::ResultReader nested = kv::ResultReader::Nested(result);
   if (error.empty() && nested.count() != watch.size()) error = kNoResult;
@@ -182,95 +197,100 @@ void RespSession::FinishWatch(std::vector<Watched> watch,
   reply.Ok();
 }
 
-void RespSession::AddWatchChecks(std::vector<std::string_view>* keys,
-                                 std::vector<kv::CommandSpec>* specs) const {
-  keys->reserve(watched_.size());  // The checks point to its elements.
+void RespTransaction::Specs::TakeSlot(Slot other) {
+  if (slot.has_value() && *slot != other) cross_slot = true;
+  slot = other;
+}
+
+void RespTransaction::AddWatchChecks(Specs* specs) const {
+  // The checks point to its elements.
+  specs->watched_keys.reserve(watched_.size());
   for (const Watched& watched : watched_) {
-    keys->push_back(watched.key);
+    specs->watched_keys.push_back(watched.key);
     kv::CommandSpec check;
     check.op = kv::Op::kCheckVersion;
     check.slot = watched.slot;
     check.expected = watched.version;
     if (watched.absent) check.flags = kv::kIfAbsent;
-    check.arguments = absl::MakeSpan(&keys->back(), 1);
-    specs->push_back(check);
+    check.arguments = absl::MakeSpan(&specs->watched_keys.back(), 1);
+    specs->all.push_back(check);
+    specs->TakeSlot(watched.slot);
   }
 }
 
-RespSession::HandleResult RespSession::Exec(const CommandRow& row) {
-  if (!in_transaction_) {
-    ReplyError(row.id, "ERR EXEC without MULTI");
-    return HandleResult::kDone;
+RespTransaction::Step RespTransaction::AddCommand(const QueuedCommand& queued,
+                                                  Specs* specs) const {
+  Step step;
+  step.row = queued.row;
+  step.local = !IsKeyCommand(*queued.row);
+  if (step.local) {
+    step.arguments = queued.arguments;
+    return step;
   }
-  if (transaction_dirty_) {
-    ForgetTransaction();
-    ReplyError(row.id, kAborted);
-    return HandleResult::kDone;
+  specs->requests.emplace_back(queued.arguments.begin(),
+                               queued.arguments.end());
+  specs->commands.push_back(std::make_unique<Translated>());
+  Translated& command = *specs->commands.back();
+  Translate(*queued.row, specs->requests.back(), context_.UnixMs(),
+            context_.config.limits, &command);
+  step.format = command.format;
+  step.error = command.error;
+  if (command.error.empty()) {
+    specs->TakeSlot(command.slot);
+    const auto all = command.all();
+    specs->all.insert(specs->all.end(), all.begin(), all.end());
   }
-  auto transaction = std::make_unique<Transaction>();
-  std::vector<kv::CommandSpec> specs;
-  std::optional<Slot> slot;
-  bool cross_slot = false;
-  const auto take_slot = [&](Slot other) {
-    if (slot.has_value() && *slot != other) cross_slot = true;
-    slot = other;
-  };
-  std::vector<std::string_view> watched_keys;
-  AddWatchChecks(&watched_keys, &specs);
-  for (const Watched& watched : watched_) take_slot(watched.slot);
-  transaction->checks = specs.size();
-  // Storage to which the specs point.
-  std::vector<std::vector<std::string_view>> requests;
-  std::vector<std::unique_ptr<Translated>> commands;
+  return step;
+}
+
+Handled RespTransaction::Exec(const CommandRow& row) {
+  if (!open_) {
+    replies_.ReplyError(row.id, "ERR EXEC without MULTI");
+    return Handled::kDone;
+  }
+  if (invalid_) {
+    Forget();
+    replies_.ReplyError(row.id, kAborted);
+    return Handled::kDone;
+  }
+  Specs specs;
+  Submitted submitted;
+  AddWatchChecks(&specs);
+  submitted.checks = specs.all.size();
   for (const QueuedCommand& queued : queued_) {
-    Step step;
-    step.row = queued.row;
-    step.local = !IsKeyCommand(*queued.row);
-    if (step.local) {
-      step.arguments = queued.arguments;
-    } else {
-      requests.emplace_back(queued.arguments.begin(), queued.arguments.end());
-      commands.push_back(std::make_unique<Translated>());
-      Translated& command = *commands.back();
-      Translate(*queued.row, requests.back(), context_.UnixMs(),
-                context_.config.limits, &command);
-      step.format = command.format;
-      step.error = command.error;
-      if (command.error.empty()) {
-        take_slot(command.slot);
-        const auto all = command.all();
-        specs.insert(specs.end(), all.begin(), all.end());
-      }
-    }
-    transaction->steps.push_back(std::move(step));
+    submitted.steps.push_back(AddCommand(queued, &specs));
   }
-  if (cross_slot || !FitOneEntry(specs)) {
-    ForgetTransaction();
-    ReplyError(row.id, cross_slot ? kCrossSlot : kTooLarge);
-    return HandleResult::kDone;
+  if (specs.cross_slot || !FitOneEntry(specs.all)) {
+    Forget();
+    replies_.ReplyError(row.id, specs.cross_slot ? kCrossSlot : kTooLarge);
+    return Handled::kDone;
   }
-  if (!slot.has_value()) {
-    ForgetTransaction();
-    ReplyNow(row.id, [&](RespWriter& reply) {
-      WriteTransaction(*transaction, kv::ResultView{}, reply);
+  if (!specs.slot.has_value()) {
+    Forget();
+    replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+      Write(submitted, kv::ResultView{}, reply);
     });
-    return HandleResult::kDone;
+    return Handled::kDone;
   }
-  const uint64_t token = PushReply(row.id, ReplyFormat::kBulk);
-  PendingOf(token).transaction = std::move(transaction);
-  const RoutedRequest routed = {this, token, cluster()};
-  if (context_.router.QueueOf(*slot).AddAtomic(routed, *slot, std::nullopt,
-                                               specs) == Admission::kBlocked) {
-    PopReply();
-    return HandleResult::kBlocked;
+  const uint64_t token =
+      replies_.Push(row.id, ReplyFormat::kBulk,
+                    [this, submitted = std::move(submitted)](
+                        const kv::ResultView& result, RespWriter& reply) {
+                      Write(submitted, result, reply);
+                    });
+  const RoutedRequest routed = {&sink_, token, cluster_};
+  const Slot slot = *specs.slot;
+  if (context_.router.QueueOf(slot).AddAtomic(
+          routed, slot, std::nullopt, specs.all) == Admission::kBlocked) {
+    replies_.PopNewest();
+    return Handled::kBlocked;
   }
-  ForgetTransaction();
-  return HandleResult::kDone;
+  Forget();
+  return Handled::kDone;
 }
 
-void RespSession::WriteTransaction(const Transaction& transaction,
-                                   const kv::ResultView& result,
-                                   RespWriter& reply) {
+void RespTransaction::Write(const Submitted& transaction,
+                            const kv::ResultView& result, RespWriter& reply) {
   const std::string_view error = ErrorOf(result.status);
   if (!error.empty()) {
     reply.Error(error);
@@ -294,7 +314,7 @@ void RespSession::WriteTransaction(const Transaction& transaction,
     } else if (step.local) {
       const std::vector<std::string_view> request(step.arguments.begin(),
                                                   step.arguments.end());
-      if (!WriteLocal(*step.row, request, reply)) {
+      if (!write_local_(*step.row, request, reply)) {
         reply.Error("ERR Command not allowed inside a transaction");
       }
     } else if (!nested.has_value() || nested->done()) {

@@ -36,7 +36,8 @@ TEST(ForwardChannels_Take, NoChannel_IsRefused) {
   EXPECT_FALSE(channels.Take(Term(3), {Term(3), 1, 1}));
 }
 
-// The old leader is elected again: what was sent to it before is late.
+// The old leader is elected again: batches that were sent to it before are
+// late.
 TEST(ForwardChannels_Take, ChannelOfAnEarlierTerm_IsRefused) {
   ForwardChannels channels;
   const ForwardStamp old = channels.Open(Term(3), {});

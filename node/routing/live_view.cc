@@ -15,7 +15,7 @@ constexpr ReplicaState kReported[] = {
     ReplicaState::kFine, ReplicaState::kFenced, ReplicaState::kStopped,
     ReplicaState::kRefused};
 
-// The fields of "a b c d"; false if there are not four.
+// Returns the fields of "a b c d"; false if there are not four.
 bool SplitRow(std::string_view row, std::array<std::string_view, 4>* fields) {
   for (size_t i = 0; i < fields->size(); ++i) {
     const size_t end = row.find(' ');
@@ -32,7 +32,7 @@ bool Contains(const std::vector<GroupId>& groups, GroupId group) {
   return std::ranges::find(groups, group) != groups.end();
 }
 
-// "group 1", "groups 1, 2".
+// Returns "group 1" or "groups 1, 2".
 template <typename Id>
 std::string Named(std::string_view what, const std::vector<Id>& ids) {
   std::string text = Concat(what, ids.size() > 1 ? "s " : " ");
@@ -176,7 +176,7 @@ bool LiveView::TakeRow(Peer& peer, std::string_view row) {
   }
   if (StateOf(peer, group) == ReplicaState::kRefused) return true;
   LearnLeader(group, raft::Term(term), NodeId(leader));
-  // The node's own words about its leadership come in order.
+  // The reports of one node about its own leadership arrive in order.
   const auto known = leaders_.find(group);
   if (known != leaders_.end() && known->second.node == peer.config->id &&
       (raft::Term(term) >= known->second.term || Unfit(replica->second))) {
@@ -239,7 +239,7 @@ absl::Status LiveView::OwnStatus(GroupId group) const {
   if (!status.ok() || (store_refused_.empty() && cut_off_.empty())) {
     return status;
   }
-  // Whatever one voter says: a majority follows it.
+  // A leader has a majority, so the refusal of one voter does not count.
   if (host_.core(group)->role() == raft::RoleKind::kLeader) return status;
   const auto found = store_refused_.find(group);
   return found != store_refused_.end() ? found->second : CutOff(group);

@@ -1,8 +1,11 @@
-// node/routing/live_view.h: what this node knows of the cluster at this moment: which nodes answer, which replicas work, who leads.
+// node/routing/live_view.h: the present state of the cluster as this node knows
+// it: nodes that answer, replicas that work, leaders.
 //
-// Facts about this node come from its host. Every other node is asked for its own facts once per election timeout, over a link of its
-// own, and sends them again only after a change. Newer facts replace older ones: a leader by its term, a node's words by the number
-// of the question. No replicated decision reads the view.
+// Facts about this node come from its host. The view asks every other node for
+// its own facts once per election timeout, over a link for these questions
+// only. A node sends its facts again only after a change. Newer facts replace
+// older ones: leaders are ordered by their terms, the reports of one node by
+// its questions. No replicated decision reads the view.
 #ifndef QUORATE_NODE_ROUTING_LIVE_VIEW_H_
 #define QUORATE_NODE_ROUTING_LIVE_VIEW_H_
 
@@ -31,7 +34,7 @@ enum class ReplicaState : uint8_t {
   kStopped,  // The disk of its node failed.
   kRefused,  // The other replicas refuse it: see LiveView::refusal.
 };
-// "unknown", "ok", "fenced", "stopped", "refused".
+// Returns "unknown", "ok", "fenced", "stopped" or "refused".
 std::string_view ReplicaStateName(ReplicaState state);
 constexpr bool Unfit(ReplicaState state) {
   return state == ReplicaState::kFenced || state == ReplicaState::kStopped ||
@@ -40,11 +43,11 @@ constexpr bool Unfit(ReplicaState state) {
 
 class LiveView {
  public:
-  // The latest leader known of a group; node zero: none so far.
+  // The latest known leader of a group; node zero: none so far.
   struct Leader {
     raft::Term term;
     NodeId node;
-    // The node itself said later that it leads no longer.
+    // The node reported later that it leads no longer.
     bool lapsed = false;
   };
 
@@ -61,35 +64,45 @@ class LiveView {
     observer_ = std::move(observer);
   }
 
-  // False once `node` left kMissesMax questions in a row without an answer; true before. True for this node.
+  // False if the last kMissesMax questions to `node` had no answer. True for
+  // this node.
   bool alive(NodeId node) const;
   // Requires: `node` holds a replica of `group` by the configuration.
   ReplicaState replica(GroupId group, NodeId node) const;
-  // Why `node` is refused, in words about "it": its identity is no peer's, its store is not the one that belongs to a group,
-  // or it reports that its peers refuse it. Empty if it is not. For this node: empty.
+  // The reason for which `node` is refused, in words about "it". Empty if
+  // `node` is this node, or is not refused. Reasons:
+  // - Its identity is no peer's.
+  // - Its store is not the one that belongs to a group.
+  // - It reports that its peers refuse it.
   std::string refusal(NodeId node) const;
-  // OK, or why this node's replica of `group` is fenced, stopped or refused by the others.
+  // Not OK if this node's replica of `group` is fenced, stopped, or refused by
+  // the other replicas; the message says why.
   absl::Status OwnStatus(GroupId group) const;
-  // OK, or why no leader of `group` can be a peer of this node: too many of the group's voting nodes have an identity that
-  // refuses this one's.
+  // Not OK if no leader of `group` can be a peer of this node, because too many
+  // of the group's voters have an identity that differs; the message names
+  // them.
   absl::Status CutOff(GroupId group) const;
   Leader leader(GroupId group) const;
-  // The leader if requests can be sent to it: another node that answers, whose replica works and which has not resigned. Else zero.
+  // The leader if requests can be sent to it, else zero. Such a leader is
+  // another node, it answers, its replica works, and it has not reported that
+  // it leads no longer.
   NodeId ReachableLeader(GroupId group) const;
   // Rises with every change.
   uint64_t version() const { return version_; }
 
-  // Notes that `leader` was elected in `term`; older news changes nothing.
+  // Records that `leader` was elected in `term`. An older term changes nothing.
   void LearnLeader(GroupId group, raft::Term term, NodeId leader);
-  // Notes that this node's replicas changed their state.
+  // Records that this node's replicas changed their state.
   void OnOwnChange() { Change(); }
-  // Asks the other replicas of `group` at once who leads, unless that happened a moment ago.
+  // Asks the nodes of the other replicas of `group` at once for their facts,
+  // unless that happened a moment ago.
   void AskSoon(GroupId group);
-  // This node's facts for `asker`; their rows are left out if `known` is their version.
+  // This node's facts for `asker`, without rows if `known` is their version.
   NodeReport Report(const NodeReport& known,
                     const env::TransportIdentity& asker);
 
-  // An unanswered question per interval; so many in a row make a node count as dead.
+  // A node counts as dead after this many questions in a row without an answer.
+  // Each interval has one question.
   static constexpr int kMissesMax = 3;
 
  private:
@@ -97,34 +110,36 @@ class LiveView {
     const NodeConfig* config = nullptr;
     bool alive = true;
     bool asking = false;   // A question is under way.
-    bool answered = true;  // Since the last interval began.
-    int misses = 0;
-    MonoTime asked = MonoTime::Min();
+    bool answered = true;  // It answered since the last interval began.
+    int misses = 0;        // Questions in a row without an answer.
+    MonoTime asked = MonoTime::Min();  // The time of the last question.
     // The version of its rows as last received.
     NodeReport known;
-    // Why its identity is no peer's; empty: it is one.
+    // The reason why its identity is no peer's; empty: it is a peer's.
     std::string difference;
     // Groups whose replicas there refuse this node's store.
     std::vector<GroupId> refuses;
     // Groups whose replicas here refuse its store.
     std::vector<GroupId> refused;
-    // As it reports them.
+    // The states that it reports.
     absl::btree_map<GroupId, ReplicaState> replicas;
   };
 
   void Tick();
   void Ask(size_t index);
   void OnAnswer(size_t index, const PeerResult& answer);
-  // Whether anything changed. Of TakeRows: whether there were any.
+  // Returns true if identity or refusals changed.
   bool TakeIdentity(Peer& peer, const PeerResult& answer);
+  // Returns true if the report has rows.
   bool TakeRows(Peer& peer, const NodeReport& report);
-  // False if the row cannot be read.
+  // Returns false if the row cannot be read.
   bool TakeRow(Peer& peer, std::string_view row);
-  // The groups whose replicas here refuse that store.
+  // The groups whose replicas here refuse the store of `identity`.
   std::vector<GroupId> GroupsRefusing(
       const env::TransportIdentity& identity) const;
   static ReplicaState StateOf(const Peer& peer, GroupId group);
-  // What the identities and words of the peers mean for this node.
+  // Recomputes cut_off_ and store_refused_ from the peers' identities and
+  // reports.
   void RefreshCutOff();
   const Peer* FindPeer(NodeId node) const;
   void Change();
@@ -136,14 +151,15 @@ class LiveView {
   const shardctrl::ShardMap& map_;
   const std::vector<GroupId> own_groups_;
   PeerLinks links_;
-  std::vector<Peer> peers_;  // Ascending by node; without this one.
+  std::vector<Peer> peers_;  // Ascending by node, without this node.
   absl::btree_map<GroupId, Leader> leaders_;
   // The groups for which CutOff is not OK.
   absl::btree_map<GroupId, absl::Status> cut_off_;
-  // Those of this node's groups whose other voters refuse this node's store.
+  // This node's groups in which other voters refuse this node's store.
   absl::btree_map<GroupId, absl::Status> store_refused_;
   uint64_t version_ = 1;
-  // What Report says: which start of this node, and how often the rows changed since.
+  // The version of rows_: a random number of this start of the node, and the
+  // number of changes since.
   const uint64_t start_;
   uint64_t reported_ = 0;
   std::string rows_;

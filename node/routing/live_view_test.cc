@@ -1,4 +1,5 @@
-// What a node says of replicas that do not work, of nodes that do not answer and of leaders that changed, in every place.
+// Every reply of a node that describes the cluster: replicas that do not work,
+// nodes that do not answer, and leaders that changed.
 #include "node/routing/live_view.h"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ class LiveViewTest : public ::testing::Test {
     const size_t at = slots.find("$2\r\nn");
     return at == std::string::npos ? slots : slots.substr(at + 4, 2);
   }
-  // Puts one bit of a durable record on the node's disk wrong, while it is down.
+  // Flips one bit of a durable record on the node's disk, while it is down.
   void Damage(size_t node) {
     const std::string text = "the record that is damaged";
     ASSERT_EQ(Ask(cluster_->LeaderOf(GroupId(1)), {"SET", "foo", text}),
@@ -113,7 +114,7 @@ TEST_F(LiveViewTest, FencedReplica_ShowsEverywhere) {
   Damage(fenced);
   const size_t leader = cluster().LeaderOf(GroupId(1));
   const size_t other = 3 - fenced - leader;
-  // Its own node.
+  // The node of the replica reports it.
   const std::string ready = AskHttp(fenced, "/readyz");
   EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
   EXPECT_NE(ready.find("[-]group 1 is fenced: its log is damaged"),
@@ -131,7 +132,7 @@ TEST_F(LiveViewTest, FencedReplica_ShowsEverywhere) {
       << info;
   EXPECT_NE(Ask(fenced, {"CLUSTER", "INFO"}).find("cluster_slots_ok:16384\r\n"),
             std::string::npos);
-  // Every node alike.
+  // All nodes list the same.
   for (size_t node = 0; node < 3; ++node) {
     EXPECT_EQ(FirstMaster(node), Concat("n", leader + 1));
     EXPECT_FALSE(SlotsName(node, fenced)) << node;
@@ -148,7 +149,8 @@ TEST_F(LiveViewTest, FencedReplica_ShowsEverywhere) {
             std::string::npos);
 }
 
-// Not after the time for which a request is held while nobody leads.
+// The answer comes before the time for which a request is held without a
+// leader.
 TEST_F(LiveViewTest, FencedReplica_RequestsGoToTheLeaderAtOnce) {
   for (const bool plain : {false, true}) {
     Make({.nodes = 3});
@@ -179,7 +181,7 @@ TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
   auto client = cluster().ConnectResp(stopped);
   ASSERT_EQ(cluster().Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
   BreakDisk(stopped);
-  // Reads between writes, in every state that the stop can find them in.
+  // Reads between writes, so that the stop meets reads in every state.
   std::string requests;
   for (int i = 0; i < 100; ++i) {
     requests += EncodeRequest({i % 10 == 5 ? "INCR" : "GET", "foo"});
@@ -192,7 +194,7 @@ TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
   std::string replies = client->Take();
   size_t count = 0;
   while (const size_t size = ReplySize(replies)) {
-    // A read that travelled in the entry that was lost.
+    // The answer to a read that travelled in the lost entry.
     EXPECT_TRUE(replies[0] != '-' || replies.starts_with("-UNKNOWN ") ||
                 replies.starts_with("-CLUSTERDOWN "))
         << replies.substr(0, 100);
@@ -311,7 +313,7 @@ TEST_F(LiveViewTest, DeadNode_ShowsUntilItIsBack) {
   cluster().Restart(dead);
   cluster().world().RunFor(Seconds(2));
   expect_alive(true);
-  // A machine that says nothing at all, not even that nobody listens.
+  // A machine without any answer: it does not even refuse connections.
   cluster().Crash(dead, sim::CrashKind::kMachine);
   cluster().world().RunFor(Seconds(5));
   expect_alive(false);
@@ -327,7 +329,8 @@ TEST_F(LiveViewTest, PausedNode_DoesNotTakeTheOthersForDead) {
   EXPECT_EQ(NodeLine(0, 2).find("fail"), std::string::npos);
 }
 
-// The leader is named by the answer to something passed on, and in the next reply already.
+// The answer to a forwarded request names the leader, and the next reply uses
+// it already.
 TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
   Make({.nodes = 4, .adjust = [](Config& config) { ThreeOfFour(config); }});
   auto client = cluster().ConnectResp(3);
@@ -367,7 +370,8 @@ TEST_F(LiveViewTest, NodeWithoutReplica_NobodyLeads_ItSaysSo) {
   EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
 }
 
-// The directory is lost, and the node bootstraps another one: the group knows its store and refuses the new one.
+// The directory is lost, and the node bootstraps another one. The group knows
+// the store that belongs to it and refuses the new one.
 TEST_F(LiveViewTest, LostDirectory_BootstrappedAgain_ShowsEverywhere) {
   Make({.nodes = 3});
   ASSERT_EQ(Ask(cluster().LeaderOf(GroupId(1)), {"SET", "foo", "1"}),
@@ -379,7 +383,7 @@ TEST_F(LiveViewTest, LostDirectory_BootstrappedAgain_ShowsEverywhere) {
   cluster().world().RunFor(Seconds(3));
   const size_t leader = cluster().LeaderOf(GroupId(1));
   ASSERT_LT(leader, 3u);
-  // Its own node.
+  // The node of the replica reports it.
   const std::string ready = AskHttp(lost, "/readyz");
   EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
   EXPECT_NE(
@@ -419,7 +423,7 @@ TEST_F(LiveViewTest, LostDirectory_BootstrappedAgain_ShowsEverywhere) {
   for (size_t node = 0; node < 3; ++node) {
     ExpectFieldsOfInfo(Ask(node, {"INFO"}));
   }
-  // Nothing is answered from the empty store, and nothing waits.
+  // No request is answered from the empty store, and no request waits.
   auto plain = cluster().ConnectResp(lost);
   auto cluster_client = cluster().ConnectRespCluster(lost);
   auto http = cluster().ConnectHttp(lost);
@@ -495,7 +499,7 @@ TEST_F(LiveViewTest, OtherBootstrap_IsRefusedOnBothSides) {
   }
 }
 
-// What a replica has applied when it starts is its snapshot only, often nothing.
+// A replica that starts has applied its snapshot only, or nothing.
 TEST_F(LiveViewTest, StartedReplica_AnswersNoStaleReadBeforeALeader) {
   Make({.nodes = 3});
   ASSERT_EQ(Ask(cluster().LeaderOf(GroupId(1)), {"SET", "foo", "1"}),
@@ -512,7 +516,8 @@ TEST_F(LiveViewTest, StartedReplica_AnswersNoStaleReadBeforeALeader) {
   cluster().world().RunFor(Milliseconds(2'500));
   EXPECT_EQ(alone->Take(), "+OK\r\n-CLUSTERDOWN Hash slot not served\r\n");
   EXPECT_TRUE(http->Take().starts_with("HTTP/1.1 503 "));
-  // Once it has heard of a leader, it answers, also without one.
+  // Once the replica has heard of a leader, it answers, even after that leader
+  // stopped.
   cluster().Restart(1);
   ASSERT_TRUE(cluster().AwaitLeaders());
   cluster().world().RunFor(Seconds(2));

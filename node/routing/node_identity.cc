@@ -8,7 +8,7 @@
 namespace quorate::node {
 namespace {
 
-// Takes the number in front of the next space, or the rest, off `text`.
+// Removes the number before the next space, or the rest, from `text`.
 template <typename T>
 bool TakeNumber(std::string_view* text, T* number) {
   const size_t end = text->find(' ');

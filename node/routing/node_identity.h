@@ -1,9 +1,9 @@
 // node/routing/node_identity.h: the identity that nodes present with
-// QUORATE.STATUS, as text, and what keeps two of them apart.
+// QUORATE.STATUS, as text, and the comparison of two identities.
 //
-// The identity is the one of the handshake between peers (env/transport.h). A
-// node whose identity differs shares no group with this one, whatever the
-// addresses in the configuration say.
+// The identity is that of the handshake between peers (env/transport.h). Nodes
+// whose identities differ share no group, even if their configurations name
+// each other's addresses.
 #ifndef QUORATE_NODE_ROUTING_NODE_IDENTITY_H_
 #define QUORATE_NODE_ROUTING_NODE_IDENTITY_H_
 
@@ -15,15 +15,15 @@
 
 namespace quorate::node {
 
-// "cluster node store version_min version_max bootstrap_checksum", in decimal
-// digits.
+// Returns "cluster node store version_min version_max bootstrap_checksum", in
+// decimal digits.
 std::string FormatIdentity(const env::TransportIdentity& identity);
-// False if `text` is none.
+// Returns false if `text` is no identity.
 bool ParseIdentity(std::string_view text, env::TransportIdentity* identity);
 
-// Why `other`, which answered at the address of node `expected`, is no peer of
-// `self`, in words about "it". Empty: it is a peer. Stores are not compared:
-// which one belongs to a group is a fact of the group.
+// Returns the reason why `other`, which answered at the address of node
+// `expected`, is no peer of `self`, in words about "it". Empty: it is a peer.
+// Stores are not compared: each group knows the store that belongs to it.
 std::string IdentityDifference(const env::TransportIdentity& self,
                                NodeId expected,
                                const env::TransportIdentity& other);

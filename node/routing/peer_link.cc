@@ -18,14 +18,14 @@ constexpr RespParser::Limits kReplyLimits = {
     .line_bytes_max = 4096,
 };
 
-// An error stands in one line, which the parser takes for a command.
+// An error reply is one line, which the parser reads as a command.
 bool IsTooManyClients(absl::Span<const std::string_view> words) {
   std::string line;
   for (const std::string_view word : words) Append(&line, word, ' ');
   return line == Concat("-", kTooManyClients, " ");
 }
 
-// "1 2 3".
+// Returns "1 2 3".
 std::string FormatGroups(const std::vector<GroupId>& groups) {
   std::string text;
   for (const GroupId group : groups) {
@@ -229,7 +229,7 @@ void PeerLink::Connect() {
 }
 
 void PeerLink::SendWaiting() {
-  // What was sent stands in front of what was not.
+  // Sent requests precede all others.
   for (; sent_ < requests_.size(); ++sent_) {
     Request& request = requests_[sent_];
     connection_->Write(std::move(request.header));
@@ -249,7 +249,7 @@ void PeerLink::OnBytes(std::string_view bytes) {
     }
     if (!std::exchange(any_reply_, true) &&
         IsTooManyClients(parser_->arguments())) {
-      sent_ = 0;  // It read none of them.
+      sent_ = 0;  // The other node read no request.
       Fail(absl::ResourceExhaustedError(
                "the leader has reached its limit of connections"),
            /*answered=*/true);
@@ -264,7 +264,8 @@ void PeerLink::OnBytes(std::string_view bytes) {
 void PeerLink::TakeReply() {
   PeerResult result;
   if (!ReadPeerResult(parser_->arguments(), &result)) {
-    // An error reply in one line, as a node gives that stops: what became of the batch is not said.
+    // A node that stops gives an error reply in one line. It does not say
+    // whether the batch was executed.
     result.result.outcome = Outcome::kUnknown;
     result.result.status =
         absl::UnavailableError("the leader answered with an error");

@@ -1,7 +1,9 @@
-// node/routing/peer_link.h: sends whole batches to the leader of their group, over its client port, and brings back what became of them.
+// node/routing/peer_link.h: sends whole batches to the leader of their group,
+// over its client port, and returns their outcomes.
 //
-// One stream per node, opened when first needed, requests answered in order. A request that was sent and not answered is
-// unknown for good: never sent a second time.
+// There is one stream to each node, opened when it is first needed. Requests
+// are answered in order. The outcome of a request that was sent but not
+// answered is unknown; the link never sends it a second time.
 #ifndef QUORATE_NODE_ROUTING_PEER_LINK_H_
 #define QUORATE_NODE_ROUTING_PEER_LINK_H_
 
@@ -23,33 +25,36 @@ namespace quorate::node {
 
 // The facts that a node reports of itself (node/routing/live_view.h).
 struct NodeReport {
-  // Of the reporting node.
+  // The identity of the reporting node.
   env::TransportIdentity identity;
   // The groups whose replicas there refuse the asker's store, ascending.
   std::vector<GroupId> refused;
-  // One number per start of the node; zero: none.
+  // A random number of this start of the node; zero: no report.
   uint64_t start = 0;
-  // How often the rows changed since that start.
+  // The number of changes of the rows since that start.
   uint64_t changes = 0;
-  // "group state leader term\n" for each replica; empty if the asker knows them.
+  // "group state leader term\n" for each replica. Empty if the asker knows the
+  // rows.
   std::string rows;
 };
 
-// What a batch sent to another node came back with.
+// The answer of another node to a batch or to another request.
 struct PeerResult {
   raft::ProposeResult result;
-  // With kNotExecuted: the latest leader that the other node knows, and its term; zero if it knows none.
+  // With kNotExecuted: the latest leader that the other node knows, and the
+  // leader's term; zero if it knows none.
   NodeId leader;
   raft::Term term;
-  // Of Open, with kDone.
+  // Set by Open, with kDone.
   ForwardStamp channel;
-  // Of AskStatus, with kDone.
+  // Set by AskStatus, with kDone.
   NodeReport report;
-  // The other node replied, if only with an error.
+  // True if the other node replied, even if it replied with an error.
   bool answered = false;
 };
 
-// The error to one client more than limits.connections. The node takes no request of that connection.
+// The error to a client above limits.connections. The node reads no request of
+// that connection.
 inline constexpr std::string_view kTooManyClients =
     "ERR max number of clients reached";
 
@@ -67,7 +72,8 @@ class PeerLink final : public env::Connection::Observer {
              Done done);
   // Opens a channel for batches of `group`, in place of `replaces`.
   void Open(GroupId group, const ForwardStamp& replaces, Done done);
-  // The other node's report to `self`; without rows if `known` is its version.
+  // Asks for the other node's report to `self`, without rows if `known` is its
+  // version.
   void AskStatus(const env::TransportIdentity& self, const NodeReport& known,
                  Done done);
 
@@ -84,12 +90,13 @@ class PeerLink final : public env::Connection::Observer {
   void OnClosed(absl::Status reason) override;
   void OnDrained() override {}
 
-  // Sends `header`, `payload` and the line's end.
+  // Sends `header`, `payload` and a line end.
   void Send(const std::string& header, Buffer payload, Done done);
   void Connect();
   void SendWaiting();
-  // Ends the stream: requests that were sent are unknown, the others certainly were not executed.
-  // `answered`: the other node refused the connection in words.
+  // Ends the stream. The outcome of requests that were sent is unknown; all
+  // others were certainly not executed. `answered`: the other node refused the
+  // connection with an error reply.
   void Fail(const absl::Status& why, bool answered = false);
   void TakeReply();
   void ArmTimer();
@@ -101,10 +108,10 @@ class PeerLink final : public env::Connection::Observer {
   env::Pending connecting_;
   env::Pending timer_;
   bool connect_under_way_ = false;
-  std::optional<RespParser> parser_;  // Made anew for each stream.
+  std::optional<RespParser> parser_;  // A new one for each stream.
   std::deque<Request> requests_;
-  bool any_reply_ = false;  // On this stream.
-  size_t sent_ = 0;         // So many of the first requests were sent.
+  bool any_reply_ = false;  // A reply arrived on this stream.
+  size_t sent_ = 0;  // The number of sent requests, which are the first ones.
 };
 
 // The links of a node, by address.
@@ -119,11 +126,15 @@ class PeerLinks {
   absl::btree_map<std::string, std::unique_ptr<PeerLink>> links_;
 };
 
-// The reply to QUORATE.APPLY, CHANNEL or STATUS: an array of bulk strings, hence parsed like a request.
-//   DONE term index log_time_ns results | CHANNEL term channel | STATUS start changes rows identity refused |
-//   NOT leader term message | UNKNOWN message
+// Appends the reply to QUORATE.APPLY, CHANNEL or STATUS. It is an array of bulk
+// strings, so it is parsed like a request:
+//   DONE term index log_time_ns results
+//   CHANNEL term channel
+//   STATUS start changes rows identity refused
+//   NOT leader term message
+//   UNKNOWN message
 void WritePeerResult(const PeerResult& result, std::string* out);
-// False if `fields` is none.
+// Returns false if `fields` is no such reply.
 bool ReadPeerResult(absl::Span<const std::string_view> fields,
                     PeerResult* result);
 

@@ -41,30 +41,23 @@ struct RequestFailure {
   absl::Status why;
 };
 
+class RequestSink;
+
+// A request as sessions give it to the router.
+struct RoutedRequest {
+  RequestSink* sink = nullptr;
+  // Chosen by the sink, and returned with the answer.
+  uint64_t token = 0;
+  // The sink wants to learn who leads (MOVED) instead of having the command
+  // forwarded.
+  bool redirect = false;
+  // A further part of a command whose first part this group accepted.
+  // limits.held_requests counts all parts as one request.
+  bool further = false;
+};
+
 class RequestSink {
  public:
-  // `result` is valid during the call.
-  virtual void OnResult(uint64_t token, const kv::ResultView& result) = 0;
-  virtual void OnFailure(uint64_t token, const RequestFailure& failure) = 0;
-  // A request that GroupQueue blocked may be tried again. It has no answer.
-  virtual void OnUnblocked() = 0;
-  // True if the sink can take the result of `token`, of about `bytes`, now. If
-  // not, the sink calls Router::ServeParked once it can.
-  virtual bool RoomFor(uint64_t token, size_t bytes) = 0;
-  // True if the sink can take a result of `bytes` for a request that is not
-  // accepted yet.
-  virtual bool RoomForNext(size_t bytes) = 0;
-
- protected:
-  ~RequestSink() = default;
-
-  // True if a queue will call OnUnblocked.
-  bool blocked() const { return blocked_queues_ > 0; }
-  bool has_parked() const { return !parked_.empty(); }
-
- private:
-  friend class GroupQueue;
-  friend class Router;
   // A read whose read point is reached, but whose result had no room.
   struct ParkedRead {
     GroupId group;
@@ -102,16 +95,46 @@ class RequestSink {
     uint64_t open_batch = 0;
     bool open_batch_redirect = false;
   };
-  ConnectionOrder& OrderOf(GroupId group) {
-    for (ConnectionOrder& order : orders_) {
-      if (order.group == group) return order;
+  // The state that the router keeps for one sink. Only its queues change it.
+  class RoutingState {
+   public:
+    ConnectionOrder& OrderOf(GroupId group) {
+      for (ConnectionOrder& order : orders_) {
+        if (order.group == group) return order;
+      }
+      orders_.push_back({group});
+      return orders_.back();
     }
-    orders_.push_back({group});
-    return orders_.back();
-  }
-  absl::InlinedVector<ConnectionOrder, 3> orders_;
-  std::vector<ParkedRead> parked_;  // In order within each group.
-  uint32_t blocked_queues_ = 0;
+    std::vector<ParkedRead> parked;  // In order within each group.
+    uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
+
+   private:
+    absl::InlinedVector<ConnectionOrder, 3> orders_;
+  };
+
+  // `result` is valid during the call.
+  virtual void OnResult(uint64_t token, const kv::ResultView& result) = 0;
+  virtual void OnFailure(uint64_t token, const RequestFailure& failure) = 0;
+  // A request that GroupQueue blocked may be tried again. It has no answer.
+  virtual void OnUnblocked() = 0;
+  // True if the sink can take the result of `token`, of about `bytes`, now. If
+  // not, the sink calls Router::ServeParked once it can.
+  virtual bool RoomFor(uint64_t token, size_t bytes) = 0;
+  // True if the sink can take a result of `bytes` for a request that is not
+  // accepted yet.
+  virtual bool RoomForNext(size_t bytes) = 0;
+
+  RoutingState& routing() { return routing_; }
+
+ protected:
+  ~RequestSink() = default;
+
+  // True if a queue will call OnUnblocked.
+  bool blocked() const { return routing_.blocked_queues > 0; }
+  bool has_parked() const { return !routing_.parked.empty(); }
+
+ private:
+  RoutingState routing_;
 };
 
 }  // namespace quorate::node

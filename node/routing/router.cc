@@ -12,8 +12,8 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
     : env_(env),
       links_(env, config.timeouts.proxy),
       view_(env, host, config, map) {
-  const GroupQueue::Parts parts = {env.loop, env.buggify, host,  config,
-                                   links_,   view_,       budget};
+  const QueueParts parts = {env.loop, env.buggify, host,  config,
+                            links_,   view_,       budget};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(
@@ -83,9 +83,9 @@ void Router::ForgetBlocked(RequestSink* sink) {
   for (const auto& queue : queues_) queue->ForgetBlocked(sink);
 }
 
-std::vector<GroupId> Router::GroupsOfParked(const RequestSink& sink) {
+std::vector<GroupId> Router::GroupsOfParked(RequestSink& sink) {
   std::vector<GroupId> groups;
-  for (const RequestSink::ParkedRead& read : sink.parked_) {
+  for (const RequestSink::ParkedRead& read : sink.routing().parked) {
     if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
       groups.push_back(read.group);
     }

@@ -17,6 +17,8 @@
 #include "node/routing/group_queue.h"
 #include "node/routing/live_view.h"
 #include "node/routing/peer_link.h"
+#include "node/routing/queue_parts.h"
+#include "node/routing/request_sink.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
@@ -66,7 +68,7 @@ class Router {
   bool idle() const;
 
  private:
-  static std::vector<GroupId> GroupsOfParked(const RequestSink& sink);
+  static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   void Wake(size_t index);
   void Defer();
   void Flush();

@@ -1,7 +1,10 @@
-// CLUSTER: the cluster as clients see it (node/routing/topology.h).
+#include "node/resp/cluster_commands.h"
+
+#include <vector>
+
 #include "kv/slots/slot.h"
 #include "node/base/text.h"
-#include "node/resp/resp_session.h"
+#include "node/resp/error_text.h"
 
 namespace quorate::node {
 namespace {
@@ -28,10 +31,10 @@ std::string ClusterInfo(Context& context) {
 
 }  // namespace
 
-bool RespSession::WriteCluster(const CommandRow& row, Arguments request,
-                               RespWriter& reply) {
+bool ClusterCommands::Write(const CommandRow& row, Arguments request,
+                            RespWriter& reply) {
   if (!row.name.starts_with("cluster|")) return false;
-  if (!cluster()) {
+  if (!view_.cluster()) {
     reply.Error(kClusterDisabled);
     return true;
   }
@@ -84,7 +87,7 @@ bool RespSession::WriteCluster(const CommandRow& row, Arguments request,
   }
 }
 
-void RespSession::WriteReplicas(std::string_view id, RespWriter& reply) {
+void ClusterCommands::WriteReplicas(std::string_view id, RespWriter& reply) {
   const Topology::Node* node = context_.topology.Find(id);
   if (node == nullptr) {
     return reply.Error(Concat("ERR Unknown node ", id));

@@ -1,4 +1,5 @@
-// Commands on the server: COMMAND, CONFIG, INFO and the like.
+#include "node/resp/server_commands.h"
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -10,7 +11,6 @@
 #include "node/base/text.h"
 #include "node/commands/glob.h"
 #include "node/pages/info_page.h"
-#include "node/resp/resp_session.h"
 
 namespace quorate::node {
 namespace {
@@ -173,8 +173,8 @@ void WriteHelp(const CommandRow& row, RespWriter& reply) {
 
 }  // namespace
 
-bool RespSession::WriteServer(const CommandRow& row, Arguments request,
-                              RespWriter& reply) {
+bool ServerCommands::Write(const CommandRow& row, Arguments request,
+                           RespWriter& reply) {
   switch (row.id) {
     case CommandId::kCommand:
       WriteCommandTable(reply);
@@ -196,10 +196,10 @@ bool RespSession::WriteServer(const CommandRow& row, Arguments request,
       WriteCommandGetKeys(request, reply);
       return true;
     case CommandId::kConfigGet:
-      ConfigGet(context_.config, address_, request.subspan(2), reply);
+      ConfigGet(context_.config, view_.address(), request.subspan(2), reply);
       return true;
     case CommandId::kConfigSet:
-      ConfigSet(context_.config, address_, request.subspan(2), reply);
+      ConfigSet(context_.config, view_.address(), request.subspan(2), reply);
       return true;
     case CommandId::kConfigResetstat:
       context_.metrics.Reset();
@@ -211,7 +211,7 @@ bool RespSession::WriteServer(const CommandRow& row, Arguments request,
     case CommandId::kInfo:
       reply.Verbatim(InfoText(
           context_,
-          {address_, "# Keys are not counted inside a transaction.\r\n"},
+          {view_.address(), "# Keys are not counted inside a transaction.\r\n"},
           request.subspan(1)));
       return true;
     case CommandId::kTime: {
@@ -242,7 +242,7 @@ bool RespSession::WriteServer(const CommandRow& row, Arguments request,
   }
 }
 
-void RespSession::WriteWait(Arguments request, RespWriter& reply) {
+void ServerCommands::WriteWait(Arguments request, RespWriter& reply) {
   int64_t replicas;
   int64_t timeout;
   if (!ParseInteger(request[1], &replicas)) {
@@ -255,12 +255,12 @@ void RespSession::WriteWait(Arguments request, RespWriter& reply) {
   reply.Integer(ReplicasBesideLeader(context_.map));
 }
 
-void RespSession::WriteRole(RespWriter& reply) {
+void ServerCommands::WriteRole(RespWriter& reply) {
   const Topology::Node& self = context_.topology.self();
-  if (IsMaster()) {
+  if (view_.IsMaster()) {
     std::vector<const Topology::Node*> replicas;
     for (const Topology::Node& node : context_.topology.nodes()) {
-      if (cluster() && node.master == self.config->id && !node.failed) {
+      if (view_.cluster() && node.master == self.config->id && !node.failed) {
         replicas.push_back(&node);
       }
     }
@@ -269,7 +269,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     reply.Integer(0);
     reply.Array(replicas.size());
     for (const Topology::Node* node : replicas) {
-      const HostPort address = *ParseHostPort(AddressOf(*node->config));
+      const HostPort address = *ParseHostPort(view_.AddressOf(*node->config));
       reply.Array(3);
       reply.Bulk(address.host);
       reply.Bulk(Concat(address.port));
@@ -278,7 +278,7 @@ void RespSession::WriteRole(RespWriter& reply) {
     return;
   }
   const HostPort address =
-      *ParseHostPort(AddressOf(*context_.config.FindNode(self.master)));
+      *ParseHostPort(view_.AddressOf(*context_.config.FindNode(self.master)));
   reply.Array(5);
   reply.Bulk("slave");
   reply.Bulk(address.host);

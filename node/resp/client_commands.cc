@@ -1,0 +1,359 @@
+#include "node/resp/client_commands.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "env/parse_integer.h"
+#include "node/base/text.h"
+#include "node/base/version.h"
+#include "node/resp/absent_state.h"
+#include "node/resp/error_text.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr std::string_view kNoPassword =
+    "ERR AUTH <password> called without any password configured for the "
+    "default user. Are you sure your configuration is correct?";
+
+constexpr std::string_view kWrongPass =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+// The only user. It has no password, so any password is accepted.
+constexpr std::string_view kDefaultUser = "default";
+
+constexpr std::string_view kSyntax = "ERR syntax error";
+
+// The types of connections in CLIENT LIST and CLIENT KILL. Every connection is
+// normal.
+bool IsClientType(std::string_view name) {
+  for (const std::string_view type :
+       {"normal", "slave", "replica", "pubsub", "master"}) {
+    if (EqualsIgnoreCase(name, type)) return true;
+  }
+  return false;
+}
+
+std::string UnknownType(std::string_view name) {
+  return Concat("ERR Unknown client type '", name, "'");
+}
+
+// Names consist of the characters that a line of CLIENT LIST allows: printable,
+// without spaces.
+bool IsPlainName(std::string_view name) {
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return c >= '!' && c <= '~'; });
+}
+
+constexpr std::string_view kBadName =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+void WriteHelp(std::string_view command,
+               absl::Span<const std::string_view> lines, RespWriter& reply) {
+  reply.Array(lines.size() + 1);
+  reply.Simple(Concat(command,
+                      " <subcommand> [<arg> [value] [opt] ...]. "
+                      "Subcommands are:"));
+  for (const std::string_view line : lines) reply.Simple(line);
+}
+
+}  // namespace
+
+ClientCommands::ClientCommands(Context& context, ClientConnection& client,
+                               AddressView view, KeyCommands& key_commands,
+                               ReplyQueue& replies)
+    : context_(context),
+      client_(client),
+      view_(view),
+      key_commands_(key_commands),
+      replies_(replies) {}
+
+bool ClientCommands::Write(const CommandRow& row, Arguments request,
+                           RespWriter& reply) {
+  switch (row.id) {
+    case CommandId::kPing:
+      if (request.size() > 2) {
+        reply.Error("ERR wrong number of arguments for 'ping' command");
+      } else if (request.size() == 2) {
+        reply.Bulk(request[1]);
+      } else {
+        reply.Simple("PONG");
+      }
+      return true;
+    case CommandId::kEcho:
+      reply.Bulk(request[1]);
+      return true;
+    case CommandId::kHello:
+      WriteHello(request, reply);
+      return true;
+    case CommandId::kAuth:
+      WriteAuth(request, reply);
+      return true;
+    case CommandId::kSelect:
+      WriteSelect(request, reply);
+      return true;
+    case CommandId::kQuit:
+      reply.Ok();
+      return true;
+    case CommandId::kReadonly:
+    case CommandId::kReadwrite:
+    case CommandId::kAsking:
+      if (!view_.cluster()) {
+        reply.Error(kClusterDisabled);
+        return true;
+      }
+      if (row.id != CommandId::kAsking) {
+        key_commands_.set_stale_reads(row.id == CommandId::kReadonly);
+      }
+      reply.Ok();
+      return true;
+    default:
+      if (!row.name.starts_with("client|")) return false;
+      WriteClient(row, request, reply);
+      return true;
+  }
+}
+
+void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
+  int64_t version = replies_.version();
+  if (request.size() > 1) {
+    if (!ParseInteger(request[1], &version)) {
+      reply.Error("ERR Protocol version is not an integer or out of range");
+      return;
+    }
+    if (version < 2 || version > 3) {
+      reply.Error("NOPROTO unsupported protocol version");
+      return;
+    }
+  }
+  std::optional<std::string_view> name;
+  for (size_t i = 2; i < request.size(); ++i) {
+    const size_t rest = request.size() - i - 1;
+    if (EqualsIgnoreCase(request[i], "auth") && rest >= 2) {
+      if (request[i + 1] != kDefaultUser) {
+        reply.Error(kWrongPass);
+        return;
+      }
+      i += 2;
+    } else if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
+      name = request[++i];
+      if (!IsPlainName(*name)) {
+        reply.Error(kBadName);
+        return;
+      }
+    } else {
+      reply.Error(
+          Concat("ERR Syntax error in HELLO option '", request[i], "'"));
+      return;
+    }
+  }
+  if (name.has_value()) name_ = *name;
+  replies_.set_version(static_cast<int>(version));
+  // The reply uses the new version already.
+  std::string text;
+  RespWriter hello(&text, replies_.version());
+  hello.Map(7);
+  hello.Bulk("server");
+  hello.Bulk("redis");
+  hello.Bulk("version");
+  hello.Bulk(kRedisVersion);
+  hello.Bulk("proto");
+  hello.Integer(version);
+  hello.Bulk("id");
+  hello.Integer(static_cast<int64_t>(client_.id()));
+  hello.Bulk("mode");
+  hello.Bulk(view_.cluster() ? "cluster" : "standalone");
+  hello.Bulk("role");
+  hello.Bulk(view_.IsMaster() ? "master" : "replica");
+  hello.Bulk("modules");
+  hello.Array(0);
+  reply.Raw(text);
+}
+
+void ClientCommands::WriteAuth(Arguments request, RespWriter& reply) {
+  if (request.size() > 3) {
+    reply.Error("ERR syntax error");
+  } else if (request.size() == 2) {
+    reply.Error(kNoPassword);
+  } else if (request[1] != kDefaultUser) {
+    reply.Error(kWrongPass);
+  } else {
+    reply.Ok();
+  }
+}
+
+void ClientCommands::WriteSelect(Arguments request, RespWriter& reply) {
+  int64_t index;
+  if (!ParseInteger(request[1], &index)) {
+    reply.Error("ERR value is not an integer or out of range");
+  } else if (index != 0) {
+    reply.Error(view_.cluster() ? "ERR SELECT is not allowed in cluster mode"
+                                : "ERR DB index is out of range");
+  } else {
+    reply.Ok();
+  }
+}
+
+void ClientCommands::Reset() {
+  key_commands_.set_stale_reads(false);
+  replies_.EndSilence();
+  replies_.set_version(2);
+  name_.clear();
+}
+
+void ClientCommands::WriteClient(const CommandRow& row, Arguments request,
+                                 RespWriter& reply) {
+  switch (row.id) {
+    case CommandId::kClientId:
+      return reply.Integer(static_cast<int64_t>(client_.id()));
+    case CommandId::kClientGetname:
+      return name_.empty() ? reply.Null() : reply.Bulk(name_);
+    case CommandId::kClientSetname:
+      if (!IsPlainName(request[2])) return reply.Error(kBadName);
+      name_ = request[2];
+      return reply.Ok();
+    case CommandId::kClientSetinfo:
+      return SetInfo(request, reply);
+    case CommandId::kClientInfo:
+      return reply.Verbatim(Concat(
+          static_cast<ListedProtocol&>(client_.protocol()).Describe(), "\n"));
+    case CommandId::kClientList:
+      return ListClients(request.subspan(2), reply);
+    case CommandId::kClientNoEvict:
+    case CommandId::kClientNoTouch:
+      if (!EqualsIgnoreCase(request[2], "on") &&
+          !EqualsIgnoreCase(request[2], "off")) {
+        return reply.Error("ERR syntax error");
+      }
+      return reply.Ok();
+    case CommandId::kClientReply:
+      return SetReplies(request[2], reply);
+    case CommandId::kClientKill:
+      return KillClients(request, reply);
+    case CommandId::kClientHelp:
+      return WriteHelp(
+          "CLIENT",
+          {"ID", "    The id of this connection.", "INFO", "LIST",
+           "    Facts about this connection, or all.", "GETNAME",
+           "SETNAME <name>", "SETINFO LIB-NAME|LIB-VER <value>",
+           "REPLY ON|OFF|SKIP", "NO-EVICT ON|OFF", "NO-TOUCH ON|OFF",
+           "KILL <addr> | ID <id> | ADDR <addr> [SKIPME yes|no]"},
+          reply);
+    default:
+      return WriteAbsentState(row, request.subspan(2), reply);
+  }
+}
+
+void ClientCommands::SetInfo(Arguments request, RespWriter& reply) {
+  const bool is_name = EqualsIgnoreCase(request[2], "lib-name");
+  if (!is_name && !EqualsIgnoreCase(request[2], "lib-ver")) {
+    return reply.Error(Concat("ERR Unrecognized option '", request[2], "'"));
+  }
+  if (!IsPlainName(request[3])) {
+    return reply.Error(
+        Concat("ERR ", Lower(request[2]),
+               " cannot contain spaces, newlines or special characters."));
+  }
+  (is_name ? library_name_ : library_version_) = request[3];
+  reply.Ok();
+}
+
+// Only ON has a reply.
+void ClientCommands::SetReplies(std::string_view mode, RespWriter& reply) {
+  if (EqualsIgnoreCase(mode, "on")) {
+    replies_.SetSilent(false);
+    return reply.Ok();
+  }
+  if (EqualsIgnoreCase(mode, "off")) return replies_.SetSilent(true);
+  if (EqualsIgnoreCase(mode, "skip")) return replies_.SkipNext();
+  reply.Error("ERR syntax error");
+}
+
+// CLIENT LIST [TYPE type | ID id...]
+void ClientCommands::ListClients(Arguments options, RespWriter& reply) {
+  bool any_type = true;
+  std::vector<int64_t> ids;
+  if (options.size() == 2 && EqualsIgnoreCase(options[0], "type")) {
+    if (!IsClientType(options[1])) return reply.Error(UnknownType(options[1]));
+    any_type = EqualsIgnoreCase(options[1], "normal");
+  } else if (options.size() > 1 && EqualsIgnoreCase(options[0], "id")) {
+    for (const std::string_view option : options.subspan(1)) {
+      ids.emplace_back();
+      if (!ParseInteger(option, &ids.back())) {
+        return reply.Error("ERR Invalid client ID");
+      }
+    }
+  } else if (!options.empty()) {
+    return reply.Error(kSyntax);
+  }
+  std::string text;
+  for (ClientConnection* client : context_.resp_clients.All()) {
+    const auto id = static_cast<int64_t>(client->id());
+    if (!any_type ||
+        (!ids.empty() && std::find(ids.begin(), ids.end(), id) == ids.end())) {
+      continue;
+    }
+    Append(&text, static_cast<ListedProtocol&>(client->protocol()).Describe(),
+           "\n");
+  }
+  reply.Verbatim(text);
+}
+
+void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
+  std::optional<int64_t> id;
+  std::string_view address;
+  bool none = false;  // A condition that no connection here meets.
+  bool skip_me = true;
+  const bool old_form = request.size() == 3;
+  if (old_form) {
+    address = request[2];
+    skip_me = false;
+  } else {
+    for (size_t i = 2; i < request.size(); i += 2) {
+      if (i + 1 == request.size()) return reply.Error("ERR syntax error");
+      int64_t number;
+      if (EqualsIgnoreCase(request[i], "id")) {
+        if (!ParseInteger(request[i + 1], &number) || number <= 0) {
+          return reply.Error("ERR client-id should be greater than 0");
+        }
+        id = number;
+      } else if (EqualsIgnoreCase(request[i], "addr")) {
+        address = request[i + 1];
+      } else if (EqualsIgnoreCase(request[i], "laddr")) {
+        none = none || request[i + 1] != view_.listen_address();
+      } else if (EqualsIgnoreCase(request[i], "type")) {
+        if (!IsClientType(request[i + 1])) {
+          return reply.Error(UnknownType(request[i + 1]));
+        }
+        none = none || !EqualsIgnoreCase(request[i + 1], "normal");
+      } else if (EqualsIgnoreCase(request[i], "user")) {
+        if (request[i + 1] != "default") {
+          return reply.Error(Concat("ERR No such user '", request[i + 1], "'"));
+        }
+      } else if (EqualsIgnoreCase(request[i], "skipme")) {
+        skip_me = EqualsIgnoreCase(request[i + 1], "yes");
+        if (!skip_me && !EqualsIgnoreCase(request[i + 1], "no")) {
+          return reply.Error(kSyntax);
+        }
+      } else {
+        return reply.Error("ERR syntax error");
+      }
+    }
+  }
+  int64_t killed = 0;
+  for (ClientConnection* client : context_.resp_clients.All()) {
+    if (id.has_value() && client->id() != static_cast<uint64_t>(*id)) continue;
+    if (!address.empty() && client->peer_address() != address) continue;
+    if (none || (skip_me && client == &client_)) continue;
+    context_.resp_clients.Kill(*client);
+    ++killed;
+  }
+  if (!old_form) return reply.Integer(killed);
+  if (killed == 0) return reply.Error("ERR No such client");
+  reply.Ok();
+}
+
+}  // namespace quorate::node

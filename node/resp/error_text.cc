@@ -1,0 +1,74 @@
+#include "node/resp/error_text.h"
+
+#include "env/host_port.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+
+std::string FailureText(const Context& context, const RequestFailure& failure) {
+  switch (failure.kind) {
+    case RequestFailure::Kind::kMoved: {
+      const NodeConfig* leader = context.config.FindNode(failure.leader);
+      if (leader == nullptr) break;
+      const HostPort address = *ParseHostPort(leader->resp_cluster);
+      return Concat("MOVED ", failure.slot, " ", address.host, ":",
+                    address.port);
+    }
+    case RequestFailure::Kind::kNoLeader:
+      break;
+    case RequestFailure::Kind::kOverloaded:
+      return "CLUSTERDOWN too many requests wait for the slot's leader";
+    case RequestFailure::Kind::kUnknown:
+      return Concat("UNKNOWN the command may or may not have taken effect: ",
+                    Message(failure.why));
+    case RequestFailure::Kind::kRefused:
+      return Concat("MISCONF this node does not serve the slot: ",
+                    Message(failure.why));
+  }
+  return "CLUSTERDOWN Hash slot not served";
+}
+
+std::string GroupFailureText(const Context& context, CommandId command,
+                             uint32_t asked, const RequestFailure& failure) {
+  std::string slots;
+  for (const SlotRange& range : context.map.RangesOf(failure.group)) {
+    Append(&slots, slots.empty() ? "" : ",", range.first);
+    if (range.first != range.last) Append(&slots, "-", range.last);
+  }
+  const std::string group =
+      Concat("group ", failure.group, " (slots ", slots, ")");
+  const bool flush =
+      command == CommandId::kFlushall || command == CommandId::kFlushdb;
+  if (flush && asked > 1 && failure.kind != RequestFailure::Kind::kUnknown) {
+    return Concat(
+        "UNKNOWN ", group,
+        " did not execute the command, other groups may have: ",
+        failure.kind == RequestFailure::Kind::kOverloaded
+            ? "too many requests wait for its leader"
+        : failure.kind == RequestFailure::Kind::kRefused
+            ? Concat("this node does not serve it: ", Message(failure.why))
+            : "no leader known");
+  }
+  switch (failure.kind) {
+    case RequestFailure::Kind::kUnknown:
+      if (flush) {
+        return Concat("UNKNOWN ", group,
+                      " may or may not have executed the command: ",
+                      Message(failure.why));
+      }
+      return Concat("CLUSTERDOWN ", group,
+                    " did not answer: ", Message(failure.why));
+    case RequestFailure::Kind::kOverloaded:
+      return Concat("CLUSTERDOWN too many requests wait for the leader of ",
+                    group);
+    case RequestFailure::Kind::kRefused:
+      return Concat("MISCONF this node does not serve ", group, ": ",
+                    Message(failure.why));
+    case RequestFailure::Kind::kMoved:
+    case RequestFailure::Kind::kNoLeader:
+      break;
+  }
+  return Concat("CLUSTERDOWN no leader known for ", group);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,39 @@
+// node/resp/error_text.h: error replies that several handlers of RESP requests
+// share.
+//
+// Pure functions over a failure and the facts of the node. Texts have no
+// leading '-'.
+#ifndef QUORATE_NODE_RESP_ERROR_TEXT_H_
+#define QUORATE_NODE_RESP_ERROR_TEXT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "node/commands/command_table.h"
+#include "node/connections/context.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+inline constexpr std::string_view kReadOnlyReplica =
+    "READONLY You can't write against a read only replica.";
+
+// Another node's store left out the result of its command.
+inline constexpr std::string_view kNoResult =
+    "ERR the store returned no result";
+
+inline constexpr std::string_view kClusterDisabled =
+    "ERR This instance has cluster support disabled";
+
+// The error of a command on the keys of one slot.
+std::string FailureText(const Context& context, const RequestFailure& failure);
+
+// The error of a command on all covered groups if one group fails it. `asked`
+// is the number of the command's parts.
+std::string GroupFailureText(const Context& context, CommandId command,
+                             uint32_t asked, const RequestFailure& failure);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_ERROR_TEXT_H_

@@ -1,0 +1,190 @@
+#include "node/resp/group_commands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "kv/store/store.h"
+#include "node/base/text.h"
+#include "node/pages/info_page.h"
+#include "node/resp/error_text.h"
+
+namespace quorate::node {
+namespace {
+
+// Keys with an expiry in the replicas of all groups; nullopt if a group has no
+// replica here. A replica may lag behind.
+std::optional<int64_t> ExpiringKeys(const Context& context) {
+  int64_t keys = 0;
+  for (const auto& queue : context.router.queues()) {
+    const kv::Store* store = queue->store();
+    if (store == nullptr) return std::nullopt;
+    keys += static_cast<int64_t>(store->expiring_key_count());
+  }
+  return keys;
+}
+
+}  // namespace
+
+GroupCommands::GroupCommands(Context& context, RespAddress address,
+                             GroupQuestions& questions, ReplyQueue& replies)
+    : context_(context),
+      address_(address),
+      questions_(questions),
+      replies_(replies) {}
+
+Handled GroupCommands::FlushAll(const CommandRow& row, Arguments request) {
+  if (request.size() > 2 ||
+      (request.size() == 2 && !EqualsIgnoreCase(request[1], "async") &&
+       !EqualsIgnoreCase(request[1], "sync"))) {
+    replies_.ReplyError(row.id, "ERR syntax error");
+    return Handled::kDone;
+  }
+  if (context_.config.self().read_only) {
+    replies_.ReplyError(row.id, kReadOnlyReplica);
+    return Handled::kDone;
+  }
+  const std::vector<GroupQuestions::Covered> covered =
+      questions_.CoveredSlots();
+  if (covered.empty()) {
+    replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
+  } else {
+    AskEach(row, ReplyFormat::kStatusOk, covered, kv::Op::kFlush);
+  }
+  return Handled::kDone;
+}
+
+Handled GroupCommands::CountKeys(const CommandRow& row) {
+  const std::vector<GroupQuestions::Covered> covered =
+      questions_.CoveredSlots();
+  if (covered.empty()) {
+    replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Integer(0); });
+  } else {
+    AskEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount);
+  }
+  return Handled::kDone;
+}
+
+// Every node answers for every slot by asking the slot's group.
+Handled GroupCommands::CountKeysInSlot(const CommandRow& row,
+                                       Arguments request) {
+  int64_t number = 0;
+  std::string_view error;
+  if (address_ != RespAddress::kCluster) {
+    error = kClusterDisabled;
+  } else if (!ParseInteger(request[2], &number)) {
+    error = "ERR value is not an integer or out of range";
+  } else if (number < 0 || number >= kHashSlotCount) {
+    error = "ERR Invalid slot";
+  }
+  if (!error.empty()) {
+    replies_.ReplyError(row.id, error);
+    return Handled::kDone;
+  }
+  const Slot slot(static_cast<uint16_t>(number));
+  AskEach(row, ReplyFormat::kSum, {{.slots = {slot, slot}}}, kv::Op::kKeyCount);
+  return Handled::kDone;
+}
+
+Handled GroupCommands::Info(const CommandRow& row, Arguments request) {
+  const Arguments sections = request.subspan(1);
+  AskEach(row, ReplyFormat::kSum, questions_.CoveredSlots(), kv::Op::kKeyCount,
+          std::vector<std::string>(sections.begin(), sections.end()));
+  return Handled::kDone;
+}
+
+void GroupCommands::AskEach(
+    const CommandRow& row, ReplyFormat format,
+    const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
+    std::optional<std::vector<std::string>> info_sections) {
+  CHECK(!running_.has_value()) << row.name;
+  const auto count = static_cast<uint32_t>(covered.size());
+  running_ = {.token = replies_.Push(row.id, format),
+              .command = row.id,
+              .format = format,
+              .version = replies_.version(),
+              .asked = count,
+              .due = count,
+              .info_sections = std::move(info_sections)};
+  questions_.BeginCommand();
+  // An answer may come during the call.
+  const uint64_t token = running_->token;
+  for (const GroupQuestions::Covered& part : covered) {
+    kv::CommandSpec spec;
+    spec.op = op;
+    spec.slot = part.slots.first;
+    spec.numbers = {part.slots.first.value(), part.slots.last.value()};
+    questions_.Ask(token, spec, part.may_lead);
+  }
+}
+
+void GroupCommands::OnResult(const kv::ResultView& result) {
+  if (questions_.closed()) {
+    if (--running_->due > 0) return;
+    const uint64_t token = running_->token;
+    running_.reset();
+    return replies_.Drop(token);
+  }
+  Running& running = *running_;
+  running.sum += result.integer;
+  const std::string_view error = ErrorOf(result.status);
+  if (running.reply.empty() && (running.due == 1 || !error.empty())) {
+    RespWriter reply(&running.reply, running.version);
+    if (running.info_sections.has_value()) {
+      WriteInfo(error, reply);
+    } else if (running.format == ReplyFormat::kSum && error.empty()) {
+      reply.Integer(running.sum);
+    } else {
+      WriteResult(running.format, result, context_.config.limits, reply);
+    }
+  }
+  EndPart();
+}
+
+void GroupCommands::OnFailure(const RequestFailure& failure) {
+  if (failure.kind == RequestFailure::Kind::kMoved) {
+    // Another node leads the group, and counts its keys.
+    return OnResult(kv::ResultView{});
+  }
+  Running& running = *running_;
+  if (running.reply.empty()) {
+    RespWriter reply(&running.reply, running.version);
+    const std::string error =
+        GroupFailureText(context_, running.command, running.asked, failure);
+    if (running.info_sections.has_value()) {
+      WriteInfo(error, reply);
+    } else {
+      reply.Error(error);
+    }
+  }
+  EndPart();
+}
+
+void GroupCommands::EndPart() {
+  if (--running_->due > 0) return;
+  const Running done = *std::exchange(running_, std::nullopt);
+  replies_.Reply(done.token, [&](RespWriter& reply) { reply.Raw(done.reply); });
+}
+
+void GroupCommands::WriteInfo(std::string_view error, RespWriter& reply) const {
+  const std::vector<std::string_view> sections(running_->info_sections->begin(),
+                                               running_->info_sections->end());
+  if (!error.empty() && InfoHasKeyspaceOnly(sections)) {
+    reply.Error(error);
+    return;
+  }
+  InfoView view = {address_};
+  if (!error.empty()) {
+    view.keyspace = Concat("db0_error:", error, "\r\n");
+  } else if (running_->sum > 0) {
+    view.keyspace = Concat("db0:keys=", running_->sum);
+    if (const auto expiring = ExpiringKeys(context_)) {
+      Append(&view.keyspace, ",expires=", std::min(*expiring, running_->sum));
+    }
+    view.keyspace += ",avg_ttl=0\r\n";
+  }
+  reply.Verbatim(InfoText(context_, view, sections));
+}
+
+}  // namespace quorate::node

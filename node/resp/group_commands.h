@@ -1,0 +1,79 @@
+// node/resp/group_commands.h: commands that put one question to each group and
+// answer with the sum: FLUSHALL, FLUSHDB, DBSIZE, INFO with the section
+// Keyspace, CLUSTER COUNTKEYSINSLOT.
+//
+// The connection hands over the answers whose token this object awaits.
+#ifndef QUORATE_NODE_RESP_GROUP_COMMANDS_H_
+#define QUORATE_NODE_RESP_GROUP_COMMANDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "node/commands/command_table.h"
+#include "node/commands/translate.h"
+#include "node/connections/context.h"
+#include "node/resp/group_questions.h"
+#include "node/resp/reply_queue.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariant: at most one command is under way, and its reply is the first that
+// is due. The connection handles these commands only when no reply is due.
+class GroupCommands {
+ public:
+  // All outlive the object.
+  GroupCommands(Context& context, RespAddress address,
+                GroupQuestions& questions, ReplyQueue& replies);
+
+  Handled FlushAll(const CommandRow& row, Arguments request);
+  Handled CountKeys(const CommandRow& row);
+  Handled CountKeysInSlot(const CommandRow& row, Arguments request);
+  // INFO with the section Keyspace for a plain client, which covers all groups.
+  Handled Info(const CommandRow& row, Arguments request);
+
+  // True if the answers to `token` belong to this object.
+  bool awaits(uint64_t token) const {
+    return running_.has_value() && running_->token == token;
+  }
+  void OnResult(const kv::ResultView& result);
+  void OnFailure(const RequestFailure& failure);
+
+ private:
+  struct Running {
+    uint64_t token;
+    CommandId command;
+    ReplyFormat format;
+    int version;     // The RESP version of the reply.
+    uint32_t asked;  // The number of questions.
+    uint32_t due;    // The number of questions without an answer.
+    int64_t sum = 0;
+    // Set for INFO: the sections that were requested.
+    std::optional<std::vector<std::string>> info_sections;
+    // Empty until the first error or the last answer.
+    std::string reply;
+  };
+
+  void AskEach(const CommandRow& row, ReplyFormat format,
+               const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
+               std::optional<std::vector<std::string>> info_sections = {});
+  // Takes note that one question has its answer. Replies after the last one.
+  void EndPart();
+  // `error` is empty, or says why keys are missing from the counts.
+  void WriteInfo(std::string_view error, RespWriter& reply) const;
+
+  Context& context_;
+  const RespAddress address_;
+  GroupQuestions& questions_;
+  ReplyQueue& replies_;
+  std::optional<Running> running_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_GROUP_COMMANDS_H_

@@ -1,0 +1,116 @@
+#include "node/resp/key_commands.h"
+
+#include "env/parse_integer.h"
+#include "env/random.h"
+#include "kv/store/store.h"
+#include "node/commands/read_command.h"
+#include "node/resp/error_text.h"
+
+namespace quorate::node {
+
+KeyCommands::KeyCommands(Context& context, RespAddress address,
+                         RequestSink& sink, ReplyQueue& replies)
+    : context_(context),
+      cluster_(address == RespAddress::kCluster),
+      sink_(sink),
+      replies_(replies) {}
+
+Handled KeyCommands::HandleStamped(
+    const CommandRow& row, Arguments request,
+    const std::optional<kv::SessionStamp>& session) {
+  Translated command;
+  Translate(row, request, context_.UnixMs(), context_.config.limits, &command);
+  if (!command.error.empty()) {
+    replies_.ReplyError(row.id, command.error);
+    return Handled::kDone;
+  }
+  if (!command.read_only() && context_.config.self().read_only) {
+    replies_.ReplyError(row.id, kReadOnlyReplica);
+    return Handled::kDone;
+  }
+  if (command.read_only()) {
+    if (stale_reads_ && ServeStale(row, command)) return Handled::kDone;
+    return Submit(row, command, std::nullopt);
+  }
+  return Submit(row, command, session);
+}
+
+bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
+  const GroupQueue& queue = context_.router.QueueOf(command.slot);
+  const kv::Store* store = queue.stale_store();
+  if (store == nullptr || !store->Owns(command.slot) ||
+      queue.leadership().kind == Leadership::Kind::kSelf) {
+    return false;
+  }
+  return EvaluateRead(
+      *store, command.specs[0], context_.env.loop.ReadClock().wall.earliest,
+      [&](const kv::ResultView& result) {
+        ++context_.metrics.stale_reads;
+        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+          WriteResult(command.format, result, context_.config.limits, reply);
+        });
+      });
+}
+
+Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
+                            const std::optional<kv::SessionStamp>& session) {
+  GroupQueue& queue = context_.router.QueueOf(command.slot);
+  const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
+                                cluster_};
+  Admission admission;
+  if (command.count == 1) {
+    kv::CommandSpec spec = command.specs[0];
+    spec.session = session;
+    admission = queue.Add(routed, spec);
+  } else {
+    admission = queue.AddAtomic(routed, command.slot, session, command.all());
+  }
+  if (admission == Admission::kAccepted) return Handled::kDone;
+  replies_.PopNewest();
+  return Handled::kBlocked;
+}
+
+Handled KeyCommands::OpenSession(const CommandRow& row) {
+  const quorate::Now now = context_.env.loop.ReadClock();
+  // Draws before a restart of this node had other start times in their key.
+  const uint64_t bits = context_.env.random.Bits(
+      "node.session",
+      Mix64(static_cast<uint64_t>(now.wall.earliest.ns())) ^
+          static_cast<uint64_t>(now.mono.ns()) ^ context_.host.store().value(),
+      context_.random_draws++);
+  replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+    reply.Bulk(
+        kv::FormatSessionToken(kv::MakeSessionToken(bits, now.wall.earliest)));
+  });
+  return Handled::kDone;
+}
+
+Handled KeyCommands::HandleInSession(const CommandRow& row, Arguments request) {
+  const auto token = kv::ParseSessionToken(request[1]);
+  uint64_t sequence;
+  uint64_t floor;
+  if (!token.has_value()) {
+    replies_.ReplyError(row.id, "ERR not a session: use QUORATE.SESSION");
+    return Handled::kDone;
+  }
+  if (!ParseInteger(request[2], &sequence) ||
+      !ParseInteger(request[3], &floor) || sequence == 0 || floor > sequence) {
+    replies_.ReplyError(row.id, "ERR sequence or floor is out of range");
+    return Handled::kDone;
+  }
+  const Arguments inner = request.subspan(4);
+  const CommandLookup lookup = LookUp(inner);
+  if (lookup.spec == nullptr) {
+    replies_.ReplyError(row.id, lookup.error);
+    return Handled::kDone;
+  }
+  if (!IsKeyCommand(*lookup.spec)) {
+    replies_.ReplyError(row.id, "ERR only commands on keys run in a session");
+    return Handled::kDone;
+  }
+  return HandleStamped(
+      *lookup.spec, inner,
+      kv::SessionStamp{*token, kv::Sequence(sequence), kv::Sequence(floor)});
+}
+
+}  // namespace quorate::node

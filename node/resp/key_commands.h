@@ -1,0 +1,60 @@
+// node/resp/key_commands.h: commands on the keys of one slot, alone or in a
+// session of the store (QUORATE.SESSION, QUORATE.DO).
+//
+// A command is translated, then added to the queue of its group. The answer
+// goes to the connection, which is the sink, and completes the reply.
+#ifndef QUORATE_NODE_RESP_KEY_COMMANDS_H_
+#define QUORATE_NODE_RESP_KEY_COMMANDS_H_
+
+#include <optional>
+
+#include "kv/command/session_stamp.h"
+#include "node/commands/command_table.h"
+#include "node/commands/translate.h"
+#include "node/connections/context.h"
+#include "node/resp/reply_queue.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariant: a request has a place among the replies exactly if it was answered
+// or the router accepted it.
+class KeyCommands {
+ public:
+  // `context`, `sink` and `replies` outlive the object.
+  KeyCommands(Context& context, RespAddress address, RequestSink& sink,
+              ReplyQueue& replies);
+
+  // Requires: IsKeyCommand(row).
+  Handled Handle(const CommandRow& row, Arguments request) {
+    return HandleStamped(row, request, std::nullopt);
+  }
+  // QUORATE.SESSION.
+  Handled OpenSession(const CommandRow& row);
+  // QUORATE.DO session sequence floor command …
+  Handled HandleInSession(const CommandRow& row, Arguments request);
+
+  // READONLY: this replica may answer reads from its own state. READWRITE ends
+  // that.
+  void set_stale_reads(bool allowed) { stale_reads_ = allowed; }
+  bool stale_reads() const { return stale_reads_; }
+
+ private:
+  Handled HandleStamped(const CommandRow& row, Arguments request,
+                        const std::optional<kv::SessionStamp>& session);
+  Handled Submit(const CommandRow& row, const Translated& command,
+                 const std::optional<kv::SessionStamp>& session);
+  // Answers a read from the state of this replica. Returns false if the replica
+  // cannot.
+  bool ServeStale(const CommandRow& row, const Translated& command);
+
+  Context& context_;
+  const bool cluster_;
+  RequestSink& sink_;
+  ReplyQueue& replies_;
+  bool stale_reads_ = false;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_KEY_COMMANDS_H_

@@ -1,0 +1,273 @@
+#include "node/resp/key_scan.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "env/random.h"
+#include "kv/command/command.h"
+#include "kv/slots/slot_scan.h"
+#include "node/base/text.h"
+#include "node/commands/glob.h"
+#include "node/resp/error_text.h"
+
+namespace quorate::node {
+namespace {
+
+// A cursor of SCAN has a tag above its slot and position. The tag of plain
+// clients is 0. The tag of cluster clients identifies the node and the groups
+// that it led, so that a scan does not continue where its answer would lack
+// keys.
+constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
+constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
+constexpr std::string_view kOtherCursor =
+    "ERR invalid cursor: it belongs to another address, or the groups that "
+    "this node leads have changed since; start the scan again";
+
+// The most bytes that KEYS returns; equal to the limit of any other command.
+constexpr size_t kKeysBytesMax = kv::kReturnedBytesMax;
+constexpr std::string_view kTooMuch =
+    "ERR the reply would exceed 64 MiB; use SCAN";
+constexpr std::string_view kTooMuchOfSlot =
+    "ERR the reply would exceed 64 MiB; ask for fewer";
+static_assert(kKeysBytesMax == 64 << 20);
+
+// Parses as strtoul does: a sign is allowed, and an empty text is 0.
+bool ParseCursor(std::string_view text, uint64_t* cursor) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  *cursor = 0;
+  if (text.empty()) return !negative;
+  if (text.size() > 1) {
+    text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+  }
+  if (text[0] == '-' || !ParseInteger(text, cursor)) return false;
+  if (negative) *cursor = -*cursor;
+  return true;
+}
+
+}  // namespace
+
+KeyScan::KeyScan(Context& context, const ClientConnection& client,
+                 RespAddress address, GroupQuestions& questions,
+                 ReplyQueue& replies)
+    : context_(context),
+      client_(client),
+      cluster_(address == RespAddress::kCluster),
+      questions_(questions),
+      replies_(replies) {}
+
+// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
+                                      Walk* walk) const {
+  if (!ParseCursor(request[1], cursor)) return "ERR invalid cursor";
+  walk->cursor_tag = CursorTag();
+  if (*cursor != 0 && *cursor >> kv::kCursorBits != walk->cursor_tag) {
+    return kOtherCursor;
+  }
+  *cursor &= kCursorMask;
+  int64_t count = 10;
+  for (size_t i = 2; i < request.size(); i += 2) {
+    if (i + 1 == request.size()) return "ERR syntax error";
+    if (EqualsIgnoreCase(request[i], "match")) {
+      walk->pattern = request[i + 1];
+    } else if (EqualsIgnoreCase(request[i], "type")) {
+      walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
+    } else if (EqualsIgnoreCase(request[i], "count")) {
+      if (!ParseInteger(request[i + 1], &count)) {
+        return "ERR value is not an integer or out of range";
+      }
+      if (count < 1) return "ERR syntax error";
+    } else {
+      return "ERR syntax error";
+    }
+  }
+  walk->wanted = std::min(static_cast<uint64_t>(count),
+                          uint64_t{context_.config.limits.scan_keys});
+  return {};
+}
+
+uint64_t KeyScan::CursorTag() const {
+  if (!cluster_) return 0;
+  uint64_t hash = Mix64(context_.config.node.value());
+  for (const auto& queue : context_.router.queues()) {
+    if (queue->leadership().kind != Leadership::Kind::kSelf) continue;
+    hash = Mix64(hash ^ queue->group().value());
+  }
+  return 1 + hash % (kCursorTags - 1);
+}
+
+std::vector<KeyScan::SlotCursor> KeyScan::CursorsFrom(uint64_t cursor,
+                                                      bool wrap) const {
+  const Slot from = kv::CursorSlot(cursor);
+  std::vector<SlotCursor> cursors;
+  std::vector<SlotCursor> before;
+  for (const auto& [slots, may_lead] : questions_.CoveredSlots()) {
+    const uint64_t begin = kv::MakeCursor(slots.first, {});
+    const bool inside = slots.first <= from && from <= slots.last;
+    if (inside) {
+      cursors.push_back({cursor, slots.last, may_lead});
+      before.push_back({begin, from, may_lead});
+    } else if (from < slots.first) {
+      cursors.push_back({begin, slots.last, may_lead});
+    } else {
+      before.push_back({begin, slots.last, may_lead});
+    }
+  }
+  if (wrap) cursors.insert(cursors.end(), before.begin(), before.end());
+  return cursors;
+}
+
+Handled KeyScan::Scan(const CommandRow& row, Arguments request) {
+  auto walk = std::make_unique<Walk>();
+  walk->command = row.id;
+  walk->wanted = std::numeric_limits<uint64_t>::max();
+  uint64_t cursor = 0;
+  if (row.id == CommandId::kScan) {
+    const std::string_view error = ReadOptions(request, &cursor, walk.get());
+    if (!error.empty()) {
+      replies_.ReplyError(row.id, error);
+      return Handled::kDone;
+    }
+  } else if (row.id == CommandId::kKeys) {
+    walk->pattern = request[1];
+  } else {
+    walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
+                                          context_.random_draws++);
+    // A random slot, and a random position in it.
+    cursor = walk->bits & kCursorMask;
+  }
+  walk->cursors = CursorsFrom(cursor, row.id == CommandId::kRandomkey);
+  Begin(std::move(walk));
+  return Handled::kDone;
+}
+
+// Every node answers for every slot by asking the slot's group.
+Handled KeyScan::KeysInSlot(const CommandRow& row, Arguments request) {
+  int64_t number = 0;
+  int64_t count = 0;
+  std::string_view error;
+  if (!cluster_) {
+    error = kClusterDisabled;
+  } else if (!ParseInteger(request[2], &number) ||
+             !ParseInteger(request[3], &count)) {
+    error = "ERR value is not an integer or out of range";
+  } else if (number < 0 || number >= kHashSlotCount || count < 0) {
+    error = "ERR Invalid slot or number of keys";
+  }
+  if (!error.empty()) {
+    replies_.ReplyError(row.id, error);
+    return Handled::kDone;
+  }
+  const Slot slot(static_cast<uint16_t>(number));
+  auto walk = std::make_unique<Walk>();
+  walk->command = row.id;
+  walk->wanted = static_cast<uint64_t>(count);
+  walk->cursors.push_back({kv::MakeCursor(slot, {}), slot});
+  Begin(std::move(walk));
+  return Handled::kDone;
+}
+
+void KeyScan::Begin(std::unique_ptr<Walk> walk) {
+  CHECK(walk_ == nullptr) << "one walk at a time";
+  walk->token = replies_.Push(walk->command, ReplyFormat::kArray);
+  walk_ = std::move(walk);
+  Step();
+}
+
+void KeyScan::Step() {
+  const Walk& walk = *walk_;
+  const bool found =
+      walk.command == CommandId::kRandomkey && !walk.keys.empty();
+  if (walk.next == walk.cursors.size() || walk.visited >= walk.wanted ||
+      found || questions_.closed()) {
+    return End("");
+  }
+  const SlotCursor& slot_cursor = walk.cursors[walk.next];
+  const uint64_t count =
+      walk.command == CommandId::kRandomkey
+          ? 1
+          : std::min(walk.wanted - walk.visited,
+                     uint64_t{context_.config.limits.scan_keys});
+  kv::CommandSpec spec;
+  spec.op = kv::Op::kScan;
+  spec.slot = kv::CursorSlot(slot_cursor.cursor);
+  spec.numbers = {
+      static_cast<int64_t>(slot_cursor.cursor),
+      kv::ScanBounds(slot_cursor.last, static_cast<uint32_t>(count))};
+  questions_.BeginCommand();
+  questions_.Ask(walk.token, spec, slot_cursor.may_lead);
+}
+
+void KeyScan::OnFailure(const RequestFailure& failure) {
+  if (failure.kind != RequestFailure::Kind::kMoved) {
+    return End(GroupFailureText(context_, walk_->command, 0, failure));
+  }
+  // Another node leads the group, and answers for its keys.
+  ++walk_->next;
+  Step();
+}
+
+void KeyScan::OnResult(const kv::ResultView& result) {
+  const std::string_view error = ErrorOf(result.status);
+  if (!error.empty()) return End(error);
+  Walk& walk = *walk_;
+  kv::ArrayReader reader(result.bytes);
+  std::string_view bytes;
+  uint64_t cursor = 0;
+  if (reader.done() || !reader.Next(&bytes) || !ParseInteger(bytes, &cursor)) {
+    return End("ERR the store returned no cursor");
+  }
+  walk.visited += reader.count() - 1;
+  while (!reader.done()) {
+    if (!reader.Next(&bytes)) continue;
+    if (!walk.any_type || !GlobMatch(walk.pattern, bytes)) continue;
+    walk.keys.emplace_back(bytes);
+    walk.key_bytes += bytes.size() + 16;
+  }
+  if (walk.key_bytes > kKeysBytesMax) {
+    return End(walk.command == CommandId::kClusterGetkeysinslot ? kTooMuchOfSlot
+                                                                : kTooMuch);
+  }
+  if (cursor == 0) {
+    ++walk.next;
+  } else {
+    // This node finishes the group that it has begun.
+    walk.cursors[walk.next].cursor = cursor;
+    walk.cursors[walk.next].may_lead = false;
+  }
+  Step();
+}
+
+void KeyScan::End(std::string_view error) {
+  const std::unique_ptr<Walk> walk = std::move(walk_);
+  replies_.Reply(walk->token, [&](RespWriter& reply) {
+    error.empty() ? WriteKeys(*walk, reply) : reply.Error(error);
+  });
+}
+
+void KeyScan::WriteKeys(Walk& walk, RespWriter& reply) {
+  if (walk.command == CommandId::kRandomkey) {
+    if (walk.keys.empty()) return reply.Null();
+    return reply.Bulk(walk.keys[(walk.bits >> 32) % walk.keys.size()]);
+  }
+  if (walk.command == CommandId::kScan) {
+    reply.Array(2);
+    reply.Bulk(Concat(walk.next == walk.cursors.size()
+                          ? 0
+                          : walk.cursors[walk.next].cursor |
+                                walk.cursor_tag << kv::kCursorBits));
+  }
+  // A step may visit more keys than requested.
+  if (walk.command == CommandId::kClusterGetkeysinslot &&
+      walk.keys.size() > walk.wanted) {
+    walk.keys.resize(walk.wanted);
+  }
+  reply.Array(walk.keys.size());
+  for (const std::string& key : walk.keys) reply.Bulk(key);
+}
+
+}  // namespace quorate::node

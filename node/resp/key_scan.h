@@ -1,0 +1,91 @@
+// node/resp/key_scan.h: commands that walk over keys: KEYS, SCAN, RANDOMKEY and
+// CLUSTER GETKEYSINSLOT.
+//
+// A walk is a sequence of steps of bounded size. Each step is a read of the
+// group that it visits, routed as any other read.
+#ifndef QUORATE_NODE_RESP_KEY_SCAN_H_
+#define QUORATE_NODE_RESP_KEY_SCAN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/ids.h"
+#include "kv/command/result.h"
+#include "node/commands/command_table.h"
+#include "node/connections/clients.h"
+#include "node/connections/context.h"
+#include "node/resp/group_questions.h"
+#include "node/resp/reply_queue.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariant: at most one walk is running. The connection begins one only when
+// no reply is due, and handles no other request meanwhile; so every answer that
+// it receives is the walk's.
+class KeyScan {
+ public:
+  // All outlive the object.
+  KeyScan(Context& context, const ClientConnection& client, RespAddress address,
+          GroupQuestions& questions, ReplyQueue& replies);
+
+  // KEYS, SCAN and RANDOMKEY.
+  Handled Scan(const CommandRow& row, Arguments request);
+  // CLUSTER GETKEYSINSLOT.
+  Handled KeysInSlot(const CommandRow& row, Arguments request);
+
+  bool running() const { return walk_ != nullptr; }
+  // The answer to the step that is under way.
+  void OnResult(const kv::ResultView& result);
+  void OnFailure(const RequestFailure& failure);
+
+ private:
+  // Slots of one group that the walk has not visited yet.
+  struct SlotCursor {
+    uint64_t cursor = 0;  // kv/slots/slot_scan.h.
+    Slot last;
+    bool may_lead = false;  // See GroupQuestions::Covered.
+  };
+  struct Walk {
+    CommandId command;
+    uint64_t token = 0;
+    std::string pattern = "*";
+    bool any_type = true;  // False: no key is of the type asked for.
+    uint64_t wanted = 0;   // Keys to visit.
+    uint64_t visited = 0;
+    uint64_t bits = 0;        // The random choice of RANDOMKEY.
+    uint64_t cursor_tag = 0;  // The tag of SCAN's cursor at the beginning.
+    std::vector<SlotCursor> cursors;
+    size_t next = 0;  // The index of the current slot cursor.
+    std::vector<std::string> keys;
+    size_t key_bytes = 0;
+  };
+
+  // Reads the arguments of SCAN. Returns an error text if they are invalid.
+  std::string_view ReadOptions(Arguments request, uint64_t* cursor,
+                               Walk* walk) const;
+  uint64_t CursorTag() const;
+  // The slots to visit, from `cursor` on. With `wrap`, the slots before it
+  // follow.
+  std::vector<SlotCursor> CursorsFrom(uint64_t cursor, bool wrap) const;
+  void Begin(std::unique_ptr<Walk> walk);
+  void Step();
+  // Ends the walk with its keys, or with `error` if it is not empty.
+  void End(std::string_view error);
+  static void WriteKeys(Walk& walk, RespWriter& reply);
+
+  Context& context_;
+  const ClientConnection& client_;
+  const bool cluster_;
+  GroupQuestions& questions_;
+  ReplyQueue& replies_;
+  std::unique_ptr<Walk> walk_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_KEY_SCAN_H_

@@ -1,0 +1,184 @@
+#include "node/resp/reply_queue.h"
+
+#include <utility>
+
+#include "env/check.h"
+#include "node/resp/error_text.h"
+
+namespace quorate::node {
+namespace {
+
+// Memory for a larger reply is reserved at once.
+constexpr size_t kLargeReplyBytes = 64 << 10;
+
+void CountReply(std::optional<CommandId> command, Duration duration,
+                std::string_view reply, Metrics& metrics) {
+  const bool failed = !reply.empty() && reply[0] == '-';
+  if (failed) metrics.OnErrorReply(reply);
+  if (command.has_value()) metrics.OnCommand(*command, duration, failed);
+}
+
+// Two results arrive nested; the reply is made from the first.
+void WriteFormat(ReplyFormat format, const kv::ResultView& result,
+                 const LimitsConfig& limits, RespWriter& reply) {
+  if (format != ReplyFormat::kBulkThenIgnored ||
+      result.kind != kv::PayloadKind::kNested) {
+    WriteResult(format, result, limits, reply);
+    return;
+  }
+  kv::ResultReader nested = kv::ResultReader::Nested(result);
+  if (nested.done()) return reply.Error(kNoResult);
+  WriteResult(format, nested.Next(), limits, reply);
+}
+
+}  // namespace
+
+ReplyQueue::ReplyQueue(Context& context, ClientConnection& client,
+                       absl::AnyInvocable<void()> on_sent)
+    : context_(context), client_(client), on_sent_(std::move(on_sent)) {}
+
+uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
+                          WriteReply write) {
+  Pending pending;
+  pending.command = command;
+  pending.format = format;
+  pending.version = version_;
+  pending.silent = TakeSilence();
+  pending.begun = context_.MonoNow();
+  pending.write = std::move(write);
+  pending_.push_back(std::move(pending));
+  return front_token_ + pending_.size() - 1;
+}
+
+void ReplyQueue::PopNewest() {
+  if (pending_.back().silent && !silent_) skip_next_ = true;
+  pending_.pop_back();
+}
+
+ReplyQueue::Pending& ReplyQueue::PendingOf(uint64_t token) {
+  CHECK_GE(token, front_token_);
+  CHECK_LT(token - front_token_, pending_.size());
+  return pending_[token - front_token_];
+}
+
+void ReplyQueue::OnResult(uint64_t token, const kv::ResultView& result) {
+  Pending& pending = PendingOf(token);
+  // Without a reservation, growth would copy a large reply several times.
+  const bool large =
+      result.bytes.size() > kLargeReplyBytes && result.shared == nullptr;
+  Complete(pending, large ? result.bytes.size() : 0, [&](RespWriter& reply) {
+    if (pending.write) {
+      pending.write(result, reply);
+    } else {
+      WriteFormat(pending.format, result, context_.config.limits, reply);
+    }
+  });
+}
+
+void ReplyQueue::OnFailure(uint64_t token, const RequestFailure& failure) {
+  if (failure.kind == RequestFailure::Kind::kMoved) {
+    ++context_.metrics.redirects_moved;
+  }
+  Reply(token, [&](RespWriter& reply) {
+    reply.Error(FailureText(context_, failure));
+  });
+}
+
+void ReplyQueue::Reply(uint64_t token,
+                       absl::FunctionRef<void(RespWriter&)> write) {
+  Complete(PendingOf(token), 0, write);
+}
+
+void ReplyQueue::Drop(uint64_t token) { Finish(PendingOf(token)); }
+
+void ReplyQueue::Complete(Pending& pending, size_t large_bytes,
+                          absl::FunctionRef<void(RespWriter&)> write) {
+  CHECK(!pending.complete) << "a request has one answer";
+  // The first reply is written to the output directly.
+  const bool direct = &pending == &pending_.front() && !pending.silent;
+  std::string& text = direct ? client_.out().text() : pending.reply;
+  const size_t begin = text.size();
+  if (large_bytes > 0) text.reserve(begin + large_bytes + large_bytes / 8);
+  RespWriter reply = direct ? RespWriter(&client_.out(), pending.version)
+                            : RespWriter(&text, pending.version);
+  write(reply);
+  CountReply(pending.command, context_.MonoNow() - pending.begun,
+             std::string_view(text).substr(begin), context_.metrics);
+  Finish(pending);
+}
+
+void ReplyQueue::Finish(Pending& pending) {
+  pending.complete = true;
+  if (&pending == &pending_.front()) {
+    SendComplete();
+  } else if (!pending.silent) {
+    pending.held_bytes = pending.reply.size();
+    client_.Hold(pending.held_bytes);
+  }
+}
+
+void ReplyQueue::SendComplete() {
+  while (!pending_.empty() && pending_.front().complete) {
+    const Pending& first = pending_.front();
+    if (!first.silent) client_.out().text() += first.reply;
+    client_.Unhold(first.held_bytes);
+    pending_.pop_front();
+    ++front_token_;
+  }
+  // Also lets the owner of a closed connection notice that less is pending.
+  client_.WantFlush();
+  on_sent_();
+}
+
+void ReplyQueue::ReplyNow(std::optional<CommandId> command,
+                          absl::FunctionRef<void(RespWriter&)> write) {
+  const bool silent = TakeSilence();
+  if (pending_.empty() && !silent) {
+    std::string& out = client_.out().text();
+    const size_t begin = out.size();
+    RespWriter reply(&out, version_);
+    write(reply);
+    CountReply(command, Duration(), std::string_view(out).substr(begin),
+               context_.metrics);
+    client_.WantFlush();
+    return;
+  }
+  std::string text;
+  RespWriter reply(&text, version_);
+  write(reply);
+  CountReply(command, Duration(), text, context_.metrics);
+  if (silent) return;
+  Pending pending;
+  pending.complete = true;
+  pending.held_bytes = text.size();
+  pending.reply = std::move(text);
+  client_.Hold(pending.held_bytes);
+  pending_.push_back(std::move(pending));
+}
+
+void ReplyQueue::ReplyError(std::optional<CommandId> command,
+                            std::string_view error) {
+  ReplyNow(command, [&](RespWriter& reply) { reply.Error(error); });
+}
+
+void ReplyQueue::EndSilence() {
+  silent_ = false;
+  skip_next_ = false;
+}
+
+bool ReplyQueue::TakeSilence() {
+  if (silent_) return true;
+  return std::exchange(skip_next_, false);
+}
+
+bool ReplyQueue::RoomFor(uint64_t token, size_t bytes) {
+  const bool room = client_.RoomFor(bytes, token == front_token_);
+  PendingOf(token).without_room = !room;
+  return room;
+}
+
+void ReplyQueue::ForgetLackOfRoom() {
+  if (!pending_.empty()) pending_.front().without_room = false;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,135 @@
+// node/resp/reply_queue.h: the replies of one RESP connection, sent in the
+// order of its requests.
+//
+// Handlers of requests write replies through it. It knows neither commands nor
+// groups, and it decides nothing about requests.
+#ifndef QUORATE_NODE_RESP_REPLY_QUEUE_H_
+#define QUORATE_NODE_RESP_REPLY_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "node/commands/command_table.h"
+#include "node/commands/translate.h"
+#include "node/connections/clients.h"
+#include "node/connections/context.h"
+#include "node/protocol/resp_writer.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// The outcome of handling a request.
+enum class Handled : uint8_t {
+  kDone,     // Answered, or the answer will follow.
+  kBlocked,  // Nothing happened: the request is handled again on Resume.
+};
+
+// A request gets its place in the queue when it is handled: by ReplyNow, or by
+// Push, whose token identifies the reply until it is complete. Each reply is
+// counted in the metrics once, when it is complete.
+//
+// Invariants: The first reply is never complete, since complete replies leave
+// at once. Bytes of complete replies that are still queued are held by the
+// client, except those of silent replies.
+class ReplyQueue {
+ public:
+  // Writes a reply from the store's result.
+  using WriteReply =
+      absl::AnyInvocable<void(const kv::ResultView&, RespWriter&)>;
+
+  // `context` and `client` outlive the queue. `on_sent` is called after replies
+  // left the queue; it may not call the queue.
+  ReplyQueue(Context& context, ClientConnection& client,
+             absl::AnyInvocable<void()> on_sent);
+
+  // ---- Replies that follow.
+  // Appends a reply that is due for `command`, and returns its token. `write`
+  // writes it from the result; if null, `format` says how.
+  uint64_t Push(CommandId command, ReplyFormat format,
+                WriteReply write = nullptr);
+  // Removes the newest reply, because the router blocked its request.
+  void PopNewest();
+  // Completes a reply with the store's result, a failure, or what `write`
+  // writes.
+  void OnResult(uint64_t token, const kv::ResultView& result);
+  void OnFailure(uint64_t token, const RequestFailure& failure);
+  void Reply(uint64_t token, absl::FunctionRef<void(RespWriter&)> write);
+  // Completes a reply without text, uncounted: the connection is closed.
+  void Drop(uint64_t token);
+
+  // ---- Replies that are ready.
+  // Writes a reply, directly to the output if no other reply is due. Without
+  // `command` (the request names none) only an error is counted.
+  void ReplyNow(std::optional<CommandId> command,
+                absl::FunctionRef<void(RespWriter&)> write);
+  void ReplyError(std::optional<CommandId> command, std::string_view error);
+
+  // ---- CLIENT REPLY. A silent request gets no reply.
+  void SetSilent(bool silent) { silent_ = silent; }
+  // The next request is silent.
+  void SkipNext() { skip_next_ = skip_next_ || !silent_; }
+  // Ends both kinds of silence.
+  void EndSilence();
+
+  // ---- Room for replies (node/routing/request_sink.h).
+  bool RoomFor(uint64_t token, size_t bytes);
+  bool RoomForNewest(size_t bytes) {
+    return client_.RoomFor(bytes, pending_.size() == 1);
+  }
+  // Call before parked reads are served again. Then RoomFor decides again
+  // whether the first reply waits for room.
+  void ForgetLackOfRoom();
+  // True if the first reply waits for an answer, not for room.
+  bool awaits_answer() const {
+    return !pending_.empty() && !pending_.front().without_room;
+  }
+
+  size_t size() const { return pending_.size(); }
+  bool empty() const { return pending_.empty(); }
+  // The RESP version of requests that are handled from now on: 2 or 3.
+  int version() const { return version_; }
+  void set_version(int version) { version_ = version; }
+
+ private:
+  struct Pending {
+    // Set for a reply that is due; a complete reply is counted already.
+    CommandId command = {};
+    ReplyFormat format = ReplyFormat::kBulk;
+    int version = 2;  // The RESP version when the request was handled.
+    bool complete = false;
+    bool silent = false;        // Not sent because of CLIENT REPLY OFF or SKIP.
+    bool without_room = false;  // The result waits for room.
+    MonoTime begun;
+    size_t held_bytes = 0;  // The size of `reply` as the client counts it.
+    std::string reply;      // Written once, when the reply is complete.
+    WriteReply write;
+  };
+
+  Pending& PendingOf(uint64_t token);
+  // `large_bytes`: memory to reserve for a large reply, or 0.
+  void Complete(Pending& pending, size_t large_bytes,
+                absl::FunctionRef<void(RespWriter&)> write);
+  void Finish(Pending& pending);
+  void SendComplete();
+  bool TakeSilence();
+
+  Context& context_;
+  ClientConnection& client_;
+  absl::AnyInvocable<void()> on_sent_;
+  int version_ = 2;
+  bool silent_ = false;
+  bool skip_next_ = false;
+  // Oldest first, and the token of the first.
+  std::deque<Pending> pending_;
+  uint64_t front_token_ = 1;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_REPLY_QUEUE_H_

@@ -1,0 +1,125 @@
+// node/resp/resp_transaction.h: MULTI, EXEC, DISCARD, WATCH and UNWATCH of one
+// connection.
+//
+// A transaction is one kAtomic in one entry, which checks the versions of the
+// watched keys first. So all its keys are in one slot.
+#ifndef QUORATE_NODE_RESP_RESP_TRANSACTION_H_
+#define QUORATE_NODE_RESP_RESP_TRANSACTION_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "node/commands/command_table.h"
+#include "node/commands/translate.h"
+#include "node/connections/context.h"
+#include "node/resp/reply_queue.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariants: commands are queued only between MULTI and EXEC or DISCARD. A key
+// is watched only with the version that the store returned for it.
+class RespTransaction {
+ public:
+  // Writes the reply of a command without keys, which transactions may contain.
+  // Returns false for other commands.
+  using WriteLocal =
+      absl::AnyInvocable<bool(const CommandRow&, Arguments, RespWriter&)>;
+
+  // `context`, `sink` and `replies` outlive the object.
+  RespTransaction(Context& context, RespAddress address, RequestSink& sink,
+                  ReplyQueue& replies, WriteLocal write_local);
+
+  Handled Multi();
+  // Queues a command of the open transaction.
+  void Queue(const CommandRow& row, Arguments request);
+  Handled Exec(const CommandRow& row);
+  Handled Discard();
+  Handled Watch(const CommandRow& row, Arguments request);
+  void Unwatch() { watched_.clear(); }
+
+  // A command of the open transaction, if there is one, is invalid. EXEC fails.
+  void MarkInvalid() { invalid_ = invalid_ || open_; }
+  // Drops the queued commands and watched keys; no transaction is open.
+  void Forget();
+
+  // True between MULTI and EXEC or DISCARD.
+  bool open() const { return open_; }
+  size_t queued_commands() const { return queued_.size(); }
+  size_t queued_bytes() const { return queued_bytes_; }
+
+ private:
+  struct QueuedCommand {
+    const CommandRow* row;
+    std::vector<std::string> arguments;
+  };
+  struct Watched {
+    std::string key;
+    Slot slot;
+    bool absent = false;
+    kv::Version version = {};  // The version that Op::kWatch returned.
+  };
+  // One command of a submitted transaction: the format of its part of the
+  // reply.
+  struct Step {
+    const CommandRow* row;
+    ReplyFormat format = ReplyFormat::kBulk;
+    // The command has no keys: its reply is written with the whole reply.
+    bool local = false;
+    // Set if the command was invalid before it was submitted.
+    std::string error;
+    std::vector<std::string> arguments;  // Arguments of local commands.
+  };
+  struct Submitted {
+    size_t checks = 0;  // The number of watched keys, whose results come first.
+    std::vector<Step> steps;
+  };
+  // The store's commands of a transaction, and the storage that they point to.
+  struct Specs {
+    std::vector<kv::CommandSpec> all;
+    std::optional<Slot> slot;  // Unset if no command has a key.
+    bool cross_slot = false;
+    std::vector<std::string_view> watched_keys;
+    std::vector<std::vector<std::string_view>> requests;
+    std::vector<std::unique_ptr<Translated>> commands;
+
+    void TakeSlot(Slot other);
+  };
+
+  // Returns the error of a command that cannot be queued. Counts its bytes
+  // otherwise.
+  std::string QueueError(const CommandRow& row, Arguments request);
+  // Adds one check for each watched key: the key must be unchanged.
+  void AddWatchChecks(Specs* specs) const;
+  // Adds the queued command, and returns its step.
+  Step AddCommand(const QueuedCommand& queued, Specs* specs) const;
+  // Answers a WATCH. Its keys are watched only if the store accepted all of
+  // them.
+  void FinishWatch(std::vector<Watched> watch, const kv::ResultView& result,
+                   RespWriter& reply);
+  void Write(const Submitted& transaction, const kv::ResultView& result,
+             RespWriter& reply);
+
+  Context& context_;
+  const bool cluster_;
+  RequestSink& sink_;
+  ReplyQueue& replies_;
+  WriteLocal write_local_;
+
+  bool open_ = false;
+  bool invalid_ = false;
+  std::vector<QueuedCommand> queued_;
+  size_t queued_bytes_ = 0;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_RESP_RESP_TRANSACTION_H_

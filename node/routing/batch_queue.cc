@@ -1,0 +1,317 @@
+#include "node/routing/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "kv/command/result.h"
+
+namespace quorate::node {
+namespace {
+
+// The most entries of a group between proposing and applying. Well below what
+// the core refuses.
+constexpr size_t kInflightBatchesMax = 256;
+// Upper bounds of the result bytes of one entry, and of all entries of a group
+// in flight, which may all be built in one turn. A single command may return
+// more (kv::kReturnedBytesMax).
+constexpr size_t kEntryExpectedBytesMax = 8 << 20;
+constexpr size_t kInflightExpectedBytesMax = 16 << 20;
+}  // namespace
+
+BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
+                       Forwarding& forwarding, ResultRoom& results,
+                       QueueCounters& counters, absl::AnyInvocable<void()> wake)
+    : parts_(parts),
+      leadership_(leadership),
+      forwarding_(forwarding),
+      results_(results),
+      counters_(counters),
+      wake_(std::move(wake)) {}
+
+void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
+                     size_t result_bytes) {
+  const bool write = !kv::IsRead(spec.op);
+  const size_t size = kv::BatchBuilder::EncodedSize(spec);
+  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  open_batch.builder.Add(spec);
+  AddItem(open_batch,
+          {request.sink, request.token, spec.slot, write,
+           static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
+  if (!write) ++counters_.reads_in_log;
+}
+
+void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
+                           const std::optional<kv::SessionStamp>& session,
+                           absl::Span<const kv::CommandSpec> specs,
+                           size_t result_bytes) {
+  size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
+  for (const kv::CommandSpec& spec : specs) {
+    size += kv::BatchBuilder::EncodedSize(spec);
+  }
+  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  open_batch.builder.BeginAtomic(slot, session);
+  for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
+  open_batch.builder.EndAtomic();
+  AddItem(open_batch,
+          {request.sink, request.token, slot, true, static_cast<uint32_t>(size),
+           static_cast<uint32_t>(result_bytes)});
+}
+
+BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
+                                                size_t encoded_size,
+                                                size_t result_bytes) {
+  const LimitsConfig& limits = parts_.config.limits;
+  OpenBatch& open_batch = open_batches_[request.redirect];
+  if (!open_batch.items.empty() &&
+      (open_batch.items.size() >= limits.batch_commands ||
+       open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
+       open_batch.result_bytes + result_bytes > kEntryExpectedBytesMax)) {
+    CloseOpenBatch(request.redirect);
+  }
+  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+  if (order.open_batch_redirect != request.redirect) {
+    // Its commands in the other open batch go first.
+    if (order.open_batch == open_batches_[order.open_batch_redirect].number) {
+      CloseOpenBatch(order.open_batch_redirect);
+    }
+    order.open_batch_redirect = request.redirect;
+  }
+  order.open_batch = open_batch.number;
+  return open_batch;
+}
+
+void BatchQueue::AddItem(OpenBatch& open_batch, const Item& item) {
+  open_batch.items.push_back(item);
+  open_batch.result_bytes += item.result_bytes;
+  results_.Reserve(item.sink, item.result_bytes);
+  ++waiting_requests_;
+  RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+  if (item.write) {
+    ++order.unapplied_writes;
+    order.unapplied_bytes += item.bytes;
+  } else {
+    ++order.reads_in_log;
+  }
+}
+
+void BatchQueue::CloseOpenBatches() {
+  CloseOpenBatch(false);
+  CloseOpenBatch(true);
+}
+
+void BatchQueue::CloseOpenBatch(bool redirect) {
+  OpenBatch& open_batch = open_batches_[redirect];
+  if (open_batch.items.empty()) return;
+  Batch batch;
+  batch.sequence = next_sequence_++;
+  batch.payload = open_batch.builder.Finish();
+  batch.items = std::move(open_batch.items);
+  batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
+  batch.deadline =
+      parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait;
+  batch.redirect = redirect;
+  ++open_batch.number;
+  open_batch.items.clear();
+  waiting_.push_back(std::move(batch));
+}
+
+void BatchQueue::SubmitWaiting() {
+  while (!waiting_.empty() && !leadership_.pausing()) {
+    const Batch& front = waiting_.front();
+    if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
+      FailBatch(PopWaiting(), RequestFailure::Kind::kRefused, why);
+      continue;
+    }
+    if (leadership_.kind() == Leadership::Kind::kUnknown) return;
+    const bool moved =
+        leadership_.kind() == Leadership::Kind::kRemote && front.redirect;
+    if (!moved && LacksRoom(front)) return;
+    const RetryDecision again =
+        !moved && front.refused ? DecideRetry(front) : RetryDecision::kYes;
+    if (again == RetryDecision::kLater) return;
+    if (!moved && !Submittable()) {
+      forwarding_.Open();
+      return;
+    }
+    Batch batch = PopWaiting();
+    if (moved) {
+      FailBatch(batch, RequestFailure::Kind::kMoved, absl::OkStatus());
+    } else if (again == RetryDecision::kNever) {
+      FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+    } else {
+      Submit(std::move(batch));
+    }
+  }
+}
+
+bool BatchQueue::LacksRoom(const Batch& batch) const {
+  const size_t bytes_max = parts_.config.raft.uncommitted_bytes / 2;
+  return inflight_batches_ > 0 &&
+         (inflight_batches_ >= kInflightBatchesMax ||
+          inflight_bytes_ + batch.payload.size() > bytes_max ||
+          inflight_result_bytes_ + batch.result_bytes >
+              kInflightExpectedBytesMax);
+}
+
+bool BatchQueue::Submittable() const {
+  if (leadership_.kind() != Leadership::Kind::kRemote) {
+    return leadership_.kind() == Leadership::Kind::kSelf;
+  }
+  return forwarding_.open();
+}
+
+BatchQueue::Batch BatchQueue::PopWaiting() {
+  Batch batch = std::move(waiting_.front());
+  waiting_.pop_front();
+  waiting_requests_ -= batch.items.size();
+  return batch;
+}
+
+// A batch may be refused although a later batch is not: the leader had room for
+// the smaller batch, or the later one went to the next leader.
+BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
+  RetryDecision again = RetryDecision::kYes;
+  for (const Item& item : batch.items) {
+    const RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+    if (order.executed_through > batch.sequence) return RetryDecision::kNever;
+    if (order.submitted > 0) again = RetryDecision::kLater;
+  }
+  return again;
+}
+
+void BatchQueue::Submit(Batch batch) {
+  const bool self = leadership_.kind() == Leadership::Kind::kSelf;
+  if (!self) batch.forwarded = true;
+  for (const Item& item : batch.items) ++OrderOf(item.sink).submitted;
+  ++inflight_batches_;
+  inflight_bytes_ += batch.payload.size();
+  inflight_result_bytes_ += batch.result_bytes;
+  Buffer payload = batch.payload;
+  const size_t commands = batch.items.size();
+  auto done = [this, batch = std::move(batch)](
+                  const raft::ProposeResult& result) mutable {
+    OnDone(std::move(batch), result);
+  };
+  if (self) {
+    ++counters_.proposals;
+    counters_.proposed_commands += commands;
+    parts_.host.Propose(leadership_.group(), std::move(payload),
+                        std::move(done));
+  } else {
+    ++counters_.forwarded;
+    forwarding_.Send(std::move(payload), std::move(done));
+  }
+}
+
+void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
+  for (const Item& item : batch.items) {
+    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+    --order.submitted;
+    if (outcome == Outcome::kNotExecuted) continue;
+    order.executed_through = std::max(order.executed_through, batch.sequence);
+    if (outcome == Outcome::kDone) {
+      if (batch.sequence > order.unsettled) order.unsettled = 0;
+    } else if (batch.forwarded) {
+      order.unsettled = std::max(order.unsettled, batch.sequence);
+    }
+  }
+}
+
+void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
+  --inflight_batches_;
+  inflight_bytes_ -= batch.payload.size();
+  inflight_result_bytes_ -= batch.result_bytes;
+  RecordAnswered(batch, result.outcome);
+  switch (result.outcome) {
+    case Outcome::kDone:
+      Deliver(batch, result.result);
+      break;
+    case Outcome::kUnknown:
+      ++counters_.proposals_unknown;
+      FailBatch(batch, RequestFailure::Kind::kUnknown, result.status);
+      break;
+    case Outcome::kNotExecuted: {
+      ++counters_.proposals_refused;
+      leadership_.Pause();
+      batch.refused = true;
+      waiting_requests_ += batch.items.size();
+      const auto place = std::find_if(
+          waiting_.begin(), waiting_.end(),
+          [&](const Batch& other) { return other.sequence > batch.sequence; });
+      waiting_.insert(place, std::move(batch));
+      leadership_.Refresh();
+      break;
+    }
+  }
+  wake_();
+}
+
+void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {
+  if (batch.forwarded &&
+      !kv::ResultsAreWhole(results.view(),
+                           static_cast<uint32_t>(batch.items.size()))) {
+    ++counters_.proposals_unknown;
+    FailBatch(batch, RequestFailure::Kind::kUnknown,
+              absl::InternalError("the leader's results are malformed"));
+    return;
+  }
+  kv::ResultReader reader(results.view());
+  CHECK(reader.ok()) << "results are made by this process, or were checked";
+  if (!reader.batch_accepted()) {
+    FailBatch(batch, RequestFailure::Kind::kRefused,
+              absl::InternalError("the batch was refused as malformed"));
+    return;
+  }
+  CHECK_EQ(reader.count(), batch.items.size());
+  for (const Item& item : batch.items) {
+    const kv::ResultView result = reader.Next();
+    if (!item.write && result.status == kv::ResultStatus::kResultNotKept) {
+      FailItem(item, RequestFailure::Kind::kOverloaded, absl::OkStatus());
+      continue;
+    }
+    Release(item);
+    item.sink->OnResult(item.token, result);
+  }
+}
+
+void BatchQueue::Release(const Item& item) {
+  results_.Release(item.sink, item.result_bytes);
+  RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+  if (item.write) {
+    --order.unapplied_writes;
+    order.unapplied_bytes -= item.bytes;
+  } else {
+    --order.reads_in_log;
+  }
+}
+
+void BatchQueue::FailItem(const Item& item, RequestFailure::Kind kind,
+                          const absl::Status& why) {
+  Release(item);
+  // A read in an entry has no effect, so its outcome need not be known.
+  if (kind == RequestFailure::Kind::kUnknown && !item.write) {
+    kind = RequestFailure::Kind::kNoLeader;
+  }
+  item.sink->OnFailure(item.token,
+                       leadership_.MakeFailure(kind, item.slot, why));
+}
+
+void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
+                           const absl::Status& why) {
+  for (const Item& item : batch.items) FailItem(item, kind, why);
+}
+
+void BatchQueue::ExpireWaiting() {
+  const MonoTime now = parts_.loop.ReadClock().mono;
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    // While a leader accepts proposals nothing expires: the batch waits for
+    // room.
+    if (Submittable() && !leadership_.pausing()) break;
+    const Batch batch = PopWaiting();
+    counters_.leader_wait_expired += batch.items.size();
+    FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+  }
+}
+
+}  // namespace quorate::node

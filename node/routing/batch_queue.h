@@ -1,0 +1,148 @@
+// node/routing/batch_queue.h: the batches of one group: commands that are
+// collected during a turn, wait for a leader, and are proposed or forwarded as
+// one entry.
+//
+// Writes travel in batches, and reads only behind unapplied writes of their own
+// sink. The owner decides which command may be added (admission).
+#ifndef QUORATE_NODE_ROUTING_BATCH_QUEUE_H_
+#define QUORATE_NODE_ROUTING_BATCH_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "env/buffer.h"
+#include "env/outcome.h"
+#include "kv/command/command.h"
+#include "node/routing/forwarding.h"
+#include "node/routing/group_leadership.h"
+#include "node/routing/queue_parts.h"
+#include "node/routing/request_sink.h"
+#include "node/routing/result_room.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+// Invariants: batches enter the log in the order of their sequence numbers. A
+// batch is submitted again only after it was certainly not executed, and only
+// while no later batch of one of its sinks was, or may have been, executed.
+class BatchQueue {
+ public:
+  // All outlive the object. `wake` requests a Flush of the queue.
+  BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
+             Forwarding& forwarding, ResultRoom& results,
+             QueueCounters& counters, absl::AnyInvocable<void()> wake);
+
+  // ---- Collecting.
+  // Adds a read or a write. `result_bytes` is the upper bound of its result.
+  void Add(const RoutedRequest& request, const kv::CommandSpec& spec,
+           size_t result_bytes);
+  // Adds `specs` as one kAtomic.
+  void AddAtomic(const RoutedRequest& request, Slot slot,
+                 const std::optional<kv::SessionStamp>& session,
+                 absl::Span<const kv::CommandSpec> specs, size_t result_bytes);
+  // Ends collecting: batches wait from now on.
+  void CloseOpenBatches();
+
+  // ---- Waiting and submitting.
+  // Submits waiting batches as far as leader and room allow.
+  void SubmitWaiting();
+  // Fails batches that waited too long for a leader.
+  void ExpireWaiting();
+  // True if waiting batches can be submitted as soon as there is room.
+  bool Submittable() const;
+  bool has_waiting() const { return !waiting_.empty(); }
+  // The time at which the first waiting batch expires; Max(): none waits.
+  MonoTime next_deadline() const {
+    return waiting_.empty() ? MonoTime::Max() : waiting_.front().deadline;
+  }
+  // Commands that are collected or wait.
+  size_t waiting_requests() const { return waiting_requests_; }
+  // Batches that were submitted to the host or to another node, without an
+  // answer.
+  size_t inflight() const { return inflight_batches_; }
+
+ private:
+  struct Item {
+    RequestSink* sink;
+    uint64_t token;
+    Slot slot;
+    bool write;
+    uint32_t bytes;         // Encoded size.
+    uint32_t result_bytes;  // Upper bound of the result's size.
+  };
+  // The commands of one entry.
+  struct Batch {
+    uint64_t sequence = 0;
+    Buffer payload;
+    size_t result_bytes = 0;
+    std::vector<Item> items;
+    MonoTime deadline;  // The time until which the batch waits for a leader.
+    bool redirect = false;
+    bool refused = false;  // It was submitted and refused.
+    bool forwarded = false;
+  };
+  // A batch that grows during a turn. Requests with and without redirect are
+  // collected separately. If a sink uses both, the batch of its earlier
+  // requests is closed first.
+  struct OpenBatch {
+    uint64_t number = 1;  // Counts the batches that were collected here.
+    kv::BatchBuilder builder;
+    size_t result_bytes = 0;
+    std::vector<Item> items;
+  };
+  // Whether a refused batch may be submitted again.
+  enum class RetryDecision : uint8_t {
+    kYes,
+    kLater,  // Later: a later batch of one of its sinks is in flight.
+    // No: a later batch of one of its sinks was, or may have been, executed.
+    kNever,
+  };
+
+  // The open batch for the sink's next command. Closes batches that must not
+  // take the command.
+  OpenBatch& OpenBatchFor(const RoutedRequest& request, size_t encoded_size,
+                          size_t result_bytes);
+  void AddItem(OpenBatch& open_batch, const Item& item);
+  void CloseOpenBatch(bool redirect);
+  // True if the batch must wait until batches in flight are answered.
+  bool LacksRoom(const Batch& batch) const;
+  Batch PopWaiting();
+  RetryDecision DecideRetry(const Batch& batch);
+  void Submit(Batch batch);
+  void RecordAnswered(const Batch& batch, Outcome outcome);
+  void OnDone(Batch batch, const raft::ProposeResult& result);
+  void Deliver(const Batch& batch, const Buffer& results);
+  // Gives the item's share of limits back.
+  void Release(const Item& item);
+  void FailItem(const Item& item, RequestFailure::Kind kind,
+                const absl::Status& why);
+  void FailBatch(const Batch& batch, RequestFailure::Kind kind,
+                 const absl::Status& why);
+  RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
+    return sink->routing().OrderOf(leadership_.group());
+  }
+
+  const QueueParts& parts_;
+  GroupLeadership& leadership_;
+  Forwarding& forwarding_;
+  ResultRoom& results_;
+  QueueCounters& counters_;
+  absl::AnyInvocable<void()> wake_;
+  OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
+  std::deque<Batch> waiting_;  // In ascending order of sequence.
+  size_t waiting_requests_ = 0;
+  uint64_t next_sequence_ = 1;
+  size_t inflight_batches_ = 0;
+  size_t inflight_bytes_ = 0;
+  size_t inflight_result_bytes_ = 0;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_BATCH_QUEUE_H_

@@ -1,0 +1,120 @@
+#include "node/routing/forwarding.h"
+
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::node {
+
+Forwarding::Forwarding(const QueueParts& parts, GroupLeadership& leadership,
+                       QueueCounters& counters, absl::AnyInvocable<void()> wake)
+    : parts_(parts),
+      leadership_(leadership),
+      counters_(counters),
+      wake_(std::move(wake)) {}
+
+bool Forwarding::open() const {
+  const auto channel = channels_.find(leadership_.known().leader);
+  return channel != channels_.end() && channel->second.open;
+}
+
+void Forwarding::Open() {
+  const NodeConfig& node = leadership_.leader_config();
+  Channel& channel = channels_[node.id];
+  if (channel.opening) return;
+  channel.opening = true;
+  parts_.links.To(node.resp).Open(
+      leadership_.group(), channel.last,
+      [this, asked = node.id](PeerResult answer) { OnOpened(asked, answer); });
+}
+
+void Forwarding::OnOpened(NodeId leader, const PeerResult& answer) {
+  Channel& opened = channels_[leader];
+  opened.opening = false;
+  if (answer.channel.channel != 0) {
+    opened.last = answer.channel;
+    opened.open = true;
+  } else {
+    leadership_.Pause();
+    if (!leadership_.hosted()) LearnLeader(answer);
+  }
+  leadership_.Refresh();
+  wake_();
+}
+
+// The channel may still be open at the leader. The next channel replaces it.
+void Forwarding::Close(NodeId leader, const ForwardStamp& stamp) {
+  Channel& channel = channels_[leader];
+  if (channel.last.term == stamp.term &&
+      channel.last.channel == stamp.channel) {
+    channel.open = false;
+  }
+}
+
+void Forwarding::Send(Buffer payload, Done done) {
+  CHECK(open()) << "leader " << leadership_.known().leader;
+  const NodeConfig& node = leadership_.leader_config();
+  ForwardStamp& stamp = channels_[node.id].last;
+  ++stamp.number;
+  parts_.links.To(node.resp).Apply(
+      leadership_.group(), stamp, std::move(payload),
+      [this, asked = node.id, stamp,
+       done = std::move(done)](PeerResult answer) mutable {
+        if (!leadership_.hosted()) LearnLeader(answer);
+        if (answer.result.outcome == Outcome::kNotExecuted) {
+          Close(asked, stamp);
+        }
+        done(answer.result);
+      });
+}
+
+void Forwarding::LearnLeader(const PeerResult& answer) {
+  if (answer.result.outcome == Outcome::kDone) return;
+  parts_.view.LearnLeader(leadership_.group(), answer.term, answer.leader);
+  parts_.view.AskSoon(leadership_.group());
+}
+
+// The answer that this node does not lead, at least not in the term of the
+// channel.
+PeerResult Forwarding::NotLeading() const {
+  PeerResult result;
+  result.result.outcome = Outcome::kNotExecuted;
+  result.result.status =
+      absl::UnavailableError("this node does not lead, or opened no channel");
+  const LiveView::Leader known = parts_.view.leader(leadership_.group());
+  result.leader = known.node;
+  result.term = known.term;
+  return result;
+}
+
+PeerResult Forwarding::OpenForPeer(const ForwardStamp& replaces) {
+  leadership_.Refresh();
+  if (leadership_.kind() != Leadership::Kind::kSelf) return NotLeading();
+  PeerResult result;
+  result.result.outcome = Outcome::kDone;
+  result.channel = peer_channels_.Open(
+      parts_.host.core(leadership_.group())->term(), replaces);
+  return result;
+}
+
+void Forwarding::ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
+                              PeerLink::Done done) {
+  leadership_.Refresh();
+  if (leadership_.kind() != Leadership::Kind::kSelf ||
+      !peer_channels_.Take(parts_.host.core(leadership_.group())->term(),
+                           stamp)) {
+    done(NotLeading());
+    return;
+  }
+  ++counters_.proposals;
+  parts_.host.Propose(leadership_.group(), std::move(payload),
+                      [this, done = std::move(done)](
+                          const raft::ProposeResult& result) mutable {
+                        leadership_.Refresh();
+                        PeerResult answer = NotLeading();
+                        answer.result = result;
+                        done(std::move(answer));
+                      });
+}
+
+}  // namespace quorate::node

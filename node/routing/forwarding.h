@@ -1,0 +1,77 @@
+// node/routing/forwarding.h: both sides of the forwarding of one group's
+// batches: to the leader, and from other nodes to the replica here
+// (docs/reference/formats/forwarding.md).
+//
+// A batch is opaque bytes here. The rules of channels are in
+// node/routing/forward_channel.h.
+#ifndef QUORATE_NODE_ROUTING_FORWARDING_H_
+#define QUORATE_NODE_ROUTING_FORWARDING_H_
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "env/buffer.h"
+#include "env/ids.h"
+#include "node/routing/forward_channel.h"
+#include "node/routing/group_leadership.h"
+#include "node/routing/peer_link.h"
+#include "node/routing/queue_parts.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+// Invariant: batches to one node leave in one channel at a time, with rising
+// numbers. A channel in which a batch was refused takes no further batch.
+class Forwarding {
+ public:
+  using Done = absl::AnyInvocable<void(const raft::ProposeResult&)>;
+
+  // `parts`, `leadership` and `counters` outlive the object. `wake` requests a
+  // Flush of the queue.
+  Forwarding(const QueueParts& parts, GroupLeadership& leadership,
+             QueueCounters& counters, absl::AnyInvocable<void()> wake);
+
+  // ---- To the leader, which must be another known node.
+  // True if a channel to the leader is open.
+  bool open() const;
+  // Opens a channel to the leader, unless that is under way.
+  void Open();
+  // Sends a batch to the leader. Requires: open().
+  void Send(Buffer payload, Done done);
+
+  // ---- From other nodes.
+  // Opens a channel for batches of another node. kNotExecuted with the leader's
+  // name unless this node leads.
+  PeerResult OpenForPeer(const ForwardStamp& replaces);
+  // Proposes a batch of another node. kNotExecuted with the leader's name
+  // unless this node leads and accepts the stamp.
+  void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
+                    PeerLink::Done done);
+
+ private:
+  // A channel to one node that leads the group.
+  struct Channel {
+    ForwardStamp last;
+    bool open = false;
+    bool opening = false;
+  };
+
+  void OnOpened(NodeId leader, const PeerResult& answer);
+  void Close(NodeId leader, const ForwardStamp& stamp);
+  // Updates the live view from the answer of a node that did not execute a
+  // batch.
+  void LearnLeader(const PeerResult& answer);
+  PeerResult NotLeading() const;
+
+  const QueueParts& parts_;
+  GroupLeadership& leadership_;
+  QueueCounters& counters_;
+  absl::AnyInvocable<void()> wake_;
+  // Channels to other nodes, by node.
+  absl::btree_map<NodeId, Channel> channels_;
+  // Channels that other nodes opened here.
+  ForwardChannels peer_channels_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_FORWARDING_H_

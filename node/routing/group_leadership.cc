@@ -1,0 +1,93 @@
+#include "node/routing/group_leadership.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "env/check.h"
+
+namespace quorate::node {
+namespace {
+
+const std::vector<NodeId>& ReplicasOf(const Config& config, GroupId group) {
+  const auto shard = std::find_if(
+      config.shards.begin(), config.shards.end(),
+      [&](const ShardConfig& candidate) { return candidate.group == group; });
+  CHECK(shard != config.shards.end()) << "group " << group;
+  return shard->replicas;
+}
+
+bool HoldsReplica(const Config& config, GroupId group) {
+  if (config.self().read_only) return true;
+  const auto& replicas = ReplicasOf(config, group);
+  return std::find(replicas.begin(), replicas.end(), config.node) !=
+         replicas.end();
+}
+
+}  // namespace
+
+GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group,
+                                 absl::AnyInvocable<void()> changed)
+    : parts_(parts),
+      group_(group),
+      placed_(HoldsReplica(parts.config, group)),
+      hosted_(placed_),
+      changed_(std::move(changed)) {}
+
+const kv::Store* GroupLeadership::store() const {
+  if (!hosted_) return nullptr;
+  return static_cast<const kv::Store*>(
+      std::as_const(parts_.host).state_machine(group_));
+}
+
+// A fenced, stopped or refused replica counts as absent. Its core keeps its
+// last state, which may be that of a leader.
+void GroupLeadership::Refresh() {
+  Leadership now;
+  hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
+  if (!hosted_) {
+    const NodeId leader = parts_.view.ReachableLeader(group_);
+    if (leader != NodeId()) now = {Leadership::Kind::kRemote, leader};
+  } else {
+    const raft::Core& core = *parts_.host.core(group_);
+    if (core.role() == raft::RoleKind::kLeader) {
+      now = {Leadership::Kind::kSelf, parts_.config.node};
+    } else if (core.leader() != NodeId() &&
+               core.leader() != parts_.config.node) {
+      now = {Leadership::Kind::kRemote, core.leader()};
+    }
+    parts_.view.LearnLeader(group_, core.term(), now.leader);
+    applied_of_leader_ = applied_of_leader_ ||
+                         (core.leader() != NodeId() &&
+                          core.TermAt(core.applied_index()) == core.term());
+  }
+  if (now.kind == known_.kind && now.leader == known_.leader) return;
+  known_ = now;
+  retry_at_ = MonoTime::Min();
+  changed_();
+}
+
+const NodeConfig& GroupLeadership::leader_config() const {
+  const NodeConfig* node = parts_.config.FindNode(known_.leader);
+  CHECK(node != nullptr) << "leader " << known_.leader;
+  return *node;
+}
+
+// With another replica the request is passed on or held until one leads.
+bool GroupLeadership::Alone() const {
+  const auto& replicas = ReplicasOf(parts_.config, group_);
+  return replicas.size() == 1 && replicas.front() == parts_.config.node;
+}
+
+absl::Status GroupLeadership::Unservable() const {
+  if (hosted_) return absl::OkStatus();
+  return Alone() ? parts_.view.OwnStatus(group_) : parts_.view.CutOff(group_);
+}
+
+RequestFailure GroupLeadership::MakeFailure(RequestFailure::Kind kind,
+                                            Slot slot,
+                                            const absl::Status& why) const {
+  return {kind, slot, group_, known_.leader, why};
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,78 @@
+// node/routing/group_leadership.h: where the commands of one group can go: the
+// replica here, its leader elsewhere, or nowhere for now.
+//
+// It knows the host and the live view, but no requests.
+#ifndef QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_
+#define QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/ids.h"
+#include "env/time.h"
+#include "kv/store/store.h"
+#include "node/config/config.h"
+#include "node/routing/queue_parts.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+struct Leadership {
+  enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
+  NodeId leader;  // Zero if unknown.
+};
+
+// Invariant: known() changes only in Refresh, and each change is reported.
+class GroupLeadership {
+ public:
+  // `parts` outlives the object. `changed` is called when known() has changed.
+  GroupLeadership(const QueueParts& parts, GroupId group,
+                  absl::AnyInvocable<void()> changed);
+
+  // Updates known() and hosted() from the host and the live view.
+  void Refresh();
+
+  GroupId group() const { return group_; }
+  const Leadership& known() const { return known_; }
+  Leadership::Kind kind() const { return known_.kind; }
+  // Requires: a node is known to lead.
+  const NodeConfig& leader_config() const;
+  // True if the configuration places a replica here.
+  bool placed() const { return placed_; }
+  // True if a working replica is here. If not, the live view decides who leads.
+  bool hosted() const { return hosted_; }
+  // Null if no working replica is here.
+  const kv::Store* store() const;
+  // True if the replica here, since its start, has applied an entry of a leader
+  // that it heard of. A replica that starts has applied its snapshot only.
+  bool applied_of_leader() const { return applied_of_leader_; }
+  // Not OK: no node can execute commands of the group for this one, and why.
+  absl::Status Unservable() const;
+  RequestFailure MakeFailure(RequestFailure::Kind kind, Slot slot,
+                             const absl::Status& why) const;
+
+  // ---- The pause after a refusal or a failed read point. It ends early when
+  // known() changes.
+  void Pause() { retry_at_ = MonoNow() + kRetryDelay; }
+  bool pausing() const { return MonoNow() < retry_at_; }
+  MonoTime retry_at() const { return retry_at_; }
+
+ private:
+  static constexpr Duration kRetryDelay = Milliseconds(10);
+
+  // This node's replica is the group's only one.
+  bool Alone() const;
+  MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }
+
+  const QueueParts& parts_;
+  const GroupId group_;
+  const bool placed_;
+  bool hosted_;
+  bool applied_of_leader_ = false;
+  absl::AnyInvocable<void()> changed_;
+  Leadership known_;
+  MonoTime retry_at_ = MonoTime::Min();
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_

@@ -1,0 +1,44 @@
+// node/routing/queue_parts.h: the parts of a node that the objects of a
+// GroupQueue use, and what they count.
+#ifndef QUORATE_NODE_ROUTING_QUEUE_PARTS_H_
+#define QUORATE_NODE_ROUTING_QUEUE_PARTS_H_
+
+#include <cstdint>
+
+#include "env/env.h"
+#include "node/base/output_budget.h"
+#include "node/config/config.h"
+#include "node/routing/live_view.h"
+#include "node/routing/peer_link.h"
+#include "raft/host/host.h"
+
+namespace quorate::node {
+
+// All outlive the queue.
+struct QueueParts {
+  env::Loop& loop;
+  env::Buggify& buggify;
+  raft::Host& host;
+  const Config& config;
+  PeerLinks& links;
+  LiveView& view;
+  OutputBudget& budget;
+};
+
+// Counters for metrics.
+struct QueueCounters {
+  uint64_t proposals = 0;
+  uint64_t proposed_commands = 0;
+  uint64_t proposals_refused = 0;  // Not executed.
+  uint64_t proposals_unknown = 0;
+  uint64_t forwarded = 0;  // Batches sent to another node.
+  uint64_t read_rounds = 0;
+  uint64_t reads = 0;
+  uint64_t reads_in_log = 0;
+  uint64_t reads_failed = 0;  // Rounds that failed.
+  uint64_t leader_wait_expired = 0;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_QUEUE_PARTS_H_

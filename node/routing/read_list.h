@@ -1,0 +1,56 @@
+// node/routing/read_list.h: reads that wait, as a list without an allocation
+// for each read.
+//
+// The arguments of all reads are in one arena, each after its length. The list
+// knows neither leaders nor read points.
+#ifndef QUORATE_NODE_ROUTING_READ_LIST_H_
+#define QUORATE_NODE_ROUTING_READ_LIST_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "env/time.h"
+#include "kv/command/command.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariant: the arguments of an item stay valid until Clear.
+class ReadList {
+ public:
+  struct Item {
+    RequestSink* sink;  // Null if the read was taken out.
+    uint64_t token;
+    bool redirect;
+    MonoTime deadline;
+    kv::Op op;
+    Slot slot;
+    std::array<int64_t, 2> numbers;
+    // Set by Append.
+    size_t arguments_offset = 0;
+    uint32_t arguments_count = 0;
+  };
+
+  // `arguments` must not be of this list.
+  void Append(Item item, absl::Span<const std::string_view> arguments);
+  // The command of `item`, which is of this list. `arguments` is its storage.
+  kv::CommandSpec CommandOf(const Item& item,
+                            std::vector<std::string_view>* arguments) const;
+  std::vector<Item>& items() { return items_; }
+  const std::vector<Item>& items() const { return items_; }
+  // Keeps the memory.
+  void Clear();
+
+ private:
+  std::vector<Item> items_;
+  std::string arena_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_READ_LIST_H_

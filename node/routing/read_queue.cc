@@ -1,0 +1,372 @@
+#include "node/routing/read_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "kv/command/result.h"
+#include "kv/store/store.h"
+#include "node/commands/read_command.h"
+
+namespace quorate::node {
+namespace {
+
+// The command of a parked read. `arguments` is its storage.
+kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
+                              std::vector<std::string_view>* arguments) {
+  arguments->assign(read.arguments.begin(), read.arguments.end());
+  kv::CommandSpec spec;
+  spec.op = read.op;
+  spec.slot = read.slot;
+  spec.numbers = read.numbers;
+  spec.arguments = *arguments;
+  return spec;
+}
+
+}  // namespace
+
+ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
+                     BatchQueue& batches, const ResultRoom& results,
+                     QueueCounters& counters, absl::AnyInvocable<void()> wake)
+    : parts_(parts),
+      leadership_(leadership),
+      batches_(batches),
+      results_(results),
+      counters_(counters),
+      wake_(std::move(wake)),
+      reads_(std::make_unique<ReadList>()) {}
+
+void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
+  reads_->Append({.sink = request.sink,
+                  .token = request.token,
+                  .redirect = request.redirect,
+                  .deadline = NewDeadline(),
+                  .op = spec.op,
+                  .slot = spec.slot,
+                  .numbers = spec.numbers},
+                 spec.arguments);
+  ++waiting_requests_;
+  ++OrderOf(request.sink).waiting_reads;
+  ++counters_.reads;
+}
+
+bool ReadQueue::WaitingFit(RequestSink* sink) {
+  size_t count = OrderOf(sink).waiting_reads;
+  size_t result_bytes = 0;
+  for (size_t i = reads_->items().size(); count > 0; --i) {
+    CHECK_GT(i, size_t{0});
+    const ReadList::Item& item = reads_->items()[i - 1];
+    if (item.sink != sink) continue;
+    --count;
+    result_bytes +=
+        results_.BytesOf(sink, reads_->CommandOf(item, &arguments_));
+  }
+  return results_.Fits(sink, result_bytes);
+}
+
+void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
+  if (OrderOf(sink).parked_reads == 0) return;
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->routing().parked);
+  for (RequestSink::ParkedRead& read : parked) {
+    if (read.group != leadership_.group()) {
+      sink->routing().parked.push_back(std::move(read));
+      continue;
+    }
+    RequestSink::ConnectionOrder& order = OrderOf(sink);
+    --order.parked_reads;
+    --order.issued_reads;
+    std::vector<std::string_view> arguments;
+    const kv::CommandSpec spec = ParkedCommand(read, &arguments);
+    batches_.Add({sink, read.token, read.redirect}, spec,
+                 results_.BytesOf(sink, spec));
+  }
+}
+
+void ReadQueue::MoveToBatch(RequestSink* sink) {
+  MoveParkedToBatch(sink);
+  // They are near the end, where this turn added them.
+  const uint32_t count = OrderOf(sink).waiting_reads;
+  std::vector<size_t> places;
+  for (size_t i = reads_->items().size(); places.size() < count; --i) {
+    CHECK_GT(i, size_t{0});
+    if (reads_->items()[i - 1].sink == sink) places.push_back(i - 1);
+  }
+  OrderOf(sink).waiting_reads = 0;
+  waiting_requests_ -= count;
+  for (size_t i = places.size(); i > 0; --i) {
+    ReadList::Item& item = reads_->items()[places[i - 1]];
+    const kv::CommandSpec spec = reads_->CommandOf(item, &arguments_);
+    batches_.Add({sink, item.token, item.redirect}, spec,
+                 results_.BytesOf(sink, spec));
+    item.sink = nullptr;
+  }
+}
+
+void ReadQueue::MoveAllToBatch() {
+  for (size_t i = 0; i < reads_->items().size(); ++i) {
+    RequestSink* const sink = reads_->items()[i].sink;
+    if (sink != nullptr) MoveToBatch(sink);
+  }
+  reads_->Clear();
+}
+
+void ReadQueue::Issue() {
+  if (read_point_due_ || reads_->items().empty() ||
+      leadership_.kind() == Leadership::Kind::kUnknown) {
+    return;
+  }
+  std::unique_ptr<ReadList> reads = std::move(reads_);
+  reads_ = spare_reads_ != nullptr ? std::move(spare_reads_)
+                                   : std::make_unique<ReadList>();
+  const bool remote = leadership_.kind() == Leadership::Kind::kRemote;
+  bool any = false;
+  for (ReadList::Item& item : reads->items()) {
+    if (item.sink == nullptr) continue;
+    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+    if (order.reads_in_log > 0) {
+      // This node may not have applied what the read in the log observes. So
+      // this read needs a read point after it.
+      KeepRead(item, *reads);
+      item.sink = nullptr;
+      continue;
+    }
+    --waiting_requests_;
+    --order.waiting_reads;
+    if (remote && item.redirect) {
+      Fail(item, RequestFailure::Kind::kMoved);
+      item.sink = nullptr;
+      continue;
+    }
+    ++order.issued_reads;
+    any = true;
+  }
+  if (!any) return;
+  read_point_due_ = true;
+  ++counters_.read_rounds;
+  parts_.host.Read(leadership_.group(), [this, reads = std::move(reads)](
+                                            absl::Status status) mutable {
+    OnReadPoint(std::move(reads), status);
+  });
+}
+
+void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
+                            const absl::Status& status) {
+  read_point_due_ = false;
+  if (!status.ok()) {
+    ++counters_.reads_failed;
+    leadership_.Pause();
+  }
+  bool kept = !status.ok();
+  for (ReadList::Item& item : reads->items()) {
+    if (item.sink == nullptr || !status.ok()) continue;
+    const RoutedRequest request = {item.sink, item.token, item.redirect};
+    switch (Serve(request, reads->CommandOf(item, &arguments_))) {
+      case Served::kDone:
+        item.sink = nullptr;
+        break;
+      case Served::kNoRoom:
+        Park(item, *reads);
+        item.sink = nullptr;
+        break;
+      case Served::kLater:
+        kept = true;
+        break;
+    }
+  }
+  if (kept) KeepReads(*reads);
+  reads->Clear();
+  spare_reads_ = std::move(reads);
+  wake_();
+}
+
+ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
+                                   const kv::CommandSpec& spec) {
+  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+  const kv::Store* here = leadership_.store();
+  if (here == nullptr) {
+    // The replica has stopped in the meantime.
+    --order.issued_reads;
+    MoveParkedToBatch(request.sink);
+    batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
+    return Served::kDone;
+  }
+  if (order.reads_in_log > 0) return Served::kLater;
+  if (!here->Owns(spec.slot)) {
+    --order.issued_reads;
+    request.sink->OnFailure(
+        request.token, leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
+                                               spec.slot, absl::OkStatus()));
+    return Served::kDone;
+  }
+  // Reads of one sink are evaluated in order.
+  if (order.parked_reads > 0) return Served::kNoRoom;
+  const size_t bytes =
+      spec.arguments.size() > 1 ? results_.BytesOf(request.sink, spec) : 0;
+  if (!request.sink->RoomFor(request.token, bytes)) return Served::kNoRoom;
+  const bool done =
+      EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.earliest,
+                   [&](const kv::ResultView& result) {
+                     --OrderOf(request.sink).issued_reads;
+                     request.sink->OnResult(request.token, result);
+                   });
+  if (done) return Served::kDone;
+  // A key is due by this node's clock, but not by log time, which decides. An
+  // entry with the read advances log time.
+  --order.issued_reads;
+  batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
+  return Served::kDone;
+}
+
+void ReadQueue::Park(const ReadList::Item& item, const ReadList& reads) {
+  const kv::CommandSpec spec = reads.CommandOf(item, &arguments_);
+  item.sink->routing().parked.push_back(
+      {leadership_.group(),
+       item.token,
+       item.numbers,
+       item.slot,
+       item.op,
+       item.redirect,
+       {spec.arguments.begin(), spec.arguments.end()}});
+  ++OrderOf(item.sink).parked_reads;
+}
+
+void ReadQueue::ServeParked(RequestSink* sink) {
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->routing().parked);
+  ReadList behind_log;
+  bool no_room = false;
+  for (RequestSink::ParkedRead& read : parked) {
+    if (no_room || read.group != leadership_.group()) {
+      sink->routing().parked.push_back(std::move(read));
+      continue;
+    }
+    if (OrderOf(sink).reads_in_log > 0) {
+      // The read in the log may observe more than this node has applied. So the
+      // other reads need a read point after it.
+      --OrderOf(sink).parked_reads;
+      behind_log.Append({.sink = sink,
+                         .token = read.token,
+                         .redirect = read.redirect,
+                         .deadline = NewDeadline(),
+                         .op = read.op,
+                         .slot = read.slot,
+                         .numbers = read.numbers},
+                        ParkedCommand(read, &arguments_).arguments);
+      continue;
+    }
+    const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
+    const RoutedRequest request = {sink, read.token, read.redirect};
+    // The read is the first of those left, so no read of this group precedes
+    // it.
+    const uint32_t left = std::exchange(OrderOf(sink).parked_reads, 0);
+    const Served served = Serve(request, spec);
+    RequestSink::ConnectionOrder& order = OrderOf(sink);
+    order.parked_reads = left;
+    if (served == Served::kDone) {
+      --order.parked_reads;
+    } else {
+      no_room = true;
+      sink->routing().parked.push_back(std::move(read));
+    }
+  }
+  if (!behind_log.items().empty()) {
+    KeepReads(behind_log);
+    OrderOf(sink).parked_went_back = true;
+  }
+  wake_();
+}
+
+void ReadQueue::DropParked(RequestSink* sink) {
+  std::vector<RequestSink::ParkedRead> parked;
+  parked.swap(sink->routing().parked);
+  for (RequestSink::ParkedRead& read : parked) {
+    if (read.group != leadership_.group()) {
+      sink->routing().parked.push_back(std::move(read));
+      continue;
+    }
+    RequestSink::ConnectionOrder& order = OrderOf(sink);
+    --order.parked_reads;
+    --order.issued_reads;
+    sink->OnFailure(read.token,
+                    leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
+                                            read.slot, absl::OkStatus()));
+  }
+}
+
+void ReadQueue::KeepReads(const ReadList& reads) {
+  const std::unique_ptr<ReadList> later = std::move(reads_);
+  reads_ = std::make_unique<ReadList>();
+  std::vector<RequestSink*> unsorted;
+  for (const ReadList::Item& item : reads.items()) {
+    if (item.sink == nullptr) continue;
+    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+    // Parked reads may be older than the reads put back here.
+    if (std::exchange(order.parked_went_back, false)) {
+      unsorted.push_back(item.sink);
+    }
+    --order.issued_reads;
+    ++order.waiting_reads;
+    ++waiting_requests_;
+    KeepRead(item, reads);
+  }
+  for (const ReadList::Item& item : later->items()) {
+    if (item.sink != nullptr) KeepRead(item, *later);
+  }
+  for (RequestSink* sink : unsorted) SortReadsOf(sink);
+}
+
+void ReadQueue::SortReadsOf(RequestSink* sink) {
+  std::vector<size_t> places;
+  std::vector<ReadList::Item> sorted;
+  for (size_t i = 0; i < reads_->items().size(); ++i) {
+    if (reads_->items()[i].sink != sink) continue;
+    places.push_back(i);
+    sorted.push_back(reads_->items()[i]);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const ReadList::Item& a, const ReadList::Item& b) {
+                     return a.token < b.token;
+                   });
+  for (size_t i = 0; i < places.size(); ++i) {
+    reads_->items()[places[i]] = sorted[i];
+  }
+}
+
+void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {
+  reads_->Append(item, reads.CommandOf(item, &arguments_).arguments);
+}
+
+void ReadQueue::ExpireWaiting() {
+  const MonoTime now = parts_.loop.ReadClock().mono;
+  if (next_deadline() > now) return;
+  // Answers may add reads, so the list is moved away first.
+  std::unique_ptr<ReadList> reads = std::move(reads_);
+  reads_ = std::make_unique<ReadList>();
+  for (const ReadList::Item& item : reads->items()) {
+    if (item.sink == nullptr) continue;
+    if (item.deadline > now) {
+      KeepRead(item, *reads);
+      continue;
+    }
+    --OrderOf(item.sink).waiting_reads;
+    --waiting_requests_;
+    ++counters_.leader_wait_expired;
+    Fail(item, RequestFailure::Kind::kNoLeader);
+  }
+}
+
+MonoTime ReadQueue::next_deadline() const {
+  MonoTime next = MonoTime::Max();
+  for (const ReadList::Item& item : reads_->items()) {
+    if (item.sink != nullptr) next = std::min(next, item.deadline);
+  }
+  return next;
+}
+
+void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind) {
+  item.sink->OnFailure(
+      item.token, leadership_.MakeFailure(kind, item.slot, absl::OkStatus()));
+}
+
+}  // namespace quorate::node

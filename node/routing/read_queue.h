@@ -1,0 +1,116 @@
+// node/routing/read_queue.h: the reads of one group that bypass the log: they
+// wait for a read point, then are evaluated here.
+//
+// All reads of a turn share one read point. A read moves to a batch when it
+// must travel in the log: without a replica here, or beside a write of its own
+// sink.
+#ifndef QUORATE_NODE_ROUTING_READ_QUEUE_H_
+#define QUORATE_NODE_ROUTING_READ_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/time.h"
+#include "kv/command/command.h"
+#include "node/routing/batch_queue.h"
+#include "node/routing/group_leadership.h"
+#include "node/routing/queue_parts.h"
+#include "node/routing/read_list.h"
+#include "node/routing/request_sink.h"
+#include "node/routing/result_room.h"
+
+namespace quorate::node {
+
+// A read is in one of three states: waiting for a read point to be requested,
+// issued, or parked (its read point is reached, its sink has no room).
+//
+// Invariants: at most one read point is requested at a time; a later one might
+// arrive first. Reads of one sink are evaluated in its order.
+class ReadQueue {
+ public:
+  // All outlive the object. `wake` requests a Flush of the queue.
+  ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
+            BatchQueue& batches, const ResultRoom& results,
+            QueueCounters& counters, absl::AnyInvocable<void()> wake);
+
+  void Add(const RoutedRequest& request, const kv::CommandSpec& spec);
+
+  // ---- Moving to batches.
+  // True if the results of the sink's waiting reads fit into a batch.
+  bool WaitingFit(RequestSink* sink);
+  // Moves the sink's waiting reads into the batch: in front of its write, or
+  // behind a read of it.
+  void MoveToBatch(RequestSink* sink);
+  // Moves all waiting reads: without a replica here they travel in entries.
+  void MoveAllToBatch();
+
+  // ---- Read points.
+  // Requests a read point for the waiting reads, if there is a leader.
+  void Issue();
+  // True while a requested read point is outstanding.
+  bool read_point_due() const { return read_point_due_; }
+  // Fails reads that waited too long for a leader.
+  void ExpireWaiting();
+  // True if the list of waiting reads has no item. Reads that moved to a batch
+  // stay in it as empty items for a while.
+  bool empty() const { return reads_->items().empty(); }
+  // The time at which the first waiting read expires; Max(): none waits.
+  MonoTime next_deadline() const;
+  size_t waiting_requests() const { return waiting_requests_; }
+
+  // ---- Parked reads.
+  // Evaluates the parked reads of `sink` while it has room for their results.
+  void ServeParked(RequestSink* sink);
+  // Fails all parked reads of `sink`, which does not need the results.
+  void DropParked(RequestSink* sink);
+
+ private:
+  // The outcome of serving a read whose read point is reached.
+  enum class Served : uint8_t {
+    kDone,
+    kNoRoom,  // The sink has no room for the result.
+    // A read of the same sink travels in the log: this read must follow it.
+    kLater,
+  };
+
+  // Moves the sink's parked reads into the batch, when no replica here can
+  // serve them any more.
+  void MoveParkedToBatch(RequestSink* sink);
+  void OnReadPoint(std::unique_ptr<ReadList> reads, const absl::Status& status);
+  Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
+  void Park(const ReadList::Item& item, const ReadList& reads);
+  // Puts the reads back in front of those that arrived in the meantime.
+  void KeepReads(const ReadList& reads);
+  void KeepRead(const ReadList::Item& item, const ReadList& reads);
+  // Sorts the waiting reads of the sink in the order in which it sent them.
+  void SortReadsOf(RequestSink* sink);
+  void Fail(const ReadList::Item& item, RequestFailure::Kind kind);
+  RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
+    return sink->routing().OrderOf(leadership_.group());
+  }
+  MonoTime NewDeadline() const {
+    return parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait;
+  }
+
+  const QueueParts& parts_;
+  GroupLeadership& leadership_;
+  BatchQueue& batches_;
+  const ResultRoom& results_;
+  QueueCounters& counters_;
+  absl::AnyInvocable<void()> wake_;
+  std::unique_ptr<ReadList> reads_;        // The waiting reads.
+  std::unique_ptr<ReadList> spare_reads_;  // Kept for its memory; may be null.
+  size_t waiting_requests_ = 0;
+  bool read_point_due_ = false;
+  // The arguments of the command that is read from a list.
+  std::vector<std::string_view> arguments_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_READ_QUEUE_H_

@@ -1,0 +1,82 @@
+#include "node/routing/result_room.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "kv/store/store.h"
+
+namespace quorate::node {
+namespace {
+
+// A connection may have any number of results up to this size in flight,
+// whatever the node's budget.
+constexpr size_t kFreeResultBytes = 1 << 10;
+// The size of a result without its payload.
+constexpr size_t kResultFrameBytes = 64;
+static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <=
+              ResultRoom::kSmallBytes);
+
+}  // namespace
+
+size_t ResultRoom::BytesOf(RequestSink* sink,
+                           const kv::CommandSpec& spec) const {
+  switch (spec.op) {
+    case kv::Op::kSet:
+      if ((spec.flags & kv::kReturnOld) == 0) return kResultFrameBytes;
+      break;
+    case kv::Op::kGet:
+    case kv::Op::kGetRange:
+    case kv::Op::kGetDel:
+    case kv::Op::kMGet:
+      break;
+    case kv::Op::kScan:
+      return 2 * kv::kScanBytesMax;
+    default:
+      return kResultFrameBytes;
+  }
+  const size_t keys =
+      spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
+  const kv::Store* here = leadership_.store();
+  const size_t added = OrderOf(sink).unapplied_bytes;
+  size_t bytes = kResultFrameBytes;
+  for (const std::string_view key : spec.arguments.first(keys)) {
+    size_t value = kv::kValueBytesMax;
+    if (here != nullptr) {
+      value = here->Get(spec.slot, key, WallTime::Min()).value.size();
+      value = std::min(value + added, std::max(value, kv::kValueBytesMax));
+    }
+    bytes += value + sizeof(uint64_t);
+    if (bytes > kv::kReturnedBytesMax) return kv::kReturnedBytesMax;
+  }
+  return bytes;
+}
+
+size_t ResultRoom::BytesOfAtomic(
+    RequestSink* sink, absl::Span<const kv::CommandSpec> specs) const {
+  size_t bytes = kResultFrameBytes;
+  for (const kv::CommandSpec& spec : specs) {
+    bytes += BytesOf(sink, spec);
+  }
+  return std::min(bytes, kv::kReturnedBytesMax);
+}
+
+bool ResultRoom::Fits(RequestSink* sink, size_t bytes) const {
+  const size_t under_way = OrderOf(sink).result_bytes;
+  // A single command is always admitted.
+  return (under_way == 0 && bytes <= kv::kReturnedBytesMax) ||
+         (under_way + bytes <=
+              std::max(kSmallBytes, parts_.config.limits.output_buffer_bytes) &&
+          (bytes <= kFreeResultBytes || parts_.budget.Fits(bytes)));
+}
+
+void ResultRoom::Reserve(RequestSink* sink, size_t bytes) {
+  OrderOf(sink).result_bytes += bytes;
+  parts_.budget.Reserve(bytes);
+}
+
+void ResultRoom::Release(RequestSink* sink, size_t bytes) {
+  OrderOf(sink).result_bytes -= bytes;
+  parts_.budget.Release(bytes);
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,54 @@
+// node/routing/result_room.h: room for the results of commands that travel in
+// the batches of one group.
+//
+// A batch returns its results whether its sinks can send them or not. So their
+// sizes are estimated and reserved before a command enters a batch.
+#ifndef QUORATE_NODE_ROUTING_RESULT_ROOM_H_
+#define QUORATE_NODE_ROUTING_RESULT_ROOM_H_
+
+#include <cstddef>
+
+#include "absl/types/span.h"
+#include "kv/command/command.h"
+#include "node/routing/group_leadership.h"
+#include "node/routing/queue_parts.h"
+#include "node/routing/request_sink.h"
+
+namespace quorate::node {
+
+// Invariant: the bytes that this object reserved in the node's budget are the
+// sum of ConnectionOrder::result_bytes of all sinks for this group.
+class ResultRoom {
+ public:
+  // Results up to this size are not checked for room: a value fits, and a step
+  // of a scan.
+  static constexpr size_t kSmallBytes = 2 * kv::kScanBytesMax;
+
+  // Both outlive the object.
+  ResultRoom(const QueueParts& parts, const GroupLeadership& leadership)
+      : parts_(parts), leadership_(leadership) {}
+
+  // Upper bound of the result of `spec`, in bytes. Exact for the state applied
+  // here plus the sink's own writes in flight. Without a replica, the largest
+  // value counts.
+  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec) const;
+  // Upper bound of the result of `specs` as one kAtomic.
+  size_t BytesOfAtomic(RequestSink* sink,
+                       absl::Span<const kv::CommandSpec> specs) const;
+  // True if batches may carry results of this many more bytes for the sink.
+  bool Fits(RequestSink* sink, size_t bytes) const;
+  void Reserve(RequestSink* sink, size_t bytes);
+  void Release(RequestSink* sink, size_t bytes);
+
+ private:
+  RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
+    return sink->routing().OrderOf(leadership_.group());
+  }
+
+  const QueueParts& parts_;
+  const GroupLeadership& leadership_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ROUTING_RESULT_ROOM_H_
