@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "env/parse_integer.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
@@ -414,6 +415,71 @@ TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
 
 // Twenty clients pipeline large writes with large results through a node that
 // does not lead.
+// The largest value of a metric that each group has, over groups.
+int64_t LargestOf(const Server& server, std::string_view metric) {
+  int64_t largest = 0;
+  const std::string text = server.MetricsText();
+  const std::string line = Concat("\n", metric, "{");
+  for (size_t at = text.find(line); at != std::string::npos;
+       at = text.find(line, at + 1)) {
+    const size_t value = text.find("} ", at) + 2;
+    int64_t number = 0;
+    EXPECT_TRUE(ParseInteger(
+        std::string_view(text).substr(value, text.find('\n', value) - value),
+        &number));
+    largest = std::max(largest, number);
+  }
+  return largest;
+}
+
+void HoldFewBytes(Config& config) {
+  config.limits.held_bytes = 64 << 10;
+  config.raft.uncommitted_bytes = 128 << 10;
+  config.timeouts.leader_wait = Milliseconds(50);
+}
+
+// Each client pipelines more than the group may hold. The node stops reading
+// from it, and no request is refused, although each waits longer than a request
+// waits for a leader: the group makes progress.
+TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
+  constexpr int kRequests = 200;
+  constexpr int kClients = 6;
+  const std::string value(16 << 10, 'x');
+  TestCluster cluster({.nodes = 3,
+                       .stream_buffer_bytes = size_t{1} << 30,
+                       .adjust = HoldFewBytes});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(cluster.ConnectResp(i % 3));
+    clients.back()->Send(Repeat({"SET", "{k}", value}, kRequests));
+  }
+  int64_t most = 0;
+  const size_t expected = kRequests * std::string_view("+OK\r\n").size();
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] {
+        bool done = true;
+        for (const auto& client : clients) {
+          done = done && client->received().size() >= expected;
+        }
+        for (size_t node = 0; node < 3; ++node) {
+          most = std::max(most, LargestOf(cluster.server(node),
+                                          "quorate_held_request_bytes"));
+        }
+        return done;
+      },
+      Seconds(120)));
+  for (const auto& client : clients) {
+    const std::string got = client->Take();
+    EXPECT_EQ(got.find('-'), std::string::npos) << got.substr(0, 200);
+    EXPECT_EQ(got.size(), expected);
+  }
+  EXPECT_GT(most, 16 << 10);
+  // One more request per connection may be in hand at the bound, and batches
+  // that the leader refused return to the queue.
+  EXPECT_LT(most, (64 << 10) + 2 * (128 << 10));
+}
+
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

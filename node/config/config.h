@@ -76,9 +76,11 @@ struct LimitsConfig {
   size_t pipeline = 1'024;
   // Arguments of one RESP request.
   size_t arguments = 1 << 20;
-  // Requests of one group that wait for a leader. Further ones are refused at
-  // once.
+  // Requests of one group that wait for a leader or for room, and their bytes.
+  // At either bound further requests are refused at once if the group has no
+  // leader; if it has one, their connections wait.
   size_t held_requests = 16'384;
+  size_t held_bytes = 16 << 20;
   size_t http_header_bytes = 16 << 10;
   // Maximum of commands and of bytes in one log entry.
   size_t batch_commands = 4'096;

@@ -124,6 +124,7 @@ constexpr Setting kSettings[] = {
     {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},
     {"limits.held_requests", PLACE(config.limits.held_requests), 1, 10'000'000,
      "requests"},
+    {"limits.held_bytes", PLACE(config.limits.held_bytes), kKi, kGi, "bytes"},
     {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,
      kMi, "bytes"},
     {"limits.batch_commands", PLACE(config.limits.batch_commands), 1, 65'535,

@@ -145,6 +145,11 @@ void WriteRouting(Context& context, Page& page) {
            [](const GroupQueue& queue, const raft::Core&) {
              return queue.waiting_requests();
            });
+  PerGroup(context, page, "quorate_held_request_bytes", "gauge",
+           "Bytes of requests that wait for a leader or for room.",
+           [](const GroupQueue& queue, const raft::Core&) {
+             return queue.waiting_bytes();
+           });
   PerGroup(context, page, "quorate_held_requests_expired_total", "counter",
            "Requests that were refused after waiting for a leader.",
            [](const GroupQueue& queue, const raft::Core&) {

@@ -113,45 +113,97 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   batch.redirect = redirect;
   ++open_batch.number;
   open_batch.items.clear();
+  waiting_bytes_ += batch.payload.size();
   waiting_.push_back(std::move(batch));
 }
 
+void BatchQueue::AddForPeer(raft::Term term, Buffer payload,
+                            PeerLink::Done done) {
+  peers_.push_back({term, std::move(payload), std::move(done)});
+}
+
+// A batch that waits for room is not overtaken by smaller ones.
 void BatchQueue::SubmitWaiting() {
-  while (!waiting_.empty() && !leadership_.pausing()) {
-    const Batch& front = waiting_.front();
-    if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
-      FailBatch(PopWaiting(), RequestFailure::Kind::kRefused, why);
-      continue;
-    }
-    if (leadership_.kind() == Leadership::Kind::kUnknown) return;
-    const bool moved =
-        leadership_.kind() == Leadership::Kind::kRemote && front.redirect;
-    if (!moved && LacksRoom(front)) return;
-    const RetryDecision again =
-        !moved && front.refused ? DecideRetry(front) : RetryDecision::kYes;
-    if (again == RetryDecision::kLater) return;
-    if (!moved && !Submittable()) {
-      forwarding_.Open();
-      return;
-    }
-    Batch batch = PopWaiting();
-    if (moved) {
-      FailBatch(batch, RequestFailure::Kind::kMoved, absl::OkStatus());
-    } else if (again == RetryDecision::kNever) {
-      FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
-    } else {
-      Submit(std::move(batch));
-    }
+  int without = 0;  // Sides that had nothing to submit, one after the other.
+  while (without < 2 && !leadership_.pausing()) {
+    const Submission submission = peers_turn_ ? SubmitPeer() : SubmitOwn();
+    if (submission == Submission::kNoRoom) return;
+    without = submission == Submission::kNone ? without + 1 : 0;
+    peers_turn_ = !peers_turn_;
   }
 }
 
-bool BatchQueue::LacksRoom(const Batch& batch) const {
-  const size_t bytes_max = parts_.config.raft.uncommitted_bytes / 2;
-  return inflight_batches_ > 0 &&
-         (inflight_batches_ >= kInflightBatchesMax ||
-          inflight_bytes_ + batch.payload.size() > bytes_max ||
-          inflight_result_bytes_ + batch.result_bytes >
-              kInflightExpectedBytesMax);
+BatchQueue::Submission BatchQueue::SubmitOwn() {
+  if (waiting_.empty()) return Submission::kNone;
+  const Batch& front = waiting_.front();
+  if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
+    FailBatch(PopWaiting(), RequestFailure::Kind::kRefused, why);
+    return Submission::kDone;
+  }
+  if (leadership_.kind() == Leadership::Kind::kUnknown) {
+    return Submission::kNone;
+  }
+  if (leadership_.kind() == Leadership::Kind::kRemote && front.redirect) {
+    FailBatch(PopWaiting(), RequestFailure::Kind::kMoved, absl::OkStatus());
+    return Submission::kDone;
+  }
+  if (LacksRoom(front.payload.size(), front.result_bytes)) {
+    return Submission::kNoRoom;
+  }
+  const RetryDecision again =
+      front.refused ? DecideRetry(front) : RetryDecision::kYes;
+  if (again == RetryDecision::kLater) return Submission::kNone;
+  if (!Submittable()) {
+    forwarding_.Open();
+    return Submission::kNone;
+  }
+  if (again == RetryDecision::kNever) {
+    FailBatch(PopWaiting(), RequestFailure::Kind::kNoLeader, absl::OkStatus());
+  } else {
+    Submit(PopWaiting());
+  }
+  return Submission::kDone;
+}
+
+BatchQueue::Submission BatchQueue::SubmitPeer() {
+  if (peers_.empty()) return Submission::kNone;
+  PeerBatch& front = peers_.front();
+  const bool leads =
+      leadership_.kind() == Leadership::Kind::kSelf &&
+      parts_.host.core(leadership_.group())->term() == front.term;
+  const size_t bytes = front.payload.size();
+  if (leads && LacksRoom(bytes, 0)) return Submission::kNoRoom;
+  PeerBatch batch = std::move(front);
+  peers_.pop_front();
+  if (!leads) {
+    batch.done(forwarding_.NotLeading());
+    return Submission::kDone;
+  }
+  ++counters_.proposals;
+  ++inflight_peer_batches_;
+  inflight_bytes_ += bytes;
+  parts_.host.Propose(leadership_.group(), std::move(batch.payload),
+                      [this, bytes, done = std::move(batch.done)](
+                          const raft::ProposeResult& result) mutable {
+                        --inflight_peer_batches_;
+                        inflight_bytes_ -= bytes;
+                        if (result.outcome == Outcome::kDone) RecordProgress();
+                        leadership_.Refresh();
+                        PeerResult answer = forwarding_.NotLeading();
+                        answer.result = result;
+                        done(std::move(answer));
+                        wake_();
+                      });
+  return Submission::kDone;
+}
+
+bool BatchQueue::LacksRoom(size_t payload_bytes, size_t result_bytes) const {
+  const size_t batches = inflight_batches_ + inflight_peer_batches_;
+  return batches > 0 &&
+         (batches >= kInflightBatchesMax ||
+          inflight_bytes_ + payload_bytes >
+              parts_.config.raft.uncommitted_bytes / 2 ||
+          inflight_result_bytes_ + result_bytes > kInflightExpectedBytesMax);
 }
 
 bool BatchQueue::Submittable() const {
@@ -165,6 +217,7 @@ BatchQueue::Batch BatchQueue::PopWaiting() {
   Batch batch = std::move(waiting_.front());
   waiting_.pop_front();
   waiting_requests_ -= batch.items.size();
+  waiting_bytes_ -= batch.payload.size();
   return batch;
 }
 
@@ -225,6 +278,7 @@ void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
   RecordAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:
+      RecordProgress();
       Deliver(batch, result.result);
       break;
     case Outcome::kUnknown:
@@ -236,6 +290,7 @@ void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
       leadership_.Pause();
       batch.refused = true;
       waiting_requests_ += batch.items.size();
+      waiting_bytes_ += batch.payload.size();
       const auto place = std::find_if(
           waiting_.begin(), waiting_.end(),
           [&](const Batch& other) { return other.sequence > batch.sequence; });
@@ -302,9 +357,23 @@ void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
   for (const Item& item : batch.items) FailItem(item, kind, why);
 }
 
+MonoTime BatchQueue::next_deadline() const {
+  if (waiting_.empty()) return MonoTime::Max();
+  const MonoTime deadline = waiting_.front().deadline;
+  if (progress_at_ == MonoTime::Min() ||
+      leadership_.kind() == Leadership::Kind::kUnknown) {
+    return deadline;
+  }
+  return std::max(deadline, progress_at_ + parts_.config.timeouts.leader_wait);
+}
+
+void BatchQueue::RecordProgress() {
+  progress_at_ = parts_.loop.ReadClock().mono;
+}
+
 void BatchQueue::ExpireWaiting() {
   const MonoTime now = parts_.loop.ReadClock().mono;
-  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+  while (!waiting_.empty() && next_deadline() <= now) {
     // While a leader accepts proposals nothing expires: the batch waits for
     // room.
     if (Submittable() && !leadership_.pausing()) break;

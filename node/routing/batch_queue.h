@@ -21,9 +21,11 @@
 #include "kv/command/command.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
+#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
+#include "raft/core/types.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
@@ -48,21 +50,27 @@ class BatchQueue {
                  absl::Span<const kv::CommandSpec> specs, size_t result_bytes);
   // Ends collecting: batches wait from now on.
   void CloseOpenBatches();
+  // Adds a batch of another node, which is proposed in `term` or not at all.
+  void AddForPeer(raft::Term term, Buffer payload, PeerLink::Done done);
 
   // ---- Waiting and submitting.
-  // Submits waiting batches as far as leader and room allow.
+  // Submits waiting batches as far as leader and room allow, in turn of this
+  // node and of others.
   void SubmitWaiting();
-  // Fails batches that waited too long for a leader.
+  // Fails batches that waited too long for a leader. While the group executes
+  // batches, no batch waits too long.
   void ExpireWaiting();
   // True if waiting batches can be submitted as soon as there is room.
   bool Submittable() const;
-  bool has_waiting() const { return !waiting_.empty(); }
+  bool has_waiting() const { return !waiting_.empty() || !peers_.empty(); }
   // The time at which the first waiting batch expires; Max(): none waits.
-  MonoTime next_deadline() const {
-    return waiting_.empty() ? MonoTime::Max() : waiting_.front().deadline;
-  }
-  // Commands that are collected or wait.
+  MonoTime next_deadline() const;
+  // Commands that are collected or wait, and their encoded bytes.
   size_t waiting_requests() const { return waiting_requests_; }
+  size_t waiting_bytes() const {
+    return waiting_bytes_ + open_batches_[0].builder.size_bytes() +
+           open_batches_[1].builder.size_bytes();
+  }
   // Batches that were submitted to the host or to another node, without an
   // answer.
   size_t inflight() const { return inflight_batches_; }
@@ -87,6 +95,18 @@ class BatchQueue {
     bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
   };
+  // A batch of another node. Its commands and their limits are that node's.
+  struct PeerBatch {
+    raft::Term term;
+    Buffer payload;
+    PeerLink::Done done;
+  };
+  // What became of an attempt to submit a waiting batch.
+  enum class Submission : uint8_t {
+    kDone,    // One was submitted or answered.
+    kNoRoom,  // The next one waits for room.
+    kNone,    // None waits, or the next one waits for something else.
+  };
   // A batch that grows during a turn. Requests with and without redirect are
   // collected separately. If a sink uses both, the batch of its earlier
   // requests is closed first.
@@ -110,9 +130,12 @@ class BatchQueue {
                           size_t result_bytes);
   void AddItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
-  // True if the batch must wait until batches in flight are answered.
-  bool LacksRoom(const Batch& batch) const;
+  Submission SubmitOwn();
+  Submission SubmitPeer();
+  // True if a batch must wait until batches in flight are answered.
+  bool LacksRoom(size_t payload_bytes, size_t result_bytes) const;
   Batch PopWaiting();
+  void RecordProgress();
   RetryDecision DecideRetry(const Batch& batch);
   void Submit(Batch batch);
   void RecordAnswered(const Batch& batch, Outcome outcome);
@@ -137,10 +160,16 @@ class BatchQueue {
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
   std::deque<Batch> waiting_;  // In ascending order of sequence.
   size_t waiting_requests_ = 0;
+  size_t waiting_bytes_ = 0;  // Of the payloads in waiting_.
+  std::deque<PeerBatch> peers_;
+  bool peers_turn_ = false;
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
-  size_t inflight_bytes_ = 0;
+  size_t inflight_peer_batches_ = 0;
+  size_t inflight_bytes_ = 0;  // Of batches of this node and of others.
   size_t inflight_result_bytes_ = 0;
+  // When a batch was executed the last time; Min(): never.
+  MonoTime progress_at_ = MonoTime::Min();
 };
 
 }  // namespace quorate::node

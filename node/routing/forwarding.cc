@@ -74,8 +74,6 @@ void Forwarding::LearnLeader(const PeerResult& answer) {
   parts_.view.AskSoon(leadership_.group());
 }
 
-// The answer that this node does not lead, at least not in the term of the
-// channel.
 PeerResult Forwarding::NotLeading() const {
   PeerResult result;
   result.result.outcome = Outcome::kNotExecuted;
@@ -97,24 +95,11 @@ PeerResult Forwarding::OpenForPeer(const ForwardStamp& replaces) {
   return result;
 }
 
-void Forwarding::ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
-                              PeerLink::Done done) {
+bool Forwarding::Accept(const ForwardStamp& stamp) {
   leadership_.Refresh();
-  if (leadership_.kind() != Leadership::Kind::kSelf ||
-      !peer_channels_.Take(parts_.host.core(leadership_.group())->term(),
-                           stamp)) {
-    done(NotLeading());
-    return;
-  }
-  ++counters_.proposals;
-  parts_.host.Propose(leadership_.group(), std::move(payload),
-                      [this, done = std::move(done)](
-                          const raft::ProposeResult& result) mutable {
-                        leadership_.Refresh();
-                        PeerResult answer = NotLeading();
-                        answer.result = result;
-                        done(std::move(answer));
-                      });
+  return leadership_.kind() == Leadership::Kind::kSelf &&
+         peer_channels_.Take(parts_.host.core(leadership_.group())->term(),
+                             stamp);
 }
 
 }  // namespace quorate::node

@@ -42,10 +42,12 @@ class Forwarding {
   // Opens a channel for batches of another node. kNotExecuted with the leader's
   // name unless this node leads.
   PeerResult OpenForPeer(const ForwardStamp& replaces);
-  // Proposes a batch of another node. kNotExecuted with the leader's name
-  // unless this node leads and accepts the stamp.
-  void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
-                    PeerLink::Done done);
+  // True, once, if this node leads and may propose the batch with this stamp in
+  // the stamp's term.
+  bool Accept(const ForwardStamp& stamp);
+  // The answer that this node does not lead, at least not in the term of a
+  // channel.
+  PeerResult NotLeading() const;
 
  private:
   // A channel to one node that leads the group.
@@ -60,7 +62,6 @@ class Forwarding {
   // Updates the live view from the answer of a node that did not execute a
   // batch.
   void LearnLeader(const PeerResult& answer);
-  PeerResult NotLeading() const;
 
   const QueueParts& parts_;
   GroupLeadership& leadership_;

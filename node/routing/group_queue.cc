@@ -27,7 +27,9 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
              [this] { callbacks_.wake(); }) {}
 
 bool GroupQueue::Congested() const {
-  return waiting_requests() >= parts_.config.limits.held_requests;
+  const LimitsConfig& limits = parts_.config.limits;
+  return waiting_requests() >= limits.held_requests ||
+         waiting_bytes() >= limits.held_bytes;
 }
 
 Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
@@ -154,8 +156,9 @@ void GroupQueue::Flush() {
 }
 
 void GroupQueue::UnblockSinks() {
-  if (blocked_.empty() ||
-      waiting_requests() * 2 > parts_.config.limits.held_requests) {
+  const LimitsConfig& limits = parts_.config.limits;
+  if (blocked_.empty() || waiting_requests() * 2 > limits.held_requests ||
+      batches_.waiting_bytes() * 2 > limits.held_bytes) {
     return;
   }
   std::vector<RequestSink*> blocked;

@@ -70,9 +70,13 @@ class GroupQueue {
   void DropParked(RequestSink* sink) { reads_.DropParked(sink); }
 
   // ---- For other nodes (node/routing/forwarding.h).
+  // Proposes a batch of another node when there is room. kNotExecuted with the
+  // leader's name unless this node leads and accepts the stamp.
   void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
                     PeerLink::Done done) {
-    forwarding_.ApplyForPeer(stamp, std::move(payload), std::move(done));
+    if (!forwarding_.Accept(stamp)) return done(forwarding_.NotLeading());
+    batches_.AddForPeer(stamp.term, std::move(payload), std::move(done));
+    callbacks_.wake();
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
     return forwarding_.OpenForPeer(replaces);
@@ -107,10 +111,16 @@ class GroupQueue {
   size_t waiting_requests() const {
     return batches_.waiting_requests() + reads_.waiting_requests();
   }
+  // The bytes of waiting requests. Those of reads that moved to a batch count
+  // until the next read point is requested.
+  size_t waiting_bytes() const {
+    return batches_.waiting_bytes() + reads_.waiting_bytes();
+  }
   size_t inflight() const { return batches_.inflight(); }
 
  private:
-  // True if as many requests wait as limits.held_requests allows.
+  // True if as many requests or bytes wait as limits.held_requests and
+  // limits.held_bytes allow.
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);

@@ -43,6 +43,8 @@ class ReadList {
                             std::vector<std::string_view>* arguments) const;
   std::vector<Item>& items() { return items_; }
   const std::vector<Item>& items() const { return items_; }
+  // Bytes of the arguments of all items, also of those that were taken out.
+  size_t bytes() const { return arena_.size(); }
   // Keeps the memory.
   void Clear();
 

@@ -62,6 +62,7 @@ class ReadQueue {
   // The time at which the first waiting read expires; Max(): none waits.
   MonoTime next_deadline() const;
   size_t waiting_requests() const { return waiting_requests_; }
+  size_t waiting_bytes() const { return reads_->bytes(); }
 
   // ---- Parked reads.
   // Evaluates the parked reads of `sink` while it has room for their results.
