@@ -101,7 +101,7 @@ class BatchQueue {
     Buffer payload;
     PeerLink::Done done;
   };
-  // What became of an attempt to submit a waiting batch.
+  // The outcome of an attempt to submit a waiting batch.
   enum class Submission : uint8_t {
     kDone,    // One was submitted or answered.
     kNoRoom,  // The next one waits for room.
@@ -160,7 +160,7 @@ class BatchQueue {
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
   std::deque<Batch> waiting_;  // In ascending order of sequence.
   size_t waiting_requests_ = 0;
-  size_t waiting_bytes_ = 0;  // Of the payloads in waiting_.
+  size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   std::deque<PeerBatch> peers_;
   bool peers_turn_ = false;
   uint64_t next_sequence_ = 1;

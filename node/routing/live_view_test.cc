@@ -352,7 +352,7 @@ TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
   }
 }
 
-TEST_F(LiveViewTest, NodeWithoutReplica_NobodyLeads_ItSaysSo) {
+TEST_F(LiveViewTest, NodeWithoutReplica_GroupWithoutLeader_IsReported) {
   Make({.nodes = 4, .adjust = ThreeOfFour});
   EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_slots_ok:16384\r\n"),
             std::string::npos);

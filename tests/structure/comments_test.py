@@ -6,7 +6,6 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import comments  # noqa: E402
-import prose  # noqa: E402
 import tree  # noqa: E402
 
 _CODE = ('.h', '.cc', '.proto', '.py', '.js', '.sh', '.bazel', '.bzl')
@@ -23,16 +22,14 @@ class CommentsTest(unittest.TestCase):
         root = tree.find_root()
         cls.texts = {p: tree.read(root, p) for p in tree.list_files(root) if p.endswith(_CODE)}
 
-    def check_all(self, check, without=()):
-        checked = {p: text for p, text in self.texts.items() if comments.applies(p) and p not in without}
+    def check_all(self, check):
+        checked = {p: text for p, text in self.texts.items() if comments.applies(p)}
         self.assertGreater(len(checked), 400)
         findings = [f for path, text in checked.items() for f in check(path, text)]
         self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
 
     def test_Comments_AsTheyAre_HaveOneWidth(self):
-        # Files whose prose is still to be rewritten.
-        listed = tree.read(tree.find_root(), prose.LIST).split()
-        self.check_all(comments.check_width, without=listed)
+        self.check_all(comments.check_width)
 
     def test_Declarations_AsTheyAre_AreNotBrokenByTheirComments(self):
         self.check_all(comments.check_broken_declarations)
