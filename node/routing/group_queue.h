@@ -90,8 +90,8 @@ class GroupQueue {
   MonoTime next_deadline() const;
   // Updates leadership() from the host and the live view.
   void RefreshLeadership() { leadership_.Refresh(); }
-  // True while stale_store() is null although a replica is here. Then a Flush
-  // is due whenever the replica has applied entries or a snapshot.
+  // True if this node's replica has applied no entry of a leader since its
+  // start, so stale_store() is null. When it applies one, a Flush is due.
   bool awaits_leaders_entry() const {
     return hosted() && !leadership_.applied_of_leader();
   }
