@@ -118,6 +118,26 @@ TEST(Keyspace_Plain, Info_CountsKeysThatExpire) {
   EXPECT_LT(whole, 4);
 }
 
+// Redis answers with the keys of the node. Here the groups of the answer would
+// have to be asked while the transaction runs.
+TEST(Keyspace_Info, InsideATransaction_SaysThatKeysAreNotCounted) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto plain = cluster.ConnectResp(0);
+  Fill(cluster, *plain, 3);
+  auto of_cluster = cluster.ConnectRespCluster(0);
+  for (TestClient* client : {plain.get(), of_cluster.get()}) {
+    EXPECT_EQ(Bulks(cluster.Call(*client,
+                                 EncodeRequest({"MULTI"}) +
+                                     EncodeRequest({"INFO", "keyspace"}) +
+                                     EncodeRequest({"EXEC"}),
+                                 3)),
+              std::vector<std::string>{
+                  "# Keyspace\r\n# Keys are not counted inside a "
+                  "transaction.\r\n"});
+  }
+}
+
 // A scan may continue on another node.
 TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   TestCluster cluster({.nodes = 3, .groups = 3});
@@ -193,6 +213,10 @@ TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
   cluster.world().RunFor(Seconds(5));
   auto writer = cluster.ConnectResp(0);
   const std::set<std::string> keys = Fill(cluster, *writer, 100);
+  const auto expires = [](std::string_view key) { return key.ends_with('7'); };
+  for (const std::string& key : keys) {
+    if (expires(key)) cluster.Command(*writer, {"EXPIRE", key, "1000"});
+  }
   std::multiset<std::string> listed, scanned;
   for (size_t node = 0; node < 3; ++node) {
     auto client = cluster.ConnectRespCluster(node);
@@ -201,6 +225,14 @@ TEST(Keyspace_Cluster, AllNodesTogether_CoverEveryKeyOnce) {
     listed.insert(all.begin(), all.end());
     EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}),
               Concat(":", all.size(), "\r\n"));
+    const std::string info =
+        Bulks(cluster.Command(*client, {"INFO", "keyspace"})).at(0);
+    const std::string expected =
+        Concat("db0:keys=", all.size(),
+               ",expires=", std::count_if(all.begin(), all.end(), expires),
+               ",avg_ttl=0");
+    EXPECT_EQ(info, all.empty() ? "# Keyspace\r\n"
+                                : Concat("# Keyspace\r\n", expected, "\r\n"));
     scanned.merge(ScanAll(cluster, *client, "7"));
     for (int i = 0; i < 60 && !all.empty(); ++i) {
       const auto random = Bulks(cluster.Command(*client, {"RANDOMKEY"}));
@@ -446,16 +478,36 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesTheMissingGroup) {
         "known\r\n"))
         << reply;
   }
-  for (TestClient* client : {plain.get(), replica.get()}) {
+}
+
+TEST(Keyspace_MajorityLost, Info_AnswersWithTheReason) {
+  TestCluster cluster({.nodes = 3, .read_only_nodes = 1, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto plain = cluster.ConnectResp(0);
+  auto replica = cluster.ConnectResp(3);
+  auto of_cluster = cluster.ConnectRespCluster(0);
+  auto of_replica = cluster.ConnectRespCluster(3);
+  cluster.Crash(1);
+  cluster.Crash(2);
+  cluster.world().RunFor(Seconds(3));
+  constexpr std::string_view kReason =
+      "# Keyspace\r\ndb0_error:CLUSTERDOWN no leader known for group ";
+  for (TestClient* client : {plain.get(), replica.get(), of_cluster.get()}) {
     client->Send(EncodeRequest({"INFO", "keyspace"}) + EncodeRequest({"INFO"}));
     cluster.world().RunFor(Milliseconds(5'000));
-    const std::string reply = client->Take();
-    EXPECT_TRUE(reply.starts_with("-CLUSTERDOWN no leader known ")) << reply;
-    EXPECT_NE(reply.find("redis_mode:standalone"), std::string::npos);
-    EXPECT_NE(reply.find("\r\ndb0_error:CLUSTERDOWN no leader known "),
-              std::string::npos)
-        << reply;
+    const std::vector<std::string> replies = Bulks(client->Take());
+    ASSERT_EQ(replies.size(), 2u);
+    EXPECT_TRUE(replies[0].starts_with(kReason)) << replies[0];
+    EXPECT_NE(
+        replies[1].find(client == of_cluster.get() ? "redis_mode:cluster"
+                                                   : "redis_mode:standalone"),
+        std::string::npos);
+    EXPECT_NE(replies[1].find(kReason), std::string::npos) << replies[1];
+    EXPECT_EQ(replies[1].find("db0:"), std::string::npos) << replies[1];
   }
+  // A node without a vote covers no group of the answer.
+  EXPECT_EQ(cluster.Command(*of_replica, {"INFO", "keyspace"}),
+            "$12\r\n# Keyspace\r\n\r\n");
 }
 
 // A client may repeat a command that was certainly not executed, so this error

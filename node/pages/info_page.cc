@@ -10,12 +10,9 @@
 namespace quorate::node {
 namespace {
 
-// Sums over the stores of this node; led_* count only groups that the node
-// leads.
+// Sums over the stores of this node.
 struct Totals {
   uint64_t bytes = 0;
-  uint64_t led_keys = 0;
-  uint64_t led_expiring = 0;
   uint64_t expired = 0;
   // Groups whose removed keys still use memory.
   uint64_t reclaiming = 0;
@@ -36,10 +33,6 @@ Totals Sum(Context& context) {
     totals.bytes += store->size_bytes();
     totals.expired += store->counters().keys_expired;
     if (store->reclaimable()) ++totals.reclaiming;
-    if (queue->leadership().kind == Leadership::Kind::kSelf) {
-      totals.led_keys += store->key_count();
-      totals.led_expiring += store->expiring_key_count();
-    }
   }
   return totals;
 }
@@ -241,15 +234,7 @@ void Nodes(const Page& page, std::string* out) {
 }
 
 void Keyspace(const Page& page, std::string* out) {
-  Context& context = page.context;
-  if (!page.cluster()) {
-    out->append(page.view.keyspace);
-    return;
-  }
-  const Totals totals = Sum(context);
-  if (totals.led_keys == 0) return;
-  Append(out, "db0:keys=", totals.led_keys, ",expires=", totals.led_expiring,
-         ",avg_ttl=0\r\n");
+  out->append(page.view.keyspace);
 }
 
 struct Section {
@@ -286,13 +271,6 @@ bool Wanted(const Section& section, Arguments names) {
 
 bool InfoHasKeyspace(Arguments sections) {
   return Wanted(kSections[std::size(kSections) - 1], sections);
-}
-
-bool InfoHasKeyspaceOnly(Arguments sections) {
-  return InfoHasKeyspace(sections) &&
-         std::none_of(
-             std::begin(kSections), std::end(kSections) - 1,
-             [&](const Section& section) { return Wanted(section, sections); });
 }
 
 std::string InfoText(Context& context, const InfoView& view,

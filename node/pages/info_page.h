@@ -15,8 +15,8 @@ namespace quorate::node {
 // The inputs of the text besides the server's state.
 struct InfoView {
   RespAddress address = RespAddress::kPlain;
-  // Lines of the section Keyspace for a plain client; they cover all groups.
-  // For a cluster client the page counts the groups that this node leads.
+  // The lines of the section Keyspace, which the stores of this node alone
+  // cannot give.
   std::string keyspace = {};
 };
 
@@ -25,9 +25,8 @@ struct InfoView {
 std::string InfoText(Context& context, const InfoView& view,
                      Arguments sections);
 
-// True if `sections` name Keyspace; true if they name no other section.
+// True if the text for `sections` has the section Keyspace.
 bool InfoHasKeyspace(Arguments sections);
-bool InfoHasKeyspaceOnly(Arguments sections);
 
 }  // namespace quorate::node
 

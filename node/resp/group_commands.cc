@@ -13,11 +13,15 @@
 namespace quorate::node {
 namespace {
 
-// Keys with an expiry in the replicas of all groups; nullopt if a group has no
-// replica here. A replica may lag behind.
-std::optional<int64_t> ExpiringKeys(const Context& context) {
+// Keys with an expiry in this node's replicas of the groups that INFO covers:
+// for cluster clients those that the node leads, otherwise all. Returns nullopt
+// if a group has no replica here. A replica may lag behind.
+std::optional<int64_t> ExpiringKeys(const Context& context, bool cluster) {
   int64_t keys = 0;
   for (const auto& queue : context.router.queues()) {
+    if (cluster && queue->leadership().kind != Leadership::Kind::kSelf) {
+      continue;
+    }
     const kv::Store* store = queue->store();
     if (store == nullptr) return std::nullopt;
     keys += static_cast<int64_t>(store->expiring_key_count());
@@ -89,8 +93,16 @@ Handled GroupCommands::CountKeysInSlot(const CommandRow& row,
 
 Handled GroupCommands::Info(const CommandRow& row, Arguments request) {
   const Arguments sections = request.subspan(1);
-  AskEach(row, ReplyFormat::kSum, questions_.CoveredSlots(), kv::Op::kKeyCount,
-          std::vector<std::string>(sections.begin(), sections.end()));
+  const std::vector<GroupQuestions::Covered> covered =
+      questions_.CoveredSlots();
+  if (covered.empty()) {
+    replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+      WriteInfo(sections, /*keys=*/0, /*error=*/"", reply);
+    });
+  } else {
+    AskEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount,
+            std::vector<std::string>(sections.begin(), sections.end()));
+  }
   return Handled::kDone;
 }
 
@@ -132,7 +144,7 @@ void GroupCommands::OnResult(const kv::ResultView& result) {
   if (running.reply.empty() && (running.due == 1 || !error.empty())) {
     RespWriter reply(&running.reply, running.version);
     if (running.info_sections.has_value()) {
-      WriteInfo(error, reply);
+      WriteInfoOf(running, error, reply);
     } else if (running.format == ReplyFormat::kSum && error.empty()) {
       reply.Integer(running.sum);
     } else {
@@ -153,7 +165,7 @@ void GroupCommands::OnFailure(const RequestFailure& failure) {
     const std::string error =
         GroupFailureText(context_, running.command, running.asked, failure);
     if (running.info_sections.has_value()) {
-      WriteInfo(error, reply);
+      WriteInfoOf(running, error, reply);
     } else {
       reply.Error(error);
     }
@@ -167,20 +179,23 @@ void GroupCommands::EndPart() {
   replies_.Reply(done.token, [&](RespWriter& reply) { reply.Raw(done.reply); });
 }
 
-void GroupCommands::WriteInfo(std::string_view error, RespWriter& reply) const {
-  const std::vector<std::string_view> sections(running_->info_sections->begin(),
-                                               running_->info_sections->end());
-  if (!error.empty() && InfoHasKeyspaceOnly(sections)) {
-    reply.Error(error);
-    return;
-  }
+void GroupCommands::WriteInfoOf(const Running& info, std::string_view error,
+                                RespWriter& reply) const {
+  const std::vector<std::string_view> sections(info.info_sections->begin(),
+                                               info.info_sections->end());
+  WriteInfo(sections, info.sum, error, reply);
+}
+
+void GroupCommands::WriteInfo(Arguments sections, int64_t keys,
+                              std::string_view error, RespWriter& reply) const {
   InfoView view = {address_};
   if (!error.empty()) {
     view.keyspace = Concat("db0_error:", error, "\r\n");
-  } else if (running_->sum > 0) {
-    view.keyspace = Concat("db0:keys=", running_->sum);
-    if (const auto expiring = ExpiringKeys(context_)) {
-      Append(&view.keyspace, ",expires=", std::min(*expiring, running_->sum));
+  } else if (keys > 0) {
+    view.keyspace = Concat("db0:keys=", keys);
+    const bool cluster = address_ == RespAddress::kCluster;
+    if (const auto expiring = ExpiringKeys(context_, cluster)) {
+      Append(&view.keyspace, ",expires=", std::min(*expiring, keys));
     }
     view.keyspace += ",avg_ttl=0\r\n";
   }

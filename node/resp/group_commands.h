@@ -34,7 +34,8 @@ class GroupCommands {
   Handled FlushAll(const CommandRow& row, Arguments request);
   Handled CountKeys(const CommandRow& row);
   Handled CountKeysInSlot(const CommandRow& row, Arguments request);
-  // INFO with the section Keyspace for a plain client, which covers all groups.
+  // INFO with the section Keyspace. Keys that cannot be counted do not fail it:
+  // the section then has the reason.
   Handled Info(const CommandRow& row, Arguments request);
 
   // True if the answers to `token` belong to this object.
@@ -65,7 +66,10 @@ class GroupCommands {
   // Takes note that one question has its answer. Replies after the last one.
   void EndPart();
   // `error` is empty, or says why keys are missing from the counts.
-  void WriteInfo(std::string_view error, RespWriter& reply) const;
+  void WriteInfoOf(const Running& info, std::string_view error,
+                   RespWriter& reply) const;
+  void WriteInfo(Arguments sections, int64_t keys, std::string_view error,
+                 RespWriter& reply) const;
 
   Context& context_;
   const RespAddress address_;

@@ -209,7 +209,7 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
     case CommandId::kDbsize:
       return group_commands_.CountKeys(row);
     case CommandId::kInfo:
-      if (view_.cluster() || !InfoHasKeyspace(request.subspan(1))) break;
+      if (!InfoHasKeyspace(request.subspan(1))) break;
       return group_commands_.Info(row, request);
     case CommandId::kClusterCountkeysinslot:
       return group_commands_.CountKeysInSlot(row, request);
