@@ -100,6 +100,107 @@ TEST(Protocol_Clients, LinksOfOtherNodes_AreNotCounted) {
             0);
 }
 
+// The value of a sample in the text of metrics.
+double Sample(const std::string& metrics, const std::string& name) {
+  const size_t at = metrics.find("\n" + name + " ");
+  if (at == std::string::npos) return -1;
+  return std::stod(metrics.substr(at + name.size() + 2));
+}
+
+// One connection has a reply that is due, the other has replies that wait for
+// room.
+TEST(Protocol_ClientKill, OfOthers_ClosesThemAtOnce) {
+  TestCluster cluster({.nodes = 3, .stream_buffer_bytes = 4 << 10});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto killer = cluster.ConnectResp(leader);
+  auto waiting = cluster.ConnectResp(leader);
+  auto slow = cluster.ConnectResp(leader);
+  const std::string value(400'000, 'v');
+  EXPECT_EQ(cluster.Command(*killer, {"SET", "big", value}), "+OK\r\n");
+  slow->PauseReads();
+  std::string reads;
+  for (int i = 0; i < 20; ++i) reads += EncodeRequest({"GET", "big"});
+  slow->Send(reads);
+  cluster.world().RunFor(Seconds(1));
+  for (size_t node = 0; node < 3; ++node) {
+    if (node != leader) cluster.Crash(node);
+  }
+  waiting->Send(EncodeRequest({"SET", "k", "v"}));
+  cluster.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(waiting->received(), "");
+  const auto metrics = [&] { return cluster.server(leader).MetricsText(); };
+  const std::string without_room =
+      "quorate_clients_without_room{protocol=\"resp\"}";
+  EXPECT_EQ(Sample(metrics(), without_room), 1);
+  EXPECT_GT(Sample(metrics(), "quorate_output_held_bytes"), 400'000);
+
+  const std::string replies =
+      cluster.Call(*killer,
+                   EncodeRequest({"CLIENT", "KILL", "SKIPME", "yes"}) +
+                       EncodeRequest({"INFO", "clients"}) +
+                       EncodeRequest({"CLIENT", "LIST"}) +
+                       EncodeRequest({"CLIENT", "KILL", "SKIPME", "yes"}),
+                   4);
+  EXPECT_TRUE(replies.starts_with(":2\r\n")) << replies;
+  EXPECT_TRUE(replies.ends_with("\r\n:0\r\n")) << replies;
+  EXPECT_EQ(Field(replies, "connected_clients"), 1) << replies;
+  EXPECT_EQ(replies.find(" cmd=set "), std::string::npos) << replies;
+  EXPECT_EQ(replies.find(" cmd=get "), std::string::npos) << replies;
+  EXPECT_EQ(Sample(metrics(), without_room), 0);
+  EXPECT_EQ(Sample(metrics(), "quorate_output_held_bytes"), 0);
+  slow->ResumeReads();
+  cluster.world().RunFor(Milliseconds(100));
+  EXPECT_TRUE(waiting->closed());
+  EXPECT_TRUE(slow->closed());
+  // The answer that the killed connection waited for reaches no connection.
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(waiting->received(), "");
+  // Bytes that the stream had before the kill may arrive.
+  EXPECT_LT(slow->received().size(), 4 * value.size());
+  EXPECT_EQ(cluster.Command(*killer, {"PING"}), "+PONG\r\n");
+}
+
+// The transaction and the reads of the other connection are answered in one
+// turn.
+TEST(Protocol_ClientKill, InsideATransaction_ClosesTheOthers) {
+  Single one;
+  auto other = one.cluster.ConnectResp(0);
+  const std::string transaction =
+      EncodeRequest({"MULTI"}) + EncodeRequest({"SET", "k", "v"}) +
+      EncodeRequest({"CLIENT", "KILL", "SKIPME", "yes"}) +
+      EncodeRequest({"CLIENT", "LIST"}) + EncodeRequest({"EXEC"});
+  one.client->Send(transaction);
+  std::string writes;
+  for (int i = 0; i < 50; ++i) writes += EncodeRequest({"INCR", "n"});
+  other->Send(writes);
+  one.cluster.world().RunFor(Seconds(1));
+  const std::string replies = one.client->Take();
+  EXPECT_NE(replies.find("*3\r\n+OK\r\n:1\r\n$"), std::string::npos) << replies;
+  EXPECT_EQ(replies.find(" cmd=incr "), std::string::npos) << replies;
+  EXPECT_TRUE(other->closed());
+  EXPECT_EQ(one.cluster.Command(*one.client, {"GET", "n"}), "$2\r\n50\r\n");
+}
+
+TEST(Protocol_ClientKill, OfItself_AnswersFirst) {
+  Single one;
+  EXPECT_EQ(one.Pipeline({{"SET", "k", "v"},
+                          {"GET", "k"},
+                          {"CLIENT", "KILL", "SKIPME", "no"},
+                          {"PING"}},
+                         4),
+            "+OK\r\n$1\r\nv\r\n:1\r\n");
+  EXPECT_TRUE(one.client->closed());
+  auto by_address = one.cluster.ConnectResp(0);
+  const std::string line = one.cluster.Command(*by_address, {"CLIENT", "INFO"});
+  const size_t at = line.find(" addr=") + 6;
+  const std::string address = line.substr(at, line.find(' ', at) - at);
+  EXPECT_EQ(one.cluster.Command(*by_address, {"CLIENT", "KILL", address}),
+            "+OK\r\n");
+  one.cluster.world().RunFor(Milliseconds(10));
+  EXPECT_TRUE(by_address->closed());
+}
+
 TEST(Protocol_HelloAuth, DefaultUser_IsAcceptedWithAnyPassword) {
   Single one;
   const std::string reply = one.cluster.Command(

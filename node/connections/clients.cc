@@ -56,7 +56,7 @@ ClientConnection::ClientConnection(Clients& clients, uint64_t id,
       last_progress_(created_) {}
 
 void ClientConnection::MarkLink() {
-  if (connection_ == nullptr || std::exchange(link_, true)) return;
+  if (!counted_ || std::exchange(link_, true)) return;
   ++clients_.links_;
 }
 
@@ -257,8 +257,7 @@ void ClientConnection::Close() {
   if (connection_ == nullptr) return;
   linger_.Cancel();
   connection_.reset();
-  --clients_.open_;
-  if (link_) --clients_.links_;
+  Uncount();
   out_.Drop();
   awaits_room_ = false;
   Count();
@@ -266,7 +265,14 @@ void ClientConnection::Close() {
   clients_.Schedule(*this);  // It is destroyed when no answer is outstanding.
 }
 
+void ClientConnection::Uncount() {
+  if (!std::exchange(counted_, false)) return;
+  --clients_.open_;
+  if (link_) --clients_.links_;
+}
+
 void ClientConnection::CheckInvariants() const {
+  CHECK(counted_) << "client " << id_ << " was killed and is not closed";
   CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
   if (awaits_room_) {
     CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
@@ -338,7 +344,7 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
 std::vector<ClientConnection*> Clients::All() const {
   std::vector<ClientConnection*> all;
   for (const auto& [id, client] : clients_) {
-    if (client->connection_ != nullptr && !client->link_) {
+    if (client->counted_ && !client->link_) {
       all.push_back(client.get());
     }
   }
@@ -347,12 +353,18 @@ std::vector<ClientConnection*> Clients::All() const {
 
 ClientConnection* Clients::Find(uint64_t id) const {
   const auto found = clients_.find(id);
-  return found == clients_.end() || found->second->connection_ == nullptr
+  return found == clients_.end() || !found->second->counted_
              ? nullptr
              : found->second.get();
 }
 
-void Clients::Kill(ClientConnection& client) { client.CloseAfterFlush(); }
+// The stream stays until the end of the turn, because the call may come from
+// the router, which is giving out the results of a batch.
+void Clients::Kill(ClientConnection& client) {
+  client.closing_ = true;
+  client.Uncount();
+  Schedule(client);
+}
 
 bool Clients::idle() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& entry) {
@@ -382,6 +394,7 @@ void Clients::RunTurnEnd() {
     const auto found = clients_.find(id);
     if (found == clients_.end()) continue;
     ClientConnection& client = *found->second;
+    if (!client.counted_) client.Close();
     if (client.connection_ == nullptr) {
       client.flush_wanted_ = false;
       client.resume_wanted_ = false;

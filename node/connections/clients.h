@@ -113,6 +113,8 @@ class ClientConnection final : public env::Connection::Observer {
   void Flush();
   // Drops the stream now.
   void Close();
+  // Takes the connection out of the counts of the table, once.
+  void Uncount();
   // The bytes that may be unsent before the protocol has to stop.
   size_t window_bytes() const;
   // Measures how fast the peer reads its output.
@@ -154,7 +156,10 @@ class ClientConnection final : public env::Connection::Observer {
   bool look_wanted_ = false;
   bool flush_wanted_ = false;
   bool resume_wanted_ = false;
-  bool closing_ = false;   // CloseAfterFlush was called.
+  bool closing_ = false;  // CloseAfterFlush or Kill was called.
+  // Part of Clients::open_, and of links_ if it is a link. If the connection is
+  // not counted but has a stream, it was killed in this turn.
+  bool counted_ = true;
   bool ended_ = false;     // The client half-closed.
   bool end_sent_ = false;  // This side half-closed: nothing more is written.
   bool output_drained_ = false;  // All output was written after end_sent_.
@@ -184,14 +189,16 @@ class Clients {
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
-  // Client connections with a stream, ascending by id, without links of other
-  // nodes.
+  // Client connections with a stream, ascending by id, without killed ones and
+  // without links of other nodes.
   std::vector<ClientConnection*> All() const;
   size_t count() const { return open_ - links_; }
   // Links of other nodes.
   size_t links() const { return links_; }
   ClientConnection* Find(uint64_t id) const;
-  // Ends the stream of `client` as CloseAfterFlush does.
+  // Drops the stream of `client` at the end of this turn, without its
+  // outstanding replies. From now on the connection handles no request, and
+  // count(), All() and Find() leave it out.
   void Kill(ClientConnection& client);
   // True if no connection has an answer due.
   bool idle() const;

@@ -274,6 +274,11 @@ class Table {
   void AnswerOne(size_t which, size_t request) {
     answers_.emplace_back(which % connections_.size(), request);
   }
+  // In the next turn the table kills the connection.
+  void Kill(size_t which) { kills_.push_back(which); }
+  bool open(size_t which) const { return connections_[which]->wire.open; }
+  // The number of connections after the kill, in its turn.
+  size_t left() const { return left_; }
   void SetTaking(Taking taking) {
     for (auto& c : connections_) c->wire.taking = taking;
   }
@@ -289,6 +294,11 @@ class Table {
       for (auto& c : connections_) Deliver(&c->wire);
       for (const auto& [which, request] : std::exchange(answers_, {})) {
         connections_[which]->script->AnswerOne(request);
+      }
+      for (const size_t which : std::exchange(kills_, {})) {
+        clients_.Kill(*clients_.All()[which]);
+        left_ = clients_.count();
+        ASSERT_EQ(clients_.All().size(), left_);
       }
     });
     for (auto& c : connections_) {
@@ -324,6 +334,7 @@ class Table {
   void Pass(Duration time) { loop_.Pass(time); }
   size_t most_held() const { return most_held_; }
   void ResetMostHeld() { most_held_ = 0; }
+  size_t held_bytes() const { return budget_.held_bytes(); }
   size_t awaiting_room() const { return clients_.awaiting_room(); }
   // Each byte is read once, because outputs are long.
   size_t replies(size_t which) {
@@ -349,7 +360,9 @@ class Table {
   };
 
   static void Drain(Wire* wire) {
-    if (!wire->was_unsent || wire->taking == Taking::kNothing) return;
+    if (!wire->open || !wire->was_unsent || wire->taking == Taking::kNothing) {
+      return;
+    }
     Take(wire, Most(wire->taking));
     if (wire->unsent_bytes > 0) return;
     wire->was_unsent = false;
@@ -380,6 +393,8 @@ class Table {
   std::vector<std::unique_ptr<Connection>> connections_;
   Clients clients_;
   std::vector<std::pair<size_t, size_t>> answers_;
+  std::vector<size_t> kills_;
+  size_t left_ = 0;
   size_t most_held_ = 0;
 };
 
@@ -554,6 +569,33 @@ TEST(Clients_Budget, IsSharedAndOthersAreServedBeyondIt) {
   for (int i = 0; i < 10; ++i) table.RunTurn();
   EXPECT_EQ(table.replies(8), 500u);
   EXPECT_TRUE(table.Finish());
+}
+
+// A reply is due on the first connection. The second has replies that its peer
+// does not take, and waits for room.
+TEST(Clients_Kill, ConnectionsWithOutstandingReplies_AreClosedInTheSameTurn) {
+  Table table(SmallLimits());
+  for (int i = 0; i < 3; ++i) table.Open(Taking::kNothing, 300'000);
+  table.Send(0, "dd");
+  table.Send(1, std::string(60, 'i'));
+  for (int i = 0; i < 10; ++i) table.RunTurn();
+  EXPECT_EQ(table.awaiting_room(), 1u);
+  for (const size_t left : {2u, 1u}) {
+    table.Kill(0);
+    table.RunTurn();
+    EXPECT_EQ(table.left(), left);
+    EXPECT_FALSE(table.open(2 - left));
+    EXPECT_TRUE(table.open(2));
+  }
+  EXPECT_EQ(table.awaiting_room(), 0u);
+  EXPECT_EQ(table.held_bytes(), 0u);
+  // The answers come after the connection was closed.
+  for (int i = 0; i < 2; ++i) table.AnswerOne(0, 0);
+  for (int i = 0; i < 3; ++i) table.RunTurn();
+  table.SetTaking(Taking::kEverything);
+  table.Send(2, "i");
+  table.RunTurn();
+  EXPECT_EQ(table.replies(2), 1u);
 }
 
 // Two connections that do not read hold the whole budget except for the last

@@ -348,7 +348,12 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
     if (id.has_value() && client->id() != static_cast<uint64_t>(*id)) continue;
     if (!address.empty() && client->peer_address() != address) continue;
     if (none || (skip_me && client == &client_)) continue;
-    context_.resp_clients.Kill(*client);
+    if (client == &client_) {
+      // Its reply is sent first.
+      client->CloseAfterFlush();
+    } else {
+      context_.resp_clients.Kill(*client);
+    }
     ++killed;
   }
   if (!old_form) return reply.Integer(killed);
