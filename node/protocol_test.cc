@@ -254,6 +254,25 @@ TEST(Protocol_ClientReply, On_AnswersOkAlsoAfterOffAndSkip) {
             "+OK\r\n");
 }
 
+// RESET ends OFF before its reply. SKIP covers the reply to the next command,
+// whichever it is.
+TEST(Protocol_ClientReply, Reset_AnswersAfterOffAndNotAfterSkip) {
+  Single one;
+  EXPECT_EQ(
+      one.Pipeline(
+          {{"CLIENT", "REPLY", "OFF"}, {"SET", "k", "v"}, {"RESET"}, {"PING"}},
+          2),
+      "+RESET\r\n+PONG\r\n");
+  EXPECT_EQ(one.Pipeline({{"CLIENT", "REPLY", "SKIP"}, {"RESET"}, {"PING"}}, 1),
+            "+PONG\r\n");
+  EXPECT_EQ(one.Pipeline({{"CLIENT", "REPLY", "OFF"},
+                          {"GET", "k"},
+                          {"RESET", "x"},
+                          {"CLIENT", "REPLY", "ON"}},
+                         1),
+            "+OK\r\n");
+}
+
 TEST(Protocol_Metrics, UnknownAndMalformedCommands_CountAsErrorsOfNoCommand) {
   Single one;
   one.cluster.Command(*one.client, {"BOGUS"});

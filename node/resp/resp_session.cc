@@ -237,6 +237,8 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
     // The reply to this command is the first that is sent again.
     replies_.EndSilence();
   }
+  // So is the reply to RESET, except after CLIENT REPLY SKIP.
+  if (row.id == CommandId::kReset) replies_.SetSilent(false);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     const bool written = WriteLocal(row, request, reply);
     CHECK(written) << row.name;
