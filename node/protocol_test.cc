@@ -201,6 +201,29 @@ TEST(Protocol_ClientKill, OfItself_AnswersFirst) {
   EXPECT_TRUE(by_address->closed());
 }
 
+// The keys and their use are those of the wrapped command.
+TEST(Protocol_CommandGetKeys, OfQuorateDo_ReportsTheWrappedCommand) {
+  Single one;
+  const auto flags = [&](std::vector<std::string_view> wrapped) {
+    std::vector<std::string_view> words = {
+        "COMMAND", "GETKEYSANDFLAGS", "QUORATE.DO", "session", "1", "1"};
+    words.insert(words.end(), wrapped.begin(), wrapped.end());
+    return one.cluster.Command(*one.client, words);
+  };
+  EXPECT_EQ(flags({"GET", "k"}),
+            "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+RO\r\n+access\r\n");
+  EXPECT_EQ(flags({"set", "k", "v"}),
+            "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update\r\n");
+  EXPECT_EQ(flags({"SET", "k", "v", "GET"}),
+            "*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update\r\n");
+  EXPECT_EQ(flags({"OBJECT", "ENCODING", "k"}),
+            "*1\r\n*2\r\n$1\r\nk\r\n*1\r\n+RO\r\n");
+  const std::string error = "-ERR Invalid arguments specified for command\r\n";
+  EXPECT_EQ(flags({"PING"}), error);
+  EXPECT_EQ(flags({"GET"}), error);
+  EXPECT_EQ(flags({"QUORATE.DO", "session", "1", "1", "GET", "k"}), error);
+}
+
 TEST(Protocol_HelloAuth, DefaultUser_IsAcceptedWithAnyPassword) {
   Single one;
   const std::string reply = one.cluster.Command(

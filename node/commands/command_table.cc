@@ -47,6 +47,9 @@ constexpr bool RowsFollowIds() {
 }
 static_assert(RowsFollowIds());
 
+// The position of the command that QUORATE.DO wraps.
+constexpr size_t kWrappedAt = 4;
+
 constexpr bool IsSubcommand(const CommandRow& spec) {
   return spec.name.find('|') != std::string_view::npos;
 }
@@ -262,12 +265,12 @@ CommandLookup LookUp(Arguments request) {
 
 KeyPositions FindKeys(const CommandRow& spec, Arguments request) {
   if (spec.id == CommandId::kQuorateDo) {
-    const Arguments inner = request.subspan(4);
+    const Arguments inner = request.subspan(kWrappedAt);
     const CommandLookup lookup = LookUp(inner);
     if (lookup.spec == nullptr || lookup.spec->keys.first == 0) return {};
     KeyPositions keys = FindKeys(*lookup.spec, inner);
-    keys.first += 4;
-    keys.last += 4;
+    keys.first += kWrappedAt;
+    keys.last += kWrappedAt;
     return keys;
   }
   if (spec.keys.first == 0) return {};
@@ -360,9 +363,13 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
 
 namespace {
 
-// The key flags of a request: those of its row, except for SET, which reads the
-// old value only with GET.
+// The key flags of a request with keys: those of its row, except for SET, which
+// reads the old value only with GET, and for QUORATE.DO, which wraps a command.
 std::string_view KeyFlagsOf(const CommandRow& spec, Arguments request) {
+  if (spec.id == CommandId::kQuorateDo) {
+    const Arguments wrapped = request.subspan(kWrappedAt);
+    return KeyFlagsOf(*LookUp(wrapped).spec, wrapped);
+  }
   if (spec.id != CommandId::kSet) return spec.keys.flags;
   const Arguments options = request.subspan(3);
   const bool reads = std::any_of(
