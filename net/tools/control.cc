@@ -38,6 +38,8 @@ ControlAnswer Fail(const std::string& why) {
   return {.error = why, .exit_status = kFailed};
 }
 
+constexpr char kAdvice[] = "; give the RESP address of a node";
+
 // Longer than a Hello: a peer address closes the connection at once instead of
 // waiting for more bytes.
 constexpr std::string_view kGreeting =
@@ -54,8 +56,20 @@ bool IsPeerAddress(const std::string& address, Duration timeout) {
   return answer.ok() && raft::DecodeHelloReply(*answer).ok();
 }
 
-// Returns a connection that answers in RESP, or an error that says what the
-// address is.
+// Returns an error if another server than a node of Quorate answers, so that no
+// command reaches it.
+absl::Status CheckIsNode(const std::string& address, RespClient& client) {
+  const absl::StatusOr<kv::RespValue> info = client.Call({"INFO", "server"});
+  if (!info.ok()) return info.status();
+  if (info->text.find("\nquorate_version:") != std::string::npos) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      absl::StrCat(address, " is not an address of a Quorate node: another ",
+                   "server answers there", kAdvice));
+}
+
+// Returns a connection to a node, or an error that says what the address is.
 absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
     const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
@@ -63,17 +77,20 @@ absl::StatusOr<std::unique_ptr<RespClient>> ConnectNode(
   const absl::StatusOr<kv::RespValue> reply =
       (*client)->Call({"PING", kGreeting});
   if (reply.ok()) {
-    if (!reply->is_error()) return client;
-    return absl::UnavailableError(absl::StrCat(address, ": ", reply->text));
+    if (reply->is_error()) {
+      return absl::UnavailableError(absl::StrCat(address, ": ", reply->text));
+    }
+    const absl::Status node = CheckIsNode(address, **client);
+    if (!node.ok()) return node;
+    return client;
   }
-  const std::string advice = "; give the RESP address of a node";
   if (absl::IsDataLoss(reply.status())) {
     return absl::DataLossError(
-        absl::StrCat(std::string(reply.status().message()), advice));
+        absl::StrCat(std::string(reply.status().message()), kAdvice));
   }
   if (IsPeerAddress(address, timeout)) {
     return absl::DataLossError(
-        absl::StrCat(address, " is an address for other nodes", advice));
+        absl::StrCat(address, " is an address for other nodes", kAdvice));
   }
   return reply.status();
 }

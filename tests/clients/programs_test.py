@@ -1,14 +1,17 @@
 """quickstart, quorated and quoratectl as users start them: output, exit statuses, errors, restarts."""
 
+import contextlib
 import json
 import os
 import re
 import resource
 import shutil
 import signal
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -25,6 +28,48 @@ def run(*command, seconds=60):
 
 def scratch():
     return tempfile.mkdtemp(dir=os.environ.get('TEST_TMPDIR'))
+
+
+@contextlib.contextmanager
+def redis_without_cluster_mode():
+    """The address of a server that answers as Redis does, and the commands that reached it."""
+    commands = []
+
+    class Connection(socketserver.StreamRequestHandler):
+
+        def handle(self):
+            while line := self.rfile.readline():
+                words = []
+                for _ in range(int(line[1:])):
+                    words.append(self.rfile.read(int(self.rfile.readline()[1:]) + 2)[:-2])
+                commands.append(words[0])
+                info = b'# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n'
+                bulk = {b'PING': words[-1], b'INFO': info}.get(words[0])
+                self.wfile.write(b'-ERR This instance has cluster support disabled\r\n' if bulk is None else
+                                 b'$%d\r\n%s\r\n' % (len(bulk), bulk))
+
+    with socketserver.ThreadingTCPServer(('127.0.0.1', 0), Connection) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield '127.0.0.1:%d' % server.server_address[1], commands
+        server.shutdown()
+
+
+class ControlTest(unittest.TestCase):
+
+    def test_OtherServer_IsNamedAndReceivesNoCommand(self):
+        with redis_without_cluster_mode() as (address, commands):
+            for words in ('status',), ('get', 'k'), ('set', 'k', 'v'), ('del', 'k'):
+                self.assertEqual((1, '', f'quoratectl: {address} is not an address of a Quorate node: another server answers there; give the '
+                                         'RESP address of a node\n'), run(program('quoratectl'), '--address', address, *words))
+            self.assertEqual({b'PING', b'INFO'}, set(commands))
+
+    def test_Help_NamesEveryReasonForStatus3(self):
+        status, out, _ = run(program('quoratectl'), '--help')
+        self.assertEqual(0, status)
+        text = ' '.join(out.split())
+        self.assertIn('exits with 3 if a node does not answer, the node at the address refuses a node, a replica is fenced, stopped or refused, '
+                      'or slots have no leader', text)
 
 
 class QuickstartTest(unittest.TestCase):
