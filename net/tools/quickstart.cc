@@ -105,15 +105,16 @@ class Quickstart {
   }
 
   int Run() {
+    // A signal may come before the first node starts.
+    BlockSignals();
     absl::Status status = Prepare();
     if (status.ok()) {
-      BlockSignals();
-      status = StartAll();
+      interrupted_ = WaitForSignal(Nanoseconds(0));
+      if (!interrupted_) status = StartAll();
       if (!status.ok()) StopAll();
     }
     if (!status.ok()) {
-      lock_ = OwnedFd();
-      if (!KeepsTraces()) traces_.Remove();
+      RemoveTraces();
       return PrintError(status, kExitFailed);
     }
     if (!interrupted_) {
@@ -123,7 +124,8 @@ class Quickstart {
     std::printf("\n");
     Event("stopping all nodes");
     StopAll();
-    Event("stopped; the data stays in " + options_.data_dir);
+    Event(RemoveTraces() ? "stopped before a node had data"
+                         : "stopped; the data stays in " + options_.data_dir);
     return kExitClean;
   }
 
@@ -150,6 +152,8 @@ class Quickstart {
   // True if an earlier start created the directory, or a node has a store in
   // it.
   bool KeepsTraces() const;
+  // Removes what this start created. Returns false if the files are kept.
+  bool RemoveTraces();
   absl::Status StartAll();
   absl::Status StartNode(Node& node, bool bootstrap);
   // Also returns OK if a signal asks to stop.
@@ -248,6 +252,13 @@ bool Quickstart::KeepsTraces() const {
     }
   }
   return false;
+}
+
+bool Quickstart::RemoveTraces() {
+  if (KeepsTraces()) return false;
+  lock_ = OwnedFd();
+  traces_.Remove();
+  return true;
 }
 
 absl::Status Quickstart::LoadState() {

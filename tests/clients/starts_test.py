@@ -339,6 +339,21 @@ class QuickstartTest(unittest.TestCase):
         cluster = QuickstartCluster(f'{root}/new/data', nodes=1, port=base).started()
         self.assertEqual(0, cluster.stop())
 
+    def test_FirstStartStoppedAtAnyTime_LeavesAStoreOrNothing(self):
+        root = scratch()
+        port = quickstart_cluster.free_base(3, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET, quickstart_cluster.HTTP_PORT_OFFSET, 10_000))
+        for i in range(30):
+            place = f'{root}/stopped-{i}'
+            cluster = QuickstartCluster(f'{place}/data', port=port)
+            time.sleep(i / 1000)
+            status = cluster.stop()
+            # The status of a kill by the signal means that it came before the program handled signals.
+            self.assertIn(status, (0, -signal.SIGINT))
+            if not any(os.path.exists(f'{place}/data/node-{node}/identity') for node in (1, 2, 3)):
+                self.assertFalse(os.path.exists(place), (i, contents(place), cluster.output))
+                if status == 0:
+                    self.assertIn('stopped before a node had data', cluster.output)
+
     def test_FirstStartKilledAtAnyTime_CanBeRepeated(self):
         data_dir = scratch()
         cluster = None
