@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import quickstart_cluster  # noqa: E402
@@ -283,6 +285,55 @@ class LostDirectoryTest(Cleaned):
             self.assertLess(time.monotonic(), limit)
         time.sleep(2)
         self.assertIn('is not the one that belongs to the group', nodes.stop(1) + nodes.stop(2))
+
+    def test_LostDirectoriesOfAMajority_ABootstrapServesAnEmptyStore(self):
+        nodes = self.nodes(3)
+        for node in (1, 2, 3):
+            nodes.start(node, '--bootstrap')
+        limit = time.monotonic() + 60
+        while nodes.ctl(1, 'set', 'a', 'b')[0] != 0 or self.stale(nodes, 1, 'a') != 'b':
+            self.assertLess(time.monotonic(), limit)
+        away = f'{nodes.root}/away'
+        for node in (2, 3):
+            nodes.stop(node, signal.SIGKILL)
+        os.rename(nodes.data(2), away)
+        shutil.rmtree(nodes.data(3))
+        for node in (2, 3):
+            nodes.start(node, '--bootstrap')
+        # The two nodes are another cluster, which serves no key of the old one.
+        tries = 1
+        while nodes.ctl(2, 'set', 'other', f'try {tries}')[0] != 0:
+            self.assertLess(time.monotonic(), limit)
+            tries += 1
+        self.assertEqual((1, ''), nodes.ctl(2, 'get', 'a'))
+        self.assertEqual((1, ''), nodes.ctl(3, 'get', 'a'))
+        # The node that is left takes no part, and answers stale reads as long as it runs.
+        self.assertEqual((1, ''), nodes.ctl(1, '--timeout-ms', '1000', 'get', 'a'))
+        self.assertEqual('b', self.stale(nodes, 1, 'a'))
+        # Together with a directory that came back it is a majority.
+        for node in (2, 3):
+            nodes.stop(node)
+        shutil.rmtree(nodes.data(2))
+        os.rename(away, nodes.data(2))
+        nodes.start(2)
+        while nodes.ctl(2, 'get', 'a') != (0, 'b\n'):
+            self.assertLess(time.monotonic(), limit)
+        # A try that failed with an unknown outcome may have reached the node that was left. The one that succeeded did not.
+        self.assertNotIn(f'try {tries}', nodes.ctl(1, 'get', 'other')[1])
+        # A node that starts alone answers no stale reads.
+        for node in (1, 2):
+            nodes.stop(node)
+        nodes.start(1)
+        self.assertIsNone(self.stale(nodes, 1, 'a'))
+
+    def stale(self, nodes, node, key):
+        """The value of a stale read, or None if the node refuses it."""
+        try:
+            with urllib.request.urlopen(f'http://{nodes.address(node, "http")}/v1/kv/{key}?consistency=stale', timeout=30) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            self.assertEqual(503, error.code)
+            return None
 
 
 class QuickstartTest(unittest.TestCase):
