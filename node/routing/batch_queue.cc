@@ -117,9 +117,9 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   waiting_.push_back(std::move(batch));
 }
 
-void BatchQueue::AddForPeer(raft::Term term, Buffer payload,
+void BatchQueue::AddForPeer(const ForwardStamp& stamp, Buffer payload,
                             PeerLink::Done done) {
-  peers_.push_back({term, std::move(payload), std::move(done)});
+  peers_.push_back({stamp, std::move(payload), std::move(done)});
 }
 
 // A batch that waits for room is not overtaken by smaller ones.
@@ -168,32 +168,34 @@ BatchQueue::Submission BatchQueue::SubmitOwn() {
 BatchQueue::Submission BatchQueue::SubmitPeer() {
   if (peers_.empty()) return Submission::kNone;
   PeerBatch& front = peers_.front();
-  const bool leads =
-      leadership_.kind() == Leadership::Kind::kSelf &&
-      parts_.host.core(leadership_.group())->term() == front.term;
+  const bool allowed = forwarding_.MayPropose(front.stamp);
   const size_t bytes = front.payload.size();
-  if (leads && LacksRoom(bytes, 0)) return Submission::kNoRoom;
+  if (allowed && LacksRoom(bytes, 0)) return Submission::kNoRoom;
   PeerBatch batch = std::move(front);
   peers_.pop_front();
-  if (!leads) {
+  if (!allowed) {
     batch.done(forwarding_.NotLeading());
     return Submission::kDone;
   }
   ++counters_.proposals;
   ++inflight_peer_batches_;
   inflight_bytes_ += bytes;
-  parts_.host.Propose(leadership_.group(), std::move(batch.payload),
-                      [this, bytes, done = std::move(batch.done)](
-                          const raft::ProposeResult& result) mutable {
-                        --inflight_peer_batches_;
-                        inflight_bytes_ -= bytes;
-                        if (result.outcome == Outcome::kDone) RecordProgress();
-                        leadership_.Refresh();
-                        PeerResult answer = forwarding_.NotLeading();
-                        answer.result = result;
-                        done(std::move(answer));
-                        wake_();
-                      });
+  parts_.host.Propose(
+      leadership_.group(), std::move(batch.payload),
+      [this, bytes, stamp = batch.stamp, done = std::move(batch.done)](
+          const raft::ProposeResult& result) mutable {
+        --inflight_peer_batches_;
+        inflight_bytes_ -= bytes;
+        if (result.outcome == Outcome::kDone) RecordProgress();
+        if (result.outcome == Outcome::kNotExecuted) {
+          forwarding_.OnRefused(stamp);
+        }
+        leadership_.Refresh();
+        PeerResult answer = forwarding_.NotLeading();
+        answer.result = result;
+        done(std::move(answer));
+        wake_();
+      });
   return Submission::kDone;
 }
 

@@ -19,13 +19,13 @@
 #include "env/buffer.h"
 #include "env/outcome.h"
 #include "kv/command/command.h"
+#include "node/routing/forward_channel.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
-#include "raft/core/types.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
@@ -50,8 +50,9 @@ class BatchQueue {
                  absl::Span<const kv::CommandSpec> specs, size_t result_bytes);
   // Ends collecting: batches wait from now on.
   void CloseOpenBatches();
-  // Adds a batch of another node, which is proposed in `term` or not at all.
-  void AddForPeer(raft::Term term, Buffer payload, PeerLink::Done done);
+  // Adds a batch of another node, which forwarding_ has accepted.
+  void AddForPeer(const ForwardStamp& stamp, Buffer payload,
+                  PeerLink::Done done);
 
   // ---- Waiting and submitting.
   // Submits waiting batches as far as leader and room allow, in turn of this
@@ -97,7 +98,7 @@ class BatchQueue {
   };
   // A batch of another node. Its commands and their limits are that node's.
   struct PeerBatch {
-    raft::Term term;
+    ForwardStamp stamp;
     Buffer payload;
     PeerLink::Done done;
   };

@@ -30,4 +30,12 @@ bool ForwardChannels::Take(raft::Term term, const ForwardStamp& stamp) {
   return true;
 }
 
+bool ForwardChannels::IsOpen(raft::Term term, const ForwardStamp& stamp) const {
+  return stamp.term == term && term == term_ && taken_.contains(stamp.channel);
+}
+
+void ForwardChannels::Close(const ForwardStamp& stamp) {
+  if (stamp.term == term_) taken_.erase(stamp.channel);
+}
+
 }  // namespace quorate::node

@@ -42,6 +42,11 @@ class ForwardChannels {
   ForwardStamp Open(raft::Term term, const ForwardStamp& replaces);
   // True, once, if a leader in `term` may accept a batch with this stamp.
   bool Take(raft::Term term, const ForwardStamp& stamp);
+  // True while the channel of an accepted batch is open in `term`.
+  bool IsOpen(raft::Term term, const ForwardStamp& stamp) const;
+  // Closes a channel in which a batch was refused: no later batch may overtake
+  // the refused one, which its sender sends again in another channel.
+  void Close(const ForwardStamp& stamp);
 
  private:
   void Enter(raft::Term term);

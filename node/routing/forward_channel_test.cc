@@ -55,6 +55,20 @@ TEST(ForwardChannels_Open, Instead_ClosesTheOther) {
   EXPECT_TRUE(channels.Take(Term(3), Numbered(now, 1)));
 }
 
+TEST(ForwardChannels_Close, RefusedBatch_IsNotOvertakenByALaterOne) {
+  ForwardChannels channels;
+  const ForwardStamp channel = channels.Open(Term(3), {});
+  const ForwardStamp other = channels.Open(Term(3), {});
+  ASSERT_TRUE(channels.Take(Term(3), Numbered(channel, 1)));
+  ASSERT_TRUE(channels.Take(Term(3), Numbered(channel, 2)));
+  EXPECT_TRUE(channels.IsOpen(Term(3), Numbered(channel, 2)));
+  channels.Close(Numbered(channel, 1));
+  EXPECT_FALSE(channels.IsOpen(Term(3), Numbered(channel, 2)));
+  EXPECT_FALSE(channels.Take(Term(3), Numbered(channel, 3)));
+  EXPECT_TRUE(channels.Take(Term(3), Numbered(other, 1)));
+  EXPECT_FALSE(channels.IsOpen(Term(4), Numbered(other, 1)));
+}
+
 TEST(ForwardChannels_Open, BeyondTheMaximum_ClosesTheOldest) {
   ForwardChannels channels;
   const ForwardStamp first = channels.Open(Term(3), {});

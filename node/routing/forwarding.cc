@@ -95,6 +95,12 @@ PeerResult Forwarding::OpenForPeer(const ForwardStamp& replaces) {
   return result;
 }
 
+bool Forwarding::MayPropose(const ForwardStamp& stamp) const {
+  return leadership_.kind() == Leadership::Kind::kSelf &&
+         peer_channels_.IsOpen(parts_.host.core(leadership_.group())->term(),
+                               stamp);
+}
+
 bool Forwarding::Accept(const ForwardStamp& stamp) {
   leadership_.Refresh();
   return leadership_.kind() == Leadership::Kind::kSelf &&

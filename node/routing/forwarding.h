@@ -42,9 +42,13 @@ class Forwarding {
   // Opens a channel for batches of another node. kNotExecuted with the leader's
   // name unless this node leads.
   PeerResult OpenForPeer(const ForwardStamp& replaces);
-  // True, once, if this node leads and may propose the batch with this stamp in
-  // the stamp's term.
+  // True, once, if this node leads and takes the batch with this stamp.
   bool Accept(const ForwardStamp& stamp);
+  // True if an accepted batch may be proposed: this node still leads in the
+  // term of its channel, in which no batch was refused.
+  bool MayPropose(const ForwardStamp& stamp) const;
+  // No further batch of the channel is proposed: this one was refused.
+  void OnRefused(const ForwardStamp& stamp) { peer_channels_.Close(stamp); }
   // The answer that this node does not lead, at least not in the term of a
   // channel.
   PeerResult NotLeading() const;

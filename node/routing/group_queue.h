@@ -75,7 +75,7 @@ class GroupQueue {
   void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
                     PeerLink::Done done) {
     if (!forwarding_.Accept(stamp)) return done(forwarding_.NotLeading());
-    batches_.AddForPeer(stamp.term, std::move(payload), std::move(done));
+    batches_.AddForPeer(stamp, std::move(payload), std::move(done));
     callbacks_.wake();
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
