@@ -6,10 +6,10 @@
 // creates the session's row there; later commands find it.
 //
 // Why a command cannot run twice: a row is created only while log time <=
-// open_until, and only if open_until < log time + kSessionLifetime. A row lives
-// for at least kSessionLifetime. So log time has passed open_until when a row
-// expires, and a late copy of a command is refused (SESSION_EXPIRED) instead of
-// run. This holds even if clocks are wrong.
+// open_until_ms, and only if open_until_ms < log time + kSessionLifetime. A row
+// lives for at least kSessionLifetime. So log time has passed open_until_ms
+// when a row expires, and a late copy of a command is refused (SESSION_EXPIRED)
+// instead of run. This holds even if clocks are wrong.
 #ifndef QUORATE_KV_COMMAND_SESSION_STAMP_H_
 #define QUORATE_KV_COMMAND_SESSION_STAMP_H_
 

@@ -73,9 +73,9 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
     }
     return {};
   }
-  // The row is looked up by client alone, without comparing open_until. Retries
-  // with one Idempotency-Key derive the same client, but each has a new
-  // open_until.
+  // The row is looked up by client alone, without comparing open_until_ms.
+  // Retries with one Idempotency-Key derive the same client, but each has a new
+  // open_until_ms.
   if (stamp.sequence < row->floor) return Refuse(ResultStatus::kStaleSequence);
   const auto kept = FindResult(*row, stamp.sequence);
   if (kept != row->results.end() && kept->sequence == stamp.sequence) {

@@ -44,8 +44,8 @@ struct CoreOptions {
   // A probe or append without a reply is sent again after this time.
   Duration retry_interval = Milliseconds(150);
   size_t append_bytes_max = 256 << 10;      // Entries in one kAppend.
-  uint32_t inflight_messages_max = 64;      // Unanswered kAppends per follower.
-  size_t inflight_bytes_max = 8 << 20;      // Entries in those kAppends.
+  uint32_t inflight_messages_max = 64;      // Unanswered kAppend per follower.
+  size_t inflight_bytes_max = 8 << 20;      // Entries in those kAppend.
   size_t uncommitted_bytes_max = 16 << 20;  // More proposals are refused.
   size_t snapshot_chunk_bytes = 64 << 10;
   // Under one leader, log time advances at most by the monotonic time that has
@@ -71,8 +71,8 @@ struct Restored {
 // Names a write. The host copies it from Write::token into WriteDone.
 struct WriteToken {
   // The core's epoch at the time of the write. The core raises its epoch when
-  // it truncates, because an index may then hold another entry. Of a write with
-  // an older epoch the core only takes the hard state as durable.
+  // it truncates, because an index may then hold another entry. A write with an
+  // older epoch makes only its hard state durable for the core.
   uint64_t epoch = 0;
   // Last entry of the write; (0, 0) if it has none.
   LogPosition last;

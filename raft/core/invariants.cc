@@ -291,7 +291,7 @@ std::string ClusterInvariants::CheckEvents(NodeId node, const Core& core,
         committed_[event.index.value() - 1].term != term) {
       return Violation("state machine safety", node,
                        "installs a snapshot through ", event.index, " of term ",
-                       term, " that nobody committed");
+                       term, " that no leader committed");
     }
     seen->applied = event.index;
   }

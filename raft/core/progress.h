@@ -3,7 +3,7 @@
 //
 // kProbe: the leader searches for the last index at which the logs agree, with
 // one kAppend at a time. kReplicate: the logs are believed to agree up to next
-// - 1. The leader sends further kAppends before replies arrive, within limits
+// - 1. The leader sends further kAppend before replies arrive, within limits
 // of messages and bytes. kSnapshot: the follower needs entries that the
 // leader's log no longer has. The leader sends one chunk at a time, at the
 // offset that the follower names.
@@ -22,7 +22,8 @@
 
 namespace quorate::raft {
 
-// The kAppends without a reply, oldest first, limited by number and bytes.
+// The kAppend messages without a reply, oldest first, limited by number and
+// bytes.
 class Inflights {
  public:
   struct Limits {

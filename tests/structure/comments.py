@@ -1,7 +1,7 @@
 """Comments of C++ and proto files: their width, their place at declarations, and the names in them.
 
-A comment names only what exists: an identifier in backquotes, a member as Class::Member and a function as Name() occur in the code of
-the repository. A renamed function takes its comments along.
+A comment names only what exists: a word in backquotes, a member as Class::Member, a function as Name(), and a word that is written as
+an identifier (kName, several_words, SeveralWords) occur in the code of the repository. A renamed function takes its comments along.
 """
 
 import re
@@ -16,7 +16,13 @@ _COMMENT = re.compile(r'(?:^|(?<=\s))//(?!/) ?(.*)$')
 _WORD = re.compile(r'[A-Za-z_]\w*')
 _QUALIFIED = re.compile(r'(?<![\w:.`/])((?:[A-Za-z_]\w*::)+~?[A-Za-z_]\w*)')
 _CALL = re.compile(r'(?<![\w:.>/`])([A-Za-z_]\w{2,})\(\)')
-_QUOTED = re.compile(r'`([A-Za-z_]\w*)`')
+_QUOTED = re.compile(r'`((?:[A-Za-z_]\w*::)*~?[A-Za-z_]\w*)(?:\(\))?`')
+_CONSTANT = re.compile(r'(?<![\w:.`/-])(k[A-Z][A-Za-z0-9]+)\b')
+_SNAKE = re.compile(r'(?<![\w:.`/@-])([a-z][a-z0-9]*(?:_[a-z0-9]+)+_?)(?![\w./])')
+_CAMEL = re.compile(r'(?<![\w:.`/@"-])([A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+)(?![\w./])')
+# Names from elsewhere: codes of absl::Status, the RPCs of the Raft paper, an algorithm, a library.
+_FOREIGN = {'kFailedPrecondition', 'kOutOfRange', 'kPermissionDenied', 'NotFound', 'RequestVote', 'AppendEntries', 'InstallSnapshot',
+            'SplitMix64', 'RapidCheck'}
 
 
 def applies(path):
@@ -65,6 +71,11 @@ def _names(comment):
     yield from _QUOTED.findall(comment)
     for pattern in (_QUALIFIED, _CALL):
         yield from pattern.findall(comment)
+    # Not in examples, which are indented, and in texts that are quoted.
+    if not comment.startswith('  '):
+        unquoted = re.sub(r'"[^"]*"', '""', comment)
+        for pattern in (_CONSTANT, _SNAKE, _CAMEL):
+            yield from (name for name in pattern.findall(unquoted) if name not in _FOREIGN)
 
 
 def check_names(path, text, words_by_file):

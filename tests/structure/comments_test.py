@@ -57,7 +57,8 @@ class CommentsTest(unittest.TestCase):
                  'kv/c.h': comments.words_of('void Execute();\n')}
         for comment in ('Router::Add does it.', '`value_bytes` at most.', 'Add() and Router::Add() do it.', 'Who is `a b`?'):
             self.assertEqual([], rules(comments.check_names('kv/a.h', f'// {comment}\n', words)), comment)
-        for comment in ('Router::Execute does it.', 'calls Gone() later', 'at most `key_bytes`', 'Queue::Add'):
+        for comment in ('Router::Execute does it.', 'calls Gone() later', 'at most `key_bytes`', 'Queue::Add', 'see `Gone()`', '`Router::Gone`',
+                        'at kGoneMax', 'the key_bytes of it', 'a RouterQueue'):
             self.assertEqual(['comment-name'], rules(comments.check_names('kv/a.h', f'int a;  // {comment}\n', words)), comment)
 
 

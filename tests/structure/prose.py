@@ -13,7 +13,7 @@ LIST = 'tests/structure/prose_exceptions.txt'
 SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
 
 _SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Of those)\b(?![^.]*\?)')
-_FRAGMENT = re.compile(r"^(Of (?:a|an|the|what|which|those|its|all)\b|The same\b[.,;]|See above\b)")
+_FRAGMENT = re.compile(r"(?:^|(?<=[.:!?] ))(Of (?:a|an|the|what|which|those|its|all)\b(?![^.]*,)|The same\b[.,;]|See above\b)")
 # Indefinite subjects, private words for standard terms (timeout, transfer, bootstrap, checker), and idioms.
 _WORD = re.compile(
     r'\b(nobody|somebody|whoever|one or another'
