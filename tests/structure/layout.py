@@ -201,6 +201,26 @@ def _without_fences(markdown):
     return lines
 
 
+_LABEL = re.compile(r'(?<![\w:/.])//([a-z_][\w/]*\w)?(?::([\w.-]+)|(/?\.\.\.))?')
+
+
+def check_labels(path, text, files, read_page):
+    """The targets and packages of this build that a page names."""
+    for number, line in enumerate(text.split('\n'), 1):
+        for match in _LABEL.finditer(line):
+            package, target, below = match.groups()
+            if not (package or target or below):
+                continue
+            package = package or ''
+            build = os.path.join(package, 'BUILD.bazel')
+            if below:
+                known = not package or any(f.startswith(package + '/') for f in files)
+            else:
+                known = build in files and f'"{target or package.rsplit("/", 1)[-1]}"' in read_page(build)
+            if not known:
+                yield Finding(path, number, 'label', f'there is no {match.group(0)} in the build')
+
+
 def check_links(path, text, files, read_page):
     """Relative links of a page, with their anchors, and the files of this repository that it names in backquotes."""
     folders = {os.path.dirname(f) for f in files}

@@ -49,6 +49,7 @@ class LayoutTest(unittest.TestCase):
             findings.extend(layout.check_own_header_first(path, text, known))
             if path.endswith('.md'):
                 findings.extend(layout.check_links(path, text, known, lambda page: tree.read(self.root, page)))
+                findings.extend(layout.check_labels(path, text, known, lambda page: tree.read(self.root, page)))
         left = bans.apply_exceptions(findings, layout.EXCEPTIONS)
         self.assertFalse(left, '\n' + '\n'.join(map(str, left)))
 
@@ -163,6 +164,17 @@ constexpr int kTable[] = {1, 2, 3};
     def test_LeftoversAndWhitespace_Planted_AreFound(self):
         self.assertEqual(['leftover'], rules(layout.check_leftovers('kv/a.cc', '// TO' 'DO: later\n')))
         self.assertEqual(['whitespace', 'whitespace'], rules(layout.check_whitespace('kv/a.cc', 'int x; \nint y;')))
+
+    def test_LabelOfNoTarget_Planted_IsFound(self):
+        files = {'sim/world/BUILD.bazel', 'sim/world/world.h'}
+
+        def found(text):
+            return rules(layout.check_labels('docs/a.md', text, files, lambda page: 'cc_library(name = "world")'))
+
+        for text in ('`//sim:world`', '`//sim/world:gone`', '`//sim`', '`//gone/...`'):
+            self.assertEqual(['label'], found(text), text)
+        for text in ('`//sim/world`', '`//sim/world:world`', '`//sim/...`', '`//...`', 'http://a/b', 'a // b'):
+            self.assertEqual([], found(text), text)
 
     def test_DeadLinks_Planted_AreFound(self):
         files = {'docs/a.md', 'docs/b.md', 'kv/a.h'}
