@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "raft/core/replica_fixture.h"
+#include "raft/core/testing/replica_fixture.h"
 
 namespace quorate::raft {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "raft/core/replica_fixture.h"
+#include "raft/core/testing/replica_fixture.h"
 
 namespace quorate::raft {
 namespace {

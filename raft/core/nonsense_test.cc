@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "env/random.h"
-#include "raft/core/replica_fixture.h"
+#include "raft/core/testing/replica_fixture.h"
 
 namespace quorate::raft {
 namespace {

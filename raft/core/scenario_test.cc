@@ -38,7 +38,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/core/core_cluster.h"
+#include "raft/core/testing/core_cluster.h"
 
 namespace quorate::raft {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "raft/core/core_cluster.h"
+#include "raft/core/testing/core_cluster.h"
 
 namespace quorate::raft {
 namespace {

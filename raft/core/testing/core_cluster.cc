@@ -1,4 +1,4 @@
-#include "raft/core/core_cluster.h"
+#include "raft/core/testing/core_cluster.h"
 
 #include <algorithm>
 

@@ -1,12 +1,13 @@
-// raft/core/core_cluster.h: replicas of one group in memory, driven by a test.
+// raft/core/testing/core_cluster.h: replicas of one group in memory, driven by a
+// test.
 //
 // Every link is a queue of messages, and every disk a queue of writes that are
 // not durable yet. Time moves only on request. The state machine appends
 // payloads to a string, which is also the content of snapshots.
 // ClusterInvariants checks every step, and every read is compared with what was
 // committed when it was requested.
-#ifndef QUORATE_RAFT_CORE_CORE_CLUSTER_H_
-#define QUORATE_RAFT_CORE_CORE_CLUSTER_H_
+#ifndef QUORATE_RAFT_CORE_TESTING_CORE_CLUSTER_H_
+#define QUORATE_RAFT_CORE_TESTING_CORE_CLUSTER_H_
 
 #include <cstdint>
 #include <deque>
@@ -145,4 +146,4 @@ class CoreCluster {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_CORE_CORE_CLUSTER_H_
+#endif  // QUORATE_RAFT_CORE_TESTING_CORE_CLUSTER_H_

@@ -1,7 +1,7 @@
-// raft/core/replica_fixture.h: one core, for tests of single rules. The test
-// takes the place of disk, network and clock.
-#ifndef QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
-#define QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
+// raft/core/testing/replica_fixture.h: one core, for tests of single rules. The
+// test takes the place of disk, network and clock.
+#ifndef QUORATE_RAFT_CORE_TESTING_REPLICA_FIXTURE_H_
+#define QUORATE_RAFT_CORE_TESTING_REPLICA_FIXTURE_H_
 
 #include <initializer_list>
 #include <memory>
@@ -171,4 +171,4 @@ class ReplicaTest : public ::testing::Test {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_CORE_REPLICA_FIXTURE_H_
+#endif  // QUORATE_RAFT_CORE_TESTING_REPLICA_FIXTURE_H_
