@@ -1,5 +1,5 @@
-// raft/core/testing/core_cluster.h: replicas of one group in memory, driven by a
-// test.
+// raft/core/testing/core_cluster.h: replicas of one group in memory, driven by
+// a test.
 //
 // Every link is a queue of messages, and every disk a queue of writes that are
 // not durable yet. Time moves only on request. The state machine appends
