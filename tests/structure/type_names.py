@@ -15,8 +15,10 @@ APART = ('lincheck/',)
 EXCEPTIONS = {}
 
 _NAMESPACE = re.compile(r'(\bnamespace\b[^()=]*|extern\s*"")\s*$')
-_TYPE = re.compile(r'\b(?:class|struct|union|enum(?:\s+class)?)\s+(?:\[\[\w+\]\]\s*)?(\w+)(?!\w)(?!\s*<)(?:\s+final)?\s*(?::[^:][^;]*)?$')
+_TYPE = re.compile(r'\b(?:class|struct|union|enum(?:\s+class)?)\s+(?:(?:\[\[\w+\]\]|alignas\s*\([^()]*(?:\([^()]*\)[^()]*)*\)|[A-Z][A-Z_]+(?:\([^()]*\))?)\s*)*(\w+)(?!\w)(?!\s*<)(?:\s+final)?\s*(?::[^:][^;]*)?$')
 _ALIAS = re.compile(r'^\s*(?:template\s*<[^;]*>\s*)?using\s+(\w+)\s*=')
+
+_TYPEDEF = re.compile(r'^\s*typedef\b(?:.*\(\s*\*\s*(\w+)\s*\)\s*\([^()]*\)|.*?\b(\w+)(?:\s*\[[^\]]*\])*)\s*$', re.DOTALL)
 
 
 def definitions(text):
@@ -41,9 +43,9 @@ def definitions(text):
             start = at + 1
         else:
             if outside:
-                found = _ALIAS.match(code[start:at])
+                found = _ALIAS.match(code[start:at]) or _TYPEDEF.match(code[start:at])
                 if found:
-                    yield cpp_text.line_of(code, start + found.start(1)), found.group(1)
+                    yield cpp_text.line_of(code, start + found.start(found.lastindex)), found.group(found.lastindex)
             start = at + 1
 
 

@@ -30,6 +30,15 @@ class TypeNamesTest(unittest.TestCase):
         self.assertEqual(['A'], names('template <typename T>\nstruct A {};\n'))
         self.assertEqual(['A', 'B'], names('using A = std::vector<int>;\ntemplate <typename T>\nusing B = A<T>;\n'))
 
+    def test_TypesWithAttributes_AreFound(self):
+        self.assertEqual(['A', 'B'], names('class alignas(8) A {};\nstruct alignas(alignof(int)) B : A {};\n'))
+        self.assertEqual(['A', 'B'], names('class [[nodiscard]] alignas(8) A final {};\nenum class [[nodiscard]] B : int { kX };\n'))
+        self.assertEqual(['A', 'B'], names('class ABSL_ATTRIBUTE_TRIVIAL_ABI A {};\nclass ABSL_LOCKABLE_BY(x) B {};\n'))
+
+    def test_Typedefs_AreFound(self):
+        self.assertEqual(['A', 'B', 'C'], names('typedef std::vector<int> A;\ntypedef int (*B)(char, int);\ntypedef char C[8];\n'))
+        self.assertEqual(['A'], names('class A {\n  typedef int B;\n};\n'))
+
     def test_OtherText_HasNoTypes(self):
         self.assertEqual([], names('class A;\nstruct B;\n'))
         self.assertEqual([], names('using n::A;\n'))
