@@ -19,6 +19,9 @@ def read_table(page):
     return {match.group(1): set(re.findall(r'`([\w/]+)`', match.group(2))) for match in _ROW.finditer(page)}
 
 
+# The checker is one library for users in any folder.
+APART = ('lincheck',)
+
 # External libraries that pure folders may use: values and algorithms, without threads or input and output.
 PURE_EXTERNAL = {
     'com_google_absl': 'containers, strings, Status',
@@ -143,29 +146,44 @@ def _matches(pattern, package):
     return package == folder or kind == '__subpackages__' and package.startswith(folder + '/' if folder else '')
 
 
-def check_dead_visibility(targets):
-    """Every entry of a visibility has a target that uses it: one of the target's own, or one of the package's default."""
+def _users(targets):
+    """label -> the packages that name it."""
     users = {}
     for target in targets:
         for label in target.labels:
             users.setdefault(label, set()).add(target.package)
-    defaults = {}
+    return users
+
+
+def check_coarse_visibility(targets):
+    """The product names packages of the product one by one, so that BUILD files state the rows of the table and nothing beyond them."""
+    users, seen = _users(targets), set()
     for target in targets:
-        packages = users.get(target.label, set()) - {target.package}
-        if target.own_visibility:
-            defaults.setdefault(target.package, [target, set(), set()])
-            for entry in target.visibility:
-                if not entry.startswith('//visibility:') and not any(_matches(entry, package) for package in packages):
-                    yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'dead-visibility',
-                                  f'{entry} does not use {target.label}')
-        else:
-            _, entries, all_packages = defaults.setdefault(target.package, [target, set(), set()])
-            entries.update(target.visibility)
-            all_packages.update(packages)
-    for package, (_, entries, packages) in sorted(defaults.items()):
+        if folder_of(target.label) not in PRODUCT or target.package.startswith(APART):
+            continue
+        for entry in target.visibility:
+            place = (target.package, target.visibility_list or target.label, entry)
+            if entry.endswith(':__subpackages__') and folder_of(entry) in PRODUCT and place not in seen:
+                seen.add(place)
+                alike = [t for t in targets if (t.package, t.visibility_list or t.label) == place[:2]]
+                needed = sorted({user for t in alike for user in users.get(t.label, ()) if _matches(entry, user) and user != target.package})
+                yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'coarse-visibility',
+                              f'{entry} ({target.visibility_list or target.label}): name the packages: {" ".join(needed)}')
+
+
+def check_dead_visibility(targets):
+    """Every entry of a visibility has a target that uses it: one of the target's own, or one of those that share a list."""
+    users = _users(targets)
+    lists = {}
+    for target in targets:
+        key = (target.package, target.visibility_list or target.label)
+        line, entries, packages = lists.setdefault(key, (1 if target.visibility_list else target.line, set(), set()))
+        entries.update(target.visibility)
+        packages.update(users.get(target.label, set()) - {target.package})
+    for (package, name), (line, entries, packages) in sorted(lists.items()):
         for entry in sorted(entries):
             if not entry.startswith('//visibility:') and not any(_matches(entry, user) for user in packages):
-                yield Finding(os.path.join(package, 'BUILD.bazel'), 1, 'dead-visibility', f'{entry} uses nothing of //{package}')
+                yield Finding(os.path.join(package, 'BUILD.bazel'), line, 'dead-visibility', f'{entry} uses nothing of //{package} ({name})')
 
 
 def check_dead_external(targets):

@@ -43,21 +43,40 @@ class ArrowsTest(unittest.TestCase):
     def test_Visibilities_AsTheyAre_AreUsed(self):
         self.assertNone(arrows.check_dead_visibility(self.targets))
 
+    def test_Visibilities_AsTheyAre_NamePackages(self):
+        self.assertNone(arrows.check_coarse_visibility(self.targets))
+
     def test_LibrariesFromOutside_AsTheyAre_AreUsed(self):
         self.assertNone(arrows.check_dead_external(self.targets))
 
     def test_UnusedVisibility_Planted_IsFound(self):
         def found(visibility, user, default='[]'):
-            text = f'package(default_visibility = {default})\ncc_library(name = "x", {visibility})\ncc_library(name = "y", deps = [":x"])'
+            text = f'package(default_visibility = {default})\nUSERS = {default}\ncc_library(name = "x", {visibility})\ncc_library(name = "y", deps = [":x"])'
             targets = tree.parse_build(text, 'kv/a') + tree.parse_build('cc_test(name = "z", data = ["//kv/a:x"])', user)
             return [f.message for f in arrows.check_dead_visibility(targets)]
 
         for entry, user in (('//node:__pkg__', 'node'), ('//node:__subpackages__', 'node/b'), ('//node:__subpackages__', 'node')):
             self.assertEqual([], found(f'visibility = ["{entry}"]', user))
             self.assertEqual([], found('', user, f'["{entry}"]'))
+            self.assertNotIn(f'{entry} uses nothing of //kv/a (USERS)', found('visibility = USERS', user, f'["{entry}"]'))
         for entry, user in (('//node:__pkg__', 'node/b'), ('//node:__subpackages__', 'nodes'), ('//kv/a:__pkg__', 'node')):
-            self.assertEqual([f'{entry} does not use //kv/a:x'], found(f'visibility = ["{entry}"]', user))
-            self.assertEqual([f'{entry} uses nothing of //kv/a'], found('', user, f'["{entry}"]'))
+            self.assertEqual([f'{entry} uses nothing of //kv/a (//kv/a:x)'], found(f'visibility = ["{entry}"]', user))
+            self.assertEqual([f'{entry} uses nothing of //kv/a (default_visibility)'], found('', user, f'["{entry}"]'))
+            self.assertIn(f'{entry} uses nothing of //kv/a (USERS)', found('visibility = USERS', user, f'["{entry}"]'))
+
+    def test_VisibilityCoarserThanTheTable_Planted_IsFound(self):
+        def found(entry, package='kv/command', visibility='visibility = USERS'):
+            text = f'package(default_visibility = ["{entry}"])\nUSERS = ["{entry}"]\ncc_library(name = "x", {visibility})'
+            users = tree.parse_build('cc_library(name = "y", deps = ["//kv/command:x"])', 'node/resp')
+            return [f.message for f in arrows.check_coarse_visibility(tree.parse_build(text, package) + users)]
+
+        self.assertEqual(['//node:__subpackages__ (USERS): name the packages: node/resp'], found('//node:__subpackages__'))
+        self.assertEqual(['//node:__subpackages__ (default_visibility): name the packages: node/resp'], found('//node:__subpackages__', visibility=''))
+        self.assertEqual(['//sim/run:__subpackages__ (//kv/command:x): name the packages: '],
+                         found('//sim/run:__subpackages__', visibility='visibility = ["//sim/run:__subpackages__"]'))
+        for entry in ('//node/resp:__pkg__', '//tests:__subpackages__', '//visibility:private'):
+            self.assertEqual([], found(entry))
+        self.assertEqual([], found('//sim:__subpackages__', package='lincheck'))
 
     def test_BuildFiles_AsTheyAre_ListTheirFiles(self):
         for path in arrows.all_build_files(self.root):

@@ -66,8 +66,8 @@ class Target:
     deps: list = field(default_factory=list)
     tags: list = field(default_factory=list)
     visibility: list = None
-    # Whether `visibility` is the target's own, not its package's default.
-    own_visibility: bool = False
+    # Where `visibility` is written: '' in the target itself, else the name of the list that it shares with other targets.
+    visibility_list: str = ''
     testonly: bool = False
     # Every label of this repository that the target names, in whatever argument.
     labels: list = field(default_factory=list)
@@ -98,6 +98,8 @@ def parse_build(text, package):
     """The targets of one BUILD.bazel file. `deps` takes in every label that a build of the target follows."""
     targets = []
     default_visibility = None
+    lists = {node.targets[0].id: _strings(node.value) for node in ast.parse(text).body
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
     for node in ast.walk(ast.parse(text)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
@@ -117,8 +119,9 @@ def parse_build(text, package):
         if 'tags' in arguments:
             target.tags = _strings(arguments['tags'])
         if 'visibility' in arguments:
-            target.visibility = _strings(arguments['visibility'])
-            target.own_visibility = True
+            value = arguments['visibility']
+            target.visibility_list = value.id if isinstance(value, ast.Name) else ''
+            target.visibility = lists.get(target.visibility_list, []) if target.visibility_list else _strings(value)
         for key, value in arguments.items():
             if key not in ('name', 'visibility'):
                 target.labels.extend(absolute_label(s, package) for s in _strings(value) if s.startswith(('//', ':')))
@@ -128,6 +131,7 @@ def parse_build(text, package):
     for target in targets:
         if target.visibility is None:
             target.visibility = default_visibility or ['//visibility:private']
+            target.visibility_list = 'default_visibility'
     return targets
 
 
