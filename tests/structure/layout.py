@@ -1,8 +1,10 @@
 """How files look: sizes, banners, include guards, leftovers, and links in pages that lead somewhere."""
 
 import ast
+import io
 import os
 import re
+import tokenize
 
 import cpp_text
 from bans import Finding
@@ -11,10 +13,11 @@ FILE_LINES_MAX = 800
 TEST_FILE_LINES_MAX = 1200
 FUNCTION_LINES_MAX = 70
 TEST_FUNCTION_LINES_MAX = 120
+FOLDER_FILES_MAX = 40
 BANNER_LINES_MIN, BANNER_LINES_MAX = 2, 30
 
 # rule -> {path: reason}.
-EXCEPTIONS = {}
+EXCEPTIONS = {'folder-size': {'lincheck': 'the checker is one library; its files are moved as one'}}
 
 _LEFTOVER = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
 _TEXT = ('.h', '.cc', '.py', '.sh', '.bzl', '.bazel', '.proto', '.toml', '.md', '.txt', '.html', '.js', '.css')
@@ -34,6 +37,18 @@ def check_file_size(path, text):
     lines = text.count('\n')
     if path.endswith(('.h', '.cc', '.py', '.sh', '.bzl')) and lines > limit:
         yield Finding(path, limit, 'file-size', f'{lines} lines, at most {limit}: split it along its subjects')
+
+
+def check_folder_sizes(files):
+    """Files of the product in one folder, beside the tests, what they read, and the BUILD file."""
+    count = {}
+    for path in files:
+        folder, name = os.path.split(path)
+        if folder and not is_test_path(path) and 'testdata' not in folder.split('/') and name != 'BUILD.bazel':
+            count[folder] = count.get(folder, 0) + 1
+    for folder, number in sorted(count.items()):
+        if number > FOLDER_FILES_MAX:
+            yield Finding(folder, 1, 'folder-size', f'{number} files, at most {FOLDER_FILES_MAX}: give a part of them a folder of its own')
 
 
 def _too_long(path, name, first, lines):
@@ -123,35 +138,105 @@ def check_root(path):
         yield Finding(path, 1, 'root', 'a new file in the root: give it a folder, or add it to ROOT_FILES')
 
 
-_NAMED_PATH = re.compile(r'(?<![\w/.-])((?:env|raft|shardctrl|kv|node|lincheck|sim|net|tests|bench|examples|docs)/[\w/.-]*\w'
-                         r'\.(?:h|cc|proto|py|md|txt|bzl|golden|hex))\b')
+_NAMED_PATH = re.compile(r'(?<![\w/.:<"-])((?:env|raft|shardctrl|kv|node|lincheck|sim|net|tests|bench|examples|docs|third_party)/[\w/.-]*\w)')
+_NAMED_FILE = re.compile(r'(?<![\w/.<"-])(\w[\w-]*\.(?:h|cc|proto|py|md|txt|bzl|golden|hex|toml|sh|patch))\b')
+# The usual names of examples: foo.h, docs/NAME.
+_EXAMPLE = re.compile(r'foo\.|[A-Z]+$')
 
 
-def check_named_paths(path, text, files):
-    """Files of this repository that comments of sources and BUILD files name."""
-    if not path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl')):
+def _commentary(path, text):
+    """(line number, line of a comment); of Python files the lines of docstrings, too."""
+    if path.endswith('.py'):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+                yield from enumerate(ast.get_docstring(node, clean=False).split('\n'), node.body[0].lineno)
         return
     marker = '//' if path.endswith(('.h', '.cc', '.proto')) else '#'
     for number, line in enumerate(text.split('\n'), 1):
-        comment = line.partition(marker)[2]
-        for named in _NAMED_PATH.findall(comment):
-            if named not in files:
-                yield Finding(path, number, 'named-path', f'{named} does not exist')
+        yield number, line.partition(marker)[2]
 
 
-_ADVICE = re.compile(r'add (it|the node) again|(returns?|comes? back) (as|under) a new|let (it|the node) return|[Rr]emove (this|that|the) replica')
+def has_commentary(path):
+    return path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl', '.py')) and not path.startswith('third_party/')
 
 
-def check_advice(path, text):
-    """Messages and pages recommend only what this version can do: its groups never change their members."""
-    if path.startswith(('docs/decisions/', 'tests/structure/')) or not path.endswith(('.cc', '.h', '.md', '.py')):
+def named_things(files):
+    """The names that comments may use for `files`: paths with and without ending, folders, and names without folder."""
+    paths = set(files)
+    for path in files:
+        parts = path.split('/')
+        paths.update('/'.join(parts[:n]) for n in range(1, len(parts)))
+        paths.add(path.rsplit('.', 1)[0])
+        # A decision record is named by its number.
+        paths.update(re.findall(r'^docs/decisions/\d{4}', path))
+    return paths, {os.path.basename(path) for path in files}
+
+
+def check_named_paths(path, text, named):
+    """Files and folders of this repository that comments of sources and BUILD files name. `named` is the result of named_things()."""
+    paths, names = named
+    for number, comment in _commentary(path, text):
+        missing = [name for name in _NAMED_PATH.findall(comment) if name not in paths and not _EXAMPLE.search(os.path.basename(name))]
+        missing += [name for name in _NAMED_FILE.findall(comment) if name not in names and not _EXAMPLE.match(name)]
+        for name in missing:
+            yield Finding(path, number, 'named-path', f'{name} does not exist')
+
+
+# program -> the folder of its arguments.
+PROGRAMS = {'quorated': 'net/cmd/', 'quoratectl': 'net/cmd/', 'quickstart': 'net/cmd/', 'simulate': 'sim/cmd/', 'lincheck': 'lincheck/cmd/'}
+COMMAND_TABLE = 'node/commands/command_table_data.h'
+_INVOCATION = re.compile(r'(?<![\w-])(' + '|'.join(PROGRAMS) + r')((?: +[^\s`"|]+)+)')
+_OPTION = re.compile(r'--[a-z][\w-]*')
+_SERVER_COMMAND = re.compile(r'\bQUORATE\.[A-Z]+\b')
+
+
+def program_words(files, read_file):
+    """program -> (its options, the words that its sources compare arguments with); '' -> the server's own commands."""
+    found = {'': set(_SERVER_COMMAND.findall(read_file(COMMAND_TABLE).upper()))}
+    for program, folder in PROGRAMS.items():
+        sources = [f for f in files if f.startswith(folder) and f.endswith('.cc') and not f.endswith('_test.cc')]
+        # One file for each program, or one program for the folder.
+        own = [f for f in sources if f == f'{folder}{program}.cc'] if folder == 'net/cmd/' else sources
+        text = '\n'.join(map(read_file, own))
+        found[program] = (set(_OPTION.findall(text)) | {'--help'}, set(re.findall(r'"([a-z]+)"', text)))
+    return found
+
+
+def _texts_for_users(path, text):
+    """(line number, text, whether all of it is a command line): a page's code and sentences, or the literals of a source."""
+    if path.endswith('.md'):
+        fenced = False
+        for number, line in enumerate(text.split('\n'), 1):
+            fenced = fenced != line.lstrip().startswith('```')
+            if fenced or line.startswith('    '):
+                yield number, line, True
+            else:
+                yield from ((number, code, True) for code in re.findall(r'`([^`]+)`', line))
+                yield number, re.sub(r'`[^`]*`', '`', line), False
+    else:
+        for number, line in enumerate(text.split('\n'), 1):
+            yield from ((number, literal, False) for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', line))
+
+
+def check_advice(path, text, programs):
+    """Pages and messages recommend only commands and options that exist. `programs` is the result of program_words()."""
+    if path.startswith('tests/') or is_test_path(path) or not path.endswith(('.cc', '.h', '.md')):
         return
-    # A sentence may be broken over lines and string literals.
-    joined = re.sub(r'"?\s*\n\s*(//|"|#)?\s*', ' ', text)
-    joined = re.sub(r'  +', ' ', joined)
-    match = _ADVICE.search(joined)
-    if match:
-        yield Finding(path, 1, 'advice', f'"{match.group(0)}": no replica can be removed, added or replaced; see docs/operate/failures.md')
+    for number, part, is_code in _texts_for_users(path, text):
+        for name in _SERVER_COMMAND.findall(part):
+            if name not in programs['']:
+                yield Finding(path, number, 'advice', f'there is no command {name}')
+        for program, rest in _INVOCATION.findall(part):
+            options, words = programs[program]
+            for option in _OPTION.findall(rest):
+                if option not in options:
+                    yield Finding(path, number, 'advice', f'{program} has no option {option}')
+            command = re.match(r'(?: +--)?(?: +--(?:json|[a-z-]+[= ]\S+))* +([a-z]+)\b(?![./])', rest)
+            if is_code and program in ('quoratectl', 'simulate') and command and command.group(1) not in words:
+                yield Finding(path, number, 'advice', f'{program} has no command {command.group(1)}')
 
 
 _DECISION_PARTS = ('Context', 'Decision', 'Alternatives', 'How we would notice that it was wrong')

@@ -37,16 +37,18 @@ class LayoutTest(unittest.TestCase):
 
     def test_AllFiles_AsTheyAre_LookAsTheStyleAsks(self):
         self.assertGreater(len(self.files), 30)
-        findings, known = [], set(self.files)
+        findings, known = list(layout.check_folder_sizes(self.files)), set(self.files)
+        programs = layout.program_words(self.files, lambda path: tree.read(self.root, path))
         for path in self.files:
             try:
                 text = tree.read(self.root, path)
             except UnicodeDecodeError:
                 continue
             for check in (layout.check_file_size, layout.check_function_sizes, layout.check_banner, layout.check_guard,
-                          layout.check_leftovers, layout.check_whitespace, layout.check_advice):
+                          layout.check_leftovers, layout.check_whitespace):
                 findings.extend(check(path, text))
             findings.extend(layout.check_own_header_first(path, text, known))
+            findings.extend(layout.check_advice(path, text, programs))
             if path.endswith('.md'):
                 findings.extend(layout.check_links(path, text, known, lambda page: tree.read(self.root, page)))
                 findings.extend(layout.check_labels(path, text, known, lambda page: tree.read(self.root, page)))
@@ -61,13 +63,23 @@ class LayoutTest(unittest.TestCase):
         self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
 
     def test_AdviceThatCannotBeFollowed_Planted_IsFound(self):
-        for text in ('remove the node and add it again', '  "(remove this "\n      "replica)"', 'let the\nnode return as a new member',
-                     'it may return\n// under a new incarnation'):
-            with self.subTest(text):
-                for path in ('raft/log/a.cc', 'docs/a.md'):
-                    self.assertEqual(['advice'], rules(layout.check_advice(path, text)))
-                self.assertEqual([], rules(layout.check_advice('docs/decisions/a.md', text)))
-        self.assertEqual([], rules(layout.check_advice('docs/a.md', 'the node is removed from the list')))
+        files = {'net/cmd/quoratectl.cc': 'add_option("--address", a); add_flag("--json"); add_subcommand("status", "Nodes");',
+                 'net/cmd/quorated.cc': 'add_flag("--bootstrap", b);', 'sim/cmd/arguments.cc': 'flag == "--seed"; command == "run"',
+                 layout.COMMAND_TABLE: '{"quorate.do", 3}'}
+        programs = layout.program_words(files, files.get)
+
+        def found(path, text):
+            return rules(layout.check_advice(path, text, programs))
+
+        for text in ('`quoratectl remove 3`', '    quoratectl --address h:1 drain', '```\n$ quoratectl --gone status\n```', 'quorated --address x',
+                     '`bazel run //:simulate -- walk --seed 1`', '`QUORATE.GONE`'):
+            self.assertEqual(['advice'], found('docs/a.md', text), text)
+        for text in ('return Error("start quorated --force");', 'const char* kHint = "use QUORATE.REPAIR";'):
+            self.assertEqual(['advice'], found('node/a.cc', text), text)
+            self.assertEqual([], found('node/a_test.cc', text), text)
+        for text in ('`quoratectl --address h:1 status`', '`quoratectl --json status`', 'quoratectl asks each node', '`quorated --bootstrap --help`',
+                     '`simulate -- run --seed 1`', '`//net/cmd:quorated` --config', '`QUORATE.DO`'):
+            self.assertEqual([], found('docs/a.md', text), text)
 
     def test_Binary_Planted_IsFound(self):
         for content in (b'\x7fELF\0\0', b'\x89PNG\r\n', b'text\0'):
@@ -100,16 +112,32 @@ class LayoutTest(unittest.TestCase):
             self.assertFalse(tree.is_ignored(path, patterns), path)
 
     def test_CommentsAsTheyAre_NameFilesThatExist(self):
-        for path in self.files:
-            if path.endswith(('.h', '.cc', '.proto', '.bazel', '.bzl')) and not path.startswith('third_party/'):
-                found = list(layout.check_named_paths(path, tree.read(self.root, path), set(self.files)))
-                self.assertFalse(found, '\n' + '\n'.join(map(str, found)))
-        self.assertEqual(['named-path'], rules(layout.check_named_paths('kv/a.h', '// see kv/gone.h\n', {'kv/a.h'})))
-        self.assertEqual([], rules(layout.check_named_paths('kv/a.h', '// see kv/a.h\n', {'kv/a.h'})))
+        named = layout.named_things(self.files)
+        checked = [path for path in self.files if layout.has_commentary(path)]
+        self.assertGreater(len([path for path in checked if path.endswith('.py')]), 20)
+        found = [f for path in checked for f in layout.check_named_paths(path, tree.read(self.root, path), named)]
+        self.assertFalse(found, '\n' + '\n'.join(map(str, found)))
+
+    def test_NameOfAFileThatIsGone_Planted_IsFound(self):
+        named = layout.named_things(['kv/a.h', 'kv/store/b_test.cc', 'docs/decisions/0003-why.md'])
+        for comment in ('see kv/gone.h', 'see kv/gone', 'kv/store/testdata', 'as in gone.cc', 'docs/decisions/0004'):
+            for path, text in (('kv/a.h', f'int a;  // {comment}.\n'), ('kv/a.py', f'# {comment}.\n'), ('kv/BUILD.bazel', f'# {comment}.\n'),
+                               ('kv/a.py', f'def f():\n    """One.\n\n    {comment}.\n    """\n')):
+                self.assertEqual(['named-path'], rules(layout.check_named_paths(path, text, named)), text)
+        for comment in ('see kv/a.h', 'kv/store/b_test', 'the folder kv/store/', 'b_test.cc', 'docs/decisions/0003', '//kv/gone', 'a/kv/gone',
+                        'foo.cc includes foo.h', 'kv/store/NAME', 'and/or', 'HTTP/1.1'):
+            self.assertEqual([], rules(layout.check_named_paths('kv/a.h', f'// {comment}\n', named)), comment)
+        self.assertEqual([], rules(layout.check_named_paths('kv/a.py', 'f("kv/gone.h")\n', named)))
 
     def test_LongFile_Planted_IsFound(self):
         self.assertEqual(['file-size'], rules(layout.check_file_size('kv/a.cc', 'int x;\n' * 801)))
         self.assertEqual([], rules(layout.check_file_size('kv/a_test.cc', 'int x;\n' * 801)))
+
+    def test_FullFolder_Planted_IsFound(self):
+        full = [f'kv/store/a{n}.cc' for n in range(40)]
+        beside = ['kv/store/a_test.cc', 'kv/store/BUILD.bazel', 'kv/store/testdata/a.golden', 'kv/store/testing/a.h', 'kv/a.cc', 'kv/store/b/a.cc']
+        self.assertEqual([], rules(layout.check_folder_sizes(full + beside + [f'tests/a{n}.py' for n in range(41)])))
+        self.assertEqual(['folder-size'], rules(layout.check_folder_sizes(full + ['kv/store/b.cc'])))
 
     def test_LongFunction_Planted_IsFound(self):
         body = '  x();\n' * 70
