@@ -21,8 +21,8 @@ class Histogram {
 
   uint64_t count() const { return count_; }
   // The least value such that at least `ten_thousandths` / 10000 of all values
-  // are not greater, rounded up to the end of its bucket: 5000 is the median,
-  // 9990 is p99.9. 0 if there are no values.
+  // are not greater, rounded up to the end of its bucket. Zero if there are no
+  // values. The argument 5000 means the median, 9990 means p99.9.
   uint64_t Percentile(uint64_t ten_thousandths) const;
 
  private:

@@ -2,8 +2,8 @@
 
   ./bazelw run //bench:memory_per_key -- [KEYS [VALUE_BYTES ...]]
 
-Starts one quorated with one group for each value size, sets KEYS keys of 16 bytes (500,000 unless said otherwise), waits until
-the allocator has returned what it does not need, and prints a table. Snapshots are taken often and leave no entries behind, so
+Starts one quorated with one group for each value size and sets KEYS keys of 16 bytes (500,000 by default). Waits until the
+allocator has returned the memory that it does not need, and prints a table. Snapshots are taken often and leave no entries behind, so
 that entries of the log hardly count.
 """
 

@@ -71,10 +71,10 @@ class ShardMap {
   // it knows another one.
   ShardMap() = default;
 
-  // Sorts and checks the parts. kInvalidArgument names the first error: a zero
-  // or repeated id, name or address; a group without voters or with an unknown
-  // node; a voter on a read-only node; a slot that is unassigned, assigned
-  // twice, or assigned to an unknown group.
+  // Sorts and checks the parts. The status kInvalidArgument names the first
+  // error. No id, name or address is zero or repeated. Each group has voters,
+  // its nodes are known, and no voter is on a read-only node. Each slot is
+  // assigned to one known group.
   static absl::StatusOr<ShardMap> Create(Parts parts);
 
   MapVersion version() const { return parts_.version; }

@@ -28,7 +28,7 @@ constexpr uint64_t kHashKey = 99;
 constexpr const char* kTags[] = {"{a}", "{b}", "{x}"};
 constexpr const char* kForeignTag = "{x}";
 
-// ---- What is generated.
+// ---- Generated commands.
 
 struct TestCommand {
   Op op = Op::kGet;
@@ -43,7 +43,7 @@ struct TestCommand {
   Slot slot;
 };
 
-// ---- What is expected. `bytes` is printed form for arrays and nests.
+// ---- Expected results. `bytes` is printed form for arrays and nests.
 
 struct Expected {
   ResultStatus status = ResultStatus::kOk;
@@ -707,8 +707,8 @@ class History {
     transfer_->digest = store_->Digest();
   }
 
-  // The snapshot is the state when it was taken; what was applied since leads
-  // to the present one; and the history goes on with the copy.
+  // The snapshot is the state when it was taken. Replaying the entries applied
+  // since gives the present state. The history continues with the copy.
   void EndTransfer() {
     transfer_->Finish();
     RC_ASSERT(transfer_->to->Digest() == transfer_->digest);

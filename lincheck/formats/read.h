@@ -1,6 +1,6 @@
 // lincheck/formats/read.h: reads a history file of any form that is known.
 //
-// Reading is one pass over a byte source; what is kept is the history alone.
+// Reading is one pass over a byte source; only the history is kept.
 // docs/reference/formats/history.md says what each form means. Errors are
 // kInvalidArgument with "line:column: reason", or whatever the byte source
 // says.

@@ -25,8 +25,8 @@ LogPosition DurableOf(const Core& core) {
 }
 
 // True if a log that is durable through `durable` counts as a copy of the entry
-// that a leader of `term` appended at `index`: it reaches `index`, and its last
-// durable entry is of `term` or a later one.
+// that a leader of `term` appended at `index`. Such a log reaches `index`, and
+// its last durable entry is of `term` or a later one.
 bool Holds(LogPosition durable, Term term, Index index) {
   return durable.term >= term && durable.index >= index;
 }

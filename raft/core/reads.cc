@@ -1,5 +1,5 @@
-// Linearizable reads without a log entry (thesis 6.4): the leader notes its
-// commit index, confirms by a round of heartbeats that it still leads, and
+// Linearizable reads without a log entry (thesis 6.4). The leader notes its
+// commit index and confirms by a round of heartbeats that it still leads. It
 // answers once that index is applied. Followers ask the leader for an index.
 //
 // One round is outstanding at a time. A request joins the next round, never the

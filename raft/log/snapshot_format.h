@@ -1,9 +1,9 @@
 // raft/log/snapshot_format.h: names and bytes of snapshot files
 // (docs/reference/formats/snapshot.md). Pure.
 //
-// A file is the state machine's bytes, then a trailer (a checksum for each
-// block of them, then the descriptor), then a footer of fixed size that says
-// where the trailer begins.
+// A file is the state machine's bytes, then a trailer, then a footer of fixed
+// size that says where the trailer begins. The trailer has a checksum for each
+// block of those bytes, then the descriptor.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_FORMAT_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_FORMAT_H_
 

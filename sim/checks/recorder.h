@@ -101,8 +101,9 @@ class Recorder final : private HistoryChecker::Source {
   //
   // Committed commands have taken effect, and other writes have not, whatever
   // their clients know. The checkers use both facts. A violation is reported if
-  // an acknowledged write is in no log, if its result differs from the log's,
-  // or if a history that clients alone would allow contradicts the log.
+  // an acknowledged write is in no log, or if its result differs from the
+  // log's. A history that clients alone would allow is a violation if it
+  // contradicts the log.
   void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                    std::string_view payload);
 

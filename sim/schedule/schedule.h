@@ -3,8 +3,8 @@
 //
 // The schedule has two phases. In the safety phase everything may fail. In the
 // liveness phase a random majority of each group and all clients are healed for
-// good, the other nodes keep their faults and are out of reach, and every
-// operation must finish. docs/testing/fault-model.md describes each fault and
+// good. The other nodes keep their faults and are out of reach. Every operation
+// must finish. The page docs/testing/fault-model.md describes each fault and
 // when a run can recover from it.
 //
 // The parts are: Swarm draws once per run which families of faults are on, and

@@ -305,7 +305,7 @@ bool World::OverwriteDisk(MachineId id, std::string_view file, uint64_t offset,
   return found != nullptr && found->Overwrite(offset, bytes);
 }
 
-// ---- What happened
+// ---- Results of the run
 
 Hash128 World::trace_hash() const { return state_->hash.value(); }
 const std::vector<TraceRecord>& World::trace() const {

@@ -105,9 +105,9 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // ---- Machines. All of these may be called from outside or from At(); Crash
-  // also from inside a turn, and then takes effect when the callback that is
-  // running returns (until then the machine's env calls have no effect).
+  // ---- Machines. All of these may be called from outside or from At(). Crash
+  // may also be called from inside a turn. It takes effect when the running
+  // callback returns; until then the machine's env calls have no effect.
   MachineId AddMachine(const MachineOptions& options = {});
   size_t machine_count() const { return machines_.size(); }
   // The Env of this machine's programs. It lives as long as the world. Calls
@@ -216,7 +216,7 @@ class World {
   bool OverwriteDisk(MachineId machine, std::string_view file, uint64_t offset,
                      std::string_view bytes);
 
-  // ---- What happened.
+  // ---- Results of the run.
   // The rolling hash of all events.
   Hash128 trace_hash() const;
   const std::vector<TraceRecord>& trace() const;

@@ -12,8 +12,8 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
     +++ b/raft/host/replica.cc
     @@ …
 
-`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue), `Rated` how subtle it is
-(1 easy to 5 very subtle), `Checker` the beginning of the violation that is expected to report it.
+`Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
+from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it.
 """
 
 import os

@@ -10,7 +10,7 @@ import tree  # noqa: E402
 
 
 def found(text, path='kv/a.h'):
-    return [f.message.split('"')[1] for f in prose.check(path, text)]
+    return [f.message.split('"')[1] for f in prose.check(path, text) if '"' in f.message]
 
 
 class ProseTest(unittest.TestCase):
@@ -46,9 +46,44 @@ class ProseTest(unittest.TestCase):
             self.assertEqual(1, len(found(f'// {text}\n')), text)
         self.assertEqual([], found('// The leader found no entry and retries; the profile is finding its form.\n'))
 
+    def test_EveryKindOfText_Planted_IsRead(self):
+        for path, text in (('docs/a.md', '- Bytes.\n- See above.\n'), ('docs/a.md', '| a | it is handed over |\n|---|---|\n'),
+                           ('docs/a.md', '> Who asks gets it.\n'), ('docs/a.md', '1. What is due leaves.\n'),
+                           ('kv/a.h', '// The write ends; what follows is cut.\n'), ('kv/a.h', 'int a; /* Likewise\n for b. */\n'),
+                           ('kv/a.cc', 'return Error("the key that "\n             "nobody wrote");\n'),
+                           ('kv/a.cc', 'kHelp = "Options:\\n  --json  as it stands, in JSON\\n";\n'),
+                           ('tests/a.py', 'def f():\n    """One.\n\n    Somebody asks gets it.\n    """\n'), ('tests/a.py', '# Likewise.\n'),
+                           ('.ci/run', '#!/usr/bin/env bash\n# The bench; what follows counts.\n'), ('bazelw', '# Anew at each start.\n'),
+                           ('raft/core/testdata/a.txt', '# Nobody answers.\npropose 1 x\n----\nok\n'),
+                           ('tests/planted/patches/a.patch', 'Rated: 3\n\nThe rest is sent in vain.\n\n--- a/b.cc\n+++ b/b.cc\n'),
+                           ('kv/BUILD.bazel', '# Of the store.\n')):
+            self.assertTrue(prose.is_checked(path), path)
+            self.assertEqual(1, len(found(text, path)), text)
+        for path, text in (('kv/a_test.cc', 'f("the key that nobody wrote");\n'), ('kv/a.cc', 'f("nobody here");\n'),
+                           ('docs/a.md', '| size | of the key |\n'), ('docs/a.md', '```\nnobody, of the same.\n```\n'), ('docs/a.md', '`nobody`\n'),
+                           ('tests/planted/patches/a.patch', 'The end.\n\n--- a/b.cc\n+// Nobody.\n'),
+                           ('raft/core/testdata/a.txt', '# why\nnobody\n')):
+            self.assertEqual([], found(text, path), text)
+
+    def test_LongSentence_Planted_IsFound(self):
+        def lengths(text, path='kv/a.h'):
+            return [f.message.split()[3] for f in prose.check(path, text)]
+
+        long = 'The leader ' + ' '.join(['sends'] * 29)
+        just = 'The leader ' + ' '.join(['sends'] * 28)
+        lines = long.replace(' ', '\n// ', 5)
+        for path, text in (('kv/a.h', f'// {long}.\n'), ('kv/a.h', f'// {lines}\n'), ('kv/a.h', f'// A: {long[1:]}.\n'), ('docs/a.md', f'One. {long}\n'),
+                           ('docs/a.md', f'- {long}.\n'), ('docs/a.md', f'| a | {long} |\n'), ('kv/a.cc', f'f("{long}");\n'),
+                           ('kv/a.h', f'// {long[:60]}; {long[60:]}\n')):
+            self.assertIn(lengths(text, path), (['31'], ['32']), text)
+        for path, text in (('kv/a.h', f'// {just}. {just}? {just}: {just}.\n'), ('docs/a.md', f'| a | {just}; {just} |\n'), ('docs/a.md', f'    {long}\n'),
+                           ('docs/a.md', f'- {just}\n- {just}\n\n{just}\n'), ('docs/a.md', f'**{just}.** {just}\n'), ('kv/a.h', f'// {just}.\nint a;\n// {just}.\n'),
+                           ('kv/a.h', f'// {just}\n//\n// {just}\n// ---- A b.\n'), ('kv/a.cc', f'f("{just}; {just}");\n')):
+            self.assertEqual([], lengths(text, path), text)
+
     def test_NameOfATest_WithSuchAWord_IsFound(self):
         self.assertEqual(['Nobody'], found('TEST(Stream, Cancelled_CallsNobody) {\n', 'net/a_test.cc'))
-        self.assertEqual(['Tells'], found('    def test_Error_TellsTheName(self):\n', 'tests/a_test.py'))
+        self.assertEqual(['Tells'], found('class T:\n    def test_Error_TellsTheName(self):\n        pass\n', 'tests/a_test.py'))
         self.assertEqual([], found('TEST(Stream, Cancelled_MakesNoCall) {\n', 'net/a_test.cc'))
 
     def test_List_OnlyShrinks(self):
