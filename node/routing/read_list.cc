@@ -1,20 +1,25 @@
 #include "node/routing/read_list.h"
 
-#include <cstring>
+#include "env/little_endian.h"
 
 namespace quorate::node {
 
-void ReadList::Append(Item item, absl::Span<const std::string_view> arguments) {
-  item.arguments_offset = arena_.size();
-  item.arguments_count = static_cast<uint32_t>(arguments.size());
-  for (const std::string_view argument : arguments) {
-    const auto size = static_cast<uint32_t>(argument.size());
-    char bytes[sizeof(size)];
-    std::memcpy(bytes, &size, sizeof(size));
-    arena_.append(bytes, sizeof(size));
+void ReadList::Append(const RoutedRequest& request, MonoTime deadline,
+                      const kv::CommandSpec& spec) {
+  items_.push_back(
+      {.sink = request.sink,
+       .token = request.token,
+       .redirect = request.redirect,
+       .deadline = deadline,
+       .op = spec.op,
+       .slot = spec.slot,
+       .numbers = spec.numbers,
+       .arguments_offset = arena_.size(),
+       .arguments_count = static_cast<uint32_t>(spec.arguments.size())});
+  for (const std::string_view argument : spec.arguments) {
+    AppendFixed(&arena_, static_cast<uint32_t>(argument.size()));
     arena_.append(argument);
   }
-  items_.push_back(item);
 }
 
 kv::CommandSpec ReadList::CommandOf(
@@ -22,8 +27,7 @@ kv::CommandSpec ReadList::CommandOf(
   arguments->clear();
   const char* p = arena_.data() + item.arguments_offset;
   for (uint32_t i = 0; i < item.arguments_count; ++i) {
-    uint32_t size;
-    std::memcpy(&size, p, sizeof(size));
+    const auto size = LoadFixed<uint32_t>(p);
     arguments->emplace_back(p + sizeof(size), size);
     p += sizeof(size) + size;
   }

@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "node/routing/request_sink.h"
@@ -31,13 +30,17 @@ class ReadList {
     kv::Op op;
     Slot slot;
     std::array<int64_t, 2> numbers;
-    // Set by Append.
-    size_t arguments_offset = 0;
-    uint32_t arguments_count = 0;
+    // The place of the arguments in the arena.
+    size_t arguments_offset;
+    uint32_t arguments_count;
+
+    RoutedRequest Request() const { return {sink, token, redirect}; }
   };
 
-  // `arguments` must not be of this list.
-  void Append(Item item, absl::Span<const std::string_view> arguments);
+  // `spec` is a read outside the log: without flags, session and conditions.
+  // Requires: the arguments of `spec` are not of this list.
+  void Append(const RoutedRequest& request, MonoTime deadline,
+              const kv::CommandSpec& spec);
   // The command of `item`, which is of this list. `arguments` is its storage.
   kv::CommandSpec CommandOf(const Item& item,
                             std::vector<std::string_view>* arguments) const;

@@ -1,6 +1,7 @@
 #include "node/routing/read_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "env/check.h"
@@ -37,14 +38,7 @@ ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
       reads_(std::make_unique<ReadList>()) {}
 
 void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
-  reads_->Append({.sink = request.sink,
-                  .token = request.token,
-                  .redirect = request.redirect,
-                  .deadline = NewDeadline(),
-                  .op = spec.op,
-                  .slot = spec.slot,
-                  .numbers = spec.numbers},
-                 spec.arguments);
+  reads_->Append(request, NewDeadline(), spec);
   ++waiting_requests_;
   ++OrderOf(request.sink).waiting_reads;
   ++counters_.reads;
@@ -66,13 +60,7 @@ bool ReadQueue::WaitingFit(RequestSink* sink) {
 
 void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
   if (OrderOf(sink).parked_reads == 0) return;
-  std::vector<RequestSink::ParkedRead> parked;
-  parked.swap(sink->routing().parked);
-  for (RequestSink::ParkedRead& read : parked) {
-    if (read.group != leadership_.group()) {
-      sink->routing().parked.push_back(std::move(read));
-      continue;
-    }
+  for (const RequestSink::ParkedRead& read : TakeParked(sink)) {
     RequestSink::ConnectionOrder& order = OrderOf(sink);
     --order.parked_reads;
     --order.issued_reads;
@@ -97,8 +85,7 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
   for (size_t i = places.size(); i > 0; --i) {
     ReadList::Item& item = reads_->items()[places[i - 1]];
     const kv::CommandSpec spec = reads_->CommandOf(item, &arguments_);
-    batches_.Add({sink, item.token, item.redirect}, spec,
-                 results_.BytesOf(sink, spec));
+    batches_.Add(item.Request(), spec, results_.BytesOf(sink, spec));
     item.sink = nullptr;
   }
 }
@@ -160,8 +147,7 @@ void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
   bool kept = !status.ok();
   for (ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr || !status.ok()) continue;
-    const RoutedRequest request = {item.sink, item.token, item.redirect};
-    switch (Serve(request, reads->CommandOf(item, &arguments_))) {
+    switch (Serve(item.Request(), reads->CommandOf(item, &arguments_))) {
       case Served::kDone:
         item.sink = nullptr;
         break;
@@ -231,13 +217,23 @@ void ReadQueue::Park(const ReadList::Item& item, const ReadList& reads) {
   ++OrderOf(item.sink).parked_reads;
 }
 
+std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
+  std::vector<RequestSink::ParkedRead>& all = sink->routing().parked;
+  const auto first = std::stable_partition(
+      all.begin(), all.end(), [this](const RequestSink::ParkedRead& read) {
+        return read.group != leadership_.group();
+      });
+  std::vector<RequestSink::ParkedRead> taken(
+      std::make_move_iterator(first), std::make_move_iterator(all.end()));
+  all.erase(first, all.end());
+  return taken;
+}
+
 void ReadQueue::ServeParked(RequestSink* sink) {
-  std::vector<RequestSink::ParkedRead> parked;
-  parked.swap(sink->routing().parked);
   ReadList behind_log;
   bool no_room = false;
-  for (RequestSink::ParkedRead& read : parked) {
-    if (no_room || read.group != leadership_.group()) {
+  for (RequestSink::ParkedRead& read : TakeParked(sink)) {
+    if (no_room) {
       sink->routing().parked.push_back(std::move(read));
       continue;
     }
@@ -245,14 +241,8 @@ void ReadQueue::ServeParked(RequestSink* sink) {
       // The read in the log may observe more than this node has applied. So the
       // other reads need a read point after it.
       --OrderOf(sink).parked_reads;
-      behind_log.Append({.sink = sink,
-                         .token = read.token,
-                         .redirect = read.redirect,
-                         .deadline = NewDeadline(),
-                         .op = read.op,
-                         .slot = read.slot,
-                         .numbers = read.numbers},
-                        ParkedCommand(read, &arguments_).arguments);
+      behind_log.Append({sink, read.token, read.redirect}, NewDeadline(),
+                        ParkedCommand(read, &arguments_));
       continue;
     }
     const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
@@ -278,13 +268,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
 }
 
 void ReadQueue::DropParked(RequestSink* sink) {
-  std::vector<RequestSink::ParkedRead> parked;
-  parked.swap(sink->routing().parked);
-  for (RequestSink::ParkedRead& read : parked) {
-    if (read.group != leadership_.group()) {
-      sink->routing().parked.push_back(std::move(read));
-      continue;
-    }
+  for (const RequestSink::ParkedRead& read : TakeParked(sink)) {
     RequestSink::ConnectionOrder& order = OrderOf(sink);
     --order.parked_reads;
     --order.issued_reads;
@@ -334,7 +318,8 @@ void ReadQueue::SortReadsOf(RequestSink* sink) {
 }
 
 void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {
-  reads_->Append(item, reads.CommandOf(item, &arguments_).arguments);
+  reads_->Append(item.Request(), item.deadline,
+                 reads.CommandOf(item, &arguments_));
 }
 
 void ReadQueue::ExpireWaiting() {

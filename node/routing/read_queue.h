@@ -85,6 +85,8 @@ class ReadQueue {
   void OnReadPoint(std::unique_ptr<ReadList> reads, const absl::Status& status);
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
   void Park(const ReadList::Item& item, const ReadList& reads);
+  // Takes the sink's parked reads of this group out of its list, in order.
+  std::vector<RequestSink::ParkedRead> TakeParked(RequestSink* sink);
   // Puts the reads back in front of those that arrived in the meantime.
   void KeepReads(const ReadList& reads);
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
