@@ -75,8 +75,7 @@ void ClientConnection::WantResume() {
 }
 
 size_t ClientConnection::unsent_bytes() const {
-  return out_.size() +
-         (connection_ == nullptr ? 0 : connection_->unsent_bytes());
+  return out_.size() + (closed() ? 0 : connection_->unsent_bytes());
 }
 
 void ClientConnection::Hold(size_t bytes) {
@@ -91,7 +90,7 @@ size_t ClientConnection::window_bytes() const {
 }
 
 void ClientConnection::Measure() {
-  if (connection_ == nullptr) return;
+  if (closed()) return;
   const MonoTime now = clients_.env_.loop.ReadClock().mono;
   const size_t unsent = connection_->unsent_bytes();
   const uint64_t taken = written_bytes_ - unsent - measured_bytes_;
@@ -108,7 +107,7 @@ void ClientConnection::Measure() {
 }
 
 bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
-  if (connection_ == nullptr) return true;
+  if (closed()) return true;
   const size_t unsent = connection_->unsent_bytes();
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
   const bool small = bytes <= kTurnReplyBytes;
@@ -142,8 +141,7 @@ bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
 }
 
 void ClientConnection::Count() {
-  const size_t bytes =
-      connection_ == nullptr ? 0 : unsent_bytes() + held_bytes_;
+  const size_t bytes = closed() ? 0 : unsent_bytes() + held_bytes_;
   const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
   if (counted > counted_bytes_) {
     clients_.turn_bytes_ += counted - counted_bytes_;
@@ -167,13 +165,13 @@ bool ClientConnection::refuses_requests() const {
 }
 
 void ClientConnection::PauseReads() {
-  if (reads_paused_ || closing_ || connection_ == nullptr) return;
+  if (reads_paused_ || closing_ || closed()) return;
   reads_paused_ = true;
   connection_->PauseReads();
 }
 
 void ClientConnection::ResumeReads() {
-  if (!reads_paused_ || connection_ == nullptr || clients_.stopped_) return;
+  if (!reads_paused_ || closed() || clients_.stopped_) return;
   reads_paused_ = false;
   connection_->ResumeReads();
 }
@@ -225,7 +223,7 @@ void ClientConnection::OnDrained() {
 
 void ClientConnection::Flush() {
   flush_wanted_ = false;
-  if (connection_ == nullptr) {
+  if (closed()) {
     out_.Drop();
     return;
   }
@@ -254,7 +252,7 @@ void ClientConnection::Flush() {
 }
 
 void ClientConnection::Close() {
-  if (connection_ == nullptr) return;
+  if (closed()) return;
   linger_.Cancel();
   connection_.reset();
   Uncount();
@@ -289,7 +287,7 @@ void ClientConnection::CheckInvariants() const {
 }
 
 void ClientConnection::Sweep(MonoTime now) {
-  if (connection_ == nullptr) return;
+  if (closed()) return;
   const TimeoutsConfig& timeouts = clients_.config_.timeouts;
   const size_t unsent = connection_->unsent_bytes();
   if (unsent > 0) {
@@ -370,7 +368,7 @@ bool Clients::idle() const {
   return std::all_of(clients_.begin(), clients_.end(), [](const auto& entry) {
     const ClientConnection& client = *entry.second;
     return client.protocol_->pending() == 0 &&
-           (client.connection_ == nullptr || client.unsent_bytes() == 0);
+           (client.closed() || client.unsent_bytes() == 0);
   });
 }
 
@@ -395,7 +393,7 @@ void Clients::RunTurnEnd() {
     if (found == clients_.end()) continue;
     ClientConnection& client = *found->second;
     if (!client.counted_) client.Close();
-    if (client.connection_ == nullptr) {
+    if (client.closed()) {
       client.flush_wanted_ = false;
       client.resume_wanted_ = false;
       if (client.protocol_->pending() == 0) clients_.erase(found);

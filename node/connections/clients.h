@@ -82,8 +82,10 @@ class ClientConnection final : public env::Connection::Observer {
   void ResumeReads();
   // Handles no further request, sends outstanding replies, then closes.
   void CloseAfterFlush();
+  // The stream is closed.
+  bool closed() const { return connection_ == nullptr; }
   // The stream is closed, or will be after the outstanding replies.
-  bool closing() const { return closing_ || connection_ == nullptr; }
+  bool closing() const { return closing_ || closed(); }
   // No further request may be handled: the connection is closing, or the node
   // is stopping.
   bool refuses_requests() const;

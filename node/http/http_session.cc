@@ -73,20 +73,19 @@ void HttpSession::Resume() {
 }
 
 void HttpSession::OnClosed() {
-  closed_ = true;
   stalled_.reset();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
 }
 
 bool HttpSession::Stopped() {
-  return closed_ || last_ || client_.refuses_requests() || has_parked() ||
+  return last_ || client_.refuses_requests() || has_parked() ||
          pending_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, pending_.empty());
 }
 
 bool HttpSession::RoomFor(uint64_t token, size_t bytes) {
-  if (closed_) return true;
+  if (client_.closed()) return true;
   const bool room = client_.RoomFor(bytes, token == front_token_);
   PendingOf(token).without_room = !room;
   return room;
@@ -563,7 +562,7 @@ void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
 
 void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
   Pending& pending = PendingOf(token);
-  if (!closed_) WriteResult(pending, result);
+  if (!client_.closed()) WriteResult(pending, result);
   Finish(pending);
 }
 
@@ -589,7 +588,7 @@ void HttpSession::Finish(Pending& pending) {
   }
   if (!close) SendContinueIfDue();
   client_.WantFlush();
-  if (closed_) return;
+  if (client_.closed()) return;
   if (close) {
     client_.CloseAfterFlush();
   } else if (waiting_ || has_parked()) {

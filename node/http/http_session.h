@@ -123,7 +123,6 @@ class HttpSession final : public Protocol, public RequestSink {
   std::deque<Pending> pending_;
   uint64_t front_token_ = 1;
   std::optional<HttpRequest> stalled_;
-  bool closed_ = false;
   bool processing_ = false;
   bool waiting_ = false;
   bool last_ = false;  // True after the last request of the connection.

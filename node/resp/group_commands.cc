@@ -31,9 +31,11 @@ std::optional<int64_t> ExpiringKeys(const Context& context, bool cluster) {
 
 }  // namespace
 
-GroupCommands::GroupCommands(Context& context, RespAddress address,
-                             GroupQuestions& questions, ReplyQueue& replies)
+GroupCommands::GroupCommands(Context& context, const ClientConnection& client,
+                             RespAddress address, GroupQuestions& questions,
+                             ReplyQueue& replies)
     : context_(context),
+      client_(client),
       address_(address),
       questions_(questions),
       replies_(replies) {}
@@ -132,7 +134,7 @@ void GroupCommands::AskEach(
 }
 
 void GroupCommands::OnResult(const kv::ResultView& result) {
-  if (questions_.closed()) {
+  if (client_.closed()) {
     if (--running_->due > 0) return;
     const uint64_t token = running_->token;
     running_.reset();

@@ -16,6 +16,7 @@
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
 #include "node/commands/translate.h"
+#include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/resp/group_questions.h"
 #include "node/resp/reply_queue.h"
@@ -28,8 +29,9 @@ namespace quorate::node {
 class GroupCommands {
  public:
   // All outlive the object.
-  GroupCommands(Context& context, RespAddress address,
-                GroupQuestions& questions, ReplyQueue& replies);
+  GroupCommands(Context& context, const ClientConnection& client,
+                RespAddress address, GroupQuestions& questions,
+                ReplyQueue& replies);
 
   Handled FlushAll(const CommandRow& row, Arguments request);
   Handled CountKeys(const CommandRow& row);
@@ -72,6 +74,7 @@ class GroupCommands {
                  RespWriter& reply) const;
 
   Context& context_;
+  const ClientConnection& client_;
   const RespAddress address_;
   GroupQuestions& questions_;
   ReplyQueue& replies_;

@@ -46,8 +46,7 @@ void GroupQuestions::AskWaiting() {
   }
 }
 
-std::vector<uint64_t> GroupQuestions::Close() {
-  closed_ = true;
+std::vector<uint64_t> GroupQuestions::DropWaiting() {
   std::vector<uint64_t> tokens;
   for (const Question& question : std::exchange(waiting_, {})) {
     tokens.push_back(question.token);

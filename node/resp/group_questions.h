@@ -47,9 +47,8 @@ class GroupQuestions {
   // True if a question waits for room in its group.
   bool waiting() const { return !waiting_.empty(); }
   void AskWaiting();
-  // The client is gone: waiting questions are dropped. Returns their tokens.
-  std::vector<uint64_t> Close();
-  bool closed() const { return closed_; }
+  // Drops the waiting questions and returns their tokens.
+  std::vector<uint64_t> DropWaiting();
 
  private:
   struct Question {
@@ -61,7 +60,6 @@ class GroupQuestions {
   Context& context_;
   const bool cluster_;
   RequestSink& sink_;
-  bool closed_ = false;
   std::vector<Question> waiting_;
   // Groups that accepted a question of the newest command.
   std::vector<GroupId> asked_groups_;

@@ -183,7 +183,7 @@ void KeyScan::Step() {
   const bool found =
       walk.command == CommandId::kRandomkey && !walk.keys.empty();
   if (walk.next == walk.cursors.size() || walk.visited >= walk.wanted ||
-      found || questions_.closed()) {
+      found || client_.closed()) {
     return End("");
   }
   const SlotCursor& slot_cursor = walk.cursors[walk.next];

@@ -81,7 +81,7 @@ RespSession::RespSession(Context& context, ClientConnection& client,
             return WriteLocal(row, request, reply);
           }),
       questions_(context, address, *this),
-      group_commands_(context, address, questions_, replies_),
+      group_commands_(context, client, address, questions_, replies_),
       scan_(context, client, address, questions_, replies_),
       peers_(context, client, replies_),
       client_commands_(context, client, view_, key_commands_, replies_),
@@ -103,9 +103,8 @@ void RespSession::Resume() {
 }
 
 void RespSession::OnClosed() {
-  closed_ = true;
   stalled_.clear();
-  const std::vector<uint64_t> unasked = questions_.Close();
+  const std::vector<uint64_t> unasked = questions_.DropWaiting();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
   for (const uint64_t token : unasked) {
@@ -116,18 +115,18 @@ void RespSession::OnClosed() {
 }
 
 bool RespSession::Stopped() {
-  return closed_ || scan_.running() || questions_.waiting() ||
+  return scan_.running() || questions_.waiting() ||
          client_.refuses_requests() || has_parked() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
 
 bool RespSession::RoomFor(uint64_t token, size_t bytes) {
-  return closed_ || replies_.RoomFor(token, bytes);
+  return client_.closed() || replies_.RoomFor(token, bytes);
 }
 
 void RespSession::OnRepliesSent() {
-  if ((waiting_ || has_parked()) && !closed_) client_.WantResume();
+  if ((waiting_ || has_parked()) && !client_.closed()) client_.WantResume();
 }
 
 void RespSession::Process() {
@@ -147,7 +146,7 @@ void RespSession::Process() {
       client_.CloseAfterFlush();
       break;
     }
-    if (Handle(parser_.arguments()) == Handled::kBlocked && !closed_) {
+    if (Handle(parser_.arguments()) == Handled::kBlocked && !client_.closed()) {
       const Arguments request = parser_.arguments();
       stalled_.assign(request.begin(), request.end());
     }
@@ -302,7 +301,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     group_commands_.OnResult(result);
     // The answer made room for a question that waits.
     if (questions_.waiting()) client_.WantResume();
-  } else if (closed_) {
+  } else if (client_.closed()) {
     replies_.Drop(token);
   } else {
     replies_.OnResult(token, result);

@@ -85,7 +85,6 @@ class RespSession final : public ListedProtocol, public RequestSink {
   ClientConnection& client_;
   const AddressView view_;
   RespParser parser_;
-  bool closed_ = false;
   bool processing_ = false;
   bool waiting_ = false;  // Process stopped before the end of the input.
   // A request that was blocked, kept until it can go on.
