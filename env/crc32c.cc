@@ -1,11 +1,12 @@
 #include "env/crc32c.h"
 
 #include <array>
-#include <cstring>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #endif
+
+#include "env/little_endian.h"
 
 namespace quorate {
 namespace {
@@ -41,9 +42,7 @@ __attribute__((target("sse4.2"))) uint32_t ByInstruction(
   size_t left = bytes.size();
   uint64_t wide = crc;
   for (; left >= 8; left -= 8, p += 8) {
-    uint64_t word;
-    std::memcpy(&word, p, 8);
-    wide = _mm_crc32_u64(wide, word);
+    wide = _mm_crc32_u64(wide, LoadFixed<uint64_t>(p));
   }
   crc = static_cast<uint32_t>(wide);
   for (; left > 0; --left, ++p) {
@@ -65,11 +64,9 @@ uint32_t Crc32c(uint32_t crc, std::string_view bytes) {
 
 uint32_t Crc32cSeed(uint64_t a, uint64_t b, uint64_t c) {
   char place[24];
-  for (int i = 0; i < 8; ++i) {
-    place[i] = static_cast<char>(a >> (8 * i));
-    place[8 + i] = static_cast<char>(b >> (8 * i));
-    place[16 + i] = static_cast<char>(c >> (8 * i));
-  }
+  StoreFixed(place, a);
+  StoreFixed(place + 8, b);
+  StoreFixed(place + 16, c);
   return Crc32c(0, std::string_view(place, sizeof(place)));
 }
 

@@ -5,9 +5,9 @@
 #define QUORATE_KV_SLOTS_KEYED_HASH_H_
 
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
+#include "env/little_endian.h"
 #include "env/random.h"
 
 namespace quorate::kv {
@@ -16,18 +16,6 @@ namespace quorate::kv {
 inline uint64_t FoldMultiply(uint64_t a, uint64_t b) {
   const auto wide = static_cast<unsigned __int128>(a) * b;
   return static_cast<uint64_t>(wide) ^ static_cast<uint64_t>(wide >> 64);
-}
-
-// Little-endian loads from any address.
-inline uint64_t Load64(const char* p) {
-  uint64_t value;
-  std::memcpy(&value, p, sizeof(value));
-  return value;
-}
-inline uint64_t Load32(const char* p) {
-  uint32_t value;
-  std::memcpy(&value, p, sizeof(value));
-  return value;
 }
 
 // A keyed 64-bit hash of `bytes`. It is a chain of folded multiplies over words
@@ -43,18 +31,19 @@ inline uint64_t KeyedHash(uint64_t key, std::string_view bytes) {
   const char* p = bytes.data();
   size_t size = bytes.size();
   while (size > 16) {
-    state = FoldMultiply(Load64(p) ^ secret_a, Load64(p + 8) ^ state);
+    state = FoldMultiply(LoadFixed<uint64_t>(p) ^ secret_a,
+                         LoadFixed<uint64_t>(p + 8) ^ state);
     p += 16;
     size -= 16;
   }
   uint64_t low = 0;
   uint64_t high = 0;
   if (size >= 8) {
-    low = Load64(p);
-    high = Load64(p + size - 8);
+    low = LoadFixed<uint64_t>(p);
+    high = LoadFixed<uint64_t>(p + size - 8);
   } else if (size >= 4) {
-    low = Load32(p);
-    high = Load32(p + size - 4);
+    low = LoadFixed<uint32_t>(p);
+    high = LoadFixed<uint32_t>(p + size - 4);
   } else if (size > 0) {
     low = static_cast<uint8_t>(p[0]) |
           static_cast<uint64_t>(static_cast<uint8_t>(p[size / 2])) << 8 |

@@ -145,10 +145,7 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   const Slot slot = HashSlot("{b}");
   Add({.op = Op::kFlush, .numbers = {slot.value(), slot.value()}}, {});
   results += Apply(1'801);
-  const uint64_t digest = store_.Digest();
-  for (int i = 0; i < 8; ++i) {
-    results.push_back(static_cast<char>(digest >> 8 * i));
-  }
+  AppendFixed(&results, store_.Digest());
   testing::ExpectGolden("kv/store/testdata/rules_v2.golden", results);
 }
 

@@ -1,6 +1,5 @@
 #include "raft/log/record.h"
 
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,30 +22,27 @@ constexpr size_t kCopiedPayloadBytesMax = 512;
 
 uint32_t RecordSeed(uint32_t segment_seed, uint64_t offset) {
   char bytes[8];
-  std::memcpy(bytes, &offset, sizeof(bytes));
+  StoreFixed(bytes, offset);
   return Crc32c(segment_seed, std::string_view(bytes, sizeof(bytes)));
-}
-
-template <typename T>
-void Set(char* record, size_t offset, T value) {
-  std::memcpy(record + offset, &value, sizeof(T));
 }
 
 // Writes the header of a record, with its checksum.
 void EncodeHeader(const RecordHeader& header, uint32_t record_seed,
                   char* record) {
-  Set<uint32_t>(record, 0, header.body_bytes);
-  Set<uint8_t>(record, 4, static_cast<uint8_t>(header.type));
-  Set<uint8_t>(record, 5, header.version);
-  Set<uint16_t>(record, 6, header.flags);
-  Set<uint32_t>(record, 8, header.key.group.value());
-  Set<uint32_t>(record, 12, header.body_crc);
-  Set<uint64_t>(record, 16, header.key.incarnation.value());
-  Set<uint64_t>(record, 24, header.write_number);
-  Set<uint64_t>(record, 32, header.synced.segment);
-  Set<uint32_t>(record, 40, static_cast<uint32_t>(header.synced.offset));
+  StoreFixed<uint32_t>(record, header.body_bytes);
+  StoreFixed<uint8_t>(record + 4, static_cast<uint8_t>(header.type));
+  StoreFixed<uint8_t>(record + 5, header.version);
+  StoreFixed<uint16_t>(record + 6, header.flags);
+  StoreFixed<uint32_t>(record + 8, header.key.group.value());
+  StoreFixed<uint32_t>(record + 12, header.body_crc);
+  StoreFixed<uint64_t>(record + 16, header.key.incarnation.value());
+  StoreFixed<uint64_t>(record + 24, header.write_number);
+  StoreFixed<uint64_t>(record + 32, header.synced.segment);
+  StoreFixed<uint32_t>(record + 40,
+                       static_cast<uint32_t>(header.synced.offset));
   const std::string_view covered(record, kRecordHeaderBytes - 4);
-  Set<uint32_t>(record, kRecordHeaderBytes - 4, Crc32c(record_seed, covered));
+  StoreFixed<uint32_t>(record + kRecordHeaderBytes - 4,
+                       Crc32c(record_seed, covered));
 }
 
 absl::Status BadBody(const char* what, size_t size) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/destruction.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 
@@ -61,9 +62,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     connection_->Write(Buffer::Create(kFrameHeaderBytes, [&](char* out) {
-      for (size_t i = 0; i < kFrameHeaderBytes; ++i) {
-        out[i] = static_cast<char>(size >> 8 * i);
-      }
+      StoreFixed(out, static_cast<uint32_t>(size));
     }));
     for (const Buffer& piece : pieces) connection_->Write(piece);
   }
@@ -274,10 +273,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
       bytes.remove_prefix(n);
       missing_ = 1;  // Not known yet.
       if (header_size_ < kFrameHeaderBytes) return true;
-      size_t size = 0;
-      for (size_t i = 0; i < kFrameHeaderBytes; ++i) {
-        size |= size_t{static_cast<uint8_t>(header_[i])} << 8 * i;
-      }
+      const size_t size = LoadFixed<uint32_t>(header_);
       if (size > env::kMessageBytesMax) {
         transport_.tracer_.Log(
             Severity::kError,

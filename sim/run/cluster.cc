@@ -1,12 +1,12 @@
 #include "sim/run/cluster.h"
 
 #include <algorithm>
-#include <cstring>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/little_endian.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "raft/log/record.h"
@@ -186,9 +186,9 @@ class Cluster::Program final : public raft::Host::Observer {
       cluster_->Mark(node_, "kv.duplicate_answered_from_session");
     }
     const uint64_t digest = state->Digest();
-    char bytes[sizeof(digest)];
-    std::memcpy(bytes, &digest, sizeof(digest));
-    cluster_->world_.HashNote(cluster_->machine(node_), {bytes, sizeof(bytes)});
+    std::string note;
+    AppendFixed(&note, digest);
+    cluster_->world_.HashNote(cluster_->machine(node_), note);
     checker.OnDigest(node_, group, core->applied_index(), digest);
   }
 
