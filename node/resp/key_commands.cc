@@ -72,7 +72,8 @@ Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
 
 Handled KeyCommands::OpenSession(const CommandRow& row) {
   const quorate::Now now = context_.env.loop.ReadClock();
-  // Draws before a restart of this node had other start times in their key.
+  // The key contains the time, so a restarted node draws other tokens than it
+  // drew before.
   const uint64_t bits = context_.env.random.Bits(
       "node.session",
       Mix64(static_cast<uint64_t>(now.wall.earliest.ns())) ^

@@ -28,9 +28,12 @@ class AddressBook {
  public:
   struct Owner {
     MachineId machine;
-    NodeTransport* transport = nullptr;  // Or
+    // The transport that listens there; null if `listener` does, the id of a
+    // listener for streams of that machine.
+    NodeTransport* transport = nullptr;
     uint64_t listener = 0;
-    bool bound = false;  // False: `machine` was the last one to listen there.
+    // Whether `machine` listens there now. False: it was the last one that did.
+    bool bound = false;
   };
   // Checks "host:port" and binds the address. With `any_port` a port of 0
   // becomes a free port.
