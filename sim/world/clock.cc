@@ -21,7 +21,8 @@ SimClock::SimClock(const SimClockOptions& options, WallTime epoch)
 
 MonoTime SimClock::Mono(SimTime now) const {
   if (frozen_) return anchor_mono_;
-  const int64_t passed = (now - anchor_).ns();
+  // A turn that paused may have moved the anchor beyond this moment.
+  const int64_t passed = std::max<int64_t>((now - anchor_).ns(), 0);
   return anchor_mono_ +
          Duration(passed + passed / kMillion * mono_drift_ppm_ +
                   passed % kMillion * mono_drift_ppm_ / kMillion);

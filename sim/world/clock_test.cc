@@ -44,6 +44,18 @@ TEST(SimClock, ChangesBeforeTheLatestReading_NeverTakeItBack) {
   EXPECT_EQ(clock.Read(SimTime(6500)).mono, read + Nanoseconds(500));
 }
 
+// The change begins at the latest reading, 5000, and an event at 2000 follows.
+TEST(SimClock, ReadBeforeAChangeThatBeganLater_IsNotBelowIt) {
+  SimClock clock({}, kEpoch);
+  const MonoTime read = clock.Read(SimTime(5000)).mono;
+  clock.SetMonoDrift(SimTime(1000), 100);
+  EXPECT_EQ(clock.Mono(SimTime(2000)), read);
+  EXPECT_EQ(clock.WhenMono(read, SimTime(2000)), SimTime(2000));
+  EXPECT_EQ(clock.WhenMono(read + Nanoseconds(1), SimTime(2000)),
+            SimTime(5001));
+  EXPECT_EQ(clock.Mono(SimTime(5000)), read);
+}
+
 TEST(SimClock, Jump_IsAhead) {
   SimClock clock({}, kEpoch);
   const MonoTime before = clock.Mono(SimTime(1000));
