@@ -27,6 +27,8 @@ struct Env {
   Tracer& tracer;
   Buggify& buggify;
   Process& process;
+  // Differs from one start of the program to the next. Identifiers that must
+  // not repeat are drawn from it.
   Random random;
 };
 

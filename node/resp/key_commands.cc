@@ -72,13 +72,9 @@ Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
 
 Handled KeyCommands::OpenSession(const CommandRow& row) {
   const quorate::Now now = context_.env.loop.ReadClock();
-  // The key contains the time, so a restarted node draws other tokens than it
-  // drew before.
-  const uint64_t bits = context_.env.random.Bits(
-      "node.session",
-      Mix64(static_cast<uint64_t>(now.wall.earliest.ns())) ^
-          static_cast<uint64_t>(now.mono.ns()) ^ context_.host.store().value(),
-      context_.random_draws++);
+  // The source of randomness differs from one start of the node to the next.
+  const uint64_t bits =
+      context_.env.random.Bits("node.session", 0, context_.random_draws++);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     reply.Bulk(
         kv::FormatSessionToken(kv::MakeSessionToken(bits, now.wall.earliest)));

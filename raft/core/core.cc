@@ -62,10 +62,9 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   CHECK_GE(hard_state_.term, log_.last().term);
   durable_ = log_.last().index;
   // Replies to read requests from before a restart must not match new requests.
-  // A restart may repeat every random draw, so the clocks are part of the id.
+  // The source of randomness differs from one start to the next.
   next_read_id_ = random_.Bits("raft.read_id", options_.node.value(),
-                               Mix64(static_cast<uint64_t>(now.mono.ns())) ^
-                                   static_cast<uint64_t>(now.wall.latest.ns()));
+                               options_.group.value());
   ResetElectionTimer();
 }
 

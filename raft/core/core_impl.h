@@ -160,7 +160,7 @@ class Core::Impl {
 
   const CoreOptions options_;
   const Random random_;
-  uint64_t election_draws_ = 0;
+  uint64_t campaigns_ = 0;  // Pre-votes that it began in this term.
   uint64_t next_read_id_ = 0;
 
   HardState hard_state_;

@@ -12,6 +12,7 @@ namespace quorate::raft {
 void Core::Impl::SetTerm(Term term) {
   CHECK_GT(term, hard_state_.term);
   hard_state_ = {term, NodeId()};
+  campaigns_ = 0;
   Emit(Event::Kind::kTermChanged);
 }
 
@@ -20,8 +21,8 @@ void Core::Impl::SetVote(NodeId node) {
   hard_state_.voted_for = node;
 }
 
-// The timeout is drawn for each wait, so that two candidates that collided once
-// are unlikely to collide again (Raft paper 5.2).
+// The timeout is drawn for each term and campaign, so that two candidates that
+// collided once are unlikely to collide again (Raft paper 5.2).
 void Core::Impl::ResetElectionTimer() {
   const uint64_t entity =
       uint64_t{options_.node.value()} << 32 | options_.group.value();
@@ -29,7 +30,7 @@ void Core::Impl::ResetElectionTimer() {
       now_.mono + random_.Between(options_.election_timeout_min,
                                   options_.election_timeout_max,
                                   "raft.election_timeout", entity,
-                                  election_draws_++);
+                                  Mix64(hard_state_.term.value()) + campaigns_);
 }
 
 // No other candidate may disturb a leader within the least election timeout of
@@ -71,6 +72,7 @@ void Core::Impl::BecomePreCandidate() {
   const NodeId old_leader = leader();
   LeaveRole();
   role_ = PreCandidate();
+  ++campaigns_;
   ResetElectionTimer();
   Emit(Event::Kind::kRoleChanged);
   if (old_leader != NodeId()) Emit(Event::Kind::kLeaderKnown);

@@ -124,12 +124,7 @@ class StoreCreation final : public StoreOperation {
   StoreCreation(env::Env& env, ClusterId cluster, NodeId node,
                 std::string bootstrap_record, IdentityDone done)
       : StoreOperation(env, cluster, node, std::move(done)) {
-    // The clock distinguishes two bootstraps of a node that have the same
-    // source of randomness.
-    const uint64_t counter =
-        static_cast<uint64_t>(env.loop.ReadClock().mono.ns());
-    uint64_t store =
-        env.random.Bits("raft.store_incarnation", node.value(), counter);
+    uint64_t store = env.random.Bits("raft.store_incarnation", node.value(), 0);
     if (store == 0) store = 1;  // Zero means no store.
     identity_ = {cluster, node, StoreIncarnation(store),
                  std::move(bootstrap_record)};

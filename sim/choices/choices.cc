@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "env/check.h"
+#include "env/random.h"
 
 namespace quorate::sim {
 
@@ -23,23 +23,25 @@ Choices::Choices(const Tape& tape)
   }
 }
 
-uint64_t Choices::Find(const ChoiceSite& site, uint64_t entity,
-                       uint64_t counter, uint64_t default_value) {
-  const auto found = replay_.find(Key(site.site.hash(), entity, counter));
+ChoiceKey Choices::Count(const ChoiceSite& kind, uint64_t entity,
+                         uint64_t counter) {
+  const uint64_t before = counts_[Key(kind.site.hash(), entity, counter)]++;
+  if (before == 0) return {entity, counter};
+  return {entity, Mix64(counter + before * 0x9e3779b97f4a7c15)};
+}
+
+uint64_t Choices::Find(const ChoiceSite& site, const ChoiceKey& key,
+                       uint64_t default_value) {
+  const auto found =
+      replay_.find(Key(site.site.hash(), key.entity, key.counter));
   if (found == replay_.end()) return default_value;
   found->second.used = true;
   return choices_[found->second.line].value;
 }
 
-void Choices::Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                     uint64_t value, uint64_t default_value) {
-  const auto [known, first] =
-      recorded_.try_emplace(Key(site.site.hash(), entity, counter), value);
-  CHECK_EQ(known->second, value)
-      << "two choices have the name " << site.name << " " << entity << " "
-      << counter << ": a tape cannot tell them apart";
-  if (!first || value == default_value) return;
-  choices_.push_back({std::string(site.name), entity, counter, value});
+void Choices::Record(const ChoiceSite& site, const ChoiceKey& key,
+                     uint64_t value) {
+  choices_.push_back({std::string(site.name), key.entity, key.counter, value});
 }
 
 std::vector<TapeChoice> Choices::taken() const {

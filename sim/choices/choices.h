@@ -1,16 +1,16 @@
 // sim/choices/choices.h: makes every choice of the world: draws it, records it,
 // or reads it from a tape.
 //
-// The key of a choice is its site, its entity and the entity's own counter.
-// Each choice has a default, at which nothing special happens. A choice does
-// not depend on the number of other choices, so removing one leaves the others
-// unchanged.
+// The name of a choice is its site, its entity and the entity's own counter. A
+// choice depends on its name alone, so removing one leaves the others
+// unchanged. Each choice has a default, at which nothing special happens.
 #ifndef QUORATE_SIM_CHOICES_CHOICES_H_
 #define QUORATE_SIM_CHOICES_CHOICES_H_
 
 #include <cstdint>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -29,6 +29,14 @@ struct ChoiceSite {
   Site site;
 };
 
+// Names one thing about which choices are made, at one or several sites: a
+// message, a disk operation, a turn.
+struct ChoiceKey {
+  uint64_t entity = 0;
+  uint64_t counter = 0;
+  friend bool operator==(const ChoiceKey&, const ChoiceKey&) = default;
+};
+
 class Choices {
  public:
   // Draws from `seed`. If `record`, keeps the choices that differ from the
@@ -37,44 +45,69 @@ class Choices {
   // Reads from `tape` and draws nothing.
   explicit Choices(const Tape& tape);
 
+  // The key of a thing that is described by `kind`, `entity` and `counter`. The
+  // first thing of a description has (entity, counter) as its key. Each later
+  // one has a key that also depends on the number of those before it, so that a
+  // tape can tell them apart.
+  ChoiceKey Count(const ChoiceSite& kind, uint64_t entity, uint64_t counter);
+
   // The choice: the value on the tape, or `default_value` if the tape does not
   // have it; without a tape draw(const Random&, Site, entity, counter).
+  // Requires: each key is used once at a site. The caller makes it unique, or
+  // takes it from Count.
   template <typename Draw>
-  uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+  uint64_t Choose(const ChoiceSite& site, const ChoiceKey& key,
                   uint64_t default_value, Draw&& draw) {
-    if (replaying_) return Find(site, entity, counter, default_value);
+    if (replaying_) return Find(site, key, default_value);
     ++draws_;
-    const uint64_t value = draw(random_, site.site, entity, counter);
-    if (recording_) Record(site, entity, counter, value, default_value);
+    const uint64_t value = draw(random_, site.site, key.entity, key.counter);
+    if (recording_ && value != default_value) Record(site, key, value);
     return value;
   }
   // True with probability `ratio`. Default: false.
-  bool Chance(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-              Ratio ratio) {
-    if (replaying_) return Find(site, entity, counter, 0) != 0;
-    if (ratio.numerator == 0) return false;
-    ++draws_;
-    const bool value = random_.Chance(ratio, site.site, entity, counter);
-    if (recording_) Record(site, entity, counter, value ? 1 : 0, 0);
-    return value;
+  bool Chance(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio) {
+    if (ratio.numerator == 0 && !replaying_) return false;
+    return Choose(site, key, 0,
+                  [ratio](const Random& random, Site s, uint64_t e,
+                          uint64_t c) -> uint64_t {
+                    return random.Chance(ratio, s, e, c) ? 1 : 0;
+                  }) != 0;
   }
   // Uniform in [0, bound). Default: 0. Requires: bound > 0. A larger value on a
   // tape becomes the largest allowed one.
-  uint64_t Below(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                 uint64_t bound) {
+  uint64_t Below(const ChoiceSite& site, const ChoiceKey& key, uint64_t bound) {
     const uint64_t value =
-        Choose(site, entity, counter, 0,
+        Choose(site, key, 0,
                [bound](const Random& random, Site s, uint64_t e, uint64_t c) {
                  return random.Below(bound, s, e, c);
                });
     return value < bound ? value : bound - 1;
   }
   // Uniform in [low, high]. Default: low.
+  Duration Between(const ChoiceSite& site, const ChoiceKey& key, Duration low,
+                   Duration high) {
+    return low + Duration(static_cast<int64_t>(Below(
+                     site, key, static_cast<uint64_t>((high - low).ns()) + 1)));
+  }
+
+  // Shorter forms for a name that may be used more than once: they count it.
+  template <typename Draw>
+  uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                  uint64_t default_value, Draw&& draw) {
+    return Choose(site, Count(site, entity, counter), default_value,
+                  std::forward<Draw>(draw));
+  }
+  bool Chance(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+              Ratio ratio) {
+    return Chance(site, Count(site, entity, counter), ratio);
+  }
+  uint64_t Below(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+                 uint64_t bound) {
+    return Below(site, Count(site, entity, counter), bound);
+  }
   Duration Between(const ChoiceSite& site, uint64_t entity, uint64_t counter,
                    Duration low, Duration high) {
-    return low + Duration(static_cast<int64_t>(
-                     Below(site, entity, counter,
-                           static_cast<uint64_t>((high - low).ns()) + 1)));
+    return Between(site, Count(site, entity, counter), low, high);
   }
 
   bool replaying() const { return replaying_; }
@@ -93,19 +126,17 @@ class Choices {
     bool used = false;
   };
 
-  uint64_t Find(const ChoiceSite& site, uint64_t entity, uint64_t counter,
+  uint64_t Find(const ChoiceSite& site, const ChoiceKey& key,
                 uint64_t default_value);
-  void Record(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-              uint64_t value, uint64_t default_value);
+  void Record(const ChoiceSite& site, const ChoiceKey& key, uint64_t value);
 
   Random random_;
   const bool replaying_;
   const bool recording_;
   uint64_t draws_ = 0;
   std::vector<TapeChoice> choices_;
-  // Looked up only. A recording has all choices here: a key may be used again,
-  // but with the same value.
-  absl::flat_hash_map<Key, uint64_t> recorded_;
+  // How often each description was counted. Looked up only.
+  absl::flat_hash_map<Key, uint64_t> counts_;
   absl::flat_hash_map<Key, Replayed> replay_;
 };
 

@@ -79,12 +79,34 @@ TEST(Choices, Taken_OfAReplay_AreTheLinesThatWereAskedFor) {
   EXPECT_EQ(choices.taken(), (std::vector<TapeChoice>{{"test.a", 1, 0, 1}}));
 }
 
-TEST(Choices, RecordedTwiceUnderOneName_MustBeTheSame) {
-  Choices choices(3, /*record=*/true);
-  const uint64_t value = choices.Below(kB, 1, 0, 1000);
-  EXPECT_EQ(choices.Below(kB, 1, 0, 1000), value);
-  EXPECT_EQ(choices.taken().size(), 1u);
-  EXPECT_DEATH(choices.Below(kB, 1, 0, value), "two choices have the name");
+TEST(Choices, NameUsedAgain_IsAnotherLineOfTheTape) {
+  Choices recorded(3, /*record=*/true);
+  std::vector<uint64_t> values;
+  for (uint64_t bound = 1000; bound > 0; bound -= 100) {
+    values.push_back(recorded.Below(kB, 1, 0, bound));
+  }
+  Tape tape;
+  tape.choices = recorded.taken();
+  Choices replayed(tape);
+  std::vector<uint64_t> again;
+  for (uint64_t bound = 1000; bound > 0; bound -= 100) {
+    again.push_back(replayed.Below(kB, 1, 0, bound));
+  }
+  EXPECT_EQ(again, values);
+  EXPECT_GT(tape.choices.size(), 5u);
+}
+
+TEST(Choices, Count_GivesEachThingOfADescriptionItsOwnKey) {
+  Choices choices(3, false);
+  const ChoiceKey first = choices.Count(kA, 1, 2);
+  EXPECT_EQ(first, (ChoiceKey{1, 2}));
+  const ChoiceKey second = choices.Count(kA, 1, 2);
+  const ChoiceKey third = choices.Count(kA, 1, 2);
+  EXPECT_FALSE(second == first || third == first || third == second);
+  EXPECT_EQ(choices.Count(kB, 1, 2), first);
+  Choices other(4, false);
+  other.Count(kA, 1, 2);
+  EXPECT_EQ(other.Count(kA, 1, 2), second);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "env/check.h"
+#include "env/random.h"
+#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 namespace {
@@ -199,15 +201,12 @@ uint64_t DiskFile::ChooseLost(Loss loss, SimState* state, uint64_t entity,
   return state->choices.Below(kLostVersions, entity, counter, versions + 1);
 }
 
-void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity,
-                         uint64_t crash) {
-  // The number of the crash leaves room for 2^40 sectors.
-  const uint64_t counter = crash << 40;
+void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity) {
   // Per change: 1 if some sectors are kept, 2 if some are lost.
   absl::btree_map<uint64_t, int> fates;
   for (auto& [sector, unsynced] : sectors_) {
-    const uint64_t lost = ChooseLost(loss, state, entity, counter | sector,
-                                     unsynced.versions.size());
+    const uint64_t lost =
+        ChooseLost(loss, state, entity, sector, unsynced.versions.size());
     const size_t kept = unsynced.versions.size() - lost;
     for (size_t i = 0; i < unsynced.versions.size(); ++i) {
       fates[unsynced.versions[i].change] |= i < kept ? 1 : 2;
@@ -225,7 +224,7 @@ void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity,
     uint64_t lost = 0;
     if (loss == Loss::kEverything) lost = sizes_.versions.size();
     if (loss == Loss::kMixed) {
-      lost = state->choices.Below(kLostSize, entity, crash,
+      lost = state->choices.Below(kLostSize, entity, 0,
                                   sizes_.versions.size() + 1);
     }
     const size_t kept = sizes_.versions.size() - lost;
@@ -315,7 +314,7 @@ uint64_t DiskImage::Add(Change change) {
 
 uint64_t DiskImage::Create(std::string_view name, FileRef* file) {
   CHECK(Find(name) == nullptr) << name;
-  *file = std::make_shared<DiskFile>(++files_);
+  *file = std::make_shared<DiskFile>();
   return Add({0, Change::Kind::kCreate, std::string(name), "", *file});
 }
 
@@ -354,15 +353,18 @@ void DiskImage::ProcessDied() {
   for (auto& [name, file] : entries_) file->MarkAllSeen();
 }
 
-void DiskImage::LosePower(SimState* state, uint64_t machine, uint64_t crash) {
+void DiskImage::LosePower(SimState* state, uint64_t machine) {
   using Loss = DiskFile::Loss;
+  // Crashes are told apart by the second in which they happen.
+  const auto second = static_cast<uint64_t>(state->now.ms() / 1000);
+  const uint64_t crash = Mix64(machine << 32 | second);
   const auto loss =
-      static_cast<Loss>(state->choices.Below(kLoss, machine, crash, 3));
+      static_cast<Loss>(state->choices.Below(kLoss, machine, second, 3));
   for (size_t i = 0; i < unsynced_.size(); ++i) {
     bool lost = loss == Loss::kEverything;
     if (loss == Loss::kMixed) {
-      lost =
-          state->choices.Chance(kLostEntry, machine, crash << 32 | i, {1, 2});
+      lost = state->choices.Chance(kLostEntry, crash,
+                                   HashBytes(unsynced_[i].name), {1, 2});
     }
     if (lost) {
       state->faults.Count(Fault::kDiskEntryLost);
@@ -374,7 +376,7 @@ void DiskImage::LosePower(SimState* state, uint64_t machine, uint64_t crash) {
   entries_ = durable_;
   locks_.clear();
   for (auto& [name, file] : entries_) {
-    file->LosePower(loss, state, machine << 32 | file->number(), crash);
+    file->LosePower(loss, state, Mix64(crash + HashBytes(name)));
   }
 }
 

@@ -38,9 +38,6 @@ class SparseBytes {
 // The contents of a file. Its names are in DiskImage.
 class DiskFile {
  public:
-  explicit DiskFile(uint64_t number) : number_(number) {}
-
-  uint64_t number() const { return number_; }
   uint64_t size() const { return size_; }
   std::string Read(uint64_t offset, size_t size) const;
 
@@ -63,7 +60,7 @@ class DiskFile {
   // The machine lost power: each sector, and the size, keeps one of its
   // versions.
   enum class Loss : uint8_t { kNothing, kEverything, kMixed };
-  void LosePower(Loss loss, SimState* state, uint64_t entity, uint64_t crash);
+  void LosePower(Loss loss, SimState* state, uint64_t entity);
   bool FlipBit(uint64_t offset, int bit);
   // Replaces stored bytes, durable or not, without a write. False: the bytes
   // are equal, or beyond the end of the file.
@@ -98,7 +95,6 @@ class DiskFile {
   uint64_t ChooseLost(Loss loss, SimState* state, uint64_t entity,
                       uint64_t counter, size_t versions);
 
-  const uint64_t number_;
   SparseBytes cache_;
   uint64_t size_ = 0;
   uint64_t changes_ = 0;
@@ -132,7 +128,7 @@ class DiskImage {
   // A process died. Its changes are in the page cache, and a later sync covers
   // them.
   void ProcessDied();
-  void LosePower(SimState* state, uint64_t machine, uint64_t crash);
+  void LosePower(SimState* state, uint64_t machine);
 
   // The holder of each lock, by name.
   absl::btree_map<std::string, MachineId>& locks() { return locks_; }
@@ -157,7 +153,6 @@ class DiskImage {
   std::vector<Change> unsynced_;
   uint64_t changes_ = 0;
   uint64_t seen_ = 0;
-  uint64_t files_ = 0;
   absl::btree_map<std::string, MachineId> locks_;
 };
 

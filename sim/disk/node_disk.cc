@@ -4,9 +4,13 @@
 #include <utility>
 
 #include "env/check.h"
+#include "env/random.h"
+#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 namespace {
+// The kind of thing that the other sites choose about.
+constexpr ChoiceSite kOperation("disk.operation");
 constexpr ChoiceSite kJitter("disk.jitter");
 constexpr ChoiceSite kSlow("disk.slow");
 constexpr ChoiceSite kReadError("disk.read_error");
@@ -152,6 +156,7 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
   if (open == nullptr) return {};
   operation.handle = handle;
   operation.file = open->file;
+  operation.name = open->name;
   if (operation.kind == Kind::kSync) {
     operation.mark = open->file->sync_mark();
   }
@@ -182,7 +187,7 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
 env::Pending NodeDisk::Issue(Operation operation) {
   if (!scheduler_->BeginCall()) return {};
   SimState& state = scheduler_->state();
-  operation.number = operation_count_++;
+  operation.key = KeyOf(operation);
   operation.begins = scheduler_->effect_time();
   HashIssue(operation);
   DrawFault(&operation);
@@ -201,7 +206,6 @@ env::Pending NodeDisk::Issue(Operation operation) {
 }
 
 Duration NodeDisk::Latency(const Operation& operation) {
-  const uint64_t machine = scheduler_->id().value();
   Duration latency = options_.sync_latency;
   if (operation.kind == Kind::kWrite &&
       operation.durability == env::Durability::kLater) {
@@ -212,10 +216,9 @@ Duration NodeDisk::Latency(const Operation& operation) {
     latency = options_.read_latency;
   }
   SimState& state = scheduler_->state();
-  latency =
-      latency + state.Delay(kJitter, machine, operation.number, options_.jitter,
-                            options_.jitter_max, Fault::kDiskSlow);
-  return latency + state.Delay(kSlow, machine, operation.number, options_.slow,
+  latency = latency + state.Delay(kJitter, operation.key, options_.jitter,
+                                  options_.jitter_max, Fault::kDiskSlow);
+  return latency + state.Delay(kSlow, operation.key, options_.slow,
                                options_.slow_max, Fault::kDiskSlow);
 }
 
@@ -234,8 +237,7 @@ void NodeDisk::DrawFault(Operation* operation) {
   SimState& state = scheduler_->state();
   const DiskAccess access = AccessOf(operation->kind);
   const auto draws = [&](ChoiceSite site, Ratio ratio) {
-    return state.choices.Chance(site, scheduler_->id().value(),
-                                operation->number, ratio);
+    return state.choices.Chance(site, operation->key, ratio);
   };
   const bool planned = Planned(*operation);
   bool sync_fails =
@@ -258,11 +260,25 @@ void NodeDisk::DrawFault(Operation* operation) {
   operation->failing = fails || sync_fails;
 }
 
+// Describes an operation by its kind, its file and its offset, so that one
+// operation more leaves the choices about most others unchanged. Operations
+// without an offset are told apart by the second in which they begin.
+ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
+  const bool has_place =
+      operation.kind == Kind::kWrite || operation.kind == Kind::kRead;
+  SimState& state = scheduler_->state();
+  const uint64_t place = has_place
+                             ? operation.offset
+                             : static_cast<uint64_t>(state.now.ms() / 1000);
+  return state.choices.Count(kOperation, scheduler_->id().value(),
+                             Mix64(HashBytes(operation.name) + place * 16 +
+                                   static_cast<uint64_t>(operation.kind)));
+}
+
 void NodeDisk::HashIssue(const Operation& operation) {
   SimState& state = scheduler_->state();
   uint64_t hash = Mix64(static_cast<uint64_t>(operation.kind) << 56 ^
                         operation.offset ^ operation.size << 28);
-  if (operation.file != nullptr) hash = Mix64(hash + operation.file->number());
   if (!operation.name.empty()) hash = Mix64(hash ^ HashBytes(operation.name));
   for (const Buffer& piece : operation.pieces) {
     hash = Mix64(hash ^ HashBytes(piece.view()));
@@ -292,8 +308,9 @@ void NodeDisk::DiskEvent(uint64_t id) {
 }
 
 absl::Status NodeDisk::FaultStatus(const Operation& operation) const {
-  return absl::UnavailableError("I/O error (injected) on operation " +
-                                std::to_string(operation.number));
+  return absl::UnavailableError(
+      "I/O error (injected) on " +
+      (operation.name.empty() ? "the directory" : operation.name));
 }
 
 std::string NodeDisk::Joined(const Operation& operation) const {
@@ -444,8 +461,8 @@ void NodeDisk::Interrupt(Operation* operation) {
   SimState& state = scheduler_->state();
   const bool write = operation->kind == Kind::kWrite;
   const uint64_t sectors = write ? operation->size / kSectorBytes + 1 : 0;
-  const uint64_t done = state.choices.Below(kPartial, scheduler_->id().value(),
-                                            operation->number, 2 + sectors);
+  const uint64_t done =
+      state.choices.Below(kPartial, operation->key, 2 + sectors);
   if (done == 0) return;
   if (!write) {
     operation->failing = false;
@@ -484,7 +501,7 @@ void NodeDisk::RunInput(uint64_t id) {
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
   state.hash.Add(
       state.now, scheduler_->id(), TraceKind::kDiskCompletion,
-      Mix64(operation.number << 8 | code) ^ HashBytes(operation.bytes.view()));
+      Mix64(operation.key.counter + code) ^ HashBytes(operation.bytes.view()));
   if (operation.change != 0 && operation.status.ok()) {
     const bool of_file =
         operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;
@@ -538,7 +555,7 @@ void NodeDisk::Close(uint64_t handle) {
   files_.Remove(handle);
 }
 
-void NodeDisk::Die(bool power_lost, uint64_t crash) {
+void NodeDisk::Die(bool power_lost) {
   for (uint64_t id : operations_.Ids()) {
     Operation* operation = operations_.Find(id);
     auto dying = std::exchange(operation->done, std::monostate());
@@ -556,7 +573,7 @@ void NodeDisk::Die(bool power_lost, uint64_t crash) {
   operations_to_crash_ = 0;
   image_->ProcessDied();
   if (power_lost) {
-    image_->LosePower(&scheduler_->state(), scheduler_->id().value(), crash);
+    image_->LosePower(&scheduler_->state(), scheduler_->id().value());
   }
 }
 

@@ -47,7 +47,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void RunInput(uint64_t id);
   // The program is gone. Operations in flight happened as a whole, in part or
   // not at all. With `power_lost` the page cache is gone, too.
-  void Die(bool power_lost, uint64_t crash);
+  void Die(bool power_lost);
 
   // ---- Faults.
   DiskOptions& options() { return options_; }
@@ -84,7 +84,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     // A durable write whose sync fails after a complete write.
     bool sync_fails = false;
     bool executed = false;  // It is done, and its callback waits for a turn.
-    uint64_t number = 0;    // The number among the machine's operations.
+    ChoiceKey key;          // Describes it in choices.
     SimTime begins;
     std::string name;
     std::string to;
@@ -118,6 +118,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   }
   void DrawFault(Operation* operation);
   bool Planned(const Operation& operation);
+  ChoiceKey KeyOf(const Operation& operation);
   void HashIssue(const Operation& operation);
   absl::Status FaultStatus(const Operation& operation) const;
 
@@ -141,7 +142,6 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   DiskOptions options_;
   SlotPool<Operation> operations_;
   SlotPool<OpenFile> files_;
-  uint64_t operation_count_ = 0;
   uint64_t operations_to_crash_ = 0;
   SimTime stalled_until_ = SimTime::Min();
   struct Plan {

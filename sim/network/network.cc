@@ -9,6 +9,8 @@
 
 namespace quorate::sim {
 namespace {
+// The kind of thing that the other sites choose about.
+constexpr ChoiceSite kMessage("net.message");
 constexpr ChoiceSite kJitter("net.jitter");
 constexpr ChoiceSite kSpike("net.spike");
 constexpr ChoiceSite kFate("net.fate");
@@ -84,19 +86,17 @@ void Network::HealAll() {
   }
 }
 
-Network::Key Network::NextKey(const NetworkMessage& message,
-                              NetworkLink* link) {
-  const uint64_t entity = uint64_t{message.from.value()} << 33 |
-                          uint64_t{message.to.value()} << 1 |
-                          static_cast<uint64_t>(message.lane);
-  if (message_key_ == nullptr) {
-    return {entity, link->lanes[static_cast<size_t>(message.lane)].count++};
-  }
-  const uint64_t keyed = Mix64(entity ^ message_key_(message.bytes.view()));
-  return {keyed, link->seen[keyed]++};
+// Without `message_key_` the messages of a lane are told apart by their number.
+ChoiceKey Network::KeyOf(const NetworkMessage& message) {
+  const uint64_t lane = uint64_t{message.from.value()} << 33 |
+                        uint64_t{message.to.value()} << 1 |
+                        static_cast<uint64_t>(message.lane);
+  return state_->choices.Count(
+      kMessage, lane,
+      message_key_ == nullptr ? 0 : message_key_(message.bytes.view()));
 }
 
-Network::Fate Network::ChooseFate(const Key& key) {
+Network::Fate Network::ChooseFate(const ChoiceKey& key) {
   const NetworkOptions& options = state_->network;
   const std::array<uint64_t, 5> scaled = {
       Scaled(options.loss), Scaled(options.duplicate), Scaled(options.reorder),
@@ -105,7 +105,7 @@ Network::Fate Network::ChooseFate(const Key& key) {
   for (uint64_t part : scaled) total += part;
   if (total == 0 && !state_->choices.replaying()) return Fate::kDeliver;
   return static_cast<Fate>(state_->choices.Choose(
-      kFate, key.entity, key.counter, 0,
+      kFate, key, 0,
       [&](const Random& random, Site site, uint64_t entity, uint64_t counter) {
         uint64_t drawn = random.Bits(site, entity, counter) >> 32;
         for (size_t i = 0; i < scaled.size(); ++i) {
@@ -120,7 +120,7 @@ void Network::Send(NetworkMessage message) {
   NetworkLink& link = this->link(message.from, message.to);
   NetworkLink::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
   const NetworkOptions& options = state_->network;
-  const Key key = NextKey(message, &link);
+  const ChoiceKey key = KeyOf(message);
   if (link.blocks > 0) {
     state_->faults.Count(Fault::kMessageBlocked);
     return;
@@ -132,17 +132,14 @@ void Network::Send(NetworkMessage message) {
     return;
   }
   Duration latency = options.latency_min + link.extra_latency;
-  latency =
-      latency + state_->Delay(kJitter, key.entity, key.counter, options.jitter,
-                              options.jitter_max, Fault::kMessageJitter);
-  latency =
-      latency + state_->Delay(kSpike, key.entity, key.counter, options.spike,
-                              options.spike_max, Fault::kMessageSpike);
+  latency = latency + state_->Delay(kJitter, key, options.jitter,
+                                    options.jitter_max, Fault::kMessageJitter);
+  latency = latency + state_->Delay(kSpike, key, options.spike,
+                                    options.spike_max, Fault::kMessageSpike);
   SimTime arrives = std::max(message.departs + latency, lane.last_arrival);
   Remember(message, &link);
   const auto late = [&](Duration most) {
-    return state_->choices.Between(kLate, key.entity, key.counter,
-                                   Nanoseconds(1), most);
+    return state_->choices.Between(kLate, key, Nanoseconds(1), most);
   };
   switch (ChooseFate(key)) {
     case Fate::kLose:
@@ -193,9 +190,8 @@ void Network::Remember(const NetworkMessage& message, NetworkLink* link) {
 }
 
 void Network::Replay(const NetworkMessage& message, NetworkLink* link,
-                     const Key& key) {
-  const uint64_t which =
-      state_->choices.Below(kWhichOld, key.entity, key.counter, kRememberedMax);
+                     const ChoiceKey& key) {
+  const uint64_t which = state_->choices.Below(kWhichOld, key, kRememberedMax);
   if (link->old.empty()) return;
   state_->faults.Count(Fault::kMessageReplayed);
   const size_t back = std::min<size_t>(which, link->old.size() - 1);
@@ -203,18 +199,17 @@ void Network::Replay(const NetworkMessage& message, NetworkLink* link,
       *messages_.Find(link->old[link->old.size() - 1 - back]);
   again.remembered = false;
   again.departs = message.departs;
-  Schedule(
-      std::move(again),
-      message.departs + state_->network.latency_min +
-          state_->choices.Between(kLate, key.entity, key.counter,
-                                  Nanoseconds(1), state_->network.replay_max));
+  Schedule(std::move(again),
+           message.departs + state_->network.latency_min +
+               state_->choices.Between(kLate, key, Nanoseconds(1),
+                                       state_->network.replay_max));
 }
 
-void Network::Corrupt(NetworkMessage* message, const Key& key) {
+void Network::Corrupt(NetworkMessage* message, const ChoiceKey& key) {
   if (message->bytes.empty()) return;
   state_->faults.Count(Fault::kMessageCorrupted);
-  const uint64_t bit = state_->choices.Below(kBit, key.entity, key.counter,
-                                             message->bytes.size() * 8);
+  const uint64_t bit =
+      state_->choices.Below(kBit, key, message->bytes.size() * 8);
   const std::string_view original = message->bytes.view();
   message->bytes = Buffer::Create(original.size(), [&](char* block) {
     std::copy(original.begin(), original.end(), block);

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
@@ -57,14 +56,11 @@ struct NetworkLink {
   Duration extra_latency;
   // For messages:
   struct Lane {
-    uint64_t count = 0;
     SimTime last_arrival = SimTime::Min();
     size_t bytes = 0;  // Bytes in flight.
   };
   std::array<Lane, 2> lanes;
   std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
-  // How often each message key was seen. Looked up only.
-  absl::flat_hash_map<uint64_t, uint64_t> seen;
   // The version of the address book at the last traced refusal.
   uint64_t refused_version = 0;
 };
@@ -120,17 +116,14 @@ class Network {
     kReplay,
     kCorrupt,
   };
-  struct Key {
-    uint64_t entity;
-    uint64_t counter;
-  };
 
-  Key NextKey(const NetworkMessage& message, NetworkLink* link);
-  Fate ChooseFate(const Key& key);
+  ChoiceKey KeyOf(const NetworkMessage& message);
+  Fate ChooseFate(const ChoiceKey& key);
   void Schedule(NetworkMessage message, SimTime arrives);
   void Remember(const NetworkMessage& message, NetworkLink* link);
-  void Replay(const NetworkMessage& message, NetworkLink* link, const Key& key);
-  void Corrupt(NetworkMessage* message, const Key& key);
+  void Replay(const NetworkMessage& message, NetworkLink* link,
+              const ChoiceKey& key);
+  void Corrupt(NetworkMessage* message, const ChoiceKey& key);
   bool Admits(NodeTransport* to, const NetworkMessage& message,
               NetworkLink* link);
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 
 #include "env/check.h"
+#include "env/random.h"
+#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 namespace {
+// The kind of thing that kConnectFate chooses about.
+constexpr ChoiceSite kConnect("stream.connects");
 // The fate of a connect: 0 no fault, 1 refused, 2 no reply.
 constexpr ChoiceSite kConnectFate("stream.connect");
 constexpr Duration kAskAgain = Seconds(1);
@@ -100,12 +104,16 @@ env::Pending NodeStreams::Connect(const std::string& address,
   SimState& state = scheduler_->state();
   const StreamOptions& options = state.streams;
   Attempt attempt;
-  attempt.key = uint64_t{scheduler_->id().value()} << 32 | ++connects_;
+  // Connects are described by their ends and the second in which they begin.
+  const ChoiceKey key = state.choices.Count(
+      kConnect, scheduler_->id().value(),
+      Mix64(HashBytes(address) + static_cast<uint64_t>(state.now.ms() / 1000)));
+  attempt.key = Mix64(key.entity + Mix64(key.counter));
   attempt.address = address;
   attempt.connected = std::move(connected);
   attempt.gives_up = scheduler_->effect_time() + options.connect_timeout;
   attempt.fate = state.choices.Choose(
-      kConnectFate, attempt.key, 0, 0,
+      kConnectFate, key, 0,
       [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
         if (random.Chance(options.refuse, s, e, c)) return 1;
         return random.Chance(options.hang, s, e, c + 1) ? 2 : 0;
@@ -172,8 +180,11 @@ void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
     attempt->status = absl::UnavailableError("connect to " + attempt->address +
                                              ": connection refused");
   } else {
-    attempt->stream = net_->Create(attempt->key, this, server, attempt->address,
-                                   owner->listener);
+    attempt->stream =
+        net_->Create(attempt->key, this, server, attempt->address,
+                     "m" + std::to_string(scheduler_->id().value()) + ":" +
+                         std::to_string(20000 + ++connects_ % 40000),
+                     owner->listener);
   }
   const uint64_t stream = attempt->stream;
   PushStep(state.now + latency, kAnswer, id);

@@ -58,6 +58,7 @@ Buffer TakeFront(std::deque<Buffer>* pieces, size_t size) {
 
 uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
                            NodeStreams* server, const std::string& address,
+                           const std::string& client_address,
                            uint64_t listener) {
   Stream stream;
   stream.key = key;
@@ -65,9 +66,7 @@ uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
   stream.ends[0].node = client;
   stream.ends[0].peer_address = address;
   stream.ends[1].node = server;
-  stream.ends[1].peer_address =
-      "m" + std::to_string(key >> 32) + ":" +
-      std::to_string(20000 + (key & 0xffffffff) % 40000);
+  stream.ends[1].peer_address = client_address;
   return streams_.Add(std::move(stream));
 }
 
@@ -159,7 +158,7 @@ void StreamNet::Close(uint64_t id, int side) {
   uint64_t lost = 0;
   if (tail > 0) {
     lost = state_->choices.Choose(
-        kLostTail, Encode(stream->key, side), 0, 0,
+        kLostTail, ChoiceKey{Encode(stream->key, side), 0}, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           return random.Chance(state_->streams.lost_tail, s, e, c)
                      ? 1 + random.Below(tail, s, e, c + 1)
@@ -255,7 +254,7 @@ void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
   const StreamOptions& options = state_->streams;
   const SimTime departs = stream.ends[side].node->scheduler().effect_time();
   const Duration jitter =
-      state_->Delay(kJitter, Encode(stream.key, side), pipe.segments++,
+      state_->Delay(kJitter, {Encode(stream.key, side), pipe.segments++},
                     options.jitter, options.jitter_max, Fault::kStreamJitter);
   const SimTime arrives = std::max(
       pipe.last_arrival,
@@ -351,8 +350,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   StreamPipe& pipe = stream.pipes[side];
   StreamEnd& to = stream.ends[1 - side];
   auto& segment = pipe.in_flight.front();
-  const uint64_t entity = Encode(stream.key, side);
-  const uint64_t arrival = pipe.arrivals++;
+  const ChoiceKey key{Encode(stream.key, side), pipe.arrivals++};
   const size_t size = segment.bytes.size();
   const auto part = [&](const ChoiceSite& site, Ratio ratio) {
     if (size == 0) return uint64_t{0};
@@ -360,7 +358,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
       return uint64_t{0};
     }
     const uint64_t value = state_->choices.Choose(
-        site, entity, arrival, 0,
+        site, key, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           if (!random.Chance(ratio, s, e, c)) return uint64_t{0};
           return 1 + random.Fork(s, e).Below(size, s, e, c);
@@ -379,10 +377,9 @@ void StreamNet::Deliver(uint64_t id, int side) {
     if (!now.empty()) to.received.push_back(std::move(now));
     if (reset == 0) {
       state_->faults.Count(Fault::kStreamSplit);
-      segment.arrives =
-          state_->now + state_->choices.Between(kSplitDelay, entity, arrival,
-                                                Nanoseconds(1),
-                                                state_->streams.split_max);
+      segment.arrives = state_->now + state_->choices.Between(
+                                          kSplitDelay, key, Nanoseconds(1),
+                                          state_->streams.split_max);
     }
   } else {
     pipe.bytes -= size;

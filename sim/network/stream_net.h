@@ -82,8 +82,7 @@ struct StreamPipe {
 };
 
 struct Stream {
-  // Identifies the stream in choices: the machine that connected and the number
-  // of its connect.
+  // Identifies the stream in choices: describes the connect.
   uint64_t key = 0;
   // The listener of end 1, until the stream is accepted.
   uint64_t listener = 0;
@@ -98,8 +97,10 @@ class StreamNet {
 
   void AddMachine(NodeStreams* node) { nodes_.push_back(node); }
   NodeStreams* machine(MachineId id) { return nodes_[id.value()]; }
+  // The client shows itself to the server as `client_address`.
   uint64_t Create(uint64_t key, NodeStreams* client, NodeStreams* server,
-                  const std::string& address, uint64_t listener);
+                  const std::string& address, const std::string& client_address,
+                  uint64_t listener);
   Stream* Find(uint64_t id) { return streams_.Find(id); }
 
   // ---- Called for programs, inside turns or outside. `side` is their end.

@@ -29,38 +29,50 @@ constexpr Duration kIdle = Seconds(2);
 // Faults end before clients do, by this fraction of the duration.
 constexpr int64_t kHealthyDivisor = 5;
 
-// Knobs of the product that are legal but unlikely, drawn from the seed.
+constexpr ChoiceSite kClusterClient("workload.cluster_client");
+constexpr ChoiceSite kDeepClient("workload.deep_client");
+
+// Draws one of several values for a knob. The first one is the default: a tape
+// without the knob's line has it.
 template <typename T, size_t N>
-T Pick(const Random& random, Site site, const T (&values)[N]) {
-  return values[random.Below(N, site, 0, 0)];
+void DrawKnob(Choices& choices, const char* name, const T (&values)[N],
+              T* knob) {
+  *knob = values[choices.Below(ChoiceSite(name), 0, 0, N)];
 }
 
-node::Config RandomConfig(uint64_t seed) {
-  const Random random = Random(seed).Fork("harness.config", 0);
+// Knobs of the product with values that are legal but unlikely.
+node::Config DrawConfig(Choices& choices) {
   node::Config config;
-  config.timeouts.proxy =
-      Milliseconds(Pick<int64_t>(random, "proxy", {100, 500, 2000, 5000}));
-  config.snapshot.threshold_bytes =
-      Pick<uint64_t>(random, "threshold", {0, 40, 8 << 10, 64 << 10});
-  config.snapshot.trailing_bytes =
-      Pick<uint64_t>(random, "trailing", {0, 4 << 10, 64 << 10});
-  config.snapshot.chunk_bytes =
-      Pick<size_t>(random, "chunk", {1 << 10, 4 << 10, 64 << 10});
-  config.log.segment_bytes =
-      Pick<uint64_t>(random, "segment", {16 << 10, 64 << 10, 1 << 20, 4 << 20});
-  config.raft.uncommitted_bytes =
-      Pick<size_t>(random, "uncommitted", {4 << 10, 64 << 10, 16 << 20});
-  config.limits.batch_commands =
-      Pick<size_t>(random, "batch", {1, 4, 4096, 4096});
-  config.limits.pipeline = Pick<size_t>(random, "pipeline", {8, 1024, 1024});
-  config.limits.output_buffer_bytes =
-      Pick<size_t>(random, "output_buffer", {64 << 10, 1 << 20, 16 << 20});
-  config.limits.output_total_bytes =
-      Pick<size_t>(random, "output_total", {1 << 20, 256 << 20});
-  config.raft.append_bytes =
-      Pick<size_t>(random, "append", {1 << 10, 16 << 10, 256 << 10});
-  config.raft.inflight_messages =
-      Pick<uint32_t>(random, "inflight", {1, 4, 64, 64});
+  int64_t proxy_ms = 0;
+  DrawKnob<int64_t>(choices, "knob.proxy_ms", {5000, 100, 500, 2000},
+                    &proxy_ms);
+  config.timeouts.proxy = Milliseconds(proxy_ms);
+  DrawKnob<uint64_t>(choices, "knob.snapshot.threshold_bytes",
+                     {64 << 10, 8 << 10, 40, 0},
+                     &config.snapshot.threshold_bytes);
+  DrawKnob<uint64_t>(choices, "knob.snapshot.trailing_bytes",
+                     {64 << 10, 4 << 10, 0}, &config.snapshot.trailing_bytes);
+  DrawKnob<size_t>(choices, "knob.snapshot.chunk_bytes",
+                   {64 << 10, 4 << 10, 1 << 10}, &config.snapshot.chunk_bytes);
+  DrawKnob<uint64_t>(choices, "knob.log.segment_bytes",
+                     {1 << 20, 4 << 20, 64 << 10, 16 << 10},
+                     &config.log.segment_bytes);
+  DrawKnob<size_t>(choices, "knob.raft.uncommitted_bytes",
+                   {16 << 20, 64 << 10, 4 << 10},
+                   &config.raft.uncommitted_bytes);
+  DrawKnob<size_t>(choices, "knob.limits.batch_commands", {4096, 4096, 4, 1},
+                   &config.limits.batch_commands);
+  DrawKnob<size_t>(choices, "knob.limits.pipeline", {1024, 1024, 8},
+                   &config.limits.pipeline);
+  DrawKnob<size_t>(choices, "knob.limits.output_buffer_bytes",
+                   {16 << 20, 1 << 20, 64 << 10},
+                   &config.limits.output_buffer_bytes);
+  DrawKnob<size_t>(choices, "knob.limits.output_total_bytes",
+                   {256 << 20, 1 << 20}, &config.limits.output_total_bytes);
+  DrawKnob<size_t>(choices, "knob.raft.append_bytes",
+                   {256 << 10, 16 << 10, 1 << 10}, &config.raft.append_bytes);
+  DrawKnob<uint32_t>(choices, "knob.raft.inflight_messages", {64, 64, 4, 1},
+                     &config.raft.inflight_messages);
   return config;
 }
 
@@ -79,7 +91,7 @@ class Run::Impl {
         cluster_(world_, replica_checker_,
                  {.nodes = options_.nodes,
                   .groups = options_.groups,
-                  .config = RandomConfig(options_.seed)}) {
+                  .config = DrawConfig(world_.choices())}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.OnCommitted(
@@ -105,6 +117,7 @@ class Run::Impl {
   World& world() { return world_; }
   std::vector<std::string> Story() const;
   std::string History() const;
+  const std::vector<IssuedOperation>& issued() const { return issued_; }
 
  private:
   static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
@@ -156,6 +169,7 @@ class Run::Impl {
   // Owned by its machine. Null in most runs.
   DeepClient* deep_client_ = nullptr;
   std::vector<MachineId> client_machines_;
+  std::vector<IssuedOperation> issued_;
   std::optional<Schedule> schedule_;  // Empty without faults.
   // The nodes that must work in the liveness phase.
   std::vector<MachineId> healed_;
@@ -171,7 +185,6 @@ WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
 }
 
 void Run::Impl::StartClients() {
-  const Random random = Random(options_.seed).Fork("harness.clients", 0);
   for (uint32_t i = 0; i < options_.clients; ++i) {
     const MachineId machine =
         world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
@@ -179,7 +192,7 @@ void Run::Impl::StartClients() {
         .id = i + 1,
         .servers = cluster_.resp_addresses(),
         .cluster_servers = cluster_.resp_cluster_addresses(),
-        .cluster = random.Chance({1, 2}, "cluster", i, 0),
+        .cluster = world_.choices().Chance(kClusterClient, i + 1, 0, {1, 2}),
         .interval = Seconds(1) * options_.clients /
                     std::max<int64_t>(options_.operations_per_second, 1),
         .sessions = i % 3 == 1,
@@ -187,14 +200,18 @@ void Run::Impl::StartClients() {
         .stays_with_node = i % 2 == 0};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
-      auto program = std::make_shared<WorkloadClient>(env, client, &recorder_);
+      auto program = std::make_shared<WorkloadClient>(
+          env, client, &world_.choices(), &recorder_);
+      if (options_.keep_trace) {
+        program->SetIssueHook([this](IssuedOperation operation) {
+          issued_.push_back(std::move(operation));
+        });
+      }
       clients_.push_back(program.get());
       return program;
     });
   }
-  if (!Random(options_.seed).Chance({1, 3}, "harness.deep_client", 0, 0)) {
-    return;
-  }
+  if (!world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) return;
   const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
   client_machines_.push_back(machine);
   world_.Start(machine, [this](env::Env& env) {
@@ -439,6 +456,9 @@ RunReport Run::Current() const { return impl_->Current(); }
 std::vector<std::string> Run::Story() const { return impl_->Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
+const std::vector<IssuedOperation>& Run::issued() const {
+  return impl_->issued();
+}
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();
 }

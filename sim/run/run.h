@@ -24,6 +24,7 @@
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/run/report.h"
+#include "sim/workload/client.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -45,7 +46,8 @@ struct RunOptions {
   bool faults = true;
   // Keeps the tape (Run::tape).
   bool record = false;
-  // Keeps one record per hashed event (Run::trace).
+  // Keeps one record per hashed event (Run::trace), and the operations of
+  // clients (Run::issued).
   bool keep_trace = false;
 };
 
@@ -81,6 +83,9 @@ class Run {
   // replay.
   Tape tape() const;
   const std::vector<TraceRecord>& trace() const;
+  // The operations of clients in the order in which they were issued. Requires:
+  // keep_trace.
+  const std::vector<IssuedOperation>& issued() const;
 
  private:
   class Impl;

@@ -93,8 +93,8 @@ struct LoopOptions {
   Duration hiccup_max = Milliseconds(20);
 };
 
-// env::Buggify: a site is active in a run with probability `active`, and then
-// fires with probability `fire`.
+// env::Buggify: a site is active on a machine with probability `active`, for
+// the whole run, and then fires with probability `fire`.
 struct BuggifyOptions {
   Ratio active{};
   Ratio fire{1, 4};

@@ -50,11 +50,11 @@ class SimState {
 
   // Chooses an extra delay: up to `most` with probability `ratio`, else zero.
   // Counts it as `fault`.
-  Duration Delay(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                 Ratio ratio, Duration most, Fault fault) {
+  Duration Delay(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio,
+                 Duration most, Fault fault) {
     if (!choices.replaying() && ratio.numerator == 0) return Duration(0);
     const auto ns = static_cast<int64_t>(choices.Choose(
-        site, entity, counter, 0,
+        site, key, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           // One draw serves both: its low half decides whether there is a
           // delay, its high half how long it is.

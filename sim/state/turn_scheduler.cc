@@ -127,18 +127,27 @@ void TurnScheduler::Resume() {
   if (alive_ && (!inbox_.empty() || timer_due_)) ScheduleWake();
 }
 
+// Turns are told apart by the millisecond in which they run, so that one turn
+// more leaves the choices about most later turns unchanged.
+ChoiceKey TurnScheduler::NextTurn() {
+  const auto ms = static_cast<uint64_t>(state_->now.ms());
+  turn_in_ms_ = ms == turn_ms_ ? turn_in_ms_ + 1 : 0;
+  turn_ms_ = ms;
+  return {id_.value(), ms << 20 | turn_in_ms_};
+}
+
 void TurnScheduler::RunTurn() {
   in_turn_ = true;
   timer_due_ = false;
   elapsed_ = Duration(0);
   pause_due_ = Duration(0);
-  const uint64_t turn = turns_++;
+  const ChoiceKey turn = NextTurn();
   draining_.clear();
   std::swap(inbox_, draining_);
   parts_->BeginTurn();
   const bool timers_first =
-      !draining_.empty() && state_->choices.Chance(kTimersFirst, id_.value(),
-                                                   turn, options_.timers_first);
+      !draining_.empty() &&
+      state_->choices.Chance(kTimersFirst, turn, options_.timers_first);
   if (timers_first) parts_->RunTimers();
   for (size_t i = 0; i < draining_.size() && !dying_; ++i) {
     parts_->RunInput(draining_[i]);
@@ -147,8 +156,8 @@ void TurnScheduler::RunTurn() {
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0)) +
              options_.turn_cost +
              options_.input_cost * static_cast<int64_t>(draining_.size()) +
-             state_->Delay(kHiccup, id_.value(), turn, options_.hiccup,
-                           options_.hiccup_max, Fault::kSlowTurn);
+             state_->Delay(kHiccup, turn, options_.hiccup, options_.hiccup_max,
+                           Fault::kSlowTurn);
   if (!dying_) parts_->RunDeferred();
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   busy_until_ = state_->now + elapsed_;

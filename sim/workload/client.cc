@@ -19,6 +19,12 @@ constexpr uint8_t kGetSet = 1;
 constexpr uint8_t kTransaction = 2;
 constexpr uint8_t kWatched = 3;
 
+constexpr ChoiceSite kOperation("workload.operation");
+
+// The numbers of final operations come after those of all others.
+constexpr uint64_t kNumbersPerClient = 100'000'000;
+constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
+
 constexpr Duration kSweepInterval = Milliseconds(250);
 constexpr Duration kSuspicion = Seconds(3);
 
@@ -46,8 +52,8 @@ bool WorkloadClient::IsRead(const Operation& operation) {
 
 WorkloadClient::WorkloadClient(env::Env& env,
                                const WorkloadClientOptions& options,
-                               Recorder* recorder)
-    : env_(env), options_(options), recorder_(recorder) {
+                               Choices* choices, Recorder* recorder)
+    : env_(env), options_(options), choices_(choices), recorder_(recorder) {
   home_ = options_.id % static_cast<uint32_t>(options_.servers.size());
   // Clients begin at different times.
   const Duration first = env_.random.Between(Duration(0), options_.interval,
@@ -64,6 +70,7 @@ void WorkloadClient::StopIssuing() { issuing_ = false; }
 void WorkloadClient::ReadAll(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     Operation operation;
+    operation.random = env_.random.Fork("client.final", finals_++);
     operation.call = {.client = options_.id, .key = key};
     if (ExpiryChecker::Covers(key)) {
       operation.expiry = ExpiryCommand{.client = options_.id, .key = key};
@@ -79,13 +86,17 @@ void WorkloadClient::AddToEach(const std::vector<std::string>& keys) {
 
 WorkloadClient::Operation WorkloadClient::FinalWrite(const std::string& key) {
   Operation operation;
+  operation.random = env_.random.Fork("client.final", finals_);
   operation.call = {.client = options_.id, .key = key};
   operation.call.function = Kv::kIncrement;
-  operation.call.number =
-      static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
+  operation.call.number = UniqueNumber(kFirstFinal + finals_++);
   operation.final = true;
   operation.final_write = true;
   return operation;
+}
+
+int64_t WorkloadClient::UniqueNumber(uint64_t number) const {
+  return static_cast<int64_t>(options_.id * kNumbersPerClient + number);
 }
 
 std::string WorkloadClient::Describe() const {
@@ -103,65 +114,89 @@ std::string WorkloadClient::Describe() const {
 
 void WorkloadClient::Tick() {
   if (!issuing_) return;
-  const uint64_t burst = 1 + Random("client.burst", options_.burst_max);
+  const auto draw = [&](Site site, uint64_t bound) {
+    return env_.random.Below(bound, site, options_.id, ticks_);
+  };
+  const uint64_t burst = 1 + draw("client.burst", options_.burst_max);
   for (uint64_t i = 0; i < burst; ++i) Issue();
   // On average one operation per interval, for every size of bursts.
   const Duration wait =
       options_.interval * static_cast<int64_t>(burst) / 2 +
       Nanoseconds(static_cast<int64_t>(
-          Random("client.wait",
-                 static_cast<uint64_t>(options_.interval.ns()) * burst + 1)));
+          draw("client.wait",
+               static_cast<uint64_t>(options_.interval.ns()) * burst + 1)));
+  ++ticks_;
   tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
 }
 
 void WorkloadClient::Issue() {
-  ++issued_;
+  const uint64_t number = ++numbers_;
+  // Zero: a tape leaves the operation out.
+  const uint64_t bits = choices_->Choose(
+      kOperation, ChoiceKey{options_.id, number}, 0,
+      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
+        return random.Bits(site, entity, counter) | 1;
+      });
+  if (bits == 0) return;
   if (options_.sessions && session_.empty() && !opening_session_) {
     opening_session_ = true;
     Operation open;
+    open.random = env_.random.Fork("client.session", sessions_asked_++);
     open.opens_session = true;
     Begin(std::move(open));
   }
-  Begin(Draw());
+  Operation operation = Draw(number, Random(bits));
+  if (issue_hook_ != nullptr) {
+    issue_hook_({options_.id, number,
+                 operation.expiry.has_value() ? WordsOf(*operation.expiry)
+                                              : WordsFor(operation)});
+  }
+  Begin(std::move(operation));
 }
 
-WorkloadClient::Operation WorkloadClient::Draw() {
+WorkloadClient::Operation WorkloadClient::Draw(uint64_t number, Random random) {
   Operation operation;
-  if (options_.expiry && Random("client.timed", 6) == 0) {
-    operation.expiry = DrawExpiryCommand();
+  operation.random = random;
+  if (options_.expiry && random.Below(6, "client.timed", 0, 0) == 0) {
+    operation.expiry = DrawExpiryCommand(number, random);
     operation.call = {.client = options_.id, .key = operation.expiry->key};
   } else {
-    operation.call = DrawCall();
+    operation.call = DrawCall(number, random);
   }
   if (IsRead(operation)) {
-    operation.stale = options_.stale_reads && Random("client.stale", 2) == 0;
+    operation.stale =
+        options_.stale_reads && random.Below(2, "client.stale", 0, 0) == 0;
   } else if (options_.sessions && !session_.empty()) {
     operation.sequence = next_sequence_++;
   } else if (!operation.expiry.has_value() &&
              operation.call.function == Kv::kSwap) {
-    operation.variant = static_cast<uint8_t>(Random("client.variant", 4));
+    operation.variant =
+        static_cast<uint8_t>(random.Below(4, "client.variant", 0, 0));
   }
   return operation;
 }
 
-ExpiryCommand WorkloadClient::DrawExpiryCommand() {
-  const uint64_t epoch = issued_ / options_.operations_per_epoch;
-  const uint64_t number = Random("client.key", options_.keys);
+ExpiryCommand WorkloadClient::DrawExpiryCommand(uint64_t number,
+                                                Random random) {
+  const uint64_t epoch = number / options_.operations_per_epoch;
+  const uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
   return sim::DrawExpiryCommand(
-      options_.id, absl::StrCat("t", number, ".", epoch),
+      options_.id, absl::StrCat("t", key, ".", epoch),
       env_.loop.ReadClock().wall.earliest.ms(),
-      [this](Site site, uint64_t bound) { return Random(site, bound); },
-      [this] { return NewText(/*list=*/true); });
+      [random](Site site, uint64_t bound) {
+        return random.Below(bound, site, 0, 0);
+      },
+      [&] { return NewText(number, random, /*list=*/true); });
 }
 
-ClientCall WorkloadClient::DrawCall() {
-  const uint64_t epoch = issued_ / options_.operations_per_epoch;
-  const uint64_t kind = Random("client.kind", 10);
-  const uint64_t number = Random("client.key", options_.keys);
-  const uint64_t action = Random("client.action", 100);
+ClientCall WorkloadClient::DrawCall(uint64_t number, Random random) {
+  const uint64_t epoch = number / options_.operations_per_epoch;
+  const uint64_t kind = random.Below(10, "client.kind", 0, 0);
+  const uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
+  const uint64_t action = random.Below(100, "client.action", 0, 0);
   ClientCall call{.client = options_.id};
   if (kind < 5) {
-    call.key = absl::StrCat("r", number, ".", epoch);
+    call.key = absl::StrCat("r", key, ".", epoch);
     static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
         {40, Kv::kGet},  {65, Kv::kPut},         {75, Kv::kSwap},
         {82, Kv::kCas},  {89, Kv::kPutIfExists}, {95, Kv::kDelete},
@@ -174,30 +209,32 @@ ClientCall WorkloadClient::DrawCall() {
     const bool writes = call.function != Kv::kGet &&
                         call.function != Kv::kDelete &&
                         call.function != Kv::kTake;
-    if (writes) call.text = NewText(/*list=*/false);
+    if (writes) call.text = NewText(number, random, /*list=*/false);
   } else if (kind < 7) {
-    call.key = absl::StrCat("l", number, ".", epoch);
+    call.key = absl::StrCat("l", key, ".", epoch);
     call.function = action < 40 ? Kv::kGet : Kv::kAppend;
-    if (call.function == Kv::kAppend) call.text = NewText(/*list=*/true);
+    if (call.function == Kv::kAppend) {
+      call.text = NewText(number, random, /*list=*/true);
+    }
   } else {
-    call.key = absl::StrCat("n", number, ".", epoch);
+    call.key = absl::StrCat("n", key, ".", epoch);
     call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
     // Increments are unique, so that a sum shows its parts.
-    call.number = static_cast<int64_t>(options_.id * 1'000'000 + ++values_);
+    call.number = UniqueNumber(number);
   }
   return call;
 }
 
-std::string WorkloadClient::NewText(bool list) {
-  std::string text = absl::StrCat("c", options_.id, ".", ++values_);
+std::string WorkloadClient::NewText(uint64_t number, Random random, bool list) {
+  std::string text = absl::StrCat("c", options_.id, ".", number);
   const bool large =
-      !list && env_.random.Chance(options_.large_value, "client.large",
-                                  options_.id, values_);
+      !list && random.Chance(options_.large_value, "client.large", 0, 0);
   // Elements of a list differ in length. So the length of a list shows its
   // elements, and checking appends of unknown outcome stays cheap.
   const size_t size_max = list ? 40 : options_.value_bytes_max;
-  const size_t padding =
-      large ? options_.large_value_bytes : Random("client.size", size_max + 1);
+  const size_t padding = large
+                             ? options_.large_value_bytes
+                             : random.Below(size_max + 1, "client.size", 0, 0);
   if (padding > 0) text += ":" + std::string(padding, 'x');
   return list ? text + ";" : text;
 }
@@ -228,7 +265,8 @@ WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
 uint32_t WorkloadClient::Route(const Operation& operation) {
   uint32_t any = home_;
   if (!options_.stays_with_node) {
-    any = static_cast<uint32_t>(Random("client.node", options_.servers.size()));
+    any = static_cast<uint32_t>(operation.random.Below(
+        options_.servers.size(), "client.node", 0, operation.attempts));
   }
   // Avoids a node whose connection failed recently, if there is another one.
   for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
@@ -313,6 +351,7 @@ std::vector<std::string> WorkloadClient::WordsFor(const Operation& operation) {
 
 void WorkloadClient::Send(OperationId id) {
   Operation& operation = operations_.at(id);
+  ++operation.attempts;
   operation.node = Route(operation);
   operation.replies.clear();
   std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
@@ -457,7 +496,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (refused) {
     node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
     LeaveHome(operation.node);
-    return TryAgain(id, Backoff(20, 100));
+    return TryAgain(id, Backoff(operation, 20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);
   if (code == "SESSION_EXPIRED" && operation.sequence != 0) {
@@ -484,12 +523,13 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
     GiveUp(id);
     return;
   }
+  const Operation& operation = operations_.at(id);
   const auto node = static_cast<uint32_t>(server - servers.begin());
   node_of_slot_[static_cast<uint16_t>(slot)] = node;
   if (Suspects(node)) LeaveHome(operations_.at(id).node);
   // Waits a little: two nodes that take each other for the leader would
   // otherwise be asked without a pause.
-  TryAgain(id, Backoff(1, 20));
+  TryAgain(id, Backoff(operation, 1, 20));
 }
 
 void WorkloadClient::OnLinkMalformed(std::string_view server) {
@@ -506,7 +546,7 @@ void WorkloadClient::OnLinkBroken(OperationId id) {
       operation.opens_session || IsRead(operation) || operation.sequence != 0;
   if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
   if (repeatable) {
-    TryAgain(id, Backoff(10, 100));
+    TryAgain(id, Backoff(operation, 10, 100));
   } else {
     GiveUp(id);
   }
@@ -516,7 +556,14 @@ void WorkloadClient::OnLinkRefused(OperationId id) {
   const Operation& operation = operations_.at(id);
   if (operation.recorded) recorder_->OnRefused(operation.ticket);
   node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
-  TryAgain(id, Backoff(10, 100));
+  TryAgain(id, Backoff(operation, 10, 100));
+}
+
+Duration WorkloadClient::Backoff(const Operation& operation, int64_t least_ms,
+                                 int64_t spread_ms) {
+  return Milliseconds(least_ms) +
+         operation.random.Between(Duration(0), Milliseconds(spread_ms),
+                                  "client.backoff", 0, operation.attempts);
 }
 
 void WorkloadClient::TryAgain(OperationId id, Duration delay) {
@@ -538,7 +585,8 @@ void WorkloadClient::GiveUp(OperationId id) {
   }
   if (operation.opens_session) opening_session_ = false;
   if (operation.final_write) {
-    SendLater(Register(FinalWrite(operation.call.key)), Backoff(50, 200));
+    const Duration wait = Backoff(operation, 50, 200);
+    SendLater(Register(FinalWrite(operation.call.key)), wait);
   }
   delayed_.erase(id);
   operations_.erase(id);

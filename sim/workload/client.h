@@ -1,14 +1,19 @@
 // sim/workload/client.h: a simulated client: a program on a machine of its own
 // that speaks RESP over byte streams.
 //
-// It pipelines, follows MOVED, reconnects after resets, and records every call
-// with its outcome. It retries commands that were not executed. Commands of
-// unknown outcome are retried only with a session. There are four kinds of
-// keys: registers ("r…"), lists to append to ("l…"), counters ("n…") and keys
-// that may expire ("t…"). Each written value is unique.
+// Each operation is one choice of the world: the random bits from which its
+// key, command and arguments are drawn. So a tape has a line for each
+// operation, and removing one leaves the others unchanged.
+//
+// The client pipelines, follows MOVED, reconnects after resets, and records
+// every call with its outcome. It retries commands that were not executed.
+// Commands of unknown outcome are retried only with a session. There are four
+// kinds of keys: registers ("r…"), lists to append to ("l…"), counters ("n…")
+// and keys that may expire ("t…"). Each written value is unique.
 #ifndef QUORATE_SIM_WORKLOAD_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_CLIENT_H_
 
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,10 +21,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "env/random.h"
 #include "sim/checks/recorder.h"
+#include "sim/choices/choices.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
 #include "sim/workload/client_link.h"
@@ -53,15 +62,29 @@ struct WorkloadClientOptions {
   Duration operation_timeout = Seconds(5);
 };
 
+// An operation as its client issued it: the command with its arguments, without
+// a session's stamp.
+struct IssuedOperation {
+  uint32_t client = 0;
+  uint64_t number = 0;
+  std::vector<std::string> words;
+  friend auto operator<=>(const IssuedOperation&,
+                          const IssuedOperation&) = default;
+};
+
 class WorkloadClient final : public ClientLink::Owner {
  public:
-  // `recorder` outlives the client.
+  // `choices` and `recorder` outlive the client.
   WorkloadClient(env::Env& env, const WorkloadClientOptions& options,
-                 Recorder* recorder);
+                 Choices* choices, Recorder* recorder);
   ~WorkloadClient();
   WorkloadClient(const WorkloadClient&) = delete;
   WorkloadClient& operator=(const WorkloadClient&) = delete;
 
+  // `hook` is called with each operation that is issued by its number.
+  void SetIssueHook(absl::AnyInvocable<void(IssuedOperation)> hook) {
+    issue_hook_ = std::move(hook);
+  }
   // Begins no further operation.
   void StopIssuing();
   // Reads every key of `keys` from its leader, and retries until it succeeds.
@@ -78,6 +101,9 @@ class WorkloadClient final : public ClientLink::Owner {
   using OperationId = ClientLink::RequestId;
 
   struct Operation {
+    // Everything random about the operation and its attempts.
+    Random random{0};
+    uint64_t attempts = 0;  // How often it was sent.
     ClientCall call;
     // If set, `call` has client and key alone.
     std::optional<ExpiryCommand> expiry;
@@ -100,10 +126,12 @@ class WorkloadClient final : public ClientLink::Owner {
   // ---- Issuing.
   void Tick();
   void Issue();
-  Operation Draw();
-  ClientCall DrawCall();
-  ExpiryCommand DrawExpiryCommand();
-  std::string NewText(bool list);
+  Operation Draw(uint64_t number, Random random);
+  ClientCall DrawCall(uint64_t number, Random random);
+  ExpiryCommand DrawExpiryCommand(uint64_t number, Random random);
+  std::string NewText(uint64_t number, Random random, bool list);
+  // A number that no other operation of any client adds.
+  int64_t UniqueNumber(uint64_t number) const;
   static bool IsRead(const Operation& operation);
   OperationId Begin(Operation operation);
 
@@ -137,23 +165,20 @@ class WorkloadClient final : public ClientLink::Owner {
   Operation FinalWrite(const std::string& key);
   OperationId Register(Operation operation);
   void Sweep();
-  Duration Backoff(int64_t least_ms, uint64_t spread_ms) {
-    return Milliseconds(
-        least_ms + static_cast<int64_t>(Random("client.backoff", spread_ms)));
-  }
-
-  uint64_t Random(Site site, uint64_t bound) {
-    return env_.random.Below(bound, site, options_.id, draws_++);
-  }
+  static Duration Backoff(const Operation& operation, int64_t least_ms,
+                          int64_t spread_ms);
 
   env::Env& env_;
   const WorkloadClientOptions options_;
+  Choices* const choices_;
   Recorder* const recorder_;
-  uint64_t draws_ = 0;
+  absl::AnyInvocable<void(IssuedOperation)> issue_hook_;
   uint32_t links_made_ = 0;
   bool issuing_ = true;
-  uint64_t issued_ = 0;
-  uint64_t values_ = 0;
+  uint64_t ticks_ = 0;
+  uint64_t numbers_ = 0;  // Operations that it could have issued so far.
+  uint64_t finals_ = 0;   // Final reads and writes.
+  uint64_t sessions_asked_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
   // Keyed by node, and whether the link is READONLY.

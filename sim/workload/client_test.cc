@@ -46,7 +46,7 @@ Outcome RunClients(const WorldOptions& options, ServerMistake mistake) {
                                 .sessions = i % 2 == 0,
                                 .stale_reads = i == 3,
                                 .expiry = false},
-          &recorder);
+          &world.choices(), &recorder);
       clients.push_back(client.get());
       return client;
     });
@@ -146,7 +146,7 @@ TEST(Liveness, RequestThatIsStuck_Found) {
           env,
           WorkloadClientOptions{
               .id = 1, .servers = {"n1:7001"}, .cluster_servers = {"n1:7001"}},
-          &recorder);
+          &world.choices(), &recorder);
       client = made.get();
       return made;
     });

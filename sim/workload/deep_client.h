@@ -53,15 +53,15 @@ class DeepClient final : public env::Connection::Observer {
   void EndRound();
   void ArmTimer(Duration wait);
   void OnTimer();
+  // Draws once per attempt of a round at each site.
   uint64_t Draw(Site site, uint64_t bound) {
-    return env_.random.Below(bound, site, 0, draws_++);
+    return env_.random.Below(bound, site, round_, 0);
   }
 
   env::Env& env_;
   const std::vector<std::string> servers_;
   std::vector<std::string> healthy_;
   Violate violate_;
-  uint64_t draws_ = 0;
   Last last_ = Last::kNotYet;
   env::Pending connecting_;
   env::Pending timer_;

@@ -93,7 +93,7 @@ void Machine::Die() {
   // Closes the world's side of the streams before the program closes its own
   // side.
   program_.reset();
-  disk_.Die(power_lost, incarnation_);
+  disk_.Die(power_lost);
   loop_.Clear();
 }
 
@@ -115,13 +115,17 @@ bool Machine::Fire(Site site) {
   const auto [found, fresh] = buggified_.try_emplace(site.hash());
   Buggified& point = found->second;
   if (fresh) {
-    point.active =
-        state.choices.Chance(kActive, site.hash(), 0, state.buggify.active);
+    point.active = state.choices.Chance(
+        kActive, ChoiceKey{site.hash(), scheduler_.id().value()},
+        state.buggify.active);
   }
-  const uint64_t count = point.count++;
   if (!point.active) return false;
+  const auto ms = static_cast<uint64_t>(state.now.ms());
+  point.in_ms = ms == point.ms ? point.in_ms + 1 : 0;
+  point.ms = ms;
   const bool fires = state.choices.Chance(
-      kFire, site.hash(), uint64_t{scheduler_.id().value()} << 40 | count,
+      kFire,
+      ChoiceKey{site.hash() + scheduler_.id().value(), ms << 20 | point.in_ms},
       state.buggify.fire);
   if (fires) state.faults.Count(Fault::kBuggify);
   return fires;

@@ -83,7 +83,9 @@ class Machine final : public TurnScheduler::Parts,
  private:
   struct Buggified {
     bool active = false;
-    uint64_t count = 0;
+    // The millisecond in which it was last asked, and how often before in it.
+    uint64_t ms = 0;
+    uint64_t in_ms = 0;
   };
 
   MachineObserver* const hooks_;

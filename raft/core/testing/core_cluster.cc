@@ -303,8 +303,9 @@ void CoreCluster::Restart(uint32_t id) {
   CoreOptions core_options = options_.core;
   core_options.node = NodeId(id);
   core_options.group = GroupId(1);
-  self.core = std::make_unique<Core>(core_options, std::move(restored),
-                                     Random(options_.seed), ReadClock());
+  self.core = std::make_unique<Core>(
+      core_options, std::move(restored),
+      Random(options_.seed).Fork("test.start", starts_++), ReadClock());
   self.core->CheckInvariants();
   Report(invariants_.ObserveStart(NodeId(id), *self.core));
 }

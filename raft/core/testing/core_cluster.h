@@ -130,6 +130,7 @@ class CoreCluster {
   void TraceEvent(uint32_t id, const Event& event);
 
   Options options_;
+  uint64_t starts_ = 0;  // Each start has draws of its own.
   Configuration configuration_;
   std::vector<Node> nodes_;
   std::map<Link, std::deque<Message>> links_;

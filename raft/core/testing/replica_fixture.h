@@ -62,7 +62,8 @@ class ReplicaTest : public ::testing::Test {
     options_.node = NodeId(1);
     options_.group = GroupId(1);
     core_ =
-        std::make_unique<Core>(options_, std::move(restored), Random(1), now_);
+        std::make_unique<Core>(options_, std::move(restored),
+                               Random(1).Fork("test.start", starts_++), now_);
     core_->CheckInvariants();
   }
 
@@ -163,6 +164,7 @@ class ReplicaTest : public ::testing::Test {
   CoreOptions options_;
   Configuration configuration_ = VotersUpTo(3);
   Now now_{MonoTime(1'000'000'000), {}};
+  uint64_t starts_ = 0;  // Each start has draws of its own.
   std::unique_ptr<Core> core_;
   Output out_;
   Output leader_output_;  // Output of the step that made it leader.

@@ -1,0 +1,129 @@
+// Deleting a line of a tape is local: the operations that clients issue later
+// are the same ones. The test also reports how many of the messages and choices
+// stay.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "env/random.h"
+#include "gtest/gtest.h"
+#include "sim/choices/tape.h"
+#include "sim/choices/trace_hash.h"
+#include "sim/run/run.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr size_t kLines = 50;
+constexpr double kOperationsKept = 0.95;
+
+// Things with their numbers of occurrence.
+template <typename T>
+using Bag = std::map<T, size_t>;
+
+template <typename T>
+double ShareKept(const Bag<T>& whole, const Bag<T>& other) {
+  size_t all = 0;
+  size_t kept = 0;
+  for (const auto& [thing, count] : whole) {
+    const auto found = other.find(thing);
+    all += count;
+    if (found != other.end()) kept += std::min(count, found->second);
+  }
+  return all == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(all);
+}
+
+using Name = std::tuple<std::string, uint64_t, uint64_t, uint64_t>;
+
+struct Outcome {
+  Tape tape;
+  std::vector<IssuedOperation> issued;
+  Bag<std::pair<uint32_t, uint64_t>> messages;  // By receiver, hash of bytes.
+  Bag<Name> choices;
+  std::vector<std::string> violations;
+};
+
+Outcome Finish(sim::Run* run) {
+  Outcome outcome;
+  outcome.violations = run->Execute().violations;
+  outcome.tape = run->tape();
+  outcome.issued = run->issued();
+  for (const TraceRecord& record : run->trace()) {
+    if (record.kind != TraceKind::kMessage) continue;
+    ++outcome.messages[{record.machine.value(), record.payload}];
+  }
+  for (const TapeChoice& choice : outcome.tape.choices) {
+    ++outcome
+          .choices[{choice.site, choice.entity, choice.counter, choice.value}];
+  }
+  return outcome;
+}
+
+// The lines that act in the first half of the run. Lines are in the order in
+// which the choices were made, and clients issue operations all the time.
+std::vector<size_t> LinesOfTheFirstHalf(const Tape& tape) {
+  std::vector<size_t> operations;
+  for (size_t i = 0; i < tape.choices.size(); ++i) {
+    if (tape.choices[i].site == "workload.operation") operations.push_back(i);
+  }
+  std::vector<size_t> lines(operations[operations.size() / 2]);
+  for (size_t i = 0; i < lines.size(); ++i) lines[i] = i;
+  return lines;
+}
+
+class Deletion : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
+  sim::Run recorded({.seed = GetParam(),
+                     .duration = Seconds(12),
+                     .record = true,
+                     .keep_trace = true});
+  const Outcome whole = Finish(&recorded);
+  ASSERT_EQ(whole.violations, std::vector<std::string>{});
+  ASSERT_GT(whole.issued.size(), 500u);
+  const std::vector<size_t> lines = LinesOfTheFirstHalf(whole.tape);
+  ASSERT_GT(lines.size(), 4 * kLines);
+  const Random random(GetParam());
+  double messages = 0;
+  double choices = 0;
+  for (uint64_t i = 0; i < kLines; ++i) {
+    Tape shorter = whole.tape;
+    const size_t line = lines[random.Below(lines.size(), "line", 0, i)];
+    const TapeChoice deleted = shorter.choices[line];
+    shorter.choices.erase(shorter.choices.begin() +
+                          static_cast<ptrdiff_t>(line));
+    RunOptions options = *OptionsOfTape(shorter);
+    options.keep_trace = true;
+    sim::Run replayed(options, shorter);
+    const Outcome rest = Finish(&replayed);
+    EXPECT_EQ(rest.violations, std::vector<std::string>{});
+    Bag<IssuedOperation> before;
+    for (const IssuedOperation& operation : whole.issued) ++before[operation];
+    Bag<IssuedOperation> after;
+    for (const IssuedOperation& operation : rest.issued) ++after[operation];
+    EXPECT_GE(ShareKept(before, after), kOperationsKept)
+        << "without " << deleted.site << " " << deleted.entity << " "
+        << deleted.counter;
+    // An operation is a line of the tape, so it can be deleted.
+    if (deleted.site == "workload.operation") {
+      EXPECT_EQ(rest.issued.size(), whole.issued.size() - 1);
+    }
+    messages += ShareKept(whole.messages, rest.messages);
+    choices += ShareKept(whole.choices, rest.choices);
+  }
+  std::printf(
+      "seed %llu: of the whole run %.0f %% of messages and %.0f %% of "
+      "choices stay, on average over %zu deleted lines\n",
+      static_cast<unsigned long long>(GetParam()), 100 * messages / kLines,
+      100 * choices / kLines, kLines);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tapes, Deletion, testing::Values(1, 2, 3, 4, 5));
+
+}  // namespace
+}  // namespace quorate::sim
