@@ -549,7 +549,7 @@ TEST_F(StoreTest, Outstanding_IsBounded) {
           .wrote);
 }
 
-TEST_F(StoreTest, Session_ExpiresByLogTimeAndIsNotMadeAnew) {
+TEST_F(StoreTest, Session_ExpiresByLogTime_AndIsNotReopened) {
   const CommandSpec incr{
       .op = Op::kIncrBy, .session = Stamp(1), .numbers = {1, 0}};
   Do(incr, {"n"});

@@ -115,7 +115,7 @@ TEST_F(TableTest, FirstWriteAfterAView_CopiesOnlyThePathToItsPage) {
   EXPECT_EQ(counters_.copied, copied);
 }
 
-TEST_F(TableTest, Reaper_FreesStepByStep) {
+TEST_F(TableTest, Reclaimer_FreesStepByStep) {
   for (int i = 0; i < 10'000; ++i) Put(Key(i), "v");
   {
     TableView view = table_.TakeView();

@@ -111,6 +111,8 @@ std::string QuickstartToml(const QuickstartOptions& options,
   return text;
 }
 
+// The key `founded` is part of a stored format: it keeps its name, so that
+// directories of earlier versions stay readable.
 std::string FormatQuickstartState(const QuickstartState& state) {
   return absl::StrCat("quickstart 1\ncluster ", state.cluster.value(),
                       "\nnodes ", state.nodes, "\ngroups ", state.groups,

@@ -175,7 +175,7 @@ TEST_F(LiveViewTest, FencedReplica_RequestsGoToTheLeaderAtOnce) {
   }
 }
 
-TEST_F(LiveViewTest, FailedDisk_LeaderNamesTheNextOneAndPassesOn) {
+TEST_F(LiveViewTest, FailedDisk_NextLeaderIsKnown_AndRequestsAreForwarded) {
   Make({.nodes = 3});
   const size_t stopped = cluster().LeaderOf(GroupId(1));
   auto client = cluster().ConnectResp(stopped);

@@ -277,7 +277,7 @@ TEST_F(InvariantsTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
   EXPECT_EQ(Start(1, after), "");
 }
 
-TEST_F(InvariantsTest, TakenForWrittenWhileItIsNot_Durability) {
+TEST_F(InvariantsTest, ReportedDurableBeforeTheWrite_Durability) {
   DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.Follow(2, 2, 1, "a", 0);

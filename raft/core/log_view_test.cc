@@ -161,7 +161,8 @@ RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
   }
 }
 
-RC_GTEST_PROP(LogViewTest, FirstNew_SomeShared_IsTheFirstThatDiffers, ()) {
+RC_GTEST_PROP(LogViewTest, FindConflict_SharedPrefix_ReturnsTheFirstDifference,
+              ()) {
   // Two histories that share a prefix.
   const auto shared = *rc::gen::inRange<uint64_t>(0, 10);
   const auto own = *rc::gen::inRange<uint64_t>(0, 5);

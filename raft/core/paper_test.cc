@@ -235,14 +235,14 @@ TEST_F(PaperTest, Followers_ElectionTimeout_AsksForPreVotesFirst) {
   EXPECT_EQ(requests[0].term, Term(4));
 }
 
-TEST_F(PaperTest, Followers_AppendReceived_TimerStartsAnew) {
+TEST_F(PaperTest, Followers_AppendReceived_TimerIsReset) {
   Start(Term(2));
   now_.mono = core_->deadline() - Milliseconds(1);
   Receive(Append(2, 2, At(1, 1), {}));
   EXPECT_GE(core_->deadline() - now_.mono, options_.election_timeout_min);
 }
 
-TEST_F(PaperTest, Followers_VoteGranted_TimerStartsAnew) {
+TEST_F(PaperTest, Followers_VoteGranted_TimerIsReset) {
   Start(Term(2));
   now_.mono = core_->deadline() - Milliseconds(1);
   Receive(VoteRequest(2, 3, At(1, 1)));
@@ -329,7 +329,7 @@ TEST_F(PaperTest, Candidates_ElectionTimeout_AsksAgain) {
 }
 
 // 5.2: "randomized election timeouts", drawn for each wait (B014).
-TEST_F(PaperTest, Candidates_EveryWait_IsDrawnAnew) {
+TEST_F(PaperTest, Candidates_EveryElection_DrawsATimeout) {
   Start(Term(1));
   std::set<int64_t> waits;
   for (int i = 0; i < 20; ++i) {

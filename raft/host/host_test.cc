@@ -266,7 +266,7 @@ TEST(Host, ReadOnEveryNode_SeesTheLastWrite) {
   }
 }
 
-TEST(Host, LeaderCrash_AnotherTakesOverAndNothingAcknowledgedIsLost) {
+TEST(Host, LeaderCrash_AnotherIsElected_AndKeepsAcknowledgedEntries) {
   for (sim::CrashKind kind :
        {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
     Cluster cluster(4);

@@ -105,7 +105,7 @@ TEST(Replay, GroupThatTheSegmentBeforeLacks_IsFenced) {
   EXPECT_TRUE(absl::IsDataLoss(result.groups.at(kKey).fenced));
 }
 
-TEST(Replay, CarriedEntries_FillTheHoleThatALostSegmentLeft) {
+TEST(Replay, RewrittenEntries_FillTheHoleOfALostSegment) {
   // Entries 6 and 7 were in a segment that is gone; 8 is older than their new
   // records.
   const auto result =
@@ -141,7 +141,7 @@ TEST(Replay, RecordsOfADroppedGroup_AreIgnored) {
   EXPECT_EQ(result.dropped, std::set<GroupKey>{kKey});
 }
 
-TEST(Replay, SuspectRecords_AreGivenBackWithTheStatesBeforeThem) {
+TEST(Replay, UnconfirmedRecords_AreReturnedWithTheStatesBeforeThem) {
   const std::string bytes = Segment(
       1, {{kKey, State(1, 5, 5)}},
       [](BatchWriter& w) { AddEntries(w, RecordType::kAppend, 1, 6, 8); });

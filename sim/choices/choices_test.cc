@@ -71,7 +71,7 @@ TEST(Choices, ReplayedChance_IgnoresTheRate) {
   EXPECT_TRUE(choices.Chance(kA, 1, 0, {0, 1}));
 }
 
-TEST(Choices, Taken_OfAReplay_AreTheLinesThatWereAskedFor) {
+TEST(Choices, Taken_OfAReplay_AreTheRequestedLines) {
   Tape tape;
   tape.choices = {{"test.a", 1, 0, 1}, {"test.a", 1, 99, 1}};
   Choices choices(tape);

@@ -169,7 +169,7 @@ TEST(Network, SlowLink_TakesThatMuchLonger) {
   EXPECT_EQ(pair.inbox[1].messages, Messages{"slow"});
 }
 
-TEST(Network, KeyedMessages_KeepTheirFateWhenOthersAreDropped) {
+TEST(Network, KeyedMessages_OthersDropped_HaveTheSameOutcomes) {
   WorldOptions options;
   options.network.loss = {1, 3};
   options.message_key = [](std::string_view message) {

@@ -128,7 +128,7 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
 
 // A node that is down or starting has not agreed, unless its damaged disk keeps
 // it from starting.
-TEST(Cluster, Settled_OnlyWhenWhoMayStartHasStartedAndCaughtUp) {
+TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   Small small(1);
   const NodeId first = small.Elect();
   Cluster& cluster = small.cluster();

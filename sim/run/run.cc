@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
-#include "sim/checks/liveness.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster.h"
@@ -18,6 +17,7 @@
 #include "sim/schedule/schedule.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
+#include "sim/world/liveness.h"
 
 namespace quorate::sim {
 namespace {

@@ -26,7 +26,7 @@ constexpr uint64_t kNumbersPerClient = 100'000'000;
 constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
 
 constexpr Duration kSweepInterval = Milliseconds(250);
-constexpr Duration kSuspicion = Seconds(3);
+constexpr Duration kAvoidTime = Seconds(3);
 
 std::string Command(const std::vector<std::string>& words) {
   std::string bytes = absl::StrCat("*", words.size(), "\r\n");
@@ -54,7 +54,8 @@ WorkloadClient::WorkloadClient(env::Env& env,
                                const WorkloadClientOptions& options,
                                Choices* choices, Recorder* recorder)
     : env_(env), options_(options), choices_(choices), recorder_(recorder) {
-  home_ = options_.id % static_cast<uint32_t>(options_.servers.size());
+  preferred_node_ =
+      options_.id % static_cast<uint32_t>(options_.servers.size());
   // Clients begin at different times.
   const Duration first = env_.random.Between(Duration(0), options_.interval,
                                              "client.first", options_.id, 0);
@@ -263,30 +264,31 @@ WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
 // ---- Sending.
 
 uint32_t WorkloadClient::Route(const Operation& operation) {
-  uint32_t any = home_;
+  uint32_t any = preferred_node_;
   if (!options_.stays_with_node) {
     any = static_cast<uint32_t>(operation.random.Below(
         options_.servers.size(), "client.node", 0, operation.attempts));
   }
   // Avoids a node whose connection failed recently, if there is another one.
-  for (size_t i = 0; i < options_.servers.size() && Suspects(any); ++i) {
+  for (size_t i = 0; i < options_.servers.size() && FailedRecently(any); ++i) {
     any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
   }
-  if (options_.stays_with_node) home_ = any;
+  if (options_.stays_with_node) preferred_node_ = any;
   if (operation.stale || operation.opens_session) return any;
   const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
-  return it == node_of_slot_.end() || Suspects(it->second) ? any : it->second;
+  return it == node_of_slot_.end() || FailedRecently(it->second) ? any
+                                                                 : it->second;
 }
 
-bool WorkloadClient::Suspects(uint32_t node) const {
-  const auto it = suspected_until_.find(node);
-  return it != suspected_until_.end() &&
-         it->second > env_.loop.ReadClock().mono;
+bool WorkloadClient::FailedRecently(uint32_t node) const {
+  const auto it = avoided_until_.find(node);
+  return it != avoided_until_.end() && it->second > env_.loop.ReadClock().mono;
 }
 
-void WorkloadClient::LeaveHome(uint32_t node) {
-  if (node != home_) return;
-  home_ = (home_ + 1) % static_cast<uint32_t>(options_.servers.size());
+void WorkloadClient::ChangePreferredNode(uint32_t node) {
+  if (node != preferred_node_) return;
+  preferred_node_ =
+      (preferred_node_ + 1) % static_cast<uint32_t>(options_.servers.size());
 }
 
 std::string WorkloadClient::Encode(Operation* operation) {
@@ -495,7 +497,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (code == "MOVED") return OnMoved(id, reply);
   if (refused) {
     node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
-    LeaveHome(operation.node);
+    ChangePreferredNode(operation.node);
     return TryAgain(id, Backoff(operation, 20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);
@@ -526,7 +528,7 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   const Operation& operation = operations_.at(id);
   const auto node = static_cast<uint32_t>(server - servers.begin());
   node_of_slot_[static_cast<uint16_t>(slot)] = node;
-  if (Suspects(node)) LeaveHome(operations_.at(id).node);
+  if (FailedRecently(node)) ChangePreferredNode(operations_.at(id).node);
   // Waits a little: two nodes that take each other for the leader would
   // otherwise be asked without a pause.
   TryAgain(id, Backoff(operation, 1, 20));
@@ -595,7 +597,7 @@ void WorkloadClient::GiveUp(OperationId id) {
 void WorkloadClient::OnLinkClosed(ClientLink* link) {
   for (auto& [key, held] : links_) {
     if (held.get() != link) continue;
-    suspected_until_[key.first] = env_.loop.ReadClock().mono + kSuspicion;
+    avoided_until_[key.first] = env_.loop.ReadClock().mono + kAvoidTime;
     dropped_.push_back(std::move(held));
     links_.erase(key);
     break;

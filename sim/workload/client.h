@@ -139,10 +139,10 @@ class WorkloadClient final : public ClientLink::Owner {
   void Send(OperationId id);
   uint32_t Route(const Operation& operation);
   // Whether a connection to the node failed recently.
-  bool Suspects(uint32_t node) const;
-  // Leaves `node` as the node to stay with, because it cannot serve or names
-  // another node that cannot.
-  void LeaveHome(uint32_t node);
+  bool FailedRecently(uint32_t node) const;
+  // Chooses the next node as the preferred one if that is `node`, which cannot
+  // serve requests or redirects to a node that cannot.
+  void ChangePreferredNode(uint32_t node);
   const std::string& AddressOf(const Operation& operation) const;
   std::string Encode(Operation* operation);
   static std::vector<std::string> WordsFor(const Operation& operation);
@@ -186,9 +186,9 @@ class WorkloadClient final : public ClientLink::Owner {
   // They are destroyed at the end of the turn.
   std::vector<std::unique_ptr<ClientLink>> dropped_;
   std::map<uint16_t, uint32_t> node_of_slot_;
-  std::map<uint32_t, MonoTime> suspected_until_;  // Keyed by node.
-  // The node that it stays with.
-  uint32_t home_ = 0;
+  std::map<uint32_t, MonoTime> avoided_until_;  // By node.
+  // The node that this client sends to if options.stays_with_node.
+  uint32_t preferred_node_ = 0;
   // The token. Empty: no session.
   std::string session_;
   bool opening_session_ = false;

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "sim/checks/liveness.h"
 #include "sim/checks/recorder.h"
 #include "sim/testing/fake_server.h"
+#include "sim/world/liveness.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {

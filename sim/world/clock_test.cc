@@ -79,7 +79,7 @@ TEST(SimClock, WallWithinItsBound_HoldsTheTruth) {
   EXPECT_FALSE(clock.Wall(now).bounded());
 }
 
-RC_GTEST_PROP(SimClock, WhenMono_IsTheFirstMomentThatReadsTheDeadline, ()) {
+RC_GTEST_PROP(SimClock, WhenMono_IsTheFirstTimeThatReadsTheDeadline, ()) {
   SimClockOptions options;
   options.mono_drift_ppm = *rc::gen::inRange(-5000, 5000);
   SimClock clock(options, kEpoch);

@@ -1,6 +1,7 @@
 """Files have the required layout; and the checks can fail."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,6 +216,12 @@ constexpr int kTable[] = {1, 2, 3};
         self.assertEqual(['link'], check('[b](b.md#other)\n'))
         self.assertEqual(['link'], check('see `kv/gone.h`\n'))
         self.assertEqual([], check('```\n[b](c.md)\n```\n'))
+
+    def test_Scenarios_AsTheyAre_AreOnTheMapOfRaftsRules(self):
+        scenarios = [os.path.basename(path)[:-4] for path in self.files if path.startswith('raft/core/testdata/') and path.endswith('.txt')]
+        self.assertGreater(len(scenarios), 40)
+        page = set(re.findall(r'\w+', tree.read(self.root, 'docs/raft-map.md')))
+        self.assertEqual([], [name for name in scenarios if name not in page])
 
     def test_DecisionRecords_AreContinuousAndOfOneForm(self):
         self.assertEqual([], list(layout.check_decisions(tree.list_files(self.root), lambda page: tree.read(self.root, page))))

@@ -27,7 +27,8 @@ _WORD = re.compile(
     r'|patience|hand-?overs?|handed over|found(?:ed|ing)|judge[sd]?|judgements?|strangers?|hearsay|goodbye'
     r'|all the same|anew|in vain|likewise|tells (?:that|what|which|whether|nothing)|as (?:it|they) stands?)\b', re.IGNORECASE)
 _TEST = re.compile(r'^\s*(?:TEST(?:_F|_P)?|RC_GTEST_PROP|RC_GTEST_FIXTURE_PROP)\(|^\s*def test_')
-_TEST_WORD = re.compile(r'(Nobody|Somebody|Whoever|Stranger|Patience|Hand[Oo]vers?|Founded|Tells|GoesOn|GoOn)(?![a-z])')
+_TEST_WORD = re.compile(r'(Nobody|Somebody|Whoever|Stranger|Patience|Hand[Oo]vers?|Founded|Tells|GoesOn|GoOn'
+                        r'|Suspect|Carried|FirstNew|Passe[sd]On|Reaper|GivenBack|Anew|Fate|WhenWho|Moment)(?![a-z])')
 _TRAILING = {'//': re.compile(r'\S\s\s+// (.*)$'), '#': re.compile(r'\S\s\s+# (.*)$')}
 _MARKERS = {'h': '//', 'cc': '//', 'proto': '//', 'py': '#', 'bzl': '#', 'bazel': '#', 'txt': '#', 'sh': '#'}
 _SCRIPTS = ('.ci/run', 'bazelw')
@@ -67,7 +68,7 @@ def _page(text):
         else:
             lines.append((number, stripped.lstrip('>*- '), stripped.startswith(('- ', '* ', '>')) or re.match(r'\d+\. ', stripped) is not None))
     for found, is_list in ((_blocks(lines), False), (cells, True)):
-        yield from ((number, re.sub(r'`[^`]*`', '`', part), is_list) for number, part in found)
+        yield from ((number, part, is_list) for number, part in found)
 
 
 def _comments(text, marker):
@@ -164,6 +165,8 @@ def _name(path, number, match):
 
 def check(path, text):
     for number, paragraph, is_list in texts(path, text):
+        # Words in backquotes are code.
+        paragraph = re.sub(r'`[^`]*`', '`', paragraph)
         for pattern in (_SENTENCE, _CLAUSE, _FRAGMENT, _WORD):
             match = pattern.search(paragraph)
             # A cell or a label of a list may hang on the name before it.

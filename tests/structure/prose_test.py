@@ -61,6 +61,7 @@ class ProseTest(unittest.TestCase):
             self.assertEqual(1, len(found(text, path)), text)
         for path, text in (('kv/a_test.cc', 'f("the key that nobody wrote");\n'), ('kv/a.cc', 'f("nobody here");\n'),
                            ('docs/a.md', '| size | of the key |\n'), ('docs/a.md', '```\nnobody, of the same.\n```\n'), ('docs/a.md', '`nobody`\n'),
+                           ('kv/a.h', '// The key `founded` is stored.\n'),
                            ('tests/planted/patches/a.patch', 'The end.\n\n--- a/b.cc\n+// Nobody.\n'),
                            ('raft/core/testdata/a.txt', '# why\nnobody\n')):
             self.assertEqual([], found(text, path), text)
@@ -83,6 +84,7 @@ class ProseTest(unittest.TestCase):
 
     def test_NameOfATest_WithSuchAWord_IsFound(self):
         self.assertEqual(['Nobody'], found('TEST(Stream, Cancelled_CallsNobody) {\n', 'net/a_test.cc'))
+        self.assertEqual(['Reaper'], found('TEST_F(TableTest, Reaper_FreesStepByStep) {\n', 'kv/a_test.cc'))
         self.assertEqual(['Tells'], found('class T:\n    def test_Error_TellsTheName(self):\n        pass\n', 'tests/a_test.py'))
         self.assertEqual([], found('TEST(Stream, Cancelled_MakesNoCall) {\n', 'net/a_test.cc'))
 

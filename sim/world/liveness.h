@@ -1,10 +1,10 @@
-// sim/checks/liveness.h: requires progress within a bound once faults are
+// sim/world/liveness.h: requires progress within a bound once faults are
 // healed.
 //
 // Knows the world alone. The caller defines when the work is done, and
 // describes the work that is still open.
-#ifndef QUORATE_SIM_CHECKS_LIVENESS_H_
-#define QUORATE_SIM_CHECKS_LIVENESS_H_
+#ifndef QUORATE_SIM_WORLD_LIVENESS_H_
+#define QUORATE_SIM_WORLD_LIVENESS_H_
 
 #include <string>
 #include <string_view>
@@ -24,4 +24,4 @@ void RequireWithin(World& world, std::string_view what, Duration limit,
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CHECKS_LIVENESS_H_
+#endif  // QUORATE_SIM_WORLD_LIVENESS_H_

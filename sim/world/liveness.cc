@@ -1,4 +1,4 @@
-#include "sim/checks/liveness.h"
+#include "sim/world/liveness.h"
 
 #include "absl/strings/str_cat.h"
 
