@@ -23,8 +23,18 @@ struct HostPort {
 // names the address and the error.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
 
-// The inverse of ParseHostPort. An IPv6 literal gets brackets.
+// The inverse of ParseHostPort. An IPv6 literal gets brackets, unless it has
+// them.
 std::string FormatHostPort(std::string_view host, uint16_t port);
+
+// Parses "::1:7001", as the Redis Cluster protocol writes addresses: the port
+// follows the last colon, and an IPv6 literal has no brackets. Brackets are
+// accepted. The host may be empty, which means the host of the node that
+// replied. Errors as ParseHostPort.
+absl::StatusOr<HostPort> ParseBareHostPort(std::string_view address);
+
+// The inverse of ParseBareHostPort: an IPv6 literal gets no brackets.
+std::string FormatBareHostPort(std::string_view host, uint16_t port);
 
 }  // namespace quorate
 

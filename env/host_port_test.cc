@@ -23,6 +23,36 @@ TEST(ParseHostPort, BadAddresses_AreRefusedByName) {
   }
 }
 
+TEST(ParseBareHostPort, AddressesOfRedisCluster_AreParsed) {
+  EXPECT_EQ(*ParseBareHostPort("127.0.0.1:7001"),
+            (HostPort{"127.0.0.1", 7001}));
+  EXPECT_EQ(*ParseBareHostPort("::1:7001"), (HostPort{"::1", 7001}));
+  EXPECT_EQ(*ParseBareHostPort("fd00::a:1:2:7001"),
+            (HostPort{"fd00::a:1:2", 7001}));
+  EXPECT_EQ(*ParseBareHostPort("[::1]:7001"), (HostPort{"::1", 7001}));
+  EXPECT_EQ(*ParseBareHostPort(":7001"), (HostPort{"", 7001}));
+}
+
+TEST(ParseBareHostPort, BadAddresses_AreRefusedByName) {
+  for (const char* bad : {"", "host", "::1:", "host:x", "host:65536"}) {
+    const auto parsed = ParseBareHostPort(bad);
+    ASSERT_FALSE(parsed.ok()) << bad;
+    EXPECT_NE(parsed.status().ToString().find("'" + std::string(bad) + "'"),
+              std::string::npos)
+        << parsed.status();
+  }
+}
+
+TEST(FormatBareHostPort, OfAnIpv6Literal_HasNoBrackets) {
+  EXPECT_EQ(FormatBareHostPort("::1", 7001), "::1:7001");
+  EXPECT_EQ(FormatBareHostPort("127.0.0.1", 7001), "127.0.0.1:7001");
+}
+
+TEST(FormatHostPort, OfAnIpv6Literal_HasOnePairOfBrackets) {
+  EXPECT_EQ(FormatHostPort("::1", 7001), "[::1]:7001");
+  EXPECT_EQ(FormatHostPort("[::1]", 7001), "[::1]:7001");
+}
+
 TEST(FormatHostPort, OfAParsedAddress_ReturnsIt) {
   for (const char* address : {"127.0.0.1:7001", "localhost:0", "[::1]:80"}) {
     const auto parsed = ParseHostPort(address);

@@ -112,6 +112,32 @@ TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {
   EXPECT_GT(done, 60 * kKeys * 9 / 10);
 }
 
+// The nodes redirect with IPv6 literals without brackets.
+TEST(ClientLibrary_Ipv6, OneSeed_ReachesTheLeadersOfAllGroups) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         for (NodeConfig& node : config.nodes) {
+                           node.resp = Concat("[fd00::", node.id, "]:7001");
+                         }
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  env::Env& env = cluster.clients_env();
+  kv::ClientOptions options;
+  options.seeds = {cluster.config(0).self().resp_cluster};
+  kv::Client client(env.loop, env.streams, env.random, std::move(options));
+  int results = 0;
+  const env::Pending turn = env.loop.Defer([&] {
+    for (int i = 0; i < kKeys; ++i) {
+      client.Set(KeyOf(i), "v", [&](const kv::ClientResult& result) {
+        EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
+        ++results;
+      });
+    }
+  });
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return results == kKeys; },
+                                           Seconds(60)))
+      << results << " of " << kKeys;
+}
+
 INSTANTIATE_TEST_SUITE_P(BothAddresses, ClientLibraryTest, testing::Bool(),
                          [](const auto& info) {
                            return info.param ? "Plain" : "Cluster";

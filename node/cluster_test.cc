@@ -166,6 +166,25 @@ TEST(Cluster_ReadOnlyNode, PlainAddress_ForwardsReadsAndRefusesWrites) {
   EXPECT_EQ(cluster.server(3).metrics().stale_reads, 0u);
 }
 
+// As Redis writes them. Clients find the port behind the last colon.
+TEST(Cluster_Moved, Ipv6Addresses_HaveNoBrackets) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         for (NodeConfig& node : config.nodes) {
+                           node.resp = Concat("[fd00::", node.id, "]:7001");
+                         }
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectRespCluster((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}),
+            Concat("-MOVED 12182 fd00::", leader + 1, ":7101\r\n"));
+  const std::string slots = cluster.Command(*client, {"CLUSTER", "SLOTS"});
+  EXPECT_NE(slots.find("\r\n$7\r\nfd00::1\r\n:7101\r\n"), std::string::npos)
+      << slots;
+  const std::string nodes = cluster.Command(*client, {"CLUSTER", "NODES"});
+  EXPECT_NE(nodes.find(" fd00::1:7101@9001 "), std::string::npos) << nodes;
+}
+
 TEST(Cluster_Moved, InsideMulti_AbortsExec) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
 #include "env/check.h"
+#include "env/host_port.h"
 #include "env/parse_integer.h"
 
 namespace quorate::kv {
 namespace {
 
-// Returns "host:port", with the host of `from` if the host is empty or unknown.
-std::string Address(std::string_view host, std::string_view port,
+// Returns an address to dial, with the host of `from` if the host is empty or
+// unknown.
+std::string Address(std::string_view host, uint16_t port,
                     std::string_view from) {
   if (host.empty() || host == "?") host = from.substr(0, from.rfind(':'));
-  std::string address(host);
-  address.push_back(':');
-  address.append(port);
-  return address;
+  return FormatHostPort(host, port);
 }
 
 }  // namespace
@@ -60,8 +59,8 @@ bool SlotRoutes::Update(const RespValue& cluster_slots, std::string_view from) {
         owner.size() < 2 || owner[1].integer <= 0 || owner[1].integer > 65535) {
       return false;
     }
-    const uint16_t index =
-        IndexOf(Address(owner[0].text, absl::StrCat(owner[1].integer), from));
+    const uint16_t index = IndexOf(
+        Address(owner[0].text, static_cast<uint16_t>(owner[1].integer), from));
     std::fill(of_slot.begin() + first, of_slot.begin() + last + 1, index);
   }
   of_slot_ = std::move(of_slot);
@@ -73,17 +72,15 @@ bool SlotRoutes::Moved(std::string_view error, std::string_view from) {
   if (error.substr(0, kWord.size()) != kWord) return false;
   error.remove_prefix(kWord.size());
   const size_t space = error.find(' ');
-  const size_t colon = error.rfind(':');
   uint16_t slot = 0;
-  uint16_t port = 0;
-  if (space == std::string_view::npos || colon == std::string_view::npos ||
-      colon < space || !ParseInteger(error.substr(0, space), &slot) ||
-      slot >= kHashSlotCount || !ParseInteger(error.substr(colon + 1), &port) ||
-      port == 0) {
+  if (space == std::string_view::npos ||
+      !ParseInteger(error.substr(0, space), &slot) || slot >= kHashSlotCount) {
     return false;
   }
-  of_slot_[slot] = IndexOf(Address(error.substr(space + 1, colon - space - 1),
-                                   error.substr(colon + 1), from));
+  const absl::StatusOr<HostPort> node =
+      ParseBareHostPort(error.substr(space + 1));
+  if (!node.ok() || node->port == 0) return false;
+  of_slot_[slot] = IndexOf(Address(node->host, node->port, from));
   return true;
 }
 

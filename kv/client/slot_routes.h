@@ -2,7 +2,8 @@
 // SLOTS and MOVED.
 //
 // The map is a hint: it decides which node is tried first. Every answer may
-// correct it.
+// correct it. Its addresses have the form of env/host_port.h, also where the
+// replies have IPv6 literals without brackets.
 #ifndef QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 #define QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 
@@ -22,7 +23,8 @@ inline constexpr size_t kRouteAddressesMax = 1024;
 
 class SlotRoutes {
  public:
-  // `seeds` are tried for slots without a known node. Requires: not empty.
+  // `seeds`, "host:port" or "[::1]:port", are tried for slots without a known
+  // node. Requires: not empty.
   explicit SlotRoutes(std::vector<std::string> seeds);
 
   // The address of the slot's node, or null.

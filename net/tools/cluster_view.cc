@@ -43,6 +43,14 @@ std::optional<std::string> MasterOf(const std::vector<ClusterSlotsRow>& ranges,
   return std::nullopt;
 }
 
+std::optional<std::string> ParseMoved(std::string_view error) {
+  if (!error.starts_with("MOVED ")) return std::nullopt;
+  const absl::StatusOr<HostPort> node =
+      ParseBareHostPort(error.substr(error.rfind(' ') + 1));
+  if (!node.ok() || node->host.empty()) return std::nullopt;
+  return FormatHostPort(node->host, node->port);
+}
+
 std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
   std::vector<GroupLine> groups;
   const std::string text(info);

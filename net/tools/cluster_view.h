@@ -33,6 +33,10 @@ absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
 std::optional<std::string> MasterOf(const std::vector<ClusterSlotsRow>& ranges,
                                     uint16_t slot);
 
+// Returns the address in the error "MOVED slot address", in the form of
+// env/host_port.h; none if `error` is another error.
+std::optional<std::string> ParseMoved(std::string_view error);
+
 // The state of a node's replica of one group, from the groups section of INFO.
 struct GroupLine {
   uint32_t group = 0;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "env/host_port.h"
 #include "kv/client/resp_reply.h"
 #include "net/event_loop/clock.h"
 #include "net/tools/cluster_view.h"
@@ -121,8 +123,9 @@ absl::StatusOr<kv::RespValue> Ask(
                        "; whether the command took effect is not known"));
     }
     if (!reply->is_error()) return reply;
-    if (reply->text.starts_with("MOVED ") && ++redirects <= kRedirectsMax) {
-      address = reply->text.substr(reply->text.rfind(' ') + 1);
+    const std::optional<std::string> leader = ParseMoved(reply->text);
+    if (leader.has_value() && ++redirects <= kRedirectsMax) {
+      address = *leader;
       continue;
     }
     const bool again = reply->text.starts_with("CLUSTERDOWN") ||
@@ -329,8 +332,15 @@ absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
     if (fields.size() < 8) {
       return absl::DataLossError("not an answer to CLUSTER NODES");
     }
+    const absl::StatusOr<HostPort> address =
+        ParseBareHostPort(fields[1].substr(0, fields[1].find('@')));
+    if (!address.ok()) {
+      return absl::DataLossError(
+          absl::StrCat("not an answer to CLUSTER NODES: ",
+                       std::string(address.status().message())));
+    }
     NodeLine node{.id = fields[0],
-                  .address = fields[1].substr(0, fields[1].find('@')),
+                  .address = FormatHostPort(address->host, address->port),
                   .flags = fields[2],
                   .link = fields[7]};
     // Redis gives other numbers there; then it names no node.

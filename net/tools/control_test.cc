@@ -1,8 +1,11 @@
 #include "net/tools/control.h"
 
+#include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "net/tools/cluster_view.h"
 
 namespace quorate::net {
 namespace {
@@ -23,6 +26,31 @@ TEST(ParseClusterNodes, LinesOfRedisCluster_AreParsed) {
                                    .slots = {"0-5460", "7000"}}));
   EXPECT_EQ((*nodes)[1].flags, "slave");
   EXPECT_FALSE(ParseClusterNodes("aa 127.0.0.1:7001 master\n").ok());
+}
+
+TEST(ParseClusterNodes, Ipv6Address_IsWrittenAsOneToConnectTo) {
+  const auto nodes = ParseClusterNodes(
+      "aa fd00::1:7101@7301 myself,master - 0 0 1 connected 0-16383\n");
+  ASSERT_TRUE(nodes.ok()) << nodes.status();
+  EXPECT_EQ((*nodes)[0].address, "[fd00::1]:7101");
+}
+
+TEST(ParseClusterNodes, LineWithoutAnAddress_IsRefused) {
+  const auto nodes =
+      ParseClusterNodes("aa somewhere master - 0 0 1 connected 0-16383\n");
+  EXPECT_TRUE(absl::IsDataLoss(nodes.status())) << nodes.status();
+}
+
+TEST(ParseMoved, Addresses_AreReturnedAsOnesToConnectTo) {
+  EXPECT_EQ(ParseMoved("MOVED 7 127.0.0.1:7101"), "127.0.0.1:7101");
+  EXPECT_EQ(ParseMoved("MOVED 7 fd00::1:7101"), "[fd00::1]:7101");
+}
+
+TEST(ParseMoved, OtherErrors_HaveNone) {
+  for (const char* error : {"CLUSTERDOWN Hash slot not served", "MOVED 7",
+                            "MOVED 7 :7101", "MOVED 7 somewhere"}) {
+    EXPECT_EQ(ParseMoved(error), std::nullopt) << error;
+  }
 }
 
 TEST(FormatTable, Columns_AreAsWideAsTheirWidestCell) {

@@ -10,9 +10,10 @@ std::string FailureText(const Context& context, const RequestFailure& failure) {
     case RequestFailure::Kind::kMoved: {
       const NodeConfig* leader = context.config.FindNode(failure.leader);
       if (leader == nullptr) break;
+      // Clients split the address at its last colon, as Redis writes it.
       const HostPort address = *ParseHostPort(leader->resp_cluster);
-      return Concat("MOVED ", failure.slot, " ", address.host, ":",
-                    address.port);
+      return Concat("MOVED ", failure.slot, " ",
+                    FormatBareHostPort(address.host, address.port));
     }
     case RequestFailure::Kind::kNoLeader:
       break;

@@ -262,11 +262,11 @@ std::string Topology::MakeNodesText() const {
     for (const Node& other : nodes_) {
       if (!master && other.config->id == node.master) master_id = other.id;
     }
-    Append(&text, node.id, ' ', address.host, ':', address.port, '@',
-           ParseHostPort(node.config->peer)->port, ' ', myself ? "myself," : "",
-           master ? "master" : "slave", node.failed ? ",fail" : "", ' ',
-           master_id, " 0 0 ", node.config->id, ' ',
-           node.linked ? "connected" : "disconnected");
+    Append(&text, node.id, ' ', FormatBareHostPort(address.host, address.port),
+           '@', ParseHostPort(node.config->peer)->port, ' ',
+           myself ? "myself," : "", master ? "master" : "slave",
+           node.failed ? ",fail" : "", ' ', master_id, " 0 0 ", node.config->id,
+           ' ', node.linked ? "connected" : "disconnected");
     for (const SlotRange& range : node.slots) {
       Append(&text, ' ', range.first);
       if (range.first != range.last) Append(&text, '-', range.last);
