@@ -1,9 +1,10 @@
 // env/parse_integer.h: strict parsing of integers: no locale, spaces, leading
-// plus signs or leading zeros.
+// plus signs, or leading zeros in decimal numbers.
 #ifndef QUORATE_ENV_PARSE_INTEGER_H_
 #define QUORATE_ENV_PARSE_INTEGER_H_
 
 #include <charconv>
+#include <cstdint>
 #include <string_view>
 #include <type_traits>
 
@@ -20,6 +21,27 @@ bool ParseInteger(std::string_view text, T* value, int base = 10) {
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, *value, base);
   return error == std::errc() && rest == end;
+}
+
+// The value of a hexadecimal digit of either case; -1 for other characters.
+constexpr int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// True if all of `text` is a number of 1 to 16 hexadecimal digits, with leading
+// zeros and lower-case letters, as names of files have.
+inline bool ParsePaddedHex(std::string_view text, uint64_t* value) {
+  if (text.empty() || text.size() > 16) return false;
+  *value = 0;
+  for (const char c : text) {
+    const int digit = HexDigit(c);
+    if (digit < 0 || (c >= 'A' && c <= 'F')) return false;
+    *value = *value << 4 | static_cast<uint64_t>(digit);
+  }
+  return true;
 }
 
 }  // namespace quorate

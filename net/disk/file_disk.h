@@ -72,7 +72,9 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   const int directory_fd_;
   std::map<std::string, OwnedFd> locks_;
   CallbackTable<Operation*> operations_;
-  // Operations refused because the queue of their thread was full.
+  // Operations refused because the queue of their thread was full. A timer
+  // completes them in step 1 of the next turn, as env/disk.h requires;
+  // Loop::Defer would call them in step 2 of this one.
   std::vector<std::unique_ptr<Operation>> refused_;
   env::Pending refused_timer_;
   bool closing_ = false;

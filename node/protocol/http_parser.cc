@@ -85,13 +85,6 @@ std::string OriginForm(std::string_view target) {
   return target.starts_with('/') ? std::string(target) : Concat("/", target);
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool Unescape(std::string_view text, bool plus_is_space, std::string* out) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {

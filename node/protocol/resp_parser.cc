@@ -11,13 +11,6 @@ bool IsSpace(char c) {
          c == '\n' || c == '\0';
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 char Unescape(char c) {
   switch (c) {
     case 'n':

@@ -25,6 +25,10 @@ class SnapshotLoader {
                  const SnapshotDescriptor& snapshot,
                  StateMachine* state_machine, Done done);
 
+  ~SnapshotLoader() { *alive_ = false; }
+  SnapshotLoader(const SnapshotLoader&) = delete;
+  SnapshotLoader& operator=(const SnapshotLoader&) = delete;
+
   // Begins the load. `done` is called once, in a later turn: with OK after the
   // state machine was replaced.
   void Start();
@@ -39,11 +43,10 @@ class SnapshotLoader {
   std::unique_ptr<SnapshotWriter> writer_;
   Done done_;
   uint64_t offset_ = 0;
-  // A read that completes after destruction observes false.
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
- public:
-  ~SnapshotLoader() { *alive_ = false; }
+  // A read of the store cannot be cancelled. One that completes after the
+  // destruction observes false. env/destruction.h does not serve here, since it
+  // is for callbacks that run inside a call of the destroyed object.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace quorate::raft

@@ -7,6 +7,7 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "env/little_endian.h"
+#include "env/parse_integer.h"
 
 namespace quorate::raft {
 namespace {
@@ -102,18 +103,9 @@ uint64_t ParseSegmentName(std::string_view name) {
     return 0;
   }
   uint64_t number = 0;
-  for (char c : name.substr(kSegmentPrefix.size())) {
-    uint64_t digit = 0;
-    if (c >= '0' && c <= '9') {
-      digit = c - '0';
-    } else if (c >= 'a' && c <= 'f') {
-      digit = c - 'a' + 10;
-    } else {
-      return 0;
-    }
-    number = number << 4 | digit;
-  }
-  return number;
+  const bool valid =
+      ParsePaddedHex(name.substr(kSegmentPrefix.size()), &number);
+  return valid ? number : 0;
 }
 
 uint32_t SegmentSeed(ClusterId cluster, StoreIncarnation store,

@@ -9,6 +9,7 @@
 #include "env/crc32c.h"
 #include "env/disk.h"
 #include "env/little_endian.h"
+#include "env/parse_integer.h"
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
@@ -29,16 +30,7 @@ uint32_t BlockSeed(GroupKey group, LogPosition position, uint64_t number) {
 // Removes `digits` hexadecimal digits from `name` and parses them.
 bool TakeHex(std::string_view* name, size_t digits, uint64_t* value) {
   if (name->size() < digits) return false;
-  *value = 0;
-  for (char c : name->substr(0, digits)) {
-    if (c >= '0' && c <= '9') {
-      *value = *value << 4 | static_cast<uint64_t>(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      *value = *value << 4 | static_cast<uint64_t>(c - 'a' + 10);
-    } else {
-      return false;
-    }
-  }
+  if (!ParsePaddedHex(name->substr(0, digits), value)) return false;
   name->remove_prefix(digits);
   return true;
 }
