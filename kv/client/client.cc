@@ -191,7 +191,9 @@ void Client::Impl::Do(ClientRequest what, Done done) {
     request->deadline_timer = loop_.Defer([this, id] {
       Finish(requests_.at(id).get(), Outcome::kNotExecuted,
              absl::ResourceExhaustedError(absl::StrCat(
-                 options_.waiting_max, " requests are waiting already")),
+                 "not sent: ", options_.waiting_max,
+                 " requests wait, the limit of ClientOptions::waiting_max; try "
+                 "again when some of them have results")),
              RespValue());
     });
     requests_.emplace(id, std::move(request));

@@ -60,12 +60,16 @@ void RespLink::OnBytes(std::string_view bytes) {
     if (progress == RespReplyParser::Progress::kNeedMore) return;
     if (progress == RespReplyParser::Progress::kError) {
       Abort(absl::DataLossError(
-          absl::StrCat(address_, " answered with what is not RESP")));
+          absl::StrCat(address_,
+                       " does not answer in RESP: it may be the address of "
+                       "another server")));
       return;
     }
     if (waiting_.size() <= unsent_count_) {
       Abort(absl::DataLossError(
-          absl::StrCat(address_, " sent an unexpected reply")));
+          absl::StrCat(address_,
+                       " sent a reply to no request: it may be the address of "
+                       "another server")));
       return;
     }
     Done done = std::move(waiting_.front());

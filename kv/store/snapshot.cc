@@ -251,7 +251,9 @@ void StoreSnapshotReader::AppendEnd() {
 
 absl::Status SnapshotParser::Add(std::string_view bytes) {
   if (!status_.ok()) return status_;
-  if (ended_ && !bytes.empty()) Fail("bytes behind the end");
+  if (ended_ && !bytes.empty()) {
+    Fail(absl::StrCat(bytes.size(), " bytes behind the end"));
+  }
   pending_.erase(0, parsed_);
   parsed_ = 0;
   pending_.append(bytes);
@@ -261,7 +263,7 @@ absl::Status SnapshotParser::Add(std::string_view bytes) {
 }
 
 absl::Status SnapshotParser::Finish(State* state) {
-  if (status_.ok() && !ended_) Fail("the end is missing");
+  if (status_.ok() && !ended_) Fail("the snapshot ends before its last item");
   if (!status_.ok()) return status_;
   status_ = absl::FailedPreconditionError("kv snapshot: taken already");
   *state = std::move(state_);
@@ -301,7 +303,9 @@ bool SnapshotParser::ParseItem() {
         parsed = ParseEnd(bytes, &used);
         break;
       default:
-        return Fail("an unknown kind of item");
+        return Fail(
+            absl::StrCat("an item of the unknown kind ",
+                         static_cast<int>(static_cast<uint8_t>(bytes[0]))));
     }
   }
   if (!parsed) return false;
@@ -330,7 +334,9 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   }
   if (header.slot_count == 0 || header.slot_count > kHashSlotCount ||
       ranges > header.slot_count) {
-    return Fail("an impossible count of slots");
+    return Fail(absl::StrCat(header.slot_count, " slots and ", ranges,
+                             " ranges of them; at most ", kHashSlotCount,
+                             " slots exist"));
   }
   header.owned.clear();
   for (uint32_t i = 0; i < ranges; ++i) {
@@ -339,7 +345,9 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
     range.last = Slot(reader.Take<uint16_t>());
     if (!reader.ok()) return false;
     if (range.last < range.first || range.last.value() >= header.slot_count) {
-      return Fail("an impossible range of slots");
+      return Fail(absl::StrCat("slots ", range.first.value(), " to ",
+                               range.last.value(), " of ", header.slot_count,
+                               " are no range"));
     }
     header.owned.push_back(range);
   }
@@ -359,7 +367,9 @@ bool SnapshotParser::ParseRemovals(FixedReader* reader) {
   if (!reader->ok()) return false;
   if (header.rules == 0 || header.rules > kRulesVersion ||
       count > header.slot_count) {
-    return Fail("unknown rules or an impossible count of removals");
+    return Fail(absl::StrCat(
+        "rules of version ", header.rules, ", expected 1 to ", kRulesVersion,
+        ", and removals from ", count, " of ", header.slot_count, " slots"));
   }
   header.removals.clear();
   for (uint32_t i = 0; i < count; ++i) {
@@ -369,7 +379,9 @@ bool SnapshotParser::ParseRemovals(FixedReader* reader) {
     const bool in_order =
         header.removals.empty() || header.removals.back().first < slot;
     if (!in_order || slot.value() >= header.slot_count || by.none()) {
-      return Fail("an impossible removal");
+      return Fail(absl::StrCat(
+          "a removal from slot ", slot.value(), " of ", header.slot_count,
+          by.none() ? " without a version" : " out of order"));
     }
     header.removals.emplace_back(slot, by);
     state_.keyspace->RestoreRemoval(slot, by);
@@ -383,7 +395,10 @@ bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
   if (!reader.ok()) return false;
   if (in_slot_ || slot.value() >= state_.header.slot_count ||
       (any_slot_ && slot <= slot_)) {
-    return Fail("slots out of order");
+    return Fail(absl::StrCat(
+        "slot ", slot.value(), " of ", state_.header.slot_count,
+        in_slot_ ? " within another slot"
+                 : " does not exist or is not above the slot before"));
   }
   slot_ = slot;
   in_slot_ = true;
@@ -403,10 +418,14 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   if (!reader.ok()) return false;
   if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
   if (key_size > kKeyBytesMax || value_size > kValueBytesMax) {
-    return Fail("an impossible size of key or value");
+    return Fail(absl::StrCat("a key of ", key_size, " bytes with a value of ",
+                             value_size, " bytes; the limits are ",
+                             kKeyBytesMax, " and ", kValueBytesMax));
   }
   if (expire_at_ms < 0 || version.none()) {
-    return Fail("an impossible expiry or version");
+    return Fail(version.none() ? "a key without a version"
+                               : absl::StrCat("a key that expires at ",
+                                              expire_at_ms, " ms"));
   }
   const std::string_view key_bytes = reader.TakeBytes(key_size);
   const std::string_view value = reader.TakeBytes(value_size);
@@ -415,7 +434,8 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   if (slot_keys_ > 0 &&
       std::pair(key.hash, key_bytes) <=
           std::pair(last_hash_, std::string_view(last_key_))) {
-    return Fail("keys out of order");
+    return Fail(absl::StrCat("key ", slot_keys_ + 1, " of slot ", slot_.value(),
+                             " is not in the order of the hashes"));
   }
   state_.keyspace->Put(key, {.head = value}, version, expire_at_ms);
   last_hash_ = key.hash;
@@ -429,11 +449,15 @@ bool SnapshotParser::ParseRow(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
   SessionRow row;
   const bool sensible = TakeRow(&reader, &row);
-  if (!sensible) return Fail("an impossible session");
+  if (!sensible) {
+    return Fail("a session with results over a limit or out of order");
+  }
   if (!reader.ok()) return false;
   if (!in_slot_) return Fail("a session outside of a slot");
   if (any_row_ && row.token.client <= last_client_) {
-    return Fail("sessions out of order");
+    return Fail(absl::StrCat("session ", row.token.client.value(),
+                             " after session ", last_client_.value(),
+                             " in slot ", slot_.value()));
   }
   last_client_ = row.token.client;
   any_row_ = true;
@@ -452,8 +476,9 @@ bool SnapshotParser::ParseSlotEnd(std::string_view bytes, size_t* used) {
   const uint64_t found = (table == nullptr ? 0 : table->digest()) +
                          state_.sessions->SlotDigest(slot_);
   if (keys != slot_keys_ || digest != found) {
-    return Fail(absl::StrCat("slot ", slot_.value(),
-                             " does not have the digest it should have"));
+    return Fail(absl::StrCat("slot ", slot_.value(), " was written with ", keys,
+                             " keys and digest ", digest, ", but has ",
+                             slot_keys_, " and ", found));
   }
   in_slot_ = false;
   *used = bytes.size() - reader.rest().size();
@@ -468,14 +493,19 @@ bool SnapshotParser::ParseEnd(std::string_view bytes, size_t* used) {
   const size_t covered = bytes.size() - reader.rest().size();
   const auto crc = reader.Take<uint32_t>();
   if (!reader.ok()) return false;
-  if (in_slot_) return Fail("a slot without its end");
+  if (in_slot_) {
+    return Fail(absl::StrCat("the last item within slot ", slot_.value()));
+  }
   if (keys != state_.keyspace->key_count() ||
       rows != state_.sessions->row_count() ||
       digest != state_.keyspace->digest() + state_.sessions->digest()) {
-    return Fail("totals that do not agree");
+    return Fail(absl::StrCat(
+        "the snapshot was written with ", keys, " keys and ", rows,
+        " sessions, but has ", state_.keyspace->key_count(), " and ",
+        state_.sessions->row_count(), ", or another digest"));
   }
   if (crc != Crc32c(crc_, bytes.substr(0, covered))) {
-    return Fail("a wrong checksum");
+    return Fail("the checksum does not match");
   }
   ended_ = true;
   *used = bytes.size() - reader.rest().size();

@@ -389,8 +389,9 @@ absl::Status Quickstart::AwaitReady(Node& node) {
           absl::StrCat(who, " ", DescribeEnd(status), ": ", line));
     }
     if (Clock::ReadMono() > limit) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          who, " is not ready after ", kReadyWithin.ms() / 1000, " s"));
+      return absl::DeadlineExceededError(
+          absl::StrCat(who, " is not ready after ", kReadyWithin.ms() / 1000,
+                       " s; its log ", node.plan.log_file, " may say why"));
     }
   }
 }

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -60,20 +59,26 @@ absl::StatusOr<QuickstartPlan> PlanQuickstart(
     if (!status.ok()) return status;
   }
   QuickstartPlan plan;
-  std::set<int> ports;
+  std::map<int, std::string> uses;
   for (int i = 0; i < count; ++i) {
     const int resp = options.port + i;
     const int resp_cluster = cluster_port + i;
     const int http = options.http_port + i;
     const int peer = PeerPort(resp);
-    for (const int port : {resp, resp_cluster, http, peer}) {
-      if (!ports.insert(port).second) {
+    for (const auto& [port, purpose] :
+         {std::pair(resp, "--port"), std::pair(resp_cluster, "--cluster-port"),
+          std::pair(http, "--http-port"), std::pair(peer, "the peer port")}) {
+      const std::string use = absl::StrCat(purpose, " of node ", i + 1);
+      const auto [taken, free] = uses.emplace(port, use);
+      if (!free) {
         return absl::InvalidArgumentError(absl::StrCat(
-            "port ", port, " would serve two purposes: ", count, " nodes take ",
-            count, " ports from --port ", options.port,
-            ", from --cluster-port ", cluster_port, " and from --http-port ",
-            options.http_port, " on, and for peers those of --port ",
-            peer > resp ? "plus " : "minus ", kPeerPortOffset));
+            "port ", port, " has two uses: ", taken->second, " and ", use,
+            ". Each of the ", count, " nodes takes the next port after --port ",
+            options.port, ", --cluster-port ", cluster_port,
+            " and --http-port ", options.http_port,
+            "; its peer port is that of --port ",
+            peer > resp ? "plus " : "minus ", kPeerPortOffset,
+            ": give ports that are further apart"));
       }
     }
     const std::string base = absl::StrCat(options.data_dir, "/node-", i + 1);

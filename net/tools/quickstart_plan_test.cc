@@ -73,8 +73,12 @@ TEST(QuickstartPlan, PortsThatOverlap_AreRefusedByNumber) {
             std::string::npos);
   EXPECT_NE(Refusal({.port = 7001, .http_port = 7103}).find("port 7103"),
             std::string::npos);
-  EXPECT_NE(Refusal({.port = 7001, .cluster_port = 7003}).find("port 7003"),
-            std::string::npos);
+  EXPECT_EQ(
+      Refusal({.port = 7001, .cluster_port = 7003}),
+      "port 7003 has two uses: --cluster-port of node 1 and --port of "
+      "node 3. Each of the 3 nodes takes the next port after --port 7001, "
+      "--cluster-port 7003 and --http-port 8001; its peer port is that of "
+      "--port plus 10000: give ports that are further apart");
 }
 
 TEST(QuickstartPlan, ConfigurationFiles_AreReadableByANode) {

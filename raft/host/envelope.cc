@@ -152,7 +152,9 @@ absl::Status DecodeEntries(const wire::GroupMessage& in,
     entry.term = Term(header.term());
     entry.index = ++index;
     if (header.kind() > 255 || header.version() > 255) {
-      return absl::InvalidArgumentError("entry kind or version out of range");
+      return absl::InvalidArgumentError(absl::StrCat(
+          "entry ", index.value(), " has kind ", header.kind(), " and version ",
+          header.version(), "; both are at most 255"));
     }
     entry.kind = static_cast<EntryKind>(header.kind());
     entry.version = static_cast<uint8_t>(header.version());

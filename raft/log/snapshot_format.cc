@@ -186,7 +186,8 @@ absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
   auto configuration = DecodeConfiguration(reader.rest());
   if (absl::IsUnimplemented(configuration.status())) {
     return absl::FailedPreconditionError(
-        "the snapshot's configuration is of a newer version");
+        "a newer program wrote the snapshot's configuration: start that "
+        "program");
   }
   if (!configuration.ok()) return Damaged("configuration");
   descriptor.configuration = *std::move(configuration);

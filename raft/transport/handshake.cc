@@ -18,7 +18,8 @@ void Seal(std::string& out) { AppendFixed<uint32_t>(&out, Crc32c(0, out)); }
 
 absl::Status CheckSeal(std::string_view bytes, size_t size) {
   if (bytes.size() != size) {
-    return absl::InvalidArgumentError("a handshake of the wrong size");
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a handshake of ", bytes.size(), " bytes, expected ", size));
   }
   const std::string_view body = bytes.substr(0, size - 4);
   if (LoadFixed<uint32_t>(bytes, size - 4) != Crc32c(0, body)) {
@@ -98,7 +99,8 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   if (!sealed.ok()) return sealed;
   FixedReader in(bytes);
   if (in.Take<uint32_t>() != kHelloReplyMagic) {
-    return absl::InvalidArgumentError("not the answer of a node");
+    return absl::InvalidArgumentError(
+        "not the answer of a node to a handshake");
   }
   HelloReply reply;
   reply.cluster = ClusterId(in.Take<uint64_t>());
@@ -106,7 +108,9 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = in.Take<uint32_t>();
   if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherBootstrap)) {
-    return absl::InvalidArgumentError("a refusal for an unknown reason");
+    return absl::InvalidArgumentError(
+        absl::StrCat("a refusal for the unknown reason ", refusal,
+                     ": the node may have a newer program"));
   }
   reply.refusal = static_cast<HandshakeRefusal>(refusal);
   reply.version = in.Take<uint32_t>();

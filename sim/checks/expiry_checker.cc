@@ -146,7 +146,9 @@ void ExpiryChecker::OnCommand(GroupId group, SimTime now,
   kv::CommandView then;
   if (nested.count() != 2 || !nested.Next(&read) || !nested.Next(&then) ||
       read.op != kv::Op::kGet) {
-    violate_("log: it holds a transaction that no client sent");
+    violate_(absl::StrCat("log: a transaction of ", nested.count(),
+                          " commands, which no client sent; clients send only "
+                          "GETEX, a GET and a change of the expiry"));
     return;
   }
   const std::string name(read.arguments.Next());
@@ -161,12 +163,13 @@ void ExpiryChecker::Attribute(const std::string& token, Written written) {
   const auto it = tickets_.find(token);
   if (it == tickets_.end()) {
     violate_(
-        absl::StrCat("log: it holds \"", token, "\", which no client sent"));
+        absl::StrCat("log: a write of \"", token, "\", which no client sent"));
     return;
   }
   Operation& operation = operations_[it->second];
   if (operation.committed) {
-    violate_(absl::StrCat("log: it holds \"", token, "\" twice"));
+    violate_(absl::StrCat("log: ", Describe(operation.call),
+                          " was committed twice: \"", token, "\""));
     return;
   }
   operation.committed = true;
@@ -218,9 +221,8 @@ ExpiryChecker::Written ExpiryChecker::Run(GroupId group,
       next.due_ms = 0;
       break;
     default:
-      violate_(absl::StrCat("log: it holds ",
-                            std::string(kv::OpName(command.op)), " of ", name,
-                            ", which no client sent"));
+      violate_(absl::StrCat("log: a ", std::string(kv::OpName(command.op)),
+                            " of ", name, ", which no client sent"));
   }
   const bool same = next.there == before.there && next.value == before.value &&
                     next.due_ms == before.due_ms;
