@@ -9,14 +9,10 @@
 namespace quorate::node {
 namespace {
 
-// The most entries of a group between proposing and applying. Well below what
-// the core refuses.
-constexpr size_t kInflightBatchesMax = 256;
-// Upper bounds of the result bytes of one entry, and of all entries of a group
-// in flight, which may all be built in one turn. A single command may return
-// more (kv::kReturnedBytesMax).
+// Upper bound of the result bytes of one entry with several commands. A single
+// command may return more (kv::kReturnedBytesMax).
 constexpr size_t kEntryExpectedBytesMax = 8 << 20;
-constexpr size_t kInflightExpectedBytesMax = 16 << 20;
+
 }  // namespace
 
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
@@ -27,7 +23,10 @@ BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
       forwarding_(forwarding),
       results_(results),
       counters_(counters),
-      wake_(std::move(wake)) {}
+      wake_(std::move(wake)),
+      in_flight_(parts.config.raft.uncommitted_bytes / 2),
+      peers_(parts, leadership, forwarding, in_flight_, counters,
+             [this] { wake_(); }) {}
 
 void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
                      size_t result_bytes) {
@@ -117,23 +116,18 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   waiting_.push_back(std::move(batch));
 }
 
-void BatchQueue::AddForPeer(const ForwardStamp& stamp, Buffer payload,
-                            PeerLink::Done done) {
-  peers_.push_back({stamp, std::move(payload), std::move(done)});
-}
-
 // A batch that waits for room is not overtaken by smaller ones.
 void BatchQueue::SubmitWaiting() {
   int without = 0;  // Sides that had nothing to submit, one after the other.
   while (without < 2 && !leadership_.pausing()) {
-    const Submission submission = peers_turn_ ? SubmitPeer() : SubmitOwn();
+    const Submission submission = peers_turn_ ? peers_.Submit() : SubmitOwn();
     if (submission == Submission::kNoRoom) return;
     without = submission == Submission::kNone ? without + 1 : 0;
     peers_turn_ = !peers_turn_;
   }
 }
 
-BatchQueue::Submission BatchQueue::SubmitOwn() {
+Submission BatchQueue::SubmitOwn() {
   if (waiting_.empty()) return Submission::kNone;
   const Batch& front = waiting_.front();
   if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
@@ -147,7 +141,7 @@ BatchQueue::Submission BatchQueue::SubmitOwn() {
     FailBatch(PopWaiting(), RequestFailure::Kind::kMoved, absl::OkStatus());
     return Submission::kDone;
   }
-  if (LacksRoom(front.payload.size(), front.result_bytes)) {
+  if (!in_flight_.HasRoom(front.payload.size(), front.result_bytes)) {
     return Submission::kNoRoom;
   }
   const RetryDecision again =
@@ -163,49 +157,6 @@ BatchQueue::Submission BatchQueue::SubmitOwn() {
     Submit(PopWaiting());
   }
   return Submission::kDone;
-}
-
-BatchQueue::Submission BatchQueue::SubmitPeer() {
-  if (peers_.empty()) return Submission::kNone;
-  PeerBatch& front = peers_.front();
-  const bool allowed = forwarding_.MayPropose(front.stamp);
-  const size_t bytes = front.payload.size();
-  if (allowed && LacksRoom(bytes, 0)) return Submission::kNoRoom;
-  PeerBatch batch = std::move(front);
-  peers_.pop_front();
-  if (!allowed) {
-    batch.done(forwarding_.NotLeading());
-    return Submission::kDone;
-  }
-  ++counters_.proposals;
-  ++inflight_peer_batches_;
-  inflight_bytes_ += bytes;
-  parts_.host.Propose(
-      leadership_.group(), std::move(batch.payload),
-      [this, bytes, stamp = batch.stamp, done = std::move(batch.done)](
-          const raft::ProposeResult& result) mutable {
-        --inflight_peer_batches_;
-        inflight_bytes_ -= bytes;
-        if (result.outcome == Outcome::kDone) RecordProgress();
-        if (result.outcome == Outcome::kNotExecuted) {
-          forwarding_.OnRefused(stamp);
-        }
-        leadership_.Refresh();
-        PeerResult answer = forwarding_.NotLeading();
-        answer.result = result;
-        done(std::move(answer));
-        wake_();
-      });
-  return Submission::kDone;
-}
-
-bool BatchQueue::LacksRoom(size_t payload_bytes, size_t result_bytes) const {
-  const size_t batches = inflight_batches_ + inflight_peer_batches_;
-  return batches > 0 &&
-         (batches >= kInflightBatchesMax ||
-          inflight_bytes_ + payload_bytes >
-              parts_.config.raft.uncommitted_bytes / 2 ||
-          inflight_result_bytes_ + result_bytes > kInflightExpectedBytesMax);
 }
 
 bool BatchQueue::Submittable() const {
@@ -240,8 +191,7 @@ void BatchQueue::Submit(Batch batch) {
   if (!self) batch.forwarded = true;
   for (const Item& item : batch.items) ++OrderOf(item.sink).submitted;
   ++inflight_batches_;
-  inflight_bytes_ += batch.payload.size();
-  inflight_result_bytes_ += batch.result_bytes;
+  in_flight_.Begin(batch.payload.size(), batch.result_bytes);
   Buffer payload = batch.payload;
   const size_t commands = batch.items.size();
   auto done = [this, batch = std::move(batch)](
@@ -275,12 +225,11 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
 
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
   --inflight_batches_;
-  inflight_bytes_ -= batch.payload.size();
-  inflight_result_bytes_ -= batch.result_bytes;
+  in_flight_.End(batch.payload.size(), batch.result_bytes);
   RecordAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:
-      RecordProgress();
+      in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
       Deliver(batch, result.result);
       break;
     case Outcome::kUnknown:
@@ -362,15 +311,12 @@ void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
 MonoTime BatchQueue::next_deadline() const {
   if (waiting_.empty()) return MonoTime::Max();
   const MonoTime deadline = waiting_.front().deadline;
-  if (progress_at_ == MonoTime::Min() ||
+  const MonoTime executed_at = in_flight_.executed_at();
+  if (executed_at == MonoTime::Min() ||
       leadership_.kind() == Leadership::Kind::kUnknown) {
     return deadline;
   }
-  return std::max(deadline, progress_at_ + parts_.config.timeouts.leader_wait);
-}
-
-void BatchQueue::RecordProgress() {
-  progress_at_ = parts_.loop.ReadClock().mono;
+  return std::max(deadline, executed_at + parts_.config.timeouts.leader_wait);
 }
 
 void BatchQueue::ExpireWaiting() {

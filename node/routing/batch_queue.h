@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -19,9 +20,11 @@
 #include "env/buffer.h"
 #include "env/outcome.h"
 #include "kv/command/command.h"
+#include "node/routing/entries_in_flight.h"
 #include "node/routing/forward_channel.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
+#include "node/routing/peer_batches.h"
 #include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
@@ -52,7 +55,9 @@ class BatchQueue {
   void CloseOpenBatches();
   // Adds a batch of another node, which forwarding_ has accepted.
   void AddForPeer(const ForwardStamp& stamp, Buffer payload,
-                  PeerLink::Done done);
+                  PeerLink::Done done) {
+    peers_.Add(stamp, std::move(payload), std::move(done));
+  }
 
   // ---- Waiting and submitting.
   // Submits waiting batches as far as leader and room allow, in turn of this
@@ -72,8 +77,8 @@ class BatchQueue {
     return waiting_bytes_ + open_batches_[0].builder.size_bytes() +
            open_batches_[1].builder.size_bytes();
   }
-  // Batches that were submitted to the host or to another node, without an
-  // answer.
+  // Batches of this node that were submitted to the host or to another node,
+  // without an answer.
   size_t inflight() const { return inflight_batches_; }
 
  private:
@@ -95,18 +100,6 @@ class BatchQueue {
     bool redirect = false;
     bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
-  };
-  // A batch of another node. Its commands and their limits are that node's.
-  struct PeerBatch {
-    ForwardStamp stamp;
-    Buffer payload;
-    PeerLink::Done done;
-  };
-  // The outcome of an attempt to submit a waiting batch.
-  enum class Submission : uint8_t {
-    kDone,    // One was submitted or answered.
-    kNoRoom,  // The next one waits for room.
-    kNone,    // None waits, or the next one waits for something else.
   };
   // A batch that grows during a turn. Requests with and without redirect are
   // collected separately. If a sink uses both, the batch of its earlier
@@ -132,11 +125,7 @@ class BatchQueue {
   void AddItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
-  Submission SubmitPeer();
-  // True if a batch must wait until batches in flight are answered.
-  bool LacksRoom(size_t payload_bytes, size_t result_bytes) const;
   Batch PopWaiting();
-  void RecordProgress();
   RetryDecision DecideRetry(const Batch& batch);
   void Submit(Batch batch);
   void RecordAnswered(const Batch& batch, Outcome outcome);
@@ -162,15 +151,11 @@ class BatchQueue {
   std::deque<Batch> waiting_;  // In ascending order of sequence.
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
-  std::deque<PeerBatch> peers_;
-  bool peers_turn_ = false;
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
-  size_t inflight_peer_batches_ = 0;
-  size_t inflight_bytes_ = 0;  // Of batches of this node and of others.
-  size_t inflight_result_bytes_ = 0;
-  // When a batch was executed the last time; Min(): never.
-  MonoTime progress_at_ = MonoTime::Min();
+  EntriesInFlight in_flight_;  // Of this node and of others.
+  PeerBatches peers_;
+  bool peers_turn_ = false;  // The next batch to submit is one of peers_.
 };
 
 }  // namespace quorate::node
