@@ -26,6 +26,16 @@ namespace quorate::raft {
 inline constexpr Term kTermMax(uint64_t{1} << 62);
 inline constexpr Index kIndexMax(uint64_t{1} << 62);
 
+// One class implements all rules, because they share their state. A vote looks
+// at the log. An append changes term, role and commit index. A read waits for a
+// commit of this term. Each of them adds to the one Output and the one Write of
+// the Step. Separate classes for elections, replication and reads would need
+// references to all of this state and to each other.
+//
+// Data with rules of its own has its own class, without access to the rest:
+// LogView (entries and configurations), Progress (one follower), Tally and
+// ReadRound (majorities). State of one role is in raft/core/role.h and ends
+// with the role.
 class Core::Impl {
  public:
   Impl(const CoreOptions& options, Restored restored, Random random, Now now);
