@@ -31,12 +31,10 @@ kv::CommandSpec ReadList::CommandOf(
     arguments->emplace_back(p + sizeof(size), size);
     p += sizeof(size) + size;
   }
-  kv::CommandSpec spec;
-  spec.op = item.op;
-  spec.slot = item.slot;
-  spec.numbers = item.numbers;
-  spec.arguments = *arguments;
-  return spec;
+  return {.op = item.op,
+          .slot = item.slot,
+          .numbers = item.numbers,
+          .arguments = *arguments};
 }
 
 void ReadList::Clear() {

@@ -16,12 +16,10 @@ namespace {
 kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
                               std::vector<std::string_view>* arguments) {
   arguments->assign(read.arguments.begin(), read.arguments.end());
-  kv::CommandSpec spec;
-  spec.op = read.op;
-  spec.slot = read.slot;
-  spec.numbers = read.numbers;
-  spec.arguments = *arguments;
-  return spec;
+  return {.op = read.op,
+          .slot = read.slot,
+          .numbers = read.numbers,
+          .arguments = *arguments};
 }
 
 }  // namespace
