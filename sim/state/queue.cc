@@ -12,31 +12,15 @@ constexpr size_t kCompactAtLeast = 64;
 
 EventQueue::Handle EventQueue::Push(SimTime time, const QueuedEvent& event) {
   CHECK_GE(time, last_);
-  uint32_t index;
-  if (free_.empty()) {
-    index = static_cast<uint32_t>(slots_.size());
-    slots_.emplace_back();
-  } else {
-    index = free_.back();
-    free_.pop_back();
-  }
-  Slot& slot = slots_[index];
-  slot.event = event;
-  slot.live = true;
-  ++live_;
-  heap_.push_back({time.ns(), order_++, index});
+  const Handle handle = events_.Add(event);
+  heap_.push_back({time.ns(), order_++, handle});
   SiftUp(heap_.size() - 1);
-  return uint64_t{slot.generation} << 32 | index;
+  return handle;
 }
 
 void EventQueue::Cancel(Handle handle) {
-  const auto index = static_cast<uint32_t>(handle);
-  if (handle == 0 || index >= slots_.size()) return;
-  Slot& slot = slots_[index];
-  if (!slot.live || slot.generation != handle >> 32) return;
-  slot.live = false;
-  --live_;
-  if (heap_.size() >= kCompactAtLeast && heap_.size() > 2 * live_) Compact();
+  events_.Remove(handle);
+  if (heap_.size() >= kCompactAtLeast && heap_.size() > 2 * size()) Compact();
 }
 
 SimTime EventQueue::NextTime() {
@@ -48,21 +32,18 @@ QueuedEvent EventQueue::Pop(SimTime* time) {
   DropDead();
   CHECK(!heap_.empty());
   *time = last_ = SimTime(heap_.front().time);
-  const QueuedEvent event = slots_[heap_.front().slot].event;
-  slots_[heap_.front().slot].live = false;
-  --live_;
+  const QueuedEvent event = events_.Take(heap_.front().handle);
   RemoveTop();
   return event;
 }
 
 void EventQueue::DropDead() {
-  while (!heap_.empty() && !slots_[heap_.front().slot].live) RemoveTop();
+  while (!heap_.empty() && events_.Find(heap_.front().handle) == nullptr) {
+    RemoveTop();
+  }
 }
 
 void EventQueue::RemoveTop() {
-  const uint32_t index = heap_.front().slot;
-  ++slots_[index].generation;
-  free_.push_back(index);
   heap_.front() = heap_.back();
   heap_.pop_back();
   if (!heap_.empty()) SiftDown(0);
@@ -99,12 +80,7 @@ void EventQueue::SiftDown(size_t i) {
 void EventQueue::Compact() {
   size_t kept = 0;
   for (const Entry& entry : heap_) {
-    if (slots_[entry.slot].live) {
-      heap_[kept++] = entry;
-    } else {
-      ++slots_[entry.slot].generation;
-      free_.push_back(entry.slot);
-    }
+    if (events_.Find(entry.handle) != nullptr) heap_[kept++] = entry;
   }
   heap_.resize(kept);
   // The order by (time, order) is total, so the shape of the heap has no

@@ -1,9 +1,9 @@
 // sim/state/queue.h: the queue of all future events of a world, ordered by
 // virtual time, then by insertion.
 //
-// Events are small values in pooled slots, so the steady state allocates
-// nothing. Cancelling is O(1): it marks the slot. The entry leaves the heap
-// when it reaches the top, or when cancelled entries are the majority.
+// Events are small values in a pool, so the steady state allocates nothing.
+// Cancelling is O(1): it removes the event from the pool. The entry leaves the
+// heap when it reaches the top, or when cancelled entries are the majority.
 #ifndef QUORATE_SIM_STATE_QUEUE_H_
 #define QUORATE_SIM_STATE_QUEUE_H_
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/choices/sim_time.h"
+#include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
 
@@ -36,21 +37,16 @@ class EventQueue {
   // Takes the next event. Requires: NextTime() != Max().
   QueuedEvent Pop(SimTime* time);
   // Events that are scheduled and not cancelled.
-  size_t size() const { return live_; }
+  size_t size() const { return events_.size(); }
 
  private:
   struct Entry {
     int64_t time;
     uint64_t order;
-    uint32_t slot;
+    Handle handle;
     bool Before(const Entry& other) const {
       return time != other.time ? time < other.time : order < other.order;
     }
-  };
-  struct Slot {
-    QueuedEvent event;
-    uint32_t generation = 1;
-    bool live = false;
   };
 
   void SiftUp(size_t i);
@@ -60,10 +56,8 @@ class EventQueue {
   void Compact();
 
   std::vector<Entry> heap_;  // Four children each.
-  std::vector<Slot> slots_;
-  std::vector<uint32_t> free_;
+  SlotPool<QueuedEvent> events_;
   uint64_t order_ = 0;
-  size_t live_ = 0;
   SimTime last_ = SimTime::Min();
 };
 

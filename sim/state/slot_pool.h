@@ -51,7 +51,8 @@ class SlotPool {
     const auto index = static_cast<uint32_t>(id);
     // Frees the slot before the value is destroyed, because its destructor may
     // call this pool.
-    std::optional<T> dying = std::move(slots_[index].value);
+    [[maybe_unused]] const std::optional<T> dying =
+        std::move(slots_[index].value);
     slots_[index].value.reset();
     ++slots_[index].generation;
     free_.push_back(index);
