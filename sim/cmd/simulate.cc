@@ -65,12 +65,17 @@ void PrintHowToView(const std::string& path) {
                      " --html ", path, ".html\n"));
 }
 
-int RunOnce(const SimulateArguments& arguments) {
-  Job job{.run = arguments.run,
+// A run with the outputs that the command line names.
+Job JobOf(const SimulateArguments& arguments, RunOptions run) {
+  return {.run = std::move(run),
           .tape_out = UserPath(arguments.tape_out),
           .trace_out = UserPath(arguments.trace_out),
           .history_out = UserPath(arguments.history_out),
           .verbose = arguments.verbose};
+}
+
+int RunOnce(const SimulateArguments& arguments) {
+  Job job = JobOf(arguments, arguments.run);
   const RunReport report = RunInChild(job);
   Print(FormatReport(report));
   std::string tape = job.tape_out;
@@ -122,12 +127,8 @@ int Replay(const SimulateArguments& arguments) {
     return BadUsage(
         absl::StrCat(path, ": ", std::string(options.status().message())));
   }
-  Job job{.run = *std::move(options),
-          .replay = *std::move(tape),
-          .tape_out = UserPath(arguments.tape_out),
-          .trace_out = UserPath(arguments.trace_out),
-          .history_out = UserPath(arguments.history_out),
-          .verbose = arguments.verbose};
+  Job job = JobOf(arguments, *std::move(options));
+  job.replay = *std::move(tape);
   const RunReport report = RunInChild(job);
   Print(FormatReport(report));
   PrintHowToView(job.history_out);

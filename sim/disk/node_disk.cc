@@ -59,31 +59,23 @@ class NodeFile final : public env::File {
   }
   env::Pending Read(uint64_t offset, size_t size, ReadDone done) override {
     CHECK_LE(size, env::kDiskOperationBytesMax);
-    NodeDisk::Operation operation;
-    operation.kind = NodeDisk::Kind::kRead;
-    operation.offset = offset;
-    operation.size = size;
-    operation.done = std::move(done);
-    return disk_->FileOperation(handle_, std::move(operation));
+    return disk_->FileOperation(handle_, {.kind = NodeDisk::Kind::kRead,
+                                          .offset = offset,
+                                          .size = size,
+                                          .done = std::move(done)});
   }
   env::Pending Sync(Done done) override {
-    NodeDisk::Operation operation;
-    operation.kind = NodeDisk::Kind::kSync;
-    operation.done = std::move(done);
-    return disk_->FileOperation(handle_, std::move(operation));
+    return disk_->FileOperation(
+        handle_, {.kind = NodeDisk::Kind::kSync, .done = std::move(done)});
   }
   env::Pending Truncate(uint64_t size, Done done) override {
-    NodeDisk::Operation operation;
-    operation.kind = NodeDisk::Kind::kTruncate;
-    operation.size = size;
-    operation.done = std::move(done);
-    return disk_->FileOperation(handle_, std::move(operation));
+    return disk_->FileOperation(handle_, {.kind = NodeDisk::Kind::kTruncate,
+                                          .size = size,
+                                          .done = std::move(done)});
   }
   env::Pending Size(SizeDone done) override {
-    NodeDisk::Operation operation;
-    operation.kind = NodeDisk::Kind::kSize;
-    operation.done = std::move(done);
-    return disk_->FileOperation(handle_, std::move(operation));
+    return disk_->FileOperation(
+        handle_, {.kind = NodeDisk::Kind::kSize, .done = std::move(done)});
   }
 
  private:
@@ -101,53 +93,40 @@ NodeDisk::~NodeDisk() = default;
 
 env::Pending NodeDisk::Open(std::string_view name, OpenMode mode,
                             OpenDone done) {
-  Operation operation;
-  operation.kind = Kind::kOpen;
-  operation.mode = mode;
-  operation.name = std::string(name);
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kOpen,
+                .mode = mode,
+                .name = std::string(name),
+                .done = std::move(done)});
 }
 
 env::Pending NodeDisk::List(ListDone done) {
-  Operation operation;
-  operation.kind = Kind::kList;
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kList, .done = std::move(done)});
 }
 
 env::Pending NodeDisk::Remove(std::string_view name, env::File::Done done) {
-  Operation operation;
-  operation.kind = Kind::kRemove;
-  operation.name = std::string(name);
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kRemove,
+                .name = std::string(name),
+                .done = std::move(done)});
 }
 
 env::Pending NodeDisk::Rename(std::string_view from, std::string_view to,
                               env::File::Done done) {
-  Operation operation;
-  operation.kind = Kind::kRename;
-  operation.name = std::string(from);
-  operation.to = std::string(to);
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kRename,
+                .name = std::string(from),
+                .to = std::string(to),
+                .done = std::move(done)});
 }
 
 env::Pending NodeDisk::SyncDirectory(env::File::Done done) {
-  Operation operation;
-  operation.kind = Kind::kSyncDirectory;
-  operation.mark = image_->sync_mark();
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kSyncDirectory,
+                .mark = image_->sync_mark(),
+                .done = std::move(done)});
 }
 
 env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
-  Operation operation;
-  operation.kind = Kind::kLock;
-  operation.name = std::string(name);
-  operation.done = std::move(done);
-  return Issue(std::move(operation));
+  return Issue({.kind = Kind::kLock,
+                .name = std::string(name),
+                .done = std::move(done)});
 }
 
 env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
