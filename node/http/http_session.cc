@@ -1,9 +1,7 @@
 #include "node/http/http_session.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "env/check.h"
 #include "env/parse_duration.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/keyed_hash.h"
@@ -11,6 +9,7 @@
 #include "node/base/text.h"
 #include "node/commands/read_command.h"
 #include "node/http/http_reply.h"
+#include "node/http/ready_page.h"
 #include "node/pages/metrics_page.h"
 
 namespace quorate::node {
@@ -26,31 +25,14 @@ std::optional<kv::Version> ParseCas(std::string_view text) {
   return kv::ParseVersion(text);
 }
 
-// Removes the words that name the group from a message about its replica.
-std::string_view WithoutGroup(std::string_view message, GroupId group) {
-  for (const std::string_view words : {" is fenced: ", ": "}) {
-    const std::string prefix = Concat("group ", group, words);
-    if (message.starts_with(prefix)) return message.substr(prefix.size());
-  }
-  return message;
-}
-
-// Appends why a replica is fenced or stopped, unless the line of the log gives
-// this reason already.
-void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
-                      GroupId group, std::string* lines) {
-  const std::string_view why = WithoutGroup(Message(status), group);
-  const bool said = !log.ok() && why == Message(log);
-  Append(lines, said ? "the log does not work" : why, "\n");
-}
-
 }  // namespace
 
 HttpSession::HttpSession(Context& context, ClientConnection& client)
     : context_(context),
       client_(client),
       parser_({.header_bytes_max = context.config.limits.http_header_bytes,
-               .body_bytes_max = context.config.limits.value_bytes}) {}
+               .body_bytes_max = context.config.limits.value_bytes}),
+      replies_(context, client) {}
 
 void HttpSession::OnBytes(std::string_view bytes) {
   parser_.Feed(bytes);
@@ -65,8 +47,7 @@ void HttpSession::OnEnd() {
 }
 
 void HttpSession::Resume() {
-  // For a read that is still parked, RoomFor sets the field again.
-  if (!pending_.empty()) pending_.front().without_room = false;
+  replies_.ForgetLackOfRoom();
   if (has_parked()) context_.router.ServeParked(this);
   Process();
   parser_.Detach();
@@ -79,20 +60,13 @@ void HttpSession::OnClosed() {
 }
 
 bool HttpSession::Stopped() {
-  return last_ || client_.refuses_requests() || has_parked() ||
-         pending_.size() >= context_.config.limits.pipeline ||
-         !client_.RoomFor(0, pending_.empty());
+  return replies_.last() || client_.refuses_requests() || has_parked() ||
+         replies_.size() >= context_.config.limits.pipeline ||
+         !client_.RoomFor(0, replies_.empty());
 }
 
 bool HttpSession::RoomFor(uint64_t token, size_t bytes) {
-  if (client_.closed()) return true;
-  const bool room = client_.RoomFor(bytes, token == front_token_);
-  PendingOf(token).without_room = !room;
-  return room;
-}
-
-bool HttpSession::RoomForNext(size_t bytes) {
-  return client_.RoomFor(bytes, pending_.size() == 1);
+  return client_.closed() || replies_.RoomFor(token, bytes);
 }
 
 void HttpSession::Process() {
@@ -134,7 +108,7 @@ void HttpSession::Process() {
 
 // Replies to earlier requests are sent first (RFC 9110 10.1.1).
 void HttpSession::SendContinueIfDue() {
-  if (!pending_.empty() || !parser_.TakeExpectsContinue()) return;
+  if (!replies_.empty() || !parser_.TakeExpectsContinue()) return;
   client_.out().text() += "HTTP/1.1 100 Continue\r\n\r\n";
   client_.WantFlush();
 }
@@ -172,22 +146,27 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
           "Allow: GET, HEAD\r\n");
     return true;
   }
-  Pending& pending = Begin(name, request);
+  HttpReplies::Pending& pending = replies_.Begin(name, request);
   if (ready) {
-    WriteReady(pending, target);
+    const ReadyPage page =
+        MakeReadyPage(context_, target.Parameter("verbose") != nullptr);
+    replies_.Write(pending, {.status = page.ready ? 200 : 503,
+                             .content_type = "text/plain",
+                             .headers = "",
+                             .body = page.text});
   } else if (metrics) {
     const std::string page = MetricsPage(context_);
-    Write(pending, {.content_type = "text/plain; version=0.0.4",
-                    .headers = "",
-                    .body = page});
+    replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
+                             .headers = "",
+                             .body = page});
   } else if (live) {
-    Write(pending,
-          {.content_type = "text/plain", .headers = "", .body = "ok\n"});
+    replies_.Write(
+        pending, {.content_type = "text/plain", .headers = "", .body = "ok\n"});
   } else {
-    Write(pending, {.content_type = "text/plain",
-                    .headers = "",
-                    .body = "Quorate. PUT, GET and DELETE /v1/kv/KEY; "
-                            "/livez, /readyz?verbose, /metrics\n"});
+    replies_.Write(pending, {.content_type = "text/plain",
+                             .headers = "",
+                             .body = "Quorate. PUT, GET and DELETE /v1/kv/KEY; "
+                                     "/livez, /readyz?verbose, /metrics\n"});
   }
   Finish(pending);
   return true;
@@ -209,7 +188,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
   if (request.method == "GET" || request.method == "HEAD") {
     spec.op = kv::Op::kGet;
     spec.arguments = absl::MakeSpan(arguments, 1);
-    return Submit(Route::kGet, "kv_get", request, target, spec);
+    return Submit(HttpRoute::kGet, "kv_get", request, target, spec);
   }
   if (request.method == "PUT") {
     // Without either header the message has no body, which is probably a
@@ -223,13 +202,13 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     spec.op = kv::Op::kSet;
     spec.arguments = arguments;
     if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
-    return Submit(Route::kPut, "kv_put", request, target, spec);
+    return Submit(HttpRoute::kPut, "kv_put", request, target, spec);
   }
   if (request.method == "DELETE") {
     spec.op = kv::Op::kDel;
     spec.arguments = absl::MakeSpan(arguments, 1);
     if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
-    return Submit(Route::kDelete, "kv_delete", request, target, spec);
+    return Submit(HttpRoute::kDelete, "kv_delete", request, target, spec);
   }
   Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
         "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
@@ -272,8 +251,8 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
       *key, set ? std::string_view(*value) : std::string_view()};
   spec.op = set ? kv::Op::kSet : kv::Op::kGet;
   spec.arguments = absl::MakeSpan(arguments, set ? 2 : 1);
-  return Submit(set ? Route::kPlainSet : Route::kPlainGet, name, request,
-                target, spec);
+  return Submit(set ? HttpRoute::kPlainSet : HttpRoute::kPlainGet, name,
+                request, target, spec);
 }
 
 bool HttpSession::ReadWriteOptions(const HttpRequest& request,
@@ -323,7 +302,7 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
   return true;
 }
 
-HttpSession::HandleResult HttpSession::Submit(Route route,
+HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
                                               std::string_view name,
                                               const HttpRequest& request,
                                               const HttpTarget& target,
@@ -342,252 +321,62 @@ HttpSession::HandleResult HttpSession::Submit(Route route,
           "consistency must be linearizable or stale");
     return HandleResult::kDone;
   }
-  Pending& pending = Begin(name, request);
+  HttpReplies::Pending& pending = replies_.Begin(name, request);
   pending.route = route;
   if (!write && consistency != nullptr && *consistency == "stale" &&
       ServeStale(spec, pending)) {
     Finish(pending);
     return HandleResult::kDone;
   }
-  const RoutedRequest routed = {this, front_token_ + pending_.size() - 1,
+  const RoutedRequest routed = {this, replies_.newest_token(),
                                 target.Parameter("redirect") != nullptr};
   if (context_.router.QueueOf(spec.slot).Add(routed, spec) ==
       Admission::kBlocked) {
-    pending_.pop_back();
-    last_ = false;
+    replies_.DropNewest();
     return HandleResult::kBlocked;
   }
   return HandleResult::kDone;
 }
 
-bool HttpSession::ServeStale(const kv::CommandSpec& spec, Pending& pending) {
+bool HttpSession::ServeStale(const kv::CommandSpec& spec,
+                             HttpReplies::Pending& pending) {
   const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
   return EvaluateRead(*store, spec, context_.env.loop.ReadClock().wall.earliest,
                       [&](const kv::ResultView& result) {
                         ++context_.metrics.stale_reads;
-                        WriteResult(pending, result);
+                        replies_.WriteResult(pending, result);
                       });
 }
 
 // ---- Answers.
 
-HttpSession::Pending& HttpSession::Begin(std::string_view name,
-                                         const HttpRequest& request) {
-  Pending pending;
-  pending.name = name;
-  pending.target = request.target;
-  pending.head = request.method == "HEAD";
-  pending.connection = !request.keep_alive ? "Connection: close\r\n"
-                       : request.minor_version == 0
-                           ? "Connection: keep-alive\r\n"
-                           : "";
-  pending.keep_alive = request.keep_alive;
-  pending.begun = context_.MonoNow();
-  pending_.push_back(std::move(pending));
-  if (!request.keep_alive) last_ = true;
-  return pending_.back();
-}
-
-HttpSession::Pending& HttpSession::PendingOf(uint64_t token) {
-  CHECK_GE(token, front_token_);
-  CHECK_LT(token - front_token_, pending_.size());
-  return pending_[token - front_token_];
-}
-
 void HttpSession::Error(const HttpRequest& request, std::string_view name,
                         int status, std::string_view code,
                         std::string_view message, std::string_view headers) {
-  Pending& pending = Begin(name, request);
+  HttpReplies::Pending& pending = replies_.Begin(name, request);
   const std::string body = HttpErrorBody(code, message, "");
-  Write(pending,
-        {.status = status, .headers = std::string(headers), .body = body});
+  replies_.Write(
+      pending,
+      {.status = status, .headers = std::string(headers), .body = body});
   Finish(pending);
 }
 
-void HttpSession::Write(Pending& pending, const Response& response) {
-  std::string& out = pending.reply;
-  Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
-         "\r\nContent-Type: ", response.content_type,
-         "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
-         pending.connection, "\r\n");
-  if (!pending.head) out += response.body;
-  context_.metrics.OnHttp(pending.name, response.status,
-                          context_.MonoNow() - pending.begun);
-}
-
-void HttpSession::WriteError(Pending& pending, int status,
-                             std::string_view code, std::string_view message,
-                             std::string_view more) {
-  const std::string body = HttpErrorBody(code, message, more);
-  Write(pending, {.status = status,
-                  .headers = status == 503 ? "Retry-After: 1\r\n" : "",
-                  .body = body});
-}
-
-void HttpSession::WriteResult(Pending& pending, const kv::ResultView& result) {
-  if (const HttpStatusError* error = HttpErrorOf(result.status)) {
-    return WriteError(pending, error->status, error->code, error->message);
-  }
-  Response response;
-  if (!result.version.none()) {
-    response.headers = Concat(
-        "X-Quorate-Version: ", kv::FormatVersion(result.version), "\r\n");
-  }
-  if (result.duplicate) response.headers += "X-Quorate-Duplicate: true\r\n";
-  const bool failed = result.status == kv::ResultStatus::kConditionFailed;
-  std::string body;
-  switch (pending.route) {
-    case Route::kGet:
-    case Route::kPlainGet:
-      if (result.kind != kv::PayloadKind::kBytes) {
-        return WriteError(pending, 404, "NOT_FOUND", "there is no such key");
-      }
-      response.content_type = pending.route == Route::kGet
-                                  ? "application/octet-stream"
-                                  : "text/plain";
-      response.body = result.bytes;
-      break;
-    case Route::kPlainSet:
-      response.content_type = "text/plain";
-      response.body = "OK\n";
-      break;
-    case Route::kPut:
-    case Route::kDelete:
-      if (failed) {
-        body = HttpErrorBody(
-            "CONDITION_FAILED",
-            "the condition does not hold; the key is unchanged",
-            Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
-        response.status = 412;
-      } else if (pending.route == Route::kPut) {
-        body = Concat("{\"version\":\"", kv::FormatVersion(result.version),
-                      "\"}\n");
-      } else {
-        body = Concat("{\"deleted\":", result.integer > 0 ? "true" : "false",
-                      "}\n");
-      }
-      response.body = body;
-      break;
-    case Route::kOther:
-      CHECK(false) << "no result is due";
-  }
-  Write(pending, response);
-}
-
-void HttpSession::WriteFailure(Pending& pending,
-                               const RequestFailure& failure) {
-  const std::string more = Concat(",\"slot\":", failure.slot);
-  switch (failure.kind) {
-    case RequestFailure::Kind::kMoved: {
-      ++context_.metrics.redirects_moved;
-      const NodeConfig* leader = context_.config.FindNode(failure.leader);
-      if (leader == nullptr) break;
-      const std::string body =
-          HttpErrorBody("MOVED", "another node leads the key's group",
-                        Concat(more, ",\"leader\":\"", leader->http, "\""));
-      return Write(pending,
-                   {.status = 307,
-                    .headers = Concat("Location: http://", leader->http,
-                                      pending.target, "\r\n"),
-                    .body = body});
-    }
-    case RequestFailure::Kind::kNoLeader:
-      break;
-    case RequestFailure::Kind::kOverloaded:
-      return WriteError(pending, 503, "OVERLOADED",
-                        "too many requests wait for the key's group; this one "
-                        "was not executed",
-                        more);
-    case RequestFailure::Kind::kUnknown:
-      return WriteError(pending, 504, "OUTCOME_UNKNOWN",
-                        Concat("the write may or may not have taken effect: ",
-                               Message(failure.why)),
-                        more);
-    case RequestFailure::Kind::kRefused:
-      return WriteError(pending, 503, "STOPPED",
-                        Concat("this node does not serve the key's "
-                               "group; the request was not executed: ",
-                               Message(failure.why)),
-                        more);
-  }
-  WriteError(pending, 503, "NO_LEADER",
-             "the key's group has no leader; the request was not executed",
-             more);
-}
-
-// A node is ready if the log works, and if every replica of the node works and
-// has a leader. Other nodes are listed but do not count.
-void HttpSession::WriteReady(Pending& pending, const HttpTarget& target) {
-  const absl::Status log = context_.host.status();
-  bool ready = log.ok();
-  std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
-                             log.ok() ? "ok" : Message(log), "\n");
-  const LiveView& view = context_.router.view();
-  for (const auto& queue : context_.router.queues()) {
-    if (!queue->placed()) continue;
-    const absl::Status status = view.OwnStatus(queue->group());
-    const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
-    ready = ready && status.ok() && led;
-    Append(&lines, status.ok() && led ? "[+]" : "[-]", "group ", queue->group(),
-           " ");
-    if (!status.ok()) {
-      Append(
-          &lines, "is ",
-          ReplicaStateName(view.replica(queue->group(), context_.config.node)),
-          ": ");
-      AppendReplicaWhy(status, log, queue->group(), &lines);
-    } else {
-      Append(&lines, led ? "ok" : "has no leader", "\n");
-    }
-  }
-  for (const NodeConfig& node : context_.config.nodes) {
-    if (node.id == context_.config.node) continue;
-    const std::string refusal = view.refusal(node.id);
-    const bool fine = view.alive(node.id) && refusal.empty();
-    Append(&lines, fine ? "[+]" : "[ ]", "node ", node.id,
-           fine                  ? " ok"
-           : view.alive(node.id) ? Concat(" is refused: ", refusal)
-                                 : " does not answer",
-           "\n");
-  }
-  const bool verbose = target.Parameter("verbose") != nullptr;
-  std::string body = verbose || !ready ? lines : std::string();
-  body += ready ? "ok\n" : "not ready\n";
-  Write(pending, {.status = ready ? 200 : 503,
-                  .content_type = "text/plain",
-                  .headers = "",
-                  .body = body});
-}
-
 void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
-  Pending& pending = PendingOf(token);
-  if (!client_.closed()) WriteResult(pending, result);
+  HttpReplies::Pending& pending = replies_.PendingOf(token);
+  if (!client_.closed()) replies_.WriteResult(pending, result);
   Finish(pending);
 }
 
 void HttpSession::OnFailure(uint64_t token, const RequestFailure& failure) {
-  Pending& pending = PendingOf(token);
-  WriteFailure(pending, failure);
+  HttpReplies::Pending& pending = replies_.PendingOf(token);
+  replies_.WriteFailure(pending, failure);
   Finish(pending);
 }
 
-void HttpSession::Finish(Pending& pending) {
-  pending.ready = true;
-  if (&pending != &pending_.front()) {
-    pending.held_bytes = pending.reply.size();
-    client_.Hold(pending.held_bytes);
-  }
-  bool close = false;
-  while (!pending_.empty() && pending_.front().ready) {
-    client_.out().text() += pending_.front().reply;
-    client_.Unhold(pending_.front().held_bytes);
-    close = close || !pending_.front().keep_alive;
-    pending_.pop_front();
-    ++front_token_;
-  }
+void HttpSession::Finish(HttpReplies::Pending& pending) {
+  const bool close = replies_.Finish(pending);
   if (!close) SendContinueIfDue();
-  client_.WantFlush();
   if (client_.closed()) return;
   if (close) {
     client_.CloseAfterFlush();

@@ -8,8 +8,6 @@
 #define QUORATE_NODE_HTTP_HTTP_SESSION_H_
 
 #include <cstdint>
-#include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +15,7 @@
 #include "kv/command/command.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
+#include "node/http/http_replies.h"
 #include "node/protocol/http_parser.h"
 #include "node/routing/request_sink.h"
 
@@ -31,7 +30,7 @@ class HttpSession final : public Protocol, public RequestSink {
   void OnEnd() override;
   void Resume() override;
   size_t pending() const override {
-    return pending_.size() +
+    return replies_.size() +
            (stalled_.has_value() && !client_.closing() ? 1 : 0);
   }
   size_t partial_bytes() const override { return parser_.partial_bytes(); }
@@ -39,7 +38,7 @@ class HttpSession final : public Protocol, public RequestSink {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
-    return blocked() || (!pending_.empty() && !pending_.front().without_room);
+    return blocked() || replies_.awaits_answer();
   }
   void OnClosed() override;
 
@@ -48,39 +47,12 @@ class HttpSession final : public Protocol, public RequestSink {
   void OnFailure(uint64_t token, const RequestFailure& failure) override;
   void OnUnblocked() override { client_.WantResume(); }
   bool RoomFor(uint64_t token, size_t bytes) override;
-  bool RoomForNext(size_t bytes) override;
+  bool RoomForNext(size_t bytes) override {
+    return replies_.RoomForNewest(bytes);
+  }
 
  private:
-  enum class Route : uint8_t {
-    kGet,
-    kPut,
-    kDelete,
-    kPlainGet,
-    kPlainSet,
-    kOther,
-  };
   enum class HandleResult : uint8_t { kDone, kBlocked };
-  struct Pending {
-    Route route = Route::kOther;
-    std::string_view name;  // The route's name in metrics.
-    std::string target;     // The target, for redirects.
-    bool head = false;
-    bool keep_alive = true;
-    std::string_view connection;  // The header line of the reply, or "".
-    bool ready = false;
-    bool without_room = false;  // The result waits until RoomFor returns true.
-    MonoTime begun;
-    // Size of the reply while it waits behind another one.
-    size_t held_bytes = 0;
-    std::string reply;
-  };
-  // A reply without framing.
-  struct Response {
-    int status = 200;
-    std::string_view content_type = "application/json";
-    std::string headers;  // Complete lines.
-    std::string_view body;
-  };
 
   void Process();
   // True if the session accepts no further request now.
@@ -98,34 +70,26 @@ class HttpSession final : public Protocol, public RequestSink {
   // sent an error.
   bool ReadWriteOptions(const HttpRequest& request, const HttpTarget& target,
                         kv::CommandSpec* spec);
-  HandleResult Submit(Route route, std::string_view name,
+  HandleResult Submit(HttpRoute route, std::string_view name,
                       const HttpRequest& request, const HttpTarget& target,
                       const kv::CommandSpec& spec);
-  bool ServeStale(const kv::CommandSpec& spec, Pending& pending);
+  bool ServeStale(const kv::CommandSpec& spec, HttpReplies::Pending& pending);
 
-  void WriteResult(Pending& pending, const kv::ResultView& result);
-  void WriteFailure(Pending& pending, const RequestFailure& failure);
-  void WriteReady(Pending& pending, const HttpTarget& target);
-  void Write(Pending& pending, const Response& response);
-  void WriteError(Pending& pending, int status, std::string_view code,
-                  std::string_view message, std::string_view more = "");
-  // Begin adds a request without a reply. Error adds one and answers it.
-  Pending& Begin(std::string_view name, const HttpRequest& request);
+  // Adds a request and answers it with an error.
   void Error(const HttpRequest& request, std::string_view name, int status,
              std::string_view code, std::string_view message,
              std::string_view headers = "");
-  void Finish(Pending& pending);
-  Pending& PendingOf(uint64_t token);
+  // Sends the reply as soon as its turn comes, and closes the connection or
+  // goes on.
+  void Finish(HttpReplies::Pending& pending);
 
   Context& context_;
   ClientConnection& client_;
   HttpParser parser_;
-  std::deque<Pending> pending_;
-  uint64_t front_token_ = 1;
+  HttpReplies replies_;
   std::optional<HttpRequest> stalled_;
   bool processing_ = false;
   bool waiting_ = false;
-  bool last_ = false;  // True after the last request of the connection.
 };
 
 }  // namespace quorate::node

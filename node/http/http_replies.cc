@@ -1,0 +1,181 @@
+#include "node/http/http_replies.h"
+
+#include <utility>
+
+#include "env/check.h"
+#include "kv/command/session_stamp.h"
+#include "node/base/text.h"
+#include "node/http/http_reply.h"
+
+namespace quorate::node {
+
+HttpReplies::HttpReplies(Context& context, ClientConnection& client)
+    : context_(context), client_(client) {}
+
+HttpReplies::Pending& HttpReplies::Begin(std::string_view name,
+                                         const HttpRequest& request) {
+  Pending pending;
+  pending.name = name;
+  pending.target = request.target;
+  pending.head = request.method == "HEAD";
+  pending.connection = !request.keep_alive ? "Connection: close\r\n"
+                       : request.minor_version == 0
+                           ? "Connection: keep-alive\r\n"
+                           : "";
+  pending.keep_alive = request.keep_alive;
+  pending.begun = context_.MonoNow();
+  pending_.push_back(std::move(pending));
+  last_ = !request.keep_alive;
+  return pending_.back();
+}
+
+HttpReplies::Pending& HttpReplies::PendingOf(uint64_t token) {
+  CHECK_GE(token, front_token_);
+  CHECK_LT(token - front_token_, pending_.size());
+  return pending_[token - front_token_];
+}
+
+void HttpReplies::Write(Pending& pending, const Response& response) {
+  std::string& out = pending.reply;
+  Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
+         "\r\nContent-Type: ", response.content_type,
+         "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
+         pending.connection, "\r\n");
+  if (!pending.head) out += response.body;
+  context_.metrics.OnHttp(pending.name, response.status,
+                          context_.MonoNow() - pending.begun);
+}
+
+void HttpReplies::WriteError(Pending& pending, int status,
+                             std::string_view code, std::string_view message,
+                             std::string_view more) {
+  const std::string body = HttpErrorBody(code, message, more);
+  Write(pending, {.status = status,
+                  .headers = status == 503 ? "Retry-After: 1\r\n" : "",
+                  .body = body});
+}
+
+void HttpReplies::WriteResult(Pending& pending, const kv::ResultView& result) {
+  if (const HttpStatusError* error = HttpErrorOf(result.status)) {
+    return WriteError(pending, error->status, error->code, error->message);
+  }
+  Response response;
+  if (!result.version.none()) {
+    response.headers = Concat(
+        "X-Quorate-Version: ", kv::FormatVersion(result.version), "\r\n");
+  }
+  if (result.duplicate) response.headers += "X-Quorate-Duplicate: true\r\n";
+  const bool failed = result.status == kv::ResultStatus::kConditionFailed;
+  std::string body;
+  switch (pending.route) {
+    case HttpRoute::kGet:
+    case HttpRoute::kPlainGet:
+      if (result.kind != kv::PayloadKind::kBytes) {
+        return WriteError(pending, 404, "NOT_FOUND", "there is no such key");
+      }
+      response.content_type = pending.route == HttpRoute::kGet
+                                  ? "application/octet-stream"
+                                  : "text/plain";
+      response.body = result.bytes;
+      break;
+    case HttpRoute::kPlainSet:
+      response.content_type = "text/plain";
+      response.body = "OK\n";
+      break;
+    case HttpRoute::kPut:
+    case HttpRoute::kDelete:
+      if (failed) {
+        body = HttpErrorBody(
+            "CONDITION_FAILED",
+            "the condition does not hold; the key is unchanged",
+            Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
+        response.status = 412;
+      } else if (pending.route == HttpRoute::kPut) {
+        body = Concat("{\"version\":\"", kv::FormatVersion(result.version),
+                      "\"}\n");
+      } else {
+        body = Concat("{\"deleted\":", result.integer > 0 ? "true" : "false",
+                      "}\n");
+      }
+      response.body = body;
+      break;
+    case HttpRoute::kOther:
+      CHECK(false) << "no result is due";
+  }
+  Write(pending, response);
+}
+
+void HttpReplies::WriteFailure(Pending& pending,
+                               const RequestFailure& failure) {
+  const std::string more = Concat(",\"slot\":", failure.slot);
+  switch (failure.kind) {
+    case RequestFailure::Kind::kMoved: {
+      ++context_.metrics.redirects_moved;
+      const NodeConfig* leader = context_.config.FindNode(failure.leader);
+      if (leader == nullptr) break;
+      const std::string body =
+          HttpErrorBody("MOVED", "another node leads the key's group",
+                        Concat(more, ",\"leader\":\"", leader->http, "\""));
+      return Write(pending,
+                   {.status = 307,
+                    .headers = Concat("Location: http://", leader->http,
+                                      pending.target, "\r\n"),
+                    .body = body});
+    }
+    case RequestFailure::Kind::kNoLeader:
+      break;
+    case RequestFailure::Kind::kOverloaded:
+      return WriteError(pending, 503, "OVERLOADED",
+                        "too many requests wait for the key's group; this one "
+                        "was not executed",
+                        more);
+    case RequestFailure::Kind::kUnknown:
+      return WriteError(pending, 504, "OUTCOME_UNKNOWN",
+                        Concat("the write may or may not have taken effect: ",
+                               Message(failure.why)),
+                        more);
+    case RequestFailure::Kind::kRefused:
+      return WriteError(pending, 503, "STOPPED",
+                        Concat("this node does not serve the key's "
+                               "group; the request was not executed: ",
+                               Message(failure.why)),
+                        more);
+  }
+  WriteError(pending, 503, "NO_LEADER",
+             "the key's group has no leader; the request was not executed",
+             more);
+}
+
+bool HttpReplies::RoomFor(uint64_t token, size_t bytes) {
+  const bool room = client_.RoomFor(bytes, token == front_token_);
+  PendingOf(token).without_room = !room;
+  return room;
+}
+
+bool HttpReplies::RoomForNewest(size_t bytes) {
+  return client_.RoomFor(bytes, pending_.size() == 1);
+}
+
+void HttpReplies::ForgetLackOfRoom() {
+  if (!pending_.empty()) pending_.front().without_room = false;
+}
+
+bool HttpReplies::Finish(Pending& pending) {
+  pending.ready = true;
+  if (&pending != &pending_.front()) {
+    pending.held_bytes = pending.reply.size();
+    client_.Hold(pending.held_bytes);
+  }
+  bool close = false;
+  while (!pending_.empty() && pending_.front().ready) {
+    client_.out().text() += pending_.front().reply;
+    client_.Unhold(pending_.front().held_bytes);
+    close = close || !pending_.front().keep_alive;
+    pending_.pop_front();
+    ++front_token_;
+  }
+  client_.WantFlush();
+  return close;
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,70 @@
+#include "node/http/ready_page.h"
+
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+// Removes the words that name the group from a message about its replica.
+std::string_view WithoutGroup(std::string_view message, GroupId group) {
+  for (const std::string_view words : {" is fenced: ", ": "}) {
+    const std::string prefix = Concat("group ", group, words);
+    if (message.starts_with(prefix)) return message.substr(prefix.size());
+  }
+  return message;
+}
+
+// Appends why a replica is fenced or stopped, unless the line of the log gives
+// this reason already.
+void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
+                      GroupId group, std::string* lines) {
+  const std::string_view why = WithoutGroup(Message(status), group);
+  const bool said = !log.ok() && why == Message(log);
+  Append(lines, said ? "the log does not work" : why, "\n");
+}
+
+}  // namespace
+
+ReadyPage MakeReadyPage(const Context& context, bool verbose) {
+  const absl::Status log = context.host.status();
+  bool ready = log.ok();
+  std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
+                             log.ok() ? "ok" : Message(log), "\n");
+  const LiveView& view = context.router.view();
+  for (const auto& queue : context.router.queues()) {
+    if (!queue->placed()) continue;
+    const absl::Status status = view.OwnStatus(queue->group());
+    const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
+    ready = ready && status.ok() && led;
+    Append(&lines, status.ok() && led ? "[+]" : "[-]", "group ", queue->group(),
+           " ");
+    if (!status.ok()) {
+      Append(
+          &lines, "is ",
+          ReplicaStateName(view.replica(queue->group(), context.config.node)),
+          ": ");
+      AppendReplicaWhy(status, log, queue->group(), &lines);
+    } else {
+      Append(&lines, led ? "ok" : "has no leader", "\n");
+    }
+  }
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    const std::string refusal = view.refusal(node.id);
+    const bool fine = view.alive(node.id) && refusal.empty();
+    Append(&lines, fine ? "[+]" : "[ ]", "node ", node.id,
+           fine                  ? " ok"
+           : view.alive(node.id) ? Concat(" is refused: ", refusal)
+                                 : " does not answer",
+           "\n");
+  }
+  std::string text = verbose || !ready ? lines : std::string();
+  text += ready ? "ok\n" : "not ready\n";
+  return {.ready = ready, .text = std::move(text)};
+}
+
+}  // namespace quorate::node
