@@ -120,16 +120,25 @@ def check_targets(targets, table, exceptions=None):
                 yield Finding(path, target.line, 'arrow', f'{target.label} depends on {dep}, which belongs to a program')
 
 
-_INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+_INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
 
-def check_includes(path, text, is_test, table):
-    """#include lines of one source file. Reports headers that are reachable only through the deps of another target."""
+def check_includes(path, text, is_test, table, files):
+    """#include lines of one source file. Reports headers that are reachable only through the deps of another target.
+
+    files: the paths of the repository. They tell <net/x.h> of this repository from <net/if.h> of the system.
+    """
     package = os.path.dirname(path)
     for match in _INCLUDE.finditer(text):
-        used = os.path.dirname(match.group(1))
-        if used.split('/', 1)[0] in PRODUCT and not _may_use(package, used, is_test, table):
-            yield Finding(path, text.count('\n', 0, match.start()) + 1, 'include', f'{package}/ may not include "{match.group(1)}"')
+        line = text.count('\n', 0, match.start()) + 1
+        header = match.group(1) or match.group(2)
+        if os.path.normpath(header) != header or header.startswith('../') or match.group(1) and header not in files \
+                and os.path.join(package, header) in files:
+            yield Finding(path, line, 'relative-include', f'"{header}": name the header by its path from the root of the repository')
+            continue
+        used = os.path.dirname(header)
+        if (match.group(1) or header in files) and used.split('/', 1)[0] in PRODUCT and not _may_use(package, used, is_test, table):
+            yield Finding(path, line, 'include', f'{package}/ may not include "{header}"')
 
 
 def check_visibility(targets):

@@ -84,11 +84,12 @@ class ArrowsTest(unittest.TestCase):
 
     def test_Includes_AsTheyAre_FollowTheTable(self):
         tests = {os.path.join(t.package, s) for t in self.targets if t.is_test_code for s in t.srcs + t.hdrs}
-        sources = [p for p in tree.list_files(self.root) if p.endswith(('.h', '.cc'))]
+        files = set(tree.list_files(self.root))
+        sources = sorted(p for p in files if p.endswith(('.h', '.cc')))
         self.assertGreater(len(sources), 15)
         for path in sources:
             is_test = path in tests or path.endswith('_test.cc')
-            self.assertNone(arrows.check_includes(path, tree.read(self.root, path), is_test, TABLE))
+            self.assertNone(arrows.check_includes(path, tree.read(self.root, path), is_test, TABLE, files))
 
     def test_Exceptions_EachOne_IsStillNeeded(self):
         for label in arrows.EXCEPTIONS:
@@ -125,7 +126,22 @@ class ArrowsTest(unittest.TestCase):
 
     def test_Include_OfHigherFolder_IsFoundAtItsLine(self):
         text = '// x\n#include "env/env.h"\n#include "node/server.h"\n'
-        self.assertEqual([('include', 3)], [(f.rule, f.line) for f in arrows.check_includes('raft/core/a.h', text, False, TABLE)])
+        self.assertEqual([('include', 3)], [(f.rule, f.line) for f in arrows.check_includes('raft/core/a.h', text, False, TABLE, ())])
+
+    def test_IncludeInOtherForms_Planted_IsFound(self):
+        def rules(line, path='raft/core/a.h', is_test=False):
+            files = ('sim/world/world.h', 'sim/x.h', 'raft/core/types.h', 'raft/core/b.h', 'net/loop.h')
+            return [f.rule for f in arrows.check_includes(path, line + '\n', is_test, TABLE, files)]
+
+        for line in ('#include <sim/world/world.h>', '# include <sim/x.h>', '#include "sim/world/world.h"', '#include <net/loop.h>'):
+            self.assertEqual(['include'], rules(line), line)
+        for line in ('#include "../../sim/x.h"', '#include <../../sim/x.h>', '#include "./b.h"', '#include "b.h"', '#include "sim/../sim/x.h"',
+                     '#include "raft//core/b.h"', '#include <env/../sim/x.h>'):
+            self.assertEqual(['relative-include'], rules(line), line)
+        self.assertEqual(['relative-include'], rules('#include "core/types.h"', 'raft/a.h'))
+        self.assertEqual(['include'], rules('#include <net/loop.h>', 'sim/a_test.cc', True))
+        for line in ('#include <net/if.h>', '#include <vector>', '#include "raft/core/types.h"', '#include <raft/core/b.h>', '#include "gtest/gtest.h"'):
+            self.assertEqual([], rules(line), line)
 
     def test_RowWithoutUse_Planted_IsFound(self):
         table = dict(TABLE, **{'raft/core': TABLE['raft/core'] | {'kv/store'}, 'gone': set()})
