@@ -1,10 +1,13 @@
-"""Comments of C++ and proto files: their width, their place at declarations, and the names in them.
+"""Comments of C++ and proto files: their width, their place at declarations, and the names in them; of Python files the names.
 
 A comment names only what exists: a word in backquotes, a member as Class::Member, a function as Name(), and a word that is written as
 an identifier (kName, several_words, SeveralWords) occur in the code of the repository. A renamed function takes its comments along.
 """
 
+import ast
+import io
 import re
+import tokenize
 
 from bans import Finding
 
@@ -18,15 +21,20 @@ _QUALIFIED = re.compile(r'(?<![\w:.`/])((?:[A-Za-z_]\w*::)+~?[A-Za-z_]\w*)')
 _CALL = re.compile(r'(?<![\w:.>/`])([A-Za-z_]\w{2,})\(\)')
 _QUOTED = re.compile(r'`((?:[A-Za-z_]\w*::)*~?[A-Za-z_]\w*)(?:\(\))?`')
 _CONSTANT = re.compile(r'(?<![\w:.`/-])(k[A-Z][A-Za-z0-9]+)\b')
-_SNAKE = re.compile(r'(?<![\w:.`/@-])([a-z][a-z0-9]*(?:_[a-z0-9]+)+_?)(?![\w./])')
-_CAMEL = re.compile(r'(?<![\w:.`/@"-])([A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+)(?![\w./])')
-# Names from elsewhere: codes of absl::Status, the RPCs of the Raft paper, an algorithm, a library.
+_SNAKE = re.compile(r'(?<![\w:.`/@-])([a-z][a-z0-9]*(?:_[a-z0-9]+)+_?)(?![\w/]|\.\w)')
+_CAMEL = re.compile(r'(?<![\w:.`/@"-])([A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+)(?![\w/]|\.\w)')
+# Names from elsewhere: codes of absl::Status, the RPCs of the Raft paper, an algorithm, libraries.
 _FOREIGN = {'kFailedPrecondition', 'kOutOfRange', 'kPermissionDenied', 'NotFound', 'RequestVote', 'AppendEntries', 'InstallSnapshot',
-            'SplitMix64', 'RapidCheck'}
+            'SplitMix64', 'RapidCheck', 'HdrHistogram'}
 
 
 def applies(path):
     return path.endswith(('.h', '.cc', '.proto')) and not path.startswith(APART + ('third_party/',))
+
+
+def names_apply(path):
+    # The structural tests name samples.
+    return applies(path) or path.endswith('.py') and not path.startswith(APART + ('third_party/', 'tests/structure/'))
 
 
 def _comments(text):
@@ -60,8 +68,25 @@ def check_broken_declarations(path, text):
             yield Finding(path, number, 'comment-place', 'the declaration fits on one line: write its comment on the line above')
 
 
-def words_of(text):
-    """Every word of the code of a C++ or proto file, literals included."""
+def _python(text):
+    """The (line number, text) of the comments and docstrings of a Python file, and its other tokens as one text."""
+    said, code = [], []
+    docstrings = {node.body[0].lineno for node in ast.walk(ast.parse(text))
+                  if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            said.append((token.start[0], token.string[1:].removeprefix(' ')))
+        elif token.type == tokenize.STRING and token.start[0] in docstrings and token.line.lstrip().startswith(token.string.split('\n')[0]):
+            said.extend((token.start[0] + n, line.strip(' "')) for n, line in enumerate(token.string.split('\n')))
+        else:
+            code.append(token.string)
+    return said, ' '.join(code)
+
+
+def words_of(path, text):
+    """Every word of the code of a file, literals included."""
+    if path.endswith('.py'):
+        return set(_WORD.findall(_python(text)[1]))
     without = '\n'.join(line[:match.start()] if (match := _COMMENT.search(line)) and line.count('"', 0, match.start()) % 2 == 0 else line
                         for line in text.split('\n'))
     return set(_WORD.findall(without))
@@ -80,7 +105,8 @@ def _names(comment):
 
 def check_names(path, text, words_by_file):
     """words_by_file: path -> words of its code. A qualified name exists if one file has all its parts."""
-    for number, _, comment in _comments(text):
+    said = _python(text)[0] if path.endswith('.py') else [(number, comment) for number, _, comment in _comments(text)]
+    for number, comment in said:
         for name in _names(comment):
             parts = set(name.replace('~', '').split('::'))
             if not any(parts <= words for words in words_by_file.values()):

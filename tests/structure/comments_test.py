@@ -22,8 +22,8 @@ class CommentsTest(unittest.TestCase):
         root = tree.find_root()
         cls.texts = {p: tree.read(root, p) for p in tree.list_files(root) if p.endswith(_CODE)}
 
-    def check_all(self, check):
-        checked = {p: text for p, text in self.texts.items() if comments.applies(p)}
+    def check_all(self, check, applies=comments.applies):
+        checked = {p: text for p, text in self.texts.items() if applies(p)}
         self.assertGreater(len(checked), 400)
         findings = [f for path, text in checked.items() for f in check(path, text)]
         self.assertFalse(findings, '\n' + '\n'.join(map(str, findings)))
@@ -35,8 +35,8 @@ class CommentsTest(unittest.TestCase):
         self.check_all(comments.check_broken_declarations)
 
     def test_Names_InComments_ExistInTheCode(self):
-        words = {path: comments.words_of(text) for path, text in self.texts.items()}
-        self.check_all(lambda path, text: comments.check_names(path, text, words))
+        words = {path: comments.words_of(path, text) for path, text in self.texts.items()}
+        self.check_all(lambda path, text: comments.check_names(path, text, words), comments.names_apply)
 
     def test_WideComment_Planted_IsFound(self):
         for line in ('// ' + 'x' * 78, '  int a;  // ' + 'x' * 70):
@@ -53,13 +53,24 @@ class CommentsTest(unittest.TestCase):
             self.assertEqual([], rules(comments.check_broken_declarations('kv/a.h', text)), text)
 
     def test_NameThatDoesNotExist_Planted_IsFound(self):
-        words = {'kv/b.h': comments.words_of('class Router {\n  void Add(int value_bytes);\n};  // Gone\n'),
-                 'kv/c.h': comments.words_of('void Execute();\n')}
+        words = {'kv/b.h': comments.words_of('kv/b.h', 'class Router {\n  void Add(int value_bytes);\n};  // Gone\n'),
+                 'kv/c.h': comments.words_of('kv/c.h', 'void Execute();\n')}
         for comment in ('Router::Add does it.', '`value_bytes` at most.', 'Add() and Router::Add() do it.', 'Who is `a b`?'):
             self.assertEqual([], rules(comments.check_names('kv/a.h', f'// {comment}\n', words)), comment)
         for comment in ('Router::Execute does it.', 'calls Gone() later', 'at most `key_bytes`', 'Queue::Add', 'see `Gone()`', '`Router::Gone`',
-                        'at kGoneMax', 'the key_bytes of it', 'a RouterQueue'):
+                        'at kGoneMax', 'the key_bytes of it', 'a RouterQueue', 'The key_bytes.', 'A RouterQueue.'):
             self.assertEqual(['comment-name'], rules(comments.check_names('kv/a.h', f'int a;  // {comment}\n', words)), comment)
+
+    def test_NameInPython_ThatDoesNotExist_Planted_IsFound(self):
+        code = 'class Router:\n    """Gone since OldRouter."""\n    def add(self, value_bytes):\n        return value_bytes  # gone_member_ of OldRouter\n'
+        words = {'tests/b.py': comments.words_of('tests/b.py', code), 'kv/c.h': comments.words_of('kv/c.h', 'void Execute();\n')}
+        for text in ('# Sends value_bytes to `Router`.\n', 'a = 1  # calls Execute()\n', '"""Calls `Router`."""\n', 'a = "OldRouter"\n',
+                     'a = [\n    # The `Router`.\n    1]\n'):
+            self.assertTrue(comments.names_apply('tests/a.py'))
+            self.assertEqual([], rules(comments.check_names('tests/a.py', text, words)), text)
+        for text in ('# The gone_member_ of it.\n', 'a = 1  # an OldRouter\n', '# at `Gone`\n', '#calls Gone()\n', '"""A page.\n\nAn OldRouter.\n"""\n',
+                     'def f():\n    """`Gone` is called."""\n'):
+            self.assertEqual(['comment-name'], rules(comments.check_names('tests/a.py', text, words)), text)
 
 
 if __name__ == '__main__':
