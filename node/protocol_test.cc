@@ -277,8 +277,7 @@ TEST(Protocol_ClientReply, On_AnswersOkAlsoAfterOffAndSkip) {
             "+OK\r\n");
 }
 
-// RESET ends OFF before its reply. SKIP covers the reply to the next command,
-// whichever it is.
+// RESET ends OFF before its reply. SKIP covers the reply to any next command.
 TEST(Protocol_ClientReply, Reset_AnswersAfterOffAndNotAfterSkip) {
   Single one;
   EXPECT_EQ(

@@ -18,9 +18,10 @@ SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
 APART = ('lincheck/',)
 SENTENCE_WORDS_MAX = 30
 
-_SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Of those)\b(?![^.]*\?)')
-_CLAUSE = re.compile(r'(?<=; )(what|who|whoever|of those)\b(?![^.]*\?)')
-_FRAGMENT = re.compile(r"(?:^|(?<=[.:!?;] ))([Oo]f (?:a|an|the|what|which|those|its|all)\b(?![^.]*,)|[Tt]he same\b[.,;]|[Ss]ee above\b)")
+_SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Whatever|Whichever|Whose|Of those|None of those)\b(?![^.]*\?)')
+_CLAUSE = re.compile(r'(?<=; )(what|who|whoever|whatever|whichever|whose|of those|none of those)\b(?![^.]*\?)')
+_FRAGMENT = re.compile(r'(?:^|(?<=[.:!?;] ))([Oo]f (?:a|an|the|what|which|those|its|it|all)\b(?![^.]*,)|[Tt]he same\b[.,;]'
+                       r'|(?:[Ss]ee|[Aa]s|[Ss]ame as) above\b|[Dd]itto\b)')
 # Indefinite subjects, private words for standard terms (timeout, transfer, bootstrap, checker), and idioms.
 _WORD = re.compile(
     r'\b(nobody|somebody|whoever|one or another'

@@ -28,13 +28,20 @@ class ProseTest(unittest.TestCase):
         self.assertEqual(['What …'], found('// What is due leaves first.\n'))
         self.assertEqual(['What …'], found('// The write ends. What\n// follows is cut.\n'))
         self.assertEqual(['Who …'], found('Who asks gets it.\n', 'docs/a.md'))
-        self.assertEqual([], found('// The leader sends what is due.\n'))
+        for start in ('Whatever', 'Whichever', 'Whose', 'None of those'):
+            self.assertEqual([f'{start} …'], found(f'// The write ends. {start} log follows is cut.\n'))
+            self.assertEqual([f'{start.lower()} …'], found(f'// The write ends; {start.lower()} log follows is cut.\n'))
+        self.assertEqual([], found('// The leader sends what is due, whatever the term, to a node\n// whose log is short.\n'))
         self.assertEqual([], found('# What the simulator does\n', 'docs/a.md'))
         self.assertEqual([], found('int What = 1;\n'))
 
     def test_FragmentAndInventedSubject_Planted_AreFound(self):
         self.assertEqual(['Of the …'], found('// Of the last one.\n'))
         self.assertEqual(['Likewise …'], found('  // Likewise for reads.\n'))
+        for fragment in ('Of it', 'Same as above', 'As above', 'Ditto', 'See above'):
+            self.assertEqual([f'{fragment} …'], found(f'// {fragment}: the bytes.\n'))
+            self.assertEqual([f'{fragment} …'], found(f'// The write ends. {fragment}.\n'))
+        self.assertEqual([], found('| write | as above |\n', 'docs/a.md'))
         self.assertEqual(['nobody …'], found('// The entry that nobody needs.\n'))
         self.assertEqual([], found('// Bytes of the last record.\n'))
         self.assertEqual(['Of the …'], found('int size = 0;  // Of the last one.\n'))
