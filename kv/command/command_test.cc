@@ -306,8 +306,8 @@ TEST(RequestHash, RetryWithAnotherFloorAndTime_IsTheSameRequest) {
   EXPECT_NE(hash(spec), hash(changed));
 }
 
-// Applies `bytes` as entries to two stores. Their digests must be equal, and the
-// result must say whether the batch is well-formed.
+// Applies `bytes` as entries to two stores. Their digests must be equal, and
+// the result must say whether the batch is well-formed.
 void ApplyToTwo(const std::string& bytes) {
   const StoreOptions options{.group = GroupId(1),
                              .hash_key = 3,
