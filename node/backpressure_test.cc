@@ -499,7 +499,7 @@ TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
 }
 
 // The link breaks while the leader accepts no further connection. Batches that
-// were refused were certainly not executed.
+// were refused were not executed.
 TEST(Backpressure_Forwarding, LeaderAtItsConnectionLimit_IsNoUnknownOutcome) {
   TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
                          config.limits.connections = 12;

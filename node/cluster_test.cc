@@ -271,7 +271,7 @@ TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNextLeader) {
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
   cluster.Crash(leader);
   cluster.world().RunFor(Milliseconds(5));
-  // The request goes to a broken stream, so it was certainly not executed. It
+  // The request goes to a broken stream, so it was not executed. It
   // is held and sent to the next leader.
   client->Send(EncodeRequest({"INCR", "foo"}));
   cluster.world().RunFor(Seconds(4));

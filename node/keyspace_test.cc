@@ -510,7 +510,7 @@ TEST(Keyspace_MajorityLost, Info_AnswersWithTheReason) {
             "$12\r\n# Keyspace\r\n\r\n");
 }
 
-// A client may repeat a command that was certainly not executed, so this error
+// A client may repeat a command with the outcome "not executed", so this error
 // must not be given for a partial effect.
 TEST(Keyspace_MajorityLost, FlushOfTheOtherGroups_IsNotCalledNotExecuted) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {

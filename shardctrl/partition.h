@@ -18,7 +18,7 @@ namespace quorate {
 // ordinary slot.
 using Slot = StrongId<struct SlotTag, uint16_t>;
 
-// As in Redis Cluster.
+// The number of slots of Redis Cluster.
 inline constexpr uint32_t kHashSlotCount = 16384;
 
 // How a key is mapped to a slot. The numbers are stored, so never renumber

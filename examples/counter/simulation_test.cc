@@ -56,7 +56,7 @@ class Record {
   }
 
   size_t done() const { return done_; }
-  // All adds except those that were certainly not executed.
+  // All adds except those that were not executed.
   lincheck::History History() const {
     lincheck::History history;
     const uint32_t counter = history.Partition("counter");

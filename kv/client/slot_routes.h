@@ -47,7 +47,7 @@ class SlotRoutes {
 
   uint16_t IndexOf(const std::string& address);
 
-  // Seeds first.
+  // The seeds, then addresses from replies.
   std::vector<std::string> addresses_;
   std::vector<uint16_t> of_slot_;
 };

@@ -156,7 +156,7 @@ TEST(Snapshot, AnyHistoryOfPages_GivesTheSameBytes) {
   for (int i = 0; i < 1'000; ++i) add(Op::kSet, i);
   for (int i = 0; i < 1'000; ++i) add(Op::kDel, i);
   Apply(&shrunk, 1, batch.Finish());
-  // The same last removal.
+  // Both stores have removed the same key last.
   for (int i = 0; i < 1'998; ++i) add(Op::kGet, i);
   add(Op::kSet, 999);
   add(Op::kDel, 999);

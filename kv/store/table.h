@@ -70,7 +70,8 @@ class TableView {
   TableView& operator=(TableView&& other) noexcept;
   ~TableView();
 
-  // See Table::Scan.
+  // Visits keys of the table as it was when the view was made; arguments and
+  // result are those of Table::ScanPages.
   using Visit = absl::FunctionRef<void(uint64_t hash, const Record&)>;
   bool ScanPages(uint64_t from, size_t records_min, Visit visit,
                  uint64_t* next) const;

@@ -34,7 +34,7 @@
 namespace quorate::node {
 
 // Invariants: batches enter the log in the order of their sequence numbers. A
-// batch is submitted again only after it was certainly not executed, and only
+// batch is submitted again only after its outcome was "not executed", and only
 // while no later batch of one of its sinks was, or may have been, executed.
 class BatchQueue {
  public:

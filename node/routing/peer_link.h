@@ -98,7 +98,7 @@ class PeerLink final : public env::Connection::Observer {
   void Connect();
   void SendWaiting();
   // Ends the stream. The outcome of requests that were sent is unknown; all
-  // others were certainly not executed. `answered`: the other node refused the
+  // others were not executed. `answered`: the other node refused the
   // connection with an error reply.
   void Fail(const absl::Status& why, bool answered = false);
   void TakeReply();

@@ -355,7 +355,7 @@ void DiskImage::ProcessDied() {
 
 void DiskImage::LosePower(SimState* state, uint64_t machine) {
   using Loss = DiskFile::Loss;
-  // Crashes are told apart by the second in which they happen.
+  // The second of the crash identifies it.
   const auto second = static_cast<uint64_t>(state->now.ms() / 1000);
   const uint64_t crash = Mix64(machine << 32 | second);
   const auto loss =

@@ -241,7 +241,7 @@ void NodeDisk::DrawFault(Operation* operation) {
 
 // Describes an operation by its kind, its file and its offset, so that one
 // operation more leaves the choices about most others unchanged. Operations
-// without an offset are told apart by the second in which they begin.
+// without an offset are identified by the second in which they begin.
 ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
   const bool has_place =
       operation.kind == Kind::kWrite || operation.kind == Kind::kRead;

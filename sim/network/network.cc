@@ -86,7 +86,7 @@ void Network::HealAll() {
   }
 }
 
-// Without `message_key_` the messages of a lane are told apart by their number.
+// Without `message_key_` a message is identified by its number in its lane.
 ChoiceKey Network::KeyOf(const NetworkMessage& message) {
   const uint64_t lane = uint64_t{message.from.value()} << 33 |
                         uint64_t{message.to.value()} << 1 |

@@ -547,15 +547,15 @@ void StreamNet::RunInput(uint64_t input) {
     e = end();
   }
   if (e != nullptr && !e->failure.ok()) {
-    if (e->failure_told) return;
-    e->failure_told = true;
+    if (e->failure_reported) return;
+    e->failure_reported = true;
     note(*e, 1);
     e->observer->OnClosed(absl::Status(e->failure));
     return;
   }
-  if (e != nullptr && e->fin_received && !e->fin_told && !e->paused &&
+  if (e != nullptr && e->fin_received && !e->fin_reported && !e->paused &&
       e->received_bytes == 0) {
-    e->fin_told = true;
+    e->fin_reported = true;
     note(*e, 2);
     e->observer->OnEnd();
     e = end();

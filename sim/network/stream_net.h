@@ -48,7 +48,7 @@ struct StreamEnd {
   int unobserved = 0;    // Turns in which no observer was set for a result.
   bool dirty = false;    // It wrote bytes in this turn.
   absl::Status failure;  // Not OK: the stream failed. It is reported once.
-  bool failure_told = false;
+  bool failure_reported = false;
   // Sending.
   std::deque<Buffer> unsent;
   size_t unsent_bytes = 0;
@@ -60,7 +60,7 @@ struct StreamEnd {
   std::deque<Buffer> received;
   size_t received_bytes = 0;
   bool fin_received = false;
-  bool fin_told = false;
+  bool fin_reported = false;
 };
 
 // From end i to end 1 - i.

@@ -27,7 +27,7 @@ struct LoadOptions {
 
 // Each client sends one command at a time: SET of a value that was never
 // written before, GET, and on every fourth key INCR. A command that was
-// certainly not executed is sent to another node. After a lost connection or
+// not executed is sent to another node. After a lost connection or
 // UNKNOWN the operation has no end in the history.
 class Load {
  public:
