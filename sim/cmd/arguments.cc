@@ -22,9 +22,9 @@ absl::Status Expected(std::string_view flag, std::string_view what,
       View(flag), ": expected ", View(what), ", found '", View(found), "'"));
 }
 
-template <typename T>
+template <typename T, typename Value>
 absl::Status ParseNumber(std::string_view flag, std::string_view text, T least,
-                         T most, T* value) {
+                         T most, Value* value) {
   uint64_t number = 0;
   if (!absl::SimpleAtoi(View(text), &number) || number < least ||
       number > most) {
@@ -47,19 +47,19 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   }
   if (flag == "--nodes") {
     return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kNodesMax,
-                                 &a->run.nodes);
+                                 &a->run.shape.nodes);
   }
   if (flag == "--groups") {
     return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kGroupsMax,
-                                 &a->run.groups);
+                                 &a->run.shape.groups);
   }
   if (flag == "--clients") {
     return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kClientsMax,
-                                 &a->run.clients);
+                                 &a->run.shape.clients);
   }
   if (flag == "--rate") {
     return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kRateMax,
-                                 &a->run.operations_per_second);
+                                 &a->run.shape.operations_per_second);
   }
   if (flag == "--jobs") {
     return ParseNumber<uint32_t>(flag, value, 1, kJobsMax, &a->jobs);
@@ -118,9 +118,9 @@ const std::string_view kUsage =
     "  swarm    runs many seeds and reports how often each fault happened\n"
     "  replay   repeats the run of a tape\n"
     "\n"
-    "simulate run     --seed N [--nodes 5] [--groups 3] [--duration 60s] "
-    "[--clients 10]\n"
-    "                 [--rate 100] [--no-faults] [--tape-out FILE] "
+    "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
+    "[--clients N]\n"
+    "                 [--rate N] [--no-faults] [--tape-out FILE] "
     "[--trace-out FILE]\n"
     "                 [--history-out FILE] [--verbose] [--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
@@ -129,6 +129,9 @@ const std::string_view kUsage =
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "\n"
+    "The seed draws each of --nodes, --groups, --clients and --rate that has "
+    "no "
+    "value.\n"
     "--duration is in simulated time; --rate is the requests of all clients "
     "per second.\n"
     "--history-out writes the clients' history for //lincheck, --trace-out "

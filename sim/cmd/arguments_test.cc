@@ -13,9 +13,9 @@ TEST(SimulateArguments, Run_WithEverything) {
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->command, SimulateArguments::Command::kRun);
   EXPECT_EQ(parsed->run.seed, 7u);
-  EXPECT_EQ(parsed->run.nodes, 3u);
-  EXPECT_EQ(parsed->run.groups, 2u);
-  EXPECT_EQ(parsed->run.clients, 4u);
+  EXPECT_EQ(parsed->run.shape.nodes, 3u);
+  EXPECT_EQ(parsed->run.shape.groups, 2u);
+  EXPECT_EQ(parsed->run.shape.clients, 4u);
   EXPECT_EQ(parsed->run.duration, Milliseconds(250));
   EXPECT_EQ(*ParseDuration("2h"), Seconds(7'200));
   EXPECT_FALSE(ParseDuration("169h").ok());

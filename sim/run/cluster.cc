@@ -204,12 +204,16 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
                  const ClusterOptions& options)
     : world_(world), replica_checker_(checker), options_(options) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
-  for (uint32_t i = 1; i <= options_.nodes; ++i) {
+  const uint32_t nodes = options_.nodes + options_.read_only_nodes;
+  for (uint32_t i = 1; i <= nodes; ++i) {
     nodes_.push_back({.id = NodeId(i),
                       .resp = absl::StrCat("n", i, ":7001"),
                       .resp_cluster = absl::StrCat("n", i, ":7101"),
                       .http = absl::StrCat("n", i, ":8001"),
-                      .peer = absl::StrCat("n", i, ":9001")});
+                      .peer = absl::StrCat("n", i, ":9001"),
+                      .read_only = i > options_.nodes});
+    configs_.push_back(options_.configure ? options_.configure(NodeId(i))
+                                          : node::Config());
     const MachineId machine = world_.AddMachine({.name = absl::StrCat("n", i)});
     machines_.push_back(machine);
     node_of_machine_[machine.value()] = i;
@@ -220,10 +224,10 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   for (const node::ShardConfig& shard : shards_) {
     replica_checker_.SetVoters(shard.group, shard.replicas);
   }
-  programs_.resize(options_.nodes);
-  created_.resize(options_.nodes);
-  created_late_.resize(options_.nodes);
-  supervised_.resize(options_.nodes);
+  programs_.resize(nodes);
+  created_.resize(nodes);
+  created_late_.resize(nodes);
+  supervised_.resize(nodes);
 }
 
 Cluster::~Cluster() {
@@ -234,7 +238,7 @@ Cluster::~Cluster() {
 }
 
 node::Config Cluster::ConfigOf(NodeId node) const {
-  node::Config config = options_.config;
+  node::Config config = configs_[node.value() - 1];
   config.cluster = ClusterId(0x51);
   config.node = node;
   config.data_dir = "simulated";
@@ -249,11 +253,19 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   return config;
 }
 
+std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
+  std::vector<NodeId> members = shard.replicas;
+  for (const node::NodeConfig& node : nodes_) {
+    if (node.read_only) members.push_back(node.id);
+  }
+  return members;
+}
+
 void Cluster::Start() {
-  for (uint32_t i = 0; i < options_.nodes; ++i) {
+  for (size_t i = 0; i < machines_.size(); ++i) {
     world_.Start(machines_[i],
                  [this, i](env::Env& env) -> std::shared_ptr<void> {
-                   return std::make_shared<Program>(env, this, NodeId(i + 1));
+                   return std::make_shared<Program>(env, this, nodes_[i].id);
                  });
   }
 }
@@ -317,7 +329,7 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
     if (leader == NodeId()) return false;
     const raft::Index end =
         server(leader)->host().core(shard.group)->last().index;
-    for (const NodeId node : shard.replicas) {
+    for (const NodeId node : MembersOf(shard)) {
       if (std::find(machines.begin(), machines.end(), machine(node)) ==
           machines.end()) {
         continue;
@@ -363,7 +375,7 @@ bool Cluster::ViewsAreTrue() const {
 
 void Cluster::CompareStates() {
   for (const node::ShardConfig& shard : shards_) {
-    for (const NodeId node : shard.replicas) {
+    for (const NodeId node : MembersOf(shard)) {
       const node::Server* at = server(node);
       const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
       if (store == nullptr) continue;
@@ -402,8 +414,8 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   const bool damaged = HasDamagedDisk(node);
   for (const node::ShardConfig& shard : shards_) {
-    if (std::find(shard.replicas.begin(), shard.replicas.end(), node) ==
-        shard.replicas.end()) {
+    const std::vector<NodeId> members = MembersOf(shard);
+    if (std::find(members.begin(), members.end(), node) == members.end()) {
       continue;
     }
     replica_checker_.OnNotStarted(node, shard.group,
@@ -428,7 +440,7 @@ std::string Cluster::Describe() const {
   for (const node::ShardConfig& shard : shards_) {
     out << "group " << shard.group << " (committed "
         << replica_checker_.committed(shard.group) << "):";
-    for (const NodeId node : shard.replicas) {
+    for (const NodeId node : MembersOf(shard)) {
       const node::Server* at = server(node);
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);

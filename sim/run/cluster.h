@@ -5,6 +5,7 @@
 #define QUORATE_SIM_RUN_CLUSTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,12 +24,13 @@
 namespace quorate::sim {
 
 struct ClusterOptions {
-  uint32_t nodes = 5;
+  uint32_t nodes = 5;            // Nodes that vote.
+  uint32_t read_only_nodes = 0;  // Further nodes.
   uint32_t groups = 3;
   uint32_t replicas = 3;  // Voters of each group; at most `nodes`.
-  // The configuration of every server. The cluster fills in identities,
-  // addresses and shards.
-  node::Config config;
+  // The configuration of a server. The cluster fills in identities, addresses
+  // and shards. Null: the default configuration.
+  std::function<node::Config(NodeId)> configure;
   // A server that stopped acknowledging, or could not start, is killed, and
   // started again after about this time.
   Duration supervisor_delay = Seconds(2);
@@ -124,6 +126,8 @@ class Cluster {
   }
 
   node::Config ConfigOf(NodeId node) const;
+  // All nodes with a replica of the shard's group.
+  std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
   void Supervise(MachineId machine, const absl::Status& why);
 
   World& world_;
@@ -134,6 +138,7 @@ class Cluster {
   absl::AnyInvocable<bool(MachineId)> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
+  std::vector<node::Config> configs_;  // By node.
   std::vector<MachineId> machines_;
   // The program of each node. Null while the node is down.
   std::vector<Program*> programs_;

@@ -47,6 +47,18 @@ std::string CountsToText(const Counts& counts) {
   return text.empty() ? "none" : text;
 }
 
+// The shape alone: "nodes=5, groups=3".
+std::string ShapeToText(const Counts& drawn) {
+  constexpr std::string_view kShape = "shape.";
+  std::string text;
+  for (const auto& [name, count] : drawn) {
+    if (!name.starts_with(kShape)) continue;
+    absl::StrAppend(&text, text.empty() ? "" : ", ",
+                    name.substr(kShape.size()));
+  }
+  return text.empty() ? "fixed" : text;
+}
+
 std::string CountsToJson(const Counts& counts) {
   std::string text = "{";
   for (const auto& [name, count] : counts) {
@@ -79,6 +91,7 @@ void ForEachCounts(R& r, Visit&& visit) {
   visit("function", r.functions);
   visit("fault", r.faults);
   visit("mark", r.marks);
+  visit("drawn", r.drawn);
 }
 
 }  // namespace
@@ -94,7 +107,8 @@ std::string FormatReport(const RunReport& r) {
       "  succeeded: ", CountsToText(r.functions), "\n", "  leader changes ",
       r.leader_changes, ", entries applied ", r.entries, ", keys expired ",
       r.expired, "\n", "  faults: ", CountsToText(r.faults), "\n",
-      "  reached: ", CountsToText(r.marks), "\n", "  checked: ", r.histories,
+      "  reached: ", CountsToText(r.marks), "\n",
+      "  shape: ", ShapeToText(r.drawn), "\n", "  checked: ", r.histories,
       " histories",
       r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
       ", ", r.digests_compared, " states, ", r.ordered,
@@ -122,6 +136,7 @@ std::string ReportToJson(const RunReport& r) {
       "},\"functions\":", CountsToJson(r.functions),
       ",\"faults\":", CountsToJson(r.faults),
       ",\"marks\":", CountsToJson(r.marks),
+      ",\"drawn\":", CountsToJson(r.drawn),
       ",\"leader_changes\":", r.leader_changes,
       ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
       ",\"histories\":", r.histories, ",\"undecided\":", r.undecided,
@@ -218,6 +233,7 @@ void SwarmReport::Add(const RunReport& report) {
   for (const auto& [name, count] : report.marks) {
     if (count > 0) ++marks[name];
   }
+  for (const auto& [name, count] : report.drawn) ++drawn[name];
 }
 
 std::string FormatSwarm(const SwarmReport& s) {
@@ -237,6 +253,7 @@ std::string FormatSwarm(const SwarmReport& s) {
   };
   table("runs in which a fault happened:", s.faults);
   table("runs in which a situation was reached:", s.marks);
+  table("runs in which a shape or setting was drawn:", s.drawn);
   return text;
 }
 
@@ -253,7 +270,8 @@ std::string SwarmToJson(const SwarmReport& s) {
       ",\"events\":", s.events, ",\"operations\":", s.operations,
       ",\"succeeded\":", s.succeeded, ",\"undecided\":", s.undecided,
       ",\"faults\":", CountsToJson(s.faults),
-      ",\"marks\":", CountsToJson(s.marks), "}");
+      ",\"marks\":", CountsToJson(s.marks),
+      ",\"drawn\":", CountsToJson(s.drawn), "}");
 }
 
 }  // namespace quorate::sim

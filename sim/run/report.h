@@ -42,6 +42,9 @@ struct RunReport {
   std::map<std::string, uint64_t> faults;
   // Marks reached (env::Tracer::Sometimes).
   std::map<std::string, uint64_t> marks;
+  // Shape and settings as "site=value", such as "shape.nodes=5", with the number
+  // of draws of the value.
+  std::map<std::string, uint64_t> drawn;
 
   bool ok() const { return violations.empty(); }
 };
@@ -71,6 +74,8 @@ struct SwarmReport {
   // that every swarm should reach are listed even with 0.
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> marks;
+  // The number of runs in which each shape and setting was drawn.
+  std::map<std::string, uint64_t> drawn;
 
   // Has every kind of fault and every expected mark, with 0.
   static SwarmReport Empty();

@@ -32,50 +32,6 @@ constexpr int64_t kHealthyDivisor = 5;
 constexpr ChoiceSite kClusterClient("workload.cluster_client");
 constexpr ChoiceSite kDeepClient("workload.deep_client");
 
-// Draws one of several values for a knob. The first one is the default: a tape
-// without the knob's line has it.
-template <typename T, size_t N>
-void DrawKnob(Choices& choices, const char* name, const T (&values)[N],
-              T* knob) {
-  *knob = values[choices.Below(ChoiceSite(name), 0, 0, N)];
-}
-
-// Knobs of the product with values that are legal but unlikely.
-node::Config DrawConfig(Choices& choices) {
-  node::Config config;
-  int64_t proxy_ms = 0;
-  DrawKnob<int64_t>(choices, "knob.proxy_ms", {5000, 100, 500, 2000},
-                    &proxy_ms);
-  config.timeouts.proxy = Milliseconds(proxy_ms);
-  DrawKnob<uint64_t>(choices, "knob.snapshot.threshold_bytes",
-                     {64 << 10, 8 << 10, 40, 0},
-                     &config.snapshot.threshold_bytes);
-  DrawKnob<uint64_t>(choices, "knob.snapshot.trailing_bytes",
-                     {64 << 10, 4 << 10, 0}, &config.snapshot.trailing_bytes);
-  DrawKnob<size_t>(choices, "knob.snapshot.chunk_bytes",
-                   {64 << 10, 4 << 10, 1 << 10}, &config.snapshot.chunk_bytes);
-  DrawKnob<uint64_t>(choices, "knob.log.segment_bytes",
-                     {1 << 20, 4 << 20, 64 << 10, 16 << 10},
-                     &config.log.segment_bytes);
-  DrawKnob<size_t>(choices, "knob.raft.uncommitted_bytes",
-                   {16 << 20, 64 << 10, 4 << 10},
-                   &config.raft.uncommitted_bytes);
-  DrawKnob<size_t>(choices, "knob.limits.batch_commands", {4096, 4096, 4, 1},
-                   &config.limits.batch_commands);
-  DrawKnob<size_t>(choices, "knob.limits.pipeline", {1024, 1024, 8},
-                   &config.limits.pipeline);
-  DrawKnob<size_t>(choices, "knob.limits.output_buffer_bytes",
-                   {16 << 20, 1 << 20, 64 << 10},
-                   &config.limits.output_buffer_bytes);
-  DrawKnob<size_t>(choices, "knob.limits.output_total_bytes",
-                   {256 << 20, 1 << 20}, &config.limits.output_total_bytes);
-  DrawKnob<size_t>(choices, "knob.raft.append_bytes",
-                   {256 << 10, 16 << 10, 1 << 10}, &config.raft.append_bytes);
-  DrawKnob<uint32_t>(choices, "knob.raft.inflight_messages", {64, 64, 4, 1},
-                     &config.raft.inflight_messages);
-  return config;
-}
-
 }  // namespace
 
 class Run::Impl {
@@ -83,15 +39,21 @@ class Run::Impl {
   Impl(RunOptions options, const Tape* replay)
       : options_(std::move(options)),
         world_(MakeWorld(options_, replay)),
+        draw_(&world_.choices()),
+        shape_(draw_.DrawShape(options_.shape)),
         replica_checker_(
             [this](std::string what) { world_.Violate(std::move(what)); }),
         recorder_(
             [this] { return world_.now(); },
             [this](std::string what) { world_.Violate(std::move(what)); }),
         cluster_(world_, replica_checker_,
-                 {.nodes = options_.nodes,
-                  .groups = options_.groups,
-                  .config = DrawConfig(world_.choices())}) {
+                 {.nodes = shape_.nodes,
+                  .read_only_nodes = shape_.read_only_nodes,
+                  .groups = shape_.groups,
+                  .replicas = shape_.voters,
+                  .configure = [this](NodeId node) {
+                    return draw_.DrawConfig(node);
+                  }}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.OnCommitted(
@@ -162,6 +124,8 @@ class Run::Impl {
 
   RunOptions options_;
   World world_;
+  ShapeDraw draw_;
+  const Shape shape_;
   ReplicaChecker replica_checker_;
   Recorder recorder_;
   Cluster cluster_;
@@ -185,7 +149,7 @@ WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
 }
 
 void Run::Impl::StartClients() {
-  for (uint32_t i = 0; i < options_.clients; ++i) {
+  for (uint32_t i = 0; i < shape_.clients; ++i) {
     const MachineId machine =
         world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
     WorkloadClientOptions client{
@@ -193,11 +157,13 @@ void Run::Impl::StartClients() {
         .servers = cluster_.resp_addresses(),
         .cluster_servers = cluster_.resp_cluster_addresses(),
         .cluster = world_.choices().Chance(kClusterClient, i + 1, 0, {1, 2}),
-        .interval = Seconds(1) * options_.clients /
-                    std::max<int64_t>(options_.operations_per_second, 1),
+        .interval = Seconds(1) * shape_.clients /
+                    std::max<int64_t>(shape_.operations_per_second, 1),
+        .keys = shape_.keys,
         .sessions = i % 3 == 1,
         .stale_reads = i % 4 == 2,
-        .stays_with_node = i % 2 == 0};
+        .stays_with_node = i % 2 == 0,
+        .value_bytes_max = shape_.value_bytes_max};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<WorkloadClient>(
@@ -254,7 +220,7 @@ void Run::Impl::Liveness() {
   // group to own some.
   std::vector<std::string> numbers;
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-    if ((*key)[0] == 'n' && numbers.size() < 8 * options_.groups) {
+    if ((*key)[0] == 'n' && numbers.size() < 8 * shape_.groups) {
       numbers.push_back(*key);
     }
   }
@@ -340,7 +306,8 @@ RunReport Run::Impl::Current() const {
                    .expired = recorder_.expired(),
                    .ordered = recorder_.order().writes_checked() +
                               recorder_.order().reads_checked(),
-                   .functions = recorder_.succeeded_by_function()};
+                   .functions = recorder_.succeeded_by_function(),
+                   .drawn = draw_.drawn()};
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
     const uint64_t count = const_cast<World&>(world_).faults().count(fault);
@@ -373,12 +340,14 @@ std::string Run::Impl::History() const {
 
 Tape Run::Impl::tape() const {
   Tape tape = world_.tape();
-  tape.SetParameter("nodes", absl::StrCat(options_.nodes));
-  tape.SetParameter("groups", absl::StrCat(options_.groups));
-  tape.SetParameter("clients", absl::StrCat(options_.clients));
+  const auto add = [&](std::string_view key, std::optional<uint32_t> value) {
+    if (value.has_value()) tape.SetParameter(key, absl::StrCat(*value));
+  };
+  add("nodes", options_.shape.nodes);
+  add("groups", options_.shape.groups);
+  add("clients", options_.shape.clients);
+  add("operations_per_second", options_.shape.operations_per_second);
   tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
-  tape.SetParameter("operations_per_second",
-                    absl::StrCat(options_.operations_per_second));
   tape.SetParameter("faults", options_.faults ? "1" : "0");
   return tape;
 }
@@ -400,18 +369,19 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
     }
     return value;
   };
-  const auto small = [&](std::string_view key, uint32_t otherwise,
-                         uint32_t most) {
-    return static_cast<uint32_t>(read(key, otherwise, 1, most));
+  const auto shape = [&](std::string_view key, uint32_t most,
+                         std::optional<uint32_t>* value) {
+    known.insert(key);
+    if (tape.Parameter(key, "").empty()) return;
+    *value = static_cast<uint32_t>(read(key, 1, 1, most));
   };
-  options.nodes = small("nodes", options.nodes, RunOptions::kNodesMax);
-  options.groups = small("groups", options.groups, RunOptions::kGroupsMax);
-  options.clients = small("clients", options.clients, RunOptions::kClientsMax);
+  shape("nodes", RunOptions::kNodesMax, &options.shape.nodes);
+  shape("groups", RunOptions::kGroupsMax, &options.shape.groups);
+  shape("clients", RunOptions::kClientsMax, &options.shape.clients);
+  shape("operations_per_second", RunOptions::kRateMax,
+        &options.shape.operations_per_second);
   options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
                                        RunOptions::kDurationMax.ms()));
-  options.operations_per_second =
-      small("operations_per_second", options.operations_per_second,
-            RunOptions::kRateMax);
   options.faults = read("faults", 1, 0, 1) != 0;
   for (const auto& [key, value] : tape.parameters) {
     if (!known.contains(key)) {
@@ -427,15 +397,15 @@ std::string ReplayLine(const RunOptions& options) {
   const RunOptions defaults;
   std::string line = absl::StrCat(
       "./bazelw run -c opt //:simulate -- run --seed ", options.seed);
-  const auto add = [&](std::string_view flag, auto value, auto otherwise) {
-    if (value != otherwise) {
-      absl::StrAppend(&line, " --", std::string(flag), " ", value);
+  const auto add = [&](std::string_view flag, std::optional<uint32_t> value) {
+    if (value.has_value()) {
+      absl::StrAppend(&line, " --", std::string(flag), " ", *value);
     }
   };
-  add("nodes", options.nodes, defaults.nodes);
-  add("groups", options.groups, defaults.groups);
-  add("clients", options.clients, defaults.clients);
-  add("rate", options.operations_per_second, defaults.operations_per_second);
+  add("nodes", options.shape.nodes);
+  add("groups", options.shape.groups);
+  add("clients", options.shape.clients);
+  add("rate", options.shape.operations_per_second);
   if (options.duration != defaults.duration) {
     absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
   }

@@ -24,6 +24,7 @@
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/run/report.h"
+#include "sim/run/shape.h"
 #include "sim/workload/client.h"
 #include "sim/world/world.h"
 
@@ -38,11 +39,8 @@ struct RunOptions {
   static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
 
   uint64_t seed = 1;
-  uint32_t nodes = 5;
-  uint32_t groups = 3;
-  uint32_t clients = 10;
-  Duration duration = Seconds(60);       // How long clients work.
-  uint32_t operations_per_second = 100;  // The rate of all clients together.
+  FixedShape shape;                 // Parts that have no value are drawn.
+  Duration duration = Seconds(60);  // How long clients work.
   bool faults = true;
   // Keeps the tape (Run::tape).
   bool record = false;

@@ -129,7 +129,7 @@ TEST(Run, History_IsReadByTheCheckerAndRight) {
 TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
   EXPECT_EQ(ReplayLine({.seed = 7}),
             "./bazelw run -c opt //:simulate -- run --seed 7");
-  EXPECT_EQ(ReplayLine({.seed = 7, .nodes = 3, .duration = Seconds(2)}),
+  EXPECT_EQ(ReplayLine({.seed = 7, .shape = {.nodes = 3}, .duration = Seconds(2)}),
             "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
             "--duration 2000ms");
 }

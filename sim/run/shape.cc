@@ -1,0 +1,86 @@
+#include "sim/run/shape.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+
+// The first value is the default. Values that are listed more often are drawn
+// more often.
+template <typename T, size_t N>
+T ShapeDraw::Pick(const char* site, uint64_t entity, const T (&values)[N]) {
+  const T value = values[choices_->Below(ChoiceSite(site), entity, 0, N)];
+  ++drawn_[absl::StrCat(site, "=", value)];
+  return value;
+}
+
+Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
+  Shape shape;
+  shape.nodes =
+      fixed.nodes.has_value()
+          ? *fixed.nodes
+          : Pick<uint32_t>("shape.nodes", 0, {5, 3, 4, 5, 3, 4, 5, 3, 4, 5,
+                                              3, 4, 5, 3, 1, 2, 6, 7, 8, 9});
+  shape.groups = fixed.groups.has_value()
+                     ? *fixed.groups
+                     : Pick<uint32_t>("shape.groups", 0,
+                                      {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 4, 5,
+                                       7, 10, 16});
+  shape.voters =
+      std::min(shape.nodes,
+               Pick<uint32_t>("shape.voters", 0,
+                              {3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 1, 2, 4, 6, 7}));
+  shape.read_only_nodes =
+      Pick<uint32_t>("shape.read_only_nodes", 0, {0, 0, 0, 0, 0, 0, 1, 2});
+  shape.clients =
+      fixed.clients.has_value()
+          ? *fixed.clients
+          : Pick<uint32_t>("shape.clients", 0, {10, 10, 10, 5, 20, 3, 1, 40});
+  shape.operations_per_second =
+      fixed.operations_per_second.has_value()
+          ? *fixed.operations_per_second
+          : Pick<uint32_t>("shape.operations_per_second", 0,
+                           {100, 100, 100, 100, 50, 20, 200, 5, 400});
+  shape.keys = Pick<uint32_t>("shape.keys", 0, {6, 6, 6, 3, 1, 20, 60});
+  shape.value_bytes_max =
+      Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
+  return shape;
+}
+
+node::Config ShapeDraw::DrawConfig(NodeId node) {
+  node::Config config;
+  const uint64_t id = node.value();
+  config.timeouts.proxy = Milliseconds(
+      Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));
+  config.timeouts.leader_wait = Milliseconds(Pick<int64_t>(
+      "knob.timeouts.leader_wait_ms", id, {2000, 2000, 2000, 100, 10000}));
+  Draw("knob.snapshot.threshold_bytes", node, &config.snapshot.threshold_bytes,
+       {64 << 10, 8 << 10, 40, 0});
+  Draw("knob.snapshot.trailing_bytes", node, &config.snapshot.trailing_bytes,
+       {64 << 10, 4 << 10, 0});
+  Draw("knob.snapshot.chunk_bytes", node, &config.snapshot.chunk_bytes,
+       {64 << 10, 4 << 10, 1 << 10});
+  Draw("knob.log.segment_bytes", node, &config.log.segment_bytes,
+       {1 << 20, 4 << 20, 64 << 10, 16 << 10});
+  Draw("knob.log.batch_bytes", node, &config.log.batch_bytes,
+       {4 << 20, 4 << 20, 64 << 10});
+  Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,
+       {16 << 20, 64 << 10, 4 << 10});
+  Draw("knob.raft.append_bytes", node, &config.raft.append_bytes,
+       {256 << 10, 16 << 10, 1 << 10});
+  Draw("knob.raft.inflight_messages", node, &config.raft.inflight_messages,
+       {64, 64, 4, 1});
+  Draw("knob.limits.batch_commands", node, &config.limits.batch_commands,
+       {4096, 4096, 4, 1});
+  Draw("knob.limits.pipeline", node, &config.limits.pipeline, {1024, 1024, 8});
+  Draw("knob.limits.output_buffer_bytes", node,
+       &config.limits.output_buffer_bytes, {16 << 20, 1 << 20, 64 << 10});
+  Draw("knob.limits.output_total_bytes", node,
+       &config.limits.output_total_bytes, {256 << 20, 1 << 20});
+  Draw("knob.limits.held_requests", node, &config.limits.held_requests,
+       {16'384, 16'384, 16'384, 16});
+  return config;
+}
+
+}  // namespace quorate::sim

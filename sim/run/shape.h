@@ -1,0 +1,69 @@
+// sim/run/shape.h: the shape of a run: how many nodes, groups, voters and
+// clients it has, and the configuration of each node.
+//
+// Every part is a choice of the world, so a tape keeps it and a deleted line is
+// the default. RunOptions may fix the parts that have flags.
+#ifndef QUORATE_SIM_RUN_SHAPE_H_
+#define QUORATE_SIM_RUN_SHAPE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+#include "node/config/config.h"
+#include "sim/choices/choices.h"
+
+namespace quorate::sim {
+
+// Parts that are fixed instead of drawn.
+struct FixedShape {
+  std::optional<uint32_t> nodes;
+  std::optional<uint32_t> groups;
+  std::optional<uint32_t> clients;
+  // Requests of all clients together.
+  std::optional<uint32_t> operations_per_second;
+};
+
+struct Shape {
+  uint32_t nodes = 5;            // That vote.
+  uint32_t read_only_nodes = 0;  // Further nodes.
+  uint32_t groups = 3;
+  uint32_t voters = 3;  // Of each group; at most `nodes`.
+  uint32_t clients = 10;
+  uint32_t operations_per_second = 100;
+  uint32_t keys = 6;  // Of each kind, in use at a time.
+  size_t value_bytes_max = 200;
+};
+
+// Draws the shapes and settings of runs, and lists what it drew.
+class ShapeDraw {
+ public:
+  explicit ShapeDraw(Choices* choices) : choices_(choices) {}
+
+  Shape DrawShape(const FixedShape& fixed);
+  // The configuration of one node. Settings that replicas must agree on are the
+  // same for all nodes.
+  node::Config DrawConfig(NodeId node);
+
+  // How many times each value was drawn, by "site=value".
+  const std::map<std::string, uint64_t>& drawn() const { return drawn_; }
+
+ private:
+  template <typename T, size_t N>
+  T Pick(const char* site, uint64_t entity, const T (&values)[N]);
+  template <typename T, size_t N>
+  void Draw(const char* site, NodeId node, T* setting,
+            const std::type_identity_t<T> (&values)[N]) {
+    *setting = Pick<T>(site, node.value(), values);
+  }
+
+  Choices* const choices_;
+  std::map<std::string, uint64_t> drawn_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_SHAPE_H_

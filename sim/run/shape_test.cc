@@ -1,0 +1,60 @@
+// Every value of a shape and of a setting is drawn often enough, and every
+// combination is a valid configuration.
+#include "sim/run/shape.h"
+
+#include <map>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
+  constexpr uint64_t kRuns = 4000;
+  std::map<std::string, uint64_t> runs;
+  for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    draw.DrawShape({});
+    draw.DrawConfig(NodeId(1));
+    for (const auto& [value, count] : draw.drawn()) ++runs[value];
+  }
+  EXPECT_GT(runs.size(), 60u);
+  for (const auto& [value, count] : runs) {
+    EXPECT_GE(count * 50, kRuns) << value;
+  }
+}
+
+TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
+  Choices choices{Tape()};
+  ShapeDraw draw(&choices);
+  const Shape shape = draw.DrawShape({});
+  const Shape defaults;
+  EXPECT_EQ(shape.nodes, defaults.nodes);
+  EXPECT_EQ(shape.read_only_nodes, defaults.read_only_nodes);
+  EXPECT_EQ(shape.groups, defaults.groups);
+  EXPECT_EQ(shape.voters, defaults.voters);
+  EXPECT_EQ(shape.clients, defaults.clients);
+  EXPECT_EQ(shape.operations_per_second, defaults.operations_per_second);
+  EXPECT_EQ(shape.keys, defaults.keys);
+  EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
+  const node::Config config = draw.DrawConfig(NodeId(1));
+  EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);
+  EXPECT_EQ(config.limits.pipeline, node::Config().limits.pipeline);
+}
+
+TEST(ShapeDraw, FixedParts_AreNotDrawn) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    const Shape shape = draw.DrawShape({.nodes = 2, .groups = 9});
+    EXPECT_EQ(shape.nodes, 2u);
+    EXPECT_EQ(shape.groups, 9u);
+    EXPECT_LE(shape.voters, 2u);
+    EXPECT_EQ(draw.drawn().count("shape.nodes=2"), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::sim
