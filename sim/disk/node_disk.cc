@@ -282,7 +282,9 @@ void NodeDisk::DiskEvent(uint64_t id) {
   if (std::holds_alternative<std::monostate>(operation->done)) {
     operations_.Remove(id);
   } else {
-    scheduler_->Accept({TurnInputKind::kDisk, id});
+    scheduler_->Accept(
+        {TurnInputKind::kDisk, id,
+         TurnSource(TurnSourceKind::kFile, HashBytes(operation->name))});
   }
 }
 

@@ -238,7 +238,10 @@ void Network::MessageEvent(uint64_t id) {
     return;
   }
   message->arrived = true;
-  to->scheduler().Accept({TurnInputKind::kMessage, id});
+  const uint64_t lane = uint64_t{message->from.value()} << 1 |
+                        static_cast<uint64_t>(message->lane);
+  to->scheduler().Accept(
+      {TurnInputKind::kMessage, id, TurnSource(TurnSourceKind::kLane, lane)});
 }
 
 bool Network::Admits(NodeTransport* to, const NetworkMessage& message,

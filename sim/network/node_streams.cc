@@ -146,7 +146,10 @@ void NodeStreams::ConnectEvent(const QueuedEvent& event) {
           "connect to " + attempt->address + ": timed out");
       [[fallthrough]];
     case kAnswer:
-      scheduler_->Accept({TurnInputKind::kConnect, id << 1});
+      // Bytes of the stream come after the connect.
+      scheduler_->Accept(
+          {TurnInputKind::kConnect, id << 1,
+           TurnSource(TurnSourceKind::kStream, attempt->stream)});
       break;
   }
 }
@@ -190,7 +193,8 @@ void NodeStreams::Ask(uint64_t id, Attempt* attempt) {
   PushStep(state.now + latency, kAnswer, id);
   // This comes last, because it may run a turn of the server.
   if (stream != 0) {
-    server->scheduler_->Accept({TurnInputKind::kConnect, stream << 1 | 1});
+    server->scheduler_->Accept({TurnInputKind::kConnect, stream << 1 | 1,
+                                TurnSource(TurnSourceKind::kStream, stream)});
   }
 }
 

@@ -501,7 +501,8 @@ void StreamNet::QueueInput(uint64_t id, int side, From from) {
   StreamEnd& end = streams_.Find(id)->ends[side];
   if (end.input_queued || end.state != StreamEnd::State::kOpen) return;
   end.input_queued = true;
-  const TurnInput input{TurnInputKind::kStream, Encode(id, side)};
+  const TurnInput input{TurnInputKind::kStream, Encode(id, side),
+                        TurnSource(TurnSourceKind::kStream, id)};
   if (from == From::kWorld) {
     end.node->scheduler().Accept(input);
   } else {

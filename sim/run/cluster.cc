@@ -14,6 +14,10 @@
 
 namespace quorate::sim {
 
+// The reading of a node's monotonic clock when the run begins.
+constexpr ChoiceSite kClockStart("clock.start");
+constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
+
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public raft::Host::Observer {
  public:
@@ -214,7 +218,10 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
                       .read_only = i > options_.nodes});
     configs_.push_back(options_.configure ? options_.configure(NodeId(i))
                                           : node::Config());
-    const MachineId machine = world_.AddMachine({.name = absl::StrCat("n", i)});
+    const MachineId machine = world_.AddMachine(
+        {.name = absl::StrCat("n", i),
+         .clock = {.mono_offset = world_.choices().Between(
+                       kClockStart, i, 0, Seconds(1000), kClockStartMax)}});
     machines_.push_back(machine);
     node_of_machine_[machine.value()] = i;
   }

@@ -131,10 +131,13 @@ void Swarm::SetNodeRates() {
     LoopOptions& loop = context_->world().loop_options(node);
     loop.hiccup = DrawRate(FaultFamily::kPause, 0, {1, 500});
     loop.timers_first = DrawRate(FaultFamily::kDelay, 2, {1, 2});
+    loop.shuffle = DrawRate(FaultFamily::kDelay, 3, {1, 1});
   }
 }
 
 void Swarm::SetClocks() {
+  context_->world().clock_options().new_at_boot =
+      DrawRate(FaultFamily::kClock, 0, {1, 1});
   for (MachineId node : context_->nodes()) {
     SimClock& clock = context_->world().clock(node);
     const auto draw = [&](uint64_t which, uint64_t bound) {

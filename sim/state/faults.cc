@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "pause",
     "pause_in_turn",
     "slow_turn",
+    "turn_shuffled",
     "disk_sector_lost",
     "disk_write_torn",
     "disk_entry_lost",
@@ -50,6 +51,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "clock_drift",
     "clock_step",
     "clock_freeze",
+    "clock_restart",
     "clock_undisciplined",
     "buggify",
 };

@@ -41,6 +41,7 @@ enum class Fault : uint8_t {
   kPause,
   kPauseInTurn,
   kSlowTurn,
+  kTurnShuffled,    // The inputs of a turn ran in another order.
   kDiskSectorLost,  // A crash of the machine left old contents.
   kDiskWriteTorn,   // Some sectors of a write are old, some new.
   kDiskEntryLost,   // A directory operation was lost.
@@ -58,6 +59,7 @@ enum class Fault : uint8_t {
   kClockDrift,
   kClockStep,
   kClockFreeze,
+  kClockRestart,        // A reboot began a new monotonic clock.
   kClockUndisciplined,  // The clock states no latest end.
   kBuggify,
 };

@@ -86,11 +86,22 @@ struct DiskOptions {
 struct LoopOptions {
   Duration turn_cost = Microseconds(1);  // At least 1 ns.
   Duration input_cost = Nanoseconds(100);
+  // Per turn with several inputs: they run in a random order, in which each
+  // source keeps its own.
+  Ratio shuffle{};
   // Per turn: due timers run before the other inputs instead of after them.
   Ratio timers_first{};
   // Per turn: the turn takes up to `hiccup_max` longer.
   Ratio hiccup{};
   Duration hiccup_max = Milliseconds(20);
+};
+
+// Clocks of machines.
+struct ClockOptions {
+  // Per start after a loss of power: the monotonic clock begins anew, up to
+  // `boot_max` after zero.
+  Ratio new_at_boot{};
+  Duration boot_max = Seconds(100 * 24 * 3600);
 };
 
 // env::Buggify: a site is active on a machine with probability `active`, for

@@ -1,13 +1,18 @@
 #include "sim/state/turn_scheduler.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "env/check.h"
 
 namespace quorate::sim {
 namespace {
 constexpr ChoiceSite kHiccup("loop.hiccup");
 constexpr ChoiceSite kTimersFirst("loop.timers_first");
+// 0: the order of arrival; else the random bits of the order.
+constexpr ChoiceSite kOrder("loop.order");
 }  // namespace
 
 TurnScheduler::TurnScheduler(SimState* state, MachineId id,
@@ -136,6 +141,28 @@ ChoiceKey TurnScheduler::NextTurn() {
   return {id_.value(), ms << 20 | turn_in_ms_};
 }
 
+// Draws the source of each place in the turn. The inputs of a source take its
+// places in the order of their arrival.
+void TurnScheduler::Shuffle(uint64_t bits) {
+  state_->faults.Count(Fault::kTurnShuffled);
+  const Random random(bits);
+  std::vector<std::pair<uint64_t, size_t>> order;
+  absl::flat_hash_map<uint64_t, std::vector<size_t>> of_source;
+  for (size_t i = 0; i < draining_.size(); ++i) {
+    order.emplace_back(random.Bits("loop.rank", draining_[i].source, i), i);
+    of_source[draining_[i].source].push_back(i);
+  }
+  std::sort(order.begin(), order.end());
+  absl::flat_hash_map<uint64_t, size_t> next;
+  std::vector<TurnInput> shuffled;
+  shuffled.reserve(draining_.size());
+  for (const auto& [rank, i] : order) {
+    const uint64_t source = draining_[i].source;
+    shuffled.push_back(draining_[of_source[source][next[source]++]]);
+  }
+  draining_ = std::move(shuffled);
+}
+
 void TurnScheduler::RunTurn() {
   in_turn_ = true;
   timer_due_ = false;
@@ -144,6 +171,17 @@ void TurnScheduler::RunTurn() {
   const ChoiceKey turn = NextTurn();
   draining_.clear();
   std::swap(inbox_, draining_);
+  if (draining_.size() > 1) {
+    const uint64_t order =
+        state_->choices.Choose(kOrder, turn, 0,
+                               [this](const Random& random, Site s, uint64_t e,
+                                      uint64_t c) -> uint64_t {
+                                 if (!random.Chance(options_.shuffle, s, e, c))
+                                   return 0;
+                                 return random.Fork(s, e).Bits(s, e, c) | 1;
+                               });
+    if (order != 0) Shuffle(order);
+  }
   parts_->BeginTurn();
   const bool timers_first =
       !draining_.empty() &&

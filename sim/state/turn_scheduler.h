@@ -3,7 +3,8 @@
 //
 // A turn runs at one instant of virtual time and then keeps the machine busy.
 // Inputs that arrive meanwhile wait and are handled together in the next turn;
-// this makes batches. After a pause in the middle of a turn (PauseAfter) the
+// this makes batches. Their order in the turn is the order of arrival, or a
+// random one in which each source keeps its own order. After a pause in the middle of a turn (PauseAfter) the
 // effects of the rest come later by the length of the pause. If the machine
 // dies before, they do not happen.
 #ifndef QUORATE_SIM_STATE_TURN_SCHEDULER_H_
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "env/random.h"
 #include "env/time.h"
 #include "sim/choices/sim_time.h"
 #include "sim/state/options.h"
@@ -31,7 +33,17 @@ enum class TurnInputKind : uint32_t {
 struct TurnInput {
   TurnInputKind kind = TurnInputKind::kNudge;
   uint64_t id = 0;
+  // Inputs of one source keep their order. Sources of different kinds of parts
+  // differ: see TurnSource.
+  uint64_t source = 0;
 };
+
+// Identifies a source of inputs of a machine: a link and lane, a file, a
+// stream.
+enum class TurnSourceKind : uint64_t { kLane = 1, kFile, kStream };
+constexpr uint64_t TurnSource(TurnSourceKind kind, uint64_t which) {
+  return Mix64(which * 4 + static_cast<uint64_t>(kind));
+}
 
 class TurnScheduler {
  public:
@@ -114,6 +126,8 @@ class TurnScheduler {
   }
   void ScheduleWake();
   ChoiceKey NextTurn();
+  // Puts the inputs of a turn into an order drawn from `bits`.
+  void Shuffle(uint64_t bits);
   void RunTurn();
   void FinishTurn();
 

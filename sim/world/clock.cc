@@ -70,6 +70,11 @@ void SimClock::JumpMono(SimTime now, Duration by) {
   anchor_mono_ = anchor_mono_ + by;
 }
 
+void SimClock::RestartMono(SimTime now, MonoTime reading) {
+  Anchor(now);
+  anchor_mono_ = reading;
+}
+
 void SimClock::SetFrozen(SimTime now, bool frozen) {
   Anchor(now);
   frozen_ = frozen;

@@ -26,7 +26,8 @@ struct SimClockOptions {
 };
 
 // Monotonic and wall readings. The wall clock is the true time plus an offset.
-// The monotonic clock is piecewise linear and never goes back.
+// The monotonic clock is piecewise linear and does not go back while the
+// machine runs.
 class SimClock {
  public:
   SimClock(const SimClockOptions& options, WallTime epoch);
@@ -48,6 +49,9 @@ class SimClock {
   // The monotonic clock jumps ahead, as after a suspension of the machine.
   // Requires: by >= 0.
   void JumpMono(SimTime now, Duration by);
+  // The machine starts again, and the monotonic clock with it: from now on it
+  // counts from `reading`.
+  void RestartMono(SimTime now, MonoTime reading);
   // The monotonic clock stops until SetFrozen(now, false), then goes on from
   // the same reading.
   void SetFrozen(SimTime now, bool frozen);

@@ -56,6 +56,17 @@ TEST(SimClock, ReadBeforeAChangeThatBeganLater_IsNotBelowIt) {
   EXPECT_EQ(clock.Mono(SimTime(5000)), read);
 }
 
+TEST(SimClock, RestartMono_CountsFromTheNewReading) {
+  SimClock clock({}, kEpoch);
+  clock.Read(SimTime(Seconds(9).ns()));
+  clock.RestartMono(SimTime(Seconds(10).ns()), MonoTime(500));
+  EXPECT_EQ(clock.Mono(SimTime(Seconds(10).ns())), MonoTime(500));
+  EXPECT_EQ(clock.Mono(SimTime(Seconds(11).ns())), MonoTime(500) + Seconds(1));
+  EXPECT_EQ(
+      clock.WhenMono(MonoTime(500) + Seconds(1), SimTime(Seconds(10).ns())),
+      SimTime(Seconds(11).ns()));
+}
+
 TEST(SimClock, Jump_IsAhead) {
   SimClock clock({}, kEpoch);
   const MonoTime before = clock.Mono(SimTime(1000));

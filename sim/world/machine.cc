@@ -8,6 +8,7 @@ namespace quorate::sim {
 namespace {
 constexpr ChoiceSite kActive("buggify.active");
 constexpr ChoiceSite kFire("buggify.fire");
+constexpr ChoiceSite kBootClock("clock.boot");
 }  // namespace
 
 Machine::Machine(MachineObserver* host, SimState* state, Network* network,
@@ -43,9 +44,27 @@ void Machine::Restart() {
   if (scheduler_.started() && !scheduler_.alive()) scheduler_.Stop();
   CHECK(!scheduler_.started()) << name_ << " runs already";
   ++incarnation_;
+  if (std::exchange(power_lost_, false)) RestartClock();
   streams_.PowerOn();
   env_.random = random_.Fork("sim.incarnation", incarnation_);
   scheduler_.Start();
+}
+
+void Machine::RestartClock() {
+  const ClockOptions& options = state_->clocks;
+  const auto second = static_cast<uint64_t>(state_->now.ms() / 1000);
+  // 0: the clock goes on, as in a machine whose program alone died.
+  const uint64_t reading = state_->choices.Choose(
+      kBootClock, scheduler_.id().value(), second, 0,
+      [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
+        if (!random.Chance(options.new_at_boot, s, e, c)) return 0;
+        return 1 + random.Fork(s, e).Below(
+                       static_cast<uint64_t>(options.boot_max.ns()), s, e, c);
+      });
+  if (reading == 0) return;
+  state_->faults.Count(Fault::kClockRestart);
+  loop_.clock().RestartMono(state_->now,
+                            MonoTime(static_cast<int64_t>(reading)));
 }
 
 void Machine::Crash(CrashKind kind) {
@@ -84,6 +103,7 @@ void Machine::EndTurn() {
 
 void Machine::Die() {
   const bool power_lost = crash_kind_ == CrashKind::kMachine;
+  power_lost_ |= power_lost;
   state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kCrash,
                    power_lost ? 1 : 0);
   state_->faults.Count(power_lost ? Fault::kMachineCrash

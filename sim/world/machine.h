@@ -81,6 +81,9 @@ class Machine final : public TurnScheduler::Parts,
   std::shared_ptr<DiskImage> image() const { return image_; }
 
  private:
+  // Begins a new monotonic clock, or not.
+  void RestartClock();
+
   struct Buggified {
     bool active = false;
     // The millisecond in which it was last asked, and how often before in it.
@@ -103,6 +106,7 @@ class Machine final : public TurnScheduler::Parts,
   Factory factory_;
   std::shared_ptr<void> program_;
   uint64_t incarnation_ = 0;
+  bool power_lost_ = false;  // Since the last start.
   CrashKind crash_kind_ = CrashKind::kProcess;
   // Looked up only, never iterated.
   absl::flat_hash_map<uint64_t, Buggified> buggified_;

@@ -88,6 +88,7 @@ WorldOptions Stormy(uint64_t seed) {
   options.disk.write_error = {1, 100};
   options.loop.hiccup = {1, 50};
   options.loop.timers_first = {1, 2};
+  options.loop.shuffle = {1, 2};
   options.buggify.active = {1, 2};
   return options;
 }
@@ -123,6 +124,92 @@ TEST(World, SameSeed_GivesTheSameHashAlsoAfterOtherWorlds) {
   EXPECT_EQ(first.events(), second.events());
   EXPECT_FALSE(first.trace_hash() == between.trace_hash());
   EXPECT_GT(first.events(), 1000u);
+}
+
+// Lists the senders and numbers of the messages that it receives.
+class Listener : public env::Transport::Receiver {
+ public:
+  using Received = std::vector<std::pair<NodeId, std::string>>;
+
+  Listener(env::Env& env, Received* received) : received_(received) {
+    EXPECT_TRUE(env.transport
+                    .Start({ClusterId(1), NodeId(3), StoreIncarnation(1)},
+                           Chatter::Address(3),
+                           {{NodeId(1), Chatter::Address(1)},
+                            {NodeId(2), Chatter::Address(2)}},
+                           this)
+                    .ok());
+  }
+  void OnMessage(NodeId from, StoreIncarnation, Buffer message) override {
+    received_->push_back({from, std::string(message.view())});
+  }
+
+ private:
+  Received* const received_;
+};
+
+// What node 3 receives from two nodes in the turn after a pause.
+Listener::Received ReceiveAfterPause(uint64_t seed, Ratio shuffle) {
+  WorldOptions options;
+  options.seed = seed;
+  options.loop.shuffle = shuffle;
+  World world(options);
+  for (uint32_t i = 1; i <= 2; ++i) {
+    world.Start(world.AddMachine(), [i](env::Env& env) {
+      return std::make_shared<Chatter>(env, i, 3);
+    });
+  }
+  Listener::Received received;
+  const MachineId listener = world.AddMachine();
+  world.Start(listener, [&](env::Env& env) {
+    return std::make_shared<Listener>(env, &received);
+  });
+  world.RunFor(Milliseconds(10));
+  world.Pause(listener);
+  world.RunFor(Milliseconds(20));
+  received.clear();
+  world.Resume(listener);
+  world.RunFor(Nanoseconds(1));
+  return received;
+}
+
+TEST(World, InputsOfATurn_RunInAnyOrderThatKeepsEachSource) {
+  const Listener::Received fifo = ReceiveAfterPause(1, {});
+  ASSERT_GT(fifo.size(), 20u);
+  size_t orders = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const Listener::Received shuffled = ReceiveAfterPause(seed, {1, 1});
+    EXPECT_EQ(shuffled.size(), fifo.size());
+    orders += shuffled != fifo ? 1 : 0;
+    for (const NodeId from : {NodeId(1), NodeId(2)}) {
+      const auto of = [from](const Listener::Received& all) {
+        std::vector<std::string> texts;
+        for (const auto& [sender, text] : all) {
+          if (sender == from) texts.push_back(text);
+        }
+        return texts;
+      };
+      EXPECT_EQ(of(shuffled), of(fifo));
+    }
+  }
+  EXPECT_GE(orders, 9u);
+}
+
+TEST(World, StartAfterALossOfPower_MayBeginANewClock) {
+  WorldOptions options;
+  World world(options);
+  world.clock_options().new_at_boot = {1, 1};
+  const MachineId machine = world.AddMachine();
+  const auto mono = [&] { return world.clock(machine).Mono(world.now()); };
+  world.Start(machine, [](env::Env&) { return std::make_shared<int>(0); });
+  const MonoTime before = mono();
+  world.Crash(machine, CrashKind::kProcess);
+  world.Restart(machine);
+  EXPECT_EQ(mono(), before);
+  world.Crash(machine, CrashKind::kMachine);
+  world.Restart(machine);
+  EXPECT_NE(mono(), before);
+  EXPECT_EQ(world.faults().count(Fault::kClockRestart), 1u);
 }
 
 TEST(World, RecordingAndKeepingTheTrace_ChangeNothing) {
