@@ -1,7 +1,10 @@
 #include "sim/checks/log_replay.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 
+#include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
 
 namespace quorate::sim {
@@ -12,8 +15,16 @@ bool LogReplay::TakesEffect(const kv::CommandView& command) {
   SessionRow& row = sessions_[{command.slot, command.session.token.client}];
   const kv::Sequence sequence = command.session.sequence;
   if (sequence < row.floor) return false;
+  const bool known = row.done.contains(sequence);
+  const auto open = row.done.lower_bound(command.session.floor);
+  if (!known && std::distance(open, row.done.end()) >=
+                    static_cast<ptrdiff_t>(kv::kSessionOutstandingMax)) {
+    return false;
+  }
   row.floor = std::max(row.floor, command.session.floor);
-  return row.done.insert(sequence).second;
+  row.done.erase(row.done.begin(), open);
+  if (!known) row.done.insert(sequence);
+  return !known;
 }
 
 LogReplay::Effect LogReplay::Apply(const std::string& key,

@@ -24,8 +24,9 @@ class LogReplay {
     lincheck::Datum after;
   };
 
-  // Whether a command with a session is carried out: once, and never below the
-  // floor that its client raised in this slot.
+  // Whether a command with a session is carried out. A command is carried out
+  // once. It is refused below the floor that its client raised in this slot,
+  // and while too many results of the session are kept.
   bool TakesEffect(const kv::CommandView& command);
   // Carries out `op`. `version` is the version that it gives to the key.
   Effect Apply(const std::string& key, const kv::Version& version,
@@ -36,7 +37,7 @@ class LogReplay {
  private:
   struct SessionRow {
     kv::Sequence floor;
-    std::set<kv::Sequence> done;
+    std::set<kv::Sequence> done;  // Carried out, from the floor on.
   };
 
   std::map<std::string, lincheck::Datum> values_;

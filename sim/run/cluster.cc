@@ -283,6 +283,27 @@ void Cluster::AfterTurn(MachineId machine) {
   if (Program* program = programs_[it->second - 1]) program->AfterTurn();
 }
 
+void Cluster::Stop(MachineId machine) {
+  node::Server* const server = this->server(nodes_[machine.value() - 1].id);
+  const uint64_t incarnation = world_.incarnation(machine);
+  // A server is stopped once.
+  if (server == nullptr ||
+      std::exchange(stopping_[machine.value()], incarnation) == incarnation) {
+    return;
+  }
+  server->Stop([this, machine, incarnation](absl::Status) {
+    // The program ends after the turn that calls this.
+    world_.At(world_.now(), [this, machine, incarnation] {
+      if (!world_.running(machine) ||
+          world_.incarnation(machine) != incarnation) {
+        return;
+      }
+      Mark(nodes_[machine.value() - 1].id, "node.stopped_by_an_operator");
+      world_.Crash(machine, CrashKind::kProcess);
+    });
+  });
+}
+
 void Cluster::Supervise(MachineId machine, const absl::Status& why) {
   const uint32_t index = node_of_machine_.at(machine.value()) - 1;
   if (supervised_[index]) return;
@@ -358,11 +379,20 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
 bool Cluster::ViewsAreTrue() const {
   for (const node::NodeConfig& about : nodes_) {
     const node::Server* const subject = server(about.id);
+    // A node without any replica works while it runs.
+    bool has_replica = false;
     bool works = false;
     for (const node::ShardConfig& shard : shards_) {
+      const std::vector<NodeId> members = MembersOf(shard);
+      if (std::find(members.begin(), members.end(), about.id) ==
+          members.end()) {
+        continue;
+      }
+      has_replica = true;
       works = works || (subject != nullptr &&
                         subject->host().group_status(shard.group).ok());
     }
+    works = works || (!has_replica && subject != nullptr);
     for (const node::NodeConfig& node : nodes_) {
       node::Server* const at = server(node.id);
       if (at != nullptr && at->ListedAsFailed(about.id) == works) return false;

@@ -54,6 +54,8 @@ class Cluster {
   }
   // Boots every machine.
   void Start();
+  // Asks the server to stop, and ends its program when it has.
+  void Stop(MachineId machine);
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
@@ -149,6 +151,8 @@ class Cluster {
   std::vector<bool> created_late_;
   std::vector<bool> supervised_;  // For each node, whether a kill is planned.
   std::map<uint32_t, uint32_t> node_of_machine_;
+  // The last incarnation of each machine that was asked to stop.
+  std::map<uint32_t, uint64_t> stopping_;
   std::vector<Leadership> leaderships_;
   std::vector<Life> lives_;
   std::set<GroupId> led_;  // Groups that have had a leader.

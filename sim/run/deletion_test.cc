@@ -80,6 +80,10 @@ class Deletion : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
   sim::Run recorded({.seed = GetParam(),
+                     .shape = {.nodes = 5,
+                               .groups = 3,
+                               .clients = 10,
+                               .operations_per_second = 100},
                      .duration = Seconds(12),
                      .record = true,
                      .keep_trace = true});

@@ -42,8 +42,8 @@ struct RunReport {
   std::map<std::string, uint64_t> faults;
   // Marks reached (env::Tracer::Sometimes).
   std::map<std::string, uint64_t> marks;
-  // Shape and settings as "site=value", such as "shape.nodes=5", with the number
-  // of draws of the value.
+  // Shape and settings as "site=value", such as "shape.nodes=5", with the
+  // number of draws of the value.
   std::map<std::string, uint64_t> drawn;
 
   bool ok() const { return violations.empty(); }

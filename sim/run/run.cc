@@ -113,6 +113,7 @@ class Run::Impl {
   void Require(std::string_view what, Duration limit, Done&& done);
   void PlanFaults();
   void Liveness();
+  void LosePowerEverywhere(const std::vector<std::string>& keys);
   bool ClientsIdle() const {
     return std::all_of(
         clients_.begin(), clients_.end(),
@@ -160,10 +161,13 @@ void Run::Impl::StartClients() {
         .interval = Seconds(1) * shape_.clients /
                     std::max<int64_t>(shape_.operations_per_second, 1),
         .keys = shape_.keys,
+        .tags = shape_.tags,
+        .hot_keys = shape_.hot_keys,
         .sessions = i % 3 == 1,
         .stale_reads = i % 4 == 2,
         .stays_with_node = i % 2 == 0,
-        .value_bytes_max = shape_.value_bytes_max};
+        .value_bytes_max = shape_.value_bytes_max,
+        .large_value_bytes = shape_.large_value_bytes};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<WorkloadClient>(
@@ -240,7 +244,24 @@ void Run::Impl::Liveness() {
           [this] { return cluster_.ViewsAreTrue(); });
   if (Violated()) return;
   cluster_.CompareStates();
-  recorder_.Finish();
+  LosePowerEverywhere(keys);
+  if (!Violated()) recorder_.Finish();
+}
+
+// Acknowledged writes survive a loss of power of all machines at once.
+void Run::Impl::LosePowerEverywhere(const std::vector<std::string>& keys) {
+  if (Violated()) return;
+  for (const MachineId machine : cluster_.machines()) {
+    world_.Crash(machine, CrashKind::kMachine);
+  }
+  for (const MachineId machine : cluster_.machines()) world_.Restart(machine);
+  Require("agreement after a loss of power of all machines", kSettleMax,
+          [this] { return cluster_.Settled(cluster_.machines()); });
+  if (Violated()) return;
+  clients_[0]->ReadAll(keys);
+  Require("reading every key after a loss of power of all machines", kFinishMax,
+          [this] { return ClientsIdle(); });
+  if (!Violated()) cluster_.CompareStates();
 }
 
 void Run::Impl::PlanFaults() {
@@ -260,9 +281,18 @@ void Run::Impl::PlanFaults() {
           .clients = client_machines_,
           .groups = std::move(groups),
           .length = options_.duration - options_.duration / kHealthyDivisor,
-          .damage_limit = [this](MachineId machine, std::string_view file) {
-            return cluster_.DamageLimit(machine, file);
-          }});
+          .leader =
+              [this](uint64_t draw) {
+                const NodeId leader =
+                    cluster_.LeaderOf(GroupId(1 + draw % shape_.groups));
+                return leader == NodeId() ? MachineId()
+                                          : cluster_.machine(leader);
+              },
+          .stop = [this](MachineId machine) { cluster_.Stop(machine); },
+          .damage_limit =
+              [this](MachineId machine, std::string_view file) {
+                return cluster_.DamageLimit(machine, file);
+              }});
   cluster_.SetDamaged([this](MachineId machine) {
     return schedule_->damaged().contains(machine);
   });

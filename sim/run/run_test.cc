@@ -16,7 +16,10 @@ namespace quorate::sim {
 namespace {
 
 RunOptions Short(uint64_t seed) {
-  return {.seed = seed, .duration = Seconds(10), .record = true};
+  return {.seed = seed,
+          .shape = {.groups = 3, .clients = 10, .operations_per_second = 100},
+          .duration = Seconds(10),
+          .record = true};
 }
 
 TEST(Run, SameSeed_SameHash) {
@@ -129,9 +132,10 @@ TEST(Run, History_IsReadByTheCheckerAndRight) {
 TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
   EXPECT_EQ(ReplayLine({.seed = 7}),
             "./bazelw run -c opt //:simulate -- run --seed 7");
-  EXPECT_EQ(ReplayLine({.seed = 7, .shape = {.nodes = 3}, .duration = Seconds(2)}),
-            "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
-            "--duration 2000ms");
+  EXPECT_EQ(
+      ReplayLine({.seed = 7, .shape = {.nodes = 3}, .duration = Seconds(2)}),
+      "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
+      "--duration 2000ms");
 }
 
 }  // namespace

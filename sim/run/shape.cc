@@ -41,8 +41,12 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       fixed.operations_per_second.has_value()
           ? *fixed.operations_per_second
           : Pick<uint32_t>("shape.operations_per_second", 0,
-                           {100, 100, 100, 100, 50, 20, 200, 5, 400});
+                           {100, 100, 100, 50, 50, 20, 20, 5, 200});
   shape.keys = Pick<uint32_t>("shape.keys", 0, {6, 6, 6, 3, 1, 20, 60});
+  shape.tags = Pick<uint32_t>("shape.tags", 0, {0, 0, 0, 1, 3});
+  shape.hot_keys = Pick<uint32_t>("shape.hot_keys", 0, {0, 0, 1}) != 0;
+  shape.large_value_bytes = Pick<size_t>(
+      "shape.large_value_bytes", 0, {6'000, 6'000, 6'000, 60'000, 300'000});
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
   return shape;

@@ -35,7 +35,10 @@ struct Shape {
   uint32_t clients = 10;
   uint32_t operations_per_second = 100;
   uint32_t keys = 6;  // Of each kind, in use at a time.
+  uint32_t tags = 0;  // Hash tags of keys. 0: keys have none.
+  bool hot_keys = false;
   size_t value_bytes_max = 200;
+  size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
 };
 
 // Draws the shapes and settings of runs, and lists what it drew.

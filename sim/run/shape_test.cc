@@ -38,6 +38,9 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   EXPECT_EQ(shape.clients, defaults.clients);
   EXPECT_EQ(shape.operations_per_second, defaults.operations_per_second);
   EXPECT_EQ(shape.keys, defaults.keys);
+  EXPECT_EQ(shape.tags, defaults.tags);
+  EXPECT_EQ(shape.hot_keys, defaults.hot_keys);
+  EXPECT_EQ(shape.large_value_bytes, defaults.large_value_bytes);
   EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
   const node::Config config = draw.DrawConfig(NodeId(1));
   EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);

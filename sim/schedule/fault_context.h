@@ -35,6 +35,10 @@ class FaultContext {
   ScheduleOptions& options() { return options_; }
   std::string Name(MachineId node) const { return world_->name(node); }
 
+  // The leader of a group that `draw` selects, or zero.
+  MachineId Leader(uint64_t draw) const {
+    return options_.leader == nullptr ? MachineId() : options_.leader(draw);
+  }
   void Note(const std::string& what);
   const std::vector<Entry>& entries() const { return entries_; }
 

@@ -27,6 +27,20 @@ uint64_t FaultTriggers::Pick(const FaultTrigger& trigger, uint64_t which,
                                    bound);
 }
 
+// The node that reached the mark in half of the cases, else a leader or any
+// node: a rare moment of one replica is one of its peers, too.
+MachineId FaultTriggers::Victim(MachineId node,
+                                const FaultTrigger& trigger) const {
+  const std::vector<MachineId>& nodes = context_->nodes();
+  const uint64_t draw = Pick(trigger, 3, 4 * nodes.size());
+  if (draw < 2 * nodes.size()) return node;
+  const MachineId leader = context_->Leader(draw);
+  const MachineId other = draw < 3 * nodes.size() && leader != MachineId()
+                              ? leader
+                              : nodes[draw % nodes.size()];
+  return context_->KeepsFaults(other) ? node : other;
+}
+
 void FaultTriggers::OnMark(MachineId node, std::string_view mark) {
   const bool liveness = context_->liveness();
   const bool over = liveness && context_->world().now() >= until_;
@@ -55,14 +69,15 @@ void FaultTriggers::OnMark(MachineId node, std::string_view mark) {
                                   chance)) {
     return;
   }
+  const MachineId victim = Victim(node, trigger);
   // Some bugs need two faults at once.
   const uint64_t hits = Pick(trigger, 1, 3) == 0 ? 2 : 1;
   for (uint64_t hit = 0; hit < hits; ++hit) {
     const uint64_t first = 4 + 4 * hit;
     const FaultFamily family = families[Pick(trigger, first, families.size())];
-    context_->Note(context_->Name(node) + " is hit at " + std::string(mark) +
+    context_->Note(context_->Name(victim) + " is hit at " + std::string(mark) +
                    ": " + std::string(FaultFamilyName(family)));
-    Inject(node, family, trigger, first + 1);
+    Inject(victim, family, trigger, first + 1);
   }
 }
 

@@ -41,6 +41,7 @@ class FaultTriggers {
     uint64_t draw(uint64_t which) const { return 16 * count + which; }
   };
 
+  MachineId Victim(MachineId node, const FaultTrigger& trigger) const;
   uint64_t Pick(const FaultTrigger& trigger, uint64_t which,
                 uint64_t bound) const;
   // Arms one fault. Makes three choices, the first one is number `first`.

@@ -6,6 +6,11 @@ namespace {
 constexpr ChoiceSite kPick("schedule.pick");
 constexpr ChoiceSite kLength("schedule.length");
 
+// The number of the choice that aims at leaders.
+constexpr uint64_t kAim = 1000;
+// Groups that the choice can tell apart.
+constexpr uint64_t kGroupsMax = 1 << 16;
+
 }  // namespace
 
 uint64_t FaultWindow::Pick(uint64_t which, uint64_t bound) const {
@@ -17,6 +22,11 @@ Duration FaultWindow::Length(Duration least, Duration most) const {
 }
 
 MachineId FaultWindow::PickNode() const {
+  const uint64_t aim = Pick(kAim, 4 * kGroupsMax);
+  if (aim >= 3 * kGroupsMax) {
+    const MachineId leader = context_->Leader(aim % kGroupsMax);
+    if (leader != MachineId()) return leader;
+  }
   return context_->nodes()[Pick(0, context_->nodes().size())];
 }
 

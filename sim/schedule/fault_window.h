@@ -34,7 +34,8 @@ class FaultWindow {
   uint64_t Pick(uint64_t which, uint64_t bound) const;
   // How long the fault lasts. At most one draw per window.
   Duration Length(Duration least, Duration most) const;
-  // The node that the fault hits: choice 0.
+  // The node that the fault hits. One fault in four aims at the leader of some
+  // group.
   MachineId PickNode() const;
 
  private:

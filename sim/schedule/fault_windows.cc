@@ -28,6 +28,11 @@ constexpr FaultFamily kWindowFamilies[] = {
 // Mean seconds between two windows of a family, by draw.
 constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
 
+// Crashes that follow in a storm of restarts.
+constexpr int64_t kStormCrashes = 4;
+// A program that is told to stop has ended after this time.
+constexpr Duration kStopMax = Seconds(4);
+
 }  // namespace
 
 void FaultWindows::Plan() {
@@ -89,55 +94,68 @@ void FaultWindows::Open(const FaultWindow& window) {
 
 // ---- The network
 
+// Puts each machine but `bridge` on one of two sides, and cuts all links
+// between the sides.
+void FaultWindows::CutSides(const FaultWindow& window,
+                            const std::vector<MachineId>& machines,
+                            MachineId bridge, FaultContext::Links* cut) {
+  std::vector<uint64_t> sides;
+  for (size_t i = 0; i < machines.size(); ++i) {
+    sides.push_back(window.Pick(16 + i, 2));
+  }
+  for (size_t i = 0; i < machines.size(); ++i) {
+    for (size_t j = 0; j < machines.size(); ++j) {
+      if (machines[i] == bridge || machines[j] == bridge) continue;
+      if (sides[i] != sides[j]) {
+        FaultContext::AddLink(machines[i], machines[j], cut);
+      }
+    }
+  }
+}
+
 void FaultWindows::OpenPartition(const FaultWindow& window) {
   const std::vector<MachineId>& nodes = context_->nodes();
+  const std::vector<MachineId>& clients = context_->options().clients;
   FaultContext::Links cut;
   const MachineId one = window.PickNode();
+  // In half of the partitions clients are cut off like nodes.
+  const bool cuts_clients = window.Pick(4, 2) == 1;
+  const auto with_clients = [&](std::vector<MachineId> machines) {
+    if (cuts_clients) {
+      machines.insert(machines.end(), clients.begin(), clients.end());
+    }
+    return machines;
+  };
   const Duration length = window.Length(Milliseconds(100), Seconds(8));
   FaultCounters& faults = context_->world().faults();
   switch (window.Pick(1, 5)) {
     case 0:  // One node is cut off from all others, both ways.
-      for (MachineId node : nodes) {
+      for (MachineId node : with_clients(nodes)) {
         FaultContext::AddLink(one, node, &cut);
         FaultContext::AddLink(node, one, &cut);
       }
       faults.Count(Fault::kPartitionIsolate);
       return context_->Partition(length, "isolate", std::move(cut));
-    case 1:  // Two halves.
-      for (size_t i = 0; i < nodes.size(); ++i) {
-        for (size_t j = 0; j < nodes.size(); ++j) {
-          const uint64_t side_i = window.Pick(16 + i, 2);
-          const uint64_t side_j = window.Pick(16 + j, 2);
-          if (side_i != side_j) FaultContext::AddLink(nodes[i], nodes[j], &cut);
-        }
-      }
+    case 1:  // Two sides. Clients are on both.
+      CutSides(window, with_clients(nodes), MachineId(), &cut);
       faults.Count(Fault::kPartition);
       return context_->Partition(length, "two sides", std::move(cut));
-    case 2:  // All links from one node, or all links to it.
+    case 2: {  // All links from one node, or all links to it.
+      const bool mute = window.Pick(2, 2) == 0;
       for (MachineId node : nodes) {
-        if (window.Pick(2, 2) == 0) {
-          FaultContext::AddLink(one, node, &cut);
-        } else {
-          FaultContext::AddLink(node, one, &cut);
-        }
+        mute ? FaultContext::AddLink(one, node, &cut)
+             : FaultContext::AddLink(node, one, &cut);
       }
       faults.Count(Fault::kPartitionOneWay);
       return context_->Partition(length, "one way", std::move(cut));
-    case 3:  // Two halves; both reach one bridge node.
-      for (size_t i = 0; i < nodes.size(); ++i) {
-        for (size_t j = 0; j < nodes.size(); ++j) {
-          if (nodes[i] == one || nodes[j] == one) continue;
-          const uint64_t side_i = window.Pick(16 + i, 2);
-          const uint64_t side_j = window.Pick(16 + j, 2);
-          if (side_i != side_j) FaultContext::AddLink(nodes[i], nodes[j], &cut);
-        }
-      }
+    }
+    case 3:  // Two sides; both reach one bridge node.
+      CutSides(window, with_clients(nodes), one, &cut);
       faults.Count(Fault::kPartitionBridge);
       return context_->Partition(length, "bridge", std::move(cut));
     default: {  // One node and one other node or client.
       std::vector<MachineId> all = nodes;
-      all.insert(all.end(), context_->options().clients.begin(),
-                 context_->options().clients.end());
+      all.insert(all.end(), clients.begin(), clients.end());
       const MachineId other = all[window.Pick(3, all.size())];
       FaultContext::AddLink(one, other, &cut);
       FaultContext::AddLink(other, one, &cut);
@@ -208,14 +226,26 @@ void FaultWindows::OpenCrash(const FaultWindow& window, CrashKind kind) {
   // survive that, too.
   if (window.Pick(3, 16) == 15) victims = context_->nodes();
   const Duration length = window.Length(Milliseconds(10), Seconds(5));
+  const bool storm = window.Pick(4, 8) == 7;
   for (MachineId node : victims) {
     if (!context_->world().running(node)) continue;
+    if (storm) PlanStorm(window, node, length, kind);
+    // Each node has a point of its own.
     const uint64_t point = 1 + window.Pick(2, 60);
     // Half of the crashes come during a disk operation, which tears writes.
-    switch (window.Pick(1, 4)) {
+    switch (window.Pick(1, 5)) {
       case 0:
         context_->world().Crash(node, kind);
         break;
+      case 4:
+        if (context_->options().stop != nullptr) {
+          context_->options().stop(node);
+          context_->Note("stop of " + context_->Name(node));
+          context_->After(length + kStopMax, node,
+                          [this, node] { context_->RestartIfDown(node); });
+          continue;
+        }
+        [[fallthrough]];
       case 1:
         context_->world().CrashAfterCalls(node, point, kind);
         break;
@@ -225,6 +255,23 @@ void FaultWindows::OpenCrash(const FaultWindow& window, CrashKind kind) {
     context_->Note(std::string("crash of the ") + name + " " +
                    context_->Name(node));
     context_->After(length, node,
+                    [this, node] { context_->RestartIfDown(node); });
+  }
+}
+
+// The program crashes again and again soon after its restarts.
+void FaultWindows::PlanStorm(const FaultWindow& window, MachineId node,
+                             Duration length, CrashKind kind) {
+  const Duration gap =
+      Milliseconds(20 + static_cast<int64_t>(window.Pick(5, 600)));
+  for (int64_t i = 1; i <= kStormCrashes; ++i) {
+    const Duration at = length + gap * i;
+    context_->world().At(context_->world().now() + at, [this, node, kind] {
+      if (context_->liveness() || !context_->world().running(node)) return;
+      context_->world().Crash(node, kind);
+      context_->Note("crash in a storm of restarts " + context_->Name(node));
+    });
+    context_->After(at + gap / 2, node,
                     [this, node] { context_->RestartIfDown(node); });
   }
 }

@@ -3,6 +3,8 @@
 #ifndef QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
 #define QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
 
+#include <vector>
+
 #include "sim/schedule/disk_damage.h"
 #include "sim/schedule/fault_context.h"
 #include "sim/schedule/fault_window.h"
@@ -23,10 +25,15 @@ class FaultWindows {
   // Begins a window. Its choices select target, shape and length.
   void Open(const FaultWindow& window);
   void OpenPartition(const FaultWindow& window);
+  void CutSides(const FaultWindow& window,
+                const std::vector<MachineId>& machines, MachineId bridge,
+                FaultContext::Links* cut);
   void OpenClog(const FaultWindow& window);
   void OpenSlowLink(const FaultWindow& window);
   void OpenReset(const FaultWindow& window);
   void OpenCrash(const FaultWindow& window, CrashKind kind);
+  void PlanStorm(const FaultWindow& window, MachineId node, Duration length,
+                 CrashKind kind);
   void OpenPause(const FaultWindow& window);
   void OpenStall(const FaultWindow& window);
   void OpenDiskError(const FaultWindow& window);

@@ -58,6 +58,12 @@ struct ScheduleOptions {
   std::vector<FaultFamily> without{};
   // The probability that each other family is on.
   Ratio family_on{1, 2};
+  // The leader of one group, which `draw` selects. Zero: it has none. Null: no
+  // fault aims at leaders.
+  absl::AnyInvocable<MachineId(uint64_t draw) const> leader{};
+  // Stops the machine's program as an operator does: it finishes its requests
+  // and ends by itself. Null: programs only crash.
+  absl::AnyInvocable<void(MachineId)> stop{};
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. No protocol survives damage that recovery
   // cannot detect. Null: no disk is damaged or erased.

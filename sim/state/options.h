@@ -97,9 +97,9 @@ struct LoopOptions {
 };
 
 // Clocks of machines.
-struct ClockOptions {
-  // Per start after a loss of power: the monotonic clock begins anew, up to
-  // `boot_max` after zero.
+struct ClockFaultOptions {
+  // Per start after a loss of power: the monotonic clock has a new first
+  // reading, up to `boot_max`.
   Ratio new_at_boot{};
   Duration boot_max = Seconds(100 * 24 * 3600);
 };

@@ -44,7 +44,7 @@ class SimState {
   NetworkOptions network;
   StreamOptions streams;
   BuggifyOptions buggify;
-  ClockOptions clocks;
+  ClockFaultOptions clocks;
 
   absl::btree_map<std::string, uint64_t> marks;
   std::vector<std::string> violations;

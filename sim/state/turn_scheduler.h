@@ -4,9 +4,9 @@
 // A turn runs at one instant of virtual time and then keeps the machine busy.
 // Inputs that arrive meanwhile wait and are handled together in the next turn;
 // this makes batches. Their order in the turn is the order of arrival, or a
-// random one in which each source keeps its own order. After a pause in the middle of a turn (PauseAfter) the
-// effects of the rest come later by the length of the pause. If the machine
-// dies before, they do not happen.
+// random one in which each source keeps its own order. After a pause in the
+// middle of a turn (PauseAfter) the effects of the rest come later by the
+// length of the pause. If the machine dies before, they do not happen.
 #ifndef QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 #define QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 

@@ -179,10 +179,8 @@ WorkloadClient::Operation WorkloadClient::Draw(uint64_t number, Random random) {
 
 ExpiryCommand WorkloadClient::DrawExpiryCommand(uint64_t number,
                                                 Random random) {
-  const uint64_t epoch = number / options_.operations_per_epoch;
-  const uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
   return sim::DrawExpiryCommand(
-      options_.id, absl::StrCat("t", key, ".", epoch),
+      options_.id, DrawKey('t', number, random),
       env_.loop.ReadClock().wall.earliest.ms(),
       [random](Site site, uint64_t bound) {
         return random.Below(bound, site, 0, 0);
@@ -191,13 +189,11 @@ ExpiryCommand WorkloadClient::DrawExpiryCommand(uint64_t number,
 }
 
 ClientCall WorkloadClient::DrawCall(uint64_t number, Random random) {
-  const uint64_t epoch = number / options_.operations_per_epoch;
   const uint64_t kind = random.Below(10, "client.kind", 0, 0);
-  const uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
   const uint64_t action = random.Below(100, "client.action", 0, 0);
   ClientCall call{.client = options_.id};
   if (kind < 5) {
-    call.key = absl::StrCat("r", key, ".", epoch);
+    call.key = DrawKey('r', number, random);
     static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
         {40, Kv::kGet},  {65, Kv::kPut},         {75, Kv::kSwap},
         {82, Kv::kCas},  {89, Kv::kPutIfExists}, {95, Kv::kDelete},
@@ -212,18 +208,33 @@ ClientCall WorkloadClient::DrawCall(uint64_t number, Random random) {
                         call.function != Kv::kTake;
     if (writes) call.text = NewText(number, random, /*list=*/false);
   } else if (kind < 7) {
-    call.key = absl::StrCat("l", key, ".", epoch);
+    call.key = DrawKey('l', number, random);
     call.function = action < 40 ? Kv::kGet : Kv::kAppend;
     if (call.function == Kv::kAppend) {
       call.text = NewText(number, random, /*list=*/true);
     }
   } else {
-    call.key = absl::StrCat("n", key, ".", epoch);
+    call.key = DrawKey('n', number, random);
     call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
     // Increments are unique, so that a sum shows its parts.
     call.number = UniqueNumber(number);
   }
   return call;
+}
+
+std::string WorkloadClient::DrawKey(char kind, uint64_t number,
+                                    Random random) const {
+  const uint64_t epoch = number / options_.operations_per_epoch;
+  uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
+  if (options_.hot_keys) key = random.Below(key + 1, "client.hot_key", 0, 0);
+  std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
+  if (options_.tags > 0) {
+    // Keys that expire leave slots without a place in the log, so they have
+    // slots of their own.
+    absl::StrAppend(&name, "{", kind == 't' ? "t" : "", key % options_.tags,
+                    "}");
+  }
+  return name;
 }
 
 std::string WorkloadClient::NewText(uint64_t number, Random random, bool list) {
@@ -304,7 +315,10 @@ std::string WorkloadClient::Encode(Operation* operation) {
     // read. No client writes the key that is watched first.
     const ClientCall& call = operation->call;
     operation->replies_expected = 5;
-    return Command({"WATCH", absl::StrCat("{", call.key, "}w"), call.key}) +
+    const bool tagged = call.key.find('{') != std::string::npos;
+    const std::string unwritten = tagged ? absl::StrCat(call.key, "w")
+                                         : absl::StrCat("{", call.key, "}w");
+    return Command({"WATCH", unwritten, call.key}) +
            Command({"GET", call.key}) + Command({"MULTI"}) +
            Command({"SET", call.key, call.text}) + Command({"EXEC"});
   }
@@ -492,7 +506,8 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   // All of these replies say that the request was not executed.
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||
-                       code == "MISCONF";
+                       code == "MISCONF" || code == "READONLY" ||
+                       code == "SESSION_FULL";
   if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
   if (code == "MOVED") return OnMoved(id, reply);
   if (refused) {
@@ -501,6 +516,11 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
     return TryAgain(id, Backoff(operation, 20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);
+  if (code == "RESULT_NOT_KEPT") {
+    // A retry of a command that took effect.
+    operation.maybe_done = true;
+    return GiveUp(id);
+  }
   if (code == "SESSION_EXPIRED" && operation.sequence != 0) {
     session_.clear();
     return GiveUp(id);

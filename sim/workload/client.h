@@ -46,6 +46,10 @@ struct WorkloadClientOptions {
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
   // The number of keys of each kind that are in use at a time.
   uint32_t keys = 6;
+  // If not 0: keys have one of this number of hash tags, so that many share a
+  // slot.
+  uint32_t tags = 0;
+  bool hot_keys = false;  // Some keys are used far more often than others.
   // After this number of its own operations a client uses new keys.
   uint32_t operations_per_epoch = 150;
   // Writes carry a session stamp and are retried when unknown.
@@ -129,6 +133,8 @@ class WorkloadClient final : public ClientLink::Owner {
   Operation Draw(uint64_t number, Random random);
   ClientCall DrawCall(uint64_t number, Random random);
   ExpiryCommand DrawExpiryCommand(uint64_t number, Random random);
+  // A key of the kind that the letter names.
+  std::string DrawKey(char kind, uint64_t number, Random random) const;
   std::string NewText(uint64_t number, Random random, bool list);
   // A number that no other operation of any client adds.
   int64_t UniqueNumber(uint64_t number) const;

@@ -51,7 +51,7 @@ void Machine::Restart() {
 }
 
 void Machine::RestartClock() {
-  const ClockOptions& options = state_->clocks;
+  const ClockFaultOptions& options = state_->clocks;
   const auto second = static_cast<uint64_t>(state_->now.ms() / 1000);
   // 0: the clock goes on, as in a machine whose program alone died.
   const uint64_t reading = state_->choices.Choose(

@@ -220,7 +220,7 @@ void World::StopRunning() { stopped_ = true; }
 
 NetworkOptions& World::network_options() { return state_->network; }
 StreamOptions& World::stream_options() { return state_->streams; }
-ClockOptions& World::clock_options() { return state_->clocks; }
+ClockFaultOptions& World::clock_options() { return state_->clocks; }
 BuggifyOptions& World::buggify_options() { return state_->buggify; }
 DiskOptions& World::disk_options(MachineId id) {
   return machine(id).disk().options();

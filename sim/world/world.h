@@ -173,7 +173,7 @@ class World {
   BuggifyOptions& buggify_options();
   DiskOptions& disk_options(MachineId machine);
   LoopOptions& loop_options(MachineId machine);
-  ClockOptions& clock_options();
+  ClockFaultOptions& clock_options();
   SimClock& clock(MachineId machine);
   // Call it after changing a clock through clock(): it moves timers
   // accordingly.

@@ -148,7 +148,8 @@ class Listener : public env::Transport::Receiver {
   Received* const received_;
 };
 
-// What node 3 receives from two nodes in the turn after a pause.
+// Returns the messages of two nodes that node 3 receives in the turn after a
+// pause.
 Listener::Received ReceiveAfterPause(uint64_t seed, Ratio shuffle) {
   WorldOptions options;
   options.seed = seed;
