@@ -22,11 +22,29 @@ constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 class Cluster::Program final : public raft::Host::Observer {
  public:
   Program(env::Env& env, Cluster* cluster, NodeId node)
-      : cluster_(cluster), node_(node) {
+      : cluster_(cluster),
+        node_(node),
+        peer_streams_(
+            cluster->options_.peer_streams.has_value()
+                ? std::make_unique<raft::StreamTransport>(
+                      env.loop, env.streams, env.tracer,
+                      env.random.Fork("sim.peer_streams", node.value()),
+                      *cluster->options_.peer_streams)
+                : nullptr),
+        env_{.loop = env.loop,
+             .disk = env.disk,
+             .transport = peer_streams_ == nullptr
+                              ? env.transport
+                              : static_cast<env::Transport&>(*peer_streams_),
+             .streams = env.streams,
+             .tracer = env.tracer,
+             .buggify = env.buggify,
+             .process = env.process,
+             .random = env.random} {
     cluster_->programs_[node_.value() - 1] = this;
     cluster_->replica_checker_.OnBoot(node_);
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
-    server_ = node::MakeServer(env, cluster_->ConfigOf(node_), this);
+    server_ = node::MakeServer(env_, cluster_->ConfigOf(node_), this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
@@ -198,6 +216,8 @@ class Cluster::Program final : public raft::Host::Observer {
 
   Cluster* const cluster_;
   const NodeId node_;
+  const std::unique_ptr<raft::StreamTransport> peer_streams_;
+  env::Env env_;  // The parts that the server uses.
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
   bool any_changed_ = false;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "raft/transport/transport.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/world/world.h"
 
@@ -31,6 +33,10 @@ struct ClusterOptions {
   // The configuration of a server. The cluster fills in identities, addresses
   // and shards. Null: the default configuration.
   std::function<node::Config(NodeId)> configure;
+  // If set, nodes send to each other with the product's transport, over
+  // simulated byte streams. Otherwise they send over the simulated network of
+  // messages.
+  std::optional<raft::TransportOptions> peer_streams;
   // A server that stopped acknowledging, or could not start, is killed, and
   // started again after about this time.
   Duration supervisor_delay = Seconds(2);

@@ -51,9 +51,9 @@ class Run::Impl {
                   .read_only_nodes = shape_.read_only_nodes,
                   .groups = shape_.groups,
                   .replicas = shape_.voters,
-                  .configure = [this](NodeId node) {
-                    return draw_.DrawConfig(node);
-                  }}) {
+                  .configure =
+                      [this](NodeId node) { return draw_.DrawConfig(node); },
+                  .peer_streams = shape_.peer_streams}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.OnCommitted(

@@ -43,6 +43,17 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
           : Pick<uint32_t>("shape.operations_per_second", 0,
                            {100, 100, 100, 50, 50, 20, 20, 5, 200});
   shape.keys = Pick<uint32_t>("shape.keys", 0, {6, 6, 6, 3, 1, 20, 60});
+  if (Pick<int>("shape.peer_streams", 0, {0, 1}) != 0) {
+    raft::TransportOptions& options = shape.peer_streams.emplace();
+    options.control_queue_bytes =
+        Pick<size_t>("knob.peers.control_queue_bytes", 0, {8 << 20, 1 << 20});
+    options.bulk_queue_bytes =
+        Pick<size_t>("knob.peers.bulk_queue_bytes", 0, {16 << 20, 1 << 20});
+    options.redial_max = Milliseconds(
+        Pick<int64_t>("knob.peers.redial_max_ms", 0, {1000, 200, 5000}));
+    options.handshake_max = Milliseconds(
+        Pick<int64_t>("knob.peers.handshake_max_ms", 0, {5000, 300}));
+  }
   shape.tags = Pick<uint32_t>("shape.tags", 0, {0, 0, 0, 1, 3});
   shape.hot_keys = Pick<uint32_t>("shape.hot_keys", 0, {0, 0, 1}) != 0;
   shape.large_value_bytes = Pick<size_t>(

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "node/config/config.h"
+#include "raft/transport/transport.h"
 #include "sim/choices/choices.h"
 
 namespace quorate::sim {
@@ -38,6 +39,8 @@ struct Shape {
   uint32_t tags = 0;  // Hash tags of keys. 0: keys have none.
   bool hot_keys = false;
   size_t value_bytes_max = 200;
+  // If set, nodes send to each other over byte streams.
+  std::optional<raft::TransportOptions> peer_streams;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
 };
 
