@@ -30,6 +30,7 @@ constexpr Duration kIdle = Seconds(2);
 constexpr int64_t kHealthyDivisor = 5;
 
 constexpr ChoiceSite kClusterClient("workload.cluster_client");
+constexpr ChoiceSite kSessionClient("workload.session_client");
 constexpr ChoiceSite kDeepClient("workload.deep_client");
 
 }  // namespace
@@ -163,7 +164,7 @@ void Run::Impl::StartClients() {
         .keys = shape_.keys,
         .tags = shape_.tags,
         .hot_keys = shape_.hot_keys,
-        .sessions = i % 3 == 1,
+        .sessions = world_.choices().Chance(kSessionClient, i + 1, 0, {4, 5}),
         .stale_reads = i % 4 == 2,
         .stays_with_node = i % 2 == 0,
         .value_bytes_max = shape_.value_bytes_max,

@@ -167,12 +167,17 @@ WorkloadClient::Operation WorkloadClient::Draw(uint64_t number, Random random) {
   if (IsRead(operation)) {
     operation.stale =
         options_.stale_reads && random.Below(2, "client.stale", 0, 0) == 0;
-  } else if (options_.sessions && !session_.empty()) {
-    operation.sequence = next_sequence_++;
-  } else if (!operation.expiry.has_value() &&
-             operation.call.function == Kv::kSwap) {
+    return operation;
+  }
+  if (!operation.expiry.has_value() && operation.call.function == Kv::kSwap) {
     operation.variant =
         static_cast<uint8_t>(random.Below(4, "client.variant", 0, 0));
+  }
+  // A transaction has no session.
+  const bool transaction =
+      operation.variant == kTransaction || operation.variant == kWatched;
+  if (options_.sessions && !session_.empty() && !transaction) {
+    operation.sequence = next_sequence_++;
   }
   return operation;
 }
@@ -258,9 +263,10 @@ WorkloadClient::OperationId WorkloadClient::Begin(Operation operation) {
 }
 
 WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
+  const Duration timeout = operation.sequence != 0 ? options_.session_timeout
+                                                   : options_.operation_timeout;
   operation.deadline =
-      operation.final ? MonoTime::Max()
-                      : env_.loop.ReadClock().mono + options_.operation_timeout;
+      operation.final ? MonoTime::Max() : env_.loop.ReadClock().mono + timeout;
   if (!operation.stale && !operation.opens_session) {
     operation.recorded = true;
     operation.ticket = operation.expiry.has_value()

@@ -64,6 +64,8 @@ struct WorkloadClientOptions {
   Ratio large_value{1, 16};
   size_t large_value_bytes = 6000;
   Duration operation_timeout = Seconds(5);
+  // A command with a session is retried for longer, because a retry is safe.
+  Duration session_timeout = Seconds(30);
 };
 
 // An operation as its client issued it: the command with its arguments, without
