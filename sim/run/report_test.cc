@@ -19,6 +19,7 @@ RunReport Sample() {
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
   report.marks["raft.x"] = 1;
+  report.drawn["shape.nodes=5"] = 1;
   return report;
 }
 
@@ -45,7 +46,8 @@ TEST(RunReport, Json_HasTheContract) {
       "\"wall_seconds\":0.500,\"events\":1000,\"operations\":{\"total\":10,"
       "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
       "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
-      "\"marks\":{\"raft.x\":1},\"leader_changes\":0,\"entries_applied\":0,"
+      "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1},"
+      "\"leader_changes\":0,\"entries_applied\":0,"
       "\"keys_expired\":0,"
       "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
       "\"a \\\"quote\\\" and 100 %\"]}");
@@ -62,6 +64,7 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   EXPECT_EQ(swarm.runs, 2u);
   EXPECT_EQ(swarm.failing_seeds, std::vector<uint64_t>{7});
   EXPECT_EQ(swarm.faults.at("message_lost"), 2u);
+  EXPECT_EQ(swarm.drawn.at("shape.nodes=5"), 2u);
   EXPECT_EQ(swarm.operations, 20u);
 }
 

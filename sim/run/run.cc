@@ -245,7 +245,7 @@ void Run::Impl::Liveness() {
           [this] { return cluster_.ViewsAreTrue(); });
   if (Violated()) return;
   cluster_.CompareStates();
-  LosePowerEverywhere(keys);
+  if (options_.faults) LosePowerEverywhere(keys);
   if (!Violated()) recorder_.Finish();
 }
 
