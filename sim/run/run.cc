@@ -47,14 +47,15 @@ class Run::Impl {
         recorder_(
             [this] { return world_.now(); },
             [this](std::string what) { world_.Violate(std::move(what)); }),
-        cluster_(world_, replica_checker_,
-                 {.nodes = shape_.nodes,
-                  .read_only_nodes = shape_.read_only_nodes,
-                  .groups = shape_.groups,
-                  .replicas = shape_.voters,
-                  .configure =
-                      [this](NodeId node) { return draw_.DrawConfig(node); },
-                  .peer_streams = shape_.peer_streams}) {
+        cluster_(
+            world_, replica_checker_,
+            {.nodes = shape_.nodes,
+             .read_only_nodes = shape_.read_only_nodes,
+             .groups = shape_.groups,
+             .replicas = shape_.voters,
+             .configure =
+                 [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
+             .peer_streams = shape_.peer_streams}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.OnCommitted(

@@ -5,6 +5,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace quorate::sim {
+namespace {
+
+// Bytes of this many large values, at least, between two snapshots.
+constexpr uint64_t kValuesPerSnapshot = 32;
+
+}  // namespace
 
 // The first value is the default. Values that are listed more often are drawn
 // more often.
@@ -63,7 +69,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   return shape;
 }
 
-node::Config ShapeDraw::DrawConfig(NodeId node) {
+node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
   const uint64_t id = node.value();
   config.timeouts.proxy = Milliseconds(
@@ -72,6 +78,13 @@ node::Config ShapeDraw::DrawConfig(NodeId node) {
       "knob.timeouts.leader_wait_ms", id, {2000, 2000, 2000, 100, 10000}));
   Draw("knob.snapshot.threshold_bytes", node, &config.snapshot.threshold_bytes,
        {64 << 10, 8 << 10, 40, 0});
+  // A snapshot has all values, so large values need fewer snapshots.
+  if (config.snapshot.threshold_bytes != 0 &&
+      shape.large_value_bytes > Shape().large_value_bytes) {
+    config.snapshot.threshold_bytes =
+        std::max<uint64_t>(config.snapshot.threshold_bytes,
+                           kValuesPerSnapshot * shape.large_value_bytes);
+  }
   Draw("knob.snapshot.trailing_bytes", node, &config.snapshot.trailing_bytes,
        {64 << 10, 4 << 10, 0});
   Draw("knob.snapshot.chunk_bytes", node, &config.snapshot.chunk_bytes,

@@ -50,9 +50,9 @@ class ShapeDraw {
   explicit ShapeDraw(Choices* choices) : choices_(choices) {}
 
   Shape DrawShape(const FixedShape& fixed);
-  // The configuration of one node. Settings that replicas must agree on are the
-  // same for all nodes.
-  node::Config DrawConfig(NodeId node);
+  // The configuration of one node of a run with `shape`. Settings that
+  // replicas must agree on are the same for all nodes.
+  node::Config DrawConfig(NodeId node, const Shape& shape);
 
   // How many times each value was drawn, by "site=value".
   const std::map<std::string, uint64_t>& drawn() const { return drawn_; }

@@ -17,7 +17,7 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
     Choices choices(seed, /*record=*/false);
     ShapeDraw draw(&choices);
     draw.DrawShape({});
-    draw.DrawConfig(NodeId(1));
+    draw.DrawConfig(NodeId(1), {});
     for (const auto& [value, count] : draw.drawn()) ++runs[value];
   }
   EXPECT_GT(runs.size(), 60u);
@@ -42,7 +42,7 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   EXPECT_EQ(shape.hot_keys, defaults.hot_keys);
   EXPECT_EQ(shape.large_value_bytes, defaults.large_value_bytes);
   EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
-  const node::Config config = draw.DrawConfig(NodeId(1));
+  const node::Config config = draw.DrawConfig(NodeId(1), {});
   EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);
   EXPECT_EQ(config.limits.pipeline, node::Config().limits.pipeline);
 }
