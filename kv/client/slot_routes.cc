@@ -15,7 +15,10 @@ namespace {
 // unknown.
 std::string Address(std::string_view host, uint16_t port,
                     std::string_view from) {
-  if (host.empty() || host == "?") host = from.substr(0, from.rfind(':'));
+  if (host.empty() || host == "?") {
+    const absl::StatusOr<HostPort> replied = ParseBareHostPort(from);
+    if (replied.ok()) return FormatHostPort(replied->host, port);
+  }
   return FormatHostPort(host, port);
 }
 
