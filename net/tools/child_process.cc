@@ -146,7 +146,11 @@ absl::StatusOr<std::string> ChildProcess::ReadLine(Duration timeout) {
       return line;
     }
     const Duration left = limit - Clock::ReadMono();
-    if (left <= Duration()) return absl::DeadlineExceededError("no line");
+    if (left <= Duration()) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "process ", pid_, " wrote no line to its standard output within ",
+          timeout.ms(), " ms"));
+    }
     pollfd poll_one = {.fd = output_.get(), .events = POLLIN, .revents = 0};
     if (poll(&poll_one, 1, static_cast<int>(left.ms() + 1)) <= 0) continue;
     char bytes[4096];

@@ -84,8 +84,10 @@ TEST(ChildProcess, Stop_OfAChildThatIgnoresTheSignal_KillsIt) {
   ASSERT_TRUE(child.ok());
   ASSERT_TRUE(child->ReadLine(Seconds(30)).ok());
   EXPECT_FALSE(child->Poll().has_value());
-  EXPECT_TRUE(
-      absl::IsDeadlineExceeded(child->ReadLine(Milliseconds(1)).status()));
+  EXPECT_EQ(child->ReadLine(Milliseconds(1)).status(),
+            absl::DeadlineExceededError(
+                "process " + std::to_string(child->pid()) +
+                " wrote no line to its standard output within 1 ms"));
   const int status = child->Stop(SIGTERM, Milliseconds(100));
   EXPECT_EQ(DescribeEnd(status), "was killed by signal 9 (Killed)");
 }

@@ -100,7 +100,10 @@ void SortUnique(std::vector<NodeId>* nodes) {
 }  // namespace
 
 absl::Status ValidateConfiguration(const Configuration& c) {
-  if (c.voters.empty()) return absl::InvalidArgumentError("no voters");
+  if (c.voters.empty()) {
+    return absl::InvalidArgumentError(
+        "a configuration needs at least one voter, and this one has none");
+  }
   if (c.lease_length < Duration()) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));

@@ -126,6 +126,11 @@ TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
             absl::StatusCode::kUnimplemented);
 }
 
+TEST(ConfigurationTest, Validate_NoVoter_SaysWhatIsNeeded) {
+  EXPECT_EQ(ValidateConfiguration(Configuration()).message(),
+            "a configuration needs at least one voter, and this one has none");
+}
+
 // One kind of invalid configuration.
 struct Wrong {
   const char* name;
