@@ -226,6 +226,8 @@ void SwarmReport::Add(const RunReport& report) {
   virtual_time = virtual_time + report.virtual_time;
   operations += report.operations;
   succeeded += report.succeeded;
+  refused += report.refused;
+  unknown += report.unknown;
   undecided += report.undecided;
   for (const auto& [name, count] : report.faults) {
     if (count > 0) ++faults[name];
@@ -240,8 +242,9 @@ std::string FormatSwarm(const SwarmReport& s) {
   std::string text = absl::StrCat(
       s.runs, " runs, ", s.failing_seeds.size(), " failed, ",
       Seconds3(s.wall_time), " s; virtual ", Seconds3(s.virtual_time), " s, ",
-      s.events, " events; operations ", s.operations, ", ", s.succeeded,
-      " succeeded; ", s.undecided, " histories undecided\n");
+      s.events, " events; operations ", s.operations, ": ", s.succeeded,
+      " succeeded, ", s.refused, " refused, ", s.unknown,
+      " of unknown outcome; ", s.undecided, " histories undecided\n");
   const auto table = [&](std::string_view title, const Counts& counts) {
     absl::StrAppend(&text, std::string(title), "\n");
     for (const auto& [name, count] : counts) {
@@ -268,7 +271,8 @@ std::string SwarmToJson(const SwarmReport& s) {
       "],\"wall_seconds\":", Seconds3(s.wall_time),
       ",\"virtual_seconds\":", Seconds3(s.virtual_time),
       ",\"events\":", s.events, ",\"operations\":", s.operations,
-      ",\"succeeded\":", s.succeeded, ",\"undecided\":", s.undecided,
+      ",\"succeeded\":", s.succeeded, ",\"refused\":", s.refused,
+      ",\"unknown\":", s.unknown, ",\"undecided\":", s.undecided,
       ",\"faults\":", CountsToJson(s.faults),
       ",\"marks\":", CountsToJson(s.marks),
       ",\"drawn\":", CountsToJson(s.drawn), "}");

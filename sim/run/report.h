@@ -69,6 +69,8 @@ struct SwarmReport {
   Duration virtual_time;
   uint64_t operations = 0;
   uint64_t succeeded = 0;
+  uint64_t refused = 0;
+  uint64_t unknown = 0;
   uint64_t undecided = 0;
   // The number of runs in which each fault and mark occurred. Faults and marks
   // that every swarm should reach are listed even with 0.

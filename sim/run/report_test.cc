@@ -66,6 +66,8 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   EXPECT_EQ(swarm.faults.at("message_lost"), 2u);
   EXPECT_EQ(swarm.drawn.at("shape.nodes=5"), 2u);
   EXPECT_EQ(swarm.operations, 20u);
+  EXPECT_EQ(swarm.refused, 2u);
+  EXPECT_EQ(swarm.unknown, 2u);
 }
 
 }  // namespace
