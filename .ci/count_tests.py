@@ -4,8 +4,8 @@ Usage: count_tests.py EVENTS.json BAZEL_EXIT_STATUS
 
 The unit is the test case, as each target's test.xml lists it; a target whose runner knows no cases (a plain script) counts as
 one. A result taken from Bazel's cache counts as what it was when it ran on these very inputs. A target that did not build, timed
-out, crashed or left no readable result counts as one failure on top of the cases that failed by themselves. Cases that
-skipped themselves are named apart, with their reason, and count as neither.
+out, crashed or left no readable result counts as one failure. This failure is counted in addition to the cases that failed by
+themselves. Cases that skipped themselves are named apart, with their reason, and count as neither.
 
 Prints one line for each failed case and for each reason to skip, then `N passed, N failed`. Exit status: 0 if Bazel's was 0, at
 least one case passed and none failed; otherwise 1.

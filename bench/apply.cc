@@ -1,6 +1,6 @@
 // bench/apply.cc: the processor time that the store needs to apply a command,
-// without consensus or network: batches of SETs of 64 bytes on random keys, and
-// single reads.
+// without consensus or network. The commands are batches of SETs of 64 bytes on
+// random keys, and single reads.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>

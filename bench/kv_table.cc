@@ -1,7 +1,7 @@
 // bench/kv_table.cc: the time of a get and of an overwrite. It is measured in a
-// table per slot, in the whole store behind it, and in a hash map and an
-// ordered map over all keys. All rows use the same keys in one run; only rows
-// of one run can be compared.
+// table per slot and in the whole store behind that table. A hash map and an
+// ordered map over all keys are measured, too. All rows use the same keys in
+// one run; only rows of one run can be compared.
 //
 //   ./bazelw run -c opt //bench:kv_table -- --keys 1000000
 #include <CLI/CLI.hpp>

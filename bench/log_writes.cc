@@ -1,7 +1,7 @@
-// bench/log_writes.cc: the cost of a durable write on this disk, by what the
-// file system must update beside the bytes: the size of the file, its blocks,
-// or nothing. The last row of each size is the write-ahead log. Only rows of
-// one run on one disk can be compared.
+// bench/log_writes.cc: the cost of a durable write on this disk. The rows
+// differ in what the file system must update beside the bytes: the size of the
+// file, its blocks, or nothing. The last row of each size is the write-ahead
+// log. Only rows of one run on one disk can be compared.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>

@@ -14,7 +14,7 @@ namespace quorate::bench {
 // Connects to 127.0.0.1:port, runs the workload and waits for all replies.
 // Returns an error if a connection cannot be made or breaks, or if no reply
 // comes for 30 s; error replies are counted instead. A MOVED reply to another
-// port of loopback is followed, as a cluster client would do: the request is
+// port of loopback is followed, as a cluster client would do. The request is
 // sent again to that port, and its latency includes both tries.
 absl::StatusOr<Measurement> RunRespLoad(uint16_t port,
                                         const Workload& workload);

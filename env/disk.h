@@ -13,8 +13,8 @@
 //     writes durable.
 //   - Creation, removal and renaming of files are durable only after
 //     SyncDirectory.
-// After a crash of the machine, each 512-byte sector of a write that was not
-// durable holds its old or its new contents, in any mix.
+// A crash of the machine can tear a write that was not durable. Each of its
+// 512-byte sectors then holds its old or its new contents, in any mix.
 //
 // Errors: kResourceExhausted (disk full), kDataLoss and kUnavailable (I/O
 // error), kNotFound, kAlreadyExists. After a failed Sync or durable Write the

@@ -439,8 +439,8 @@ void HoldFewBytes(Config& config) {
 }
 
 // Each client pipelines more than the group may hold. The node stops reading
-// from it, and no request is refused, although each waits longer than a request
-// waits for a leader: the group makes progress.
+// from the client. No request is refused, although each waits longer than a
+// request waits for a leader, because the group makes progress.
 TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
   constexpr int kRequests = 200;
   constexpr int kClients = 6;

@@ -735,8 +735,8 @@ TEST(Cluster_Pipeline, ReadThatNeedsTheLog_IsNotOvertakenByTheNext) {
 }
 
 // Checks replies to reads of n and k. Each number is written to n first and
-// then to k, so values of n never fall, and never below a value of k that was
-// read before.
+// then to k. Values of n therefore never fall, and are never below a value of k
+// that was read before.
 void ExpectNoReadGoesBack(std::string_view replies, std::string_view pattern,
                           int reads, std::string_view where) {
   int last = 0;

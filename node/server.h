@@ -32,9 +32,9 @@ class Server {
   virtual ~Server() = default;
 
   // Recovers from disk, listens for peers, then for clients. `started` is
-  // called once, in a later turn, with OK or with an error of the directory,
-  // the disk or an address that names the remedy. After an error the server
-  // does not listen.
+  // called once, in a later turn, with OK or with an error that names the
+  // remedy. The error is of the directory, the disk or an address. After an
+  // error the server does not listen.
   virtual void Start(Done started) = 0;
 
   // Accepts no further connection and reads no further request. Transfers its

@@ -1,6 +1,6 @@
-// The counter on three machines of a simulated world that loses messages,
-// partitions the network, crashes machines and tears disks, while a client on
-// every machine adds. The test checks the sums that the clients received.
+// The counter runs on three machines of a simulated world, while a client on
+// every machine adds. The world loses messages, partitions the network, crashes
+// machines and tears disks. The test checks the sums that the clients received.
 #include <algorithm>
 #include <memory>
 #include <string>

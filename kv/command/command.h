@@ -74,8 +74,9 @@ enum class Op : uint8_t {
   // included until they are removed.
   kKeyCount = 8,
   // ; cursor (kv/slots/slot_scan.h), last slot << 32 | count. Visits keys from
-  // the cursor to the last slot, all owned, until about `count` keys or
-  // kScanBytesMax → array: the next cursor (decimal; 0: the end), then keys.
+  // the cursor to the last slot → array: the next cursor (decimal; 0: the end),
+  // then keys. All these slots are owned. The visit ends after about `count`
+  // keys or kScanBytesMax.
   kScan = 9,
   // key → integer: milliseconds of log time until its expiry; -1: no expiry;
   // -2: no key.
@@ -117,7 +118,7 @@ enum class Op : uint8_t {
   // key; expected; kIfAbsent. Only at the beginning of a kAtomic (WATCH). If a
   // condition does not hold, the kAtomic does nothing and is kConditionFailed.
   // With kIfAbsent the key must be absent, and `expected` must be the slot's
-  // last removal: then the key was absent ever since kWatch returned that
+  // last removal. The key was then absent ever since kWatch returned that
   // version.
   kCheckVersion = 33,
 
@@ -241,8 +242,9 @@ int64_t DueOf(const CommandView& command, int64_t now_ms);
 // unchecked; nullopt for other commands.
 std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
 
-// The hash by which a session recognises a request: a keyed hash of everything
-// but its stamp and its absolute times, which a retry may compute again.
+// The hash by which a session recognises a request. It is a keyed hash of
+// everything but the request's stamp and its absolute times, which a retry may
+// compute again.
 uint64_t RequestHash(uint64_t hash_key, const CommandView& command);
 
 // Reads a batch, or the nested commands of a kAtomic.

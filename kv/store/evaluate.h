@@ -15,9 +15,9 @@
 
 namespace quorate::kv {
 
-// A value of at least this size is stored as a slice of the block it arrived
-// in, if it fills at least half of the block. Other values are copied, so that
-// a small value never keeps a large message in memory.
+// A value of at least this size is stored as a slice if it fills at least half
+// of the block it arrived in. The slice is a part of that block. Other values
+// are copied, so that a small value never keeps a large message in memory.
 inline constexpr size_t kSharedValueBytesMin = 4 << 10;
 
 struct Evaluation {

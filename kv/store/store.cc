@@ -22,8 +22,8 @@ namespace quorate::kv {
 namespace {
 
 // Each entry removes this many due keys and expired sessions, and this many
-// more for each of its commands, so that removal keeps pace with writes. Part
-// of the replicated rules.
+// more for each of its commands. Removal therefore keeps pace with writes. The
+// number is part of the replicated rules.
 constexpr size_t kExpiriesPerEntry = 16;
 constexpr size_t kExpiriesPerCommand = 2;
 // Pages freed for each entry, for each command, and at most for one entry. Not

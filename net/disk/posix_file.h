@@ -66,8 +66,8 @@ absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
                                  const std::string& directory);
 
-// Returns the process that holds the lock file at `path`; 0 if the file does
-// not say; nothing if the file is not locked or does not exist.
+// Returns the process that holds the lock file at `path`, or 0 if the file does
+// not say. Returns nothing if the file is not locked or does not exist.
 std::optional<int64_t> LockHolder(const std::string& path);
 
 }  // namespace quorate::net

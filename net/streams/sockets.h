@@ -18,8 +18,8 @@ struct SocketOptions {
   // unacknowledged this long is closed, instead of waiting for the growing
   // pauses of the kernel.
   Duration user_timeout_dialed = Seconds(5);
-  // TCP_USER_TIMEOUT of accepted streams: a stream whose sent bytes the peer
-  // does not take for this long is closed, also if they fit the buffers of the
+  // TCP_USER_TIMEOUT of accepted streams. A stream is closed if the peer does
+  // not take its sent bytes for this long, also if they fit the buffers of the
   // kernel.
   Duration user_timeout_accepted = Seconds(60);
   // Accepted streams are probed after this time without traffic, then every

@@ -363,8 +363,8 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
 
 namespace {
 
-// The key flags of a request with keys: those of its row, except for SET, which
-// reads the old value only with GET, and for QUORATE.DO, which wraps a command.
+// The key flags of a request with keys: those of its row, with two exceptions.
+// SET reads the old value only with GET, and QUORATE.DO wraps a command.
 std::string_view KeyFlagsOf(const CommandRow& spec, Arguments request) {
   if (spec.id == CommandId::kQuorateDo) {
     const Arguments wrapped = request.subspan(kWrappedAt);

@@ -1,9 +1,9 @@
 // node/config/config.h: every setting of a node, with default, unit and limits,
 // and the parser of the TOML file.
 //
-// Pure: it takes text and returns a configuration or one error; the caller
-// reads the file. docs/reference/configuration.md is the reference for users; a
-// test compares it with ConfigKeys().
+// The parser is pure: it takes text and returns a configuration or one error.
+// The caller reads the file. The reference for users is
+// docs/reference/configuration.md; a test compares it with ConfigKeys().
 #ifndef QUORATE_NODE_CONFIG_CONFIG_H_
 #define QUORATE_NODE_CONFIG_CONFIG_H_
 
@@ -189,10 +189,10 @@ absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
                                    std::string_view file_name);
 
 // Checks the rules across keys and sets derived values, for configurations that
-// are built in code; ParseConfig ends with these steps. Derived are: addresses
-// for cluster clients from those for plain clients, listen addresses from the
-// node's own row, and shards if there are none. kInvalidArgument with "key
-// 'x.y': expected …, found …".
+// are built in code; ParseConfig ends with these steps. Addresses for cluster
+// clients are derived from those for plain clients, and listen addresses from
+// the node's own row. Shards are derived if there are none. A broken rule is
+// kInvalidArgument with "key 'x.y': expected …, found …".
 absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 
 // Divides all slots as evenly as possible into one range per group. Replicas

@@ -18,9 +18,10 @@ constexpr size_t kTurnTotalBytes = 4 << 20;
 // make this many bytes in a turn, and one reply more.
 constexpr size_t kFreshReplyBytes = 64 << 10;
 // The initial window. The window is the number of unsent bytes that a
-// connection may hold: the bytes that its peer has proven to read, between this
-// value and limits.output_buffer_bytes. It returns to this value when the peer
-// reads less than kProvenRate bytes a second while output waits for it.
+// connection may hold. It is the number of bytes that the peer has proven to
+// read, between this value and limits.output_buffer_bytes. The window returns
+// to this value when the peer reads less than kProvenRate bytes a second while
+// output waits for it.
 constexpr size_t kFirstWindowBytes = 1 << 20;
 constexpr uint64_t kProvenRate = 1 << 20;
 // The last quarter of the budget admits a large reply of at most this many
@@ -356,8 +357,8 @@ ClientConnection* Clients::Find(uint64_t id) const {
              : found->second.get();
 }
 
-// The stream stays until the end of the turn, because the call may come from
-// the router, which is giving out the results of a batch.
+// The call may come from the router, which is giving out the results of a
+// batch. The stream therefore stays until the end of the turn.
 void Clients::Kill(ClientConnection& client) {
   client.closing_ = true;
   client.Uncount();

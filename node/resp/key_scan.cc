@@ -19,7 +19,7 @@ namespace {
 
 // A cursor of SCAN has a tag above its slot and position. The tag of plain
 // clients is 0. The tag of cluster clients identifies the node and the groups
-// that it led, so that a scan does not continue where its answer would lack
+// that it led. A scan therefore does not continue where its answer would lack
 // keys.
 constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
 constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;

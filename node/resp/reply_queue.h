@@ -30,9 +30,9 @@ enum class Handled : uint8_t {
   kBlocked,  // Nothing happened: the request is handled again on Resume.
 };
 
-// A request gets its place in the queue when it is handled: by ReplyNow, or by
-// Push, whose token identifies the reply until it is complete. Each reply is
-// counted in the metrics once, when it is complete.
+// A request gets its place in the queue when it is handled, by ReplyNow or by
+// Push. The token of Push identifies the reply until the reply is complete.
+// Each reply is counted in the metrics once, when it is complete.
 //
 // Invariants: The first reply is never complete, since complete replies leave
 // at once. Bytes of complete replies that are still queued are held by the

@@ -115,7 +115,7 @@ bool SameValue(std::string_view asked, std::string_view present) {
 }
 
 // Parameters are fixed at run time. A parameter may be "set" to its present
-// value; every other request is an error, so that a client does not rely on a
+// value. Every other request is an error, so that a client does not rely on a
 // change that was not made.
 void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
                RespWriter& reply) {

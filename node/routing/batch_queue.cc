@@ -174,8 +174,9 @@ BatchQueue::Batch BatchQueue::PopWaiting() {
   return batch;
 }
 
-// A batch may be refused although a later batch is not: the leader had room for
-// the smaller batch, or the later one went to the next leader.
+// A batch may be refused although a later batch is not. Either the leader had
+// room for the later, smaller batch, or the later batch went to the next
+// leader.
 BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
   RetryDecision again = RetryDecision::kYes;
   for (const Item& item : batch.items) {

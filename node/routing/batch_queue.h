@@ -34,8 +34,9 @@
 namespace quorate::node {
 
 // Invariants: batches enter the log in the order of their sequence numbers. A
-// batch is submitted again only after its outcome was "not executed", and only
-// while no later batch of one of its sinks was, or may have been, executed.
+// batch is submitted again only after its outcome was "not executed". It is
+// not submitted again once a later batch of one of its sinks was, or may have
+// been, executed.
 class BatchQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.

@@ -2,11 +2,11 @@
 // which they were sent, or not at all.
 //
 // A forwarded batch may arrive late: after its sender gave up, after later
-// batches went elsewhere, or after the receiver lost leadership and won it
-// again. So a node opens a channel at the leader before it forwards, and
-// numbers its batches in that channel. A leader accepts a batch only in a
-// channel that it opened in its present term, and only with a number above all
-// numbers that it accepted there.
+// batches went elsewhere, or after the receiver lost leadership and regained
+// it. So a node opens a channel at the leader before it forwards, and numbers
+// its batches in that channel. A leader accepts a batch only in a channel that
+// it opened in its present term. The batch's number must be above all numbers
+// that the leader accepted in that channel.
 //
 // Two batches of one sender are therefore ordered in one of these ways:
 // - They are in one channel: their numbers order them.

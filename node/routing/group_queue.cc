@@ -102,8 +102,8 @@ Admission GroupQueue::Add(const RoutedRequest& request,
     // were lost in forwarding.
     in_batch = !hosted() || order.unapplied_writes > 0 || order.unsettled > 0;
     // The read must not return an older state than the sink's earlier reads in
-    // the log, whose answers may arrive before this node has applied what they
-    // observed. Those answers unblock the sink.
+    // the log. The answers to those reads may arrive before this node has
+    // applied what the reads observed, and unblock the sink.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
   const size_t result_bytes =

@@ -78,9 +78,9 @@ class LiveView {
   // Not OK if this node's replica of `group` is fenced, stopped, or refused by
   // the other replicas; the message says why.
   absl::Status OwnStatus(GroupId group) const;
-  // Not OK if no leader of `group` can be a peer of this node, because too many
-  // of the group's voters have an identity that differs; the message names
-  // them.
+  // Not OK if no leader of `group` can be a peer of this node. In this case too
+  // many of the group's voters have an identity that differs, and the message
+  // names them.
   absl::Status CutOff(GroupId group) const;
   Leader leader(GroupId group) const;
   // The leader if requests can be sent to it, else zero. Such a leader is

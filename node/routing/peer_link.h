@@ -5,7 +5,7 @@
 // are answered in order. The outcome of a request that was sent but not
 // answered is unknown; the link never sends it a second time.
 //
-// The bytes are RESP on purpose: the other node serves them with the parser and
+// The bytes are RESP on purpose. The other node serves them with the parser and
 // the limits that it has for clients, so no second protocol has to be secured.
 #ifndef QUORATE_NODE_ROUTING_PEER_LINK_H_
 #define QUORATE_NODE_ROUTING_PEER_LINK_H_

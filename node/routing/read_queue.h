@@ -27,7 +27,8 @@
 namespace quorate::node {
 
 // A read is in one of three states: waiting for a read point to be requested,
-// issued, or parked (its read point is reached, its sink has no room).
+// issued, or parked. A parked read has reached its read point, but its sink has
+// no room.
 //
 // Invariants: at most one read point is requested at a time; a later one might
 // arrive first. Reads of one sink are evaluated in its order.

@@ -1,7 +1,7 @@
 // node/routing/upkeep.h: work of a node's stores that no request triggers:
 // removal of due keys, and freeing of memory.
 //
-// Removal is a replicated rule: the leader of a group proposes entries that
+// Removal is a replicated rule. The leader of a group proposes entries that
 // each remove a bounded number of due keys, and proposes none while no key is
 // due. Every replica frees its own memory, a bounded amount per turn. A group
 // without due keys and garbage has one timer at most: for its next due key.

@@ -230,8 +230,8 @@ void Core::Impl::FinishStep() {
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {
     Write& write = out_->writes.back();
-    // The hard state is part of every write until it is known to be durable, so
-    // that a message never waits for a write without content.
+    // The hard state is part of every write until it is known to be durable. A
+    // message therefore never waits for a write without content.
     write.hard_state_changed = hard_state_ != durable_hard_state_;
     write.hard_state = hard_state_;
     write.token.epoch = epoch_;

@@ -3,8 +3,8 @@
 //
 // The core decides when to append, truncate or commit. LogView keeps the
 // configurations of the log beside their entries, so that a configuration is
-// removed with its entry (thesis 4.1: a server uses the latest configuration in
-// its log).
+// removed with its entry. A server uses the latest configuration in its log
+// (thesis 4.1).
 #ifndef QUORATE_RAFT_CORE_LOG_VIEW_H_
 #define QUORATE_RAFT_CORE_LOG_VIEW_H_
 
@@ -62,9 +62,10 @@ class LogView {
   // Removes everything and starts after a snapshot.
   void Reset(Start start);
 
-  // The position to compare next after a conflict: the last one at or before
-  // `index` whose term is at most `term`; (0, 0) if it is before start().
-  // Leader and follower call it in turn, which skips whole terms.
+  // Returns the position to compare next after a conflict. It is the last
+  // position at or before `index` whose term is at most `term`, or (0, 0) if
+  // that position is before start(). Leader and follower call this function in
+  // turn, which skips whole terms.
   LogPosition FindConflictByTerm(Index index, Term term) const;
 
   const Configuration& configuration() const {

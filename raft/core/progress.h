@@ -1,12 +1,14 @@
 // raft/core/progress.h: what a leader knows about one other member, and what it
 // may send next.
 //
-// kProbe: the leader searches for the last index at which the logs agree, with
-// one kAppend at a time. kReplicate: the logs are believed to agree up to next
-// - 1. The leader sends further kAppend before replies arrive, within limits
-// of messages and bytes. kSnapshot: the follower needs entries that the
-// leader's log no longer has. The leader sends one chunk at a time, at the
-// offset that the follower names.
+// - kProbe: the leader searches for the last index at which the logs agree,
+//   with one kAppend at a time.
+// - kReplicate: the logs are believed to agree up to index next - 1. The leader
+//   sends further kAppend before replies arrive, within limits of messages and
+//   bytes.
+// - kSnapshot: the follower needs entries that the leader's log no longer has.
+//   The leader sends one chunk at a time, at the offset that the follower
+//   names.
 //
 // Become() resets the fields of the old state at every change of state.
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_

@@ -35,9 +35,9 @@ Progress* Core::Impl::FindMember(NodeId node) {
 // ---- The leader's log.
 
 // Log time never falls. Under one leader it advances at most by the monotonic
-// time passed plus a bounded slew, so that a jump of a wall clock cannot expire
-// all keys. For an unsynchronised clock `earliest` is its reading; without
-// `earliest`, log time advances by monotonic time.
+// time passed plus a bounded slew. A jump of a wall clock therefore cannot
+// expire all keys. For an unsynchronised clock `earliest` is its reading;
+// without `earliest`, log time advances by monotonic time.
 WallTime Core::Impl::NextLogTime(const Now& now) const {
   const Leader& leader = std::get<Leader>(role_);
   const Duration elapsed = now.mono - leader.anchor_mono;
@@ -373,8 +373,8 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   Send(std::move(message));
 }
 
-// Heartbeats are at multiples of the interval, so that all groups that a node
-// leads send them in one turn and the host sends one message to each peer.
+// Heartbeats are at multiples of the interval. All groups that a node leads
+// therefore send them in one turn, and the host sends one message to each peer.
 MonoTime Core::Impl::NextHeartbeat() const {
   const int64_t interval = options_.heartbeat_interval.ns();
   return MonoTime(0) + Nanoseconds((now_.mono.ns() / interval + 1) * interval);

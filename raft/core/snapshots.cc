@@ -100,7 +100,7 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
     DropInvalid();
     return;
   }
-  // A repeated request for the present offset changes nothing: the chunk is
+  // A repeated request for the present offset changes nothing. The chunk is
   // being read or is in flight, and retry_at() decides when it is sent again.
   if (!message.reject && message.offset == transfer.offset &&
       (transfer.reading || transfer.in_flight)) {

@@ -1,7 +1,7 @@
 // raft/host/replica.h: one replica in a host: its core, its state machine, and
 // the callers that wait for proposals and reads.
 //
-// A Replica carries out the Outputs of its core: it passes writes to the log,
+// A Replica carries out the Outputs of its core. It passes writes to the log,
 // messages to the outbox, entries to the state machine and snapshots to their
 // store. It never runs a caller's callback itself, but adds it to the
 // CallbackQueue. Used only by the host.

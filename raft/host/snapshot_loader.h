@@ -43,9 +43,10 @@ class SnapshotLoader {
   std::unique_ptr<SnapshotWriter> writer_;
   Done done_;
   uint64_t offset_ = 0;
-  // A read of the store cannot be cancelled. One that completes after the
-  // destruction observes false. env/destruction.h does not serve here, since it
-  // is for callbacks that run inside a call of the destroyed object.
+  // A read of the store cannot be cancelled. A read that completes after the
+  // destruction observes false. The class in env/destruction.h does not serve
+  // here, since that class is for callbacks that run inside a call of the
+  // destroyed object.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,7 +1,7 @@
 // raft/host/state_machine.h: the interface of a replicated state machine. The
 // store in kv/ is one implementation.
 //
-// A state machine must be deterministic: the same entries in the same order
+// A state machine must be deterministic. The same entries in the same order
 // give the same state, results and digest on every replica, in every process,
 // with every compiler. Its only time is Entry::log_time.
 //

@@ -63,7 +63,7 @@ class Log {
   // Calls `opened` in a later turn. Errors: kDataLoss if more than single
   // groups cannot be read; kFailedPrecondition if files belong to another store
   // or a newer format; errors of the disk. The store must have been created
-  // (raft/log/identity.h): if all files of the log are missing, Open fails with
+  // (raft/log/identity.h). If all files of the log are missing, Open fails with
   // kDataLoss and does not create a new log.
   [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
@@ -79,11 +79,11 @@ class Log {
 
   // Queues one addition to the log of `group`. Entries replace everything from
   // entries.front().index on. The addition becomes part of a durable write that
-  // begins at the end of this turn; if a write is in flight, part of the next
-  // one. An addition that was not acknowledged before a crash may be there
-  // afterwards or not. If it is larger than 1 MiB, a prefix of its entries may
-  // be there, with the hard state. After a failure every call reports the
-  // error.
+  // begins at the end of this turn. If a write is in flight, the addition
+  // becomes part of the next one. An addition that was not acknowledged before
+  // a crash may be there afterwards or not. If it is larger than 1 MiB, a
+  // prefix of its entries may be there, with the hard state. After a failure
+  // every call reports the error.
   virtual void Append(GroupKey group, const HardState* hard_state,
                       absl::Span<const Entry> entries, Done done) = 0;
 

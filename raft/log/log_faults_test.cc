@@ -361,8 +361,8 @@ void WriteSmallLog(LogHarness& h, LogModel& model) {
 }
 
 // The allowed states of a group that is not fenced, when one bit of the log is
-// wrong: its state, or its state without the last durable write. No later
-// record distinguishes a torn write from a damaged one.
+// wrong. They are the group's state with and without the last durable write. No
+// later record distinguishes a torn write from a damaged one.
 bool Acceptable(const RecoveredGroup& got, const ModelGroup& now,
                 const ModelGroup& before) {
   for (const ModelGroup* model : {&now, &before}) {

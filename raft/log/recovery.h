@@ -2,10 +2,10 @@
 // and rewrites records that may not be durable.
 //
 // Recovery writes only into a new segment. It copies the unconfirmed records
-// (at most the last durable write) there, and the header of the new segment
-// cuts the segment before at that offset. A torn tail, or a page that a failed
-// sync left only in memory, is therefore never read differently by a later
-// start.
+// (at most the last durable write) there. The header of the new segment cuts
+// the segment before at the offset of those records. A torn tail, or a page
+// that a failed sync left only in memory, is therefore never read differently
+// by a later start.
 #ifndef QUORATE_RAFT_LOG_RECOVERY_H_
 #define QUORATE_RAFT_LOG_RECOVERY_H_
 

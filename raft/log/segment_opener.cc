@@ -59,8 +59,9 @@ void SegmentOpener::OpenFile(env::Disk::OpenMode mode) {
       name_, mode, [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
         if (!file.ok()) return Finish(file.status());
         opened_.file = *std::move(file);
-        // The directory is synced before the first write: after a crash, a
-        // renamed file may still have its old name and be part of the chain.
+        // The directory is synced before the first write. Without this sync, a
+        // renamed file may still have its old name after a crash and be part of
+        // the chain.
         pending_ = disk_.SyncDirectory([this](absl::Status status) {
           if (!status.ok()) return Finish(status);
           WriteNext();

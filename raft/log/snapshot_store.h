@@ -73,8 +73,8 @@ class SnapshotStore {
 
   // ---- Reading.
   // Reads up to `size` bytes at `offset` of the snapshot at exactly `position`.
-  // kNotFound: it was replaced; kDataLoss: the checksum of a block does not
-  // match.
+  // Errors are kNotFound if that snapshot was replaced, and kDataLoss if the
+  // checksum of a block does not match.
   virtual void Read(GroupKey group, LogPosition position, uint64_t offset,
                     size_t size, ReadDone done) = 0;
 

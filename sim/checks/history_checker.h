@@ -2,10 +2,10 @@
 // linearizable (lincheck/).
 //
 // An online checker follows the operations during the run. It gives up
-// keys whose search becomes too expensive; at the end those are checked again,
-// with the outcomes and the order that the logs of the groups show. A key whose
-// second search is too expensive as well is checked by the order of its log
-// alone, without a search.
+// keys whose search becomes too expensive. At the end those keys are checked
+// again, with the outcomes and the order that the logs of the groups show. A
+// key whose second search is too expensive as well is checked by the order of
+// its log alone, without a search.
 #ifndef QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
 

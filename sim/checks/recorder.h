@@ -1,7 +1,7 @@
 // sim/checks/recorder.h: records what the clients of a run did and what the
 // logs committed, and passes both to the checkers during the run.
 //
-// Operations go to the HistoryChecker with the world's time; commands of one
+// Operations go to the HistoryChecker with the world's time. Commands of one
 // connection go to the ConnectionOrderChecker, and keys that may expire ("t…")
 // to the ExpiryChecker. Two checks are here. The log must hold every
 // acknowledged write, with the acknowledged result, and no refused one. A stale

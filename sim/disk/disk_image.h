@@ -2,8 +2,8 @@
 // the effects of a crash on them. There is no time here and no callback.
 //
 // Programs read the page cache. A 512-byte sector whose newest contents are not
-// durable has every version since the durable one, so that a crash of the
-// machine can leave any of them. File sizes and directory operations have
+// durable has every version since the durable one. A crash of the machine can
+// leave any of these versions. File sizes and directory operations have
 // versions, too.
 #ifndef QUORATE_SIM_DISK_DISK_IMAGE_H_
 #define QUORATE_SIM_DISK_DISK_IMAGE_H_

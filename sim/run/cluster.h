@@ -82,7 +82,7 @@ class Cluster {
   // are left out: they need not start.
   bool Settled(const std::vector<MachineId>& machines) const;
   // Whether the CLUSTER replies of every running node have the leader of each
-  // group, and mark exactly those nodes as failed that have no working replica.
+  // group, and mark exactly the nodes without a working replica as failed.
   bool ViewsAreTrue() const;
   // Compares the whole states of running replicas that have applied the same
   // index.

@@ -1,6 +1,6 @@
-// sim/schedule/fault_context.h: what the parts of a schedule share: the world,
-// the phase of the run, the list of what was done, and the faults that several
-// parts cause.
+// sim/schedule/fault_context.h: the context that the parts of a schedule share.
+// It has the world, the phase of the run, the list of what was done, and the
+// faults that several parts cause.
 #ifndef QUORATE_SIM_SCHEDULE_FAULT_CONTEXT_H_
 #define QUORATE_SIM_SCHEDULE_FAULT_CONTEXT_H_
 

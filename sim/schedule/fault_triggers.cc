@@ -28,7 +28,7 @@ uint64_t FaultTriggers::Pick(const FaultTrigger& trigger, uint64_t which,
 }
 
 // The node that reached the mark in half of the cases, else a leader or any
-// node: a rare moment of one replica is one of its peers, too.
+// node. A rare moment of one replica is a rare moment of its peers, too.
 MachineId FaultTriggers::Victim(MachineId node,
                                 const FaultTrigger& trigger) const {
   const std::vector<MachineId>& nodes = context_->nodes();

@@ -79,8 +79,8 @@ class UnderLoad:
     def check_whole(self, expected, ask):
         """Asserts that `ask` returns `expected` for a client.
 
-        A cluster client asks each node about the groups that the node leads, by its first slot map. On a busy machine leadership may
-        move: then an answer is incomplete or a cursor is refused, and a client that connects later sees all keys.
+        A cluster client asks each node about the groups that the node leads, by its first slot map. On a busy machine leadership
+        may move. Then an answer is incomplete or a cursor is refused, and a client that connects later sees all keys.
         """
         def found_now():
             try:

@@ -5,6 +5,7 @@
 // which all processes of a machine share):
 //   sync NANOSECONDS TOKEN          a durable write of it has returned
 //   send NANOSECONDS PORT TOKEN     it is about to be sent from this local port
+//
 // A token is "~token-" and ten digits, anywhere in the written or sent bytes.
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -55,8 +55,8 @@ struct ModelOperation {
 };
 
 // Issues operations to a log and knows the allowed states of each group after a
-// crash: the state after any prefix of its operations that contains all
-// acknowledged ones.
+// crash. An allowed state is the state after any prefix of the group's
+// operations that contains all acknowledged ones.
 class LogModel {
  public:
   explicit LogModel(LogHarness* harness) : harness_(harness) {}
