@@ -18,9 +18,10 @@
 namespace quorate::lincheck {
 namespace {
 
-// Whether an order that the zones found proves that all is right: it has every
-// operation that returned, once, keeps real time, and explains results and
-// versions. `versioned` are the same operations with the versions that count.
+// Whether an order that the zones found proves that all is right. Such an order
+// has every operation that returned, once. It keeps real time, and explains
+// results and versions. `versioned` are the same operations with the versions
+// that count.
 bool Replay(absl::Span<const Operation> operations,
             absl::Span<const Operation> versioned, const Model& model,
             const std::vector<size_t>& order) {

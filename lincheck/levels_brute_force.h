@@ -29,9 +29,9 @@ struct Lag {
 };
 // How far reads lag where every operation tells its version.
 Lag LagByVersions(absl::Span<const Operation> operations, const Model& model);
-// Whether the writes of one partition, whose operations these are, have an
-// order that explains every result and keeps the time of writes, and in which
-// no read lags further.
+// Whether the writes of one partition have an order that explains every result
+// and keeps the time of writes. No read may lag further than `most` in it.
+// `operations` are those of the partition.
 bool LagHoldsByBruteForce(absl::Span<const Operation> operations,
                           const Model& model, const Lag& most);
 

@@ -10,8 +10,8 @@
 
 namespace quorate::lincheck {
 
-// The offset of the first byte that is not part of valid UTF-8 (Unicode 3.9,
-// table 3-7: no surrogates, no overlong forms); npos if all is.
+// The offset of the first byte that is not part of valid UTF-8; npos if all is.
+// Surrogates and overlong forms are not valid (Unicode 3.9, table 3-7).
 size_t FindInvalidUtf8(std::string_view bytes);
 
 // How many bytes the character at the front of `bytes` has; 0: it is not valid.

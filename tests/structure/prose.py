@@ -16,7 +16,7 @@ LIST = 'tests/structure/prose_exceptions.txt'
 SKIPPED = ('third_party/', 'tests/structure/', 'LICENSE')
 # Of the checker only comments are read.
 APART = ('lincheck/',)
-SENTENCE_WORDS_MAX = 30
+SENTENCE_WORDS_MAX = 25
 
 _SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Whatever|Whichever|Whose|Of those|None of those)\b(?![^.]*\?)')
 _CLAUSE = re.compile(r'(?<=; )(what|who|whoever|whatever|whichever|whose|of those|none of those)\b(?![^.]*\?)')
