@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "env/random.h"
 #include "env/time.h"
+#include "sim/choices/sim_time.h"
 #include "sim/choices/tape.h"
 
 namespace quorate::sim {
@@ -35,6 +36,23 @@ struct ChoiceKey {
   uint64_t entity = 0;
   uint64_t counter = 0;
   friend bool operator==(const ChoiceKey&, const ChoiceKey&) = default;
+};
+
+// Counters for things that happen again and again at one place. A counter is
+// the millisecond and the number of the thing in it. So one thing more leaves
+// the counters of most later ones unchanged.
+class MillisecondCounter {
+ public:
+  uint64_t Next(SimTime now) {
+    const auto ms = static_cast<uint64_t>(now.ms());
+    number_ = ms == ms_ ? number_ + 1 : 0;
+    ms_ = ms;
+    return ms << 20 | number_;
+  }
+
+ private:
+  uint64_t ms_ = 0;
+  uint64_t number_ = 0;
 };
 
 class Choices {
@@ -82,6 +100,19 @@ class Choices {
                  return random.Below(bound, s, e, c);
                });
     return value < bound ? value : bound - 1;
+  }
+  // With probability `ratio` uniform in [1, most], else 0. Default: 0. A larger
+  // value on a tape becomes `most`. Requires: most > 0.
+  uint64_t SometimesUpTo(const ChoiceSite& site, const ChoiceKey& key,
+                         Ratio ratio, uint64_t most) {
+    if (ratio.numerator == 0 && !replaying_) return 0;
+    const uint64_t value = Choose(
+        site, key, 0,
+        [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
+          if (!random.Chance(ratio, s, e, c)) return 0;
+          return 1 + random.Fork(s, e).Below(most, s, e, c);
+        });
+    return value < most ? value : most;
   }
   // Uniform in [low, high]. Default: low.
   Duration Between(const ChoiceSite& site, const ChoiceKey& key, Duration low,

@@ -3,6 +3,8 @@
 #ifndef QUORATE_SIM_CHOICES_SIM_TIME_H_
 #define QUORATE_SIM_CHOICES_SIM_TIME_H_
 
+#include <cstdint>
+
 #include "env/strong_types.h"
 #include "env/time.h"
 
@@ -10,6 +12,12 @@ namespace quorate::sim {
 
 // Nanoseconds since the world began.
 using SimTime = TimePoint<struct SimTag>;
+
+// The second of virtual time. It names choices about things that may come a
+// little earlier or later when another choice changes.
+constexpr uint64_t SecondOf(SimTime time) {
+  return static_cast<uint64_t>(time.ms() / 1000);
+}
 
 // A machine of the world: 1, 2, 3, … in the order in which they were added.
 // Zero is no machine.

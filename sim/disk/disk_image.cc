@@ -356,7 +356,7 @@ void DiskImage::ProcessDied() {
 void DiskImage::LosePower(SimState* state, uint64_t machine) {
   using Loss = DiskFile::Loss;
   // The second of the crash identifies it.
-  const auto second = static_cast<uint64_t>(state->now.ms() / 1000);
+  const auto second = SecondOf(state->now);
   const uint64_t crash = Mix64(machine << 32 | second);
   const auto loss =
       static_cast<Loss>(state->choices.Below(kLoss, machine, second, 3));

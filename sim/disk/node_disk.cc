@@ -246,9 +246,7 @@ ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
   const bool has_place =
       operation.kind == Kind::kWrite || operation.kind == Kind::kRead;
   SimState& state = scheduler_->state();
-  const uint64_t place = has_place
-                             ? operation.offset
-                             : static_cast<uint64_t>(state.now.ms() / 1000);
+  const uint64_t place = has_place ? operation.offset : SecondOf(state.now);
   return state.choices.Count(kOperation, scheduler_->id().value(),
                              Mix64(HashBytes(operation.name) + place * 16 +
                                    static_cast<uint64_t>(operation.kind)));

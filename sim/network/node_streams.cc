@@ -105,9 +105,9 @@ env::Pending NodeStreams::Connect(const std::string& address,
   const StreamOptions& options = state.streams;
   Attempt attempt;
   // Connects are described by their ends and the second in which they begin.
-  const ChoiceKey key = state.choices.Count(
-      kConnect, scheduler_->id().value(),
-      Mix64(HashBytes(address) + static_cast<uint64_t>(state.now.ms() / 1000)));
+  const ChoiceKey key =
+      state.choices.Count(kConnect, scheduler_->id().value(),
+                          Mix64(HashBytes(address) + SecondOf(state.now)));
   attempt.key = Mix64(key.entity + Mix64(key.counter));
   attempt.address = address;
   attempt.connected = std::move(connected);

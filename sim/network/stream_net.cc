@@ -353,17 +353,8 @@ void StreamNet::Deliver(uint64_t id, int side) {
   const ChoiceKey key{Encode(stream.key, side), pipe.arrivals++};
   const size_t size = segment.bytes.size();
   const auto part = [&](const ChoiceSite& site, Ratio ratio) {
-    if (size == 0) return uint64_t{0};
-    if (ratio.numerator == 0 && !state_->choices.replaying()) {
-      return uint64_t{0};
-    }
-    const uint64_t value = state_->choices.Choose(
-        site, key, 0,
-        [&](const Random& random, Site s, uint64_t e, uint64_t c) {
-          if (!random.Chance(ratio, s, e, c)) return uint64_t{0};
-          return 1 + random.Fork(s, e).Below(size, s, e, c);
-        });
-    return std::min<uint64_t>(value, size);
+    return size == 0 ? 0
+                     : state_->choices.SometimesUpTo(site, key, ratio, size);
   };
   const uint64_t reset = part(kReset, state_->streams.reset);
   uint64_t split = part(kSplit, state_->streams.split);

@@ -132,33 +132,25 @@ void TurnScheduler::Resume() {
   if (alive_ && (!inbox_.empty() || timer_due_)) ScheduleWake();
 }
 
-// Turns are told apart by the millisecond in which they run, so that one turn
-// more leaves the choices about most later turns unchanged.
-ChoiceKey TurnScheduler::NextTurn() {
-  const auto ms = static_cast<uint64_t>(state_->now.ms());
-  turn_in_ms_ = ms == turn_ms_ ? turn_in_ms_ + 1 : 0;
-  turn_ms_ = ms;
-  return {id_.value(), ms << 20 | turn_in_ms_};
-}
-
 // Draws the source of each place in the turn. The inputs of a source take its
 // places in the order of their arrival.
 void TurnScheduler::Shuffle(uint64_t bits) {
   state_->faults.Count(Fault::kTurnShuffled);
   const Random random(bits);
   std::vector<std::pair<uint64_t, size_t>> order;
+  // The inputs of each source, the last one first.
   absl::flat_hash_map<uint64_t, std::vector<size_t>> of_source;
-  for (size_t i = 0; i < draining_.size(); ++i) {
+  for (size_t i = draining_.size(); i-- > 0;) {
     order.emplace_back(random.Bits("loop.rank", draining_[i].source, i), i);
     of_source[draining_[i].source].push_back(i);
   }
   std::sort(order.begin(), order.end());
-  absl::flat_hash_map<uint64_t, size_t> next;
   std::vector<TurnInput> shuffled;
   shuffled.reserve(draining_.size());
   for (const auto& [rank, i] : order) {
-    const uint64_t source = draining_[i].source;
-    shuffled.push_back(draining_[of_source[source][next[source]++]]);
+    std::vector<size_t>& waiting = of_source[draining_[i].source];
+    shuffled.push_back(draining_[waiting.back()]);
+    waiting.pop_back();
   }
   draining_ = std::move(shuffled);
 }
@@ -168,7 +160,7 @@ void TurnScheduler::RunTurn() {
   timer_due_ = false;
   elapsed_ = Duration(0);
   pause_due_ = Duration(0);
-  const ChoiceKey turn = NextTurn();
+  const ChoiceKey turn{id_.value(), turns_.Next(state_->now)};
   draining_.clear();
   std::swap(inbox_, draining_);
   if (draining_.size() > 1) {

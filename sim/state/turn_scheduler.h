@@ -125,7 +125,6 @@ class TurnScheduler {
            busy_until_ <= state_->now;
   }
   void ScheduleWake();
-  ChoiceKey NextTurn();
   // Puts the inputs of a turn into an order drawn from `bits`.
   void Shuffle(uint64_t bits);
   void RunTurn();
@@ -147,9 +146,7 @@ class TurnScheduler {
   Duration elapsed_;  // How long the running turn has taken so far.
   Duration busy_;
   EventQueue::Handle wake_ = 0;
-  // The millisecond of the last turn, and its number in that millisecond.
-  uint64_t turn_ms_ = 0;
-  uint64_t turn_in_ms_ = 0;
+  MillisecondCounter turns_;
   uint64_t calls_to_death_ = 0;  // 0: not armed.
   uint64_t calls_to_pause_ = 0;
   Duration pause_length_;

@@ -52,15 +52,12 @@ void Machine::Restart() {
 
 void Machine::RestartClock() {
   const ClockFaultOptions& options = state_->clocks;
-  const auto second = static_cast<uint64_t>(state_->now.ms() / 1000);
   // 0: the clock goes on, as in a machine whose program alone died.
-  const uint64_t reading = state_->choices.Choose(
-      kBootClock, scheduler_.id().value(), second, 0,
-      [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
-        if (!random.Chance(options.new_at_boot, s, e, c)) return 0;
-        return 1 + random.Fork(s, e).Below(
-                       static_cast<uint64_t>(options.boot_max.ns()), s, e, c);
-      });
+  const uint64_t reading = state_->choices.SometimesUpTo(
+      kBootClock,
+      state_->choices.Count(kBootClock, scheduler_.id().value(),
+                            SecondOf(state_->now)),
+      options.new_at_boot, static_cast<uint64_t>(options.boot_max.ns()));
   if (reading == 0) return;
   state_->faults.Count(Fault::kClockRestart);
   loop_.clock().RestartMono(state_->now,
@@ -140,13 +137,11 @@ bool Machine::Fire(Site site) {
         state.buggify.active);
   }
   if (!point.active) return false;
-  const auto ms = static_cast<uint64_t>(state.now.ms());
-  point.in_ms = ms == point.ms ? point.in_ms + 1 : 0;
-  point.ms = ms;
-  const bool fires = state.choices.Chance(
-      kFire,
-      ChoiceKey{site.hash() + scheduler_.id().value(), ms << 20 | point.in_ms},
-      state.buggify.fire);
+  const bool fires =
+      state.choices.Chance(kFire,
+                           ChoiceKey{site.hash() + scheduler_.id().value(),
+                                     point.asked.Next(state.now)},
+                           state.buggify.fire);
   if (fires) state.faults.Count(Fault::kBuggify);
   return fires;
 }

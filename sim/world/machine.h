@@ -86,9 +86,7 @@ class Machine final : public TurnScheduler::Parts,
 
   struct Buggified {
     bool active = false;
-    // The millisecond in which it was last asked, and how often before in it.
-    uint64_t ms = 0;
-    uint64_t in_ms = 0;
+    MillisecondCounter asked;
   };
 
   MachineObserver* const hooks_;
