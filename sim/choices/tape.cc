@@ -119,12 +119,11 @@ absl::Status ParseLine(size_t number, std::string_view line, Part* part,
 
 }  // namespace
 
-std::string Tape::Parameter(std::string_view key,
-                            std::string_view otherwise) const {
+const std::string* Tape::Parameter(std::string_view key) const {
   for (const auto& [name, value] : parameters) {
-    if (name == key) return value;
+    if (name == key) return &value;
   }
-  return std::string(otherwise);
+  return nullptr;
 }
 
 void Tape::SetParameter(std::string_view key, std::string_view value) {

@@ -40,8 +40,8 @@ struct Tape {
   std::vector<std::pair<std::string, std::string>> parameters;
   std::vector<TapeChoice> choices;
 
-  // The value of a parameter, or `otherwise`.
-  std::string Parameter(std::string_view key, std::string_view otherwise) const;
+  // The value of a parameter. Null if the tape has none with this key.
+  const std::string* Parameter(std::string_view key) const;
   void SetParameter(std::string_view key, std::string_view value);
   friend bool operator==(const Tape&, const Tape&) = default;
 };

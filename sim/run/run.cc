@@ -393,18 +393,19 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
                         int64_t most) {
     known.insert(key);
     int64_t value = otherwise;
-    const std::string text = tape.Parameter(key, absl::StrCat(otherwise));
-    if (!absl::SimpleAtoi(text, &value) || value < least || value > most) {
+    const std::string* text = tape.Parameter(key);
+    if (text != nullptr &&
+        (!absl::SimpleAtoi(*text, &value) || value < least || value > most)) {
       status.Update(absl::InvalidArgumentError(absl::StrCat(
           "parameter ", std::string(key), ": expected a number from ", least,
-          " to ", most, ", found '", text, "'")));
+          " to ", most, ", found '", *text, "'")));
     }
     return value;
   };
   const auto shape = [&](std::string_view key, uint32_t most,
                          std::optional<uint32_t>* value) {
     known.insert(key);
-    if (tape.Parameter(key, "").empty()) return;
+    if (tape.Parameter(key) == nullptr) return;
     *value = static_cast<uint32_t>(read(key, 1, 1, most));
   };
   shape("nodes", RunOptions::kNodesMax, &options.shape.nodes);

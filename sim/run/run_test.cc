@@ -79,7 +79,8 @@ TEST(Run, TapeOfNonsense_Refused) {
   EXPECT_FALSE(OptionsOfTape(tape).ok());
   for (const auto& [key, bad, good] :
        {std::array{"nodes", "0", "3"}, std::array{"nodes", "65", "64"},
-        std::array{"groups", "-1", "1"}, std::array{"clients", "0", "9"},
+        std::array{"nodes", "", "5"}, std::array{"groups", "-1", "1"},
+        std::array{"clients", "0", "9"},
         std::array{"duration_ms", "999999999999", "1"},
         std::array{"operations_per_second", "x", "1"},
         std::array{"faults", "2", "0"}}) {
