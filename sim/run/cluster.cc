@@ -288,6 +288,11 @@ std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
   return members;
 }
 
+bool Cluster::IsMember(NodeId node, const node::ShardConfig& shard) const {
+  const std::vector<NodeId> members = MembersOf(shard);
+  return std::find(members.begin(), members.end(), node) != members.end();
+}
+
 void Cluster::Start() {
   for (size_t i = 0; i < machines_.size(); ++i) {
     world_.Start(machines_[i],
@@ -403,11 +408,7 @@ bool Cluster::ViewsAreTrue() const {
     bool has_replica = false;
     bool works = false;
     for (const node::ShardConfig& shard : shards_) {
-      const std::vector<NodeId> members = MembersOf(shard);
-      if (std::find(members.begin(), members.end(), about.id) ==
-          members.end()) {
-        continue;
-      }
+      if (!IsMember(about.id, shard)) continue;
       has_replica = true;
       works = works || (subject != nullptr &&
                         subject->host().group_status(shard.group).ok());
@@ -471,10 +472,7 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   const bool damaged = HasDamagedDisk(node);
   for (const node::ShardConfig& shard : shards_) {
-    const std::vector<NodeId> members = MembersOf(shard);
-    if (std::find(members.begin(), members.end(), node) == members.end()) {
-      continue;
-    }
+    if (!IsMember(node, shard)) continue;
     replica_checker_.OnNotStarted(node, shard.group,
                                   host.group_status(shard.group), damaged);
   }

@@ -136,6 +136,7 @@ class Cluster {
   node::Config ConfigOf(NodeId node) const;
   // All nodes with a replica of the shard's group.
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
+  bool IsMember(NodeId node, const node::ShardConfig& shard) const;
   void Supervise(MachineId machine, const absl::Status& why);
 
   World& world_;

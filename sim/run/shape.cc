@@ -21,18 +21,19 @@ T ShapeDraw::Pick(const char* site, uint64_t entity, const T (&values)[N]) {
   return value;
 }
 
+template <size_t N>
+uint32_t ShapeDraw::FixedOr(std::optional<uint32_t> fixed, const char* site,
+                            const uint32_t (&values)[N]) {
+  return fixed.has_value() ? *fixed : Pick(site, 0, values);
+}
+
 Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   Shape shape;
   shape.nodes =
-      fixed.nodes.has_value()
-          ? *fixed.nodes
-          : Pick<uint32_t>("shape.nodes", 0, {5, 3, 4, 5, 3, 4, 5, 3, 4, 5,
-                                              3, 4, 5, 3, 1, 2, 6, 7, 8, 9});
-  shape.groups = fixed.groups.has_value()
-                     ? *fixed.groups
-                     : Pick<uint32_t>("shape.groups", 0,
-                                      {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 4, 5,
-                                       7, 10, 16});
+      FixedOr(fixed.nodes, "shape.nodes",
+              {5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 1, 2, 6, 7, 8, 9});
+  shape.groups = FixedOr(fixed.groups, "shape.groups",
+                         {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 7, 10, 16});
   shape.voters =
       std::min(shape.nodes,
                Pick<uint32_t>("shape.voters", 0,
@@ -40,14 +41,10 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.read_only_nodes =
       Pick<uint32_t>("shape.read_only_nodes", 0, {0, 0, 0, 0, 0, 0, 1, 2});
   shape.clients =
-      fixed.clients.has_value()
-          ? *fixed.clients
-          : Pick<uint32_t>("shape.clients", 0, {10, 10, 10, 5, 20, 3, 1, 40});
+      FixedOr(fixed.clients, "shape.clients", {10, 10, 10, 5, 20, 3, 1, 40});
   shape.operations_per_second =
-      fixed.operations_per_second.has_value()
-          ? *fixed.operations_per_second
-          : Pick<uint32_t>("shape.operations_per_second", 0,
-                           {100, 100, 100, 50, 50, 20, 20, 5, 200});
+      FixedOr(fixed.operations_per_second, "shape.operations_per_second",
+              {100, 100, 100, 50, 50, 20, 20, 5, 200});
   shape.keys = Pick<uint32_t>("shape.keys", 0, {6, 6, 6, 3, 1, 20, 60});
   if (Pick<int>("shape.peer_streams", 0, {0, 1}) != 0) {
     raft::TransportOptions& options = shape.peer_streams.emplace();

@@ -60,6 +60,10 @@ class ShapeDraw {
  private:
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
+  // `fixed`, or one of `values` where it is empty.
+  template <size_t N>
+  uint32_t FixedOr(std::optional<uint32_t> fixed, const char* site,
+                   const uint32_t (&values)[N]);
   template <typename T, size_t N>
   void Draw(const char* site, NodeId node, T* setting,
             const std::type_identity_t<T> (&values)[N]) {
