@@ -4,11 +4,9 @@ A comment names only what exists: a word in backquotes, a member as Class::Membe
 an identifier (kName, several_words, SeveralWords) occur in the code of the repository. A renamed function takes its comments along.
 """
 
-import ast
-import io
 import re
-import tokenize
 
+import python_text
 from bans import Finding
 
 WIDTH_MAX = 80
@@ -68,25 +66,10 @@ def check_broken_declarations(path, text):
             yield Finding(path, number, 'comment-place', 'the declaration fits on one line: write its comment on the line above')
 
 
-def _python(text):
-    """The (line number, text) of the comments and docstrings of a Python file, and its other tokens as one text."""
-    said, code = [], []
-    docstrings = {node.body[0].lineno for node in ast.walk(ast.parse(text))
-                  if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)}
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            said.append((token.start[0], token.string[1:].removeprefix(' ')))
-        elif token.type == tokenize.STRING and token.start[0] in docstrings and token.line.lstrip().startswith(token.string.split('\n')[0]):
-            said.extend((token.start[0] + n, line.strip(' "')) for n, line in enumerate(token.string.split('\n')))
-        else:
-            code.append(token.string)
-    return said, ' '.join(code)
-
-
 def words_of(path, text):
     """Every word of the code of a file, literals included."""
     if path.endswith('.py'):
-        return set(_WORD.findall(_python(text)[1]))
+        return set(_WORD.findall(python_text.split(text)[1]))
     without = '\n'.join(line[:match.start()] if (match := _COMMENT.search(line)) and line.count('"', 0, match.start()) % 2 == 0 else line
                         for line in text.split('\n'))
     return set(_WORD.findall(without))
@@ -105,7 +88,7 @@ def _names(comment):
 
 def check_names(path, text, words_by_file):
     """words_by_file: path -> words of its code. A qualified name exists if one file has all its parts."""
-    said = _python(text)[0] if path.endswith('.py') else [(number, comment) for number, _, comment in _comments(text)]
+    said = python_text.split(text)[0] if path.endswith('.py') else [(number, comment) for number, _, comment in _comments(text)]
     for number, comment in said:
         for name in _names(comment):
             parts = set(name.replace('~', '').split('::'))

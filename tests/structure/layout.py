@@ -1,12 +1,11 @@
 """How files look: sizes, banners, include guards, leftovers, and links in pages that lead somewhere."""
 
 import ast
-import io
 import os
 import re
-import tokenize
 
 import cpp_text
+import python_text
 from bans import Finding
 
 FILE_LINES_MAX = 800
@@ -147,12 +146,7 @@ _EXAMPLE = re.compile(r'foo\.|[A-Z]+$')
 def _commentary(path, text):
     """(line number, line of a comment); of Python files the lines of docstrings, too."""
     if path.endswith('.py'):
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
-                yield from enumerate(ast.get_docstring(node, clean=False).split('\n'), node.body[0].lineno)
+        yield from python_text.split(text)[0]
         return
     marker = '//' if path.endswith(('.h', '.cc', '.proto')) else '#'
     for number, line in enumerate(text.split('\n'), 1):

@@ -4,11 +4,10 @@ Files that still have such sentences are listed in prose_exceptions.txt. The lis
 file is added.
 """
 
-import ast
-import io
+import inspect
 import re
-import tokenize
 
+import python_text
 from bans import Finding
 
 LIST = 'tests/structure/prose_exceptions.txt'
@@ -109,10 +108,9 @@ def _literals(text):
 
 
 def _docstrings(text):
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
-            lines = ast.get_docstring(node).split('\n')
-            yield from _blocks([(node.body[0].lineno + n, line.strip(), line.startswith(('  ', '- '))) for n, line in enumerate(lines)])
+    for first, docstring in python_text.docstrings(text):
+        lines = inspect.cleandoc(docstring).split('\n')
+        yield from _blocks([(first + n, line.strip(), line.startswith(('  ', '- '))) for n, line in enumerate(lines)])
 
 
 def _patch(text):
