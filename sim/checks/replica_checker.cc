@@ -170,11 +170,19 @@ void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
   }
 }
 
-void ReplicaChecker::OnNotStarted(NodeId node, GroupId group,
-                                  const absl::Status& why, bool damaged) {
-  if (damaged || !absl::IsDataLoss(why)) return;
+void ReplicaChecker::OnReplicaNotStarted(NodeId node, GroupId group,
+                                         const absl::Status& why,
+                                         bool excused) {
+  if (excused || why.ok()) return;
   violate_(Text("fenced: node ", node, ", group ", group,
-                ", though its disk was not damaged: ", why.message()));
+                ", though no fault hit its disk: ", why.ToString()));
+}
+
+void ReplicaChecker::OnNodeStopped(NodeId node, const absl::Status& why,
+                                   bool excused) {
+  if (excused || why.ok()) return;
+  violate_(Text("stopped: node ", node,
+                ", though no fault hit its disk: ", why.ToString()));
 }
 
 raft::Index ReplicaChecker::committed(GroupId group) const {

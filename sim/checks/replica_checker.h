@@ -78,10 +78,13 @@ class ReplicaChecker {
   void OnHolds(NodeId node, GroupId group, raft::LogPosition last);
   void OnRecovered(NodeId node, GroupId group, raft::LogPosition last);
 
-  // The replica cannot start, for the reason `why`. A damaged log or snapshot
-  // is a violation, unless the simulator has damaged this disk.
-  void OnNotStarted(NodeId node, GroupId group, const absl::Status& why,
-                    bool damaged);
+  // A replica of a node that started does not work, for the reason `why`. That
+  // is a violation, whatever the reason, unless a fault excuses it.
+  void OnReplicaNotStarted(NodeId node, GroupId group, const absl::Status& why,
+                           bool excused);
+  // The node did not start, or stopped by itself. That is a violation unless a
+  // fault excuses it.
+  void OnNodeStopped(NodeId node, const absl::Status& why, bool excused);
 
   // The last index known to be committed, and the chain of hashes through it.
   raft::Index committed(GroupId group) const;

@@ -71,15 +71,29 @@ TEST_F(ReplicaCheckerTest, AnotherEntryAtACommittedIndex_Found) {
   ExpectFound("state machine safety");
 }
 
-TEST_F(ReplicaCheckerTest, DamageOnASoundDisk_Found) {
+TEST_F(ReplicaCheckerTest, ReplicaThatDoesNotStartOnASoundDisk_Found) {
   const absl::Status damaged = absl::DataLossError("entries are missing");
-  replica_checker_.OnNotStarted(NodeId(1), kGroup, damaged, /*damaged=*/true);
-  replica_checker_.OnNotStarted(NodeId(1), kGroup, absl::OkStatus(), false);
-  replica_checker_.OnNotStarted(NodeId(1), kGroup, absl::InternalError("EIO"),
-                                false);
+  replica_checker_.OnReplicaNotStarted(NodeId(1), kGroup, damaged,
+                                       /*excused=*/true);
+  replica_checker_.OnReplicaNotStarted(NodeId(1), kGroup, absl::OkStatus(),
+                                       false);
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnNotStarted(NodeId(2), kGroup, damaged, /*damaged=*/false);
+  replica_checker_.OnReplicaNotStarted(NodeId(2), kGroup, damaged, false);
   ExpectFound("fenced");
+}
+
+TEST_F(ReplicaCheckerTest, ReplicaThatRefusesItsSnapshot_Found) {
+  replica_checker_.OnReplicaNotStarted(
+      NodeId(2), kGroup, absl::InvalidArgumentError("a page is full"), false);
+  ExpectFound("fenced");
+}
+
+TEST_F(ReplicaCheckerTest, NodeThatStopsByItself_Found) {
+  const absl::Status why = absl::UnavailableError("the disk failed");
+  replica_checker_.OnNodeStopped(NodeId(1), why, /*excused=*/true);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnNodeStopped(NodeId(1), why, false);
+  ExpectFound("stopped");
 }
 
 TEST_F(ReplicaCheckerTest, AnEntryAppliedTwice_Found) {

@@ -230,13 +230,18 @@ void NodeDisk::DrawFault(Operation* operation) {
   }
   if (Syncs(*operation)) sync_fails |= draws(kSyncError, options_.sync_error);
   if (fails) {
-    state.faults.Count(access == DiskAccess::kRead ? Fault::kDiskReadError
-                                                   : Fault::kDiskWriteError);
+    CountFailure(access == DiskAccess::kRead ? Fault::kDiskReadError
+                                             : Fault::kDiskWriteError);
   } else if (sync_fails) {
-    state.faults.Count(Fault::kDiskSyncError);
+    CountFailure(Fault::kDiskSyncError);
     operation->sync_fails = operation->kind == Kind::kWrite;
   }
   operation->failing = fails || sync_fails;
+}
+
+void NodeDisk::CountFailure(Fault fault) {
+  ++failures_;
+  scheduler_->state().faults.Count(fault);
 }
 
 // Describes an operation by its kind, its file and its offset, so that one
@@ -326,7 +331,7 @@ void NodeDisk::Execute(Operation* operation) {
       break;
     case Kind::kTruncate:
       if (!Fits(file->size(), operation->size)) {
-        scheduler_->state().faults.Count(Fault::kDiskFull);
+        CountFailure(Fault::kDiskFull);
         operation->status = absl::ResourceExhaustedError("disk full");
       } else {
         operation->change = file->Truncate(operation->size);
@@ -343,7 +348,7 @@ void NodeDisk::Execute(Operation* operation) {
 void NodeDisk::ExecuteWrite(Operation* operation) {
   DiskFile& file = *operation->file;
   if (!Fits(file.size(), operation->offset + operation->size)) {
-    scheduler_->state().faults.Count(Fault::kDiskFull);
+    CountFailure(Fault::kDiskFull);
     operation->status = absl::ResourceExhaustedError("disk full");
     return;
   }
@@ -550,6 +555,7 @@ void NodeDisk::Die(bool power_lost) {
     it = it->second == scheduler_->id() ? locks.erase(it) : std::next(it);
   }
   operations_to_crash_ = 0;
+  failures_ = 0;
   image_->ProcessDied();
   if (power_lost) {
     image_->LosePower(&scheduler_->state(), scheduler_->id().value());

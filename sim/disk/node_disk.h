@@ -59,6 +59,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   // disarms.
   void CrashAt(uint64_t nth) { operations_to_crash_ = nth; }
   DiskImage& image() { return *image_; }
+  // The number of operations of this program that failed because of a fault.
+  uint64_t failures() const { return failures_; }
 
  private:
   friend class NodeFile;
@@ -117,6 +119,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
             operation.durability == env::Durability::kDurable);
   }
   void DrawFault(Operation* operation);
+  void CountFailure(Fault fault);
   bool Planned(const Operation& operation);
   ChoiceKey KeyOf(const Operation& operation);
   void HashIssue(const Operation& operation);
@@ -143,6 +146,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   SlotPool<Operation> operations_;
   SlotPool<OpenFile> files_;
   uint64_t operations_to_crash_ = 0;
+  uint64_t failures_ = 0;
   SimTime stalled_until_ = SimTime::Min();
   struct Plan {
     uint64_t nth = 0;  // 0: not armed.

@@ -104,7 +104,7 @@ class Cluster::Program final : public raft::Host::Observer {
     NoteTransfer(group, core, output);
   }
   void OnStopped(const absl::Status& why) override {
-    cluster_->Supervise(cluster_->machine(node_), why);
+    cluster_->OnNodeStopped(node_, why);
   }
 
   void AfterTurn() {
@@ -163,7 +163,7 @@ class Cluster::Program final : public raft::Host::Observer {
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) {
-      cluster_->Supervise(cluster_->machine(node_), status);
+      cluster_->OnNodeStopped(node_, status);
       return;
     }
     started_ = true;
@@ -182,8 +182,7 @@ class Cluster::Program final : public raft::Host::Observer {
   // never started before: it has promised nothing, and its store is created.
   void CheckIdentity() {
     const size_t index = node_.value() - 1;
-    const bool erased =
-        cluster_->erased_ && cluster_->erased_(cluster_->machine(node_));
+    const bool erased = cluster_->HasErasedDisk(node_);
     if (erased && !cluster_->created_[index])
       cluster_->created_late_[index] = true;
     cluster_->created_[index] = true;
@@ -329,6 +328,13 @@ void Cluster::Stop(MachineId machine) {
   });
 }
 
+void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
+  // Calls of a program that dies in this turn fail, too.
+  const bool excused = MayNotWork(node) || !world_.running(machine(node));
+  replica_checker_.OnNodeStopped(node, why, excused);
+  Supervise(machine(node), why);
+}
+
 void Cluster::Supervise(MachineId machine, const absl::Status& why) {
   const uint32_t index = node_of_machine_.at(machine.value()) - 1;
   if (supervised_[index]) return;
@@ -388,11 +394,14 @@ bool Cluster::Settled(const std::vector<MachineId>& machines) const {
         continue;
       }
       const node::Server* at = server(node);
-      // The replica does not run yet. On a damaged disk it need not start.
+      // The node does not run yet. On a damaged disk it need not start.
       if (at == nullptr && !HasDamagedDisk(node)) return false;
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);
-      if (core == nullptr) continue;
+      if (core == nullptr) {
+        if (!MayNotWork(node)) return false;
+        continue;
+      }
       if (core->leader() != leader || core->applied_index() != end) {
         return false;
       }
@@ -470,11 +479,11 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
 }
 
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
-  const bool damaged = HasDamagedDisk(node);
+  const bool excused = MayNotWork(node);
   for (const node::ShardConfig& shard : shards_) {
     if (!IsMember(node, shard)) continue;
-    replica_checker_.OnNotStarted(node, shard.group,
-                                  host.group_status(shard.group), damaged);
+    replica_checker_.OnReplicaNotStarted(
+        node, shard.group, host.group_status(shard.group), excused);
   }
 }
 

@@ -78,8 +78,8 @@ class Cluster {
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
   // Whether every replica on `machines` has applied all entries of its leader,
-  // and knows the same leader. Fenced replicas and replicas on a damaged disk
-  // are left out: they need not start.
+  // and knows the same leader. Replicas that a fault of their disk keeps from
+  // starting are left out.
   bool Settled(const std::vector<MachineId>& machines) const;
   // Whether the CLUSTER replies of every running node have the leader of each
   // group, and mark exactly the nodes without a working replica as failed.
@@ -117,7 +117,7 @@ class Cluster {
   }
   // `erased` returns whether a machine's disk was erased. A server must not
   // start there.
-  void SetErased(absl::AnyInvocable<bool(MachineId)> erased) {
+  void SetErased(absl::AnyInvocable<bool(MachineId) const> erased) {
     erased_ = std::move(erased);
   }
   // Counts a mark as reached.
@@ -127,10 +127,21 @@ class Cluster {
   class Program;
   friend class Program;
 
-  // Checks that replicas that did not start have a reason.
+  // Checks that every replica of a node that started works.
   void CheckStart(NodeId node, const raft::Host& host);
+  // The node could not start, or stopped by itself.
+  void OnNodeStopped(NodeId node, const absl::Status& why);
+  // Whether a replica need not work: its disk was damaged or erased, or it
+  // returned an error to the running program.
+  bool MayNotWork(NodeId node) const {
+    return HasDamagedDisk(node) || HasErasedDisk(node) ||
+           world_.disk_failures(machine(node)) > 0;
+  }
   bool HasDamagedDisk(NodeId node) const {
     return damaged_ != nullptr && damaged_(machine(node));
+  }
+  bool HasErasedDisk(NodeId node) const {
+    return erased_ != nullptr && erased_(machine(node));
   }
 
   node::Config ConfigOf(NodeId node) const;
@@ -144,7 +155,7 @@ class Cluster {
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
-  absl::AnyInvocable<bool(MachineId)> erased_;
+  absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<node::Config> configs_;  // By node.

@@ -126,6 +126,50 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
   small.ExpectFound("identity: node");
 }
 
+// Damage of which the checker knows nothing stands for a replica that refuses
+// its own files.
+TEST(Cluster, ReplicaThatDoesNotStart_Found) {
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  // The records of the first life are known to be durable in the second.
+  small.world().Crash(machine, CrashKind::kProcess);
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  small.world().Crash(machine, CrashKind::kProcess);
+  bool damaged = false;
+  for (const std::string& file : small.world().DiskFiles(machine)) {
+    const uint64_t end = small.cluster().DamageLimit(machine, file);
+    if (end == 0) continue;
+    damaged = small.world().FlipDiskBit(machine, file, end / 2, 1);
+  }
+  ASSERT_TRUE(damaged);
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  small.ExpectFound("fenced: node");
+}
+
+TEST(Cluster, NodeThatDoesNotStart_Found) {
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  small.world().Crash(machine, CrashKind::kProcess);
+  ASSERT_TRUE(small.world().FlipDiskBit(machine, "identity", 20, 1));
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(1));
+  small.ExpectFound("stopped: node");
+}
+
+TEST(Cluster, NodeWhoseDiskReturnsErrors_MayFailToStart) {
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  small.world().Crash(machine, CrashKind::kProcess);
+  small.world().FailDiskOperation(machine, World::DiskOperation::kRead, 1,
+                                  /*persistent=*/true);
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(1));
+  EXPECT_GT(small.world().disk_failures(machine), 0u);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
 // A node that is down or starting has not agreed, unless its damaged disk keeps
 // it from starting.
 TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {

@@ -274,6 +274,10 @@ void World::FailDiskOperation(MachineId id, DiskOperation kind, uint64_t nth,
 
 void World::HealDisk(MachineId id) { machine(id).disk().Heal(); }
 
+uint64_t World::disk_failures(MachineId id) const {
+  return machine(id).disk().failures();
+}
+
 void World::StallDisk(MachineId id, SimTime until) {
   machine(id).disk().StallUntil(until);
 }

@@ -202,6 +202,8 @@ class World {
   void FailDiskOperation(MachineId machine, DiskOperation kind, uint64_t nth,
                          bool persistent);
   void HealDisk(MachineId machine);  // Ends failures and stalls.
+  // How many disk operations of the running program failed because of a fault.
+  uint64_t disk_failures(MachineId machine) const;
   // No operation completes before `until`.
   void StallDisk(MachineId machine, SimTime until);
   // The files and their sizes as a machine crash now would leave them, if it
