@@ -20,6 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bench/figures.h"
 #include "bench/report.h"
 #include "bench/system.h"
 #include "bench/workload.h"
@@ -73,15 +74,6 @@ std::vector<Load> Loads(bool quick) {
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// Resolves a relative path against the folder in which the user called Bazel:
-// `bazel run` starts programs in another folder.
-std::string FromUsersFolder(const std::string& path) {
-  const std::string folder = Environment("BUILD_WORKING_DIRECTORY");
-  return folder.empty() || path.starts_with("/")
-             ? path
-             : absl::StrCat(folder, "/", path);
 }
 
 std::string DefaultDataFolder() {

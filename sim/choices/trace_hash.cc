@@ -70,6 +70,7 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   low_ = Mix64(low_ ^ event) + count_;
   high_ = Mix64(high_ + (event ^ 0xa4093822299f31d0ULL));
   ++count_;
+  ++counts_[static_cast<size_t>(kind)];
   if (keep_) records_.push_back({time, machine, kind, payload});
 }
 

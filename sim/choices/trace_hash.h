@@ -7,6 +7,7 @@
 #ifndef QUORATE_SIM_CHOICES_TRACE_HASH_H_
 #define QUORATE_SIM_CHOICES_TRACE_HASH_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -65,12 +66,16 @@ class TraceHash {
 
   Hash128 value() const { return {low_, high_}; }
   uint64_t count() const { return count_; }
+  uint64_t count(TraceKind kind) const {
+    return counts_[static_cast<size_t>(kind)];
+  }
   const std::vector<TraceRecord>& records() const { return records_; }
 
  private:
   uint64_t low_ = 0x243f6a8885a308d3;
   uint64_t high_ = 0x13198a2e03707344;
   uint64_t count_ = 0;
+  std::array<uint64_t, 256> counts_{};  // By kind.
   const bool keep_;
   std::vector<TraceRecord> records_;
 };

@@ -61,6 +61,10 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kRateMax,
                                  &a->run.shape.operations_per_second);
   }
+  if (flag == "--keys") {
+    return ParseNumber<uint32_t>(flag, value, 1, RunOptions::kKeysMax,
+                                 &a->run.shape.keys);
+  }
   if (flag == "--jobs") {
     return ParseNumber<uint32_t>(flag, value, 1, kJobsMax, &a->jobs);
   }
@@ -92,7 +96,7 @@ bool Allowed(SimulateArguments::Command command, const std::string& flag) {
   };
   if (flag == "--json") return true;
   const bool world = one_of({"--nodes", "--groups", "--clients", "--rate",
-                             "--duration", "--no-faults"});
+                             "--keys", "--duration", "--no-faults"});
   switch (command) {
     case SimulateArguments::Command::kRun:
       return world || one_of({"--seed", "--tape-out", "--history-out",
@@ -120,19 +124,21 @@ const std::string_view kUsage =
     "\n"
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
-    "                 [--rate N] [--no-faults] [--tape-out FILE] "
+    "                 [--rate N] [--keys N] [--no-faults] [--tape-out FILE] "
     "[--trace-out FILE]\n"
     "                 [--history-out FILE] [--verbose] [--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
-    "                 [--clients …] [--rate …] [--no-faults] [--json]\n"
+    "                 [--clients …] [--rate …] [--keys …] [--no-faults] "
+    "[--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "\n"
-    "The seed draws each of --nodes, --groups, --clients and --rate that has "
-    "no value.\n"
-    "--duration is in simulated time; --rate is the requests of all clients "
-    "per second.\n"
+    "The seed draws each of --nodes, --groups, --clients, --rate and --keys "
+    "that has no\n"
+    "value. --duration is in simulated time; --rate is the requests of all "
+    "clients per\n"
+    "second; --keys is the number of keys of each kind in use at a time.\n"
     "--history-out writes the clients' history for //lincheck, --trace-out "
     "one line per\n"
     "event, --tape-out the choices of the run; --verbose prints the nodes' "

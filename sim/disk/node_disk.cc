@@ -480,7 +480,6 @@ void NodeDisk::Cancel(uint64_t id) {
 void NodeDisk::RunInput(uint64_t id) {
   if (operations_.Find(id) == nullptr) return;  // Cancelled.
   SimState& state = scheduler_->state();
-  ++state.events;
   Operation operation = operations_.Take(id);
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
   state.hash.Add(

@@ -207,7 +207,6 @@ void NodeStreams::RunConnect(uint64_t input) {
   if (attempts_.Find(id) == nullptr) return;  // Cancelled.
   Attempt attempt = attempts_.Take(id);
   SimState& state = scheduler_->state();
-  ++state.events;
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect,
                  attempt.key << 1 | (attempt.status.ok() ? 1 : 0));
   if (!attempt.status.ok()) {
@@ -232,7 +231,6 @@ void NodeStreams::AcceptInTurn(uint64_t id) {
     return;
   }
   SimState& state = scheduler_->state();
-  ++state.events;
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect, stream->key);
   const std::shared_ptr<Accept> accept = listening->accept;
   net_->HandOut(id, 1);

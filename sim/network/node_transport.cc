@@ -112,7 +112,6 @@ void NodeTransport::RunInput(uint64_t id) {
   NetworkMessage message = network_->Take(id);
   if (receiver_ == nullptr) return;
   SimState& state = scheduler_->state();
-  ++state.events;
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kMessage,
                  Mix64(uint64_t{message.from.value()} << 1 |
                        static_cast<uint64_t>(message.lane)) ^

@@ -528,7 +528,6 @@ void StreamNet::RunInput(uint64_t input) {
     return e.node->scheduler().alive() ? &e : nullptr;
   };
   const auto note = [&](const StreamEnd& e, uint64_t what) {
-    ++state_->events;
     state_->hash.Add(state_->now, e.node->scheduler().id(),
                      TraceKind::kStreamEvent,
                      Mix64(Encode(streams_.Find(id)->key, side)) + what);
@@ -570,7 +569,6 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
   if (peer.unsent_bytes > 0) {
     PushStep(state_->now + LatencyTo(end, peer), kPump, id, 1 - side);
   }
-  ++state_->events;
   state_->hash.Add(state_->now, end.node->scheduler().id(),
                    TraceKind::kStreamBytes,
                    Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));

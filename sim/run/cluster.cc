@@ -99,6 +99,7 @@ class Cluster::Program final : public raft::Host::Observer {
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
+    ++cluster_->core_steps_;
     cluster_->replica_checker_.OnStep(node_, group, core, output);
     NoteHolds(group, core);
     NoteTransfer(group, core, output);

@@ -120,6 +120,8 @@ class Cluster {
   void SetErased(absl::AnyInvocable<bool(MachineId) const> erased) {
     erased_ = std::move(erased);
   }
+  // The number of steps of all replicas' cores.
+  uint64_t core_steps() const { return core_steps_; }
   // Counts a mark as reached.
   void Mark(NodeId node, std::string_view mark);
 
@@ -173,6 +175,7 @@ class Cluster {
   std::map<uint32_t, uint64_t> stopping_;
   std::vector<Leadership> leaderships_;
   std::vector<Life> lives_;
+  uint64_t core_steps_ = 0;
   std::set<GroupId> led_;  // Groups that have had a leader.
   std::map<GroupId, SimTime> last_leader_change_;
 };

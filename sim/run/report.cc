@@ -73,6 +73,7 @@ template <typename R, typename Visit>
 void ForEachNumber(R& r, Visit&& visit) {
   visit("seed", r.seed);
   visit("events", r.events);
+  visit("core_steps", r.core_steps);
   visit("operations", r.operations);
   visit("succeeded", r.succeeded);
   visit("refused", r.refused);
@@ -92,6 +93,7 @@ void ForEachCounts(R& r, Visit&& visit) {
   visit("fault", r.faults);
   visit("mark", r.marks);
   visit("drawn", r.drawn);
+  visit("event", r.events_by_kind);
 }
 
 }  // namespace
@@ -130,6 +132,8 @@ std::string ReportToJson(const RunReport& r) {
       ",\"trace_hash\":", JsonString(r.trace_hash),
       ",\"virtual_seconds\":", Seconds3(r.virtual_time),
       ",\"wall_seconds\":", Seconds3(r.wall_time), ",\"events\":", r.events,
+      ",\"events_by_kind\":", CountsToJson(r.events_by_kind),
+      ",\"core_steps\":", r.core_steps,
       ",\"operations\":{\"total\":", r.operations,
       ",\"succeeded\":", r.succeeded, ",\"refused\":", r.refused,
       ",\"unknown\":", r.unknown, ",\"stale_reads\":", r.stale_reads,

@@ -23,6 +23,9 @@ struct RunReport {
   Duration virtual_time;
   Duration wall_time;  // Filled in by the caller, which has a clock.
   uint64_t events = 0;
+  // Their numbers by kind, such as "timer" (TraceKindName).
+  std::map<std::string, uint64_t> events_by_kind;
+  uint64_t core_steps = 0;  // Inputs that a raft::Core handled.
   // Operations by outcome.
   uint64_t operations = 0;
   uint64_t succeeded = 0;

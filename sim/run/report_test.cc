@@ -12,10 +12,12 @@ RunReport Sample() {
                    .virtual_time = Milliseconds(61'250),
                    .wall_time = Milliseconds(500),
                    .events = 1000,
+                   .core_steps = 20,
                    .operations = 10,
                    .succeeded = 8,
                    .refused = 1,
                    .unknown = 1};
+  report.events_by_kind["timer"] = 999;
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
   report.marks["raft.x"] = 1;
@@ -30,6 +32,7 @@ TEST(RunReport, EncodeThenDecode_IsTheSame) {
   EXPECT_EQ(EncodeReport(*decoded), EncodeReport(report));
   EXPECT_EQ(decoded->violations, report.violations);
   EXPECT_EQ(decoded->faults, report.faults);
+  EXPECT_EQ(decoded->events_by_kind, report.events_by_kind);
 }
 
 TEST(RunReport, DecodeGarbage_Refused) {
@@ -39,18 +42,19 @@ TEST(RunReport, DecodeGarbage_Refused) {
 }
 
 TEST(RunReport, Json_HasTheContract) {
-  EXPECT_EQ(
-      ReportToJson(Sample()),
-      "{\"seed\":7,\"ok\":false,\"trace_hash\":"
-      "\"0123456789abcdef0123456789abcdef\",\"virtual_seconds\":61.250,"
-      "\"wall_seconds\":0.500,\"events\":1000,\"operations\":{\"total\":10,"
-      "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
-      "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
-      "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1},"
-      "\"leader_changes\":0,\"entries_applied\":0,"
-      "\"keys_expired\":0,"
-      "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
-      "\"a \\\"quote\\\" and 100 %\"]}");
+  EXPECT_EQ(ReportToJson(Sample()),
+            "{\"seed\":7,\"ok\":false,\"trace_hash\":"
+            "\"0123456789abcdef0123456789abcdef\",\"virtual_seconds\":61.250,"
+            "\"wall_seconds\":0.500,\"events\":1000,"
+            "\"events_by_kind\":{\"timer\":999},\"core_steps\":20,"
+            "\"operations\":{\"total\":10,"
+            "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
+            "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
+            "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1},"
+            "\"leader_changes\":0,\"entries_applied\":0,"
+            "\"keys_expired\":0,"
+            "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
+            "\"a \\\"quote\\\" and 100 %\"]}");
 }
 
 TEST(SwarmReport, CountsRunsNotOccurrences) {

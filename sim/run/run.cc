@@ -325,6 +325,7 @@ RunReport Run::Impl::Current() const {
                    .trace_hash = world_.trace_hash().ToString(),
                    .virtual_time = Duration(world_.now().ns()),
                    .events = world_.events(),
+                   .core_steps = cluster_.core_steps(),
                    .operations = counts.invoked,
                    .succeeded = counts.succeeded,
                    .refused = counts.refused,
@@ -340,6 +341,10 @@ RunReport Run::Impl::Current() const {
                               recorder_.order().reads_checked(),
                    .functions = recorder_.succeeded_by_function(),
                    .drawn = draw_.drawn()};
+  for (const TraceKind kind : kEventKinds) {
+    report.events_by_kind[std::string(TraceKindName(kind))] =
+        world_.events(kind);
+  }
   for (size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
     const uint64_t count = const_cast<World&>(world_).faults().count(fault);
@@ -379,6 +384,7 @@ Tape Run::Impl::tape() const {
   add("groups", options_.shape.groups);
   add("clients", options_.shape.clients);
   add("operations_per_second", options_.shape.operations_per_second);
+  add("keys", options_.shape.keys);
   tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
   tape.SetParameter("faults", options_.faults ? "1" : "0");
   return tape;
@@ -413,6 +419,7 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   shape("clients", RunOptions::kClientsMax, &options.shape.clients);
   shape("operations_per_second", RunOptions::kRateMax,
         &options.shape.operations_per_second);
+  shape("keys", RunOptions::kKeysMax, &options.shape.keys);
   options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
                                        RunOptions::kDurationMax.ms()));
   options.faults = read("faults", 1, 0, 1) != 0;
@@ -439,6 +446,7 @@ std::string ReplayLine(const RunOptions& options) {
   add("groups", options.shape.groups);
   add("clients", options.shape.clients);
   add("rate", options.shape.operations_per_second);
+  add("keys", options.shape.keys);
   if (options.duration != defaults.duration) {
     absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
   }

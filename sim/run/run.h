@@ -36,6 +36,7 @@ struct RunOptions {
   static constexpr uint32_t kGroupsMax = 256;
   static constexpr uint32_t kClientsMax = 1000;
   static constexpr uint32_t kRateMax = 1'000'000;
+  static constexpr uint32_t kKeysMax = 1'000'000;
   static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
 
   uint64_t seed = 1;

@@ -45,7 +45,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.operations_per_second =
       FixedOr(fixed.operations_per_second, "shape.operations_per_second",
               {100, 100, 100, 50, 50, 20, 20, 5, 200});
-  shape.keys = Pick<uint32_t>("shape.keys", 0, {6, 6, 6, 3, 1, 20, 60});
+  shape.keys = FixedOr(fixed.keys, "shape.keys", {6, 6, 6, 3, 1, 20, 60});
   if (Pick<int>("shape.peer_streams", 0, {0, 1}) != 0) {
     raft::TransportOptions& options = shape.peer_streams.emplace();
     options.control_queue_bytes =

@@ -26,6 +26,8 @@ struct FixedShape {
   std::optional<uint32_t> clients;
   // Requests of all clients together.
   std::optional<uint32_t> operations_per_second;
+  // Keys of each kind that are in use at a time.
+  std::optional<uint32_t> keys;
 };
 
 struct Shape {

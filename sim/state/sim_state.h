@@ -39,7 +39,6 @@ class SimState {
   Choices choices;
   TraceHash hash;
   FaultCounters faults;
-  uint64_t events = 0;
 
   NetworkOptions network;
   StreamOptions streams;

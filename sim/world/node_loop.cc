@@ -72,7 +72,6 @@ void NodeLoop::RunTimers() {
   for (size_t i = 0; i < due_.size() && scheduler_->alive(); ++i) {
     if (callbacks_.Find(due_[i].id) == nullptr) continue;
     env::Callback callback = callbacks_.Take(due_[i].id);
-    ++state.events;
     state.hash.Add(state.now, scheduler_->id(), TraceKind::kTimer,
                    due_[i].order);
     callback();

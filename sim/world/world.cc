@@ -319,7 +319,14 @@ const std::vector<TraceRecord>& World::trace() const {
 void World::HashNote(MachineId id, std::string_view bytes) {
   state_->hash.Add(state_->now, id, TraceKind::kNote, bytes);
 }
-uint64_t World::events() const { return state_->events; }
+uint64_t World::events() const {
+  uint64_t sum = 0;
+  for (const TraceKind kind : kEventKinds) sum += events(kind);
+  return sum;
+}
+uint64_t World::events(TraceKind kind) const {
+  return state_->hash.count(kind);
+}
 FaultCounters& World::faults() { return state_->faults; }
 const absl::btree_map<std::string, uint64_t>& World::marks() const {
   return state_->marks;

@@ -51,6 +51,13 @@ enum class CrashKind : uint8_t {
   kMachine,
 };
 
+// The hashed records that are events.
+inline constexpr TraceKind kEventKinds[] = {
+    TraceKind::kTimer,          TraceKind::kMessage,
+    TraceKind::kDiskCompletion, TraceKind::kStreamBytes,
+    TraceKind::kStreamEvent,    TraceKind::kConnect,
+};
+
 struct WorldOptions {
   // The seed of the product's own draws (env::Env::random) and, unless a tape
   // is replayed, of the world's choices.
@@ -226,9 +233,11 @@ class World {
   // Adds bytes of the caller to the hash, such as a checked reply or the digest
   // of a state.
   void HashNote(MachineId machine, std::string_view bytes);
-  // The number of deliveries, timers, completions and client steps that ran
-  // node code.
+  // The number of events: timers, deliveries and completions that ran a
+  // program's code.
   uint64_t events() const;
+  // The number of events of one kind of kEventKinds.
+  uint64_t events(TraceKind kind) const;
   FaultCounters& faults();
   // `hook` is called when a running machine reaches a mark, in the middle of
   // its turn.
