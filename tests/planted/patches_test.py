@@ -59,12 +59,14 @@ class PatchesTest(unittest.TestCase):
         subtle = [patch for patch in known if patch.rating >= 4]
         self.assertGreaterEqual(2 * len(subtle), len(known), [patch.name for patch in subtle])
 
-    def test_results_page_names_every_patch(self):
+    def test_page_names_every_patch_and_its_number(self):
         with open(os.path.join(ROOT, 'docs', 'testing', 'planted-bugs.md'), encoding='utf-8') as file:
             page = file.read()
         for patch in patches.load(FOLDER):
             with self.subTest(patch.name):
-                self.assertIn(f'| {patch.name} | {patch.catalogue} | {patch.rating} |', page)
+                self.assertIn(f'\n| {patch.name} | {patch.catalogue} | {patch.rating} | {patch.checker} |\n', page)
+                if patch.catalogue != 'own':
+                    self.assertIn(f'\n| {patch.catalogue} | ', page)
 
 
 class ParseTest(unittest.TestCase):
