@@ -52,7 +52,7 @@ class SingleServer final : public System {
     return RunRespLoad(port_, workload);
   }
 
-  // Neither counts syncs.
+  // These servers do not report their syncs.
   Usage ReadUsage() override {
     return {.processor_ns = server_->ProcessorNanos()};
   }

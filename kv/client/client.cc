@@ -103,7 +103,8 @@ class Client::Impl {
     // For the current try, or for the pause before the next.
     env::Pending timer;
     bool trying = false;  // The request left waiting_.
-    // Also distinguishes the reply to the current try from late replies.
+    // Counts the tries. The number distinguishes the reply to the current try
+    // from late replies.
     uint32_t attempts = 0;
     uint32_t redirects = 0;
     RespLink* link = nullptr;  // Set while a try is in flight.

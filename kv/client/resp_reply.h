@@ -22,14 +22,14 @@ inline constexpr int kReplyDepthMax = 8;
 
 struct RespValue {
   enum class Kind : uint8_t {
-    // Simple, bulk or verbatim; also doubles and big numbers, as text.
+    // A simple, bulk or verbatim string; a double or a big number, as text.
     kString,
-    // The text without the leading '-'.
+    // An error: its text without the leading '-'.
     kError,
-    // Also booleans.
+    // An integer, or a boolean as 1 or 0.
     kInteger,
     kNil,
-    // Also sets and pushes; maps as keys and values in turn.
+    // An array, a set or a push; a map as keys and values in turn.
     kArray,
   };
   Kind kind = Kind::kNil;

@@ -238,8 +238,9 @@ struct CommandView {
 // `now_ms`. Requires: has_expiry.
 int64_t DueOf(const CommandView& command, int64_t now_ms);
 
-// First and last slot of a command on whole slots (kKeyCount, kScan, kFlush),
-// unchecked; nullopt for other commands.
+// First and last slot of a command on whole slots (kKeyCount, kScan, kFlush).
+// They are as encoded, so they may be out of range or in the wrong order.
+// Returns nullopt for other commands.
 std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
 
 // The hash by which a session recognises a request. It is a keyed hash of

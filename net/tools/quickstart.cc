@@ -156,7 +156,8 @@ class Quickstart {
   bool RemoveTraces();
   absl::Status StartAll();
   absl::Status StartNode(Node& node, bool bootstrap);
-  // Also returns OK if a signal asks to stop.
+  // Waits until the node is ready, or a signal asks to stop. Returns OK in both
+  // cases.
   absl::Status AwaitReady(Node& node);
   void ReportMissing(Node& node, const absl::Status& why);
   void ReportRunning(size_t running);

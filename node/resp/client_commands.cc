@@ -349,7 +349,7 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
     if (!address.empty() && client->peer_address() != address) continue;
     if (none || (skip_me && client == &client_)) continue;
     if (client == &client_) {
-      // Its reply is sent first.
+      // The reply to this command is sent before the connection closes.
       client->CloseAfterFlush();
     } else {
       context_.resp_clients.Kill(*client);

@@ -125,7 +125,8 @@ void ReplyQueue::SendComplete() {
     pending_.pop_front();
     ++front_token_;
   }
-  // Also lets the owner of a closed connection notice that less is pending.
+  // The flush also lets the owner of a closed connection notice that less is
+  // pending.
   client_.WantFlush();
   on_sent_();
 }

@@ -236,7 +236,8 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
     // The reply to this command is the first that is sent again.
     replies_.EndSilence();
   }
-  // So is the reply to RESET, except after CLIENT REPLY SKIP.
+  // RESET ends CLIENT REPLY OFF before its reply. After CLIENT REPLY SKIP the
+  // reply is left out.
   if (row.id == CommandId::kReset) replies_.SetSilent(false);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     const bool written = WriteLocal(row, request, reply);

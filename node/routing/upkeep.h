@@ -28,7 +28,8 @@ class Upkeep {
   // The pause between two entries while more keys are due than one entry
   // removes.
   static constexpr Duration kEntryPause = Milliseconds(5);
-  // The pause between two checks for due keys otherwise.
+  // The pause between two checks for due keys while one entry can remove all
+  // of them.
   static constexpr Duration kLookInterval = Seconds(1);
   // The pages that one turn frees, and the pause between two such turns.
   static constexpr size_t kPagesPerTurn = 128;

@@ -59,7 +59,7 @@ struct Leader {
   // `notification_commit` get a heartbeat.
   MonoTime notification_at = MonoTime::Max();
   Index notification_commit;
-  bool notification_due = false;  // This Step may have to schedule one.
+  bool notification_due = false;  // This Step may schedule a notification.
   // The newest read round and its reads; reads that arrived later wait.
   ReadRound read_round;
   Index round_index;

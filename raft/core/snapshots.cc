@@ -127,7 +127,7 @@ void Core::Impl::OnSnapshotChunk(Message message) {
     return;
   }
   if (AlreadyCovered(snapshot.position)) return;
-  // One at a time.
+  // One chunk is written at a time.
   if (incoming_snapshot_ && incoming_snapshot_->writing) return;
   if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {
     incoming_snapshot_ = IncomingSnapshot();

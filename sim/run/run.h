@@ -4,12 +4,12 @@
 //   Run run({.seed = 7});
 //   RunReport report = run.Execute();
 //
-// A run has three phases in virtual time:
+// A run has two phases in virtual time:
 // 1. Safety: clients work while faults happen.
 // 2. Liveness: a majority of every group is healed, the other nodes keep their
-//    faults, and clients go on.
-// 3. The end: clients stop. Their open operations must end, every key must be
-//    readable, and all running replicas must agree, each within a bound.
+//    faults, and clients go on for a while. Then their open operations must
+//    end, every key must be readable, and all running replicas must agree,
+//    each within a bound.
 #ifndef QUORATE_SIM_RUN_RUN_H_
 #define QUORATE_SIM_RUN_RUN_H_
 

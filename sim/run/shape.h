@@ -31,8 +31,8 @@ struct FixedShape {
 };
 
 struct Shape {
-  uint32_t nodes = 5;            // That vote.
-  uint32_t read_only_nodes = 0;  // Further nodes.
+  uint32_t nodes = 5;            // Nodes with a vote.
+  uint32_t read_only_nodes = 0;  // Nodes without a vote.
   uint32_t groups = 3;
   uint32_t voters = 3;  // Of each group; at most `nodes`.
   uint32_t clients = 10;

@@ -6,9 +6,10 @@ namespace {
 constexpr ChoiceSite kPick("schedule.pick");
 constexpr ChoiceSite kLength("schedule.length");
 
-// The number of the choice that aims at leaders.
+// The number of the choice whether the window hits a leader, and of which
+// group.
 constexpr uint64_t kAim = 1000;
-// Groups that the choice can tell apart.
+// The number of groups between which that choice distinguishes.
 constexpr uint64_t kGroupsMax = 1 << 16;
 
 }  // namespace

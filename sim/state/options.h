@@ -67,16 +67,16 @@ struct StreamOptions {
 struct DiskOptions {
   Duration read_latency = Microseconds(50);
   Duration write_latency = Microseconds(10);  // A write into the page cache.
-  // Also for durable writes and directory operations.
+  // The latency of syncs, durable writes and directory operations.
   Duration sync_latency = Microseconds(200);
   Ratio jitter{};
   Duration jitter_max = Milliseconds(1);
   Ratio slow{};
   Duration slow_max = Milliseconds(100);
   Ratio read_error{};   // A transient error.
-  Ratio write_error{};  // Also for durable writes and truncations.
-  // Also for the sync in a durable write: the write is complete, but not
-  // durable.
+  Ratio write_error{};  // Hits writes, durable writes and truncations.
+  // Hits syncs. It also hits the sync in a durable write: the write is
+  // complete, but not durable.
   Ratio sync_error{};
   // The limit for the sum of all files' sizes.
   uint64_t capacity_bytes = uint64_t{1} << 40;

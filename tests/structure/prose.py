@@ -21,6 +21,8 @@ _SENTENCE = re.compile(r'(?:^|(?<=[.:!?] ))(What|Who|Whoever|Whatever|Whichever|
 _CLAUSE = re.compile(r'(?<=; )(what|who|whoever|whatever|whichever|whose|of those|none of those)\b(?![^.]*\?)')
 _FRAGMENT = re.compile(r'(?:^|(?<=[.:!?;] ))([Oo]f (?:a|an|the|what|which|those|its|it|all)\b(?![^.]*,)|[Tt]he same\b[.,;]'
                        r'|(?:[Ss]ee|[Aa]s|[Ss]ame as) above\b|[Dd]itto\b)')
+# A comment that continues the name below it, or the text before.
+_CONTINUED = re.compile(r'^(Also|So (?:is|are)|Neither(?! \w+ nor))\b')
 # Indefinite subjects, private words for standard terms (timeout, transfer, bootstrap, checker), and idioms.
 _WORD = re.compile(
     r'\b(nobody|somebody|whoever|one or another'
@@ -166,10 +168,10 @@ def check(path, text):
     for number, paragraph, is_list in texts(path, text):
         # Words in backquotes are code.
         paragraph = re.sub(r'`[^`]*`', '`', paragraph)
-        for pattern in (_SENTENCE, _CLAUSE, _FRAGMENT, _WORD):
+        for pattern in (_SENTENCE, _CLAUSE, _FRAGMENT, _CONTINUED, _WORD):
             match = pattern.search(paragraph)
             # A cell or a label of a list may hang on the name before it.
-            if match and not (is_list and pattern is _FRAGMENT):
+            if match and not (is_list and pattern in (_FRAGMENT, _CONTINUED)):
                 yield _name(path, number, match)
         # Cells and messages separate sentences by semicolons.
         for part in paragraph.split('; ') if is_list else [paragraph]:

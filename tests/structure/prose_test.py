@@ -42,6 +42,9 @@ class ProseTest(unittest.TestCase):
             self.assertEqual([f'{fragment} …'], found(f'// {fragment}: the bytes.\n'))
             self.assertEqual([f'{fragment} …'], found(f'// The write ends. {fragment}.\n'))
         self.assertEqual([], found('| write | as above |\n', 'docs/a.md'))
+        for start in ('Also', 'So is', 'So are', 'Neither'):
+            self.assertEqual([f'{start} …'], found(f'// {start} the bytes.\n'))
+        self.assertEqual([], found('// Neither keys nor values stay. The number also counts bytes.\n'))
         self.assertEqual(['nobody …'], found('// The entry that nobody needs.\n'))
         self.assertEqual([], found('// Bytes of the last record.\n'))
         self.assertEqual(['Of the …'], found('int size = 0;  // Of the last one.\n'))
