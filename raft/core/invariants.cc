@@ -40,7 +40,35 @@ std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
   return out.str();
 }
 
+// The leader's log at its election.
+LeaderTerm LeaderTermOf(NodeId node, const Core& core) {
+  LeaderTerm leader_term{.node = node, .start = core.log_start()};
+  Term term;
+  for (Index i = leader_term.start.index + 1; i <= core.last().index; ++i) {
+    if (core.TermAt(i) == term) continue;
+    term = core.TermAt(i);
+    leader_term.runs.push_back({term, i});
+  }
+  return leader_term;
+}
+
 }  // namespace
+
+Index WrittenLog::certain() const {
+  Index index = last();
+  for (const PendingWrite& write : pending) {
+    if (!write.terms.empty()) index = std::min(index, write.first - 1);
+  }
+  return index;
+}
+
+Term LeaderTerm::TermAt(Index index) const {
+  if (index == start.index) return start.term;
+  const auto after = std::upper_bound(
+      runs.begin(), runs.end(), index,
+      [](Index wanted, LogPosition run) { return wanted < run.index; });
+  return after == runs.begin() ? Term() : std::prev(after)->term;
+}
 
 std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   const Index boundary = core.log_start().index;
@@ -79,58 +107,122 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
     return Violation("durability", node, "forgot its vote for ",
                      written.voted_for, " in term ", written.term);
   }
-  // A snapshot that was being installed replaced the log.
-  if (core.commit_index() > seen.commit) return "";
-  const Index durable = seen.durable.index;
-  if (core.last().index < durable) {
-    return Violation("durability", node, "restarts with a log that ends at ",
-                     core.last().index, " though it had ", durable, " on disk");
+  const WrittenLog& disk = seen.disk;
+  LogPosition durable = seen.durable;
+  if (disk.watched) {
+    const Index certain = disk.certain();
+    durable = certain <= disk.base ? LogPosition()
+                                   : LogPosition{disk.TermAt(certain), certain};
   }
-  if (durable > core.log_start().index &&
-      core.TermAt(durable) != seen.durable.term) {
+  // An installed snapshot replaces a log that does not hold the entry at its
+  // position.
+  const LogPosition start = core.log_start();
+  const bool in_log =
+      start.index <= disk.base ||
+      (start.index <= durable.index && disk.TermAt(start.index) == start.term);
+  if (!disk.watched && core.commit_index() > seen.commit) return "";
+  if (disk.watched && !in_log) {
+    // Nothing of the replaced log stays. Writes whose end is not known may have
+    // reached the entry at the position.
+    if (core.last() == start || disk.certain() < disk.last()) return "";
+    return Violation("durability", node, "restarts with entries through ",
+                     core.last().index, " behind a snapshot through ",
+                     start.index, " that its log did not hold");
+  }
+  if (core.last().index < durable.index) {
+    return Violation("durability", node, "restarts with a log that ends at ",
+                     core.last().index, " though it had ", durable.index,
+                     " on disk");
+  }
+  if (durable.index > start.index &&
+      core.TermAt(durable.index) != durable.term) {
     return Violation("durability", node, "restarts with an entry of term ",
-                     core.TermAt(durable), " at ", durable,
-                     ", it had one of term ", seen.durable.term, " on disk");
+                     core.TermAt(durable.index), " at ", durable.index,
+                     ", it had one of term ", durable.term, " on disk");
   }
   return "";
 }
 
-void ClusterInvariants::ObserveWritten(NodeId node, const WriteToken& token) {
+std::string ClusterInvariants::ObserveWritten(NodeId node,
+                                              const WriteToken& token) {
   WrittenLog& disk = seen_[node].disk;
   disk.watched = true;
   disk.hard_state = token.hard_state;
-  if (disk.pending.empty() || disk.pending.front().token != token) return;
-  const WrittenLog::PendingWrite& write = disk.pending.front();
-  // A write removes the suffix that it replaces.
-  disk.terms.resize(write.first - disk.base - 1);
-  disk.terms.insert(disk.terms.end(), write.terms.begin(), write.terms.end());
+  if (disk.pending.empty() || disk.pending.front().token != token) return "";
+  const WrittenLog::PendingWrite write = std::move(disk.pending.front());
   disk.pending.pop_front();
+  if (!write.terms.empty()) {
+    // A write removes the suffix that it replaces.
+    disk.terms.resize(write.first - disk.base - 1);
+    disk.terms.insert(disk.terms.end(), write.terms.begin(), write.terms.end());
+  }
+  std::string violation = CheckMessages(node, write.after, disk);
+  return violation.empty() ? CheckKept(node, disk) : violation;
+}
+
+// Entries that the replica acknowledged in its present term stay on its disk:
+// the leader of that term counts on them.
+std::string ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk) {
+  const auto leader_term = leaders_.find(disk.hard_state.term);
+  if (leader_term == leaders_.end()) return "";
+  const auto it = leader_term->second.acknowledged.find(node);
+  if (it == leader_term->second.acknowledged.end()) return "";
+  const Index index = it->second;
+  if (index <= disk.base) return "";
+  const Term term = leader_term->second.TermAt(index);
+  if (index <= disk.last() && (term == Term() || disk.TermAt(index) == term)) {
+    return "";
+  }
+  return Violation("acknowledged entries", node, "acknowledged ", index,
+                   " of term ", term, " to node ", leader_term->second.node,
+                   " in term ", disk.hard_state.term, ", now its disk holds ",
+                   disk.base + 1, " to ", disk.last(), ", the last of term ",
+                   disk.terms.empty() ? Term() : disk.terms.back());
+}
+
+// Raft paper Figure 13, rule 6: entries behind a snapshot stay if the log holds
+// the last entry that the snapshot covers.
+std::string ClusterInvariants::CheckInstalled(NodeId node, LogPosition position,
+                                              const WrittenLog& disk) {
+  if (!disk.watched || disk.last() <= position.index) return "";
+  const bool holds = position.index <= disk.base ||
+                     disk.TermAt(position.index) == position.term;
+  if (!holds) return "";
+  return Violation("acknowledged entries", node, "installs a snapshot through ",
+                   position.index, " of term ", position.term,
+                   " over a log that holds that entry and ends", " at ",
+                   disk.last());
 }
 
 std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
                                          const Output& output,
                                          WrittenLog* disk) {
+  std::string violation;
   for (const Event& event : output.events) {
     if (event.kind != Event::Kind::kSnapshotInstalled) continue;
-    disk->pending.clear();
+    violation = CheckInstalled(node, core.snapshot().position, *disk);
+    // The log was cut after these writes, or they have no entries.
+    for (WrittenLog::PendingWrite& write : disk->pending) write.terms.clear();
     disk->base = event.index;
     disk->terms.clear();
+    if (violation.empty()) violation = CheckKept(node, *disk);
   }
   for (const Write& write : output.writes) {
-    if (write.entries.empty()) continue;
     WrittenLog::PendingWrite pending;
     pending.token = write.token;
-    pending.first = write.entries.front().index;
+    if (!write.entries.empty()) pending.first = write.entries.front().index;
     for (const Entry& entry : write.entries) {
       pending.terms.push_back(entry.term);
     }
+    pending.after = write.after;
     disk->pending.push_back(std::move(pending));
   }
   const Index durable = core.durable_index();
-  if (!disk->watched || durable <= disk->base) return "";
-  const Index last = disk->base + disk->terms.size();
-  if (durable <= last &&
-      disk->terms[durable - disk->base - 1] == core.TermAt(durable)) {
+  if (!violation.empty() || !disk->watched || durable <= disk->base) {
+    return violation;
+  }
+  const Index last = disk->last();
+  if (durable <= last && disk->TermAt(durable) == core.TermAt(durable)) {
     return "";
   }
   return Violation("durability", node, "takes entry ", durable, " of term ",
@@ -139,39 +231,59 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
                    disk->terms.empty() ? Term() : disk->terms.back());
 }
 
-// Checks the messages that leave at once; the others wait for their write.
-std::string ClusterInvariants::CheckMessages(NodeId node, const Output& output,
-                                             const WrittenLog& disk) {
+// Checks messages that leave now.
+std::string ClusterInvariants::CheckMessages(
+    NodeId node, const std::vector<Message>& messages, const WrittenLog& disk) {
   if (!disk.watched) return "";
-  const Index last = disk.base + disk.terms.size();
-  for (const auto* messages : {&output.messages, &output.heartbeats}) {
-    for (const Message& message : *messages) {
-      const MessageType type = message.type;
-      // A pre-vote carries a term that has not begun yet.
-      if (type == MessageType::kPreVote ||
-          (type == MessageType::kPreVoteReply && !message.reject)) {
-        continue;
-      }
-      if (message.term > disk.hard_state.term) {
-        return Violation("durability", node, "sends ", MessageTypeName(type),
-                         " of term ", message.term, ", on its disk is ",
-                         disk.hard_state.term);
-      }
-      const bool votes = type == MessageType::kVoteReply && !message.reject;
-      if (type == MessageType::kVote || votes) {
-        const NodeId candidate = votes ? message.to : node;
-        if (disk.hard_state.voted_for == candidate) continue;
-        return Violation("durability", node, "sends its vote for ", candidate,
-                         " in term ", message.term,
-                         " before that is on its disk");
-      }
-      if (type == MessageType::kAppendReply && !message.reject &&
-          message.match > last) {
-        return Violation("durability", node, "acknowledges ", message.match,
-                         ", its disk ends at ", last);
-      }
+  for (const Message& message : messages) {
+    const MessageType type = message.type;
+    // A pre-vote carries a term that has not begun yet.
+    if (type == MessageType::kPreVote ||
+        (type == MessageType::kPreVoteReply && !message.reject)) {
+      continue;
     }
+    if (message.term > disk.hard_state.term) {
+      return Violation("durability", node, "sends ", MessageTypeName(type),
+                       " of term ", message.term, ", on its disk is ",
+                       disk.hard_state.term);
+    }
+    const bool votes = type == MessageType::kVoteReply && !message.reject;
+    if (type == MessageType::kVote || votes) {
+      const NodeId candidate = votes ? message.to : node;
+      if (disk.hard_state.voted_for == candidate) continue;
+      return Violation("durability", node, "sends its vote for ", candidate,
+                       " in term ", message.term,
+                       " before that is on its disk");
+    }
+    if (type != MessageType::kAppendReply || message.reject) continue;
+    std::string violation = CheckAcknowledgement(node, message, disk);
+    if (!violation.empty()) return violation;
   }
+  return "";
+}
+
+// An acknowledgement names the last entry through which the replica's disk has
+// the log of the leader of that term.
+std::string ClusterInvariants::CheckAcknowledgement(NodeId node,
+                                                    const Message& message,
+                                                    const WrittenLog& disk) {
+  const Index index = message.match;
+  if (index > disk.last()) {
+    return Violation("durability", node, "acknowledges ", index,
+                     ", its disk ends at ", disk.last());
+  }
+  const auto it = leaders_.find(message.term);
+  if (it == leaders_.end()) return "";
+  LeaderTerm& leader_term = it->second;
+  const Term term = leader_term.TermAt(index);
+  if (index > disk.base && term != Term() && disk.TermAt(index) != term) {
+    return Violation("acknowledged entries", node, "acknowledges ", index,
+                     " to node ", leader_term.node, " of term ", message.term,
+                     ", whose entry there is of term ", term,
+                     "; on its disk is one of term ", disk.TermAt(index));
+  }
+  Index& acknowledged = leader_term.acknowledged[node];
+  acknowledged = std::max(acknowledged, index);
   return "";
 }
 
@@ -237,7 +349,10 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   if (violation.empty()) violation = CheckReplica(node, core, seen);
   std::string disk = CheckDisk(node, core, output, &seen.disk);
   if (violation.empty()) violation = std::move(disk);
-  if (violation.empty()) violation = CheckMessages(node, output, seen.disk);
+  for (const auto* messages : {&output.messages, &output.heartbeats}) {
+    if (!violation.empty()) break;
+    violation = CheckMessages(node, *messages, seen.disk);
+  }
   if (violation.empty()) {
     violation = CheckConfiguration(node, core, output);
   }
@@ -323,11 +438,14 @@ std::string ClusterInvariants::CheckReplica(NodeId node, const Core& core,
 std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
                                            const Seen& seen) {
   const Term term = core.term();
-  const auto [leader, first] = leaders_.emplace(term, node);
-  if (leader->second != node) {
+  const auto [leader, first] = leaders_.try_emplace(term);
+  if (first) leader->second = LeaderTermOf(node, core);
+  if (leader->second.node != node) {
     return Violation("election safety", node, "leads term ", term,
-                     ", which node ", leader->second, " led");
+                     ", which node ", leader->second.node, " led");
   }
+  std::string matches = CheckMatches(node, core);
+  if (!matches.empty()) return matches;
   if (core.commit_index() > seen.commit) {
     std::string violation = CheckLeaderCommit(node, core);
     if (!violation.empty()) return violation;
@@ -349,6 +467,42 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
                      " without the entry ", last, " of term ",
                      committed_[last - 1].term, " that was committed in term ",
                      committed_[last - 1].committed_in);
+  }
+  return "";
+}
+
+// A leader's view of each follower is held against what that follower has
+// acknowledged in this term, and against its disk.
+std::string ClusterInvariants::CheckMatches(NodeId node, const Core& core) {
+  const LeaderTerm& leader_term = leaders_.find(core.term())->second;
+  for (const Core::FollowerStatus& follower : core.followers()) {
+    const auto seen = seen_.find(follower.node);
+    if (follower.match == Index() || seen == seen_.end() ||
+        !seen->second.disk.watched) {
+      continue;
+    }
+    const auto it = leader_term.acknowledged.find(follower.node);
+    const Index acknowledged =
+        it == leader_term.acknowledged.end() ? Index() : it->second;
+    if (follower.match > acknowledged) {
+      return Violation("acknowledged entries", node, "of term ", core.term(),
+                       " takes ", follower.match, " for durable on node ",
+                       follower.node, ", which acknowledged ", acknowledged,
+                       " in this term");
+    }
+    const WrittenLog& disk = seen->second.disk;
+    // In a later term another leader may have replaced these entries.
+    if (disk.hard_state.term != core.term() || follower.match <= disk.base ||
+        follower.match < core.log_start().index) {
+      continue;
+    }
+    if (follower.match > disk.last() ||
+        disk.TermAt(follower.match) != core.TermAt(follower.match)) {
+      return Violation("acknowledged entries", node, "of term ", core.term(),
+                       " takes ", follower.match, " of term ",
+                       core.TermAt(follower.match), " for durable on node ",
+                       follower.node, ", whose disk ends at ", disk.last());
+    }
   }
   return "";
 }

@@ -28,8 +28,9 @@ namespace quorate::raft {
 struct WrittenLog {
   struct PendingWrite {
     WriteToken token;
-    Index first;
+    Index first;  // Of its entries, if it has any.
     std::vector<Term> terms;
+    std::vector<Message> after;  // The messages that wait for the write.
   };
   // True once ObserveWritten was called for the replica.
   bool watched = false;
@@ -37,6 +38,26 @@ struct WrittenLog {
   Index base;
   std::vector<Term> terms;  // [i] is of entry base + 1 + i.
   std::deque<PendingWrite> pending;
+
+  Index last() const { return base + terms.size(); }
+  // Requires: base < index <= last().
+  Term TermAt(Index index) const { return terms[index - base - 1]; }
+  // The last entry that no pending write can replace.
+  Index certain() const;
+};
+
+// A leader's term: its log, and the acknowledgements that it may have got.
+struct LeaderTerm {
+  NodeId node;
+  // The log at the election: its start, then for each run of entries of one
+  // term the first index and the term. Later entries are of the leader's term.
+  LogPosition start;
+  std::vector<LogPosition> runs;
+  // The last entry that each member has acknowledged in this term.
+  absl::btree_map<NodeId, Index> acknowledged;
+
+  // The term of the leader's entry at `index`, or zero if it is not known.
+  Term TermAt(Index index) const;
 };
 
 class ClusterInvariants {
@@ -58,16 +79,23 @@ class ClusterInvariants {
 
   // Call when replica `node` was created from its disk, also after a restart.
   //   Durability: the replica has the entries, the term and the vote that were
-  //   on its disk.
+  //   on its disk. Only a newer snapshot that the log did not hold replaces it.
   std::string ObserveStart(NodeId node, const Core& core);
 
   // Call when a write of an Output is durable: for each write in order, before
-  // the Step with its WriteDone. From the first call on, Observe also checks
-  // two rules for that replica:
+  // the Step with its WriteDone. Returns the violation of the messages that
+  // waited for the write. From the first call on, Observe also checks these
+  // rules for that replica:
   //   - its durable index does not exceed what its disk holds;
   //   - its messages do not carry terms, votes or acknowledgements that are not
-  //     durable yet.
-  void ObserveWritten(NodeId node, const WriteToken& token);
+  //     durable yet;
+  //   - an acknowledged entry is the entry of that term's leader, and stays on
+  //     the disk during that term;
+  //   - an installed snapshot keeps the entries behind it, if the disk holds
+  //     the entry at its position;
+  //   - a leader takes an entry for durable on the replica only after the
+  //     replica acknowledged it in that term.
+  std::string ObserveWritten(NodeId node, const WriteToken& token);
 
   // Highest index that any replica has committed.
   Index committed() const { return Index(committed_.size()); }
@@ -100,8 +128,13 @@ class ClusterInvariants {
 
   std::string CheckDisk(NodeId node, const Core& core, const Output& output,
                         WrittenLog* disk);
-  std::string CheckMessages(NodeId node, const Output& output,
+  std::string CheckInstalled(NodeId node, LogPosition position,
+                             const WrittenLog& disk);
+  std::string CheckMessages(NodeId node, const std::vector<Message>& messages,
                             const WrittenLog& disk);
+  std::string CheckAcknowledgement(NodeId node, const Message& message,
+                                   const WrittenLog& disk);
+  std::string CheckKept(NodeId node, const WrittenLog& disk);
   std::string CheckSnapshot(NodeId node, const Core& core, Seen* seen);
   std::string CheckConfiguration(NodeId node, const Core& core,
                                  const Output& output);
@@ -109,13 +142,14 @@ class ClusterInvariants {
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeaderCommit(NodeId node, const Core& core);
+  std::string CheckMatches(NodeId node, const Core& core);
   std::string CheckAppended(NodeId node, const Core& core, const Entry& entry);
   std::string CheckApplied(NodeId node, const Core& core, const Entry& entry);
   std::string CheckEvents(NodeId node, const Core& core, const Output& output,
                           Seen* seen);
 
   absl::btree_map<NodeId, Seen> seen_;
-  absl::btree_map<Term, NodeId> leaders_;
+  absl::btree_map<Term, LeaderTerm> leaders_;
   std::vector<std::vector<Fact>> facts_;  // By index - 1.
   std::vector<Committed> committed_;      // By index - 1.
   // The committed configurations, encoded, by index.

@@ -33,6 +33,12 @@ class DrivenReplica : public ReplicaTest {
     Receive(Ack(node, core().term().value(), match));
   }
   void Flush() { FinishWrites(); }
+  void Restore(const SnapshotDescriptor& snapshot, uint64_t term,
+               std::vector<Entry> entries) {
+    StartFrom({.hard_state = {Term(term), NodeId()},
+               .snapshot = snapshot,
+               .entries = std::move(entries)});
+  }
   void Compact(const SnapshotDescriptor& snapshot) {
     Step(SnapshotTaken{snapshot, snapshot.position.index});
   }
@@ -347,6 +353,154 @@ TEST_F(MessageInvariantsTest, OwnVoteNotOnDisk_Durability) {
 
 TEST_F(MessageInvariantsTest, AcknowledgesWhatIsNotOnDisk_Durability) {
   ExpectViolation("durability", Send(MessageType::kAppendReply, 2, 3, 2));
+}
+
+// Node 1 leads term 3 with entry 3 of it. The disk of node 2 holds entry 3 of
+// term 2.
+class AcknowledgementTest : public InvariantsTest {
+ protected:
+  AcknowledgementTest() {
+    EXPECT_EQ(Start(2, follower_), "");
+    EXPECT_EQ(Written(2), "");
+    leader_.LeadUncommitted();
+    EXPECT_EQ(Show(1, leader_), "");
+  }
+  std::string Written(uint64_t term) {
+    return invariants_.ObserveWritten(NodeId(2),
+                                      {.hard_state = {Term(term), NodeId()}});
+  }
+  static Message Acknowledgement(uint64_t term, uint64_t match) {
+    Message message;
+    message.type = MessageType::kAppendReply;
+    message.term = Term(term);
+    message.to = NodeId(1);
+    message.match = Index(match);
+    return message;
+  }
+  std::string Acknowledge(uint64_t term, uint64_t match) {
+    follower_.out().Clear();
+    follower_.out().messages.push_back(Acknowledgement(term, match));
+    return Show(2, follower_);
+  }
+
+  DrivenReplica leader_{2, {1}};
+  DrivenReplica follower_{2, {1, 2}};
+};
+
+TEST_F(AcknowledgementTest, OfTheLeadersEntries_IsAllowed) {
+  EXPECT_EQ(Written(3), "");
+  EXPECT_EQ(Acknowledge(3, 2), "");
+  leader_.Acknowledge(2, 2);
+  EXPECT_EQ(Show(1, leader_), "");
+}
+
+TEST_F(AcknowledgementTest, OfAnEntryThatTheLeaderLacks_Found) {
+  EXPECT_EQ(Written(3), "");
+  ExpectViolation("acknowledged entries", Acknowledge(3, 3));
+}
+
+TEST_F(AcknowledgementTest, TakenFromAnEarlierTerm_Found) {
+  EXPECT_EQ(Acknowledge(2, 3), "");
+  leader_.Acknowledge(2, 2);
+  ExpectViolation("acknowledged entries", Show(1, leader_));
+}
+
+TEST_F(AcknowledgementTest, BehindAWriteThatEndsEarlier_Found) {
+  Write write;
+  write.token = {.epoch = 7, .hard_state = {Term(3), NodeId()}};
+  write.after.push_back(Acknowledgement(3, 4));
+  follower_.out().Clear();
+  follower_.out().writes.push_back(write);
+  EXPECT_EQ(Show(2, follower_), "");
+  ExpectViolation("durability",
+                  invariants_.ObserveWritten(NodeId(2), write.token));
+}
+
+TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
+  EXPECT_EQ(Written(3), "");
+  EXPECT_EQ(Acknowledge(3, 2), "");
+  // The write replaces entry 2 of term 1 by one of term 2.
+  Write write;
+  write.token = {.epoch = 7, .hard_state = {Term(3), NodeId()}};
+  write.entries.push_back(follower_.core().EntryAt(Index(3)));
+  write.entries[0].index = Index(2);
+  follower_.out().Clear();
+  follower_.out().writes.push_back(write);
+  EXPECT_EQ(Show(2, follower_), "");
+  ExpectViolation("acknowledged entries",
+                  invariants_.ObserveWritten(NodeId(2), write.token));
+}
+
+// A snapshot through entry 2 is committed. Node 2 has a log of its own.
+class InstallTest : public InvariantsTest {
+ protected:
+  InstallTest() {
+    source_.Follow(2, 2, 1, "x", 2);
+    EXPECT_EQ(Show(1, source_), "");
+    source_.Flush();
+    snapshot_ = {.position = source_.core().last(),
+                 .log_time = source_.core().applied_log_time(),
+                 .configuration = source_.core().configuration()};
+    source_.Compact(snapshot_);
+  }
+  void Holds(DrivenReplica& replica) {
+    EXPECT_EQ(Start(2, replica), "");
+    EXPECT_EQ(invariants_.ObserveWritten(NodeId(2),
+                                         {.hard_state = {Term(2), NodeId()}}),
+              "");
+  }
+  std::string Install() {
+    Event event;
+    event.kind = Event::Kind::kSnapshotInstalled;
+    event.index = snapshot_.position.index;
+    source_.out().Clear();
+    source_.out().events.push_back(event);
+    return Show(2, source_);
+  }
+  std::string Restart(std::vector<Entry> entries) {
+    DrivenReplica again;
+    again.Restore(snapshot_, 2, std::move(entries));
+    return Start(2, again);
+  }
+  static std::vector<Entry> EntriesBehind(DrivenReplica& replica) {
+    return {replica.core().EntryAt(Index(3))};
+  }
+
+  DrivenReplica source_{2};
+  SnapshotDescriptor snapshot_;
+  DrivenReplica matching_{2, {2, 2}};
+  DrivenReplica conflicting_{2, {1, 1}};
+};
+
+TEST_F(InstallTest, OverAMatchingLogWithLaterEntries_Found) {
+  Holds(matching_);
+  ExpectViolation("acknowledged entries", Install());
+}
+
+TEST_F(InstallTest, OverAConflictingLog_IsAllowed) {
+  Holds(conflicting_);
+  EXPECT_EQ(Install(), "");
+}
+
+TEST_F(InstallTest, RestartWithoutAMatchingSuffix_Durability) {
+  Holds(matching_);
+  ExpectViolation("durability", Restart({}));
+}
+
+TEST_F(InstallTest, RestartWithAMatchingSuffix_IsAllowed) {
+  Holds(matching_);
+  EXPECT_EQ(Restart(EntriesBehind(matching_)), "");
+}
+
+TEST_F(InstallTest, RestartWithoutAConflictingLog_IsAllowed) {
+  Holds(conflicting_);
+  EXPECT_EQ(Restart({}), "");
+}
+
+TEST_F(InstallTest, RestartWithEntriesOfAConflictingLog_Durability) {
+  Holds(conflicting_);
+  Entry entry = matching_.core().EntryAt(Index(3));
+  ExpectViolation("durability", Restart({entry}));
 }
 
 TEST_F(InvariantsTest, LeadsWithoutItsVoteOnDisk_Durability) {

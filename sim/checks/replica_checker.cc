@@ -36,7 +36,7 @@ void ReplicaChecker::OnStart(NodeId node, GroupId group,
 
 void ReplicaChecker::OnWritten(NodeId node, GroupId group,
                                const raft::WriteToken& token) {
-  groups_[group].invariants.ObserveWritten(node, token);
+  ReportInvariant(group, groups_[group].invariants.ObserveWritten(node, token));
 }
 
 void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,

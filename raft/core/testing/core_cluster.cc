@@ -203,6 +203,7 @@ bool CoreCluster::FinishWrite(uint32_t id) {
   const Write write = std::move(self.writes.front());
   self.writes.pop_front();
   MakeDurable(self, write);
+  Report(invariants_.ObserveWritten(NodeId(id), write.token));
   for (const Message& message : write.after) Enqueue(message);
   Step(id, WriteDone{write.token});
   return true;
@@ -256,6 +257,7 @@ void CoreCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
   std::deque<Write> writes = std::exchange(self.writes, {});
   for (const Write& write : writes) {
     MakeDurable(self, write);
+    Report(invariants_.ObserveWritten(NodeId(id), write.token));
     for (const Message& message : write.after) Enqueue(message);
   }
   self.entries.clear();
