@@ -14,8 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/disk.h"
+#include "env/slot_pool.h"
 #include "sim/disk/disk_image.h"
-#include "sim/state/slot_pool.h"
 #include "sim/state/turn_scheduler.h"
 
 namespace quorate::sim {

@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
+#include "env/slot_pool.h"
 #include "env/transport.h"
 #include "sim/state/sim_state.h"
-#include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
 

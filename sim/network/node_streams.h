@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "env/byte_streams.h"
+#include "env/slot_pool.h"
 #include "sim/network/stream_net.h"
-#include "sim/state/slot_pool.h"
 #include "sim/state/turn_scheduler.h"
 
 namespace quorate::sim {

@@ -16,9 +16,9 @@
 
 #include "absl/status/status.h"
 #include "env/byte_streams.h"
+#include "env/slot_pool.h"
 #include "sim/network/network.h"
 #include "sim/state/sim_state.h"
-#include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
 

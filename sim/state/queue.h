@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "env/slot_pool.h"
 #include "sim/choices/sim_time.h"
-#include "sim/state/slot_pool.h"
 
 namespace quorate::sim {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "env/loop.h"
-#include "sim/state/slot_pool.h"
+#include "env/slot_pool.h"
 #include "sim/state/turn_scheduler.h"
 #include "sim/world/clock.h"
 

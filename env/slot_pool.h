@@ -1,8 +1,8 @@
-// sim/state/slot_pool.h: values in reused slots, with ids that are never
-// reused. The pools have operations, messages, streams and callbacks in flight.
-// Iteration is in the order of slots, which is the same in every run.
-#ifndef QUORATE_SIM_STATE_SLOT_POOL_H_
-#define QUORATE_SIM_STATE_SLOT_POOL_H_
+// env/slot_pool.h: values in reused slots, with ids that are never reused.
+// Adding and removing allocate nothing once the pool has grown. Iteration is in
+// the order of slots, which is the same in every run.
+#ifndef QUORATE_ENV_SLOT_POOL_H_
+#define QUORATE_ENV_SLOT_POOL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,17 +12,22 @@
 
 #include "env/check.h"
 
-namespace quorate::sim {
+namespace quorate {
 
-// Ids are (generation, slot). Zero is no id. Find and Remove ignore an id whose
-// value is gone. References stay valid until the next Add.
+// Ids have the generation of their slot, 1 at first, and the slot. Zero is no
+// id. Find and Remove ignore an id whose value is gone. References stay valid
+// until the next Add.
 template <typename T>
 class SlotPool {
  public:
+  // Number of values.
+  static constexpr size_t kSlotsMax = size_t{1} << 22;
+
   uint64_t Add(T value) {
-    uint32_t index;
+    size_t index;
     if (free_.empty()) {
-      index = static_cast<uint32_t>(slots_.size());
+      index = slots_.size();
+      CHECK_LT(index, kSlotsMax);
       slots_.emplace_back();
     } else {
       index = free_.back();
@@ -30,25 +35,25 @@ class SlotPool {
     }
     slots_[index].value.emplace(std::move(value));
     ++size_;
-    return uint64_t{slots_[index].generation} << 32 | index;
+    return IdOf(index);
   }
   T* Find(uint64_t id) {
-    const auto index = static_cast<uint32_t>(id);
+    const size_t index = id % kSlotsMax;
     if (index >= slots_.size()) return nullptr;
     Slot& slot = slots_[index];
-    if (slot.generation != id >> 32 || !slot.value) return nullptr;
+    if (slot.generation != id / kSlotsMax || !slot.value) return nullptr;
     return &*slot.value;
   }
   // Takes the value out. Requires: Find(id) is not null.
   T Take(uint64_t id) {
     CHECK(Find(id) != nullptr);
-    T value = std::move(*slots_[static_cast<uint32_t>(id)].value);
+    T value = std::move(*slots_[id % kSlotsMax].value);
     Remove(id);
     return value;
   }
   void Remove(uint64_t id) {
     if (Find(id) == nullptr) return;
-    const auto index = static_cast<uint32_t>(id);
+    const size_t index = id % kSlotsMax;
     // Frees the slot before the value is destroyed, because its destructor may
     // call this pool.
     [[maybe_unused]] const std::optional<T> dying =
@@ -62,9 +67,7 @@ class SlotPool {
   std::vector<uint64_t> Ids() const {
     std::vector<uint64_t> ids;
     for (size_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].value) {
-        ids.push_back(uint64_t{slots_[i].generation} << 32 | i);
-      }
+      if (slots_[i].value) ids.push_back(IdOf(i));
     }
     return ids;
   }
@@ -76,13 +79,17 @@ class SlotPool {
  private:
   struct Slot {
     std::optional<T> value;
-    uint32_t generation = 1;
+    uint64_t generation = 1;
   };
+  uint64_t IdOf(size_t index) const {
+    return slots_[index].generation * kSlotsMax + index;
+  }
+
   std::vector<Slot> slots_;
-  std::vector<uint32_t> free_;
+  std::vector<size_t> free_;
   size_t size_ = 0;
 };
 
-}  // namespace quorate::sim
+}  // namespace quorate
 
-#endif  // QUORATE_SIM_STATE_SLOT_POOL_H_
+#endif  // QUORATE_ENV_SLOT_POOL_H_
