@@ -11,6 +11,7 @@
 #include "node/base/version.h"
 #include "node/resp/absent_state.h"
 #include "node/resp/error_text.h"
+#include "node/resp/help_reply.h"
 
 namespace quorate::node {
 namespace {
@@ -50,15 +51,6 @@ bool IsPlainName(std::string_view name) {
 
 constexpr std::string_view kBadName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
-
-void WriteHelp(std::string_view command,
-               absl::Span<const std::string_view> lines, RespWriter& reply) {
-  reply.Array(lines.size() + 1);
-  reply.Simple(Concat(command,
-                      " <subcommand> [<arg> [value] [opt] ...]. "
-                      "Subcommands are:"));
-  for (const std::string_view line : lines) reply.Simple(line);
-}
 
 }  // namespace
 

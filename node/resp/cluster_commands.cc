@@ -5,6 +5,7 @@
 #include "kv/slots/slot.h"
 #include "node/base/text.h"
 #include "node/resp/error_text.h"
+#include "node/resp/help_reply.h"
 
 namespace quorate::node {
 namespace {
@@ -74,13 +75,11 @@ bool ClusterCommands::Write(const CommandRow& row, Arguments request,
       reply.Array(0);
       return true;
     case CommandId::kClusterHelp:
-      reply.Array(3);
-      reply.Simple("CLUSTER <subcommand> [<arg> ...]. Subcommands are:");
-      reply.Simple(
-          "SLOTS, SHARDS, NODES, INFO, MYID, MYSHARDID, KEYSLOT <key>,");
-      reply.Simple(
-          "COUNTKEYSINSLOT <slot>, GETKEYSINSLOT <slot> <count>, REPLICAS "
-          "<node-id>, LINKS");
+      WriteHelp("CLUSTER",
+                {"SLOTS, SHARDS, NODES, INFO, MYID, MYSHARDID, KEYSLOT <key>,",
+                 "COUNTKEYSINSLOT <slot>, GETKEYSINSLOT <slot> <count>,",
+                 "REPLICAS <node-id>, LINKS"},
+                reply);
       return true;
     default:
       return false;

@@ -11,6 +11,7 @@
 #include "node/base/text.h"
 #include "node/commands/glob.h"
 #include "node/pages/info_page.h"
+#include "node/resp/help_reply.h"
 
 namespace quorate::node {
 namespace {
@@ -157,8 +158,8 @@ int64_t ReplicasBesideLeader(const shardctrl::ShardMap& map) {
   return static_cast<int64_t>(least);
 }
 
-// The help of a command with subcommands.
-void WriteHelp(const CommandRow& row, RespWriter& reply) {
+// Lists the subcommands that the command table has.
+void WriteSubcommands(const CommandRow& row, RespWriter& reply) {
   const std::string_view name = row.name.substr(0, row.name.find('|'));
   std::vector<std::string_view> names;
   for (const CommandRow& other : AllCommands()) {
@@ -166,9 +167,7 @@ void WriteHelp(const CommandRow& row, RespWriter& reply) {
       names.push_back(other.name.substr(name.size() + 1));
     }
   }
-  reply.Array(names.size() + 1);
-  reply.Simple(Concat(name, " <subcommand> [<arg> ...]. Subcommands are:"));
-  for (const std::string_view subcommand : names) reply.Simple(subcommand);
+  WriteHelp(name, names, reply);
 }
 
 }  // namespace
@@ -235,7 +234,7 @@ bool ServerCommands::Write(const CommandRow& row, Arguments request,
     case CommandId::kConfigHelp:
     case CommandId::kObjectHelp:
     case CommandId::kMemoryHelp:
-      WriteHelp(row, reply);
+      WriteSubcommands(row, reply);
       return true;
     default:
       return false;
