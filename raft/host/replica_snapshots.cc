@@ -8,7 +8,6 @@
 
 namespace quorate::raft {
 namespace {
-constexpr size_t kPieceBytes = 256 << 10;
 // While a follower catches up, the log keeps entries of up to this many
 // snapshot thresholds. Otherwise the next snapshot would end the transfer of
 // the present one, or remove the entries that the follower needs after it.
@@ -46,7 +45,7 @@ void Replica::MaybeBeginSnapshot() {
 }
 
 void Replica::WriteSnapshotPiece() {
-  Buffer piece = snapshot_reader_->Next(kPieceBytes);
+  Buffer piece = snapshot_reader_->Next(SnapshotLoader::kPieceBytes);
   if (piece.empty()) {
     services_.snapshots.Finish(
         key_, [this](absl::StatusOr<SnapshotDescriptor> snapshot) {

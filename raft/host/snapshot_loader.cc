@@ -5,9 +5,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace quorate::raft {
-namespace {
-constexpr size_t kPieceBytes = 256 << 10;
-}  // namespace
 
 SnapshotLoader::SnapshotLoader(SnapshotStore* store, GroupKey group,
                                const SnapshotDescriptor& snapshot,

@@ -6,6 +6,7 @@
 #ifndef QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 #define QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 
+#include <cstddef>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
@@ -20,6 +21,8 @@ namespace quorate::raft {
 class SnapshotLoader {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
+  // Bytes of a snapshot that are read or taken at once.
+  static constexpr size_t kPieceBytes = 256 << 10;
 
   SnapshotLoader(SnapshotStore* store, GroupKey group,
                  const SnapshotDescriptor& snapshot,
