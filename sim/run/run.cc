@@ -162,14 +162,14 @@ void Run::Impl::StartClients() {
         .cluster = world_.choices().Chance(kClusterClient, i + 1, 0, {1, 2}),
         .interval = Seconds(1) * shape_.clients /
                     std::max<int64_t>(shape_.operations_per_second, 1),
-        .keys = shape_.keys,
-        .tags = shape_.tags,
-        .hot_keys = shape_.hot_keys,
         .sessions = world_.choices().Chance(kSessionClient, i + 1, 0, {4, 5}),
-        .stale_reads = i % 4 == 2,
         .stays_with_node = i % 2 == 0,
-        .value_bytes_max = shape_.value_bytes_max,
-        .large_value_bytes = shape_.large_value_bytes};
+        .operations = {.keys = shape_.keys,
+                       .tags = shape_.tags,
+                       .hot_keys = shape_.hot_keys,
+                       .stale_reads = i % 4 == 2,
+                       .value_bytes_max = shape_.value_bytes_max,
+                       .large_value_bytes = shape_.large_value_bytes}};
     client_machines_.push_back(machine);
     world_.Start(machine, [this, client](env::Env& env) {
       auto program = std::make_shared<WorkloadClient>(

@@ -93,7 +93,7 @@ class FakeServer::Session final : public env::Connection::Observer {
       break;
     }
     FakeServer* const server = server_;
-    server->bury_ =
+    server->destroy_dropped_ =
         server->env_.loop.Defer([server] { server->ended_.clear(); });
   }
 

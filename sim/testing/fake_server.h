@@ -48,7 +48,7 @@ class FakeServer {
   std::unique_ptr<env::Listener> listener_;
   std::list<std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Session>> ended_;
-  env::Pending bury_;
+  env::Pending destroy_dropped_;
   std::map<std::string, std::string> values_;
   std::map<std::string, std::string> previous_;
   std::map<std::string, std::string> replies_;  // By session and sequence.

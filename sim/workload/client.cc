@@ -7,55 +7,30 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "env/check.h"
-#include "kv/slots/slot.h"
 
 namespace quorate::sim {
 namespace {
 
 using lincheck::Kv;
-
-// RESP forms of a swap, besides SET … GET.
-constexpr uint8_t kGetSet = 1;
-constexpr uint8_t kTransaction = 2;
-constexpr uint8_t kWatched = 3;
+using SwapForm = ClientOperation::SwapForm;
 
 constexpr ChoiceSite kOperation("workload.operation");
 
-// The numbers of final operations come after those of all others.
-constexpr uint64_t kNumbersPerClient = 100'000'000;
-constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
-
 constexpr Duration kSweepInterval = Milliseconds(250);
-constexpr Duration kAvoidTime = Seconds(3);
-
-std::string Command(const std::vector<std::string>& words) {
-  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
-  for (const std::string& word : words) {
-    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
-  }
-  return bytes;
-}
-
-// The name of an operation for people.
-std::string Name(const ClientCall& call,
-                 const std::optional<ExpiryCommand>& expiry) {
-  if (expiry.has_value()) return Describe(*expiry);
-  return absl::StrCat("function ", call.function, " on ", call.key);
-}
 
 }  // namespace
-
-bool WorkloadClient::IsRead(const Operation& operation) {
-  return operation.expiry.has_value() ? operation.expiry->read_only()
-                                      : operation.call.function == Kv::kGet;
-}
 
 WorkloadClient::WorkloadClient(env::Env& env,
                                const WorkloadClientOptions& options,
                                Choices* choices, Recorder* recorder)
-    : env_(env), options_(options), choices_(choices), recorder_(recorder) {
-  preferred_node_ =
-      options_.id % static_cast<uint32_t>(options_.servers.size());
+    : env_(env),
+      options_(options),
+      choices_(choices),
+      recorder_(recorder),
+      generator_(options_.id, options_.operations, env_.random),
+      router_(static_cast<uint32_t>(options_.servers.size()),
+              options_.stays_with_node,
+              options_.id % static_cast<uint32_t>(options_.servers.size())) {
   // Clients begin at different times.
   const Duration first = env_.random.Between(Duration(0), options_.interval,
                                              "client.first", options_.id, 0);
@@ -69,35 +44,11 @@ WorkloadClient::~WorkloadClient() = default;
 void WorkloadClient::StopIssuing() { issuing_ = false; }
 
 void WorkloadClient::ReadAll(const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) {
-    Operation operation;
-    operation.random = env_.random.Fork("client.final", finals_++);
-    operation.call = {.client = options_.id, .key = key};
-    if (ExpiryChecker::Covers(key)) {
-      operation.expiry = ExpiryCommand{.client = options_.id, .key = key};
-    }
-    operation.final = true;
-    Begin(std::move(operation));
-  }
+  for (const std::string& key : keys) Begin(generator_.FinalRead(key));
 }
 
 void WorkloadClient::AddToEach(const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) Begin(FinalWrite(key));
-}
-
-WorkloadClient::Operation WorkloadClient::FinalWrite(const std::string& key) {
-  Operation operation;
-  operation.random = env_.random.Fork("client.final", finals_);
-  operation.call = {.client = options_.id, .key = key};
-  operation.call.function = Kv::kIncrement;
-  operation.call.number = UniqueNumber(kFirstFinal + finals_++);
-  operation.final = true;
-  operation.final_write = true;
-  return operation;
-}
-
-int64_t WorkloadClient::UniqueNumber(uint64_t number) const {
-  return static_cast<int64_t>(options_.id * kNumbersPerClient + number);
+  for (const std::string& key : keys) Begin(generator_.FinalWrite(key));
 }
 
 std::string WorkloadClient::Describe() const {
@@ -139,130 +90,35 @@ void WorkloadClient::Issue() {
         return random.Bits(site, entity, counter) | 1;
       });
   if (bits == 0) return;
-  if (options_.sessions && session_.empty() && !opening_session_) {
-    opening_session_ = true;
-    Operation open;
-    open.random = env_.random.Fork("client.session", sessions_asked_++);
-    open.opens_session = true;
-    Begin(std::move(open));
+  if (options_.sessions && session_.empty() && !opening_session_) OpenSession();
+  ClientOperation operation = generator_.Draw(
+      number, Random(bits), env_.loop.ReadClock().wall.earliest.ms());
+  if (!operation.is_read() && !operation.is_transaction() &&
+      options_.sessions && !session_.empty()) {
+    operation.sequence = next_sequence_++;
   }
-  Operation operation = Draw(number, Random(bits));
   if (issue_hook_ != nullptr) {
-    issue_hook_({options_.id, number,
-                 operation.expiry.has_value() ? WordsOf(*operation.expiry)
-                                              : WordsFor(operation)});
+    issue_hook_({options_.id, number, operation.Words()});
   }
   Begin(std::move(operation));
 }
 
-WorkloadClient::Operation WorkloadClient::Draw(uint64_t number, Random random) {
-  Operation operation;
-  operation.random = random;
-  if (options_.expiry && random.Below(6, "client.timed", 0, 0) == 0) {
-    operation.expiry = DrawExpiryCommand(number, random);
-    operation.call = {.client = options_.id, .key = operation.expiry->key};
-  } else {
-    operation.call = DrawCall(number, random);
-  }
-  if (IsRead(operation)) {
-    operation.stale =
-        options_.stale_reads && random.Below(2, "client.stale", 0, 0) == 0;
-    return operation;
-  }
-  if (!operation.expiry.has_value() && operation.call.function == Kv::kSwap) {
-    operation.variant =
-        static_cast<uint8_t>(random.Below(4, "client.variant", 0, 0));
-  }
-  // A transaction has no session.
-  const bool transaction =
-      operation.variant == kTransaction || operation.variant == kWatched;
-  if (options_.sessions && !session_.empty() && !transaction) {
-    operation.sequence = next_sequence_++;
-  }
-  return operation;
+void WorkloadClient::OpenSession() {
+  opening_session_ = true;
+  ClientOperation open;
+  open.random = env_.random.Fork("client.session", sessions_asked_++);
+  open.opens_session = true;
+  Begin(std::move(open));
 }
 
-ExpiryCommand WorkloadClient::DrawExpiryCommand(uint64_t number,
-                                                Random random) {
-  return sim::DrawExpiryCommand(
-      options_.id, DrawKey('t', number, random),
-      env_.loop.ReadClock().wall.earliest.ms(),
-      [random](Site site, uint64_t bound) {
-        return random.Below(bound, site, 0, 0);
-      },
-      [&] { return NewText(number, random, /*list=*/true); });
-}
-
-ClientCall WorkloadClient::DrawCall(uint64_t number, Random random) {
-  const uint64_t kind = random.Below(10, "client.kind", 0, 0);
-  const uint64_t action = random.Below(100, "client.action", 0, 0);
-  ClientCall call{.client = options_.id};
-  if (kind < 5) {
-    call.key = DrawKey('r', number, random);
-    static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
-        {40, Kv::kGet},  {65, Kv::kPut},         {75, Kv::kSwap},
-        {82, Kv::kCas},  {89, Kv::kPutIfExists}, {95, Kv::kDelete},
-        {100, Kv::kTake}};
-    for (const auto& [below, function] : kActions) {
-      call.function = function;
-      if (action < below) break;
-    }
-    call.expect_absent = call.function == Kv::kCas;
-    const bool writes = call.function != Kv::kGet &&
-                        call.function != Kv::kDelete &&
-                        call.function != Kv::kTake;
-    if (writes) call.text = NewText(number, random, /*list=*/false);
-  } else if (kind < 7) {
-    call.key = DrawKey('l', number, random);
-    call.function = action < 40 ? Kv::kGet : Kv::kAppend;
-    if (call.function == Kv::kAppend) {
-      call.text = NewText(number, random, /*list=*/true);
-    }
-  } else {
-    call.key = DrawKey('n', number, random);
-    call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
-    // Increments are unique, so that a sum shows its parts.
-    call.number = UniqueNumber(number);
-  }
-  return call;
-}
-
-std::string WorkloadClient::DrawKey(char kind, uint64_t number,
-                                    Random random) const {
-  const uint64_t epoch = number / options_.operations_per_epoch;
-  uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
-  if (options_.hot_keys) key = random.Below(key + 1, "client.hot_key", 0, 0);
-  std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
-  if (options_.tags > 0) {
-    // Keys that expire leave slots without a place in the log, so they have
-    // slots of their own.
-    absl::StrAppend(&name, "{", kind == 't' ? "t" : "", key % options_.tags,
-                    "}");
-  }
-  return name;
-}
-
-std::string WorkloadClient::NewText(uint64_t number, Random random, bool list) {
-  std::string text = absl::StrCat("c", options_.id, ".", number);
-  const bool large =
-      !list && random.Chance(options_.large_value, "client.large", 0, 0);
-  // Elements of a list differ in length. So the length of a list shows its
-  // elements, and checking appends of unknown outcome stays cheap.
-  const size_t size_max = list ? 40 : options_.value_bytes_max;
-  const size_t padding = large
-                             ? options_.large_value_bytes
-                             : random.Below(size_max + 1, "client.size", 0, 0);
-  if (padding > 0) text += ":" + std::string(padding, 'x');
-  return list ? text + ";" : text;
-}
-
-WorkloadClient::OperationId WorkloadClient::Begin(Operation operation) {
-  const OperationId id = Register(std::move(operation));
+WorkloadClient::OperationId WorkloadClient::Begin(ClientOperation what) {
+  const OperationId id = Register(std::move(what));
   Send(id);
   return id;
 }
 
-WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
+WorkloadClient::OperationId WorkloadClient::Register(ClientOperation what) {
+  Operation operation{std::move(what)};
   const Duration timeout = operation.sequence != 0 ? options_.session_timeout
                                                    : options_.operation_timeout;
   operation.deadline =
@@ -280,101 +136,18 @@ WorkloadClient::OperationId WorkloadClient::Register(Operation operation) {
 
 // ---- Sending.
 
-uint32_t WorkloadClient::Route(const Operation& operation) {
-  uint32_t any = preferred_node_;
-  if (!options_.stays_with_node) {
-    any = static_cast<uint32_t>(operation.random.Below(
-        options_.servers.size(), "client.node", 0, operation.attempts));
+uint64_t WorkloadClient::SessionFloor(uint64_t sequence) const {
+  for (const auto& [id, other] : operations_) {
+    if (other.sequence != 0) sequence = std::min(sequence, other.sequence);
   }
-  // Avoids a node whose connection failed recently, if there is another one.
-  for (size_t i = 0; i < options_.servers.size() && FailedRecently(any); ++i) {
-    any = (any + 1) % static_cast<uint32_t>(options_.servers.size());
-  }
-  if (options_.stays_with_node) preferred_node_ = any;
-  if (operation.stale || operation.opens_session) return any;
-  const auto it = node_of_slot_.find(kv::HashSlot(operation.call.key).value());
-  return it == node_of_slot_.end() || FailedRecently(it->second) ? any
-                                                                 : it->second;
-}
-
-bool WorkloadClient::FailedRecently(uint32_t node) const {
-  const auto it = avoided_until_.find(node);
-  return it != avoided_until_.end() && it->second > env_.loop.ReadClock().mono;
-}
-
-void WorkloadClient::ChangePreferredNode(uint32_t node) {
-  if (node != preferred_node_) return;
-  preferred_node_ =
-      (preferred_node_ + 1) % static_cast<uint32_t>(options_.servers.size());
-}
-
-std::string WorkloadClient::Encode(Operation* operation) {
-  if (operation->opens_session) return Command({"QUORATE.SESSION"});
-  if (operation->variant == kTransaction) {
-    const ClientCall& call = operation->call;
-    operation->replies_expected = 4;
-    return Command({"MULTI"}) + Command({"GET", call.key}) +
-           Command({"SET", call.key, call.text}) + Command({"EXEC"});
-  }
-  if (operation->variant == kWatched) {
-    // The transaction is a swap because the key did not change since it was
-    // read. No client writes the key that is watched first.
-    const ClientCall& call = operation->call;
-    operation->replies_expected = 5;
-    const bool tagged = call.key.find('{') != std::string::npos;
-    const std::string unwritten = tagged ? absl::StrCat(call.key, "w")
-                                         : absl::StrCat("{", call.key, "}w");
-    return Command({"WATCH", unwritten, call.key}) +
-           Command({"GET", call.key}) + Command({"MULTI"}) +
-           Command({"SET", call.key, call.text}) + Command({"EXEC"});
-  }
-  std::vector<std::string> words = operation->expiry.has_value()
-                                       ? WordsOf(*operation->expiry)
-                                       : WordsFor(*operation);
-  if (operation->sequence != 0) {
-    uint64_t floor = operation->sequence;
-    for (const auto& [id, other] : operations_) {
-      if (other.sequence != 0) floor = std::min(floor, other.sequence);
-    }
-    words.insert(words.begin(),
-                 {"QUORATE.DO", session_, absl::StrCat(operation->sequence),
-                  absl::StrCat(floor)});
-  }
-  return Command(words);
-}
-
-std::vector<std::string> WorkloadClient::WordsFor(const Operation& operation) {
-  const ClientCall& call = operation.call;
-  switch (call.function) {
-    case Kv::kGet:
-      return {"GET", call.key};
-    case Kv::kPut:
-      return {"SET", call.key, call.text};
-    case Kv::kCas:
-      return {"SET", call.key, call.text, "NX"};
-    case Kv::kPutIfExists:
-      return {"SET", call.key, call.text, "XX"};
-    case Kv::kSwap:
-      if (operation.variant == kGetSet) return {"GETSET", call.key, call.text};
-      return {"SET", call.key, call.text, "GET"};
-    case Kv::kDelete:
-      return {"DEL", call.key};
-    case Kv::kTake:
-      return {"GETDEL", call.key};
-    case Kv::kAppend:
-      return {"APPEND", call.key, call.text};
-    case Kv::kIncrement:
-      return {"INCRBY", call.key, absl::StrCat(call.number)};
-    default:
-      CHECK(false) << "function " << +call.function;
-  }
-  return {};
+  return sequence;
 }
 
 void WorkloadClient::Send(OperationId id) {
   Operation& operation = operations_.at(id);
   ++operation.attempts;
-  operation.node = Route(operation);
+  operation.node =
+      router_.Route(operation, operation.attempts, env_.loop.ReadClock().mono);
   operation.replies.clear();
   std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
   if (link == nullptr) {
@@ -382,7 +155,10 @@ void WorkloadClient::Send(OperationId id) {
         env_, uint64_t{options_.id} << 32 | ++links_made_, AddressOf(operation),
         operation.stale, this);
   }
-  link->Send(id, Encode(&operation));
+  EncodedOperation request =
+      EncodeRequest(operation, session_, SessionFloor(operation.sequence));
+  operation.replies_expected = request.replies;
+  link->Send(id, std::move(request.bytes));
   if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
 }
 
@@ -450,18 +226,17 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
     return recorder_->ReturnReply(ticket, reply);
   const bool number_key = operation.call.key[0] == 'n';
   const auto unexpected = [&] {
-    recorder_->Unexpected(
-        options_.id, absl::StrCat(Name(operation.call, operation.expiry), ": ",
-                                  reply.ToString()));
+    recorder_->Unexpected(options_.id, absl::StrCat(operation.Describe(), ": ",
+                                                    reply.ToString()));
     recorder_->LeaveUnknown(ticket);
   };
   const ClientReply* value = &reply;
-  if (operation.variant == kTransaction) {
+  if (operation.form == SwapForm::kTransaction) {
     if (reply.type != ClientReply::Type::kArray || reply.elements.size() != 2) {
       return unexpected();
     }
     value = &reply.elements[0];
-  } else if (operation.variant == kWatched) {
+  } else if (operation.form == SwapForm::kWatched) {
     // Nil: the key changed, and the transaction was not executed.
     if (reply.type == ClientReply::Type::kNil)
       return recorder_->Withdraw(ticket);
@@ -517,8 +292,8 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
   if (code == "MOVED") return OnMoved(id, reply);
   if (refused) {
-    node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
-    ChangePreferredNode(operation.node);
+    router_.Forget(operation.call.key);
+    router_.ChangePreferred(operation.node);
     return TryAgain(id, Backoff(operation, 20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);
@@ -532,8 +307,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
     return GiveUp(id);
   }
   recorder_->Unexpected(
-      options_.id, absl::StrCat(Name(operation.call, operation.expiry), ": ",
-                                reply.ToString()));
+      options_.id, absl::StrCat(operation.Describe(), ": ", reply.ToString()));
   operation.maybe_done = true;
   GiveUp(id);
 }
@@ -553,8 +327,10 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   }
   const Operation& operation = operations_.at(id);
   const auto node = static_cast<uint32_t>(server - servers.begin());
-  node_of_slot_[static_cast<uint16_t>(slot)] = node;
-  if (FailedRecently(node)) ChangePreferredNode(operations_.at(id).node);
+  router_.OnMoved(static_cast<uint16_t>(slot), node);
+  if (router_.FailedRecently(node, env_.loop.ReadClock().mono)) {
+    router_.ChangePreferred(operation.node);
+  }
   // Waits a little: two nodes that take each other for the leader would
   // otherwise be asked without a pause.
   TryAgain(id, Backoff(operation, 1, 20));
@@ -568,10 +344,10 @@ void WorkloadClient::OnLinkMalformed(std::string_view server) {
 void WorkloadClient::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
   // Another node may know the leader.
-  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+  router_.Forget(operation.call.key);
   // Reads and commands with a session may be sent twice.
   const bool repeatable =
-      operation.opens_session || IsRead(operation) || operation.sequence != 0;
+      operation.opens_session || operation.is_read() || operation.sequence != 0;
   if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
   if (repeatable) {
     TryAgain(id, Backoff(operation, 10, 100));
@@ -583,7 +359,7 @@ void WorkloadClient::OnLinkBroken(OperationId id) {
 void WorkloadClient::OnLinkRefused(OperationId id) {
   const Operation& operation = operations_.at(id);
   if (operation.recorded) recorder_->OnRefused(operation.ticket);
-  node_of_slot_.erase(kv::HashSlot(operation.call.key).value());
+  router_.Forget(operation.call.key);
   TryAgain(id, Backoff(operation, 10, 100));
 }
 
@@ -614,7 +390,7 @@ void WorkloadClient::GiveUp(OperationId id) {
   if (operation.opens_session) opening_session_ = false;
   if (operation.final_write) {
     const Duration wait = Backoff(operation, 50, 200);
-    SendLater(Register(FinalWrite(operation.call.key)), wait);
+    SendLater(Register(generator_.FinalWrite(operation.call.key)), wait);
   }
   delayed_.erase(id);
   operations_.erase(id);
@@ -623,12 +399,12 @@ void WorkloadClient::GiveUp(OperationId id) {
 void WorkloadClient::OnLinkClosed(ClientLink* link) {
   for (auto& [key, held] : links_) {
     if (held.get() != link) continue;
-    avoided_until_[key.first] = env_.loop.ReadClock().mono + kAvoidTime;
+    router_.OnFailed(key.first, env_.loop.ReadClock().mono);
     dropped_.push_back(std::move(held));
     links_.erase(key);
     break;
   }
-  bury_ = env_.loop.Defer([this] { dropped_.clear(); });
+  destroy_dropped_ = env_.loop.Defer([this] { dropped_.clear(); });
 }
 
 void WorkloadClient::Sweep() {

@@ -7,9 +7,7 @@
 //
 // The client pipelines, follows MOVED, reconnects after resets, and records
 // every call with its outcome. It retries commands that were not executed.
-// Commands of unknown outcome are retried only with a session. There are four
-// kinds of keys: registers ("r…"), lists to append to ("l…"), counters ("n…")
-// and keys that may expire ("t…"). Each written value is unique.
+// Commands of unknown outcome are retried only with a session.
 #ifndef QUORATE_SIM_WORKLOAD_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_CLIENT_H_
 
@@ -18,7 +16,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,12 +23,13 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
-#include "env/random.h"
 #include "sim/checks/recorder.h"
 #include "sim/choices/choices.h"
-#include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
 #include "sim/workload/client_link.h"
+#include "sim/workload/client_router.h"
+#include "sim/workload/operation.h"
+#include "sim/workload/operation_generator.h"
 
 namespace quorate::sim {
 
@@ -44,25 +42,11 @@ struct WorkloadClientOptions {
   bool cluster = false;
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
-  // The number of keys of each kind that are in use at a time.
-  uint32_t keys = 6;
-  // If not 0: keys have one of this number of hash tags, so that many share a
-  // slot.
-  uint32_t tags = 0;
-  bool hot_keys = false;  // Some keys are used far more often than others.
-  // After this number of its own operations a client uses new keys.
-  uint32_t operations_per_epoch = 150;
   // Writes carry a session stamp and are retried when unknown.
   bool sessions = false;
-  // Some reads go to any node, like those of a cluster client on a READONLY
-  // connection.
-  bool stale_reads = false;
-  bool expiry = true;  // Uses keys that may expire.
   // Stays with one node for slots whose leader it does not know.
   bool stays_with_node = false;
-  size_t value_bytes_max = 200;
-  Ratio large_value{1, 16};
-  size_t large_value_bytes = 6000;
+  OperationOptions operations;
   Duration operation_timeout = Seconds(5);
   // A command with a session is retried for longer, because a retry is safe.
   Duration session_timeout = Seconds(30);
@@ -106,22 +90,11 @@ class WorkloadClient final : public ClientLink::Owner {
  private:
   using OperationId = ClientLink::RequestId;
 
-  struct Operation {
-    // Everything random about the operation and its attempts.
-    Random random{0};
+  // An operation that has not ended.
+  struct Operation : ClientOperation {
     uint64_t attempts = 0;  // How often it was sent.
-    ClientCall call;
-    // If set, `call` has client and key alone.
-    std::optional<ExpiryCommand> expiry;
     Recorder::Ticket ticket = 0;
     bool recorded = false;  // False for stale reads and requests for a session.
-    bool stale = false;
-    bool opens_session = false;
-    bool final = false;  // It is never given up.
-    // If its outcome is unknown, another write replaces it.
-    bool final_write = false;
-    uint8_t variant = 0;      // Selects a RESP form of the call.
-    uint64_t sequence = 0;    // The sequence number of the session. 0: none.
     bool maybe_done = false;  // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // The node tried last.
@@ -132,28 +105,15 @@ class WorkloadClient final : public ClientLink::Owner {
   // ---- Issuing.
   void Tick();
   void Issue();
-  Operation Draw(uint64_t number, Random random);
-  ClientCall DrawCall(uint64_t number, Random random);
-  ExpiryCommand DrawExpiryCommand(uint64_t number, Random random);
-  // A key of the kind that the letter names.
-  std::string DrawKey(char kind, uint64_t number, Random random) const;
-  std::string NewText(uint64_t number, Random random, bool list);
-  // A number that no other operation of any client adds.
-  int64_t UniqueNumber(uint64_t number) const;
-  static bool IsRead(const Operation& operation);
-  OperationId Begin(Operation operation);
+  void OpenSession();
+  OperationId Begin(ClientOperation what);
+  OperationId Register(ClientOperation what);
 
   // ---- Sending.
   void Send(OperationId id);
-  uint32_t Route(const Operation& operation);
-  // Whether a connection to the node failed recently.
-  bool FailedRecently(uint32_t node) const;
-  // Chooses the next node as the preferred one if that is `node`, which cannot
-  // serve requests or redirects to a node that cannot.
-  void ChangePreferredNode(uint32_t node);
   const std::string& AddressOf(const Operation& operation) const;
-  std::string Encode(Operation* operation);
-  static std::vector<std::string> WordsFor(const Operation& operation);
+  // The least sequence number of an open operation, or `sequence`.
+  uint64_t SessionFloor(uint64_t sequence) const;
   void SendLater(OperationId id, Duration delay);
 
   // ---- Replies.
@@ -170,8 +130,6 @@ class WorkloadClient final : public ClientLink::Owner {
   // until the deadline.
   void TryAgain(OperationId id, Duration delay);
   void GiveUp(OperationId id);
-  Operation FinalWrite(const std::string& key);
-  OperationId Register(Operation operation);
   void Sweep();
   static Duration Backoff(const Operation& operation, int64_t least_ms,
                           int64_t spread_ms);
@@ -180,12 +138,13 @@ class WorkloadClient final : public ClientLink::Owner {
   const WorkloadClientOptions options_;
   Choices* const choices_;
   Recorder* const recorder_;
+  OperationGenerator generator_;
+  ClientRouter router_;
   absl::AnyInvocable<void(IssuedOperation)> issue_hook_;
   uint32_t links_made_ = 0;
   bool issuing_ = true;
   uint64_t ticks_ = 0;
   uint64_t numbers_ = 0;  // Operations that it could have issued so far.
-  uint64_t finals_ = 0;   // Final reads and writes.
   uint64_t sessions_asked_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
@@ -193,17 +152,13 @@ class WorkloadClient final : public ClientLink::Owner {
   std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
   // They are destroyed at the end of the turn.
   std::vector<std::unique_ptr<ClientLink>> dropped_;
-  std::map<uint16_t, uint32_t> node_of_slot_;
-  std::map<uint32_t, MonoTime> avoided_until_;  // By node.
-  // The node that this client sends to if options.stays_with_node.
-  uint32_t preferred_node_ = 0;
   // The token. Empty: no session.
   std::string session_;
   bool opening_session_ = false;
   uint64_t next_sequence_ = 1;
   env::Pending tick_;
   env::Pending sweep_;
-  env::Pending bury_;
+  env::Pending destroy_dropped_;
   std::map<OperationId, env::Pending> delayed_;
 };
 

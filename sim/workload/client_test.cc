@@ -39,13 +39,13 @@ Outcome RunClients(const WorldOptions& options, ServerMistake mistake) {
     world.Start(machine, [&, i](env::Env& env) {
       auto client = std::make_shared<WorkloadClient>(
           env,
-          WorkloadClientOptions{.id = i,
-                                .servers = {"n1:7001"},
-                                .cluster_servers = {"n1:7001"},
-                                .interval = Milliseconds(20),
-                                .sessions = i % 2 == 0,
-                                .stale_reads = i == 3,
-                                .expiry = false},
+          WorkloadClientOptions{
+              .id = i,
+              .servers = {"n1:7001"},
+              .cluster_servers = {"n1:7001"},
+              .interval = Milliseconds(20),
+              .sessions = i % 2 == 0,
+              .operations = {.stale_reads = i == 3, .expiry = false}},
           &world.choices(), &recorder);
       clients.push_back(client.get());
       return client;

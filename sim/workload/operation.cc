@@ -1,0 +1,88 @@
+#include "sim/workload/operation.h"
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+
+std::string Command(const std::vector<std::string>& words) {
+  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
+  for (const std::string& word : words) {
+    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool ClientOperation::is_read() const {
+  return expiry.has_value() ? expiry->read_only() : call.function == Kv::kGet;
+}
+
+std::string ClientOperation::Describe() const {
+  if (expiry.has_value()) return sim::Describe(*expiry);
+  return absl::StrCat("function ", call.function, " on ", call.key);
+}
+
+std::vector<std::string> ClientOperation::Words() const {
+  if (expiry.has_value()) return WordsOf(*expiry);
+  switch (call.function) {
+    case Kv::kGet:
+      return {"GET", call.key};
+    case Kv::kPut:
+      return {"SET", call.key, call.text};
+    case Kv::kCas:
+      return {"SET", call.key, call.text, "NX"};
+    case Kv::kPutIfExists:
+      return {"SET", call.key, call.text, "XX"};
+    case Kv::kSwap:
+      if (form == SwapForm::kGetSet) return {"GETSET", call.key, call.text};
+      return {"SET", call.key, call.text, "GET"};
+    case Kv::kDelete:
+      return {"DEL", call.key};
+    case Kv::kTake:
+      return {"GETDEL", call.key};
+    case Kv::kAppend:
+      return {"APPEND", call.key, call.text};
+    case Kv::kIncrement:
+      return {"INCRBY", call.key, absl::StrCat(call.number)};
+    default:
+      CHECK(false) << "function " << +call.function;
+  }
+  return {};
+}
+
+EncodedOperation EncodeRequest(const ClientOperation& operation,
+                               const std::string& session, uint64_t floor) {
+  using SwapForm = ClientOperation::SwapForm;
+  if (operation.opens_session) return {Command({"QUORATE.SESSION"})};
+  const ClientCall& call = operation.call;
+  if (operation.form == SwapForm::kTransaction) {
+    return {.bytes = Command({"MULTI"}) + Command({"GET", call.key}) +
+                     Command({"SET", call.key, call.text}) + Command({"EXEC"}),
+            .replies = 4};
+  }
+  if (operation.form == SwapForm::kWatched) {
+    // The transaction is a swap because the key did not change since it was
+    // read. No client writes the key that is watched first.
+    const bool tagged = call.key.find('{') != std::string::npos;
+    const std::string unwritten = tagged ? absl::StrCat(call.key, "w")
+                                         : absl::StrCat("{", call.key, "}w");
+    return {.bytes = Command({"WATCH", unwritten, call.key}) +
+                     Command({"GET", call.key}) + Command({"MULTI"}) +
+                     Command({"SET", call.key, call.text}) + Command({"EXEC"}),
+            .replies = 5};
+  }
+  std::vector<std::string> words = operation.Words();
+  if (operation.sequence != 0) {
+    words.insert(words.begin(),
+                 {"QUORATE.DO", session, absl::StrCat(operation.sequence),
+                  absl::StrCat(floor)});
+  }
+  return {Command(words)};
+}
+
+}  // namespace quorate::sim

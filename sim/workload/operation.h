@@ -1,0 +1,59 @@
+// sim/workload/operation.h: what a simulated client asks for, and the RESP
+// requests that say it.
+#ifndef QUORATE_SIM_WORKLOAD_OPERATION_H_
+#define QUORATE_SIM_WORKLOAD_OPERATION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/random.h"
+#include "sim/checks/recorder.h"
+#include "sim/protocol/expiry_command.h"
+
+namespace quorate::sim {
+
+// One operation. Its attempts send the same command.
+struct ClientOperation {
+  // The RESP form of a swap.
+  enum class SwapForm : uint8_t { kSetGet, kGetSet, kTransaction, kWatched };
+
+  // Everything random about the operation and its attempts.
+  Random random{0};
+  ClientCall call;
+  // If set, `call` has client and key alone.
+  std::optional<ExpiryCommand> expiry;
+  SwapForm form = SwapForm::kSetGet;
+  bool stale = false;  // A read of any replica.
+  bool opens_session = false;
+  bool final = false;  // It is never given up.
+  // If its outcome is unknown, another write replaces it.
+  bool final_write = false;
+  uint64_t sequence = 0;  // The sequence number of the session. 0: none.
+
+  bool is_read() const;
+  // MULTI … EXEC. A transaction has no session.
+  bool is_transaction() const {
+    return form == SwapForm::kTransaction || form == SwapForm::kWatched;
+  }
+  // The command with its arguments, without a session's stamp.
+  std::vector<std::string> Words() const;
+  // The name of the operation for people.
+  std::string Describe() const;
+};
+
+struct EncodedOperation {
+  std::string bytes;
+  size_t replies = 1;  // Number of replies that answer it.
+};
+
+// The request of one attempt. `session` and `floor`, the least sequence number
+// without a reply, go into the stamp of an operation with a sequence number.
+EncodedOperation EncodeRequest(const ClientOperation& operation,
+                               const std::string& session, uint64_t floor);
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_OPERATION_H_

@@ -1,0 +1,135 @@
+#include "sim/workload/operation_generator.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sim/checks/expiry_checker.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+
+// The numbers of final operations come after those of all others.
+constexpr uint64_t kNumbersPerClient = 100'000'000;
+constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
+
+}  // namespace
+
+ClientOperation OperationGenerator::Draw(uint64_t number, Random random,
+                                         int64_t now_ms) {
+  ClientOperation operation;
+  operation.random = random;
+  if (options_.expiry && random.Below(6, "client.timed", 0, 0) == 0) {
+    operation.expiry = DrawExpiryCommand(
+        client_, DrawKey('t', number, random), now_ms,
+        [random](Site site, uint64_t bound) {
+          return random.Below(bound, site, 0, 0);
+        },
+        [&] { return NewText(number, random, /*list=*/true); });
+    operation.call = {.client = client_, .key = operation.expiry->key};
+  } else {
+    operation.call = DrawCall(number, random);
+  }
+  if (operation.is_read()) {
+    operation.stale =
+        options_.stale_reads && random.Below(2, "client.stale", 0, 0) == 0;
+  } else if (!operation.expiry.has_value() &&
+             operation.call.function == Kv::kSwap) {
+    operation.form = static_cast<ClientOperation::SwapForm>(
+        random.Below(4, "client.variant", 0, 0));
+  }
+  return operation;
+}
+
+ClientOperation OperationGenerator::FinalRead(const std::string& key) {
+  ClientOperation operation;
+  operation.random = random_.Fork("client.final", finals_++);
+  operation.call = {.client = client_, .key = key};
+  if (ExpiryChecker::Covers(key)) {
+    operation.expiry = ExpiryCommand{.client = client_, .key = key};
+  }
+  operation.final = true;
+  return operation;
+}
+
+ClientOperation OperationGenerator::FinalWrite(const std::string& key) {
+  ClientOperation operation;
+  operation.random = random_.Fork("client.final", finals_);
+  operation.call = {.client = client_, .key = key};
+  operation.call.function = Kv::kIncrement;
+  operation.call.number = UniqueNumber(kFirstFinal + finals_++);
+  operation.final = true;
+  operation.final_write = true;
+  return operation;
+}
+
+ClientCall OperationGenerator::DrawCall(uint64_t number, Random random) {
+  const uint64_t kind = random.Below(10, "client.kind", 0, 0);
+  const uint64_t action = random.Below(100, "client.action", 0, 0);
+  ClientCall call{.client = client_};
+  if (kind < 5) {
+    call.key = DrawKey('r', number, random);
+    static constexpr std::pair<uint64_t, Kv::Function> kActions[] = {
+        {40, Kv::kGet},  {65, Kv::kPut},         {75, Kv::kSwap},
+        {82, Kv::kCas},  {89, Kv::kPutIfExists}, {95, Kv::kDelete},
+        {100, Kv::kTake}};
+    for (const auto& [below, function] : kActions) {
+      call.function = function;
+      if (action < below) break;
+    }
+    call.expect_absent = call.function == Kv::kCas;
+    const bool writes = call.function != Kv::kGet &&
+                        call.function != Kv::kDelete &&
+                        call.function != Kv::kTake;
+    if (writes) call.text = NewText(number, random, /*list=*/false);
+  } else if (kind < 7) {
+    call.key = DrawKey('l', number, random);
+    call.function = action < 40 ? Kv::kGet : Kv::kAppend;
+    if (call.function == Kv::kAppend) {
+      call.text = NewText(number, random, /*list=*/true);
+    }
+  } else {
+    call.key = DrawKey('n', number, random);
+    call.function = action < 35 ? Kv::kGet : Kv::kIncrement;
+    // Increments are unique, so that a sum shows its parts.
+    call.number = UniqueNumber(number);
+  }
+  return call;
+}
+
+std::string OperationGenerator::DrawKey(char kind, uint64_t number,
+                                        Random random) const {
+  const uint64_t epoch = number / options_.operations_per_epoch;
+  uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
+  if (options_.hot_keys) key = random.Below(key + 1, "client.hot_key", 0, 0);
+  std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
+  if (options_.tags > 0) {
+    // Keys that expire leave slots without a place in the log, so they have
+    // slots of their own.
+    absl::StrAppend(&name, "{", kind == 't' ? "t" : "", key % options_.tags,
+                    "}");
+  }
+  return name;
+}
+
+std::string OperationGenerator::NewText(uint64_t number, Random random,
+                                        bool list) const {
+  std::string text = absl::StrCat("c", client_, ".", number);
+  const bool large =
+      !list && random.Chance(options_.large_value, "client.large", 0, 0);
+  // Elements of a list differ in length. So the length of a list shows its
+  // elements, and checking appends of unknown outcome stays cheap.
+  const size_t size_max = list ? 40 : options_.value_bytes_max;
+  const size_t padding = large
+                             ? options_.large_value_bytes
+                             : random.Below(size_max + 1, "client.size", 0, 0);
+  if (padding > 0) text += ":" + std::string(padding, 'x');
+  return list ? text + ";" : text;
+}
+
+int64_t OperationGenerator::UniqueNumber(uint64_t number) const {
+  return static_cast<int64_t>(client_ * kNumbersPerClient + number);
+}
+
+}  // namespace quorate::sim
