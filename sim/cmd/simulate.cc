@@ -61,7 +61,7 @@ std::string CannotWrite(const SimulateArguments& arguments) {
 void PrintHowToView(const std::string& path) {
   if (path.empty()) return;
   Print(absl::StrCat("history: ", path,
-                     "\n        ./bazelw run -c opt //lincheck -- ", path,
+                     "\n        ./bazelw run -c opt //:lincheck -- ", path,
                      " --html ", path, ".html\n"));
 }
 
