@@ -17,7 +17,7 @@ DiskDamage::Files DiskDamage::ReadFiles(MachineId node) const {
 void DiskDamage::OpenDamage(const FaultWindow& window) {
   MachineId one;
   if (!swarm_->PickDiskFaultTarget(window, &one)) return;
-  // One window in four damages all targets at once.
+  // One fault window in four damages all targets at once.
   const bool all = window.Pick(4, 4) == 3;
   const CrashKind kind =
       window.Pick(5, 2) == 1 ? CrashKind::kMachine : CrashKind::kProcess;
@@ -136,7 +136,7 @@ void DiskDamage::OpenErase(const FaultWindow& window) {
   context_->world().EraseDisk(node);
   erased_.insert(node);
   damaged_.insert(node);
-  context_->Note("disk lost " + context_->Name(node));
+  context_->Note("erased disk of " + context_->Name(node));
   context_->After(window.Length(Milliseconds(10), Seconds(5)), node,
                   [this, node] { context_->RestartIfDown(node); });
 }

@@ -36,7 +36,7 @@ class DiskDamage {
 
   Files ReadFiles(MachineId node) const;
   // Damages one stored sector of a machine that is down. `before` has its files
-  // as they were when the window began.
+  // as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node, const Files& before);
   // Each kind of damage stays within the first `limit` bytes of the file.
   // False: the file has no place for it.

@@ -31,8 +31,8 @@ void FaultContext::AddLink(MachineId from, MachineId to, Links* links) {
   if (from != to) links->emplace_back(from, to);
 }
 
-void FaultContext::Partition(Duration length, const char* shape, Links links) {
-  std::string what = std::string("partition ") + shape + ":";
+void FaultContext::Partition(Duration length, const char* kind, Links links) {
+  std::string what = std::string("partition ") + kind + ":";
   for (const auto& [from, to] : links) {
     world_->BlockLink(from, to);
     what += " " + Name(from) + ">" + Name(to);

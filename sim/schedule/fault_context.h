@@ -63,8 +63,8 @@ class FaultContext {
   void After(Duration length, MachineId node, absl::AnyInvocable<void()> undo);
   // Adds the link to `links` if it joins two different nodes.
   static void AddLink(MachineId from, MachineId to, Links* links);
-  // Blocks the links for `length`. `shape` describes the partition.
-  void Partition(Duration length, const char* shape, Links links);
+  // Blocks the links for `length`. `kind` describes the partition.
+  void Partition(Duration length, const char* kind, Links links);
   // Disarms crashes that were planned for the node, and starts it if it is
   // down.
   void RestartIfDown(MachineId node);

@@ -9,9 +9,9 @@
 
 namespace quorate::sim {
 
-// A window has a family and the second of virtual time in which it begins.
-// Both are the key of its choices, so removing one window leaves the others
-// unchanged.
+// A fault window has a family and the second of virtual time in which it
+// begins. Both are the key of its choices, so removing one window leaves the
+// others unchanged.
 class FaultWindow {
  public:
   FaultWindow(FaultContext* context, FaultFamily family, uint64_t second)

@@ -25,7 +25,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kClock,
 };
 
-// Mean seconds between two windows of a family, by draw.
+// Mean seconds between two fault windows of a family, by draw.
 constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
 
 // Crashes that follow in a storm of restarts.

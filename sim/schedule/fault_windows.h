@@ -17,12 +17,12 @@ class FaultWindows {
   FaultWindows(FaultContext* context, const Swarm* swarm, DiskDamage* damage)
       : context_(context), swarm_(swarm), damage_(damage) {}
 
-  // Draws the windows of the whole safety phase. None begins in the liveness
-  // phase.
+  // Draws the fault windows of the whole safety phase. None begins in the
+  // liveness phase.
   void Plan();
 
  private:
-  // Begins a window. Its choices select target, shape and length.
+  // Begins a fault window. Its choices select target, kind and length.
   void Open(const FaultWindow& window);
   void OpenPartition(const FaultWindow& window);
   void CutSides(const FaultWindow& window,

@@ -45,8 +45,8 @@ class Schedule {
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
-  // Draws the families, sets the rates and plans every window. The nodes must
-  // exist; they need not run yet.
+  // Draws the families, sets the rates and plans every fault window. The nodes
+  // must exist; they need not run yet.
   void Begin() {
     swarm_.Draw();
     windows_.Plan();

@@ -29,7 +29,7 @@ class Swarm {
   const std::vector<MachineId>& disk_fault_targets() const {
     return disk_fault_targets_;
   }
-  // The disk fault target that the window hits. False: there are no targets.
+  // The disk fault target that the fault window hits. False: there are none.
   bool PickDiskFaultTarget(const FaultWindow& window, MachineId* node) const;
 
  private:
