@@ -135,7 +135,7 @@ class Client::Impl {
   void OnAttemptTimeout(uint64_t id);
   void OnDeadline(uint64_t id);
   // Retries after a pause, or ends the request if a retry would not be safe.
-  void Again(Request* request);
+  void RetryOrFail(Request* request);
   void Finish(Request* request, Outcome outcome, absl::Status status,
               RespValue reply);
   Duration Backoff(uint64_t entity, uint32_t attempt);
@@ -293,7 +293,7 @@ void Client::Impl::OnAttempt(uint64_t id, uint32_t attempt,
     if (result.sent) request->maybe_applied = true;
     request->last_error = std::string(result.status.message());
     if (request->slot.has_value()) routes_.Forget(*request->slot);
-    Again(request);
+    RetryOrFail(request);
     return;
   }
   if (result.reply.is_error()) {
@@ -319,15 +319,15 @@ void Client::Impl::OnError(Request* request, const std::string& error) {
       if (request->redirects++ == 0) {
         Try(request);
       } else {
-        Again(request);
+        RetryOrFail(request);
       }
       return;
     case ErrorKind::kAgain:
-      Again(request);
+      RetryOrFail(request);
       return;
     case ErrorKind::kMaybe:
       request->maybe_applied = true;
-      Again(request);
+      RetryOrFail(request);
       return;
     case ErrorKind::kSessionExpired:
       ExpireSession(request);
@@ -375,7 +375,7 @@ void Client::Impl::OnDeadline(uint64_t id) {
          absl::DeadlineExceededError(message), RespValue());
 }
 
-void Client::Impl::Again(Request* request) {
+void Client::Impl::RetryOrFail(Request* request) {
   const bool safe = request->what.read_only || request->session != nullptr ||
                     !request->maybe_applied;
   if (!safe) {

@@ -137,7 +137,7 @@ bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
   if (!in_front && HasRoom(bytes, true)) return false;
   awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;
   awaits_room_ = true;
-  clients_.LookNextTurn(*this);
+  clients_.RecheckNextTurn(*this);
   return false;
 }
 
@@ -150,7 +150,7 @@ void ClientConnection::Count() {
   clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
 }
 
-bool ClientConnection::LookForRoom() {
+bool ClientConnection::TryToResume() {
   Measure();
   Count();
   if (!awaits_room_) return false;
@@ -210,7 +210,7 @@ void ClientConnection::OnClosed(absl::Status reason) {
 void ClientConnection::OnDrained() {
   last_progress_ = clients_.env_.loop.ReadClock().mono;
   if (!end_sent_) {
-    LookForRoom();
+    TryToResume();
     return;
   }
   output_drained_ = true;
@@ -242,7 +242,7 @@ void ClientConnection::Flush() {
   Count();
   // The stream may send all bytes at the end of this turn without a call of
   // OnDrained.
-  if (counted_bytes_ > 0 || awaits_room_) clients_.LookNextTurn(*this);
+  if (counted_bytes_ > 0 || awaits_room_) clients_.RecheckNextTurn(*this);
   // Outstanding answers are sent first. Requests that came before the end of
   // the input and wait for room are answered too.
   const bool ended = ended_ && !protocol_->stopped();
@@ -410,7 +410,7 @@ void Clients::RunTurnEnd() {
   }
 }
 
-void Clients::LookNextTurn(ClientConnection& client) {
+void Clients::RecheckNextTurn(ClientConnection& client) {
   if (!std::exchange(client.look_wanted_, true)) looks_.push_back(client.id());
   if (look_armed_) return;
   look_armed_ = true;
@@ -432,7 +432,7 @@ void Clients::RunLook() {
     const auto found = clients_.find(id);
     if (found == clients_.end()) continue;
     found->second->look_wanted_ = false;
-    awaited = found->second->LookForRoom() || awaited;
+    awaited = found->second->TryToResume() || awaited;
   }
   if (awaited) ArmRoomTimer();
 }
@@ -452,10 +452,10 @@ void Clients::ArmRoomTimer() {
     // The connection that received the last large reply comes last.
     const auto first = clients_.upper_bound(large_reply_to_);
     for (auto it = first; it != clients_.end(); ++it) {
-      awaited = it->second->LookForRoom() || awaited;
+      awaited = it->second->TryToResume() || awaited;
     }
     for (auto it = clients_.begin(); it != first; ++it) {
-      awaited = it->second->LookForRoom() || awaited;
+      awaited = it->second->TryToResume() || awaited;
     }
     if (awaited) ArmRoomTimer();
   });
@@ -466,7 +466,7 @@ void Clients::LargeReplyMade(ClientConnection& client) {
   large_reply_made_ = env_.loop.ReadClock().mono;
   // EndLargeReply sets the end of the pause.
   large_reply_at_ = MonoTime::Max();
-  LookNextTurn(client);
+  RecheckNextTurn(client);
 }
 
 void Clients::EndLargeReply() {

@@ -127,7 +127,7 @@ class ClientConnection final : public env::Connection::Observer {
   void Count();
   // Resumes the protocol if it waits for room and there is some; true if it
   // still waits.
-  bool LookForRoom();
+  bool TryToResume();
   void CheckInvariants() const;
   // Closes the connection if it stalled or was idle for too long.
   void Sweep(MonoTime now);
@@ -219,7 +219,7 @@ class Clients {
   void RunTurnEnd();
   void ArmSweep();
   // Checks `client` at the beginning of the next turn.
-  void LookNextTurn(ClientConnection& client);
+  void RecheckNextTurn(ClientConnection& client);
   void RunLook();
   void ArmRoomTimer();
   // `client` is about to send its output, which is a large reply.

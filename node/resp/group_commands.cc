@@ -56,7 +56,7 @@ Handled GroupCommands::FlushAll(const CommandRow& row, Arguments request) {
   if (covered.empty()) {
     replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
   } else {
-    AskEach(row, ReplyFormat::kStatusOk, covered, kv::Op::kFlush);
+    QueryEach(row, ReplyFormat::kStatusOk, covered, kv::Op::kFlush);
   }
   return Handled::kDone;
 }
@@ -67,7 +67,7 @@ Handled GroupCommands::CountKeys(const CommandRow& row) {
   if (covered.empty()) {
     replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Integer(0); });
   } else {
-    AskEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount);
+    QueryEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount);
   }
   return Handled::kDone;
 }
@@ -89,7 +89,8 @@ Handled GroupCommands::CountKeysInSlot(const CommandRow& row,
     return Handled::kDone;
   }
   const Slot slot(static_cast<uint16_t>(number));
-  AskEach(row, ReplyFormat::kSum, {{.slots = {slot, slot}}}, kv::Op::kKeyCount);
+  QueryEach(row, ReplyFormat::kSum, {{.slots = {slot, slot}}},
+            kv::Op::kKeyCount);
   return Handled::kDone;
 }
 
@@ -102,13 +103,13 @@ Handled GroupCommands::Info(const CommandRow& row, Arguments request) {
       WriteInfo(sections, /*keys=*/0, /*error=*/"", reply);
     });
   } else {
-    AskEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount,
-            std::vector<std::string>(sections.begin(), sections.end()));
+    QueryEach(row, ReplyFormat::kSum, covered, kv::Op::kKeyCount,
+              std::vector<std::string>(sections.begin(), sections.end()));
   }
   return Handled::kDone;
 }
 
-void GroupCommands::AskEach(
+void GroupCommands::QueryEach(
     const CommandRow& row, ReplyFormat format,
     const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
     std::optional<std::vector<std::string>> info_sections) {
@@ -129,7 +130,7 @@ void GroupCommands::AskEach(
     spec.op = op;
     spec.slot = part.slots.first;
     spec.numbers = {part.slots.first.value(), part.slots.last.value()};
-    questions_.Ask(token, spec, part.may_lead);
+    questions_.Query(token, spec, part.may_lead);
   }
 }
 

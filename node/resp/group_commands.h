@@ -62,9 +62,9 @@ class GroupCommands {
     std::string reply;
   };
 
-  void AskEach(const CommandRow& row, ReplyFormat format,
-               const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
-               std::optional<std::vector<std::string>> info_sections = {});
+  void QueryEach(const CommandRow& row, ReplyFormat format,
+                 const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
+                 std::optional<std::vector<std::string>> info_sections = {});
   // Takes note that one question has its answer. Replies after the last one.
   void EndPart();
   // `error` is empty, or says why keys are missing from the counts.

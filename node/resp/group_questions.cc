@@ -27,8 +27,8 @@ std::vector<GroupQuestions::Covered> GroupQuestions::CoveredSlots() const {
   return covered;
 }
 
-void GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
-                         bool redirect) {
+void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,
+                           bool redirect) {
   GroupQueue& queue = context_.router.QueueOf(spec.slot);
   const bool further =
       std::count(asked_groups_.begin(), asked_groups_.end(), queue.group()) > 0;
@@ -42,7 +42,7 @@ void GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
 
 void GroupQuestions::AskWaiting() {
   for (const Question& question : std::exchange(waiting_, {})) {
-    Ask(question.token, question.spec, question.redirect);
+    Query(question.token, question.spec, question.redirect);
   }
 }
 

@@ -42,7 +42,7 @@ class GroupQuestions {
   // Asks the group of `spec`, at once or when it has room. `spec` has no
   // arguments. With `redirect` the request fails if another node leads the
   // group.
-  void Ask(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+  void Query(uint64_t token, const kv::CommandSpec& spec, bool redirect);
 
   // True if a question waits for room in its group.
   bool waiting() const { return !waiting_.empty(); }

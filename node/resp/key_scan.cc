@@ -199,7 +199,7 @@ void KeyScan::Step() {
       static_cast<int64_t>(slot_cursor.cursor),
       kv::ScanBounds(slot_cursor.last, static_cast<uint32_t>(count))};
   questions_.BeginCommand();
-  questions_.Ask(walk.token, spec, slot_cursor.may_lead);
+  questions_.Query(walk.token, spec, slot_cursor.may_lead);
 }
 
 void KeyScan::OnFailure(const RequestFailure& failure) {

@@ -71,7 +71,7 @@ void Forwarding::Send(Buffer payload, Done done) {
 void Forwarding::LearnLeader(const PeerResult& answer) {
   if (answer.result.outcome == Outcome::kDone) return;
   parts_.view.LearnLeader(leadership_.group(), answer.term, answer.leader);
-  parts_.view.AskSoon(leadership_.group());
+  parts_.view.QuerySoon(leadership_.group());
 }
 
 PeerResult Forwarding::NotLeading() const {

@@ -151,7 +151,7 @@ void GroupQueue::Flush() {
   UnblockSinks();
   if (!hosted() && waiting_requests() > 0 &&
       leadership_.kind() == Leadership::Kind::kUnknown) {
-    parts_.view.AskSoon(group());
+    parts_.view.QuerySoon(group());
   }
 }
 

@@ -90,14 +90,14 @@ void LiveView::Tick() {
       peer.alive = false;
       Change();
     }
-    if (!peer.asking) Ask(i);
+    if (!peer.asking) Query(i);
   }
   if (peers_.empty()) return;
   timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,
                         [this] { Tick(); });
 }
 
-void LiveView::Ask(size_t index) {
+void LiveView::Query(size_t index) {
   Peer& peer = peers_[index];
   peer.asking = true;
   peer.asked = MonoNow();
@@ -316,14 +316,14 @@ void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
   Change();
 }
 
-void LiveView::AskSoon(GroupId group) {
+void LiveView::QuerySoon(GroupId group) {
   const MonoTime now = MonoNow();
   const Duration pause = config_.raft.election_timeout_min / 4;
   for (size_t i = 0; i < peers_.size(); ++i) {
     Peer& peer = peers_[i];
     if (!peer.asking && peer.replicas.contains(group) &&
         (peer.asked == MonoTime::Min() || now >= peer.asked + pause)) {
-      Ask(i);
+      Query(i);
     }
   }
 }

@@ -96,7 +96,7 @@ class LiveView {
   void OnOwnChange() { Change(); }
   // Asks the nodes of the other replicas of `group` at once for their facts,
   // unless that happened a moment ago.
-  void AskSoon(GroupId group);
+  void QuerySoon(GroupId group);
   // This node's facts for `asker`, without rows if `known` is their version.
   NodeReport Report(const NodeReport& known,
                     const env::TransportIdentity& asker);
@@ -126,7 +126,7 @@ class LiveView {
   };
 
   void Tick();
-  void Ask(size_t index);
+  void Query(size_t index);
   void OnAnswer(size_t index, const PeerResult& answer);
   // Returns true if identity or refusals changed.
   bool TakeIdentity(Peer& peer, const PeerResult& answer);

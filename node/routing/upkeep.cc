@@ -25,16 +25,16 @@ void Upkeep::OnChanged(GroupId id) {
   if (group.changed) return;
   group.changed = true;
   if (changed_.empty()) {
-    deferred_ = loop_.Defer([this] { LookAtChanged(); });
+    deferred_ = loop_.Defer([this] { SweepChanged(); });
   }
   changed_.push_back(id);
 }
 
-void Upkeep::LookAtChanged() {
+void Upkeep::SweepChanged() {
   for (const GroupId id : std::exchange(changed_, {})) {
     Group& group = groups_[id];
     group.changed = false;
-    ArmLook(id, group);
+    ArmSweep(id, group);
     ArmReclaim(id, group);
   }
 }
@@ -52,35 +52,35 @@ int64_t Upkeep::NextEntryMs(GroupId id) const {
   return host_.core(id)->NextLogTime(loop_.ReadClock()).ms();
 }
 
-void Upkeep::ArmLook(GroupId id, Group& group) {
+void Upkeep::ArmSweep(GroupId id, Group& group) {
   const kv::Store* store = LedStore(id);
   const std::optional<int64_t> due_ms =
       store == nullptr ? std::nullopt : store->first_due_ms();
   if (!due_ms.has_value() || group.proposing) {
-    group.look.Cancel();
-    group.look_at = MonoTime::Max();
+    group.sweep.Cancel();
+    group.sweep_at = MonoTime::Max();
     return;
   }
   const MonoTime now = loop_.ReadClock().mono;
   // Long waits are cut short, because log time and the clock may diverge.
   const int64_t wait_ms =
       std::clamp<int64_t>(*due_ms - NextEntryMs(id), 0, 60'000);
-  const MonoTime at = std::max(now + Milliseconds(wait_ms), group.look_from);
+  const MonoTime at = std::max(now + Milliseconds(wait_ms), group.sweep_from);
   // A timer that fires too early is set again.
-  if (group.look_at <= at) return;
-  group.look_at = at;
-  group.look = loop_.At(at, [this, id] { Look(id); });
+  if (group.sweep_at <= at) return;
+  group.sweep_at = at;
+  group.sweep = loop_.At(at, [this, id] { Sweep(id); });
 }
 
-void Upkeep::Look(GroupId id) {
+void Upkeep::Sweep(GroupId id) {
   Group& group = groups_[id];
-  group.look_at = MonoTime::Max();
-  group.look_from = loop_.ReadClock().mono + kLookInterval;
+  group.sweep_at = MonoTime::Max();
+  group.sweep_from = loop_.ReadClock().mono + kSweepInterval;
   const kv::Store* store = LedStore(id);
   const std::optional<int64_t> due_ms =
       store == nullptr ? std::nullopt : store->first_due_ms();
   if (!due_ms.has_value() || *due_ms > NextEntryMs(id)) {
-    ArmLook(id, group);
+    ArmSweep(id, group);
     return;
   }
   kv::BatchBuilder batch;
@@ -91,9 +91,9 @@ void Upkeep::Look(GroupId id) {
                   Group& done = groups_[id];
                   done.proposing = false;
                   if (RemovedBy(result) == kKeysPerEntry) {
-                    done.look_from = loop_.ReadClock().mono + kEntryPause;
+                    done.sweep_from = loop_.ReadClock().mono + kEntryPause;
                   }
-                  ArmLook(id, done);
+                  ArmSweep(id, done);
                 });
 }
 

@@ -30,7 +30,7 @@ class Upkeep {
   static constexpr Duration kEntryPause = Milliseconds(5);
   // The pause between two checks for due keys while one entry can remove all
   // of them.
-  static constexpr Duration kLookInterval = Seconds(1);
+  static constexpr Duration kSweepInterval = Seconds(1);
   // The pages that one turn frees, and the pause between two such turns.
   static constexpr size_t kPagesPerTurn = 128;
   static constexpr Duration kReclaimPause = Milliseconds(5);
@@ -47,17 +47,17 @@ class Upkeep {
     bool changed = false;    // True while listed in changed_.
     bool proposing = false;  // An entry is in flight.
     // Due keys are not checked before this time.
-    MonoTime look_from = MonoTime::Min();
-    MonoTime look_at = MonoTime::Max();  // The time of the timer; Max(): none.
-    env::Pending look;
+    MonoTime sweep_from = MonoTime::Min();
+    MonoTime sweep_at = MonoTime::Max();  // The time of the timer; Max(): none.
+    env::Pending sweep;
     bool reclaiming = false;
     env::Pending reclaim;
   };
 
-  void LookAtChanged();
+  void SweepChanged();
   // Sets the timer for the group's next due key, if this node leads it.
-  void ArmLook(GroupId id, Group& group);
-  void Look(GroupId id);
+  void ArmSweep(GroupId id, Group& group);
+  void Sweep(GroupId id);
   void ArmReclaim(GroupId id, Group& group);
   // The store of a group that this node leads and can write to; else null.
   const kv::Store* LedStore(GroupId id) const;

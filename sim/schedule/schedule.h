@@ -8,7 +8,7 @@
 // when a run can recover from it.
 //
 // The parts are: Swarm draws once per run which families of faults are on, and
-// their rates. FaultWindows plans faults by time, DiskDamage alters stored
+// their rates. PlannedFaults plans faults by time, DiskDamage alters stored
 // bytes. FaultTriggers hits nodes at rare marks. Healing ends the faults.
 //
 //   Schedule schedule(&world,
@@ -28,8 +28,8 @@
 #include "sim/schedule/disk_damage.h"
 #include "sim/schedule/fault_context.h"
 #include "sim/schedule/fault_triggers.h"
-#include "sim/schedule/fault_windows.h"
 #include "sim/schedule/healing.h"
+#include "sim/schedule/planned_faults.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/schedule/swarm.h"
 #include "sim/world/world.h"
@@ -79,7 +79,7 @@ class Schedule {
   FaultContext context_;
   Swarm swarm_{&context_};
   DiskDamage damage_{&context_, &swarm_};
-  FaultWindows windows_{&context_, &swarm_, &damage_};
+  PlannedFaults windows_{&context_, &swarm_, &damage_};
   FaultTriggers triggers_{&context_, &swarm_};
   Healing healing_{&context_, &swarm_, &damage_, &triggers_};
 };

@@ -1,7 +1,7 @@
-// sim/schedule/fault_windows.h: the faults that are planned by time: when each
+// sim/schedule/planned_faults.h: the faults that are planned by time: when each
 // one begins, what it hits, and when it ends.
-#ifndef QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
-#define QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
+#ifndef QUORATE_SIM_SCHEDULE_PLANNED_FAULTS_H_
+#define QUORATE_SIM_SCHEDULE_PLANNED_FAULTS_H_
 
 #include <vector>
 
@@ -12,9 +12,9 @@
 
 namespace quorate::sim {
 
-class FaultWindows {
+class PlannedFaults {
  public:
-  FaultWindows(FaultContext* context, const Swarm* swarm, DiskDamage* damage)
+  PlannedFaults(FaultContext* context, const Swarm* swarm, DiskDamage* damage)
       : context_(context), swarm_(swarm), damage_(damage) {}
 
   // Draws the fault windows of the whole safety phase. None begins in the
@@ -47,4 +47,4 @@ class FaultWindows {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_SCHEDULE_FAULT_WINDOWS_H_
+#endif  // QUORATE_SIM_SCHEDULE_PLANNED_FAULTS_H_

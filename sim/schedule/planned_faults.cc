@@ -1,4 +1,4 @@
-#include "sim/schedule/fault_windows.h"
+#include "sim/schedule/planned_faults.h"
 
 #include <algorithm>
 #include <iterator>
@@ -35,7 +35,7 @@ constexpr Duration kStopMax = Seconds(4);
 
 }  // namespace
 
-void FaultWindows::Plan() {
+void PlannedFaults::Plan() {
   const auto seconds =
       static_cast<uint64_t>(context_->options().length.ns() / Seconds(1).ns());
   for (FaultFamily family : kWindowFamilies) {
@@ -59,7 +59,7 @@ void FaultWindows::Plan() {
   }
 }
 
-void FaultWindows::Open(const FaultWindow& window) {
+void PlannedFaults::Open(const FaultWindow& window) {
   switch (window.family()) {
     case FaultFamily::kDelay:
       return OpenSlowLink(window);
@@ -96,9 +96,9 @@ void FaultWindows::Open(const FaultWindow& window) {
 
 // Puts each machine but `bridge` on one of two sides, and cuts all links
 // between the sides.
-void FaultWindows::CutSides(const FaultWindow& window,
-                            const std::vector<MachineId>& machines,
-                            MachineId bridge, FaultContext::Links* cut) {
+void PlannedFaults::CutSides(const FaultWindow& window,
+                             const std::vector<MachineId>& machines,
+                             MachineId bridge, FaultContext::Links* cut) {
   std::vector<uint64_t> sides;
   for (size_t i = 0; i < machines.size(); ++i) {
     sides.push_back(window.Pick(16 + i, 2));
@@ -113,7 +113,7 @@ void FaultWindows::CutSides(const FaultWindow& window,
   }
 }
 
-void FaultWindows::OpenPartition(const FaultWindow& window) {
+void PlannedFaults::OpenPartition(const FaultWindow& window) {
   const std::vector<MachineId>& nodes = context_->nodes();
   const std::vector<MachineId>& clients = context_->options().clients;
   FaultContext::Links cut;
@@ -165,7 +165,7 @@ void FaultWindows::OpenPartition(const FaultWindow& window) {
   }
 }
 
-void FaultWindows::OpenClog(const FaultWindow& window) {
+void PlannedFaults::OpenClog(const FaultWindow& window) {
   const MachineId one = window.PickNode();
   const MachineId other =
       context_->nodes()[window.Pick(1, context_->nodes().size())];
@@ -196,7 +196,7 @@ void FaultWindows::OpenClog(const FaultWindow& window) {
   context_->Note("clog all links of " + context_->Name(one));
 }
 
-void FaultWindows::OpenSlowLink(const FaultWindow& window) {
+void PlannedFaults::OpenSlowLink(const FaultWindow& window) {
   const MachineId from = window.PickNode();
   const MachineId to =
       context_->nodes()[window.Pick(1, context_->nodes().size())];
@@ -211,7 +211,7 @@ void FaultWindows::OpenSlowLink(const FaultWindow& window) {
       [this, from, to] { context_->world().SlowLink(from, to, Duration(0)); });
 }
 
-void FaultWindows::OpenReset(const FaultWindow& window) {
+void PlannedFaults::OpenReset(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   context_->world().ResetStreams(node);
   context_->Note("reset streams of " + context_->Name(node));
@@ -219,7 +219,7 @@ void FaultWindows::OpenReset(const FaultWindow& window) {
 
 // ---- Processes
 
-void FaultWindows::OpenCrash(const FaultWindow& window, CrashKind kind) {
+void PlannedFaults::OpenCrash(const FaultWindow& window, CrashKind kind) {
   const char* name = kind == CrashKind::kMachine ? "machine" : "process";
   std::vector<MachineId> victims = {window.PickNode()};
   // One crash in sixteen hits all nodes at once. Acknowledged writes must
@@ -260,8 +260,8 @@ void FaultWindows::OpenCrash(const FaultWindow& window, CrashKind kind) {
 }
 
 // The program crashes again and again soon after its restarts.
-void FaultWindows::PlanStorm(const FaultWindow& window, MachineId node,
-                             Duration length, CrashKind kind) {
+void PlannedFaults::PlanStorm(const FaultWindow& window, MachineId node,
+                              Duration length, CrashKind kind) {
   const Duration gap =
       Milliseconds(20 + static_cast<int64_t>(window.Pick(5, 600)));
   for (int64_t i = 1; i <= kStormCrashes; ++i) {
@@ -276,7 +276,7 @@ void FaultWindows::PlanStorm(const FaultWindow& window, MachineId node,
   }
 }
 
-void FaultWindows::OpenPause(const FaultWindow& window) {
+void PlannedFaults::OpenPause(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   const Duration length = window.Length(Milliseconds(10), Seconds(4));
   if (window.Pick(1, 2) == 0) {
@@ -294,7 +294,7 @@ void FaultWindows::OpenPause(const FaultWindow& window) {
 
 // ---- Disks
 
-void FaultWindows::OpenStall(const FaultWindow& window) {
+void PlannedFaults::OpenStall(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   context_->world().StallDisk(
       node,
@@ -302,7 +302,7 @@ void FaultWindows::OpenStall(const FaultWindow& window) {
   context_->Note("stalled disk " + context_->Name(node));
 }
 
-void FaultWindows::OpenDiskError(const FaultWindow& window) {
+void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   MachineId node;
   if (!swarm_->PickDiskFaultTarget(window, &node)) return;
   constexpr World::DiskOperation kKinds[] = {
@@ -324,7 +324,7 @@ void FaultWindows::OpenDiskError(const FaultWindow& window) {
                   });
 }
 
-void FaultWindows::OpenDiskFull(const FaultWindow& window) {
+void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
   MachineId node;
   if (!swarm_->PickDiskFaultTarget(window, &node)) return;
   uint64_t used = 0;
@@ -345,7 +345,7 @@ void FaultWindows::OpenDiskFull(const FaultWindow& window) {
 
 // ---- Clocks
 
-void FaultWindows::OpenClock(const FaultWindow& window) {
+void PlannedFaults::OpenClock(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   SimClock& clock = context_->world().clock(node);
   switch (window.Pick(1, 3)) {
