@@ -265,7 +265,8 @@ absl::Status SnapshotParser::Add(std::string_view bytes) {
 absl::Status SnapshotParser::Finish(State* state) {
   if (status_.ok() && !ended_) Fail("the snapshot ends before its last item");
   if (!status_.ok()) return status_;
-  status_ = absl::FailedPreconditionError("kv snapshot: taken already");
+  status_ =
+      absl::FailedPreconditionError("kv snapshot: Finish was called twice");
   *state = std::move(state_);
   return absl::OkStatus();
 }

@@ -14,8 +14,9 @@ using Kind = kv::RespValue::Kind;
 
 absl::StatusOr<std::vector<ClusterSlotsRow>> ParseClusterSlots(
     const kv::RespValue& reply) {
-  const absl::Status nonsense =
-      absl::DataLossError("not an answer to CLUSTER SLOTS");
+  const absl::Status nonsense = absl::DataLossError(
+      "expected ranges of slots with their nodes as the reply to CLUSTER "
+      "SLOTS, found something else");
   if (reply.kind != Kind::kArray) return nonsense;
   std::vector<ClusterSlotsRow> ranges;
   for (const kv::RespValue& row : reply.elements) {

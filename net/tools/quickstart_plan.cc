@@ -147,7 +147,9 @@ absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text) {
   bool whole = text.empty() && lines == std::size(kKeys);
   for (const char* key : kKeys) whole = whole && values.contains(key);
   if (!whole || values["quickstart"] != 1) {
-    return absl::DataLossError("not the state of a quickstart cluster");
+    return absl::DataLossError(
+        "expected the state of a quickstart cluster (quickstart 1, cluster, "
+        "nodes, groups, read_replicas, founded, a line each)");
   }
   return QuickstartState{
       .cluster = ClusterId(values["cluster"]),

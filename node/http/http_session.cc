@@ -242,7 +242,8 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
   }
   if (set && value->size() > limits.value_bytes) {
     Error(request, name, 413, "TOO_LARGE",
-          "the value exceeds limits.value_bytes");
+          Concat("the value has ", value->size(),
+                 " bytes; limits.value_bytes allows ", limits.value_bytes));
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;

@@ -18,7 +18,8 @@ std::string FailureText(const Context& context, const RequestFailure& failure) {
     case RequestFailure::Kind::kNoLeader:
       break;
     case RequestFailure::Kind::kOverloaded:
-      return "CLUSTERDOWN too many requests wait for the slot's leader";
+      return "CLUSTERDOWN too many requests wait for the slot's leader; "
+             "try again later";
     case RequestFailure::Kind::kUnknown:
       return Concat("UNKNOWN the command may or may not have taken effect: ",
                     Message(failure.why));
@@ -45,7 +46,7 @@ std::string GroupFailureText(const Context& context, CommandId command,
         "UNKNOWN ", group,
         " did not execute the command, other groups may have: ",
         failure.kind == RequestFailure::Kind::kOverloaded
-            ? "too many requests wait for its leader"
+            ? "too many requests wait for its leader; try again later"
         : failure.kind == RequestFailure::Kind::kRefused
             ? Concat("this node does not serve it: ", Message(failure.why))
             : "no leader known");
@@ -61,7 +62,7 @@ std::string GroupFailureText(const Context& context, CommandId command,
                     " did not answer: ", Message(failure.why));
     case RequestFailure::Kind::kOverloaded:
       return Concat("CLUSTERDOWN too many requests wait for the leader of ",
-                    group);
+                    group, "; try again later");
     case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve ", group, ": ",
                     Message(failure.why));

@@ -267,8 +267,8 @@ void PeerLink::TakeReply() {
     // A node that stops gives an error reply in one line. It does not say
     // whether the batch was executed.
     result.result.outcome = Outcome::kUnknown;
-    result.result.status =
-        absl::UnavailableError("the leader answered with an error");
+    result.result.status = absl::UnavailableError(
+        "the leader sent an error instead of results; it may be stopping");
   }
   result.answered = true;
   Done done = std::move(requests_.front().done);

@@ -134,7 +134,8 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
       return absl::UnavailableError(
           absl::StrCat(group, " is transferring its leadership"));
   }
-  return absl::InternalError("invalid reason");
+  CHECK(false) << "reason " << static_cast<int>(reason);
+  return absl::OkStatus();
 }
 
 void Replica::HandleProposals() {
@@ -207,10 +208,10 @@ void Replica::ApplyEntry(const Entry& entry) {
     }
     // Another entry was committed at this index, so the proposed one never is.
     CHECK_EQ(index, entry.index);
-    CompleteProposal(
-        std::move(done),
-        {.outcome = Outcome::kNotExecuted,
-         .status = absl::AbortedError("another leader's entry replaced it")});
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kNotExecuted,
+                      .status = absl::AbortedError(
+                          "another leader's entry replaced the proposed one")});
   }
   Buffer result;
   if (entry.kind == EntryKind::kCommands) {
@@ -247,7 +248,7 @@ void Replica::ExpireProposals() {
         std::move(it->second.done),
         {.outcome = Outcome::kUnknown,
          .status = absl::UnknownError(
-             "leadership was lost while the entry was in flight")});
+             "the leader changed before the command was confirmed")});
     it = proposals_.erase(it);
   }
 }

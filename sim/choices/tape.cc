@@ -61,7 +61,7 @@ absl::Status ParseHeaderLine(size_t number, std::string_view line, Tape* tape) {
   const std::string_view key = line.substr(0, equals);
   for (const auto& [name, value] : tape->parameters) {
     if (name == key) {
-      return Error(number, line, "another key: an earlier line has this one");
+      return Error(number, line, "a key that no earlier line has");
     }
   }
   tape->parameters.emplace_back(key, line.substr(equals + 1));
