@@ -148,8 +148,7 @@ absl::StatusOr<QuickstartState> ParseQuickstartState(std::string_view text) {
   for (const char* key : kKeys) whole = whole && values.contains(key);
   if (!whole || values["quickstart"] != 1) {
     return absl::DataLossError(
-        "expected the state of a quickstart cluster (quickstart 1, cluster, "
-        "nodes, groups, read_replicas, founded, a line each)");
+        "expected the six numbers that describe a quickstart cluster");
   }
   return QuickstartState{
       .cluster = ClusterId(values["cluster"]),

@@ -5,7 +5,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "env/annotate.h"
 #include "env/parse_duration.h"
+#include "sim/schedule/schedule_options.h"
 
 namespace quorate::sim {
 namespace {
@@ -74,6 +76,16 @@ absl::Status Apply(const std::string& flag, const std::string& value,
     a->run.duration = *duration;
     return absl::OkStatus();
   }
+  if (flag == "--without" || flag == "--only") {
+    const absl::StatusOr<std::vector<FaultFamily>> families =
+        ParseFaultFamilies(value);
+    if (!families.ok()) {
+      return Annotate(families.status(), flag);
+    }
+    a->run.without =
+        flag == "--only" ? OtherFaultFamilies(*families) : *families;
+    return absl::OkStatus();
+  }
   if (flag == "--tape-out") a->tape_out = value;
   if (flag == "--history-out") a->history_out = value;
   if (flag == "--trace-out") a->trace_out = value;
@@ -95,8 +107,9 @@ bool Allowed(SimulateArguments::Command command, const std::string& flag) {
     return false;
   };
   if (flag == "--json") return true;
-  const bool world = one_of({"--nodes", "--groups", "--clients", "--rate",
-                             "--keys", "--duration", "--no-faults"});
+  const bool world =
+      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys",
+              "--duration", "--no-faults", "--without", "--only"});
   switch (command) {
     case SimulateArguments::Command::kRun:
       return world || one_of({"--seed", "--tape-out", "--history-out",
@@ -124,13 +137,15 @@ const std::string_view kUsage =
     "\n"
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
-    "                 [--rate N] [--keys N] [--no-faults] [--tape-out FILE] "
-    "[--trace-out FILE]\n"
+    "                 [--rate N] [--keys N] [--no-faults] [--without "
+    "FAMILIES]\n"
+    "                 [--only FAMILIES] [--tape-out FILE] [--trace-out FILE]\n"
     "                 [--history-out FILE] [--verbose] [--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--keys …] [--no-faults] "
     "[--json]\n"
+    "                 [--without …] [--only …]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "\n"
@@ -139,6 +154,11 @@ const std::string_view kUsage =
     "value. --duration is in simulated time; --rate is the requests of all "
     "clients per\n"
     "second; --keys is the number of keys of each kind in use at a time.\n"
+    "--without and --only select families of faults: delay, loss, "
+    "duplication,\n"
+    "corruption, partition, clog, streams, process_crash, machine_crash, "
+    "pause,\n"
+    "disk_slow, disk_error, disk_full, disk_rot, disk_wipe, clock, buggify.\n"
     "--history-out writes the clients' history for //lincheck, --trace-out "
     "one line per\n"
     "event, --tape-out the choices of the run; --verbose prints the nodes' "

@@ -33,6 +33,17 @@ TEST(SimulateArguments, Swarm_TakesARangeOfSeeds) {
   EXPECT_EQ(parsed->jobs, 2u);
 }
 
+TEST(SimulateArguments, Families_AreLeftOutOrSelected) {
+  const auto without =
+      ParseArguments({"run", "--seed", "1", "--without", "loss,disk_wipe"});
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_EQ(FaultFamilyNames(without->run.without), "loss,disk_wipe");
+  const auto only = ParseArguments({"swarm", "--only=clock"});
+  ASSERT_TRUE(only.ok()) << only.status();
+  EXPECT_EQ(only->run.without.size(), kFaultFamilies - 1);
+  EXPECT_EQ(FaultFamilyNames(OtherFaultFamilies(only->run.without)), "clock");
+}
+
 TEST(SimulateArguments, Replay_TakesATape) {
   const auto parsed = ParseArguments({"replay", "a.tape"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
@@ -53,6 +64,10 @@ TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
       {{"run", "--json=1"}, "--json: expected no value"},
       {{"run", "--duration", "1d"}, "--duration: expected a time"},
       {{"swarm", "--seeds", "9..1"}, "--seeds: expected a range"},
+      {{"run", "--only", "loss,rain"},
+       "--only: expected families of faults (delay,loss,duplication,"},
+      {{"run", "--without", "loss,rain"}, "found 'rain'"},
+      {{"run", "--without", "loss,"}, "found ''"},
       {{"replay"}, "expected the path of a tape"},
       {{"run", "stray"}, "expected a flag, found 'stray'"},
   };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "env/annotate.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "sim/checks/recorder.h"
@@ -246,7 +247,10 @@ void Run::Impl::Liveness() {
           [this] { return cluster_.ViewsAreTrue(); });
   if (Violated()) return;
   cluster_.CompareStates();
-  if (options_.faults) LosePowerEverywhere(keys);
+  const bool loses_power =
+      std::find(options_.without.begin(), options_.without.end(),
+                FaultFamily::kMachineCrash) == options_.without.end();
+  if (options_.faults && loses_power) LosePowerEverywhere(keys);
   if (!Violated()) recorder_.Finish();
 }
 
@@ -283,6 +287,7 @@ void Run::Impl::PlanFaults() {
           .clients = client_machines_,
           .groups = std::move(groups),
           .length = options_.duration - options_.duration / kHealthyDivisor,
+          .without = options_.without,
           .leader =
               [this](uint64_t draw) {
                 const NodeId leader =
@@ -387,6 +392,9 @@ Tape Run::Impl::tape() const {
   add("keys", options_.shape.keys);
   tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
   tape.SetParameter("faults", options_.faults ? "1" : "0");
+  if (!options_.without.empty()) {
+    tape.SetParameter("without", FaultFamilyNames(options_.without));
+  }
   return tape;
 }
 
@@ -423,6 +431,16 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
                                        RunOptions::kDurationMax.ms()));
   options.faults = read("faults", 1, 0, 1) != 0;
+  known.insert("without");
+  if (const std::string* names = tape.Parameter("without")) {
+    absl::StatusOr<std::vector<FaultFamily>> without =
+        ParseFaultFamilies(*names);
+    if (without.ok()) {
+      options.without = *std::move(without);
+    } else {
+      status.Update(Annotate(without.status(), "parameter without"));
+    }
+  }
   for (const auto& [key, value] : tape.parameters) {
     if (!known.contains(key)) {
       status.Update(absl::InvalidArgumentError(
@@ -451,6 +469,9 @@ std::string ReplayLine(const RunOptions& options) {
     absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
   }
   if (!options.faults) absl::StrAppend(&line, " --no-faults");
+  if (!options.without.empty()) {
+    absl::StrAppend(&line, " --without ", FaultFamilyNames(options.without));
+  }
   return line;
 }
 

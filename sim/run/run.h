@@ -25,6 +25,7 @@
 #include "sim/choices/trace_hash.h"
 #include "sim/run/report.h"
 #include "sim/run/shape.h"
+#include "sim/schedule/schedule_options.h"
 #include "sim/workload/client.h"
 #include "sim/world/world.h"
 
@@ -43,6 +44,8 @@ struct RunOptions {
   FixedShape shape;                 // Parts that have no value are drawn.
   Duration duration = Seconds(60);  // How long clients work.
   bool faults = true;
+  // Families of faults that are never on.
+  std::vector<FaultFamily> without{};
   // Keeps the tape (Run::tape).
   bool record = false;
   // Keeps one record per hashed event (Run::trace), and the operations of

@@ -83,7 +83,8 @@ TEST(Run, TapeOfNonsense_Refused) {
         std::array{"clients", "0", "9"},
         std::array{"duration_ms", "999999999999", "1"},
         std::array{"operations_per_second", "x", "1"},
-        std::array{"faults", "2", "0"}}) {
+        std::array{"faults", "2", "0"},
+        std::array{"without", "rain", "loss"}}) {
     tape.SetParameter(key, bad);
     const auto refused = OptionsOfTape(tape);
     ASSERT_FALSE(refused.ok()) << key;
@@ -95,6 +96,31 @@ TEST(Run, TapeOfNonsense_Refused) {
   tape.SetParameter("nodez", "3");
   EXPECT_EQ(OptionsOfTape(tape).status().message(),
             "parameter nodez: not known");
+}
+
+TEST(Run, OneFamilyAlone_CausesItsFaultsAlone) {
+  uint64_t lost = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    const RunOptions options = {
+        .seed = seed,
+        .shape = {.nodes = 3, .groups = 1, .clients = 3},
+        .duration = Seconds(5),
+        .record = true,
+        .without = OtherFaultFamilies({FaultFamily::kLoss})};
+    sim::Run run(options);
+    const RunReport report = run.Execute();
+    EXPECT_TRUE(report.ok()) << FormatReport(report);
+    for (const auto& [name, count] : report.faults) {
+      EXPECT_EQ(name, "message_lost");
+      lost += count;
+    }
+    const auto again = OptionsOfTape(run.tape());
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->without, options.without);
+    EXPECT_NE(ReplayLine(*again).find(" --without delay,duplication,"),
+              std::string::npos);
+  }
+  EXPECT_GT(lost, 0u);
 }
 
 TEST(Run, WithoutFaults_EverythingSucceeds) {

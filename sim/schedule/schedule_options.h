@@ -5,10 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "env/random.h"
 #include "env/time.h"
 #include "sim/choices/sim_time.h"
@@ -45,6 +48,15 @@ enum class FaultFamily : uint8_t {
 inline constexpr size_t kFaultFamilies =
     static_cast<size_t>(FaultFamily::kBuggify) + 1;
 std::string_view FaultFamilyName(FaultFamily family);
+// The names, with commas between them.
+std::string FaultFamilyNames(const std::vector<FaultFamily>& families);
+// The families of a text such as "loss,clock". kInvalidArgument has the first
+// unknown name and the known ones.
+absl::StatusOr<std::vector<FaultFamily>> ParseFaultFamilies(
+    std::string_view text);
+// All families that are not listed.
+std::vector<FaultFamily> OtherFaultFamilies(
+    const std::vector<FaultFamily>& families);
 
 struct ScheduleOptions {
   // The machines that faults may hit.
@@ -56,8 +68,8 @@ struct ScheduleOptions {
   Duration length = Seconds(60);
   // Families that are never on.
   std::vector<FaultFamily> without{};
-  // The probability that each other family is on.
-  Ratio family_on{1, 2};
+  // The probability that each other family is on. Empty: each run draws it.
+  std::optional<Ratio> family_on{};
   // The leader of one group, which `draw` selects. Zero: it has none. Null: no
   // fault aims at leaders.
   absl::AnyInvocable<MachineId(uint64_t draw) const> leader{};

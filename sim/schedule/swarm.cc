@@ -7,6 +7,7 @@
 namespace quorate::sim {
 namespace {
 
+constexpr ChoiceSite kFamilyOn("swarm.family_on");
 constexpr ChoiceSite kFamily("swarm.family");
 constexpr ChoiceSite kRate("swarm.rate");
 constexpr ChoiceSite kDiskFaultTarget("swarm.breakable");
@@ -32,6 +33,13 @@ bool Swarm::any_on() const {
 
 void Swarm::DrawFamilies() {
   const std::vector<FaultFamily>& without = context_->options().without;
+  // The first value is the default.
+  constexpr Ratio kFamilyOnRatios[] = {{1, 2}, {1, 2}, {1, 5}, {4, 5}};
+  const Ratio family_on =
+      context_->options().family_on.has_value()
+          ? *context_->options().family_on
+          : kFamilyOnRatios[context_->choices().Below(
+                kFamilyOn, 0, 0, std::size(kFamilyOnRatios))];
   std::string names;
   for (size_t i = 0; i < kFaultFamilies; ++i) {
     const auto family = static_cast<FaultFamily>(i);
@@ -40,8 +48,7 @@ void Swarm::DrawFamilies() {
         ((family == FaultFamily::kDiskRot ||
           family == FaultFamily::kDiskWipe) &&
          context_->options().damage_limit == nullptr);
-    on_[i] = !never && context_->choices().Chance(
-                           kFamily, i, 0, context_->options().family_on);
+    on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }
   context_->Note("families:" + (names.empty() ? " none" : names));
