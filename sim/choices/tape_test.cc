@@ -56,7 +56,7 @@ TEST(Tape, BadText_IsRefusedWithItsLine) {
       {"quorate-tape 1\nseed x\n", "line 2: \"seed x\", expected seed N"},
       {"quorate-tape 1\nseed 1\nnonsense\n---\n", "line 3: \"nonsense\""},
       {"quorate-tape 1\nseed 1\na=1\na=2\n---\n",
-       "line 4: \"a=2\", expected another key"},
+       "line 4: \"a=2\", expected a key that no earlier line has"},
       {"quorate-tape 1\nseed 1\n---\nnet.fate 1 2\n",
        "line 4: \"net.fate 1 2\""},
       {"quorate-tape 1\nseed 1\n---\nnet.fate 1 2 3 4\n", "line 4"},

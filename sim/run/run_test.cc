@@ -105,8 +105,8 @@ TEST(Run, OneFamilyAlone_CausesItsFaultsAlone) {
         .seed = seed,
         .shape = {.nodes = 3, .groups = 1, .clients = 3},
         .duration = Seconds(5),
-        .record = true,
-        .without = OtherFaultFamilies({FaultFamily::kLoss})};
+        .without = OtherFaultFamilies({FaultFamily::kLoss}),
+        .record = true};
     sim::Run run(options);
     const RunReport report = run.Execute();
     EXPECT_TRUE(report.ok()) << FormatReport(report);
