@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/slots/slot.h"
 #include "sim/checks/expiry_checker.h"
 
 namespace quorate::sim {
@@ -13,6 +14,16 @@ using lincheck::Kv;
 // The numbers of final operations come after those of all others.
 constexpr uint64_t kNumbersPerClient = 100'000'000;
 constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
+
+// A name with this begin and end whose slot is odd, or even.
+std::string NameInSlots(const std::string& begin, const std::string& end,
+                        bool odd) {
+  for (int number = 0;; ++number) {
+    std::string name =
+        number == 0 ? begin + end : absl::StrCat(begin, "_", number, end);
+    if ((kv::HashSlot(name).value() % 2 == 1) == odd) return name;
+  }
+}
 
 }  // namespace
 
@@ -103,14 +114,14 @@ std::string OperationGenerator::DrawKey(char kind, uint64_t number,
   const uint64_t epoch = number / options_.operations_per_epoch;
   uint64_t key = random.Below(options_.keys, "client.key", 0, 0);
   if (options_.hot_keys) key = random.Below(key + 1, "client.hot_key", 0, 0);
-  std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
-  if (options_.tags > 0) {
-    // Keys that expire leave slots without a place in the log, so they have
-    // slots of their own.
-    absl::StrAppend(&name, "{", kind == 't' ? "t" : "", key % options_.tags,
-                    "}");
-  }
-  return name;
+  const std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
+  // Keys that expire leave slots without a place in the log, so they have
+  // slots of their own: the odd ones.
+  const bool odd = kind == 't';
+  return options_.tags == 0
+             ? NameInSlots(name, "", odd)
+             : NameInSlots(absl::StrCat(name, "{", key % options_.tags), "}",
+                           odd);
 }
 
 std::string OperationGenerator::NewText(uint64_t number, Random random,
