@@ -58,11 +58,6 @@ void ConnectionOrderChecker::OnCommitted(Operation op, Position at) {
   sends[0].line->effects.emplace(sends[0].number, std::make_pair(op, at));
 }
 
-void ConnectionOrderChecker::OnValue(const std::string& key, Position at,
-                                     uint64_t value) {
-  states_[key].push_back({at, value});
-}
-
 void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
                                     uint64_t value) {
   if (op >= sends_.size() || sends_[op].empty()) return;
@@ -81,23 +76,12 @@ void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
       floor_op = write;
     }
   }
-  // The smallest possible place is in the first state with this value that ends
-  // after the floor.
-  const std::vector<State>& states = states_[key];
-  bool known = false;
-  Position place = 0;
-  bool found = false;
-  for (size_t i = 0; i <= states.size() && !found; ++i) {
-    const Position from = i == 0 ? 0 : states[i - 1].from;
-    if ((i == 0 ? kNothing : states[i - 1].value) != value) continue;
-    known = true;
-    if (i < states.size() && states[i].from <= floor) continue;
-    found = true;
-    place = std::max(from, floor);
-  }
-  if (!known) return;
+  if (!values_->FirstFrom(0, key, value).has_value()) return;
   ++reads_checked_;
-  if (!found) {
+  // The smallest possible place.
+  const std::optional<Position> found = values_->FirstFrom(floor, key, value);
+  const Position place = found.value_or(0);
+  if (!found.has_value()) {
     Violate(*line, floor_op, op);
   } else if (later != line->effects.end() && later->second.second <= place) {
     Violate(*line, op, later->second.first);

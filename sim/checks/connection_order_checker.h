@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "sim/checks/value_history.h"
 
 namespace quorate::sim {
 
@@ -26,13 +26,16 @@ class ConnectionOrderChecker {
  public:
   // A number that the caller assigns, from 0 without gaps.
   using Operation = uint64_t;
-  // The number of a commit among all commits, from 1.
-  using Position = uint64_t;
+  using Position = ValueHistory::Position;
   using Report = absl::AnyInvocable<void(std::string)>;
   using Describe = absl::AnyInvocable<std::string(Operation)>;
 
-  ConnectionOrderChecker(Report violate, Describe describe)
-      : violate_(std::move(violate)), describe_(std::move(describe)) {}
+  // `values` outlives the checker.
+  ConnectionOrderChecker(Report violate, Describe describe,
+                         const ValueHistory* values)
+      : violate_(std::move(violate)),
+        describe_(std::move(describe)),
+        values_(values) {}
 
   // The operation was written to a connection, after all earlier ones. An
   // operation may be sent again, on any connection.
@@ -41,14 +44,9 @@ class ConnectionOrderChecker {
   void OnRefused(Operation op);
   // The write was committed at `at`.
   void OnCommitted(Operation op, Position at);
-  // From `at` on the key has the value with this hash.
-  void OnValue(const std::string& key, Position at, uint64_t value);
   // The read returned the value with this hash. A value that the key never had
   // is ignored: other checkers report it.
   void OnRead(Operation op, const std::string& key, uint64_t value);
-
-  // The hash of a key's value before the first OnValue.
-  static constexpr uint64_t kNothing = 0;
 
   // The number of writes and reads that were compared with others.
   uint64_t writes_checked() const { return writes_checked_; }
@@ -75,10 +73,6 @@ class ConnectionOrderChecker {
     Line* line;
     uint64_t number;
   };
-  struct State {
-    Position from;
-    uint64_t value;
-  };
 
   // An operation of the line that was sent after `number` and took effect.
   bool FindLater(const Line& line, uint64_t number, Operation* later) const;
@@ -86,11 +80,10 @@ class ConnectionOrderChecker {
 
   Report violate_;
   Describe describe_;
+  const ValueHistory* const values_;
   std::map<std::pair<uint64_t, GroupId>, Line> lines_;
   // For each operation, the sends that may still take effect.
   std::vector<absl::InlinedVector<Send, 1>> sends_;
-  // The values of each key, from each write to the next. Looked up only.
-  absl::flat_hash_map<std::string, std::vector<State>> states_;
   uint64_t writes_checked_ = 0;
   uint64_t reads_checked_ = 0;
 };

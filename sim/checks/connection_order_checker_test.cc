@@ -26,7 +26,7 @@ class ConnectionOrderCheckerTest : public testing::Test {
   }
   // A write of `value` by any client.
   void Write(const std::string& key, uint64_t value) {
-    checker_.OnValue(key, ++at_, value);
+    values_.OnValue(key, ++at_, SimTime(), value);
   }
   void ExpectFound(int second, int first) {
     ASSERT_EQ(found_.size(), 1u);
@@ -38,11 +38,13 @@ class ConnectionOrderCheckerTest : public testing::Test {
   ConnectionOrderChecker::Operation operations_ = 0;
   ConnectionOrderChecker::Position at_ = 0;
   std::vector<std::string> found_;
+  ValueHistory values_;
   ConnectionOrderChecker checker_{
       [this](std::string what) { found_.push_back(what); },
       [](ConnectionOrderChecker::Operation op) {
         return absl::StrCat("op ", op);
-      }};
+      },
+      &values_};
 };
 
 TEST_F(ConnectionOrderCheckerTest, WritesInTheOrderOfSending_Silent) {
@@ -117,7 +119,7 @@ TEST_F(ConnectionOrderCheckerTest, ReadThatSawALaterWrite_Found) {
   const auto read = Send();
   const auto write = Send();
   Commit(write);
-  checker_.OnValue("k", at_, 20);
+  values_.OnValue("k", at_, SimTime(), 20);
   checker_.OnRead(read, "k", 20);
   ExpectFound(1, 0);
 }
@@ -156,12 +158,12 @@ TEST_F(ConnectionOrderCheckerTest, ValueThatReturned_IsReadAtItsLaterPlace) {
   const auto read = Send();
   Write("k", 10);
   Commit(write);
-  Write("k", ConnectionOrderChecker::kNothing);
-  checker_.OnRead(read, "k", ConnectionOrderChecker::kNothing);
+  Write("k", ValueHistory::kNothing);
+  checker_.OnRead(read, "k", ValueHistory::kNothing);
   EXPECT_TRUE(found_.empty());
   const auto again = Send();
   Write("k", 10);
-  checker_.OnRead(again, "k", ConnectionOrderChecker::kNothing);
+  checker_.OnRead(again, "k", ValueHistory::kNothing);
   EXPECT_TRUE(found_.empty());
 }
 
@@ -170,7 +172,7 @@ TEST_F(ConnectionOrderCheckerTest, ReadSentAgain_IsAnsweredWhereItWasSentLast) {
   const auto write = Send();
   checker_.OnSent(read, kConnection + 1, kGroup);
   Commit(write);
-  checker_.OnValue("k", at_, 10);
+  values_.OnValue("k", at_, SimTime(), 10);
   checker_.OnRead(read, "k", 10);
   EXPECT_TRUE(found_.empty());
 }

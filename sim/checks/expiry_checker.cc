@@ -84,16 +84,6 @@ void ExpiryChecker::Withdraw(Ticket ticket) {
   }
 }
 
-void ExpiryChecker::StaleRead(uint32_t client, const std::string& name,
-                              std::string_view value) {
-  for (const State& state : key(name).states) {
-    if (state.there && state.value == value) return;
-  }
-  violate_(absl::StrCat("stale read: client ", client, " read ", name, " = \"",
-                        std::string(value.substr(0, 60)),
-                        "\", which the key never had"));
-}
-
 // ---- The log.
 
 void ExpiryChecker::OnEntry(GroupId group, SimTime now, WallTime log_time) {

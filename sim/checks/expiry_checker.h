@@ -7,7 +7,6 @@
 // - a write returns the result that the log gives
 // - a linearizable read returns one of the states that were current between its
 //   invocation and its return
-// - a stale read returns any state that the key ever had
 // - log time is never ahead of the true time, so no key expires too early
 // - log time lags by no more than the clocks allow, so a leader does not return
 //   a key that has expired
@@ -70,8 +69,6 @@ class ExpiryChecker {
   // executed. An outcome that stays unknown is not reported.
   void Return(Ticket ticket, SimTime now, const ClientReply& reply);
   void Withdraw(Ticket ticket);
-  void StaleRead(uint32_t client, const std::string& key,
-                 std::string_view value);
 
   // ---- Logs.
   // Call these when the first replica applies an entry: OnEntry, then OnCommand

@@ -124,7 +124,6 @@ TEST_F(ExpiryCheckerTest, LawfulLife_IsSilent) {
   Entry();
   Read(Verb::kGet, Nil());
   Read(Verb::kTtl, Integer(-2));
-  checker_.StaleRead(1, "t1", "a");
   EXPECT_EQ(checker_.expired(), 1u);
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
@@ -238,12 +237,6 @@ TEST_F(ExpiryCheckerTest, SetWhoseTimeIsOver_LeavesNothing) {
   EXPECT_TRUE(found_.empty()) << found_[0];
   Read(Verb::kGet, Bulk("a"));
   ExpectFound("linearizability");
-}
-
-TEST_F(ExpiryCheckerTest, StaleReadOfWhatNeverWas_Found) {
-  Set("a", 100);
-  checker_.StaleRead(1, "t1", "b");
-  ExpectFound("which the key never had");
 }
 
 TEST_F(ExpiryCheckerTest, RefusedThenCommitted_Found) {

@@ -5,11 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/checker.h"
-#include "lincheck/models/kv.h"
 
 namespace quorate::sim {
-
-using lincheck::Kv;
 
 HistoryChecker::HistoryChecker(const lincheck::Model& model,
                                const Budget& budget, Report violate,
@@ -21,6 +18,9 @@ HistoryChecker::HistoryChecker(const lincheck::Model& model,
       online_(model, budget.online) {}
 
 void HistoryChecker::Finish() {
+  if (source_->watches_log()) {
+    for (const std::string& key : source_->keys()) CheckRemovals(key);
+  }
   online_.Finish();
   ReportNewViolations();
   if (online_.given_up() > 0) CheckGivenUp();
@@ -36,7 +36,7 @@ void HistoryChecker::CheckGivenUp() {
         source_->HistoryOf(key, /*with_logs=*/true);
     const lincheck::Verdict verdict = lincheck::Check(history, model_, options);
     if (verdict.result == lincheck::Result::kUnknown) {
-      source_->watches_log() ? CheckByLog(key) : void(++undecided_);
+      undecided_ += source_->watches_log() ? 0 : 1;
     }
     if (verdict.result != lincheck::Result::kViolation) continue;
     violate_(absl::StrCat(
@@ -45,39 +45,24 @@ void HistoryChecker::CheckGivenUp() {
   }
 }
 
-void HistoryChecker::CheckByLog(const std::string& key) {
-  std::vector<Logged> logged = source_->LogOf(key);
-  // The values of the key, each with the time from which it was current.
-  std::vector<std::pair<SimTime, lincheck::Datum>> states(1);
-  for (const Logged& one : logged) {
-    lincheck::Datum next = states.back().second;
-    Kv().Step(next, one.op);
-    states.emplace_back(one.time, std::move(next));
-  }
-  // Assigns removals to operations in the order of returns, the first one that
-  // fits each time: that leaves the most to later operations.
-  std::vector<lincheck::Operation> returned = source_->ReadsAndRemovals(key);
+// In the order of returns, each operation takes the first removal of the log
+// that fits. That leaves the most removals to later operations.
+void HistoryChecker::CheckRemovals(const std::string& key) {
+  std::vector<Removal> committed = source_->CommittedRemovalsOf(key);
+  std::vector<lincheck::Operation> returned = source_->RemovalsOf(key);
   std::stable_sort(returned.begin(), returned.end(),
                    [](const auto& a, const auto& b) { return a.ret < b.ret; });
   for (const lincheck::Operation& op : returned) {
-    bool explained = false;
-    if (op.function == Kv::kGet) {
-      // Tries the values from the one at the return back to the one at the
-      // call.
-      for (size_t i = states.size(); i-- > 0 && !explained;) {
-        if (states[i].first.ns() > op.ret) continue;
-        explained = states[i].second.Explains(op.result);
-        if (states[i].first.ns() < op.invoke) break;
-      }
+    const auto fits = [&op](const Removal& one) {
+      return !one.claimed && one.function == op.function &&
+             one.result == op.result && one.time.ns() >= op.invoke &&
+             one.time.ns() <= op.ret;
+    };
+    const auto found = std::find_if(committed.begin(), committed.end(), fits);
+    if (found != committed.end()) {
+      found->claimed = true;
+      continue;
     }
-    for (Logged& one : logged) {
-      if (op.function == Kv::kGet || explained) break;
-      explained = !one.claimed && one.op.function == op.function &&
-                  one.result == op.result && one.time.ns() >= op.invoke &&
-                  one.time.ns() <= op.ret;
-      one.claimed |= explained;
-    }
-    if (explained) continue;
     violate_(absl::StrCat("linearizability, by the order of the log: ",
                           lincheck::DescribeCall(model_, op), " on ", key,
                           ", called at ", op.invoke, " ns and answered at ",

@@ -1,11 +1,14 @@
 // sim/checks/history_checker.h: checks that what clients observed is
 // linearizable (lincheck/).
 //
-// An online checker follows the operations during the run. It gives up
-// keys whose search becomes too expensive. At the end those keys are checked
-// again, with the outcomes and the order that the logs of the groups show. A
-// key whose second search is too expensive as well is checked by the order of
-// its log alone, without a search.
+// Where the logs are known, their order is a certificate, and needs no search.
+// The recorder checks writes and reads by it at once, and this checker the
+// removals of every key at the end.
+//
+// Beside that an online checker searches for an order during the run, from the
+// observations of clients alone. It gives up keys whose search becomes too
+// expensive. At the end those keys are searched again, with the outcomes and
+// the order that the logs show.
 #ifndef QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_HISTORY_CHECKER_H_
 
@@ -24,12 +27,13 @@ namespace quorate::sim {
 
 class HistoryChecker {
  public:
-  // A committed command, when it was committed, and its result.
-  struct Logged {
+  // A committed removal of a key.
+  struct Removal {
+    uint8_t function = 0;
     SimTime time;
-    lincheck::Operation op;
+    lincheck::Version order = 0;  // Its place among all committed commands.
     lincheck::Value result;
-    // Some returned operation is explained by this command.
+    // Some returned operation is explained by this removal.
     bool claimed = false;
   };
 
@@ -43,19 +47,20 @@ class HistoryChecker {
     // show.
     virtual lincheck::History HistoryOf(const std::string& key,
                                         bool with_logs) const = 0;
-    // The operations on a key that returned and that no unique value identifies
-    // in the log: reads and removals.
-    virtual std::vector<lincheck::Operation> ReadsAndRemovals(
+    // The removals of a key that returned. No unique value identifies them in
+    // the log.
+    virtual std::vector<lincheck::Operation> RemovalsOf(
         const std::string& key) const = 0;
-    // The committed commands on a key, in order.
-    virtual std::vector<Logged> LogOf(const std::string& key) const = 0;
+    // The committed removals of a key, in order.
+    virtual std::vector<Removal> CommittedRemovalsOf(
+        const std::string& key) const = 0;
 
    protected:
     ~Source() = default;
   };
 
   using Report = absl::AnyInvocable<void(std::string)>;
-  // The cost of the searches for each key. Beyond it the order of the log
+  // The cost of the searches for each key. Beyond it only the order of the log
   // decides.
   struct Budget {
     lincheck::OnlineOptions online = {.configurations_max = 1'000,
@@ -81,7 +86,7 @@ class HistoryChecker {
 
  private:
   void CheckGivenUp();
-  void CheckByLog(const std::string& key);
+  void CheckRemovals(const std::string& key);
 
   const lincheck::Model& model_;
   const Budget budget_;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "env/random.h"
 #include "kv/command/command.h"
 #include "lincheck/checker.h"
 #include "sim/choices/trace_hash.h"
@@ -32,10 +31,8 @@ std::string_view FirstKeyOf(const kv::CommandView& command) {
 }
 
 uint64_t HashValue(const lincheck::Datum& value) {
-  if (value.is_nil()) return ConnectionOrderChecker::kNothing;
-  if (value.is_integer()) {
-    return Mix64(static_cast<uint64_t>(value.integer()) + 1);
-  }
+  if (value.is_nil()) return ValueHistory::kNothing;
+  if (value.is_integer()) return HashBytes(absl::StrCat(value.integer()));
   return HashBytes(value.bytes());
 }
 
@@ -52,12 +49,15 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
           model_, budget,
           [this](std::string what) { violate_(std::move(what)); }, this),
       order_([this](std::string what) { violate_(std::move(what)); },
-             [this](Ticket ticket) { return Name(operations_[ticket]); }),
+             [this](Ticket ticket) { return Name(operations_[ticket]); },
+             &values_),
+      stale_reads_(&values_,
+                   [this](std::string what) { violate_(std::move(what)); }),
       expiry_([this](std::string what) { violate_(std::move(what)); }) {
   expiry_.WatchValues([this](const std::string& key, const std::string* value) {
-    order_.OnValue(key, ++committed_,
-                   value == nullptr ? ConnectionOrderChecker::kNothing
-                                    : HashBytes(*value));
+    values_.OnValue(
+        key, ++committed_, clock_(),
+        value == nullptr ? ValueHistory::kNothing : HashBytes(*value));
   });
 }
 
@@ -86,7 +86,7 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
     operation.token = absl::StrCat(call.key, "+", call.number);
   }
   if (!operation.token.empty()) {
-    written_[operation.token] = {.ticket = operations_.size()};
+    written_[operation.token] = operations_.size();
   }
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
@@ -122,7 +122,7 @@ void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
     order_.OnRead(
         ticket,
         std::string(history_.partition_name(operation.recorded.partition)),
-        found ? HashBytes(reply.text) : ConnectionOrderChecker::kNothing);
+        found ? HashBytes(reply.text) : ValueHistory::kNothing);
   }
   expiry_.Return(operation.expiry_ticket, clock_(), reply);
 }
@@ -175,13 +175,28 @@ void Recorder::Return(Ticket ticket, Value result) {
         history_.partition_name(operation.recorded.partition));
     lincheck::Datum read;
     read.Assign(result);
-    if (watches_log_) order_.OnRead(ticket, key, HashValue(read));
+    if (watches_log_) {
+      order_.OnRead(ticket, key, HashValue(read));
+      CheckRead(operation, key, HashValue(read));
+    }
     if (read_hook_) read_hook_(key, SimTime(operation.recorded.invoke));
   }
   ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
   histories_.online().Return(operation.ticket, operation.recorded.ret, result);
   histories_.ReportNewViolations();
+}
+
+// The order of the log explains a read without a search.
+void Recorder::CheckRead(const Operation& operation, const std::string& key,
+                         uint64_t value) {
+  const SimTime invoked(operation.recorded.invoke);
+  if (values_.CurrentBetween(key, value, invoked, clock_())) return;
+  violate_(absl::StrCat(
+      "linearizability, by the order of the log: ", Name(operation),
+      " returned ", operation.recorded.result.ToString(),
+      ", which was not current from its call at ", operation.recorded.invoke,
+      " ns to its reply at ", operation.recorded.ret, " ns"));
 }
 
 void Recorder::ReturnNil(Ticket ticket) { Return(ticket, Value::Nil()); }
@@ -214,11 +229,6 @@ void Recorder::Withdraw(Ticket ticket) {
   operation.withdrawn = true;
   if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);
   histories_.online().Withdraw(operation.ticket, Now());
-  if (!operation.token.empty() && written_[operation.token].seen_stale) {
-    violate_(absl::StrCat(
-        "stale read: \"", operation.token,
-        "\" was read, then its write was refused as not executed"));
-  }
   if (operation.committed != SimTime::Max()) {
     violate_(absl::StrCat("refused: \"", operation.token,
                           "\" was committed, then refused as not executed"));
@@ -226,36 +236,15 @@ void Recorder::Withdraw(Ticket ticket) {
   histories_.ReportNewViolations();
 }
 
-void Recorder::StaleRead(uint32_t client, const std::string& key,
-                         std::string_view text) {
-  ++counts_.stale_reads;
-  if (ExpiryChecker::Covers(key)) return expiry_.StaleRead(client, key, text);
-  if (text.find(';') == std::string_view::npos) {
-    CheckToken(client, key, TokenOf(text));
-    return;
-  }
-  while (!text.empty()) {
-    const size_t end = text.find(';');
-    CheckToken(client, key, TokenOf(text.substr(0, end)));
-    if (end == std::string_view::npos) return;
-    text.remove_prefix(end + 1);
-  }
+StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
+                                               const std::string& key) {
+  return stale_reads_.Send(node, group_of_ ? group_of_(key) : GroupId());
 }
 
-void Recorder::CheckToken(uint32_t client, const std::string& key,
-                          std::string_view token) {
-  const auto it = written_.find(absl::string_view(token.data(), token.size()));
-  if (it == written_.end()) {
-    violate_(absl::StrCat("stale read: client ", client, " read ", key, " = \"",
-                          std::string(token), "\", which no client wrote"));
-    return;
-  }
-  it->second.seen_stale = true;
-  if (operations_[it->second.ticket].withdrawn) {
-    violate_(absl::StrCat("stale read: client ", client, " read ", key, " = \"",
-                          std::string(token),
-                          "\", whose write was refused as not executed"));
-  }
+void Recorder::StaleRead(const StaleReadChecker::Sent& sent,
+                         const std::string& key, const ClientReply& reply) {
+  ++counts_.stale_reads;
+  stale_reads_.OnReply(sent, key, reply);
 }
 
 void Recorder::Unexpected(uint32_t client, std::string_view what) {
@@ -267,13 +256,13 @@ void Recorder::OnCommitted(GroupId group, raft::Index index, WallTime log_time,
                            std::string_view payload) {
   watches_log_ = true;
   expiry_.OnEntry(group, clock_(), log_time);
-  if (payload.empty()) return;
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
     kv::CommandView command;
     const kv::Version version{group, index, commands.position()};
     if (commands.Next(&command)) OnCommand(version, command);
   }
+  stale_reads_.OnEntry(group, index, committed_);
 }
 
 void Recorder::OnAtomic(const kv::Version& version,
@@ -322,7 +311,7 @@ void Recorder::OnCommand(const kv::Version& version,
       // A client may send a swap as a transaction of GET and SET.
       const auto it = written_.find(token);
       if (op.function == Kv::kPut && it != written_.end() &&
-          operations_[it->second.ticket].recorded.function == Kv::kSwap) {
+          operations_[it->second].recorded.function == Kv::kSwap) {
         op.function = Kv::kSwap;
       }
       break;
@@ -346,7 +335,6 @@ void Recorder::OnCommand(const kv::Version& version,
   }
   const lincheck::Version at = ++committed_;
   const Value result = Replay(key, at, version, op);
-  logged_[key].push_back({clock_(), op, result});
   if (!token.empty()) {
     OnToken(token, at, result);
   } else {
@@ -362,7 +350,7 @@ void Recorder::OrderRemovals(const std::string& key,
                                               history->operations().end());
   // Nothing identifies a removal. Of the operations that fit, the one that
   // returned first is the most likely. No verdict depends on this guess.
-  for (const Removal& removal : removals->second) {
+  for (const HistoryChecker::Removal& removal : removals->second) {
     lincheck::Operation* likely = nullptr;
     for (lincheck::Operation& op : operations) {
       if (op.function != removal.function || !op.known() ||
@@ -384,7 +372,7 @@ Value Recorder::Replay(const std::string& key, lincheck::Version at,
                        const kv::Version& version,
                        const lincheck::Operation& op) {
   const auto [before, after] = replay_.Apply(key, version, op);
-  if (after != before) order_.OnValue(key, at, HashValue(after));
+  if (after != before) values_.OnValue(key, at, clock_(), HashValue(after));
   const auto value = [this](const lincheck::Datum& datum) {
     if (datum.is_nil()) return Value::Nil();
     if (datum.is_integer()) return history_.Integer(datum.integer());
@@ -416,7 +404,7 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
         absl::StrCat("log: it holds \"", token, "\", which no client sent"));
     return;
   }
-  Operation& operation = operations_[it->second.ticket];
+  Operation& operation = operations_[it->second];
   if (operation.committed != SimTime::Max()) {
     violate_(absl::StrCat("log: it holds \"", token, "\" twice"));
     return;
@@ -424,7 +412,7 @@ void Recorder::OnToken(const std::string& token, lincheck::Version at,
   operation.committed = clock_();
   operation.order = at;
   operation.replayed = result;
-  order_.OnCommitted(it->second.ticket, at);
+  order_.OnCommitted(it->second, at);
   if (operation.withdrawn) {
     violate_(absl::StrCat("refused: \"", token,
                           "\" was refused as not executed, then committed"));
@@ -476,24 +464,25 @@ lincheck::History Recorder::KnownHistory() const {
   return known;
 }
 
-std::vector<lincheck::Operation> Recorder::ReadsAndRemovals(
+std::vector<lincheck::Operation> Recorder::RemovalsOf(
     const std::string& key) const {
   const uint32_t partition = PartitionOf(key);
   std::vector<lincheck::Operation> returned;
   for (const Operation& operation : operations_) {
     const lincheck::Operation& op = operation.recorded;
-    if (op.partition == partition && op.known() && operation.token.empty()) {
+    if (op.partition == partition && op.known() && operation.token.empty() &&
+        op.function != Kv::kGet) {
       returned.push_back(op);
     }
   }
   return returned;
 }
 
-std::vector<HistoryChecker::Logged> Recorder::LogOf(
+std::vector<HistoryChecker::Removal> Recorder::CommittedRemovalsOf(
     const std::string& key) const {
-  const auto it = logged_.find(key);
-  return it == logged_.end() ? std::vector<HistoryChecker::Logged>()
-                             : it->second;
+  const auto it = removals_.find(key);
+  return it == removals_.end() ? std::vector<HistoryChecker::Removal>()
+                               : it->second;
 }
 
 std::map<std::string, uint64_t> Recorder::succeeded_by_function() const {

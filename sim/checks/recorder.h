@@ -2,11 +2,11 @@
 // logs committed, and passes both to the checkers during the run.
 //
 // Operations go to the HistoryChecker with the world's time. Commands of one
-// connection go to the ConnectionOrderChecker, and keys that may expire ("t…")
-// to the ExpiryChecker. Two checks are here. The log must hold every
-// acknowledged write, with the acknowledged result, and no refused one. A stale
-// read (READONLY connection) must not return a value that no client wrote, or
-// whose write was refused as not executed.
+// connection go to the ConnectionOrderChecker, stale reads to the
+// StaleReadChecker, and keys that may expire ("t…") to the ExpiryChecker. Two
+// checks are here. The log must hold every acknowledged write, with the
+// acknowledged result, and no refused one. A linearizable read must return a
+// committed value that was current during the read.
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
@@ -30,6 +30,8 @@
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
 #include "sim/checks/log_replay.h"
+#include "sim/checks/stale_read_checker.h"
+#include "sim/checks/value_history.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -123,10 +125,16 @@ class Recorder final : private HistoryChecker::Source {
     read_hook_ = std::move(hook);
   }
 
-  // A read that may be stale returned `text` (the raw value; lists are tokens
-  // one after another).
-  void StaleRead(uint32_t client, const std::string& key,
-                 std::string_view text);
+  // The replica of `node` has applied its log through `index`. Zero: it starts.
+  void OnApplied(NodeId node, GroupId group, raft::Index index) {
+    stale_reads_.OnApplied(node, group, index);
+  }
+  // A read that may be stale is sent to `node`. Returns what StaleRead requires
+  // when the reply arrives.
+  StaleReadChecker::Sent SendStaleRead(NodeId node, const std::string& key);
+  // That read returned a bulk or nil.
+  void StaleRead(const StaleReadChecker::Sent& sent, const std::string& key,
+                 const ClientReply& reply);
 
   // A reply that no correct server gives.
   void Unexpected(uint32_t client, std::string_view what);
@@ -166,29 +174,20 @@ class Recorder final : private HistoryChecker::Source {
     SimTime committed = SimTime::Max();
     lincheck::Version order = lincheck::kNoVersion;
   };
-  struct Written {
-    Ticket ticket = 0;
-    bool seen_stale = false;
-  };
-  // A committed removal of a key.
-  struct Removal {
-    uint8_t function = 0;
-    SimTime time;
-    lincheck::Version order = 0;
-    lincheck::Value result;
-  };
 
   // HistoryChecker::Source.
   bool watches_log() const override { return watches_log_; }
   lincheck::History HistoryOf(const std::string& key,
                               bool with_logs) const override;
-  std::vector<lincheck::Operation> ReadsAndRemovals(
+  std::vector<lincheck::Operation> RemovalsOf(
       const std::string& key) const override;
-  std::vector<HistoryChecker::Logged> LogOf(
+  std::vector<HistoryChecker::Removal> CommittedRemovalsOf(
       const std::string& key) const override;
 
   void Return(Ticket ticket, lincheck::Value result);
   void CheckAcknowledged(const Operation& operation, lincheck::Value result);
+  void CheckRead(const Operation& operation, const std::string& key,
+                 uint64_t value);
   std::string Name(const Operation& operation) const;
   void End(Operation& operation);
   bool ChecksOrder(const Operation& operation) const;
@@ -204,8 +203,6 @@ class Recorder final : private HistoryChecker::Source {
   void OrderRemovals(const std::string& key, lincheck::History* history) const;
   void OnToken(const std::string& token, lincheck::Version at,
                lincheck::Value result);
-  void CheckToken(uint32_t client, const std::string& key,
-                  std::string_view token);
   // The partition of history_ that holds the key.
   uint32_t PartitionOf(const std::string& key) const;
   lincheck::Time Now() { return clock_().ns(); }
@@ -216,7 +213,9 @@ class Recorder final : private HistoryChecker::Source {
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   HistoryChecker histories_;
+  ValueHistory values_;
   ConnectionOrderChecker order_;
+  StaleReadChecker stale_reads_;
   lincheck::History history_;
   ExpiryChecker expiry_;
   std::vector<Operation> operations_;
@@ -224,15 +223,14 @@ class Recorder final : private HistoryChecker::Source {
   // The partition of each key. Looked up only.
   absl::flat_hash_map<std::string, uint32_t> partitions_;
   // The write of each token. Looked up only.
-  absl::flat_hash_map<std::string, Written> written_;
+  absl::flat_hash_map<std::string, Ticket> written_;
   std::array<uint64_t, 256> succeeded_{};
   std::map<std::string, uint64_t> succeeded_expiring_;
   Counts counts_;
   size_t open_ = 0;
   LogReplay replay_;
   // Keyed by key, in the order of the log.
-  std::map<std::string, std::vector<Removal>> removals_;
-  std::map<std::string, std::vector<HistoryChecker::Logged>> logged_;
+  std::map<std::string, std::vector<HistoryChecker::Removal>> removals_;
   bool watches_log_ = false;
   lincheck::Version committed_ = lincheck::kInitialVersion;
 };

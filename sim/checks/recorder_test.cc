@@ -41,6 +41,9 @@ class RecorderTest : public testing::Test {
     now_ = now_ + Nanoseconds(1);
     recorder_.ReturnText(ticket, text);
   }
+  static ClientReply Bulk(const std::string& text) {
+    return {.type = ClientReply::Type::kBulk, .text = text};
+  }
   void Commit(kv::Op op, std::string_view key, std::string_view text,
               std::optional<kv::SessionStamp> stamp = {}) {
     now_ = now_ + Nanoseconds(1);
@@ -49,6 +52,18 @@ class RecorderTest : public testing::Test {
     batch.Add({.op = op,
                .slot = kv::HashSlot(key),
                .session = stamp,
+               .arguments = arguments});
+    const Buffer payload = batch.Finish();
+    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                          payload.view());
+  }
+  void CommitIncrement(const std::string& key, int64_t number) {
+    now_ = now_ + Nanoseconds(1);
+    const std::string_view arguments[] = {key};
+    kv::BatchBuilder batch;
+    batch.Add({.op = kv::Op::kIncrBy,
+               .slot = kv::HashSlot(key),
+               .numbers = {number},
                .arguments = arguments});
     const Buffer payload = batch.Finish();
     recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
@@ -86,7 +101,7 @@ class RecorderTest : public testing::Test {
 TEST_F(RecorderTest, LawfulHistory_IsSilent) {
   Put("r1", "c1.1:xx");
   Get("r1", "c1.1:xx");
-  recorder_.StaleRead(2, "r1", "c1.1:xx");
+  recorder_.StaleRead({}, "r1", Bulk("c1.1:xx"));
   const auto refused = Invoke(Kv::kPut, "r1", "c1.2");
   recorder_.Withdraw(refused);
   Get("r1", "c1.1:xx");
@@ -300,21 +315,33 @@ TEST_F(RecorderTest, ReadBehindOneOfAnExpiringKeyThatSawLess_Found) {
   (void)k;
 }
 
-TEST_F(RecorderTest, StaleReadOfAValueThatNoClientWrote_Found) {
-  recorder_.StaleRead(1, "r1", "c9.9:x");
-  ExpectFound("which no client wrote");
+TEST_F(RecorderTest, StaleReadOfAnUncommittedValue_Found) {
+  (void)Invoke(Kv::kPut, "r1", "c1.1:x");
+  (void)Invoke(Kv::kPut, "r1", "c1.2:x");
+  Commit(kv::Op::kSet, "r1", "c1.1:x");
+  recorder_.StaleRead({}, "r1", Bulk("c1.1:x"));
+  recorder_.StaleRead({}, "r1", {.type = ClientReply::Type::kNil});
+  EXPECT_TRUE(found_.empty());
+  recorder_.StaleRead({}, "r1", Bulk("c1.2:x"));
+  ExpectFound("which the key never had");
 }
 
-TEST_F(RecorderTest, StaleReadOfARefusedToken_FoundInEitherOrder) {
-  const auto first = Invoke(Kv::kAppend, "l1", "c1.1;");
-  recorder_.Withdraw(first);
-  recorder_.StaleRead(1, "l1", "c1.1;");
-  ExpectFound("refused as not executed");
-  found_.clear();
-  const auto second = Invoke(Kv::kAppend, "l1", "c1.2;");
-  recorder_.StaleRead(1, "l1", "c1.2;");
-  recorder_.Withdraw(second);
-  ExpectFound("refused as not executed");
+TEST_F(RecorderTest, StaleReadOfAnUncommittedNumber_Found) {
+  (void)Invoke(Kv::kIncrement, "n1", "", 3);
+  CommitIncrement("n1", 3);
+  recorder_.StaleRead({}, "n1", Bulk("3"));
+  EXPECT_TRUE(found_.empty());
+  recorder_.StaleRead({}, "n1", Bulk("4"));
+  ExpectFound("which the key never had");
+}
+
+// The search for an order would allow the value while its write is open.
+TEST_F(RecorderTest, ReadOfAnUncommittedValue_FoundAtOnce) {
+  (void)Invoke(Kv::kPut, "r1", "c1.1:x");
+  Commit(kv::Op::kSet, "r2", "c1.1:x");
+  const auto read = Invoke(Kv::kGet, "r1");
+  recorder_.ReturnText(read, "c1.1:x");
+  ExpectFound("by the order of the log");
 }
 
 TEST_F(RecorderTest, UnexpectedReply_Found) {

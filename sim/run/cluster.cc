@@ -43,6 +43,9 @@ class Cluster::Program final : public raft::Host::Observer {
              .random = env.random} {
     cluster_->programs_[node_.value() - 1] = this;
     cluster_->replica_checker_.OnBoot(node_);
+    for (const node::ShardConfig& shard : cluster_->shards_) {
+      cluster_->NoteState(node_, shard.group, raft::Index());
+    }
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
     server_ = node::MakeServer(env_, cluster_->ConfigOf(node_), this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
@@ -82,12 +85,14 @@ class Cluster::Program final : public raft::Host::Observer {
         cluster_->commit_hook_) {
       cluster_->commit_hook_(group, entry);
     }
+    cluster_->NoteState(node_, group, entry.index);
     changed_[group].any = true;
     any_changed_ = true;
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     cluster_->replica_checker_.OnRestored(node_, group, snapshot.position);
+    cluster_->NoteState(node_, group, snapshot.position.index);
     changed_[group].any = true;
     any_changed_ = true;
   }

@@ -58,6 +58,12 @@ class Cluster {
       absl::AnyInvocable<void(GroupId, const raft::Entry&)> hook) {
     commit_hook_ = std::move(hook);
   }
+  // Called when the state of a replica is that after the entry `index`. Zero:
+  // the node starts.
+  void SetStateHook(
+      absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> hook) {
+    state_hook_ = std::move(hook);
+  }
   // Boots every machine.
   void Start();
   // Asks the server to stop, and ends its program when it has.
@@ -151,11 +157,15 @@ class Cluster {
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
   bool IsMember(NodeId node, const node::ShardConfig& shard) const;
   void Supervise(MachineId machine, const absl::Status& why);
+  void NoteState(NodeId node, GroupId group, raft::Index index) {
+    if (state_hook_) state_hook_(node, group, index);
+  }
 
   World& world_;
   ReplicaChecker& replica_checker_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
+  absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> state_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;

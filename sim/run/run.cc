@@ -63,6 +63,10 @@ class Run::Impl {
           group, entry.index, entry.log_time,
           commands ? entry.payload.view() : std::string_view());
     });
+    cluster_.SetStateHook(
+        [this](NodeId node, GroupId group, raft::Index index) {
+          recorder_.OnApplied(node, group, index);
+        });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {

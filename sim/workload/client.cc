@@ -155,6 +155,10 @@ void WorkloadClient::Send(OperationId id) {
         env_, uint64_t{options_.id} << 32 | ++links_made_, AddressOf(operation),
         operation.stale, this);
   }
+  if (operation.stale) {
+    operation.sent = recorder_->SendStaleRead(NodeId(operation.node + 1),
+                                              operation.call.key);
+  }
   EncodedOperation request =
       EncodeRequest(operation, session_, SessionFloor(operation.sequence));
   operation.replies_expected = request.replies;
@@ -210,10 +214,7 @@ void WorkloadClient::Finish(OperationId id, const ClientReply& reply) {
     session_ = reply.text;
     opening_session_ = false;
   } else if (operation.stale) {
-    if (reply.type == ClientReply::Type::kBulk &&
-        operation.call.key[0] != 'n') {
-      recorder_->StaleRead(options_.id, operation.call.key, reply.text);
-    }
+    recorder_->StaleRead(operation.sent, operation.call.key, reply);
   } else {
     Succeed(operation, reply);
   }

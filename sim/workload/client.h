@@ -95,7 +95,8 @@ class WorkloadClient final : public ClientLink::Owner {
     uint64_t attempts = 0;  // How often it was sent.
     Recorder::Ticket ticket = 0;
     bool recorded = false;  // False for stale reads and requests for a session.
-    bool maybe_done = false;  // An earlier try may have taken effect.
+    StaleReadChecker::Sent sent;  // If it is a stale read.
+    bool maybe_done = false;      // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // The node tried last.
     std::vector<ClientReply> replies;

@@ -1,0 +1,65 @@
+// sim/checks/stale_read_checker.h: checks reads that may be stale (READONLY
+// connections).
+//
+// A stale read returns a committed value, which may be old. It is not older
+// than the state that its replica had when the read was sent, unless the
+// replica has started again since.
+#ifndef QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
+#define QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/ids.h"
+#include "raft/core/types.h"
+#include "sim/checks/value_history.h"
+#include "sim/protocol/reply.h"
+
+namespace quorate::sim {
+
+class StaleReadChecker {
+ public:
+  using Position = ValueHistory::Position;
+  using Report = absl::AnyInvocable<void(std::string)>;
+
+  // `values` outlives the checker.
+  StaleReadChecker(const ValueHistory* values, Report violate)
+      : values_(values), violate_(std::move(violate)) {}
+
+  // An entry was committed. `last` is the last position so far.
+  void OnEntry(GroupId group, raft::Index index, Position last);
+  // The replica's state is that after the entry `index`. Zero: it starts.
+  void OnApplied(NodeId node, GroupId group, raft::Index index);
+
+  // A read, and the state of its replica when it was sent.
+  struct Sent {
+    NodeId node;
+    GroupId group;
+    uint64_t starts = 0;
+    Position applied = 0;
+  };
+  Sent Send(NodeId node, GroupId group) const;
+  // The read returned. Before the first entry nothing is checked.
+  void OnReply(const Sent& sent, const std::string& key,
+               const ClientReply& reply);
+
+ private:
+  struct Replica {
+    uint64_t starts = 0;
+    raft::Index applied;
+  };
+
+  const ValueHistory* const values_;
+  Report violate_;
+  // For each group, the last position of entry i + 1 and of those before it.
+  std::map<GroupId, std::vector<Position>> entries_;
+  std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_

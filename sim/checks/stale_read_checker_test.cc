@@ -1,0 +1,92 @@
+// Stale reads that are lawful, and each form of the violation.
+#include "sim/checks/stale_read_checker.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sim/choices/trace_hash.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr NodeId kNode(2);
+
+const ClientReply kNil{.type = ClientReply::Type::kNil};
+
+ClientReply Bulk(const std::string& text) {
+  return {.type = ClientReply::Type::kBulk, .text = text};
+}
+
+class StaleReadCheckerTest : public testing::Test {
+ protected:
+  // The next entry of the group gives the key this value.
+  void Commit(const std::string& key, const std::string& text) {
+    values_.OnValue(key, ++at_, SimTime(), HashBytes(text));
+    checker_.OnEntry(kGroup, raft::Index(++index_), at_);
+  }
+  void ExpectFound(const std::string& words) {
+    ASSERT_EQ(found_.size(), 1u);
+    EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
+  }
+
+  ValueHistory::Position at_ = 0;
+  uint64_t index_ = 0;
+  ValueHistory values_;
+  std::vector<std::string> found_;
+  StaleReadChecker checker_{
+      &values_, [this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(StaleReadCheckerTest, CommittedValuesOldAndNew_Silent) {
+  Commit("k", "a");
+  Commit("k", "b");
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
+  checker_.OnReply(sent, "k", kNil);
+  checker_.OnReply(sent, "k", Bulk("a"));
+  checker_.OnReply(sent, "k", Bulk("b"));
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(StaleReadCheckerTest, ValueThatTheKeyNeverHad_Found) {
+  Commit("k", "a");
+  Commit("l", "b");
+  checker_.OnReply(checker_.Send(kNode, kGroup), "k", Bulk("b"));
+  ExpectFound("stale read: node 2 returned \"b\" for k, which the key never");
+}
+
+TEST_F(StaleReadCheckerTest, ValueOlderThanTheReplicasState_Found) {
+  Commit("k", "a");
+  const StaleReadChecker::Sent before = checker_.Send(kNode, kGroup);
+  checker_.OnApplied(kNode, kGroup, raft::Index(1));
+  const StaleReadChecker::Sent after = checker_.Send(kNode, kGroup);
+  checker_.OnReply(after, "k", Bulk("a"));
+  checker_.OnReply(before, "k", kNil);
+  EXPECT_TRUE(found_.empty());
+  checker_.OnReply(after, "k", kNil);
+  ExpectFound("older than the replica's state");
+}
+
+TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
+  Commit("k", "a");
+  checker_.OnApplied(kNode, kGroup, raft::Index(1));
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
+  checker_.OnApplied(kNode, kGroup, raft::Index(0));
+  checker_.OnReply(sent, "k", kNil);
+  EXPECT_TRUE(found_.empty());
+}
+
+// A replica whose own clock says that the key is due returns nil.
+TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
+  Commit("t1", "a");
+  checker_.OnApplied(kNode, kGroup, raft::Index(1));
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
+  checker_.OnReply(sent, "t1", kNil);
+  EXPECT_TRUE(found_.empty());
+  checker_.OnReply(sent, "t1", Bulk("b"));
+  ExpectFound("which the key never had");
+}
+
+}  // namespace
+}  // namespace quorate::sim
