@@ -86,8 +86,11 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        {64 << 10, 4 << 10, 0});
   Draw("knob.snapshot.chunk_bytes", node, &config.snapshot.chunk_bytes,
        {64 << 10, 4 << 10, 1 << 10});
+  // Large segments are mostly zeros that each start reads.
   Draw("knob.log.segment_bytes", node, &config.log.segment_bytes,
-       {1 << 20, 4 << 20, 64 << 10, 16 << 10});
+       {1 << 20, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10,
+        64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10,
+        4 << 20});
   Draw("knob.log.batch_bytes", node, &config.log.batch_bytes,
        {4 << 20, 4 << 20, 64 << 10});
   Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,

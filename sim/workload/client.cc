@@ -17,6 +17,10 @@ using SwapForm = ClientOperation::SwapForm;
 constexpr ChoiceSite kOperation("workload.operation");
 
 constexpr Duration kSweepInterval = Milliseconds(250);
+constexpr Duration kConnectTimeout = Milliseconds(500);
+constexpr Duration kBackoffMax = Milliseconds(500);
+// A bound that has doubled this often is not below kBackoffMax.
+constexpr uint64_t kDoublingsMax = 10;
 
 }  // namespace
 
@@ -35,8 +39,6 @@ WorkloadClient::WorkloadClient(env::Env& env,
   const Duration first = env_.random.Between(Duration(0), options_.interval,
                                              "client.first", options_.id, 0);
   tick_ = env_.loop.At(env_.loop.ReadClock().mono + first, [this] { Tick(); });
-  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + kSweepInterval,
-                        [this] { Sweep(); });
 }
 
 WorkloadClient::~WorkloadClient() = default;
@@ -131,6 +133,7 @@ WorkloadClient::OperationId WorkloadClient::Register(ClientOperation what) {
   }
   const OperationId id = next_operation_++;
   operations_.emplace(id, std::move(operation));
+  ArmSweep();
   return id;
 }
 
@@ -146,8 +149,11 @@ uint64_t WorkloadClient::SessionFloor(uint64_t sequence) const {
 void WorkloadClient::Send(OperationId id) {
   Operation& operation = operations_.at(id);
   ++operation.attempts;
-  operation.node =
-      router_.Route(operation, operation.attempts, env_.loop.ReadClock().mono);
+  operation.node = operation.moved_to.has_value()
+                       ? *operation.moved_to
+                       : router_.Route(operation, operation.attempts,
+                                       env_.loop.ReadClock().mono);
+  operation.moved_to.reset();
   operation.replies.clear();
   std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
   if (link == nullptr) {
@@ -326,12 +332,12 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
     GiveUp(id);
     return;
   }
-  const Operation& operation = operations_.at(id);
+  Operation& operation = operations_.at(id);
   const auto node = static_cast<uint32_t>(server - servers.begin());
   router_.OnMoved(static_cast<uint16_t>(slot), node);
-  if (router_.FailedRecently(node, env_.loop.ReadClock().mono)) {
-    router_.ChangePreferred(operation.node);
-  }
+  // The node is tried even if a connection to it failed recently: another node
+  // would only answer MOVED again.
+  operation.moved_to = node;
   // Waits a little: two nodes that take each other for the leader would
   // otherwise be asked without a pause.
   TryAgain(id, Backoff(operation, 1, 20));
@@ -366,9 +372,14 @@ void WorkloadClient::OnLinkRefused(OperationId id) {
 
 Duration WorkloadClient::Backoff(const Operation& operation, int64_t least_ms,
                                  int64_t spread_ms) {
-  return Milliseconds(least_ms) +
-         operation.random.Between(Duration(0), Milliseconds(spread_ms),
-                                  "client.backoff", 0, operation.attempts);
+  const uint64_t doublings =
+      std::min(kDoublingsMax,
+               operation.attempts - std::min<uint64_t>(operation.attempts, 1));
+  const Duration most =
+      std::min(kBackoffMax, Milliseconds(spread_ms << doublings));
+  return Milliseconds(least_ms) + operation.random.Between(Duration(0), most,
+                                                           "client.backoff", 0,
+                                                           operation.attempts);
 }
 
 void WorkloadClient::TryAgain(OperationId id, Duration delay) {
@@ -408,10 +419,21 @@ void WorkloadClient::OnLinkClosed(ClientLink* link) {
   destroy_dropped_ = env_.loop.Defer([this] { dropped_.clear(); });
 }
 
+void WorkloadClient::ArmSweep() {
+  if (sweep_armed_ || operations_.empty()) return;
+  sweep_armed_ = true;
+  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + kSweepInterval, [this] {
+    sweep_armed_ = false;
+    Sweep();
+    ArmSweep();
+  });
+}
+
 void WorkloadClient::Sweep() {
   const MonoTime now = env_.loop.ReadClock().mono;
-  // Closes a connection on which a reply is overdue. Replies come in order, so
-  // no later reply can arrive, either.
+  // Closes a connection that is not established in time, and one on which a
+  // reply is overdue. Replies come in order, so no later reply can arrive,
+  // either.
   std::vector<ClientLink*> overdue;
   for (auto& [key, link] : links_) {
     const OperationId id = link->oldest();
@@ -420,7 +442,9 @@ void WorkloadClient::Sweep() {
     const bool stuck = operation.final ? now - link->oldest_since() >
                                              options_.operation_timeout
                                        : operation.deadline <= now;
-    if (stuck) overdue.push_back(link.get());
+    const bool unreachable =
+        !link->connected() && now - link->oldest_since() > kConnectTimeout;
+    if (stuck || unreachable) overdue.push_back(link.get());
   }
   for (ClientLink* link : overdue) link->Break();
   std::vector<OperationId> late;
@@ -431,7 +455,6 @@ void WorkloadClient::Sweep() {
     // It still waits on a connection. The sweep after its link breaks ends it.
     if (delayed_.contains(id)) GiveUp(id);
   }
-  sweep_ = env_.loop.At(now + kSweepInterval, [this] { Sweep(); });
 }
 
 }  // namespace quorate::sim

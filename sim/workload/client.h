@@ -99,6 +99,8 @@ class WorkloadClient final : public ClientLink::Owner {
     bool maybe_done = false;      // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // The node tried last.
+    // The node that the last MOVED named. The next attempt goes there.
+    std::optional<uint32_t> moved_to;
     std::vector<ClientReply> replies;
     size_t replies_expected = 1;
   };
@@ -131,7 +133,10 @@ class WorkloadClient final : public ClientLink::Owner {
   // until the deadline.
   void TryAgain(OperationId id, Duration delay);
   void GiveUp(OperationId id);
+  void ArmSweep();
   void Sweep();
+  // A random wait before the next attempt. Its bound doubles with each attempt,
+  // up to kBackoffMax.
   static Duration Backoff(const Operation& operation, int64_t least_ms,
                           int64_t spread_ms);
 
@@ -159,6 +164,7 @@ class WorkloadClient final : public ClientLink::Owner {
   uint64_t next_sequence_ = 1;
   env::Pending tick_;
   env::Pending sweep_;
+  bool sweep_armed_ = false;
   env::Pending destroy_dropped_;
   std::map<OperationId, env::Pending> delayed_;
 };

@@ -49,6 +49,7 @@ class ClientLink final : public env::Connection::Observer {
   ClientLink& operator=(const ClientLink&) = delete;
 
   uint64_t number() const { return number_; }
+  bool connected() const { return connection_ != nullptr; }
   void Send(RequestId id, std::string bytes);
   // Closes the connection: calls the owner for every request, then
   // OnLinkClosed.

@@ -31,13 +31,14 @@ class ClientRouter {
   void Forget(const std::string& key);
   // A connection to the node failed.
   void OnFailed(uint32_t node, MonoTime now);
-  // Whether a connection to the node failed recently.
-  bool FailedRecently(uint32_t node, MonoTime now) const;
   // Chooses the next node as the preferred one if that is `node`, which cannot
   // serve requests or redirects to a node that cannot.
   void ChangePreferred(uint32_t node);
 
  private:
+  // Whether a connection to the node failed recently.
+  bool FailedRecently(uint32_t node, MonoTime now) const;
+
   const uint32_t nodes_;
   const bool stays_with_node_;
   uint32_t preferred_;
