@@ -137,6 +137,7 @@ std::string FirstGap(const std::vector<GroupId>& owners) {
 absl::Status AssignSlots(const ShardMap::Parts& parts,
                          std::vector<GroupId>* owners) {
   owners->assign(parts.slot_count, GroupId{});
+  size_t assigned = 0;
   for (const Assignment& assignment : parts.assignments) {
     const SlotRange range = assignment.slots;
     if (range.last < range.first || range.last.value() >= parts.slot_count) {
@@ -153,32 +154,37 @@ absl::Status AssignSlots(const ShardMap::Parts& parts,
                                 assignment.group.value(),
                                 ", which is not there"));
     }
-    for (uint32_t slot = range.first.value(); slot <= range.last.value();
-         ++slot) {
-      GroupId& owner = (*owners)[slot];
-      if (owner != GroupId{}) {
-        return Wrong(absl::StrCat("slot ", slot, " belongs to groups ",
-                                  owner.value(), " and ",
-                                  assignment.group.value()));
-      }
-      owner = assignment.group;
+    const auto begin = owners->begin() + range.first.value();
+    const auto end = owners->begin() + range.last.value() + 1;
+    const auto taken = std::find_if(
+        begin, end, [](GroupId owner) { return owner != GroupId{}; });
+    if (taken != end) {
+      return Wrong(absl::StrCat("slot ", taken - owners->begin(),
+                                " belongs to groups ", taken->value(), " and ",
+                                assignment.group.value()));
     }
+    std::fill(begin, end, assignment.group);
+    assigned += static_cast<size_t>(end - begin);
   }
-  if (std::find(owners->begin(), owners->end(), GroupId{}) != owners->end()) {
+  if (assigned != owners->size()) {
     return Wrong(
         absl::StrCat("slots ", FirstGap(*owners), " belong to no group"));
   }
   return absl::OkStatus();
 }
 
-std::vector<Assignment> Merged(const std::vector<GroupId>& owners) {
+// Requires: the assignments have each slot exactly once.
+std::vector<Assignment> Merged(std::vector<Assignment> assignments) {
+  std::stable_sort(assignments.begin(), assignments.end(),
+                   [](const Assignment& a, const Assignment& b) {
+                     return a.slots.first < b.slots.first;
+                   });
   std::vector<Assignment> merged;
-  for (uint32_t slot = 0; slot < owners.size(); ++slot) {
-    const Slot here(static_cast<uint16_t>(slot));
-    if (slot == 0 || owners[slot] != owners[slot - 1]) {
-      merged.push_back({.slots = {here, here}, .group = owners[slot]});
+  for (const Assignment& assignment : assignments) {
+    if (merged.empty() || merged.back().group != assignment.group) {
+      merged.push_back(assignment);
     }
-    merged.back().slots.last = here;
+    merged.back().slots.last = assignment.slots.last;
   }
   return merged;
 }
@@ -228,7 +234,7 @@ absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
   if (status.ok()) status = AssignSlots(parts, &map.group_of_slot_);
   if (!status.ok()) return status;
   map.parts_ = std::move(parts);
-  map.parts_.assignments = Merged(map.group_of_slot_);
+  map.parts_.assignments = Merged(std::move(map.parts_.assignments));
   return map;
 }
 

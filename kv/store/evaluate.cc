@@ -523,10 +523,9 @@ bool Evaluator::Atomic(const CommandView& command) {
 }
 
 bool Evaluator::Flush(const CommandView& command) {
-  uint64_t removed = 0;
-  for (int64_t slot = command.numbers[0]; slot <= command.numbers[1]; ++slot) {
-    removed += keyspace_.DropSlot(Slot(static_cast<uint16_t>(slot)), version_);
-  }
+  const SlotRange slots{Slot(static_cast<uint16_t>(command.numbers[0])),
+                        Slot(static_cast<uint16_t>(command.numbers[1]))};
+  const uint64_t removed = keyspace_.DropSlots(slots, version_);
   return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
 }
 

@@ -8,7 +8,7 @@ namespace quorate::kv {
 class Keyspace::Change {
  public:
   Change(Keyspace* keyspace, Slot slot) : keyspace_(*keyspace) {
-    std::unique_ptr<Table>& table = keyspace_.tables_[slot.value()];
+    std::unique_ptr<Table>& table = keyspace_.tables_[slot];
     if (table == nullptr) {
       table = std::make_unique<Table>(keyspace_.hash_key_, keyspace_.reclaimer_,
                                       keyspace_.page_counters_.get());
@@ -33,19 +33,19 @@ class Keyspace::Change {
 };
 
 Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count)
-    : hash_key_(hash_key), tables_(slot_count) {
+    : hash_key_(hash_key), tables_(slot_count), removals_(slot_count) {
   CHECK_GT(slot_count, 0u);
   CHECK_LE(slot_count, kHashSlotCount);
 }
 
 Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
-  CHECK_LT(slot.value(), tables_.size());
+  CHECK_LT(slot.value(), slot_count());
   return {.slot = slot, .bytes = bytes, .hash = KeyedHash(hash_key_, bytes)};
 }
 
 void Keyspace::Prefetch(absl::Span<const Key> keys) const {
   for (const Key& key : keys) {
-    __builtin_prefetch(tables_[key.slot.value()].get());
+    __builtin_prefetch(table(key.slot));
   }
   for (const Key& key : keys) {
     if (const Table* of = table(key.slot)) of->PrefetchRoot();
@@ -56,8 +56,8 @@ void Keyspace::Prefetch(absl::Span<const Key> keys) const {
 }
 
 const Record* Keyspace::FindEvenIfDue(const Key& key) const {
-  const Table* table = tables_[key.slot.value()].get();
-  return table == nullptr ? nullptr : table->Find(key.hash, key.bytes);
+  const Table* of = table(key.slot);
+  return of == nullptr ? nullptr : of->Find(key.hash, key.bytes);
 }
 
 const Record* Keyspace::Find(const Key& key, int64_t now_ms) const {
@@ -98,8 +98,7 @@ void Keyspace::NoteRemoval(Slot slot, const Version& by) {
 }
 
 void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
-  if (removals_.empty()) removals_.resize(tables_.size());
-  Version& last = removals_[slot.value()];
+  Version& last = removals_[slot];
   const auto digest = [&](const Version& version) {
     if (version.none()) return uint64_t{0};
     const uint64_t place =
@@ -113,10 +112,9 @@ void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
 
 std::vector<std::pair<Slot, Version>> Keyspace::Removals() const {
   std::vector<std::pair<Slot, Version>> noted;
-  for (size_t i = 0; i < removals_.size(); ++i) {
-    if (removals_[i].none()) continue;
-    noted.emplace_back(Slot(static_cast<uint16_t>(i)), removals_[i]);
-  }
+  removals_.ForEach([&](Slot slot, const Version& last) {
+    if (!last.none()) noted.emplace_back(slot, last);
+  });
   return noted;
 }
 
@@ -137,16 +135,25 @@ void Keyspace::EraseExpired(const Key& key, const Version& by) {
 }
 
 uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
-  CHECK_LT(slot.value(), tables_.size());
-  std::unique_ptr<Table>& table = tables_[slot.value()];
-  if (table == nullptr) return 0;
-  const uint64_t removed = table->key_count();
+  CHECK_LT(slot.value(), slot_count());
+  std::unique_ptr<Table>* table = tables_.Find(slot);
+  if (table == nullptr || *table == nullptr) return 0;
+  const uint64_t removed = (*table)->key_count();
   key_count_ -= removed;
-  size_bytes_ -= table->size_bytes();
-  digest_ -= table->digest();
-  table.reset();
+  size_bytes_ -= (*table)->size_bytes();
+  digest_ -= (*table)->digest();
+  table->reset();
   expiries_.DropSlot(slot);
   if (removed > 0) NoteRemoval(slot, by);
+  return removed;
+}
+
+uint64_t Keyspace::DropSlots(const SlotRange& slots, const Version& by) {
+  CHECK_LT(slots.last.value(), slot_count());
+  uint64_t removed = 0;
+  tables_.ForEach(slots, [&](Slot slot, const std::unique_ptr<Table>& table) {
+    if (table != nullptr) removed += DropSlot(slot, by);
+  });
   return removed;
 }
 
@@ -192,10 +199,9 @@ ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
 
 uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
   uint64_t count = 0;
-  for (uint32_t slot = slots.first.value(); slot <= slots.last.value();
-       ++slot) {
-    if (tables_[slot] != nullptr) count += tables_[slot]->key_count();
-  }
+  tables_.ForEach(slots, [&](Slot, const std::unique_ptr<Table>& table) {
+    if (table != nullptr) count += table->key_count();
+  });
   return count;
 }
 
@@ -207,17 +213,17 @@ bool Keyspace::Reclaim(size_t pages_max) {
 
 std::vector<std::pair<Slot, TableView>> Keyspace::TakeView() const {
   std::vector<std::pair<Slot, TableView>> views;
-  for (size_t i = 0; i < tables_.size(); ++i) {
-    if (tables_[i] == nullptr || tables_[i]->key_count() == 0) continue;
-    views.emplace_back(Slot(static_cast<uint16_t>(i)), tables_[i]->TakeView());
-  }
+  tables_.ForEach([&](Slot slot, const std::unique_ptr<Table>& table) {
+    if (table == nullptr || table->key_count() == 0) return;
+    views.emplace_back(slot, table->TakeView());
+  });
   return views;
 }
 
 uint64_t Keyspace::RecomputeDigest() const {
   uint64_t digest = 0;
-  for (const std::unique_ptr<Table>& table : tables_) {
-    if (table == nullptr) continue;
+  tables_.ForEach([&](Slot, const std::unique_ptr<Table>& table) {
+    if (table == nullptr) return;
     uint64_t next = 0;
     const auto add = [&](uint64_t, const Record& record) {
       digest += Table::RecordDigest(hash_key_,
@@ -225,7 +231,7 @@ uint64_t Keyspace::RecomputeDigest() const {
     };
     while (table->ScanPages(next, 1, add, &next)) {
     }
-  }
+  });
   return digest;
 }
 

@@ -19,6 +19,7 @@
 #include "kv/slots/slot_scan.h"
 #include "kv/store/expiry.h"
 #include "kv/store/record.h"
+#include "kv/store/slot_array.h"
 #include "kv/store/table.h"
 #include "shardctrl/partition.h"
 
@@ -66,6 +67,8 @@ class Keyspace {
   // Removes every key of the slot and returns their number. Memory is freed
   // step by step.
   uint64_t DropSlot(Slot slot, const Version& by);
+  // DropSlot of every slot of `slots`, in order.
+  uint64_t DropSlots(const SlotRange& slots, const Version& by);
 
   // Removes up to `count_max` due keys in the order of (time, slot, hash).
   // Returns how many were removed.
@@ -81,7 +84,8 @@ class Keyspace {
   // noted. If two readings for an absent key's slot are equal, the key was
   // absent all the time between them.
   Version last_removal(Slot slot) const {
-    return removals_.empty() ? Version{} : removals_[slot.value()];
+    const Version* last = removals_.Find(slot);
+    return last == nullptr ? Version{} : *last;
   }
   // Starts to note removals. The rules of version 1 do not note them.
   void NoteRemovals() { noting_removals_ = true; }
@@ -103,12 +107,15 @@ class Keyspace {
                 absl::FunctionRef<void(const Record&)> visit) const;
 
   // Null if the slot has never had a key.
-  const Table* table(Slot slot) const { return tables_[slot.value()].get(); }
+  const Table* table(Slot slot) const {
+    const std::unique_ptr<Table>* table = tables_.Find(slot);
+    return table == nullptr ? nullptr : table->get();
+  }
   // Views of all non-empty tables, by slot.
   std::vector<std::pair<Slot, TableView>> TakeView() const;
 
   uint64_t hash_key() const { return hash_key_; }
-  uint32_t slot_count() const { return static_cast<uint32_t>(tables_.size()); }
+  uint32_t slot_count() const { return tables_.slot_count(); }
   uint64_t key_count() const { return key_count_; }
   // Keys in these slots.
   uint64_t KeyCount(const SlotRange& slots) const;
@@ -132,10 +139,10 @@ class Keyspace {
   std::shared_ptr<PageReclaimer> reclaimer_ = std::make_shared<PageReclaimer>();
   std::unique_ptr<PageCounters> page_counters_ =
       std::make_unique<PageCounters>();
-  std::vector<std::unique_ptr<Table>> tables_;
+  SlotArray<std::unique_ptr<Table>> tables_;
   ExpiryIndex expiries_;
   bool noting_removals_ = false;
-  std::vector<Version> removals_;  // By slot; empty before the first.
+  SlotArray<Version> removals_;
   uint64_t removals_digest_ = 0;
   uint64_t key_count_ = 0;
   uint64_t size_bytes_ = 0;

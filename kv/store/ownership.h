@@ -27,6 +27,9 @@ class Ownership {
   uint64_t digest() const { return digest_; }
 
  private:
+  // Sorts ranges_, and joins those that touch or overlap.
+  void Merge();
+
   std::vector<bool> owned_;
   std::vector<SlotRange> ranges_;
   uint64_t digest_ = 0;

@@ -325,9 +325,8 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   }
   earlier_ = counters();
   counters_ = {};
-  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
-    keyspace_->DropSlot(Slot(static_cast<uint16_t>(slot)), Version{});
-  }
+  keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
+                       Version{});
   retired_.push_back(std::move(keyspace_));
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -153,7 +154,7 @@ MaybeProblem CheckNodes(const Config& config) {
 }
 
 MaybeProblem CheckShards(const Config& config) {
-  std::vector<bool> taken(kSlotCount);
+  std::string taken(kSlotCount, '\0');  // 1 for each slot of a shard.
   uint32_t assigned = 0;
   for (const ShardConfig& shard : config.shards) {
     if (shard.replicas.empty()) {
@@ -183,23 +184,22 @@ MaybeProblem CheckShards(const Config& config) {
             "shards[].slots",
             Concat("expected slots from 0 to 16383, found ", first, '-', last)};
       }
-      for (uint32_t slot = first; slot <= last; ++slot) {
-        if (taken[slot]) {
-          return Problem{"shards[].slots",
-                         Concat("expected each slot in one shard, found slot ",
-                                slot, " in two")};
-        }
-        taken[slot] = true;
-        ++assigned;
+      const size_t twice = taken.find('\1', first);
+      if (twice <= last) {
+        return Problem{"shards[].slots",
+                       Concat("expected each slot in one shard, found slot ",
+                              twice, " in two")};
       }
+      const size_t count = last - first + 1;
+      taken.replace(first, count, count, '\1');
+      assigned += static_cast<uint32_t>(count);
     }
   }
   if (assigned != kSlotCount) {
-    const auto missing = std::find(taken.begin(), taken.end(), false);
     return Problem{"shards[].slots",
                    Concat("expected all 16384 slots in shards, found none with "
                           "slot ",
-                          missing - taken.begin())};
+                          taken.find('\0'))};
   }
   return std::nullopt;
 }

@@ -29,10 +29,9 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
   queue_of_slot_.resize(map.slot_count());
   for (const shardctrl::Assignment& assignment : map.assignments()) {
     GroupQueue* queue = FindQueue(assignment.group);
-    for (uint32_t slot = assignment.slots.first.value();
-         slot <= assignment.slots.last.value(); ++slot) {
-      queue_of_slot_[slot] = queue;
-    }
+    const auto begin = queue_of_slot_.begin();
+    std::fill(begin + assignment.slots.first.value(),
+              begin + assignment.slots.last.value() + 1, queue);
   }
 }
 

@@ -3,16 +3,41 @@
 #include <algorithm>
 
 #include "env/check.h"
+#include "env/little_endian.h"
 
 namespace quorate::raft {
 namespace {
+
+// Returns the offset of the first word at or after `offset` that is not zero,
+// or a later one that ends behind the segment. A record does not begin with
+// zeros: its type is not zero. Requires: offset is a multiple of
+// kRecordAlignment.
+uint64_t SkipZeros(std::string_view segment, uint64_t offset) {
+  static_assert(kRecordAlignment == sizeof(uint64_t));
+  constexpr uint64_t kWords = 8;
+  const char* bytes = segment.data();
+  while (offset + kWords * sizeof(uint64_t) <= segment.size()) {
+    uint64_t any = 0;
+    for (uint64_t i = 0; i < kWords; ++i) {
+      any |= LoadFixed<uint64_t>(bytes + offset + i * sizeof(uint64_t));
+    }
+    if (any != 0) break;
+    offset += kWords * sizeof(uint64_t);
+  }
+  while (offset + sizeof(uint64_t) <= segment.size() &&
+         LoadFixed<uint64_t>(bytes + offset) == 0) {
+    offset += sizeof(uint64_t);
+  }
+  return offset;
+}
 
 // Returns the offset of the first good record at or after `offset`, or the end.
 uint64_t NextGood(std::string_view segment, uint64_t offset,
                   uint32_t segment_seed) {
   RecordView view;
-  for (; offset + kRecordHeaderBytes <= segment.size();
-       offset += kRecordAlignment) {
+  for (offset = SkipZeros(segment, offset);
+       offset + kRecordHeaderBytes <= segment.size();
+       offset = SkipZeros(segment, offset + kRecordAlignment)) {
     if (CheckRecord(segment, offset, segment_seed, &view) ==
         RecordCheck::kGood) {
       return offset;
