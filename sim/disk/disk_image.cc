@@ -16,6 +16,12 @@ constexpr ChoiceSite kLostSize("disk.lost_size");
 constexpr ChoiceSite kLostEntry("disk.lost_entry");
 
 uint64_t SectorOf(uint64_t offset) { return offset / kSectorBytes; }
+
+bool AllZero(std::string_view bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 &&
+          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 }  // namespace
 
 // ---- SparseBytes
@@ -42,10 +48,12 @@ void SparseBytes::Write(uint64_t offset, std::string_view bytes) {
     const uint64_t within = offset % kPageBytes;
     const size_t part = std::min<size_t>(bytes.size(), kPageBytes - within);
     if (page >= pages_.size()) pages_.resize(page + 1);
-    if (pages_[page] == nullptr) {
+    if (pages_[page] == nullptr && !AllZero(bytes.substr(0, part))) {
       pages_[page] = std::make_unique<char[]>(kPageBytes);  // Zeros.
     }
-    std::memcpy(pages_[page].get() + within, bytes.data(), part);
+    if (pages_[page] != nullptr) {
+      std::memcpy(pages_[page].get() + within, bytes.data(), part);
+    }
     offset += part;
     bytes.remove_prefix(part);
   }
@@ -75,7 +83,15 @@ std::string DiskFile::Read(uint64_t offset, size_t size) const {
   return bytes;
 }
 
+Buffer DiskFile::ReadBuffer(uint64_t offset, size_t size) const {
+  if (offset >= size_) return Buffer();
+  const size_t count = std::min<uint64_t>(size, size_ - offset);
+  return Buffer::Create(
+      count, [&](char* block) { cache_.Read(offset, count, block); });
+}
+
 DiskFile::Sector DiskFile::ReadSector(uint64_t sector) const {
+  if (cache_.PageIsZero(sector * kSectorBytes)) return "";
   Sector bytes(kSectorBytes, '\0');
   cache_.Read(sector * kSectorBytes, kSectorBytes, bytes.data());
   return bytes;
@@ -103,15 +119,20 @@ void DiskFile::NoteSize(uint64_t change, uint64_t size) {
   sizes_.versions.push_back({change, size});
 }
 
-uint64_t DiskFile::Write(uint64_t offset, std::string_view bytes,
+uint64_t DiskFile::Write(uint64_t offset,
+                         absl::Span<const std::string_view> pieces,
                          bool durable) {
   const uint64_t change = ++changes_;
-  if (bytes.empty()) return change;
-  const uint64_t end = offset + bytes.size();
+  uint64_t end = offset;
+  for (const std::string_view piece : pieces) end += piece.size();
+  if (end == offset) return change;
   const uint64_t first = SectorOf(offset);
   const uint64_t last = SectorOf(end - 1);
   if (!durable) BeforeChange(first, last);
-  cache_.Write(offset, bytes);
+  for (const std::string_view piece : pieces) {
+    cache_.Write(offset, piece);
+    offset += piece.size();
+  }
   if (!durable) {
     AfterChange(change, first, last);
     NoteSize(change, std::max(size_, end));
@@ -213,9 +234,10 @@ void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity) {
     }
     if (lost == 0) continue;
     state->faults.Count(Fault::kDiskSectorLost);
-    cache_.Write(
-        sector * kSectorBytes,
-        kept == 0 ? unsynced.durable : unsynced.versions[kept - 1].value);
+    const Sector& left =
+        kept == 0 ? unsynced.durable : unsynced.versions[kept - 1].value;
+    cache_.Write(sector * kSectorBytes,
+                 left.empty() ? Sector(kSectorBytes, '\0') : left);
   }
   for (const auto& [change, fate] : fates) {
     if (fate == 3) state->faults.Count(Fault::kDiskWriteTorn);
@@ -237,6 +259,16 @@ void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity) {
   poisoned_ = changes_;
 }
 
+template <typename Change>
+void DiskFile::ForEachVersion(Unsynced<Sector>* unsynced, Change&& change) {
+  const auto apply = [&](Sector& stored) {
+    stored.resize(kSectorBytes, '\0');
+    change(stored);
+  };
+  apply(unsynced->durable);
+  for (auto& version : unsynced->versions) apply(version.value);
+}
+
 bool DiskFile::FlipBit(uint64_t offset, int bit) {
   if (offset >= size_) return false;
   const char mask = static_cast<char>(1 << (bit & 7));
@@ -246,8 +278,8 @@ bool DiskFile::FlipBit(uint64_t offset, int bit) {
   const auto found = sectors_.find(SectorOf(offset));
   if (found != sectors_.end()) {
     const size_t within = offset % kSectorBytes;
-    found->second.durable[within] ^= mask;
-    for (auto& version : found->second.versions) version.value[within] ^= mask;
+    ForEachVersion(&found->second,
+                   [&](Sector& stored) { stored[within] ^= mask; });
   }
   return true;
 }
@@ -260,10 +292,8 @@ bool DiskFile::Overwrite(uint64_t offset, std::string_view bytes) {
     const auto found = sectors_.find(SectorOf(offset + i));
     if (found == sectors_.end()) continue;
     const size_t within = (offset + i) % kSectorBytes;
-    found->second.durable[within] = bytes[i];
-    for (auto& version : found->second.versions) {
-      version.value[within] = bytes[i];
-    }
+    ForEachVersion(&found->second,
+                   [&](Sector& stored) { stored[within] = bytes[i]; });
   }
   return true;
 }

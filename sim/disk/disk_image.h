@@ -15,19 +15,22 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/types/span.h"
+#include "env/buffer.h"
 #include "sim/state/sim_state.h"
 
 namespace quorate::sim {
 
 inline constexpr uint64_t kSectorBytes = 512;
 
-// Bytes by offset. Pages that were never written are zeros.
+// Bytes by offset. Zeros need no page until other bytes are written there.
 class SparseBytes {
  public:
   void Read(uint64_t offset, size_t size, char* out) const;
   void Write(uint64_t offset, std::string_view bytes);
   // Sets all bytes from `offset` on to zero.
   void ZeroFrom(uint64_t offset);
+  // Whether nothing but zeros was written to the page.
   bool PageIsZero(uint64_t offset) const;
 
  private:
@@ -40,10 +43,17 @@ class DiskFile {
  public:
   uint64_t size() const { return size_; }
   std::string Read(uint64_t offset, size_t size) const;
+  // Read without a second copy.
+  Buffer ReadBuffer(uint64_t offset, size_t size) const;
 
   // Changes the page cache and returns the number of the change. If `durable`,
   // the sectors of the change are on the disk at once, with all their contents.
-  uint64_t Write(uint64_t offset, std::string_view bytes, bool durable);
+  uint64_t Write(uint64_t offset, std::string_view bytes, bool durable) {
+    return Write(offset, absl::MakeConstSpan(&bytes, 1), durable);
+  }
+  // Writes the pieces one behind the other.
+  uint64_t Write(uint64_t offset, absl::Span<const std::string_view> pieces,
+                 bool durable);
   uint64_t Truncate(uint64_t size);
   // The change was reported to the program as done. A sync that is issued from
   // now on covers it.
@@ -81,12 +91,17 @@ class DiskFile {
     T durable;
     std::vector<Version<T>> versions;
   };
+  // Empty: zeros.
   using Sector = std::string;
 
   // The number of leading versions that a sync with `mark` covers.
   template <typename T>
   size_t Covered(const Unsynced<T>& unsynced, uint64_t mark) const;
   Sector ReadSector(uint64_t sector) const;
+  // Calls change(Sector&) with all kSectorBytes of the durable version and of
+  // each later one.
+  template <typename Change>
+  static void ForEachVersion(Unsynced<Sector>* unsynced, Change&& change);
   // Saves the contents of sectors `first` to `last`, inclusive, before a
   // change.
   void BeforeChange(uint64_t first, uint64_t last);

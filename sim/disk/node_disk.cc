@@ -323,8 +323,7 @@ void NodeDisk::Execute(Operation* operation) {
       ExecuteWrite(operation);
       break;
     case Kind::kRead:
-      operation->bytes =
-          Buffer::Copy(file->Read(operation->offset, operation->size));
+      operation->bytes = file->ReadBuffer(operation->offset, operation->size);
       break;
     case Kind::kSync:
       file->Sync(operation->mark);
@@ -353,13 +352,10 @@ void NodeDisk::ExecuteWrite(Operation* operation) {
     return;
   }
   const bool durable = operation->durability == env::Durability::kDurable;
-  if (operation->pieces.size() == 1) {
-    operation->change =
-        file.Write(operation->offset, operation->pieces[0].view(), durable);
-  } else {
-    operation->change =
-        file.Write(operation->offset, Joined(*operation), durable);
-  }
+  std::vector<std::string_view> pieces;
+  pieces.reserve(operation->pieces.size());
+  for (const Buffer& piece : operation->pieces) pieces.push_back(piece.view());
+  operation->change = file.Write(operation->offset, pieces, durable);
 }
 
 void NodeDisk::ExecuteDirectory(Operation* operation) {
