@@ -47,8 +47,10 @@ class SlotPool {
   // Takes the value out. Requires: Find(id) is not null.
   T Take(uint64_t id) {
     CHECK(Find(id) != nullptr);
-    T value = std::move(*slots_[id % kSlotsMax].value);
-    Remove(id);
+    const size_t index = id % kSlotsMax;
+    T value = std::move(*slots_[index].value);
+    slots_[index].value.reset();
+    Free(index);
     return value;
   }
   void Remove(uint64_t id) {
@@ -59,9 +61,7 @@ class SlotPool {
     [[maybe_unused]] const std::optional<T> dying =
         std::move(slots_[index].value);
     slots_[index].value.reset();
-    ++slots_[index].generation;
-    free_.push_back(index);
-    --size_;
+    Free(index);
   }
   // All ids, in the order of slots.
   std::vector<uint64_t> Ids() const {
@@ -83,6 +83,13 @@ class SlotPool {
   };
   uint64_t IdOf(size_t index) const {
     return slots_[index].generation * kSlotsMax + index;
+  }
+
+  // The value of the slot is gone.
+  void Free(size_t index) {
+    ++slots_[index].generation;
+    free_.push_back(index);
+    --size_;
   }
 
   std::vector<Slot> slots_;

@@ -28,10 +28,13 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
   is_woken_.resize(queues_.size());
   queue_of_slot_.resize(map.slot_count());
   for (const shardctrl::Assignment& assignment : map.assignments()) {
-    GroupQueue* queue = FindQueue(assignment.group);
+    const auto queue = std::find_if(
+        queues_.begin(), queues_.end(),
+        [&](const auto& one) { return one->group() == assignment.group; });
     const auto begin = queue_of_slot_.begin();
     std::fill(begin + assignment.slots.first.value(),
-              begin + assignment.slots.last.value() + 1, queue);
+              begin + assignment.slots.last.value() + 1,
+              static_cast<uint16_t>(queue - queues_.begin()));
   }
 }
 

@@ -6,6 +6,7 @@
 #ifndef QUORATE_NODE_ROUTING_ROUTER_H_
 #define QUORATE_NODE_ROUTING_ROUTER_H_
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -46,7 +47,9 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
-  GroupQueue& QueueOf(Slot slot) { return *queue_of_slot_[slot.value()]; }
+  GroupQueue& QueueOf(Slot slot) {
+    return *queues_[queue_of_slot_[slot.value()]];
+  }
   // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
@@ -78,7 +81,7 @@ class Router {
   PeerLinks links_;
   LiveView view_;
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
-  std::vector<GroupQueue*> queue_of_slot_;
+  std::vector<uint16_t> queue_of_slot_;              // Indexes of queues_.
   // Indexes of the queues that requested a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;

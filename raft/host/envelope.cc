@@ -1,5 +1,9 @@
 #include "raft/host/envelope.h"
 
+#include <google/protobuf/arena.h>
+
+#include <array>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -125,6 +129,20 @@ void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   out->set_chunk_bytes(static_cast<uint32_t>(message.chunk.size()));
 }
 
+// A wire::Envelope whose parts need no allocations of their own. Those of most
+// envelopes fit into the first block.
+class EnvelopeArena {
+ public:
+  EnvelopeArena() : arena_(block_.data(), block_.size()) {}
+  wire::Envelope& envelope() { return *envelope_; }
+
+ private:
+  alignas(std::max_align_t) std::array<char, 4096> block_;
+  google::protobuf::Arena arena_;
+  wire::Envelope* const envelope_ =
+      google::protobuf::Arena::CreateMessage<wire::Envelope>(&arena_);
+};
+
 // Takes the raw bytes after the envelope, in order.
 class PayloadCursor {
  public:
@@ -242,7 +260,8 @@ size_t EnvelopeBytesBound(const GroupMessage& message) {
 
 std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages) {
-  wire::Envelope envelope;
+  EnvelopeArena arena;
+  wire::Envelope& envelope = arena.envelope();
   std::vector<Buffer> pieces(1);
   for (const GroupMessage& message : messages) {
     ToWire(message, envelope.add_messages());
@@ -281,7 +300,8 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   if (header_bytes > bytes.size() - kPrefixBytes) {
     return absl::InvalidArgumentError("envelope header is cut short");
   }
-  wire::Envelope envelope;
+  EnvelopeArena arena;
+  wire::Envelope& envelope = arena.envelope();
   if (!envelope.ParseFromArray(bytes.data() + kPrefixBytes,
                                static_cast<int>(header_bytes))) {
     return absl::InvalidArgumentError("envelope header does not parse");

@@ -35,7 +35,9 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
       write_number_(start.write_number),
       unused_(start.unused.begin(), start.unused.end()),
-      zeros_(Buffer::Copy(std::string(kZeroBlockBytes, '\0'))),
+      zeros_(Buffer::Create(
+          kZeroBlockBytes,
+          [](char* block) { std::fill_n(block, kZeroBlockBytes, '\0'); })),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
   position_ = opening_end_ = preallocated_end_ = start.current.end;

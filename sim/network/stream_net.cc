@@ -60,20 +60,20 @@ uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
                            NodeStreams* server, const std::string& address,
                            const std::string& client_address,
                            uint64_t listener) {
-  Stream stream;
-  stream.key = key;
-  stream.listener = listener;
-  stream.ends[0].node = client;
-  stream.ends[0].peer_address = address;
-  stream.ends[1].node = server;
-  stream.ends[1].peer_address = client_address;
+  auto stream = std::make_unique<Stream>();
+  stream->key = key;
+  stream->listener = listener;
+  stream->ends[0].node = client;
+  stream->ends[0].peer_address = address;
+  stream->ends[1].node = server;
+  stream->ends[1].peer_address = client_address;
   return streams_.Add(std::move(stream));
 }
 
 // ---- Calls of programs
 
 void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen || !end.failure.ok()) return;
@@ -88,7 +88,7 @@ void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
 }
 
 void StreamNet::End(uint64_t id, int side) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen || end.ended) return;
@@ -101,7 +101,7 @@ void StreamNet::End(uint64_t id, int side) {
 
 void StreamNet::SetObserver(uint64_t id, int side,
                             env::Connection::Observer* observer) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen) return;
@@ -114,7 +114,7 @@ void StreamNet::SetObserver(uint64_t id, int side,
 }
 
 void StreamNet::SetPaused(uint64_t id, int side, bool paused) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   end.paused = paused;
@@ -124,7 +124,7 @@ void StreamNet::SetPaused(uint64_t id, int side, bool paused) {
 }
 
 void StreamNet::Flush(uint64_t id, int side) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   stream->ends[side].dirty = false;
   Pump(id, side, From::kProgram);
@@ -133,7 +133,7 @@ void StreamNet::Flush(uint64_t id, int side) {
 }
 
 void StreamNet::Close(uint64_t id, int side) {
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   StreamEnd& end = stream->ends[side];
   if (end.state != StreamEnd::State::kOpen) return;
@@ -213,7 +213,7 @@ void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
 }
 
 void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side) {
-  StreamPipe& pipe = streams_.Find(id)->pipes[side];
+  StreamPipe& pipe = Find(id)->pipes[side];
   state_->queue.Cancel(pipe.arrival);
   pipe.arrival = state_->queue.Push(
       time,
@@ -222,7 +222,7 @@ void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side) {
 }
 
 void StreamNet::Pump(uint64_t id, int side, From from) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamEnd& end = stream.ends[side];
   const StreamEnd& peer = stream.ends[1 - side];
   if (!end.failure.ok() || end.state == StreamEnd::State::kGone) return;
@@ -249,7 +249,7 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
 }
 
 void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamPipe& pipe = stream.pipes[side];
   const StreamOptions& options = state_->streams;
   const SimTime departs = stream.ends[side].node->scheduler().effect_time();
@@ -270,7 +270,7 @@ void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
 void StreamNet::PipeEvent(const QueuedEvent& event) {
   const int side = static_cast<int>(event.target & 1);
   const uint64_t id = event.argument;
-  if (streams_.Find(id) == nullptr) return;
+  if (Find(id) == nullptr) return;
   switch (static_cast<Step>(event.target >> 1)) {
     case kArrive:
       Arrive(id, side);
@@ -282,11 +282,11 @@ void StreamNet::PipeEvent(const QueuedEvent& event) {
       Fail(id, side, "connection reset by peer", From::kWorld);
       break;
   }
-  if (streams_.Find(id) != nullptr) MaybeRemove(id);
+  if (Find(id) != nullptr) MaybeRemove(id);
 }
 
 void StreamNet::Arrive(uint64_t id, int side) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamPipe& pipe = stream.pipes[side];
   if (pipe.in_flight.empty()) return;
   if (pipe.in_flight.front().arrives > state_->now) {
@@ -316,7 +316,7 @@ void StreamNet::Arrive(uint64_t id, int side) {
 }
 
 void StreamNet::Retry(uint64_t id, int side) {
-  StreamPipe& pipe = streams_.Find(id)->pipes[side];
+  StreamPipe& pipe = Find(id)->pipes[side];
   if (pipe.stuck_since == SimTime::Max()) pipe.stuck_since = state_->now;
   if (state_->now - pipe.stuck_since >= state_->streams.retransmit_max) {
     Fail(id, side, "connection timed out", From::kWorld);
@@ -331,7 +331,7 @@ void StreamNet::Retry(uint64_t id, int side) {
 // Segments that arrive at a closed end are dropped. The reply to bytes is a
 // reset.
 void StreamNet::Refuse(uint64_t id, int side) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamPipe& pipe = stream.pipes[side];
   bool bytes = false;
   while (!pipe.in_flight.empty()) {
@@ -346,7 +346,7 @@ void StreamNet::Refuse(uint64_t id, int side) {
 }
 
 void StreamNet::Deliver(uint64_t id, int side) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamPipe& pipe = stream.pipes[side];
   StreamEnd& to = stream.ends[1 - side];
   auto& segment = pipe.in_flight.front();
@@ -383,7 +383,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
     state_->faults.Count(Fault::kStreamReset);
     // The receiver still reads the bytes that arrived. Then both ends fail.
     if (to.received_bytes > 0) QueueInput(id, 1 - side, From::kWorld);
-    if (streams_.Find(id) != nullptr) Reset(id, "connection reset");
+    if (Find(id) != nullptr) Reset(id, "connection reset");
     return;
   }
   if (!pipe.in_flight.empty()) {
@@ -401,7 +401,7 @@ void StreamNet::DropPipe(StreamPipe* pipe) {
 }
 
 void StreamNet::Fail(uint64_t id, int side, const std::string& why, From from) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamEnd& end = stream.ends[side];
   DropPipe(&stream.pipes[side]);
   end.unsent.clear();
@@ -415,14 +415,14 @@ void StreamNet::Fail(uint64_t id, int side, const std::string& why, From from) {
 }
 
 void StreamNet::Reset(uint64_t id, const std::string& why) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   for (StreamPipe& pipe : stream.pipes) DropPipe(&pipe);
   for (int side : {0, 1}) Fail(id, side, why, From::kProgram);
 }
 
 void StreamNet::ResetAll(NodeStreams* node) {
   for (uint64_t id : streams_.Ids()) {
-    Stream& stream = *streams_.Find(id);
+    Stream& stream = *Find(id);
     if (stream.ends[0].node != node && stream.ends[1].node != node) continue;
     state_->faults.Count(Fault::kStreamReset);
     Reset(id, "connection reset");
@@ -433,7 +433,7 @@ void StreamNet::ResetAll(NodeStreams* node) {
 void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
   for (uint64_t id : streams_.Ids()) {
     for (int side : {0, 1}) {
-      Stream* stream = streams_.Find(id);
+      Stream* stream = Find(id);
       if (stream == nullptr || stream->ends[side].node != node) continue;
       StreamEnd& end = stream->ends[side];
       StreamEnd& peer = stream->ends[1 - side];
@@ -474,7 +474,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
 }
 
 void StreamNet::MaybeRemove(uint64_t id) {
-  const Stream& stream = *streams_.Find(id);
+  const Stream& stream = *Find(id);
   for (int side : {0, 1}) {
     const StreamEnd& end = stream.ends[side];
     if (end.state == StreamEnd::State::kOpen) return;
@@ -489,7 +489,7 @@ void StreamNet::MaybeRemove(uint64_t id) {
 // ---- Reports to programs
 
 void StreamNet::QueueInput(uint64_t id, int side, From from) {
-  StreamEnd& end = streams_.Find(id)->ends[side];
+  StreamEnd& end = Find(id)->ends[side];
   if (end.input_queued || end.state != StreamEnd::State::kOpen) return;
   end.input_queued = true;
   const TurnInput input{TurnInputKind::kStream, Encode(id, side),
@@ -504,7 +504,7 @@ void StreamNet::QueueInput(uint64_t id, int side, From from) {
 void StreamNet::RunInput(uint64_t input) {
   const uint64_t id = input >> 1;
   const int side = static_cast<int>(input & 1);
-  Stream* stream = streams_.Find(id);
+  Stream* stream = Find(id);
   if (stream == nullptr) return;
   stream->ends[side].input_queued = false;
   if (stream->ends[side].observer == nullptr &&
@@ -519,7 +519,7 @@ void StreamNet::RunInput(uint64_t input) {
   }
   // Each call may close or remove the stream, or kill the machine.
   const auto end = [&]() -> StreamEnd* {
-    Stream* found = streams_.Find(id);
+    Stream* found = Find(id);
     if (found == nullptr) return nullptr;
     StreamEnd& e = found->ends[side];
     if (e.state != StreamEnd::State::kOpen || e.observer == nullptr) {
@@ -530,7 +530,7 @@ void StreamNet::RunInput(uint64_t input) {
   const auto note = [&](const StreamEnd& e, uint64_t what) {
     state_->hash.Add(state_->now, e.node->scheduler().id(),
                      TraceKind::kStreamEvent,
-                     Mix64(Encode(streams_.Find(id)->key, side)) + what);
+                     Mix64(Encode(Find(id)->key, side)) + what);
   };
   StreamEnd* e = end();
   if (e != nullptr && e->received_bytes > 0 && !e->paused) {
@@ -560,7 +560,7 @@ void StreamNet::RunInput(uint64_t input) {
 }
 
 bool StreamNet::TellBytes(uint64_t id, int side) {
-  Stream& stream = *streams_.Find(id);
+  Stream& stream = *Find(id);
   StreamEnd& end = stream.ends[side];
   const size_t size = end.received_bytes;
   const Buffer bytes = TakeFront(&end.received, size);
@@ -573,7 +573,7 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
                    TraceKind::kStreamBytes,
                    Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
   end.observer->OnBytes(bytes.view());
-  return streams_.Find(id) != nullptr;
+  return Find(id) != nullptr;
 }
 
 }  // namespace quorate::sim

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -101,7 +102,11 @@ class StreamNet {
   uint64_t Create(uint64_t key, NodeStreams* client, NodeStreams* server,
                   const std::string& address, const std::string& client_address,
                   uint64_t listener);
-  Stream* Find(uint64_t id) { return streams_.Find(id); }
+  // Null if the stream is gone.
+  Stream* Find(uint64_t id) {
+    std::unique_ptr<Stream>* stream = streams_.Find(id);
+    return stream == nullptr ? nullptr : stream->get();
+  }
 
   // ---- Called for programs, inside turns or outside. `side` is their end.
   void Write(uint64_t id, int side, Buffer bytes);
@@ -110,7 +115,7 @@ class StreamNet {
   void SetObserver(uint64_t id, int side, env::Connection::Observer* observer);
   // The program gets the connection now. It must set an observer in this turn.
   void HandOut(uint64_t id, int side) {
-    streams_.Find(id)->ends[side].handed_out = true;
+    Find(id)->ends[side].handed_out = true;
   }
   void SetPaused(uint64_t id, int side, bool paused);
   // Sends queued bytes, at the end of a turn.
@@ -154,7 +159,7 @@ class StreamNet {
   SimState* const state_;
   Network* const network_;
   std::vector<NodeStreams*> nodes_{nullptr};  // By machine.
-  SlotPool<Stream> streams_;
+  SlotPool<std::unique_ptr<Stream>> streams_;
 };
 
 }  // namespace quorate::sim

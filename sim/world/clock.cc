@@ -1,6 +1,7 @@
 #include "sim/world/clock.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/check.h"
 
@@ -38,8 +39,13 @@ WallInterval SimClock::Wall(SimTime now) const {
 SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
   if (Mono(now) >= deadline) return now;
   if (frozen_ || deadline == MonoTime::Max()) return SimTime::Max();
-  const auto wanted = static_cast<__int128>((deadline - anchor_mono_).ns());
-  const __int128 passed = wanted * kMillion / (kMillion + mono_drift_ppm_);
+  const int64_t wanted = (deadline - anchor_mono_).ns();
+  // A product that fits into a word is divided much faster than a longer one.
+  constexpr int64_t kShortMax = std::numeric_limits<int64_t>::max() / kMillion;
+  const __int128 passed = wanted <= kShortMax
+                              ? wanted * kMillion / (kMillion + mono_drift_ppm_)
+                              : static_cast<__int128>(wanted) * kMillion /
+                                    (kMillion + mono_drift_ppm_);
   // Far beyond any run.
   if (passed > static_cast<__int128>(Seconds(1'000'000'000).ns())) {
     return SimTime::Max();

@@ -90,12 +90,14 @@ void NodeLoop::RunDeferred() {
 
 void NodeLoop::Arm() {
   if (!scheduler_->alive() || !FindFirst()) return;
+  if (armed_ != 0 && timers_.front().deadline >= armed_deadline_) return;
   SimState& state = scheduler_->state();
   SimTime when = clock_.WhenMono(timers_.front().deadline, state.now);
   if (when != SimTime::Max()) when = std::max(when, scheduler_->busy_until());
   if (when >= armed_for_) return;
   state.queue.Cancel(armed_);
   armed_for_ = when;
+  armed_deadline_ = timers_.front().deadline;
   armed_ = state.queue.Push(when, {kEventTimers, scheduler_->id().value(), 0});
 }
 

@@ -69,6 +69,7 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   std::vector<Timer> set_in_turn_;
   EventQueue::Handle armed_ = 0;
   SimTime armed_for_ = SimTime::Max();
+  MonoTime armed_deadline_;  // Valid if armed_ is not 0.
 };
 
 }  // namespace quorate::sim
