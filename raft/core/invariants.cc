@@ -62,6 +62,19 @@ Index WrittenLog::certain() const {
   return index;
 }
 
+bool WrittenLog::MayHold(LogPosition entry) const {
+  if (entry.index <= base) return true;
+  if (entry.index <= last() && TermAt(entry.index) == entry.term) return true;
+  for (const PendingWrite& write : pending) {
+    if (entry.index >= write.first &&
+        entry.index < write.first + write.terms.size() &&
+        write.terms[entry.index - write.first] == entry.term) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Term LeaderTerm::TermAt(Index index) const {
   if (index == start.index) return start.term;
   const auto after = std::upper_bound(
@@ -108,23 +121,17 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
                      written.voted_for, " in term ", written.term);
   }
   const WrittenLog& disk = seen.disk;
+  const Index certain = disk.certain();
   LogPosition durable = seen.durable;
-  if (disk.watched) {
-    const Index certain = disk.certain();
-    durable = certain <= disk.base ? LogPosition()
-                                   : LogPosition{disk.TermAt(certain), certain};
+  if (disk.watched && certain > disk.base && certain > durable.index) {
+    durable = {disk.TermAt(certain), certain};
   }
   // An installed snapshot replaces a log that does not hold the entry at its
-  // position.
+  // position, so nothing of that log stays.
   const LogPosition start = core.log_start();
-  const bool in_log =
-      start.index <= disk.base ||
-      (start.index <= durable.index && disk.TermAt(start.index) == start.term);
   if (!disk.watched && core.commit_index() > seen.commit) return "";
-  if (disk.watched && !in_log) {
-    // Nothing of the replaced log stays. Writes whose end is not known may have
-    // reached the entry at the position.
-    if (core.last() == start || disk.certain() < disk.last()) return "";
+  if (disk.watched && !disk.MayHold(start)) {
+    if (core.last() == start) return "";
     return Violation("durability", node, "restarts with entries through ",
                      core.last().index, " behind a snapshot through ",
                      start.index, " that its log did not hold");

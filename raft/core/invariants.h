@@ -44,6 +44,8 @@ struct WrittenLog {
   Term TermAt(Index index) const { return terms[index - base - 1]; }
   // The last entry that no pending write can replace.
   Index certain() const;
+  // Whether the disk may hold the entry. Pending writes may have reached it.
+  bool MayHold(LogPosition entry) const;
 };
 
 // A leader's term: its log, and the acknowledgements that it may have got.

@@ -503,6 +503,20 @@ TEST_F(InstallTest, RestartWithEntriesOfAConflictingLog_Durability) {
   ExpectViolation("durability", Restart({entry}));
 }
 
+// A replica takes a snapshot of what others hold on their disks.
+TEST_F(InstallTest, RestartWithEntriesOfUnfinishedWrites_IsAllowed) {
+  DrivenReplica replica{2, {2}};
+  Holds(replica);
+  Write write;
+  for (uint64_t index : {2, 3}) {
+    write.entries.push_back(matching_.core().EntryAt(Index(index)));
+  }
+  replica.out().Clear();
+  replica.out().writes.push_back(write);
+  EXPECT_EQ(Show(2, replica), "");
+  EXPECT_EQ(Restart(EntriesBehind(matching_)), "");
+}
+
 TEST_F(InvariantsTest, LeadsWithoutItsVoteOnDisk_Durability) {
   DrivenReplica one;
   EXPECT_EQ(Start(1, one), "");
