@@ -431,6 +431,18 @@ TEST(DiskFault, FullDisk_RefusesWhatGrowsOnly) {
   EXPECT_EQ(d.world().faults().count(Fault::kDiskFull), 2u);
 }
 
+TEST(DiskFault, FullDisk_RefusesNewNames) {
+  Driver d;
+  auto file = d.Open("f");
+  EXPECT_TRUE(d.Write(file.get(), 0, std::string(1000, 'x'), kLater).ok());
+  d.world().disk_options(d.machine()).capacity_bytes = 1500;
+  EXPECT_EQ(d.Open("g"), nullptr);
+  EXPECT_EQ(d.Rename("f", "h").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(d.world().faults().count(Fault::kDiskFull), 2u);
+  EXPECT_NE(d.Open("f"), nullptr);
+  EXPECT_TRUE(d.Remove("f").ok());
+}
+
 TEST(DiskFault, StalledDisk_FinishesWhenTheStallEnds) {
   Driver d;
   auto file = d.Open("f");

@@ -20,6 +20,9 @@ constexpr ChoiceSite kSyncError("disk.sync_error");
 // its first n sectors.
 constexpr ChoiceSite kPartial("disk.partial");
 
+// Free bytes that a change of the directory needs.
+constexpr uint64_t kDirectoryChangeBytes = 1024;
+
 bool IsName(std::string_view name) {
   if (name.empty() || name.size() > 128) return false;
   for (char c : name) {
@@ -312,6 +315,11 @@ bool NodeDisk::Fits(uint64_t old_size, uint64_t new_size) const {
   return total + (new_size - old_size) <= options_.capacity_bytes;
 }
 
+void NodeDisk::RefuseFull(Operation* operation) {
+  CountFailure(Fault::kDiskFull);
+  operation->status = absl::ResourceExhaustedError("disk full");
+}
+
 void NodeDisk::Execute(Operation* operation) {
   if (operation->failing) {
     ExecuteFailing(operation);
@@ -330,8 +338,7 @@ void NodeDisk::Execute(Operation* operation) {
       break;
     case Kind::kTruncate:
       if (!Fits(file->size(), operation->size)) {
-        CountFailure(Fault::kDiskFull);
-        operation->status = absl::ResourceExhaustedError("disk full");
+        RefuseFull(operation);
       } else {
         operation->change = file->Truncate(operation->size);
       }
@@ -347,8 +354,7 @@ void NodeDisk::Execute(Operation* operation) {
 void NodeDisk::ExecuteWrite(Operation* operation) {
   DiskFile& file = *operation->file;
   if (!Fits(file.size(), operation->offset + operation->size)) {
-    CountFailure(Fault::kDiskFull);
-    operation->status = absl::ResourceExhaustedError("disk full");
+    RefuseFull(operation);
     return;
   }
   const bool durable = operation->durability == env::Durability::kDurable;
@@ -380,6 +386,8 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
       } else if (exists && operation->mode == OpenMode::kCreate) {
         operation->status =
             absl::AlreadyExistsError("file " + operation->name + " exists");
+      } else if (!exists && !Fits(0, kDirectoryChangeBytes)) {
+        RefuseFull(operation);
       } else if (!exists) {
         operation->change = image_->Create(operation->name, &operation->file);
       }
@@ -396,6 +404,8 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
         operation->status = BadName(operation->to);
       } else if (!exists) {
         operation->status = missing;
+      } else if (!Fits(0, kDirectoryChangeBytes)) {
+        RefuseFull(operation);
       } else {
         operation->change = image_->Rename(operation->name, operation->to);
       }
