@@ -78,6 +78,12 @@ class Run::Impl {
                          .lag_max = [this] { return ClockLag(); },
                          .lost = [this] { return ClockLoss(); }});
     world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
+    world_.network_options().latency_min = shape_.link_latency;
+    world_.stream_options().latency_min = shape_.link_latency;
+    for (uint64_t node = 1; node <= cluster_.machines().size(); ++node) {
+      draw_.DrawDisk(NodeId(node),
+                     &world_.disk_options(cluster_.machine(NodeId(node))));
+    }
   }
 
   RunReport Execute();

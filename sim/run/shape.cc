@@ -63,7 +63,17 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       "shape.large_value_bytes", 0, {6'000, 6'000, 6'000, 60'000, 300'000});
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
+  shape.link_latency = Microseconds(Pick<int64_t>(
+      "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
   return shape;
+}
+
+void ShapeDraw::DrawDisk(NodeId node, DiskOptions* disk) {
+  disk->sync_latency =
+      Microseconds(Pick<int64_t>("shape.disk.sync_latency_us", node.value(),
+                                 {200, 200, 200, 200, 2'000, 10'000}));
+  disk->read_latency = Microseconds(Pick<int64_t>(
+      "shape.disk.read_latency_us", node.value(), {50, 50, 50, 50, 5'000}));
 }
 
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {

@@ -13,9 +13,11 @@
 #include <string>
 #include <type_traits>
 
+#include "env/time.h"
 #include "node/config/config.h"
 #include "raft/transport/transport.h"
 #include "sim/choices/choices.h"
+#include "sim/state/options.h"
 
 namespace quorate::sim {
 
@@ -44,6 +46,8 @@ struct Shape {
   // If set, nodes send to each other over byte streams.
   std::optional<raft::TransportOptions> peer_streams;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
+  // The least latency of every link.
+  Duration link_latency = NetworkOptions().latency_min;
 };
 
 // Draws the shapes and settings of runs, and lists what it drew.
@@ -55,6 +59,8 @@ class ShapeDraw {
   // The configuration of one node of a run with `shape`. Settings that
   // replicas must agree on are the same for all nodes.
   node::Config DrawConfig(NodeId node, const Shape& shape);
+  // The least latencies of one node's disk.
+  void DrawDisk(NodeId node, DiskOptions* disk);
 
   // How many times each value was drawn, by "site=value".
   const std::map<std::string, uint64_t>& drawn() const { return drawn_; }

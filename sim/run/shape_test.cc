@@ -18,6 +18,8 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
     ShapeDraw draw(&choices);
     draw.DrawShape({});
     draw.DrawConfig(NodeId(1), {});
+    DiskOptions disk;
+    draw.DrawDisk(NodeId(1), &disk);
     for (const auto& [value, count] : draw.drawn()) ++runs[value];
   }
   EXPECT_GT(runs.size(), 60u);
@@ -42,6 +44,11 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   EXPECT_EQ(shape.hot_keys, defaults.hot_keys);
   EXPECT_EQ(shape.large_value_bytes, defaults.large_value_bytes);
   EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
+  EXPECT_EQ(shape.link_latency, defaults.link_latency);
+  DiskOptions disk;
+  draw.DrawDisk(NodeId(1), &disk);
+  EXPECT_EQ(disk.sync_latency, DiskOptions().sync_latency);
+  EXPECT_EQ(disk.read_latency, DiskOptions().read_latency);
   const node::Config config = draw.DrawConfig(NodeId(1), {});
   EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);
   EXPECT_EQ(config.limits.pipeline, node::Config().limits.pipeline);

@@ -221,10 +221,7 @@ void PlannedFaults::OpenReset(const FaultWindow& window) {
 
 void PlannedFaults::OpenCrash(const FaultWindow& window, CrashKind kind) {
   const char* name = kind == CrashKind::kMachine ? "machine" : "process";
-  std::vector<MachineId> victims = {window.PickNode()};
-  // One crash in sixteen hits all nodes at once. Acknowledged writes must
-  // survive that, too.
-  if (window.Pick(3, 16) == 15) victims = context_->nodes();
+  const std::vector<MachineId> victims = PickVictims(window);
   const Duration length = window.Length(Milliseconds(10), Seconds(5));
   const bool storm = window.Pick(4, 8) == 7;
   for (MachineId node : victims) {
@@ -276,20 +273,43 @@ void PlannedFaults::PlanStorm(const FaultWindow& window, MachineId node,
   }
 }
 
+// One node; or the nodes of one host, which fail together; or all nodes.
+// Acknowledged writes must survive that, too.
+std::vector<MachineId> PlannedFaults::PickVictims(const FaultWindow& window) {
+  switch (window.Pick(3, 16)) {
+    case 15:
+      return context_->nodes();
+    case 14:
+    case 13: {
+      std::vector<MachineId> host;
+      for (const MachineId node : context_->nodes()) {
+        if (window.Pick(16 + node.value(), 3) == 1) host.push_back(node);
+      }
+      return host;
+    }
+    default:
+      return {window.PickNode()};
+  }
+}
+
 void PlannedFaults::OpenPause(const FaultWindow& window) {
-  const MachineId node = window.PickNode();
+  const std::vector<MachineId> victims = PickVictims(window);
   const Duration length = window.Length(Milliseconds(10), Seconds(4));
-  if (window.Pick(1, 2) == 0) {
+  if (victims.size() == 1 && window.Pick(1, 2) == 0) {
+    const MachineId node = victims[0];
     context_->world().PauseAfterCalls(node, 1 + window.Pick(2, 40), length);
     context_->Note("pause in a turn " + context_->Name(node));
     return;
   }
-  if (!context_->world().running(node) || context_->world().paused(node))
-    return;
-  context_->world().Pause(node);
-  context_->Note("pause " + context_->Name(node));
-  context_->After(length, node,
-                  [this, node] { context_->world().Resume(node); });
+  for (const MachineId node : victims) {
+    if (!context_->world().running(node) || context_->world().paused(node)) {
+      continue;
+    }
+    context_->world().Pause(node);
+    context_->Note("pause " + context_->Name(node));
+    context_->After(length, node,
+                    [this, node] { context_->world().Resume(node); });
+  }
 }
 
 // ---- Disks
@@ -335,11 +355,19 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
       used + window.Pick(1, 4096);
   context_->AddDiskFailure(node);
   context_->Note("disk full " + context_->Name(node));
+  // In one window of three the node starts on the full disk.
+  if (window.Pick(2, 3) == 2) context_->KillAndRestart(node);
+  // In one of three a node that did not stop itself goes on.
+  const bool restarts = window.Pick(3, 3) != 2;
   context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
-                  [this, node] {
+                  [this, node, restarts] {
                     context_->world().disk_options(node).capacity_bytes =
                         DiskOptions().capacity_bytes;
-                    context_->KillAndRestart(node);
+                    if (restarts) {
+                      context_->KillAndRestart(node);
+                    } else {
+                      context_->RestartIfDown(node);
+                    }
                   });
 }
 
