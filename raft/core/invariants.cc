@@ -108,8 +108,30 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   return violation;
 }
 
+std::string ClusterInvariants::CheckRecovered(NodeId node,
+                                              const Core& core) const {
+  const auto seen = seen_.find(node);
+  if (seen == seen_.end()) return "";
+  // Each log has held the entries before.
+  const Index boundary = core.log_start().index;
+  for (Index i = boundary + 1; i <= core.last().index; ++i) {
+    const Entry& entry = core.EntryAt(i);
+    const uint64_t digest = DigestOf(entry);
+    const bool known =
+        i <= Index(facts_.size()) &&
+        std::any_of(facts_[i.value() - 1].begin(), facts_[i.value() - 1].end(),
+                    [&](const Fact& fact) {
+                      return fact.term == entry.term && fact.digest == digest;
+                    });
+    if (known) continue;
+    return Violation("log matching", node, "recovers an entry at ", i,
+                     " of term ", entry.term, " that no log held");
+  }
+  return CheckRestart(node, core, seen->second);
+}
+
 std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
-                                            const Seen& seen) {
+                                            const Seen& seen) const {
   const HardState& written = seen.disk.hard_state;
   if (core.term() < written.term) {
     return Violation("durability", node, "restarts in term ", core.term(),

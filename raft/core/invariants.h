@@ -84,6 +84,10 @@ class ClusterInvariants {
   //   on its disk. Only a newer snapshot that the log did not hold replaces it.
   std::string ObserveStart(NodeId node, const Core& core);
 
+  // Returns the violation if replica `node` were created from a copy of its
+  // disk now. The checker learns nothing from it.
+  std::string CheckRecovered(NodeId node, const Core& core) const;
+
   // Call when a write of an Output is durable: for each write in order, before
   // the Step with its WriteDone. Returns the violation of the messages that
   // waited for the write. From the first call on, Observe also checks these
@@ -140,7 +144,8 @@ class ClusterInvariants {
   std::string CheckSnapshot(NodeId node, const Core& core, Seen* seen);
   std::string CheckConfiguration(NodeId node, const Core& core,
                                  const Output& output);
-  std::string CheckRestart(NodeId node, const Core& core, const Seen& seen);
+  std::string CheckRestart(NodeId node, const Core& core,
+                           const Seen& seen) const;
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeaderCommit(NodeId node, const Core& core);

@@ -250,6 +250,28 @@ TEST_F(InvariantsTest, RestartWithoutWhatWasOnDisk_Durability) {
   ExpectViolation("durability", Start(1, after));
 }
 
+TEST_F(InvariantsTest, RecoveredCopyWithoutWhatWasOnDisk_Durability) {
+  DrivenReplica before(2);
+  EXPECT_EQ(Start(1, before), "");
+  before.Follow(2, 2, 1, "a", 0);
+  EXPECT_EQ(Show(1, before), "");
+  before.Flush();
+  EXPECT_EQ(Show(1, before), "");
+  EXPECT_EQ(invariants_.CheckRecovered(NodeId(1), before.core()), "");
+  DrivenReplica after(2);
+  ExpectViolation("durability",
+                  invariants_.CheckRecovered(NodeId(1), after.core()));
+}
+
+TEST_F(InvariantsTest, RecoveredCopyWithAnEntryThatNoLogHeld_LogMatching) {
+  DrivenReplica before(2);
+  EXPECT_EQ(Start(1, before), "");
+  DrivenReplica after(2);
+  after.Follow(2, 2, 1, "a", 0);
+  ExpectViolation("log matching",
+                  invariants_.CheckRecovered(NodeId(1), after.core()));
+}
+
 TEST_F(InvariantsTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
   DrivenReplica before(3, {1, 2});
   DrivenReplica after(3, {1, 1});
@@ -515,6 +537,13 @@ TEST_F(InstallTest, RestartWithEntriesOfUnfinishedWrites_IsAllowed) {
   replica.out().writes.push_back(write);
   EXPECT_EQ(Show(2, replica), "");
   EXPECT_EQ(Restart(EntriesBehind(matching_)), "");
+}
+
+TEST_F(InstallTest, RestartWithoutTheInstalledSnapshot_Durability) {
+  Holds(conflicting_);
+  EXPECT_EQ(Install(), "");
+  DrivenReplica again(2);
+  ExpectViolation("durability", Start(2, again));
 }
 
 TEST_F(InvariantsTest, LeadsWithoutItsVoteOnDisk_Durability) {

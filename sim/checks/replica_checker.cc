@@ -34,6 +34,13 @@ void ReplicaChecker::OnStart(NodeId node, GroupId group,
   ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
 }
 
+std::string ReplicaChecker::CheckRecovered(NodeId node, GroupId group,
+                                           const raft::Core& core) const {
+  const auto it = groups_.find(group);
+  return it == groups_.end() ? ""
+                             : it->second.invariants.CheckRecovered(node, core);
+}
+
 void ReplicaChecker::OnWritten(NodeId node, GroupId group,
                                const raft::WriteToken& token) {
   ReportInvariant(group, groups_[group].invariants.ObserveWritten(node, token));

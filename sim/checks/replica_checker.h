@@ -33,6 +33,10 @@ class ReplicaChecker {
   // Checks the rules of the core (raft/core/invariants.h) on the real objects,
   // at every step.
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
+  // A replica was created from a copy of its disk. Returns the violation, or an
+  // empty string. The checker learns nothing from it.
+  std::string CheckRecovered(NodeId node, GroupId group,
+                             const raft::Core& core) const;
   void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
   void OnStep(NodeId node, GroupId group, const raft::Core& core,
               const raft::Output& output);

@@ -26,6 +26,15 @@ bool AllZero(std::string_view bytes) {
 
 // ---- SparseBytes
 
+SparseBytes::SparseBytes(const SparseBytes& other) {
+  pages_.resize(other.pages_.size());
+  for (size_t i = 0; i < pages_.size(); ++i) {
+    if (other.pages_[i] == nullptr) continue;
+    pages_[i] = std::make_unique_for_overwrite<char[]>(kPageBytes);
+    std::memcpy(pages_[i].get(), other.pages_[i].get(), kPageBytes);
+  }
+}
+
 void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
   while (size > 0) {
     const uint64_t page = offset / kPageBytes;
@@ -303,6 +312,32 @@ uint64_t DiskFile::DurableSize() const {
 }
 
 // ---- DiskImage
+
+void DiskImage::CopyFrom(const DiskImage& other) {
+  // A file may have several names, or none that is durable.
+  std::vector<std::pair<FileRef, FileRef>> copies;
+  const auto copy = [&copies](FileRef* file) {
+    if (*file == nullptr) return;
+    for (const auto& [from, to] : copies) {
+      if (from != *file) continue;
+      *file = to;
+      return;
+    }
+    FileRef made = std::make_shared<DiskFile>(**file);
+    copies.emplace_back(*file, made);
+    *file = std::move(made);
+  };
+  entries_ = other.entries_;
+  durable_ = other.durable_;
+  unsynced_ = other.unsynced_;
+  changes_ = other.changes_;
+  seen_ = other.seen_;
+  locks_.clear();
+  for (Entries* entries : {&entries_, &durable_}) {
+    for (auto& [name, file] : *entries) copy(&file);
+  }
+  for (Change& change : unsynced_) copy(&change.file);
+}
 
 DiskImage::FileRef DiskImage::Find(std::string_view name) const {
   const auto found = entries_.find(name);

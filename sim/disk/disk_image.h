@@ -26,6 +26,10 @@ inline constexpr uint64_t kSectorBytes = 512;
 // Bytes by offset. Zeros need no page until other bytes are written there.
 class SparseBytes {
  public:
+  SparseBytes() = default;
+  SparseBytes(const SparseBytes& other);
+  SparseBytes& operator=(const SparseBytes&) = delete;
+
   void Read(uint64_t offset, size_t size, char* out) const;
   void Write(uint64_t offset, std::string_view bytes);
   // Sets all bytes from `offset` on to zero.
@@ -126,6 +130,9 @@ class DiskFile {
 class DiskImage {
  public:
   using FileRef = std::shared_ptr<DiskFile>;
+
+  // Becomes a copy of `other`, with files of its own.
+  void CopyFrom(const DiskImage& other);
 
   FileRef Find(std::string_view name) const;
   std::vector<std::string> Names() const;

@@ -284,6 +284,8 @@ void NodeDisk::DiskEvent(uint64_t id) {
   }
   Execute(operation);
   operation->executed = true;
+  changes_ += operation->kind != Kind::kRead &&
+              operation->kind != Kind::kSize && operation->kind != Kind::kList;
   operation->pieces.clear();
   if (std::holds_alternative<std::monostate>(operation->done)) {
     operations_.Remove(id);

@@ -61,6 +61,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   DiskImage& image() { return *image_; }
   // The number of operations of this program that failed because of a fault.
   uint64_t failures() const { return failures_; }
+  // The number of operations that may have changed the image.
+  uint64_t changes() const { return changes_; }
 
  private:
   friend class NodeFile;
@@ -148,6 +150,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   SlotPool<OpenFile> files_;
   uint64_t operations_to_crash_ = 0;
   uint64_t failures_ = 0;
+  uint64_t changes_ = 0;
   SimTime stalled_until_ = SimTime::Min();
   struct Plan {
     uint64_t nth = 0;  // 0: not armed.

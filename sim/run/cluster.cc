@@ -47,6 +47,10 @@ class Cluster::Program final : public raft::Host::Observer {
     for (const node::ShardConfig& shard : cluster_->shards_) {
       cluster_->NoteState(node_, shard.group, raft::Index());
     }
+    // A start repairs its disk. It may crash while it does so.
+    if (cluster_->created_[node_.value() - 1]) {
+      cluster_->shadows_.Follow(cluster_->machine(node_));
+    }
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
     server_ = node::MakeServer(env_, cluster_->ConfigOf(node_), this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
@@ -109,6 +113,9 @@ class Cluster::Program final : public raft::Host::Observer {
     cluster_->replica_checker_.OnStep(node_, group, core, output);
     NoteHolds(group, core);
     NoteTransfer(group, core, output);
+    if (IsRare(output)) {
+      cluster_->shadows_.Follow(cluster_->machine(node_));
+    }
   }
   void OnStopped(const absl::Status& why) override {
     cluster_->OnNodeStopped(node_, why);
@@ -133,6 +140,20 @@ class Cluster::Program final : public raft::Host::Observer {
     // The leader that sends a snapshot. Zero: no snapshot is being received.
     NodeId snapshot_from;
   };
+
+  // Whether the disk changes in a rare way: a snapshot is installed, or a
+  // conflicting suffix is replaced.
+  static bool IsRare(const raft::Output& output) {
+    return std::any_of(output.snapshots.begin(), output.snapshots.end(),
+                       [](const raft::SnapshotWork& work) {
+                         return work.kind == raft::SnapshotWork::Kind::kInstall;
+                       }) ||
+           std::any_of(output.events.begin(), output.events.end(),
+                       [](const raft::Event& event) {
+                         return event.kind ==
+                                raft::Event::Kind::kSuffixTruncated;
+                       });
+  }
 
   // Marks a transfer of a snapshot that stops because its sender lost the
   // leadership.
@@ -235,7 +256,10 @@ class Cluster::Program final : public raft::Host::Observer {
 
 Cluster::Cluster(World& world, ReplicaChecker& checker,
                  const ClusterOptions& options)
-    : world_(world), replica_checker_(checker), options_(options) {
+    : world_(world),
+      replica_checker_(checker),
+      shadows_(&world, &checker),
+      options_(options) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
   const uint32_t nodes = options_.nodes + options_.read_only_nodes;
   for (uint32_t i = 1; i <= nodes; ++i) {
@@ -314,7 +338,16 @@ void Cluster::Start() {
 void Cluster::AfterTurn(MachineId machine) {
   const auto it = node_of_machine_.find(machine.value());
   if (it == node_of_machine_.end()) return;
-  if (Program* program = programs_[it->second - 1]) program->AfterTurn();
+  Program* const program = programs_[it->second - 1];
+  if (program == nullptr) return;
+  program->AfterTurn();
+  const NodeId node(it->second);
+  if (!shadows_.Due(machine) || MayNotWork(node)) return;
+  Recover(node);
+}
+
+void Cluster::Recover(NodeId node) {
+  shadows_.Recover(node, machine(node), ConfigOf(node));
 }
 
 void Cluster::Stop(MachineId machine) {

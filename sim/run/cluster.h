@@ -21,6 +21,7 @@
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/run/shadow_recovery.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -68,6 +69,9 @@ class Cluster {
   void Start();
   // Asks the server to stop, and ends its program when it has.
   void Stop(MachineId machine);
+  // Recovers a copy of the node's disk in a world of its own
+  // (sim/run/shadow_recovery.h).
+  void Recover(NodeId node);
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 
@@ -106,6 +110,8 @@ class Cluster {
     raft::Term term;
   };
   const std::vector<Leadership>& leaderships() const { return leaderships_; }
+  // How many copies of disks were recovered.
+  uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // All starts and crashes of nodes' programs, in order.
   struct Life {
     SimTime time;
@@ -163,6 +169,7 @@ class Cluster {
 
   World& world_;
   ReplicaChecker& replica_checker_;
+  ShadowRecovery shadows_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> state_hook_;

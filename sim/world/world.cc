@@ -274,6 +274,19 @@ void World::FailDiskOperation(MachineId id, DiskOperation kind, uint64_t nth,
 
 void World::HealDisk(MachineId id) { machine(id).disk().Heal(); }
 
+uint64_t World::disk_changes(MachineId id) const {
+  return machine(id).disk().changes();
+}
+
+void World::CopyDisk(MachineId id, const World& from, MachineId source,
+                     CrashKind crash) {
+  CHECK(!running(id)) << "machine " << id;
+  DiskImage& image = machine(id).disk().image();
+  image.CopyFrom(*from.machine(source).image());
+  image.ProcessDied();
+  if (crash == CrashKind::kMachine) image.LosePower(state_.get(), id.value());
+}
+
 uint64_t World::disk_failures(MachineId id) const {
   return machine(id).disk().failures();
 }

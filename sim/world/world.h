@@ -209,6 +209,13 @@ class World {
   void FailDiskOperation(MachineId machine, DiskOperation kind, uint64_t nth,
                          bool persistent);
   void HealDisk(MachineId machine);  // Ends failures and stalls.
+  // How many disk operations of the machine may have changed its files.
+  uint64_t disk_changes(MachineId machine) const;
+  // Gives the machine a copy of the disk of a machine in another world, as that
+  // machine would find it after a crash now. Operations in flight there have no
+  // effect here. Requires: not running.
+  void CopyDisk(MachineId machine, const World& from, MachineId source,
+                CrashKind crash);
   // How many disk operations of the running program failed because of a fault.
   uint64_t disk_failures(MachineId machine) const;
   // No operation completes before `until`.

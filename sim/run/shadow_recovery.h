@@ -1,0 +1,56 @@
+// sim/run/shadow_recovery.h: recovers copies of a node's disk.
+//
+// A copy of the disk is opened by the product's own start-up in a world of its
+// own. The checker compares what the replicas recovered with what must be
+// durable. So every moment around rare work is checked as if the node had
+// crashed there, and the run itself does not change.
+#ifndef QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
+#define QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
+
+#include <cstdint>
+#include <map>
+
+#include "env/ids.h"
+#include "node/config/config.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class ShadowRecovery {
+ public:
+  // The changes of the disk after a rare moment that are followed.
+  static constexpr uint32_t kChanges = 12;
+  // The recoveries in one run, at most.
+  static constexpr uint32_t kRecoveriesMax = 60;
+
+  // Both outlive this object. Violations go to `world`.
+  ShadowRecovery(World* world, ReplicaChecker* checker)
+      : world_(world), checker_(checker) {}
+
+  // Something rare happens on the machine: its disk is copied after each of the
+  // next changes.
+  void Follow(MachineId machine);
+  // Whether a copy is due after a turn of the machine.
+  bool Due(MachineId machine);
+  // Recovers a copy of the machine's disk, as a crash now would leave it.
+  // `config` is the node's configuration.
+  void Recover(NodeId node, MachineId machine, const node::Config& config);
+
+  uint64_t recoveries() const { return recoveries_; }
+
+ private:
+  struct Followed {
+    uint32_t left = 0;
+    uint64_t changes = 0;  // Through the last copy.
+  };
+
+  World* const world_;
+  ReplicaChecker* const checker_;
+  std::map<MachineId, Followed> followed_;
+  uint32_t recoveries_ = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
