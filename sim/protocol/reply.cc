@@ -13,6 +13,14 @@ bool ToInteger(std::string_view text, int64_t* value) {
 
 }  // namespace
 
+std::string EncodeCommand(const std::vector<std::string>& words) {
+  std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
+  for (const std::string& word : words) {
+    bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  }
+  return bytes;
+}
+
 std::string_view ClientReply::error_code() const {
   if (!is_error()) return {};
   return std::string_view(text).substr(0, text.find(' '));

@@ -1,5 +1,5 @@
-// sim/protocol/reply.h: parses RESP2 replies that a client reads from a byte
-// stream.
+// sim/protocol/reply.h: the RESP2 commands that a client writes, and the
+// replies that it reads from a byte stream.
 //
 // This parser is apart from the parsers of the product (kv/client, net/) on
 // purpose. If both sides of a simulated connection shared one parser, a bug in
@@ -14,6 +14,9 @@
 #include <vector>
 
 namespace quorate::sim {
+
+// A command as an array of bulk strings.
+std::string EncodeCommand(const std::vector<std::string>& words);
 
 struct ClientReply {
   enum class Type : uint8_t { kSimple, kError, kInteger, kBulk, kNil, kArray };

@@ -22,6 +22,11 @@ std::vector<std::string> ParseInPieces(std::string_view bytes, size_t piece) {
   return replies;
 }
 
+TEST(EncodeCommand, AnyWords_AreBulkStrings) {
+  EXPECT_EQ(EncodeCommand({"SET", "k\r\n", ""}),
+            "*3\r\n$3\r\nSET\r\n$3\r\nk\r\n\r\n$0\r\n\r\n");
+}
+
 TEST(ReplyParser, SplitAnywhere_GivesTheSameReplies) {
   const std::string_view bytes =
       "+OK\r\n$5\r\na\r\nbc\r\n:-7\r\n$-1\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n"

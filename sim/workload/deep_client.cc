@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "sim/protocol/key_prefixes.h"
+#include "sim/protocol/reply.h"
 
 namespace quorate::sim {
 namespace {
@@ -13,14 +14,6 @@ namespace {
 constexpr Duration kBetweenRounds = Seconds(4);
 // A round without a reply for this long is given up.
 constexpr Duration kReplyTimeout = Seconds(15);
-
-std::string Command(const std::vector<std::string>& words) {
-  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
-  for (const std::string& word : words) {
-    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
-  }
-  return bytes;
-}
 
 }  // namespace
 
@@ -89,8 +82,8 @@ void DeepClient::Ask() {
   static constexpr uint64_t kReads[] = {20, 300, 1'500};
   const uint64_t reads = kReads[Draw("deep.reads", 3)];
   const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
-  std::string requests = Command({"SET", key, value_});
-  const std::string read = Command({"GET", key});
+  std::string requests = EncodeCommand({"SET", key, value_});
+  const std::string read = EncodeCommand({"GET", key});
   for (uint64_t i = 0; i < reads; ++i) requests += read;
   expected_ = reads + 1;
   connection_->Write(Buffer::Copy(requests));

@@ -2,21 +2,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "sim/protocol/reply.h"
 
 namespace quorate::sim {
-namespace {
 
 using lincheck::Kv;
-
-std::string Command(const std::vector<std::string>& words) {
-  std::string bytes = absl::StrCat("*", words.size(), "\r\n");
-  for (const std::string& word : words) {
-    absl::StrAppend(&bytes, "$", word.size(), "\r\n", word, "\r\n");
-  }
-  return bytes;
-}
-
-}  // namespace
 
 bool ClientOperation::is_read() const {
   return expiry.has_value() ? expiry->read_only() : call.function == Kv::kGet;
@@ -58,11 +48,13 @@ std::vector<std::string> ClientOperation::Words() const {
 EncodedOperation EncodeRequest(const ClientOperation& operation,
                                const std::string& session, uint64_t floor) {
   using SwapForm = ClientOperation::SwapForm;
-  if (operation.opens_session) return {Command({"QUORATE.SESSION"})};
+  if (operation.opens_session) return {EncodeCommand({"QUORATE.SESSION"})};
   const ClientCall& call = operation.call;
   if (operation.form == SwapForm::kTransaction) {
-    return {.bytes = Command({"MULTI"}) + Command({"GET", call.key}) +
-                     Command({"SET", call.key, call.text}) + Command({"EXEC"}),
+    return {.bytes = EncodeCommand({"MULTI"}) +
+                     EncodeCommand({"GET", call.key}) +
+                     EncodeCommand({"SET", call.key, call.text}) +
+                     EncodeCommand({"EXEC"}),
             .replies = 4};
   }
   if (operation.form == SwapForm::kWatched) {
@@ -71,9 +63,11 @@ EncodedOperation EncodeRequest(const ClientOperation& operation,
     const bool tagged = call.key.find('{') != std::string::npos;
     const std::string unwritten = tagged ? absl::StrCat(call.key, "w")
                                          : absl::StrCat("{", call.key, "}w");
-    return {.bytes = Command({"WATCH", unwritten, call.key}) +
-                     Command({"GET", call.key}) + Command({"MULTI"}) +
-                     Command({"SET", call.key, call.text}) + Command({"EXEC"}),
+    return {.bytes = EncodeCommand({"WATCH", unwritten, call.key}) +
+                     EncodeCommand({"GET", call.key}) +
+                     EncodeCommand({"MULTI"}) +
+                     EncodeCommand({"SET", call.key, call.text}) +
+                     EncodeCommand({"EXEC"}),
             .replies = 5};
   }
   std::vector<std::string> words = operation.Words();
@@ -82,7 +76,7 @@ EncodedOperation EncodeRequest(const ClientOperation& operation,
                  {"QUORATE.DO", session, absl::StrCat(operation.sequence),
                   absl::StrCat(floor)});
   }
-  return {Command(words)};
+  return {EncodeCommand(words)};
 }
 
 }  // namespace quorate::sim
