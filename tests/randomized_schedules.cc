@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "sim/cmd/arguments.h"
+#include "sim/cmd/files.h"
 #include "sim/cmd/worker.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"

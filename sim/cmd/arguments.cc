@@ -99,17 +99,28 @@ bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults";
 }
 
-bool Allowed(SimulateArguments::Command command, const std::string& flag) {
+bool Allowed(SimulateArguments::Command command, Simulated simulated,
+             const std::string& flag) {
   const auto one_of = [&](std::initializer_list<std::string_view> flags) {
     for (const std::string_view f : flags) {
       if (flag == f) return true;
     }
     return false;
   };
+  const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
+  if (simulated == Simulated::kSubject) {
+    switch (command) {
+      case SimulateArguments::Command::kRun:
+        return any || one_of({"--seed", "--tape-out"});
+      case SimulateArguments::Command::kSwarm:
+        return any || flag == "--seeds";
+      default:
+        return false;
+    }
+  }
   if (flag == "--json") return true;
   const bool world =
-      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys",
-              "--duration", "--no-faults", "--without", "--only"});
+      any || one_of({"--nodes", "--groups", "--clients", "--rate", "--keys"});
   switch (command) {
     case SimulateArguments::Command::kRun:
       return world || one_of({"--seed", "--tape-out", "--history-out",
@@ -190,7 +201,7 @@ absl::Status ParseSeeds(std::string_view text, uint64_t* first,
 }
 
 absl::StatusOr<SimulateArguments> ParseArguments(
-    const std::vector<std::string>& arguments) {
+    const std::vector<std::string>& arguments, Simulated simulated) {
   SimulateArguments result;
   if (arguments.empty()) {
     return absl::InvalidArgumentError("expected run, swarm or replay");
@@ -226,7 +237,7 @@ absl::StatusOr<SimulateArguments> ParseArguments(
       value = flag.substr(equals + 1);
       flag.resize(equals);
     }
-    if (!Allowed(result.command, flag)) {
+    if (!Allowed(result.command, simulated, flag)) {
       return absl::InvalidArgumentError(
           absl::StrCat("unknown flag ", flag, " of ", command));
     }

@@ -34,9 +34,14 @@ struct SimulateArguments {
 
 extern const std::string_view kUsage;
 
+// The program whose command line it is: simulate runs the store, other programs
+// run a subject without a shape (sim/cmd/subject_main.h).
+enum class Simulated : uint8_t { kStore, kSubject };
+
 // kInvalidArgument has the name of the argument and what was expected.
 absl::StatusOr<SimulateArguments> ParseArguments(
-    const std::vector<std::string>& arguments);
+    const std::vector<std::string>& arguments,
+    Simulated simulated = Simulated::kStore);
 
 // Parses "10", "10s", "250ms", "2m" or "1h"; otherwise kInvalidArgument.
 absl::StatusOr<Duration> ParseDuration(std::string_view text);

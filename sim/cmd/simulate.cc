@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "sim/cmd/arguments.h"
+#include "sim/cmd/files.h"
 #include "sim/cmd/worker.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
@@ -25,14 +25,6 @@ int BadUsage(std::string_view what) {
   std::fprintf(stderr, "simulate: %.*s\n\n%s", static_cast<int>(what.size()),
                what.data(), std::string(kUsage).c_str());
   return kBadUsage;
-}
-
-// `bazel run` starts programs in another directory. Paths on the command line
-// are relative to the user's directory.
-std::string UserPath(const std::string& path) {
-  const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
-  if (path.empty() || path[0] == '/' || directory == nullptr) return path;
-  return absl::StrCat(directory, "/", path);
 }
 
 void Print(const std::string& text) {

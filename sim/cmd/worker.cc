@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -21,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "sim/cmd/files.h"
 
 namespace quorate::sim {
 namespace {
@@ -202,26 +201,6 @@ SwarmReport RunSwarm(const SwarmOptions& options) {
   }
   swarm.wall_time = Nanoseconds(WallNs() - begin);
   return swarm;
-}
-
-std::optional<std::string> ReadFile(const std::string& path) {
-  struct stat kind;
-  if (::stat(path.c_str(), &kind) != 0 || S_ISDIR(kind.st_mode)) {
-    return std::nullopt;
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-bool CanWriteFile(const std::string& path) {
-  return static_cast<bool>(std::ofstream(path, std::ios::app));
-}
-
-bool WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  return static_cast<bool>(out.flush());
 }
 
 }  // namespace quorate::sim

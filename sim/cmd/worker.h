@@ -44,13 +44,6 @@ struct SwarmOptions {
 
 SwarmReport RunSwarm(const SwarmOptions& options);
 
-// Reads a whole file. No value if that fails.
-std::optional<std::string> ReadFile(const std::string& path);
-// Whether a file can be written at `path`. Creates an empty file if there is
-// none.
-bool CanWriteFile(const std::string& path);
-bool WriteFile(const std::string& path, const std::string& text);
-
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_CMD_WORKER_H_

@@ -1,46 +1,49 @@
 #include "sim/run/run.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "env/annotate.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/harness/harness.h"
 #include "sim/run/cluster.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
-#include "sim/world/liveness.h"
 
 namespace quorate::sim {
 namespace {
 
-// Bounds on the time that progress may take once faults are healed.
-constexpr Duration kSettleMax = Seconds(30);
-constexpr Duration kFinishMax = Seconds(60);
 constexpr Duration kIdle = Seconds(2);
-// Faults end before clients do, by this fraction of the duration.
-constexpr int64_t kHealthyDivisor = 5;
 
 constexpr ChoiceSite kClusterClient("workload.cluster_client");
 constexpr ChoiceSite kSessionClient("workload.session_client");
 constexpr ChoiceSite kDeepClient("workload.deep_client");
 
+HarnessOptions HarnessOptionsOf(const RunOptions& options) {
+  return {.seed = options.seed,
+          .duration = options.duration,
+          .faults = options.faults,
+          .without = options.without,
+          .record = options.record,
+          .keep_trace = options.keep_trace,
+          .message_key = EnvelopeKey};
+}
+
 }  // namespace
 
-class Run::Impl {
+class Run::Impl final : public Subject {
  public:
   Impl(RunOptions options, const Tape* replay)
       : options_(std::move(options)),
-        world_(MakeWorld(options_, replay)),
+        harness_(HarnessOptionsOf(options_), replay),
+        world_(harness_.world()),
         draw_(&world_.choices()),
         shape_(draw_.DrawShape(options_.shape)),
         replica_checker_(
@@ -77,7 +80,6 @@ class Run::Impl {
     recorder_.SetClocks({.epoch = WorldOptions().epoch,
                          .lag_max = [this] { return ClockLag(); },
                          .lost = [this] { return ClockLoss(); }});
-    world_.SetStepHook([this](MachineId machine) { AfterTurn(machine); });
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;
     for (uint64_t node = 1; node <= cluster_.machines().size(); ++node) {
@@ -95,12 +97,21 @@ class Run::Impl {
   const std::vector<IssuedOperation>& issued() const { return issued_; }
 
  private:
-  static WorldOptions MakeWorld(const RunOptions& options, const Tape* replay);
-
-  void AfterTurn(MachineId machine) {
-    cluster_.AfterTurn(machine);
-    if (!world_.violations().empty()) world_.StopRunning();
+  // Subject.
+  ScheduleOptions Start() override;
+  void OnScheduled(const Schedule& schedule) override;
+  void AfterTurn(MachineId machine) override { cluster_.AfterTurn(machine); }
+  void StopClients() override;
+  void OnHealed(const std::vector<MachineId>& nodes) override {
+    healed_ = nodes;
   }
+  bool ClientsIdle() const override;
+  std::vector<Probe> Probes(Stage stage) override;
+  std::vector<Condition> Conditions(Stage stage) override;
+  void CompareReplicas() override { cluster_.CompareStates(); }
+  void Finish() override { recorder_.Finish(); }
+  std::string Describe() const override;
+
   // Clocks are within their error bound, so the earliest end of an interval
   // lags by at most twice the bound.
   Duration ClockLag() {
@@ -118,26 +129,13 @@ class Run::Impl {
     }
     return most;
   }
-  bool Violated() const { return !world_.violations().empty(); }
   void StartClients();
-  // Runs until `done`. It is a violation, named `what`, if that takes longer
-  // than `limit`.
-  template <typename Done>
-  void Require(std::string_view what, Duration limit, Done&& done);
-  void PlanFaults();
-  void Liveness();
-  void LosePowerEverywhere(const std::vector<std::string>& keys);
-  bool ClientsIdle() const {
-    return std::all_of(
-        clients_.begin(), clients_.end(),
-        [](const WorkloadClient* client) { return client->idle(); });
-  }
-  bool DeepClientDone() const {
-    return deep_client_ == nullptr || deep_client_->last_round_done();
-  }
+  // Number keys, enough for each group to own some.
+  std::vector<std::string> NumberKeys() const;
 
-  RunOptions options_;
-  World world_;
+  const RunOptions options_;
+  Harness harness_;
+  World& world_;
   ShapeDraw draw_;
   const Shape shape_;
   ReplicaChecker replica_checker_;
@@ -148,19 +146,8 @@ class Run::Impl {
   DeepClient* deep_client_ = nullptr;
   std::vector<MachineId> client_machines_;
   std::vector<IssuedOperation> issued_;
-  std::optional<Schedule> schedule_;  // Empty without faults.
-  // The nodes that must work in the liveness phase.
-  std::vector<MachineId> healed_;
+  std::vector<MachineId> healed_;  // The nodes that must work.
 };
-
-WorldOptions Run::Impl::MakeWorld(const RunOptions& options,
-                                  const Tape* replay) {
-  return {.seed = options.seed,
-          .replay = replay,
-          .record = options.record,
-          .keep_trace = options.keep_trace,
-          .message_key = EnvelopeKey};
-}
 
 void Run::Impl::StartClients() {
   for (uint32_t i = 0; i < shape_.clients; ++i) {
@@ -206,83 +193,9 @@ void Run::Impl::StartClients() {
   });
 }
 
-template <typename Done>
-void Run::Impl::Require(std::string_view what, Duration limit, Done&& done) {
-  RequireWithin(world_, what, limit, done, [this] {
-    std::string open;
-    for (const WorkloadClient* client : clients_) {
-      if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
-    }
-    if (deep_client_ != nullptr) open += deep_client_->Describe();
-    return open + cluster_.Describe();
-  });
-}
-
-void Run::Impl::Liveness() {
-  for (WorkloadClient* client : clients_) client->StopIssuing();
-  if (deep_client_ != nullptr) {
-    std::vector<std::string> healthy;
-    for (const MachineId machine : healed_) {
-      const auto& all = cluster_.machines();
-      const auto place = std::find(all.begin(), all.end(), machine);
-      healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
-    }
-    deep_client_->BeginLastRound(std::move(healthy));
-  }
-  Require("finishing all open operations", kFinishMax,
-          [this] { return ClientsIdle() && DeepClientDone(); });
-  if (Violated()) return;
-  const std::vector<std::string> keys = recorder_.keys();
-  // Checks that every group accepts writes: takes enough number keys for each
-  // group to own some.
-  std::vector<std::string> numbers;
-  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-    if ((*key)[0] == 'n' && numbers.size() < 8 * shape_.groups) {
-      numbers.push_back(*key);
-    }
-  }
-  clients_[0]->AddToEach(numbers);
-  Require("writing", kFinishMax, [this] { return ClientsIdle(); });
-  if (Violated()) return;
-  // Groups are idle for a while. Keys that expire then are removed by a read.
-  world_.RunFor(kIdle);
-  clients_[0]->ReadAll(keys);
-  Require("reading every key", kFinishMax, [this] { return ClientsIdle(); });
-  Require("agreement of the healed replicas", kSettleMax,
-          [this] { return cluster_.Settled(healed_); });
-  if (schedule_.has_value()) schedule_->HealAll();
-  Require("agreement of all replicas", kSettleMax,
-          [this] { return cluster_.Settled(cluster_.machines()); });
-  Require("every node's view of the cluster", kSettleMax,
-          [this] { return cluster_.ViewsAreTrue(); });
-  if (Violated()) return;
-  cluster_.CompareStates();
-  const bool loses_power =
-      std::find(options_.without.begin(), options_.without.end(),
-                FaultFamily::kMachineCrash) == options_.without.end();
-  if (options_.faults && loses_power) LosePowerEverywhere(keys);
-  if (!Violated()) recorder_.Finish();
-}
-
-// Acknowledged writes survive a loss of power of all machines at once.
-void Run::Impl::LosePowerEverywhere(const std::vector<std::string>& keys) {
-  if (Violated()) return;
-  for (const MachineId machine : cluster_.machines()) {
-    world_.Crash(machine, CrashKind::kMachine);
-  }
-  for (const MachineId machine : cluster_.machines()) world_.Restart(machine);
-  Require("agreement after a loss of power of all machines", kSettleMax,
-          [this] { return cluster_.Settled(cluster_.machines()); });
-  if (Violated()) return;
-  clients_[0]->ReadAll(keys);
-  Require("reading every key after a loss of power of all machines", kFinishMax,
-          [this] { return ClientsIdle(); });
-  if (!Violated()) cluster_.CompareStates();
-}
-
-void Run::Impl::PlanFaults() {
-  healed_ = cluster_.machines();
-  if (!options_.faults) return;
+ScheduleOptions Run::Impl::Start() {
+  cluster_.Start();
+  StartClients();
   std::vector<std::vector<MachineId>> groups;
   for (const node::ShardConfig& shard : cluster_.shards()) {
     std::vector<MachineId>& group = groups.emplace_back();
@@ -290,14 +203,9 @@ void Run::Impl::PlanFaults() {
       group.push_back(cluster_.machine(node));
     }
   }
-  schedule_.emplace(
-      &world_,
-      ScheduleOptions{
-          .nodes = cluster_.machines(),
+  return {.nodes = cluster_.machines(),
           .clients = client_machines_,
           .groups = std::move(groups),
-          .length = options_.duration - options_.duration / kHealthyDivisor,
-          .without = options_.without,
           .leader =
               [this](uint64_t draw) {
                 const NodeId leader =
@@ -309,27 +217,104 @@ void Run::Impl::PlanFaults() {
           .damage_limit =
               [this](MachineId machine, std::string_view file) {
                 return cluster_.DamageLimit(machine, file);
-              }});
-  cluster_.SetDamaged([this](MachineId machine) {
-    return schedule_->damaged().contains(machine);
+              }};
+}
+
+void Run::Impl::OnScheduled(const Schedule& schedule) {
+  cluster_.SetDamaged([&schedule](MachineId machine) {
+    return schedule.damaged().contains(machine);
   });
-  cluster_.SetErased([this](MachineId machine) {
-    return schedule_->erased().contains(machine);
+  cluster_.SetErased([&schedule](MachineId machine) {
+    return schedule.erased().contains(machine);
   });
-  schedule_->Begin();
+}
+
+void Run::Impl::StopClients() {
+  for (WorkloadClient* client : clients_) client->StopIssuing();
+  if (deep_client_ == nullptr) return;
+  std::vector<std::string> healthy;
+  for (const MachineId machine : healed_) {
+    const auto& all = cluster_.machines();
+    const auto place = std::find(all.begin(), all.end(), machine);
+    healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
+  }
+  deep_client_->BeginLastRound(std::move(healthy));
+}
+
+bool Run::Impl::ClientsIdle() const {
+  return std::all_of(
+             clients_.begin(), clients_.end(),
+             [](const WorkloadClient* client) { return client->idle(); }) &&
+         (deep_client_ == nullptr || deep_client_->last_round_done());
+}
+
+std::string Run::Impl::Describe() const {
+  std::string open;
+  for (const WorkloadClient* client : clients_) {
+    if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
+  }
+  if (deep_client_ != nullptr) open += deep_client_->Describe();
+  return open + cluster_.Describe();
+}
+
+std::vector<std::string> Run::Impl::NumberKeys() const {
+  const std::vector<std::string> keys = recorder_.keys();
+  std::vector<std::string> numbers;
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    if ((*key)[0] == 'n' && numbers.size() < 8 * shape_.groups) {
+      numbers.push_back(*key);
+    }
+  }
+  return numbers;
+}
+
+std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
+  const auto read_all = [this, keys = recorder_.keys()] {
+    clients_[0]->ReadAll(keys);
+  };
+  std::vector<Probe> probes;
+  switch (stage) {
+    case Stage::kMajorities:
+      // Every group accepts writes.
+      probes.push_back(
+          {"writing", [this] { clients_[0]->AddToEach(NumberKeys()); }});
+      // Groups are idle for a while. Keys that expire then are removed by a
+      // read.
+      probes.push_back({"reading every key", read_all, kIdle});
+      break;
+    case Stage::kAll:
+      break;
+    case Stage::kPowerLoss:
+      probes.push_back(
+          {"reading every key after a loss of power of all machines",
+           read_all});
+      break;
+  }
+  return probes;
+}
+
+std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
+  const auto settled = [this] { return cluster_.Settled(healed_); };
+  std::vector<Condition> conditions;
+  switch (stage) {
+    case Stage::kMajorities:
+      conditions.push_back({"agreement of the healed replicas", settled});
+      break;
+    case Stage::kAll:
+      conditions.push_back({"agreement of all replicas", settled});
+      conditions.push_back({"every node's view of the cluster",
+                            [this] { return cluster_.ViewsAreTrue(); }});
+      break;
+    case Stage::kPowerLoss:
+      conditions.push_back(
+          {"agreement after a loss of power of all machines", settled});
+      break;
+  }
+  return conditions;
 }
 
 RunReport Run::Impl::Execute() {
-  cluster_.Start();
-  StartClients();
-  PlanFaults();
-  const SimTime end = world_.now() + options_.duration;
-  world_.RunUntil(end - options_.duration / kHealthyDivisor);
-  if (schedule_.has_value() && !Violated()) {
-    healed_ = schedule_->BeginLiveness();
-  }
-  if (!Violated()) world_.RunUntil(end);
-  if (!Violated()) Liveness();
+  harness_.Execute(*this);
   return Current();
 }
 
@@ -371,8 +356,7 @@ RunReport Run::Impl::Current() const {
 
 std::vector<std::string> Run::Impl::Story() const {
   std::vector<std::string> lines;
-  if (!schedule_.has_value()) return lines;
-  for (const Schedule::Entry& entry : schedule_->entries()) {
+  for (const Schedule::Entry& entry : harness_.entries()) {
     lines.push_back(absl::StrCat(entry.time.ms(), " ms: ", entry.what));
   }
   return lines;
@@ -382,16 +366,14 @@ std::string Run::Impl::History() const {
   lincheck::Recording recording{
       .history = recorder_.KnownHistory(),
       .unit = lincheck::TimeUnit::kNanoseconds,
-      .events = TimelineEventsOf(schedule_.has_value()
-                                     ? schedule_->entries()
-                                     : std::vector<Schedule::Entry>(),
-                                 cluster_.lives(), cluster_.leaderships()),
+      .events = TimelineEventsOf(harness_.entries(), cluster_.lives(),
+                                 cluster_.leaderships()),
       .model = "kv"};
   return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
 }
 
 Tape Run::Impl::tape() const {
-  Tape tape = world_.tape();
+  Tape tape = harness_.tape();
   const auto add = [&](std::string_view key, std::optional<uint32_t> value) {
     if (value.has_value()) tape.SetParameter(key, absl::StrCat(*value));
   };
@@ -400,37 +382,16 @@ Tape Run::Impl::tape() const {
   add("clients", options_.shape.clients);
   add("operations_per_second", options_.shape.operations_per_second);
   add("keys", options_.shape.keys);
-  tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
-  tape.SetParameter("faults", options_.faults ? "1" : "0");
-  if (!options_.without.empty()) {
-    tape.SetParameter("without", FaultFamilyNames(options_.without));
-  }
   return tape;
 }
 
 absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   RunOptions options;
-  options.seed = tape.seed;
-  absl::Status status;
-  std::set<std::string_view> known;
-  const auto read = [&](std::string_view key, int64_t otherwise, int64_t least,
-                        int64_t most) {
-    known.insert(key);
-    int64_t value = otherwise;
-    const std::string* text = tape.Parameter(key);
-    if (text != nullptr &&
-        (!absl::SimpleAtoi(*text, &value) || value < least || value > most)) {
-      status.Update(absl::InvalidArgumentError(absl::StrCat(
-          "parameter ", std::string(key), ": expected a number from ", least,
-          " to ", most, ", found '", *text, "'")));
-    }
-    return value;
-  };
+  TapeParameters parameters(tape);
   const auto shape = [&](std::string_view key, uint32_t most,
                          std::optional<uint32_t>* value) {
-    known.insert(key);
-    if (tape.Parameter(key) == nullptr) return;
-    *value = static_cast<uint32_t>(read(key, 1, 1, most));
+    const int64_t number = parameters.Number(key, 1, 1, most);
+    if (parameters.Has(key)) *value = static_cast<uint32_t>(number);
   };
   shape("nodes", RunOptions::kNodesMax, &options.shape.nodes);
   shape("groups", RunOptions::kGroupsMax, &options.shape.groups);
@@ -438,26 +399,14 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   shape("operations_per_second", RunOptions::kRateMax,
         &options.shape.operations_per_second);
   shape("keys", RunOptions::kKeysMax, &options.shape.keys);
-  options.duration = Milliseconds(read("duration_ms", options.duration.ms(), 1,
-                                       RunOptions::kDurationMax.ms()));
-  options.faults = read("faults", 1, 0, 1) != 0;
-  known.insert("without");
-  if (const std::string* names = tape.Parameter("without")) {
-    absl::StatusOr<std::vector<FaultFamily>> without =
-        ParseFaultFamilies(*names);
-    if (without.ok()) {
-      options.without = *std::move(without);
-    } else {
-      status.Update(Annotate(without.status(), "parameter without"));
-    }
-  }
-  for (const auto& [key, value] : tape.parameters) {
-    if (!known.contains(key)) {
-      status.Update(absl::InvalidArgumentError(
-          absl::StrCat("parameter ", key, ": not known")));
-    }
-  }
+  HarnessOptions harness;
+  ReadOptions(parameters, &harness);
+  const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
+  options.seed = tape.seed;
+  options.duration = harness.duration;
+  options.faults = harness.faults;
+  options.without = std::move(harness.without);
   return options;
 }
 

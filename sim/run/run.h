@@ -23,6 +23,7 @@
 #include "env/time.h"
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
+#include "sim/harness/harness.h"
 #include "sim/run/report.h"
 #include "sim/run/shape.h"
 #include "sim/schedule/schedule_options.h"
@@ -38,7 +39,7 @@ struct RunOptions {
   static constexpr uint32_t kClientsMax = 1000;
   static constexpr uint32_t kRateMax = 1'000'000;
   static constexpr uint32_t kKeysMax = 1'000'000;
-  static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
+  static constexpr Duration kDurationMax = HarnessOptions::kDurationMax;
 
   uint64_t seed = 1;
   FixedShape shape;                 // Parts that have no value are drawn.

@@ -1,0 +1,67 @@
+// examples/counter/simulation.h: what the simulator needs to test the counter:
+// its commands, and a model of it.
+#ifndef QUORATE_EXAMPLES_COUNTER_SIMULATION_H_
+#define QUORATE_EXAMPLES_COUNTER_SIMULATION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "env/check.h"
+#include "env/parse_integer.h"
+#include "examples/counter/counter.h"
+#include "lincheck/model.h"
+#include "sim/harness/state_machine_subject.h"
+
+namespace quorate::examples {
+
+// The counter as a model of the checker: every add returns the new sum.
+struct CounterModel {
+  using State = int64_t;
+  State Initial() const { return 0; }
+  bool Step(State& state, const lincheck::Operation& add) const {
+    state += add.argument.integer();
+    return !add.known() || add.result == lincheck::Value::Integer(state);
+  }
+  bool IsRead(const lincheck::Operation&) const { return false; }
+  std::string_view Name(uint8_t) const { return "add"; }
+  std::string Describe(const State& state) const {
+    return std::to_string(state);
+  }
+};
+
+template <typename T>
+class CounterTest final : public sim::StateMachineTest {
+ public:
+  std::unique_ptr<raft::StateMachine> Make() override {
+    return std::make_unique<T>();
+  }
+  Command Draw(const Random& random, lincheck::History&) override {
+    const auto delta =
+        static_cast<int64_t>(1 + random.Below(9, "example.delta", 0, 0));
+    return {.payload = Buffer::Copy(std::to_string(delta)),
+            .operation = {.argument = lincheck::Value::Integer(delta)}};
+  }
+  lincheck::Value ResultOf(const Command&, std::string_view result,
+                           lincheck::History&) override {
+    int64_t sum = 0;
+    CHECK(ParseInteger(result, &sum));
+    return lincheck::Value::Integer(sum);
+  }
+  const lincheck::Model& model() const override { return model_; }
+
+ private:
+  const lincheck::ModelOf<CounterModel> model_;
+};
+
+// A subject of the simulator. T is Counter, or one with a mistake.
+template <typename T = Counter>
+std::unique_ptr<sim::Subject> SimulatedCounter(sim::World& world) {
+  return std::make_unique<sim::StateMachineSubject>(
+      &world, std::make_unique<CounterTest<T>>());
+}
+
+}  // namespace quorate::examples
+
+#endif  // QUORATE_EXAMPLES_COUNTER_SIMULATION_H_

@@ -1,0 +1,146 @@
+#include "sim/cmd/subject_main.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "sim/cmd/arguments.h"
+#include "sim/cmd/files.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr int kClean = 0;
+constexpr int kViolation = 1;
+constexpr int kBadUsage = 2;
+
+constexpr char kSubjectUsage[] =
+    "  run    --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
+    "         [--only FAMILIES] [--tape-out FILE]\n"
+    "  swarm  --seeds A..B [--duration 60s] [--no-faults] [--without "
+    "FAMILIES]\n"
+    "         [--only FAMILIES]\n"
+    "  replay TAPE\n"
+    "\n"
+    "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
+
+int BadUsage(std::string_view what) {
+  std::fprintf(stderr, "%.*s\n\n%s", static_cast<int>(what.size()), what.data(),
+               kSubjectUsage);
+  return kBadUsage;
+}
+
+void Print(uint64_t seed, const HarnessResult& result) {
+  std::printf("seed %llu: %s\n  virtual %lld ms, %llu events, hash %s\n",
+              static_cast<unsigned long long>(seed),
+              result.ok() ? "no violation" : "VIOLATION",
+              static_cast<long long>(result.virtual_time.ms()),
+              static_cast<unsigned long long>(result.events),
+              result.trace_hash.c_str());
+  if (!result.summary.empty()) std::printf("  %s\n", result.summary.c_str());
+  for (const std::string& violation : result.violations) {
+    std::printf("  violation: %s\n", violation.c_str());
+  }
+}
+
+// Writes the tape of a run to `path`, or to one named by the seed.
+bool WriteTape(const std::string& path, uint64_t seed,
+               const HarnessResult& result) {
+  const std::string file =
+      UserPath(path.empty() ? absl::StrCat("seed-", seed, ".tape") : path);
+  if (!WriteFile(file, result.tape)) {
+    std::fprintf(stderr, "cannot write %s\n", file.c_str());
+    return false;
+  }
+  std::printf("  tape: %s\n", file.c_str());
+  return true;
+}
+
+int RunOne(const SimulateArguments& arguments, const HarnessOptions& options,
+           const MakeSubject& make) {
+  const HarnessResult result = RunSeed(options, make);
+  Print(options.seed, result);
+  if (!result.ok() || !arguments.tape_out.empty()) {
+    if (!WriteTape(arguments.tape_out, options.seed, result)) return kBadUsage;
+  }
+  return result.ok() ? kClean : kViolation;
+}
+
+void PrintProgress(uint64_t seed, const SimulateArguments& arguments,
+                   uint64_t failed) {
+  std::fprintf(stderr, "\r%llu of %llu runs, %llu failed",
+               static_cast<unsigned long long>(seed - arguments.first_seed + 1),
+               static_cast<unsigned long long>(arguments.last_seed -
+                                               arguments.first_seed + 1),
+               static_cast<unsigned long long>(failed));
+}
+
+int RunSeeds(const SimulateArguments& arguments, HarnessOptions options,
+             const MakeSubject& make) {
+  const bool shows_progress = ::isatty(STDERR_FILENO) != 0;
+  uint64_t failed = 0;
+  for (uint64_t seed = arguments.first_seed;; ++seed) {
+    options.seed = seed;
+    const HarnessResult result = RunSeed(options, make);
+    if (!result.ok()) {
+      ++failed;
+      Print(seed, result);
+      WriteTape("", seed, result);
+    }
+    if (shows_progress) PrintProgress(seed, arguments, failed);
+    if (seed == arguments.last_seed) break;
+  }
+  if (shows_progress) std::fprintf(stderr, "\n");
+  std::printf("%llu runs, %llu failed\n",
+              static_cast<unsigned long long>(arguments.last_seed -
+                                              arguments.first_seed + 1),
+              static_cast<unsigned long long>(failed));
+  return failed == 0 ? kClean : kViolation;
+}
+
+int ReplayOne(const SimulateArguments& arguments, const MakeSubject& make) {
+  const std::string path = UserPath(arguments.tape_in);
+  const std::optional<std::string> tape = ReadFile(path);
+  if (!tape.has_value()) {
+    return BadUsage(absl::StrCat("cannot read ", path));
+  }
+  const absl::StatusOr<HarnessResult> result = Replay(*tape, make);
+  if (!result.ok()) {
+    return BadUsage(
+        absl::StrCat(path, ": ", std::string(result.status().message())));
+  }
+  Print(ParseTape(*tape)->seed, *result);
+  return result->ok() ? kClean : kViolation;
+}
+
+}  // namespace
+
+int SubjectMain(int argc, char** argv, const MakeSubject& make) {
+  const absl::StatusOr<SimulateArguments> arguments = ParseArguments(
+      std::vector<std::string>(argv + 1, argv + argc), Simulated::kSubject);
+  if (!arguments.ok()) {
+    return BadUsage(std::string(arguments.status().message()));
+  }
+  const HarnessOptions options{.seed = arguments->run.seed,
+                               .duration = arguments->run.duration,
+                               .faults = arguments->run.faults,
+                               .without = arguments->run.without};
+  switch (arguments->command) {
+    case SimulateArguments::Command::kRun:
+      return RunOne(*arguments, options, make);
+    case SimulateArguments::Command::kSwarm:
+      return RunSeeds(*arguments, options, make);
+    case SimulateArguments::Command::kReplay:
+      return ReplayOne(*arguments, make);
+    case SimulateArguments::Command::kHelp:
+      break;
+  }
+  std::fputs(kSubjectUsage, stdout);
+  return kClean;
+}
+
+}  // namespace quorate::sim

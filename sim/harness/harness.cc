@@ -1,0 +1,200 @@
+#include "sim/harness/harness.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "env/annotate.h"
+#include "sim/world/liveness.h"
+
+namespace quorate::sim {
+namespace {
+
+// Bounds on the time that progress may take once faults are healed.
+constexpr Duration kSettleMax = Seconds(30);
+constexpr Duration kFinishMax = Seconds(60);
+// Faults end before clients do, by this fraction of the duration.
+constexpr int64_t kHealthyDivisor = 5;
+
+HarnessResult Execute(Harness& harness, const MakeSubject& make) {
+  const std::unique_ptr<Subject> subject = make(harness.world());
+  harness.Execute(*subject);
+  const World& world = harness.world();
+  return {.violations = world.violations(),
+          .trace_hash = world.trace_hash().ToString(),
+          .virtual_time = Duration(world.now().ns()),
+          .events = world.events(),
+          .summary = subject->Summary(),
+          .tape = FormatTape(harness.tape())};
+}
+
+}  // namespace
+
+Harness::Harness(HarnessOptions options, const Tape* replay)
+    : options_(std::move(options)),
+      world_({.seed = options_.seed,
+              .replay = replay,
+              .record = options_.record,
+              .keep_trace = options_.keep_trace,
+              .message_key = options_.message_key}) {}
+
+void Harness::Execute(Subject& subject) {
+  world_.SetStepHook([this, &subject](MachineId machine) {
+    subject.AfterTurn(machine);
+    if (violated()) world_.StopRunning();
+  });
+  ScheduleOptions schedule = subject.Start();
+  nodes_ = schedule.nodes;
+  std::vector<MachineId> healed = nodes_;
+  if (options_.faults) PlanFaults(subject, std::move(schedule));
+  const SimTime end = world_.now() + options_.duration;
+  world_.RunUntil(end - options_.duration / kHealthyDivisor);
+  if (schedule_.has_value() && !violated()) {
+    healed = schedule_->BeginLiveness();
+  }
+  if (!violated()) world_.RunUntil(end);
+  if (violated()) return;
+  subject.OnHealed(healed);
+  subject.StopClients();
+  Probe(subject, Stage::kMajorities);
+  Settle(subject, Stage::kMajorities);
+  if (schedule_.has_value()) schedule_->HealAll();
+  subject.OnHealed(nodes_);
+  Settle(subject, Stage::kAll);
+  if (!violated()) subject.CompareReplicas();
+  if (LosesPower()) LosePower(subject);
+  if (!violated()) subject.Finish();
+}
+
+void Harness::PlanFaults(Subject& subject, ScheduleOptions options) {
+  options.length = options_.duration - options_.duration / kHealthyDivisor;
+  options.without = options_.without;
+  schedule_.emplace(&world_, std::move(options));
+  subject.OnScheduled(*schedule_);
+  schedule_->Begin();
+}
+
+void Harness::Settle(Subject& subject, Stage stage) {
+  if (violated()) return;
+  for (Subject::Condition& condition : subject.Conditions(stage)) {
+    RequireWithin(
+        world_, condition.what, kSettleMax, [&] { return condition.met(); },
+        [&] { return subject.Describe(); });
+  }
+}
+
+void Harness::Probe(Subject& subject, Stage stage) {
+  const auto require_idle = [&](std::string_view what) {
+    RequireWithin(
+        world_, what, kFinishMax, [&] { return subject.ClientsIdle(); },
+        [&] { return subject.Describe(); });
+  };
+  require_idle("finishing all open operations");
+  if (violated()) return;
+  for (Subject::Probe& probe : subject.Probes(stage)) {
+    if (probe.pause > Duration(0)) world_.RunFor(probe.pause);
+    probe.begin();
+    require_idle(probe.what);
+    if (violated()) return;
+  }
+}
+
+bool Harness::LosesPower() const {
+  return options_.faults &&
+         std::find(options_.without.begin(), options_.without.end(),
+                   FaultFamily::kMachineCrash) == options_.without.end();
+}
+
+// Acknowledged writes survive a loss of power of all machines at once.
+void Harness::LosePower(Subject& subject) {
+  if (violated()) return;
+  for (const MachineId node : nodes_) {
+    world_.Crash(node, CrashKind::kMachine);
+  }
+  for (const MachineId node : nodes_) world_.Restart(node);
+  Settle(subject, Stage::kPowerLoss);
+  Probe(subject, Stage::kPowerLoss);
+  if (!violated()) subject.CompareReplicas();
+}
+
+std::vector<Schedule::Entry> Harness::entries() const {
+  return schedule_.has_value() ? schedule_->entries()
+                               : std::vector<Schedule::Entry>();
+}
+
+Tape Harness::tape() const {
+  Tape tape = world_.tape();
+  tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
+  tape.SetParameter("faults", options_.faults ? "1" : "0");
+  if (!options_.without.empty()) {
+    tape.SetParameter("without", FaultFamilyNames(options_.without));
+  }
+  return tape;
+}
+
+int64_t TapeParameters::Number(std::string_view key, int64_t otherwise,
+                               int64_t least, int64_t most) {
+  known_.emplace(key);
+  int64_t value = otherwise;
+  const std::string* text = tape_.Parameter(key);
+  if (text != nullptr &&
+      (!absl::SimpleAtoi(*text, &value) || value < least || value > most)) {
+    status_.Update(absl::InvalidArgumentError(absl::StrCat(
+        "parameter ", std::string(key), ": expected a number from ", least,
+        " to ", most, ", found '", *text, "'")));
+  }
+  return value;
+}
+
+std::vector<FaultFamily> TapeParameters::Families(std::string_view key) {
+  known_.emplace(key);
+  const std::string* names = tape_.Parameter(key);
+  if (names == nullptr) return {};
+  absl::StatusOr<std::vector<FaultFamily>> families =
+      ParseFaultFamilies(*names);
+  if (families.ok()) return *std::move(families);
+  status_.Update(Annotate(families.status(),
+                          absl::StrCat("parameter ", std::string(key))));
+  return {};
+}
+
+absl::Status TapeParameters::Finish() {
+  for (const auto& [key, value] : tape_.parameters) {
+    if (!known_.contains(key)) {
+      status_.Update(absl::InvalidArgumentError(
+          absl::StrCat("parameter ", key, ": not known")));
+    }
+  }
+  return status_;
+}
+
+void ReadOptions(TapeParameters& parameters, HarnessOptions* options) {
+  options->duration =
+      Milliseconds(parameters.Number("duration_ms", options->duration.ms(), 1,
+                                     HarnessOptions::kDurationMax.ms()));
+  options->faults = parameters.Number("faults", 1, 0, 1) != 0;
+  options->without = parameters.Families("without");
+}
+
+HarnessResult RunSeed(const HarnessOptions& options, const MakeSubject& make) {
+  HarnessOptions recorded = options;
+  recorded.record = true;
+  Harness harness(recorded);
+  return Execute(harness, make);
+}
+
+absl::StatusOr<HarnessResult> Replay(std::string_view tape,
+                                     const MakeSubject& make) {
+  absl::StatusOr<Tape> parsed = ParseTape(tape);
+  if (!parsed.ok()) return parsed.status();
+  HarnessOptions options{.seed = parsed->seed};
+  TapeParameters parameters(*parsed);
+  ReadOptions(parameters, &options);
+  const absl::Status status = parameters.Finish();
+  if (!status.ok()) return status;
+  Harness harness(options, &*parsed);
+  return Execute(harness, make);
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,129 @@
+// sim/harness/harness.h: one random run of a subject: faults, then progress,
+// then a loss of power, with a tape that repeats it.
+//
+//   Harness harness({.seed = 7});
+//   MySubject subject(&harness.world());
+//   harness.Execute(subject);
+//   for (const std::string& violation : harness.world().violations()) …
+//
+// The phases: for the duration clients work, and for its first four fifths
+// faults hit the nodes. Then a random majority of each group is healed for
+// good. All open operations must end, and the healed replicas must agree. Then
+// all nodes are healed, and must agree. At the end all machines lose power at
+// once and start again. The run stops at the first violation.
+#ifndef QUORATE_SIM_HARNESS_HARNESS_H_
+#define QUORATE_SIM_HARNESS_HARNESS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/time.h"
+#include "sim/choices/tape.h"
+#include "sim/harness/subject.h"
+#include "sim/schedule/schedule.h"
+#include "sim/schedule/schedule_options.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+struct HarnessOptions {
+  static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
+
+  uint64_t seed = 1;
+  Duration duration = Seconds(60);  // How long clients work.
+  bool faults = true;
+  // Families of faults that are never on.
+  std::vector<FaultFamily> without{};
+  // Keeps the tape (Harness::tape).
+  bool record = false;
+  // Keeps one record per hashed event (World::trace).
+  bool keep_trace = false;
+  // See WorldOptions.
+  uint64_t (*message_key)(std::string_view message) = nullptr;
+};
+
+class Harness {
+ public:
+  explicit Harness(HarnessOptions options, const Tape* replay = nullptr);
+  Harness(const Harness&) = delete;
+  Harness& operator=(const Harness&) = delete;
+
+  World& world() { return world_; }
+  const World& world() const { return world_; }
+  // Runs all phases. Call it once. The subject must not outlive the harness.
+  void Execute(Subject& subject);
+  // The actions of the schedule so far, in order.
+  std::vector<Schedule::Entry> entries() const;
+  // The tape of the run so far. Requires: record or replay.
+  Tape tape() const;
+
+ private:
+  bool violated() const { return !world_.violations().empty(); }
+  void PlanFaults(Subject& subject, ScheduleOptions options);
+  // Runs until the conditions of the stage are met.
+  void Settle(Subject& subject, Stage stage);
+  // Waits until all clients are idle, then carries out the probes.
+  void Probe(Subject& subject, Stage stage);
+  void LosePower(Subject& subject);
+  bool LosesPower() const;
+
+  const HarnessOptions options_;
+  World world_;
+  std::optional<Schedule> schedule_;  // Empty without faults.
+  std::vector<MachineId> nodes_;
+};
+
+// Reads the parameters of a tape one by one, and keeps the first error.
+class TapeParameters {
+ public:
+  explicit TapeParameters(const Tape& tape) : tape_(tape) {}
+
+  // The value of `key`, or `otherwise` if the tape has none.
+  int64_t Number(std::string_view key, int64_t otherwise, int64_t least,
+                 int64_t most);
+  bool Has(std::string_view key) const {
+    return tape_.Parameter(key) != nullptr;
+  }
+  std::vector<FaultFamily> Families(std::string_view key);
+  // kInvalidArgument with the key of a value that cannot be read, or of a
+  // parameter that was not asked for.
+  absl::Status Finish();
+
+ private:
+  const Tape& tape_;
+  std::set<std::string, std::less<>> known_;
+  absl::Status status_;
+};
+
+// Reads the options that Harness::tape wrote.
+void ReadOptions(TapeParameters& parameters, HarnessOptions* options);
+
+// The outcome of one run, for a loop over seeds.
+struct HarnessResult {
+  std::vector<std::string> violations;
+  std::string trace_hash;
+  Duration virtual_time;
+  uint64_t events = 0;
+  std::string summary;  // The subject's.
+  std::string tape;     // As text.
+  bool ok() const { return violations.empty(); }
+};
+using MakeSubject = std::function<std::unique_ptr<Subject>(World& world)>;
+
+// Runs one seed, recorded.
+HarnessResult RunSeed(const HarnessOptions& options, const MakeSubject& make);
+// Repeats the run of a tape. kInvalidArgument: the tape cannot be read.
+absl::StatusOr<HarnessResult> Replay(std::string_view tape,
+                                     const MakeSubject& make);
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_HARNESS_H_

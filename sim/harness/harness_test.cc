@@ -1,0 +1,150 @@
+// A Harness leads a subject through all phases, and reports one that is stuck.
+#include "sim/harness/harness.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+// Three nodes whose timers fire. It notes what the harness asks for.
+class SmallSubject final : public Subject {
+ public:
+  enum class Mistake : uint8_t {
+    kNone,
+    kClientsNeverIdle,
+    kProbeNeverEnds,
+    kNodesNeverAgree,
+    kFinds
+  };
+  SmallSubject(World& world, std::vector<std::string>* story,
+               Mistake mistake = Mistake::kNone)
+      : world_(world), story_(*story), mistake_(mistake) {}
+
+  ScheduleOptions Start() override {
+    std::vector<MachineId> nodes;
+    for (int i = 0; i < 3; ++i) {
+      nodes.push_back(world_.AddMachine());
+      world_.Start(nodes.back(), [](env::Env& env) {
+        return std::make_shared<Program>(env);
+      });
+    }
+    return {.nodes = nodes, .groups = {nodes}};
+  }
+  void StopClients() override { story_.push_back("stop clients"); }
+  void OnHealed(const std::vector<MachineId>& nodes) override {
+    story_.push_back("healed " + std::to_string(nodes.size()));
+  }
+  bool ClientsIdle() const override {
+    return mistake_ != Mistake::kClientsNeverIdle &&
+           !(probing_ && mistake_ == Mistake::kProbeNeverEnds);
+  }
+  std::vector<Probe> Probes(Stage stage) override {
+    std::vector<Probe> probes;
+    probes.push_back({"a probe", [this, stage] {
+                        probing_ = true;
+                        Note("probe", stage);
+                      }});
+    return probes;
+  }
+  std::vector<Condition> Conditions(Stage stage) override {
+    Note("conditions", stage);
+    std::vector<Condition> conditions;
+    conditions.push_back({"agreement", [this] {
+                            return mistake_ != Mistake::kNodesNeverAgree;
+                          }});
+    return conditions;
+  }
+  void CompareReplicas() override { story_.push_back("compare"); }
+  void Finish() override {
+    story_.push_back("finish");
+    if (mistake_ == Mistake::kFinds) world_.Violate("found");
+  }
+  std::string Describe() const override { return "small"; }
+
+ private:
+  struct Program {
+    explicit Program(env::Env& env) : env(env) { Tick(); }
+    void Tick() {
+      timer = env.loop.At(env.loop.ReadClock().mono + Milliseconds(100),
+                          [this] { Tick(); });
+    }
+    env::Env& env;
+    env::Pending timer;
+  };
+  void Note(const std::string& what, Stage stage) {
+    story_.push_back(what + " " + std::to_string(static_cast<int>(stage)));
+  }
+
+  World& world_;
+  std::vector<std::string>& story_;
+  const Mistake mistake_;
+  bool probing_ = false;
+};
+
+class HarnessTest : public testing::Test {
+ protected:
+  HarnessResult Run(SmallSubject::Mistake mistake, bool faults = true) {
+    return RunSeed({.seed = 3, .duration = Seconds(5), .faults = faults},
+                   [this, mistake](World& world) {
+                     return std::make_unique<SmallSubject>(world, &story_,
+                                                           mistake);
+                   });
+  }
+  void ExpectViolation(SmallSubject::Mistake mistake, const std::string& what) {
+    const HarnessResult result = Run(mistake);
+    ASSERT_EQ(result.violations.size(), 1u);
+    EXPECT_EQ(result.violations[0].substr(0, what.size()), what);
+  }
+
+  std::vector<std::string> story_;
+};
+
+TEST_F(HarnessTest, WithoutFaults_AllPhasesButTheLossOfPower) {
+  EXPECT_TRUE(Run(SmallSubject::Mistake::kNone, /*faults=*/false).ok());
+  EXPECT_EQ(story_, (std::vector<std::string>{
+                        "healed 3", "stop clients", "probe 0", "conditions 0",
+                        "healed 3", "conditions 1", "compare", "finish"}));
+}
+
+TEST_F(HarnessTest, WithFaults_AMajorityThenAllThenALossOfPower) {
+  const HarnessResult result = Run(SmallSubject::Mistake::kNone);
+  EXPECT_TRUE(result.ok());
+  ASSERT_EQ(story_.size(), 11u);
+  EXPECT_TRUE(story_[0] == "healed 2" || story_[0] == "healed 3");
+  EXPECT_EQ(std::vector<std::string>(story_.begin() + 4, story_.end()),
+            (std::vector<std::string>{"healed 3", "conditions 1", "compare",
+                                      "conditions 2", "probe 2", "compare",
+                                      "finish"}));
+}
+
+TEST_F(HarnessTest, ClientsThatNeverFinish_Liveness) {
+  ExpectViolation(SmallSubject::Mistake::kClientsNeverIdle,
+                  "liveness: finishing all open operations");
+  ExpectViolation(SmallSubject::Mistake::kProbeNeverEnds, "liveness: a probe");
+}
+
+TEST_F(HarnessTest, NodesThatNeverAgree_Liveness) {
+  ExpectViolation(SmallSubject::Mistake::kNodesNeverAgree,
+                  "liveness: agreement");
+}
+
+TEST_F(HarnessTest, Tape_RepeatsTheRun) {
+  const HarnessResult result = Run(SmallSubject::Mistake::kFinds);
+  EXPECT_EQ(result.violations, std::vector<std::string>{"found"});
+  const auto make = [this](World& world) {
+    return std::make_unique<SmallSubject>(world, &story_,
+                                          SmallSubject::Mistake::kFinds);
+  };
+  const auto again = Replay(result.tape, make);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->trace_hash, result.trace_hash);
+  EXPECT_EQ(again->violations, result.violations);
+  const auto refused = Replay("quorate-tape 1\nseed 1\nnodes=3\n---\n", make);
+  EXPECT_EQ(refused.status().message(), "parameter nodes: not known");
+}
+
+}  // namespace
+}  // namespace quorate::sim

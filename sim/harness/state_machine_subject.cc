@@ -1,0 +1,342 @@
+#include "sim/harness/state_machine_subject.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/little_endian.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr Duration kSupervisorDelay = Seconds(1);
+// A command of a client. Zero: a tape leaves it out.
+constexpr ChoiceSite kCommand("workload.command");
+
+std::string AddressOf(size_t index) {
+  return absl::StrCat("n", index + 1, ":9001");
+}
+
+}  // namespace
+
+// The process on a machine: a replica, and a client.
+class StateMachineSubject::Node final : public raft::Host::Observer {
+ public:
+  Node(env::Env& env, StateMachineSubject* subject, size_t index)
+      : env_(env),
+        subject_(subject),
+        index_(index),
+        id_(index + 1),
+        host_(
+            env, subject->OptionsOf(index),
+            [subject](GroupId, const raft::Configuration&) {
+              return subject->test_->Make();
+            },
+            this) {
+    subject_->nodes_[index_] = this;
+    subject_->checker_.OnBoot(id_);
+    host_.Start([this](absl::Status status) { OnStarted(status); });
+  }
+  ~Node() {
+    if (subject_->nodes_[index_] == this) subject_->nodes_[index_] = nullptr;
+  }
+
+  // Null: the replica does not work.
+  const raft::Core* core() const {
+    return host_.group_status(kGroup).ok() ? host_.core(kGroup) : nullptr;
+  }
+  bool idle() const { return open_ == 0; }
+
+  void AfterTurn() {
+    if (!std::exchange(changed_, false)) return;
+    const raft::Core* const core = host_.core(kGroup);
+    const raft::StateMachine* const state =
+        std::as_const(host_).state_machine(kGroup);
+    if (core == nullptr || state == nullptr) return;
+    const raft::Term led = std::exchange(led_, {});
+    if (led != raft::Term{} && core->term() == led) {
+      subject_->checker_.OnLeaderLog(
+          id_, kGroup, led, core->log_start().index,
+          [core](raft::Index at) { return core->TermAt(at); });
+    }
+    const uint64_t digest = state->Digest();
+    std::string note;
+    AppendFixed(&note, digest);
+    subject_->world_.HashNote(subject_->machines_[index_], note);
+    subject_->checker_.OnDigest(id_, kGroup, core->applied_index(), digest);
+  }
+
+ private:
+  // raft::Host::Observer.
+  void OnEvent(GroupId group, const raft::Event& event) override {
+    changed_ = true;
+    if (event.kind == raft::Event::Kind::kRoleChanged &&
+        event.role == raft::RoleKind::kLeader) {
+      led_ = event.term;
+      subject_->checker_.OnLeader(id_, group, event.term);
+    }
+  }
+  void OnApplied(GroupId group, const raft::Entry& entry) override {
+    changed_ = true;
+    if (subject_->checker_.OnApplied(id_, group, entry) &&
+        entry.kind == raft::EntryKind::kCommands) {
+      subject_->history_.OnApplied(subject_->world_.now(), entry.index,
+                                   entry.payload.view());
+    }
+  }
+  void OnRestored(GroupId group,
+                  const raft::SnapshotDescriptor& snapshot) override {
+    changed_ = true;
+    subject_->checker_.OnRestored(id_, group, snapshot.position);
+  }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    subject_->checker_.OnStart(id_, group, core);
+  }
+  void OnWritten(GroupId group, const raft::WriteToken& token) override {
+    subject_->checker_.OnWritten(id_, group, token);
+  }
+  void OnStep(GroupId group, const raft::Core& core,
+              const raft::Output& output) override {
+    subject_->checker_.OnStep(id_, group, core, output);
+    const raft::Index durable = core.durable_index();
+    subject_->checker_.OnHolds(id_, group, {core.TermAt(durable), durable});
+  }
+  void OnStopped(const absl::Status&) override { subject_->Supervise(index_); }
+
+  void OnStarted(const absl::Status& status) {
+    if (!status.ok()) return subject_->Supervise(index_);
+    subject_->created_[index_] = true;
+    const raft::Core* const core = host_.core(kGroup);
+    if (core != nullptr) {
+      subject_->checker_.OnRecovered(id_, kGroup, core->last());
+    }
+    Tick();
+  }
+
+  void Tick() {
+    timer_ =
+        env_.loop.At(env_.loop.ReadClock().mono + subject_->options_.interval,
+                     [this] { Tick(); });
+    if (!subject_->WantsCommand(index_)) return;
+    const std::optional<Random> random = subject_->DrawCommand(index_);
+    if (!random.has_value()) return;
+    CommandHistory& history = subject_->history_;
+    StateMachineTest::Command command =
+        subject_->test_->Draw(*random, history.values());
+    const size_t number = history.Invoke(subject_->world_.now(),
+                                         std::string(command.payload.view()),
+                                         command.object, command.operation);
+    ++open_;
+    Buffer payload = command.payload;
+    host_.Propose(kGroup, std::move(payload),
+                  [this, number, command = std::move(command)](
+                      const raft::ProposeResult& result) {
+                    --open_;
+                    subject_->Return(number, command, result);
+                  });
+  }
+
+  env::Env& env_;
+  StateMachineSubject* const subject_;
+  const size_t index_;
+  const NodeId id_;
+  bool changed_ = false;
+  raft::Term led_;  // The term in which it began to lead. Zero: it did not.
+  size_t open_ = 0;
+  env::Pending timer_;
+  // Destroyed first: its callbacks use the members above.
+  raft::Host host_;
+};
+
+StateMachineSubject::StateMachineSubject(World* world,
+                                         std::unique_ptr<StateMachineTest> test,
+                                         StateMachineSubjectOptions options)
+    : world_(*world),
+      test_(std::move(test)),
+      options_(options),
+      checker_([this](std::string what) { world_.Violate(std::move(what)); }),
+      nodes_(options.nodes),
+      created_(options.nodes),
+      commands_(options.nodes) {}
+
+StateMachineSubject::~StateMachineSubject() {
+  // The nodes refer to the subject, and the world outlives it.
+  for (const MachineId machine : machines_) {
+    if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
+  }
+}
+
+ScheduleOptions StateMachineSubject::Start() {
+  std::vector<NodeId> voters;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", i + 1)}));
+    voters.push_back(NodeId(i + 1));
+  }
+  checker_.SetVoters(kGroup, std::move(voters));
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    world_.Start(machines_[i], [this, i](env::Env& env) {
+      return std::make_shared<Node>(env, this, i);
+    });
+  }
+  return {
+      .nodes = machines_, .groups = {machines_}, .leader = [this](uint64_t) {
+        const size_t leader = Leader();
+        return leader == nodes_.size() ? MachineId() : machines_[leader];
+      }};
+}
+
+raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
+  raft::HostOptions options;
+  options.cluster = ClusterId(1);
+  options.node = NodeId(index + 1);
+  options.listen_address = AddressOf(index);
+  raft::GroupSpec group{.group = kGroup};
+  for (size_t peer = 0; peer < nodes_.size(); ++peer) {
+    group.initial_configuration.voters.push_back({NodeId(peer + 1)});
+    if (peer != index) {
+      options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
+    }
+  }
+  options.groups.push_back(std::move(group));
+  options.bootstrap = !created_[index];
+  options.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
+  options.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
+  return options;
+}
+
+void StateMachineSubject::AfterTurn(MachineId machine) {
+  const auto it = std::find(machines_.begin(), machines_.end(), machine);
+  if (it == machines_.end()) return;
+  Node* const node = nodes_[it - machines_.begin()];
+  if (node != nullptr) node->AfterTurn();
+}
+
+void StateMachineSubject::Supervise(size_t index) {
+  const MachineId machine = machines_[index];
+  const uint64_t incarnation = world_.incarnation(machine);
+  world_.At(world_.now() + kSupervisorDelay, [this, machine, incarnation] {
+    if (!world_.running(machine) ||
+        world_.incarnation(machine) != incarnation) {
+      return;
+    }
+    world_.Crash(machine, CrashKind::kProcess);
+    world_.Restart(machine);
+  });
+}
+
+bool StateMachineSubject::WantsCommand(size_t index) const {
+  return issuing_ || (probing_ && MustWork(index));
+}
+
+std::optional<Random> StateMachineSubject::DrawCommand(size_t index) {
+  const uint64_t number = ++commands_[index];
+  const uint64_t bits = world_.choices().Choose(
+      kCommand, ChoiceKey{index + 1, number}, 0,
+      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
+        return random.Bits(site, entity, counter) | 1;
+      });
+  // A probe does not depend on the tape.
+  if (bits == 0 && !probing_) return std::nullopt;
+  return Random(bits);
+}
+
+void StateMachineSubject::Return(size_t number,
+                                 const StateMachineTest::Command& command,
+                                 const raft::ProposeResult& result) {
+  if (result.outcome == Outcome::kNotExecuted) history_.Withdraw(number);
+  if (result.outcome != Outcome::kDone) return;
+  history_.Return(
+      number, world_.now(), result.position.index,
+      test_->ResultOf(command, result.result.view(), history_.values()));
+  ++executed_;
+  probing_ = false;
+}
+
+size_t StateMachineSubject::Leader() const {
+  size_t leader = nodes_.size();
+  raft::Term latest;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
+    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (core->term() >= latest) leader = i;
+    latest = std::max(latest, core->term());
+  }
+  return leader;
+}
+
+bool StateMachineSubject::MustWork(size_t index) const {
+  return std::find(healed_.begin(), healed_.end(), machines_[index]) !=
+         healed_.end();
+}
+
+bool StateMachineSubject::Agreed() const {
+  const size_t leader = Leader();
+  if (leader == nodes_.size()) return false;
+  const raft::Index end = nodes_[leader]->core()->last().index;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (!MustWork(i)) continue;
+    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
+    if (core == nullptr || core->leader() != NodeId(leader + 1) ||
+        core->applied_index() != end) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool StateMachineSubject::ClientsIdle() const {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (MustWork(i) && nodes_[i] != nullptr && !nodes_[i]->idle()) return false;
+  }
+  return !probing_;
+}
+
+std::vector<Subject::Probe> StateMachineSubject::Probes(Stage stage) {
+  std::vector<Probe> probes;
+  probes.push_back({stage == Stage::kPowerLoss
+                        ? "executing a command after a loss of power"
+                        : "executing a command",
+                    [this] { probing_ = true; }});
+  return probes;
+}
+
+std::vector<Subject::Condition> StateMachineSubject::Conditions(Stage stage) {
+  std::vector<Condition> conditions;
+  conditions.push_back({stage == Stage::kPowerLoss
+                            ? "agreement after a loss of power"
+                            : "agreement of replicas",
+                        [this] { return Agreed(); }});
+  return conditions;
+}
+
+void StateMachineSubject::Finish() {
+  std::string violation = history_.Check(test_->model());
+  if (!violation.empty()) world_.Violate(std::move(violation));
+}
+
+std::string StateMachineSubject::Summary() const {
+  return absl::StrCat(executed_, " commands executed, ",
+                      checker_.leader_changes(), " leader changes");
+}
+
+std::string StateMachineSubject::Describe() const {
+  std::string text;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
+    absl::StrAppend(&text, "node ", i + 1, ": ");
+    if (!world_.running(machines_[i])) {
+      text += "down\n";
+    } else if (core == nullptr) {
+      text += "no replica works\n";
+    } else {
+      absl::StrAppend(&text, std::string(raft::RoleName(core->role())),
+                      " of term ", core->term().value(), ", applied ",
+                      core->applied_index().value(), " of ",
+                      core->last().index.value(), "\n");
+    }
+  }
+  return text;
+}
+
+}  // namespace quorate::sim

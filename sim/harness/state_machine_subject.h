@@ -1,0 +1,123 @@
+// sim/harness/state_machine_subject.h: a subject for a state machine of one's
+// own: nodes that replicate it, clients that use it, and checkers.
+//
+//   struct MyTest final : sim::StateMachineTest { … };
+//   sim::HarnessResult result = sim::RunSeed(
+//       {.seed = 7}, [](sim::World& world) {
+//         return std::make_unique<sim::StateMachineSubject>(
+//             &world, std::make_unique<MyTest>());
+//       });
+//
+// Each node has a replica of one group in a raft::Host, and a client that
+// proposes commands there. A node that does not lead refuses them. The checkers
+// are those of consensus and of equal digests (ReplicaChecker), progress after
+// faults, and linearizability by the test's model (CommandHistory).
+#ifndef QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_
+#define QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/buffer.h"
+#include "env/ids.h"
+#include "env/random.h"
+#include "lincheck/history.h"
+#include "lincheck/model.h"
+#include "raft/host/host.h"
+#include "raft/host/state_machine.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/harness/command_history.h"
+#include "sim/harness/subject.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+// The user's part: the state machine, its commands and its model.
+class StateMachineTest {
+ public:
+  struct Command {
+    Buffer payload;
+    // Function and arguments, as the model knows them. Each object has a state
+    // of its own.
+    lincheck::Operation operation;
+    std::string object = "state";
+  };
+
+  virtual ~StateMachineTest() = default;
+  virtual std::unique_ptr<raft::StateMachine> Make() = 0;
+  // A random command. Strings of the operation are made with `values`.
+  virtual Command Draw(const Random& random, lincheck::History& values) = 0;
+  // The result of StateMachine::Apply as the model knows it.
+  virtual lincheck::Value ResultOf(const Command& command,
+                                   std::string_view result,
+                                   lincheck::History& values) = 0;
+  virtual const lincheck::Model& model() const = 0;
+};
+
+struct StateMachineSubjectOptions {
+  uint32_t nodes = 3;
+  Duration interval = Milliseconds(50);  // Between a client's commands.
+  // Small, so that snapshots are taken.
+  uint64_t snapshot_threshold_bytes = 2'000;
+  uint64_t snapshot_trailing_bytes = 500;
+};
+
+class StateMachineSubject final : public Subject {
+ public:
+  StateMachineSubject(World* world, std::unique_ptr<StateMachineTest> test,
+                      StateMachineSubjectOptions options = {});
+  ~StateMachineSubject() override;
+
+  ScheduleOptions Start() override;
+  void AfterTurn(MachineId machine) override;
+  void StopClients() override { issuing_ = false; }
+  void OnHealed(const std::vector<MachineId>& nodes) override {
+    healed_ = nodes;
+  }
+  bool ClientsIdle() const override;
+  std::vector<Probe> Probes(Stage stage) override;
+  std::vector<Condition> Conditions(Stage stage) override;
+  void Finish() override;
+  std::string Summary() const override;
+  std::string Describe() const override;
+
+ private:
+  class Node;
+  raft::HostOptions OptionsOf(size_t index) const;
+  // The index of the leader in nodes_; nodes_.size() if there is none.
+  size_t Leader() const;
+  // Whether the node is healed.
+  bool MustWork(size_t index) const;
+  bool Agreed() const;
+  // The node stopped by itself: a supervisor starts it again.
+  void Supervise(size_t index);
+  // Whether the client on a node begins commands now.
+  bool WantsCommand(size_t index) const;
+  // The randomness of the client's next command. Empty: the tape leaves it out.
+  std::optional<Random> DrawCommand(size_t index);
+  void Return(size_t number, const StateMachineTest::Command& command,
+              const raft::ProposeResult& result);
+
+  World& world_;
+  const std::unique_ptr<StateMachineTest> test_;
+  const StateMachineSubjectOptions options_;
+  ReplicaChecker checker_;
+  std::vector<MachineId> machines_;
+  std::vector<Node*> nodes_;   // Owned by their machines. Null: it is down.
+  std::vector<bool> created_;  // The node has started once.
+  std::vector<MachineId> healed_;
+  std::vector<uint64_t> commands_;  // How many each client has drawn.
+  bool issuing_ = true;
+  bool probing_ = false;  // The clients try until one command is executed.
+  // Commands that clients know to be executed.
+  uint64_t executed_ = 0;
+  CommandHistory history_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_

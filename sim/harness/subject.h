@@ -1,0 +1,70 @@
+// sim/harness/subject.h: what a Harness tests: programs on machines, their
+// clients, and checkers of both.
+#ifndef QUORATE_SIM_HARNESS_SUBJECT_H_
+#define QUORATE_SIM_HARNESS_SUBJECT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/time.h"
+#include "sim/schedule/schedule.h"
+#include "sim/schedule/schedule_options.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+// The last part of a run, in order.
+enum class Stage : uint8_t {
+  kMajorities,  // A majority of each group works, for good.
+  kAll,         // All nodes work.
+  kPowerLoss,   // All machines lost power at once and started again.
+};
+
+class Subject {
+ public:
+  // A condition that holds in a stage, sooner or later.
+  struct Condition {
+    std::string what;  // "agreement of all replicas".
+    absl::AnyInvocable<bool()> met;
+  };
+  // Operations that the clients execute in a stage. The harness calls `begin`,
+  // and requires that all clients become idle.
+  struct Probe {
+    std::string what;  // "reading every key".
+    absl::AnyInvocable<void()> begin;
+    Duration pause{};  // Nothing is requested for this long before.
+  };
+
+  virtual ~Subject() = default;
+
+  // Adds all machines and starts their programs. Returns the machines and what
+  // faults may do to them; the harness adds the length and the families.
+  virtual ScheduleOptions Start() = 0;
+  // Called before the first fault. The schedule outlives the run.
+  virtual void OnScheduled(const Schedule& schedule) { (void)schedule; }
+  // Called after every turn of a machine.
+  virtual void AfterTurn(MachineId machine) { (void)machine; }
+
+  // Clients begin no further operation by themselves.
+  virtual void StopClients() = 0;
+  // From now on these nodes work, and must. The later stages concern them.
+  virtual void OnHealed(const std::vector<MachineId>& nodes) = 0;
+  // Whether no client has an open operation.
+  virtual bool ClientsIdle() const = 0;
+  virtual std::vector<Probe> Probes(Stage stage) = 0;
+  virtual std::vector<Condition> Conditions(Stage stage) = 0;
+  // Compares the states of all replicas. The conditions of the stage hold.
+  virtual void CompareReplicas() {}
+  // Reports what only a whole history shows.
+  virtual void Finish() = 0;
+  // A line about the work that was done, for reports.
+  virtual std::string Summary() const { return ""; }
+  // The open work, for a violation of liveness.
+  virtual std::string Describe() const = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_SUBJECT_H_
