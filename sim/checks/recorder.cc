@@ -53,6 +53,9 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
              &values_),
       stale_reads_(&values_,
                    [this](std::string what) { violate_(std::move(what)); }),
+      availability_(
+          [this](std::string what) { violate_(std::move(what)); },
+          [this](Ticket ticket) { return Name(operations_[ticket]); }),
       expiry_([this](std::string what) { violate_(std::move(what)); }) {
   expiry_.WatchValues([this](const std::string& key, const std::string* value) {
     values_.OnValue(
@@ -102,6 +105,7 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
     partitions_[call.key] = partition;
   }
   Operation operation;
+  operation.recorded.client = call.client;
   operation.recorded.partition = partition;
   operation.may_expire = true;
   operation.expiry_ticket = expiry_.Invoke(clock_(), call);
@@ -114,7 +118,7 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
 void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Operation& operation = operations_[ticket];
   CHECK(operation.may_expire) << "not an ExpiryCommand";
-  End(operation);
+  End(ticket);
   ++counts_.succeeded;
   ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
   if (ChecksOrder(operation) && watches_log_) {
@@ -128,9 +132,10 @@ void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
 }
 
 std::string Recorder::Name(const Operation& operation) const {
-  return absl::StrCat(lincheck::DescribeCall(model_, operation.recorded),
-                      " on ",
-                      history_.partition_name(operation.recorded.partition));
+  return absl::StrCat(
+      operation.may_expire ? VerbName(expiry_.verb(operation.expiry_ticket))
+                           : lincheck::DescribeCall(model_, operation.recorded),
+      " on ", history_.partition_name(operation.recorded.partition));
 }
 
 // On keys that expire only reads are checked: their value determines a place in
@@ -140,17 +145,24 @@ bool Recorder::ChecksOrder(const Operation& operation) const {
          expiry_.verb(operation.expiry_ticket) == ExpiryCommand::Verb::kGet;
 }
 
-void Recorder::OnSent(Ticket ticket, uint64_t connection) {
-  if (!group_of_ || !ChecksOrder(operations_[ticket])) return;
-  order_.OnSent(ticket, connection,
-                group_of_(history_.partition_name(
-                    operations_[ticket].recorded.partition)));
+void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
+  if (!group_of_) return;
+  const Operation& operation = operations_[ticket];
+  const GroupId group =
+      group_of_(history_.partition_name(operation.recorded.partition));
+  availability_.OnSent(ticket, {.client = operation.recorded.client,
+                                .group = group,
+                                .node = node,
+                                .sent = clock_()});
+  if (ChecksOrder(operation)) order_.OnSent(ticket, connection, group);
 }
 
-void Recorder::End(Operation& operation) {
+void Recorder::End(Ticket ticket) {
+  Operation& operation = operations_[ticket];
   CHECK(!operation.ended) << "an operation ended twice";
   operation.ended = true;
   --open_;
+  availability_.OnEnded(ticket);
 }
 
 void Recorder::CheckAcknowledged(const Operation& operation, Value result) {
@@ -166,7 +178,7 @@ void Recorder::CheckAcknowledged(const Operation& operation, Value result) {
 
 void Recorder::Return(Ticket ticket, Value result) {
   Operation& operation = operations_[ticket];
-  End(operation);
+  End(ticket);
   operation.recorded.ret = Now();
   operation.recorded.result = result;
   CheckAcknowledged(operation, result);
@@ -211,7 +223,7 @@ void Recorder::ReturnText(Ticket ticket, std::string_view text) {
 
 void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
-  End(operation);
+  End(ticket);
   ++counts_.unknown;
   if (operation.may_expire) return;
   if (operation.committed != SimTime::Max()) {
@@ -224,7 +236,7 @@ void Recorder::LeaveUnknown(Ticket ticket) {
 
 void Recorder::Withdraw(Ticket ticket) {
   Operation& operation = operations_[ticket];
-  End(operation);
+  End(ticket);
   ++counts_.refused;
   operation.withdrawn = true;
   if (operation.may_expire) return expiry_.Withdraw(operation.expiry_ticket);

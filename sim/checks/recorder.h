@@ -1,12 +1,12 @@
 // sim/checks/recorder.h: records what the clients of a run did and what the
 // logs committed, and passes both to the checkers during the run.
 //
-// Operations go to the HistoryChecker with the world's time. Commands of one
-// connection go to the ConnectionOrderChecker, stale reads to the
-// StaleReadChecker, and keys that may expire ("t…") to the ExpiryChecker. Two
-// checks are here. The log must hold every acknowledged write, with the
-// acknowledged result, and no refused one. A linearizable read must return a
-// committed value that was current during the read.
+// Operations go to the HistoryChecker with the world's time, and each attempt
+// to the AvailabilityChecker. Commands of one connection go to the
+// ConnectionOrderChecker, stale reads to the StaleReadChecker, and keys that
+// may expire ("t…") to the ExpiryChecker. Two checks are here. The log holds
+// every acknowledged write, with the acknowledged result, and no refused one. A
+// linearizable read returns a committed value that was current during the read.
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
@@ -26,6 +26,7 @@
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
+#include "sim/checks/availability_checker.h"
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
@@ -114,10 +115,15 @@ class Recorder final : private HistoryChecker::Source {
   void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
     group_of_ = std::move(group_of);
   }
-  // The operation was written to a connection.
-  void OnSent(Ticket ticket, uint64_t connection);
+  // The operation was written to a connection with `node`.
+  void OnSent(Ticket ticket, uint64_t connection, NodeId node);
   // The operation was not executed where it was sent last.
   void OnRefused(Ticket ticket) { order_.OnRefused(ticket); }
+  // Too many results of its session are kept: its group serves, but the client
+  // must raise the floor first.
+  void OnSessionFull(Ticket ticket) {
+    availability_.OnAnswered(ticket, clock_());
+  }
 
   // Called with the key and the time of invocation of each read that returned.
   void SetReadHook(
@@ -151,6 +157,7 @@ class Recorder final : private HistoryChecker::Source {
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return histories_.online(); }
   const ConnectionOrderChecker& order() const { return order_; }
+  AvailabilityChecker& availability() { return availability_; }
   // The history of clients on keys that do not expire, with the outcomes and
   // the order that the logs show. Its values live as long as the recorder.
   lincheck::History KnownHistory() const;
@@ -189,7 +196,7 @@ class Recorder final : private HistoryChecker::Source {
   void CheckRead(const Operation& operation, const std::string& key,
                  uint64_t value);
   std::string Name(const Operation& operation) const;
-  void End(Operation& operation);
+  void End(Ticket ticket);
   bool ChecksOrder(const Operation& operation) const;
   // `version` is the version that the command gives to its keys.
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
@@ -216,6 +223,7 @@ class Recorder final : private HistoryChecker::Source {
   ValueHistory values_;
   ConnectionOrderChecker order_;
   StaleReadChecker stale_reads_;
+  AvailabilityChecker availability_;
   lincheck::History history_;
   ExpiryChecker expiry_;
   std::vector<Operation> operations_;

@@ -302,8 +302,8 @@ TEST_F(RecorderTest, ReadBehindOneOfAnExpiringKeyThatSawLess_Found) {
                                      .text = "c1.2"});
   const auto first = recorder_.Invoke(ExpiryCommand{.client = 1, .key = "t1"});
   const auto second = Invoke(Kv::kGet, "r1");
-  recorder_.OnSent(first, 7);
-  recorder_.OnSent(second, 7);
+  recorder_.OnSent(first, 7, NodeId(1));
+  recorder_.OnSent(second, 7, NodeId(1));
   Commit(kv::Op::kSet, "r1", "c1.1");
   Commit(kv::Op::kSet, "t1", "c1.2");
   recorder_.ReturnReply(first,

@@ -326,6 +326,21 @@ bool Cluster::IsMember(NodeId node, const node::ShardConfig& shard) const {
   return std::find(members.begin(), members.end(), node) != members.end();
 }
 
+bool Cluster::HasMajority(GroupId group,
+                          const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : shards_) {
+    if (shard.group != group) continue;
+    const auto works = [&](NodeId node) {
+      return !MayNotWork(node) && std::find(machines.begin(), machines.end(),
+                                            machine(node)) != machines.end();
+    };
+    const auto working =
+        std::count_if(shard.replicas.begin(), shard.replicas.end(), works);
+    return static_cast<size_t>(working) * 2 > shard.replicas.size();
+  }
+  return false;
+}
+
 void Cluster::Start() {
   for (size_t i = 0; i < machines_.size(); ++i) {
     world_.Start(machines_[i],

@@ -65,6 +65,15 @@ class Cluster {
       absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> hook) {
     state_hook_ = std::move(hook);
   }
+  // Whether a replica need not work: its disk was damaged or erased, or it
+  // returned an error to the running program.
+  bool MayNotWork(NodeId node) const {
+    return HasDamagedDisk(node) || HasErasedDisk(node) ||
+           world_.disk_failures(machine(node)) > 0;
+  }
+  // Whether a majority of the group's voters are among `machines` and must
+  // work.
+  bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
   // Boots every machine.
   void Start();
   // Asks the server to stop, and ends its program when it has.
@@ -77,6 +86,8 @@ class Cluster {
 
   const std::vector<MachineId>& machines() const { return machines_; }
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
+  // The drawn settings, by node.
+  const std::vector<node::Config>& configs() const { return configs_; }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
   // The addresses of all nodes, in order: for plain clients, and for cluster
   // clients.
@@ -145,12 +156,6 @@ class Cluster {
   void CheckStart(NodeId node, const raft::Host& host);
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
-  // Whether a replica need not work: its disk was damaged or erased, or it
-  // returned an error to the running program.
-  bool MayNotWork(NodeId node) const {
-    return HasDamagedDisk(node) || HasErasedDisk(node) ||
-           world_.disk_failures(machine(node)) > 0;
-  }
   bool HasDamagedDisk(NodeId node) const {
     return damaged_ != nullptr && damaged_(machine(node));
   }

@@ -10,6 +10,7 @@
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/harness.h"
+#include "sim/run/calm_watch.h"
 #include "sim/run/cluster.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
@@ -21,6 +22,8 @@ namespace quorate::sim {
 namespace {
 
 constexpr Duration kIdle = Seconds(2);
+// The elections that a calm group may need before it serves.
+constexpr int64_t kElectionTimeouts = 10;
 
 constexpr ChoiceSite kClusterClient("workload.cluster_client");
 constexpr ChoiceSite kSessionClient("workload.session_client");
@@ -100,7 +103,10 @@ class Run::Impl final : public Subject {
   // Subject.
   ScheduleOptions Start() override;
   void OnScheduled(const Schedule& schedule) override;
-  void AfterTurn(MachineId machine) override { cluster_.AfterTurn(machine); }
+  void AfterTurn(MachineId machine) override {
+    cluster_.AfterTurn(machine);
+    if (world_.now() >= next_look_) CheckAvailability();
+  }
   void StopClients() override;
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
@@ -129,6 +135,9 @@ class Run::Impl final : public Subject {
     }
     return most;
   }
+  void CheckAvailability();
+  // Time for an operation of which no fault is in the way.
+  Duration AvailabilityBound() const;
   void StartClients();
   // Number keys, enough for each group to own some.
   std::vector<std::string> NumberKeys() const;
@@ -141,6 +150,9 @@ class Run::Impl final : public Subject {
   ReplicaChecker replica_checker_;
   Recorder recorder_;
   Cluster cluster_;
+  CalmWatch calm_{&world_, cluster_.machines()};
+  SimTime next_look_;
+  const Duration availability_bound_ = AvailabilityBound();
   std::vector<WorkloadClient*> clients_;  // Owned by their machines.
   // Owned by its machine. Null in most runs.
   DeepClient* deep_client_ = nullptr;
@@ -148,6 +160,32 @@ class Run::Impl final : public Subject {
   std::vector<IssuedOperation> issued_;
   std::vector<MachineId> healed_;  // The nodes that must work.
 };
+
+Duration Run::Impl::AvailabilityBound() const {
+  // A node may wait for the reply of a leader that has just lost its role.
+  Duration proxy;
+  for (const node::Config& config : cluster_.configs()) {
+    proxy = std::max(proxy, config.timeouts.proxy);
+  }
+  return node::RaftConfig().election_timeout_max * kElectionTimeouts + proxy;
+}
+
+void Run::Impl::CheckAvailability() {
+  next_look_ = world_.now() + CalmWatch::kInterval;
+  calm_.Look();
+  const auto can_serve = [this](const AvailabilityChecker::Attempt& attempt) {
+    const MachineId client = client_machines_[attempt.client - 1];
+    const MachineId node = cluster_.machine(attempt.node);
+    const std::vector<MachineId>& part = calm_.PartOf(node);
+    return !world_.blocked(client, node) && !world_.blocked(node, client) &&
+           !cluster_.MayNotWork(attempt.node) &&
+           cluster_.HasMajority(attempt.group, part);
+  };
+  recorder_.availability().Check({.now = world_.now(),
+                                  .calm_since = calm_.since(),
+                                  .bound = availability_bound_,
+                                  .can_serve = can_serve});
+}
 
 void Run::Impl::StartClients() {
   for (uint32_t i = 0; i < shape_.clients; ++i) {

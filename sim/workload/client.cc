@@ -169,7 +169,10 @@ void WorkloadClient::Send(OperationId id) {
       EncodeRequest(operation, session_, SessionFloor(operation.sequence));
   operation.replies_expected = request.replies;
   link->Send(id, std::move(request.bytes));
-  if (operation.recorded) recorder_->OnSent(operation.ticket, link->number());
+  if (operation.recorded) {
+    recorder_->OnSent(operation.ticket, link->number(),
+                      NodeId(operation.node + 1));
+  }
 }
 
 const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
@@ -297,6 +300,9 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
                        code == "MISCONF" || code == "READONLY" ||
                        code == "SESSION_FULL";
   if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
+  if (code == "SESSION_FULL" && operation.recorded) {
+    recorder_->OnSessionFull(operation.ticket);
+  }
   if (code == "MOVED") return OnMoved(id, reply);
   if (refused) {
     router_.Forget(operation.call.key);

@@ -1,0 +1,80 @@
+// sim/checks/availability_checker.h: checks that a group whose majority is
+// undisturbed serves its clients, also in the middle of a run.
+//
+// The caller reports each attempt of an operation, and asks from time to time.
+// An operation is overdue if it has waited for the bound without an excuse. The
+// excuses are:
+// - a fault began or ended
+// - the last attempt began before the last fault
+// - the last attempt went to a node that could not serve it
+// - the group answered that the client must do something else first
+#ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
+#define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "env/ids.h"
+#include "env/time.h"
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+class AvailabilityChecker {
+ public:
+  using Operation = uint64_t;
+  using Report = absl::AnyInvocable<void(std::string)>;
+  using Describe = absl::AnyInvocable<std::string(Operation)>;
+
+  // The last attempt of an operation that has not ended.
+  struct Attempt {
+    uint32_t client = 0;
+    GroupId group;
+    NodeId node;
+    SimTime sent;
+  };
+  // The state of the cluster at a check.
+  struct View {
+    SimTime now;
+    SimTime calm_since;  // No fault began or ended since then.
+    Duration bound;
+    // Whether the client reaches the node, and the node a majority of sound
+    // voters of the group.
+    absl::FunctionRef<bool(const Attempt&)> can_serve;
+  };
+
+  AvailabilityChecker(Report violate, Describe describe)
+      : violate_(std::move(violate)), describe_(std::move(describe)) {}
+
+  // The operation was sent to a node, for the first time or again.
+  void OnSent(Operation op, const Attempt& attempt);
+  // The group answered, and the client must do something else first.
+  void OnAnswered(Operation op, SimTime now);
+  // The operation returned or was given up.
+  void OnEnded(Operation op) { open_.erase(op); }
+  // Reports the first operation that is overdue.
+  void Check(const View& view);
+
+  // The longest time that an operation has waited while it should have been
+  // served.
+  Duration longest() const { return longest_; }
+
+ private:
+  struct Waiting {
+    Attempt last;
+    SimTime since;  // The operation should be served from this time on.
+  };
+
+  Report violate_;
+  Describe describe_;
+  std::map<Operation, Waiting> open_;
+  Duration longest_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_

@@ -1,0 +1,109 @@
+// Operations that wait with and without a reason.
+#include "sim/checks/availability_checker.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr Duration kBound = Seconds(10);
+
+SimTime At(int64_t seconds) { return SimTime(Seconds(seconds).ns()); }
+
+class AvailabilityCheckerTest : public testing::Test {
+ protected:
+  void Send(int64_t second, NodeId node = NodeId(1)) {
+    checker_.OnSent(
+        7,
+        {.client = 3, .group = GroupId(2), .node = node, .sent = At(second)});
+  }
+  // Checks at each second from `from` to `to`. Node 1 can serve.
+  void Check(int64_t from, int64_t to, int64_t calm_since) {
+    for (int64_t second = from; second <= to; ++second) {
+      checker_.Check({.now = At(second),
+                      .calm_since = At(calm_since),
+                      .bound = kBound,
+                      .can_serve = [](const AvailabilityChecker::Attempt& one) {
+                        return one.node == NodeId(1);
+                      }});
+    }
+  }
+
+  std::vector<std::string> found_;
+  AvailabilityChecker checker_{
+      [this](std::string what) { found_.push_back(what); },
+      [](AvailabilityChecker::Operation) { return std::string("get on k"); }};
+};
+
+TEST_F(AvailabilityCheckerTest, WaitsForTheBound_Found) {
+  Send(5);
+  Check(5, 14, 0);
+  EXPECT_TRUE(found_.empty());
+  EXPECT_EQ(checker_.longest(), Seconds(9));
+  Check(15, 15, 0);
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0],
+            "availability: get on k of client 3 waits for group 2 at node 1 "
+            "since 5000 ms, now it is 15000 ms; no fault since 0 ms");
+}
+
+// Each answer sends the client to the node again, and none is the result.
+TEST_F(AvailabilityCheckerTest, IsRefusedForTheBound_Found) {
+  for (int64_t second = 5; second < 15; ++second) {
+    Send(second);
+    Check(second, second, 0);
+  }
+  EXPECT_TRUE(found_.empty());
+  Check(15, 15, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
+  Send(5);
+  Check(5, 14, 0);
+  checker_.OnEnded(7);
+  Check(15, 30, 0);
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(AvailabilityCheckerTest, AFaultMeanwhile_IsAnExcuse) {
+  Send(5);
+  Check(5, 14, 0);
+  Send(16);
+  Check(16, 24, 15);
+  EXPECT_TRUE(found_.empty());
+  Check(25, 25, 15);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, AnAnswerMeanwhile_IsAnExcuse) {
+  Send(5);
+  Check(5, 14, 0);
+  checker_.OnAnswered(7, At(14));
+  Check(15, 23, 0);
+  EXPECT_TRUE(found_.empty());
+  Check(24, 24, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, AttemptFromBeforeTheFault_IsAnExcuse) {
+  Send(5);
+  Check(6, 60, 6);
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(AvailabilityCheckerTest, ANodeThatCannotServe_IsAnExcuse) {
+  Send(5, NodeId(2));
+  Check(5, 20, 0);
+  Send(20);
+  Check(20, 29, 0);
+  EXPECT_TRUE(found_.empty());
+  Check(30, 30, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,83 @@
+#include "sim/run/calm_watch.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+#include "env/random.h"
+
+namespace quorate::sim {
+namespace {
+
+// Faults after which requests may wait.
+constexpr Fault kDisturbing[] = {
+    Fault::kMessageSpike,         Fault::kMessageLost,
+    Fault::kMessageCorrupted,     Fault::kMessageOverflow,
+    Fault::kLinkClogged,          Fault::kStreamReset,
+    Fault::kStreamLostTail,       Fault::kStreamHalfOpen,
+    Fault::kConnectHang,          Fault::kPause,
+    Fault::kPauseInTurn,          Fault::kCrashInTurn,
+    Fault::kCrashAtDiskOperation, Fault::kRestart,
+    Fault::kDiskReadError,        Fault::kDiskWriteError,
+    Fault::kDiskSyncError,        Fault::kDiskFull,
+    Fault::kDiskStalled,          Fault::kClockStep,
+    Fault::kClockFreeze,          Fault::kBuggify,
+};
+
+}  // namespace
+
+void CalmWatch::Look() {
+  const uint64_t fingerprint = Fingerprint();
+  const bool divided = FindParts();
+  if (fingerprint != fingerprint_ || !divided) since_ = world_->now();
+  fingerprint_ = fingerprint;
+}
+
+uint64_t CalmWatch::Fingerprint() const {
+  uint64_t hash = 0;
+  const auto add = [&hash](uint64_t value) { hash = Mix64(hash ^ value); };
+  for (const Fault fault : kDisturbing) add(world_->faults().count(fault));
+  for (const MachineId a : nodes_) {
+    add(world_->incarnation(a) << 1 | (Works(a) ? 1 : 0));
+    for (const MachineId b : nodes_) add(world_->blocked(a, b) ? 1 : 0);
+  }
+  return hash;
+}
+
+bool CalmWatch::Works(MachineId node) const {
+  return world_->running(node) && !world_->paused(node) &&
+         !world_->clock(node).frozen();
+}
+
+bool CalmWatch::Connected(MachineId a, MachineId b) const {
+  return a == b || (!world_->blocked(a, b) && !world_->blocked(b, a));
+}
+
+bool CalmWatch::FindParts() {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    parts_[i].clear();
+    if (!Works(nodes_[i])) continue;
+    for (const MachineId other : nodes_) {
+      if (!Works(other)) continue;
+      // A link in one direction lets a node disturb others.
+      if (world_->blocked(nodes_[i], other) !=
+          world_->blocked(other, nodes_[i])) {
+        return false;
+      }
+      if (Connected(nodes_[i], other)) parts_[i].push_back(other);
+    }
+  }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    for (const MachineId other : parts_[i]) {
+      if (PartOf(other) != parts_[i]) return false;
+    }
+  }
+  return true;
+}
+
+const std::vector<MachineId>& CalmWatch::PartOf(MachineId node) const {
+  const auto place = std::find(nodes_.begin(), nodes_.end(), node);
+  CHECK(place != nodes_.end()) << "machine " << node << " is no node";
+  return parts_[place - nodes_.begin()];
+}
+
+}  // namespace quorate::sim
