@@ -1,6 +1,8 @@
 // One server, end to end in the simulated world.
 #include "node/server.h"
 
+#include <string>
+
 #include "gtest/gtest.h"
 #include "node/testing/test_cluster.h"
 
@@ -15,6 +17,16 @@ TEST(Server_OneNode, SetThenGet_Answers) {
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$3\r\nbar\r\n");
   EXPECT_EQ(cluster.Command(*client, {"GET", "nope"}), "$-1\r\n");
+}
+
+TEST(Server_OneNode, WriteThatEnded_HoldsNoRequestBytes) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "bar"}), "+OK\r\n");
+  EXPECT_NE(cluster.server(0).MetricsText().find(
+                "quorate_held_request_bytes{group=\"1\"} 0\n"),
+            std::string::npos);
 }
 
 TEST(Server_ThreeNodes, Follower_RedirectsClientsToTheLeader) {

@@ -75,8 +75,8 @@ class BatchQueue {
   // Commands that are collected or wait, and their encoded bytes.
   size_t waiting_requests() const { return waiting_requests_; }
   size_t waiting_bytes() const {
-    return waiting_bytes_ + open_batches_[0].builder.size_bytes() +
-           open_batches_[1].builder.size_bytes();
+    return waiting_bytes_ + open_batches_[0].size_bytes() +
+           open_batches_[1].size_bytes();
   }
   // Batches of this node that were submitted to the host or to another node,
   // without an answer.
@@ -110,6 +110,11 @@ class BatchQueue {
     kv::BatchBuilder builder;
     size_t result_bytes = 0;
     std::vector<Item> items;
+
+    // An empty builder has a header already.
+    size_t size_bytes() const {
+      return items.empty() ? 0 : builder.size_bytes();
+    }
   };
   // Whether a refused batch may be submitted again.
   enum class RetryDecision : uint8_t {
