@@ -1,10 +1,12 @@
 #include "sim/run/cluster.h"
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "env/check.h"
 #include "env/little_endian.h"
 #include "kv/slots/slot.h"
@@ -18,6 +20,12 @@ namespace quorate::sim {
 constexpr ChoiceSite kClockStart("clock.start");
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
+// The metrics of work that ends when no client waits.
+constexpr absl::string_view kWorkGauges[] = {
+    "quorate_output_held_bytes",  "quorate_clients_without_room",
+    "quorate_proposals_pending",  "quorate_held_requests",
+    "quorate_held_request_bytes",
+};
 
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public raft::Host::Observer {
@@ -557,8 +565,30 @@ uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
   return std::min<uint64_t>(scan.synced, bytes.size());
 }
 
+std::string Cluster::OpenWork() const {
+  std::string open;
+  for (const node::NodeConfig& config : nodes_) {
+    const node::Server* const at = server(config.id);
+    if (at == nullptr) continue;
+    const std::string page = at->MetricsText();
+    for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+      // name{labels} value
+      const absl::string_view name = line.substr(0, line.find_first_of(" {"));
+      const absl::string_view value = line.substr(line.rfind(' ') + 1);
+      if (value == "0" ||
+          std::find(std::begin(kWorkGauges), std::end(kWorkGauges), name) ==
+              std::end(kWorkGauges)) {
+        continue;
+      }
+      absl::StrAppend(&open, "node ", config.id.value(), ": ", line, "\n");
+    }
+  }
+  return open;
+}
+
 std::string Cluster::Describe() const {
   std::ostringstream out;
+  out << OpenWork();
   for (const node::ShardConfig& shard : shards_) {
     out << "group " << shard.group << " (committed "
         << replica_checker_.committed(shard.group) << "):";

@@ -108,6 +108,9 @@ class Cluster {
   // Compares the whole states of running replicas that have applied the same
   // index.
   void CompareStates();
+  // The lines of the nodes' metrics that show waiting requests, entries under
+  // way and unsent replies. Empty: there are none.
+  std::string OpenWork() const;
   std::string Describe() const;
   // The group that owns `key`.
   GroupId GroupOf(std::string_view key) const;

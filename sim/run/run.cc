@@ -342,6 +342,8 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       conditions.push_back({"agreement of all replicas", settled});
       conditions.push_back({"every node's view of the cluster",
                             [this] { return cluster_.ViewsAreTrue(); }});
+      conditions.push_back({"resources: the end of all work in the nodes",
+                            [this] { return cluster_.OpenWork().empty(); }});
       break;
     case Stage::kPowerLoss:
       conditions.push_back(
