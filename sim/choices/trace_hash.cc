@@ -55,7 +55,10 @@ std::string TraceRecord::ToString() const {
                 static_cast<long long>(time.ns() % 1'000'000'000),
                 machine.value(), std::string(TraceKindName(kind)).c_str(),
                 static_cast<unsigned long long>(payload));
-  return text;
+  std::string line = text;
+  if (cause != 0) line += " <-" + std::to_string(cause);
+  if (!detail.empty()) line += " " + detail;
+  return line;
 }
 
 void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
@@ -71,7 +74,10 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   high_ = Mix64(high_ + (event ^ 0xa4093822299f31d0ULL));
   ++count_;
   ++counts_[static_cast<size_t>(kind)];
-  if (keep_) records_.push_back({time, machine, kind, payload});
+  if (keep_) records_.push_back({time, machine, kind, payload, cause_, {}});
+  const bool runs_code = kind != TraceKind::kDiskIssue &&
+                         kind != TraceKind::kNote && kind != TraceKind::kCrash;
+  if (runs_code) cause_ = count_;
 }
 
 std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/choices/sim_time.h"
@@ -50,19 +51,39 @@ struct TraceRecord {
   TraceKind kind = TraceKind::kNote;
   // The hash of the bytes, or a number that identifies the event.
   uint64_t payload = 0;
-  friend bool operator==(const TraceRecord&, const TraceRecord&) = default;
+  // The number of the record that caused it: of the turn that sent the message,
+  // issued the operation or set the timer. Records count from 1. 0: the world.
+  uint64_t cause = 0;
+  std::string detail;  // The event in words.
+  // The same event, whatever caused it.
+  friend bool operator==(const TraceRecord& a, const TraceRecord& b) {
+    return a.time == b.time && a.machine == b.machine && a.kind == b.kind &&
+           a.payload == b.payload;
+  }
+  // "t=1.000000500 m2 message 00c4… <-17 from m1".
   std::string ToString() const;
 };
 
 class TraceHash {
  public:
   explicit TraceHash(bool keep_records) : keep_(keep_records) {}
+  TraceHash(const TraceHash&) = delete;
+  TraceHash& operator=(const TraceHash&) = delete;
 
   void Add(SimTime time, MachineId machine, TraceKind kind, uint64_t payload);
   void Add(SimTime time, MachineId machine, TraceKind kind,
            std::string_view bytes) {
     Add(time, machine, kind, HashBytes(bytes));
   }
+
+  // Adds words to the last record. Call it only if records are kept.
+  void Detail(std::string words) { records_.back().detail = std::move(words); }
+  bool keeps_records() const { return keep_; }
+
+  // The cause of what happens next. Add changes it where a program's code
+  // runs.
+  const uint64_t& cause() const { return cause_; }
+  void SetCause(uint64_t cause) { cause_ = cause; }
 
   Hash128 value() const { return {low_, high_}; }
   uint64_t count() const { return count_; }
@@ -76,6 +97,7 @@ class TraceHash {
   uint64_t high_ = 0x13198a2e03707344;
   uint64_t count_ = 0;
   std::array<uint64_t, 256> counts_{};  // By kind.
+  uint64_t cause_ = 0;
   const bool keep_;
   std::vector<TraceRecord> records_;
 };

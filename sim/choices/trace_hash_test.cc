@@ -82,7 +82,29 @@ TEST(FirstDifference, NamesTheFirstRecordThatDiffers) {
                                    a.records().begin() + 4);
   EXPECT_EQ(FirstDifference(a.records(), shorter), 4u);
   EXPECT_EQ(a.records()[6].ToString(),
-            "t=0.000000006 m1 timer 0000000000000006");
+            "t=0.000000006 m1 timer 0000000000000006 <-6");
+}
+
+TEST(TraceRecord, Causes_AreTheTurnsThatRanCode) {
+  TraceHash hash(true);
+  const auto add = [&](TraceKind kind) {
+    hash.Add(SimTime(0), MachineId(1), kind, uint64_t{0});
+  };
+  add(TraceKind::kBoot);       // 1
+  add(TraceKind::kDiskIssue);  // 2, issued by the boot.
+  const uint64_t issued_by = hash.cause();
+  add(TraceKind::kTimer);  // 3
+  hash.SetCause(issued_by);
+  add(TraceKind::kDiskCompletion);  // 4
+  hash.Detail("sync log-1");
+  add(TraceKind::kNote);  // 5
+  std::vector<uint64_t> causes;
+  for (const TraceRecord& record : hash.records()) {
+    causes.push_back(record.cause);
+  }
+  EXPECT_EQ(causes, (std::vector<uint64_t>{0, 1, 1, 1, 4}));
+  EXPECT_EQ(hash.records()[3].ToString(),
+            "t=0.000000000 m1 disk_completion 0000000000000000 <-1 sync log-1");
 }
 
 }  // namespace

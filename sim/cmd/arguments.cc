@@ -130,10 +130,26 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     case SimulateArguments::Command::kReplay:
       return one_of(
           {"--verbose", "--trace-out", "--tape-out", "--history-out"});
+    case SimulateArguments::Command::kDiff:
+      return world;
     case SimulateArguments::Command::kHelp:
       break;
   }
   return false;
+}
+
+std::optional<SimulateArguments::Command> CommandNamed(const std::string& name,
+                                                       Simulated simulated) {
+  for (const std::string_view help : {"help", "--help", "-h"}) {
+    if (name == help) return SimulateArguments::Command::kHelp;
+  }
+  if (name == "run") return SimulateArguments::Command::kRun;
+  if (name == "swarm") return SimulateArguments::Command::kSwarm;
+  if (name == "replay") return SimulateArguments::Command::kReplay;
+  if (name == "diff" && simulated == Simulated::kStore) {
+    return SimulateArguments::Command::kDiff;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -145,6 +161,8 @@ const std::string_view kUsage =
     "  run      runs one seed and prints a report\n"
     "  swarm    runs many seeds and reports how often each fault happened\n"
     "  replay   repeats the run of a tape\n"
+    "  diff     shows the first event in which two runs differ, and its "
+    "causes\n"
     "\n"
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
@@ -159,6 +177,7 @@ const std::string_view kUsage =
     "                 [--without …] [--only …]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
+    "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
     "\n"
     "The seed draws each of --nodes, --groups, --clients, --rate and --keys "
     "that has no\n"
@@ -170,12 +189,14 @@ const std::string_view kUsage =
     "corruption, partition, clog, streams, process_crash, machine_crash, "
     "pause,\n"
     "disk_slow, disk_error, disk_full, disk_rot, disk_wipe, clock, buggify.\n"
-    "--history-out writes the clients' history for //lincheck, --trace-out "
+    "--history-out writes the clients' history for //:lincheck, --trace-out "
     "one line per\n"
     "event, --tape-out the choices of the run; --verbose prints the nodes' "
     "logs.\n"
     "\n"
-    "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
+    "Exit status: 0 no violation, 1 a violation, 2 wrong usage; of diff: 0 "
+    "equal,\n"
+    "1 different.\n";
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   const std::optional<int64_t> ms = ParseDurationMs(text);
@@ -204,24 +225,24 @@ absl::StatusOr<SimulateArguments> ParseArguments(
     const std::vector<std::string>& arguments, Simulated simulated) {
   SimulateArguments result;
   if (arguments.empty()) {
-    return absl::InvalidArgumentError("expected run, swarm or replay");
+    return absl::InvalidArgumentError("expected run, swarm, replay or diff");
   }
   const std::string& command = arguments[0];
-  if (command == "help" || command == "--help" || command == "-h") {
-    return result;
+  const std::optional<SimulateArguments::Command> named =
+      CommandNamed(command, simulated);
+  if (!named.has_value()) {
+    return Expected("command", "run, swarm, replay or diff", command);
   }
-  if (command == "run") {
-    result.command = SimulateArguments::Command::kRun;
-  } else if (command == "swarm") {
-    result.command = SimulateArguments::Command::kSwarm;
-  } else if (command == "replay") {
-    result.command = SimulateArguments::Command::kReplay;
-  } else {
-    return Expected("command", "run, swarm or replay", command);
-  }
+  result.command = *named;
+  if (*named == SimulateArguments::Command::kHelp) return result;
   for (size_t i = 1; i < arguments.size(); ++i) {
     std::string flag = arguments[i];
     if (flag == "--help" || flag == "-h") return SimulateArguments{};
+    if (flag.rfind("--", 0) != 0 &&
+        result.command == SimulateArguments::Command::kDiff) {
+      result.compared.push_back(flag);
+      continue;
+    }
     if (flag.rfind("--", 0) != 0) {
       if (result.command != SimulateArguments::Command::kReplay ||
           !result.tape_in.empty()) {
@@ -261,6 +282,11 @@ absl::StatusOr<SimulateArguments> ParseArguments(
   if (result.command == SimulateArguments::Command::kReplay &&
       result.tape_in.empty()) {
     return absl::InvalidArgumentError("replay: expected the path of a tape");
+  }
+  if (result.command == SimulateArguments::Command::kDiff &&
+      result.compared.size() != 2) {
+    return absl::InvalidArgumentError(
+        "diff: expected two runs, each a seed or the path of a tape");
   }
   return result;
 }

@@ -17,11 +17,13 @@
 namespace quorate::sim {
 
 struct SimulateArguments {
-  enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay };
+  enum class Command : uint8_t { kHelp, kRun, kSwarm, kReplay, kDiff };
   Command command = Command::kHelp;
   RunOptions run;  // The seed is used by kRun only.
   std::string tape_out;
   std::string tape_in;  // For kReplay: the tape to replay.
+  // For kDiff: two runs, each a seed or the path of a tape.
+  std::vector<std::string> compared;
   bool json = false;
   bool verbose = false;  // Prints the nodes' log lines to standard error.
   // The file for the history of clients, for //lincheck.

@@ -52,8 +52,8 @@ TEST(SimulateArguments, Replay_TakesATape) {
 
 TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
   const std::pair<std::vector<std::string>, std::string> kCases[] = {
-      {{}, "expected run, swarm or replay"},
-      {{"walk"}, "expected run, swarm or replay, found 'walk'"},
+      {{}, "expected run, swarm, replay or diff"},
+      {{"walk"}, "expected run, swarm, replay or diff, found 'walk'"},
       {{"run", "--seed"}, "--seed: expected a value"},
       {{"run", "--tape-out", "--json"}, "--tape-out: expected a value"},
       {{"run", "--tape-out="}, "--tape-out: expected a value"},
@@ -69,6 +69,9 @@ TEST(SimulateArguments, BadUsage_SaysWhatWasExpected) {
       {{"run", "--without", "loss,rain"}, "found 'rain'"},
       {{"run", "--without", "loss,"}, "found ''"},
       {{"replay"}, "expected the path of a tape"},
+      {{"diff", "1"}, "diff: expected two runs"},
+      {{"diff", "1", "2", "3"}, "diff: expected two runs"},
+      {{"diff", "1", "2", "--seed", "1"}, "unknown flag --seed of diff"},
       {{"run", "stray"}, "expected a flag, found 'stray'"},
   };
   for (const auto& [arguments, message] : kCases) {

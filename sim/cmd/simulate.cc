@@ -3,13 +3,16 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sim/cmd/arguments.h"
 #include "sim/cmd/files.h"
+#include "sim/cmd/trace_diff.h"
 #include "sim/cmd/worker.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
@@ -127,6 +130,53 @@ int Replay(const SimulateArguments& arguments) {
   return Finish(arguments, report);
 }
 
+// The trace of a run that `name` gives: a seed or the path of a tape. An error
+// in words goes to `error`.
+std::string TraceOf(const SimulateArguments& arguments, const std::string& name,
+                    std::string* error) {
+  Job job{.run = arguments.run};
+  if (!absl::SimpleAtoi(name, &job.run.seed)) {
+    const std::optional<std::string> text = ReadFile(UserPath(name));
+    if (!text.has_value()) {
+      *error = absl::StrCat(name, ": neither a seed nor a file to read");
+      return "";
+    }
+    absl::StatusOr<Tape> tape = ParseTape(*text);
+    const absl::StatusOr<RunOptions> options =
+        tape.ok() ? OptionsOfTape(*tape) : tape.status();
+    if (!options.ok()) {
+      *error =
+          absl::StrCat(name, ": ", std::string(options.status().message()));
+      return "";
+    }
+    job.run = *options;
+    job.replay = *std::move(tape);
+  }
+  char path[] = "/tmp/quorate-trace-XXXXXX";
+  const int file = ::mkstemp(path);
+  if (file < 0) {
+    *error = "cannot create a file in /tmp";
+    return "";
+  }
+  ::close(file);
+  job.trace_out = path;
+  RunInChild(job);
+  std::string trace = ReadFile(path).value_or("");
+  ::unlink(path);
+  return trace;
+}
+
+int Diff(const SimulateArguments& arguments) {
+  std::string error;
+  const std::string a = TraceOf(arguments, arguments.compared[0], &error);
+  if (!error.empty()) return BadUsage(error);
+  const std::string b = TraceOf(arguments, arguments.compared[1], &error);
+  if (!error.empty()) return BadUsage(error);
+  const TraceDifference difference = CompareTraces(a, b);
+  Print(difference.text);
+  return difference.equal ? 0 : 1;
+}
+
 int Swarm(const SimulateArguments& arguments) {
   const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -171,6 +221,8 @@ int Main(const std::vector<std::string>& words) {
       return kClean;
     case SimulateArguments::Command::kRun:
       return RunOnce(*arguments);
+    case SimulateArguments::Command::kDiff:
+      return Diff(*arguments);
     case SimulateArguments::Command::kReplay:
       return Replay(*arguments);
     case SimulateArguments::Command::kSwarm:

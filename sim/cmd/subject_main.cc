@@ -136,7 +136,7 @@ int SubjectMain(int argc, char** argv, const MakeSubject& make) {
       return RunSeeds(*arguments, options, make);
     case SimulateArguments::Command::kReplay:
       return ReplayOne(*arguments, make);
-    case SimulateArguments::Command::kHelp:
+    default:
       break;
   }
   std::fputs(kSubjectUsage, stdout);

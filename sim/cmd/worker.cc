@@ -26,6 +26,8 @@ namespace {
 
 // A run that takes longer than this time is taken to hang.
 constexpr unsigned kWallSecondsMax = 600;
+// A run in so many is made twice.
+constexpr uint64_t kTwiceEvery = 100;
 
 int64_t WallNs() {
   timespec now;
@@ -89,8 +91,7 @@ void OnCheckFailed(std::string_view message) {
   options.record = !job.tape_out.empty();
   options.keep_trace = !job.trace_out.empty();
   g_active = {.job = &job, .out = out, .begin_ns = WallNs()};
-  Run run = job.replay.has_value() ? Run(std::move(options), *job.replay)
-                                   : Run(std::move(options));
+  Run run = job.replay.has_value() ? Run(options, *job.replay) : Run(options);
   if (job.verbose) {
     run.SetLogSink(env::Severity::kDebug, [](SimTime time, MachineId machine,
                                              env::Severity severity,
@@ -103,7 +104,19 @@ void OnCheckFailed(std::string_view message) {
   }
   g_active.run = &run;
   SetCheckHandler(&OnCheckFailed);
-  Deliver(run.Execute());
+  RunReport report = run.Execute();
+  if (job.twice && report.ok()) {
+    Run again(options);
+    g_active.run = &again;
+    const RunReport second = again.Execute();
+    if (second.trace_hash != report.trace_hash) {
+      report.violations.push_back(
+          absl::StrCat("determinism: the second run has the hash ",
+                       second.trace_hash, ", the first ", report.trace_hash));
+    }
+    g_active.run = &run;
+  }
+  Deliver(std::move(report));
   // Exits without destructors to save time. Tests check the destructors of a
   // world.
   ::_exit(0);
@@ -180,7 +193,7 @@ SwarmReport RunSwarm(const SwarmOptions& options) {
   uint64_t left = options.last_seed - options.first_seed + 1;
   while (left > 0 || !workers.empty()) {
     while (left > 0 && workers.size() < options.jobs) {
-      Job job{.run = options.run};
+      Job job{.run = options.run, .twice = next % kTwiceEvery == 0};
       job.run.seed = next++;
       --left;
       workers.push_back(Start(job));

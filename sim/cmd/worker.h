@@ -27,6 +27,8 @@ struct Job {
   // also when a CHECK fails.
   std::string history_out;
   bool verbose = false;  // Prints log lines to standard error.
+  // Makes the run twice. It is a violation if the hashes differ.
+  bool twice = false;
 };
 
 // Runs the job in a child process and waits. If the child dies, the report has
@@ -38,7 +40,8 @@ struct SwarmOptions {
   uint64_t first_seed = 1;
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
-  // Receives the report of each run when it ends, in any order.
+  // Receives the report of each run when it ends, in any order. One run in a
+  // hundred is made twice.
   std::function<void(const RunReport&, const SwarmReport&)> on_report;
 };
 

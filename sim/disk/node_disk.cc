@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/random.h"
 #include "sim/choices/trace_hash.h"
@@ -260,6 +261,19 @@ ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
                                    static_cast<uint64_t>(operation.kind)));
 }
 
+std::string NodeDisk::Describe(const Operation& operation) {
+  static constexpr std::string_view kNames[] = {
+      "open", "list", "remove",   "rename", "sync directory", "lock", "write",
+      "read", "sync", "truncate", "size"};
+  std::string text(kNames[static_cast<size_t>(operation.kind)]);
+  if (!operation.name.empty()) text += " " + operation.name;
+  if (operation.kind == Kind::kWrite || operation.kind == Kind::kRead) {
+    absl::StrAppend(&text, " at ", operation.offset, ", ", operation.size,
+                    " bytes");
+  }
+  return text;
+}
+
 void NodeDisk::HashIssue(const Operation& operation) {
   SimState& state = scheduler_->state();
   uint64_t hash = Mix64(static_cast<uint64_t>(operation.kind) << 56 ^
@@ -269,6 +283,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
     hash = Mix64(hash ^ HashBytes(piece.view()));
   }
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskIssue, hash);
+  if (state.hash.keeps_records()) state.hash.Detail(Describe(operation));
 }
 
 // ---- Executing
@@ -493,6 +508,10 @@ void NodeDisk::RunInput(uint64_t id) {
   state.hash.Add(
       state.now, scheduler_->id(), TraceKind::kDiskCompletion,
       Mix64(operation.key.counter + code) ^ HashBytes(operation.bytes.view()));
+  if (state.hash.keeps_records()) {
+    state.hash.Detail(
+        absl::StrCat(Describe(operation), ": ", operation.status.ToString()));
+  }
   if (operation.change != 0 && operation.status.ok()) {
     const bool of_file =
         operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;

@@ -134,6 +134,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void ExecuteWrite(Operation* operation);
   std::string Joined(const Operation& operation) const;
   bool Fits(uint64_t old_size, uint64_t new_size) const;
+  // In words, for records.
+  static std::string Describe(const Operation& operation);
   void RefuseFull(Operation* operation);
   // Applies as much of an operation in flight as a crash leaves.
   void Interrupt(Operation* operation);

@@ -37,7 +37,8 @@ Harness::Harness(HarnessOptions options, const Tape* replay)
               .replay = replay,
               .record = options_.record,
               .keep_trace = options_.keep_trace,
-              .message_key = options_.message_key}) {}
+              .message_key = options_.message_key,
+              .message_text = options_.message_text}) {}
 
 void Harness::Execute(Subject& subject) {
   world_.SetStepHook([this, &subject](MachineId machine) {

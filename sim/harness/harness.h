@@ -48,6 +48,7 @@ struct HarnessOptions {
   bool keep_trace = false;
   // See WorldOptions.
   uint64_t (*message_key)(std::string_view message) = nullptr;
+  std::string (*message_text)(std::string_view message) = nullptr;
 };
 
 class Harness {

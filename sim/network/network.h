@@ -94,6 +94,13 @@ class Network {
   void Heal(NetworkLink* link);
   void HealAll();
 
+  void set_message_text(std::string (*text)(std::string_view)) {
+    message_text_ = text;
+  }
+  // The message in words, for records of a run.
+  std::string Describe(std::string_view message) const {
+    return message_text_ == nullptr ? "" : message_text_(message);
+  }
   void set_message_key(uint64_t (*key)(std::string_view)) {
     message_key_ = key;
   }
@@ -133,6 +140,7 @@ class Network {
   std::vector<std::vector<NetworkLink>> links_;
   SlotPool<NetworkMessage> messages_;
   uint64_t (*message_key_)(std::string_view) = nullptr;
+  std::string (*message_text_)(std::string_view) = nullptr;
 };
 
 }  // namespace quorate::sim

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 
 namespace quorate::sim {
@@ -116,6 +117,11 @@ void NodeTransport::RunInput(uint64_t id) {
                  Mix64(uint64_t{message.from.value()} << 1 |
                        static_cast<uint64_t>(message.lane)) ^
                      HashBytes(message.bytes.view()));
+  if (state.hash.keeps_records()) {
+    state.hash.Detail(absl::StrCat("from m", message.from.value(), ", ",
+                                   message.bytes.size(), " bytes ",
+                                   network_->Describe(message.bytes.view())));
+  }
   receiver_->OnMessage(message.sender.node, message.sender.incarnation,
                        std::move(message.bytes));
 }

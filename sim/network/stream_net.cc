@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "sim/network/node_streams.h"
 
@@ -19,6 +20,15 @@ constexpr ChoiceSite kSplitDelay("stream.split_delay");
 constexpr ChoiceSite kReset("stream.reset");
 // The number of bytes in flight that are lost at a close.
 constexpr ChoiceSite kLostTail("stream.lost_tail");
+
+// The beginning of bytes that a person can read.
+std::string FirstBytes(std::string_view bytes) {
+  constexpr size_t kMost = 80;
+  std::string text;
+  for (const char c : bytes.substr(0, kMost))
+    text += c >= ' ' && c <= '~' ? c : '.';
+  return text;
+}
 
 constexpr Duration kRetransmitFirst = Milliseconds(200);
 constexpr Duration kRetransmitMost = Seconds(1);
@@ -572,6 +582,10 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
   state_->hash.Add(state_->now, end.node->scheduler().id(),
                    TraceKind::kStreamBytes,
                    Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
+  if (state_->hash.keeps_records()) {
+    state_->hash.Detail(absl::StrCat("from ", end.peer_address, ", ", size,
+                                     " bytes: ", FirstBytes(bytes.view())));
+  }
   end.observer->OnBytes(bytes.view());
   return Find(id) != nullptr;
 }

@@ -1,7 +1,8 @@
 #include "sim/run/message_key.h"
 
-#include <array>
+#include <iterator>
 
+#include "absl/strings/str_cat.h"
 #include "env/random.h"
 
 namespace quorate::sim {
@@ -68,29 +69,70 @@ class Fields {
   std::string_view rest_;
 };
 
+// Values of the type of a message.
+std::string_view TypeText(uint64_t type) {
+  static constexpr std::string_view kTexts[] = {
+      "message",          "pre-vote",       "pre-vote reply", "vote",
+      "vote reply",       "append",         "append reply",   "heartbeat",
+      "heartbeat reply",  "snapshot chunk", "snapshot reply", "read index",
+      "read index reply", "timeout now"};
+  return kTexts[type < std::size(kTexts) ? type : 0];
+}
+
+// The fields that name one message.
+struct MessageName {
+  uint64_t group = 0;
+  uint64_t type = 0;
+  uint64_t term = 0;
+  uint64_t index = 0;
+  uint64_t offset = 0;
+};
+
+MessageName NameOf(std::string_view bytes) {
+  MessageName name;
+  Fields message(bytes);
+  while (message.Next()) {
+    if (message.number == kGroup) name.group = message.value;
+    if (message.number == kType) name.type = message.value;
+    if (message.number == kTerm) name.term = message.value;
+    if (message.number == kOffset) name.offset = message.value;
+    if (message.number != kLast) continue;
+    Fields position(message.bytes);
+    while (position.Next()) {
+      if (position.number == kPositionIndex) name.index = position.value;
+    }
+  }
+  return name;
+}
+
 }  // namespace
 
 uint64_t EnvelopeKey(std::string_view bytes) {
   if (bytes.size() < kHeaderBytes) return 0;
   Fields envelope(bytes.substr(kHeaderBytes));
   if (!envelope.Next() || envelope.number != kMessages) return 0;
-  // Group, type, term, index, offset.
-  std::array<uint64_t, 5> name{};
-  Fields message(envelope.bytes);
-  while (message.Next()) {
-    if (message.number == kGroup) name[0] = message.value;
-    if (message.number == kType) name[1] = message.value;
-    if (message.number == kTerm) name[2] = message.value;
-    if (message.number == kOffset) name[4] = message.value;
-    if (message.number != kLast) continue;
-    Fields position(message.bytes);
-    while (position.Next()) {
-      if (position.number == kPositionIndex) name[3] = position.value;
-    }
-  }
+  const MessageName name = NameOf(envelope.bytes);
   uint64_t key = 0;
-  for (const uint64_t part : name) key = Mix64(key ^ part) + 1;
+  for (const uint64_t part :
+       {name.group, name.type, name.term, name.index, name.offset}) {
+    key = Mix64(key ^ part) + 1;
+  }
   return key;
+}
+
+std::string EnvelopeText(std::string_view bytes) {
+  std::string text;
+  if (bytes.size() < kHeaderBytes) return text;
+  Fields envelope(bytes.substr(kHeaderBytes));
+  while (envelope.Next()) {
+    if (envelope.number != kMessages) continue;
+    const MessageName name = NameOf(envelope.bytes);
+    absl::StrAppend(&text, text.empty() ? "" : "; ",
+                    std::string(TypeText(name.type)), " of group ", name.group,
+                    ", term ", name.term);
+    if (name.index > 0) absl::StrAppend(&text, ", index ", name.index);
+  }
+  return text;
 }
 
 }  // namespace quorate::sim

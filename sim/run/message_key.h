@@ -9,6 +9,7 @@
 #define QUORATE_SIM_RUN_MESSAGE_KEY_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace quorate::sim {
@@ -18,6 +19,10 @@ namespace quorate::sim {
 // left out, because they depend on what else happens at the time. Zero for
 // bytes that are not an envelope.
 uint64_t EnvelopeKey(std::string_view bytes);
+
+// Each message in words: "append of group 3, term 2, index 17; …". Empty for
+// bytes that are not an envelope.
+std::string EnvelopeText(std::string_view bytes);
 
 }  // namespace quorate::sim
 

@@ -79,5 +79,21 @@ TEST(EnvelopeKey, Nonsense_HasOneToo) {
   EXPECT_EQ(EnvelopeKey(""), EnvelopeKey(std::string(20, '\xff')));
 }
 
+TEST(EnvelopeText, EachMessage_IsNamed) {
+  raft::GroupMessage heartbeat;
+  heartbeat.group.group = GroupId(8);
+  heartbeat.message.type = raft::MessageType::kHeartbeat;
+  heartbeat.message.term = raft::Term(4);
+  std::string bytes;
+  for (const Buffer& piece :
+       raft::EncodeEnvelope(kLink, {Append(), heartbeat})) {
+    bytes += std::string(piece.view());
+  }
+  EXPECT_EQ(EnvelopeText(bytes),
+            "append of group 7, term 300, index 1000000; heartbeat of group 8, "
+            "term 4");
+  EXPECT_EQ(EnvelopeText("no"), "");
+}
+
 }  // namespace
 }  // namespace quorate::sim

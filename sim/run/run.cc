@@ -36,7 +36,8 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .without = options.without,
           .record = options.record,
           .keep_trace = options.keep_trace,
-          .message_key = EnvelopeKey};
+          .message_key = EnvelopeKey,
+          .message_text = EnvelopeText};
 }
 
 }  // namespace

@@ -10,8 +10,9 @@ constexpr size_t kArity = 4;
 constexpr size_t kCompactAtLeast = 64;
 }  // namespace
 
-EventQueue::Handle EventQueue::Push(SimTime time, const QueuedEvent& event) {
+EventQueue::Handle EventQueue::Push(SimTime time, QueuedEvent event) {
   CHECK_GE(time, last_);
+  if (cause_ != nullptr) event.cause = *cause_;
   const Handle handle = events_.Add(event);
   heap_.push_back({time.ns(), order_++, handle});
   SiftUp(heap_.size() - 1);

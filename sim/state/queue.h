@@ -21,15 +21,19 @@ struct QueuedEvent {
   uint32_t kind = 0;
   uint32_t target = 0;
   uint64_t argument = 0;
+  uint64_t cause = 0;  // See TraceRecord. Push sets it.
 };
 
 class EventQueue {
  public:
+  // `cause`, if not null, is the cause of events that are pushed.
+  explicit EventQueue(const uint64_t* cause = nullptr) : cause_(cause) {}
+
   // Identifies a scheduled event. Handles are never reused. Zero is no event.
   using Handle = uint64_t;
 
   // Requires: `time` is not before that of the last popped event.
-  Handle Push(SimTime time, const QueuedEvent& event);
+  Handle Push(SimTime time, QueuedEvent event);
   // Removes the event. A handle of a popped or cancelled event is ignored.
   void Cancel(Handle handle);
   // The time of the next event, or Max() if there is none.
@@ -55,6 +59,7 @@ class EventQueue {
   void DropDead();
   void Compact();
 
+  const uint64_t* const cause_;
   std::vector<Entry> heap_;  // Four children each.
   SlotPool<QueuedEvent> events_;
   uint64_t order_ = 0;

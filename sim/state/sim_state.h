@@ -32,12 +32,14 @@ enum EventKind : uint32_t {
 class SimState {
  public:
   SimState(Choices choices_in, bool keep_trace)
-      : choices(std::move(choices_in)), hash(keep_trace) {}
+      : hash(keep_trace),
+        queue(&hash.cause()),
+        choices(std::move(choices_in)) {}
 
   SimTime now;
+  TraceHash hash;
   EventQueue queue;
   Choices choices;
-  TraceHash hash;
   FaultCounters faults;
 
   NetworkOptions network;

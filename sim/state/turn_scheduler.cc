@@ -48,6 +48,7 @@ void TurnScheduler::StopSoon() {
 
 void TurnScheduler::Accept(TurnInput input) {
   if (!alive_ || dying_) return;
+  input.cause = state_->hash.cause();
   inbox_.push_back(input);
   if (ready()) {
     RunTurn();
@@ -58,6 +59,7 @@ void TurnScheduler::Accept(TurnInput input) {
 
 void TurnScheduler::Post(TurnInput input) {
   if (!alive_ || dying_) return;
+  input.cause = state_->hash.cause();
   inbox_.push_back(input);
   ScheduleWake();
 }
@@ -68,7 +70,7 @@ void TurnScheduler::Nudge() {
   for (const TurnInput& input : inbox_) {
     if (input.kind == TurnInputKind::kNudge) return;
   }
-  inbox_.push_back({TurnInputKind::kNudge, 0});
+  inbox_.push_back({TurnInputKind::kNudge, 0, 0, state_->hash.cause()});
   ScheduleWake();
 }
 
@@ -180,6 +182,7 @@ void TurnScheduler::RunTurn() {
       state_->choices.Chance(kTimersFirst, turn, options_.timers_first);
   if (timers_first) parts_->RunTimers();
   for (size_t i = 0; i < draining_.size() && !dying_; ++i) {
+    state_->hash.SetCause(draining_[i].cause);
     parts_->RunInput(draining_[i]);
   }
   if (!timers_first && !dying_) parts_->RunTimers();

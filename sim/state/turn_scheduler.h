@@ -36,6 +36,7 @@ struct TurnInput {
   // Inputs of one source keep their order. Sources of different kinds of parts
   // differ: see TurnSource.
   uint64_t source = 0;
+  uint64_t cause = 0;  // See TraceRecord. The scheduler sets it.
 };
 
 // Identifies a source of inputs of a machine: a link and lane, a file, a

@@ -28,7 +28,7 @@ env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {
                   timers_.end());
     std::make_heap(timers_.begin(), timers_.end(), HeapOrder);
   }
-  timers_.push_back({deadline, order_++, id});
+  timers_.push_back({deadline, order_++, id, scheduler_->state().hash.cause()});
   std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
   if (!scheduler_->in_turn()) Arm();
   return env::Pending(this, id);
@@ -72,6 +72,7 @@ void NodeLoop::RunTimers() {
   for (size_t i = 0; i < due_.size() && scheduler_->alive(); ++i) {
     if (callbacks_.Find(due_[i].id) == nullptr) continue;
     env::Callback callback = callbacks_.Take(due_[i].id);
+    state.hash.SetCause(due_[i].cause);
     state.hash.Add(state.now, scheduler_->id(), TraceKind::kTimer,
                    due_[i].order);
     callback();

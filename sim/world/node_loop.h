@@ -45,6 +45,7 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
     MonoTime deadline;
     uint64_t order;
     uint64_t id;
+    uint64_t cause;  // See TraceRecord.
     bool After(const Timer& other) const {
       return deadline != other.deadline ? deadline > other.deadline
                                         : order > other.order;

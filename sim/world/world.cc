@@ -49,6 +49,7 @@ World::World(const WorldOptions& options)
   state_->streams = options.streams;
   state_->buggify = options.buggify;
   network_->set_message_key(options.message_key);
+  network_->set_message_text(options.message_text);
   hooks_->state = state_.get();
 }
 
@@ -81,6 +82,7 @@ MachineId World::AddMachine(const MachineOptions& options) {
 env::Env& World::env(MachineId id) { return machine(id).env(); }
 
 void World::Start(MachineId id, Factory factory) {
+  state_->hash.SetCause(0);
   machine(id).Start(std::move(factory));
 }
 
@@ -147,6 +149,7 @@ bool World::StepBefore(SimTime end) {
   const SimTime next = state_->queue.NextTime();
   if (next > end || next == SimTime::Max()) return false;
   const QueuedEvent event = state_->queue.Pop(&state_->now);
+  state_->hash.SetCause(event.cause);
   Dispatch(event);
   return !stopped_;
 }
@@ -190,6 +193,8 @@ void World::RunUntil(SimTime time) {
   }
   if (!stopped_ && state_->now < time) state_->now = time;
   stopped_ = false;
+  // Calls of the world from outside have no cause.
+  state_->hash.SetCause(0);
 }
 
 bool World::RunUntilIdle(Duration limit) {

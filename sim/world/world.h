@@ -84,6 +84,8 @@ struct WorldOptions {
   // Choices about the message have as their key the link, this value, and how
   // often the value was seen. Null: link and count.
   uint64_t (*message_key)(std::string_view message) = nullptr;
+  // A peer message in words, for records. Null: records have none.
+  std::string (*message_text)(std::string_view message) = nullptr;
 };
 
 struct MachineOptions {
