@@ -472,7 +472,7 @@ bool SnapshotParser::ParseSlotEnd(std::string_view bytes, size_t* used) {
   const auto keys = reader.Take<uint64_t>();
   const auto digest = reader.Take<uint64_t>();
   if (!reader.ok()) return false;
-  if (!in_slot_) return Fail("the end of no slot");
+  if (!in_slot_) return Fail("a slot ends that did not begin");
   const Table* table = state_.keyspace->table(slot_);
   const uint64_t found = (table == nullptr ? 0 : table->digest()) +
                          state_.sessions->SlotDigest(slot_);
@@ -495,7 +495,7 @@ bool SnapshotParser::ParseEnd(std::string_view bytes, size_t* used) {
   const auto crc = reader.Take<uint32_t>();
   if (!reader.ok()) return false;
   if (in_slot_) {
-    return Fail(absl::StrCat("the last item within slot ", slot_.value()));
+    return Fail(absl::StrCat("it ends inside slot ", slot_.value()));
   }
   if (keys != state_.keyspace->key_count() ||
       rows != state_.sessions->row_count() ||

@@ -23,7 +23,7 @@ absl::Status CheckSeal(std::string_view bytes, size_t size) {
   }
   const std::string_view body = bytes.substr(0, size - 4);
   if (LoadFixed<uint32_t>(bytes, size - 4) != Crc32c(0, body)) {
-    return absl::InvalidArgumentError("a handshake with a wrong checksum");
+    return absl::InvalidArgumentError("the handshake's checksum is wrong");
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "sim/cmd/subject_main.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,6 +18,7 @@ namespace {
 constexpr int kClean = 0;
 constexpr int kViolation = 1;
 constexpr int kBadUsage = 2;
+constexpr unsigned kRunSecondsMax = 600;
 
 constexpr char kSubjectUsage[] =
     "  run    --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
@@ -25,6 +27,11 @@ constexpr char kSubjectUsage[] =
     "FAMILIES]\n"
     "         [--only FAMILIES]\n"
     "  replay TAPE\n"
+    "\n"
+    "FAMILIES of faults: delay, loss, duplication, corruption, partition, "
+    "clog,\n"
+    "streams, process_crash, machine_crash, pause, disk_slow, disk_error,\n"
+    "disk_full, disk_rot, disk_wipe, clock, buggify.\n"
     "\n"
     "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
 
@@ -48,26 +55,49 @@ void Print(uint64_t seed, const HarnessResult& result) {
 }
 
 // Writes the tape of a run to `path`, or to one named by the seed.
-bool WriteTape(const std::string& path, uint64_t seed,
+void WriteTape(const std::string& path, uint64_t seed,
                const HarnessResult& result) {
   const std::string file =
       UserPath(path.empty() ? absl::StrCat("seed-", seed, ".tape") : path);
   if (!WriteFile(file, result.tape)) {
-    std::fprintf(stderr, "cannot write %s\n", file.c_str());
-    return false;
+    std::printf("  no tape: cannot write %s\n", file.c_str());
+    return;
   }
   std::printf("  tape: %s\n", file.c_str());
-  return true;
+}
+
+// Calls `run`, which returns an exit status, in a child process. So a failed
+// CHECK or an endless loop ends one run.
+template <typename Run>
+int InChild(uint64_t seed, const Run& run) {
+  std::fflush(stdout);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kRunSecondsMax);
+    const int status = run();
+    std::fflush(stdout);
+    ::_exit(status);
+  }
+  int status = 0;
+  if (child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status)) {
+    return WEXITSTATUS(status);
+  }
+  std::printf("seed %llu: VIOLATION\n  the run died of signal %d\n",
+              static_cast<unsigned long long>(seed),
+              child > 0 ? WTERMSIG(status) : 0);
+  return kViolation;
 }
 
 int RunOne(const SimulateArguments& arguments, const HarnessOptions& options,
            const MakeSubject& make) {
-  const HarnessResult result = RunSeed(options, make);
-  Print(options.seed, result);
-  if (!result.ok() || !arguments.tape_out.empty()) {
-    if (!WriteTape(arguments.tape_out, options.seed, result)) return kBadUsage;
-  }
-  return result.ok() ? kClean : kViolation;
+  return InChild(options.seed, [&] {
+    const HarnessResult result = RunSeed(options, make);
+    Print(options.seed, result);
+    if (!result.ok() || !arguments.tape_out.empty()) {
+      WriteTape(arguments.tape_out, options.seed, result);
+    }
+    return result.ok() ? kClean : kViolation;
+  });
 }
 
 void PrintProgress(uint64_t seed, const SimulateArguments& arguments,
@@ -85,12 +115,14 @@ int RunSeeds(const SimulateArguments& arguments, HarnessOptions options,
   uint64_t failed = 0;
   for (uint64_t seed = arguments.first_seed;; ++seed) {
     options.seed = seed;
-    const HarnessResult result = RunSeed(options, make);
-    if (!result.ok()) {
-      ++failed;
+    const int status = InChild(seed, [&] {
+      const HarnessResult result = RunSeed(options, make);
+      if (result.ok()) return kClean;
       Print(seed, result);
       WriteTape("", seed, result);
-    }
+      return kViolation;
+    });
+    if (status != kClean) ++failed;
     if (shows_progress) PrintProgress(seed, arguments, failed);
     if (seed == arguments.last_seed) break;
   }

@@ -13,9 +13,10 @@
 
 namespace quorate::sim {
 
+// Each run has a process of its own, so a failed CHECK is a violation, too.
 // Prints a line per run with a violation and a summary. Writes the tape of such
-// a run to seed-N.tape in the user's directory. Exit status: 0 no violation, 1
-// a violation, 2 wrong usage.
+// a run to seed-N.tape in the directory from which it was called. Exit status:
+// 0 no violation, 1 a violation, 2 wrong usage.
 int SubjectMain(int argc, char** argv, const MakeSubject& make);
 
 }  // namespace quorate::sim

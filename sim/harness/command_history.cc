@@ -31,8 +31,8 @@ void CommandHistory::OnApplied(SimTime now, raft::Index index,
 
 std::string CommandHistory::Match(std::vector<const Command*>* in_order) const {
   std::map<raft::Index, const Command*> returned;
-  // Of unknown outcome, by payload. Commands of equal payload may stand for
-  // each other, and the one that was invoked first fits if any does.
+  // Commands of unknown outcome, by payload. Those of equal payload may stand
+  // for each other, and the one that was invoked first fits if any does.
   std::map<std::string_view, std::deque<const Command*>> unknown;
   for (const Command& command : commands_) {
     if (command.operation.known()) {
@@ -70,7 +70,7 @@ std::string CommandHistory::Match(std::vector<const Command*>* in_order) const {
   if (returned.empty()) return "";
   return absl::StrCat("acknowledged: no replica applied entry ",
                       returned.begin()->first.value(),
-                      ", which a client was told of");
+                      ", which was acknowledged to a client");
 }
 
 std::string CommandHistory::Check(const lincheck::Model& model) const {

@@ -26,8 +26,8 @@ class CommandHistory {
   // Makes the strings of operations.
   lincheck::History& values() { return values_; }
 
-  // A client proposes `payload` on an object. Of `operation` function and
-  // arguments count. Returns its number.
+  // A client proposes `payload` on an object. Only function and arguments of
+  // `operation` matter. Returns its number.
   size_t Invoke(SimTime now, std::string payload, const std::string& object,
                 lincheck::Operation operation);
   // It was executed as the entry at `index`.
@@ -35,7 +35,7 @@ class CommandHistory {
               lincheck::Value result);
   // It was not executed, and will not be.
   void Withdraw(size_t command) { commands_[command].withdrawn = true; }
-  // A replica applied the entry, as the first one.
+  // Call it when the first replica applies an entry.
   void OnApplied(SimTime now, raft::Index index, std::string_view payload);
 
   // The first violation in words, or an empty string.

@@ -49,7 +49,7 @@ class Subject {
 
   // Clients begin no further operation by themselves.
   virtual void StopClients() = 0;
-  // From now on these nodes work, and must. The later stages concern them.
+  // These nodes must work from now on. The later stages concern them.
   virtual void OnHealed(const std::vector<MachineId>& nodes) = 0;
   // Whether no client has an open operation.
   virtual bool ClientsIdle() const = 0;

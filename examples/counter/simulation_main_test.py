@@ -1,0 +1,42 @@
+"""The program that simulates the counter: its commands, its exit statuses and its tape."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = os.path.join(os.environ['TEST_SRCDIR'], os.environ['TEST_WORKSPACE'], 'examples/counter/simulation')
+
+
+class SimulationTest(unittest.TestCase):
+
+    def run_program(self, *words):
+        done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=120, check=False, cwd=self.folder)
+        return done.returncode, done.stdout, done.stderr
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR'))
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def test_Run_WithATape_IsRepeatedByReplay(self):
+        status, out, _ = self.run_program('run', '--seed', '7', '--duration', '5s', '--tape-out', 'seven.tape')
+        self.assertEqual(0, status, out)
+        self.assertIn('seed 7: no violation', out)
+        status, again, _ = self.run_program('replay', 'seven.tape')
+        self.assertEqual(0, status, again)
+        self.assertEqual(out.split('hash ')[1].split()[0], again.split('hash ')[1].split()[0])
+
+    def test_Swarm_PrintsHowManyFailed(self):
+        self.assertEqual((0, '3 runs, 0 failed\n', ''), self.run_program('swarm', '--seeds', '1..3', '--duration', '5s'))
+
+    def test_WrongUsage_SaysWhatWasExpected(self):
+        for words, error in ((('run', '--seed', 'x'), '--seed: expected a number'), (('run', '--nodes', '3'), 'unknown flag --nodes'),
+                             (('replay', 'none.tape'), 'cannot read'), (('walk',), 'expected run, swarm')):
+            status, out, err = self.run_program(*words)
+            self.assertEqual((2, ''), (status, out))
+            self.assertIn(error, err)
+
+
+if __name__ == '__main__':
+    unittest.main()
