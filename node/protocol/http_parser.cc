@@ -242,7 +242,10 @@ class HttpParser::Grammar final : public http::basic_parser<true> {
         }
         if (EqualsIgnoreCase(value, "chunked")) continue;
         return chunked()
-                   ? Refuse(501, "transfer codings other than chunked are not supported", error)
+                   ? Refuse(501,
+                            "transfer codings other than chunked are not "
+                            "supported",
+                            error)
                    : Refuse(400, "the last transfer coding is not chunked",
                             error);
       }
