@@ -65,7 +65,7 @@ class HistoryChecker {
   struct Budget {
     lincheck::OnlineOptions online = {.configurations_max = 1'000,
                                       .nodes_max = 10'000};
-    uint64_t nodes_max = 1'000'000;
+    uint64_t nodes_max = 20'000;
   };
 
   // Calls `violate` with each violation in words, once for each key. The first

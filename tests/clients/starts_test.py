@@ -264,11 +264,20 @@ class EditedFileTest(Cleaned):
 
 class LostDirectoryTest(Cleaned):
 
-    def test_LostDirectory_TheOthersServeAndNothingReplacesIt(self):
+    def started_store(self):
+        """Three nodes that serve a = b, and whose group knows the data directories of all of them."""
         nodes = self.nodes(3)
         for node in (1, 2, 3):
             nodes.start(node, '--bootstrap')
         self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'b')[0] == 0)
+        for node in (1, 2, 3):
+            self.wait_until(lambda node=node: nodes.ctl(node, 'get', 'a') == (0, 'b\n') and self.stale(nodes, node, 'a') == 'b')
+        # The leader writes the identities of the directories into the log when it has heard from all nodes. Nothing shows that yet.
+        time.sleep(3)
+        return nodes
+
+    def test_LostDirectory_TheOthersServeAndNothingReplacesIt(self):
+        nodes = self.started_store()
         nodes.stop(3, signal.SIGKILL)
         shutil.rmtree(nodes.data(3))
         self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'c')[0] == 0)
@@ -290,10 +299,7 @@ class LostDirectoryTest(Cleaned):
         self.assertIn('is not the one that belongs to the group', nodes.stop(1) + nodes.stop(2))
 
     def test_LostDirectoriesOfAMajority_ABootstrapServesAnEmptyStore(self):
-        nodes = self.nodes(3)
-        for node in (1, 2, 3):
-            nodes.start(node, '--bootstrap')
-        self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'b')[0] == 0 and self.stale(nodes, 1, 'a') == 'b')
+        nodes = self.started_store()
         away = f'{nodes.root}/away'
         for node in (2, 3):
             nodes.stop(node, signal.SIGKILL)
