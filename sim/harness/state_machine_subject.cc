@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "env/little_endian.h"
 
 namespace quorate::sim {
 namespace {
@@ -21,13 +20,14 @@ std::string AddressOf(size_t index) {
 }  // namespace
 
 // The process on a machine: a replica, and a client.
-class StateMachineSubject::Node final : public raft::Host::Observer {
+class StateMachineSubject::Node final : public ReplicaObserver {
  public:
   Node(env::Env& env, StateMachineSubject* subject, size_t index)
-      : env_(env),
+      : ReplicaObserver(&subject->world_, subject->machines_[index],
+                        NodeId(index + 1), &subject->checker_),
+        env_(env),
         subject_(subject),
         index_(index),
-        id_(index + 1),
         host_(
             env, subject->OptionsOf(index),
             [subject](GroupId, const raft::Configuration&) {
@@ -35,7 +35,6 @@ class StateMachineSubject::Node final : public raft::Host::Observer {
             },
             this) {
     subject_->nodes_[index_] = this;
-    subject_->checker_.OnBoot(id_);
     host_.Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Node() {
@@ -49,68 +48,22 @@ class StateMachineSubject::Node final : public raft::Host::Observer {
   bool idle() const { return open_ == 0; }
 
   void AfterTurn() {
-    if (!std::exchange(changed_, false)) return;
-    const raft::Core* const core = host_.core(kGroup);
-    const raft::StateMachine* const state =
-        std::as_const(host_).state_machine(kGroup);
-    if (core == nullptr || state == nullptr) return;
-    const raft::Term led = std::exchange(led_, {});
-    if (led != raft::Term{} && core->term() == led) {
-      subject_->checker_.OnLeaderLog(
-          id_, kGroup, led, core->log_start().index,
-          [core](raft::Index at) { return core->TermAt(at); });
-    }
-    const uint64_t digest = state->Digest();
-    std::string note;
-    AppendFixed(&note, digest);
-    subject_->world_.HashNote(subject_->machines_[index_], note);
-    subject_->checker_.OnDigest(id_, kGroup, core->applied_index(), digest);
+    if (started_) CheckChanged(host_);
   }
 
  private:
-  // raft::Host::Observer.
-  void OnEvent(GroupId group, const raft::Event& event) override {
-    changed_ = true;
-    if (event.kind == raft::Event::Kind::kRoleChanged &&
-        event.role == raft::RoleKind::kLeader) {
-      led_ = event.term;
-      subject_->checker_.OnLeader(id_, group, event.term);
-    }
-  }
-  void OnApplied(GroupId group, const raft::Entry& entry) override {
-    changed_ = true;
-    if (subject_->checker_.OnApplied(id_, group, entry) &&
-        entry.kind == raft::EntryKind::kCommands) {
-      subject_->history_.OnApplied(subject_->world_.now(), entry.index,
-                                   entry.payload.view());
-    }
-  }
-  void OnRestored(GroupId group,
-                  const raft::SnapshotDescriptor& snapshot) override {
-    changed_ = true;
-    subject_->checker_.OnRestored(id_, group, snapshot.position);
-  }
-  void OnRecovered(GroupId group, const raft::Core& core) override {
-    subject_->checker_.OnStart(id_, group, core);
-  }
-  void OnWritten(GroupId group, const raft::WriteToken& token) override {
-    subject_->checker_.OnWritten(id_, group, token);
-  }
-  void OnStep(GroupId group, const raft::Core& core,
-              const raft::Output& output) override {
-    subject_->checker_.OnStep(id_, group, core, output);
-    const raft::Index durable = core.durable_index();
-    subject_->checker_.OnHolds(id_, group, {core.TermAt(durable), durable});
+  void OnCommitted(GroupId, const raft::Entry& entry) override {
+    if (entry.kind != raft::EntryKind::kCommands) return;
+    subject_->history_.OnApplied(subject_->world_.now(), entry.index,
+                                 entry.payload.view());
   }
   void OnStopped(const absl::Status&) override { subject_->Supervise(index_); }
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) return subject_->Supervise(index_);
     subject_->created_[index_] = true;
-    const raft::Core* const core = host_.core(kGroup);
-    if (core != nullptr) {
-      subject_->checker_.OnRecovered(id_, kGroup, core->last());
-    }
+    started_ = true;
+    CheckRecovered(host_);
     Tick();
   }
 
@@ -140,9 +93,7 @@ class StateMachineSubject::Node final : public raft::Host::Observer {
   env::Env& env_;
   StateMachineSubject* const subject_;
   const size_t index_;
-  const NodeId id_;
-  bool changed_ = false;
-  raft::Term led_;  // The term in which it began to lead. Zero: it did not.
+  bool started_ = false;
   size_t open_ = 0;
   env::Pending timer_;
   // Destroyed first: its callbacks use the members above.

@@ -31,6 +31,7 @@
 #include "raft/host/state_machine.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
+#include "sim/harness/replica_observer.h"
 #include "sim/harness/subject.h"
 #include "sim/world/world.h"
 

@@ -8,11 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "env/check.h"
-#include "env/little_endian.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
+#include "sim/harness/replica_observer.h"
 
 namespace quorate::sim {
 
@@ -28,10 +28,12 @@ constexpr absl::string_view kWorkGauges[] = {
 };
 
 // The program on a server's machine. A crash destroys it.
-class Cluster::Program final : public raft::Host::Observer {
+class Cluster::Program final : public ReplicaObserver {
  public:
   Program(env::Env& env, Cluster* cluster, NodeId node)
-      : cluster_(cluster),
+      : ReplicaObserver(&cluster->world_, cluster->machine(node), node,
+                        &cluster->replica_checker_),
+        cluster_(cluster),
         node_(node),
         peer_streams_(
             cluster->options_.peer_streams.has_value()
@@ -51,7 +53,6 @@ class Cluster::Program final : public raft::Host::Observer {
              .process = env.process,
              .random = env.random} {
     cluster_->programs_[node_.value() - 1] = this;
-    cluster_->replica_checker_.OnBoot(node_);
     for (const node::ShardConfig& shard : cluster_->shards_) {
       cluster_->NoteState(node_, shard.group, raft::Index());
     }
@@ -71,18 +72,13 @@ class Cluster::Program final : public raft::Host::Observer {
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
 
-  // raft::Host::Observer. These functions must not call the host: checks that
-  // need it run after the turn.
   void OnEvent(GroupId group, const raft::Event& event) override {
-    Changed& changed = changed_[group];
-    changed.any = true;
+    ReplicaObserver::OnEvent(group, event);
     if (event.kind == raft::Event::Kind::kConfigurationChanged) {
       cluster_->Mark(node_, "raft.configuration_changed");
     }
     if (event.kind == raft::Event::Kind::kRoleChanged &&
         event.role == raft::RoleKind::kLeader) {
-      changed.led = event.term;
-      cluster_->replica_checker_.OnLeader(node_, group, event.term);
       cluster_->Mark(node_, "raft.began_to_lead");
       cluster_->leaderships_.push_back(
           {cluster_->world_.now(), group, node_, event.term});
@@ -91,38 +87,32 @@ class Cluster::Program final : public raft::Host::Observer {
         cluster_->last_leader_change_[group] = cluster_->world_.now();
       }
     }
-    any_changed_ = true;
+  }
+  void OnCommitted(GroupId group, const raft::Entry& entry) override {
+    if (cluster_->commit_hook_) cluster_->commit_hook_(group, entry);
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
-    if (cluster_->replica_checker_.OnApplied(node_, group, entry) &&
-        cluster_->commit_hook_) {
-      cluster_->commit_hook_(group, entry);
-    }
+    ReplicaObserver::OnApplied(group, entry);
     cluster_->NoteState(node_, group, entry.index);
-    changed_[group].any = true;
-    any_changed_ = true;
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
-    cluster_->replica_checker_.OnRestored(node_, group, snapshot.position);
+    ReplicaObserver::OnRestored(group, snapshot);
     cluster_->NoteState(node_, group, snapshot.position.index);
-    changed_[group].any = true;
-    any_changed_ = true;
-  }
-  void OnRecovered(GroupId group, const raft::Core& core) override {
-    cluster_->replica_checker_.OnStart(node_, group, core);
-  }
-  void OnWritten(GroupId group, const raft::WriteToken& token) override {
-    cluster_->replica_checker_.OnWritten(node_, group, token);
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
     ++cluster_->core_steps_;
-    cluster_->replica_checker_.OnStep(node_, group, core, output);
-    NoteHolds(group, core);
+    ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
     if (IsRare(output)) {
       cluster_->shadows_.Follow(cluster_->machine(node_));
+    }
+  }
+  void OnChanged(GroupId group) override {
+    const kv::Store* store = server_->store(group);
+    if (store != nullptr && store->counters().duplicates_answered > 0) {
+      cluster_->Mark(node_, "kv.duplicate_answered_from_session");
     }
   }
   void OnStopped(const absl::Status& why) override {
@@ -133,22 +123,10 @@ class Cluster::Program final : public raft::Host::Observer {
     // A state that breaks an invariant of the server lasts, so that some turns
     // need no check.
     if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
-    if (!started_ || !any_changed_) return;
-    any_changed_ = false;
-    for (auto& [group, changed] : changed_) {
-      if (std::exchange(changed.any, false)) Check(group, &changed);
-    }
+    if (started_) CheckChanged(server_->host());
   }
 
  private:
-  struct Changed {
-    bool any = false;
-    raft::Term led;  // The term in which it began to lead. Zero: it did not.
-    raft::LogPosition holds;
-    // The leader that sends a snapshot. Zero: no snapshot is being received.
-    NodeId snapshot_from;
-  };
-
   // Whether the disk changes in a rare way: a snapshot is installed, or a
   // conflicting suffix is replaced.
   static bool IsRare(const raft::Output& output) {
@@ -167,7 +145,7 @@ class Cluster::Program final : public raft::Host::Observer {
   // leadership.
   void NoteTransfer(GroupId group, const raft::Core& core,
                     const raft::Output& output) {
-    NodeId& sender = changed_[group].snapshot_from;
+    NodeId& sender = snapshot_from_[group];
     if (sender != NodeId() && core.leader() != sender) {
       if (core.leader() != NodeId()) {
         cluster_->Mark(node_, "raft.leader_lost_during_snapshot_transfer");
@@ -189,16 +167,6 @@ class Cluster::Program final : public raft::Host::Observer {
     }
   }
 
-  // The last position of the log on this replica's disk.
-  void NoteHolds(GroupId group, const raft::Core& core) {
-    const raft::Index durable = core.durable_index();
-    const raft::LogPosition holds{core.TermAt(durable), durable};
-    raft::LogPosition& known = changed_[group].holds;
-    if (holds == known) return;
-    known = holds;
-    cluster_->replica_checker_.OnHolds(node_, group, holds);
-  }
-
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) {
       cluster_->OnNodeStopped(node_, status);
@@ -206,14 +174,8 @@ class Cluster::Program final : public raft::Host::Observer {
     }
     started_ = true;
     CheckIdentity();
-    for (const GroupId group : server_->host().groups()) {
-      changed_[group].any = true;
-      const raft::Core* core = server_->host().core(group);
-      if (core == nullptr) continue;
-      cluster_->replica_checker_.OnRecovered(node_, group, core->last());
-    }
+    CheckRecovered(server_->host());
     cluster_->CheckStart(node_, server_->host());
-    any_changed_ = true;
   }
 
   // A node that lost its disk must not start. The exception is a node that had
@@ -229,37 +191,15 @@ class Cluster::Program final : public raft::Host::Observer {
                                           " started though its disk is gone"));
   }
 
-  void Check(GroupId group, Changed* changed) {
-    const raft::Core* core = server_->host().core(group);
-    const raft::StateMachine* state = server_->host().state_machine(group);
-    if (core == nullptr || state == nullptr) return;
-    ReplicaChecker& checker = cluster_->replica_checker_;
-    const raft::Term led = std::exchange(changed->led, {});
-    if (led != raft::Term{} && core->term() == led) {
-      checker.OnLeaderLog(
-          node_, group, led, core->log_start().index,
-          [core](raft::Index index) { return core->TermAt(index); });
-    }
-    const kv::Store* store = server_->store(group);
-    if (store != nullptr && store->counters().duplicates_answered > 0) {
-      cluster_->Mark(node_, "kv.duplicate_answered_from_session");
-    }
-    const uint64_t digest = state->Digest();
-    std::string note;
-    AppendFixed(&note, digest);
-    cluster_->world_.HashNote(cluster_->machine(node_), note);
-    checker.OnDigest(node_, group, core->applied_index(), digest);
-  }
-
   Cluster* const cluster_;
   const NodeId node_;
   const std::unique_ptr<raft::StreamTransport> peer_streams_;
   env::Env env_;  // The parts that the server uses.
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
-  bool any_changed_ = false;
   uint64_t turns_ = 0;
-  std::map<GroupId, Changed> changed_;
+  // The leader that sends a snapshot. Zero: no snapshot is being received.
+  std::map<GroupId, NodeId> snapshot_from_;
 };
 
 Cluster::Cluster(World& world, ReplicaChecker& checker,

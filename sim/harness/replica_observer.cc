@@ -1,0 +1,83 @@
+#include "sim/harness/replica_observer.h"
+
+#include <string>
+#include <utility>
+
+#include "env/little_endian.h"
+
+namespace quorate::sim {
+
+void ReplicaObserver::OnEvent(GroupId group, const raft::Event& event) {
+  Note(group);
+  if (event.kind == raft::Event::Kind::kRoleChanged &&
+      event.role == raft::RoleKind::kLeader) {
+    changed_[group].led = event.term;
+    checker_.OnLeader(node_, group, event.term);
+  }
+}
+
+void ReplicaObserver::OnApplied(GroupId group, const raft::Entry& entry) {
+  Note(group);
+  if (checker_.OnApplied(node_, group, entry)) OnCommitted(group, entry);
+}
+
+void ReplicaObserver::OnRestored(GroupId group,
+                                 const raft::SnapshotDescriptor& snapshot) {
+  Note(group);
+  checker_.OnRestored(node_, group, snapshot.position);
+}
+
+void ReplicaObserver::OnRecovered(GroupId group, const raft::Core& core) {
+  checker_.OnStart(node_, group, core);
+}
+
+void ReplicaObserver::OnWritten(GroupId group, const raft::WriteToken& token) {
+  checker_.OnWritten(node_, group, token);
+}
+
+void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
+                             const raft::Output& output) {
+  checker_.OnStep(node_, group, core, output);
+  const raft::Index durable = core.durable_index();
+  const raft::LogPosition holds{core.TermAt(durable), durable};
+  raft::LogPosition& known = changed_[group].holds;
+  if (holds == known) return;
+  known = holds;
+  checker_.OnHolds(node_, group, holds);
+}
+
+void ReplicaObserver::CheckRecovered(const raft::Host& host) {
+  for (const GroupId group : host.groups()) {
+    Note(group);
+    const raft::Core* core = host.core(group);
+    if (core != nullptr) checker_.OnRecovered(node_, group, core->last());
+  }
+}
+
+void ReplicaObserver::CheckChanged(const raft::Host& host) {
+  if (!std::exchange(any_changed_, false)) return;
+  for (auto& [group, changed] : changed_) {
+    if (std::exchange(changed.any, false)) Check(host, group, &changed);
+  }
+}
+
+void ReplicaObserver::Check(const raft::Host& host, GroupId group,
+                            Changed* changed) {
+  const raft::Core* core = host.core(group);
+  const raft::StateMachine* state = host.state_machine(group);
+  if (core == nullptr || state == nullptr) return;
+  const raft::Term led = std::exchange(changed->led, {});
+  if (led != raft::Term{} && core->term() == led) {
+    checker_.OnLeaderLog(
+        node_, group, led, core->log_start().index,
+        [core](raft::Index index) { return core->TermAt(index); });
+  }
+  OnChanged(group);
+  const uint64_t digest = state->Digest();
+  std::string note;
+  AppendFixed(&note, digest);
+  world_.HashNote(machine_, note);
+  checker_.OnDigest(node_, group, core->applied_index(), digest);
+}
+
+}  // namespace quorate::sim
