@@ -34,6 +34,11 @@ struct SimulateArguments {
   uint32_t jobs = 1;
 };
 
+// Exit statuses.
+inline constexpr int kClean = 0;
+inline constexpr int kViolation = 1;
+inline constexpr int kBadUsage = 2;
+
 extern const std::string_view kUsage;
 
 // The program whose command line it is: simulate runs the store, other programs

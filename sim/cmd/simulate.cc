@@ -20,10 +20,6 @@
 namespace quorate::sim {
 namespace {
 
-constexpr int kClean = 0;
-constexpr int kViolation = 1;
-constexpr int kBadUsage = 2;
-
 int BadUsage(std::string_view what) {
   std::fprintf(stderr, "simulate: %.*s\n\n%s", static_cast<int>(what.size()),
                what.data(), std::string(kUsage).c_str());
@@ -174,7 +170,7 @@ int Diff(const SimulateArguments& arguments) {
   if (!error.empty()) return BadUsage(error);
   const TraceDifference difference = CompareTraces(a, b);
   Print(difference.text);
-  return difference.equal ? 0 : 1;
+  return difference.equal ? kClean : kViolation;
 }
 
 int Swarm(const SimulateArguments& arguments) {

@@ -15,9 +15,6 @@
 namespace quorate::sim {
 namespace {
 
-constexpr int kClean = 0;
-constexpr int kViolation = 1;
-constexpr int kBadUsage = 2;
 constexpr unsigned kRunSecondsMax = 600;
 
 constexpr char kSubjectUsage[] =
@@ -41,9 +38,9 @@ int BadUsage(std::string_view what) {
   return kBadUsage;
 }
 
-void Print(uint64_t seed, const HarnessResult& result) {
+void Print(const HarnessResult& result) {
   std::printf("seed %llu: %s\n  virtual %lld ms, %llu events, hash %s\n",
-              static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(result.seed),
               result.ok() ? "no violation" : "VIOLATION",
               static_cast<long long>(result.virtual_time.ms()),
               static_cast<unsigned long long>(result.events),
@@ -55,10 +52,9 @@ void Print(uint64_t seed, const HarnessResult& result) {
 }
 
 // Writes the tape of a run to `path`, or to one named by the seed.
-void WriteTape(const std::string& path, uint64_t seed,
-               const HarnessResult& result) {
-  const std::string file =
-      UserPath(path.empty() ? absl::StrCat("seed-", seed, ".tape") : path);
+void WriteTape(const std::string& path, const HarnessResult& result) {
+  const std::string file = UserPath(
+      path.empty() ? absl::StrCat("seed-", result.seed, ".tape") : path);
   if (!WriteFile(file, result.tape)) {
     std::printf("  no tape: cannot write %s\n", file.c_str());
     return;
@@ -92,9 +88,9 @@ int RunOne(const SimulateArguments& arguments, const HarnessOptions& options,
            const MakeSubject& make) {
   return InChild(options.seed, [&] {
     const HarnessResult result = RunSeed(options, make);
-    Print(options.seed, result);
+    Print(result);
     if (!result.ok() || !arguments.tape_out.empty()) {
-      WriteTape(arguments.tape_out, options.seed, result);
+      WriteTape(arguments.tape_out, result);
     }
     return result.ok() ? kClean : kViolation;
   });
@@ -118,8 +114,8 @@ int RunSeeds(const SimulateArguments& arguments, HarnessOptions options,
     const int status = InChild(seed, [&] {
       const HarnessResult result = RunSeed(options, make);
       if (result.ok()) return kClean;
-      Print(seed, result);
-      WriteTape("", seed, result);
+      Print(result);
+      WriteTape("", result);
       return kViolation;
     });
     if (status != kClean) ++failed;
@@ -145,7 +141,7 @@ int ReplayOne(const SimulateArguments& arguments, const MakeSubject& make) {
     return BadUsage(
         absl::StrCat(path, ": ", std::string(result.status().message())));
   }
-  Print(ParseTape(*tape)->seed, *result);
+  Print(*result);
   return result->ok() ? kClean : kViolation;
 }
 

@@ -17,11 +17,13 @@ constexpr Duration kFinishMax = Seconds(60);
 // Faults end before clients do, by this fraction of the duration.
 constexpr int64_t kHealthyDivisor = 5;
 
-HarnessResult Execute(Harness& harness, const MakeSubject& make) {
+HarnessResult Execute(uint64_t seed, Harness& harness,
+                      const MakeSubject& make) {
   const std::unique_ptr<Subject> subject = make(harness.world());
   harness.Execute(*subject);
   const World& world = harness.world();
-  return {.violations = world.violations(),
+  return {.seed = seed,
+          .violations = world.violations(),
           .trace_hash = world.trace_hash().ToString(),
           .virtual_time = Duration(world.now().ns()),
           .events = world.events(),
@@ -182,7 +184,7 @@ HarnessResult RunSeed(const HarnessOptions& options, const MakeSubject& make) {
   HarnessOptions recorded = options;
   recorded.record = true;
   Harness harness(recorded);
-  return Execute(harness, make);
+  return Execute(options.seed, harness, make);
 }
 
 absl::StatusOr<HarnessResult> Replay(std::string_view tape,
@@ -195,7 +197,7 @@ absl::StatusOr<HarnessResult> Replay(std::string_view tape,
   const absl::Status status = parameters.Finish();
   if (!status.ok()) return status;
   Harness harness(options, &*parsed);
-  return Execute(harness, make);
+  return Execute(options.seed, harness, make);
 }
 
 }  // namespace quorate::sim

@@ -109,6 +109,7 @@ void ReadOptions(TapeParameters& parameters, HarnessOptions* options);
 
 // The outcome of one run, for a loop over seeds.
 struct HarnessResult {
+  uint64_t seed = 0;
   std::vector<std::string> violations;
   std::string trace_hash;
   Duration virtual_time;
