@@ -11,11 +11,11 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
-#include "sim/cmd/arguments.h"
-#include "sim/cmd/files.h"
-#include "sim/cmd/worker.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
+#include "sim/tools/arguments.h"
+#include "sim/tools/files.h"
+#include "sim/tools/worker.h"
 
 namespace quorate {
 namespace {

@@ -1,12 +1,11 @@
-// sim/checks/recorder.h: records what the clients of a run did and what the
-// logs committed, and passes both to the checkers during the run.
+// sim/checks/recorder.h: records what the clients of a run did, and passes it
+// to the checkers during the run.
 //
 // Operations go to the HistoryChecker with the world's time, and each attempt
-// to the AvailabilityChecker. Commands of one connection go to the
-// ConnectionOrderChecker, stale reads to the StaleReadChecker, and keys that
-// may expire ("t…") to the ExpiryChecker. Two checks are here. The log holds
-// every acknowledged write, with the acknowledged result, and no refused one. A
-// linearizable read returns a committed value that was current during the read.
+// to the AvailabilityChecker. The LogChecker compares their results with the
+// logs. Commands of one connection go to the ConnectionOrderChecker, stale
+// reads to the StaleReadChecker, and keys that may expire ("t…") to the
+// ExpiryChecker.
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
@@ -30,16 +29,12 @@
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
-#include "sim/checks/log_replay.h"
+#include "sim/checks/log_checker.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
-
-namespace quorate::kv {
-struct CommandView;
-}  // namespace quorate::kv
 
 namespace quorate::sim {
 
@@ -99,17 +94,6 @@ class Recorder final : private HistoryChecker::Source {
   // The operation was not executed.
   void Withdraw(Ticket ticket);
 
-  // A group committed an entry. `payload` (kv/command/command.h) is empty
-  // unless the entry has commands.
-  //
-  // Committed commands have taken effect, and other writes have not, whatever
-  // their clients know. The checkers use both facts. A violation is reported if
-  // an acknowledged write is in no log, or if its result differs from the
-  // log's. A history that clients alone would allow is a violation if it
-  // contradicts the log.
-  void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
-                   std::string_view payload);
-
   // From now on checks the order of commands on each connection. `group_of`
   // returns the group that owns a key.
   void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
@@ -131,10 +115,6 @@ class Recorder final : private HistoryChecker::Source {
     read_hook_ = std::move(hook);
   }
 
-  // The replica of `node` has applied its log through `index`. Zero: it starts.
-  void OnApplied(NodeId node, GroupId group, raft::Index index) {
-    stale_reads_.OnApplied(node, group, index);
-  }
   // A read that may be stale is sent to `node`. Returns what StaleRead requires
   // when the reply arrives.
   StaleReadChecker::Sent SendStaleRead(NodeId node, const std::string& key);
@@ -148,6 +128,12 @@ class Recorder final : private HistoryChecker::Source {
   // No operation is open any more: checks what is left.
   void Finish() { histories_.Finish(); }
 
+  // Takes what the groups commit.
+  LogChecker& log() { return log_; }
+  // Takes what the replicas apply.
+  StaleReadChecker& stale_reads() { return stale_reads_; }
+  AvailabilityChecker& availability() { return availability_; }
+
   const Counts& counts() const { return counts_; }
   // Keys whose history could not be decided.
   uint64_t undecided() const { return histories_.undecided(); }
@@ -157,7 +143,6 @@ class Recorder final : private HistoryChecker::Source {
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return histories_.online(); }
   const ConnectionOrderChecker& order() const { return order_; }
-  AvailabilityChecker& availability() { return availability_; }
   // The history of clients on keys that do not expire, with the outcomes and
   // the order that the logs show. Its values live as long as the recorder.
   lincheck::History KnownHistory() const;
@@ -169,47 +154,30 @@ class Recorder final : private HistoryChecker::Source {
   struct Operation {
     lincheck::OnlineChecker::Ticket ticket;
     lincheck::Operation recorded;
-    // The unique text written, or key and delta. Empty for reads and removals.
-    std::string token;
     bool ended = false;
     bool withdrawn = false;
     bool may_expire = false;
     ExpiryChecker::Ticket expiry_ticket = 0;
-    // The result by the log, when the command was committed, and its place
-    // among all committed commands.
-    lincheck::Value replayed;
-    SimTime committed = SimTime::Max();
-    lincheck::Version order = lincheck::kNoVersion;
   };
 
   // HistoryChecker::Source.
-  bool watches_log() const override { return watches_log_; }
+  bool watches_log() const override { return log_.started(); }
   lincheck::History HistoryOf(const std::string& key,
                               bool with_logs) const override;
   std::vector<lincheck::Operation> RemovalsOf(
       const std::string& key) const override;
   std::vector<HistoryChecker::Removal> CommittedRemovalsOf(
-      const std::string& key) const override;
+      const std::string& key) const override {
+    return log_.RemovalsOf(key);
+  }
 
   void Return(Ticket ticket, lincheck::Value result);
-  void CheckAcknowledged(const Operation& operation, lincheck::Value result);
-  void CheckRead(const Operation& operation, const std::string& key,
-                 uint64_t value);
   std::string Name(const Operation& operation) const;
   void End(Ticket ticket);
   bool ChecksOrder(const Operation& operation) const;
-  // `version` is the version that the command gives to its keys.
-  void OnCommand(const kv::Version& version, const kv::CommandView& command);
-  void OnAtomic(const kv::Version& version, const kv::CommandView& command);
-  // Moves the key's value on, and returns the result of the command.
-  lincheck::Value Replay(const std::string& key, lincheck::Version at,
-                         const kv::Version& version,
-                         const lincheck::Operation& op);
   // Fills in the versions of removals of `key`, as far as their results and
   // times identify them.
   void OrderRemovals(const std::string& key, lincheck::History* history) const;
-  void OnToken(const std::string& token, lincheck::Version at,
-               lincheck::Value result);
   // The partition of history_ that holds the key.
   uint32_t PartitionOf(const std::string& key) const;
   lincheck::Time Now() { return clock_().ns(); }
@@ -226,26 +194,16 @@ class Recorder final : private HistoryChecker::Source {
   AvailabilityChecker availability_;
   lincheck::History history_;
   ExpiryChecker expiry_;
+  LogChecker log_;
   std::vector<Operation> operations_;
   std::vector<std::string> keys_;
   // The partition of each key. Looked up only.
   absl::flat_hash_map<std::string, uint32_t> partitions_;
-  // The write of each token. Looked up only.
-  absl::flat_hash_map<std::string, Ticket> written_;
   std::array<uint64_t, 256> succeeded_{};
   std::map<std::string, uint64_t> succeeded_expiring_;
   Counts counts_;
   size_t open_ = 0;
-  LogReplay replay_;
-  // Keyed by key, in the order of the log.
-  std::map<std::string, std::vector<HistoryChecker::Removal>> removals_;
-  bool watches_log_ = false;
-  lincheck::Version committed_ = lincheck::kInitialVersion;
 };
-
-// The unique part of a written value: the text before the first ':'. Padding
-// follows it.
-std::string_view TokenOf(std::string_view value);
 
 }  // namespace quorate::sim
 

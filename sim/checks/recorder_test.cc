@@ -54,8 +54,8 @@ class RecorderTest : public testing::Test {
                .session = stamp,
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
-                          payload.view());
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                                payload.view());
   }
   void CommitIncrement(const std::string& key, int64_t number) {
     now_ = now_ + Nanoseconds(1);
@@ -66,8 +66,8 @@ class RecorderTest : public testing::Test {
                .numbers = {number},
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
-                          payload.view());
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                                payload.view());
   }
   void CommitIfUnchanged(const std::string& key, const kv::Version& expected,
                          const std::string& text) {
@@ -84,8 +84,8 @@ class RecorderTest : public testing::Test {
     batch.Add({.op = kv::Op::kSet, .slot = slot, .arguments = arguments});
     batch.EndAtomic();
     const Buffer payload = batch.Finish();
-    recorder_.OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
-                          payload.view());
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+                                payload.view());
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);

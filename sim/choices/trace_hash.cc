@@ -3,7 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "env/random.h"
@@ -78,16 +77,6 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   const bool runs_code = kind != TraceKind::kDiskIssue &&
                          kind != TraceKind::kNote && kind != TraceKind::kCrash;
   if (runs_code) cause_ = count_;
-}
-
-std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,
-                                      const std::vector<TraceRecord>& b) {
-  const size_t common = std::min(a.size(), b.size());
-  for (size_t i = 0; i < common; ++i) {
-    if (!(a[i] == b[i])) return i;
-  }
-  if (a.size() != b.size()) return common;
-  return std::nullopt;
 }
 
 }  // namespace quorate::sim

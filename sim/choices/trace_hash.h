@@ -10,7 +10,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -101,11 +100,6 @@ class TraceHash {
   const bool keep_;
   std::vector<TraceRecord> records_;
 };
-
-// The number of the first record in which two runs differ. One run may be a
-// prefix of the other. No value if they are equal.
-std::optional<size_t> FirstDifference(const std::vector<TraceRecord>& a,
-                                      const std::vector<TraceRecord>& b);
 
 }  // namespace quorate::sim
 

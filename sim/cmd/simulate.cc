@@ -10,19 +10,19 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "sim/cmd/arguments.h"
-#include "sim/cmd/files.h"
-#include "sim/cmd/trace_diff.h"
-#include "sim/cmd/worker.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
+#include "sim/tools/arguments.h"
+#include "sim/tools/files.h"
+#include "sim/tools/trace_diff.h"
+#include "sim/tools/worker.h"
 
 namespace quorate::sim {
 namespace {
 
 int BadUsage(std::string_view what) {
   std::fprintf(stderr, "simulate: %.*s\n\n%s", static_cast<int>(what.size()),
-               what.data(), std::string(kUsage).c_str());
+               what.data(), Usage().c_str());
   return kBadUsage;
 }
 
@@ -213,7 +213,7 @@ int Main(const std::vector<std::string>& words) {
   if (!cannot.empty()) return BadUsage(cannot);
   switch (arguments->command) {
     case SimulateArguments::Command::kHelp:
-      Print(std::string(kUsage));
+      Print(Usage());
       return kClean;
     case SimulateArguments::Command::kRun:
       return RunOnce(*arguments);

@@ -18,16 +18,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/time.h"
 #include "sim/choices/tape.h"
 #include "sim/harness/subject.h"
+#include "sim/harness/tape_parameters.h"
 #include "sim/schedule/schedule.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/world/world.h"
@@ -80,28 +79,6 @@ class Harness {
   World world_;
   std::optional<Schedule> schedule_;  // Empty without faults.
   std::vector<MachineId> nodes_;
-};
-
-// Reads the parameters of a tape one by one, and keeps the first error.
-class TapeParameters {
- public:
-  explicit TapeParameters(const Tape& tape) : tape_(tape) {}
-
-  // The value of `key`, or `otherwise` if the tape has none.
-  int64_t Number(std::string_view key, int64_t otherwise, int64_t least,
-                 int64_t most);
-  bool Has(std::string_view key) const {
-    return tape_.Parameter(key) != nullptr;
-  }
-  std::vector<FaultFamily> Families(std::string_view key);
-  // kInvalidArgument with the key of a value that cannot be read, or of a
-  // parameter that was not asked for.
-  absl::Status Finish();
-
- private:
-  const Tape& tape_;
-  std::set<std::string, std::less<>> known_;
-  absl::Status status_;
 };
 
 // Reads the options that Harness::tape wrote.

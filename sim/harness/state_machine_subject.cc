@@ -57,10 +57,12 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     subject_->history_.OnApplied(subject_->world_.now(), entry.index,
                                  entry.payload.view());
   }
-  void OnStopped(const absl::Status&) override { subject_->Supervise(index_); }
+  void OnStopped(const absl::Status& why) override {
+    subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
+  }
 
   void OnStarted(const absl::Status& status) {
-    if (!status.ok()) return subject_->Supervise(index_);
+    if (!status.ok()) return OnStopped(status);
     subject_->created_[index_] = true;
     started_ = true;
     CheckRecovered(host_);
@@ -107,6 +109,7 @@ StateMachineSubject::StateMachineSubject(World* world,
       test_(std::move(test)),
       options_(options),
       checker_([this](std::string what) { world_.Violate(std::move(what)); }),
+      supervisor_(world, kSupervisorDelay),
       nodes_(options.nodes),
       created_(options.nodes),
       commands_(options.nodes) {}
@@ -161,19 +164,6 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   if (it == machines_.end()) return;
   Node* const node = nodes_[it - machines_.begin()];
   if (node != nullptr) node->AfterTurn();
-}
-
-void StateMachineSubject::Supervise(size_t index) {
-  const MachineId machine = machines_[index];
-  const uint64_t incarnation = world_.incarnation(machine);
-  world_.At(world_.now() + kSupervisorDelay, [this, machine, incarnation] {
-    if (!world_.running(machine) ||
-        world_.incarnation(machine) != incarnation) {
-      return;
-    }
-    world_.Crash(machine, CrashKind::kProcess);
-    world_.Restart(machine);
-  });
 }
 
 bool StateMachineSubject::WantsCommand(size_t index) const {

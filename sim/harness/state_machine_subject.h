@@ -33,6 +33,7 @@
 #include "sim/harness/command_history.h"
 #include "sim/harness/replica_observer.h"
 #include "sim/harness/subject.h"
+#include "sim/harness/supervisor.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -94,8 +95,6 @@ class StateMachineSubject final : public Subject {
   // Whether the node is healed.
   bool MustWork(size_t index) const;
   bool Agreed() const;
-  // The node stopped by itself: a supervisor starts it again.
-  void Supervise(size_t index);
   // Whether the client on a node begins commands now.
   bool WantsCommand(size_t index) const;
   // The randomness of the client's next command. Empty: the tape leaves it out.
@@ -107,6 +106,7 @@ class StateMachineSubject final : public Subject {
   const std::unique_ptr<StateMachineTest> test_;
   const StateMachineSubjectOptions options_;
   ReplicaChecker checker_;
+  Supervisor supervisor_;
   std::vector<MachineId> machines_;
   std::vector<Node*> nodes_;   // Owned by their machines. Null: it is down.
   std::vector<bool> created_;  // The node has started once.

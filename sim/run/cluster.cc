@@ -1,12 +1,9 @@
 #include "sim/run/cluster.h"
 
 #include <algorithm>
-#include <iterator>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "env/check.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
@@ -20,13 +17,6 @@ namespace quorate::sim {
 constexpr ChoiceSite kClockStart("clock.start");
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
-// The metrics of work that ends when no client waits.
-constexpr absl::string_view kWorkGauges[] = {
-    "quorate_output_held_bytes",  "quorate_clients_without_room",
-    "quorate_proposals_pending",  "quorate_held_requests",
-    "quorate_held_request_bytes",
-};
-
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public ReplicaObserver {
  public:
@@ -207,6 +197,7 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     : world_(world),
       replica_checker_(checker),
       shadows_(&world, &checker),
+      supervisor_(&world, options.supervisor_delay),
       options_(options) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
   const uint32_t nodes = options_.nodes + options_.read_only_nodes;
@@ -235,7 +226,6 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   programs_.resize(nodes);
   created_.resize(nodes);
   created_late_.resize(nodes);
-  supervised_.resize(nodes);
 }
 
 Cluster::~Cluster() {
@@ -272,21 +262,6 @@ std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
 bool Cluster::IsMember(NodeId node, const node::ShardConfig& shard) const {
   const std::vector<NodeId> members = MembersOf(shard);
   return std::find(members.begin(), members.end(), node) != members.end();
-}
-
-bool Cluster::HasMajority(GroupId group,
-                          const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : shards_) {
-    if (shard.group != group) continue;
-    const auto works = [&](NodeId node) {
-      return !MayNotWork(node) && std::find(machines.begin(), machines.end(),
-                                            machine(node)) != machines.end();
-    };
-    const auto working =
-        std::count_if(shard.replicas.begin(), shard.replicas.end(), works);
-    return static_cast<size_t>(working) * 2 > shard.replicas.size();
-  }
-  return false;
 }
 
 void Cluster::Start() {
@@ -338,22 +313,7 @@ void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
   // Calls of a program that dies in this turn fail, too.
   const bool excused = MayNotWork(node) || !world_.running(machine(node));
   replica_checker_.OnNodeStopped(node, why, excused);
-  Supervise(machine(node), why);
-}
-
-void Cluster::Supervise(MachineId machine, const absl::Status& why) {
-  const uint32_t index = node_of_machine_.at(machine.value()) - 1;
-  if (supervised_[index]) return;
-  supervised_[index] = true;
-  world_.HashNote(machine, absl::StrCat("stopped: ", why.ToString()));
-  const uint64_t incarnation = world_.incarnation(machine);
-  world_.At(world_.now() + options_.supervisor_delay, [=, this] {
-    supervised_[index] = false;
-    if (world_.running(machine) && world_.incarnation(machine) == incarnation) {
-      world_.Crash(machine, CrashKind::kProcess);
-      world_.Restart(machine);
-    }
-  });
+  supervisor_.OnStopped(machine(node), why);
 }
 
 std::vector<std::string> Cluster::resp_addresses() const {
@@ -386,83 +346,6 @@ NodeId Cluster::LeaderOf(GroupId group) const {
     latest = std::max(latest, core->term());
   }
   return leader;
-}
-
-bool Cluster::Settled(const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : shards_) {
-    const NodeId leader = LeaderOf(shard.group);
-    if (leader == NodeId()) return false;
-    const raft::Index end =
-        server(leader)->host().core(shard.group)->last().index;
-    for (const NodeId node : MembersOf(shard)) {
-      if (std::find(machines.begin(), machines.end(), machine(node)) ==
-          machines.end()) {
-        continue;
-      }
-      const node::Server* at = server(node);
-      // The node does not run yet. On a damaged disk it need not start.
-      if (at == nullptr && !HasDamagedDisk(node)) return false;
-      const raft::Core* core =
-          at == nullptr ? nullptr : at->host().core(shard.group);
-      if (core == nullptr) {
-        if (!MayNotWork(node)) return false;
-        continue;
-      }
-      if (core->leader() != leader || core->applied_index() != end) {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
-bool Cluster::ViewsAreTrue() const {
-  for (const node::NodeConfig& about : nodes_) {
-    const node::Server* const subject = server(about.id);
-    // A node without any replica works while it runs.
-    bool has_replica = false;
-    bool works = false;
-    for (const node::ShardConfig& shard : shards_) {
-      if (!IsMember(about.id, shard)) continue;
-      has_replica = true;
-      works = works || (subject != nullptr &&
-                        subject->host().group_status(shard.group).ok());
-    }
-    works = works || (!has_replica && subject != nullptr);
-    for (const node::NodeConfig& node : nodes_) {
-      node::Server* const at = server(node.id);
-      if (at != nullptr && at->ListedAsFailed(about.id) == works) return false;
-    }
-  }
-  for (const node::ShardConfig& shard : shards_) {
-    const NodeId leader = LeaderOf(shard.group);
-    for (const node::NodeConfig& node : nodes_) {
-      node::Server* const at = server(node.id);
-      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
-void Cluster::CompareStates() {
-  for (const node::ShardConfig& shard : shards_) {
-    for (const NodeId node : MembersOf(shard)) {
-      const node::Server* at = server(node);
-      const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
-      if (store == nullptr) continue;
-      // Compares the incremental digest with one that is computed from the
-      // whole state.
-      if (store->Digest() != store->RecomputeDigest()) {
-        world_.Violate(absl::StrCat("digest: node ", node.value(), " group ",
-                                    shard.group.value(),
-                                    ": the state is not what its digest says"));
-      }
-      replica_checker_.OnDigest(node, shard.group, store->applied_index(),
-                                store->Digest());
-    }
-  }
 }
 
 void Cluster::Mark(NodeId node, std::string_view mark) {
@@ -503,54 +386,6 @@ uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
   const raft::Scan scan = raft::ScanSegment(
       bytes, number, raft::SegmentSeed(header->cluster, header->store, number));
   return std::min<uint64_t>(scan.synced, bytes.size());
-}
-
-std::string Cluster::OpenWork() const {
-  std::string open;
-  for (const node::NodeConfig& config : nodes_) {
-    const node::Server* const at = server(config.id);
-    if (at == nullptr) continue;
-    const std::string page = at->MetricsText();
-    for (const absl::string_view line : absl::StrSplit(page, '\n')) {
-      // name{labels} value
-      const absl::string_view name = line.substr(0, line.find_first_of(" {"));
-      const absl::string_view value = line.substr(line.rfind(' ') + 1);
-      if (value == "0" ||
-          std::find(std::begin(kWorkGauges), std::end(kWorkGauges), name) ==
-              std::end(kWorkGauges)) {
-        continue;
-      }
-      absl::StrAppend(&open, "node ", config.id.value(), ": ", line, "\n");
-    }
-  }
-  return open;
-}
-
-std::string Cluster::Describe() const {
-  std::ostringstream out;
-  out << OpenWork();
-  for (const node::ShardConfig& shard : shards_) {
-    out << "group " << shard.group << " (committed "
-        << replica_checker_.committed(shard.group) << "):";
-    for (const NodeId node : MembersOf(shard)) {
-      const node::Server* at = server(node);
-      const raft::Core* core =
-          at == nullptr ? nullptr : at->host().core(shard.group);
-      out << " node " << node;
-      if (!world_.running(machine(node))) {
-        out << " down;";
-      } else if (core == nullptr) {
-        out << " not started;";
-      } else {
-        out << " " << raft::RoleName(core->role()) << " term " << core->term()
-            << " last " << core->last().index << " commit "
-            << core->commit_index() << " applied " << core->applied_index()
-            << " leader " << core->leader() << ";";
-      }
-    }
-    out << "\n";
-  }
-  return out.str();
 }
 
 }  // namespace quorate::sim

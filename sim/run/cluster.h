@@ -21,6 +21,7 @@
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/harness/supervisor.h"
 #include "sim/run/shadow_recovery.h"
 #include "sim/world/world.h"
 
@@ -71,9 +72,10 @@ class Cluster {
     return HasDamagedDisk(node) || HasErasedDisk(node) ||
            world_.disk_failures(machine(node)) > 0;
   }
-  // Whether a majority of the group's voters are among `machines` and must
-  // work.
-  bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
+  // Whether the simulator has damaged the node's disk.
+  bool HasDamagedDisk(NodeId node) const {
+    return damaged_ != nullptr && damaged_(machine(node));
+  }
   // Boots every machine.
   void Start();
   // Asks the server to stop, and ends its program when it has.
@@ -88,7 +90,11 @@ class Cluster {
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
   // The drawn settings, by node.
   const std::vector<node::Config>& configs() const { return configs_; }
+  const std::vector<node::NodeConfig>& nodes() const { return nodes_; }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  // All nodes with a replica of the shard's group.
+  std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
+  bool IsMember(NodeId node, const node::ShardConfig& shard) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster
   // clients.
   std::vector<std::string> resp_addresses() const;
@@ -98,20 +104,6 @@ class Cluster {
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // Whether every replica on `machines` has applied all entries of its leader,
-  // and knows the same leader. Replicas that a fault of their disk keeps from
-  // starting are left out.
-  bool Settled(const std::vector<MachineId>& machines) const;
-  // Whether the CLUSTER replies of every running node have the leader of each
-  // group, and mark exactly the nodes without a working replica as failed.
-  bool ViewsAreTrue() const;
-  // Compares the whole states of running replicas that have applied the same
-  // index.
-  void CompareStates();
-  // The lines of the nodes' metrics that show waiting requests, entries under
-  // way and unsent replies. Empty: there are none.
-  std::string OpenWork() const;
-  std::string Describe() const;
   // The group that owns `key`.
   GroupId GroupOf(std::string_view key) const;
   // When the group of `key` last got a leader.
@@ -159,18 +151,11 @@ class Cluster {
   void CheckStart(NodeId node, const raft::Host& host);
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
-  bool HasDamagedDisk(NodeId node) const {
-    return damaged_ != nullptr && damaged_(machine(node));
-  }
   bool HasErasedDisk(NodeId node) const {
     return erased_ != nullptr && erased_(machine(node));
   }
 
   node::Config ConfigOf(NodeId node) const;
-  // All nodes with a replica of the shard's group.
-  std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
-  bool IsMember(NodeId node, const node::ShardConfig& shard) const;
-  void Supervise(MachineId machine, const absl::Status& why);
   void NoteState(NodeId node, GroupId group, raft::Index index) {
     if (state_hook_) state_hook_(node, group, index);
   }
@@ -178,6 +163,7 @@ class Cluster {
   World& world_;
   ReplicaChecker& replica_checker_;
   ShadowRecovery shadows_;
+  Supervisor supervisor_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> state_hook_;
@@ -194,7 +180,6 @@ class Cluster {
   std::vector<bool> created_;
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
-  std::vector<bool> supervised_;  // For each node, whether a kill is planned.
   std::map<uint32_t, uint32_t> node_of_machine_;
   // The last incarnation of each machine that was asked to stop.
   std::map<uint32_t, uint64_t> stopping_;

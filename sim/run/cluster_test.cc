@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "raft/core/core.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/run/cluster_checks.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -217,7 +218,9 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   Small small(1);
   const NodeId first = small.Elect();
   Cluster& cluster = small.cluster();
-  const auto settled = [&] { return cluster.Settled(cluster.machines()); };
+  const ClusterChecks checks(&small.world(), &small.replica_checker(),
+                             &cluster);
+  const auto settled = [&] { return checks.Settled(cluster.machines()); };
   EXPECT_TRUE(small.world().RunUntilTrue(settled));
   const NodeId other(first == NodeId(1) ? 2 : 1);
   const MachineId machine = cluster.machine(other);

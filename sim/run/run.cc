@@ -12,6 +12,7 @@
 #include "sim/harness/harness.h"
 #include "sim/run/calm_watch.h"
 #include "sim/run/cluster.h"
+#include "sim/run/cluster_checks.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
@@ -66,13 +67,13 @@ class Run::Impl final : public Subject {
              .peer_streams = shape_.peer_streams}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
-      recorder_.OnCommitted(
+      recorder_.log().OnCommitted(
           group, entry.index, entry.log_time,
           commands ? entry.payload.view() : std::string_view());
     });
     cluster_.SetStateHook(
         [this](NodeId node, GroupId group, raft::Index index) {
-          recorder_.OnApplied(node, group, index);
+          recorder_.stale_reads().OnApplied(node, group, index);
         });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
@@ -115,7 +116,7 @@ class Run::Impl final : public Subject {
   bool ClientsIdle() const override;
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
-  void CompareReplicas() override { cluster_.CompareStates(); }
+  void CompareReplicas() override { checks_.CompareStates(); }
   void Finish() override { recorder_.Finish(); }
   std::string Describe() const override;
 
@@ -151,6 +152,7 @@ class Run::Impl final : public Subject {
   ReplicaChecker replica_checker_;
   Recorder recorder_;
   Cluster cluster_;
+  ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
   const Duration availability_bound_ = AvailabilityBound();
@@ -180,7 +182,7 @@ void Run::Impl::CheckAvailability() {
     const std::vector<MachineId>& part = calm_.PartOf(node);
     return !world_.blocked(client, node) && !world_.blocked(node, client) &&
            !cluster_.MayNotWork(attempt.node) &&
-           cluster_.HasMajority(attempt.group, part);
+           checks_.HasMajority(attempt.group, part);
   };
   recorder_.availability().Check({.now = world_.now(),
                                   .calm_since = calm_.since(),
@@ -293,7 +295,7 @@ std::string Run::Impl::Describe() const {
     if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
   }
   if (deep_client_ != nullptr) open += deep_client_->Describe();
-  return open + cluster_.Describe();
+  return open + checks_.Describe();
 }
 
 std::vector<std::string> Run::Impl::NumberKeys() const {
@@ -333,7 +335,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
-  const auto settled = [this] { return cluster_.Settled(healed_); };
+  const auto settled = [this] { return checks_.Settled(healed_); };
   std::vector<Condition> conditions;
   switch (stage) {
     case Stage::kMajorities:
@@ -342,9 +344,9 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
     case Stage::kAll:
       conditions.push_back({"agreement of all replicas", settled});
       conditions.push_back({"every node's view of the cluster",
-                            [this] { return cluster_.ViewsAreTrue(); }});
+                            [this] { return checks_.ViewsAreTrue(); }});
       conditions.push_back({"resources: the end of all work in the nodes",
-                            [this] { return cluster_.OpenWork().empty(); }});
+                            [this] { return checks_.OpenWork().empty(); }});
       break;
     case Stage::kPowerLoss:
       conditions.push_back(

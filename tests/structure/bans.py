@@ -1,6 +1,6 @@
 """Patterns that pure code must not contain: the rules of determinism.
 
-Pure is every library outside net/, bench/ and cmd/ folders; tests may do as they like. The object files are held against an
+Pure is every library outside net/, bench/, sim/tools/ and cmd/ folders; tests may do as they like. The object files are held against an
 allowlist besides (purity_test); this lint gives the clearer message, at the line, and sees what leaves no symbol behind.
 """
 

@@ -35,7 +35,7 @@ def pure_sources(root):
     packages = collections.defaultdict(dict)
     for target in tree.load_targets(root):
         parts = target.package.split('/')
-        if target.is_test_code or parts[0] in ('net', 'bench', 'tests', 'examples') or 'cmd' in parts:
+        if target.is_test_code or parts[0] in ('net', 'bench', 'tests', 'examples') or 'cmd' in parts or parts[:2] == ['sim', 'tools']:
             continue
         for source in target.srcs + target.hdrs:
             path = os.path.join(target.package, source.removeprefix(':'))

@@ -180,7 +180,7 @@ def check_named_paths(path, text, named):
 
 
 # program -> the folder of its arguments.
-PROGRAMS = {'quorated': 'net/cmd/', 'quoratectl': 'net/cmd/', 'quickstart': 'net/cmd/', 'simulate': 'sim/cmd/', 'lincheck': 'lincheck/cmd/'}
+PROGRAMS = {'quorated': 'net/cmd/', 'quoratectl': 'net/cmd/', 'quickstart': 'net/cmd/', 'simulate': 'sim/tools/', 'lincheck': 'lincheck/cmd/'}
 COMMAND_TABLE = 'node/commands/command_table_data.h'
 _INVOCATION = re.compile(r'(?<![\w-])(' + '|'.join(PROGRAMS) + r')((?: +[^\s`"|]+)+)')
 _OPTION = re.compile(r'--[a-z][\w-]*')

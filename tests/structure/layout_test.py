@@ -65,7 +65,7 @@ class LayoutTest(unittest.TestCase):
 
     def test_AdviceThatCannotBeFollowed_Planted_IsFound(self):
         files = {'net/cmd/quoratectl.cc': 'add_option("--address", a); add_flag("--json"); add_subcommand("status", "Nodes");',
-                 'net/cmd/quorated.cc': 'add_flag("--bootstrap", b);', 'sim/cmd/arguments.cc': 'flag == "--seed"; command == "run"',
+                 'net/cmd/quorated.cc': 'add_flag("--bootstrap", b);', 'sim/tools/arguments.cc': 'flag == "--seed"; command == "run"',
                  layout.COMMAND_TABLE: '{"quorate.do", 3}'}
         programs = layout.program_words(files, files.get)
 

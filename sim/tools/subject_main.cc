@@ -1,4 +1,4 @@
-#include "sim/cmd/subject_main.h"
+#include "sim/tools/subject_main.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "sim/cmd/arguments.h"
-#include "sim/cmd/files.h"
+#include "sim/tools/arguments.h"
+#include "sim/tools/files.h"
 
 namespace quorate::sim {
 namespace {
@@ -24,17 +24,18 @@ constexpr char kSubjectUsage[] =
     "FAMILIES]\n"
     "         [--only FAMILIES]\n"
     "  replay TAPE\n"
-    "\n"
-    "FAMILIES of faults: delay, loss, duplication, corruption, partition, "
-    "clog,\n"
-    "streams, process_crash, machine_crash, pause, disk_slow, disk_error,\n"
-    "disk_full, disk_rot, disk_wipe, clock, buggify.\n"
+    "\n";
+constexpr char kSubjectStatus[] =
     "\n"
     "Exit status: 0 no violation, 1 a violation, 2 wrong usage.\n";
 
+std::string SubjectUsage() {
+  return absl::StrCat(kSubjectUsage, FaultFamiliesUsage(), kSubjectStatus);
+}
+
 int BadUsage(std::string_view what) {
-  std::fprintf(stderr, "%.*s\n\n%s", static_cast<int>(what.size()), what.data(),
-               kSubjectUsage);
+  std::fprintf(stderr, "%s\n\n%s", std::string(what).c_str(),
+               SubjectUsage().c_str());
   return kBadUsage;
 }
 
@@ -167,7 +168,7 @@ int SubjectMain(int argc, char** argv, const MakeSubject& make) {
     default:
       break;
   }
-  std::fputs(kSubjectUsage, stdout);
+  std::fputs(SubjectUsage().c_str(), stdout);
   return kClean;
 }
 

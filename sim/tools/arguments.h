@@ -1,9 +1,9 @@
-// sim/cmd/arguments.h: the command line of `simulate`.
+// sim/tools/arguments.h: the command line of `simulate`.
 //
 // Parsing has no side effects: it returns a value, or an error of one line. The
 // main program prints.
-#ifndef QUORATE_SIM_CMD_ARGUMENTS_H_
-#define QUORATE_SIM_CMD_ARGUMENTS_H_
+#ifndef QUORATE_SIM_TOOLS_ARGUMENTS_H_
+#define QUORATE_SIM_TOOLS_ARGUMENTS_H_
 
 #include <cstdint>
 #include <string>
@@ -39,10 +39,12 @@ inline constexpr int kClean = 0;
 inline constexpr int kViolation = 1;
 inline constexpr int kBadUsage = 2;
 
-extern const std::string_view kUsage;
+std::string Usage();
+// The paragraph that lists the families of faults.
+std::string FaultFamiliesUsage();
 
 // The program whose command line it is: simulate runs the store, other programs
-// run a subject without a shape (sim/cmd/subject_main.h).
+// run a subject without a shape (sim/tools/subject_main.h).
 enum class Simulated : uint8_t { kStore, kSubject };
 
 // kInvalidArgument has the name of the argument and what was expected.
@@ -57,4 +59,4 @@ absl::Status ParseSeeds(std::string_view text, uint64_t* first, uint64_t* last);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CMD_ARGUMENTS_H_
+#endif  // QUORATE_SIM_TOOLS_ARGUMENTS_H_

@@ -1,4 +1,4 @@
-#include "sim/cmd/arguments.h"
+#include "sim/tools/arguments.h"
 
 #include <limits>
 #include <optional>
@@ -152,9 +152,9 @@ std::optional<SimulateArguments::Command> CommandNamed(const std::string& name,
   return std::nullopt;
 }
 
-}  // namespace
+constexpr size_t kUsageColumns = 80;
 
-const std::string_view kUsage =
+constexpr char kUsageBegin[] =
     "simulate runs a cluster of nodes in a deterministic simulation with "
     "faults and checks the results.\n"
     "\n"
@@ -183,12 +183,8 @@ const std::string_view kUsage =
     "that has no\n"
     "value. --duration is in simulated time; --rate is the requests of all "
     "clients per\n"
-    "second; --keys is the number of keys of each kind in use at a time.\n"
-    "--without and --only select families of faults: delay, loss, "
-    "duplication,\n"
-    "corruption, partition, clog, streams, process_crash, machine_crash, "
-    "pause,\n"
-    "disk_slow, disk_error, disk_full, disk_rot, disk_wipe, clock, buggify.\n"
+    "second; --keys is the number of keys of each kind in use at a time.\n";
+constexpr char kUsageEnd[] =
     "--history-out writes the clients' history for //:lincheck, --trace-out "
     "one line per\n"
     "event, --tape-out the choices of the run; --verbose prints the nodes' "
@@ -197,6 +193,25 @@ const std::string_view kUsage =
     "Exit status: 0 no violation, 1 a violation, 2 wrong usage; of diff: 0 "
     "equal,\n"
     "1 different.\n";
+
+}  // namespace
+
+std::string FaultFamiliesUsage() {
+  std::string text = "FAMILIES of faults are separated by commas:";
+  size_t width = text.size();
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    const std::string name(FaultFamilyName(family));
+    const bool fits = width + 2 + name.size() < kUsageColumns;
+    absl::StrAppend(&text, fits ? " " : "\n", name, ",");
+    width = (fits ? width + 1 : 0) + name.size() + 1;
+  }
+  text.back() = '.';
+  return text + "\n";
+}
+
+std::string Usage() {
+  return absl::StrCat(kUsageBegin, FaultFamiliesUsage(), kUsageEnd);
+}
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   const std::optional<int64_t> ms = ParseDurationMs(text);

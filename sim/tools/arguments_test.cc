@@ -1,4 +1,4 @@
-#include "sim/cmd/arguments.h"
+#include "sim/tools/arguments.h"
 
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "sim/cmd/trace_diff.h"
+#include "sim/tools/trace_diff.h"
 
 #include "gtest/gtest.h"
 

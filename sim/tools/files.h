@@ -1,7 +1,7 @@
-// sim/cmd/files.h: files that a user names on a command line. Only programs use
-// them: simulated code has a disk of its own.
-#ifndef QUORATE_SIM_CMD_FILES_H_
-#define QUORATE_SIM_CMD_FILES_H_
+// sim/tools/files.h: files that a user names on a command line. Only programs
+// use them: simulated code has a disk of its own.
+#ifndef QUORATE_SIM_TOOLS_FILES_H_
+#define QUORATE_SIM_TOOLS_FILES_H_
 
 #include <optional>
 #include <string>
@@ -21,4 +21,4 @@ bool WriteFile(const std::string& path, const std::string& text);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CMD_FILES_H_
+#endif  // QUORATE_SIM_TOOLS_FILES_H_

@@ -1,4 +1,4 @@
-#include "sim/cmd/files.h"
+#include "sim/tools/files.h"
 
 #include <sys/stat.h>
 

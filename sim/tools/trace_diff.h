@@ -1,7 +1,7 @@
-// sim/cmd/trace_diff.h: the first difference between two traces, with what
+// sim/tools/trace_diff.h: the first difference between two traces, with what
 // caused the two events.
-#ifndef QUORATE_SIM_CMD_TRACE_DIFF_H_
-#define QUORATE_SIM_CMD_TRACE_DIFF_H_
+#ifndef QUORATE_SIM_TOOLS_TRACE_DIFF_H_
+#define QUORATE_SIM_TOOLS_TRACE_DIFF_H_
 
 #include <string>
 #include <string_view>
@@ -18,4 +18,4 @@ TraceDifference CompareTraces(std::string_view a, std::string_view b);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CMD_TRACE_DIFF_H_
+#endif  // QUORATE_SIM_TOOLS_TRACE_DIFF_H_

@@ -1,4 +1,4 @@
-// sim/cmd/subject_main.h: the main function of a program that simulates a
+// sim/tools/subject_main.h: the main function of a program that simulates a
 // subject of one's own, like `simulate` does with the store:
 //
 //   my_simulation run    --seed N [--duration 60s] [--no-faults]
@@ -6,8 +6,8 @@
 //                        [--tape-out FILE]
 //   my_simulation swarm  --seeds A..B [the same but --tape-out]
 //   my_simulation replay TAPE
-#ifndef QUORATE_SIM_CMD_SUBJECT_MAIN_H_
-#define QUORATE_SIM_CMD_SUBJECT_MAIN_H_
+#ifndef QUORATE_SIM_TOOLS_SUBJECT_MAIN_H_
+#define QUORATE_SIM_TOOLS_SUBJECT_MAIN_H_
 
 #include "sim/harness/harness.h"
 
@@ -21,4 +21,4 @@ int SubjectMain(int argc, char** argv, const MakeSubject& make);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CMD_SUBJECT_MAIN_H_
+#endif  // QUORATE_SIM_TOOLS_SUBJECT_MAIN_H_

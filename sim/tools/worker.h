@@ -1,7 +1,7 @@
-// sim/cmd/worker.h: runs in child processes. So a failed CHECK or a crash of
+// sim/tools/worker.h: runs in child processes. So a failed CHECK or a crash of
 // the code under test is a violation like any other, and other runs go on.
-#ifndef QUORATE_SIM_CMD_WORKER_H_
-#define QUORATE_SIM_CMD_WORKER_H_
+#ifndef QUORATE_SIM_TOOLS_WORKER_H_
+#define QUORATE_SIM_TOOLS_WORKER_H_
 
 #include <cstdint>
 #include <functional>
@@ -49,4 +49,4 @@ SwarmReport RunSwarm(const SwarmOptions& options);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_CMD_WORKER_H_
+#endif  // QUORATE_SIM_TOOLS_WORKER_H_

@@ -1,4 +1,4 @@
-#include "sim/cmd/worker.h"
+#include "sim/tools/worker.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/cmd/files.h"
+#include "sim/tools/files.h"
 
 namespace quorate::sim {
 namespace {

@@ -1,0 +1,166 @@
+#include "sim/run/cluster_checks.h"
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "kv/store/store.h"
+#include "node/server.h"
+#include "raft/host/host.h"
+
+namespace quorate::sim {
+namespace {
+
+// The metrics of work that ends when no client waits.
+constexpr absl::string_view kWorkGauges[] = {
+    "quorate_output_held_bytes",  "quorate_clients_without_room",
+    "quorate_proposals_pending",  "quorate_held_requests",
+    "quorate_held_request_bytes",
+};
+
+}  // namespace
+
+bool ClusterChecks::HasMajority(GroupId group,
+                                const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    if (shard.group != group) continue;
+    const auto works = [&](NodeId node) {
+      return !cluster_.MayNotWork(node) &&
+             std::find(machines.begin(), machines.end(),
+                       cluster_.machine(node)) != machines.end();
+    };
+    const auto working =
+        std::count_if(shard.replicas.begin(), shard.replicas.end(), works);
+    return static_cast<size_t>(working) * 2 > shard.replicas.size();
+  }
+  return false;
+}
+
+bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const NodeId leader = cluster_.LeaderOf(shard.group);
+    if (leader == NodeId()) return false;
+    const raft::Index end =
+        cluster_.server(leader)->host().core(shard.group)->last().index;
+    for (const NodeId node : cluster_.MembersOf(shard)) {
+      if (std::find(machines.begin(), machines.end(), cluster_.machine(node)) ==
+          machines.end()) {
+        continue;
+      }
+      const node::Server* at = cluster_.server(node);
+      // The node does not run yet. On a damaged disk it need not start.
+      if (at == nullptr && !cluster_.HasDamagedDisk(node)) return false;
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      if (core == nullptr) {
+        if (!cluster_.MayNotWork(node)) return false;
+        continue;
+      }
+      if (core->leader() != leader || core->applied_index() != end) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool ClusterChecks::ViewsAreTrue() const {
+  for (const node::NodeConfig& about : cluster_.nodes()) {
+    const node::Server* const subject = cluster_.server(about.id);
+    // A node without any replica works while it runs.
+    bool has_replica = false;
+    bool works = false;
+    for (const node::ShardConfig& shard : cluster_.shards()) {
+      if (!cluster_.IsMember(about.id, shard)) continue;
+      has_replica = true;
+      works = works || (subject != nullptr &&
+                        subject->host().group_status(shard.group).ok());
+    }
+    works = works || (!has_replica && subject != nullptr);
+    for (const node::NodeConfig& node : cluster_.nodes()) {
+      node::Server* const at = cluster_.server(node.id);
+      if (at != nullptr && at->ListedAsFailed(about.id) == works) return false;
+    }
+  }
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const NodeId leader = cluster_.LeaderOf(shard.group);
+    for (const node::NodeConfig& node : cluster_.nodes()) {
+      node::Server* const at = cluster_.server(node.id);
+      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void ClusterChecks::CompareStates() {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    for (const NodeId node : cluster_.MembersOf(shard)) {
+      const node::Server* at = cluster_.server(node);
+      const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
+      if (store == nullptr) continue;
+      // Compares the incremental digest with one that is computed from the
+      // whole state.
+      if (store->Digest() != store->RecomputeDigest()) {
+        world_.Violate(absl::StrCat("digest: node ", node.value(), " group ",
+                                    shard.group.value(),
+                                    ": the state is not what its digest says"));
+      }
+      replica_checker_.OnDigest(node, shard.group, store->applied_index(),
+                                store->Digest());
+    }
+  }
+}
+
+std::string ClusterChecks::OpenWork() const {
+  std::string open;
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const node::Server* const at = cluster_.server(config.id);
+    if (at == nullptr) continue;
+    const std::string page = at->MetricsText();
+    for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+      // name{labels} value
+      const absl::string_view name = line.substr(0, line.find_first_of(" {"));
+      const absl::string_view value = line.substr(line.rfind(' ') + 1);
+      if (value == "0" ||
+          std::find(std::begin(kWorkGauges), std::end(kWorkGauges), name) ==
+              std::end(kWorkGauges)) {
+        continue;
+      }
+      absl::StrAppend(&open, "node ", config.id.value(), ": ", line, "\n");
+    }
+  }
+  return open;
+}
+
+std::string ClusterChecks::Describe() const {
+  std::ostringstream out;
+  out << OpenWork();
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    out << "group " << shard.group << " (committed "
+        << replica_checker_.committed(shard.group) << "):";
+    for (const NodeId node : cluster_.MembersOf(shard)) {
+      const node::Server* at = cluster_.server(node);
+      const raft::Core* core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      out << " node " << node;
+      if (!world_.running(cluster_.machine(node))) {
+        out << " down;";
+      } else if (core == nullptr) {
+        out << " not started;";
+      } else {
+        out << " " << raft::RoleName(core->role()) << " term " << core->term()
+            << " last " << core->last().index << " commit "
+            << core->commit_index() << " applied " << core->applied_index()
+            << " leader " << core->leader() << ";";
+      }
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace quorate::sim

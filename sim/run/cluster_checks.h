@@ -1,0 +1,52 @@
+// sim/run/cluster_checks.h: whether a cluster is in order, at a moment that the
+// caller chooses.
+#ifndef QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
+#define QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
+
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/run/cluster.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class ClusterChecks {
+ public:
+  // The arguments outlive this object.
+  ClusterChecks(World* world, ReplicaChecker* replica_checker,
+                const Cluster* cluster)
+      : world_(*world),
+        replica_checker_(*replica_checker),
+        cluster_(*cluster) {}
+
+  // Whether a majority of the group's voters are among `machines` and must
+  // work.
+  bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
+  // Whether every replica on `machines` has applied all entries of its leader,
+  // and knows the same leader. Replicas that a fault of their disk keeps from
+  // starting are left out.
+  bool Settled(const std::vector<MachineId>& machines) const;
+  // Whether the CLUSTER replies of every running node have the leader of each
+  // group, and mark exactly the nodes without a working replica as failed.
+  bool ViewsAreTrue() const;
+  // Compares the whole states of running replicas that have applied the same
+  // index.
+  void CompareStates();
+  // The lines of the nodes' metrics that show waiting requests, entries under
+  // way and unsent replies. Empty: there are none.
+  std::string OpenWork() const;
+  // The open work and the state of every replica, for people.
+  std::string Describe() const;
+
+ private:
+  World& world_;
+  ReplicaChecker& replica_checker_;
+  const Cluster& cluster_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
