@@ -5,11 +5,12 @@
 namespace quorate::sim {
 
 void Supervisor::OnStopped(MachineId machine, const absl::Status& why) {
-  if (!waiting_.insert(machine.value()).second) return;
   const uint64_t incarnation = world_.incarnation(machine);
+  const auto [it, first] = stopped_.emplace(machine.value(), incarnation);
+  if (!first && it->second == incarnation) return;
+  it->second = incarnation;
   world_.HashNote(machine, absl::StrCat("stopped: ", why.ToString()));
   world_.At(world_.now() + delay_, [this, machine, incarnation] {
-    waiting_.erase(machine.value());
     if (!world_.running(machine) ||
         world_.incarnation(machine) != incarnation) {
       return;

@@ -4,7 +4,7 @@
 #define QUORATE_SIM_HARNESS_SUPERVISOR_H_
 
 #include <cstdint>
-#include <set>
+#include <map>
 
 #include "absl/status/status.h"
 #include "env/time.h"
@@ -19,13 +19,14 @@ class Supervisor {
 
   // The program on the machine could not start, or works no more. After the
   // delay it is killed and started again, unless it has ended meanwhile.
-  // Calls before that have no effect.
+  // Further calls for one program have no effect.
   void OnStopped(MachineId machine, const absl::Status& why);
 
  private:
   World& world_;
   const Duration delay_;
-  std::set<uint32_t> waiting_;  // Machines whose end is planned.
+  // The last incarnation of each machine that stopped by itself.
+  std::map<uint32_t, uint64_t> stopped_;
 };
 
 }  // namespace quorate::sim
