@@ -158,6 +158,25 @@ void Recorder::ReturnText(Ticket ticket, std::string_view text) {
   Return(ticket, history_.String(text));
 }
 
+void Recorder::ReturnLost(Ticket ticket) {
+  Operation& operation = operations_[ticket];
+  End(ticket);
+  ++counts_.succeeded;
+  if (operation.may_expire) return;
+  // Null: a read, or a removal. Nothing identifies those in the log.
+  const LogChecker::Write* const write = log_.Find(ticket);
+  if (write != nullptr && write->in_log()) {
+    histories_.online().Return(operation.ticket, Now(), write->result);
+  } else {
+    if (write != nullptr && log_.started()) {
+      violate_(
+          absl::StrCat("acknowledged: ", Name(operation), " is in no log"));
+    }
+    histories_.online().LeaveUnknown(operation.ticket, Now());
+  }
+  histories_.ReportNewViolations();
+}
+
 void Recorder::LeaveUnknown(Ticket ticket) {
   Operation& operation = operations_[ticket];
   End(ticket);

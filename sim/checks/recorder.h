@@ -89,6 +89,8 @@ class Recorder final : private HistoryChecker::Source {
   void ReturnText(Ticket ticket, std::string_view text);
   // An ExpiryCommand succeeded with this reply, which is not an error.
   void ReturnReply(Ticket ticket, const ClientReply& reply);
+  // The operation took effect, but its result is lost.
+  void ReturnLost(Ticket ticket);
   // The outcome of the operation is unknown.
   void LeaveUnknown(Ticket ticket);
   // The operation was not executed.

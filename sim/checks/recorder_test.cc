@@ -112,6 +112,18 @@ TEST_F(RecorderTest, LawfulHistory_IsSilent) {
   EXPECT_EQ(recorder_.keys(), std::vector<std::string>{"r1"});
 }
 
+TEST_F(RecorderTest, WriteWithALostResult_MustBeInTheLog) {
+  const auto done = Invoke(Kv::kSwap, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1");
+  recorder_.ReturnLost(done);
+  Get("r1", "c1.1");
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  EXPECT_EQ(recorder_.counts().succeeded, 2u);
+  EXPECT_EQ(recorder_.counts().unknown, 0u);
+  recorder_.ReturnLost(Invoke(Kv::kPut, "r1", "c1.2"));
+  ExpectFound("is in no log");
+}
+
 TEST_F(RecorderTest, LostAcknowledgedWrite_Found) {
   Put("r1", "c1.1");
   Put("r1", "c1.2");

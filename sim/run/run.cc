@@ -26,8 +26,6 @@ constexpr Duration kIdle = Seconds(2);
 // The elections that a calm group may need before it serves.
 constexpr int64_t kElectionTimeouts = 10;
 
-constexpr ChoiceSite kClusterClient("workload.cluster_client");
-constexpr ChoiceSite kSessionClient("workload.session_client");
 constexpr ChoiceSite kDeepClient("workload.deep_client");
 
 HarnessOptions HarnessOptionsOf(const RunOptions& options) {
@@ -198,10 +196,9 @@ void Run::Impl::StartClients() {
         .id = i + 1,
         .servers = cluster_.resp_addresses(),
         .cluster_servers = cluster_.resp_cluster_addresses(),
-        .cluster = world_.choices().Chance(kClusterClient, i + 1, 0, {1, 2}),
+        .habits = draw_.DrawClient(i + 1),
         .interval = Seconds(1) * shape_.clients /
                     std::max<int64_t>(shape_.operations_per_second, 1),
-        .sessions = world_.choices().Chance(kSessionClient, i + 1, 0, {4, 5}),
         .stays_with_node = i % 2 == 0,
         .operations = {.keys = shape_.keys,
                        .tags = shape_.tags,

@@ -76,6 +76,17 @@ void ShapeDraw::DrawDisk(NodeId node, DiskOptions* disk) {
       "shape.disk.read_latency_us", node.value(), {50, 50, 50, 50, 5'000}));
 }
 
+ClientHabits ShapeDraw::DrawClient(uint32_t client) {
+  ClientHabits habits;
+  habits.cluster = Pick<int>("client.cluster", client, {0, 1}) != 0;
+  habits.sessions =
+      Pick<int>("client.sessions", client, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0}) != 0;
+  habits.sessions_max = Pick<uint32_t>("client.sessions_max", client, {1, 4});
+  habits.holds_back =
+      Pick<int>("client.holds_back", client, {1, 1, 1, 1, 1, 0}) != 0;
+  return habits;
+}
+
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
   const uint64_t id = node.value();

@@ -18,6 +18,7 @@
 #include "raft/transport/transport.h"
 #include "sim/choices/choices.h"
 #include "sim/state/options.h"
+#include "sim/workload/client_habits.h"
 
 namespace quorate::sim {
 
@@ -61,6 +62,9 @@ class ShapeDraw {
   node::Config DrawConfig(NodeId node, const Shape& shape);
   // The least latencies of one node's disk.
   void DrawDisk(NodeId node, DiskOptions* disk);
+
+  // The habits of one client, which is numbered from 1.
+  ClientHabits DrawClient(uint32_t client);
 
   // How many times each value was drawn, by "site=value".
   const std::map<std::string, uint64_t>& drawn() const { return drawn_; }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "env/check.h"
+#include "kv/command/session_stamp.h"
 
 namespace quorate::sim {
 namespace {
@@ -17,8 +18,14 @@ using SwapForm = ClientOperation::SwapForm;
 constexpr ChoiceSite kOperation("workload.operation");
 
 constexpr Duration kSweepInterval = Milliseconds(250);
+constexpr uint64_t kInFlightMin = 4;
+constexpr Duration kLateReply = Seconds(1);
+constexpr Duration kShrinkInterval = Milliseconds(200);
 constexpr Duration kConnectTimeout = Milliseconds(500);
-constexpr Duration kBackoffMax = Milliseconds(500);
+constexpr Duration kBackoffMax = Seconds(2);
+// A client that does not hold back has this many times as many operations open
+// as a slot remembers.
+constexpr uint64_t kWindowsAtMost = 2;
 // A bound that has doubled this often is not below kBackoffMax.
 constexpr uint64_t kDoublingsMax = 10;
 
@@ -43,7 +50,11 @@ WorkloadClient::WorkloadClient(env::Env& env,
 
 WorkloadClient::~WorkloadClient() = default;
 
-void WorkloadClient::StopIssuing() { issuing_ = false; }
+void WorkloadClient::StopIssuing() {
+  issuing_ = false;
+  held_.clear();
+  waiting_.clear();
+}
 
 void WorkloadClient::ReadAll(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) Begin(generator_.FinalRead(key));
@@ -92,17 +103,67 @@ void WorkloadClient::Issue() {
         return random.Bits(site, entity, counter) | 1;
       });
   if (bits == 0) return;
-  if (options_.sessions && session_.empty() && !opening_session_) OpenSession();
   ClientOperation operation = generator_.Draw(
       number, Random(bits), env_.loop.ReadClock().wall.earliest.ms());
-  if (!operation.is_read() && !operation.is_transaction() &&
-      options_.sessions && !session_.empty()) {
-    operation.sequence = next_sequence_++;
-  }
   if (issue_hook_ != nullptr) {
     issue_hook_({options_.id, number, operation.Words()});
   }
-  Begin(std::move(operation));
+  const bool stamped = options_.habits.sessions && operation.may_have_session();
+  (stamped ? held_ : waiting_).push_back(std::move(operation));
+  Release();
+}
+
+// A connection may be closing: it must not receive requests in this call.
+void WorkloadClient::ReleaseSoon() {
+  if (held_.empty() && waiting_.empty() && ready_.empty()) return;
+  release_ = env_.loop.Defer([this] { Release(); });
+}
+
+void WorkloadClient::Release() {
+  while (!ready_.empty() && in_flight_ < in_flight_max_) {
+    const OperationId id = *ready_.begin();
+    ready_.erase(ready_.begin());
+    Send(id);
+  }
+  while (!waiting_.empty() && in_flight_ < in_flight_max_) {
+    ClientOperation operation = std::move(waiting_.front());
+    waiting_.pop_front();
+    Begin(std::move(operation));
+  }
+  while (!held_.empty() && in_flight_ < in_flight_max_) {
+    std::shared_ptr<WorkloadSession> session = PickSession();
+    if (session == nullptr) return;
+    ClientOperation operation = std::move(held_.front());
+    held_.pop_front();
+    operation.sequence = session->Begin();
+    Begin(std::move(operation), std::move(session));
+  }
+}
+
+void WorkloadClient::Landed(Operation* operation, bool lost) {
+  if (!std::exchange(operation->in_flight, false)) return;
+  --in_flight_;
+  const MonoTime now = env_.loop.ReadClock().mono;
+  if (!lost && now - operation->sent_at < kLateReply) {
+    in_flight_max_ =
+        std::min<uint64_t>(in_flight_max_ + 1, kv::kSessionOutstandingMax);
+  } else if (now >= may_shrink_at_) {
+    in_flight_max_ = std::max(in_flight_max_ / 2, kInFlightMin);
+    may_shrink_at_ = now + kShrinkInterval;
+  }
+  ReleaseSoon();
+}
+
+std::shared_ptr<WorkloadSession> WorkloadClient::PickSession() {
+  const size_t most = kv::kSessionOutstandingMax *
+                      (options_.habits.holds_back ? 1 : kWindowsAtMost);
+  for (const std::shared_ptr<WorkloadSession>& session : sessions_) {
+    if (session->window() < most) return session;
+  }
+  if (sessions_.size() < options_.habits.sessions_max && !opening_session_) {
+    OpenSession();
+  }
+  return nullptr;
 }
 
 void WorkloadClient::OpenSession() {
@@ -113,18 +174,22 @@ void WorkloadClient::OpenSession() {
   Begin(std::move(open));
 }
 
-WorkloadClient::OperationId WorkloadClient::Begin(ClientOperation what) {
-  const OperationId id = Register(std::move(what));
+WorkloadClient::OperationId WorkloadClient::Begin(
+    ClientOperation what, std::shared_ptr<WorkloadSession> session) {
+  const OperationId id = Register(std::move(what), std::move(session));
   Send(id);
   return id;
 }
 
-WorkloadClient::OperationId WorkloadClient::Register(ClientOperation what) {
+WorkloadClient::OperationId WorkloadClient::Register(
+    ClientOperation what, std::shared_ptr<WorkloadSession> session) {
   Operation operation{std::move(what)};
-  const Duration timeout = operation.sequence != 0 ? options_.session_timeout
-                                                   : options_.operation_timeout;
+  operation.session = std::move(session);
+  const bool patient = operation.final || operation.session != nullptr ||
+                       operation.opens_session;
   operation.deadline =
-      operation.final ? MonoTime::Max() : env_.loop.ReadClock().mono + timeout;
+      patient ? MonoTime::Max()
+              : env_.loop.ReadClock().mono + options_.operation_timeout;
   if (!operation.stale && !operation.opens_session) {
     operation.recorded = true;
     operation.ticket = operation.expiry.has_value()
@@ -139,16 +204,14 @@ WorkloadClient::OperationId WorkloadClient::Register(ClientOperation what) {
 
 // ---- Sending.
 
-uint64_t WorkloadClient::SessionFloor(uint64_t sequence) const {
-  for (const auto& [id, other] : operations_) {
-    if (other.sequence != 0) sequence = std::min(sequence, other.sequence);
-  }
-  return sequence;
-}
-
 void WorkloadClient::Send(OperationId id) {
   Operation& operation = operations_.at(id);
   ++operation.attempts;
+  if (!operation.final && !operation.opens_session) {
+    operation.in_flight = true;
+    operation.sent_at = env_.loop.ReadClock().mono;
+    ++in_flight_;
+  }
   operation.node = operation.moved_to.has_value()
                        ? *operation.moved_to
                        : router_.Route(operation, operation.attempts,
@@ -165,8 +228,7 @@ void WorkloadClient::Send(OperationId id) {
     operation.sent = recorder_->SendStaleRead(NodeId(operation.node + 1),
                                               operation.call.key);
   }
-  EncodedOperation request =
-      EncodeRequest(operation, session_, SessionFloor(operation.sequence));
+  EncodedOperation request = EncodeRequest(operation, operation.session.get());
   operation.replies_expected = request.replies;
   link->Send(id, std::move(request.bytes));
   if (operation.recorded) {
@@ -177,7 +239,7 @@ void WorkloadClient::Send(OperationId id) {
 
 const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
   // Only cluster clients use READONLY.
-  return options_.cluster || operation.stale
+  return options_.habits.cluster || operation.stale
              ? options_.cluster_servers[operation.node]
              : options_.servers[operation.node];
 }
@@ -185,7 +247,8 @@ const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
 void WorkloadClient::SendLater(OperationId id, Duration delay) {
   delayed_[id] = env_.loop.At(env_.loop.ReadClock().mono + delay, [this, id] {
     delayed_.erase(id);
-    Send(id);
+    ready_.insert(id);
+    Release();
   });
 }
 
@@ -210,6 +273,7 @@ void WorkloadClient::OnLinkReply(OperationId id, ClientReply reply,
     }
   }
   const ClientReply copy = *answer;
+  Landed(&operation, copy.error_code() == "UNKNOWN");
   Finish(id, copy);
 }
 
@@ -220,14 +284,25 @@ void WorkloadClient::Finish(OperationId id, const ClientReply& reply) {
   }
   Operation& operation = operations_.at(id);
   if (operation.opens_session) {
-    session_ = reply.text;
+    sessions_.push_back(std::make_shared<WorkloadSession>(reply.text));
     opening_session_ = false;
   } else if (operation.stale) {
     recorder_->StaleRead(operation.sent, operation.call.key, reply);
   } else {
     Succeed(operation, reply);
   }
-  operations_.erase(id);
+  Erase(id);
+}
+
+void WorkloadClient::Erase(OperationId id) {
+  const auto it = operations_.find(id);
+  if (it->second.session != nullptr) {
+    it->second.session->End(it->second.sequence);
+  }
+  delayed_.erase(id);
+  ready_.erase(id);
+  operations_.erase(it);
+  ReleaseSoon();
 }
 
 void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
@@ -252,9 +327,9 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
       return recorder_->Withdraw(ticket);
     if (reply.type != ClientReply::Type::kArray) return unexpected();
     const std::vector<ClientReply>& replies = operation.replies;
-    // WATCH or GET failed.
+    // WATCH or GET failed. The transaction was executed.
     if (replies[0].is_error() || replies[1].is_error()) {
-      return recorder_->LeaveUnknown(ticket);
+      return recorder_->ReturnLost(ticket);
     }
     value = &replies[1];
   }
@@ -304,6 +379,9 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
     recorder_->OnSessionFull(operation.ticket);
   }
   if (code == "MOVED") return OnMoved(id, reply);
+  // Gives the operation up, so that the floor can rise. The slot may remember
+  // too many later operations to take the oldest one ever.
+  if (code == "SESSION_FULL") return GiveUp(id);
   if (refused) {
     router_.Forget(operation.call.key);
     router_.ChangePreferred(operation.node);
@@ -312,11 +390,12 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (code == "UNKNOWN") return OnLinkBroken(id);
   if (code == "RESULT_NOT_KEPT") {
     // A retry of a command that took effect.
-    operation.maybe_done = true;
-    return GiveUp(id);
+    if (operation.recorded) recorder_->ReturnLost(operation.ticket);
+    return Erase(id);
   }
-  if (code == "SESSION_EXPIRED" && operation.sequence != 0) {
-    session_.clear();
+  if (code == "SESSION_EXPIRED" && operation.session != nullptr) {
+    // This attempt was not executed. Later operations use another session.
+    std::erase(sessions_, operation.session);
     return GiveUp(id);
   }
   recorder_->Unexpected(
@@ -331,7 +410,7 @@ void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   const std::vector<std::string>& servers = options_.cluster_servers;
   const auto server = std::find(servers.begin(), servers.end(), words.back());
   uint32_t slot = 0;
-  const bool plain = !options_.cluster && !operations_.at(id).stale;
+  const bool plain = !options_.habits.cluster && !operations_.at(id).stale;
   if (plain || words.size() != 3 || server == servers.end() ||
       !absl::SimpleAtoi(words[1], &slot)) {
     recorder_->Unexpected(options_.id, reply.ToString());
@@ -356,12 +435,15 @@ void WorkloadClient::OnLinkMalformed(std::string_view server) {
 
 void WorkloadClient::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
+  Landed(&operation, /*lost=*/true);
   // Another node may know the leader.
   router_.Forget(operation.call.key);
   // Reads and commands with a session may be sent twice.
   const bool repeatable =
-      operation.opens_session || operation.is_read() || operation.sequence != 0;
-  if (!repeatable || operation.sequence != 0) operation.maybe_done = true;
+      operation.opens_session || operation.is_read() || operation.session;
+  if (!operation.opens_session && !operation.is_read()) {
+    operation.maybe_done = true;
+  }
   if (repeatable) {
     TryAgain(id, Backoff(operation, 10, 100));
   } else {
@@ -370,7 +452,8 @@ void WorkloadClient::OnLinkBroken(OperationId id) {
 }
 
 void WorkloadClient::OnLinkRefused(OperationId id) {
-  const Operation& operation = operations_.at(id);
+  Operation& operation = operations_.at(id);
+  Landed(&operation, /*lost=*/false);
   if (operation.recorded) recorder_->OnRefused(operation.ticket);
   router_.Forget(operation.call.key);
   TryAgain(id, Backoff(operation, 10, 100));
@@ -408,10 +491,10 @@ void WorkloadClient::GiveUp(OperationId id) {
   if (operation.opens_session) opening_session_ = false;
   if (operation.final_write) {
     const Duration wait = Backoff(operation, 50, 200);
-    SendLater(Register(generator_.FinalWrite(operation.call.key)), wait);
+    SendLater(Register(generator_.FinalWrite(operation.call.key), nullptr),
+              wait);
   }
-  delayed_.erase(id);
-  operations_.erase(id);
+  Erase(id);
 }
 
 void WorkloadClient::OnLinkClosed(ClientLink* link) {
@@ -442,12 +525,8 @@ void WorkloadClient::Sweep() {
   // either.
   std::vector<ClientLink*> overdue;
   for (auto& [key, link] : links_) {
-    const OperationId id = link->oldest();
-    if (id == 0) continue;
-    const Operation& operation = operations_.at(id);
-    const bool stuck = operation.final ? now - link->oldest_since() >
-                                             options_.operation_timeout
-                                       : operation.deadline <= now;
+    if (link->oldest() == 0) continue;
+    const bool stuck = now - link->oldest_since() > options_.operation_timeout;
     const bool unreachable =
         !link->connected() && now - link->oldest_since() > kConnectTimeout;
     if (stuck || unreachable) overdue.push_back(link.get());
@@ -459,7 +538,7 @@ void WorkloadClient::Sweep() {
   }
   for (const OperationId id : late) {
     // It still waits on a connection. The sweep after its link breaks ends it.
-    if (delayed_.contains(id)) GiveUp(id);
+    if (delayed_.contains(id) || ready_.contains(id)) GiveUp(id);
   }
 }
 

@@ -16,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,13 +24,16 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "kv/command/session_stamp.h"
 #include "sim/checks/recorder.h"
 #include "sim/choices/choices.h"
 #include "sim/protocol/reply.h"
+#include "sim/workload/client_habits.h"
 #include "sim/workload/client_link.h"
 #include "sim/workload/client_router.h"
 #include "sim/workload/operation.h"
 #include "sim/workload/operation_generator.h"
+#include "sim/workload/workload_session.h"
 
 namespace quorate::sim {
 
@@ -38,18 +42,15 @@ struct WorkloadClientOptions {
   // Addresses by node, for plain clients and for cluster clients.
   std::vector<std::string> servers;
   std::vector<std::string> cluster_servers;
-  // Uses `cluster_servers` and follows MOVED.
-  bool cluster = false;
+  ClientHabits habits;
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
-  // Writes carry a session stamp and are retried when unknown.
-  bool sessions = false;
   // Stays with one node for slots whose leader it does not know.
   bool stays_with_node = false;
   OperationOptions operations;
+  // An operation without a session is given up after this time. A connection
+  // is given up if a reply is overdue by this time.
   Duration operation_timeout = Seconds(5);
-  // A command with a session is retried for longer, because a retry is safe.
-  Duration session_timeout = Seconds(30);
 };
 
 // An operation as its client issued it: the command with its arguments, without
@@ -92,11 +93,14 @@ class WorkloadClient final : public ClientLink::Owner {
 
   // An operation that has not ended.
   struct Operation : ClientOperation {
-    uint64_t attempts = 0;  // How often it was sent.
+    uint64_t attempts = 0;   // How often it was sent.
+    bool in_flight = false;  // It counts in in_flight_.
+    MonoTime sent_at;        // Its last attempt, if it is in flight.
     Recorder::Ticket ticket = 0;
     bool recorded = false;  // False for stale reads and requests for a session.
-    StaleReadChecker::Sent sent;  // If it is a stale read.
-    bool maybe_done = false;      // An earlier try may have taken effect.
+    std::shared_ptr<WorkloadSession> session;  // Null: none.
+    StaleReadChecker::Sent sent;               // If it is a stale read.
+    bool maybe_done = false;  // An earlier try may have taken effect.
     MonoTime deadline;
     uint32_t node = 0;  // The node tried last.
     // The node that the last MOVED named. The next attempt goes there.
@@ -108,15 +112,24 @@ class WorkloadClient final : public ClientLink::Owner {
   // ---- Issuing.
   void Tick();
   void Issue();
+  // Sends operations again whose back-off is over, and begins those that wait,
+  // as far as there is room.
+  void Release();
+  void ReleaseSoon();
+  // The operation has a reply, or will not have one on this connection.
+  // `lost`: its outcome is unknown, so the servers may be overloaded.
+  void Landed(Operation* operation, bool lost);
+  // A session with room. Null: there is none yet.
+  std::shared_ptr<WorkloadSession> PickSession();
   void OpenSession();
-  OperationId Begin(ClientOperation what);
-  OperationId Register(ClientOperation what);
+  OperationId Begin(ClientOperation what,
+                    std::shared_ptr<WorkloadSession> session = nullptr);
+  OperationId Register(ClientOperation what,
+                       std::shared_ptr<WorkloadSession> session);
 
   // ---- Sending.
   void Send(OperationId id);
   const std::string& AddressOf(const Operation& operation) const;
-  // The least sequence number of an open operation, or `sequence`.
-  uint64_t SessionFloor(uint64_t sequence) const;
   void SendLater(OperationId id, Duration delay);
 
   // ---- Replies.
@@ -133,6 +146,8 @@ class WorkloadClient final : public ClientLink::Owner {
   // until the deadline.
   void TryAgain(OperationId id, Duration delay);
   void GiveUp(OperationId id);
+  // The operation has ended.
+  void Erase(OperationId id);
   void ArmSweep();
   void Sweep();
   // A random wait before the next attempt. Its bound doubles with each attempt,
@@ -158,11 +173,22 @@ class WorkloadClient final : public ClientLink::Owner {
   std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
   // They are destroyed at the end of the turn.
   std::vector<std::unique_ptr<ClientLink>> dropped_;
-  // The token. Empty: no session.
-  std::string session_;
+  std::vector<std::shared_ptr<WorkloadSession>> sessions_;
   bool opening_session_ = false;
-  uint64_t next_sequence_ = 1;
+  // Operations that wait for room in a session, in order.
+  std::deque<ClientOperation> held_;
+  // Other operations that wait until fewer are in flight, in order.
+  std::deque<ClientOperation> waiting_;
+  // Operations that shall be sent again, oldest first.
+  std::set<OperationId> ready_;
+  // Operations that wait for a reply, and their greatest number. It halves with
+  // a lost or late reply, and grows by one with each other reply. So a client
+  // does not overload servers for long.
+  uint64_t in_flight_ = 0;
+  uint64_t in_flight_max_ = 16;
+  MonoTime may_shrink_at_ = MonoTime::Min();
   env::Pending tick_;
+  env::Pending release_;
   env::Pending sweep_;
   bool sweep_armed_ = false;
   env::Pending destroy_dropped_;

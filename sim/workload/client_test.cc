@@ -43,8 +43,8 @@ Outcome RunClients(const WorldOptions& options, ServerMistake mistake) {
               .id = i,
               .servers = {"n1:7001"},
               .cluster_servers = {"n1:7001"},
+              .habits = {.sessions = i % 2 == 0},
               .interval = Milliseconds(20),
-              .sessions = i % 2 == 0,
               .operations = {.stale_reads = i == 3, .expiry = false}},
           &world.choices(), &recorder);
       clients.push_back(client.get());

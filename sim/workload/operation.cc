@@ -46,7 +46,7 @@ std::vector<std::string> ClientOperation::Words() const {
 }
 
 EncodedOperation EncodeRequest(const ClientOperation& operation,
-                               const std::string& session, uint64_t floor) {
+                               const WorkloadSession* session) {
   using SwapForm = ClientOperation::SwapForm;
   if (operation.opens_session) return {EncodeCommand({"QUORATE.SESSION"})};
   const ClientCall& call = operation.call;
@@ -71,10 +71,10 @@ EncodedOperation EncodeRequest(const ClientOperation& operation,
             .replies = 5};
   }
   std::vector<std::string> words = operation.Words();
-  if (operation.sequence != 0) {
-    words.insert(words.begin(),
-                 {"QUORATE.DO", session, absl::StrCat(operation.sequence),
-                  absl::StrCat(floor)});
+  if (session != nullptr) {
+    words.insert(words.begin(), {"QUORATE.DO", session->token(),
+                                 absl::StrCat(operation.sequence),
+                                 absl::StrCat(session->floor())});
   }
   return {EncodeCommand(words)};
 }

@@ -12,6 +12,7 @@
 #include "env/random.h"
 #include "sim/checks/recorder.h"
 #include "sim/protocol/expiry_command.h"
+#include "sim/workload/workload_session.h"
 
 namespace quorate::sim {
 
@@ -38,6 +39,8 @@ struct ClientOperation {
   bool is_transaction() const {
     return form == SwapForm::kTransaction || form == SwapForm::kWatched;
   }
+  // Whether a session may make it take effect exactly once.
+  bool may_have_session() const { return !is_read() && !is_transaction(); }
   // The command with its arguments, without a session's stamp.
   std::vector<std::string> Words() const;
   // The name of the operation for people.
@@ -49,10 +52,10 @@ struct EncodedOperation {
   size_t replies = 1;  // Number of replies that answer it.
 };
 
-// The request of one attempt. `session` and `floor`, the least sequence number
-// without a reply, go into the stamp of an operation with a sequence number.
+// The request of one attempt. `session` is that of an operation with a sequence
+// number, else null.
 EncodedOperation EncodeRequest(const ClientOperation& operation,
-                               const std::string& session, uint64_t floor);
+                               const WorkloadSession* session);
 
 }  // namespace quorate::sim
 
