@@ -1,6 +1,8 @@
 #include "shardctrl/map.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -126,18 +128,38 @@ absl::Status CheckSlotCount(Partitioner partitioner, uint32_t slot_count) {
       absl::StrCat("an unknown partitioner, ", static_cast<int>(partitioner)));
 }
 
-// Returns the first range of slots without an owner, for a message.
-std::string FirstGap(const std::vector<GroupId>& owners) {
-  const auto first = std::find(owners.begin(), owners.end(), GroupId{});
-  const auto last = std::find_if(
-      first, owners.end(), [](GroupId group) { return group != GroupId{}; });
-  return absl::StrCat(first - owners.begin(), "-", last - owners.begin() - 1);
+// The assigned ranges by their first slots. They do not overlap.
+using Owners = std::map<uint32_t, Assignment>;
+
+// Returns the first range of slots without an owner, for a message, or an empty
+// text.
+std::string FirstGap(const Owners& owners, uint32_t slot_count) {
+  uint32_t next = 0;  // The first slot behind the ranges so far.
+  const auto gap = [&](uint32_t end) {
+    return end > next ? absl::StrCat(next, "-", end - 1) : std::string();
+  };
+  for (const auto& [first, owner] : owners) {
+    if (first > next) return gap(first);
+    next = owner.slots.last.value() + 1u;
+  }
+  return gap(slot_count);
 }
 
-absl::Status AssignSlots(const ShardMap::Parts& parts,
-                         std::vector<GroupId>* owners) {
-  owners->assign(parts.slot_count, GroupId{});
-  size_t assigned = 0;
+// Returns the range with the first slot of `range` that has an owner, or null.
+const Assignment* FirstOverlap(const Owners& owners, SlotRange range) {
+  auto behind = owners.upper_bound(range.first.value());
+  if (behind != owners.begin()) {
+    const Assignment& before = std::prev(behind)->second;
+    if (before.slots.last >= range.first) return &before;
+  }
+  if (behind == owners.end() || behind->first > range.last.value()) {
+    return nullptr;
+  }
+  return &behind->second;
+}
+
+absl::Status CheckAssignments(const ShardMap::Parts& parts) {
+  Owners owners;
   for (const Assignment& assignment : parts.assignments) {
     const SlotRange range = assignment.slots;
     if (range.last < range.first || range.last.value() >= parts.slot_count) {
@@ -154,23 +176,17 @@ absl::Status AssignSlots(const ShardMap::Parts& parts,
                                 assignment.group.value(),
                                 ", which is not there"));
     }
-    const auto begin = owners->begin() + range.first.value();
-    const auto end = owners->begin() + range.last.value() + 1;
-    const auto taken = std::find_if(
-        begin, end, [](GroupId owner) { return owner != GroupId{}; });
-    if (taken != end) {
-      return Wrong(absl::StrCat("slot ", taken - owners->begin(),
-                                " belongs to groups ", taken->value(), " and ",
-                                assignment.group.value()));
+    if (const Assignment* const taken = FirstOverlap(owners, range)) {
+      return Wrong(absl::StrCat(
+          "slot ", std::max(range.first, taken->slots.first).value(),
+          " belongs to groups ", taken->group.value(), " and ",
+          assignment.group.value()));
     }
-    std::fill(begin, end, assignment.group);
-    assigned += static_cast<size_t>(end - begin);
+    owners[range.first.value()] = assignment;
   }
-  if (assigned != owners->size()) {
-    return Wrong(
-        absl::StrCat("slots ", FirstGap(*owners), " belong to no group"));
-  }
-  return absl::OkStatus();
+  const std::string gap = FirstGap(owners, parts.slot_count);
+  if (gap.empty()) return absl::OkStatus();
+  return Wrong(absl::StrCat("slots ", gap, " belong to no group"));
 }
 
 // Requires: the assignments have each slot exactly once.
@@ -231,13 +247,19 @@ absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
   if (status.ok()) status = CheckNodes(parts.nodes);
   if (status.ok()) status = CheckGroups(parts);
   ShardMap map;
-  if (status.ok()) status = AssignSlots(parts, &map.group_of_slot_);
+  if (status.ok()) status = CheckAssignments(parts);
   if (!status.ok()) return status;
   map.parts_ = std::move(parts);
   map.parts_.assignments = Merged(std::move(map.parts_.assignments));
   return map;
 }
 
+GroupId ShardMap::GroupOf(Slot slot) const {
+  const auto behind = std::upper_bound(
+      parts_.assignments.begin(), parts_.assignments.end(), slot,
+      [](Slot wanted, const Assignment& a) { return wanted < a.slots.first; });
+  return std::prev(behind)->group;
+}
 const Group* ShardMap::FindGroup(GroupId id) const {
   return FindById(parts_.groups, id);
 }

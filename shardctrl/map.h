@@ -2,8 +2,8 @@
 // replicas, nodes to addresses.
 //
 // Built once from a configuration file (node/config/config.h), validated, then
-// immutable. Looking up the group of a slot is one array access. The map does
-// not know leaders.
+// immutable. Looking up the group of a slot is a binary search among the ranges
+// of slots. The map does not know leaders.
 #ifndef QUORATE_SHARDCTRL_MAP_H_
 #define QUORATE_SHARDCTRL_MAP_H_
 
@@ -80,11 +80,11 @@ class ShardMap {
   MapVersion version() const { return parts_.version; }
   Partitioner partitioner() const { return parts_.partitioner; }
   uint32_t slot_count() const { return parts_.slot_count; }
-  bool empty() const { return group_of_slot_.empty(); }
+  bool empty() const { return parts_.assignments.empty(); }
 
   // Returns the group that owns `slot`. Requires: slot < slot_count(), map not
   // empty.
-  GroupId GroupOf(Slot slot) const { return group_of_slot_[slot.value()]; }
+  GroupId GroupOf(Slot slot) const;
   // Returns null if there is none. Pointers are valid as long as the map.
   const Group* FindGroup(GroupId id) const;
   const Group* FindGroup(std::string_view name) const;
@@ -116,10 +116,9 @@ class ShardMap {
   }
 
  private:
-  // Sorted, checked; assignments merged. `slot_count` is 0 in the empty map.
+  // Sorted, checked; assignments merged, so they are few. Together they have
+  // each slot once. `slot_count` is 0 in the empty map.
   Parts parts_ = {.version = MapVersion{}, .slot_count = 0};
-  // Invariant: size is 0 or slot_count; no element is zero.
-  std::vector<GroupId> group_of_slot_;
 };
 
 // Convert between "0-5460,10923" and ranges; this is the text form in files and

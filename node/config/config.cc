@@ -1,6 +1,8 @@
 #include "node/config/config.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -154,8 +156,8 @@ MaybeProblem CheckNodes(const Config& config) {
 }
 
 MaybeProblem CheckShards(const Config& config) {
-  std::string taken(kSlotCount, '\0');  // 1 for each slot of a shard.
-  uint32_t assigned = 0;
+  // The last slot of each range so far, by its first slot.
+  std::map<uint32_t, uint32_t> taken;
   for (const ShardConfig& shard : config.shards) {
     if (shard.replicas.empty()) {
       return Problem{"shards[].replicas",
@@ -184,22 +186,30 @@ MaybeProblem CheckShards(const Config& config) {
             "shards[].slots",
             Concat("expected slots from 0 to 16383, found ", first, '-', last)};
       }
-      const size_t twice = taken.find('\1', first);
-      if (twice <= last) {
+      const auto behind = taken.upper_bound(first);
+      std::optional<uint32_t> twice;
+      if (behind != taken.begin() && std::prev(behind)->second >= first) {
+        twice = first;
+      } else if (behind != taken.end() && behind->first <= last) {
+        twice = behind->first;
+      }
+      if (twice.has_value()) {
         return Problem{"shards[].slots",
                        Concat("expected each slot in one shard, found slot ",
-                              twice, " in two")};
+                              *twice, " in two")};
       }
-      const size_t count = last - first + 1;
-      taken.replace(first, count, count, '\1');
-      assigned += static_cast<uint32_t>(count);
+      taken[first] = last;
     }
   }
-  if (assigned != kSlotCount) {
+  uint32_t next = 0;  // The lowest slot that is in no shard.
+  for (const auto& [first, last] : taken) {
+    if (first == next) next = last + 1;
+  }
+  if (next != kSlotCount) {
     return Problem{"shards[].slots",
                    Concat("expected all 16384 slots in shards, found none with "
                           "slot ",
-                          taken.find('\0'))};
+                          next)};
   }
   return std::nullopt;
 }

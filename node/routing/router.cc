@@ -1,6 +1,7 @@
 #include "node/routing/router.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "env/check.h"
@@ -26,15 +27,8 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                                   }}));
   }
   is_woken_.resize(queues_.size());
-  queue_of_slot_.resize(map.slot_count());
   for (const shardctrl::Assignment& assignment : map.assignments()) {
-    const auto queue = std::find_if(
-        queues_.begin(), queues_.end(),
-        [&](const auto& one) { return one->group() == assignment.group; });
-    const auto begin = queue_of_slot_.begin();
-    std::fill(begin + assignment.slots.first.value(),
-              begin + assignment.slots.last.value() + 1,
-              static_cast<uint16_t>(queue - queues_.begin()));
+    ranges_.emplace_back(assignment.slots.first, FindQueue(assignment.group));
   }
 }
 
@@ -56,6 +50,12 @@ void Router::Start() {
 void Router::OnReplicasStopped() {
   view_.OnOwnChange();
   for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+}
+
+GroupQueue& Router::QueueOf(Slot slot) {
+  const auto behind = std::ranges::upper_bound(
+      ranges_, slot, {}, [](const auto& range) { return range.first; });
+  return *std::prev(behind)->second;
 }
 
 GroupQueue* Router::FindQueue(GroupId group) {

@@ -47,9 +47,7 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
-  GroupQueue& QueueOf(Slot slot) {
-    return *queues_[queue_of_slot_[slot.value()]];
-  }
+  GroupQueue& QueueOf(Slot slot);
   // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
@@ -81,7 +79,8 @@ class Router {
   PeerLinks links_;
   LiveView view_;
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
-  std::vector<uint16_t> queue_of_slot_;              // Indexes of queues_.
+  // The first slot of each range of a group, ascending, and the group's queue.
+  std::vector<std::pair<Slot, GroupQueue*>> ranges_;
   // Indexes of the queues that requested a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;
