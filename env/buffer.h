@@ -24,6 +24,13 @@ class Buffer {
   // Takes over the bytes of `text` without a copy. For long texts: a block
   // keeps the text's whole capacity.
   static Buffer Take(std::string text);
+  // Refers to bytes that exist as long as the program, such as a constant.
+  static Buffer Constant(std::string_view bytes) {
+    Buffer buffer;
+    buffer.data_ = bytes.data();
+    buffer.size_ = bytes.size();
+    return buffer;
+  }
   // A new block of `size` bytes, which `fill(char* block)` writes before the
   // block is shared.
   template <typename Fill>
@@ -60,9 +67,9 @@ class Buffer {
   const char* data() const { return data_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // Bytes of the block that this slice keeps alive; 0 for an empty Buffer. A
-  // holder of a small slice should copy it, so that it does not pin a large
-  // block.
+  // Bytes of the block that this slice keeps alive; 0 for an empty Buffer and
+  // for a constant. A holder of a small slice should copy it, so that it does
+  // not pin a large block.
   size_t block_size() const {
     return block_ == nullptr ? 0 : block_[1] & ~kHoldsText;
   }
@@ -79,7 +86,7 @@ class Buffer {
   static constexpr uint64_t kHoldsText = uint64_t{1} << 63;
 
   // Count and size, before the bytes in the same allocation. Null for an empty
-  // Buffer.
+  // Buffer and for a constant.
   uint64_t* block_ = nullptr;
   const char* data_ = nullptr;
   size_t size_ = 0;

@@ -66,6 +66,19 @@ TEST(Buffer, Create_FillsTheBlock) {
   EXPECT_EQ(buffer.view(), "xyz");
 }
 
+TEST(Buffer, Constant_HasNoBlock) {
+  static constexpr char kBytes[] = "abcdef";
+  Buffer suffix;
+  {
+    const Buffer whole = Buffer::Constant(kBytes);
+    EXPECT_EQ(whole.data(), kBytes);
+    EXPECT_EQ(whole.view(), "abcdef");
+    EXPECT_EQ(whole.block_size(), 0u);
+    suffix = whole.Suffix(4);
+  }
+  EXPECT_EQ(suffix.view(), "ef");
+}
+
 TEST(BufferDeathTest, SliceOutsideTheBytes_Fails) {
   Buffer buffer = Buffer::Copy("abc");
   EXPECT_DEATH(buffer.Slice(2, 2), "CHECK failed");

@@ -13,7 +13,7 @@ constexpr size_t kRecordEntriesBytesMax = 1 << 20;
 // Size limit of rewritten entries in one durable write, so that new entries do
 // not wait for them.
 constexpr size_t kRewriteBytesMax = 256 << 10;
-constexpr size_t kZeroBlockBytes = 64 << 10;
+constexpr char kZeros[64 << 10] = {};
 constexpr size_t kPreallocationBytesMax = 1 << 20;
 // Number of unused files that are kept to be overwritten. Others are removed.
 constexpr size_t kUnusedFilesMax = 1;
@@ -35,9 +35,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
       write_number_(start.write_number),
       unused_(start.unused.begin(), start.unused.end()),
-      zeros_(Buffer::Create(
-          kZeroBlockBytes,
-          [](char* block) { std::fill_n(block, kZeroBlockBytes, '\0'); })),
+      zeros_(Buffer::Constant({kZeros, sizeof(kZeros)})),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
   position_ = opening_end_ = preallocated_end_ = start.current.end;
@@ -422,7 +420,7 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
 
 void LogImpl::Preallocate() {
   const uint64_t step = std::clamp<uint64_t>(
-      options_.segment_bytes / 16, kZeroBlockBytes, kPreallocationBytesMax);
+      options_.segment_bytes / 16, zeros_.size(), kPreallocationBytesMax);
   if (preallocating_ || preallocated_end_ >= options_.segment_bytes ||
       preallocated_end_ - position_ >= step) {
     return;

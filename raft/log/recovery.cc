@@ -106,27 +106,39 @@ void Recovery::OnHead(uint64_t number, uint64_t bytes,
 void Recovery::ReadWhole(uint64_t number, uint64_t limit,
                          absl::AnyInvocable<void()> next) {
   next_ = std::move(next);
-  bytes_.clear();
+  bytes_ = Buffer();
   limit = std::min(limit, files_[number].bytes);
   pending_ = env_.disk.Open(
       SegmentName(number), env::Disk::OpenMode::kExisting,
       [this, limit](absl::StatusOr<std::unique_ptr<env::File>> file) {
         if (!file.ok()) return Fail(file.status());
         file_ = *std::move(file);
-        bytes_.reserve(limit);
         ReadMore(limit);
       });
 }
 
 void Recovery::ReadMore(uint64_t limit) {
-  if (bytes_.size() >= limit) return std::exchange(next_, nullptr)();
+  const uint64_t offset = bytes_.size() + joined_.size();
+  if (offset >= limit) {
+    if (!joined_.empty()) bytes_ = Buffer::Take(std::exchange(joined_, {}));
+    return std::exchange(next_, nullptr)();
+  }
   const size_t size =
-      std::min<uint64_t>(limit - bytes_.size(), env::kDiskOperationBytesMax);
-  pending_ = file_->Read(bytes_.size(), size,
-                         [this, limit](absl::StatusOr<Buffer> read) {
+      std::min<uint64_t>(limit - offset, env::kDiskOperationBytesMax);
+  pending_ = file_->Read(offset, size,
+                         [this, offset, limit](absl::StatusOr<Buffer> read) {
                            if (!read.ok()) return Fail(read.status());
-                           bytes_ += read->view();
-                           ReadMore(read->empty() ? bytes_.size() : limit);
+                           if (read->empty()) return ReadMore(offset);
+                           if (offset == 0) {
+                             bytes_ = *std::move(read);
+                           } else {
+                             if (joined_.empty()) {
+                               joined_.reserve(limit);
+                               joined_ = std::exchange(bytes_, Buffer()).view();
+                             }
+                             joined_ += read->view();
+                           }
+                           ReadMore(limit);
                          });
 }
 
@@ -148,7 +160,7 @@ void Recovery::OnLastCandidate() {
   ReadWhole(number, ~uint64_t{0}, [this, number] {
     const uint32_t seed = SegmentSeed(options_.cluster, options_.store, number);
     last_bytes_ = std::move(bytes_);
-    last_scan_ = ScanSegment(last_bytes_, number, seed);
+    last_scan_ = ScanSegment(last_bytes_.view(), number, seed);
     const FileHead& file = files_[number];
     if (last_scan_.synced == 0 && (last_scan_.opened == 0 || !file.header_ok)) {
       return OnLastCandidate();
@@ -202,10 +214,13 @@ void Recovery::ReplayNext() {
     const bool header_ok = files_[number].header_ok;
     if (place.offset != ~uint64_t{0} && bytes_.size() < place.offset) {
       // The file was truncated from outside. Zeros do not verify.
-      bytes_.resize(place.offset);
+      std::string padded(bytes_.view());
+      padded.resize(place.offset);
+      bytes_ = Buffer::Take(std::move(padded));
     }
-    const Scan scan = ScanSegment(
-        bytes_, number, SegmentSeed(options_.cluster, options_.store, number));
+    const Scan scan =
+        ScanSegment(bytes_.view(), number,
+                    SegmentSeed(options_.cluster, options_.store, number));
     write_number_ = std::max(write_number_, scan.write_number_max);
     state_.AddSegment(number, files_[number].bytes);
     const absl::Status added = replay_.AddClosed(number, scan, header_ok);
@@ -217,7 +232,7 @@ void Recovery::ReplayNext() {
 void Recovery::OnReplayed(absl::Status status) {
   if (!status.ok()) return Fail(status);
   result_ = replay_.Finish();
-  last_bytes_.clear();
+  last_bytes_ = Buffer();
   if (unconfirmed_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
   if (!result_.unconfirmed.empty())
     env_.tracer.Sometimes("log.suspects_copied");

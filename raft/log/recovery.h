@@ -63,14 +63,17 @@ class Recovery final : public AsyncTask {
   // Candidates for the last segment, the newest at the back.
   std::vector<uint64_t> candidates_;
   std::unique_ptr<env::File> file_;
-  std::string bytes_;
+  // The bytes of one read, or of all reads if there are several. joined_
+  // collects the bytes of several reads.
+  Buffer bytes_;
+  std::string joined_;
   absl::AnyInvocable<void()> next_;
 
   // The last segment; then the other segments of the chain, newest first, each
   // with its end.
   uint64_t last_ = 0;
   bool last_header_ok_ = false;
-  std::string last_bytes_;
+  Buffer last_bytes_;
   Scan last_scan_;
   uint64_t unconfirmed_from_ = 0;
   std::vector<SegmentOffset> chain_;
