@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "env/random.h"
+#include "sim/choices/hash_avx2.h"
 
 namespace quorate::sim {
 
@@ -18,6 +19,9 @@ std::string Hash128::ToString() const {
 }
 
 uint64_t HashBytes(std::string_view bytes) {
+  // XXH3 uses wide instructions for long inputs only.
+  constexpr size_t kLong = 240;
+  if (bytes.size() > kLong && HasAvx2()) return HashBytesByAvx2(bytes);
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 

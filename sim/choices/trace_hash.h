@@ -65,14 +65,21 @@ struct TraceRecord {
 
 class TraceHash {
  public:
-  explicit TraceHash(bool keep_records) : keep_(keep_records) {}
+  // If not `hashes_bytes`, the hash covers only times, kinds and numbers.
+  explicit TraceHash(bool keep_records, bool hashes_bytes = true)
+      : keep_(keep_records), hashes_bytes_(hashes_bytes) {}
   TraceHash(const TraceHash&) = delete;
   TraceHash& operator=(const TraceHash&) = delete;
 
   void Add(SimTime time, MachineId machine, TraceKind kind, uint64_t payload);
   void Add(SimTime time, MachineId machine, TraceKind kind,
            std::string_view bytes) {
-    Add(time, machine, kind, HashBytes(bytes));
+    Add(time, machine, kind, Of(bytes));
+  }
+  // The hash of `bytes`, for the payload of a record; 0 if bytes are not
+  // hashed.
+  uint64_t Of(std::string_view bytes) const {
+    return hashes_bytes_ ? HashBytes(bytes) : 0;
   }
 
   // Adds words to the last record. Call it only if records are kept.
@@ -98,6 +105,7 @@ class TraceHash {
   std::array<uint64_t, 256> counts_{};  // By kind.
   uint64_t cause_ = 0;
   const bool keep_;
+  const bool hashes_bytes_;
   std::vector<TraceRecord> records_;
 };
 

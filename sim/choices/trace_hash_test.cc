@@ -1,9 +1,14 @@
 #include "sim/choices/trace_hash.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "sim/choices/hash_avx2.h"
 
 namespace quorate::sim {
 namespace {
@@ -67,6 +72,28 @@ TEST(TraceHash, KnownRun_IsTheSameEverywhere) {
   hash.Add(SimTime(123456790), MachineId(3), TraceKind::kDiskIssue,
            std::string_view());
   EXPECT_EQ(hash.value().ToString(), "c97780b39f66a47192ff5ce5a2e4fc6f");
+}
+
+TEST(HashBytes, IsTheSameWithWideInstructions) {
+  if (!HasAvx2()) GTEST_SKIP() << "this processor has no AVX2";
+  std::string bytes;
+  while (bytes.size() < 5000) bytes += std::to_string(bytes.size());
+  for (size_t size = 0; size <= bytes.size(); size += 61) {
+    const std::string_view part = std::string_view(bytes).substr(0, size);
+    EXPECT_EQ(HashBytesByAvx2(part), XXH3_64bits(part.data(), part.size()));
+    EXPECT_EQ(HashBytes(part), XXH3_64bits(part.data(), part.size()));
+  }
+}
+
+TEST(TraceHash, WithoutBytes_DependsOnKindsAndTimesOnly) {
+  const auto hash = [](bool hashes_bytes, SimTime time, const char* bytes) {
+    TraceHash trace(false, hashes_bytes);
+    trace.Add(time, MachineId(1), TraceKind::kMessage, bytes);
+    return trace.value();
+  };
+  EXPECT_NE(hash(true, SimTime(1), "a"), hash(true, SimTime(1), "b"));
+  EXPECT_EQ(hash(false, SimTime(1), "a"), hash(false, SimTime(1), "b"));
+  EXPECT_NE(hash(false, SimTime(1), "a"), hash(false, SimTime(2), "a"));
 }
 
 TEST(TraceRecord, Words_HaveTimeMachineKindValueAndCause) {

@@ -26,13 +26,10 @@ bool AllZero(std::string_view bytes) {
 
 // ---- SparseBytes
 
-SparseBytes::SparseBytes(const SparseBytes& other) {
-  pages_.resize(other.pages_.size());
-  for (size_t i = 0; i < pages_.size(); ++i) {
-    if (other.pages_[i] == nullptr) continue;
-    pages_[i] = std::make_unique_for_overwrite<char[]>(kPageBytes);
-    std::memcpy(pages_[i].get(), other.pages_[i].get(), kPageBytes);
-  }
+char* SparseBytes::Own(uint64_t page) {
+  std::shared_ptr<Page>& bytes = pages_[page];
+  if (bytes.use_count() > 1) bytes = std::make_shared<Page>(*bytes);
+  return bytes->data();
 }
 
 void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
@@ -41,7 +38,7 @@ void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
     const uint64_t within = offset % kPageBytes;
     const size_t part = std::min<size_t>(size, kPageBytes - within);
     if (page < pages_.size() && pages_[page] != nullptr) {
-      std::memcpy(out, pages_[page].get() + within, part);
+      std::memcpy(out, pages_[page]->data() + within, part);
     } else {
       std::memset(out, 0, part);
     }
@@ -58,10 +55,10 @@ void SparseBytes::Write(uint64_t offset, std::string_view bytes) {
     const size_t part = std::min<size_t>(bytes.size(), kPageBytes - within);
     if (page >= pages_.size()) pages_.resize(page + 1);
     if (pages_[page] == nullptr && !AllZero(bytes.substr(0, part))) {
-      pages_[page] = std::make_unique<char[]>(kPageBytes);  // Zeros.
+      pages_[page] = std::make_shared<Page>();  // Zeros.
     }
     if (pages_[page] != nullptr) {
-      std::memcpy(pages_[page].get() + within, bytes.data(), part);
+      std::memcpy(Own(page) + within, bytes.data(), part);
     }
     offset += part;
     bytes.remove_prefix(part);
@@ -73,7 +70,7 @@ void SparseBytes::ZeroFrom(uint64_t offset) {
   const uint64_t within = offset % kPageBytes;
   if (page >= pages_.size()) return;
   if (within != 0 && pages_[page] != nullptr) {
-    std::memset(pages_[page].get() + within, 0, kPageBytes - within);
+    std::memset(Own(page) + within, 0, kPageBytes - within);
   }
   pages_.resize(within == 0 ? page : page + 1);
 }
@@ -106,19 +103,18 @@ DiskFile::Sector DiskFile::ReadSector(uint64_t sector) const {
   return bytes;
 }
 
-void DiskFile::BeforeChange(uint64_t first, uint64_t last) {
+void DiskFile::BeforeChange(uint64_t first, uint64_t last, bool zeros) {
   for (uint64_t sector = first; sector <= last; ++sector) {
-    const auto found = sectors_.find(sector);
-    if (found == sectors_.end()) {
-      sectors_.emplace(sector, Unsynced<Sector>{ReadSector(sector), {}});
-    }
+    if (sectors_.contains(sector)) continue;
+    if (zeros && cache_.PageIsZero(sector * kSectorBytes)) continue;
+    sectors_.emplace(sector, Unsynced<Sector>{ReadSector(sector), {}});
   }
 }
 
 void DiskFile::AfterChange(uint64_t change, uint64_t first, uint64_t last) {
-  for (uint64_t sector = first; sector <= last; ++sector) {
-    sectors_.find(sector)->second.versions.push_back(
-        {change, ReadSector(sector)});
+  for (auto it = sectors_.lower_bound(first);
+       it != sectors_.end() && it->first <= last; ++it) {
+    it->second.versions.push_back({change, ReadSector(it->first)});
   }
 }
 
@@ -137,7 +133,10 @@ uint64_t DiskFile::Write(uint64_t offset,
   if (end == offset) return change;
   const uint64_t first = SectorOf(offset);
   const uint64_t last = SectorOf(end - 1);
-  if (!durable) BeforeChange(first, last);
+  if (!durable) {
+    const bool zeros = std::all_of(pieces.begin(), pieces.end(), AllZero);
+    BeforeChange(first, last, zeros);
+  }
   for (const std::string_view piece : pieces) {
     cache_.Write(offset, piece);
     offset += piece.size();
@@ -181,6 +180,8 @@ void DiskFile::MarkSeen(uint64_t change) {
 
 void DiskFile::MarkAllSeen() {
   ++seen_;
+  // Nothing refers to changes that are durable.
+  if (sectors_.empty() && sizes_.versions.empty()) return;
   for (uint64_t change = poisoned_ + 1; change <= changes_; ++change) {
     seen_changes_.emplace(change, seen_);
   }

@@ -8,6 +8,7 @@
 #ifndef QUORATE_SIM_DISK_DISK_IMAGE_H_
 #define QUORATE_SIM_DISK_DISK_IMAGE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,13 +24,10 @@ namespace quorate::sim {
 
 inline constexpr uint64_t kSectorBytes = 512;
 
-// Bytes by offset. Zeros need no page until other bytes are written there.
+// Bytes by offset. Zeros need no page until other bytes are written there. A
+// copy shares the pages until one of both writes to them.
 class SparseBytes {
  public:
-  SparseBytes() = default;
-  SparseBytes(const SparseBytes& other);
-  SparseBytes& operator=(const SparseBytes&) = delete;
-
   void Read(uint64_t offset, size_t size, char* out) const;
   void Write(uint64_t offset, std::string_view bytes);
   // Sets all bytes from `offset` on to zero.
@@ -39,7 +37,11 @@ class SparseBytes {
 
  private:
   static constexpr uint64_t kPageBytes = 4096;
-  std::vector<std::unique_ptr<char[]>> pages_;
+  using Page = std::array<char, kPageBytes>;
+  // The bytes of a page that exists, for a change.
+  char* Own(uint64_t page);
+
+  std::vector<std::shared_ptr<Page>> pages_;
 };
 
 // The contents of a file. Its names are in DiskImage.
@@ -107,8 +109,9 @@ class DiskFile {
   template <typename Change>
   static void ForEachVersion(Unsynced<Sector>* unsynced, Change&& change);
   // Saves the contents of sectors `first` to `last`, inclusive, before a
-  // change.
-  void BeforeChange(uint64_t first, uint64_t last);
+  // change. `zeros`: the change writes nothing but zeros. Sectors that are zero
+  // already then need no versions.
+  void BeforeChange(uint64_t first, uint64_t last, bool zeros = false);
   void AfterChange(uint64_t change, uint64_t first, uint64_t last);
   void NoteSize(uint64_t change, uint64_t size);
   uint64_t ChooseLost(Loss loss, SimState* state, uint64_t entity,

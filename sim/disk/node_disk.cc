@@ -280,7 +280,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
                         operation.offset ^ operation.size << 28);
   if (!operation.name.empty()) hash = Mix64(hash ^ HashBytes(operation.name));
   for (const Buffer& piece : operation.pieces) {
-    hash = Mix64(hash ^ HashBytes(piece.view()));
+    hash = Mix64(hash ^ state.hash.Of(piece.view()));
   }
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskIssue, hash);
   if (state.hash.keeps_records()) state.hash.Detail(Describe(operation));
@@ -394,12 +394,13 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
   }
   operation->file = image_->Find(operation->name);
   const bool exists = operation->file != nullptr;
-  const absl::Status missing =
-      absl::NotFoundError("no file " + operation->name);
+  const auto missing = [operation] {
+    return absl::NotFoundError("no file " + operation->name);
+  };
   switch (operation->kind) {
     case Kind::kOpen:
       if (!exists && operation->mode == OpenMode::kExisting) {
-        operation->status = missing;
+        operation->status = missing();
       } else if (exists && operation->mode == OpenMode::kCreate) {
         operation->status =
             absl::AlreadyExistsError("file " + operation->name + " exists");
@@ -411,7 +412,7 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
       break;
     case Kind::kRemove:
       if (!exists) {
-        operation->status = missing;
+        operation->status = missing();
       } else {
         operation->change = image_->Remove(operation->name);
       }
@@ -420,7 +421,7 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
       if (!IsName(operation->to)) {
         operation->status = BadName(operation->to);
       } else if (!exists) {
-        operation->status = missing;
+        operation->status = missing();
       } else if (!Fits(0, kDirectoryChangeBytes)) {
         RefuseFull(operation);
       } else {
@@ -505,9 +506,9 @@ void NodeDisk::RunInput(uint64_t id) {
   SimState& state = scheduler_->state();
   Operation operation = operations_.Take(id);
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
-  state.hash.Add(
-      state.now, scheduler_->id(), TraceKind::kDiskCompletion,
-      Mix64(operation.key.counter + code) ^ HashBytes(operation.bytes.view()));
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskCompletion,
+                 Mix64(operation.key.counter + code) ^
+                     state.hash.Of(operation.bytes.view()));
   if (state.hash.keeps_records()) {
     state.hash.Detail(
         absl::StrCat(Describe(operation), ": ", operation.status.ToString()));

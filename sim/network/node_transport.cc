@@ -116,7 +116,7 @@ void NodeTransport::RunInput(uint64_t id) {
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kMessage,
                  Mix64(uint64_t{message.from.value()} << 1 |
                        static_cast<uint64_t>(message.lane)) ^
-                     HashBytes(message.bytes.view()));
+                     state.hash.Of(message.bytes.view()));
   if (state.hash.keeps_records()) {
     state.hash.Detail(absl::StrCat("from m", message.from.value(), ", ",
                                    message.bytes.size(), " bytes ",

@@ -579,9 +579,9 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
   if (peer.unsent_bytes > 0) {
     PushStep(state_->now + LatencyTo(end, peer), kPump, id, 1 - side);
   }
-  state_->hash.Add(state_->now, end.node->scheduler().id(),
-                   TraceKind::kStreamBytes,
-                   Mix64(Encode(stream.key, side)) ^ HashBytes(bytes.view()));
+  state_->hash.Add(
+      state_->now, end.node->scheduler().id(), TraceKind::kStreamBytes,
+      Mix64(Encode(stream.key, side)) ^ state_->hash.Of(bytes.view()));
   if (state_->hash.keeps_records()) {
     state_->hash.Detail(absl::StrCat("from ", end.peer_address, ", ", size,
                                      " bytes: ", FirstBytes(bytes.view())));

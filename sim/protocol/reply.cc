@@ -14,9 +14,14 @@ bool ToInteger(std::string_view text, int64_t* value) {
 }  // namespace
 
 std::string EncodeCommand(const std::vector<std::string>& words) {
-  std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
+  size_t size = 16;
+  for (const std::string& word : words) size += word.size() + 16;
+  std::string bytes;
+  bytes.reserve(size);
+  bytes.append("*").append(std::to_string(words.size())).append("\r\n");
   for (const std::string& word : words) {
-    bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+    bytes.append("$").append(std::to_string(word.size())).append("\r\n");
+    bytes.append(word).append("\r\n");
   }
   return bytes;
 }
@@ -50,7 +55,9 @@ std::string ClientReply::ToString() const {
 }
 
 void ReplyParser::Feed(std::string_view bytes) {
-  if (position_ > 0) {
+  // Moves the rest only if it is the smaller part, so a long pipeline of
+  // replies is moved once.
+  if (position_ * 2 > buffer_.size()) {
     buffer_.erase(0, position_);
     position_ = 0;
   }

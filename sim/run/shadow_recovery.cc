@@ -81,7 +81,7 @@ void ShadowRecovery::Recover(NodeId node, MachineId machine,
                              const node::Config& config) {
   // The world of the copy draws which writes a crash of the machine loses.
   const uint64_t seed = Mix64(world_->choices().seed() + ++recoveries_);
-  World world({.seed = seed});
+  World world({.seed = seed, .hash_bytes = false});
   const MachineId copy = world.AddMachine({.name = world_->name(machine)});
   world.CopyDisk(copy, *world_, machine,
                  seed % 4 == 0 ? CrashKind::kProcess : CrashKind::kMachine);

@@ -31,8 +31,8 @@ enum EventKind : uint32_t {
 
 class SimState {
  public:
-  SimState(Choices choices_in, bool keep_trace)
-      : hash(keep_trace),
+  SimState(Choices choices_in, bool keep_trace, bool hash_bytes = true)
+      : hash(keep_trace, hash_bytes),
         queue(&hash.cause()),
         choices(std::move(choices_in)) {}
 

@@ -40,7 +40,7 @@ World::World(const WorldOptions& options)
       state_(std::make_unique<SimState>(
           options.replay != nullptr ? Choices(*options.replay)
                                     : Choices(options.seed, options.record),
-          options.keep_trace)),
+          options.keep_trace, options.hash_bytes)),
       network_(std::make_unique<Network>(state_.get())),
       streams_(std::make_unique<StreamNet>(state_.get(), network_.get())),
       hooks_(std::make_unique<Hooks>()) {

@@ -70,6 +70,9 @@ struct WorldOptions {
   // Keeps one record per hashed event (World::trace()), to find the first
   // difference between two runs.
   bool keep_trace = false;
+  // False: World::trace_hash() covers no bytes. For a world whose hash is not
+  // read, since hashing its disk and messages takes time.
+  bool hash_bytes = true;
 
   NetworkOptions network{};
   StreamOptions streams{};
