@@ -15,7 +15,6 @@
 #include <ctime>
 #include <fstream>
 #include <map>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -23,50 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/figures.h"
 #include "sim/run/run.h"
-
-namespace {
-// Calls of operator new in this process.
-uint64_t allocations = 0;
-
-void* Allocate(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void* Allocate(size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto align = static_cast<size_t>(alignment);
-  void* memory = std::aligned_alloc(align, (size + align - 1) / align * align);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-}  // namespace
-
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  return Allocate(size, alignment);
-}
-void* operator new[](size_t size, std::align_val_t alignment) {
-  return Allocate(size, alignment);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
+#include "sim/tools/pool_allocator.h"
 
 namespace quorate::bench {
 namespace {
@@ -100,7 +56,7 @@ struct Totals {
 
 // False: the run found a violation.
 bool Measure(const sim::RunOptions& options, Totals* totals) {
-  const uint64_t allocations_before = allocations;
+  const uint64_t allocations_before = sim::Allocations();
   const double start = CpuSeconds();
   sim::RunReport report;
   {
@@ -108,7 +64,7 @@ bool Measure(const sim::RunOptions& options, Totals* totals) {
     report = run.Execute();
   }
   const double seconds = CpuSeconds() - start;
-  totals->allocations += allocations - allocations_before;
+  totals->allocations += sim::Allocations() - allocations_before;
   totals->seed_ms.push_back(seconds * 1e3);
   totals->seconds += seconds;
   totals->events += report.events;
