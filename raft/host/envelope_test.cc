@@ -1,11 +1,18 @@
 #include "raft/host/envelope.h"
 
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <initializer_list>
 #include <string>
 #include <vector>
 
+#include "env/crc32c.h"
+#include "env/little_endian.h"
 #include "env/random.h"
 #include "env/transport.h"
 #include "gtest/gtest.h"
+#include "raft/host/envelope.pb.h"
 
 namespace quorate::raft {
 namespace {
@@ -122,6 +129,95 @@ TEST(Envelope, AnyMessages_ComeBackEqual) {
     EXPECT_LE(bytes.size(), bound) << "seed " << seed;
     if (HasFailure()) FAIL() << "seed " << seed;
   }
+}
+
+// The header of an envelope, and how to put another one in its place.
+std::string HeaderOf(const Buffer& bytes) {
+  return std::string(
+      bytes.view().substr(8, LoadFixed<uint32_t>(bytes.view(), 4)));
+}
+Buffer WithHeader(const Buffer& bytes, const std::string& header) {
+  std::string changed;
+  AppendFixed(&changed, static_cast<uint32_t>(header.size()));
+  changed += header;
+  changed += bytes.view().substr(8 + HeaderOf(bytes).size());
+  const uint32_t seed =
+      Crc32cSeed(kLink.cluster.value(), kLink.from.value(), kLink.to.value());
+  std::string whole;
+  AppendFixed(&whole, Crc32c(seed, changed));
+  return Buffer::Copy(whole + changed);
+}
+
+TEST(Envelope, Headers_AreThoseOfEnvelopeProto) {
+  for (uint64_t seed = 0; seed < 2000; ++seed) {
+    std::vector<GroupMessage> messages;
+    for (uint64_t i = 0; i <= seed % 4; ++i) messages.push_back(Draw(seed + i));
+    const std::string header = HeaderOf(Join(EncodeEnvelope(kLink, messages)));
+    wire::Envelope envelope;
+    ASSERT_TRUE(envelope.ParseFromString(header)) << "seed " << seed;
+    // Each field is known, and the bytes are those that protoc's code writes.
+    ASSERT_EQ(envelope.SerializeAsString(), header) << "seed " << seed;
+    ASSERT_EQ(envelope.messages_size(), static_cast<int>(messages.size()));
+    for (int i = 0; i < envelope.messages_size(); ++i) {
+      const wire::GroupMessage& sent = envelope.messages(i);
+      const Message& message = messages[i].message;
+      EXPECT_TRUE(sent.GetReflection()->GetUnknownFields(sent).empty());
+      EXPECT_EQ(sent.group(), messages[i].group.group.value());
+      EXPECT_EQ(sent.incarnation(), messages[i].group.incarnation.value());
+      EXPECT_EQ(sent.type(), static_cast<uint32_t>(message.type));
+      EXPECT_EQ(sent.term(), message.term.value());
+      EXPECT_EQ(sent.reject(), message.reject);
+      EXPECT_EQ(sent.forced(), message.forced);
+      EXPECT_EQ(sent.hint().index(), message.hint.index.value());
+      EXPECT_EQ(sent.commit(), message.commit.value());
+      EXPECT_EQ(sent.commit_log_time_ns(), message.commit_log_time.ns());
+      EXPECT_EQ(sent.read_round(), message.read_round.value());
+      EXPECT_EQ(sent.read_id(), message.read_id);
+      EXPECT_EQ(sent.entries_size(), static_cast<int>(message.entries.size()));
+      EXPECT_EQ(sent.has_snapshot(),
+                message.snapshot.position != LogPosition{});
+      EXPECT_EQ(sent.offset(), message.offset);
+      EXPECT_EQ(sent.chunk_bytes(), message.chunk.size());
+    }
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+TEST(Envelope, UnknownFields_AreSkipped) {
+  const GroupMessage message = Draw(3);
+  const Buffer bytes = Join(EncodeEnvelope(kLink, {message}));
+  wire::Envelope envelope;
+  ASSERT_TRUE(envelope.ParseFromString(HeaderOf(bytes)));
+  for (google::protobuf::Message* const part :
+       std::initializer_list<google::protobuf::Message*>{
+           &envelope, envelope.mutable_messages(0)}) {
+    google::protobuf::UnknownFieldSet* const fields =
+        part->GetReflection()->MutableUnknownFields(part);
+    fields->AddVarint(100, 300);
+    fields->AddFixed64(101, 1);
+    fields->AddLengthDelimited(102, "abc");
+    fields->AddFixed32(103, 1);
+  }
+  const auto decoded =
+      DecodeEnvelope(kLink, WithHeader(bytes, envelope.SerializeAsString()));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  ASSERT_EQ(decoded->size(), 1u);
+  ExpectEqual((*decoded)[0].message, message.message);
+}
+
+TEST(Envelope, AnyHeader_IsReadOrRefused) {
+  const Random random(1);
+  uint64_t accepted = 0;
+  for (uint64_t round = 0; round < 20'000; ++round) {
+    const Buffer bytes = Join(EncodeEnvelope(kLink, {Draw(round % 50)}));
+    std::string header = HeaderOf(bytes);
+    const uint64_t at = random.Below(header.size(), "at", round, 0);
+    header[at] = static_cast<char>(random.Below(256, "byte", round, 0));
+    accepted += DecodeEnvelope(kLink, WithHeader(bytes, header)).ok();
+  }
+  // Many changes of a number give another valid message.
+  EXPECT_GT(accepted, 1'000u);
+  EXPECT_LT(accepted, 20'000u);
 }
 
 TEST(Envelope, SnapshotReply_NeedsNoConfiguration) {
