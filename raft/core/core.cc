@@ -290,6 +290,7 @@ NodeId Core::Impl::leader() const {
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   std::vector<FollowerStatus> statuses;
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    statuses.reserve(leader->members.size());
     for (const Progress& member : leader->members) {
       statuses.push_back({member.node(), member.match(), member.next(),
                           ProgressStateName(member.state())});

@@ -111,7 +111,7 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
 std::string ClusterInvariants::CheckRecovered(NodeId node,
                                               const Core& core) const {
   const auto seen = seen_.find(node);
-  if (seen == seen_.end()) return "";
+  if (seen == seen_.end()) return {};
   // Each log has held the entries before.
   const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
@@ -151,9 +151,9 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
   // An installed snapshot replaces a log that does not hold the entry at its
   // position, so nothing of that log stays.
   const LogPosition start = core.log_start();
-  if (!disk.watched && core.commit_index() > seen.commit) return "";
+  if (!disk.watched && core.commit_index() > seen.commit) return {};
   if (disk.watched && !disk.MayHold(start)) {
-    if (core.last() == start) return "";
+    if (core.last() == start) return {};
     return Violation("durability", node, "restarts with entries through ",
                      core.last().index, " behind a snapshot through ",
                      start.index, " that its log did not hold");
@@ -169,7 +169,7 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
                      core.TermAt(durable.index), " at ", durable.index,
                      ", it had one of term ", durable.term, " on disk");
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::ObserveWritten(NodeId node,
@@ -177,7 +177,7 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
   WrittenLog& disk = seen_[node].disk;
   disk.watched = true;
   disk.hard_state = token.hard_state;
-  if (disk.pending.empty() || disk.pending.front().token != token) return "";
+  if (disk.pending.empty() || disk.pending.front().token != token) return {};
   const WrittenLog::PendingWrite write = std::move(disk.pending.front());
   disk.pending.pop_front();
   if (!write.terms.empty()) {
@@ -193,14 +193,14 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
 // the leader of that term counts on them.
 std::string ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk) {
   const auto leader_term = leaders_.find(disk.hard_state.term);
-  if (leader_term == leaders_.end()) return "";
+  if (leader_term == leaders_.end()) return {};
   const auto it = leader_term->second.acknowledged.find(node);
-  if (it == leader_term->second.acknowledged.end()) return "";
+  if (it == leader_term->second.acknowledged.end()) return {};
   const Index index = it->second;
-  if (index <= disk.base) return "";
+  if (index <= disk.base) return {};
   const Term term = leader_term->second.TermAt(index);
   if (index <= disk.last() && (term == Term() || disk.TermAt(index) == term)) {
-    return "";
+    return {};
   }
   return Violation("acknowledged entries", node, "acknowledged ", index,
                    " of term ", term, " to node ", leader_term->second.node,
@@ -213,10 +213,10 @@ std::string ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk) {
 // the last entry that the snapshot covers.
 std::string ClusterInvariants::CheckInstalled(NodeId node, LogPosition position,
                                               const WrittenLog& disk) {
-  if (!disk.watched || disk.last() <= position.index) return "";
+  if (!disk.watched || disk.last() <= position.index) return {};
   const bool holds = position.index <= disk.base ||
                      disk.TermAt(position.index) == position.term;
-  if (!holds) return "";
+  if (!holds) return {};
   return Violation("acknowledged entries", node, "installs a snapshot through ",
                    position.index, " of term ", position.term,
                    " over a log that holds that entry and ends", " at ",
@@ -252,7 +252,7 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
   }
   const Index last = disk->last();
   if (durable <= last && disk->TermAt(durable) == core.TermAt(durable)) {
-    return "";
+    return {};
   }
   return Violation("durability", node, "takes entry ", durable, " of term ",
                    core.TermAt(durable), " for written, its disk holds ",
@@ -263,7 +263,7 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
 // Checks messages that leave now.
 std::string ClusterInvariants::CheckMessages(
     NodeId node, const std::vector<Message>& messages, const WrittenLog& disk) {
-  if (!disk.watched) return "";
+  if (!disk.watched) return {};
   for (const Message& message : messages) {
     const MessageType type = message.type;
     // A pre-vote carries a term that has not begun yet.
@@ -288,7 +288,7 @@ std::string ClusterInvariants::CheckMessages(
     std::string violation = CheckAcknowledgement(node, message, disk);
     if (!violation.empty()) return violation;
   }
-  return "";
+  return {};
 }
 
 // An acknowledgement names the last entry through which the replica's disk has
@@ -302,7 +302,7 @@ std::string ClusterInvariants::CheckAcknowledgement(NodeId node,
                      ", its disk ends at ", disk.last());
   }
   const auto it = leaders_.find(message.term);
-  if (it == leaders_.end()) return "";
+  if (it == leaders_.end()) return {};
   LeaderTerm& leader_term = it->second;
   const Term term = leader_term.TermAt(index);
   if (index > disk.base && term != Term() && disk.TermAt(index) != term) {
@@ -313,14 +313,14 @@ std::string ClusterInvariants::CheckAcknowledgement(NodeId node,
   }
   Index& acknowledged = leader_term.acknowledged[node];
   acknowledged = std::max(acknowledged, index);
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckSnapshot(NodeId node, const Core& core,
                                              Seen* seen) {
   const SnapshotDescriptor& snapshot = core.snapshot();
   const LogPosition position = snapshot.position;
-  if (position.index == seen->snapshot) return "";
+  if (position.index == seen->snapshot) return {};
   seen->snapshot = position.index;
   if (position.index > committed()) {
     return Violation("snapshot", node, "holds one through ", position.index,
@@ -337,14 +337,14 @@ std::string ClusterInvariants::CheckSnapshot(NodeId node, const Core& core,
                      known.log_time);
   }
   const auto after = configurations_.upper_bound(position.index);
-  if (after == configurations_.begin()) return "";
+  if (after == configurations_.begin()) return {};
   if (EncodeConfiguration(snapshot.configuration).view() !=
       std::prev(after)->second.view()) {
     return Violation("snapshot", node, "stamps ", position.index,
                      " with another configuration than was committed at ",
                      std::prev(after)->first);
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
@@ -354,7 +354,7 @@ std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
         return event.kind == Event::Kind::kConfigurationChanged ||
                event.kind == Event::Kind::kSuffixTruncated;
       });
-  if (!changed) return "";
+  if (!changed) return {};
   Index index = core.last().index;
   const Index boundary = core.log_start().index;
   while (index > boundary &&
@@ -365,7 +365,7 @@ std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
       index == boundary ? core.configuration() == core.ConfigurationAt(boundary)
                         : EncodeConfiguration(core.configuration()).view() ==
                               core.EntryAt(index).payload.view();
-  if (right) return "";
+  if (right) return {};
   return Violation("configuration", node,
                    "goes by another one than the newest in its log, at ",
                    index);
@@ -439,7 +439,7 @@ std::string ClusterInvariants::CheckEvents(NodeId node, const Core& core,
     }
     seen->applied = event.index;
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckReplica(NodeId node, const Core& core,
@@ -461,7 +461,7 @@ std::string ClusterInvariants::CheckReplica(NodeId node, const Core& core,
     return Violation("commit", node, "commits ", core.commit_index(),
                      " beyond its log, which ends at ", core.last().index);
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
@@ -479,7 +479,7 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
     std::string violation = CheckLeaderCommit(node, core);
     if (!violation.empty()) return violation;
   }
-  if (!first) return "";
+  if (!first) return {};
   const WrittenLog& disk = seen.disk;
   if (disk.watched && disk.hard_state != HardState{term, node}) {
     return Violation("durability", node, "leads term ", term,
@@ -490,14 +490,14 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
   // to compare the last such entry.
   size_t last = committed_.size();
   while (last > 0 && committed_[last - 1].committed_in >= term) --last;
-  if (last == 0 || Index(last) < core.log_start().index) return "";
+  if (last == 0 || Index(last) < core.log_start().index) return {};
   if (core.TermAt(Index(last)) != committed_[last - 1].term) {
     return Violation("leader completeness", node, "leads term ", term,
                      " without the entry ", last, " of term ",
                      committed_[last - 1].term, " that was committed in term ",
                      committed_[last - 1].committed_in);
   }
-  return "";
+  return {};
 }
 
 // A leader's view of each follower is held against what that follower has
@@ -533,7 +533,7 @@ std::string ClusterInvariants::CheckMatches(NodeId node, const Core& core) {
                        follower.node, ", whose disk ends at ", disk.last());
     }
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckLeaderCommit(NodeId node,
@@ -559,7 +559,7 @@ std::string ClusterInvariants::CheckLeaderCommit(NodeId node,
     return Violation("commit", node, "commits ", commit, ", only ", count,
                      " of ", voters->size(), " voters have it on disk");
   }
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckAppended(NodeId node, const Core& core,
@@ -582,17 +582,17 @@ std::string ClusterInvariants::CheckAppended(NodeId node, const Core& core,
                        entry.index, " in term ", entry.term);
     }
     // Before the log start the term of the predecessor may be unknown.
-    if (previous < core.log_start().index) return "";
+    if (previous < core.log_start().index) return {};
     if (fact.previous_term != previous_term) {
       return Violation("log matching", node, "holds entry ", entry.index,
                        " of term ", entry.term, " after one of term ",
                        previous_term, ", elsewhere it follows one of term ",
                        fact.previous_term);
     }
-    return "";
+    return {};
   }
   facts.push_back({entry.term, previous_term, digest});
-  return "";
+  return {};
 }
 
 std::string ClusterInvariants::CheckApplied(NodeId node, const Core& core,
@@ -604,7 +604,7 @@ std::string ClusterInvariants::CheckApplied(NodeId node, const Core& core,
     if (entry.kind == EntryKind::kConfiguration) {
       configurations_[entry.index] = entry.payload;
     }
-    return "";
+    return {};
   }
   if (slot > committed_.size()) {
     return Violation("state machine safety", node, "commits ", entry.index,
@@ -617,7 +617,7 @@ std::string ClusterInvariants::CheckApplied(NodeId node, const Core& core,
                      ", elsewhere one of term ", known.term,
                      known.term == entry.term ? " with other contents" : "");
   }
-  return "";
+  return {};
 }
 
 }  // namespace quorate::raft
