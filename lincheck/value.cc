@@ -81,7 +81,7 @@ Value ValueArena::String(std::string_view bytes) {
     // No more than there was already: there may be many arenas.
     left_ = std::max(record,
                      std::clamp(size_bytes_, kChunkBytesMin, kChunkBytesMax));
-    chunks_.push_back(std::make_unique<char[]>(left_));
+    chunks_.push_back(std::make_unique_for_overwrite<char[]>(left_));
     next_ = chunks_.back().get();
   }
   char* at = next_;

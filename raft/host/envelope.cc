@@ -219,6 +219,8 @@ struct SentEntry {
   uint32_t payload_bytes = 0;
 };
 struct SentMessage {
+  explicit SentMessage(Message* decoded) : message(*decoded) {}
+
   uint32_t group = 0;
   uint64_t incarnation = 0;
   uint32_t type = 0;
@@ -227,8 +229,8 @@ struct SentMessage {
   LogPosition position;
   std::vector<SentEntry> entries;
   uint32_t chunk_bytes = 0;
-  // The fields that are the same in both.
-  Message message;
+  // The decoded message. Fields that are the same in both are read into it.
+  Message& message;
 };
 
 // Reads the fields into `*out`, on top of those that it has: a message that is
@@ -405,7 +407,7 @@ absl::Status DecodeEntries(const std::vector<SentEntry>& sent,
   return absl::OkStatus();
 }
 
-absl::Status DecodeMessage(const EnvelopeLink& link, SentMessage sent,
+absl::Status DecodeMessage(const EnvelopeLink& link, const SentMessage& sent,
                            PayloadCursor* payloads, GroupMessage* out) {
   if (sent.type < static_cast<uint32_t>(MessageType::kPreVote) ||
       sent.type > static_cast<uint32_t>(MessageType::kTimeoutNow)) {
@@ -413,7 +415,6 @@ absl::Status DecodeMessage(const EnvelopeLink& link, SentMessage sent,
         absl::StrCat("unknown message type ", sent.type));
   }
   out->group = {GroupId(sent.group), GroupIncarnation(sent.incarnation)};
-  out->message = std::move(sent.message);
   Message& message = out->message;
   message.type = static_cast<MessageType>(sent.type);
   message.from = link.from;
@@ -495,16 +496,21 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     return absl::InvalidArgumentError("envelope header is cut short");
   }
   PayloadCursor payloads(bytes, kPrefixBytes + header_bytes);
+  const std::string_view header =
+      bytes.view().substr(kPrefixBytes, header_bytes);
+  constexpr uint32_t kTag =
+      WireTag(envelope_field::kMessages, WireType::kBytes);
+  size_t count = 0;
+  for (FieldReader in(header); in.Next();) count += in.tag() == kTag;
   std::vector<GroupMessage> messages;
-  FieldReader in(bytes.view().substr(kPrefixBytes, header_bytes));
+  messages.reserve(count);
+  FieldReader in(header);
   while (in.Next()) {
-    if (in.tag() != WireTag(envelope_field::kMessages, WireType::kBytes)) {
-      continue;
-    }
-    SentMessage sent;
+    if (in.tag() != kTag) continue;
+    GroupMessage& decoded = messages.emplace_back();
+    SentMessage sent(&decoded.message);
     if (!TakeFields(in.bytes(), &sent)) return DoesNotParse();
-    absl::Status status = DecodeMessage(link, std::move(sent), &payloads,
-                                        &messages.emplace_back());
+    absl::Status status = DecodeMessage(link, sent, &payloads, &decoded);
     if (!status.ok()) return status;
   }
   if (!in.ok()) return DoesNotParse();
