@@ -7,9 +7,10 @@
 
 namespace quorate::kv {
 
-SessionToken MakeSessionToken(uint64_t bits, WallTime now) {
+SessionToken MakeSessionToken(uint64_t bits, WallTime now,
+                              const SessionLifetimes& lifetimes) {
   return {.client = ClientId(bits == 0 ? 1 : bits),
-          .open_until_ms = (now + kSessionOpenWindow).ms()};
+          .open_until_ms = (now + lifetimes.open_window).ms()};
 }
 
 std::string FormatSessionToken(const SessionToken& token) {

@@ -6,10 +6,10 @@
 // creates the session's row there; later commands find it.
 //
 // Why a command cannot run twice: a row is created only while log time <=
-// open_until_ms, and only if open_until_ms < log time + kSessionLifetime. A row
-// lives for at least kSessionLifetime. So log time has passed open_until_ms
-// when a row expires, and a late copy of a command is refused (SESSION_EXPIRED)
-// instead of run. This holds even if clocks are wrong.
+// open_until_ms, and only if open_until_ms < log time + lifetime. A row lives
+// for at least `lifetime` (SessionLifetimes). So log time has passed
+// open_until_ms when a row expires, and a late copy of a command is refused
+// (SESSION_EXPIRED) instead of run. This holds even if clocks are wrong.
 #ifndef QUORATE_KV_COMMAND_SESSION_STAMP_H_
 #define QUORATE_KV_COMMAND_SESSION_STAMP_H_
 
@@ -44,6 +44,14 @@ inline constexpr size_t kSessionResultBytesMax = 64 << 10;
 // A result that would bring the row's results above this is not kept.
 inline constexpr size_t kSessionRowBytesMax = 1 << 20;
 
+// How long sessions live. Part of the replicated rules: equal on every node of
+// a cluster from its creation on. Servers use the values above; code that
+// builds a cluster by itself may choose others.
+struct SessionLifetimes {
+  Duration lifetime = kSessionLifetime;
+  Duration open_window = kSessionOpenWindow;  // Less than `lifetime`.
+};
+
 // Identifies a session. Clients hold it as text.
 struct SessionToken {
   ClientId client = {};
@@ -64,7 +72,8 @@ struct SessionStamp {
 
 // Makes the answer to QUORATE.SESSION. `bits` are fresh random bits, `now` the
 // node's log time or clock.
-SessionToken MakeSessionToken(uint64_t bits, WallTime now);
+SessionToken MakeSessionToken(uint64_t bits, WallTime now,
+                              const SessionLifetimes& lifetimes = {});
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);
 std::optional<SessionToken> ParseSessionToken(std::string_view text);

@@ -12,8 +12,8 @@ namespace {
 // the expiry order.
 constexpr int64_t kExpiryStepMs = 1000;
 
-int64_t ExpiryOfUseAt(int64_t now_ms) {
-  const int64_t end = now_ms + kSessionLifetime.ms() + kExpiryStepMs - 1;
+int64_t ExpiryOfUseAt(int64_t now_ms, Duration lifetime) {
+  const int64_t end = now_ms + lifetime.ms() + kExpiryStepMs - 1;
   return end - end % kExpiryStepMs;
 }
 
@@ -64,7 +64,7 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
   }
   if (row == nullptr) {
     const bool open = now_ms <= token.open_until_ms &&
-                      token.open_until_ms - now_ms < kSessionLifetime.ms();
+                      token.open_until_ms - now_ms < lifetime_.ms();
     if (!open) return Refuse(ResultStatus::kSessionExpired);
     const auto of_slot = slots_.find(slot);
     if (of_slot != slots_.end() &&
@@ -128,7 +128,8 @@ void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
     row->floor = stamp.floor;
     row->results.erase(row->results.begin(), FindResult(*row, row->floor));
   }
-  const int64_t expiry = std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms));
+  const int64_t expiry =
+      std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, lifetime_));
   if (expiry == row->expire_at_ms) return;
   expiries_.erase({row->expire_at_ms, slot, row->token.client});
   row->expire_at_ms = expiry;

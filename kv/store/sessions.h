@@ -64,7 +64,9 @@ class Sessions {
   // All rows at one point in time, by slot. Read-only.
   using View = absl::btree_map<Slot, std::shared_ptr<const SlotRows>>;
 
-  explicit Sessions(uint64_t hash_key) : hash_key_(hash_key) {}
+  // Rows live for `lifetime` after their last use.
+  Sessions(uint64_t hash_key, Duration lifetime)
+      : hash_key_(hash_key), lifetime_(lifetime) {}
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -117,7 +119,8 @@ class Sessions {
              int64_t now_ms);
   uint64_t RowDigest(Slot slot, const SessionRow& row) const;
 
-  uint64_t hash_key_;
+  const uint64_t hash_key_;
+  const Duration lifetime_;
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
   absl::btree_set<std::tuple<int64_t, Slot, ClientId>> expiries_;
   uint64_t digest_ = 0;

@@ -354,7 +354,8 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   }
   state_.keyspace =
       std::make_unique<Keyspace>(header.hash_key, header.slot_count);
-  state_.sessions = std::make_unique<Sessions>(header.hash_key);
+  state_.sessions =
+      std::make_unique<Sessions>(header.hash_key, session_lifetime_);
   if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();

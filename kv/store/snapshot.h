@@ -104,6 +104,10 @@ class SnapshotParser {
     std::unique_ptr<Sessions> sessions;
   };
 
+  // Sessions of the state live for `session_lifetime` after their last use.
+  explicit SnapshotParser(Duration session_lifetime)
+      : session_lifetime_(session_lifetime) {}
+
   // Returns the first error again on every later call.
   absl::Status Add(std::string_view bytes);
   // Returns the state, once. kDataLoss if the end is missing.
@@ -124,6 +128,7 @@ class SnapshotParser {
   bool ParseEnd(std::string_view bytes, size_t* used);
   bool Fail(std::string_view what);
 
+  const Duration session_lifetime_;
   absl::Status status_;
   State state_;
   std::string pending_;

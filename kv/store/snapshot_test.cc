@@ -215,7 +215,7 @@ RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
   const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
   bytes.resize(keep);
   bytes += *rc::gen::arbitrary<std::string>();
-  SnapshotParser parser;
+  SnapshotParser parser(kSessionLifetime);
   size_t at = 0;
   while (at < bytes.size()) {
     const auto size = *rc::gen::inRange<size_t>(1, bytes.size() - at + 1);

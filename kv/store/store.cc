@@ -48,10 +48,12 @@ class Store::Impl {
       : group_(options.group),
         hash_key_(options.hash_key),
         slot_count_(options.slot_count),
+        session_lifetime_(options.session_lifetime),
         ownership_(options.slot_count, options.owned),
         keyspace_(
             std::make_unique<Keyspace>(options.hash_key, options.slot_count)),
-        sessions_(std::make_unique<Sessions>(options.hash_key)) {}
+        sessions_(std::make_unique<Sessions>(options.hash_key,
+                                             options.session_lifetime)) {}
 
   Buffer Apply(const raft::Entry& entry, bool wants_result);
   void Advance(const raft::Entry& entry);
@@ -70,6 +72,7 @@ class Store::Impl {
   const GroupId group_;
   const uint64_t hash_key_;
   const uint32_t slot_count_;
+  const Duration session_lifetime_;
   raft::Index applied_index_;
   WallTime log_time_{0};
   // The newest rules version of any batch so far.
@@ -367,7 +370,8 @@ namespace {
 class Restorer final : public raft::SnapshotWriter {
  public:
   using Swap = std::function<absl::Status(SnapshotParser::State)>;
-  explicit Restorer(Swap swap) : swap_(std::move(swap)) {}
+  Restorer(Duration session_lifetime, Swap swap)
+      : swap_(std::move(swap)), parser_(session_lifetime) {}
 
   absl::Status Add(std::string_view bytes) override {
     return parser_.Add(bytes);
@@ -403,9 +407,10 @@ std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
 std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
     const raft::SnapshotDescriptor& snapshot) {
   (void)snapshot;  // The bytes contain everything, and are checked.
-  return std::make_unique<Restorer>([this](SnapshotParser::State state) {
-    return impl_->Restore(std::move(state));
-  });
+  return std::make_unique<Restorer>(impl_->session_lifetime_,
+                                    [this](SnapshotParser::State state) {
+                                      return impl_->Restore(std::move(state));
+                                    });
 }
 
 uint64_t Store::Digest() const {

@@ -49,9 +49,10 @@ Answer Own(const ResultView& view) {
 
 class StoreTest : public testing::Test {
  protected:
-  StoreTest()
+  explicit StoreTest(Duration session_lifetime = kSessionLifetime)
       : store_({.group = kGroup,
                 .hash_key = kHashKey,
+                .session_lifetime = session_lifetime,
                 .owned = {{Slot(0), Slot(16000)}}}) {}
 
   raft::Entry Entry(Buffer payload) {
@@ -559,6 +560,48 @@ TEST_F(StoreTest, Session_ExpiresByLogTime_AndIsNotReopened) {
   EXPECT_EQ(store_.session_count(), 0u);
   EXPECT_EQ(Do(incr, {"n"}).status, ResultStatus::kSessionExpired);
   EXPECT_EQ(Get("n").value, "1");
+}
+
+class ShortSessionsTest : public StoreTest {
+ protected:
+  ShortSessionsTest() : StoreTest(Seconds(4)) {}
+};
+
+TEST_F(ShortSessionsTest, RowLivesForTheLifetimeAfterItsLastUse) {
+  const auto incr = [this](uint64_t sequence) {
+    return Do({.op = Op::kIncrBy,
+               .session = Stamp(sequence, 1, /*open_until_ms=*/2'000),
+               .numbers = {1, 0}},
+              {"n"})
+        .status;
+  };
+  EXPECT_EQ(incr(1), ResultStatus::kOk);
+  SetTime(4'999);
+  EXPECT_EQ(incr(2), ResultStatus::kOk);
+  SetTime(8'999);
+  EXPECT_EQ(incr(1), ResultStatus::kOk);  // A duplicate is a use, too.
+  SetTime(13'000);
+  EXPECT_EQ(incr(3), ResultStatus::kSessionExpired);
+  EXPECT_EQ(Get("n").value, "2");
+}
+
+TEST_F(ShortSessionsTest, RestoredRow_LivesAsLong) {
+  Do({.op = Op::kSet, .session = Stamp(1, 1, 2'000)}, {"k", "1"});
+  std::unique_ptr<raft::SnapshotReader> reader = store_.TakeSnapshot();
+  std::unique_ptr<raft::SnapshotWriter> writer = store_.BeginRestore({});
+  for (Buffer piece = reader->Next(4096); piece.size() > 0;
+       piece = reader->Next(4096)) {
+    ASSERT_TRUE(writer->Add(piece.view()).ok());
+  }
+  ASSERT_TRUE(writer->Commit().ok());
+  SetTime(4'500);
+  EXPECT_EQ(
+      Do({.op = Op::kSet, .session = Stamp(2, 1, 2'000)}, {"k", "2"}).status,
+      ResultStatus::kOk);
+  SetTime(9'000);
+  EXPECT_EQ(
+      Do({.op = Op::kSet, .session = Stamp(3, 1, 2'000)}, {"k", "3"}).status,
+      ResultStatus::kSessionExpired);
 }
 
 TEST_F(StoreTest, Session_OpensOnlyWithinItsWindow) {

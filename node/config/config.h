@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/command/session_stamp.h"
 
 namespace quorate::node {
 
@@ -170,6 +171,10 @@ struct Config {
   SnapshotConfig snapshot;
   LogConfig log;
   ClockConfig clock;
+  // How long the node's answers to QUORATE.SESSION can be used in slots where
+  // the session is new. Only `open_window` counts here, and no key of the file
+  // sets it: `lifetime` is a replicated rule of the store.
+  kv::SessionLifetimes sessions;
 
   // The row of `id`, or null if there is none.
   const NodeConfig* FindNode(NodeId id) const;

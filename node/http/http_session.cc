@@ -295,7 +295,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
         kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
     kv::SessionStamp stamp;
     stamp.token = kv::MakeSessionToken(
-        client, context_.env.loop.ReadClock().wall.earliest);
+        client, context_.env.loop.ReadClock().wall.earliest,
+        context_.config.sessions);
     stamp.sequence = kv::Sequence(1);
     stamp.floor = kv::Sequence(1);
     spec->session = stamp;

@@ -76,8 +76,8 @@ Handled KeyCommands::OpenSession(const CommandRow& row) {
   const uint64_t bits =
       context_.env.random.Bits("node.session", 0, context_.random_draws++);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-    reply.Bulk(
-        kv::FormatSessionToken(kv::MakeSessionToken(bits, now.wall.earliest)));
+    reply.Bulk(kv::FormatSessionToken(kv::MakeSessionToken(
+        bits, now.wall.earliest, context_.config.sessions)));
   });
   return Handled::kDone;
 }
