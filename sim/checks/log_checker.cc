@@ -125,6 +125,7 @@ const std::vector<LogChecker::Removal>& LogChecker::RemovalsOf(
 void LogChecker::OnCommitted(GroupId group, raft::Index index,
                              WallTime log_time, std::string_view payload) {
   started_ = true;
+  log_time_ = log_time;
   followers_.expiry->OnEntry(group, clock_(), log_time);
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
@@ -156,9 +157,12 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (command.op == kv::Op::kExpire) return;
   // The DeepClient checks its own keys.
   if (FirstKeyOf(command).starts_with(kDeepKeyPrefix)) return;
-  if (command.has_session && !replay_.TakesEffect(command)) return;
+  if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
   if (ExpiryChecker::Covers(FirstKeyOf(command))) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);
+  }
+  if (MultiKeyChecker::Covers(FirstKeyOf(command))) {
+    return followers_.multi_keys->OnCommand(clock_(), command);
   }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
   if (kv::IsRead(command.op)) return;

@@ -5,8 +5,9 @@
 // holds no refused write, and none that no client sent. A linearizable read
 // returns a committed value that was current during the read.
 //
-// Commands on keys that may expire ("t…") go to the ExpiryChecker. The
-// DeepClient checks its own keys.
+// Commands on keys that may expire ("t…") go to the ExpiryChecker, those on
+// several keys ("m…") to the MultiKeyChecker. The DeepClient checks its own
+// keys.
 #ifndef QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 #define QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 
@@ -26,6 +27,7 @@
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
 #include "sim/checks/log_replay.h"
+#include "sim/checks/multi_key_checker.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
 #include "sim/choices/sim_time.h"
@@ -65,6 +67,7 @@ class LogChecker {
     ExpiryChecker* expiry;
     ConnectionOrderChecker* order;
     StaleReadChecker* stale_reads;
+    MultiKeyChecker* multi_keys;
   };
 
   // Calls `violate` with each violation in words. `describe` names an
@@ -73,6 +76,12 @@ class LogChecker {
              const Followers& followers);
   LogChecker(const LogChecker&) = delete;
   LogChecker& operator=(const LogChecker&) = delete;
+
+  // Sessions live for this log time after their last use. Call it before the
+  // first entry.
+  void SetSessionLifetime(Duration lifetime) {
+    replay_.SetSessionLifetime(lifetime);
+  }
 
   // A client calls `call` on `key`.
   void OnInvoked(Number op, const std::string& key,
@@ -123,6 +132,7 @@ class LogChecker {
   std::map<std::string, std::vector<Removal>> removals_;
   const std::vector<Removal> no_removals_;
   bool started_ = false;
+  WallTime log_time_;  // The log time of the entry at hand.
   lincheck::Version committed_ = lincheck::kInitialVersion;
 };
 

@@ -11,8 +11,17 @@ namespace quorate::sim {
 
 using lincheck::Kv;
 
-bool LogReplay::TakesEffect(const kv::CommandView& command) {
-  SessionRow& row = sessions_[{command.slot, command.session.token.client}];
+bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
+  const kv::SessionToken& token = command.session.token;
+  const int64_t now_ms = std::max<int64_t>(log_time.ms(), 0);
+  const auto found = sessions_.find({command.slot, token.client});
+  if (found == sessions_.end()) {
+    const int64_t left_ms = token.open_until_ms - now_ms;
+    if (left_ms < 0 || left_ms >= session_lifetime_.ms()) return false;
+  } else if (found->second.expires_ms <= now_ms) {
+    return false;
+  }
+  SessionRow& row = sessions_[{command.slot, token.client}];
   const kv::Sequence sequence = command.session.sequence;
   if (sequence < row.floor) return false;
   const bool known = row.done.contains(sequence);
@@ -21,6 +30,9 @@ bool LogReplay::TakesEffect(const kv::CommandView& command) {
                     static_cast<ptrdiff_t>(kv::kSessionOutstandingMax)) {
     return false;
   }
+  // A use extends the lifetime to a whole second.
+  const int64_t end_ms = now_ms + session_lifetime_.ms();
+  row.expires_ms = std::max(row.expires_ms, (end_ms + 999) / 1000 * 1000);
   row.floor = std::max(row.floor, command.session.floor);
   row.done.erase(row.done.begin(), open);
   if (!known) row.done.insert(sequence);

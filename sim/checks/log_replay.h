@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/session_stamp.h"
 #include "lincheck/history.h"
@@ -18,16 +19,22 @@ namespace quorate::sim {
 
 class LogReplay {
  public:
+  // Sessions live for this log time after their last use.
+  void SetSessionLifetime(Duration lifetime) { session_lifetime_ = lifetime; }
+
   // The value of a key before and after a command.
   struct Effect {
     lincheck::Datum before;
     lincheck::Datum after;
   };
 
-  // Whether a command with a session is carried out. A command is carried out
-  // once. It is refused below the floor that its client raised in this slot,
-  // and while too many results of the session are kept.
-  bool TakesEffect(const kv::CommandView& command);
+  // Whether a command with a session, in an entry of this log time, is carried
+  // out. A command is carried out once. It is refused in these cases:
+  // - below the floor that its client raised in this slot
+  // - while too many results of the session are kept
+  // - after the session has expired in this slot
+  // - if the session is new in this slot and was opened too long ago
+  bool TakesEffect(const kv::CommandView& command, WallTime log_time);
   // Carries out `op`. `version` is the version that it gives to the key.
   Effect Apply(const std::string& key, const kv::Version& version,
                const lincheck::Operation& op);
@@ -38,14 +45,17 @@ class LogReplay {
   struct SessionRow {
     kv::Sequence floor;
     std::set<kv::Sequence> done;  // Carried out, from the floor on.
+    int64_t expires_ms = 0;       // By log time.
   };
 
+  Duration session_lifetime_ = kv::kSessionLifetime;
   std::map<std::string, lincheck::Datum> values_;
   // Versions of the keys that exist.
   std::map<std::string, kv::Version> versions_;
   // The version of the last removal in each slot. Keys that expire have slots
   // of their own.
   std::map<Slot, kv::Version> slot_removals_;
+  // A session that has expired in a slot stays here, so that it stays expired.
   std::map<std::pair<Slot, kv::ClientId>, SessionRow> sessions_;
 };
 

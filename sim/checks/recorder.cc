@@ -28,13 +28,15 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
           [this](std::string what) { violate_(std::move(what)); },
           [this](Ticket ticket) { return Name(operations_[ticket]); }),
       expiry_([this](std::string what) { violate_(std::move(what)); }),
+      multi_keys_([this](std::string what) { violate_(std::move(what)); }),
       log_([this] { return clock_(); },
            [this](std::string what) { violate_(std::move(what)); },
            [this](Ticket ticket) { return Name(operations_[ticket]); },
            {.values = &values_,
             .expiry = &expiry_,
             .order = &order_,
-            .stale_reads = &stale_reads_}) {}
+            .stale_reads = &stale_reads_,
+            .multi_keys = &multi_keys_}) {}
 
 Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   const uint32_t partition = history_.Partition(call.key);

@@ -30,6 +30,7 @@
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
 #include "sim/checks/log_checker.h"
+#include "sim/checks/multi_key_checker.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
 #include "sim/choices/sim_time.h"
@@ -77,6 +78,10 @@ class Recorder final : private HistoryChecker::Source {
   // The bounds on clocks by which expiry is checked. Call it before the first
   // operation.
   void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
+  // The lifetime of sessions in the store. Call it before the first operation.
+  void SetSessionLifetime(Duration lifetime) {
+    log_.SetSessionLifetime(lifetime);
+  }
 
   // An operation begins.
   Ticket Invoke(const ClientCall& call);
@@ -135,6 +140,7 @@ class Recorder final : private HistoryChecker::Source {
   // Takes what the replicas apply.
   StaleReadChecker& stale_reads() { return stale_reads_; }
   AvailabilityChecker& availability() { return availability_; }
+  MultiKeyChecker& multi_keys() { return multi_keys_; }
 
   const Counts& counts() const { return counts_; }
   // Keys whose history could not be decided.
@@ -196,6 +202,7 @@ class Recorder final : private HistoryChecker::Source {
   AvailabilityChecker availability_;
   lincheck::History history_;
   ExpiryChecker expiry_;
+  MultiKeyChecker multi_keys_;
   LogChecker log_;
   std::vector<Operation> operations_;
   std::vector<std::string> keys_;

@@ -54,8 +54,13 @@ class RecorderTest : public testing::Test {
                .session = stamp,
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), log_time_,
                                 payload.view());
+  }
+  // Sets the true time, and the log time of the next entries.
+  void SetTime(Duration since_epoch) {
+    now_ = SimTime() + since_epoch;
+    log_time_ = WallTime(0) + since_epoch;
   }
   void CommitIncrement(const std::string& key, int64_t number) {
     now_ = now_ + Nanoseconds(1);
@@ -93,6 +98,7 @@ class RecorderTest : public testing::Test {
   }
 
   SimTime now_;
+  WallTime log_time_{0};
   uint64_t index_ = 0;
   std::vector<std::string> found_;
   Recorder recorder_;
@@ -240,6 +246,44 @@ TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
 TEST_F(RecorderTest, CommittedWriteThatNoClientSent_Found) {
   Commit(kv::Op::kSet, "r1", "c9.9");
   ExpectFound("which no client sent");
+}
+
+TEST_F(RecorderTest, WriteOfAnExpiredSession_MustNotBeAcknowledged) {
+  recorder_.SetSessionLifetime(Seconds(4));
+  kv::SessionStamp stamp{
+      .token = {.client = kv::ClientId(7), .open_until_ms = 3'000},
+      .sequence = kv::Sequence(1)};
+  SetTime(Seconds(2));
+  const auto first = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1", stamp);
+  recorder_.ReturnNothing(first);
+  // The use at 5 s extends the lifetime to 9 s.
+  SetTime(Milliseconds(5'000));
+  Commit(kv::Op::kSet, "r1", "c1.1", stamp);
+  SetTime(Milliseconds(8'999));
+  stamp.sequence = kv::Sequence(2);
+  const auto second = Invoke(Kv::kPut, "r1", "c1.2");
+  Commit(kv::Op::kSet, "r1", "c1.2", stamp);
+  recorder_.ReturnNothing(second);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  SetTime(Seconds(13));
+  stamp.sequence = kv::Sequence(3);
+  const auto late = Invoke(Kv::kPut, "r1", "c1.3");
+  Commit(kv::Op::kSet, "r1", "c1.3", stamp);
+  recorder_.ReturnNothing(late);
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, NewSessionAfterItsWindow_MustNotBeAcknowledged) {
+  recorder_.SetSessionLifetime(Seconds(4));
+  SetTime(Milliseconds(3'001));
+  const auto late = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1",
+         kv::SessionStamp{
+             .token = {.client = kv::ClientId(7), .open_until_ms = 3'000},
+             .sequence = kv::Sequence(1)});
+  recorder_.ReturnNothing(late);
+  ExpectFound("is in no log");
 }
 
 TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
