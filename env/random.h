@@ -37,7 +37,8 @@ constexpr uint64_t Mix64(uint64_t x) {
 // Computed at compile time if the name is a literal.
 class Site {
  public:
-  constexpr Site(std::string_view name) {  // NOLINT: literals convert.
+  constexpr Site(std::string_view name)  // NOLINT: literals convert.
+      : name_(name) {
     uint64_t hash = 0xcbf29ce484222325ULL;
     for (char c : name) {
       hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
@@ -47,8 +48,11 @@ class Site {
   constexpr Site(const char* name)  // NOLINT: literals convert.
       : Site(std::string_view(name)) {}
   constexpr uint64_t hash() const { return hash_; }
+  // The name as it was given: no copy.
+  constexpr std::string_view name() const { return name_; }
 
  private:
+  std::string_view name_;
   uint64_t hash_ = 0;
 };
 

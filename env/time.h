@@ -92,6 +92,11 @@ struct WallInterval {
   constexpr bool bounded() const {
     return earliest != WallTime::Min() && latest != WallTime::Max();
   }
+  // The earliest end of a bounded interval; else Min(). Nothing may expire by
+  // the reading of a clock whose error is not known.
+  constexpr WallTime bounded_earliest() const {
+    return bounded() ? earliest : WallTime::Min();
+  }
   friend constexpr bool operator==(const WallInterval&,
                                    const WallInterval&) = default;
 };

@@ -138,6 +138,7 @@ int RunNode(const node::Config& config, const DaemonOptions& options) {
   world.name = "node-" + std::to_string(config.node.value());
   world.log_level = options.log_level;
   world.clock.error_floor = config.clock.uncertainty_floor;
+  world.clock.error_unsynchronised = config.clock.error_unsynchronised;
   world.sockets.user_timeout_accepted = config.timeouts.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
   absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);

@@ -140,6 +140,9 @@ struct LogConfig {
 struct ClockConfig {
   // Minimum uncertainty of the wall clock, in each direction.
   Duration uncertainty_floor = Milliseconds(1);
+  // The error of the wall clock where no time daemon disciplines it, in each
+  // direction, as the operator states it. Zero: unknown.
+  Duration error_unsynchronised;
 };
 
 // Division of slots if there are no [[shards]] tables.

@@ -173,6 +173,8 @@ constexpr Setting kSettings[] = {
      "bytes"},
     {"clock.uncertainty_floor_us", PLACE(config.clock.uncertainty_floor), 0,
      60'000'000, "us"},
+    {"clock.error_unsynchronised_ms", PLACE(config.clock.error_unsynchronised),
+     0, 60'000, "ms"},
 };
 
 #undef PLACE

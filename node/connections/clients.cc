@@ -132,7 +132,9 @@ bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
 
 bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
   Count();
-  if (HasRoom(bytes, in_front)) return true;
+  const bool waits = unsent_bytes() + held_bytes_ > 0 &&
+                     clients_.env_.buggify.Fire("node.reply_waits_for_room");
+  if (!waits && HasRoom(bytes, in_front)) return true;
   // This request waits for an earlier reply and continues after it.
   if (!in_front && HasRoom(bytes, true)) return false;
   awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;

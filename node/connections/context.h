@@ -5,6 +5,7 @@
 #ifndef QUORATE_NODE_CONNECTIONS_CONTEXT_H_
 #define QUORATE_NODE_CONNECTIONS_CONTEXT_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "env/env.h"
@@ -46,6 +47,13 @@ struct Context {
   uint64_t random_draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
+  // The time for the token of a session, which log time judges. A clock whose
+  // error is not known may be far from log time.
+  WallTime SessionTime() const {
+    const WallInterval wall = env.loop.ReadClock().wall;
+    const WallTime time = std::max(wall.bounded_earliest(), router.LogTime());
+    return time > WallTime() ? time : wall.earliest;
+  }
   // Unix time as log time counts it: never later than the true time.
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;

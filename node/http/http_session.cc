@@ -294,9 +294,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
     const uint64_t client =
         kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
     kv::SessionStamp stamp;
-    stamp.token = kv::MakeSessionToken(
-        client, context_.env.loop.ReadClock().wall.earliest,
-        context_.config.sessions);
+    stamp.token = kv::MakeSessionToken(client, context_.SessionTime(),
+                                       context_.config.sessions);
     stamp.sequence = kv::Sequence(1);
     stamp.floor = kv::Sequence(1);
     spec->session = stamp;
@@ -344,7 +343,8 @@ bool HttpSession::ServeStale(const kv::CommandSpec& spec,
                              HttpReplies::Pending& pending) {
   const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  return EvaluateRead(*store, spec, context_.env.loop.ReadClock().wall.earliest,
+  return EvaluateRead(*store, spec,
+                      context_.env.loop.ReadClock().wall.bounded_earliest(),
                       [&](const kv::ResultView& result) {
                         ++context_.metrics.stale_reads;
                         replies_.WriteResult(pending, result);

@@ -42,14 +42,15 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
       queue.leadership().kind == Leadership::Kind::kSelf) {
     return false;
   }
-  return EvaluateRead(
-      *store, command.specs[0], context_.env.loop.ReadClock().wall.earliest,
-      [&](const kv::ResultView& result) {
-        ++context_.metrics.stale_reads;
-        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.format, result, context_.config.limits, reply);
-        });
-      });
+  return EvaluateRead(*store, command.specs[0],
+                      context_.env.loop.ReadClock().wall.bounded_earliest(),
+                      [&](const kv::ResultView& result) {
+                        ++context_.metrics.stale_reads;
+                        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+                          WriteResult(command.format, result,
+                                      context_.config.limits, reply);
+                        });
+                      });
 }
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
@@ -71,13 +72,12 @@ Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
 }
 
 Handled KeyCommands::OpenSession(const CommandRow& row) {
-  const quorate::Now now = context_.env.loop.ReadClock();
   // The source of randomness differs from one start of the node to the next.
   const uint64_t bits =
       context_.env.random.Bits("node.session", 0, context_.random_draws++);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     reply.Bulk(kv::FormatSessionToken(kv::MakeSessionToken(
-        bits, now.wall.earliest, context_.config.sessions)));
+        bits, context_.SessionTime(), context_.config.sessions)));
   });
   return Handled::kDone;
 }

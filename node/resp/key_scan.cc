@@ -188,7 +188,8 @@ void KeyScan::Step() {
   }
   const SlotCursor& slot_cursor = walk.cursors[walk.next];
   const uint64_t count =
-      walk.command == CommandId::kRandomkey
+      walk.command == CommandId::kRandomkey ||
+              context_.env.buggify.Fire("node.scan_of_one_key")
           ? 1
           : std::min(walk.wanted - walk.visited,
                      uint64_t{context_.config.limits.scan_keys});

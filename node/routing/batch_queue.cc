@@ -65,7 +65,8 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
   if (!open_batch.items.empty() &&
       (open_batch.items.size() >= limits.batch_commands ||
        open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
-       open_batch.result_bytes + result_bytes > kEntryExpectedBytesMax)) {
+       open_batch.result_bytes + result_bytes > kEntryExpectedBytesMax ||
+       parts_.buggify.Fire("node.batch_ends_early"))) {
     CloseOpenBatch(request.redirect);
   }
   RequestSink::ConnectionOrder& order = OrderOf(request.sink);

@@ -66,7 +66,9 @@ std::optional<Admission> GroupQueue::CheckAdmission(
   if (request.redirect && leadership_.kind() == Leadership::Kind::kRemote) {
     return Refuse(request, slot, RequestFailure::Kind::kMoved);
   }
-  if (Congested() && !request.further) {
+  const bool blocks = parts_.buggify.Fire("node.request_blocked");
+  if (blocks) callbacks_.wake();
+  if ((Congested() || blocks) && !request.further) {
     if (leadership_.kind() == Leadership::Kind::kUnknown) {
       return Refuse(request, slot, RequestFailure::Kind::kOverloaded);
     }

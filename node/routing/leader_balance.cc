@@ -70,7 +70,8 @@ void LeaderBalance::Tick() {
     const Leadership& leadership =
         router_.FindQueue(preference.group)->leadership();
     if (leadership.kind != Leadership::Kind::kSelf ||
-        now < preference.not_before) {
+        (now < preference.not_before &&
+         !env_.buggify.Fire("node.leadership_given_early"))) {
       continue;
     }
     const NodeId to = CaughtUp(preference.group, preference.preferred);

@@ -90,7 +90,7 @@ void LiveView::Tick() {
       peer.alive = false;
       Change();
     }
-    if (!peer.asking) Query(i);
+    if (!peer.asking && !env_.buggify.Fire("node.status_not_asked")) Query(i);
   }
   if (peers_.empty()) return;
   timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,

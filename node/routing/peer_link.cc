@@ -239,6 +239,9 @@ void PeerLink::SendWaiting() {
 }
 
 void PeerLink::OnBytes(std::string_view bytes) {
+  if (env_.buggify.Fire("node.peer_link_lost")) {
+    return Fail(absl::UnavailableError("the link was given up"));
+  }
   parser_->Feed(bytes);
   while (connection_ != nullptr) {
     const RespParser::Result next = parser_->Next();

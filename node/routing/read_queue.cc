@@ -189,7 +189,8 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
       spec.arguments.size() > 1 ? results_.BytesOf(request.sink, spec) : 0;
   if (!request.sink->RoomFor(request.token, bytes)) return Served::kNoRoom;
   const bool done =
-      EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.earliest,
+      !parts_.buggify.Fire("node.read_in_log") &&
+      EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.bounded_earliest(),
                    [&](const kv::ResultView& result) {
                      --OrderOf(request.sink).issued_reads;
                      request.sink->OnResult(request.token, result);

@@ -66,6 +66,7 @@ bool ResultRoom::Fits(RequestSink* sink, size_t bytes) const {
   return (under_way == 0 && bytes <= kv::kReturnedBytesMax) ||
          (under_way + bytes <=
               std::max(kSmallBytes, parts_.config.limits.output_buffer_bytes) &&
+          !parts_.buggify.Fire("node.no_room_for_result") &&
           (bytes <= kFreeResultBytes || parts_.budget.Fits(bytes)));
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "kv/store/store.h"
 
 namespace quorate::node {
 
@@ -164,6 +165,15 @@ void Router::ArmTimer() {
     timer_at_ = MonoTime::Max();
     for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
   });
+}
+
+WallTime Router::LogTime() const {
+  WallTime latest;
+  for (const auto& queue : queues_) {
+    const kv::Store* const store = queue->store();
+    if (store != nullptr) latest = std::max(latest, store->log_time());
+  }
+  return latest;
 }
 
 }  // namespace quorate::node

@@ -50,6 +50,9 @@ class Router {
   GroupQueue& QueueOf(Slot slot);
   // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
+  // The greatest log time that a replica of this node has applied. WallTime():
+  // it has none.
+  WallTime LogTime() const;
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }

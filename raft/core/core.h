@@ -25,6 +25,7 @@
 #include <variant>
 #include <vector>
 
+#include "env/buggify.h"
 #include "env/random.h"
 #include "env/time.h"
 #include "raft/core/types.h"
@@ -56,6 +57,8 @@ struct CoreOptions {
   Duration commit_notification_delay = Milliseconds(5);
   // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
+  // Points of unlikely behaviour. Null: none fires. It outlives the core.
+  env::Buggify* buggify = nullptr;
 };
 
 // The data of a replica that recovery read from the disk.

@@ -83,6 +83,9 @@ class Core::Impl {
   void FinishStep();
   void Emit(Event::Kind kind, Index index = Index());
   void DropInvalid() { Emit(Event::Kind::kInvalidMessage); }
+  bool Fires(Site point) const {
+    return options_.buggify != nullptr && options_.buggify->Fire(point);
+  }
 
   // ---- election.cc
   void SetTerm(Term term);

@@ -57,15 +57,29 @@ TEST_F(LogTimeTest, ClockStepsBack_DoesNotFall) {
 }
 
 // The clock of a machine without a time daemon has an unknown error. Keys must
-// expire there too.
-TEST_F(LogTimeTest, ClockWithoutLatestEnd_FollowsItsEarliestEnd) {
+// expire there too, so log time begins at its reading.
+TEST_F(LogTimeTest, FirstLeaderWithoutLatestEnd_BeginsAtItsReading) {
   Start(Term(1));
   now_.wall = {WallTime(50 * kSecond), WallTime::Max()};
   BecomeLeader();
   EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(50 * kSecond));
   Pass(Seconds(2));
-  now_.wall = {WallTime(52 * kSecond - 5), WallTime::Max()};
-  EXPECT_EQ(Propose(), 52 * kSecond - 5);
+  now_.wall = {WallTime(7'000 * kSecond), WallTime::Max()};
+  EXPECT_EQ(Propose(), 52 * kSecond);
+}
+
+TEST_F(LogTimeTest, LaterLeaderWithoutLatestEnd_AdvancesByMonotonicTime) {
+  Restored restored;
+  restored.hard_state.term = Term(1);
+  restored.entries.push_back(BootstrapEntry(configuration_));
+  restored.entries.back().log_time = WallTime(90 * kSecond);
+  StartFrom(std::move(restored));
+  now_.wall = {WallTime(7'000 * kSecond), WallTime::Max()};
+  BecomeLeader();
+  EXPECT_EQ(core_->EntryAt(Index(2)).log_time, WallTime(90 * kSecond));
+  Pass(Seconds(2));
+  now_.wall = {WallTime(5 * kSecond), WallTime::Max()};
+  EXPECT_EQ(Propose(), 92 * kSecond);
 }
 
 TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {

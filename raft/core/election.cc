@@ -122,9 +122,12 @@ void Core::Impl::BecomeLeader() {
   }
   state.anchor_mono = now_.mono;
   state.anchor_log_time = log_.LogTimeAt(last.index);
-  if (now_.wall.earliest != WallTime::Min()) {
-    state.anchor_log_time = std::max(state.anchor_log_time, now_.wall.earliest);
-  }
+  // Log time has to begin somewhere. Later it does not follow a clock whose
+  // error is not known (docs/decisions/0034).
+  const bool begins = state.anchor_log_time <= WallTime();
+  const WallTime reading =
+      begins ? now_.wall.earliest : now_.wall.bounded_earliest();
+  state.anchor_log_time = std::max(state.anchor_log_time, reading);
   state.heartbeat_at = NextHeartbeat();
   state.quorum_check_at = now_.mono + options_.election_timeout_max;
   role_ = std::move(state);

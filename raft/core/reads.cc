@@ -35,7 +35,8 @@ void Core::Impl::OnReadRequested(const ReadRequested& event) {
 void Core::Impl::AddRead(PendingRead read) {
   Leader& leader = std::get<Leader>(role_);
   if (leader.waiting_reads.size() + leader.round_reads.size() >=
-      options_.pending_reads_max) {
+          options_.pending_reads_max ||
+      Fires("raft.read_refused")) {
     ReplyToRead(read, false, Index());
     return;
   }

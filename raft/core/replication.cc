@@ -36,16 +36,15 @@ Progress* Core::Impl::FindMember(NodeId node) {
 
 // Log time never falls. Under one leader it advances at most by the monotonic
 // time passed plus a bounded slew. A jump of a wall clock therefore cannot
-// expire all keys. For an unsynchronised clock `earliest` is its reading;
-// without `earliest`, log time advances by monotonic time.
+// expire all keys. Under a clock whose error is not known, log time advances by
+// monotonic time alone.
 WallTime Core::Impl::NextLogTime(const Now& now) const {
   const Leader& leader = std::get<Leader>(role_);
   const Duration elapsed = now.mono - leader.anchor_mono;
   const Duration slew(elapsed.ns() / 1'000'000 * options_.log_time_slew_ppm);
   const WallTime steady = leader.anchor_log_time + elapsed;
-  const WallTime wall = now.wall.earliest != WallTime::Min()
-                            ? std::min(now.wall.earliest, steady + slew)
-                            : steady;
+  const WallTime wall =
+      now.wall.bounded() ? std::min(now.wall.earliest, steady + slew) : steady;
   return std::max(log_.LogTimeAt(log_.last().index), wall);
 }
 
@@ -97,8 +96,9 @@ void Core::Impl::OnProposal(Proposal proposal) {
   }
   // A first proposal always fits, whatever its size.
   const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
-  if (leader->uncommitted_bytes > 0 &&
-      leader->uncommitted_bytes + size_bytes > options_.uncommitted_bytes_max) {
+  if (leader->uncommitted_bytes > 0 && (leader->uncommitted_bytes + size_bytes >
+                                            options_.uncommitted_bytes_max ||
+                                        Fires("raft.proposal_refused"))) {
     refused.reason = Refused::Reason::kTooMuchUncommitted;
     out_->refused.push_back(refused);
     return;
@@ -110,8 +110,9 @@ void Core::Impl::OnProposal(Proposal proposal) {
 }
 
 void Core::Impl::SendAppends(Progress& member) {
-  const Inflights::Limits limits = {options_.inflight_messages_max,
-                                    options_.inflight_bytes_max};
+  const Inflights::Limits limits = {
+      Fires("raft.no_pipeline") ? 1 : options_.inflight_messages_max,
+      options_.inflight_bytes_max};
   while (member.CanAppend(limits)) {
     // An append names the entry before its first one, which must be in the log.
     if (member.next() - 1 < log_.start().index) {
@@ -136,14 +137,19 @@ void Core::Impl::SendAppend(Progress& member) {
   // A probe of an inactive follower carries no entries.
   const bool inactive =
       now_.mono - member.last_contact() >= options_.election_timeout_max;
-  if (member.state() != Progress::State::kProbe || !inactive) {
-    const absl::Span<const Entry> entries =
-        log_.SliceByBytes(previous, options_.append_bytes_max);
+  const bool probe = member.state() == Progress::State::kProbe;
+  if (!probe || !(inactive || Fires("raft.empty_probe"))) {
+    const absl::Span<const Entry> entries = log_.SliceByBytes(
+        previous,
+        Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max);
     message.entries.assign(entries.begin(), entries.end());
     for (const Entry& entry : entries) bytes += entry.size_bytes();
   }
   const Index last = previous + message.entries.size();
-  member.AppendSent(last, bytes, now_.mono + options_.retry_interval);
+  const Duration retry = Fires("raft.append_again_soon")
+                             ? Milliseconds(1)
+                             : options_.retry_interval;
+  member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
   Send(std::move(message));
 }
@@ -226,6 +232,8 @@ void Core::Impl::RejectAppend(const Message& message) {
   reply.previous = message.previous;
   reply.hint =
       log_.FindConflictByTerm(message.previous.index, message.previous.term);
+  // The empty hint is legal: the leader then looks from the beginning.
+  if (Fires("raft.reject_without_hint")) reply.hint = {};
   Send(std::move(reply));
 }
 
@@ -448,7 +456,9 @@ void Core::Impl::LeaderTimeout() {
 void Core::Impl::ScheduleCommitNotification() {
   Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || !std::exchange(leader->notification_due, false) ||
-      leader->notification_at != MonoTime::Max()) {
+      leader->notification_at != MonoTime::Max() ||
+      // The next heartbeat carries the commit index, too.
+      Fires("raft.no_commit_notification")) {
     return;
   }
   for (const Progress& member : leader->members) {

@@ -20,7 +20,9 @@ void Outbox::Add(GroupMessage message) {
   if (queue.bytes + bytes > kEnvelopeBytesMax) Send(destination, &queue);
   queue.bytes += bytes;
   queue.messages.push_back(std::move(message));
-  if (!flush_pending_) {
+  if (env_.buggify.Fire("raft.host.envelope_of_one_message")) {
+    Send(destination, &queue);
+  } else if (!flush_pending_) {
     flush_pending_ = true;
     flush_ = env_.loop.Defer([this] { Flush(); });
   }

@@ -14,6 +14,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
   CoreOptions options = services.options.core;
   options.node = services.options.node;
   options.group = key.group;
+  options.buggify = &services.env.buggify;
   for (const Entry& entry : restored.entries) {
     bytes_since_snapshot_ += entry.size_bytes();
   }
@@ -30,6 +31,8 @@ void Replica::OnMessage(StoreIncarnation from_store, Message message) {
   // Entries appended while a snapshot replaces the log would be lost. The
   // leader sends them again.
   if (installing_ && message.type == MessageType::kAppend) return;
+  // Any message may be lost.
+  if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
   Step(MessageReceived{std::move(message)});
 }
 
@@ -57,6 +60,11 @@ void Replica::Read(Host::ReadDone done) {
     return;
   }
   turn_reads_.push_back(std::move(done));
+  if (services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
+    flush_reads_.Cancel();
+    FlushReads();
+    return;
+  }
   if (turn_reads_.size() == 1) {
     flush_reads_ = services_.env.loop.Defer([this] { FlushReads(); });
   }
@@ -281,8 +289,12 @@ void Replica::HandleEvents() {
         pinning_in_flight_ = false;
         if (event.role != RoleKind::kLeader && !proposals_.empty() &&
             proposals_deadline_ == MonoTime::Max()) {
-          proposals_deadline_ = services_.env.loop.ReadClock().mono +
-                                services_.options.core.election_timeout_max;
+          const bool at_once =
+              services_.env.buggify.Fire("raft.host.proposals_expire_at_once");
+          proposals_deadline_ =
+              services_.env.loop.ReadClock().mono +
+              (at_once ? Duration()
+                       : services_.options.core.election_timeout_max);
         }
         break;
       case Event::Kind::kSuffixTruncated:

@@ -19,8 +19,9 @@ constexpr uint64_t kRetainThresholds = 8;
 
 void Replica::MaybeBeginSnapshot() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
-  if (threshold == 0 || bytes_since_snapshot_ < threshold ||
-      snapshot_reader_ != nullptr || installing_) {
+  if (threshold == 0 || snapshot_reader_ != nullptr || installing_) return;
+  if (bytes_since_snapshot_ < threshold &&
+      !services_.env.buggify.Fire("raft.host.snapshot_early")) {
     return;
   }
   if (services_.env.loop.ReadClock().mono < transfer_until_ &&
@@ -45,7 +46,12 @@ void Replica::MaybeBeginSnapshot() {
 }
 
 void Replica::WriteSnapshotPiece() {
-  Buffer piece = snapshot_reader_->Next(SnapshotLoader::kPieceBytes);
+  if (services_.env.buggify.Fire("raft.host.snapshot_given_up")) {
+    return OnSnapshotFailed(absl::AbortedError("it was given up"));
+  }
+  const bool small = services_.env.buggify.Fire("raft.host.small_piece");
+  Buffer piece =
+      snapshot_reader_->Next(small ? 64 : SnapshotLoader::kPieceBytes);
   if (piece.empty()) {
     services_.snapshots.Finish(
         key_, [this](absl::StatusOr<SnapshotDescriptor> snapshot) {
@@ -94,7 +100,10 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
   const Index log_start = core_->log_start().index;
-  const uint64_t trailing = services_.options.snapshot_trailing_bytes;
+  const uint64_t trailing =
+      services_.env.buggify.Fire("raft.host.no_trailing_entries")
+          ? 0
+          : services_.options.snapshot_trailing_bytes;
   const uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
   // The match of the slowest follower that receives entries.
@@ -143,9 +152,10 @@ void Replica::ReadChunk(const SnapshotWork& work) {
     transfer_until_ = services_.env.loop.ReadClock().mono +
                       services_.options.core.election_timeout_max;
   }
+  const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset,
-      services_.options.core.snapshot_chunk_bytes,
+      small ? 64 : services_.options.core.snapshot_chunk_bytes,
       [this, to = work.to, snapshot = work.snapshot,
        offset = work.offset](absl::StatusOr<Buffer> bytes) {
         ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
@@ -165,6 +175,13 @@ void Replica::ReadChunk(const SnapshotWork& work) {
 
 void Replica::WriteChunk(const SnapshotWork& work) {
   if (installing_) return;
+  // The answer names the bytes that the leader sends next.
+  if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
+    services_.callbacks.Add([this, snapshot = work.snapshot] {
+      Step(ChunkWritten{snapshot, 0});
+    });
+    return;
+  }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
       [this, snapshot = work.snapshot](absl::StatusOr<uint64_t> received) {

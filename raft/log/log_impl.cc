@@ -148,6 +148,7 @@ void LogImpl::Flush() {
       return Roll();
     }
   }
+  one_entry_records_ = buggify_.Fire("log.record_of_one_entry");
   const SegmentOffset place{state_.current()->number, position_};
   writer_.Start(segment_seed_, place, place, write_number_ + 1);
   FillBatch();
@@ -162,13 +163,14 @@ void LogImpl::Flush() {
 LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
   NextRecord record;
   size_t body = 0;
+  const size_t body_max = one_entry_records_ ? 0 : kRecordEntriesBytesMax;
   if (item.type == RecordType::kAppend) {
     const bool hard_state =
         item.hard_state.has_value() && item.entries_written == 0;
     body = EntriesBodyBytes(hard_state, {});
     for (size_t i = item.entries_written; i < item.entries.size(); ++i) {
       const size_t bytes = kEntryHeaderBytes + item.entries[i].payload.size();
-      if (record.entries > 0 && body + bytes > kRecordEntriesBytesMax) break;
+      if (record.entries > 0 && body + bytes > body_max) break;
       body += bytes;
       ++record.entries;
     }
@@ -386,7 +388,7 @@ void LogImpl::Roll() {
   opening.unknown_groups_fenced = !unknown_groups_fenced_.ok();
   std::string recycled;
   uint64_t recycled_bytes = 0;
-  if (!unused_.empty() && !removing_) {
+  if (!unused_.empty() && !removing_ && !buggify_.Fire("log.new_file")) {
     recycled = unused_.front().name;
     recycled_bytes = unused_.front().bytes;
     unused_.pop_front();
@@ -419,8 +421,11 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
 }
 
 void LogImpl::Preallocate() {
-  const uint64_t step = std::clamp<uint64_t>(
-      options_.segment_bytes / 16, zeros_.size(), kPreallocationBytesMax);
+  const uint64_t step =
+      buggify_.Fire("log.small_preallocation")
+          ? zeros_.size()
+          : std::clamp<uint64_t>(options_.segment_bytes / 16, zeros_.size(),
+                                 kPreallocationBytesMax);
   if (preallocating_ || preallocated_end_ >= options_.segment_bytes ||
       preallocated_end_ - position_ >= step) {
     return;
@@ -472,8 +477,9 @@ void LogImpl::Reclaim() {
   RemoveUnused();
   if (rewriting_ == nullptr && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
-      state_.file_bytes() > kSpaceFactor * state_.live_bytes() +
-                                kSlackSegments * options_.segment_bytes) {
+      (state_.file_bytes() > kSpaceFactor * state_.live_bytes() +
+                                 kSlackSegments * options_.segment_bytes ||
+       buggify_.Fire("log.rewrite_early"))) {
     rewriting_ = segments.front().get();
     rewrite_cursor_ = GroupKey{};
   }

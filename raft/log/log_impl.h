@@ -125,6 +125,8 @@ class LogImpl final : public Log {
   env::Loop& loop_;
   env::Tracer& tracer_;
   env::Buggify& buggify_;
+  // In this batch each record has one entry.
+  bool one_entry_records_ = false;
   const LogOptions options_;
 
   LogState state_;

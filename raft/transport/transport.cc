@@ -56,8 +56,13 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
 
   void Send(absl::Span<const Buffer> pieces, size_t size) {
     if (!open_) return;
+    if (messages_left_ > 0 && --messages_left_ == 0) {
+      return Disconnect("the link was given up");
+    }
     if (connection_->unsent_bytes() + kFrameHeaderBytes + size >
-        queue_bytes_max_) {
+            queue_bytes_max_ ||
+        (lane_ == Lane::kBulk &&
+         transport_.Fires("net.transport.bulk_message_dropped"))) {
       transport_.tracer_.Sometimes("net.transport.queue_full");
       return;
     }
@@ -121,6 +126,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     open_ = true;
+    messages_left_ = transport_.Fires("net.transport.link_is_short") ? 8 : 0;
     timer_ = env::Pending();
     pause_ = transport_.options_.redial_min;
     last_logged_.clear();
@@ -178,6 +184,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   const size_t queue_bytes_max_;
   Duration pause_;
   uint64_t redials_ = 0;
+  // The link is given up instead of sending the last of them. 0: it is not.
+  int messages_left_ = 0;
   bool waiting_ = false;
   bool refused_ = false;
   bool open_ = false;
@@ -386,7 +394,10 @@ void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
   const auto pending = static_cast<size_t>(std::count_if(
       incoming_.begin(), incoming_.end(),
       [](const auto& incoming) { return incoming->handshake_pending(); }));
-  if (pending >= options_.pending_handshakes_max) return;
+  if (pending >= options_.pending_handshakes_max ||
+      Fires("net.transport.not_accepted")) {
+    return;
+  }
   incoming_.push_back(std::make_unique<Incoming>(*this, std::move(connection)));
 }
 
@@ -404,6 +415,12 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   Incoming*& current = it->second->incoming[static_cast<size_t>(hello.lane)];
   Incoming* const before = std::exchange(current, incoming);
   if (before != nullptr) Remove(before);
+  // One lane is up, and the other is down.
+  Incoming* const other =
+      it->second->incoming[1 - static_cast<size_t>(hello.lane)];
+  if (other != nullptr && Fires("net.transport.other_lane_evicted")) {
+    Remove(other);
+  }
   it->second->lane(hello.lane).RedialNow();
   return reply;
 }

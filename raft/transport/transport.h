@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "env/buggify.h"
 #include "env/byte_streams.h"
 #include "env/loop.h"
 #include "env/random.h"
@@ -37,6 +38,8 @@ struct TransportOptions {
   Duration handshake_max = Seconds(5);
   // Limit of accepted connections whose Hello has not arrived.
   size_t pending_handshakes_max = 256;
+  // Points of unlikely behaviour. Null: none fires. It outlives the transport.
+  env::Buggify* buggify = nullptr;
 };
 
 class StreamTransport final : public env::Transport {
@@ -69,6 +72,9 @@ class StreamTransport final : public env::Transport {
   // Handles the Hello of `incoming`. If it is admitted, it replaces an older
   // connection of the same peer and lane.
   HelloReply Admit(Incoming* incoming, const Hello& hello);
+  bool Fires(Site point) const {
+    return options_.buggify != nullptr && options_.buggify->Fire(point);
+  }
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
 

@@ -11,6 +11,22 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
       attempt;
 }
 
+void AvailabilityChecker::OnInvoked(Operation op, SimTime now) {
+  if (calm_bound_.has_value()) calm_[op] = now;
+}
+
+void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
+  open_.erase(op);
+  const auto found = calm_.find(op);
+  if (found == calm_.end()) return;
+  const Duration taken = now - found->second;
+  calm_.erase(found);
+  if (!calm_bound_.has_value() || taken <= *calm_bound_) return;
+  violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
+                        " ms though no fault was left; at most ",
+                        calm_bound_->ms(), " ms"));
+}
+
 void AvailabilityChecker::OnAnswered(Operation op, SimTime now) {
   const auto found = open_.find(op);
   if (found != open_.end()) found->second.since = now;

@@ -8,11 +8,15 @@
 // - the last attempt began before the last fault
 // - the last attempt went to a node that could not serve it
 // - the group answered that the client must do something else first
+//
+// Between BeginCalm and EndCalm the caller vouches that no fault is left
+// anywhere. Then every operation that begins has a bound, without excuses.
 #ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -54,8 +58,12 @@ class AvailabilityChecker {
   void OnSent(Operation op, const Attempt& attempt);
   // The group answered, and the client must do something else first.
   void OnAnswered(Operation op, SimTime now);
+  void OnInvoked(Operation op, SimTime now);
   // The operation returned or was given up.
-  void OnEnded(Operation op) { open_.erase(op); }
+  void OnEnded(Operation op, SimTime now);
+  // From now on each operation that begins must end within `bound`.
+  void BeginCalm(Duration bound) { calm_bound_ = bound; }
+  void EndCalm() { calm_bound_.reset(); }
   // Reports the first operation that is overdue.
   void Check(const View& view);
 
@@ -73,6 +81,9 @@ class AvailabilityChecker {
   Describe describe_;
   std::map<Operation, Waiting> open_;
   Duration longest_;
+  std::optional<Duration> calm_bound_;
+  // The operations that began in the calm and have not ended.
+  std::map<Operation, SimTime> calm_;
 };
 
 }  // namespace quorate::sim

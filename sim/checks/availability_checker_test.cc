@@ -64,8 +64,33 @@ TEST_F(AvailabilityCheckerTest, IsRefusedForTheBound_Found) {
 TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
   Send(5);
   Check(5, 14, 0);
-  checker_.OnEnded(7);
+  checker_.OnEnded(7, At(14));
   Check(15, 30, 0);
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(AvailabilityCheckerTest, SlowInTheCalm_Found) {
+  checker_.OnInvoked(1, At(1));
+  checker_.BeginCalm(Seconds(3));
+  checker_.OnInvoked(2, At(5));
+  checker_.OnInvoked(3, At(5));
+  checker_.OnEnded(1, At(60));
+  checker_.OnEnded(2, At(8));
+  EXPECT_TRUE(found_.empty());
+  checker_.OnEnded(3, At(9));
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0],
+            "availability: get on k took 4000 ms though no fault was left; at "
+            "most 3000 ms");
+}
+
+TEST_F(AvailabilityCheckerTest, SlowAfterTheCalm_IsNoViolation) {
+  checker_.BeginCalm(Seconds(3));
+  checker_.OnInvoked(1, At(5));
+  checker_.EndCalm();
+  checker_.OnInvoked(2, At(6));
+  checker_.OnEnded(1, At(60));
+  checker_.OnEnded(2, At(60));
   EXPECT_TRUE(found_.empty());
 }
 

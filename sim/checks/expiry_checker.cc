@@ -86,10 +86,60 @@ void ExpiryChecker::Withdraw(Ticket ticket) {
 
 // ---- The log.
 
-void ExpiryChecker::OnEntry(GroupId group, SimTime now, WallTime log_time) {
-  WallTime& last = log_time_[group];
-  last = std::max(last, log_time);
-  if (log_time > clocks_.epoch + Duration(now.ns())) {
+// A leader without an error bound takes over the lag of the last entry. From
+// then on only its monotonic clock changes it. The next leader with a bound
+// makes up for a lag at once, and for time that is ahead by waiting.
+void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
+                             const EntryClock& entry) {
+  Skew skew;
+  if (!clock.skews.empty()) skew = clock.skews.back().second;
+  const Skew before = skew;
+  const int64_t ahead_ms = entry.log_time.ms() - UnixMs(now);
+  if (entry.bounded) {
+    skew.behind_ms = 0;
+    skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
+  } else if (entry.term != clock.term) {
+    clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
+    // The first leader of a group begins log time at its reading.
+    if (clock.log_time <= WallTime()) {
+      skew.ahead_ms = std::max<int64_t>(ahead_ms + 1, 0);
+    }
+  }
+  if (!entry.bounded) {
+    skew.behind_ms = clock.taken_over_ms + clocks_.slowed().ms() + 1;
+    skew.ahead_ms = std::max(skew.ahead_ms, clocks_.gained().ms() + 1);
+  }
+  clock.term = entry.term;
+  if (skew.behind_ms != before.behind_ms || skew.ahead_ms != before.ahead_ms) {
+    clock.skews.emplace_back(now, skew);
+  }
+}
+
+ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
+                                             SimTime since) const {
+  Skew most;
+  const auto named = keys_.find(key);
+  if (named == keys_.end()) return most;
+  const auto clock = group_clocks_.find(named->second.group);
+  if (clock == group_clocks_.end()) return most;
+  const auto& skews = clock->second.skews;
+  for (auto skew = skews.rbegin(); skew != skews.rend(); ++skew) {
+    most.behind_ms = std::max(most.behind_ms, skew->second.behind_ms);
+    most.ahead_ms = std::max(most.ahead_ms, skew->second.ahead_ms);
+    if (skew->first < since) break;
+  }
+  return most;
+}
+
+void ExpiryChecker::OnEntry(GroupId group, SimTime now,
+                            const EntryClock& entry) {
+  GroupClock& clock = group_clocks_[group];
+  NoteSkew(clock, now, entry);
+  const WallTime log_time = entry.log_time;
+  clock.log_time = std::max(clock.log_time, log_time);
+  const int64_t ahead_ms =
+      clock.skews.empty() ? 0 : clock.skews.back().second.ahead_ms;
+  if (log_time > clocks_.epoch + Duration(now.ns()) + Milliseconds(ahead_ms)) {
     violate_(absl::StrCat("log time: group ", group.value(), " is ",
                           (log_time - clocks_.epoch).ms() - now.ms(),
                           " ms ahead of the true time"));
@@ -173,7 +223,8 @@ void ExpiryChecker::Attribute(const std::string& token, Written written) {
 ExpiryChecker::Written ExpiryChecker::Run(GroupId group,
                                           const std::string& name, SimTime now,
                                           const kv::CommandView& command) {
-  const int64_t log_ms = log_time_[group].ms();
+  const int64_t log_ms = group_clocks_[group].log_time.ms();
+  key(name).group = group;
   Written written{.verb = Verb::kDelete, .time = now, .log_ms = log_ms};
   if (command.has_expiry) written.due_ms = kv::DueOf(command, log_ms);
   const State before = key(name).states.back();
@@ -281,10 +332,11 @@ void ExpiryChecker::CheckWrite(const Operation& operation) {
                           UnixMs(operation.invoked)));
   }
   const int64_t behind = UnixMs(operation.invoked) - written.log_ms;
-  if (behind > LagMs()) {
+  const int64_t lag_ms = LagMs(operation.call.key, operation.invoked);
+  if (behind > lag_ms) {
     violate_(absl::StrCat("log time: ", what, " was carried out at a log time ",
                           behind, " ms before its call; clocks allow ",
-                          LagMs()));
+                          lag_ms));
   }
 }
 
@@ -293,7 +345,10 @@ bool ExpiryChecker::DueFits(const Operation& operation, SimTime now,
   const ExpiryCommand& call = operation.call;
   if (call.absolute()) return due_ms == call.time_ms();
   const int64_t set_at = due_ms - call.time_ms();
-  return set_at <= UnixMs(now) && set_at >= UnixMs(operation.invoked) - LagMs();
+  return set_at <=
+             UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms &&
+         set_at >=
+             UnixMs(operation.invoked) - LagMs(call.key, operation.invoked);
 }
 
 bool ExpiryChecker::Fits(const Operation& operation, const Written& written) {
@@ -304,7 +359,8 @@ bool ExpiryChecker::Fits(const Operation& operation, const Written& written) {
          call.has_time() == (written.due_ms != 0) &&
          (!call.has_time() ||
           DueFits(operation, operation.returned, written.due_ms)) &&
-         UnixMs(operation.invoked) - written.log_ms <= LagMs();
+         UnixMs(operation.invoked) - written.log_ms <=
+             LagMs(call.key, operation.invoked);
 }
 
 // One step of a bipartite matching (Kuhn 1955): takes a free write, or one
@@ -337,8 +393,8 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
   int64_t earliest = state.due_ms;
   int64_t latest = state.due_ms;
   if (call.verb == Verb::kTtl) {
-    earliest -= UnixMs(now);
-    latest -= UnixMs(operation.invoked) - LagMs();
+    earliest -= UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms;
+    latest -= UnixMs(operation.invoked) - LagMs(call.key, operation.invoked);
     // The reply never exceeds the lifetime that was asked for.
     if (state.life_ms > 0) latest = std::min(latest, state.life_ms);
   }
@@ -355,12 +411,13 @@ void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
                               const ClientReply& reply) {
   const std::vector<State>& states = key(operation.call.key).states;
   const int64_t called_ms = UnixMs(operation.invoked);
+  const int64_t lag_ms = LagMs(operation.call.key, operation.invoked);
   int64_t late_ms = 0;
   // Goes back from the current state to the one at the call.
   for (auto state = states.rbegin(); state != states.rend(); ++state) {
     if (Explains(*state, operation, now, reply)) {
       const int64_t late = called_ms - state->due_ms;
-      if (state->due_ms == 0 || late <= LagMs()) return;
+      if (state->due_ms == 0 || late <= lag_ms) return;
       late_ms = late;
     }
     if (state->since < operation.invoked) break;
@@ -368,7 +425,7 @@ void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
   if (late_ms > 0) {
     violate_(absl::StrCat("expiry: ", Describe(operation.call), " -> ",
                           reply.ToString().substr(0, 60), ", called ", late_ms,
-                          " ms after the key was due; clocks allow ", LagMs()));
+                          " ms after the key was due; clocks allow ", lag_ms));
     return;
   }
   std::string were;

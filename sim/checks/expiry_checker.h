@@ -11,6 +11,9 @@
 // - log time lags by no more than the clocks allow, so a leader does not return
 //   a key that has expired
 //
+// The clock of a leader may have no error bound. Then log time keeps the lag
+// that the leader took over, and runs as fast as its monotonic clock (Skew).
+//
 // The semantics of each command is defined here a second time, apart from the
 // product's. The caller leaves out commands that a session suppresses.
 #ifndef QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
@@ -29,6 +32,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "raft/core/types.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -44,6 +48,19 @@ struct ClockBounds {
   // The largest amount of monotonic time that one node has lost so far, beyond
   // what slewing compensates.
   absl::AnyInvocable<Duration()> lost = [] { return Duration(); };
+  // The most monotonic time that one node has gained so far by jumps and drift,
+  // and the most that one has lost by drift. Leaders make up for it, unless
+  // their clocks have no error bound.
+  absl::AnyInvocable<Duration()> gained = [] { return Duration(); };
+  absl::AnyInvocable<Duration()> slowed = [] { return Duration(); };
+};
+
+// The time that an entry states.
+struct EntryClock {
+  raft::Term term;
+  WallTime log_time;
+  // The leader's clock had an error bound.
+  bool bounded = true;
 };
 
 class ExpiryChecker {
@@ -73,7 +90,7 @@ class ExpiryChecker {
   // ---- Logs.
   // Call these when the first replica applies an entry: OnEntry, then OnCommand
   // for each command on covered keys.
-  void OnEntry(GroupId group, SimTime now, WallTime log_time);
+  void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
 
   ExpiryCommand::Verb verb(Ticket ticket) const {
@@ -100,7 +117,21 @@ class ExpiryChecker {
     bool claimed = false;
     Ticket claimed_by = 0;
   };
+  // The allowance for leaders whose clocks have no error bound.
+  struct Skew {
+    int64_t behind_ms = 0;
+    int64_t ahead_ms = 0;
+  };
+  struct GroupClock {
+    WallTime log_time;
+    raft::Term term;
+    // The lag that the leader of `term` took over.
+    int64_t taken_over_ms = 0;
+    // The allowance from each time on, in order.
+    std::vector<std::pair<SimTime, Skew>> skews;
+  };
   struct Key {
+    GroupId group;                // The last write was there.
     std::vector<State> states;    // Never empty.
     std::vector<Written> writes;  // Writes without a unique text.
   };
@@ -142,8 +173,14 @@ class ExpiryChecker {
   int64_t UnixMs(SimTime time) const {
     return (clocks_.epoch + Duration(time.ns())).ms();
   }
-  // The largest allowed lag of log time. 2 ms are for rounding.
-  int64_t LagMs() { return clocks_.lag_max().ms() + clocks_.lost().ms() + 2; }
+  // The largest allowed lag of log time from `since` on. 2 ms are for rounding.
+  int64_t LagMs(const std::string& key, SimTime since) {
+    return clocks_.lag_max().ms() + clocks_.lost().ms() + 2 +
+           SkewSince(key, since).behind_ms;
+  }
+  // The largest allowances for the key's group from `since` on.
+  Skew SkewSince(const std::string& key, SimTime since) const;
+  void NoteSkew(GroupClock& clock, SimTime now, const EntryClock& entry);
 
   Report violate_;
   Watcher watcher_;
@@ -153,7 +190,7 @@ class ExpiryChecker {
   // The operation that writes each unique text. Looked up only.
   absl::flat_hash_map<std::string, Ticket> tickets_;
   std::map<GroupId, std::set<std::pair<int64_t, std::string>>> due_;
-  std::map<GroupId, WallTime> log_time_;
+  std::map<GroupId, GroupClock> group_clocks_;
   uint64_t expired_ = 0;
 };
 

@@ -64,8 +64,11 @@ class ExpiryCheckerTest : public testing::Test {
     checker_.OnCommand(kGroup, now_, command);
   }
   void Entry(int64_t lag_ms = 5) {
-    checker_.OnEntry(kGroup, now_,
-                     kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
+    checker_.OnEntry(
+        kGroup, now_,
+        {.term = raft::Term(term_),
+         .log_time = kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms),
+         .bounded = bounded_});
   }
   // SET t1 text PX ms, done.
   void Set(std::string_view text, int64_t ms) {
@@ -111,6 +114,9 @@ class ExpiryCheckerTest : public testing::Test {
 
   SimTime now_;
   Duration lost_;
+  // The next entries have this term, and a leader with or without error bound.
+  uint64_t term_ = 1;
+  bool bounded_ = true;
   std::vector<std::string> found_;
   ExpiryChecker checker_{[this](std::string what) { found_.push_back(what); }};
 };
@@ -244,6 +250,58 @@ TEST_F(ExpiryCheckerTest, RefusedThenCommitted_Found) {
   checker_.Withdraw(ticket);
   CommitSet("a", UnixMs() + 90);
   ExpectFound("refused as not executed, then committed");
+}
+
+// ---- Leaders whose clocks have no error bound.
+
+TEST_F(ExpiryCheckerTest, LagTakenOverByAnUnboundedLeader_IsAllowed) {
+  Set("a", 100);
+  term_ = 2;
+  bounded_ = false;
+  Entry(4'000);
+  Pass(3'000);
+  Entry(4'000);
+  Read(Verb::kGet, Bulk("a"));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(ExpiryCheckerTest, LagThatGrowsUnderAnUnboundedLeader_Found) {
+  Set("a", 100);
+  term_ = 2;
+  bounded_ = false;
+  Entry(1'000);
+  Pass(3'000);
+  Entry(3'500);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+TEST_F(ExpiryCheckerTest, LagUnderALaterBoundedLeader_Found) {
+  Set("a", 100);
+  term_ = 2;
+  bounded_ = false;
+  Entry(4'000);
+  term_ = 3;
+  bounded_ = true;
+  Pass(3'000);
+  Entry(3'500);
+  Pass(1);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+TEST_F(ExpiryCheckerTest, UnboundedLeaderThatFollowsItsReading_Found) {
+  Set("a", 100);
+  term_ = 2;
+  bounded_ = false;
+  Entry(-3'600'000);
+  ExpectFound("ahead of the true time");
+}
+
+TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_MayBeginAhead) {
+  bounded_ = false;
+  Entry(-3'600'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
 TEST_F(ExpiryCheckerTest, CommittedTwice_Found) {

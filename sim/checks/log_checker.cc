@@ -123,10 +123,11 @@ const std::vector<LogChecker::Removal>& LogChecker::RemovalsOf(
 }
 
 void LogChecker::OnCommitted(GroupId group, raft::Index index,
-                             WallTime log_time, std::string_view payload) {
+                             const EntryClock& clock,
+                             std::string_view payload) {
   started_ = true;
-  log_time_ = log_time;
-  followers_.expiry->OnEntry(group, clock_(), log_time);
+  log_time_ = clock.log_time;
+  followers_.expiry->OnEntry(group, clock_(), clock);
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
     kv::CommandView command;

@@ -96,7 +96,7 @@ class LogChecker {
 
   // A group committed an entry. `payload` (kv/command/command.h) is empty
   // unless the entry has commands.
-  void OnCommitted(GroupId group, raft::Index index, WallTime log_time,
+  void OnCommitted(GroupId group, raft::Index index, const EntryClock& clock,
                    std::string_view payload);
 
   // Whether an entry was committed. Before that nothing is compared.

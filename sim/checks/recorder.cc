@@ -62,6 +62,7 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   ++counts_.invoked;
   ++open_;
   histories_.ReportNewViolations();
+  availability_.OnInvoked(operations_.size() - 1, clock_());
   return operations_.size() - 1;
 }
 
@@ -79,6 +80,7 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
+  availability_.OnInvoked(operations_.size() - 1, clock_());
   return operations_.size() - 1;
 }
 
@@ -129,7 +131,7 @@ void Recorder::End(Ticket ticket) {
   CHECK(!operation.ended) << "an operation ended twice";
   operation.ended = true;
   --open_;
-  availability_.OnEnded(ticket);
+  availability_.OnEnded(ticket, clock_());
 }
 
 void Recorder::Return(Ticket ticket, Value result) {

@@ -54,8 +54,8 @@ class RecorderTest : public testing::Test {
                .session = stamp,
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), log_time_,
-                                payload.view());
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_),
+                                {.log_time = log_time_}, payload.view());
   }
   // Sets the true time, and the log time of the next entries.
   void SetTime(Duration since_epoch) {
@@ -71,7 +71,7 @@ class RecorderTest : public testing::Test {
                .numbers = {number},
                .arguments = arguments});
     const Buffer payload = batch.Finish();
-    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), EntryClock(),
                                 payload.view());
   }
   void CommitIfUnchanged(const std::string& key, const kv::Version& expected,
@@ -89,7 +89,7 @@ class RecorderTest : public testing::Test {
     batch.Add({.op = kv::Op::kSet, .slot = slot, .arguments = arguments});
     batch.EndAtomic();
     const Buffer payload = batch.Finish();
-    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), WallTime(),
+    recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_), EntryClock(),
                                 payload.view());
   }
   void ExpectFound(const std::string& words) {

@@ -169,13 +169,17 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
 
 env::Pending NodeDisk::Issue(Operation operation) {
   if (!scheduler_->BeginCall()) return {};
+  if (operation.kind == Kind::kWrite) scheduler_->Work(operation.size);
   SimState& state = scheduler_->state();
   operation.key = KeyOf(operation);
   operation.begins = scheduler_->effect_time();
   HashIssue(operation);
   DrawFault(&operation);
-  SimTime ends = operation.begins + Latency(operation);
-  if (ends < stalled_until_) {
+  SimTime starts = operation.begins;
+  if (options_.one_at_a_time) starts = std::max(starts, busy_until_);
+  SimTime ends = starts + Latency(operation);
+  busy_until_ = ends;
+  if (ends < StalledUntil(operation)) {
     ends = stalled_until_;
     state.faults.Count(Fault::kDiskStalled);
   }
@@ -227,8 +231,10 @@ void NodeDisk::DrawFault(Operation* operation) {
       planned && (access == DiskAccess::kSync ||
                   (!plan_.any && plan_.kind == DiskAccess::kSync));
   bool fails = planned && !sync_fails;
-  if (access == DiskAccess::kRead)
+  if (access == DiskAccess::kRead) {
     fails |= draws(kReadError, options_.read_error);
+    fails |= HitsUnreadable(*operation);
+  }
   if (access == DiskAccess::kWrite) {
     fails |= draws(kWriteError, options_.write_error);
   }
@@ -241,6 +247,12 @@ void NodeDisk::DrawFault(Operation* operation) {
     operation->sync_fails = operation->kind == Kind::kWrite;
   }
   operation->failing = fails || sync_fails;
+}
+
+bool NodeDisk::HitsUnreadable(const Operation& operation) const {
+  return operation.kind == Kind::kRead && operation.name == unreadable_.file &&
+         operation.offset < unreadable_.offset + unreadable_.size &&
+         unreadable_.offset < operation.offset + operation.size;
 }
 
 void NodeDisk::CountFailure(Fault fault) {
@@ -291,7 +303,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
 void NodeDisk::DiskEvent(uint64_t id) {
   Operation* operation = operations_.Find(id);
   if (operation == nullptr) return;  // Its process died.
-  if (stalled_until_ > scheduler_->state().now) {
+  if (StalledUntil(*operation) > scheduler_->state().now) {
     scheduler_->state().faults.Count(Fault::kDiskStalled);
     scheduler_->state().queue.Push(stalled_until_,
                                    {kEventDisk, scheduler_->id().value(), id});
@@ -399,7 +411,10 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
   };
   switch (operation->kind) {
     case Kind::kOpen:
-      if (!exists && operation->mode == OpenMode::kExisting) {
+      if (files_.size() >= open_files_max_) {
+        CountFailure(Fault::kDiskOpenLimit);
+        operation->status = absl::ResourceExhaustedError("too many open files");
+      } else if (!exists && operation->mode == OpenMode::kExisting) {
         operation->status = missing();
       } else if (exists && operation->mode == OpenMode::kCreate) {
         operation->status =
@@ -596,7 +611,9 @@ void NodeDisk::FailNth(bool any, DiskAccess kind, uint64_t nth,
 
 void NodeDisk::Heal() {
   plan_ = {};
-  stalled_until_ = SimTime::Min();
+  unreadable_ = {};
+  open_files_max_ = kOpenFilesMax;
+  StallUntil(SimTime::Min());
 }
 
 }  // namespace quorate::sim

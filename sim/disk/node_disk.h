@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -51,7 +52,17 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
 
   // ---- Faults.
   DiskOptions& options() { return options_; }
-  void StallUntil(SimTime time) { stalled_until_ = time; }
+  // No operation completes before `time`; with a name, none on that file.
+  void StallUntil(SimTime time, std::string file = "") {
+    stalled_until_ = time;
+    stalled_file_ = std::move(file);
+  }
+  // Reads of these bytes of the file fail until Heal.
+  void SetUnreadable(std::string file, uint64_t offset, uint64_t size) {
+    unreadable_ = {std::move(file), offset, size};
+  }
+  // Files cannot be opened while this many more than now are open. Until Heal.
+  void LimitOpenFiles(size_t more) { open_files_max_ = files_.size() + more; }
   // The `nth` operation of the kind from now on fails. 0 disarms.
   void FailNth(bool any, DiskAccess kind, uint64_t nth, bool persistent);
   void Heal();
@@ -66,6 +77,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
 
  private:
   friend class NodeFile;
+  static constexpr size_t kOpenFilesMax = size_t{1} << 20;
 
   enum class Kind : uint8_t {
     kOpen,
@@ -120,6 +132,12 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
            (operation.kind == Kind::kWrite &&
             operation.durability == env::Durability::kDurable);
   }
+  // The time before which a stall keeps the operation from completing.
+  SimTime StalledUntil(const Operation& operation) const {
+    const bool hit = stalled_file_.empty() || stalled_file_ == operation.name;
+    return hit ? stalled_until_ : SimTime::Min();
+  }
+  bool HitsUnreadable(const Operation& operation) const;
   void DrawFault(Operation* operation);
   void CountFailure(Fault fault);
   bool Planned(const Operation& operation);
@@ -154,6 +172,15 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   uint64_t failures_ = 0;
   uint64_t changes_ = 0;
   SimTime stalled_until_ = SimTime::Min();
+  std::string stalled_file_;  // Empty: all files.
+  // When the last operation of a disk that carries out one at a time ends.
+  SimTime busy_until_ = SimTime::Min();
+  struct Range {
+    std::string file;  // Empty: no range.
+    uint64_t offset = 0;
+    uint64_t size = 0;
+  } unreadable_;
+  size_t open_files_max_ = kOpenFilesMax;
   struct Plan {
     uint64_t nth = 0;  // 0: not armed.
     bool any = false;

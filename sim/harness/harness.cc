@@ -63,6 +63,7 @@ void Harness::Execute(Subject& subject) {
   if (schedule_.has_value()) schedule_->HealAll();
   subject.OnHealed(nodes_);
   Settle(subject, Stage::kAll);
+  if (!violated()) Probe(subject, Stage::kAll);
   if (!violated()) subject.CompareReplicas();
   if (LosesPower()) LosePower(subject);
   if (!violated()) subject.Finish();

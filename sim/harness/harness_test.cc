@@ -104,20 +104,21 @@ class HarnessTest : public testing::Test {
 
 TEST_F(HarnessTest, WithoutFaults_AllPhasesButTheLossOfPower) {
   EXPECT_TRUE(Run(SmallSubject::Mistake::kNone, /*faults=*/false).ok());
-  EXPECT_EQ(story_, (std::vector<std::string>{
-                        "healed 3", "stop clients", "probe 0", "conditions 0",
-                        "healed 3", "conditions 1", "compare", "finish"}));
+  EXPECT_EQ(story_,
+            (std::vector<std::string>{
+                "healed 3", "stop clients", "probe 0", "conditions 0",
+                "healed 3", "conditions 1", "probe 1", "compare", "finish"}));
 }
 
 TEST_F(HarnessTest, WithFaults_AMajorityThenAllThenALossOfPower) {
   const HarnessResult result = Run(SmallSubject::Mistake::kNone);
   EXPECT_TRUE(result.ok());
-  ASSERT_EQ(story_.size(), 11u);
+  ASSERT_EQ(story_.size(), 12u);
   EXPECT_TRUE(story_[0] == "healed 2" || story_[0] == "healed 3");
   EXPECT_EQ(std::vector<std::string>(story_.begin() + 4, story_.end()),
-            (std::vector<std::string>{"healed 3", "conditions 1", "compare",
-                                      "conditions 2", "probe 2", "compare",
-                                      "finish"}));
+            (std::vector<std::string>{"healed 3", "conditions 1", "probe 1",
+                                      "compare", "conditions 2", "probe 2",
+                                      "compare", "finish"}));
 }
 
 TEST_F(HarnessTest, ClientsThatNeverFinish_Liveness) {

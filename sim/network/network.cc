@@ -131,12 +131,14 @@ void Network::Send(NetworkMessage message) {
     state_->faults.Count(Fault::kMessageOverflow);
     return;
   }
-  Duration latency = options.latency_min + link.extra_latency;
+  Duration latency = options.latency_min + link.distance + link.extra_latency;
   latency = latency + state_->Delay(kJitter, key, options.jitter,
                                     options.jitter_max, Fault::kMessageJitter);
   latency = latency + state_->Delay(kSpike, key, options.spike,
                                     options.spike_max, Fault::kMessageSpike);
-  SimTime arrives = std::max(message.departs + latency, lane.last_arrival);
+  const SimTime departs = link.Transmit(message.departs, message.bytes.size(),
+                                        options.bytes_per_second);
+  SimTime arrives = std::max(departs + latency, lane.last_arrival);
   Remember(message, &link);
   const auto late = [&](Duration most) {
     return state_->choices.Between(kLate, key, Nanoseconds(1), most);

@@ -54,6 +54,18 @@ struct NetworkLink {
   int blocks = 0;  // The number of partitions that block it.
   SimTime clogged_until = SimTime::Min();
   Duration extra_latency;
+  // Part of the shape of the world: no healing changes it.
+  Duration distance;
+  // When the last byte that was sent has left. For links of bounded bandwidth.
+  SimTime free_at = SimTime::Min();
+  // When bytes that are sent at `departs` have left. 0: no bound.
+  SimTime Transmit(SimTime departs, size_t bytes, int64_t bytes_per_second) {
+    if (bytes_per_second == 0) return departs;
+    free_at = std::max(free_at, departs) +
+              Nanoseconds(static_cast<int64_t>(bytes) * 1'000'000'000 /
+                          bytes_per_second);
+    return free_at;
+  }
   // For messages:
   struct Lane {
     SimTime last_arrival = SimTime::Min();

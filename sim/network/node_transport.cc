@@ -79,6 +79,7 @@ void NodeTransport::Send(NodeId to, env::Lane lane,
   for (const Buffer& piece : pieces) size += piece.size();
   CHECK_LE(size, env::kMessageBytesMax);
   if (receiver_ == nullptr || !scheduler_->BeginCall()) return;
+  scheduler_->Work(size);
   const Peer* peer = FindPeer(to);
   if (peer == nullptr || peer->machine == MachineId()) return;
   NetworkMessage message;

@@ -89,6 +89,7 @@ void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
   if (end.state != StreamEnd::State::kOpen || !end.failure.ok()) return;
   CHECK(!end.ended) << "a write after End";
   if (!end.node->scheduler().BeginCall() || bytes.empty()) return;
+  end.node->scheduler().Work(bytes.size());
   end.unsent_bytes += bytes.size();
   end.written_bytes += bytes.size();
   end.unsent.push_back(std::move(bytes));
@@ -209,10 +210,13 @@ void StreamNet::Close(uint64_t id, int side) {
 
 // ---- Sending
 
+NetworkLink& StreamNet::LinkOf(const StreamEnd& from, const StreamEnd& to) {
+  return network_->link(from.node->scheduler().id(), to.node->scheduler().id());
+}
+
 Duration StreamNet::LatencyTo(const StreamEnd& from, const StreamEnd& to) {
-  return state_->streams.latency_min +
-         network_->link(from.node->scheduler().id(), to.node->scheduler().id())
-             .extra_latency;
+  const NetworkLink& link = LinkOf(from, to);
+  return state_->streams.latency_min + link.distance + link.extra_latency;
 }
 
 void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
@@ -262,13 +266,16 @@ void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
   Stream& stream = *Find(id);
   StreamPipe& pipe = stream.pipes[side];
   const StreamOptions& options = state_->streams;
-  const SimTime departs = stream.ends[side].node->scheduler().effect_time();
+  const StreamEnd& from = stream.ends[side];
+  const StreamEnd& to = stream.ends[1 - side];
+  const SimTime departs =
+      LinkOf(from, to).Transmit(from.node->scheduler().effect_time(),
+                                bytes.size(), state_->network.bytes_per_second);
   const Duration jitter =
       state_->Delay(kJitter, {Encode(stream.key, side), pipe.segments++},
                     options.jitter, options.jitter_max, Fault::kStreamJitter);
-  const SimTime arrives = std::max(
-      pipe.last_arrival,
-      departs + LatencyTo(stream.ends[side], stream.ends[1 - side]) + jitter);
+  const SimTime arrives =
+      std::max(pipe.last_arrival, departs + LatencyTo(from, to) + jitter);
   pipe.last_arrival = arrives;
   pipe.bytes += bytes.size();
   pipe.in_flight.push_back({std::move(bytes), departs, arrives, fin});

@@ -153,6 +153,7 @@ class StreamNet {
   void QueueInput(uint64_t id, int side, From from);
   bool TellBytes(uint64_t id, int side);
   void MaybeRemove(uint64_t id);
+  NetworkLink& LinkOf(const StreamEnd& from, const StreamEnd& to);
   Duration LatencyTo(const StreamEnd& from, const StreamEnd& to);
   void DropPipe(StreamPipe* pipe);
 

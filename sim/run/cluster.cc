@@ -25,13 +25,7 @@ class Cluster::Program final : public ReplicaObserver {
                         &cluster->replica_checker_),
         cluster_(cluster),
         node_(node),
-        peer_streams_(
-            cluster->options_.peer_streams.has_value()
-                ? std::make_unique<raft::StreamTransport>(
-                      env.loop, env.streams, env.tracer,
-                      env.random.Fork("sim.peer_streams", node.value()),
-                      *cluster->options_.peer_streams)
-                : nullptr),
+        peer_streams_(MakePeerStreams(env, cluster->options_, node)),
         env_{.loop = env.loop,
              .disk = env.disk,
              .transport = peer_streams_ == nullptr
@@ -101,7 +95,9 @@ class Cluster::Program final : public ReplicaObserver {
   }
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
-    if (store != nullptr && store->counters().duplicates_answered > 0) {
+    if (store == nullptr) return;
+    const uint64_t answered = store->counters().duplicates_answered;
+    if (answered > std::exchange(duplicates_answered_[group], answered)) {
       cluster_->Mark(node_, "kv.duplicate_answered_from_session");
     }
   }
@@ -117,6 +113,16 @@ class Cluster::Program final : public ReplicaObserver {
   }
 
  private:
+  static std::unique_ptr<raft::StreamTransport> MakePeerStreams(
+      env::Env& env, const ClusterOptions& cluster, NodeId node) {
+    if (!cluster.peer_streams.has_value()) return nullptr;
+    raft::TransportOptions options = *cluster.peer_streams;
+    options.buggify = &env.buggify;
+    return std::make_unique<raft::StreamTransport>(
+        env.loop, env.streams, env.tracer,
+        env.random.Fork("sim.peer_streams", node.value()), options);
+  }
+
   // Whether the disk changes in a rare way: a snapshot is installed, or a
   // conflicting suffix is replaced.
   static bool IsRare(const raft::Output& output) {
@@ -188,6 +194,7 @@ class Cluster::Program final : public ReplicaObserver {
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
   uint64_t turns_ = 0;
+  std::map<GroupId, uint64_t> duplicates_answered_;
   // The leader that sends a snapshot. Zero: no snapshot is being received.
   std::map<GroupId, NodeId> snapshot_from_;
 };
@@ -326,6 +333,15 @@ std::vector<std::string> Cluster::resp_cluster_addresses() const {
   std::vector<std::string> addresses;
   for (const node::NodeConfig& node : nodes_) {
     addresses.push_back(node.resp_cluster);
+  }
+  return addresses;
+}
+
+std::vector<std::string> Cluster::all_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) {
+    addresses.insert(addresses.end(),
+                     {node.resp, node.resp_cluster, node.http, node.peer});
   }
   return addresses;
 }

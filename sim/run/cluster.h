@@ -99,6 +99,8 @@ class Cluster {
   // clients.
   std::vector<std::string> resp_addresses() const;
   std::vector<std::string> resp_cluster_addresses() const;
+  // Every address at which nodes may listen.
+  std::vector<std::string> all_addresses() const;
   // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const;
   // The running node that considers itself the leader of the group, in the

@@ -38,6 +38,17 @@ bool ClusterChecks::HasMajority(GroupId group,
   return false;
 }
 
+size_t ClusterChecks::VotersAmong(
+    const node::ShardConfig& shard,
+    const std::vector<MachineId>& machines) const {
+  const auto voters = std::count_if(
+      shard.replicas.begin(), shard.replicas.end(), [&](NodeId node) {
+        return std::find(machines.begin(), machines.end(),
+                         cluster_.machine(node)) != machines.end();
+      });
+  return static_cast<size_t>(voters);
+}
+
 bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
   for (const node::ShardConfig& shard : cluster_.shards()) {
     const NodeId leader = cluster_.LeaderOf(shard.group);

@@ -25,6 +25,9 @@ class ClusterChecks {
   // Whether a majority of the group's voters are among `machines` and must
   // work.
   bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
+  // How many voters of the shard's group are among `machines`.
+  size_t VotersAmong(const node::ShardConfig& shard,
+                     const std::vector<MachineId>& machines) const;
   // Whether every replica on `machines` has applied all entries of its leader,
   // and knows the same leader. Replicas that a fault of their disk keeps from
   // starting are left out.

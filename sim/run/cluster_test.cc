@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "raft/core/core.h"
+#include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
 #include "sim/world/world.h"
@@ -233,6 +234,54 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   small.world().Crash(machine, CrashKind::kProcess);
   cluster.SetDamaged([machine](MachineId one) { return one == machine; });
   EXPECT_TRUE(settled());
+}
+
+// The log times of a group whose leader's clock is `error` ahead of the true
+// time, in an election after the first one.
+std::vector<std::string> ViolationsOfAWrongClock(Duration error, bool bounded) {
+  Small small(1);
+  World& world = small.world();
+  Cluster& cluster = small.cluster();
+  ExpiryChecker checker([&](std::string what) { world.Violate(what); });
+  checker.SetClocks({.epoch = WorldOptions().epoch});
+  cluster.SetCommitHook([&](GroupId group, const raft::Entry& entry) {
+    checker.OnEntry(group, world.now(),
+                    {.term = entry.term,
+                     .log_time = entry.log_time,
+                     .bounded = entry.leader_wall.bounded()});
+  });
+  const NodeId first = small.Elect();
+  world.RunFor(Seconds(1));
+  for (const NodeId node : {NodeId(1), NodeId(2), NodeId(3)}) {
+    if (node == first) continue;
+    SimClock& clock = world.clock(cluster.machine(node));
+    clock.SetWallLatestKnown(bounded);
+    clock.SetWallOffset(error);
+    world.ClockChanged(cluster.machine(node));
+  }
+  world.Crash(cluster.machine(first), CrashKind::kMachine);
+  small.Elect(first);
+  world.RunFor(Seconds(1));
+  return world.violations();
+}
+
+TEST(Clocks, ErrorWithinTheStatedBound_IsHarmless) {
+  EXPECT_EQ(ViolationsOfAWrongClock(Milliseconds(10), true),
+            std::vector<std::string>{});
+}
+
+// Nothing protects from a clock that states a bound and breaks it.
+TEST(Clocks, ErrorBeyondTheStatedBound_IsSeen) {
+  const auto violations = ViolationsOfAWrongClock(Seconds(3600), true);
+  ASSERT_FALSE(violations.empty());
+  EXPECT_TRUE(violations[0].starts_with("log time: ")) << violations[0];
+}
+
+TEST(Clocks, WrongClockThatStatesNoBound_IsHarmless) {
+  EXPECT_EQ(ViolationsOfAWrongClock(Seconds(3600), false),
+            std::vector<std::string>{});
+  EXPECT_EQ(ViolationsOfAWrongClock(Seconds(-3600), false),
+            std::vector<std::string>{});
 }
 
 }  // namespace

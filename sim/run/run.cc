@@ -18,15 +18,25 @@
 #include "sim/schedule/schedule.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
+#include "sim/workload/noise_client.h"
 
 namespace quorate::sim {
 namespace {
 
 constexpr Duration kIdle = Seconds(2);
+// After the last healing, until the last faults at marks have ended.
+constexpr Duration kCalm = Seconds(5);
+// An operation in the calm: time for a client that tries some nodes, and for
+// so many trips to the farthest node.
+constexpr Duration kCalmBound = Seconds(3);
+constexpr int64_t kCalmTrips = 40;
+// A leader checks its quorum once per election timeout.
+constexpr int64_t kLeaderTimeouts = 4;
 // The elections that a calm group may need before it serves.
 constexpr int64_t kElectionTimeouts = 10;
 
 constexpr ChoiceSite kDeepClient("workload.deep_client");
+constexpr ChoiceSite kNoise("workload.noise");
 
 HarnessOptions HarnessOptionsOf(const RunOptions& options) {
   return {.seed = options.seed,
@@ -66,7 +76,10 @@ class Run::Impl final : public Subject {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.log().OnCommitted(
-          group, entry.index, entry.log_time,
+          group, entry.index,
+          {.term = entry.term,
+           .log_time = entry.log_time,
+           .bounded = entry.leader_wall.bounded()},
           commands ? entry.payload.view() : std::string_view());
     });
     cluster_.SetStateHook(
@@ -77,17 +90,23 @@ class Run::Impl final : public Subject {
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
-        cluster_.Mark(NodeId(1), "client.read_across_leader_change");
+        const NodeId leader = cluster_.LeaderOf(cluster_.GroupOf(key));
+        cluster_.Mark(leader == NodeId() ? NodeId(1) : leader,
+                      "client.read_across_leader_change");
       }
     });
     recorder_.SetClocks({.epoch = WorldOptions().epoch,
                          .lag_max = [this] { return ClockLag(); },
-                         .lost = [this] { return ClockLoss(); }});
+                         .lost = [this] { return ClockLoss(); },
+                         .gained = [this] { return ClockGain(); },
+                         .slowed = [this] { return ClockSlowness(); }});
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;
+    world_.network_options().bytes_per_second = shape_.bytes_per_second;
     for (uint64_t node = 1; node <= cluster_.machines().size(); ++node) {
-      draw_.DrawDisk(NodeId(node),
-                     &world_.disk_options(cluster_.machine(NodeId(node))));
+      const MachineId machine = cluster_.machine(NodeId(node));
+      draw_.DrawDisk(NodeId(node), &world_.disk_options(machine));
+      draw_.DrawLoop(NodeId(node), &world_.loop_options(machine));
     }
   }
 
@@ -114,7 +133,10 @@ class Run::Impl final : public Subject {
   bool ClientsIdle() const override;
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
-  void CompareReplicas() override { checks_.CompareStates(); }
+  void CompareReplicas() override {
+    EndCalm();
+    checks_.CompareStates();
+  }
   void Finish() override { recorder_.Finish(); }
   std::string Describe() const override;
 
@@ -123,7 +145,7 @@ class Run::Impl final : public Subject {
   Duration ClockLag() {
     Duration most;
     for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, world_.clock(machine).wall_error_bound() * 2);
+      most = std::max(most, world_.clock(machine).widest_error_bound() * 2);
     }
     return most;
   }
@@ -135,10 +157,29 @@ class Run::Impl final : public Subject {
     }
     return most;
   }
+  Duration ClockGain() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).gained(world_.now()));
+    }
+    return most;
+  }
+  Duration ClockSlowness() {
+    Duration most;
+    for (const MachineId machine : cluster_.machines()) {
+      most = std::max(most, world_.clock(machine).slowed(world_.now()));
+    }
+    return most;
+  }
   void CheckAvailability();
+  // A leader that hears no majority must give up its role.
+  void CheckLeaders();
+  void BeginCalm();
+  void EndCalm();
   // Time for an operation of which no fault is in the way.
   Duration AvailabilityBound() const;
   void StartClients();
+  void StartNoise();
   // Number keys, enough for each group to own some.
   std::vector<std::string> NumberKeys() const;
 
@@ -153,13 +194,18 @@ class Run::Impl final : public Subject {
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
+  // How many leaderships had begun before the calm.
+  std::optional<size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
   std::vector<WorkloadClient*> clients_;  // Owned by their machines.
   // Owned by its machine. Null in most runs.
   DeepClient* deep_client_ = nullptr;
+  // Owned by its machine. Null in most runs.
+  NoiseClient* noise_client_ = nullptr;
   std::vector<MachineId> client_machines_;
   std::vector<IssuedOperation> issued_;
-  std::vector<MachineId> healed_;  // The nodes that must work.
+  std::vector<MachineId> healed_;      // The nodes that must work.
+  std::vector<FaultFamily> families_;  // Those that are on.
 };
 
 Duration Run::Impl::AvailabilityBound() const {
@@ -186,6 +232,33 @@ void Run::Impl::CheckAvailability() {
                                   .calm_since = calm_.since(),
                                   .bound = availability_bound_,
                                   .can_serve = can_serve});
+  CheckLeaders();
+}
+
+void Run::Impl::CheckLeaders() {
+  const Duration patience =
+      node::RaftConfig().election_timeout_max * kLeaderTimeouts;
+  if (world_.now() - calm_.since() < patience) return;
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const node::Server* const server = cluster_.server(config.id);
+    if (server == nullptr) continue;
+    const std::vector<MachineId>& part =
+        calm_.PartOf(cluster_.machine(config.id));
+    if (part.empty()) continue;
+    for (const node::ShardConfig& shard : cluster_.shards()) {
+      const raft::Core* const core = server->host().core(shard.group);
+      if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
+          checks_.VotersAmong(shard, part) * 2 > shard.replicas.size()) {
+        continue;
+      }
+      world_.Violate(absl::StrCat("check-quorum: node ", config.id.value(),
+                                  " still leads group ", shard.group.value(),
+                                  " without a majority, which it has not "
+                                  "heard since ",
+                                  calm_.since().ms(), " ms"));
+      return;
+    }
+  }
 }
 
 void Run::Impl::StartClients() {
@@ -219,6 +292,7 @@ void Run::Impl::StartClients() {
       return program;
     });
   }
+  StartNoise();
   if (!world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) return;
   const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
   client_machines_.push_back(machine);
@@ -231,9 +305,23 @@ void Run::Impl::StartClients() {
   });
 }
 
+void Run::Impl::StartNoise() {
+  if (!world_.choices().Chance(kNoise, 0, 0, {1, 4})) return;
+  const MachineId machine =
+      world_.AddMachine({.name = "noise_client", .client = true});
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<NoiseClient>(env, cluster_.all_addresses());
+    noise_client_ = program.get();
+    return program;
+  });
+}
+
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
   StartClients();
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
+  }
   std::vector<std::vector<MachineId>> groups;
   for (const node::ShardConfig& shard : cluster_.shards()) {
     std::vector<MachineId>& group = groups.emplace_back();
@@ -265,10 +353,14 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
   cluster_.SetErased([&schedule](MachineId machine) {
     return schedule.erased().contains(machine);
   });
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    if (schedule.on(family)) families_.push_back(family);
+  }
 }
 
 void Run::Impl::StopClients() {
   for (WorkloadClient* client : clients_) client->StopIssuing();
+  if (noise_client_ != nullptr) noise_client_->Stop();
   if (deep_client_ == nullptr) return;
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {
@@ -321,6 +413,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back({"reading every key", read_all, kIdle});
       break;
     case Stage::kAll:
+      probes.push_back({"writing in the calm", [this] { BeginCalm(); }, kCalm});
       break;
     case Stage::kPowerLoss:
       probes.push_back(
@@ -329,6 +422,27 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       break;
   }
   return probes;
+}
+
+void Run::Impl::BeginCalm() {
+  Duration farthest;
+  for (const MachineId node : cluster_.machines()) {
+    farthest = std::max(farthest, world_.distance(node));
+  }
+  recorder_.availability().BeginCalm(kCalmBound + farthest * kCalmTrips);
+  calm_leaderships_ = cluster_.leaderships().size();
+  clients_[0]->AddToEach(NumberKeys());
+}
+
+// A leadership may be given to the preferred node of its group.
+void Run::Impl::EndCalm() {
+  recorder_.availability().EndCalm();
+  if (!calm_leaderships_.has_value()) return;
+  const size_t begun = cluster_.leaderships().size() - *calm_leaderships_;
+  calm_leaderships_.reset();
+  if (begun <= cluster_.shards().size()) return;
+  world_.Violate(absl::StrCat("availability: ", begun,
+                              " leaderships began though no fault was left"));
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
@@ -391,6 +505,14 @@ RunReport Run::Impl::Current() const {
     if (count > 0) report.faults[std::string(FaultName(fault))] = count;
   }
   for (const auto& [name, count] : world_.marks()) report.marks[name] = count;
+  for (const auto& [name, count] : world_.points()) {
+    report.drawn[absl::StrCat("point.", name)] = count;
+  }
+  for (const FaultFamily family : families_) {
+    report
+        .drawn[absl::StrCat("family.", std::string(FaultFamilyName(family)))] =
+        1;
+  }
   return report;
 }
 

@@ -65,13 +65,33 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
   shape.link_latency = Microseconds(Pick<int64_t>(
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
+  shape.bytes_per_second = Pick<int64_t>("shape.bytes_per_second", 0,
+                                         {0, 0, 0, 0, 50'000'000, 10'000'000});
+  // Links that carry large values all the time would never be free.
+  if (shape.large_value_bytes > Shape().large_value_bytes) {
+    shape.bytes_per_second *= 20;
+  }
   return shape;
+}
+
+void ShapeDraw::DrawLoop(NodeId node, LoopOptions* loop) {
+  loop->input_cost = Nanoseconds(Pick<int64_t>(
+      "shape.input_cost_ns", node.value(), {100, 100, 100, 10'000}));
+  loop->byte_cost = Nanoseconds(
+      Pick<int64_t>("shape.byte_cost_ns", node.value(), {0, 0, 0, 1, 20}));
+}
+
+Duration ShapeDraw::DrawDistance(NodeId node) {
+  return Microseconds(Pick<int64_t>("shape.distance_us", node.value(),
+                                    {0, 0, 0, 0, 0, 0, 2'000, 8'000}));
 }
 
 void ShapeDraw::DrawDisk(NodeId node, DiskOptions* disk) {
   disk->sync_latency =
       Microseconds(Pick<int64_t>("shape.disk.sync_latency_us", node.value(),
                                  {200, 200, 200, 200, 2'000, 10'000}));
+  disk->one_at_a_time = Pick<uint32_t>("shape.disk.one_at_a_time", node.value(),
+                                       {0, 0, 0, 1}) != 0;
   disk->read_latency = Microseconds(Pick<int64_t>(
       "shape.disk.read_latency_us", node.value(), {50, 50, 50, 50, 5'000}));
 }

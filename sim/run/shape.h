@@ -49,6 +49,8 @@ struct Shape {
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;
+  // Of each direction of each link. 0: no bound.
+  int64_t bytes_per_second = 0;
 };
 
 // Draws the shapes and settings of runs, and lists what it drew.
@@ -62,6 +64,10 @@ class ShapeDraw {
   node::Config DrawConfig(NodeId node, const Shape& shape);
   // The least latencies of one node's disk.
   void DrawDisk(NodeId node, DiskOptions* disk);
+  // The cost of one node's turns.
+  void DrawLoop(NodeId node, LoopOptions* loop);
+  // By how much one node is farther away from all others.
+  Duration DrawDistance(NodeId node);
 
   // The habits of one client, which is numbered from 1.
   ClientHabits DrawClient(uint32_t client);

@@ -20,6 +20,9 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
     draw.DrawConfig(NodeId(1), {});
     DiskOptions disk;
     draw.DrawDisk(NodeId(1), &disk);
+    LoopOptions loop;
+    draw.DrawLoop(NodeId(1), &loop);
+    draw.DrawDistance(NodeId(1));
     for (const auto& [value, count] : draw.drawn()) ++runs[value];
   }
   EXPECT_GT(runs.size(), 60u);

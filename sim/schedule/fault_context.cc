@@ -1,5 +1,7 @@
 #include "sim/schedule/fault_context.h"
 
+#include <utility>
+
 #include "env/check.h"
 
 namespace quorate::sim {
@@ -38,12 +40,27 @@ void FaultContext::Partition(Duration length, const char* kind, Links links) {
     what += " " + Name(from) + ">" + Name(to);
   }
   Note(what);
-  world_->At(world_->now() + length, [this, links = std::move(links)] {
+  const uint64_t number = partitions_begun_++;
+  partitions_.emplace(number, std::move(links));
+  world_->At(world_->now() + length, [this, number] {
+    const auto partition = partitions_.find(number);
     // The liveness phase has unblocked the links of the healed nodes already.
-    if (liveness_) return;
-    for (const auto& [from, to] : links) world_->UnblockLink(from, to);
+    if (liveness_ || partition == partitions_.end()) return;
+    EndPartition(partition->second);
+    partitions_.erase(partition);
     Note("partition ends");
   });
+}
+
+void FaultContext::EndPartition(const Links& links) {
+  for (const auto& [from, to] : links) world_->UnblockLink(from, to);
+}
+
+bool FaultContext::EndPartitions() {
+  const absl::btree_map<uint64_t, Links> partitions =
+      std::exchange(partitions_, {});
+  for (const auto& [number, links] : partitions) EndPartition(links);
+  return !partitions.empty();
 }
 
 void FaultContext::RestartIfDown(MachineId node) {
@@ -52,6 +69,14 @@ void FaultContext::RestartIfDown(MachineId node) {
   if (world_->running(node)) return;
   world_->Restart(node);
   Note("restart " + Name(node));
+}
+
+std::string FaultContext::FileToStall(
+    MachineId node,
+    absl::FunctionRef<uint64_t(uint64_t which, uint64_t bound)> draw) const {
+  const std::vector<std::string> files = world_->DiskFiles(node);
+  if (files.empty() || draw(0, 2) == 0) return "";
+  return files[draw(1, files.size())];
 }
 
 void FaultContext::KillAndRestart(MachineId node) {

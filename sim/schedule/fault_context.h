@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/world/world.h"
 
@@ -65,9 +67,16 @@ class FaultContext {
   static void AddLink(MachineId from, MachineId to, Links* links);
   // Blocks the links for `length`. `kind` describes the partition.
   void Partition(Duration length, const char* kind, Links links);
+  // Ends all partitions now. False: there was none.
+  bool EndPartitions();
   // Disarms crashes that were planned for the node, and starts it if it is
   // down.
   void RestartIfDown(MachineId node);
+  // In half of the draws one file of the node, else none, which stands for all.
+  // `draw(which, bound)` draws a number below `bound`.
+  std::string FileToStall(
+      MachineId node,
+      absl::FunctionRef<uint64_t(uint64_t which, uint64_t bound)> draw) const;
   // Kills the node if it runs, then starts it: a supervisor does so with a
   // process that stopped working.
   void KillAndRestart(MachineId node);
@@ -79,9 +88,14 @@ class FaultContext {
   }
 
  private:
+  void EndPartition(const Links& links);
+
   World* const world_;
   ScheduleOptions options_;
   std::vector<Entry> entries_;
+  // The partitions that have not ended, by number.
+  absl::btree_map<uint64_t, Links> partitions_;
+  uint64_t partitions_begun_ = 0;
   bool liveness_ = false;
   absl::btree_set<MachineId> healed_;
   absl::btree_set<MachineId> had_disk_failure_;

@@ -91,17 +91,9 @@ void FaultTriggers::MaybeEndPartitions(const FaultTrigger& trigger) {
   if (draw < 2 * kWaitMax) return;
   const Duration wait = Milliseconds(static_cast<int64_t>(draw % kWaitMax));
   World& world = context_->world();
-  world.At(world.now() + wait, [this, &world] {
-    if (context_->liveness()) return;
-    bool any = false;
-    for (const MachineId from : context_->nodes()) {
-      for (const MachineId to : context_->nodes()) {
-        if (from == to || !world.blocked(from, to)) continue;
-        world.UnblockLink(from, to);
-        any = true;
-      }
-    }
-    if (any) context_->Note("all partitions end at a trigger");
+  world.At(world.now() + wait, [this] {
+    if (context_->liveness() || !context_->EndPartitions()) return;
+    context_->Note("all partitions end at a trigger");
   });
 }
 
@@ -119,7 +111,11 @@ void FaultTriggers::Inject(MachineId node, FaultFamily family,
       world.PauseAfterCalls(node, 1 + pick(1, 30), length);
       return;
     case FaultFamily::kDiskSlow:
-      world.StallDisk(node, world.now() + length);
+      world.StallDisk(
+          node, world.now() + length,
+          context_->FileToStall(node, [&](uint64_t which, uint64_t bound) {
+            return pick(1 + which, bound);
+          }));
       return;
     case FaultFamily::kPartition: {
       const uint64_t way = pick(1, 3);

@@ -316,25 +316,52 @@ void PlannedFaults::OpenPause(const FaultWindow& window) {
 
 void PlannedFaults::OpenStall(const FaultWindow& window) {
   const MachineId node = window.PickNode();
+  const std::string file =
+      context_->FileToStall(node, [&](uint64_t which, uint64_t bound) {
+        return window.Pick(1 + which, bound);
+      });
   context_->world().StallDisk(
       node,
-      context_->world().now() + window.Length(Milliseconds(50), Seconds(5)));
-  context_->Note("stalled disk " + context_->Name(node));
+      context_->world().now() + window.Length(Milliseconds(50), Seconds(5)),
+      file);
+  context_->Note("stalled disk " + context_->Name(node) +
+                 (file.empty() ? "" : " " + file));
 }
 
 void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   MachineId node;
   if (!swarm_->PickDiskFaultTarget(window, &node)) return;
+  World& world = context_->world();
+  context_->AddDiskFailure(node);
   constexpr World::DiskOperation kKinds[] = {
       World::DiskOperation::kAny, World::DiskOperation::kWrite,
       World::DiskOperation::kSync, World::DiskOperation::kRead};
-  const World::DiskOperation kind = kKinds[window.Pick(1, 4)];
-  context_->world().FailDiskOperation(node, kind, 1 + window.Pick(2, 20),
-                                      window.Pick(3, 2) == 1);
-  context_->AddDiskFailure(node);
-  context_->Note("disk errors " + context_->Name(node));
-  // A node reads most at its start, so it is restarted.
-  if (kind == World::DiskOperation::kRead) context_->KillAndRestart(node);
+  switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 2)) {
+    case std::size(kKinds):
+      world.LimitOpenFiles(node, window.Pick(2, 3));
+      context_->Note("no descriptors " + context_->Name(node));
+      break;
+    case std::size(kKinds) + 1: {
+      const std::vector<std::string> files = world.DiskFiles(node);
+      if (files.empty()) return;
+      const std::string& file = files[window.Pick(2, files.size())];
+      const uint64_t size = world.DiskFileSize(node, file);
+      const uint64_t offset = window.Pick(3, size + 1);
+      world.MakeUnreadable(node, file, offset, 1 + window.Pick(4, 8192));
+      context_->Note("unreadable bytes of " + context_->Name(node) + " " +
+                     file);
+      // A node reads most at its start, so it is restarted.
+      context_->KillAndRestart(node);
+      break;
+    }
+    default:
+      world.FailDiskOperation(node, kKinds[what], 1 + window.Pick(2, 20),
+                              window.Pick(3, 2) == 1);
+      context_->Note("disk errors " + context_->Name(node));
+      if (kKinds[what] == World::DiskOperation::kRead) {
+        context_->KillAndRestart(node);
+      }
+  }
   // The program may have stopped itself. A supervisor starts it again on a
   // disk that works.
   context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
@@ -376,7 +403,31 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
 void PlannedFaults::OpenClock(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   SimClock& clock = context_->world().clock(node);
-  switch (window.Pick(1, 3)) {
+  switch (window.Pick(1, 5)) {
+    case 3: {
+      // A daemon becomes more or less certain of the clock. The offset is
+      // within the new bound.
+      constexpr int64_t kBoundsMs[] = {10, 1, 100, 1'000};
+      const Duration widest = Milliseconds(kBoundsMs[window.Pick(3, 4)]);
+      const auto bound = static_cast<uint64_t>(widest.ns());
+      clock.SetWallErrorBound(widest);
+      clock.SetWallOffset(
+          Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
+                   static_cast<int64_t>(bound)));
+      context_->world().faults().Count(Fault::kClockBound);
+      context_->Note("another clock error bound " + context_->Name(node));
+      break;
+    }
+    case 4:
+      // No daemon disciplines the clock, so it may be wrong by hours.
+      if (!clock.wall_latest_known()) {
+        clock.SetWallOffset(
+            Seconds(static_cast<int64_t>(window.Pick(2, 4 * 3600)) - 2 * 3600));
+        context_->world().faults().Count(Fault::kClockWrong);
+        context_->Note("wrong wall clock " + context_->Name(node));
+        break;
+      }
+      [[fallthrough]];
     case 0: {
       const auto bound = static_cast<uint64_t>(
           std::max<int64_t>(0, clock.wall_error_bound().ns()));

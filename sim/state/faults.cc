@@ -41,6 +41,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "disk_write_error",
     "disk_sync_error",
     "disk_full",
+    "disk_open_limit",
     "disk_slow",
     "disk_stalled",
     "disk_bit_rot",
@@ -53,6 +54,8 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "clock_freeze",
     "clock_restart",
     "clock_undisciplined",
+    "clock_bound",
+    "clock_wrong",
     "buggify",
 };
 

@@ -49,6 +49,7 @@ enum class Fault : uint8_t {
   kDiskWriteError,
   kDiskSyncError,
   kDiskFull,
+  kDiskOpenLimit,  // A file could not be opened: no descriptor was left.
   kDiskSlow,
   kDiskStalled,
   kDiskBitRot,
@@ -61,6 +62,8 @@ enum class Fault : uint8_t {
   kClockFreeze,
   kClockRestart,        // A reboot began a new monotonic clock.
   kClockUndisciplined,  // The clock states no latest end.
+  kClockBound,          // The clock states another error.
+  kClockWrong,          // A clock without a stated error is wrong by hours.
   kBuggify,
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kBuggify) + 1;

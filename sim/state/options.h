@@ -38,6 +38,9 @@ struct NetworkOptions {
   // the lane reports congestion, and beyond it messages are lost. An empty lane
   // accepts any message.
   size_t lane_bytes_max = 8 << 20;
+  // The bandwidth of each direction of each link, for messages and streams
+  // together. 0: no bound.
+  int64_t bytes_per_second = 0;
 };
 
 // Byte streams (env::Streams).
@@ -78,6 +81,8 @@ struct DiskOptions {
   // Hits syncs. It also hits the sync in a durable write: the write is
   // complete, but not durable.
   Ratio sync_error{};
+  // Operations wait for the end of earlier ones.
+  bool one_at_a_time = false;
   // The limit for the sum of all files' sizes.
   uint64_t capacity_bytes = uint64_t{1} << 40;
 };
@@ -86,6 +91,8 @@ struct DiskOptions {
 struct LoopOptions {
   Duration turn_cost = Microseconds(1);  // At least 1 ns.
   Duration input_cost = Nanoseconds(100);
+  // Per byte that the program sends or writes.
+  Duration byte_cost{};
   // Per turn with several inputs: they run in a random order, in which each
   // source keeps its own.
   Ratio shuffle{};

@@ -48,6 +48,8 @@ class SimState {
   ClockFaultOptions clocks;
 
   absl::btree_map<std::string, uint64_t> marks;
+  // How often each point of env::Buggify fired, by name.
+  absl::btree_map<std::string, uint64_t> points;
   std::vector<std::string> violations;
 
   // Chooses an extra delay: up to `most` with probability `ratio`, else zero.

@@ -74,6 +74,11 @@ class TurnScheduler {
   // Counts an env call that has an effect. False: the machine is dead or dying,
   // and the call must do nothing.
   bool BeginCall();
+  // The program sends or writes so many bytes: the turn takes longer.
+  void Work(size_t bytes) {
+    if (!in_turn_) return;
+    elapsed_ = elapsed_ + options_.byte_cost * static_cast<int64_t>(bytes);
+  }
   // The time at which an action of this moment takes effect.
   SimTime effect_time() const {
     return in_turn_ ? state_->now + elapsed_ : state_->now;

@@ -16,6 +16,7 @@ SimClock::SimClock(const SimClockOptions& options, WallTime epoch)
       epoch_(epoch),
       wall_offset_(options.wall_offset),
       wall_error_bound_(options.wall_error_bound),
+      widest_error_bound_(options.wall_error_bound),
       wall_latest_known_(options.wall_latest_known) {
   CHECK_GT(mono_drift_ppm_, -kMillion);
 }
@@ -74,6 +75,7 @@ void SimClock::JumpMono(SimTime now, Duration by) {
   CHECK_GE(by, Duration(0));
   Anchor(now);
   anchor_mono_ = anchor_mono_ + by;
+  jumped_ = jumped_ + by;
 }
 
 void SimClock::RestartMono(SimTime now, MonoTime reading) {

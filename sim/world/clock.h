@@ -64,15 +64,33 @@ class SimClock {
   // Steps the wall clock. With an offset beyond the bound the stated interval
   // is wrong, and no lease is safe.
   void SetWallOffset(Duration offset) { wall_offset_ = offset; }
-  void SetWallErrorBound(Duration bound) { wall_error_bound_ = bound; }
+  void SetWallErrorBound(Duration bound) {
+    wall_error_bound_ = bound;
+    widest_error_bound_ = std::max(widest_error_bound_, bound);
+  }
   void SetWallLatestKnown(bool known) { wall_latest_known_ = known; }
   Duration wall_offset() const { return wall_offset_; }
+  bool wall_latest_known() const { return wall_latest_known_; }
   Duration wall_error_bound() const { return wall_error_bound_; }
+  // The largest bound so far.
+  Duration widest_error_bound() const { return widest_error_bound_; }
+  // An upper bound of the monotonic time that it has gained by jumps and drift,
+  // and of the time that it has lost by drift.
+  Duration gained(SimTime now) const {
+    return jumped_ + std::max(drifted(now), Duration());
+  }
+  Duration slowed(SimTime now) const {
+    return std::max(Duration() - drifted(now), Duration());
+  }
   int64_t mono_drift_ppm() const { return mono_drift_ppm_; }
 
  private:
   // Makes `now` the beginning of a new piece.
   void Anchor(SimTime now);
+  // The drift is drawn once, before the first turn.
+  Duration drifted(SimTime now) const {
+    return Duration(now.ns() / 1'000'000 * mono_drift_ppm_);
+  }
 
   SimTime read_;  // The latest time at which it was read.
   SimTime anchor_;
@@ -83,6 +101,8 @@ class SimClock {
   WallTime epoch_;
   Duration wall_offset_;
   Duration wall_error_bound_;
+  Duration widest_error_bound_;
+  Duration jumped_;
   bool wall_latest_known_;
 };
 

@@ -142,7 +142,10 @@ bool Machine::Fire(Site site) {
                            ChoiceKey{site.hash() + scheduler_.id().value(),
                                      point.asked.Next(state.now)},
                            state.buggify.fire);
-  if (fires) state.faults.Count(Fault::kBuggify);
+  if (fires) {
+    state.faults.Count(Fault::kBuggify);
+    ++state.points[std::string(site.name())];
+  }
   return fires;
 }
 

@@ -236,6 +236,20 @@ LoopOptions& World::loop_options(MachineId id) {
 SimClock& World::clock(MachineId id) { return machine(id).loop().clock(); }
 void World::ClockChanged(MachineId id) { machine(id).loop().Rearm(); }
 
+void World::SetDistance(MachineId id, Duration distance) {
+  for (size_t other = 1; other <= machines_.size(); ++other) {
+    const MachineId peer(static_cast<uint32_t>(other));
+    for (NetworkLink* link :
+         {&network_->link(id, peer), &network_->link(peer, id)}) {
+      link->distance = link->distance + distance;
+    }
+  }
+}
+
+Duration World::distance(MachineId id) const {
+  return network_->link(id, id).distance / 2;
+}
+
 void World::BlockLink(MachineId from, MachineId to) {
   ++network_->link(from, to).blocks;
 }
@@ -296,8 +310,15 @@ uint64_t World::disk_failures(MachineId id) const {
   return machine(id).disk().failures();
 }
 
-void World::StallDisk(MachineId id, SimTime until) {
-  machine(id).disk().StallUntil(until);
+void World::StallDisk(MachineId id, SimTime until, std::string file) {
+  machine(id).disk().StallUntil(until, std::move(file));
+}
+void World::MakeUnreadable(MachineId id, std::string file, uint64_t offset,
+                           uint64_t size) {
+  machine(id).disk().SetUnreadable(std::move(file), offset, size);
+}
+void World::LimitOpenFiles(MachineId id, size_t more) {
+  machine(id).disk().LimitOpenFiles(more);
 }
 
 std::vector<std::string> World::DiskFiles(MachineId id) const {
@@ -348,6 +369,10 @@ uint64_t World::events(TraceKind kind) const {
 FaultCounters& World::faults() { return state_->faults; }
 const absl::btree_map<std::string, uint64_t>& World::marks() const {
   return state_->marks;
+}
+
+const absl::btree_map<std::string, uint64_t>& World::points() const {
+  return state_->points;
 }
 Choices& World::choices() { return state_->choices; }
 

@@ -202,6 +202,10 @@ class World {
   // Nothing arrives on the link before `until`. Then everything that waited
   // arrives.
   void ClogLink(MachineId from, MachineId to, SimTime until);
+  // Adds `distance` to the latency of all links of the machine, for the whole
+  // run. Call it when all machines exist.
+  void SetDistance(MachineId machine, Duration distance);
+  Duration distance(MachineId machine) const;
   // Adds `extra` to the latency of the link. 0 ends it.
   void SlowLink(MachineId from, MachineId to, Duration extra);
   // Resets every stream of the machine.
@@ -223,8 +227,14 @@ class World {
                 CrashKind crash);
   // How many disk operations of the running program failed because of a fault.
   uint64_t disk_failures(MachineId machine) const;
-  // No operation completes before `until`.
-  void StallDisk(MachineId machine, SimTime until);
+  // No operation completes before `until`; with a name, none on that file.
+  void StallDisk(MachineId machine, SimTime until, std::string file = "");
+  // Until HealDisk: reads of these bytes of the file fail.
+  void MakeUnreadable(MachineId machine, std::string file, uint64_t offset,
+                      uint64_t size);
+  // Until HealDisk: files cannot be opened while this many more than now are
+  // open.
+  void LimitOpenFiles(MachineId machine, size_t more);
   // The files and their sizes as a machine crash now would leave them, if it
   // lost everything that is not durable.
   std::vector<std::string> DiskFiles(MachineId machine) const;
@@ -256,6 +266,8 @@ class World {
   void SetMarkHook(MarkHook hook);
   // How often each mark was reached (env::Tracer::Sometimes).
   const absl::btree_map<std::string, uint64_t>& marks() const;
+  // How often each point of env::Buggify fired, by name.
+  const absl::btree_map<std::string, uint64_t>& points() const;
   // For choices of schedules and workloads.
   Choices& choices();
   // The choices so far, with `seed`. While replaying, the choices that were

@@ -135,6 +135,8 @@ class LogModel {
         log.Drop(key, std::move(done));
         break;
     }
+    const bool appends = operation.kind == ModelOperation::Kind::kAppend;
+    history.appended.push_back(appends ? operation.count : 0);
     history.states.push_back(std::move(next));
     ++issued_;
   }
@@ -167,9 +169,13 @@ class LogModel {
         if (expected.dropped) {
           expected = ModelGroup();
         }
-        if (!(expected == found)) continue;
-        matches = true;
-        break;
+        matches = matches || expected == found;
+        // An append may be several records, of which the last are lost.
+        for (size_t lost = 1;
+             i > history.acknowledged && lost < history.appended[i]; ++lost) {
+          expected.entries.pop_back();
+          matches = matches || expected == found;
+        }
       }
       // The group was never there or was dropped. The log cannot distinguish
       // these, so the key is not used again.
@@ -203,6 +209,7 @@ class LogModel {
   struct History {
     // Indexed by the number of calls.
     std::vector<ModelGroup> states = {ModelGroup()};
+    std::vector<size_t> appended = {0};  // Entries that the call appended.
     size_t acknowledged = 0;
   };
 

@@ -1,0 +1,105 @@
+#include "sim/workload/noise_client.h"
+
+#include <iterator>
+#include <utility>
+
+namespace quorate::sim {
+namespace {
+
+constexpr int64_t kBetweenVisitsMaxMs = 1'500;
+constexpr int64_t kStayMaxMs = 3'000;
+
+// Beginnings of what other programs send, and halves of what clients send.
+constexpr std::string_view kBeginnings[] = {
+    "",
+    "*",
+    "*3\r\n$3\r\nSET\r\n$5\r\nstran",
+    "*2\r\n$3\r\nGET\r\n$536870912\r\n",
+    "*1048577\r\n",
+    "*1\r\n$-7\r\n",
+    "GET /kv/strange HTTP/1.1\r\nHost: ",
+    "PUT /kv/strange HTTP/1.1\r\nContent-Length: 9000000000\r\n\r\n",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffff\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "SSH-2.0-OpenSSH_9.2\r\n",
+    "QUOR",
+};
+
+}  // namespace
+
+NoiseClient::NoiseClient(env::Env& env, std::vector<std::string> addresses)
+    : env_(env), addresses_(std::move(addresses)) {
+  Leave();
+}
+
+void NoiseClient::Stop() {
+  stopped_ = true;
+  ArmTimer(Duration(), &NoiseClient::Leave);
+}
+
+void NoiseClient::ArmTimer(Duration wait, void (NoiseClient::*then)()) {
+  timer_ = env_.loop.At(env_.loop.ReadClock().mono + wait,
+                        [this, then] { (this->*then)(); });
+}
+
+void NoiseClient::Leave() {
+  connecting_.Cancel();
+  timer_.Cancel();
+  connection_.reset();
+  if (stopped_) return;
+  const auto wait = static_cast<int64_t>(
+      Draw("noise.wait", static_cast<uint64_t>(kBetweenVisitsMaxMs)));
+  ArmTimer(Milliseconds(wait), &NoiseClient::Visit);
+}
+
+void NoiseClient::Visit() {
+  ++visits_;
+  const std::string& address =
+      addresses_[Draw("noise.address", addresses_.size())];
+  connecting_ = env_.streams.Connect(
+      address,
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        if (!connection.ok()) return Leave();
+        ++connected_;
+        connection_ = *std::move(connection);
+        connection_->SetObserver(this);
+        Behave();
+      });
+}
+
+std::string NoiseClient::DrawBytes() {
+  std::string bytes(
+      kBeginnings[Draw("noise.beginning", std::size(kBeginnings))]);
+  constexpr uint64_t kNoiseMax[] = {0, 16, 3'000};
+  const uint64_t noise = Draw(
+      "noise.length", 1 + kNoiseMax[Draw("noise.noise", std::size(kNoiseMax))]);
+  for (uint64_t i = 0; i < noise; ++i) {
+    // Without line ends: no noise completes a command.
+    const auto byte =
+        static_cast<char>(env_.random.Below(256, "noise.byte", visits_, i));
+    bytes += byte == '\r' || byte == '\n' ? ' ' : byte;
+  }
+  return bytes;
+}
+
+void NoiseClient::Behave() {
+  const std::string bytes = DrawBytes();
+  if (!bytes.empty()) connection_->Write(Buffer::Copy(bytes));
+  switch (Draw("noise.manner", 4)) {
+    case 0:
+      return Leave();
+    case 1:
+      connection_->End();
+      break;
+    case 2:
+      connection_->PauseReads();
+      break;
+    default:
+      break;
+  }
+  ArmTimer(Milliseconds(static_cast<int64_t>(
+               Draw("noise.stay", static_cast<uint64_t>(kStayMaxMs)))),
+           &NoiseClient::Leave);
+}
+
+}  // namespace quorate::sim
