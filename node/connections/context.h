@@ -47,8 +47,8 @@ struct Context {
   uint64_t random_draws = 0;
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
-  // The time for the token of a session, which log time judges. A clock whose
-  // error is not known may be far from log time.
+  // The time for the token of a session. A clock whose error is not known may
+  // be far from log time, which decides whether the token is valid.
   WallTime SessionTime() const {
     const WallInterval wall = env.loop.ReadClock().wall;
     const WallTime time = std::max(wall.bounded_earliest(), router.LogTime());
