@@ -341,10 +341,10 @@ HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
 
 bool HttpSession::ServeStale(const kv::CommandSpec& spec,
                              HttpReplies::Pending& pending) {
-  const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
+  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
+  const kv::Store* store = queue.stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  return EvaluateRead(*store, spec,
-                      context_.env.loop.ReadClock().wall.bounded_earliest(),
+  return EvaluateRead(*store, spec, queue.ReadTime(),
                       [&](const kv::ResultView& result) {
                         ++context_.metrics.stale_reads;
                         replies_.WriteResult(pending, result);

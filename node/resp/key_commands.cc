@@ -42,8 +42,7 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
       queue.leadership().kind == Leadership::Kind::kSelf) {
     return false;
   }
-  return EvaluateRead(*store, command.specs[0],
-                      context_.env.loop.ReadClock().wall.bounded_earliest(),
+  return EvaluateRead(*store, command.specs[0], queue.ReadTime(),
                       [&](const kv::ResultView& result) {
                         ++context_.metrics.stale_reads;
                         replies_.ReplyNow(row.id, [&](RespWriter& reply) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "env/check.h"
+#include "kv/store/store.h"
 
 namespace quorate::node {
 namespace {
@@ -32,7 +33,16 @@ GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group,
       group_(group),
       placed_(HoldsReplica(parts.config, group)),
       hosted_(placed_),
-      changed_(std::move(changed)) {}
+      changed_(std::move(changed)),
+      applied_at_(MonoNow()) {}
+
+WallTime GroupLeadership::ReadTime() const {
+  const Now now = parts_.loop.ReadClock();
+  if (now.wall.bounded()) return now.wall.earliest;
+  const kv::Store* const here = store();
+  if (here == nullptr) return WallTime::Min();
+  return here->log_time() + (now.mono - applied_at_);
+}
 
 const kv::Store* GroupLeadership::store() const {
   if (!hosted_) return nullptr;

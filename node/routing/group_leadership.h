@@ -42,6 +42,12 @@ class GroupLeadership {
   bool hosted() const { return hosted_; }
   // Null if no working replica is here.
   const kv::Store* store() const;
+  // The replica here has applied an entry or a snapshot.
+  void NoteApplied() { applied_at_ = MonoNow(); }
+  // The time by which a read finds keys due: the earliest end of this node's
+  // clock. If its error is not known, the log time of the replica here, moved
+  // on by the monotonic clock. Min(): no replica is here.
+  WallTime ReadTime() const;
   // True if the replica here, since its start, has applied an entry of a leader
   // that it heard of. A replica that starts has applied its snapshot only.
   bool applied_of_leader() const { return applied_of_leader_; }
@@ -71,6 +77,7 @@ class GroupLeadership {
   absl::AnyInvocable<void()> changed_;
   Leadership known_;
   MonoTime retry_at_ = MonoTime::Min();
+  MonoTime applied_at_;
 };
 
 }  // namespace quorate::node

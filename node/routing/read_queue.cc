@@ -190,7 +190,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   if (!request.sink->RoomFor(request.token, bytes)) return Served::kNoRoom;
   const bool done =
       !parts_.buggify.Fire("node.read_in_log") &&
-      EvaluateRead(*here, spec, parts_.loop.ReadClock().wall.bounded_earliest(),
+      EvaluateRead(*here, spec, leadership_.ReadTime(),
                    [&](const kv::ResultView& result) {
                      --OrderOf(request.sink).issued_reads;
                      request.sink->OnResult(request.token, result);

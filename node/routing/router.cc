@@ -78,6 +78,7 @@ void Router::OnApplied(GroupId group) {
   const auto found = std::ranges::lower_bound(
       queues_, group, {}, [](const auto& queue) { return queue->group(); });
   CHECK(found != queues_.end() && (*found)->group() == group) << group;
+  (*found)->NoteApplied();
   if (!(*found)->awaits_leaders_entry()) return;
   Wake(static_cast<size_t>(found - queues_.begin()));
 }

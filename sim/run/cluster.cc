@@ -346,6 +346,12 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
+std::vector<std::string> Cluster::http_addresses() const {
+  std::vector<std::string> addresses;
+  for (const node::NodeConfig& node : nodes_) addresses.push_back(node.http);
+  return addresses;
+}
+
 node::Server* Cluster::server(NodeId node) const {
   const Program* program = programs_[node.value() - 1];
   return program == nullptr ? nullptr : program->server();

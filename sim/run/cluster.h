@@ -101,6 +101,7 @@ class Cluster {
   std::vector<std::string> resp_cluster_addresses() const;
   // Every address at which nodes may listen.
   std::vector<std::string> all_addresses() const;
+  std::vector<std::string> http_addresses() const;
   // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const;
   // The running node that considers itself the leader of the group, in the

@@ -11,13 +11,12 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/harness.h"
 #include "sim/run/calm_watch.h"
+#include "sim/run/client_fleet.h"
 #include "sim/run/cluster.h"
 #include "sim/run/cluster_checks.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
-#include "sim/workload/client.h"
-#include "sim/workload/deep_client.h"
 #include "sim/workload/noise_client.h"
 
 namespace quorate::sim {
@@ -28,14 +27,13 @@ constexpr Duration kIdle = Seconds(2);
 constexpr Duration kCalm = Seconds(5);
 // An operation in the calm: time for a client that tries some nodes, and for
 // so many trips to the farthest node.
-constexpr Duration kCalmBound = Seconds(3);
+constexpr Duration kCalmBound = Seconds(8);
 constexpr int64_t kCalmTrips = 40;
 // A leader checks its quorum once per election timeout.
 constexpr int64_t kLeaderTimeouts = 4;
 // The elections that a calm group may need before it serves.
 constexpr int64_t kElectionTimeouts = 10;
 
-constexpr ChoiceSite kDeepClient("workload.deep_client");
 constexpr ChoiceSite kNoise("workload.noise");
 
 HarnessOptions HarnessOptionsOf(const RunOptions& options) {
@@ -72,7 +70,12 @@ class Run::Impl final : public Subject {
              .replicas = shape_.voters,
              .configure =
                  [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
-             .peer_streams = shape_.peer_streams}) {
+             .peer_streams = shape_.peer_streams}),
+        clients_(world_, cluster_, recorder_,
+                 {.shape = shape_,
+                  .failures = options_.faults,
+                  .failing_time = options_.duration * 7 / 10,
+                  .keep_issued = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.log().OnCommitted(
@@ -95,6 +98,7 @@ class Run::Impl final : public Subject {
                       "client.read_across_leader_change");
       }
     });
+    recorder_.SetSessionLifetime(shape_.sessions.lifetime);
     recorder_.SetClocks({.epoch = WorldOptions().epoch,
                          .lag_max = [this] { return ClockLag(); },
                          .lost = [this] { return ClockLoss(); },
@@ -116,7 +120,9 @@ class Run::Impl final : public Subject {
   World& world() { return world_; }
   std::vector<std::string> Story() const;
   std::string History() const;
-  const std::vector<IssuedOperation>& issued() const { return issued_; }
+  const std::vector<IssuedOperation>& issued() const {
+    return clients_.issued();
+  }
 
  private:
   // Subject.
@@ -130,7 +136,7 @@ class Run::Impl final : public Subject {
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
   }
-  bool ClientsIdle() const override;
+  bool ClientsIdle() const override { return clients_.idle(); }
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
   void CompareReplicas() override {
@@ -178,7 +184,6 @@ class Run::Impl final : public Subject {
   void EndCalm();
   // Time for an operation of which no fault is in the way.
   Duration AvailabilityBound() const;
-  void StartClients();
   void StartNoise();
   // Number keys, enough for each group to own some.
   std::vector<std::string> NumberKeys() const;
@@ -197,13 +202,9 @@ class Run::Impl final : public Subject {
   // How many leaderships had begun before the calm.
   std::optional<size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
-  std::vector<WorkloadClient*> clients_;  // Owned by their machines.
-  // Owned by its machine. Null in most runs.
-  DeepClient* deep_client_ = nullptr;
+  ClientFleet clients_;
   // Owned by its machine. Null in most runs.
   NoiseClient* noise_client_ = nullptr;
-  std::vector<MachineId> client_machines_;
-  std::vector<IssuedOperation> issued_;
   std::vector<MachineId> healed_;      // The nodes that must work.
   std::vector<FaultFamily> families_;  // Those that are on.
 };
@@ -221,7 +222,8 @@ void Run::Impl::CheckAvailability() {
   next_look_ = world_.now() + CalmWatch::kInterval;
   calm_.Look();
   const auto can_serve = [this](const AvailabilityChecker::Attempt& attempt) {
-    const MachineId client = client_machines_[attempt.client - 1];
+    if (clients_.away(attempt.client)) return false;
+    const MachineId client = clients_.machines()[attempt.client - 1];
     const MachineId node = cluster_.machine(attempt.node);
     const std::vector<MachineId>& part = calm_.PartOf(node);
     return !world_.blocked(client, node) && !world_.blocked(node, client) &&
@@ -261,50 +263,6 @@ void Run::Impl::CheckLeaders() {
   }
 }
 
-void Run::Impl::StartClients() {
-  for (uint32_t i = 0; i < shape_.clients; ++i) {
-    const MachineId machine =
-        world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
-    WorkloadClientOptions client{
-        .id = i + 1,
-        .servers = cluster_.resp_addresses(),
-        .cluster_servers = cluster_.resp_cluster_addresses(),
-        .habits = draw_.DrawClient(i + 1),
-        .interval = Seconds(1) * shape_.clients /
-                    std::max<int64_t>(shape_.operations_per_second, 1),
-        .stays_with_node = i % 2 == 0,
-        .operations = {.keys = shape_.keys,
-                       .tags = shape_.tags,
-                       .hot_keys = shape_.hot_keys,
-                       .stale_reads = i % 4 == 2,
-                       .value_bytes_max = shape_.value_bytes_max,
-                       .large_value_bytes = shape_.large_value_bytes}};
-    client_machines_.push_back(machine);
-    world_.Start(machine, [this, client](env::Env& env) {
-      auto program = std::make_shared<WorkloadClient>(
-          env, client, &world_.choices(), &recorder_);
-      if (options_.keep_trace) {
-        program->SetIssueHook([this](IssuedOperation operation) {
-          issued_.push_back(std::move(operation));
-        });
-      }
-      clients_.push_back(program.get());
-      return program;
-    });
-  }
-  StartNoise();
-  if (!world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) return;
-  const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
-  client_machines_.push_back(machine);
-  world_.Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<DeepClient>(
-        env, cluster_.resp_addresses(),
-        [this](std::string what) { world_.Violate(std::move(what)); });
-    deep_client_ = program.get();
-    return program;
-  });
-}
-
 void Run::Impl::StartNoise() {
   if (!world_.choices().Chance(kNoise, 0, 0, {1, 4})) return;
   const MachineId machine =
@@ -318,7 +276,8 @@ void Run::Impl::StartNoise() {
 
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
-  StartClients();
+  clients_.Start(&draw_);
+  StartNoise();
   for (const node::NodeConfig& node : cluster_.nodes()) {
     world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
   }
@@ -330,7 +289,7 @@ ScheduleOptions Run::Impl::Start() {
     }
   }
   return {.nodes = cluster_.machines(),
-          .clients = client_machines_,
+          .clients = clients_.machines(),
           .groups = std::move(groups),
           .leader =
               [this](uint64_t draw) {
@@ -359,32 +318,18 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 }
 
 void Run::Impl::StopClients() {
-  for (WorkloadClient* client : clients_) client->StopIssuing();
   if (noise_client_ != nullptr) noise_client_->Stop();
-  if (deep_client_ == nullptr) return;
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {
     const auto& all = cluster_.machines();
     const auto place = std::find(all.begin(), all.end(), machine);
     healthy.push_back(cluster_.resp_addresses()[place - all.begin()]);
   }
-  deep_client_->BeginLastRound(std::move(healthy));
-}
-
-bool Run::Impl::ClientsIdle() const {
-  return std::all_of(
-             clients_.begin(), clients_.end(),
-             [](const WorkloadClient* client) { return client->idle(); }) &&
-         (deep_client_ == nullptr || deep_client_->last_round_done());
+  clients_.Stop(healthy);
 }
 
 std::string Run::Impl::Describe() const {
-  std::string open;
-  for (const WorkloadClient* client : clients_) {
-    if (!client->idle()) absl::StrAppend(&open, client->Describe(), "\n");
-  }
-  if (deep_client_ != nullptr) open += deep_client_->Describe();
-  return open + checks_.Describe();
+  return clients_.Describe() + checks_.Describe();
 }
 
 std::vector<std::string> Run::Impl::NumberKeys() const {
@@ -400,14 +345,14 @@ std::vector<std::string> Run::Impl::NumberKeys() const {
 
 std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
   const auto read_all = [this, keys = recorder_.keys()] {
-    clients_[0]->ReadAll(keys);
+    clients_.ReadAll(keys);
   };
   std::vector<Probe> probes;
   switch (stage) {
     case Stage::kMajorities:
       // Every group accepts writes.
       probes.push_back(
-          {"writing", [this] { clients_[0]->AddToEach(NumberKeys()); }});
+          {"writing", [this] { clients_.AddToEach(NumberKeys()); }});
       // Groups are idle for a while. Keys that expire then are removed by a
       // read.
       probes.push_back({"reading every key", read_all, kIdle});
@@ -431,7 +376,7 @@ void Run::Impl::BeginCalm() {
   }
   recorder_.availability().BeginCalm(kCalmBound + farthest * kCalmTrips);
   calm_leaderships_ = cluster_.leaderships().size();
-  clients_[0]->AddToEach(NumberKeys());
+  clients_.AddToEach(NumberKeys());
 }
 
 // A leadership may be given to the preferred node of its group.

@@ -63,6 +63,19 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       "shape.large_value_bytes", 0, {6'000, 6'000, 6'000, 60'000, 300'000});
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
+  shape.sessions.open_window = Milliseconds(
+      Pick<int64_t>("shape.session_open_window_ms", 0,
+                    {600'000, 600'000, 600'000, 600'000, 1'300, 5'000}));
+  shape.http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
+  shape.http_idempotency_keys =
+      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0 &&
+      shape.sessions.open_window == Shape().sessions.open_window;
+  shape.library_clients =
+      Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
+  shape.library_sessions =
+      Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
+  shape.multi_key_clients =
+      Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   shape.link_latency = Microseconds(Pick<int64_t>(
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
   shape.bytes_per_second = Pick<int64_t>("shape.bytes_per_second", 0,
@@ -102,13 +115,26 @@ ClientHabits ShapeDraw::DrawClient(uint32_t client) {
   habits.sessions =
       Pick<int>("client.sessions", client, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0}) != 0;
   habits.sessions_max = Pick<uint32_t>("client.sessions_max", client, {1, 4});
+  habits.renews_sessions =
+      Pick<int>("client.renews_sessions", client, {1, 1, 1, 0}) != 0;
   habits.holds_back =
       Pick<int>("client.holds_back", client, {1, 1, 1, 1, 1, 0}) != 0;
+  habits.crashes = Pick<int>("client.crashes", client, {0, 0, 0, 1}) != 0;
+  habits.memory = static_cast<ClientMemory>(
+      Pick<int>("client.memory", client, {0, 1, 2, 2}));
+  habits.pauses = Pick<int>("client.pauses", client, {0, 0, 0, 1}) != 0;
+  habits.reads_late =
+      Pick<int>("client.reads_late", client, {0, 0, 0, 0, 0, 0, 0, 1}) != 0;
+  habits.half_closes =
+      Pick<int>("client.half_closes", client, {0, 0, 0, 0, 0, 0, 0, 1}) != 0;
+  habits.vanishes =
+      Pick<int>("client.vanishes", client, {0, 0, 0, 0, 0, 0, 0, 1}) != 0;
   return habits;
 }
 
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
+  config.sessions = shape.sessions;
   const uint64_t id = node.value();
   config.timeouts.proxy = Milliseconds(
       Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));

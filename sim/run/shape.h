@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "env/time.h"
+#include "kv/command/session_stamp.h"
 #include "node/config/config.h"
 #include "raft/transport/transport.h"
 #include "sim/choices/choices.h"
@@ -47,6 +48,13 @@ struct Shape {
   // If set, nodes send to each other over byte streams.
   std::optional<raft::TransportOptions> peer_streams;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
+  kv::SessionLifetimes sessions;
+  // Clients of other kinds (sim/workload).
+  uint32_t http_clients = 0;
+  bool http_idempotency_keys = true;
+  uint32_t library_clients = 0;
+  bool library_sessions = true;
+  uint32_t multi_key_clients = 0;
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;
   // Of each direction of each link. 0: no bound.

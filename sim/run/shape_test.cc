@@ -23,6 +23,7 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
     LoopOptions loop;
     draw.DrawLoop(NodeId(1), &loop);
     draw.DrawDistance(NodeId(1));
+    draw.DrawClient(1);
     for (const auto& [value, count] : draw.drawn()) ++runs[value];
   }
   EXPECT_GT(runs.size(), 60u);
@@ -48,6 +49,14 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   EXPECT_EQ(shape.large_value_bytes, defaults.large_value_bytes);
   EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
   EXPECT_EQ(shape.link_latency, defaults.link_latency);
+  EXPECT_EQ(shape.sessions.lifetime, defaults.sessions.lifetime);
+  EXPECT_EQ(shape.sessions.open_window, defaults.sessions.open_window);
+  EXPECT_EQ(shape.http_clients, 0u);
+  EXPECT_EQ(shape.library_clients, 0u);
+  EXPECT_EQ(shape.multi_key_clients, 0u);
+  const ClientHabits habits = draw.DrawClient(1);
+  EXPECT_FALSE(habits.crashes || habits.pauses || habits.reads_late ||
+               habits.half_closes || habits.vanishes);
   DiskOptions disk;
   draw.DrawDisk(NodeId(1), &disk);
   EXPECT_EQ(disk.sync_latency, DiskOptions().sync_latency);

@@ -33,6 +33,8 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "pause",
     "pause_in_turn",
     "slow_turn",
+    "client_crash",
+    "client_pause",
     "turn_shuffled",
     "disk_sector_lost",
     "disk_write_torn",

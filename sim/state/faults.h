@@ -41,6 +41,8 @@ enum class Fault : uint8_t {
   kPause,
   kPauseInTurn,
   kSlowTurn,
+  kClientCrash,  // The process or the machine of a client.
+  kClientPause,
   kTurnShuffled,    // The inputs of a turn ran in another order.
   kDiskSectorLost,  // A crash of the machine left old contents.
   kDiskWriteTorn,   // Some sectors of a write are old, some new.

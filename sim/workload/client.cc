@@ -12,11 +12,16 @@
 namespace quorate::sim {
 namespace {
 
-using lincheck::Kv;
 using SwapForm = ClientOperation::SwapForm;
 
 constexpr ChoiceSite kOperation("workload.operation");
 
+// A client shows each of its habits once in this number of bursts, on average.
+constexpr uint64_t kTicksPerHabit = 40;
+constexpr Duration kReadsLateMax = Milliseconds(2'500);
+// The number of the first request that is sent in part. Such requests are not
+// recorded, so the log must never hold their values.
+constexpr uint64_t kFirstHalfRequest = 75'000'000;
 constexpr Duration kSweepInterval = Milliseconds(250);
 constexpr uint64_t kInFlightMin = 4;
 constexpr Duration kLateReply = Seconds(1);
@@ -33,7 +38,8 @@ constexpr uint64_t kDoublingsMax = 10;
 
 WorkloadClient::WorkloadClient(env::Env& env,
                                const WorkloadClientOptions& options,
-                               Choices* choices, Recorder* recorder)
+                               Choices* choices, Recorder* recorder,
+                               std::unique_ptr<Note> note)
     : env_(env),
       options_(options),
       choices_(choices),
@@ -42,6 +48,21 @@ WorkloadClient::WorkloadClient(env::Env& env,
       router_(static_cast<uint32_t>(options_.servers.size()),
               options_.stays_with_node,
               options_.id % static_cast<uint32_t>(options_.servers.size())) {
+  if (note != nullptr) {
+    ticks_ = note->ticks_;
+    numbers_ = note->numbers_;
+    sessions_asked_ = note->sessions_asked_;
+    links_made_ = note->links_made_;
+    sessions_ = std::move(note->sessions_);
+    for (Operation& operation : note->operations_) {
+      const OperationId id = next_operation_++;
+      operations_.emplace(id, std::move(operation));
+      SendLater(id, Milliseconds(1));
+    }
+    ArmSweep();
+    env_.tracer.Sometimes(operations_.empty() ? "client.restarted"
+                                              : "client.resumed_operations");
+  }
   // Clients begin at different times.
   const Duration first = env_.random.Between(Duration(0), options_.interval,
                                              "client.first", options_.id, 0);
@@ -49,6 +70,46 @@ WorkloadClient::WorkloadClient(env::Env& env,
 }
 
 WorkloadClient::~WorkloadClient() = default;
+
+std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
+  CHECK(issuing_) << "client " << options_.id << " ends its work";
+  const ClientMemory memory = options_.habits.memory;
+  auto note = std::make_unique<Note>();
+  note->ticks_ = ticks_ + 1;
+  note->numbers_ = numbers_;
+  note->sessions_asked_ = sessions_asked_;
+  note->links_made_ = links_made_;
+  for (auto& [id, operation] : operations_) {
+    const bool has_session = operation.session != nullptr;
+    if (memory == ClientMemory::kOperations && has_session) {
+      operation.maybe_done = true;
+      operation.in_flight = false;
+      note->operations_.push_back(std::move(operation));
+      continue;
+    }
+    if (has_session) operation.session->End(operation.sequence);
+    if (!operation.recorded) continue;
+    const bool refused = !operation.in_flight && !operation.maybe_done;
+    if (operation.is_read() || refused) {
+      recorder_->Withdraw(operation.ticket);
+    } else {
+      recorder_->LeaveUnknown(operation.ticket);
+    }
+  }
+  if (memory != ClientMemory::kNothing) note->sessions_ = sessions_;
+  operations_.clear();
+  held_.clear();
+  waiting_.clear();
+  return note;
+}
+
+bool WorkloadClient::reads_late() const {
+  const auto late = [](const auto& link) {
+    return link.second->reads_paused();
+  };
+  return std::any_of(links_.begin(), links_.end(), late) ||
+         std::any_of(ending_.begin(), ending_.end(), late);
+}
 
 void WorkloadClient::StopIssuing() {
   issuing_ = false;
@@ -84,6 +145,7 @@ void WorkloadClient::Tick() {
   };
   const uint64_t burst = 1 + draw("client.burst", options_.burst_max);
   for (uint64_t i = 0; i < burst; ++i) Issue();
+  Misbehave();
   // On average one operation per interval, for every size of bursts.
   const Duration wait =
       options_.interval * static_cast<int64_t>(burst) / 2 +
@@ -92,6 +154,42 @@ void WorkloadClient::Tick() {
                static_cast<uint64_t>(options_.interval.ns()) * burst + 1)));
   ++ticks_;
   tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
+}
+
+void WorkloadClient::Misbehave() {
+  const auto once_in = [&](Site site, uint64_t ticks) {
+    return env_.random.Below(ticks, site, options_.id, ticks_) == 0;
+  };
+  const ClientHabits& habits = options_.habits;
+  if (habits.reads_late && once_in("client.reads_late", kTicksPerHabit)) {
+    const Duration length =
+        env_.random.Between(Milliseconds(50), kReadsLateMax, "client.late_for",
+                            options_.id, ticks_);
+    for (auto& [key, link] : links_) {
+      if (link->connected() && !link->reads_paused()) link->PauseReads(length);
+    }
+  }
+  if (habits.half_closes && once_in("client.half_closes", kTicksPerHabit)) {
+    HalfCloseLinks();
+  }
+  if (habits.vanishes && once_in("client.vanishes", kTicksPerHabit)) {
+    SendHalfRequest();
+  }
+}
+
+void WorkloadClient::SendHalfRequest() {
+  const Random random = env_.random.Fork("client.half_request", ticks_);
+  const ClientOperation operation =
+      generator_.Draw(kFirstHalfRequest + ticks_, random,
+                      env_.loop.ReadClock().wall.earliest.ms());
+  const std::string bytes = EncodeCommand(operation.Words());
+  const uint64_t size = random.Below(bytes.size(), "client.half_size", 0, 0);
+  const uint64_t node =
+      random.Below(options_.servers.size(), "client.half_node", 0, 0);
+  half_request_ = std::make_unique<HalfRequest>(
+      env_, options_.servers[node], bytes.substr(0, size),
+      random.Between(Duration(0), Milliseconds(500), "client.half_stay", 0, 0));
+  env_.tracer.Sometimes("client.vanished_in_mid_request");
 }
 
 void WorkloadClient::Issue() {
@@ -155,6 +253,12 @@ void WorkloadClient::Landed(Operation* operation, bool lost) {
 }
 
 std::shared_ptr<WorkloadSession> WorkloadClient::PickSession() {
+  if (options_.habits.renews_sessions) {
+    const WallTime now = env_.loop.ReadClock().wall.earliest;
+    std::erase_if(sessions_, [&](const auto& session) {
+      return now - session->opened() > options_.session_open_window / 2;
+    });
+  }
   const size_t most = kv::kSessionOutstandingMax *
                       (options_.habits.holds_back ? 1 : kWindowsAtMost);
   for (const std::shared_ptr<WorkloadSession>& session : sessions_) {
@@ -237,6 +341,19 @@ void WorkloadClient::Send(OperationId id) {
   }
 }
 
+void WorkloadClient::HalfCloseLinks() {
+  for (auto it = links_.begin(); it != links_.end();) {
+    if (!it->second->connected()) {
+      ++it;
+      continue;
+    }
+    it->second->HalfClose();
+    ending_.emplace_back(it->first.first, std::move(it->second));
+    it = links_.erase(it);
+    env_.tracer.Sometimes("client.half_closed_a_connection");
+  }
+}
+
 const std::string& WorkloadClient::AddressOf(const Operation& operation) const {
   // Only cluster clients use READONLY.
   return options_.habits.cluster || operation.stale
@@ -284,7 +401,8 @@ void WorkloadClient::Finish(OperationId id, const ClientReply& reply) {
   }
   Operation& operation = operations_.at(id);
   if (operation.opens_session) {
-    sessions_.push_back(std::make_shared<WorkloadSession>(reply.text));
+    sessions_.push_back(std::make_shared<WorkloadSession>(
+        reply.text, env_.loop.ReadClock().wall.earliest));
     opening_session_ = false;
   } else if (operation.stale) {
     recorder_->StaleRead(operation.sent, operation.call.key, reply);
@@ -307,9 +425,6 @@ void WorkloadClient::Erase(OperationId id) {
 
 void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
   const Recorder::Ticket ticket = operation.ticket;
-  if (operation.expiry.has_value())
-    return recorder_->ReturnReply(ticket, reply);
-  const bool number_key = operation.call.key[0] == 'n';
   const auto unexpected = [&] {
     recorder_->Unexpected(options_.id, absl::StrCat(operation.Describe(), ": ",
                                                     reply.ToString()));
@@ -333,37 +448,7 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
     }
     value = &replies[1];
   }
-  switch (operation.call.function) {
-    case Kv::kPut:
-      if (reply.type != ClientReply::Type::kSimple) return unexpected();
-      return recorder_->ReturnNothing(ticket);
-    case Kv::kCas:
-    case Kv::kPutIfExists:
-      if (reply.type != ClientReply::Type::kSimple &&
-          reply.type != ClientReply::Type::kNil) {
-        return unexpected();
-      }
-      return recorder_->ReturnNumber(
-          ticket, reply.type == ClientReply::Type::kSimple ? 1 : 0);
-    case Kv::kDelete:
-    case Kv::kAppend:
-    case Kv::kIncrement:
-      if (reply.type != ClientReply::Type::kInteger) return unexpected();
-      return recorder_->ReturnNumber(ticket, reply.integer);
-    default:
-      break;
-  }
-  int64_t number = 0;
-  if (value->type == ClientReply::Type::kNil) {
-    recorder_->ReturnNil(ticket);
-  } else if (value->type != ClientReply::Type::kBulk ||
-             (number_key && !absl::SimpleAtoi(value->text, &number))) {
-    unexpected();
-  } else if (number_key) {
-    recorder_->ReturnNumber(ticket, number);
-  } else {
-    recorder_->ReturnText(ticket, value->text);
-  }
+  if (!RecordReply(operation, *value, ticket, recorder_)) unexpected();
 }
 
 void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
@@ -505,6 +590,12 @@ void WorkloadClient::OnLinkClosed(ClientLink* link) {
     links_.erase(key);
     break;
   }
+  for (auto it = ending_.begin(); it != ending_.end(); ++it) {
+    if (it->second.get() != link) continue;
+    dropped_.push_back(std::move(it->second));
+    ending_.erase(it);
+    break;
+  }
   destroy_dropped_ = env_.loop.Defer([this] { dropped_.clear(); });
 }
 
@@ -524,13 +615,15 @@ void WorkloadClient::Sweep() {
   // reply is overdue. Replies come in order, so no later reply can arrive,
   // either.
   std::vector<ClientLink*> overdue;
-  for (auto& [key, link] : links_) {
-    if (link->oldest() == 0) continue;
+  const auto look_at = [&](const std::unique_ptr<ClientLink>& link) {
+    if (link->oldest() == 0) return;
     const bool stuck = now - link->oldest_since() > options_.operation_timeout;
     const bool unreachable =
         !link->connected() && now - link->oldest_since() > kConnectTimeout;
     if (stuck || unreachable) overdue.push_back(link.get());
-  }
+  };
+  for (const auto& [key, link] : links_) look_at(link);
+  for (const auto& [node, link] : ending_) look_at(link);
   for (ClientLink* link : overdue) link->Break();
   std::vector<OperationId> late;
   for (const auto& [id, operation] : operations_) {

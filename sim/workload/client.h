@@ -31,6 +31,7 @@
 #include "sim/workload/client_habits.h"
 #include "sim/workload/client_link.h"
 #include "sim/workload/client_router.h"
+#include "sim/workload/half_request.h"
 #include "sim/workload/operation.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/workload_session.h"
@@ -48,6 +49,8 @@ struct WorkloadClientOptions {
   // Stays with one node for slots whose leader it does not know.
   bool stays_with_node = false;
   OperationOptions operations;
+  // The time in which a new session can be used in a new slot.
+  Duration session_open_window = kv::kSessionOpenWindow;
   // An operation without a session is given up after this time. A connection
   // is given up if a reply is overdue by this time.
   Duration operation_timeout = Seconds(5);
@@ -65,9 +68,14 @@ struct IssuedOperation {
 
 class WorkloadClient final : public ClientLink::Owner {
  public:
-  // `choices` and `recorder` outlive the client.
+  // The state that survives a crash of the client's process, as a file would.
+  class Note;
+
+  // `choices` and `recorder` outlive the client. `note` is that of the life
+  // before. Null: there was none.
   WorkloadClient(env::Env& env, const WorkloadClientOptions& options,
-                 Choices* choices, Recorder* recorder);
+                 Choices* choices, Recorder* recorder,
+                 std::unique_ptr<Note> note = nullptr);
   ~WorkloadClient();
   WorkloadClient(const WorkloadClient&) = delete;
   WorkloadClient& operator=(const WorkloadClient&) = delete;
@@ -83,6 +91,12 @@ class WorkloadClient final : public ClientLink::Owner {
   // Adds to the number at every key of `keys`, and retries until it is
   // acknowledged.
   void AddToEach(const std::vector<std::string>& keys);
+  // The process is about to be killed. Returns its note. The recorder learns
+  // how the operations end that the note does not have. Requires: the client
+  // issues operations.
+  std::unique_ptr<Note> Die();
+  // Whether the client reads nothing from some connection on purpose.
+  bool reads_late() const;
   // Whether no operation is open.
   bool idle() const { return operations_.empty(); }
   // The open operations, for people.
@@ -112,6 +126,9 @@ class WorkloadClient final : public ClientLink::Owner {
   // ---- Issuing.
   void Tick();
   void Issue();
+  // Does what a client should not do, by its habits.
+  void Misbehave();
+  void SendHalfRequest();
   // Sends operations again whose back-off is over, and begins those that wait,
   // as far as there is room.
   void Release();
@@ -129,6 +146,7 @@ class WorkloadClient final : public ClientLink::Owner {
 
   // ---- Sending.
   void Send(OperationId id);
+  void HalfCloseLinks();
   const std::string& AddressOf(const Operation& operation) const;
   void SendLater(OperationId id, Duration delay);
 
@@ -171,6 +189,8 @@ class WorkloadClient final : public ClientLink::Owner {
   std::map<OperationId, Operation> operations_;
   // Keyed by node, and whether the link is READONLY.
   std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
+  // Half-closed. The server replies to their requests, then closes them.
+  std::vector<std::pair<uint32_t, std::unique_ptr<ClientLink>>> ending_;
   // They are destroyed at the end of the turn.
   std::vector<std::unique_ptr<ClientLink>> dropped_;
   std::vector<std::shared_ptr<WorkloadSession>> sessions_;
@@ -189,10 +209,23 @@ class WorkloadClient final : public ClientLink::Owner {
   MonoTime may_shrink_at_ = MonoTime::Min();
   env::Pending tick_;
   env::Pending release_;
+  std::unique_ptr<HalfRequest> half_request_;
   env::Pending sweep_;
   bool sweep_armed_ = false;
   env::Pending destroy_dropped_;
   std::map<OperationId, env::Pending> delayed_;
+};
+
+class WorkloadClient::Note {
+ private:
+  friend class WorkloadClient;
+
+  uint64_t ticks_ = 0;
+  uint64_t numbers_ = 0;
+  uint64_t sessions_asked_ = 0;
+  uint32_t links_made_ = 0;
+  std::vector<std::shared_ptr<WorkloadSession>> sessions_;
+  std::vector<Operation> operations_;
 };
 
 }  // namespace quorate::sim

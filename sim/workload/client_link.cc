@@ -26,6 +26,15 @@ void ClientLink::Send(RequestId id, std::string bytes) {
   connection_->Write(Buffer::Copy(bytes));
 }
 
+void ClientLink::PauseReads(Duration length) {
+  reads_paused_ = true;
+  connection_->PauseReads();
+  resuming_ = env_.loop.At(Now() + length, [this] {
+    reads_paused_ = false;
+    if (connection_ != nullptr) connection_->ResumeReads();
+  });
+}
+
 ClientLink::RequestId ClientLink::oldest() const {
   if (!written_.empty()) return written_.front();
   return waiting_.empty() ? 0 : waiting_.front().first;
@@ -85,6 +94,7 @@ void ClientLink::Break() {
     env_.tracer.Sometimes("client.connection_reset_in_mid_reply");
   }
   connecting_.Cancel();
+  resuming_.Cancel();
   connection_.reset();
   for (const RequestId id : std::exchange(written_, {})) {
     owner_->OnLinkBroken(id);

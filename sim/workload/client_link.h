@@ -51,6 +51,12 @@ class ClientLink final : public env::Connection::Observer {
   uint64_t number() const { return number_; }
   bool connected() const { return connection_ != nullptr; }
   void Send(RequestId id, std::string bytes);
+  // Sends no further request, and lets the server reply to those it has. An
+  // established connection only.
+  void HalfClose() { connection_->End(); }
+  // Reads nothing for `length`. An established connection only.
+  void PauseReads(Duration length);
+  bool reads_paused() const { return reads_paused_; }
   // Closes the connection: calls the owner for every request, then
   // OnLinkClosed.
   void Break();
@@ -75,7 +81,9 @@ class ClientLink final : public env::Connection::Observer {
   Owner* const owner_;
   bool greeting_;  // The reply to READONLY has not come yet.
   bool closed_ = false;
+  bool reads_paused_ = false;
   env::Pending connecting_;
+  env::Pending resuming_;
   std::unique_ptr<env::Connection> connection_;
   ReplyParser parser_;
   std::deque<RequestId> written_;

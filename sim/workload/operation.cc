@@ -1,8 +1,8 @@
 #include "sim/workload/operation.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/protocol/reply.h"
 
 namespace quorate::sim {
 
@@ -77,6 +77,48 @@ EncodedOperation EncodeRequest(const ClientOperation& operation,
                                  absl::StrCat(session->floor())});
   }
   return {EncodeCommand(words)};
+}
+
+bool RecordReply(const ClientOperation& operation, const ClientReply& reply,
+                 Recorder::Ticket ticket, Recorder* recorder) {
+  using Type = ClientReply::Type;
+  if (operation.expiry.has_value()) {
+    recorder->ReturnReply(ticket, reply);
+    return true;
+  }
+  const bool ok = reply.type == Type::kSimple;
+  switch (operation.call.function) {
+    case Kv::kPut:
+      if (!ok) return false;
+      recorder->ReturnNothing(ticket);
+      return true;
+    case Kv::kCas:
+    case Kv::kPutIfExists:
+      if (!ok && reply.type != Type::kNil) return false;
+      recorder->ReturnNumber(ticket, ok ? 1 : 0);
+      return true;
+    case Kv::kDelete:
+    case Kv::kAppend:
+    case Kv::kIncrement:
+      if (reply.type != Type::kInteger) return false;
+      recorder->ReturnNumber(ticket, reply.integer);
+      return true;
+    default:
+      break;
+  }
+  const bool number_key = operation.call.key[0] == 'n';
+  int64_t number = 0;
+  if (reply.type == Type::kNil) {
+    recorder->ReturnNil(ticket);
+  } else if (reply.type != Type::kBulk ||
+             (number_key && !absl::SimpleAtoi(reply.text, &number))) {
+    return false;
+  } else if (number_key) {
+    recorder->ReturnNumber(ticket, number);
+  } else {
+    recorder->ReturnText(ticket, reply.text);
+  }
+  return true;
 }
 
 }  // namespace quorate::sim

@@ -12,6 +12,7 @@
 #include "env/random.h"
 #include "sim/checks/recorder.h"
 #include "sim/protocol/expiry_command.h"
+#include "sim/protocol/reply.h"
 #include "sim/workload/workload_session.h"
 
 namespace quorate::sim {
@@ -56,6 +57,11 @@ struct EncodedOperation {
 // number, else null.
 EncodedOperation EncodeRequest(const ClientOperation& operation,
                                const WorkloadSession* session);
+
+// Records the reply, which is no error, to a command of the operation outside
+// transactions. False: no correct server sends it, and nothing was recorded.
+bool RecordReply(const ClientOperation& operation, const ClientReply& reply,
+                 Recorder::Ticket ticket, Recorder* recorder);
 
 }  // namespace quorate::sim
 

@@ -11,13 +11,18 @@
 #include <string>
 #include <utility>
 
+#include "env/time.h"
+
 namespace quorate::sim {
 
 class WorkloadSession {
  public:
-  explicit WorkloadSession(std::string token) : token_(std::move(token)) {}
+  WorkloadSession(std::string token, WallTime opened)
+      : token_(std::move(token)), opened_(opened) {}
 
   const std::string& token() const { return token_; }
+  // When the client received it, by the client's clock.
+  WallTime opened() const { return opened_; }
   // The sequence number of a further operation.
   uint64_t Begin() {
     open_.insert(next_);
@@ -33,6 +38,7 @@ class WorkloadSession {
 
  private:
   const std::string token_;
+  const WallTime opened_;
   uint64_t next_ = 1;
   std::set<uint64_t> open_;
 };

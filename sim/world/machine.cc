@@ -103,8 +103,9 @@ void Machine::Die() {
   power_lost_ |= power_lost;
   state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kCrash,
                    power_lost ? 1 : 0);
-  state_->faults.Count(power_lost ? Fault::kMachineCrash
-                                  : Fault::kProcessCrash);
+  state_->faults.Count(client_      ? Fault::kClientCrash
+                       : power_lost ? Fault::kMachineCrash
+                                    : Fault::kProcessCrash);
   transport_.Die();
   streams_.Die(power_lost);
   // Closes the world's side of the streams before the program closes its own

@@ -87,7 +87,7 @@ void World::Start(MachineId id, Factory factory) {
 }
 
 void World::Restart(MachineId id) {
-  state_->faults.Count(Fault::kRestart);
+  if (!is_client(id)) state_->faults.Count(Fault::kRestart);
   machine(id).Restart();
 }
 
@@ -105,7 +105,7 @@ void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
 }
 
 void World::Pause(MachineId id) {
-  state_->faults.Count(Fault::kPause);
+  state_->faults.Count(is_client(id) ? Fault::kClientPause : Fault::kPause);
   machine(id).scheduler().Pause();
 }
 

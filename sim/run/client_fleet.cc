@@ -1,0 +1,255 @@
+#include "sim/run/client_fleet.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sim/workload/http_client.h"
+#include "sim/workload/library_client.h"
+#include "sim/workload/multi_key_client.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr ChoiceSite kDeepClient("workload.deep_client");
+constexpr ChoiceSite kCrash("workload.client_crash_ms");
+constexpr ChoiceSite kCrashOfMachine("workload.client_loses_power");
+constexpr ChoiceSite kDown("workload.client_down");
+constexpr ChoiceSite kPause("workload.client_pause_ms");
+constexpr ChoiceSite kPauseLength("workload.client_pause");
+
+// How often a client fails that has the habit, at most.
+constexpr uint64_t kFailuresMax = 3;
+constexpr Duration kDownMax = Seconds(3);
+constexpr Duration kPauseMax = Seconds(4);
+constexpr size_t kLibraryOpenMax = 16;
+
+}  // namespace
+
+ClientFleet::ClientFleet(World& world, const Cluster& cluster,
+                         Recorder& recorder, const ClientFleetOptions& options)
+    : world_(world),
+      cluster_(cluster),
+      recorder_(recorder),
+      options_(options) {}
+
+void ClientFleet::Start(ShapeDraw* draw) {
+  const Shape& shape = options_.shape;
+  for (uint32_t i = 0; i < shape.clients; ++i) {
+    auto& member = members_.emplace_back(std::make_unique<Member>());
+    member->machine =
+        world_.AddMachine({.name = absl::StrCat("c", i + 1), .client = true});
+    member->options = {.id = i + 1,
+                       .servers = cluster_.resp_addresses(),
+                       .cluster_servers = cluster_.resp_cluster_addresses(),
+                       .habits = draw->DrawClient(i + 1),
+                       .interval = Interval(),
+                       .stays_with_node = i % 2 == 0,
+                       .operations = OperationsOf(i + 1),
+                       .session_open_window = shape.sessions.open_window};
+    machines_.push_back(member->machine);
+    world_.Start(member->machine, [this, member = member.get()](env::Env& env) {
+      return Run(member, env);
+    });
+    if (!options_.failures) continue;
+    for (uint64_t n = 0; n < kFailuresMax; ++n) {
+      if (member->options.habits.crashes) PlanCrash(member.get(), n);
+      if (member->options.habits.pauses) PlanPause(member.get(), n);
+    }
+  }
+  StartOthers();
+  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
+}
+
+Duration ClientFleet::Interval() const {
+  const Shape& shape = options_.shape;
+  return Seconds(1) * shape.clients /
+         std::max<int64_t>(shape.operations_per_second, 1);
+}
+
+OperationOptions ClientFleet::OperationsOf(uint32_t client) const {
+  const Shape& shape = options_.shape;
+  return {.keys = shape.keys,
+          .tags = shape.tags,
+          .hot_keys = shape.hot_keys,
+          .stale_reads = client % 4 == 3,
+          .value_bytes_max = shape.value_bytes_max,
+          .large_value_bytes = shape.large_value_bytes};
+}
+
+std::shared_ptr<void> ClientFleet::Run(Member* member, env::Env& env) {
+  auto program =
+      std::make_shared<WorkloadClient>(env, member->options, &world_.choices(),
+                                       &recorder_, std::move(member->note));
+  if (options_.keep_issued) {
+    program->SetIssueHook([this](IssuedOperation operation) {
+      issued_.push_back(std::move(operation));
+    });
+  }
+  if (stopped_) program->StopIssuing();
+  member->program = program.get();
+  return program;
+}
+
+template <typename Make>
+void ClientFleet::StartOther(std::string_view kind, Make make) {
+  const MachineId machine = world_.AddMachine(
+      {.name = absl::StrCat(std::string(kind), machines_.size() + 1),
+       .client = true});
+  machines_.push_back(machine);
+  world_.Start(machine, [this, make](env::Env& env) {
+    auto program = make(env);
+    others_.push_back(
+        {.stop_issuing = [p = program.get()] { p->StopIssuing(); },
+         .idle = [p = program.get()] { return p->idle(); },
+         .describe = [p = program.get()] { return p->Describe(); }});
+    return program;
+  });
+}
+
+SimpleClientOptions ClientFleet::NextSimpleClient() const {
+  const auto id = static_cast<uint32_t>(machines_.size() + 1);
+  SimpleClientOptions options{
+      .id = id, .interval = Interval(), .operations = OperationsOf(id)};
+  return options;
+}
+
+void ClientFleet::StartOthers() {
+  const Shape& shape = options_.shape;
+  for (uint32_t i = 0; i < shape.http_clients; ++i) {
+    SimpleClientOptions client = NextSimpleClient();
+    client.servers = cluster_.http_addresses();
+    client.retries_writes = shape.http_idempotency_keys;
+    client.operations.expiry = false;
+    StartOther("http", [this, client](env::Env& env) {
+      return std::make_shared<HttpClient>(env, client, &world_.choices(),
+                                          &recorder_);
+    });
+  }
+  for (uint32_t i = 0; i < shape.library_clients; ++i) {
+    SimpleClientOptions client = NextSimpleClient();
+    client.servers = i % 2 == 0 ? cluster_.resp_cluster_addresses()
+                                : cluster_.resp_addresses();
+    client.retries_writes = shape.library_sessions;
+    client.open_max = kLibraryOpenMax;
+    StartOther("library", [this, client](env::Env& env) {
+      return std::make_shared<LibraryClient>(env, client, &world_.choices(),
+                                             &recorder_);
+    });
+  }
+  for (uint32_t i = 0; i < shape.multi_key_clients; ++i) {
+    const MultiKeyClientOptions client{
+        .id = static_cast<uint32_t>(machines_.size() + 1),
+        .servers = cluster_.resp_addresses()};
+    StartOther("multi", [this, client](env::Env& env) {
+      return std::make_shared<MultiKeyClient>(env, client, &world_.choices(),
+                                              &recorder_,
+                                              [this] { return world_.now(); });
+    });
+  }
+}
+
+void ClientFleet::StartDeepClient() {
+  const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
+  machines_.push_back(machine);
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<DeepClient>(
+        env, cluster_.resp_addresses(),
+        [this](std::string what) { world_.Violate(std::move(what)); });
+    deep_client_ = program.get();
+    return program;
+  });
+}
+
+// ---- Failures.
+
+void ClientFleet::PlanCrash(Member* member, uint64_t number) {
+  const ChoiceKey key{member->options.id, number};
+  const uint64_t at_ms = world_.choices().SometimesUpTo(
+      kCrash, key, {1, 2}, static_cast<uint64_t>(options_.failing_time.ms()));
+  if (at_ms == 0) return;
+  const CrashKind kind = world_.choices().Chance(kCrashOfMachine, key, {1, 3})
+                             ? CrashKind::kMachine
+                             : CrashKind::kProcess;
+  const Duration down =
+      world_.choices().Between(kDown, key, Milliseconds(1), kDownMax);
+  world_.At(SimTime() + Milliseconds(static_cast<int64_t>(at_ms)),
+            [this, member, kind, down] { Kill(member, kind, down); });
+}
+
+void ClientFleet::Kill(Member* member, CrashKind kind, Duration down) {
+  if (stopped_ || member->program == nullptr) return;
+  member->note = std::exchange(member->program, nullptr)->Die();
+  world_.Crash(member->machine, kind);
+  world_.At(world_.now() + down,
+            [this, member] { world_.Restart(member->machine); });
+}
+
+void ClientFleet::PlanPause(Member* member, uint64_t number) {
+  const ChoiceKey key{member->options.id, number};
+  const uint64_t at_ms = world_.choices().SometimesUpTo(
+      kPause, key, {1, 2}, static_cast<uint64_t>(options_.failing_time.ms()));
+  if (at_ms == 0) return;
+  const Duration length =
+      world_.choices().Between(kPauseLength, key, Milliseconds(1), kPauseMax);
+  world_.At(SimTime() + Milliseconds(static_cast<int64_t>(at_ms)),
+            [this, member, length] {
+              if (stopped_ || member->program == nullptr) return;
+              world_.Pause(member->machine);
+              world_.At(world_.now() + length,
+                        [this, member] { world_.Resume(member->machine); });
+            });
+}
+
+// ---- The end of a run.
+
+void ClientFleet::Stop(const std::vector<std::string>& healthy) {
+  stopped_ = true;
+  for (const auto& member : members_) {
+    if (member->program != nullptr) member->program->StopIssuing();
+  }
+  for (const Other& other : others_) other.stop_issuing();
+  if (deep_client_ != nullptr) deep_client_->BeginLastRound(healthy);
+}
+
+bool ClientFleet::idle() const {
+  return std::all_of(members_.begin(), members_.end(),
+                     [](const std::unique_ptr<Member>& member) {
+                       return member->program != nullptr &&
+                              member->program->idle();
+                     }) &&
+         std::all_of(others_.begin(), others_.end(),
+                     [](const Other& other) { return other.idle(); }) &&
+         (deep_client_ == nullptr || deep_client_->last_round_done());
+}
+
+std::string ClientFleet::Describe() const {
+  std::string open;
+  for (const auto& member : members_) {
+    if (member->program == nullptr) {
+      absl::StrAppend(&open, "client ", member->options.id, " is down\n");
+    } else if (!member->program->idle()) {
+      absl::StrAppend(&open, member->program->Describe(), "\n");
+    }
+  }
+  for (const Other& other : others_) open += other.describe();
+  if (deep_client_ != nullptr) open += deep_client_->Describe();
+  return open;
+}
+
+bool ClientFleet::away(uint32_t client) const {
+  if (client > members_.size()) return false;
+  const Member& member = *members_[client - 1];
+  return member.program == nullptr || world_.paused(member.machine) ||
+         member.program->reads_late();
+}
+
+void ClientFleet::ReadAll(const std::vector<std::string>& keys) {
+  members_[0]->program->ReadAll(keys);
+}
+
+void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
+  members_[0]->program->AddToEach(keys);
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,110 @@
+// sim/run/client_fleet.h: all simulated clients of a run, each on a machine of
+// its own.
+//
+// Draws their habits, starts them, and kills, restarts and pauses the processes
+// of clients that have such habits. Each of these events is a choice of the
+// world: a deleted line of a tape leaves it out.
+#ifndef QUORATE_SIM_RUN_CLIENT_FLEET_H_
+#define QUORATE_SIM_RUN_CLIENT_FLEET_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/time.h"
+#include "sim/checks/recorder.h"
+#include "sim/run/cluster.h"
+#include "sim/run/shape.h"
+#include "sim/workload/client.h"
+#include "sim/workload/deep_client.h"
+#include "sim/workload/operation_generator.h"
+#include "sim/workload/simple_client.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+struct ClientFleetOptions {
+  Shape shape;
+  // Processes are killed and paused. False: clients do not fail.
+  bool failures = true;
+  // Clients fail in this time from the beginning of the run on.
+  Duration failing_time = Seconds(40);
+  bool keep_issued = false;  // Collects the operations (issued()).
+};
+
+class ClientFleet {
+ public:
+  // The references outlive the fleet.
+  ClientFleet(World& world, const Cluster& cluster, Recorder& recorder,
+              const ClientFleetOptions& options);
+  ClientFleet(const ClientFleet&) = delete;
+  ClientFleet& operator=(const ClientFleet&) = delete;
+
+  // Call it once, after the cluster has started.
+  void Start(ShapeDraw* draw);
+  const std::vector<MachineId>& machines() const { return machines_; }
+  // No client begins another operation. From now on the nodes at the addresses
+  // `healthy` must serve.
+  void Stop(const std::vector<std::string>& healthy);
+  // Whether no operation is open.
+  bool idle() const;
+  // The open operations, for people.
+  std::string Describe() const;
+  // Whether the client with this number, from 1, does not read on purpose: its
+  // process is down or paused, or it reads late.
+  bool away(uint32_t client) const;
+  // One client reads every key, or adds to the number at every key, and retries
+  // until it succeeds. Call it after Stop().
+  void ReadAll(const std::vector<std::string>& keys);
+  void AddToEach(const std::vector<std::string>& keys);
+  // The operations so far, if the options say so.
+  const std::vector<IssuedOperation>& issued() const { return issued_; }
+
+ private:
+  struct Member {
+    WorkloadClientOptions options;
+    MachineId machine;
+    WorkloadClient* program = nullptr;  // Null: its process is down.
+    std::unique_ptr<WorkloadClient::Note> note;
+  };
+
+  std::shared_ptr<void> Run(Member* member, env::Env& env);
+  void PlanCrash(Member* member, uint64_t number);
+  void Kill(Member* member, CrashKind kind, Duration down);
+  void PlanPause(Member* member, uint64_t number);
+  // A client of another kind, as far as the fleet has to know it.
+  struct Other {
+    std::function<void()> stop_issuing;
+    std::function<bool()> idle;
+    std::function<std::string()> describe;
+  };
+  // Starts a client on a machine of its own. `make` makes its program.
+  template <typename Make>
+  void StartOther(std::string_view kind, Make make);
+  // Between two operations of one client.
+  Duration Interval() const;
+  OperationOptions OperationsOf(uint32_t client) const;
+  // The options of a client with the next number.
+  SimpleClientOptions NextSimpleClient() const;
+  void StartOthers();
+  void StartDeepClient();
+
+  World& world_;
+  const Cluster& cluster_;
+  Recorder& recorder_;
+  const ClientFleetOptions options_;
+  bool stopped_ = false;
+  std::vector<std::unique_ptr<Member>> members_;
+  std::vector<Other> others_;
+  // Owned by its machine. Null in most runs.
+  DeepClient* deep_client_ = nullptr;
+  std::vector<MachineId> machines_;  // By the clients' numbers, then others.
+  std::vector<IssuedOperation> issued_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_CLIENT_FLEET_H_

@@ -1,0 +1,208 @@
+#include "sim/workload/http_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+
+namespace quorate::sim {
+namespace {
+
+using lincheck::Kv;
+using Type = ClientReply::Type;
+
+constexpr Duration kAttemptTimeout = Seconds(5);
+// A request that must not be repeated is given up after this time.
+constexpr Duration kGiveUpAfter = Seconds(5);
+constexpr int64_t kBackoffMaxMs = 500;
+
+}  // namespace
+
+HttpClient::HttpClient(env::Env& env, const SimpleClientOptions& options,
+                       Choices* choices, Recorder* recorder)
+    : SimpleClient(env, options, choices, recorder),
+      node_(options.id % options.servers.size()) {
+  CHECK_EQ(options.open_max, 1u);
+}
+
+// Of the calls of RESP clients, HTTP has four: GET, PUT, PUT with nx, DELETE.
+void HttpClient::Adapt(ClientOperation* operation) const {
+  operation->stale = false;
+  operation->form = ClientOperation::SwapForm::kSetGet;
+  uint8_t& function = operation->call.function;
+  switch (function) {
+    case Kv::kGet:
+    case Kv::kPut:
+    case Kv::kCas:
+    case Kv::kDelete:
+      return;
+    case Kv::kSwap:
+    case Kv::kPutIfExists:
+      function = Kv::kPut;
+      return;
+    case Kv::kTake:
+      function = Kv::kDelete;
+      return;
+    default:
+      // Appends and increments.
+      function = Kv::kGet;
+      operation->call.text.clear();
+      operation->call.number = 0;
+  }
+}
+
+HttpCall HttpClient::CallOf(const Operation& operation) const {
+  HttpCall call{.method = "GET", .key = operation.call.key};
+  if (operation.is_read()) return call;
+  call.method = operation.call.function == Kv::kDelete ? "DELETE" : "PUT";
+  if (operation.call.function == Kv::kCas) call.parameters = "?nx";
+  call.body = operation.call.text;
+  if (options().retries_writes) {
+    call.idempotency_key = absl::StrCat("c", options().id, "-", current_);
+  }
+  return call;
+}
+
+bool HttpClient::MayRepeat() const {
+  return operation(current_).is_read() || options().retries_writes;
+}
+
+void HttpClient::Begin(OperationId id) {
+  current_ = id;
+  attempts_ = 0;
+  maybe_done_ = false;
+  const bool patient = !operation(id).is_read() && options().retries_writes;
+  deadline_ =
+      patient ? MonoTime::Max() : env().loop.ReadClock().mono + kGiveUpAfter;
+  Try();
+}
+
+void HttpClient::Try() {
+  ++attempts_;
+  attempt_ = Attempt::kConnecting;
+  timeout_ = env().loop.At(env().loop.ReadClock().mono + kAttemptTimeout,
+                           [this] { Break(); });
+  if (connection_ != nullptr) return Write();
+  parser_ = HttpAnswerParser();
+  connecting_ = env().streams.Connect(
+      options().servers[node_],
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        if (!connection.ok()) return Break();
+        ++connections_;
+        connection_ = *std::move(connection);
+        connection_->SetObserver(this);
+        Write();
+      });
+}
+
+void HttpClient::Write() {
+  attempt_ = Attempt::kWritten;
+  const Operation& operation = this->operation(current_);
+  connection_->Write(Buffer::Copy(EncodeHttp(CallOf(operation))));
+  recorder().OnSent(operation.ticket,
+                    uint64_t{options().id} << 32 | connections_,
+                    NodeId(node_ + 1));
+}
+
+void HttpClient::Break() {
+  connecting_.Cancel();
+  connection_.reset();
+  timeout_.Cancel();
+  node_ = (node_ + 1) % options().servers.size();
+  const Attempt attempt = std::exchange(attempt_, Attempt::kNone);
+  if (attempt == Attempt::kNone) return;
+  if (attempt == Attempt::kConnecting) return Refused();
+  if (!operation(current_).is_read()) maybe_done_ = true;
+  if (!MayRepeat()) {
+    LeaveUnknown(std::exchange(current_, 0));
+    return;
+  }
+  TryLater();
+}
+
+void HttpClient::Refused() {
+  recorder().OnRefused(operation(current_).ticket);
+  TryLater();
+}
+
+void HttpClient::TryLater() {
+  const Operation& operation = this->operation(current_);
+  const int64_t most_ms = std::min<int64_t>(
+      kBackoffMaxMs, int64_t{20} << std::min<uint64_t>(attempts_, 10));
+  const MonoTime at =
+      env().loop.ReadClock().mono +
+      operation.random.Between(Milliseconds(10), Milliseconds(most_ms),
+                               "client.backoff", 0, attempts_);
+  if (at < deadline_) {
+    next_attempt_ = env().loop.At(at, [this] { Try(); });
+  } else if (maybe_done_) {
+    LeaveUnknown(std::exchange(current_, 0));
+  } else {
+    Withdraw(std::exchange(current_, 0));
+  }
+}
+
+void HttpClient::OnBytes(std::string_view bytes) {
+  parser_.Feed(bytes);
+  HttpAnswer answer;
+  while (connection_ != nullptr) {
+    const HttpAnswerParser::Result result = parser_.Next(&answer);
+    if (result == HttpAnswerParser::Result::kNeedMore) return;
+    if (result == HttpAnswerParser::Result::kMalformed ||
+        attempt_ != Attempt::kWritten) {
+      recorder().Unexpected(options().id, "bytes that are no reply over HTTP");
+      return Break();
+    }
+    attempt_ = Attempt::kNone;
+    timeout_.Cancel();
+    if (answer.closes) connection_.reset();
+    OnAnswer(answer);
+  }
+}
+
+void HttpClient::OnAnswer(const HttpAnswer& answer) {
+  switch (answer.status) {
+    case 200:
+    case 404:
+    case 412:
+      return Succeed(answer);
+    case 403:
+    case 503:
+      // Another node may have a vote, or know the leader.
+      connection_.reset();
+      node_ = (node_ + 1) % options().servers.size();
+      return Refused();
+    case 504:
+      if (!operation(current_).is_read()) maybe_done_ = true;
+      if (MayRepeat()) return TryLater();
+      return LeaveUnknown(std::exchange(current_, 0));
+    default:
+      Unexpected(std::exchange(current_, 0),
+                 absl::StrCat("HTTP ", answer.status, " ", answer.body));
+  }
+}
+
+void HttpClient::Succeed(const HttpAnswer& answer) {
+  const OperationId id = std::exchange(current_, 0);
+  const uint8_t function = operation(id).call.function;
+  ClientReply reply;
+  if (function == Kv::kGet && answer.status != 412) {
+    // 404: nil.
+    if (answer.status == 200)
+      reply = {.type = Type::kBulk, .text = answer.body};
+    return Return(id, reply);
+  }
+  if (function == Kv::kDelete && answer.status == 200) {
+    const bool deleted = answer.body.find("true") != std::string::npos;
+    return Return(id, {.type = Type::kInteger, .integer = deleted ? 1 : 0});
+  }
+  if ((function == Kv::kPut && answer.status == 200) ||
+      (function == Kv::kCas && answer.status != 404)) {
+    if (answer.status == 200) reply = {.type = Type::kSimple, .text = "OK"};
+    return Return(id, reply);
+  }
+  Unexpected(id, absl::StrCat("HTTP ", answer.status, " ", answer.body));
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,74 @@
+// sim/workload/http_client.h: a simulated client that reads, writes and removes
+// keys over HTTP.
+//
+// It keeps one connection to one node, and sends the next request after the
+// reply to the last one. After a broken connection or a refusal it goes to
+// another node.
+#ifndef QUORATE_SIM_WORKLOAD_HTTP_CLIENT_H_
+#define QUORATE_SIM_WORKLOAD_HTTP_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sim/protocol/http.h"
+#include "sim/workload/simple_client.h"
+
+namespace quorate::sim {
+
+class HttpClient final : public SimpleClient, public env::Connection::Observer {
+ public:
+  // Requires: options.open_max == 1. With options.retries_writes, requests have
+  // an Idempotency-Key.
+  HttpClient(env::Env& env, const SimpleClientOptions& options,
+             Choices* choices, Recorder* recorder);
+
+ private:
+  // The state of the current operation's last attempt.
+  enum class Attempt : uint8_t {
+    kNone,        // There is no operation, or it waits for its next attempt.
+    kConnecting,  // Nothing was sent.
+    kWritten,     // There is no reply yet.
+  };
+
+  void Adapt(ClientOperation* operation) const override;
+  void Begin(OperationId id) override;
+
+  // env::Connection::Observer.
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override { Break(); }
+  void OnClosed(absl::Status) override { Break(); }
+  void OnDrained() override {}
+
+  HttpCall CallOf(const Operation& operation) const;
+  // The request may be sent again although it may have been executed.
+  bool MayRepeat() const;
+  void Try();
+  void Write();
+  // The connection is of no use any more.
+  void Break();
+  void OnAnswer(const HttpAnswer& answer);
+  // The request was executed, with this reply.
+  void Succeed(const HttpAnswer& answer);
+  // The node did not execute the request.
+  void Refused();
+  void TryLater();
+
+  OperationId current_ = 0;  // 0: none.
+  uint64_t attempts_ = 0;    // The current operation has so many.
+  Attempt attempt_ = Attempt::kNone;
+  bool maybe_done_ = false;  // An attempt may have taken effect.
+  MonoTime deadline_;
+  uint64_t node_;
+  uint64_t connections_ = 0;
+  std::unique_ptr<env::Connection> connection_;
+  HttpAnswerParser parser_;
+  env::Pending connecting_;
+  env::Pending timeout_;  // The end of the last attempt.
+  env::Pending next_attempt_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_HTTP_CLIENT_H_

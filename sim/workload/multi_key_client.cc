@@ -1,0 +1,260 @@
+#include "sim/workload/multi_key_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/slots/slot.h"
+
+namespace quorate::sim {
+namespace {
+
+using Type = ClientReply::Type;
+
+constexpr ChoiceSite kOperation("workload.multi_key_operation");
+
+constexpr uint64_t kTags = 3;  // Each puts its keys into one slot.
+constexpr uint64_t kKeysPerTag = 5;
+constexpr Duration kGiveUpAfter = Seconds(10);
+constexpr Duration kAttemptTimeout = Seconds(5);
+constexpr int64_t kBackoffMaxMs = 500;
+
+// A hash tag with an odd slot. Keys that clients watch are in even ones: a
+// removal in their slot would change the result of a transaction.
+std::string TagName(uint64_t tag) {
+  for (int i = 0;; ++i) {
+    std::string name = absl::StrCat("{m", tag, ".", i, "}");
+    if (kv::HashSlot(name).value() % 2 == 1) return name;
+  }
+}
+
+}  // namespace
+
+MultiKeyClient::MultiKeyClient(env::Env& env,
+                               const MultiKeyClientOptions& options,
+                               Choices* choices, Recorder* recorder,
+                               Recorder::Clock clock)
+    : env_(env),
+      options_(options),
+      choices_(choices),
+      recorder_(recorder),
+      checker_(recorder->multi_keys()),
+      clock_(std::move(clock)),
+      node_(options_.id % options_.servers.size()) {
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + options_.interval,
+                       [this] { Tick(); });
+}
+
+std::string MultiKeyClient::Describe() const {
+  if (idle()) return "";
+  return absl::StrCat("client ", options_.id, ": ", current_->Words()[0],
+                      ", attempt ", current_->attempts, "\n");
+}
+
+std::vector<std::string> MultiKeyClient::Operation::Words() const {
+  std::vector<std::string> words;
+  switch (kind) {
+    case Kind::kSet:
+      words = {"MSET"};
+      for (size_t i = 0; i < keys.size(); ++i) {
+        words.push_back(keys[i]);
+        words.push_back(absl::StrCat(token, "/", i));
+      }
+      return words;
+    case Kind::kGet:
+      words = {"MGET"};
+      break;
+    case Kind::kDelete:
+      words = {"DEL"};
+      break;
+    case Kind::kScan:
+      return {
+          "SCAN",
+          cursor,
+          "MATCH",
+          "m*",
+          "COUNT",
+          absl::StrCat(1 + random.Below(200, "client.scan_count", 0, attempts))};
+  }
+  words.insert(words.end(), keys.begin(), keys.end());
+  return words;
+}
+
+void MultiKeyClient::Tick() {
+  if (!issuing_) return;
+  const Duration wait = env_.random.Between(
+      Duration(0), options_.interval * 2, "client.wait", options_.id, numbers_);
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
+  if (!idle()) return;
+  const uint64_t number = ++numbers_;
+  // Zero: a tape leaves the operation out.
+  const uint64_t bits = choices_->Choose(
+      kOperation, ChoiceKey{options_.id, number}, 0,
+      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
+        return random.Bits(site, entity, counter) | 1;
+      });
+  if (bits == 0) return;
+  current_ = Draw(number, Random(bits));
+  current_->called = clock_();
+  current_->deadline = env_.loop.ReadClock().mono + kGiveUpAfter;
+  if (current_->writes()) checker_.Invoke(current_->token);
+  Try();
+}
+
+MultiKeyClient::Operation MultiKeyClient::Draw(uint64_t number,
+                                               Random random) const {
+  Operation operation{.number = number, .random = random};
+  const uint64_t action = random.Below(100, "client.action", 0, 0);
+  operation.kind = action < 40   ? Kind::kSet
+                   : action < 75 ? Kind::kGet
+                   : action < 85 ? Kind::kDelete
+                                 : Kind::kScan;
+  if (operation.kind == Kind::kScan) return operation;
+  const std::string tag = TagName(random.Below(kTags, "client.tag", 0, 0));
+  const uint64_t first = random.Below(kKeysPerTag, "client.key", 0, 0);
+  const uint64_t count = 1 + random.Below(kKeysPerTag, "client.count", 0, 0);
+  for (uint64_t i = 0; i < count; ++i) {
+    operation.keys.push_back(absl::StrCat("m", (first + i) % kKeysPerTag, tag));
+  }
+  operation.token = absl::StrCat("c", options_.id, ".", number);
+  if (operation.kind == Kind::kDelete) {
+    // The name of a key that never exists identifies the DEL in the log.
+    operation.token = absl::StrCat("m", tag, operation.token);
+    operation.keys.push_back(operation.token);
+  }
+  return operation;
+}
+
+void MultiKeyClient::Try() {
+  ++current_->attempts;
+  if (link_ == nullptr) {
+    link_ = std::make_unique<ClientLink>(
+        env_, uint64_t{options_.id} << 32 | ++links_made_,
+        options_.servers[node_], /*readonly=*/false, this);
+  }
+  timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
+    if (link_ != nullptr) link_->Break();
+  });
+  link_->Send(current_->number, EncodeCommand(current_->Words()));
+}
+
+void MultiKeyClient::TryLater() {
+  timeout_.Cancel();
+  node_ = (node_ + 1) % options_.servers.size();
+  const int64_t most_ms = std::min<int64_t>(
+      kBackoffMaxMs, int64_t{20} << std::min<uint64_t>(current_->attempts, 10));
+  const MonoTime at =
+      env_.loop.ReadClock().mono +
+      current_->random.Between(Milliseconds(10), Milliseconds(most_ms),
+                               "client.backoff", 0, current_->attempts);
+  if (at < current_->deadline) {
+    next_attempt_ = env_.loop.At(at, [this] { Try(); });
+    return;
+  }
+  // Every attempt was refused.
+  if (current_->writes()) checker_.Withdraw(current_->token);
+  current_.reset();
+}
+
+void MultiKeyClient::OnLinkReply(ClientLink::RequestId id, ClientReply reply,
+                                 bool* done) {
+  *done = true;
+  timeout_.Cancel();
+  if (!current_.has_value() || current_->number != id) {
+    Unexpected(reply);
+  } else if (reply.is_error()) {
+    OnError(reply);
+  } else {
+    OnResult(reply);
+  }
+}
+
+void MultiKeyClient::OnError(const ClientReply& reply) {
+  const std::string_view code = reply.error_code();
+  if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
+      code == "MISCONF" || code == "READONLY") {
+    // Another node may know the leader.
+    link_->Break();
+    return TryLater();
+  }
+  if (code == "UNKNOWN") {
+    if (!current_->writes()) return TryLater();
+    current_.reset();
+    return;
+  }
+  Unexpected(reply);
+  current_.reset();
+}
+
+void MultiKeyClient::OnResult(const ClientReply& reply) {
+  switch (current_->kind) {
+    case Kind::kScan:
+      return OnScanned(reply);
+    case Kind::kSet:
+      if (reply.type != Type::kSimple) {
+        Unexpected(reply);
+      } else {
+        checker_.Return(current_->token, std::nullopt);
+      }
+      break;
+    case Kind::kDelete:
+      if (reply.type != Type::kInteger) {
+        Unexpected(reply);
+      } else {
+        checker_.Return(current_->token, reply.integer);
+      }
+      break;
+    case Kind::kGet: {
+      std::vector<std::optional<std::string>> values;
+      for (const ClientReply& element : reply.elements) {
+        values.emplace_back();
+        if (element.type == Type::kBulk) values.back() = element.text;
+      }
+      checker_.OnRead(current_->keys, values, current_->called, clock_());
+      break;
+    }
+  }
+  current_.reset();
+}
+
+void MultiKeyClient::OnScanned(const ClientReply& reply) {
+  if (reply.type != Type::kArray || reply.elements.size() != 2) {
+    Unexpected(reply);
+    current_.reset();
+    return;
+  }
+  for (const ClientReply& key : reply.elements[1].elements) {
+    current_->found.insert(key.text);
+  }
+  current_->cursor = reply.elements[0].text;
+  if (current_->cursor != "0") return Try();
+  env_.tracer.Sometimes("client.scan_finished");
+  checker_.OnScan(current_->found, current_->called, clock_());
+  current_.reset();
+}
+
+void MultiKeyClient::Unexpected(const ClientReply& reply) {
+  recorder_->Unexpected(options_.id,
+                        absl::StrCat(Describe(), reply.ToString()));
+}
+
+void MultiKeyClient::OnLinkBroken(ClientLink::RequestId id) {
+  (void)id;  // One request is under way at a time.
+  if (!current_->writes()) return TryLater();
+  timeout_.Cancel();
+  node_ = (node_ + 1) % options_.servers.size();
+  current_.reset();
+}
+
+void MultiKeyClient::OnLinkMalformed(std::string_view server) {
+  recorder_->Unexpected(
+      options_.id, absl::StrCat("no reply at all from ", std::string(server)));
+}
+
+void MultiKeyClient::OnLinkClosed(ClientLink* link) {
+  (void)link;  // There is one connection at a time.
+  dropped_ = std::move(link_);
+  destroy_dropped_ = env_.loop.Defer([this] { dropped_.reset(); });
+}
+
+}  // namespace quorate::sim

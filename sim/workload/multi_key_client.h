@@ -1,0 +1,108 @@
+// sim/workload/multi_key_client.h: a simulated client of commands on several
+// keys: MSET, MGET and DEL of keys with one hash tag, and SCAN over all keys.
+//
+// It has one operation at a time, and follows no redirects: it uses the
+// addresses of plain clients. A write whose outcome is unknown is not repeated.
+// sim/checks/multi_key_checker.h checks the replies. Only this client uses keys
+// that begin with "m".
+#ifndef QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
+#define QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/env.h"
+#include "sim/checks/multi_key_checker.h"
+#include "sim/checks/recorder.h"
+#include "sim/choices/choices.h"
+#include "sim/choices/sim_time.h"
+#include "sim/protocol/reply.h"
+#include "sim/workload/client_link.h"
+
+namespace quorate::sim {
+
+struct MultiKeyClientOptions {
+  uint32_t id = 0;
+  std::vector<std::string> servers;
+  Duration interval = Milliseconds(200);  // Between two operations, on average.
+};
+
+class MultiKeyClient final : public ClientLink::Owner {
+ public:
+  // `choices` and `recorder` outlive the client. `clock` returns the world's
+  // time.
+  MultiKeyClient(env::Env& env, const MultiKeyClientOptions& options,
+                 Choices* choices, Recorder* recorder, Recorder::Clock clock);
+  MultiKeyClient(const MultiKeyClient&) = delete;
+  MultiKeyClient& operator=(const MultiKeyClient&) = delete;
+
+  // Begins no further operation.
+  void StopIssuing() { issuing_ = false; }
+  // Whether no operation is under way.
+  bool idle() const { return !current_.has_value(); }
+  // The open operation, for people.
+  std::string Describe() const;
+
+ private:
+  enum class Kind : uint8_t { kSet, kGet, kDelete, kScan };
+  struct Operation {
+    Kind kind = Kind::kGet;
+    uint64_t number = 0;
+    Random random{0};
+    std::vector<std::string> keys;
+    std::string token;  // The token of a write.
+    SimTime called;
+    MonoTime deadline;
+    uint64_t attempts = 0;
+    // The state of a scan.
+    std::string cursor = "0";
+    std::set<std::string> found;
+
+    bool writes() const { return kind == Kind::kSet || kind == Kind::kDelete; }
+    std::vector<std::string> Words() const;
+  };
+
+  // ClientLink::Owner.
+  void OnLinkReply(ClientLink::RequestId id, ClientReply reply,
+                   bool* done) override;
+  void OnLinkBroken(ClientLink::RequestId id) override;
+  void OnLinkRefused(ClientLink::RequestId) override { TryLater(); }
+  void OnLinkMalformed(std::string_view server) override;
+  void OnLinkClosed(ClientLink* link) override;
+
+  void Tick();
+  Operation Draw(uint64_t number, Random random) const;
+  void Try();
+  void TryLater();
+  void OnError(const ClientReply& reply);
+  void OnResult(const ClientReply& reply);
+  void OnScanned(const ClientReply& reply);
+  void Unexpected(const ClientReply& reply);
+
+  env::Env& env_;
+  const MultiKeyClientOptions options_;
+  Choices* const choices_;
+  Recorder* const recorder_;
+  MultiKeyChecker& checker_;
+  Recorder::Clock clock_;
+  bool issuing_ = true;
+  uint64_t numbers_ = 0;
+  std::optional<Operation> current_;
+  uint64_t node_;
+  uint32_t links_made_ = 0;
+  std::unique_ptr<ClientLink> link_;
+  std::unique_ptr<ClientLink> dropped_;  // Destroyed at the end of the turn.
+  env::Pending tick_;
+  env::Pending timeout_;
+  env::Pending next_attempt_;
+  env::Pending destroy_dropped_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_

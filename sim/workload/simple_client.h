@@ -1,0 +1,97 @@
+// sim/workload/simple_client.h: the common part of simulated clients that
+// execute single commands with the store's client library or over HTTP.
+//
+// Draws operations as WorkloadClient does, one choice of the world for each,
+// and records them. A derived class executes them and reports how they ended.
+#ifndef QUORATE_SIM_WORKLOAD_SIMPLE_CLIENT_H_
+#define QUORATE_SIM_WORKLOAD_SIMPLE_CLIENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+#include "sim/checks/recorder.h"
+#include "sim/choices/choices.h"
+#include "sim/protocol/reply.h"
+#include "sim/workload/operation.h"
+#include "sim/workload/operation_generator.h"
+
+namespace quorate::sim {
+
+struct SimpleClientOptions {
+  uint32_t id = 0;
+  std::vector<std::string> servers;
+  Duration interval = Milliseconds(100);  // Between two operations, on average.
+  size_t open_max = 1;  // Operations under way at a time; others wait.
+  // A retry takes effect once: by a session, or by an Idempotency-Key.
+  bool retries_writes = false;
+  OperationOptions operations;
+};
+
+class SimpleClient {
+ public:
+  // `choices` and `recorder` outlive the client.
+  SimpleClient(env::Env& env, const SimpleClientOptions& options,
+               Choices* choices, Recorder* recorder);
+  virtual ~SimpleClient() = default;
+  SimpleClient(const SimpleClient&) = delete;
+  SimpleClient& operator=(const SimpleClient&) = delete;
+
+  // Begins no further operation.
+  void StopIssuing();
+  // Whether no operation is under way.
+  bool idle() const { return open_.empty(); }
+  // The open operations, for people.
+  std::string Describe() const;
+
+ protected:
+  using OperationId = uint64_t;
+
+  struct Operation : ClientOperation {
+    uint64_t number = 0;  // Among all operations of the client.
+    Recorder::Ticket ticket = 0;
+  };
+
+  // Replaces what this kind of client cannot express.
+  virtual void Adapt(ClientOperation* operation) const = 0;
+  // Executes the operation. Ends with one of the next three functions, in a
+  // later call.
+  virtual void Begin(OperationId id) = 0;
+
+  void Return(OperationId id, const ClientReply& reply);
+  void Withdraw(OperationId id);
+  void LeaveUnknown(OperationId id);
+  // Reports a reply that no correct server gives. Leaves the outcome unknown.
+  void Unexpected(OperationId id, std::string_view what);
+
+  const Operation& operation(OperationId id) const { return open_.at(id); }
+  const SimpleClientOptions& options() const { return options_; }
+  env::Env& env() { return env_; }
+  Recorder& recorder() { return *recorder_; }
+
+ private:
+  void Tick();
+  void Issue();
+  void BeginNext();
+  void End(OperationId id);
+
+  env::Env& env_;
+  const SimpleClientOptions options_;
+  Choices* const choices_;
+  Recorder* const recorder_;
+  OperationGenerator generator_;
+  bool issuing_ = true;
+  uint64_t numbers_ = 0;
+  std::deque<Operation> waiting_;
+  std::map<OperationId, Operation> open_;
+  env::Pending tick_;
+  env::Pending next_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_SIMPLE_CLIENT_H_
