@@ -44,7 +44,10 @@ class FleetRun {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       recorder_.log().OnCommitted(
-          group, entry.index, entry.log_time,
+          group, entry.index,
+          EntryClock{.term = entry.term,
+                     .log_time = entry.log_time,
+                     .bounded = entry.leader_wall.bounded()},
           commands ? entry.payload.view() : std::string_view());
     });
     world_.SetStepHook(

@@ -47,6 +47,16 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .message_text = EnvelopeText};
 }
 
+// Clients fail by the families of nodes.
+bool ClientsFail(const RunOptions& options) {
+  const auto off = [&options](FaultFamily family) {
+    return std::find(options.without.begin(), options.without.end(), family) !=
+           options.without.end();
+  };
+  return options.faults && !off(FaultFamily::kProcessCrash) &&
+         !off(FaultFamily::kPause);
+}
+
 }  // namespace
 
 class Run::Impl final : public Subject {
@@ -73,7 +83,7 @@ class Run::Impl final : public Subject {
              .peer_streams = shape_.peer_streams}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
-                  .failures = options_.faults,
+                  .failures = ClientsFail(options_),
                   .failing_time = options_.duration * 7 / 10,
                   .keep_issued = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
