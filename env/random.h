@@ -8,6 +8,7 @@
 #ifndef QUORATE_ENV_RANDOM_H_
 #define QUORATE_ENV_RANDOM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -34,7 +35,8 @@ constexpr uint64_t Mix64(uint64_t x) {
 }
 
 // A stable 64-bit hash of the name of a draw site (FNV-1a, then mixed).
-// Computed at compile time if the name is a literal.
+// Computed at compile time for a literal, so that a point in a hot path costs
+// nothing.
 class Site {
  public:
   constexpr Site(std::string_view name)  // NOLINT: literals convert.
@@ -45,8 +47,10 @@ class Site {
     }
     hash_ = Mix64(hash);
   }
-  constexpr Site(const char* name)  // NOLINT: literals convert.
-      : Site(std::string_view(name)) {}
+  // NOLINTNEXTLINE: literals convert.
+  template <size_t kSize>
+  consteval Site(const char (&name)[kSize])
+      : Site(std::string_view(name, kSize - 1)) {}
   constexpr uint64_t hash() const { return hash_; }
   // The name as it was given: no copy.
   constexpr std::string_view name() const { return name_; }

@@ -17,7 +17,7 @@ TEST(Random, Bits_AreFixedForEver) {
 TEST(Random, EveryKeyPart_MovesTheDraw) {
   std::set<uint64_t> draws;
   for (uint64_t seed = 0; seed < 4; ++seed) {
-    for (const char* site : {"a", "b"}) {
+    for (const Site site : {Site("a"), Site("b")}) {
       for (uint64_t entity = 0; entity < 4; ++entity) {
         for (uint64_t counter = 0; counter < 4; ++counter) {
           draws.insert(Random(seed).Bits(site, entity, counter));

@@ -1,7 +1,10 @@
 #include "raft/host/envelope.h"
 
+#include <google/protobuf/arena.h>
+
+#include <array>
 #include <cstddef>
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -11,7 +14,7 @@
 #include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/core/configuration.h"
-#include "raft/host/wire_fields.h"
+#include "raft/host/envelope.pb.h"
 
 namespace quorate::raft {
 namespace {
@@ -25,48 +28,40 @@ uint32_t Seed(const EnvelopeLink& link) {
   return Crc32cSeed(link.cluster.value(), link.from.value(), link.to.value());
 }
 
-// The numbers of fields are those of envelope.proto.
-namespace position_field {
-constexpr uint32_t kTerm = 1;
-constexpr uint32_t kIndex = 2;
-}  // namespace position_field
-namespace entry_field {
-constexpr uint32_t kTerm = 1;
-constexpr uint32_t kKind = 2;
-constexpr uint32_t kVersion = 3;
-constexpr uint32_t kLogTime = 4;
-constexpr uint32_t kLeaderEarliest = 5;
-constexpr uint32_t kLeaderLatest = 6;
-constexpr uint32_t kPayloadBytes = 7;
-}  // namespace entry_field
-namespace snapshot_field {
-constexpr uint32_t kPosition = 1;
-constexpr uint32_t kLogTime = 2;
-constexpr uint32_t kConfiguration = 3;
-constexpr uint32_t kSizeBytes = 4;
-constexpr uint32_t kCrc32c = 5;
-}  // namespace snapshot_field
-namespace message_field {
-constexpr uint32_t kGroup = 1;
-constexpr uint32_t kIncarnation = 2;
-constexpr uint32_t kType = 3;
-constexpr uint32_t kTerm = 4;
-constexpr uint32_t kReject = 5;
-constexpr uint32_t kPosition = 6;
-constexpr uint32_t kHint = 7;
-constexpr uint32_t kCommit = 8;
-constexpr uint32_t kCommitLogTime = 9;
-constexpr uint32_t kReadRound = 10;
-constexpr uint32_t kReadId = 11;
-constexpr uint32_t kEntries = 12;
-constexpr uint32_t kSnapshot = 13;
-constexpr uint32_t kOffset = 14;
-constexpr uint32_t kChunkBytes = 15;
-constexpr uint32_t kForced = 16;
-}  // namespace message_field
-namespace envelope_field {
-constexpr uint32_t kMessages = 1;
-}  // namespace envelope_field
+void ToWire(LogPosition position, wire::Position* out) {
+  out->set_term(position.term.value());
+  out->set_index(position.index.value());
+}
+
+LogPosition FromWire(const wire::Position& in) {
+  return {Term(in.term()), Index(in.index())};
+}
+
+void ToWire(const Entry& entry, wire::EntryHeader* out) {
+  out->set_term(entry.term.value());
+  out->set_kind(static_cast<uint32_t>(entry.kind));
+  out->set_version(entry.version);
+  out->set_log_time_ns(entry.log_time.ns());
+  if (entry.leader_wall.earliest != WallTime::Min()) {
+    out->set_leader_earliest_ns(entry.leader_wall.earliest.ns());
+  }
+  if (entry.leader_wall.latest != WallTime::Max()) {
+    out->set_leader_latest_ns(entry.leader_wall.latest.ns());
+  }
+  out->set_payload_bytes(static_cast<uint32_t>(entry.payload.size()));
+}
+
+void ToWire(const SnapshotDescriptor& snapshot, wire::Snapshot* out) {
+  ToWire(snapshot.position, out->mutable_position());
+  out->set_log_time_ns(snapshot.log_time.ns());
+  // A reply contains the position only.
+  if (!snapshot.configuration.voters.empty()) {
+    const Buffer configuration = EncodeConfiguration(snapshot.configuration);
+    out->set_configuration(configuration.data(), configuration.size());
+  }
+  out->set_size_bytes(snapshot.size_bytes);
+  out->set_crc32c(snapshot.crc32c);
+}
 
 // The field of `message` that its type sends as `position`.
 LogPosition PositionOf(const Message& message) {
@@ -111,85 +106,42 @@ void SetPosition(const LogPosition& position, Message* message) {
   }
 }
 
-}  // namespace
-
-// The compiler finds these functions in the namespace of their arguments, so
-// they are not in the unnamed one.
-template <typename Fields>
-static void PutFields(const LogPosition& position, Fields* out) {
-  out->Number(position_field::kTerm, position.term.value());
-  out->Number(position_field::kIndex, position.index.value());
-}
-
-template <typename Fields>
-static void PutFields(const Entry& entry, Fields* out) {
-  out->Number(entry_field::kTerm, entry.term.value());
-  out->Number(entry_field::kKind, static_cast<uint32_t>(entry.kind));
-  out->Number(entry_field::kVersion, entry.version);
-  out->Fixed64(entry_field::kLogTime, entry.log_time.ns());
-  // A bound is absent if the interval is unbounded on that side.
-  if (entry.leader_wall.earliest != WallTime::Min()) {
-    out->PresentFixed64(entry_field::kLeaderEarliest,
-                        entry.leader_wall.earliest.ns());
-  }
-  if (entry.leader_wall.latest != WallTime::Max()) {
-    out->PresentFixed64(entry_field::kLeaderLatest,
-                        entry.leader_wall.latest.ns());
-  }
-  out->Number(entry_field::kPayloadBytes, entry.payload.size());
-}
-
-template <typename Fields>
-static void PutFields(const SnapshotDescriptor& snapshot, Fields* out) {
-  out->Message(snapshot_field::kPosition, snapshot.position);
-  out->Fixed64(snapshot_field::kLogTime, snapshot.log_time.ns());
-  // A reply contains the position only.
-  if (!snapshot.configuration.voters.empty()) {
-    out->Bytes(snapshot_field::kConfiguration,
-               EncodeConfiguration(snapshot.configuration).view());
-  }
-  out->Number(snapshot_field::kSizeBytes, snapshot.size_bytes);
-  out->Fixed32(snapshot_field::kCrc32c, snapshot.crc32c);
-}
-
-template <typename Fields>
-static void PutFields(const GroupMessage& in, Fields* out) {
+void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
   const Message& message = in.message;
-  out->Number(message_field::kGroup, in.group.group.value());
-  out->Number(message_field::kIncarnation, in.group.incarnation.value());
-  out->Number(message_field::kType, static_cast<uint32_t>(message.type));
-  out->Number(message_field::kTerm, message.term.value());
-  out->Number(message_field::kReject, message.reject);
+  out->set_group(in.group.group.value());
+  out->set_incarnation(in.group.incarnation.value());
+  out->set_type(static_cast<uint32_t>(message.type));
+  out->set_term(message.term.value());
+  out->set_reject(message.reject);
+  out->set_forced(message.forced);
   const LogPosition position = PositionOf(message);
-  if (position != LogPosition{}) {
-    out->Message(message_field::kPosition, position);
-  }
-  if (message.hint != LogPosition{}) {
-    out->Message(message_field::kHint, message.hint);
-  }
-  out->Number(message_field::kCommit, message.commit.value());
-  out->Fixed64(message_field::kCommitLogTime, message.commit_log_time.ns());
-  out->Number(message_field::kReadRound, message.read_round.value());
-  out->Number(message_field::kReadId, message.read_id);
-  for (const Entry& entry : message.entries) {
-    out->Message(message_field::kEntries, entry);
-  }
+  if (position != LogPosition{}) ToWire(position, out->mutable_position());
+  if (message.hint != LogPosition{}) ToWire(message.hint, out->mutable_hint());
+  out->set_commit(message.commit.value());
+  out->set_commit_log_time_ns(message.commit_log_time.ns());
+  out->set_read_round(message.read_round.value());
+  out->set_read_id(message.read_id);
+  for (const Entry& entry : message.entries) ToWire(entry, out->add_entries());
   if (message.snapshot.position != LogPosition{}) {
-    out->Message(message_field::kSnapshot, message.snapshot);
+    ToWire(message.snapshot, out->mutable_snapshot());
   }
-  out->Number(message_field::kOffset, message.offset);
-  out->Number(message_field::kChunkBytes, message.chunk.size());
-  out->Number(message_field::kForced, message.forced);
+  out->set_offset(message.offset);
+  out->set_chunk_bytes(static_cast<uint32_t>(message.chunk.size()));
 }
 
-template <typename Fields>
-static void PutFields(const std::vector<GroupMessage>& messages, Fields* out) {
-  for (const GroupMessage& message : messages) {
-    out->Message(envelope_field::kMessages, message);
-  }
-}
+// A wire::Envelope whose parts need no allocations of their own. Those of most
+// envelopes fit into the first block.
+class EnvelopeArena {
+ public:
+  EnvelopeArena() : arena_(block_.data(), block_.size()) {}
+  wire::Envelope& envelope() { return *envelope_; }
 
-namespace {
+ private:
+  alignas(std::max_align_t) std::array<char, 4096> block_;
+  google::protobuf::Arena arena_;
+  wire::Envelope* const envelope_ =
+      google::protobuf::Arena::CreateMessage<wire::Envelope>(&arena_);
+};
 
 // Takes the raw bytes after the envelope, in order.
 class PayloadCursor {
@@ -209,197 +161,29 @@ class PayloadCursor {
   size_t offset_;
 };
 
-// The contents of a message of envelope.proto, as they were sent.
-struct SentEntry {
-  uint64_t term = 0;
-  uint32_t kind = 0;
-  uint32_t version = 0;
-  WallTime log_time{0};
-  WallInterval leader_wall;
-  uint32_t payload_bytes = 0;
-};
-struct SentMessage {
-  explicit SentMessage(Message* decoded) : message(*decoded) {}
-
-  uint32_t group = 0;
-  uint64_t incarnation = 0;
-  uint32_t type = 0;
-  bool has_snapshot = false;
-  std::string_view configuration;  // The one of the snapshot.
-  LogPosition position;
-  std::vector<SentEntry> entries;
-  uint32_t chunk_bytes = 0;
-  // The decoded message. Fields that are the same in both are read into it.
-  Message& message;
-};
-
-// Reads the fields into `*out`, on top of those that it has: a message that is
-// sent twice is the sum of both. False: the bytes are malformed.
-bool TakeFields(std::string_view bytes, LogPosition* out) {
-  using namespace position_field;
-  FieldReader in(bytes);
-  while (in.Next()) {
-    switch (in.tag()) {
-      case WireTag(kTerm, WireType::kVarint):
-        out->term = Term(in.number());
-        break;
-      case WireTag(kIndex, WireType::kVarint):
-        out->index = Index(in.number());
-        break;
-    }
-  }
-  return in.ok();
-}
-
-bool TakeFields(std::string_view bytes, SentEntry* out) {
-  using namespace entry_field;
-  FieldReader in(bytes);
-  while (in.Next()) {
-    const auto number = static_cast<uint32_t>(in.number());
-    const WallTime time(static_cast<int64_t>(in.number()));
-    switch (in.tag()) {
-      case WireTag(kTerm, WireType::kVarint):
-        out->term = in.number();
-        break;
-      case WireTag(kKind, WireType::kVarint):
-        out->kind = number;
-        break;
-      case WireTag(kVersion, WireType::kVarint):
-        out->version = number;
-        break;
-      case WireTag(kLogTime, WireType::kFixed64):
-        out->log_time = time;
-        break;
-      case WireTag(kLeaderEarliest, WireType::kFixed64):
-        out->leader_wall.earliest = time;
-        break;
-      case WireTag(kLeaderLatest, WireType::kFixed64):
-        out->leader_wall.latest = time;
-        break;
-      case WireTag(kPayloadBytes, WireType::kVarint):
-        out->payload_bytes = number;
-        break;
-    }
-  }
-  return in.ok();
-}
-
-bool TakeSnapshotFields(std::string_view bytes, SentMessage* out) {
-  using namespace snapshot_field;
-  SnapshotDescriptor& snapshot = out->message.snapshot;
-  bool ok = true;
-  FieldReader in(bytes);
-  while (in.Next()) {
-    switch (in.tag()) {
-      case WireTag(kPosition, WireType::kBytes):
-        ok = ok && TakeFields(in.bytes(), &snapshot.position);
-        break;
-      case WireTag(kLogTime, WireType::kFixed64):
-        snapshot.log_time = WallTime(static_cast<int64_t>(in.number()));
-        break;
-      case WireTag(kConfiguration, WireType::kBytes):
-        out->configuration = in.bytes();
-        break;
-      case WireTag(kSizeBytes, WireType::kVarint):
-        snapshot.size_bytes = in.number();
-        break;
-      case WireTag(kCrc32c, WireType::kFixed32):
-        snapshot.crc32c = static_cast<uint32_t>(in.number());
-        break;
-    }
-  }
-  return ok && in.ok();
-}
-
-// A field of a SentMessage that is a number. False: it is none of these.
-bool TakeNumber(const FieldReader& in, SentMessage* out) {
-  using namespace message_field;
-  Message& message = out->message;
-  const auto number = static_cast<uint32_t>(in.number());
-  switch (in.tag()) {
-    case WireTag(kGroup, WireType::kVarint):
-      out->group = number;
-      return true;
-    case WireTag(kIncarnation, WireType::kVarint):
-      out->incarnation = in.number();
-      return true;
-    case WireTag(kType, WireType::kVarint):
-      out->type = number;
-      return true;
-    case WireTag(kTerm, WireType::kVarint):
-      message.term = Term(in.number());
-      return true;
-    case WireTag(kReject, WireType::kVarint):
-      message.reject = in.number() != 0;
-      return true;
-    case WireTag(kCommit, WireType::kVarint):
-      message.commit = Index(in.number());
-      return true;
-    case WireTag(kCommitLogTime, WireType::kFixed64):
-      message.commit_log_time = WallTime(static_cast<int64_t>(in.number()));
-      return true;
-    case WireTag(kReadRound, WireType::kVarint):
-      message.read_round = ReadRound(in.number());
-      return true;
-    case WireTag(kReadId, WireType::kVarint):
-      message.read_id = in.number();
-      return true;
-    case WireTag(kOffset, WireType::kVarint):
-      message.offset = in.number();
-      return true;
-    case WireTag(kChunkBytes, WireType::kVarint):
-      out->chunk_bytes = number;
-      return true;
-    case WireTag(kForced, WireType::kVarint):
-      message.forced = in.number() != 0;
-      return true;
-  }
-  return false;
-}
-
-bool TakeFields(std::string_view bytes, SentMessage* out) {
-  using namespace message_field;
-  bool ok = true;
-  FieldReader in(bytes);
-  while (in.Next()) {
-    if (TakeNumber(in, out)) continue;
-    switch (in.tag()) {
-      case WireTag(kPosition, WireType::kBytes):
-        ok = ok && TakeFields(in.bytes(), &out->position);
-        break;
-      case WireTag(kHint, WireType::kBytes):
-        ok = ok && TakeFields(in.bytes(), &out->message.hint);
-        break;
-      case WireTag(kEntries, WireType::kBytes):
-        ok = ok && TakeFields(in.bytes(), &out->entries.emplace_back());
-        break;
-      case WireTag(kSnapshot, WireType::kBytes):
-        out->has_snapshot = true;
-        ok = ok && TakeSnapshotFields(in.bytes(), out);
-        break;
-    }
-  }
-  return ok && in.ok();
-}
-
-absl::Status DecodeEntries(const std::vector<SentEntry>& sent,
+absl::Status DecodeEntries(const wire::GroupMessage& in,
                            PayloadCursor* payloads, Message* out) {
-  out->entries.reserve(sent.size());
+  out->entries.reserve(in.entries_size());
   Index index = out->previous.index;
-  for (const SentEntry& header : sent) {
+  for (const wire::EntryHeader& header : in.entries()) {
     Entry entry;
-    entry.term = Term(header.term);
+    entry.term = Term(header.term());
     entry.index = ++index;
-    if (header.kind > 255 || header.version > 255) {
+    if (header.kind() > 255 || header.version() > 255) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "entry ", index.value(), " has kind ", header.kind, " and version ",
-          header.version, "; both are at most 255"));
+          "entry ", index.value(), " has kind ", header.kind(), " and version ",
+          header.version(), "; both are at most 255"));
     }
-    entry.kind = static_cast<EntryKind>(header.kind);
-    entry.version = static_cast<uint8_t>(header.version);
-    entry.log_time = header.log_time;
-    entry.leader_wall = header.leader_wall;
-    if (!payloads->Take(header.payload_bytes, &entry.payload)) {
+    entry.kind = static_cast<EntryKind>(header.kind());
+    entry.version = static_cast<uint8_t>(header.version());
+    entry.log_time = WallTime(header.log_time_ns());
+    if (header.has_leader_earliest_ns()) {
+      entry.leader_wall.earliest = WallTime(header.leader_earliest_ns());
+    }
+    if (header.has_leader_latest_ns()) {
+      entry.leader_wall.latest = WallTime(header.leader_latest_ns());
+    }
+    if (!payloads->Take(header.payload_bytes(), &entry.payload)) {
       return absl::InvalidArgumentError("entry payload is cut short");
     }
     out->entries.push_back(std::move(entry));
@@ -407,37 +191,56 @@ absl::Status DecodeEntries(const std::vector<SentEntry>& sent,
   return absl::OkStatus();
 }
 
-absl::Status DecodeMessage(const EnvelopeLink& link, const SentMessage& sent,
-                           PayloadCursor* payloads, GroupMessage* out) {
-  if (sent.type < static_cast<uint32_t>(MessageType::kPreVote) ||
-      sent.type > static_cast<uint32_t>(MessageType::kTimeoutNow)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("unknown message type ", sent.type));
-  }
-  out->group = {GroupId(sent.group), GroupIncarnation(sent.incarnation)};
-  Message& message = out->message;
-  message.type = static_cast<MessageType>(sent.type);
-  message.from = link.from;
-  message.to = link.to;
-  SetPosition(sent.position, &message);
-  const absl::Status status = DecodeEntries(sent.entries, payloads, &message);
-  if (!status.ok()) return status;
-  if (!sent.configuration.empty()) {
+absl::Status DecodeSnapshot(const wire::Snapshot& in, MessageType type,
+                            SnapshotDescriptor* out) {
+  out->position = FromWire(in.position());
+  out->log_time = WallTime(in.log_time_ns());
+  if (!in.configuration().empty()) {
     absl::StatusOr<Configuration> configuration =
-        DecodeConfiguration(sent.configuration);
+        DecodeConfiguration(in.configuration());
     if (!configuration.ok()) return configuration.status();
-    message.snapshot.configuration = *std::move(configuration);
-  } else if (sent.has_snapshot && message.type != MessageType::kSnapshotReply) {
+    out->configuration = *std::move(configuration);
+  } else if (type != MessageType::kSnapshotReply) {
     return absl::InvalidArgumentError("snapshot without a configuration");
   }
-  if (!payloads->Take(sent.chunk_bytes, &message.chunk)) {
-    return absl::InvalidArgumentError("snapshot chunk is cut short");
-  }
+  out->size_bytes = in.size_bytes();
+  out->crc32c = in.crc32c();
   return absl::OkStatus();
 }
 
-absl::Status DoesNotParse() {
-  return absl::InvalidArgumentError("envelope header does not parse");
+absl::Status DecodeMessage(const EnvelopeLink& link,
+                           const wire::GroupMessage& in,
+                           PayloadCursor* payloads, GroupMessage* out) {
+  if (in.type() < static_cast<uint32_t>(MessageType::kPreVote) ||
+      in.type() > static_cast<uint32_t>(MessageType::kTimeoutNow)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown message type ", in.type()));
+  }
+  out->group = {GroupId(in.group()), GroupIncarnation(in.incarnation())};
+  Message& message = out->message;
+  message.type = static_cast<MessageType>(in.type());
+  message.from = link.from;
+  message.to = link.to;
+  message.term = Term(in.term());
+  message.reject = in.reject();
+  message.forced = in.forced();
+  SetPosition(FromWire(in.position()), &message);
+  message.hint = FromWire(in.hint());
+  message.commit = Index(in.commit());
+  message.commit_log_time = WallTime(in.commit_log_time_ns());
+  message.read_round = ReadRound(in.read_round());
+  message.read_id = in.read_id();
+  message.offset = in.offset();
+  absl::Status status = DecodeEntries(in, payloads, &message);
+  if (!status.ok()) return status;
+  if (in.has_snapshot()) {
+    status = DecodeSnapshot(in.snapshot(), message.type, &message.snapshot);
+    if (!status.ok()) return status;
+  }
+  if (!payloads->Take(in.chunk_bytes(), &message.chunk)) {
+    return absl::InvalidArgumentError("snapshot chunk is cut short");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -457,8 +260,11 @@ size_t EnvelopeBytesBound(const GroupMessage& message) {
 
 std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages) {
+  EnvelopeArena arena;
+  wire::Envelope& envelope = arena.envelope();
   std::vector<Buffer> pieces(1);
   for (const GroupMessage& message : messages) {
+    ToWire(message, envelope.add_messages());
     for (const Entry& entry : message.message.entries) {
       if (!entry.payload.empty()) pieces.push_back(entry.payload);
     }
@@ -466,12 +272,11 @@ std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
       pieces.push_back(message.message.chunk);
     }
   }
-  const size_t header_bytes = FieldCounter::SizeOf(messages);
+  const size_t header_bytes = envelope.ByteSizeLong();
   pieces[0] = Buffer::Create(kPrefixBytes + header_bytes, [&](char* block) {
     StoreFixed(block + 4, static_cast<uint32_t>(header_bytes));
-    FieldWriter writer(block + kPrefixBytes);
-    PutFields(messages, &writer);
-    CHECK_EQ(writer.end(), block + kPrefixBytes + header_bytes);
+    CHECK(envelope.SerializeToArray(block + kPrefixBytes,
+                                    static_cast<int>(header_bytes)));
     uint32_t crc =
         Crc32c(Seed(link), std::string_view(block + 4, 4 + header_bytes));
     for (size_t i = 1; i < pieces.size(); ++i) {
@@ -495,25 +300,19 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   if (header_bytes > bytes.size() - kPrefixBytes) {
     return absl::InvalidArgumentError("envelope header is cut short");
   }
+  EnvelopeArena arena;
+  wire::Envelope& envelope = arena.envelope();
+  if (!envelope.ParseFromArray(bytes.data() + kPrefixBytes,
+                               static_cast<int>(header_bytes))) {
+    return absl::InvalidArgumentError("envelope header does not parse");
+  }
   PayloadCursor payloads(bytes, kPrefixBytes + header_bytes);
-  const std::string_view header =
-      bytes.view().substr(kPrefixBytes, header_bytes);
-  constexpr uint32_t kTag =
-      WireTag(envelope_field::kMessages, WireType::kBytes);
-  size_t count = 0;
-  for (FieldReader in(header); in.Next();) count += in.tag() == kTag;
-  std::vector<GroupMessage> messages;
-  messages.reserve(count);
-  FieldReader in(header);
-  while (in.Next()) {
-    if (in.tag() != kTag) continue;
-    GroupMessage& decoded = messages.emplace_back();
-    SentMessage sent(&decoded.message);
-    if (!TakeFields(in.bytes(), &sent)) return DoesNotParse();
-    absl::Status status = DecodeMessage(link, sent, &payloads, &decoded);
+  std::vector<GroupMessage> messages(envelope.messages_size());
+  for (int i = 0; i < envelope.messages_size(); ++i) {
+    absl::Status status =
+        DecodeMessage(link, envelope.messages(i), &payloads, &messages[i]);
     if (!status.ok()) return status;
   }
-  if (!in.ok()) return DoesNotParse();
   if (!payloads.AtEnd()) {
     return absl::InvalidArgumentError(
         "the envelope is followed by extra bytes");
