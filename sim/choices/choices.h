@@ -8,6 +8,7 @@
 #define QUORATE_SIM_CHOICES_CHOICES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -113,6 +114,17 @@ class Choices {
           return 1 + random.Fork(s, e).Below(most, s, e, c);
         });
     return value < most ? value : most;
+  }
+  // The randomness of a thing that a tape may leave out. Empty, the default: it
+  // is left out.
+  std::optional<Random> RandomOrNone(const ChoiceSite& site,
+                                     const ChoiceKey& key) {
+    const uint64_t bits = Choose(
+        site, key, 0, [](const Random& random, Site s, uint64_t e, uint64_t c) {
+          return random.Bits(s, e, c) | 1;
+        });
+    if (bits == 0) return std::nullopt;
+    return Random(bits);
   }
   // Uniform in [low, high]. Default: low.
   Duration Between(const ChoiceSite& site, const ChoiceKey& key, Duration low,

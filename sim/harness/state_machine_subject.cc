@@ -172,14 +172,11 @@ bool StateMachineSubject::WantsCommand(size_t index) const {
 
 std::optional<Random> StateMachineSubject::DrawCommand(size_t index) {
   const uint64_t number = ++commands_[index];
-  const uint64_t bits = world_.choices().Choose(
-      kCommand, ChoiceKey{index + 1, number}, 0,
-      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
-        return random.Bits(site, entity, counter) | 1;
-      });
+  const std::optional<Random> random =
+      world_.choices().RandomOrNone(kCommand, {index + 1, number});
   // A probe does not depend on the tape.
-  if (bits == 0 && !probing_) return std::nullopt;
-  return Random(bits);
+  if (!random.has_value() && probing_) return Random(0);
+  return random;
 }
 
 void StateMachineSubject::Return(size_t number,

@@ -87,14 +87,10 @@ void MultiKeyClient::Tick() {
   tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
   if (!idle()) return;
   const uint64_t number = ++numbers_;
-  // Zero: a tape leaves the operation out.
-  const uint64_t bits = choices_->Choose(
-      kOperation, ChoiceKey{options_.id, number}, 0,
-      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
-        return random.Bits(site, entity, counter) | 1;
-      });
-  if (bits == 0) return;
-  current_ = Draw(number, Random(bits));
+  const std::optional<Random> random =
+      choices_->RandomOrNone(kOperation, {options_.id, number});
+  if (!random.has_value()) return;
+  current_ = Draw(number, *random);
   current_->called = clock_();
   current_->deadline = env_.loop.ReadClock().mono + kGiveUpAfter;
   if (current_->writes()) checker_.Invoke(current_->token);

@@ -46,15 +46,11 @@ void SimpleClient::Tick() {
 
 void SimpleClient::Issue() {
   const uint64_t number = ++numbers_;
-  // Zero: a tape leaves the operation out.
-  const uint64_t bits = choices_->Choose(
-      kOperation, ChoiceKey{options_.id, number}, 0,
-      [](const Random& random, Site site, uint64_t entity, uint64_t counter) {
-        return random.Bits(site, entity, counter) | 1;
-      });
-  if (bits == 0) return;
+  const std::optional<Random> random =
+      choices_->RandomOrNone(kOperation, {options_.id, number});
+  if (!random.has_value()) return;
   Operation operation{generator_.Draw(
-      number, Random(bits), env_.loop.ReadClock().wall.earliest.ms())};
+      number, *random, env_.loop.ReadClock().wall.earliest.ms())};
   operation.number = number;
   Adapt(&operation);
   waiting_.push_back(std::move(operation));
