@@ -23,6 +23,9 @@ TEST(EncodeHttp, KeyIsEscaped_AndThePutHasItsLength) {
 
 TEST(HttpAnswerParser, RepliesSplitAnywhere_AreReadWhole) {
   const std::string bytes =
+      "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
+      "Content-Length: 64\r\n\r\n" +
+      std::string(64, 'x') +
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
       "content-length: 0\r\n\r\n";
@@ -33,13 +36,15 @@ TEST(HttpAnswerParser, RepliesSplitAnywhere_AreReadWhole) {
     HttpAnswer answer;
     while (parser.Next(&answer) == Result::kAnswer) answers.push_back(answer);
   }
-  ASSERT_EQ(answers.size(), 2u);
-  EXPECT_EQ(answers[0].status, 200);
-  EXPECT_EQ(answers[0].body, "hello");
-  EXPECT_FALSE(answers[0].closes);
-  EXPECT_EQ(answers[1].status, 503);
-  EXPECT_EQ(answers[1].body, "");
-  EXPECT_TRUE(answers[1].closes);
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[0].status, 404);
+  EXPECT_EQ(answers[0].body, std::string(64, 'x'));
+  EXPECT_EQ(answers[1].status, 200);
+  EXPECT_EQ(answers[1].body, "hello");
+  EXPECT_FALSE(answers[1].closes);
+  EXPECT_EQ(answers[2].status, 503);
+  EXPECT_EQ(answers[2].body, "");
+  EXPECT_TRUE(answers[2].closes);
   EXPECT_FALSE(parser.in_answer());
 }
 
