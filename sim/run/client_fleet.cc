@@ -12,6 +12,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr ChoiceSite kDeepClient("workload.deep_client");
+constexpr ChoiceSite kNoise("workload.noise");
 constexpr ChoiceSite kCrash("workload.client_crash_ms");
 constexpr ChoiceSite kCrashOfMachine("workload.client_loses_power");
 constexpr ChoiceSite kDown("workload.client_down");
@@ -59,6 +60,7 @@ void ClientFleet::Start(ShapeDraw* draw) {
   }
   StartOthers();
   if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
+  if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
 }
 
 Duration ClientFleet::Interval() const {
@@ -161,6 +163,16 @@ void ClientFleet::StartDeepClient() {
   });
 }
 
+void ClientFleet::StartNoiseClient() {
+  const MachineId machine =
+      world_.AddMachine({.name = "noise_client", .client = true});
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<NoiseClient>(env, cluster_.all_addresses());
+    noise_client_ = program.get();
+    return program;
+  });
+}
+
 // ---- Failures.
 
 void ClientFleet::PlanCrash(Member* member, uint64_t number) {
@@ -205,6 +217,7 @@ void ClientFleet::PlanPause(Member* member, uint64_t number) {
 
 void ClientFleet::Stop(const std::vector<std::string>& healthy) {
   stopped_ = true;
+  if (noise_client_ != nullptr) noise_client_->Stop();
   for (const auto& member : members_) {
     if (member->program != nullptr) member->program->StopIssuing();
   }

@@ -20,6 +20,7 @@
 #include "sim/run/shape.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
+#include "sim/workload/noise_client.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/simple_client.h"
 #include "sim/world/world.h"
@@ -45,6 +46,7 @@ class ClientFleet {
 
   // Call it once, after the cluster has started.
   void Start(ShapeDraw* draw);
+  // Those of the clients that want answers.
   const std::vector<MachineId>& machines() const { return machines_; }
   // No client begins another operation. From now on the nodes at the addresses
   // `healthy` must serve.
@@ -91,6 +93,7 @@ class ClientFleet {
   SimpleClientOptions NextSimpleClient() const;
   void StartOthers();
   void StartDeepClient();
+  void StartNoiseClient();
 
   World& world_;
   const Cluster& cluster_;
@@ -99,8 +102,9 @@ class ClientFleet {
   bool stopped_ = false;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<Other> others_;
-  // Owned by its machine. Null in most runs.
+  // Owned by their machines. Null in most runs.
   DeepClient* deep_client_ = nullptr;
+  NoiseClient* noise_client_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.
   std::vector<IssuedOperation> issued_;
 };

@@ -20,6 +20,10 @@ constexpr absl::string_view kWorkGauges[] = {
     "quorate_held_request_bytes",
 };
 
+bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
+  return std::find(machines.begin(), machines.end(), machine) != machines.end();
+}
+
 }  // namespace
 
 bool ClusterChecks::HasMajority(GroupId group,
@@ -28,8 +32,7 @@ bool ClusterChecks::HasMajority(GroupId group,
     if (shard.group != group) continue;
     const auto works = [&](NodeId node) {
       return !cluster_.MayNotWork(node) &&
-             std::find(machines.begin(), machines.end(),
-                       cluster_.machine(node)) != machines.end();
+             Contains(machines, cluster_.machine(node));
     };
     const auto working =
         std::count_if(shard.replicas.begin(), shard.replicas.end(), works);
@@ -42,10 +45,8 @@ size_t ClusterChecks::VotersAmong(
     const node::ShardConfig& shard,
     const std::vector<MachineId>& machines) const {
   const auto voters = std::count_if(
-      shard.replicas.begin(), shard.replicas.end(), [&](NodeId node) {
-        return std::find(machines.begin(), machines.end(),
-                         cluster_.machine(node)) != machines.end();
-      });
+      shard.replicas.begin(), shard.replicas.end(),
+      [&](NodeId node) { return Contains(machines, cluster_.machine(node)); });
   return static_cast<size_t>(voters);
 }
 
@@ -56,10 +57,7 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
     const raft::Index end =
         cluster_.server(leader)->host().core(shard.group)->last().index;
     for (const NodeId node : cluster_.MembersOf(shard)) {
-      if (std::find(machines.begin(), machines.end(), cluster_.machine(node)) ==
-          machines.end()) {
-        continue;
-      }
+      if (!Contains(machines, cluster_.machine(node))) continue;
       const node::Server* at = cluster_.server(node);
       // The node does not run yet. On a damaged disk it need not start.
       if (at == nullptr && !cluster_.HasDamagedDisk(node)) return false;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
@@ -17,7 +18,6 @@
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
-#include "sim/workload/noise_client.h"
 
 namespace quorate::sim {
 namespace {
@@ -33,8 +33,6 @@ constexpr int64_t kCalmTrips = 40;
 constexpr int64_t kLeaderTimeouts = 4;
 // The elections that a calm group may need before it serves.
 constexpr int64_t kElectionTimeouts = 10;
-
-constexpr ChoiceSite kNoise("workload.noise");
 
 HarnessOptions HarnessOptionsOf(const RunOptions& options) {
   return {.seed = options.seed,
@@ -109,11 +107,7 @@ class Run::Impl final : public Subject {
       }
     });
     recorder_.SetSessionLifetime(shape_.sessions.lifetime);
-    recorder_.SetClocks({.epoch = WorldOptions().epoch,
-                         .lag_max = [this] { return ClockLag(); },
-                         .lost = [this] { return ClockLoss(); },
-                         .gained = [this] { return ClockGain(); },
-                         .slowed = [this] { return ClockSlowness(); }});
+    recorder_.SetClocks(BoundsOfClocks());
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;
     world_.network_options().bytes_per_second = shape_.bytes_per_second;
@@ -156,37 +150,15 @@ class Run::Impl final : public Subject {
   void Finish() override { recorder_.Finish(); }
   std::string Describe() const override;
 
-  // Clocks are within their error bound, so the earliest end of an interval
-  // lags by at most twice the bound.
-  Duration ClockLag() {
+  // The largest value of a property among the clocks of all nodes.
+  Duration Most(absl::FunctionRef<Duration(const SimClock&)> property) {
     Duration most;
     for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, world_.clock(machine).widest_error_bound() * 2);
+      most = std::max(most, property(world_.clock(machine)));
     }
     return most;
   }
-  // Slewing of log time compensates drift, but not frozen clocks.
-  Duration ClockLoss() {
-    Duration most;
-    for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, world_.clock(machine).frozen_for(world_.now()));
-    }
-    return most;
-  }
-  Duration ClockGain() {
-    Duration most;
-    for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, world_.clock(machine).gained(world_.now()));
-    }
-    return most;
-  }
-  Duration ClockSlowness() {
-    Duration most;
-    for (const MachineId machine : cluster_.machines()) {
-      most = std::max(most, world_.clock(machine).slowed(world_.now()));
-    }
-    return most;
-  }
+  ClockBounds BoundsOfClocks();
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
@@ -194,7 +166,6 @@ class Run::Impl final : public Subject {
   void EndCalm();
   // Time for an operation of which no fault is in the way.
   Duration AvailabilityBound() const;
-  void StartNoise();
   // Number keys, enough for each group to own some.
   std::vector<std::string> NumberKeys() const;
 
@@ -214,7 +185,6 @@ class Run::Impl final : public Subject {
   const Duration availability_bound_ = AvailabilityBound();
   ClientFleet clients_;
   // Owned by its machine. Null in most runs.
-  NoiseClient* noise_client_ = nullptr;
   std::vector<MachineId> healed_;      // The nodes that must work.
   std::vector<FaultFamily> families_;  // Those that are on.
 };
@@ -226,6 +196,31 @@ Duration Run::Impl::AvailabilityBound() const {
     proxy = std::max(proxy, config.timeouts.proxy);
   }
   return node::RaftConfig().election_timeout_max * kElectionTimeouts + proxy;
+}
+
+ClockBounds Run::Impl::BoundsOfClocks() {
+  const auto most = [this](auto property) {
+    return [this, property] {
+      return Most(
+          [&](const SimClock& clock) { return property(clock, world_.now()); });
+    };
+  };
+  return {
+      .epoch = WorldOptions().epoch,
+      // Clocks are within their error bound, so the earliest end of an interval
+      // lags by at most twice the bound.
+      .lag_max = most([](const SimClock& clock, SimTime) {
+        return clock.widest_error_bound() * 2;
+      }),
+      // Slewing of log time compensates drift, but not frozen clocks.
+      .lost = most([](const SimClock& clock, SimTime now) {
+        return clock.frozen_for(now);
+      }),
+      .gained = most(
+          [](const SimClock& clock, SimTime now) { return clock.gained(now); }),
+      .slowed = most([](const SimClock& clock, SimTime now) {
+        return clock.slowed(now);
+      })};
 }
 
 void Run::Impl::CheckAvailability() {
@@ -273,21 +268,9 @@ void Run::Impl::CheckLeaders() {
   }
 }
 
-void Run::Impl::StartNoise() {
-  if (!world_.choices().Chance(kNoise, 0, 0, {1, 4})) return;
-  const MachineId machine =
-      world_.AddMachine({.name = "noise_client", .client = true});
-  world_.Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<NoiseClient>(env, cluster_.all_addresses());
-    noise_client_ = program.get();
-    return program;
-  });
-}
-
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
   clients_.Start(&draw_);
-  StartNoise();
   for (const node::NodeConfig& node : cluster_.nodes()) {
     world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
   }
@@ -328,7 +311,6 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 }
 
 void Run::Impl::StopClients() {
-  if (noise_client_ != nullptr) noise_client_->Stop();
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {
     const auto& all = cluster_.machines();
