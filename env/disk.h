@@ -20,6 +20,10 @@
 // error), kNotFound, kAlreadyExists. After a failed Sync or durable Write the
 // contents of the unsynced range are undefined, and the file must not be
 // written again.
+//
+// An operating system reports an error of a sync once to each open file. Of two
+// syncs in flight, one could report the error of the other, which would then
+// report success. So at most one Sync or durable Write of a File is in flight.
 #ifndef QUORATE_ENV_DISK_H_
 #define QUORATE_ENV_DISK_H_
 

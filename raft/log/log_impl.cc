@@ -408,6 +408,7 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
   tracer_.Sometimes("log.segment_begun");
   preallocation_pending_.Cancel();
   preallocating_ = false;
+  allocation_file_.reset();
   file_ = std::move(opened->file);
   position_ = opening_end_ = opened->end;
   preallocated_end_ = std::max(position_, recycled_bytes);
@@ -430,23 +431,36 @@ void LogImpl::Preallocate() {
       preallocated_end_ - position_ >= step) {
     return;
   }
+  const uint64_t end =
+      std::min(preallocated_end_ + step, options_.segment_bytes);
+  preallocating_ = true;
+  if (allocation_file_ != nullptr) return WriteZeros(end);
+  preallocation_pending_ = disk_.Open(
+      SegmentName(state_.current()->number), env::Disk::OpenMode::kExisting,
+      [this, end](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Fail(file.status(), "allocating space");
+        allocation_file_ = *std::move(file);
+        WriteZeros(end);
+      });
+}
+
+void LogImpl::WriteZeros(uint64_t end) {
   std::vector<Buffer> pieces;
-  uint64_t left = std::min(step, options_.segment_bytes - preallocated_end_);
-  const uint64_t end = preallocated_end_ + left;
+  uint64_t left = end - preallocated_end_;
   while (left > 0) {
     const size_t size = std::min<uint64_t>(left, zeros_.size());
     pieces.push_back(zeros_.Slice(0, size));
     left -= size;
   }
-  preallocating_ = true;
-  preallocation_pending_ = file_->Write(
+  preallocation_pending_ = allocation_file_->Write(
       preallocated_end_, pieces, env::Durability::kLater,
       [this, end](absl::Status written) {
         if (!written.ok()) return Fail(written, "allocating space");
-        preallocation_pending_ = file_->Sync([this, end](absl::Status synced) {
-          if (!synced.ok()) return Fail(synced, "allocating space");
-          OnPreallocated(end);
-        });
+        preallocation_pending_ =
+            allocation_file_->Sync([this, end](absl::Status synced) {
+              if (!synced.ok()) return Fail(synced, "allocating space");
+              OnPreallocated(end);
+            });
       });
 }
 

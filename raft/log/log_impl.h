@@ -117,6 +117,7 @@ class LogImpl final : public Log {
   void OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
                 uint64_t recycled_bytes);
   void Preallocate();
+  void WriteZeros(uint64_t end);
   void OnPreallocated(uint64_t end);
   void Reclaim();
   void RemoveUnused();
@@ -141,6 +142,9 @@ class LogImpl final : public Log {
 
   // The current segment.
   std::unique_ptr<env::File> file_;
+  // Opened once more for allocating space, since its syncs must not report the
+  // errors of durable writes (env/disk.h). Null: not yet.
+  std::unique_ptr<env::File> allocation_file_;
   uint32_t segment_seed_ = 0;
   uint64_t position_ = 0;  // Offset of the next record.
   uint64_t opening_end_ = 0;

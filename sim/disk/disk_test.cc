@@ -417,6 +417,22 @@ TEST(DiskFault, WritingAfterAFailedSync_IsAViolation) {
             "m1 writes to f after a failed sync of it");
 }
 
+TEST(DiskFault, TwoSyncsOfAFileAtOnce_AreAViolation) {
+  Driver d;
+  auto file = d.Open("f");
+  auto twin = d.Open("f");
+  absl::Status result;
+  Pending write = d.Start(file.get(), 0, "x", kDurable, &result);
+  EXPECT_TRUE(d.Sync(twin.get()).ok());
+  EXPECT_TRUE(d.world().violations().empty());
+  write = d.Start(file.get(), 0, "x", kDurable, &result);
+  EXPECT_TRUE(d.Sync(file.get()).ok());
+  ASSERT_EQ(d.world().violations().size(), 1u);
+  EXPECT_EQ(d.world().violations()[0],
+            "m1 syncs f twice at once: one could report the error of the "
+            "other");
+}
+
 TEST(DiskFault, FullDisk_RefusesWhatGrowsOnly) {
   Driver d;
   auto file = d.Open("f");

@@ -149,7 +149,20 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
         "m" + std::to_string(scheduler_->id().value()) + " writes to " +
         open->name + " after a failed sync of it");
   }
+  if (Syncs(operation) && SyncsInFlight(handle)) {
+    scheduler_->state().violations.push_back(absl::StrCat(
+        "m", scheduler_->id().value(), " syncs ", open->name,
+        " twice at once: one could report the error of the other"));
+  }
   return Issue(std::move(operation));
+}
+
+bool NodeDisk::SyncsInFlight(uint64_t handle) {
+  for (const uint64_t id : operations_.Ids()) {
+    const Operation& operation = *operations_.Find(id);
+    if (operation.handle == handle && Syncs(operation)) return true;
+  }
+  return false;
 }
 
 DiskAccess NodeDisk::AccessOf(Kind kind) {

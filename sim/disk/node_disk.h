@@ -149,6 +149,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Execute(Operation* operation);
   void ExecuteDirectory(Operation* operation);
   void ExecuteFailing(Operation* operation);
+  // Whether another sync of the same open file has not been reported.
+  bool SyncsInFlight(uint64_t handle);
   void ExecuteWrite(Operation* operation);
   std::string Joined(const Operation& operation) const;
   bool Fits(uint64_t old_size, uint64_t new_size) const;
