@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,16 +40,22 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
 
   void Dial() {
     timer_ = env::Pending();
+    dialled_at_ = transport_.loop_.ReadClock().mono;
     dialling_ = transport_.streams_.Connect(
         peer_.address,
         [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          dialled_at_.reset();
           OnConnected(std::move(connection));
         });
   }
 
-  // The peer is reachable: dial without waiting for the end of the pause.
+  // The peer is reachable: dial without waiting for the end of the pause. A
+  // dial that hangs was lost on its way, and is repeated at once, too.
   void RedialNow() {
-    if (!waiting_ || refused_) return;
+    const bool hangs = dialled_at_.has_value() &&
+                       transport_.loop_.ReadClock().mono - *dialled_at_ >
+                           transport_.options_.redial_min;
+    if (refused_ || (!waiting_ && !hangs)) return;
     waiting_ = false;
     pause_ = transport_.options_.redial_min;
     Dial();
@@ -187,6 +194,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // The link is given up instead of sending the last of them. 0: it is not.
   int messages_left_ = 0;
   bool waiting_ = false;
+  std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
   bool refused_ = false;
   bool open_ = false;
   std::string reply_;
