@@ -131,6 +131,30 @@ ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
   return most;
 }
 
+void ExpiryChecker::OnApplied(NodeId node, GroupId group, SimTime now,
+                              WallTime log_time) {
+  const int64_t lag_ms = std::max<int64_t>(UnixMs(now) - log_time.ms(), 0);
+  auto& lags = group_clocks_[group].applied_lags_ms[node];
+  if (lags.empty() || lags.back().second != lag_ms) {
+    lags.emplace_back(now, lag_ms);
+  }
+}
+
+int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
+  const auto named = keys_.find(key);
+  if (named == keys_.end()) return 0;
+  int64_t most = 0;
+  const auto& all = group_clocks_[named->second.group].applied_lags_ms;
+  for (const auto& [node, lags] : all) {
+    if (!clocks_.unbounded(node)) continue;
+    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
+      most = std::max(most, lag->second);
+      if (lag->first < since) break;
+    }
+  }
+  return most == 0 ? 0 : most + clocks_.slowed().ms() + 1;
+}
+
 void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                             const EntryClock& entry) {
   GroupClock& clock = group_clocks_[group];

@@ -12,13 +12,16 @@
 //   a key that has expired
 //
 // The clock of a leader may have no error bound. Then log time keeps the lag
-// that the leader took over, and runs as fast as its monotonic clock (Skew).
+// that the leader took over, and runs as fast as its monotonic clock (Skew). A
+// replica with such a clock serves reads by the log time of the entry that it
+// applied last, moved on by its monotonic clock.
 //
 // The semantics of each command is defined here a second time, apart from the
 // product's. The caller leaves out commands that a session suppresses.
 #ifndef QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -53,6 +56,8 @@ struct ClockBounds {
   // their clocks have no error bound.
   absl::AnyInvocable<Duration()> gained = [] { return Duration(); };
   absl::AnyInvocable<Duration()> slowed = [] { return Duration(); };
+  // Whether the node's clock has no error bound.
+  absl::AnyInvocable<bool(NodeId)> unbounded = [](NodeId) { return false; };
 };
 
 // The time that an entry states.
@@ -92,6 +97,8 @@ class ExpiryChecker {
   // for each command on covered keys.
   void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
+  // A replica has applied the entry with this log time, or a snapshot.
+  void OnApplied(NodeId node, GroupId group, SimTime now, WallTime log_time);
 
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
@@ -129,6 +136,8 @@ class ExpiryChecker {
     int64_t taken_over_ms = 0;
     // The allowance from each time on, in order.
     std::vector<std::pair<SimTime, Skew>> skews;
+    // By how much log time lagged when a replica applied an entry.
+    std::map<NodeId, std::vector<std::pair<SimTime, int64_t>>> applied_lags_ms;
   };
   struct Key {
     GroupId group;                // The last write was there.
@@ -176,8 +185,11 @@ class ExpiryChecker {
   // The largest allowed lag of log time from `since` on. 2 ms are for rounding.
   int64_t LagMs(const std::string& key, SimTime since) {
     return clocks_.lag_max().ms() + clocks_.lost().ms() + 2 +
-           SkewSince(key, since).behind_ms;
+           std::max(SkewSince(key, since).behind_ms, AppliedLagMs(key, since));
   }
+  // The largest lag of the log times by which a replica without an error bound
+  // may have served reads of the key from `since` on.
+  int64_t AppliedLagMs(const std::string& key, SimTime since);
   // The largest allowances for the key's group from `since` on.
   Skew SkewSince(const std::string& key, SimTime since) const;
   void NoteSkew(GroupClock& clock, SimTime now, const EntryClock& entry);

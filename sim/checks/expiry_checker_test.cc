@@ -31,9 +31,11 @@ ClientReply Integer(int64_t n) {
 class ExpiryCheckerTest : public testing::Test {
  protected:
   ExpiryCheckerTest() {
-    checker_.SetClocks({.epoch = kEpoch,
-                        .lag_max = [] { return Milliseconds(20); },
-                        .lost = [this] { return lost_; }});
+    checker_.SetClocks(
+        {.epoch = kEpoch,
+         .lag_max = [] { return Milliseconds(20); },
+         .lost = [this] { return lost_; },
+         .unbounded = [](NodeId node) { return node == NodeId(2); }});
   }
 
   void Pass(int64_t ms) { now_ = now_ + Milliseconds(ms); }
@@ -69,6 +71,11 @@ class ExpiryCheckerTest : public testing::Test {
         {.term = raft::Term(term_),
          .log_time = kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms),
          .bounded = bounded_});
+  }
+  // The node applies an entry whose log time lags by this much.
+  void Apply(NodeId node, int64_t lag_ms) {
+    checker_.OnApplied(node, kGroup, now_,
+                       kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
   }
   // SET t1 text PX ms, done.
   void Set(std::string_view text, int64_t ms) {
@@ -272,6 +279,26 @@ TEST_F(ExpiryCheckerTest, LagThatGrowsUnderAnUnboundedLeader_Found) {
   Entry(1'000);
   Pass(3'000);
   Entry(3'500);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+// Node 2 applied the last entry late, and no reading makes up for it.
+TEST_F(ExpiryCheckerTest, ReadAtAnUnboundedReplica_MayLagAsItApplied) {
+  Set("a", 100);
+  Apply(NodeId(2), 300);
+  Pass(350);
+  Read(Verb::kGet, Bulk("a"));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Pass(100);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+TEST_F(ExpiryCheckerTest, ReadAtABoundedReplicaThatLags_Found) {
+  Set("a", 100);
+  Apply(NodeId(1), 300);
+  Pass(350);
   Read(Verb::kGet, Bulk("a"));
   ExpectFound("after the key was due");
 }

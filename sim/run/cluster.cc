@@ -38,7 +38,7 @@ class Cluster::Program final : public ReplicaObserver {
              .random = env.random} {
     cluster_->programs_[node_.value() - 1] = this;
     for (const node::ShardConfig& shard : cluster_->shards_) {
-      cluster_->NoteState(node_, shard.group, raft::Index());
+      cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());
     }
     // A start repairs its disk. It may crash while it does so.
     if (cluster_->created_[node_.value() - 1]) {
@@ -77,12 +77,13 @@ class Cluster::Program final : public ReplicaObserver {
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     ReplicaObserver::OnApplied(group, entry);
-    cluster_->NoteState(node_, group, entry.index);
+    cluster_->NoteState(node_, group, entry.index, entry.log_time);
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     ReplicaObserver::OnRestored(group, snapshot);
-    cluster_->NoteState(node_, group, snapshot.position.index);
+    cluster_->NoteState(node_, group, snapshot.position.index,
+                        snapshot.log_time);
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {

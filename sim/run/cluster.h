@@ -60,12 +60,11 @@ class Cluster {
       absl::AnyInvocable<void(GroupId, const raft::Entry&)> hook) {
     commit_hook_ = std::move(hook);
   }
-  // Called when the state of a replica is that after the entry `index`. Zero:
-  // the node starts.
-  void SetStateHook(
-      absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> hook) {
-    state_hook_ = std::move(hook);
-  }
+  // Called when the state of a replica is that after the entry `index`, which
+  // has this log time. Zero: the node starts.
+  using StateHook = absl::AnyInvocable<void(NodeId, GroupId, raft::Index index,
+                                            WallTime log_time)>;
+  void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
   // Whether a replica need not work: its disk was damaged or erased, or it
   // returned an error to the running program.
   bool MayNotWork(NodeId node) const {
@@ -159,8 +158,9 @@ class Cluster {
   }
 
   node::Config ConfigOf(NodeId node) const;
-  void NoteState(NodeId node, GroupId group, raft::Index index) {
-    if (state_hook_) state_hook_(node, group, index);
+  void NoteState(NodeId node, GroupId group, raft::Index index,
+                 WallTime log_time) {
+    if (state_hook_) state_hook_(node, group, index, log_time);
   }
 
   World& world_;
@@ -169,7 +169,7 @@ class Cluster {
   Supervisor supervisor_;
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
-  absl::AnyInvocable<void(NodeId, GroupId, raft::Index)> state_hook_;
+  StateHook state_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;
