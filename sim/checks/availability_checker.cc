@@ -1,30 +1,48 @@
 #include "sim/checks/availability_checker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace quorate::sim {
 
 void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
-  open_.try_emplace(op, Waiting{attempt, attempt.sent}).first->second.last =
-      attempt;
+  Waiting& waiting =
+      open_.try_emplace(op, Waiting{attempt, attempt.sent}).first->second;
+  waiting.last = attempt;
+  waiting.calm = calm_bound_.has_value();
 }
 
-void AvailabilityChecker::OnInvoked(Operation op, SimTime now) {
-  if (calm_bound_.has_value()) calm_[op] = now;
+void AvailabilityChecker::CheckCalm(Operation op, Waiting* waiting,
+                                    SimTime now) {
+  const bool calm = std::exchange(waiting->calm, false);
+  const Duration taken = now - waiting->last.sent;
+  if (!calm || !calm_bound_.has_value() || taken <= *calm_bound_) return;
+  violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
+                        " ms at node ", waiting->last.node.value(),
+                        " though no fault was left; at most ",
+                        calm_bound_->ms(), " ms"));
+}
+
+void AvailabilityChecker::OnRefused(Operation op, SimTime now,
+                                    Refusal refusal) {
+  const auto found = open_.find(op);
+  if (found == open_.end()) return;
+  const bool calm = found->second.calm && calm_bound_.has_value();
+  CheckCalm(op, &found->second, now);
+  if (!calm || refusal == Refusal::kElsewhere) return;
+  violate_(absl::StrCat("availability: node ", found->second.last.node.value(),
+                        " refused ", describe_(op),
+                        " though no fault was left"));
 }
 
 void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
-  open_.erase(op);
-  const auto found = calm_.find(op);
-  if (found == calm_.end()) return;
-  const Duration taken = now - found->second;
-  calm_.erase(found);
-  if (!calm_bound_.has_value() || taken <= *calm_bound_) return;
-  violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
-                        " ms though no fault was left; at most ",
-                        calm_bound_->ms(), " ms"));
+  const auto found = open_.find(op);
+  if (found == open_.end()) return;
+  CheckCalm(op, &found->second, now);
+  progress_[found->second.last.connection] = now;
+  open_.erase(found);
 }
 
 void AvailabilityChecker::OnAnswered(Operation op, SimTime now) {
@@ -41,6 +59,10 @@ void AvailabilityChecker::Check(const View& view) {
       continue;
     }
     waiting.since = std::max(waiting.since, view.calm_since);
+    const auto progress = progress_.find(waiting.last.connection);
+    if (progress != progress_.end()) {
+      waiting.since = std::max(waiting.since, progress->second);
+    }
     longest_ = std::max(longest_, view.now - waiting.since);
     if (view.now - waiting.since < view.bound) continue;
     violate_(absl::StrCat("availability: ", describe_(op), " of client ",

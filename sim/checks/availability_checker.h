@@ -8,9 +8,11 @@
 // - the last attempt began before the last fault
 // - the last attempt went to a node that could not serve it
 // - the group answered that the client must do something else first
+// - another operation of its connection succeeded, so it was that one's turn
 //
 // Between BeginCalm and EndCalm the caller vouches that no fault is left
-// anywhere. Then every operation that begins has a bound, without excuses.
+// anywhere. Then each attempt has a bound without excuses, and no node may say
+// that it cannot serve.
 #ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
@@ -39,6 +41,7 @@ class AvailabilityChecker {
     uint32_t client = 0;
     GroupId group;
     NodeId node;
+    uint64_t connection = 0;
     SimTime sent;
   };
   // The state of the cluster at a check.
@@ -54,14 +57,19 @@ class AvailabilityChecker {
   AvailabilityChecker(Report violate, Describe describe)
       : violate_(std::move(violate)), describe_(std::move(describe)) {}
 
+  // Why an attempt was not served: another node or another attempt will do, or
+  // the group is not available.
+  enum class Refusal { kElsewhere, kUnavailable };
+
   // The operation was sent to a node, for the first time or again.
   void OnSent(Operation op, const Attempt& attempt);
+  // The last attempt was answered, and the client will send another one.
+  void OnRefused(Operation op, SimTime now, Refusal refusal);
   // The group answered, and the client must do something else first.
   void OnAnswered(Operation op, SimTime now);
-  void OnInvoked(Operation op, SimTime now);
   // The operation returned or was given up.
   void OnEnded(Operation op, SimTime now);
-  // From now on each operation that begins must end within `bound`.
+  // From now on each attempt that is sent must be answered within `bound`.
   void BeginCalm(Duration bound) { calm_bound_ = bound; }
   void EndCalm() { calm_bound_.reset(); }
   // Reports the first operation that is overdue.
@@ -74,16 +82,20 @@ class AvailabilityChecker {
  private:
   struct Waiting {
     Attempt last;
-    SimTime since;  // The operation should be served from this time on.
+    SimTime since;      // The operation should be served from this time on.
+    bool calm = false;  // The last attempt was sent in the calm, and waits.
   };
+
+  // The last attempt of the operation ended.
+  void CheckCalm(Operation op, Waiting* waiting, SimTime now);
 
   Report violate_;
   Describe describe_;
   std::map<Operation, Waiting> open_;
   Duration longest_;
+  // By connection, when an operation last succeeded on it.
+  std::map<uint64_t, SimTime> progress_;
   std::optional<Duration> calm_bound_;
-  // The operations that began in the calm and have not ended.
-  std::map<Operation, SimTime> calm_;
 };
 
 }  // namespace quorate::sim

@@ -9,6 +9,8 @@
 namespace quorate::sim {
 namespace {
 
+using Refusal = AvailabilityChecker::Refusal;
+
 constexpr Duration kBound = Seconds(10);
 
 SimTime At(int64_t seconds) { return SimTime(Seconds(seconds).ns()); }
@@ -16,9 +18,11 @@ SimTime At(int64_t seconds) { return SimTime(Seconds(seconds).ns()); }
 class AvailabilityCheckerTest : public testing::Test {
  protected:
   void Send(int64_t second, NodeId node = NodeId(1)) {
-    checker_.OnSent(
-        7,
-        {.client = 3, .group = GroupId(2), .node = node, .sent = At(second)});
+    checker_.OnSent(7, {.client = 3,
+                        .group = GroupId(2),
+                        .node = node,
+                        .connection = 1,
+                        .sent = At(second)});
   }
   // Checks at each second from `from` to `to`. Node 1 can serve.
   void Check(int64_t from, int64_t to, int64_t calm_since) {
@@ -69,29 +73,66 @@ TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
   EXPECT_TRUE(found_.empty());
 }
 
-TEST_F(AvailabilityCheckerTest, SlowInTheCalm_Found) {
-  checker_.OnInvoked(1, At(1));
+TEST_F(AvailabilityCheckerTest, SlowAttemptInTheCalm_Found) {
   checker_.BeginCalm(Seconds(3));
-  checker_.OnInvoked(2, At(5));
-  checker_.OnInvoked(3, At(5));
-  checker_.OnEnded(1, At(60));
-  checker_.OnEnded(2, At(8));
+  Send(5);
+  checker_.OnRefused(7, At(8), Refusal::kElsewhere);
+  // The time before the next attempt is the client's.
+  Send(60);
+  checker_.OnEnded(7, At(63));
   EXPECT_TRUE(found_.empty());
-  checker_.OnEnded(3, At(9));
+  Send(70);
+  checker_.OnRefused(7, At(74), Refusal::kElsewhere);
   ASSERT_EQ(found_.size(), 1u);
   EXPECT_EQ(found_[0],
-            "availability: get on k took 4000 ms though no fault was left; at "
-            "most 3000 ms");
+            "availability: get on k took 4000 ms at node 1 though no fault was "
+            "left; at most 3000 ms");
+  Send(80);
+  checker_.OnEnded(7, At(85));
+  EXPECT_EQ(found_.size(), 2u);
 }
 
-TEST_F(AvailabilityCheckerTest, SlowAfterTheCalm_IsNoViolation) {
+TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {
+  Send(5);
+  checker_.OnRefused(7, At(6), Refusal::kUnavailable);
   checker_.BeginCalm(Seconds(3));
-  checker_.OnInvoked(1, At(5));
-  checker_.EndCalm();
-  checker_.OnInvoked(2, At(6));
-  checker_.OnEnded(1, At(60));
-  checker_.OnEnded(2, At(60));
+  Send(7);
+  checker_.OnRefused(7, At(7), Refusal::kElsewhere);
   EXPECT_TRUE(found_.empty());
+  Send(8);
+  checker_.OnRefused(7, At(8), Refusal::kUnavailable);
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0],
+            "availability: node 1 refused get on k though no fault was left");
+}
+
+TEST_F(AvailabilityCheckerTest, SlowBeforeOrAfterTheCalm_IsNoViolation) {
+  Send(1);
+  checker_.BeginCalm(Seconds(3));
+  checker_.OnEnded(7, At(9));
+  Send(10);
+  checker_.EndCalm();
+  checker_.OnEnded(7, At(60));
+  Send(61);
+  checker_.OnEnded(7, At(90));
+  EXPECT_TRUE(found_.empty());
+}
+
+// Many operations are pipelined, and each needs a second.
+TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionSucceed_IsAnExcuse) {
+  Send(5);
+  for (int64_t second = 6; second < 30; ++second) {
+    checker_.OnSent(100 + second, {.client = 3,
+                                   .group = GroupId(2),
+                                   .node = NodeId(1),
+                                   .connection = 1,
+                                   .sent = At(5)});
+    checker_.OnEnded(100 + second, At(second));
+    Check(second, second, 0);
+  }
+  EXPECT_TRUE(found_.empty());
+  Check(30, 39, 0);
+  EXPECT_EQ(found_.size(), 1u);
 }
 
 TEST_F(AvailabilityCheckerTest, AFaultMeanwhile_IsAnExcuse) {

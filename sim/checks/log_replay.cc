@@ -14,14 +14,24 @@ using lincheck::Kv;
 bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
   const kv::SessionToken& token = command.session.token;
   const int64_t now_ms = std::max<int64_t>(log_time.ms(), 0);
-  const auto found = sessions_.find({command.slot, token.client});
-  if (found == sessions_.end()) {
+  auto& rows = sessions_[command.slot];
+  const auto found = rows.find(token.client);
+  if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
     if (left_ms < 0 || left_ms >= session_lifetime_.ms()) return false;
+    const auto live = [&] {
+      return std::count_if(rows.begin(), rows.end(), [&](const auto& row) {
+        return row.second.expires_ms > now_ms;
+      });
+    };
+    const size_t most = kv::kSessionsPerSlotMax;
+    if (rows.size() >= most && live() >= static_cast<ptrdiff_t>(most)) {
+      return false;
+    }
   } else if (found->second.expires_ms <= now_ms) {
     return false;
   }
-  SessionRow& row = sessions_[{command.slot, token.client}];
+  SessionRow& row = rows[token.client];
   const kv::Sequence sequence = command.session.sequence;
   if (sequence < row.floor) return false;
   const bool known = row.done.contains(sequence);

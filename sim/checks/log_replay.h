@@ -33,7 +33,8 @@ class LogReplay {
   // - below the floor that its client raised in this slot
   // - while too many results of the session are kept
   // - after the session has expired in this slot
-  // - if the session is new in this slot and was opened too long ago
+  // - if the session is new in this slot, and was opened too long ago or the
+  //   slot has no room for it
   bool TakesEffect(const kv::CommandView& command, WallTime log_time);
   // Carries out `op`. `version` is the version that it gives to the key.
   Effect Apply(const std::string& key, const kv::Version& version,
@@ -56,7 +57,7 @@ class LogReplay {
   // of their own.
   std::map<Slot, kv::Version> slot_removals_;
   // A session that has expired in a slot stays here, so that it stays expired.
-  std::map<std::pair<Slot, kv::ClientId>, SessionRow> sessions_;
+  std::map<Slot, std::map<kv::ClientId, SessionRow>> sessions_;
 };
 
 }  // namespace quorate::sim

@@ -62,7 +62,6 @@ Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   ++counts_.invoked;
   ++open_;
   histories_.ReportNewViolations();
-  availability_.OnInvoked(operations_.size() - 1, clock_());
   return operations_.size() - 1;
 }
 
@@ -80,7 +79,6 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
   operations_.push_back(std::move(operation));
   ++counts_.invoked;
   ++open_;
-  availability_.OnInvoked(operations_.size() - 1, clock_());
   return operations_.size() - 1;
 }
 
@@ -122,6 +120,7 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
   availability_.OnSent(ticket, {.client = operation.recorded.client,
                                 .group = group,
                                 .node = node,
+                                .connection = connection,
                                 .sent = clock_()});
   if (ChecksOrder(operation)) order_.OnSent(ticket, connection, group);
 }

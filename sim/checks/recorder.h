@@ -109,7 +109,10 @@ class Recorder final : private HistoryChecker::Source {
   // The operation was written to a connection with `node`.
   void OnSent(Ticket ticket, uint64_t connection, NodeId node);
   // The operation was not executed where it was sent last.
-  void OnRefused(Ticket ticket) { order_.OnRefused(ticket); }
+  void OnRefused(Ticket ticket, AvailabilityChecker::Refusal refusal) {
+    order_.OnRefused(ticket);
+    availability_.OnRefused(ticket, clock_(), refusal);
+  }
   // Too many results of its session are kept: its group serves, but the client
   // must raise the floor first.
   void OnSessionFull(Ticket ticket) {
@@ -139,6 +142,7 @@ class Recorder final : private HistoryChecker::Source {
   LogChecker& log() { return log_; }
   // Takes what the replicas apply.
   StaleReadChecker& stale_reads() { return stale_reads_; }
+  ExpiryChecker& expiry() { return expiry_; }
   AvailabilityChecker& availability() { return availability_; }
   MultiKeyChecker& multi_keys() { return multi_keys_; }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/slots/slot.h"
@@ -282,6 +283,25 @@ TEST_F(RecorderTest, NewSessionAfterItsWindow_MustNotBeAcknowledged) {
          kv::SessionStamp{
              .token = {.client = kv::ClientId(7), .open_until_ms = 3'000},
              .sequence = kv::Sequence(1)});
+  recorder_.ReturnNothing(late);
+  ExpectFound("is in no log");
+}
+
+TEST_F(RecorderTest, SessionForWhichItsSlotHasNoRoom_MustNotBeAcknowledged) {
+  const auto stamp = [](uint64_t client) {
+    return kv::SessionStamp{
+        .token = {.client = kv::ClientId(client), .open_until_ms = 3'000},
+        .sequence = kv::Sequence(1)};
+  };
+  for (uint64_t client = 1; client <= kv::kSessionsPerSlotMax; ++client) {
+    const std::string value = absl::StrCat("c1.", client);
+    const auto put = Invoke(Kv::kPut, "r1", value);
+    Commit(kv::Op::kSet, "r1", value, stamp(client));
+    recorder_.ReturnNothing(put);
+  }
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  const auto late = Invoke(Kv::kPut, "r1", "c1.9999");
+  Commit(kv::Op::kSet, "r1", "c1.9999", stamp(9'999));
   recorder_.ReturnNothing(late);
   ExpectFound("is in no log");
 }

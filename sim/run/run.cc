@@ -25,10 +25,10 @@ namespace {
 constexpr Duration kIdle = Seconds(2);
 // After the last healing, until the last faults at marks have ended.
 constexpr Duration kCalm = Seconds(5);
-// An operation in the calm: time for a client that tries some nodes, and for
-// so many trips to the farthest node.
-constexpr Duration kCalmBound = Seconds(8);
-constexpr int64_t kCalmTrips = 40;
+// An attempt in the calm: the bound is a fixed time and so many trips to the
+// farthest node.
+constexpr Duration kCalmBound = Milliseconds(500);
+constexpr int64_t kCalmTrips = 8;
 // A leader checks its quorum once per election timeout.
 constexpr int64_t kLeaderTimeouts = 4;
 // The elections that a calm group may need before it serves.
@@ -93,10 +93,12 @@ class Run::Impl final : public Subject {
            .bounded = entry.leader_wall.bounded()},
           commands ? entry.payload.view() : std::string_view());
     });
-    cluster_.SetStateHook(
-        [this](NodeId node, GroupId group, raft::Index index) {
-          recorder_.stale_reads().OnApplied(node, group, index);
-        });
+    cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index,
+                                 WallTime log_time) {
+      recorder_.stale_reads().OnApplied(node, group, index);
+      if (index == raft::Index()) return;
+      recorder_.expiry().OnApplied(node, group, world_.now(), log_time);
+    });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
@@ -195,7 +197,10 @@ Duration Run::Impl::AvailabilityBound() const {
   for (const node::Config& config : cluster_.configs()) {
     proxy = std::max(proxy, config.timeouts.proxy);
   }
-  return node::RaftConfig().election_timeout_max * kElectionTimeouts + proxy;
+  Duration redial;
+  if (shape_.peer_streams.has_value()) redial = shape_.peer_streams->redial_max;
+  return node::RaftConfig().election_timeout_max * kElectionTimeouts + proxy +
+         redial;
 }
 
 ClockBounds Run::Impl::BoundsOfClocks() {
@@ -218,9 +223,11 @@ ClockBounds Run::Impl::BoundsOfClocks() {
       }),
       .gained = most(
           [](const SimClock& clock, SimTime now) { return clock.gained(now); }),
-      .slowed = most([](const SimClock& clock, SimTime now) {
-        return clock.slowed(now);
-      })};
+      .slowed = most(
+          [](const SimClock& clock, SimTime now) { return clock.slowed(now); }),
+      .unbounded = [this](NodeId node) {
+        return !world_.clock(cluster_.machine(node)).wall_latest_known();
+      }};
 }
 
 void Run::Impl::CheckAvailability() {

@@ -12,6 +12,8 @@
 namespace quorate::sim {
 namespace {
 
+using Refusal = AvailabilityChecker::Refusal;
+
 using SwapForm = ClientOperation::SwapForm;
 
 constexpr ChoiceSite kOperation("workload.operation");
@@ -455,7 +457,12 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
                        code == "TRYAGAIN" || code == "LOADING" ||
                        code == "MISCONF" || code == "READONLY" ||
                        code == "SESSION_FULL";
-  if (refused && operation.recorded) recorder_->OnRefused(operation.ticket);
+  if (refused && operation.recorded) {
+    const bool elsewhere =
+        code == "MOVED" || code == "READONLY" || code == "SESSION_FULL";
+    recorder_->OnRefused(operation.ticket, elsewhere ? Refusal::kElsewhere
+                                                     : Refusal::kUnavailable);
+  }
   if (code == "SESSION_FULL" && operation.recorded) {
     recorder_->OnSessionFull(operation.ticket);
   }
@@ -535,7 +542,9 @@ void WorkloadClient::OnLinkBroken(OperationId id) {
 void WorkloadClient::OnLinkRefused(OperationId id) {
   Operation& operation = operations_.at(id);
   Landed(&operation, /*lost=*/false);
-  if (operation.recorded) recorder_->OnRefused(operation.ticket);
+  if (operation.recorded) {
+    recorder_->OnRefused(operation.ticket, Refusal::kElsewhere);
+  }
   router_.Forget(operation.call.key);
   TryAgain(id, Backoff(operation, 10, 100));
 }

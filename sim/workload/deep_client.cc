@@ -79,7 +79,7 @@ void DeepClient::Connect(const std::string& server) {
 }
 
 void DeepClient::Ask() {
-  static constexpr uint64_t kReads[] = {20, 300, 1'500};
+  static constexpr uint64_t kReads[] = {20, 300, 800};
   const uint64_t reads = kReads[Draw("deep.reads", 3)];
   const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
   std::string requests = EncodeCommand({"SET", key, value_});

@@ -9,6 +9,8 @@
 namespace quorate::sim {
 namespace {
 
+using Refusal = AvailabilityChecker::Refusal;
+
 using lincheck::Kv;
 using Type = ClientReply::Type;
 
@@ -112,7 +114,7 @@ void HttpClient::Break() {
   node_ = (node_ + 1) % options().servers.size();
   const Attempt attempt = std::exchange(attempt_, Attempt::kNone);
   if (attempt == Attempt::kNone) return;
-  if (attempt == Attempt::kConnecting) return Refused();
+  if (attempt == Attempt::kConnecting) return Refused(Refusal::kElsewhere);
   if (!operation(current_).is_read()) maybe_done_ = true;
   if (!MayRepeat()) {
     LeaveUnknown(std::exchange(current_, 0));
@@ -121,8 +123,8 @@ void HttpClient::Break() {
   TryLater();
 }
 
-void HttpClient::Refused() {
-  recorder().OnRefused(operation(current_).ticket);
+void HttpClient::Refused(Refusal refusal) {
+  recorder().OnRefused(operation(current_).ticket, refusal);
   TryLater();
 }
 
@@ -136,11 +138,15 @@ void HttpClient::TryLater() {
                                "client.backoff", 0, attempts_);
   if (at < deadline_) {
     next_attempt_ = env().loop.At(at, [this] { Try(); });
-  } else if (maybe_done_) {
-    LeaveUnknown(std::exchange(current_, 0));
   } else {
-    Withdraw(std::exchange(current_, 0));
+    GiveUp();
   }
+}
+
+// The last attempt was not executed.
+void HttpClient::GiveUp() {
+  if (maybe_done_) return LeaveUnknown(std::exchange(current_, 0));
+  Withdraw(std::exchange(current_, 0));
 }
 
 void HttpClient::OnBytes(std::string_view bytes) {
@@ -172,15 +178,22 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
       // Another node may have a vote, or know the leader.
       connection_.reset();
       node_ = (node_ + 1) % options().servers.size();
-      return Refused();
+      return Refused(answer.status == 503 ? Refusal::kUnavailable
+                                          : Refusal::kElsewhere);
+    case 409:
+      if (answer.body.find("SESSION_EXPIRED") == std::string::npos) break;
+      return GiveUp();
+    case 429:
+      // The sessions of the slot last longer than a run.
+      if (answer.body.find("SESSION_LIMIT") == std::string::npos) break;
+      return GiveUp();
     case 504:
       if (!operation(current_).is_read()) maybe_done_ = true;
       if (MayRepeat()) return TryLater();
       return LeaveUnknown(std::exchange(current_, 0));
-    default:
-      Unexpected(std::exchange(current_, 0),
-                 absl::StrCat("HTTP ", answer.status, " ", answer.body));
   }
+  Unexpected(std::exchange(current_, 0),
+             absl::StrCat("HTTP ", answer.status, " ", answer.body));
 }
 
 void HttpClient::Succeed(const HttpAnswer& answer) {

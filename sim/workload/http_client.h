@@ -52,7 +52,8 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   // The request was executed, with this reply.
   void Succeed(const HttpAnswer& answer);
   // The node did not execute the request.
-  void Refused();
+  void Refused(AvailabilityChecker::Refusal refusal);
+  void GiveUp();
   void TryLater();
 
   OperationId current_ = 0;  // 0: none.
