@@ -226,6 +226,11 @@ Write& Core::Impl::MutableWrite() {
 }
 
 void Core::Impl::FinishStep() {
+  // The log has caught up in another way, so no leader will send the rest.
+  if (incoming_snapshot_ && !installing() &&
+      incoming_snapshot_->snapshot.position.index <= commit_) {
+    DiscardIncomingSnapshot();
+  }
   ScheduleCommitNotification();
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {

@@ -194,6 +194,9 @@ struct SnapshotWork {
     // All bytes are staged: verify them, make them durable, cut the log,
     // replace the state machine; answer SnapshotInstalled.
     kInstall,
+    // Remove the staging file of `snapshot`, which is not needed any more. A
+    // write to it needs no answer.
+    kDiscard,
   } kind = Kind::kRead;
   NodeId to;
   SnapshotDescriptor snapshot;

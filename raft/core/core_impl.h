@@ -161,6 +161,7 @@ class Core::Impl {
   void OnChunkRead(ChunkRead event);
   void OnChunkWritten(ChunkWritten event);
   void OnSnapshotInstalled(SnapshotInstalled event);
+  void DiscardIncomingSnapshot();
   bool installing() const {
     return incoming_snapshot_ && incoming_snapshot_->installing;
   }

@@ -121,6 +121,8 @@ class NonsenseTest : public ReplicaTest {
         return Do(ChunkWritten{work.snapshot, work.offset + work.chunk.size()});
       case SnapshotWork::Kind::kInstall:
         return Do(SnapshotInstalled{work.snapshot, Chance(80)});
+      case SnapshotWork::Kind::kDiscard:
+        return;
     }
   }
 

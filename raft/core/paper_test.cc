@@ -500,6 +500,21 @@ TEST_F(PaperTest, InstallSnapshot_Chunks_AreWrittenInOrderAndAskedFor) {
   EXPECT_EQ(out_.messages[0].offset, 2u);
 }
 
+TEST_F(PaperTest, InstallSnapshot_LogCatchesUpMeanwhile_IsDiscarded) {
+  Start(Term(5));
+  const SnapshotDescriptor snapshot = Snapshot(5, 3);
+  Receive(Chunk(snapshot, 0, "ab"));
+  Step(ChunkWritten{snapshot, 2});
+  Receive(Append(2, 5, At(1, 1), {Commands(5, 2)}, /*commit=*/2));
+  EXPECT_TRUE(out_.snapshots.empty());
+  Receive(Append(2, 5, At(5, 2), {Commands(5, 3)}, /*commit=*/3));
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_EQ(out_.snapshots[0].kind, SnapshotWork::Kind::kDiscard);
+  EXPECT_EQ(out_.snapshots[0].snapshot, snapshot);
+  Receive(Append(2, 5, At(5, 3), {}, /*commit=*/3));
+  EXPECT_TRUE(out_.snapshots.empty());
+}
+
 // "7. Discard the entire log. 8. Reset state machine using snapshot contents
 // (and load snapshot's cluster configuration)".
 TEST_F(PaperTest, InstallSnapshot_Complete_ReplacesLogAndConfiguration) {

@@ -158,7 +158,6 @@ bool Core::Impl::AlreadyCovered(LogPosition position) {
   if (!old && !log_.Matches(position)) return false;
   const Index covered = old ? commit_ : position.index;
   FollowerCommit(position.index, position.index);
-  incoming_snapshot_.reset();
   if (leader() != NodeId()) AckMatch(covered);
   return true;
 }
@@ -182,7 +181,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   incoming_snapshot_->writing = false;
   incoming_snapshot_->received = event.received;
   if (!std::holds_alternative<Follower>(role_)) {
-    incoming_snapshot_.reset();  // A candidate keeps its log.
+    DiscardIncomingSnapshot();  // A candidate keeps its log.
     return;
   }
   if (AlreadyCovered(event.snapshot.position)) return;
@@ -196,6 +195,15 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   work.to = options_.node;
   work.snapshot = std::move(event.snapshot);
   out_->snapshots.push_back(std::move(work));
+}
+
+void Core::Impl::DiscardIncomingSnapshot() {
+  SnapshotWork work;
+  work.kind = SnapshotWork::Kind::kDiscard;
+  work.to = options_.node;
+  work.snapshot = std::move(incoming_snapshot_->snapshot);
+  out_->snapshots.push_back(std::move(work));
+  incoming_snapshot_.reset();
 }
 
 // The host has replaced the state machine and cut the log. No entry is left in

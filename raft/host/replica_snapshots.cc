@@ -140,6 +140,9 @@ void Replica::HandleSnapshots() {
       case SnapshotWork::Kind::kInstall:
         Install(work.snapshot);
         break;
+      case SnapshotWork::Kind::kDiscard:
+        services_.snapshots.DiscardReceived(key_);
+        break;
     }
   }
 }

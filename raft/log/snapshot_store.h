@@ -70,6 +70,9 @@ class SnapshotStore {
   virtual void FinishReceive(GroupKey group,
                              const SnapshotDescriptor& descriptor,
                              Done done) = 0;
+  // Gives up what was received. Callbacks of Receive are not called any more.
+  // Requires: FinishReceive does not run.
+  virtual void DiscardReceived(GroupKey group) = 0;
 
   // ---- Reading.
   // Reads up to `size` bytes at `offset` of the snapshot at exactly `position`.

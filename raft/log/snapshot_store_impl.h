@@ -50,6 +50,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
       absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) override;
   void FinishReceive(GroupKey group, const SnapshotDescriptor& descriptor,
                      Done done) override;
+  void DiscardReceived(GroupKey group) override { Discard(receiving_, group); }
   void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
             ReadDone done) override;
   void Drop(GroupKey group, Done done) override;

@@ -219,6 +219,21 @@ TEST_F(SnapshotStoreTest, Receiving_AnswersWhatIsThere) {
   EXPECT_EQ(*store_.ReadAll(30), data);
 }
 
+TEST_F(SnapshotStoreTest, DiscardedReceipt_LeavesNoFile) {
+  const std::string data = Data(30, 10'000);
+  const SnapshotDescriptor descriptor = Described(30, data);
+  const auto files = [this] {
+    return h_.test().world().DiskFiles(h_.test().machine());
+  };
+  const auto before = files();
+  EXPECT_EQ(*store_.Receive(descriptor, 0, data.substr(0, 4000)), 4000u);
+  EXPECT_NE(files(), before);
+  h_.test().InTurn([&] { h_.snapshots()->DiscardReceived(kGroup); });
+  EXPECT_TRUE(h_.test().world().RunUntilIdle());
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(*store_.Receive(descriptor, 4000, data.substr(4000)), 0u);
+}
+
 TEST_F(SnapshotStoreTest, ChunksInOneTurn_AreStoredInOrder) {
   const std::string data = Data(30, 10'000);
   const SnapshotDescriptor descriptor = Described(30, data);

@@ -239,6 +239,10 @@ bool CoreCluster::FinishWork(uint32_t id) {
     case SnapshotWork::Kind::kInstall:
       Install(id, work.snapshot);
       return true;
+    case SnapshotWork::Kind::kDiscard:
+      self.staging = SnapshotDescriptor();
+      self.staged.clear();
+      return true;
   }
   return false;
 }
