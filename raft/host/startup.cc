@@ -81,6 +81,7 @@ void Startup::OnSnapshots(
     Finish(snapshots.status());
     return;
   }
+  step_.reset();  // Closes the file that it read last.
   opened_.snapshots = *std::move(snapshots);
   opened_.groups.reserve(options_.groups.size());
   PrepareNextGroup();
