@@ -585,6 +585,12 @@ void NodeDisk::Finish(Operation operation) {
   }
 }
 
+std::vector<std::string> NodeDisk::OpenFiles() {
+  std::vector<std::string> names;
+  for (const uint64_t id : files_.Ids()) names.push_back(files_.Find(id)->name);
+  return names;
+}
+
 void NodeDisk::Close(uint64_t handle) {
   if (files_.Find(handle) == nullptr) return;
   for (uint64_t id : operations_.Ids()) {

@@ -70,6 +70,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   // disarms.
   void CrashAt(uint64_t nth) { operations_to_crash_ = nth; }
   DiskImage& image() { return *image_; }
+  // The names of the files that the program has open, in the order of opening.
+  std::vector<std::string> OpenFiles();
   // The number of operations of this program that failed because of a fault.
   uint64_t failures() const { return failures_; }
   // The number of operations that may have changed the image.

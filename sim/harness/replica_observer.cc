@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
 
 namespace quorate::sim {
@@ -76,7 +77,12 @@ void ReplicaObserver::Check(const raft::Host& host, GroupId group,
   const uint64_t digest = state->Digest();
   std::string note;
   AppendFixed(&note, digest);
-  world_.HashNote(machine_, note);
+  world_.HashNote(machine_, note, [&] {
+    return absl::StrCat("group ", group.value(), " is ",
+                        std::string(raft::RoleName(core->role())), " of term ",
+                        core->term().value(), ", applied ",
+                        core->applied_index().value());
+  });
   checker_.OnDigest(node_, group, core->applied_index(), digest);
 }
 

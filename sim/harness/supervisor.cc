@@ -9,7 +9,8 @@ void Supervisor::OnStopped(MachineId machine, const absl::Status& why) {
   const auto [it, first] = stopped_.emplace(machine.value(), incarnation);
   if (!first && it->second == incarnation) return;
   it->second = incarnation;
-  world_.HashNote(machine, absl::StrCat("stopped: ", why.ToString()));
+  const std::string note = absl::StrCat("stopped: ", why.ToString());
+  world_.HashNote(machine, note, [&] { return note; });
   world_.At(world_.now() + delay_, [this, machine, incarnation] {
     if (!world_.running(machine) ||
         world_.incarnation(machine) != incarnation) {

@@ -25,6 +25,7 @@ class Cluster::Program final : public ReplicaObserver {
                         &cluster->replica_checker_),
         cluster_(cluster),
         node_(node),
+        reborn_(cluster->BeginsAgain(node)),
         peer_streams_(MakePeerStreams(env, cluster->options_, node)),
         env_{.loop = env.loop,
              .disk = env.disk,
@@ -41,11 +42,13 @@ class Cluster::Program final : public ReplicaObserver {
       cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());
     }
     // A start repairs its disk. It may crash while it does so.
-    if (cluster_->created_[node_.value() - 1]) {
+    if (cluster_->created_[node_.value() - 1] && !reborn_) {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
-    server_ = node::MakeServer(env_, cluster_->ConfigOf(node_), this);
+    // The checkers know the store that is gone. Others must ignore the new one.
+    server_ = node::MakeServer(env_, cluster_->ConfigOf(node_),
+                               reborn_ ? nullptr : this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
@@ -90,9 +93,18 @@ class Cluster::Program final : public ReplicaObserver {
     ++cluster_->core_steps_;
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
+    for (const raft::Event& event : output.events) {
+      if (event.kind == raft::Event::Kind::kConfigurationChanged) {
+        cluster_->NotePins(node_, group, core.configuration());
+      }
+    }
     if (IsRare(output)) {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
+  }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    ReplicaObserver::OnRecovered(group, core);
+    cluster_->NotePins(node_, group, core.configuration());
   }
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
@@ -110,7 +122,11 @@ class Cluster::Program final : public ReplicaObserver {
     // A state that breaks an invariant of the server lasts, so that some turns
     // need no check.
     if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
-    if (started_) CheckChanged(server_->host());
+    if (reborn_) {
+      CheckLeadsNothing();
+    } else if (started_) {
+      CheckChanged(server_->host());
+    }
   }
 
  private:
@@ -170,9 +186,21 @@ class Cluster::Program final : public ReplicaObserver {
       return;
     }
     started_ = true;
+    if (reborn_) return;
     CheckIdentity();
     CheckRecovered(server_->host());
     cluster_->CheckStart(node_, server_->host());
+  }
+
+  void CheckLeadsNothing() {
+    for (const node::ShardConfig& shard : cluster_->shards_) {
+      const raft::Core* const core = server_->host().core(shard.group);
+      if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+      cluster_->world_.Violate(
+          absl::StrCat("identity: node ", node_.value(), " leads group ",
+                       shard.group.value(),
+                       " with an empty store, though its disk is gone"));
+    }
   }
 
   // A node that lost its disk must not start. The exception is a node that had
@@ -190,6 +218,7 @@ class Cluster::Program final : public ReplicaObserver {
 
   Cluster* const cluster_;
   const NodeId node_;
+  const bool reborn_;  // Its store is not the one that the node had.
   const std::unique_ptr<raft::StreamTransport> peer_streams_;
   env::Env env_;  // The parts that the server uses.
   std::unique_ptr<node::Server> server_;
@@ -243,6 +272,37 @@ Cluster::~Cluster() {
   }
 }
 
+bool Cluster::BeginsAgain(NodeId node) const {
+  return options_.bootstrap_left_on && created_[node.value() - 1] &&
+         HasErasedDisk(node) && IsPinned(node);
+}
+
+void Cluster::NotePins(NodeId at, GroupId group,
+                       const raft::Configuration& configuration) {
+  std::set<NodeId>& pinned = pins_[{group, at}];
+  pinned.clear();
+  for (const auto* members : {&configuration.voters, &configuration.learners}) {
+    for (const raft::Member& member : *members) {
+      if (member.incarnation != StoreIncarnation()) pinned.insert(member.node);
+    }
+  }
+}
+
+bool Cluster::IsPinned(NodeId node) const {
+  for (const node::ShardConfig& shard : shards_) {
+    const std::vector<NodeId> members = MembersOf(shard);
+    if (std::find(members.begin(), members.end(), node) == members.end()) {
+      continue;
+    }
+    for (const NodeId voter : shard.replicas) {
+      const auto known = pins_.find({shard.group, voter});
+      const bool pinned = known != pins_.end() && known->second.contains(node);
+      if (voter != node && !pinned) return false;
+    }
+  }
+  return true;
+}
+
 node::Config Cluster::ConfigOf(NodeId node) const {
   node::Config config = configs_[node.value() - 1];
   config.cluster = ClusterId(0x51);
@@ -253,7 +313,7 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   config.listen.allow_non_loopback = true;
   // The server must refuse an empty directory that it has created before: its
   // data are lost.
-  config.bootstrap = !created_[node.value() - 1];
+  config.bootstrap = !created_[node.value() - 1] || BeginsAgain(node);
   const absl::Status status = node::CompleteConfig(&config, {});
   CHECK(status.ok()) << status.ToString();
   return config;

@@ -41,6 +41,9 @@ class ClusterChecks {
   // The lines of the nodes' metrics that show waiting requests, entries under
   // way and unsent replies. Empty: there are none.
   std::string OpenWork() const;
+  // The idle nodes that have more files open than they need, one per line.
+  // Empty: there are none.
+  std::string SurplusOpenFiles() const;
   // The open work and the state of every replica, for people.
   std::string Describe() const;
 

@@ -3,9 +3,13 @@
 #include "sim/run/cluster.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "env/disk.h"
 #include "gtest/gtest.h"
 #include "raft/core/core.h"
 #include "sim/checks/expiry_checker.h"
@@ -21,7 +25,11 @@ constexpr GroupId kGroup(1);
 // Three nodes of one group in a world without faults.
 class Small {
  public:
-  explicit Small(uint64_t seed) : world_({.seed = seed}) {
+  explicit Small(uint64_t seed, bool bootstrap_left_on = false)
+      : world_({.seed = seed}),
+        cluster_(
+            world_, replica_checker_,
+            {.nodes = 3, .groups = 1, .bootstrap_left_on = bootstrap_left_on}) {
     world_.SetStepHook(
         [this](MachineId machine) { cluster_.AfterTurn(machine); });
     cluster_.Start();
@@ -55,7 +63,7 @@ class Small {
   World world_;
   ReplicaChecker replica_checker_{
       [this](std::string what) { world_.Violate(what); }};
-  Cluster cluster_{world_, replica_checker_, {.nodes = 3, .groups = 1}};
+  Cluster cluster_;
 };
 
 TEST(Cluster, CorrectReplicas_GiveNoViolation) {
@@ -125,6 +133,41 @@ TEST(Cluster, NodeThatStartsWithoutItsDisk_Found) {
   small.world().Restart(machine);
   small.world().RunFor(Seconds(2));
   small.ExpectFound("identity: node");
+}
+
+// The third node cannot tell that the others have forgotten what they promised.
+TEST(Cluster, MajorityThatBeginsAgain_Found) {
+  Small small(1, /*bootstrap_left_on=*/true);
+  small.Elect();
+  small.world().RunFor(Seconds(5));
+  const std::vector<MachineId> lost = {small.cluster().machine(NodeId(1)),
+                                       small.cluster().machine(NodeId(2))};
+  small.cluster().SetErased([&](MachineId one) {
+    return std::find(lost.begin(), lost.end(), one) != lost.end();
+  });
+  for (const MachineId machine : lost) {
+    small.world().Crash(machine, CrashKind::kMachine);
+    small.world().EraseDisk(machine);
+    small.world().Restart(machine);
+  }
+  small.world().RunFor(Seconds(10));
+  small.ExpectFound("identity: node");
+}
+
+// A node that begins again with an empty store takes no part.
+TEST(Cluster, NodeThatBeginsAgain_IsIgnored) {
+  Small small(1, /*bootstrap_left_on=*/true);
+  const NodeId first = small.Elect();
+  small.world().RunFor(Seconds(5));
+  const MachineId machine = small.cluster().machine(first);
+  small.cluster().SetErased([&](MachineId one) { return one == machine; });
+  small.world().Crash(machine, CrashKind::kMachine);
+  small.world().EraseDisk(machine);
+  small.world().Restart(machine);
+  small.Elect(first);
+  small.world().RunFor(Seconds(10));
+  EXPECT_NE(small.cluster().server(first), nullptr);
+  EXPECT_TRUE(small.world().violations().empty());
 }
 
 // Damage of which the checker knows nothing stands for a replica that refuses
@@ -234,6 +277,33 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   small.world().Crash(machine, CrashKind::kProcess);
   cluster.SetDamaged([machine](MachineId one) { return one == machine; });
   EXPECT_TRUE(settled());
+}
+
+TEST(Cluster, FilesThatStayOpen_AreFound) {
+  Small small(1);
+  World& world = small.world();
+  const ClusterChecks checks(&world, &small.replica_checker(),
+                             &small.cluster());
+  small.Elect();
+  EXPECT_TRUE(
+      world.RunUntilTrue([&] { return checks.SurplusOpenFiles().empty(); }));
+  const MachineId machine = small.cluster().machine(NodeId(1));
+  std::vector<std::unique_ptr<env::File>> files;
+  std::vector<env::Pending> pending;
+  for (const char* name : {"snap-00000001-a", "snap-00000001-b.w1"}) {
+    pending.push_back(world.env(machine).disk.Open(
+        name, env::Disk::OpenMode::kCreate,
+        [&](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          files.push_back(*std::move(file));
+        }));
+  }
+  world.RunFor(Seconds(1));
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(checks.SurplusOpenFiles(),
+            absl::StrCat("node 1: 4 files are open instead of 3: ",
+                         absl::StrJoin(world.OpenFiles(machine), " "), "\n"));
+  files.pop_back();
+  EXPECT_EQ(checks.SurplusOpenFiles(), "");
 }
 
 // The log times of a group whose leader's clock is `error` ahead of the true

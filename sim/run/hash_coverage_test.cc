@@ -173,7 +173,7 @@ Outcome RunScript(const Script& script, std::optional<size_t> rot = {}) {
     return std::make_shared<Caller>(env, script);
   });
   world.RunFor(Milliseconds(20));
-  world.HashNote(server, script.note);
+  world.HashNote(server, script.note, [] { return std::string(); });
   return {world.trace_hash(), world.trace()};
 }
 

@@ -78,7 +78,8 @@ class Run::Impl final : public Subject {
              .replicas = shape_.voters,
              .configure =
                  [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
-             .peer_streams = shape_.peer_streams}),
+             .peer_streams = shape_.peer_streams,
+             .bootstrap_left_on = shape_.bootstrap_left_on}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
                   .failures = ClientsFail(options_),
@@ -402,6 +403,9 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
                             [this] { return checks_.ViewsAreTrue(); }});
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return checks_.OpenWork().empty(); }});
+      conditions.push_back(
+          {"resources: the closing of files that no work needs",
+           [this] { return checks_.SurplusOpenFiles().empty(); }});
       break;
     case Stage::kPowerLoss:
       conditions.push_back(

@@ -76,6 +76,9 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
+  // A group of one voter would begin again, too.
+  shape.bootstrap_left_on =
+      Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.link_latency = Microseconds(Pick<int64_t>(
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
   shape.bytes_per_second = Pick<int64_t>("shape.bytes_per_second", 0,

@@ -44,6 +44,8 @@ struct Shape {
   uint32_t keys = 6;  // Of each kind, in use at a time.
   uint32_t tags = 0;  // Hash tags of keys. 0: keys have none.
   bool hot_keys = false;
+  // A node that loses its disk begins again with an empty store.
+  bool bootstrap_left_on = false;
   size_t value_bytes_max = 200;
   // If set, nodes send to each other over byte streams.
   std::optional<raft::TransportOptions> peer_streams;

@@ -306,6 +306,10 @@ void World::CopyDisk(MachineId id, const World& from, MachineId source,
   if (crash == CrashKind::kMachine) image.LosePower(state_.get(), id.value());
 }
 
+std::vector<std::string> World::OpenFiles(MachineId id) const {
+  return machine(id).disk().OpenFiles();
+}
+
 uint64_t World::disk_failures(MachineId id) const {
   return machine(id).disk().failures();
 }
@@ -355,8 +359,10 @@ Hash128 World::trace_hash() const { return state_->hash.value(); }
 const std::vector<TraceRecord>& World::trace() const {
   return state_->hash.records();
 }
-void World::HashNote(MachineId id, std::string_view bytes) {
+void World::HashNote(MachineId id, std::string_view bytes,
+                     absl::FunctionRef<std::string()> words) {
   state_->hash.Add(state_->now, id, TraceKind::kNote, bytes);
+  if (state_->hash.keeps_records()) state_->hash.Detail(words());
 }
 uint64_t World::events() const {
   uint64_t sum = 0;

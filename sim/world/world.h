@@ -25,6 +25,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "env/env.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
@@ -225,6 +226,8 @@ class World {
   // effect here. Requires: not running.
   void CopyDisk(MachineId machine, const World& from, MachineId source,
                 CrashKind crash);
+  // The names of the files that the running program has open.
+  std::vector<std::string> OpenFiles(MachineId machine) const;
   // How many disk operations of the running program failed because of a fault.
   uint64_t disk_failures(MachineId machine) const;
   // No operation completes before `until`; with a name, none on that file.
@@ -253,8 +256,9 @@ class World {
   Hash128 trace_hash() const;
   const std::vector<TraceRecord>& trace() const;
   // Adds bytes of the caller to the hash, such as a checked reply or the digest
-  // of a state.
-  void HashNote(MachineId machine, std::string_view bytes);
+  // of a state. `words` describes them in the records of events.
+  void HashNote(MachineId machine, std::string_view bytes,
+                absl::FunctionRef<std::string()> words);
   // The number of events: timers, deliveries and completions that ran a
   // program's code.
   uint64_t events() const;
