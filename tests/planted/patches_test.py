@@ -12,7 +12,7 @@ ROOT = tree_copy.source_root()
 FOLDER = os.path.join(ROOT, 'tests', 'planted', 'patches')
 # A bug is a small mistake.
 CHANGED_LINES_MAX = 6
-PRODUCT = ('raft/core/', 'raft/host/', 'raft/log/', 'kv/', 'node/')
+PRODUCT = ('raft/core/', 'raft/host/', 'raft/log/', 'raft/transport/', 'kv/', 'node/')
 EXAMPLE = '''Catalogue: B001
 Rated: 2
 Checker: election safety
