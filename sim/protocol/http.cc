@@ -1,18 +1,14 @@
 #include "sim/protocol/http.h"
 
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <cstdint>
-#include <limits>
-#include <utility>
+#include <charconv>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace quorate::sim {
 namespace {
-
-namespace http = boost::beast::http;
 
 // The key as one segment of a path.
 std::string Escape(std::string_view key) {
@@ -27,6 +23,14 @@ std::string Escape(std::string_view key) {
     }
   }
   return path;
+}
+
+std::optional<size_t> ToSize(std::string_view text) {
+  size_t size = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), size);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return size;
 }
 
 }  // namespace
@@ -45,21 +49,31 @@ std::string EncodeHttp(const HttpCall& call) {
 }
 
 HttpAnswerParser::Result HttpAnswerParser::Next(HttpAnswer* answer) {
-  http::response_parser<http::string_body> parser;
-  parser.eager(true);
-  parser.body_limit(std::numeric_limits<uint64_t>::max());
-  boost::system::error_code error;
-  const size_t taken = parser.put(
-      boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
-  if (error == http::error::need_more) return Result::kNeedMore;
-  // A reply without a length would end with its connection.
-  if (error || parser.need_eof()) return Result::kMalformed;
-  if (!parser.is_done()) return Result::kNeedMore;
-  http::response<http::string_body> reply = parser.release();
-  *answer = {.status = static_cast<int>(reply.result_int()),
-             .closes = !reply.keep_alive(),
-             .body = std::move(reply.body())};
-  buffer_.erase(0, taken);
+  const size_t end = buffer_.find("\r\n\r\n");
+  if (end == std::string::npos) return Result::kNeedMore;
+  HttpAnswer next;
+  std::optional<size_t> length;
+  const std::vector<std::string> lines =
+      absl::StrSplit(buffer_.substr(0, end), "\r\n");
+  // HTTP/1.1 200 OK
+  const std::vector<std::string> words = absl::StrSplit(lines[0], ' ');
+  const auto status = words.size() < 2 ? std::nullopt : ToSize(words[1]);
+  if (words[0] != "HTTP/1.1" || !status.has_value()) return Result::kMalformed;
+  next.status = static_cast<int>(*status);
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const size_t colon = lines[i].find(": ");
+    if (colon == std::string::npos) return Result::kMalformed;
+    const std::string name = absl::AsciiStrToLower(lines[i].substr(0, colon));
+    const std::string value = lines[i].substr(colon + 2);
+    if (name == "content-length") length = ToSize(value);
+    if (name == "connection") next.closes = value == "close";
+  }
+  if (!length.has_value()) return Result::kMalformed;
+  const size_t begin = end + 4;
+  if (buffer_.size() - begin < *length) return Result::kNeedMore;
+  next.body = buffer_.substr(begin, *length);
+  buffer_.erase(0, begin + *length);
+  *answer = std::move(next);
   return Result::kAnswer;
 }
 

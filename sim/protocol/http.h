@@ -2,7 +2,6 @@
 // the replies that it reads from a byte stream.
 //
 // Apart from the product's own code on purpose, like sim/protocol/reply.h.
-// Boost.Beast reads the replies.
 #ifndef QUORATE_SIM_PROTOCOL_HTTP_H_
 #define QUORATE_SIM_PROTOCOL_HTTP_H_
 

@@ -52,7 +52,7 @@ BANS = (
     Ban('outside',
         r'\b(?:secure_)?getenv\b|\bsetenv\b|(?<![\w.>:])(?:system|popen|fork|execve?)\s*\(|#include\s*<(?:unistd\.h|fcntl\.h|'
         r'sys/(?!types)[^>]*|netinet/[^>]*|arpa/[^>]*|netdb\.h|poll\.h|signal\.h|csignal|dirent\.h|dlfcn\.h|liburing\.h|boost/asio[^>]*|'
-        r'boost/beast/(?!http/(?:basic_parser|parser|rfc7230|string_body)\.hpp>)[^>]*|openssl/[^>]*)>',
+        r'boost/beast/(?!http/(?:basic_parser|rfc7230)\.hpp>)[^>]*|openssl/[^>]*)>',
         'environment variables, processes and sockets are reached through env/ only'),
     Ban('file',
         r'\bstd::(?:[io]?fstream|filesystem|fopen|freopen|tmpfile)\b|#include\s*<(?:fstream|filesystem)>|(?<![\w.>:])fopen\s*\(',
