@@ -34,7 +34,7 @@ ScanResult ScanSlots(int64_t cursor, int64_t bounds, ScanSlot scan) {
         std::max<size_t>(result.keys.size() - before, step.done ? 0 : 1);
     left -= std::min(left, visited);
     position = step.next;
-    if (step.done) ++slot;
+    if (step.done) slot = std::max(slot + 1, step.next_slot);
   }
   return result;
 }

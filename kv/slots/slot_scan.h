@@ -28,6 +28,8 @@ struct ScanPosition {
 struct ScanStep {
   bool done = false;  // Nothing is left in this slot; `next` is 0.
   ScanPosition next = {};
+  // If done: no slot between this one and `next_slot` has a key.
+  uint32_t next_slot = 0;
 };
 
 // A cursor has the slot in its low bits and the position above them. 0 is both

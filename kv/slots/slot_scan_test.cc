@@ -27,6 +27,22 @@ TEST(Cursor, LargestPosition_FitsADouble) {
   EXPECT_EQ(CursorPosition(cursor).value, kPositions - 1);
 }
 
+TEST(SlotScan, SlotsWithoutKeys_AreSkipped) {
+  std::vector<Slot> asked;
+  const ScanResult found = ScanSlots(
+      static_cast<int64_t>(MakeCursor(Slot(5), {})), ScanBounds(kLastSlot, 10),
+      [&](Slot slot, ScanPosition, size_t, ScanVisit visit) -> ScanStep {
+        asked.push_back(slot);
+        if (slot == Slot(5)) return {.done = true, .next_slot = 9'000};
+        if (slot == Slot(9'001)) return {.done = true, .next_slot = 16'384};
+        visit("k");
+        return {.done = true};
+      });
+  EXPECT_EQ(asked, (std::vector<Slot>{Slot(5), Slot(9'000), Slot(9'001)}));
+  EXPECT_EQ(found.keys.size(), 1u);
+  EXPECT_EQ(found.next, 0u);
+}
+
 // Hashes that an adversary might find: many share a position, and many are
 // equal.
 uint64_t AdversarialHash(uint64_t draw) {

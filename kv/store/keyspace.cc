@@ -193,7 +193,9 @@ ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
 ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
                         absl::FunctionRef<void(const Record&)> visit) const {
   const Table* found = table(slot);
-  if (found == nullptr) return {.done = true};
+  if (found == nullptr) {
+    return {.done = true, .next_slot = tables_.NextFrom(slot.value() + 1u)};
+  }
   return ScanTable(*found, from, count_max, visit);
 }
 

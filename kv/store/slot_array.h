@@ -41,6 +41,13 @@ class SlotArray {
     if (page == nullptr) page = std::make_unique<Page>();
     return (*page)[slot.value() % kPageSlots];
   }
+  // The first slot from `slot` on whose page exists. slot_count(): none.
+  uint32_t NextFrom(uint32_t slot) const {
+    while (slot < slot_count_ && pages_[slot / kPageSlots] == nullptr) {
+      slot = static_cast<uint32_t>((slot / kPageSlots + 1) * kPageSlots);
+    }
+    return std::min(slot, slot_count_);
+  }
   // Calls visit(Slot, const T&) for the slots of `range` whose page exists, in
   // order. Requires: range.last < slot_count().
   template <typename Visit>

@@ -57,5 +57,18 @@ RC_GTEST_PROP(SlotArray, AnyUse_MatchesAMap, ()) {
   }
 }
 
+TEST(SlotArray, NextFrom_PassesPagesThatDoNotExist) {
+  SlotArray<int> slots(1000);
+  EXPECT_EQ(slots.NextFrom(0), 1000u);
+  slots[Slot(700)] = 1;
+  const uint32_t page = slots.NextFrom(0);
+  EXPECT_GT(page, 600u);
+  EXPECT_LE(page, 700u);
+  EXPECT_EQ(slots.NextFrom(700), 700u);
+  EXPECT_EQ(slots.NextFrom(701), 701u);
+  EXPECT_EQ(slots.NextFrom(800), 1000u);
+  EXPECT_EQ(slots.NextFrom(1000), 1000u);
+}
+
 }  // namespace
 }  // namespace quorate::kv
