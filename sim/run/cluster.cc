@@ -15,6 +15,7 @@ namespace quorate::sim {
 
 // The reading of a node's monotonic clock when the run begins.
 constexpr ChoiceSite kClockStart("clock.start");
+constexpr ChoiceSite kShadowOfStart("shadow.of_start");
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
 // The program on a server's machine. A crash destroys it.
@@ -42,7 +43,10 @@ class Cluster::Program final : public ReplicaObserver {
       cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());
     }
     // A start repairs its disk. It may crash while it does so.
-    if (cluster_->created_[node_.value() - 1] && !reborn_) {
+    const ChoiceKey life{
+        node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
+    if (cluster_->created_[node_.value() - 1] && !reborn_ &&
+        cluster_->world_.choices().Chance(kShadowOfStart, life, {1, 4})) {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});

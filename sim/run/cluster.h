@@ -68,6 +68,8 @@ class Cluster {
   using StateHook = absl::AnyInvocable<void(NodeId, GroupId, raft::Index index,
                                             WallTime log_time)>;
   void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
+  // Ends the recoveries of copied disks.
+  void EndShadows() { shadows_.End(); }
   // Whether a replica need not work: its disk was damaged or erased, or it
   // returned an error to the running program.
   bool MayNotWork(NodeId node) const {

@@ -382,6 +382,7 @@ void Run::Impl::BeginCalm() {
 // A leadership may be given to the preferred node of its group.
 void Run::Impl::EndCalm() {
   recorder_.availability().EndCalm();
+  cluster_.EndShadows();
   if (!calm_leaderships_.has_value()) return;
   const size_t begun = cluster_.leaderships().size() - *calm_leaderships_;
   calm_leaderships_.reset();

@@ -64,6 +64,7 @@ void ShadowRecovery::Follow(MachineId machine) {
 }
 
 bool ShadowRecovery::Due(MachineId machine) {
+  if (ended_) return false;
   const auto it = followed_.find(machine);
   if (it == followed_.end() || it->second.left == 0 ||
       recoveries_ >= kRecoveriesMax) {

@@ -31,6 +31,8 @@ class ShadowRecovery {
   // Something rare happens on the machine: its disk is copied after each of the
   // next changes.
   void Follow(MachineId machine);
+  // Copies no disk any more: the run will recover all of them itself.
+  void End() { ended_ = true; }
   // Whether a copy is due after a turn of the machine.
   bool Due(MachineId machine);
   // Recovers a copy of the machine's disk, as a crash now would leave it.
@@ -49,6 +51,7 @@ class ShadowRecovery {
   ReplicaChecker* const checker_;
   std::map<MachineId, Followed> followed_;
   uint32_t recoveries_ = 0;
+  bool ended_ = false;
 };
 
 }  // namespace quorate::sim

@@ -68,8 +68,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
                     {600'000, 600'000, 600'000, 600'000, 1'300, 5'000}));
   shape.http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
   shape.http_idempotency_keys =
-      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0 &&
-      shape.sessions.open_window == Shape().sessions.open_window;
+      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0;
   shape.library_clients =
       Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
   shape.library_sessions =
