@@ -51,7 +51,10 @@ class ReplicaChecker {
   template <typename TermAt>
   void OnLeaderLog(NodeId node, GroupId group, raft::Term term,
                    raft::Index boundary, TermAt&& term_at) {
-    const std::vector<Committed>& log = groups_[group].log;
+    const Group& state = groups_[group];
+    // A leader of a later term may have committed more before this one began.
+    if (!state.leaders.empty() && state.leaders.rbegin()->first > term) return;
+    const std::vector<Committed>& log = state.log;
     for (size_t i = boundary.value(); i < log.size(); ++i) {
       const raft::Index index(i + 1);
       if (term_at(index) == log[i].term) continue;

@@ -63,6 +63,22 @@ TEST_F(ReplicaCheckerTest, LeaderWithoutACommittedEntry_Found) {
   ExpectFound("leader completeness");
 }
 
+// A candidate may win an old term when a later leader has committed already.
+TEST_F(ReplicaCheckerTest, LeaderOfAnOldTerm_NeedNotHaveLaterEntries) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnLeader(NodeId(1), kGroup, Term(5));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(5, 2));
+  const auto first = [](Index index) {
+    return index == Index(1) ? Term(1) : Term(0);
+  };
+  replica_checker_.OnLeader(NodeId(2), kGroup, Term(4));
+  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(4), Index(0), first);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnLeader(NodeId(2), kGroup, Term(6));
+  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(6), Index(0), first);
+  ExpectFound("leader completeness");
+}
+
 TEST_F(ReplicaCheckerTest, AnotherEntryAtACommittedIndex_Found) {
   replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1, "a"));
   replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 1, "a"));
