@@ -101,9 +101,12 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
     // The first leader of a group begins log time at its reading.
-    if (clock.log_time <= WallTime()) {
-      skew.ahead_ms = std::max<int64_t>(ahead_ms + 1, 0);
-    }
+    if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
+  }
+  // An entry may be applied long after it got its log time, so a later one may
+  // lie further ahead.
+  if (!entry.bounded && entry.term == clock.begun_in) {
+    skew.ahead_ms = std::max(skew.ahead_ms, ahead_ms + 1);
   }
   if (!entry.bounded) {
     skew.behind_ms = clock.taken_over_ms + clocks_.slowed().ms() + 1;

@@ -132,6 +132,7 @@ class ExpiryChecker {
   struct GroupClock {
     WallTime log_time;
     raft::Term term;
+    raft::Term begun_in;  // An unbounded leader began log time in this term.
     // The lag that the leader of `term` took over.
     int64_t taken_over_ms = 0;
     // The allowance from each time on, in order.

@@ -329,6 +329,12 @@ TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_MayBeginAhead) {
   bounded_ = false;
   Entry(-3'600'000);
   EXPECT_TRUE(found_.empty()) << found_[0];
+  // The first entry was applied late.
+  Entry(-3'700'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  ++term_;
+  Entry(-3'800'000);
+  ExpectFound("log time");
 }
 
 TEST_F(ExpiryCheckerTest, CommittedTwice_Found) {
