@@ -1,0 +1,74 @@
+// Dials of peers that lose each other, in the simulated world.
+#include <memory>
+
+#include "env/buffer.h"
+#include "env/env.h"
+#include "gtest/gtest.h"
+#include "raft/transport/transport.h"
+#include "sim/world/world.h"
+
+namespace quorate::raft {
+namespace {
+
+// A node that sends a message to the other one every 10 ms, and counts those
+// that it receives.
+class Node final : public env::Transport::Receiver {
+ public:
+  Node(env::Env& env, uint32_t id)
+      : env_(env),
+        peer_(3 - id),
+        transport_(env.loop, env.streams, env.tracer, env.random) {
+    EXPECT_TRUE(transport_
+                    .Start({.cluster = ClusterId(7),
+                            .node = NodeId(id),
+                            .incarnation = StoreIncarnation(id)},
+                           AddressOf(NodeId(id)), {{peer_, AddressOf(peer_)}},
+                           this)
+                    .ok());
+    Send();
+  }
+  void OnMessage(NodeId, StoreIncarnation, Buffer) override { ++received_; }
+  int received() const { return received_; }
+
+ private:
+  static std::string AddressOf(NodeId node) {
+    return node == NodeId(1) ? "n1:9001" : "n2:9001";
+  }
+  void Send() {
+    const Buffer message = Buffer::Copy("x");
+    transport_.Send(peer_, env::Lane::kControl, absl::MakeSpan(&message, 1));
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(10),
+                          [this] { Send(); });
+  }
+
+  env::Env& env_;
+  const NodeId peer_;
+  StreamTransport transport_;
+  env::Pending timer_;
+  int received_ = 0;
+};
+
+TEST(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
+  sim::World world({.seed = 1});
+  std::shared_ptr<Node> nodes[2];
+  const sim::MachineId machines[] = {world.AddMachine({.name = "n1"}),
+                                     world.AddMachine({.name = "n2"})};
+  const auto start = [&](uint32_t id) {
+    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
+      return nodes[id - 1] = std::make_shared<Node>(env, id);
+    });
+  };
+  world.stream_options().hang = {1, 1};
+  start(1);
+  world.RunFor(Seconds(1));
+  world.stream_options().hang = {};
+  // Nothing ends the first node's dials, but the second one's arrive.
+  start(2);
+  world.RunFor(Milliseconds(200));
+  EXPECT_GT(nodes[0]->received(), 0);
+  EXPECT_GT(nodes[1]->received(), 0);
+  for (std::shared_ptr<Node>& node : nodes) node.reset();
+}
+
+}  // namespace
+}  // namespace quorate::raft
