@@ -44,7 +44,7 @@ class SlotArray {
   // The first slot from `slot` on whose page exists. slot_count(): none.
   uint32_t NextFrom(uint32_t slot) const {
     while (slot < slot_count_ && pages_[slot / kPageSlots] == nullptr) {
-      slot = static_cast<uint32_t>((slot / kPageSlots + 1) * kPageSlots);
+      slot = PageEnd(slot);
     }
     return std::min(slot, slot_count_);
   }
@@ -52,17 +52,14 @@ class SlotArray {
   // order. Requires: range.last < slot_count().
   template <typename Visit>
   void ForEach(const SlotRange& range, Visit&& visit) const {
-    const size_t end = size_t{range.last.value()} + 1;
-    size_t slot = range.first.value();
-    while (slot < end) {
-      const size_t page_end =
-          std::min(end, (slot / kPageSlots + 1) * kPageSlots);
-      if (const Page* page = pages_[slot / kPageSlots].get()) {
-        for (size_t i = slot; i < page_end; ++i) {
-          visit(Slot(static_cast<uint16_t>(i)), (*page)[i % kPageSlots]);
-        }
+    const uint32_t end = range.last.value() + 1u;
+    for (uint32_t slot = NextFrom(range.first.value()); slot < end;
+         slot = NextFrom(slot)) {
+      const Page& page = *pages_[slot / kPageSlots];
+      const uint32_t page_end = std::min(end, PageEnd(slot));
+      for (; slot < page_end; ++slot) {
+        visit(Slot(static_cast<uint16_t>(slot)), page[slot % kPageSlots]);
       }
-      slot = page_end;
     }
   }
   // ForEach of all slots.
@@ -72,8 +69,12 @@ class SlotArray {
   }
 
  private:
-  static constexpr size_t kPageSlots = 64;
+  static constexpr uint32_t kPageSlots = 64;
   using Page = std::array<T, kPageSlots>;
+
+  static uint32_t PageEnd(uint32_t slot) {
+    return (slot / kPageSlots + 1) * kPageSlots;
+  }
 
   uint32_t slot_count_;
   std::vector<std::unique_ptr<Page>> pages_;
