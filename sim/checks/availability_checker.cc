@@ -37,11 +37,17 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
                         " though no fault was left"));
 }
 
+void AvailabilityChecker::OnSucceeded(Operation op, SimTime now) {
+  const auto found = open_.find(op);
+  if (found == open_.end()) return;
+  progress_[found->second.last.connection] = now;
+  OnEnded(op, now);
+}
+
 void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
   const auto found = open_.find(op);
   if (found == open_.end()) return;
   CheckCalm(op, &found->second, now);
-  progress_[found->second.last.connection] = now;
   open_.erase(found);
 }
 

@@ -67,7 +67,9 @@ class AvailabilityChecker {
   void OnRefused(Operation op, SimTime now, Refusal refusal);
   // The group answered, and the client must do something else first.
   void OnAnswered(Operation op, SimTime now);
-  // The operation returned or was given up.
+  // The operation succeeded. Others of its connection had to wait for it.
+  void OnSucceeded(Operation op, SimTime now);
+  // The operation was given up.
   void OnEnded(Operation op, SimTime now);
   // From now on each attempt that is sent must be answered within `bound`.
   void BeginCalm(Duration bound) { calm_bound_ = bound; }

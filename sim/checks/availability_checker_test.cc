@@ -118,6 +118,20 @@ TEST_F(AvailabilityCheckerTest, SlowBeforeOrAfterTheCalm_IsNoViolation) {
   EXPECT_TRUE(found_.empty());
 }
 
+TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionAreGivenUp_IsNoExcuse) {
+  Send(5);
+  for (int64_t second = 6; second <= 15; ++second) {
+    checker_.OnSent(100 + second, {.client = 3,
+                                   .group = GroupId(2),
+                                   .node = NodeId(1),
+                                   .connection = 1,
+                                   .sent = At(5)});
+    checker_.OnEnded(100 + second, At(second));
+    Check(second, second, 0);
+  }
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 // Many operations are pipelined, and each needs a second.
 TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionSucceed_IsAnExcuse) {
   Send(5);
@@ -127,7 +141,7 @@ TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionSucceed_IsAnExcuse) {
                                    .node = NodeId(1),
                                    .connection = 1,
                                    .sent = At(5)});
-    checker_.OnEnded(100 + second, At(second));
+    checker_.OnSucceeded(100 + second, At(second));
     Check(second, second, 0);
   }
   EXPECT_TRUE(found_.empty());

@@ -33,6 +33,16 @@ int64_t LifeOf(const kv::CommandView& command) {
   return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
 }
 
+// Calls `visit` with the values that a history had from `since` on.
+template <typename T, typename Visit>
+void VisitSince(const std::vector<std::pair<SimTime, T>>& history,
+                SimTime since, Visit&& visit) {
+  for (auto value = history.rbegin(); value != history.rend(); ++value) {
+    visit(value->second);
+    if (value->first < since) break;
+  }
+}
+
 }  // namespace
 
 ExpiryChecker::Key& ExpiryChecker::key(const std::string& name) {
@@ -118,24 +128,29 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
   }
 }
 
+const ExpiryChecker::GroupClock* ExpiryChecker::ClockOf(
+    const std::string& key) const {
+  const auto named = keys_.find(key);
+  if (named == keys_.end()) return nullptr;
+  const auto clock = group_clocks_.find(named->second.group);
+  return clock == group_clocks_.end() ? nullptr : &clock->second;
+}
+
 ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
                                              SimTime since) const {
   Skew most;
-  const auto named = keys_.find(key);
-  if (named == keys_.end()) return most;
-  const auto clock = group_clocks_.find(named->second.group);
-  if (clock == group_clocks_.end()) return most;
-  const auto& skews = clock->second.skews;
-  for (auto skew = skews.rbegin(); skew != skews.rend(); ++skew) {
-    most.behind_ms = std::max(most.behind_ms, skew->second.behind_ms);
-    most.ahead_ms = std::max(most.ahead_ms, skew->second.ahead_ms);
-    if (skew->first < since) break;
-  }
+  const GroupClock* const clock = ClockOf(key);
+  if (clock == nullptr) return most;
+  VisitSince(clock->skews, since, [&](const Skew& skew) {
+    most.behind_ms = std::max(most.behind_ms, skew.behind_ms);
+    most.ahead_ms = std::max(most.ahead_ms, skew.ahead_ms);
+  });
   return most;
 }
 
 void ExpiryChecker::OnApplied(NodeId node, GroupId group, SimTime now,
                               WallTime log_time) {
+  if (!clocks_.unbounded(node)) return;
   const int64_t lag_ms = std::max<int64_t>(UnixMs(now) - log_time.ms(), 0);
   auto& lags = group_clocks_[group].applied_lags_ms[node];
   if (lags.empty() || lags.back().second != lag_ms) {
@@ -144,16 +159,12 @@ void ExpiryChecker::OnApplied(NodeId node, GroupId group, SimTime now,
 }
 
 int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
-  const auto named = keys_.find(key);
-  if (named == keys_.end()) return 0;
+  const GroupClock* const clock = ClockOf(key);
+  if (clock == nullptr) return 0;
   int64_t most = 0;
-  const auto& all = group_clocks_[named->second.group].applied_lags_ms;
-  for (const auto& [node, lags] : all) {
-    if (!clocks_.unbounded(node)) continue;
-    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
-      most = std::max(most, lag->second);
-      if (lag->first < since) break;
-    }
+  for (const auto& [node, lags] : clock->applied_lags_ms) {
+    VisitSince(lags, since,
+               [&](int64_t lag_ms) { most = std::max(most, lag_ms); });
   }
   return most == 0 ? 0 : most + clocks_.slowed().ms() + 1;
 }

@@ -56,7 +56,7 @@ struct ClockBounds {
   // their clocks have no error bound.
   absl::AnyInvocable<Duration()> gained = [] { return Duration(); };
   absl::AnyInvocable<Duration()> slowed = [] { return Duration(); };
-  // Whether the node's clock has no error bound.
+  // Whether the node's clock has no error bound, in the whole run.
   absl::AnyInvocable<bool(NodeId)> unbounded = [](NodeId) { return false; };
 };
 
@@ -137,7 +137,8 @@ class ExpiryChecker {
     int64_t taken_over_ms = 0;
     // The allowance from each time on, in order.
     std::vector<std::pair<SimTime, Skew>> skews;
-    // By how much log time lagged when a replica applied an entry.
+    // By how much log time lagged when a replica without an error bound applied
+    // an entry.
     std::map<NodeId, std::vector<std::pair<SimTime, int64_t>>> applied_lags_ms;
   };
   struct Key {
@@ -191,6 +192,8 @@ class ExpiryChecker {
   // The largest lag of the log times by which a replica without an error bound
   // may have served reads of the key from `since` on.
   int64_t AppliedLagMs(const std::string& key, SimTime since);
+  // The clock of the group of the key. Null: the key has no group yet.
+  const GroupClock* ClockOf(const std::string& key) const;
   // The largest allowances for the key's group from `since` on.
   Skew SkewSince(const std::string& key, SimTime since) const;
   void NoteSkew(GroupClock& clock, SimTime now, const EntryClock& entry);

@@ -19,13 +19,12 @@ bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
   if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
     if (left_ms < 0 || left_ms >= session_lifetime_.ms()) return false;
-    const auto live = [&] {
-      return std::count_if(rows.begin(), rows.end(), [&](const auto& row) {
-        return row.second.expires_ms > now_ms;
-      });
+    const auto lives = [now_ms](const auto& row) {
+      return row.second.expires_ms > now_ms;
     };
-    const size_t most = kv::kSessionsPerSlotMax;
-    if (rows.size() >= most && live() >= static_cast<ptrdiff_t>(most)) {
+    constexpr auto kMost = static_cast<ptrdiff_t>(kv::kSessionsPerSlotMax);
+    if (std::ssize(rows) >= kMost &&
+        std::count_if(rows.begin(), rows.end(), lives) >= kMost) {
       return false;
     }
   } else if (found->second.expires_ms <= now_ms) {

@@ -85,8 +85,7 @@ Recorder::Ticket Recorder::Invoke(const ExpiryCommand& call) {
 void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Operation& operation = operations_[ticket];
   CHECK(operation.may_expire) << "not an ExpiryCommand";
-  End(ticket);
-  ++counts_.succeeded;
+  Succeed(ticket);
   ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
   if (ChecksOrder(operation) && log_.started()) {
     const bool found = reply.type == ClientReply::Type::kBulk;
@@ -133,9 +132,15 @@ void Recorder::End(Ticket ticket) {
   availability_.OnEnded(ticket, clock_());
 }
 
+void Recorder::Succeed(Ticket ticket) {
+  availability_.OnSucceeded(ticket, clock_());
+  End(ticket);
+  ++counts_.succeeded;
+}
+
 void Recorder::Return(Ticket ticket, Value result) {
   Operation& operation = operations_[ticket];
-  End(ticket);
+  Succeed(ticket);
   operation.recorded.ret = Now();
   operation.recorded.result = result;
   log_.OnAcknowledged(ticket, result);
@@ -145,7 +150,6 @@ void Recorder::Return(Ticket ticket, Value result) {
     log_.OnRead(ticket, key, operation.recorded);
     if (read_hook_) read_hook_(key, SimTime(operation.recorded.invoke));
   }
-  ++counts_.succeeded;
   ++succeeded_[operation.recorded.function];
   histories_.online().Return(operation.ticket, operation.recorded.ret, result);
   histories_.ReportNewViolations();
@@ -163,8 +167,7 @@ void Recorder::ReturnText(Ticket ticket, std::string_view text) {
 
 void Recorder::ReturnLost(Ticket ticket) {
   Operation& operation = operations_[ticket];
-  End(ticket);
-  ++counts_.succeeded;
+  Succeed(ticket);
   if (operation.may_expire) return;
   // Null: a read, or a removal. Nothing identifies those in the log.
   const LogChecker::Write* const write = log_.Find(ticket);

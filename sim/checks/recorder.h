@@ -186,6 +186,7 @@ class Recorder final : private HistoryChecker::Source {
   void Return(Ticket ticket, lincheck::Value result);
   std::string Name(const Operation& operation) const;
   void End(Ticket ticket);
+  void Succeed(Ticket ticket);
   bool ChecksOrder(const Operation& operation) const;
   // Fills in the versions of removals of `key`, as far as their results and
   // times identify them.

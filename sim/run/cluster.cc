@@ -294,10 +294,7 @@ void Cluster::NotePins(NodeId at, GroupId group,
 
 bool Cluster::IsPinned(NodeId node) const {
   for (const node::ShardConfig& shard : shards_) {
-    const std::vector<NodeId> members = MembersOf(shard);
-    if (std::find(members.begin(), members.end(), node) == members.end()) {
-      continue;
-    }
+    if (!IsMember(node, shard)) continue;
     for (const NodeId voter : shard.replicas) {
       const auto known = pins_.find({shard.group, voter});
       const bool pinned = known != pins_.end() && known->second.contains(node);

@@ -187,7 +187,6 @@ class Run::Impl final : public Subject {
   std::optional<size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
   ClientFleet clients_;
-  // Owned by its machine. Null in most runs.
   std::vector<MachineId> healed_;      // The nodes that must work.
   std::vector<FaultFamily> families_;  // Those that are on.
 };

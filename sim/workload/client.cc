@@ -13,7 +13,6 @@ namespace quorate::sim {
 namespace {
 
 using Refusal = AvailabilityChecker::Refusal;
-
 using SwapForm = ClientOperation::SwapForm;
 
 constexpr ChoiceSite kOperation("workload.operation");

@@ -9,9 +9,8 @@
 namespace quorate::sim {
 namespace {
 
-using Refusal = AvailabilityChecker::Refusal;
-
 using lincheck::Kv;
+using Refusal = AvailabilityChecker::Refusal;
 using Type = ClientReply::Type;
 
 constexpr Duration kAttemptTimeout = Seconds(5);
