@@ -42,7 +42,7 @@ bool TurnScheduler::BeginCall() {
 void TurnScheduler::StopSoon() {
   if (!alive_ || dying_) return;
   dying_ = true;
-  if (in_turn_) return;  // The machine dies when the callback returns.
+  if (in_turn_) return;
   state_->queue.Push(state_->now, {kEventWake, id_.value(), 0});
 }
 
@@ -93,10 +93,7 @@ void TurnScheduler::ScheduleWake() {
 
 void TurnScheduler::WakeUp() {
   wake_ = 0;
-  if (dying_ && !in_turn_) {
-    FinishTurn();
-    return;
-  }
+  if (dying_ && !in_turn_) return Die();
   if (!alive_ || paused_) return;
   if (!ready()) {
     ScheduleWake();
@@ -123,7 +120,7 @@ bool TurnScheduler::Stop() {
   if (!alive_) return true;
   dying_ = true;
   if (in_turn_) return false;
-  FinishTurn();
+  Die();
   return true;
 }
 
@@ -200,14 +197,21 @@ void TurnScheduler::RunTurn() {
 }
 
 void TurnScheduler::FinishTurn() {
-  if (!dying_) {
-    in_turn_ = false;
-    if (!inbox_.empty() || timer_due_) ScheduleWake();
-    parts_->AfterTurn();
-    return;
+  if (dying_ && effect_time() <= state_->now) return Die();
+  const SimTime end = effect_time();
+  in_turn_ = false;
+  if (dying_) {
+    // What the turn did after a pause lies ahead, and so does the death.
+    state_->queue.Cancel(wake_);
+    wake_ = state_->queue.Push(end, {kEventWake, id_.value(), 0});
+  } else if (!inbox_.empty() || timer_due_) {
+    ScheduleWake();
   }
-  // Effects that the turn issued before it died have begun, even after a pause.
-  death_time_ = effect_time();
+  parts_->AfterTurn();
+}
+
+void TurnScheduler::Die() {
+  death_time_ = state_->now;
   in_turn_ = false;
   state_->queue.Cancel(std::exchange(wake_, 0));
   inbox_.clear();

@@ -83,8 +83,8 @@ class TurnScheduler {
   SimTime effect_time() const {
     return in_turn_ ? state_->now + elapsed_ : state_->now;
   }
-  // Makes the machine die when the running callback returns, or as the next
-  // event outside of turns. No later call has an effect.
+  // Makes the machine die at the end of the running turn, or as the next event
+  // outside of turns. No later call has an effect.
   void StopSoon();
   // An input arrives now. The next turn handles it. That turn runs at once if
   // the machine is free.
@@ -108,8 +108,8 @@ class TurnScheduler {
 
   // ---- For the machine.
   void Start();
-  // Makes the machine die, now or when the running callback returns. False: it
-  // dies later.
+  // Makes the machine die, now or at the end of the running turn. False: it dies
+  // later.
   bool Stop();
   void WakeUp();  // Handles kEventWake.
   void Pause();
@@ -135,6 +135,7 @@ class TurnScheduler {
   void Shuffle(uint64_t bits);
   void RunTurn();
   void FinishTurn();
+  void Die();
 
   SimState* const state_;
   const MachineId id_;
@@ -142,7 +143,7 @@ class TurnScheduler {
   Parts* const parts_;
 
   bool alive_ = false;
-  // Set within a turn. The machine dies when the callback returns.
+  // No call has an effect any more. The machine dies at the end of the turn.
   bool dying_ = false;
   bool paused_ = false;
   bool in_turn_ = false;

@@ -119,8 +119,8 @@ class World {
   World& operator=(const World&) = delete;
 
   // ---- Machines. All of these may be called from outside or from At(). Crash
-  // may also be called from inside a turn. It takes effect when the running
-  // callback returns; until then the machine's env calls have no effect.
+  // may also be called from inside a turn. It takes effect at the end of the
+  // turn; until then the machine's env calls have no effect.
   MachineId AddMachine(const MachineOptions& options = {});
   size_t machine_count() const { return machines_.size(); }
   // The Env of this machine's programs. It lives as long as the world. Calls

@@ -1,6 +1,7 @@
 // A world of nodes that exchange messages: determinism, crashes, tapes.
 #include "sim/world/world.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -211,6 +212,46 @@ TEST(World, StartAfterALossOfPower_MayBeginANewClock) {
   world.Restart(machine);
   EXPECT_NE(mono(), before);
   EXPECT_EQ(world.faults().count(Fault::kClockRestart), 1u);
+}
+
+// In one turn creates a file, then another one after a pause.
+class Creator {
+ public:
+  explicit Creator(env::Env& env) : disk_(env.disk) {
+    timer_ = env.loop.At(env.loop.ReadClock().mono + Milliseconds(1), [this] {
+      first_ = Create("first");
+      late_ = Create("late");
+    });
+  }
+
+ private:
+  env::Pending Create(const std::string& name) {
+    return disk_.Open(name, env::Disk::OpenMode::kCreateIfAbsent, [](auto) {});
+  }
+  env::Disk& disk_;
+  env::Pending timer_, first_, late_;
+};
+
+TEST(World, CrashAfterAPauseInATurn_ComesAtItsTime) {
+  size_t created = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    World world({.seed = seed});
+    const MachineId machine = world.AddMachine();
+    world.Start(machine,
+                [](env::Env& env) { return std::make_shared<Creator>(env); });
+    world.PauseAfterCalls(machine, 1, Milliseconds(20));
+    world.CrashAtDiskOperation(machine, 2, CrashKind::kProcess);
+    const auto created_late = [&] {
+      const std::vector<std::string> files = world.DiskFiles(machine);
+      return std::count(files.begin(), files.end(), "late") > 0;
+    };
+    world.RunFor(Milliseconds(20));
+    EXPECT_FALSE(created_late());
+    world.RunFor(Milliseconds(2));
+    EXPECT_FALSE(world.running(machine));
+    created += created_late() ? 1 : 0;
+  }
+  EXPECT_GT(created, 0u);
 }
 
 TEST(World, RecordingAndKeepingTheTrace_ChangeNothing) {
