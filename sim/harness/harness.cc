@@ -82,7 +82,8 @@ void Harness::Settle(Subject& subject, Stage stage) {
   for (Subject::Condition& condition : subject.Conditions(stage)) {
     RequireWithin(
         world_, condition.what, kSettleMax, [&] { return condition.met(); },
-        [&] { return subject.Describe(); });
+        [&] { return subject.Describe(); },
+        [&] { return condition.progress(); });
   }
 }
 

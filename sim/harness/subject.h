@@ -28,6 +28,8 @@ class Subject {
   struct Condition {
     std::string what;  // "agreement of all replicas".
     absl::AnyInvocable<bool()> met;
+    // How much of the work is done. While it grows, more time is given.
+    absl::AnyInvocable<uint64_t()> progress = [] { return uint64_t{0}; };
   };
   // Operations that the clients execute in a stage. The harness calls `begin`,
   // and requires that all clients become idle.

@@ -88,6 +88,21 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
   return true;
 }
 
+uint64_t ClusterChecks::Progress() const {
+  uint64_t progress = 0;
+  const auto pieces = world_.marks().find("raft.snapshot_chunk_received");
+  if (pieces != world_.marks().end()) progress += pieces->second;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    for (const NodeId node : cluster_.MembersOf(shard)) {
+      const node::Server* const at = cluster_.server(node);
+      const raft::Core* const core =
+          at == nullptr ? nullptr : at->host().core(shard.group);
+      if (core != nullptr) progress += core->applied_index().value();
+    }
+  }
+  return progress;
+}
+
 bool ClusterChecks::ViewsAreTrue() const {
   for (const node::NodeConfig& about : cluster_.nodes()) {
     const node::Server* const subject = cluster_.server(about.id);

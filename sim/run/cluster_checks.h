@@ -32,6 +32,9 @@ class ClusterChecks {
   // and knows the same leader. Replicas that a fault of their disk keeps from
   // starting are left out.
   bool Settled(const std::vector<MachineId>& machines) const;
+  // The entries that replicas applied, and the pieces of snapshots that they
+  // received.
+  uint64_t Progress() const;
   // Whether the CLUSTER replies of every running node have the leader of each
   // group, and mark exactly the nodes without a working replica as failed.
   bool ViewsAreTrue() const;

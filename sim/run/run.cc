@@ -392,13 +392,15 @@ void Run::Impl::EndCalm() {
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
+  const auto progress = [this] { return checks_.Progress(); };
   std::vector<Condition> conditions;
   switch (stage) {
     case Stage::kMajorities:
-      conditions.push_back({"agreement of the healed replicas", settled});
+      conditions.push_back(
+          {"agreement of the healed replicas", settled, progress});
       break;
     case Stage::kAll:
-      conditions.push_back({"agreement of all replicas", settled});
+      conditions.push_back({"agreement of all replicas", settled, progress});
       conditions.push_back({"every node's view of the cluster",
                             [this] { return checks_.ViewsAreTrue(); }});
       conditions.push_back({"resources: the end of all work in the nodes",
@@ -408,8 +410,8 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
            [this] { return checks_.SurplusOpenFiles().empty(); }});
       break;
     case Stage::kPowerLoss:
-      conditions.push_back(
-          {"agreement after a loss of power of all machines", settled});
+      conditions.push_back({"agreement after a loss of power of all machines",
+                            settled, progress});
       break;
   }
   return conditions;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sim/checks/recorder.h"
 #include "sim/testing/fake_server.h"
@@ -14,6 +15,8 @@
 
 namespace quorate::sim {
 namespace {
+
+using ::testing::ElementsAre;
 
 struct Outcome {
   std::vector<std::string> violations;
@@ -176,6 +179,32 @@ TEST(Liveness, AfterAViolation_NothingIsAddedAndNothingRuns) {
       [] { return std::string(); });
   EXPECT_EQ(world.violations(), std::vector<std::string>{"first"});
   EXPECT_EQ(world.now(), SimTime());
+}
+
+// Work of `steps` seconds, of which each is progress if `counted`. Returns the
+// violations.
+std::vector<std::string> Work(uint64_t steps, bool counted) {
+  World world({.seed = 1});
+  uint64_t made = 0;
+  for (int second = 1; second <= 200; ++second) {
+    world.At(SimTime() + Seconds(second), [&] { ++made; });
+  }
+  RequireWithin(
+      world, "work", Seconds(10), [&] { return made == steps; },
+      [] { return std::string("described"); },
+      [&] { return counted ? made : 0; });
+  return world.violations();
+}
+
+TEST(Liveness, LimitCountsAnewTenTimesWhileThereIsProgress) {
+  EXPECT_TRUE(Work(9, false).empty());
+  EXPECT_THAT(Work(11, false),
+              ElementsAre("liveness: work took more than 10000 ms after "
+                          "healing\ndescribed"));
+  EXPECT_TRUE(Work(99, true).empty());
+  EXPECT_THAT(Work(101, true),
+              ElementsAre("liveness: work took more than 100000 ms after "
+                          "healing\ndescribed"));
 }
 
 TEST(WorkloadClient, ServerThatDoesNotAnswer_TimesOut) {

@@ -6,6 +6,7 @@
 #ifndef QUORATE_SIM_WORLD_LIVENESS_H_
 #define QUORATE_SIM_WORLD_LIVENESS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,11 +17,13 @@
 namespace quorate::sim {
 
 // Runs `world` until `done()`. It is a violation, named `what` and described by
-// `describe()`, if that takes longer than `limit` or no event is left. Does
-// nothing after a violation, and stops at the first one.
-void RequireWithin(World& world, std::string_view what, Duration limit,
-                   absl::FunctionRef<bool()> done,
-                   absl::FunctionRef<std::string()> describe);
+// `describe()`, if that takes longer than `limit` or no event is left. The
+// limit counts anew while `progress()` grows, at most ten times. Does nothing
+// after a violation, and stops at the first one.
+void RequireWithin(
+    World& world, std::string_view what, Duration limit,
+    absl::FunctionRef<bool()> done, absl::FunctionRef<std::string()> describe,
+    absl::FunctionRef<uint64_t()> progress = [] { return uint64_t{0}; });
 
 }  // namespace quorate::sim
 
