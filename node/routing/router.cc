@@ -157,6 +157,9 @@ void Router::ArmTimer() {
     next = std::min(next, queues_[index]->next_deadline());
   }
   if (next == timer_at_) return;
+  // A due timer stays: a queue may count on it whose deadline has just passed,
+  // after the timers of this turn ran.
+  if (timer_at_ <= env_.loop.ReadClock().mono) return;
   timer_at_ = next;
   if (next == MonoTime::Max()) {
     timer_.Cancel();
