@@ -1,0 +1,129 @@
+"""The lines of raft/, kv/, node/ and shardctrl/ that no run of a swarm executes, by function.
+
+  ./bazelw run //tests:swarm_coverage [-- SEEDS]
+
+Builds the simulator with gcov and runs the seeds 1..SEEDS (default 200) in two processes. Then it prints each function with lines that
+never ran, with these lines, and their share of all lines. It takes about 20 minutes on two cores.
+
+The page PAGE names the functions whose lines are known to be out of reach, each with its reason. The exit status is 1 in these cases:
+- more than 3 % of the lines never ran
+- a function is missing from the page
+- the page names a function whose lines all ran
+"""
+
+import collections
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TARGET = '//tests/coverage:runs'
+FOLDERS = ('raft', 'kv', 'node', 'shardctrl')
+# Parsing of configuration; texts for people.
+LEFT_OUT = ('node/config/config_parser', 'node/config/toml', 'node/pages/info_page', 'node/resp/help_reply')
+OPTIONS = ['-c', 'opt', '--collect_code_coverage', '--instrumentation_filter=^//(' + '|'.join(FOLDERS) + ')[/:]']
+MOST = 3.0
+PAGE = 'docs/testing/coverage.md'
+PROCESSES = 2
+
+
+def run_seeds(binary, seeds, folder):
+    """Runs the seeds in PROCESSES processes, which add up their counts in `folder`. Prints violations."""
+    # Objects were compiled in /proc/self/cwd, which is left out of the places of their counts.
+    environment = dict(os.environ, GCOV_PREFIX=folder, GCOV_PREFIX_STRIP='3')
+    share = (seeds + PROCESSES - 1) // PROCESSES
+    ranges = [(first, min(first + share - 1, seeds)) for first in range(1, seeds + 1, share)]
+    runs = [
+        subprocess.Popen([binary, str(first), str(last)], stdout=subprocess.PIPE, text=True, env=environment) for first, last in ranges
+    ]
+    for run in runs:
+        for line in run.communicate()[0].splitlines():
+            if not line.endswith(' clean'):
+                print('seed', line)
+        if run.returncode != 0:
+            sys.exit(f'{binary} ended with status {run.returncode}')
+
+
+def read_counts(bin_folder, folder):
+    """{(file, line): count} and {file: {(first line, last line): function}}, over all objects."""
+    counts = collections.Counter()
+    functions = collections.defaultdict(dict)
+    for product in FOLDERS:
+        for place, _, names in os.walk(os.path.join(bin_folder, product)):
+            for name in names:
+                if name.endswith('.gcno'):
+                    beside = os.path.join(folder, 'bazel-out/k8-opt/bin', os.path.relpath(place, bin_folder))
+                    os.makedirs(beside, exist_ok=True)
+                    shutil.copy(os.path.join(place, name), beside)
+                    for file in read_object(os.path.join(beside, name)):
+                        take_file(file, counts, functions)
+    return counts, functions
+
+
+def read_object(path):
+    """The files of an object, as gcov describes them."""
+    out = subprocess.run(['gcov', '--json-format', '--stdout', path], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return [file for document in out.splitlines() for file in json.loads(document)['files']]
+
+
+def take_file(file, counts, functions):
+    path = file['file']
+    if not path.startswith(tuple(folder + '/' for folder in FOLDERS)) or path.startswith(LEFT_OUT):
+        return
+    for line in file['lines']:
+        counts[path, line['line_number']] += line['count']
+    for function in file['functions']:
+        functions[path][function['start_line'], function['end_line']] = name_of(function['demangled_name'])
+
+
+def name_of(demangled):
+    """The function of a whole signature, with its class and without its arguments."""
+    name = demangled.replace('(anonymous namespace)::', '').replace('[abi:cxx11]', '')
+    name = re.sub(r'quorate::(\w+::)?(?=[\w~]+(::|\(|<|$))', '', name)
+    while re.search(r'<[^<>]*>', name):
+        name = re.sub(r'<[^<>]*>', '', name)
+    return re.sub(r'\(.*', '', name).split(' ')[-1]
+
+
+def missing_by_function(counts, functions):
+    """{(file, function): lines that never ran}. A line of a lambda belongs to the function around it."""
+    missing = collections.defaultdict(list)
+    for (path, line), count in sorted(counts.items()):
+        if count == 0:
+            around = [name for (first, last), name in sorted(functions[path].items()) if first <= line <= last]
+            missing[path, around[0] if around else 'outside of functions'].append(line)
+    return missing
+
+
+def known_functions(page):
+    """The (file, function) pairs of the page's table rows: | file | function | reason |."""
+    return set(re.findall(r'^\| `([^`]+)` \| `([^`]+)` \|', page, re.MULTILINE))
+
+
+def main():
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    root = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.getcwd())
+    subprocess.run([os.path.join(root, 'bazelw'), 'build', *OPTIONS, TARGET], cwd=root, check=True)
+    bin_folder = os.path.realpath(os.path.join(root, 'bazel-bin'))
+    with tempfile.TemporaryDirectory() as folder:
+        run_seeds(os.path.join(bin_folder, 'tests/coverage/runs'), seeds, folder)
+        counts, functions = read_counts(bin_folder, folder)
+    missing = missing_by_function(counts, functions)
+    with open(os.path.join(root, PAGE), encoding='utf-8') as page:
+        known = known_functions(page.read())
+    for (path, name), lines in sorted(missing.items()):
+        print(f'{len(lines):4d}  {path}  {name}  {" ".join(map(str, lines))}' + ('' if (path, name) in known else '  (not on the page)'))
+    total = sum(map(len, missing.values()))
+    share = 100.0 * total / max(len(counts), 1)
+    print(f'{total} of {len(counts)} lines never ran: {share:.1f} %, at most {MOST} %')
+    gone = sorted(known - set(missing))
+    for path, name in gone:
+        print(f'{PAGE} names {name} in {path}, whose lines all ran')
+    return 0 if share <= MOST and not gone and set(missing) <= known else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
