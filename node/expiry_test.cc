@@ -105,9 +105,10 @@ TEST(Expiry_IdleCluster, ManyDueKeys_AreRemovedOnEveryReplicaInFewEntries) {
   EXPECT_EQ(LastEntry(cluster), entries);
   EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return KeysOf(cluster) == 0; },
                                            Seconds(60)));
-  // One entry for each kKeysPerEntry keys, and one for each second in which
+  // One entry for each due_keys_per_entry, and one for each second in which
   // keys became due.
-  EXPECT_LE(LastEntry(cluster) - entries, kKeys / Upkeep::kKeysPerEntry + 30);
+  EXPECT_LE(LastEntry(cluster) - entries,
+            kKeys / BoundsConfig().due_keys_per_entry + 30);
   EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}), ":0\r\n");
   // Afterwards nothing is proposed, and all memory is released.
   const uint64_t last = LastEntry(cluster);

@@ -90,6 +90,10 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.log.segment_bytes = config.log.segment_bytes;
   options.log.batch_bytes_max = config.log.batch_bytes;
   options.log.group_bytes_max = config.log.group_bytes;
+  options.log.record_bytes_max = config.bounds.log_record_bytes;
+  options.log.rewrite_bytes_max = config.bounds.log_rewrite_bytes;
+  options.log.preallocation_bytes_max = config.bounds.log_preallocation_bytes;
+  options.log.slack_segments = config.bounds.log_slack_segments;
   options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
   return options;
@@ -104,7 +108,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         map_(MakeMap(config_)),
         observer_(observer),
         host_(
-            env, HostOptionsOf(MakeBootstrapRecord(config_.cluster, map_)),
+            env,
+            HostOptionsOf(
+                MakeBootstrapRecord(config_.cluster, map_, config_.rules)),
             [this](GroupId group, const raft::Configuration&) {
               return std::make_unique<kv::Store>(
                   StoreOptionsOf(bootstrap_record_, group));
@@ -113,21 +119,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         output_budget_(config_.limits.output_total_bytes),
         router_(env, host_, config_, map_, output_budget_),
         balance_(env, config_, host_, router_),
-        upkeep_(env.loop, host_),
+        upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, map_, router_),
         resp_clients_(env, config_, metrics_, output_budget_),
         http_clients_(env, config_, metrics_, output_budget_),
-        context_{env,
-                 config_,
-                 map_,
-                 host_,
-                 router_,
-                 topology_,
-                 metrics_,
-                 resp_clients_,
-                 http_clients_,
-                 output_budget_,
-                 env.loop.ReadClock().mono},
+        context_{env,           config_,        bootstrap_record_,
+                 map_,          host_,          router_,
+                 topology_,     metrics_,       resp_clients_,
+                 http_clients_, output_budget_, env.loop.ReadClock().mono},
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
                                                RespAddress::kPlain);

@@ -13,6 +13,7 @@
 #include "kv/client/client_session.h"
 #include "kv/client/resp_link.h"
 #include "kv/client/slot_routes.h"
+#include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
 
@@ -22,8 +23,8 @@ namespace {
 // The least time between two requests for the slot map.
 constexpr Duration kRefreshInterval = Milliseconds(100);
 // New commands use a new session after this time. Servers refuse an old session
-// in slots where it is new only after kSessionOpenWindow.
-constexpr Duration kSessionFresh = Nanoseconds(kSessionOpenWindow.ns() / 2);
+// in slots where it is new only after the open window of SessionRules.
+constexpr Duration kSessionFresh = SessionRules().open_window / 2;
 // The most sessions in use at a time. Each covers a window of
 // kSessionOutstandingMax commands, for which a slot keeps results.
 constexpr size_t kClientSessionsMax = 16;

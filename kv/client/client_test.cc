@@ -18,6 +18,7 @@
 #include "kv/client/resp_reply.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "rapidcheck/gtest.h"
@@ -152,7 +153,8 @@ class Server {
     }
     if (arguments[0] == "QUORATE.SESSION") {
       const std::string token = FormatSessionToken(MakeSessionToken(
-          ++cluster_.sessions, WallTime(cluster_.log_time_ms * 1'000'000)));
+          ++cluster_.sessions, WallTime(cluster_.log_time_ms * 1'000'000),
+          SessionRules().open_window));
       Reply(session, "+" + token + "\r\n");
     } else if (arguments[0] == "CLUSTER") {
       Reply(session, Slots());
@@ -485,7 +487,7 @@ TEST(Client, ExpiredSession_OfAFirstTry_IsReplaced) {
   Scene scene;
   scene.MakeClient();
   scene.Only([&](Client& c) { c.IncrBy("n", 1, scene.Keep()); });
-  scene.cluster.log_time_ms += 2 * kSessionLifetime.ms();
+  scene.cluster.log_time_ms += 2 * SessionRules().lifetime.ms();
   const ClientResult result =
       scene.Only([&](Client& c) { c.IncrBy("n", 1, scene.Keep()); });
   EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
@@ -498,7 +500,7 @@ TEST(Client, ExpiredSession_AfterATryThatMayHaveRun_IsUnknown) {
   int calls = 0;
   scene.cluster.fate = [&] {
     if (++calls == 1) return Fate::kApplyAndSayUnknown;
-    scene.cluster.log_time_ms += 2 * kSessionLifetime.ms();
+    scene.cluster.log_time_ms += 2 * SessionRules().lifetime.ms();
     return Fate::kServe;
   };
   scene.MakeClient();

@@ -361,7 +361,7 @@ TEST(Version, Text_ComesBack) {
 
 TEST(SessionToken, Text_ComesBack) {
   const SessionToken token =
-      MakeSessionToken(0xabc, WallTime(5'000'000'000'000));
+      MakeSessionToken(0xabc, WallTime(5'000'000'000'000), Seconds(600));
   EXPECT_EQ(FormatSessionToken(token), "0000000000000abc-5600000");
   EXPECT_EQ(ParseSessionToken(FormatSessionToken(token)), token);
   for (const char* text : {"", "abc-1", "0000000000000abc", "0000000000000abc-",
@@ -369,7 +369,7 @@ TEST(SessionToken, Text_ComesBack) {
                            "000000000000xabc-1", "0000000000000abc-01"}) {
     EXPECT_FALSE(ParseSessionToken(text).has_value()) << text;
   }
-  EXPECT_EQ(MakeSessionToken(0, WallTime(0)).client, ClientId(1));
+  EXPECT_EQ(MakeSessionToken(0, WallTime(0), Seconds(600)).client, ClientId(1));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ enum class ResultStatus : uint8_t {
   kSequenceReused = 19,  // The sequence belongs to another request.
   // The row is full until the client raises its floor.
   kTooManyOutstanding = 20,
-  kTooManySessions = 21,  // The slot has kSessionsPerSlotMax rows.
+  kTooManySessions = 21,  // The slot has SessionRules::rows_per_slot_max.
   kMalformed = 22,
   // The command took effect, but its result was too large to keep for
   // duplicates, or to return with the other results of its entry

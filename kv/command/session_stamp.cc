@@ -8,9 +8,9 @@
 namespace quorate::kv {
 
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
-                              const SessionLifetimes& lifetimes) {
+                              Duration open_window) {
   return {.client = ClientId(bits == 0 ? 1 : bits),
-          .open_until_ms = (now + lifetimes.open_window).ms()};
+          .open_until_ms = (now + open_window).ms()};
 }
 
 std::string FormatSessionToken(const SessionToken& token) {

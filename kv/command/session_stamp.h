@@ -7,7 +7,7 @@
 //
 // Why a command cannot run twice: a row is created only while log time <=
 // open_until_ms, and only if open_until_ms < log time + lifetime. A row lives
-// for at least `lifetime` (SessionLifetimes). So log time has passed
+// for at least `lifetime` (SessionRules). So log time has passed
 // open_until_ms when a row expires, and a late copy of a command is refused
 // (SESSION_EXPIRED) instead of run. This holds even if clocks are wrong.
 #ifndef QUORATE_KV_COMMAND_SESSION_STAMP_H_
@@ -30,27 +30,9 @@ using ClientId = StrongId<struct ClientIdTag>;
 // number of the first try.
 using Sequence = StrongOrdinal<struct SequenceTag>;
 
-// Part of the replicated rules: equal on every replica, changed only with
-// kRulesVersion.
-// Counted from the last use of a row.
-inline constexpr Duration kSessionLifetime = Seconds(30 * 60);
-// The time for the first use in a slot; less than the lifetime.
-inline constexpr Duration kSessionOpenWindow = Seconds(10 * 60);
-inline constexpr size_t kSessionsPerSlotMax = 4096;  // The most rows of a slot.
-// The most results in one row.
+// The most results in one row. Clients rely on it, so it is equal in every
+// cluster, and changed only with kRulesVersion.
 inline constexpr size_t kSessionOutstandingMax = 128;
-// A larger result is not kept (kResultNotKept).
-inline constexpr size_t kSessionResultBytesMax = 64 << 10;
-// A result that would bring the row's results above this is not kept.
-inline constexpr size_t kSessionRowBytesMax = 1 << 20;
-
-// How long sessions live. Part of the replicated rules: equal on every node of
-// a cluster from its creation on. Servers use the values above; code that
-// builds a cluster by itself may choose others.
-struct SessionLifetimes {
-  Duration lifetime = kSessionLifetime;
-  Duration open_window = kSessionOpenWindow;  // Less than `lifetime`.
-};
 
 // Identifies a session. Clients hold it as text.
 struct SessionToken {
@@ -71,9 +53,9 @@ struct SessionStamp {
 };
 
 // Makes the answer to QUORATE.SESSION. `bits` are fresh random bits, `now` the
-// node's log time or clock.
+// node's log time or clock, `open_window` that of the cluster's SessionRules.
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
-                              const SessionLifetimes& lifetimes = {});
+                              Duration open_window);
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);
 std::optional<SessionToken> ParseSessionToken(std::string_view text);

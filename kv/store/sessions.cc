@@ -64,13 +64,9 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
   }
   if (row == nullptr) {
     const bool open = now_ms <= token.open_until_ms &&
-                      token.open_until_ms - now_ms < lifetime_.ms();
+                      token.open_until_ms - now_ms < rules_.lifetime.ms();
     if (!open) return Refuse(ResultStatus::kSessionExpired);
-    const auto of_slot = slots_.find(slot);
-    if (of_slot != slots_.end() &&
-        of_slot->second->rows.size() >= kSessionsPerSlotMax) {
-      return Refuse(ResultStatus::kTooManySessions);
-    }
+    if (!MakeRoom(slot, now_ms)) return Refuse(ResultStatus::kTooManySessions);
     return {};
   }
   // The row is looked up by client alone, without comparing open_until_ms.
@@ -105,8 +101,8 @@ void Sessions::StoreResult(Slot slot, const SessionStamp& stamp,
   std::vector<StoredResult>& results = target.row->results;
   size_t row_bytes = result.bytes.size();
   for (const StoredResult& other : results) row_bytes += other.payload.size();
-  const bool fits = result.bytes.size() <= kSessionResultBytesMax &&
-                    row_bytes <= kSessionRowBytesMax;
+  const bool fits = result.bytes.size() <= rules_.result_bytes_max &&
+                    row_bytes <= rules_.row_bytes_max;
   StoredResult kept{
       .sequence = stamp.sequence,
       .request_hash = request_hash,
@@ -129,7 +125,7 @@ void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
     row->results.erase(row->results.begin(), FindResult(*row, row->floor));
   }
   const int64_t expiry =
-      std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, lifetime_));
+      std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, rules_.lifetime));
   if (expiry == row->expire_at_ms) return;
   expiries_.erase({row->expire_at_ms, slot, row->token.client});
   row->expire_at_ms = expiry;
@@ -141,18 +137,43 @@ size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
   while (removed < count_max && !expiries_.empty() &&
          std::get<0>(*expiries_.begin()) <= now_ms) {
     const auto [at_ms, slot, client] = *expiries_.begin();
-    SlotRows* slot_rows = UnshareSlot(slot);
-    const auto row = slot_rows->rows.find(client);
-    CHECK(row != slot_rows->rows.end());
-    const uint64_t digest = RowDigest(slot, *row->second);
-    slot_rows->digest -= digest;
-    digest_ -= digest;
-    slot_rows->rows.erase(row);
-    if (slot_rows->rows.empty()) slots_.erase(slot);
-    expiries_.erase(expiries_.begin());
+    Remove(slot, client);
     ++removed;
   }
   return removed;
+}
+
+void Sessions::Remove(Slot slot, ClientId client) {
+  SlotRows* slot_rows = UnshareSlot(slot);
+  const auto row = slot_rows->rows.find(client);
+  CHECK(row != slot_rows->rows.end());
+  const uint64_t digest = RowDigest(slot, *row->second);
+  slot_rows->digest -= digest;
+  digest_ -= digest;
+  expiries_.erase({row->second->expire_at_ms, slot, client});
+  slot_rows->rows.erase(row);
+  if (slot_rows->rows.empty()) slots_.erase(slot);
+}
+
+bool Sessions::MakeRoom(Slot slot, int64_t now_ms) {
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) return true;
+  const SlotRows& full = *found->second;
+  if (full.rows.size() < rules_.rows_per_slot_max) return true;
+  // Rows are looked through at most once per step of expiry.
+  if (full.earliest_expiry_ms > now_ms) return false;
+  std::vector<ClientId> expired;
+  int64_t earliest_ms = std::numeric_limits<int64_t>::max();
+  for (const auto& [client, row] : full.rows) {
+    if (row->expire_at_ms <= now_ms) {
+      expired.push_back(client);
+    } else {
+      earliest_ms = std::min(earliest_ms, row->expire_at_ms);
+    }
+  }
+  UnshareSlot(slot)->earliest_expiry_ms = earliest_ms;
+  for (const ClientId client : expired) Remove(slot, client);
+  return !expired.empty();
 }
 
 void Sessions::Restore(Slot slot, SessionRow row) {
@@ -161,6 +182,8 @@ void Sessions::Restore(Slot slot, SessionRow row) {
     result.digest = ResultDigest(hash_key_, result);
   }
   expiries_.insert({row.expire_at_ms, slot, row.token.client});
+  slot_rows->earliest_expiry_ms =
+      std::min(slot_rows->earliest_expiry_ms, row.expire_at_ms);
   const uint64_t digest = RowDigest(slot, row);
   slot_rows->digest += digest;
   digest_ += digest;
@@ -204,6 +227,8 @@ Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
 }
 
 void Sessions::EndChange(Slot slot, const Target& target) {
+  target.slot_rows->earliest_expiry_ms =
+      std::min(target.slot_rows->earliest_expiry_ms, target.row->expire_at_ms);
   const uint64_t digest = RowDigest(slot, *target.row);
   target.slot_rows->digest += digest;
   digest_ += digest;

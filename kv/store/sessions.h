@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -23,6 +24,7 @@
 #include "env/buffer.h"
 #include "env/time.h"
 #include "kv/command/result.h"
+#include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
 #include "shardctrl/partition.h"
 
@@ -58,15 +60,16 @@ class Sessions {
   // The rows of one slot by client.
   struct SlotRows {
     absl::btree_map<ClientId, Row> rows;
+    // No row expires before this time.
+    int64_t earliest_expiry_ms = std::numeric_limits<int64_t>::max();
     // Sum of the rows' RowDigest, modulo 2^64.
     uint64_t digest = 0;
   };
   // All rows at one point in time, by slot. Read-only.
   using View = absl::btree_map<Slot, std::shared_ptr<const SlotRows>>;
 
-  // Rows live for `lifetime` after their last use.
-  Sessions(uint64_t hash_key, Duration lifetime)
-      : hash_key_(hash_key), lifetime_(lifetime) {}
+  Sessions(uint64_t hash_key, const SessionRules& rules)
+      : hash_key_(hash_key), rules_(rules) {}
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -77,7 +80,7 @@ class Sessions {
     StoredResult result = {};                  // Set for kDuplicate.
   };
   // Decides whether a command may run. A duplicate raises floor and lifetime of
-  // its row; otherwise nothing changes.
+  // its row. In a slot without room for a new row, expired rows are removed.
   Decision Check(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
                  int64_t now_ms);
   // Stores the result of a command for which Check returned kRun. Creates the
@@ -115,12 +118,15 @@ class Sessions {
   // if there is none.
   Target BeginChange(Slot slot, const SessionToken& token);
   void EndChange(Slot slot, const Target& target);
+  // Whether the slot has room for a row, after removing expired ones.
+  bool MakeRoom(Slot slot, int64_t now_ms);
+  void Remove(Slot slot, ClientId client);
   void Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
              int64_t now_ms);
   uint64_t RowDigest(Slot slot, const SessionRow& row) const;
 
   const uint64_t hash_key_;
-  const Duration lifetime_;
+  const SessionRules rules_;
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
   absl::btree_set<std::tuple<int64_t, Slot, ClientId>> expiries_;
   uint64_t digest_ = 0;

@@ -66,7 +66,7 @@ void AppendRow(std::string* out, const SessionRow& row) {
 
 // Reads a row. If the bytes are cut off, `reader` is not ok. Returns false if
 // the row is invalid.
-bool TakeRow(FixedReader* reader, SessionRow* row) {
+bool TakeRow(FixedReader* reader, const SessionRules& rules, SessionRow* row) {
   row->token.client = ClientId(reader->Take<uint64_t>());
   row->token.open_until_ms = reader->Take<int64_t>();
   row->expire_at_ms = reader->Take<int64_t>();
@@ -84,7 +84,7 @@ bool TakeRow(FixedReader* reader, SessionRow* row) {
     const auto size = reader->Take<uint32_t>();
     result.version = TakeVersion(reader);
     if (!reader->ok()) return true;
-    if (size > kSessionResultBytesMax || result.sequence < row->floor ||
+    if (size > rules.result_bytes_max || result.sequence < row->floor ||
         (i > 0 && result.sequence <= row->results.back().sequence)) {
       return false;
     }
@@ -354,8 +354,7 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   }
   state_.keyspace =
       std::make_unique<Keyspace>(header.hash_key, header.slot_count);
-  state_.sessions =
-      std::make_unique<Sessions>(header.hash_key, session_lifetime_);
+  state_.sessions = std::make_unique<Sessions>(header.hash_key, rules_);
   if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();
@@ -450,7 +449,7 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
 bool SnapshotParser::ParseRow(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
   SessionRow row;
-  const bool sensible = TakeRow(&reader, &row);
+  const bool sensible = TakeRow(&reader, rules_, &row);
   if (!sensible) {
     return Fail("a session with results over a limit or out of order");
   }

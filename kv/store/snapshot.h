@@ -19,6 +19,7 @@
 #include "env/ids.h"
 #include "env/little_endian.h"
 #include "env/time.h"
+#include "kv/command/rules.h"
 #include "kv/store/keyspace.h"
 #include "kv/store/sessions.h"
 #include "raft/core/types.h"
@@ -104,9 +105,7 @@ class SnapshotParser {
     std::unique_ptr<Sessions> sessions;
   };
 
-  // Sessions of the state live for `session_lifetime` after their last use.
-  explicit SnapshotParser(Duration session_lifetime)
-      : session_lifetime_(session_lifetime) {}
+  explicit SnapshotParser(const SessionRules& rules) : rules_(rules) {}
 
   // Returns the first error again on every later call.
   absl::Status Add(std::string_view bytes);
@@ -128,7 +127,7 @@ class SnapshotParser {
   bool ParseEnd(std::string_view bytes, size_t* used);
   bool Fail(std::string_view what);
 
-  const Duration session_lifetime_;
+  const SessionRules rules_;
   absl::Status status_;
   State state_;
   std::string pending_;

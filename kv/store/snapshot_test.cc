@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "kv/testing/golden.h"
@@ -215,7 +216,7 @@ RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
   const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
   bytes.resize(keep);
   bytes += *rc::gen::arbitrary<std::string>();
-  SnapshotParser parser(kSessionLifetime);
+  SnapshotParser parser(SessionRules{});
   size_t at = 0;
   while (at < bytes.size()) {
     const auto size = *rc::gen::inRange<size_t>(1, bytes.size() - at + 1);

@@ -21,11 +21,6 @@
 namespace quorate::kv {
 namespace {
 
-// Each entry removes this many due keys and expired sessions, and this many
-// more for each of its commands. Removal therefore keeps pace with writes. The
-// number is part of the replicated rules.
-constexpr size_t kExpiriesPerEntry = 16;
-constexpr size_t kExpiriesPerCommand = 2;
 // Pages freed for each entry, for each command, and at most for one entry. Not
 // replicated: they affect memory only.
 constexpr size_t kReclaimedPagesPerEntry = 4;
@@ -48,12 +43,12 @@ class Store::Impl {
       : group_(options.group),
         hash_key_(options.hash_key),
         slot_count_(options.slot_count),
-        session_lifetime_(options.session_lifetime),
+        limits_(options.rules),
         ownership_(options.slot_count, options.owned),
         keyspace_(
             std::make_unique<Keyspace>(options.hash_key, options.slot_count)),
         sessions_(std::make_unique<Sessions>(options.hash_key,
-                                             options.session_lifetime)) {}
+                                             options.rules.sessions)) {}
 
   Buffer Apply(const raft::Entry& entry, bool wants_result);
   void Advance(const raft::Entry& entry);
@@ -72,7 +67,7 @@ class Store::Impl {
   const GroupId group_;
   const uint64_t hash_key_;
   const uint32_t slot_count_;
-  const Duration session_lifetime_;
+  const Rules limits_;
   raft::Index applied_index_;
   WallTime log_time_{0};
   // The newest rules version of any batch so far.
@@ -278,8 +273,8 @@ void Store::Impl::CountRefusal(ResultStatus status) {
 }
 
 void Store::Impl::Housekeep(uint32_t commands) {
-  const size_t expiries =
-      kExpiriesPerEntry + kExpiriesPerCommand * size_t{commands};
+  const size_t expiries = limits_.expiries_per_entry +
+                          size_t{limits_.expiries_per_command} * commands;
   // This position differs from every command's.
   const Version by = {group_, applied_index_, commands};
   keyspace_->Expire(now_ms(), expiries, by);
@@ -370,8 +365,8 @@ namespace {
 class Restorer final : public raft::SnapshotWriter {
  public:
   using Swap = std::function<absl::Status(SnapshotParser::State)>;
-  Restorer(Duration session_lifetime, Swap swap)
-      : swap_(std::move(swap)), parser_(session_lifetime) {}
+  Restorer(const SessionRules& rules, Swap swap)
+      : swap_(std::move(swap)), parser_(rules) {}
 
   absl::Status Add(std::string_view bytes) override {
     return parser_.Add(bytes);
@@ -407,7 +402,7 @@ std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
 std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
     const raft::SnapshotDescriptor& snapshot) {
   (void)snapshot;  // The bytes contain everything, and are checked.
-  return std::make_unique<Restorer>(impl_->session_lifetime_,
+  return std::make_unique<Restorer>(impl_->limits_.sessions,
                                     [this](SnapshotParser::State state) {
                                       return impl_->Restore(std::move(state));
                                     });

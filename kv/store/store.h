@@ -21,7 +21,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/time.h"
-#include "kv/command/session_stamp.h"
+#include "kv/command/rules.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
 #include "raft/host/state_machine.h"
@@ -35,8 +35,7 @@ struct StoreOptions {
   // equal on all replicas.
   uint64_t hash_key = 0;
   uint32_t slot_count = kHashSlotCount;
-  // The lifetime of sessions, equal on all replicas.
-  Duration session_lifetime = kSessionLifetime;
+  Rules rules = {};
   // Slots of the group, fixed at bootstrap. A snapshot with other slots is
   // refused.
   std::vector<SlotRange> owned = {};

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "rapidcheck/gtest.h"
@@ -117,7 +118,7 @@ class Model {
   // A row lives until the second after its lifetime has passed since its last
   // use.
   static bool Alive(const Row& row, int64_t now_ms) {
-    const int64_t end = row.used_ms + kSessionLifetime.ms();
+    const int64_t end = row.used_ms + SessionRules().lifetime.ms();
     return now_ms < (end + 999) / 1000 * 1000;
   }
 
@@ -144,7 +145,7 @@ class Model {
     const auto found = rows_.find(at);
     if (found == rows_.end()) {
       const int64_t left = stamp.token.open_until_ms - now_ms_;
-      if (left < 0 || left >= kSessionLifetime.ms()) {
+      if (left < 0 || left >= SessionRules().lifetime.ms()) {
         return Refused(ResultStatus::kSessionExpired);
       }
     } else {

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 
 namespace quorate::kv {
@@ -47,12 +48,14 @@ Answer Own(const ResultView& view) {
           std::string(view.bytes)};
 }
 
+constexpr SessionRules kSessions;
+
 class StoreTest : public testing::Test {
  protected:
-  explicit StoreTest(Duration session_lifetime = kSessionLifetime)
+  explicit StoreTest(const Rules& rules = {})
       : store_({.group = kGroup,
                 .hash_key = kHashKey,
-                .session_lifetime = session_lifetime,
+                .rules = rules,
                 .owned = {{Slot(0), Slot(16000)}}}) {}
 
   raft::Entry Entry(Buffer payload) {
@@ -555,7 +558,7 @@ TEST_F(StoreTest, Session_ExpiresByLogTime_AndIsNotReopened) {
       .op = Op::kIncrBy, .session = Stamp(1), .numbers = {1, 0}};
   Do(incr, {"n"});
   EXPECT_EQ(store_.session_count(), 1u);
-  SetTime(1'000 + kSessionLifetime.ms() + 1'000);
+  SetTime(1'000 + kSessions.lifetime.ms() + 1'000);
   EXPECT_EQ(Do(incr, {"n"}).status, ResultStatus::kSessionExpired);
   EXPECT_EQ(store_.session_count(), 0u);
   EXPECT_EQ(Do(incr, {"n"}).status, ResultStatus::kSessionExpired);
@@ -564,7 +567,10 @@ TEST_F(StoreTest, Session_ExpiresByLogTime_AndIsNotReopened) {
 
 class ShortSessionsTest : public StoreTest {
  protected:
-  ShortSessionsTest() : StoreTest(Seconds(4)) {}
+  ShortSessionsTest()
+      : StoreTest(
+            {.sessions = {.lifetime = Seconds(4), .open_window = Seconds(2)}}) {
+  }
 };
 
 TEST_F(ShortSessionsTest, RowLivesForTheLifetimeAfterItsLastUse) {
@@ -609,13 +615,53 @@ TEST_F(StoreTest, Session_OpensOnlyWithinItsWindow) {
   EXPECT_EQ(
       Do({.op = Op::kSet, .session = Stamp(1, 1, 99'999)}, {"k", "1"}).status,
       ResultStatus::kSessionExpired);
-  const int64_t too_far = 100'000 + kSessionLifetime.ms();
+  const int64_t too_far = 100'000 + kSessions.lifetime.ms();
   EXPECT_EQ(
       Do({.op = Op::kSet, .session = Stamp(1, 1, too_far)}, {"k", "1"}).status,
       ResultStatus::kSessionExpired);
   EXPECT_TRUE(
       Do({.op = Op::kSet, .session = Stamp(1, 1, too_far - 1)}, {"k", "1"})
           .wrote);
+}
+
+class FewSessionsTest : public StoreTest {
+ protected:
+  FewSessionsTest()
+      : StoreTest({.sessions = {.lifetime = Seconds(4),
+                                .open_window = Seconds(2),
+                                .rows_per_slot_max = 8},
+                   .expiries_per_entry = 1,
+                   .expiries_per_command = 0}) {}
+
+  // Adds a command of a new session.
+  void Add(uint64_t client, int64_t open_until_ms) {
+    static constexpr std::string_view kKey[] = {"n"};
+    SessionStamp stamp = Stamp(1, 1, open_until_ms);
+    stamp.token.client = ClientId(client);
+    batch_.Add({.op = Op::kIncrBy,
+                .slot = HashSlot("n"),
+                .session = stamp,
+                .numbers = {1, 0},
+                .arguments = kKey});
+  }
+};
+
+TEST_F(FewSessionsTest, ExpiredRowsThatAreStillThere_LeaveRoom) {
+  for (uint64_t client = 1; client <= 8; ++client) Add(client, 2'000);
+  Apply();
+  SetTime(2'500);
+  Add(9, 4'000);
+  EXPECT_EQ(Apply()[0].status, ResultStatus::kTooManySessions);
+  SetTime(5'500);
+  for (uint64_t client = 11; client <= 19; ++client) Add(client, 7'000);
+  const std::vector<Answer> answers = Apply();
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(answers[i].status, ResultStatus::kOk) << i;
+  }
+  EXPECT_EQ(answers[8].status, ResultStatus::kTooManySessions);
+  EXPECT_EQ(store_.session_count(), 8u);
+  Add(1, 2'000);
+  EXPECT_EQ(Apply()[0].status, ResultStatus::kSessionExpired);
 }
 
 TEST_F(StoreTest, SessionsOfASlot_AreBounded) {
@@ -625,7 +671,7 @@ TEST_F(StoreTest, SessionsOfASlot_AreBounded) {
     return stamp;
   };
   const std::string_view key[] = {"n"};
-  for (uint64_t client = 1; client <= kSessionsPerSlotMax; ++client) {
+  for (uint64_t client = 1; client <= kSessions.rows_per_slot_max; ++client) {
     batch_.Add({.op = Op::kIncrBy,
                 .slot = HashSlot("n"),
                 .session = stamp(client),
@@ -633,18 +679,18 @@ TEST_F(StoreTest, SessionsOfASlot_AreBounded) {
                 .arguments = key});
   }
   Apply();
-  EXPECT_EQ(store_.session_count(), kSessionsPerSlotMax);
+  EXPECT_EQ(store_.session_count(), kSessions.rows_per_slot_max);
   EXPECT_EQ(Do({.op = Op::kIncrBy,
-                .session = stamp(kSessionsPerSlotMax + 1),
+                .session = stamp(kSessions.rows_per_slot_max + 1),
                 .numbers = {1, 0}},
                {"n"})
                 .status,
             ResultStatus::kTooManySessions);
-  EXPECT_EQ(Get("n").value, std::to_string(kSessionsPerSlotMax));
+  EXPECT_EQ(Get("n").value, std::to_string(kSessions.rows_per_slot_max));
 }
 
 TEST_F(StoreTest, ResultTooLargeToKeep_IsStillKnownToBeDone) {
-  const std::string large(kSessionResultBytesMax + 1, 'x');
+  const std::string large(kSessions.result_bytes_max + 1, 'x');
   Do({.op = Op::kSet}, {"k", large});
   const Answer first = Do({.op = Op::kGetDel, .session = Stamp(1)}, {"k"});
   EXPECT_EQ(first.bytes, large);
@@ -654,9 +700,9 @@ TEST_F(StoreTest, ResultTooLargeToKeep_IsStillKnownToBeDone) {
 }
 
 TEST_F(StoreTest, ResultsOfARow_AreBounded) {
-  const std::string value(kSessionResultBytesMax, 'x');
+  const std::string value(kSessions.result_bytes_max, 'x');
   Do({.op = Op::kSet}, {"k", value});
-  const uint64_t fit = kSessionRowBytesMax / kSessionResultBytesMax;
+  const uint64_t fit = kSessions.row_bytes_max / kSessions.result_bytes_max;
   for (uint64_t i = 1; i <= fit + 1; ++i) {
     EXPECT_EQ(Do({.op = Op::kGet, .session = Stamp(i)}, {"k"}).bytes, value);
   }
@@ -730,7 +776,7 @@ TEST_F(StoreTest, BadPayload_IsRefusedWhole) {
 }
 
 TEST_F(StoreTest, LargeValue_IsSharedWithItsEntry) {
-  const std::string large(kSessionResultBytesMax, 'x');
+  const std::string large(kSessions.result_bytes_max, 'x');
   Do({.op = Op::kSet}, {"k", large});
   const Lookup found = Get("k");
   ASSERT_NE(found.shared, nullptr);

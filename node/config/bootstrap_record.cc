@@ -12,7 +12,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 void AppendNodes(std::string* out, absl::Span<const NodeId> nodes) {
   AppendFixed(out, static_cast<uint32_t>(nodes.size()));
@@ -26,6 +26,36 @@ uint32_t TakeCount(FixedReader* reader, size_t element_bytes) {
   if (count <= reader->rest().size() / element_bytes) return count;
   reader->Fail();
   return 0;
+}
+
+void AppendRules(std::string* out, const kv::Rules& rules) {
+  AppendFixed(out, static_cast<uint64_t>(rules.sessions.lifetime.ms()));
+  AppendFixed(out, static_cast<uint64_t>(rules.sessions.open_window.ms()));
+  AppendFixed(out, rules.sessions.rows_per_slot_max);
+  AppendFixed(out, rules.sessions.result_bytes_max);
+  AppendFixed(out, rules.sessions.row_bytes_max);
+  AppendFixed(out, rules.expiries_per_entry);
+  AppendFixed(out, rules.expiries_per_command);
+}
+
+Duration TakeMilliseconds(FixedReader* reader) {
+  constexpr auto kYearMs = uint64_t{366} * 24 * 3'600'000;
+  const auto ms = reader->Take<uint64_t>();
+  if (ms > kYearMs) reader->Fail();
+  return reader->ok() ? Milliseconds(static_cast<int64_t>(ms)) : Duration(0);
+}
+
+kv::Rules TakeRules(FixedReader* reader) {
+  kv::Rules rules;
+  rules.sessions.lifetime = TakeMilliseconds(reader);
+  rules.sessions.open_window = TakeMilliseconds(reader);
+  rules.sessions.rows_per_slot_max = reader->Take<uint32_t>();
+  rules.sessions.result_bytes_max = reader->Take<uint32_t>();
+  rules.sessions.row_bytes_max = reader->Take<uint32_t>();
+  rules.expiries_per_entry = reader->Take<uint32_t>();
+  rules.expiries_per_command = reader->Take<uint32_t>();
+  if (!kv::AreValid(rules)) reader->Fail();
+  return rules;
 }
 
 std::vector<NodeId> TakeNodes(FixedReader* reader) {
@@ -63,10 +93,12 @@ const BootstrapGroup* BootstrapRecord::FindGroup(GroupId group) const {
 }
 
 BootstrapRecord MakeBootstrapRecord(ClusterId cluster,
-                                    const shardctrl::ShardMap& map) {
+                                    const shardctrl::ShardMap& map,
+                                    const kv::Rules& rules) {
   BootstrapRecord record{.cluster = cluster,
                          .partitioner = map.partitioner(),
-                         .slot_count = map.slot_count()};
+                         .slot_count = map.slot_count(),
+                         .rules = rules};
   for (const shardctrl::Node& node : map.nodes()) {
     if (node.read_only) record.read_only.push_back(node.id);
   }
@@ -87,6 +119,7 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   AppendFixed(&out, record.cluster.value());
   AppendFixed(&out, static_cast<uint32_t>(record.partitioner));
   AppendFixed(&out, record.slot_count);
+  AppendRules(&out, record.rules);
   AppendNodes(&out, record.read_only);
   AppendFixed(&out, static_cast<uint32_t>(record.groups.size()));
   for (const BootstrapGroup& group : record.groups) {
@@ -105,10 +138,10 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && version > kVersion) {
+  if (reader.ok() && version != kVersion) {
     return absl::FailedPreconditionError(
         Concat("the bootstrap record of the data directory has version ",
-               version, ", this program knows versions up to ", kVersion,
+               version, ", this program knows version ", kVersion,
                ": start the program that wrote it"));
   }
   BootstrapRecord record;
@@ -116,11 +149,12 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   const auto partitioner = reader.Take<uint32_t>();
   record.partitioner = static_cast<Partitioner>(partitioner);
   record.slot_count = reader.Take<uint32_t>();
-  if (version != kVersion || partitioner == 0 ||
+  if (partitioner == 0 ||
       partitioner > static_cast<uint32_t>(Partitioner::kLastCharacter) ||
       record.slot_count == 0 || record.slot_count > kHashSlotCount) {
     reader.Fail();
   }
+  record.rules = TakeRules(&reader);
   record.read_only = TakeNodes(&reader);
   // A group has 20 bytes besides the elements of its lists.
   record.groups.resize(TakeCount(&reader, 20));
@@ -160,6 +194,7 @@ kv::StoreOptions StoreOptionsOf(const BootstrapRecord& record, GroupId group) {
   return {.group = group,
           .hash_key = decided->hash_key,
           .slot_count = record.slot_count,
+          .rules = record.rules,
           .owned = decided->slots};
 }
 

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "env/ids.h"
+#include "kv/command/rules.h"
 #include "kv/store/store.h"
 #include "raft/core/types.h"
 #include "shardctrl/map.h"
@@ -31,11 +32,12 @@ struct BootstrapGroup {
                          const BootstrapGroup&) = default;
 };
 
-// The record is equal on all nodes. It contains no addresses, names or limits.
+// The record is equal on all nodes. It has no addresses and no names.
 struct BootstrapRecord {
   ClusterId cluster = {};
   Partitioner partitioner = Partitioner::kHashSlots;
   uint32_t slot_count = kHashSlotCount;
+  kv::Rules rules = {};
   // Nodes with a non-voting replica of every group. Sorted.
   std::vector<NodeId> read_only = {};
   std::vector<BootstrapGroup> groups = {};  // Sorted by group.
@@ -45,13 +47,15 @@ struct BootstrapRecord {
                          const BootstrapRecord&) = default;
 };
 
-// The record that a node stores when it bootstraps `cluster` with this map.
+// The record that a node stores when it bootstraps `cluster` with this map and
+// these rules.
 BootstrapRecord MakeBootstrapRecord(ClusterId cluster,
-                                    const shardctrl::ShardMap& map);
+                                    const shardctrl::ShardMap& map,
+                                    const kv::Rules& rules);
 
 std::string EncodeBootstrapRecord(const BootstrapRecord& record);
 // Accepts exactly the output of the encoder. kDataLoss: other bytes;
-// kFailedPrecondition: a later version.
+// kFailedPrecondition: another version.
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes);
 
 // Entry 1 of a group. Requires: the record has the group.

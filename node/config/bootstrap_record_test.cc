@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "absl/strings/escaping.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/config/bootstrap_check.h"
@@ -44,7 +45,7 @@ shardctrl::ShardMap MapOf(const Config& config) {
 }
 
 BootstrapRecord RecordOf(const Config& config) {
-  return MakeBootstrapRecord(config.cluster, MapOf(config));
+  return MakeBootstrapRecord(config.cluster, MapOf(config), config.rules);
 }
 
 std::string Even(std::string_view sharding, int nodes, int read_only = 0) {
@@ -162,6 +163,16 @@ BootstrapRecord AnyRecord() {
   record.partitioner =
       *rc::gen::element(Partitioner::kHashSlots, Partitioner::kLastCharacter);
   record.slot_count = *rc::gen::inRange<uint32_t>(1, kHashSlotCount + 1);
+  const auto window_ms = *rc::gen::inRange<int64_t>(1, 1'000'000);
+  record.rules = {
+      .sessions = {.lifetime = Milliseconds(
+                       window_ms + *rc::gen::inRange<int64_t>(1, 1'000'000)),
+                   .open_window = Milliseconds(window_ms),
+                   .rows_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
+                   .result_bytes_max = *rc::gen::arbitrary<uint32_t>(),
+                   .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
+      .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
+      .expiries_per_command = *rc::gen::arbitrary<uint32_t>()};
   const auto nodes = [] {
     std::vector<NodeId> list;
     for (const uint32_t node : *rc::gen::container<std::set<uint32_t>>(
@@ -211,18 +222,41 @@ RC_GTEST_PROP(BootstrapRecord, ChangedBytes_AreRefusedOrAnotherRecord, ()) {
   if (decoded.ok()) RC_ASSERT(EncodeBootstrapRecord(*decoded) == other);
 }
 
-TEST(BootstrapRecord, LaterVersion_IsRefusedAndNamed) {
+TEST(BootstrapRecord, OtherVersions_AreRefusedAndNamed) {
   std::string bytes = EncodeBootstrapRecord(RecordOf(Parse(Even("", 1))));
-  bytes[0] = 2;
-  const absl::Status status = DecodeBootstrapRecord(bytes).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  bytes[0] = 0;
-  EXPECT_TRUE(absl::IsDataLoss(DecodeBootstrapRecord(bytes).status()));
+  for (const char version : {1, 3}) {
+    bytes[0] = version;
+    const absl::Status status = DecodeBootstrapRecord(bytes).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(
+        status.message(),
+        testing::HasSubstr(Concat("version ", int{version}, ", this program")));
+  }
+}
+
+TEST(BootstrapRecord, RulesThatNoClusterMayHave_AreRefused) {
+  BootstrapRecord record = RecordOf(Parse(Even("", 1)));
+  for (const kv::Rules& rules :
+       {kv::Rules{.sessions = {.lifetime = Seconds(1)}},
+        kv::Rules{.sessions = {.open_window = Duration(0)}},
+        kv::Rules{.sessions = {.rows_per_slot_max = 0}},
+        kv::Rules{.expiries_per_entry = 0}}) {
+    record.rules = rules;
+    EXPECT_TRUE(absl::IsDataLoss(
+        DecodeBootstrapRecord(EncodeBootstrapRecord(record)).status()));
+  }
 }
 
 TEST(BootstrapRecord, Bytes_AreThoseOfTheGoldenFile) {
   const BootstrapRecord record{
       .cluster = ClusterId(0x0102030405060708),
+      .rules = {.sessions = {.lifetime = Milliseconds(0x31323334),
+                             .open_window = Milliseconds(0x21222324),
+                             .rows_per_slot_max = 0x41424344,
+                             .result_bytes_max = 0x51525354,
+                             .row_bytes_max = 0x61626364},
+                .expiries_per_entry = 0x71727374,
+                .expiries_per_command = 0x01020304},
       .read_only = {NodeId(9)},
       .groups = {{.group = GroupId(1),
                   .hash_key = 0x1112131415161718,
@@ -232,7 +266,7 @@ TEST(BootstrapRecord, Bytes_AreThoseOfTheGoldenFile) {
                   .hash_key = 0x2122232425262728,
                   .voters = {NodeId(2)},
                   .slots = {{Slot(8192), Slot(16383)}}}}};
-  std::ifstream file("node/config/testdata/bootstrap_record_v1.hex");
+  std::ifstream file("node/config/testdata/bootstrap_record_v2.hex");
   std::stringstream golden;
   golden << file.rdbuf();
   const std::string hex =

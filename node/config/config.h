@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "env/time.h"
-#include "kv/command/session_stamp.h"
+#include "kv/command/rules.h"
 
 namespace quorate::node {
 
@@ -145,6 +145,49 @@ struct ClockConfig {
   Duration error_unsynchronised;
 };
 
+// Bounds within a node. No key of the file sets them: these values suit every
+// cluster, and simulated runs try others.
+struct BoundsConfig {
+  // The most entries between proposing and applying. Well below the number that
+  // the core refuses.
+  size_t entries_in_flight = 256;
+  // Upper bound of the result bytes of all entries in flight, which may all be
+  // built in one turn. A single command may return more
+  // (kv::kReturnedBytesMax).
+  size_t results_in_flight_bytes = 16 << 20;
+  // Upper bound of the result bytes that the commands of one entry may have. A
+  // single command may return more.
+  size_t entry_result_bytes = 8 << 20;
+  // Channels of one group's leader to nodes that forward. Above this number the
+  // oldest channel is closed; its sender opens another.
+  size_t forward_channels = 1024;
+  // The due keys that one entry removes; takes a few milliseconds of every
+  // replica's turn.
+  int64_t due_keys_per_entry = 1'000;
+  // The pages that one turn frees.
+  size_t reclaimed_pages = 128;
+  // Replies that one connection may make before others get their turn.
+  size_t turn_reply_bytes = 1 << 20;
+  // Replies that all connections may make in one turn: other work of the loop
+  // waits meanwhile. Beyond this each connection may make only as much as
+  // without budget, and large replies wait for the next turn.
+  size_t turn_total_bytes = 4 << 20;
+  // Without budget, a connection whose earlier replies have all been sent may
+  // make this many bytes in a turn, and one reply more.
+  size_t fresh_reply_bytes = 64 << 10;
+  // The initial window. The window is the number of unsent bytes that a
+  // connection may hold. It is the number of bytes that the peer has proven to
+  // read, between this value and limits.output_buffer_bytes. The window returns
+  // to this value when the peer reads less than 1 MiB a second while output
+  // waits for it.
+  size_t first_window_bytes = 1 << 20;
+  // For raft::LogOptions.
+  size_t log_record_bytes = 1 << 20;
+  size_t log_rewrite_bytes = 256 << 10;
+  size_t log_preallocation_bytes = 1 << 20;
+  uint64_t log_slack_segments = 4;
+};
+
 // Division of slots if there are no [[shards]] tables.
 struct EvenSharding {
   uint32_t groups = 1;
@@ -174,10 +217,10 @@ struct Config {
   SnapshotConfig snapshot;
   LogConfig log;
   ClockConfig clock;
-  // How long the node's answers to QUORATE.SESSION can be used in slots where
-  // the session is new. Only `open_window` counts here, and no key of the file
-  // sets it: `lifetime` is a replicated rule of the store.
-  kv::SessionLifetimes sessions;
+  BoundsConfig bounds;
+  // The rules of the cluster that this node bootstraps. No key of the file sets
+  // them: from the bootstrap on, the stored record has them.
+  kv::Rules rules;
 
   // The row of `id`, or null if there is none.
   const NodeConfig* FindNode(NodeId id) const;

@@ -8,31 +8,17 @@
 namespace quorate::node {
 namespace {
 
-// Replies that one connection may make before others get their turn, in bytes.
-constexpr size_t kTurnReplyBytes = 1 << 20;
-// Replies that all connections may make in one turn, in bytes: other work of
-// the loop waits meanwhile. Beyond this each connection may make only as much
-// as without budget, and large replies wait for the next turn.
-constexpr size_t kTurnTotalBytes = 4 << 20;
-// Without budget, a connection whose earlier replies have all been sent may
-// make this many bytes in a turn, and one reply more.
-constexpr size_t kFreshReplyBytes = 64 << 10;
-// The initial window. The window is the number of unsent bytes that a
-// connection may hold. It is the number of bytes that the peer has proven to
-// read, between this value and limits.output_buffer_bytes. The window returns
-// to this value when the peer reads less than kProvenRate bytes a second while
-// output waits for it.
-constexpr size_t kFirstWindowBytes = 1 << 20;
+// A peer that reads fewer bytes a second while output waits for it is slow.
 constexpr uint64_t kProvenRate = 1 << 20;
 // The last quarter of the budget admits a large reply of at most this many
 // times the bytes that the peer has proven to read.
 constexpr uint64_t kSparedPerProven = 64;
 // A connection that holds less does not count against the budget of the node.
 constexpr size_t kCountedFromBytes = 16 << 10;
-// A reply above kTurnReplyBytes is followed by a pause. The pause lasts this
-// many times as long as the turn that made the reply. No further large reply is
-// made in the pause: other work continues, and closed connections are noticed
-// before replies are made for them.
+// A reply above bounds.turn_reply_bytes is followed by a pause. The pause lasts
+// this many times as long as the turn that made the reply. No further large
+// reply is made in the pause: other work continues, and closed connections are
+// noticed before replies are made for them.
 constexpr int64_t kLargeReplyPauses = 2;
 constexpr Duration kLargeReplyPauseMax = Seconds(1);
 // Interval at which connections that wait for room are checked, since a stream
@@ -84,10 +70,15 @@ void ClientConnection::Hold(size_t bytes) {
   Count();
 }
 
+const BoundsConfig& ClientConnection::bounds() const {
+  return clients_.config_.bounds;
+}
+
 size_t ClientConnection::window_bytes() const {
   const size_t most = clients_.config_.limits.output_buffer_bytes;
   if (proven_bytes_ >= most) return most;
-  return std::min(most, std::max<size_t>(kFirstWindowBytes, proven_bytes_));
+  return std::min(most,
+                  std::max<size_t>(bounds().first_window_bytes, proven_bytes_));
 }
 
 void ClientConnection::Measure() {
@@ -111,8 +102,8 @@ bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
   if (closed()) return true;
   const size_t unsent = connection_->unsent_bytes();
   const size_t fresh = out_.size() + (in_front ? 0 : held_bytes_);
-  const bool small = bytes <= kTurnReplyBytes;
-  const bool turn_is_full = clients_.turn_bytes_ >= kTurnTotalBytes;
+  const bool small = bytes <= bounds().turn_reply_bytes;
+  const bool turn_is_full = clients_.turn_bytes_ >= bounds().turn_total_bytes;
   if (!small && (turn_is_full || clients_.large_reply_at_ >
                                      clients_.env_.loop.ReadClock().mono)) {
     return false;
@@ -122,12 +113,13 @@ bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
   const bool frees = in_front && held_bytes_ > 0;
   if (unsent + fresh == 0 && (small || frees)) return true;
   if (turn_is_full || clients_.budget_.exhausted()) {
-    if (small) return unsent == 0 && fresh < kFreshReplyBytes;
+    if (small) return unsent == 0 && fresh < bounds().fresh_reply_bytes;
     return unsent + fresh == 0 && clients_.budget_.Spares() &&
            bytes / kSparedPerProven <= proven_bytes_;
   }
-  return unsent + fresh == 0 || (unsent + fresh + bytes < window_bytes() &&
-                                 flushed_bytes_ + fresh < kTurnReplyBytes);
+  return unsent + fresh == 0 ||
+         (unsent + fresh + bytes < window_bytes() &&
+          flushed_bytes_ + fresh < bounds().turn_reply_bytes);
 }
 
 bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
@@ -238,7 +230,7 @@ void ClientConnection::Flush() {
     clients_.metrics_.output_bytes += out_.size();
     flushed_bytes_ += out_.size();
     written_bytes_ += out_.size();
-    if (out_.size() > kTurnReplyBytes) clients_.LargeReplyMade(*this);
+    if (out_.size() > bounds().turn_reply_bytes) clients_.LargeReplyMade(*this);
     out_.MoveTo([this](Buffer piece) { connection_->Write(std::move(piece)); });
   }
   Count();

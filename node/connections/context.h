@@ -10,6 +10,7 @@
 
 #include "env/env.h"
 #include "node/base/output_budget.h"
+#include "node/config/bootstrap_record.h"
 #include "node/config/config.h"
 #include "node/connections/clients.h"
 #include "node/connections/metrics.h"
@@ -33,6 +34,8 @@ enum class RespAddress : uint8_t {
 struct Context {
   env::Env& env;
   const Config& config;
+  // The stored record. Valid once the host has started.
+  const BootstrapRecord& record;
   const shardctrl::ShardMap& map;
   raft::Host& host;
   Router& router;

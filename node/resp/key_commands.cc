@@ -75,8 +75,9 @@ Handled KeyCommands::OpenSession(const CommandRow& row) {
   const uint64_t bits =
       context_.env.random.Bits("node.session", 0, context_.random_draws++);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-    reply.Bulk(kv::FormatSessionToken(kv::MakeSessionToken(
-        bits, context_.SessionTime(), context_.config.sessions)));
+    reply.Bulk(kv::FormatSessionToken(
+        kv::MakeSessionToken(bits, context_.SessionTime(),
+                             context_.record.rules.sessions.open_window)));
   });
   return Handled::kDone;
 }

@@ -7,14 +7,6 @@
 #include "kv/command/result.h"
 
 namespace quorate::node {
-namespace {
-
-// Upper bound of the result bytes of one entry with several commands. A single
-// command may return more (kv::kReturnedBytesMax).
-constexpr size_t kEntryExpectedBytesMax = 8 << 20;
-
-}  // namespace
-
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
                        Forwarding& forwarding, ResultRoom& results,
                        QueueCounters& counters, absl::AnyInvocable<void()> wake)
@@ -24,7 +16,7 @@ BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
       results_(results),
       counters_(counters),
       wake_(std::move(wake)),
-      in_flight_(parts.config.raft.uncommitted_bytes / 2),
+      in_flight_(parts.config.raft.uncommitted_bytes / 2, parts.config.bounds),
       peers_(parts, leadership, forwarding, in_flight_, counters,
              [this] { wake_(); }) {}
 
@@ -65,7 +57,8 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
   if (!open_batch.items.empty() &&
       (open_batch.items.size() >= limits.batch_commands ||
        open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
-       open_batch.result_bytes + result_bytes > kEntryExpectedBytesMax ||
+       open_batch.result_bytes + result_bytes >
+           parts_.config.bounds.entry_result_bytes ||
        parts_.buggify.Fire("node.batch_ends_early"))) {
     CloseOpenBatch(request.redirect);
   }

@@ -12,6 +12,7 @@
 
 #include "env/check.h"
 #include "env/time.h"
+#include "node/config/config.h"
 
 namespace quorate::node {
 
@@ -24,24 +25,17 @@ enum class Submission : uint8_t {
 
 class EntriesInFlight {
  public:
-  // The most entries between proposing and applying. Well below the number that
-  // the core refuses.
-  static constexpr size_t kCountMax = 256;
-  // Upper bound of the result bytes of all entries in flight, which may all be
-  // built in one turn. A single command may return more
-  // (kv::kReturnedBytesMax).
-  static constexpr size_t kResultBytesMax = 16 << 20;
-
-  // `payload_bytes_max`: the most bytes of all payloads.
-  explicit EntriesInFlight(size_t payload_bytes_max)
-      : payload_bytes_max_(payload_bytes_max) {}
+  // `payload_bytes_max`: the most bytes of all payloads. `bounds` outlives this
+  // object.
+  EntriesInFlight(size_t payload_bytes_max, const BoundsConfig& bounds)
+      : payload_bytes_max_(payload_bytes_max), bounds_(bounds) {}
 
   // True if an entry of this size may be submitted. A first entry always may.
   bool HasRoom(size_t payload_bytes, size_t result_bytes) const {
     return count_ == 0 ||
-           (count_ < kCountMax &&
+           (count_ < bounds_.entries_in_flight &&
             payload_bytes_ + payload_bytes <= payload_bytes_max_ &&
-            result_bytes_ + result_bytes <= kResultBytesMax);
+            result_bytes_ + result_bytes <= bounds_.results_in_flight_bytes);
   }
   void Begin(size_t payload_bytes, size_t result_bytes) {
     ++count_;
@@ -62,6 +56,7 @@ class EntriesInFlight {
 
  private:
   const size_t payload_bytes_max_;
+  const BoundsConfig& bounds_;
   size_t count_ = 0;
   size_t payload_bytes_ = 0;
   size_t result_bytes_ = 0;

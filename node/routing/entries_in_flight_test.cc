@@ -6,18 +6,20 @@ namespace quorate::node {
 namespace {
 
 TEST(EntriesInFlight, NoneInFlight_HasRoomForAnyEntry) {
-  EntriesInFlight entries(/*payload_bytes_max=*/100);
-  EXPECT_TRUE(entries.HasRoom(101, EntriesInFlight::kResultBytesMax + 1));
+  const BoundsConfig bounds;
+  EntriesInFlight entries(/*payload_bytes_max=*/100, bounds);
+  EXPECT_TRUE(entries.HasRoom(101, bounds.results_in_flight_bytes + 1));
 }
 
 TEST(EntriesInFlight, EachLimit_IsReachedAndNotExceeded) {
-  EntriesInFlight entries(/*payload_bytes_max=*/100);
-  entries.Begin(60, EntriesInFlight::kResultBytesMax - 5);
+  const BoundsConfig bounds;
+  EntriesInFlight entries(/*payload_bytes_max=*/100, bounds);
+  entries.Begin(60, bounds.results_in_flight_bytes - 5);
   EXPECT_TRUE(entries.HasRoom(40, 5));
   EXPECT_FALSE(entries.HasRoom(41, 5));
   EXPECT_FALSE(entries.HasRoom(40, 6));
-  entries.End(60, EntriesInFlight::kResultBytesMax - 5);
-  for (size_t i = 0; i < EntriesInFlight::kCountMax; ++i) {
+  entries.End(60, bounds.results_in_flight_bytes - 5);
+  for (size_t i = 0; i < bounds.entries_in_flight; ++i) {
     EXPECT_TRUE(entries.HasRoom(0, 0)) << i;
     entries.Begin(0, 0);
   }
@@ -27,7 +29,8 @@ TEST(EntriesInFlight, EachLimit_IsReachedAndNotExceeded) {
 }
 
 TEST(EntriesInFlight, ExecutedAt_IsTheLastRecordedTime) {
-  EntriesInFlight entries(/*payload_bytes_max=*/100);
+  const BoundsConfig bounds;
+  EntriesInFlight entries(/*payload_bytes_max=*/100, bounds);
   EXPECT_EQ(entries.executed_at(), MonoTime::Min());
   entries.RecordExecuted(MonoTime(7));
   entries.RecordExecuted(MonoTime(9));

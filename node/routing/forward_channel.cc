@@ -16,7 +16,7 @@ ForwardStamp ForwardChannels::Open(raft::Term term,
                                    const ForwardStamp& replaces) {
   Enter(term);
   if (replaces.term == term) taken_.erase(replaces.channel);
-  if (taken_.size() >= kChannelsMax) taken_.erase(taken_.begin());
+  if (taken_.size() >= channels_max_) taken_.erase(taken_.begin());
   taken_.emplace(++opened_, 0);
   return {term, opened_, 0};
 }

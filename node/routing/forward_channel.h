@@ -35,8 +35,9 @@ struct ForwardStamp {
 // The leader's side of the channels of one group.
 class ForwardChannels {
  public:
-  // Above this number the oldest channel is closed; its sender opens another.
-  static constexpr size_t kChannelsMax = 1024;
+  // Above `channels_max` the oldest channel is closed; its sender opens
+  // another.
+  explicit ForwardChannels(size_t channels_max) : channels_max_(channels_max) {}
 
   // Opens a channel for a leader in `term`. Closes `replaces` if it is open.
   ForwardStamp Open(raft::Term term, const ForwardStamp& replaces);
@@ -51,6 +52,7 @@ class ForwardChannels {
  private:
   void Enter(raft::Term term);
 
+  const size_t channels_max_;
   raft::Term term_;
   uint64_t opened_ = 0;
   // The last accepted number, by channel.

@@ -5,6 +5,8 @@
 namespace quorate::node {
 namespace {
 
+constexpr size_t kChannelsMax = 5;
+
 using raft::Term;
 
 ForwardStamp Numbered(ForwardStamp channel, uint64_t number) {
@@ -13,7 +15,7 @@ ForwardStamp Numbered(ForwardStamp channel, uint64_t number) {
 }
 
 TEST(ForwardChannels_Take, RisingNumbers_AreTakenOnce) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp channel = channels.Open(Term(3), {});
   EXPECT_TRUE(channels.Take(Term(3), Numbered(channel, 1)));
   EXPECT_FALSE(channels.Take(Term(3), Numbered(channel, 1)));
@@ -23,7 +25,7 @@ TEST(ForwardChannels_Take, RisingNumbers_AreTakenOnce) {
 }
 
 TEST(ForwardChannels_Take, ChannelsAreApart) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp one = channels.Open(Term(3), {});
   const ForwardStamp two = channels.Open(Term(3), {});
   EXPECT_TRUE(channels.Take(Term(3), Numbered(one, 7)));
@@ -31,7 +33,7 @@ TEST(ForwardChannels_Take, ChannelsAreApart) {
 }
 
 TEST(ForwardChannels_Take, NoChannel_IsRefused) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   EXPECT_FALSE(channels.Take(Term(3), {Term(3), 0, 1}));
   EXPECT_FALSE(channels.Take(Term(3), {Term(3), 1, 1}));
 }
@@ -39,7 +41,7 @@ TEST(ForwardChannels_Take, NoChannel_IsRefused) {
 // The old leader is elected again: batches that were sent to it before are
 // late.
 TEST(ForwardChannels_Take, ChannelOfAnEarlierTerm_IsRefused) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp old = channels.Open(Term(3), {});
   EXPECT_FALSE(channels.Take(Term(5), Numbered(old, 1)));
   const ForwardStamp now = channels.Open(Term(5), {});
@@ -48,7 +50,7 @@ TEST(ForwardChannels_Take, ChannelOfAnEarlierTerm_IsRefused) {
 }
 
 TEST(ForwardChannels_Open, Instead_ClosesTheOther) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp old = channels.Open(Term(3), {});
   const ForwardStamp now = channels.Open(Term(3), old);
   EXPECT_FALSE(channels.Take(Term(3), Numbered(old, 1)));
@@ -56,7 +58,7 @@ TEST(ForwardChannels_Open, Instead_ClosesTheOther) {
 }
 
 TEST(ForwardChannels_Close, RefusedBatch_IsNotOvertakenByALaterOne) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp channel = channels.Open(Term(3), {});
   const ForwardStamp other = channels.Open(Term(3), {});
   ASSERT_TRUE(channels.Take(Term(3), Numbered(channel, 1)));
@@ -70,10 +72,10 @@ TEST(ForwardChannels_Close, RefusedBatch_IsNotOvertakenByALaterOne) {
 }
 
 TEST(ForwardChannels_Open, BeyondTheMaximum_ClosesTheOldest) {
-  ForwardChannels channels;
+  ForwardChannels channels(kChannelsMax);
   const ForwardStamp first = channels.Open(Term(3), {});
   const ForwardStamp second = channels.Open(Term(3), {});
-  for (size_t i = 1; i < ForwardChannels::kChannelsMax; ++i) {
+  for (size_t i = 1; i < kChannelsMax; ++i) {
     channels.Open(Term(3), {});
   }
   EXPECT_FALSE(channels.Take(Term(3), Numbered(first, 1)));

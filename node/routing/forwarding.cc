@@ -11,7 +11,8 @@ Forwarding::Forwarding(const QueueParts& parts, GroupLeadership& leadership,
     : parts_(parts),
       leadership_(leadership),
       counters_(counters),
-      wake_(std::move(wake)) {}
+      wake_(std::move(wake)),
+      peer_channels_(parts.config.bounds.forward_channels) {}
 
 bool Forwarding::open() const {
   const auto channel = channels_.find(leadership_.known().leader);

@@ -84,13 +84,14 @@ void Upkeep::Sweep(GroupId id) {
     return;
   }
   kv::BatchBuilder batch;
-  batch.Add({.op = kv::Op::kExpire, .numbers = {kKeysPerEntry, 0}});
+  batch.Add(
+      {.op = kv::Op::kExpire, .numbers = {bounds_.due_keys_per_entry, 0}});
   group.proposing = true;
   host_.Propose(id, batch.Finish(),
                 [this, id](const raft::ProposeResult& result) {
                   Group& done = groups_[id];
                   done.proposing = false;
-                  if (RemovedBy(result) == kKeysPerEntry) {
+                  if (RemovedBy(result) == bounds_.due_keys_per_entry) {
                     done.sweep_from = loop_.ReadClock().mono + kEntryPause;
                   }
                   ArmSweep(id, done);
@@ -105,7 +106,7 @@ void Upkeep::ArmReclaim(GroupId id, Group& group) {
     Group& due = groups_[id];
     due.reclaiming = false;
     if (auto* here = static_cast<kv::Store*>(host_.state_machine(id))) {
-      here->Reclaim(kPagesPerTurn);
+      here->Reclaim(bounds_.reclaimed_pages);
     }
     ArmReclaim(id, due);
   });

@@ -16,26 +16,25 @@
 #include "env/loop.h"
 #include "env/pending.h"
 #include "kv/store/store.h"
+#include "node/config/config.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
 
 class Upkeep {
  public:
-  // The keys that one entry removes; takes a few milliseconds of every
-  // replica's turn.
-  static constexpr int64_t kKeysPerEntry = 1'000;
   // The pause between two entries while more keys are due than one entry
   // removes.
   static constexpr Duration kEntryPause = Milliseconds(5);
   // The pause between two checks for due keys while one entry can remove all
   // of them.
   static constexpr Duration kSweepInterval = Seconds(1);
-  // The pages that one turn frees, and the pause between two such turns.
-  static constexpr size_t kPagesPerTurn = 128;
+  // The pause between two turns that free pages.
   static constexpr Duration kReclaimPause = Milliseconds(5);
 
-  Upkeep(env::Loop& loop, raft::Host& host) : loop_(loop), host_(host) {}
+  // `bounds` outlives this object.
+  Upkeep(env::Loop& loop, const BoundsConfig& bounds, raft::Host& host)
+      : loop_(loop), bounds_(bounds), host_(host) {}
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
 
@@ -67,6 +66,7 @@ class Upkeep {
   int64_t NextEntryMs(GroupId id) const;
 
   env::Loop& loop_;
+  const BoundsConfig& bounds_;
   raft::Host& host_;
   absl::btree_map<GroupId, Group> groups_;
   std::vector<GroupId> changed_;

@@ -36,6 +36,16 @@ struct LogOptions {
   size_t batch_bytes_max = 4 << 20;  // Size limit of one durable write.
   // Size limit of one group's share of a durable write while other groups wait.
   size_t group_bytes_max = 1 << 20;
+  // Size limit of the entries of one record. A single entry may exceed it.
+  size_t record_bytes_max = 1 << 20;
+  // Size limit of rewritten entries in one durable write, so that new entries
+  // do not wait for them.
+  size_t rewrite_bytes_max = 256 << 10;
+  // Space that is allocated at once; at least 64 KiB.
+  size_t preallocation_bytes_max = 1 << 20;
+  // Old segments are rewritten when files take more than four times the bytes
+  // of live entries, and this many segments more.
+  uint64_t slack_segments = 4;
 };
 
 // The contents of the log for one group.

@@ -8,19 +8,12 @@
 namespace quorate::raft {
 namespace {
 
-// Size limit of the entries of one record. A single entry may exceed it.
-constexpr size_t kRecordEntriesBytesMax = 1 << 20;
-// Size limit of rewritten entries in one durable write, so that new entries do
-// not wait for them.
-constexpr size_t kRewriteBytesMax = 256 << 10;
 constexpr char kZeros[64 << 10] = {};
-constexpr size_t kPreallocationBytesMax = 1 << 20;
 // Number of unused files that are kept to be overwritten. Others are removed.
 constexpr size_t kUnusedFilesMax = 1;
 // Rewriting begins when files take more than kSpaceFactor times the bytes of
-// live entries plus kSlackSegments segments.
+// live entries plus LogOptions::slack_segments segments.
 constexpr uint64_t kSpaceFactor = 4;
-constexpr uint64_t kSlackSegments = 4;
 
 }  // namespace
 
@@ -163,7 +156,7 @@ void LogImpl::Flush() {
 LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
   NextRecord record;
   size_t body = 0;
-  const size_t body_max = one_entry_records_ ? 0 : kRecordEntriesBytesMax;
+  const size_t body_max = one_entry_records_ ? 0 : options_.record_bytes_max;
   if (item.type == RecordType::kAppend) {
     const bool hard_state =
         item.hard_state.has_value() && item.entries_written == 0;
@@ -304,7 +297,7 @@ void LogImpl::RewriteGroup(GroupLog& group, size_t* budget) {
 }
 
 void LogImpl::RewriteLiveRecords() {
-  size_t budget = kRewriteBytesMax;
+  size_t budget = options_.rewrite_bytes_max;
   auto& groups = state_.groups();
   for (auto it = groups.lower_bound(rewrite_cursor_); it != groups.end();
        ++it) {
@@ -426,7 +419,7 @@ void LogImpl::Preallocate() {
       buggify_.Fire("log.small_preallocation")
           ? zeros_.size()
           : std::clamp<uint64_t>(options_.segment_bytes / 16, zeros_.size(),
-                                 kPreallocationBytesMax);
+                                 options_.preallocation_bytes_max);
   if (preallocating_ || preallocated_end_ >= options_.segment_bytes ||
       preallocated_end_ - position_ >= step) {
     return;
@@ -491,8 +484,9 @@ void LogImpl::Reclaim() {
   RemoveUnused();
   if (rewriting_ == nullptr && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
-      (state_.file_bytes() > kSpaceFactor * state_.live_bytes() +
-                                 kSlackSegments * options_.segment_bytes ||
+      (state_.file_bytes() >
+           kSpaceFactor * state_.live_bytes() +
+               options_.slack_segments * options_.segment_bytes ||
        buggify_.Fire("log.rewrite_early"))) {
     rewriting_ = segments.front().get();
     rewrite_cursor_ = GroupKey{};

@@ -9,7 +9,7 @@ namespace quorate::sim {
 
 void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
   Waiting& waiting =
-      open_.try_emplace(op, Waiting{attempt, attempt.sent}).first->second;
+      open_.try_emplace(op, Waiting{.since = attempt.sent}).first->second;
   waiting.last = attempt;
   waiting.calm = calm_bound_.has_value();
 }
@@ -17,7 +17,7 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
 void AvailabilityChecker::CheckCalm(Operation op, Waiting* waiting,
                                     SimTime now) {
   const bool calm = std::exchange(waiting->calm, false);
-  const Duration taken = now - waiting->last.sent;
+  const Duration taken = now - std::max(waiting->last.sent, waiting->others);
   if (!calm || !calm_bound_.has_value() || taken <= *calm_bound_) return;
   violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
                         " ms at node ", waiting->last.node.value(),
@@ -40,8 +40,18 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
 void AvailabilityChecker::OnSucceeded(Operation op, SimTime now) {
   const auto found = open_.find(op);
   if (found == open_.end()) return;
-  progress_[found->second.last.connection] = now;
+  const Attempt done = found->second.last;
   OnEnded(op, now);
+  PassTurn(done, now);
+}
+
+void AvailabilityChecker::PassTurn(const Attempt& done, SimTime now) {
+  for (auto& [other, waiting] : open_) {
+    if (waiting.last.connection == done.connection ||
+        (waiting.last.group == done.group && waiting.last.sent > done.sent)) {
+      waiting.others = now;
+    }
+  }
 }
 
 void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
@@ -53,7 +63,9 @@ void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
 
 void AvailabilityChecker::OnAnswered(Operation op, SimTime now) {
   const auto found = open_.find(op);
-  if (found != open_.end()) found->second.since = now;
+  if (found == open_.end()) return;
+  found->second.since = now;
+  PassTurn(found->second.last, now);
 }
 
 void AvailabilityChecker::Check(const View& view) {
@@ -64,11 +76,7 @@ void AvailabilityChecker::Check(const View& view) {
       waiting.since = view.now;
       continue;
     }
-    waiting.since = std::max(waiting.since, view.calm_since);
-    const auto progress = progress_.find(waiting.last.connection);
-    if (progress != progress_.end()) {
-      waiting.since = std::max(waiting.since, progress->second);
-    }
+    waiting.since = std::max({waiting.since, waiting.others, view.calm_since});
     longest_ = std::max(longest_, view.now - waiting.since);
     if (view.now - waiting.since < view.bound) continue;
     violate_(absl::StrCat("availability: ", describe_(op), " of client ",

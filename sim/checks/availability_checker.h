@@ -8,11 +8,12 @@
 // - the last attempt began before the last fault
 // - the last attempt went to a node that could not serve it
 // - the group answered that the client must do something else first
-// - another operation of its connection succeeded, so it was that one's turn
+// - another operation of its connection was answered, or one of its group that
+//   was sent earlier, so it was that one's turn
 //
 // Between BeginCalm and EndCalm the caller vouches that no fault is left
-// anywhere. Then each attempt has a bound without excuses, and no node may say
-// that it cannot serve.
+// anywhere. Then each attempt has a bound from its turn on, without other
+// excuses, and no node may say that it cannot serve.
 #ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
@@ -67,11 +68,13 @@ class AvailabilityChecker {
   void OnRefused(Operation op, SimTime now, Refusal refusal);
   // The group answered, and the client must do something else first.
   void OnAnswered(Operation op, SimTime now);
-  // The operation succeeded. Others of its connection had to wait for it.
+  // The operation succeeded. Others of its connection, and later ones of its
+  // group, had to wait for it.
   void OnSucceeded(Operation op, SimTime now);
   // The operation was given up.
   void OnEnded(Operation op, SimTime now);
-  // From now on each attempt that is sent must be answered within `bound`.
+  // From now on each attempt that is sent must be answered within `bound`, from
+  // its turn on.
   void BeginCalm(Duration bound) { calm_bound_ = bound; }
   void EndCalm() { calm_bound_.reset(); }
   // Reports the first operation that is overdue.
@@ -84,10 +87,15 @@ class AvailabilityChecker {
  private:
   struct Waiting {
     Attempt last;
-    SimTime since;      // The operation should be served from this time on.
+    SimTime since;  // The operation should be served from this time on.
+    // Until then others had their turn: of its connection, or sent earlier to
+    // its group.
+    SimTime others;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
   };
 
+  // It was this attempt's turn until now.
+  void PassTurn(const Attempt& done, SimTime now);
   // The last attempt of the operation ended.
   void CheckCalm(Operation op, Waiting* waiting, SimTime now);
 
@@ -95,8 +103,6 @@ class AvailabilityChecker {
   Describe describe_;
   std::map<Operation, Waiting> open_;
   Duration longest_;
-  // By connection, when an operation last succeeded on it.
-  std::map<uint64_t, SimTime> progress_;
   std::optional<Duration> calm_bound_;
 };
 

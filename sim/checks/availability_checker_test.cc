@@ -149,6 +149,27 @@ TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionSucceed_IsAnExcuse) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
+TEST_F(AvailabilityCheckerTest, EarlierOnesOfTheGroupSucceed_IsAnExcuse) {
+  const auto send = [this](uint64_t op, int64_t second) {
+    checker_.OnSent(op, {.client = 1,
+                         .group = GroupId(1),
+                         .node = NodeId(1),
+                         .connection = op,
+                         .sent = At(second)});
+  };
+  send(1, 5);
+  send(2, 6);
+  send(3, 7);
+  Check(6, 11, 0);
+  checker_.OnSucceeded(1, At(11));
+  Check(12, 19, 0);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  // One that was sent later has overtaken it.
+  checker_.OnSucceeded(3, At(20));
+  Check(21, 21, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 TEST_F(AvailabilityCheckerTest, AFaultMeanwhile_IsAnExcuse) {
   Send(5);
   Check(5, 14, 0);

@@ -110,6 +110,12 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
+    // The lead of the last entry, too: it may have been applied later.
+    if (clock.log_time > WallTime() && entry.led_since <= now) {
+      skew.ahead_ms = std::max(skew.ahead_ms, clock.log_time.ms() -
+                                                  UnixMs(entry.led_since) +
+                                                  clocks_.gained().ms() + 1);
+    }
     // The first leader of a group begins log time at its reading.
     if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
   }

@@ -66,6 +66,8 @@ struct EntryClock {
   WallTime log_time;
   // The leader's clock had an error bound.
   bool bounded = true;
+  // When the leader of the term began to lead. Max(): unknown.
+  SimTime led_since = SimTime::Max();
 };
 
 class ExpiryChecker {

@@ -70,7 +70,8 @@ class ExpiryCheckerTest : public testing::Test {
         kGroup, now_,
         {.term = raft::Term(term_),
          .log_time = kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms),
-         .bounded = bounded_});
+         .bounded = bounded_,
+         .led_since = led_since_});
   }
   // The node applies an entry whose log time lags by this much.
   void Apply(NodeId node, int64_t lag_ms) {
@@ -124,6 +125,7 @@ class ExpiryCheckerTest : public testing::Test {
   // The next entries have this term, and a leader with or without error bound.
   uint64_t term_ = 1;
   bool bounded_ = true;
+  SimTime led_since_ = SimTime::Max();
   std::vector<std::string> found_;
   ExpiryChecker checker_{[this](std::string what) { found_.push_back(what); }};
 };
@@ -315,6 +317,25 @@ TEST_F(ExpiryCheckerTest, LagUnderALaterBoundedLeader_Found) {
   Pass(1);
   Read(Verb::kGet, Bulk("a"));
   ExpectFound("after the key was due");
+}
+
+// The entry of the leader before is applied half a second after it was made.
+TEST_F(ExpiryCheckerTest, UnboundedLeader_MayTakeALeadOver) {
+  bounded_ = false;
+  Entry(-10'000);
+  term_ = 2;
+  bounded_ = true;
+  led_since_ = now_;
+  Pass(700);
+  Entry(-9'300);
+  term_ = 3;
+  bounded_ = false;
+  led_since_ = now_ - Milliseconds(400);
+  Pass(1);
+  Entry(-9'690);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-9'720);
+  ExpectFound("ahead of the true time");
 }
 
 TEST_F(ExpiryCheckerTest, UnboundedLeaderThatFollowsItsReading_Found) {

@@ -156,8 +156,11 @@ void LogChecker::OnCommand(const kv::Version& version,
                            const kv::CommandView& command) {
   // The leader proposes kExpire to remove keys that are due already.
   if (command.op == kv::Op::kExpire) return;
-  // The DeepClient checks its own keys.
-  if (FirstKeyOf(command).starts_with(kDeepKeyPrefix)) return;
+  const std::string_view first_key = FirstKeyOf(command);
+  if (first_key.starts_with(kDeepKeyPrefix) ||
+      first_key.starts_with(kSurfaceKeyPrefix)) {
+    return;
+  }
   if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
   if (ExpiryChecker::Covers(FirstKeyOf(command))) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);

@@ -21,6 +21,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/command/rules.h"
 #include "lincheck/history.h"
 #include "raft/core/types.h"
 #include "sim/checks/connection_order_checker.h"
@@ -79,8 +80,8 @@ class LogChecker {
 
   // Sessions live for this log time after their last use. Call it before the
   // first entry.
-  void SetSessionLifetime(Duration lifetime) {
-    replay_.SetSessionLifetime(lifetime);
+  void SetSessionRules(const kv::SessionRules& rules) {
+    replay_.SetSessionRules(rules);
   }
 
   // A client calls `call` on `key`.

@@ -18,13 +18,13 @@ bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
   const auto found = rows.find(token.client);
   if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
-    if (left_ms < 0 || left_ms >= session_lifetime_.ms()) return false;
+    if (left_ms < 0 || left_ms >= rules_.lifetime.ms()) return false;
     const auto lives = [now_ms](const auto& row) {
       return row.second.expires_ms > now_ms;
     };
-    constexpr auto kMost = static_cast<ptrdiff_t>(kv::kSessionsPerSlotMax);
-    if (std::ssize(rows) >= kMost &&
-        std::count_if(rows.begin(), rows.end(), lives) >= kMost) {
+    const ptrdiff_t most = rules_.rows_per_slot_max;
+    if (std::ssize(rows) >= most &&
+        std::count_if(rows.begin(), rows.end(), lives) >= most) {
       return false;
     }
   } else if (found->second.expires_ms <= now_ms) {
@@ -40,7 +40,7 @@ bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
     return false;
   }
   // A use extends the lifetime to a whole second.
-  const int64_t end_ms = now_ms + session_lifetime_.ms();
+  const int64_t end_ms = now_ms + rules_.lifetime.ms();
   row.expires_ms = std::max(row.expires_ms, (end_ms + 999) / 1000 * 1000);
   row.floor = std::max(row.floor, command.session.floor);
   row.done.erase(row.done.begin(), open);

@@ -10,6 +10,7 @@
 
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
 #include "lincheck/history.h"
 #include "lincheck/models/kv.h"
@@ -19,8 +20,7 @@ namespace quorate::sim {
 
 class LogReplay {
  public:
-  // Sessions live for this log time after their last use.
-  void SetSessionLifetime(Duration lifetime) { session_lifetime_ = lifetime; }
+  void SetSessionRules(const kv::SessionRules& rules) { rules_ = rules; }
 
   // The value of a key before and after a command.
   struct Effect {
@@ -49,7 +49,7 @@ class LogReplay {
     int64_t expires_ms = 0;       // By log time.
   };
 
-  Duration session_lifetime_ = kv::kSessionLifetime;
+  kv::SessionRules rules_;
   std::map<std::string, lincheck::Datum> values_;
   // Versions of the keys that exist.
   std::map<std::string, kv::Version> versions_;

@@ -21,6 +21,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/command/rules.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
@@ -79,8 +80,8 @@ class Recorder final : private HistoryChecker::Source {
   // operation.
   void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
   // The lifetime of sessions in the store. Call it before the first operation.
-  void SetSessionLifetime(Duration lifetime) {
-    log_.SetSessionLifetime(lifetime);
+  void SetSessionRules(const kv::SessionRules& rules) {
+    log_.SetSessionRules(rules);
   }
 
   // An operation begins.
@@ -113,11 +114,9 @@ class Recorder final : private HistoryChecker::Source {
     order_.OnRefused(ticket);
     availability_.OnRefused(ticket, clock_(), refusal);
   }
-  // Too many results of its session are kept: its group serves, but the client
-  // must raise the floor first.
-  void OnSessionFull(Ticket ticket) {
-    availability_.OnAnswered(ticket, clock_());
-  }
+  // The group did not execute the operation, but it serves: too many results of
+  // the session are kept, or the session is over.
+  void OnAnswered(Ticket ticket) { availability_.OnAnswered(ticket, clock_()); }
 
   // Called with the key and the time of invocation of each read that returned.
   void SetReadHook(

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 
 namespace quorate::sim {
@@ -250,7 +251,7 @@ TEST_F(RecorderTest, CommittedWriteThatNoClientSent_Found) {
 }
 
 TEST_F(RecorderTest, WriteOfAnExpiredSession_MustNotBeAcknowledged) {
-  recorder_.SetSessionLifetime(Seconds(4));
+  recorder_.SetSessionRules({.lifetime = Seconds(4)});
   kv::SessionStamp stamp{
       .token = {.client = kv::ClientId(7), .open_until_ms = 3'000},
       .sequence = kv::Sequence(1)};
@@ -276,7 +277,7 @@ TEST_F(RecorderTest, WriteOfAnExpiredSession_MustNotBeAcknowledged) {
 }
 
 TEST_F(RecorderTest, NewSessionAfterItsWindow_MustNotBeAcknowledged) {
-  recorder_.SetSessionLifetime(Seconds(4));
+  recorder_.SetSessionRules({.lifetime = Seconds(4)});
   SetTime(Milliseconds(3'001));
   const auto late = Invoke(Kv::kPut, "r1", "c1.1");
   Commit(kv::Op::kSet, "r1", "c1.1",
@@ -293,7 +294,8 @@ TEST_F(RecorderTest, SessionForWhichItsSlotHasNoRoom_MustNotBeAcknowledged) {
         .token = {.client = kv::ClientId(client), .open_until_ms = 3'000},
         .sequence = kv::Sequence(1)};
   };
-  for (uint64_t client = 1; client <= kv::kSessionsPerSlotMax; ++client) {
+  for (uint64_t client = 1; client <= kv::SessionRules().rows_per_slot_max;
+       ++client) {
     const std::string value = absl::StrCat("c1.", client);
     const auto put = Invoke(Kv::kPut, "r1", value);
     Commit(kv::Op::kSet, "r1", value, stamp(client));

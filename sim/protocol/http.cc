@@ -57,9 +57,13 @@ HttpAnswerParser::Result HttpAnswerParser::Next(HttpAnswer* answer) {
       absl::StrSplit(buffer_.substr(0, end), "\r\n");
   // HTTP/1.1 200 OK
   const std::vector<std::string> words = absl::StrSplit(lines[0], ' ');
-  const auto status = words.size() < 2 ? std::nullopt : ToSize(words[1]);
+  const std::optional<size_t> status = ToSize(words.size() < 2 ? "" : words[1]);
   if (words[0] != "HTTP/1.1" || !status.has_value()) return Result::kMalformed;
   next.status = static_cast<int>(*status);
+  if (next.status == 100) {  // Continue: the answer follows.
+    buffer_.erase(0, end + 4);
+    return Next(answer);
+  }
   for (size_t i = 1; i < lines.size(); ++i) {
     const size_t colon = lines[i].find(": ");
     if (colon == std::string::npos) return Result::kMalformed;

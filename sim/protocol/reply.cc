@@ -98,6 +98,14 @@ ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
       reply->type = ClientReply::Type::kInteger;
       return ToInteger(rest, &reply->integer) ? Result::kReply
                                               : Result::kMalformed;
+    case '_':
+      return rest.empty() ? Result::kReply : Result::kMalformed;
+    case '#':
+    case ',':
+      reply->type = ClientReply::Type::kSimple;
+      reply->text = std::string(rest);
+      return Result::kReply;
+    case '=':
     case '$': {
       if (!ToInteger(rest, &number) || number < -1) return Result::kMalformed;
       if (number == -1) return Result::kReply;
@@ -111,11 +119,14 @@ ReplyParser::Result ReplyParser::Parse(size_t* at, int depth,
       *at += size + 2;
       return Result::kReply;
     }
-    case '*': {
+    case '*':
+    case '~':
+    case '%': {
       if (!ToInteger(rest, &number) || number < -1) return Result::kMalformed;
       if (number == -1) return Result::kReply;
       reply->type = ClientReply::Type::kArray;
-      for (int64_t i = 0; i < number; ++i) {
+      const int64_t elements = line[0] == '%' ? 2 * number : number;
+      for (int64_t i = 0; i < elements; ++i) {
         ClientReply& element = reply->elements.emplace_back();
         const Result result = Parse(at, depth + 1, &element);
         if (result != Result::kReply) return result;

@@ -1,5 +1,5 @@
-// sim/protocol/reply.h: the RESP2 commands that a client writes, and the
-// replies that it reads from a byte stream.
+// sim/protocol/reply.h: the RESP commands that a client writes, and the replies
+// that it reads from a byte stream, in RESP2 or RESP3.
 //
 // This parser is apart from the parsers of the product (kv/client, net/) on
 // purpose. If both sides of a simulated connection shared one parser, a bug in
@@ -19,6 +19,8 @@ namespace quorate::sim {
 std::string EncodeCommand(const std::vector<std::string>& words);
 
 struct ClientReply {
+  // RESP3: maps and sets are arrays, verbatim texts are bulks, and truth values
+  // and decimals are simple.
   enum class Type : uint8_t { kSimple, kError, kInteger, kBulk, kNil, kArray };
   Type type = Type::kNil;
   std::string text;  // kSimple, kError, kBulk.

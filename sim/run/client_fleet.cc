@@ -13,6 +13,7 @@ namespace {
 
 constexpr ChoiceSite kDeepClient("workload.deep_client");
 constexpr ChoiceSite kNoise("workload.noise");
+constexpr ChoiceSite kSurface("workload.surface");
 constexpr ChoiceSite kCrash("workload.client_crash_ms");
 constexpr ChoiceSite kCrashOfMachine("workload.client_loses_power");
 constexpr ChoiceSite kDown("workload.client_down");
@@ -47,7 +48,7 @@ void ClientFleet::Start(ShapeDraw* draw) {
                        .interval = Interval(),
                        .stays_with_node = i % 2 == 0,
                        .operations = OperationsOf(i + 1),
-                       .session_open_window = shape.sessions.open_window};
+                       .session_open_window = shape.rules.sessions.open_window};
     machines_.push_back(member->machine);
     world_.Start(member->machine, [this, member = member.get()](env::Env& env) {
       return Run(member, env);
@@ -61,6 +62,7 @@ void ClientFleet::Start(ShapeDraw* draw) {
   StartOthers();
   if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
   if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
+  if (world_.choices().Chance(kSurface, 0, 0, {1, 4})) StartSurfaceClient();
 }
 
 Duration ClientFleet::Interval() const {
@@ -173,6 +175,22 @@ void ClientFleet::StartNoiseClient() {
   });
 }
 
+void ClientFleet::StartSurfaceClient() {
+  const MachineId machine =
+      world_.AddMachine({.name = "surface_client", .client = true});
+  world_.Start(machine, [this](env::Env& env) {
+    std::vector<std::string> resp = cluster_.resp_addresses();
+    for (const std::string& address : cluster_.resp_cluster_addresses()) {
+      resp.push_back(address);
+    }
+    auto program = std::make_shared<SurfaceClient>(
+        env, std::move(resp), cluster_.http_addresses(),
+        [this](std::string what) { world_.Violate(std::move(what)); });
+    surface_client_ = program.get();
+    return program;
+  });
+}
+
 // ---- Failures.
 
 void ClientFleet::PlanCrash(Member* member, uint64_t number) {
@@ -218,6 +236,7 @@ void ClientFleet::PlanPause(Member* member, uint64_t number) {
 void ClientFleet::Stop(const std::vector<std::string>& healthy) {
   stopped_ = true;
   if (noise_client_ != nullptr) noise_client_->Stop();
+  if (surface_client_ != nullptr) surface_client_->Stop();
   for (const auto& member : members_) {
     if (member->program != nullptr) member->program->StopIssuing();
   }

@@ -23,6 +23,7 @@
 #include "sim/workload/noise_client.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/simple_client.h"
+#include "sim/workload/surface_client.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -94,6 +95,7 @@ class ClientFleet {
   void StartOthers();
   void StartDeepClient();
   void StartNoiseClient();
+  void StartSurfaceClient();
 
   World& world_;
   const Cluster& cluster_;
@@ -105,6 +107,7 @@ class ClientFleet {
   // Owned by their machines. Null in most runs.
   DeepClient* deep_client_ = nullptr;
   NoiseClient* noise_client_ = nullptr;
+  SurfaceClient* surface_client_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.
   std::vector<IssuedOperation> issued_;
 };

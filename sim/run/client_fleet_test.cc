@@ -30,7 +30,7 @@ class FleetRun {
                   .configure =
                       [shape](NodeId) {
                         node::Config config;
-                        config.sessions = shape.sessions;
+                        config.rules = shape.rules;
                         return config;
                       }}),
         fleet_(world_, cluster_, recorder_,
@@ -38,7 +38,7 @@ class FleetRun {
                 .failures = failures,
                 .failing_time = Seconds(15)}) {
     recorder_.SetClocks({.epoch = WorldOptions().epoch});
-    recorder_.SetSessionLifetime(shape.sessions.lifetime);
+    recorder_.SetSessionRules(shape.rules.sessions);
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
@@ -115,7 +115,7 @@ TEST(ClientFleet, KilledAndPausedClients_EndTheirOperations) {
 
 TEST(ClientFleet, SessionsWithAShortWindow_AreReplaced) {
   Shape shape{.clients = 8, .library_clients = 2};
-  shape.sessions.open_window = Seconds(1);
+  shape.rules.sessions.open_window = Seconds(1);
   FleetRun run(3, shape, /*failures=*/false);
   EXPECT_EQ(run.recorder().counts().unknown, 0u);
 }

@@ -408,6 +408,13 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
+SimTime Cluster::LeadershipBegan(GroupId group, raft::Term term) const {
+  for (auto led = leaderships_.rbegin(); led != leaderships_.rend(); ++led) {
+    if (led->group == group && led->term == term) return led->time;
+  }
+  return SimTime::Max();
+}
+
 std::vector<std::string> Cluster::http_addresses() const {
   std::vector<std::string> addresses;
   for (const node::NodeConfig& node : nodes_) addresses.push_back(node.http);

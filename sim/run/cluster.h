@@ -126,6 +126,8 @@ class Cluster {
     raft::Term term;
   };
   const std::vector<Leadership>& leaderships() const { return leaderships_; }
+  // Max(): no node led the group in this term.
+  SimTime LeadershipBegan(GroupId group, raft::Term term) const;
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // All starts and crashes of nodes' programs, in order.

@@ -36,13 +36,27 @@ bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
 
 }  // namespace
 
+std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
+  std::vector<NodeId> nodes;
+  const NodeId leader = cluster_.LeaderOf(group);
+  if (leader == NodeId()) return nodes;
+  const raft::Core* const core = cluster_.server(leader)->host().core(group);
+  if (core == nullptr) return nodes;
+  for (const auto& follower : core->followers()) {
+    if (follower.state == "snapshot") nodes.push_back(follower.node);
+  }
+  return nodes;
+}
+
 bool ClusterChecks::HasMajority(GroupId group,
                                 const std::vector<MachineId>& machines) const {
   for (const node::ShardConfig& shard : cluster_.shards()) {
     if (shard.group != group) continue;
+    const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
       return !cluster_.MayNotWork(node) &&
-             Contains(machines, cluster_.machine(node));
+             Contains(machines, cluster_.machine(node)) &&
+             std::find(behind.begin(), behind.end(), node) == behind.end();
     };
     const auto working =
         std::count_if(shard.replicas.begin(), shard.replicas.end(), works);

@@ -22,8 +22,8 @@ class ClusterChecks {
         replica_checker_(*replica_checker),
         cluster_(*cluster) {}
 
-  // Whether a majority of the group's voters are among `machines` and must
-  // work.
+  // Whether a majority of the group's voters are among `machines`, must work,
+  // and need no snapshot.
   bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
   // How many voters of the shard's group are among `machines`.
   size_t VotersAmong(const node::ShardConfig& shard,
@@ -51,6 +51,9 @@ class ClusterChecks {
   std::string Describe() const;
 
  private:
+  // The followers to which the leader sends a snapshot.
+  std::vector<NodeId> NeedSnapshot(GroupId group) const;
+
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;

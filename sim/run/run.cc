@@ -23,8 +23,9 @@ namespace quorate::sim {
 namespace {
 
 constexpr Duration kIdle = Seconds(2);
-// After the last healing, until the last faults at marks have ended.
-constexpr Duration kCalm = Seconds(5);
+// After the last healing: the last fault at a mark has ended
+// two seconds ago.
+constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
 // An attempt in the calm: the bound is a fixed time and so many trips to the
 // farthest node.
 constexpr Duration kCalmBound = Milliseconds(500);
@@ -91,7 +92,8 @@ class Run::Impl final : public Subject {
           group, entry.index,
           {.term = entry.term,
            .log_time = entry.log_time,
-           .bounded = entry.leader_wall.bounded()},
+           .bounded = entry.leader_wall.bounded(),
+           .led_since = cluster_.LeadershipBegan(group, entry.term)},
           commands ? entry.payload.view() : std::string_view());
     });
     cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index,
@@ -109,7 +111,7 @@ class Run::Impl final : public Subject {
                       "client.read_across_leader_change");
       }
     });
-    recorder_.SetSessionLifetime(shape_.sessions.lifetime);
+    recorder_.SetSessionRules(shape_.rules.sessions);
     recorder_.SetClocks(BoundsOfClocks());
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;

@@ -63,9 +63,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       "shape.large_value_bytes", 0, {6'000, 6'000, 6'000, 60'000, 300'000});
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
-  shape.sessions.open_window = Milliseconds(
-      Pick<int64_t>("shape.session_open_window_ms", 0,
-                    {600'000, 600'000, 600'000, 600'000, 1'300, 5'000}));
+  shape.rules = DrawRules();
   shape.http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
   shape.http_idempotency_keys =
       Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0;
@@ -134,12 +132,36 @@ ClientHabits ShapeDraw::DrawClient(uint32_t client) {
   return habits;
 }
 
+kv::Rules ShapeDraw::DrawRules() {
+  kv::Rules rules;
+  kv::SessionRules& sessions = rules.sessions;
+  sessions.open_window = Milliseconds(
+      Pick<int64_t>("shape.session_open_window_ms", 0,
+                    {600'000, 600'000, 600'000, 600'000, 1'300, 5'000}));
+  sessions.lifetime =
+      sessions.open_window *
+      Pick<int64_t>("shape.session_lifetime_in_windows", 0, {3, 3, 2, 10});
+  sessions.result_bytes_max =
+      Pick<uint32_t>("shape.session_result_bytes", 0, {64 << 10, 64 << 10, 60});
+  sessions.row_bytes_max =
+      Pick<uint32_t>("shape.session_row_bytes", 0, {1 << 20, 1 << 20, 300});
+  rules.expiries_per_entry =
+      Pick<uint32_t>("shape.expiries_per_entry", 0, {16, 16, 1});
+  rules.expiries_per_command =
+      Pick<uint32_t>("shape.expiries_per_command", 0, {2, 2, 0});
+  return rules;
+}
+
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
-  config.sessions = shape.sessions;
+  config.rules = shape.rules;
   const uint64_t id = node.value();
   config.timeouts.proxy = Milliseconds(
       Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));
+  // A large value takes many round trips of a stream's buffer.
+  if (shape.large_value_bytes > Shape().large_value_bytes) {
+    config.timeouts.proxy = std::max(config.timeouts.proxy, Seconds(2));
+  }
   config.timeouts.leader_wait = Milliseconds(Pick<int64_t>(
       "knob.timeouts.leader_wait_ms", id, {2000, 2000, 2000, 100, 10000}));
   Draw("knob.snapshot.threshold_bytes", node, &config.snapshot.threshold_bytes,
@@ -177,7 +199,41 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        &config.limits.output_total_bytes, {256 << 20, 1 << 20});
   Draw("knob.limits.held_requests", node, &config.limits.held_requests,
        {16'384, 16'384, 16'384, 16});
+  config.bounds = DrawBounds(node);
   return config;
+}
+
+node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
+  node::BoundsConfig bounds;
+  Draw("knob.bounds.entries_in_flight", node, &bounds.entries_in_flight,
+       {256, 256, 8});
+  Draw("knob.bounds.results_in_flight_bytes", node,
+       &bounds.results_in_flight_bytes, {16 << 20, 16 << 20, 4 << 10});
+  Draw("knob.bounds.entry_result_bytes", node, &bounds.entry_result_bytes,
+       {8 << 20, 8 << 20, 1 << 10});
+  Draw("knob.bounds.forward_channels", node, &bounds.forward_channels,
+       {1024, 1024, 12});
+  Draw("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
+       {1'000, 1'000, 1});
+  Draw("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages,
+       {128, 128, 1});
+  Draw("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
+       {1 << 20, 1 << 20, 2 << 10});
+  Draw("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,
+       {4 << 20, 4 << 20, 4 << 10});
+  Draw("knob.bounds.fresh_reply_bytes", node, &bounds.fresh_reply_bytes,
+       {64 << 10, 64 << 10, 100});
+  Draw("knob.bounds.first_window_bytes", node, &bounds.first_window_bytes,
+       {1 << 20, 1 << 20, 2 << 10});
+  Draw("knob.bounds.log_record_bytes", node, &bounds.log_record_bytes,
+       {1 << 20, 1 << 20, 300});
+  Draw("knob.bounds.log_rewrite_bytes", node, &bounds.log_rewrite_bytes,
+       {256 << 10, 256 << 10, 500});
+  Draw("knob.bounds.log_preallocation_bytes", node,
+       &bounds.log_preallocation_bytes, {1 << 20, 1 << 20, 64 << 10});
+  Draw("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
+       {4, 4, 1});
+  return bounds;
 }
 
 }  // namespace quorate::sim

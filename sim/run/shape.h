@@ -14,7 +14,7 @@
 #include <type_traits>
 
 #include "env/time.h"
-#include "kv/command/session_stamp.h"
+#include "kv/command/rules.h"
 #include "node/config/config.h"
 #include "raft/transport/transport.h"
 #include "sim/choices/choices.h"
@@ -50,7 +50,7 @@ struct Shape {
   // If set, nodes send to each other over byte streams.
   std::optional<raft::TransportOptions> peer_streams;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
-  kv::SessionLifetimes sessions;
+  kv::Rules rules;
   // Clients of other kinds (sim/workload).
   uint32_t http_clients = 0;
   bool http_idempotency_keys = true;
@@ -86,6 +86,8 @@ class ShapeDraw {
   const std::map<std::string, uint64_t>& drawn() const { return drawn_; }
 
  private:
+  kv::Rules DrawRules();
+  node::BoundsConfig DrawBounds(NodeId node);
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
   // `fixed`, or one of `values` where it is empty.

@@ -1,10 +1,17 @@
 #include "sim/schedule/disk_damage.h"
 
 #include <algorithm>
+#include <array>
 
 #include "sim/disk/disk_image.h"
 
 namespace quorate::sim {
+namespace {
+
+// A disk writes this many bytes as a whole.
+constexpr uint64_t kBlockBytes = 4096;
+
+}  // namespace
 
 DiskDamage::Files DiskDamage::ReadFiles(MachineId node) const {
   Files files;
@@ -45,10 +52,10 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
 void DiskDamage::Damage(const FaultWindow& window, MachineId node,
                         const Files& before) {
   const std::vector<std::string> files = context_->world().DiskFiles(node);
-  // Lost writes get half of the draws, because there is not always a write to
+  // Lost writes get more of the draws, because there is not always a write to
   // lose.
   const FaultWindow here = window.Part(node, 0);
-  const uint64_t kind = std::min<uint64_t>(here.Pick(6, 4), 2);
+  const uint64_t kind = std::array{0, 1, 2, 2, 3}[here.Pick(6, 5)];
   const uint64_t first = here.Pick(1, std::max<size_t>(files.size(), 1));
   // Some files have no place for this kind of damage: takes the first file
   // that has one.
@@ -56,13 +63,14 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
     const std::string& file = files[(first + i) % files.size()];
     const uint64_t limit = context_->options().damage_limit(node, file);
     const FaultWindow attempt = window.Part(node, i + 1);
-    const bool done = kind == 0 ? FlipBit(attempt, node, file, limit)
-                      : kind == 1
-                          ? Misdirect(attempt, node, file, limit)
-                          : MakeStale(attempt, node, file, limit, before);
+    const bool done = kind == 0   ? FlipBit(attempt, node, file, limit)
+                      : kind == 1 ? Misdirect(attempt, node, file, limit)
+                      : kind == 2
+                          ? MakeStale(attempt, node, file, limit, before)
+                          : TearBlock(attempt, node, file, limit, before);
     if (!done) continue;
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
-                                     "lost write "};
+                                     "lost write ", "torn block "};
     damaged_.insert(node);
     context_->Note(kWhat[kind] + context_->Name(node) + " " + file);
     return;
@@ -94,23 +102,32 @@ bool DiskDamage::Misdirect(const FaultWindow& window, MachineId node,
   return true;
 }
 
+std::vector<uint64_t> DiskDamage::WrittenSince(MachineId node,
+                                               const std::string& file,
+                                               uint64_t limit, size_t size,
+                                               const Files& before,
+                                               std::string* old) const {
+  for (const auto& [name, bytes] : before) {
+    if (name == file) *old = bytes;
+  }
+  const std::string now = context_->world().ReadDiskFile(node, file);
+  old->resize(now.size());
+  limit = std::min<uint64_t>(limit, now.size());
+  std::vector<uint64_t> written;
+  for (uint64_t at = 0; at + size <= limit; at += size) {
+    if (now.compare(at, size, *old, at, size) != 0) written.push_back(at);
+  }
+  return written;
+}
+
 // Puts one sector that was written since `before` back to its old content, or
 // to zeros if the file was shorter then.
 bool DiskDamage::MakeStale(const FaultWindow& window, MachineId node,
                            const std::string& file, uint64_t limit,
                            const Files& before) {
   std::string old;
-  for (const auto& [name, bytes] : before) {
-    if (name == file) old = bytes;
-  }
-  const std::string now = context_->world().ReadDiskFile(node, file);
-  old.resize(now.size());
-  std::vector<uint64_t> written;
-  for (uint64_t at = 0; at + kSectorBytes <= limit; at += kSectorBytes) {
-    if (now.compare(at, kSectorBytes, old, at, kSectorBytes) != 0) {
-      written.push_back(at);
-    }
-  }
+  const std::vector<uint64_t> written =
+      WrittenSince(node, file, limit, kSectorBytes, before, &old);
   if (written.empty()) return false;
   const uint64_t at = written[window.Pick(2, written.size())];
   if (!context_->world().OverwriteDisk(node, file, at,
@@ -118,6 +135,26 @@ bool DiskDamage::MakeStale(const FaultWindow& window, MachineId node,
     return false;
   }
   context_->world().faults().Count(Fault::kDiskStale);
+  return true;
+}
+
+// Replaces a block of which a part was written since `before`, as a disk may
+// whose power fails in mid-write. Durable bytes in the block are lost, too.
+bool DiskDamage::TearBlock(const FaultWindow& window, MachineId node,
+                           const std::string& file, uint64_t limit,
+                           const Files& before) {
+  std::string old;
+  const std::vector<uint64_t> written =
+      WrittenSince(node, file, limit, kBlockBytes, before, &old);
+  if (written.empty()) return false;
+  const uint64_t at = written[window.Pick(2, written.size())];
+  const uint64_t bits = window.Pick(9, UINT64_MAX);
+  std::string torn(kBlockBytes, '\0');
+  for (size_t i = 0; i < torn.size(); ++i) {
+    torn[i] = static_cast<char>(Mix64(bits + i));
+  }
+  if (!context_->world().OverwriteDisk(node, file, at, torn)) return false;
+  context_->world().faults().Count(Fault::kDiskBlockTorn);
   return true;
 }
 

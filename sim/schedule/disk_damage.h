@@ -35,8 +35,15 @@ class DiskDamage {
   using Files = std::vector<std::pair<std::string, std::string>>;
 
   Files ReadFiles(MachineId node) const;
-  // Damages one stored sector of a machine that is down. `before` has its files
-  // as they were when the fault window began.
+  // Where pieces of `size` bytes, within the first `limit` bytes of the file,
+  // begin that were written since `before`. Sets *old to the file in `before`,
+  // as long as it is now.
+  std::vector<uint64_t> WrittenSince(MachineId node, const std::string& file,
+                                     uint64_t limit, size_t size,
+                                     const Files& before,
+                                     std::string* old) const;
+  // Damages one stored sector or block of a machine that is down. `before` has
+  // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node, const Files& before);
   // Each kind of damage stays within the first `limit` bytes of the file.
   // False: the file has no place for it.
@@ -45,6 +52,8 @@ class DiskDamage {
   bool Misdirect(const FaultWindow& window, MachineId node,
                  const std::string& file, uint64_t limit);
   bool MakeStale(const FaultWindow& window, MachineId node,
+                 const std::string& file, uint64_t limit, const Files& before);
+  bool TearBlock(const FaultWindow& window, MachineId node,
                  const std::string& file, uint64_t limit, const Files& before);
 
   FaultContext* const context_;

@@ -125,7 +125,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
   plan.length = Seconds(20);
   plan.family_on = family_on;
   plan.damage_limit = [](MachineId, std::string_view) {
-    return uint64_t{4000};
+    return uint64_t{8192};
   };
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();

@@ -49,6 +49,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "disk_bit_rot",
     "disk_misdirected",
     "disk_stale",
+    "disk_block_torn",
     "disk_wiped",
     "clock_offset",
     "clock_drift",

@@ -57,6 +57,7 @@ enum class Fault : uint8_t {
   kDiskBitRot,
   kDiskMisdirected,  // A sector has bytes of another place.
   kDiskStale,        // A sector has its contents before a write.
+  kDiskBlockTorn,    // A write took the whole block around it along.
   kDiskWiped,
   kClockOffset,
   kClockDrift,

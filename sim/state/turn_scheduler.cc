@@ -201,7 +201,7 @@ void TurnScheduler::FinishTurn() {
   const SimTime end = effect_time();
   in_turn_ = false;
   if (dying_) {
-    // What the turn did after a pause lies ahead, and so does the death.
+    // Calls that the turn made after a pause lie ahead, and so does the death.
     state_->queue.Cancel(wake_);
     wake_ = state_->queue.Push(end, {kEventWake, id_.value(), 0});
   } else if (!inbox_.empty() || timer_due_) {

@@ -108,8 +108,8 @@ class TurnScheduler {
 
   // ---- For the machine.
   void Start();
-  // Makes the machine die, now or at the end of the running turn. False: it dies
-  // later.
+  // Makes the machine die, now or at the end of the running turn. False: it
+  // dies later.
   bool Stop();
   void WakeUp();  // Handles kEventWake.
   void Pause();

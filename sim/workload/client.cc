@@ -463,7 +463,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
                                                      : Refusal::kUnavailable);
   }
   if (code == "SESSION_FULL" && operation.recorded) {
-    recorder_->OnSessionFull(operation.ticket);
+    recorder_->OnAnswered(operation.ticket);
   }
   if (code == "MOVED") return OnMoved(id, reply);
   // Gives the operation up, so that the floor can rise. The slot may remember
@@ -482,6 +482,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   }
   if (code == "SESSION_EXPIRED" && operation.session != nullptr) {
     // This attempt was not executed. Later operations use another session.
+    if (operation.recorded) recorder_->OnAnswered(operation.ticket);
     std::erase(sessions_, operation.session);
     return GiveUp(id);
   }

@@ -24,6 +24,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
 #include "sim/checks/recorder.h"
 #include "sim/choices/choices.h"
@@ -50,7 +51,7 @@ struct WorkloadClientOptions {
   bool stays_with_node = false;
   OperationOptions operations;
   // The time in which a new session can be used in a new slot.
-  Duration session_open_window = kv::kSessionOpenWindow;
+  Duration session_open_window = kv::SessionRules().open_window;
   // An operation without a session is given up after this time. A connection
   // is given up if a reply is overdue by this time.
   Duration operation_timeout = Seconds(5);

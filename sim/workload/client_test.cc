@@ -196,7 +196,7 @@ std::vector<std::string> Work(uint64_t steps, bool counted) {
   return world.violations();
 }
 
-TEST(Liveness, LimitCountsAnewTenTimesWhileThereIsProgress) {
+TEST(Liveness, LimitBeginsAgainTenTimesWhileThereIsProgress) {
   EXPECT_TRUE(Work(9, false).empty());
   EXPECT_THAT(Work(11, false),
               ElementsAre("liveness: work took more than 10000 ms after "

@@ -1,0 +1,85 @@
+// sim/workload/surface_client.h: a simulated client that uses all that the
+// ports of a node offer.
+//
+// A visit pipelines some requests of a list that has every command, page and
+// kind of mistake. Each request must have one reply that is well formed, and a
+// mistake must have an error. The list is in surface_requests.h. Only this
+// client uses keys with kSurfaceKeyPrefix.
+#ifndef QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
+#define QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/env.h"
+#include "sim/protocol/http.h"
+#include "sim/protocol/reply.h"
+
+namespace quorate::sim {
+
+class SurfaceClient final : env::Connection::Observer {
+ public:
+  using Violate = absl::AnyInvocable<void(std::string what)>;
+
+  // `resp` and `http`: the addresses of all nodes; neither is empty.
+  SurfaceClient(env::Env& env, std::vector<std::string> resp,
+                std::vector<std::string> http, Violate violate);
+  SurfaceClient(const SurfaceClient&) = delete;
+  SurfaceClient& operator=(const SurfaceClient&) = delete;
+
+  // Closes the connection and begins no other one.
+  void Stop();
+  uint64_t answered() const { return answered_; }
+
+ private:
+  struct Awaited {
+    std::string request;
+    bool error = false;  // The reply must be an error.
+    int status = 0;      // Of HTTP. 0: any.
+  };
+
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override { Leave(); }
+  void OnClosed(absl::Status) override { Leave(); }
+  void OnDrained() override {}
+
+  void Visit();
+  void AskResp();
+  void AskHttp();
+  // The request with its key, number and value in place.
+  std::string Fill(std::string_view text, uint64_t which);
+  // Takes a reply to the oldest request. False: the visit is over.
+  bool TakeReply(const ClientReply& reply);
+  bool TakeAnswer(const HttpAnswer& answer);
+  bool Took();
+  // Closes the connection, and plans the next visit.
+  void Leave();
+  void Fail(std::string_view what);
+  uint64_t Draw(Site site, uint64_t bound, uint64_t which = 0) {
+    return env_.random.Below(bound, site, visits_, which);
+  }
+
+  env::Env& env_;
+  const std::vector<std::string> resp_;
+  const std::vector<std::string> http_;
+  Violate violate_;
+  bool stopped_ = false;
+  uint64_t visits_ = 0;
+  uint64_t answered_ = 0;
+  bool speaks_http_ = false;
+  std::deque<Awaited> awaited_;
+  ReplyParser replies_;
+  HttpAnswerParser answers_;
+  env::Pending connecting_;
+  env::Pending timer_;
+  std::unique_ptr<env::Connection> connection_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
