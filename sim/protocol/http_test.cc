@@ -23,6 +23,7 @@ TEST(EncodeHttp, KeyIsEscaped_AndThePutHasItsLength) {
 
 TEST(HttpAnswerParser, RepliesSplitAnywhere_AreReadWhole) {
   const std::string bytes =
+      "HTTP/1.1 100 Continue\r\n\r\n"
       "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
       "Content-Length: 64\r\n\r\n" +
       std::string(64, 'x') +

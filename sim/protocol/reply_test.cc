@@ -30,13 +30,19 @@ TEST(EncodeCommand, AnyWords_AreBulkStrings) {
 TEST(ReplyParser, SplitAnywhere_GivesTheSameReplies) {
   const std::string_view bytes =
       "+OK\r\n$5\r\na\r\nbc\r\n:-7\r\n$-1\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n"
-      "-MOVED 7 n1:7001\r\n";
+      "-MOVED 7 n1:7001\r\n"
+      "%1\r\n+a\r\n:1\r\n~1\r\n_\r\n#t\r\n,1.5\r\n=5\r\ntxt:a\r\n";
   const std::vector<std::string> expected = {"OK",
                                              "\"a\r\nbc\"",
                                              "(integer) -7",
                                              "(nil)",
                                              "[\"x\", [(integer) 1]]",
-                                             "(error) MOVED 7 n1:7001"};
+                                             "(error) MOVED 7 n1:7001",
+                                             "[a, (integer) 1]",
+                                             "[(nil)]",
+                                             "t",
+                                             "1.5",
+                                             "\"txt:a\""};
   for (size_t piece = 1; piece <= bytes.size(); ++piece) {
     EXPECT_EQ(ParseInPieces(bytes, piece), expected) << "pieces of " << piece;
   }

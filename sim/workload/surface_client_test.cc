@@ -1,0 +1,98 @@
+// The client of every request against a server that gives one answer to all.
+#include "sim/workload/surface_client.h"
+
+#include <list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Answers each piece of bytes with `answer`.
+class Parrot {
+ public:
+  Parrot(env::Env& env, const std::string& address, std::string answer)
+      : answer_(std::move(answer)) {
+    auto listener = env.streams.Listen(
+        address, [this](std::unique_ptr<env::Connection> connection) {
+          talks_.emplace_back(*this, std::move(connection));
+        });
+    EXPECT_TRUE(listener.ok()) << listener.status();
+    listener_ = *std::move(listener);
+  }
+
+ private:
+  struct Talk final : env::Connection::Observer {
+    Talk(Parrot& parrot, std::unique_ptr<env::Connection> with)
+        : answer(parrot.answer_), connection(std::move(with)) {
+      connection->SetObserver(this);
+    }
+    void OnBytes(std::string_view) override {
+      connection->Write(Buffer::Copy(answer));
+    }
+    void OnEnd() override { connection->End(); }
+    void OnClosed(absl::Status) override {}
+    void OnDrained() override {}
+
+    const std::string& answer;
+    std::unique_ptr<env::Connection> connection;
+  };
+
+  const std::string answer_;
+  std::unique_ptr<env::Listener> listener_;
+  std::list<Talk> talks_;
+};
+
+// The first violation of ten minutes. Empty: there is none.
+std::string ViolationOf(const std::string& resp, const std::string& http) {
+  World world({.seed = 1});
+  const auto serve = [&](const std::string& address,
+                         const std::string& answer) {
+    world.Start(world.AddMachine({.name = address.substr(0, 2)}),
+                [&world, address, answer](env::Env& env) {
+                  return std::make_shared<Parrot>(env, address, answer);
+                });
+  };
+  serve("n1:7001", resp);
+  serve("n2:8001", http);
+  SurfaceClient* client = nullptr;
+  world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+    auto made = std::make_shared<SurfaceClient>(
+        env, std::vector<std::string>{"n1:7001"},
+        std::vector<std::string>{"n2:8001"},
+        [&](std::string what) { world.Violate(std::move(what)); });
+    client = made.get();
+    return made;
+  });
+  world.RunFor(Seconds(600));
+  EXPECT_GT(client->answered(), 0u);
+  return world.violations().empty() ? "" : world.violations()[0];
+}
+
+constexpr char kRefusal[] = "-ERR no\r\n";
+constexpr char kMissing[] =
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+TEST(SurfaceClient, MistakeWithoutAnError_Found) {
+  EXPECT_THAT(ViolationOf("+OK\r\n", kMissing), HasSubstr("no error but OK"));
+}
+
+TEST(SurfaceClient, BytesThatAreNoReply_Found) {
+  EXPECT_THAT(ViolationOf("-ERR no\r\n?\r\n", kMissing),
+              HasSubstr("bytes that are no reply"));
+}
+
+TEST(SurfaceClient, AnotherStatus_Found) {
+  EXPECT_THAT(ViolationOf(kRefusal, kMissing), HasSubstr("status 404, not"));
+}
+
+}  // namespace
+}  // namespace quorate::sim
