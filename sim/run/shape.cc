@@ -65,8 +65,11 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
   shape.rules = DrawRules();
   shape.http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
+  // A key protects a retry for the lifetime of sessions only. Retries of a run
+  // may come later than that if it is short.
   shape.http_idempotency_keys =
-      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0;
+      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0 &&
+      shape.rules.sessions.lifetime >= kv::SessionRules().open_window;
   shape.library_clients =
       Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
   shape.library_sessions =
