@@ -181,18 +181,12 @@ void Sessions::Restore(Slot slot, SessionRow row) {
   for (StoredResult& result : row.results) {
     result.digest = ResultDigest(hash_key_, result);
   }
-  expiries_.insert({row.expire_at_ms, slot, row.token.client});
-  slot_rows->earliest_expiry_ms =
-      std::min(slot_rows->earliest_expiry_ms, row.expire_at_ms);
-  const uint64_t digest = RowDigest(slot, row);
-  slot_rows->digest += digest;
-  digest_ += digest;
   const ClientId client = row.token.client;
-  const bool inserted =
-      slot_rows->rows
-          .insert({client, std::make_shared<SessionRow>(std::move(row))})
-          .second;
+  expiries_.insert({row.expire_at_ms, slot, client});
+  const auto [restored, inserted] = slot_rows->rows.insert(
+      {client, std::make_shared<SessionRow>(std::move(row))});
   CHECK(inserted) << "client " << client << " in slot " << slot;
+  EndChange(slot, {slot_rows, restored->second.get()});
 }
 
 Sessions::View Sessions::TakeView() const {
