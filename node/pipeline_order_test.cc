@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
@@ -79,56 +80,55 @@ TEST(Order, LeaderLost_NoWriteOvertakesAnEarlierOne) {
 
 // A follower forwarded a SET and reported it as unknown, since its stream to
 // the leader hung; the bytes are still on their way. Then the client sends
-// `next` on the same connection. Returns the reply to `next`.
-std::string SendAfterADelayedWrite(TestCluster& cluster, TestClient& client,
-                                   size_t follower, std::string_view next) {
-  sim::World& world = cluster.world();
-  const size_t leader = cluster.LeaderOf(GroupId(1));
-  EXPECT_EQ(cluster.Command(client, {"SET", "k", "0"}), "+OK\r\n");
-  world.BlockLink(cluster.machine(follower), cluster.machine(leader));
-  client.Send(EncodeRequest({"SET", "k", "1"}));
-  world.RunFor(Milliseconds(120));
-  EXPECT_TRUE(client.Take().starts_with("-UNKNOWN "));
-  // A stream retries at growing intervals, so a new message overtakes the
-  // delayed one.
-  world.RunFor(Seconds(2));
-  world.HealNetwork();
-  client.Send(next);
-  world.RunFor(Seconds(3));
-  return client.Take();
-}
-
-void UseShortForwardingTimeout(Config& config) {
-  config.timeouts.proxy = Milliseconds(100);
+// `next` on the same connection. Calls check(reply to `next`, reply to GET)
+// with ten seeds.
+void SendAfterADelayedWrite(
+    std::string_view next,
+    absl::FunctionRef<void(const std::string&, const std::string&)> check) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    TestCluster cluster(
+        {.nodes = 3, .seed = seed, .adjust = [](Config& config) {
+           config.timeouts.proxy = Milliseconds(100);
+         }});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    const size_t leader = cluster.LeaderOf(GroupId(1));
+    const size_t follower = (leader + 1) % 3;
+    auto client = cluster.ConnectResp(follower);
+    sim::World& world = cluster.world();
+    EXPECT_EQ(cluster.Command(*client, {"SET", "k", "0"}), "+OK\r\n");
+    world.BlockLink(cluster.machine(follower), cluster.machine(leader));
+    client->Send(EncodeRequest({"SET", "k", "1"}));
+    world.RunFor(Milliseconds(120));
+    EXPECT_TRUE(client->Take().starts_with("-UNKNOWN "));
+    // A stream retries at growing intervals, so a new message overtakes the
+    // delayed one.
+    world.RunFor(Seconds(2));
+    world.HealNetwork();
+    client->Send(next);
+    world.RunFor(Seconds(3));
+    const std::string reply = client->Take();
+    check(reply, cluster.Command(*client, {"GET", "k"}));
+    if (testing::Test::HasFatalFailure()) return;
+  }
 }
 
 TEST(Order, DelayedBatch_DoesNotUndoALaterOne) {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster(
-        {.nodes = 3, .seed = seed, .adjust = UseShortForwardingTimeout});
-    ASSERT_TRUE(cluster.AwaitLeaders());
-    const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
-    auto client = cluster.ConnectResp(follower);
-    const std::string reply = SendAfterADelayedWrite(
-        cluster, *client, follower, EncodeRequest({"SET", "k", "2"}));
-    ASSERT_EQ(reply, "+OK\r\n");
-    EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), "$1\r\n2\r\n")
-        << "seed " << seed;
-  }
+  SendAfterADelayedWrite(
+      EncodeRequest({"SET", "k", "2"}),
+      [](const std::string& reply, const std::string& value) {
+        ASSERT_EQ(reply, "+OK\r\n");
+        EXPECT_EQ(value, "$1\r\n2\r\n");
+      });
 }
 
 TEST(Order, DelayedBatch_DoesNotTakeEffectAfterALaterRead) {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
-    TestCluster cluster(
-        {.nodes = 3, .seed = seed, .adjust = UseShortForwardingTimeout});
-    ASSERT_TRUE(cluster.AwaitLeaders());
-    const size_t follower = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
-    auto client = cluster.ConnectResp(follower);
-    const std::string read = SendAfterADelayedWrite(
-        cluster, *client, follower, EncodeRequest({"GET", "k"}));
-    ASSERT_TRUE(read.starts_with("$1\r\n")) << read;
-    EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), read) << "seed " << seed;
-  }
+  SendAfterADelayedWrite(
+      EncodeRequest({"GET", "k"}),
+      [](const std::string& reply, const std::string& value) {
+        ASSERT_TRUE(reply.starts_with("$1\r\n")) << reply;
+        EXPECT_EQ(value, reply);
+      });
 }
 
 // The first read observes a due key, so it needs an entry of the log; the

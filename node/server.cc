@@ -123,10 +123,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         topology_(config_, map_, router_),
         resp_clients_(env, config_, metrics_, output_budget_),
         http_clients_(env, config_, metrics_, output_budget_),
-        context_{env,           config_,        bootstrap_record_,
-                 map_,          host_,          router_,
-                 topology_,     metrics_,       resp_clients_,
-                 http_clients_, output_budget_, env.loop.ReadClock().mono},
+        context_{
+            env,           config_,        bootstrap_record_,
+            map_,          host_,          router_,
+            topology_,     metrics_,       resp_clients_,
+            http_clients_, output_budget_, env.loop.ReadClock().mono,
+        },
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
                                                RespAddress::kPlain);

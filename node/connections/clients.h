@@ -117,8 +117,8 @@ class ClientConnection final : public env::Connection::Observer {
   void Close();
   // Takes the connection out of the counts of the table, once.
   void Uncount();
-  // The bytes that may be unsent before the protocol has to stop.
   const BoundsConfig& bounds() const;
+  // The bytes that may be unsent before the protocol has to stop.
   size_t window_bytes() const;
   // Measures how fast the peer reads its output.
   void Measure();
