@@ -162,10 +162,10 @@ void LogChecker::OnCommand(const kv::Version& version,
     return;
   }
   if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
-  if (ExpiryChecker::Covers(FirstKeyOf(command))) {
+  if (ExpiryChecker::Covers(first_key)) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);
   }
-  if (MultiKeyChecker::Covers(FirstKeyOf(command))) {
+  if (MultiKeyChecker::Covers(first_key)) {
     return followers_.multi_keys->OnCommand(clock_(), command);
   }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);

@@ -78,8 +78,7 @@ class LogChecker {
   LogChecker(const LogChecker&) = delete;
   LogChecker& operator=(const LogChecker&) = delete;
 
-  // Sessions live for this log time after their last use. Call it before the
-  // first entry.
+  // Takes the rules of the cluster. Call it before the first entry.
   void SetSessionRules(const kv::SessionRules& rules) {
     replay_.SetSessionRules(rules);
   }

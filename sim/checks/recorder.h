@@ -79,7 +79,7 @@ class Recorder final : private HistoryChecker::Source {
   // The bounds on clocks by which expiry is checked. Call it before the first
   // operation.
   void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
-  // The lifetime of sessions in the store. Call it before the first operation.
+  // Takes the rules of the cluster. Call it before the first operation.
   void SetSessionRules(const kv::SessionRules& rules) {
     log_.SetSessionRules(rules);
   }

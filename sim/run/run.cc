@@ -1,6 +1,7 @@
 #include "sim/run/run.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -23,8 +24,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr Duration kIdle = Seconds(2);
-// After the last healing: the last fault at a mark has ended
-// two seconds ago.
+// After the last healing: the last fault at a mark ended two seconds ago.
 constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
 // An attempt in the calm: the bound is a fixed time and so many trips to the
 // farthest node.
@@ -235,14 +235,23 @@ ClockBounds Run::Impl::BoundsOfClocks() {
 void Run::Impl::CheckAvailability() {
   next_look_ = world_.now() + CalmWatch::kInterval;
   calm_.Look();
-  const auto can_serve = [this](const AvailabilityChecker::Attempt& attempt) {
+  // A look asks about the same groups and nodes for many operations.
+  std::map<std::pair<GroupId, NodeId>, bool> majorities;
+  const auto has_majority = [&](GroupId group, NodeId node) {
+    const auto [known, fresh] = majorities.try_emplace({group, node}, false);
+    if (fresh) {
+      known->second =
+          checks_.HasMajority(group, calm_.PartOf(cluster_.machine(node)));
+    }
+    return known->second;
+  };
+  const auto can_serve = [&](const AvailabilityChecker::Attempt& attempt) {
     if (clients_.away(attempt.client)) return false;
     const MachineId client = clients_.machines()[attempt.client - 1];
     const MachineId node = cluster_.machine(attempt.node);
-    const std::vector<MachineId>& part = calm_.PartOf(node);
     return !world_.blocked(client, node) && !world_.blocked(node, client) &&
            !cluster_.MayNotWork(attempt.node) &&
-           checks_.HasMajority(attempt.group, part);
+           has_majority(attempt.group, attempt.node);
   };
   recorder_.availability().Check({.now = world_.now(),
                                   .calm_since = calm_.since(),

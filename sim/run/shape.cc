@@ -144,14 +144,12 @@ kv::Rules ShapeDraw::DrawRules() {
   sessions.lifetime =
       sessions.open_window *
       Pick<int64_t>("shape.session_lifetime_in_windows", 0, {3, 3, 2, 10});
-  sessions.result_bytes_max =
-      Pick<uint32_t>("shape.session_result_bytes", 0, {64 << 10, 64 << 10, 60});
-  sessions.row_bytes_max =
-      Pick<uint32_t>("shape.session_row_bytes", 0, {1 << 20, 1 << 20, 300});
-  rules.expiries_per_entry =
-      Pick<uint32_t>("shape.expiries_per_entry", 0, {16, 16, 1});
-  rules.expiries_per_command =
-      Pick<uint32_t>("shape.expiries_per_command", 0, {2, 2, 0});
+  DrawBound("shape.session_result_bytes", NodeId(), &sessions.result_bytes_max,
+            60);
+  DrawBound("shape.session_row_bytes", NodeId(), &sessions.row_bytes_max, 300);
+  DrawBound("shape.expiries_per_entry", NodeId(), &rules.expiries_per_entry, 1);
+  DrawBound("shape.expiries_per_command", NodeId(), &rules.expiries_per_command,
+            0);
   return rules;
 }
 
@@ -208,34 +206,32 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
 
 node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
   node::BoundsConfig bounds;
-  Draw("knob.bounds.entries_in_flight", node, &bounds.entries_in_flight,
-       {256, 256, 8});
-  Draw("knob.bounds.results_in_flight_bytes", node,
-       &bounds.results_in_flight_bytes, {16 << 20, 16 << 20, 4 << 10});
-  Draw("knob.bounds.entry_result_bytes", node, &bounds.entry_result_bytes,
-       {8 << 20, 8 << 20, 1 << 10});
-  Draw("knob.bounds.forward_channels", node, &bounds.forward_channels,
-       {1024, 1024, 12});
-  Draw("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
-       {1'000, 1'000, 1});
-  Draw("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages,
-       {128, 128, 1});
-  Draw("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
-       {1 << 20, 1 << 20, 2 << 10});
-  Draw("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,
-       {4 << 20, 4 << 20, 4 << 10});
-  Draw("knob.bounds.fresh_reply_bytes", node, &bounds.fresh_reply_bytes,
-       {64 << 10, 64 << 10, 100});
-  Draw("knob.bounds.first_window_bytes", node, &bounds.first_window_bytes,
-       {1 << 20, 1 << 20, 2 << 10});
-  Draw("knob.bounds.log_record_bytes", node, &bounds.log_record_bytes,
-       {1 << 20, 1 << 20, 300});
-  Draw("knob.bounds.log_rewrite_bytes", node, &bounds.log_rewrite_bytes,
-       {256 << 10, 256 << 10, 500});
-  Draw("knob.bounds.log_preallocation_bytes", node,
-       &bounds.log_preallocation_bytes, {1 << 20, 1 << 20, 64 << 10});
-  Draw("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
-       {4, 4, 1});
+  DrawBound("knob.bounds.entries_in_flight", node, &bounds.entries_in_flight,
+            8);
+  DrawBound("knob.bounds.results_in_flight_bytes", node,
+            &bounds.results_in_flight_bytes, 4 << 10);
+  DrawBound("knob.bounds.entry_result_bytes", node, &bounds.entry_result_bytes,
+            1 << 10);
+  DrawBound("knob.bounds.forward_channels", node, &bounds.forward_channels, 12);
+  DrawBound("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
+            1);
+  DrawBound("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages, 1);
+  DrawBound("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
+            2 << 10);
+  DrawBound("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,
+            4 << 10);
+  DrawBound("knob.bounds.fresh_reply_bytes", node, &bounds.fresh_reply_bytes,
+            100);
+  DrawBound("knob.bounds.first_window_bytes", node, &bounds.first_window_bytes,
+            2 << 10);
+  DrawBound("knob.bounds.log_record_bytes", node, &bounds.log_record_bytes,
+            300);
+  DrawBound("knob.bounds.log_rewrite_bytes", node, &bounds.log_rewrite_bytes,
+            500);
+  DrawBound("knob.bounds.log_preallocation_bytes", node,
+            &bounds.log_preallocation_bytes, 64 << 10);
+  DrawBound("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
+            1);
   return bounds;
 }
 

@@ -99,6 +99,12 @@ class ShapeDraw {
             const std::type_identity_t<T> (&values)[N]) {
     *setting = Pick<T>(site, node.value(), values);
   }
+  // Leaves the bound as it is, or makes it small in a third of the draws.
+  template <typename T>
+  void DrawBound(const char* site, NodeId node, T* bound,
+                 std::type_identity_t<T> small) {
+    Draw(site, node, bound, {*bound, *bound, small});
+  }
 
   Choices* const choices_;
   std::map<std::string, uint64_t> drawn_;

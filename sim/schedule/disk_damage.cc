@@ -61,13 +61,15 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
   // that has one.
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string& file = files[(first + i) % files.size()];
-    const uint64_t limit = context_->options().damage_limit(node, file);
+    const Place place{.node = node,
+                      .file = file,
+                      .limit = context_->options().damage_limit(node, file),
+                      .before = before};
     const FaultWindow attempt = window.Part(node, i + 1);
-    const bool done = kind == 0   ? FlipBit(attempt, node, file, limit)
-                      : kind == 1 ? Misdirect(attempt, node, file, limit)
-                      : kind == 2
-                          ? MakeStale(attempt, node, file, limit, before)
-                          : TearBlock(attempt, node, file, limit, before);
+    const bool done = kind == 0   ? FlipBit(attempt, place)
+                      : kind == 1 ? Misdirect(attempt, place)
+                      : kind == 2 ? MakeStale(attempt, place)
+                                  : TearBlock(attempt, place);
     if (!done) continue;
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
                                      "lost write ", "torn block "};
@@ -77,85 +79,75 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
   }
 }
 
-bool DiskDamage::FlipBit(const FaultWindow& window, MachineId node,
-                         const std::string& file, uint64_t limit) {
-  return limit > 0 &&
-         context_->world().FlipDiskBit(node, file, window.Pick(2, limit),
+bool DiskDamage::FlipBit(const FaultWindow& window, const Place& place) {
+  return place.limit > 0 &&
+         context_->world().FlipDiskBit(place.node, place.file,
+                                       window.Pick(2, place.limit),
                                        static_cast<int>(window.Pick(3, 8)));
 }
 
 // Replaces one sector by another sector of the same disk.
-bool DiskDamage::Misdirect(const FaultWindow& window, MachineId node,
-                           const std::string& file, uint64_t limit) {
-  const uint64_t sectors = limit / kSectorBytes;
-  const Files files = ReadFiles(node);
+bool DiskDamage::Misdirect(const FaultWindow& window, const Place& place) {
+  const uint64_t sectors = place.limit / kSectorBytes;
+  const Files files = ReadFiles(place.node);
   const std::string& source = files[window.Pick(7, files.size())].second;
   const uint64_t sources = source.size() / kSectorBytes;
   if (sectors == 0 || sources == 0) return false;
   const std::string bytes =
       source.substr(window.Pick(8, sources) * kSectorBytes, kSectorBytes);
-  if (!context_->world().OverwriteDisk(
-          node, file, window.Pick(2, sectors) * kSectorBytes, bytes)) {
+  if (!context_->world().OverwriteDisk(place.node, place.file,
+                                       window.Pick(2, sectors) * kSectorBytes,
+                                       bytes)) {
     return false;
   }
   context_->world().faults().Count(Fault::kDiskMisdirected);
   return true;
 }
 
-std::vector<uint64_t> DiskDamage::WrittenSince(MachineId node,
-                                               const std::string& file,
-                                               uint64_t limit, size_t size,
-                                               const Files& before,
-                                               std::string* old) const {
-  for (const auto& [name, bytes] : before) {
-    if (name == file) *old = bytes;
+bool DiskDamage::ReplaceWritten(
+    const FaultWindow& window, const Place& place, size_t size, Fault fault,
+    absl::FunctionRef<std::string(std::string_view old)> replace) {
+  std::string old;
+  for (const auto& [name, bytes] : place.before) {
+    if (name == place.file) old = bytes;
   }
-  const std::string now = context_->world().ReadDiskFile(node, file);
-  old->resize(now.size());
-  limit = std::min<uint64_t>(limit, now.size());
+  World& world = context_->world();
+  const std::string now = world.ReadDiskFile(place.node, place.file);
+  old.resize(now.size());
+  const uint64_t limit = std::min<uint64_t>(place.limit, now.size());
   std::vector<uint64_t> written;
   for (uint64_t at = 0; at + size <= limit; at += size) {
-    if (now.compare(at, size, *old, at, size) != 0) written.push_back(at);
+    if (now.compare(at, size, old, at, size) != 0) written.push_back(at);
   }
-  return written;
-}
-
-// Puts one sector that was written since `before` back to its old content, or
-// to zeros if the file was shorter then.
-bool DiskDamage::MakeStale(const FaultWindow& window, MachineId node,
-                           const std::string& file, uint64_t limit,
-                           const Files& before) {
-  std::string old;
-  const std::vector<uint64_t> written =
-      WrittenSince(node, file, limit, kSectorBytes, before, &old);
   if (written.empty()) return false;
   const uint64_t at = written[window.Pick(2, written.size())];
-  if (!context_->world().OverwriteDisk(node, file, at,
-                                       old.substr(at, kSectorBytes))) {
+  if (!world.OverwriteDisk(place.node, place.file, at,
+                           replace(std::string_view(old).substr(at, size)))) {
     return false;
   }
-  context_->world().faults().Count(Fault::kDiskStale);
+  world.faults().Count(fault);
   return true;
 }
 
-// Replaces a block of which a part was written since `before`, as a disk may
-// whose power fails in mid-write. Durable bytes in the block are lost, too.
-bool DiskDamage::TearBlock(const FaultWindow& window, MachineId node,
-                           const std::string& file, uint64_t limit,
-                           const Files& before) {
-  std::string old;
-  const std::vector<uint64_t> written =
-      WrittenSince(node, file, limit, kBlockBytes, before, &old);
-  if (written.empty()) return false;
-  const uint64_t at = written[window.Pick(2, written.size())];
-  const uint64_t bits = window.Pick(9, UINT64_MAX);
-  std::string torn(kBlockBytes, '\0');
-  for (size_t i = 0; i < torn.size(); ++i) {
-    torn[i] = static_cast<char>(Mix64(bits + i));
-  }
-  if (!context_->world().OverwriteDisk(node, file, at, torn)) return false;
-  context_->world().faults().Count(Fault::kDiskBlockTorn);
-  return true;
+// Puts one sector back to its old content, or to zeros if the file was shorter
+// then.
+bool DiskDamage::MakeStale(const FaultWindow& window, const Place& place) {
+  return ReplaceWritten(window, place, kSectorBytes, Fault::kDiskStale,
+                        [](std::string_view old) { return std::string(old); });
+}
+
+// Replaces a block of which a part was written, as a disk may whose power fails
+// in mid-write. Durable bytes in the block are lost, too.
+bool DiskDamage::TearBlock(const FaultWindow& window, const Place& place) {
+  return ReplaceWritten(window, place, kBlockBytes, Fault::kDiskBlockTorn,
+                        [&](std::string_view old) {
+                          const uint64_t bits = window.Pick(9, UINT64_MAX);
+                          std::string torn(old.size(), '\0');
+                          for (size_t i = 0; i < torn.size(); ++i) {
+                            torn[i] = static_cast<char>(Mix64(bits + i));
+                          }
+                          return torn;
+                        });
 }
 
 // A node whose disk was erased has lost its promises, so it must not take part

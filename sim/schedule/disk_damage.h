@@ -3,11 +3,15 @@
 #ifndef QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
 #define QUORATE_SIM_SCHEDULE_DISK_DAMAGE_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
 #include "sim/schedule/fault_context.h"
 #include "sim/schedule/fault_window.h"
 #include "sim/schedule/swarm.h"
@@ -19,7 +23,7 @@ class DiskDamage {
   DiskDamage(FaultContext* context, const Swarm* swarm)
       : context_(context), swarm_(swarm) {}
 
-  // Damages one sector of one disk fault target, or of all of them.
+  // Damages one sector or block of one disk fault target, or of all of them.
   void OpenDamage(const FaultWindow& window);
   // Erases one whole disk.
   void OpenErase(const FaultWindow& window);
@@ -35,26 +39,27 @@ class DiskDamage {
   using Files = std::vector<std::pair<std::string, std::string>>;
 
   Files ReadFiles(MachineId node) const;
-  // Where pieces of `size` bytes, within the first `limit` bytes of the file,
-  // begin that were written since `before`. Sets *old to the file in `before`,
-  // as long as it is now.
-  std::vector<uint64_t> WrittenSince(MachineId node, const std::string& file,
-                                     uint64_t limit, size_t size,
-                                     const Files& before,
-                                     std::string* old) const;
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node, const Files& before);
-  // Each kind of damage stays within the first `limit` bytes of the file.
-  // False: the file has no place for it.
-  bool FlipBit(const FaultWindow& window, MachineId node,
-               const std::string& file, uint64_t limit);
-  bool Misdirect(const FaultWindow& window, MachineId node,
-                 const std::string& file, uint64_t limit);
-  bool MakeStale(const FaultWindow& window, MachineId node,
-                 const std::string& file, uint64_t limit, const Files& before);
-  bool TearBlock(const FaultWindow& window, MachineId node,
-                 const std::string& file, uint64_t limit, const Files& before);
+  // A file of a machine that is down, of which the first `limit` bytes may be
+  // damaged.
+  struct Place {
+    MachineId node;
+    const std::string& file;
+    uint64_t limit;
+    const Files& before;
+  };
+  // Each kind of damage returns false if the file has no place for it.
+  bool FlipBit(const FaultWindow& window, const Place& place);
+  bool Misdirect(const FaultWindow& window, const Place& place);
+  bool MakeStale(const FaultWindow& window, const Place& place);
+  bool TearBlock(const FaultWindow& window, const Place& place);
+  // Replaces one of the pieces of `size` bytes that were written since `before`
+  // by replace(its content then).
+  bool ReplaceWritten(
+      const FaultWindow& window, const Place& place, size_t size, Fault fault,
+      absl::FunctionRef<std::string(std::string_view old)> replace);
 
   FaultContext* const context_;
   const Swarm* const swarm_;
