@@ -200,6 +200,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void CheckInvariants() const override {
     resp_clients_.CheckInvariants();
     http_clients_.CheckInvariants();
+    for (const ShardConfig& shard : config_.shards) {
+      const raft::Core* const core = host_.core(shard.group);
+      if (core != nullptr) core->CheckInvariants();
+    }
   }
 
  private:

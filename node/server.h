@@ -65,8 +65,9 @@ class Server {
   virtual std::string http_address() const = 0;
   // Connections of clients, and of other nodes that forward commands.
   virtual size_t open_connections() const = 0;
-  // CHECKs the invariant that holds between turns: no connection waits for an
-  // event that cannot come. Linear in the number of connections.
+  // CHECKs the invariants that hold between turns: those of each replica's
+  // core, and that no connection waits for an event that cannot come. Linear in
+  // the numbers of connections and replicas.
   virtual void CheckInvariants() const = 0;
 };
 

@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
-#include "raft/core/invariants.h"
+#include "raft/core/testing/invariants.h"
 #include "raft/core/types.h"
 
 namespace quorate::sim {
@@ -30,8 +30,8 @@ class ReplicaChecker {
   using Report = absl::AnyInvocable<void(std::string)>;
   explicit ReplicaChecker(Report violate) : violate_(std::move(violate)) {}
 
-  // Checks the rules of the core (raft/core/invariants.h) on the real objects,
-  // at every step.
+  // Checks the rules of the core (raft/core/testing/invariants.h) on the real
+  // objects, at every step.
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
   // A replica was created from a copy of its disk. Returns the violation, or an
   // empty string. The checker learns nothing from it.

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "raft/core/core.h"
-#include "raft/core/invariants.h"
+#include "raft/core/testing/invariants.h"
 
 namespace quorate::raft {
 

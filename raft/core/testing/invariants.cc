@@ -1,4 +1,4 @@
-#include "raft/core/invariants.h"
+#include "raft/core/testing/invariants.h"
 
 #include <algorithm>
 #include <iterator>

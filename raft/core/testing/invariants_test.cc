@@ -1,6 +1,6 @@
 // Plants each violation that ClusterInvariants checks: replicas that are
 // correct alone but not together, or outputs that no replica returns.
-#include "raft/core/invariants.h"
+#include "raft/core/testing/invariants.h"
 
 #include <string>
 

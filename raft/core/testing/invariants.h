@@ -1,6 +1,6 @@
-// raft/core/invariants.h: checks the rules that hold across the replicas of one
-// group (Raft paper Figure 3) after every step. The cost is proportional to
-// what the step changed.
+// raft/core/testing/invariants.h: checks the rules that hold across the
+// replicas of one group (Raft paper Figure 3) after every step, in tests and
+// simulations. The cost is proportional to what the step changed.
 //
 // The checker never aborts. It returns the violation in words, so that tests
 // can plant one. It keeps its own history of the group, independent of the
@@ -10,8 +10,8 @@
 //   invariants.ObserveStart(node, core);         // after construction
 //   core.Step(now, input, &output);
 //   std::string violation = invariants.Observe(node, core, output);
-#ifndef QUORATE_RAFT_CORE_INVARIANTS_H_
-#define QUORATE_RAFT_CORE_INVARIANTS_H_
+#ifndef QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
+#define QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
 
 #include <cstdint>
 #include <deque>
@@ -165,4 +165,4 @@ class ClusterInvariants {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_CORE_INVARIANTS_H_
+#endif  // QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
