@@ -66,9 +66,9 @@ def read_counts(root, bin_folder, folder):
     for product in FOLDERS:
         for place, _, names in os.walk(os.path.join(bin_folder, product)):
             for name in names:
-                if name.endswith('.gcno'):
-                    beside = os.path.join(folder, 'bazel-out/k8-opt/bin', os.path.relpath(place, bin_folder))
-                    os.makedirs(beside, exist_ok=True)
+                beside = os.path.join(folder, 'bazel-out/k8-opt/bin', os.path.relpath(place, bin_folder))
+                # An object that an earlier build left has no counts.
+                if name.endswith('.gcno') and os.path.exists(os.path.join(beside, name[:-4] + 'gcda')):
                     shutil.copy(os.path.join(place, name), beside)
                     for file in read_object(os.path.join(beside, name)):
                         take_file(file, counts, functions, source)
