@@ -178,6 +178,7 @@ struct Message {
   SnapshotDescriptor snapshot;
   uint64_t offset = 0;
   Buffer chunk;
+  friend bool operator==(const Message&, const Message&) = default;
 };
 
 std::string_view MessageTypeName(MessageType type);

@@ -1,10 +1,10 @@
 #include "raft/host/envelope.h"
 
-#include <google/protobuf/arena.h>
-
-#include <array>
-#include <cstddef>
+#include <concepts>
+#include <cstdint>
+#include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,308 +14,309 @@
 #include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/core/configuration.h"
-#include "raft/host/envelope.pb.h"
 
 namespace quorate::raft {
 namespace {
 
-constexpr size_t kPrefixBytes = 8;
-// More than the largest encoded size of a header without variable parts.
-constexpr size_t kMessageHeaderBytesMax = 160;
-constexpr size_t kEntryHeaderBytesMax = 64;
+constexpr uint16_t kEnvelopeVersion = 2;
+// Without the fields that depend on the type of message.
+constexpr size_t kMessageHeaderBytes = 22;
+constexpr size_t kEntryHeaderBytes = 38;
+constexpr uint8_t kFlagReject = 1;
+constexpr uint8_t kFlagForced = 2;
 
 uint32_t Seed(const EnvelopeLink& link) {
   return Crc32cSeed(link.cluster.value(), link.from.value(), link.to.value());
 }
 
-void ToWire(LogPosition position, wire::Position* out) {
-  out->set_term(position.term.value());
-  out->set_index(position.index.value());
-}
-
-LogPosition FromWire(const wire::Position& in) {
-  return {Term(in.term()), Index(in.index())};
-}
-
-void ToWire(const Entry& entry, wire::EntryHeader* out) {
-  out->set_term(entry.term.value());
-  out->set_kind(static_cast<uint32_t>(entry.kind));
-  out->set_version(entry.version);
-  out->set_log_time_ns(entry.log_time.ns());
-  if (entry.leader_wall.earliest != WallTime::Min()) {
-    out->set_leader_earliest_ns(entry.leader_wall.earliest.ns());
+// The flags that a message of `type` may have.
+uint8_t FlagsOf(MessageType type) {
+  switch (type) {
+    case MessageType::kVote:
+      return kFlagForced;
+    case MessageType::kPreVoteReply:
+    case MessageType::kVoteReply:
+    case MessageType::kAppendReply:
+    case MessageType::kSnapshotReply:
+    case MessageType::kReadIndexReply:
+      return kFlagReject;
+    default:
+      return 0;
   }
-  if (entry.leader_wall.latest != WallTime::Max()) {
-    out->set_leader_latest_ns(entry.leader_wall.latest.ns());
-  }
-  out->set_payload_bytes(static_cast<uint32_t>(entry.payload.size()));
 }
 
-void ToWire(const SnapshotDescriptor& snapshot, wire::Snapshot* out) {
-  ToWire(snapshot.position, out->mutable_position());
-  out->set_log_time_ns(snapshot.log_time.ns());
-  // A reply contains the position only.
-  if (!snapshot.configuration.voters.empty()) {
-    const Buffer configuration = EncodeConfiguration(snapshot.configuration);
-    out->set_configuration(configuration.data(), configuration.size());
-  }
-  out->set_size_bytes(snapshot.size_bytes);
-  out->set_crc32c(snapshot.crc32c);
-}
-
-// The field of `message` that its type sends as `position`.
-LogPosition PositionOf(const Message& message) {
+// Calls `visit` with the fields that the type of `message` has, in their order
+// in an envelope. `reject` is set before. M is Message or const Message.
+template <typename M, typename Visit>
+void VisitFields(M& message, const Visit& visit) {
   switch (message.type) {
     case MessageType::kPreVote:
     case MessageType::kVote:
-      return message.last_log;
+      return visit(message.last_log);
     case MessageType::kAppend:
-      return message.previous;
+      return visit(message.previous, message.commit, message.commit_log_time,
+                   message.entries);
     case MessageType::kAppendReply:
-      return message.reject ? message.previous
-                            : LogPosition{Term(), message.match};
+      if (message.reject) return visit(message.previous, message.hint);
+      return visit(message.match);
+    case MessageType::kHeartbeat:
+      return visit(message.commit, message.commit_log_time, message.read_round);
+    case MessageType::kHeartbeatReply:
+      return visit(message.read_round);
+    case MessageType::kSnapshotChunk:
+      return visit(message.snapshot.position, message.snapshot.log_time,
+                   message.snapshot.size_bytes, message.snapshot.crc32c,
+                   message.snapshot.configuration, message.offset,
+                   message.chunk);
+    case MessageType::kSnapshotReply:
+      return visit(message.snapshot.position, message.offset);
+    case MessageType::kReadIndex:
+      return visit(message.read_id);
     case MessageType::kReadIndexReply:
-      return {Term(), message.read_index};
-    default:
-      return {};
+      if (message.reject) return visit(message.read_id);
+      return visit(message.read_id, message.read_index, message.commit);
+    case MessageType::kPreVoteReply:
+    case MessageType::kVoteReply:
+    case MessageType::kTimeoutNow:
+      return;
   }
 }
 
-// The inverse of PositionOf; the type and `reject` of `message` are set.
-void SetPosition(const LogPosition& position, Message* message) {
-  switch (message->type) {
-    case MessageType::kPreVote:
-    case MessageType::kVote:
-      message->last_log = position;
-      break;
-    case MessageType::kAppend:
-      message->previous = position;
-      break;
-    case MessageType::kAppendReply:
-      if (message->reject) {
-        message->previous = position;
-      } else {
-        message->match = position.index;
-      }
-      break;
-    case MessageType::kReadIndexReply:
-      message->read_index = position.index;
-      break;
-    default:
-      break;
-  }
+// Calls `visit` with the fields of an entry. Its index is not sent: it follows
+// from the entry before.
+template <typename E, typename Visit>
+void VisitEntry(E& entry, const Visit& visit) {
+  visit(entry.term, entry.log_time, entry.leader_wall.earliest,
+        entry.leader_wall.latest, entry.kind, entry.version, entry.payload);
 }
 
-void ToWire(const GroupMessage& in, wire::GroupMessage* out) {
-  const Message& message = in.message;
-  out->set_group(in.group.group.value());
-  out->set_incarnation(in.group.incarnation.value());
-  out->set_type(static_cast<uint32_t>(message.type));
-  out->set_term(message.term.value());
-  out->set_reject(message.reject);
-  out->set_forced(message.forced);
-  const LogPosition position = PositionOf(message);
-  if (position != LogPosition{}) ToWire(position, out->mutable_position());
-  if (message.hint != LogPosition{}) ToWire(message.hint, out->mutable_hint());
-  out->set_commit(message.commit.value());
-  out->set_commit_log_time_ns(message.commit_log_time.ns());
-  out->set_read_round(message.read_round.value());
-  out->set_read_id(message.read_id);
-  for (const Entry& entry : message.entries) ToWire(entry, out->add_entries());
-  if (message.snapshot.position != LogPosition{}) {
-    ToWire(message.snapshot, out->mutable_snapshot());
-  }
-  out->set_offset(message.offset);
-  out->set_chunk_bytes(static_cast<uint32_t>(message.chunk.size()));
-}
-
-// A wire::Envelope whose parts need no allocations of their own. Those of most
-// envelopes fit into the first block.
-class EnvelopeArena {
+// Writes headers of messages, or counts their bytes.
+class HeaderWriter {
  public:
-  EnvelopeArena() : arena_(block_.data(), block_.size()) {}
-  wire::Envelope& envelope() { return *envelope_; }
+  // Writes headers at `headers` and adds payloads to `payloads`. Both null:
+  // only counts.
+  HeaderWriter(char* headers, std::vector<Buffer>* payloads)
+      : headers_(headers), payloads_(payloads) {}
+
+  void Put(const GroupMessage& in) {
+    const Message& message = in.message;
+    const uint8_t flags =
+        (message.reject ? kFlagReject : 0) | (message.forced ? kFlagForced : 0);
+    CHECK_EQ(flags & ~FlagsOf(message.type), 0);
+    Put(static_cast<uint8_t>(message.type));
+    Put(flags);
+    Put(in.group.group.value());
+    Put(in.group.incarnation.value());
+    Put(message.term.value());
+    VisitFields(message, [this](const auto&... field) { (Put(field), ...); });
+  }
+
+  size_t header_bytes() const { return header_bytes_; }
+  size_t payload_bytes() const { return payload_bytes_; }
 
  private:
-  alignas(std::max_align_t) std::array<char, 4096> block_;
-  google::protobuf::Arena arena_;
-  wire::Envelope* const envelope_ =
-      google::protobuf::Arena::CreateMessage<wire::Envelope>(&arena_);
+  void Put(std::integral auto value) {
+    if (headers_ != nullptr) StoreFixed(headers_ + header_bytes_, value);
+    header_bytes_ += sizeof(value);
+  }
+  template <typename Tag>
+  void Put(StrongOrdinal<Tag> value) {
+    Put(value.value());
+  }
+  void Put(WallTime time) { Put(time.ns()); }
+  void Put(EntryKind kind) { Put(static_cast<uint8_t>(kind)); }
+  void Put(const LogPosition& position) {
+    Put(position.term);
+    Put(position.index);
+  }
+  void Put(const Configuration& configuration) {
+    const Buffer bytes = EncodeConfiguration(configuration);
+    Put(static_cast<uint32_t>(bytes.size()));
+    for (const char byte : bytes.view()) Put(byte);
+  }
+  void Put(const std::vector<Entry>& entries) {
+    Put(static_cast<uint32_t>(entries.size()));
+    for (const Entry& entry : entries) {
+      VisitEntry(entry, [this](const auto&... field) { (Put(field), ...); });
+    }
+  }
+  void Put(const Buffer& payload) {
+    Put(static_cast<uint32_t>(payload.size()));
+    payload_bytes_ += payload.size();
+    if (payloads_ != nullptr && !payload.empty()) payloads_->push_back(payload);
+  }
+
+  char* const headers_;
+  std::vector<Buffer>* const payloads_;
+  size_t header_bytes_ = 0;
+  size_t payload_bytes_ = 0;
 };
 
-// Takes the raw bytes after the envelope, in order.
-class PayloadCursor {
+// Reads headers of messages, and takes their payloads from the bytes behind all
+// headers. After a failure every further field is zero or empty.
+class HeaderReader {
  public:
-  PayloadCursor(const Buffer& bytes, size_t offset)
-      : bytes_(bytes), offset_(offset) {}
-  bool Take(size_t size, Buffer* out) {
-    if (size > bytes_.size() - offset_) return false;
-    *out = bytes_.Slice(offset_, size);
-    offset_ += size;
-    return true;
+  // The headers are the `header_bytes` bytes behind the prefix of `envelope`.
+  HeaderReader(const Buffer& envelope, size_t header_bytes)
+      : envelope_(envelope),
+        headers_(envelope.view().substr(kEnvelopePrefixBytes, header_bytes)),
+        payload_at_(kEnvelopePrefixBytes + header_bytes) {}
+
+  // Requires: from and to of the message are set.
+  void Take(GroupMessage* out) {
+    Message& message = out->message;
+    const auto type = headers_.Take<uint8_t>();
+    const auto flags = headers_.Take<uint8_t>();
+    if (!headers_.ok()) return;
+    if (type < static_cast<uint8_t>(MessageType::kPreVote) ||
+        type > static_cast<uint8_t>(MessageType::kTimeoutNow)) {
+      return Refuse(absl::StrCat("unknown message type ", type));
+    }
+    message.type = static_cast<MessageType>(type);
+    if ((flags & ~FlagsOf(message.type)) != 0) {
+      return Refuse(absl::StrCat("a message of type ", type,
+                                 " has unknown flags ", flags));
+    }
+    message.reject = (flags & kFlagReject) != 0;
+    message.forced = (flags & kFlagForced) != 0;
+    out->group.group = GroupId(headers_.Take<uint32_t>());
+    out->group.incarnation = GroupIncarnation(headers_.Take<uint64_t>());
+    Take(&message.term);
+    VisitFields(message, [this](auto&... field) { (Take(&field), ...); });
+    Index index = message.previous.index;
+    for (Entry& entry : message.entries) entry.index = ++index;
   }
-  bool AtEnd() const { return offset_ == bytes_.size(); }
+
+  absl::Status status() const {
+    if (!status_.ok() || headers_.ok()) return status_;
+    return absl::InvalidArgumentError("a message header is cut short");
+  }
+  // Whether everything was taken.
+  bool AtEnd() const {
+    return headers_.rest().empty() && payload_at_ == envelope_.size();
+  }
 
  private:
-  const Buffer& bytes_;
-  size_t offset_;
+  void Refuse(const std::string& reason) {
+    if (status_.ok()) status_ = absl::InvalidArgumentError(reason);
+    headers_.Fail();
+  }
+
+  template <std::integral T>
+  void Take(T* value) {
+    *value = headers_.Take<T>();
+  }
+  template <typename Tag>
+  void Take(StrongOrdinal<Tag>* value) {
+    *value = StrongOrdinal<Tag>(headers_.Take<uint64_t>());
+  }
+  void Take(WallTime* time) { *time = WallTime(headers_.Take<int64_t>()); }
+  void Take(EntryKind* kind) {
+    *kind = static_cast<EntryKind>(headers_.Take<uint8_t>());
+  }
+  void Take(LogPosition* position) {
+    Take(&position->term);
+    Take(&position->index);
+  }
+  void Take(Configuration* out) {
+    const std::string_view bytes =
+        headers_.TakeBytes(headers_.Take<uint32_t>());
+    if (!headers_.ok()) return;
+    absl::StatusOr<Configuration> configuration = DecodeConfiguration(bytes);
+    if (!configuration.ok()) {
+      return Refuse(std::string(configuration.status().message()));
+    }
+    *out = *std::move(configuration);
+  }
+  void Take(std::vector<Entry>* entries) {
+    const auto count = headers_.Take<uint32_t>();
+    if (count > headers_.rest().size() / kEntryHeaderBytes) {
+      return Refuse("entry headers are cut short");
+    }
+    entries->resize(count);
+    for (Entry& entry : *entries) {
+      VisitEntry(entry, [this](auto&... field) { (Take(&field), ...); });
+    }
+  }
+  void Take(Buffer* payload) {
+    const auto size = headers_.Take<uint32_t>();
+    if (size > envelope_.size() - payload_at_) {
+      return Refuse("a payload is cut short");
+    }
+    if (size > 0) *payload = envelope_.Slice(payload_at_, size);
+    payload_at_ += size;
+  }
+
+  const Buffer& envelope_;
+  FixedReader headers_;
+  size_t payload_at_;
+  absl::Status status_;
 };
-
-absl::Status DecodeEntries(const wire::GroupMessage& in,
-                           PayloadCursor* payloads, Message* out) {
-  out->entries.reserve(in.entries_size());
-  Index index = out->previous.index;
-  for (const wire::EntryHeader& header : in.entries()) {
-    Entry entry;
-    entry.term = Term(header.term());
-    entry.index = ++index;
-    if (header.kind() > 255 || header.version() > 255) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "entry ", index.value(), " has kind ", header.kind(), " and version ",
-          header.version(), "; both are at most 255"));
-    }
-    entry.kind = static_cast<EntryKind>(header.kind());
-    entry.version = static_cast<uint8_t>(header.version());
-    entry.log_time = WallTime(header.log_time_ns());
-    if (header.has_leader_earliest_ns()) {
-      entry.leader_wall.earliest = WallTime(header.leader_earliest_ns());
-    }
-    if (header.has_leader_latest_ns()) {
-      entry.leader_wall.latest = WallTime(header.leader_latest_ns());
-    }
-    if (!payloads->Take(header.payload_bytes(), &entry.payload)) {
-      return absl::InvalidArgumentError("entry payload is cut short");
-    }
-    out->entries.push_back(std::move(entry));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status DecodeSnapshot(const wire::Snapshot& in, MessageType type,
-                            SnapshotDescriptor* out) {
-  out->position = FromWire(in.position());
-  out->log_time = WallTime(in.log_time_ns());
-  if (!in.configuration().empty()) {
-    absl::StatusOr<Configuration> configuration =
-        DecodeConfiguration(in.configuration());
-    if (!configuration.ok()) return configuration.status();
-    out->configuration = *std::move(configuration);
-  } else if (type != MessageType::kSnapshotReply) {
-    return absl::InvalidArgumentError("snapshot without a configuration");
-  }
-  out->size_bytes = in.size_bytes();
-  out->crc32c = in.crc32c();
-  return absl::OkStatus();
-}
-
-absl::Status DecodeMessage(const EnvelopeLink& link,
-                           const wire::GroupMessage& in,
-                           PayloadCursor* payloads, GroupMessage* out) {
-  if (in.type() < static_cast<uint32_t>(MessageType::kPreVote) ||
-      in.type() > static_cast<uint32_t>(MessageType::kTimeoutNow)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("unknown message type ", in.type()));
-  }
-  out->group = {GroupId(in.group()), GroupIncarnation(in.incarnation())};
-  Message& message = out->message;
-  message.type = static_cast<MessageType>(in.type());
-  message.from = link.from;
-  message.to = link.to;
-  message.term = Term(in.term());
-  message.reject = in.reject();
-  message.forced = in.forced();
-  SetPosition(FromWire(in.position()), &message);
-  message.hint = FromWire(in.hint());
-  message.commit = Index(in.commit());
-  message.commit_log_time = WallTime(in.commit_log_time_ns());
-  message.read_round = ReadRound(in.read_round());
-  message.read_id = in.read_id();
-  message.offset = in.offset();
-  absl::Status status = DecodeEntries(in, payloads, &message);
-  if (!status.ok()) return status;
-  if (in.has_snapshot()) {
-    status = DecodeSnapshot(in.snapshot(), message.type, &message.snapshot);
-    if (!status.ok()) return status;
-  }
-  if (!payloads->Take(in.chunk_bytes(), &message.chunk)) {
-    return absl::InvalidArgumentError("snapshot chunk is cut short");
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
-size_t EnvelopeBytesBound(const GroupMessage& message) {
-  const Message& m = message.message;
-  size_t bytes = kMessageHeaderBytesMax + m.chunk.size();
-  for (const Entry& entry : m.entries) {
-    bytes += kEntryHeaderBytesMax + entry.payload.size();
-  }
-  const Configuration& c = m.snapshot.configuration;
-  bytes += 32 * (c.voters.size() + c.outgoing_voters.size() +
-                 c.learners.size() + c.next_learners.size());
-  if (m.snapshot.position != LogPosition{}) bytes += 128;
-  return bytes;
+size_t EnvelopeBytes(const GroupMessage& message) {
+  HeaderWriter counter(nullptr, nullptr);
+  counter.Put(message);
+  return counter.header_bytes() + counter.payload_bytes();
 }
 
 std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages) {
-  EnvelopeArena arena;
-  wire::Envelope& envelope = arena.envelope();
+  HeaderWriter counter(nullptr, nullptr);
+  for (const GroupMessage& message : messages) counter.Put(message);
+  const size_t front_bytes = kEnvelopePrefixBytes + counter.header_bytes();
+  CHECK_LE(front_bytes + counter.payload_bytes(), env::kMessageBytesMax);
+  CHECK_LE(messages.size(), size_t{std::numeric_limits<uint16_t>::max()});
   std::vector<Buffer> pieces(1);
-  for (const GroupMessage& message : messages) {
-    ToWire(message, envelope.add_messages());
-    for (const Entry& entry : message.message.entries) {
-      if (!entry.payload.empty()) pieces.push_back(entry.payload);
-    }
-    if (!message.message.chunk.empty()) {
-      pieces.push_back(message.message.chunk);
-    }
-  }
-  const size_t header_bytes = envelope.ByteSizeLong();
-  pieces[0] = Buffer::Create(kPrefixBytes + header_bytes, [&](char* block) {
-    StoreFixed(block + 4, static_cast<uint32_t>(header_bytes));
-    CHECK(envelope.SerializeToArray(block + kPrefixBytes,
-                                    static_cast<int>(header_bytes)));
+  Buffer front = Buffer::Create(front_bytes, [&](char* block) {
+    StoreFixed(block + 4, kEnvelopeVersion);
+    StoreFixed(block + 6, static_cast<uint16_t>(messages.size()));
+    StoreFixed(block + 8, static_cast<uint32_t>(counter.header_bytes()));
+    HeaderWriter writer(block + kEnvelopePrefixBytes, &pieces);
+    for (const GroupMessage& message : messages) writer.Put(message);
     uint32_t crc =
-        Crc32c(Seed(link), std::string_view(block + 4, 4 + header_bytes));
+        Crc32c(Seed(link), std::string_view(block + 4, front_bytes - 4));
     for (size_t i = 1; i < pieces.size(); ++i) {
       crc = Crc32c(crc, pieces[i].view());
     }
     StoreFixed(block, crc);
   });
+  pieces[0] = std::move(front);
   return pieces;
 }
 
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     const EnvelopeLink& link, const Buffer& bytes) {
-  if (bytes.size() < kPrefixBytes) {
+  if (bytes.size() < kEnvelopePrefixBytes) {
     return absl::InvalidArgumentError("envelope is shorter than its prefix");
   }
-  const uint32_t stated = LoadFixed<uint32_t>(bytes.view(), 0);
-  if (Crc32c(Seed(link), bytes.view().substr(4)) != stated) {
+  if (Crc32c(Seed(link), bytes.view().substr(4)) !=
+      LoadFixed<uint32_t>(bytes.data())) {
     return absl::DataLossError("envelope checksum does not match");
   }
-  const size_t header_bytes = LoadFixed<uint32_t>(bytes.view(), 4);
-  if (header_bytes > bytes.size() - kPrefixBytes) {
-    return absl::InvalidArgumentError("envelope header is cut short");
-  }
-  EnvelopeArena arena;
-  wire::Envelope& envelope = arena.envelope();
-  if (!envelope.ParseFromArray(bytes.data() + kPrefixBytes,
-                               static_cast<int>(header_bytes))) {
-    return absl::InvalidArgumentError("envelope header does not parse");
-  }
-  PayloadCursor payloads(bytes, kPrefixBytes + header_bytes);
-  std::vector<GroupMessage> messages(envelope.messages_size());
-  for (int i = 0; i < envelope.messages_size(); ++i) {
-    absl::Status status =
-        DecodeMessage(link, envelope.messages(i), &payloads, &messages[i]);
-    if (!status.ok()) return status;
-  }
-  if (!payloads.AtEnd()) {
+  const auto version = LoadFixed<uint16_t>(bytes.data() + 4);
+  if (version != kEnvelopeVersion) {
     return absl::InvalidArgumentError(
-        "the envelope is followed by extra bytes");
+        absl::StrCat("envelope has version ", version,
+                     ", but this program reads version ", kEnvelopeVersion));
+  }
+  const size_t count = LoadFixed<uint16_t>(bytes.data() + 6);
+  const size_t header_bytes = LoadFixed<uint32_t>(bytes.data() + 8);
+  if (header_bytes > bytes.size() - kEnvelopePrefixBytes ||
+      count > header_bytes / kMessageHeaderBytes) {
+    return absl::InvalidArgumentError("message headers are cut short");
+  }
+  HeaderReader reader(bytes, header_bytes);
+  std::vector<GroupMessage> messages(count);
+  for (GroupMessage& message : messages) {
+    message.message.from = link.from;
+    message.message.to = link.to;
+    reader.Take(&message);
+    if (!reader.status().ok()) return reader.status();
+  }
+  if (!reader.AtEnd()) {
+    return absl::InvalidArgumentError("extra bytes follow the last message");
   }
   return messages;
 }

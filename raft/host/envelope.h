@@ -27,18 +27,21 @@ struct EnvelopeLink {
   NodeId to;
 };
 
-// An upper bound of the bytes that `message` takes in an envelope.
-size_t EnvelopeBytesBound(const GroupMessage& message);
+// The bytes of an envelope without messages.
+inline constexpr size_t kEnvelopePrefixBytes = 12;
+// The bytes that `message` adds to an envelope, its payloads included.
+size_t EnvelopeBytes(const GroupMessage& message);
 
 // Encodes `messages` as pieces for Transport::Send, without copying payloads.
-// Requires: the sum of EnvelopeBytesBound is at most env::kMessageBytesMax -
-// 16.
+// Leaves out fields that the type of a message does not have.
+// Requires: kEnvelopePrefixBytes and the EnvelopeBytes of all messages are at
+// most env::kMessageBytesMax.
 std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages);
 
 // Decodes what EncodeEnvelope returned. Payloads are slices of `bytes`.
-// kDataLoss if the checksum is wrong; kInvalidArgument if the bytes are
-// malformed in spite of a correct checksum.
+// A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument, and
+// so is a version, message type or flag that this program does not know.
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     const EnvelopeLink& link, const Buffer& bytes);
 

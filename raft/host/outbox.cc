@@ -2,7 +2,9 @@
 
 namespace quorate::raft {
 namespace {
-constexpr size_t kEnvelopeBytesMax = env::kMessageBytesMax - 16;
+// The bytes of all messages in one envelope.
+constexpr size_t kMessagesBytesMax =
+    env::kMessageBytesMax - kEnvelopePrefixBytes;
 }  // namespace
 
 env::Lane Outbox::LaneOf(const Message& message) {
@@ -16,8 +18,8 @@ void Outbox::Add(GroupMessage message) {
   if (stopped_) return;
   const Destination destination{message.message.to, LaneOf(message.message)};
   Queue& queue = queues_[destination];
-  const size_t bytes = EnvelopeBytesBound(message);
-  if (queue.bytes + bytes > kEnvelopeBytesMax) Send(destination, &queue);
+  const size_t bytes = EnvelopeBytes(message);
+  if (queue.bytes + bytes > kMessagesBytesMax) Send(destination, &queue);
   queue.bytes += bytes;
   queue.messages.push_back(std::move(message));
   if (env_.buggify.Fire("raft.host.envelope_of_one_message")) {

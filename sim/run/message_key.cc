@@ -3,74 +3,33 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "env/little_endian.h"
 #include "env/random.h"
 
 namespace quorate::sim {
 namespace {
 
-constexpr size_t kHeaderBytes = 8;  // Checksum and size.
-// Fields of GroupMessage and Position (raft/host/envelope.proto).
-constexpr uint64_t kMessages = 1;
-constexpr uint64_t kGroup = 1;
-constexpr uint64_t kType = 3;
-constexpr uint64_t kTerm = 4;
-constexpr uint64_t kLast = 6;
-constexpr uint64_t kOffset = 14;
-constexpr uint64_t kPositionIndex = 2;
-
-// Fields of a protobuf message, one after another.
-class Fields {
- public:
-  explicit Fields(std::string_view bytes) : rest_(bytes) {}
-
-  // Reads the next field. False at the end and at malformed bytes.
-  bool Next() {
-    uint64_t tag = 0;
-    if (!Varint(&tag)) return false;
-    number = tag >> 3;
-    value = 0;
-    bytes = {};
-    switch (tag & 7) {
-      case 0:
-        return Varint(&value);
-      case 1:
-        return Skip(8);
-      case 2:
-        return Varint(&value) && Skip(value);
-      case 5:
-        return Skip(4);
-      default:
-        return false;
-    }
-  }
-
-  uint64_t number = 0;
-  uint64_t value = 0;      // A varint.
-  std::string_view bytes;  // The contents of any other field.
-
- private:
-  bool Varint(uint64_t* value) {
-    *value = 0;
-    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      *value |= uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  }
-  bool Skip(uint64_t count) {
-    if (count > rest_.size()) return false;
-    bytes = rest_.substr(0, count);
-    rest_.remove_prefix(count);
-    return true;
-  }
-
-  std::string_view rest_;
+constexpr uint16_t kVersion = 2;
+constexpr size_t kEntryHeaderBytes = 38;
+constexpr uint8_t kReject = 1;
+// Values of the type of a message.
+enum : uint8_t {
+  kPreVote = 1,
+  kPreVoteReply,
+  kVote,
+  kVoteReply,
+  kAppend,
+  kAppendReply,
+  kHeartbeat,
+  kHeartbeatReply,
+  kSnapshotChunk,
+  kSnapshotReply,
+  kReadIndex,
+  kReadIndexReply,
+  kTimeoutNow,
 };
 
-// Values of the type of a message.
-std::string_view TypeText(uint64_t type) {
+std::string_view TypeText(uint8_t type) {
   static constexpr std::string_view kTexts[] = {
       "message",          "pre-vote",       "pre-vote reply", "vote",
       "vote reply",       "append",         "append reply",   "heartbeat",
@@ -81,40 +40,102 @@ std::string_view TypeText(uint64_t type) {
 
 // The fields that name one message.
 struct MessageName {
-  uint64_t group = 0;
-  uint64_t type = 0;
+  uint32_t group = 0;
+  uint8_t type = 0;
   uint64_t term = 0;
   uint64_t index = 0;
   uint64_t offset = 0;
 };
 
-MessageName NameOf(std::string_view bytes) {
-  MessageName name;
-  Fields message(bytes);
-  while (message.Next()) {
-    if (message.number == kGroup) name.group = message.value;
-    if (message.number == kType) name.type = message.value;
-    if (message.number == kTerm) name.term = message.value;
-    if (message.number == kOffset) name.offset = message.value;
-    if (message.number != kLast) continue;
-    Fields position(message.bytes);
-    while (position.Next()) {
-      if (position.number == kPositionIndex) name.index = position.value;
+// The headers of the messages in an envelope, one after another.
+class Headers {
+ public:
+  explicit Headers(std::string_view envelope) : rest_(envelope) {
+    rest_.Take<uint32_t>();  // Checksum.
+    if (rest_.Take<uint16_t>() != kVersion) rest_.Fail();
+    left_ = rest_.Take<uint16_t>();
+    rest_ = FixedReader(rest_.TakeBytes(rest_.Take<uint32_t>()));
+  }
+
+  // Reads the next header. False at the end and at malformed bytes.
+  bool Next(MessageName* name) {
+    if (left_ == 0) return false;
+    --left_;
+    *name = {};
+    name->type = rest_.Take<uint8_t>();
+    const bool reject = rest_.Take<uint8_t>() == kReject;
+    name->group = rest_.Take<uint32_t>();
+    rest_.Take<uint64_t>();  // Incarnation.
+    name->term = rest_.Take<uint64_t>();
+    TakeFields(reject, name);
+    return rest_.ok();
+  }
+
+ private:
+  void TakeFields(bool reject, MessageName* name) {
+    switch (name->type) {
+      case kPreVote:
+      case kVote:
+        name->index = TakePosition();
+        break;
+      case kAppend:
+        name->index = TakePosition();
+        rest_.TakeBytes(16);  // Commit index and its log time.
+        rest_.TakeBytes(kEntryHeaderBytes * rest_.Take<uint32_t>());
+        break;
+      case kAppendReply:
+        name->index = reject ? TakePosition() : rest_.Take<uint64_t>();
+        if (reject) TakePosition();  // Hint.
+        break;
+      case kHeartbeat:
+        rest_.TakeBytes(24);
+        break;
+      case kHeartbeatReply:
+      case kReadIndex:
+        rest_.TakeBytes(8);
+        break;
+      case kSnapshotChunk:
+        rest_.TakeBytes(36);  // From the position to the checksum.
+        rest_.TakeBytes(rest_.Take<uint32_t>());
+        name->offset = rest_.Take<uint64_t>();
+        rest_.Take<uint32_t>();  // Size of the chunk.
+        break;
+      case kSnapshotReply:
+        TakePosition();
+        name->offset = rest_.Take<uint64_t>();
+        break;
+      case kReadIndexReply:
+        rest_.Take<uint64_t>();  // Number of the read.
+        if (reject) break;
+        name->index = rest_.Take<uint64_t>();
+        rest_.Take<uint64_t>();  // Commit index.
+        break;
+      case kPreVoteReply:
+      case kVoteReply:
+      case kTimeoutNow:
+        break;
+      default:
+        rest_.Fail();
     }
   }
-  return name;
-}
+  // Takes a term and an index; returns the index.
+  uint64_t TakePosition() {
+    rest_.Take<uint64_t>();
+    return rest_.Take<uint64_t>();
+  }
+
+  FixedReader rest_;
+  size_t left_ = 0;
+};
 
 }  // namespace
 
 uint64_t EnvelopeKey(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes) return 0;
-  Fields envelope(bytes.substr(kHeaderBytes));
-  if (!envelope.Next() || envelope.number != kMessages) return 0;
-  const MessageName name = NameOf(envelope.bytes);
+  MessageName name;
+  if (!Headers(bytes).Next(&name)) return 0;
   uint64_t key = 0;
-  for (const uint64_t part :
-       {name.group, name.type, name.term, name.index, name.offset}) {
+  for (const uint64_t part : {uint64_t{name.group}, uint64_t{name.type},
+                              name.term, name.index, name.offset}) {
     key = Mix64(key ^ part) + 1;
   }
   return key;
@@ -122,11 +143,8 @@ uint64_t EnvelopeKey(std::string_view bytes) {
 
 std::string EnvelopeText(std::string_view bytes) {
   std::string text;
-  if (bytes.size() < kHeaderBytes) return text;
-  Fields envelope(bytes.substr(kHeaderBytes));
-  while (envelope.Next()) {
-    if (envelope.number != kMessages) continue;
-    const MessageName name = NameOf(envelope.bytes);
+  Headers headers(bytes);
+  for (MessageName name; headers.Next(&name);) {
     absl::StrAppend(&text, text.empty() ? "" : "; ",
                     std::string(TypeText(name.type)), " of group ", name.group,
                     ", term ", name.term);

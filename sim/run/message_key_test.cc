@@ -45,6 +45,8 @@ TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
   EXPECT_NE(KeyOf({other}), key);
   other = Append();
   other.message.type = raft::MessageType::kSnapshotChunk;
+  other.message.snapshot.configuration.voters = {
+      {NodeId(1), StoreIncarnation(2)}};
   const uint64_t first = KeyOf({other});
   other.message.offset = 4096;
   EXPECT_NE(KeyOf({other}), first);
@@ -93,6 +95,39 @@ TEST(EnvelopeText, EachMessage_IsNamed) {
             "append of group 7, term 300, index 1000000; heartbeat of group 8, "
             "term 4");
   EXPECT_EQ(EnvelopeText("no"), "");
+}
+
+// A timeout now behind `one` is found only if the whole of `one` is skipped.
+std::string TextOfBoth(const raft::GroupMessage& one) {
+  raft::GroupMessage last;
+  last.group.group = GroupId(8);
+  last.message.type = raft::MessageType::kTimeoutNow;
+  std::string bytes;
+  for (const Buffer& piece : raft::EncodeEnvelope(kLink, {one, last})) {
+    bytes += std::string(piece.view());
+  }
+  return EnvelopeText(bytes);
+}
+
+TEST(EnvelopeText, EachType_IsSkippedWhole) {
+  const std::string last = "; timeout now of group 8, term 0";
+  for (int type = 1; type <= 13; ++type) {
+    raft::GroupMessage one;
+    one.message.type = static_cast<raft::MessageType>(type);
+    one.message.entries.resize(2);
+    one.message.entries[0].payload = Buffer::Copy("payload");
+    one.message.snapshot.configuration.voters = {
+        {NodeId(1), StoreIncarnation(2)}};
+    one.message.chunk = Buffer::Copy("chunk");
+    EXPECT_TRUE(TextOfBoth(one).ends_with(last)) << TextOfBoth(one);
+  }
+  raft::GroupMessage one;
+  one.message.reject = true;
+  one.message.type = raft::MessageType::kAppendReply;
+  one.message.previous.index = raft::Index(6);
+  EXPECT_EQ(TextOfBoth(one), "append reply of group 0, term 0, index 6" + last);
+  one.message.type = raft::MessageType::kReadIndexReply;
+  EXPECT_EQ(TextOfBoth(one), "read index reply of group 0, term 0" + last);
 }
 
 }  // namespace

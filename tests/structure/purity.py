@@ -25,8 +25,6 @@ _MUTABLE = re.compile(r'^\.(?:bss|tbss|tdata|data(?!\.rel\.ro))')
 # The compiler's own constants, which the linker fills in, and the object that absl/status/status.h adds by including <iostream>. Using
 # one of those streams would show as a symbol of its own.
 _HARMLESS_STATE = re.compile(r'DW\.ref\..*|std::__ioinit')
-# Protobuf's generated code registers its descriptors, which our code never reads.
-_GENERATED = ('.pb.o', '.pb.pic.o')
 # Debian's name of an inline namespace, and an ABI tag: neither matters here.
 _NOISE = re.compile(r'\bdebian\d+::|\[abi:cxx11\]')
 _SANITIZER = re.compile(r'^__(?:asan|tsan|ubsan|msan|gcov)_')
@@ -94,7 +92,7 @@ def check(objects, symbols, allowlist, static_state=None):
                 if symbol.name in own or _SANITIZER.match(symbol.name) or allowlist.allows(label, symbol.name):
                     continue
                 yield f'{label} needs `{symbol.name}`, which no pure library defines and allowed_symbols.txt does not list'
-            elif sanitized or path.endswith(_GENERATED) or _HARMLESS_STATE.fullmatch(symbol.name) or \
+            elif sanitized or _HARMLESS_STATE.fullmatch(symbol.name) or \
                     any(fnmatch.fnmatchcase(symbol.name, pattern) for pattern in static_state.get(label, {})):
                 continue
             elif _MUTABLE.match(symbol.section):

@@ -7,6 +7,7 @@
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
+#include "raft/host/envelope.h"
 
 namespace quorate::raft {
 namespace {
@@ -148,8 +149,26 @@ void CoreCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
 }
 
 void CoreCluster::Enqueue(const Message& message) {
+  CheckEncoding(message);
   const Link key = {message.from, message.to};
   if (cut_.count(key) == 0) links_[key].push_back(message);
+}
+
+// A message has no field that its type does not have (raft/core/types.h), so it
+// comes back equal from an envelope.
+void CoreCluster::CheckEncoding(const Message& message) {
+  const EnvelopeLink link{ClusterId(1), message.from, message.to};
+  std::string bytes;
+  for (const Buffer& piece : EncodeEnvelope(link, {{{}, message}})) {
+    bytes += piece.view();
+  }
+  const auto decoded = DecodeEnvelope(link, Buffer::Copy(bytes));
+  if (!decoded.ok() || decoded->size() != 1 ||
+      !(decoded->front().message == message)) {
+    Report(absl::StrCat(
+        "message of type ", static_cast<int>(message.type),
+        " differs after its encoding: ", decoded.status().ToString()));
+  }
 }
 
 void CoreCluster::Propose(uint32_t id, const std::string& payload) {

@@ -125,6 +125,7 @@ class CoreCluster {
   void Apply(uint32_t id, const Entry& entry);
   void AnswerRead(uint32_t id, const ReadReady& ready);
   void Enqueue(const Message& message);
+  void CheckEncoding(const Message& message);
   void MakeDurable(Node& node, const Write& write);
   void Install(uint32_t id, const SnapshotDescriptor& snapshot);
   void TraceEvent(uint32_t id, const Event& event);
