@@ -40,8 +40,8 @@ std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
                                    const std::vector<GroupMessage>& messages);
 
 // Decodes what EncodeEnvelope returned. Payloads are slices of `bytes`.
-// A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument, and
-// so is a version, message type or flag that this program does not know.
+// A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument,
+// and so is a version, message type or flag that this program does not know.
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
     const EnvelopeLink& link, const Buffer& bytes);
 
