@@ -15,6 +15,18 @@ namespace {
 constexpr int64_t kBetweenVisitsMaxMs = 2'000;
 constexpr Duration kVisitMax = Seconds(5);
 constexpr uint64_t kRequestsMax = 12;
+constexpr uint64_t kPauseMaxMs = 100;
+// Above limits.key_bytes and limits.http_header_bytes.
+constexpr size_t kLongKeyBytes = 17'000;
+// More than half of limits.value_bytes and of one log entry.
+constexpr size_t kLargeValueBytes = 300'000;
+
+// Takes the mark off the request if it is there.
+bool TakeMark(char mark, std::string_view* request) {
+  if (!request->starts_with(mark)) return false;
+  request->remove_prefix(1);
+  return true;
+}
 
 }  // namespace
 
@@ -35,6 +47,7 @@ void SurfaceClient::Stop() {
 void SurfaceClient::Leave() {
   connecting_.Cancel();
   timer_.Cancel();
+  rest_.Cancel();
   connection_.reset();
   awaited_.clear();
   if (stopped_) return;
@@ -67,12 +80,28 @@ std::string SurfaceClient::Fill(std::string_view text, uint64_t which) {
   const std::string key = absl::StrCat(std::string(kSurfaceKeyPrefix), ":{",
                                        std::string(kSurfaceKeyPrefix),
                                        Draw("surface.key", 4, which), "}");
-  return absl::StrReplaceAll(
-      std::string(text),
-      {{"%k", key},
-       {"%n", absl::StrCat(key, ":number")},
-       {"%f", absl::StrCat(key, ":decimal")},
-       {"%v", std::string(Draw("surface.value", 40, which) + 1, 'v')}});
+  std::vector<std::pair<std::string, std::string>> words = {
+      {"%k", key},
+      {"%n", absl::StrCat(key, ":number")},
+      {"%f", absl::StrCat(key, ":decimal")},
+      {"%i", node_identity_},
+      {"%v", std::string(Draw("surface.value", 40, which) + 1, 'v')}};
+  const auto add = [&](std::string mark, auto make) {
+    if (text.find(mark) != text.npos) words.emplace_back(mark, make());
+  };
+  const auto many = [&key](std::string_view behind) {
+    std::string keys;
+    for (int i = 0; i < kManyKeys; ++i) {
+      absl::StrAppend(&keys, i == 0 ? "" : " ", key, ":", i,
+                      std::string(behind));
+    }
+    return keys;
+  };
+  add("%K", [] { return std::string(kLongKeyBytes, 'k'); });
+  add("%L", [] { return std::string(kLargeValueBytes, 'l'); });
+  add("%m", [&] { return many(""); });
+  add("%p", [&] { return many(" 1"); });
+  return absl::StrReplaceAll(std::string(text), words);
 }
 
 void SurfaceClient::AskResp() {
@@ -84,17 +113,20 @@ void SurfaceClient::AskResp() {
     const std::vector<std::string> lines = absl::StrSplit(script, '\n');
     for (const std::string& line : lines) {
       std::string_view request = line;
-      const bool error = request.starts_with(kErrorMark);
-      if (error) request.remove_prefix(1);
-      const bool is_inline = request.starts_with(kInlineMark);
-      if (is_inline) request.remove_prefix(1);
-      bytes += is_inline
-                   ? absl::StrCat(std::string(request), "\r\n")
-                   : EncodeCommand(absl::StrSplit(std::string(request), ' '));
+      const bool silent = TakeMark(kSilentMark, &request);
+      const bool error = TakeMark(kErrorMark, &request);
+      if (TakeMark(kRawMark, &request)) {
+        bytes += absl::StrReplaceAll(std::string(request), {{"|", "\r\n"}});
+      } else if (TakeMark(kInlineMark, &request)) {
+        bytes += absl::StrCat(std::string(request), "\r\n");
+      } else {
+        bytes += EncodeCommand(absl::StrSplit(std::string(request), ' '));
+      }
+      if (silent) continue;
       awaited_.push_back({.request = std::string(request), .error = error});
     }
   }
-  connection_->Write(Buffer::Copy(bytes));
+  Send(bytes);
 }
 
 void SurfaceClient::AskHttp() {
@@ -104,10 +136,27 @@ void SurfaceClient::AskHttp() {
     const HttpScript& script =
         kHttpScripts[Draw("surface.call", std::size(kHttpScripts), i)];
     const std::string head = Fill(script.head, i);
-    bytes += absl::StrCat(head, "\r\nHost: q\r\n\r\n", Fill(script.body, i));
+    const bool has_host = head.find("\r\nHost:") != head.npos;
+    bytes += absl::StrCat(head, has_host ? "" : "\r\nHost: q", "\r\n\r\n",
+                          Fill(script.body, i));
     awaited_.push_back({.request = head, .status = script.status});
   }
-  connection_->Write(Buffer::Copy(bytes));
+  Send(bytes);
+}
+
+void SurfaceClient::Send(const std::string& bytes) {
+  if (Draw("surface.pauses", 3) != 0) {
+    connection_->Write(Buffer::Copy(bytes));
+    return;
+  }
+  const size_t first = Draw("surface.first_bytes", bytes.size() + 1);
+  connection_->Write(Buffer::Copy(bytes.substr(0, first)));
+  const auto pause =
+      static_cast<int64_t>(Draw("surface.pause_ms", kPauseMaxMs));
+  rest_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(pause),
+                       [this, rest = bytes.substr(first)] {
+                         connection_->Write(Buffer::Copy(rest));
+                       });
 }
 
 void SurfaceClient::OnBytes(std::string_view bytes) {
@@ -144,6 +193,9 @@ bool SurfaceClient::TakeReply(const ClientReply& reply) {
     Fail(absl::StrCat("no error but ", reply.ToString()));
     return false;
   }
+  if (awaited_.front().request == "CLUSTER MYID" && !reply.is_error()) {
+    node_identity_ = reply.text;
+  }
   return Took();
 }
 
@@ -169,9 +221,9 @@ bool SurfaceClient::Took() {
 }
 
 void SurfaceClient::Fail(std::string_view what) {
-  violate_(
-      absl::StrCat("surface client: ", std::string(what), " for ",
-                   awaited_.empty() ? "nothing" : awaited_.front().request));
+  violate_(absl::StrCat(
+      "surface client: ", std::string(what), " for ",
+      awaited_.empty() ? "nothing" : awaited_.front().request.substr(0, 100)));
   Leave();
 }
 

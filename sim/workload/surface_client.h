@@ -3,8 +3,9 @@
 //
 // A visit pipelines some requests of a list that has every command, page and
 // kind of mistake. Each request must have one reply that is well formed, and a
-// mistake must have an error. The list is in surface_requests.h. Only this
-// client uses keys with kSurfaceKeyPrefix.
+// mistake must have an error. The list is in surface_requests.h. Some visits
+// send their bytes in two pieces. Only this client uses keys with
+// kSurfaceKeyPrefix.
 #ifndef QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
 
@@ -53,6 +54,8 @@ class SurfaceClient final : env::Connection::Observer {
   void AskHttp();
   // The request with its key, number and value in place.
   std::string Fill(std::string_view text, uint64_t which);
+  // Sends all bytes, or one part of them now and the rest later.
+  void Send(const std::string& bytes);
   // Takes a reply to the oldest request. False: the visit is over.
   bool TakeReply(const ClientReply& reply);
   bool TakeAnswer(const HttpAnswer& answer);
@@ -72,11 +75,13 @@ class SurfaceClient final : env::Connection::Observer {
   uint64_t visits_ = 0;
   uint64_t answered_ = 0;
   bool speaks_http_ = false;
+  std::string node_identity_ = "none";  // The last that a node replied.
   std::deque<Awaited> awaited_;
   ReplyParser replies_;
   HttpAnswerParser answers_;
   env::Pending connecting_;
   env::Pending timer_;
+  env::Pending rest_;  // The bytes that are sent later.
   std::unique_ptr<env::Connection> connection_;
 };
 

@@ -1,7 +1,12 @@
 // sim/workload/surface_requests.h: the requests of SurfaceClient.
 //
-// In a text %k stands for a key, %n for the key of a number, and %f for that of
-// a decimal. They share a slot. %v stands for a value.
+// In a text these stand for drawn words:
+// - %k for a key, %n for the key of a number, and %f for that of a decimal
+// - %m for many keys, and %p for the same keys with a value behind each
+// - %K for a key above every limit
+// - %v for a value, %L for a large value; two of these are above every limit
+// - %i for the identity of a node, as CLUSTER MYID replied before
+// All keys of a text share a slot, except those of %K.
 #ifndef QUORATE_SIM_WORKLOAD_SURFACE_REQUESTS_H_
 #define QUORATE_SIM_WORKLOAD_SURFACE_REQUESTS_H_
 
@@ -13,6 +18,13 @@ namespace quorate::sim {
 inline constexpr char kErrorMark = '!';
 // Before a request that is sent as a line, not as an array.
 inline constexpr char kInlineMark = '~';
+// Before bytes that are sent as they are. '|' stands for the end of a line.
+inline constexpr char kRawMark = '=';
+// Before a request without a reply.
+inline constexpr char kSilentMark = '-';
+
+// The keys of %m.
+inline constexpr int kManyKeys = 100;
 
 // Each element is one request, or several lines that belong together.
 inline constexpr std::string_view kRespScripts[] = {
@@ -26,6 +38,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "!SET %k %v EX 0",
     "!SET %k %v NX XX",
     "!SET %k %v SOON",
+    "!SET %k %L%L",
+    "!SET %K %v",
     "SETNX %k %v",
     "SETEX %k 100 %v",
     "!SETEX %k 0 %v",
@@ -35,6 +49,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "GETEX %k EX 100",
     "GETEX %k PERSIST",
     "!GETEX %k EX -1",
+    "!GETEX %k SOON",
     "GET %k",
     "!GET",
     "MGET %k %n %f",
@@ -42,11 +57,18 @@ inline constexpr std::string_view kRespScripts[] = {
     "MSET %k 1 %n 2",
     "MSETNX %k 1 %n 2",
     "!MSET %k",
+    "!MSET %k 1 %n",
+    "!MSET %k %L %n %L",
+    "MSET %p\nDEL %m",
     "APPEND %k %v",
+    "APPEND %k ",
+    "SET %k %v\nAPPEND %k ",
+    "SETRANGE %k 458751 x\nAPPEND %k xx\nDEL %k",
     "STRLEN %k",
     "GETRANGE %k 0 -2",
     "GETRANGE %k -3 -1",
     "GETRANGE %k 5 2",
+    "!GETRANGE %k x 2",
     "SUBSTR %k 1 3",
     "SETRANGE %k 3 %v",
     "SETRANGE %k 0 ",
@@ -65,8 +87,12 @@ inline constexpr std::string_view kRespScripts[] = {
     "INCRBYFLOAT %f -1.5e3",
     "INCRBYFLOAT %f 3.0e5\nINCRBYFLOAT %f 0.00000000000000001",
     "INCRBYFLOAT %f 1.25e-20",
+    "SET %f 0\nINCRBYFLOAT %f 0.999999999999999999",
+    "SET %f 0\nINCRBYFLOAT %f 6e-18",
+    "SET %f 9e4932\nINCRBYFLOAT %f 9e4932\nDEL %f",
     "SET %f x\nINCRBYFLOAT %f 1",
     "!INCRBYFLOAT %f x",
+    "!INCRBYFLOAT %f 1e",
     "!INCRBYFLOAT %f inf",
     "DEL %k",
     "DEL %k %n %f",
@@ -92,6 +118,9 @@ inline constexpr std::string_view kRespScripts[] = {
     "EXPIRE %k 50 XX",
     "!EXPIRE %k x",
     "!EXPIRE %k 5 NX XX",
+    "!EXPIRE %k 5 GT LT",
+    "!EXPIRE %k 9223372036854775807",
+    "!PEXPIRE %k 9223372036854775807",
     "!EXPIRE %k 5 SOON",
     "PEXPIRE %k 100000",
     "EXPIREAT %k 99999999999",
@@ -112,6 +141,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "!SCAN 0 COUNT 0",
     "!SCAN 0 COUNT x",
     "!SCAN 0 LIKE x",
+    "!SCAN 9223372036854775807",
     "DBSIZE",
     "RANDOMKEY",
     // ---- Transactions.
@@ -119,6 +149,12 @@ inline constexpr std::string_view kRespScripts[] = {
     "MULTI\nPING\nTIME\nDBSIZE\nGET %k\nEXEC",
     "MULTI\nGET %k\nDISCARD",
     "MULTI\nEXEC",
+    "MULTI\nPING\nTIME\nEXEC",
+    "MULTI\nPING\nSET %k %v\nEXEC",
+    "MULTI\nSET %k %v EX 0\nGET %k\nEXEC",
+    "MULTI\nMSET %k 1 %n 2\nDEL %k %n\nMGET %k %n\nEXEC",
+    "MULTI\nSET %k %L\n!SET %k %L\n!EXEC",
+    "MULTI\n!EXEC x",
     "MULTI\nSET %k %v\nGET other\nEXEC",
     "MULTI\n!MULTI\nDISCARD",
     "MULTI\n!WATCH %k\nDISCARD",
@@ -129,6 +165,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "WATCH %k\nMULTI\nSET %k %v\nEXEC",
     "WATCH %k %n\nSET %k %v\nMULTI\nGET %k\nEXEC",
     "WATCH %k\nUNWATCH",
+    "!WATCH %k other",
+    "!WATCH %K",
     "UNWATCH",
     // ---- The connection.
     "PING",
@@ -144,6 +182,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "!HELLO x",
     "!HELLO 2 AUTH a b",
     "!HELLO 2 LOUD",
+    "HELLO 2 AUTH default x",
+    "!~HELLO 2 SETNAME \"a b\"",
     "!AUTH x",
     "!AUTH a b",
     "!AUTH a b c",
@@ -168,15 +208,21 @@ inline constexpr std::string_view kRespScripts[] = {
     "CLIENT LIST ID 1 2",
     "!CLIENT LIST ID x",
     "!CLIENT LIST ALL",
+    "!CLIENT LIST TYPE x",
     "CLIENT NO-EVICT ON",
     "!CLIENT NO-EVICT x",
     "CLIENT NO-TOUCH OFF",
     "CLIENT REPLY ON",
+    "-CLIENT REPLY SKIP\n-GET %k\nPING",
+    "-CLIENT REPLY OFF\n-GET %k\nCLIENT REPLY ON",
     "!CLIENT REPLY x",
     "CLIENT KILL ID 999999999",
     "CLIENT KILL ADDR 1.2.3.4:5",
     "CLIENT KILL LADDR 1.2.3.4:5 SKIPME no",
     "CLIENT KILL TYPE pubsub",
+    "CLIENT KILL TYPE normal",
+    "CLIENT KILL TYPE normal SKIPME no",
+    "!CLIENT KILL TYPE x",
     "CLIENT KILL USER default ID 999999999",
     "!CLIENT KILL USER x",
     "!CLIENT KILL 1.2.3.4:5",
@@ -208,6 +254,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "CLIENT UNBLOCK 999999999 ERROR",
     "!CLIENT UNBLOCK x",
     "!CLIENT UNBLOCK 5 SOFTLY",
+    "!CLIENT UNBLOCK 5 ERROR x",
     "CLIENT HELP",
     "!CLIENT LOUD",
     // ---- The server.
@@ -222,6 +269,10 @@ inline constexpr std::string_view kRespScripts[] = {
     "!COMMAND GETKEYS ping a",
     "!COMMAND GETKEYS nosuch a",
     "!COMMAND GETKEYS get a b",
+    "!COMMAND GETKEYS client list",
+    "COMMAND GETKEYS quorate.do t 1 1 set a b",
+    "COMMAND GETKEYSANDFLAGS quorate.do t 1 1 get a",
+    "!COMMAND GETKEYS quorate.do t 1 1 ping",
     "COMMAND LIST",
     "COMMAND LIST FILTERBY PATTERN g*",
     "COMMAND LIST FILTERBY ACLCAT read",
@@ -239,6 +290,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "!CONFIG SET slowlog-max-len 5",
     "!CONFIG SET slowlog-max-len 128 slowlog-max-len 128",
     "!CONFIG SET slowlog-max-len 128 dir",
+    "!CONFIG SET proto-max-bulk-len 99999999999999999gb",
+    "CONFIG RESETSTAT",
     "!CONFIG REWRITE",
     "CONFIG HELP",
     "TIME",
@@ -246,6 +299,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "WAIT 1 100",
     "!WAIT x 1",
     "!WAIT 1 -1",
+    "!WAIT 1 x",
     "LASTSAVE",
     "!NOSUCH a b",
     "!SUBSCRIBE a",
@@ -255,12 +309,15 @@ inline constexpr std::string_view kRespScripts[] = {
     "CLUSTER NODES",
     "CLUSTER INFO",
     "CLUSTER MYID",
+    "CLUSTER REPLICAS %i",
     "CLUSTER MYSHARDID",
     "CLUSTER KEYSLOT %k",
     "CLUSTER COUNTKEYSINSLOT 5",
     "CLUSTER GETKEYSINSLOT 5 10",
     "!CLUSTER COUNTKEYSINSLOT 99999",
     "!CLUSTER GETKEYSINSLOT 5 x",
+    "!CLUSTER COUNTKEYSINSLOT x",
+    "!CLUSTER GETKEYSINSLOT 99999 1",
     "!CLUSTER REPLICAS nosuch",
     "!CLUSTER SLAVES nosuch",
     "CLUSTER LINKS",
@@ -269,6 +326,11 @@ inline constexpr std::string_view kRespScripts[] = {
     // ---- Sessions.
     "QUORATE.SESSION",
     "!QUORATE.DO x 1 1 SET %k %v",
+    "!QUORATE.DO 0000000000000abc-x 1 1 SET %k %v",
+    "!QUORATE.CHANNEL x 1 1",
+    "!QUORATE.CHANNEL 1 x 1",
+    "!QUORATE.APPLY 1 1 x 1 x",
+    "!QUORATE.STATUS 0 0 x",
     "!QUORATE.DO 0000000000000abc-1 0 1 SET %k %v",
     "!QUORATE.DO 0000000000000abc-1 1 1 SET %k %v",
     "!QUORATE.DO 0000000000000abc-1 1 1 PING x",
@@ -278,6 +340,13 @@ inline constexpr std::string_view kRespScripts[] = {
     "~SET %k \"quoted \\x41 \\n\\t\\\" value\"",
     "~SET %k 'single \\' quotes'",
     "~GET   %k",
+    "~SET %k \"\\r\\b\\a\"",
+    // ---- The end of the connection.
+    "QUIT",
+    "!~SET %k \"open",
+    "!=*1|+PING|",
+    "!=*2|$3|GET|$-1|",
+    "!=*x|",
 };
 
 // A request line and headers, without Host; the bytes behind the empty line;
@@ -330,6 +399,47 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "POST /get HTTP/1.1\r\nContent-Length: 0", .status = 405},
     {.head = "GET /set?key=%k&value=%v HTTP/1.1"},
     {.head = "GET /set?key=%k HTTP/1.1"},
+    // ---- Connections, and forms of requests.
+    {.head = "GET /livez HTTP/1.1\r\nConnection: close", .status = 200},
+    {.head = "GET /livez HTTP/1.0\r\nConnection: keep-alive", .status = 200},
+    {.head = "\r\nGET /livez HTTP/1.1", .status = 200},
+    {.head = "GET /livez HTTP/2.0", .status = 505},
+    {.head = "GET /livez HTTQ/1.1", .status = 400},
+    {.head = "GET livez HTTP/1.1", .status = 400},
+    {.head = "GET /%K HTTP/1.1", .status = 431},
+    {.head = "GET / HTTP/1.1\r\nX: a\nY: b", .status = 400},
+    {.head = "GET / HTTP/1.1\r\n folded", .status = 400},
+    {.head = "GET / HTTP/1.1\r\nHost: a b", .status = 400},
+    {.head = "GET / HTTP/1.1\r\nHost: a\r\nHost: b", .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nTransfer-Encoding: chunked",
+     .body = "3\r\nfour\r\n0\r\n\r\n",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "Content-Length: 3",
+     .body = "one",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.0\r\nTransfer-Encoding: chunked",
+     .body = "0\r\n\r\n",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nTransfer-Encoding: gzip, chunked",
+     .status = 501},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nTransfer-Encoding: gzip",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k?cas=1.1.1 HTTP/1.1\r\nContent-Length: 3",
+     .body = "new"},
+    {.head = "PUT /v1/kv/%k?cas=1.x.1 HTTP/1.1\r\nContent-Length: 3",
+     .body = "new",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "Idempotency-Key: visitor",
+     .body = "one"},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "Idempotency-Key: visitor",
+     .body = "two"},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "Idempotency-Key: ",
+     .body = "one",
+     .status = 400},
 };
 
 }  // namespace quorate::sim
