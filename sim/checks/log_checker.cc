@@ -156,6 +156,7 @@ void LogChecker::OnCommand(const kv::Version& version,
                            const kv::CommandView& command) {
   // The leader proposes kExpire to remove keys that are due already.
   if (command.op == kv::Op::kExpire) return;
+  if (command.op == kv::Op::kFlush && flushed_) return;
   const std::string_view first_key = FirstKeyOf(command);
   if (first_key.starts_with(kDeepKeyPrefix) ||
       first_key.starts_with(kSurfaceKeyPrefix)) {

@@ -94,6 +94,8 @@ class LogChecker {
   void OnRead(Number op, const std::string& key,
               const lincheck::Operation& read);
 
+  // A client empties the store. No other operation follows.
+  void OnFlush() { flushed_ = true; }
   // A group committed an entry. `payload` (kv/command/command.h) is empty
   // unless the entry has commands.
   void OnCommitted(GroupId group, raft::Index index, const EntryClock& clock,
@@ -123,6 +125,7 @@ class LogChecker {
   Report violate_;
   Describe describe_;
   const Followers followers_;
+  bool flushed_ = false;
   // The strings of arguments and results.
   lincheck::History strings_;
   // Looked up only.

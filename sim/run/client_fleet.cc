@@ -136,8 +136,13 @@ void ClientFleet::StartOthers() {
                                 : cluster_.resp_addresses();
     client.retries_writes = shape.library_sessions;
     client.open_max = kLibraryOpenMax;
-    StartOther("library", [this, client](env::Env& env) {
-      return std::make_shared<LibraryClient>(env, client, &world_.choices(),
+    LibraryClientOptions library{.common = client};
+    if (shape.library_bounds_small) {
+      library.waiting_max = 2;
+      library.outstanding_max = 2;
+    }
+    StartOther("library", [this, library](env::Env& env) {
+      return std::make_shared<LibraryClient>(env, library, &world_.choices(),
                                              &recorder_);
     });
   }
@@ -252,7 +257,8 @@ bool ClientFleet::idle() const {
                      }) &&
          std::all_of(others_.begin(), others_.end(),
                      [](const Other& other) { return other.idle(); }) &&
-         (deep_client_ == nullptr || deep_client_->last_round_done());
+         (deep_client_ == nullptr || deep_client_->last_round_done()) &&
+         (flush_client_ == nullptr || flush_client_->done());
 }
 
 std::string ClientFleet::Describe() const {
@@ -266,6 +272,9 @@ std::string ClientFleet::Describe() const {
   }
   for (const Other& other : others_) open += other.describe();
   if (deep_client_ != nullptr) open += deep_client_->Describe();
+  if (flush_client_ != nullptr && !flush_client_->done()) {
+    open += "flush client: the store is not empty\n";
+  }
   return open;
 }
 
@@ -282,6 +291,19 @@ void ClientFleet::ReadAll(const std::vector<std::string>& keys) {
 
 void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
   members_[0]->program->AddToEach(keys);
+}
+
+void ClientFleet::Flush() {
+  recorder_.log().OnFlush();
+  const MachineId machine =
+      world_.AddMachine({.name = "flush_client", .client = true});
+  world_.Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<FlushClient>(
+        env, cluster_.resp_addresses(),
+        [this](std::string what) { world_.Violate(std::move(what)); });
+    flush_client_ = program.get();
+    return program;
+  });
 }
 
 }  // namespace quorate::sim

@@ -20,6 +20,7 @@
 #include "sim/run/shape.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
+#include "sim/workload/flush_client.h"
 #include "sim/workload/noise_client.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/simple_client.h"
@@ -63,6 +64,8 @@ class ClientFleet {
   // until it succeeds. Call it after Stop().
   void ReadAll(const std::vector<std::string>& keys);
   void AddToEach(const std::vector<std::string>& keys);
+  // One more client empties the store. Call it after Stop(), as the last.
+  void Flush();
   // The operations so far, if the options say so.
   const std::vector<IssuedOperation>& issued() const { return issued_; }
 
@@ -108,6 +111,7 @@ class ClientFleet {
   DeepClient* deep_client_ = nullptr;
   NoiseClient* noise_client_ = nullptr;
   SurfaceClient* surface_client_ = nullptr;
+  FlushClient* flush_client_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.
   std::vector<IssuedOperation> issued_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "kv/slots/slot.h"
@@ -16,6 +17,11 @@ namespace quorate::sim {
 // The reading of a node's monotonic clock when the run begins.
 constexpr ChoiceSite kClockStart("clock.start");
 constexpr ChoiceSite kShadowOfStart("shadow.of_start");
+constexpr ChoiceSite kInvalidFile("operator.invalid_file");
+constexpr ChoiceSite kWhichInvalidFile("operator.which_invalid_file");
+constexpr ChoiceSite kContradictoryFile("operator.contradictory_file");
+constexpr ChoiceSite kWhichContradictoryFile(
+    "operator.which_contradictory_file");
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
 // The program on a server's machine. A crash destroys it.
@@ -50,8 +56,13 @@ class Cluster::Program final : public ReplicaObserver {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
     cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
+    cluster_->TryInvalidFile(node_);
+    if (!reborn_) wrong_ = cluster_->DrawContradictoryFile(node_);
     // The checkers know the store that is gone. Others must ignore the new one.
-    server_ = node::MakeServer(env_, cluster_->ConfigOf(node_),
+    server_ = node::MakeServer(env_,
+                               wrong_ == nullptr
+                                   ? cluster_->ConfigOf(node_)
+                                   : *cluster_->WrongConfigOf(node_, *wrong_),
                                reborn_ ? nullptr : this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
@@ -184,7 +195,25 @@ class Cluster::Program final : public ReplicaObserver {
     }
   }
 
+  // The node must have refused the contradictory file. The operator mends it.
+  void OnWrongFile(const absl::Status& status) {
+    const bool refused =
+        absl::IsFailedPrecondition(status) &&
+        absl::StrContains(status.message(), std::string(wrong_->says));
+    if (refused) {
+      cluster_->Mark(node_, "node.contradictory_file_refused");
+    } else if (status.ok() || !cluster_->MayNotWork(node_)) {
+      cluster_->world_.Violate(absl::StrCat(
+          "configuration: node ", node_.value(),
+          " does not refuse a file with ", std::string(wrong_->says),
+          " but says ", status.ToString()));
+    }
+    cluster_->mended_.insert(node_);
+    cluster_->supervisor_.OnStopped(cluster_->machine(node_), status);
+  }
+
   void OnStarted(const absl::Status& status) {
+    if (wrong_ != nullptr) return OnWrongFile(status);
     if (!status.ok()) {
       cluster_->OnNodeStopped(node_, status);
       return;
@@ -223,6 +252,9 @@ class Cluster::Program final : public ReplicaObserver {
   Cluster* const cluster_;
   const NodeId node_;
   const bool reborn_;  // Its store is not the one that the node had.
+  // The mistake in the file of this start, which contradicts the store. Null:
+  // there is none.
+  const WrongFile* wrong_ = nullptr;
   const std::unique_ptr<raft::StreamTransport> peer_streams_;
   env::Env env_;  // The parts that the server uses.
   std::unique_ptr<node::Server> server_;
@@ -239,7 +271,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       replica_checker_(checker),
       shadows_(&world, &checker),
       supervisor_(&world, options.supervisor_delay),
-      options_(options) {
+      options_(options),
+      files_mended_(!options.wrong_files) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
   const uint32_t nodes = options_.nodes + options_.read_only_nodes;
   for (uint32_t i = 1; i <= nodes; ++i) {
@@ -304,7 +337,7 @@ bool Cluster::IsPinned(NodeId node) const {
   return true;
 }
 
-node::Config Cluster::ConfigOf(NodeId node) const {
+node::Config Cluster::FileOf(NodeId node) const {
   node::Config config = configs_[node.value() - 1];
   config.cluster = ClusterId(0x51);
   config.node = node;
@@ -315,9 +348,61 @@ node::Config Cluster::ConfigOf(NodeId node) const {
   // The server must refuse an empty directory that it has created before: its
   // data are lost.
   config.bootstrap = !created_[node.value() - 1] || BeginsAgain(node);
+  return config;
+}
+
+node::Config Cluster::ConfigOf(NodeId node) const {
+  node::Config config = FileOf(node);
   const absl::Status status = node::CompleteConfig(&config, {});
   CHECK(status.ok()) << status.ToString();
   return config;
+}
+
+std::optional<node::Config> Cluster::WrongConfigOf(
+    NodeId node, const WrongFile& wrong) const {
+  node::Config config = FileOf(node);
+  node::EvenSharding sharding;
+  if (!wrong.edit(&config, &sharding)) return std::nullopt;
+  const absl::Status status = node::CompleteConfig(&config, sharding);
+  CHECK(status.ok()) << status.ToString();
+  return config;
+}
+
+void Cluster::TryInvalidFile(NodeId node) {
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  if (files_mended_ || !world_.choices().Chance(kInvalidFile, start, {1, 4})) {
+    return;
+  }
+  const auto files = InvalidFiles();
+  const WrongFile& wrong =
+      files[world_.choices().Below(kWhichInvalidFile, start, files.size())];
+  node::Config config = FileOf(node);
+  node::EvenSharding sharding;
+  if (!wrong.edit(&config, &sharding)) return;
+  const absl::Status status = node::CompleteConfig(&config, sharding);
+  if (absl::IsInvalidArgument(status) &&
+      absl::StrContains(status.message(), std::string(wrong.says))) {
+    return Mark(node, "node.invalid_file_refused");
+  }
+  world_.Violate(absl::StrCat("configuration: the file of node ", node.value(),
+                              " is not refused with ", std::string(wrong.says),
+                              ": ", status.ToString()));
+}
+
+const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {
+  // The store must exist.
+  if (!created_[node.value() - 1] || MayNotWork(node) || files_mended_ ||
+      mended_.contains(node)) {
+    return nullptr;
+  }
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  if (!world_.choices().Chance(kContradictoryFile, start, {1, 16})) {
+    return nullptr;
+  }
+  const auto files = ContradictoryFiles();
+  const WrongFile& wrong = files[world_.choices().Below(kWhichContradictoryFile,
+                                                        start, files.size())];
+  return WrongConfigOf(node, wrong).has_value() ? &wrong : nullptr;
 }
 
 std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {

@@ -23,6 +23,7 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
 #include "sim/run/shadow_recovery.h"
+#include "sim/run/wrong_file.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -42,6 +43,8 @@ struct ClusterOptions {
   // The operator left `bootstrap` on, so a node that lost its disk begins again
   // with an empty store. Requires: at least two voters in each group.
   bool bootstrap_left_on = false;
+  // Operators make mistakes in the files of nodes (sim/run/wrong_file.h).
+  bool wrong_files = false;
   // A server that stopped acknowledging, or could not start, is killed, and
   // started again after about this time.
   Duration supervisor_delay = Seconds(2);
@@ -70,6 +73,8 @@ class Cluster {
   void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.
   void EndShadows() { shadows_.End(); }
+  // From now on the operators of all nodes make no mistakes in their files.
+  void MendFiles() { files_mended_ = true; }
   // Whether a replica need not work: its disk was damaged or erased, or it
   // returned an error to the running program.
   bool MayNotWork(NodeId node) const {
@@ -172,7 +177,16 @@ class Cluster {
     return erased_ != nullptr && erased_(machine(node));
   }
 
+  // The configuration as the file says it, before CompleteConfig.
+  node::Config FileOf(NodeId node) const;
   node::Config ConfigOf(NodeId node) const;
+  // None if this configuration cannot have the mistake.
+  std::optional<node::Config> WrongConfigOf(NodeId node,
+                                            const WrongFile& wrong) const;
+  // Checks that a file which breaks a rule is refused.
+  void TryInvalidFile(NodeId node);
+  // The mistake that the operator makes before this start. Null: none.
+  const WrongFile* DrawContradictoryFile(NodeId node) const;
   void NoteState(NodeId node, GroupId group, raft::Index index,
                  WallTime log_time) {
     if (state_hook_) state_hook_(node, group, index, log_time);
@@ -201,6 +215,9 @@ class Cluster {
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
   std::map<uint32_t, uint32_t> node_of_machine_;
+  // The nodes that have refused a contradictory file; the next one is right.
+  std::set<NodeId> mended_;
+  bool files_mended_;
   // The last incarnation of each machine that was asked to stop.
   std::map<uint32_t, uint64_t> stopping_;
   std::vector<Leadership> leaderships_;

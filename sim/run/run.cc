@@ -16,6 +16,7 @@
 #include "sim/run/client_fleet.h"
 #include "sim/run/cluster.h"
 #include "sim/run/cluster_checks.h"
+#include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
@@ -80,7 +81,8 @@ class Run::Impl final : public Subject {
              .configure =
                  [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
              .peer_streams = shape_.peer_streams,
-             .bootstrap_left_on = shape_.bootstrap_left_on}),
+             .bootstrap_left_on = shape_.bootstrap_left_on,
+             .wrong_files = options_.faults}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
                   .failures = ClientsFail(options_),
@@ -189,6 +191,7 @@ class Run::Impl final : public Subject {
   std::optional<size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
   ClientFleet clients_;
+  ForeignNode foreign_node_{&world_, cluster_, shape_.peer_streams};
   std::vector<MachineId> healed_;      // The nodes that must work.
   std::vector<FaultFamily> families_;  // Those that are on.
 };
@@ -289,6 +292,7 @@ void Run::Impl::CheckLeaders() {
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
   clients_.Start(&draw_);
+  if (options_.faults) foreign_node_.Start();
   for (const node::NodeConfig& node : cluster_.nodes()) {
     world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
   }
@@ -329,6 +333,8 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 }
 
 void Run::Impl::StopClients() {
+  cluster_.MendFiles();
+  foreign_node_.Stop();
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {
     const auto& all = cluster_.machines();
@@ -374,6 +380,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back(
           {"reading every key after a loss of power of all machines",
            read_all});
+      probes.push_back({"emptying the store", [this] { clients_.Flush(); }});
       break;
   }
   return probes;

@@ -74,6 +74,8 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
   shape.library_sessions =
       Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
+  shape.library_bounds_small =
+      Pick<int>("shape.library_bounds_small", 0, {0, 0, 1}) != 0;
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   // A group of one voter would begin again, too.
@@ -165,6 +167,11 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   }
   config.timeouts.leader_wait = Milliseconds(Pick<int64_t>(
       "knob.timeouts.leader_wait_ms", id, {2000, 2000, 2000, 100, 10000}));
+  config.timeouts.idle = Milliseconds(
+      Pick<int64_t>("knob.timeouts.idle_ms", id, {0, 0, 0, 2'000}));
+  config.timeouts.stall = Milliseconds(
+      Pick<int64_t>("knob.timeouts.stall_ms", id, {60'000, 60'000, 3'000}));
+  config.http_get_writes = Pick<int>("knob.http_get_writes", id, {0, 1}) != 0;
   Draw("knob.snapshot.threshold_bytes", node, &config.snapshot.threshold_bytes,
        {64 << 10, 8 << 10, 40, 0});
   // A snapshot has all values, so large values need fewer snapshots.

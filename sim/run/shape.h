@@ -56,6 +56,7 @@ struct Shape {
   bool http_idempotency_keys = true;
   uint32_t library_clients = 0;
   bool library_sessions = true;
+  bool library_bounds_small = false;
   uint32_t multi_key_clients = 0;
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;

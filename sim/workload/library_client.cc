@@ -1,12 +1,23 @@
 #include "sim/workload/library_client.h"
 
+#include <cstdint>
+#include <limits>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "env/parse_integer.h"
+#include "sim/protocol/key_prefixes.h"
 
 namespace quorate::sim {
 namespace {
 
 using lincheck::Kv;
 using Type = ClientReply::Type;
+
+// So many operations come with one mistake.
+constexpr uint64_t kOperationsPerMistake = 8;
 
 // The library does not tell a status from a bulk string. The commands that
 // reply with a status are known.
@@ -42,11 +53,14 @@ ClientReply ReplyOf(const ClientOperation& operation,
 
 }  // namespace
 
-LibraryClient::LibraryClient(env::Env& env, const SimpleClientOptions& options,
+LibraryClient::LibraryClient(env::Env& env, const LibraryClientOptions& options,
                              Choices* choices, Recorder* recorder)
-    : SimpleClient(env, options, choices, recorder),
+    : SimpleClient(env, options.common, choices, recorder),
       client_(env.loop, env.streams, env.random.Fork("client.library", 0),
-              {.seeds = options.servers, .sessions = options.retries_writes}) {}
+              {.seeds = options.common.servers,
+               .sessions = options.common.retries_writes,
+               .outstanding_max = options.outstanding_max,
+               .waiting_max = options.waiting_max}) {}
 
 void LibraryClient::Adapt(ClientOperation* operation) const {
   operation->stale = false;
@@ -56,12 +70,49 @@ void LibraryClient::Adapt(ClientOperation* operation) const {
 }
 
 void LibraryClient::Begin(OperationId id) {
+  if (id % kOperationsPerMistake == 0) MakeMistake(id);
   const Operation& operation = this->operation(id);
-  client_.Do(
-      {.arguments = operation.Words(),
-       .key = operation.call.key,
-       .read_only = operation.is_read()},
-      [this, id](const kv::ClientResult& result) { OnResult(id, result); });
+  const std::string& key = operation.call.key;
+  std::vector<std::string> words = operation.Words();
+  auto done = [this, id](const kv::ClientResult& result) {
+    OnResult(id, result);
+  };
+  const std::string& verb = words[0];
+  int64_t delta = 0;
+  if (verb == "GET") return client_.Get(key, done);
+  if (verb == "DEL") return client_.Del(key, done);
+  if (verb == "APPEND") return client_.Append(key, words[2], done);
+  if (verb == "SET" && words.size() == 3) {
+    return client_.Set(key, words[2], done);
+  }
+  if (verb == "INCRBY" && ParseInteger(words[2], &delta)) {
+    return client_.IncrBy(key, delta, done);
+  }
+  client_.Do({.arguments = std::move(words),
+              .key = key,
+              .read_only = operation.is_read()},
+             done);
+}
+
+void LibraryClient::MakeMistake(OperationId id) {
+  const std::string key =
+      absl::StrCat(std::string(kSurfaceKeyPrefix), ":{",
+                   std::string(kSurfaceKeyPrefix), "0}:", options().id);
+  const auto refused = [this](const kv::ClientResult& result) {
+    if (result.outcome == Outcome::kDone) {
+      recorder().Unexpected(options().id, "the library executed a mistake");
+    }
+  };
+  if (id % (2 * kOperationsPerMistake) == 0) {
+    client_.Do({.arguments = {"GETEX", key, "SOON"}, .key = key}, refused);
+    return;
+  }
+  const int64_t largest = std::numeric_limits<int64_t>::max();
+  client_.Set(key, absl::StrCat(largest),
+              [this, key, refused](const kv::ClientResult& result) {
+                if (result.outcome != Outcome::kDone) return;
+                client_.IncrBy(key, 1, refused);
+              });
 }
 
 void LibraryClient::OnResult(OperationId id, const kv::ClientResult& result) {

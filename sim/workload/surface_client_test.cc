@@ -1,7 +1,6 @@
 // The client of every request against a server that gives one answer to all.
 #include "sim/workload/surface_client.h"
 
-#include <list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,47 +8,13 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sim/testing/parrot.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Answers each piece of bytes with `answer`.
-class Parrot {
- public:
-  Parrot(env::Env& env, const std::string& address, std::string answer)
-      : answer_(std::move(answer)) {
-    auto listener = env.streams.Listen(
-        address, [this](std::unique_ptr<env::Connection> connection) {
-          talks_.emplace_back(*this, std::move(connection));
-        });
-    EXPECT_TRUE(listener.ok()) << listener.status();
-    listener_ = *std::move(listener);
-  }
-
- private:
-  struct Talk final : env::Connection::Observer {
-    Talk(Parrot& parrot, std::unique_ptr<env::Connection> with)
-        : answer(parrot.answer_), connection(std::move(with)) {
-      connection->SetObserver(this);
-    }
-    void OnBytes(std::string_view) override {
-      connection->Write(Buffer::Copy(answer));
-    }
-    void OnEnd() override { connection->End(); }
-    void OnClosed(absl::Status) override {}
-    void OnDrained() override {}
-
-    const std::string& answer;
-    std::unique_ptr<env::Connection> connection;
-  };
-
-  const std::string answer_;
-  std::unique_ptr<env::Listener> listener_;
-  std::list<Talk> talks_;
-};
 
 // The first violation of ten minutes. Empty: there is none.
 std::string ViolationOf(const std::string& resp, const std::string& http) {

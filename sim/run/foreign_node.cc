@@ -1,0 +1,141 @@
+#include "sim/run/foreign_node.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "node/server.h"
+#include "raft/host/host.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr ChoiceSite kForeignNode("foreign_node.runs");
+constexpr ChoiceSite kMistake("foreign_node.mistake");
+// More than any run has.
+constexpr uint32_t kOwnNumber = 50;
+
+// The mistake in the file.
+enum class Mistake : uint8_t {
+  kOtherCluster,    // The node belongs to another cluster.
+  kUnknownNode,     // No other file names the node.
+  kOtherNodes,      // The addresses of two nodes are exchanged.
+  kOtherBootstrap,  // A second node 1, with another division of the slots.
+  kOtherPorts,      // Ports of one node are exchanged.
+};
+constexpr uint64_t kMistakes = 5;
+
+}  // namespace
+
+class ForeignNode::Program {
+ public:
+  Program(env::Env& env, const raft::TransportOptions& options,
+          const node::Config& config)
+      : transport_(env.loop, env.streams, env.tracer,
+                   env.random.Fork("sim.foreign_node", 0), options),
+        env_{.loop = env.loop,
+             .disk = env.disk,
+             .transport = transport_,
+             .streams = env.streams,
+             .tracer = env.tracer,
+             .buggify = env.buggify,
+             .process = env.process,
+             .random = env.random},
+        server_(node::MakeServer(env_, config, nullptr)) {
+    server_->Start([](const absl::Status& status) {
+      CHECK(status.ok()) << status.ToString();
+    });
+  }
+
+  node::Server& server() { return *server_; }
+  void End() {
+    end_ = env_.loop.At(env_.loop.ReadClock().mono, [this] {
+      server_.reset();
+      transport_.Stop();
+    });
+  }
+
+ private:
+  raft::StreamTransport transport_;
+  env::Env env_;
+  std::unique_ptr<node::Server> server_;
+  env::Pending end_;
+};
+
+node::Config ForeignNode::DrawConfig() const {
+  const auto mistake = static_cast<Mistake>(
+      world_->choices().Below(kMistake, ChoiceKey{}, kMistakes));
+  node::Config config;
+  config.cluster = ClusterId(0x51);
+  config.node = NodeId(kOwnNumber);
+  config.data_dir = "foreign";
+  config.bootstrap = true;
+  config.listen.allow_non_loopback = true;
+  config.nodes = cluster_.nodes();
+  std::vector<node::NodeConfig>& nodes = config.nodes;
+  node::EvenSharding sharding{
+      .groups = static_cast<uint32_t>(cluster_.shards().size())};
+  switch (mistake) {
+    case Mistake::kOtherCluster:
+      config.cluster = ClusterId(0x52);
+      break;
+    case Mistake::kUnknownNode:
+      break;
+    case Mistake::kOtherNodes:
+      std::swap(nodes.front().id, nodes.back().id);
+      break;
+    case Mistake::kOtherBootstrap:
+      config.node = nodes.front().id;
+      nodes.erase(nodes.begin());
+      ++sharding.groups;
+      break;
+    case Mistake::kOtherPorts:
+      for (size_t i = 0; i < nodes.size(); ++i) {
+        std::swap(i % 2 == 0 ? nodes[i].peer : nodes[i].resp, nodes[i].http);
+      }
+      break;
+  }
+  nodes.push_back({.id = config.node,
+                   .resp = "foreign:7001",
+                   .resp_cluster = "foreign:7101",
+                   .http = "foreign:8001",
+                   .peer = "foreign:9001"});
+  const absl::Status status = node::CompleteConfig(&config, sharding);
+  CHECK(status.ok()) << status.ToString();
+  return config;
+}
+
+void ForeignNode::Start() {
+  if (!peer_streams_.has_value() ||
+      !world_->choices().Chance(kForeignNode, ChoiceKey{}, {1, 4})) {
+    return;
+  }
+  config_ = DrawConfig();
+  const MachineId machine =
+      world_->AddMachine({.name = "foreign", .client = true});
+  world_->Start(machine, [this](env::Env& env) {
+    auto program = std::make_shared<Program>(env, *peer_streams_, config_);
+    program_ = program.get();
+    return program;
+  });
+}
+
+void ForeignNode::Stop() {
+  if (program_ == nullptr) return;
+  for (const node::ShardConfig& shard : config_.shards) {
+    const raft::Core* const core = program_->server().host().core(shard.group);
+    if (shard.replicas.size() > 1 && core != nullptr &&
+        core->role() == raft::RoleKind::kLeader) {
+      world_->Violate(absl::StrCat("foreign: it leads group ",
+                                   shard.group.value(),
+                                   " with votes of other nodes"));
+    }
+  }
+  std::exchange(program_, nullptr)->End();
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,44 @@
+// sim/run/foreign_node.h: a node that does not belong to the cluster, but whose
+// configuration file has addresses of the cluster's nodes.
+//
+// It dials them all. They must refuse it, and go on. It must refuse them, too.
+#ifndef QUORATE_SIM_RUN_FOREIGN_NODE_H_
+#define QUORATE_SIM_RUN_FOREIGN_NODE_H_
+
+#include <optional>
+
+#include "node/config/config.h"
+#include "raft/transport/transport.h"
+#include "sim/run/cluster.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class ForeignNode {
+ public:
+  // The arguments outlive this object. Without `peer_streams` nodes have no
+  // links that it could dial, and it never starts.
+  ForeignNode(World* world, const Cluster& cluster,
+              const std::optional<raft::TransportOptions>& peer_streams)
+      : world_(world), cluster_(cluster), peer_streams_(peer_streams) {}
+
+  // Starts in some runs.
+  void Start();
+  // Checks that no other node voted for it, and ends the program.
+  void Stop();
+
+ private:
+  class Program;
+
+  node::Config DrawConfig() const;
+
+  World* const world_;
+  const Cluster& cluster_;
+  const std::optional<raft::TransportOptions> peer_streams_;
+  node::Config config_;
+  Program* program_ = nullptr;  // Null: it does not run.
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_FOREIGN_NODE_H_

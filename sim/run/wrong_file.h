@@ -1,0 +1,32 @@
+// sim/run/wrong_file.h: mistakes of an operator who edits the configuration
+// file of a node.
+//
+// A node must refuse each of these files with a message that names the mistake.
+// The file is then mended, and the node starts.
+#ifndef QUORATE_SIM_RUN_WRONG_FILE_H_
+#define QUORATE_SIM_RUN_WRONG_FILE_H_
+
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "node/config/config.h"
+
+namespace quorate::sim {
+
+struct WrongFile {
+  // The message must contain it.
+  std::string_view says;
+  // Makes the mistake in a configuration before CompleteConfig. Sets `sharding`
+  // if the file has [sharding]. False: this configuration cannot have it.
+  bool (*edit)(node::Config* config, node::EvenSharding* sharding);
+};
+
+// Files that break a rule: CompleteConfig refuses them.
+absl::Span<const WrongFile> InvalidFiles();
+// Files that contradict the store of a node that was bootstrapped before. Its
+// start fails.
+absl::Span<const WrongFile> ContradictoryFiles();
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_WRONG_FILE_H_

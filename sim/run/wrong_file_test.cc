@@ -1,0 +1,69 @@
+// Each wrong file has the mistake that it is for.
+#include "sim/run/wrong_file.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "node/config/config.h"
+
+namespace quorate::sim {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The file of node 1 of `nodes`, with two groups of two voters.
+node::Config File(uint32_t nodes) {
+  node::Config config;
+  config.cluster = ClusterId(1);
+  config.node = NodeId(1);
+  config.listen.allow_non_loopback = true;
+  for (uint32_t i = 1; i <= nodes; ++i) {
+    const std::string host = "n" + std::to_string(i);
+    config.nodes.push_back({.id = NodeId(i),
+                            .resp = host + ":7001",
+                            .resp_cluster = host + ":7101",
+                            .http = host + ":8001",
+                            .peer = host + ":9001"});
+  }
+  config.shards = node::EvenShards(config.nodes, {.groups = 2, .replicas = 2});
+  return config;
+}
+
+TEST(InvalidFiles, Each_IsRefusedForItsMistake) {
+  for (const WrongFile& wrong : InvalidFiles()) {
+    node::Config config = File(3);
+    node::EvenSharding sharding;
+    ASSERT_TRUE(wrong.edit(&config, &sharding)) << wrong.says;
+    const absl::Status status = node::CompleteConfig(&config, sharding);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(std::string(wrong.says)));
+  }
+}
+
+TEST(ContradictoryFiles, Each_BreaksNoRule) {
+  for (const WrongFile& wrong : ContradictoryFiles()) {
+    node::Config config = File(3);
+    node::EvenSharding sharding;
+    ASSERT_TRUE(wrong.edit(&config, &sharding)) << wrong.says;
+    const absl::Status status = node::CompleteConfig(&config, sharding);
+    EXPECT_TRUE(status.ok()) << status.ToString();
+  }
+}
+
+TEST(ContradictoryFiles, OneNode_SomeMistakesAreImpossible) {
+  size_t impossible = 0;
+  for (const WrongFile& wrong : ContradictoryFiles()) {
+    node::Config config = File(1);
+    config.shards = node::EvenShards(config.nodes, {.groups = 1});
+    node::EvenSharding sharding;
+    if (!wrong.edit(&config, &sharding)) ++impossible;
+  }
+  EXPECT_GT(impossible, 0u);
+  EXPECT_LT(impossible, ContradictoryFiles().size());
+}
+
+}  // namespace
+}  // namespace quorate::sim
