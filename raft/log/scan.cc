@@ -1,6 +1,7 @@
 #include "raft/log/scan.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "env/check.h"
 #include "env/little_endian.h"
@@ -8,25 +9,27 @@
 namespace quorate::raft {
 namespace {
 
+// Requires: `bytes` is not shorter than a word.
+bool AllZero(std::string_view bytes) {
+  constexpr size_t kWord = sizeof(uint64_t);
+  return LoadFixed<uint64_t>(bytes.data()) == 0 &&
+         std::memcmp(bytes.data(), bytes.data() + kWord,
+                     bytes.size() - kWord) == 0;
+}
+
 // Returns the offset of the first word at or after `offset` that is not zero,
 // or a later one that ends behind the segment. A record does not begin with
 // zeros: its type is not zero. Requires: offset is a multiple of
 // kRecordAlignment.
 uint64_t SkipZeros(std::string_view segment, uint64_t offset) {
   static_assert(kRecordAlignment == sizeof(uint64_t));
-  constexpr uint64_t kWords = 8;
-  const char* bytes = segment.data();
-  while (offset + kWords * sizeof(uint64_t) <= segment.size()) {
-    uint64_t any = 0;
-    for (uint64_t i = 0; i < kWords; ++i) {
-      any |= LoadFixed<uint64_t>(bytes + offset + i * sizeof(uint64_t));
+  // Most zeros are those of allocated space that is not written yet, so large
+  // steps come first.
+  for (const size_t step : {4096, 64, 8}) {
+    while (offset + step <= segment.size() &&
+           AllZero(segment.substr(offset, step))) {
+      offset += step;
     }
-    if (any != 0) break;
-    offset += kWords * sizeof(uint64_t);
-  }
-  while (offset + sizeof(uint64_t) <= segment.size() &&
-         LoadFixed<uint64_t>(bytes + offset) == 0) {
-    offset += sizeof(uint64_t);
   }
   return offset;
 }
