@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ namespace quorate::raft {
 namespace {
 
 constexpr uint16_t kEnvelopeVersion = 2;
+constexpr size_t kEnvelopePrefixBytes = 12;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 22;
 constexpr size_t kEntryHeaderBytes = 38;
@@ -90,34 +92,37 @@ void VisitEntry(E& entry, const Visit& visit) {
         entry.leader_wall.latest, entry.kind, entry.version, entry.payload);
 }
 
-// Writes headers of messages, or counts their bytes.
-class HeaderWriter {
- public:
-  // Writes headers at `headers` and adds payloads to `payloads`. Both null:
-  // only counts.
-  HeaderWriter(char* headers, std::vector<Buffer>* payloads)
-      : headers_(headers), payloads_(payloads) {}
+// The bytes of one message.
+struct MessageBytes {
+  size_t header = 0;
+  size_t payload = 0;
+};
 
-  void Put(const GroupMessage& in) {
-    const Message& message = in.message;
+// Writes the header of a message, or only counts its bytes.
+template <bool kWrites>
+class HeaderPass {
+ public:
+  // Both are null if the pass only counts.
+  HeaderPass(char* header, std::vector<Buffer>* payloads)
+      : header_(header), payloads_(payloads) {}
+
+  MessageBytes Put(GroupKey group, const Message& message) {
     const uint8_t flags =
         (message.reject ? kFlagReject : 0) | (message.forced ? kFlagForced : 0);
     CHECK_EQ(flags & ~FlagsOf(message.type), 0);
     Put(static_cast<uint8_t>(message.type));
     Put(flags);
-    Put(in.group.group.value());
-    Put(in.group.incarnation.value());
+    Put(group.group.value());
+    Put(group.incarnation.value());
     Put(message.term.value());
     VisitFields(message, [this](const auto&... field) { (Put(field), ...); });
+    return bytes_;
   }
-
-  size_t header_bytes() const { return header_bytes_; }
-  size_t payload_bytes() const { return payload_bytes_; }
 
  private:
   void Put(std::integral auto value) {
-    if (headers_ != nullptr) StoreFixed(headers_ + header_bytes_, value);
-    header_bytes_ += sizeof(value);
+    if constexpr (kWrites) StoreFixed(header_ + bytes_.header, value);
+    bytes_.header += sizeof(value);
   }
   template <typename Tag>
   void Put(StrongOrdinal<Tag> value) {
@@ -142,14 +147,15 @@ class HeaderWriter {
   }
   void Put(const Buffer& payload) {
     Put(static_cast<uint32_t>(payload.size()));
-    payload_bytes_ += payload.size();
-    if (payloads_ != nullptr && !payload.empty()) payloads_->push_back(payload);
+    bytes_.payload += payload.size();
+    if constexpr (kWrites) {
+      if (!payload.empty()) payloads_->push_back(payload);
+    }
   }
 
-  char* const headers_;
+  char* const header_;
   std::vector<Buffer>* const payloads_;
-  size_t header_bytes_ = 0;
-  size_t payload_bytes_ = 0;
+  MessageBytes bytes_;
 };
 
 // Reads headers of messages, and takes their payloads from the bytes behind all
@@ -255,35 +261,50 @@ class HeaderReader {
 
 }  // namespace
 
-size_t EnvelopeBytes(const GroupMessage& message) {
-  HeaderWriter counter(nullptr, nullptr);
-  counter.Put(message);
-  return counter.header_bytes() + counter.payload_bytes();
+bool EnvelopeBuilder::Add(GroupKey group, const Message& message) {
+  const MessageBytes added =
+      HeaderPass<false>(nullptr, nullptr).Put(group, message);
+  const size_t bytes = kEnvelopePrefixBytes + headers_.size() + payload_bytes_ +
+                       added.header + added.payload;
+  if (bytes > env::kMessageBytesMax) {
+    CHECK(!empty()) << "a message of " << bytes << " bytes";
+    return false;
+  }
+  const size_t offset = headers_.size();
+  headers_.resize(offset + added.header);
+  HeaderPass<true>(headers_.data() + offset, &payloads_).Put(group, message);
+  payload_bytes_ += added.payload;
+  // The size of an envelope bounds the number of its messages.
+  static_assert(env::kMessageBytesMax / kMessageHeaderBytes <=
+                std::numeric_limits<uint16_t>::max());
+  ++count_;
+  return true;
 }
 
-std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
-                                   const std::vector<GroupMessage>& messages) {
-  HeaderWriter counter(nullptr, nullptr);
-  for (const GroupMessage& message : messages) counter.Put(message);
-  const size_t front_bytes = kEnvelopePrefixBytes + counter.header_bytes();
-  CHECK_LE(front_bytes + counter.payload_bytes(), env::kMessageBytesMax);
-  CHECK_LE(messages.size(), size_t{std::numeric_limits<uint16_t>::max()});
-  std::vector<Buffer> pieces(1);
-  Buffer front = Buffer::Create(front_bytes, [&](char* block) {
+std::vector<Buffer> EnvelopeBuilder::Take(const EnvelopeLink& link) {
+  std::vector<Buffer> pieces;
+  pieces.reserve(1 + payloads_.size());
+  const size_t size_bytes = kEnvelopePrefixBytes + headers_.size();
+  pieces.push_back(Buffer::Create(size_bytes, [&](char* block) {
     StoreFixed(block + 4, kEnvelopeVersion);
-    StoreFixed(block + 6, static_cast<uint16_t>(messages.size()));
-    StoreFixed(block + 8, static_cast<uint32_t>(counter.header_bytes()));
-    HeaderWriter writer(block + kEnvelopePrefixBytes, &pieces);
-    for (const GroupMessage& message : messages) writer.Put(message);
+    StoreFixed(block + 6, count_);
+    StoreFixed(block + 8, static_cast<uint32_t>(headers_.size()));
+    std::memcpy(block + kEnvelopePrefixBytes, headers_.data(), headers_.size());
     uint32_t crc =
-        Crc32c(Seed(link), std::string_view(block + 4, front_bytes - 4));
-    for (size_t i = 1; i < pieces.size(); ++i) {
-      crc = Crc32c(crc, pieces[i].view());
-    }
+        Crc32c(Seed(link), std::string_view(block + 4, size_bytes - 4));
+    for (const Buffer& payload : payloads_) crc = Crc32c(crc, payload.view());
     StoreFixed(block, crc);
-  });
-  pieces[0] = std::move(front);
+  }));
+  for (Buffer& payload : payloads_) pieces.push_back(std::move(payload));
+  Clear();
   return pieces;
+}
+
+void EnvelopeBuilder::Clear() {
+  headers_.clear();
+  payloads_.clear();
+  payload_bytes_ = 0;
+  count_ = 0;
 }
 
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(

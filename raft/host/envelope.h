@@ -6,6 +6,8 @@
 #ifndef QUORATE_RAFT_HOST_ENVELOPE_H_
 #define QUORATE_RAFT_HOST_ENVELOPE_H_
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,19 +29,33 @@ struct EnvelopeLink {
   NodeId to;
 };
 
-// The bytes of an envelope without messages.
-inline constexpr size_t kEnvelopePrefixBytes = 12;
-// The bytes that `message` adds to an envelope, its payloads included.
-size_t EnvelopeBytes(const GroupMessage& message);
+// Encodes messages to one node as the pieces of one Transport::Send. Reusable.
+//
+//   EnvelopeBuilder builder;
+//   if (!builder.Add(group, message)) …  // Full: send it, then add again.
+//   transport.Send(to, lane, builder.Take(link));
+class EnvelopeBuilder {
+ public:
+  // Adds a message, or returns false if the envelope would exceed
+  // env::kMessageBytesMax. Leaves out fields that the type of the message does
+  // not have. Payloads are shared, not copied.
+  // Requires: the message fits into an envelope of its own.
+  bool Add(GroupKey group, const Message& message);
+  // Whether no message was added.
+  bool empty() const { return count_ == 0; }
+  // Returns the pieces, and begins another envelope.
+  std::vector<Buffer> Take(const EnvelopeLink& link);
+  // Forgets the messages.
+  void Clear();
 
-// Encodes `messages` as pieces for Transport::Send, without copying payloads.
-// Leaves out fields that the type of a message does not have.
-// Requires: kEnvelopePrefixBytes and the EnvelopeBytes of all messages are at
-// most env::kMessageBytesMax.
-std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
-                                   const std::vector<GroupMessage>& messages);
+ private:
+  std::string headers_;
+  std::vector<Buffer> payloads_;
+  size_t payload_bytes_ = 0;
+  uint16_t count_ = 0;
+};
 
-// Decodes what EncodeEnvelope returned. Payloads are slices of `bytes`.
+// Decodes what EnvelopeBuilder::Take returned. Payloads are slices of `bytes`.
 // A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument,
 // and so is a version, message type or flag that this program does not know.
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "env/check.h"
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "env/random.h"
@@ -17,6 +18,18 @@ namespace {
 
 const EnvelopeLink kLink{
     .cluster = ClusterId(77), .from = NodeId(1), .to = NodeId(2)};
+
+constexpr size_t kEnvelopePrefixBytes = 12;
+
+std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
+                                   const std::vector<GroupMessage>& messages) {
+  EnvelopeBuilder builder;
+  for (const GroupMessage& message : messages) {
+    CHECK(builder.Add(message.group, message.message));
+  }
+  EXPECT_EQ(builder.empty(), messages.empty());
+  return builder.Take(link);
+}
 
 Buffer Join(const std::vector<Buffer>& pieces) {
   std::string bytes;
@@ -180,12 +193,9 @@ TEST(Envelope, AnyMessages_ComeBackEqual) {
     auto decoded = DecodeEnvelope(kLink, bytes);
     ASSERT_TRUE(decoded.ok()) << "seed " << seed << " " << decoded.status();
     ASSERT_EQ(decoded->size(), messages.size());
-    size_t size_bytes = kEnvelopePrefixBytes;
     for (size_t i = 0; i < messages.size(); ++i) {
       ExpectEqual((*decoded)[i], messages[i]);
-      size_bytes += EnvelopeBytes(messages[i]);
     }
-    EXPECT_EQ(bytes.size(), size_bytes) << "seed " << seed;
     if (HasFailure()) FAIL() << "seed " << seed;
   }
 }
@@ -267,12 +277,48 @@ TEST(Envelope, Bytes_AreAsEver) {
 
 TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   GroupMessage heartbeat = Make(MessageType::kHeartbeat);
-  const size_t size_bytes = EnvelopeBytes(heartbeat);
-  EXPECT_EQ(size_bytes, 46u);
+  const Buffer bytes = Join(EncodeEnvelope(kLink, {heartbeat}));
+  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 46);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
   heartbeat.message.chunk = Buffer::Copy("chunk");
-  EXPECT_EQ(EnvelopeBytes(heartbeat), size_bytes);
+  EXPECT_EQ(Join(EncodeEnvelope(kLink, {heartbeat})), bytes);
+}
+
+TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
+  GroupMessage append = Make(MessageType::kAppend);
+  Entry entry{.term = Term(1), .index = Index(1)};
+  entry.payload = Buffer::Copy(std::string(kEntryPayloadBytesMax, 'p'));
+  append.message.entries = {entry};
+  EnvelopeBuilder builder;
+  EXPECT_TRUE(builder.Add(append.group, append.message));
+  EXPECT_FALSE(builder.Add(append.group, append.message));
+  const GroupMessage small = Make(MessageType::kTimeoutNow);
+  EXPECT_TRUE(builder.Add(small.group, small.message));
+  const auto first = DecodeEnvelope(kLink, Join(builder.Take(kLink)));
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_EQ(first->size(), 2u);
+  ExpectEqual((*first)[0], append);
+  ExpectEqual((*first)[1], small);
+  // The messages are gone, and there is room again.
+  EXPECT_TRUE(builder.empty());
+  EXPECT_TRUE(builder.Add(append.group, append.message));
+  const auto second = DecodeEnvelope(kLink, Join(builder.Take(kLink)));
+  ASSERT_TRUE(second.ok()) << second.status();
+  ASSERT_EQ(second->size(), 1u);
+}
+
+TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
+  const GroupMessage small = Make(MessageType::kTimeoutNow);
+  EnvelopeBuilder builder;
+  size_t messages = 0;
+  while (builder.Add(small.group, small.message)) ++messages;
+  const Buffer bytes = Join(builder.Take(kLink));
+  EXPECT_LE(bytes.size(), env::kMessageBytesMax);
+  EXPECT_GT(bytes.size(), env::kMessageBytesMax - 22);
+  const auto decoded = DecodeEnvelope(kLink, bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->size(), messages);
 }
 
 TEST(Envelope, UnknownVersion_IsRefused) {

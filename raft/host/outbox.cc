@@ -1,11 +1,8 @@
 #include "raft/host/outbox.h"
 
+#include "env/check.h"
+
 namespace quorate::raft {
-namespace {
-// The bytes of all messages in one envelope.
-constexpr size_t kMessagesBytesMax =
-    env::kMessageBytesMax - kEnvelopePrefixBytes;
-}  // namespace
 
 env::Lane Outbox::LaneOf(const Message& message) {
   const bool bulk =
@@ -14,16 +11,16 @@ env::Lane Outbox::LaneOf(const Message& message) {
   return bulk ? env::Lane::kBulk : env::Lane::kControl;
 }
 
-void Outbox::Add(GroupMessage message) {
+void Outbox::Add(GroupKey group, const Message& message) {
   if (stopped_) return;
-  const Destination destination{message.message.to, LaneOf(message.message)};
-  Queue& queue = queues_[destination];
-  const size_t bytes = EnvelopeBytes(message);
-  if (queue.bytes + bytes > kMessagesBytesMax) Send(destination, &queue);
-  queue.bytes += bytes;
-  queue.messages.push_back(std::move(message));
+  const Destination destination{message.to, LaneOf(message)};
+  EnvelopeBuilder& envelope = envelopes_[destination];
+  if (!envelope.Add(group, message)) {
+    Send(destination, &envelope);
+    CHECK(envelope.Add(group, message));
+  }
   if (env_.buggify.Fire("raft.host.envelope_of_one_message")) {
-    Send(destination, &queue);
+    Send(destination, &envelope);
   } else if (!flush_pending_) {
     flush_pending_ = true;
     flush_ = env_.loop.Defer([this] { Flush(); });
@@ -32,22 +29,22 @@ void Outbox::Add(GroupMessage message) {
 
 void Outbox::Stop() {
   stopped_ = true;
-  queues_.clear();
+  envelopes_.clear();
 }
 
 void Outbox::Flush() {
   flush_pending_ = false;
-  for (auto& [destination, queue] : queues_) Send(destination, &queue);
+  for (auto& [destination, envelope] : envelopes_) {
+    Send(destination, &envelope);
+  }
 }
 
-void Outbox::Send(const Destination& destination, Queue* queue) {
-  if (queue->messages.empty()) return;
-  const std::vector<Buffer> pieces = EncodeEnvelope(
-      {.cluster = cluster_, .from = self_, .to = destination.first},
-      queue->messages);
-  queue->messages.clear();
-  queue->bytes = 0;
-  env_.transport.Send(destination.first, destination.second, pieces);
+void Outbox::Send(const Destination& destination, EnvelopeBuilder* envelope) {
+  if (envelope->empty()) return;
+  env_.transport.Send(
+      destination.first, destination.second,
+      envelope->Take(
+          {.cluster = cluster_, .from = self_, .to = destination.first}));
 }
 
 }  // namespace quorate::raft

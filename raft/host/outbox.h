@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <map>
 #include <utility>
-#include <vector>
 
 #include "env/env.h"
 #include "raft/host/envelope.h"
@@ -25,27 +24,22 @@ class Outbox {
       : env_(env), cluster_(cluster), self_(self) {}
 
   // Queues a message, which leaves at the end of this turn.
-  void Add(GroupMessage message);
+  void Add(GroupKey group, const Message& message);
   // Drops the queued messages and sends no more.
   void Stop();
 
  private:
   using Destination = std::pair<NodeId, env::Lane>;
-  struct Queue {
-    std::vector<GroupMessage> messages;
-    size_t bytes = 0;
-  };
-
   static env::Lane LaneOf(const Message& message);
   void Flush();
-  void Send(const Destination& destination, Queue* queue);
+  void Send(const Destination& destination, EnvelopeBuilder* envelope);
 
   env::Env& env_;
   const ClusterId cluster_;
   const NodeId self_;
   bool stopped_ = false;
   // Ordered, so that the order of sending is the same in every run.
-  std::map<Destination, Queue> queues_;
+  std::map<Destination, EnvelopeBuilder> envelopes_;
   bool flush_pending_ = false;
   env::Pending flush_;
 };

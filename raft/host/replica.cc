@@ -179,19 +179,17 @@ void Replica::OnWritten(WriteToken token, std::vector<Message> after,
     return;
   }
   if (!status_.ok()) return;
-  for (Message& message : after) {
-    services_.outbox.Add({key_, std::move(message)});
-  }
+  for (const Message& message : after) services_.outbox.Add(key_, message);
   services_.observer.OnWritten(key_.group, token);
   Step(WriteDone{token});
 }
 
 void Replica::HandleMessages() {
-  for (Message& message : output_.heartbeats) {
-    services_.outbox.Add({key_, std::move(message)});
+  for (const Message& message : output_.heartbeats) {
+    services_.outbox.Add(key_, message);
   }
-  for (Message& message : output_.messages) {
-    services_.outbox.Add({key_, std::move(message)});
+  for (const Message& message : output_.messages) {
+    services_.outbox.Add(key_, message);
   }
 }
 

@@ -11,6 +11,16 @@ namespace {
 
 const raft::EnvelopeLink kLink{ClusterId(1), NodeId(2), NodeId(3)};
 
+std::string Envelope(const std::vector<raft::GroupMessage>& messages) {
+  raft::EnvelopeBuilder builder;
+  for (const raft::GroupMessage& one : messages) {
+    EXPECT_TRUE(builder.Add(one.group, one.message));
+  }
+  std::string bytes;
+  for (const Buffer& piece : builder.Take(kLink)) bytes += piece.view();
+  return bytes;
+}
+
 raft::GroupMessage Append() {
   raft::GroupMessage one;
   one.group.group = GroupId(7);
@@ -22,11 +32,7 @@ raft::GroupMessage Append() {
 }
 
 uint64_t KeyOf(const std::vector<raft::GroupMessage>& messages) {
-  std::string bytes;
-  for (const Buffer& piece : raft::EncodeEnvelope(kLink, messages)) {
-    bytes += std::string(piece.view());
-  }
-  return EnvelopeKey(bytes);
+  return EnvelopeKey(Envelope(messages));
 }
 
 TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
@@ -71,10 +77,7 @@ TEST(EnvelopeKey, WhatElseHappens_DoesNot) {
 }
 
 TEST(EnvelopeKey, Nonsense_HasOneToo) {
-  std::string bytes;
-  for (const Buffer& piece : raft::EncodeEnvelope(kLink, {Append()})) {
-    bytes += std::string(piece.view());
-  }
+  const std::string bytes = Envelope({Append()});
   for (size_t size = 0; size < bytes.size(); ++size) {
     EnvelopeKey(bytes.substr(0, size));
   }
@@ -86,11 +89,7 @@ TEST(EnvelopeText, EachMessage_IsNamed) {
   heartbeat.group.group = GroupId(8);
   heartbeat.message.type = raft::MessageType::kHeartbeat;
   heartbeat.message.term = raft::Term(4);
-  std::string bytes;
-  for (const Buffer& piece :
-       raft::EncodeEnvelope(kLink, {Append(), heartbeat})) {
-    bytes += std::string(piece.view());
-  }
+  const std::string bytes = Envelope({Append(), heartbeat});
   EXPECT_EQ(EnvelopeText(bytes),
             "append of group 7, term 300, index 1000000; heartbeat of group 8, "
             "term 4");
@@ -102,11 +101,7 @@ std::string TextOfBoth(const raft::GroupMessage& one) {
   raft::GroupMessage last;
   last.group.group = GroupId(8);
   last.message.type = raft::MessageType::kTimeoutNow;
-  std::string bytes;
-  for (const Buffer& piece : raft::EncodeEnvelope(kLink, {one, last})) {
-    bytes += std::string(piece.view());
-  }
-  return EnvelopeText(bytes);
+  return EnvelopeText(Envelope({one, last}));
 }
 
 TEST(EnvelopeText, EachType_IsSkippedWhole) {

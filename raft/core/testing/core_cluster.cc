@@ -158,10 +158,10 @@ void CoreCluster::Enqueue(const Message& message) {
 // comes back equal from an envelope.
 void CoreCluster::CheckEncoding(const Message& message) {
   const EnvelopeLink link{ClusterId(1), message.from, message.to};
+  EnvelopeBuilder builder;
+  CHECK(builder.Add({}, message));
   std::string bytes;
-  for (const Buffer& piece : EncodeEnvelope(link, {{{}, message}})) {
-    bytes += piece.view();
-  }
+  for (const Buffer& piece : builder.Take(link)) bytes += piece.view();
   const auto decoded = DecodeEnvelope(link, Buffer::Copy(bytes));
   if (!decoded.ok() || decoded->size() != 1 ||
       !(decoded->front().message == message)) {
