@@ -72,7 +72,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
 struct Core::Impl::InputDispatcher {
   Impl& core;
 
-  void operator()(MessageReceived& e) { core.OnMessage(std::move(e.message)); }
+  void operator()(MessageReceived& e) { core.OnMessage(e.message); }
   void operator()(Proposal& e) { core.OnProposal(std::move(e)); }
   void operator()(ReadRequested& e) { core.OnReadRequested(e); }
   void operator()(TimerFired&) { core.OnTimer(); }
@@ -96,14 +96,14 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
   out_ = nullptr;
 }
 
-void Core::Impl::OnMessage(Message message) {
+void Core::Impl::OnMessage(const Message& message) {
   if (message.to != options_.node || message.from == options_.node ||
       message.from == NodeId() || message.term == Term() ||
       message.term > kTermMax) {
     DropInvalid();
     return;
   }
-  if (AdmitTerm(message)) Dispatch(std::move(message));
+  if (AdmitTerm(message)) Dispatch(message);
 }
 
 void Core::Impl::OnTimer() {
@@ -166,7 +166,7 @@ void Core::Impl::ReplyToStaleTerm(const Message& message) {
   Send(std::move(reply));
 }
 
-void Core::Impl::Dispatch(Message message) {
+void Core::Impl::Dispatch(const Message& message) {
   switch (message.type) {
     case MessageType::kPreVote:
       return OnPreVote(message);
@@ -185,7 +185,7 @@ void Core::Impl::Dispatch(Message message) {
     case MessageType::kHeartbeatReply:
       return OnHeartbeatReply(message);
     case MessageType::kSnapshotChunk:
-      return OnSnapshotChunk(std::move(message));
+      return OnSnapshotChunk(message);
     case MessageType::kSnapshotReply:
       return OnSnapshotReply(message);
     case MessageType::kReadIndex:

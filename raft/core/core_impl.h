@@ -70,13 +70,13 @@ class Core::Impl {
 
   // ---- core.cc
   struct InputDispatcher;
-  void OnMessage(Message message);
+  void OnMessage(const Message& message);
   void OnTimer();
   // Adopts the term of `message` if it is newer. True if the message may be
   // dispatched.
   bool AdmitTerm(const Message& message);
   void ReplyToStaleTerm(const Message& message);
-  void Dispatch(Message message);
+  void Dispatch(const Message& message);
   Message NewMessage(MessageType type, NodeId to) const;
   void Send(Message message);
   Write& MutableWrite();
@@ -168,7 +168,7 @@ class Core::Impl {
   void StartSnapshot(Progress& member);
   void ReadChunk(Progress& member);
   void OnSnapshotReply(const Message& message);
-  void OnSnapshotChunk(Message message);
+  void OnSnapshotChunk(const Message& message);
   bool AlreadyCovered(LogPosition position);
   void ReplyToChunk(LogPosition position, uint64_t offset, bool reject);
 

@@ -113,7 +113,7 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
 // ---- The follower's side.
 
 // Raft paper Figure 13, InstallSnapshot RPC.
-void Core::Impl::OnSnapshotChunk(Message message) {
+void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (!AcceptLeader(message)) return;
   if (installing()) return;
   const SnapshotDescriptor& snapshot = message.snapshot;
@@ -143,9 +143,9 @@ void Core::Impl::OnSnapshotChunk(Message message) {
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
   work.to = options_.node;
-  work.snapshot = std::move(message.snapshot);
+  work.snapshot = message.snapshot;
   work.offset = message.offset;
-  work.chunk = std::move(message.chunk);
+  work.chunk = message.chunk;
   out_->snapshots.push_back(std::move(work));
 }
 
