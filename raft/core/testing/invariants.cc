@@ -83,13 +83,31 @@ Term LeaderTerm::TermAt(Index index) const {
   return after == runs.begin() ? Term() : std::prev(after)->term;
 }
 
+Index LeaderTerm::AcknowledgedBy(NodeId member) const {
+  for (const auto& [node, index] : acknowledged) {
+    if (node == member) return index;
+  }
+  return Index();
+}
+
+ClusterInvariants::Seen& ClusterInvariants::SeenOf(NodeId node) {
+  const size_t place = node.value();
+  if (seen_.size() <= place) seen_.resize(place + 1);
+  if (seen_[place] == nullptr) seen_[place] = std::make_unique<Seen>();
+  return *seen_[place];
+}
+
+const ClusterInvariants::Seen* ClusterInvariants::FindSeen(NodeId node) const {
+  return node.value() < seen_.size() ? seen_[node.value()].get() : nullptr;
+}
+
 std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     std::string violation = CheckAppended(node, core, core.EntryAt(i));
     if (!violation.empty()) return violation;
   }
-  Seen& seen = seen_[node];
+  Seen& seen = SeenOf(node);
   std::string violation = CheckRestart(node, core, seen);
   seen.term = core.term();
   seen.voted_for = core.voted_for();
@@ -110,8 +128,8 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
 
 std::string ClusterInvariants::CheckRecovered(NodeId node,
                                               const Core& core) const {
-  const auto seen = seen_.find(node);
-  if (seen == seen_.end()) return {};
+  const Seen* const seen = FindSeen(node);
+  if (seen == nullptr) return {};
   // Each log has held the entries before.
   const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
@@ -127,7 +145,7 @@ std::string ClusterInvariants::CheckRecovered(NodeId node,
     return Violation("log matching", node, "recovers an entry at ", i,
                      " of term ", entry.term, " that no log held");
   }
-  return CheckRestart(node, core, seen->second);
+  return CheckRestart(node, core, *seen);
 }
 
 std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
@@ -174,7 +192,7 @@ std::string ClusterInvariants::CheckRestart(NodeId node, const Core& core,
 
 std::string ClusterInvariants::ObserveWritten(NodeId node,
                                               const WriteToken& token) {
-  WrittenLog& disk = seen_[node].disk;
+  WrittenLog& disk = SeenOf(node).disk;
   disk.watched = true;
   disk.hard_state = token.hard_state;
   if (disk.pending.empty() || disk.pending.front().token != token) return {};
@@ -194,9 +212,7 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
 std::string ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk) {
   const auto leader_term = leaders_.find(disk.hard_state.term);
   if (leader_term == leaders_.end()) return {};
-  const auto it = leader_term->second.acknowledged.find(node);
-  if (it == leader_term->second.acknowledged.end()) return {};
-  const Index index = it->second;
+  const Index index = leader_term->second.AcknowledgedBy(node);
   if (index <= disk.base) return {};
   const Term term = leader_term->second.TermAt(index);
   if (index <= disk.last() && (term == Term() || disk.TermAt(index) == term)) {
@@ -311,8 +327,12 @@ std::string ClusterInvariants::CheckAcknowledgement(NodeId node,
                      ", whose entry there is of term ", term,
                      "; on its disk is one of term ", disk.TermAt(index));
   }
-  Index& acknowledged = leader_term.acknowledged[node];
-  acknowledged = std::max(acknowledged, index);
+  for (auto& [member, acknowledged] : leader_term.acknowledged) {
+    if (member != node) continue;
+    acknowledged = std::max(acknowledged, index);
+    return {};
+  }
+  leader_term.acknowledged.push_back({node, index});
   return {};
 }
 
@@ -373,7 +393,7 @@ std::string ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
 
 std::string ClusterInvariants::Observe(NodeId node, const Core& core,
                                        const Output& output) {
-  Seen& seen = seen_[node];
+  Seen& seen = SeenOf(node);
   std::string violation = CheckEvents(node, core, output, &seen);
   if (violation.empty()) violation = CheckReplica(node, core, seen);
   std::string disk = CheckDisk(node, core, output, &seen.disk);
@@ -473,7 +493,7 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
     return Violation("election safety", node, "leads term ", term,
                      ", which node ", leader->second.node, " led");
   }
-  std::string matches = CheckMatches(node, core);
+  std::string matches = CheckMatches(node, core, leader->second);
   if (!matches.empty()) return matches;
   if (core.commit_index() > seen.commit) {
     std::string violation = CheckLeaderCommit(node, core);
@@ -502,24 +522,20 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
 
 // A leader's view of each follower is held against what that follower has
 // acknowledged in this term, and against its disk.
-std::string ClusterInvariants::CheckMatches(NodeId node, const Core& core) {
-  const LeaderTerm& leader_term = leaders_.find(core.term())->second;
+std::string ClusterInvariants::CheckMatches(
+    NodeId node, const Core& core, const LeaderTerm& leader_term) const {
   for (const Core::FollowerStatus& follower : core.followers()) {
-    const auto seen = seen_.find(follower.node);
-    if (follower.match == Index() || seen == seen_.end() ||
-        !seen->second.disk.watched) {
-      continue;
-    }
-    const auto it = leader_term.acknowledged.find(follower.node);
-    const Index acknowledged =
-        it == leader_term.acknowledged.end() ? Index() : it->second;
+    if (follower.match == Index()) continue;
+    const Seen* const seen = FindSeen(follower.node);
+    if (seen == nullptr || !seen->disk.watched) continue;
+    const Index acknowledged = leader_term.AcknowledgedBy(follower.node);
     if (follower.match > acknowledged) {
       return Violation("acknowledged entries", node, "of term ", core.term(),
                        " takes ", follower.match, " for durable on node ",
                        follower.node, ", which acknowledged ", acknowledged,
                        " in this term");
     }
-    const WrittenLog& disk = seen->second.disk;
+    const WrittenLog& disk = seen->disk;
     // In a later term another leader may have replaced these entries.
     if (disk.hard_state.term != core.term() || follower.match <= disk.base ||
         follower.match < core.log_start().index) {
@@ -549,10 +565,10 @@ std::string ClusterInvariants::CheckLeaderCommit(NodeId node,
        {&configuration.voters, &configuration.outgoing_voters}) {
     size_t count = 0;
     for (const Member& voter : *voters) {
-      const auto seen = seen_.find(voter.node);
-      const LogPosition durable = voter.node == node    ? DurableOf(core)
-                                  : seen == seen_.end() ? LogPosition()
-                                                        : seen->second.durable;
+      const Seen* const seen = FindSeen(voter.node);
+      const LogPosition durable = voter.node == node ? DurableOf(core)
+                                  : seen == nullptr  ? LogPosition()
+                                                     : seen->durable;
       count += Holds(durable, core.term(), commit) ? 1 : 0;
     }
     if (2 * count > voters->size() || voters->empty()) continue;

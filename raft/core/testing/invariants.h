@@ -15,7 +15,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -55,9 +57,12 @@ struct LeaderTerm {
   // term the first index and the term. Later entries are of the leader's term.
   LogPosition start;
   std::vector<LogPosition> runs;
-  // The last entry that each member has acknowledged in this term.
-  absl::btree_map<NodeId, Index> acknowledged;
+  // The last entry that each member has acknowledged in this term. A
+  // group has few members, and leaders look at all of them at each step.
+  std::vector<std::pair<NodeId, Index>> acknowledged;
 
+  // The element of `acknowledged`, or zero.
+  Index AcknowledgedBy(NodeId member) const;
   // The term of the leader's entry at `index`, or zero if it is not known.
   Term TermAt(Index index) const;
 };
@@ -149,13 +154,19 @@ class ClusterInvariants {
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeaderCommit(NodeId node, const Core& core);
-  std::string CheckMatches(NodeId node, const Core& core);
+  std::string CheckMatches(NodeId node, const Core& core,
+                           const LeaderTerm& leader_term) const;
   std::string CheckAppended(NodeId node, const Core& core, const Entry& entry);
   std::string CheckApplied(NodeId node, const Core& core, const Entry& entry);
   std::string CheckEvents(NodeId node, const Core& core, const Output& output,
                           Seen* seen);
 
-  absl::btree_map<NodeId, Seen> seen_;
+  // The replica's element; FindSeen returns null if there is none.
+  Seen& SeenOf(NodeId node);
+  const Seen* FindSeen(NodeId node) const;
+
+  // By node id, which is small. Null: never observed.
+  std::vector<std::unique_ptr<Seen>> seen_;
   absl::btree_map<Term, LeaderTerm> leaders_;
   std::vector<std::vector<Fact>> facts_;  // By index - 1.
   std::vector<Committed> committed_;      // By index - 1.
