@@ -162,6 +162,7 @@ PeerLink::PeerLink(env::Env& env, std::string address, Duration timeout)
     : env_(env),
       address_(std::move(address)),
       timeout_(timeout),
+      alarm_(env.loop, [this] { OnAlarm(); }),
       parser_(kReplyLimits) {}
 
 void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
@@ -208,7 +209,7 @@ void PeerLink::Send(const std::string& header, Buffer payload, Done done) {
   } else {
     Connect();
   }
-  ArmTimer();
+  SetAlarm();
 }
 
 void PeerLink::Connect() {
@@ -261,7 +262,6 @@ void PeerLink::OnBytes(std::string_view bytes) {
     TakeReply();
   }
   if (connection_ != nullptr) parser_->Detach();
-  ArmTimer();
 }
 
 void PeerLink::TakeReply() {
@@ -301,17 +301,18 @@ void PeerLink::Fail(const absl::Status& why, bool answered) {
     if (i < sent) result.result.outcome = Outcome::kUnknown;
     failed[i].done(std::move(result));
   }
-  ArmTimer();
 }
 
-void PeerLink::ArmTimer() {
-  if (requests_.empty()) {
-    timer_.Cancel();
-    return;
-  }
-  timer_ = env_.loop.At(requests_.front().deadline, [this] {
+void PeerLink::SetAlarm() {
+  if (!requests_.empty()) alarm_.SetFor(requests_.front().deadline);
+}
+
+void PeerLink::OnAlarm() {
+  if (!requests_.empty() &&
+      requests_.front().deadline <= env_.loop.ReadClock().mono) {
     Fail(absl::DeadlineExceededError("the leader did not answer in time"));
-  });
+  }
+  SetAlarm();
 }
 
 PeerLink& PeerLinks::To(const std::string& address) {

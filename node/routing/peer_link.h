@@ -18,6 +18,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "env/alarm.h"
 #include "env/env.h"
 #include "env/transport.h"
 #include "node/protocol/resp_parser.h"
@@ -102,14 +103,15 @@ class PeerLink final : public env::Connection::Observer {
   // connection with an error reply.
   void Fail(const absl::Status& why, bool answered = false);
   void TakeReply();
-  void ArmTimer();
+  void SetAlarm();
+  void OnAlarm();
 
   env::Env& env_;
   const std::string address_;
   const Duration timeout_;
   std::unique_ptr<env::Connection> connection_;
   env::Pending connecting_;
-  env::Pending timer_;
+  env::Alarm alarm_;
   bool connect_under_way_ = false;
   std::optional<RespParser> parser_;  // A new one for each stream.
   std::deque<Request> requests_;

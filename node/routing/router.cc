@@ -13,7 +13,10 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget)
     : env_(env),
       links_(env, config.timeouts.proxy),
-      view_(env, host, config, map) {
+      view_(env, host, config, map),
+      alarm_(env.loop, [this] {
+        for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
+      }) {
   const QueueParts parts = {env.loop, env.buggify, host,  config,
                             links_,   view_,       budget};
   for (const shardctrl::Group& group : map.groups()) {
@@ -148,27 +151,15 @@ void Router::Flush() {
     woken.clear();
     woken_.swap(woken);  // Keeps the capacity.
   }
-  ArmTimer();
+  SetAlarm();
 }
 
-void Router::ArmTimer() {
+void Router::SetAlarm() {
   MonoTime next = MonoTime::Max();
   for (const size_t index : timed_) {
     next = std::min(next, queues_[index]->next_deadline());
   }
-  if (next == timer_at_) return;
-  // A due timer stays: a queue may count on it whose deadline has just passed,
-  // after the timers of this turn ran.
-  if (timer_at_ <= env_.loop.ReadClock().mono) return;
-  timer_at_ = next;
-  if (next == MonoTime::Max()) {
-    timer_.Cancel();
-    return;
-  }
-  timer_ = env_.loop.At(next, [this] {
-    timer_at_ = MonoTime::Max();
-    for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
-  });
+  alarm_.SetFor(next);
 }
 
 WallTime Router::LogTime() const {

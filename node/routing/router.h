@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "env/alarm.h"
 #include "env/env.h"
 #include "node/base/output_budget.h"
 #include "node/config/config.h"
@@ -76,7 +77,7 @@ class Router {
   void Wake(size_t index);
   void Defer();
   void Flush();
-  void ArmTimer();
+  void SetAlarm();
 
   env::Env& env_;
   PeerLinks links_;
@@ -89,8 +90,7 @@ class Router {
   std::vector<bool> is_woken_;
   env::Pending deferred_;
   bool flush_deferred_ = false;
-  env::Pending timer_;
-  MonoTime timer_at_ = MonoTime::Max();
+  env::Alarm alarm_;
   // Queues with a next_deadline() other than Max, as of their last Flush.
   std::vector<size_t> timed_;
   bool leadership_changed_ = false;

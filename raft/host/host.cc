@@ -5,6 +5,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
+#include "env/alarm.h"
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/host/outbox.h"
@@ -35,7 +36,8 @@ class Host::Impl final : public env::Transport::Receiver {
         outbox_(env, options_.cluster, options_.node),
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
-        on_deadline_changed_([this](GroupId id) { UpdateTimer(id); }) {}
+        on_deadline_changed_([this](GroupId id) { UpdateTimer(id); }),
+        alarm_(env.loop, [this] { OnAlarm(); }) {}
 
   ~Impl() {
     if (serving_) env_.transport.Stop();
@@ -62,8 +64,8 @@ class Host::Impl final : public env::Transport::Receiver {
 
   void OnOpened(absl::StatusOr<OpenedStore> opened);
   void Stop(absl::Status why);
-  void Arm();
-  void OnTimer();
+  void SetAlarm();
+  void OnAlarm();
 
   env::Env& env_;
   const HostOptions options_;
@@ -93,12 +95,11 @@ class Host::Impl final : public env::Transport::Receiver {
   std::unique_ptr<Log> log_;
 
   // One element for each group with a deadline. It is never later than the
-  // deadline; OnTimer corrects an earlier one.
+  // deadline; OnAlarm corrects an earlier one.
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
-  std::vector<GroupId> due_;  // Reused by OnTimer.
-  MonoTime armed_ = MonoTime::Max();
-  env::Pending timer_;
+  std::vector<GroupId> due_;  // Reused by OnAlarm.
+  env::Alarm alarm_;
 };
 
 // ---- Starting and stopping
@@ -194,21 +195,14 @@ void Host::Impl::UpdateTimer(GroupId id) {
   if (it->second != MonoTime::Max()) deadlines_.erase({it->second, id});
   it->second = deadline;
   if (deadline != MonoTime::Max()) deadlines_.insert({deadline, id});
-  Arm();
+  SetAlarm();
 }
 
-void Host::Impl::Arm() {
-  const MonoTime earliest =
-      deadlines_.empty() ? MonoTime::Max() : deadlines_.begin()->first;
-  // A timer that fires too early arms itself again, so only an earlier deadline
-  // needs a new one.
-  if (earliest >= armed_) return;
-  armed_ = earliest;
-  timer_ = env_.loop.At(earliest, [this] { OnTimer(); });
+void Host::Impl::SetAlarm() {
+  if (!deadlines_.empty()) alarm_.SetFor(deadlines_.begin()->first);
 }
 
-void Host::Impl::OnTimer() {
-  armed_ = MonoTime::Max();
+void Host::Impl::OnAlarm() {
   const MonoTime now = env_.loop.ReadClock().mono;
   due_.clear();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
@@ -221,7 +215,7 @@ void Host::Impl::OnTimer() {
     if (due->deadline() <= now) due->OnTimer();
     UpdateTimer(id);
   }
-  Arm();
+  SetAlarm();
 }
 
 // ---- Host
