@@ -9,6 +9,8 @@ namespace {
 
 // Bytes of this many large values, at least, between two snapshots.
 constexpr uint64_t kValuesPerSnapshot = 32;
+// Links with more than this latency are slow ones.
+constexpr Duration kShortLatency = Milliseconds(5);
 
 }  // namespace
 
@@ -161,8 +163,11 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   const uint64_t id = node.value();
   config.timeouts.proxy = Milliseconds(
       Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));
-  // A large value takes many round trips of a stream's buffer.
-  if (shape.large_value_bytes > Shape().large_value_bytes) {
+  // A large value takes many round trips of a stream's buffer. Over slow links,
+  // a short time ends each request of a busy group, and its retries keep it
+  // busy.
+  if (shape.large_value_bytes > Shape().large_value_bytes ||
+      shape.link_latency > kShortLatency) {
     config.timeouts.proxy = std::max(config.timeouts.proxy, Seconds(2));
   }
   config.timeouts.leader_wait = Milliseconds(Pick<int64_t>(

@@ -472,6 +472,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (refused) {
     router_.Forget(operation.call.key);
     router_.ChangePreferred(operation.node);
+    if (code == "READONLY") router_.OnReadOnly(operation.node);
     return TryAgain(id, Backoff(operation, 20, 100));
   }
   if (code == "UNKNOWN") return OnLinkBroken(id);

@@ -14,8 +14,7 @@ uint32_t ClientRouter::Route(const ClientOperation& operation, uint64_t attempt,
     any = static_cast<uint32_t>(
         operation.random.Below(nodes_, "client.node", 0, attempt));
   }
-  // Avoids a node whose connection failed recently, if there is another one.
-  for (uint32_t i = 0; i < nodes_ && FailedRecently(any, now); ++i) {
+  for (uint32_t i = 0; i < nodes_ && Avoids(any, operation, now); ++i) {
     any = (any + 1) % nodes_;
   }
   if (stays_with_node_) preferred_ = any;
@@ -37,6 +36,13 @@ void ClientRouter::OnFailed(uint32_t node, MonoTime now) {
 bool ClientRouter::FailedRecently(uint32_t node, MonoTime now) const {
   const auto it = avoided_until_.find(node);
   return it != avoided_until_.end() && it->second > now;
+}
+
+bool ClientRouter::Avoids(uint32_t node, const ClientOperation& operation,
+                          MonoTime now) const {
+  if (FailedRecently(node, now)) return true;
+  return !operation.is_read() && !operation.opens_session &&
+         read_only_.contains(node);
 }
 
 void ClientRouter::ChangePreferred(uint32_t node) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "env/time.h"
@@ -31,6 +32,8 @@ class ClientRouter {
   void Forget(const std::string& key);
   // A connection to the node failed.
   void OnFailed(uint32_t node, MonoTime now);
+  // The node takes no writes.
+  void OnReadOnly(uint32_t node) { read_only_.insert(node); }
   // Chooses the next node as the preferred one if that is `node`, which cannot
   // serve requests or redirects to a node that cannot.
   void ChangePreferred(uint32_t node);
@@ -38,12 +41,16 @@ class ClientRouter {
  private:
   // Whether a connection to the node failed recently.
   bool FailedRecently(uint32_t node, MonoTime now) const;
+  // Whether another node is more likely to serve the operation.
+  bool Avoids(uint32_t node, const ClientOperation& operation,
+              MonoTime now) const;
 
   const uint32_t nodes_;
   const bool stays_with_node_;
   uint32_t preferred_;
   std::map<uint16_t, uint32_t> node_of_slot_;
   std::map<uint32_t, MonoTime> avoided_until_;  // By node.
+  std::set<uint32_t> read_only_;
 };
 
 }  // namespace quorate::sim
