@@ -1,4 +1,5 @@
-// env/alarm.h: one timer for the earliest of many deadlines.
+// env/alarm.h: one timer for the earliest of many deadlines, on any loop. Who has
+// a single deadline of its own uses Loop::At.
 #ifndef QUORATE_ENV_ALARM_H_
 #define QUORATE_ENV_ALARM_H_
 
