@@ -1,5 +1,6 @@
-// env/alarm.h: one timer for the earliest of many deadlines, on any loop. Who has
-// a single deadline of its own uses Loop::At.
+// env/alarm.h: one timer for the earliest of many deadlines.
+//
+// A component with a single deadline uses Loop::At itself.
 #ifndef QUORATE_ENV_ALARM_H_
 #define QUORATE_ENV_ALARM_H_
 

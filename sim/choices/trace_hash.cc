@@ -4,7 +4,9 @@
 #include <xxhash.h>
 
 #include <cstdio>
+#include <utility>
 
+#include "env/check.h"
 #include "env/random.h"
 #include "sim/choices/hash_avx2.h"
 
@@ -47,9 +49,60 @@ std::string_view TraceKindName(TraceKind kind) {
       return "connect";
     case TraceKind::kNote:
       return "note";
+    case TraceKind::kFault:
+      return "fault";
+    case TraceKind::kMark:
+      return "mark";
+    case TraceKind::kPoint:
+      return "point";
+    case TraceKind::kPlan:
+      return "plan";
+    case TraceKind::kDeed:
+      return "deed";
+    case TraceKind::kPartitionBegins:
+      return "partition_begins";
+    case TraceKind::kPartitionEnds:
+      return "partition_ends";
+    case TraceKind::kLead:
+      return "lead";
   }
   return "invalid";
 }
+
+namespace {
+
+// Whether an event of this kind runs a program, and so causes others.
+bool RunsCode(TraceKind kind) {
+  switch (kind) {
+    case TraceKind::kBoot:
+    case TraceKind::kTimer:
+    case TraceKind::kMessage:
+    case TraceKind::kDiskCompletion:
+    case TraceKind::kStreamBytes:
+    case TraceKind::kStreamEvent:
+    case TraceKind::kConnect:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool InStory(TraceKind kind) {
+  switch (kind) {
+    case TraceKind::kBoot:
+    case TraceKind::kCrash:
+    case TraceKind::kPlan:
+    case TraceKind::kDeed:
+    case TraceKind::kPartitionBegins:
+    case TraceKind::kPartitionEnds:
+    case TraceKind::kLead:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 std::string TraceRecord::ToString() const {
   char text[128];
@@ -78,9 +131,31 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   ++count_;
   ++counts_[static_cast<size_t>(kind)];
   if (keep_) records_.push_back({time, machine, kind, payload, cause_, {}});
-  const bool runs_code = kind != TraceKind::kDiskIssue &&
-                         kind != TraceKind::kNote && kind != TraceKind::kCrash;
-  if (runs_code) cause_ = count_;
+  if (InStory(kind)) {
+    story_.push_back({time, machine, kind, payload, cause_, {}});
+  }
+  if (RunsCode(kind)) cause_ = count_;
+}
+
+void TraceHash::AddNamed(SimTime time, MachineId machine, TraceKind kind,
+                         std::string_view name) {
+  Add(time, machine, kind, HashBytes(name));
+  if (keep_) Detail(std::string(name));
+  Counts& counts = named_[static_cast<size_t>(kind)];
+  const auto count = counts.lower_bound(name);
+  if (count != counts.end() && count->first == name) {
+    ++count->second;
+  } else {
+    counts.emplace_hint(count, name, 1);
+  }
+}
+
+void TraceHash::AddToStory(SimTime time, MachineId machine, TraceKind kind,
+                           uint64_t payload, std::string words) {
+  CHECK(InStory(kind));
+  Add(time, machine, kind, payload);
+  if (keep_) Detail(words);
+  story_.back().detail = std::move(words);
 }
 
 }  // namespace quorate::sim

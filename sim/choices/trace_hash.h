@@ -1,5 +1,7 @@
-// sim/choices/trace_hash.h: the rolling 128-bit hash of all events of a run. It
-// is always on.
+// sim/choices/trace_hash.h: the stream of all events of a run, with their
+// causes and a rolling 128-bit hash. It is always on.
+//
+// Reports, marks, timelines and comparisons of runs draw from it.
 //
 // Runs of one seed have the same hash in every process, at every optimisation
 // level, with every compiler. If hashes differ, runs with records show the
@@ -10,6 +12,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,8 +44,17 @@ enum class TraceKind : uint8_t {
   kStreamBytes,
   kStreamEvent,
   kConnect,
-  kNote,
+  kNote,   // A program or a replica did something, in words.
+  kFault,  // A fault hit. The event has its name.
+  kMark,   // A mark was reached (env::Tracer). The event has its name.
+  kPoint,  // A point of env::Buggify fired. The event has its name.
+  kPlan,   // The schedule planned what other events will show.
+  kDeed,   // The schedule did something, in words.
+  kPartitionBegins,  // The payload is the number of the partition.
+  kPartitionEnds,
+  kLead,  // A replica began to lead. The payload is a LeadPayload.
 };
+inline constexpr size_t kTraceKinds = static_cast<size_t>(TraceKind::kLead) + 1;
 std::string_view TraceKindName(TraceKind kind);
 
 struct TraceRecord {
@@ -63,6 +76,16 @@ struct TraceRecord {
   std::string ToString() const;
 };
 
+// The payload of TraceKind::kLead. Terms of a run are below 2^40.
+struct LeadPayload {
+  uint64_t group;
+  uint64_t term;
+  uint64_t Pack() const { return group << 40 | term; }
+  static LeadPayload Of(uint64_t payload) {
+    return {payload >> 40, payload & ((uint64_t{1} << 40) - 1)};
+  }
+};
+
 class TraceHash {
  public:
   // If not `hashes_bytes`, the hash covers only times, kinds and numbers.
@@ -76,6 +99,13 @@ class TraceHash {
            std::string_view bytes) {
     Add(time, machine, kind, Of(bytes));
   }
+  // An event that is known by a name, such as a mark. Events are counted by
+  // kind and name.
+  void AddNamed(SimTime time, MachineId machine, TraceKind kind,
+                std::string_view name);
+  // An event of the story of the run, in words for people.
+  void AddToStory(SimTime time, MachineId machine, TraceKind kind,
+                  uint64_t payload, std::string words);
   // The hash of `bytes`, for the payload of a record; 0 if bytes are not
   // hashed.
   uint64_t Of(std::string_view bytes) const {
@@ -96,17 +126,27 @@ class TraceHash {
   uint64_t count(TraceKind kind) const {
     return counts_[static_cast<size_t>(kind)];
   }
+  // How often the events of this kind had each name.
+  using Counts = std::map<std::string, uint64_t, std::less<>>;
+  const Counts& named(TraceKind kind) const {
+    return named_[static_cast<size_t>(kind)];
+  }
   const std::vector<TraceRecord>& records() const { return records_; }
+  // The records of starts, crashes, partitions, leaderships and the doings of
+  // the schedule, which are kept in any case.
+  const std::vector<TraceRecord>& story() const { return story_; }
 
  private:
   uint64_t low_ = 0x243f6a8885a308d3;
   uint64_t high_ = 0x13198a2e03707344;
   uint64_t count_ = 0;
-  std::array<uint64_t, 256> counts_{};  // By kind.
+  std::array<uint64_t, 256> counts_{};  // By kind, valid or not.
+  std::array<Counts, kTraceKinds> named_;
   uint64_t cause_ = 0;
   const bool keep_;
   const bool hashes_bytes_;
   std::vector<TraceRecord> records_;
+  std::vector<TraceRecord> story_;
 };
 
 }  // namespace quorate::sim

@@ -127,5 +127,38 @@ TEST(TraceRecord, Causes_AreTheTurnsThatRanCode) {
             "t=0.000000000 m1 disk_completion 0000000000000000 <-1 sync log-1");
 }
 
+TEST(TraceHash, NamedEvents_AreCountedByKindAndNameAndChangeTheHash) {
+  TraceHash hash(true);
+  hash.Add(SimTime(0), MachineId(1), TraceKind::kTimer, uint64_t{0});
+  const Hash128 before = hash.value();
+  hash.AddNamed(SimTime(1), MachineId(1), TraceKind::kMark, "log.full");
+  EXPECT_FALSE(hash.value() == before);
+  hash.AddNamed(SimTime(2), MachineId(2), TraceKind::kMark, "log.full");
+  hash.AddNamed(SimTime(2), MachineId(2), TraceKind::kMark, "a");
+  hash.AddNamed(SimTime(3), MachineId(2), TraceKind::kFault, "log.full");
+  EXPECT_EQ(hash.named(TraceKind::kMark),
+            (TraceHash::Counts{{"a", 1}, {"log.full", 2}}));
+  EXPECT_EQ(hash.named(TraceKind::kFault),
+            (TraceHash::Counts{{"log.full", 1}}));
+  // They belong to the turn in which they happen.
+  EXPECT_EQ(hash.records()[4].cause, 1u);
+  EXPECT_EQ(hash.records()[4].detail, "log.full");
+}
+
+TEST(TraceHash, Story_IsKeptWithoutTheOtherRecords) {
+  TraceHash hash(false);
+  hash.Add(SimTime(1), MachineId(1), TraceKind::kBoot, uint64_t{0});
+  hash.Add(SimTime(2), MachineId(1), TraceKind::kTimer, uint64_t{0});
+  const LeadPayload lead = {.group = 3, .term = 70};
+  hash.AddToStory(SimTime(3), MachineId(1), TraceKind::kLead, lead.Pack(),
+                  "group 3, term 70");
+  EXPECT_TRUE(hash.records().empty());
+  ASSERT_EQ(hash.story().size(), 2u);
+  EXPECT_EQ(hash.story()[1].detail, "group 3, term 70");
+  EXPECT_EQ(hash.story()[1].cause, 2u);
+  EXPECT_EQ(LeadPayload::Of(hash.story()[1].payload).group, 3u);
+  EXPECT_EQ(LeadPayload::Of(hash.story()[1].payload).term, 70u);
+}
+
 }  // namespace
 }  // namespace quorate::sim

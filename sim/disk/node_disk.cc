@@ -194,12 +194,12 @@ env::Pending NodeDisk::Issue(Operation operation) {
   busy_until_ = ends;
   if (ends < StalledUntil(operation)) {
     ends = stalled_until_;
-    state.faults.Count(Fault::kDiskStalled);
+    state.faults.Count(Fault::kDiskStalled, scheduler_->id());
   }
   const uint64_t id = operations_.Add(std::move(operation));
   state.queue.Push(ends, {kEventDisk, scheduler_->id().value(), id});
   if (operations_to_crash_ > 0 && --operations_to_crash_ == 0) {
-    state.faults.Count(Fault::kCrashAtDiskOperation);
+    state.faults.Count(Fault::kCrashAtDiskOperation, scheduler_->id());
     scheduler_->StopSoon();
   }
   return env::Pending(this, id);
@@ -217,9 +217,11 @@ Duration NodeDisk::Latency(const Operation& operation) {
   }
   SimState& state = scheduler_->state();
   latency = latency + state.Delay(kJitter, operation.key, options_.jitter,
-                                  options_.jitter_max, Fault::kDiskSlow);
+                                  options_.jitter_max, Fault::kDiskSlow,
+                                  scheduler_->id());
   return latency + state.Delay(kSlow, operation.key, options_.slow,
-                               options_.slow_max, Fault::kDiskSlow);
+                               options_.slow_max, Fault::kDiskSlow,
+                               scheduler_->id());
 }
 
 bool NodeDisk::Planned(const Operation& operation) {
@@ -270,7 +272,7 @@ bool NodeDisk::HitsUnreadable(const Operation& operation) const {
 
 void NodeDisk::CountFailure(Fault fault) {
   ++failures_;
-  scheduler_->state().faults.Count(fault);
+  scheduler_->state().faults.Count(fault, scheduler_->id());
 }
 
 // Describes an operation by its kind, its file and its offset, so that one
@@ -317,7 +319,7 @@ void NodeDisk::DiskEvent(uint64_t id) {
   Operation* operation = operations_.Find(id);
   if (operation == nullptr) return;  // Its process died.
   if (StalledUntil(*operation) > scheduler_->state().now) {
-    scheduler_->state().faults.Count(Fault::kDiskStalled);
+    scheduler_->state().faults.Count(Fault::kDiskStalled, scheduler_->id());
     scheduler_->state().queue.Push(stalled_until_,
                                    {kEventDisk, scheduler_->id().value(), id});
     return;
@@ -507,7 +509,7 @@ void NodeDisk::Interrupt(Operation* operation) {
   }
   std::string bytes = Joined(*operation);
   if (done >= 2) {
-    state.faults.Count(Fault::kDiskWriteTorn);
+    state.faults.Count(Fault::kDiskWriteTorn, scheduler_->id());
     bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
   }
   // The write is not durable: a loss of power may lose any of its sectors.

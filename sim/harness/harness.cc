@@ -121,11 +121,6 @@ void Harness::LosePower(Subject& subject) {
   if (!violated()) subject.CompareReplicas();
 }
 
-std::vector<Schedule::Entry> Harness::entries() const {
-  return schedule_.has_value() ? schedule_->entries()
-                               : std::vector<Schedule::Entry>();
-}
-
 Tape Harness::tape() const {
   Tape tape = world_.tape();
   tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));

@@ -60,8 +60,6 @@ class Harness {
   const World& world() const { return world_; }
   // Runs all phases. Call it once. The subject must not outlive the harness.
   void Execute(Subject& subject);
-  // The actions of the schedule so far, in order.
-  std::vector<Schedule::Entry> entries() const;
   // The tape of the run so far. Requires: record or replay.
   Tape tape() const;
 

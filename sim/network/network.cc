@@ -132,10 +132,12 @@ void Network::Send(NetworkMessage message) {
     return;
   }
   Duration latency = options.latency_min + link.distance + link.extra_latency;
-  latency = latency + state_->Delay(kJitter, key, options.jitter,
-                                    options.jitter_max, Fault::kMessageJitter);
-  latency = latency + state_->Delay(kSpike, key, options.spike,
-                                    options.spike_max, Fault::kMessageSpike);
+  latency =
+      latency + state_->Delay(kJitter, key, options.jitter, options.jitter_max,
+                              Fault::kMessageJitter, message.to);
+  latency =
+      latency + state_->Delay(kSpike, key, options.spike, options.spike_max,
+                              Fault::kMessageSpike, message.to);
   const SimTime departs = link.Transmit(message.departs, message.bytes.size(),
                                         options.bytes_per_second);
   SimTime arrives = std::max(departs + latency, lane.last_arrival);

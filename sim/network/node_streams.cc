@@ -118,8 +118,10 @@ env::Pending NodeStreams::Connect(const std::string& address,
         if (random.Chance(options.refuse, s, e, c)) return 1;
         return random.Chance(options.hang, s, e, c + 1) ? 2 : 0;
       });
-  if (attempt.fate == 1) state.faults.Count(Fault::kConnectRefused);
-  if (attempt.fate == 2) state.faults.Count(Fault::kConnectHang);
+  if (attempt.fate == 1)
+    state.faults.Count(Fault::kConnectRefused, scheduler_->id());
+  if (attempt.fate == 2)
+    state.faults.Count(Fault::kConnectHang, scheduler_->id());
   const uint64_t id = attempts_.Add(std::move(attempt));
   PushStep(scheduler_->effect_time() + options.latency_min, kAsk, id);
   return env::Pending(this, id);

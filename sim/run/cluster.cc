@@ -55,7 +55,6 @@ class Cluster::Program final : public ReplicaObserver {
         cluster_->world_.choices().Chance(kShadowOfStart, life, {1, 4})) {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
-    cluster_->lives_.push_back({cluster_->world_.now(), node_, true});
     cluster_->TryInvalidFile(node_);
     if (!reborn_) wrong_ = cluster_->DrawContradictoryFile(node_);
     // The checkers know the store that is gone. Others must ignore the new one.
@@ -69,7 +68,6 @@ class Cluster::Program final : public ReplicaObserver {
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
-    cluster_->lives_.push_back({cluster_->world_.now(), node_, false});
   }
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
@@ -82,8 +80,10 @@ class Cluster::Program final : public ReplicaObserver {
     if (event.kind == raft::Event::Kind::kRoleChanged &&
         event.role == raft::RoleKind::kLeader) {
       cluster_->Mark(node_, "raft.began_to_lead");
-      cluster_->leaderships_.push_back(
-          {cluster_->world_.now(), group, node_, event.term});
+      cluster_->world_.AddToStory(
+          cluster_->machine(node_), TraceKind::kLead,
+          LeadPayload{group.value(), event.term.value()}.Pack(),
+          absl::StrCat("group ", group.value(), ", term ", event.term.value()));
       // The first leader of a group is not a change of leader.
       if (!cluster_->led_.insert(group).second) {
         cluster_->last_leader_change_[group] = cluster_->world_.now();
@@ -494,8 +494,12 @@ std::vector<std::string> Cluster::all_addresses() const {
 }
 
 SimTime Cluster::LeadershipBegan(GroupId group, raft::Term term) const {
-  for (auto led = leaderships_.rbegin(); led != leaderships_.rend(); ++led) {
-    if (led->group == group && led->term == term) return led->time;
+  const uint64_t payload = LeadPayload{group.value(), term.value()}.Pack();
+  const std::vector<TraceRecord>& story = world_.story();
+  for (auto event = story.rbegin(); event != story.rend(); ++event) {
+    if (event->kind == TraceKind::kLead && event->payload == payload) {
+      return event->time;
+    }
   }
   return SimTime::Max();
 }

@@ -123,25 +123,10 @@ class Cluster {
   GroupId GroupOf(std::string_view key) const;
   // When the group of `key` last got a leader.
   SimTime LastLeaderChange(std::string_view key) const;
-  // The beginning of each leadership, in order.
-  struct Leadership {
-    SimTime time;
-    GroupId group;
-    NodeId node;
-    raft::Term term;
-  };
-  const std::vector<Leadership>& leaderships() const { return leaderships_; }
   // Max(): no node led the group in this term.
   SimTime LeadershipBegan(GroupId group, raft::Term term) const;
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
-  // All starts and crashes of nodes' programs, in order.
-  struct Life {
-    SimTime time;
-    NodeId node;
-    bool begins = false;
-  };
-  const std::vector<Life>& lives() const { return lives_; }
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const;
@@ -220,8 +205,6 @@ class Cluster {
   bool files_mended_;
   // The last incarnation of each machine that was asked to stop.
   std::map<uint32_t, uint64_t> stopping_;
-  std::vector<Leadership> leaderships_;
-  std::vector<Life> lives_;
   uint64_t core_steps_ = 0;
   std::set<GroupId> led_;  // Groups that have had a leader.
   std::map<GroupId, SimTime> last_leader_change_;

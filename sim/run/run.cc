@@ -392,7 +392,7 @@ void Run::Impl::BeginCalm() {
     farthest = std::max(farthest, world_.distance(node));
   }
   recorder_.availability().BeginCalm(kCalmBound + farthest * kCalmTrips);
-  calm_leaderships_ = cluster_.leaderships().size();
+  calm_leaderships_ = world_.events(TraceKind::kLead);
   clients_.AddToEach(NumberKeys());
 }
 
@@ -401,7 +401,7 @@ void Run::Impl::EndCalm() {
   recorder_.availability().EndCalm();
   cluster_.EndShadows();
   if (!calm_leaderships_.has_value()) return;
-  const size_t begun = cluster_.leaderships().size() - *calm_leaderships_;
+  const size_t begun = world_.events(TraceKind::kLead) - *calm_leaderships_;
   calm_leaderships_.reset();
   if (begun <= cluster_.shards().size()) return;
   world_.Violate(absl::StrCat("availability: ", begun,
@@ -467,12 +467,12 @@ RunReport Run::Impl::Current() const {
     report.events_by_kind[std::string(TraceKindName(kind))] =
         world_.events(kind);
   }
-  for (size_t i = 0; i < kFaultKinds; ++i) {
-    const auto fault = static_cast<Fault>(i);
-    const uint64_t count = const_cast<World&>(world_).faults().count(fault);
-    if (count > 0) report.faults[std::string(FaultName(fault))] = count;
-  }
-  for (const auto& [name, count] : world_.marks()) report.marks[name] = count;
+  const auto add = [](const TraceHash::Counts& from,
+                      std::map<std::string, uint64_t>* to) {
+    to->insert(from.begin(), from.end());
+  };
+  add(world_.fault_counts(), &report.faults);
+  add(world_.marks(), &report.marks);
   for (const auto& [name, count] : world_.points()) {
     report.drawn[absl::StrCat("point.", name)] = count;
   }
@@ -486,18 +486,22 @@ RunReport Run::Impl::Current() const {
 
 std::vector<std::string> Run::Impl::Story() const {
   std::vector<std::string> lines;
-  for (const Schedule::Entry& entry : harness_.entries()) {
-    lines.push_back(absl::StrCat(entry.time.ms(), " ms: ", entry.what));
+  for (const TraceRecord& event : world_.story()) {
+    if (event.detail.empty()) continue;
+    lines.push_back(absl::StrCat(event.time.ms(), " ms: ", event.detail));
   }
   return lines;
 }
 
 std::string Run::Impl::History() const {
+  std::vector<std::string> nodes;
+  for (const MachineId node : cluster_.machines()) {
+    nodes.push_back(world_.name(node));
+  }
   lincheck::Recording recording{
       .history = recorder_.KnownHistory(),
       .unit = lincheck::TimeUnit::kNanoseconds,
-      .events = TimelineEventsOf(harness_.entries(), cluster_.lives(),
-                                 cluster_.leaderships()),
+      .events = TimelineEventsOf(world_.story(), nodes),
       .model = "kv"};
   return lincheck::WriteJsonLines(recording, lincheck::ModelOf<lincheck::Kv>());
 }

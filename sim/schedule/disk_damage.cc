@@ -165,7 +165,7 @@ void DiskDamage::OpenErase(const FaultWindow& window) {
   context_->world().EraseDisk(node);
   erased_.insert(node);
   damaged_.insert(node);
-  context_->Note("erased disk of " + context_->Name(node));
+  context_->Note("erased disk of " + context_->Name(node), node);
   context_->After(window.Length(Milliseconds(10), Seconds(5)), node,
                   [this, node] { context_->RestartIfDown(node); });
 }

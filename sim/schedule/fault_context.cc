@@ -11,14 +11,20 @@ FaultContext::FaultContext(World* world, ScheduleOptions options)
   CHECK(!options_.nodes.empty());
 }
 
-void FaultContext::Note(const std::string& what) {
-  entries_.push_back({world_->now(), what});
+void FaultContext::Note(std::string what, MachineId node) {
+  world_->AddToStory(node, TraceKind::kDeed, 0, std::move(what));
+}
+
+void FaultContext::Plan(std::string what, MachineId node) {
+  world_->AddToStory(node, TraceKind::kPlan, 0, std::move(what));
 }
 
 void FaultContext::BeginLiveness(absl::btree_set<MachineId> healed) {
   CHECK(!liveness_);
   liveness_ = true;
   healed_ = std::move(healed);
+  // The links of the healed nodes are unblocked from now on.
+  for (const auto& [number, links] : partitions_) TellEndOfPartition(number);
 }
 
 void FaultContext::After(Duration length, MachineId node,
@@ -39,27 +45,33 @@ void FaultContext::Partition(Duration length, const char* kind, Links links) {
     world_->BlockLink(from, to);
     what += " " + Name(from) + ">" + Name(to);
   }
-  Note(what);
   const uint64_t number = partitions_begun_++;
+  world_->AddToStory(MachineId(), TraceKind::kPartitionBegins, number,
+                     std::move(what));
   partitions_.emplace(number, std::move(links));
   world_->At(world_->now() + length, [this, number] {
     const auto partition = partitions_.find(number);
     // The liveness phase has unblocked the links of the healed nodes already.
     if (liveness_ || partition == partitions_.end()) return;
-    EndPartition(partition->second);
+    EndPartition(number, partition->second);
     partitions_.erase(partition);
-    Note("partition ends");
   });
 }
 
-void FaultContext::EndPartition(const Links& links) {
+void FaultContext::EndPartition(uint64_t number, const Links& links) {
   for (const auto& [from, to] : links) world_->UnblockLink(from, to);
+  TellEndOfPartition(number);
+}
+
+void FaultContext::TellEndOfPartition(uint64_t number) {
+  world_->AddToStory(MachineId(), TraceKind::kPartitionEnds, number,
+                     "partition ends");
 }
 
 bool FaultContext::EndPartitions() {
   const absl::btree_map<uint64_t, Links> partitions =
       std::exchange(partitions_, {});
-  for (const auto& [number, links] : partitions) EndPartition(links);
+  for (const auto& [number, links] : partitions) EndPartition(number, links);
   return !partitions.empty();
 }
 
@@ -68,7 +80,7 @@ void FaultContext::RestartIfDown(MachineId node) {
   world_->CrashAtDiskOperation(node, 0, CrashKind::kProcess);
   if (world_->running(node)) return;
   world_->Restart(node);
-  Note("restart " + Name(node));
+  Plan("restart " + Name(node), node);
 }
 
 std::string FaultContext::FileToStall(

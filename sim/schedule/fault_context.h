@@ -19,11 +19,6 @@ namespace quorate::sim {
 
 class FaultContext {
  public:
-  // One thing that the schedule did, in words for people.
-  struct Entry {
-    SimTime time;
-    std::string what;
-  };
   // Links by sender and receiver.
   using Links = std::vector<std::pair<MachineId, MachineId>>;
 
@@ -41,8 +36,10 @@ class FaultContext {
   MachineId Leader(uint64_t draw) const {
     return options_.leader == nullptr ? MachineId() : options_.leader(draw);
   }
-  void Note(const std::string& what);
-  const std::vector<Entry>& entries() const { return entries_; }
+  // Adds to the story of the run that the schedule did something; Plan: that it
+  // planned something whose effect is an event of its own.
+  void Note(std::string what, MachineId node = MachineId());
+  void Plan(std::string what, MachineId node = MachineId());
 
   // ---- The phase of the run.
   // True from the end of the safety phase on.
@@ -88,11 +85,11 @@ class FaultContext {
   }
 
  private:
-  void EndPartition(const Links& links);
+  void EndPartition(uint64_t number, const Links& links);
+  void TellEndOfPartition(uint64_t number);
 
   World* const world_;
   ScheduleOptions options_;
-  std::vector<Entry> entries_;
   // The partitions that have not ended, by number.
   absl::btree_map<uint64_t, Links> partitions_;
   uint64_t partitions_begun_ = 0;

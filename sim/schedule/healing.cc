@@ -150,8 +150,8 @@ void Healing::PlanCrash(MachineId node, SimTime at, Duration length) {
   world.At(at, [this, node, &world] {
     if (post_heal_faults_end_ || !world.running(node)) return;
     world.Crash(node, CrashKind::kProcess);
-    context_->Note("post-heal fault: crash of the process " +
-                   context_->Name(node));
+    context_->Note(
+        "post-heal fault: crash of the process " + context_->Name(node), node);
   });
   world.At(at + length, [this, node] { context_->RestartIfDown(node); });
 }

@@ -214,7 +214,7 @@ void PlannedFaults::OpenSlowLink(const FaultWindow& window) {
 void PlannedFaults::OpenReset(const FaultWindow& window) {
   const MachineId node = window.PickNode();
   context_->world().ResetStreams(node);
-  context_->Note("reset streams of " + context_->Name(node));
+  context_->Note("reset streams of " + context_->Name(node), node);
 }
 
 // ---- Processes
@@ -237,7 +237,7 @@ void PlannedFaults::OpenCrash(const FaultWindow& window, CrashKind kind) {
       case 4:
         if (context_->options().stop != nullptr) {
           context_->options().stop(node);
-          context_->Note("stop of " + context_->Name(node));
+          context_->Note("stop of " + context_->Name(node), node);
           context_->After(length + kStopMax, node,
                           [this, node] { context_->RestartIfDown(node); });
           continue;
@@ -249,8 +249,8 @@ void PlannedFaults::OpenCrash(const FaultWindow& window, CrashKind kind) {
       default:
         context_->world().CrashAtDiskOperation(node, 1 + point % 8, kind);
     }
-    context_->Note(std::string("crash of the ") + name + " " +
-                   context_->Name(node));
+    context_->Plan(
+        std::string("crash of the ") + name + " " + context_->Name(node), node);
     context_->After(length, node,
                     [this, node] { context_->RestartIfDown(node); });
   }
@@ -266,7 +266,8 @@ void PlannedFaults::PlanStorm(const FaultWindow& window, MachineId node,
     context_->world().At(context_->world().now() + at, [this, node, kind] {
       if (context_->liveness() || !context_->world().running(node)) return;
       context_->world().Crash(node, kind);
-      context_->Note("crash in a storm of restarts " + context_->Name(node));
+      context_->Note("crash in a storm of restarts " + context_->Name(node),
+                     node);
     });
     context_->After(at + gap / 2, node,
                     [this, node] { context_->RestartIfDown(node); });
@@ -298,7 +299,7 @@ void PlannedFaults::OpenPause(const FaultWindow& window) {
   if (victims.size() == 1 && window.Pick(1, 2) == 0) {
     const MachineId node = victims[0];
     context_->world().PauseAfterCalls(node, 1 + window.Pick(2, 40), length);
-    context_->Note("pause in a turn " + context_->Name(node));
+    context_->Note("pause in a turn " + context_->Name(node), node);
     return;
   }
   for (const MachineId node : victims) {
@@ -306,7 +307,7 @@ void PlannedFaults::OpenPause(const FaultWindow& window) {
       continue;
     }
     context_->world().Pause(node);
-    context_->Note("pause " + context_->Name(node));
+    context_->Note("pause " + context_->Name(node), node);
     context_->After(length, node,
                     [this, node] { context_->world().Resume(node); });
   }
@@ -339,7 +340,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 2)) {
     case std::size(kKinds):
       world.LimitOpenFiles(node, window.Pick(2, 3));
-      context_->Note("no descriptors " + context_->Name(node));
+      context_->Note("no descriptors " + context_->Name(node), node);
       break;
     case std::size(kKinds) + 1: {
       const std::vector<std::string> files = world.DiskFiles(node);
@@ -357,7 +358,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
     default:
       world.FailDiskOperation(node, kKinds[what], 1 + window.Pick(2, 20),
                               window.Pick(3, 2) == 1);
-      context_->Note("disk errors " + context_->Name(node));
+      context_->Note("disk errors " + context_->Name(node), node);
       if (kKinds[what] == World::DiskOperation::kRead) {
         context_->KillAndRestart(node);
       }
@@ -381,7 +382,7 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
   context_->world().disk_options(node).capacity_bytes =
       used + window.Pick(1, 4096);
   context_->AddDiskFailure(node);
-  context_->Note("disk full " + context_->Name(node));
+  context_->Note("disk full " + context_->Name(node), node);
   // In one window of three the node starts on the full disk.
   if (window.Pick(2, 3) == 2) context_->KillAndRestart(node);
   // In one of three a node that did not stop itself goes on.
@@ -415,7 +416,7 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
           Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
                    static_cast<int64_t>(bound)));
       context_->world().faults().Count(Fault::kClockBound);
-      context_->Note("another clock error bound " + context_->Name(node));
+      context_->Note("another clock error bound " + context_->Name(node), node);
       break;
     }
     case 4:
@@ -424,7 +425,7 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
         clock.SetWallOffset(
             Seconds(static_cast<int64_t>(window.Pick(2, 4 * 3600)) - 2 * 3600));
         context_->world().faults().Count(Fault::kClockWrong);
-        context_->Note("wrong wall clock " + context_->Name(node));
+        context_->Note("wrong wall clock " + context_->Name(node), node);
         break;
       }
       [[fallthrough]];
@@ -435,20 +436,20 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
           Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
                    static_cast<int64_t>(bound)));
       context_->world().faults().Count(Fault::kClockStep);
-      context_->Note("wall clock step " + context_->Name(node));
+      context_->Note("wall clock step " + context_->Name(node), node);
       break;
     }
     case 1:
       clock.JumpMono(context_->world().now(),
                      Milliseconds(static_cast<int64_t>(window.Pick(2, 5000))));
       context_->world().faults().Count(Fault::kClockStep);
-      context_->Note("clock jump " + context_->Name(node));
+      context_->Note("clock jump " + context_->Name(node), node);
       break;
     default:
       if (clock.frozen()) return;
       clock.SetFrozen(context_->world().now(), true);
       context_->world().faults().Count(Fault::kClockFreeze);
-      context_->Note("clock freeze " + context_->Name(node));
+      context_->Note("clock freeze " + context_->Name(node), node);
       context_->After(window.Length(Milliseconds(10), Seconds(2)), node,
                       [this, node] {
                         if (!context_->world().clock(node).frozen()) return;

@@ -38,8 +38,6 @@ namespace quorate::sim {
 
 class Schedule {
  public:
-  using Entry = FaultContext::Entry;
-
   Schedule(World* world, ScheduleOptions options)
       : context_(world, std::move(options)) {}
   Schedule(const Schedule&) = delete;
@@ -72,8 +70,6 @@ class Schedule {
     return damage_.damaged();
   }
   const absl::btree_set<MachineId>& erased() const { return damage_.erased(); }
-  // The actions of the schedule, in order.
-  const std::vector<Entry>& entries() const { return context_.entries(); }
 
  private:
   FaultContext context_;

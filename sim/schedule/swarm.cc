@@ -51,7 +51,7 @@ void Swarm::DrawFamilies() {
     on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }
-  context_->Note("families:" + (names.empty() ? " none" : names));
+  context_->Plan("families:" + (names.empty() ? " none" : names));
 }
 
 // Adds nodes in random order, as long as the targets are a minority of each

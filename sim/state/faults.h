@@ -1,12 +1,14 @@
-// sim/state/faults.h: the kinds of faults, their names, and a counter of each
-// for a run.
+// sim/state/faults.h: the kinds of faults and their names. A run counts them
+// from its stream of events.
 #ifndef QUORATE_SIM_STATE_FAULTS_H_
 #define QUORATE_SIM_STATE_FAULTS_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "sim/choices/sim_time.h"
+#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 
@@ -74,16 +76,24 @@ inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kBuggify) + 1;
 // A stable name such as "message_lost", for output and documents.
 std::string_view FaultName(Fault fault);
 
+// Adds faults to the stream of events of a run.
 class FaultCounters {
  public:
-  void Count(Fault fault) { ++counts_[static_cast<size_t>(fault)]; }
-  uint64_t count(Fault fault) const {
-    return counts_[static_cast<size_t>(fault)];
+  // Both outlive the object.
+  FaultCounters(const SimTime* now, TraceHash* trace)
+      : now_(now), trace_(trace) {}
+  FaultCounters(const FaultCounters&) = delete;
+  FaultCounters& operator=(const FaultCounters&) = delete;
+
+  // The fault hits `machine`, or no machine alone (0).
+  void Count(Fault fault, MachineId machine = MachineId()) {
+    trace_->AddNamed(*now_, machine, TraceKind::kFault, FaultName(fault));
   }
-  uint64_t total() const;
+  uint64_t count(Fault fault) const;
 
  private:
-  std::array<uint64_t, kFaultKinds> counts_{};
+  const SimTime* const now_;
+  TraceHash* const trace_;
 };
 
 }  // namespace quorate::sim

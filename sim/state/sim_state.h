@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
 #include "sim/choices/trace_hash.h"
@@ -40,22 +39,19 @@ class SimState {
   TraceHash hash;
   EventQueue queue;
   Choices choices;
-  FaultCounters faults;
+  FaultCounters faults{&now, &hash};
 
   NetworkOptions network;
   StreamOptions streams;
   BuggifyOptions buggify;
   ClockFaultOptions clocks;
 
-  absl::btree_map<std::string, uint64_t> marks;
-  // How often each point of env::Buggify fired, by name.
-  absl::btree_map<std::string, uint64_t> points;
   std::vector<std::string> violations;
 
   // Chooses an extra delay: up to `most` with probability `ratio`, else zero.
-  // Counts it as `fault`.
+  // Counts it as `fault` of the machine.
   Duration Delay(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio,
-                 Duration most, Fault fault) {
+                 Duration most, Fault fault, MachineId machine = MachineId()) {
     if (!choices.replaying() && ratio.numerator == 0) return Duration(0);
     const auto ns = static_cast<int64_t>(choices.Choose(
         site, key, 0,
@@ -70,7 +66,7 @@ class SimState {
                      static_cast<unsigned __int128>(bits >> 32) * bound >> 32) +
                  1;
         }));
-    if (ns > 0) faults.Count(fault);
+    if (ns > 0) faults.Count(fault, machine);
     return Duration(ns);
   }
 };

@@ -24,12 +24,12 @@ bool TurnScheduler::BeginCall() {
   // A pause that was reached comes between the previous call and this one.
   if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   if (calls_to_death_ > 0 && --calls_to_death_ == 0) {
-    state_->faults.Count(Fault::kCrashInTurn);
+    state_->faults.Count(Fault::kCrashInTurn, id_);
     // This call is the last one that takes effect.
     StopSoon();
   }
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
-    state_->faults.Count(Fault::kPauseInTurn);
+    state_->faults.Count(Fault::kPauseInTurn, id_);
     if (in_turn_) {
       pause_due_ = pause_length_;
     } else {
@@ -134,7 +134,7 @@ void TurnScheduler::Resume() {
 // Draws the source of each place in the turn. The inputs of a source take its
 // places in the order of their arrival.
 void TurnScheduler::Shuffle(uint64_t bits) {
-  state_->faults.Count(Fault::kTurnShuffled);
+  state_->faults.Count(Fault::kTurnShuffled, id_);
   const Random random(bits);
   std::vector<std::pair<uint64_t, size_t>> order;
   // The inputs of each source, the last one first.
@@ -187,7 +187,7 @@ void TurnScheduler::RunTurn() {
              options_.turn_cost +
              options_.input_cost * static_cast<int64_t>(draining_.size()) +
              state_->Delay(kHiccup, turn, options_.hiccup, options_.hiccup_max,
-                           Fault::kSlowTurn);
+                           Fault::kSlowTurn, id_);
   if (!dying_) parts_->RunDeferred();
   elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
   busy_until_ = state_->now + elapsed_;

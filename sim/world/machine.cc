@@ -59,7 +59,7 @@ void Machine::RestartClock() {
                             SecondOf(state_->now)),
       options.new_at_boot, static_cast<uint64_t>(options.boot_max.ns()));
   if (reading == 0) return;
-  state_->faults.Count(Fault::kClockRestart);
+  state_->faults.Count(Fault::kClockRestart, scheduler_.id());
   loop_.clock().RestartMono(state_->now,
                             MonoTime(static_cast<int64_t>(reading)));
 }
@@ -105,7 +105,8 @@ void Machine::Die() {
                    power_lost ? 1 : 0);
   state_->faults.Count(client_      ? Fault::kClientCrash
                        : power_lost ? Fault::kMachineCrash
-                                    : Fault::kProcessCrash);
+                                    : Fault::kProcessCrash,
+                       scheduler_.id());
   transport_.Die();
   streams_.Die(power_lost);
   // Closes the world's side of the streams before the program closes its own
@@ -120,7 +121,7 @@ void Machine::Log(env::Severity severity, std::string_view message) {
 }
 
 void Machine::Sometimes(std::string_view mark) {
-  ++state_->marks[std::string(mark)];
+  state_->hash.AddNamed(state_->now, scheduler_.id(), TraceKind::kMark, mark);
   if (scheduler_.alive()) hooks_->OnMark(scheduler_.id(), mark);
 }
 
@@ -144,8 +145,9 @@ bool Machine::Fire(Site site) {
                                      point.asked.Next(state.now)},
                            state.buggify.fire);
   if (fires) {
-    state.faults.Count(Fault::kBuggify);
-    ++state.points[std::string(site.name())];
+    state.faults.Count(Fault::kBuggify, scheduler_.id());
+    state.hash.AddNamed(state.now, scheduler_.id(), TraceKind::kPoint,
+                        site.name());
   }
   return fires;
 }

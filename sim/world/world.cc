@@ -87,7 +87,7 @@ void World::Start(MachineId id, Factory factory) {
 }
 
 void World::Restart(MachineId id) {
-  if (!is_client(id)) state_->faults.Count(Fault::kRestart);
+  if (!is_client(id)) state_->faults.Count(Fault::kRestart, id);
   machine(id).Restart();
 }
 
@@ -105,7 +105,7 @@ void World::CrashAtDiskOperation(MachineId id, uint64_t operations,
 }
 
 void World::Pause(MachineId id) {
-  state_->faults.Count(is_client(id) ? Fault::kClientPause : Fault::kPause);
+  state_->faults.Count(is_client(id) ? Fault::kClientPause : Fault::kPause, id);
   machine(id).scheduler().Pause();
 }
 
@@ -118,7 +118,7 @@ void World::PauseAfterCalls(MachineId id, uint64_t calls, Duration length) {
 void World::EraseDisk(MachineId id) {
   CHECK(!running(id)) << "machine " << id;
   machine(id).disk().image().Erase();
-  state_->faults.Count(Fault::kDiskWiped);
+  state_->faults.Count(Fault::kDiskWiped, id);
 }
 
 bool World::running(MachineId id) const {
@@ -343,7 +343,7 @@ bool World::FlipDiskBit(MachineId id, std::string_view file, uint64_t offset,
                         int bit) {
   const DiskImage::FileRef found = machine(id).image()->Find(file);
   if (found == nullptr || !found->FlipBit(offset, bit)) return false;
-  state_->faults.Count(Fault::kDiskBitRot);
+  state_->faults.Count(Fault::kDiskBitRot, id);
   return true;
 }
 
@@ -359,6 +359,13 @@ Hash128 World::trace_hash() const { return state_->hash.value(); }
 const std::vector<TraceRecord>& World::trace() const {
   return state_->hash.records();
 }
+const std::vector<TraceRecord>& World::story() const {
+  return state_->hash.story();
+}
+void World::AddToStory(MachineId id, TraceKind kind, uint64_t payload,
+                       std::string words) {
+  state_->hash.AddToStory(state_->now, id, kind, payload, std::move(words));
+}
 void World::HashNote(MachineId id, std::string_view bytes,
                      absl::FunctionRef<std::string()> words) {
   state_->hash.Add(state_->now, id, TraceKind::kNote, bytes);
@@ -373,12 +380,14 @@ uint64_t World::events(TraceKind kind) const {
   return state_->hash.count(kind);
 }
 FaultCounters& World::faults() { return state_->faults; }
-const absl::btree_map<std::string, uint64_t>& World::marks() const {
-  return state_->marks;
+const TraceHash::Counts& World::marks() const {
+  return state_->hash.named(TraceKind::kMark);
 }
-
-const absl::btree_map<std::string, uint64_t>& World::points() const {
-  return state_->points;
+const TraceHash::Counts& World::points() const {
+  return state_->hash.named(TraceKind::kPoint);
+}
+const TraceHash::Counts& World::fault_counts() const {
+  return state_->hash.named(TraceKind::kFault);
 }
 Choices& World::choices() { return state_->choices; }
 

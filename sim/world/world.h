@@ -255,6 +255,10 @@ class World {
   // The rolling hash of all events.
   Hash128 trace_hash() const;
   const std::vector<TraceRecord>& trace() const;
+  // Starts, crashes, the doings of the schedule, and leaderships.
+  const std::vector<TraceRecord>& story() const;
+  void AddToStory(MachineId machine, TraceKind kind, uint64_t payload,
+                  std::string words);
   // Adds bytes of the caller to the hash, such as a checked reply or the digest
   // of a state. `words` describes them in the records of events.
   void HashNote(MachineId machine, std::string_view bytes,
@@ -265,13 +269,15 @@ class World {
   // The number of events of one kind of kEventKinds.
   uint64_t events(TraceKind kind) const;
   FaultCounters& faults();
+  // How often each kind of fault hit, by FaultName.
+  const TraceHash::Counts& fault_counts() const;
   // `hook` is called when a running machine reaches a mark, in the middle of
   // its turn.
   void SetMarkHook(MarkHook hook);
   // How often each mark was reached (env::Tracer::Sometimes).
-  const absl::btree_map<std::string, uint64_t>& marks() const;
+  const TraceHash::Counts& marks() const;
   // How often each point of env::Buggify fired, by name.
-  const absl::btree_map<std::string, uint64_t>& points() const;
+  const TraceHash::Counts& points() const;
   // For choices of schedules and workloads.
   Choices& choices();
   // The choices so far, with `seed`. While replaying, the choices that were
