@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "env/check.h"
 
 namespace quorate::sim {
@@ -75,8 +76,20 @@ void NodeLoop::RunTimers() {
     state.hash.SetCause(due_[i].cause);
     state.hash.Add(state.now, scheduler_->id(), TraceKind::kTimer,
                    due_[i].order);
+    if (state.hash.keeps_records()) state.hash.Detail(Describe(due_[i]));
     callback();
   }
+}
+
+std::string NodeLoop::Describe(const Timer& timer) const {
+  const SimState& state = scheduler_->state();
+  const std::vector<TraceRecord>& records = state.hash.records();
+  const SimTime set =
+      timer.cause == 0 ? SimTime() : records[timer.cause - 1].time;
+  return absl::StrFormat(
+      "set %.3f ms ago, due %.3f ms ago",
+      static_cast<double>((state.now - set).ns()) * 1e-6,
+      static_cast<double>((reading_.mono - timer.deadline).ns()) * 1e-6);
 }
 
 void NodeLoop::RunDeferred() {

@@ -4,6 +4,7 @@
 #define QUORATE_SIM_WORLD_NODE_LOOP_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "env/loop.h"
@@ -51,6 +52,8 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
                                         : order > other.order;
     }
   };
+  // For records of events.
+  std::string Describe(const Timer& timer) const;
   static bool HeapOrder(const Timer& a, const Timer& b) { return a.After(b); }
   // Drops cancelled timers from the top. False: no timer is left.
   bool FindFirst();

@@ -254,6 +254,20 @@ TEST(World, CrashAfterAPauseInATurn_ComesAtItsTime) {
   EXPECT_GT(created, 0u);
 }
 
+TEST(World, TheRecordOfATimer_SaysWhenItWasSet) {
+  World world({.seed = 3, .keep_trace = true});
+  const MachineId machine = world.AddMachine();
+  world.Start(machine,
+              [](env::Env& env) { return std::make_shared<Creator>(env); });
+  world.RunFor(Milliseconds(5));
+  std::vector<std::string> timers;
+  for (const TraceRecord& record : world.trace()) {
+    if (record.kind == TraceKind::kTimer) timers.push_back(record.detail);
+  }
+  EXPECT_EQ(timers,
+            (std::vector<std::string>{"set 1.000 ms ago, due 0.000 ms ago"}));
+}
+
 TEST(World, RecordingAndKeepingTheTrace_ChangeNothing) {
   World plain(Stormy(7));
   RunStorm(&plain);
