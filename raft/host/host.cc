@@ -36,7 +36,7 @@ class Host::Impl final : public env::Transport::Receiver {
         outbox_(env, options_.cluster, options_.node),
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
-        on_deadline_changed_([this](GroupId id) { UpdateTimer(id); }),
+        on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
         alarm_(env.loop, [this] { OnAlarm(); }) {}
 
   ~Impl() {
@@ -85,7 +85,7 @@ class Host::Impl final : public env::Transport::Receiver {
   Outbox outbox_;
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
-  absl::AnyInvocable<void(GroupId)> on_deadline_changed_;
+  absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
@@ -124,7 +124,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .observer = observer_,
                                  .stores = stores_,
                                  .fail_node = fail_node_,
-                                 .on_deadline_changed = on_deadline_changed_};
+                                 .on_earlier_deadline = on_earlier_deadline_};
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
       fenced_[group.key.group] = group.fenced;

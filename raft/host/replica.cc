@@ -116,6 +116,7 @@ void Replica::Stop(const absl::Status& why) {
 
 void Replica::Step(Input input) {
   if (!status_.ok()) return;
+  const MonoTime deadline_before = deadline();
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output_);
   core_deadline_ = output_.deadline;
   services_.observer.OnStep(key_.group, *core_, output_);
@@ -126,7 +127,8 @@ void Replica::Step(Input input) {
   HandleReads();
   HandleSnapshots();
   HandleEvents();
-  services_.on_deadline_changed(key_.group);
+  // A timer that fires too early is set again.
+  if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

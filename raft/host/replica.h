@@ -35,8 +35,8 @@ struct ReplicaServices {
   const absl::btree_map<NodeId, StoreIncarnation>& stores;
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
-  // Must be called when a replica's deadline() may be earlier than before.
-  absl::AnyInvocable<void(GroupId)>& on_deadline_changed;
+  // Must be called when a step made a replica's deadline() earlier.
+  absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
 };
 
 class Replica {
