@@ -131,6 +131,8 @@ bool Machine::Fire(Site site) {
     return false;
   }
   if (!scheduler_.alive()) return false;
+  uint64_t& inactive = inactive_[site.hash() % inactive_.size()];
+  if (inactive == site.hash()) return false;
   const auto [found, fresh] = buggified_.try_emplace(site.hash());
   Buggified& point = found->second;
   if (fresh) {
@@ -138,7 +140,10 @@ bool Machine::Fire(Site site) {
         kActive, ChoiceKey{site.hash(), scheduler_.id().value()},
         state.buggify.active);
   }
-  if (!point.active) return false;
+  if (!point.active) {
+    inactive = site.hash();
+    return false;
+  }
   const bool fires =
       state.choices.Chance(kFire,
                            ChoiceKey{site.hash() + scheduler_.id().value(),

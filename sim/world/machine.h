@@ -3,6 +3,7 @@
 #ifndef QUORATE_SIM_WORLD_MACHINE_H_
 #define QUORATE_SIM_WORLD_MACHINE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -108,6 +109,9 @@ class Machine final : public TurnScheduler::Parts,
   CrashKind crash_kind_ = CrashKind::kProcess;
   // Looked up only, never iterated.
   absl::flat_hash_map<uint64_t, Buggified> buggified_;
+  // Hashes of sites that are not active here, each at its place: most questions
+  // are about these.
+  std::array<uint64_t, 256> inactive_ = {};
 };
 
 }  // namespace quorate::sim
