@@ -24,6 +24,7 @@
 namespace quorate::sim {
 namespace {
 
+constexpr ChoiceSite kLogs("shape.logs");
 constexpr Duration kIdle = Seconds(2);
 // After the last healing: the last fault at a mark ended two seconds ago.
 constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
@@ -115,6 +116,12 @@ class Run::Impl final : public Subject {
     });
     recorder_.SetSessionRules(shape_.rules.sessions);
     recorder_.SetClocks(BoundsOfClocks());
+    // Texts of logs are made in some runs, so that their code runs, too.
+    if (world_.choices().Chance(kLogs, ChoiceKey{}, {1, 8})) {
+      world_.SetLogSink(
+          env::Severity::kDebug,
+          [](SimTime, MachineId, env::Severity, std::string_view) {});
+    }
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;
     world_.network_options().bytes_per_second = shape_.bytes_per_second;

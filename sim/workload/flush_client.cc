@@ -30,7 +30,7 @@ void FlushClient::Try() {
   timer_ = env_.loop.At(env_.loop.ReadClock().mono + kTryMax,
                         [this] { TryLater(); });
   connecting_ = env_.streams.Connect(
-      servers_[tries_++ % servers_.size()],
+      servers_[servers_.size() - 1 - tries_++ % servers_.size()],
       [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
         if (!connection.ok()) return TryLater();
         connection_ = *std::move(connection);

@@ -1,8 +1,9 @@
 // sim/workload/flush_client.h: a simulated client that empties the whole store
 // at the end of a run.
 //
-// It sends FLUSHALL until a node replies with OK. The following DBSIZE must be
-// 0, since no other client is at work.
+// It sends FLUSHALL until a node replies with OK, to the last node first, which
+// may have no vote. The following DBSIZE must be 0, since no other client is at
+// work.
 #ifndef QUORATE_SIM_WORKLOAD_FLUSH_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_FLUSH_CLIENT_H_
 

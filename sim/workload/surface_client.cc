@@ -21,6 +21,9 @@ constexpr size_t kLongKeyBytes = 17'000;
 // More than half of limits.value_bytes and of one log entry.
 constexpr size_t kLargeValueBytes = 300'000;
 
+// The first request of each visit.
+constexpr std::string_view kIdentityQuery = "CLUSTER MYID";
+
 // Takes the mark off the request if it is there.
 bool TakeMark(char mark, std::string_view* request) {
   if (!request->starts_with(mark)) return false;
@@ -105,7 +108,9 @@ std::string SurfaceClient::Fill(std::string_view text, uint64_t which) {
 }
 
 void SurfaceClient::AskResp() {
-  std::string bytes;
+  std::string bytes =
+      EncodeCommand(absl::StrSplit(std::string(kIdentityQuery), ' '));
+  awaited_.push_back({.request = std::string(kIdentityQuery)});
   const uint64_t scripts = 1 + Draw("surface.scripts", kRequestsMax);
   for (uint64_t i = 0; i < scripts; ++i) {
     const std::string script = Fill(
@@ -193,7 +198,7 @@ bool SurfaceClient::TakeReply(const ClientReply& reply) {
     Fail(absl::StrCat("no error but ", reply.ToString()));
     return false;
   }
-  if (awaited_.front().request == "CLUSTER MYID" && !reply.is_error()) {
+  if (awaited_.front().request == kIdentityQuery && !reply.is_error()) {
     node_identity_ = reply.text;
   }
   return Took();

@@ -142,6 +142,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "!SCAN 0 COUNT x",
     "!SCAN 0 LIKE x",
     "!SCAN 9223372036854775807",
+    "!FLUSHALL now",
     "DBSIZE",
     "RANDOMKEY",
     // ---- Transactions.
