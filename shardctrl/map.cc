@@ -9,8 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "env/check.h"
-#include "env/parse_integer.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -211,28 +209,6 @@ void SortById(std::vector<T>* list) {
                    [](const T& a, const T& b) { return a.id < b.id; });
 }
 
-template <typename T, typename Id>
-const T* FindById(const std::vector<T>& list, Id id) {
-  const auto found = std::lower_bound(
-      list.begin(), list.end(), id,
-      [](const T& item, Id wanted) { return item.id < wanted; });
-  return found == list.end() || found->id != id ? nullptr : &*found;
-}
-
-template <typename T>
-const T* FindByName(const std::vector<T>& list, std::string_view name) {
-  const auto found = std::find_if(list.begin(), list.end(), [&](const T& item) {
-    return item.name == name;
-  });
-  return found == list.end() ? nullptr : &*found;
-}
-
-std::string JoinNodes(const std::vector<NodeId>& nodes) {
-  return absl::StrJoin(nodes, ",", [](std::string* out, NodeId id) {
-    absl::StrAppend(out, id.value());
-  });
-}
-
 }  // namespace
 
 absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
@@ -252,25 +228,6 @@ absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
   map.parts_ = std::move(parts);
   map.parts_.assignments = Merged(std::move(map.parts_.assignments));
   return map;
-}
-
-GroupId ShardMap::GroupOf(Slot slot) const {
-  const auto behind = std::upper_bound(
-      parts_.assignments.begin(), parts_.assignments.end(), slot,
-      [](Slot wanted, const Assignment& a) { return wanted < a.slots.first; });
-  return std::prev(behind)->group;
-}
-const Group* ShardMap::FindGroup(GroupId id) const {
-  return FindById(parts_.groups, id);
-}
-const Group* ShardMap::FindGroup(std::string_view name) const {
-  return FindByName(parts_.groups, name);
-}
-const Node* ShardMap::FindNode(NodeId id) const {
-  return FindById(parts_.nodes, id);
-}
-const Node* ShardMap::FindNode(std::string_view name) const {
-  return FindByName(parts_.nodes, name);
 }
 
 std::vector<SlotRange> ShardMap::RangesOf(GroupId group) const {
@@ -294,24 +251,6 @@ std::vector<GroupId> ShardMap::GroupsOn(NodeId node) const {
   return groups;
 }
 
-std::string ShardMap::ToString() const {
-  std::string text = absl::StrCat("map version ", parts_.version.value(), ", ",
-                                  parts_.slot_count, " slots by ");
-  text.append(PartitionerName(parts_.partitioner));
-  text.push_back('\n');
-  for (const Group& group : parts_.groups) {
-    absl::StrAppend(&text, "  group ", group.id.value(), " \"", group.name,
-                    "\": slots ", FormatSlotRanges(RangesOf(group.id)),
-                    " on nodes ", JoinNodes(group.voters));
-    if (!group.non_voters.empty()) {
-      absl::StrAppend(&text, " (without vote: ", JoinNodes(group.non_voters),
-                      ")");
-    }
-    text.push_back('\n');
-  }
-  return text;
-}
-
 std::string FormatSlotRanges(absl::Span<const SlotRange> ranges) {
   if (ranges.empty()) return "none";
   return absl::StrJoin(ranges, ",", [](std::string* out, SlotRange range) {
@@ -320,41 +259,6 @@ std::string FormatSlotRanges(absl::Span<const SlotRange> ranges) {
       absl::StrAppend(out, "-", range.last.value());
     }
   });
-}
-
-absl::StatusOr<std::vector<SlotRange>> ParseSlotRanges(std::string_view text,
-                                                       uint32_t slot_count) {
-  std::vector<SlotRange> ranges;
-  if (text == "none") return ranges;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    const std::string_view part = text.substr(begin, comma - begin);
-    const size_t dash = std::min(part.find('-'), part.size());
-    SlotRange range;
-    uint16_t first = 0;
-    uint16_t last = 0;
-    const bool single = dash == part.size();
-    if (!ParseInteger(part.substr(0, dash), &first) ||
-        !ParseInteger(single ? part : part.substr(dash + 1), &last) ||
-        last < first || last >= slot_count) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          Quoted(part), " is no slot and no range of slots such as 0-",
-          slot_count - 1));
-    }
-    range.first = Slot(first);
-    range.last = Slot(last);
-    ranges.push_back(range);
-    begin = comma + 1;
-  }
-  std::sort(ranges.begin(), ranges.end());
-  for (size_t i = 1; i < ranges.size(); ++i) {
-    if (ranges[i].first <= ranges[i - 1].last) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("slot ", ranges[i].first.value(), " is named twice"));
-    }
-  }
-  return ranges;
 }
 
 }  // namespace quorate::shardctrl

@@ -82,15 +82,6 @@ class ShardMap {
   uint32_t slot_count() const { return parts_.slot_count; }
   bool empty() const { return parts_.assignments.empty(); }
 
-  // Returns the group that owns `slot`. Requires: slot < slot_count(), map not
-  // empty.
-  GroupId GroupOf(Slot slot) const;
-  // Returns null if there is none. Pointers are valid as long as the map.
-  const Group* FindGroup(GroupId id) const;
-  const Group* FindGroup(std::string_view name) const;
-  const Node* FindNode(NodeId id) const;
-  const Node* FindNode(std::string_view name) const;
-
   // Sorted by id.
   absl::Span<const Node> nodes() const { return parts_.nodes; }
   absl::Span<const Group> groups() const { return parts_.groups; }
@@ -102,9 +93,6 @@ class ShardMap {
   std::vector<SlotRange> RangesOf(GroupId group) const;
   // Groups with a replica on the node, voting or not, sorted.
   std::vector<GroupId> GroupsOn(NodeId node) const;
-
-  // Text for people: one line per group, with slots and replicas.
-  std::string ToString() const;
 
   friend bool operator==(const ShardMap& a, const ShardMap& b) {
     return a.parts_.version == b.parts_.version &&
@@ -121,12 +109,8 @@ class ShardMap {
   Parts parts_ = {.version = MapVersion{}, .slot_count = 0};
 };
 
-// Convert between "0-5460,10923" and ranges; this is the text form in files and
-// messages. Parsed ranges are sorted. kInvalidArgument names a part that cannot
-// be parsed, overlaps another or reaches `slot_count`.
+// Ranges as text for people, such as "0-5460,10923".
 std::string FormatSlotRanges(absl::Span<const SlotRange> ranges);
-absl::StatusOr<std::vector<SlotRange>> ParseSlotRanges(std::string_view text,
-                                                       uint32_t slot_count);
 
 }  // namespace quorate::shardctrl
 

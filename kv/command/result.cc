@@ -72,12 +72,6 @@ std::string_view ResultStatusName(ResultStatus status) {
   return "invalid";
 }
 
-Outcome OutcomeOf(ResultStatus status) {
-  const bool refused =
-      status >= ResultStatus::kNotOwner && status <= ResultStatus::kMalformed;
-  return refused ? Outcome::kNotExecuted : Outcome::kDone;
-}
-
 namespace {
 
 bool TakeWholeResults(FixedReader* reader, uint32_t count, bool nested);

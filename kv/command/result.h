@@ -46,11 +46,6 @@ enum class ResultStatus : uint8_t {
 };
 
 std::string_view ResultStatusName(ResultStatus status);
-// The outcome of this copy of the command: kNotExecuted for refusals, else
-// kDone. For a retry after an unknown outcome, kSessionExpired leaves the
-// outcome of the first try unknown.
-Outcome OutcomeOf(ResultStatus status);
-
 enum class PayloadKind : uint8_t {
   kNone = 0,
   kInteger = 1,

@@ -50,10 +50,6 @@ const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
   return row == of_slot->second->rows.end() ? nullptr : row->second.get();
 }
 
-bool Sessions::Contains(Slot slot, ClientId client) const {
-  return Find(slot, client) != nullptr;
-}
-
 Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
                                    uint64_t request_hash, int64_t now_ms) {
   const SessionToken& token = stamp.token;

@@ -95,7 +95,6 @@ class Sessions {
   // Adds a row from a snapshot. Requires: there is none for its client in the
   // slot.
   void Restore(Slot slot, SessionRow row);
-  bool Contains(Slot slot, ClientId client) const;
 
   View TakeView() const;
 

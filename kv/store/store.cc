@@ -418,7 +418,6 @@ uint64_t Store::RecomputeDigest() const {
                         impl_->sessions_->RecomputeDigest());
 }
 
-GroupId Store::group() const { return impl_->group_; }
 raft::Index Store::applied_index() const { return impl_->applied_index_; }
 WallTime Store::log_time() const { return impl_->log_time_; }
 
@@ -464,11 +463,6 @@ ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
       });
 }
 
-uint64_t Store::key_count(Slot slot) const {
-  if (slot.value() >= impl_->slot_count_) return 0;
-  const Table* table = impl_->keyspace_->table(slot);
-  return table == nullptr ? 0 : table->key_count();
-}
 uint64_t Store::key_count(const SlotRange& slots) const {
   CHECK_LT(slots.last.value(), impl_->slot_count_);
   return impl_->keyspace_->KeyCount(slots);
@@ -477,20 +471,8 @@ uint64_t Store::key_count() const { return impl_->keyspace_->key_count(); }
 uint64_t Store::expiring_key_count() const {
   return impl_->keyspace_->expiring_key_count();
 }
-uint64_t Store::size_bytes(Slot slot) const {
-  if (slot.value() >= impl_->slot_count_) return 0;
-  const Table* table = impl_->keyspace_->table(slot);
-  return table == nullptr ? 0 : table->size_bytes();
-}
 uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
 uint64_t Store::session_count() const { return impl_->sessions_->row_count(); }
-
-uint64_t Store::SlotDigest(Slot slot) const {
-  if (slot.value() >= impl_->slot_count_) return 0;
-  const Table* table = impl_->keyspace_->table(slot);
-  return (table == nullptr ? 0 : table->digest()) +
-         impl_->sessions_->SlotDigest(slot);
-}
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
 

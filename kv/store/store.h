@@ -97,7 +97,6 @@ class Store final : public raft::StateMachine {
   uint64_t Digest() const override;
 
   // The state after the last entry.
-  GroupId group() const;
   raft::Index applied_index() const;
   WallTime log_time() const;
 
@@ -119,16 +118,12 @@ class Store final : public raft::StateMachine {
 
   // Numbers of keys, and logical bytes: keys, values and a fixed amount for
   // each key. Due keys count until they are removed.
-  uint64_t key_count(Slot slot) const;
   uint64_t key_count(const SlotRange& slots) const;
   uint64_t key_count() const;
   uint64_t expiring_key_count() const;
-  uint64_t size_bytes(Slot slot) const;
   uint64_t size_bytes() const;
   uint64_t session_count() const;
 
-  // Digest of one slot: keys with values, expiries and versions, and sessions.
-  uint64_t SlotDigest(Slot slot) const;
   // The digest of the whole store, computed from scratch in linear time; for
   // tests and checkers.
   uint64_t RecomputeDigest() const;

@@ -235,10 +235,6 @@ const CommandRow* FindCommand(std::string_view name) {
   return nullptr;
 }
 
-const CommandRow& RowOf(CommandId id) {
-  return kCommands[static_cast<size_t>(id)];
-}
-
 bool HasSubcommands(const CommandRow& spec) {
   return !SubcommandsOf(spec).empty();
 }

@@ -204,7 +204,6 @@ absl::Span<const CommandRow> AllCommands();
 
 // The row of a name in any case ("GET", "client|id"), or null.
 const CommandRow* FindCommand(std::string_view name);
-const CommandRow& RowOf(CommandId id);
 
 // True if `spec` has subcommands: CLIENT, CONFIG and so on.
 bool HasSubcommands(const CommandRow& spec);

@@ -344,13 +344,6 @@ std::vector<ClientConnection*> Clients::All() const {
   return all;
 }
 
-ClientConnection* Clients::Find(uint64_t id) const {
-  const auto found = clients_.find(id);
-  return found == clients_.end() || !found->second->counted_
-             ? nullptr
-             : found->second.get();
-}
-
 // The call may come from the router, which is giving out the results of a
 // batch. The stream therefore stays until the end of the turn.
 void Clients::Kill(ClientConnection& client) {

@@ -198,7 +198,6 @@ class Clients {
   size_t count() const { return open_ - links_; }
   // Links of other nodes.
   size_t links() const { return links_; }
-  ClientConnection* Find(uint64_t id) const;
   // Drops the stream of `client` at the end of this turn, without its
   // outstanding replies. From now on the connection handles no request, and
   // count(), All() and Find() leave it out.

@@ -116,13 +116,6 @@ absl::Status ValidateConfiguration(const Configuration& c) {
   return status;
 }
 
-void SortConfiguration(Configuration* c) {
-  for (Members* members :
-       {&c->voters, &c->outgoing_voters, &c->learners, &c->next_learners}) {
-    std::sort(members->begin(), members->end());
-  }
-}
-
 Buffer EncodeConfiguration(const Configuration& c) {
   CHECK(ValidateConfiguration(c).ok()) << ValidateConfiguration(c).ToString();
   std::string out;

@@ -28,10 +28,6 @@ inline constexpr size_t kConfigurationMembersMax = 128;
 //   - the lease length is not negative.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 
-// Sorts each list by node. It keeps duplicates, which ValidateConfiguration
-// reports.
-void SortConfiguration(Configuration* configuration);
-
 // Requires: ValidateConfiguration is OK.
 Buffer EncodeConfiguration(const Configuration& configuration);
 // kInvalidArgument for bytes that EncodeConfiguration cannot return;

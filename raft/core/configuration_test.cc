@@ -196,13 +196,5 @@ TEST(ConfigurationTest, Validate_AsManyAsAllowed_IsOk) {
           .ok());
 }
 
-TEST(ConfigurationTest, Sort_AnyOrder_SortsEveryList) {
-  Configuration c =
-      Make({MemberOf(2), MemberOf(1)}, {MemberOf(4), MemberOf(3)},
-           {MemberOf(6), MemberOf(5)}, {MemberOf(4), MemberOf(3)});
-  SortConfiguration(&c);
-  EXPECT_TRUE(ValidateConfiguration(c).ok());
-}
-
 }  // namespace
 }  // namespace quorate::raft

@@ -39,6 +39,7 @@
 
 #include "gtest/gtest.h"
 #include "raft/core/testing/core_cluster.h"
+#include "raft/core/testing/names.h"
 
 namespace quorate::raft {
 namespace {

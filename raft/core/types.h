@@ -181,9 +181,6 @@ struct Message {
   friend bool operator==(const Message&, const Message&) = default;
 };
 
-std::string_view MessageTypeName(MessageType type);
-std::string_view EntryKindName(EntryKind kind);
-
 }  // namespace quorate::raft
 
 #endif  // QUORATE_RAFT_CORE_TYPES_H_

@@ -12,6 +12,7 @@
 #include "env/random.h"
 #include "env/transport.h"
 #include "gtest/gtest.h"
+#include "raft/core/testing/names.h"
 
 namespace quorate::raft {
 namespace {

@@ -293,8 +293,6 @@ Log::Counters Host::log_counters() const {
   return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
 }
 
-StoreIncarnation Host::store() const { return impl_->store_; }
-
 const env::TransportIdentity& Host::identity() const {
   return impl_->identity_;
 }

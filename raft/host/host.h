@@ -151,7 +151,6 @@ class Host {
   absl::Status group_status(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;
-  StoreIncarnation store() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of

@@ -30,15 +30,6 @@ absl::Status CheckSeal(std::string_view bytes, size_t size) {
 
 }  // namespace
 
-bool operator==(const Hello& a, const Hello& b) {
-  return a.from.cluster == b.from.cluster && a.from.node == b.from.node &&
-         a.from.incarnation == b.from.incarnation &&
-         a.from.version_min == b.from.version_min &&
-         a.from.version_max == b.from.version_max &&
-         a.from.bootstrap_checksum == b.from.bootstrap_checksum &&
-         a.to == b.to && a.lane == b.lane;
-}
-
 std::string EncodeHello(const Hello& hello) {
   std::string out;
   out.reserve(kHelloBytes);

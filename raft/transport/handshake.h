@@ -28,8 +28,6 @@ struct Hello {
   // The node that the dialling node wants to reach.
   NodeId to;
   env::Lane lane = env::Lane::kControl;
-
-  friend bool operator==(const Hello& a, const Hello& b);
 };
 
 enum class HandshakeRefusal : uint32_t {

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "env/random.h"
+#include "raft/core/testing/names.h"
 #include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {

@@ -8,6 +8,7 @@
 #include "env/crc32c.h"
 #include "env/random.h"
 #include "raft/core/configuration.h"
+#include "raft/core/testing/names.h"
 
 namespace quorate::raft {
 namespace {

@@ -1,4 +1,4 @@
-#include "raft/core/types.h"
+#include "raft/core/testing/names.h"
 
 namespace quorate::raft {
 
