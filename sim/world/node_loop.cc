@@ -86,10 +86,11 @@ std::string NodeLoop::Describe(const Timer& timer) const {
   const std::vector<TraceRecord>& records = state.hash.records();
   const SimTime set =
       timer.cause == 0 ? SimTime() : records[timer.cause - 1].time;
-  return absl::StrFormat(
-      "set %.3f ms ago, due %.3f ms ago",
-      static_cast<double>((state.now - set).ns()) * 1e-6,
-      static_cast<double>((reading_.mono - timer.deadline).ns()) * 1e-6);
+  const int64_t age_us = (state.now - set).us();
+  const int64_t late_us = (reading_.mono - timer.deadline).us();
+  return absl::StrFormat("set %d.%03d ms ago, due %d.%03d ms ago",
+                         age_us / 1'000, age_us % 1'000, late_us / 1'000,
+                         late_us % 1'000);
 }
 
 void NodeLoop::RunDeferred() {
