@@ -26,6 +26,10 @@ constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
 
+auto Violator(World* world) {
+  return [world](std::string what) { world->Violate(std::move(what)); };
+}
+
 }  // namespace
 
 ClientFleet::ClientFleet(World& world, const Cluster& cluster,
@@ -158,42 +162,35 @@ void ClientFleet::StartOthers() {
   }
 }
 
-void ClientFleet::StartDeepClient() {
-  const MachineId machine = world_.AddMachine({.name = "deep", .client = true});
-  machines_.push_back(machine);
-  world_.Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<DeepClient>(
-        env, cluster_.resp_addresses(),
-        [this](std::string what) { world_.Violate(std::move(what)); });
-    deep_client_ = program.get();
-    return program;
+template <typename Program, typename... Arguments>
+MachineId ClientFleet::StartOne(std::string_view name, Program** program,
+                                Arguments... arguments) {
+  const MachineId machine =
+      world_.AddMachine({.name = std::string(name), .client = true});
+  world_.Start(machine, [program, arguments...](env::Env& env) {
+    auto started = std::make_shared<Program>(env, arguments...);
+    *program = started.get();
+    return started;
   });
+  return machine;
+}
+
+void ClientFleet::StartDeepClient() {
+  machines_.push_back(StartOne("deep", &deep_client_, cluster_.resp_addresses(),
+                               Violator(&world_)));
 }
 
 void ClientFleet::StartNoiseClient() {
-  const MachineId machine =
-      world_.AddMachine({.name = "noise_client", .client = true});
-  world_.Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<NoiseClient>(env, cluster_.all_addresses());
-    noise_client_ = program.get();
-    return program;
-  });
+  StartOne("noise_client", &noise_client_, cluster_.all_addresses());
 }
 
 void ClientFleet::StartSurfaceClient() {
-  const MachineId machine =
-      world_.AddMachine({.name = "surface_client", .client = true});
-  world_.Start(machine, [this](env::Env& env) {
-    std::vector<std::string> resp = cluster_.resp_addresses();
-    for (const std::string& address : cluster_.resp_cluster_addresses()) {
-      resp.push_back(address);
-    }
-    auto program = std::make_shared<SurfaceClient>(
-        env, std::move(resp), cluster_.http_addresses(),
-        [this](std::string what) { world_.Violate(std::move(what)); });
-    surface_client_ = program.get();
-    return program;
-  });
+  std::vector<std::string> resp = cluster_.resp_addresses();
+  for (const std::string& address : cluster_.resp_cluster_addresses()) {
+    resp.push_back(address);
+  }
+  StartOne("surface_client", &surface_client_, resp, cluster_.http_addresses(),
+           Violator(&world_));
 }
 
 // ---- Failures.
@@ -295,15 +292,8 @@ void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
 
 void ClientFleet::Flush() {
   recorder_.log().OnFlush();
-  const MachineId machine =
-      world_.AddMachine({.name = "flush_client", .client = true});
-  world_.Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<FlushClient>(
-        env, cluster_.resp_addresses(),
-        [this](std::string what) { world_.Violate(std::move(what)); });
-    flush_client_ = program.get();
-    return program;
-  });
+  StartOne("flush_client", &flush_client_, cluster_.resp_addresses(),
+           Violator(&world_));
 }
 
 }  // namespace quorate::sim

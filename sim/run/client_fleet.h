@@ -90,6 +90,11 @@ class ClientFleet {
   // Starts a client on a machine of its own. `make` makes its program.
   template <typename Make>
   void StartOther(std::string_view kind, Make make);
+  // Starts the only client of its kind, whose program is
+  // Program(env, arguments...). Sets *program to it.
+  template <typename Program, typename... Arguments>
+  MachineId StartOne(std::string_view name, Program** program,
+                     Arguments... arguments);
   // Between two operations of one client.
   Duration Interval() const;
   OperationOptions OperationsOf(uint32_t client) const;
