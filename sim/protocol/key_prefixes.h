@@ -3,7 +3,11 @@
 #ifndef QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 #define QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 
+#include <cstdint>
+#include <string>
 #include <string_view>
+
+#include "absl/strings/str_cat.h"
 
 namespace quorate::sim {
 
@@ -11,6 +15,12 @@ namespace quorate::sim {
 inline constexpr std::string_view kDeepKeyPrefix = "deep";
 // The keys of SurfaceClient. No checker follows their values.
 inline constexpr std::string_view kSurfaceKeyPrefix = "surface";
+
+// The beginning of such a key: a hash tag, which keeps `which` to one slot.
+inline std::string SurfaceKey(uint64_t which) {
+  const std::string prefix(kSurfaceKeyPrefix);
+  return absl::StrCat(prefix, ":{", prefix, which, "}");
+}
 
 }  // namespace quorate::sim
 

@@ -95,9 +95,9 @@ void LibraryClient::Begin(OperationId id) {
 }
 
 void LibraryClient::MakeMistake(OperationId id) {
+  // Beside the keys of SurfaceClient, which sets its own again.
   const std::string key =
-      absl::StrCat(std::string(kSurfaceKeyPrefix), ":{",
-                   std::string(kSurfaceKeyPrefix), "0}:", options().id);
+      absl::StrCat(SurfaceKey(0), ":mistake:", options().id);
   const auto refused = [this](const kv::ClientResult& result) {
     if (result.outcome == Outcome::kDone) {
       recorder().Unexpected(options().id, "the library executed a mistake");

@@ -80,9 +80,7 @@ void SurfaceClient::Visit() {
 
 std::string SurfaceClient::Fill(std::string_view text, uint64_t which) {
   // In slots of its own: removals count for all keys of a slot.
-  const std::string key = absl::StrCat(std::string(kSurfaceKeyPrefix), ":{",
-                                       std::string(kSurfaceKeyPrefix),
-                                       Draw("surface.key", 4, which), "}");
+  const std::string key = SurfaceKey(Draw("surface.key", 4, which));
   std::vector<std::pair<std::string, std::string>> words = {
       {"%k", key},
       {"%n", absl::StrCat(key, ":number")},
