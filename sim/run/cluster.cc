@@ -10,6 +10,7 @@
 #include "kv/store/store.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
+#include "shardctrl/map.h"
 #include "sim/harness/replica_observer.h"
 
 namespace quorate::sim {
@@ -19,6 +20,8 @@ constexpr ChoiceSite kClockStart("clock.start");
 constexpr ChoiceSite kShadowOfStart("shadow.of_start");
 constexpr ChoiceSite kInvalidFile("operator.invalid_file");
 constexpr ChoiceSite kWhichInvalidFile("operator.which_invalid_file");
+constexpr ChoiceSite kWrongMap("operator.wrong_map");
+constexpr ChoiceSite kWhichWrongMap("operator.which_wrong_map");
 constexpr ChoiceSite kContradictoryFile("operator.contradictory_file");
 constexpr ChoiceSite kWhichContradictoryFile(
     "operator.which_contradictory_file");
@@ -56,6 +59,7 @@ class Cluster::Program final : public ReplicaObserver {
       cluster_->shadows_.Follow(cluster_->machine(node_));
     }
     cluster_->TryInvalidFile(node_);
+    cluster_->TryWrongMap(node_);
     if (!reborn_) wrong_ = cluster_->DrawContradictoryFile(node_);
     // The checkers know the store that is gone. Others must ignore the new one.
     server_ = node::MakeServer(env_,
@@ -387,6 +391,28 @@ void Cluster::TryInvalidFile(NodeId node) {
   world_.Violate(absl::StrCat("configuration: the file of node ", node.value(),
                               " is not refused with ", std::string(wrong.says),
                               ": ", status.ToString()));
+}
+
+void Cluster::TryWrongMap(NodeId node) {
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  if (files_mended_ || !world_.choices().Chance(kWrongMap, start, {1, 4})) {
+    return;
+  }
+  const auto maps = WrongMaps();
+  const WrongMap& wrong =
+      maps[world_.choices().Below(kWhichWrongMap, start, maps.size())];
+  shardctrl::ShardMap::Parts parts = MapParts(ConfigOf(node));
+  wrong.edit(&parts);
+  const absl::Status status =
+      shardctrl::ShardMap::Create(std::move(parts)).status();
+  if (absl::IsInvalidArgument(status) &&
+      absl::StrContains(status.message(), std::string(wrong.says))) {
+    return Mark(node, "shardctrl.wrong_map_refused");
+  }
+  world_.Violate(absl::StrCat("configuration: a shard map of node ",
+                              node.value(), " is not refused with ",
+                              std::string(wrong.says), ": ",
+                              status.ToString()));
 }
 
 const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {

@@ -170,6 +170,8 @@ class Cluster {
                                             const WrongFile& wrong) const;
   // Checks that a file which breaks a rule is refused.
   void TryInvalidFile(NodeId node);
+  // Checks that a shard map which breaks a rule is refused.
+  void TryWrongMap(NodeId node);
   // The mistake that the operator makes before this start. Null: none.
   const WrongFile* DrawContradictoryFile(NodeId node) const;
   void NoteState(NodeId node, GroupId group, raft::Index index,

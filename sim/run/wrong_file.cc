@@ -6,11 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace quorate::sim {
 namespace {
 
 using node::Config;
 using node::EvenSharding;
+using Parts = shardctrl::ShardMap::Parts;
 
 // More than any run has.
 constexpr uint32_t kUnknownNode = 99;
@@ -189,8 +192,94 @@ constexpr WrongFile kContradictory[] = {
      }},
 };
 
+constexpr WrongMap kWrongMaps[] = {
+    {"version 0", [](Parts* p) { p->version = {}; }},
+    {"hash_slots needs", [](Parts* p) { p->slot_count = 100; }},
+    {"last_character needs",
+     [](Parts* p) { p->partitioner = Partitioner::kLastCharacter; }},
+    {"an unknown partitioner",
+     [](Parts* p) { p->partitioner = static_cast<Partitioner>(9); }},
+    {"a node has id 0", [](Parts* p) { p->nodes[0].id = NodeId(); }},
+    {"is there twice", [](Parts* p) { p->nodes.push_back(p->nodes[0]); }},
+    {"has no name", [](Parts* p) { p->nodes[0].name.clear(); }},
+    {"two nodes are named",
+     [](Parts* p) {
+       p->nodes.push_back(
+           {.id = NodeId(kUnknownNode), .name = p->nodes[0].name});
+     }},
+    {"has no address for its peers",
+     [](Parts* p) { p->nodes[0].peer_address.clear(); }},
+    {"is used twice",
+     [](Parts* p) { p->nodes[0].http_address = p->nodes[0].resp_address; }},
+    {"a group has id 0", [](Parts* p) { p->groups[0].id = GroupId(); }},
+    {"is there twice", [](Parts* p) { p->groups.push_back(p->groups[0]); }},
+    {"has no name", [](Parts* p) { p->groups[0].name.clear(); }},
+    {"two groups are named",
+     [](Parts* p) {
+       p->groups.push_back(p->groups[0]);
+       p->groups.back().id = GroupId(kUnknownNode);
+     }},
+    {"has no voters", [](Parts* p) { p->groups[0].voters.clear(); }},
+    {"which is not there",
+     [](Parts* p) { p->groups[0].voters.push_back(NodeId(kUnknownNode)); }},
+    {"which is not there",
+     [](Parts* p) { p->groups[0].non_voters.push_back(NodeId(kUnknownNode)); }},
+    {"which is read-only",
+     [](Parts* p) {
+       for (shardctrl::Node& node : p->nodes) node.read_only = true;
+     }},
+    {"has two replicas",
+     [](Parts* p) {
+       p->groups[0].non_voters.push_back(NodeId(p->groups[0].voters[0]));
+     }},
+    {"there is no range of slots",
+     [](Parts* p) {
+       std::swap(p->assignments[0].slots.first, p->assignments[0].slots.last);
+     }},
+    {"which is not there",
+     [](Parts* p) { p->assignments[0].group = GroupId(kUnknownNode); }},
+    // The second range begins before the first one or within it.
+    {"belongs to groups",
+     [](Parts* p) {
+       const Slot last = p->assignments.back().slots.last;
+       p->assignments.insert(p->assignments.begin(),
+                             {{last, last}, p->groups[0].id});
+     }},
+    {"belongs to groups",
+     [](Parts* p) {
+       const Slot last = p->assignments.back().slots.last;
+       p->assignments.push_back({{last, last}, p->groups[0].id});
+     }},
+    {"belong to no group", [](Parts* p) { p->assignments.pop_back(); }},
+};
+
 }  // namespace
 
+shardctrl::ShardMap::Parts MapParts(const Config& config) {
+  Parts parts;
+  std::vector<NodeId> read_only;
+  for (const node::NodeConfig& node : config.nodes) {
+    parts.nodes.push_back({.id = node.id,
+                           .name = absl::StrCat("n", node.id.value()),
+                           .peer_address = node.peer,
+                           .resp_address = node.resp,
+                           .http_address = node.http,
+                           .read_only = node.read_only});
+    if (node.read_only) read_only.push_back(node.id);
+  }
+  for (const node::ShardConfig& shard : config.shards) {
+    parts.groups.push_back({.id = shard.group,
+                            .name = shard.name,
+                            .voters = shard.replicas,
+                            .non_voters = read_only});
+    for (const auto& [first, last] : shard.slots) {
+      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
+    }
+  }
+  return parts;
+}
+
+absl::Span<const WrongMap> WrongMaps() { return kWrongMaps; }
 absl::Span<const WrongFile> InvalidFiles() { return kInvalid; }
 absl::Span<const WrongFile> ContradictoryFiles() { return kContradictory; }
 

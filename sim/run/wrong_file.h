@@ -1,8 +1,9 @@
 // sim/run/wrong_file.h: mistakes of an operator who edits the configuration
-// file of a node.
+// file of a node, and mistakes in the shard map that is made of files.
 //
 // A node must refuse each of these files with a message that names the mistake.
-// The file is then mended, and the node starts.
+// The file is then mended, and the node starts. The map has the same rules and
+// checks them by itself, because files are not its only source.
 #ifndef QUORATE_SIM_RUN_WRONG_FILE_H_
 #define QUORATE_SIM_RUN_WRONG_FILE_H_
 
@@ -10,6 +11,7 @@
 
 #include "absl/types/span.h"
 #include "node/config/config.h"
+#include "shardctrl/map.h"
 
 namespace quorate::sim {
 
@@ -26,6 +28,18 @@ absl::Span<const WrongFile> InvalidFiles();
 // Files that contradict the store of a node that was bootstrapped before. Its
 // start fails.
 absl::Span<const WrongFile> ContradictoryFiles();
+
+struct WrongMap {
+  // The message must contain it.
+  std::string_view says;
+  // Makes the mistake in the parts of a right map.
+  void (*edit)(shardctrl::ShardMap::Parts* parts);
+};
+
+// Maps that break a rule: ShardMap::Create refuses them.
+absl::Span<const WrongMap> WrongMaps();
+// The parts of the map of a configuration that is complete.
+shardctrl::ShardMap::Parts MapParts(const node::Config& config);
 
 }  // namespace quorate::sim
 

@@ -2,11 +2,13 @@
 #include "sim/run/wrong_file.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "node/config/config.h"
+#include "shardctrl/map.h"
 
 namespace quorate::sim {
 namespace {
@@ -39,6 +41,20 @@ TEST(InvalidFiles, Each_IsRefusedForItsMistake) {
     const absl::Status status = node::CompleteConfig(&config, sharding);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(status.message()),
+                HasSubstr(std::string(wrong.says)));
+  }
+}
+
+TEST(WrongMaps, Each_IsRefusedForItsMistake) {
+  node::Config config = File(3);
+  ASSERT_TRUE(node::CompleteConfig(&config, {}).ok());
+  ASSERT_TRUE(shardctrl::ShardMap::Create(MapParts(config)).ok());
+  for (const WrongMap& wrong : WrongMaps()) {
+    shardctrl::ShardMap::Parts parts = MapParts(config);
+    wrong.edit(&parts);
+    const auto map = shardctrl::ShardMap::Create(std::move(parts));
+    EXPECT_EQ(map.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(map.status().message()),
                 HasSubstr(std::string(wrong.says)));
   }
 }
