@@ -225,8 +225,23 @@ class Cluster::Program final : public ReplicaObserver {
     started_ = true;
     if (reborn_) return;
     CheckIdentity();
+    CheckAddresses();
     CheckRecovered(server_->host());
     cluster_->CheckStart(node_, server_->host());
+  }
+
+  // The node works, and listens where its file says.
+  void CheckAddresses() {
+    const node::NodeConfig& file = cluster_->nodes_[node_.value() - 1];
+    if (server_->status().ok() && server_->resp_address() == file.resp &&
+        server_->resp_cluster_address() == file.resp_cluster &&
+        server_->http_address() == file.http) {
+      return;
+    }
+    cluster_->world_.Violate(absl::StrCat(
+        "addresses: node ", node_.value(), " listens at ",
+        server_->resp_address(), ", ", server_->resp_cluster_address(), " and ",
+        server_->http_address(), "; it is ", server_->status().ToString()));
   }
 
   void CheckLeadsNothing() {

@@ -153,6 +153,21 @@ bool ClusterChecks::ViewsAreTrue() const {
   return true;
 }
 
+void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
+                               const kv::Store& store) {
+  const auto owned = store.owned();
+  const bool same =
+      std::equal(owned.begin(), owned.end(), shard.slots.begin(),
+                 shard.slots.end(), [](const auto& range, const auto& slots) {
+                   return range.first.value() == slots.first &&
+                          range.last.value() == slots.second;
+                 });
+  if (same) return;
+  world_.Violate(absl::StrCat("slots: node ", node.value(),
+                              " owns others in group ", shard.group.value(),
+                              " than its file says"));
+}
+
 void ClusterChecks::CompareStates() {
   for (const node::ShardConfig& shard : cluster_.shards()) {
     for (const NodeId node : cluster_.MembersOf(shard)) {
@@ -168,6 +183,7 @@ void ClusterChecks::CompareStates() {
       }
       replica_checker_.OnDigest(node, shard.group, store->applied_index(),
                                 store->Digest());
+      CheckOwned(node, shard, *store);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "env/ids.h"
+#include "kv/store/store.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster.h"
 #include "sim/world/world.h"
@@ -51,6 +52,9 @@ class ClusterChecks {
   std::string Describe() const;
 
  private:
+  // The store must own the slots of its group.
+  void CheckOwned(NodeId node, const node::ShardConfig& shard,
+                  const kv::Store& store);
   // The followers to which the leader sends a snapshot.
   std::vector<NodeId> NeedSnapshot(GroupId group) const;
 
