@@ -144,6 +144,8 @@ void ClientFleet::StartOthers() {
     if (shape.library_bounds_small) {
       library.waiting_max = 2;
       library.outstanding_max = 2;
+      // A wrong port among the seeds: its node speaks another protocol.
+      library.common.servers.push_back(cluster_.http_addresses()[0]);
     }
     StartOther("library", [this, library](env::Env& env) {
       return std::make_shared<LibraryClient>(env, library, &world_.choices(),

@@ -116,6 +116,11 @@ void LibraryClient::MakeMistake(OperationId id) {
 }
 
 void LibraryClient::OnResult(OperationId id, const kv::ClientResult& result) {
+  const kv::Client::Counters counters = client_.counters();
+  if (counters.requests != counters.done + counters.not_executed +
+                               counters.unknown + client_.outstanding()) {
+    recorder().Unexpected(options().id, "the library lost a request");
+  }
   switch (result.outcome) {
     case Outcome::kDone:
       // Done, but the reply is lost.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "kv/slots/slot.h"
 #include "sim/protocol/key_prefixes.h"
 #include "sim/workload/surface_requests.h"
 
@@ -85,6 +86,7 @@ std::string SurfaceClient::Fill(std::string_view text, uint64_t which) {
       {"%k", key},
       {"%n", absl::StrCat(key, ":number")},
       {"%f", absl::StrCat(key, ":decimal")},
+      {"%s", absl::StrCat(kv::HashSlot(key).value())},
       {"%i", node_identity_},
       {"%v", std::string(Draw("surface.value", 40, which) + 1, 'v')}};
   const auto add = [&](std::string mark, auto make) {
@@ -134,26 +136,32 @@ void SurfaceClient::AskResp() {
 
 void SurfaceClient::AskHttp() {
   std::string bytes;
+  size_t first = 0;
   const uint64_t calls = 1 + Draw("surface.calls", kRequestsMax);
   for (uint64_t i = 0; i < calls; ++i) {
     const HttpScript& script =
         kHttpScripts[Draw("surface.call", std::size(kHttpScripts), i)];
     const std::string head = Fill(script.head, i);
     const bool has_host = head.find("\r\nHost:") != head.npos;
-    bytes += absl::StrCat(head, has_host ? "" : "\r\nHost: q", "\r\n\r\n",
-                          Fill(script.body, i));
+    absl::StrAppend(&bytes, head, has_host ? "" : "\r\nHost: q", "\r\n\r\n");
+    // A client that expects an interim reply waits with the body.
+    if (head.find("\r\nExpect:") != head.npos) first = bytes.size();
+    bytes += Fill(script.body, i);
     awaited_.push_back({.request = head, .status = script.status});
   }
-  Send(bytes);
+  if (first == 0) return Send(bytes);
+  SendInTwo(bytes, first);
 }
 
 void SurfaceClient::Send(const std::string& bytes) {
-  if (Draw("surface.pauses", 3) != 0) {
-    connection_->Write(Buffer::Copy(bytes));
-    return;
-  }
-  const size_t first = Draw("surface.first_bytes", bytes.size() + 1);
+  const bool pauses = Draw("surface.pauses", 3) == 0;
+  SendInTwo(bytes, pauses ? Draw("surface.first_bytes", bytes.size() + 1)
+                          : bytes.size());
+}
+
+void SurfaceClient::SendInTwo(const std::string& bytes, size_t first) {
   connection_->Write(Buffer::Copy(bytes.substr(0, first)));
+  if (first == bytes.size()) return;
   const auto pause =
       static_cast<int64_t>(Draw("surface.pause_ms", kPauseMaxMs));
   rest_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(pause),

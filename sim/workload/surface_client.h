@@ -9,6 +9,7 @@
 #ifndef QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_SURFACE_CLIENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -56,6 +57,7 @@ class SurfaceClient final : env::Connection::Observer {
   std::string Fill(std::string_view text, uint64_t which);
   // Sends all bytes, or one part of them now and the rest later.
   void Send(const std::string& bytes);
+  void SendInTwo(const std::string& bytes, size_t first);
   // Takes a reply to the oldest request. False: the visit is over.
   bool TakeReply(const ClientReply& reply);
   bool TakeAnswer(const HttpAnswer& answer);

@@ -5,6 +5,7 @@
 // - %m for many keys, and %p for the same keys with a value behind each
 // - %K for a key above every limit
 // - %v for a value, %L for a large value; two of these are above every limit
+// - %s for the slot of the keys
 // - %i for the identity of a node, as CLUSTER MYID replied before
 // All keys of a text share a slot, except those of %K.
 #ifndef QUORATE_SIM_WORKLOAD_SURFACE_REQUESTS_H_
@@ -102,6 +103,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "TYPE %k",
     "OBJECT ENCODING %k",
     "OBJECT ENCODING %n",
+    "SET %k %v%v%v%v%v\nOBJECT ENCODING %k",
     "OBJECT REFCOUNT %k",
     "OBJECT HELP",
     "!OBJECT FREQ %k",
@@ -315,6 +317,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "CLUSTER KEYSLOT %k",
     "CLUSTER COUNTKEYSINSLOT 5",
     "CLUSTER GETKEYSINSLOT 5 10",
+    "MSET %p\nCLUSTER GETKEYSINSLOT %s 1\nDEL %m",
     "!CLUSTER COUNTKEYSINSLOT 99999",
     "!CLUSTER GETKEYSINSLOT 5 x",
     "!CLUSTER COUNTKEYSINSLOT x",
