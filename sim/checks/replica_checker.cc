@@ -142,6 +142,16 @@ void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
   }
 }
 
+bool ReplicaChecker::DigestMatches(GroupId id, raft::Index index,
+                                   uint64_t digest) const {
+  const auto it = groups_.find(id);
+  if (it == groups_.end()) return true;
+  const std::vector<Committed>& log = it->second.log;
+  if (index.value() == 0 || index.value() > log.size()) return true;
+  const Committed& committed = log[index.value() - 1];
+  return !committed.has_digest || committed.digest == digest;
+}
+
 void ReplicaChecker::SetVoters(GroupId group, std::vector<NodeId> voters) {
   groups_[group].voters = std::move(voters);
 }

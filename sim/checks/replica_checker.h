@@ -75,6 +75,9 @@ class ReplicaChecker {
   // The digest of a replica's state after applying through `index`. Checks that
   // it is equal on all replicas.
   void OnDigest(NodeId node, GroupId group, raft::Index index, uint64_t digest);
+  // Whether replicas reported this digest after `index`, or none at all. For
+  // states of changed copies: the checker learns nothing from them.
+  bool DigestMatches(GroupId group, raft::Index index, uint64_t digest) const;
 
   // ---- Durability of committed entries.
   // The voting members of the group.

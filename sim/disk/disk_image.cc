@@ -357,6 +357,18 @@ uint64_t DiskImage::TotalBytes() const {
   return total;
 }
 
+void DiskImage::Put(std::string_view name, std::string_view bytes) {
+  const auto file = std::make_shared<DiskFile>();
+  file->Write(0, bytes, /*durable=*/true);
+  entries_[std::string(name)] = file;
+  durable_[std::string(name)] = file;
+}
+
+void DiskImage::Delete(std::string_view name) {
+  entries_.erase(std::string(name));
+  durable_.erase(std::string(name));
+}
+
 bool DiskImage::Apply(const Change& change, Entries* entries) {
   if (change.kind == Change::Kind::kCreate) {
     (*entries)[change.name] = change.file;

@@ -140,6 +140,10 @@ class DiskImage {
   FileRef Find(std::string_view name) const;
   std::vector<std::string> Names() const;
   uint64_t TotalBytes() const;
+  // Replaces or creates a file, or deletes it: on the disk at once, without an
+  // operation of a program.
+  void Put(std::string_view name, std::string_view bytes);
+  void Delete(std::string_view name);
 
   // Changes of the directory. Each returns its number. Create requires a free
   // name, Remove and Rename require an existing one.

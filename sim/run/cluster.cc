@@ -483,6 +483,10 @@ void Cluster::Recover(NodeId node) {
   shadows_.Recover(node, machine(node), ConfigOf(node));
 }
 
+void Cluster::RecoverAfter(const Mishap& mishap, NodeId node) {
+  shadows_.RecoverAfter(mishap, node, machine(node), ConfigOf(node));
+}
+
 void Cluster::Stop(MachineId machine) {
   node::Server* const server = this->server(nodes_[machine.value() - 1].id);
   const uint64_t incarnation = world_.incarnation(machine);

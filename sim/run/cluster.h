@@ -22,6 +22,7 @@
 #include "raft/transport/transport.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
+#include "sim/run/mishap.h"
 #include "sim/run/shadow_recovery.h"
 #include "sim/run/wrong_file.h"
 #include "sim/world/world.h"
@@ -95,6 +96,8 @@ class Cluster {
   // Recovers a copy of the node's disk in a world of its own
   // (sim/run/shadow_recovery.h).
   void Recover(NodeId node);
+  // Recovers a copy of the node's disk after a mishap (sim/run/mishap.h).
+  void RecoverAfter(const Mishap& mishap, NodeId node);
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 

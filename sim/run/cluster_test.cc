@@ -15,6 +15,7 @@
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
+#include "sim/run/mishap.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -239,6 +240,39 @@ TEST(Cluster, ShadowOfADamagedDisk_Found) {
   ASSERT_TRUE(small.world().FlipDiskBit(machine, "identity", 20, 1));
   small.cluster().Recover(first);
   small.ExpectFound("shadow recovery: node");
+}
+
+// The node has no snapshot, so mishaps of snapshots do not happen.
+TEST(Cluster, EachMishap_IsRefusedOrContained) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  for (const Mishap& mishap : Mishaps()) {
+    small.cluster().RecoverAfter(mishap, first);
+  }
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  EXPECT_GT(small.world().marks().at("node.disk_mishandled"), 15u);
+}
+
+TEST(Cluster, MishapThatIsNotRefused_Found) {
+  Small small(1);
+  const Mishap nothing = {.name = "nothing",
+                          .outcome = Mishap::Outcome::kRefused,
+                          .says = "refused",
+                          .happen = [](MishandledDirectory*) { return true; }};
+  small.cluster().RecoverAfter(nothing, small.Elect());
+  small.ExpectFound("mishap: node");
+}
+
+// Without its identity file, the node does not start.
+TEST(Cluster, HarmfulMishapThatIsCalledHarmless_Found) {
+  Small small(1);
+  const Mishap harmful = {.name = "identity lost",
+                          .outcome = Mishap::Outcome::kHarmless,
+                          .happen = [](MishandledDirectory* d) {
+                            return d->Remove("identity"), true;
+                          }};
+  small.cluster().RecoverAfter(harmful, small.Elect());
+  small.ExpectFound("mishap: node");
 }
 
 // The replica is reported with an entry on its disk that its disk lacks.

@@ -5,14 +5,24 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "env/check.h"
 #include "env/random.h"
+#include "node/config/bootstrap_record.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "raft/log/identity_format.h"
+#include "sim/run/changed_state.h"
 
 namespace quorate::sim {
 namespace {
 
+constexpr ChoiceSite kMishap("shadow.mishap");
+constexpr ChoiceSite kWhichMishap("shadow.which_mishap");
+// The draws of a mishap that change the states of a snapshot instead.
+constexpr uint64_t kSharesOfStates = 8;
+constexpr uint32_t kChangedStates = 8;
 // A start reads a log and snapshots, on a disk without faults.
 constexpr Duration kStartMax = Seconds(5);
 
@@ -25,11 +35,13 @@ class Shadow final : public raft::Host::Observer {
     server_ = node::MakeServer(env, config, this);
     server_->Start([this](absl::Status status) {
       started_ = true;
-      if (!status.ok()) Note("it does not start: " + status.ToString());
+      status_ = std::move(status);
     });
   }
 
   bool started() const { return started_; }
+  // The result of the start.
+  const absl::Status& status() const { return status_; }
   node::Server* server() const { return server_.get(); }
   const std::string& violation() const { return violation_; }
   void Note(const std::string& violation) {
@@ -54,7 +66,48 @@ class Shadow final : public raft::Host::Observer {
   const ReplicaChecker* const checker_;
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
+  absl::Status status_;
   std::string violation_;
+};
+
+// A copy of a machine's disk in a world of its own.
+class Copy {
+ public:
+  // The world draws which writes a crash of the machine loses.
+  Copy(const World& from, MachineId source, uint64_t seed)
+      : world_({.seed = seed, .hash_bytes = false}),
+        machine_(world_.AddMachine({.name = from.name(source)})) {
+    world_.CopyDisk(machine_, from, source,
+                    seed % 4 == 0 ? CrashKind::kProcess : CrashKind::kMachine);
+  }
+
+  // Runs the start of a server to its end.
+  Shadow* Start(const node::Config& config, const ReplicaChecker* checker) {
+    world_.Start(machine_, [&](env::Env& env) {
+      shadow_ = std::make_shared<Shadow>(env, config, checker);
+      return shadow_;
+    });
+    world_.RunUntilTrue(
+        [&] { return shadow_ != nullptr && shadow_->started(); }, kStartMax);
+    if (!shadow_->started()) shadow_->Note("it does not end its start");
+    return shadow_.get();
+  }
+
+  // The first violation, or an empty string.
+  std::string Violation() const {
+    if (!shadow_->violation().empty() || world_.violations().empty()) {
+      return shadow_->violation();
+    }
+    return world_.violations()[0];
+  }
+
+  World& world() { return world_; }
+  MachineId machine() const { return machine_; }
+
+ private:
+  World world_;
+  const MachineId machine_;
+  std::shared_ptr<Shadow> shadow_;
 };
 
 }  // namespace
@@ -78,22 +131,18 @@ bool ShadowRecovery::Due(MachineId machine) {
   return true;
 }
 
+uint64_t ShadowRecovery::NextSeed() {
+  return Mix64(world_->choices().seed() + ++worlds_);
+}
+
 void ShadowRecovery::Recover(NodeId node, MachineId machine,
                              const node::Config& config) {
-  // The world of the copy draws which writes a crash of the machine loses.
-  const uint64_t seed = Mix64(world_->choices().seed() + ++recoveries_);
-  World world({.seed = seed, .hash_bytes = false});
-  const MachineId copy = world.AddMachine({.name = world_->name(machine)});
-  world.CopyDisk(copy, *world_, machine,
-                 seed % 4 == 0 ? CrashKind::kProcess : CrashKind::kMachine);
-  std::shared_ptr<Shadow> shadow;
-  world.Start(copy, [&](env::Env& env) {
-    shadow = std::make_shared<Shadow>(env, config, checker_);
-    return shadow;
-  });
-  world.RunUntilTrue([&] { return shadow != nullptr && shadow->started(); },
-                     kStartMax);
-  if (!shadow->started()) shadow->Note("it does not end its start");
+  ++recoveries_;
+  Copy copy(*world_, machine, NextSeed());
+  Shadow* const shadow = copy.Start(config, checker_);
+  if (!shadow->status().ok()) {
+    shadow->Note("it does not start: " + shadow->status().ToString());
+  }
   const raft::Host& host = shadow->server()->host();
   for (const node::ShardConfig& shard : config.shards) {
     const absl::Status status = host.group_status(shard.group);
@@ -107,14 +156,89 @@ void ShadowRecovery::Recover(NodeId node, MachineId machine,
     checker_->OnDigest(node, shard.group, core->applied_index(),
                        host.state_machine(shard.group)->Digest());
   }
-  for (const std::string& violation : world.violations()) {
-    shadow->Note(violation);
-  }
-  if (!shadow->violation().empty()) {
+  const std::string violation = copy.Violation();
+  if (!violation.empty()) {
     world_->Violate(absl::StrCat("shadow recovery: node ", node.value(),
-                                 ", if it crashed now: ", shadow->violation()));
+                                 ", if it crashed now: ", violation));
   }
-  shadow.reset();
+  DrawMishap(node, machine, config);
+}
+
+void ShadowRecovery::DrawMishap(NodeId node, MachineId machine,
+                                const node::Config& config) {
+  const ChoiceKey key{node.value(), recoveries_};
+  Choices& choices = world_->choices();
+  if (mishaps_ == kMishapsMax || !choices.Chance(kMishap, key, {1, 4})) return;
+  ++mishaps_;
+  const auto mishaps = Mishaps();
+  const uint64_t which =
+      choices.Below(kWhichMishap, key, mishaps.size() + kSharesOfStates);
+  if (which >= mishaps.size()) return ChangeStates(node, machine);
+  RecoverAfter(mishaps[which], node, machine, config);
+}
+
+void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
+                                  MachineId machine,
+                                  const node::Config& config) {
+  const uint64_t seed = NextSeed();
+  Copy copy(*world_, machine, seed);
+  MishandledDirectory directory(&copy.world(), copy.machine(), Random(seed));
+  if (!mishap.happen(&directory)) return;
+  copy.world().SetLogSink(
+      env::Severity::kDebug,
+      [](SimTime, MachineId, env::Severity, std::string_view) {});
+  Shadow* const shadow = copy.Start(config, checker_);
+  const absl::Status& status = shadow->status();
+  using Outcome = Mishap::Outcome;
+  if (mishap.outcome == Outcome::kRefused) {
+    if (status.ok() ||
+        !absl::StrContains(status.message(), std::string(mishap.says))) {
+      shadow->Note("it is not refused: " + status.ToString());
+    }
+  } else if (mishap.outcome == Outcome::kHarmless && !status.ok()) {
+    shadow->Note("it does not start: " + status.ToString());
+  }
+  const raft::Host& host = shadow->server()->host();
+  for (const node::ShardConfig& shard : config.shards) {
+    const raft::Core* core = host.core(shard.group);
+    const absl::Status working = host.group_status(shard.group);
+    if (!status.ok() || absl::IsNotFound(working)) continue;
+    if (core == nullptr || !working.ok()) {
+      if (mishap.outcome == Outcome::kHarmless) {
+        shadow->Note(working.ToString());
+      }
+    } else if (!checker_->DigestMatches(
+                   shard.group, core->applied_index(),
+                   host.state_machine(shard.group)->Digest())) {
+      shadow->Note(absl::StrCat("another state of group ", shard.group.value(),
+                                " at index ", core->applied_index().value()));
+    }
+  }
+  const std::string violation = copy.Violation();
+  if (violation.empty()) {
+    return world_->env(machine).tracer.Sometimes("node.disk_mishandled");
+  }
+  world_->Violate(absl::StrCat("mishap: node ", node.value(), ", ",
+                               std::string(mishap.name), ": ", violation));
+}
+
+void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {
+  const uint64_t seed = NextSeed();
+  Copy copy(*world_, machine, seed);
+  MishandledDirectory directory(&copy.world(), copy.machine(), Random(seed));
+  const auto identity = raft::DecodeIdentity(directory.Read("identity"));
+  SnapshotOnDisk snapshot;
+  if (!identity.ok() || !ReadSomeSnapshot(&directory, &snapshot)) return;
+  const auto record = node::DecodeBootstrapRecord(identity->bootstrap_record);
+  CHECK(record.ok()) << record.status().ToString();
+  const std::string violation = CheckChangedState(
+      node::StoreOptionsOf(*record, snapshot.trailer.group.group),
+      std::string_view(snapshot.bytes).substr(0, snapshot.footer.data_bytes),
+      Random(seed), kChangedStates);
+  if (violation.empty()) return;
+  world_->Violate(absl::StrCat("mishap: node ", node.value(), ", group ",
+                               snapshot.trailer.group.group.value(), ": ",
+                               violation));
 }
 
 }  // namespace quorate::sim

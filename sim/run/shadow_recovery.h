@@ -4,6 +4,9 @@
 // own. The checker compares what the replicas recovered with what must be
 // durable. So every moment around rare work is checked as if the node had
 // crashed there, and the run itself does not change.
+//
+// Some copies are mishandled first (sim/run/mishap.h). The start must then
+// refuse the directory or fence the replicas concerned.
 #ifndef QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
 #define QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
 
@@ -13,6 +16,7 @@
 #include "env/ids.h"
 #include "node/config/config.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/run/mishap.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -23,6 +27,8 @@ class ShadowRecovery {
   static constexpr uint32_t kChanges = 12;
   // The recoveries in one run, at most.
   static constexpr uint32_t kRecoveriesMax = 60;
+  // The mishandled copies in one run, at most.
+  static constexpr uint32_t kMishapsMax = 4;
 
   // Both outlive this object. Violations go to `world`.
   ShadowRecovery(World* world, ReplicaChecker* checker)
@@ -39,9 +45,20 @@ class ShadowRecovery {
   // `config` is the node's configuration.
   void Recover(NodeId node, MachineId machine, const node::Config& config);
 
+  // Recovers a copy of the disk after the mishap. A violation names it.
+  void RecoverAfter(const Mishap& mishap, NodeId node, MachineId machine,
+                    const node::Config& config);
+
   uint64_t recoveries() const { return recoveries_; }
 
  private:
+  // Mishandles a copy of the disk, in some cases.
+  void DrawMishap(NodeId node, MachineId machine, const node::Config& config);
+  // Changes the states of a snapshot on the disk, and checks that a store
+  // refuses each.
+  void ChangeStates(NodeId node, MachineId machine);
+  // The seed of the world of the next copy.
+  uint64_t NextSeed();
   struct Followed {
     uint32_t left = 0;
     uint64_t changes = 0;  // Through the last copy.
@@ -51,6 +68,8 @@ class ShadowRecovery {
   ReplicaChecker* const checker_;
   std::map<MachineId, Followed> followed_;
   uint32_t recoveries_ = 0;
+  uint32_t mishaps_ = 0;
+  uint64_t worlds_ = 0;  // How many worlds had a copy.
   bool ended_ = false;
 };
 

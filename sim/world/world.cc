@@ -353,6 +353,17 @@ bool World::OverwriteDisk(MachineId id, std::string_view file, uint64_t offset,
   return found != nullptr && found->Overwrite(offset, bytes);
 }
 
+void World::PutDiskFile(MachineId id, std::string_view file,
+                        std::string_view bytes) {
+  CHECK(!running(id)) << "machine " << id;
+  machine(id).disk().image().Put(file, bytes);
+}
+
+void World::RemoveDiskFile(MachineId id, std::string_view file) {
+  CHECK(!running(id)) << "machine " << id;
+  machine(id).disk().image().Delete(file);
+}
+
 // ---- Results of the run
 
 Hash128 World::trace_hash() const { return state_->hash.value(); }

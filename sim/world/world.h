@@ -251,6 +251,12 @@ class World {
   bool OverwriteDisk(MachineId machine, std::string_view file, uint64_t offset,
                      std::string_view bytes);
 
+  // Replaces or creates a file, or removes it, as an operator may do. Requires:
+  // not running.
+  void PutDiskFile(MachineId machine, std::string_view file,
+                   std::string_view bytes);
+  void RemoveDiskFile(MachineId machine, std::string_view file);
+
   // ---- Results of the run.
   // The rolling hash of all events.
   Hash128 trace_hash() const;
