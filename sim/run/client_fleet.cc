@@ -25,6 +25,7 @@ constexpr uint64_t kFailuresMax = 3;
 constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
+constexpr const char* kImpostorAddress = "impostor:6379";
 
 auto Violator(World* world) {
   return [world](std::string what) { world->Violate(std::move(what)); };
@@ -134,12 +135,15 @@ void ClientFleet::StartOthers() {
                                           &recorder_);
     });
   }
+  const bool impostor = shape.library_clients > 0 && shape.library_impostor;
+  if (impostor) StartOne("impostor", &impostor_, kImpostorAddress);
   for (uint32_t i = 0; i < shape.library_clients; ++i) {
     SimpleClientOptions client = NextSimpleClient();
     client.servers = i % 2 == 0 ? cluster_.resp_cluster_addresses()
                                 : cluster_.resp_addresses();
     client.retries_writes = shape.library_sessions;
     client.open_max = kLibraryOpenMax;
+    if (impostor) client.servers.push_back(kImpostorAddress);
     LibraryClientOptions library{.common = client};
     if (shape.library_bounds_small) {
       library.waiting_max = 2;
@@ -241,6 +245,7 @@ void ClientFleet::Stop(const std::vector<std::string>& healthy) {
   stopped_ = true;
   if (noise_client_ != nullptr) noise_client_->Stop();
   if (surface_client_ != nullptr) surface_client_->Stop();
+  if (impostor_ != nullptr) impostor_->Stop();
   for (const auto& member : members_) {
     if (member->program != nullptr) member->program->StopIssuing();
   }

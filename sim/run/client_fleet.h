@@ -21,6 +21,7 @@
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
 #include "sim/workload/flush_client.h"
+#include "sim/workload/impostor.h"
 #include "sim/workload/noise_client.h"
 #include "sim/workload/operation_generator.h"
 #include "sim/workload/simple_client.h"
@@ -48,6 +49,10 @@ class ClientFleet {
 
   // Call it once, after the cluster has started.
   void Start(ShapeDraw* draw);
+  // How many requests the server that is no node answered.
+  uint64_t impostor_answers() const {
+    return impostor_ == nullptr ? 0 : impostor_->answered();
+  }
   // Those of the clients that want answers.
   const std::vector<MachineId>& machines() const { return machines_; }
   // No client begins another operation. From now on the nodes at the addresses
@@ -117,6 +122,7 @@ class ClientFleet {
   NoiseClient* noise_client_ = nullptr;
   SurfaceClient* surface_client_ = nullptr;
   FlushClient* flush_client_ = nullptr;
+  Impostor* impostor_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.
   std::vector<IssuedOperation> issued_;
 };

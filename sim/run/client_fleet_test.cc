@@ -65,6 +65,7 @@ class FleetRun {
   }
 
   Recorder& recorder() { return recorder_; }
+  const ClientFleet& fleet() const { return fleet_; }
   World& world() { return world_; }
 
  private:
@@ -111,6 +112,18 @@ TEST(ClientFleet, KilledAndPausedClients_EndTheirOperations) {
   EXPECT_GT(crashes, 0u);
   EXPECT_GT(pauses, 0u);
   EXPECT_GT(marks["client.restarted"] + marks["client.resumed_operations"], 0u);
+}
+
+TEST(ClientFleet, AddressOfAnotherServer_LibraryUsesTheOtherAddresses) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    FleetRun run(seed,
+                 {.clients = 2,
+                  .library_clients = 3,
+                  .library_sessions = seed % 2 == 0,
+                  .library_impostor = true},
+                 /*failures=*/false);
+    EXPECT_GT(run.fleet().impostor_answers(), 5u);
+  }
 }
 
 TEST(ClientFleet, SessionsWithAShortWindow_AreReplaced) {

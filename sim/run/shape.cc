@@ -78,6 +78,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
   shape.library_bounds_small =
       Pick<int>("shape.library_bounds_small", 0, {0, 0, 1}) != 0;
+  shape.library_impostor = Pick<int>("shape.library_impostor", 0, {0, 1}) != 0;
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   // A group of one voter would begin again, too.

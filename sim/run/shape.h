@@ -57,6 +57,8 @@ struct Shape {
   uint32_t library_clients = 0;
   bool library_sessions = true;
   bool library_bounds_small = false;
+  // An address of these clients belongs to a server that is no node.
+  bool library_impostor = false;
   uint32_t multi_key_clients = 0;
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;
