@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ constexpr ChoiceSite kForeignNode("foreign_node.runs");
 constexpr ChoiceSite kMistake("foreign_node.mistake");
 // More than any run has.
 constexpr uint32_t kOwnNumber = 50;
+constexpr const char* kStrangeAddress = "strange:9001";
 
 // The mistake in the file.
 enum class Mistake : uint8_t {
@@ -104,6 +106,11 @@ node::Config ForeignNode::DrawConfig() const {
                    .resp_cluster = "foreign:7101",
                    .http = "foreign:8001",
                    .peer = "foreign:9001"});
+  nodes.push_back({.id = NodeId(kOwnNumber + 1),
+                   .resp = "strange:7001",
+                   .resp_cluster = "strange:7101",
+                   .http = "strange:8001",
+                   .peer = kStrangeAddress});
   const absl::Status status = node::CompleteConfig(&config, sharding);
   CHECK(status.ok()) << status.ToString();
   return config;
@@ -122,6 +129,37 @@ void ForeignNode::Start() {
     program_ = program.get();
     return program;
   });
+  StartStrangePeer();
+}
+
+void ForeignNode::StartStrangePeer() {
+  StrangePeerOptions options{.listen_address = kStrangeAddress};
+  std::vector<NodeId> nodes;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    options.addresses.push_back(node.peer);
+    nodes.push_back(node.id);
+  }
+  options.hello = [this, nodes](size_t address, raft::Hello* hello) {
+    return HelloTo(nodes[address], hello);
+  };
+  options.violate = [this](const std::string& what) { world_->Violate(what); };
+  const MachineId machine =
+      world_->AddMachine({.name = "strange", .client = true});
+  world_->Start(machine, [this, options](env::Env& env) {
+    auto peer = std::make_shared<StrangePeer>(env, options);
+    strange_peer_ = peer.get();
+    return peer;
+  });
+}
+
+bool ForeignNode::HelloTo(NodeId to, raft::Hello* hello) const {
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    const node::Server* const server = cluster_.server(node.id);
+    if (node.id == to || server == nullptr) continue;
+    *hello = {.from = server->host().identity(), .to = to};
+    return true;
+  }
+  return false;
 }
 
 void ForeignNode::Stop() {
@@ -136,6 +174,7 @@ void ForeignNode::Stop() {
     }
   }
   std::exchange(program_, nullptr)->End();
+  strange_peer_->Stop();
 }
 
 }  // namespace quorate::sim

@@ -2,14 +2,18 @@
 // configuration file has addresses of the cluster's nodes.
 //
 // It dials them all. They must refuse it, and go on. It must refuse them, too.
+// Its file names one more node, at whose address is no node
+// (sim/run/strange_peer.h).
 #ifndef QUORATE_SIM_RUN_FOREIGN_NODE_H_
 #define QUORATE_SIM_RUN_FOREIGN_NODE_H_
 
 #include <optional>
 
 #include "node/config/config.h"
+#include "raft/transport/handshake.h"
 #include "raft/transport/transport.h"
 #include "sim/run/cluster.h"
+#include "sim/run/strange_peer.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -24,19 +28,24 @@ class ForeignNode {
 
   // Starts in some runs.
   void Start();
-  // Checks that no other node voted for it, and ends the program.
+  // Checks that no other node voted for it, and ends the programs.
   void Stop();
 
  private:
   class Program;
 
   node::Config DrawConfig() const;
+  void StartStrangePeer();
+  // The handshake that a node of the cluster would send to `to`. False: no
+  // other node runs.
+  bool HelloTo(NodeId to, raft::Hello* hello) const;
 
   World* const world_;
   const Cluster& cluster_;
   const std::optional<raft::TransportOptions> peer_streams_;
   node::Config config_;
-  Program* program_ = nullptr;  // Null: it does not run.
+  Program* program_ = nullptr;           // Null: it does not run.
+  StrangePeer* strange_peer_ = nullptr;  // Null: it does not run.
 };
 
 }  // namespace quorate::sim

@@ -1,0 +1,200 @@
+#include "sim/run/strange_peer.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "env/little_endian.h"
+#include "env/transport.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr uint64_t kBetweenVisitsMaxMs = 2'000;
+constexpr Duration kStayMax = Seconds(3);
+constexpr uint64_t kManners = 4;
+// The lane is the eighth field of a handshake.
+constexpr size_t kLaneAt = 36;
+// The reason of a refusal in the reply to a handshake.
+constexpr size_t kRefusalAt = 24;
+// A value that no field of a handshake has.
+constexpr uint32_t kUnknown = 77;
+
+// Replaces a field, and renews the checksum at the end.
+std::string WithField(std::string bytes, size_t offset, uint32_t value) {
+  StoreFixed<uint32_t>(bytes.data() + offset, value);
+  bytes.resize(bytes.size() - sizeof(uint32_t));
+  AppendFixed<uint32_t>(&bytes, Crc32c(0, bytes));
+  return bytes;
+}
+
+}  // namespace
+
+enum class StrangePeer::Manner : uint8_t {
+  kLaterVersion,   // It speaks later versions of the protocol only.
+  kUnknownLane,    // It opens a lane that does not exist.
+  kOtherProtocol,  // It begins as no node begins.
+  kHugeMessage,    // It announces a message above the limit.
+};
+
+class StrangePeer::Visitor final : env::Connection::Observer {
+ public:
+  Visitor(StrangePeer* peer, std::unique_ptr<env::Connection> connection)
+      : peer_(peer), connection_(std::move(connection)) {
+    connection_->SetObserver(this);
+  }
+
+ private:
+  void OnBytes(std::string_view bytes) override {
+    hello_.append(bytes);
+    if (answered_ || hello_.size() < raft::kHelloBytes) return;
+    answered_ = true;
+    const auto hello = raft::DecodeHello(
+        std::string_view(hello_).substr(0, raft::kHelloBytes));
+    if (!hello.ok()) {
+      return peer_->options_.violate(
+          absl::StrCat("handshake: a node sends one that does not parse: ",
+                       hello.status().ToString()));
+    }
+    connection_->Write(Buffer::Copy(peer_->DrawAnswer(*hello)));
+  }
+  void OnEnd() override { connection_->End(); }
+  void OnClosed(absl::Status) override {}
+  void OnDrained() override {}
+
+  StrangePeer* const peer_;
+  const std::unique_ptr<env::Connection> connection_;
+  std::string hello_;
+  bool answered_ = false;
+};
+
+StrangePeer::StrangePeer(env::Env& env, StrangePeerOptions options)
+    : env_(env), options_(std::move(options)), manner_() {
+  auto listener =
+      env_.streams.Listen(options_.listen_address,
+                          [this](std::unique_ptr<env::Connection> connection) {
+                            visitors_.push_back(std::make_unique<Visitor>(
+                                this, std::move(connection)));
+                          });
+  CHECK(listener.ok()) << listener.status().ToString();
+  listener_ = *std::move(listener);
+  Leave();
+}
+
+StrangePeer::~StrangePeer() = default;
+
+void StrangePeer::Stop() {
+  stopped_ = true;
+  LeaveAfter(Duration());
+}
+
+void StrangePeer::LeaveAfter(Duration wait) {
+  timer_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Leave(); });
+}
+
+void StrangePeer::Leave() {
+  connecting_.Cancel();
+  timer_.Cancel();
+  connection_.reset();
+  if (stopped_) {
+    listener_.reset();
+    visitors_.clear();
+    return;
+  }
+  const auto wait =
+      static_cast<int64_t>(Draw("strange_peer.wait", kBetweenVisitsMaxMs));
+  timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(wait),
+                        [this] { Dial(); });
+}
+
+void StrangePeer::Dial() {
+  ++dialled_;
+  address_ = Draw("strange_peer.address", options_.addresses.size());
+  connecting_ = env_.streams.Connect(
+      options_.addresses[address_],
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        if (!connection.ok()) return Leave();
+        connection_ = *std::move(connection);
+        connection_->SetObserver(this);
+        Greet();
+      });
+}
+
+void StrangePeer::Greet() {
+  raft::Hello hello;
+  if (!options_.hello(address_, &hello)) return Leave();
+  manner_ = static_cast<Manner>(Draw("strange_peer.manner", kManners));
+  reply_.clear();
+  std::string bytes;
+  switch (manner_) {
+    case Manner::kLaterVersion:
+      hello.from.version_min = hello.from.version_max + 1;
+      hello.from.version_max += 2;
+      bytes = raft::EncodeHello(hello);
+      break;
+    case Manner::kUnknownLane:
+      bytes = WithField(raft::EncodeHello(hello), kLaneAt, kUnknown);
+      break;
+    case Manner::kOtherProtocol:
+      bytes = WithField(raft::EncodeHello(hello), 0, kUnknown);
+      break;
+    case Manner::kHugeMessage:
+      bytes = raft::EncodeHello(hello);
+      AppendFixed(&bytes, static_cast<uint32_t>(env::kMessageBytesMax + 1));
+      break;
+  }
+  ++sent_;
+  connection_->Write(Buffer::Copy(bytes));
+  LeaveAfter(kStayMax);
+}
+
+void StrangePeer::OnBytes(std::string_view bytes) {
+  reply_.append(bytes);
+  if (reply_.size() < raft::kHelloReplyBytes) return;
+  const auto reply = raft::DecodeHelloReply(reply_);
+  const bool later = manner_ == Manner::kLaterVersion;
+  const bool right =
+      reply.ok() &&
+      (manner_ == Manner::kHugeMessage ||
+       (later && reply->refusal == raft::HandshakeRefusal::kNoCommonVersion));
+  if (!right) {
+    options_.violate(absl::StrCat(
+        "handshake: ", options_.addresses[address_], " answers handshake ",
+        static_cast<int>(manner_), " of a strange node with ", reply_.size(),
+        " bytes: ", reply.status().ToString()));
+  }
+  if (later) Leave();
+}
+
+std::string StrangePeer::DrawAnswer(const raft::Hello& hello) {
+  ++answered_;
+  raft::HelloReply reply{.cluster = hello.from.cluster,
+                         .node = hello.to,
+                         .incarnation = StoreIncarnation(kUnknown),
+                         .version = hello.from.version_max,
+                         .bootstrap_checksum = hello.from.bootstrap_checksum};
+  switch (Draw("strange_peer.answer", 7)) {
+    case 0:
+      reply.cluster = ClusterId(kUnknown);
+      return EncodeHelloReply(reply);
+    case 1:
+      reply.node = NodeId(kUnknown);
+      return EncodeHelloReply(reply);
+    case 2:
+      reply.bootstrap_checksum ^= 1;
+      return EncodeHelloReply(reply);
+    case 3:
+      return WithField(EncodeHelloReply(reply), kRefusalAt, kUnknown);
+    case 4:
+      return WithField(EncodeHelloReply(reply), 0, kUnknown);
+    case 5:
+      return std::string(raft::kHelloReplyBytes, 'x');
+    default:
+      // A node sends nothing behind its reply.
+      return EncodeHelloReply(reply) + "x";
+  }
+}
+
+}  // namespace quorate::sim
