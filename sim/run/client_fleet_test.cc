@@ -126,6 +126,16 @@ TEST(ClientFleet, AddressOfAnotherServer_LibraryUsesTheOtherAddresses) {
   }
 }
 
+TEST(ClientFleet, SlotsWithRoomForFewSessions_RefuseOthersForATime) {
+  Shape shape{.clients = 8, .library_clients = 2};
+  shape.rules.sessions = {.lifetime = Seconds(3),
+                          .open_window = Seconds(1),
+                          .rows_per_slot_max = 2};
+  FleetRun run(3, shape, /*failures=*/false);
+  EXPECT_EQ(run.recorder().counts().unknown, 0u);
+  EXPECT_GT(run.recorder().counts().refused, 0u);
+}
+
 TEST(ClientFleet, SessionsWithAShortWindow_AreReplaced) {
   Shape shape{.clients = 8, .library_clients = 2};
   shape.rules.sessions.open_window = Seconds(1);

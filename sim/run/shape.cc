@@ -149,6 +149,11 @@ kv::Rules ShapeDraw::DrawRules() {
   sessions.lifetime =
       sessions.open_window *
       Pick<int64_t>("shape.session_lifetime_in_windows", 0, {3, 3, 2, 10});
+  // Sessions that live longer would leave no room for others.
+  if (sessions.lifetime < Seconds(60)) {
+    DrawBound("shape.sessions_per_slot", NodeId(), &sessions.rows_per_slot_max,
+              3);
+  }
   DrawBound("shape.session_result_bytes", NodeId(), &sessions.result_bytes_max,
             60);
   DrawBound("shape.session_row_bytes", NodeId(), &sessions.row_bytes_max, 300);

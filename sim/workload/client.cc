@@ -451,24 +451,25 @@ void WorkloadClient::Succeed(Operation& operation, const ClientReply& reply) {
 void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
+  const bool session_full = code == "SESSION_FULL" || code == "SESSION_LIMIT";
   // All of these replies say that the request was not executed.
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||
-                       code == "MISCONF" || code == "READONLY" ||
-                       code == "SESSION_FULL";
+                       code == "MISCONF" || code == "READONLY" || session_full;
   if (refused && operation.recorded) {
     const bool elsewhere =
-        code == "MOVED" || code == "READONLY" || code == "SESSION_FULL";
+        code == "MOVED" || code == "READONLY" || session_full;
     recorder_->OnRefused(operation.ticket, elsewhere ? Refusal::kElsewhere
                                                      : Refusal::kUnavailable);
   }
-  if (code == "SESSION_FULL" && operation.recorded) {
+  if (session_full && operation.recorded) {
     recorder_->OnAnswered(operation.ticket);
   }
   if (code == "MOVED") return OnMoved(id, reply);
   // Gives the operation up, so that the floor can rise. The slot may remember
-  // too many later operations to take the oldest one ever.
-  if (code == "SESSION_FULL") return GiveUp(id);
+  // too many later operations to take the oldest one ever, and has room for
+  // another session only after a session's end.
+  if (session_full) return GiveUp(id);
   if (refused) {
     router_.Forget(operation.call.key);
     router_.ChangePreferred(operation.node);
