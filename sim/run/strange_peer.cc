@@ -14,13 +14,36 @@ namespace {
 
 constexpr uint64_t kBetweenVisitsMaxMs = 2'000;
 constexpr Duration kStayMax = Seconds(3);
-constexpr uint64_t kManners = 4;
+constexpr uint64_t kManners = 5;
+// Envelopes of peers (docs/reference/formats/envelope.md).
+constexpr uint16_t kEnvelopeVersion = 2;
+constexpr uint8_t kVoteReply = 4;
+constexpr uint8_t kAppend = 5;
+constexpr uint8_t kSnapshotChunk = 9;
+constexpr uint64_t kEnvelopes = 10;
 // The lane is the eighth field of a handshake.
 constexpr size_t kLaneAt = 36;
 // The reason of a refusal in the reply to a handshake.
 constexpr size_t kRefusalAt = 24;
 // A value that no field of a handshake has.
 constexpr uint32_t kUnknown = 77;
+
+// The header of a message up to the fields of its type.
+std::string MessageHeader(uint8_t type, uint8_t flags) {
+  std::string out;
+  AppendFixed(&out, type);
+  AppendFixed(&out, flags);
+  AppendFixed(&out, uint32_t{1});  // The group.
+  AppendFixed(&out, uint64_t{0});  // Its incarnation.
+  AppendFixed(&out, uint64_t{1});  // The term.
+  return out;
+}
+
+std::string AppendOf(uint32_t entries) {
+  std::string out = MessageHeader(kAppend, 0) + std::string(32, '\0');
+  AppendFixed(&out, entries);
+  return out;
+}
 
 // Replaces a field, and renews the checksum at the end.
 std::string WithField(std::string bytes, size_t offset, uint32_t value) {
@@ -37,6 +60,7 @@ enum class StrangePeer::Manner : uint8_t {
   kUnknownLane,    // It opens a lane that does not exist.
   kOtherProtocol,  // It begins as no node begins.
   kHugeMessage,    // It announces a message above the limit.
+  kBadEnvelope,    // Its message does not parse.
 };
 
 class StrangePeer::Visitor final : env::Connection::Observer {
@@ -144,6 +168,13 @@ void StrangePeer::Greet() {
       bytes = raft::EncodeHello(hello);
       AppendFixed(&bytes, static_cast<uint32_t>(env::kMessageBytesMax + 1));
       break;
+    case Manner::kBadEnvelope: {
+      const std::string envelope = DrawEnvelope(hello);
+      bytes = raft::EncodeHello(hello);
+      AppendFixed(&bytes, static_cast<uint32_t>(envelope.size()));
+      bytes += envelope;
+      break;
+    }
   }
   ++sent_;
   connection_->Write(Buffer::Copy(bytes));
@@ -157,7 +188,7 @@ void StrangePeer::OnBytes(std::string_view bytes) {
   const bool later = manner_ == Manner::kLaterVersion;
   const bool right =
       reply.ok() &&
-      (manner_ == Manner::kHugeMessage ||
+      (manner_ == Manner::kHugeMessage || manner_ == Manner::kBadEnvelope ||
        (later && reply->refusal == raft::HandshakeRefusal::kNoCommonVersion));
   if (!right) {
     options_.violate(absl::StrCat(
@@ -166,6 +197,61 @@ void StrangePeer::OnBytes(std::string_view bytes) {
         " bytes: ", reply.status().ToString()));
   }
   if (later) Leave();
+}
+
+std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
+  uint16_t version = kEnvelopeVersion;
+  uint16_t count = 1;
+  uint32_t cut = 0;  // Bytes that the headers lack.
+  std::string headers;
+  std::string payloads;
+  switch (Draw("strange_peer.envelope", kEnvelopes)) {
+    case 0:
+      version = kUnknown;
+      break;
+    case 1:
+      cut = kUnknown;
+      break;
+    case 2:
+      count = kUnknown;
+      break;
+    case 3:  // Bytes behind the last message.
+      count = 0;
+      payloads = "x";
+      break;
+    case 4:
+      headers = MessageHeader(kUnknown, 0);
+      break;
+    case 5:
+      headers = MessageHeader(kVoteReply, kUnknown);
+      break;
+    case 6:  // More entries than bytes.
+      headers = AppendOf(kUnknown);
+      break;
+    case 7:  // The only entry has a larger payload than the envelope.
+      headers = AppendOf(1) + std::string(34, '\0');
+      AppendFixed(&headers, kUnknown);
+      break;
+    case 8:  // The message ends before its fields.
+      headers = MessageHeader(kAppend, 0);
+      break;
+    default:  // The configuration is one byte long.
+      headers = MessageHeader(kSnapshotChunk, 0) + std::string(36, '\0');
+      AppendFixed(&headers, uint32_t{1});
+      headers.push_back('x');
+      headers.append(12, '\0');
+      break;
+  }
+  std::string envelope;
+  AppendFixed(&envelope, version);
+  AppendFixed(&envelope, count);
+  AppendFixed(&envelope, static_cast<uint32_t>(headers.size()) + cut);
+  envelope += headers + payloads;
+  const uint32_t seed = Crc32cSeed(hello.from.cluster.value(),
+                                   hello.from.node.value(), hello.to.value());
+  std::string out;
+  AppendFixed(&out, Crc32c(seed, envelope));
+  return out + envelope;
 }
 
 std::string StrangePeer::DrawAnswer(const raft::Hello& hello) {

@@ -62,6 +62,9 @@ class StrangePeer final : env::Connection::Observer {
   // Closes the connection in the next turn of the timer.
   void LeaveAfter(Duration wait);
   std::string DrawAnswer(const raft::Hello& hello);
+  // An envelope that no node makes, with the right checksum. A node can take no
+  // message from it.
+  std::string DrawEnvelope(const raft::Hello& hello) const;
   uint64_t Draw(Site site, uint64_t bound) const {
     return env_.random.Below(bound, site, dialled_, answered_);
   }

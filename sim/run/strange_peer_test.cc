@@ -2,11 +2,13 @@
 // admits it is found.
 #include "sim/run/strange_peer.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "raft/host/envelope.h"
 #include "raft/transport/handshake.h"
 #include "raft/transport/transport.h"
 #include "sim/testing/parrot.h"
@@ -28,20 +30,27 @@ env::TransportIdentity IdentityOf(uint32_t node) {
 // A node that dials the strange peer.
 class Node final : env::Transport::Receiver {
  public:
-  explicit Node(env::Env& env)
+  // Counts the messages.
+  Node(env::Env& env, uint64_t* messages)
       : transport_(env.loop, env.streams, env.tracer,
-                   env.random.Fork("test", 0)) {
+                   env.random.Fork("test", 0)),
+        messages_(*messages) {
     const absl::Status started =
         transport_.Start(IdentityOf(1), kNode, {{NodeId(2), kStrange}}, this);
     EXPECT_TRUE(started.ok()) << started.ToString();
   }
 
  private:
-  void OnMessage(NodeId, StoreIncarnation, Buffer) override {
-    ADD_FAILURE() << "a message of a strange peer";
+  void OnMessage(NodeId from, StoreIncarnation, Buffer message) override {
+    EXPECT_FALSE(
+        raft::DecodeEnvelope(
+            {.cluster = ClusterId(5), .from = from, .to = NodeId(1)}, message)
+            .ok());
+    ++messages_;
   }
 
   raft::StreamTransport transport_;
+  uint64_t& messages_;
 };
 
 class StrangePeerTest : public ::testing::Test {
@@ -68,12 +77,15 @@ class StrangePeerTest : public ::testing::Test {
 };
 
 TEST_F(StrangePeerTest, Node_RefusesItAndDialsAgain) {
-  world_.Start(world_.AddMachine({.name = "node"}),
-               [](env::Env& env) { return std::make_shared<Node>(env); });
+  uint64_t messages = 0;
+  world_.Start(world_.AddMachine({.name = "node"}), [&](env::Env& env) {
+    return std::make_shared<Node>(env, &messages);
+  });
   StartPeer();
-  world_.RunFor(Seconds(60));
+  world_.RunFor(Seconds(120));
   EXPECT_GT(peer_->sent(), 20u);
   EXPECT_GT(peer_->answered(), 20u);
+  EXPECT_GT(messages, 3u);
   EXPECT_EQ(world_.violations(), std::vector<std::string>{});
 }
 
