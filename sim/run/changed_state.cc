@@ -17,6 +17,8 @@ namespace {
 // The checksum of all bytes before it.
 constexpr size_t kChecksumBytes = 4;
 constexpr size_t kEndBytes = 29;
+// The end of a slot, before the next slot or the end.
+constexpr size_t kSlotEndBytes = 17;
 // Fields of the header (docs/reference/formats/kv-snapshot.md). Index and log
 // time are between the first two, and have no rule within the state machine.
 constexpr size_t kIndexAt = 24;
@@ -81,7 +83,7 @@ class Change {
         std::min(1 + Below("stretch", kStretchBytesMax), end - at);
     const bool sealed = Below("sealed", 4) != 0;
     free_ = sealed && which == 2;
-    switch (Below("kind", 6)) {
+    switch (Below("kind", 7)) {
       case 0:
         what_ = absl::StrCat(stretch, " bytes removed at ", at);
         bytes_.erase(at, stretch);
@@ -96,6 +98,11 @@ class Change {
         what_ = "bytes behind the end";
         bytes_.append(stretch, '\0');
         return;
+      case 3:
+        if (bytes_.size() < items_ + kSlotEndBytes + kEndBytes) return;
+        what_ = "the end of the last slot removed";
+        bytes_.erase(bytes_.size() - kEndBytes - kSlotEndBytes, kSlotEndBytes);
+        break;
       default:
         what_ = absl::StrCat("another byte at ", at);
         bytes_[at] = static_cast<char>(bytes_[at] ^ (1 + Below("byte", 255)));

@@ -152,8 +152,8 @@ bool RenumberRecord(MishandledDirectory* directory, size_t at) {
   return true;
 }
 
-// A record whose body has another count of entries than it says, or another
-// state.
+// A record whose body has another count of entries than it says, or an unknown
+// state, or the record of an earlier loss.
 bool SpoilRecord(MishandledDirectory* directory) {
   Segment last;
   if (!ReadLastSegment(directory, &last)) return false;
@@ -167,6 +167,8 @@ bool SpoilRecord(MishandledDirectory* directory) {
     Set<uint32_t>(&last.bytes, at, directory->Below(2) == 0 ? 0 : ~0u);
   } else if (record.header.type == raft::RecordType::kState) {
     Set<uint32_t>(&last.bytes, at + 12, kUnknown);  // Flags.
+  } else if (record.header.type == raft::RecordType::kOpened) {
+    Set<uint32_t>(&last.bytes, at + 8, 1);  // Groups were lost before.
   } else {
     return false;
   }

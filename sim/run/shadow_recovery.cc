@@ -168,7 +168,7 @@ void ShadowRecovery::DrawMishap(NodeId node, MachineId machine,
                                 const node::Config& config) {
   const ChoiceKey key{node.value(), recoveries_};
   Choices& choices = world_->choices();
-  if (mishaps_ == kMishapsMax || !choices.Chance(kMishap, key, {1, 4})) return;
+  if (mishaps_ == kMishapsMax || !choices.Chance(kMishap, key, {1, 3})) return;
   ++mishaps_;
   const auto mishaps = Mishaps();
   const uint64_t which =

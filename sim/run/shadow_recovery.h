@@ -28,7 +28,7 @@ class ShadowRecovery {
   // The recoveries in one run, at most.
   static constexpr uint32_t kRecoveriesMax = 60;
   // The mishandled copies in one run, at most.
-  static constexpr uint32_t kMishapsMax = 4;
+  static constexpr uint32_t kMishapsMax = 6;
 
   // Both outlive this object. Violations go to `world`.
   ShadowRecovery(World* world, ReplicaChecker* checker)
