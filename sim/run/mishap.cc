@@ -262,7 +262,7 @@ std::vector<WrongConfiguration> WrongConfigurations() {
       {.members = {{{1}}, {}, {{1}}}},         // Voter and learner.
       {.members = {{{1}}, {}, {}, {{1}}}},     // No outgoing voter.
       {.members = {{{1, 5}}, {{1, 6}}}},       // Two stores of one node.
-      {.members = {{{1}}, {{2}}, {}, {{1}}}},  // A voter is next learner.
+      {.members = {{{1}}, {{1}}, {}, {{1}}}},  // A voter is next learner.
       {.members = {{{1}}}, .lease_ns = -1},
       {.members = {WrongMembers(100'000, WrongMember{1})}},
   };
