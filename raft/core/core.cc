@@ -298,7 +298,8 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
     statuses.reserve(leader->members.size());
     for (const Progress& member : leader->members) {
       statuses.push_back({member.node(), member.match(), member.next(),
-                          ProgressStateName(member.state())});
+                          ProgressStateName(member.state()),
+                          !IsInactive(member)});
     }
   }
   return statuses;

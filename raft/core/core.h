@@ -42,7 +42,8 @@ struct CoreOptions {
   // A leader sends heartbeats at every multiple of this interval of its
   // monotonic clock.
   Duration heartbeat_interval = Milliseconds(75);
-  // A probe or append without a reply is sent again after this time.
+  // When a reply to an append or a chunk is overdue. The leader then asks what
+  // the follower has.
   Duration retry_interval = Milliseconds(150);
   size_t append_bytes_max = 256 << 10;      // Entries in one kAppend.
   uint32_t inflight_messages_max = 64;      // Unanswered kAppend per follower.
@@ -224,6 +225,9 @@ struct Event {
     kSnapshotInstalled,
     // The target of a leadership transfer did not take over in time.
     kTransferAbandoned,
+    // A follower's log has lost entries that it had acknowledged as durable.
+    // `index` is the last of them. Nothing is sent to it again.
+    kFollowerLostEntries,
     // A peer sent a message that no correct peer sends; it was dropped.
     kInvalidMessage,
   } kind = Kind::kTermChanged;
@@ -308,6 +312,8 @@ class Core {
     Index match;
     Index next;
     std::string_view state;  // "probe", "replicate", "snapshot".
+    // A message of this term arrived within the greatest election timeout.
+    bool active = false;
   };
   std::vector<FollowerStatus> followers() const;
 

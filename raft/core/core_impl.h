@@ -122,12 +122,14 @@ class Core::Impl {
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
   void ReplaceSuffix(absl::Span<const Entry> entries);
-  void AckMatch(Index matched);
+  void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
   void OnHeartbeat(const Message& message);
   void OnHeartbeatReply(const Message& message);
   void SendAppends(Progress& member);
-  void SendAppend(Progress& member);
+  enum class WithEntries : bool { kNo, kYes };
+  void SendAppend(Progress& member, WithEntries with_entries);
+  bool IsInactive(const Progress& member) const;
   void SendHeartbeat(Progress& member);
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();

@@ -248,7 +248,8 @@ TEST_F(CoreTest, Append_MatchesWhatIsNotDurableYet_OnlyDurableIsAcknowledged) {
   Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
   Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_EQ(out_.messages[0].match, Index(1));
+  EXPECT_EQ(out_.messages[0].received, Index(2));
+  EXPECT_EQ(out_.messages[0].durable, Index(1));
 }
 
 TEST_F(CoreTest, WriteDone_OutOfOrder_DoesNotFall) {
@@ -281,13 +282,91 @@ TEST_F(CoreTest, Refusal_LateAfterTheFollowerCaughtUp_DoesNotWalkBack) {
   Start(Term(3), {1, 2, 3});
   BecomeServingLeader();
   ASSERT_EQ(core_->followers()[0].match, Index(5));
-  Message refusal = Ack(2, 4, 0);
-  refusal.reject = true;
-  refusal.previous = At(3, 4);
-  refusal.hint = At(1, 1);
+  Message refusal = Rejection(2, 4, At(1, 1));
+  refusal.number = AppendNumber(1);
   Receive(refusal);
   EXPECT_EQ(core_->followers()[0].next, Index(6));
   EXPECT_EQ(core_->followers()[0].state, "replicate");
+}
+
+// The entries are in the follower's memory; its disk hangs. Overdue replies
+// make the leader ask, and it sends no entry a second time.
+TEST_F(CoreTest, Follower_WithASlowDisk_IsSentNothingTwice) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Receive(Ack(3, 2, 2));
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
+  FinishWrites();
+  for (int round = 0; round < 20; ++round) {
+    Message contact = From(2, MessageType::kHeartbeatReply, 2);
+    Receive(contact);
+    contact.from = NodeId(3);
+    Receive(contact);
+    Pass(options_.retry_interval);
+    Step(TimerFired());
+    const auto appends = Of(out_.messages, MessageType::kAppend);
+    ASSERT_EQ(appends.size(), 2u) << round;
+    for (const Message& append : appends) {
+      EXPECT_EQ(append.previous, At(2, 3));
+      EXPECT_TRUE(append.entries.empty());
+      Message reply = From(append.to.value(), MessageType::kAppendReply, 2);
+      reply.number = append.number;
+      reply.received = Index(3);
+      reply.durable = Index(2);
+      Receive(reply);
+      EXPECT_TRUE(Of(out_.messages, MessageType::kAppend).empty());
+    }
+  }
+  EXPECT_EQ(core_->commit_index(), Index(2));
+  Message reply = Ack(2, 2, 3);
+  reply.number = AppendNumber(3);  // That of the entry, before all questions.
+  Receive(reply);
+  EXPECT_EQ(core_->commit_index(), Index(3));
+}
+
+TEST_F(CoreTest, Follower_ThatLostDurableEntries_IsSentNothingMore) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
+  Receive(Rejection(2, 2, At(1, 1)));
+  EXPECT_TRUE(out_.messages.empty());
+  ASSERT_EQ(out_.events.size(), 1u);
+  EXPECT_EQ(out_.events[0].kind, Event::Kind::kFollowerLostEntries);
+  EXPECT_EQ(out_.events[0].index, Index(2));
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("b")});
+  EXPECT_TRUE(Of(out_.messages, MessageType::kAppend).empty());
+  FinishWrites();
+  Receive(Ack(2, 2, 4));
+  EXPECT_EQ(core_->commit_index(), Index(2));
+}
+
+TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
+  Start(Term(1));
+  BecomeServingLeader();
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(2, 2);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  Step(SnapshotTaken{snapshot, Index(2)});
+  Receive(Rejection(3, 2, At(1, 1)));
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
+  // It still answers at first.
+  int reads = 0;
+  for (int round = 0; round < 20; ++round) {
+    Receive(From(2, MessageType::kHeartbeatReply, 2));
+    Pass(options_.retry_interval);
+    Step(TimerFired());
+    reads += static_cast<int>(out_.snapshots.size());
+    if (out_.snapshots.empty()) continue;
+    Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
+  }
+  EXPECT_LE(reads, 4);
+  EXPECT_GE(reads, 1);
+  Receive(From(3, MessageType::kHeartbeatReply, 2));
+  Pass(options_.retry_interval);
+  Step(TimerFired());
+  EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
 TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {

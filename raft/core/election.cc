@@ -115,7 +115,8 @@ void Core::Impl::BecomeLeader() {
   const LogPosition last = log_.last();
   for (const NodeId node : MemberNodes(log_.configuration())) {
     if (node == options_.node) continue;
-    state.members.emplace_back(node, last.index + 1, now_.mono);
+    state.members.emplace_back(node, last.index + 1, state.last_append + 1,
+                               now_.mono);
   }
   for (const Entry& entry : log_.Slice(commit_, last.index)) {
     state.uncommitted_bytes += entry.size_bytes();

@@ -57,7 +57,9 @@ class NonsenseTest : public ReplicaTest {
     m.reject = Chance(30);
     m.forced = Chance(20);
     m.last_log = m.previous = SomePosition();
-    m.match = m.read_index = m.previous.index;
+    m.received = m.durable = m.read_index = m.previous.index;
+    if (Chance(20)) m.durable = SomeIndex();
+    m.number = AppendNumber(Below(20));
     m.hint = SomePosition();
     m.commit = SomeIndex();
     m.read_round = ReadRound(Below(5));
@@ -93,7 +95,7 @@ class NonsenseTest : public ReplicaTest {
         break;
       case RoleKind::kLeader:
         m.type = MessageType::kAppendReply;
-        m.match = core_->last().index;
+        m.received = m.durable = core_->last().index;
         break;
       case RoleKind::kFollower:
         m.type = MessageType::kSnapshotChunk;

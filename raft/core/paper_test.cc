@@ -37,7 +37,8 @@ TEST_F(PaperTest, State_AppendOfNewTerm_OneWriteHoldsTermAndEntries) {
   ASSERT_EQ(out_.writes[0].entries.size(), 1u);
   const auto replies = Of(FinishWrite(), MessageType::kAppendReply);
   ASSERT_EQ(replies.size(), 1u);
-  EXPECT_EQ(replies[0].match, Index(2));
+  EXPECT_EQ(replies[0].received, Index(2));
+  EXPECT_EQ(replies[0].durable, Index(2));
 }
 
 // The reply to a heartbeat of a new term also waits until the term is durable.
@@ -63,8 +64,10 @@ TEST_F(PaperTest, State_AfterStart_NothingIsCommitted) {
 TEST_F(PaperTest, State_NewLeader_ProbesFromItsLastEntry) {
   Start(Term(1), {1, 1});
   BecomeLeader();
+  const auto appends = Of(leader_output_.messages, MessageType::kAppend);
+  ASSERT_EQ(appends.size(), 2u);
+  for (const Message& append : appends) EXPECT_EQ(append.previous, At(1, 3));
   for (const Core::FollowerStatus& status : core_->followers()) {
-    EXPECT_EQ(status.next, Index(4));
     EXPECT_EQ(status.match, Index(0));
   }
 }
@@ -138,10 +141,12 @@ TEST_F(PaperTest, AppendEntries_OldTerm_IsRefusedWithTheNewerTerm) {
 // matches prevLogTerm".
 TEST_F(PaperTest, AppendEntries_PreviousMissing_IsRefusedWithAHint) {
   Start(Term(2), {1});
-  Receive(Append(2, 2, At(2, 7), {Commands(2, 8)}));
+  Message append = Append(2, 2, At(2, 7), {Commands(2, 8)});
+  append.number = AppendNumber(5);
+  Receive(append);
   ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_EQ(out_.messages[0].number, AppendNumber(5));
   EXPECT_TRUE(out_.messages[0].reject);
-  EXPECT_EQ(out_.messages[0].previous, At(2, 7));
   EXPECT_EQ(out_.messages[0].hint, At(1, 2));
   EXPECT_EQ(core_->last(), At(1, 2));
 }
@@ -176,7 +181,7 @@ TEST_F(PaperTest, AppendEntries_AllThereAlready_NothingIsWrittenOrRemoved) {
   EXPECT_EQ(core_->last(), At(2, 4));
   ASSERT_EQ(out_.messages.size(), 1u);
   // The reply acknowledges what the message covered, not the whole log.
-  EXPECT_EQ(out_.messages[0].match, Index(2));
+  EXPECT_EQ(out_.messages[0].received, Index(2));
 }
 
 // "5. If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index
@@ -409,11 +414,7 @@ TEST_F(PaperTest, Leaders_Acknowledged_NextAndMatchFollow) {
 TEST_F(PaperTest, Leaders_Refused_GoBackToWhereTheLogsMayAgree) {
   Start(Term(4), {1, 2, 4, 4});
   BecomeLeader();
-  Message refusal = Ack(2, 5, 0);
-  refusal.reject = true;
-  refusal.previous = At(4, 5);
-  refusal.hint = At(3, 5);
-  Receive(refusal);
+  Receive(Rejection(2, 5, At(3, 5)));
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 1u);
   EXPECT_EQ(appends[0].previous, At(2, 3));
@@ -532,7 +533,7 @@ TEST_F(PaperTest, InstallSnapshot_Complete_ReplacesLogAndConfiguration) {
   EXPECT_EQ(core_->configuration(), snapshot.configuration);
   EXPECT_EQ(core_->applied_log_time(), WallTime(50));
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_EQ(out_.messages[0].match, Index(9));
+  EXPECT_EQ(out_.messages[0].received, Index(9));
 }
 
 // "6. If existing log entry has same index and term as snapshot's last included
@@ -545,7 +546,7 @@ TEST_F(PaperTest, InstallSnapshot_LogHasItsLastEntry_KeepsWhatFollows) {
   EXPECT_EQ(core_->commit_index(), Index(3));
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_EQ(out_.messages[0].type, MessageType::kAppendReply);
-  EXPECT_EQ(out_.messages[0].match, Index(3));
+  EXPECT_EQ(out_.messages[0].received, Index(3));
 }
 
 }  // namespace

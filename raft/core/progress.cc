@@ -16,10 +16,17 @@ void Inflights::Add(Index last, size_t bytes) {
   bytes_ += bytes;
 }
 
-void Inflights::FreeThrough(Index match) {
-  while (!sent_.empty() && sent_.front().last <= match) {
+void Inflights::FreeThrough(Index durable) {
+  while (!sent_.empty() && sent_.front().last <= durable) {
     bytes_ -= sent_.front().bytes;
     sent_.pop_front();
+  }
+}
+
+void Inflights::DropAfter(Index index) {
+  while (!sent_.empty() && sent_.back().last > index) {
+    bytes_ -= sent_.back().bytes;
+    sent_.pop_back();
   }
 }
 
@@ -28,43 +35,39 @@ void Inflights::Clear() {
   bytes_ = 0;
 }
 
-Progress::Progress(NodeId node, Index next, MonoTime now)
-    : node_(node), next_(next), last_contact_(now) {
+Progress::Progress(NodeId node, Index next, AppendNumber number, MonoTime now)
+    : node_(node),
+      match_known_from_(number),
+      next_(next),
+      current_from_(number),
+      last_contact_(now) {
   CHECK_GT(next, Index(0));
 }
 
-void Progress::Become(State state) {
+void Progress::Become(State state, AppendNumber number) {
   state_ = state;
+  current_from_ = number;
   probe_outstanding_ = false;
-  inflights_.Clear();
   pending_snapshot_ = PendingSnapshot();
   retry_at_ = MonoTime::Max();
 }
 
-void Progress::BecomeProbe() {
-  Become(State::kProbe);
-  next_ = match_ + 1;
-}
-
-void Progress::ProbeAgain() {
-  CHECK(state_ == State::kProbe);
-  probe_outstanding_ = false;
-  retry_at_ = MonoTime::Max();
-}
-
-void Progress::BecomeReplicate() {
-  Become(State::kReplicate);
+void Progress::BecomeReplicate(AppendNumber number) {
+  Become(State::kReplicate, number);
+  inflights_.Clear();
   next_ = match_ + 1;
 }
 
 void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot) {
   CHECK_GT(snapshot.position.index, match_);
-  Become(State::kSnapshot);
+  Become(State::kSnapshot, current_from_);
+  inflights_.Clear();
   next_ = match_ + 1;
   pending_snapshot_.snapshot = snapshot;
 }
 
 bool Progress::CanAppend(const Inflights::Limits& limits) const {
+  if (lost_durable_) return false;
   switch (state_) {
     case State::kProbe:
       return !probe_outstanding_;
@@ -79,31 +82,38 @@ bool Progress::CanAppend(const Inflights::Limits& limits) const {
 void Progress::AppendSent(Index last, size_t bytes, MonoTime retry_at) {
   CHECK(state_ != State::kSnapshot);
   CHECK_GE(last + 1, next_);
-  if (state_ == State::kProbe) {
-    probe_outstanding_ = true;
-    retry_at_ = retry_at;
-    return;
+  if (last >= next_) {
+    inflights_.Add(last, bytes);
+    next_ = last + 1;
   }
-  if (last < next_) return;  // It carries no entries, so it needs no reply.
-  if (inflights_.empty()) retry_at_ = retry_at;
-  inflights_.Add(last, bytes);
-  next_ = last + 1;
+  probe_outstanding_ = state_ == State::kProbe;
+  if (probe_outstanding_ || !inflights_.empty()) {
+    retry_at_ = std::min(retry_at_, retry_at);
+  }
 }
 
-bool Progress::Acknowledged(Index index, MonoTime retry_at) {
-  const bool news = index > match_;
+bool Progress::Acknowledged(const Reply& reply, AppendNumber next,
+                            MonoTime retry_at) {
+  if (lost_durable_) return false;
+  const bool news = reply.durable > match_;
   if (news) {
-    match_ = index;
+    match_ = reply.durable;
+    match_known_from_ = next;
     next_ = std::max(next_, match_ + 1);
+    inflights_.FreeThrough(match_);
   }
+  const bool current = reply.number >= current_from_;
+  if (current) current_from_ = reply.number;
   switch (state_) {
     case State::kProbe:
-      // Even an old acknowledgement shows that the follower is reachable and
-      // agrees at `index`.
-      BecomeReplicate();
+      if (!current) break;
+      // The logs agree, so the entries behind `received` may follow.
+      state_ = State::kReplicate;
+      probe_outstanding_ = false;
+      next_ = std::max(next_, reply.received + 1);
+      retry_at_ = inflights_.empty() ? MonoTime::Max() : retry_at;
       break;
     case State::kReplicate:
-      inflights_.FreeThrough(match_);
       if (inflights_.empty()) {
         retry_at_ = MonoTime::Max();
       } else if (news) {
@@ -116,16 +126,20 @@ bool Progress::Acknowledged(Index index, MonoTime retry_at) {
   return news;
 }
 
-bool Progress::Rejected(Index previous, Index hint) {
-  // The follower has acknowledged entries through match_: the reply is old.
-  if (previous <= match_) return false;
-  if (state_ == State::kSnapshot) return false;
-  // One probe is outstanding; the reply to an earlier one is stale.
-  if (state_ == State::kProbe && previous + 1 != next_) return false;
-  if (state_ == State::kReplicate && previous >= next_) return false;
-  Become(State::kProbe);
-  next_ = std::max(match_ + 1, std::min(previous, hint + 1));
-  return true;
+Progress::Rejection Progress::Rejected(AppendNumber number, Index hint,
+                                       Index agreed, AppendNumber next) {
+  if (number >= match_known_from_ && hint < match_) {
+    lost_durable_ = true;
+    retry_at_ = MonoTime::Max();
+    return Rejection::kLostDurable;
+  }
+  if (number < current_from_ || state_ == State::kSnapshot) {
+    return Rejection::kStale;
+  }
+  Become(State::kProbe, next);
+  next_ = std::clamp(agreed + 1, match_ + 1, next_);
+  inflights_.DropAfter(next_ - 1);
+  return Rejection::kWentBack;
 }
 
 void Progress::ConfirmReadRound(ReadRound round) {

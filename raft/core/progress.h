@@ -10,7 +10,11 @@
 //   The leader sends one chunk at a time, at the offset that the follower
 //   names.
 //
-// Become() resets the fields of the old state at every change of state.
+// An entry is sent again on evidence of its loss alone: the follower rejected a
+// kAppend that was sent after it. When replies are overdue, the leader sends a
+// kAppend without entries behind the last one, and the reply tells what the
+// follower has. So a follower whose disk is slow, and which has everything in
+// memory, is not sent anything twice.
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 
@@ -24,8 +28,8 @@
 
 namespace quorate::raft {
 
-// The kAppend messages without a reply, oldest first, limited by number and
-// bytes.
+// The sent entries that are not known to be on the follower's disk, by their
+// kAppend, oldest first. Limited by number and bytes.
 class Inflights {
  public:
   struct Limits {
@@ -41,8 +45,10 @@ class Inflights {
 
   // `last`: the last entry of the message. Requires: `last` does not fall.
   void Add(Index last, size_t bytes);
-  // Forgets every message whose last entry is at or before `match`.
-  void FreeThrough(Index match);
+  // Forgets every message whose last entry is at or before `durable`.
+  void FreeThrough(Index durable);
+  // Forgets every message whose last entry is after `index`.
+  void DropAfter(Index index);
   void Clear();
 
  private:
@@ -67,8 +73,8 @@ class Progress {
     bool in_flight = false;    // The chunk at `offset` was sent; no reply yet.
   };
 
-  // Begins in kProbe. Requires: next > 0.
-  Progress(NodeId node, Index next, MonoTime now);
+  // Begins in kProbe. `number`: the leader's next kAppend. Requires: next > 0.
+  Progress(NodeId node, Index next, AppendNumber number, MonoTime now);
 
   NodeId node() const { return node_; }
   State state() const { return state_; }
@@ -81,29 +87,44 @@ class Progress {
   const PendingSnapshot& pending_snapshot() const { return pending_snapshot_; }
   PendingSnapshot& pending_snapshot() { return pending_snapshot_; }
 
-  // When the message without a reply should be sent again; Max() if there is no
-  // such message.
+  // When a reply is overdue; Max() if none is awaited.
   MonoTime retry_at() const { return retry_at_; }
   void set_retry_at(MonoTime at) { retry_at_ = at; }
 
-  // Starts again after `match`.
-  void BecomeProbe();
-  // The reply to the probe is overdue; a probe may be sent again. Requires:
-  // kProbe.
-  void ProbeAgain();
-  void BecomeReplicate();
+  // `number`: the leader's next kAppend. Replies to earlier ones no longer
+  // count as evidence.
+  void BecomeReplicate(AppendNumber number);
   void BecomeSnapshot(const SnapshotDescriptor& snapshot);
 
-  // True if an append may be sent now.
+  // True if an append with entries may be sent now.
   bool CanAppend(const Inflights::Limits& limits) const;
-  // An append with entries up to `last` (next - 1: none) of `bytes` was sent.
+  // An append with the entries from next() to `last` (next - 1: none) of
+  // `bytes` was sent.
   void AppendSent(Index last, size_t bytes, MonoTime retry_at);
-  // The follower has all entries up to `index`. Returns true if match() rises.
-  // `retry_at` is for messages that still have no reply.
-  bool Acknowledged(Index index, MonoTime retry_at);
-  // The follower rejected an append after `previous`; the logs may agree at
-  // `hint`. Returns false if the reply is stale; otherwise the state is kProbe.
-  bool Rejected(Index previous, Index hint);
+
+  // A reply of the follower to the append `number`; none for other messages.
+  struct Reply {
+    AppendNumber number;
+    Index received;
+    Index durable;
+  };
+  // The logs agree up to `received`. Returns true if match() rises. `next` is
+  // the leader's next kAppend. `retry_at` is for entries that are still not
+  // durable.
+  bool Acknowledged(const Reply& reply, AppendNumber next, MonoTime retry_at);
+
+  enum class Rejection : uint8_t {
+    kStale,     // It is out of date.
+    kWentBack,  // Entries were lost on the way, or the logs differ.
+    // The follower has lost entries that were on its disk. From now on it is
+    // sent nothing, and its replies do not count.
+    kLostDurable,
+  };
+  // The follower rejected the append `number`. Its log may agree at `hint`, a
+  // position of the follower's log, and `agreed`, the same for the leader's.
+  // The state is kProbe after kWentBack.
+  Rejection Rejected(AppendNumber number, Index hint, Index agreed,
+                     AppendNumber next);
 
   // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
@@ -116,14 +137,20 @@ class Progress {
   void CommitSent(Index commit);
 
  private:
-  void Become(State state);
+  void Become(State state, AppendNumber number);
 
   NodeId node_;
   State state_ = State::kProbe;
   Index match_;
+  // Appends from this number on were sent after match_ was known.
+  AppendNumber match_known_from_;
   Index next_;
+  // Replies to appends before this number are out of date: next_ has gone back
+  // since, or the follower has accepted a newer append.
+  AppendNumber current_from_;
+  bool lost_durable_ = false;
   bool probe_outstanding_ = false;    // kProbe only.
-  Inflights inflights_;               // kReplicate only.
+  Inflights inflights_;               // Empty in kSnapshot.
   PendingSnapshot pending_snapshot_;  // kSnapshot only.
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;

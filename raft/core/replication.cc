@@ -123,22 +123,24 @@ void Core::Impl::SendAppends(Progress& member) {
         member.next() > log_.last().index) {
       return;
     }
-    SendAppend(member);
+    const bool empty = member.state() == Progress::State::kProbe &&
+                       (IsInactive(member) || member.inflights().Full(limits) ||
+                        Fires("raft.empty_probe"));
+    SendAppend(member, empty ? WithEntries::kNo : WithEntries::kYes);
   }
 }
 
-void Core::Impl::SendAppend(Progress& member) {
+// An inactive follower, or one that has a window of entries to write, gets a
+// probe without entries.
+void Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   const Index previous = member.next() - 1;
   Message message = NewMessage(MessageType::kAppend, member.node());
+  message.number = ++std::get<Leader>(role_).last_append;
   message.previous = {log_.TermAt(previous), previous};
   message.commit = commit_;
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
-  // A probe of an inactive follower carries no entries.
-  const bool inactive =
-      now_.mono - member.last_contact() >= options_.election_timeout_max;
-  const bool probe = member.state() == Progress::State::kProbe;
-  if (!probe || !(inactive || Fires("raft.empty_probe"))) {
+  if (with_entries == WithEntries::kYes) {
     const absl::Span<const Entry> entries = log_.SliceByBytes(
         previous,
         Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max);
@@ -152,6 +154,10 @@ void Core::Impl::SendAppend(Progress& member) {
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
   Send(std::move(message));
+}
+
+bool Core::Impl::IsInactive(const Progress& member) const {
+  return now_.mono - member.last_contact() >= options_.election_timeout_max;
 }
 
 // ---- The follower's log.
@@ -172,7 +178,7 @@ void Core::Impl::OnAppend(const Message& message) {
     // completeness). They match, even where a snapshot has replaced them here.
     const uint64_t known = commit_ - message.previous.index;
     if (entries.size() <= known) {
-      AckMatch(commit_);
+      AckMatch(message.number, commit_);
       return;
     }
     entries.remove_prefix(known);
@@ -186,11 +192,13 @@ void Core::Impl::OnAppend(const Message& message) {
     return;
   }
   if (entries.empty()) {
-    AckMatch(matched);
+    AckMatch(message.number, matched);
   } else {
     ReplaceSuffix(entries);
     Message reply = NewMessage(MessageType::kAppendReply, message.from);
-    reply.match = matched;
+    reply.number = message.number;
+    reply.received = matched;
+    reply.durable = matched;
     MutableWrite().after.push_back(std::move(reply));
   }
   FollowerCommit(message.commit, matched);
@@ -229,11 +237,14 @@ bool Core::Impl::Continues(const Entry& entry) const {
 void Core::Impl::RejectAppend(const Message& message) {
   Message reply = NewMessage(MessageType::kAppendReply, message.from);
   reply.reject = true;
-  reply.previous = message.previous;
-  reply.hint =
-      log_.FindConflictByTerm(message.previous.index, message.previous.term);
-  // The empty hint is legal: the leader then looks from the beginning.
-  if (Fires("raft.reject_without_hint")) reply.hint = {};
+  reply.number = message.number;
+  const Index previous = message.previous.index;
+  reply.hint = log_.FindConflictByTerm(previous, message.previous.term);
+  // Going back by one entry is legal: the leader then asks more often.
+  if (previous <= log_.last().index && previous > log_.start().index &&
+      Fires("raft.hint_of_one_entry")) {
+    reply.hint = {log_.TermAt(previous - 1), previous - 1};
+  }
   Send(std::move(reply));
 }
 
@@ -256,11 +267,13 @@ void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
   for (const Entry& entry : entries) AppendToLog(entry);
 }
 
-// Acknowledges entries that are durable. The acknowledgement of other entries
-// leaves with the write that holds them.
-void Core::Impl::AckMatch(Index matched) {
+// Says what this replica has, and what of it is durable by now. Entries whose
+// write is in flight are acknowledged once more with that write.
+void Core::Impl::AckMatch(AppendNumber number, Index matched) {
   Message reply = NewMessage(MessageType::kAppendReply, leader());
-  reply.match = std::min(matched, durable_);
+  reply.number = number;
+  reply.received = matched;
+  reply.durable = std::min(matched, durable_);
   Send(std::move(reply));
 }
 
@@ -300,24 +313,37 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
+  const AppendNumber next = leader->last_append + 1;
+  if (message.number >= next) {
+    DropInvalid();
+    return;
+  }
   if (message.reject) {
-    const LogPosition hint =
+    const LogPosition agreed =
         log_.FindConflictByTerm(message.hint.index, message.hint.term);
-    if (member->Rejected(message.previous.index, hint.index)) {
-      SendAppends(*member);
+    switch (member->Rejected(message.number, message.hint.index, agreed.index,
+                             next)) {
+      case Progress::Rejection::kStale:
+        return;
+      case Progress::Rejection::kWentBack:
+        return SendAppends(*member);
+      case Progress::Rejection::kLostDurable:
+        return Emit(Event::Kind::kFollowerLostEntries, member->match());
     }
     return;
   }
-  if (message.match > log_.last().index) {
+  if (message.received > log_.last().index ||
+      message.durable > message.received) {
     DropInvalid();
     return;
   }
   const bool news =
-      member->Acknowledged(message.match, now_.mono + options_.retry_interval);
+      member->Acknowledged({message.number, message.received, message.durable},
+                           next, now_.mono + options_.retry_interval);
   if (member->state() == Progress::State::kSnapshot &&
       member->match() >= log_.start().index) {
     // The entries that the follower lacks are in the log.
-    member->BecomeReplicate();
+    member->BecomeReplicate(next);
   } else if (member->state() == Progress::State::kSnapshot &&
              member->match() >=
                  member->pending_snapshot().snapshot.position.index) {
@@ -419,18 +445,18 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   ConfirmRound();
 }
 
-// A reply is overdue: sends again from the last index known to match.
+// A reply is overdue. A kAppend without entries asks what the follower has. A
+// chunk of a snapshot is not read for a follower that does not answer.
 void Core::Impl::Retry(Progress& member) {
-  if (member.state() == Progress::State::kSnapshot) {
-    ReadChunk(member);
-    return;
-  }
-  if (member.state() == Progress::State::kReplicate) {
-    member.BecomeProbe();
+  if (member.state() != Progress::State::kSnapshot) {
+    member.set_retry_at(MonoTime::Max());
+    if (member.next() - 1 < log_.start().index) return StartSnapshot(member);
+    SendAppend(member, WithEntries::kNo);
+  } else if (IsInactive(member)) {
+    member.set_retry_at(now_.mono + options_.retry_interval);
   } else {
-    member.ProbeAgain();
+    ReadChunk(member);
   }
-  SendAppends(member);
 }
 
 void Core::Impl::LeaderTimeout() {

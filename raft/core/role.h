@@ -48,6 +48,7 @@ struct LeadershipTransfer {
 };
 struct Leader {
   std::vector<Progress> members;  // All but this node, sorted.
+  AppendNumber last_append;       // The newest kAppend to any follower.
   // Sum of size_bytes over (commit, last].
   size_t uncommitted_bytes = 0;
   // Log time when this leadership began.

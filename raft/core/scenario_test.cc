@@ -85,9 +85,9 @@ std::string MessageText(const Message& m) {
       text += " commit " + Text(m.commit.value());
       break;
     case MessageType::kAppendReply:
-      text += m.reject ? " reject " + PositionText(m.previous) + " hint " +
-                             PositionText(m.hint)
-                       : " match " + Text(m.match.value());
+      text += m.reject ? " reject, hint " + PositionText(m.hint)
+                       : " received " + Text(m.received.value()) + " durable " +
+                             Text(m.durable.value());
       break;
     case MessageType::kHeartbeat:
       text += " commit " + Text(m.commit.value());

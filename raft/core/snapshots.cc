@@ -158,7 +158,7 @@ bool Core::Impl::AlreadyCovered(LogPosition position) {
   if (!old && !log_.Matches(position)) return false;
   const Index covered = old ? commit_ : position.index;
   FollowerCommit(position.index, position.index);
-  if (leader() != NodeId()) AckMatch(covered);
+  if (leader() != NodeId()) AckMatch(AppendNumber(), covered);
   return true;
 }
 
@@ -224,7 +224,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   Emit(Event::Kind::kSnapshotInstalled, position.index);
   Emit(Event::Kind::kConfigurationChanged, position.index);
   ReleaseForwardedReads();
-  if (leader() != NodeId()) AckMatch(position.index);
+  if (leader() != NodeId()) AckMatch(AppendNumber(), position.index);
 }
 
 }  // namespace quorate::raft

@@ -21,6 +21,9 @@ namespace quorate::raft {
 using Term = StrongOrdinal<struct TermTag>;
 // Zero is before the first entry.
 using Index = StrongOrdinal<struct IndexTag>;
+// Numbers the kAppend messages of one leader in one term, from 1; zero means
+// none.
+using AppendNumber = StrongOrdinal<struct AppendNumberTag>;
 // Numbers the read rounds of one leader in one term, from 1; zero means none.
 using ReadRound = StrongOrdinal<struct ReadRoundTag>;
 
@@ -134,12 +137,14 @@ enum class MessageType : uint8_t {
 // kVote: `last_log`; `forced`.
 // kVoteReply: `reject`.
 //
-// kAppend: `previous`; `entries`, which are empty in some probes; `commit`;
-// `commit_log_time`.
-// kAppendReply, accepted: `match`.
-// kAppendReply, rejected: `reject`; `previous` of the kAppend; `hint`, the
+// kAppend: `number`; `previous`; `entries`, which are empty in some probes;
+// `commit`; `commit_log_time`.
+// kAppendReply, accepted: `number` of the kAppend, or none in reply to a
+// snapshot; `received`; `durable`.
+// kAppendReply, rejected: `reject`; `number` of the kAppend; `hint`, the
 // sender's last entry at or before `previous` whose term is not higher. Any
-// message of a stale leader gets a rejecting kAppendReply with the higher term.
+// message of a stale leader gets a rejecting kAppendReply with the higher term
+// and no number.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `commit_log_time`; `read_round`, the newest one.
@@ -165,9 +170,13 @@ struct Message {
   // leader contact do not ignore it (thesis 4.2.3).
   bool forced = false;
   LogPosition last_log;  // The candidate's last entry.
+  AppendNumber number;
   LogPosition previous;  // The entry just before `entries`.
-  // Up to here the sender's log is durable and matches the leader's.
-  Index match;
+  // Up to here the sender's log matches the leader's. It may still be in memory
+  // alone, so a restart of the sender may lose it.
+  Index received;
+  // Up to here that log is also on the sender's disk. At most `received`.
+  Index durable;
   Index read_index;  // A read may be served once this index is applied.
   LogPosition hint;
   Index commit;

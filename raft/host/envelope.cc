@@ -19,7 +19,7 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint16_t kEnvelopeVersion = 2;
+constexpr uint16_t kEnvelopeVersion = 3;
 constexpr size_t kEnvelopePrefixBytes = 12;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 22;
@@ -56,11 +56,11 @@ void VisitFields(M& message, const Visit& visit) {
     case MessageType::kVote:
       return visit(message.last_log);
     case MessageType::kAppend:
-      return visit(message.previous, message.commit, message.commit_log_time,
-                   message.entries);
+      return visit(message.number, message.previous, message.commit,
+                   message.commit_log_time, message.entries);
     case MessageType::kAppendReply:
-      if (message.reject) return visit(message.previous, message.hint);
-      return visit(message.match);
+      if (message.reject) return visit(message.number, message.hint);
+      return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
       return visit(message.commit, message.commit_log_time, message.read_round);
     case MessageType::kHeartbeatReply:

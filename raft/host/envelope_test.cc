@@ -92,6 +92,7 @@ class Drawing {
         m->reject = Below(2) == 1;
         break;
       case MessageType::kAppend:
+        m->number = AppendNumber(Below(1 << 20));
         m->previous = Position();
         m->commit = Index(Below(1 << 20));
         m->commit_log_time = Time();
@@ -99,11 +100,12 @@ class Drawing {
         break;
       case MessageType::kAppendReply:
         m->reject = Below(2) == 1;
+        m->number = AppendNumber(Below(1 << 20));
         if (m->reject) {
-          m->previous = Position();
           m->hint = Position();
         } else {
-          m->match = Index(Below(1 << 20));
+          m->received = Index(Below(1 << 20));
+          m->durable = Index(Below(1 << 20));
         }
         break;
       case MessageType::kHeartbeat:
@@ -216,6 +218,7 @@ std::vector<GroupMessage> GoldenMessages() {
   at(MessageType::kVote).forced = true;
   at(MessageType::kVoteReply).reject = true;
   Message& append = at(MessageType::kAppend);
+  append.number = AppendNumber(0x35);
   append.previous = {Term(0x15), Index(0x16)};
   append.commit = Index(0x17);
   append.commit_log_time = WallTime(0x18);
@@ -227,7 +230,10 @@ std::vector<GroupMessage> GoldenMessages() {
                           .leader_wall = {WallTime(0x1b), WallTime(0x1c)},
                           .payload = Buffer::Copy("commands")},
                     Entry{.term = Term(0x1d), .index = Index(0x18)}};
-  at(MessageType::kAppendReply).match = Index(0x1e);
+  Message& accepting = at(MessageType::kAppendReply);
+  accepting.number = AppendNumber(0x36);
+  accepting.received = Index(0x37);
+  accepting.durable = Index(0x1e);
   Message& heartbeat = at(MessageType::kHeartbeat);
   heartbeat.commit = Index(0x1f);
   heartbeat.commit_log_time = WallTime(0x20);
@@ -250,7 +256,7 @@ std::vector<GroupMessage> GoldenMessages() {
   read.commit = Index(0x2f);
   GroupMessage rejecting = Make(MessageType::kAppendReply);
   rejecting.message.reject = true;
-  rejecting.message.previous = {Term(0x30), Index(0x31)};
+  rejecting.message.number = AppendNumber(0x31);
   rejecting.message.hint = {Term(0x32), Index(0x33)};
   messages.push_back(rejecting);
   GroupMessage refusing = Make(MessageType::kReadIndexReply);
@@ -261,7 +267,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v2.hex");
+  std::ifstream file("raft/host/testdata/envelope_v3.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -325,9 +331,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[4] = 3;
+  bytes[4] = 4;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 3, but this program reads version 2");
+            "envelope has version 4, but this program reads version 3");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {

@@ -4,10 +4,11 @@
 
 namespace quorate::raft {
 
+// An append without entries asks whether those before it arrived, so it must
+// not overtake them.
 env::Lane Outbox::LaneOf(const Message& message) {
-  const bool bulk =
-      message.type == MessageType::kSnapshotChunk ||
-      (message.type == MessageType::kAppend && !message.entries.empty());
+  const bool bulk = message.type == MessageType::kSnapshotChunk ||
+                    message.type == MessageType::kAppend;
   return bulk ? env::Lane::kBulk : env::Lane::kControl;
 }
 

@@ -303,12 +303,27 @@ void Replica::HandleEvents() {
       case Event::Kind::kConfigurationChanged:
         has_unpinned_stores_ = true;
         break;
+      case Event::Kind::kFollowerLostEntries:
+        LogLostEntries(event.index);
+        break;
       default:
         break;
     }
     services_.observer.OnEvent(key_.group, event);
   }
   if (has_unpinned_stores_ && core_->role() == RoleKind::kLeader) PinStoreIds();
+}
+
+void Replica::LogLostEntries(Index last) {
+  if (std::exchange(lost_entries_logged_, true)) return;
+  services_.env.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   ": the log of a follower lacks entries that were on its "
+                   "disk, up to index ",
+                   last.value(),
+                   ". It receives no more entries, see "
+                   "docs/operate/failures.md"));
 }
 
 // ---- Members and their stores

@@ -82,6 +82,7 @@ class Replica {
   void CompleteProposal(Host::ProposeDone done, ProposeResult result);
   absl::Status RefusalStatus(Refused::Reason reason) const;
   void ExpireProposals();
+  void LogLostEntries(Index last);
   void FlushReads();
   void PinStoreIds();
   bool SenderIsMember(NodeId from, StoreIncarnation store);
@@ -123,6 +124,7 @@ class Replica {
   bool has_unpinned_stores_ = true;
   bool pinning_in_flight_ = false;
   bool refusal_logged_ = false;
+  bool lost_entries_logged_ = false;
 
   uint64_t bytes_since_snapshot_ = 0;
   // Set while a snapshot is being written.

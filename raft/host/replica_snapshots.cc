@@ -109,8 +109,9 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
   // The match of the slowest follower that receives entries.
   Index needed = snapshot_index;
   for (const Core::FollowerStatus& follower : core_->followers()) {
-    if (follower.state == "replicate")
+    if (follower.active && follower.state == "replicate") {
       needed = std::min(needed, follower.match);
+    }
   }
   uint64_t bytes = 0;
   Index index = snapshot_index;

@@ -84,6 +84,13 @@ Term LeaderTerm::TermAt(Index index) const {
   return after == runs.begin() ? Term() : std::prev(after)->term;
 }
 
+LeaderTerm::Sending& LeaderTerm::SendingTo(NodeId member) {
+  for (Sending& to : sending) {
+    if (to.member == member) return to;
+  }
+  return sending.emplace_back(Sending{.member = member});
+}
+
 Index LeaderTerm::AcknowledgedBy(NodeId member) const {
   for (const auto& [node, index] : acknowledged) {
     if (node == member) return index;
@@ -280,6 +287,12 @@ std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
 // Checks messages that leave now.
 std::string ClusterInvariants::CheckMessages(
     NodeId node, const std::vector<Message>& messages, const WrittenLog& disk) {
+  for (const Message& message : messages) {
+    if (message.type != MessageType::kAppendReply || !message.reject) continue;
+    const auto leader_term = leaders_.find(message.term);
+    if (leader_term == leaders_.end()) continue;
+    ++leader_term->second.SendingTo(node).reasons;
+  }
   if (!disk.watched) return {};
   for (const Message& message : messages) {
     const MessageType type = message.type;
@@ -313,7 +326,7 @@ std::string ClusterInvariants::CheckMessages(
 std::string ClusterInvariants::CheckAcknowledgement(NodeId node,
                                                     const Message& message,
                                                     const WrittenLog& disk) {
-  const Index index = message.match;
+  const Index index = message.durable;
   if (index > disk.last()) {
     return Violation("durability", node, "acknowledges ", index,
                      ", its disk ends at ", disk.last());
@@ -413,6 +426,7 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   }
   if (violation.empty() && core.role() == RoleKind::kLeader) {
     violation = CheckLeader(node, core, seen);
+    if (violation.empty()) violation = CheckSentOnce(node, core, output);
   }
   for (const Entry& entry : output.apply) {
     if (!violation.empty()) break;
@@ -517,6 +531,30 @@ std::string ClusterInvariants::CheckLeader(NodeId node, const Core& core,
                      " without the entry ", last, " of term ",
                      committed_[last - 1].term, " that was committed in term ",
                      committed_[last - 1].committed_in);
+  }
+  return {};
+}
+
+std::string ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
+                                             const Output& output) {
+  LeaderTerm& leader_term = leaders_[core.term()];
+  for (const SnapshotWork& work : output.snapshots) {
+    if (work.kind != SnapshotWork::Kind::kRead || work.offset > 0) continue;
+    ++leader_term.SendingTo(work.to).reasons;
+  }
+  for (const Message& message : output.messages) {
+    if (message.type != MessageType::kAppend || message.entries.empty()) {
+      continue;
+    }
+    LeaderTerm::Sending& to = leader_term.SendingTo(message.to);
+    const Index first = message.entries.front().index;
+    if (first <= to.last && ++to.went_back > to.reasons) {
+      return Violation("sent once", node, "of term ", core.term(),
+                       " sends node ", message.to, " entry ", first,
+                       " again. It was sent entries through ", to.last,
+                       " and has rejected ", to.reasons, " appends");
+    }
+    to.last = message.entries.back().index;
   }
   return {};
 }

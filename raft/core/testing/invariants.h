@@ -57,6 +57,17 @@ struct LeaderTerm {
   // term the first index and the term. Later entries are of the leader's term.
   LogPosition start;
   std::vector<LogPosition> runs;
+  // What the leader sent to a member, and what the member has rejected.
+  struct Sending {
+    NodeId member;
+    Index last;  // The last entry that it was sent.
+    uint64_t went_back = 0;
+    // Each rejection and each transfer of a snapshot lets the leader go back
+    // once.
+    uint64_t reasons = 0;
+  };
+  std::vector<Sending> sending;
+  Sending& SendingTo(NodeId member);
   // The last entry that each member has acknowledged in this term. A
   // group has few members, and leaders look at all of them at each step.
   std::vector<std::pair<NodeId, Index>> acknowledged;
@@ -80,6 +91,8 @@ class ClusterInvariants {
   //   Snapshot: it has the term, log time and configuration of the committed
   //   log at its index.
   //   Configuration: the newest one in the log is in effect.
+  //   Sent once: a leader sends a member an entry again only after the member
+  //   rejected an append, or if it lacks entries that the log no longer has.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
   std::string Observe(NodeId node, const Core& core, const Output& output);
@@ -154,6 +167,8 @@ class ClusterInvariants {
   std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
   std::string CheckLeaderCommit(NodeId node, const Core& core);
+  std::string CheckSentOnce(NodeId node, const Core& core,
+                            const Output& output);
   std::string CheckMatches(NodeId node, const Core& core,
                            const LeaderTerm& leader_term) const;
   std::string CheckAppended(NodeId node, const Core& core, const Entry& entry);

@@ -344,7 +344,7 @@ class MessageInvariantsTest : public InvariantsTest {
     message.type = type;
     message.term = Term(term);
     message.to = NodeId(to);
-    message.match = Index(last);
+    message.durable = Index(last);
     replica_.out().Clear();
     replica_.out().messages.push_back(message);
     return Show(1, replica_);
@@ -396,7 +396,7 @@ class AcknowledgementTest : public InvariantsTest {
     message.type = MessageType::kAppendReply;
     message.term = Term(term);
     message.to = NodeId(1);
-    message.match = Index(match);
+    message.durable = Index(match);
     return message;
   }
   std::string Acknowledge(uint64_t term, uint64_t match) {
@@ -451,6 +451,49 @@ TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
   EXPECT_EQ(Show(2, follower_), "");
   ExpectViolation("acknowledged entries",
                   invariants_.ObserveWritten(NodeId(2), write.token));
+}
+
+// Node 1 leads and has sent node 2 entry 2. The append is sent once more.
+class SentOnceTest : public InvariantsTest {
+ protected:
+  SentOnceTest() {
+    leader_.LeadUncommitted();
+    EXPECT_EQ(Show(1, leader_), "");
+    append_.type = MessageType::kAppend;
+    append_.to = NodeId(2);
+    append_.previous = {Term(1), Index(1)};
+    append_.entries.push_back(leader_.core().EntryAt(Index(2)));
+    EXPECT_EQ(SendAgain(), "");
+  }
+  std::string SendAgain() {
+    leader_.out().Clear();
+    leader_.out().messages.push_back(append_);
+    return Show(1, leader_);
+  }
+
+  DrivenReplica leader_;
+  Message append_;
+};
+
+TEST_F(SentOnceTest, WithoutEvidence_Found) {
+  ExpectViolation("sent once", SendAgain());
+}
+
+TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
+  DrivenReplica follower(2);
+  EXPECT_EQ(Start(2, follower), "");
+  EXPECT_EQ(invariants_.ObserveWritten(NodeId(2),
+                                       {.hard_state = {Term(2), NodeId()}}),
+            "");
+  Message rejection;
+  rejection.type = MessageType::kAppendReply;
+  rejection.term = Term(2);
+  rejection.reject = true;
+  follower.out().Clear();
+  follower.out().messages.push_back(rejection);
+  EXPECT_EQ(Show(2, follower), "");
+  EXPECT_EQ(SendAgain(), "");
+  ExpectViolation("sent once", SendAgain());
 }
 
 // A snapshot through entry 2 is committed. Node 2 has a log of its own.

@@ -3,6 +3,7 @@
 #ifndef QUORATE_RAFT_CORE_TESTING_REPLICA_FIXTURE_H_
 #define QUORATE_RAFT_CORE_TESTING_REPLICA_FIXTURE_H_
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -70,7 +71,11 @@ class ReplicaTest : public ::testing::Test {
   void Step(Input input) {
     core_->Step(now_, std::move(input), &out_);
     core_->CheckInvariants();
-    for (const Write& write : out_.writes) pending_.push_back(write);
+    for (const Write& write : out_.writes) {
+      pending_.push_back(write);
+      NoteAppends(write.after);
+    }
+    NoteAppends(out_.messages);
   }
 
   void Receive(Message message) {
@@ -122,9 +127,20 @@ class ReplicaTest : public ::testing::Test {
     return message;
   }
 
-  static Message Ack(uint32_t node, uint64_t term, uint64_t match) {
+  // Accepts the newest append of replica 1; everything is durable.
+  Message Ack(uint32_t node, uint64_t term, uint64_t match) const {
     Message message = From(node, MessageType::kAppendReply, term);
-    message.match = Index(match);
+    message.number = last_append_;
+    message.received = Index(match);
+    message.durable = Index(match);
+    return message;
+  }
+  // Rejects the newest append of replica 1.
+  Message Rejection(uint32_t node, uint64_t term, LogPosition hint) const {
+    Message message = From(node, MessageType::kAppendReply, term);
+    message.number = last_append_;
+    message.reject = true;
+    message.hint = hint;
     return message;
   }
 
@@ -161,6 +177,12 @@ class ReplicaTest : public ::testing::Test {
     return {Term(term), Index(index)};
   }
 
+  void NoteAppends(const std::vector<Message>& messages) {
+    for (const Message& message : messages) {
+      last_append_ = std::max(last_append_, message.number);
+    }
+  }
+
   CoreOptions options_;
   Configuration configuration_ = VotersUpTo(3);
   Now now_{MonoTime(1'000'000'000), {}};
@@ -169,6 +191,7 @@ class ReplicaTest : public ::testing::Test {
   Output out_;
   Output leader_output_;  // Output of the step that made it leader.
   std::vector<Write> pending_;
+  AppendNumber last_append_;  // The newest one that replica 1 sent.
 };
 
 }  // namespace quorate::raft
