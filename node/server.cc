@@ -85,6 +85,9 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.core.inflight_messages_max = raft.inflight_messages;
   options.core.inflight_bytes_max = raft.inflight_bytes;
   options.core.uncommitted_bytes_max = raft.uncommitted_bytes;
+  options.core.unwritten_bytes_max = raft.unwritten_bytes;
+  options.core.unapplied_bytes_max = raft.unapplied_bytes;
+  options.core.apply_bytes_max = raft.apply_bytes;
   options.core.log_time_slew_ppm = raft.log_time_slew_ppm;
   options.core.snapshot_chunk_bytes = config.snapshot.chunk_bytes;
   options.log.segment_bytes = config.log.segment_bytes;

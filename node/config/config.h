@@ -118,6 +118,9 @@ struct RaftConfig {
   uint32_t inflight_messages = 64;
   size_t inflight_bytes = 8 << 20;
   size_t uncommitted_bytes = 16 << 20;
+  size_t unwritten_bytes = 32 << 20;
+  size_t unapplied_bytes = 64 << 20;
+  size_t apply_bytes = 256 << 10;
   uint32_t log_time_slew_ppm = 1'000;
 };
 

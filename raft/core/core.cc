@@ -107,6 +107,7 @@ void Core::Impl::OnMessage(const Message& message) {
 }
 
 void Core::Impl::OnTimer() {
+  apply_backlog_ = false;
   if (std::holds_alternative<Leader>(role_)) {
     LeaderTimeout();
     return;
@@ -231,6 +232,7 @@ void Core::Impl::FinishStep() {
       incoming_snapshot_->snapshot.position.index <= commit_) {
     DiscardIncomingSnapshot();
   }
+  ApplyCommitted();
   ScheduleCommitNotification();
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {
@@ -260,10 +262,11 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 }
 
 MonoTime Core::Impl::ComputeDeadline() const {
+  if (apply_backlog_ && !installing()) return now_.mono;
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->members.empty()) return MonoTime::Max();
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
-                            leader->notification_at});
+                            leader->notification_at, leader->give_away_at});
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
     for (const Progress& member : leader->members) {
       at = std::min(at, member.retry_at());
@@ -308,7 +311,9 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
 void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
   CHECK_LE(log_.start().index, applied_);
-  CHECK_EQ(applied_, commit_);
+  CHECK_LE(applied_, commit_);
+  CHECK_EQ(apply_backlog_, applied_ < commit_ && !installing());
+  CHECK_EQ(unapplied_bytes_ == 0, applied_ == commit_);
   CHECK_LE(commit_, last.index);
   CHECK_LE(durable_, last.index);
   CHECK_LE(last.term, hard_state_.term);
@@ -329,6 +334,7 @@ void Core::Impl::CheckInvariants() const {
     CHECK(!leader->round_reads.empty() || leader->waiting_reads.empty() ||
           !CanServeReads());
     CHECK((leader->uncommitted_bytes == 0) == (commit_ == last.index));
+    CHECK((leader->unwritten_bytes == 0) == (durable_ == last.index));
   }
 }
 

@@ -9,11 +9,12 @@
 //   - `messages` and `heartbeats` may leave at once, in any order.
 //   - `writes` are carried out in order. Only when a write is durable may its
 //     `after` leave; then step WriteDone(token).
-//   - `apply` is applied in order, before `apply` of a later Output. It may run
-//     while writes are in flight.
+//   - `apply` is applied in order, before the next Step. It may run while
+//     writes are in flight. It has a bounded size: further committed entries
+//     follow after `deadline`, which is then at once.
 //   - `reads` are answered after `apply` of the same Output.
-//   - `deadline` replaces the earlier one. Step TimerFired when it has come;
-//     MonoTime::Max() means that there is none.
+//   - `deadline` replaces the earlier one. Step TimerFired when it has come, in
+//     a later turn; MonoTime::Max() means that there is none.
 // The Output is reused: Step clears it first, and it is valid until the next
 // Step.
 #ifndef QUORATE_RAFT_CORE_CORE_H_
@@ -45,10 +46,18 @@ struct CoreOptions {
   // When a reply to an append or a chunk is overdue. The leader then asks what
   // the follower has.
   Duration retry_interval = Milliseconds(150);
-  size_t append_bytes_max = 256 << 10;      // Entries in one kAppend.
-  uint32_t inflight_messages_max = 64;      // Unanswered kAppend per follower.
-  size_t inflight_bytes_max = 8 << 20;      // Entries in those kAppend.
-  size_t uncommitted_bytes_max = 16 << 20;  // More proposals are refused.
+  size_t append_bytes_max = 256 << 10;  // Entries in one kAppend.
+  uint32_t inflight_messages_max = 64;  // Unanswered kAppend per follower.
+  size_t inflight_bytes_max = 8 << 20;  // Entries in those kAppend.
+  // A leader refuses proposals that would exceed one of these. They count the
+  // bytes of entries that are not committed, that it has not applied, and that
+  // its own disk has not written. A leader whose disk stays behind gives its
+  // leadership away.
+  size_t uncommitted_bytes_max = 16 << 20;
+  size_t unapplied_bytes_max = 64 << 20;
+  size_t unwritten_bytes_max = 32 << 20;
+  // Size of the entries in Output::apply; a single entry may exceed it.
+  size_t apply_bytes_max = 256 << 10;
   size_t snapshot_chunk_bytes = 64 << 10;
   // Under one leader, log time advances at most by the monotonic time that has
   // passed, plus this many parts per million of it.
@@ -174,6 +183,8 @@ struct Refused {
   enum class Reason : uint8_t {
     kNotLeader,
     kTooMuchUncommitted,
+    kTooMuchUnapplied,
+    kTooMuchUnwritten,    // This replica's disk is too slow.
     kTransferInProgress,  // A leadership transfer is in progress.
   } reason = Reason::kNotLeader;
 };
@@ -225,6 +236,8 @@ struct Event {
     kSnapshotInstalled,
     // The target of a leadership transfer did not take over in time.
     kTransferAbandoned,
+    // This leader's disk is too slow; it transfers its leadership.
+    kGivesLeadershipAway,
     // A follower's log has lost entries that it had acknowledged as durable.
     // `index` is the last of them. Nothing is sent to it again.
     kFollowerLostEntries,

@@ -110,11 +110,14 @@ class Core::Impl {
   void OnTimeoutNow(const Message& message);
   void OnTransferRequested(const TransferRequested& event);
   void ContinueLeadershipTransfer();
+  void GiveAwayLeadership();
   void CheckQuorum();
 
   // ---- replication.cc
   void OnProposal(Proposal proposal);
+  bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
   void OnWriteDone(const WriteDone& event);
+  void OnDurable(Index index);
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
   void OnAppend(const Message& message);
@@ -138,6 +141,7 @@ class Core::Impl {
   void TryCommit();
   void FollowerCommit(Index leader_commit, Index matched);
   void CommitTo(Index index);
+  void ApplyCommitted();
   void ScheduleCommitNotification();
   void SendCommitNotifications();
   Progress* FindMember(NodeId node);
@@ -148,6 +152,7 @@ class Core::Impl {
   void StartRound();
   void ConfirmRound();
   void FinishRound();
+  void ReleaseConfirmedReads();
   void ReplyToRead(const PendingRead& read, bool ok, Index index);
   void FailReads();
   void ForwardRead(uint64_t tag);
@@ -184,7 +189,10 @@ class Core::Impl {
   HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
-  Index applied_;
+  Index applied_;  // At most commit_.
+  // More is committed than one Step may apply. Only the timer goes on then.
+  bool apply_backlog_ = false;
+  size_t unapplied_bytes_ = 0;  // Sum of size_bytes over (applied, commit].
   // Last index on this replica's disk. Truncation lowers it.
   Index durable_;
   // Rises when an index may hold another entry than before.

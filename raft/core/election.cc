@@ -121,6 +121,10 @@ void Core::Impl::BecomeLeader() {
   for (const Entry& entry : log_.Slice(commit_, last.index)) {
     state.uncommitted_bytes += entry.size_bytes();
   }
+  const Index written = std::max(durable_, log_.start().index);
+  for (const Entry& entry : log_.Slice(written, last.index)) {
+    state.unwritten_bytes += entry.size_bytes();
+  }
   state.anchor_mono = now_.mono;
   state.anchor_log_time = log_.LogTimeAt(last.index);
   // Log time has to begin somewhere. Later it does not follow a clock whose
@@ -240,6 +244,26 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
   leader->transfer =
       LeadershipTransfer{event.to, now_.mono + options_.election_timeout_max};
   ContinueLeadershipTransfer();
+}
+
+// The disk of this leader is slower than those of its followers. The voter with
+// the longest log takes over. If it does not, this replica asks again while its
+// disk is behind.
+void Core::Impl::GiveAwayLeadership() {
+  Leader& leader = std::get<Leader>(role_);
+  leader.give_away_at = now_.mono + options_.election_timeout_max;
+  if (leader.transfer) return;
+  const Progress* best = nullptr;
+  for (const Progress& member : leader.members) {
+    if (!IsVoter(log_.configuration(), member.node()) || IsInactive(member) ||
+        member.match() <= durable_) {
+      continue;
+    }
+    if (best == nullptr || member.match() > best->match()) best = &member;
+  }
+  if (best == nullptr) return;
+  Emit(Event::Kind::kGivesLeadershipAway);
+  OnTransferRequested({best->node()});
 }
 
 // Sends kTimeoutNow to the target once its disk has the whole log, and again

@@ -12,9 +12,9 @@
 //
 // An entry is sent again on evidence of its loss alone: the follower rejected a
 // kAppend that was sent after it. When replies are overdue, the leader sends a
-// kAppend without entries behind the last one, and the reply tells what the
-// follower has. So a follower whose disk is slow, and which has everything in
-// memory, is not sent anything twice.
+// kAppend without entries behind the last one. The reply says how far the
+// follower's log agrees, even if its disk is slow. So nothing that the follower
+// has in memory is sent twice.
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 

@@ -34,7 +34,8 @@ void Core::Impl::OnReadRequested(const ReadRequested& event) {
 
 void Core::Impl::AddRead(PendingRead read) {
   Leader& leader = std::get<Leader>(role_);
-  if (leader.waiting_reads.size() + leader.round_reads.size() >=
+  if (leader.waiting_reads.size() + leader.round_reads.size() +
+              leader.confirmed_reads.size() >=
           options_.pending_reads_max ||
       Fires("raft.read_refused")) {
     ReplyToRead(read, false, Index());
@@ -73,9 +74,12 @@ void Core::Impl::ConfirmRound() {
 void Core::Impl::FinishRound() {
   Leader& leader = std::get<Leader>(role_);
   CHECK(CanServeReads());
-  CHECK_LE(leader.round_index, applied_);
   for (const PendingRead& read : leader.round_reads) {
-    ReplyToRead(read, true, leader.round_index);
+    if (read.from == NodeId() && leader.round_index > applied_) {
+      leader.confirmed_reads.emplace_back(read.id, leader.round_index);
+    } else {
+      ReplyToRead(read, true, leader.round_index);
+    }
   }
   leader.round_reads.clear();
   StartRound();
@@ -101,8 +105,7 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   Send(std::move(reply));
 }
 
-// Leadership ends before a quorum has confirmed these reads. Their callers may
-// ask again.
+// Leadership ends before these reads are served. Their callers may ask again.
 void Core::Impl::FailReads() {
   Leader& leader = std::get<Leader>(role_);
   for (const PendingRead& read : leader.round_reads) {
@@ -111,8 +114,22 @@ void Core::Impl::FailReads() {
   for (const PendingRead& read : leader.waiting_reads) {
     ReplyToRead(read, false, Index());
   }
+  for (const auto& [tag, index] : leader.confirmed_reads) {
+    ReplyToRead({NodeId(), tag}, false, Index());
+  }
   leader.round_reads.clear();
   leader.waiting_reads.clear();
+  leader.confirmed_reads.clear();
+}
+
+void Core::Impl::ReleaseConfirmedReads() {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || leader->confirmed_reads.empty()) return;
+  std::erase_if(leader->confirmed_reads, [this](const auto& read) {
+    if (read.second > applied_) return false;
+    ReplyToRead({NodeId(), read.first}, true, read.second);
+    return true;
+  });
 }
 
 void Core::Impl::OnReadIndex(const Message& message) {

@@ -57,7 +57,9 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.log_time = NextLogTime(now_);
   entry.leader_wall = now_.wall;
   entry.payload = std::move(payload);
-  std::get<Leader>(role_).uncommitted_bytes += entry.size_bytes();
+  Leader& leader = std::get<Leader>(role_);
+  leader.uncommitted_bytes += entry.size_bytes();
+  leader.unwritten_bytes += entry.size_bytes();
   const LogPosition position = entry.position();
   AppendToLog(std::move(entry));
   return position;
@@ -94,12 +96,8 @@ void Core::Impl::OnProposal(Proposal proposal) {
     out_->refused.push_back(refused);
     return;
   }
-  // A first proposal always fits, whatever its size.
   const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
-  if (leader->uncommitted_bytes > 0 && (leader->uncommitted_bytes + size_bytes >
-                                            options_.uncommitted_bytes_max ||
-                                        Fires("raft.proposal_refused"))) {
-    refused.reason = Refused::Reason::kTooMuchUncommitted;
+  if (LacksRoom(*leader, size_bytes, &refused.reason)) {
     out_->refused.push_back(refused);
     return;
   }
@@ -107,6 +105,31 @@ void Core::Impl::OnProposal(Proposal proposal) {
       AppendOwn(proposal.kind, std::move(proposal.payload));
   out_->proposed.push_back({proposal.tag, position});
   for (Progress& member : leader->members) SendAppends(member);
+}
+
+// A first proposal always fits, whatever its size.
+bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
+                           Refused::Reason* reason) {
+  const auto exceeds = [size_bytes](size_t held, size_t max) {
+    return held > 0 && held + size_bytes > max;
+  };
+  if (exceeds(leader.unwritten_bytes, options_.unwritten_bytes_max)) {
+    *reason = Refused::Reason::kTooMuchUnwritten;
+    leader.give_away_at = std::min(leader.give_away_at,
+                                   now_.mono + options_.election_timeout_max);
+    return true;
+  }
+  if (exceeds(leader.uncommitted_bytes, options_.uncommitted_bytes_max) ||
+      (leader.uncommitted_bytes > 0 && Fires("raft.proposal_refused"))) {
+    *reason = Refused::Reason::kTooMuchUncommitted;
+    return true;
+  }
+  if (exceeds(leader.uncommitted_bytes + unapplied_bytes_,
+              options_.unapplied_bytes_max)) {
+    *reason = Refused::Reason::kTooMuchUnapplied;
+    return true;
+  }
+  return false;
 }
 
 void Core::Impl::SendAppends(Progress& member) {
@@ -298,7 +321,7 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   if (token.epoch == epoch_ && token.last.index > durable_) {
     CHECK_LE(token.last.index, log_.last().index);
     CHECK(token.last.index < log_.start().index || log_.Matches(token.last));
-    durable_ = token.last.index;
+    OnDurable(token.last.index);
   }
   if (durable_hard_state_ != hard_state_) return;
   if (std::holds_alternative<Candidate>(role_)) {
@@ -306,6 +329,21 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   } else if (std::holds_alternative<Leader>(role_)) {
     TryCommit();
   }
+}
+
+void Core::Impl::OnDurable(Index index) {
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    const Index from = std::max(durable_, log_.start().index);
+    if (index > from) {
+      for (const Entry& entry : log_.Slice(from, index)) {
+        leader->unwritten_bytes -= entry.size_bytes();
+      }
+    }
+    if (leader->unwritten_bytes <= options_.unwritten_bytes_max / 2) {
+      leader->give_away_at = MonoTime::Max();
+    }
+  }
+  durable_ = index;
 }
 
 void Core::Impl::OnAppendReply(const Message& message) {
@@ -377,21 +415,39 @@ void Core::Impl::TryCommit() {
 void Core::Impl::CommitTo(Index index) {
   CHECK_GT(index, commit_);
   CHECK_LE(index, log_.last().index);
-  const absl::Span<const Entry> entries = log_.Slice(commit_, index);
-  out_->apply.insert(out_->apply.end(), entries.begin(), entries.end());
+  size_t bytes = 0;
+  for (const Entry& entry : log_.Slice(commit_, index)) {
+    bytes += entry.size_bytes();
+  }
   commit_ = index;
-  applied_ = index;
+  unapplied_bytes_ += bytes;
   Emit(Event::Kind::kCommitAdvanced, index);
   if (Leader* leader = std::get_if<Leader>(&role_)) {
-    for (const Entry& entry : entries) {
-      CHECK_GE(leader->uncommitted_bytes, entry.size_bytes());
-      leader->uncommitted_bytes -= entry.size_bytes();
-    }
+    CHECK_GE(leader->uncommitted_bytes, bytes);
+    leader->uncommitted_bytes -= bytes;
     leader->notification_due = true;
     StartRound();
-  } else {
-    ReleaseForwardedReads();
   }
+}
+
+// Hands out committed entries, at the end of a Step. While a snapshot replaces
+// the state machine nothing is applied.
+void Core::Impl::ApplyCommitted() {
+  if (applied_ == commit_ || apply_backlog_ || installing()) {
+    apply_backlog_ = applied_ < commit_ && !installing();
+    return;
+  }
+  absl::Span<const Entry> entries = log_.SliceByBytes(
+      applied_, Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max);
+  if (entries.size() > commit_ - applied_) {
+    entries = entries.first(commit_ - applied_);
+  }
+  out_->apply.insert(out_->apply.end(), entries.begin(), entries.end());
+  for (const Entry& entry : entries) unapplied_bytes_ -= entry.size_bytes();
+  applied_ = applied_ + entries.size();
+  apply_backlog_ = applied_ < commit_;
+  ReleaseConfirmedReads();
+  ReleaseForwardedReads();
 }
 
 // ---- Heartbeats, commit notifications, retries.
@@ -472,6 +528,7 @@ void Core::Impl::LeaderTimeout() {
     ContinueLeadershipTransfer();
   }
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
+  if (now_.mono >= leader->give_away_at) GiveAwayLeadership();
   for (Progress& member : leader->members) {
     if (now_.mono >= member.retry_at()) Retry(member);
   }

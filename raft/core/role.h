@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -51,6 +52,10 @@ struct Leader {
   AppendNumber last_append;       // The newest kAppend to any follower.
   // Sum of size_bytes over (commit, last].
   size_t uncommitted_bytes = 0;
+  // The same over (durable, last].
+  size_t unwritten_bytes = 0;
+  // When it gives the leadership away, because its disk is too slow.
+  MonoTime give_away_at = MonoTime::Max();
   // Log time when this leadership began.
   WallTime anchor_log_time;
   MonoTime anchor_mono;
@@ -66,6 +71,9 @@ struct Leader {
   Index round_index;
   std::vector<PendingRead> round_reads;
   std::vector<PendingRead> waiting_reads;
+  // Reads of this node that are confirmed and wait until their index is
+  // applied.
+  std::vector<std::pair<uint64_t, Index>> confirmed_reads;
   std::optional<LeadershipTransfer> transfer;
 };
 

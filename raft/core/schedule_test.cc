@@ -109,6 +109,10 @@ class Schedule {
     options.core.inflight_messages_max = 1 + dice.Below(5);
     options.core.inflight_bytes_max = 100 + dice.Below(1000);
     options.core.uncommitted_bytes_max = 200 + dice.Below(3000);
+    options.core.unapplied_bytes_max = 200 + dice.Below(3000);
+    options.core.unwritten_bytes_max = 100 + dice.Below(1000);
+    options.core.apply_bytes_max =
+        dice.Chance(50) ? 60 + dice.Below(300) : 1 << 20;
     options.core.snapshot_chunk_bytes = 1 + dice.Below(40);
     return options;
   }

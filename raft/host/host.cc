@@ -210,9 +210,15 @@ void Host::Impl::OnAlarm() {
     queued_deadline_.erase(due_.back());
     deadlines_.erase(deadlines_.begin());
   }
+  uint64_t applied = 0;
   for (GroupId id : due_) {
     Replica* due = replica(id);
-    if (due->deadline() <= now) due->OnTimer();
+    // A timer may apply entries. The others wait for the next turn then.
+    if (due->deadline() <= now && applied < options_.turn_apply_bytes_max) {
+      applied -= due->applied_bytes();
+      due->OnTimer();
+      applied += due->applied_bytes();
+    }
     UpdateTimer(id);
   }
   SetAlarm();

@@ -51,6 +51,9 @@ struct HostOptions {
   std::function<absl::Status(std::string_view stored)> accept_bootstrap_record;
   CoreOptions core;  // The host fills in node and group.
   LogOptions log;    // The host fills in cluster and store.
+  // Timers of one turn apply about so many bytes of entries. Those that exceed
+  // core.apply_bytes_max in one group wait for a timer.
+  uint64_t turn_apply_bytes_max = 1 << 20;
   // A replica takes a snapshot when its entries since the last one exceed this
   // size. 0: never.
   uint64_t snapshot_threshold_bytes = 64 << 20;

@@ -140,6 +140,12 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
     case Refused::Reason::kTooMuchUncommitted:
       return absl::ResourceExhaustedError(absl::StrCat(
           group, " has too many uncommitted bytes; try again later"));
+    case Refused::Reason::kTooMuchUnapplied:
+      return absl::ResourceExhaustedError(absl::StrCat(
+          group, " has too many bytes that are not applied; try again later"));
+    case Refused::Reason::kTooMuchUnwritten:
+      return absl::ResourceExhaustedError(absl::StrCat(
+          group, ": the leader's disk is too slow; try again later"));
     case Refused::Reason::kTransferInProgress:
       return absl::UnavailableError(
           absl::StrCat(group, " is transferring its leadership"));
@@ -203,6 +209,7 @@ void Replica::HandleApply() {
 
 void Replica::ApplyEntry(const Entry& entry) {
   bytes_since_snapshot_ += entry.size_bytes();
+  applied_bytes_ += entry.size_bytes();
   Host::ProposeDone waiting;
   while (!proposals_.empty() &&
          proposals_.begin()->first.first <= entry.index) {
@@ -302,6 +309,9 @@ void Replica::HandleEvents() {
         break;
       case Event::Kind::kConfigurationChanged:
         has_unpinned_stores_ = true;
+        break;
+      case Event::Kind::kGivesLeadershipAway:
+        services_.env.tracer.Sometimes("raft.gave_leadership_away");
         break;
       case Event::Kind::kFollowerLostEntries:
         LogLostEntries(event.index);

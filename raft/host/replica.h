@@ -55,6 +55,8 @@ class Replica {
   void Stop(const absl::Status& why);
 
   const Core& core() const { return *core_; }
+  // Sum of size_bytes of all entries that this object applied.
+  uint64_t applied_bytes() const { return applied_bytes_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   const absl::Status& status() const { return status_; }
   GroupKey key() const { return key_; }
@@ -127,6 +129,7 @@ class Replica {
   bool lost_entries_logged_ = false;
 
   uint64_t bytes_since_snapshot_ = 0;
+  uint64_t applied_bytes_ = 0;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
   // A snapshot is considered to be in transfer to a follower until then.

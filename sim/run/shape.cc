@@ -205,6 +205,12 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        {4 << 20, 4 << 20, 64 << 10});
   Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,
        {16 << 20, 64 << 10, 4 << 10});
+  Draw("knob.raft.unwritten_bytes", node, &config.raft.unwritten_bytes,
+       {32 << 20, 32 << 20, 16 << 10, 2 << 10});
+  Draw("knob.raft.unapplied_bytes", node, &config.raft.unapplied_bytes,
+       {64 << 20, 64 << 20, 16 << 10});
+  Draw("knob.raft.apply_bytes", node, &config.raft.apply_bytes,
+       {256 << 10, 1 << 10, 256 << 10, 100});
   Draw("knob.raft.append_bytes", node, &config.raft.append_bytes,
        {256 << 10, 16 << 10, 1 << 10});
   Draw("knob.raft.inflight_messages", node, &config.raft.inflight_messages,

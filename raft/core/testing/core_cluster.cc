@@ -404,6 +404,9 @@ void CoreCluster::TraceEvent(uint32_t id, const Event& event) {
     case Event::Kind::kTransferAbandoned:
       absl::StrAppend(&line, "gives up the transfer");
       break;
+    case Event::Kind::kGivesLeadershipAway:
+      absl::StrAppend(&line, "gives its leadership away");
+      break;
     case Event::Kind::kFollowerLostEntries:
       absl::StrAppend(&line, "misses entries of a follower through ",
                       event.index.value());

@@ -57,7 +57,8 @@ struct LeaderTerm {
   // term the first index and the term. Later entries are of the leader's term.
   LogPosition start;
   std::vector<LogPosition> runs;
-  // What the leader sent to a member, and what the member has rejected.
+  // The entries that the leader sent to a member, and the reasons to send some
+  // of them again.
   struct Sending {
     NodeId member;
     Index last;  // The last entry that it was sent.
