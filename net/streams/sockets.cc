@@ -221,10 +221,14 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
  private:
   void OnAccepted(const error_code& error, TcpSocket socket) {
     if (!acceptor_.is_open()) return;
-    if (error == asio::error::no_descriptors ||
-        error == boost::system::errc::too_many_files_open_in_system ||
-        error == asio::error::no_memory ||
-        error == asio::error::no_buffer_space) {
+    // The peer closed before it was accepted, or the network failed it.
+    const bool of_the_peer = error == asio::error::connection_aborted ||
+                             error == boost::system::errc::protocol_error ||
+                             error == asio::error::network_down ||
+                             error == asio::error::network_unreachable ||
+                             error == asio::error::host_unreachable ||
+                             error == asio::error::interrupted;
+    if (error && !of_the_peer) {
       core_.tracer.Log(env::Severity::kWarning,
                        "net: cannot accept a connection on " + address_ + ": " +
                            error.message());
@@ -232,7 +236,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
                              [this] { Next(); });
       return;
     }
-    if (error) {  // The peer closed before it was accepted.
+    if (error) {
       Next();
       return;
     }

@@ -1,9 +1,11 @@
 #include "net/streams/sockets.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +70,23 @@ class SocketsTest : public testing::Test {
     return pair;
   }
 
+  // Connects to listener_. The kernel buffers little for the returned socket.
+  int DialWithSmallBuffer() {
+    const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int small = 4096;
+    setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const std::string bound = listener_->address();
+    address.sin_port = htons(
+        static_cast<uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
+    EXPECT_EQ(
+        connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
+    return client;
+  }
+
   RecordingTracer tracer_;
   EventLoop loop_;
   Sockets sockets_{loop_, tracer_};
@@ -102,18 +121,7 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
         server = std::make_unique<End>(std::move(connection));
         server->Write(std::string(300'000, 'x'));
       });
-  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int small = 4096;
-  setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const std::string bound = listener_->address();
-  address.sin_port = htons(
-      static_cast<uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
-  ASSERT_EQ(
-      connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-      0);
+  const int client = DialWithSmallBuffer();
   RunUntil(loop_, [&] { return server != nullptr; });
   EXPECT_EQ(server->connection->unsent_bytes(), 0u);
   RunUntil(loop_, [&] { return server->closed.has_value(); });
@@ -140,6 +148,40 @@ TEST_F(SocketsTest, ManyMegabytes_ThroughASlowReader_ArriveWhole) {
   EXPECT_TRUE(pair.server->received == sent);
   RunUntil(loop_, [&] { return pair.client->drained == 1; });
   EXPECT_EQ(pair.client->connection->unsent_bytes(), 0u);
+}
+
+// A million pieces through a stream that always has something unsent.
+TEST_F(SocketsTest, StreamThatIsNeverEmpty_KeepsNoSentPieces) {
+  std::unique_ptr<End> server;
+  listener_ = *sockets_.Listen(
+      "127.0.0.1:0", [&](std::unique_ptr<env::Connection> connection) {
+        server = std::make_unique<End>(std::move(connection));
+      });
+  const int client = DialWithSmallBuffer();
+  RunUntil(loop_, [&] { return server != nullptr; });
+  const auto allocated = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const Buffer piece = Buffer::Copy(std::string(64, 'x'));
+  const size_t before = allocated();
+  size_t most = before;
+  std::string read(1 << 20, ' ');
+  for (size_t written = 0; written < 64 << 20;) {
+    while (server->connection->unsent_bytes() < 4 << 20) {
+      server->connection->Write(piece);
+      written += piece.size();
+    }
+    loop_.RunTurn(Duration());
+    if (server->connection->unsent_bytes() < 4 << 20) continue;
+    ASSERT_GT(recv(client, read.data(), read.size(), 0), 0);
+    loop_.RunTurn(Duration());
+    ASSERT_GT(server->connection->unsent_bytes(), 0u);
+    most = std::max(most, allocated());
+  }
+  EXPECT_LT(most - before, 12 << 20);
+  server.reset();
+  close(client);
 }
 
 TEST_F(SocketsTest, PausedReads_DeliverNothingUntilResumed) {

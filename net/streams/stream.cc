@@ -21,6 +21,8 @@ namespace {
 
 // Limit of pieces in one gathered send.
 constexpr size_t kSendPiecesMax = 128;
+// Places for unsent pieces that a stream keeps when it has sent everything.
+constexpr size_t kIdleCapacity = 64;
 // Limit of reads of one stream per turn. The rest waits for the next turn, so
 // one sender does not delay the others.
 constexpr int kReadsOfOneTurn = 4;
@@ -38,7 +40,10 @@ class Stream final : public StreamPoller::Watcher,
   void SetObserver(env::Connection::Observer* observer) {
     CHECK(observer_ == nullptr);
     observer_ = observer;
-    poller_.Add(socket_.get(), this);
+    // A stream that cannot be watched is closed like one that failed.
+    if (const int error = poller_.Add(socket_.get(), this); error != 0) {
+      FailLater("watching ", error);
+    }
   }
   void Write(Buffer bytes);
   void End();
@@ -62,7 +67,7 @@ class Stream final : public StreamPoller::Watcher,
   // Returns 0, EAGAIN or another errno.
   int Send();
   void Fail(const char* doing, int error);
-  void FailLater(int error);
+  void FailLater(const char* doing, int error);
   void Close();
 
   const std::string peer_address_;
@@ -215,9 +220,13 @@ int Stream::Send() {
       piece = Buffer();
       ++unsent_begin_;
     }
+    // A stream that always has something unsent must not keep what it sent.
+    if (unsent_begin_ > unsent_.size() / 2) {
+      unsent_.erase(unsent_.begin(), unsent_.begin() + unsent_begin_);
+      unsent_begin_ = 0;
+    }
   }
-  unsent_.clear();
-  unsent_begin_ = 0;
+  if (unsent_.capacity() > kIdleCapacity) unsent_ = {};
   if (end_requested_ && !std::exchange(end_sent_, true)) {
     (void)shutdown(socket_.get(), SHUT_WR);
   }
@@ -231,7 +240,7 @@ void Stream::OnFlush() {
   if (error == EAGAIN) {
     blocked_ = true;
   } else if (error != 0) {
-    FailLater(error);
+    FailLater("writing to ", error);
   } else if (end_sent_ && !std::exchange(end_reported_, true)) {
     poller_.loop().Post([self = shared_from_this()] {
       if (!self->closed_) self->observer_->OnDrained();
@@ -239,10 +248,10 @@ void Stream::OnFlush() {
   }
 }
 
-void Stream::FailLater(int error) {
-  // No callback runs at the end of a turn.
-  poller_.loop().Post([self = shared_from_this(), error] {
-    if (!self->closed_) self->Fail("writing to ", error);
+// No callback runs at the end of a turn, or from a call of the observer.
+void Stream::FailLater(const char* doing, int error) {
+  poller_.loop().Post([self = shared_from_this(), doing, error] {
+    if (!self->closed_) self->Fail(doing, error);
   });
 }
 

@@ -46,13 +46,14 @@ StreamPoller::StreamPoller(EventLoop& loop)
 
 StreamPoller::~StreamPoller() { loop_.CancelTurnEnd(this); }
 
-void StreamPoller::Add(int fd, Watcher* watcher) {
+int StreamPoller::Add(int fd, Watcher* watcher) {
   epoll_event event = {};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = watcher;
-  CHECK_EQ(
-      epoll_ctl(epoll_->descriptor.native_handle(), EPOLL_CTL_ADD, fd, &event),
-      0);
+  return epoll_ctl(epoll_->descriptor.native_handle(), EPOLL_CTL_ADD, fd,
+                   &event) == 0
+             ? 0
+             : errno;
 }
 
 void StreamPoller::Remove(int fd, Watcher* watcher) {

@@ -39,7 +39,7 @@ class StreamPoller final : public EventLoop::TurnEnd {
   StreamPoller& operator=(const StreamPoller&) = delete;
 
   // Watches `fd` until Remove. The first event may come at once.
-  void Add(int fd, Watcher* watcher);
+  int Add(int fd, Watcher* watcher);
   // Must be called before `fd` is closed. No method of `watcher` is called
   // afterwards.
   void Remove(int fd, Watcher* watcher);
