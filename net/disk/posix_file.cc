@@ -48,7 +48,8 @@ absl::Status FileError(int error, std::string_view action,
 int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
                bool durable) {
   size_t first = 0;
-  bool sync_after = false;
+  // One sync at the end is cheaper than one for each of several calls.
+  bool sync_after = durable && pieces.size() > IOV_MAX;
   while (first < pieces.size()) {
     if (pieces[first].iov_len == 0) {
       ++first;
@@ -131,9 +132,10 @@ absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd) {
   errno = 0;
   while (const dirent* entry = readdir(directory)) {
     struct stat info;
-    if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(info.st_mode)) {
-      names.emplace_back(entry->d_name);
+    if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (S_ISREG(info.st_mode)) names.emplace_back(entry->d_name);
+    } else if (errno != ENOENT) {
+      break;  // A file that cannot be asked about must not seem to be absent.
     }
     errno = 0;
   }
