@@ -70,5 +70,26 @@ TEST(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
   for (std::shared_ptr<Node>& node : nodes) node.reset();
 }
 
+// Packets vanish, and then the network heals. No dial may wait for the kernel.
+TEST(Redial, DialThatHangs_IsRepeated) {
+  sim::World world({.seed = 1});
+  std::shared_ptr<Node> nodes[2];
+  for (uint32_t id = 1; id <= 2; ++id) {
+    const sim::MachineId machine =
+        world.AddMachine({.name = id == 1 ? "n1" : "n2"});
+    world.stream_options().hang = {1, 1};
+    world.Start(machine, [&nodes, id](env::Env& env) {
+      return nodes[id - 1] = std::make_shared<Node>(env, id);
+    });
+  }
+  world.RunFor(Milliseconds(500));
+  world.stream_options().hang = {};
+  EXPECT_EQ(nodes[0]->received(), 0);
+  world.RunFor(TransportOptions().dial_max + Seconds(2));
+  EXPECT_GT(nodes[0]->received(), 0);
+  EXPECT_GT(nodes[1]->received(), 0);
+  for (std::shared_ptr<Node>& node : nodes) node.reset();
+}
+
 }  // namespace
 }  // namespace quorate::raft

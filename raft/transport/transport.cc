@@ -39,8 +39,13 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         pause_(transport.options_.redial_min) {}
 
   void Dial() {
-    timer_ = env::Pending();
     dialled_at_ = transport_.loop_.ReadClock().mono;
+    timer_ = transport_.loop_.At(*dialled_at_ + transport_.options_.dial_max,
+                                 [this] {
+                                   dialling_.Cancel();
+                                   dialled_at_.reset();
+                                   Disconnect("no answer to the dial");
+                                 });
     dialling_ = transport_.streams_.Connect(
         peer_.address,
         [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {

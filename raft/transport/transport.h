@@ -33,6 +33,8 @@ struct TransportOptions {
   Duration redial_max = Milliseconds(1000);
   // Pause after a refusal: only a change of the configuration can end it.
   Duration redial_refused = Seconds(5);
+  // Time limit of a dial.
+  Duration dial_max = Seconds(2);
   // Time limit of the handshake. A connection without a handshake by then is
   // closed.
   Duration handshake_max = Seconds(5);
