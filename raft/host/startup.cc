@@ -84,49 +84,47 @@ void Startup::OnSnapshots(
   step_.reset();  // Closes the file that it read last.
   opened_.snapshots = *std::move(snapshots);
   opened_.groups.reserve(options_.groups.size());
-  PrepareNextGroup();
+  PrepareGroups();
 }
 
-void Startup::PrepareNextGroup() {
-  if (next_group_ == options_.groups.size()) {
-    Finish(absl::OkStatus());
-    return;
+void Startup::PrepareGroups() {
+  while (next_group_ < options_.groups.size()) {
+    if (PrepareGroup(options_.groups[next_group_++]) == Ready::kLater) return;
+    LogIfFenced();
   }
-  const GroupSpec& spec = options_.groups[next_group_++];
+  Finish(absl::OkStatus());
+}
+
+Startup::Ready Startup::PrepareGroup(const GroupSpec& spec) {
   OpenedGroup& group = opened_.groups.emplace_back();
   group.key = {spec.group, spec.incarnation};
   auto& recovered = opened_.log->recovered();
-  auto in_log = recovered.find(group.key);
+  const auto in_log = recovered.extract(group.key);
   const auto& newest = opened_.snapshots->newest();
   auto snapshot = newest.find(group.key);
-  if (in_log == recovered.end() && snapshot == newest.end()) {
-    CreateGroup(spec, &group);
-    return;
+  if (in_log.empty() && snapshot == newest.end()) {
+    return CreateGroup(spec, &group);
   }
-  RecoveredGroup nothing;
-  PrepareKnownGroup(&group,
-                    in_log == recovered.end() ? &nothing : &in_log->second,
-                    snapshot == newest.end() ? nullptr : &snapshot->second);
+  return PrepareKnownGroup(
+      &group, in_log.empty() ? RecoveredGroup() : std::move(in_log.mapped()),
+      snapshot == newest.end() ? nullptr : &snapshot->second);
 }
 
 // A group that is not in the log was never created here, since a log that lost
 // records reports it. So the next start with `bootstrap` completes an
 // interrupted bootstrap.
-void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
+Startup::Ready Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   group->fenced = opened_.log->unknown_groups_fenced();
   auto damaged = opened_.snapshots->damaged().find(group->key);
   if (group->fenced.ok() && damaged != opened_.snapshots->damaged().end()) {
     group->fenced = damaged->second;
   }
-  if (!group->fenced.ok()) {
-    OnGroupReady(absl::OkStatus());
-    return;
-  }
+  if (!group->fenced.ok()) return Ready::kNow;
   if (!options_.bootstrap) {
     Finish(absl::FailedPreconditionError(absl::StrCat(
         "the data directory holds no replica of group ", spec.group.value(),
         ": its bootstrap did not finish; start with bootstrap again")));
-    return;
+    return Ready::kLater;
   }
   Entry first{.term = Term(1),
               .index = Index(1),
@@ -138,36 +136,35 @@ void Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
   opened_.log->Append(group->key, &group->restored.hard_state,
                       group->restored.entries,
                       [this](absl::Status status) { OnGroupReady(status); });
+  return Ready::kLater;
 }
 
 // The newest snapshot and the log may be one step apart, because one is written
 // before the other.
-void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
-                                const SnapshotDescriptor* snapshot) {
+Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
+                                          RecoveredGroup recovered,
+                                          const SnapshotDescriptor* snapshot) {
   Restored& restored = group->restored;
-  restored.hard_state = recovered->hard_state;
-  group->fenced = recovered->fenced;
+  restored.hard_state = recovered.hard_state;
+  group->fenced = recovered.fenced;
   if (snapshot != nullptr) restored.snapshot = *snapshot;
   const LogPosition base = restored.snapshot.position;
-  if (group->fenced.ok() && base.index < recovered->log_start.index) {
+  if (group->fenced.ok() && base.index < recovered.log_start.index) {
     auto damaged = opened_.snapshots->damaged().find(group->key);
     group->fenced = absl::DataLossError(absl::StrCat(
         "group ", group->key.group.value(), ": the log begins after index ",
-        recovered->log_start.index.value(), " but the newest snapshot is at ",
+        recovered.log_start.index.value(), " but the newest snapshot is at ",
         base.index.value(),
         damaged == opened_.snapshots->damaged().end()
             ? ""
             : absl::StrCat(" (", damaged->second.message(), ")")));
   }
-  if (!group->fenced.ok()) {
-    OnGroupReady(absl::OkStatus());
-    return;
-  }
+  if (!group->fenced.ok()) return Ready::kNow;
   // If the log ends before the snapshot's position, or holds another entry
   // there, an install was interrupted after the snapshot became durable. The
   // log is cut now.
-  bool continues = recovered->log_start == base;
-  for (Entry& entry : recovered->entries) {
+  bool continues = recovered.log_start == base;
+  for (Entry& entry : recovered.entries) {
     if (entry.index == base.index) continues = entry.term == base.term;
     if (entry.index > base.index && continues) {
       restored.entries.push_back(std::move(entry));
@@ -180,26 +177,19 @@ void Startup::PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
   group->state_machine = make_(
       spec.group, base.index == Index(0) ? spec.initial_configuration
                                          : restored.snapshot.configuration);
-  if (continues) {
-    LoadSnapshot();
-    return;
-  }
-  opened_.log->SetLogStart(group->key, base, /*discard_suffix=*/true,
-                           [this](absl::Status status) {
-                             if (!status.ok()) {
-                               OnGroupReady(std::move(status));
-                               return;
-                             }
-                             LoadSnapshot();
-                           });
+  if (continues) return LoadSnapshot();
+  opened_.log->SetLogStart(
+      group->key, base, /*discard_suffix=*/true, [this](absl::Status status) {
+        if (!status.ok() || LoadSnapshot() == Ready::kNow) {
+          OnGroupReady(std::move(status));
+        }
+      });
+  return Ready::kLater;
 }
 
-void Startup::LoadSnapshot() {
+Startup::Ready Startup::LoadSnapshot() {
   OpenedGroup& group = opened_.groups.back();
-  if (group.restored.snapshot.position.index == Index(0)) {
-    OnGroupReady(absl::OkStatus());
-    return;
-  }
+  if (group.restored.snapshot.position.index == Index(0)) return Ready::kNow;
   loader_ = std::make_unique<SnapshotLoader>(
       opened_.snapshots.get(), group.key, group.restored.snapshot,
       group.state_machine.get(), [this](absl::Status status) {
@@ -209,6 +199,7 @@ void Startup::LoadSnapshot() {
         OnGroupReady(absl::OkStatus());
       });
   loader_->Start();
+  return Ready::kLater;
 }
 
 void Startup::OnGroupReady(absl::Status status) {
@@ -216,18 +207,22 @@ void Startup::OnGroupReady(absl::Status status) {
     Finish(std::move(status));
     return;
   }
+  LogIfFenced();
+  PrepareGroups();
+}
+
+void Startup::LogIfFenced() const {
   const OpenedGroup& group = opened_.groups.back();
-  if (!group.fenced.ok()) {
-    env_.tracer.Sometimes("raft.replica_fenced");
-    env_.tracer.Log(env::Severity::kError,
-                    absl::StrCat("raft: group ", group.key.group.value(),
-                                 " is fenced: ", group.fenced.ToString()));
-  }
-  PrepareNextGroup();
+  if (group.fenced.ok()) return;
+  env_.tracer.Sometimes("raft.replica_fenced");
+  env_.tracer.Log(env::Severity::kError,
+                  absl::StrCat("raft: group ", group.key.group.value(),
+                               " is fenced: ", group.fenced.ToString()));
 }
 
 void Startup::Finish(absl::Status status) {
   Done done = std::move(done_);
+  if (opened_.log != nullptr) opened_.log->recovered().clear();
   if (status.ok()) {
     done(std::move(opened_));
   } else {

@@ -52,13 +52,17 @@ class Startup {
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
   void OnLog(absl::StatusOr<std::unique_ptr<Log>> log);
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
+  // Whether a group is ready at once. If not, OnGroupReady is called later.
+  enum class Ready : bool { kLater, kNow };
   // Prepares group `next_group_` and then those after it.
-  void PrepareNextGroup();
-  void PrepareKnownGroup(OpenedGroup* group, RecoveredGroup* recovered,
-                         const SnapshotDescriptor* snapshot);
-  void CreateGroup(const GroupSpec& spec, OpenedGroup* group);
-  void LoadSnapshot();
+  void PrepareGroups();
+  Ready PrepareGroup(const GroupSpec& spec);
+  Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
+                          const SnapshotDescriptor* snapshot);
+  Ready CreateGroup(const GroupSpec& spec, OpenedGroup* group);
+  Ready LoadSnapshot();
   void OnGroupReady(absl::Status status);
+  void LogIfFenced() const;
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;
 

@@ -79,7 +79,8 @@ class Log {
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~Log() = default;
 
-  // The result of recovery, by group. The caller may move entries out.
+  // The result of recovery, by group. The caller takes out what it needs, and
+  // clears the rest, which would stay in memory otherwise.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
 
   // Not OK if a damaged record may have held a group that recovered() does not
