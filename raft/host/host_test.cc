@@ -317,6 +317,30 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// Nothing is proposed any more, so no other snapshot would be due.
+TEST(Host, SnapshotThatTheLeaderCannotRead_IsReplaced) {
+  Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.world_.RunFor(Seconds(1));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    if (n == lagging) continue;
+    const sim::MachineId machine = cluster.machines_[n - 1];
+    for (const std::string& file : cluster.world_.DiskFiles(machine)) {
+      if (!file.starts_with("snap-")) continue;
+      cluster.world_.MakeUnreadable(machine, file, 0, 1 << 20);
+    }
+  }
+  cluster.Restart(lagging);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return cluster.node(lagging)->observer.restored > 0; }));
+  ASSERT_TRUE(cluster.WaitConverged(301));
+}
+
 // The leader takes many snapshots during one snapshot transfer.
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);

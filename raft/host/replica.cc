@@ -15,9 +15,6 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
   options.node = services.options.node;
   options.group = key.group;
   options.buggify = &services.env.buggify;
-  for (const Entry& entry : restored.entries) {
-    bytes_since_snapshot_ += entry.size_bytes();
-  }
   core_ =
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());

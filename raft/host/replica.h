@@ -90,12 +90,14 @@ class Replica {
   bool SenderIsMember(NodeId from, StoreIncarnation store);
 
   // In replica_snapshots.cc.
+  bool SnapshotIsDue();
   void MaybeBeginSnapshot();
   void WriteSnapshotPiece();
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
   void OnSnapshotFailed(const absl::Status& status);
   Index TrailingIndex(Index snapshot_index) const;
   void ReadChunk(const SnapshotWork& work);
+  void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   void Install(const SnapshotDescriptor& snapshot);
   void OnInstallDurable(const SnapshotDescriptor& snapshot);
@@ -130,6 +132,11 @@ class Replica {
 
   uint64_t bytes_since_snapshot_ = 0;
   uint64_t applied_bytes_ = 0;
+  // Index of a snapshot that could not be read and is not replaced yet.
+  Index unreadable_snapshot_;
+  // The answer to a chunk that could not be stored.
+  env::Pending store_retry_;
+  bool store_failure_logged_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
   // A snapshot is considered to be in transfer to a follower until then.

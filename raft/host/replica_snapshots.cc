@@ -17,18 +17,27 @@ constexpr uint64_t kRetainThresholds = 8;
 
 // ---- Taking snapshots
 
-void Replica::MaybeBeginSnapshot() {
+bool Replica::SnapshotIsDue() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
-  if (threshold == 0 || snapshot_reader_ != nullptr || installing_) return;
+  if (threshold == 0 || snapshot_reader_ != nullptr || installing_) {
+    return false;
+  }
+  if (unreadable_snapshot_ != Index() &&
+      core_->applied_index() > unreadable_snapshot_) {
+    return true;
+  }
   if (bytes_since_snapshot_ < threshold &&
       !services_.env.buggify.Fire("raft.host.snapshot_early")) {
-    return;
+    return false;
   }
-  if (services_.env.loop.ReadClock().mono < transfer_until_ &&
-      bytes_since_snapshot_ / kRetainThresholds < threshold) {
-    return;
-  }
+  return services_.env.loop.ReadClock().mono >= transfer_until_ ||
+         bytes_since_snapshot_ / kRetainThresholds >= threshold;
+}
+
+void Replica::MaybeBeginSnapshot() {
+  if (!SnapshotIsDue()) return;
   bytes_since_snapshot_ = 0;
+  unreadable_snapshot_ = Index();
   const Index applied = core_->applied_index();
   SnapshotDescriptor descriptor{
       .position = {core_->TermAt(applied), applied},
@@ -167,14 +176,31 @@ void Replica::ReadChunk(const SnapshotWork& work) {
           answer.chunk = *std::move(bytes);
         } else {
           answer.gone = true;
-          services_.env.tracer.Log(
-              env::Severity::kWarning,
-              absl::StrCat(
-                  "raft: group ", key_.group.value(),
-                  " cannot send its snapshot: ", bytes.status().ToString()));
+          OnUnreadable(snapshot.position.index, bytes.status());
         }
         Step(std::move(answer));
       });
+}
+
+// A snapshot that a newer one replaced is gone. The newest one should be there:
+// the state machine is intact, so another snapshot takes its place. A noop
+// makes sure that it has another index.
+void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
+  if (!status_.ok() || snapshot != core_->snapshot().position.index ||
+      snapshot == unreadable_snapshot_) {
+    return;
+  }
+  unreadable_snapshot_ = snapshot;
+  services_.env.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   " takes another snapshot, because it cannot read the one "
+                   "at index ",
+                   snapshot.value(), ": ", why.ToString()));
+  if (core_->applied_index() > snapshot) return MaybeBeginSnapshot();
+  services_.callbacks.Add([this] {
+    Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
+  });
 }
 
 void Replica::WriteChunk(const SnapshotWork& work) {
@@ -189,14 +215,25 @@ void Replica::WriteChunk(const SnapshotWork& work) {
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
       [this, snapshot = work.snapshot](absl::StatusOr<uint64_t> received) {
-        if (!received.ok()) {
+        if (received.ok()) {
+          store_failure_logged_ = false;
+          Step(ChunkWritten{snapshot, *received});
+          return;
+        }
+        if (!std::exchange(store_failure_logged_, true)) {
           services_.env.tracer.Log(
               env::Severity::kError,
               absl::StrCat("raft: group ", key_.group.value(),
                            " could not store a snapshot chunk: ",
                            received.status().ToString()));
         }
-        Step(ChunkWritten{snapshot, received.ok() ? *received : 0});
+        // The leader starts again at once, so the answer waits for a while.
+        store_retry_ = services_.env.loop.At(
+            services_.env.loop.ReadClock().mono +
+                services_.options.core.election_timeout_max,
+            [this, snapshot] {
+              Step(ChunkWritten{snapshot, 0});
+            });
       });
 }
 
