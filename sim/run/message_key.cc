@@ -9,7 +9,7 @@
 namespace quorate::sim {
 namespace {
 
-constexpr uint16_t kVersion = 2;
+constexpr uint16_t kVersion = 3;
 constexpr size_t kEntryHeaderBytes = 38;
 constexpr uint8_t kReject = 1;
 // Values of the type of a message.
@@ -79,13 +79,19 @@ class Headers {
         name->index = TakePosition();
         break;
       case kAppend:
+        rest_.Take<uint64_t>();  // Its number.
         name->index = TakePosition();
         rest_.TakeBytes(16);  // Commit index and its log time.
         rest_.TakeBytes(kEntryHeaderBytes * rest_.Take<uint32_t>());
         break;
       case kAppendReply:
-        name->index = reject ? TakePosition() : rest_.Take<uint64_t>();
-        if (reject) TakePosition();  // Hint.
+        rest_.Take<uint64_t>();  // Number of the append.
+        if (reject) {
+          name->index = TakePosition();  // Hint.
+        } else {
+          name->index = rest_.Take<uint64_t>();  // Received.
+          rest_.Take<uint64_t>();                // Durable.
+        }
         break;
       case kHeartbeat:
         rest_.TakeBytes(24);

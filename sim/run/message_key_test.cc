@@ -61,6 +61,7 @@ TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
 TEST(EnvelopeKey, WhatElseHappens_DoesNot) {
   const uint64_t key = KeyOf({Append()});
   raft::GroupMessage other = Append();
+  other.message.number = raft::AppendNumber(3);
   other.message.commit = raft::Index(6);
   other.message.commit_log_time = WallTime(77);
   other.message.read_round = raft::ReadRound(9);
@@ -119,7 +120,7 @@ TEST(EnvelopeText, EachType_IsSkippedWhole) {
   raft::GroupMessage one;
   one.message.reject = true;
   one.message.type = raft::MessageType::kAppendReply;
-  one.message.previous.index = raft::Index(6);
+  one.message.hint.index = raft::Index(6);
   EXPECT_EQ(TextOfBoth(one), "append reply of group 0, term 0, index 6" + last);
   one.message.type = raft::MessageType::kReadIndexReply;
   EXPECT_EQ(TextOfBoth(one), "read index reply of group 0, term 0" + last);
