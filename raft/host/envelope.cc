@@ -19,7 +19,6 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint16_t kEnvelopeVersion = 3;
 constexpr size_t kEnvelopePrefixBytes = 12;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 22;

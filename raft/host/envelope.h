@@ -18,6 +18,9 @@
 
 namespace quorate::raft {
 
+// The version of the format, which begins every envelope.
+inline constexpr uint16_t kEnvelopeVersion = 3;
+
 struct GroupMessage {
   GroupKey group;
   Message message;

@@ -5,11 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
 #include "env/random.h"
+#include "raft/host/envelope.h"
 
 namespace quorate::sim {
 namespace {
 
-constexpr uint16_t kVersion = 3;
 constexpr size_t kEntryHeaderBytes = 38;
 constexpr uint8_t kReject = 1;
 // Values of the type of a message.
@@ -52,7 +52,7 @@ class Headers {
  public:
   explicit Headers(std::string_view envelope) : rest_(envelope) {
     rest_.Take<uint32_t>();  // Checksum.
-    if (rest_.Take<uint16_t>() != kVersion) rest_.Fail();
+    if (rest_.Take<uint16_t>() != raft::kEnvelopeVersion) rest_.Fail();
     left_ = rest_.Take<uint16_t>();
     rest_ = FixedReader(rest_.TakeBytes(rest_.Take<uint32_t>()));
   }

@@ -8,6 +8,7 @@
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "env/transport.h"
+#include "raft/host/envelope.h"
 
 namespace quorate::sim {
 namespace {
@@ -15,8 +16,7 @@ namespace {
 constexpr uint64_t kBetweenVisitsMaxMs = 2'000;
 constexpr Duration kStayMax = Seconds(3);
 constexpr uint64_t kManners = 5;
-// Envelopes of peers (docs/reference/formats/envelope.md).
-constexpr uint16_t kEnvelopeVersion = 2;
+// Types of messages (docs/reference/formats/envelope.md).
 constexpr uint8_t kVoteReply = 4;
 constexpr uint8_t kAppend = 5;
 constexpr uint8_t kSnapshotChunk = 9;
@@ -40,7 +40,7 @@ std::string MessageHeader(uint8_t type, uint8_t flags) {
 }
 
 std::string AppendOf(uint32_t entries) {
-  std::string out = MessageHeader(kAppend, 0) + std::string(32, '\0');
+  std::string out = MessageHeader(kAppend, 0) + std::string(40, '\0');
   AppendFixed(&out, entries);
   return out;
 }
@@ -200,7 +200,7 @@ void StrangePeer::OnBytes(std::string_view bytes) {
 }
 
 std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
-  uint16_t version = kEnvelopeVersion;
+  uint16_t version = raft::kEnvelopeVersion;
   uint16_t count = 1;
   uint32_t cut = 0;  // Bytes that the headers lack.
   std::string headers;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,11 @@ env::TransportIdentity IdentityOf(uint32_t node) {
 // A node that dials the strange peer.
 class Node final : env::Transport::Receiver {
  public:
-  // Counts the messages.
-  Node(env::Env& env, uint64_t* messages)
+  // Adds the reason why each message does not parse.
+  Node(env::Env& env, std::set<std::string>* reasons)
       : transport_(env.loop, env.streams, env.tracer,
                    env.random.Fork("test", 0)),
-        messages_(*messages) {
+        reasons_(*reasons) {
     const absl::Status started =
         transport_.Start(IdentityOf(1), kNode, {{NodeId(2), kStrange}}, this);
     EXPECT_TRUE(started.ok()) << started.ToString();
@@ -42,15 +43,14 @@ class Node final : env::Transport::Receiver {
 
  private:
   void OnMessage(NodeId from, StoreIncarnation, Buffer message) override {
-    EXPECT_FALSE(
-        raft::DecodeEnvelope(
-            {.cluster = ClusterId(5), .from = from, .to = NodeId(1)}, message)
-            .ok());
-    ++messages_;
+    const auto messages = raft::DecodeEnvelope(
+        {.cluster = ClusterId(5), .from = from, .to = NodeId(1)}, message);
+    EXPECT_FALSE(messages.ok());
+    reasons_.emplace(messages.status().message());
   }
 
   raft::StreamTransport transport_;
-  uint64_t& messages_;
+  std::set<std::string>& reasons_;
 };
 
 class StrangePeerTest : public ::testing::Test {
@@ -77,15 +77,15 @@ class StrangePeerTest : public ::testing::Test {
 };
 
 TEST_F(StrangePeerTest, Node_RefusesItAndDialsAgain) {
-  uint64_t messages = 0;
+  std::set<std::string> reasons;
   world_.Start(world_.AddMachine({.name = "node"}), [&](env::Env& env) {
-    return std::make_shared<Node>(env, &messages);
+    return std::make_shared<Node>(env, &reasons);
   });
   StartPeer();
   world_.RunFor(Seconds(120));
   EXPECT_GT(peer_->sent(), 20u);
   EXPECT_GT(peer_->answered(), 20u);
-  EXPECT_GT(messages, 3u);
+  EXPECT_GT(reasons.size(), 3u);
   EXPECT_EQ(world_.violations(), std::vector<std::string>{});
 }
 
