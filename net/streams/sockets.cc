@@ -221,14 +221,9 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
  private:
   void OnAccepted(const error_code& error, TcpSocket socket) {
     if (!acceptor_.is_open()) return;
-    // The peer closed before it was accepted, or the network failed it.
-    const bool of_the_peer = error == asio::error::connection_aborted ||
-                             error == boost::system::errc::protocol_error ||
-                             error == asio::error::network_down ||
-                             error == asio::error::network_unreachable ||
-                             error == asio::error::host_unreachable ||
-                             error == asio::error::interrupted;
-    if (error && !of_the_peer) {
+    if (!error) {
+      Admit(std::move(socket));
+    } else if (!IsOfThePeer(error)) {
       core_.tracer.Log(env::Severity::kWarning,
                        "net: cannot accept a connection on " + address_ + ": " +
                            error.message());
@@ -236,10 +231,21 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
                              [this] { Next(); });
       return;
     }
-    if (error) {
-      Next();
-      return;
-    }
+    if (acceptor_.is_open()) Next();
+  }
+
+  // Whether the peer closed before it was accepted, or the network failed it.
+  static bool IsOfThePeer(const error_code& error) {
+    return error == asio::error::connection_aborted ||
+           error == boost::system::errc::protocol_error ||
+           error == asio::error::network_down ||
+           error == asio::error::network_unreachable ||
+           error == asio::error::host_unreachable ||
+           error == asio::error::interrupted;
+  }
+
+  // Hands the connection over. May close the acceptor.
+  void Admit(TcpSocket socket) {
     error_code gone;
     const tcp::endpoint peer = socket.remote_endpoint(gone);
     const int fd = socket.native_handle();
@@ -247,12 +253,9 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
               static_cast<int>(core_.options.user_timeout_accepted.ms()));
     KeepAlive(fd);
-    // The callback may destroy the listener.
-    const std::shared_ptr<Acceptor> self = shared_from_this();
     if (!gone) {
       accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
     }
-    if (acceptor_.is_open()) Next();
   }
 
   void KeepAlive(int fd) const {

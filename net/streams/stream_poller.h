@@ -38,7 +38,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   StreamPoller(const StreamPoller&) = delete;
   StreamPoller& operator=(const StreamPoller&) = delete;
 
-  // Watches `fd` until Remove. The first event may come at once.
+  // Watches `fd` until Remove. The first event may come at once. Returns 0, or
+  // the error's number if `fd` cannot be watched.
   int Add(int fd, Watcher* watcher);
   // Must be called before `fd` is closed. No method of `watcher` is called
   // afterwards.
