@@ -60,6 +60,17 @@ TEST_F(CalmWatchTest, NodeThatIsDown_IsInNoPart) {
             (std::vector<MachineId>{nodes_[0], nodes_[2]}));
 }
 
+TEST_F(CalmWatchTest, NodeThatIsPausedInATurn_IsInNoPart) {
+  world_.PauseAfterCalls(nodes_[1], 1, Seconds(2));
+  const env::Pending call =
+      world_.env(nodes_[1]).loop.At(MonoTime::Max(), [] {});
+  watch_.Look();
+  EXPECT_TRUE(watch_.PartOf(nodes_[1]).empty());
+  world_.RunFor(Seconds(3));
+  watch_.Look();
+  EXPECT_EQ(watch_.PartOf(nodes_[1]), nodes_);
+}
+
 TEST_F(CalmWatchTest, IsolatedNode_IsAPartOfItsOwn) {
   for (const int other : {0, 1}) {
     Cut(2, other);

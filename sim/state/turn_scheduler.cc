@@ -30,6 +30,7 @@ bool TurnScheduler::BeginCall() {
   }
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
     state_->faults.Count(Fault::kPauseInTurn, id_);
+    turn_pause_end_ = effect_time() + pause_length_;
     if (in_turn_) {
       pause_due_ = pause_length_;
     } else {
@@ -109,6 +110,7 @@ void TurnScheduler::Start() {
   paused_ = false;
   timer_due_ = false;
   busy_until_ = state_->now;
+  turn_pause_end_ = state_->now;
   busy_ = Duration(0);
   inbox_.clear();
   calls_to_death_ = 0;

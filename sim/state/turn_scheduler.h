@@ -114,7 +114,8 @@ class TurnScheduler {
   void WakeUp();  // Handles kEventWake.
   void Pause();
   void Resume();
-  bool paused() const { return paused_; }
+  // By Pause, or by PauseAfter until that pause ends.
+  bool paused() const { return paused_ || state_->now < turn_pause_end_; }
   bool started() const { return alive_; }
   void StopAfter(uint64_t calls) { calls_to_death_ = calls; }
   void PauseAfter(uint64_t calls, Duration length) {
@@ -159,6 +160,7 @@ class TurnScheduler {
   Duration pause_length_;
   // A pause that was reached in this turn. The next call comes after it.
   Duration pause_due_;
+  SimTime turn_pause_end_;
   std::vector<TurnInput> inbox_;
   std::vector<TurnInput> draining_;
 };
