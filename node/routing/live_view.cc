@@ -151,7 +151,6 @@ bool LiveView::TakeRows(Peer& peer, const NodeReport& report) {
   while (!rest.empty()) {
     const size_t end = rest.find('\n');
     if (end == std::string_view::npos || !TakeRow(peer, rest.substr(0, end))) {
-      env_.tracer.Sometimes("node.unreadable_status");
       break;
     }
     rest.remove_prefix(end + 1);

@@ -39,7 +39,11 @@ def main():
     bazel = os.path.join(root, 'bazelw')
     subprocess.run([bazel, 'build', '-c', 'opt', '//:simulate'], cwd=root, check=True)
     swarm = [os.path.join(root, 'bazel-bin/sim/cmd/simulate'), 'swarm', '--seeds', f'1..{seeds}', '--jobs', '2', '--json']
-    report = json.loads(subprocess.run(swarm, check=False, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    printed = subprocess.run(swarm, check=False, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    report = json.loads(printed[-1])
+    for line in printed:
+        if line.startswith('seed '):
+            print(line)
     marks, points = names_in_sources(root)
     missing = sorted(f'mark {name}' for name in marks if not report['marks'].get(name))
     missing += sorted(f'point {name}' for name in points if not report['drawn'].get(f'point.{name}'))
