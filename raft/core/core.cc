@@ -262,7 +262,7 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 }
 
 MonoTime Core::Impl::ComputeDeadline() const {
-  if (apply_backlog_ && !installing()) return now_.mono;
+  if (apply_backlog_) return now_.mono;  // Not while installing.
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->members.empty()) return MonoTime::Max();
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
@@ -356,6 +356,7 @@ NodeId Core::voted_for() const { return impl_->hard_state().voted_for; }
 NodeId Core::leader() const { return impl_->leader(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
+bool Core::installing() const { return impl_->installing(); }
 LogPosition Core::last() const { return impl_->log().last(); }
 LogPosition Core::log_start() const { return impl_->log().start(); }
 Term Core::TermAt(Index index) const { return impl_->log().TermAt(index); }

@@ -292,6 +292,9 @@ class Core {
   Index commit_index() const;
   // Last entry that Output::apply has contained.
   Index applied_index() const;
+  // Whether a snapshot replaces this replica's log and state now, between
+  // SnapshotWork::kInstall and SnapshotInstalled.
+  bool installing() const;
   // The last entry, or log_start() if there is no entry after it.
   LogPosition last() const;
   // The position just before the first entry that is still in memory.

@@ -51,6 +51,9 @@ class Core::Impl {
   const LogView& log() const { return log_; }
   Index commit_index() const { return commit_; }
   Index applied_index() const { return applied_; }
+  bool installing() const {
+    return incoming_snapshot_ && incoming_snapshot_->installing;
+  }
   Index durable_index() const { return durable_; }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
   WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
@@ -169,9 +172,6 @@ class Core::Impl {
   void OnChunkWritten(ChunkWritten event);
   void OnSnapshotInstalled(SnapshotInstalled event);
   void DiscardIncomingSnapshot();
-  bool installing() const {
-    return incoming_snapshot_ && incoming_snapshot_->installing;
-  }
   void StartSnapshot(Progress& member);
   void ReadChunk(Progress& member);
   void OnSnapshotReply(const Message& message);

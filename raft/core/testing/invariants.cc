@@ -122,6 +122,7 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   seen.role = core.role();
   seen.commit = core.commit_index();
   seen.applied = core.applied_index();
+  seen.installing = false;
   seen.durable = DurableOf(core);
   seen.snapshot = core.snapshot().position.index;
   seen.disk.pending.clear();
@@ -245,6 +246,31 @@ std::string ClusterInvariants::CheckInstalled(NodeId node, LogPosition position,
                    position.index, " of term ", position.term,
                    " over a log that holds that entry and ends", " at ",
                    disk.last());
+}
+
+std::string ClusterInvariants::CheckInstalling(NodeId node, const Core& core,
+                                               const Output& output,
+                                               const Seen& seen) const {
+  if (!seen.installing || !core.installing()) return {};
+  for (const Write& write : output.writes) {
+    if (write.entries.empty()) continue;
+    return Violation("installing", node, "writes entry ",
+                     write.entries.front().index,
+                     " while a snapshot replaces its log");
+  }
+  for (const Message& message : output.messages) {
+    const MessageType type = message.type;
+    const bool campaigns =
+        type == MessageType::kPreVote || type == MessageType::kVote;
+    // Earlier appends may still become durable, and are acknowledged then. One
+    // of an old term is rejected without a hint.
+    const bool rejects = type == MessageType::kAppendReply && message.reject &&
+                         message.hint != LogPosition();
+    if (!campaigns && !rejects) continue;
+    return Violation("installing", node, "sends ", MessageTypeName(type),
+                     " while a snapshot replaces its log");
+  }
+  return {};
 }
 
 std::string ClusterInvariants::CheckDisk(NodeId node, const Core& core,
@@ -410,6 +436,9 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   Seen& seen = SeenOf(node);
   std::string violation = CheckEvents(node, core, output, &seen);
   if (violation.empty()) violation = CheckReplica(node, core, seen);
+  if (violation.empty()) {
+    violation = CheckInstalling(node, core, output, seen);
+  }
   std::string disk = CheckDisk(node, core, output, &seen.disk);
   if (violation.empty()) violation = std::move(disk);
   for (const auto* messages : {&output.messages, &output.heartbeats}) {
@@ -447,6 +476,7 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   seen.voted_for = core.voted_for();
   seen.role = core.role();
   seen.commit = core.commit_index();
+  seen.installing = core.installing();
   seen.durable = DurableOf(core);
   return violation;
 }

@@ -94,6 +94,8 @@ class ClusterInvariants {
   //   Configuration: the newest one in the log is in effect.
   //   Sent once: a leader sends a member an entry again only after the member
   //   rejected an append, or if it lacks entries that the log no longer has.
+  //   Installing: while a snapshot replaces its log, no replica campaigns,
+  //   writes entries or rejects appends.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
   std::string Observe(NodeId node, const Core& core, const Output& output);
@@ -135,6 +137,7 @@ class ClusterInvariants {
     Index applied;
     LogPosition durable;
     Index snapshot;
+    bool installing = false;
     WrittenLog disk;
   };
   // An entry that some log held at an index. One per term.
@@ -155,6 +158,8 @@ class ClusterInvariants {
                         WrittenLog* disk);
   std::string CheckInstalled(NodeId node, LogPosition position,
                              const WrittenLog& disk);
+  std::string CheckInstalling(NodeId node, const Core& core,
+                              const Output& output, const Seen& seen) const;
   std::string CheckMessages(NodeId node, const std::vector<Message>& messages,
                             const WrittenLog& disk);
   std::string CheckAcknowledgement(NodeId node, const Message& message,

@@ -33,6 +33,15 @@ class DrivenReplica : public ReplicaTest {
     Receive(Ack(node, core().term().value(), match));
   }
   void Flush() { FinishWrites(); }
+  // Receives the only chunk of the snapshot from node 2, and installs it.
+  void BeginInstalling(const SnapshotDescriptor& snapshot) {
+    Message chunk = From(2, MessageType::kSnapshotChunk, 3);
+    chunk.snapshot = snapshot;
+    chunk.chunk = Buffer::Copy("x");
+    Receive(chunk);
+    Step(ChunkWritten{snapshot, 1});
+    ASSERT_TRUE(core_->installing());
+  }
   void Restore(const SnapshotDescriptor& snapshot, uint64_t term,
                std::vector<Entry> entries) {
     StartFrom({.hard_state = {Term(term), NodeId()},
@@ -580,6 +589,47 @@ TEST_F(InstallTest, RestartWithEntriesOfUnfinishedWrites_IsAllowed) {
   replica.out().writes.push_back(write);
   EXPECT_EQ(Show(2, replica), "");
   EXPECT_EQ(Restart(EntriesBehind(matching_)), "");
+}
+
+// A replica into whose log a snapshot is being installed.
+class InstallingTest : public InstallTest {
+ protected:
+  InstallingTest() {
+    snapshot_.size_bytes = 1;
+    installing_.BeginInstalling(snapshot_);
+    EXPECT_EQ(Show(2, installing_), "");
+    installing_.out().Clear();
+  }
+
+  DrivenReplica installing_{1};
+};
+
+TEST_F(InstallingTest, DoesNothing_IsAllowed) {
+  EXPECT_EQ(Show(2, installing_), "");
+}
+
+TEST_F(InstallingTest, WritesEntries_Installing) {
+  installing_.out().writes.emplace_back().entries = EntriesBehind(matching_);
+  ExpectViolation("installing", Show(2, installing_));
+}
+
+TEST_F(InstallingTest, AcknowledgesAnEarlierAppend_IsAllowed) {
+  installing_.out().messages.emplace_back().type = MessageType::kAppendReply;
+  EXPECT_EQ(Show(2, installing_), "");
+}
+
+TEST_F(InstallingTest, RejectsAnAppend_Installing) {
+  Message& reply = installing_.out().messages.emplace_back();
+  reply.type = MessageType::kAppendReply;
+  reply.reject = true;
+  EXPECT_EQ(Show(2, installing_), "");  // The append is of an old term.
+  reply.hint = installing_.core().last();
+  ExpectViolation("installing", Show(2, installing_));
+}
+
+TEST_F(InstallingTest, Campaigns_Installing) {
+  installing_.out().messages.emplace_back().type = MessageType::kPreVote;
+  ExpectViolation("installing", Show(2, installing_));
 }
 
 TEST_F(InstallTest, RestartWithoutTheInstalledSnapshot_Durability) {
