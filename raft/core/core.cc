@@ -308,6 +308,15 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   return statuses;
 }
 
+void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
+  matches->clear();
+  const Leader* const leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return;
+  for (const Progress& member : leader->members) {
+    matches->push_back({member.node(), member.match()});
+  }
+}
+
 void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
   CHECK_LE(log_.start().index, applied_);
@@ -377,6 +386,9 @@ WallTime Core::NextLogTime(const Now& now) const {
 }
 std::vector<Core::FollowerStatus> Core::followers() const {
   return impl_->followers();
+}
+void Core::GetMatches(std::vector<FollowerMatch>* matches) const {
+  impl_->GetMatches(matches);
 }
 void Core::CheckInvariants() const { impl_->CheckInvariants(); }
 

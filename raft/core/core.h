@@ -332,6 +332,13 @@ class Core {
     bool active = false;
   };
   std::vector<FollowerStatus> followers() const;
+  // The matches alone, in place of the elements of `matches`. For checkers that
+  // look after every step.
+  struct FollowerMatch {
+    NodeId node;
+    Index match;
+  };
+  void GetMatches(std::vector<FollowerMatch>* matches) const;
 
   // CHECKs every invariant that one replica can observe in its own state. Tests
   // and the simulator call it.

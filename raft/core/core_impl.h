@@ -61,6 +61,7 @@ class Core::Impl {
   WallTime NextLogTime(const Now& now) const;
   bool CanServeReads() const;
   std::vector<FollowerStatus> followers() const;
+  void GetMatches(std::vector<FollowerMatch>* matches) const;
 
  private:
   // A snapshot that the leader is sending. It survives elections.

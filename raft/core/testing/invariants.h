@@ -13,6 +13,7 @@
 #ifndef QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
 #define QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -36,6 +37,8 @@ struct WrittenLog {
   };
   // True once ObserveWritten was called for the replica.
   bool watched = false;
+  // Changed since the last Observe.
+  bool changed = true;
   HardState hard_state;
   Index base;
   std::vector<Term> terms;  // [i] is of entry base + 1 + i.
@@ -139,6 +142,15 @@ class ClusterInvariants {
     Index snapshot;
     bool installing = false;
     WrittenLog disk;
+    // The checksums of payloads of late entries, by index. A replica checks
+    // each entry when it appends it and when it applies it.
+    struct Checksum {
+      Buffer payload;
+      uint32_t checksum = 0;
+    };
+    std::array<Checksum, 16> checksums;
+
+    uint64_t DigestOf(const Entry& entry);
   };
   // An entry that some log held at an index. One per term.
   struct Fact {
@@ -154,33 +166,45 @@ class ClusterInvariants {
     WallTime log_time;
   };
 
-  std::string CheckDisk(NodeId node, const Core& core, const Output& output,
-                        WrittenLog* disk);
-  std::string CheckInstalled(NodeId node, LogPosition position,
-                             const WrittenLog& disk);
-  std::string CheckInstalling(NodeId node, const Core& core,
-                              const Output& output, const Seen& seen) const;
-  std::string CheckMessages(NodeId node, const std::vector<Message>& messages,
-                            const WrittenLog& disk);
-  std::string CheckAcknowledgement(NodeId node, const Message& message,
-                                   const WrittenLog& disk);
-  std::string CheckKept(NodeId node, const WrittenLog& disk);
-  std::string CheckSnapshot(NodeId node, const Core& core, Seen* seen);
-  std::string CheckConfiguration(NodeId node, const Core& core,
-                                 const Output& output);
-  std::string CheckRestart(NodeId node, const Core& core,
-                           const Seen& seen) const;
-  std::string CheckReplica(NodeId node, const Core& core, const Seen& seen);
-  std::string CheckLeader(NodeId node, const Core& core, const Seen& seen);
-  std::string CheckLeaderCommit(NodeId node, const Core& core);
-  std::string CheckSentOnce(NodeId node, const Core& core,
-                            const Output& output);
-  std::string CheckMatches(NodeId node, const Core& core,
-                           const LeaderTerm& leader_term) const;
-  std::string CheckAppended(NodeId node, const Core& core, const Entry& entry);
-  std::string CheckApplied(NodeId node, const Core& core, const Entry& entry);
-  std::string CheckEvents(NodeId node, const Core& core, const Output& output,
-                          Seen* seen);
+  // Each returns whether the rule holds. If it does not, *violation says why.
+  bool CheckStep(NodeId node, const Core& core, const Output& output,
+                 Seen* seen, std::string* violation);
+  bool CheckEntries(NodeId node, const Core& core, const Output& output,
+                    Seen* seen, std::string* violation);
+  bool CheckApply(NodeId node, const Core& core, const Output& output,
+                  Seen* seen, std::string* violation);
+  bool CheckDisk(NodeId node, const Core& core, const Output& output,
+                 Seen* seen, std::string* violation);
+  bool CheckInstalled(NodeId node, LogPosition position, const WrittenLog& disk,
+                      std::string* violation);
+  bool CheckInstalling(NodeId node, const Core& core, const Output& output,
+                       const Seen& seen, std::string* violation) const;
+  bool CheckMessages(NodeId node, const std::vector<Message>& messages,
+                     const WrittenLog& disk, std::string* violation);
+  bool CheckAcknowledgement(NodeId node, const Message& message,
+                            const WrittenLog& disk, std::string* violation);
+  bool CheckKept(NodeId node, const WrittenLog& disk, std::string* violation);
+  bool CheckSnapshot(NodeId node, const Core& core, Seen* seen,
+                     std::string* violation);
+  bool CheckConfiguration(NodeId node, const Core& core, const Output& output,
+                          std::string* violation);
+  bool CheckRestart(NodeId node, const Core& core, const Seen& seen,
+                    std::string* violation) const;
+  bool CheckReplica(NodeId node, const Core& core, const Seen& seen,
+                    std::string* violation);
+  bool CheckLeader(NodeId node, const Core& core, const Seen& seen,
+                   std::string* violation);
+  bool CheckLeaderCommit(NodeId node, const Core& core, std::string* violation);
+  bool CheckSentOnce(NodeId node, const Core& core, const Output& output,
+                     std::string* violation);
+  bool CheckMatches(NodeId node, const Core& core,
+                    const LeaderTerm& leader_term, std::string* violation);
+  bool CheckAppended(NodeId node, const Core& core, const Entry& entry,
+                     Seen* seen, std::string* violation);
+  bool CheckApplied(NodeId node, const Core& core, const Entry& entry,
+                    Seen* seen, std::string* violation);
+  bool CheckEvents(NodeId node, const Core& core, const Output& output,
+                   Seen* seen, std::string* violation);
 
   // The replica's element; FindSeen returns null if there is none.
   Seen& SeenOf(NodeId node);
@@ -193,6 +217,8 @@ class ClusterInvariants {
   std::vector<Committed> committed_;      // By index - 1.
   // The committed configurations, encoded, by index.
   absl::btree_map<Index, Buffer> configurations_;
+  // What the leader of the last step says of its followers.
+  std::vector<Core::FollowerMatch> matches_;
 };
 
 }  // namespace quorate::raft
