@@ -35,7 +35,12 @@ void CalmWatch::Look() {
 uint64_t CalmWatch::Fingerprint() const {
   uint64_t hash = 0;
   const auto add = [&hash](uint64_t value) { hash = Mix64(hash ^ value); };
-  for (const Fault fault : kDisturbing) add(world_->faults().count(fault));
+  // Counts only grow, so their sum changes with each of them.
+  uint64_t disturbances = 0;
+  for (const Fault fault : kDisturbing) {
+    disturbances += world_->faults().count(fault);
+  }
+  add(disturbances);
   for (const MachineId a : nodes_) {
     add(world_->incarnation(a) << 1 | (Works(a) ? 1 : 0));
     for (const MachineId b : nodes_) add(world_->blocked(a, b) ? 1 : 0);

@@ -68,10 +68,4 @@ std::string_view FaultName(Fault fault) {
   return kNames[static_cast<size_t>(fault)];
 }
 
-uint64_t FaultCounters::count(Fault fault) const {
-  const TraceHash::Counts& counts = trace_->named(TraceKind::kFault);
-  const auto found = counts.find(FaultName(fault));
-  return found == counts.end() ? 0 : found->second;
-}
-
 }  // namespace quorate::sim

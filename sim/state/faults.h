@@ -3,6 +3,7 @@
 #ifndef QUORATE_SIM_STATE_FAULTS_H_
 #define QUORATE_SIM_STATE_FAULTS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -88,12 +89,16 @@ class FaultCounters {
   // The fault hits `machine`, or no machine alone (0).
   void Count(Fault fault, MachineId machine = MachineId()) {
     trace_->AddNamed(*now_, machine, TraceKind::kFault, FaultName(fault));
+    ++counts_[static_cast<size_t>(fault)];
   }
-  uint64_t count(Fault fault) const;
+  uint64_t count(Fault fault) const {
+    return counts_[static_cast<size_t>(fault)];
+  }
 
  private:
   const SimTime* const now_;
   TraceHash* const trace_;
+  std::array<uint64_t, kFaultKinds> counts_{};
 };
 
 }  // namespace quorate::sim
