@@ -11,18 +11,43 @@ bool ToInteger(std::string_view text, int64_t* value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+// "$12\r\n".
+void AppendHeader(char type, size_t number, std::string* bytes) {
+  char text[24];
+  text[0] = type;
+  char* end = std::to_chars(text + 1, text + 21, number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  bytes->append(text, static_cast<size_t>(end - text));
+}
+
 }  // namespace
 
-std::string EncodeCommand(const std::vector<std::string>& words) {
-  size_t size = 16;
-  for (const std::string& word : words) size += word.size() + 16;
-  std::string bytes;
-  bytes.reserve(size);
-  bytes.append("*").append(std::to_string(words.size())).append("\r\n");
-  for (const std::string& word : words) {
-    bytes.append("$").append(std::to_string(word.size())).append("\r\n");
-    bytes.append(word).append("\r\n");
+void AppendCommand(absl::Span<const std::string_view> words,
+                   std::string* bytes) {
+  AppendHeader('*', words.size(), bytes);
+  for (const std::string_view word : words) {
+    AppendHeader('$', word.size(), bytes);
+    bytes->append(word).append("\r\n");
   }
+}
+
+std::string EncodeCommand(std::initializer_list<std::string_view> words) {
+  std::string bytes;
+  size_t size = 16;
+  for (const std::string_view word : words) size += word.size() + 16;
+  bytes.reserve(size);
+  AppendCommand(words, &bytes);
+  return bytes;
+}
+
+std::string EncodeCommand(const std::vector<std::string>& words) {
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  std::string bytes;
+  size_t size = 16;
+  for (const std::string_view word : views) size += word.size() + 16;
+  bytes.reserve(size);
+  AppendCommand(views, &bytes);
   return bytes;
 }
 

@@ -9,14 +9,21 @@
 #define QUORATE_SIM_PROTOCOL_REPLY_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/types/span.h"
+
 namespace quorate::sim {
 
 // A command as an array of bulk strings.
+std::string EncodeCommand(std::initializer_list<std::string_view> words);
 std::string EncodeCommand(const std::vector<std::string>& words);
+// Appends the command to `bytes`.
+void AppendCommand(absl::Span<const std::string_view> words,
+                   std::string* bytes);
 
 struct ClientReply {
   // RESP3: maps and sets are arrays, verbatim texts are bulks, and truth values

@@ -23,7 +23,7 @@ void ClientLink::Send(RequestId id, std::string bytes) {
     return;
   }
   written_.push_back(id);
-  connection_->Write(Buffer::Copy(bytes));
+  connection_->Write(Buffer::Take(std::move(bytes)));
 }
 
 void ClientLink::PauseReads(Duration length) {
@@ -51,7 +51,7 @@ void ClientLink::OnConnected(
   if (greeting_) connection_->Write(Buffer::Copy("*1\r\n$8\r\nREADONLY\r\n"));
   for (auto& [id, bytes] : std::exchange(waiting_, {})) {
     written_.push_back(id);
-    connection_->Write(Buffer::Copy(bytes));
+    connection_->Write(Buffer::Take(std::move(bytes)));
   }
 }
 

@@ -86,7 +86,7 @@ void DeepClient::Ask() {
   const std::string read = EncodeCommand({"GET", key});
   for (uint64_t i = 0; i < reads; ++i) requests += read;
   expected_ = reads + 1;
-  connection_->Write(Buffer::Copy(requests));
+  connection_->Write(Buffer::Take(std::move(requests)));
   const bool last = last_ == Last::kUnderWay;
   if (Draw("deep.reads_late", 3) == 0) {
     connection_->PauseReads();

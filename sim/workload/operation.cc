@@ -1,5 +1,8 @@
 #include "sim/workload/operation.h"
 
+#include <initializer_list>
+#include <string_view>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
@@ -19,26 +22,32 @@ std::string ClientOperation::Describe() const {
 
 std::vector<std::string> ClientOperation::Words() const {
   if (expiry.has_value()) return WordsOf(*expiry);
+  // Texts may be large, and a list of strings would be a copy of them.
+  const auto list = [](std::initializer_list<std::string_view> words) {
+    return std::vector<std::string>(words.begin(), words.end());
+  };
   switch (call.function) {
     case Kv::kGet:
-      return {"GET", call.key};
+      return list({"GET", call.key});
     case Kv::kPut:
-      return {"SET", call.key, call.text};
+      return list({"SET", call.key, call.text});
     case Kv::kCas:
-      return {"SET", call.key, call.text, "NX"};
+      return list({"SET", call.key, call.text, "NX"});
     case Kv::kPutIfExists:
-      return {"SET", call.key, call.text, "XX"};
+      return list({"SET", call.key, call.text, "XX"});
     case Kv::kSwap:
-      if (form == SwapForm::kGetSet) return {"GETSET", call.key, call.text};
-      return {"SET", call.key, call.text, "GET"};
+      if (form == SwapForm::kGetSet) {
+        return list({"GETSET", call.key, call.text});
+      }
+      return list({"SET", call.key, call.text, "GET"});
     case Kv::kDelete:
-      return {"DEL", call.key};
+      return list({"DEL", call.key});
     case Kv::kTake:
-      return {"GETDEL", call.key};
+      return list({"GETDEL", call.key});
     case Kv::kAppend:
-      return {"APPEND", call.key, call.text};
+      return list({"APPEND", call.key, call.text});
     case Kv::kIncrement:
-      return {"INCRBY", call.key, absl::StrCat(call.number)};
+      return list({"INCRBY", call.key, absl::StrCat(call.number)});
     default:
       CHECK(false) << "function " << +call.function;
   }

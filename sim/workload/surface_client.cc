@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "kv/slots/slot.h"
 #include "sim/protocol/key_prefixes.h"
 #include "sim/workload/surface_requests.h"
@@ -21,9 +20,25 @@ constexpr uint64_t kPauseMaxMs = 100;
 constexpr size_t kLongKeyBytes = 17'000;
 // More than half of limits.value_bytes and of one log entry.
 constexpr size_t kLargeValueBytes = 300'000;
+// The beginning of a request that violations show.
+constexpr size_t kShownBytes = 100;
+// More than most visits add to the texts of their requests.
+constexpr size_t kBesideTexts = 2'000;
 
 // The first request of each visit.
 constexpr std::string_view kIdentityQuery = "CLUSTER MYID";
+
+// Replaces `parts` by the parts of the text between the marks.
+void Split(std::string_view text, char mark,
+           std::vector<std::string_view>* parts) {
+  parts->clear();
+  size_t begin = 0;
+  for (size_t end; (end = text.find(mark, begin)) != text.npos;) {
+    parts->push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  parts->push_back(text.substr(begin));
+}
 
 // Takes the mark off the request if it is there.
 bool TakeMark(char mark, std::string_view* request) {
@@ -79,59 +94,92 @@ void SurfaceClient::Visit() {
       });
 }
 
-std::string SurfaceClient::Fill(std::string_view text, uint64_t which) {
+void SurfaceClient::Fill(std::string_view text, uint64_t which,
+                         std::string* out) {
   // In slots of its own: removals count for all keys of a slot.
   const std::string key = SurfaceKey(Draw("surface.key", 4, which));
-  std::vector<std::pair<std::string, std::string>> words = {
-      {"%k", key},
-      {"%n", absl::StrCat(key, ":number")},
-      {"%f", absl::StrCat(key, ":decimal")},
-      {"%s", absl::StrCat(kv::HashSlot(key).value())},
-      {"%i", node_identity_},
-      {"%v", std::string(Draw("surface.value", 40, which) + 1, 'v')}};
-  const auto add = [&](std::string mark, auto make) {
-    if (text.find(mark) != text.npos) words.emplace_back(mark, make());
-  };
-  const auto many = [&key](std::string_view behind) {
-    std::string keys;
+  const auto many = [&](std::string_view behind) {
     for (int i = 0; i < kManyKeys; ++i) {
-      absl::StrAppend(&keys, i == 0 ? "" : " ", key, ":", i,
-                      std::string(behind));
+      absl::StrAppend(out, i == 0 ? "" : " ", key, ":", i, std::string(behind));
     }
-    return keys;
   };
-  add("%K", [] { return std::string(kLongKeyBytes, 'k'); });
-  add("%L", [] { return std::string(kLargeValueBytes, 'l'); });
-  add("%m", [&] { return many(""); });
-  add("%p", [&] { return many(" 1"); });
-  return absl::StrReplaceAll(std::string(text), words);
+  while (true) {
+    const size_t mark = text.find('%');
+    out->append(text.substr(0, mark));
+    if (mark == text.npos) return;
+    text.remove_prefix(mark + 1);
+    switch (text.empty() ? '\0' : text[0]) {
+      case 'k':
+        out->append(key);
+        break;
+      case 'n':
+        out->append(key).append(":number");
+        break;
+      case 'f':
+        out->append(key).append(":decimal");
+        break;
+      case 's':
+        absl::StrAppend(out, kv::HashSlot(key).value());
+        break;
+      case 'i':
+        out->append(node_identity_);
+        break;
+      case 'v':
+        out->append(Draw("surface.value", 40, which) + 1, 'v');
+        break;
+      case 'K':
+        out->append(kLongKeyBytes, 'k');
+        break;
+      case 'L':
+        out->append(kLargeValueBytes, 'l');
+        break;
+      case 'm':
+        many("");
+        break;
+      case 'p':
+        many(" 1");
+        break;
+      default:  // No mark.
+        out->push_back('%');
+        continue;
+    }
+    text.remove_prefix(1);
+  }
+}
+
+void SurfaceClient::Await(std::string_view request, bool error, int status) {
+  awaited_.push_back({.request = std::string(request.substr(0, kShownBytes)),
+                      .error = error,
+                      .status = status});
 }
 
 void SurfaceClient::AskResp() {
-  std::string bytes =
-      EncodeCommand(absl::StrSplit(std::string(kIdentityQuery), ' '));
-  awaited_.push_back({.request = std::string(kIdentityQuery)});
+  std::string text(kIdentityQuery);
   const uint64_t scripts = 1 + Draw("surface.scripts", kRequestsMax);
   for (uint64_t i = 0; i < scripts; ++i) {
-    const std::string script = Fill(
-        kRespScripts[Draw("surface.script", std::size(kRespScripts), i)], i);
-    const std::vector<std::string> lines = absl::StrSplit(script, '\n');
-    for (const std::string& line : lines) {
-      std::string_view request = line;
-      const bool silent = TakeMark(kSilentMark, &request);
-      const bool error = TakeMark(kErrorMark, &request);
-      if (TakeMark(kRawMark, &request)) {
-        bytes += absl::StrReplaceAll(std::string(request), {{"|", "\r\n"}});
-      } else if (TakeMark(kInlineMark, &request)) {
-        bytes += absl::StrCat(std::string(request), "\r\n");
-      } else {
-        bytes += EncodeCommand(absl::StrSplit(std::string(request), ' '));
-      }
-      if (silent) continue;
-      awaited_.push_back({.request = std::string(request), .error = error});
-    }
+    text.push_back('\n');
+    Fill(kRespScripts[Draw("surface.script", std::size(kRespScripts), i)], i,
+         &text);
   }
-  Send(bytes);
+  std::string bytes;
+  bytes.reserve(text.size() + kBesideTexts);
+  std::vector<std::string_view> requests;
+  std::vector<std::string_view> words;
+  Split(text, '\n', &requests);
+  for (std::string_view request : requests) {
+    const bool silent = TakeMark(kSilentMark, &request);
+    const bool error = TakeMark(kErrorMark, &request);
+    if (TakeMark(kRawMark, &request)) {
+      bytes += absl::StrReplaceAll(std::string(request), {{"|", "\r\n"}});
+    } else if (TakeMark(kInlineMark, &request)) {
+      bytes.append(request).append("\r\n");
+    } else {
+      Split(request, ' ', &words);
+      AppendCommand(words, &bytes);
+    }
+    if (!silent) Await(request, error, 0);
+  }
+  Send(std::move(bytes));
 }
 
 void SurfaceClient::AskHttp() {
@@ -141,33 +189,36 @@ void SurfaceClient::AskHttp() {
   for (uint64_t i = 0; i < calls; ++i) {
     const HttpScript& script =
         kHttpScripts[Draw("surface.call", std::size(kHttpScripts), i)];
-    const std::string head = Fill(script.head, i);
+    const size_t begin = bytes.size();
+    Fill(script.head, i, &bytes);
+    const std::string_view head = std::string_view(bytes).substr(begin);
+    Await(head, /*error=*/false, script.status);
     const bool has_host = head.find("\r\nHost:") != head.npos;
-    absl::StrAppend(&bytes, head, has_host ? "" : "\r\nHost: q", "\r\n\r\n");
+    const bool waits = head.find("\r\nExpect:") != head.npos;
+    absl::StrAppend(&bytes, has_host ? "" : "\r\nHost: q", "\r\n\r\n");
     // A client that expects an interim reply waits with the body.
-    if (head.find("\r\nExpect:") != head.npos) first = bytes.size();
-    bytes += Fill(script.body, i);
-    awaited_.push_back({.request = head, .status = script.status});
+    if (waits) first = bytes.size();
+    Fill(script.body, i, &bytes);
   }
-  if (first == 0) return Send(bytes);
-  SendInTwo(bytes, first);
+  if (first == 0) return Send(std::move(bytes));
+  SendInTwo(Buffer::Take(std::move(bytes)), first);
 }
 
-void SurfaceClient::Send(const std::string& bytes) {
+void SurfaceClient::Send(std::string bytes) {
   const bool pauses = Draw("surface.pauses", 3) == 0;
-  SendInTwo(bytes, pauses ? Draw("surface.first_bytes", bytes.size() + 1)
-                          : bytes.size());
+  const size_t first =
+      pauses ? Draw("surface.first_bytes", bytes.size() + 1) : bytes.size();
+  SendInTwo(Buffer::Take(std::move(bytes)), first);
 }
 
-void SurfaceClient::SendInTwo(const std::string& bytes, size_t first) {
-  connection_->Write(Buffer::Copy(bytes.substr(0, first)));
+void SurfaceClient::SendInTwo(Buffer bytes, size_t first) {
+  connection_->Write(bytes.Slice(0, first));
   if (first == bytes.size()) return;
   const auto pause =
       static_cast<int64_t>(Draw("surface.pause_ms", kPauseMaxMs));
-  rest_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(pause),
-                       [this, rest = bytes.substr(first)] {
-                         connection_->Write(Buffer::Copy(rest));
-                       });
+  rest_ = env_.loop.At(
+      env_.loop.ReadClock().mono + Milliseconds(pause),
+      [this, rest = bytes.Suffix(first)] { connection_->Write(rest); });
 }
 
 void SurfaceClient::OnBytes(std::string_view bytes) {
@@ -232,9 +283,9 @@ bool SurfaceClient::Took() {
 }
 
 void SurfaceClient::Fail(std::string_view what) {
-  violate_(absl::StrCat(
-      "surface client: ", std::string(what), " for ",
-      awaited_.empty() ? "nothing" : awaited_.front().request.substr(0, 100)));
+  violate_(
+      absl::StrCat("surface client: ", std::string(what), " for ",
+                   awaited_.empty() ? "nothing" : awaited_.front().request));
   Leave();
 }
 

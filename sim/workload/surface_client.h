@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "env/buffer.h"
 #include "env/env.h"
 #include "sim/protocol/http.h"
 #include "sim/protocol/reply.h"
@@ -40,9 +41,9 @@ class SurfaceClient final : env::Connection::Observer {
 
  private:
   struct Awaited {
-    std::string request;
-    bool error = false;  // The reply must be an error.
-    int status = 0;      // Of HTTP. 0: any.
+    std::string request;  // Its beginning.
+    bool error = false;   // The reply must be an error.
+    int status = 0;       // Of HTTP. 0: any.
   };
 
   void OnBytes(std::string_view bytes) override;
@@ -53,11 +54,12 @@ class SurfaceClient final : env::Connection::Observer {
   void Visit();
   void AskResp();
   void AskHttp();
-  // The request with its key, number and value in place.
-  std::string Fill(std::string_view text, uint64_t which);
+  // Appends the request with its key, number and value in place.
+  void Fill(std::string_view text, uint64_t which, std::string* out);
+  void Await(std::string_view request, bool error, int status);
   // Sends all bytes, or one part of them now and the rest later.
-  void Send(const std::string& bytes);
-  void SendInTwo(const std::string& bytes, size_t first);
+  void Send(std::string bytes);
+  void SendInTwo(Buffer bytes, size_t first);
   // Takes a reply to the oldest request. False: the visit is over.
   bool TakeReply(const ClientReply& reply);
   bool TakeAnswer(const HttpAnswer& answer);
