@@ -24,6 +24,9 @@
 //     the operation looks for in a state (false: everything), and void
 //     Blur(const Sight&, State*) const, which makes one of states that nobody
 //     who was added can tell apart, nor after any steps of theirs;
+//   Leaves StepTo(const State& before, const Operation&, State* after) const,
+//     which is Step() for states that take long to copy: `*after` is set if
+//     another state is left;
 //   bool MaySee(const State&, const Operation&) const, void Forget(State&) const
 //   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
 // Optionally, for people: std::string InWords(const Operation&) const,
@@ -50,6 +53,9 @@ namespace quorate::lincheck {
 // States of one partition, each one stored once and named by a small number.
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
+
+// What a step leaves, if it is possible: the state before, or another one.
+enum class Leaves : uint8_t { kImpossible, kSame, kOther };
 
 // What an operation of unknown outcome can do for others.
 enum class Use : uint8_t {
@@ -247,6 +253,9 @@ class States final : public StateSpace {
     return Number(scratch_);
   }
   StateId Step(StateId state, const Operation& op) override {
+    if constexpr (requires { model_.StepTo(scratch_, op, &scratch_); }) {
+      if (!sight_.has_value()) return StepTo(state, op);
+    }
     scratch_ = *states_[state];
     if (!model_.Step(scratch_, op)) return kImpossible;
     Blur();
@@ -321,6 +330,20 @@ class States final : public StateSpace {
       states_.push_back(&it->first);
     }
     return it->second;
+  }
+
+  StateId StepTo(StateId state, const Operation& op) {
+    switch (model_.StepTo(*states_[state], op, &scratch_)) {
+      case Leaves::kImpossible:
+        return kImpossible;
+      case Leaves::kSame:
+        return state;
+      case Leaves::kOther:
+        break;
+    }
+    const StateId next = Number(scratch_);
+    if constexpr (!HasTestedHooks<M>()) CheckRead(state, op, next);
+    return next;
   }
 
   // `op` leaves another state.

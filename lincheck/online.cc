@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "lincheck/audit.h"
 
@@ -13,26 +14,47 @@ namespace {
 constexpr uint32_t kNone = ~uint32_t{0};
 
 // Open operations have slots; bit `slot` says that the operation was placed.
-using Bits = std::vector<uint64_t>;
-
-bool Has(const Bits& bits, uint32_t slot) {
-  return slot / 64 < bits.size() && (bits[slot / 64] >> (slot % 64) & 1) != 0;
-}
-void Set(Bits& bits, uint32_t slot) {
-  if (bits.size() <= slot / 64) bits.resize(slot / 64 + 1);
-  bits[slot / 64] |= uint64_t{1} << (slot % 64);
-}
-// Without trailing zero words, so that equal sets are equal vectors.
-void Clear(Bits& bits, uint32_t slot) {
-  if (slot / 64 < bits.size()) bits[slot / 64] &= ~(uint64_t{1} << (slot % 64));
-  while (!bits.empty() && bits.back() == 0) bits.pop_back();
-}
-bool Subset(const Bits& a, const Bits& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if ((a[i] & ~(i < b.size() ? b[i] : 0)) != 0) return false;
+// Few have slots from 64 on.
+class Bits {
+ public:
+  bool Has(uint32_t slot) const {
+    const size_t word = slot / 64;
+    return word <= more_.size() && (Word(word) >> (slot % 64) & 1) != 0;
   }
-  return true;
-}
+  void Set(uint32_t slot) {
+    const size_t word = slot / 64;
+    if (word > more_.size()) more_.resize(word);
+    (word == 0 ? first_ : more_[word - 1]) |= uint64_t{1} << (slot % 64);
+  }
+  void Clear(uint32_t slot) {
+    const size_t word = slot / 64;
+    if (word > more_.size()) return;
+    (word == 0 ? first_ : more_[word - 1]) &= ~(uint64_t{1} << (slot % 64));
+    while (!more_.empty() && more_.back() == 0) more_.pop_back();
+  }
+  bool IsSubsetOf(const Bits& other) const {
+    if ((first_ & ~other.first_) != 0) return false;
+    for (size_t i = 0; i < more_.size(); ++i) {
+      const uint64_t there = i < other.more_.size() ? other.more_[i] : 0;
+      if ((more_[i] & ~there) != 0) return false;
+    }
+    return true;
+  }
+  size_t heap_bytes() const { return more_.size() * sizeof(uint64_t); }
+
+  friend bool operator==(const Bits&, const Bits&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const Bits& bits) {
+    return H::combine(std::move(h), bits.first_, bits.more_);
+  }
+
+ private:
+  uint64_t Word(size_t i) const { return i == 0 ? first_ : more_[i - 1]; }
+
+  uint64_t first_ = 0;
+  // Without trailing zero words, so that equal sets are equal vectors.
+  std::vector<uint64_t> more_;
+};
 
 }  // namespace
 
@@ -59,8 +81,7 @@ class OnlineChecker::Partition {
                    history_.capacity() * sizeof(Operation) +
                    history_values_.size_bytes();
     for (const Configuration& c : configurations_) {
-      bytes +=
-          sizeof(c) + (c.placed.size() + c.spent.size()) * sizeof(uint64_t);
+      bytes += sizeof(c) + c.placed.heap_bytes() + c.spent.heap_bytes();
     }
     return states_ == nullptr ? bytes : bytes + states_->size_bytes();
   }
@@ -149,7 +170,9 @@ class OnlineChecker::Partition {
     Bits placed;  // Operations that returned.
     Bits spent;   // Operations of unknown outcome.
   };
-  using Key = std::pair<StateId, Bits>;
+  // By state and placed operations, the least that was spent to get there. It
+  // is looked up, never iterated over.
+  using Seen = absl::flat_hash_map<std::pair<StateId, Bits>, std::vector<Bits>>;
 
   Operation End(uint64_t operation) {
     const auto it = running_.find(operation);
@@ -219,13 +242,14 @@ class OnlineChecker::Partition {
   // What Step() alone says of a violation that was found by this return.
   Result Confirm(uint32_t slot);
 
+  // The operations that the search for a return at `limit` may place.
+  void FindCandidates(Time limit);
   // Places every read that fits: it changes nothing, so it never hurts.
-  void PlaceReads(Time limit, Configuration* c);
+  void PlaceReads(Configuration* c);
   // Adds `c` unless one like it that spent no more is there.
-  bool Remember(const Configuration& c, std::map<Key, std::vector<Bits>>* seen);
+  bool Remember(const Configuration& c, Seen* seen);
   // Expands `c` by one operation each into `next`.
-  void Expand(const Configuration& c, Time limit,
-              std::map<Key, std::vector<Bits>>* seen,
+  void Expand(const Configuration& c, Seen* seen,
               std::vector<Configuration>* next);
   void Free(uint32_t slot);
   // Forgets unknown ones that every configuration has spent, and states and
@@ -247,6 +271,8 @@ class OnlineChecker::Partition {
   size_t used_ = 0;  // Slots.
   std::vector<Configuration> configurations_;
   uint64_t nodes_ = 0;
+  std::vector<uint32_t> reads_to_place_;   // Slots; see FindCandidates().
+  std::vector<uint32_t> others_to_place_;  // Slots; see FindCandidates().
   // Operations of unknown outcome with the same call may do different things.
   bool calls_differ_ = false;
   std::vector<Operation> reads_;  // The last ones, each once; see NoteRead().
@@ -260,53 +286,53 @@ class OnlineChecker::Partition {
   bool given_up_ = false;
 };
 
-void OnlineChecker::Partition::PlaceReads(Time limit, Configuration* c) {
+void OnlineChecker::Partition::FindCandidates(Time limit) {
+  reads_to_place_.clear();
+  others_to_place_.clear();
   for (uint32_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (!slot.used || !slot.is_read || slot.op.invoke > limit ||
-        Has(c->placed, i)) {
-      continue;
-    }
-    ++nodes_;
-    if (states_->Step(c->state, slot.op) == c->state) Set(c->placed, i);
+    if (!slot.used || slot.op.invoke > limit) continue;
+    (slot.is_read ? reads_to_place_ : others_to_place_).push_back(i);
   }
 }
 
-bool OnlineChecker::Partition::Remember(
-    const Configuration& c, std::map<Key, std::vector<Bits>>* seen) {
-  std::vector<Bits>& spents = (*seen)[{c.state, c.placed}];
-  for (const Bits& spent : spents) {
-    if (Subset(spent, c.spent)) return false;
+void OnlineChecker::Partition::PlaceReads(Configuration* c) {
+  for (const uint32_t i : reads_to_place_) {
+    if (c->placed.Has(i)) continue;
+    ++nodes_;
+    if (states_->Step(c->state, slots_[i].op) == c->state) c->placed.Set(i);
   }
-  std::erase_if(spents, [&](const Bits& s) { return Subset(c.spent, s); });
+}
+
+bool OnlineChecker::Partition::Remember(const Configuration& c, Seen* seen) {
+  auto& spents = (*seen)[{c.state, c.placed}];
+  for (const Bits& spent : spents) {
+    if (spent.IsSubsetOf(c.spent)) return false;
+  }
+  std::erase_if(spents, [&](const Bits& s) { return c.spent.IsSubsetOf(s); });
   spents.push_back(c.spent);
   for (const Operation& op : reads_) states_->Step(c.state, op);
   return true;
 }
 
-void OnlineChecker::Partition::Expand(const Configuration& c, Time limit,
-                                      std::map<Key, std::vector<Bits>>* seen,
+// Reads that fit were placed already.
+void OnlineChecker::Partition::Expand(const Configuration& c, Seen* seen,
                                       std::vector<Configuration>* next) {
-  for (uint32_t i = 0; i < slots_.size(); ++i) {
+  for (const uint32_t i : others_to_place_) {
     const Slot& slot = slots_[i];
     const bool known = slot.op.known();
-    if (!slot.used || slot.op.invoke > limit ||
-        Has(known ? c.placed : c.spent, i)) {
-      continue;
-    }
-    if (!known && slot.kin != kNone && !Has(c.spent, slot.kin)) {
+    if ((known ? c.placed : c.spent).Has(i)) continue;
+    if (!known && slot.kin != kNone && !c.spent.Has(slot.kin)) {
       CheckKin(c.state, slot.op, slots_[slot.kin].op);
       continue;
     }
-    // Reads that fit were placed already.
-    if (slot.is_read) continue;
     ++nodes_;
     const StateId state = states_->Step(c.state, slot.op);
     if (state == kImpossible || (!known && state == c.state)) continue;
     Configuration after = c;
     after.state = state;
-    Set(known ? after.placed : after.spent, i);
-    PlaceReads(limit, &after);
+    (known ? after.placed : after.spent).Set(i);
+    PlaceReads(&after);
     if (Remember(after, seen)) next->push_back(std::move(after));
   }
 }
@@ -382,12 +408,13 @@ Result OnlineChecker::Partition::Confirm(uint32_t slot) {
 Result OnlineChecker::Partition::Search(uint32_t slot) {
   const Time limit = slots_[slot].op.ret;
   nodes_ = 0;
-  std::map<Key, std::vector<Bits>> seen;
+  FindCandidates(limit);
+  Seen seen;
   std::vector<Configuration> done;
   std::vector<Configuration> level;
   for (Configuration& c : configurations_) {
     Configuration start = c;
-    PlaceReads(limit, &start);
+    PlaceReads(&start);
     if (Remember(start, &seen)) level.push_back(std::move(start));
   }
   // Breadth first: a configuration is met before those that spent more to get
@@ -395,10 +422,10 @@ Result OnlineChecker::Partition::Search(uint32_t slot) {
   while (!level.empty()) {
     std::vector<Configuration> next;
     for (Configuration& c : level) {
-      if (Has(c.placed, slot)) {
+      if (c.placed.Has(slot)) {
         done.push_back(std::move(c));
       } else {
-        Expand(c, limit, &seen, &next);
+        Expand(c, &seen, &next);
       }
       if (nodes_ > options_.nodes_max ||
           done.size() + next.size() > options_.configurations_max) {
@@ -410,7 +437,7 @@ Result OnlineChecker::Partition::Search(uint32_t slot) {
   if (done.empty()) return Result::kViolation;
   // Some were met before a better one.
   std::erase_if(done, [&](const Configuration& c) {
-    const std::vector<Bits>& spents = seen[{c.state, c.placed}];
+    const auto& spents = seen[{c.state, c.placed}];
     return std::find(spents.begin(), spents.end(), c.spent) == spents.end();
   });
   configurations_ = std::move(done);
@@ -422,8 +449,8 @@ Result OnlineChecker::Partition::Search(uint32_t slot) {
 
 void OnlineChecker::Partition::Free(uint32_t slot) {
   for (Configuration& c : configurations_) {
-    Clear(c.placed, slot);
-    Clear(c.spent, slot);
+    c.placed.Clear(slot);
+    c.spent.Clear(slot);
   }
   for (Slot& other : slots_) {
     if (other.kin == slot) other.kin = kNone;
@@ -437,7 +464,7 @@ void OnlineChecker::Partition::Compact() {
     if (!slots_[i].used || slots_[i].op.known()) continue;
     const bool gone =
         std::all_of(configurations_.begin(), configurations_.end(),
-                    [&](const Configuration& c) { return Has(c.spent, i); });
+                    [&](const Configuration& c) { return c.spent.Has(i); });
     if (gone) Free(i);
   }
   if (arena_.size_bytes() + states_->size_bytes() < compact_at_bytes_) return;

@@ -42,13 +42,17 @@ class Datum {
 
   // None counts as nil.
   void Assign(Value value) {
-    *this = {};
-    if (value.is_integer()) {
-      AssignInteger(value.integer());
-    } else if (value.is_string()) {
+    // The memory of the bytes is used again.
+    kind_ = Kind::kNil;
+    forgotten_ = false;
+    integer_ = 0;
+    if (value.is_string()) {
       kind_ = Kind::kString;
       bytes_.assign(value.bytes());
+      return;
     }
+    bytes_.clear();
+    if (value.is_integer()) AssignInteger(value.integer());
   }
   void AssignInteger(int64_t n) {
     kind_ = Kind::kInteger;

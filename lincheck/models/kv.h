@@ -66,6 +66,25 @@ struct Kv {
     }
   }
 
+  Leaves StepTo(const State& before, const Operation& op, State* after) const {
+    switch (op.function) {
+      case kGet:
+        return Gives(op, before) ? Leaves::kSame : Leaves::kImpossible;
+      case kPut:
+        break;
+      case kSwap:
+        if (!Gives(op, before)) return Leaves::kImpossible;
+        break;
+      default:
+        *after = before;
+        if (!Step(*after, op)) return Leaves::kImpossible;
+        return *after == before ? Leaves::kSame : Leaves::kOther;
+    }
+    if (before.Equals(op.argument)) return Leaves::kSame;
+    after->Assign(op.argument);
+    return Leaves::kOther;
+  }
+
   bool IsRead(const Operation& op) const {
     if (op.function == kGet) return true;
     if (!op.known()) return false;
