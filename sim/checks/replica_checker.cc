@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "env/random.h"
 #include "raft/core/testing/names.h"
-#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 namespace {
@@ -18,17 +16,6 @@ std::string Text(const Parts&... parts) {
 }
 
 }  // namespace
-
-uint64_t HashEntry(const raft::Entry& entry) {
-  uint64_t hash = HashBytes(entry.payload.view());
-  for (const uint64_t part :
-       {entry.term.value(), entry.index.value(),
-        static_cast<uint64_t>(entry.kind), uint64_t{entry.version},
-        static_cast<uint64_t>(entry.log_time.ns())}) {
-    hash = Mix64(hash ^ part) + 0x9e3779b97f4a7c15ULL;
-  }
-  return hash;
-}
 
 void ReplicaChecker::OnStart(NodeId node, GroupId group,
                              const raft::Core& core) {
@@ -78,14 +65,14 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
                                const raft::Entry& entry) {
   ++applied_entries_;
   Group& group = groups_[id];
-  const auto applied = group.applied.find(node);
-  if (applied != group.applied.end() && entry.index != applied->second + 1) {
+  const auto [applied, first] = group.applied.try_emplace(node, entry.index);
+  if (!first && entry.index != applied->second + 1) {
     violate_(Text("state machine safety: node ", node, " applied index ",
                   entry.index, " of group ", id, " after ", applied->second));
   }
-  group.applied[node] = entry.index;
+  applied->second = entry.index;
   const size_t at = entry.index.value() - 1;
-  const uint64_t hash = HashEntry(entry);
+  const uint64_t hash = group.invariants.DigestOf(node, entry);
   if (at < group.log.size()) {
     const Committed& committed = group.log[at];
     if (committed.term != entry.term || committed.hash != hash) {
@@ -103,9 +90,7 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
                   group.log.size() + 1, " was never applied anywhere"));
     return false;
   }
-  const uint64_t before = group.log.empty() ? 0 : group.log.back().chain;
-  group.log.push_back(
-      {.term = entry.term, .hash = hash, .chain = Mix64(before ^ hash)});
+  group.log.push_back({.term = entry.term, .hash = hash});
   return true;
 }
 
@@ -206,13 +191,6 @@ void ReplicaChecker::OnNodeStopped(NodeId node, const absl::Status& why,
 raft::Index ReplicaChecker::committed(GroupId group) const {
   const auto it = groups_.find(group);
   return raft::Index(it == groups_.end() ? 0 : it->second.log.size());
-}
-
-uint64_t ReplicaChecker::chain(GroupId group) const {
-  const auto it = groups_.find(group);
-  return it == groups_.end() || it->second.log.empty()
-             ? 0
-             : it->second.log.back().chain;
 }
 
 }  // namespace quorate::sim

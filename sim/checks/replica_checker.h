@@ -22,9 +22,6 @@
 
 namespace quorate::sim {
 
-// A 64-bit hash of everything in an entry that replicas must agree on.
-uint64_t HashEntry(const raft::Entry& entry);
-
 class ReplicaChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
@@ -96,9 +93,8 @@ class ReplicaChecker {
   // fault excuses it.
   void OnNodeStopped(NodeId node, const absl::Status& why, bool excused);
 
-  // The last index known to be committed, and the chain of hashes through it.
+  // The last index known to be committed.
   raft::Index committed(GroupId group) const;
-  uint64_t chain(GroupId group) const;
   uint64_t leader_changes() const { return leader_changes_; }
   uint64_t applied_entries() const { return applied_entries_; }
   uint64_t digests_compared() const { return digests_compared_; }
@@ -107,7 +103,6 @@ class ReplicaChecker {
   struct Committed {
     raft::Term term;
     uint64_t hash = 0;
-    uint64_t chain = 0;  // Hash of this and all earlier entries.
     // Digest of the state after this entry, if `has_digest`.
     uint64_t digest = 0;
     bool has_digest = false;

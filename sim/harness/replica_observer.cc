@@ -40,8 +40,13 @@ void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
                              const raft::Output& output) {
   checker_.OnStep(node_, group, core, output);
   const raft::Index durable = core.durable_index();
-  const raft::LogPosition holds{core.TermAt(durable), durable};
   raft::LogPosition& known = changed_[group].holds;
+  // Only these replace an entry.
+  if (durable == known.index && output.writes.empty() &&
+      output.events.empty()) {
+    return;
+  }
+  const raft::LogPosition holds{core.TermAt(durable), durable};
   if (holds == known) return;
   known = holds;
   checker_.OnHolds(node_, group, holds);

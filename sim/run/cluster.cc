@@ -177,6 +177,7 @@ class Cluster::Program final : public ReplicaObserver {
   // leadership.
   void NoteTransfer(GroupId group, const raft::Core& core,
                     const raft::Output& output) {
+    if (output.snapshots.empty() && snapshot_from_.empty()) return;
     NodeId& sender = snapshot_from_[group];
     if (sender != NodeId() && core.leader() != sender) {
       if (core.leader() != NodeId()) {

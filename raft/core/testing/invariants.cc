@@ -14,7 +14,7 @@ namespace quorate::raft {
 namespace {
 
 // `payload` is the checksum of the payload.
-uint64_t DigestOf(const Entry& entry, uint32_t payload) {
+uint64_t EntryDigest(const Entry& entry, uint32_t payload) {
   uint64_t digest = payload;
   digest = Mix64(digest ^ entry.payload.size() << 32);
   digest = Mix64(digest ^ static_cast<uint64_t>(entry.kind) ^
@@ -42,10 +42,11 @@ std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
   return out.str();
 }
 
-// Stores the violation, and returns false.
+// Stores the violation, and returns false. Its streams stay out of the rules,
+// which run at each step.
 template <typename... Pieces>
-bool Fail(std::string* violation, const char* rule, NodeId node,
-          const Pieces&... pieces) {
+[[gnu::cold, gnu::noinline]] bool Fail(std::string* violation, const char* rule,
+                                       NodeId node, const Pieces&... pieces) {
   *violation = Violation(rule, node, pieces...);
   return false;
 }
@@ -100,11 +101,11 @@ LeaderTerm::Sending& LeaderTerm::SendingTo(NodeId member) {
   return sending.emplace_back(Sending{.member = member});
 }
 
-Index LeaderTerm::AcknowledgedBy(NodeId member) const {
-  for (const auto& [node, index] : acknowledged) {
-    if (node == member) return index;
+LeaderTerm::Acknowledged* LeaderTerm::FindAcknowledged(NodeId member) {
+  for (Acknowledged& known : acknowledged) {
+    if (known.member == member) return &known;
   }
-  return Index();
+  return nullptr;
 }
 
 uint64_t ClusterInvariants::Seen::DigestOf(const Entry& entry) {
@@ -114,7 +115,21 @@ uint64_t ClusterInvariants::Seen::DigestOf(const Entry& entry) {
       known.payload.size() != entry.payload.size()) {
     known = {entry.payload, Crc32c(0, entry.payload.view())};
   }
-  return raft::DigestOf(entry, known.checksum);
+  return EntryDigest(entry, known.checksum);
+}
+
+LeaderTerm* ClusterInvariants::FindLeader(Term term) {
+  if (term == last_leader_.first && last_leader_.second != nullptr) {
+    return last_leader_.second;
+  }
+  const auto found = leaders_.find(term);
+  if (found == leaders_.end()) return nullptr;
+  last_leader_ = {term, &found->second};
+  return &found->second;
+}
+
+uint64_t ClusterInvariants::DigestOf(NodeId node, const Entry& entry) {
+  return SeenOf(node).DigestOf(entry);
 }
 
 ClusterInvariants::Seen& ClusterInvariants::SeenOf(NodeId node) {
@@ -147,7 +162,7 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   seen.durable = DurableOf(core);
   seen.snapshot = core.snapshot().position.index;
   seen.disk.pending.clear();
-  seen.disk.changed = true;
+  ++seen.disk.changes;
   seen.disk.hard_state = {core.term(), core.voted_for()};
   seen.disk.base = core.log_start().index;
   seen.disk.terms.clear();
@@ -165,7 +180,7 @@ std::string ClusterInvariants::CheckRecovered(NodeId node,
   const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     const Entry& entry = core.EntryAt(i);
-    const uint64_t digest = DigestOf(entry, Crc32c(0, entry.payload.view()));
+    const uint64_t digest = EntryDigest(entry, Crc32c(0, entry.payload.view()));
     const bool known =
         i <= Index(facts_.size()) &&
         std::any_of(facts_[i.value() - 1].begin(), facts_[i.value() - 1].end(),
@@ -229,7 +244,7 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
                                               const WriteToken& token) {
   WrittenLog& disk = SeenOf(node).disk;
   disk.watched = true;
-  disk.changed = true;
+  ++disk.changes;
   disk.hard_state = token.hard_state;
   if (disk.pending.empty() || disk.pending.front().token != token) return {};
   const WrittenLog::PendingWrite write = std::move(disk.pending.front());
@@ -250,18 +265,19 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
 // the leader of that term counts on them.
 bool ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk,
                                   std::string* violation) {
-  const auto leader_term = leaders_.find(disk.hard_state.term);
-  if (leader_term == leaders_.end()) return true;
-  const Index index = leader_term->second.AcknowledgedBy(node);
-  if (index <= disk.base) return true;
-  const Term term = leader_term->second.TermAt(index);
+  LeaderTerm* const leader_term = FindLeader(disk.hard_state.term);
+  if (leader_term == nullptr) return true;
+  const auto* const acknowledged = leader_term->FindAcknowledged(node);
+  if (acknowledged == nullptr || acknowledged->index <= disk.base) return true;
+  const Index index = acknowledged->index;
+  const Term term = leader_term->TermAt(index);
   if (index <= disk.last() && (term == Term() || disk.TermAt(index) == term)) {
     return true;
   }
   return Fail(violation, "acknowledged entries", node, "acknowledged ", index,
-              " of term ", term, " to node ", leader_term->second.node,
-              " in term ", disk.hard_state.term, ", now its disk holds ",
-              disk.base + 1, " to ", disk.last(), ", the last of term ",
+              " of term ", term, " to node ", leader_term->node, " in term ",
+              disk.hard_state.term, ", now its disk holds ", disk.base + 1,
+              " to ", disk.last(), ", the last of term ",
               disk.terms.empty() ? Term() : disk.terms.back());
 }
 
@@ -312,10 +328,9 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
   const Index durable = core.durable_index();
   // Nothing of what the rules below compare has changed.
   if (output.events.empty() && output.writes.empty() &&
-      durable == seen->durable.index && !disk->changed) {
+      durable == seen->durable.index && disk->changes == seen->disk_changes) {
     return true;
   }
-  disk->changed = false;
   bool right = true;
   for (const Event& event : output.events) {
     if (event.kind != Event::Kind::kSnapshotInstalled) continue;
@@ -324,6 +339,7 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
     for (WrittenLog::PendingWrite& write : disk->pending) write.terms.clear();
     disk->base = event.index;
     disk->terms.clear();
+    ++disk->changes;
     right = right && CheckKept(node, *disk, violation);
   }
   for (const Write& write : output.writes) {
@@ -336,6 +352,7 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
     pending.after = write.after;
     disk->pending.push_back(std::move(pending));
   }
+  seen->disk_changes = disk->changes;
   if (!right) return false;
   if (!disk->watched || durable <= disk->base) return true;
   const Index last = disk->last();
@@ -356,9 +373,8 @@ bool ClusterInvariants::CheckMessages(NodeId node,
                                       std::string* violation) {
   for (const Message& message : messages) {
     if (message.type != MessageType::kAppendReply || !message.reject) continue;
-    const auto leader_term = leaders_.find(message.term);
-    if (leader_term == leaders_.end()) continue;
-    ++leader_term->second.SendingTo(node).reasons;
+    LeaderTerm* const leader_term = FindLeader(message.term);
+    if (leader_term != nullptr) ++leader_term->SendingTo(node).reasons;
   }
   if (!disk.watched) return true;
   for (const Message& message : messages) {
@@ -398,9 +414,9 @@ bool ClusterInvariants::CheckAcknowledgement(NodeId node,
     return Fail(violation, "durability", node, "acknowledges ", index,
                 ", its disk ends at ", disk.last());
   }
-  const auto it = leaders_.find(message.term);
-  if (it == leaders_.end()) return true;
-  LeaderTerm& leader_term = it->second;
+  LeaderTerm* const leader = FindLeader(message.term);
+  if (leader == nullptr) return true;
+  LeaderTerm& leader_term = *leader;
   const Term term = leader_term.TermAt(index);
   if (index > disk.base && term != Term() && disk.TermAt(index) != term) {
     return Fail(violation, "acknowledged entries", node, "acknowledges ", index,
@@ -408,12 +424,11 @@ bool ClusterInvariants::CheckAcknowledgement(NodeId node,
                 ", whose entry there is of term ", term,
                 "; on its disk is one of term ", disk.TermAt(index));
   }
-  for (auto& [member, acknowledged] : leader_term.acknowledged) {
-    if (member != node) continue;
-    acknowledged = std::max(acknowledged, index);
-    return true;
+  if (auto* const known = leader_term.FindAcknowledged(node)) {
+    known->index = std::max(known->index, index);
+  } else {
+    leader_term.acknowledged.push_back({.member = node, .index = index});
   }
-  leader_term.acknowledged.push_back({node, index});
   return true;
 }
 
@@ -593,13 +608,14 @@ bool ClusterInvariants::CheckReplica(NodeId node, const Core& core,
 bool ClusterInvariants::CheckLeader(NodeId node, const Core& core,
                                     const Seen& seen, std::string* violation) {
   const Term term = core.term();
-  const auto [leader, first] = leaders_.try_emplace(term);
-  if (first) leader->second = LeaderTermOf(node, core);
-  if (leader->second.node != node) {
+  LeaderTerm* leader = FindLeader(term);
+  const bool first = leader == nullptr;
+  if (first) leader = &(leaders_[term] = LeaderTermOf(node, core));
+  if (leader->node != node) {
     return Fail(violation, "election safety", node, "leads term ", term,
-                ", which node ", leader->second.node, " led");
+                ", which node ", leader->node, " led");
   }
-  if (!CheckMatches(node, core, leader->second, violation) ||
+  if (!CheckMatches(node, core, leader, violation) ||
       (core.commit_index() > seen.commit &&
        !CheckLeaderCommit(node, core, violation))) {
     return false;
@@ -628,7 +644,7 @@ bool ClusterInvariants::CheckLeader(NodeId node, const Core& core,
 bool ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
                                       const Output& output,
                                       std::string* violation) {
-  LeaderTerm& leader_term = leaders_[core.term()];
+  LeaderTerm& leader_term = *FindLeader(core.term());
   for (const SnapshotWork& work : output.snapshots) {
     if (work.kind != SnapshotWork::Kind::kRead || work.offset > 0) continue;
     ++leader_term.SendingTo(work.to).reasons;
@@ -653,21 +669,26 @@ bool ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
 // A leader's view of each follower is held against what that follower has
 // acknowledged in this term, and against its disk.
 bool ClusterInvariants::CheckMatches(NodeId node, const Core& core,
-                                     const LeaderTerm& leader_term,
+                                     LeaderTerm* leader_term,
                                      std::string* violation) {
   core.GetMatches(&matches_);
   for (const Core::FollowerMatch& follower : matches_) {
     if (follower.match == Index()) continue;
     const Seen* const seen = FindSeen(follower.node);
     if (seen == nullptr || !seen->disk.watched) continue;
-    const Index acknowledged = leader_term.AcknowledgedBy(follower.node);
-    if (follower.match > acknowledged) {
+    const WrittenLog& disk = seen->disk;
+    auto* const known = leader_term->FindAcknowledged(follower.node);
+    if (known == nullptr || follower.match > known->index) {
       return Fail(violation, "acknowledged entries", node, "of term ",
                   core.term(), " takes ", follower.match,
                   " for durable on node ", follower.node,
-                  ", which acknowledged ", acknowledged, " in this term");
+                  ", which acknowledged ",
+                  known == nullptr ? Index() : known->index, " in this term");
     }
-    const WrittenLog& disk = seen->disk;
+    // It was compared before with this disk.
+    if (known->match == follower.match && known->disk == disk.changes) continue;
+    known->match = follower.match;
+    known->disk = disk.changes;
     // In a later term another leader may have replaced these entries.
     if (disk.hard_state.term != core.term() || follower.match <= disk.base ||
         follower.match < core.log_start().index) {

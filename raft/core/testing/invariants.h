@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -37,8 +38,7 @@ struct WrittenLog {
   };
   // True once ObserveWritten was called for the replica.
   bool watched = false;
-  // Changed since the last Observe.
-  bool changed = true;
+  uint64_t changes = 1;  // Of all but `pending`.
   HardState hard_state;
   Index base;
   std::vector<Term> terms;  // [i] is of entry base + 1 + i.
@@ -72,12 +72,19 @@ struct LeaderTerm {
   };
   std::vector<Sending> sending;
   Sending& SendingTo(NodeId member);
-  // The last entry that each member has acknowledged in this term. A
-  // group has few members, and leaders look at all of them at each step.
-  std::vector<std::pair<NodeId, Index>> acknowledged;
+  struct Acknowledged {
+    NodeId member;
+    Index index;  // The last entry that it has acknowledged in this term.
+    // The leader's match that was compared last, and the changes of the
+    // member's disk at that time.
+    Index match;
+    uint64_t disk = 0;
+  };
+  // A group has few members, and leaders look at all of them at each step.
+  std::vector<Acknowledged> acknowledged;
 
-  // The element of `acknowledged`, or zero.
-  Index AcknowledgedBy(NodeId member) const;
+  // Null: the member has acknowledged nothing.
+  Acknowledged* FindAcknowledged(NodeId member);
   // The term of the leader's entry at `index`, or zero if it is not known.
   Term TermAt(Index index) const;
 };
@@ -127,6 +134,10 @@ class ClusterInvariants {
   //     replica acknowledged it in that term.
   std::string ObserveWritten(NodeId node, const WriteToken& token);
 
+  // A digest of an entry that the replica has in its log. It covers all but the
+  // term and the index.
+  uint64_t DigestOf(NodeId node, const Entry& entry);
+
   // Highest index that any replica has committed.
   Index committed() const { return Index(committed_.size()); }
 
@@ -142,6 +153,7 @@ class ClusterInvariants {
     Index snapshot;
     bool installing = false;
     WrittenLog disk;
+    uint64_t disk_changes = 0;  // Of `disk`, when it was last compared.
     // The checksums of payloads of late entries, by index. A replica checks
     // each entry when it appends it and when it applies it.
     struct Checksum {
@@ -197,8 +209,8 @@ class ClusterInvariants {
   bool CheckLeaderCommit(NodeId node, const Core& core, std::string* violation);
   bool CheckSentOnce(NodeId node, const Core& core, const Output& output,
                      std::string* violation);
-  bool CheckMatches(NodeId node, const Core& core,
-                    const LeaderTerm& leader_term, std::string* violation);
+  bool CheckMatches(NodeId node, const Core& core, LeaderTerm* leader_term,
+                    std::string* violation);
   bool CheckAppended(NodeId node, const Core& core, const Entry& entry,
                      Seen* seen, std::string* violation);
   bool CheckApplied(NodeId node, const Core& core, const Entry& entry,
@@ -209,10 +221,14 @@ class ClusterInvariants {
   // The replica's element; FindSeen returns null if there is none.
   Seen& SeenOf(NodeId node);
   const Seen* FindSeen(NodeId node) const;
+  // Null: the checker knows no leader of the term.
+  LeaderTerm* FindLeader(Term term);
 
   // By node id, which is small. Null: never observed.
   std::vector<std::unique_ptr<Seen>> seen_;
-  absl::btree_map<Term, LeaderTerm> leaders_;
+  std::map<Term, LeaderTerm> leaders_;
+  // The element that was looked up last.
+  std::pair<Term, LeaderTerm*> last_leader_;
   std::vector<std::vector<Fact>> facts_;  // By index - 1.
   std::vector<Committed> committed_;      // By index - 1.
   // The committed configurations, encoded, by index.
