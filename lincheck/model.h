@@ -24,9 +24,7 @@
 //     the operation looks for in a state (false: everything), and void
 //     Blur(const Sight&, State*) const, which makes one of states that nobody
 //     who was added can tell apart, nor after any steps of theirs;
-//   Leaves StepTo(const State& before, const Operation&, State* after) const,
-//     which is Step() for states that take long to copy: `*after` is set if
-//     another state is left;
+//   Leaves StepTo(const State&, const Operation&, State*) const, see Leaves;
 //   bool MaySee(const State&, const Operation&) const, void Forget(State&) const
 //   and Use UseOf(const Sight&, const Operation&) const, see StateSpace.
 // Optionally, for people: std::string InWords(const Operation&) const,
@@ -54,7 +52,8 @@ namespace quorate::lincheck {
 using StateId = uint32_t;
 inline constexpr StateId kImpossible = ~StateId{0};
 
-// What a step leaves, if it is possible: the state before, or another one.
+// A step leaves the state before, or another one: `*after` of StepTo(), which is
+// Step() for states that take long to copy.
 enum class Leaves : uint8_t { kImpossible, kSame, kOther };
 
 // What an operation of unknown outcome can do for others.

@@ -226,11 +226,12 @@ RC_GTEST_PROP(UnreportedProperty, Transaction_AgreesWithBruteForce,
 
 // Steps of Kv by StepTo() are those by Step(), from every kind of state.
 TEST(Kv, StepTo_AnyStateAndOperation_IsStep) {
-  const Value values[] = {Value::Nil(),        {},
-                          Value::Integer(0),   Value::Integer(1),
-                          Value::Integer(7),   Value::String(""),
-                          Value::String("x"),  Value::String("7"),
-                          Value::String("xy"), Value::Integer(2)};
+  ValueArena arena;
+  const Value values[] = {Value::Nil(),      {},
+                          Value::Integer(0), Value::Integer(1),
+                          Value::Integer(2), Value::Integer(7),
+                          arena.String(""),  arena.String("x"),
+                          arena.String("7"), arena.String("xy")};
   std::vector<Datum> states(1);
   for (const Value value : values) states.emplace_back().Assign(value);
   states.emplace_back().Forget();
@@ -250,7 +251,7 @@ TEST(Kv, StepTo_AnyStateAndOperation_IsStep) {
             Datum after = before;
             const bool fits = kv.Step(after, op);
             Datum left;
-            left.Assign(Value::String("of an earlier step"));
+            left.Assign(arena.String("of an earlier step"));
             const Leaves leaves = kv.StepTo(before, op, &left);
             ASSERT_EQ(leaves != Leaves::kImpossible, fits);
             if (!fits) continue;

@@ -80,6 +80,14 @@ bool SparseBytes::PageIsZero(uint64_t offset) const {
   return page >= pages_.size() || pages_[page] == nullptr;
 }
 
+bool SparseBytes::HasBytesOf(const SparseBytes& other) const {
+  return std::equal(pages_.begin(), pages_.end(), other.pages_.begin(),
+                    other.pages_.end(), [](const auto& a, const auto& b) {
+                      return a == b ||
+                             (a != nullptr && b != nullptr && *a == *b);
+                    });
+}
+
 // ---- DiskFile
 
 std::string DiskFile::Read(uint64_t offset, size_t size) const {
@@ -349,6 +357,14 @@ std::vector<std::string> DiskImage::Names() const {
   std::vector<std::string> names;
   for (const auto& [name, file] : entries_) names.push_back(name);
   return names;
+}
+
+std::vector<FileContents> DiskImage::Contents() const {
+  std::vector<FileContents> contents;
+  for (const auto& [name, file] : entries_) {
+    contents.push_back({name, file->size(), file->bytes()});
+  }
+  return contents;
 }
 
 uint64_t DiskImage::TotalBytes() const {

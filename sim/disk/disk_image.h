@@ -34,6 +34,9 @@ class SparseBytes {
   void ZeroFrom(uint64_t offset);
   // Whether nothing but zeros was written to the page.
   bool PageIsZero(uint64_t offset) const;
+  // Whether the bytes are equal. False is possible for equal bytes, if one side
+  // has a page of zeros. Shared pages are not read.
+  bool HasBytesOf(const SparseBytes& other) const;
 
  private:
   static constexpr uint64_t kPageBytes = 4096;
@@ -44,11 +47,23 @@ class SparseBytes {
   std::vector<std::shared_ptr<Page>> pages_;
 };
 
+// The bytes of a file under one of its names, as programs see them. They share
+// the pages of the file.
+struct FileContents {
+  std::string name;
+  uint64_t size = 0;
+  SparseBytes bytes;
+  friend bool operator==(const FileContents& a, const FileContents& b) {
+    return a.size == b.size && a.name == b.name && a.bytes.HasBytesOf(b.bytes);
+  }
+};
+
 // The contents of a file. Its names are in DiskImage.
 class DiskFile {
  public:
   uint64_t size() const { return size_; }
   std::string Read(uint64_t offset, size_t size) const;
+  const SparseBytes& bytes() const { return cache_; }
   // Read without a second copy.
   Buffer ReadBuffer(uint64_t offset, size_t size) const;
 
@@ -139,6 +154,7 @@ class DiskImage {
 
   FileRef Find(std::string_view name) const;
   std::vector<std::string> Names() const;
+  std::vector<FileContents> Contents() const;
   uint64_t TotalBytes() const;
   // Replaces or creates a file, or deletes it: on the disk at once, without an
   // operation of a program.

@@ -233,6 +233,22 @@ TEST(Cluster, ShadowOfASoundDisk_GivesNoViolation) {
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
 }
 
+TEST(Cluster, ShadowsOfEqualDisks_StartOnce) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  small.world().RunFor(Seconds(1));
+  const uint64_t digests = small.replica_checker().digests_compared();
+  for (int i = 0; i < 10; ++i) small.cluster().Recover(first);
+  EXPECT_EQ(small.cluster().shadow_recoveries(), 10u);
+  EXPECT_EQ(small.cluster().shadow_starts(), 1u);
+  EXPECT_EQ(small.replica_checker().digests_compared(), digests + 10);
+  const MachineId machine = small.cluster().machine(first);
+  ASSERT_TRUE(small.world().FlipDiskBit(machine, "identity", 20, 1));
+  small.cluster().Recover(first);
+  EXPECT_EQ(small.cluster().shadow_starts(), 2u);
+  small.ExpectFound("shadow recovery: node");
+}
+
 TEST(Cluster, ShadowOfADamagedDisk_Found) {
   Small small(1);
   const NodeId first = small.Elect();
@@ -285,11 +301,14 @@ TEST(Cluster, ShadowOfADiskThatForgot_Found) {
   const NodeId third(6 - first.value() - second.value());
   Small small(1);
   ASSERT_EQ(small.Elect(), first);
+  // The files stay, so the second copy is compared without a start.
+  small.cluster().Recover(third);
   small.replica_checker().OnStep(third, kGroup, future.core(third), {});
   small.replica_checker().OnWritten(
       third, kGroup, {.hard_state = {future.core(third).term(), NodeId()}});
   const size_t before = small.world().violations().size();
   small.cluster().Recover(third);
+  EXPECT_EQ(small.cluster().shadow_starts(), 1u);
   const std::vector<std::string>& found = small.world().violations();
   ASSERT_GT(found.size(), before);
   EXPECT_NE(found[before].find("durability: node"), std::string::npos)

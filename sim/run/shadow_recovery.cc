@@ -26,6 +26,11 @@ constexpr uint32_t kChangedStates = 8;
 // A start reads a log and snapshots, on a disk without faults.
 constexpr Duration kStartMax = Seconds(5);
 
+std::string InGroup(GroupId group, const std::string& violation) {
+  if (violation.empty()) return violation;
+  return absl::StrCat("group ", group.value(), ": ", violation);
+}
+
 // The server on the copy of a disk.
 class Shadow final : public raft::Host::Observer {
  public:
@@ -56,9 +61,7 @@ class Shadow final : public raft::Host::Observer {
     Note("it stops: " + why.ToString());
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
-    const std::string violation = checker_->CheckRecovered(node_, group, core);
-    if (violation.empty()) return;
-    Note(absl::StrCat("group ", group.value(), ": ", violation));
+    Note(InGroup(group, checker_->CheckRecovered(node_, group, core)));
   }
 
  private:
@@ -112,6 +115,33 @@ class Copy {
 
 }  // namespace
 
+class ShadowRecovery::Recovered {
+ public:
+  Recovered(const World& from, MachineId source, uint64_t seed, bool bootstrap)
+      : copy(from, source, seed),
+        files(copy.world().DiskContents(copy.machine())),
+        bootstrap(bootstrap) {}
+
+  bool HasFilesOf(const Recovered& other) const {
+    return bootstrap == other.bootstrap && files == other.files;
+  }
+
+  Copy copy;
+  const std::vector<FileContents> files;  // Before the start.
+  const bool bootstrap;
+  const raft::Host* host = nullptr;  // Set by the start.
+};
+
+ShadowRecovery::ShadowRecovery(World* world, ReplicaChecker* checker)
+    : world_(world), checker_(checker) {}
+
+ShadowRecovery::~ShadowRecovery() = default;
+
+void ShadowRecovery::End() {
+  ended_ = true;
+  last_.clear();
+}
+
 void ShadowRecovery::Follow(MachineId machine) {
   followed_[machine] = {kChanges, world_->disk_changes(machine)};
 }
@@ -138,30 +168,64 @@ uint64_t ShadowRecovery::NextSeed() {
 void ShadowRecovery::Recover(NodeId node, MachineId machine,
                              const node::Config& config) {
   ++recoveries_;
-  Copy copy(*world_, machine, NextSeed());
-  Shadow* const shadow = copy.Start(config, checker_);
-  if (!shadow->status().ok()) {
-    shadow->Note("it does not start: " + shadow->status().ToString());
+  auto now = std::make_unique<Recovered>(*world_, machine, NextSeed(),
+                                         config.bootstrap);
+  std::unique_ptr<Recovered>& last = last_[node];
+  std::string violation;
+  if (last != nullptr && now->HasFilesOf(*last)) {
+    violation = Compare(node, config, *last->host);
+  } else {
+    last = nullptr;
+    violation = Start(node, config, now.get());
+    if (violation.empty()) last = std::move(now);
   }
-  const raft::Host& host = shadow->server()->host();
-  for (const node::ShardConfig& shard : config.shards) {
-    const absl::Status status = host.group_status(shard.group);
-    const raft::Core* core = host.core(shard.group);
-    if (absl::IsNotFound(status)) continue;
-    if (core == nullptr || !status.ok()) {
-      shadow->Note(
-          absl::StrCat("group ", shard.group.value(), ": ", status.ToString()));
-      continue;
-    }
-    checker_->OnDigest(node, shard.group, core->applied_index(),
-                       host.state_machine(shard.group)->Digest());
-  }
-  const std::string violation = copy.Violation();
   if (!violation.empty()) {
     world_->Violate(absl::StrCat("shadow recovery: node ", node.value(),
                                  ", if it crashed now: ", violation));
   }
   DrawMishap(node, machine, config);
+}
+
+std::string ShadowRecovery::Start(NodeId node, const node::Config& config,
+                                  Recovered* recovered) {
+  ++starts_;
+  Shadow* const shadow = recovered->copy.Start(config, checker_);
+  if (!shadow->status().ok()) {
+    shadow->Note("it does not start: " + shadow->status().ToString());
+  }
+  recovered->host = &shadow->server()->host();
+  // OnRecovered has compared the replicas.
+  for (const node::ShardConfig& shard : config.shards) {
+    const absl::Status status = recovered->host->group_status(shard.group);
+    if (status.ok() && recovered->host->core(shard.group) != nullptr) continue;
+    if (absl::IsNotFound(status)) continue;
+    shadow->Note(InGroup(shard.group, status.ToString()));
+  }
+  CompareDigests(node, config, *recovered->host);
+  return recovered->copy.Violation();
+}
+
+std::string ShadowRecovery::Compare(NodeId node, const node::Config& config,
+                                    const raft::Host& host) {
+  CompareDigests(node, config, host);
+  for (const node::ShardConfig& shard : config.shards) {
+    const raft::Core* const core = host.core(shard.group);
+    if (core == nullptr) continue;
+    const std::string violation =
+        checker_->CheckRecovered(node, shard.group, *core);
+    if (!violation.empty()) return InGroup(shard.group, violation);
+  }
+  return {};
+}
+
+void ShadowRecovery::CompareDigests(NodeId node, const node::Config& config,
+                                    const raft::Host& host) {
+  for (const node::ShardConfig& shard : config.shards) {
+    const raft::Core* const core = host.core(shard.group);
+    if (core == nullptr || !host.group_status(shard.group).ok()) continue;
+    checker_->OnDigest(node, shard.group, core->applied_index(),
+                       host.state_machine(shard.group)->Digest());
+  }
 }
 
 void ShadowRecovery::DrawMishap(NodeId node, MachineId machine,

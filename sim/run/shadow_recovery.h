@@ -5,6 +5,10 @@
 // durable. So every moment around rare work is checked as if the node had
 // crashed there, and the run itself does not change.
 //
+// If a copy has the same files as the last one of the node, the node is not
+// started again. The checker compares what that copy recovered once more,
+// because more may have become durable.
+//
 // Some copies are mishandled first (sim/run/mishap.h). The start must then
 // refuse the directory or fence the replicas concerned.
 #ifndef QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
@@ -12,9 +16,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <string>
 
 #include "env/ids.h"
 #include "node/config/config.h"
+#include "raft/host/host.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/mishap.h"
 #include "sim/world/world.h"
@@ -31,14 +38,14 @@ class ShadowRecovery {
   static constexpr uint32_t kMishapsMax = 6;
 
   // Both outlive this object. Violations go to `world`.
-  ShadowRecovery(World* world, ReplicaChecker* checker)
-      : world_(world), checker_(checker) {}
+  ShadowRecovery(World* world, ReplicaChecker* checker);
+  ~ShadowRecovery();
 
   // Something rare happens on the machine: its disk is copied after each of the
   // next changes.
   void Follow(MachineId machine);
   // Copies no disk any more: the run will recover all of them itself.
-  void End() { ended_ = true; }
+  void End();
   // Whether a copy is due after a turn of the machine.
   bool Due(MachineId machine);
   // Recovers a copy of the machine's disk, as a crash now would leave it.
@@ -50,8 +57,22 @@ class ShadowRecovery {
                     const node::Config& config);
 
   uint64_t recoveries() const { return recoveries_; }
+  // How many of them started the node.
+  uint64_t starts() const { return starts_; }
 
  private:
+  // A copy whose start succeeded.
+  class Recovered;
+
+  // Starts the copy, and compares its replicas. Returns the first violation, or
+  // an empty string.
+  std::string Start(NodeId node, const node::Config& config,
+                    Recovered* recovered);
+  // Compares the replicas with what must be durable now.
+  std::string Compare(NodeId node, const node::Config& config,
+                      const raft::Host& host);
+  void CompareDigests(NodeId node, const node::Config& config,
+                      const raft::Host& host);
   // Mishandles a copy of the disk, in some cases.
   void DrawMishap(NodeId node, MachineId machine, const node::Config& config);
   // Changes the states of a snapshot on the disk, and checks that a store
@@ -68,6 +89,8 @@ class ShadowRecovery {
   ReplicaChecker* const checker_;
   std::map<MachineId, Followed> followed_;
   uint32_t recoveries_ = 0;
+  uint64_t starts_ = 0;
+  std::map<NodeId, std::unique_ptr<Recovered>> last_;
   uint32_t mishaps_ = 0;
   uint64_t worlds_ = 0;  // How many worlds had a copy.
   bool ended_ = false;

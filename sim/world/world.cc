@@ -329,6 +329,10 @@ std::vector<std::string> World::DiskFiles(MachineId id) const {
   return machine(id).image()->Names();
 }
 
+std::vector<FileContents> World::DiskContents(MachineId id) const {
+  return machine(id).image()->Contents();
+}
+
 uint64_t World::DiskFileSize(MachineId id, std::string_view file) const {
   const DiskImage::FileRef found = machine(id).image()->Find(file);
   return found == nullptr ? 0 : found->size();

@@ -31,6 +31,7 @@
 #include "sim/choices/sim_time.h"
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
+#include "sim/disk/disk_image.h"
 #include "sim/state/faults.h"
 #include "sim/state/options.h"
 #include "sim/state/queue.h"
@@ -241,6 +242,8 @@ class World {
   // The files and their sizes as a machine crash now would leave them, if it
   // lost everything that is not durable.
   std::vector<std::string> DiskFiles(MachineId machine) const;
+  // All files, to compare them later.
+  std::vector<FileContents> DiskContents(MachineId machine) const;
   uint64_t DiskFileSize(MachineId machine, std::string_view file) const;
   std::string ReadDiskFile(MachineId machine, std::string_view file) const;
   // Flips one stored bit, durable or not. False: there is no such byte.

@@ -38,7 +38,8 @@ struct WrittenLog {
   };
   // True once ObserveWritten was called for the replica.
   bool watched = false;
-  uint64_t changes = 1;  // Of all but `pending`.
+  // The number of changes of the disk. A pending write is none yet.
+  uint64_t changes = 1;
   HardState hard_state;
   Index base;
   std::vector<Term> terms;  // [i] is of entry base + 1 + i.
@@ -233,7 +234,7 @@ class ClusterInvariants {
   std::vector<Committed> committed_;      // By index - 1.
   // The committed configurations, encoded, by index.
   absl::btree_map<Index, Buffer> configurations_;
-  // What the leader of the last step says of its followers.
+  // The matches of the leader that is being checked.
   std::vector<Core::FollowerMatch> matches_;
 };
 
