@@ -1,7 +1,6 @@
 // lincheck/model.h: what a correct object does, one operation after another.
 //
-// A user's own model is a plain value; docs/lincheck.md has one of twenty
-// lines. It has
+// A user's own model is a plain value, as in docs/lincheck.md. It has
 //   State, which compares with == and can be hashed by Abseil (what keeps
 //     memory in it, and is no standard container, has a size() in bytes);
 //   State Initial() const;

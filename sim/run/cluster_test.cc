@@ -237,11 +237,9 @@ TEST(Cluster, ShadowsOfEqualDisks_StartOnce) {
   Small small(1);
   const NodeId first = small.Elect();
   small.world().RunFor(Seconds(1));
-  const uint64_t digests = small.replica_checker().digests_compared();
   for (int i = 0; i < 10; ++i) small.cluster().Recover(first);
   EXPECT_EQ(small.cluster().shadow_recoveries(), 10u);
   EXPECT_EQ(small.cluster().shadow_starts(), 1u);
-  EXPECT_EQ(small.replica_checker().digests_compared(), digests + 10);
   const MachineId machine = small.cluster().machine(first);
   ASSERT_TRUE(small.world().FlipDiskBit(machine, "identity", 20, 1));
   small.cluster().Recover(first);
