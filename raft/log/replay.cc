@@ -106,7 +106,8 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
   for (Entry& entry : body.entries) {
     if (entry.index <= group.log_start.index) continue;
     const uint64_t index = entry.index.value();
-    group.entries.insert_or_assign(index,
+    // Most entries come behind all others.
+    group.entries.insert_or_assign(group.entries.end(), index,
                                    Group::Slot{std::move(entry), segment});
   }
   return absl::OkStatus();
