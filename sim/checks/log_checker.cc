@@ -224,7 +224,7 @@ void LogChecker::OnCommand(const kv::Version& version,
 Value LogChecker::Replay(const std::string& key, lincheck::Version at,
                          const kv::Version& version,
                          const lincheck::Operation& op) {
-  const auto [before, after] = replay_.Apply(key, version, op);
+  const auto& [before, after] = replay_.Apply(key, version, op);
   if (after != before)
     followers_.values->OnValue(key, at, clock_(), HashOf(after));
   const auto value = [this](const lincheck::Datum& datum) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 #include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
@@ -52,7 +53,7 @@ LogReplay::Effect LogReplay::Apply(const std::string& key,
                                    const kv::Version& version,
                                    const lincheck::Operation& op) {
   lincheck::Datum& value = values_[key];
-  const lincheck::Datum before = value;
+  lincheck::Datum before = value;
   Kv().Step(value, op);
   const bool wrote = op.function == Kv::kCas           ? before.is_nil()
                      : op.function == Kv::kPutIfExists ? !before.is_nil()
@@ -62,7 +63,7 @@ LogReplay::Effect LogReplay::Apply(const std::string& key,
   } else if (wrote) {
     versions_[key] = version;
   }
-  return {before, value};
+  return {std::move(before), value};
 }
 
 bool LogReplay::VersionMatches(const std::string& key,

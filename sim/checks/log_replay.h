@@ -22,10 +22,11 @@ class LogReplay {
  public:
   void SetSessionRules(const kv::SessionRules& rules) { rules_ = rules; }
 
-  // The value of a key before and after a command.
+  // The value of a key before and after a command. `after` is valid until the
+  // next command.
   struct Effect {
     lincheck::Datum before;
-    lincheck::Datum after;
+    const lincheck::Datum& after;
   };
 
   // Whether a command with a session, in an entry of this log time, is carried

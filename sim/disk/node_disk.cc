@@ -133,7 +133,7 @@ env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
                 .done = std::move(done)});
 }
 
-env::Pending NodeDisk::FileOperation(uint64_t handle, Operation operation) {
+env::Pending NodeDisk::FileOperation(uint64_t handle, Operation&& operation) {
   OpenFile* open = files_.Find(handle);
   // The handle belongs to an earlier incarnation.
   if (open == nullptr) return {};
@@ -180,7 +180,7 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
   }
 }
 
-env::Pending NodeDisk::Issue(Operation operation) {
+env::Pending NodeDisk::Issue(Operation&& operation) {
   if (!scheduler_->BeginCall()) return {};
   if (operation.kind == Kind::kWrite) scheduler_->Work(operation.size);
   SimState& state = scheduler_->state();
@@ -344,13 +344,14 @@ absl::Status NodeDisk::FaultStatus(const Operation& operation) const {
       (operation.name.empty() ? "the directory" : operation.name));
 }
 
-std::string NodeDisk::Joined(const Operation& operation) const {
-  std::string bytes;
-  bytes.reserve(operation.size);
+void NodeDisk::WriteFirst(const Operation& operation, uint64_t size) {
+  if (!Fits(operation.file->size(), operation.offset + size)) return;
+  std::vector<std::string_view> pieces;
   for (const Buffer& piece : operation.pieces) {
-    bytes.append(piece.data(), piece.size());
+    pieces.push_back(piece.view().substr(0, size));
+    size -= pieces.back().size();
   }
-  return bytes;
+  operation.file->Write(operation.offset, pieces, /*durable=*/false);
 }
 
 bool NodeDisk::Fits(uint64_t old_size, uint64_t new_size) const {
@@ -475,9 +476,7 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
 void NodeDisk::ExecuteFailing(Operation* operation) {
   operation->status = FaultStatus(*operation);
   if (operation->sync_fails) {
-    if (Fits(operation->file->size(), operation->offset + operation->size)) {
-      operation->file->Write(operation->offset, Joined(*operation), false);
-    }
+    WriteFirst(*operation, operation->size);
   } else if (operation->kind == Kind::kWrite) {
     Interrupt(operation);
   } else if (operation->kind == Kind::kSync) {
@@ -507,15 +506,13 @@ void NodeDisk::Interrupt(Operation* operation) {
     Execute(operation);
     return;
   }
-  std::string bytes = Joined(*operation);
+  uint64_t size = operation->size;
   if (done >= 2) {
     state.faults.Count(Fault::kDiskWriteTorn, scheduler_->id());
-    bytes.resize(std::min(bytes.size(), (done - 2) * kSectorBytes));
+    size = std::min(size, (done - 2) * kSectorBytes);
   }
   // The write is not durable: a loss of power may lose any of its sectors.
-  if (Fits(operation->file->size(), operation->offset + bytes.size())) {
-    operation->file->Write(operation->offset, bytes, false);
-  }
+  WriteFirst(*operation, size);
 }
 
 // ---- Reporting results
@@ -552,10 +549,11 @@ void NodeDisk::RunInput(uint64_t id) {
       image_->MarkSeen(operation.change);
     }
   }
-  Finish(std::move(operation));
+  Finish(&operation);
 }
 
-void NodeDisk::Finish(Operation operation) {
+void NodeDisk::Finish(Operation* finished) {
+  Operation& operation = *finished;
   const absl::Status& status = operation.status;
   if (auto* done = std::get_if<env::File::Done>(&operation.done)) {
     (*done)(status);

@@ -127,7 +127,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   };
 
   static DiskAccess AccessOf(Kind kind);
-  env::Pending Issue(Operation operation);
+  env::Pending Issue(Operation&& operation);
   Duration Latency(const Operation& operation);
   static bool Syncs(const Operation& operation) {
     return AccessOf(operation.kind) == DiskAccess::kSync ||
@@ -154,18 +154,19 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   // Whether another sync of the same open file has not been reported.
   bool SyncsInFlight(uint64_t handle);
   void ExecuteWrite(Operation* operation);
-  std::string Joined(const Operation& operation) const;
+  // Writes the first `size` bytes of a write, not durably, if they fit.
+  void WriteFirst(const Operation& operation, uint64_t size);
   bool Fits(uint64_t old_size, uint64_t new_size) const;
   // In words, for records.
   static std::string Describe(const Operation& operation);
   void RefuseFull(Operation* operation);
   // Applies as much of an operation in flight as a crash leaves.
   void Interrupt(Operation* operation);
-  void Finish(Operation operation);
+  void Finish(Operation* finished);
 
   // Called by NodeFile.
   void Close(uint64_t handle);
-  env::Pending FileOperation(uint64_t handle, Operation operation);
+  env::Pending FileOperation(uint64_t handle, Operation&& operation);
 
   TurnScheduler* const scheduler_;
   const std::shared_ptr<DiskImage> image_;

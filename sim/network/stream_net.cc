@@ -1,7 +1,6 @@
 #include "sim/network/stream_net.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,33 +36,6 @@ uint64_t Encode(uint64_t id, int side) {
   return id << 1 | static_cast<uint64_t>(side);
 }
 
-// Removes `size` bytes from the front, as one Buffer. It shares the block if
-// one piece has them all.
-Buffer TakeFront(std::deque<Buffer>* pieces, size_t size) {
-  if (pieces->front().size() >= size) {
-    Buffer taken = pieces->front().Slice(0, size);
-    if (taken.size() == pieces->front().size()) {
-      pieces->pop_front();
-    } else {
-      pieces->front() = pieces->front().Suffix(size);
-    }
-    return taken;
-  }
-  return Buffer::Create(size, [&](char* block) {
-    while (size > 0) {
-      Buffer& front = pieces->front();
-      const size_t part = std::min(size, front.size());
-      std::memcpy(block, front.data(), part);
-      block += part;
-      size -= part;
-      if (part == front.size()) {
-        pieces->pop_front();
-      } else {
-        front = front.Suffix(part);
-      }
-    }
-  });
-}
 }  // namespace
 
 uint64_t StreamNet::Create(uint64_t key, NodeStreams* client,
@@ -92,7 +64,7 @@ void StreamNet::Write(uint64_t id, int side, Buffer bytes) {
   end.node->scheduler().Work(bytes.size());
   end.unsent_bytes += bytes.size();
   end.written_bytes += bytes.size();
-  end.unsent.push_back(std::move(bytes));
+  end.unsent.Push(std::move(bytes));
   if (!end.dirty) end.node->MarkDirty(id, side);
   end.dirty = true;
   end.node->scheduler().Nudge();
@@ -152,7 +124,7 @@ void StreamNet::Close(uint64_t id, int side) {
   if (!end.node->scheduler().BeginCall()) return;  // MachineDied closes it.
   end.state = StreamEnd::State::kClosed;
   const bool unread = end.received_bytes > 0;
-  end.received.clear();
+  end.received.Clear();
   end.received_bytes = 0;
   if (!end.failure.ok()) {
     MaybeRemove(id);
@@ -193,8 +165,8 @@ void StreamNet::Close(uint64_t id, int side) {
     pipe.in_flight.resize(kept_segments);
     const size_t from_unsent = std::min(keep, end.unsent_bytes);
     Buffer last;
-    if (from_unsent > 0) last = TakeFront(&end.unsent, from_unsent);
-    end.unsent.clear();
+    if (from_unsent > 0) last = end.unsent.Take(from_unsent);
+    end.unsent.Clear();
     end.unsent_bytes = 0;
     if (!last.empty()) SendSegment(id, side, std::move(last), false);
     end.fin_sent = true;
@@ -245,7 +217,7 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
     const size_t room = state_->streams.buffer_bytes;
     if (held >= room) return;
     const size_t size = std::min(room - held, end.unsent_bytes);
-    Buffer bytes = TakeFront(&end.unsent, size);
+    Buffer bytes = end.unsent.Take(size);
     end.unsent_bytes -= size;
     SendSegment(id, side, std::move(bytes), false);
   }
@@ -382,7 +354,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
     segment.bytes = segment.bytes.Suffix(split - 1);
     pipe.bytes -= now.size();
     to.received_bytes += now.size();
-    if (!now.empty()) to.received.push_back(std::move(now));
+    if (!now.empty()) to.received.Push(std::move(now));
     if (reset == 0) {
       state_->faults.Count(Fault::kStreamSplit);
       segment.arrives = state_->now + state_->choices.Between(
@@ -392,7 +364,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   } else {
     pipe.bytes -= size;
     to.received_bytes += size;
-    if (size > 0) to.received.push_back(std::move(segment.bytes));
+    if (size > 0) to.received.Push(std::move(segment.bytes));
     to.fin_received |= segment.fin;
     pipe.in_flight.pop_front();
   }
@@ -421,7 +393,7 @@ void StreamNet::Fail(uint64_t id, int side, const std::string& why, From from) {
   Stream& stream = *Find(id);
   StreamEnd& end = stream.ends[side];
   DropPipe(&stream.pipes[side]);
-  end.unsent.clear();
+  end.unsent.Clear();
   end.unsent_bytes = 0;
   end.fin_sent = true;
   if (!end.failure.ok()) return;
@@ -465,7 +437,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       const bool open = end.state == StreamEnd::State::kOpen;
       const bool unread = end.received_bytes > 0;
       end.observer = nullptr;
-      end.received.clear();
+      end.received.Clear();
       end.received_bytes = 0;
       if (power_lost) {
         end.state = StreamEnd::State::kGone;
@@ -474,7 +446,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
         }
       } else if (open) {
         end.state = StreamEnd::State::kClosed;
-        end.unsent.clear();  // The bytes belonged to the program.
+        end.unsent.Clear();  // The bytes belonged to the program.
         end.unsent_bytes = 0;
         end.ended = true;
         if (unread) {
@@ -580,7 +552,7 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
   Stream& stream = *Find(id);
   StreamEnd& end = stream.ends[side];
   const size_t size = end.received_bytes;
-  const Buffer bytes = TakeFront(&end.received, size);
+  const Buffer bytes = end.received.Take(size);
   end.received_bytes = 0;
   const StreamEnd& peer = stream.ends[1 - side];
   if (peer.unsent_bytes > 0) {

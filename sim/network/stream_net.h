@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "env/byte_streams.h"
 #include "env/slot_pool.h"
+#include "sim/network/byte_queue.h"
 #include "sim/network/network.h"
 #include "sim/state/sim_state.h"
 
@@ -51,14 +52,14 @@ struct StreamEnd {
   absl::Status failure;  // Not OK: the stream failed. It is reported once.
   bool failure_reported = false;
   // Sending.
-  std::deque<Buffer> unsent;
+  ByteQueue unsent;
   size_t unsent_bytes = 0;
   uint64_t written_bytes = 0;
   // Bytes waited at the end of some turn, so OnDrained must follow.
   bool was_unsent = false;
   bool drained = false;  // OnDrained is due.
   // Receiving.
-  std::deque<Buffer> received;
+  ByteQueue received;
   size_t received_bytes = 0;
   bool fin_received = false;
   bool fin_reported = false;

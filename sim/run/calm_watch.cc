@@ -27,9 +27,13 @@ constexpr Fault kDisturbing[] = {
 
 void CalmWatch::Look() {
   const uint64_t fingerprint = Fingerprint();
-  const bool divided = FindParts();
-  if (fingerprint != fingerprint_ || !divided) since_ = world_->now();
-  fingerprint_ = fingerprint;
+  // The parts depend on nothing else.
+  if (fingerprint != fingerprint_) {
+    fingerprint_ = fingerprint;
+    divided_ = FindParts();
+    since_ = world_->now();
+  }
+  if (!divided_) since_ = world_->now();
 }
 
 uint64_t CalmWatch::Fingerprint() const {

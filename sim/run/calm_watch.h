@@ -43,6 +43,7 @@ class CalmWatch {
   const std::vector<MachineId> nodes_;
   std::vector<std::vector<MachineId>> parts_;  // By place in nodes_.
   uint64_t fingerprint_ = 0;
+  bool divided_ = false;  // The result of FindParts.
   SimTime since_;
 };
 

@@ -30,6 +30,17 @@ constexpr size_t kLogFilesMax = 2;
 constexpr absl::string_view kSnapshotPrefix = "snap-";
 constexpr size_t kSnapshotGroupBytes = kSnapshotPrefix.size() + 8;
 
+// Whether a line of the page of metrics, "name{labels} value", is that of a
+// gauge above zero.
+bool ShowsWork(absl::string_view line) {
+  const auto is_of = [line](absl::string_view gauge) {
+    return absl::StartsWith(line, gauge) && line.size() > gauge.size() &&
+           (line[gauge.size()] == ' ' || line[gauge.size()] == '{');
+  };
+  return std::any_of(std::begin(kWorkGauges), std::end(kWorkGauges), is_of) &&
+         line.substr(line.rfind(' ') + 1) != "0";
+}
+
 bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
   return std::find(machines.begin(), machines.end(), machine) != machines.end();
 }
@@ -195,14 +206,7 @@ std::string ClusterChecks::OpenWork() const {
     if (at == nullptr) continue;
     const std::string page = at->MetricsText();
     for (const absl::string_view line : absl::StrSplit(page, '\n')) {
-      // name{labels} value
-      const absl::string_view name = line.substr(0, line.find_first_of(" {"));
-      const absl::string_view value = line.substr(line.rfind(' ') + 1);
-      if (value == "0" ||
-          std::find(std::begin(kWorkGauges), std::end(kWorkGauges), name) ==
-              std::end(kWorkGauges)) {
-        continue;
-      }
+      if (!ShowsWork(line)) continue;
       absl::StrAppend(&open, "node ", config.id.value(), ": ", line, "\n");
     }
   }
