@@ -56,7 +56,8 @@ class Cluster::Program final : public ReplicaObserver {
         node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
     if (cluster_->created_[node_.value() - 1] && !reborn_ &&
         cluster_->world_.choices().Chance(kShadowOfStart, life, {1, 4})) {
-      cluster_->shadows_.Follow(cluster_->machine(node_));
+      cluster_->shadows_.Follow(cluster_->machine(node_),
+                                ShadowRecovery::Moment::kStart);
     }
     cluster_->TryInvalidFile(node_);
     cluster_->TryWrongMap(node_);
@@ -117,9 +118,7 @@ class Cluster::Program final : public ReplicaObserver {
         cluster_->NotePins(node_, group, core.configuration());
       }
     }
-    if (IsRare(output)) {
-      cluster_->shadows_.Follow(cluster_->machine(node_));
-    }
+    FollowIfRare(output);
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
     ReplicaObserver::OnRecovered(group, core);
@@ -159,18 +158,19 @@ class Cluster::Program final : public ReplicaObserver {
         env.random.Fork("sim.peer_streams", node.value()), options);
   }
 
-  // Whether the disk changes in a rare way: a snapshot is installed, or a
-  // conflicting suffix is replaced.
-  static bool IsRare(const raft::Output& output) {
-    return std::any_of(output.snapshots.begin(), output.snapshots.end(),
-                       [](const raft::SnapshotWork& work) {
-                         return work.kind == raft::SnapshotWork::Kind::kInstall;
-                       }) ||
-           std::any_of(output.events.begin(), output.events.end(),
-                       [](const raft::Event& event) {
-                         return event.kind ==
-                                raft::Event::Kind::kSuffixTruncated;
-                       });
+  // Follows the disk if a snapshot is installed or a conflicting suffix is
+  // replaced.
+  void FollowIfRare(const raft::Output& output) {
+    using Moment = ShadowRecovery::Moment;
+    const MachineId machine = cluster_->machine(node_);
+    for (const raft::SnapshotWork& work : output.snapshots) {
+      if (work.kind != raft::SnapshotWork::Kind::kInstall) continue;
+      return cluster_->shadows_.Follow(machine, Moment::kInstall);
+    }
+    for (const raft::Event& event : output.events) {
+      if (event.kind != raft::Event::Kind::kSuffixTruncated) continue;
+      return cluster_->shadows_.Follow(machine, Moment::kTruncate);
+    }
   }
 
   // Marks a transfer of a snapshot that stops because its sender lost the

@@ -16,6 +16,7 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
 #include "sim/run/mishap.h"
+#include "sim/run/shadow_recovery.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -245,6 +246,32 @@ TEST(Cluster, ShadowsOfEqualDisks_StartOnce) {
   small.cluster().Recover(first);
   EXPECT_EQ(small.cluster().shadow_starts(), 2u);
   small.ExpectFound("shadow recovery: node");
+}
+
+// Each start of the node changes its disk.
+TEST(Cluster, RepeatedInstall_EveryThirdChangeIsRecovered) {
+  using Moment = ShadowRecovery::Moment;
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  ShadowRecovery shadows(&small.world(), &small.replica_checker());
+  const auto recovered = [&](Moment moment) {
+    shadows.Follow(machine, moment);
+    uint32_t due = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 2 * ShadowRecovery::kChanges; ++i) {
+      small.world().Crash(machine, CrashKind::kProcess);
+      small.world().Restart(machine);
+      small.world().RunFor(Seconds(1));
+      if (!shadows.Due(machine)) continue;
+      ++due;
+      count += shadows.Recovers(machine) ? 1 : 0;
+    }
+    EXPECT_EQ(due, ShadowRecovery::kChanges);
+    return count;
+  };
+  EXPECT_EQ(recovered(Moment::kInstall), ShadowRecovery::kChanges);
+  EXPECT_EQ(recovered(Moment::kTruncate), ShadowRecovery::kChanges);
+  EXPECT_EQ(recovered(Moment::kInstall), ShadowRecovery::kChanges / 3);
 }
 
 TEST(Cluster, ShadowOfADamagedDisk_Found) {

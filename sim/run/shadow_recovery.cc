@@ -142,8 +142,11 @@ void ShadowRecovery::End() {
   last_.clear();
 }
 
-void ShadowRecovery::Follow(MachineId machine) {
-  followed_[machine] = {kChanges, world_->disk_changes(machine)};
+void ShadowRecovery::Follow(MachineId machine, Moment moment) {
+  const bool first = moments_.emplace(machine, moment).second;
+  followed_[machine] = {.left = kChanges,
+                        .changes = world_->disk_changes(machine),
+                        .again = !first};
 }
 
 bool ShadowRecovery::Due(MachineId machine) {
@@ -161,6 +164,12 @@ bool ShadowRecovery::Due(MachineId machine) {
   return true;
 }
 
+bool ShadowRecovery::Recovers(MachineId machine) const {
+  const auto it = followed_.find(machine);
+  return it == followed_.end() || !it->second.again ||
+         it->second.left % kAgainOneIn == 0;
+}
+
 uint64_t ShadowRecovery::NextSeed() {
   return Mix64(world_->choices().seed() + ++worlds_);
 }
@@ -168,8 +177,16 @@ uint64_t ShadowRecovery::NextSeed() {
 void ShadowRecovery::Recover(NodeId node, MachineId machine,
                              const node::Config& config) {
   ++recoveries_;
-  auto now = std::make_unique<Recovered>(*world_, machine, NextSeed(),
-                                         config.bootstrap);
+  // The draws of the run do not depend on recoveries that are left out.
+  const uint64_t seed = NextSeed();
+  if (Recovers(machine)) RecoverNow(node, machine, config, seed);
+  DrawMishap(node, machine, config);
+}
+
+void ShadowRecovery::RecoverNow(NodeId node, MachineId machine,
+                                const node::Config& config, uint64_t seed) {
+  auto now =
+      std::make_unique<Recovered>(*world_, machine, seed, config.bootstrap);
   std::unique_ptr<Recovered>& last = last_[node];
   std::string violation;
   if (last != nullptr && now->HasFilesOf(*last)) {
@@ -183,7 +200,6 @@ void ShadowRecovery::Recover(NodeId node, MachineId machine,
     world_->Violate(absl::StrCat("shadow recovery: node ", node.value(),
                                  ", if it crashed now: ", violation));
   }
-  DrawMishap(node, machine, config);
 }
 
 std::string ShadowRecovery::Start(NodeId node, const node::Config& config,

@@ -5,6 +5,9 @@
 // durable. So every moment around rare work is checked as if the node had
 // crashed there, and the run itself does not change.
 //
+// A node may have rare moments of one kind again and again. From its second
+// moment of a kind on, every third change of the disk is recovered.
+//
 // If a copy has the same files as the last one of the node, the node is not
 // started again. The checker compares what that copy recovered once more,
 // because more may have become durable.
@@ -17,7 +20,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "env/ids.h"
 #include "node/config/config.h"
@@ -32,6 +37,14 @@ class ShadowRecovery {
  public:
   // The changes of the disk after a rare moment that are followed.
   static constexpr uint32_t kChanges = 12;
+  // The share of these changes that are recovered after a moment of a kind
+  // that the node had before.
+  static constexpr uint32_t kAgainOneIn = 3;
+  enum class Moment : uint8_t {
+    kStart,
+    kInstall,   // A snapshot replaces the log.
+    kTruncate,  // A conflicting suffix is replaced.
+  };
   // The recoveries in one run, at most.
   static constexpr uint32_t kRecoveriesMax = 60;
   // The mishandled copies in one run, at most.
@@ -42,14 +55,16 @@ class ShadowRecovery {
   ~ShadowRecovery();
 
   // Something rare happens on the machine: its disk is copied after each of the
-  // next changes.
-  void Follow(MachineId machine);
+  // next changes, or after some of them.
+  void Follow(MachineId machine, Moment moment);
   // Copies no disk any more: the run will recover all of them itself.
   void End();
   // Whether a copy is due after a turn of the machine.
   bool Due(MachineId machine);
-  // Recovers a copy of the machine's disk, as a crash now would leave it.
-  // `config` is the node's configuration.
+  // Whether the change for which a copy was due last is recovered.
+  bool Recovers(MachineId machine) const;
+  // Recovers a copy of the machine's disk, as a crash now would leave it, if
+  // the last change is one to recover. `config` is the node's configuration.
   void Recover(NodeId node, MachineId machine, const node::Config& config);
 
   // Recovers a copy of the disk after the mishap. A violation names it.
@@ -64,6 +79,9 @@ class ShadowRecovery {
   // A copy whose start succeeded.
   class Recovered;
 
+  // `seed` is that of the copy's world.
+  void RecoverNow(NodeId node, MachineId machine, const node::Config& config,
+                  uint64_t seed);
   // Starts the copy, and compares its replicas. Returns the first violation, or
   // an empty string.
   std::string Start(NodeId node, const node::Config& config,
@@ -83,11 +101,13 @@ class ShadowRecovery {
   struct Followed {
     uint32_t left = 0;
     uint64_t changes = 0;  // Through the last copy.
+    bool again = false;    // The node had a moment of this kind before.
   };
 
   World* const world_;
   ReplicaChecker* const checker_;
   std::map<MachineId, Followed> followed_;
+  std::set<std::pair<MachineId, Moment>> moments_;  // All so far.
   uint32_t recoveries_ = 0;
   uint64_t starts_ = 0;
   std::map<NodeId, std::unique_ptr<Recovered>> last_;
