@@ -31,13 +31,22 @@ uint32_t History::Partition(std::string_view name) {
   return it->second;
 }
 
+namespace {
+
+// Abseil hashes a std::string_view by the standard library, which is slow.
+size_t HashOf(std::string_view bytes) {
+  return absl::Hash<absl::string_view>{}(
+      absl::string_view(bytes.data(), bytes.size()));
+}
+
+}  // namespace
+
 Value History::String(std::string_view bytes) {
   constexpr size_t kRecentMax = 16'384;
   if (strings_ >= recent_.size() && recent_.size() < kRecentMax) {
     recent_.assign(recent_.empty() ? 16 : 4 * recent_.size(), Value());
   }
-  Value& recent =
-      recent_[absl::Hash<std::string_view>{}(bytes) & (recent_.size() - 1)];
+  Value& recent = recent_[HashOf(bytes) & (recent_.size() - 1)];
   if (!recent.is_string() || recent.bytes() != bytes) {
     recent = arena_.String(bytes);
     ++strings_;

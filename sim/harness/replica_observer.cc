@@ -12,7 +12,7 @@ void ReplicaObserver::OnEvent(GroupId group, const raft::Event& event) {
   Note(group);
   if (event.kind == raft::Event::Kind::kRoleChanged &&
       event.role == raft::RoleKind::kLeader) {
-    changed_[group].led = event.term;
+    ChangedOf(group).led = event.term;
     checker_.OnLeader(node_, group, event.term);
   }
 }
@@ -40,7 +40,7 @@ void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
                              const raft::Output& output) {
   checker_.OnStep(node_, group, core, output);
   const raft::Index durable = core.durable_index();
-  raft::LogPosition& known = changed_[group].holds;
+  raft::LogPosition& known = ChangedOf(group).holds;
   // Only these replace an entry.
   if (durable == known.index && output.writes.empty() &&
       output.events.empty()) {
@@ -62,8 +62,9 @@ void ReplicaObserver::CheckRecovered(const raft::Host& host) {
 
 void ReplicaObserver::CheckChanged(const raft::Host& host) {
   if (!std::exchange(any_changed_, false)) return;
-  for (auto& [group, changed] : changed_) {
-    if (std::exchange(changed.any, false)) Check(host, group, &changed);
+  for (uint32_t group = 0; group < changed_.size(); ++group) {
+    if (!std::exchange(changed_[group].any, false)) continue;
+    Check(host, GroupId(group), &changed_[group]);
   }
 }
 

@@ -6,7 +6,7 @@
 #ifndef QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 #define QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 
-#include <map>
+#include <vector>
 
 #include "env/ids.h"
 #include "raft/core/core.h"
@@ -54,7 +54,11 @@ class ReplicaObserver : public raft::Host::Observer {
     raft::LogPosition holds;  // The end of the log on disk.
   };
 
-  void Note(GroupId group) { any_changed_ = changed_[group].any = true; }
+  void Note(GroupId group) { any_changed_ = ChangedOf(group).any = true; }
+  Changed& ChangedOf(GroupId group) {
+    if (changed_.size() <= group.value()) changed_.resize(group.value() + 1);
+    return changed_[group.value()];
+  }
   void Check(const raft::Host& host, GroupId group, Changed* changed);
 
   World& world_;
@@ -62,7 +66,7 @@ class ReplicaObserver : public raft::Host::Observer {
   const NodeId node_;
   ReplicaChecker& checker_;
   bool any_changed_ = false;
-  std::map<GroupId, Changed> changed_;
+  std::vector<Changed> changed_;  // By group, whose numbers are small.
 };
 
 }  // namespace quorate::sim

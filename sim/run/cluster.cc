@@ -308,8 +308,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
         {.name = absl::StrCat("n", i),
          .clock = {.mono_offset = world_.choices().Between(
                        kClockStart, i, 0, Seconds(1000), kClockStartMax)}});
+    CHECK_EQ(machine.value(), i);
     machines_.push_back(machine);
-    node_of_machine_[machine.value()] = i;
   }
   shards_ = node::EvenShards(
       nodes_, {.groups = options_.groups,
@@ -470,12 +470,12 @@ void Cluster::Start() {
 }
 
 void Cluster::AfterTurn(MachineId machine) {
-  const auto it = node_of_machine_.find(machine.value());
-  if (it == node_of_machine_.end()) return;
-  Program* const program = programs_[it->second - 1];
+  // Machines of nodes have the numbers of the nodes.
+  if (machine.value() > programs_.size()) return;
+  Program* const program = programs_[machine.value() - 1];
   if (program == nullptr) return;
   program->AfterTurn();
-  const NodeId node(it->second);
+  const NodeId node(machine.value());
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
 }

@@ -206,7 +206,6 @@ class Cluster {
   std::vector<bool> created_;
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
-  std::map<uint32_t, uint32_t> node_of_machine_;
   // The nodes that have refused a contradictory file; the next one is right.
   std::set<NodeId> mended_;
   bool files_mended_;

@@ -98,6 +98,9 @@ void SurfaceClient::Fill(std::string_view text, uint64_t which,
                          std::string* out) {
   // In slots of its own: removals count for all keys of a slot.
   const std::string key = SurfaceKey(Draw("surface.key", 4, which));
+  if (text.find("%L") != text.npos) {
+    out->reserve(out->size() + kBesideTexts + 2 * kLargeValueBytes);
+  }
   const auto many = [&](std::string_view behind) {
     for (int i = 0; i < kManyKeys; ++i) {
       absl::StrAppend(out, i == 0 ? "" : " ", key, ":", i, std::string(behind));
