@@ -199,18 +199,42 @@ void ClusterChecks::CompareStates() {
   }
 }
 
+void ClusterChecks::AddOpenWork(NodeId node, std::string* open) const {
+  const node::Server* const at = cluster_.server(node);
+  if (at == nullptr) return;
+  const std::string page = at->MetricsText();
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    if (!ShowsWork(line)) continue;
+    absl::StrAppend(open, "node ", node.value(), ": ", line, "\n");
+  }
+}
+
 std::string ClusterChecks::OpenWork() const {
   std::string open;
   for (const node::NodeConfig& config : cluster_.nodes()) {
-    const node::Server* const at = cluster_.server(config.id);
-    if (at == nullptr) continue;
-    const std::string page = at->MetricsText();
-    for (const absl::string_view line : absl::StrSplit(page, '\n')) {
-      if (!ShowsWork(line)) continue;
-      absl::StrAppend(&open, "node ", config.id.value(), ": ", line, "\n");
-    }
+    AddOpenWork(config.id, &open);
   }
   return open;
+}
+
+bool ClusterChecks::HasOpenWork() {
+  const std::vector<node::NodeConfig>& nodes = cluster_.nodes();
+  work_.resize(nodes.size());
+  // A node that has not run since is as it was.
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (work_[i].open && work_[i].turns == cluster_.turns(nodes[i].id)) {
+      return true;
+    }
+  }
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const uint64_t turns = cluster_.turns(nodes[i].id);
+    if (std::exchange(work_[i].turns, turns) == turns) continue;
+    std::string open;
+    AddOpenWork(nodes[i].id, &open);
+    work_[i].open = !open.empty();
+    if (work_[i].open) return true;
+  }
+  return false;
 }
 
 std::string ClusterChecks::SurplusOpenFiles() const {

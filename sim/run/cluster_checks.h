@@ -45,6 +45,9 @@ class ClusterChecks {
   // The lines of the nodes' metrics that show waiting requests, entries under
   // way and unsent replies. Empty: there are none.
   std::string OpenWork() const;
+  // Whether OpenWork has lines. It reads only the metrics that it needs, of
+  // nodes that ran since the last call. So it may be called at each event.
+  bool HasOpenWork();
   // The idle nodes that have more files open than they need, one per line.
   // Empty: there are none.
   std::string SurplusOpenFiles() const;
@@ -52,6 +55,8 @@ class ClusterChecks {
   std::string Describe() const;
 
  private:
+  // Appends the lines of OpenWork for one node.
+  void AddOpenWork(NodeId node, std::string* open) const;
   // The store must own the slots of its group.
   void CheckOwned(NodeId node, const node::ShardConfig& shard,
                   const kv::Store& store);
@@ -61,6 +66,12 @@ class ClusterChecks {
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;
+  // By node: what HasOpenWork found, and after how many turns of the node.
+  struct Work {
+    uint64_t turns = 0;
+    bool open = false;
+  };
+  std::vector<Work> work_;
 };
 
 }  // namespace quorate::sim

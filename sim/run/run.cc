@@ -429,7 +429,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       conditions.push_back({"every node's view of the cluster",
                             [this] { return checks_.ViewsAreTrue(); }});
       conditions.push_back({"resources: the end of all work in the nodes",
-                            [this] { return checks_.OpenWork().empty(); }});
+                            [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(
           {"resources: the closing of files that no work needs",
            [this] { return checks_.SurplusOpenFiles().empty(); }});
