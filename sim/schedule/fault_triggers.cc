@@ -28,14 +28,17 @@ uint64_t FaultTriggers::Pick(const FaultTrigger& trigger, uint64_t which,
 }
 
 // The node that reached the mark in half of the cases, else a leader or any
-// node. A rare moment of one replica is a rare moment of its peers, too.
-MachineId FaultTriggers::Victim(MachineId node,
-                                const FaultTrigger& trigger) const {
+// node. A rare moment of one replica is a rare moment of its peers, too. Some
+// bugs need faults of two nodes at once, so the second hit is drawn anew. In
+// half of the cases it is a leader.
+MachineId FaultTriggers::Victim(MachineId node, const FaultTrigger& trigger,
+                                uint64_t hit) const {
   const std::vector<MachineId>& nodes = context_->nodes();
-  const uint64_t draw = Pick(trigger, 3, 4 * nodes.size());
-  if (draw < 2 * nodes.size()) return node;
+  const uint64_t draw = Pick(trigger, hit == 0 ? 3 : 12, 4 * nodes.size());
+  const uint64_t quarter = draw / nodes.size();
+  if (quarter < (hit == 0 ? 2 : 1)) return node;
   const MachineId leader = context_->Leader(draw);
-  const MachineId other = draw < 3 * nodes.size() && leader != MachineId()
+  const MachineId other = quarter < 3 && leader != MachineId()
                               ? leader
                               : nodes[draw % nodes.size()];
   return context_->KeepsFaults(other) ? node : other;
@@ -69,10 +72,9 @@ void FaultTriggers::OnMark(MachineId node, std::string_view mark) {
                                   chance)) {
     return;
   }
-  const MachineId victim = Victim(node, trigger);
-  // Some bugs need two faults at once.
-  const uint64_t hits = Pick(trigger, 1, 3) == 0 ? 2 : 1;
+  const uint64_t hits = Pick(trigger, 1, 2) == 0 ? 2 : 1;
   for (uint64_t hit = 0; hit < hits; ++hit) {
+    const MachineId victim = Victim(node, trigger, hit);
     const uint64_t first = 4 + 4 * hit;
     const FaultFamily family = families[Pick(trigger, first, families.size())];
     context_->Note(context_->Name(victim) + " is hit at " + std::string(mark) +

@@ -41,7 +41,8 @@ class FaultTriggers {
     uint64_t draw(uint64_t which) const { return 16 * count + which; }
   };
 
-  MachineId Victim(MachineId node, const FaultTrigger& trigger) const;
+  MachineId Victim(MachineId node, const FaultTrigger& trigger,
+                   uint64_t hit) const;
   uint64_t Pick(const FaultTrigger& trigger, uint64_t which,
                 uint64_t bound) const;
   // Arms one fault. Makes three choices, the first one is number `first`.
