@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "sim/world/liveness.h"
 
@@ -88,17 +89,18 @@ void Harness::Settle(Subject& subject, Stage stage) {
 }
 
 void Harness::Probe(Subject& subject, Stage stage) {
-  const auto require_idle = [&](std::string_view what) {
+  const auto require_idle = [&](std::string_view what,
+                                absl::FunctionRef<uint64_t()> progress) {
     RequireWithin(
         world_, what, kFinishMax, [&] { return subject.ClientsIdle(); },
-        [&] { return subject.Describe(); });
+        [&] { return subject.Describe(); }, progress);
   };
-  require_idle("finishing all open operations");
+  require_idle("finishing all open operations", [] { return uint64_t{0}; });
   if (violated()) return;
   for (Subject::Probe& probe : subject.Probes(stage)) {
     if (probe.pause > Duration(0)) world_.RunFor(probe.pause);
     probe.begin();
-    require_idle(probe.what);
+    require_idle(probe.what, [&] { return probe.progress(); });
     if (violated()) return;
   }
 }

@@ -16,6 +16,7 @@ class SmallSubject final : public Subject {
     kNone,
     kClientsNeverIdle,
     kProbeNeverEnds,
+    kProbeTakesLong,  // Its progress can be seen.
     kNodesNeverAgree,
     kFinds
   };
@@ -39,14 +40,22 @@ class SmallSubject final : public Subject {
   }
   bool ClientsIdle() const override {
     return mistake_ != Mistake::kClientsNeverIdle &&
-           !(probing_ && mistake_ == Mistake::kProbeNeverEnds);
+           !(probing_ && mistake_ == Mistake::kProbeNeverEnds) &&
+           !(probing_ && mistake_ == Mistake::kProbeTakesLong &&
+             world_.now() < probe_began_ + Seconds(100));
   }
   std::vector<Probe> Probes(Stage stage) override {
     std::vector<Probe> probes;
     probes.push_back({"a probe", [this, stage] {
                         probing_ = true;
+                        probe_began_ = world_.now();
                         Note("probe", stage);
                       }});
+    if (mistake_ == Mistake::kProbeTakesLong) {
+      probes.back().progress = [this] {
+        return static_cast<uint64_t>(world_.now().ns());
+      };
+    }
     return probes;
   }
   std::vector<Condition> Conditions(Stage stage) override {
@@ -82,6 +91,7 @@ class SmallSubject final : public Subject {
   std::vector<std::string>& story_;
   const Mistake mistake_;
   bool probing_ = false;
+  SimTime probe_began_;
 };
 
 class HarnessTest : public testing::Test {
@@ -125,6 +135,10 @@ TEST_F(HarnessTest, ClientsThatNeverFinish_Liveness) {
   ExpectViolation(SmallSubject::Mistake::kClientsNeverIdle,
                   "liveness: finishing all open operations");
   ExpectViolation(SmallSubject::Mistake::kProbeNeverEnds, "liveness: a probe");
+}
+
+TEST_F(HarnessTest, ProbeThatMakesProgress_HasMoreTime) {
+  EXPECT_TRUE(Run(SmallSubject::Mistake::kProbeTakesLong).ok());
 }
 
 TEST_F(HarnessTest, NodesThatNeverAgree_Liveness) {

@@ -37,6 +37,8 @@ class Subject {
     std::string what;  // "reading every key".
     absl::AnyInvocable<void()> begin;
     Duration pause{};  // Nothing is requested for this long before.
+    // Like that of a condition.
+    absl::AnyInvocable<uint64_t()> progress = [] { return uint64_t{0}; };
   };
 
   virtual ~Subject() = default;

@@ -370,6 +370,8 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
   const auto read_all = [this, keys = recorder_.keys()] {
     clients_.ReadAll(keys);
   };
+  // Reads at a node that its group refuses take a while each.
+  const auto reads = [this] { return recorder_.counts().succeeded; };
   std::vector<Probe> probes;
   switch (stage) {
     case Stage::kMajorities:
@@ -378,7 +380,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
           {"writing", [this] { clients_.AddToEach(NumberKeys()); }});
       // Groups are idle for a while. Keys that expire then are removed by a
       // read.
-      probes.push_back({"reading every key", read_all, kIdle});
+      probes.push_back({"reading every key", read_all, kIdle, reads});
       break;
     case Stage::kAll:
       probes.push_back({"writing in the calm", [this] { BeginCalm(); }, kCalm});
@@ -386,7 +388,9 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
     case Stage::kPowerLoss:
       probes.push_back(
           {"reading every key after a loss of power of all machines",
-           read_all});
+           read_all,
+           {},
+           reads});
       probes.push_back({"emptying the store", [this] { clients_.Flush(); }});
       break;
   }
