@@ -83,6 +83,7 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_map<NodeId, StoreIncarnation> stores_;
 
   Outbox outbox_;
+  OutputPool outputs_;
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
@@ -120,6 +121,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .log = *log_,
                                  .snapshots = *snapshots_,
                                  .outbox = outbox_,
+                                 .outputs = outputs_,
                                  .callbacks = callbacks_,
                                  .observer = observer_,
                                  .stores = stores_,

@@ -114,16 +114,18 @@ void Replica::Stop(const absl::Status& why) {
 void Replica::Step(Input input) {
   if (!status_.ok()) return;
   const MonoTime deadline_before = deadline();
-  core_->Step(services_.env.loop.ReadClock(), std::move(input), &output_);
-  core_deadline_ = output_.deadline;
-  services_.observer.OnStep(key_.group, *core_, output_);
-  HandleProposals();
-  HandleWrites();
-  HandleMessages();
-  HandleApply();
-  HandleReads();
-  HandleSnapshots();
-  HandleEvents();
+  OutputPool::Lease lease(&services_.outputs);
+  Output& output = *lease;
+  core_->Step(services_.env.loop.ReadClock(), std::move(input), &output);
+  core_deadline_ = output.deadline;
+  services_.observer.OnStep(key_.group, *core_, output);
+  HandleProposals(output);
+  HandleWrites(output);
+  HandleMessages(output);
+  HandleApply(output);
+  HandleReads(output);
+  HandleSnapshots(output);
+  HandleEvents(output);
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
@@ -151,22 +153,22 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
   return absl::OkStatus();
 }
 
-void Replica::HandleProposals() {
-  for (const Proposed& proposed : output_.proposed) {
+void Replica::HandleProposals(const Output& output) {
+  for (const Proposed& proposed : output.proposed) {
     CHECK(proposing_) << "one proposal was answered twice";
     proposals_.emplace(
         std::make_pair(proposed.position.index, proposed.position.term),
         PendingProposal{std::exchange(proposing_, nullptr)});
   }
-  for (const Refused& refused : output_.refused) {
+  for (const Refused& refused : output.refused) {
     ProposeResult result{.outcome = Outcome::kNotExecuted,
                          .status = RefusalStatus(refused.reason)};
     CompleteProposal(std::exchange(proposing_, nullptr), std::move(result));
   }
 }
 
-void Replica::HandleWrites() {
-  for (Write& write : output_.writes) {
+void Replica::HandleWrites(Output& output) {
+  for (Write& write : output.writes) {
     services_.log.Append(
         key_, write.hard_state_changed ? &write.hard_state : nullptr,
         write.entries,
@@ -189,18 +191,18 @@ void Replica::OnWritten(WriteToken token, std::vector<Message> after,
   Step(WriteDone{token});
 }
 
-void Replica::HandleMessages() {
-  for (const Message& message : output_.heartbeats) {
+void Replica::HandleMessages(const Output& output) {
+  for (const Message& message : output.heartbeats) {
     services_.outbox.Add(key_, message);
   }
-  for (const Message& message : output_.messages) {
+  for (const Message& message : output.messages) {
     services_.outbox.Add(key_, message);
   }
 }
 
-void Replica::HandleApply() {
-  if (output_.apply.empty()) return;
-  for (const Entry& entry : output_.apply) ApplyEntry(entry);
+void Replica::HandleApply(const Output& output) {
+  if (output.apply.empty()) return;
+  for (const Entry& entry : output.apply) ApplyEntry(entry);
   MaybeBeginSnapshot();
 }
 
@@ -265,8 +267,8 @@ void Replica::ExpireProposals() {
   }
 }
 
-void Replica::HandleReads() {
-  for (const ReadReady& ready : output_.reads) {
+void Replica::HandleReads(const Output& output) {
+  for (const ReadReady& ready : output.reads) {
     auto it = reads_in_core_.find(ready.tag);
     if (it == reads_in_core_.end()) continue;
     CompleteReads(std::move(it->second),
@@ -286,8 +288,8 @@ void Replica::CompleteReads(std::vector<Host::ReadDone> reads,
       });
 }
 
-void Replica::HandleEvents() {
-  for (const Event& event : output_.events) {
+void Replica::HandleEvents(const Output& output) {
+  for (const Event& event : output.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
         pinning_in_flight_ = false;

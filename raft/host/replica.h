@@ -16,6 +16,7 @@
 #include "absl/container/btree_map.h"
 #include "raft/host/host.h"
 #include "raft/host/outbox.h"
+#include "raft/host/output_pool.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
@@ -29,6 +30,7 @@ struct ReplicaServices {
   Log& log;
   SnapshotStore& snapshots;
   Outbox& outbox;
+  OutputPool& outputs;
   CallbackQueue& callbacks;
   Host::Observer& observer;
   // The store incarnations that other nodes presented, and this node's own.
@@ -70,13 +72,13 @@ class Replica {
 
   void Step(Input input);
   // The parts of an Output, in the order in which Step carries them out.
-  void HandleProposals();
-  void HandleWrites();
-  void HandleMessages();
-  void HandleApply();
-  void HandleReads();
-  void HandleSnapshots();  // In replica_snapshots.cc.
-  void HandleEvents();
+  void HandleProposals(const Output& output);
+  void HandleWrites(Output& output);
+  void HandleMessages(const Output& output);
+  void HandleApply(const Output& output);
+  void HandleReads(const Output& output);
+  void HandleSnapshots(const Output& output);  // In replica_snapshots.cc.
+  void HandleEvents(const Output& output);
   void ApplyEntry(const Entry& entry);
   void OnWritten(WriteToken token, std::vector<Message> after,
                  absl::Status status);
@@ -108,7 +110,6 @@ class Replica {
   absl::Status status_;
   std::unique_ptr<StateMachine> state_machine_;
   std::unique_ptr<Core> core_;
-  Output output_;
   MonoTime core_deadline_;
 
   uint64_t next_tag_ = 1;

@@ -136,10 +136,10 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
 
 // ---- Sending and receiving
 
-void Replica::HandleSnapshots() {
+void Replica::HandleSnapshots(const Output& output) {
   // The snapshot store answers in later turns, so nothing here steps the core
   // again.
-  for (const SnapshotWork& work : output_.snapshots) {
+  for (const SnapshotWork& work : output.snapshots) {
     switch (work.kind) {
       case SnapshotWork::Kind::kRead:
         ReadChunk(work);
