@@ -25,9 +25,6 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
 
 void Replica::OnMessage(StoreIncarnation from_store, Message message) {
   if (!status_.ok() || !SenderIsMember(message.from, from_store)) return;
-  // Entries appended while a snapshot replaces the log would be lost. The
-  // leader sends them again.
-  if (installing_ && message.type == MessageType::kAppend) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
   Step(MessageReceived{std::move(message)});

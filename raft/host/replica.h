@@ -145,7 +145,6 @@ class Replica {
   // The snapshot offset that was last read for each follower.
   absl::btree_map<NodeId, uint64_t> sent_offsets_;
   std::unique_ptr<SnapshotLoader> loader_;
-  bool installing_ = false;
 };
 
 }  // namespace quorate::raft

@@ -19,7 +19,7 @@ constexpr uint64_t kRetainThresholds = 8;
 
 bool Replica::SnapshotIsDue() {
   const uint64_t threshold = services_.options.snapshot_threshold_bytes;
-  if (threshold == 0 || snapshot_reader_ != nullptr || installing_) {
+  if (threshold == 0 || snapshot_reader_ != nullptr || core_->installing()) {
     return false;
   }
   if (unreadable_snapshot_ != Index() &&
@@ -204,7 +204,6 @@ void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
 }
 
 void Replica::WriteChunk(const SnapshotWork& work) {
-  if (installing_) return;
   // The answer names the bytes that the leader sends next.
   if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
     services_.callbacks.Add([this, snapshot = work.snapshot] {
@@ -241,8 +240,6 @@ void Replica::WriteChunk(const SnapshotWork& work) {
 // state machine is replaced. After a crash between the phases, the next start
 // loads the newest snapshot.
 void Replica::Install(const SnapshotDescriptor& snapshot) {
-  CHECK(!installing_);
-  installing_ = true;
   services_.env.tracer.Sometimes("raft.snapshot_install_begun");
   if (snapshot_reader_ != nullptr) {
     services_.snapshots.Abandon(key_);
@@ -281,7 +278,6 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
   if (!status_.ok()) return;
   const bool cut_the_log = loader_ != nullptr;
   loader_.reset();
-  installing_ = false;
   if (!status.ok()) {
     services_.env.tracer.Log(
         env::Severity::kError,
