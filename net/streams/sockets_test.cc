@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "net/streams/stream_poller.h"
 #include "net/testing/testing.h"
 
 namespace quorate::net {
@@ -129,6 +130,47 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
       << *server->closed;
   server.reset();
   close(client);
+}
+
+TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
+  constexpr size_t kStreams = 48;
+  const std::string sent(StreamPoller::kTurnBytes / 16, 'x');
+  std::vector<Pair> pairs;
+  for (size_t i = 0; i < kStreams; ++i) pairs.push_back(Connect());
+  const auto received = [&] {
+    size_t sum = 0;
+    for (const Pair& pair : pairs) sum += pair.server->received.size();
+    return sum;
+  };
+  for (Pair& pair : pairs) pair.client->Write(sent);
+  size_t before = 0;
+  while (before < kStreams * sent.size()) {
+    loop_.RunTurn(Milliseconds(1));
+    const size_t after = received();
+    EXPECT_LE(after - before, StreamPoller::kTurnBytes + sent.size());
+    before = after;
+  }
+  for (const Pair& pair : pairs) EXPECT_EQ(pair.server->received, sent);
+}
+
+// One stream always has more to read.
+TEST_F(SocketsTest, StreamThatIsAlwaysReadable_DelaysNoOther) {
+  Pair busy = Connect();
+  Pair other = Connect();
+  const std::string much(StreamPoller::kTurnBytes, 'x');
+  const auto fill = [&] {
+    while (busy.client->connection->unsent_bytes() < 8 * much.size()) {
+      busy.client->Write(much);
+    }
+  };
+  fill();
+  loop_.RunTurn(Milliseconds(1));
+  other.client->Write("ping");
+  for (int turn = 0; turn < 4 && other.server->received.empty(); ++turn) {
+    fill();
+    loop_.RunTurn(Milliseconds(1));
+  }
+  EXPECT_EQ(other.server->received, "ping");
 }
 
 TEST_F(SocketsTest, ManyMegabytes_ThroughASlowReader_ArriveWhole) {

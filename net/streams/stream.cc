@@ -23,9 +23,6 @@ namespace {
 constexpr size_t kSendPiecesMax = 128;
 // Places for unsent pieces that a stream keeps when it has sent everything.
 constexpr size_t kIdleCapacity = 64;
-// Limit of reads of one stream per turn. The rest waits for the next turn, so
-// one sender does not delay the others.
-constexpr int kReadsOfOneTurn = 4;
 
 // Shared by its ConnectionEnd and by the code that is calling it. closed_ is
 // final: nothing is read, written or called afterwards.
@@ -58,8 +55,9 @@ class Stream final : public StreamPoller::Watcher,
 
  private:
   void OnReady(uint32_t events) override;
+  size_t OnRead() override;
   void OnFlush() override;
-  void Read();
+  void QueueRead();
   bool WantsReads() const {
     return readable_ && !paused_ && !ended_ && !closed_;
   }
@@ -85,7 +83,7 @@ class Stream final : public StreamPoller::Watcher,
   bool paused_ = false;
   // The peer has half-closed.
   bool ended_ = false;
-  bool rescheduled_ = false;
+  bool read_queued_ = false;
 
   // ---- Writing.
   std::vector<Buffer> unsent_;
@@ -104,7 +102,6 @@ class Stream final : public StreamPoller::Watcher,
 
 void Stream::OnReady(uint32_t events) {
   const std::shared_ptr<Stream> self = shared_from_this();
-  rescheduled_ = false;
   if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
     const int error = Send();
     if (error == 0) {
@@ -128,40 +125,43 @@ void Stream::OnReady(uint32_t events) {
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end_is_near_ = true;
   if ((events & ~uint32_t{EPOLLOUT}) == 0) return;
   readable_ = true;
-  Read();
+  QueueRead();
 }
 
-void Stream::Read() {
-  for (int i = 0; i < kReadsOfOneTurn && WantsReads(); ++i) {
-    const ssize_t size = recv(socket_.get(), poller_.read_buffer(),
-                              StreamPoller::kReadBytes, MSG_DONTWAIT);
-    if (size > 0) {
-      // A read that did not fill the buffer has emptied the socket. Later bytes
-      // cause a new event.
-      if (static_cast<size_t>(size) < StreamPoller::kReadBytes &&
-          !end_is_near_) {
-        readable_ = false;
-      }
-      observer_->OnBytes({poller_.read_buffer(), static_cast<size_t>(size)});
-    } else if (size == 0) {
-      ended_ = true;
-      observer_->OnEnd();
-    } else if (errno == EAGAIN) {
+void Stream::QueueRead() {
+  if (WantsReads() && !std::exchange(read_queued_, true)) {
+    poller_.QueueRead(this);
+  }
+}
+
+size_t Stream::OnRead() {
+  const std::shared_ptr<Stream> self = shared_from_this();
+  read_queued_ = false;
+  if (!WantsReads()) return 0;
+  const ssize_t size = recv(socket_.get(), poller_.read_buffer(),
+                            StreamPoller::kReadBytes, MSG_DONTWAIT);
+  if (size > 0) {
+    // A read that did not fill the buffer has emptied the socket. Later bytes
+    // cause a new event.
+    if (static_cast<size_t>(size) < StreamPoller::kReadBytes && !end_is_near_) {
       readable_ = false;
-    } else if (errno != EINTR) {
-      Fail("reading from ", errno);
     }
+    observer_->OnBytes({poller_.read_buffer(), static_cast<size_t>(size)});
+  } else if (size == 0) {
+    ended_ = true;
+    observer_->OnEnd();
+  } else if (errno == EAGAIN) {
+    readable_ = false;
+  } else if (errno != EINTR) {
+    Fail("reading from ", errno);
   }
-  if (WantsReads() && !std::exchange(rescheduled_, true)) {
-    poller_.Reschedule(this);
-  }
+  QueueRead();
+  return static_cast<size_t>(std::max<ssize_t>(size, 0));
 }
 
 void Stream::ResumeReads() {
   paused_ = false;
-  if (WantsReads() && !std::exchange(rescheduled_, true)) {
-    poller_.Reschedule(this);
-  }
+  QueueRead();
 }
 
 void Stream::Write(Buffer bytes) {

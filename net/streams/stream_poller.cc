@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <utility>
 
 #include "env/check.h"
 
@@ -16,9 +17,11 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int kEventsMax = 256;
+// How often one turn asks for so many events.
+constexpr int kRoundsMax = 4;
 
-void Erase(std::vector<StreamPoller::Watcher*>& watchers,
-           StreamPoller::Watcher* watcher) {
+template <typename Watchers>
+void Erase(Watchers& watchers, StreamPoller::Watcher* watcher) {
   std::replace(watchers.begin(), watchers.end(), watcher,
                static_cast<StreamPoller::Watcher*>(nullptr));
 }
@@ -65,8 +68,7 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
       epoll_->events[i].data.ptr = nullptr;
     }
   }
-  Erase(rescheduled_, watcher);
-  Erase(running_, watcher);
+  Erase(reads_, watcher);
   Erase(flush_, watcher);
 }
 
@@ -80,34 +82,52 @@ void StreamPoller::Wait() {
 }
 
 void StreamPoller::Dispatch() {
-  do {
+  in_turn_ = true;
+  more_events_ = true;
+  for (int round = 0; more_events_ && round < kRoundsMax; ++round) {
     epoll_->next = 0;
     epoll_->count = epoll_wait(epoll_->descriptor.native_handle(),
                                epoll_->events, kEventsMax, 0);
+    more_events_ = epoll_->count == kEventsMax;
     while (epoll_->next < epoll_->count) {
       const epoll_event& event = epoll_->events[epoll_->next++];
       if (event.data.ptr == nullptr) continue;
       static_cast<Watcher*>(event.data.ptr)->OnReady(event.events);
     }
-  } while (epoll_->count == kEventsMax);
+  }
   epoll_->count = 0;
-  Wait();
+  if (!more_events_) Wait();
+  Read();
 }
 
-void StreamPoller::Reschedule(Watcher* watcher) {
-  if (rescheduled_.empty()) {
-    reschedule_timer_ =
-        loop_.At(loop_.ReadClock().mono, [this] { RunRescheduled(); });
-  }
-  rescheduled_.push_back(watcher);
+void StreamPoller::QueueRead(Watcher* watcher) {
+  reads_.push_back(watcher);
+  if (!in_turn_) Continue();
 }
 
-void StreamPoller::RunRescheduled() {
-  running_.swap(rescheduled_);
-  for (size_t i = 0; i < running_.size(); ++i) {
-    if (running_[i] != nullptr) running_[i]->OnReady(EPOLLIN);
+void StreamPoller::Read() {
+  in_turn_ = true;
+  if (std::exchange(turn_, loop_.turn()) != loop_.turn()) budget_ = kTurnBytes;
+  while (!reads_.empty() && budget_ > 0) {
+    Watcher* const watcher = reads_.front();
+    reads_.pop_front();
+    if (watcher == nullptr) continue;
+    budget_ -= std::min(budget_, std::max(watcher->OnRead(), kReadBytesMin));
   }
-  running_.clear();
+  in_turn_ = false;
+  if (!reads_.empty() || more_events_) Continue();
+}
+
+void StreamPoller::Continue() {
+  if (std::exchange(continues_, true)) return;
+  next_turn_ = loop_.At(loop_.ReadClock().mono, [this] {
+    continues_ = false;
+    if (more_events_) {
+      Dispatch();
+    } else {
+      Read();
+    }
+  });
 }
 
 void StreamPoller::Flush(Watcher* watcher) {

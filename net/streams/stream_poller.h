@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -16,16 +17,26 @@
 
 namespace quorate::net {
 
+// Streams with bytes to read are in a queue. A turn reads from its head, one
+// buffer of each stream, until it has read enough. So no stream waits long for
+// others, and the timers of a node run however much its clients send.
 class StreamPoller final : public EventLoop::TurnEnd {
  public:
   // Size of one read. All streams share the buffer.
   static constexpr size_t kReadBytes = 256 << 10;
+  // A turn begins no further read after so many bytes.
+  static constexpr size_t kTurnBytes = 1 << 20;
+  // A read counts as so many bytes at least.
+  static constexpr size_t kReadBytesMin = 256;
 
   // A stream. Must be removed before it is destroyed.
   class Watcher {
    public:
     // Called in step 1 of a turn, with the events of epoll.
     virtual void OnReady(uint32_t events) = 0;
+    // Reads at most kReadBytes once, after QueueRead. Returns the number of
+    // bytes that were read.
+    virtual size_t OnRead() = 0;
     // Called at the end of a turn in which Flush was called.
     virtual void OnFlush() = 0;
 
@@ -44,12 +55,13 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Must be called before `fd` is closed. No method of `watcher` is called
   // afterwards.
   void Remove(int fd, Watcher* watcher);
-  // Calls OnReady in the next turn, for bytes that were left unread.
-  void Reschedule(Watcher* watcher);
+  // Calls OnRead soon: in this turn or in a later one, in the order of these
+  // calls. Requires: the watcher is not in the queue.
+  void QueueRead(Watcher* watcher);
   // Calls OnFlush at the end of this turn.
   void Flush(Watcher* watcher);
 
-  // May be used during a call of OnReady.
+  // May be used during a call of OnRead.
   char* read_buffer() { return read_buffer_.get(); }
   EventLoop& loop() { return loop_; }
 
@@ -57,17 +69,26 @@ class StreamPoller final : public EventLoop::TurnEnd {
   struct Epoll;
 
   void Wait();
+  // Takes events, then reads.
   void Dispatch();
-  void RunRescheduled();
+  void Read();
+  // Goes on in the next turn.
+  void Continue();
   void OnTurnEnd() override;
 
   EventLoop& loop_;
   const std::unique_ptr<char[]> read_buffer_;
   // Null entries were removed meanwhile.
-  std::vector<Watcher*> rescheduled_;
-  std::vector<Watcher*> running_;
+  std::deque<Watcher*> reads_;
   std::vector<Watcher*> flush_;
-  env::Pending reschedule_timer_;
+  uint64_t turn_ = 0;
+  size_t budget_ = 0;  // The bytes that turn `turn_` may still read.
+  // Dispatch or Read is running.
+  bool in_turn_ = false;
+  // epoll may have further events, and does not report that again.
+  bool more_events_ = false;
+  bool continues_ = false;  // next_turn_ is set.
+  env::Pending next_turn_;
   const std::unique_ptr<Epoll> epoll_;
 };
 
