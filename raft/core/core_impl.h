@@ -141,6 +141,7 @@ class Core::Impl {
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
   void Retry(Progress& member);
+  void AppendNoops();
   void LeaderTimeout();
   void TryCommit();
   void FollowerCommit(Index leader_commit, Index matched);

@@ -515,6 +515,20 @@ void Core::Impl::Retry(Progress& member) {
   }
 }
 
+// A leader may append noops at any time. The log of one that is cut off then
+// has many entries that are never committed.
+void Core::Impl::AppendNoops() {
+  constexpr size_t kNoops = 8;
+  Leader& leader = std::get<Leader>(role_);
+  const size_t bytes = kNoops * Entry().size_bytes();
+  if (leader.transfer || leader.uncommitted_bytes == 0 ||
+      leader.uncommitted_bytes + bytes > options_.uncommitted_bytes_max) {
+    return;
+  }
+  for (size_t i = 0; i < kNoops; ++i) AppendOwn(EntryKind::kNoop, Buffer());
+  for (Progress& member : leader.members) SendAppends(member);
+}
+
 void Core::Impl::LeaderTimeout() {
   if (now_.mono >= std::get<Leader>(role_).quorum_check_at) CheckQuorum();
   Leader* leader = std::get_if<Leader>(&role_);
@@ -526,6 +540,7 @@ void Core::Impl::LeaderTimeout() {
   if (now_.mono >= leader->heartbeat_at) {
     BroadcastHeartbeats();
     ContinueLeadershipTransfer();
+    if (Fires("raft.noops_while_uncommitted")) AppendNoops();
   }
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();
