@@ -138,6 +138,8 @@ class Replica {
   // The answer to a chunk that could not be stored.
   env::Pending store_retry_;
   bool store_failure_logged_ = false;
+  // A point of unlikely behaviour: the next snapshot keeps no entries behind.
+  bool cuts_whole_log_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
   // A snapshot is considered to be in transfer to a follower until then.

@@ -26,9 +26,9 @@ bool Replica::SnapshotIsDue() {
       core_->applied_index() > unreadable_snapshot_) {
     return true;
   }
-  if (bytes_since_snapshot_ < threshold &&
-      !services_.env.buggify.Fire("raft.host.snapshot_early")) {
-    return false;
+  if (bytes_since_snapshot_ < threshold) {
+    cuts_whole_log_ = services_.env.buggify.Fire("raft.host.snapshot_early");
+    if (!cuts_whole_log_) return false;
   }
   return services_.env.loop.ReadClock().mono >= transfer_until_ ||
          bytes_since_snapshot_ / kRetainThresholds >= threshold;
@@ -98,7 +98,11 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   }
   snapshot_reader_.reset();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
-  const Index compact_index = TrailingIndex(snapshot->position.index);
+  const bool whole =
+      std::exchange(cuts_whole_log_, false) ||
+      services_.env.buggify.Fire("raft.host.no_trailing_entries");
+  const Index last = snapshot->position.index;
+  const Index compact_index = whole ? last : TrailingIndex(last);
   services_.log.SetLogStart(key_, {core_->TermAt(compact_index), compact_index},
                             /*discard_suffix=*/false,
                             [this](absl::Status status) {
@@ -109,10 +113,7 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
   const Index log_start = core_->log_start().index;
-  const uint64_t trailing =
-      services_.env.buggify.Fire("raft.host.no_trailing_entries")
-          ? 0
-          : services_.options.snapshot_trailing_bytes;
+  const uint64_t trailing = services_.options.snapshot_trailing_bytes;
   const uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
   // The match of the slowest follower that receives entries.

@@ -29,8 +29,8 @@ uint64_t FaultTriggers::Pick(const FaultTrigger& trigger, uint64_t which,
 
 // The node that reached the mark in half of the cases, else a leader or any
 // node. A rare moment of one replica is a rare moment of its peers, too. Some
-// bugs need faults of two nodes at once, so the second hit is drawn anew. In
-// half of the cases it is a leader.
+// bugs need faults of two nodes at once. So the second hit has a draw of its
+// own, and hits a leader in half of the cases.
 MachineId FaultTriggers::Victim(MachineId node, const FaultTrigger& trigger,
                                 uint64_t hit) const {
   const std::vector<MachineId>& nodes = context_->nodes();
