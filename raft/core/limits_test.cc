@@ -1,0 +1,218 @@
+// Proposals, and the limits of bytes: uncommitted, not written, not applied, of
+// one append.
+#include <string>
+
+#include "raft/core/core.h"
+#include "raft/core/testing/replica_fixture.h"
+
+namespace quorate::raft {
+namespace {
+
+using LimitsTest = ReplicaTest;
+
+TEST_F(LimitsTest, Propose_NotLeader_IsRefused) {
+  Start(Term(1));
+  Step(Proposal{5, EntryKind::kCommands, Buffer::Copy("a")});
+  ASSERT_EQ(out_.refused.size(), 1u);
+  EXPECT_EQ(out_.refused[0].tag, 5u);
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kNotLeader);
+}
+
+TEST_F(LimitsTest, Propose_UncommittedLimit_IsExactToTheByte) {
+  options_.uncommitted_bytes_max = 200;
+  Start(Term(1));
+  BecomeServingLeader();
+  const auto propose = [this](size_t bytes) {
+    Step(Proposal{0, EntryKind::kCommands,
+                  Buffer::Copy(std::string(bytes, 'x'))});
+    return out_.refused.empty();
+  };
+  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(101 - 48));
+  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(0));
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUncommitted);
+  FinishWrites();
+  Receive(Ack(2, 2, 3));
+  EXPECT_FALSE(propose(101 - 48));
+  EXPECT_TRUE(propose(100 - 48));
+}
+
+// The disks of the others are faster: they commit, and the leader's own queue
+// grows.
+TEST_F(LimitsTest, Propose_OwnDiskTooSlow_IsRefusedAndTheLeadershipGivenAway) {
+  options_.unwritten_bytes_max = 300;
+  Start(Term(1));
+  BecomeServingLeader();
+  const auto propose = [this] {
+    Step(Proposal{0, EntryKind::kCommands,
+                  Buffer::Copy(std::string(100 - 48, 'x'))});
+    return out_.refused.empty();
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(propose());
+  Receive(Ack(2, 2, 5));
+  Receive(Ack(3, 2, 5));
+  EXPECT_EQ(core_->commit_index(), Index(5));
+  EXPECT_FALSE(propose());
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUnwritten);
+  const MonoTime refused_at = now_.mono;
+  // Less than half of the limit is free then, so the disk is still behind.
+  FinishWrite();
+  EXPECT_TRUE(propose());
+  Receive(Ack(2, 2, 6));
+  while (core_->deadline() < refused_at + options_.election_timeout_max) {
+    PassToDeadline();
+    ASSERT_TRUE(Of(out_.messages, MessageType::kTimeoutNow).empty());
+    Receive(From(2, MessageType::kHeartbeatReply, 2));
+    Receive(From(3, MessageType::kHeartbeatReply, 2));
+  }
+  PassToDeadline();
+  const auto calls = Of(out_.messages, MessageType::kTimeoutNow);
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].to, NodeId(2));
+  EXPECT_EQ(out_.events[0].kind, Event::Kind::kGivesLeadershipAway);
+}
+
+TEST_F(LimitsTest, Propose_OwnDiskCatchesUp_KeepsTheLeadership) {
+  options_.unwritten_bytes_max = 200;
+  Start(Term(1));
+  BecomeServingLeader();
+  for (int i = 0; i < 3; ++i) {
+    Step(Proposal{0, EntryKind::kCommands,
+                  Buffer::Copy(std::string(100 - 48, 'x'))});
+  }
+  ASSERT_EQ(out_.refused.size(), 1u);
+  Receive(Ack(2, 2, 4));
+  FinishWrites();
+  for (int i = 0; i < 30; ++i) {
+    PassToDeadline();
+    EXPECT_TRUE(Of(out_.messages, MessageType::kTimeoutNow).empty());
+    Receive(From(2, MessageType::kHeartbeatReply, 2));
+  }
+}
+
+// After a restart the whole log is committed at once.
+class BacklogTest : public LimitsTest {
+ protected:
+  // Three entries at a time, after the configuration, which is larger.
+  void StartWithBacklog() {
+    options_.apply_bytes_max = 3 * 49;
+    Start(Term(2), {2, 2, 2, 2, 2, 2, 2});
+    Receive(Append(2, 2, At(2, 8), {}, 8));
+    ASSERT_EQ(core_->commit_index(), Index(8));
+    ASSERT_EQ(out_.apply.size(), 1u);
+  }
+};
+
+TEST_F(BacklogTest, IsAppliedInPieces_ByTheTimer) {
+  StartWithBacklog();
+  uint64_t applied = 1;
+  for (const size_t piece : {3, 3, 1}) {
+    EXPECT_EQ(core_->applied_index(), Index(applied));
+    EXPECT_EQ(core_->deadline(), now_.mono);
+    // Other inputs apply nothing.
+    Receive(From(2, MessageType::kHeartbeat, 2));
+    EXPECT_TRUE(out_.apply.empty());
+    PassToDeadline();
+    ASSERT_EQ(out_.apply.size(), piece);
+    for (const Entry& entry : out_.apply) {
+      EXPECT_EQ(entry.index, Index(++applied));
+    }
+  }
+  EXPECT_GT(core_->deadline(), now_.mono);
+}
+
+TEST_F(BacklogTest, ReadOfAFollower_WaitsUntilItsIndexIsApplied) {
+  StartWithBacklog();
+  Step(ReadRequested{7});
+  ASSERT_EQ(out_.messages.size(), 1u);
+  Message answer = From(2, MessageType::kReadIndexReply, 2);
+  answer.read_id = out_.messages[0].read_id;
+  answer.read_index = Index(6);
+  Receive(answer);
+  EXPECT_TRUE(out_.reads.empty());
+  PassToDeadline();
+  EXPECT_TRUE(out_.reads.empty());
+  PassToDeadline();
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_EQ(out_.reads[0].tag, 7u);
+  EXPECT_TRUE(out_.reads[0].ok);
+}
+
+TEST_F(BacklogTest, ReadOfTheLeader_WaitsUntilItsIndexIsApplied) {
+  options_.apply_bytes_max = 3 * 49;
+  Start(Term(2), {2, 2, 2, 2, 2, 2, 2});
+  BecomeLeader();
+  Receive(Ack(2, 3, 9));
+  ASSERT_EQ(core_->commit_index(), Index(9));
+  ASSERT_LT(core_->applied_index(), Index(4));
+  Step(ReadRequested{7});
+  ASSERT_FALSE(out_.heartbeats.empty());
+  Message reply = From(2, MessageType::kHeartbeatReply, 3);
+  reply.read_round = out_.heartbeats[0].read_round;
+  Receive(reply);
+  int pieces = 0;
+  while (core_->applied_index() < Index(9)) {
+    EXPECT_TRUE(out_.reads.empty());
+    PassToDeadline();
+    ++pieces;
+  }
+  EXPECT_EQ(pieces, 3);
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_TRUE(out_.reads[0].ok);
+}
+
+TEST_F(BacklogTest, ProposalsBeyondTheLimit_AreRefused) {
+  options_.apply_bytes_max = 49;
+  options_.unapplied_bytes_max = 6 * 49;
+  Start(Term(2), {2, 2, 2, 2, 2, 2, 2});
+  BecomeLeader();
+  Receive(Ack(2, 3, 9));
+  ASSERT_EQ(core_->commit_index(), Index(9));
+  const auto propose = [this] {
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("x")});
+    return out_.refused.empty();
+  };
+  EXPECT_FALSE(propose());
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUnapplied);
+  while (core_->applied_index() < Index(9)) PassToDeadline();
+  EXPECT_TRUE(propose());
+}
+
+// A snapshot replaces the state machine, so nothing is applied meanwhile.
+TEST_F(BacklogTest, WaitsWhileASnapshotIsInstalled) {
+  StartWithBacklog();
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(2, 20);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  Message chunk = From(2, MessageType::kSnapshotChunk, 2);
+  chunk.snapshot = snapshot;
+  chunk.chunk = Buffer::Copy("x");
+  Receive(chunk);
+  Step(ChunkWritten{snapshot, 1});
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_GT(core_->deadline(), now_.mono);
+  PassToDeadline();
+  EXPECT_TRUE(out_.apply.empty());
+  // It cannot be installed; the entries are still there.
+  Step(SnapshotInstalled{snapshot, false});
+  EXPECT_EQ(out_.apply.size(), 3u);
+}
+
+TEST_F(LimitsTest, Append_BytesLimit_SplitsBetweenEntries) {
+  options_.append_bytes_max = 120;
+  Start(Term(1));
+  BecomeLeader();
+  for (int i = 0; i < 4; ++i) {
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("ab")});
+  }
+  Receive(Ack(2, 2, 2));
+  const auto appends = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(appends.size(), 2u);
+  EXPECT_EQ(appends[0].entries.size(), 2u);
+  EXPECT_EQ(appends[1].entries.size(), 2u);
+}
+
+}  // namespace
+}  // namespace quorate::raft
