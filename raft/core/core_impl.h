@@ -115,6 +115,7 @@ class Core::Impl {
   void OnTransferRequested(const TransferRequested& event);
   void ContinueLeadershipTransfer();
   void GiveAwayLeadership();
+  MonoTime QuorumContact();
   void CheckQuorum();
 
   // ---- replication.cc

@@ -285,17 +285,21 @@ void Core::Impl::OnTimeoutNow(const Message& message) {
   BecomeCandidate(/*forced=*/true);
 }
 
-// Thesis 6.2: a leader that cannot reach a majority for an election timeout
-// steps down. Learners do not count.
-void Core::Impl::CheckQuorum() {
-  Leader& leader = std::get<Leader>(role_);
-  const MonoTime contact = QuorumValue<MonoTime>(
+// A majority of voters, with this leader, has been in contact since then.
+MonoTime Core::Impl::QuorumContact() {
+  return QuorumValue<MonoTime>(
       log_.configuration(), MonoTime::Max(), [this](NodeId node) {
         if (node == options_.node) return now_.mono;
         const Progress* member = FindMember(node);
         return member == nullptr ? MonoTime::Min() : member->last_contact();
       });
-  leader.quorum_check_at = contact + options_.election_timeout_max;
+}
+
+// Thesis 6.2: a leader that cannot reach a majority for an election timeout
+// steps down. Learners do not count.
+void Core::Impl::CheckQuorum() {
+  Leader& leader = std::get<Leader>(role_);
+  leader.quorum_check_at = QuorumContact() + options_.election_timeout_max;
   if (now_.mono < leader.quorum_check_at) return;
   Emit(Event::Kind::kStepDownNoQuorum);
   BecomeFollower(hard_state_.term, NodeId());

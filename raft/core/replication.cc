@@ -515,14 +515,16 @@ void Core::Impl::Retry(Progress& member) {
   }
 }
 
-// A leader may append noops at any time. The log of one that is cut off then
-// has many entries that are never committed.
+// A leader may append noops at any time. As a point of unlikely behaviour, one
+// that is cut off does, so that its log has many entries that never commit.
 void Core::Impl::AppendNoops() {
   constexpr size_t kNoops = 8;
   Leader& leader = std::get<Leader>(role_);
   const size_t bytes = kNoops * Entry().size_bytes();
-  if (leader.transfer || leader.uncommitted_bytes == 0 ||
-      leader.uncommitted_bytes + bytes > options_.uncommitted_bytes_max) {
+  if (QuorumContact() + options_.heartbeat_interval * 2 > now_.mono ||
+      leader.transfer ||
+      leader.uncommitted_bytes + bytes > options_.uncommitted_bytes_max ||
+      !Fires("raft.noops_of_a_lonely_leader")) {
     return;
   }
   for (size_t i = 0; i < kNoops; ++i) AppendOwn(EntryKind::kNoop, Buffer());
@@ -540,7 +542,7 @@ void Core::Impl::LeaderTimeout() {
   if (now_.mono >= leader->heartbeat_at) {
     BroadcastHeartbeats();
     ContinueLeadershipTransfer();
-    if (Fires("raft.noops_while_uncommitted")) AppendNoops();
+    AppendNoops();
   }
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();
