@@ -118,7 +118,7 @@ class Cluster::Program final : public ReplicaObserver {
         cluster_->NotePins(node_, group, core.configuration());
       }
     }
-    FollowIfRare(output);
+    FollowIfRare(core, output);
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
     ReplicaObserver::OnRecovered(group, core);
@@ -160,17 +160,26 @@ class Cluster::Program final : public ReplicaObserver {
 
   // Follows the disk if a snapshot is installed or a conflicting suffix is
   // replaced.
-  void FollowIfRare(const raft::Output& output) {
+  void FollowIfRare(const raft::Core& core, const raft::Output& output) {
     using Moment = ShadowRecovery::Moment;
     const MachineId machine = cluster_->machine(node_);
     for (const raft::SnapshotWork& work : output.snapshots) {
       if (work.kind != raft::SnapshotWork::Kind::kInstall) continue;
-      return cluster_->shadows_.Follow(machine, Moment::kInstall);
+      return cluster_->shadows_.Follow(machine, ReplacesEntries(core, work)
+                                                    ? Moment::kReplace
+                                                    : Moment::kInstall);
     }
     for (const raft::Event& event : output.events) {
       if (event.kind != raft::Event::Kind::kSuffixTruncated) continue;
       return cluster_->shadows_.Follow(machine, Moment::kTruncate);
     }
+  }
+
+  // Whether a snapshot is installed into a log that is longer.
+  static bool ReplacesEntries(const raft::Core& core,
+                              const raft::SnapshotWork& work) {
+    return work.kind == raft::SnapshotWork::Kind::kInstall &&
+           core.last().index > work.snapshot.position.index;
   }
 
   // Marks a transfer of a snapshot that stops because its sender lost the
@@ -193,7 +202,7 @@ class Cluster::Program final : public ReplicaObserver {
         }
       } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
         sender = NodeId();
-        if (core.last().index > work.snapshot.position.index) {
+        if (ReplacesEntries(core, work)) {
           cluster_->Mark(node_, "raft.install_into_a_longer_log");
         }
       }

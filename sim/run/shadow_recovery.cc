@@ -143,24 +143,30 @@ void ShadowRecovery::End() {
 }
 
 void ShadowRecovery::Follow(MachineId machine, Moment moment) {
+  Followed& followed = followed_[machine];
   const bool first = moments_.emplace(machine, moment).second;
-  followed_[machine] = {.left = kChanges,
-                        .changes = world_->disk_changes(machine),
-                        .again = !first};
+  const bool rarest =
+      moment == Moment::kReplace || (followed.rarest && followed.left > 0);
+  followed = {.left = kChanges,
+              .changes = world_->disk_changes(machine),
+              .again = !first && !rarest,
+              .rarest = rarest};
 }
 
 bool ShadowRecovery::Due(MachineId machine) {
   if (ended_) return false;
   const auto it = followed_.find(machine);
-  if (it == followed_.end() || it->second.left == 0 ||
-      recoveries_ >= kRecoveriesMax) {
+  if (it == followed_.end() || it->second.left == 0) return false;
+  Followed& followed = it->second;
+  if (followed.rarest ? rarest_ == kRecoveriesMax
+                      : recoveries_ - rarest_ >= kRecoveriesMax) {
     return false;
   }
-  Followed& followed = it->second;
   const uint64_t changes = world_->disk_changes(machine);
   if (changes == followed.changes) return false;
   followed.changes = changes;
   --followed.left;
+  rarest_ += followed.rarest ? 1 : 0;
   return true;
 }
 

@@ -44,8 +44,9 @@ class ShadowRecovery {
     kStart,
     kInstall,   // A snapshot replaces the log.
     kTruncate,  // A conflicting suffix is replaced.
+    kReplace,   // A snapshot replaces a longer log. Few runs have it at all.
   };
-  // The recoveries in one run, at most.
+  // The recoveries in one run, at most. As many again are for kReplace.
   static constexpr uint32_t kRecoveriesMax = 60;
   // The mishandled copies in one run, at most.
   static constexpr uint32_t kMishapsMax = 6;
@@ -102,6 +103,7 @@ class ShadowRecovery {
     uint32_t left = 0;
     uint64_t changes = 0;  // Through the last copy.
     bool again = false;    // The node had a moment of this kind before.
+    bool rarest = false;   // It is a kReplace.
   };
 
   World* const world_;
@@ -109,6 +111,7 @@ class ShadowRecovery {
   std::map<MachineId, Followed> followed_;
   std::set<std::pair<MachineId, Moment>> moments_;  // All so far.
   uint32_t recoveries_ = 0;
+  uint32_t rarest_ = 0;  // The recoveries that are due to a kReplace.
   uint64_t starts_ = 0;
   std::map<NodeId, std::unique_ptr<Recovered>> last_;
   uint32_t mishaps_ = 0;
