@@ -53,6 +53,13 @@ class Transport {
     // refuse a sender with an unexpected incarnation.
     virtual void OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer message) = 0;
+    // The lane takes messages: it is no longer congested, after Congested had
+    // returned true, or it has a new connection. Messages that were sent over
+    // an older connection may be lost. Called in a later turn.
+    virtual void OnLaneReady(NodeId to, Lane lane) {
+      (void)to;
+      (void)lane;
+    }
 
    protected:
     ~Receiver() = default;
@@ -72,8 +79,8 @@ class Transport {
   // loses it. Messages to a peer that was not named in Start are lost.
   virtual void Send(NodeId to, Lane lane, absl::Span<const Buffer> pieces) = 0;
 
-  // True while the queue of that lane is so long that callers should wait.
-  // Messages sent in spite of it may be lost.
+  // True while the lane has no connection, or so long a queue that callers
+  // should wait for OnLaneReady. Messages sent in spite of it may be lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
 
  protected:

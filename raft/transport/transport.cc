@@ -84,8 +84,10 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     for (const Buffer& piece : pieces) connection_->Write(piece);
   }
 
-  bool congested() const {
-    return open_ && connection_->unsent_bytes() >= queue_bytes_max_ / 2;
+  bool Congested() {
+    if (!open_) return true;
+    congested_ |= connection_->unsent_bytes() >= queue_bytes_max_ / 2;
+    return congested_;
   }
 
  private:
@@ -138,18 +140,24 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     open_ = true;
+    congested_ = false;
     messages_left_ = transport_.Fires("net.transport.link_is_short") ? 8 : 0;
     timer_ = env::Pending();
     pause_ = transport_.options_.redial_min;
     last_logged_.clear();
     Log(Severity::kInfo, "connected");
+    // The receiver may stop the transport, which destroys this object.
+    transport_.receiver_->OnLaneReady(peer_.node, lane_);
   }
 
   void OnEnd() override { Disconnect("it closed the connection"); }
   void OnClosed(absl::Status reason) override {
     Disconnect(std::string(reason.message()));
   }
-  void OnDrained() override {}
+  void OnDrained() override {
+    if (!std::exchange(congested_, false)) return;
+    transport_.receiver_->OnLaneReady(peer_.node, lane_);
+  }
 
   // Closes the connection, logs the reason if it is a new one, and dials again
   // after a pause.
@@ -202,6 +210,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
   bool refused_ = false;
   bool open_ = false;
+  bool congested_ = false;  // Somebody was told so, and waits.
   std::string reply_;
   std::string last_logged_;
   env::Pending dialling_;
@@ -400,7 +409,7 @@ void StreamTransport::Send(NodeId to, Lane lane,
 
 bool StreamTransport::Congested(NodeId to, Lane lane) const {
   const auto it = peers_.find(to);
-  return it != peers_.end() && it->second->lane(lane).congested();
+  return it != peers_.end() && it->second->lane(lane).Congested();
 }
 
 void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {

@@ -24,7 +24,8 @@ namespace quorate::raft {
 
 struct TransportOptions {
   // Limit of the bytes that wait in one lane to one peer. A message that would
-  // exceed it is dropped. Congested returns true from half of it.
+  // exceed it is dropped. Congested returns true from half of it, until all
+  // have left.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
   // Pauses before dialling again: doubled from the first to the last, then

@@ -47,6 +47,8 @@ std::string_view TraceKindName(TraceKind kind) {
       return "stream_event";
     case TraceKind::kConnect:
       return "connect";
+    case TraceKind::kLaneReady:
+      return "lane_ready";
     case TraceKind::kNote:
       return "note";
     case TraceKind::kFault:
@@ -81,6 +83,7 @@ bool RunsCode(TraceKind kind) {
     case TraceKind::kStreamBytes:
     case TraceKind::kStreamEvent:
     case TraceKind::kConnect:
+    case TraceKind::kLaneReady:
       return true;
     default:
       return false;

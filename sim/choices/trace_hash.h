@@ -44,12 +44,13 @@ enum class TraceKind : uint8_t {
   kStreamBytes,
   kStreamEvent,
   kConnect,
-  kNote,   // A program or a replica did something, in words.
-  kFault,  // A fault hit. The event has its name.
-  kMark,   // A mark was reached (env::Tracer). The event has its name.
-  kPoint,  // A point of env::Buggify fired. The event has its name.
-  kPlan,   // The schedule planned what other events will show.
-  kDeed,   // The schedule did something, in words.
+  kLaneReady,  // A lane of the transport of messages has room again.
+  kNote,       // A program or a replica did something, in words.
+  kFault,      // A fault hit. The event has its name.
+  kMark,       // A mark was reached (env::Tracer). The event has its name.
+  kPoint,      // A point of env::Buggify fired. The event has its name.
+  kPlan,       // The schedule planned what other events will show.
+  kDeed,       // The schedule did something, in words.
   kPartitionBegins,  // The payload is the number of the partition.
   kPartitionEnds,
   kLead,  // A replica began to lead. The payload is a LeadPayload.

@@ -229,7 +229,7 @@ void Network::MessageEvent(uint64_t id) {
     state_->queue.Push(link.clogged_until, {kEventMessage, 0, id});
     return;
   }
-  link.lanes[static_cast<size_t>(message->lane)].bytes -= message->charged;
+  LeaveLane(*message);
   if (link.blocks > 0) {
     state_->faults.Count(Fault::kMessageBlocked);
     messages_.Remove(id);
@@ -246,6 +246,20 @@ void Network::MessageEvent(uint64_t id) {
                         static_cast<uint64_t>(message->lane);
   to->scheduler().Accept(
       {TurnInputKind::kMessage, id, TurnSource(TurnSourceKind::kLane, lane)});
+}
+
+void Network::LeaveLane(const NetworkMessage& message) {
+  NetworkLink::Lane& lane =
+      link(message.from, message.to).lanes[static_cast<size_t>(message.lane)];
+  lane.bytes -= message.charged;
+  if (!lane.congested || lane.bytes > state_->network.lane_bytes_max / 4) {
+    return;
+  }
+  lane.congested = false;
+  const uint64_t id =
+      uint64_t{message.to.value()} << 1 | static_cast<uint64_t>(message.lane);
+  transports_[message.from.value()]->scheduler().Post(
+      {TurnInputKind::kLaneReady, id, TurnSource(TurnSourceKind::kRoom, id)});
 }
 
 bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
@@ -284,11 +298,7 @@ void Network::MachineDied(MachineId machine, SimTime death) {
     const bool unsent =
         message.from == machine && !message.arrived && message.departs > death;
     const bool undelivered = message.to == machine && message.arrived;
-    if (unsent) {
-      link(message.from, message.to)
-          .lanes[static_cast<size_t>(message.lane)]
-          .bytes -= message.charged;
-    }
+    if (unsent) LeaveLane(message);
     if (unsent || undelivered) messages_.Remove(id);
   }
 }

@@ -70,6 +70,8 @@ struct NetworkLink {
   struct Lane {
     SimTime last_arrival = SimTime::Min();
     size_t bytes = 0;  // Bytes in flight.
+    // The sender was told so, and waits until half of the room is free.
+    bool congested = false;
   };
   std::array<Lane, 2> lanes;
   std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
@@ -145,6 +147,8 @@ class Network {
   void Corrupt(NetworkMessage* message, const ChoiceKey& key);
   bool Admits(NodeTransport* to, const NetworkMessage& message,
               NetworkLink* link);
+  // The message has left its lane. Tells the sender if that makes enough room.
+  void LeaveLane(const NetworkMessage& message);
 
   SimState* const state_;
   AddressBook addresses_;

@@ -105,9 +105,21 @@ void NodeTransport::Send(NodeId to, env::Lane lane,
 bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
   const Peer* peer = FindPeer(to);
   if (peer == nullptr || peer->machine == MachineId()) return false;
-  return network_->link(scheduler_->id(), peer->machine)
-             .lanes[static_cast<size_t>(lane)]
-             .bytes > scheduler_->state().network.lane_bytes_max / 2;
+  NetworkLink::Lane& way = network_->link(scheduler_->id(), peer->machine)
+                               .lanes[static_cast<size_t>(lane)];
+  way.congested |= way.bytes > scheduler_->state().network.lane_bytes_max / 2;
+  return way.congested;
+}
+
+void NodeTransport::RunLaneReady(uint64_t id) {
+  SimState& state = scheduler_->state();
+  state.hash.Add(state.now, scheduler_->id(), TraceKind::kLaneReady, id);
+  const MachineId machine(static_cast<uint32_t>(id >> 1));
+  const auto lane = static_cast<env::Lane>(id & 1);
+  for (size_t i = 0; i < peers_.size() && receiver_ != nullptr; ++i) {
+    const NodeId node = peers_[i].node;
+    if (FindPeer(node)->machine == machine) receiver_->OnLaneReady(node, lane);
+  }
 }
 
 void NodeTransport::RunInput(uint64_t id) {

@@ -33,6 +33,7 @@ class NodeTransport final : public env::Transport {
 
   // ---- Called by the machine and the network.
   void RunInput(uint64_t id);
+  void RunLaneReady(uint64_t id);
   void Die();
   TurnScheduler& scheduler() { return *scheduler_; }
   bool started() const { return receiver_ != nullptr; }

@@ -24,6 +24,7 @@ namespace quorate::sim {
 enum class TurnInputKind : uint32_t {
   kBoot,
   kMessage,
+  kLaneReady,
   kDisk,
   kStream,
   kConnect,
@@ -41,9 +42,9 @@ struct TurnInput {
 
 // Identifies a source of inputs of a machine: a link and lane, a file, a
 // stream.
-enum class TurnSourceKind : uint64_t { kLane = 1, kFile, kStream };
+enum class TurnSourceKind : uint64_t { kLane = 1, kFile, kStream, kRoom };
 constexpr uint64_t TurnSource(TurnSourceKind kind, uint64_t which) {
-  return Mix64(which * 4 + static_cast<uint64_t>(kind));
+  return Mix64(which * 8 + static_cast<uint64_t>(kind));
 }
 
 class TurnScheduler {

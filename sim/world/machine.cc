@@ -79,6 +79,9 @@ void Machine::RunInput(const TurnInput& input) {
     case TurnInputKind::kMessage:
       transport_.RunInput(input.id);
       break;
+    case TurnInputKind::kLaneReady:
+      transport_.RunLaneReady(input.id);
+      break;
     case TurnInputKind::kDisk:
       disk_.RunInput(input.id);
       break;

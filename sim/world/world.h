@@ -58,6 +58,7 @@ inline constexpr TraceKind kEventKinds[] = {
     TraceKind::kTimer,          TraceKind::kMessage,
     TraceKind::kDiskCompletion, TraceKind::kStreamBytes,
     TraceKind::kStreamEvent,    TraceKind::kConnect,
+    TraceKind::kLaneReady,
 };
 
 struct WorldOptions {

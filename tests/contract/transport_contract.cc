@@ -31,6 +31,10 @@ class Inbox : public env::Transport::Receiver {
     if (inside_send) received_inside_send = true;
     messages.push_back({from, incarnation, std::string(message.view())});
   }
+  void OnLaneReady(NodeId to, Lane lane) override {
+    if (inside_send) received_inside_send = true;
+    ready.push_back({to, lane});
+  }
   bool Has(const std::string& bytes) const {
     for (const Received& received : messages) {
       if (received.bytes == bytes) return true;
@@ -38,6 +42,7 @@ class Inbox : public env::Transport::Receiver {
     return false;
   }
   std::vector<Received> messages;
+  std::vector<std::pair<NodeId, Lane>> ready;
   bool inside_send = false;
   bool received_inside_send = false;
 };
@@ -317,17 +322,21 @@ TEST_P(TransportContract, FloodedLane_ReportsCongestionAndRecovers) {
   // All messages are sent in one turn, so no queue can drain. No queue takes
   // 256 MiB.
   bool congested = false;
+  pair.inbox[0].ready.clear();
   InTurn([&] {
     for (int i = 0; i < 1024 && !congested; ++i) {
       transport.Send(NodeId(2), Lane::kBulk, absl::MakeConstSpan(&piece, 1));
       congested = transport.Congested(NodeId(2), Lane::kBulk);
     }
     EXPECT_FALSE(transport.Congested(NodeId(2), Lane::kControl));
+    EXPECT_TRUE(pair.inbox[0].ready.empty());
   });
   EXPECT_TRUE(congested);
   EXPECT_TRUE(pair.Deliver(0, "a heartbeat", Lane::kControl));
   EXPECT_TRUE(
       RunUntil([&] { return !transport.Congested(NodeId(2), Lane::kBulk); }));
+  EXPECT_EQ(pair.inbox[0].ready,
+            (std::vector<std::pair<NodeId, Lane>>{{NodeId(2), Lane::kBulk}}));
   EXPECT_TRUE(pair.Deliver(0, "after the flood", Lane::kBulk));
 }
 
