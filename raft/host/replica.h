@@ -101,8 +101,11 @@ class Replica {
   void ReadChunk(const SnapshotWork& work);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
+  // Steps the core with the answer after an election timeout.
+  void AnswerLate(const ChunkWritten& answer);
   void Install(const SnapshotDescriptor& snapshot);
   void OnInstallDurable(const SnapshotDescriptor& snapshot);
+  void LoadInstalled(const SnapshotDescriptor& snapshot);
   void FinishInstall(const SnapshotDescriptor& snapshot, absl::Status status);
 
   ReplicaServices services_;
@@ -135,8 +138,7 @@ class Replica {
   uint64_t applied_bytes_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
-  // The answer to a chunk that could not be stored.
-  env::Pending store_retry_;
+  env::Pending late_answer_;
   bool store_failure_logged_ = false;
   // A point of unlikely behaviour: the next snapshot keeps no entries behind.
   bool cuts_whole_log_ = false;
@@ -147,6 +149,7 @@ class Replica {
   // The snapshot offset that was last read for each follower.
   absl::btree_map<NodeId, uint64_t> sent_offsets_;
   std::unique_ptr<SnapshotLoader> loader_;
+  env::Pending late_load_;
 };
 
 }  // namespace quorate::raft

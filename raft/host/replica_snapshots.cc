@@ -217,7 +217,12 @@ void Replica::WriteChunk(const SnapshotWork& work) {
       [this, snapshot = work.snapshot](absl::StatusOr<uint64_t> received) {
         if (received.ok()) {
           store_failure_logged_ = false;
-          Step(ChunkWritten{snapshot, *received});
+          const ChunkWritten answer{snapshot, *received};
+          if (services_.env.buggify.Fire("raft.host.chunk_written_late")) {
+            AnswerLate(answer);
+          } else {
+            Step(answer);
+          }
           return;
         }
         if (!std::exchange(store_failure_logged_, true)) {
@@ -228,13 +233,15 @@ void Replica::WriteChunk(const SnapshotWork& work) {
                            received.status().ToString()));
         }
         // The leader starts again at once, so the answer waits for a while.
-        store_retry_ = services_.env.loop.At(
-            services_.env.loop.ReadClock().mono +
-                services_.options.core.election_timeout_max,
-            [this, snapshot] {
-              Step(ChunkWritten{snapshot, 0});
-            });
+        AnswerLate(ChunkWritten{snapshot, 0});
       });
+}
+
+void Replica::AnswerLate(const ChunkWritten& answer) {
+  late_answer_ =
+      services_.env.loop.At(services_.env.loop.ReadClock().mono +
+                                services_.options.core.election_timeout_max,
+                            [this, answer] { Step(answer); });
 }
 
 // Two phases: first the file and the log start become durable, then the
@@ -264,13 +271,24 @@ void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
                                 return;
                               }
                               if (!status_.ok()) return;
-                              loader_ = std::make_unique<SnapshotLoader>(
-                                  &services_.snapshots, key_, snapshot,
-                                  state_machine_.get(),
-                                  [this, snapshot](absl::Status loaded) {
-                                    FinishInstall(snapshot, std::move(loaded));
-                                  });
-                              loader_->Start();
+                              LoadInstalled(snapshot);
+                            });
+}
+
+void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
+  loader_ = std::make_unique<SnapshotLoader>(
+      &services_.snapshots, key_, snapshot, state_machine_.get(),
+      [this, snapshot](absl::Status loaded) {
+        FinishInstall(snapshot, std::move(loaded));
+      });
+  if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
+    return loader_->Start();
+  }
+  late_load_ =
+      services_.env.loop.At(services_.env.loop.ReadClock().mono +
+                                services_.options.core.election_timeout_max * 2,
+                            [this] {
+                              if (loader_ != nullptr) loader_->Start();
                             });
 }
 

@@ -210,7 +210,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
   bool refused_ = false;
   bool open_ = false;
-  bool congested_ = false;  // Somebody was told so, and waits.
+  bool congested_ = false;  // The receiver was told so, and waits.
   std::string reply_;
   std::string last_logged_;
   env::Pending dialling_;
