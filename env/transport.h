@@ -53,10 +53,15 @@ class Transport {
     // refuse a sender with an unexpected incarnation.
     virtual void OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer message) = 0;
-    // The lane takes messages: it is no longer congested, after Congested had
-    // returned true, or it has a new connection. Messages that were sent over
-    // an older connection may be lost. Called in a later turn.
-    virtual void OnLaneReady(NodeId to, Lane lane) {
+    // The lane has room again, after Congested returned true. Called in a later
+    // turn.
+    virtual void OnLaneHasRoom(NodeId to, Lane lane) {
+      (void)to;
+      (void)lane;
+    }
+    // The lane has a new connection. Messages that were sent over an older one
+    // may be lost. Not every transport has connections.
+    virtual void OnLaneOpened(NodeId to, Lane lane) {
       (void)to;
       (void)lane;
     }
@@ -80,7 +85,7 @@ class Transport {
   virtual void Send(NodeId to, Lane lane, absl::Span<const Buffer> pieces) = 0;
 
   // True while the lane has no connection, or so long a queue that callers
-  // should wait for OnLaneReady. Messages sent in spite of it may be lost.
+  // should wait for one of the two calls. Messages sent in spite of it may be lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
 
  protected:

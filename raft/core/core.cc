@@ -84,6 +84,7 @@ struct Core::Impl::InputDispatcher {
     core.OnSnapshotInstalled(std::move(e));
   }
   void operator()(TransferRequested& e) { core.OnTransferRequested(e); }
+  void operator()(RoomToSend& e) { core.OnRoomToSend(e); }
 };
 
 void Core::Impl::Step(Now now, Input& input, Output* output) {
@@ -265,6 +266,7 @@ MonoTime Core::Impl::ComputeDeadline() const {
   if (apply_backlog_) return now_.mono;  // Not while installing.
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->members.empty()) return MonoTime::Max();
+    if (leader->send_backlog) return now_.mono;
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
                             leader->notification_at, leader->give_away_at});
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);

@@ -33,6 +33,17 @@
 
 namespace quorate::raft {
 
+// Answers whether a link has room. The host implements it.
+class SendGate {
+ public:
+  // Asked before entries or a chunk of a snapshot leave for `to`. False: they
+  // wait. The host then steps the core with RoomToSend once there is room.
+  virtual bool MaySend(NodeId to) = 0;
+
+ protected:
+  ~SendGate() = default;
+};
+
 struct CoreOptions {
   NodeId node;
   GroupId group;  // Only a key of random draws.
@@ -58,6 +69,9 @@ struct CoreOptions {
   size_t unwritten_bytes_max = 32 << 20;
   // Size of the entries in Output::apply; a single entry may exceed it.
   size_t apply_bytes_max = 256 << 10;
+  // A step sends about so many bytes of entries to a member. The timer sends
+  // more, so a step never fills a link at once.
+  size_t send_bytes_max = 1 << 20;
   size_t snapshot_chunk_bytes = 64 << 10;
   // Under one leader, log time advances at most by the monotonic time that has
   // passed, plus this many parts per million of it.
@@ -69,6 +83,8 @@ struct CoreOptions {
   uint32_t pending_reads_max = 64 << 10;
   // Points of unlikely behaviour. Null: none fires. It outlives the core.
   env::Buggify* buggify = nullptr;
+  // Null: every link has room. It outlives the core.
+  SendGate* gate = nullptr;
 };
 
 // The data of a replica that recovery read from the disk.
@@ -157,9 +173,16 @@ struct TransferRequested {
   NodeId to;
 };
 
+// The link to `to` has room after SendGate::MaySend refused, or it is new.
+// Messages of an older link may be lost.
+struct RoomToSend {
+  NodeId to;
+  bool link_is_new = false;
+};
+
 using Input = std::variant<MessageReceived, Proposal, ReadRequested, TimerFired,
                            WriteDone, SnapshotTaken, ChunkRead, ChunkWritten,
-                           SnapshotInstalled, TransferRequested>;
+                           SnapshotInstalled, TransferRequested, RoomToSend>;
 
 // ---- Output
 

@@ -136,12 +136,16 @@ class Core::Impl {
   void OnHeartbeatReply(const Message& message);
   void SendAppends(Progress& member);
   enum class WithEntries : bool { kNo, kYes };
-  void SendAppend(Progress& member, WithEntries with_entries);
+  size_t SendAppend(Progress& member, WithEntries with_entries);
   bool IsInactive(const Progress& member) const;
   void SendHeartbeat(Progress& member);
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
   void Retry(Progress& member);
+  bool MaySend(const Progress& member) const {
+    return options_.gate == nullptr || options_.gate->MaySend(member.node());
+  }
+  void OnRoomToSend(const RoomToSend& event);
   void AppendNoops();
   void LeaderTimeout();
   void TryCommit();

@@ -1,6 +1,7 @@
 // Proposals, and the limits of bytes: uncommitted, not written, not applied, of
-// one append.
+// one append, and of links.
 #include <string>
+#include <vector>
 
 #include "raft/core/core.h"
 #include "raft/core/testing/replica_fixture.h"
@@ -212,6 +213,110 @@ TEST_F(LimitsTest, Append_BytesLimit_SplitsBetweenEntries) {
   ASSERT_EQ(appends.size(), 2u);
   EXPECT_EQ(appends[0].entries.size(), 2u);
   EXPECT_EQ(appends[1].entries.size(), 2u);
+}
+
+TEST_F(LimitsTest, EntriesBeyondTheLimitOfAStep_AreSentByTheTimer) {
+  options_.append_bytes_max = 100;
+  options_.send_bytes_max = 150;
+  Start(Term(1));
+  BecomeServingLeader();
+  // Nothing is sent while the follower rejects.
+  Receive(Rejection(2, 2, At(2, 2)));
+  for (int i = 0; i < 5; ++i) {
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("ab")});
+    EXPECT_TRUE(out_.messages.empty());
+  }
+  Receive(Ack(2, 2, 2));
+  EXPECT_EQ(Of(out_.messages, MessageType::kAppend).size(), 2u);
+  EXPECT_EQ(core_->deadline(), now_.mono);
+  Step(TimerFired());
+  EXPECT_EQ(Of(out_.messages, MessageType::kAppend).size(), 1u);
+  EXPECT_GT(core_->deadline(), now_.mono);
+}
+
+// Links that have no room.
+class SendRoomTest : public LimitsTest, protected SendGate {
+ protected:
+  bool MaySend(NodeId to) override { return to != full_; }
+  void Lead() {
+    options_.gate = this;
+    Start(Term(1));
+    BecomeServingLeader();
+  }
+  // The nodes to which the last step sent an append, with entries or without.
+  std::vector<NodeId> Appends(bool with_entries) const {
+    std::vector<NodeId> to;
+    for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
+      if (message.entries.empty() != with_entries) to.push_back(message.to);
+    }
+    return to;
+  }
+  void Propose() { Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")}); }
+
+  NodeId full_;
+};
+
+TEST_F(SendRoomTest, EntriesForAFullLink_LeaveOnceThereIsRoom) {
+  Lead();
+  Receive(Ack(3, 2, 2));
+  full_ = NodeId(2);
+  Propose();
+  EXPECT_EQ(Appends(true), std::vector<NodeId>{NodeId(3)});
+  Propose();
+  Step(RoomToSend{NodeId(2)});
+  EXPECT_TRUE(out_.messages.empty());
+  full_ = NodeId();
+  Step(RoomToSend{NodeId(2)});
+  ASSERT_EQ(Appends(true), std::vector<NodeId>{NodeId(2)});
+  EXPECT_EQ(out_.messages[0].entries.size(), 2u);
+  Step(RoomToSend{NodeId(2)});
+  EXPECT_TRUE(out_.messages.empty());
+}
+
+TEST_F(SendRoomTest, FullLink_AProbeLeavesWithoutEntries) {
+  Lead();
+  Propose();
+  full_ = NodeId(2);
+  Receive(Rejection(2, 2, At(2, 2)));
+  EXPECT_EQ(Appends(false), std::vector<NodeId>{NodeId(2)});
+  EXPECT_TRUE(Appends(true).empty());
+}
+
+TEST_F(SendRoomTest, NewLink_TheFollowerIsAskedAtOnce) {
+  Lead();
+  Propose();
+  Step(RoomToSend{NodeId(2), true});
+  EXPECT_EQ(Appends(false), std::vector<NodeId>{NodeId(2)});
+  Receive(Ack(2, 2, 3));
+  Step(RoomToSend{NodeId(2), true});
+  EXPECT_TRUE(out_.messages.empty()) << "nothing is under way";
+}
+
+TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {
+  Lead();
+  SnapshotDescriptor snapshot;
+  snapshot.position = At(2, 2);
+  snapshot.configuration = configuration_;
+  snapshot.size_bytes = 1;
+  Step(SnapshotTaken{snapshot, Index(2)});
+  full_ = NodeId(3);
+  Receive(Rejection(3, 2, At(1, 1)));
+  EXPECT_TRUE(out_.snapshots.empty());
+  full_ = NodeId();
+  Step(RoomToSend{NodeId(3)});
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
+  Step(RoomToSend{NodeId(3)});
+  EXPECT_TRUE(out_.snapshots.empty()) << "the chunk is under way";
+  Step(RoomToSend{NodeId(3), true});
+  EXPECT_EQ(out_.snapshots.size(), 1u) << "the chunk may be lost";
+}
+
+TEST_F(SendRoomTest, RoomAtAFollower_DoesNothing) {
+  options_.gate = this;
+  Start(Term(1));
+  Step(RoomToSend{NodeId(2), true});
+  EXPECT_TRUE(out_.messages.empty());
 }
 
 }  // namespace

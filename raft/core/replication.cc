@@ -136,6 +136,9 @@ void Core::Impl::SendAppends(Progress& member) {
   const Inflights::Limits limits = {
       Fires("raft.no_pipeline") ? 1 : options_.inflight_messages_max,
       options_.inflight_bytes_max};
+  const size_t bytes_max =
+      Fires("raft.send_one_append") ? 1 : options_.send_bytes_max;
+  size_t bytes = 0;
   while (member.CanAppend(limits)) {
     // An append names the entry before its first one, which must be in the log.
     if (member.next() - 1 < log_.start().index) {
@@ -146,16 +149,23 @@ void Core::Impl::SendAppends(Progress& member) {
         member.next() > log_.last().index) {
       return;
     }
-    const bool empty = member.state() == Progress::State::kProbe &&
-                       (IsInactive(member) || member.inflights().Full(limits) ||
-                        Fires("raft.empty_probe"));
-    SendAppend(member, empty ? WithEntries::kNo : WithEntries::kYes);
+    const bool probe = member.state() == Progress::State::kProbe;
+    const bool room = MaySend(member);
+    if (!probe && !room) return;
+    if (bytes >= bytes_max) {
+      std::get<Leader>(role_).send_backlog = true;
+      return;
+    }
+    const bool empty =
+        probe && (!room || IsInactive(member) ||
+                  member.inflights().Full(limits) || Fires("raft.empty_probe"));
+    bytes += SendAppend(member, empty ? WithEntries::kNo : WithEntries::kYes);
   }
 }
 
 // An inactive follower, or one that has a window of entries to write, gets a
-// probe without entries.
-void Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
+// probe without entries. Returns the bytes of the entries.
+size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   const Index previous = member.next() - 1;
   Message message = NewMessage(MessageType::kAppend, member.node());
   message.number = ++std::get<Leader>(role_).last_append;
@@ -177,6 +187,7 @@ void Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
   Send(std::move(message));
+  return bytes;
 }
 
 bool Core::Impl::IsInactive(const Progress& member) const {
@@ -515,6 +526,20 @@ void Core::Impl::Retry(Progress& member) {
   }
 }
 
+// The link took no entries for a while, or they were lost with an older link.
+void Core::Impl::OnRoomToSend(const RoomToSend& event) {
+  Progress* member =
+      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
+  if (member == nullptr) return;
+  if (member->state() == Progress::State::kSnapshot) {
+    Progress::PendingSnapshot& transfer = member->pending_snapshot();
+    if (event.link_is_new || !transfer.in_flight) ReadChunk(*member);
+  } else if (event.link_is_new && member->retry_at() != MonoTime::Max()) {
+    Retry(*member);
+  }
+  SendAppends(*member);
+}
+
 // A leader may append noops at any time. As a point of unlikely behaviour, one
 // that is cut off does, so that its log has many entries that never commit.
 void Core::Impl::AppendNoops() {
@@ -543,6 +568,9 @@ void Core::Impl::LeaderTimeout() {
     BroadcastHeartbeats();
     ContinueLeadershipTransfer();
     AppendNoops();
+  }
+  if (std::exchange(leader->send_backlog, false)) {
+    for (Progress& member : leader->members) SendAppends(member);
   }
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();

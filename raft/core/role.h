@@ -50,6 +50,8 @@ struct LeadershipTransfer {
 struct Leader {
   std::vector<Progress> members;  // All but this node, sorted.
   AppendNumber last_append;       // The newest kAppend to any follower.
+  // A Step had more to send than it may.
+  bool send_backlog = false;
   // Sum of size_bytes over (commit, last].
   size_t uncommitted_bytes = 0;
   // The same over (durable, last].

@@ -43,9 +43,13 @@ void Core::Impl::ReadChunk(Progress& member) {
     member.BecomeSnapshot(snapshot_);
   }
   Progress::PendingSnapshot& transfer = member.pending_snapshot();
+  transfer.in_flight = false;
+  if (!MaySend(member)) {
+    member.set_retry_at(now_.mono + options_.retry_interval);
+    return;
+  }
   transfer.reading = true;
   transfer.read_offset = transfer.offset;
-  transfer.in_flight = false;
   member.set_retry_at(MonoTime::Max());
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kRead;

@@ -34,6 +34,7 @@ class Host::Impl final : public env::Transport::Receiver {
         make_(std::move(make)),
         observer_(observer != nullptr ? *observer : silent_),
         outbox_(env, options_.cluster, options_.node),
+        room_(env.transport),
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
         on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
@@ -54,6 +55,8 @@ class Host::Impl final : public env::Transport::Receiver {
 
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer bytes) override;
+  void OnLaneHasRoom(NodeId to, env::Lane lane) override;
+  void OnLaneOpened(NodeId to, env::Lane lane) override;
 
   Replica* replica(GroupId id) {
     auto it = replicas_.find(id);
@@ -84,6 +87,7 @@ class Host::Impl final : public env::Transport::Receiver {
 
   Outbox outbox_;
   OutputPool outputs_;
+  SendRoom room_;
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
@@ -122,6 +126,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .snapshots = *snapshots_,
                                  .outbox = outbox_,
                                  .outputs = outputs_,
+                                 .room = room_,
                                  .callbacks = callbacks_,
                                  .observer = observer_,
                                  .stores = stores_,
@@ -185,6 +190,21 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
     Replica* target = replica(message.group.group);
     if (target == nullptr || target->key() != message.group) continue;
     target->OnMessage(incarnation, std::move(message.message));
+  }
+}
+
+void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
+  if (!status_.ok() || lane != env::Lane::kBulk) return;
+  for (const GroupId id : room_.TakeWaiting(to)) {
+    replica(id)->OnRoomToSend(to, /*link_is_new=*/false);
+  }
+}
+
+void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
+  if (!status_.ok() || lane != env::Lane::kBulk) return;
+  room_.TakeWaiting(to);
+  for (const auto& [id, replica] : replicas_) {
+    replica->OnRoomToSend(to, /*link_is_new=*/true);
   }
 }
 

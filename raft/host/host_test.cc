@@ -236,6 +236,24 @@ TEST(Host, ProposalsThroughTheLeader_AreAppliedEverywhereInOrder) {
   EXPECT_EQ(cluster.node(2)->journal()->lines()[7], "line 7");
 }
 
+// A lane drops what it cannot hold. So entries wait at the leader.
+TEST(Host, SlowLinks_CarryNoMoreThanTheirLanesHold) {
+  Cluster cluster(9);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  cluster.world_.network_options().lane_bytes_max = 4 << 20;
+  cluster.world_.network_options().bytes_per_second = 40'000'000;
+  constexpr size_t kLines = 48;
+  const std::string line(256 << 10, 'x');
+  Host& leader = cluster.node(cluster.leader())->host;
+  for (size_t i = 0; i < kLines; ++i) {
+    leader.Propose(kGroup, Buffer::Copy(line), [](const ProposeResult& result) {
+      EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
+    });
+  }
+  EXPECT_TRUE(cluster.WaitConverged(kLines));
+  EXPECT_EQ(cluster.world_.faults().count(sim::Fault::kMessageOverflow), 0u);
+}
+
 TEST(Host, ProposalOnAFollower_IsNotExecuted) {
   Cluster cluster(2);
   ASSERT_TRUE(cluster.WaitForLeader());

@@ -15,6 +15,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
   options.node = services.options.node;
   options.group = key.group;
   options.buggify = &services.env.buggify;
+  options.gate = this;
   core_ =
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());
@@ -74,6 +75,11 @@ void Replica::FlushReads() {
 void Replica::TransferLeadership(NodeId to) {
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
   Step(TransferRequested{to});
+}
+
+void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
+  if (core_->role() != RoleKind::kLeader) return;
+  Step(RoomToSend{to, link_is_new});
 }
 
 void Replica::OnTimer() {

@@ -17,6 +17,7 @@
 #include "raft/host/host.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
+#include "raft/host/send_room.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
@@ -31,6 +32,7 @@ struct ReplicaServices {
   SnapshotStore& snapshots;
   Outbox& outbox;
   OutputPool& outputs;
+  SendRoom& room;
   CallbackQueue& callbacks;
   Host::Observer& observer;
   // The store incarnations that other nodes presented, and this node's own.
@@ -41,7 +43,7 @@ struct ReplicaServices {
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
 };
 
-class Replica {
+class Replica final : private SendGate {
  public:
   Replica(const ReplicaServices& services, GroupKey key, Restored restored,
           std::unique_ptr<StateMachine> state_machine);
@@ -50,6 +52,8 @@ class Replica {
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
   void TransferLeadership(NodeId to);
+  // The link to `to` has room, or it is new.
+  void OnRoomToSend(NodeId to, bool link_is_new);
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
@@ -70,6 +74,10 @@ class Replica {
     Host::ProposeDone done;
   };
 
+  // SendGate.
+  bool MaySend(NodeId to) override {
+    return services_.room.MaySend(key_.group, to);
+  }
   void Step(Input input);
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);

@@ -147,7 +147,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     last_logged_.clear();
     Log(Severity::kInfo, "connected");
     // The receiver may stop the transport, which destroys this object.
-    transport_.receiver_->OnLaneReady(peer_.node, lane_);
+    transport_.receiver_->OnLaneOpened(peer_.node, lane_);
   }
 
   void OnEnd() override { Disconnect("it closed the connection"); }
@@ -156,7 +156,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
   void OnDrained() override {
     if (!std::exchange(congested_, false)) return;
-    transport_.receiver_->OnLaneReady(peer_.node, lane_);
+    transport_.receiver_->OnLaneHasRoom(peer_.node, lane_);
   }
 
   // Closes the connection, logs the reason if it is a new one, and dials again

@@ -118,7 +118,8 @@ void NodeTransport::RunLaneReady(uint64_t id) {
   const auto lane = static_cast<env::Lane>(id & 1);
   for (size_t i = 0; i < peers_.size() && receiver_ != nullptr; ++i) {
     const NodeId node = peers_[i].node;
-    if (FindPeer(node)->machine == machine) receiver_->OnLaneReady(node, lane);
+    if (FindPeer(node)->machine == machine)
+      receiver_->OnLaneHasRoom(node, lane);
   }
 }
 

@@ -31,9 +31,9 @@ class Inbox : public env::Transport::Receiver {
     if (inside_send) received_inside_send = true;
     messages.push_back({from, incarnation, std::string(message.view())});
   }
-  void OnLaneReady(NodeId to, Lane lane) override {
+  void OnLaneHasRoom(NodeId to, Lane lane) override {
     if (inside_send) received_inside_send = true;
-    ready.push_back({to, lane});
+    has_room.push_back({to, lane});
   }
   bool Has(const std::string& bytes) const {
     for (const Received& received : messages) {
@@ -42,7 +42,7 @@ class Inbox : public env::Transport::Receiver {
     return false;
   }
   std::vector<Received> messages;
-  std::vector<std::pair<NodeId, Lane>> ready;
+  std::vector<std::pair<NodeId, Lane>> has_room;
   bool inside_send = false;
   bool received_inside_send = false;
 };
@@ -322,20 +322,20 @@ TEST_P(TransportContract, FloodedLane_ReportsCongestionAndRecovers) {
   // All messages are sent in one turn, so no queue can drain. No queue takes
   // 256 MiB.
   bool congested = false;
-  pair.inbox[0].ready.clear();
+  pair.inbox[0].has_room.clear();
   InTurn([&] {
     for (int i = 0; i < 1024 && !congested; ++i) {
       transport.Send(NodeId(2), Lane::kBulk, absl::MakeConstSpan(&piece, 1));
       congested = transport.Congested(NodeId(2), Lane::kBulk);
     }
     EXPECT_FALSE(transport.Congested(NodeId(2), Lane::kControl));
-    EXPECT_TRUE(pair.inbox[0].ready.empty());
+    EXPECT_TRUE(pair.inbox[0].has_room.empty());
   });
   EXPECT_TRUE(congested);
   EXPECT_TRUE(pair.Deliver(0, "a heartbeat", Lane::kControl));
   EXPECT_TRUE(
       RunUntil([&] { return !transport.Congested(NodeId(2), Lane::kBulk); }));
-  EXPECT_EQ(pair.inbox[0].ready,
+  EXPECT_EQ(pair.inbox[0].has_room,
             (std::vector<std::pair<NodeId, Lane>>{{NodeId(2), Lane::kBulk}}));
   EXPECT_TRUE(pair.Deliver(0, "after the flood", Lane::kBulk));
 }
