@@ -102,6 +102,7 @@ class Caller final : public env::Transport::Receiver,
     timer_ = env.loop.At(env.loop.ReadClock().mono + Milliseconds(1), [this] {
       const Buffer message[] = {Buffer::Copy(script_.message)};
       env_.transport.Send(NodeId(1), env::Lane::kControl, message);
+      EXPECT_TRUE(env_.transport.Congested(NodeId(1), env::Lane::kControl));
     });
     connecting_ = env.streams.Connect("n1:6379", [this](auto connection) {
       ASSERT_TRUE(connection.ok()) << connection.status();
@@ -152,6 +153,7 @@ struct Outcome {
 };
 Outcome RunScript(const Script& script, std::optional<size_t> rot = {}) {
   World world({.seed = 5, .keep_trace = true});
+  world.network_options().lane_bytes_max = 1;
   const MachineId server = world.AddMachine({.name = "n1"});
   const MachineId caller = world.AddMachine({.name = "n2"});
   // Another process writes the file to the shared disk.

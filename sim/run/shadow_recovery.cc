@@ -166,7 +166,6 @@ bool ShadowRecovery::Due(MachineId machine) {
   if (changes == followed.changes) return false;
   followed.changes = changes;
   --followed.left;
-  rarest_ += followed.rarest ? 1 : 0;
   return true;
 }
 
@@ -183,6 +182,8 @@ uint64_t ShadowRecovery::NextSeed() {
 void ShadowRecovery::Recover(NodeId node, MachineId machine,
                              const node::Config& config) {
   ++recoveries_;
+  const auto followed = followed_.find(machine);
+  if (followed != followed_.end() && followed->second.rarest) ++rarest_;
   // The draws of the run do not depend on recoveries that are left out.
   const uint64_t seed = NextSeed();
   if (Recovers(machine)) RecoverNow(node, machine, config, seed);
