@@ -85,7 +85,8 @@ class Transport {
   virtual void Send(NodeId to, Lane lane, absl::Span<const Buffer> pieces) = 0;
 
   // True while the lane has no connection, or so long a queue that callers
-  // should wait for one of the two calls. Messages sent in spite of it may be lost.
+  // should wait for one of the two calls. Messages sent in spite of it may be
+  // lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
 
  protected:
