@@ -139,6 +139,12 @@ void Core::Impl::SendAppends(Progress& member) {
   const size_t bytes_max =
       Fires("raft.send_one_append") ? 1 : options_.send_bytes_max;
   size_t bytes = 0;
+  // A leader may send its snapshot although its log has the entries.
+  if (member.state() == Progress::State::kProbe && member.CanAppend(limits) &&
+      snapshot_.position.index > member.match() &&
+      Fires("raft.snapshot_instead_of_entries")) {
+    return StartSnapshot(member);
+  }
   while (member.CanAppend(limits)) {
     // An append names the entry before its first one, which must be in the log.
     if (member.next() - 1 < log_.start().index) {
