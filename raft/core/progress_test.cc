@@ -185,73 +185,32 @@ void Settle(Pair* pair) {
   RC_ASSERT(pair->progress().inflights().empty());
 }
 
-RC_GTEST_PROP(ProgressTest, LossesAndRestarts_EverythingArrives, ()) {
-  Pair pair = DrawPair();
+using Action = void (Pair::*)();
+
+void DoRandomActions(Pair* pair, const std::vector<Action>& actions) {
   const int steps = *rc::gen::inRange(1, 80);
   for (int step = 0; step < steps; ++step) {
-    switch (*rc::gen::inRange(0, 10)) {
-      case 0:
-        pair.Propose();
-        break;
-      case 1:
-      case 2:
-        pair.SendAll();
-        break;
-      case 3:
-        pair.Retry();
-        break;
-      case 4:
-        pair.DeliverAppend();
-        break;
-      case 5:
-        pair.DeliverReply();
-        break;
-      case 6:
-        pair.Write();
-        break;
-      case 7:
-        pair.LoseAppend();
-        break;
-      case 8:
-        pair.LoseReply();
-        break;
-      default:
-        pair.RestartFollower();
-        break;
-    }
-    pair.Check();
+    const Action action = *rc::gen::elementOf(actions);
+    (pair->*action)();
+    pair->Check();
   }
+}
+
+RC_GTEST_PROP(ProgressTest, LossesAndRestarts_EverythingArrives, ()) {
+  Pair pair = DrawPair();
+  DoRandomActions(
+      &pair, {&Pair::Propose, &Pair::SendAll, &Pair::SendAll, &Pair::Retry,
+              &Pair::DeliverAppend, &Pair::DeliverReply, &Pair::Write,
+              &Pair::LoseAppend, &Pair::LoseReply, &Pair::RestartFollower});
   Settle(&pair);
 }
 
 // A slow disk and overdue replies are no evidence of loss.
 RC_GTEST_PROP(ProgressTest, NothingLost_EachEntryIsSentOnce, ()) {
   Pair pair(5, 5);
-  const int steps = *rc::gen::inRange(1, 80);
-  for (int step = 0; step < steps; ++step) {
-    switch (*rc::gen::inRange(0, 7)) {
-      case 0:
-      case 1:
-        pair.Propose();
-        break;
-      case 2:
-        pair.SendAll();
-        break;
-      case 3:
-        pair.Retry();
-        break;
-      case 4:
-        pair.DeliverAppend();
-        break;
-      case 5:
-        pair.DeliverReply();
-        break;
-      default:
-        pair.Write();
-        break;
-    }
-    pair.Check();
-  }
+  DoRandomActions(&pair,
+                  {&Pair::Propose, &Pair::Propose, &Pair::SendAll, &Pair::Retry,
+                   &Pair::DeliverAppend, &Pair::DeliverReply, &Pair::Write});
   Settle(&pair);
   RC_ASSERT(pair.rejections() == 0u);
   RC_ASSERT(pair.sent_most_often() <= 1);

@@ -108,17 +108,13 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
 // Leadership ends before these reads are served. Their callers may ask again.
 void Core::Impl::FailReads() {
   Leader& leader = std::get<Leader>(role_);
-  for (const PendingRead& read : leader.round_reads) {
-    ReplyToRead(read, false, Index());
-  }
-  for (const PendingRead& read : leader.waiting_reads) {
-    ReplyToRead(read, false, Index());
+  for (auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
+    for (const PendingRead& read : *reads) ReplyToRead(read, false, Index());
+    reads->clear();
   }
   for (const auto& [tag, index] : leader.confirmed_reads) {
     ReplyToRead({NodeId(), tag}, false, Index());
   }
-  leader.round_reads.clear();
-  leader.waiting_reads.clear();
   leader.confirmed_reads.clear();
 }
 

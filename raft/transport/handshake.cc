@@ -47,7 +47,12 @@ std::string EncodeHello(const Hello& hello) {
   return out;
 }
 
-std::string EncodeHelloReply(const HelloReply& reply) {
+std::string EncodeHelloReply(const HelloReply& answer) {
+  HelloReply reply = answer;
+  // A strange program must not learn who answers.
+  if (answer.refusal != HandshakeRefusal::kNone) {
+    reply = {.refusal = answer.refusal};
+  }
   std::string out;
   out.reserve(kHelloReplyBytes);
   AppendFixed<uint32_t>(&out, kHelloReplyMagic);
@@ -134,30 +139,35 @@ HelloReply MakeHelloReply(const env::TransportIdentity& self,
 
 std::string DescribeRefusal(const env::TransportIdentity& self,
                             const Hello& hello, const HelloReply& reply) {
+  // The refusing node knows its own identity, the refused one does not.
+  const bool known = reply.node != NodeId();
+  const NodeId other = known ? reply.node : hello.to;
   switch (reply.refusal) {
     case HandshakeRefusal::kNone:
       break;
     case HandshakeRefusal::kOtherCluster:
-      return absl::StrCat("node ", hello.from.node.value(), " is of cluster ",
-                          hello.from.cluster.value(), ", node ",
-                          reply.node.value(), " of cluster ",
-                          reply.cluster.value());
+      return absl::StrCat(
+          "node ", hello.from.node.value(), " is of cluster ",
+          hello.from.cluster.value(), ", node ", other.value(), " of ",
+          known ? absl::StrCat("cluster ", reply.cluster.value())
+                : "another cluster");
     case HandshakeRefusal::kOtherNode:
-      return absl::StrCat("node ", hello.from.node.value(), " looked for node ",
-                          hello.to.value(), " and found node ",
-                          reply.node.value());
+      return absl::StrCat(
+          "node ", hello.from.node.value(), " looked for node ",
+          hello.to.value(), " and found ",
+          known ? absl::StrCat("node ", reply.node.value()) : "another node");
     case HandshakeRefusal::kNoCommonVersion:
       return absl::StrCat("node ", hello.from.node.value(),
                           " speaks the peer protocol's versions ",
                           hello.from.version_min, " to ",
-                          hello.from.version_max, ", node ", reply.node.value(),
+                          hello.from.version_max, ", node ", other.value(),
                           " has none of them");
     case HandshakeRefusal::kUnknownNode:
-      return absl::StrCat("the configuration of node ", reply.node.value(),
+      return absl::StrCat("the configuration of node ", other.value(),
                           " does not name node ", hello.from.node.value());
     case HandshakeRefusal::kOtherBootstrap:
       return absl::StrCat(
-          "node ", hello.from.node.value(), " and node ", reply.node.value(),
+          "node ", hello.from.node.value(), " and node ", other.value(),
           " were bootstrapped with different groups, replicas, read-only nodes "
           "or slots in their configuration files: the file that differs from "
           "the majority's is wrong, see docs/operate/failures.md");

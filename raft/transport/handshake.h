@@ -56,6 +56,7 @@ struct HelloReply {
 };
 
 std::string EncodeHello(const Hello& hello);
+// A refusal carries nothing but its reason.
 std::string EncodeHelloReply(const HelloReply& reply);
 // kInvalidArgument if no node of this project sends such bytes. Require exactly
 // kHelloBytes or kHelloReplyBytes.

@@ -60,7 +60,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     const bool hangs = dialled_at_.has_value() &&
                        transport_.loop_.ReadClock().mono - *dialled_at_ >
                            transport_.options_.redial_min;
-    if (refused_ || (!waiting_ && !hangs)) return;
+    if (!waiting_ && !hangs) return;
     waiting_ = false;
     pause_ = transport_.options_.redial_min;
     Dial();
