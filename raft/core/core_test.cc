@@ -236,10 +236,7 @@ TEST_F(CoreTest, Follower_ThatLostDurableEntries_IsSentNothingMore) {
 TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
   Start(Term(1));
   BecomeServingLeader();
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(2, 2);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
   Step(SnapshotTaken{snapshot, Index(2)});
   Receive(Rejection(3, 2, At(1, 1)));
   ASSERT_EQ(out_.snapshots.size(), 1u);
@@ -265,16 +262,9 @@ TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
 TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {
   Start(Term(5));
   Receive(Append(2, 5, At(1, 1), {Commands(5, 2), Commands(5, 3)}));
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(5, 2);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
-  snapshot.position.term = Term(4);  // Another entry 2.
-  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
-  chunk.snapshot = snapshot;
-  chunk.chunk = Buffer::Copy("a");
-  Receive(chunk);
-  Step(ChunkWritten{snapshot, 1});
+  // The log holds another entry 2.
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(4, 2));
+  ReceiveSnapshot(2, 5, snapshot);
   Step(SnapshotInstalled{snapshot, true});
   ASSERT_EQ(core_->last(), At(4, 2));
   FinishWrites();
@@ -283,35 +273,21 @@ TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {
 
 TEST_F(CoreTest, SnapshotInstall_NotOk_LeaderStartsAgain) {
   Start(Term(5));
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(4, 9);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
-  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
-  chunk.snapshot = snapshot;
-  chunk.chunk = Buffer::Copy("a");
-  Receive(chunk);
-  Step(ChunkWritten{snapshot, 1});
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(4, 9));
+  ReceiveSnapshot(2, 5, snapshot);
   Step(SnapshotInstalled{snapshot, false});
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_EQ(out_.messages[0].type, MessageType::kSnapshotReply);
   EXPECT_TRUE(out_.messages[0].reject);
   EXPECT_EQ(core_->last(), At(1, 1));
-  Receive(chunk);  // The transfer starts again.
+  Receive(ChunkOf(2, 5, snapshot));  // The transfer starts again.
   EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
 TEST_F(CoreTest, SnapshotInstall_UnderWay_NothingElseMoves) {
   Start(Term(5));
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(4, 9);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
-  Message chunk = From(2, MessageType::kSnapshotChunk, 5);
-  chunk.snapshot = snapshot;
-  chunk.chunk = Buffer::Copy("a");
-  Receive(chunk);
-  Step(ChunkWritten{snapshot, 1});
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(4, 9));
+  ReceiveSnapshot(2, 5, snapshot);
   // While the state machine is replaced, the replica neither appends nor
   // commits nor campaigns.
   Receive(Append(2, 5, At(1, 1), {Commands(5, 2)}, 2));

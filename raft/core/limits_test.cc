@@ -183,15 +183,8 @@ TEST_F(BacklogTest, ProposalsBeyondTheLimit_AreRefused) {
 // A snapshot replaces the state machine, so nothing is applied meanwhile.
 TEST_F(BacklogTest, WaitsWhileASnapshotIsInstalled) {
   StartWithBacklog();
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(2, 20);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
-  Message chunk = From(2, MessageType::kSnapshotChunk, 2);
-  chunk.snapshot = snapshot;
-  chunk.chunk = Buffer::Copy("x");
-  Receive(chunk);
-  Step(ChunkWritten{snapshot, 1});
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 20));
+  ReceiveSnapshot(2, 2, snapshot);
   ASSERT_EQ(out_.snapshots.size(), 1u);
   EXPECT_GT(core_->deadline(), now_.mono);
   PassToDeadline();
@@ -294,10 +287,7 @@ TEST_F(SendRoomTest, NewLink_TheFollowerIsAskedAtOnce) {
 
 TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {
   Lead();
-  SnapshotDescriptor snapshot;
-  snapshot.position = At(2, 2);
-  snapshot.configuration = configuration_;
-  snapshot.size_bytes = 1;
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
   Step(SnapshotTaken{snapshot, Index(2)});
   full_ = NodeId(3);
   Receive(Rejection(3, 2, At(1, 1)));

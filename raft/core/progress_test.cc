@@ -117,10 +117,11 @@ class Pair {
     const bool awaits = progress_.state() == Progress::State::kProbe ||
                         !progress_.inflights().empty();
     if (!progress_.CanAppend(kLimits)) RC_ASSERT(awaits);
-    RC_ASSERT((progress_.retry_at() != MonoTime::Max()) ==
-              (!progress_.inflights().empty() ||
-               (progress_.state() == Progress::State::kProbe &&
-                !progress_.CanAppend(kLimits))));
+    // A probe that may be sent is sent at once.
+    const bool waits = progress_.state() == Progress::State::kProbe
+                           ? !progress_.CanAppend(kLimits)
+                           : !progress_.inflights().empty();
+    RC_ASSERT((progress_.retry_at() != MonoTime::Max()) == waits);
   }
 
  private:

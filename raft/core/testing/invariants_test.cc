@@ -33,13 +33,8 @@ class DrivenReplica : public ReplicaTest {
     Receive(Ack(node, core().term().value(), match));
   }
   void Flush() { FinishWrites(); }
-  // Receives the only chunk of the snapshot from node 2, and installs it.
   void BeginInstalling(const SnapshotDescriptor& snapshot) {
-    Message chunk = From(2, MessageType::kSnapshotChunk, 3);
-    chunk.snapshot = snapshot;
-    chunk.chunk = Buffer::Copy("x");
-    Receive(chunk);
-    Step(ChunkWritten{snapshot, 1});
+    ReceiveSnapshot(2, 3, snapshot);
     ASSERT_TRUE(core_->installing());
   }
   void Restore(const SnapshotDescriptor& snapshot, uint64_t term,

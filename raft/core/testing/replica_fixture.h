@@ -127,6 +127,28 @@ class ReplicaTest : public ::testing::Test {
     return message;
   }
 
+  // A snapshot of one byte, with the configuration of the test.
+  SnapshotDescriptor SmallSnapshot(LogPosition position) const {
+    SnapshotDescriptor snapshot;
+    snapshot.position = position;
+    snapshot.configuration = configuration_;
+    snapshot.size_bytes = 1;
+    return snapshot;
+  }
+  // Its only chunk.
+  static Message ChunkOf(uint32_t leader, uint64_t term,
+                         const SnapshotDescriptor& snapshot) {
+    Message chunk = From(leader, MessageType::kSnapshotChunk, term);
+    chunk.snapshot = snapshot;
+    chunk.chunk = Buffer::Copy("x");
+    return chunk;
+  }
+  void ReceiveSnapshot(uint32_t leader, uint64_t term,
+                       const SnapshotDescriptor& snapshot) {
+    Receive(ChunkOf(leader, term, snapshot));
+    Step(ChunkWritten{snapshot, 1});
+  }
+
   // Accepts the newest append of replica 1; everything is durable.
   Message Ack(uint32_t node, uint64_t term, uint64_t match) const {
     Message message = From(node, MessageType::kAppendReply, term);
