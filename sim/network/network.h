@@ -70,7 +70,7 @@ struct NetworkLink {
   struct Lane {
     SimTime last_arrival = SimTime::Min();
     size_t bytes = 0;  // Bytes in flight.
-    // The sender was told so, and waits until half of the room is free.
+    // The sender was told so, and waits until three quarters are free.
     bool congested = false;
   };
   std::array<Lane, 2> lanes;
