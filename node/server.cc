@@ -5,6 +5,7 @@
 
 #include "env/check.h"
 #include "kv/store/store.h"
+#include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
 #include "node/config/bootstrap_check.h"
@@ -120,17 +121,27 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             },
             this),
         output_budget_(config_.limits.output_total_bytes),
-        router_(env, host_, config_, map_, output_budget_),
+        memory_budget_(config_.limits.memory_bytes),
+        router_(env, host_, config_, map_, output_budget_, memory_budget_),
         balance_(env, config_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, map_, router_),
         resp_clients_(env, config_, metrics_, output_budget_),
         http_clients_(env, config_, metrics_, output_budget_),
         context_{
-            env,           config_,        bootstrap_record_,
-            map_,          host_,          router_,
-            topology_,     metrics_,       resp_clients_,
-            http_clients_, output_budget_, env.loop.ReadClock().mono,
+            env,
+            config_,
+            bootstrap_record_,
+            map_,
+            host_,
+            router_,
+            topology_,
+            metrics_,
+            resp_clients_,
+            http_clients_,
+            output_budget_,
+            memory_budget_,
+            env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
@@ -341,6 +352,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Metrics metrics_;
   raft::Host host_;
   OutputBudget output_budget_;
+  MemoryBudget memory_budget_;
   Router router_;
   LeaderBalance balance_;
   Upkeep upkeep_;

@@ -379,6 +379,14 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   return atomic_offset_ != 0 ? atomic_count_++ : count_++;
 }
 
+uint32_t BatchBuilder::AddEncoded(const CommandView& command) {
+  CHECK_EQ(atomic_offset_, 0u);
+  CHECK_EQ(command.rules, kRulesVersion);
+  if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
+  bytes_.append(command.encoded);
+  return count_++;
+}
+
 uint32_t BatchBuilder::BeginAtomic(Slot slot,
                                    const std::optional<SessionStamp>& session) {
   CHECK_EQ(atomic_offset_, 0u);

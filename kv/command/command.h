@@ -163,11 +163,15 @@ struct CommandSpec {
   absl::Span<const std::string_view> arguments = {};
 };
 
+struct CommandView;
+
 class BatchBuilder {
  public:
   // Appends a command and returns its position in the entry; for a nested
   // command, its position in the kAtomic.
   uint32_t Add(const CommandSpec& spec);
+  // Appends a command of another batch of kRulesVersion, as encoded there.
+  uint32_t AddEncoded(const CommandView& command);
 
   // Opens a kAtomic and returns its position. Commands added before EndAtomic
   // are nested in it.

@@ -66,6 +66,8 @@ std::string_view ResultStatusName(ResultStatus status) {
       return "too_many_sessions";
     case ResultStatus::kMalformed:
       return "malformed";
+    case ResultStatus::kOutOfMemory:
+      return "out_of_memory";
     case ResultStatus::kResultNotKept:
       return "result_not_kept";
   }

@@ -39,6 +39,9 @@ enum class ResultStatus : uint8_t {
   kTooManyOutstanding = 20,
   kTooManySessions = 21,  // The slot has SessionRules::rows_per_slot_max.
   kMalformed = 22,
+  // The node of the leader has no memory left for it. The node decides this
+  // before it proposes, so no store returns it.
+  kOutOfMemory = 23,
   // The command took effect, but its result was too large to keep for
   // duplicates, or to return with the other results of its entry
   // (kEntryResultBytesMax).

@@ -25,6 +25,14 @@ std::vector<StoredResult>::const_iterator FindResult(const SessionRow& row,
                           });
 }
 
+size_t SizeOf(const SessionRow& row) {
+  size_t bytes = Sessions::kRowOverheadBytes;
+  for (const StoredResult& result : row.results) {
+    bytes += Sessions::kResultOverheadBytes + result.payload.size();
+  }
+  return bytes;
+}
+
 Sessions::Decision Refuse(ResultStatus status) {
   return {.verdict = Sessions::Decision::Verdict::kRefused, .refusal = status};
 }
@@ -146,6 +154,7 @@ void Sessions::Remove(Slot slot, ClientId client) {
   const uint64_t digest = RowDigest(slot, *row->second);
   slot_rows->digest -= digest;
   digest_ -= digest;
+  size_bytes_ -= SizeOf(*row->second);
   expiries_.erase({row->second->expire_at_ms, slot, client});
   slot_rows->rows.erase(row);
   if (slot_rows->rows.empty()) slots_.erase(slot);
@@ -210,6 +219,7 @@ Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
     const uint64_t digest = RowDigest(slot, *row);
     target.slot_rows->digest -= digest;
     digest_ -= digest;
+    size_bytes_ -= SizeOf(*row);
     if (row.use_count() > 1) row = std::make_shared<SessionRow>(*row);
   }
   target.row = row.get();
@@ -222,6 +232,7 @@ void Sessions::EndChange(Slot slot, const Target& target) {
   const uint64_t digest = RowDigest(slot, *target.row);
   target.slot_rows->digest += digest;
   digest_ += digest;
+  size_bytes_ += SizeOf(*target.row);
 }
 
 uint64_t Sessions::RowDigest(Slot slot, const SessionRow& row) const {

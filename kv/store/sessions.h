@@ -98,6 +98,13 @@ class Sessions {
 
   View TakeView() const;
 
+  // Counted for each row, and for each result of a row in addition to its
+  // payload, in every budget.
+  static constexpr size_t kRowOverheadBytes = 192;
+  static constexpr size_t kResultOverheadBytes = 96;
+  // Logical bytes of all rows.
+  uint64_t size_bytes() const { return size_bytes_; }
+
   uint64_t row_count() const { return expiries_.size(); }
   uint64_t rows_made() const { return rows_made_; }
   uint64_t SlotDigest(Slot slot) const;
@@ -113,8 +120,8 @@ class Sessions {
 
   const SessionRow* Find(Slot slot, ClientId client) const;
   SlotRows* UnshareSlot(Slot slot);
-  // Returns the row for writing, after subtracting its digest. Creates the row
-  // if there is none.
+  // Returns the row for writing, after subtracting its digest and size. Creates
+  // the row if there is none.
   Target BeginChange(Slot slot, const SessionToken& token);
   void EndChange(Slot slot, const Target& target);
   // Whether the slot has room for a row, after removing expired ones.
@@ -129,6 +136,7 @@ class Sessions {
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
   absl::btree_set<std::tuple<int64_t, Slot, ClientId>> expiries_;
   uint64_t digest_ = 0;
+  uint64_t size_bytes_ = 0;
   uint64_t rows_made_ = 0;
 };
 

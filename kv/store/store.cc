@@ -473,6 +473,9 @@ uint64_t Store::expiring_key_count() const {
 }
 uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
 uint64_t Store::session_count() const { return impl_->sessions_->row_count(); }
+uint64_t Store::memory_bytes() const {
+  return impl_->keyspace_->size_bytes() + impl_->sessions_->size_bytes();
+}
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
 

@@ -123,6 +123,8 @@ class Store final : public raft::StateMachine {
   uint64_t expiring_key_count() const;
   uint64_t size_bytes() const;
   uint64_t session_count() const;
+  // size_bytes(), and the logical bytes of all sessions.
+  uint64_t memory_bytes() const;
 
   // The digest of the whole store, computed from scratch in linear time; for
   // tests and checkers.

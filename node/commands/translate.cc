@@ -493,6 +493,8 @@ std::string_view ErrorOf(kv::ResultStatus status) {
       return "SESSION_LIMIT the slot holds no more sessions";
     case kv::ResultStatus::kMalformed:
       return "ERR the store refused the command as malformed";
+    case kv::ResultStatus::kOutOfMemory:
+      return kOutOfMemory;
     case kv::ResultStatus::kResultNotKept:
       return "RESULT_NOT_KEPT the command took effect; its result was too "
              "large to keep";

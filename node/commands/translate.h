@@ -77,6 +77,10 @@ std::string KeyTooLong(const LimitsConfig& limits);
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 
+// The error for a write that limits.memory_bytes does not allow.
+inline constexpr std::string_view kOutOfMemory =
+    "OOM command not allowed when used memory > 'maxmemory'.";
+
 // The number of results (nested ones, in a transaction) that a format uses.
 inline size_t ResultCount(ReplyFormat format) {
   return format == ReplyFormat::kBulkThenIgnored ? 2 : 1;

@@ -82,6 +82,10 @@ struct LimitsConfig {
   // leader; if it has one, their connections wait.
   size_t held_requests = 16'384;
   size_t held_bytes = 16 << 20;
+  // The memory of this node's stores: keys, values, sessions and overhead, in
+  // logical bytes; 0: no limit. At the limit, groups that the node leads refuse
+  // writes that may grow. CONFIG SET maxmemory changes it until the next start.
+  size_t memory_bytes = 0;
   size_t http_header_bytes = 16 << 10;
   // Maximum of commands and of bytes in one log entry.
   size_t batch_commands = 4'096;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "env/env.h"
+#include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/config/bootstrap_record.h"
 #include "node/config/config.h"
@@ -44,6 +45,7 @@ struct Context {
   Clients& resp_clients;
   Clients& http_clients;
   OutputBudget& output_budget;
+  MemoryBudget& memory_budget;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.

@@ -31,6 +31,8 @@ constexpr HttpStatusError kErrors[] = {
      "the slot holds no more sessions; the request was not executed"},
     {ResultStatus::kMalformed, 400, "MALFORMED",
      "the store refused the request as malformed"},
+    {ResultStatus::kOutOfMemory, 507, "OUT_OF_MEMORY",
+     "the group's leader has used its memory; the request was not executed"},
     {ResultStatus::kResultNotKept, 409, "RESULT_NOT_KEPT",
      "the request took effect; its result was too large to keep"},
 };
@@ -73,6 +75,8 @@ std::string_view HttpReason(int status) {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
     default:
       return "Unknown";
   }

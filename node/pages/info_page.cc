@@ -69,10 +69,14 @@ void ClientsSection(const Page& page, std::string* out) {
 
 void Memory(const Page& page, std::string* out) {
   Context& context = page.context;
-  const uint64_t bytes = Sum(context).bytes;
-  Append(out, "used_memory:", bytes, "\r\nused_memory_human:", bytes,
-         "B\r\nused_memory_dataset:", bytes,
-         "\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction"
+  const MemoryBudget& budget = context.memory_budget;
+  Append(out, "used_memory:", budget.used_bytes(),
+         "\r\nused_memory_human:", budget.used_bytes(),
+         "B\r\nused_memory_dataset:", Sum(context).bytes,
+         "\r\nused_memory_reserved:", budget.reserved_bytes(),
+         "\r\nmaxmemory:", budget.limit_bytes(),
+         "\r\nmaxmemory_human:", budget.limit_bytes(),
+         "B\r\nmaxmemory_policy:noeviction"
          "\r\nlazyfree_pending_objects:",
          Sum(context).reclaiming, "\r\nlazyfreed_objects:0\r\n");
 }

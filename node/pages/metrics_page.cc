@@ -286,8 +286,18 @@ void WriteStorage(Context& context, Page& page) {
   };
   store("quorate_keys", "gauge", "Keys held.",
         [](const kv::Store& s) { return s.key_count(); });
-  store("quorate_memory_bytes", "gauge", "Logical bytes of keys and values.",
-        [](const kv::Store& s) { return s.size_bytes(); });
+  store("quorate_memory_bytes", "gauge",
+        "Logical bytes of keys, values and sessions.",
+        [](const kv::Store& s) { return s.memory_bytes(); });
+  const MemoryBudget& memory = context.memory_budget;
+  One(page, "quorate_memory_limit_bytes", "gauge",
+      "The limit of the sum of quorate_memory_bytes; 0: none.",
+      memory.limit_bytes());
+  One(page, "quorate_memory_reserved_bytes", "gauge",
+      "The most bytes that writes under way will add.",
+      memory.reserved_bytes());
+  One(page, "quorate_writes_out_of_memory_total", "counter",
+      "Writes refused because of the memory limit.", memory.refused_commands());
   store("quorate_sessions", "gauge", "Client sessions.",
         [](const kv::Store& s) { return s.session_count(); });
   store("quorate_expired_keys_total", "counter", "Keys removed as expired.",

@@ -292,6 +292,10 @@ Handled RespTransaction::Exec(const CommandRow& row) {
 void RespTransaction::Write(const Submitted& transaction,
                             const kv::ResultView& result, RespWriter& reply) {
   const std::string_view error = ErrorOf(result.status);
+  if (result.status == kv::ResultStatus::kOutOfMemory) {
+    reply.Error(Concat("EXECABORT Transaction discarded because of: ", error));
+    return;
+  }
   if (!error.empty()) {
     reply.Error(error);
     return;

@@ -31,7 +31,6 @@ constexpr Parameter kParameters[] = {
     {"latency-monitor-threshold", "0"},
     {"list-max-listpack-size", "128"},
     {"lua-time-limit", "5000"},
-    {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
     {"notify-keyspace-events", ""},
     {"replicaof", ""},
@@ -41,8 +40,14 @@ constexpr Parameter kParameters[] = {
     {"slowlog-max-len", "128"},
 };
 
+// The parameters that CONFIG SET can change: two names for one limit.
+bool IsMemoryLimit(std::string_view name) {
+  return name == "maxmemory" || name == "limits.memory_bytes";
+}
+
 std::vector<std::pair<std::string, std::string>> AllParameters(
-    const Config& config, RespAddress of) {
+    const Context& context, RespAddress of) {
+  const Config& config = context.config;
   const bool cluster = of == RespAddress::kCluster;
   const HostPort address =
       *ParseHostPort(cluster ? config.listen.resp_cluster : config.listen.resp);
@@ -65,16 +70,20 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
         key.name.starts_with("sharding.")) {
       continue;
     }
+    if (IsMemoryLimit(key.name)) continue;
     all.emplace_back(key.name, ConfigValue(config, key.name));
+  }
+  for (const char* name : {"maxmemory", "limits.memory_bytes"}) {
+    all.emplace_back(name, Concat(context.memory_budget.limit_bytes()));
   }
   std::sort(all.begin(), all.end());
   return all;
 }
 
-void ConfigGet(const Config& config, RespAddress of, Arguments patterns,
+void ConfigGet(const Context& context, RespAddress of, Arguments patterns,
                RespWriter& reply) {
   std::vector<std::pair<std::string, std::string>> found;
-  for (auto& [name, value] : AllParameters(config, of)) {
+  for (auto& [name, value] : AllParameters(context, of)) {
     const bool matches = std::any_of(patterns.begin(), patterns.end(),
                                      [&](std::string_view pattern) {
                                        return GlobMatch(Lower(pattern), name);
@@ -115,15 +124,26 @@ bool SameValue(std::string_view asked, std::string_view present) {
   return amount.has_value() && amount == ParseAmount(present);
 }
 
-// Parameters are fixed at run time. A parameter may be "set" to its present
-// value. Every other request is an error, so that a client does not rely on a
-// change that was not made.
-void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
+// Why a parameter cannot have this value; empty if it can. Only the memory
+// limit can change at run time. Other parameters may be "set" to their present
+// value. So a client does not rely on a change that was not made.
+std::string_view Refusal(const std::string& name, std::string_view asked,
+                         std::string_view present) {
+  if (!IsMemoryLimit(name)) {
+    return SameValue(asked, present) ? "" : "can't set immutable config";
+  }
+  const auto amount = ParseAmount(Lower(asked));
+  return amount.has_value() && *amount >= 0 ? ""
+                                            : "argument must be a memory value";
+}
+
+// Nothing changes if one of the pairs is refused.
+void ConfigSet(Context& context, RespAddress of, Arguments pairs,
                RespWriter& reply) {
   if (pairs.size() % 2 != 0) {
     return reply.Error("ERR syntax error");
   }
-  const auto parameters = AllParameters(config, of);
+  const auto parameters = AllParameters(context, of);
   std::vector<std::string> seen;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const std::string name = Lower(pairs[i]);
@@ -136,13 +156,20 @@ void ConfigSet(const Config& config, RespAddress of, Arguments pairs,
                  pairs[i], "'"));
     }
     const bool twice = std::find(seen.begin(), seen.end(), name) != seen.end();
-    if (twice || !SameValue(pairs[i + 1], parameter->second)) {
+    const std::string_view refusal =
+        twice ? "duplicate parameter"
+              : Refusal(name, pairs[i + 1], parameter->second);
+    if (!refusal.empty()) {
       return reply.Error(
           Concat("ERR CONFIG SET failed (possibly related to argument '", name,
-                 "') - ",
-                 twice ? "duplicate parameter" : "can't set immutable config"));
+                 "') - ", refusal));
     }
     seen.push_back(name);
+  }
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    if (!IsMemoryLimit(seen[i / 2])) continue;
+    context.memory_budget.set_limit_bytes(
+        static_cast<uint64_t>(*ParseAmount(Lower(pairs[i + 1]))));
   }
   reply.Ok();
 }
@@ -195,10 +222,10 @@ bool ServerCommands::Write(const CommandRow& row, Arguments request,
       WriteCommandGetKeys(request, reply);
       return true;
     case CommandId::kConfigGet:
-      ConfigGet(context_.config, view_.address(), request.subspan(2), reply);
+      ConfigGet(context_, view_.address(), request.subspan(2), reply);
       return true;
     case CommandId::kConfigSet:
-      ConfigSet(context_.config, view_.address(), request.subspan(2), reply);
+      ConfigSet(context_, view_.address(), request.subspan(2), reply);
       return true;
     case CommandId::kConfigResetstat:
       context_.metrics.Reset();

@@ -5,6 +5,7 @@
 
 #include "env/check.h"
 #include "kv/command/result.h"
+#include "node/routing/memory_gate.h"
 
 namespace quorate::node {
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
@@ -181,8 +182,29 @@ BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
   return again;
 }
 
+bool BatchQueue::PassMemory(Batch* batch) {
+  GatedBatch gated = PassMemoryGate(std::move(batch->payload), parts_.memory);
+  batch->payload = std::move(gated.payload);
+  batch->growth_bytes = gated.growth_bytes;
+  if (!gated.changed()) return true;
+  CHECK_EQ(gated.refused.size(), batch->items.size());
+  std::vector<Item> refused;
+  std::vector<Item> rest;
+  for (size_t i = 0; i < batch->items.size(); ++i) {
+    (gated.refused[i] ? refused : rest).push_back(batch->items[i]);
+  }
+  batch->items = std::move(rest);
+  for (const Item& item : refused) {
+    batch->result_bytes -= item.result_bytes;
+    Release(item);
+    item.sink->OnResult(item.token, {.status = kv::ResultStatus::kOutOfMemory});
+  }
+  return !batch->items.empty();
+}
+
 void BatchQueue::Submit(Batch batch) {
   const bool self = leadership_.kind() == Leadership::Kind::kSelf;
+  if (self && !PassMemory(&batch)) return;
   if (!self) batch.forwarded = true;
   for (const Item& item : batch.items) ++OrderOf(item.sink).submitted;
   ++inflight_batches_;
@@ -221,6 +243,7 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
   --inflight_batches_;
   in_flight_.End(batch.payload.size(), batch.result_bytes);
+  parts_.memory.Release(std::exchange(batch.growth_bytes, 0));
   RecordAnswered(batch, result.outcome);
   switch (result.outcome) {
     case Outcome::kDone:

@@ -96,6 +96,8 @@ class BatchQueue {
     uint64_t sequence = 0;
     Buffer payload;
     size_t result_bytes = 0;
+    // Reserved in the memory of the node while the batch is proposed.
+    uint64_t growth_bytes = 0;
     std::vector<Item> items;
     MonoTime deadline;  // The time until which the batch waits for a leader.
     bool redirect = false;
@@ -134,6 +136,9 @@ class BatchQueue {
   Batch PopWaiting();
   RetryDecision DecideRetry(const Batch& batch);
   void Submit(Batch batch);
+  // Refuses commands for which the node has no memory. Returns false if no
+  // command is left.
+  bool PassMemory(Batch* batch);
   void RecordAnswered(const Batch& batch, Outcome outcome);
   void OnDone(Batch batch, const raft::ProposeResult& result);
   void Deliver(const Batch& batch, const Buffer& results);

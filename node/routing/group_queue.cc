@@ -134,6 +134,16 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   return Admission::kAccepted;
 }
 
+// A replica that stopped keeps its memory.
+void GroupQueue::NoteApplied() {
+  leadership_.NoteApplied();
+  const auto* store = static_cast<const kv::Store*>(
+      std::as_const(parts_.host).state_machine(group()));
+  if (store == nullptr) return;
+  const uint64_t now = store->memory_bytes();
+  parts_.memory.Change(std::exchange(counted_memory_bytes_, now), now);
+}
+
 void GroupQueue::Flush() {
   leadership_.Refresh();
   // Not while a read point is outstanding: its reads come first, and follow

@@ -102,7 +102,7 @@ class GroupQueue {
   bool placed() const { return leadership_.placed(); }
   bool hosted() const { return leadership_.hosted(); }
   const kv::Store* store() const { return leadership_.store(); }
-  void NoteApplied() { leadership_.NoteApplied(); }
+  void NoteApplied();
   WallTime ReadTime() const { return leadership_.ReadTime(); }
   // The store for reads that ask no leader. Null also until the replica has
   // applied an entry of a leader that it heard of.
@@ -143,6 +143,8 @@ class GroupQueue {
   BatchQueue batches_;
   ReadQueue reads_;
   std::vector<RequestSink*> blocked_;
+  // The memory of the store here, as counted in the node's budget.
+  uint64_t counted_memory_bytes_ = 0;
 };
 
 }  // namespace quorate::node

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "env/outcome.h"
+#include "node/routing/memory_gate.h"
 
 namespace quorate::node {
 
@@ -37,11 +38,16 @@ Submission PeerBatches::Submit() {
   }
   ++counters_.proposals;
   in_flight_.Begin(bytes, /*result_bytes=*/0);
+  // If every command is refused, an empty entry still shows that the earlier
+  // batches of the other node are settled.
+  GatedBatch gated = PassMemoryGate(std::move(batch.payload), parts_.memory);
   parts_.host.Propose(
-      leadership_.group(), std::move(batch.payload),
-      [this, bytes, stamp = batch.stamp, done = std::move(batch.done)](
+      leadership_.group(), std::move(gated.payload),
+      [this, bytes, stamp = batch.stamp, done = std::move(batch.done),
+       growth_bytes = gated.growth_bytes, refused = std::move(gated.refused)](
           const raft::ProposeResult& result) mutable {
         in_flight_.End(bytes, /*result_bytes=*/0);
+        parts_.memory.Release(growth_bytes);
         if (result.outcome == Outcome::kDone) {
           in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
         }
@@ -51,6 +57,9 @@ Submission PeerBatches::Submit() {
         leadership_.Refresh();
         PeerResult answer = forwarding_.NotLeading();
         answer.result = result;
+        if (result.outcome == Outcome::kDone && !refused.empty()) {
+          answer.result.result = AddRefusedResults(result.result, refused);
+        }
         done(std::move(answer));
         wake_();
       });

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "env/env.h"
+#include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/config/config.h"
 #include "node/routing/live_view.h"
@@ -23,6 +24,7 @@ struct QueueParts {
   PeerLinks& links;
   LiveView& view;
   OutputBudget& budget;
+  MemoryBudget& memory;
 };
 
 // Counters for metrics.

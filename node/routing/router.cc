@@ -10,15 +10,16 @@
 namespace quorate::node {
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
-               const shardctrl::ShardMap& map, OutputBudget& budget)
+               const shardctrl::ShardMap& map, OutputBudget& budget,
+               MemoryBudget& memory)
     : env_(env),
       links_(env, config.timeouts.proxy),
       view_(env, host, config, map),
       alarm_(env.loop, [this] {
         for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
       }) {
-  const QueueParts parts = {env.loop, env.buggify, host,  config,
-                            links_,   view_,       budget};
+  const QueueParts parts = {env.loop, env.buggify, host,   config,
+                            links_,   view_,       budget, memory};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(
@@ -40,6 +41,7 @@ void Router::Start() {
   // Without delay: a request may arrive before the first flush of this turn.
   for (size_t i = 0; i < queues_.size(); ++i) {
     queues_[i]->RefreshLeadership();
+    queues_[i]->NoteApplied();  // A snapshot may have been loaded.
     Wake(i);
   }
   view_.SetObserver([this] {

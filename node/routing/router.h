@@ -14,6 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/alarm.h"
 #include "env/env.h"
+#include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/config/config.h"
 #include "node/routing/group_queue.h"
@@ -30,7 +31,8 @@ class Router {
  public:
   // All outlive the router. `map` is the configuration's.
   Router(env::Env& env, raft::Host& host, const Config& config,
-         const shardctrl::ShardMap& map, OutputBudget& budget);
+         const shardctrl::ShardMap& map, OutputBudget& budget,
+         MemoryBudget& memory);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 

@@ -452,18 +452,28 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
   const bool session_full = code == "SESSION_FULL" || code == "SESSION_LIMIT";
+  // A full node refuses a transaction as a whole.
+  const bool no_memory =
+      code == "OOM" ||
+      (code == "EXECABORT" && reply.text.find("of: OOM ") != std::string::npos);
   // All of these replies say that the request was not executed.
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||
-                       code == "MISCONF" || code == "READONLY" || session_full;
+                       code == "MISCONF" || code == "READONLY" ||
+                       session_full || no_memory;
   if (refused && operation.recorded) {
     const bool elsewhere =
-        code == "MOVED" || code == "READONLY" || session_full;
+        code == "MOVED" || code == "READONLY" || session_full || no_memory;
     recorder_->OnRefused(operation.ticket, elsewhere ? Refusal::kElsewhere
                                                      : Refusal::kUnavailable);
   }
-  if (session_full && operation.recorded) {
+  if ((session_full || no_memory) && operation.recorded) {
     recorder_->OnAnswered(operation.ticket);
+  }
+  if (no_memory) {
+    // No memory may become free before the end of the run.
+    operation.final_write = false;
+    return GiveUp(id);
   }
   if (code == "MOVED") return OnMoved(id, reply);
   // Gives the operation up, so that the floor can rise. The slot may remember

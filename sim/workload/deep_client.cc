@@ -136,6 +136,9 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
   if (replies_ == 1) {
     // After a failed write there is no value to read.
     if (reply.is_error()) {
+      // The node's memory stays full until the end of the run.
+      const bool no_memory = reply.error_code() == "OOM";
+      if (no_memory && last_ == Last::kUnderWay) last_ = Last::kDone;
       EndRound();
       return false;
     }

@@ -186,6 +186,10 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
       // The sessions of the slot last longer than a run.
       if (answer.body.find("SESSION_LIMIT") == std::string::npos) break;
       return GiveUp();
+    case 507:
+      // The leader's node has no memory left.
+      if (answer.body.find("OUT_OF_MEMORY") == std::string::npos) break;
+      return GiveUp();
     case 504:
       if (!operation(current_).is_read()) maybe_done_ = true;
       if (MayRepeat()) return TryLater();

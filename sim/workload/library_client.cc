@@ -129,8 +129,10 @@ void LibraryClient::OnResult(OperationId id, const kv::ClientResult& result) {
     case Outcome::kUnknown:
       return LeaveUnknown(id);
     case Outcome::kNotExecuted:
-      // The clients send no command that a server may refuse.
-      if (result.status.code() == absl::StatusCode::kInvalidArgument) {
+      // The clients send no command that a server may refuse, unless it has no
+      // memory left.
+      if (result.status.code() == absl::StatusCode::kInvalidArgument &&
+          !std::string(result.status.message()).starts_with("OOM ")) {
         return Unexpected(id, std::string(result.status.message()));
       }
       return Withdraw(id);

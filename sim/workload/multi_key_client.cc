@@ -173,6 +173,12 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
     link_->Break();
     return TryLater();
   }
+  if (code == "OOM") {
+    // Not executed; earlier attempts were refused too.
+    if (current_->writes()) checker_.Withdraw(current_->token);
+    current_.reset();
+    return;
+  }
   if (code == "UNKNOWN") {
     if (!current_->writes()) return TryLater();
     current_.reset();

@@ -1,0 +1,110 @@
+#include "kv/store/growth.h"
+
+#include <algorithm>
+
+#include "env/check.h"
+#include "kv/command/decimal.h"
+#include "kv/command/rules.h"
+#include "kv/store/record.h"
+#include "kv/store/sessions.h"
+
+namespace quorate::kv {
+namespace {
+
+// The longest text of a 64-bit integer.
+constexpr uint64_t kIntegerBytesMax = 20;
+
+bool MayGrow(Op op) {
+  switch (op) {
+    case Op::kSet:
+    case Op::kMSet:
+    case Op::kAppend:
+    case Op::kSetRange:
+    case Op::kIncrBy:
+    case Op::kIncrByFloat:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The bytes of a command that is no kAtomic, without its session.
+uint64_t GrowthOfKeys(const CommandView& command) {
+  if (!MayGrow(command.op)) return 0;
+  ArgumentReader arguments = command.arguments;
+  uint64_t bytes = 0;
+  switch (command.op) {
+    case Op::kSet:
+    case Op::kMSet:
+      // Pairs of key and value.
+      for (uint32_t i = arguments.count(); i > 0; --i) {
+        bytes += arguments.Next().size();
+      }
+      return bytes + command.arguments.count() / 2 * kRecordOverheadBytes;
+    case Op::kAppend:
+      bytes = arguments.Next().size();
+      return bytes + arguments.Next().size() + kRecordOverheadBytes;
+    case Op::kSetRange: {
+      bytes = arguments.Next().size();
+      const int64_t gap = std::clamp<int64_t>(
+          command.numbers[0], 0, static_cast<int64_t>(kValueBytesMax));
+      return bytes + kRecordOverheadBytes +
+             std::min<uint64_t>(
+                 static_cast<uint64_t>(gap) + arguments.Next().size(),
+                 kValueBytesMax);
+    }
+    case Op::kIncrBy:
+      return arguments.Next().size() + kRecordOverheadBytes + kIntegerBytesMax;
+    default:
+      CHECK(command.op == Op::kIncrByFloat) << OpName(command.op);
+      return arguments.Next().size() + kRecordOverheadBytes +
+             Decimal::kTextBytesMax;
+  }
+}
+
+// The most bytes of a result that the session keeps.
+uint64_t ResultBound(const CommandView& command) {
+  const bool returns_values =
+      command.op == Op::kAtomic || (command.flags & kReturnOld) != 0;
+  if (returns_values) return SessionRules().result_bytes_max;
+  return command.op == Op::kIncrByFloat ? Decimal::kTextBytesMax
+                                        : sizeof(int64_t);
+}
+
+// Nested commands are decoded again: the caller has checked the batch.
+template <typename Visit>
+void ForEachNested(const CommandView& atomic, Visit visit) {
+  CommandReader reader = CommandReader::Nested(atomic);
+  CommandView nested;
+  while (!reader.done()) {
+    CHECK(reader.Next(&nested)) << "checked when the kAtomic was decoded";
+    visit(nested);
+  }
+}
+
+}  // namespace
+
+bool MayGrow(const CommandView& command) {
+  if (command.op != Op::kAtomic) return MayGrow(command.op);
+  bool grows = false;
+  ForEachNested(command, [&](const CommandView& nested) {
+    grows = grows || MayGrow(nested.op);
+  });
+  return grows;
+}
+
+uint64_t GrowthBound(const CommandView& command) {
+  uint64_t bytes = 0;
+  if (command.op == Op::kAtomic) {
+    ForEachNested(command, [&](const CommandView& nested) {
+      bytes += GrowthOfKeys(nested);
+    });
+  } else {
+    bytes = GrowthOfKeys(command);
+  }
+  if (bytes == 0 || !command.has_session) return bytes;
+  return bytes + Sessions::kRowOverheadBytes + Sessions::kResultOverheadBytes +
+         ResultBound(command);
+}
+
+}  // namespace quorate::kv

@@ -1,0 +1,63 @@
+// node/base/memory_budget.h: the memory that the stores of a node use, and its
+// limit (maxmemory).
+//
+// Bytes are logical: keys, values, a fixed amount for each key, and sessions.
+// Writes that a leader here has proposed are reserved until they are applied or
+// have failed. So the writes of this node's own leaders never pass the limit,
+// however many come at once. One object per node, shared by all groups.
+#ifndef QUORATE_NODE_BASE_MEMORY_BUDGET_H_
+#define QUORATE_NODE_BASE_MEMORY_BUDGET_H_
+
+#include <cstdint>
+
+#include "env/check.h"
+
+namespace quorate::node {
+
+class MemoryBudget {
+ public:
+  // `limit_bytes` is 0 for no limit.
+  explicit MemoryBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  uint64_t limit_bytes() const { return limit_bytes_; }
+  bool limited() const { return limit_bytes_ != 0; }
+  // Applies to writes that are proposed from now on.
+  void set_limit_bytes(uint64_t limit_bytes) { limit_bytes_ = limit_bytes; }
+
+  // The store of one group used `before` bytes and uses `now` bytes.
+  void Change(uint64_t before, uint64_t now) {
+    CHECK_GE(used_bytes_, before);
+    used_bytes_ += now - before;
+  }
+  uint64_t used_bytes() const { return used_bytes_; }
+
+  // True if the stores may grow by this many bytes. A write that adds nothing
+  // always fits.
+  bool Fits(uint64_t bytes) const {
+    return !limited() || bytes == 0 ||
+           used_bytes_ + reserved_bytes_ + bytes <= limit_bytes_;
+  }
+  // Reserves the most bytes that a proposed entry may add.
+  void Reserve(uint64_t bytes) { reserved_bytes_ += bytes; }
+  void Release(uint64_t bytes) {
+    CHECK_GE(reserved_bytes_, bytes);
+    reserved_bytes_ -= bytes;
+  }
+  uint64_t reserved_bytes() const { return reserved_bytes_; }
+
+  // Counts commands that were refused because they did not fit.
+  void CountRefused(uint64_t commands) { refused_commands_ += commands; }
+  uint64_t refused_commands() const { return refused_commands_; }
+
+ private:
+  uint64_t limit_bytes_;
+  uint64_t used_bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;
+  uint64_t refused_commands_ = 0;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_BASE_MEMORY_BUDGET_H_

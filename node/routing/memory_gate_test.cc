@@ -1,0 +1,106 @@
+#include "node/routing/memory_gate.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+
+namespace quorate::node {
+namespace {
+
+Buffer BatchOf(const std::vector<std::pair<kv::Op, std::string>>& commands) {
+  kv::BatchBuilder batch;
+  for (const auto& [op, value] : commands) {
+    std::vector<std::string_view> arguments = {"key"};
+    if (op == kv::Op::kSet) arguments.push_back(value);
+    batch.Add({.op = op, .slot = Slot(7), .arguments = arguments});
+  }
+  return batch.Finish();
+}
+
+std::vector<kv::Op> OpsOf(const Buffer& payload) {
+  kv::CommandReader reader(payload.view());
+  std::vector<kv::Op> ops;
+  kv::CommandView command;
+  while (reader.ok() && !reader.done()) {
+    EXPECT_TRUE(reader.Next(&command));
+    ops.push_back(command.op);
+  }
+  return ops;
+}
+
+const std::string kLarge(1'000, 'x');
+
+TEST(MemoryGate_WithoutLimit_PassesAndReservesNothing, Always) {
+  MemoryBudget budget(0);
+  budget.Change(0, 1 << 30);
+  const GatedBatch gated =
+      PassMemoryGate(BatchOf({{kv::Op::kSet, kLarge}}), budget);
+  EXPECT_FALSE(gated.changed());
+  EXPECT_EQ(budget.reserved_bytes(), 0u);
+}
+
+TEST(MemoryGate_BatchThatFits_IsReservedWhole, UntilReleased) {
+  MemoryBudget budget(10'000);
+  const GatedBatch gated = PassMemoryGate(
+      BatchOf({{kv::Op::kSet, kLarge}, {kv::Op::kGet, ""}}), budget);
+  EXPECT_FALSE(gated.changed());
+  EXPECT_GE(gated.growth_bytes, kLarge.size());
+  EXPECT_EQ(budget.reserved_bytes(), gated.growth_bytes);
+  budget.Release(gated.growth_bytes);
+  EXPECT_EQ(budget.reserved_bytes(), 0u);
+}
+
+TEST(MemoryGate_BatchThatDoesNotFit_LosesItsGrowingCommands, FromTheFirst) {
+  MemoryBudget budget(2'500);
+  const GatedBatch gated = PassMemoryGate(BatchOf({{kv::Op::kDel, ""},
+                                                   {kv::Op::kSet, kLarge},
+                                                   {kv::Op::kSet, kLarge},
+                                                   {kv::Op::kSet, kLarge},
+                                                   {kv::Op::kGet, ""}}),
+                                          budget);
+  EXPECT_EQ(gated.refused,
+            (std::vector<bool>{false, false, false, true, false}));
+  EXPECT_EQ(OpsOf(gated.payload),
+            (std::vector<kv::Op>{kv::Op::kDel, kv::Op::kSet, kv::Op::kSet,
+                                 kv::Op::kGet}));
+  EXPECT_EQ(budget.reserved_bytes(), gated.growth_bytes);
+  EXPECT_LE(budget.reserved_bytes(), budget.limit_bytes());
+  EXPECT_EQ(budget.refused_commands(), 1u);
+}
+
+TEST(MemoryGate_UsedAboveTheLimit_RefusesEveryGrowingCommand, AndNoOther) {
+  MemoryBudget budget(1'000);
+  budget.Change(0, 5'000);
+  const GatedBatch gated =
+      PassMemoryGate(BatchOf({{kv::Op::kSet, ""}, {kv::Op::kDel, ""}}), budget);
+  EXPECT_EQ(gated.refused, (std::vector<bool>{true, false}));
+  EXPECT_EQ(gated.growth_bytes, 0u);
+}
+
+TEST(MemoryGate_Results_AreThoseOfTheWholeBatch, WithTheirVersions) {
+  const kv::Version entry{GroupId(3), raft::Index(9), 0};
+  kv::ResultBuilder proposed(entry);
+  proposed.AddInteger({.wrote = true, .version = entry}, 5);
+  kv::Version second = entry;
+  second.position = 1;
+  proposed.AddBytes({.version = second}, "abc");
+  const Buffer all =
+      AddRefusedResults(proposed.Finish(), {true, false, true, false});
+  ASSERT_TRUE(kv::ResultsAreWhole(all.view(), 4));
+  kv::ResultReader reader(all.view());
+  EXPECT_EQ(reader.Next().status, kv::ResultStatus::kOutOfMemory);
+  const kv::ResultView first = reader.Next();
+  EXPECT_EQ(first.integer, 5);
+  EXPECT_TRUE(first.wrote);
+  EXPECT_EQ(first.version, entry);
+  EXPECT_EQ(reader.Next().status, kv::ResultStatus::kOutOfMemory);
+  const kv::ResultView last = reader.Next();
+  EXPECT_EQ(last.bytes, "abc");
+  EXPECT_EQ(last.version, second);
+}
+
+}  // namespace
+}  // namespace quorate::node
