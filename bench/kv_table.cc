@@ -86,11 +86,10 @@ class Bench {
   }
 
   void Tables() {
-    const auto reclaimer = std::make_shared<kv::PageReclaimer>();
-    kv::PageCounters counters;
+    const auto context = std::make_shared<kv::TableContext>(/*hash_key=*/7);
     std::vector<std::unique_ptr<kv::Table>> tables(kHashSlotCount);
     for (auto& table : tables) {
-      table = std::make_unique<kv::Table>(/*hash_key=*/7, reclaimer, &counters);
+      table = std::make_unique<kv::Table>(context.get());
     }
     uint64_t index = 0;
     Row(

@@ -1,9 +1,11 @@
 #include "node/server.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "env/check.h"
+#include "kv/store/record_pool.h"
 #include "kv/store/store.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -116,8 +118,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             HostOptionsOf(
                 MakeBootstrapRecord(config_.cluster, map_, config_.rules)),
             [this](GroupId group, const raft::Configuration&) {
-              return std::make_unique<kv::Store>(
-                  StoreOptionsOf(bootstrap_record_, group));
+              kv::StoreOptions options =
+                  StoreOptionsOf(bootstrap_record_, group);
+              options.pool = record_pool_;
+              return std::make_unique<kv::Store>(std::move(options));
             },
             this),
         output_budget_(config_.limits.output_total_bytes),
@@ -350,6 +354,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   BootstrapRecord bootstrap_record_;
   raft::Host::Observer* const observer_;
   Metrics metrics_;
+  // Of all groups' stores, which host_ owns.
+  const std::shared_ptr<kv::RecordPool> record_pool_ =
+      std::make_shared<kv::RecordPool>();
   raft::Host host_;
   OutputBudget output_budget_;
   MemoryBudget memory_budget_;

@@ -1,5 +1,7 @@
 #include "kv/store/keyspace.h"
 
+#include <utility>
+
 #include "env/check.h"
 #include "kv/slots/keyed_hash.h"
 
@@ -10,8 +12,7 @@ class Keyspace::Change {
   Change(Keyspace* keyspace, Slot slot) : keyspace_(*keyspace) {
     std::unique_ptr<Table>& table = keyspace_.tables_[slot];
     if (table == nullptr) {
-      table = std::make_unique<Table>(keyspace_.hash_key_, keyspace_.reclaimer_,
-                                      keyspace_.page_counters_.get());
+      table = std::make_unique<Table>(keyspace_.context_.get());
     }
     table_ = table.get();
     keyspace_.key_count_ -= table_->key_count();
@@ -32,8 +33,12 @@ class Keyspace::Change {
   Table* table_;
 };
 
-Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count)
-    : hash_key_(hash_key), tables_(slot_count), removals_(slot_count) {
+Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count,
+                   std::shared_ptr<RecordPool> pool)
+    : hash_key_(hash_key),
+      context_(std::make_shared<TableContext>(hash_key, std::move(pool))),
+      tables_(slot_count),
+      removals_(slot_count) {
   CHECK_GT(slot_count, 0u);
   CHECK_LE(slot_count, kHashSlotCount);
 }
@@ -208,7 +213,7 @@ uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
 }
 
 bool Keyspace::Reclaim(size_t pages_max) {
-  const bool pages = reclaimer_->Step(pages_max);
+  const bool pages = context_->reclaimer.Step(pages_max);
   const bool expiries = expiries_.Step(pages_max * kPageKeysMax);
   return pages || expiries;
 }

@@ -19,6 +19,7 @@
 #include "kv/slots/slot_scan.h"
 #include "kv/store/expiry.h"
 #include "kv/store/record.h"
+#include "kv/store/record_pool.h"
 #include "kv/store/slot_array.h"
 #include "kv/store/table.h"
 #include "shardctrl/partition.h"
@@ -32,7 +33,9 @@ ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
 
 class Keyspace {
  public:
-  Keyspace(uint64_t hash_key, uint32_t slot_count);
+  // `pool` has the memory of records. Null: a pool of its own.
+  Keyspace(uint64_t hash_key, uint32_t slot_count,
+           std::shared_ptr<RecordPool> pool = nullptr);
   Keyspace(const Keyspace&) = delete;
   Keyspace& operator=(const Keyspace&) = delete;
 
@@ -99,7 +102,7 @@ class Keyspace {
   // when nothing is left.
   bool Reclaim(size_t pages_max);
   bool reclaimable() const {
-    return !reclaimer_->idle() || expiries_.dropped();
+    return !context_->reclaimer.idle() || expiries_.dropped();
   }
 
   // ScanTable of one slot. Due keys are visited as well.
@@ -126,7 +129,7 @@ class Keyspace {
   // Sum of the tables' digests, modulo 2^64.
   uint64_t digest() const { return digest_; }
   uint64_t RecomputeDigest() const;
-  const PageCounters& page_counters() const { return *page_counters_; }
+  const PageCounters& page_counters() const { return context_->counters; }
 
  private:
   // Subtracts a table from the totals while it changes.
@@ -136,9 +139,7 @@ class Keyspace {
 
   uint64_t hash_key_;
   // Outlives tables and views.
-  std::shared_ptr<PageReclaimer> reclaimer_ = std::make_shared<PageReclaimer>();
-  std::unique_ptr<PageCounters> page_counters_ =
-      std::make_unique<PageCounters>();
+  std::shared_ptr<TableContext> context_;
   SlotArray<std::unique_ptr<Table>> tables_;
   ExpiryIndex expiries_;
   bool noting_removals_ = false;

@@ -8,12 +8,10 @@
 namespace quorate::kv {
 
 Ownership::Ownership(uint32_t slot_count, absl::Span<const SlotRange> ranges)
-    : owned_(slot_count), ranges_(ranges.begin(), ranges.end()) {
+    : ranges_(ranges.begin(), ranges.end()) {
   for (const SlotRange& range : ranges_) {
     CHECK_LE(range.first, range.last);
     CHECK_LT(range.last.value(), slot_count);
-    std::fill(owned_.begin() + range.first.value(),
-              owned_.begin() + range.last.value() + 1, true);
   }
   Merge();
   digest_ = HashWord(0, slot_count);

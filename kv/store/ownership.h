@@ -5,7 +5,9 @@
 #ifndef QUORATE_KV_STORE_OWNERSHIP_H_
 #define QUORATE_KV_STORE_OWNERSHIP_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -18,8 +20,13 @@ class Ownership {
   // Requires: ranges within slot_count. They may touch and overlap.
   Ownership(uint32_t slot_count, absl::Span<const SlotRange> ranges);
 
+  // By a search in the ranges: a bit for each slot would be most of an empty
+  // group's memory.
   bool Owns(Slot slot) const {
-    return slot.value() < owned_.size() && owned_[slot.value()];
+    const auto after = std::upper_bound(
+        ranges_.begin(), ranges_.end(), slot,
+        [](Slot a, const SlotRange& b) { return a < b.first; });
+    return after != ranges_.begin() && slot <= std::prev(after)->last;
   }
   bool OwnsAll(SlotRange range) const;
   // Sorted, merged.
@@ -30,7 +37,6 @@ class Ownership {
   // Sorts ranges_, and joins those that touch or overlap.
   void Merge();
 
-  std::vector<bool> owned_;
   std::vector<SlotRange> ranges_;
   uint64_t digest_ = 0;
 };

@@ -3,37 +3,41 @@
 #include <cstring>
 #include <new>
 
-#include "env/check.h"
-
 namespace quorate::kv {
 
-Record* Record::Make(std::string_view key, const ValueSource& value,
-                     const Version& version, int64_t expire_at_ms) {
-  CHECK_LE(key.size(), size_t{UINT32_MAX});
-  CHECK_LE(value.size(), size_t{UINT32_MAX});
-  const bool holds_buffer = value.shared != nullptr;
-  const size_t value_bytes = holds_buffer ? sizeof(Buffer) : value.size();
-  void* block = ::operator new(sizeof(Record) + key.size() + value_bytes);
-  Record* record = new (block) Record();
-  record->references_ = 1;
-  record->key_size_ = static_cast<uint32_t>(key.size());
-  record->value_size_ = static_cast<uint32_t>(value.size());
-  record->holds_buffer_ = holds_buffer;
-  record->expire_at_ms_ = expire_at_ms;
+Record* Record::Make(RecordPool* pool, std::string_view key,
+                     const ValueSource& value, const Version& version,
+                     int64_t expire_at_ms) {
+  CHECK_LT(key.size(), kKeyBytesLimit);
+  CHECK_LT(value.size(), kValueBytesLimit);
+  Record layout = Record();
+  layout.key_size_ = static_cast<uint32_t>(key.size());
+  layout.references_ = 1;
+  layout.value_size_ = static_cast<uint32_t>(value.size());
+  layout.has_expiry_ = expire_at_ms != 0;
+  layout.holds_buffer_ = value.shared != nullptr;
+  const size_t size_bytes = layout.AllocatedBytes();
+  void* block = size_bytes <= RecordPool::kBlockBytesMax
+                    ? pool->Allocate(size_bytes)
+                    : ::operator new(size_bytes);
+  Record* record = new (block) Record(layout);
   record->SetVersion(version);
-  char* at = record->bytes();
-  if (holds_buffer) {
-    new (at) Buffer(*value.shared);
-    at += sizeof(Buffer);
+  record->SetExpiry(expire_at_ms);
+  if (!key.empty()) {
+    std::memcpy(record->bytes() + record->KeyOffset(), key.data(), key.size());
   }
-  if (!key.empty()) std::memcpy(at, key.data(), key.size());
-  if (!holds_buffer) record->SetValue(value);
+  if (value.shared != nullptr) {
+    new (record->bytes() + record->BufferOffset()) Buffer(*value.shared);
+  } else {
+    record->SetValue(value);
+  }
   return record;
 }
 
 void Record::SetValue(const ValueSource& value) {
-  CHECK(Fits(value));
-  char* at = bytes() + key_size_;
+  CHECK(!holds_buffer_ && value.shared == nullptr);
+  CHECK_EQ(value.size(), size_t{value_size_});
+  char* at = bytes() + KeyOffset() + key_size_;
   if (!value.head.empty()) {
     std::memcpy(at, value.head.data(), value.head.size());
   }
@@ -42,10 +46,30 @@ void Record::SetValue(const ValueSource& value) {
   }
 }
 
+void Record::SetVersion(const Version& version) {
+  CHECK(CanStore(version)) << version;
+  group_ = version.group.value();
+  index_low_ = static_cast<uint32_t>(version.index.value());
+  index_high_ = static_cast<uint16_t>(version.index.value() >> 32);
+  position_ = static_cast<uint16_t>(version.position);
+}
+
+void Record::SetExpiry(int64_t expire_at_ms) {
+  CHECK(FitsExpiry(expire_at_ms)) << expire_at_ms;
+  if (has_expiry_) StoreFixed(bytes() + sizeof(Record), expire_at_ms);
+}
+
 void Record::Free() {
-  if (holds_buffer_) reinterpret_cast<Buffer*>(bytes())->~Buffer();
+  const size_t size_bytes = AllocatedBytes();
+  if (holds_buffer_) {
+    reinterpret_cast<Buffer*>(bytes() + BufferOffset())->~Buffer();
+  }
   this->~Record();
-  ::operator delete(this);
+  if (size_bytes <= RecordPool::kBlockBytesMax) {
+    RecordPool::Free(this);
+  } else {
+    ::operator delete(this);
+  }
 }
 
 }  // namespace quorate::kv

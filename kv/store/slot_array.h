@@ -1,8 +1,8 @@
 // kv/store/slot_array.h: one value for each slot, in pages that exist only
 // where a value was set.
 //
-// A group that starts uses few slots. An array of all slots would cost time at
-// each start and in each visit.
+// Most groups use few slots. Without values the array allocates nothing; the
+// first value of all costs a root, a branch and a page.
 #ifndef QUORATE_KV_STORE_SLOT_ARRAY_H_
 #define QUORATE_KV_STORE_SLOT_ARRAY_H_
 
@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "shardctrl/partition.h"
 
@@ -20,16 +19,14 @@ namespace quorate::kv {
 template <typename T>
 class SlotArray {
  public:
-  explicit SlotArray(uint32_t slot_count)
-      : slot_count_(slot_count),
-        pages_((slot_count + kPageSlots - 1) / kPageSlots) {}
+  explicit SlotArray(uint32_t slot_count) : slot_count_(slot_count) {}
 
   uint32_t slot_count() const { return slot_count_; }
 
   // Returns null if no value of the slot's page was set. Requires: slot <
   // slot_count().
   const T* Find(Slot slot) const {
-    const Page* page = pages_[slot.value() / kPageSlots].get();
+    const Page* page = FindPage(slot.value());
     return page == nullptr ? nullptr : &(*page)[slot.value() % kPageSlots];
   }
   T* Find(Slot slot) {
@@ -37,16 +34,27 @@ class SlotArray {
   }
   // The value, which is T{} if it was never set. Requires: slot < slot_count().
   T& operator[](Slot slot) {
-    std::unique_ptr<Page>& page = pages_[slot.value() / kPageSlots];
+    if (root_ == nullptr) root_ = std::make_unique<Root>();
+    std::unique_ptr<Branch>& branch = (*root_)[slot.value() / kBranchSlots];
+    if (branch == nullptr) branch = std::make_unique<Branch>();
+    std::unique_ptr<Page>& page =
+        (*branch)[slot.value() / kPageSlots % kBranchPages];
     if (page == nullptr) page = std::make_unique<Page>();
     return (*page)[slot.value() % kPageSlots];
   }
   // The first slot from `slot` on whose page exists. slot_count(): none.
   uint32_t NextFrom(uint32_t slot) const {
-    while (slot < slot_count_ && pages_[slot / kPageSlots] == nullptr) {
-      slot = PageEnd(slot);
+    if (root_ == nullptr) return slot_count_;
+    while (slot < slot_count_) {
+      if ((*root_)[slot / kBranchSlots] == nullptr) {
+        slot = (slot / kBranchSlots + 1) * kBranchSlots;
+      } else if (FindPage(slot) == nullptr) {
+        slot = PageEnd(slot);
+      } else {
+        return slot;
+      }
     }
-    return std::min(slot, slot_count_);
+    return slot_count_;
   }
   // Calls visit(Slot, const T&) for the slots of `range` whose page exists, in
   // order. Requires: range.last < slot_count().
@@ -55,7 +63,7 @@ class SlotArray {
     const uint32_t end = range.last.value() + 1u;
     for (uint32_t slot = NextFrom(range.first.value()); slot < end;
          slot = NextFrom(slot)) {
-      const Page& page = *pages_[slot / kPageSlots];
+      const Page& page = *FindPage(slot);
       const uint32_t page_end = std::min(end, PageEnd(slot));
       for (; slot < page_end; ++slot) {
         visit(Slot(static_cast<uint16_t>(slot)), page[slot % kPageSlots]);
@@ -70,14 +78,27 @@ class SlotArray {
 
  private:
   static constexpr uint32_t kPageSlots = 64;
+  static constexpr uint32_t kBranchPages = 16;
+  static constexpr uint32_t kBranchSlots = kPageSlots * kBranchPages;
   using Page = std::array<T, kPageSlots>;
+  using Branch = std::array<std::unique_ptr<Page>, kBranchPages>;
+  // Enough for every value of a Slot.
+  using Root = std::array<std::unique_ptr<Branch>, 65'536 / kBranchSlots>;
+
+  // Null if no value of the page was set.
+  const Page* FindPage(uint32_t slot) const {
+    if (root_ == nullptr) return nullptr;
+    const Branch* branch = (*root_)[slot / kBranchSlots].get();
+    if (branch == nullptr) return nullptr;
+    return (*branch)[slot / kPageSlots % kBranchPages].get();
+  }
 
   static uint32_t PageEnd(uint32_t slot) {
     return (slot / kPageSlots + 1) * kPageSlots;
   }
 
   uint32_t slot_count_;
-  std::vector<std::unique_ptr<Page>> pages_;
+  std::unique_ptr<Root> root_;
 };
 
 }  // namespace quorate::kv

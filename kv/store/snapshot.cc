@@ -353,7 +353,7 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
     header.owned.push_back(range);
   }
   state_.keyspace =
-      std::make_unique<Keyspace>(header.hash_key, header.slot_count);
+      std::make_unique<Keyspace>(header.hash_key, header.slot_count, pool_);
   state_.sessions = std::make_unique<Sessions>(header.hash_key, rules_);
   if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
@@ -423,10 +423,13 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
                              value_size, " bytes; the limits are ",
                              kKeyBytesMax, " and ", kValueBytesMax));
   }
-  if (expire_at_ms < 0 || version.none()) {
-    return Fail(version.none() ? "a key without a version"
-                               : absl::StrCat("a key that expires at ",
-                                              expire_at_ms, " ms"));
+  if (version.none()) return Fail("a key without a version");
+  if (!Record::CanStore(version)) {
+    return Fail(absl::StrCat("a key with the version ", FormatVersion(version),
+                             ", which no entry can have"));
+  }
+  if (expire_at_ms < 0) {
+    return Fail(absl::StrCat("a key that expires at ", expire_at_ms, " ms"));
   }
   const std::string_view key_bytes = reader.TakeBytes(key_size);
   const std::string_view value = reader.TakeBytes(value_size);

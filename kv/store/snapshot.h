@@ -21,6 +21,7 @@
 #include "env/time.h"
 #include "kv/command/rules.h"
 #include "kv/store/keyspace.h"
+#include "kv/store/record_pool.h"
 #include "kv/store/sessions.h"
 #include "raft/core/types.h"
 #include "raft/host/state_machine.h"
@@ -105,7 +106,10 @@ class SnapshotParser {
     std::unique_ptr<Sessions> sessions;
   };
 
-  explicit SnapshotParser(const SessionRules& rules) : rules_(rules) {}
+  // `pool` has the memory of records. Null: a pool of its own.
+  explicit SnapshotParser(const SessionRules& rules,
+                          std::shared_ptr<RecordPool> pool = nullptr)
+      : rules_(rules), pool_(std::move(pool)) {}
 
   // Returns the first error again on every later call.
   absl::Status Add(std::string_view bytes);
@@ -128,6 +132,7 @@ class SnapshotParser {
   bool Fail(std::string_view what);
 
   const SessionRules rules_;
+  const std::shared_ptr<RecordPool> pool_;
   absl::Status status_;
   State state_;
   std::string pending_;

@@ -202,6 +202,29 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
   }
 }
 
+TEST(Snapshot, VersionThatNoEntryHas_IsRefused) {
+  Store store(kOptions);
+  const std::string_view arguments[] = {"the key", "v"};
+  BatchBuilder batch;
+  batch.Add(
+      {.op = Op::kSet, .slot = HashSlot(arguments[0]), .arguments = arguments});
+  Apply(&store, 1, batch.Finish());
+  const std::string bytes = BytesOf(&store);
+  // The key follows its version: group, position and index, whose highest bytes
+  // are 9 bytes and 1 byte before the key.
+  const size_t key = bytes.find("the key");
+  for (const size_t at : {key - 9, key - 1}) {
+    std::string bad = bytes;
+    bad[at] = '\1';
+    Store other(kOptions);
+    const absl::Status status = Restore(&other, bad);
+    EXPECT_NE(status.message().find("which no entry can have"),
+              std::string::npos)
+        << status;
+    EXPECT_EQ(other.key_count(), 0u);
+  }
+}
+
 TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
   const std::string bytes = BytesOf(SampleStore().get());
   Store group({.group = GroupId(5), .hash_key = 77, .owned = kOptions.owned});

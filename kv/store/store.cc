@@ -44,9 +44,10 @@ class Store::Impl {
         hash_key_(options.hash_key),
         slot_count_(options.slot_count),
         limits_(options.rules),
+        pool_(options.pool),
         ownership_(options.slot_count, options.owned),
-        keyspace_(
-            std::make_unique<Keyspace>(options.hash_key, options.slot_count)),
+        keyspace_(std::make_unique<Keyspace>(options.hash_key,
+                                             options.slot_count, pool_)),
         sessions_(std::make_unique<Sessions>(options.hash_key,
                                              options.rules.sessions)) {}
 
@@ -68,6 +69,7 @@ class Store::Impl {
   const uint64_t hash_key_;
   const uint32_t slot_count_;
   const Rules limits_;
+  const std::shared_ptr<RecordPool> pool_;
   raft::Index applied_index_;
   WallTime log_time_{0};
   // The newest rules version of any batch so far.
@@ -365,8 +367,9 @@ namespace {
 class Restorer final : public raft::SnapshotWriter {
  public:
   using Swap = std::function<absl::Status(SnapshotParser::State)>;
-  Restorer(const SessionRules& rules, Swap swap)
-      : swap_(std::move(swap)), parser_(rules) {}
+  Restorer(const SessionRules& rules, std::shared_ptr<RecordPool> pool,
+           Swap swap)
+      : swap_(std::move(swap)), parser_(rules, std::move(pool)) {}
 
   absl::Status Add(std::string_view bytes) override {
     return parser_.Add(bytes);
@@ -402,7 +405,7 @@ std::unique_ptr<raft::SnapshotReader> Store::TakeSnapshot() {
 std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
     const raft::SnapshotDescriptor& snapshot) {
   (void)snapshot;  // The bytes contain everything, and are checked.
-  return std::make_unique<Restorer>(impl_->limits_.sessions,
+  return std::make_unique<Restorer>(impl_->limits_.sessions, impl_->pool_,
                                     [this](SnapshotParser::State state) {
                                       return impl_->Restore(std::move(state));
                                     });

@@ -24,6 +24,7 @@
 #include "kv/command/rules.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
+#include "kv/store/record_pool.h"
 #include "raft/host/state_machine.h"
 #include "shardctrl/partition.h"
 
@@ -39,6 +40,8 @@ struct StoreOptions {
   // Slots of the group, fixed at bootstrap. A snapshot with other slots is
   // refused.
   std::vector<SlotRange> owned = {};
+  // Memory of records, shared by the stores of a node. Null: a pool of its own.
+  std::shared_ptr<RecordPool> pool = nullptr;
 };
 
 // The outcome of a read.

@@ -12,14 +12,15 @@
 namespace quorate::kv {
 namespace table_internal {
 
-// Bits of the hash that one branch decides.
+// The most bits of the hash that one branch decides.
 constexpr uint32_t kBranchBits = 6;
-constexpr uint32_t kBranchChildren = 1 << kBranchBits;
 // A page whose keys share this many bits grows instead of splitting, so that a
 // scan position of 48 bits can name every page.
 constexpr uint32_t kPageDepthMax = 48;
 constexpr uint32_t kPathMax = kPageDepthMax / kBranchBits;
-constexpr uint32_t kPageCapacityMin = 4;
+// Capacities of pages: with these, a page fills a size class of jemalloc.
+constexpr auto kPageCapacities = std::to_array<uint32_t>(
+    {4, 6, 8, 10, 12, 14, 18, 22, 26, 30, 38, 46, 54, kPageKeysMax});
 
 struct TrieNode {
   uint32_t references = 1;
@@ -27,36 +28,68 @@ struct TrieNode {
   // In a page: the number of bits that the hashes of its keys share. In a
   // branch: the number of bits decided above it, a multiple of kBranchBits.
   uint8_t depth = 0;
+  // In a branch: the number of bits that it decides.
+  uint8_t bits = 0;
 };
 
-// Followed in memory by hashes[capacity] and records[capacity]. The first
-// `count` are in use, sorted by (hash, key).
+// A record and its tag, in one word: pointers of programs have 48 bits.
+class PageEntry {
+ public:
+  PageEntry(uint64_t tag, Record* record)
+      : word_(tag << kPointerBits | reinterpret_cast<uintptr_t>(record)) {
+    CHECK_EQ(reinterpret_cast<uintptr_t>(record) & ~kPointerMask, uintptr_t{0});
+  }
+  uint64_t tag() const { return word_ >> kPointerBits; }
+  Record* record() const {
+    return reinterpret_cast<Record*>(word_ & kPointerMask);
+  }
+
+ private:
+  static constexpr int kPointerBits = 48;
+  static constexpr uint64_t kPointerMask = (uint64_t{1} << kPointerBits) - 1;
+  uint64_t word_;
+};
+static_assert(sizeof(PageEntry) == 8);
+
+// Followed in memory by entries[capacity]. The first `count` are in use, sorted
+// by (hash, key) of their records.
 struct Page : TrieNode {
   uint32_t count = 0;
   uint32_t capacity = 0;
 
-  uint64_t* hashes() { return reinterpret_cast<uint64_t*>(this + 1); }
-  const uint64_t* hashes() const {
-    return reinterpret_cast<const uint64_t*>(this + 1);
+  PageEntry* entries() { return reinterpret_cast<PageEntry*>(this + 1); }
+  const PageEntry* entries() const {
+    return reinterpret_cast<const PageEntry*>(this + 1);
   }
-  Record** records() { return reinterpret_cast<Record**>(hashes() + capacity); }
-  Record* const* records() const {
-    return reinterpret_cast<Record* const*>(hashes() + capacity);
-  }
+  Record* record(uint32_t at) const { return entries()[at].record(); }
 };
-static_assert(sizeof(Page) % alignof(uint64_t) == 0);
+static_assert(sizeof(Page) == 16);
 
-// A page of depth l below a branch of depth d fills 2^(d + 6 - l) neighbouring
-// children, and counts as one reference.
+// Followed in memory by 2^bits children. A page of depth l below a branch of
+// depth d fills 2^(d + bits - l) neighbouring children, and counts as one
+// reference. A branch below a branch fills one child. A branch begins with one
+// bit; the number of bits grows up to kBranchBits before a page below gets a
+// branch of its own.
 struct Branch : TrieNode {
-  std::array<TrieNode*, kBranchChildren> children = {};
+  uint32_t child_count() const { return uint32_t{1} << bits; }
+  TrieNode** children() { return reinterpret_cast<TrieNode**>(this + 1); }
+  TrieNode* const* children() const {
+    return reinterpret_cast<TrieNode* const*>(this + 1);
+  }
 };
+static_assert(sizeof(Branch) == 8);
 
 namespace {
 
+uint32_t CapacityFor(uint32_t count) {
+  for (const uint32_t capacity : kPageCapacities) {
+    if (capacity >= count) return capacity;
+  }
+  return count * 2;  // A page at kPageDepthMax.
+}
+
 Page* NewPage(uint32_t depth, uint32_t capacity) {
-  void* block = ::operator new(sizeof(Page) +
-                               capacity * (sizeof(uint64_t) + sizeof(Record*)));
+  void* block = ::operator new(sizeof(Page) + capacity * sizeof(PageEntry));
   Page* page = new (block) Page();
   page->is_page = true;
   page->depth = static_cast<uint8_t>(depth);
@@ -67,13 +100,25 @@ Page* NewPage(uint32_t depth, uint32_t capacity) {
 // Frees the page alone, not its records.
 void DeletePage(Page* page) { ::operator delete(page); }
 
+Branch* NewBranch(uint32_t depth, uint32_t bits) {
+  void* block =
+      ::operator new(sizeof(Branch) + (size_t{1} << bits) * sizeof(TrieNode*));
+  Branch* branch = new (block) Branch();
+  branch->depth = static_cast<uint8_t>(depth);
+  branch->bits = static_cast<uint8_t>(bits);
+  return branch;
+}
+
+// Frees the branch alone, not its children.
+void DeleteBranch(Branch* branch) { ::operator delete(branch); }
+
 uint32_t RunLength(const Branch& branch, const TrieNode& child) {
   if (!child.is_page) return 1;
-  return kBranchChildren >> (child.depth - branch.depth);
+  return branch.child_count() >> (child.depth - branch.depth);
 }
 
 uint32_t ChildIndex(const Branch& branch, uint64_t hash) {
-  return static_cast<uint32_t>((hash << branch.depth) >> (64 - kBranchBits));
+  return static_cast<uint32_t>((hash << branch.depth) >> (64 - branch.bits));
 }
 
 uint32_t RunStart(const Branch& branch, const TrieNode& child, uint64_t hash) {
@@ -81,30 +126,73 @@ uint32_t RunStart(const Branch& branch, const TrieNode& child, uint64_t hash) {
 }
 
 void SetRun(Branch* branch, uint32_t start, uint32_t length, TrieNode* child) {
-  std::fill_n(branch->children.begin() + start, length, child);
+  std::fill_n(branch->children() + start, length, child);
 }
 
-// The first index whose hash is at least `hash`. Hashes are uniform, so a guess
-// by proportion is a few positions off.
+uint64_t HashOf(const TableContext& context, const Record& record) {
+  return context.hash(context.hash_key, record.key());
+}
+
+// The first hash bit of a page's tags. It changes with every kBranchBits splits
+// only, so few splits compute
+// tags again.
+uint32_t TagBit(uint32_t depth) { return depth - depth % kBranchBits; }
+
+uint64_t TagOf(uint64_t hash, uint32_t depth) {
+  return (hash << TagBit(depth)) >> 48;
+}
+
+void PrefetchRecords(const Page& page) {
+  for (uint32_t i = 0; i < page.count; ++i) {
+    __builtin_prefetch(page.record(i));
+  }
+}
+
+// Computes the tags of all entries, after a change of TagBit.
+void SetTags(const TableContext& context, Page* page) {
+  PrefetchRecords(*page);
+  for (uint32_t i = 0; i < page->count; ++i) {
+    Record* record = page->record(i);
+    page->entries()[i] =
+        PageEntry(TagOf(HashOf(context, *record), page->depth), record);
+  }
+}
+
+// The first index whose tag is at least that of `hash`. Hashes are uniform, so
+// a guess by proportion is a few positions off.
 uint32_t LowerBound(const Page& page, uint64_t hash) {
-  const uint64_t* hashes = page.hashes();
+  const PageEntry* entries = page.entries();
+  const uint64_t tag = TagOf(hash, page.depth);
   const uint64_t fraction = (hash << page.depth) >> 32;
   auto at = static_cast<uint32_t>((fraction * page.count) >> 32);
-  while (at > 0 && hashes[at - 1] >= hash) --at;
-  while (at < page.count && hashes[at] < hash) ++at;
+  while (at > 0 && entries[at - 1].tag() >= tag) --at;
+  while (at < page.count && entries[at].tag() < tag) ++at;
   return at;
 }
 
-// The index of the key, or the index at which to insert it.
-uint32_t FindKey(const Page& page, uint64_t hash, std::string_view key,
-                 bool* found) {
+// The index of the key; page.count if the key is absent.
+uint32_t FindKey(const Page& page, uint64_t hash, std::string_view key) {
+  const uint64_t tag = TagOf(hash, page.depth);
+  for (uint32_t at = LowerBound(page, hash);
+       at < page.count && page.entries()[at].tag() == tag; ++at) {
+    if (page.record(at)->key() == key) return at;
+  }
+  return page.count;
+}
+
+// The first index whose (hash, key) is at least the given one. Reads records
+// only where tags are equal.
+uint32_t LowerBound(const TableContext& context, const Page& page,
+                    uint64_t hash, std::string_view key) {
+  const uint64_t tag = TagOf(hash, page.depth);
   uint32_t at = LowerBound(page, hash);
-  *found = false;
-  for (; at < page.count && page.hashes()[at] == hash; ++at) {
-    const int order = page.records()[at]->key().compare(key);
-    if (order < 0) continue;
-    *found = order == 0;
-    break;
+  while (at < page.count && page.entries()[at].tag() == tag) {
+    const Record& record = *page.record(at);
+    if (std::pair(HashOf(context, record), record.key()) >=
+        std::pair(hash, key)) {
+      break;
+    }
+    ++at;
   }
   return at;
 }
@@ -112,7 +200,7 @@ uint32_t FindKey(const Page& page, uint64_t hash, std::string_view key,
 const Page* FindPage(const TrieNode* node, uint64_t hash) {
   while (!node->is_page) {
     const auto* branch = static_cast<const Branch*>(node);
-    node = branch->children[ChildIndex(*branch, hash)];
+    node = branch->children()[ChildIndex(*branch, hash)];
   }
   return static_cast<const Page*>(node);
 }
@@ -127,31 +215,36 @@ uint64_t EndOfPage(const Page& page, uint64_t hash) {
 
 TrieNode* CopyOf(const TrieNode& node) {
   if (!node.is_page) {
-    auto* copy = new Branch(static_cast<const Branch&>(node));
-    copy->references = 1;
-    for (uint32_t i = 0; i < kBranchChildren;
-         i += RunLength(*copy, *copy->children[i])) {
-      ++copy->children[i]->references;
+    const auto& branch = static_cast<const Branch&>(node);
+    Branch* copy = NewBranch(branch.depth, branch.bits);
+    std::copy_n(branch.children(), branch.child_count(), copy->children());
+    for (uint32_t i = 0; i < copy->child_count();
+         i += RunLength(*copy, *copy->children()[i])) {
+      ++copy->children()[i]->references;
     }
     return copy;
   }
   const auto& page = static_cast<const Page&>(node);
   Page* copy = NewPage(page.depth, page.capacity);
   copy->count = page.count;
-  std::copy_n(page.hashes(), page.count, copy->hashes());
-  std::copy_n(page.records(), page.count, copy->records());
-  for (uint32_t i = 0; i < page.count; ++i) copy->records()[i]->Ref();
+  std::copy_n(page.entries(), page.count, copy->entries());
+  PrefetchRecords(page);  // So that the cache misses of counting overlap.
+  for (uint32_t i = 0; i < page.count; ++i) copy->record(i)->Ref();
   return copy;
 }
 
-bool ScanPagesOf(const TrieNode* root, uint64_t from, size_t records_min,
-                 Table::Visit visit, uint64_t* next) {
+bool ScanPagesOf(const TableContext& context, const TrieNode* root,
+                 uint64_t from, size_t records_min, Table::Visit visit,
+                 uint64_t* next) {
   if (root == nullptr) return false;
   size_t visited = 0;
   while (true) {
     const Page& page = *FindPage(root, from);
-    for (uint32_t at = LowerBound(page, from); at < page.count; ++at) {
-      visit(page.hashes()[at], *page.records()[at]);
+    PrefetchRecords(page);
+    for (uint32_t at = LowerBound(context, page, from, ""); at < page.count;
+         ++at) {
+      const Record& record = *page.record(at);
+      visit(HashOf(context, record), record);
       ++visited;
     }
     ++visited;  // An empty page counts as well: visiting it takes time.
@@ -170,6 +263,7 @@ bool ScanPagesOf(const TrieNode* root, uint64_t from, size_t records_min,
 
 using table_internal::Branch;
 using table_internal::Page;
+using table_internal::PageEntry;
 using table_internal::TrieNode;
 
 PageReclaimer::~PageReclaimer() {
@@ -187,43 +281,53 @@ bool PageReclaimer::Step(size_t nodes_max) {
     dead_.pop_back();
     if (node->is_page) {
       auto* page = static_cast<Page*>(node);
-      for (uint32_t i = 0; i < page->count; ++i) page->records()[i]->Unref();
+      table_internal::PrefetchRecords(*page);
+      for (uint32_t i = 0; i < page->count; ++i) page->record(i)->Unref();
       table_internal::DeletePage(page);
       continue;
     }
     auto* branch = static_cast<Branch*>(node);
-    for (uint32_t i = 0; i < table_internal::kBranchChildren;) {
-      TrieNode* child = branch->children[i];
+    for (uint32_t i = 0; i < branch->child_count();) {
+      TrieNode* child = branch->children()[i];
       i += table_internal::RunLength(*branch, *child);
       Drop(child);
     }
-    delete branch;
+    table_internal::DeleteBranch(branch);
   }
   return !dead_.empty();
 }
 
-TableView::TableView(TrieNode* root, std::shared_ptr<PageReclaimer> reclaimer)
-    : root_(root), reclaimer_(std::move(reclaimer)) {
+TableContext::TableContext(uint64_t hash_key_of_store,
+                           std::shared_ptr<RecordPool> record_pool,
+                           HashFunction hash_function)
+    : hash_key(hash_key_of_store),
+      hash(hash_function),
+      pool(record_pool != nullptr ? std::move(record_pool)
+                                  : std::make_shared<RecordPool>()) {}
+
+TableView::TableView(TrieNode* root, std::shared_ptr<TableContext> context)
+    : root_(root), context_(std::move(context)) {
   if (root_ != nullptr) ++root_->references;
 }
 
 TableView::TableView(TableView&& other) noexcept
     : root_(std::exchange(other.root_, nullptr)),
-      reclaimer_(std::move(other.reclaimer_)) {}
+      context_(std::move(other.context_)) {}
 
 TableView& TableView::operator=(TableView&& other) noexcept {
   std::swap(root_, other.root_);
-  std::swap(reclaimer_, other.reclaimer_);
+  std::swap(context_, other.context_);
   return *this;
 }
 
 TableView::~TableView() {
-  if (reclaimer_ != nullptr) reclaimer_->Drop(root_);
+  if (context_ != nullptr) context_->reclaimer.Drop(root_);
 }
 
 bool TableView::ScanPages(uint64_t from, size_t records_min, Visit visit,
                           uint64_t* next) const {
-  return table_internal::ScanPagesOf(root_, from, records_min, visit, next);
+  return table_internal::ScanPagesOf(*context_, root_, from, records_min, visit,
+                                     next);
 }
 
 // The page of a hash and the branches above it, all unshared.
@@ -232,24 +336,21 @@ struct Table::PagePath {
   uint32_t branch_count = 0;
   Page* page = nullptr;
 
-  Branch* parent() const {
-    return branch_count == 0 ? nullptr : branches[branch_count - 1];
+  Branch* parent() const { return Ancestor(1); }
+  // The branch `levels` above the page; null if the root is below it.
+  Branch* Ancestor(uint32_t levels) const {
+    return branch_count < levels ? nullptr : branches[branch_count - levels];
   }
 };
 
-Table::Table(uint64_t hash_key, std::shared_ptr<PageReclaimer> reclaimer,
-             PageCounters* counters)
-    : hash_key_(hash_key),
-      reclaimer_(std::move(reclaimer)),
-      counters_(counters) {
-  CHECK(reclaimer_ != nullptr);
-  CHECK(counters_ != nullptr);
+Table::Table(TableContext* context) : context_(context) {
+  CHECK(context_ != nullptr);
 }
 
-Table::~Table() { reclaimer_->Drop(root_); }
+Table::~Table() { context_->reclaimer.Drop(root_); }
 
 uint64_t Table::Hash(std::string_view key) const {
-  return KeyedHash(hash_key_, key);
+  return context_->hash(context_->hash_key, key);
 }
 
 uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
@@ -266,7 +367,7 @@ uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
 }
 
 void Table::UpdateTotals(uint64_t hash, const Record& record, bool added) {
-  const uint64_t digest = RecordDigest(hash_key_, hash, record);
+  const uint64_t digest = RecordDigest(context_->hash_key, hash, record);
   if (added) {
     ++key_count_;
     size_bytes_ += record.size_bytes();
@@ -281,13 +382,12 @@ void Table::UpdateTotals(uint64_t hash, const Record& record, bool added) {
 const Record* Table::Find(uint64_t hash, std::string_view key) const {
   if (root_ == nullptr) return nullptr;
   const Page& page = *table_internal::FindPage(root_, hash);
-  bool found = false;
-  const uint32_t at = table_internal::FindKey(page, hash, key, &found);
-  return found ? page.records()[at] : nullptr;
+  const uint32_t at = table_internal::FindKey(page, hash, key);
+  return at < page.count ? page.record(at) : nullptr;
 }
 
 void Table::PrefetchRoot() const {
-  // Header, hashes and records of a small page fill two cache lines.
+  // The header and the first entries.
   const char* root = reinterpret_cast<const char*>(root_);
   __builtin_prefetch(root);
   __builtin_prefetch(root + 64);
@@ -298,7 +398,7 @@ void Table::PrefetchRecord(uint64_t hash) const {
   const Page& page = *table_internal::FindPage(root_, hash);
   const uint32_t at = table_internal::LowerBound(page, hash);
   if (at == page.count) return;
-  const char* record = reinterpret_cast<const char*>(page.records()[at]);
+  const char* record = reinterpret_cast<const char*>(page.record(at));
   __builtin_prefetch(record);
   __builtin_prefetch(record + 64);
 }
@@ -307,7 +407,7 @@ TrieNode* Table::Unshare(TrieNode* node) {
   if (node->references == 1) return node;
   TrieNode* copy = table_internal::CopyOf(*node);
   --node->references;
-  ++counters_->copied;
+  ++context_->counters.copied;
   return copy;
 }
 
@@ -325,7 +425,7 @@ void Table::Link(Branch* parent, uint64_t hash, TrieNode* child) {
 Table::PagePath Table::FindForWrite(uint64_t hash) {
   PagePath path;
   if (root_ == nullptr) {
-    root_ = table_internal::NewPage(0, table_internal::kPageCapacityMin);
+    root_ = table_internal::NewPage(0, table_internal::kPageCapacities[0]);
   }
   TrieNode* node = root_;
   while (true) {
@@ -338,108 +438,146 @@ Table::PagePath Table::FindForWrite(uint64_t hash) {
     auto* branch = static_cast<Branch*>(own);
     CHECK_LT(path.branch_count, table_internal::kPathMax);
     path.branches[path.branch_count++] = branch;
-    node = branch->children[table_internal::ChildIndex(*branch, hash)];
+    node = branch->children()[table_internal::ChildIndex(*branch, hash)];
   }
+}
+
+// Makes the page of `path` fill at least two children of its parent.
+void Table::Widen(PagePath* path, uint64_t hash) {
+  Page* page = path->page;
+  if (page->depth % table_internal::kBranchBits == 0) {
+    // Insert a branch between the page and its parent.
+    Branch* branch = table_internal::NewBranch(page->depth, 1);
+    Link(path->parent(), hash, branch);
+    std::fill_n(branch->children(), branch->child_count(), page);
+    path->branches[path->branch_count++] = branch;
+    return;
+  }
+  Branch* narrow = path->parent();
+  if (page->depth < narrow->depth + narrow->bits) return;
+  Branch* wide = table_internal::NewBranch(narrow->depth, narrow->bits + 1u);
+  for (uint32_t i = 0; i < wide->child_count(); ++i) {
+    wide->children()[i] = narrow->children()[i / 2];
+  }
+  Link(path->Ancestor(2), hash, wide);
+  path->branches[path->branch_count - 1] = wide;
+  table_internal::DeleteBranch(narrow);
 }
 
 // Splits the page of `path` by its next bit. Afterwards `path` has the half of
 // `hash`.
 void Table::Split(PagePath* path, uint64_t hash) {
-  Page* low = path->page;
-  const uint32_t depth = low->depth;
+  Page* page = path->page;
+  const uint32_t depth = page->depth;
   CHECK_LT(depth, table_internal::kPageDepthMax);
-  if (depth % table_internal::kBranchBits == 0) {
-    // The page fills all children of its parent: insert a branch between them.
-    auto* branch = new Branch();
-    branch->depth = static_cast<uint8_t>(depth);
-    Link(path->parent(), hash, branch);
-    branch->children.fill(low);
-    path->branches[path->branch_count++] = branch;
-  }
+  Widen(path, hash);
   const uint64_t bit = uint64_t{1} << (63 - depth);
-  const uint64_t* hashes = low->hashes();
+  // Tags begin at the branch's first bit, so the bit is one of the first six.
+  const uint64_t tag_bit = table_internal::TagOf(bit, depth);
+  PageEntry* entries = page->entries();
   const auto cut = static_cast<uint32_t>(
-      std::partition_point(hashes, hashes + low->count,
-                           [bit](uint64_t h) { return (h & bit) == 0; }) -
-      hashes);
-  Page* high = table_internal::NewPage(depth + 1, kPageKeysMax);
-  high->count = low->count - cut;
-  std::copy_n(low->hashes() + cut, high->count, high->hashes());
-  std::copy_n(low->records() + cut, high->count, high->records());
-  low->count = cut;
-  low->depth = static_cast<uint8_t>(depth + 1);
-  Link(path->parent(), hash & ~bit, low);
-  Link(path->parent(), hash | bit, high);
+      std::partition_point(
+          entries, entries + page->count,
+          [&](PageEntry entry) { return (entry.tag() & tag_bit) == 0; }) -
+      entries);
+  const auto half = [&](uint32_t first, uint32_t count, uint64_t of) {
+    // One entry more, since the caller inserts one.
+    Page* made = table_internal::NewPage(
+        depth + 1, table_internal::CapacityFor(count + 1));
+    made->count = count;
+    std::copy_n(entries + first, count, made->entries());
+    if (table_internal::TagBit(depth + 1) != table_internal::TagBit(depth)) {
+      table_internal::SetTags(*context_, made);
+    }
+    Link(path->parent(), of, made);
+    return made;
+  };
+  Page* low = half(0, cut, hash & ~bit);
+  Page* high = half(cut, page->count - cut, hash | bit);
   path->page = (hash & bit) != 0 ? high : low;
-  ++counters_->split;
+  table_internal::DeletePage(page);
+  ++context_->counters.split;
 }
 
-// Replaces the page by one with room for another record.
-void Table::Grow(PagePath* path, uint64_t hash) {
+// Replaces the page by one of another capacity.
+void Table::Resize(PagePath* path, uint64_t hash, uint32_t capacity) {
   Page* page = path->page;
-  if (page->count < page->capacity) return;
-  Page* larger = table_internal::NewPage(page->depth, page->capacity * 2);
-  larger->count = page->count;
-  std::copy_n(page->hashes(), page->count, larger->hashes());
-  std::copy_n(page->records(), page->count, larger->records());
-  Link(path->parent(), hash, larger);
+  Page* resized = table_internal::NewPage(page->depth, capacity);
+  resized->count = page->count;
+  std::copy_n(page->entries(), page->count, resized->entries());
+  Link(path->parent(), hash, resized);
   table_internal::DeletePage(page);
-  path->page = larger;
+  path->page = resized;
+}
+
+// Inserts a record whose key is absent.
+void Table::Insert(PagePath* path, uint64_t hash, Record* record) {
+  while (path->page->count >= kPageKeysMax &&
+         path->page->depth < table_internal::kPageDepthMax) {
+    Split(path, hash);
+  }
+  if (path->page->count == path->page->capacity) {
+    Resize(path, hash, table_internal::CapacityFor(path->page->count + 1));
+  }
+  Page* page = path->page;
+  const uint32_t at =
+      table_internal::LowerBound(*context_, *page, hash, record->key());
+  PageEntry* entries = page->entries();
+  std::copy_backward(entries + at, entries + page->count,
+                     entries + page->count + 1);
+  entries[at] = PageEntry(table_internal::TagOf(hash, page->depth), record);
+  ++page->count;
+  UpdateTotals(hash, *record, /*added=*/true);
 }
 
 void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
                 const Version& version, int64_t expire_at_ms) {
   PagePath path = FindForWrite(hash);
-  bool found = false;
-  uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
-  if (!found) {
-    Record* record = Record::Make(key, value, version, expire_at_ms);
-    while (path.page->count >= kPageKeysMax &&
-           path.page->depth < table_internal::kPageDepthMax) {
-      Split(&path, hash);
-    }
-    Grow(&path, hash);
-    Page* page = path.page;
-    at = table_internal::FindKey(*page, hash, key, &found);
-    std::copy_backward(page->hashes() + at, page->hashes() + page->count,
-                       page->hashes() + page->count + 1);
-    std::copy_backward(page->records() + at, page->records() + page->count,
-                       page->records() + page->count + 1);
-    page->hashes()[at] = hash;
-    page->records()[at] = record;
-    ++page->count;
-    UpdateTotals(hash, *record, /*added=*/true);
+  Page* page = path.page;
+  const uint32_t at = table_internal::FindKey(*page, hash, key);
+  if (at == page->count) {
+    Insert(
+        &path, hash,
+        Record::Make(context_->pool.get(), key, value, version, expire_at_ms));
     return;
   }
-  Record*& record = path.page->records()[at];
+  Record* record = page->record(at);
   UpdateTotals(hash, *record, /*added=*/false);
-  if (!record->shared() && record->Fits(value)) {
+  if (!record->shared() && record->Fits(value, expire_at_ms)) {
     record->SetValue(value);
     record->SetVersion(version);
     record->SetExpiry(expire_at_ms);
   } else {
-    Record* fresh = Record::Make(key, value, version, expire_at_ms);
-    record->Unref();
-    record = fresh;
+    record = Replace(page, at, key, value, version, expire_at_ms);
   }
   UpdateTotals(hash, *record, /*added=*/true);
+}
+
+// Puts a new record at the place of another one of the same key.
+Record* Table::Replace(Page* page, uint32_t at, std::string_view key,
+                       const ValueSource& value, const Version& version,
+                       int64_t expire_at_ms) {
+  PageEntry& entry = page->entries()[at];
+  Record* fresh =
+      Record::Make(context_->pool.get(), key, value, version, expire_at_ms);
+  entry.record()->Unref();
+  entry = PageEntry(entry.tag(), fresh);
+  return fresh;
 }
 
 void Table::SetExpiry(uint64_t hash, std::string_view key,
                       const Version& version, int64_t expire_at_ms) {
   const PagePath path = FindForWrite(hash);
-  bool found = false;
-  const uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
-  CHECK(found);
-  Record*& record = path.page->records()[at];
+  Page* page = path.page;
+  const uint32_t at = table_internal::FindKey(*page, hash, key);
+  CHECK_LT(at, page->count);
+  Record* record = page->record(at);
   UpdateTotals(hash, *record, /*added=*/false);
-  if (record->shared()) {
+  if (record->shared() || !record->FitsExpiry(expire_at_ms)) {
     const ValueSource value{
         .head = record->buffer() != nullptr ? "" : record->value(),
         .shared = record->buffer()};
-    Record* fresh = Record::Make(record->key(), value, version, expire_at_ms);
-    record->Unref();
-    record = fresh;
+    record = Replace(page, at, record->key(), value, version, expire_at_ms);
   } else {
     record->SetVersion(version);
     record->SetExpiry(expire_at_ms);
@@ -450,36 +588,40 @@ void Table::SetExpiry(uint64_t hash, std::string_view key,
 bool Table::Erase(uint64_t hash, std::string_view key) {
   if (Find(hash, key) == nullptr) return false;
   const PagePath path = FindForWrite(hash);
-  bool found = false;
-  const uint32_t at = table_internal::FindKey(*path.page, hash, key, &found);
-  EraseAt(path, at, hash);
+  EraseAt(path, table_internal::FindKey(*path.page, hash, key), hash);
   return true;
 }
 
 bool Table::EraseExpired(uint64_t hash, int64_t expire_at_ms) {
   if (root_ == nullptr) return false;
   const Page& page = *table_internal::FindPage(root_, hash);
-  uint32_t at = table_internal::LowerBound(page, hash);
-  while (at < page.count && page.hashes()[at] == hash &&
-         page.records()[at]->expire_at_ms() != expire_at_ms) {
-    ++at;
+  uint32_t at = table_internal::LowerBound(*context_, page, hash, "");
+  for (; at < page.count; ++at) {
+    const Record& record = *page.record(at);
+    if (table_internal::HashOf(*context_, record) != hash) return false;
+    if (record.expire_at_ms() == expire_at_ms) break;
   }
-  if (at == page.count || page.hashes()[at] != hash) return false;
+  if (at == page.count) return false;
   EraseAt(FindForWrite(hash), at, hash);
   return true;
 }
 
-void Table::EraseAt(const PagePath& path, uint32_t at, uint64_t hash) {
+void Table::EraseAt(PagePath path, uint32_t at, uint64_t hash) {
   Page* page = path.page;
-  Record* record = page->records()[at];
+  Record* record = page->record(at);
   UpdateTotals(hash, *record, /*added=*/false);
   record->Unref();
-  std::copy(page->hashes() + at + 1, page->hashes() + page->count,
-            page->hashes() + at);
-  std::copy(page->records() + at + 1, page->records() + page->count,
-            page->records() + at);
+  PageEntry* entries = page->entries();
+  std::copy(entries + at + 1, entries + page->count, entries + at);
   --page->count;
-  if (page->count <= kPageMergeKeysMax) MergeUpwards(path, hash);
+  // A page shrinks when half of it is free, and keeps some room, so that the
+  // next key does not make it grow.
+  const uint32_t capacity =
+      table_internal::CapacityFor(page->count + page->count / 4 + 1);
+  if (page->count * 2 < page->capacity && capacity < page->capacity) {
+    Resize(&path, hash, capacity);
+  }
+  if (path.page->count <= kPageMergeKeysMax) MergeUpwards(path, hash);
 }
 
 // Merges the page of `path` with its neighbour while both are nearly empty, and
@@ -490,25 +632,32 @@ void Table::MergeUpwards(PagePath path, uint64_t hash) {
     Branch* branch = path.parent();
     const uint32_t run = table_internal::RunLength(*branch, *page);
     const uint32_t start = table_internal::RunStart(*branch, *page, hash);
-    TrieNode* other = branch->children[start ^ run];
+    TrieNode* other = branch->children()[start ^ run];
     if (!other->is_page || other->depth != page->depth) return;
     auto* high = static_cast<Page*>(other);
     if (page->count + high->count > kPageMergeKeysMax) return;
     Page* low = page;
     if (start & run) std::swap(low, high);
-    page = table_internal::NewPage(low->depth - 1, kPageMergeKeysMax);
+    page = table_internal::NewPage(
+        low->depth - 1, table_internal::CapacityFor(low->count + high->count));
     for (Page* half : {low, high}) {
-      for (uint32_t i = 0; i < half->count; ++i) {
-        half->records()[i]->Ref();
-        page->hashes()[page->count] = half->hashes()[i];
-        page->records()[page->count++] = half->records()[i];
+      std::copy_n(half->entries(), half->count, page->entries() + page->count);
+      page->count += half->count;
+      if (half->references == 1) {
+        table_internal::DeletePage(half);
+        continue;
       }
-      reclaimer_->Drop(half);
+      for (uint32_t i = 0; i < half->count; ++i) half->record(i)->Ref();
+      --half->references;
     }
-    ++counters_->merged;
+    if (table_internal::TagBit(page->depth) !=
+        table_internal::TagBit(page->depth + 1)) {
+      table_internal::SetTags(*context_, page);
+    }
+    ++context_->counters.merged;
     if (page->depth == branch->depth) {
       --path.branch_count;
-      delete branch;
+      table_internal::DeleteBranch(branch);
     }
     Link(path.parent(), hash, page);
   }
@@ -520,9 +669,12 @@ void Table::MergeUpwards(PagePath path, uint64_t hash) {
 
 bool Table::ScanPages(uint64_t from, size_t records_min, Visit visit,
                       uint64_t* next) const {
-  return table_internal::ScanPagesOf(root_, from, records_min, visit, next);
+  return table_internal::ScanPagesOf(*context_, root_, from, records_min, visit,
+                                     next);
 }
 
-TableView Table::TakeView() const { return TableView(root_, reclaimer_); }
+TableView Table::TakeView() const {
+  return TableView(root_, context_->weak_from_this().lock());
+}
 
 }  // namespace quorate::kv

@@ -2,11 +2,12 @@
 // keyed hash.
 //
 // A page holds up to kPageKeysMax keys whose hashes share a prefix, sorted by
-// hash. Pages hang in a trie of 64-way branches. A full page splits in two by
-// the next bit of the hash, and two nearly empty neighbours merge. So every
-// operation touches one page and a short path of branches, however many keys
-// there are. Iteration order, digests and stored bytes depend on the keys
-// alone, never on the history of splits.
+// hash. It stores 16 bits of each hash; a record's hash is computed from its
+// key where these bits are not enough. Pages hang in a trie of 64-way branches.
+// A full page splits in two by the next bit of the hash, and two nearly empty
+// neighbours merge. So every operation touches one page and a short path of
+// branches, however many keys there are. Iteration order, digests and stored
+// bytes depend on the keys alone, never on the history of splits.
 //
 // Copy on write: a TableView shares the whole table by adding one reference.
 // The first write to a shared page or branch copies that page or branch. A
@@ -21,11 +22,14 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "kv/slots/keyed_hash.h"
 #include "kv/store/record.h"
+#include "kv/store/record_pool.h"
 
 namespace quorate::kv {
 
-inline constexpr uint32_t kPageKeysMax = 64;
+// A page of this many keys has 512 bytes, with 8 bytes for each key.
+inline constexpr uint32_t kPageKeysMax = 62;
 // Two neighbouring pages with at most this many keys together merge.
 inline constexpr uint32_t kPageMergeKeysMax = 16;
 
@@ -60,12 +64,27 @@ class PageReclaimer {
   std::vector<table_internal::TrieNode*> dead_;
 };
 
+// Shared by the tables of one store and their views.
+struct TableContext : std::enable_shared_from_this<TableContext> {
+  using HashFunction = uint64_t (*)(uint64_t hash_key, std::string_view key);
+  // Null: a pool of its own.
+  explicit TableContext(uint64_t hash_key_of_store,
+                        std::shared_ptr<RecordPool> record_pool = nullptr,
+                        HashFunction hash_function = &KeyedHash);
+
+  const uint64_t hash_key;
+  const HashFunction hash;
+  const std::shared_ptr<RecordPool> pool;
+  PageReclaimer reclaimer;  // Frees before the pool.
+  PageCounters counters;
+};
+
 // An unchanging view of a table. Movable, not copyable.
 class TableView {
  public:
   TableView() = default;
   TableView(table_internal::TrieNode* root,
-            std::shared_ptr<PageReclaimer> reclaimer);
+            std::shared_ptr<TableContext> context);
   TableView(TableView&& other) noexcept;
   TableView& operator=(TableView&& other) noexcept;
   ~TableView();
@@ -78,15 +97,13 @@ class TableView {
 
  private:
   table_internal::TrieNode* root_ = nullptr;
-  std::shared_ptr<PageReclaimer> reclaimer_;
+  std::shared_ptr<TableContext> context_;
 };
 
 class Table {
  public:
-  // All tables of a store share `hash_key`, `reclaimer` and `counters`; the
-  // latter two outlive the tables.
-  Table(uint64_t hash_key, std::shared_ptr<PageReclaimer> reclaimer,
-        PageCounters* counters);
+  // `context` belongs to a shared_ptr and outlives the table.
+  explicit Table(TableContext* context);
   ~Table();
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
@@ -144,16 +161,19 @@ class Table {
   PagePath FindForWrite(uint64_t hash);
   void Link(table_internal::Branch* parent, uint64_t hash,
             table_internal::TrieNode* child);
+  void Widen(PagePath* path, uint64_t hash);
   void Split(PagePath* path, uint64_t hash);
-  void Grow(PagePath* path, uint64_t hash);
+  void Resize(PagePath* path, uint64_t hash, uint32_t capacity);
+  Record* Replace(table_internal::Page* page, uint32_t at, std::string_view key,
+                  const ValueSource& value, const Version& version,
+                  int64_t expire_at_ms);
+  void Insert(PagePath* path, uint64_t hash, Record* record);
   void MergeUpwards(PagePath path, uint64_t hash);
   table_internal::TrieNode* Unshare(table_internal::TrieNode* node);
-  void EraseAt(const PagePath& path, uint32_t at, uint64_t hash);
+  void EraseAt(PagePath path, uint32_t at, uint64_t hash);
   void UpdateTotals(uint64_t hash, const Record& record, bool added);
 
-  uint64_t hash_key_;
-  std::shared_ptr<PageReclaimer> reclaimer_;
-  PageCounters* counters_;
+  TableContext* context_;
   table_internal::TrieNode* root_ = nullptr;
   uint64_t key_count_ = 0;
   uint64_t size_bytes_ = 0;

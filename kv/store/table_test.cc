@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "kv/slots/keyed_hash.h"
 #include "rapidcheck/gtest.h"
@@ -22,7 +23,7 @@ constexpr uint64_t kHashKey = 5;
 
 class TableTest : public ::testing::Test {
  protected:
-  TableTest() : table_(kHashKey, reclaimer_, &counters_) {}
+  TableTest() : table_(context_.get()) {}
 
   void Put(std::string_view key, std::string_view value, uint64_t index = 1) {
     table_.Put(table_.Hash(key), key, {.head = value},
@@ -57,8 +58,10 @@ class TableTest : public ::testing::Test {
     return keys;
   }
 
-  std::shared_ptr<PageReclaimer> reclaimer_ = std::make_shared<PageReclaimer>();
-  PageCounters counters_;
+  std::shared_ptr<TableContext> context_ =
+      std::make_shared<TableContext>(kHashKey);
+  PageReclaimer& reclaimer_ = context_->reclaimer;
+  const PageCounters& counters_ = context_->counters;
   Table table_;
 };
 
@@ -120,12 +123,12 @@ TEST_F(TableTest, Reclaimer_FreesStepByStep) {
   {
     TableView view = table_.TakeView();
     for (int i = 0; i < 10'000; ++i) Put(Key(i), "longer");
-    while (reclaimer_->Step(1'000)) {
+    while (reclaimer_.Step(1'000)) {
     }
   }
-  EXPECT_FALSE(reclaimer_->idle());
+  EXPECT_FALSE(reclaimer_.idle());
   int steps = 0;
-  while (reclaimer_->Step(10)) ++steps;
+  while (reclaimer_.Step(10)) ++steps;
   EXPECT_GT(steps, 10);
 }
 
@@ -164,12 +167,43 @@ TEST_F(TableTest, EraseExpired_TakesTheRecordWithThatTimeOnly) {
   EXPECT_EQ(table_.key_count(), 0u);
 }
 
+TEST_F(TableTest, SetExpiry_OnARecordWithoutRoom_KeepsTheValue) {
+  Put("k", "value");
+  const uint64_t hash = table_.Hash("k");
+  table_.SetExpiry(hash, "k", {GroupId(1), raft::Index(2), 3}, 50);
+  const Record* record = table_.Find(hash, "k");
+  EXPECT_EQ(record->expire_at_ms(), 50);
+  EXPECT_EQ(record->value(), "value");
+  EXPECT_EQ(record->version(), (Version{GroupId(1), raft::Index(2), 3}));
+  table_.SetExpiry(hash, "k", {GroupId(1), raft::Index(3), 0}, 0);
+  EXPECT_EQ(table_.Find(hash, "k"), record);  // The room stays.
+  EXPECT_EQ(record->expire_at_ms(), 0);
+}
+
+TEST_F(TableTest, ErasedKeys_GiveTheirMemoryBack) {
+  for (int i = 0; i < 50'000; ++i) Put(Key(i), "value");
+  const size_t slabs = context_->pool->slab_count();
+  EXPECT_GT(slabs, 20u);
+  for (int i = 0; i < 49'990; ++i) Erase(Key(i));
+  EXPECT_LE(context_->pool->slab_count(), 10u);
+}
+
+// A hash that a test chooses by the beginning of the key.
+uint64_t ChosenHash(uint64_t, std::string_view key) {
+  return LoadFixed<uint64_t>(key, 0);
+}
+std::string KeyWithHash(uint64_t hash, std::string_view rest) {
+  std::string key;
+  AppendFixed(&key, hash);
+  return key.append(rest);
+}
+
 // Hashes chosen by hand reach what random ones do not: long common prefixes,
 // and more equal ones than a page holds.
 RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
-  auto reclaimer = std::make_shared<PageReclaimer>();
-  PageCounters counters;
-  Table table(kHashKey, reclaimer, &counters);
+  const auto context =
+      std::make_shared<TableContext>(kHashKey, nullptr, &ChosenHash);
+  Table table(context.get());
   std::map<std::pair<uint64_t, std::string>, std::string> model;
   std::vector<TableView> views;
   std::vector<size_t> view_sizes;
@@ -183,7 +217,8 @@ RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
   for (int i = 0; i < operations; ++i) {
     draw = Mix64(draw + 0x9e3779b97f4a7c15ULL);
     const uint64_t hash = (prefix & ~mask) | (Mix64(draw ^ 1) & mask);
-    const std::string key = "k" + std::to_string(Mix64(draw ^ 2) % 40);
+    const std::string key =
+        KeyWithHash(hash, std::to_string(Mix64(draw ^ 2) % 40));
     // Mostly puts in the first half, mostly erasures in the second.
     const bool put = Mix64(draw ^ 3) % 8 < (i < operations / 2 ? 7u : 2u);
     if (put) {
@@ -235,9 +270,8 @@ RC_GTEST_PROP(Table, AnyHashes_AgreeWithAMap, ()) {
 // Keys that are there from the first step of a scan to the last are visited,
 // and none twice.
 RC_GTEST_PROP(Table, ScanUnderChanges_VisitsWhatStays, ()) {
-  auto reclaimer = std::make_shared<PageReclaimer>();
-  PageCounters counters;
-  Table table(kHashKey, reclaimer, &counters);
+  const auto context = std::make_shared<TableContext>(kHashKey);
+  Table table(context.get());
   const auto put = [&](const std::string& key) {
     table.Put(table.Hash(key), key, {.head = "v"},
               {GroupId(1), raft::Index(1), 0}, 0);

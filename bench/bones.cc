@@ -1,0 +1,80 @@
+// bench/bones.cc: figures of single parts of a node, each of which has a bound.
+// Every part measures in a file of its own and adds its rows here.
+//
+//   ./bazelw run -c opt //bench:bones -- --json FILE
+//   ./bazelw run -c opt //bench:bones -- --only store_memory
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/figures.h"
+#include "bench/store_memory.h"
+
+namespace quorate::bench {
+namespace {
+
+struct Options {
+  uint64_t keys = 1'000'000;
+  std::vector<std::string> only = {};
+  std::string json = {};
+};
+
+struct Part {
+  std::string name;
+  std::function<std::vector<Figure>(const Options&)> measure;
+};
+
+// In the order in which they run.
+std::vector<Part> Parts() {
+  return {
+      {"store_memory",
+       [](const Options& options) { return StoreMemoryFigures(options.keys); }},
+  };
+}
+
+int Main(const Options& options) {
+  std::vector<Figure> figures;
+  for (const Part& part : Parts()) {
+    if (!options.only.empty() &&
+        std::find(options.only.begin(), options.only.end(), part.name) ==
+            options.only.end()) {
+      continue;
+    }
+    const std::vector<Figure> measured = part.measure(options);
+    std::fputs(FiguresText(measured).c_str(), stdout);
+    std::fflush(stdout);
+    figures.insert(figures.end(), measured.begin(), measured.end());
+  }
+  if (options.json.empty()) return 0;
+  std::ofstream file(FromUsersFolder(options.json));
+  file << FiguresJson(figures);
+  file.close();
+  if (!file) {
+    std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace quorate::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures single parts of a node");
+  quorate::bench::Options options;
+  std::vector<std::string> names;
+  for (const auto& part : quorate::bench::Parts()) names.push_back(part.name);
+  app.add_option("--keys", options.keys, "Keys of the measured stores")
+      ->check(CLI::Range(1, 1 << 26))
+      ->capture_default_str();
+  app.add_option("--only", options.only, "Measure only these parts")
+      ->check(CLI::IsMember(names));
+  app.add_option("--json", options.json, "Write the results to this file");
+  CLI11_PARSE(app, argc, argv);
+  return quorate::bench::Main(options);
+}
